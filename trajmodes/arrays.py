@@ -1,0 +1,64 @@
+"""Array aliases, shape checks and read-only views for the nouns."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trajmodes.errors import DataError
+
+__all__ = ["Bools", "Complexes", "Floats", "Ints", "freeze"]
+
+Floats = npt.NDArray[np.float64]
+Complexes = npt.NDArray[np.complex128]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+def freeze(
+    noun: object, sizes: dict[str, int], dtype: npt.DTypeLike, **axes: str
+) -> None:
+    """Check array fields of a frozen dataclass and make them read-only.
+
+    Call it in ``__post_init__`` with one and the same ``sizes`` for all fields: the first
+    field that has an axis letter fixes its size, the later ones must agree.
+
+    Parameters
+    ----------
+    noun
+        The frozen dataclass under construction.
+    sizes
+        Sizes of the axis letters known so far; extended in place.
+    dtype
+        Type that the fields are converted to.
+    axes
+        Field name → its axes, for example ``displacements="t a 3"``. A number is an exact
+        size. Fields that are ``None`` stay ``None``.
+
+    Raises
+    ------
+    DataError
+        If a field has another shape.
+    """
+    for field, letters in axes.items():
+        value = getattr(noun, field)
+        if value is None:
+            continue
+        array = np.asarray(value, dtype=dtype).view()
+        _check_shape(f"{type(noun).__name__}.{field}", array, letters.split(), sizes)
+        array.flags.writeable = False
+        object.__setattr__(noun, field, array)
+
+
+def _check_shape(
+    name: str, array: npt.NDArray[Any], letters: list[str], sizes: dict[str, int]
+) -> None:
+    fits = array.ndim == len(letters) and all(
+        size == (int(letter) if letter.isdigit() else sizes.setdefault(letter, size))
+        for letter, size in zip(letters, array.shape, strict=False)
+    )
+    if not fits:
+        wanted = ", ".join(
+            letter if letter not in sizes else f"{letter}={sizes[letter]}" for letter in letters
+        )
+        raise DataError(f"{name} has shape {array.shape} where ({wanted}) is expected")

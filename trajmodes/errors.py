@@ -1,0 +1,78 @@
+"""What can go wrong, said so that a user knows what to do next.
+
+Every error tells what happened, where, why that is likely, and how to mend it.
+The class of an error fixes the exit code of the program.
+"""
+
+__all__ = [
+    "DataError",
+    "LockedError",
+    "StorageError",
+    "TrajmodesError",
+    "TrajmodesWarning",
+    "UsageError",
+]
+
+
+class TrajmodesWarning(UserWarning):
+    """Something in the input deserves a look, but the result stands."""
+
+
+class TrajmodesError(Exception):
+    """Base of all errors that trajmodes raises on purpose.
+
+    Parameters
+    ----------
+    what
+        What happened, in one sentence.
+    where
+        File, frame, line or field it happened at.
+    why
+        The likely reason.
+    fix
+        What to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self, what: str, *, where: str = "", why: str = "", fix: str = ""
+    ) -> None:
+        self.what, self.where, self.why, self.fix = what, where, why, fix
+        lines = [f"{what} ({where})" if where else what]
+        lines += [f"  why: {why}"] if why else []
+        lines += [f"  fix: {fix}"] if fix else []
+        super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by parts, so that workers can hand errors on."""
+        state = {"where": self.where, "why": self.why, "fix": self.fix}
+        return _rebuild, (type(self), self.what, state)
+
+
+def _rebuild(kind: type[TrajmodesError], what: str, state: dict[str, str]) -> TrajmodesError:
+    return kind(what, **state)
+
+
+class UsageError(TrajmodesError):
+    """The call or the job file asks for something that cannot be."""
+
+    exit_code = 2
+
+
+class DataError(TrajmodesError):
+    """A file or an array holds what it must not hold, or lacks what is needed."""
+
+    exit_code = 3
+
+
+class StorageError(TrajmodesError):
+    """Results could not be written."""
+
+    exit_code = 4
+
+
+class LockedError(TrajmodesError):
+    """Another process is writing to the same output folder."""
+
+    exit_code = 5

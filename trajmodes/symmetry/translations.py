@@ -1,0 +1,196 @@
+"""The translation group of a supercell, and Fourier transforms over it.
+
+The cells n ∈ Z³ of a supercell with integer matrix S (rows) are counted modulo the rows of S.
+With the Smith normal form U S V = diag(d), U and V unimodular, g = n V mod d is a label in
+Z_d1 × Z_d2 × Z_d3 and adds like n: the cells form a product of cyclic groups. The q points
+with S q integer are q = V (k/d), and q·n = Σ k_i g_i/d_i modulo 1. A lattice Fourier
+transform is therefore a three-dimensional FFT over g, for any supercell whatever.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+
+from trajmodes.arrays import Complexes, Floats, Ints, freeze
+from trajmodes.data import Crystal, Supercell
+from trajmodes.errors import DataError
+
+__all__ = [
+    "HalfSpace",
+    "build_supercell",
+    "cell_rank",
+    "half_space",
+    "lattice_transform",
+    "smith_normal_form",
+]
+
+
+def smith_normal_form(matrix: npt.ArrayLike) -> tuple[Ints, Ints]:
+    """Diagonal d and unimodular V of U S V = diag(d), d_i > 0 and d_1 | d_2 | d_3.
+
+    Parameters
+    ----------
+    matrix
+        (3, 3) integers with a determinant that is not zero.
+
+    Raises
+    ------
+    DataError
+        If the matrix is singular or not made of integers.
+    """
+    given = np.asarray(matrix)
+    rows = [[int(round(float(x))) for x in row] for row in given]
+    if given.shape != (3, 3) or not np.array_equal(given, rows):
+        raise DataError(f"a supercell matrix is 3 × 3 integers, got {given.tolist()}")
+    columns = [[int(i == j) for j in range(3)] for i in range(3)]
+    for k in range(3):
+        _clear_row_and_column(rows, columns, k)
+    diagonal = np.array([rows[k][k] for k in range(3)], dtype=np.int64)
+    if not diagonal.all():
+        raise DataError(f"the supercell matrix {given.tolist()} is singular")
+    return np.abs(diagonal), np.array(columns, dtype=np.int64)
+
+
+def _clear_row_and_column(rows: list[list[int]], columns: list[list[int]], k: int) -> None:
+    """Euclid on rows and columns k… until rows[k][k] divides and stands alone."""
+    while True:
+        tail = [(abs(rows[i][j]), i, j) for i in range(k, 3) for j in range(k, 3) if rows[i][j]]
+        if not tail:
+            return
+        _, i, j = min(tail)
+        rows[k], rows[i] = rows[i], rows[k]
+        for table in (rows, columns):
+            for line in table:
+                line[k], line[j] = line[j], line[k]
+        pivot = rows[k][k]
+        for i in range(k + 1, 3):
+            factor = rows[i][k] // pivot
+            rows[i] = [x - factor * y for x, y in zip(rows[i], rows[k], strict=True)]
+        for j in range(k + 1, 3):
+            factor = rows[k][j] // pivot
+            for table in (rows, columns):
+                for line in table:
+                    line[j] -= factor * line[k]
+        if any(rows[i][k] for i in range(k + 1, 3)) or any(rows[k][k + 1 :]):
+            continue
+        rest = [i for i in range(k + 1, 3) if any(x % pivot for x in rows[i][k + 1 :])]
+        if not rest:
+            return
+        rows[k] = [x + y for x, y in zip(rows[k], rows[rest[0]], strict=True)]
+
+
+def build_supercell(crystal: Crystal, matrix: npt.ArrayLike) -> Supercell:
+    """Supercell of a crystal with its cells in canonical order.
+
+    Parameters
+    ----------
+    crystal
+        The primitive crystal.
+    matrix
+        (3, 3) integers, determinant > 0. Rows are the supercell vectors in primitive ones.
+
+    Raises
+    ------
+    DataError
+        If the matrix is not integer, singular or left-handed.
+    """
+    diagonal, transform = smith_normal_form(matrix)
+    integers = np.asarray(matrix, dtype=np.int64)
+    if np.linalg.det(integers) < 0:
+        raise DataError(
+            f"the supercell matrix {integers.tolist()} has a negative determinant",
+            fix="exchange two of its rows",
+        )
+    labels = np.indices(diagonal).reshape(3, -1).T
+    inverse = np.rint(np.linalg.inv(transform)).astype(np.int64)
+    shape = (int(diagonal[0]), int(diagonal[1]), int(diagonal[2]))
+    return Supercell(crystal, integers, shape, transform, labels @ inverse)
+
+
+def cell_rank(supercell: Supercell, cells: npt.ArrayLike) -> Ints:
+    """Canonical index of the supercell's cell that each lattice vector is equivalent to.
+
+    Parameters
+    ----------
+    supercell
+        The supercell.
+    cells
+        (…, 3) integer lattice vectors of the primitive crystal.
+    """
+    labels = (np.asarray(cells, dtype=np.int64) @ supercell.transform) % supercell.shape
+    d1, d2, d3 = supercell.shape
+    rank: Ints = (labels[..., 0] * d2 + labels[..., 1]) * d3 + labels[..., 2]
+    return rank
+
+
+@dataclass(frozen=True, slots=True)
+class HalfSpace:
+    """One of each pair ±q of the q points commensurate with a supercell, Γ first."""
+
+    supercell: Supercell
+    qpoints: Floats
+    """(q, 3), reduced coordinates in [−½, ½)."""
+    weights: Floats
+    """(q,) 2 where −q is another point, 1 where it is the same one."""
+    bins: Ints
+    """(q,) place of each q in the flattened output of a real FFT over the cell group."""
+    phases: Complexes
+    """(q, s) factors e^{−iq·τ_s} that move the phase to the atoms' ideal positions."""
+
+    def __post_init__(self) -> None:
+        sizes = {"s": self.supercell.crystal.n_sites}
+        freeze(self, sizes, float, qpoints="q 3", weights="q")
+        freeze(self, sizes, np.int64, bins="q")
+        freeze(self, sizes, complex, phases="q s")
+
+    @property
+    def n_qpoints(self) -> int:
+        """Number of q points kept."""
+        return len(self.weights)
+
+
+def half_space(supercell: Supercell) -> HalfSpace:
+    """All commensurate q points up to the sign, with what a lattice transform needs."""
+    shape = np.array(supercell.shape)
+    half = (*supercell.shape[:2], supercell.shape[2] // 2 + 1)
+    labels = np.indices(half).reshape(3, -1).T
+    opposite = (-labels) % shape
+    same = (opposite == labels).all(axis=1)
+    # On the planes k3 = 0 and k3 = d3/2 a real FFT holds both signs: keep the first.
+    inside = opposite[:, 2] < half[2]
+    place = np.ravel_multi_index(tuple(labels.T), half)
+    twin = np.where(inside, np.ravel_multi_index(tuple(opposite.T), half, mode="clip"), place)
+    bins = np.flatnonzero(place <= twin)
+    # Fold with integers (k·V over the common denominator), so that ½ is always −½.
+    scale = int(shape.prod())
+    numerators = (labels[bins] * (scale // shape)) @ supercell.transform.T
+    qpoints = ((numerators + scale // 2) % scale - scale // 2) / scale
+    phases = np.exp(-2j * np.pi * qpoints @ supercell.crystal.sites.T)
+    return HalfSpace(supercell, qpoints, np.where(same[bins], 1.0, 2.0), bins, phases)
+
+
+def lattice_transform(space: HalfSpace, field: Floats) -> Complexes:
+    """N_c^{-½} Σ_l field(l, b) e^{−iq·(R_l + τ_b)} of every frame.
+
+    Parameters
+    ----------
+    space
+        The q points.
+    field
+        (t, a, 3) in canonical atom order.
+
+    Returns
+    -------
+    (q, t, 3s) complex amplitudes, Cartesian index fastest, in the unit of the field.
+    """
+    n_frames = len(field)
+    sites = space.supercell.crystal.n_sites
+    grid = field.reshape(n_frames, *space.supercell.shape, sites * 3)
+    waves = scipy.fft.rfftn(grid, axes=(1, 2, 3), norm="ortho")
+    flat = waves.reshape(n_frames, -1, sites * 3)
+    chosen = np.ascontiguousarray(flat[:, space.bins].swapaxes(0, 1))
+    chosen *= np.repeat(space.phases, 3, axis=1)[:, None, :]
+    result: Complexes = chosen
+    return result
