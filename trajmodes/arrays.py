@@ -15,9 +15,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
-def freeze(
-    noun: object, sizes: dict[str, int], dtype: npt.DTypeLike, **axes: str
-) -> None:
+def freeze(noun: object, sizes: dict[str, int], dtype: npt.DTypeLike, **axes: str) -> None:
     """Check array fields of a frozen dataclass and make them read-only.
 
     Call it in ``__post_init__`` with one and the same ``sizes`` for all fields: the first

@@ -35,9 +35,7 @@ class TrajmodesError(Exception):
 
     exit_code = 1
 
-    def __init__(
-        self, what: str, *, where: str = "", why: str = "", fix: str = ""
-    ) -> None:
+    def __init__(self, what: str, *, where: str = "", why: str = "", fix: str = "") -> None:
         self.what, self.where, self.why, self.fix = what, where, why, fix
         lines = [f"{what} ({where})" if where else what]
         lines += [f"  why: {why}"] if why else []

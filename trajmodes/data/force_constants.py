@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
 
@@ -64,7 +62,7 @@ class ForceConstants:
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
-        freeze(self, sizes, np.int64, first="p", second="p", lattice="p 3")
+        freeze(self, sizes, int, first="p", second="p", lattice="p 3")
         freeze(self, sizes, float, values="p 3 3", replicates="b p 3 3")
 
     @property

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from trajmodes.arrays import Floats, Ints, freeze
 
 __all__ = ["FrameBlock"]
@@ -11,7 +9,7 @@ __all__ = ["FrameBlock"]
 
 @dataclass(frozen=True, slots=True)
 class FrameBlock:
-    """Consecutive frames of a trajectory, atoms sorted by id (file order where ids are absent)."""
+    """Consecutive frames of a trajectory, atoms sorted by id, or in file order."""
 
     first_frame: int
     """Index of the first frame within the trajectory."""
@@ -30,7 +28,7 @@ class FrameBlock:
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
-        freeze(self, sizes, np.int64, steps="t")
+        freeze(self, sizes, int, steps="t")
         freeze(self, sizes, float, cells="t 3 3", positions="t a 3")
         freeze(self, sizes, float, velocities="t a 3", forces="t a 3")
 

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from trajmodes.arrays import Complexes, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
 
@@ -37,7 +35,7 @@ class Modes:
         sizes = {"s": self.crystal.n_sites, "m": 3 * self.crystal.n_sites}
         freeze(self, sizes, float, qpoints="q 3", weights="q", omega="q m", omega_sem="q m")
         freeze(self, sizes, complex, vectors="q m s 3")
-        freeze(self, sizes, np.int64, sets="q m")
+        freeze(self, sizes, int, sets="q m")
 
     @property
     def n_sets(self) -> int:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
 from trajmodes.arrays import Floats, Ints, freeze
 
 __all__ = ["LineFits", "ModeEnergies", "PowerSpectra", "Verdict"]
@@ -54,7 +52,7 @@ class ModeEnergies:
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
-        freeze(self, sizes, np.int64, members="g")
+        freeze(self, sizes, int, members="g")
         freeze(self, sizes, float, kinetic="g", potential="g", virial="g")
         freeze(self, sizes, float, kinetic_sem="g", potential_sem="g", virial_sem="g")
         freeze(self, sizes, float, omega_displacement="g", omega_displacement_sem="g")

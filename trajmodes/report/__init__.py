@@ -1,0 +1,67 @@
+"""What a run gave, told to people and to programs.
+
+In comes a `Results`, which the pipeline fills; out go ``results.nc`` (xarray opens it), CSV
+tables, figures with their data, and a summary in the terminal. Everything is drawn and told
+from the Dataset alone, so that a file read back serves as well as a run just done.
+
+Open `results` for the noun, `layout` for the variables of the file, `write` for the list of
+files in a results folder; `dataset` fills the Dataset, `netcdf` writes and reads it, `folder`
+keeps the folder whole. The figures (`figures`, `figure_*`) share `style`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from trajmodes.report.dataset import to_dataset
+from trajmodes.report.folder import ResultsFolder, Writer, open_folder, write_files
+from trajmodes.report.netcdf import read_results, write_netcdf
+from trajmodes.report.results import (
+    Bands,
+    Convergence,
+    Finding,
+    InputFile,
+    Projection,
+    Provenance,
+    Results,
+    SpectralMap,
+)
+from trajmodes.report.summary import CheckVerdict, render, render_check
+
+if TYPE_CHECKING:
+    from trajmodes.report.figures import draw_figures
+    from trajmodes.report.write import write_results
+
+__all__ = [
+    "Bands",
+    "CheckVerdict",
+    "Convergence",
+    "Finding",
+    "InputFile",
+    "Projection",
+    "Provenance",
+    "Results",
+    "ResultsFolder",
+    "SpectralMap",
+    "Writer",
+    "draw_figures",
+    "open_folder",
+    "read_results",
+    "render",
+    "render_check",
+    "to_dataset",
+    "write_files",
+    "write_netcdf",
+    "write_results",
+]
+
+# These need matplotlib, which `trajmodes show` has no use for.
+_DRAWING = {
+    "draw_figures": "trajmodes.report.figures",
+    "write_results": "trajmodes.report.write",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DRAWING:
+        raise AttributeError(f"module 'trajmodes.report' has no attribute {name!r}")
+    return getattr(import_module(_DRAWING[name]), name)

@@ -20,15 +20,15 @@ class Reduction(Protocol[State, Result_co]):
     """Four steps in three methods; an object that implements it is frozen and picklable."""
 
     def chunk(self, block: MotionBlock) -> State:
-        """State of one block of frames."""
+        """Make the state of one block of frames."""
         ...
 
     def combine(self, earlier: State, later: State) -> State:
-        """State of two neighbouring stretches of time, the first one directly before."""
+        """Merge two neighbouring stretches of time, the first one directly before."""
         ...
 
     def finalize(self, state: State) -> Result_co:
-        """Result of the whole run."""
+        """Turn the state of the whole run into the result."""
         ...
 
 

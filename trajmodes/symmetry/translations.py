@@ -41,7 +41,7 @@ def smith_normal_form(matrix: npt.ArrayLike) -> tuple[Ints, Ints]:
         If the matrix is singular or not made of integers.
     """
     given = np.asarray(matrix)
-    rows = [[int(round(float(x))) for x in row] for row in given]
+    rows = [[round(float(x)) for x in row] for row in given]
     if given.shape != (3, 3) or not np.array_equal(given, rows):
         raise DataError(f"a supercell matrix is 3 × 3 integers, got {given.tolist()}")
     columns = [[int(i == j) for j in range(3)] for i in range(3)]
@@ -54,31 +54,34 @@ def smith_normal_form(matrix: npt.ArrayLike) -> tuple[Ints, Ints]:
 
 
 def _clear_row_and_column(rows: list[list[int]], columns: list[list[int]], k: int) -> None:
-    """Euclid on rows and columns k… until rows[k][k] divides and stands alone."""
-    while True:
-        tail = [(abs(rows[i][j]), i, j) for i in range(k, 3) for j in range(k, 3) if rows[i][j]]
-        if not tail:
-            return
-        _, i, j = min(tail)
-        rows[k], rows[i] = rows[i], rows[k]
-        for table in (rows, columns):
-            for line in table:
-                line[k], line[j] = line[j], line[k]
+    """Euclid on rows and columns k… until rows[k][k] stands alone and divides what is left."""
+    while _move_smallest_to_corner(rows, columns, k):
         pivot = rows[k][k]
         for i in range(k + 1, 3):
             factor = rows[i][k] // pivot
             rows[i] = [x - factor * y for x, y in zip(rows[i], rows[k], strict=True)]
         for j in range(k + 1, 3):
             factor = rows[k][j] // pivot
-            for table in (rows, columns):
-                for line in table:
-                    line[j] -= factor * line[k]
-        if any(rows[i][k] for i in range(k + 1, 3)) or any(rows[k][k + 1 :]):
+            for line in (*rows, *columns):
+                line[j] -= factor * line[k]
+        if any(rows[i][k] or rows[k][i] for i in range(k + 1, 3)):
             continue
         rest = [i for i in range(k + 1, 3) if any(x % pivot for x in rows[i][k + 1 :])]
         if not rest:
             return
         rows[k] = [x + y for x, y in zip(rows[k], rows[rest[0]], strict=True)]
+
+
+def _move_smallest_to_corner(rows: list[list[int]], columns: list[list[int]], k: int) -> bool:
+    """Exchange lines so that rows[k][k] is the smallest entry left; False if all are zero."""
+    tail = [(abs(rows[i][j]), i, j) for i in range(k, 3) for j in range(k, 3) if rows[i][j]]
+    if not tail:
+        return False
+    _, i, j = min(tail)
+    rows[k], rows[i] = rows[i], rows[k]
+    for line in (*rows, *columns):
+        line[k], line[j] = line[j], line[k]
+    return True
 
 
 def build_supercell(crystal: Crystal, matrix: npt.ArrayLike) -> Supercell:
@@ -103,7 +106,7 @@ def build_supercell(crystal: Crystal, matrix: npt.ArrayLike) -> Supercell:
             f"the supercell matrix {integers.tolist()} has a negative determinant",
             fix="exchange two of its rows",
         )
-    labels = np.indices(diagonal).reshape(3, -1).T
+    labels = np.indices(diagonal.tolist()).reshape(3, -1).T
     inverse = np.rint(np.linalg.inv(transform)).astype(np.int64)
     shape = (int(diagonal[0]), int(diagonal[1]), int(diagonal[2]))
     return Supercell(crystal, integers, shape, transform, labels @ inverse)
@@ -120,7 +123,7 @@ def cell_rank(supercell: Supercell, cells: npt.ArrayLike) -> Ints:
         (…, 3) integer lattice vectors of the primitive crystal.
     """
     labels = (np.asarray(cells, dtype=np.int64) @ supercell.transform) % supercell.shape
-    d1, d2, d3 = supercell.shape
+    _, d2, d3 = supercell.shape
     rank: Ints = (labels[..., 0] * d2 + labels[..., 1]) * d3 + labels[..., 2]
     return rank
 

@@ -1,0 +1,19 @@
+"""The unit system against independently known numbers."""
+
+import pytest
+
+from trajmodes import units
+
+
+def test_dalton_in_internal_units():
+    assert pytest.approx(1.036426965268e-4, rel=1e-9) == units.DALTON
+
+
+def test_boltzmann_in_ev_per_kelvin():
+    # CODATA 2018: 8.617333262e-5 eV/K, exact to the digits printed.
+    assert pytest.approx(8.617333262e-5, rel=1e-9) == units.BOLTZMANN
+
+
+def test_one_terahertz_of_a_quantum_is_4_135667_mev():
+    # h = 4.135667696e-15 eV s (CODATA 2018).
+    assert pytest.approx(4.135667696, rel=1e-9) == units.HBAR * units.THZ / units.MEV

@@ -1,0 +1,76 @@
+"""The ordered pass: order, memory window, equal bits for any number of workers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from trajmodes.data import MotionBlock
+from trajmodes.errors import DataError
+from trajmodes.streaming import Together, cut_blocks, stream
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Keeps which frames came, in order; and a sum that depends on its order of adding."""
+
+    def chunk(self, block: MotionBlock) -> tuple[tuple[int, ...], float]:
+        frames = range(block.first_frame, block.first_frame + block.n_frames)
+        return tuple(frames), float(block.displacements.sum())
+
+    def combine(self, earlier, later):
+        return earlier[0] + later[0], earlier[1] + later[1]
+
+    def finalize(self, state):
+        return state
+
+
+def read(start: int, stop: int) -> MotionBlock:
+    frames = np.arange(start, stop, dtype=float)
+    u_tax = np.broadcast_to(np.sqrt(frames)[:, None, None], (stop - start, 2, 3))
+    return MotionBlock(start, u_tax, None, None)
+
+
+def test_blocks_cover_the_frames_once_and_never_cross_a_gap():
+    blocks = cut_blocks([(0, 1000), (1000, 1003), (1003, 5000)], n_atoms=400)
+    frames = [frame for start, stop in blocks for frame in range(start, stop)]
+    assert frames == list(range(5000))
+    assert all((start < 1000) == (stop <= 1000) for start, stop in blocks)
+    assert (1000, 1003) in blocks
+
+
+def test_states_are_folded_in_time_order_whatever_the_number_of_workers():
+    blocks = [(i, min(i + 7, 500)) for i in range(0, 500, 7)]
+    results = [stream(read, blocks, Trace(), workers=n) for n in (1, 2, 3)]
+    assert results[0][0] == tuple(range(500))
+    # One window of three workers holds more blocks than one of a single worker.
+    assert results[0] == results[1] == results[2]
+
+
+def test_progress_counts_every_frame():
+    counted = []
+    stream(read, [(i, i + 10) for i in range(0, 900, 10)], Trace(), progress=counted.append)
+    assert sum(counted) == 900
+    assert len(counted) > 1
+
+
+def test_an_error_in_a_block_reaches_the_caller():
+    def broken(start: int, stop: int) -> MotionBlock:
+        if start >= 50:
+            raise DataError("row is short", where="frame 50")
+        return read(start, stop)
+
+    with pytest.raises(DataError, match="row is short \\(frame 50\\)"):
+        stream(broken, [(i, i + 10) for i in range(0, 100, 10)], Trace())
+
+
+def test_two_reductions_share_one_read():
+    reads = []
+
+    def counted(start: int, stop: int) -> MotionBlock:
+        reads.append(start)
+        return read(start, stop)
+
+    first, second = stream(counted, [(0, 5), (5, 9)], Together(Trace(), Trace()))
+    assert first == second
+    assert sorted(reads) == [0, 5]

@@ -1,0 +1,29 @@
+"""Phonons at temperature from molecular-dynamics trajectories.
+
+>>> import trajmodes as tm
+>>> results = tm.run("run.lammpstrj", cell="POSCAR", timestep_fs=1.0)  # doctest: +SKIP
+>>> results.to_dataset()  # doctest: +SKIP
+
+Open `trajmodes.pipeline` to see how the stages are composed, `trajmodes.data` for what they
+hand to each other.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# The public names load when first used: `import trajmodes` itself must be instant.
+_HOMES = {}
+
+__all__ = ["__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'trajmodes' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

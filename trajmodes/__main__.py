@@ -1,0 +1,5 @@
+"""``python -m trajmodes`` is the program ``trajmodes``."""
+
+from trajmodes.cli import main
+
+main()

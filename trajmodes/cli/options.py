@@ -1,0 +1,121 @@
+"""The options that several commands share, each with the name it has in a job file."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from trajmodes.errors import UsageError
+
+__all__ = ["input_options", "output_option", "run_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+LAMMPS_STYLES = ("metal", "real", "si", "lj", "electron", "micro", "nano", "cgs")
+
+
+def parse_frames(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> tuple[int, int | None] | None:
+    """START:STOP as two numbers; either may be left out."""
+    if text is None:
+        return None
+    start, colon, stop = text.partition(":")
+    try:
+        if not colon:
+            raise ValueError(text)
+        return int(start or 0), int(stop) if stop else None
+    except ValueError:
+        raise UsageError(
+            f'"--frames {text}" is not a range of frames', fix="give START:STOP, such as 2000:"
+        ) from None
+
+
+def parse_cutoff(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> float | str | None:
+    """Make a length of text that is a number, and leave any other as it is."""
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+input_options = _all(
+    click.option(
+        "--cell",
+        metavar="FILE",
+        help="Crystal: POSCAR, CIF or anything ASE reads. Without it the cell is found from the "
+        "average structure.",
+    ),
+    click.option(
+        "--timestep-fs", type=float, metavar="FS", help="Time step of the simulation."
+    ),
+    click.option(
+        "--units",
+        type=click.Choice(LAMMPS_STYLES),
+        help="Unit style of the file, if not named.",
+    ),
+    click.option(
+        "--species",
+        metavar="SYMBOLS",
+        help="Chemical symbols of atom types 1, 2, …, such as Ga,N.",
+        callback=lambda _c, _o, text: text.replace(",", " ").split() if text else None,
+    ),
+    click.option(
+        "--frames",
+        metavar="START:STOP",
+        callback=parse_frames,
+        help="Frames to use, such as 2000: to leave out the first two thousand.",
+    ),
+    click.option("--strict", is_flag=True, default=None, help="A cut last frame is an error."),
+    click.option(
+        "--allow-partial",
+        is_flag=True,
+        default=None,
+        help="Use the frames before the damage in a compressed file.",
+    ),
+)
+
+run_options = _all(
+    click.option(
+        "--cutoff",
+        metavar="Å|supercell",
+        callback=parse_cutoff,
+        help="Range of the pair constants; by default the largest that the supercell admits.",
+    ),
+    click.option("--temperature", type=float, metavar="K", help="By default the kinetic one."),
+    click.option(
+        "--resolution-thz",
+        type=float,
+        metavar="THZ",
+        help="Resolution of the spectra; by default from the length of the run.",
+    ),
+    click.option(
+        "--workers", type=click.IntRange(1), metavar="N", help="Threads; by default all cores."
+    ),
+)
+
+
+def output_option(default: str) -> Callable[[Command], Command]:
+    """Option for the results folder.
+
+    Parameters
+    ----------
+    default
+        Folder used when the option is not given.
+    """
+    return click.option(
+        "-o", "--output", metavar="FOLDER", help=f"Folder of the results [{default}]."
+    )

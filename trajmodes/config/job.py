@@ -1,0 +1,155 @@
+"""A job: everything that a run was asked for, from the command line or from a TOML file.
+
+A job file has the same names as the options, with underscores; paths are relative to it::
+
+    trajectory = ["run.lammpstrj"]
+    cell = "POSCAR"
+    timestep_fs = 1.0
+    cutoff = 8.0
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from trajmodes.errors import UsageError
+
+__all__ = ["Job", "job_from_mapping", "read_job", "toml_text"]
+
+WHOLE_SUPERCELL = "supercell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What to read, how to understand it, and what to make of it."""
+
+    trajectory: tuple[str, ...]
+    """Trajectory files of one run."""
+    cell: str | None = None
+    """File with the crystal (POSCAR, CIF, …); None: found from the average structure."""
+    timestep_fs: float | None = None
+    """Time step of the simulation in fs, where the file does not tell the time."""
+    units: str | None = None
+    """LAMMPS unit style, where the file does not name it."""
+    species: tuple[str, ...] = ()
+    """Chemical symbol of atom type 1, 2, …, where the file does not name them."""
+    frames: tuple[int, int | None] = (0, None)
+    """First frame to use and the one after the last."""
+    cutoff: float | str | None = None
+    """Cutoff of the pair constants in Å; "supercell" for all pairs of it; None for the
+    largest that the supercell admits."""
+    temperature: float | None = None
+    """Temperature in K to label the constants with; None: the kinetic temperature."""
+    resolution_thz: float | None = None
+    """Wanted resolution of the spectra in THz; None: from the length of the run."""
+    strict: bool = False
+    """Whether a cut last frame is an error."""
+    allow_partial: bool = False
+    """Whether the frames before damage in a compressed file may be used."""
+    output: str = "results"
+    """Folder of the results."""
+    workers: int | None = None
+    """Number of threads; None for all cores."""
+
+    def __post_init__(self) -> None:
+        _positive(self, "timestep_fs", "temperature", "resolution_thz", "workers")
+        if isinstance(self.cutoff, str) and self.cutoff != WHOLE_SUPERCELL:
+            raise UsageError(
+                f'cutoff is "{self.cutoff}"', fix=f'give a length in Å, or "{WHOLE_SUPERCELL}"'
+            )
+        if not isinstance(self.cutoff, str):
+            _positive(self, "cutoff")
+        first, last = self.frames
+        if first < 0 or (last is not None and last <= first):
+            raise UsageError(
+                f"frames {first}:{'' if last is None else last} holds no frame",
+                fix="give START:STOP with 0 ≤ START < STOP; either may be left out",
+            )
+        if not self.trajectory:
+            raise UsageError("no trajectory was given", fix="name at least one trajectory file")
+
+
+def _positive(job: Job, *names: str) -> None:
+    for name in names:
+        value = getattr(job, name)
+        if value is not None and not (isinstance(value, int | float) and value > 0):
+            raise UsageError(f"{name} is {value!r} but must be a positive number")
+
+
+def job_from_mapping(given: Mapping[str, Any], *, where: str = "") -> Job:
+    """Make a job from names and values, refusing names that do not exist.
+
+    Parameters
+    ----------
+    given
+        Field names of `Job` and their values; lists stand for tuples.
+    where
+        Where the names come from, for error messages.
+
+    Raises
+    ------
+    UsageError
+        If a name is unknown, the trajectory is missing or a value is impossible.
+    """
+    known = {field.name: field for field in fields(Job)}
+    for name in given:
+        if name not in known:
+            raise UsageError(
+                f'there is no setting "{name}"', where=where, fix="one of: " + ", ".join(known)
+            )
+    needed = [name for name, field in known.items() if field.default is MISSING]
+    missing = [name for name in needed if name not in given]
+    if missing:
+        raise UsageError(f"{missing[0]} is missing", where=where, fix=f"add {missing[0]} = …")
+    values: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in given.items()
+    }
+    if isinstance(values["trajectory"], str):
+        values["trajectory"] = (values["trajectory"],)
+    if len(values.get("frames", ())) == 1:
+        values["frames"] = (*values["frames"], None)
+    return Job(**values)
+
+
+def read_job(path: Path) -> Job:
+    """Read a job file; relative paths in it are relative to its folder.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing, is not TOML, or has settings that do not exist.
+    """
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the job file: {error.strerror}", where=str(path)
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"not a TOML file: {error}", where=str(path)) from None
+    job = job_from_mapping(given, where=str(path))
+    values = asdict(job)
+    values["trajectory"] = tuple(str(path.parent / name) for name in job.trajectory)
+    for name in ("cell", "output"):
+        if name in given:
+            values[name] = str(path.parent / given[name])
+    return Job(**values)
+
+
+def toml_text(job: Job) -> str:
+    """Text of a job file that asks for the same; settings that are None are left out."""
+    lines = []
+    for field in fields(Job):
+        value = getattr(job, field.name)
+        if value is not None and value != ():
+            items = (
+                [item for item in value if item is not None]
+                if isinstance(value, tuple)
+                else value
+            )
+            # The numbers, strings, booleans and flat lists of JSON are those of TOML.
+            lines.append(f"{field.name} = {json.dumps(items, ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,167 @@
+"""The dynamical matrix D(q) of any list of q points.
+
+D_{bα,b'β}(q) = (M_b M_b')^{-½} Σ_R Φ_{bα,b'β}(R) e^{iq·(R + τ_b' − τ_b)}, the phase at the
+atom positions (Born and Huang, Dynamical Theory of Crystal Lattices, §24; docs/conventions).
+
+Φ(−R) is the transpose of Φ(R), so R and −R together give
+cos(q·R)·(Φ(R) + Φ(R)ᵀ) + i sin(q·R)·(Φ(R) − Φ(R)ᵀ): half of the lattice vectors are enough, two
+real matrix products do all q points at once, and D is Hermitian by construction. The site
+phases come last, for they are products of one factor per site.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trajmodes.arrays import Complexes, Floats, Ints
+from trajmodes.data import Crystal, ForceConstants
+from trajmodes.errors import DataError
+
+__all__ = ["LatticeSum", "dynamical_matrices", "evaluate", "lattice_sum", "q_chunks"]
+
+# Largest difference between Φ(R) and the transpose of Φ(−R), relative to the largest
+# constant, that still passes for rounding, text files with few digits included.
+_ASYMMETRY = 1e-6
+# Working memory of one chunk of q points; results do not depend on it.
+_CHUNK_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class LatticeSum:
+    """Mass-weighted constants, ready for a Fourier sum over half of the lattice vectors."""
+
+    crystal: Crystal
+    lattice: Ints
+    """(r, 3) lattice vectors, one of each pair ±R, the zero vector first."""
+    even: Floats
+    """(r, 3s · 3s), unit: (rad/ps)². What cos(q·R) multiplies; symmetric."""
+    odd: Floats
+    """(r, 3s · 3s), unit: (rad/ps)². What sin(q·R) multiplies; antisymmetric."""
+
+    @property
+    def scale(self) -> float:
+        """Largest mean ω² of a site and direction over the zone, in (rad/ps)².
+
+        It is the diagonal of D averaged over q: a yardstick for rounding errors of ω² that
+        does not depend on which q points are asked for.
+        """
+        n = 3 * self.crystal.n_sites
+        return float(np.abs(self.even[0, :: n + 1]).max(initial=0.0))
+
+
+def dynamical_matrices(constants: ForceConstants, qpoints: npt.ArrayLike) -> Complexes:
+    """Hermitian dynamical matrices.
+
+    Parameters
+    ----------
+    constants
+        The force constants.
+    qpoints
+        (q, 3) reduced coordinates, no 2π.
+
+    Returns
+    -------
+    (q, 3s, 3s) in (rad/ps)², Cartesian index fastest.
+
+    Raises
+    ------
+    DataError
+        If the constants of (i, j, R) and (j, i, −R) are not transposes of each other.
+    """
+    q_qx = np.asarray(qpoints, dtype=float).reshape(-1, 3)
+    total = lattice_sum(constants, constants.values)
+    n = 3 * constants.crystal.n_sites
+    matrices = np.empty((len(q_qx), n, n), dtype=complex)
+    for part in q_chunks(total, len(q_qx)):
+        matrices[part] = evaluate(total, q_qx[part])
+    return matrices
+
+
+def lattice_sum(constants: ForceConstants, values: Floats) -> LatticeSum:
+    """Group the pairs by lattice vector, weight them by mass, fold R and −R.
+
+    Parameters
+    ----------
+    constants
+        Where the pairs are.
+    values
+        (p, 3, 3) constants in eV/Å²: those of ``constants`` or one of their replicates.
+
+    Raises
+    ------
+    DataError
+        If the constants of (i, j, R) and (j, i, −R) are not transposes of each other.
+    """
+    s = constants.crystal.n_sites
+    # A set of lattice vectors closed under negation is turned about by it when sorted.
+    found, place = np.unique(
+        np.concatenate([constants.lattice, -constants.lattice, np.zeros((1, 3), int)]),
+        axis=0,
+        return_inverse=True,
+    )
+    place = place.reshape(-1)[: constants.n_pairs]
+    inverse_root = 1.0 / np.sqrt(constants.crystal.masses)
+    weights = inverse_root[constants.first] * inverse_root[constants.second]
+    table = np.zeros((len(found), s, s, 3, 3))
+    np.add.at(
+        table, (place, constants.first, constants.second), values * weights[:, None, None]
+    )
+    phi_rkl = table.swapaxes(2, 3).reshape(len(found), 3 * s, 3 * s)
+    twin_rkl = phi_rkl[::-1].swapaxes(1, 2)
+    _check_exchange(phi_rkl, twin_rkl)
+    middle = len(found) // 2
+    phi_rkl = 0.5 * (phi_rkl + twin_rkl)[middle:]
+    transposed = phi_rkl.swapaxes(1, 2)
+    even, odd = phi_rkl + transposed, phi_rkl - transposed
+    even[0] *= 0.5  # R = 0 is its own twin
+    shape = (len(even), -1)
+    return LatticeSum(
+        constants.crystal, found[middle:], even.reshape(shape), odd.reshape(shape)
+    )
+
+
+def _check_exchange(phi_rkl: Floats, twin_rkl: Floats) -> None:
+    worst = float(np.abs(phi_rkl - twin_rkl).max(initial=0.0))
+    largest = float(np.abs(phi_rkl).max(initial=0.0))
+    if worst > _ASYMMETRY * largest:
+        raise DataError(
+            "the force constants of (i, j, R) and (j, i, −R) are not transposes of each other: "
+            f"they differ by {worst / largest:.2g} of the largest one",
+            why="a second derivative does not depend on the order of its indices",
+            fix="list every pair in both directions, with values transposed",
+        )
+
+
+def q_chunks(total: LatticeSum, n_qpoints: int) -> Iterator[slice]:
+    """Cut a list of q points so that the work of one piece stays within bounded memory."""
+    bytes_per_q = 16 * (2 * len(total.lattice) + 6 * total.even.shape[1])
+    step = max(1, _CHUNK_BYTES // bytes_per_q)
+    for start in range(0, n_qpoints, step):
+        yield slice(start, start + step)
+
+
+def evaluate(total: LatticeSum, qpoints: Floats) -> Complexes:
+    """Dynamical matrices of one chunk of q points.
+
+    Parameters
+    ----------
+    total
+        The lattice sum.
+    qpoints
+        (q, 3) reduced coordinates.
+
+    Returns
+    -------
+    (q, 3s, 3s) in (rad/ps)².
+    """
+    n = 3 * total.crystal.n_sites
+    angle_qr = 2.0 * np.pi * (qpoints @ total.lattice.T)
+    d_qkl = np.empty((len(qpoints), n, n), dtype=complex)
+    d_qkl.real = (np.cos(angle_qr) @ total.even).reshape(-1, n, n)
+    d_qkl.imag = (np.sin(angle_qr) @ total.odd).reshape(-1, n, n)
+    phase_qk = np.repeat(np.exp(2j * np.pi * (qpoints @ total.crystal.sites.T)), 3, axis=1)
+    d_qkl *= phase_qk.conj()[:, :, None]
+    d_qkl *= phase_qk[:, None, :]
+    return d_qkl

@@ -1,0 +1,192 @@
+r"""The second line of an extended XYZ frame: ``key=value`` pairs, the cell and the columns.
+
+What programs really write is looser than any specification: keys in either case, flags without
+a value, values bare, in double or single quotes, in braces, in (nested) brackets, blanks round
+the equals sign, quotes and backslashes escaped by a backslash. A line that is no such list is
+an ordinary comment, unless it sets ``Lattice`` or ``Properties``.
+
+Grammar after https://github.com/libAtoms/extxyz (specification in its README) and ASE 3.29.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.errors import DataError
+
+__all__ = [
+    "PLAIN_PROPERTIES",
+    "Property",
+    "parse_comment",
+    "parse_integer",
+    "parse_lattice",
+    "parse_properties",
+    "parse_real",
+]
+
+_QUOTED = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
+_NESTED = r"\{[^{}]*\}|\[(?:[^\[\]]|\[[^\[\]]*\])*\]"
+# A bare word may hold quotes inside, as in 5'-end, but not begin with one. The possessive
+# repeats keep hostile lines linear.
+_BARE_KEY = r"""[^\s="'{}\[\]][^\s=]*+"""
+_BARE_VALUE = r"""[^\s"'{}\[\]]\S*+"""
+_PAIR = re.compile(
+    rf"\s*+({_QUOTED}|{_BARE_KEY})(?:\s*+=\s*+({_QUOTED}|{_NESTED}|{_BARE_VALUE}))?(?=\s|$)",
+)
+_EXTENDED = re.compile(r"""(?:^|[\s"'])(?:lattice|properties)["']?\s*=""", re.IGNORECASE)
+_LAMMPS_PLAIN = re.compile(r"\s*Atoms\. Timestep: (\d+)(?: Time: (\S+))?\s*")
+_ESCAPED = re.compile(r"\\(.)")
+_SEPARATORS = re.compile(r"[\s,{}\[\]]+")
+_REAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?")
+_INTEGER = re.compile(r"[+-]?\d+")
+
+PLAIN_PROPERTIES = "species:S:1:pos:R:3"
+"""What a frame without ``Properties`` holds."""
+
+
+def parse_comment(line: str) -> dict[str, str]:
+    """Pairs of a comment line, keys in lower case, values as text without their quotes.
+
+    A flag without value counts as ``T``. The comments of LAMMPS's plain XYZ give ``timestep``
+    and perhaps ``time``; any other free text gives nothing.
+
+    Parameters
+    ----------
+    line
+        The comment without its line end.
+
+    Raises
+    ------
+    DataError
+        If a line that sets the cell or the columns has a quote or bracket left open, or sets
+        one of them twice. The place says only the column.
+    """
+    plain = _LAMMPS_PLAIN.fullmatch(line)
+    if plain:
+        return {
+            key: text
+            for key, text in zip(("timestep", "time"), plain.groups(), strict=True)
+            if text
+        }
+    values: dict[str, str] = {}
+    end, at = len(line.rstrip()), 0
+    while at < end:
+        pair = _PAIR.match(line, at)
+        if pair is None:
+            return _refuse(line, at, "no key=value pair can be read here")
+        key = _unquoted(pair[1]).lower()
+        if key in values and key in {"lattice", "properties"}:
+            return _refuse(line, pair.start(1), f"{key} is set twice")
+        values[key] = "T" if pair[2] is None else _unquoted(pair[2])
+        at = pair.end()
+    return values
+
+
+def _refuse(line: str, at: int, what: str) -> dict[str, str]:
+    """Free text holds no pairs; a broken list of pairs is an error."""
+    if _EXTENDED.search(line) is None:
+        return {}
+    raise DataError(
+        f"{what}: {line[at : at + 40].strip()!r}",
+        where=f"column {at + 1}",
+        why="a quote or bracket is left open, or the line is damaged",
+    )
+
+
+def _unquoted(text: str) -> str:
+    if text[0] not in "\"'{":
+        return text
+    inner = text[1:-1]
+    return _ESCAPED.sub(r"\1", inner) if "\\" in inner else inner
+
+
+def parse_real(text: str, name: str) -> float:
+    """One finite number; Fortran's ``1.0d0`` is understood.
+
+    Raises
+    ------
+    DataError
+        If the text is anything else; `name` says what it should have been.
+    """
+    if _REAL.fullmatch(text) is None or not isfinite(
+        value := float(text.replace("d", "e").replace("D", "e"))
+    ):
+        raise DataError(f"{name} is not a finite number: {text[:40]!r}")
+    return value
+
+
+def parse_integer(text: str, name: str) -> int:
+    """One integer.
+
+    Raises
+    ------
+    DataError
+        If the text is anything else; `name` says what it should have been.
+    """
+    if _INTEGER.fullmatch(text) is None:
+        raise DataError(f"{name} is not an integer: {text[:40]!r}")
+    return int(text)
+
+
+def parse_lattice(text: str) -> Floats:
+    """(3, 3) cell vectors as rows, from nine numbers apart by blanks, commas or brackets.
+
+    Raises
+    ------
+    DataError
+        If these are not nine finite numbers or the vectors span no volume.
+    """
+    words = [word for word in _SEPARATORS.split(text) if word]
+    if len(words) != 9:
+        raise DataError(f"Lattice has {len(words)} numbers where 9 are expected: {text[:60]!r}")
+    cell = np.array([parse_real(word, "a number of Lattice") for word in words]).reshape(3, 3)
+    if np.linalg.det(cell) == 0.0:
+        raise DataError(f"the vectors of Lattice span no volume: {text[:60]!r}")
+    return cell
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One entry of ``Properties``: a run of columns of one kind."""
+
+    name: str
+    kind: str
+    """S text, I integer, R real, L logical."""
+    first: int
+    """Index of its first column, counted from 0."""
+    count: int
+    """Number of columns."""
+
+
+def parse_properties(text: str) -> Mapping[str, Property]:
+    """Columns of the rows, by name in lower case, in the order of the file.
+
+    Parameters
+    ----------
+    text
+        The value of ``Properties``, triplets name:kind:count apart by colons.
+
+    Raises
+    ------
+    DataError
+        If the text is no list of such triplets, or a name occurs twice.
+    """
+    words = text.strip().split(":")
+    properties: dict[str, Property] = {}
+    first = 0
+    for name, kind, count in zip(words[::3], words[1::3], words[2::3], strict=False):
+        known = kind.upper() in {"S", "I", "R", "L"} and re.fullmatch(r"[1-9]\d{0,3}", count)
+        if not (name and known) or name.lower() in properties:
+            raise DataError(
+                f"Properties holds {name}:{kind}:{count}",
+                why="each name comes once, with a kind S, I, R or L and the number of columns",
+            )
+        properties[name.lower()] = Property(name, kind.upper(), first, int(count))
+        first += int(count)
+    if len(words) % 3:
+        raise DataError(f"Properties is not a list of name:kind:count triplets: {text[:60]!r}")
+    return properties

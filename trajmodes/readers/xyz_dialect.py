@@ -1,0 +1,130 @@
+"""Which columns of an extended XYZ file are read, and which program's units they are in.
+
+The format fixes names of columns, not their units, and the programs that write velocities
+disagree: LAMMPS ``vel`` is in its unit style, GPUMD ``vel`` in Å/fs, QUIP ``velo`` in Å/fs,
+ASE writes ``momenta`` in √(u eV). Where the comment does not tell the program, the unit must
+be given. Sources: LAMMPS src/EXTRA-DUMP/dump_extxyz.cpp, GPUMD src/measure/dump_xyz.cu and
+dump_exyz.cu, quippy/convert.py, ASE ase/io/extxyz.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trajmodes.errors import DataError, UsageError
+from trajmodes.readers.xyz_comment import Property
+
+__all__ = ["Fields", "choose_fields", "recognise_program"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Index of the first column of each field, counted from 0; None where there is none."""
+
+    n_columns: int
+    species: int | None
+    numbers: int | None
+    """Atomic numbers, the stand-in for species."""
+    ids: int | None
+    types: int | None
+    mass: int | None
+    position: int
+    velocity: int | None
+    force: int | None
+    momenta: bool
+    """Whether the velocities are written as momenta."""
+    unwrapped: bool
+    """Whether the positions are continuous in time."""
+    ignored: tuple[str, ...]
+    """Forces of another name, passed over for the ones that are read."""
+
+
+# Names in lower case, the preferred one first.
+_POSITIONS = ("unwrapped_position", "pos", "positions", "position")
+_FORCES = ("forces", "force", "mace_forces", "ref_forces")
+_VELOCITIES = ("momenta", "velo", "vel", "velocities", "velocity")
+_SPECIES = ("species", "element", "elements", "symbols", "symbol")
+_NUMBERS = ("z", "numbers", "atomic_numbers")
+
+
+def choose_fields(properties: Mapping[str, Property]) -> Fields:
+    """Pick the columns to read from those that a frame has.
+
+    Parameters
+    ----------
+    properties
+        The columns by name in lower case.
+
+    Raises
+    ------
+    DataError
+        If there are no positions, or a field has not the kind or number of columns it needs.
+    """
+
+    def first(names: tuple[str, ...], kinds: str, count: int) -> tuple[int | None, str]:
+        for name in names:
+            if name in properties:
+                found = properties[name]
+                if found.kind not in kinds or found.count != count:
+                    raise DataError(
+                        f"Properties holds {found.name}:{found.kind}:{found.count}",
+                        why=f"{found.name} should have {count} columns of kind {kinds}",
+                    )
+                return found.first, name
+        return None, ""
+
+    position, position_name = first(_POSITIONS, "R", 3)
+    if position is None:
+        raise DataError(
+            f"Properties names no positions among {', '.join(properties)}",
+            fix="write the positions as pos:R:3",
+        )
+    velocity, velocity_name = first(_VELOCITIES, "R", 3)
+    force, force_name = first(_FORCES, "R", 3)
+    last = max(properties.values(), key=lambda item: item.first)
+    return Fields(
+        n_columns=last.first + last.count,
+        species=first(_SPECIES, "S", 1)[0],
+        numbers=first(_NUMBERS, "I", 1)[0],
+        ids=first(("id", "ids"), "I", 1)[0],
+        types=first(("type", "types"), "I", 1)[0],
+        mass=first(("mass", "masses"), "R", 1)[0],
+        position=position,
+        velocity=velocity,
+        force=force,
+        momenta=velocity_name == "momenta",
+        unwrapped=position_name == "unwrapped_position",
+        ignored=tuple(n for n in _FORCES if n in properties and n != force_name),
+    )
+
+
+def recognise_program(values: Mapping[str, str], properties: Mapping[str, Property]) -> str:
+    """Name of the program whose units a frame is in; empty where nothing tells.
+
+    OVITO keeps the units, whatever they were, of the file it read, but shows itself by an
+    ``Origin``; such a file does not count as that of the program whose keys it passes on.
+
+    Parameters
+    ----------
+    values
+        Pairs of the comment line, keys in lower case.
+    properties
+        The columns by name in lower case.
+    """
+    if "origin" in values:
+        return ""
+    if "momenta" in properties:
+        return "ase"
+    if "timestep" in values and "velo" not in properties:
+        return "lammps"
+    if {"time", "energy", "virial", "stress"} <= values.keys():
+        return "gpumd"
+    return "quip" if "velo" in properties else ""
+
+
+def refuse_unknown_velocities(name: str) -> UsageError:
+    """Error for velocities whose unit nothing tells."""
+    return UsageError(
+        f"the velocities {name!r} have no known unit",
+        why="the comment line does not show which program wrote the file",
+        fix="give it: --units metal (Å/ps), --units gpumd or quip (Å/fs), or a LAMMPS style",
+    )

@@ -1,0 +1,88 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trajmodes.errors import StorageError
+
+__all__ = ["atomic_file", "storage_error", "sync"]
+
+_FIXES = {
+    errno.ENOSPC: "free some space, or name a folder on another disk",
+    errno.EDQUOT: "your quota is used up: free some space, or name a folder elsewhere",
+    errno.EFBIG: "a limit on file sizes is set (ulimit -f): raise it",
+    errno.EROFS: "the file system is read-only: name another folder",
+    errno.EACCES: "you may not write there: name another folder, or mend its permissions",
+    errno.EPERM: "you may not write there: name another folder, or mend its permissions",
+    errno.ENOTDIR: "a part of the path is a file: name another folder",
+    errno.EEXIST: "a file of that name is in the way: name another folder",
+    errno.EIO: "the disk reports an error: look at the system log, name another disk",
+}
+
+
+def storage_error(path: Path, error: OSError | RuntimeError) -> StorageError:
+    """Say that a file could not be written, and what to do.
+
+    Parameters
+    ----------
+    path
+        What was to be written.
+    error
+        What the system, or the NetCDF library, said.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    # Libraries pass numbers of their own, all negative: those tell nothing to a user.
+    known = number is not None and number > 0
+    return StorageError(
+        f"{path.name} could not be written",
+        where=str(path),
+        why=os.strerror(number) if known and number is not None else str(error),
+        fix=_FIXES.get(number or 0, "see that the disk has space and the folder is writable")
+        + "; earlier results are intact",
+    )
+
+
+def sync(path: Path) -> None:
+    """Wait until a file is on the disk.
+
+    Raises
+    ------
+    OSError
+        If the disk refuses.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Name of a file to write to, which then takes the place of another in one step.
+
+    Parameters
+    ----------
+    path
+        Where the file shall be in the end. If the block under ``with`` fails, what was there
+        before stays, and the unfinished file is removed.
+
+    Raises
+    ------
+    StorageError
+        If the system refuses to write, or the NetCDF library fails to.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        sync(partial)
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise storage_error(path, error) from error
+    finally:
+        # Absent after success. A disk that fails may refuse this too: the first error counts.
+        if partial.exists():
+            partial.unlink()

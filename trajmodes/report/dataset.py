@@ -1,0 +1,307 @@
+"""Results → one flat xarray Dataset, as `layout` describes it."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from trajmodes.arrays import Complexes, Floats, Ints
+from trajmodes.data import ForceConstants, LineFits, ModeEnergies, Modes, Supercell, Verdict
+from trajmodes.report.layout import DIMENSIONS, FORMAT, FORMAT_VERSION, spec_of
+from trajmodes.report.results import Bands, Convergence, Projection, Provenance, Results
+from trajmodes.report.shells import jackknife_sem, shells_of
+from trajmodes.units import BOLTZMANN, DALTON, MEV, THZ
+
+__all__ = ["to_dataset"]
+
+_Values = dict[str, Any]
+"""Variable → its values; None where there is nothing."""
+
+_CONVENTIONS = (
+    "F = −Φ u; D(q) = (M_b M_b')^(−½) Σ_R Φ exp[iq·(R + r_b' − r_b)]; D e = ω² e; "
+    "Q = N_c^(−½) Σ √M e*·u exp(−iq·r), so that ⟨|Q̇|²⟩ = k_BT; frequencies are ω/2π in THz, "
+    "negative means imaginary; linewidth = full width at half maximum = γ/2π; "
+    "lifetime = 1/γ = 1/(2π·FWHM); every x_sem is the standard error of x."
+)
+
+
+def to_dataset(results: Results) -> xr.Dataset:
+    """Collect all results in one Dataset with named dimensions, units and provenance.
+
+    Parameters
+    ----------
+    results
+        What a run gave.
+
+    Returns
+    -------
+    A flat Dataset. `trajmodes.report.layout` lists its variables; those of a stage that was
+    left out are absent.
+    """
+    values = {
+        **_crystal(results.supercell),
+        **_constants(results.constants),
+        **_modes(results.modes),
+        **_bands(results.bands),
+        **_sets(results.modes),
+        **_findings(results),
+    }
+    if results.convergence is not None:
+        values |= _convergence(results.convergence)
+    if results.projection is not None:
+        values |= _projection(results.projection)
+    present = {name: value for name, value in values.items() if value is not None}
+    dataset = xr.Dataset(
+        {name: _variable(name, value) for name, value in present.items()},
+        coords=_coordinates(results.modes.omega.shape[1]),
+        attrs=_attributes(results.provenance),
+    )
+    return dataset.set_coords(_COORDINATES & set(present))
+
+
+_COORDINATES = {
+    *("q", "path_distance", "path_segment", "tick_distance", "tick_label", "map_distance"),
+    *("set_q", "shell_distance", "shell_species", "run_fraction", "check_name", "species"),
+}
+"""Variables that tell where on a dimension one is."""
+
+
+def _variable(name: str, values: npt.ArrayLike) -> xr.Variable:
+    spec = spec_of(name)
+    attributes = {"units": spec.units, "long_name": spec.long_name}
+    if spec.convention:
+        attributes["conventions"] = spec.convention
+    return xr.Variable(spec.dims.split(), np.asarray(values), attributes)
+
+
+def _coordinates(n_branches: int) -> dict[str, xr.Variable]:
+    labels: dict[str, Any] = {
+        "xyz": ["x", "y", "z"],
+        "xyz_2": ["x", "y", "z"],
+        "vector": ["a", "b", "c"],
+        "vector_2": ["a", "b", "c"],
+        "reciprocal": ["a*", "b*", "c*"],
+        "reim": ["re", "im"],
+        "branch": np.arange(1, n_branches + 1),
+    }
+    return {
+        name: xr.Variable((name,), value, {"units": "", "long_name": DIMENSIONS[name]})
+        for name, value in labels.items()
+    }
+
+
+def _attributes(provenance: Provenance) -> dict[str, str | int]:
+    return {
+        "title": "Phonons at temperature from a molecular-dynamics trajectory",
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "conventions": _CONVENTIONS,
+        "command": provenance.command,
+        "versions": "\n".join(f"{name} {v}" for name, v in provenance.versions.items()),
+        "run_file": provenance.run_file,
+    }
+
+
+def _texts(items: tuple[str, ...]) -> npt.NDArray[np.str_] | None:
+    """(n,) strings; None if there are none, because NetCDF has no dimensions of size 0."""
+    return np.array(items, dtype=str) if items else None
+
+
+def _re_im(values: Complexes) -> Floats:
+    """Complex (…) as real (…, 2)."""
+    return np.stack([values.real, values.imag], axis=-1)
+
+
+def _crystal(supercell: Supercell) -> _Values:
+    crystal = supercell.crystal
+    return {
+        "cell": crystal.cell,
+        "sites": crystal.sites,
+        "species": _texts(crystal.species),
+        "mass_da": crystal.masses / DALTON,
+        "supercell_matrix": supercell.matrix,
+    }
+
+
+def _constants(constants: ForceConstants) -> _Values:
+    replicates, quality = constants.replicates, constants.quality
+    shells = shells_of(constants)
+    values: _Values = {
+        "fc_first": constants.first,
+        "fc_second": constants.second,
+        "fc_lattice": constants.lattice,
+        "force_constants": constants.values,
+        "force_constants_sem": None if replicates is None else jackknife_sem(replicates),
+        "fc_replicates": replicates,
+        "fit_temperature": constants.temperature,
+        "cutoff": constants.cutoff,
+    }
+    if quality is not None:
+        for name in (
+            *("n_parameters", "rank", "condition", "n_frames", "r_squared"),
+            *("rms_force", "rms_residual", "first_order"),
+        ):
+            values[name] = getattr(quality, name)
+    if len(shells.species):
+        values |= {
+            "shell_distance": shells.distance,
+            "shell_species": _texts(shells.species),
+            "shell_neighbours": shells.neighbours,
+            "shell_norm": shells.norm,
+            "shell_norm_sem": shells.norm_sem,
+            "shell_trace": shells.trace,
+            "shell_trace_sem": shells.trace_sem,
+        }
+    return values
+
+
+def _convergence(convergence: Convergence) -> _Values:
+    return {
+        "run_fraction": convergence.fraction,
+        "fit_change": convergence.change,
+        "fit_freq_change_thz": convergence.freq_change_thz,
+    }
+
+
+def _modes(modes: Modes) -> _Values:
+    sem = modes.omega_sem
+    return {
+        "q": modes.qpoints,
+        "q_weight": modes.weights,
+        "mode_freq_thz": modes.omega / THZ,
+        "mode_freq_thz_sem": None if sem is None else sem / THZ,
+        "mode_vectors": _re_im(modes.vectors),
+        "mode_set": modes.sets,
+    }
+
+
+def _bands(bands: Bands) -> _Values:
+    segment = np.zeros(len(bands.distance), dtype=np.int64)
+    segment[bands.breaks] = 1
+    return {
+        "path_distance": bands.distance,
+        "path_segment": np.cumsum(segment),
+        "path_q": bands.qpoints,
+        "band_freq_thz": bands.freq_thz,
+        "band_freq_thz_sem": bands.freq_thz_sem,
+        "tick_distance": bands.tick_positions,
+        "tick_label": _texts(bands.tick_labels),
+    }
+
+
+def _sets(modes: Modes) -> _Values:
+    """Where each set lies in the zone, and its harmonic frequency."""
+    if modes.n_sets == 0:
+        return {}
+    labels = np.arange(modes.n_sets)
+    member_gqm = modes.sets[None] == labels[:, None, None]
+    at_gq = member_gqm.any(axis=2)
+    # The first q of the star stands for all; there the set has its branches side by side.
+    first = at_gq.argmax(axis=1)
+    branch_gm = member_gqm[labels, first]
+    degeneracy: Ints = branch_gm.sum(axis=1)
+    n_branches = branch_gm.shape[1]
+
+    def mean(values_qm: Floats) -> Floats:
+        total: Floats = np.where(branch_gm, values_qm[first], 0.0).sum(axis=1) / degeneracy
+        return total
+
+    return {
+        "set": labels,
+        "set_q": modes.qpoints[first],
+        "star_size": np.rint((at_gq * modes.weights).sum(axis=1)).astype(np.int64),
+        "degeneracy": degeneracy,
+        "branch_first": 1 + branch_gm.argmax(axis=1),
+        "branch_last": n_branches - branch_gm[:, ::-1].argmax(axis=1),
+        "freq_harmonic_thz": mean(modes.omega) / THZ,
+        "freq_harmonic_thz_sem": (
+            None if modes.omega_sem is None else mean(modes.omega_sem) / THZ
+        ),
+    }
+
+
+def _projection(projection: Projection) -> _Values:
+    spectra, map_ = projection.spectra, projection.spectral_map
+    values = {
+        **_energies(projection.energies),
+        **_lines(projection.lines),
+        "freq_thz": spectra.freq_thz,
+        "power": spectra.power,
+        "power_model": projection.line_models,
+        "averages": spectra.averages,
+        "segment_frames": spectra.segment_frames,
+        "interval_ps": spectra.interval_ps,
+    }
+    if map_ is not None:
+        values |= {
+            "map_distance": map_.distance,
+            "map_freq_thz": map_.freq_thz,
+            "map_power": map_.power,
+        }
+    return values
+
+
+def _energies(energies: ModeEnergies) -> _Values:
+    values: _Values = {
+        "members": energies.members,
+        "mode_temperature": 2.0 * energies.kinetic / BOLTZMANN,
+        "mode_temperature_sem": 2.0 * energies.kinetic_sem / BOLTZMANN,
+        "kinetic_mev": energies.kinetic / MEV,
+        "kinetic_mev_sem": energies.kinetic_sem / MEV,
+        "potential_mev": energies.potential / MEV,
+        "potential_mev_sem": energies.potential_sem / MEV,
+        "freq_displacement_thz": energies.omega_displacement / THZ,
+        "freq_displacement_thz_sem": energies.omega_displacement_sem / THZ,
+        "freq_ratio_thz": energies.omega_ratio / THZ,
+        "freq_ratio_thz_sem": energies.omega_ratio_sem / THZ,
+        "temperature": energies.temperature,
+        "temperature_sem": energies.temperature_sem,
+    }
+    if energies.virial is not None and energies.virial_sem is not None:
+        ratio = energies.virial / energies.potential
+        relative = np.hypot(
+            energies.virial_sem / energies.potential,
+            ratio * energies.potential_sem / energies.potential,
+        )
+        values |= {
+            "virial_mev": energies.virial / MEV,
+            "virial_mev_sem": energies.virial_sem / MEV,
+            "anharmonicity": ratio - 1.0,
+            "anharmonicity_sem": relative,
+        }
+    return values
+
+
+def _lines(lines: LineFits) -> _Values:
+    return {
+        "freq_spectrum_thz": lines.freq_thz,
+        "freq_spectrum_thz_sem": lines.freq_thz_sem,
+        "linewidth_thz": lines.linewidth_thz,
+        "linewidth_thz_sem": lines.linewidth_thz_sem,
+        "lifetime_ps": lines.lifetime_ps,
+        "lifetime_ps_sem": lines.lifetime_ps_sem,
+        "line_kinetic_mev": lines.kinetic / MEV,
+        "line_goodness": lines.goodness,
+        "resolved": np.array([verdict is Verdict.RESOLVED for verdict in lines.verdicts]),
+        "verdict": _texts(tuple(str(verdict) for verdict in lines.verdicts)),
+        "advice": _texts(lines.advice),
+    }
+
+
+def _findings(results: Results) -> _Values:
+    figures, inputs = results.diagnosis, results.provenance.inputs
+    values: _Values = {
+        "check_name": _texts(tuple(figures)),
+        "check_unit": _texts(tuple(finding.unit for finding in figures.values())),
+        "check_text": _texts(tuple(finding.text for finding in figures.values())),
+        "input_name": _texts(tuple(item.name for item in inputs)),
+        "input_sha256": _texts(tuple(item.sha256 for item in inputs)),
+        "warnings": _texts(results.warnings),
+        "notes": _texts(results.notes),
+    }
+    if figures:
+        values["check_value"] = np.array([finding.value for finding in figures.values()], float)
+    if inputs:
+        values["input_bytes"] = np.array([item.n_bytes for item in inputs], np.int64)
+    return values

@@ -1,0 +1,144 @@
+"""Bands with their error band over the spectral energy that the run has along the path."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection, QuadMesh
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from trajmodes.arrays import Floats
+from trajmodes.report.style import BLACK, BLUE, GREY, RED, new_figure, point_label
+from trajmodes.report.tables import Table, bands_table, table_of
+from trajmodes.units import MEV
+
+__all__ = ["bands_data", "draw_bands"]
+
+_DECADES = 3.0
+"""The colours span this many powers of ten below the strongest line."""
+
+
+def draw_bands(dataset: xr.Dataset) -> Figure:
+    """Draw frequencies along the band path, the measured spectra behind them.
+
+    Parameters
+    ----------
+    dataset
+        Results; without a spectral map the bands stand alone.
+    """
+    figure = new_figure(4.2)
+    has_map = "map_power" in dataset
+    axes = figure.add_axes((0.085, 0.085, 0.79 if has_map else 0.9, 0.865))
+    place = dataset["path_distance"].values
+    freq = dataset["band_freq_thz"].values
+    top = 1.06 * max(float(freq.max()), 0.1)
+    bottom = min(0.0, 1.1 * float(freq.min()))
+    # What is imaginary by less than a hundredth of the highest frequency is noise at Γ.
+    bottom = bottom if bottom < -0.01 * top else 0.0
+    if has_map:
+        mesh = _draw_map(axes, dataset, top)
+        bar = figure.colorbar(mesh, cax=figure.add_axes((0.89, 0.085, 0.02, 0.865)))
+        bar.set_label("Spectral kinetic energy (meV/THz)")
+        bar.outline.set_linewidth(0.7)  # type: ignore[operator]  # a Spine; stubs say Any | None
+    _draw_branches(axes, dataset)
+    axes.set(xlim=(place[0], place[-1]), ylim=(bottom, top), ylabel="Frequency (THz)")
+    if bottom < 0.0:
+        axes.axhline(0.0, color=GREY, linewidth=0.7)
+        axes.set_ylabel("Frequency (THz), imaginary below 0")
+    _name_points(axes, dataset)
+    return figure
+
+
+def _draw_map(axes: Axes, dataset: xr.Dataset, top: float) -> QuadMesh:
+    """One strip for each commensurate point, at its place on the path."""
+    freq = dataset["map_freq_thz"].values
+    below = freq <= top
+    power = dataset["map_power"].values[:, below] / MEV
+    place = dataset["map_distance"].values
+    order = np.argsort(place, kind="stable")
+    edges, owner = _strips(place[order], dataset["path_distance"].values)
+    # Axes (strip, frequency); gaps between strips stay empty.
+    image = np.where(owner[:, None] >= 0, power[order][owner], np.nan)
+    strongest = float(np.nanmax(image))
+    step = freq[1] - freq[0]
+    levels = np.append(freq[below] - step / 2, freq[below][-1] + step / 2)
+    return axes.pcolormesh(
+        edges,
+        levels,
+        np.maximum(image, strongest * 10.0**-_DECADES).T,
+        norm=LogNorm(strongest * 10.0**-_DECADES, strongest),
+        cmap="magma_r",
+        rasterized=True,
+        zorder=0,
+    )
+
+
+def _strips(place: Floats, path: Floats) -> tuple[Floats, Floats]:
+    """Edges of the strips and of the gaps between them, and whose each is; −1 for a gap."""
+    points = np.unique(place.round(9))
+    first = np.searchsorted(place.round(9), points)
+    widest = 0.02 * (path[-1] - path[0])
+    spacing = np.diff(points).min() if len(points) > 1 else widest
+    half = 0.5 * min(widest, 0.8 * spacing)
+    edges = np.stack([points - half, points + half], axis=1).ravel()
+    owner = np.full(len(edges) - 1, -1)
+    owner[::2] = first
+    return edges, owner
+
+
+def _draw_branches(axes: Axes, dataset: xr.Dataset) -> None:
+    place = dataset["path_distance"].values
+    freq = dataset["band_freq_thz"].values
+    sem = dataset.get("band_freq_thz_sem")
+    segment = dataset["path_segment"].values
+    for number in np.unique(segment):
+        inside = segment == number
+        axes.plot(place[inside], freq[inside], color=BLUE, linewidth=1.0, zorder=3)
+        if sem is None:
+            continue
+        low, high = (freq + sign * sem.values for sign in (-2.0, 2.0))
+        bands = [
+            np.concatenate(
+                [
+                    np.stack([place[inside], low[inside, m]], axis=1),
+                    np.stack([place[inside], high[inside, m]], axis=1)[::-1],
+                ]
+            )
+            for m in range(freq.shape[1])
+        ]
+        shade = PolyCollection(bands, facecolor=BLUE, alpha=0.35, edgecolor="none", zorder=2)
+        axes.add_collection(shade, autolim=False)
+
+
+def _name_points(axes: Axes, dataset: xr.Dataset) -> None:
+    """Lines and names at the named points; two names at a break are joined by a bar."""
+    named: dict[float, list[str]] = {}
+    ticks = zip(dataset["tick_distance"].values, dataset["tick_label"].values, strict=True)
+    for place, name in ticks:
+        names = named.setdefault(round(float(place), 6), [])
+        if point_label(str(name)) not in names:
+            names.append(point_label(str(name)))
+    axes.set_xticks(list(named), ["|".join(names) for names in named.values()])
+    axes.tick_params(axis="x", length=0, pad=5)
+    for place in named:
+        axes.axvline(place, color=BLACK, linewidth=0.5, zorder=1)
+
+
+def bands_data(dataset: xr.Dataset) -> dict[str, Table]:
+    """Data of the figure, by the name of the file.
+
+    Parameters
+    ----------
+    dataset
+        Results.
+    """
+    data = {"bands.csv": bands_table(dataset)}
+    if "map_power" in dataset:
+        turned = dataset[["map_freq_thz", "map_distance", "map_power"]].transpose()
+        title = "Spectral energy along the path; map_power_d is the column at distance d (1/Å)"
+        data["bands_map.csv"] = table_of(
+            turned.assign_coords(map_point=turned["map_distance"].round(6).values),
+            title,
+            ["map_freq_thz", "map_power"],
+        )
+    return data

@@ -1,0 +1,69 @@
+"""All figures that the results have data for."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from trajmodes.report.figure_bands import bands_data, draw_bands
+from trajmodes.report.figure_fit import draw_fit, fit_data
+from trajmodes.report.figure_modes import (
+    draw_linewidths,
+    draw_temperatures,
+    linewidths_data,
+    temperatures_data,
+)
+from trajmodes.report.figure_spectra import draw_spectra, spectra_data
+from trajmodes.report.style import sheet
+from trajmodes.report.tables import Table
+
+__all__ = ["Plate", "draw_figures"]
+
+
+class Plate(NamedTuple):
+    """A figure with the data it shows."""
+
+    name: str
+    text: str
+    """What it shows, in one line."""
+    figure: Figure
+    data: dict[str, Table]
+    """Name of the file → its table."""
+
+
+_PLATES = (
+    ("bands", "bands with error band over the spectral energy", "path", draw_bands, bands_data),
+    ("spectra", "spectra of chosen modes with fits", "freq_thz", draw_spectra, spectra_data),
+    (
+        "linewidths",
+        "linewidth and lifetime against frequency",
+        "freq_thz",
+        draw_linewidths,
+        linewidths_data,
+    ),
+    (
+        "temperatures",
+        "mode temperatures: is energy shared equally?",
+        "freq_thz",
+        draw_temperatures,
+        temperatures_data,
+    ),
+    ("fit", "constants by distance, and how the fit settles", "shell", draw_fit, fit_data),
+)
+"""Name, text, dimension that must be there, how to draw, what data."""
+
+
+def draw_figures(dataset: xr.Dataset) -> Iterator[Plate]:
+    """Draw one figure after the other.
+
+    Parameters
+    ----------
+    dataset
+        Results, from a run or read back from results.nc.
+    """
+    for name, text, dimension, draw, data in _PLATES:
+        if dimension in dataset.dims:
+            with sheet():
+                figure = draw(dataset)
+            yield Plate(name, text, figure, data(dataset))

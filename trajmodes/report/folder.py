@@ -1,0 +1,228 @@
+"""The results folder: one writer at a time, and no half-written results."""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from trajmodes.errors import LockedError, StorageError, UsageError
+from trajmodes.report.atomic import storage_error, sync
+
+__all__ = ["ResultsFolder", "Writer", "open_folder", "write_files"]
+
+_LOCK = ".trajmodes.lock"
+_STAGING = ".trajmodes.staging"
+
+
+class Writer(NamedTuple):
+    """One file of a results folder."""
+
+    text: str
+    """What the file is, in one line."""
+    write: Callable[[Path], None]
+    """Writes it to the given path."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsFolder:
+    """A folder that no other process writes results to while it is open."""
+
+    path: Path
+
+
+@contextmanager
+def open_folder(directory: str | Path) -> Iterator[ResultsFolder]:
+    """Make a folder if need be, and keep other processes from writing to it.
+
+    The system frees the lock when its holder ends, however that happens.
+
+    Parameters
+    ----------
+    directory
+        The folder.
+
+    Raises
+    ------
+    LockedError
+        If another process, here or on another host, has the folder open.
+    StorageError
+        If the folder cannot be made or written to.
+    """
+    root = Path(directory)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        handle = _lock(root / _LOCK)
+    except OSError as error:
+        raise storage_error(root, error) from error
+    try:
+        yield ResultsFolder(root)
+    finally:
+        # Remove the file before the lock goes: a waiting process then sees that it is gone.
+        with suppress(OSError):
+            (root / _LOCK).unlink()
+        os.close(handle)
+
+
+def _lock(path: Path) -> int:
+    """Handle of the locked file, which names its holder."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            if _claim(handle, path):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _claim(handle: int, path: Path) -> bool:
+    """Lock and sign an open file; False if it was removed before it could be locked."""
+    exclusive = _flock(handle)
+    if not _still_there(handle, path):
+        return False
+    holder = _holder(handle)
+    if exclusive is False or _lives(holder, locks_work=exclusive is True):
+        raise _locked(path, holder)
+    _sign(handle)
+    return True
+
+
+def _flock(handle: int) -> bool | None:
+    """Whether the lock is ours; None where the file system has no locks."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK):
+            return None
+        raise
+    return True
+
+
+def _still_there(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _holder(handle: int) -> dict[str, str]:
+    """Host, pid and time that the lock file names; empty if none or not legible."""
+    try:
+        told = json.loads(os.pread(handle, 4096, 0) or b"{}")
+    except ValueError:
+        return {}
+    return {str(k): str(v) for k, v in told.items()} if isinstance(told, dict) else {}
+
+
+def _lives(holder: dict[str, str], *, locks_work: bool) -> bool:
+    """Whether the process that a free lock file names may still be at work."""
+    if not holder:
+        return False
+    if holder.get("host") != socket.gethostname():
+        # Locks of some network file systems hold on one host only.
+        return True
+    if locks_work:
+        return False
+    try:
+        os.kill(int(holder.get("pid", "")), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _locked(path: Path, holder: dict[str, str]) -> LockedError:
+    who = (
+        f"host {holder.get('host', '?')}, process {holder.get('pid', '?')}, "
+        f"since {holder.get('time', '?')}"
+        if holder
+        else "a process that did not tell its name"
+    )
+    return LockedError(
+        "another process writes to this results folder",
+        where=str(path.parent),
+        why=f"it is held by {who}",
+        fix=f"wait for it, name another folder, or remove {path} if that process is gone",
+    )
+
+
+def _sign(handle: int) -> None:
+    holder = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, json.dumps(holder).encode(), 0)
+
+
+def write_files(folder: ResultsFolder, writers: Mapping[str, Writer]) -> dict[str, str]:
+    """Write files beside their places first, and move them there once all are whole.
+
+    Parameters
+    ----------
+    folder
+        The open folder.
+    writers
+        Name within the folder, such as ``figures/bands.png`` → how to write it.
+
+    Returns
+    -------
+    Name → what the file is.
+
+    Raises
+    ------
+    UsageError
+        If a name leads out of the folder.
+    StorageError
+        If the system refuses to write; earlier results are then intact.
+    """
+    targets = {name: _inside(folder.path, name) for name in writers}
+    staging = folder.path / _STAGING
+    current = folder.path
+    try:
+        # What is there was left behind by a process that was killed: the lock is ours.
+        shutil.rmtree(staging, ignore_errors=True)
+        for name, writer in writers.items():
+            current = targets[name]
+            partial = staging / name
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            writer.write(partial)
+            sync(partial)
+        for name, target in targets.items():
+            current = target
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (staging / name).replace(target)
+    except StorageError:
+        raise
+    except (OSError, RuntimeError) as error:
+        raise storage_error(current, error) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return {name: writer.text for name, writer in writers.items()}
+
+
+def _inside(root: Path, name: str) -> Path:
+    """Place of a file, which must lie in the folder whatever links lead there."""
+    home = root.resolve()
+    target = (home / name).resolve()
+    reserved = {_LOCK, _STAGING}
+    if target == home or not target.is_relative_to(home) or Path(name).parts[0] in reserved:
+        raise UsageError(
+            f"the output name {name!r} leads out of the results folder",
+            where=str(root),
+            fix="use plain names, without .. or links that lead elsewhere",
+        )
+    return root / name

@@ -1,0 +1,145 @@
+"""One look for all figures: sizes, fonts, colours that the colour-blind can tell apart."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+__all__ = [
+    "BLACK",
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "ORANGE",
+    "RED",
+    "WIDTH",
+    "new_figure",
+    "panel_letter",
+    "point_label",
+    "save_png",
+    "sheet",
+]
+
+# Okabe and Ito, "Color Universal Design" (2008).
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+GREY, BLACK = "#7A7A7A", "#222222"
+
+WIDTH = 7.0
+"""Width of a figure in inches: two columns of a journal."""
+
+_SHEET = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "axes.titlesize": 9.0,
+    "axes.labelsize": 9.0,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "legend.fontsize": 8.0,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": BLACK,
+    "axes.labelcolor": BLACK,
+    "axes.titlelocation": "left",
+    "axes.axisbelow": True,
+    "text.color": BLACK,
+    "xtick.color": BLACK,
+    "ytick.color": BLACK,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.minor.width": 0.5,
+    "ytick.minor.width": 0.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4.0,
+    "errorbar.capsize": 0.0,
+    "figure.dpi": 160.0,
+    "savefig.dpi": 160.0,
+}
+
+
+@contextmanager
+def sheet() -> Iterator[None]:
+    """Draw under the style of the package, whatever the user's own settings are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SHEET)
+        yield
+
+
+def new_figure(height: float) -> Figure:
+    """Make an empty figure of full width that no window knows of.
+
+    Parameters
+    ----------
+    height
+        Height in inches.
+    """
+    figure = Figure(figsize=(WIDTH, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write a figure at 160 dots per inch.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    path
+        The file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    with sheet():
+        figure.savefig(path, format="png", metadata={"Software": "trajmodes"})
+
+
+def panel_letter(axes: Axes, letter: str) -> None:
+    """Put the letter of a panel beside its upper left corner.
+
+    Parameters
+    ----------
+    axes
+        The panel.
+    letter
+        Its letter.
+    """
+    axes.annotate(
+        letter,
+        (0.0, 1.0),
+        xytext=(-28, 4),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontweight="bold",
+        fontsize=10.0,
+    )
+
+
+def point_label(name: str) -> str:
+    """Write the name of a point of the zone the way people do: GAMMA is Γ, SIGMA_0 is Σ₀.
+
+    Parameters
+    ----------
+    name
+        Name as seekpath gives it; two names may be joined by a bar.
+    """
+    if "|" in name:
+        return "|".join(point_label(part) for part in name.split("|"))
+    letter, _, index = name.strip("$\\").partition("_")
+    greek = {"GAMMA": "Γ", "G": "Γ", "DELTA": "Δ", "LAMBDA": "Λ", "SIGMA": "Σ"}
+    return greek.get(letter.upper(), letter) + index.translate(
+        str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+    )

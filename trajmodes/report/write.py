@@ -1,0 +1,62 @@
+"""The list of files that a results folder holds."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from trajmodes.report.dataset import to_dataset
+from trajmodes.report.figures import draw_figures
+from trajmodes.report.folder import ResultsFolder, Writer, write_files
+from trajmodes.report.netcdf import encode
+from trajmodes.report.results import Results
+from trajmodes.report.style import save_png
+from trajmodes.report.tables import tables_of
+
+__all__ = ["write_results"]
+
+_TABLES = {
+    "modes.csv": "sets of modes: frequencies, linewidths, lifetimes, temperatures",
+    "energies.csv": "energies of every mode",
+    "bands.csv": "frequencies along the band path",
+    "force_constants.csv": "pair constants by shell of neighbours",
+    "spectra.csv": "spectra and fitted lines of every set of modes",
+}
+
+
+def write_results(
+    results: Results, folder: ResultsFolder, extra_writers: Mapping[str, Writer]
+) -> dict[str, str]:
+    """Write everything a run gave: all files, or none if one fails.
+
+    Parameters
+    ----------
+    results
+        What the run gave.
+    folder
+        An open folder, see `trajmodes.report.open_folder`.
+    extra_writers
+        Name of a file → how to write it, for files that other rooms know how to write.
+
+    Returns
+    -------
+    Name of each file → what it is, in one line.
+
+    Raises
+    ------
+    UsageError
+        If a name leads out of the folder.
+    StorageError
+        If the system refuses to write; earlier results are then intact.
+    """
+    dataset = to_dataset(results)
+    writers = {"results.nc": Writer("all results; xarray opens it", partial(encode, dataset))}
+    for name, table in tables_of(dataset).items():
+        writers[f"tables/{name}"] = Writer(_TABLES[name], table.write)
+    for plate in draw_figures(dataset):
+        draw = partial(save_png, plate.figure)
+        writers[f"figures/{plate.name}.png"] = Writer(plate.text, draw)
+        for name, table in plate.data.items():
+            text = f"data of {plate.name}.png"
+            writers[f"figures/{name}"] = Writer(text, table.write)
+    return write_files(folder, writers | dict(extra_writers))
+
+

@@ -1,0 +1,44 @@
+"""The raw stream as Dask arrays, for those who want to compute something of their own."""
+
+from collections.abc import Callable, Sequence
+
+import dask.array as da
+from dask.delayed import delayed
+
+from trajmodes.data import FrameBlock, MotionBlock
+
+__all__ = ["lazy_arrays"]
+
+
+def lazy_arrays(
+    read: Callable[[int, int], FrameBlock | MotionBlock],
+    blocks: Sequence[tuple[int, int]],
+    n_atoms: int,
+    fields: Sequence[str],
+) -> dict[str, da.Array]:
+    """Dask arrays (t, a, 3) of some fields, one chunk per block, read when computed.
+
+    Fields computed together are read together: each block of the file is parsed once.
+
+    Parameters
+    ----------
+    read
+        Reads the frames [start, stop).
+    blocks
+        Frame ranges in time order, as from `cut_blocks`.
+    n_atoms
+        Number of atoms.
+    fields
+        Names of the array fields of a block, all of shape (t, a, 3).
+    """
+    read_block = delayed(read, pure=False)
+    lazy_blocks = [(read_block(start, stop), stop - start) for start, stop in blocks]
+    return {
+        field: da.concatenate(
+            [
+                da.from_delayed(getattr(block, field), (n_frames, n_atoms, 3), dtype=float)
+                for block, n_frames in lazy_blocks
+            ]
+        )
+        for field in fields
+    }

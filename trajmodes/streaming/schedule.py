@@ -1,0 +1,127 @@
+"""The one ordered pass: blocks in parallel, states folded in time order, memory bounded.
+
+```
+ block 0   block 1   block 2  │ block 3   block 4   block 5  │ …        window of blocks = one
+   │chunk    │chunk    │chunk │   │chunk    │chunk    │chunk │           Dask graph
+   └─combine─┴─combine─┴──────┼───┴─combine─┴─combine─┴──────┼─ … ─ finalize
+```
+
+Blocks are read and reduced in parallel; their states are folded from left to right. A window
+bounds how far reading may run ahead of the fold. The cuts depend on the run alone, never on
+the number of workers, so the same input gives the same bits.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import dask
+from dask.delayed import delayed
+from threadpoolctl import threadpool_limits
+
+from trajmodes.data import MotionBlock
+from trajmodes.streaming.reduction import Reduction
+
+__all__ = ["cut_blocks", "stream"]
+
+Result = TypeVar("Result")
+
+BLOCK_BYTES = 12_000_000
+"""Memory of one block of frames as arrays: large against the cost of a task (0.2 ms), small
+enough that a window of blocks stays far below the memory of any machine."""
+
+BLOCKS_PER_WORKER = 8
+"""Blocks of one window for each worker: at its end workers wait for the fold, which costs
+about one part in twice this number."""
+
+
+def cut_blocks(segments: Sequence[tuple[int, int]], n_atoms: int) -> list[tuple[int, int]]:
+    """Cut the frames of a run into blocks of bounded memory.
+
+    Parameters
+    ----------
+    segments
+        Frame ranges [start, stop) that follow each other; no block crosses their borders.
+    n_atoms
+        Number of atoms, for the memory of one frame.
+
+    Returns
+    -------
+    Frame ranges [start, stop) in time order.
+    """
+    doubles_per_atom = 9
+    frames = max(1, BLOCK_BYTES // (8 * doubles_per_atom * n_atoms))
+    return [
+        (first, min(first + frames, stop))
+        for start, stop in segments
+        for first in range(start, stop, frames)
+    ]
+
+
+def stream(
+    read: Callable[[int, int], MotionBlock],
+    blocks: Sequence[tuple[int, int]],
+    reduction: Reduction[Any, Result],
+    *,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Result:
+    """Reduce a run in one pass.
+
+    Runs on threads, or on the Dask cluster whose ``distributed.Client`` is current.
+
+    Parameters
+    ----------
+    read
+        Reads the frames [start, stop); called in parallel, and pickled for a cluster.
+    blocks
+        Frame ranges in time order, as from `cut_blocks`.
+    reduction
+        What to do with them.
+    workers
+        Number of threads; all cores available to the process by default.
+    progress
+        Called with the number of frames that were folded since its last call.
+
+    Raises
+    ------
+    TrajmodesError
+        Whatever reading or reducing raises is handed on.
+    """
+    n_workers = workers or len(os.sched_getaffinity(0))
+    window = BLOCKS_PER_WORKER * n_workers
+    state = None
+    with threadpool_limits(1), dask.config.set(num_workers=n_workers):
+        for first in range(0, len(blocks), window):
+            cuts = blocks[first : first + window]
+            state = _fold(read, cuts, reduction, state)
+            if progress is not None:
+                progress(sum(stop - start for start, stop in cuts))
+    return reduction.finalize(state)
+
+
+def _fold(
+    read: Callable[[int, int], MotionBlock],
+    cuts: Sequence[tuple[int, int]],
+    reduction: Reduction[Any, Any],
+    state: Any,
+) -> Any:
+    """State after one more window of blocks."""
+    # Partials and traverse=False keep Dask from searching our objects for collections.
+    chunk = delayed(partial(_read_and_chunk, read, reduction), pure=False)
+    combine = delayed(reduction.combine, pure=False)
+    folded: Any = None if state is None else delayed(state, pure=False, traverse=False)
+    for start, stop in cuts:
+        later = chunk(start, stop)
+        folded = later if folded is None else combine(folded, later)
+    return folded.compute()
+
+
+def _read_and_chunk(
+    read: Callable[[int, int], MotionBlock],
+    reduction: Reduction[Any, Any],
+    start: int,
+    stop: int,
+) -> Any:
+    return reduction.chunk(read(start, stop))

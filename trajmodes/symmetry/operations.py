@@ -1,0 +1,168 @@
+"""The space group of a crystal, and what each operation does to its sites.
+
+An operation takes reduced coordinates x to W x + w. It takes site s of cell R to the site
+p(s) of cell W R + n(s), with p and n tabulated once for all. A displacement or a force turns
+by the Cartesian matrix C = Aᵀ W A⁻ᵀ, the rows of A being the lattice vectors. A cell from a
+file or an average carries noise, which would make C not quite orthogonal and the products of
+operations not quite operations; C is therefore taken in the nearest cell whose metric
+W leaves unchanged, mean_W Wᵀ (A Aᵀ) W.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import spglib
+
+from trajmodes.arrays import Bools, Floats, Ints, freeze
+from trajmodes.data import Crystal, Supercell
+from trajmodes.errors import DataError
+
+__all__ = ["SpaceGroup", "invariant_part", "space_group", "supercell_group"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceGroup:
+    """Operations of a crystal modulo its lattice (g), and their action on its sites."""
+
+    crystal: Crystal
+    symbol: str
+    """International symbol of the space group."""
+    rotations: Ints
+    """(g, 3, 3). W, acting on columns of reduced coordinates."""
+    translations: Floats
+    """(g, 3). w, in reduced coordinates."""
+    cartesian: Floats
+    """(g, 3, 3). C, orthogonal, acting on columns of Cartesian components."""
+    permutations: Ints
+    """(g, s) site that each site is taken to."""
+    shifts: Ints
+    """(g, s, 3) lattice vector that the image of each home-cell site lies in."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {"s": self.crystal.n_sites}
+        freeze(self, sizes, np.int64, rotations="g 3 3", permutations="g s", shifts="g s 3")
+        freeze(self, sizes, float, translations="g 3", cartesian="g 3 3")
+
+    @property
+    def n_operations(self) -> int:
+        """Number of operations."""
+        return len(self.rotations)
+
+    def subgroup(self, keep: Bools) -> "SpaceGroup":
+        """Keep the operations that a (g,) mask marks; they must form a group."""
+        return SpaceGroup(
+            self.crystal,
+            self.symbol,
+            self.rotations[keep],
+            self.translations[keep],
+            self.cartesian[keep],
+            self.permutations[keep],
+            self.shifts[keep],
+        )
+
+
+def space_group(crystal: Crystal, *, tolerance: float = 1e-4) -> SpaceGroup:
+    """Find the space group of a crystal with spglib (Togo, Shinohara, Tanaka 2024).
+
+    Parameters
+    ----------
+    crystal
+        The crystal. A cell that is not primitive is allowed: its centring translations are
+        operations like any other.
+    tolerance
+        Distance in Å within which a site must meet its image.
+
+    Raises
+    ------
+    DataError
+        If two sites coincide or spglib finds no group at this tolerance.
+    """
+    kinds = sorted(set(crystal.species))
+    numbers = [kinds.index(symbol) for symbol in crystal.species]
+    dataset = spglib.get_symmetry_dataset(
+        (crystal.cell, crystal.sites, numbers), symprec=tolerance
+    )
+    if dataset is None:
+        raise DataError(
+            "spglib finds no space group",
+            where=f"{crystal.n_sites} sites, tolerance {tolerance:g} Å",
+            why="two sites coincide, or the tolerance exceeds the distance between sites",
+            fix="check the cell file, or lower the tolerance",
+        )
+    rotations = np.asarray(dataset.rotations, dtype=np.int64)
+    translations = np.asarray(dataset.translations, dtype=float)
+    permutations, shifts = _site_images(crystal, rotations, translations, tolerance)
+    cartesian = _cartesian(crystal.cell, rotations)
+    symbol = str(dataset.international)
+    return SpaceGroup(
+        crystal, symbol, rotations, translations, cartesian, permutations, shifts
+    )
+
+
+def _site_images(
+    crystal: Crystal, rotations: Ints, translations: Floats, tolerance: float
+) -> tuple[Ints, Ints]:
+    """(g, s) image site and (g, s, 3) image cell of every home-cell site."""
+    images = np.einsum("gxy,sy->gsx", rotations, crystal.sites) + translations[:, None]
+    # (g, s, candidate, 3) from each candidate site to the image, and the nearest cell to it
+    apart = images[:, :, None] - crystal.sites
+    cells = np.rint(apart)
+    distance = np.linalg.norm((apart - cells) @ crystal.cell, axis=-1)
+    species = np.array(crystal.species)
+    distance[:, species[:, None] != species] = np.inf
+    permutations = distance.argmin(axis=2)
+    # spglib allows each site its own tolerance about a common origin.
+    worst = float(distance.min(axis=2).max())
+    bijective = (np.sort(permutations, axis=1) == np.arange(crystal.n_sites)).all()
+    if worst > 4.0 * tolerance or not bijective:
+        raise DataError(
+            "a symmetry operation does not take sites to sites",
+            where=f"nearest site {worst:.3g} Å off, tolerance {tolerance:g} Å",
+            why="the cell obeys its symmetry only roughly",
+            fix="symmetrise the cell file, or lower the tolerance",
+        )
+    shifts = np.take_along_axis(cells, permutations[:, :, None, None], axis=2)[:, :, 0]
+    return permutations.astype(np.int64), np.rint(shifts).astype(np.int64)
+
+
+def _cartesian(cell: Floats, rotations: Ints) -> Floats:
+    """(g, 3, 3) rotations in Cartesian axes, orthogonal to rounding."""
+    metric = np.einsum("gji,jk,gkl->il", rotations, cell @ cell.T, rotations) / len(rotations)
+    # Columns of Aᵀ are the lattice vectors. Nearest A'ᵀ with A' A'ᵀ = metric: polar factor.
+    root = np.linalg.cholesky(metric).T
+    left, _, right = np.linalg.svd(cell.T @ np.linalg.inv(root))
+    columns = left @ right @ root
+    result: Floats = columns @ rotations @ np.linalg.inv(columns)
+    return result
+
+
+def supercell_group(group: SpaceGroup, supercell: Supercell) -> SpaceGroup:
+    """Operations that also map the lattice of the supercell on itself.
+
+    Parameters
+    ----------
+    group
+        Space group of the primitive crystal.
+    supercell
+        A supercell of the same crystal.
+    """
+    # A supercell vector n (row) goes to n Wᵀ; it must be an integer sum of supercell vectors.
+    images = supercell.matrix @ group.rotations.swapaxes(1, 2)
+    sums = images @ np.linalg.inv(supercell.matrix)
+    return group.subgroup(np.abs(sums - np.rint(sums)).max(axis=(1, 2)) < 1e-6)
+
+
+def invariant_part(group: SpaceGroup, vectors: Floats) -> Floats:
+    """Part of a vector per site that every operation leaves unchanged.
+
+    Parameters
+    ----------
+    group
+        Space group of the crystal.
+    vectors
+        (…, s, 3) Cartesian vectors, equal in all cells: displacements or forces.
+    """
+    mean = np.zeros_like(vectors)
+    for turn, sites in zip(group.cartesian, group.permutations, strict=True):
+        mean[..., sites, :] += vectors @ turn.T
+    return mean / group.n_operations

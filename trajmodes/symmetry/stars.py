@@ -1,0 +1,94 @@
+"""Stars of q points: the images of q under the point group of the crystal and time reversal.
+
+A rotation W of reduced positions (x' = W x) turns reduced wave vectors by q' = W⁻ᵀ q, so that
+q·x stays what it is. Over a whole group the inverse makes no difference, and in rows the images
+are q @ W. Time reversal adds −q. W is made of integers: rational q stay on the same lattice of
+fractions, and equality of images is decided on integers.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import spglib
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data import Crystal
+from trajmodes.errors import DataError
+
+__all__ = ["star_images", "star_labels"]
+
+# Finest lattice of fractions. All denominators up to 22 and powers of two up to 4096 divide
+# it; other fractions up to a thousandth stay farther from a rounding edge (½ of a step) than
+# the 1e-4 of a step that double precision can be wrong by.
+_STEPS = 4096 * 3**2 * 5 * 7 * 11 * 13 * 17 * 19
+
+
+def star_images(crystal: Crystal, qpoints: npt.ArrayLike) -> Floats:
+    """All images of each q, with repetitions where q has a symmetry of its own.
+
+    Parameters
+    ----------
+    crystal
+        The crystal whose space group decides.
+    qpoints
+        (q, 3) reduced coordinates.
+
+    Returns
+    -------
+    (g, q, 3) reduced coordinates, the unchanged q first, not folded into a zone.
+    """
+    q_qx = np.asarray(qpoints, dtype=float).reshape(-1, 3)
+    rotations = _rotations(crystal)
+    images = np.einsum("qi,gij->gqj", q_qx, rotations)
+    return np.concatenate([images, -images])
+
+
+def star_labels(crystal: Crystal, qpoints: npt.ArrayLike) -> Ints:
+    """The first q of the list that is in the same star, for each q.
+
+    Two q points are in one star when a point-group operation, time reversal and a reciprocal
+    lattice vector lead from one to the other. The list need not hold whole stars.
+
+    Parameters
+    ----------
+    crystal
+        The crystal whose space group decides.
+    qpoints
+        (q, 3) reduced coordinates.
+
+    Returns
+    -------
+    (q,) indices into the list; equal numbers are one star.
+    """
+    keys = _keys(star_images(crystal, qpoints))
+    n_images, n_qpoints, _ = keys.shape
+    _, names = np.unique(keys.reshape(-1, 3), axis=0, return_inverse=True)
+    # All members of a star have the same images, hence the same smallest name.
+    smallest = names.reshape(n_images, n_qpoints).min(axis=0, initial=len(keys) * n_qpoints)
+    _, first, star = np.unique(smallest, return_index=True, return_inverse=True)
+    labels: Ints = first[star]
+    return labels
+
+
+def _keys(qpoints: Floats) -> Ints:
+    """Integers that are equal for q points that differ by a reciprocal lattice vector."""
+    keys: Ints = np.rint(qpoints * _STEPS).astype(np.int64) % _STEPS
+    return keys
+
+
+def _rotations(crystal: Crystal) -> Ints:
+    """(g, 3, 3) rotations of reduced positions, the identity first."""
+    kinds = list(zip(crystal.species, crystal.masses.tolist(), strict=True))
+    numbers = [kinds.index(kind) for kind in kinds]
+    cell: Any = (crystal.cell, crystal.sites, numbers)
+    found = spglib.get_symmetry(cell)
+    if found is None:
+        raise DataError(
+            "spglib finds no symmetry in the crystal",
+            why="two sites may coincide",
+            fix="look at the sites of the cell file",
+        )
+    rotations: Ints = np.unique(np.asarray(found["rotations"], dtype=np.int64), axis=0)
+    identity = (rotations == np.eye(3, dtype=np.int64)).all(axis=(1, 2))
+    return np.concatenate([rotations[identity], rotations[~identity]])
