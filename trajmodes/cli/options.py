@@ -1,11 +1,10 @@
 """The options that several commands share, each with the name it has in a job file."""
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-
-from trajmodes.errors import UsageError
 
 __all__ = ["input_options", "output_option", "run_options"]
 
@@ -20,15 +19,11 @@ def parse_frames(
     """START:STOP as two numbers; either may be left out."""
     if text is None:
         return None
-    start, colon, stop = text.partition(":")
-    try:
-        if not colon:
-            raise ValueError(text)
-        return int(start or 0), int(stop) if stop else None
-    except ValueError:
-        raise UsageError(
-            f'"--frames {text}" is not a range of frames', fix="give START:STOP, such as 2000:"
-        ) from None
+    fields = re.fullmatch(r"(\d*):(\d*)", text.strip())
+    if fields is None:
+        raise click.BadParameter(f'"{text}" is not START:STOP, such as 2000: or :5000')
+    start, stop = fields.groups()
+    return int(start or 0), int(stop) if stop else None
 
 
 def parse_cutoff(
@@ -56,8 +51,8 @@ input_options = _all(
     click.option(
         "--cell",
         metavar="FILE",
-        help="Crystal: POSCAR, CIF or anything ASE reads. Without it the cell is found from the "
-        "average structure.",
+        help="Crystal: POSCAR, CIF or anything ASE reads. Without it the cell is found "
+        "from the average structure.",
     ),
     click.option(
         "--timestep-fs", type=float, metavar="FS", help="Time step of the simulation."

@@ -24,7 +24,7 @@ def main() -> None:
     trajmodes check run.lammpstrj --cell POSCAR      does the file fit the crystal?
     trajmodes run   run.lammpstrj --cell POSCAR      force constants, energies, lifetimes
     trajmodes show  results/results.nc               what came out
-    """
+    """  # noqa: D301 - click wants the very character \b
 
 
 @main.command()
@@ -33,8 +33,8 @@ def main() -> None:
 def check(**given: Any) -> None:
     """Match a trajectory to its crystal and tell what is right and wrong with it."""
     with ending():
-        from trajmodes.pipeline import check as check_job  # noqa: PLC0415 - quick --help
-        from trajmodes.pipeline import job_of, show_check  # noqa: PLC0415
+        from trajmodes.pipeline import check as check_job
+        from trajmodes.pipeline import job_of, show_check
 
         diagnosis = check_job(job_of(given))
         click.echo(show_check(diagnosis), nl=False)
@@ -52,7 +52,7 @@ def run(**given: Any) -> None:
     Options given beside a job file take the place of its settings.
     """
     with ending():
-        from trajmodes.pipeline import job_of, run_job, show_results  # noqa: PLC0415
+        from trajmodes.pipeline import job_of, run_job, show_results
 
         with progress_bars() as bars:
             written = run_job(job_of(given), command=_command_line(), progress=bars)
@@ -64,7 +64,7 @@ def run(**given: Any) -> None:
 def show(results: str) -> None:
     """Show what a run gave."""
     with ending():
-        from trajmodes.pipeline import show_file  # noqa: PLC0415
+        from trajmodes.pipeline import show_file
 
         click.echo(show_file(results), nl=False)
 
@@ -74,8 +74,13 @@ def show(results: str) -> None:
 def demo(output: str | None) -> None:
     """Run the main job on a bundled LAMMPS run of bcc zirconium, and explain it."""
     with ending():
-        from trajmodes.pipeline import demo_epilogue, demo_job, demo_prologue  # noqa: PLC0415
-        from trajmodes.pipeline import run_job, show_results  # noqa: PLC0415
+        from trajmodes.pipeline import (
+            demo_epilogue,
+            demo_job,
+            demo_prologue,
+            run_job,
+            show_results,
+        )
 
         job = demo_job(output or "trajmodes-demo")
         click.echo(demo_prologue(job), nl=False)

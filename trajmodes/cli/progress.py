@@ -11,8 +11,8 @@ Advance = Callable[[int], None]
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int], Advance]]:
     """Give a function that starts a bar: (title, number of frames) → advance(frames)."""
-    from rich.console import Console  # noqa: PLC0415 - `--help` must not wait for rich
-    from rich.progress import (  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import (
         BarColumn,
         Progress,
         TaskProgressColumn,

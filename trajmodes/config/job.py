@@ -10,7 +10,7 @@ A job file has the same names as the options, with underscores; paths are relati
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -55,13 +55,13 @@ class Job:
     """Number of threads; None for all cores."""
 
     def __post_init__(self) -> None:
-        _positive(self, "timestep_fs", "temperature", "resolution_thz", "workers")
+        for names, kind, words in _KINDS:
+            for name in names:
+                _check(name, getattr(self, name), kind, words)
         if isinstance(self.cutoff, str) and self.cutoff != WHOLE_SUPERCELL:
             raise UsageError(
                 f'cutoff is "{self.cutoff}"', fix=f'give a length in Å, or "{WHOLE_SUPERCELL}"'
             )
-        if not isinstance(self.cutoff, str):
-            _positive(self, "cutoff")
         first, last = self.frames
         if first < 0 or (last is not None and last <= first):
             raise UsageError(
@@ -72,11 +72,37 @@ class Job:
             raise UsageError("no trajectory was given", fix="name at least one trajectory file")
 
 
-def _positive(job: Job, *names: str) -> None:
-    for name in names:
-        value = getattr(job, name)
-        if value is not None and not (isinstance(value, int | float) and value > 0):
-            raise UsageError(f"{name} is {value!r} but must be a positive number")
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+
+
+def _are_frames(value: object) -> bool:
+    kinds = [type(item) for item in value] if isinstance(value, tuple) else []
+    return kinds in ([int, int], [int, type(None)])
+
+
+_KINDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
+    (
+        ("timestep_fs", "temperature", "resolution_thz", "workers"),
+        _is_positive,
+        "a positive number",
+    ),
+    (("cutoff",), lambda v: isinstance(v, str) or _is_positive(v), "a positive number"),
+    (("cell", "units", "output"), lambda v: isinstance(v, str), "text"),
+    (("trajectory", "species"), _are_texts, "a list of texts"),
+    (("strict", "allow_partial"), lambda v: isinstance(v, bool), "true or false"),
+    (("frames",), _are_frames, "one or two whole numbers"),
+)
+"""Settings, what their values must be (None apart), and that in words."""
+
+
+def _check(name: str, value: object, kind: Callable[[object], bool], words: str) -> None:
+    if value is not None and not kind(value):
+        raise UsageError(f"{name} is {value!r} but must be {words}")
 
 
 def job_from_mapping(given: Mapping[str, Any], *, where: str = "") -> Job:

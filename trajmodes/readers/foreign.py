@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -122,6 +122,138 @@ def open_foreign(
     DataError
         If a file cannot be read, or its frames do not all hold the same atoms and fields.
     """
-    sources = tuple(_open_one(path) for path in paths)
-    survey = _survey(paths, sources, cell)
-    ...
+    if not paths:
+        raise UsageError("no trajectory files are given")
+    sources = tuple(_open_one(Path(path)) for path in paths)
+    survey = _survey(tuple(map(Path, paths)), sources, given_cell=cell is not None)
+    info = sources[0].info
+    times, steps = survey.times_ps, survey.steps
+    if times is None and timestep_fs is not None:
+        times = steps * (timestep_fs * FEMTOSECOND)
+    first = survey.first
+    fields = {"positions": True, "velocities": first.velocities is not None}
+    fields["forces"] = first.forces is not None
+    segments = uniform_segments(steps)
+    return ForeignTrajectory(
+        paths=tuple(map(Path, paths)),
+        n_frames=len(steps),
+        n_atoms=info.n_atoms,
+        steps=steps,
+        times_ps=times,
+        interval_ps=None if times is None else common_interval(times, segments),
+        segments=segments,
+        species=info.species,
+        masses=info.masses,
+        unit_style=info.unit_style,
+        columns=tuple(name for name, there in fields.items() if there),
+        has_velocities=fields["velocities"],
+        has_forces=fields["forces"],
+        n_bytes=sum(Path(path).stat().st_size for path in paths),
+        precision_digits=info.precision_digits,
+        notes=info.notes,
+        sources=sources,
+        cell=None if cell is None else np.asarray(cell, dtype=float),
+    )
+
+
+def _open_one(path: Path) -> ForeignFrames:
+    """Frames of one file, by the library that knows its suffix."""
+    if not path.is_file():
+        raise UsageError("there is no such file", where=str(path))
+    suffix = path.suffix.lower()
+    try:
+        if suffix in _BY_SUFFIX:
+            return _BY_SUFFIX[suffix](path)
+        if known_to_mdanalysis(path):
+            return open_mdanalysis(path)
+        return open_ase(path)
+    except TrajmodesError:
+        raise
+    except Exception as error:  # noqa: BLE001 - other libraries raise what they like
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception, frame: int | None = None) -> DataError:
+    place = str(path) if frame is None else f"{path}, frame {frame}"
+    return DataError(
+        f"the file cannot be read: {type(error).__name__}: {error}",
+        where=place,
+        why="it is damaged or truncated, or ASE and MDAnalysis do not know the format",
+        fix="convert the sound part to an extended XYZ file or a LAMMPS dump",
+    )
+
+
+def _guarded(path: Path, source: ForeignFrames, start: int, stop: int) -> Iterator[ForeignFrame]:
+    """Frames of one file, whatever goes wrong told with file and frame."""
+    frames = source.frames(start, stop)
+    for t in range(start, stop):
+        try:
+            frame = next(frames)
+        except TrajmodesError as error:
+            where = f"{path}, frame {t}"
+            raise DataError(error.what, where=where, why=error.why, fix=error.fix) from error
+        except Exception as error:  # noqa: BLE001 - other libraries raise what they like
+            raise _unreadable(path, error, t) from error
+        yield frame
+
+
+class _Survey(NamedTuple):
+    """What one look at every frame told."""
+
+    first: ForeignFrame
+    steps: Ints
+    times_ps: Floats | None
+
+
+def _survey(
+    paths: tuple[Path, ...], sources: tuple[ForeignFrames, ...], *, given_cell: bool
+) -> _Survey:
+    first: ForeignFrame | None = None
+    steps: list[int | None] = []
+    times: list[float | None] = []
+    for path, source in zip(paths, sources, strict=True):
+        for t, frame in enumerate(_guarded(path, source, 0, source.info.n_frames)):
+            first = first or frame
+            _check(frame, first, f"{path}, frame {t}", given_cell=given_cell)
+            steps.append(frame.step)
+            times.append(frame.time_ps)
+    if first is None:
+        raise DataError("there are no frames", where=str(paths[0]))
+    # A file that is one of several may count its steps or its time from zero.
+    numbered = steps if None not in steps and _rises(steps) else range(len(steps))
+    timed = None not in times and _rises(times)
+    return _Survey(
+        first,
+        np.asarray(numbered, dtype=np.int64),
+        np.asarray(times, dtype=float) if timed else None,
+    )
+
+
+def _rises(marks: Sequence[Any]) -> bool:
+    return bool((np.diff(np.asarray(marks)) > 0).all())
+
+
+def _check(frame: ForeignFrame, first: ForeignFrame, where: str, *, given_cell: bool) -> None:
+    """Refuse a frame that differs in kind from the first one, or holds what is not finite."""
+    if frame.cell is None and not given_cell:
+        raise UsageError(
+            "the frame has no periodic cell", where=where, fix="give it: --box POSCAR"
+        )
+    for name in ("positions", "velocities", "forces"):
+        now, then = getattr(frame, name), getattr(first, name)
+        if (now is None) != (then is None):
+            raise DataError(f"not every frame has {name}", where=where)
+        if now is not None and now.shape != then.shape:
+            raise DataError(
+                f"the frame has {len(now)} atoms and the first one {len(then)}", where=where
+            )
+        if now is not None and not np.isfinite(now).all():
+            atom = int(np.argmin(np.isfinite(now).all(axis=1)))
+            raise DataError(f"{name} of atom {atom} are not finite", where=where)
+    if frame.species != first.species:
+        raise DataError(
+            "the order or kind of the atoms changes",
+            where=where,
+            why="the program sorted or exchanged atoms between frames",
+            fix="write all frames in one order",
+        )

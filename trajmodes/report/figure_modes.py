@@ -1,0 +1,215 @@
+"""Linewidths, lifetimes and temperatures of all modes against their frequency."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from trajmodes.arrays import Bools, Floats
+from trajmodes.data import Verdict
+from trajmodes.report.equipartition import equipartition_of
+from trajmodes.report.numbers import plus_minus
+from trajmodes.report.style import BLACK, BLUE, GREY, ORANGE, RED, new_figure, panel_letter
+from trajmodes.report.tables import Table, table_of
+
+__all__ = ["draw_linewidths", "draw_temperatures", "linewidths_data", "temperatures_data"]
+
+
+def draw_linewidths(dataset: xr.Dataset) -> Figure:
+    """Draw linewidth and lifetime of every set; what is not resolved is shown as a limit.
+
+    Parameters
+    ----------
+    dataset
+        Results with line fits.
+    """
+    figure = new_figure(3.3)
+    width_axes = figure.add_axes((0.085, 0.135, 0.395, 0.725))
+    life_axes = figure.add_axes((0.595, 0.135, 0.395, 0.725))
+    resolved = dataset["resolved"].values.astype(bool)
+    narrow = dataset["verdict"].values == str(Verdict.TOO_NARROW)
+    floor = _width_limit(dataset)
+    for axes, name, limit, arrow in (
+        (width_axes, "linewidth_thz", floor, (0, -9)),
+        (life_axes, "lifetime_ps", 1.0 / (2.0 * np.pi * floor), (0, 9)),
+    ):
+        axes.set_yscale("log")
+        _measured(axes, dataset, name, resolved)
+        _limits(axes, dataset, limit, arrow, narrow)
+        _without(axes, dataset, ~resolved & ~narrow)
+        axes.set_xlim(left=0.0)
+        axes.set_xlabel("Frequency (THz)")
+    width_axes.set_ylabel("Linewidth, FWHM (THz)")
+    life_axes.set_ylabel("Lifetime, 1/(2π FWHM) (ps)")
+    panel_letter(width_axes, "a")
+    panel_letter(life_axes, "b")
+    handles, labels = width_axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper center", ncols=len(labels), columnspacing=1.8)
+    return figure
+
+
+def _width_limit(dataset: xr.Dataset) -> float:
+    """Twice the resolution in THz: the narrowest line that counts as resolved."""
+    return 2.0 / float(dataset["segment_frames"] * dataset["interval_ps"])
+
+
+def _measured(axes: Axes, dataset: xr.Dataset, name: str, shown: Bools) -> None:
+    if not shown.any():
+        return
+    axes.errorbar(
+        dataset["freq_spectrum_thz"].values[shown],
+        dataset[name].values[shown],
+        yerr=_below(dataset[name].values[shown], dataset[f"{name}_sem"].values[shown]),
+        xerr=dataset["freq_spectrum_thz_sem"].values[shown],
+        fmt="o",
+        color=BLUE,
+        ecolor=BLUE,
+        elinewidth=0.8,
+        markersize=3.6,
+        markeredgecolor="white",
+        markeredgewidth=0.4,
+        label=f"resolved ({shown.sum()})",
+    )
+
+
+def _below(value: Floats, sem: Floats) -> Floats:
+    """(2, n) lengths of error bars that stay above zero on a logarithmic axis."""
+    return np.stack([np.minimum(sem, 0.9 * value), sem])
+
+
+def _limits(
+    axes: Axes, dataset: xr.Dataset, limit: float, arrow: tuple[int, int], shown: Bools
+) -> None:
+    """An arrow from the limit towards where the value must lie."""
+    if not shown.any():
+        return
+    place = dataset["freq_harmonic_thz"].values[shown]
+    axes.plot(
+        place,
+        np.full(len(place), limit),
+        linestyle="none",
+        marker="v" if arrow[1] < 0 else "^",
+        color=ORANGE,
+        markersize=4.5,
+        markerfacecolor="white",
+        label=f"limit, narrower than resolved ({len(place)})",
+    )
+    axes.axhline(limit, color=ORANGE, linewidth=0.6, linestyle=(0, (1, 2)))
+
+
+def _without(axes: Axes, dataset: xr.Dataset, shown: Bools) -> None:
+    """Ticks on the axis where a mode has no width at all."""
+    if not shown.any():
+        return
+    place = np.maximum(dataset["freq_harmonic_thz"].values[shown], 0.0)
+    axes.plot(
+        place,
+        np.full(len(place), 0.025),
+        transform=axes.get_xaxis_transform(),
+        linestyle="none",
+        marker="|",
+        color=RED,
+        markersize=7.0,
+        label=f"no single line ({len(place)})",
+    )
+
+
+def linewidths_data(dataset: xr.Dataset) -> dict[str, Table]:
+    """Data of the figure, by the name of the file.
+
+    Parameters
+    ----------
+    dataset
+        Results with line fits.
+    """
+    title = (
+        "Linewidths and lifetimes of the sets of modes; lines that are too narrow have "
+        f"less than {_width_limit(dataset):.4g} THz"
+    )
+    names = [
+        *("set", "set_q", "branch_first", "branch_last", "freq_harmonic_thz"),
+        *("freq_spectrum_thz", "linewidth_thz", "lifetime_ps", "verdict"),
+    ]
+    return {"linewidths.csv": table_of(dataset, title, names)}
+
+
+def draw_temperatures(dataset: xr.Dataset) -> Figure:
+    """Draw the temperature of every set, and how the deviations are distributed.
+
+    Parameters
+    ----------
+    dataset
+        Results with mode energies.
+    """
+    figure = new_figure(3.3)
+    axes = figure.add_axes((0.085, 0.135, 0.575, 0.725))
+    side = figure.add_axes((0.745, 0.135, 0.245, 0.725))
+    freq = dataset["freq_harmonic_thz"].values
+    value, sem = (dataset[n].values for n in ("mode_temperature", "mode_temperature_sem"))
+    mean, mean_sem = float(dataset["temperature"]), float(dataset["temperature_sem"])
+    axes.errorbar(
+        freq,
+        value,
+        yerr=sem,
+        fmt="o",
+        color=BLUE,
+        elinewidth=0.8,
+        markersize=3.6,
+        markeredgecolor="white",
+        markeredgewidth=0.4,
+        label="set of modes",
+    )
+    axes.axhspan(mean - mean_sem, mean + mean_sem, color=RED, alpha=0.25, linewidth=0)
+    axes.axhline(mean, color=RED, label=f"whole run, {plus_minus(mean, mean_sem)} K")
+    axes.set(xlabel="Frequency (THz)", ylabel="Mode temperature, 2⟨K⟩/k$_B$ (K)")
+    reach = 1.18 * float(np.nanmax(np.abs(value - mean) + np.nan_to_num(sem)))
+    axes.set_ylim(mean - reach, mean + reach)
+    axes.legend(loc="upper right", ncols=2, borderaxespad=0.3, columnspacing=1.2)
+    _deviations(side, (value - mean) / np.where(sem > 0.0, sem, np.nan))
+    test = equipartition_of(dataset)
+    if test is not None:
+        verdict = "energy is shared equally" if test.holds else "energy is not shared equally"
+        axes.set_title(
+            f"{verdict}: χ² = {test.chi_squared:.0f} for {test.freedom} "
+            f"degrees of freedom, p = {test.probability:.2g}"
+        )
+    panel_letter(axes, "a")
+    panel_letter(side, "b")
+    return figure
+
+
+def _deviations(axes: Axes, sigmas: Floats) -> None:
+    known = sigmas[np.isfinite(sigmas)]
+    edges = np.linspace(-5.0, 5.0, 21)
+    axes.hist(
+        np.clip(known, -4.99, 4.99), edges, density=True, color=BLUE, alpha=0.75, label="sets"
+    )
+    normal = np.linspace(-5.0, 5.0, 201)
+    axes.plot(
+        normal,
+        np.exp(-0.5 * normal**2) / np.sqrt(2.0 * np.pi),
+        color=BLACK,
+        label="normal",
+    )
+    axes.set(xlabel="Deviation / error bar", ylabel="Density", xlim=(-5.0, 5.0))
+    axes.margins(y=0.3)
+    axes.tick_params(top=False)
+    axes.axvline(0.0, color=GREY, linewidth=0.6)
+    axes.legend(loc="upper right", borderaxespad=0.3)
+
+
+def temperatures_data(dataset: xr.Dataset) -> dict[str, Table]:
+    """Data of the figure, by the name of the file.
+
+    Parameters
+    ----------
+    dataset
+        Results with mode energies.
+    """
+    mean, sem = float(dataset["temperature"]), float(dataset["temperature_sem"])
+    title = f"Temperatures of the sets of modes; the whole run has {plus_minus(mean, sem)} K"
+    names = [
+        *("set", "set_q", "branch_first", "branch_last", "members", "freq_harmonic_thz"),
+        "mode_temperature",
+    ]
+    return {"temperatures.csv": table_of(dataset, title, names)}

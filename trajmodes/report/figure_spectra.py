@@ -1,0 +1,121 @@
+"""Spectra of chosen modes with the fitted lines, as small panels."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from trajmodes.arrays import Bools, Ints
+from trajmodes.report.numbers import branches, plus_minus, point
+from trajmodes.report.style import BLACK, BLUE, GREY, RED, new_figure
+from trajmodes.report.tables import Table, spectra_table
+from trajmodes.units import MEV
+
+__all__ = ["draw_spectra", "spectra_data"]
+
+_COLUMNS, _ROWS = 3, 4
+_UNRESOLVED = 3
+"""So many panels are kept for lines that were not resolved, if there are any."""
+
+
+def draw_spectra(dataset: xr.Dataset) -> Figure:
+    """Draw up to twelve spectra from the lowest to the highest frequency.
+
+    Parameters
+    ----------
+    dataset
+        Results with spectra.
+    """
+    chosen = _choose(dataset)
+    n_rows = -(-len(chosen) // _COLUMNS)
+    height = 0.75 + 1.75 * n_rows
+    figure = new_figure(height)
+    left, right, wide = 0.075, 0.99, 0.25
+    top, foot, tall = 0.5 / height, 0.45 / height, 1.28 / height
+    for k, g in enumerate(chosen.tolist()):
+        row, column = divmod(k, _COLUMNS)
+        x = left + column * (right - left - wide) / (_COLUMNS - 1)
+        y = 1.0 - top - tall - row * (1.0 - top - foot - tall) / max(1, n_rows - 1)
+        axes = figure.add_axes((x, y, wide, tall))
+        _panel(axes, dataset, g)
+        if row == n_rows - 1 or k + _COLUMNS >= len(chosen):
+            axes.set_xlabel("Frequency (THz)")
+        if column == 0:
+            axes.set_ylabel("meV/THz")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper center", ncols=3, borderaxespad=0.2)
+    return figure
+
+
+def _choose(dataset: xr.Dataset) -> Ints:
+    """Sets evenly spread over the frequencies, some of them not resolved."""
+    resolved = dataset["resolved"].values.astype(bool)
+    room = _COLUMNS * _ROWS
+    others = min(int((~resolved).sum()), max(_UNRESOLVED, room - int(resolved.sum())))
+    order = np.argsort(dataset["freq_harmonic_thz"].values, kind="stable")
+
+    def spread(among: Bools, count: int) -> Ints:
+        sets = order[among[order]]
+        count = min(count, len(sets))
+        return sets[np.linspace(0, len(sets) - 1, count).round().astype(int)]
+
+    chosen = np.concatenate([spread(resolved, room - others), spread(~resolved, others)])
+    ranked: Ints = order[np.isin(order, chosen)]
+    return ranked
+
+
+def _panel(axes: Axes, dataset: xr.Dataset, g: int) -> None:
+    one = dataset.isel(set=g)
+    freq = dataset["freq_thz"].values
+    power, model = one["power"].values / MEV, one["power_model"].values / MEV
+    resolved = bool(one["resolved"])
+    harmonic = float(one["freq_harmonic_thz"])
+    centre = float(one["freq_spectrum_thz"]) if resolved else max(harmonic, 0.0)
+    width = float(one["linewidth_thz"]) if resolved else 0.0
+    half = max(5.0 * width, 15.0 * (freq[1] - freq[0]))
+    low, high = max(centre - half, 0.0), min(centre + half, freq[-1])
+    seen = (freq >= low) & (freq <= high) & (power > 0.0)
+    axes.set_yscale("log")
+    axes.step(
+        freq[seen],
+        power[seen],
+        where="mid",
+        color=BLUE if resolved else GREY,
+        linewidth=0.9,
+        label="spectrum" if resolved else None,
+    )
+    axes.axvline(harmonic, color=BLACK, linewidth=0.7, linestyle=(0, (3, 3)), label="harmonic")
+    axes.plot(freq[seen], model[seen], color=RED, linewidth=1.1, label="fitted line")
+    axes.set_xlim(low, high)
+    if seen.any():
+        axes.set_ylim(0.4 * power[seen].min(), 12.0 * power[seen].max())
+    axes.locator_params(axis="x", nbins=5)
+    name = branches(int(one["branch_first"]), int(one["branch_last"]))
+    axes.set_title(f"q = {point(one['set_q'].values)}, branch {name}", fontsize=8.0, pad=3.0)
+    axes.annotate(
+        _told(one),
+        (0.03, 0.95),
+        xycoords="axes fraction",
+        va="top",
+        fontsize=7.0,
+        color=BLACK if resolved else RED,
+    )
+
+
+def _told(one: xr.Dataset) -> str:
+    if not bool(one["resolved"]):
+        return str(one["verdict"].item()).replace(": ", ":\n")
+    width = plus_minus(float(one["linewidth_thz"]), float(one["linewidth_thz_sem"]))
+    life = plus_minus(float(one["lifetime_ps"]), float(one["lifetime_ps_sem"]))
+    return f"FWHM {width} THz\nτ {life} ps"
+
+
+def spectra_data(dataset: xr.Dataset) -> dict[str, Table]:
+    """Data of the figure, by the name of the file.
+
+    Parameters
+    ----------
+    dataset
+        Results with spectra.
+    """
+    return {"spectra.csv": spectra_table(dataset, _choose(dataset))}

@@ -1,0 +1,91 @@
+"""Numbers the way people read them."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+__all__ = ["branches", "plus_minus", "point", "size_of"]
+
+
+def plus_minus(value: float, sem: float | None = None) -> str:
+    """Write a number with its standard error, both to the error's second digit.
+
+    Parameters
+    ----------
+    value
+        The number; a dash stands for nan.
+    sem
+        Its standard error, if known.
+
+    Examples
+    --------
+    >>> plus_minus(15.03412, 0.0213)
+    '15.034 ± 0.021'
+    >>> plus_minus(301.2, 14.6)
+    '301 ± 15'
+    >>> plus_minus(float("nan"), 1.0)
+    '–'
+    """
+    if not math.isfinite(value):
+        return "–"
+    if sem is None or not math.isfinite(sem) or sem <= 0.0:
+        return f"{value:.4g}"
+    # Rounded first: 0.0998 is 0.10, one digit less than its logarithm says.
+    digits = max(0, min(9, 1 - math.floor(math.log10(float(f"{sem:.1e}")))))
+    return f"{value:.{digits}f} ± {sem:.{digits}f}"
+
+
+def point(q: Sequence[float]) -> str:
+    """Write reduced coordinates as fractions.
+
+    Parameters
+    ----------
+    q
+        (3,) reduced coordinates.
+
+    Examples
+    --------
+    >>> point([0.5, 0.0, -1 / 3])
+    '1/2 0 -1/3'
+    """
+    return " ".join(_fraction(float(x)) for x in q)
+
+
+def _fraction(x: float) -> str:
+    near = Fraction(x).limit_denominator(99)
+    return str(near) if abs(float(near) - x) < 1e-6 else f"{x:.3f}"
+
+
+def branches(first: int, last: int) -> str:
+    """Write a range of branches.
+
+    Parameters
+    ----------
+    first, last
+        Numbers from 1.
+
+    Examples
+    --------
+    >>> branches(2, 2), branches(1, 3)
+    ('2', '1–3')
+    """
+    return str(first) if first == last else f"{first}–{last}"
+
+
+def size_of(n_bytes: int) -> str:
+    """Write a size in bytes.
+
+    Parameters
+    ----------
+    n_bytes
+        The size.
+
+    Examples
+    --------
+    >>> size_of(1_050_852_062)
+    '1.05 GB'
+    """
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= scale:
+            return f"{n_bytes / scale:.3g} {unit}"
+    return f"{n_bytes} B"
