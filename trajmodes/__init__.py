@@ -14,15 +14,20 @@ from typing import Any
 __version__ = "0.1.0"
 
 # The public names load when first used: `import trajmodes` itself must be instant.
-_HOMES = {}
+_HOMES = {
+    "open": ("trajmodes.pipeline", "open_run"),
+    "run": ("trajmodes.pipeline", "run"),
+    "read_results": ("trajmodes.report", "read_results"),
+}
 
-__all__ = ["__version__"]
+__all__ = ["__version__", "open", "read_results", "run"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'trajmodes' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    module, public = _HOMES[name]
+    return getattr(import_module(module), public)
 
 
 def __dir__() -> list[str]:

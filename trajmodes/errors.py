@@ -10,6 +10,7 @@ __all__ = [
     "StorageError",
     "TrajmodesError",
     "TrajmodesWarning",
+    "UnitsError",
     "UsageError",
 ]
 
@@ -56,6 +57,10 @@ class UsageError(TrajmodesError):
     """The call or the job file asks for something that cannot be."""
 
     exit_code = 2
+
+
+class UnitsError(UsageError):
+    """The units of a file are not known."""
 
 
 class DataError(TrajmodesError):

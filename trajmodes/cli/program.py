@@ -10,6 +10,7 @@ from trajmodes import __version__
 from trajmodes.cli.exits import ending
 from trajmodes.cli.options import input_options, output_option, run_options
 from trajmodes.cli.progress import progress_bars
+from trajmodes.errors import DataError
 
 __all__ = ["main"]
 
@@ -33,12 +34,11 @@ def main() -> None:
 def check(**given: Any) -> None:
     """Match a trajectory to its crystal and tell what is right and wrong with it."""
     with ending():
-        from trajmodes.pipeline import check as check_job
-        from trajmodes.pipeline import job_of, show_check
+        from trajmodes.pipeline import check_job, job_of, show_check
 
-        diagnosis = check_job(job_of(given))
-        click.echo(show_check(diagnosis), nl=False)
-        sys.exit(diagnosis.exit_code)
+        run = check_job(job_of(given))
+        click.echo(show_check(run), nl=False)
+        sys.exit(0 if run.diagnosis.usable else DataError.exit_code)
 
 
 @main.command()
@@ -56,7 +56,7 @@ def run(**given: Any) -> None:
 
         with progress_bars() as bars:
             written = run_job(job_of(given), command=_command_line(), progress=bars)
-        click.echo(show_results(written), nl=False)
+        click.echo(show_results(*written), nl=False)
 
 
 @main.command()
@@ -86,7 +86,7 @@ def demo(output: str | None) -> None:
         click.echo(demo_prologue(job), nl=False)
         with progress_bars() as bars:
             written = run_job(job, command=_command_line(), progress=bars)
-        click.echo(show_results(written), nl=False)
+        click.echo(show_results(*written), nl=False)
         click.echo(demo_epilogue(job), nl=False)
 
 

@@ -1,0 +1,34 @@
+"""From force constants to phonons.
+
+In: `ForceConstants`, and q points from `qpoints` (commensurate with a supercell, along a band
+path, on a mesh). Out: `Modes` with error bars and sets of symmetry-equal modes
+(`diagonalize`), or `Bands` along a path (`bands`). Open `dynamical_matrix` first: it states the
+phase convention.
+"""
+
+from trajmodes.phonons.bands import Bands, dispersion
+from trajmodes.phonons.diagonalize import frequencies_at, modes_at, squared_thz
+from trajmodes.phonons.dynamical_matrix import dynamical_matrices
+from trajmodes.phonons.qpoints import (
+    BandPath,
+    PathHits,
+    band_path,
+    commensurate,
+    mesh,
+    on_path,
+)
+
+__all__ = [
+    "BandPath",
+    "Bands",
+    "PathHits",
+    "band_path",
+    "commensurate",
+    "dispersion",
+    "dynamical_matrices",
+    "frequencies_at",
+    "mesh",
+    "modes_at",
+    "on_path",
+    "squared_thz",
+]

@@ -68,7 +68,8 @@ def dynamical_matrices(constants: ForceConstants, qpoints: npt.ArrayLike) -> Com
     Raises
     ------
     DataError
-        If the constants of (i, j, R) and (j, i, −R) are not transposes of each other.
+        If the constants of (i, j, R) and (j, i, −R) are not transposes of each other, or not
+        finite.
     """
     q_qx = np.asarray(qpoints, dtype=float).reshape(-1, 3)
     total = lattice_sum(constants, constants.values)
@@ -92,7 +93,8 @@ def lattice_sum(constants: ForceConstants, values: Floats) -> LatticeSum:
     Raises
     ------
     DataError
-        If the constants of (i, j, R) and (j, i, −R) are not transposes of each other.
+        If the constants of (i, j, R) and (j, i, −R) are not transposes of each other, or not
+        finite.
     """
     s = constants.crystal.n_sites
     # A set of lattice vectors closed under negation is turned about by it when sorted.
@@ -125,6 +127,8 @@ def lattice_sum(constants: ForceConstants, values: Floats) -> LatticeSum:
 def _check_exchange(phi_rkl: Floats, twin_rkl: Floats) -> None:
     worst = float(np.abs(phi_rkl - twin_rkl).max(initial=0.0))
     largest = float(np.abs(phi_rkl).max(initial=0.0))
+    if not np.isfinite(largest):
+        raise DataError("the force constants hold numbers that are not finite")
     if worst > _ASYMMETRY * largest:
         raise DataError(
             "the force constants of (i, j, R) and (j, i, −R) are not transposes of each other: "

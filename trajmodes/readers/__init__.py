@@ -1,0 +1,16 @@
+"""Trajectories of any format in, blocks of frames in internal units out.
+
+In: files that a simulation wrote. Out: a `Trajectory`, which says what is in them (atoms,
+times, segments, precision, what is missing) and reads any range of frames as a
+`trajmodes.data.FrameBlock`, by as many threads and processes as like to.
+
+Open `trajectory` first: it is the contract that all formats meet. `open` chooses the format,
+`lammps_open` and `lammps_dump` are the fullest example, `scan` and `decimals` turn text into
+numbers, `offsets` keeps what a first look at a file has found.
+"""
+
+from trajmodes.readers.lammps_units import LennardJonesUnits
+from trajmodes.readers.open import open_trajectory
+from trajmodes.readers.trajectory import Trajectory
+
+__all__ = ["LennardJonesUnits", "Trajectory", "open_trajectory"]

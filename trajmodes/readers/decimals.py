@@ -9,20 +9,38 @@ to the same double, that is the answer; if not, the literal is called undecided,
 hands it to Python's float, which is exact.
 
 Digits are read eight at a time out of one 64-bit word: byte k of a little-endian word is the
-k-th character. Text must therefore be followed by at least eight bytes that may be read.
+k-th character. Text must therefore be followed by `PADDING` bytes that may be read.
 """
 
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
-__all__ = ["DECIDED", "PADDING", "UNDECIDED", "WRONG", "parse_decimal", "parse_integer"]
+from trajmodes.readers.words import (
+    as_double,
+    high_product,
+    leading_zeros,
+    load_byte,
+    load_word,
+    trailing_zeros,
+)
+
+__all__ = [
+    "DECIDED",
+    "PADDING",
+    "UNDECIDED",
+    "WRONG",
+    "parse_decimal",
+    "parse_integer",
+    "plain_decimal",
+    "plain_integer",
+]
+
+Word = np.uint64
 
 DECIDED, UNDECIDED, WRONG = 0, 1, 2
-PADDING = 16
+PADDING = 64
 """Bytes that must follow the last character of a text; fill them with newlines."""
 
 _MIN_POWER, _MAX_POWER = -345, 308
@@ -47,6 +65,7 @@ def _powers_of_ten() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 
 _POWERS, _EXPONENTS = _powers_of_ten()
 _EXACT_POWERS = 10.0 ** np.arange(23)
+_SIGNED_POWERS = np.outer([1.0, -1.0], _EXACT_POWERS)
 _SCALES = 10 ** np.arange(20, dtype=np.uint64)
 
 _ZEROS = np.uint64(0x3030303030303030)
@@ -56,89 +75,115 @@ _PAIRS = np.uint64(0x000000FF000000FF)
 _HUNDREDS = np.uint64(0x000F424000000064)
 _UNITS = np.uint64(0x0000271000000001)
 _U0, _U1, _U8, _U10, _U16, _U32, _U64 = (np.uint64(n) for n in (0, 1, 8, 10, 16, 32, 64))
+_U63, _U100, _BYTE = np.uint64(63), np.uint64(100), np.uint64(255)
 _EXACT_INTEGERS = np.uint64(1 << 53)
 _IMPLICIT = np.uint64(1 << 52)
+_INFINITY = np.uint64(0x7FF << 52)
 _TOP = np.uint64(1 << 63)
 
 
-@intrinsic
-def _load_word(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - numba's signature
-    """Eight bytes at an address, wherever it is aligned."""
-
-    def codegen(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        word = ir.IntType(64)
-        return builder.load(builder.inttoptr(arguments[0], word.as_pointer()), align=1)
-
-    return types.uint64(types.int64), codegen
-
-
-@intrinsic
-def _load_byte(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - numba's signature
-    """One byte at an address."""
-
-    def codegen(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        pointer = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
-        return builder.zext(builder.load(pointer), ir.IntType(64))
-
-    return types.int64(types.int64), codegen
-
-
-@intrinsic
-def _trailing_zeros(typing_context: Any, word: Any) -> Any:  # noqa: ARG001 - numba's signature
-    """Number of zero bits below the lowest set bit; 64 for zero."""
-
-    def codegen(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.int64(types.uint64), codegen
-
-
-@intrinsic
-def _leading_zeros(typing_context: Any, word: Any) -> Any:  # noqa: ARG001 - numba's signature
-    """Number of zero bits above the highest set bit; 64 for zero."""
-
-    def codegen(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.int64(types.uint64), codegen
-
-
-@intrinsic
-def _high_product(typing_context: Any, first: Any, second: Any) -> Any:  # noqa: ARG001 - as above
-    """Upper 64 bits of the 128-bit product."""
-
-    def codegen(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        wide = ir.IntType(128)
-        product = builder.mul(*(builder.zext(value, wide) for value in arguments))
-        shifted = builder.lshr(product, ir.Constant(wide, 64))
-        return builder.trunc(shifted, ir.IntType(64))
-
-    return types.uint64(types.uint64, types.uint64), codegen
-
-
-@intrinsic
-def _as_double(typing_context: Any, bits: Any) -> Any:  # noqa: ARG001 - numba's signature
-    """The double with these bits."""
-
-    def codegen(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.DoubleType())
-
-    return types.float64(types.uint64), codegen
+@njit(nogil=True, cache=True)
+def _eight(word: Word) -> Word:
+    """Read the number that eight bytes 0 … 9 make, the first one most significant."""
+    word = word * _U10 + (word >> _U8)
+    return ((word & _PAIRS) * _HUNDREDS + ((word >> _U16) & _PAIRS) * _UNITS) >> _U32
 
 
 @njit(nogil=True, cache=True)
-def _digits(address: int, at: int, value: int) -> tuple[int, int]:
+def _four(word: Word) -> Word:
+    """Read the number that the upper four bytes 0 … 9 of a word make."""
+    word = (word >> _U32) * _U10 + (word >> np.uint64(40))
+    return (word & _BYTE) * _U100 + ((word >> _U16) & _BYTE)
+
+
+@njit(nogil=True, cache=True)
+def _last(word: Word, count: int) -> Word:
+    """Keep the last bytes of a word, as many as told, with zeros in place of the others."""
+    if count == 0:
+        return _U0
+    shift = np.uint64(64 - 8 * count) & _U63
+    return word >> shift << shift
+
+
+@njit(nogil=True, cache=True)
+def plain_decimal(address: int, start: int, stop: int) -> tuple[float, bool]:
+    """Value of the common kind of literal, such as −12.345678, or False for `parse_decimal`.
+
+    No exponent, up to 4 digits before the point and 15 behind it, 2⁵³ at most without it:
+    whatever is left over by these rules is not necessarily wrong.
+
+    Parameters
+    ----------
+    address
+        Address of the text in memory; 16 bytes before the literal must be readable.
+    start
+        Place of its first character.
+    stop
+        Place behind its last character.
+    """
+    sign = int(load_byte(address + start) == 45)
+    start += sign
+    word = load_word(address + start) ^ _ZEROS
+    before = trailing_zeros(((word + _ABOVE_NINE) | word) & _TOP_BITS) >> 3
+    behind = stop - start - before - 1
+    if (
+        (before == 0)
+        | (before > 4)
+        | (behind < 0)
+        | (behind > 15)
+        | (load_byte(address + start + before) != 46)
+    ):
+        return 0.0, False
+    whole = _four(word << (np.uint64(64 - 8 * before) & _U63)) * _SCALES[behind]
+    # A carry between bytes can only come from one that is no digit and so is seen anyway.
+    word = load_word(address + stop - 8) ^ _ZEROS
+    odd = _U0
+    if behind <= 8:
+        word = _last(word, behind)
+    else:
+        high = _last(load_word(address + stop - 16) ^ _ZEROS, behind - 8)
+        odd = (high + _ABOVE_NINE) | high
+        whole += _eight(high) * _SCALES[8]
+    odd = (odd | (word + _ABOVE_NINE) | word) & _TOP_BITS
+    whole += _eight(word)
+    if odd != _U0 or whole > _EXACT_INTEGERS:
+        return 0.0, False
+    # The divisor brings the sign: a branch on it would be guessed wrong every other time.
+    return np.float64(whole) / _SIGNED_POWERS[sign, behind], True
+
+
+@njit(nogil=True, cache=True)
+def plain_integer(address: int, start: int, stop: int) -> np.int64:
+    """Value of one to eight digits without a sign, or −1 for `parse_integer`.
+
+    Parameters
+    ----------
+    address
+        Address of the text in memory; 8 bytes before the literal must be readable.
+    start
+        Place of its first character.
+    stop
+        Place behind its last character.
+    """
+    count = stop - start
+    if count > 8:
+        return np.int64(-1)
+    word = _last(load_word(address + stop - 8) ^ _ZEROS, count)
+    if ((word + _ABOVE_NINE) | word) & _TOP_BITS != _U0:
+        return np.int64(-1)
+    return np.int64(_eight(word))
+
+
+@njit(nogil=True, cache=True)
+def _digits(address: int, at: int, value: Word) -> tuple[Word, int]:
     """Append the run of digits at a place to value, modulo 2⁶⁴; value and place after it."""
     while True:
-        word = _load_word(address + at) ^ _ZEROS
-        count = _trailing_zeros(((word + _ABOVE_NINE) | word) & _TOP_BITS) >> 3
+        word = load_word(address + at) ^ _ZEROS
+        count = trailing_zeros(((word + _ABOVE_NINE) | word) & _TOP_BITS) >> 3
         if count == 0:
             return value, at
         # Zeros before the digits in place of what follows them: always eight digits.
-        word <<= np.uint64(64 - 8 * count)
-        word = word * _U10 + (word >> _U8)
-        word = ((word & _PAIRS) * _HUNDREDS + ((word >> _U16) & _PAIRS) * _UNITS) >> _U32
-        value = value * _SCALES[count] + word
+        value = value * _SCALES[count] + _eight(word << np.uint64(64 - 8 * count))
         at += count
         if count < 8:
             return value, at
@@ -147,25 +192,25 @@ def _digits(address: int, at: int, value: int) -> tuple[int, int]:
 @njit(nogil=True, cache=True)
 def _exponent(address: int, at: int) -> tuple[int, int]:
     """Exponent written at a place, held at ±99 999, and the place after it; −1 if none."""
-    sign = _load_byte(address + at)
+    sign = load_byte(address + at)
     at += (sign == 43) | (sign == 45)
     first, value = at, 0
-    digit = _load_byte(address + at) - 48
+    digit = load_byte(address + at) - 48
     while 0 <= digit <= 9:
         value = min(10 * value + digit, 99_999)
         at += 1
-        digit = _load_byte(address + at) - 48
+        digit = load_byte(address + at) - 48
     if at == first:
         return 0, -1
     return (-value if sign == 45 else value), at
 
 
 @njit(nogil=True, cache=True)
-def _rounded(high: int, low: int, exponent: int) -> int:
+def _rounded(high: Word, low: Word, exponent: int) -> Word:
     """Bits of the double nearest to (high 2⁶⁴ + low) 2^exponent, the top bit of high set."""
     top = exponent + 127
     if top > 1023:
-        return np.uint64(0x7FF << 52)
+        return _INFINITY
     keep = min(53, top + 1075)
     if keep < 0:
         return _U0
@@ -182,19 +227,19 @@ def _rounded(high: int, low: int, exponent: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _scaled(whole: int, power: int, extra: int) -> int:
+def _scaled(whole: Word, power: int, extra: Word) -> Word:
     """Bits of the double nearest to whole · 10^power raised by some units of the 128th bit."""
-    shift = np.uint64(_leading_zeros(whole))
+    shift = np.uint64(leading_zeros(whole))
     whole <<= shift
     row = power - _MIN_POWER
-    high = _high_product(whole, _POWERS[row, 0])
+    high = high_product(whole, _POWERS[row, 0])
     middle = whole * _POWERS[row, 0]
-    low = middle + _high_product(whole, _POWERS[row, 1])
+    low = middle + high_product(whole, _POWERS[row, 1])
     high += np.uint64(low < middle)
     raised = low + extra
     high += np.uint64(raised < low)
     low = raised
-    exponent = _EXPONENTS[row] + 64 - np.int64(shift)
+    exponent: Any = _EXPONENTS[row] + 64 - np.int64(shift)
     if high < _TOP:
         high = (high << _U1) | (low >> np.uint64(63))
         low <<= _U1
@@ -203,24 +248,24 @@ def _scaled(whole: int, power: int, extra: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _nearest(whole: int, power: int, cut: bool) -> tuple[float, int]:  # noqa: FBT001 - compiled
-    """The double nearest to whole · 10^power (up to whole + 1 if digits were cut), and verdict."""
+def _nearest(whole: Word, power: int, cut: bool) -> tuple[float, int]:  # noqa: FBT001 - compiled
+    """Round whole · 10^power, or up to whole + 1 if digits were cut, to (double, verdict)."""
     if whole == _U0 or power < _MIN_POWER:
         return 0.0, DECIDED
     if power > _MAX_POWER:
         return np.inf, DECIDED
     below = _scaled(whole, power, _U0)
     above = _scaled(whole + np.uint64(cut), power, np.uint64(2))
-    return _as_double(below), DECIDED if below == above else UNDECIDED
+    return as_double(below), DECIDED if below == above else UNDECIDED
 
 
 @njit(nogil=True, cache=True)
-def _long(address: int, at: int) -> tuple[int, int, bool]:
-    """First 19 significant digits from a place, power of ten they lack, whether some are cut."""
+def _long(address: int, at: int) -> tuple[Word, int, bool]:
+    """Take 19 significant digits: (whole, power of ten they lack, whether some are cut)."""
     whole, power, cut = _U0, 0, False
     count, point = 0, False
     while True:
-        digit = _load_byte(address + at) - 48
+        digit = load_byte(address + at) - 48
         at += 1
         if digit == -2 and not point:
             point = True
@@ -253,12 +298,12 @@ def parse_decimal(address: int, at: int) -> tuple[float, int, int]:
     literal is sound but Python's float has to round it; or WRONG with the place of the first
     character that does not belong. Whatever ends the literal is left to the caller.
     """
-    sign = _load_byte(address + at)
+    sign = load_byte(address + at)
     at += (sign == 45) | (sign == 43)
     first = at
     whole, at = _digits(address, at, _U0)
     count, power = at - first, 0
-    if _load_byte(address + at) == 46:
+    if load_byte(address + at) == 46:
         point = at + 1
         whole, at = _digits(address, point, whole)
         power = point - at
@@ -266,7 +311,7 @@ def parse_decimal(address: int, at: int) -> tuple[float, int, int]:
     if count == 0:
         return 0.0, at, WRONG
     written = 0
-    if _load_byte(address + at) | 32 == 101:
+    if load_byte(address + at) | 32 == 101:
         written, end = _exponent(address, at + 1)
         if end < 0:
             return 0.0, at, WRONG
@@ -274,7 +319,7 @@ def parse_decimal(address: int, at: int) -> tuple[float, int, int]:
     verdict = DECIDED
     if count <= 19 and whole <= _EXACT_INTEGERS and -22 <= power + written <= 22:
         power += written
-        value = np.float64(whole)
+        value: Any = np.float64(whole)
         value = value / _EXACT_POWERS[-power] if power < 0 else value * _EXACT_POWERS[power]
     else:
         cut = False
@@ -295,10 +340,10 @@ def parse_integer(address: int, at: int) -> tuple[int, int, int]:
     at
         Place of its first character in it.
     """
-    sign = _load_byte(address + at)
+    sign = load_byte(address + at)
     at += (sign == 45) | (sign == 43)
     whole, end = _digits(address, at, _U0)
     if end == at or end - at > 18:
         return 0, end, WRONG
-    value = np.int64(whole)
+    value: Any = np.int64(whole)
     return (-value if sign == 45 else value), end, DECIDED

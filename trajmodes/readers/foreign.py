@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +17,11 @@ from trajmodes.readers.foreign_mdanalysis import (
     known_to_mdanalysis,
     open_dcd,
     open_mdanalysis,
+    open_netcdf,
     open_xdr,
 )
+from trajmodes.readers.timeline import common_interval, uniform_segments
+from trajmodes.readers.trajectory import ReadOptions
 from trajmodes.units import FEMTOSECOND
 
 __all__ = ["ForeignTrajectory", "open_foreign"]
@@ -25,9 +29,13 @@ __all__ = ["ForeignTrajectory", "open_foreign"]
 _BY_SUFFIX: dict[str, Callable[[Path], ForeignFrames]] = {
     ".traj": open_ase_traj,
     ".xml": open_ase,
+    ".xyz": open_ase,
+    ".extxyz": open_ase,
     ".xtc": open_xdr,
     ".trr": open_xdr,
     ".dcd": open_dcd,
+    ".nc": open_netcdf,
+    ".ncdf": open_netcdf,
 }
 
 
@@ -96,10 +104,7 @@ class ForeignTrajectory:
 
 
 def open_foreign(
-    paths: Sequence[Path],
-    *,
-    timestep_fs: float | None = None,
-    cell: Floats | None = None,
+    paths: Sequence[Path], options: ReadOptions, *, cell: Floats | None = None
 ) -> ForeignTrajectory:
     """Open files of one format that ASE or MDAnalysis reads.
 
@@ -109,11 +114,11 @@ def open_foreign(
     ----------
     paths
         The files, in order of time.
-    timestep_fs
-        Time step in fs, for files that do not tell the time; the time between frames for files
-        that do not number their steps either.
+    options
+        What the user tells beyond them. The time step is used where the files do not tell the
+        time; it is the time between frames where they do not number their steps either.
     cell
-        (3, 3) box vectors in Å, for files that have none.
+        (3, 3), unit: Å. Box vectors, for files that have none.
 
     Raises
     ------
@@ -128,12 +133,12 @@ def open_foreign(
     survey = _survey(tuple(map(Path, paths)), sources, given_cell=cell is not None)
     info = sources[0].info
     times, steps = survey.times_ps, survey.steps
-    if times is None and timestep_fs is not None:
-        times = steps * (timestep_fs * FEMTOSECOND)
+    if times is None and options.timestep_fs is not None:
+        times = np.asarray(steps * (options.timestep_fs * FEMTOSECOND), dtype=float)
     first = survey.first
     fields = {"positions": True, "velocities": first.velocities is not None}
     fields["forces"] = first.forces is not None
-    segments = uniform_segments(steps)
+    segments = uniform_segments(steps, survey.seams)
     return ForeignTrajectory(
         paths=tuple(map(Path, paths)),
         n_frames=len(steps),
@@ -169,7 +174,7 @@ def _open_one(path: Path) -> ForeignFrames:
         return open_ase(path)
     except TrajmodesError:
         raise
-    except Exception as error:  # noqa: BLE001 - other libraries raise what they like
+    except Exception as error:
         raise _unreadable(path, error) from error
 
 
@@ -183,7 +188,9 @@ def _unreadable(path: Path, error: Exception, frame: int | None = None) -> DataE
     )
 
 
-def _guarded(path: Path, source: ForeignFrames, start: int, stop: int) -> Iterator[ForeignFrame]:
+def _guarded(
+    path: Path, source: ForeignFrames, start: int, stop: int
+) -> Iterator[ForeignFrame]:
     """Frames of one file, whatever goes wrong told with file and frame."""
     frames = source.frames(start, stop)
     for t in range(start, stop):
@@ -192,7 +199,7 @@ def _guarded(path: Path, source: ForeignFrames, start: int, stop: int) -> Iterat
         except TrajmodesError as error:
             where = f"{path}, frame {t}"
             raise DataError(error.what, where=where, why=error.why, fix=error.fix) from error
-        except Exception as error:  # noqa: BLE001 - other libraries raise what they like
+        except Exception as error:
             raise _unreadable(path, error, t) from error
         yield frame
 
@@ -203,6 +210,8 @@ class _Survey(NamedTuple):
     first: ForeignFrame
     steps: Ints
     times_ps: Floats | None
+    seams: tuple[int, ...]
+    """Frames before which the gap is unknown."""
 
 
 def _survey(
@@ -220,24 +229,27 @@ def _survey(
     if first is None:
         raise DataError("there are no frames", where=str(paths[0]))
     # A file that is one of several may count its steps or its time from zero.
-    numbered = steps if None not in steps and _rises(steps) else range(len(steps))
-    timed = None not in times and _rises(times)
+    numbered, timed = _rises(steps), _rises(times)
+    starts = tuple(accumulate(source.info.n_frames for source in sources))[:-1]
     return _Survey(
         first,
-        np.asarray(numbered, dtype=np.int64),
+        np.asarray(steps if numbered else range(len(steps)), dtype=np.int64),
         np.asarray(times, dtype=float) if timed else None,
+        () if numbered or timed else starts,
     )
 
 
-def _rises(marks: Sequence[Any]) -> bool:
-    return bool((np.diff(np.asarray(marks)) > 0).all())
+def _rises(marks: Sequence[float | None]) -> bool:
+    return None not in marks and bool((np.diff(np.asarray(marks, dtype=float)) > 0.0).all())
 
 
 def _check(frame: ForeignFrame, first: ForeignFrame, where: str, *, given_cell: bool) -> None:
     """Refuse a frame that differs in kind from the first one, or holds what is not finite."""
     if frame.cell is None and not given_cell:
         raise UsageError(
-            "the frame has no periodic cell", where=where, fix="give it: --box POSCAR"
+            "the frame has no periodic cell",
+            where=where,
+            fix="give the cell of the simulation box",
         )
     for name in ("positions", "velocities", "forces"):
         now, then = getattr(frame, name), getattr(first, name)

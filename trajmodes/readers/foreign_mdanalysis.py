@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 from scipy import constants
+from scipy.io import netcdf_file
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
 from trajmodes.readers.foreign_frame import ForeignFrame, ForeignInfo
 
-__all__ = ["known_to_mdanalysis", "open_dcd", "open_mdanalysis", "open_xdr"]
+__all__ = ["known_to_mdanalysis", "open_dcd", "open_mdanalysis", "open_netcdf", "open_xdr"]
 
 _NM = 10.0
 """One nm in Å."""
@@ -212,6 +213,28 @@ def known_to_mdanalysis(path: Path) -> bool:
 
     readers: dict[str, Any] = MDAnalysis._READERS  # noqa: SLF001 - the registry has no public face
     return path.suffix[1:].upper() in readers
+
+
+def open_netcdf(path: Path) -> _ReaderFrames:
+    """Frames of an AMBER NetCDF file.
+
+    Raises
+    ------
+    DataError
+        If it is of a kind of NetCDF that MDAnalysis does not read, or shorter than it says.
+    """
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic not in {b"CDF\x01", b"CDF\x02"}:
+        raise DataError(
+            "this kind of NetCDF cannot be read",
+            where=str(path),
+            why="it is CDF-5 or HDF5, and MDAnalysis reads the classic kinds only",
+            fix="nccopy -k 64-bit-offset IN OUT, or write a text dump",
+        )
+    # A file that was cut fails here: MDAnalysis would open it and stumble later.
+    with netcdf_file(path, "r", mmap=True):
+        return open_mdanalysis(path)
 
 
 def open_mdanalysis(path: Path) -> _ReaderFrames:

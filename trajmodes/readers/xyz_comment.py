@@ -30,13 +30,14 @@ __all__ = [
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
 _NESTED = r"\{[^{}]*\}|\[(?:[^\[\]]|\[[^\[\]]*\])*\]"
-# A bare word may hold quotes inside, as in 5'-end, but not begin with one. The possessive
-# repeats keep hostile lines linear.
+# A bare word may hold quotes inside, as in 5'-end, but not begin with one. What stands behind
+# "= " is a value only if it is not itself the key of the next pair: the value is then empty.
+# The possessive repeats keep hostile lines linear.
 _BARE_KEY = r"""[^\s="'{}\[\]][^\s=]*+"""
 _BARE_VALUE = r"""[^\s"'{}\[\]]\S*+"""
-_PAIR = re.compile(
-    rf"\s*+({_QUOTED}|{_BARE_KEY})(?:\s*+=\s*+({_QUOTED}|{_NESTED}|{_BARE_VALUE}))?(?=\s|$)",
-)
+_NEAR = rf"({_QUOTED}|{_NESTED}|{_BARE_VALUE})"
+_FAR = rf"({_QUOTED}|{_NESTED}|{_BARE_KEY})(?!\s*+=)"
+_PAIR = re.compile(rf"({_QUOTED}|{_BARE_KEY})(\s*+=(?:{_NEAR}|\s++{_FAR}|))?(?=\s|$)\s*+")
 _EXTENDED = re.compile(r"""(?:^|[\s"'])(?:lattice|properties)["']?\s*=""", re.IGNORECASE)
 _LAMMPS_PLAIN = re.compile(r"\s*Atoms\. Timestep: (\d+)(?: Time: (\S+))?\s*")
 _ESCAPED = re.compile(r"\\(.)")
@@ -73,15 +74,16 @@ def parse_comment(line: str) -> dict[str, str]:
             if text
         }
     values: dict[str, str] = {}
-    end, at = len(line.rstrip()), 0
-    while at < end:
-        pair = _PAIR.match(line, at)
+    text = line.rstrip()
+    at = len(text) - len(text.lstrip())
+    while at < len(text):
+        pair = _PAIR.match(text, at)
         if pair is None:
-            return _refuse(line, at, "no key=value pair can be read here")
+            return _refuse(text, at, "no key=value pair can be read here")
         key = _unquoted(pair[1]).lower()
         if key in values and key in {"lattice", "properties"}:
-            return _refuse(line, pair.start(1), f"{key} is set twice")
-        values[key] = "T" if pair[2] is None else _unquoted(pair[2])
+            return _refuse(text, at, f"{key} is set twice")
+        values[key] = _unquoted(pair[3] or pair[4] or "") if pair[2] else "T"
         at = pair.end()
     return values
 
@@ -98,7 +100,7 @@ def _refuse(line: str, at: int, what: str) -> dict[str, str]:
 
 
 def _unquoted(text: str) -> str:
-    if text[0] not in "\"'{":
+    if text[:1] not in {'"', "'", "{"}:
         return text
     inner = text[1:-1]
     return _ESCAPED.sub(r"\1", inner) if "\\" in inner else inner

@@ -9,11 +9,25 @@ dump_exyz.cu, quippy/convert.py, ASE ase/io/extxyz.py.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import nan, sqrt
 
 from trajmodes.errors import DataError, UsageError
+from trajmodes.readers.lammps_units import LennardJonesUnits, UnitFactors, unit_factors
 from trajmodes.readers.xyz_comment import Property
+from trajmodes.units import DALTON, FEMTOSECOND
 
-__all__ = ["Fields", "choose_fields", "recognise_program"]
+__all__ = ["Fields", "choose_fields", "choose_units", "recognise_program"]
+
+_PER_FEMTOSECOND = 1.0 / FEMTOSECOND
+_ASE_TIME = sqrt(DALTON)
+"""Å √(u/eV) in ps."""
+_PROGRAMS = {
+    # ASE defines no key for the time: whatever a user calls so has no unit.
+    "ase": UnitFactors(1.0, nan, 1.0 / _ASE_TIME, 1.0, DALTON),
+    "gpumd": UnitFactors(1.0, FEMTOSECOND, _PER_FEMTOSECOND, 1.0, DALTON),
+    # QUIP's unit of mass is eV fs²/Å².
+    "quip": UnitFactors(1.0, FEMTOSECOND, _PER_FEMTOSECOND, 1.0, FEMTOSECOND**2),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +44,10 @@ class Fields:
     position: int
     velocity: int | None
     force: int | None
-    momenta: bool
-    """Whether the velocities are written as momenta."""
+    velocity_name: str
+    """Name of the velocities; ``momenta`` are divided by the masses."""
+    force_name: str
+    """Name of the forces."""
     unwrapped: bool
     """Whether the positions are continuous in time."""
     ignored: tuple[str, ...]
@@ -91,7 +107,8 @@ def choose_fields(properties: Mapping[str, Property]) -> Fields:
         position=position,
         velocity=velocity,
         force=force,
-        momenta=velocity_name == "momenta",
+        velocity_name=velocity_name,
+        force_name=force_name,
         unwrapped=position_name == "unwrapped_position",
         ignored=tuple(n for n in _FORCES if n in properties and n != force_name),
     )
@@ -114,17 +131,41 @@ def recognise_program(values: Mapping[str, str], properties: Mapping[str, Proper
         return ""
     if "momenta" in properties:
         return "ase"
-    if "timestep" in values and "velo" not in properties:
+    if values.get("timestep", "").isdecimal() and "velo" not in properties:
         return "lammps"
     if {"time", "energy", "virial", "stress"} <= values.keys():
         return "gpumd"
     return "quip" if "velo" in properties else ""
 
 
-def refuse_unknown_velocities(name: str) -> UsageError:
-    """Error for velocities whose unit nothing tells."""
-    return UsageError(
-        f"the velocities {name!r} have no known unit",
-        why="the comment line does not show which program wrote the file",
-        fix="give it: --units metal (Å/ps), --units gpumd or quip (Å/fs), or a LAMMPS style",
-    )
+def choose_units(
+    units: str | None, program: str, velocity_name: str, lj: LennardJonesUnits | None
+) -> tuple[str, UnitFactors]:
+    """Name and factors of the units of a file.
+
+    Parameters
+    ----------
+    units
+        What the user says: a unit style of LAMMPS, ``ase``, ``gpumd`` or ``quip``; None to go
+        by the program. LAMMPS does not name its style in this format: metal is taken.
+    program
+        What `recognise_program` found.
+    velocity_name
+        Name of the column of velocities; empty where there is none.
+    lj
+        What ε, σ and m are in units lj.
+
+    Raises
+    ------
+    UsageError
+        If nothing tells what the velocities are in, or there is no such unit style.
+    """
+    name = units or {"lammps": "metal"}.get(program, program)
+    if not name and velocity_name:
+        raise UsageError(
+            f"nothing tells what unit the velocities {velocity_name!r} are in",
+            why="the comment line does not show which program wrote the file",
+            fix="say it: --units metal (Å/ps), gpumd or quip (Å/fs), or another LAMMPS style",
+        )
+    name = name or "ase"
+    return name, _PROGRAMS[name] if name in _PROGRAMS else unit_factors(name, lj)

@@ -19,11 +19,12 @@ _FIXES = {
     errno.EPERM: "you may not write there: name another folder, or mend its permissions",
     errno.ENOTDIR: "a part of the path is a file: name another folder",
     errno.EEXIST: "a file of that name is in the way: name another folder",
+    errno.EISDIR: "a folder of that name is in the way: name another folder",
     errno.EIO: "the disk reports an error: look at the system log, name another disk",
 }
 
 
-def storage_error(path: Path, error: OSError | RuntimeError) -> StorageError:
+def storage_error(path: Path, error: OSError) -> StorageError:
     """Say that a file could not be written, and what to do.
 
     Parameters
@@ -31,16 +32,15 @@ def storage_error(path: Path, error: OSError | RuntimeError) -> StorageError:
     path
         What was to be written.
     error
-        What the system, or the NetCDF library, said.
+        What the system said.
     """
-    number = error.errno if isinstance(error, OSError) else None
-    # Libraries pass numbers of their own, all negative: those tell nothing to a user.
-    known = number is not None and number > 0
     return StorageError(
         f"{path.name} could not be written",
         where=str(path),
-        why=os.strerror(number) if known and number is not None else str(error),
-        fix=_FIXES.get(number or 0, "see that the disk has space and the folder is writable")
+        why=error.strerror or str(error),
+        fix=_FIXES.get(
+            error.errno or 0, "see that the disk has space and the folder is writable"
+        )
         + "; earlier results are intact",
     )
 
@@ -73,14 +73,14 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises
     ------
     StorageError
-        If the system refuses to write, or the NetCDF library fails to.
+        If the system refuses to write.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
         sync(partial)
         partial.replace(path)
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         raise storage_error(path, error) from error
     finally:
         # Absent after success. A disk that fails may refuse this too: the first error counts.

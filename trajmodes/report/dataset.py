@@ -1,12 +1,13 @@
 """Results → one flat xarray Dataset, as `layout` describes it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from trajmodes.arrays import Complexes, Floats, Ints
+from trajmodes.arrays import Complexes, Floats
 from trajmodes.data import ForceConstants, LineFits, ModeEnergies, Modes, Supercell, Verdict
 from trajmodes.report.layout import DIMENSIONS, FORMAT, FORMAT_VERSION, spec_of
 from trajmodes.report.results import Bands, Convergence, Projection, Provenance, Results
@@ -51,10 +52,13 @@ def to_dataset(results: Results) -> xr.Dataset:
         values |= _convergence(results.convergence)
     if results.projection is not None:
         values |= _projection(results.projection)
-    present = {name: value for name, value in values.items() if value is not None}
+    # What has no elements is left out too: NetCDF has no dimensions of size 0.
+    present = {
+        name: value for name, value in values.items() if value is not None and np.size(value)
+    }
     dataset = xr.Dataset(
         {name: _variable(name, value) for name, value in present.items()},
-        coords=_coordinates(results.modes.omega.shape[1]),
+        coords=_coordinates(),
         attrs=_attributes(results.provenance),
     )
     return dataset.set_coords(_COORDINATES & set(present))
@@ -75,15 +79,15 @@ def _variable(name: str, values: npt.ArrayLike) -> xr.Variable:
     return xr.Variable(spec.dims.split(), np.asarray(values), attributes)
 
 
-def _coordinates(n_branches: int) -> dict[str, xr.Variable]:
-    labels: dict[str, Any] = {
+def _coordinates() -> dict[str, xr.Variable]:
+    """Names of the directions."""
+    labels = {
         "xyz": ["x", "y", "z"],
         "xyz_2": ["x", "y", "z"],
         "vector": ["a", "b", "c"],
         "vector_2": ["a", "b", "c"],
         "reciprocal": ["a*", "b*", "c*"],
         "reim": ["re", "im"],
-        "branch": np.arange(1, n_branches + 1),
     }
     return {
         name: xr.Variable((name,), value, {"units": "", "long_name": DIMENSIONS[name]})
@@ -103,9 +107,9 @@ def _attributes(provenance: Provenance) -> dict[str, str | int]:
     }
 
 
-def _texts(items: tuple[str, ...]) -> npt.NDArray[np.str_] | None:
-    """(n,) strings; None if there are none, because NetCDF has no dimensions of size 0."""
-    return np.array(items, dtype=str) if items else None
+def _texts(items: Iterable[str]) -> npt.NDArray[np.str_]:
+    """(n,) strings."""
+    return np.array(tuple(items), dtype=str)
 
 
 def _re_im(values: Complexes) -> Floats:
@@ -143,17 +147,15 @@ def _constants(constants: ForceConstants) -> _Values:
             *("rms_force", "rms_residual", "first_order"),
         ):
             values[name] = getattr(quality, name)
-    if len(shells.species):
-        values |= {
-            "shell_distance": shells.distance,
-            "shell_species": _texts(shells.species),
-            "shell_neighbours": shells.neighbours,
-            "shell_norm": shells.norm,
-            "shell_norm_sem": shells.norm_sem,
-            "shell_trace": shells.trace,
-            "shell_trace_sem": shells.trace_sem,
-        }
-    return values
+    return values | {
+        "shell_distance": shells.distance,
+        "shell_species": _texts(shells.species),
+        "shell_neighbours": shells.neighbours,
+        "shell_norm": shells.norm,
+        "shell_norm_sem": shells.norm_sem,
+        "shell_trace": shells.trace,
+        "shell_trace_sem": shells.trace_sem,
+    }
 
 
 def _convergence(convergence: Convergence) -> _Values:
@@ -169,6 +171,7 @@ def _modes(modes: Modes) -> _Values:
     return {
         "q": modes.qpoints,
         "q_weight": modes.weights,
+        "branch": np.arange(1, modes.omega.shape[1] + 1),
         "mode_freq_thz": modes.omega / THZ,
         "mode_freq_thz_sem": None if sem is None else sem / THZ,
         "mode_vectors": _re_im(modes.vectors),
@@ -192,31 +195,36 @@ def _bands(bands: Bands) -> _Values:
 
 def _sets(modes: Modes) -> _Values:
     """Where each set lies in the zone, and its harmonic frequency."""
-    if modes.n_sets == 0:
-        return {}
-    labels = np.arange(modes.n_sets)
-    member_gqm = modes.sets[None] == labels[:, None, None]
-    at_gq = member_gqm.any(axis=2)
-    # The first q of the star stands for all; there the set has its branches side by side.
-    first = at_gq.argmax(axis=1)
-    branch_gm = member_gqm[labels, first]
-    degeneracy: Ints = branch_gm.sum(axis=1)
-    n_branches = branch_gm.shape[1]
+    n_sets = modes.n_sets
+    q_index, m_index = np.nonzero(modes.sets >= 0)
+    label = modes.sets[q_index, m_index]
+    # Rows come in the order of q: the first q of a star stands for all of it.
+    _, rows = np.unique(label, return_index=True)
+    first = q_index[rows]
+    here = q_index == first[label]
+    label_here, m_here = label[here], m_index[here]
+    degeneracy = np.bincount(label_here, minlength=n_sets)
+    lowest = np.full(n_sets, modes.omega.shape[1])
+    highest = np.zeros(n_sets, dtype=np.int64)
+    np.minimum.at(lowest, label_here, m_here)
+    np.maximum.at(highest, label_here, m_here)
+    stars = np.unique(np.stack([label, q_index]), axis=1)
 
-    def mean(values_qm: Floats) -> Floats:
-        total: Floats = np.where(branch_gm, values_qm[first], 0.0).sum(axis=1) / degeneracy
-        return total
+    def mean_thz(values_qm: Floats) -> Floats:
+        total = np.zeros(n_sets)
+        np.add.at(total, label_here, values_qm[q_index[here], m_here])
+        return total / degeneracy / THZ
 
     return {
-        "set": labels,
+        "set": np.arange(n_sets),
         "set_q": modes.qpoints[first],
-        "star_size": np.rint((at_gq * modes.weights).sum(axis=1)).astype(np.int64),
+        "star_size": np.rint(np.bincount(stars[0], modes.weights[stars[1]])).astype(np.int64),
         "degeneracy": degeneracy,
-        "branch_first": 1 + branch_gm.argmax(axis=1),
-        "branch_last": n_branches - branch_gm[:, ::-1].argmax(axis=1),
-        "freq_harmonic_thz": mean(modes.omega) / THZ,
+        "branch_first": lowest + 1,
+        "branch_last": highest + 1,
+        "freq_harmonic_thz": mean_thz(modes.omega),
         "freq_harmonic_thz_sem": (
-            None if modes.omega_sem is None else mean(modes.omega_sem) / THZ
+            None if modes.omega_sem is None else mean_thz(modes.omega_sem)
         ),
     }
 
@@ -284,24 +292,21 @@ def _lines(lines: LineFits) -> _Values:
         "line_kinetic_mev": lines.kinetic / MEV,
         "line_goodness": lines.goodness,
         "resolved": np.array([verdict is Verdict.RESOLVED for verdict in lines.verdicts]),
-        "verdict": _texts(tuple(str(verdict) for verdict in lines.verdicts)),
+        "verdict": _texts(str(verdict) for verdict in lines.verdicts),
         "advice": _texts(lines.advice),
     }
 
 
 def _findings(results: Results) -> _Values:
     figures, inputs = results.diagnosis, results.provenance.inputs
-    values: _Values = {
-        "check_name": _texts(tuple(figures)),
-        "check_unit": _texts(tuple(finding.unit for finding in figures.values())),
-        "check_text": _texts(tuple(finding.text for finding in figures.values())),
-        "input_name": _texts(tuple(item.name for item in inputs)),
-        "input_sha256": _texts(tuple(item.sha256 for item in inputs)),
+    return {
+        "check_name": _texts(figures),
+        "check_value": np.array([finding.value for finding in figures.values()], dtype=float),
+        "check_unit": _texts(finding.unit for finding in figures.values()),
+        "check_text": _texts(finding.text for finding in figures.values()),
+        "input_name": _texts(item.name for item in inputs),
+        "input_bytes": np.array([item.n_bytes for item in inputs], dtype=np.int64),
+        "input_sha256": _texts(item.sha256 for item in inputs),
         "warnings": _texts(results.warnings),
         "notes": _texts(results.notes),
     }
-    if figures:
-        values["check_value"] = np.array([finding.value for finding in figures.values()], float)
-    if inputs:
-        values["input_bytes"] = np.array([item.n_bytes for item in inputs], np.int64)
-    return values

@@ -1,4 +1,4 @@
-"""Is the energy shared equally among the modes?"""
+"""Test whether the energy is shared equally among the modes."""
 
 from typing import NamedTuple
 
@@ -47,6 +47,4 @@ def equipartition_of(dataset: xr.Dataset) -> Equipartition | None:
     chi_squared, freedom = float((sigmas**2).sum()), int(known.sum()) - 1
     farthest = int(np.abs(sigmas).argmax())
     probability = float(chdtrc(freedom, chi_squared))
-    return Equipartition(
-        chi_squared, freedom, probability, farthest, float(sigmas[farthest])
-    )
+    return Equipartition(chi_squared, freedom, probability, farthest, float(sigmas[farthest]))

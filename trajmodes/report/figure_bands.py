@@ -2,13 +2,16 @@
 
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection, QuadMesh
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from trajmodes.arrays import Floats
-from trajmodes.report.style import BLACK, BLUE, GREY, RED, new_figure, point_label
+from trajmodes.arrays import Floats, Ints
+from trajmodes.report.style import BLACK, BLUE, GREY, new_figure, point_label
 from trajmodes.report.tables import Table, bands_table, table_of
 from trajmodes.units import MEV
 
@@ -26,9 +29,9 @@ def draw_bands(dataset: xr.Dataset) -> Figure:
     dataset
         Results; without a spectral map the bands stand alone.
     """
-    figure = new_figure(4.2)
+    figure = new_figure(4.4)
     has_map = "map_power" in dataset
-    axes = figure.add_axes((0.085, 0.085, 0.79 if has_map else 0.9, 0.865))
+    axes = figure.add_axes((0.085, 0.08, 0.79 if has_map else 0.9, 0.85))
     place = dataset["path_distance"].values
     freq = dataset["band_freq_thz"].values
     top = 1.06 * max(float(freq.max()), 0.1)
@@ -37,16 +40,28 @@ def draw_bands(dataset: xr.Dataset) -> Figure:
     bottom = bottom if bottom < -0.01 * top else 0.0
     if has_map:
         mesh = _draw_map(axes, dataset, top)
-        bar = figure.colorbar(mesh, cax=figure.add_axes((0.89, 0.085, 0.02, 0.865)))
+        bar = figure.colorbar(mesh, cax=figure.add_axes((0.89, 0.08, 0.02, 0.85)))
         bar.set_label("Spectral kinetic energy (meV/THz)")
-        bar.outline.set_linewidth(0.7)  # type: ignore[operator]  # a Spine; stubs say Any | None
+        bar.outline.set_linewidth(0.7)
     _draw_branches(axes, dataset)
     axes.set(xlim=(place[0], place[-1]), ylim=(bottom, top), ylabel="Frequency (THz)")
     if bottom < 0.0:
         axes.axhline(0.0, color=GREY, linewidth=0.7)
         axes.set_ylabel("Frequency (THz), imaginary below 0")
     _name_points(axes, dataset)
+    _legend(axes, has_errors="band_freq_thz_sem" in dataset)
     return figure
+
+
+def _legend(axes: Axes, *, has_errors: bool) -> None:
+    line = Line2D([], [], color=BLUE, linewidth=0.9, label="fitted constants")
+    handles: list[Artist] = [line]
+    if has_errors:
+        handles.append(Patch(color=BLUE, alpha=0.35, linewidth=0, label="±2 standard errors"))
+    above = (0.0, 1.0)
+    axes.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=above, ncols=2, borderaxespad=0.1
+    )
 
 
 def _draw_map(axes: Axes, dataset: xr.Dataset, top: float) -> QuadMesh:
@@ -65,7 +80,7 @@ def _draw_map(axes: Axes, dataset: xr.Dataset, top: float) -> QuadMesh:
     return axes.pcolormesh(
         edges,
         levels,
-        np.maximum(image, strongest * 10.0**-_DECADES).T,
+        np.ma.masked_less(np.ma.masked_invalid(image), strongest * 10.0**-_DECADES).T,
         norm=LogNorm(strongest * 10.0**-_DECADES, strongest),
         cmap="magma_r",
         rasterized=True,
@@ -73,7 +88,7 @@ def _draw_map(axes: Axes, dataset: xr.Dataset, top: float) -> QuadMesh:
     )
 
 
-def _strips(place: Floats, path: Floats) -> tuple[Floats, Floats]:
+def _strips(place: Floats, path: Floats) -> tuple[Floats, Ints]:
     """Edges of the strips and of the gaps between them, and whose each is; −1 for a gap."""
     points = np.unique(place.round(9))
     first = np.searchsorted(place.round(9), points)
@@ -93,7 +108,7 @@ def _draw_branches(axes: Axes, dataset: xr.Dataset) -> None:
     segment = dataset["path_segment"].values
     for number in np.unique(segment):
         inside = segment == number
-        axes.plot(place[inside], freq[inside], color=BLUE, linewidth=1.0, zorder=3)
+        axes.plot(place[inside], freq[inside], color=BLUE, linewidth=0.9, zorder=3)
         if sem is None:
             continue
         low, high = (freq + sign * sem.values for sign in (-2.0, 2.0))
@@ -125,7 +140,7 @@ def _name_points(axes: Axes, dataset: xr.Dataset) -> None:
 
 
 def bands_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Data of the figure, by the name of the file.
+    """Tell the data of the figure, by the name of the file.
 
     Parameters
     ----------

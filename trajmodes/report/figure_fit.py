@@ -12,6 +12,7 @@ from trajmodes.report.style import (
     GREY,
     ORANGE,
     RED,
+    log_axis,
     new_figure,
     panel_letter,
 )
@@ -30,11 +31,11 @@ def draw_fit(dataset: xr.Dataset) -> Figure:
     """
     figure = new_figure(3.3)
     settles = "run_fraction" in dataset
-    axes = figure.add_axes((0.085, 0.135, 0.395 if settles else 0.9, 0.75))
+    axes = figure.add_axes((0.085, 0.135, 0.395 if settles else 0.9, 0.775))
     _shells(axes, dataset)
     panel_letter(axes, "a")
     if settles:
-        side = figure.add_axes((0.575, 0.135, 0.345, 0.75))
+        side = figure.add_axes((0.575, 0.135, 0.335, 0.775))
         _convergence(side, dataset)
         panel_letter(side, "b")
     if "r_squared" in dataset:
@@ -48,7 +49,6 @@ def draw_fit(dataset: xr.Dataset) -> Figure:
 def _shells(axes: Axes, dataset: xr.Dataset) -> None:
     distance, norm = dataset["shell_distance"].values, dataset["shell_norm"].values
     sem = dataset["shell_norm_sem"].values if "shell_norm_sem" in dataset else None
-    axes.set_yscale("log")
     kinds = dataset["shell_species"].values
     colours = (BLUE, RED, GREEN, ORANGE, GREY, BLACK)
     for k, kind in enumerate(dict.fromkeys(kinds.tolist())):
@@ -68,7 +68,10 @@ def _shells(axes: Axes, dataset: xr.Dataset) -> None:
             markeredgewidth=0.4,
             label=kind,
         )
-    axes.set_xlim(left=0.0)
+    positive = norm[norm > 0.0]
+    if positive.size:
+        log_axis(axes, positive.min() / 3.0, positive.max() * 3.0)
+    axes.set_xlim(0.0, 1.06 * distance.max())
     axes.set(xlabel="Distance (Å)", ylabel="Pair constants, rms |Φ| (eV/Å²)")
     axes.legend(loc="upper right", borderaxespad=0.3)
 
@@ -78,7 +81,7 @@ def _convergence(axes: Axes, dataset: xr.Dataset) -> None:
     part = dataset["run_fraction"].values[:-1]
     change = dataset["fit_change"].values[:-1]
     axes.plot(part, 100.0 * change, "o-", color=BLUE, label="parameters (%)")
-    axes.set(xlabel="Part of the run", ylabel="Change of the parameters (%)", xlim=(0.0, 1.0))
+    axes.set(xlabel="Part of the run", ylabel="Change of the parameters (%)", xlim=(0.0, 1.03))
     axes.yaxis.label.set_color(BLUE)
     axes.set_ylim(bottom=0.0)
     if "fit_freq_change_thz" in dataset:
@@ -92,7 +95,7 @@ def _convergence(axes: Axes, dataset: xr.Dataset) -> None:
 
 
 def fit_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Data of the figure, by the name of the file.
+    """Tell the data of the figure, by the name of the file.
 
     Parameters
     ----------

@@ -8,9 +8,18 @@ from matplotlib.figure import Figure
 from trajmodes.arrays import Bools, Floats
 from trajmodes.data import Verdict
 from trajmodes.report.equipartition import equipartition_of
-from trajmodes.report.numbers import plus_minus
-from trajmodes.report.style import BLACK, BLUE, GREY, ORANGE, RED, new_figure, panel_letter
+from trajmodes.report.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    ORANGE,
+    RED,
+    log_axis,
+    new_figure,
+    panel_letter,
+)
 from trajmodes.report.tables import Table, table_of
+from trajmodes.report.wording import plus_minus
 
 __all__ = ["draw_linewidths", "draw_temperatures", "linewidths_data", "temperatures_data"]
 
@@ -33,10 +42,10 @@ def draw_linewidths(dataset: xr.Dataset) -> Figure:
         (width_axes, "linewidth_thz", floor, (0, -9)),
         (life_axes, "lifetime_ps", 1.0 / (2.0 * np.pi * floor), (0, 9)),
     ):
-        axes.set_yscale("log")
         _measured(axes, dataset, name, resolved)
         _limits(axes, dataset, limit, arrow, narrow)
         _without(axes, dataset, ~resolved & ~narrow)
+        _show_from(axes, dataset, name, limit if narrow.any() else None)
         axes.set_xlim(left=0.0)
         axes.set_xlabel("Frequency (THz)")
     width_axes.set_ylabel("Linewidth, FWHM (THz)")
@@ -44,8 +53,18 @@ def draw_linewidths(dataset: xr.Dataset) -> Figure:
     panel_letter(width_axes, "a")
     panel_letter(life_axes, "b")
     handles, labels = width_axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", ncols=len(labels), columnspacing=1.8)
+    # Error bars come last in matplotlib's own order.
+    figure.legend(handles[::-1], labels[::-1], loc="upper center", ncols=3, columnspacing=1.8)
     return figure
+
+
+def _show_from(axes: Axes, dataset: xr.Dataset, name: str, limit: float | None) -> None:
+    """Limits of the vertical axis with room on both sides of all that is shown."""
+    value, sem = dataset[name].values, dataset[f"{name}_sem"].values
+    shown = np.concatenate([value, value + sem, value - sem, [limit or np.nan]])
+    shown = shown[np.isfinite(shown) & (shown > 0.1 * np.nan_to_num(limit or 0.0))]
+    if shown.size:
+        log_axis(axes, shown.min() / 1.35, shown.max() * 1.35)
 
 
 def _width_limit(dataset: xr.Dataset) -> float:
@@ -80,10 +99,10 @@ def _below(value: Floats, sem: Floats) -> Floats:
 def _limits(
     axes: Axes, dataset: xr.Dataset, limit: float, arrow: tuple[int, int], shown: Bools
 ) -> None:
-    """An arrow from the limit towards where the value must lie."""
+    """Draw an arrow from the limit towards where the value must lie."""
     if not shown.any():
         return
-    place = dataset["freq_harmonic_thz"].values[shown]
+    place = np.maximum(dataset["freq_harmonic_thz"].values[shown], 0.0)
     axes.plot(
         place,
         np.full(len(place), limit),
@@ -115,7 +134,7 @@ def _without(axes: Axes, dataset: xr.Dataset, shown: Bools) -> None:
 
 
 def linewidths_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Data of the figure, by the name of the file.
+    """Tell the data of the figure, by the name of the file.
 
     Parameters
     ----------
@@ -141,9 +160,9 @@ def draw_temperatures(dataset: xr.Dataset) -> Figure:
     dataset
         Results with mode energies.
     """
-    figure = new_figure(3.3)
-    axes = figure.add_axes((0.085, 0.135, 0.575, 0.725))
-    side = figure.add_axes((0.745, 0.135, 0.245, 0.725))
+    figure = new_figure(3.2)
+    axes = figure.add_axes((0.085, 0.14, 0.575, 0.77))
+    side = figure.add_axes((0.745, 0.14, 0.245, 0.77))
     freq = dataset["freq_harmonic_thz"].values
     value, sem = (dataset[n].values for n in ("mode_temperature", "mode_temperature_sem"))
     mean, mean_sem = float(dataset["temperature"]), float(dataset["temperature_sem"])
@@ -164,14 +183,15 @@ def draw_temperatures(dataset: xr.Dataset) -> Figure:
     axes.set(xlabel="Frequency (THz)", ylabel="Mode temperature, 2⟨K⟩/k$_B$ (K)")
     reach = 1.18 * float(np.nanmax(np.abs(value - mean) + np.nan_to_num(sem)))
     axes.set_ylim(mean - reach, mean + reach)
+    axes.set_xlim(left=min(0.0, float(freq.min()) - 0.5))
     axes.legend(loc="upper right", ncols=2, borderaxespad=0.3, columnspacing=1.2)
     _deviations(side, (value - mean) / np.where(sem > 0.0, sem, np.nan))
     test = equipartition_of(dataset)
     if test is not None:
-        verdict = "energy is shared equally" if test.holds else "energy is not shared equally"
+        verdict = "holds" if test.holds else "is violated"
         axes.set_title(
-            f"{verdict}: χ² = {test.chi_squared:.0f} for {test.freedom} "
-            f"degrees of freedom, p = {test.probability:.2g}"
+            f"Equipartition {verdict}: χ² = {test.chi_squared:.0f} for {test.freedom}, "
+            f"p = {test.probability:.2g}"
         )
     panel_letter(axes, "a")
     panel_letter(side, "b")
@@ -181,9 +201,8 @@ def draw_temperatures(dataset: xr.Dataset) -> Figure:
 def _deviations(axes: Axes, sigmas: Floats) -> None:
     known = sigmas[np.isfinite(sigmas)]
     edges = np.linspace(-5.0, 5.0, 21)
-    axes.hist(
-        np.clip(known, -4.99, 4.99), edges, density=True, color=BLUE, alpha=0.75, label="sets"
-    )
+    shown = np.clip(known, -4.99, 4.99)
+    axes.hist(shown, edges.tolist(), density=True, color=BLUE, edgecolor="white", label="sets")
     normal = np.linspace(-5.0, 5.0, 201)
     axes.plot(
         normal,
@@ -199,7 +218,7 @@ def _deviations(axes: Axes, sigmas: Floats) -> None:
 
 
 def temperatures_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Data of the figure, by the name of the file.
+    """Tell the data of the figure, by the name of the file.
 
     Parameters
     ----------

@@ -1,19 +1,23 @@
 """Spectra of chosen modes with the fitted lines, as small panels."""
 
+import textwrap
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from trajmodes.arrays import Bools, Ints
-from trajmodes.report.numbers import branches, plus_minus, point
-from trajmodes.report.style import BLACK, BLUE, GREY, RED, new_figure
+from trajmodes.report.style import BLACK, BLUE, GREY, RED, log_axis, new_figure
 from trajmodes.report.tables import Table, spectra_table
+from trajmodes.report.wording import branches, plus_minus, point
 from trajmodes.units import MEV
 
 __all__ = ["draw_spectra", "spectra_data"]
 
 _COLUMNS, _ROWS = 3, 4
+_DASHES = (0, (3, 3))
 _UNRESOLVED = 3
 """So many panels are kept for lines that were not resolved, if there are any."""
 
@@ -42,22 +46,37 @@ def draw_spectra(dataset: xr.Dataset) -> Figure:
             axes.set_xlabel("Frequency (THz)")
         if column == 0:
             axes.set_ylabel("meV/THz")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", ncols=3, borderaxespad=0.2)
+    _legend(figure, dataset["resolved"].values[chosen].astype(bool))
     return figure
 
 
+def _legend(figure: Figure, resolved: Bools) -> None:
+    handles = [
+        Line2D([], [], color=colour, linewidth=0.9, label=label)
+        for colour, label, shown in (
+            (BLUE, "spectrum", resolved.any()),
+            (GREY, "spectrum, not resolved", not resolved.all()),
+        )
+        if shown
+    ]
+    handles += [
+        Line2D([], [], color=RED, label="fitted line"),
+        Line2D([], [], color=BLACK, linewidth=0.7, linestyle=_DASHES, label="harmonic"),
+    ]
+    figure.legend(handles=handles, loc="upper center", ncols=4, borderaxespad=0.2)
+
+
 def _choose(dataset: xr.Dataset) -> Ints:
-    """Sets evenly spread over the frequencies, some of them not resolved."""
+    """Pick sets evenly spread over the frequencies, some of them not resolved."""
     resolved = dataset["resolved"].values.astype(bool)
     room = _COLUMNS * _ROWS
     others = min(int((~resolved).sum()), max(_UNRESOLVED, room - int(resolved.sum())))
     order = np.argsort(dataset["freq_harmonic_thz"].values, kind="stable")
 
     def spread(among: Bools, count: int) -> Ints:
-        sets = order[among[order]]
-        count = min(count, len(sets))
-        return sets[np.linspace(0, len(sets) - 1, count).round().astype(int)]
+        sets: Ints = order[among[order]]
+        steps = np.linspace(0, len(sets) - 1, min(count, len(sets)))
+        return sets[steps.round().astype(np.int64)]
 
     chosen = np.concatenate([spread(resolved, room - others), spread(~resolved, others)])
     ranked: Ints = order[np.isin(order, chosen)]
@@ -75,20 +94,20 @@ def _panel(axes: Axes, dataset: xr.Dataset, g: int) -> None:
     half = max(5.0 * width, 15.0 * (freq[1] - freq[0]))
     low, high = max(centre - half, 0.0), min(centre + half, freq[-1])
     seen = (freq >= low) & (freq <= high) & (power > 0.0)
-    axes.set_yscale("log")
     axes.step(
         freq[seen],
         power[seen],
         where="mid",
         color=BLUE if resolved else GREY,
         linewidth=0.9,
-        label="spectrum" if resolved else None,
     )
-    axes.axvline(harmonic, color=BLACK, linewidth=0.7, linestyle=(0, (3, 3)), label="harmonic")
-    axes.plot(freq[seen], model[seen], color=RED, linewidth=1.1, label="fitted line")
+    # Up to where the text begins.
+    axes.axvline(harmonic, ymax=0.72, color=BLACK, linewidth=0.7, linestyle=_DASHES)
+    axes.plot(freq[seen], model[seen], color=RED)
     axes.set_xlim(low, high)
     if seen.any():
-        axes.set_ylim(0.4 * power[seen].min(), 12.0 * power[seen].max())
+        least, most = power[seen].min(), power[seen].max()
+        log_axis(axes, 0.5 * least, most * (most / least) ** 0.6)
     axes.locator_params(axis="x", nbins=5)
     name = branches(int(one["branch_first"]), int(one["branch_last"]))
     axes.set_title(f"q = {point(one['set_q'].values)}, branch {name}", fontsize=8.0, pad=3.0)
@@ -104,14 +123,14 @@ def _panel(axes: Axes, dataset: xr.Dataset, g: int) -> None:
 
 def _told(one: xr.Dataset) -> str:
     if not bool(one["resolved"]):
-        return str(one["verdict"].item()).replace(": ", ":\n")
+        return textwrap.fill(str(one["verdict"].item()), 32)
     width = plus_minus(float(one["linewidth_thz"]), float(one["linewidth_thz_sem"]))
     life = plus_minus(float(one["lifetime_ps"]), float(one["lifetime_ps_sem"]))
     return f"FWHM {width} THz\nτ {life} ps"
 
 
 def spectra_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Data of the figure, by the name of the file.
+    """Tell the data of the figure, by the name of the file.
 
     Parameters
     ----------

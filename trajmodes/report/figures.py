@@ -33,25 +33,22 @@ class Plate(NamedTuple):
 
 
 _PLATES = (
-    ("bands", "bands with error band over the spectral energy", "path", draw_bands, bands_data),
-    ("spectra", "spectra of chosen modes with fits", "freq_thz", draw_spectra, spectra_data),
     (
-        "linewidths",
-        "linewidth and lifetime against frequency",
-        "freq_thz",
-        draw_linewidths,
-        linewidths_data,
+        *("bands", "bands with error band over the spectral energy"),
+        *("band_freq_thz", draw_bands, bands_data),
+    ),
+    ("spectra", "spectra of chosen modes with fits", "power", draw_spectra, spectra_data),
+    (
+        *("linewidths", "linewidth and lifetime against frequency"),
+        *("linewidth_thz", draw_linewidths, linewidths_data),
     ),
     (
-        "temperatures",
-        "mode temperatures: is energy shared equally?",
-        "freq_thz",
-        draw_temperatures,
-        temperatures_data,
+        *("temperatures", "mode temperatures: is energy shared equally?"),
+        *("mode_temperature", draw_temperatures, temperatures_data),
     ),
-    ("fit", "constants by distance, and how the fit settles", "shell", draw_fit, fit_data),
+    ("fit", "constants by distance, and how the fit settles", "shell_norm", draw_fit, fit_data),
 )
-"""Name, text, dimension that must be there, how to draw, what data."""
+"""Name, text, variable that must be there, how to draw, what data."""
 
 
 def draw_figures(dataset: xr.Dataset) -> Iterator[Plate]:
@@ -62,8 +59,8 @@ def draw_figures(dataset: xr.Dataset) -> Iterator[Plate]:
     dataset
         Results, from a run or read back from results.nc.
     """
-    for name, text, dimension, draw, data in _PLATES:
-        if dimension in dataset.dims:
+    for name, text, needed, draw, data in _PLATES:
+        if needed in dataset:
             with sheet():
                 figure = draw(dataset)
             yield Plate(name, text, figure, data(dataset))

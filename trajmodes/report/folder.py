@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from trajmodes.errors import LockedError, StorageError, UsageError
+from trajmodes.errors import LockedError, UsageError
 from trajmodes.report.atomic import storage_error, sync
 
 __all__ = ["ResultsFolder", "Writer", "open_folder", "write_files"]
@@ -195,6 +195,8 @@ def write_files(folder: ResultsFolder, writers: Mapping[str, Writer]) -> dict[st
     try:
         # What is there was left behind by a process that was killed: the lock is ours.
         shutil.rmtree(staging, ignore_errors=True)
+        for current in targets.values():
+            _check_way(current)
         for name, writer in writers.items():
             current = targets[name]
             partial = staging / name
@@ -205,13 +207,19 @@ def write_files(folder: ResultsFolder, writers: Mapping[str, Writer]) -> dict[st
             current = target
             target.parent.mkdir(parents=True, exist_ok=True)
             (staging / name).replace(target)
-    except StorageError:
-        raise
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         raise storage_error(current, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return {name: writer.text for name, writer in writers.items()}
+
+
+def _check_way(target: Path) -> None:
+    """Find what would stop a move to the target, before anything is written."""
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not next(parent for parent in target.parents if parent.exists()).is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
 
 def _inside(root: Path, name: str) -> Path:

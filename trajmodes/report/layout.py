@@ -207,7 +207,7 @@ def spec_of(name: str) -> Spec:
     if name in VARIABLES:
         return VARIABLES[name]
     of = VARIABLES[name.removesuffix("_sem")]
-    told = _SEM_CONVENTIONS.get(name, "from blocks longer than the correlation time")
+    told = _SEM_CONVENTIONS.get(name, "")
     return of._replace(long_name=f"standard error: {of.long_name}", convention=told)
 
 

@@ -23,6 +23,9 @@ __all__ = [
 ]
 
 
+_MOST_CELLS = 2_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Columns of equal length, each told about in the comment above them."""
@@ -91,7 +94,8 @@ def table_of(dataset: xr.Dataset, title: str, names: list[str]) -> Table:
                 continue
             variable = dataset[name]
             spec = spec_of(name)
-            meanings[name] = _meaning(spec.units, spec.long_name, spec.convention)
+            if name == base or spec.convention:
+                meanings[name] = _meaning(spec.units, spec.long_name, spec.convention)
             if variable.ndim == 1:
                 columns[name] = variable.values
                 continue
@@ -206,6 +210,8 @@ def spectra_table(dataset: xr.Dataset, sets: npt.NDArray[np.int64] | None = None
 def tables_of(dataset: xr.Dataset) -> dict[str, Table]:
     """All tables that the results have data for, by the name of their file.
 
+    Spectra of very many sets of modes are left to results.nc.
+
     Parameters
     ----------
     dataset
@@ -218,6 +224,6 @@ def tables_of(dataset: xr.Dataset) -> dict[str, Table]:
         tables["modes.csv"] = modes_table(dataset)
     if "kinetic_mev" in dataset:
         tables["energies.csv"] = energies_table(dataset)
-    if "power" in dataset:
+    if "power" in dataset and dataset["power"].size <= _MOST_CELLS:
         tables["spectra.csv"] = spectra_table(dataset)
     return tables

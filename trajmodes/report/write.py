@@ -58,5 +58,3 @@ def write_results(
             text = f"data of {plate.name}.png"
             writers[f"figures/{name}"] = Writer(text, table.write)
     return write_files(folder, writers | dict(extra_writers))
-
-

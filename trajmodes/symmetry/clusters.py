@@ -9,13 +9,13 @@ size, except when the orbits of the whole supercell are asked for.
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data import Crystal, Supercell
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import UsageError
 from trajmodes.symmetry.operations import SpaceGroup, supercell_group
 from trajmodes.symmetry.translations import cell_rank
 
@@ -25,7 +25,6 @@ __all__ = [
     "inscribed_radius",
     "pair_orbits",
     "permutations_of",
-    "shells_near",
     "supercell_pair_orbits",
 ]
 
@@ -59,7 +58,9 @@ class Orbits:
     radii: Floats
     """(o,) largest distance between members, in Å; ascending."""
     stabilisers: Bools
-    """(o, g, permutation) whether the representative is left as it is."""
+    """(o, g, m) whether operation and permutation leave the representative as it is."""
+    notes: tuple[str, ...] = ()
+    """What a user should know about the choice of clusters."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {"g": self.group.n_operations}
@@ -71,7 +72,8 @@ class Orbits:
     @property
     def order(self) -> int:
         """Number of members of a cluster."""
-        return self.sites.shape[1]
+        _, order = self.sites.shape
+        return int(order)
 
     @property
     def n_orbits(self) -> int:
@@ -100,8 +102,8 @@ def inscribed_radius(supercell: Supercell) -> float:
 
     It is half the shortest lattice vector: two atoms nearer than this have one nearest image.
     """
-    near = _cells_within(supercell.cell, np.linalg.norm(supercell.cell, axis=1).min() * 1.001)
-    lengths = np.linalg.norm(near @ supercell.cell, axis=1)
+    shortest = np.linalg.norm(supercell.cell, axis=1).min()
+    lengths = np.linalg.norm(_cells_within(supercell.cell, shortest) @ supercell.cell, axis=1)
     return float(np.sort(lengths)[1]) / 2.0
 
 
@@ -144,12 +146,19 @@ def pair_orbits(
 
     def key(sites: Ints, lattice: Ints) -> Ints:
         cell = np.clip(lattice[:, 1] + span // 2, 0, span - 1)
-        return np.ravel_multi_index(
-            (*sites.T, *cell.T), (n_sites, n_sites, span, span, span)
-        ).astype(np.int64)
+        labels = (*sites.T, *cell.T)
+        keys: Ints = np.ravel_multi_index(labels, (n_sites, n_sites, span, span, span))
+        return keys
 
-    orbits, distances = _classify(group, sites, lattice, key)
-    return _select(orbits, distances, radius)
+    orbits = _classify(group, sites, lattice, key)
+    near = np.flatnonzero(np.abs(orbits.radii - cutoff) < SHELL_TOLERANCE)
+    labels = orbits.labels()
+    notes = tuple(
+        f"the {labels[o]} shell at {orbits.radii[o]:.4f} Å lies on the cutoff of "
+        f"{cutoff:.4f} Å and is {'taken in' if orbits.radii[o] < radius else 'left out'}"
+        for o in near
+    )
+    return replace(_select(orbits, orbits.radii < radius), notes=notes)
 
 
 def supercell_pair_orbits(group: SpaceGroup, supercell: Supercell) -> Orbits:
@@ -177,95 +186,93 @@ def supercell_pair_orbits(group: SpaceGroup, supercell: Supercell) -> Orbits:
         cell = cell_rank(supercell, lattice[:, 1])
         return (sites[:, 0] * n_sites + sites[:, 1]) * n_cells + cell
 
-    orbits, _ = _classify(group, sites, lattice, key)
-    return _share_images(orbits, supercell)
-
-
-def shells_near(orbits: Orbits, cutoff: float) -> tuple[str, ...]:
-    """Say which neighbour shells lie so near a cutoff that noise decides about them.
-
-    Parameters
-    ----------
-    orbits
-        Orbits listed with some room beyond the cutoff.
-    cutoff
-        Radius in Å.
-    """
-    near = np.flatnonzero(np.abs(orbits.radii - cutoff) < SHELL_TOLERANCE)
-    labels = orbits.labels()
-    return tuple(
-        f"the cutoff of {cutoff:g} Å lies on the {labels[k]} shell at {orbits.radii[k]:.4f} Å"
-        for k in near
-    )
+    return _share_images(_classify(group, sites, lattice, key), supercell)
 
 
 def _cells_within(cell: Floats, radius: float) -> Ints:
-    """(c, 3) integer vectors that may bring one home-cell point within a radius of another."""
-    # |x_i| ≤ r |row i of the reciprocal cell|
-    reach = np.ceil(radius * np.linalg.norm(np.linalg.inv(cell), axis=0)).astype(int)
-    return np.stack(
-        np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), axis=-1
-    ).reshape(-1, 3)
+    """(c, 3) all n with |(x + n) cell| ≤ radius for some x in [−½, ½]³, and a few more."""
+    # Component i of a vector r is r · (column i of the inverse).
+    reach = np.ceil(radius * np.linalg.norm(np.linalg.inv(cell), axis=0) + 0.5).astype(int)
+    axes = (np.arange(-n, n + 1) for n in reach)
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
 def _pairs_within(crystal: Crystal, radius: float) -> tuple[Ints, Ints]:
     """(c, 2) sites and (c, 2, 3) cells of the pairs nearer than a radius."""
+    around = _cells_within(crystal.cell, radius)
     sites, lattice = [], []
     for first, second in np.ndindex(crystal.n_sites, crystal.n_sites):
         apart = crystal.sites[second] - crystal.sites[first]
-        base = np.rint(apart)
-        cells = _cells_within(crystal.cell, radius + _reach(crystal.cell)) - base.astype(int)
+        cells = around - np.rint(apart).astype(int)
         near = np.linalg.norm((apart + cells) @ crystal.cell, axis=1) < radius
         lattice.append(cells[near])
         sites.append(np.broadcast_to([first, second], (int(near.sum()), 2)))
-    home = np.concatenate(lattice)
-    return np.concatenate(sites), np.stack([np.zeros_like(home), home], axis=1)
-
-
-def _reach(cell: Floats) -> float:
-    """Upper bound on the length of a reduced vector with components in [−½, ½]."""
-    return float(np.linalg.norm(cell, axis=1).sum()) / 2.0
+    cell = np.concatenate(lattice)
+    return np.concatenate(sites), np.stack([np.zeros_like(cell), cell], axis=1)
 
 
 def _classify(
     group: SpaceGroup, sites: Ints, lattice: Ints, key: Callable[[Ints, Ints], Ints]
-) -> tuple[Orbits, Floats]:
-    """Orbits of clusters, with the radius of every cluster; orbits that leave the list go."""
-    order = np.argsort(key(sites, lattice), kind="stable")
-    sites, lattice = sites[order], lattice[order]
+) -> Orbits:
+    """Orbits of listed clusters; an orbit that the list holds only in part is dropped."""
+    ascending = np.argsort(key(sites, lattice), kind="stable")
+    sites, lattice = sites[ascending], lattice[ascending]
     keys = key(sites, lattice)
     orders = permutations_of(sites.shape[1])
-    # (g, m, c) place of every image in the list, −1 where it is not listed
+    # (g, m, c) place of every image in the list, −1 where it is missing
     images = np.array(
         [
             [_find(keys, key(*_image(group, g, pi, sites, lattice))) for pi in orders]
             for g in range(group.n_operations)
         ]
     )
-    whole = (images >= 0).all(axis=(0, 1))
     first = images.min(axis=(0, 1))
-    representatives = np.flatnonzero(whole & (first == np.arange(len(keys))))
-    stabilisers = np.moveaxis(images[:, :, representatives] == representatives, 2, 0)
-    operation, permutation = _first_way(images, representatives, len(keys))
-    orbit = np.searchsorted(representatives, first)
+    listed = first == np.arange(len(keys))
+    representatives = np.flatnonzero(listed)
+    operation, permutation = _first_way(images, representatives)
     points = group.crystal.sites[sites] + lattice
     lines = (points[:, :, None] - points[:, None, :]) @ group.crystal.cell
-    distances = np.linalg.norm(lines, axis=-1).max(axis=(1, 2))
-    keep = np.flatnonzero(whole)
-    renumbered = np.searchsorted(keep, representatives)
-    orbits = Orbits(
-        group,
-        sites[keep],
-        lattice[keep],
-        np.ones(len(keep)),
-        orbit[keep],
-        operation[keep],
-        permutation[keep],
-        renumbered,
-        np.bincount(orbit[keep], distances[keep]) / np.bincount(orbit[keep]),
-        stabilisers,
+    radii = np.linalg.norm(lines, axis=-1).max(axis=(1, 2))
+    whole = first >= 0
+    orbit = np.searchsorted(representatives, first[whole])
+    found = Orbits(
+        group=group,
+        sites=sites[whole],
+        lattice=lattice[whole],
+        share=np.ones(len(orbit)),
+        orbit=orbit,
+        operation=operation[whole],
+        permutation=permutation[whole],
+        representatives=np.searchsorted(np.flatnonzero(whole), representatives),
+        radii=np.bincount(orbit, radii[whole]) / np.bincount(orbit),
+        stabilisers=np.moveaxis(images[:, :, representatives] == representatives, 2, 0),
     )
-    return orbits, distances[keep]
+    return _select(found, np.ones(found.n_orbits, dtype=bool))
+
+
+def _select(orbits: Orbits, wanted: Bools) -> Orbits:
+    """Keep the wanted orbits, by ascending radius, and their clusters, orbit by orbit."""
+    # Rounded, so that noise in equal radii does not decide the order.
+    chosen = np.argsort(np.round(orbits.radii, 6), kind="stable")
+    chosen = chosen[wanted[chosen]]
+    number = np.full(orbits.n_orbits, len(chosen))
+    number[chosen] = np.arange(len(chosen))
+    label = number[orbits.orbit]
+    clusters = np.argsort(label, kind="stable")[: int((label < len(chosen)).sum())]
+    place = np.empty(orbits.n_clusters, dtype=np.int64)
+    place[clusters] = np.arange(len(clusters))
+    return replace(
+        orbits,
+        sites=orbits.sites[clusters],
+        lattice=orbits.lattice[clusters],
+        share=orbits.share[clusters],
+        orbit=label[clusters],
+        operation=orbits.operation[clusters],
+        permutation=orbits.permutation[clusters],
+        representatives=place[orbits.representatives[chosen]],
+        radii=orbits.radii[chosen],
+        stabilisers=orbits.stabilisers[chosen],
+    )
 
 
 def _image(
@@ -283,10 +290,42 @@ def _find(keys: Ints, wanted: Ints) -> Ints:
     return np.where(keys[place] == wanted, place, -1)
 
 
-def _first_way(images: Ints, representatives: Ints, n_clusters: int) -> tuple[Ints, Ints]:
+def _first_way(images: Ints, representatives: Ints) -> tuple[Ints, Ints]:
     """(c,) operation and permutation that lead from the representative to each cluster."""
-    n_operations, n_orders, _ = images.shape
+    n_operations, n_orders, n_clusters = images.shape
     way = np.full(n_clusters, n_operations * n_orders)
     for k, (g, m) in enumerate(np.ndindex(n_operations, n_orders)):
         np.minimum.at(way, images[g, m, representatives], k)
     return way // n_orders, way % n_orders
+
+
+def _share_images(orbits: Orbits, supercell: Supercell) -> Orbits:
+    """List every pair at all its nearest images modulo the supercell, with equal shares."""
+    crystal = supercell.crystal
+    apart = (
+        crystal.sites[orbits.sites[:, 1]]
+        + orbits.lattice[:, 1]
+        - crystal.sites[orbits.sites[:, 0]]
+    )
+    folds = np.rint(apart @ np.linalg.inv(supercell.matrix)).astype(np.int64)
+    folded = (apart - folds @ supercell.matrix) @ crystal.cell
+    around = _cells_within(supercell.cell, float(np.linalg.norm(folded, axis=1).max()))
+    # (c, image, 3) lattice vectors from the listed pair to its images
+    moves = (around - folds[:, None]) @ supercell.matrix
+    distances = np.linalg.norm((apart[:, None] + moves) @ crystal.cell, axis=-1)
+    nearest = distances.min(axis=1)
+    pair, image = np.nonzero(distances < nearest[:, None] + SHELL_TOLERANCE)
+    lattice = orbits.lattice[pair].copy()
+    lattice[:, 1] += moves[pair, image]
+    shared = replace(
+        orbits,
+        sites=orbits.sites[pair],
+        lattice=lattice,
+        share=1.0 / np.bincount(pair)[pair],
+        orbit=orbits.orbit[pair],
+        operation=orbits.operation[pair],
+        permutation=orbits.permutation[pair],
+        representatives=np.searchsorted(pair, orbits.representatives),
+        radii=np.bincount(orbits.orbit, nearest) / np.bincount(orbits.orbit),
+    )
+    return _select(shared, np.ones(shared.n_orbits, dtype=bool))

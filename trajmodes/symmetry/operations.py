@@ -8,10 +8,12 @@ operations not quite operations; C is therefore taken in the nearest cell whose 
 W leaves unchanged, mean_W Wᵀ (A Aᵀ) W.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import spglib
+from spglib.error import SpglibError
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data import Crystal, Supercell
@@ -79,9 +81,14 @@ def space_group(crystal: Crystal, *, tolerance: float = 1e-4) -> SpaceGroup:
     """
     kinds = sorted(set(crystal.species))
     numbers = [kinds.index(symbol) for symbol in crystal.species]
-    dataset = spglib.get_symmetry_dataset(
-        (crystal.cell, crystal.sites, numbers), symprec=tolerance
-    )
+    cell = (crystal.cell.tolist(), crystal.sites.tolist(), numbers)
+    try:
+        # spglib 2 warns about a switch of its own on every call.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            dataset = spglib.get_symmetry_dataset(cell, symprec=tolerance)
+    except SpglibError:
+        dataset = None
     if dataset is None:
         raise DataError(
             "spglib finds no space group",
@@ -94,9 +101,7 @@ def space_group(crystal: Crystal, *, tolerance: float = 1e-4) -> SpaceGroup:
     permutations, shifts = _site_images(crystal, rotations, translations, tolerance)
     cartesian = _cartesian(crystal.cell, rotations)
     symbol = str(dataset.international)
-    return SpaceGroup(
-        crystal, symbol, rotations, translations, cartesian, permutations, shifts
-    )
+    return SpaceGroup(crystal, symbol, rotations, translations, cartesian, permutations, shifts)
 
 
 def _site_images(

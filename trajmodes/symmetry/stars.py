@@ -6,17 +6,14 @@ are q @ W. Time reversal adds −q. W is made of integers: rational q stay on th
 fractions, and equality of images is decided on integers.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
-import spglib
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal
-from trajmodes.errors import DataError
+from trajmodes.symmetry.operations import space_group
 
-__all__ = ["star_images", "star_labels"]
+__all__ = ["point_group", "star_images", "star_labels"]
 
 # Finest lattice of fractions. All denominators up to 22 and powers of two up to 4096 divide
 # it; other fractions up to a thousandth stay farther from a rounding edge (½ of a step) than
@@ -39,13 +36,13 @@ def star_images(crystal: Crystal, qpoints: npt.ArrayLike) -> Floats:
     (g, q, 3) reduced coordinates, the unchanged q first, not folded into a zone.
     """
     q_qx = np.asarray(qpoints, dtype=float).reshape(-1, 3)
-    rotations = _rotations(crystal)
+    rotations = point_group(crystal)
     images = np.einsum("qi,gij->gqj", q_qx, rotations)
     return np.concatenate([images, -images])
 
 
 def star_labels(crystal: Crystal, qpoints: npt.ArrayLike) -> Ints:
-    """The first q of the list that is in the same star, for each q.
+    """Find the first q of the list that is in the same star, for each q.
 
     Two q points are in one star when a point-group operation, time reversal and a reciprocal
     lattice vector lead from one to the other. The list need not hold whole stars.
@@ -77,18 +74,25 @@ def _keys(qpoints: Floats) -> Ints:
     return keys
 
 
-def _rotations(crystal: Crystal) -> Ints:
-    """(g, 3, 3) rotations of reduced positions, the identity first."""
-    kinds = list(zip(crystal.species, crystal.masses.tolist(), strict=True))
-    numbers = [kinds.index(kind) for kind in kinds]
-    cell: Any = (crystal.cell, crystal.sites, numbers)
-    found = spglib.get_symmetry(cell)
-    if found is None:
-        raise DataError(
-            "spglib finds no symmetry in the crystal",
-            why="two sites may coincide",
-            fix="look at the sites of the cell file",
-        )
-    rotations: Ints = np.unique(np.asarray(found["rotations"], dtype=np.int64), axis=0)
+def point_group(crystal: Crystal) -> Ints:
+    """Rotations W of the space group that also keep the masses, the identity first.
+
+    Parameters
+    ----------
+    crystal
+        The crystal.
+
+    Returns
+    -------
+    (g, 3, 3) acting on columns of reduced positions.
+
+    Raises
+    ------
+    DataError
+        If no space group is found.
+    """
+    group = space_group(crystal)
+    same_mass = (crystal.masses[group.permutations] == crystal.masses).all(axis=1)
+    rotations: Ints = np.unique(group.rotations[same_mass], axis=0)
     identity = (rotations == np.eye(3, dtype=np.int64)).all(axis=(1, 2))
     return np.concatenate([rotations[identity], rotations[~identity]])

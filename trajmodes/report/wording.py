@@ -1,10 +1,13 @@
 """Numbers the way people read them."""
 
 import math
-from collections.abc import Sequence
 from fractions import Fraction
 
-__all__ = ["branches", "plus_minus", "point", "size_of"]
+import numpy as np
+
+from trajmodes.arrays import Floats
+
+__all__ = ["branches", "compact", "plus_minus", "point", "size_of"]
 
 
 def plus_minus(value: float, sem: float | None = None) -> str:
@@ -30,13 +33,44 @@ def plus_minus(value: float, sem: float | None = None) -> str:
         return "–"
     if sem is None or not math.isfinite(sem) or sem <= 0.0:
         return f"{value:.4g}"
-    # Rounded first: 0.0998 is 0.10, one digit less than its logarithm says.
-    digits = max(0, min(9, 1 - math.floor(math.log10(float(f"{sem:.1e}")))))
+    digits = _digits(sem)
     return f"{value:.{digits}f} ± {sem:.{digits}f}"
 
 
-def point(q: Sequence[float]) -> str:
-    """Write reduced coordinates as fractions.
+def _digits(sem: float) -> int:
+    """Decimal places of the second digit of an error."""
+    # Rounded first: 0.0998 is 0.10, one digit less than its logarithm says.
+    return max(0, min(9, 1 - math.floor(math.log10(float(f"{sem:.1e}")))))
+
+
+def compact(value: float, sem: float | None = None) -> str:
+    """Write a number with its standard error in brackets, in units of its last digits.
+
+    Parameters
+    ----------
+    value
+        The number; a dash stands for nan.
+    sem
+        Its standard error, if known.
+
+    Examples
+    --------
+    >>> compact(15.03412, 0.0213)
+    '15.034(21)'
+    >>> compact(1.5, 2.0)
+    '1.5(2.0)'
+    >>> compact(301.2, 14.6)
+    '301(15)'
+    """
+    if not math.isfinite(value) or sem is None or not math.isfinite(sem) or sem <= 0.0:
+        return plus_minus(value)
+    digits = _digits(sem)
+    error = f"{sem:.{digits}f}"
+    return f"{value:.{digits}f}({error if sem >= 0.995 else error[2:].lstrip('0')})"
+
+
+def point(q: Floats) -> str:
+    """Write reduced coordinates as fractions, for one of ±q.
 
     Parameters
     ----------
@@ -45,10 +79,15 @@ def point(q: Sequence[float]) -> str:
 
     Examples
     --------
-    >>> point([0.5, 0.0, -1 / 3])
-    '1/2 0 -1/3'
+    >>> point(np.array([-0.5, -0.25, 1 / 3]))
+    '1/2 1/4 -1/3'
     """
-    return " ".join(_fraction(float(x)) for x in q)
+    # −½ and ½ are one and the same point; so are the modes at q and −q.
+    folded = np.where(np.isclose(np.abs(q), 0.5), 0.0, q)
+    leading = folded[np.flatnonzero(np.abs(folded) > 1e-9)[:1]]
+    sign = -1.0 if leading.size and leading[0] < 0.0 else 1.0
+    shown = np.where(np.isclose(np.abs(q), 0.5), 0.5, sign * folded)
+    return " ".join(_fraction(float(x)) for x in shown)
 
 
 def _fraction(x: float) -> str:

@@ -1,0 +1,45 @@
+"""Every example runs, and prints what it says it prints."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def example(monkeypatch, tmp_path, capsys):
+    def call(name: str) -> str:
+        monkeypatch.setattr(sys, "argv", [name, str(tmp_path / "results")])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return call
+
+
+def test_silicon(example, tmp_path):
+    text = example("silicon.py")
+    assert "lifetime_ps" in text
+    assert (tmp_path / "results" / "results.nc").is_file()
+
+
+def test_copper(example):
+    text = example("copper.py")
+    rows = text.split("eV/Å²\n")[1]
+    # Symmetry in the frame of the POSCAR: xy, xz, yx and zx vanish, yz and zy do not.
+    values = [float(word) for word in rows.replace("[", " ").replace("]", " ").split()]
+    assert values[1] == values[2] == values[3] == values[6] == 0.0
+    assert abs(values[5]) > 0.1
+
+
+def test_raw_stream(example):
+    text = example("raw_stream.py")
+    assert "root mean square speed" in text
+    assert "mean square displacements" in text
+
+
+def test_every_example_is_tested():
+    tested = Path(__file__).read_text()
+    assert all(f'"{path.name}"' in tested for path in EXAMPLES.glob("*.py"))

@@ -1,0 +1,228 @@
+"""Laws of the harmonic fit: truth from exact forces, invariances, honest error bars."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from trajmodes.data import Crystal, MotionBlock
+from trajmodes.fit import ForceCovariance, fit_harmonic
+from trajmodes.symmetry import (
+    build_supercell,
+    half_space,
+    pair_orbits,
+    space_group,
+    supercell_pair_orbits,
+    symmetry_basis,
+)
+
+CONVENTIONAL = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
+CASES = {
+    "diamond": (2 * CONVENTIONAL, 5.3),
+    "rock salt": ([[3, 0, 1], [0, 4, 0], [1, -1, 3]], 4.2),
+    "bcc": ([[4, 0, 0], [0, 5, 1], [1, 0, 4]], 4.2),
+    "wurtzite": (np.diag([3, 3, 2]), 4.7),
+    "triclinic": ([[3, 1, 0], [0, 2, 0], [0, -1, 2]], 4.0),
+}
+
+
+def covariances_of(supercell, u_tax, f_tax, n_blocks=32, cuts=()):
+    reduction = ForceCovariance(half_space(supercell), len(u_tax), n_blocks)
+    edges = [0, *sorted(cuts), len(u_tax)]
+    states = [
+        reduction.chunk(MotionBlock(a, u_tax[a:b], None, f_tax[a:b]))
+        for a, b in itertools.pairwise(edges)
+    ]
+    state = states[0]
+    for later in states[1:]:
+        state = reduction.combine(state, later)
+    return reduction.finalize(state)
+
+
+def frames_of(supercell, hessian, n_frames, seed=0):
+    u_tx = 0.05 * np.random.default_rng(seed).normal(size=(n_frames, 3 * supercell.n_atoms))
+    return (x.reshape(n_frames, -1, 3) for x in (u_tx, -u_tx @ hessian))
+
+
+@pytest.fixture(params=CASES)
+def case(request, crystals):
+    matrix, cutoff = CASES[request.param]
+    return build_supercell(crystals[request.param], matrix), cutoff
+
+
+def test_exact_forces_of_springs_give_the_truth(case, springs, hessian_of):
+    supercell, cutoff = case
+    truth = springs(supercell.crystal, cutoff)
+    hessian = hessian_of(truth, supercell)
+    fit = fit_harmonic(
+        covariances_of(supercell, *frames_of(supercell, hessian, 40)), cutoff=cutoff
+    )
+    # cancellation leaves the square root of rounding in the residual
+    assert fit.constants.quality.rms_residual < 1e-6 * fit.constants.quality.rms_force
+    assert np.abs(hessian_of(fit.constants, supercell) - hessian).max() < 1e-10
+
+
+def test_exact_forces_of_random_symmetric_constants_give_the_truth(case, hessian_of):
+    supercell, cutoff = case
+    basis = symmetry_basis(pair_orbits(space_group(supercell.crystal), cutoff))
+    truth = basis.constants(np.random.default_rng(1).normal(size=basis.n_parameters))
+    hessian = hessian_of(truth, supercell)
+    fit = fit_harmonic(
+        covariances_of(supercell, *frames_of(supercell, hessian, 40)), cutoff=cutoff
+    )
+    assert np.abs(fit.constants.values - truth.values).max() < 1e-10
+
+
+def test_whole_supercell_takes_in_constants_of_any_range(case, springs, hessian_of):
+    supercell, _ = case
+    hessian = hessian_of(springs(supercell.crystal, 9.0), supercell)
+    covariances = covariances_of(supercell, *frames_of(supercell, hessian, 80))
+    fit = fit_harmonic(covariances, cutoff="supercell")
+    assert np.abs(hessian_of(fit.constants, supercell) - hessian).max() < 1e-10
+    orbits = supercell_pair_orbits(space_group(supercell.crystal), supercell)
+    assert orbits.share.sum() == pytest.approx(supercell.n_cells * supercell.crystal.n_sites**2)
+
+
+def test_constants_obey_sum_rule_permutation_and_space_group(case):
+    supercell, cutoff = case
+    rng = np.random.default_rng(2)
+    u_tax, f_tax = rng.normal(size=(2, 60, supercell.n_atoms, 3))
+    constants = fit_harmonic(covariances_of(supercell, u_tax, f_tax), cutoff=cutoff).constants
+    place = {
+        (i, j, *lattice): value
+        for i, j, lattice, value in zip(
+            constants.first.tolist(),
+            constants.second.tolist(),
+            constants.lattice.tolist(),
+            constants.values,
+            strict=True,
+        )
+    }
+    for site in range(supercell.crystal.n_sites):
+        assert np.abs(constants.values[constants.first == site].sum(axis=0)).max() < 1e-12
+    group = space_group(supercell.crystal)
+    for (i, j, *lattice), value in place.items():
+        opposite = place[(j, i, *(-x for x in lattice))]
+        assert np.abs(value - opposite.T).max() < 1e-12
+        for g in range(group.n_operations):
+            cell = group.rotations[g] @ lattice + group.shifts[g, j] - group.shifts[g, i]
+            image = place[(int(group.permutations[g, i]), int(group.permutations[g, j]), *cell)]
+            turn = group.cartesian[g]
+            assert np.abs(turn @ value @ turn.T - image).max() < 1e-12
+
+
+@settings(derandomize=True, deadline=None, max_examples=15)
+@given(cuts=st.sets(st.integers(1, 36), max_size=8), n_blocks=st.integers(1, 50))
+def test_block_cuts_do_not_matter(crystals, cuts, n_blocks):
+    supercell = build_supercell(crystals["wurtzite"], [[2, 0, 0], [0, 2, 1], [0, 0, 2]])
+    u_tax, f_tax = np.random.default_rng(3).normal(size=(2, 37, supercell.n_atoms, 3))
+    whole = covariances_of(supercell, u_tax, f_tax, n_blocks)
+    cut = covariances_of(supercell, u_tax, f_tax, n_blocks, cuts)
+    np.testing.assert_array_equal(whole.frames, cut.frames)
+    for name in ("displacement", "force", "force_square", "displacement_sum", "force_sum"):
+        np.testing.assert_allclose(getattr(whole, name), getattr(cut, name), atol=1e-10)
+
+
+def test_drift_scaling_and_rotation(crystals):
+    crystal = crystals["wurtzite"]
+    matrix, cutoff = CASES["wurtzite"]
+    supercell = build_supercell(crystal, matrix)
+    rng = np.random.default_rng(4)
+    u_tax, f_tax = rng.normal(size=(2, 40, supercell.n_atoms, 3))
+    plain = fit_harmonic(covariances_of(supercell, u_tax, f_tax), cutoff=cutoff).constants
+    drift = rng.normal(size=(40, 1, 3))
+    drifted = covariances_of(supercell, u_tax + drift, 2.5 * (f_tax + drift))
+    values = fit_harmonic(drifted, cutoff=cutoff).constants.values
+    np.testing.assert_allclose(values, 2.5 * plain.values, atol=1e-10)
+
+    turn = Rotation.random(rng=rng).as_matrix()
+    turned = Crystal(crystal.cell @ turn.T, crystal.sites, crystal.species, crystal.masses)
+    covariances = covariances_of(
+        build_supercell(turned, matrix), u_tax @ turn.T, f_tax @ turn.T
+    )
+    values = fit_harmonic(covariances, cutoff=cutoff).constants.values
+    np.testing.assert_allclose(values, turn @ plain.values @ turn.T, atol=1e-10)
+
+
+def test_average_structure_is_the_reference(crystals, springs, hessian_of):
+    matrix, cutoff = CASES["wurtzite"]
+    supercell = build_supercell(crystals["wurtzite"], matrix)
+    truth = springs(supercell.crystal, cutoff)
+    hessian = hessian_of(truth, supercell)
+    u_tax, _ = frames_of(supercell, hessian, 60)
+    # the internal parameter u of wurtzite: Ga and N move apart along c
+    offset = np.array([[0, 0, 0.01], [0, 0, 0.01], [0, 0, -0.01], [0, 0, -0.01]])
+    shift = np.tile(offset, (supercell.n_cells, 1))
+    f_tax = -(u_tax.reshape(60, -1) @ hessian).reshape(u_tax.shape)
+    covariances = covariances_of(supercell, u_tax + shift, f_tax)
+    fit = fit_harmonic(covariances, cutoff=cutoff)
+    assert np.abs(fit.constants.values.sum()) < 1e-9
+    assert np.abs(hessian_of(fit.constants, supercell) - hessian).max() < 1e-10
+    apart = (fit.reference_shift - fit.reference_shift[0])[:, 2]
+    noise = 5 * 0.05 / np.sqrt(60 * supercell.n_cells)
+    assert np.abs(apart - (offset - offset[0])[:, 2]).max() < noise
+    push = (hessian @ shift.ravel()).reshape(-1, 3)[:4]
+    assert np.abs(fit.constants.quality.first_order - push).max() < 1e-10
+    fixed = fit_harmonic(covariances, cutoff=cutoff, shift_reference=False).constants
+    assert np.abs(hessian_of(fixed, supercell) - hessian).max() > 1e-4
+
+
+def correlated(rng, shape, memory):
+    """Unit-variance noise of each component with correlation memoryᵗ between frames."""
+    fresh = rng.normal(size=shape)
+    for t in range(1, shape[0]):
+        fresh[t] = memory * fresh[t - 1] + np.sqrt(1.0 - memory**2) * fresh[t]
+    return fresh
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.9])
+def test_error_bars_are_honest(crystals, springs, hessian_of, memory):
+    supercell = build_supercell(crystals["rock salt"], np.diag([2, 2, 3]))
+    truth = springs(supercell.crystal, 3.5)
+    hessian = hessian_of(truth, supercell)
+    space = half_space(supercell)
+    scores, inefficiencies = [], []
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        u_tx = correlated(rng, (800, 3 * supercell.n_atoms), memory)
+        noise_tx = correlated(rng, u_tx.shape, memory)
+        f_tx = -0.05 * u_tx @ hessian + 0.1 * noise_tx
+        reduction = ForceCovariance(space, len(u_tx))
+        block = MotionBlock(0, 0.05 * u_tx.reshape(800, -1, 3), None, f_tx.reshape(800, -1, 3))
+        fit = fit_harmonic(reduction.finalize(reduction.chunk(block)), cutoff=3.5)
+        values, replicates = fit.constants.values, fit.constants.replicates
+        n_blocks = len(replicates)
+        variance = (n_blocks - 1) / n_blocks * ((replicates - replicates.mean(0)) ** 2).sum(0)
+        kept = variance > 1e-6 * variance.max()
+        reference = fold_like(fit.constants, truth)
+        scores.append(((values - reference)[kept] / np.sqrt(variance[kept])).ravel())
+        inefficiencies.append(fit.jackknife.inefficiency)
+    scores = np.concatenate(scores)
+    assert 0.85 < np.sqrt(np.mean(scores**2)) < 1.2
+    # products of two such series have memory² between frames
+    expected = (1.0 + memory**2) / (1.0 - memory**2)
+    assert np.mean(inefficiencies) == pytest.approx(expected, rel=0.2)
+
+
+def fold_like(constants, truth):
+    """Values of other constants in the order of the given pairs."""
+    place = {
+        (i, j, *lattice): value
+        for i, j, lattice, value in zip(
+            truth.first.tolist(),
+            truth.second.tolist(),
+            truth.lattice.tolist(),
+            truth.values,
+            strict=True,
+        )
+    }
+    keys = zip(
+        constants.first.tolist(),
+        constants.second.tolist(),
+        constants.lattice.tolist(),
+        strict=True,
+    )
+    return np.array([place[(i, j, *lattice)] for i, j, lattice in keys])

@@ -1,0 +1,163 @@
+"""Law: what is written to results.nc is what is read back, whatever stages took part."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trajmodes.data import (
+    Crystal,
+    FitQuality,
+    ForceConstants,
+    LineFits,
+    ModeEnergies,
+    Modes,
+    PowerSpectra,
+    Verdict,
+)
+from trajmodes.report import (
+    Bands,
+    Convergence,
+    Finding,
+    InputFile,
+    Projection,
+    Provenance,
+    Results,
+    SpectralMap,
+    read_results,
+    to_dataset,
+    write_netcdf,
+)
+from trajmodes.symmetry.translations import build_supercell
+
+texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
+sizes = st.integers(1, 4)
+
+
+def random_projection(rng, n_sets, n_bins, verdicts, advice, *, forces, mapped):
+    def some(*shape):
+        return rng.standard_normal(shape)
+
+    energies = ModeEnergies(
+        members=rng.integers(1, 9, n_sets),
+        kinetic=some(n_sets),
+        kinetic_sem=some(n_sets),
+        potential=np.where(rng.random(n_sets) < 0.5, np.nan, some(n_sets)),
+        potential_sem=some(n_sets),
+        virial=some(n_sets) if forces else None,
+        virial_sem=some(n_sets) if forces else None,
+        omega_displacement=some(n_sets),
+        omega_displacement_sem=some(n_sets),
+        omega_ratio=some(n_sets),
+        omega_ratio_sem=some(n_sets),
+        temperature=float(some()),
+        temperature_sem=float(some()),
+    )
+    freq = np.cumsum(0.1 + rng.random(n_bins))
+    return Projection(
+        energies=energies,
+        spectra=PowerSpectra(freq, some(n_sets, n_bins), some(n_sets), 7, 0.1),
+        lines=LineFits(*some(8, n_sets), verdicts, advice),
+        line_models=np.where(rng.random((n_sets, n_bins)) < 0.5, np.nan, some(n_sets, n_bins)),
+        spectral_map=SpectralMap(some(3), freq, some(3, n_bins)) if mapped else None,
+    )
+
+
+@st.composite
+def any_results(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    n_sites, n_q, n_pairs = draw(sizes), draw(sizes), draw(sizes)
+    errors, projected = draw(st.booleans()), draw(st.booleans())
+    m = 3 * n_sites
+    crystal = Crystal(
+        np.eye(3) + 0.1 * rng.random((3, 3)),
+        rng.random((n_sites, 3)),
+        ("Si",) * n_sites,
+        1.0 + rng.random(n_sites),
+    )
+    n_sets = draw(st.integers(1, n_q * m))
+    # Every label occurs, the rest at random.
+    labels = np.concatenate([np.arange(n_sets), rng.integers(-1, n_sets, n_q * m - n_sets)])
+    vectors = rng.standard_normal((2, n_q, m, n_sites, 3))
+    modes = Modes(
+        crystal=crystal,
+        qpoints=rng.random((n_q, 3)),
+        weights=rng.integers(1, 3, n_q),
+        omega=rng.standard_normal((n_q, m)),
+        vectors=vectors[0] + 1j * vectors[1],
+        omega_sem=rng.random((n_q, m)) if errors else None,
+        sets=labels.reshape(n_q, m),
+    )
+    quality = FitQuality(3, 3, 1.5, 10, 0.9, 1.0, 0.1, rng.random((n_sites, 3)))
+    constants = ForceConstants(
+        crystal=crystal,
+        first=rng.integers(0, n_sites, n_pairs),
+        second=rng.integers(0, n_sites, n_pairs),
+        lattice=rng.integers(-2, 3, (n_pairs, 3)),
+        values=rng.standard_normal((n_pairs, 3, 3)),
+        replicates=rng.standard_normal((3, n_pairs, 3, 3)) if errors else None,
+        temperature=300.0 if errors else None,
+        quality=quality if errors else None,
+    )
+    names = draw(st.lists(texts, min_size=1, max_size=3))
+    bands = Bands(
+        distance=np.sort(rng.random(5)),
+        qpoints=rng.random((5, 3)),
+        freq_thz=rng.standard_normal((5, m)),
+        freq_thz_sem=rng.random((5, m)) if errors else None,
+        breaks=draw(st.sampled_from([[], [2]])),
+        tick_positions=np.sort(rng.random(len(names))),
+        tick_labels=names,
+    )
+    projection = None
+    if projected:
+        verdicts = tuple(draw(st.sampled_from(list(Verdict))) for _ in range(n_sets))
+        advice = tuple(draw(texts) for _ in range(n_sets))
+        forces, mapped = draw(st.booleans()), draw(st.booleans())
+        projection = random_projection(
+            rng, n_sets, draw(sizes), verdicts, advice, forces=forces, mapped=mapped
+        )
+    return Results(
+        supercell=build_supercell(crystal, [[2, 0, 0], [0, 1, 0], [1, 0, 1]]),
+        constants=constants,
+        modes=modes,
+        bands=bands,
+        provenance=Provenance(
+            {"trajmodes": "0"}, (InputFile(draw(texts), 2**40, "f"),), "run", draw(texts)
+        ),
+        projection=projection,
+        convergence=Convergence(np.array([0.5, 1.0]), np.array([0.1, 0.0])) if errors else None,
+        diagnosis={
+            name: Finding(1.0, name, name) for name in draw(st.lists(texts, max_size=2))
+        },
+        warnings=tuple(draw(st.lists(texts, max_size=3))),
+    )
+
+
+@settings(derandomize=True, deadline=None, max_examples=30)
+@given(any_results())
+def test_written_is_read(results):
+    dataset = to_dataset(results)
+    with tempfile.TemporaryDirectory() as folder:
+        read = read_results(write_netcdf(results, Path(folder) / "results.nc"))
+    assert set(read.variables) == set(dataset.variables)
+    for name, variable in dataset.variables.items():
+        # Bit for bit; the units, names and conventions with them.
+        assert read[name].dims == variable.dims
+        assert read[name].attrs == variable.attrs
+        assert np.array_equal(
+            read[name].values, variable.values, equal_nan=variable.dtype.kind == "f"
+        )
+    assert set(read.coords) == set(dataset.coords)
+    assert read.attrs == dataset.attrs
+
+
+@settings(derandomize=True, deadline=None, max_examples=10)
+@given(any_results())
+def test_reading_and_writing_again_changes_nothing(results):
+    with tempfile.TemporaryDirectory() as folder:
+        first = write_netcdf(results, Path(folder) / "first.nc")
+        second = write_netcdf(read_results(first), Path(folder) / "second.nc")
+        assert read_results(first).identical(read_results(second))

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from trajmodes.errors import DataError
+from trajmodes.fit import fit_harmonic
+
+
+@pytest.fixture
+def run(wurtzite, springs, hessian_of, reduce_frames, random_frames):
+    def make(n_frames, noise=0.05, cutoff=4.0):
+        hessian = hessian_of(springs(wurtzite.crystal, cutoff), wurtzite)
+        u_tax, noise_tax = random_frames(wurtzite, n_frames)
+        u_tax = 0.05 * u_tax
+        f_tax = -(u_tax.reshape(n_frames, -1) @ hessian).reshape(u_tax.shape)
+        return reduce_frames(wurtzite, u_tax, f_tax + noise * noise_tax), u_tax, f_tax
+
+    return make
+
+
+def test_quality_is_that_of_the_frames(run):
+    covariances, _, f_tax = run(200)
+    fit = fit_harmonic(covariances, cutoff=4.0, temperature=300.0)
+    quality = fit.constants.quality
+    rms = np.sqrt((f_tax**2).mean())
+    assert quality.rms_force == pytest.approx(np.hypot(rms, 0.05), rel=0.01)
+    assert quality.rms_residual == pytest.approx(0.05, rel=0.02)
+    assert quality.r_squared == pytest.approx(1 - 0.05**2 / (rms**2 + 0.05**2), abs=1e-4)
+    assert quality.rank == quality.n_parameters
+    assert quality.n_frames == 200
+    assert fit.constants.temperature == 300.0
+    assert fit.constants.cutoff == 4.0
+    assert fit.notes == ()
+
+
+def test_shells_carry_distance_species_norm_and_error(run):
+    covariances, _, _ = run(200)
+    fit = fit_harmonic(covariances, cutoff=4.0)
+    shells = fit.shells
+    assert shells.labels[:4] == ("Ga–Ga", "N–N", "Ga–N", "Ga–N")
+    assert np.all(np.diff(shells.distances) > -1e-6)
+    assert shells.multiplicities.sum() == fit.constants.n_pairs
+    # nearest neighbours: one bond along c and three others of each atom, both directions
+    assert sorted(shells.multiplicities[2:4]) == [4, 12]
+    bond = fit.constants.values[np.flatnonzero(fit.constants.first != fit.constants.second)]
+    norms = np.linalg.norm(bond, axis=(1, 2))
+    assert np.abs(norms - shells.norms[2]).min() < 1e-12
+    assert np.all(shells.norms_sem < 0.05)
+    assert np.all(shells.norms_sem > 0.0)
+
+
+def test_default_cutoff_is_the_largest(run):
+    covariances, _, _ = run(100)
+    fit = fit_harmonic(covariances)
+    assert fit.constants.cutoff == pytest.approx(1.5 * 3.19)
+    assert fit.shells.distances[-1] < fit.constants.cutoff
+    assert fit_harmonic(covariances, cutoff="supercell").constants.cutoff is None
+
+
+def test_few_frames_have_no_error_bars(run):
+    covariances, _, _ = run(5)
+    fit = fit_harmonic(covariances, cutoff=4.0)
+    assert fit.constants.replicates is None
+    assert fit.shells.norms_sem is None
+    assert np.isnan(fit.reference_shift_sem).all()
+    assert any("too few frames for error bars" in note for note in fit.notes)
+
+
+def test_structure_that_wants_to_relax_is_told(wurtzite, run, reduce_frames):
+    _, u_tax, f_tax = run(100)
+    push = np.tile(np.outer([1, 1, -1, -1], [0, 0, 0.3]), (wurtzite.n_cells, 1))
+    fit = fit_harmonic(reduce_frames(wurtzite, u_tax, f_tax + push), cutoff=4.0)
+    np.testing.assert_allclose(fit.constants.quality.first_order, push[:4], atol=1e-10)
+    assert any("0.3 eV/Å; it wants to relax" in note for note in fit.notes)
+
+
+def test_minimum_norm_is_noted(wurtzite, run, reduce_frames):
+    _, u_tax, f_tax = run(50)
+    flat = reduce_frames(wurtzite, u_tax * [0, 0, 1], f_tax)
+    with pytest.raises(DataError, match="undetermined"):
+        fit_harmonic(flat, cutoff=4.0)
+    fit = fit_harmonic(flat, cutoff=4.0, minimum_norm=True)
+    assert fit.constants.quality.rank < fit.constants.quality.n_parameters
+    assert "solution of least norm" in fit.notes[0]
+
+
+def test_zero_forces_are_refused(wurtzite, run, reduce_frames):
+    _, u_tax, f_tax = run(10)
+    with pytest.raises(DataError, match="all forces are zero"):
+        fit_harmonic(reduce_frames(wurtzite, u_tax, 0.0 * f_tax), cutoff=4.0)

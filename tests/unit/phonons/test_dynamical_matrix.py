@@ -1,0 +1,107 @@
+"""The Fourier sum of the force constants."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trajmodes.data import Crystal, ForceConstants
+from trajmodes.errors import DataError
+from trajmodes.phonons import dynamical_matrices, dynamical_matrix, frequencies_at
+
+
+def test_linear_chain_has_its_textbook_dispersion():
+    mass, stiff = 0.003, 2.5
+    crystal = Crystal(3.0 * np.eye(3), np.array([[0.1, 0.2, 0.3]]), ("X",), np.array([mass]))
+    values = np.zeros((3, 3, 3))
+    values[:, 0, 0] = [2 * stiff, -stiff, -stiff]
+    lattice = np.array([[0, 0, 0], [1, 0, 0], [-1, 0, 0]])
+    zero = np.zeros(3, dtype=int)
+    chain = ForceConstants(crystal, zero, zero, lattice, values)
+    q = np.linspace(-0.7, 0.7, 11)
+    omega, _ = frequencies_at(chain, np.column_stack([q, q, 0 * q]))
+    wanted = 2 * np.sqrt(stiff / mass) * np.abs(np.sin(np.pi * q))
+    np.testing.assert_allclose(omega[:, 2], wanted, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(np.abs(omega[:, :2]), 0.0)
+
+
+def test_every_element_is_the_sum_of_the_conventions_page(crystals, springs):
+    constants = springs(crystals["triclinic"], 5.0)
+    crystal = constants.crystal
+    q = np.array([0.21, -0.37, 0.45])
+    wanted = np.zeros((3, 3, 3, 3), dtype=complex)
+    for i, j, cell, value in zip(
+        constants.first, constants.second, constants.lattice, constants.values, strict=True
+    ):
+        separation = cell + crystal.sites[j] - crystal.sites[i]
+        phase = np.exp(2j * np.pi * q @ separation)
+        wanted[i, :, j, :] += value * phase / np.sqrt(crystal.masses[i] * crystal.masses[j])
+    found = dynamical_matrices(constants, [q])[0]
+    np.testing.assert_allclose(found, wanted.reshape(9, 9), atol=1e-12 * np.abs(wanted).max())
+
+
+def test_pairs_may_come_in_any_order_and_in_parts(crystals, springs):
+    constants = springs(crystals["wurtzite"], 4.0)
+    order = np.random.default_rng(3).permutation(constants.n_pairs)
+    twice = ForceConstants(
+        constants.crystal,
+        np.tile(constants.first[order], 2),
+        np.tile(constants.second[order], 2),
+        np.tile(constants.lattice[order], (2, 1)),
+        np.tile(constants.values[order] / 2, (2, 1, 1)),
+    )
+    q = np.random.default_rng(4).uniform(-1, 1, (5, 3))
+    wanted = dynamical_matrices(constants, q)
+    np.testing.assert_allclose(dynamical_matrices(twice, q), wanted, atol=1e-10)
+
+
+def test_cuts_of_the_list_do_not_matter(crystals, springs, monkeypatch):
+    constants = springs(crystals["wurtzite"], 4.0)
+    q = np.random.default_rng(5).uniform(-1, 1, (13, 3))
+    # Backwards, so that freed memory cannot pass for a result.
+    whole = dynamical_matrices(constants, q[::-1])[::-1].copy()
+    monkeypatch.setattr(dynamical_matrix, "_CHUNK_BYTES", 60_000)
+    total = dynamical_matrix.lattice_sum(constants, constants.values)
+    assert len(list(dynamical_matrix.q_chunks(total, len(q)))) > 2
+    scale = np.abs(whole).max()
+    np.testing.assert_allclose(dynamical_matrices(constants, q), whole, atol=1e-14 * scale)
+
+
+def test_an_empty_list_gives_an_empty_result(crystals, springs):
+    constants = springs(crystals["bcc"], 3.0)
+    assert dynamical_matrices(constants, np.zeros((0, 3))).shape == (0, 3, 3)
+
+
+def test_constants_that_are_no_second_derivatives_are_refused(crystals, springs):
+    constants = springs(crystals["diamond"], 3.0)
+    values = constants.values.copy()
+    values[-1, 0, 1] += 1e-3
+    with pytest.raises(DataError, match="not transposes of each other"):
+        dynamical_matrices(replace(constants, values=values), [[0, 0, 0]])
+
+
+def test_a_pair_listed_in_one_direction_only_is_refused(crystals, springs):
+    full = springs(crystals["diamond"], 3.0)
+    keep = np.arange(full.n_pairs - 1)
+    constants = ForceConstants(
+        full.crystal, full.first[keep], full.second[keep], full.lattice[keep], full.values[keep]
+    )
+    with pytest.raises(DataError, match="list every pair in both directions"):
+        dynamical_matrices(constants, [[0, 0, 0]])
+
+
+def test_rounding_of_the_constants_leaves_d_hermitian(crystals, springs):
+    constants = springs(crystals["wurtzite"], 4.0)
+    noise = np.random.default_rng(6).normal(size=constants.values.shape)
+    rough = replace(constants, values=constants.values + 1e-8 * noise)
+    d_qkl = dynamical_matrices(rough, np.random.default_rng(7).uniform(-1, 1, (5, 3)))
+    scale = np.abs(d_qkl).max()
+    np.testing.assert_allclose(d_qkl, d_qkl.conj().swapaxes(1, 2), rtol=0, atol=1e-14 * scale)
+
+
+def test_constants_must_be_finite(crystals, springs):
+    constants = springs(crystals["diamond"], 3.0)
+    values = constants.values.copy()
+    values[0, 0, 0] = np.nan
+    with pytest.raises(DataError, match="not finite"):
+        dynamical_matrices(replace(constants, values=values), [[0, 0, 0]])

@@ -1,0 +1,192 @@
+"""Lists of q points."""
+
+import numpy as np
+import pytest
+
+from trajmodes.data import Crystal
+from trajmodes.errors import TrajmodesWarning, UsageError
+from trajmodes.phonons import BandPath, band_path, commensurate, mesh, on_path
+from trajmodes.symmetry.stars import star_images, star_labels
+from trajmodes.symmetry.translations import build_supercell, half_space
+
+CUBIC = [[-4, 4, 4], [4, -4, 4], [4, 4, -4]]  # conventional 4 × 4 × 4 of an fcc crystal
+NAMES = ["diamond", "rock salt", "bcc", "wurtzite", "triclinic"]
+
+
+def test_commensurate_points_keep_the_order_of_the_transform(crystals):
+    supercell = build_supercell(crystals["diamond"], [[2, 1, 0], [0, 3, 0], [1, 0, 4]])
+    space = half_space(supercell)
+    qpoints, weights = commensurate(supercell)
+    np.testing.assert_array_equal(qpoints, space.qpoints)
+    np.testing.assert_array_equal(weights, space.weights)
+    whole = qpoints @ supercell.matrix.T
+    np.testing.assert_allclose(whole, np.rint(whole), atol=1e-12)
+    assert weights.sum() == supercell.n_cells
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("divisions", [(8, 8, 8), (2, 3, 4), (4, 4, 2), (1, 1, 1)])
+def test_a_mesh_holds_one_point_of_each_star(name, divisions, crystals):
+    qpoints, weights = mesh(crystals[name], divisions)
+    assert (qpoints >= -0.5).all()
+    assert (qpoints < 0.5).all()
+    assert weights.sum() == np.prod(divisions)
+    full = np.indices(divisions).reshape(3, -1).T / divisions
+    labels = star_labels(crystals[name], np.concatenate([qpoints, full]))
+    np.testing.assert_array_equal(labels[: len(qpoints)], np.arange(len(qpoints)))
+    counts = np.bincount(labels[len(qpoints) :])
+    np.testing.assert_array_equal(counts, weights)
+
+
+def test_the_mesh_of_silicon_has_the_known_number_of_points(crystals):
+    # 8 × 8 × 8 through Γ of an fcc crystal: 29, as every electronic-structure code prints.
+    assert len(mesh(crystals["diamond"], (8, 8, 8))[1]) == 29
+
+
+@pytest.mark.parametrize("divisions", [(0, 1, 1), (2, 2), (-1, 2, 2)])
+def test_a_mesh_without_points_is_refused(divisions, crystals):
+    with pytest.raises(UsageError, match="three positive numbers of points"):
+        mesh(crystals["bcc"], divisions)
+
+
+def test_the_path_of_silicon(crystals):
+    path = band_path(crystals["diamond"], 0.05)
+    places, names = path.ticks()
+    assert names == ("Γ", "X", "U|K", "Γ", "L", "W", "X")
+    a = 5.431
+    lengths = np.array([1.0, 0.125**0.5, 1.125**0.5, 0.75**0.5, 0.5**0.5, 0.5]) * 2 * np.pi / a
+    np.testing.assert_allclose(np.diff(places), lengths, rtol=1e-9)
+    assert path.n_sections == 6
+    assert path.labels[0] == ("Γ", "X")
+    np.testing.assert_allclose(path.qpoints[0], 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_path_is_evenly_walked(name, crystals):
+    crystal, spacing = crystals[name], 0.07
+    path = band_path(crystal, spacing)
+    cartesian = path.qpoints @ np.linalg.inv(crystal.cell).T * 2 * np.pi
+    assert path.offsets[-1] == len(path.distance)
+    for k in range(path.n_sections):
+        part = slice(path.offsets[k], path.offsets[k + 1])
+        steps = np.linalg.norm(np.diff(cartesian[part], axis=0), axis=1)
+        np.testing.assert_allclose(steps, np.diff(path.distance[part]), atol=1e-12)
+        np.testing.assert_allclose(steps, steps[0], rtol=1e-9)
+        assert spacing / 2 < steps[0] <= spacing * (1 + 1e-9)
+    inner = path.offsets[1:-1]
+    np.testing.assert_allclose(path.distance[inner], path.distance[inner - 1], atol=1e-12)
+
+
+def test_the_path_is_that_of_the_users_own_cell(crystals):
+    """Another choice of primitive vectors, turned in space: the same wave vectors."""
+    crystal = crystals["diamond"]
+    change = np.array([[1, 1, 0], [0, 1, 1], [0, 0, 1]])
+    turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))
+    turn *= np.linalg.det(turn)
+    other = Crystal(
+        change @ crystal.cell @ turn,
+        crystal.sites @ np.linalg.inv(change),
+        crystal.species,
+        crystal.masses,
+    )
+    path, again = band_path(crystal, 0.1), band_path(other, 0.1)
+    assert again.labels == path.labels
+    np.testing.assert_allclose(again.distance, path.distance, atol=1e-6)
+    # q·R does not know the basis: expressed in the first one, the points are of one star.
+    points = again.qpoints @ np.linalg.inv(change).T
+    images = star_images(crystal, path.qpoints)
+    apart = images - points
+    gap = np.abs(apart - np.rint(apart)).max(axis=2).min(axis=0)
+    assert gap.max() < 1e-6
+
+
+def test_a_cell_with_few_digits_keeps_its_path(crystals):
+    crystal = crystals["wurtzite"]
+    rounded = Crystal(
+        crystal.cell.round(5), crystal.sites.round(5), crystal.species, crystal.masses
+    )
+    path, wanted = band_path(rounded, 0.1), band_path(crystal, 0.1)
+    assert path.labels == wanted.labels
+    np.testing.assert_allclose(path.qpoints, wanted.qpoints, atol=1e-4)
+
+
+def test_a_cell_that_is_not_primitive_is_told(crystals):
+    crystal = crystals["bcc"]
+    double = Crystal(
+        2.87 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), ("Fe", "Fe"),
+        np.repeat(crystal.masses, 2),
+    )  # fmt: skip
+    with pytest.warns(TrajmodesWarning, match="its bands are folded"):
+        path = band_path(double, 0.1)
+    np.testing.assert_allclose(path.ticks()[0], band_path(crystal, 0.1).ticks()[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("spacing", [0.0, -1.0, float("nan")])
+def test_a_spacing_must_be_positive(spacing, crystals):
+    with pytest.raises(UsageError, match="spacing of a band path must be positive"):
+        band_path(crystals["bcc"], spacing)
+
+
+def test_silicon_in_a_cube_meets_the_path_where_it_should(crystals):
+    crystal = crystals["diamond"]
+    qpoints, _ = commensurate(build_supercell(crystal, CUBIC))
+    path = band_path(crystal, 0.1)
+    hits = on_path(path, qpoints)
+    unit = 2 * np.pi / 5.431
+    first = np.unique(hits.distance[hits.section == 0].round(9))
+    # Δ: whole multiples of the smallest vector of the cube, Γ and X included.
+    np.testing.assert_allclose(first, np.arange(5) / 4 * unit, atol=1e-8)
+    places, _ = path.ticks()
+    # Λ: Γ, one half, L; L–W–X: the zone-boundary points of the cube.
+    np.testing.assert_allclose(
+        np.unique(hits.distance[(hits.section == 3)].round(9)) - places[3],
+        np.array([1 / 4, 1 / 2]) * 3**0.5 * unit,
+        atol=1e-8,
+    )
+    assert (np.diff(hits.distance) >= 0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_meetings_are_those_of_a_search_by_brute_force(name, crystals):
+    crystal = crystals[name]
+    qpoints, _ = commensurate(build_supercell(crystal, [[4, 0, 0], [0, 4, 0], [0, 0, 2]]))
+    path = band_path(crystal, 0.5)
+    hits = on_path(path, qpoints)
+    found = set(zip(hits.index.tolist(), hits.distance.round(4).tolist(), strict=True))
+    assert len(found) == len(hits.index)
+    wanted = set()
+    grid = np.indices((5, 5, 5)).reshape(3, -1).T - 2
+    images = star_images(crystal, qpoints)[:, :, None, :] + grid
+    for k in range(path.n_sections):
+        start, end = path.offsets[k], path.offsets[k + 1] - 1
+        step = path.qpoints[end] - path.qpoints[start]
+        t = (images - path.qpoints[start]) @ step / (step @ step)
+        off = np.abs(images - path.qpoints[start] - t[..., None] * step).max(axis=-1)
+        good = (off < 1e-6) & (t > -1e-6) & (t < 1 + 1e-6)
+        place = path.distance[start] + t * (path.distance[end] - path.distance[start])
+        for index, at in zip(np.nonzero(good)[1], place[good], strict=True):
+            wanted.add((int(index), round(float(at), 4) + 0.0))
+    assert found == wanted
+
+
+def test_both_ends_of_a_whole_period_are_met(crystals):
+    path = BandPath(
+        crystals["triclinic"], np.array([[0, 0, 0], [1, 0, 0]]), np.array([0, 2.0]),
+        np.array([0, 2]), (("Γ", "Γ"),),
+    )  # fmt: skip
+    hits = on_path(path, [[0, 0, 0], [0.25, 0, 0], [0.25, 0.1, 0]])
+    np.testing.assert_allclose(hits.distance, [0.0, 0.5, 1.5, 2.0])
+    np.testing.assert_array_equal(hits.index, [0, 1, 1, 0])
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_noise_at_the_corners_of_a_path_is_forgiven(sign, crystals):
+    path = BandPath(
+        crystals["triclinic"], np.array([[0, sign * 1e-6, 0], [0, -0.5, 1e-6]]),
+        np.array([0, 1.0]), np.array([0, 2]), (("Γ", "Y"),),
+    )  # fmt: skip
+    hits = on_path(path, [[0, 0, 0], [0, 0.5, 0], [0, 0.25, 0]])
+    np.testing.assert_array_equal(hits.index, [0, 2, 1])
+    np.testing.assert_allclose(hits.distance, [0, 0.5, 1], atol=1e-5)
+    back = BandPath(path.crystal, path.qpoints[::-1], path.distance, path.offsets, path.labels)
+    np.testing.assert_array_equal(on_path(back, [[0, 0, 0], [0, 0.5, 0]]).index, [1, 0])

@@ -1,0 +1,140 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trajmodes.data import Modes, MotionBlock
+from trajmodes.errors import DataError
+from trajmodes.project import EnergyReduction, Projector, set_members
+from trajmodes.symmetry.translations import HalfSpace
+from trajmodes.units import BOLTZMANN
+
+N_FRAMES = 64
+
+
+@pytest.fixture
+def motion(space: HalfSpace) -> MotionBlock:
+    rng = np.random.default_rng(7)
+    shape = (N_FRAMES, space.supercell.n_atoms, 3)
+    return MotionBlock(0, *(rng.normal(size=shape) for _ in range(3)))
+
+
+def _energies(space: HalfSpace, modes: Modes, motion: MotionBlock):
+    reduction = EnergyReduction(Projector(space, modes), motion.n_frames, n_blocks=16)
+    return reduction.finalize(reduction.chunk(motion))
+
+
+def test_energies_equal_their_definitions(
+    space: HalfSpace, modes: Modes, motion: MotionBlock
+) -> None:
+    energies = _energies(space, modes, motion)
+    amplitudes = Projector(space, modes).project(motion)
+    known = modes.sets >= 0
+    assert np.array_equal(modes.sets[known], np.arange(modes.n_sets))
+    square = (np.abs(amplitudes.coordinate) ** 2).mean(axis=2)[known]
+    speed = (np.abs(amplitudes.velocity) ** 2).mean(axis=2)[known]
+    work = (amplitudes.coordinate.conj() * amplitudes.force).real.mean(axis=2)[known]
+    assert np.allclose(energies.kinetic, 0.5 * speed, rtol=1e-12)
+    assert np.allclose(energies.potential, 0.5 * modes.omega[known] ** 2 * square, rtol=1e-12)
+    assert np.allclose(energies.virial, -0.5 * work, rtol=1e-9)
+    assert np.allclose(energies.omega_ratio, np.sqrt(speed / square), rtol=1e-12)
+    half_kt = 0.5 * BOLTZMANN * energies.temperature
+    assert np.allclose(energies.omega_displacement, np.sqrt(2 * half_kt / square), rtol=1e-12)
+
+
+def test_temperature_is_that_of_the_atoms(
+    space: HalfSpace, modes: Modes, motion: MotionBlock
+) -> None:
+    masses = space.supercell.masses[:, None]
+    v_tax = motion.velocities - (masses * motion.velocities).sum(axis=1, keepdims=True) / (
+        masses.sum()
+    )
+    twice_kinetic = (masses * v_tax**2).sum(axis=(1, 2)).mean()
+    freedom = 3 * space.supercell.n_atoms - 3
+    energies = _energies(space, modes, motion)
+    assert energies.temperature == pytest.approx(twice_kinetic / BOLTZMANN / freedom, rel=1e-12)
+    assert energies.members.sum() == freedom
+
+
+def test_drift_is_in_no_average(space: HalfSpace, modes: Modes, motion: MotionBlock) -> None:
+    """The acoustic modes at Γ carry only drift, and are left out."""
+    drifting = replace(motion, velocities=motion.velocities + np.array([5.0, -3.0, 2.0]))
+    still, moved = (_energies(space, modes, block) for block in (motion, drifting))
+    assert moved.temperature == pytest.approx(still.temperature, rel=1e-10)
+    assert np.allclose(moved.kinetic, still.kinetic, rtol=1e-10)
+
+
+def test_degenerate_modes_mean_something_only_as_a_set(
+    space: HalfSpace, paired: Modes, motion: MotionBlock
+) -> None:
+    """Any unitary mixture within a set gives the same results, not so for single modes."""
+    rng = np.random.default_rng(3)
+    vectors = paired.vectors.copy()
+    for q in range(space.n_qpoints):
+        for label in np.unique(paired.sets[q]):
+            rows = np.flatnonzero(paired.sets[q] == label)
+            matrix = rng.normal(size=(len(rows),) * 2) + 1j * rng.normal(size=(len(rows),) * 2)
+            vectors[q, rows] = np.tensordot(np.linalg.qr(matrix)[0], vectors[q, rows], 1)
+    mixed = replace(paired, vectors=vectors)
+    before, after = (_energies(space, modes, motion) for modes in (paired, mixed))
+    for name in ("kinetic", "virial", "kinetic_sem", "virial_sem", "omega_ratio"):
+        assert np.allclose(getattr(before, name), getattr(after, name), rtol=1e-10), name
+    single = np.arange(paired.sets.size).reshape(paired.sets.shape) - 3
+    single[0, :3] = -1
+    before, after = (
+        _energies(space, replace(modes, sets=single), motion) for modes in (paired, mixed)
+    )
+    assert not np.allclose(before.kinetic, after.kinetic, rtol=1e-3)
+
+
+def test_members_count_real_degrees_of_freedom(space: HalfSpace, modes: Modes) -> None:
+    pair = (space.weights == 2.0)[:, None] & (modes.sets >= 0)
+    members = set_members(modes)
+    assert (members[modes.sets[pair]] == 2).all()
+    assert members.sum() == 3 * space.supercell.n_atoms - 3
+
+
+def test_imaginary_mode_has_kinetic_energy_only(
+    space: HalfSpace, modes: Modes, motion: MotionBlock
+) -> None:
+    omega = modes.omega.copy()
+    omega[2, 0] *= -1.0
+    energies = _energies(space, replace(modes, omega=omega), motion)
+    label = modes.sets[2, 0]
+    assert np.isnan(energies.potential[label])
+    assert np.isnan(energies.potential_sem[label])
+    assert np.isfinite(np.delete(energies.potential, label)).all()
+    assert np.isfinite(energies.kinetic).all()
+    assert energies.omega_ratio[label] > 0.0
+    assert np.isfinite(energies.omega_ratio_sem[label])
+
+
+def test_differenced_velocities_are_not_made_up(space: HalfSpace, modes: Modes) -> None:
+    block = MotionBlock(0, np.zeros((9, space.supercell.n_atoms, 3)), None, None)
+    with pytest.raises(DataError, match="attenuated.*0.875"):
+        EnergyReduction(Projector(space, modes), 9).chunk(block)
+
+
+def test_how_much_differenced_velocities_lose() -> None:
+    """The figure in that message: 10 THz seen every 10 fs, central differences."""
+    times = np.arange(100_000) * 0.01
+    position = np.sin(2 * np.pi * 10.0 * times + 0.3)
+    velocity = (position[2:] - position[:-2]) / 0.02
+    share = (velocity**2).mean() / (0.5 * (2 * np.pi * 10.0) ** 2)
+    assert share == pytest.approx(0.875, abs=2e-3)
+
+
+def test_without_forces_there_is_no_virial(
+    space: HalfSpace, modes: Modes, motion: MotionBlock
+) -> None:
+    energies = _energies(space, modes, replace(motion, forces=None))
+    assert energies.virial is None
+    assert energies.virial_sem is None
+
+
+def test_missing_frames_are_noticed(
+    space: HalfSpace, modes: Modes, motion: MotionBlock
+) -> None:
+    reduction = EnergyReduction(Projector(space, modes), N_FRAMES + 1)
+    with pytest.raises(DataError, match="64 of 65 frames"):
+        reduction.finalize(reduction.chunk(motion))

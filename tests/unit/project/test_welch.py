@@ -1,0 +1,127 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.signal import welch
+
+from trajmodes.data import Modes, MotionBlock
+from trajmodes.errors import DataError
+from trajmodes.project import Projector, WelchReduction, default_segment, set_mean
+from trajmodes.project.coordinates import Amplitudes
+from trajmodes.symmetry.translations import HalfSpace
+
+LENGTH, INTERVAL = 64, 0.01
+
+
+@pytest.fixture
+def projector(space: HalfSpace, modes: Modes) -> Projector:
+    return Projector(space, modes)
+
+
+def _reduction(projector: Projector, *stretches: tuple[int, int]) -> WelchReduction:
+    return WelchReduction(projector, LENGTH, INTERVAL, stretches)
+
+
+def _amplitudes(projector: Projector, n_frames: int, seed: int = 0) -> Amplitudes:
+    rng = np.random.default_rng(seed)
+    shape = (*projector.modes.omega.shape, n_frames)
+    v_qmt = rng.normal(size=shape) + 1j * rng.normal(size=shape)
+    return Amplitudes(0, v_qmt, v_qmt, None)
+
+
+def test_spectra_equal_scipys(projector: Projector, space: HalfSpace, modes: Modes) -> None:
+    amplitudes = _amplitudes(projector, 300)
+    reduction = _reduction(projector, (0, 300))
+    spectra = reduction.finalize(reduction.sums(amplitudes))
+    options = {"fs": 1 / INTERVAL, "nperseg": LENGTH, "detrend": False}
+    _, two_sided = welch(amplitudes.velocity, return_onesided=False, **options)
+    folded = 0.5 * two_sided[..., : LENGTH // 2 + 1]
+    folded[..., 1:-1] += 0.5 * two_sided[..., : LENGTH // 2 : -1]
+    expected = set_mean(np.moveaxis(folded, 2, 0), modes).T
+    assert np.allclose(spectra.power, expected, rtol=1e-12)
+    assert np.allclose(spectra.freq_thz, np.fft.rfftfreq(LENGTH, INTERVAL))
+
+
+def test_both_directions_of_travel_are_pooled(projector: Projector, space: HalfSpace) -> None:
+    """e^{−iωt} and e^{+iωt} run opposite ways; both are kinetic energy at +ω."""
+    times = np.arange(256) * INTERVAL
+    results = []
+    for sign in (1.0, -1.0):
+        v_qmt = np.zeros((*projector.modes.omega.shape, len(times)), dtype=complex)
+        v_qmt[2, 1] = np.exp(sign * 2j * np.pi * 12.5 * times)
+        reduction = _reduction(projector, (0, len(times)))
+        results.append(reduction.finalize(reduction.sums(Amplitudes(0, v_qmt, v_qmt, None))))
+    assert np.allclose(results[0].power, results[1].power, atol=1e-12)
+    label = projector.modes.sets[2, 1]
+    assert results[0].freq_thz[results[0].power[label].argmax()] == pytest.approx(12.5)
+    assert results[0].power[label].sum() * results[0].freq_thz[1] == pytest.approx(0.5)
+
+
+def test_area_is_the_kinetic_energy(projector: Projector) -> None:
+    amplitudes = _amplitudes(projector, 20_000, seed=4)
+    reduction = _reduction(projector, (0, 20_000))
+    spectra = reduction.finalize(reduction.sums(amplitudes))
+    kinetic = 0.5 * (np.abs(amplitudes.velocity) ** 2).mean(axis=2)
+    area = spectra.power.sum(axis=1) * spectra.freq_thz[1]
+    assert np.allclose(area, set_mean(kinetic, projector.modes), rtol=5e-2)
+    assert area.mean() == pytest.approx(kinetic.mean(), rel=5e-3)
+
+
+def test_a_gap_ends_a_segment(projector: Projector) -> None:
+    """No segment looks across the seam of a restart, where the phase jumps."""
+    amplitudes = _amplitudes(projector, 300)
+    whole = _reduction(projector, (0, 300))
+    apart = _reduction(projector, (0, 150), (150, 300))
+    assert np.array_equal(apart.starts, [0, 32, 64, 150, 182, 214])
+    assert np.array_equal(whole.starts, [0, 32, 64, 96, 128, 160, 192, 224])
+    cut = apart.finalize(apart.sums(amplitudes))
+    pieces = []
+    for first in (0, 150):
+        half = replace(amplitudes, velocity=amplitudes.velocity[..., first : first + 150])
+        one = _reduction(projector, (0, 150))
+        pieces.append(one.finalize(one.sums(half)))
+    assert np.allclose(cut.power, (pieces[0].power + pieces[1].power) / 2, rtol=1e-12)
+    assert np.allclose(cut.averages, pieces[0].averages + pieces[1].averages, rtol=1e-12)
+
+
+def test_memory_is_one_segment(projector: Projector) -> None:
+    reduction = _reduction(projector, (0, 5000))
+    amplitudes = _amplitudes(projector, 5000)
+    state, most = None, 0
+    for first in range(0, 5000, 50):
+        velocity = amplitudes.velocity[..., first : first + 50]
+        later = reduction.sums(Amplitudes(first, velocity, velocity, None))
+        state = later if state is None else reduction.combine(state, later)
+        most = max(most, sum(piece.velocity.shape[-1] for piece in state.pieces))
+        assert all(piece.velocity.base is None for piece in state.pieces[:-1])
+    assert most < LENGTH + 50
+    assert sum(piece.velocity.shape[-1] for piece in state.pieces) == 0
+
+
+def test_missing_frames_are_noticed(projector: Projector) -> None:
+    reduction = _reduction(projector, (0, 200))
+    first = reduction.sums(_amplitudes(projector, 100))
+    later = reduction.sums(replace(_amplitudes(projector, 100), first_frame=101))
+    with pytest.raises(DataError, match="frames 100 to 101 are missing"):
+        reduction.combine(first, later)
+
+
+def test_what_cannot_be_done_is_refused(projector: Projector, space: HalfSpace) -> None:
+    with pytest.raises(DataError, match="65 frames cannot be analysed"):
+        WelchReduction(projector, 65, INTERVAL, ((0, 100),))
+    short = _reduction(projector, (0, 63))
+    with pytest.raises(DataError, match="no segment of 64 frames fits"):
+        short.finalize(short.sums(_amplitudes(projector, 63)))
+    block = MotionBlock(0, np.zeros((3, space.supercell.n_atoms, 3)), None, None)
+    with pytest.raises(DataError, match="spectra need velocities"):
+        short.chunk(block)
+    with pytest.raises(DataError, match="spectra need velocities"):
+        short.sums(Amplitudes(0, np.zeros((1, 1, 1), complex), None, None))
+
+
+def test_default_segment() -> None:
+    assert default_segment(20_001, 5e-3, 792) == 10_000
+    assert default_segment(2_000_000, 5e-3, 792) <= (128 << 20) / (16 * 792)
+    assert default_segment(2_000_000, 5e-3, 10) == 40_000
+    assert default_segment(1001, 5e-3, 10) == 500
+    assert default_segment(20_002, 5e-3, 792) % 2 == 0

@@ -1,0 +1,277 @@
+"""Dumps that LAMMPS itself wrote: every way of writing coordinates gives the same frames."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trajmodes.errors import DataError, UsageError
+from trajmodes.readers import LennardJonesUnits, open_trajectory
+from trajmodes.units import DALTON
+
+DATA = Path(__file__).parents[2] / "data" / "lammps"
+HEADER = "ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{n}\nITEM: BOX BOUNDS pp pp pp\n0 4\n0 4\n0 4\n"
+SIX_DIGITS = 6e-6
+
+
+def whole(trajectory):
+    return trajectory.read(0, trajectory.n_frames)
+
+
+def with_columns(tmp_path, source, keep):
+    """A copy of a dump with some of its columns only, as `dump custom` would have written."""
+    lines, names = [], []
+    for line in (DATA / source).read_text().splitlines():
+        if line.startswith("ITEM: ATOMS"):
+            names = line.split()[2:]
+            lines.append("ITEM: ATOMS " + " ".join(keep))
+        elif len(line.split()) == len(names):
+            row = dict(zip(names, line.split(), strict=True))
+            lines.append(" ".join(row[name] for name in keep))
+        else:
+            lines.append(line)
+    path = tmp_path / "columns.lammpstrj"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("source", ["o_all.lammpstrj", "t_restricted.lammpstrj", "t_general.lammpstrj"])
+@pytest.mark.parametrize(
+    ("columns", "unwrapped"),
+    [
+        ("id type xu yu zu", True),
+        ("x y z type id ix iy iz", True),
+        ("id xs ys zs ix iy iz type", True),
+        ("id type x y z", False),
+        ("zs id type xs ys", False),
+        ("id xsu ysu zsu", True),
+    ],
+)
+def test_all_coordinate_variants_agree(tmp_path, source, columns, unwrapped):
+    if "xsu" in columns and not source.startswith("o_all"):
+        pytest.skip("the tilted runs were dumped without xsu")
+    full = open_trajectory(DATA / source, units="metal")
+    part = open_trajectory(with_columns(tmp_path, source, columns.split()), units="metal")
+    assert part.unwrapped is unwrapped
+    assert part.ids.tolist() == full.ids.tolist()
+    difference = whole(part).positions - whole(full).positions
+    if not unwrapped:
+        shift = np.linalg.solve(whole(full).cells.swapaxes(1, 2), difference.swapaxes(1, 2))
+        difference = (shift - np.rint(shift)).swapaxes(1, 2) @ whole(full).cells
+    assert np.abs(difference).max() < 2e-13
+
+
+@pytest.mark.parametrize("name", ["o_custom", "o_custom_x"])
+def test_six_digit_dumps_agree_with_the_exact_one(name):
+    exact, rounded = (
+        open_trajectory(DATA / f"{stem}.lammpstrj", units="metal") for stem in ("o_all", name)
+    )
+    a, b = whole(exact), whole(rounded)
+    assert np.abs(a.positions - b.positions).max() < SIX_DIGITS
+    assert np.abs(a.velocities - b.velocities).max() < SIX_DIGITS
+    assert np.abs(a.forces - b.forces).max() < SIX_DIGITS
+    assert exact.precision_digits == 15
+    assert rounded.precision_digits == 6
+    assert any("dump_modify ID format float %.10g" in note for note in rounded.notes)
+    assert not any("significant digits" in note for note in exact.notes)
+
+
+def test_general_triclinic_is_the_restricted_cell_rotated():
+    restricted = whole(open_trajectory(DATA / "t_restricted.lammpstrj"))
+    general = whole(open_trajectory(DATA / "t_general.lammpstrj", units="metal"))
+    for t in range(3):
+        rotation = np.linalg.solve(restricted.cells[t], general.cells[t])
+        assert np.abs(rotation @ rotation.T - np.eye(3)).max() < 1e-14
+        for name in ("positions", "velocities", "forces"):
+            turned = getattr(restricted, name)[t] @ rotation
+            assert np.abs(turned - getattr(general, name)[t]).max() < 2e-13
+
+
+def test_restricted_triclinic_box_is_not_its_bounding_box():
+    # fcc primitive vectors of a = 5.26 Å, three times: all three of one length, 60° apart.
+    cell = whole(open_trajectory(DATA / "t_plain.lammpstrj", units="metal")).cells[0]
+    length = 3 * 5.26 / np.sqrt(2)
+    gram = length**2 * (0.5 + 0.5 * np.eye(3))
+    assert np.abs(cell @ cell.T - gram).max() < 1e-11
+
+
+def test_what_the_file_says_of_itself():
+    trajectory = open_trajectory(DATA / "o_all.lammpstrj")
+    assert (trajectory.n_frames, trajectory.n_atoms, trajectory.unit_style) == (5, 32, "metal")
+    assert trajectory.steps.tolist() == [0, 10, 20, 30, 40]
+    assert np.allclose(trajectory.times_ps, [0, 0.02, 0.04, 0.06, 0.08], rtol=0, atol=1e-15)
+    assert trajectory.interval_ps == pytest.approx(0.02, rel=1e-12)
+    assert trajectory.segments == ((0, 5),)
+    assert trajectory.species == ("Ar",) * 32
+    assert trajectory.has_velocities
+    assert trajectory.has_forces
+    assert trajectory.notes == ()
+    assert trajectory.columns[:3] == ("id", "type", "element")
+    assert trajectory.n_bytes == (DATA / "o_all.lammpstrj").stat().st_size
+
+
+def test_files_are_ordered_by_step_not_by_name():
+    paths = sorted((DATA / "multi").glob("*"), key=lambda path: path.name[::-1])[::-1]
+    many = open_trajectory([*paths[2:], *paths[:2]], units="metal", timestep_fs=2.0)
+    one = open_trajectory(DATA / "o_all.lammpstrj")
+    assert many.steps.tolist() == [0, 10, 20, 30, 40]
+    assert many.interval_ps == pytest.approx(0.02)
+    assert many.segments == ((0, 5),)
+    assert np.abs(whole(many).positions - whole(one).positions).max() < SIX_DIGITS
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(start=st.integers(0, 5), stop=st.integers(0, 5))
+def test_any_range_of_frames_is_a_slice_of_all(start, stop):
+    trajectory = open_trajectory(DATA / "o_custom.lammpstrj", units="metal")
+    if start > stop:
+        with pytest.raises(UsageError, match="are asked for, out of 5"):
+            trajectory.read(start, stop)
+        return
+    block, everything = trajectory.read(start, stop), whole(trajectory)
+    assert block.first_frame == start
+    for name in ("positions", "velocities", "forces", "cells", "steps"):
+        assert np.array_equal(getattr(block, name), getattr(everything, name)[start:stop])
+
+
+def test_threads_and_pickles_read_the_same():
+    for name in ("o_custom.lammpstrj", "o_custom.lammpstrj.gz"):
+        trajectory = open_trajectory(DATA / name, units="metal")
+        twin = pickle.loads(pickle.dumps(trajectory))
+        with ThreadPoolExecutor(4) as pool:
+            blocks = list(pool.map(lambda k: trajectory.read(k % 5, k % 5 + 1), range(40)))
+        for k, block in enumerate(blocks):
+            assert np.array_equal(block.positions, twin.read(k % 5, k % 5 + 1).positions)
+
+
+def write(path, frames, header=HEADER, columns="id type x y z", end="\n"):
+    """Frames as (step, rows)."""
+    text = "".join(
+        header.format(step=step, n=len(rows)) + f"ITEM: ATOMS {columns}\n" + "\n".join(rows) + "\n"
+        for step, rows in frames
+    )
+    path.write_bytes(text.replace("\n", end).encode())
+    return path
+
+
+def two_atoms(step):
+    return (step, [f"7 2 {step}.5 1 1", f"3 1 0.25 {step} 0"])
+
+
+def test_rows_are_sorted_by_id_and_ids_may_have_gaps(tmp_path):
+    path = write(tmp_path / "a", [two_atoms(0), (5, two_atoms(5)[1][::-1])])
+    trajectory = open_trajectory(path, units="metal")
+    assert trajectory.ids.tolist() == [3, 7]
+    assert trajectory.types.tolist() == [1, 2]
+    assert whole(trajectory).positions[:, 1, 0].tolist() == [0.5, 5.5]
+
+
+@pytest.mark.parametrize("end", ["\r\n", " \n", "  \t\r\n", "\n"])
+def test_line_ends_and_trailing_blanks(tmp_path, end):
+    # Each line of a header, too, may have them.
+    plain = open_trajectory(write(tmp_path / "a", map(two_atoms, range(4))), units="metal")
+    odd = open_trajectory(write(tmp_path / "b", map(two_atoms, range(4)), end=end), units="metal")
+    assert np.array_equal(whole(plain).positions, whole(odd).positions)
+    assert odd.notes == plain.notes
+
+
+def test_blank_lines_between_frames_and_a_byte_order_mark(tmp_path):
+    path = write(tmp_path / "a", map(two_atoms, range(3)))
+    expected = whole(open_trajectory(path, units="metal")).positions
+    text = path.read_text().replace("ITEM: TIMESTEP", "\n \nITEM: TIMESTEP") + "\n\n"
+    path.write_bytes(b"\xef\xbb\xbf" + text.lstrip().encode())
+    assert np.array_equal(whole(open_trajectory(path, units="metal")).positions, expected)
+
+
+def test_columns_are_read_anew_in_each_frame(tmp_path):
+    path = write(tmp_path / "a", [(0, ["1 1 2 3 4"])])
+    other = write(tmp_path / "b", [(1, ["6 9 1 1 5"])], columns="z vx id type x")
+    text = other.read_text().replace("id type x", "id type x y").replace("1 1 5", "1 1 5 7")
+    path.write_text(path.read_text() + text)
+    trajectory = open_trajectory(path, units="metal")
+    assert whole(trajectory).positions[:, 0].tolist() == [[2, 3, 4], [5, 7, 6]]
+    assert not trajectory.has_velocities
+
+
+def test_unknown_items_are_passed_over(tmp_path):
+    path = write(tmp_path / "a", map(two_atoms, range(2)))
+    text = path.read_text()
+    path.write_text(text.replace("ITEM: NUMBER", "ITEM: LABEL\nany thing\n1 2\nITEM: NUMBER"))
+    assert open_trajectory(path, units="metal").n_frames == 2
+
+
+def test_order_is_trusted_only_if_told_so(tmp_path):
+    path = write(tmp_path / "a", [(0, ["1 0 0", "2 0 0"])], columns="x y z")
+    with pytest.raises(DataError, match="no column id"):
+        open_trajectory(path, units="metal")
+    trajectory = open_trajectory(path, units="metal", trust_order=True)
+    assert trajectory.ids is None
+    assert whole(trajectory).positions[0, :, 0].tolist() == [1, 2]
+
+
+def test_restarted_runs_keep_the_last_of_repeated_steps(tmp_path):
+    first = write(tmp_path / "a", map(two_atoms, [0, 10, 20]))
+    second = write(tmp_path / "b", [(20, ["3 1 9 9 9", "7 2 8 8 8"]), two_atoms(30), two_atoms(50)])
+    for paths in ([second, first], [first, second]):
+        trajectory = open_trajectory(paths, units="metal", timestep_fs=1.0)
+        assert trajectory.steps.tolist() == [0, 10, 20, 30, 50]
+        assert whole(trajectory).positions[2, 0].tolist() == [9, 9, 9]
+        assert trajectory.segments == ((0, 2), (2, 4), (4, 5))
+        assert any("1 frames of steps that were written again" in n for n in trajectory.notes)
+    assert trajectory.interval_ps == pytest.approx(0.01)
+
+
+def test_steps_that_go_back_otherwise_are_refused(tmp_path):
+    path = write(tmp_path / "a", map(two_atoms, [0, 10, 20, 5, 15]))
+    with pytest.raises(DataError, match="step 5 follows upon step 20"):
+        open_trajectory(path, units="metal")
+
+
+def test_units_must_be_known_and_must_agree(tmp_path):
+    path = write(tmp_path / "a", [two_atoms(0)])
+    with pytest.raises(UsageError, match="does not say which units"):
+        open_trajectory(path)
+    with pytest.raises(UsageError, match="units real are asked for, but the file is in metal"):
+        open_trajectory(DATA / "o_all.lammpstrj", units="real")
+    with pytest.raises(UsageError, match="4 fs is given, but the file's own times mean 2 fs"):
+        open_trajectory(DATA / "o_all.lammpstrj", timestep_fs=4.0)
+
+
+def test_fields_are_converted(tmp_path):
+    path = write(
+        tmp_path / "a",
+        [(0, ["1 2.0 0.5 0 0 1 0 0 0 3 0"])],
+        columns="id mass xs ys zs vx vy vz fx fy fz",
+    )
+    lj = LennardJonesUnits(epsilon_ev=0.01, sigma_angstrom=3.0, mass_da=40.0)
+    trajectory = open_trajectory(path, units="lj", lj=lj)
+    block = whole(trajectory)
+    assert block.cells[0].tolist() == (12.0 * np.eye(3)).tolist()
+    assert block.positions[0, 0].tolist() == [6, 0, 0]
+    assert block.velocities[0, 0, 0] == pytest.approx(np.sqrt(0.01 / (40 * DALTON)))
+    assert block.forces[0, 0, 1] == pytest.approx(3 * 0.01 / 3.0)
+    assert trajectory.masses[0] == pytest.approx(80 * DALTON)
+    real = whole(open_trajectory(path, units="real"))
+    assert real.velocities[0, 0, 0] == pytest.approx(1000.0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "species"),
+    [
+        (["1 1 Si 28.1 0 0 0", "2 2 O 16 1 1 1"], ("Si", "O")),
+        (["1 1 C 28.1 0 0 0", "2 2 C 16 1 1 1"], None),
+        (["1 1 C 28.1 0 0 0", "2 1 C 28.1 1 1 1"], None),
+        (["1 1 C 12.01 0 0 0", "2 1 C 12.01 1 1 1"], ("C", "C")),
+        (["1 1 si 28.1 0 0 0", "2 1 si 28.1 1 1 1"], None),
+    ],
+)
+def test_elements_are_believed_only_if_they_were_set(tmp_path, rows, species):
+    path = write(tmp_path / "a", [(0, rows)], columns="id type element mass x y z")
+    trajectory = open_trajectory(path, units="metal")
+    assert trajectory.species == species
+    told = any("dump_modify ID element" in note for note in trajectory.notes)
+    assert told is (species is None)

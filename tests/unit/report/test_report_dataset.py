@@ -1,0 +1,115 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trajmodes.report import to_dataset
+from trajmodes.report.layout import DIMENSIONS, VARIABLES, spec_of
+from trajmodes.units import BOLTZMANN, MEV, THZ
+
+
+def test_every_variable_is_in_the_layout(dataset):
+    for name, variable in dataset.variables.items():
+        if name in DIMENSIONS and name not in VARIABLES:
+            continue
+        spec = spec_of(str(name))
+        assert variable.dims == tuple(spec.dims.split())
+        assert variable.attrs["units"] == spec.units
+        assert variable.attrs["long_name"]
+
+
+def test_every_variable_of_the_layout_is_written(dataset):
+    assert set(VARIABLES) <= set(dataset.variables)
+
+
+def test_every_dimension_is_explained(dataset):
+    assert set(dataset.dims) == set(DIMENSIONS)
+
+
+def test_the_unit_stands_in_the_name():
+    for name, spec in VARIABLES.items():
+        endings = {"THz": "_thz", "meV": "_mev", "Da": "_da", "byte": "_bytes"}
+        if spec.units in endings:
+            assert name.endswith(endings[spec.units]), name
+
+
+def test_sets_are_summed_up_by_hand(results, dataset):
+    modes = results.modes
+    for g in range(modes.n_sets):
+        at = np.argwhere(modes.sets == g)
+        first = at[0, 0]
+        branches = at[at[:, 0] == first, 1] + 1
+        one = dataset.isel(set=g)
+        assert one["set_q"].values == pytest.approx(modes.qpoints[first])
+        assert int(one["star_size"]) == modes.weights[np.unique(at[:, 0])].sum()
+        assert int(one["degeneracy"]) == len(branches)
+        assert int(one["branch_first"]) == branches.min()
+        assert int(one["branch_last"]) == branches.max()
+        omega = modes.omega[first, branches - 1].mean()
+        assert float(one["freq_harmonic_thz"]) == pytest.approx(omega / THZ)
+        assert int(one["members"]) == int(one["star_size"]) * len(branches)
+
+
+def test_units_are_those_people_use(results, dataset):
+    energies = results.projection.energies
+    assert dataset["mode_temperature"].values == pytest.approx(2 * energies.kinetic / BOLTZMANN)
+    assert dataset["kinetic_mev"].values == pytest.approx(energies.kinetic / MEV)
+    assert dataset["mass_da"].values == pytest.approx([28.0855, 28.0855])
+    assert dataset["mode_freq_thz"].values == pytest.approx(results.modes.omega / THZ)
+
+
+def test_anharmonicity_and_its_bound(results, dataset):
+    energies = results.projection.energies
+    ratio = energies.virial / energies.potential
+    assert dataset["anharmonicity"].values == pytest.approx(ratio - 1)
+    relative = (energies.virial_sem / energies.virial) ** 2
+    relative += (energies.potential_sem / energies.potential) ** 2
+    assert dataset["anharmonicity_sem"].values == pytest.approx(ratio * np.sqrt(relative))
+
+
+def test_vectors_can_be_put_together_again(results, dataset):
+    parts = dataset["mode_vectors"]
+    vectors = parts.sel(reim="re").values + 1j * parts.sel(reim="im").values
+    assert (vectors == results.modes.vectors).all()
+
+
+def test_a_jump_of_the_path_begins_a_segment(results, dataset):
+    at = results.bands.breaks[0]
+    segment = dataset["path_segment"].values
+    assert segment[at - 1] == 0
+    assert segment[at] == 1
+    assert set(segment) == {0, 1}
+
+
+def test_what_was_left_out_is_absent(results):
+    bare = to_dataset(
+        replace(
+            results,
+            projection=None,
+            convergence=None,
+            constants=replace(results.constants, replicates=None, quality=None, cutoff=None),
+            modes=replace(results.modes, omega_sem=None),
+            bands=replace(results.bands, freq_thz_sem=None),
+            diagnosis={},
+            warnings=(),
+            notes=(),
+        )
+    )
+    assert not [name for name in bare.variables if str(name).endswith("_sem")]
+    absent = {"power", "kinetic_mev", "r_squared", "cutoff", "run_fraction", "check_name"}
+    assert not absent & set(bare.variables)
+    assert 0 not in bare.sizes.values()
+    assert "freq_harmonic_thz" in bare
+
+
+def test_energies_without_forces(results):
+    energies = replace(results.projection.energies, virial=None, virial_sem=None)
+    projection = replace(results.projection, energies=energies)
+    dataset = to_dataset(replace(results, projection=projection))
+    assert "anharmonicity" not in dataset
+    assert "potential_mev" in dataset
+
+
+def test_timings_are_not_stored(results):
+    hurried = replace(results, timings={"fit": 0.1})
+    assert to_dataset(hurried).identical(to_dataset(results))

@@ -1,0 +1,173 @@
+import sys
+from dataclasses import replace
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from trajmodes.data import Verdict
+from trajmodes.report import draw_figures, to_dataset
+from trajmodes.report.figure_modes import draw_linewidths
+from trajmodes.report.figure_spectra import _choose, draw_spectra
+from trajmodes.report.style import point_label, save_png, sheet
+
+
+@pytest.fixture(scope="module")
+def plates(dataset):
+    return {plate.name: plate for plate in draw_figures(dataset)}
+
+
+def with_lines(results, verdict):
+    """The same results with one verdict for all lines."""
+    lines = results.projection.lines
+    nothing = np.full(len(lines.verdicts), np.nan)
+    lines = replace(
+        lines,
+        freq_thz=nothing,
+        freq_thz_sem=nothing,
+        linewidth_thz=nothing,
+        linewidth_thz_sem=nothing,
+        lifetime_ps=nothing,
+        lifetime_ps_sem=nothing,
+        verdicts=(verdict,) * len(nothing),
+    )
+    return replace(results, projection=replace(results.projection, lines=lines))
+
+
+def test_all_figures_are_drawn(plates, tmp_path):
+    assert list(plates) == ["bands", "spectra", "linewidths", "temperatures", "fit"]
+    for plate in plates.values():
+        save_png(plate.figure, tmp_path / f"{plate.name}.png")
+        assert (tmp_path / f"{plate.name}.png").read_bytes().startswith(b"\x89PNG")
+        for name, table in plate.data.items():
+            table.write(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["bands", "spectra", "linewidths", "temperatures", "fit"])
+def test_nothing_is_cut_off(plates, name):
+    figure = plates[name].figure
+    with sheet():
+        box = figure.get_tightbbox()
+    assert box.x0 >= 0.0
+    assert box.y0 >= 0.0
+    assert box.x1 <= figure.get_figwidth()
+    assert box.y1 <= figure.get_figheight()
+
+
+@pytest.mark.parametrize("name", ["bands", "spectra", "linewidths", "temperatures", "fit"])
+def test_panels_do_not_overlap(plates, name):
+    figure = plates[name].figure
+    with sheet():
+        # Names of axes that share a panel, such as the second scale of the fit, count as one.
+        panels = {}
+        for axes in figure.axes:
+            box = axes.get_tightbbox()
+            place = tuple(np.round(axes.get_position().bounds, 6))
+            panels[place] = box.union([box, panels.get(place, box)])
+    boxes = list(panels.values())
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[k + 1 :])
+
+
+def test_bands_show_the_branches_and_their_error(dataset, plates):
+    axes = plates["bands"].figure.axes[0]
+    drawn = np.concatenate(
+        [line.get_ydata() for line in axes.lines if len(line.get_xdata()) > 2]
+    )
+    assert np.sort(drawn) == pytest.approx(np.sort(dataset["band_freq_thz"].values.T.ravel()))
+    labels = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert labels == ["Γ", "X", "U|K", "Γ", "L"]
+    assert plates["bands"].figure.axes[1].get_ylabel().endswith("(meV/THz)")
+
+
+def test_the_map_has_each_spectrum_in_its_strip(dataset, plates):
+    mesh = plates["bands"].figure.axes[0].collections[0]
+    corners, image = mesh.get_coordinates(), mesh.get_array()
+    freq = dataset["map_freq_thz"].values
+    for k, place in enumerate(dataset["map_distance"].values):
+        strip = np.searchsorted(corners[0, :, 0], place) - 1
+        strongest = image[:, strip].argmax()
+        wanted = dataset["map_power"].values[k, freq <= corners[-1, 0, 1]].argmax()
+        if k not in (6, 7):  # the two ends of the jump share their place
+            assert strongest == wanted
+
+
+def test_spectra_go_up_in_frequency_and_show_what_is_not_resolved(dataset):
+    chosen = _choose(dataset)
+    assert len(chosen) == len(set(chosen)) == 12
+    assert (np.diff(dataset["freq_harmonic_thz"].values[chosen]) >= 0).all()
+    assert (~dataset["resolved"].values[chosen]).sum() == 3
+
+
+def test_linewidths_are_all_there(dataset, plates):
+    axes = plates["linewidths"].figure.axes[0]
+    resolved = dataset["resolved"].values
+    points = {line.get_label(): line for line in axes.lines}
+    bars = axes.containers[0]
+    assert bars.lines[0].get_ydata() == pytest.approx(dataset["linewidth_thz"].values[resolved])
+    narrow = (dataset["verdict"].values == str(Verdict.TOO_NARROW)).sum()
+    limits = points[f"limit, narrower than resolved ({narrow})"]
+    assert limits.get_ydata() == pytest.approx(np.full(narrow, 2 * 0.05))
+
+
+def test_temperature_figure_tells_the_test(plates):
+    title = plates["temperatures"].figure.axes[0]._left_title.get_text()
+    assert title.startswith("Equipartition holds: χ² = ")
+
+
+@pytest.mark.parametrize("verdict", [Verdict.TOO_NARROW, Verdict.NO_LINE])
+def test_nothing_resolved(results, verdict, tmp_path):
+    dataset = to_dataset(with_lines(results, verdict))
+    with sheet():
+        for draw in (draw_spectra, draw_linewidths):
+            save_png(draw(dataset), tmp_path / "figure.png")
+
+
+def test_no_error_bars_no_map_and_imaginary_modes(results, tmp_path):
+    bands, modes = results.bands, results.modes
+    less = replace(
+        results,
+        constants=replace(results.constants, replicates=None, quality=None),
+        bands=replace(bands, freq_thz=bands.freq_thz - 3.0, freq_thz_sem=None),
+        modes=replace(modes, omega=modes.omega - 20.0, omega_sem=None),
+        convergence=None,
+        projection=replace(results.projection, spectral_map=None),
+    )
+    plates = {plate.name: plate for plate in draw_figures(to_dataset(less))}
+    for plate in plates.values():
+        save_png(plate.figure, tmp_path / "figure.png")
+    axes = plates["bands"].figure.axes[0]
+    assert axes.get_ylabel() == "Frequency (THz), imaginary below 0"
+    assert axes.get_ylim()[0] < -3.0
+
+
+def test_only_figures_that_there_is_data_for(results):
+    plates = draw_figures(to_dataset(replace(results, projection=None)))
+    assert [plate.name for plate in plates] == ["bands", "fit"]
+
+
+def test_settings_of_the_user_neither_change_nor_matter(dataset, tmp_path):
+    pictures = []
+    for k, settings in enumerate(({}, {"font.size": 30.0, "lines.linewidth": 9.0})):
+        with mpl.rc_context(settings):
+            before = dict(mpl.rcParams)
+            plate = next(draw_figures(dataset))
+            save_png(plate.figure, tmp_path / f"{k}.png")
+            assert dict(mpl.rcParams) == before
+        pictures.append((tmp_path / f"{k}.png").read_bytes())
+    assert pictures[0] == pictures[1]
+
+
+def test_no_window_is_opened():
+    assert (
+        "matplotlib.pyplot" not in sys.modules
+        or not sys.modules["matplotlib.pyplot"].get_fignums()
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("GAMMA", "Γ"), ("X", "X"), ("SIGMA_0", "Σ₀"), ("X_1", "X₁"), ("U|K", "U|K"), ("G", "Γ")],
+)
+def test_names_of_points(name, shown):
+    assert point_label(name) == shown

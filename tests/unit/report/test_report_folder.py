@@ -1,0 +1,223 @@
+import errno
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trajmodes.errors import LockedError, StorageError, UsageError
+from trajmodes.report import Writer, open_folder, write_files, write_results
+from trajmodes.report import folder as folder_module
+
+HOLDER = """
+import sys, time
+from trajmodes.report.folder import open_folder
+with open_folder(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def text(content):
+    return Writer("a text", lambda path: path.write_text(content))
+
+
+def broken(error):
+    def write(path):
+        path.write_text("half")
+        raise error
+
+    return Writer("breaks", write)
+
+
+def files_of(folder):
+    return {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_everything_a_run_gave(results, tmp_path):
+    extra = {"log.txt": text("a log")}
+    with open_folder(tmp_path / "deep" / "results") as folder:
+        written = write_results(results, folder, extra)
+    found = {str(p.relative_to(folder.path)) for p in folder.path.rglob("*") if p.is_file()}
+    assert found == set(written)
+    assert {"results.nc", "log.txt", "tables/modes.csv", "figures/bands.png"} <= found
+    assert all(written.values())
+
+
+def test_earlier_files_give_way(tmp_path):
+    with open_folder(tmp_path) as folder:
+        write_files(folder, {"a": text("1"), "sub/b": text("1")})
+        assert write_files(folder, {"a": text("2")}) == {"a": "a text"}
+    assert files_of(tmp_path) == {"a": "2", "sub/b": "1"}
+
+
+@pytest.mark.parametrize(
+    ("number", "fix"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "mend its permissions"),
+        (errno.EIO, "look at the system log"),
+        (errno.EBADF, "see that the disk has space"),
+    ],
+)
+def test_earlier_results_survive_a_failure(tmp_path, number, fix):
+    with open_folder(tmp_path) as folder:
+        write_files(folder, {"a": text("old"), "b": text("old")})
+        failing = {"a": text("new"), "b": broken(OSError(number, os.strerror(number)))}
+        with pytest.raises(StorageError, match="b could not be written") as caught:
+            write_files(folder, failing)
+    assert caught.value.exit_code == 4
+    assert caught.value.why == os.strerror(number)
+    assert fix in caught.value.fix
+    assert caught.value.fix.endswith("earlier results are intact")
+    assert files_of(tmp_path) == {"a": "old", "b": "old"}
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"), [("sub", "a folder of that name is in the way"), ("a/b", "is a file")]
+)
+def test_what_is_in_the_way_is_found_before_anything_is_written(tmp_path, name, fix):
+    with open_folder(tmp_path) as folder:
+        write_files(folder, {"a": text("old"), "sub/b": text("old")})
+        with pytest.raises(StorageError, match="could not be written") as caught:
+            write_files(folder, {"sub/b": text("new"), name: text("new")})
+    assert fix in caught.value.fix
+    assert files_of(tmp_path) == {"a": "old", "sub/b": "old"}
+
+
+def test_any_other_failure_leaves_no_rest(tmp_path):
+    with open_folder(tmp_path) as folder, pytest.raises(KeyError, match="of another kind"):
+        write_files(folder, {"a": broken(KeyError("of another kind"))})
+    assert files_of(tmp_path) == {}
+
+
+def test_a_disk_that_fills_up(results, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with open_folder(tmp_path) as folder:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
+        try:
+            with pytest.raises(StorageError, match=r"could not be written"):
+                write_results(results, folder, {})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["../a", "/tmp/a", "sub/../../a", "out/a", ".", ".trajmodes.lock", "a/../.."]
+)
+def test_names_cannot_leave_the_folder(tmp_path, name):
+    root = tmp_path / "results"
+    root.mkdir()
+    (root / "out").symlink_to(tmp_path)
+    with (
+        open_folder(root) as folder,
+        pytest.raises(UsageError, match="leads out of the results folder"),
+    ):
+        write_files(folder, {name: text("x")})
+    assert [p.name for p in tmp_path.iterdir()] == ["results"]
+
+
+def test_a_rest_of_a_killed_run_is_cleared(tmp_path):
+    (tmp_path / ".trajmodes.staging").mkdir()
+    (tmp_path / ".trajmodes.staging" / "half").write_text("half")
+    with open_folder(tmp_path) as folder:
+        write_files(folder, {"a": text("1")})
+    assert files_of(tmp_path) == {"a": "1"}
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A folder that another process has open, and that process."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    yield tmp_path, process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_second_process_is_kept_out_until_the_first_dies(held):
+    path, process = held
+    with (
+        pytest.raises(LockedError, match="another process writes to this results") as caught,
+        open_folder(path),
+    ):
+        pass
+    assert caught.value.exit_code == 5
+    for part in (f"host {socket.gethostname()}", f"process {process.pid}", "since 20"):
+        assert part in caught.value.why
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (path / ".trajmodes.lock").exists()
+    with open_folder(path) as folder:
+        write_files(folder, {"a": text("1")})
+    assert files_of(path) == {"a": "1"}
+
+
+def test_the_same_process_is_kept_out_too(tmp_path):
+    with (
+        open_folder(tmp_path),
+        pytest.raises(LockedError, match=f"process {os.getpid()}"),
+        open_folder(tmp_path),
+    ):
+        pass
+    with open_folder(tmp_path):
+        pass
+
+
+def sign(path, host, pid):
+    holder = {"host": host, "pid": pid, "time": "2026-01-01T00:00:00+00:00"}
+    (path / ".trajmodes.lock").write_text(json.dumps(holder))
+
+
+def test_a_process_on_another_host_is_believed(tmp_path):
+    sign(tmp_path, "far-away", 1)
+    with (
+        pytest.raises(LockedError, match="host far-away, process 1, since 2026-01-01"),
+        open_folder(tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("content", ["", "no json", "[1]", "\x00\x01"])
+def test_a_lock_that_tells_nothing_is_stale(tmp_path, content):
+    (tmp_path / ".trajmodes.lock").write_text(content)
+    with open_folder(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_the_file_system_has_no_locks_living_processes_count(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOTSUP, "no locks")
+
+    monkeypatch.setattr(folder_module.fcntl, "flock", refuse)
+    sign(tmp_path, socket.gethostname(), os.getppid())
+    with pytest.raises(LockedError, match="another process writes"), open_folder(tmp_path):
+        pass
+    program = [sys.executable, "-c", "import os; print(os.getpid())"]
+    gone = subprocess.run(program, capture_output=True, check=True)
+    sign(tmp_path, socket.gethostname(), int(gone.stdout))
+    with open_folder(tmp_path) as folder:
+        write_files(folder, {"a": text("1")})
+    assert files_of(tmp_path) == {"a": "1"}
+
+
+def test_a_file_in_the_way(tmp_path):
+    (tmp_path / "results").write_text("a file")
+    with (
+        pytest.raises(StorageError, match="results could not be written") as caught,
+        open_folder(tmp_path / "results"),
+    ):
+        pass
+    assert "name another folder" in caught.value.fix
+    assert Path(tmp_path / "results").read_text() == "a file"

@@ -1,0 +1,151 @@
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from trajmodes.report import CheckVerdict, Finding, InputFile, render, render_check, to_dataset
+from trajmodes.report.summary import check_rows
+
+
+def printed(renderable, width=80):
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(renderable)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_it_fits_and_is_plain(results, width):
+    text = printed(render(results, rows=None), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    assert "\x1b" not in text
+
+
+def test_a_dataset_tells_the_same_as_the_results(results, dataset):
+    assert printed(render(dataset)) == printed(render(replace(results, timings={})))
+
+
+def test_the_overview(results):
+    text = printed(render(results), 100)
+    for line in (
+        "Run            si.lammpstrj (1.05 GB)",
+        "Crystal        Si2, 2 sites in 40.05 Å³",
+        "Supercell      [4 0 0, 0 4 0, 0 0 4], 64 cells, 128 atoms",
+        "Temperature    300.40 ± 0.90 K",
+        "7 parameters (full rank), 4.5 Å, 20001 frames; R² = 0.98765, residual 0.092 of 0.83",
+        "36 q points (one of each ±q), 216 modes in 31 sets",
+        "Equipartition  holds: χ² = ",
+        "Lines          18 of 31 sets resolved",
+        "velocities have six digits only, see [thermo] in the input",
+        "two frames were dropped",
+        "scan 1.2, fit 3.4, project 5.6, together 10.2",
+    ):
+        assert line in text
+
+
+def test_a_row_of_the_table(results, dataset):
+    line = next(
+        line
+        for line in printed(render(results, rows=None)).splitlines()
+        if line.split()[:5] == ["0", "0", "0", "0", "4–6"]
+    )
+    one = dataset.isel(set=0)
+    harmonic, freq, width, life = line.split()[5:9]
+    assert float(harmonic.split("(")[0]) == pytest.approx(15.4976, abs=1e-3)
+    assert float(freq.split("(")[0]) == pytest.approx(float(one["freq_spectrum_thz"]), abs=0.01)
+    assert float(width.split("(")[0]) == pytest.approx(float(one["linewidth_thz"]), abs=0.01)
+    assert float(life.split("(")[0]) == pytest.approx(float(one["lifetime_ps"]), abs=0.01)
+    assert line.split()[-1] == "resolved"
+
+
+def test_rows_are_limited_and_that_is_said(results):
+    text = printed(render(results, rows=5))
+    assert "; 26 more sets in modes.csv" in text
+    assert "more sets" not in printed(render(results, rows=None))
+
+
+def test_what_would_resolve_is_told_once(results):
+    text = " ".join(printed(render(results)).split())
+    advice = "segments of 80 ps, a run of 800 ps, would do"
+    assert f"12 sets, narrower than the resolution: {advice}" in text
+    assert f"1 set, the spectrum does not have the shape of one line: {advice}" in text
+
+
+@pytest.mark.parametrize(
+    ("omega_sem", "told"),
+    [(0.6, "f² = -0.12 ± 0.20 THz², zero within its error"), (0.05, "the crystal is unstable")],
+)
+def test_an_imaginary_mode_and_its_significance(results, omega_sem, told):
+    freq = -np.sqrt(0.12)
+    modes = results.modes
+    first = modes.sets == 0
+    sem = 0.20 / (2 * abs(freq)) * omega_sem / 0.6
+    changed = replace(
+        modes,
+        omega=np.where(first, 2 * np.pi * freq, modes.omega),
+        omega_sem=np.where(first, 2 * np.pi * sem, modes.omega_sem),
+    )
+    text = " ".join(printed(render(replace(results, modes=changed))).split())
+    assert "set 0 at q = 0 0 0 is imaginary" in text
+    assert told in text
+
+
+def test_a_failed_equipartition_is_loud(results):
+    energies = results.projection.energies
+    kinetic = energies.kinetic.copy()
+    kinetic[4] *= 2.0
+    projection = replace(results.projection, energies=replace(energies, kinetic=kinetic))
+    text = " ".join(printed(render(replace(results, projection=projection))).split())
+    assert "VIOLATED: χ² = " in text
+    assert "farthest is set 4, +" in text
+
+
+def test_a_singular_fit_is_loud(results):
+    quality = replace(results.constants.quality, rank=6)
+    constants = replace(results.constants, quality=quality)
+    text = printed(render(replace(results, constants=constants)))
+    assert "7 parameters (RANK 6 ONLY)" in text
+
+
+def test_without_a_projection(results):
+    bare = replace(results, projection=None, convergence=None, warnings=(), notes=())
+    text = printed(render(to_dataset(bare)))
+    assert "Temperature 300 K" in " ".join(text.split())
+    assert "Warnings" not in text
+    assert "resolved" not in text
+
+
+def test_many_inputs_are_not_all_named(results):
+    inputs = tuple(InputFile(f"run.{k}", 1000, "") for k in range(9))
+    provenance = replace(results.provenance, inputs=inputs)
+    text = printed(render(replace(results, provenance=provenance)), 100)
+    assert "run.0 (1 kB), run.1 (1 kB), run.2 (1 kB), and 6 more files" in text
+
+
+def test_files_are_listed_and_their_data_in_one_line(results):
+    files = {"results.nc": "all results", "figures/a.png": "a picture", "figures/a.csv": "data"}
+    text = printed(render(results, files=files))
+    assert "results.nc: all results" in text
+    assert "figures/*.csv: the data of each figure" in text
+    assert "figures/a.csv" not in text
+
+
+def test_check_puts_the_worst_first():
+    diagnosis = {
+        "drift": Finding(1.5e-6, "Å/ps", "of the centre of mass [small]"),
+        "units": Finding(float("nan"), "", "metal"),
+    }
+    verdicts = [
+        CheckVerdict("ok", "all atoms match", ""),
+        CheckVerdict("error", "no velocities", "dump vx vy vz"),
+        CheckVerdict("warning", "six digits", "dump_modify 1 format float %.10g"),
+    ]
+    lines = printed(render_check(check_rows(diagnosis), verdicts)).splitlines()
+    text = "\n".join(lines)
+    assert " ".join(lines[1].split()) == "drift 1.5e-06 Å/ps of the centre of mass [small]"
+    assert lines[2].split() == ["units", "metal"]
+    assert text.index("STOP no velocities") < text.index("look six digits")
+    assert text.index("fix  dump vx vy vz") < text.index("look six digits")
+    assert lines[-1].split() == ["fine", "all", "atoms", "match"]

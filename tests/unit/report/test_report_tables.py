@@ -1,0 +1,88 @@
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trajmodes.report import to_dataset
+from trajmodes.report.tables import Table, tables_of
+
+
+def read(table, path):
+    """Header comment, and columns as lists of texts."""
+    table.write(path)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comment = [line for line in lines if line.startswith("#")]
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    return comment, {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def numbers(texts):
+    return np.array([float(text or "nan") for text in texts])
+
+
+def test_modes_have_one_row_for_each_set(dataset, tmp_path):
+    comment, columns = read(tables_of(dataset)["modes.csv"], tmp_path / "modes.csv")
+    for name in ("freq_spectrum_thz", "linewidth_thz", "lifetime_ps_sem", "mode_temperature"):
+        assert numbers(columns[name]) == pytest.approx(
+            dataset[name].values, rel=1e-9, nan_ok=True
+        )
+    assert columns["set_q_b"] == [f"{x:.10g}" for x in dataset["set_q"].values[:, 1]]
+    assert columns["verdict"] == dataset["verdict"].values.tolist()
+    assert any(line.startswith("#   lifetime_ps: energy lifetime, in ps") for line in comment)
+
+
+def test_a_comma_in_advice_stays_in_its_column(dataset, tmp_path):
+    _, columns = read(tables_of(dataset)["modes.csv"], tmp_path / "modes.csv")
+    assert columns["advice"] == dataset["advice"].values.tolist()
+    assert any("," in text for text in columns["advice"])
+
+
+def test_quotes_and_line_ends_are_kept(tmp_path):
+    texts = np.array(['say "a"', "two\nlines", "plain"])
+    table = Table("texts", {"text": texts, "n": np.array([1, 2, 3])}, {})
+    table.write(tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as stream:
+        next(stream)
+        assert [row["text"] for row in csv.DictReader(stream)] == texts.tolist()
+
+
+def test_energies_have_one_row_for_each_mode(results, dataset, tmp_path):
+    _, columns = read(tables_of(dataset)["energies.csv"], tmp_path / "energies.csv")
+    sets = results.modes.sets.ravel()
+    assert numbers(columns["mode_set"]) == pytest.approx(sets)
+    kinetic = np.where(sets < 0, np.nan, results.projection.energies.kinetic[sets] * 1e3)
+    assert numbers(columns["kinetic_mev"]) == pytest.approx(kinetic, rel=1e-9, nan_ok=True)
+    assert columns["kinetic_mev"][0] == ""
+    assert columns["branch"][:7] == ["1", "2", "3", "4", "5", "6", "1"]
+    assert numbers(columns["q_c"])[::6] == pytest.approx(results.modes.qpoints[:, 2])
+
+
+def test_spectra_are_columns(dataset, tmp_path):
+    _, columns = read(tables_of(dataset)["spectra.csv"], tmp_path / "spectra.csv")
+    assert len(columns) == 1 + 2 * dataset.sizes["set"]
+    assert numbers(columns["power_5"]) == pytest.approx(dataset["power"].values[5], rel=1e-9)
+    model = dataset["power_model"].values[-1]
+    shown = numbers(columns[f"model_{dataset.sizes['set'] - 1}"])
+    assert shown == pytest.approx(model, rel=1e-9, nan_ok=True)
+
+
+def test_bands_have_a_column_for_each_branch(dataset, tmp_path):
+    _, columns = read(tables_of(dataset)["bands.csv"], tmp_path / "bands.csv")
+    freq = dataset["band_freq_thz"].values
+    assert numbers(columns["band_freq_thz_6"]) == pytest.approx(freq[:, 5], rel=1e-9)
+    assert "band_freq_thz_sem_1" in columns
+
+
+def test_constants_by_shell(dataset, tmp_path):
+    table = tables_of(dataset)["force_constants.csv"]
+    _, columns = read(table, tmp_path / "force_constants.csv")
+    assert columns["shell_species"] == ["Si–Si", "Si–Si"]
+    assert numbers(columns["shell_norm_sem"]) == pytest.approx(
+        dataset["shell_norm_sem"].values, rel=1e-9
+    )
+
+
+def test_only_tables_that_there_is_data_for(results):
+    bare = to_dataset(replace(results, projection=None))
+    assert set(tables_of(bare)) == {"bands.csv", "force_constants.csv", "modes.csv"}

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from trajmodes.report.wording import branches, compact, plus_minus, point, size_of
+
+
+@pytest.mark.parametrize(
+    ("value", "sem", "told", "short"),
+    [
+        (15.03412, 0.0213, "15.034 ± 0.021", "15.034(21)"),
+        (15.03412, 0.0998, "15.03 ± 0.10", "15.03(10)"),
+        (15.03412, 0.996, "15.0 ± 1.0", "15.0(1.0)"),
+        (301.2, 14.6, "301 ± 15", "301(15)"),
+        (301234.0, 1460.0, "301234 ± 1460", "301234(1460)"),
+        (-0.12, 0.2, "-0.12 ± 0.20", "-0.12(20)"),
+        (2.0, 0.00071, "2.00000 ± 0.00071", "2.00000(71)"),
+        (2.0, None, "2", "2"),
+        (2.0, 0.0, "2", "2"),
+        (2.0, float("nan"), "2", "2"),
+        (float("nan"), 0.1, "–", "–"),
+    ],
+)
+def test_numbers_with_errors(value, sem, told, short):
+    assert plus_minus(value, sem) == told
+    assert compact(value, sem) == short
+
+
+@pytest.mark.parametrize(
+    ("q", "told"),
+    [
+        ([0, 0, 0], "0 0 0"),
+        ([0.5, -0.5, 0], "1/2 1/2 0"),
+        ([-0.25, 0.125, -0.5], "1/4 -1/8 1/2"),
+        ([1 / 3, 2 / 7, 0], "1/3 2/7 0"),
+        ([0.12345, 0, 0], "0.123 0 0"),
+    ],
+)
+def test_points(q, told):
+    assert point(np.array(q, float)) == told
+
+
+def test_branches_and_sizes():
+    assert branches(4, 6) == "4–6"
+    assert branches(4, 4) == "4"
+    assert [size_of(n) for n in (12, 1200, 3_456_000, 7_000_000_000)] == [
+        "12 B",
+        "1.2 kB",
+        "3.46 MB",
+        "7 GB",
+    ]

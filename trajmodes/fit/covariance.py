@@ -1,0 +1,245 @@
+"""All that a harmonic fit can learn from a trajectory, in one pass.
+
+With the lattice transforms u(q) and f(q) of a frame (see `symmetry.translations`) a harmonic
+crystal obeys f(q) = −D(q) u(q), D without masses. The squared residual of all frames,
+
+    Σ_t Σ_q |f + D u|² = Σ|f|² + Σ_q tr[D C_uu D†] + 2 Re tr[D† C_fu],
+
+depends on the data only through C_uu(q) = Σ_t u u†, C_fu(q) = Σ_t f u† and Σ|f|². So neither
+the symmetry of the crystal nor a cutoff is needed while the trajectory is read: every
+constraint can be tried afterwards. Sums are kept for contiguous blocks of time, for errors.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Complexes, Floats, Ints, freeze
+from trajmodes.data import MotionBlock
+from trajmodes.errors import DataError
+from trajmodes.symmetry import HalfSpace, SpaceGroup, invariant_part, lattice_transform
+
+__all__ = ["BlockSums", "ForceCovariance", "ForceCovariances"]
+
+_BATCH_BYTES = 1 << 19
+"""Size of the displacements transformed at once: they and their transforms fit in L2 cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForceCovariances:
+    """Sums over the frames of each block of time (b), blocks without frames left out."""
+
+    space: HalfSpace
+    frames: Ints
+    """(b,) number of frames."""
+    displacement: Complexes
+    """(b, q, 3s, 3s), unit: Å². Σ_t u(q) u(q)†."""
+    force: Complexes
+    """(b, q, 3s, 3s), unit: eV. Σ_t f(q) u(q)†."""
+    force_square: Floats
+    """(b,), unit: eV²/Å². Σ_t Σ_a |f|²."""
+    displacement_sum: Floats
+    """(b, s, 3), unit: Å. Σ_t of the mean displacement of each site over the cells."""
+    force_sum: Floats
+    """(b, s, 3), unit: eV/Å. Σ_t of the mean force on each site over the cells."""
+
+    def __post_init__(self) -> None:
+        n_sites = self.space.supercell.crystal.n_sites
+        sizes = {"q": self.space.n_qpoints, "s": n_sites, "x": 3 * n_sites}
+        freeze(self, sizes, np.int64, frames="b")
+        freeze(self, sizes, complex, displacement="b q x x", force="b q x x")
+        freeze(self, sizes, float, force_square="b")
+        freeze(self, sizes, float, displacement_sum="b s 3", force_sum="b s 3")
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.frames)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return int(self.frames.sum())
+
+    @property
+    def mean_displacement(self) -> Floats:
+        """(s, 3) mean displacement of each site in Å."""
+        mean: Floats = self.displacement_sum.sum(axis=0) / self.n_frames
+        return mean
+
+    @property
+    def mean_force(self) -> Floats:
+        """(s, 3) mean force on each site in eV/Å."""
+        mean: Floats = self.force_sum.sum(axis=0) / self.n_frames
+        return mean
+
+    def with_reference_shift(self, group: SpaceGroup) -> "ForceCovariances":
+        """Count displacements and forces from their means, as far as symmetry allows these.
+
+        The atoms then move about their average sites, and a constant force that symmetry
+        allows is fitted together with the constants. What symmetry forbids of the means is
+        noise and stays. Only q = 0 changes.
+
+        Parameters
+        ----------
+        group
+            Space group of the crystal.
+        """
+        move = invariant_part(group, self.mean_displacement).ravel()
+        push = invariant_part(group, self.mean_force).ravel()
+        n_cells = self.space.supercell.n_cells
+        u = n_cells * self.displacement_sum.reshape(self.n_blocks, -1)
+        f = n_cells * self.force_sum.reshape(self.n_blocks, -1)
+        weight = (n_cells * self.frames)[:, None, None]
+        displacement, force = self.displacement.copy(), self.force.copy()
+        # Σ (u − m)(u − m)ᵀ and Σ (f − p)(u − m)ᵀ of the uniform motion √N_c u(q = 0)
+        displacement[:, 0] += weight * np.outer(move, move)
+        displacement[:, 0] -= u[:, :, None] * move + move[:, None] * u[:, None, :]
+        force[:, 0] += weight * np.outer(push, move)
+        force[:, 0] -= f[:, :, None] * move + push[:, None] * u[:, None, :]
+        square = self.force_square - 2.0 * f @ push + n_cells * self.frames * (push @ push)
+        shape = (1, *self.mean_force.shape)
+        counts = self.frames[:, None, None]
+        return ForceCovariances(
+            self.space,
+            self.frames,
+            displacement,
+            force,
+            square,
+            self.displacement_sum - counts * move.reshape(shape),
+            self.force_sum - counts * push.reshape(shape),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSums:
+    """The sums of some frames of one block of time; the fields are those of the result."""
+
+    frames: int
+    displacement: Floats
+    """(q, 3s·2, 3s·2), unit: Å². Σ_t v vᵀ, v holding real and imaginary parts by turns."""
+    force: Floats
+    """(q, 3s·2, 3s·2), unit: eV. Σ_t g vᵀ, g likewise made of f(q)."""
+    force_square: float
+    displacement_sum: Floats
+    """(s, 3), unit: Å."""
+    force_sum: Floats
+    """(s, 3), unit: eV/Å."""
+
+    def __add__(self, other: "BlockSums") -> "BlockSums":
+        """Add the sums of other frames of the same block."""
+        return BlockSums(
+            self.frames + other.frames,
+            self.displacement + other.displacement,
+            self.force + other.force,
+            self.force_square + other.force_square,
+            self.displacement_sum + other.displacement_sum,
+            self.force_sum + other.force_sum,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ForceCovariance:
+    """A `Reduction` of motion to `ForceCovariances`; its state maps block of time → sums.
+
+    Frame t of n falls in block t·B // n, whatever the cuts of the stream.
+    """
+
+    space: HalfSpace
+    n_frames: int
+    """Number of frames of the whole trajectory."""
+    n_blocks: int = 32
+    """Number of contiguous blocks of time."""
+
+    def chunk(self, block: MotionBlock) -> dict[int, BlockSums]:
+        """Sum one stretch of frames, block by block.
+
+        Raises
+        ------
+        DataError
+            If the trajectory has no forces.
+        """
+        if block.forces is None:
+            raise DataError(
+                "the trajectory has no forces, and constants are fitted to forces",
+                where=f"frames from {block.first_frame}",
+                fix="add fx fy fz to the dump: dump 1 all custom 10 run.lammpstrj "
+                "id type xu yu zu vx vy vz fx fy fz",
+            )
+        frames = block.first_frame + np.arange(block.n_frames)
+        labels = frames * self.n_blocks // self.n_frames
+        cuts = [0, *(np.flatnonzero(np.diff(labels)) + 1), block.n_frames]
+        return {
+            int(labels[start]): self._sums(
+                block.displacements[start:stop], block.forces[start:stop]
+            )
+            for start, stop in itertools.pairwise(cuts)
+            if stop > start
+        }
+
+    def combine(
+        self, earlier: dict[int, BlockSums], later: dict[int, BlockSums]
+    ) -> dict[int, BlockSums]:
+        """Add up two stretches of time."""
+        both = {b: earlier[b] + later[b] for b in earlier.keys() & later.keys()}
+        return {**earlier, **later, **both}
+
+    def finalize(self, state: dict[int, BlockSums]) -> ForceCovariances:
+        """Stack the blocks in order of time.
+
+        Raises
+        ------
+        DataError
+            If there was no frame.
+        """
+        sums = [state[b] for b in sorted(state)]
+        if not sums:
+            raise DataError("there are no frames to fit")
+        return ForceCovariances(
+            self.space,
+            np.array([part.frames for part in sums]),
+            np.array([_complex(part.displacement) for part in sums]),
+            np.array([_complex(part.force) for part in sums]),
+            np.array([part.force_square for part in sums]),
+            np.array([part.displacement_sum for part in sums]),
+            np.array([part.force_sum for part in sums]),
+        )
+
+    def _sums(self, displacements: Floats, forces: Floats) -> BlockSums:
+        n_frames, n_atoms, _ = displacements.shape
+        n_cells = self.space.supercell.n_cells
+        width = 6 * n_atoms // n_cells
+        uu_qxy = np.zeros((self.space.n_qpoints, width, width))
+        fu_qxy = np.zeros_like(uu_qxy)
+        size = max(8, _BATCH_BYTES // (24 * n_atoms))
+        for start in range(0, n_frames, size):
+            u_qtx = _real(lattice_transform(self.space, displacements[start : start + size]))
+            uu_qxy += u_qtx.swapaxes(1, 2) @ u_qtx
+            f_qtx = _real(lattice_transform(self.space, forces[start : start + size]))
+            fu_qxy += f_qtx.swapaxes(1, 2) @ u_qtx
+        by_site = (n_cells, n_atoms // n_cells, 3)
+        return BlockSums(
+            n_frames,
+            uu_qxy,
+            fu_qxy,
+            float(np.vdot(forces, forces)),
+            displacements.sum(axis=0).reshape(by_site).mean(axis=0),
+            forces.sum(axis=0).reshape(by_site).mean(axis=0),
+        )
+
+
+def _real(waves: Complexes) -> Floats:
+    """(q, t, 3s) complex numbers as (q, t, 3s·2) real and imaginary parts by turns."""
+    view: Floats = waves.view(np.float64)
+    return view
+
+
+def _complex(products: Floats) -> Complexes:
+    """Σ a b† from the sums of the products of real and imaginary parts."""
+    n_qpoints, width, _ = products.shape
+    parts = products.reshape(n_qpoints, width // 2, 2, width // 2, 2)
+    real = parts[:, :, 0, :, 0] + parts[:, :, 1, :, 1]
+    imaginary = parts[:, :, 1, :, 0] - parts[:, :, 0, :, 1]
+    result: Complexes = real + 1j * imaginary
+    return result

@@ -1,0 +1,108 @@
+"""The doors from Python: the names that ``import trajmodes as tm`` offers."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from trajmodes.config import Job, job_from_mapping, read_job
+from trajmodes.pipeline.load import LoadedRun, load
+from trajmodes.pipeline.log import Log
+from trajmodes.pipeline.run import analyse, run_job
+from trajmodes.report import Results
+
+__all__ = ["check", "job_of", "open_run", "run"]
+
+PathLike = str | os.PathLike[str]
+
+
+def open_run(trajectory: PathLike | Iterable[PathLike], **settings: Any) -> LoadedRun:
+    """Open a trajectory and match it to its crystal.
+
+    Parameters
+    ----------
+    trajectory
+        The file or files of one run, or one job file (``.toml``).
+    settings
+        As in `trajmodes.config.Job`: cell, timestep_fs, units, species, frames, …
+
+    Returns
+    -------
+    The run: ``run.arrays()`` are Dask arrays of the file, iterating over it gives blocks of
+    motion, ``run.diagnosis`` says what it is good for.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing, or something that only the user knows.
+    DataError
+        If the trajectory is not sound, or not of this crystal.
+
+    Examples
+    --------
+    >>> import trajmodes as tm
+    >>> run = tm.open("run.lammpstrj", cell="POSCAR", timestep_fs=1.0)  # doctest: +SKIP
+    >>> run.arrays()["velocities"].std().compute()  # doctest: +SKIP
+    """
+    return load(_job(trajectory, settings), log=Log())
+
+
+def run(trajectory: PathLike | Iterable[PathLike], **settings: Any) -> Results:
+    """Fit force constants to a run and project it on their modes.
+
+    Parameters
+    ----------
+    trajectory
+        The file or files of one run, or one job file (``.toml``).
+    settings
+        As in `trajmodes.config.Job`: cell, timestep_fs, cutoff, … With ``output`` the results
+        folder is written as well.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing, or something that only the user knows.
+    DataError
+        If the trajectory is not sound, not of this crystal, or too short for the constants.
+
+    Examples
+    --------
+    >>> import trajmodes as tm
+    >>> results = tm.run("run.lammpstrj", cell="POSCAR", timestep_fs=1.0)  # doctest: +SKIP
+    >>> results.to_dataset()["lifetime_ps"]  # doctest: +SKIP
+    """
+    job = _job(trajectory, settings)
+    command = f"trajmodes.run({', '.join(job.trajectory)})"
+    if settings.get("output") is not None:
+        return run_job(job, command=command).results
+    log = Log()
+    return analyse(load(job, log=log), command=command, log=log)
+
+
+def job_of(given: Mapping[str, Any]) -> Job:
+    """Job from the words of a command line; options that were not given are None.
+
+    Parameters
+    ----------
+    given
+        Names of `Job` and their values. A single trajectory that ends in ``.toml`` is a job
+        file, whose settings the others replace.
+
+    Raises
+    ------
+    UsageError
+        If a name or a value is impossible.
+    """
+    settings = {name: value for name, value in given.items() if value not in (None, ())}
+    return _job(settings.pop("trajectory"), settings)
+
+
+def _job(trajectory: PathLike | Iterable[PathLike], settings: Mapping[str, Any]) -> Job:
+    single = isinstance(trajectory, str | os.PathLike)
+    names = [os.fspath(path) for path in ([trajectory] if single else trajectory)]
+    base: dict[str, Any] = {"trajectory": names}
+    if len(names) == 1 and names[0].endswith(".toml"):
+        job = read_job(Path(names[0]))
+        base = {name: getattr(job, name) for name in Job.__dataclass_fields__}
+    plain = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in settings.items()}
+    return job_from_mapping({**base, **plain})

@@ -1,0 +1,192 @@
+"""The main job: one pass to fit, one to project, and everything told and written down."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from trajmodes.config import Job, toml_text
+from trajmodes.data import Modes
+from trajmodes.errors import DataError
+from trajmodes.export import write_phonopy
+from trajmodes.fit import ForceCovariance, HarmonicFit, fit_harmonic
+from trajmodes.phonons import band_path, dispersion, modes_at
+from trajmodes.pipeline.check import findings_of
+from trajmodes.pipeline.collect import bands_of, convergence_of, spectral_map
+from trajmodes.pipeline.load import LoadedRun, load
+from trajmodes.pipeline.log import Log, StartBar, no_bars
+from trajmodes.pipeline.provenance import input_files, versions
+from trajmodes.project import (
+    EnergyReduction,
+    ModeReduction,
+    Projector,
+    WelchReduction,
+    default_segment,
+    fit_lines,
+    segment_for,
+)
+from trajmodes.report import (
+    Projection,
+    Provenance,
+    Results,
+    Writer,
+    open_folder,
+    write_results,
+)
+from trajmodes.streaming import stream
+from trajmodes.symmetry import half_space
+
+__all__ = ["Written", "analyse", "fit_run", "run_job"]
+
+PATH_SPACING = 0.02
+"""Distance of neighbouring points of the band path in 1/Å, 2π included: far finer than any
+feature of a dispersion whose constants reach 10 Å."""
+
+
+class Written(NamedTuple):
+    """Results and the files that hold them."""
+
+    results: Results
+    files: Mapping[str, str]
+    """Path → what the file is, in one line."""
+
+
+def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
+    """Do a job and write its results folder.
+
+    Parameters
+    ----------
+    job
+        What to read and what to make of it.
+    command
+        The command line or call, for the provenance.
+    bars
+        Starts a progress bar: (title, number of frames) → function to advance it.
+
+    Raises
+    ------
+    TrajmodesError
+        Whatever is wrong with the input, the folder or the disk, with what to do about it.
+    """
+    log = Log()
+    with open_folder(job.output) as folder:
+        results = analyse(load(job, log=log), command=command, log=log, bars=bars)
+        with TemporaryDirectory() as scratch, log.stage("write"):
+            for_phonopy = write_phonopy(results.constants, results.supercell, Path(scratch))
+            extra = {
+                path.name: Writer("loaded by phonopy", partial(shutil.copyfile, path))
+                for path in for_phonopy
+            }
+            extra["run.toml"] = Writer("the job as resolved", _text_writer(toml_text(job)))
+            extra["run.log"] = Writer("what was done, and how long it took", log.write)
+            files = write_results(results, folder, extra)
+    paths = {str(Path(job.output) / name): text for name, text in files.items()}
+    return Written(replace(results, timings=log.seconds), paths)
+
+
+def _text_writer(text: str) -> "partial[int]":
+    return partial(Path.write_text, data=text, encoding="utf-8")
+
+
+def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars) -> Results:
+    """Fit constants to a run, project it on their modes, and fit the lines.
+
+    Parameters
+    ----------
+    run
+        The run, matched to its crystal.
+    command
+        The command line or call, for the provenance.
+    log
+        Takes down the stages.
+    bars
+        Starts a progress bar.
+
+    Raises
+    ------
+    DataError
+        If the run has no forces, or too few frames for the constants.
+    """
+    with input_files(run.files) as hashes:
+        fit = fit_run(run, log=log, bars=bars)
+        with log.stage("phonons"):
+            space = half_space(run.supercell)
+            modes = modes_at(fit.constants, space.qpoints, space.weights)
+            bands = dispersion(fit.constants, band_path(run.supercell.crystal, PATH_SPACING))
+        projection = project_run(run, modes, log=log, bars=bars)
+        inputs = hashes.result()
+    temperature = run.job.temperature or (
+        run.diagnosis.temperature if projection is None else projection.energies.temperature
+    )
+    if projection is not None:
+        power_map = spectral_map(bands, modes, projection.spectra)
+        projection = replace(projection, spectral_map=power_map)
+    return Results(
+        supercell=run.supercell,
+        constants=replace(fit.constants, temperature=temperature),
+        modes=modes,
+        bands=bands_of(bands),
+        provenance=Provenance(versions(), inputs, command, toml_text(run.job)),
+        projection=projection,
+        convergence=convergence_of(fit),
+        diagnosis=findings_of(run.diagnosis),
+        warnings=run.trajectory.notes,
+        notes=(*run.notes, *fit.notes),
+        timings=log.seconds,
+    )
+
+
+def fit_run(run: LoadedRun, *, log: Log, bars: StartBar = no_bars) -> HarmonicFit:
+    """First pass: effective force constants of a run.
+
+    Raises
+    ------
+    DataError
+        If the run has no forces, or too few frames for the constants.
+    """
+    with log.stage("first pass: force constants"):
+        reduction = ForceCovariance(half_space(run.supercell), run.n_frames)
+        advance = bars("first pass: fit", run.n_frames)
+        covariances = stream(
+            run.motion, run.blocks, reduction, workers=run.job.workers, progress=advance
+        )
+    with log.stage("solve"):
+        return fit_harmonic(covariances, cutoff=run.job.cutoff, temperature=run.job.temperature)
+
+
+def project_run(
+    run: LoadedRun, modes: Modes, *, log: Log, bars: StartBar = no_bars
+) -> Projection | None:
+    """Second pass: energies, spectra and lines of all modes; None without velocities."""
+    if not run.trajectory.has_velocities:
+        return None
+    interval_ps = run.trajectory.interval_ps
+    if interval_ps is None:
+        raise DataError(
+            "the time between frames is not known, and spectra need it",
+            fix="give --timestep-fs, the time step of the simulation",
+        )
+    with log.stage("second pass: projection"):
+        projector = Projector(half_space(run.supercell), modes)
+        stretches = run.trajectory.segments
+        longest = max(stop - start for start, stop in stretches)
+        wanted = run.job.resolution_thz
+        frames = (
+            default_segment(longest, interval_ps, projector.n_series)
+            if wanted is None
+            else segment_for(wanted, interval_ps)
+        )
+        reduction = ModeReduction(
+            EnergyReduction(projector, run.n_frames),
+            WelchReduction(projector, frames, interval_ps, stretches),
+        )
+        advance = bars("second pass: project", run.n_frames)
+        energies, spectra = stream(
+            run.motion, run.blocks, reduction, workers=run.job.workers, progress=advance
+        )
+    with log.stage("lines"):
+        lines, models = fit_lines(spectra, modes)
+    return Projection(energies, spectra, lines, models)

@@ -1,0 +1,51 @@
+"""Results and checks as text for the terminal."""
+
+import shutil
+from collections.abc import Mapping
+
+from rich.console import Console, RenderableType
+
+from trajmodes.report import Results, read_results, render
+
+__all__ = ["show_file", "show_results", "text_of"]
+
+_WIDTH = 100
+"""Widest text: longer lines are hard to read, whatever the terminal."""
+
+
+def text_of(part: RenderableType) -> str:
+    """Text of something that rich can show, as wide as the terminal but at most 100 columns."""
+    width = min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDTH)
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(part)
+    return capture.get()
+
+
+def show_results(results: Results, files: Mapping[str, str]) -> str:
+    """Tell what a run gave and where it was written.
+
+    Parameters
+    ----------
+    results
+        What the run gave.
+    files
+        Path of each file that was written → what it is.
+    """
+    return text_of(render(results, files=files))
+
+
+def show_file(path: str) -> str:
+    """Tell what a results file holds.
+
+    Parameters
+    ----------
+    path
+        The file ``results.nc``.
+
+    Raises
+    ------
+    DataError
+        If it is not a results file.
+    """
+    return text_of(render(read_results(path), rows=None))

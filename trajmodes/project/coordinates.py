@@ -1,0 +1,102 @@
+"""From motion to mode amplitudes, for all commensurate q of any supercell at once.
+
+    Q_qm(t) = N_c^{-½} Σ_lb √M_b e*_b(qm)·u_lb(t) e^{−iq·r_lb}
+
+The sum over cells is a lattice FFT; the sum over sites and directions, mass weight included,
+is one (3s × 3s) product per q. Frames go through both in batches that stay in the cache.
+Velocities give Q̇; forces, divided by √M instead of multiplied, give the mode force 𝓕.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Complexes, Floats
+from trajmodes.data import Modes, MotionBlock
+from trajmodes.errors import DataError
+from trajmodes.symmetry.translations import HalfSpace, lattice_transform
+
+__all__ = ["Amplitudes", "Projector"]
+
+_BATCH_BYTES = 1 << 19
+
+
+@dataclass(frozen=True, slots=True)
+class Amplitudes:
+    """Mode amplitudes of consecutive frames."""
+
+    first_frame: int
+    """Index of the first frame within the trajectory."""
+    coordinate: Complexes
+    """(q, m, t), Q in √(eV) ps."""
+    velocity: Complexes | None
+    """(q, m, t), Q̇ in √(eV); None where the trajectory has no velocities."""
+    force: Complexes | None
+    """(q, m, t), 𝓕 in √(eV)/ps; None where the trajectory has no forces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projector:
+    """Projection of real-space fields on the modes at all commensurate q.
+
+    Raises
+    ------
+    DataError
+        If the modes are not given at the q points of the space, in the same order.
+    """
+
+    space: HalfSpace
+    """The commensurate q points of the supercell, one of each pair ±q."""
+    modes: Modes
+    """The modes there, in the same order."""
+
+    def __post_init__(self) -> None:
+        same = self.space.qpoints.shape == self.modes.qpoints.shape and np.allclose(
+            self.space.qpoints, self.modes.qpoints, rtol=0.0, atol=1e-9
+        )
+        if not same or not np.array_equal(self.space.weights, self.modes.weights):
+            raise DataError(
+                "modes and supercell list different q points",
+                fix="diagonalise at the q points of half_space(supercell)",
+            )
+
+    @property
+    def n_series(self) -> int:
+        """Number of complex time series: q points times branches."""
+        return self.modes.omega.size
+
+    def coordinates(self, displacements: Floats) -> Complexes:
+        """Q of displacements (t, a, 3) in Å, as (q, m, t) in √(eV) ps."""
+        return self._amplitudes(displacements, 0.5)
+
+    def velocities(self, velocities: Floats) -> Complexes:
+        """Q̇ of velocities (t, a, 3) in Å/ps, as (q, m, t) in √(eV)."""
+        return self._amplitudes(velocities, 0.5)
+
+    def forces(self, forces: Floats) -> Complexes:
+        """Mode force 𝓕 of forces (t, a, 3) in eV/Å, as (q, m, t) in √(eV)/ps."""
+        return self._amplitudes(forces, -0.5)
+
+    def project(self, block: MotionBlock) -> Amplitudes:
+        """Amplitudes of all fields that the block has."""
+        return Amplitudes(
+            block.first_frame,
+            self.coordinates(block.displacements),
+            None if block.velocities is None else self.velocities(block.velocities),
+            None if block.forces is None else self.forces(block.forces),
+        )
+
+    def _amplitudes(self, field: Floats, mass_power: float) -> Complexes:
+        n_q, n_m = self.modes.omega.shape
+        weights = self.modes.crystal.masses**mass_power
+        bras = (self.modes.vectors.conj() * weights[:, None]).reshape(n_q, n_m, -1)
+        n_frames = len(field)
+        result = np.empty((n_q, n_m, n_frames), dtype=complex)
+        batch = max(1, _BATCH_BYTES // max(1, field[0].nbytes)) if n_frames else 1
+        for start in range(0, n_frames, batch):
+            frames = slice(start, start + batch)
+            # (q, m, s x) @ (q, s x, t) → (q, m, t)
+            result[:, :, frames] = bras @ lattice_transform(self.space, field[frames]).swapaxes(
+                1, 2
+            )
+        return result

@@ -1,0 +1,119 @@
+"""Standard errors of mode energies that stay honest when modes outlive the run.
+
+Blocks of frames give the error of a mean only where they are longer than the correlation time.
+The energy of a phonon decays as e^{−γt} with 1/γ of 5 to 100 ps, so in an ordinary run the
+blocks are correlated, or see hardly any variation at all. What is known besides is the size of
+the fluctuations: a nearly harmonic degree of freedom has an exponentially distributed energy,
+so the mean over M of them varies by C₀ = ⟨energy⟩²/M. With x = duration/lifetime the variance
+of the time mean is C₀ h(x), h(x) = 2(x − 1 + e^{−x})/x², and that of the means of n blocks
+about the time mean is C₀[h(x/n) − h(x)].
+
+Blocks of several lengths (Flyvbjerg & Petersen, J. Chem. Phys. 91, 461 (1989)) tell which x
+fits, and x being uncertain, h(x) is averaged over what they allow. For short lifetimes C₀
+drops out and plain blocking remains; for long ones the error ends at the √C₀ of a snapshot.
+The energy of a mode does a diffusion whose strength is proportional to the energy itself:
+therefore variances of blocks are measured in (own mean)(expected mean). C₀ takes the expected
+mean: errors that went down with a low mean would make low energies look certain.
+
+The spread between the members of a set is not used. Modes of one star exchange energy among
+themselves, and the two waves of ±q beat, faster than the set as a whole exchanges energy with
+the rest: the members are then more alike than independent ones. (Silicon at 300 K: an error
+from the spread alone is 1.5 times too small.) For the same reason the blocks are those of the
+mean over the set, not of its members.
+"""
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints
+
+__all__ = ["block_sem", "energy_sem", "ratio_sem"]
+
+# Trust in ln(variance) per block. An exponential energy has a kurtosis of 9, so that
+# var(ln variance) is about 8 per independent block; several lengths share the same data.
+_TRUST = 0.4
+_FEWEST_BLOCKS = 8
+_RUN_PER_LIFETIME = np.geomspace(1e-2, 1e4, 300)
+
+
+def energy_sem(blocks: Floats, members: Ints, expected: Floats) -> Floats:
+    """Estimate the standard error of the mean energy of each set: see the module's text.
+
+    Parameters
+    ----------
+    blocks
+        (b, g) means over time blocks of equal length, in any unit of energy.
+    members
+        (g,) number of real degrees of freedom in each set.
+    expected
+        (g,) mean that each set should have: ½k_BT by equipartition.
+
+    Returns
+    -------
+    (g,) standard errors; nan where there are fewer than eight blocks.
+    """
+    if len(blocks) < _FEWEST_BLOCKS:
+        return np.full(len(members), np.nan)
+    mean = blocks.mean(axis=0)
+    tiny = np.finfo(float).tiny
+    unit = np.maximum(np.abs(mean * expected) / members, tiny)
+    x = _RUN_PER_LIFETIME
+    misfit = np.zeros((len(members), len(x)))
+    for level in _coarser(blocks):
+        seen = np.maximum(((level - mean) ** 2).mean(axis=0) / unit, tiny)
+        model = _smoothing(x / len(level)) - _smoothing(x)
+        misfit += _TRUST * len(level) * np.log(seen[:, None] / model) ** 2
+    likely = np.exp(-0.5 * (misfit - misfit.min(axis=1, keepdims=True)))
+    smoothing = (likely * _smoothing(x)).sum(axis=1) / likely.sum(axis=1)
+    sem: Floats = np.abs(expected) * np.sqrt(smoothing / members)
+    return sem
+
+
+def ratio_sem(above: Floats, below: Floats) -> Floats:
+    """Relative standard error of a ratio of two means, by the linearised block jackknife.
+
+    What the two share, above all the slow energy of a mode, cancels; what is left decorrelates
+    fast enough for plain blocks.
+
+    Parameters
+    ----------
+    above, below
+        (b, …) block means of numerator and denominator.
+    """
+    return block_sem(above / above.mean(axis=0) - below / below.mean(axis=0))
+
+
+def block_sem(blocks: Floats) -> Floats:
+    """Estimate the standard error of a mean from block means: the largest over their lengths.
+
+    Parameters
+    ----------
+    blocks
+        (b, …) means over time blocks of equal length.
+
+    Returns
+    -------
+    (…) standard errors; nan where there are fewer than eight blocks.
+    """
+    if len(blocks) < _FEWEST_BLOCKS:
+        return np.full(blocks.shape[1:], np.nan)
+    sems = [level.std(axis=0, ddof=1) / np.sqrt(len(level)) for level in _coarser(blocks)]
+    sem: Floats = np.max(sems, axis=0)
+    return sem
+
+
+def _coarser(blocks: Floats) -> list[Floats]:
+    """Block means (b, …) at b, b/2, b/4 … down to the fewest that still say something."""
+    levels = [blocks]
+    while len(blocks) % 2 == 0 and len(blocks) >= 2 * _FEWEST_BLOCKS:
+        blocks = 0.5 * (blocks[0::2] + blocks[1::2])
+        levels.append(blocks)
+    return levels
+
+
+def _smoothing(x: Floats) -> Floats:
+    """h(x), the variance of the mean of an exponentially correlated series, per its own."""
+    # The series avoids the cancellation at small x, where every digit of h(x/n) − h(x) counts.
+    series = 1.0 - x / 3.0 + x**2 / 12.0 - x**3 / 60.0
+    safe = np.maximum(x, 1e-2)
+    h: Floats = np.where(x < 1e-2, series, 2.0 * (safe + np.expm1(-safe)) / safe**2)
+    return h

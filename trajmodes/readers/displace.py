@@ -1,0 +1,238 @@
+"""From frames as the file has them to motion about the reference.
+
+Every frame is treated alone, so that results do not depend on where blocks are cut. The crystal
+may have drifted any distance and atoms may have been folded or hopped whole boxes: the drift
+d is first taken roughly, as the circular mean of x − reference over a few atoms, then u is the
+nearest image of (x − reference − d), turned to the user's frame, put in canonical order, less
+its mass-weighted mean. The choice of those few atoms only decides between images.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from ase.geometry import minkowski_reduce
+from numba import njit
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data import FrameBlock, MotionBlock
+from trajmodes.errors import DataError
+from trajmodes.readers.match import Match
+
+__all__ = ["Displacer", "FrameFigures"]
+
+_PROBES = 16
+"""Atoms that the drift of a frame is first taken from."""
+_FIXED = 2e-6
+"""Relative change of the box that still counts as none."""
+
+
+class FrameFigures(NamedTuple):
+    """What was taken away from the frames of a block, in the user's frame."""
+
+    drift: Floats
+    """(t, 3), unit: Å. Centre of mass about that of the reference, known up to box vectors."""
+    drift_velocity: Floats | None
+    """(t, 3), unit: Å/ps. Velocity of the centre of mass."""
+    net_force: Floats | None
+    """(t, 3), unit: eV/Å. Sum of the forces."""
+    farthest: Floats
+    """(t,), unit: Å. Largest displacement of an atom."""
+
+
+class _Plan(NamedTuple):
+    reference: Floats
+    slots: Ints
+    shares: Floats
+    """(a,) mass of each atom of the file as a part of the whole."""
+    probes: Ints
+    box: Floats
+    inverse: Floats
+    rotation: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Displacer:
+    """Callable that turns a `FrameBlock` into a `MotionBlock`; picklable and thread-safe."""
+
+    match: Match
+    _plan: _Plan = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        match = self.match
+        masses = match.supercell.masses[match.slots]
+        n_atoms = len(masses)
+        # Reduced vectors of the same lattice have the widest cell to round in.
+        box, _ = minkowski_reduce(match.box)
+        plan = _Plan(
+            np.ascontiguousarray(match.reference),
+            np.ascontiguousarray(match.slots),
+            masses / masses.sum(),
+            np.unique(np.linspace(0, n_atoms - 1, min(_PROBES, n_atoms)).astype(np.int64)),
+            np.ascontiguousarray(box),
+            np.ascontiguousarray(np.linalg.inv(box)),
+            np.ascontiguousarray(match.rotation),
+        )
+        object.__setattr__(self, "_plan", plan)
+
+    def __call__(self, block: FrameBlock) -> MotionBlock:
+        """Motion of every frame of a block; see `measure`."""
+        return self.measure(block)[0]
+
+    def measure(self, block: FrameBlock) -> tuple[MotionBlock, FrameFigures]:
+        """Motion of every frame of a block, and what was taken away from it.
+
+        Parameters
+        ----------
+        block
+            Frames of the run that was matched.
+
+        Raises
+        ------
+        DataError
+            If the box is not that of the match, or an atom is farther from its site than half
+            the distance between neighbours.
+        """
+        self._check_box(block)
+        shape = block.positions.shape
+        u_tax, drift_tx = np.empty(shape), np.empty((shape[0], 3))
+        farthest, atom = np.empty(shape[0]), np.empty(shape[0], dtype=np.int64)
+        _displace(block.positions, self._plan, u_tax, drift_tx, (farthest, atom))
+        self._check_hops(block, farthest, atom)
+        velocities = drift_velocity = forces = net_force = None
+        if block.velocities is not None:
+            velocities, drift_velocity = np.empty(shape), np.empty((shape[0], 3))
+            _turn(block.velocities, self._plan, self._plan.shares, velocities, drift_velocity)
+        if block.forces is not None:
+            forces, net_force = np.empty(shape), np.empty((shape[0], 3))
+            even = np.full(shape[1], 1.0 / shape[1])
+            _turn(block.forces, self._plan, even, forces, net_force)
+            net_force *= shape[1]
+        motion = MotionBlock(block.first_frame, u_tax, velocities, forces)
+        return motion, FrameFigures(drift_tx, drift_velocity, net_force, farthest)
+
+    def _check_box(self, block: FrameBlock) -> None:
+        if block.positions.shape[1] != len(self.match.slots):
+            raise DataError(
+                f"a frame has {block.positions.shape[1]} atoms where {len(self.match.slots)} "
+                "were matched",
+                where=f"frame {block.first_frame}",
+            )
+        box = self.match.box
+        length = np.linalg.norm(box, axis=1).max()
+        change = np.abs(block.cells - box).max(axis=(1, 2)) / length
+        wrong = np.flatnonzero(~(change <= _FIXED))
+        if len(wrong):
+            t = wrong[0]
+            raise DataError(
+                f"the box differs from that of the match by {change[t]:.2e} of its length",
+                where=f"frame {block.first_frame + t}, step {block.steps[t]}",
+                why="the run was made at constant pressure (NPT), or its box was deformed",
+                fix="run at a fixed box (NVE or NVT), with the mean box of this run",
+            )
+
+    def _check_hops(self, block: FrameBlock, farthest: Floats, atom: Ints) -> None:
+        limit = 0.5 * self.match.spacing
+        wrong = np.flatnonzero(~(farthest <= limit))
+        if len(wrong):
+            t = wrong[0]
+            raise DataError(
+                f"atom {self.match.ids[atom[t]]} is {farthest[t]:.2f} Å from its site",
+                where=f"frame {block.first_frame + t}, step {block.steps[t]}; half the "
+                f"distance between neighbours is {limit:.2f} Å",
+                why="the atom hopped to another site, or the crystal melted",
+                fix="use a temperature, or a part of the run, where every atom keeps its site",
+            )
+
+
+@njit(nogil=True, cache=True)
+def _displace(x_tax, plan, u_tax, drift_tx, farthest):  # type: ignore[no-untyped-def]
+    """Fill displacements (t, a, 3), drift (t, 3), and the largest distances and their atoms."""
+    n_frames, n_atoms, _ = x_tax.shape
+    turn = plan.rotation
+    start, apart, centre = np.empty(3), np.empty(3), np.empty(3)
+    for t in range(n_frames):
+        _rough_drift(x_tax[t], plan, start)
+        centre[:] = 0.0
+        for a in range(n_atoms):
+            for x in range(3):
+                apart[x] = x_tax[t, a, x] - plan.reference[a, x] - start[x]
+            _fold(apart, plan.box, plan.inverse)
+            slot = plan.slots[a]
+            for y in range(3):
+                u = apart[0] * turn[0, y] + apart[1] * turn[1, y] + apart[2] * turn[2, y]
+                u_tax[t, slot, y] = u
+                centre[y] += plan.shares[a] * u
+        for y in range(3):
+            drift_tx[t, y] = centre[y]
+            for x in range(3):
+                drift_tx[t, y] += start[x] * turn[x, y]
+        farthest[0][t], farthest[1][t] = _centre(u_tax[t], centre, plan.slots)
+
+
+@njit(nogil=True, cache=True)
+def _fold(apart, box, inverse):  # type: ignore[no-untyped-def]
+    """Replace a vector by its nearest image; folded atoms only are off by half a box."""
+    for y in range(3):
+        reduced = apart[0] * inverse[0, y] + apart[1] * inverse[1, y] + apart[2] * inverse[2, y]
+        boxes = np.rint(reduced)
+        if boxes != 0.0:
+            for x in range(3):
+                apart[x] -= boxes * box[y, x]
+
+
+@njit(nogil=True, cache=True)
+def _centre(u_ax, centre, slots):  # type: ignore[no-untyped-def]
+    """Take the centre of mass away; the largest distance that is left, and the file's atom."""
+    worst, where = -1.0, 0
+    for a in range(len(slots)):
+        square = 0.0
+        for x in range(3):
+            u = u_ax[slots[a], x] - centre[x]
+            u_ax[slots[a], x] = u
+            square += u * u
+        # Written so that a nan counts as the largest.
+        if not square <= worst:
+            worst, where = square, a
+    return np.sqrt(worst), where
+
+
+@njit(nogil=True, cache=True)
+def _rough_drift(x_ax, plan, start):  # type: ignore[no-untyped-def]
+    """Circular mean in Å, in the frame of the file, of x − reference over the probes."""
+    start[:] = 0.0
+    for y in range(3):
+        cosine = sine = 0.0
+        for a in plan.probes:
+            phase = 0.0
+            for x in range(3):
+                phase += (x_ax[a, x] - plan.reference[a, x]) * plan.inverse[x, y]
+            cosine += np.cos(2.0 * np.pi * phase)
+            sine += np.sin(2.0 * np.pi * phase)
+        mean = np.arctan2(sine, cosine) / (2.0 * np.pi)
+        for x in range(3):
+            start[x] += mean * plan.box[y, x]
+
+
+@njit(nogil=True, cache=True)
+def _turn(v_tax, plan, shares, out_tax, mean_tx):  # type: ignore[no-untyped-def]
+    """Turn and reorder a field (t, a, 3), less its mean with given shares (a,), kept too."""
+    n_frames, n_atoms, _ = v_tax.shape
+    turn, mean = plan.rotation, np.empty(3)
+    for t in range(n_frames):
+        mean[:] = 0.0
+        for a in range(n_atoms):
+            slot = plan.slots[a]
+            for y in range(3):
+                v = (
+                    v_tax[t, a, 0] * turn[0, y]
+                    + v_tax[t, a, 1] * turn[1, y]
+                    + v_tax[t, a, 2] * turn[2, y]
+                )
+                out_tax[t, slot, y] = v
+                mean[y] += shares[a] * v
+        for a in range(n_atoms):
+            for y in range(3):
+                out_tax[t, a, y] -= mean[y]
+        for y in range(3):
+            mean_tx[t, y] = mean[y]

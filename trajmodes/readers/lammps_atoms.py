@@ -1,0 +1,136 @@
+"""What the first frame of a LAMMPS dump tells of its atoms."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.errors import DataError
+from trajmodes.readers.lammps_columns import Layout
+from trajmodes.readers.lammps_dump import FramePlaces, parse_frames
+from trajmodes.readers.scan import SKIP, Target
+
+__all__ = ["FirstFrame", "coordinate_digits", "look_at_atoms"]
+
+_SAMPLE_BYTES = 1 << 15
+_SYMBOL = re.compile(r"[A-Z][a-z]?")
+_MASS_OF_CARBON = (11.5, 13.5)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstFrame:
+    """The atoms, sorted by id where they have one."""
+
+    ids: Ints | None
+    types: Ints | None
+    masses: Floats | None
+    """(a,) in the units of the file."""
+    species: tuple[str, ...] | None
+    notes: tuple[str, ...]
+
+
+def look_at_atoms(places: FramePlaces, n_atoms: int, layout: Layout) -> FirstFrame:
+    """Ids, types, masses and species of the first frame.
+
+    Parameters
+    ----------
+    places
+        Where the frames are.
+    n_atoms
+        Number of atoms.
+    layout
+        Which columns every frame has.
+
+    Raises
+    ------
+    DataError
+        If ids or types are not integers, an id appears twice, or a row is not sound.
+    """
+    names = places.columns[places.header[0]]
+    wanted = {"id": 0, "type": 1, "mass": 2}
+    plan = np.array([wanted.get(name, SKIP) for name in names], dtype=np.int64)
+    none = np.empty(0, dtype=np.int64)
+    fields = np.zeros((1, 1, n_atoms, 3))
+    parse_frames(places, 0, 1, Target(plan, none, none, fields))
+    ids = _integers(fields[0, 0, :, 0], "id", places)
+    types = _integers(fields[0, 0, :, 1], "type", places)
+    order = np.argsort(ids, kind="stable") if layout.ids else np.arange(n_atoms)
+    ids, types = ids[order], types[order]
+    twice = np.unique(ids[1:][np.diff(ids) == 0]) if layout.ids else none
+    if len(twice):
+        listed = ", ".join(map(str, twice[:10].tolist()))
+        raise DataError(f"atom ids appear twice in one frame: {listed}", where=_first(places))
+    masses = fields[0, 0, order, 2] if "mass" in names else None
+    species: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+    if "element" in names:
+        symbols = [row[names.index("element")] for row in _rows(places, 0)]
+        species, notes = _credible([symbols[a] for a in order], types, masses)
+    return FirstFrame(
+        ids if layout.ids else None, types if layout.types else None, masses, species, notes
+    )
+
+
+def _first(places: FramePlaces) -> str:
+    path = places.sources[places.file[0]].stamp.path
+    return f"{path}, frame 0, step {places.steps[0]}"
+
+
+def _integers(values: Floats, name: str, places: FramePlaces) -> Ints:
+    odd = np.flatnonzero(values != np.rint(values))
+    if len(odd):
+        what = f"{values[odd[0]]:g} is not an integer"
+        raise DataError(what, where=f"{_first(places)}, column {name}")
+    return values.astype(np.int64)
+
+
+def _rows(places: FramePlaces, frame: int, most: int | None = None) -> list[list[str]]:
+    """Tokens of the complete rows of a frame, or of its first ones, within so many bytes."""
+    source = places.sources[places.file[frame]]
+    at, stop = int(places.body[frame]), int(places.stop[frame])
+    lines = source.text(at, min(stop - at, most or stop - at)).split("\n")
+    return [line.split() for line in lines[:-1] if line.strip()]
+
+
+def _credible(
+    symbols: list[str], types: Ints, masses: Floats | None
+) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """Species as the column `element` has them, unless they are only LAMMPS's default C."""
+    mend = "mend: dump_modify ID element SYMBOLS, one for each type"
+    odd = sorted({symbol for symbol in symbols if not _SYMBOL.fullmatch(symbol)})
+    if odd:
+        return None, (f"'{odd[0]}' in column element is not a chemical symbol; {mend}",)
+    if set(symbols) == {"C"}:
+        low, high = _MASS_OF_CARBON
+        carbon = masses is not None and bool(((masses > low) & (masses < high)).all())
+        if not carbon or len(np.unique(types)) > 1:
+            default = "column element says C for all atoms, which is what LAMMPS writes untold"
+            return None, (f"{default}; {mend}",)
+    return tuple(symbols), ()
+
+
+def coordinate_digits(places: FramePlaces, layout: Layout) -> int:
+    """Most significant digits that a coordinate is written with, in a sample of the frames.
+
+    Parameters
+    ----------
+    places
+        Where the frames are.
+    layout
+        Which columns are the coordinates.
+    """
+    n_frames = len(places.steps)
+    most = 0
+    for frame in {0, n_frames // 2, n_frames - 1}:
+        names = places.columns[places.header[frame]]
+        wanted = [names.index(name) for name in layout.coordinates.names]
+        for row in _rows(places, frame, _SAMPLE_BYTES):
+            if len(row) == len(names):
+                most = max(most, *(_significant(row[column]) for column in wanted))
+    return most
+
+
+def _significant(token: str) -> int:
+    mantissa = token.lower().partition("e")[0]
+    return len(mantissa.lstrip("+-").replace(".", "").lstrip("0"))

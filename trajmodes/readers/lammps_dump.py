@@ -1,0 +1,222 @@
+"""LAMMPS text dumps as a trajectory: frames are parsed in parallel from byte ranges.
+
+A read loads the text of a few frames at a time (about `_PIECE` bytes, or one frame where that
+is larger), parses it into the arrays that are handed out, and turns these into Cartesian
+internal units in place. The files are opened anew by every read, so that any number of threads
+and processes may do so at once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numba import njit
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data import FrameBlock
+from trajmodes.errors import DataError, UsageError
+from trajmodes.readers.compressed import TextSource
+from trajmodes.readers.lammps_columns import Layout
+from trajmodes.readers.lammps_units import UnitFactors
+from trajmodes.readers.scan import Target, TextFault, fill_rows, padded
+
+__all__ = ["FramePlaces", "LammpsDump", "parse_frames"]
+
+_PIECE = 1 << 21
+
+
+@dataclass(frozen=True, slots=True)
+class FramePlaces:
+    """Where the rows of frames are, and what their columns are."""
+
+    sources: tuple[TextSource, ...]
+    columns: tuple[tuple[str, ...], ...]
+    """The different lists of column names."""
+    file: Ints
+    """(t,) index into sources."""
+    body: Ints
+    """(t,) byte at which the rows start."""
+    stop: Ints
+    """(t,) byte at which they stop."""
+    header: Ints
+    """(t,) index into columns."""
+    steps: Ints
+    """(t,) simulation step."""
+
+    def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Cut frames [start, stop) into runs that are read and parsed together."""
+        first = start
+        for t in range(start + 1, stop + 1):
+            if (
+                t == stop
+                or self.file[t] != self.file[first]
+                or self.header[t] != self.header[first]
+                or self.body[t] < self.stop[t - 1]
+                or self.stop[t] - self.body[first] > _PIECE
+            ):
+                yield first, t
+                first = t
+
+
+def parse_frames(
+    places: FramePlaces, start: int, stop: int, target: Target, at: int = 0
+) -> None:
+    """Parse frames [start, stop), which are one piece, into the fields from frame `at` on.
+
+    Parameters
+    ----------
+    places
+        Where the frames are.
+    start
+        First frame.
+    stop
+        Frame behind the last one.
+    target
+        What to do with the columns, and where the numbers go.
+    at
+        Place of the first frame on the t axis of the fields.
+
+    Raises
+    ------
+    DataError
+        If the text is not what it should be, or the file has changed.
+    """
+    source = places.sources[places.file[start]]
+    first, size = int(places.body[start]), int(places.stop[stop - 1] - places.body[start])
+    text = padded(size)
+    spans = np.stack([places.body[start:stop], places.stop[start:stop]], axis=1) - first
+    try:
+        with source.reading() as descriptor:
+            source.fill(descriptor, text[:size], first)
+            fill_rows(text, spans, at, target)
+    except TextFault as fault:
+        raise _located(fault, places, start + fault.frame, first + fault.at) from None
+
+
+def _located(fault: TextFault, places: FramePlaces, frame: int, offset: int) -> DataError:
+    source = places.sources[places.file[frame]]
+    names = places.columns[places.header[frame]]
+    column = f", column {names[fault.column]}" if 0 <= fault.column < len(names) else ""
+    where = f"{source.stamp.path}, frame {frame}, step {places.steps[frame]}"
+    return DataError(fault.what, where=f"{where}, line {source.line_at(offset)}{column}")
+
+
+@dataclass(frozen=True, slots=True)
+class LammpsDump:
+    """Frames of LAMMPS text dumps; see `trajmodes.readers.trajectory.Trajectory`."""
+
+    paths: tuple[Path, ...]
+    n_frames: int
+    n_atoms: int
+    steps: Ints
+    times_ps: Floats | None
+    interval_ps: float | None
+    segments: tuple[tuple[int, int], ...]
+    ids: Ints | None
+    types: Ints | None
+    species: tuple[str, ...] | None
+    masses: Floats | None
+    unit_style: str
+    columns: tuple[str, ...]
+    n_bytes: int
+    precision_digits: int
+    notes: tuple[str, ...]
+    layout: Layout = field(repr=False)
+    """What is read of every frame."""
+    factors: UnitFactors = field(repr=False)
+    """Factors into internal units."""
+    places: FramePlaces = field(repr=False)
+    """Where the frames are."""
+    cells: Floats = field(repr=False)
+    """(t, 3, 3), unit: Å. Rows are the box vectors."""
+    origins: Floats = field(repr=False)
+    """(t, 3), unit: Å. Corner of the box."""
+
+    @property
+    def has_velocities(self) -> bool:
+        """Whether every frame has velocities."""
+        return self.layout.velocities
+
+    @property
+    def has_forces(self) -> bool:
+        """Whether every frame has forces."""
+        return self.layout.forces
+
+    @property
+    def unwrapped(self) -> bool:
+        """Whether positions are continuous in time, or folded into the box."""
+        return self.layout.coordinates.unwrapped
+
+    def read(self, start: int, stop: int) -> FrameBlock:
+        """Frames [start, stop).
+
+        Raises
+        ------
+        UsageError
+            If the range lies outside the trajectory.
+        DataError
+            If a frame holds what it must not hold, or the file has changed.
+        """
+        if not 0 <= start <= stop <= self.n_frames:
+            raise UsageError(f"frames {start} to {stop} are asked for, out of {self.n_frames}")
+        fields = np.empty((len(self.layout.fields), stop - start, self.n_atoms, 3))
+        plans = [self.layout.plan(names) for names in self.places.columns]
+        none = np.empty(0, dtype=np.int64)
+        ids = none if self.ids is None else self.ids
+        types = none if self.types is None else self.types
+        for first, last in self.places.pieces(start, stop):
+            target = Target(plans[self.places.header[first]], ids, types, fields)
+            parse_frames(self.places, first, last, target, first - start)
+        return self._block(start, stop, fields)
+
+    def _block(self, start: int, stop: int, fields: Floats) -> FrameBlock:
+        """Turn what the columns say into positions, velocities and forces, in place."""
+        cells = self.cells[start:stop]
+        form, factors, named = self.layout.coordinates, self.factors, iter(fields)
+        positions = next(named)
+        velocities = next(named) if self.layout.velocities else None
+        forces = next(named) if self.layout.forces else None
+        if form.scaled:
+            _from_scaled(positions, cells, self.origins[start:stop])
+        for array, factor in (
+            (None if form.scaled else positions, factors.length),
+            (velocities, factors.velocity),
+            (forces, factors.force),
+        ):
+            if array is not None and factor != 1.0:
+                np.multiply(array, factor, out=array)
+        if form.images:
+            _add_images(positions, next(named), cells)
+        return FrameBlock(
+            first_frame=start,
+            steps=self.steps[start:stop],
+            cells=cells,
+            positions=positions,
+            velocities=velocities,
+            forces=forces,
+            unwrapped=form.unwrapped,
+        )
+
+
+@njit(nogil=True, cache=True)
+def _from_scaled(positions: Floats, cells: Floats, origins: Floats) -> None:
+    """Scaled to Cartesian in place: x = origin + s @ cell."""
+    for t in range(positions.shape[0]):
+        cell, origin = cells[t], origins[t]
+        for a in range(positions.shape[1]):
+            s0, s1, s2 = positions[t, a, 0], positions[t, a, 1], positions[t, a, 2]
+            for x in range(3):
+                shift = s0 * cell[0, x] + s1 * cell[1, x] + s2 * cell[2, x]
+                positions[t, a, x] = origin[x] + shift
+
+
+@njit(nogil=True, cache=True)
+def _add_images(positions: Floats, images: Floats, cells: Floats) -> None:
+    """Unfold in place: x += image @ cell."""
+    for t in range(positions.shape[0]):
+        cell = cells[t]
+        for a in range(positions.shape[1]):
+            i0, i1, i2 = images[t, a, 0], images[t, a, 1], images[t, a, 2]
+            for x in range(3):
+                positions[t, a, x] += i0 * cell[0, x] + i1 * cell[1, x] + i2 * cell[2, x]

@@ -1,0 +1,268 @@
+"""Headers of LAMMPS text dumps, read item by item by their keywords, compiled."""
+
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.readers.decimals import UNDECIDED, WRONG, parse_decimal, parse_integer
+from trajmodes.readers.lines import line_end, skip_blanks, skip_lines, starts_with
+from trajmodes.readers.rows import Bytes
+
+__all__ = [
+    "BAD_NUMBER",
+    "COUNT_ABSURD",
+    "COUNT_CHANGED",
+    "FOUND",
+    "FULL",
+    "MORE",
+    "NO_BOX",
+    "NO_COUNT",
+    "NO_ITEM",
+    "NO_STEP",
+    "N_REALS",
+    "Entry",
+    "find_frames",
+    "skip_mark",
+]
+
+
+class Entry(IntEnum):
+    """Columns of the table of integers; places are byte offsets into the text."""
+
+    START = 0
+    """Where the header starts."""
+    BODY = 1
+    """Where the rows start."""
+    STOP = 2
+    """Where the rows stop."""
+    STEP = 3
+    ATOMS = 4
+    BOX = 5
+    """Numbers in a row of the box: 2 orthogonal, 3 restricted triclinic, 4 general."""
+    COLUMNS_AT = 6
+    COLUMNS_SIZE = 7
+    UNITS_AT = 8
+    UNITS_SIZE = 9
+    LAYOUT = 10
+    """Hash of the texts of columns and units."""
+    DOUBT = 11
+    """1 where a number of the header has to be rounded by Python's float."""
+
+
+_START, _BODY, _STOP, _STEP, _ATOMS, _BOX = (int(entry) for entry in list(Entry)[:6])
+_COLUMNS_AT, _COLUMNS_SIZE, _UNITS_AT, _UNITS_SIZE = (int(entry) for entry in list(Entry)[6:10])
+_LAYOUT, _DOUBT = int(Entry.LAYOUT), int(Entry.DOUBT)
+N_REALS = 13
+_UNSET = np.iinfo(np.int64).min
+
+_HASH_START, _HASH_PRIME = 0x4BF29CE484222325, 0x100000001B3
+
+FOUND, MORE, FULL = 0, 1, 2
+NO_ITEM, BAD_NUMBER, NO_STEP, NO_COUNT, NO_BOX = 3, 4, 5, 6, 7
+COUNT_CHANGED, COUNT_ABSURD = 8, 9
+
+_WORDS = {
+    name: np.frombuffer(name.encode(), dtype=np.uint8)
+    for name in ("ITEM:", "ATOMS", "TIMESTEP", "TIME", "NUMBER OF ATOMS", "BOX BOUNDS", "UNITS")
+}
+_ITEM, _ROWS, _TIMESTEP, _TIME, _NUMBER, _BOUNDS, _UNITS = _WORDS.values()
+
+
+@njit(nogil=True, cache=True)
+def skip_mark(text: Bytes, n: int) -> int:
+    """Place behind a byte order mark at the start of a text."""
+    return 3 if n > 2 and text[0] == 0xEF and text[1] == 0xBB and text[2] == 0xBF else 0
+
+
+@njit(nogil=True, cache=True)
+def find_frames(
+    text: Bytes, window: tuple[int, int, int, int], state: Ints, table: Ints, reals: Floats
+) -> tuple[int, int, int]:
+    """Walk through a window: (status, place to go on from, complete frames).
+
+    The window is (where to start, where it stops, its place in the file, size of the file);
+    the state (rows still to be counted of the frame in row 0 of the table, atoms of a frame).
+    """
+    at, n, position, size = window
+    count = 0
+    while True:
+        if state[0] > 0:
+            at, state[0] = skip_lines(text, at, n, state[0])
+            if state[0] > 0:
+                return MORE, at, count
+            table[count, _STOP] = position + at
+            count += 1
+            if count == len(table) - 1:
+                return FULL, at, count
+        at = skip_blanks(text, at, n)
+        if at == n:
+            return MORE, at, count
+        entry = table[count]
+        status, place = _read_header(text, at, n, entry, reals[count])
+        if status == FOUND:
+            entry[_START] = at
+            entry[_BODY] = place
+            status = _check_count(text, entry, state[1], size - position - place)
+        if status != FOUND:
+            return status, at if status == MORE else place, count
+        entry[_START] += position
+        entry[_BODY] += position
+        entry[_COLUMNS_AT] += position
+        entry[_UNITS_AT] += position
+        at = place
+        state[0] = state[1] = entry[_ATOMS]
+
+
+@njit(nogil=True, cache=True)
+def _check_count(text: Bytes, entry: Ints, first: int, left: int) -> int:
+    """Whether the number of atoms is that of the first frame, or else possible at all."""
+    if first > 0:
+        return FOUND if entry[_ATOMS] == first else COUNT_CHANGED
+    # A row has at least one digit and one blank for each column.
+    least = 2 * _count_words(text, entry[_COLUMNS_AT], entry[_BODY])
+    return FOUND if 0 < entry[_ATOMS] <= left // least else COUNT_ABSURD
+
+
+@njit(nogil=True, cache=True)
+def _read_header(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tuple[int, int]:
+    """One header: (status, place of the first row, or of what is wrong)."""
+    entry[:] = 0
+    entry[_STEP] = entry[_ATOMS] = _UNSET
+    real[:] = np.nan
+    while True:
+        stop = line_end(text, at, n)
+        if stop == n:
+            # A first line that cannot become an item is refused before it is complete.
+            return (MORE if text[at] == _ITEM[0] else NO_ITEM), at
+        if not starts_with(text, at, n, _ITEM):
+            return NO_ITEM, at
+        if starts_with(text, at + 6, n, _ROWS):
+            break
+        status, at = _read_item(text, (at + 6, stop + 1, n), entry, real)
+        if status != FOUND:
+            return status, at
+    entry[_COLUMNS_AT], entry[_COLUMNS_SIZE] = at + 11, stop - at - 11
+    units = entry[_UNITS_AT]
+    entry[_LAYOUT] = _hashed(text, units, units + entry[_UNITS_SIZE], _HASH_START)
+    entry[_LAYOUT] = _hashed(text, at + 11, stop, entry[_LAYOUT])
+    if entry[_STEP] == _UNSET:
+        return NO_STEP, at
+    if entry[_ATOMS] == _UNSET:
+        return NO_COUNT, at
+    return FOUND if entry[_BOX] else NO_BOX, stop + 1
+
+
+@njit(nogil=True, cache=True)
+def _read_item(
+    text: Bytes, places: tuple[int, int, int], entry: Ints, real: Floats
+) -> tuple[int, int]:
+    """One item, of which places has (name, first line below, end): (status, place behind)."""
+    key, at, n = places
+    if starts_with(text, key, n, _BOUNDS):
+        return _read_box(text, at, n, entry, real)
+    if starts_with(text, key, n, _TIME):
+        status, at, entry[_DOUBT] = _read_reals(text, at, n, real[:1], entry[_DOUBT])
+    elif starts_with(text, key, n, _TIMESTEP):
+        status, at, entry[_STEP] = _read_integer(text, at, n)
+    elif starts_with(text, key, n, _NUMBER):
+        status, at, entry[_ATOMS] = _read_integer(text, at, n)
+    elif starts_with(text, key, n, _UNITS):
+        status, at = _read_units(text, at, n, entry)
+    else:
+        status, at = _skip_item(text, at, n)
+    return status, at
+
+
+@njit(nogil=True, cache=True)
+def _count_words(text: Bytes, at: int, stop: int) -> int:
+    """Words between two places, at least one."""
+    words = 0
+    for k in range(at, stop):
+        words += text[k] > 32 and text[k - 1] <= 32
+    return max(words, 1)
+
+
+@njit(nogil=True, cache=True)
+def _hashed(text: Bytes, at: int, stop: int, value: Any) -> Any:
+    """FNV-1a hash of the text between two places, blanks left out at the end."""
+    while stop > at and text[stop - 1] <= 32:
+        stop -= 1
+    for k in range(at, stop):
+        value = (value ^ np.int64(text[k])) * _HASH_PRIME
+    return value
+
+
+@njit(nogil=True, cache=True)
+def _read_integer(text: Bytes, at: int, n: int) -> tuple[int, int, int]:
+    """Read a line of one integer: (status, next line or what is wrong, value)."""
+    address: Any = np.int64(text.ctypes.data)
+    stop = line_end(text, at, n)
+    if stop == n:
+        return MORE, at, 0
+    at = skip_blanks(text, at, stop)
+    value, end, verdict = parse_integer(address, at)
+    if verdict == WRONG or skip_blanks(text, end, stop) != stop:
+        return BAD_NUMBER, at, 0
+    return FOUND, stop + 1, value
+
+
+@njit(nogil=True, cache=True)
+def _read_reals(text: Bytes, at: int, n: int, out: Floats, doubt: int) -> tuple[int, int, int]:
+    """Read a line of numbers: (status, next line or what is wrong, whether any is in doubt)."""
+    address: Any = np.int64(text.ctypes.data)
+    stop = line_end(text, at, n)
+    if stop == n:
+        return MORE, at, doubt
+    for k in range(len(out)):
+        at = skip_blanks(text, at, stop)
+        if at == stop:
+            return BAD_NUMBER, at, doubt
+        out[k], end, verdict = parse_decimal(address, at)
+        if verdict == WRONG or text[end] > 32 or not np.isfinite(out[k]):
+            return BAD_NUMBER, at, doubt
+        doubt |= verdict == UNDECIDED
+        at = end
+    if skip_blanks(text, at, stop) != stop:
+        return BAD_NUMBER, at, doubt
+    return FOUND, stop + 1, doubt
+
+
+@njit(nogil=True, cache=True)
+def _read_box(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tuple[int, int]:
+    """Three rows of two, three or four numbers: (status, place behind or of what is wrong)."""
+    stop = line_end(text, at, n)
+    width = _count_words(text, at, stop)
+    if stop < n and not 2 <= width <= 4:
+        return BAD_NUMBER, at
+    entry[_BOX] = width
+    for row in range(3):
+        out = real[1 + row * width : 1 + (row + 1) * width]
+        status, at, entry[_DOUBT] = _read_reals(text, at, n, out, entry[_DOUBT])
+        if status != FOUND:
+            return status, at
+    return FOUND, at
+
+
+@njit(nogil=True, cache=True)
+def _read_units(text: Bytes, at: int, n: int, entry: Ints) -> tuple[int, int]:
+    """Remember where the name of the unit style is."""
+    stop = line_end(text, at, n)
+    if stop == n:
+        return MORE, at
+    entry[_UNITS_AT], entry[_UNITS_SIZE] = at, stop - at
+    return FOUND, stop + 1
+
+
+@njit(nogil=True, cache=True)
+def _skip_item(text: Bytes, at: int, n: int) -> tuple[int, int]:
+    """Pass over the lines of an item that is not known."""
+    while True:
+        stop = line_end(text, at, n)
+        if stop == n:
+            return MORE, at
+        if starts_with(text, at, n, _ITEM):
+            return FOUND, at
+        at = stop + 1

@@ -1,0 +1,331 @@
+"""Match a run to a crystal: matrix, rotation, strain, shift, and the site of every atom.
+
+With rows as lattice vectors, box = S · cell · (1 + ε) · Rᵀ: S the supercell matrix, ε the
+homogeneous strain from the crystal of the cell file to the run (symmetric, in the user's
+frame), R the rotation that takes vectors of the file to the user's frame, r_user = r_file R.
+Under the strain the sites keep their reduced coordinates; after it they are moved by the part
+of the mean displacement that the space group allows, and by no other, which would be noise.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import polar
+
+from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data import Crystal, Supercell
+from trajmodes.errors import DataError
+from trajmodes.readers.reference import AverageStructure, average_structure
+from trajmodes.readers.registration import (
+    Placement,
+    Registration,
+    nearest_neighbour,
+    register,
+)
+from trajmodes.readers.species import atom_species
+from trajmodes.readers.trajectory import Trajectory
+from trajmodes.symmetry.operations import SpaceGroup, invariant_part, space_group
+from trajmodes.symmetry.translations import build_supercell, cell_rank
+
+__all__ = ["Match", "match"]
+
+_STRAIN = 0.06
+"""Largest linear strain between the cell file and the run."""
+_NOTED_STRAIN = 0.02
+_TOLERANCE = 1e-3
+"""Å. Symmetry of the crystal, as cell files with four digits have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How a run is laid over a crystal, and how well it fits."""
+
+    supercell: Supercell
+    """Of the user's crystal strained to the box of the run, relaxed as far as its symmetry
+    allows, in the user's frame. Its matrix is integer: phases never see the strain."""
+    slots: Ints
+    """(a,) place in canonical order of each atom of the file."""
+    rotation: Floats
+    """(3, 3). r_user = r_file @ rotation, a proper rotation."""
+    reference: Floats
+    """(a, 3), unit: Å. Ideal position of each atom, in the frame and the order of the file,
+    the image nearest to its mean position."""
+    box: Floats
+    """(3, 3), unit: Å. Rows are the box vectors, in the frame of the file."""
+    shift: Floats
+    """(3,), unit: Å. Origin of the crystal in the frame of the file."""
+    strain: Floats
+    """(3, 3) strain from the cell file to the run, symmetric, in the user's frame."""
+    residual_rms: float
+    """Root mean square distance of the mean positions from the reference in Å."""
+    residual_max: float
+    """The largest one in Å."""
+    relaxation: Floats
+    """(s, 3), unit: Å. How far sites moved from their reduced coordinates in the cell file, in
+    the user's frame: the part of the mean displacement that the space group allows."""
+    relaxation_sem: float
+    """Largest standard error of its components in Å; nan from one frame."""
+    raw_relaxation_max: float
+    """Å. Largest mean displacement of a site without regard to symmetry."""
+    spacing: float
+    """Shortest distance between two sites in Å."""
+    space_group: str
+    """International symbol of the crystal of the cell file."""
+    ids: Ints
+    """(a,) id of each atom in the file, counted from 1 where it has none."""
+    notes: tuple[str, ...]
+    """What the user should know."""
+
+    def __post_init__(self) -> None:
+        sizes = {"a": self.supercell.n_atoms, "s": self.supercell.crystal.n_sites}
+        freeze(self, sizes, np.int64, slots="a", ids="a")
+        freeze(self, sizes, float, rotation="3 3", reference="a 3", box="3 3", shift="3")
+        freeze(self, sizes, float, strain="3 3", relaxation="s 3")
+
+
+def match(
+    crystal: Crystal,
+    trajectory: Trajectory,
+    *,
+    type_map: Mapping[int, str] | None = None,
+    average: AverageStructure | None = None,
+) -> Match:
+    """Find how a run repeats, strains, turns, shifts and numbers a crystal.
+
+    Parameters
+    ----------
+    crystal
+        The primitive crystal in the user's frame.
+    trajectory
+        The run, at a fixed box.
+    type_map
+        Atom type → symbol, where the file does not tell the elements.
+    average
+        The average structure of the run, where it is known already.
+
+    Raises
+    ------
+    DataError
+        If the run is not of this crystal: numbers, volume, arrangement, mirror image; or if
+        its box changes, or an atom is nowhere near a site.
+    UsageError
+        If the elements of the atoms cannot be told.
+    """
+    species, notes = atom_species(trajectory, crystal, type_map)
+    _check_numbers(crystal, species)
+    average = average_structure(trajectory) if average is None else average
+    _check_volume(crystal, average.box, len(species))
+    group = space_group(crystal, tolerance=_TOLERANCE)
+    ids = np.arange(1, len(species) + 1) if trajectory.ids is None else trajectory.ids
+    found = _register(group, average, species)
+    weighed, mass_notes = _with_masses(crystal, trajectory, found.placement.site)
+    supercell = build_supercell(weighed, found.matrix)
+    slots = _slots(supercell, found.placement, species, ids)
+    return _assembled(group, supercell, found, slots, (average, ids, (*notes, *mass_notes)))
+
+
+def _assembled(
+    group: SpaceGroup,
+    supercell: Supercell,
+    found: Registration,
+    slots: Ints,
+    known: tuple[AverageStructure, Ints, tuple[str, ...]],
+) -> Match:
+    average, ids, notes = known
+    crystal, placed = supercell.crystal, found.placement
+    # map = (1 + ε) Rᵀ
+    turn, stretch = polar(found.map, side="left")
+    rotation, strain = turn.T, stretch - np.eye(3)
+    cell = crystal.cell @ stretch
+    raw, raw_by_frame = _site_means(average, placed, rotation)
+    moved = _allowed(group, raw)
+    sems = (
+        _allowed(group, raw_by_frame).std(axis=0, ddof=1) if len(raw_by_frame) > 1 else np.nan
+    )
+    strained = Crystal(
+        cell, crystal.sites + moved @ np.linalg.inv(cell), crystal.species, crystal.masses
+    )
+    left = placed.offset - moved[placed.site] @ rotation.T
+    distance = np.linalg.norm(left, axis=1)
+    spacing = nearest_neighbour(strained)
+    _check_distance(distance, spacing, ids)
+    return Match(
+        supercell=build_supercell(strained, supercell.matrix),
+        slots=slots,
+        rotation=rotation,
+        reference=average.positions - left,
+        box=average.box,
+        shift=found.shift,
+        strain=strain,
+        residual_rms=float(np.sqrt((distance**2).mean())),
+        residual_max=float(distance.max()),
+        relaxation=moved,
+        relaxation_sem=float(np.max(sems)) / np.sqrt(len(raw_by_frame)),
+        raw_relaxation_max=float(np.linalg.norm(raw, axis=1).max()),
+        spacing=spacing,
+        space_group=group.symbol,
+        ids=ids,
+        notes=(*notes, *_strain_notes(strain), *_symmetry_notes(group, strained)),
+    )
+
+
+def _register(
+    group: SpaceGroup, average: AverageStructure, species: tuple[str, ...]
+) -> Registration:
+    """Register the crystal, or say why that cannot be."""
+    # A left-handed box and its negative span the same lattice.
+    box = average.box if np.linalg.det(average.box) > 0.0 else -average.box
+    found = register(group, box, average.positions, species, mirrored=False)
+    chiral = bool((np.linalg.det(group.cartesian) > 0.0).all())
+    if chiral:
+        other = register(group, box, average.positions, species, mirrored=True)
+        if other is not None and (
+            found is None or other.residual_rms < 0.5 * found.residual_rms
+        ):
+            raise DataError(
+                "the run is of the mirror image of the crystal in the cell file",
+                where=f"space group {group.symbol}; rms distance from the sites "
+                f"{other.residual_rms:.3g} Å mirrored"
+                + ("" if found is None else f", {found.residual_rms:.3g} Å as given"),
+                why="a chiral crystal and its mirror image cannot be turned into each other",
+                fix="mirror the cell file (negate one Cartesian axis of cell and positions)",
+            )
+    if found is None:
+        raise DataError(
+            "the crystal of the cell file is nowhere in the run",
+            where="numbers of atoms and volume agree, the arrangement does not",
+            why="another structure of the same composition, a phase that changed, a liquid, "
+            "or elements that are interchanged",
+            fix="check the cell file and type_map; compare with the cell found without a cell "
+            "file",
+        )
+    return found
+
+
+def _slots(
+    supercell: Supercell, placed: Placement, species: tuple[str, ...], ids: Ints
+) -> Ints:
+    """Canonical place of each atom; refuses where two atoms claim one."""
+    n_sites = supercell.crystal.n_sites
+    slots = cell_rank(supercell, placed.lattice) * n_sites + placed.site
+    counts = np.bincount(slots, minlength=supercell.n_atoms)
+    if (counts == 1).all():
+        return slots
+    shared = np.flatnonzero(counts[slots] > 1)
+    distance = np.linalg.norm(placed.offset, axis=1)
+    worst = shared[np.argsort(-distance[shared])][:5]
+    told = "; ".join(f"atom {ids[a]} ({species[a]}) {distance[a]:.2f} Å off" for a in worst)
+    raise DataError(
+        f"the atoms are not one to one with the sites: {int((counts == 0).sum())} sites of "
+        f"{supercell.n_atoms} are empty and as many are taken twice",
+        where=told,
+        why="a vacancy, an interstitial or an atom that hopped, another structure, or elements "
+        "that are interchanged",
+        fix="check the cell file and type_map; a crystal with defects cannot be used",
+    )
+
+
+def _site_means(
+    average: AverageStructure, placed: Placement, rotation: Floats
+) -> tuple[Floats, Floats]:
+    """(s, 3) mean displacement of each site in the user's frame, and (t, s, 3) by frame."""
+    n_sites = int(placed.site.max()) + 1
+    share = np.zeros((n_sites, len(placed.site)))
+    share[placed.site, np.arange(len(placed.site))] = 1.0
+    share /= share.sum(axis=1, keepdims=True)
+    mean = share @ (placed.offset @ rotation)
+    by_frame = np.matmul(share, average.deviations) @ rotation + mean
+    return mean, by_frame
+
+
+def _allowed(group: SpaceGroup, moved: Floats) -> Floats:
+    """Part of site displacements (…, s, 3) that keeps the space group, less a rigid shift."""
+    part = invariant_part(group, moved)
+    part = part - part.mean(axis=-2, keepdims=True)
+    # Rounding on sites that symmetry fixes must not break it.
+    return np.where(np.abs(part) < 1e-9, 0.0, part)
+
+
+def _with_masses(
+    crystal: Crystal, trajectory: Trajectory, site: Ints
+) -> tuple[Crystal, tuple[str, ...]]:
+    """Give the crystal the masses of the run, where the file tells them."""
+    if trajectory.masses is None:
+        return crystal, ()
+    masses = np.bincount(site, trajectory.masses) / np.bincount(site)
+    spread = float(np.abs(trajectory.masses / masses[site] - 1.0).max())
+    if spread > 1e-6:
+        raise DataError(
+            f"atoms on equivalent sites differ in mass by {spread:.1%}",
+            why="isotopes or an alloy; the modes of a mixed crystal are not those of a crystal",
+            fix="give all atoms of an element one mass",
+        )
+    change = float(np.abs(masses / crystal.masses - 1.0).max())
+    weighed = Crystal(crystal.cell, crystal.sites, crystal.species, masses)
+    if change < 1e-3:
+        return weighed, ()
+    return weighed, (f"masses are those of the run, up to {change:.1%} off the cell file's",)
+
+
+def _strain_notes(strain: Floats) -> tuple[str, ...]:
+    largest = float(np.abs(np.linalg.eigvalsh(strain)).max())
+    if largest < _NOTED_STRAIN:
+        return ()
+    return (
+        f"the run's lattice is strained by up to {largest:.1%} from the cell file: constants "
+        "taken from elsewhere may belong to another lattice parameter",
+    )
+
+
+def _symmetry_notes(group: SpaceGroup, strained: Crystal) -> tuple[str, ...]:
+    left = space_group(strained, tolerance=_TOLERANCE)
+    if left.n_operations == group.n_operations:
+        return ()
+    return (
+        f"the box of the run lowers the symmetry from {group.symbol} to {left.symbol}: it is not "
+        "a whole multiple of a cell of the full symmetry",
+    )
+
+
+def _check_numbers(crystal: Crystal, species: tuple[str, ...]) -> None:
+    have, per_cell = Counter(species), Counter(crystal.species)
+    n_cells = len(species) // crystal.n_sites
+    if all(have[name] == n_cells * per_cell[name] for name in have | per_cell):
+        return
+    raise DataError(
+        "the run does not hold a whole number of primitive cells",
+        where=f"run: {_listed(have)}; cell: {_listed(per_cell)}",
+        why="another crystal, wrong elements, a defect, or a dump of a part of the atoms",
+        fix="check the cell file and the elements (dump_modify ID element …, or type_map), and "
+        "dump the group all",
+    )
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+
+
+def _check_volume(crystal: Crystal, box: Floats, n_atoms: int) -> None:
+    run = abs(float(np.linalg.det(box))) / n_atoms
+    cell = crystal.volume / crystal.n_sites
+    ratio = (run / cell) ** (1 / 3)
+    if abs(ratio - 1.0) > _STRAIN:
+        raise DataError(
+            f"the run has {run:.4g} Å³ per atom, the cell file {cell:.4g}: lengths differ by "
+            f"{ratio - 1.0:+.1%}",
+            why="another crystal or phase, or lengths in another unit",
+            fix="give the cell file of the simulated crystal, and check the unit style",
+        )
+
+
+def _check_distance(distance: Floats, spacing: float, ids: Ints) -> None:
+    worst = int(distance.argmax())
+    if distance[worst] > 0.5 * spacing:
+        raise DataError(
+            f"the mean position of atom {ids[worst]} is {distance[worst]:.2f} Å from its site",
+            where=f"half the distance between neighbours is {0.5 * spacing:.2f} Å",
+            why="the atom hopped during the run, or the structure is another one",
+            fix="check the cell file; diffusing atoms cannot be used",
+        )

@@ -1,0 +1,88 @@
+"""One door to all formats."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from trajmodes.errors import UsageError
+from trajmodes.readers.compressed import read_head
+from trajmodes.readers.lammps_units import LennardJonesUnits
+from trajmodes.readers.offsets import stamp_file
+from trajmodes.readers.trajectory import ReadOptions, Trajectory
+
+__all__ = ["open_trajectory"]
+
+_FORMATS = ("lammps", "xyz", "other")
+
+
+def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact only the user knows
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    units: str | None = None,
+    timestep_fs: float | None = None,
+    lj: LennardJonesUnits | None = None,
+    strict: bool = False,
+    allow_partial: bool = False,
+    trust_order: bool = False,
+    format: str | None = None,  # noqa: A002 - the word users know
+) -> Trajectory:
+    """Open one or several files of one run.
+
+    Parameters
+    ----------
+    paths
+        The file, or the files in any order: they are put in order by time step.
+    units
+        Unit style of LAMMPS (metal, real, si, lj, electron, micro, nano, cgs), where the file
+        does not name it.
+    timestep_fs
+        Time of one simulation step in fs, where the file does not tell the time.
+    lj
+        What ε, σ and m are, for the unit style lj.
+    strict
+        Whether an incomplete last frame is an error; else a warning, and it is left out.
+    allow_partial
+        Whether frames before damage in compressed data are used; else damage is an error.
+    trust_order
+        Whether atoms without ids are taken in the order of the file; else that is an error.
+    format
+        lammps, xyz or other (what MDAnalysis or ASE reads); seen from the file where not given.
+
+    Raises
+    ------
+    UsageError
+        If a file cannot be read, or something is missing that only the user knows.
+    DataError
+        If a file is not sound.
+    """
+    files = [Path(paths)] if isinstance(paths, str | os.PathLike) else [*map(Path, paths)]
+    if not files:
+        raise UsageError("no trajectory file is given")
+    if format is not None and format not in _FORMATS:
+        raise UsageError(f"format '{format}' is not one of {', '.join(_FORMATS)}")
+    options = ReadOptions(units, timestep_fs, lj, strict, allow_partial, trust_order)
+    kind = format or _recognise(files[0])
+    # Each format is loaded when it is met: MDAnalysis and ASE are heavy.
+    if kind == "lammps":
+        from trajmodes.readers.lammps_open import open_lammps_dump  # noqa: PLC0415
+
+        return open_lammps_dump(files, options)
+    if kind == "xyz":
+        from trajmodes.readers.xyz import open_xyz  # noqa: PLC0415
+
+        return open_xyz(files, units=units, timestep_fs=timestep_fs, lj=lj, strict=strict)
+    from trajmodes.readers.foreign import open_foreign  # noqa: PLC0415
+
+    return open_foreign(files, timestep_fs=timestep_fs)
+
+
+def _recognise(path: Path) -> str:
+    """Format of a file by its first line, or else left to other libraries."""
+    stamp_file(path)
+    lines = read_head(path).removeprefix(b"\xef\xbb\xbf").lstrip().splitlines()
+    first = lines[0].split() if lines else []
+    if first[:1] == [b"ITEM:"]:
+        return "lammps"
+    if len(first) == 1 and first[0].isdigit():
+        return "xyz"
+    return "other"

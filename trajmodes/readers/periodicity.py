@@ -1,0 +1,221 @@
+"""The primitive crystal of an average structure, where no cell file is given.
+
+A translation t of the structure takes every atom to one of its species, but for the noise of
+the average. Candidates are the vectors from one atom to others of its species; the shortest
+true ones span the primitive lattice, and the box, a whole multiple of it, makes it exact.
+Atoms that become one site are averaged, which takes the noise down by the root of the number
+of cells; then spglib finds the space group at a tolerance to match, and sites are symmetrised.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import ase.data
+import numpy as np
+from ase.geometry import minkowski_reduce
+from scipy.spatial import cKDTree
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data import Crystal
+from trajmodes.errors import DataError
+from trajmodes.readers.crystal_file import CrystalFile, fold_atoms, on_symmetric_sites
+from trajmodes.readers.reference import AverageStructure
+from trajmodes.symmetry.operations import SpaceGroup, space_group
+from trajmodes.units import DALTON
+
+__all__ = ["find_crystal"]
+
+_PROBES = 24
+_SHORTEST = 40
+_FLOOR = 2e-3
+"""Å. Noise below this is taken for rounding of the file."""
+
+
+def find_crystal(
+    average: AverageStructure, species: tuple[str, ...], masses: Floats | None = None
+) -> CrystalFile:
+    """Primitive crystal of an average structure, in the frame of the file.
+
+    Parameters
+    ----------
+    average
+        The average structure.
+    species
+        (a,) chemical symbols.
+    masses
+        (a,) in eV ps²/Å²; the standard ones where they are not given.
+
+    Raises
+    ------
+    DataError
+        If the translations found do not make a lattice of which the box is a multiple.
+    """
+    box = average.box if np.linalg.det(average.box) > 0.0 else -average.box
+    if masses is None:
+        numbers = [ase.data.atomic_numbers[symbol] for symbol in species]
+        masses = ase.data.atomic_masses[numbers] * DALTON
+    reduced = average.positions @ np.linalg.inv(box)
+    whole = Crystal(box, reduced, species, masses)
+    structure = _structure(whole)
+    noise = _noise(average, structure)
+    vectors = _translations(structure, noise)
+    lattice = _primitive_lattice(box, vectors, len(species))
+    crystal, _ = fold_atoms(lattice, whole, _classes(structure, lattice))
+    n_cells = len(species) // crystal.n_sites
+    symmetric, symbol, moved = _symmetrised(crystal, noise / np.sqrt(n_cells))
+    note = (
+        f"no cell file: the average structure is {n_cells} primitive cells of "
+        f"{crystal.n_sites} atoms, space group {symbol}; sites were moved by up to "
+        f"{moved:.1e} Å to obey it"
+    )
+    return CrystalFile(symmetric, (note,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Structure:
+    """Averaged atoms with a search tree of them and of their images near the box."""
+
+    whole: Crystal
+    kinds: Ints
+    spacing: float
+    """Shortest distance between two atoms in Å."""
+    trees: tuple[cKDTree, ...]
+    """One for each species."""
+
+    def nearest(self, points: Floats, kind: int) -> Floats:
+        """(k, 3) vectors in Å from the nearest atoms of a species to points."""
+        cell = self.whole.cell
+        reduced = points @ np.linalg.inv(cell)
+        inside = (reduced - np.floor(reduced)) @ cell
+        _, index = self.trees[kind].query(inside)
+        vectors: Floats = inside - self.trees[kind].data[index]
+        return vectors
+
+
+def _structure(whole: Crystal) -> _Structure:
+    names = sorted(set(whole.species))
+    kinds = np.array([names.index(symbol) for symbol in whole.species])
+    inside = whole.sites - np.floor(whole.sites)
+    images = np.indices((3, 3, 3)).reshape(3, -1).T - 1
+    reduced = (inside[:, None] + images).reshape(-1, 3)
+    # Half a box on each side is more than the distance to the nearest atom, for any lattice.
+    near = ((reduced > -0.5) & (reduced < 1.5)).all(axis=1)
+    points, labels = reduced[near] @ whole.cell, np.repeat(kinds, len(images))[near]
+    trees = tuple(cKDTree(points[labels == kind]) for kind in range(len(names)))
+    distance, _ = cKDTree(points).query(inside @ whole.cell, k=2)
+    return _Structure(whole, kinds, float(distance[:, 1].min()), trees)
+
+
+def _noise(average: AverageStructure, structure: _Structure) -> float:
+    """Estimate the distance in Å of averaged atoms from where a longer run would put them."""
+    limit = 0.15 * structure.spacing
+    n_frames = len(average.frames)
+    if n_frames < 4:
+        return limit / 2.0
+    variance = float((average.deviations**2).sum(axis=2).mean())
+    return float(np.clip(np.sqrt(variance / n_frames), _FLOOR, limit / 2.0))
+
+
+def _translations(structure: _Structure, noise: float) -> Floats:
+    """(k, 3) the shortest vectors in Å that carry the structure into itself."""
+    whole, kinds = structure.whole, structure.kinds
+    positions = whole.positions
+    members = np.flatnonzero(kinds == np.argmin(np.bincount(kinds)))
+    box, _ = minkowski_reduce(whole.cell)
+    apart = (positions[members[1:]] - positions[members[0]]) @ np.linalg.inv(box)
+    vectors = (apart - np.rint(apart)) @ box
+    vectors = vectors[np.argsort((vectors**2).sum(axis=1), kind="stable")]
+    probes = np.unique(np.linspace(0, len(kinds) - 1, _PROBES).astype(np.int64))
+    # Both atoms of a pair are noisy, and the vector itself: leave room, then ask all atoms.
+    likely = vectors[_misfits(structure, vectors, probes)[0] < 4.0 * noise][:_SHORTEST]
+    misfits, errors = _misfits(structure, likely, np.arange(len(kinds)))
+    true = misfits < 3.0 * noise
+    found: Floats = likely[true] - errors[true]
+    return found
+
+
+def _misfits(structure: _Structure, vectors: Floats, chosen: Ints) -> tuple[Floats, Floats]:
+    """How well translations carry chosen atoms to like atoms.
+
+    Returns (k,) rms distances in Å about the mean, and the (k, 3) means, which are the errors
+    of the vectors.
+    """
+    positions, kinds = structure.whole.positions[chosen], structure.kinds[chosen]
+    apart = np.empty((len(vectors), len(chosen), 3))
+    for kind in np.unique(kinds):
+        own = np.flatnonzero(kinds == kind)
+        points = (positions[own] + vectors[:, None]).reshape(-1, 3)
+        apart[:, own] = structure.nearest(points, kind).reshape(len(vectors), len(own), 3)
+    errors = apart.mean(axis=1)
+    misfits = np.sqrt(((apart - errors[:, None]) ** 2).sum(axis=2).mean(axis=1))
+    return misfits, errors
+
+
+def _primitive_lattice(box: Floats, vectors: Floats, n_atoms: int) -> Floats:
+    """Vectors of the smallest cell, exactly a part of the box."""
+    candidates = np.concatenate([vectors, box])
+    triples = np.array(list(combinations(range(len(candidates)), 3)))
+    volumes = np.abs(np.linalg.det(candidates[triples]))
+    full = float(np.linalg.det(box))
+    real = volumes > 0.8 * full / n_atoms
+    best = candidates[triples[real][volumes[real].argmin()]]
+    cell, _ = minkowski_reduce(best)
+    exact = box @ np.linalg.inv(cell)
+    matrix = np.rint(exact)
+    n_cells = round(abs(float(np.linalg.det(matrix))))
+    if np.abs(exact - matrix).max() > 0.25 or n_cells == 0 or n_atoms % n_cells:
+        raise DataError(
+            "no primitive cell is found in the average structure",
+            where=f"the box would be {np.round(exact, 2).tolist()} cells",
+            why="the run is too short or too hot for its average, or has defects",
+            fix="give a cell file",
+        )
+    lattice, _ = minkowski_reduce(np.linalg.inv(matrix) @ box)
+    result: Floats = lattice
+    return result
+
+
+def _classes(structure: _Structure, lattice: Floats) -> Ints:
+    """Label (a,) the site that each atom becomes in a smaller cell."""
+    inverse = np.linalg.inv(lattice)
+    reduced = structure.whole.positions @ inverse
+    labels = np.full(len(reduced), -1, dtype=np.int64)
+    while (labels < 0).any():
+        first = int(np.flatnonzero(labels < 0)[0])
+        apart = reduced - reduced[first]
+        distance = np.linalg.norm((apart - np.rint(apart)) @ lattice, axis=1)
+        alike = (structure.kinds == structure.kinds[first]) & (labels < 0)
+        labels[alike & (distance < 0.3 * structure.spacing)] = labels.max() + 1
+    n_cells = round(structure.whole.volume / abs(float(np.linalg.det(lattice))))
+    if (np.bincount(labels) != n_cells).any():
+        raise DataError(
+            "atoms of the average structure do not fall on the sites of its lattice",
+            where=f"{n_cells} cells, {np.bincount(labels).tolist()} atoms on the sites",
+            why="the crystal has defects, or atoms hopped",
+            fix="give a cell file",
+        )
+    return labels
+
+
+def _symmetrised(crystal: Crystal, noise: float) -> tuple[Crystal, str, float]:
+    """Move sites where symmetry has them; also the space group, and the largest move in Å.
+
+    The tolerance is raised from the noise on; the first at which a larger one finds no more
+    operations is taken.
+    """
+    tolerance = max(4.0 * noise, 1e-3)
+    group = space_group(crystal, tolerance=tolerance)
+    for _ in range(4):
+        larger = _group_or_none(crystal, 2.0 * tolerance)
+        if larger is None or larger.n_operations <= group.n_operations:
+            break
+        group, tolerance = larger, 2.0 * tolerance
+    symmetric, moved = on_symmetric_sites(group)
+    return symmetric, group.symbol, moved
+
+
+def _group_or_none(crystal: Crystal, tolerance: float) -> SpaceGroup | None:
+    try:
+        return space_group(crystal, tolerance=tolerance)
+    except DataError:
+        return None

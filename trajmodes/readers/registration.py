@@ -1,0 +1,381 @@
+"""Where a crystal lies in a box: the linear map, the supercell matrix, the site of each atom.
+
+The lattice is indexed from one atom outwards. Vectors from an anchor atom to atoms of its
+species that are as long, and at such angles, as the primitive vectors give guesses A of the
+map r_file = r_crystal A. The guess that puts the nearest atoms on sites best is refined by
+linear least squares over shells of growing radius, so that each shell is indexed with a map
+already known to a fraction of a lattice vector. In the end box A⁻¹ cell⁻¹ is integer: that is
+the supercell matrix, whatever the rotation and whatever the shape of the box.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from ase.geometry import minkowski_reduce
+from scipy.linalg import polar
+
+from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.data import Crystal
+from trajmodes.symmetry.operations import SpaceGroup
+
+__all__ = ["Placement", "Registration", "nearest_neighbour", "place_sites", "register"]
+
+_STRAIN = 0.06
+"""Largest linear strain that a match may have."""
+_NOISE = 0.2
+"""Å. Error of a vector between two averaged atoms that guesses must allow for."""
+_FIRST_SHELL = 40
+"""Atoms that a guess is judged by."""
+_LARGE = 20_000
+"""Atoms in a box so large that the anchor's neighbours are all nearest images."""
+_MAX_GUESSES = 20_000
+_MAX_FAMILIES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The site and the cell of every atom, and how far it is from there."""
+
+    site: Ints
+    """(a,) site of the primitive crystal."""
+    lattice: Ints
+    """(a, 3) primitive lattice vector of its cell."""
+    offset: Floats
+    """(a, 3), unit: Å. Atom minus site, in the frame of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """How a crystal is repeated, strained and turned into a box."""
+
+    matrix: Ints
+    """(3, 3) supercell matrix: box = matrix @ cell @ map."""
+    map: Floats
+    """(3, 3). r_file = r_crystal @ map + shift: strain and proper rotation."""
+    shift: Floats
+    """(3,), unit: Å."""
+    placement: Placement
+
+    @property
+    def residual_rms(self) -> float:
+        """Root mean square distance of atoms from their sites in Å."""
+        return float(np.sqrt((self.placement.offset**2).sum(axis=1).mean()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Atoms:
+    """What has to be registered: averaged atoms in a right-handed box."""
+
+    box: Floats
+    positions: Floats
+    kinds: Ints
+    """(a,) label of the species."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cloud:
+    """Atoms and their images around an anchor, the nearest first."""
+
+    anchor: int
+    vectors: Floats
+    """(k, 3), unit: Å, from the anchor."""
+    kinds: Ints
+    """(k,) label of the species."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lattice:
+    """The crystal in reduced vectors, so that rounding finds near cells."""
+
+    cell: Floats
+    basis: Ints
+    """(3, 3). cell = basis @ cell of the crystal."""
+    sites: Floats
+    """(s, 3) in reduced coordinates of this cell."""
+    kinds: Ints
+    """(s,) label of the species."""
+
+
+def nearest_neighbour(crystal: Crystal) -> float:
+    """Shortest distance between two atoms of a crystal in Å."""
+    cell, _ = minkowski_reduce(crystal.cell)
+    apart = (crystal.positions[:, None] - crystal.positions) @ np.linalg.inv(cell)
+    apart -= np.rint(apart)
+    images = np.indices((3, 3, 3)).reshape(3, -1).T - 1
+    distance = np.linalg.norm((apart[:, :, None] + images) @ cell, axis=-1)
+    return float(distance[distance > 1e-6].min())
+
+
+def register(
+    group: SpaceGroup,
+    box: Floats,
+    positions: Floats,
+    species: tuple[str, ...],
+    *,
+    mirrored: bool,
+) -> Registration | None:
+    """Best placement of a crystal's atoms on averaged atoms; None if nothing fits.
+
+    Parameters
+    ----------
+    group
+        Space group of the crystal that is looked for.
+    box
+        (3, 3) box vectors in Å, as rows, right-handed.
+    positions
+        (a, 3) averaged positions in Å.
+    species
+        (a,) chemical symbols; their ratio must be that of the crystal.
+    mirrored
+        Look for the mirror image of the crystal instead.
+
+    Returns
+    -------
+    The registration with the smallest residual. Of those that the crystal's symmetry makes
+    equal it is the one that leaves the frame alone, or else has the simplest matrix.
+    """
+    crystal = group.crystal
+    names = sorted(set(crystal.species))
+    atoms = _Atoms(box, positions, np.array([names.index(name) for name in species]))
+    lattice = _reduced(crystal, names)
+    rarest = int(np.argmin(np.bincount(atoms.kinds)))
+    members = np.flatnonzero(atoms.kinds == rarest)
+    for anchor in dict.fromkeys(members[[0, len(members) // 2, -1]].tolist()):
+        cloud = _cloud(atoms, anchor)
+        found = [
+            registration
+            for guess in _guesses(lattice, atoms, cloud, group, mirrored=mirrored)
+            if (registration := _grown(lattice, atoms, cloud, guess)) is not None
+        ]
+        if found:
+            best = min(found, key=lambda one: round(one.residual_rms, 9))
+            if mirrored:
+                return best
+            return _in_user_basis(group, lattice, atoms, cloud, best)
+    return None
+
+
+def place_sites(cell: Floats, sites: Floats, allowed: Bools, points: Floats) -> Placement:
+    """Nearest allowed site of a lattice for every point.
+
+    Parameters
+    ----------
+    cell
+        (3, 3) lattice vectors in Å, as rows, reduced.
+    sites
+        (s, 3) reduced coordinates.
+    allowed
+        (a, s) whether a point may lie on a site.
+    points
+        (a, 3) in Å, with the origin of the sites.
+    """
+    reduced = points @ np.linalg.inv(cell)
+    nearest = np.full(len(points), np.inf)
+    site = np.zeros(len(points), dtype=np.int64)
+    lattice = np.zeros((len(points), 3), dtype=np.int64)
+    offset = np.zeros((len(points), 3))
+    for s, place in enumerate(sites):
+        apart = reduced - place
+        cells = np.rint(apart)
+        vectors = (apart - cells) @ cell
+        distance = np.where(allowed[:, s], (vectors**2).sum(axis=1), np.inf)
+        closer = distance < nearest
+        nearest[closer] = distance[closer]
+        site[closer], lattice[closer], offset[closer] = s, cells[closer], vectors[closer]
+    return Placement(site, lattice, offset)
+
+
+def _reduced(crystal: Crystal, names: list[str]) -> _Lattice:
+    cell, basis = minkowski_reduce(crystal.cell)
+    sites = crystal.positions @ np.linalg.inv(cell)
+    kinds = np.array([names.index(name) for name in crystal.species])
+    return _Lattice(cell, np.rint(basis).astype(np.int64), sites, kinds)
+
+
+def _cloud(atoms: _Atoms, anchor: int) -> _Cloud:
+    """As many of the nearest atoms and images as there are atoms, or a few shells."""
+    box, _ = minkowski_reduce(atoms.box)
+    apart = (atoms.positions - atoms.positions[anchor]) @ np.linalg.inv(box)
+    apart -= np.rint(apart)
+    images = np.indices((3, 3, 3)).reshape(3, -1).T - 1
+    if len(apart) > _LARGE:
+        images = np.zeros((1, 3), dtype=np.int64)
+    vectors = ((apart[:, None] + images) @ box).reshape(-1, 3)
+    order = np.argsort((vectors**2).sum(axis=1), kind="stable")
+    order = order[: max(len(apart), 4 * _FIRST_SHELL)]
+    return _Cloud(anchor, vectors[order], np.repeat(atoms.kinds, len(images))[order])
+
+
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    map: Floats
+    site: int
+    """Site that the anchor lies on."""
+
+
+def _guesses(
+    lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, group: SpaceGroup, *, mirrored: bool
+) -> Iterator[_Guess]:
+    """Guesses of the map that differ by more than the crystal's symmetry, best first."""
+    maps = _metric_fits(lattice, atoms, cloud, mirrored=mirrored)
+    anchor_kind = atoms.kinds[cloud.anchor]
+    sites = np.flatnonzero(lattice.kinds == anchor_kind)
+    if len(maps) == 0:
+        return
+    scores = np.stack([_scores(lattice, cloud, maps, int(s)) for s in sites], axis=1)
+    worst = 2.0 * scores.min() + _NOISE
+    taken = np.empty((0, 3, 3))
+    for flat in np.argsort(scores, axis=None, kind="stable"):
+        g, s = divmod(int(flat), len(sites))
+        if scores[g, s] > worst or len(taken) == _MAX_FAMILIES * group.n_operations:
+            return
+        if (np.abs(taken - maps[g]).max(axis=(1, 2)) < 0.15).any():
+            continue
+        # Row vectors turn by Cᵀ, so that Cᵀ A is as good a map as A; the group holds Cᵀ with C.
+        taken = np.concatenate([taken, group.cartesian @ maps[g]])
+        yield _Guess(maps[g], int(sites[s]))
+
+
+def _metric_fits(lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, *, mirrored: bool) -> Floats:
+    """(g, 3, 3) maps that take the primitive vectors to vectors between like atoms."""
+    per_atom = np.linalg.det(atoms.box) / len(atoms.positions)
+    scale = (per_atom * len(lattice.sites) / np.linalg.det(lattice.cell)) ** (1 / 3)
+    metric = scale**2 * lattice.cell @ lattice.cell.T
+    lengths = np.sqrt(np.diag(metric))
+    slack = _STRAIN + _NOISE / lengths
+    like = cloud.vectors[cloud.kinds == atoms.kinds[cloud.anchor]]
+    norms = np.linalg.norm(like, axis=1)
+    first, second, third = (
+        like[np.abs(norms - lengths[i]) < slack[i] * lengths[i]] for i in range(3)
+    )
+
+    def misfit(left: Floats, right: Floats, i: int, j: int) -> Floats:
+        scale = lengths[i] * lengths[j] * (slack[i] + slack[j])
+        scaled: Floats = np.abs(left @ right.T - metric[i, j]) / scale
+        return scaled
+
+    ij, ik, jk = (
+        misfit(first, second, 0, 1),
+        misfit(first, third, 0, 2),
+        misfit(second, third, 1, 2),
+    )
+    chains = []
+    for i in range(len(first)):
+        j = np.flatnonzero(ij[i] < 1.0)
+        k = np.flatnonzero(ik[i] < 1.0)
+        fits = jk[np.ix_(j, k)]
+        at, to = np.nonzero(fits < 1.0)
+        cost = ij[i, j[at]] + ik[i, k[to]] + fits[at, to]
+        vectors = np.stack(
+            [np.broadcast_to(first[i], (len(at), 3)), second[j[at]], third[k[to]]]
+        )
+        hand = np.linalg.det(vectors.swapaxes(0, 1)) < 0.0
+        keep = hand == mirrored
+        chains.append((cost[keep], vectors[:, keep]))
+    if not chains:
+        return np.empty((0, 3, 3))
+    costs = np.concatenate([cost for cost, _ in chains])
+    triples = np.concatenate([vectors for _, vectors in chains], axis=1).swapaxes(0, 1)
+    best = np.argsort(costs, kind="stable")[:_MAX_GUESSES]
+    maps: Floats = np.linalg.inv(lattice.cell) @ triples[best]
+    return maps
+
+
+def _scores(lattice: _Lattice, cloud: _Cloud, maps: Floats, site: int) -> Floats:
+    """(g,) rms distance in Å of the first shell from the nearest sites, anchor on one site."""
+    points, kinds = cloud.vectors[:_FIRST_SHELL], cloud.kinds[:_FIRST_SHELL]
+    forbidden = kinds[:, None] != lattice.kinds
+    scores = np.empty(len(maps))
+    step = max(1, 2_000_000 // (forbidden.size * 3))
+    for start in range(0, len(maps), step):
+        cells = lattice.cell @ maps[start : start + step]
+        # (g, k, s, 3): shell atom k from site s, anchor on `site`
+        apart = (points @ np.linalg.inv(cells) + lattice.sites[site])[
+            :, :, None
+        ] - lattice.sites
+        apart -= np.rint(apart)
+        vectors = np.einsum("gksx,gxy->gksy", apart, cells)
+        distance = np.where(forbidden, np.inf, (vectors**2).sum(axis=-1))
+        near = distance.argmin(axis=2)[:, :, None, None]
+        offset = np.take_along_axis(vectors, near, axis=2)[:, :, 0]
+        scores[start : start + step] = offset.var(axis=1).sum(axis=-1)
+    result: Floats = np.sqrt(scores)
+    return result
+
+
+def _grown(
+    lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, guess: _Guess
+) -> Registration | None:
+    """Registration that a guess leads to, if it leads to one."""
+    origin = lattice.sites[guess.site] @ lattice.cell
+    turn, shift = guess.map, np.zeros(3)
+    n_points = _FIRST_SHELL
+    while True:
+        points, kinds = cloud.vectors[:n_points], cloud.kinds[:n_points]
+        if not np.linalg.cond(turn) < 10.0:
+            return None
+        placed = place_sites(
+            lattice.cell @ turn,
+            lattice.sites,
+            kinds[:, None] == lattice.kinds,
+            points - shift + origin @ turn,
+        )
+        ideal = (placed.lattice + lattice.sites[placed.site]) @ lattice.cell - origin
+        system = np.column_stack([ideal, np.ones(len(ideal))])
+        solution = np.linalg.lstsq(system, points, rcond=None)[0]
+        turn, shift = solution[:3], solution[3]
+        if n_points >= len(cloud.vectors):
+            break
+        n_points *= 2
+    exact = atoms.box @ np.linalg.inv(lattice.cell @ turn)
+    matrix = np.rint(exact).astype(np.int64)
+    n_cells = len(atoms.positions) // len(lattice.sites)
+    right_size = round(abs(float(np.linalg.det(matrix)))) == n_cells
+    if np.abs(exact - matrix).max() > 0.2 or not right_size:
+        return None
+    return _settled(lattice, atoms, cloud, matrix)
+
+
+def _settled(lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, matrix: Ints) -> Registration:
+    """Shift and sites for a known matrix, the site nearest to each atom."""
+    turn = np.linalg.inv(matrix @ lattice.cell) @ atoms.box
+    cell = lattice.cell @ turn
+    allowed = atoms.kinds[:, None] == lattice.kinds
+    kind = atoms.kinds[cloud.anchor]
+    shell = cloud.vectors[:_FIRST_SHELL]
+    shell_allowed = cloud.kinds[:_FIRST_SHELL, None] == lattice.kinds
+    shifts = []
+    for s in np.flatnonzero(lattice.kinds == kind):
+        offset = place_sites(
+            cell, lattice.sites, shell_allowed, shell + lattice.sites[s] @ cell
+        ).offset
+        origin = atoms.positions[cloud.anchor] - lattice.sites[s] @ cell + offset.mean(axis=0)
+        shifts.append((float(offset.var(axis=0).sum()), origin))
+    shift = min(shifts, key=lambda pair: round(pair[0], 9))[1]
+    for _ in range(3):
+        placed = place_sites(cell, lattice.sites, allowed, atoms.positions - shift)
+        shift = shift + placed.offset.mean(axis=0)
+    placed = replace(placed, offset=placed.offset - placed.offset.mean(axis=0))
+    # From the reduced vectors back to the user's: n' @ basis, S' @ basis.
+    placed = replace(placed, lattice=placed.lattice @ lattice.basis)
+    return Registration(matrix @ lattice.basis, turn, shift, placed)
+
+
+def _in_user_basis(
+    group: SpaceGroup, lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, found: Registration
+) -> Registration:
+    """Of all registrations that symmetry makes equal, the one a user would write down."""
+    proper = np.linalg.det(group.cartesian) > 0.0
+    # Cells turn by W: the lattice vector n goes to n Wᵀ.
+    family = np.unique(found.matrix @ group.rotations[proper].swapaxes(1, 2), axis=0)
+
+    def simplicity(matrix: Ints) -> tuple[bool, int, int, list[int]]:
+        turn = np.linalg.inv(matrix @ group.crystal.cell) @ atoms.box
+        angle = np.arccos(np.clip((np.trace(polar(turn)[0]) - 1.0) / 2.0, -1.0, 1.0))
+        off_diagonal = int(np.abs(matrix).sum() - np.abs(np.diag(matrix)).sum())
+        return bool(angle > 0.02), off_diagonal, -int(np.trace(matrix)), matrix.ravel().tolist()
+
+    simplest = min(family, key=simplicity)
+    inverse = np.rint(np.linalg.inv(lattice.basis)).astype(np.int64)
+    return _settled(lattice, atoms, cloud, simplest @ inverse)

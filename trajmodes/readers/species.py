@@ -1,0 +1,176 @@
+"""Which element every atom of a trajectory is: told, weighed, or the only way it can be."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import ase.data
+import numpy as np
+
+from trajmodes.data import Crystal
+from trajmodes.errors import DataError, UsageError
+from trajmodes.readers.trajectory import Trajectory
+from trajmodes.units import DALTON
+
+__all__ = ["atom_species", "told_species"]
+
+Species = tuple[str, ...]
+Notes = tuple[str, ...]
+
+
+def atom_species(
+    trajectory: Trajectory, crystal: Crystal, type_map: Mapping[int, str] | None = None
+) -> tuple[Species, Notes]:
+    """Chemical symbol of every atom, and notes on how it was found.
+
+    The user's map of types comes first, then the symbols in the file, then its masses, then
+    the numbers of atoms of each type if only one assignment makes whole cells.
+
+    Parameters
+    ----------
+    trajectory
+        The run.
+    crystal
+        The crystal that it should be.
+    type_map
+        Atom type → symbol.
+
+    Raises
+    ------
+    UsageError
+        If nothing tells the elements apart, or the map misses a type.
+    DataError
+        If the masses in the file belong to no element of the crystal.
+    """
+    if type_map is not None:
+        return _by_map(trajectory, type_map), ()
+    if trajectory.species is not None and set(trajectory.species) == set(crystal.species):
+        return trajectory.species, ()
+    names = tuple(dict.fromkeys(crystal.species))
+    if trajectory.masses is not None:
+        return _by_mass(trajectory, crystal), ()
+    note: Notes = ()
+    if trajectory.species is not None:
+        told = ", ".join(sorted(set(trajectory.species)))
+        if trajectory.types is None or set(trajectory.species) != {"C"}:
+            # Wrong elements are for the match to refuse, which compares the ratios as well.
+            return trajectory.species, ()
+        note = (
+            f"the file calls every atom {told}, LAMMPS's name for elements it was not told, "
+            f"while the crystal holds {', '.join(names)}; atom types are used instead",
+        )
+    if len(names) == 1:
+        return names * trajectory.n_atoms, note
+    return _by_count(trajectory, crystal), note
+
+
+def told_species(trajectory: Trajectory, type_map: Mapping[int, str] | None = None) -> Species:
+    """Chemical symbol of every atom where no cell file is given.
+
+    The user's map of types comes first, then the symbols in the file, then the element whose
+    standard mass is nearest.
+
+    Parameters
+    ----------
+    trajectory
+        The run.
+    type_map
+        Atom type → symbol.
+
+    Raises
+    ------
+    UsageError
+        If nothing tells the elements, or the map misses a type.
+    """
+    if type_map is not None:
+        return _by_map(trajectory, type_map)
+    if trajectory.species is not None:
+        return trajectory.species
+    if trajectory.masses is None:
+        raise UsageError(
+            "nothing in the trajectory tells the elements",
+            fix="give a cell file or a type_map, or write elements: dump_modify ID element …",
+        )
+    kinds, kind = np.unique(np.round(trajectory.masses / DALTON, 3), return_inverse=True)
+    standard = ase.data.atomic_masses[1:]
+    numbers = 1 + np.abs(standard - kinds[:, None]).argmin(axis=1)
+    return tuple(ase.data.chemical_symbols[numbers[k]] for k in kind)
+
+
+def _by_map(trajectory: Trajectory, type_map: Mapping[int, str]) -> Species:
+    if trajectory.types is None:
+        raise UsageError(
+            "a map of atom types is given, but the trajectory has no types",
+            fix="leave the map out",
+        )
+    missing = sorted(set(trajectory.types.tolist()) - set(type_map))
+    if missing:
+        raise UsageError(
+            f"the map of atom types misses {', '.join(map(str, missing))}",
+            fix="name an element for every type",
+        )
+    return tuple(type_map[kind] for kind in trajectory.types.tolist())
+
+
+def _by_mass(trajectory: Trajectory, crystal: Crystal) -> Species:
+    assert trajectory.masses is not None
+    names = tuple(dict.fromkeys(crystal.species))
+    masses = np.array([crystal.masses[crystal.species.index(name)] for name in names])
+    relative = np.abs(trajectory.masses[:, None] / masses - 1.0)
+    nearest = relative.argmin(axis=1)
+    # Isotopes of hydrogen aside, no isotope is off by a fifth; neighbours in the table are.
+    wrong = np.flatnonzero(relative.min(axis=1) > 0.2)
+    if len(wrong):
+        seen = sorted({round(float(m), 3) for m in trajectory.masses[wrong] / DALTON})
+        raise DataError(
+            f"masses of {', '.join(map(str, seen[:5]))} u belong to no element of the crystal",
+            where=f"{len(wrong)} of {trajectory.n_atoms} atoms; the crystal holds "
+            + ", ".join(
+                f"{name} {m / DALTON:.3f}" for name, m in zip(names, masses, strict=True)
+            ),
+            why="the cell file is that of another crystal",
+            fix="give the cell file of the crystal that was simulated",
+        )
+    return tuple(names[k] for k in nearest)
+
+
+def _by_count(trajectory: Trajectory, crystal: Crystal) -> Species:
+    names = tuple(dict.fromkeys(crystal.species))
+    fix = (
+        "say which element each type is (type_map = {1: '"
+        + names[0]
+        + "', …}), or write elements: dump_modify ID element "
+        + " ".join(names)
+    )
+    if trajectory.types is None:
+        raise UsageError(
+            "nothing in the trajectory tells the elements apart",
+            where="no type, no mass",
+            fix=fix,
+        )
+    counts = Counter(trajectory.types.tolist())
+    n_cells, rest = divmod(trajectory.n_atoms, crystal.n_sites)
+    wanted = {name: n_cells * crystal.species.count(name) for name in names}
+    kinds = sorted(counts)
+    ways = [] if rest else list(_assignments([counts[kind] for kind in kinds], wanted))
+    if len(ways) != 1:
+        told = ", ".join(f"type {kind}: {counts[kind]}" for kind in kinds)
+        raise UsageError(
+            f"{'several' if ways else 'no'} assignments of types to elements fit the numbers",
+            where=f"{told}; per cell "
+            + ", ".join(f"{name}: {crystal.species.count(name)}" for name in names),
+            fix=fix,
+        )
+    chosen = dict(zip(kinds, ways[0], strict=True))
+    return tuple(chosen[kind] for kind in trajectory.types.tolist())
+
+
+def _assignments(counts: list[int], wanted: Mapping[str, int]) -> Iterator[Species]:
+    """All ways to give every type an element such that the numbers of atoms come out."""
+    if not counts:
+        if not any(wanted.values()):
+            yield ()
+        return
+    for name, left in wanted.items():
+        if left >= counts[0]:
+            rest = _assignments(counts[1:], {**wanted, name: left - counts[0]})
+            yield from ((name, *others) for others in rest)

@@ -1,0 +1,239 @@
+"""Opening XYZ files: find all frames, recognise the program, put frames into order."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.errors import DataError, TrajmodesWarning, UsageError
+from trajmodes.readers.compressed import TextSource, open_source
+from trajmodes.readers.lammps_units import UnitFactors
+from trajmodes.readers.offsets import cached_index
+from trajmodes.readers.scan import ID, SKIP, TYPE
+from trajmodes.readers.trajectory import ReadOptions
+from trajmodes.readers.xyz_atoms import (
+    AtomTable,
+    coordinate_digits,
+    describe_atoms,
+    refuse_wrong_style,
+)
+from trajmodes.readers.xyz_comment import parse_properties
+from trajmodes.readers.xyz_dialect import Fields, choose_fields, choose_units, recognise_program
+from trajmodes.readers.xyz_first import FirstFrame, read_first_frame
+from trajmodes.readers.xyz_index import Index, index_frames
+from trajmodes.readers.xyz_timeline import arrange_frames
+from trajmodes.readers.xyz_trajectory import XyzFile, XyzTrajectory
+from trajmodes.units import DALTON
+
+__all__ = ["open_xyz"]
+
+_LOW_PRECISION = 6
+_SAMPLE_BYTES = 1 << 14
+_SAMPLE_ROWS = 64
+
+
+def open_xyz(
+    paths: Sequence[Path], options: ReadOptions, *, cell: Floats | None = None
+) -> XyzTrajectory:
+    """Open XYZ files of one run.
+
+    Parameters
+    ----------
+    paths
+        The files; in order of time where they number no steps.
+    options
+        What the user tells beyond them. `units` may also be ``ase``, ``gpumd`` or ``quip``.
+    cell
+        (3, 3), unit: Å. Box vectors, for files that have none.
+
+    Raises
+    ------
+    UsageError
+        If a file cannot be read, has no cell, or velocities of an unknown unit.
+    DataError
+        If a file is not sound, or the files do not belong together.
+    """
+    sources = [open_source(path, allow_partial=options.allow_partial) for path in paths]
+    firsts = [read_first_frame(source) for source in sources]
+    indices = [_indexed(*pair, options) for pair in zip(sources, firsts, strict=True)]
+    style, factors = _units(firsts[0], options)
+    where = str(sources[0].stamp.path)
+    atoms = describe_atoms(firsts[0], factors.mass, where)
+    program = _program(firsts[0])
+    if program == "lammps":
+        refuse_wrong_style(firsts[0], style, factors, atoms, where)
+    timeline = arrange_frames(
+        [str(source.stamp.path) for source in sources],
+        [np.asarray(index["steps"], dtype=float) for index in indices],
+        [np.asarray(index["times"], dtype=float) * factors.time for index in indices],
+        options.timestep_fs,
+    )
+    for source, first in zip(sources, firsts, strict=True):
+        _refuse_other_atoms(source, first, firsts[0])
+    files = tuple(
+        XyzFile(source, _plans(index), first.ids, atoms.row_types)
+        for source, first, index in zip(sources, firsts, indices, strict=True)
+    )
+    digits = _digits(sources[-1], indices[-1], firsts[-1])
+    cells = np.concatenate([index["cells"] for index in indices])[timeline.kept]
+    fields = firsts[0].fields
+    return XyzTrajectory(
+        paths=tuple(source.stamp.path for source in sources),
+        n_frames=len(timeline.kept),
+        n_atoms=len(firsts[0].rows),
+        steps=timeline.steps,
+        times_ps=timeline.times_ps,
+        interval_ps=timeline.interval_ps,
+        segments=timeline.segments,
+        ids=atoms.ids,
+        types=atoms.types,
+        species=atoms.species,
+        masses=atoms.masses,
+        unit_style=style,
+        columns=tuple(item.name for item in parse_properties(firsts[0].properties).values()),
+        has_velocities=fields.velocity is not None,
+        has_forces=fields.force is not None,
+        unwrapped=fields.unwrapped,
+        n_bytes=sum(source.stamp.size for source in sources),
+        precision_digits=digits,
+        notes=(*_notes(firsts[0], program, digits, options), *atoms.notes, *timeline.notes),
+        files=files,
+        places=_places(indices)[timeline.kept],
+        cells=_with_cell(cells * factors.length, cell, where),
+        factors=_factors(fields, factors, atoms),
+    )
+
+
+def _indexed(source: TextSource, first: FirstFrame, options: ReadOptions) -> Index:
+    """Find the frames of one file; say so where the last one is not complete."""
+
+    def build() -> Index:
+        return index_frames(source, first)
+
+    # What is left of a damaged file depends on options: that index is not worth keeping.
+    index = build() if source.damage else cached_index(source.stamp, "xyz", build)
+    lost, n_frames = int(index["lost"][0]), len(index["stops"])
+    if source.damage or lost >= 0:
+        what = f"frame {n_frames}, from byte {lost}, is not complete" if lost >= 0 else ""
+        what = "; ".join(filter(None, [source.damage, what]))
+        if options.strict or n_frames == 0:
+            raise DataError(
+                what if n_frames else f"{what}, and there is no other",
+                where=str(source.stamp.path),
+                why="the run was stopped while it was writing, or is still going on",
+                fix="leave out --strict to use the others" if n_frames else "",
+            )
+        message = f"{what} and is not used ({source.stamp.path})"
+        warnings.warn(message, TrajmodesWarning, stacklevel=4)
+    return index
+
+
+def _program(first: FirstFrame) -> str:
+    return recognise_program(first.values, parse_properties(first.properties))
+
+
+def _units(first: FirstFrame, options: ReadOptions) -> tuple[str, UnitFactors]:
+    return choose_units(options.units, _program(first), first.fields.velocity_name, options.lj)
+
+
+def _notes(first: FirstFrame, program: str, digits: int, options: ReadOptions) -> list[str]:
+    """Collect notes for the user, each with what mends it."""
+    notes = []
+    if program == "lammps" and options.units is None:
+        notes.append("extended XYZ names no unit style: metal is taken; mend: --units STYLE")
+    if digits <= _LOW_PRECISION:
+        notes.append(
+            f"coordinates have {digits} significant digits only, 5e-4 Å at 150 Å; mend, in "
+            'LAMMPS: dump_modify ID format line "%s %.10g %.10g %.10g …"'
+        )
+    if first.fields.ignored:
+        others = ", ".join(first.fields.ignored)
+        notes.append(f"forces are read from {first.fields.force_name}, not from {others}")
+    if any(word[0] in "Ff0" for word in first.values.get("pbc", "").split()):
+        notes.append(f"pbc is {first.values['pbc']}, yet all directions are taken as periodic")
+    return notes
+
+
+def _digits(source: TextSource, index: Index, first: FirstFrame) -> int:
+    """Digits of the coordinates of a late frame: an early one may be a perfect lattice."""
+    start, stop = int(index["starts"][-1]), int(index["stops"][-1])
+    text = np.empty(min(stop - start, _SAMPLE_BYTES), dtype=np.uint8)
+    with source.reading() as descriptor:
+        source.fill(descriptor, text, start)
+    lines = text.tobytes().decode("utf-8", "replace").split("\n")[:-1]
+    fields = choose_fields(parse_properties(str(index["layouts"][index["layout"][-1]])))
+    early = coordinate_digits(first.rows[:_SAMPLE_ROWS], first.fields)
+    return max(early, coordinate_digits([line.split() for line in lines], fields))
+
+
+def _refuse_other_atoms(source: TextSource, first: FirstFrame, leader: FirstFrame) -> None:
+    same = first.properties == leader.properties and np.array_equal(first.ids, leader.ids)
+    same = same and len(first.rows) == len(leader.rows)
+    column = leader.fields.species
+    if same and column is not None:
+        same = first.column(column) == leader.column(column)
+    if not same:
+        raise DataError(
+            "atoms or columns are not those of the first file",
+            where=str(source.stamp.path),
+            why="the files are of different runs",
+        )
+
+
+def _plans(index: Index) -> tuple[Ints, ...]:
+    layouts = [choose_fields(parse_properties(text)) for text in index["layouts"].tolist()]
+    return tuple(map(_plan, layouts))
+
+
+def _plan(fields: Fields) -> Ints:
+    """(c,) what `scan.fill_rows` is to do with each column."""
+    plan = np.full(fields.n_columns, SKIP, dtype=np.int64)
+    kinds = fields.types if fields.types is not None else fields.numbers
+    if fields.ids is not None:
+        plan[fields.ids] = ID
+    if kinds is not None:
+        plan[kinds] = TYPE
+    wanted = [c for c in (fields.position, fields.velocity, fields.force) if c is not None]
+    for f, column in enumerate(wanted):
+        plan[column : column + 3] = np.arange(3 * f, 3 * f + 3)
+    return plan
+
+
+def _factors(fields: Fields, factors: UnitFactors, atoms: AtomTable) -> tuple[Floats, ...]:
+    found = [np.full((1, 1), factors.length)]
+    if fields.velocity_name == "momenta" and atoms.masses is not None:
+        # p is a multiple of √(u eV), that is of √(u in eV ps²/Å²) eV ps/Å.
+        found.append(np.sqrt(DALTON) / atoms.masses[:, None])
+    elif fields.velocity is not None:
+        found.append(np.full((1, 1), factors.velocity))
+    if fields.force is not None:
+        found.append(np.full((1, 1), factors.force))
+    return tuple(found)
+
+
+def _places(indices: Sequence[Index]) -> Ints:
+    """(t, 5) as `XyzTrajectory.places`."""
+    tables = []
+    for i, index in enumerate(indices):
+        numbers = np.arange(len(index["stops"]))
+        file = np.full_like(numbers, i)
+        columns = [file, index["layout"], numbers, index["starts"], index["stops"]]
+        tables.append(np.stack(columns, axis=1))
+    return np.concatenate(tables).astype(np.int64)
+
+
+def _with_cell(cells: Floats, cell: Floats | None, where: str) -> Floats:
+    """Put the cell that the user gives where the file has none."""
+    missing = ~np.isfinite(cells).all(axis=(1, 2))
+    if missing.any() and cell is None:
+        raise UsageError(
+            f"frame {int(np.argmax(missing))} has no cell",
+            where=where,
+            why="plain XYZ holds none, and its comment sets no Lattice",
+            fix="give the cell of the simulation box, or write extended XYZ",
+        )
+    if cell is not None:
+        cells[missing] = np.asarray(cell, dtype=float)
+    return cells

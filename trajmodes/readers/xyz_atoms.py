@@ -1,0 +1,205 @@
+"""What the first frame of an XYZ file tells of the atoms, which holds for all frames."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.errors import DataError, UsageError
+from trajmodes.readers.lammps_units import UnitFactors, unit_factors
+from trajmodes.readers.xyz_comment import parse_integer, parse_real
+from trajmodes.readers.xyz_dialect import Fields
+from trajmodes.readers.xyz_first import FirstFrame
+from trajmodes.units import BOLTZMANN, DALTON
+
+__all__ = ["AtomTable", "coordinate_digits", "describe_atoms", "refuse_wrong_style"]
+
+_SYMBOL = re.compile(r"[A-Z][a-z]?")
+_DIGITS = re.compile(r"[+-]?0*\.?0*(\d*)\.?(\d*)")
+
+
+@dataclass(frozen=True, slots=True)
+class AtomTable:
+    """The atoms, sorted by id."""
+
+    ids: Ints | None
+    """(a,) ids."""
+    types: Ints | None
+    """(a,) types."""
+    row_types: Ints
+    """(a,) what the column of types, or else of atomic numbers, must hold; empty without."""
+    species: tuple[str, ...] | None
+    """(a,) chemical symbols."""
+    masses: Floats | None
+    """(a,), unit: eV ps²/Å²."""
+    notes: tuple[str, ...]
+
+
+def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> AtomTable:
+    """Read ids, types, species and masses.
+
+    Momenta are useless without masses: where those are not in the file, they are the standard
+    ones, as ASE itself takes them.
+
+    Parameters
+    ----------
+    first
+        The first frame.
+    mass_factor
+        One unit of mass of the file in eV ps²/Å².
+    where
+        The file, for messages.
+
+    Raises
+    ------
+    DataError
+        If a column holds what it must not, or momenta come without any way to know the masses.
+    """
+    fields, notes = first.fields, []
+    types = _integers(first, fields.types, "an atom type", where)
+    numbers = _integers(first, fields.numbers, "an atomic number", where)
+    species = None
+    if fields.species is not None:
+        names = first.column(fields.species)
+        if all(_SYMBOL.fullmatch(name) for name in set(names)):
+            species = names
+        elif types is None and all(name.isdigit() for name in set(names)):
+            types = np.array([int(name) for name in names], dtype=np.int64)
+            notes.append("the species are numbers: they are taken as types, not as elements")
+        else:
+            notes.append("the species are not chemical symbols, and are ignored")
+    if species is None and numbers is not None:
+        species = _symbols(numbers, where)
+    masses = None
+    if fields.mass is not None:
+        masses = np.array(_reals(first, fields.mass, 1, "a mass", where)[:, 0]) * mass_factor
+        if not (masses > 0.0).all():
+            raise DataError("a mass is not positive", where=f"{where}, frame 0")
+        notes += _odd_masses(masses, species)
+    elif fields.velocity_name == "momenta":
+        masses = _standard_masses(species)
+        if masses is None:
+            raise DataError("momenta without masses or species", where=where)
+        notes.append("velocities are the momenta divided by standard atomic masses")
+    none = np.empty(0, dtype=np.int64)
+    row_types = _integers(first, fields.types, "", where)
+    return AtomTable(
+        ids=first.ids if len(first.ids) else None,
+        types=types,
+        row_types=next((found for found in (row_types, numbers) if found is not None), none),
+        species=species,
+        masses=masses,
+        notes=tuple(notes),
+    )
+
+
+def _integers(first: FirstFrame, column: int | None, name: str, where: str) -> Ints | None:
+    if column is None:
+        return None
+    try:
+        values = [parse_integer(text, name) for text in first.column(column)]
+    except DataError as error:
+        raise DataError(error.what, where=f"{where}, frame 0") from error
+    return np.array(values, dtype=np.int64)
+
+
+def _reals(first: FirstFrame, column: int, count: int, name: str, where: str) -> Floats:
+    """Read (a, count) numbers from a column on."""
+    try:
+        values = [
+            [parse_real(text, name) for text in first.column(c)]
+            for c in range(column, column + count)
+        ]
+    except DataError as error:
+        raise DataError(error.what, where=f"{where}, frame 0") from error
+    return np.array(values).T
+
+
+def _symbols(numbers: Ints, where: str) -> tuple[str, ...]:
+    from ase.data import chemical_symbols  # noqa: PLC0415 - ase loads slowly
+
+    if numbers.min() < 1 or numbers.max() >= len(chemical_symbols):
+        raise DataError("an atomic number is of no element", where=f"{where}, frame 0")
+    return tuple(chemical_symbols[number] for number in numbers.tolist())
+
+
+def _standard_masses(species: tuple[str, ...] | None) -> Floats | None:
+    from ase.data import atomic_masses, atomic_numbers  # noqa: PLC0415 - ase loads slowly
+
+    if species is None or not set(species) <= atomic_numbers.keys():
+        return None
+    masses: Floats = atomic_masses[[atomic_numbers[name] for name in species]] * DALTON
+    return masses
+
+
+def _odd_masses(masses: Floats, species: tuple[str, ...] | None) -> list[str]:
+    """Say where masses are far from those of the elements: perhaps another unit."""
+    standard = _standard_masses(species)
+    if standard is None or species is None:
+        return []
+    ratio = masses / standard
+    worst = int(np.argmax(np.abs(np.log(ratio))))
+    if 0.25 < ratio[worst] < 4.0:
+        return []
+    return [
+        f"the mass of {species[worst]} is {ratio[worst]:.4g} times that of the element; mend, "
+        "if masses are in eV fs²/Å²: --units quip"
+    ]
+
+
+def coordinate_digits(rows: Sequence[Sequence[str]], fields: Fields) -> int:
+    """Most digits of a coordinate among some rows of tokens, leading zeros not counted."""
+    tokens = [text for row in rows for text in row[fields.position : fields.position + 3]]
+    found = [_DIGITS.match(text) for text in tokens]
+    return max((len(match[1]) + len(match[2]) for match in found if match), default=0)
+
+
+def refuse_wrong_style(
+    first: FirstFrame, style: str, factors: UnitFactors, atoms: AtomTable, where: str
+) -> None:
+    """Hold the velocities of a LAMMPS file against the temperature in its comment.
+
+    LAMMPS does not name its unit style in this format, but prints the kinetic temperature.
+
+    Parameters
+    ----------
+    first
+        The first frame.
+    style
+        The unit style that is supposed.
+    factors
+        Its factors.
+    atoms
+        The atoms.
+    where
+        The file, for messages.
+
+    Raises
+    ------
+    UsageError
+        If the temperatures disagree by more than a factor of three.
+    """
+    column, masses = first.fields.velocity, atoms.masses
+    masses = _standard_masses(atoms.species) if masses is None else masses
+    if column is None or masses is None or style == "lj" or len(masses) < 2:
+        return
+    told = parse_real(first.values.get("temperature", "0"), "Temperature")
+    velocities = _reals(first, column, 3, "a velocity", where)
+    freedom = (3 * len(masses) - 3) * BOLTZMANN
+    squared = float(np.sum(masses[:, None] * velocities**2)) / freedom
+
+    def agrees(velocity: float) -> bool:
+        return told / 3.0 < squared * velocity**2 < told * 3.0
+
+    if told < 1e-3 or squared == 0.0 or agrees(factors.velocity):
+        return
+    others = [name for name in ("metal", "real", "si") if agrees(unit_factors(name).velocity)]
+    kelvin = squared * factors.velocity**2
+    raise UsageError(
+        f"the velocities give {kelvin:.4g} K in units {style}, the comment says {told:.4g} K",
+        where=where,
+        why="the run used another unit style, or other masses",
+        fix=f"--units {others[0]}" if others else "--units with the style of the LAMMPS run",
+    )

@@ -1,0 +1,176 @@
+"""Where the frames of an XYZ file begin and end, found line by line in one compiled pass.
+
+XYZ has no mark between frames: only counting lines tells where the next one starts. As every
+line is visited anyway, each row is also held against the species of the first frame, so that
+atoms which change places are found before anything is computed.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from trajmodes.arrays import Ints
+from trajmodes.readers.decimals import DECIDED, load_word, parse_integer
+from trajmodes.readers.scan import Bytes
+
+__all__ = [
+    "ALIEN_ROW",
+    "BAD_COUNT",
+    "COMMENT",
+    "COUNT",
+    "MORE",
+    "OTHER_COUNT",
+    "OTHER_SPECIES",
+    "PAUSED",
+    "ROWS",
+    "Expected",
+    "Found",
+    "walk_lines",
+]
+
+MORE, PAUSED, BAD_COUNT, OTHER_COUNT, ALIEN_ROW, OTHER_SPECIES = 0, 1, 2, 3, 4, 5
+COUNT, COMMENT, ROWS = 0, 1, 2
+
+_NEWLINES = np.uint64(0x0A0A0A0A0A0A0A0A)
+_LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
+_NONE = np.uint64(0)
+
+
+class Expected(NamedTuple):
+    """What the first frame says of the rows of all."""
+
+    n_atoms: int
+    names: Bytes
+    """The species of all atoms, one behind the other, in the order of the ids if there are."""
+    starts: Ints
+    """(a + 1) where each of them begins in `names`."""
+    ids: Ints
+    """(a,) sorted ids, or empty."""
+    species_column: int
+    """Column of the species; −1 where there is none."""
+    id_column: int
+    """Column of the ids; −1 where there is none."""
+
+
+class Found(NamedTuple):
+    """Where `walk_lines` writes what it finds."""
+
+    comments: Ints
+    """(n, 2) start and stop of each comment line."""
+    ends: Ints
+    """(n,) place behind the last row of each frame."""
+
+
+@njit(nogil=True, cache=True)
+def _next_newline(text: Bytes, at: int, stop: int) -> int:
+    """Place of the next newline, or stop; eight bytes at a time."""
+    address = np.int64(text.ctypes.data)
+    while at < stop:
+        # Only bytes that are newlines become zero, and only zeros lose their top bit here.
+        other = load_word(address + at) ^ _NEWLINES
+        if ~(((other & _LOW_BITS) + _LOW_BITS) | other | _LOW_BITS) != _NONE:
+            break
+        at += 8
+    while at < stop and text[at] != 10:
+        at += 1
+    return min(at, stop)
+
+
+@njit(nogil=True, cache=True)
+def _token(text: Bytes, at: int, column: int) -> int:
+    """Place where the token of a column begins, or where the line ends."""
+    while text[at] == 32 or text[at] == 9:
+        at += 1
+    for _ in range(column):
+        while text[at] > 32:
+            at += 1
+        while text[at] == 32 or text[at] == 9:
+            at += 1
+    return at
+
+
+@njit(nogil=True, cache=True)
+def _check_row(text: Bytes, at: int, row: int, expected: Expected) -> int:
+    """Whether a row is of the atom that stands there (or has its id) in the first frame."""
+    place = row
+    if expected.id_column >= 0:
+        number, _, verdict = parse_integer(
+            text.ctypes.data, _token(text, at, expected.id_column)
+        )
+        if verdict != DECIDED:
+            return ALIEN_ROW
+        place = np.searchsorted(expected.ids, number)
+        if place == len(expected.ids) or expected.ids[place] != number:
+            return ALIEN_ROW
+    at = _token(text, at, expected.species_column)
+    for name in range(expected.starts[place], expected.starts[place + 1]):
+        if text[at] != expected.names[name]:
+            return OTHER_SPECIES
+        at += 1
+    return OTHER_SPECIES if text[at] > 32 else MORE
+
+
+@njit(nogil=True, cache=True)
+def _read_count(text: Bytes, at: int, expected: Expected) -> tuple[int, int]:
+    """Read the number of atoms, and whether it is what it must be; −1 for a blank line."""
+    first = _token(text, at, 0)
+    if text[first] < 32:
+        return -1, MORE
+    count, after, verdict = parse_integer(text.ctypes.data, first)
+    if verdict != DECIDED or text[_token(text, after, 0)] > 32:
+        return 0, BAD_COUNT
+    return count, MORE if count == expected.n_atoms else OTHER_COUNT
+
+
+@njit(nogil=True, cache=True)
+def walk_lines(text: Bytes, stop: int, state: Ints, expected: Expected, found: Found) -> int:
+    """Go through the complete lines of a piece of a file.
+
+    Parameters
+    ----------
+    text
+        The piece, with a newline and `decimals.PADDING` readable bytes behind it.
+    stop
+        Bytes of the piece.
+    state
+        (5,) changed in place, so that the next piece goes on where this one ended: place,
+        which kind of line is next, rows left in the frame, comments and ends in `found`.
+    expected
+        What the rows have to be.
+    found
+        What is found.
+
+    Returns
+    -------
+    MORE at the end of the piece, PAUSED where `found` is full, or what is wrong with the line
+    at the present place.
+    """
+    at, kind, left, n_comments, n_ends = state[0], state[1], state[2], state[3], state[4]
+    status = MORE
+    while status == MORE:
+        if kind == ROWS and left == 0:
+            found.ends[n_ends] = at
+            n_ends += 1
+            kind = COUNT
+        if max(n_comments, n_ends) == len(found.ends):
+            status = PAUSED
+            break
+        end = _next_newline(text, at, stop)
+        if end == stop:
+            break
+        if kind == ROWS:
+            if expected.species_column >= 0:
+                status = _check_row(text, at, expected.n_atoms - left, expected)
+            left -= status == MORE
+        elif kind == COMMENT:
+            found.comments[n_comments, 0], found.comments[n_comments, 1] = at, end
+            n_comments += 1
+            kind = ROWS
+        else:
+            left, status = _read_count(text, at, expected)
+            kind = COUNT if left < 0 else COMMENT
+        if status == MORE:
+            at = end + 1
+    state[0], state[1], state[2], state[3], state[4] = at, kind, left, n_comments, n_ends
+    return status

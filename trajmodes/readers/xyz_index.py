@@ -1,0 +1,238 @@
+"""Where the frames of an XYZ file are, and what their comment lines say."""
+
+from collections.abc import Mapping
+from math import nan
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.errors import DataError
+from trajmodes.readers.compressed import TextSource
+from trajmodes.readers.decimals import PADDING
+from trajmodes.readers.scan import Bytes, padded
+from trajmodes.readers.xyz_comment import (
+    PLAIN_PROPERTIES,
+    parse_comment,
+    parse_lattice,
+    parse_properties,
+    parse_real,
+)
+from trajmodes.readers.xyz_dialect import choose_fields
+from trajmodes.readers.xyz_first import FirstFrame, placed
+from trajmodes.readers.xyz_frames import (
+    ALIEN_ROW,
+    BAD_COUNT,
+    COUNT,
+    MORE,
+    OTHER_COUNT,
+    PAUSED,
+    ROWS,
+    Expected,
+    Found,
+    walk_lines,
+)
+
+__all__ = ["Index", "index_frames"]
+
+Index = dict[str, npt.NDArray[Any]]
+
+_CHUNK = 1 << 22
+_CAPACITY = 1024
+
+
+class _Table:
+    """The frames found so far."""
+
+    def __init__(self, source: TextSource, first: FirstFrame) -> None:
+        self.source, self.first = source, first
+        self.starts: list[int] = []
+        self.stops: list[int] = []
+        self.cells: list[Floats] = []
+        self.marks: list[tuple[float, float]] = []
+        self.layouts = [first.properties]
+        self.layout = 0
+        self.layout_of: list[int] = []
+        self.expected = self._expectation()
+        self.lattice, self.cell = "", np.full((3, 3), nan)
+
+    def add_comment(self, text: bytes, start: int, stop: int) -> bool:
+        """Take in the comment line between two bytes; whether the columns change with it."""
+        frame, before = len(self.starts), self.layout
+        try:
+            values = parse_comment(text.decode("utf-8", "replace").rstrip())
+            self._choose_layout(values.get("properties", PLAIN_PROPERTIES))
+            lattice = values.get("lattice", "")
+            if lattice != self.lattice:
+                self.cell = parse_lattice(lattice) if lattice else np.full((3, 3), nan)
+                self.lattice = lattice
+            self.marks.append(_step_and_time(values))
+        except DataError as error:
+            line = self.source.line_at(start)
+            raise placed(
+                error, f"{self.source.stamp.path}, frame {frame}, line {line}"
+            ) from error
+        self.starts.append(stop + 1)
+        self.cells.append(self.cell)
+        self.layout_of.append(self.layout)
+        return self.layout != before
+
+    def _choose_layout(self, properties: str) -> None:
+        if properties == self.layouts[self.layout]:
+            return
+        if properties not in self.layouts:
+            if _offer(properties) != _offer(self.first.properties):
+                raise DataError(
+                    f"the columns change from {self.first.properties} to {properties}",
+                    fix="write all frames with the same columns",
+                )
+            self.layouts.append(properties)
+        self.layout = self.layouts.index(properties)
+        self.expected = self._expectation()
+
+    def _expectation(self) -> Expected:
+        """Tell what the rows behind the last comment have to be."""
+        fields = choose_fields(parse_properties(self.layouts[self.layout]))
+        column = self.first.fields.species
+        names = () if column is None else self.first.column(column)
+        words = [name.encode("utf-8", "surrogateescape") for name in names]
+        ends = np.cumsum([0, *map(len, words)])
+        return Expected(
+            n_atoms=len(self.first.rows),
+            names=np.frombuffer(b"".join(words) or b" ", dtype=np.uint8),
+            starts=ends.astype(np.int64),
+            ids=self.first.ids,
+            species_column=-1 if fields.species is None else fields.species,
+            id_column=-1 if fields.ids is None else fields.ids,
+        )
+
+    def arrays(self) -> Index:
+        """Table of the complete frames, fit for the cache."""
+        n = len(self.stops)
+        marks = np.array(self.marks[:n]).reshape(n, 2)
+        return {
+            "starts": np.array(self.starts[:n], dtype=np.int64),
+            "stops": np.array(self.stops, dtype=np.int64),
+            "cells": np.array(self.cells[:n]).reshape(n, 3, 3),
+            "steps": marks[:, 0],
+            "times": marks[:, 1],
+            "layout": np.array(self.layout_of[:n], dtype=np.int64),
+            "layouts": np.array(self.layouts),
+        }
+
+
+def _step_and_time(values: Mapping[str, str]) -> tuple[float, float]:
+    step = values.get("timestep", values.get("step", ""))
+    time = parse_real(values["time"], "time") if "time" in values else nan
+    return float(int(step)) if step.isdecimal() else nan, time
+
+
+def _offer(properties: str) -> tuple[bool | str, ...]:
+    """Tell what must be the same in all frames, wherever the columns stand."""
+    fields = choose_fields(parse_properties(properties))
+    columns = (fields.species, fields.numbers, fields.ids, fields.types, fields.force)
+    there = tuple(column is not None for column in columns)
+    return (*there, fields.velocity_name, fields.force_name, fields.unwrapped)
+
+
+def index_frames(source: TextSource, first: FirstFrame) -> Index:
+    """Find all complete frames of a file.
+
+    Parameters
+    ----------
+    source
+        The text of the file.
+    first
+        Its first frame.
+
+    Returns
+    -------
+    Arrays, one entry for each frame: ``starts`` and ``stops``, the bytes between which its rows
+    lie; ``cells`` (t, 3, 3) in the units of the file, nan where it has none; ``steps`` and
+    ``times`` as written, nan where not; ``layout``, which of the ``layouts`` (the different
+    texts of Properties) it has. And ``lost``, (1,) the byte at which the end of the file cuts
+    off a frame, or −1.
+
+    Raises
+    ------
+    DataError
+        If a line is not what its place in the file demands, or the atoms change.
+    """
+    table = _Table(source, first)
+    found = Found(np.empty((_CAPACITY, 2), np.int64), np.empty(_CAPACITY, np.int64))
+    buffer = padded(_CHUNK)
+    state = np.zeros(5, dtype=np.int64)
+    position, size, at = first.start, 0, 0
+    with source.reading() as descriptor:
+        while position + size < source.size:
+            position += at
+            size = min(_CHUNK, source.size - position)
+            source.fill(descriptor, buffer[:size], position)
+            buffer[size:] = 10
+            state[0] = 0
+            _walk_piece(table, buffer[: size + PADDING], position, state, found)
+            at = int(state[0])
+            if at == 0 and position + size < source.size:
+                raise DataError(
+                    f"a line is longer than {size} bytes",
+                    where=f"{source.stamp.path}, byte {position}",
+                    why="this is not an XYZ file, or it is damaged",
+                )
+    arrays = table.arrays()
+    rest = state[1] != COUNT or buffer[at:size].tobytes().strip()
+    end = table.stops[-1] if table.stops else first.start
+    arrays["lost"] = np.array([end if rest else -1])
+    return arrays
+
+
+def _walk_piece(table: _Table, text: Bytes, position: int, state: Ints, found: Found) -> None:
+    """Go through the lines of a piece of the file that starts at a byte of it."""
+    size, status = len(text) - PADDING, PAUSED
+    while status == PAUSED:
+        state[3:] = 0
+        status = walk_lines(text, size, state, table.expected, found)
+        ends = found.ends[: state[4]]
+        for start, stop in found.comments[: state[3]].tolist():
+            line = text[start:stop].tobytes()
+            if table.add_comment(line, position + start, position + stop):
+                # From here on the rows were held against the wrong columns: go back.
+                state[:3] = stop + 1, ROWS, len(table.first.rows)
+                ends, status = ends[ends <= start], PAUSED
+                break
+        table.stops += (ends + position).tolist()
+    if status != MORE:
+        at = int(state[0])
+        raise _refusal(table, status, position + at, text[at:size])
+
+
+def _refusal(table: _Table, status: int, at: int, rest: Bytes) -> DataError:
+    """Say what is wrong with the line at a byte of the file."""
+    line_text = rest[:200].tobytes().split(b"\n")[0].decode("utf-8", "replace").strip()
+    frame = len(table.stops)
+    where = f"{table.source.stamp.path}, frame {frame}, line {table.source.line_at(at)}"
+    n_atoms = len(table.first.rows)
+    begins = f"the line begins with {line_text[:40]!r}"
+    if status == BAD_COUNT:
+        return DataError(
+            f"{begins} where the number of atoms is expected",
+            where=where,
+            why="the frame before has a row too many or too few",
+        )
+    if status == OTHER_COUNT:
+        return DataError(
+            f"the frame has {line_text.split()[0]} atoms and the first one {n_atoms}",
+            where=where,
+            why="the file holds several systems, or atoms were lost",
+        )
+    if status == ALIEN_ROW:
+        return DataError(f"{begins}, an atom id that the first frame has not", where=where)
+    missing = line_text.split() == [str(n_atoms)]
+    return DataError(
+        f"{begins} where another atom is expected",
+        where=where,
+        why="the frame has a row too few"
+        if missing
+        else "the species or their order are not those of the first frame",
+        fix="" if missing else "write all frames in one order, or write an id column",
+    )

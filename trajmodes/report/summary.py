@@ -1,0 +1,327 @@
+"""What a run gave, in the terminal: readable without colour and in 80 columns."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+import numpy as np
+import xarray as xr
+from rich.console import Group, JustifyMethod, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from trajmodes.data import Verdict
+from trajmodes.report.equipartition import equipartition_of
+from trajmodes.report.results import Finding, Results
+from trajmodes.report.wording import branches, compact, plus_minus, point, size_of
+
+__all__ = ["CheckVerdict", "check_rows", "render", "render_check"]
+
+_SHORT = {
+    Verdict.RESOLVED: "resolved",
+    Verdict.TOO_NARROW: "too narrow",
+    Verdict.TOO_BROAD: "too broad",
+    Verdict.TOO_FEW: "few data",
+    Verdict.FAILED: "fit failed",
+    Verdict.NO_LINE: "odd shape",
+}
+
+
+class CheckVerdict(NamedTuple):
+    """What a check of the input concludes from one figure or several."""
+
+    severity: Literal["error", "warning", "ok"]
+    text: str
+    fix: str
+    """What to do about it; empty if nothing."""
+
+
+def render(
+    results: Results | xr.Dataset,
+    *,
+    rows: int | None = 16,
+    files: Mapping[str, str] | None = None,
+) -> Group:
+    """Tell what was run and what came out.
+
+    Parameters
+    ----------
+    results
+        What a run gave, or the Dataset read back from results.nc.
+    rows
+        So many sets of modes are listed, evenly spread over the frequencies; None for all.
+    files
+        Name of each file that was written → what it is.
+    """
+    dataset = results.to_dataset() if isinstance(results, Results) else results
+    parts: list[RenderableType] = [_overview(dataset)]
+    if "set" in dataset.dims:
+        parts += [Text(), _modes(dataset, rows)]
+    notes = [*_imaginary(dataset), *_unresolved(dataset)]
+    for title, lines in (
+        ("Not resolved, and what would help", notes),
+        ("Warnings", [Text(str(text)) for text in _texts(dataset, "warnings")]),
+        ("Notes", [Text(str(text)) for text in _texts(dataset, "notes")]),
+        ("Files", _files(files or {})),
+    ):
+        parts += _section(title, lines)
+    if isinstance(results, Results) and results.timings:
+        parts += _section("Seconds", [_timings(results.timings)])
+    return Group(*parts)
+
+
+def _section(title: str, lines: list[Text]) -> list[RenderableType]:
+    if not lines:
+        return []
+    grid = Table.grid(padding=(0, 1))
+    for line in lines:
+        grid.add_row("  -", line)
+    return [Text(), Text(title, style="bold"), grid]
+
+
+def _texts(dataset: xr.Dataset, name: str) -> list[str]:
+    return dataset[name].values.tolist() if name in dataset else []
+
+
+def _files(files: Mapping[str, str]) -> list[Text]:
+    beside = [name for name in files if name.startswith("figures/") and name.endswith(".csv")]
+    lines = [Text(f"{name}: {text}") for name, text in files.items() if name not in beside]
+    return lines + [Text("figures/*.csv: the data of each figure")] * bool(beside)
+
+
+def _timings(timings: Mapping[str, float]) -> Text:
+    total = sum(timings.values())
+    parts = [f"{stage} {seconds:.1f}" for stage, seconds in timings.items()]
+    return Text(", ".join([*parts, f"together {total:.1f}"]))
+
+
+def _overview(dataset: xr.Dataset) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for name, text in (
+        ("Run", _run(dataset)),
+        ("Crystal", _crystal(dataset)),
+        ("Supercell", _supercell(dataset)),
+        ("Temperature", _temperature(dataset)),
+        ("Fit", _fit(dataset)),
+        ("Frequencies", _frequencies(dataset)),
+        ("Equipartition", _equipartition(dataset)),
+        ("Lines", _lines(dataset)),
+    ):
+        if text:
+            grid.add_row(name, Text(text))
+    return grid
+
+
+def _run(dataset: xr.Dataset) -> str:
+    inputs = [
+        f"{name} ({size_of(int(dataset['input_bytes'].values[k]))})"
+        for k, name in enumerate(_texts(dataset, "input_name"))
+    ]
+    more = [f"and {len(inputs) - 3} more files"] if len(inputs) > 3 else []
+    return ", ".join(inputs[:3] + more) or str(dataset.attrs.get("command", ""))
+
+
+def _crystal(dataset: xr.Dataset) -> str:
+    counts = Counter(dataset["species"].values.tolist())
+    formula = "".join(f"{name}{n if n > 1 else ''}" for name, n in counts.items())
+    volume = abs(float(np.linalg.det(dataset["cell"].values)))
+    sites = sum(counts.values())
+    return f"{formula}, {sites} site{'s' * (sites > 1)} in {volume:.2f} Å³"
+
+
+def _supercell(dataset: xr.Dataset) -> str:
+    matrix = dataset["supercell_matrix"].values
+    cells = round(abs(float(np.linalg.det(matrix))))
+    rows = ", ".join(" ".join(str(x) for x in row) for row in matrix.tolist())
+    return f"[{rows}], {cells} cells, {cells * dataset.sizes['site']} atoms"
+
+
+def _temperature(dataset: xr.Dataset) -> str:
+    if "temperature" not in dataset:
+        known = "fit_temperature" in dataset
+        return f"{float(dataset['fit_temperature']):.4g} K" if known else ""
+    value, sem = float(dataset["temperature"]), float(dataset["temperature_sem"])
+    return f"{plus_minus(value, sem)} K, kinetic, centre of mass left out"
+
+
+def _fit(dataset: xr.Dataset) -> str:
+    if "r_squared" not in dataset:
+        return "constants were given"
+    cutoff = f"{float(dataset['cutoff']):.4g} Å" if "cutoff" in dataset else "whole supercell"
+    free, rank = int(dataset["n_parameters"]), int(dataset["rank"])
+    full = "full rank" if rank == free else f"RANK {rank} ONLY"
+    return (
+        f"{free} parameters ({full}), {cutoff}, {int(dataset['n_frames'])} frames; "
+        f"R² = {float(dataset['r_squared']):.5f}, "
+        f"residual {float(dataset['rms_residual']):.3g} "
+        f"of {float(dataset['rms_force']):.3g} eV/Å"
+    )
+
+
+def _frequencies(dataset: xr.Dataset) -> str:
+    freq = dataset["mode_freq_thz"].values
+    sets = f" in {dataset.sizes['set']} sets of equal modes" if "set" in dataset.dims else ""
+    return (
+        f"up to {freq.max():.3f} THz; {freq.shape[0]} q points (one of each ±q), "
+        f"{freq.size} modes{sets}"
+    )
+
+
+def _equipartition(dataset: xr.Dataset) -> str:
+    test = equipartition_of(dataset)
+    if test is None:
+        return ""
+    told = f"χ² = {test.chi_squared:.1f} for {test.freedom}, p = {test.probability:.2g}"
+    if test.holds:
+        return f"holds: {told}"
+    return (
+        f"VIOLATED: {told}; farthest is set {test.farthest}, {test.farthest_sigma:+.1f} error "
+        "bars; see figures/temperatures.png"
+    )
+
+
+def _lines(dataset: xr.Dataset) -> str:
+    if "resolved" not in dataset:
+        return ""
+    resolved = dataset["resolved"].values.astype(bool)
+    return f"{resolved.sum()} of {len(resolved)} sets resolved"
+
+
+def _modes(dataset: xr.Dataset, rows: int | None) -> Table:
+    n_sets = dataset.sizes["set"]
+    freq = dataset["freq_harmonic_thz"].values
+    count = n_sets if rows is None else min(rows, n_sets)
+    shown = np.argsort(freq, kind="stable")[
+        np.linspace(0, n_sets - 1, count).round().astype(int)
+    ]
+    hidden = f"; {n_sets - count} more sets in modes.csv" if count < n_sets else ""
+    table = Table(
+        box=None,
+        padding=(0, 1, 0, 0),
+        header_style="bold",
+        caption=f"1.234(56) is 1.234 ± 0.056{hidden}",
+        caption_justify="left",
+        caption_style="",
+    )
+    for name, unit in _COLUMNS:
+        justify: JustifyMethod = "left" if name in ("q", "verdict") else "right"
+        # Where it gets tight, q goes on in the next line, and nothing is left out.
+        table.add_column(f"{name}\n{unit}", justify=justify, no_wrap=name != "q")
+    for g in shown.tolist():
+        table.add_row(*_row(dataset.isel(set=g)))
+    return table
+
+
+_COLUMNS = (
+    ("set", ""),
+    ("q", ""),
+    ("branch", ""),
+    ("harmonic", "THz"),
+    ("line", "THz"),
+    ("FWHM", "THz"),
+    ("lifetime", "ps"),
+    ("verdict", ""),
+)
+
+
+_NUMBERS = ("freq_harmonic_thz", "freq_spectrum_thz", "linewidth_thz", "lifetime_ps")
+
+
+def _row(one: xr.Dataset) -> list[Text]:
+    def number(name: str) -> str:
+        if name not in one:
+            return "–"
+        sem = float(one[f"{name}_sem"]) if f"{name}_sem" in one else None
+        return compact(float(one[name]), sem)
+
+    verdict = _SHORT[Verdict(str(one["verdict"].item()))] if "verdict" in one else "–"
+    cells = [
+        str(int(one["set"])),
+        point(one["set_q"].values),
+        branches(int(one["branch_first"]), int(one["branch_last"])),
+        *map(number, _NUMBERS),
+        verdict,
+    ]
+    return [Text(cell) for cell in cells]
+
+
+def _imaginary(dataset: xr.Dataset) -> list[Text]:
+    """ω² < 0 of the fitted constants, with the verdict that its error bar allows."""
+    if "freq_harmonic_thz" not in dataset:
+        return []
+    freq = dataset["freq_harmonic_thz"].values
+    lines = []
+    for g in np.flatnonzero(freq < 0.0):
+        place = f"set {g} at q = {point(dataset['set_q'].values[g])} is imaginary"
+        square = -(float(freq[g]) ** 2)
+        if "freq_harmonic_thz_sem" not in dataset:
+            lines.append(Text(f"{place}: f² = {square:.3g} THz², error unknown"))
+            continue
+        # f is the root of what was estimated: the error of f² is 2|f| times that of f.
+        sem = 2.0 * abs(float(freq[g])) * float(dataset["freq_harmonic_thz_sem"].values[g])
+        means = "zero within its error" if -square < 2.0 * sem else "the crystal is unstable"
+        lines.append(Text(f"{place}: f² = {plus_minus(square, sem)} THz², {means}"))
+    return lines
+
+
+def _unresolved(dataset: xr.Dataset) -> list[Text]:
+    """Each reason once, with how many sets it holds for and the advice given most often."""
+    if "verdict" not in dataset:
+        return []
+    verdicts, advice = _texts(dataset, "verdict"), _texts(dataset, "advice")
+    lines = []
+    for verdict in dict.fromkeys(v for v in verdicts if v != Verdict.RESOLVED):
+        told = [advice[g] for g, v in enumerate(verdicts) if v == verdict]
+        text, _ = Counter(told).most_common(1)[0]
+        reason = verdict.removeprefix("not resolved: ")
+        count = "1 set" if len(told) == 1 else f"{len(told)} sets"
+        lines.append(Text(f"{count}, {reason}{f': {text}' if text else ''}"))
+    return lines
+
+
+def check_rows(diagnosis: Mapping[str, Finding]) -> list[tuple[str, str, str, str]]:
+    """Rows for `render_check` from the figures of a check.
+
+    Parameters
+    ----------
+    diagnosis
+        Name → figure.
+    """
+    return [
+        (name, "" if finding.value != finding.value else f"{finding.value:.6g}", *finding[1:])
+        for name, finding in diagnosis.items()
+    ]
+
+
+def render_check(
+    rows: Iterable[tuple[str, str, str, str]], verdicts: Iterable[CheckVerdict]
+) -> Group:
+    """Tell what a check of the input found.
+
+    Parameters
+    ----------
+    rows
+        (name, value, unit, note) of every figure.
+    verdicts
+        What follows from them; the worst come first.
+    """
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    table.add_column("figure", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    table.add_column("what it tells")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    order = {"error": 0, "warning": 1, "ok": 2}
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    styles = {"error": "bold red", "warning": "yellow", "ok": "green"}
+    words = {"error": "STOP", "warning": "look", "ok": "fine"}
+    for severity, text, fix in sorted(verdicts, key=lambda verdict: order[verdict.severity]):
+        grid.add_row(Text(words[severity], style=styles[severity]), Text(text))
+        if fix:
+            grid.add_row(Text("fix", style="bold"), Text(fix))
+    return Group(table, Text(), grid)
