@@ -124,7 +124,9 @@ def assert_same_motion(
     one: tuple[Match, MotionBlock], other: tuple[Match, MotionBlock], tolerance: float = 1e-10
 ) -> None:
     for field in ("displacements", "velocities", "forces"):
-        mine, theirs = (by_file(found, getattr(motion, field)) for found, motion in (one, other))
+        mine, theirs = (
+            by_file(found, getattr(motion, field)) for found, motion in (one, other)
+        )
         assert np.abs(mine - theirs).max() < tolerance, field
 
 

@@ -55,7 +55,7 @@ def run(**given: Any) -> None:
         from trajmodes.pipeline import job_of, run_job, show_results
 
         with progress_bars() as bars:
-            written = run_job(job_of(given), command=_command_line(), progress=bars)
+            written = run_job(job_of(given), command=_command_line(), bars=bars)
         click.echo(show_results(*written), nl=False)
 
 
@@ -85,7 +85,7 @@ def demo(output: str | None) -> None:
         job = demo_job(output or "trajmodes-demo")
         click.echo(demo_prologue(job), nl=False)
         with progress_bars() as bars:
-            written = run_job(job, command=_command_line(), progress=bars)
+            written = run_job(job, command=_command_line(), bars=bars)
         click.echo(show_results(*written), nl=False)
         click.echo(demo_epilogue(job), nl=False)
 

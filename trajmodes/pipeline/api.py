@@ -98,7 +98,7 @@ def job_of(given: Mapping[str, Any]) -> Job:
 
 
 def _job(trajectory: PathLike | Iterable[PathLike], settings: Mapping[str, Any]) -> Job:
-    single = isinstance(trajectory, str | os.PathLike)
+    single = isinstance(trajectory, (str, os.PathLike))
     names = [os.fspath(path) for path in ([trajectory] if single else trajectory)]
     base: dict[str, Any] = {"trajectory": names}
     if len(names) == 1 and names[0].endswith(".toml"):

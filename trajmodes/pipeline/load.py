@@ -2,7 +2,7 @@
 
 import glob
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dask.array as da
@@ -23,6 +23,7 @@ from trajmodes.readers import (
     match,
     open_trajectory,
     select_frames,
+    told_species,
 )
 from trajmodes.streaming import cut_blocks, lazy_arrays
 
@@ -149,7 +150,8 @@ def _match(job: Job, paths: list[Path], units: str | None) -> LoadedRun:
     type_map = dict(enumerate(job.species, start=1)) or None
     average = average_structure(trajectory)
     if job.cell is None:
-        found = find_crystal(trajectory, type_map=type_map, average=average)
+        species = told_species(trajectory, type_map)
+        found = find_crystal(average, species, trajectory.masses)
     else:
         found = load_crystal(job.cell)
     matched = match(found.crystal, trajectory, type_map=type_map, average=average)
@@ -169,7 +171,7 @@ def _prove_units(job: Job, paths: list[Path], missing: UnitsError) -> LoadedRun:
     The box must be that of the crystal, and the kinetic temperature that of the forces on the
     displaced atoms: no two styles pass both.
     """
-    proved: dict[str, LoadedRun] = {}
+    proved = {}
     for style in PROVABLE_UNITS:
         try:
             run = _match(job, paths, style)
@@ -177,21 +179,12 @@ def _prove_units(job: Job, paths: list[Path], missing: UnitsError) -> LoadedRun:
             continue
         kinetic, virial = run.diagnosis.sample.kinetic, run.diagnosis.sample.virial
         if kinetic is not None and virial is not None:
-            proved[style] = run
+            note = (
+                f"the file does not name its units; they are {style}, the only ones in which "
+                f"the box fits the crystal and velocities ({kinetic.mean():.0f} K) and forces "
+                f"({virial.mean():.0f} K) belong to one temperature"
+            )
+            proved[style] = replace(run, notes=(note, *run.notes))
     if len(proved) != 1:
         raise missing
-    ((style, run),) = proved.items()
-    kinetic, virial = run.diagnosis.sample.kinetic, run.diagnosis.sample.virial
-    note = (
-        f"the file does not name its units; they are {style}, the only style in which the box "
-        f"fits the crystal and the temperatures of velocities ({kinetic.mean():.0f} K) and "
-        f"forces ({virial.mean():.0f} K) agree"
-    )
-    return LoadedRun(
-        job=job,
-        trajectory=run.trajectory,
-        match=run.match,
-        diagnosis=run.diagnosis,
-        displacer=run.displacer,
-        notes=(note, *run.notes),
-    )
+    return next(iter(proved.values()))

@@ -8,6 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import numpy as np
+
+from trajmodes.arrays import Floats
 from trajmodes.config import Job, toml_text
 from trajmodes.data import Modes
 from trajmodes.errors import DataError
@@ -26,7 +29,8 @@ from trajmodes.project import (
     WelchReduction,
     default_segment,
     fit_lines,
-    segment_for,
+    line_models,
+    resolution_thz,
 )
 from trajmodes.report import (
     Projection,
@@ -38,6 +42,7 @@ from trajmodes.report import (
 )
 from trajmodes.streaming import stream
 from trajmodes.symmetry import half_space
+from trajmodes.units import THZ
 
 __all__ = ["Written", "analyse", "fit_run", "run_job"]
 
@@ -118,10 +123,9 @@ def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars)
             bands = dispersion(fit.constants, band_path(run.supercell.crystal, PATH_SPACING))
         projection = project_run(run, modes, log=log, bars=bars)
         inputs = hashes.result()
-    temperature = run.job.temperature or (
-        run.diagnosis.temperature if projection is None else projection.energies.temperature
-    )
+    temperature = run.job.temperature
     if projection is not None:
+        temperature = temperature or projection.energies.temperature
         power_map = spectral_map(bands, modes, projection.spectra)
         projection = replace(projection, spectral_map=power_map)
     return Results(
@@ -177,7 +181,7 @@ def project_run(
         frames = (
             default_segment(longest, interval_ps, projector.n_series)
             if wanted is None
-            else segment_for(wanted, interval_ps)
+            else 2 * round(resolution_thz(2, interval_ps) / wanted)
         )
         reduction = ModeReduction(
             EnergyReduction(projector, run.n_frames),
@@ -188,5 +192,13 @@ def project_run(
             run.motion, run.blocks, reduction, workers=run.job.workers, progress=advance
         )
     with log.stage("lines"):
-        lines, models = fit_lines(spectra, modes)
+        lines = fit_lines(spectra, _harmonic_thz(modes))
+        models = line_models(spectra, lines)
     return Projection(energies, spectra, lines, models)
+
+
+def _harmonic_thz(modes: Modes) -> Floats:
+    """Frequency (g,) of each set of modes in THz, negative where imaginary."""
+    labels, first = np.unique(modes.sets, return_index=True)
+    freq_thz: Floats = modes.omega.ravel()[first[labels >= 0]] / THZ
+    return freq_thz

@@ -12,6 +12,7 @@ and degenerate branches.
 
 from trajmodes.project.coordinates import Amplitudes, Projector
 from trajmodes.project.energies import EnergyReduction
+from trajmodes.project.line_models import line_models
 from trajmodes.project.lineshape import fit_lines
 from trajmodes.project.onepass import ModeReduction
 from trajmodes.project.pooling import set_mean, set_members
@@ -26,6 +27,7 @@ __all__ = [
     "WelchReduction",
     "default_segment",
     "fit_lines",
+    "line_models",
     "resolution_thz",
     "set_mean",
     "set_members",

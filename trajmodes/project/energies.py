@@ -133,21 +133,29 @@ def _pool_energies(modes: Modes, half_bkqm: Floats, shares: Floats) -> ModeEnerg
     expected = np.full(modes.n_sets, 0.5 * BOLTZMANN * temperature)
 
     kinetic, square = shares @ kinetic_bg, shares @ square_bg
-    # ½|Q|² fluctuates like an energy, about expected/ω² at equipartition.
-    square_relative = energy_sem(square_bg, members, square * expected / kinetic) / square
+    # ½|Q|² in the unit of an energy, so that it has the mean of the kinetic one.
+    strain_bg = square_bg * (kinetic / square)
+    energy_bg = 0.5 * (kinetic_bg + strain_bg)
+    slow = energy_sem(energy_bg, members, expected)
+
+    def sem(part_bg: Floats) -> Floats:
+        # The slow energy of the mode, and what the part does besides following it.
+        return np.hypot(slow, block_sem(part_bg - energy_bg))
+
     squares = np.where(modes.omega > 0.0, modes.omega**2, np.nan)
     potential = set_mean(squares, modes) * square
     displacement, ratio = np.sqrt(expected / square), np.sqrt(kinetic / square)
+    square_relative = sem(strain_bg) / kinetic
     displacement_relative = 0.5 * np.hypot(square_relative, temperature_sem / temperature)
     virial_bg = -half_bkg[:, 2] if half_bkg.shape[1] == 3 else None
     return ModeEnergies(
         members=members,
         kinetic=kinetic,
-        kinetic_sem=energy_sem(kinetic_bg, members, expected),
+        kinetic_sem=sem(kinetic_bg),
         potential=potential,
         potential_sem=potential * square_relative,
         virial=None if virial_bg is None else shares @ virial_bg,
-        virial_sem=None if virial_bg is None else energy_sem(virial_bg, members, expected),
+        virial_sem=None if virial_bg is None else sem(virial_bg),
         omega_displacement=displacement,
         omega_displacement_sem=displacement * displacement_relative,
         omega_ratio=ratio,

@@ -32,6 +32,7 @@ __all__ = ["block_sem", "energy_sem", "ratio_sem"]
 # var(ln variance) is about 8 per independent block; several lengths share the same data.
 _TRUST = 0.4
 _FEWEST_BLOCKS = 8
+_PLAIN_BLOCKS = 16
 _RUN_PER_LIFETIME = np.geomspace(1e-2, 1e4, 300)
 
 
@@ -41,7 +42,8 @@ def energy_sem(blocks: Floats, members: Ints, expected: Floats) -> Floats:
     Parameters
     ----------
     blocks
-        (b, g) means over time blocks of equal length, in any unit of energy.
+        (b, g) means over time blocks of equal length of half the total energy. Kinetic or
+        potential energy alone would oscillate at 2ω on top of it.
     members
         (g,) number of real degrees of freedom in each set.
     expected
@@ -58,7 +60,7 @@ def energy_sem(blocks: Floats, members: Ints, expected: Floats) -> Floats:
     unit = np.maximum(np.abs(mean * expected) / members, tiny)
     x = _RUN_PER_LIFETIME
     misfit = np.zeros((len(members), len(x)))
-    for level in _coarser(blocks):
+    for level in _coarser(blocks, _FEWEST_BLOCKS):
         seen = np.maximum(((level - mean) ** 2).mean(axis=0) / unit, tiny)
         model = _smoothing(x / len(level)) - _smoothing(x)
         misfit += _TRUST * len(level) * np.log(seen[:, None] / model) ** 2
@@ -83,12 +85,12 @@ def ratio_sem(above: Floats, below: Floats) -> Floats:
 
 
 def block_sem(blocks: Floats) -> Floats:
-    """Estimate the standard error of a mean from block means: the largest over their lengths.
+    """Estimate the standard error of a mean from 16 to 31 blocks, fewer if there are no more.
 
     Parameters
     ----------
     blocks
-        (b, …) means over time blocks of equal length.
+        (b, …) means over time blocks of equal length; neighbours are joined.
 
     Returns
     -------
@@ -96,15 +98,15 @@ def block_sem(blocks: Floats) -> Floats:
     """
     if len(blocks) < _FEWEST_BLOCKS:
         return np.full(blocks.shape[1:], np.nan)
-    sems = [level.std(axis=0, ddof=1) / np.sqrt(len(level)) for level in _coarser(blocks)]
-    sem: Floats = np.max(sems, axis=0)
+    longest = _coarser(blocks, _PLAIN_BLOCKS)[-1]
+    sem: Floats = longest.std(axis=0, ddof=1) / np.sqrt(len(longest))
     return sem
 
 
-def _coarser(blocks: Floats) -> list[Floats]:
-    """Block means (b, …) at b, b/2, b/4 … down to the fewest that still say something."""
+def _coarser(blocks: Floats, fewest: int) -> list[Floats]:
+    """Block means (b, …) at b, b/2, b/4 …, as long as the fewest are left."""
     levels = [blocks]
-    while len(blocks) % 2 == 0 and len(blocks) >= 2 * _FEWEST_BLOCKS:
+    while len(blocks) % 2 == 0 and len(blocks) >= 2 * fewest:
         blocks = 0.5 * (blocks[0::2] + blocks[1::2])
         levels.append(blocks)
     return levels

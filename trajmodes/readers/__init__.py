@@ -9,8 +9,33 @@ Open `trajectory` first: it is the contract that all formats meet. `open` choose
 numbers, `offsets` keeps what a first look at a file has found.
 """
 
+from trajmodes.readers.crystal_file import CrystalFile, load_crystal, read_crystal
+from trajmodes.readers.diagnose import Diagnosis, diagnose
+from trajmodes.readers.displace import Displacer
 from trajmodes.readers.lammps_units import LennardJonesUnits
+from trajmodes.readers.match import Match, match
 from trajmodes.readers.open import open_trajectory
+from trajmodes.readers.periodicity import find_crystal
+from trajmodes.readers.reference import AverageStructure, average_structure
+from trajmodes.readers.selection import select_frames
+from trajmodes.readers.species import told_species
 from trajmodes.readers.trajectory import Trajectory
 
-__all__ = ["LennardJonesUnits", "Trajectory", "open_trajectory"]
+__all__ = [
+    "AverageStructure",
+    "CrystalFile",
+    "Diagnosis",
+    "Displacer",
+    "LennardJonesUnits",
+    "Match",
+    "Trajectory",
+    "average_structure",
+    "diagnose",
+    "find_crystal",
+    "load_crystal",
+    "match",
+    "open_trajectory",
+    "read_crystal",
+    "select_frames",
+    "told_species",
+]

@@ -87,7 +87,7 @@ class TextSource:
         """
         check_unchanged(self.stamp)
         descriptor = (
-            self.spool.fileno() if self.spool else os.open(self.stamp.path, os.O_RDONLY)
+            self.spool.descriptor if self.spool else os.open(self.stamp.path, os.O_RDONLY)
         )
         try:
             yield descriptor

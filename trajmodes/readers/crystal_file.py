@@ -95,8 +95,8 @@ def load_crystal(path: str | os.PathLike[str]) -> CrystalFile:
         )
     if folded + moved > 1e-6:
         notes.append(
-            f"{file.name}: sites were moved by up to {folded + moved:.1e} Å to obey the symmetry "
-            "that they have within 0.001 Å"
+            f"{file.name}: sites were moved by up to {folded + moved:.1e} Å to obey the "
+            "symmetry that they have within 0.001 Å"
         )
     return CrystalFile(crystal, tuple(notes))
 

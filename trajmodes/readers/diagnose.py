@@ -28,7 +28,8 @@ _RATIO = 3.0
 """Kinetic and virial temperature of a solid may differ by this factor, not by more."""
 _ENOUGH = 8
 """Sampled frames from which two temperatures may be compared."""
-_FEW_DIGITS = 6
+_COARSE = 0.01
+"""Rounding of coordinates as a part of the rms displacement that is worth a remark."""
 _BLOCK_BYTES = 32e6
 _BASE_BYTES = 400e6
 
@@ -101,9 +102,10 @@ def diagnose(trajectory: Trajectory, match: Match) -> Diagnosis:
         **_size_figures(trajectory, match, sample),
     }
     remarks = (
-        *(Remark("warning", note, "") for note in (*match.notes, *trajectory.notes)),
+        *(Remark("warning", note, "") for note in match.notes),
+        *_told_by_reader(trajectory),
         *_match_remarks(match),
-        *_field_remarks(trajectory, match),
+        *_field_remarks(trajectory, match, sample),
         *_time_remarks(trajectory, match, sample),
         *_physics_remarks(match, sample),
     )
@@ -169,7 +171,9 @@ def _match_figures(match: Match) -> dict[str, Figure]:
         "atoms": Figure(supercell.n_atoms, "", f"all on sites, {match.space_group}"),
         "primitive cells": Figure(supercell.n_cells, "", f"supercell matrix {matrix}"),
         "rotation": Figure(float(np.degrees(np.arccos(cosine))), "°", "file to cell file"),
-        "strain": Figure(100 * largest, "%", "largest, from the cell file to the run"),
+        "strain": Figure(
+            round(100 * largest, 6), "%", "largest, from the cell file to the run"
+        ),
         "residual": Figure(match.residual_rms, "Å", "rms, mean positions from ideal sites"),
         "largest residual": Figure(
             match.residual_max, "Å", f"neighbours {match.spacing:.4g} Å"
@@ -274,7 +278,7 @@ def _match_remarks(match: Match) -> list[Remark]:
     return remarks
 
 
-def _field_remarks(trajectory: Trajectory, match: Match) -> list[Remark]:
+def _field_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Remark]:
     remarks = []
     lines = dump_lines(trajectory, match.supercell.crystal.species)
     if not trajectory.has_forces:
@@ -283,16 +287,25 @@ def _field_remarks(trajectory: Trajectory, match: Match) -> list[Remark]:
     if not trajectory.has_velocities:
         text = "no velocities: no kinetic energies and no spectra; constants can be fitted"
         remarks.append(Remark("error", text, lines))
-    if trajectory.ids is None:
-        remarks.append(Remark("warning", "no ids: the order of atoms is taken on trust", lines))
-    if trajectory.precision_digits <= _FEW_DIGITS:
-        length = float(np.abs(match.box).max())
-        step = 10.0 ** (np.floor(np.log10(length)) + 1 - trajectory.precision_digits)
+    # Largest coordinate and its last digit
+    length = float(np.abs(match.box).max())
+    step = 10.0 ** (np.floor(np.log10(length)) + 1 - trajectory.precision_digits)
+    if step > _COARSE * sample.displacement_rms:
         text = (
-            f"coordinates have {trajectory.precision_digits} digits: steps of {step:.0e} Å at "
-            f"{length:.0f} Å"
+            f"coordinates are rounded to {step:.0e} Å, "
+            f"{step / sample.displacement_rms:.0%} of the rms displacement"
         )
         remarks.append(Remark("warning", text, lines))
+    return remarks
+
+
+def _told_by_reader(trajectory: Trajectory) -> list[Remark]:
+    """Notes of the reader, but for missing fields, which `_field_remarks` calls errors."""
+    remarks = []
+    for note in trajectory.notes:
+        text, _, fix = note.partition("; mend")
+        if "no velocities" not in text and "no forces" not in text:
+            remarks.append(Remark("warning", text, fix.lstrip(":, ")))
     return remarks
 
 
@@ -306,10 +319,6 @@ def _time_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> li
             )
         ]
     remarks = []
-    if len(trajectory.segments) > 1:
-        n = len(trajectory.segments)
-        text = f"the run has gaps: {n} segments, spectra are taken within each"
-        remarks.append(Remark("warning", text, ""))
     if sample.omega_bound is not None:
         remarks.append(_nyquist_remark(trajectory, match, sample.omega_bound))
     told = sample.interval_ps

@@ -20,6 +20,7 @@ from trajmodes.readers.foreign_mdanalysis import (
     open_netcdf,
     open_xdr,
 )
+from trajmodes.readers.offsets import stamp_file
 from trajmodes.readers.timeline import common_interval, uniform_segments
 from trajmodes.readers.trajectory import ReadOptions
 from trajmodes.units import FEMTOSECOND
@@ -163,8 +164,7 @@ def open_foreign(
 
 def _open_one(path: Path) -> ForeignFrames:
     """Frames of one file, by the library that knows its suffix."""
-    if not path.is_file():
-        raise UsageError("there is no such file", where=str(path))
+    stamp_file(path)  # refuses what is missing, empty or not a file
     suffix = path.suffix.lower()
     try:
         if suffix in _BY_SUFFIX:

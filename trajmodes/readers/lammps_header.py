@@ -111,7 +111,7 @@ def find_frames(
         entry[_START] += position
         entry[_BODY] += position
         entry[_COLUMNS_AT] += position
-        entry[_UNITS_AT] += position
+        entry[_UNITS_AT] += position if entry[_UNITS_SIZE] else 0
         at = place
         state[0] = state[1] = entry[_ATOMS]
 

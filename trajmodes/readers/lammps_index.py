@@ -1,9 +1,11 @@
 """Frames of a LAMMPS text dump: where they are, and what their headers say.
 
-The file is walked once, in pieces: headers are read item by item, rows are only counted. What
+The file is walked once, in pieces: headers are read item by item, rows are only counted, and
+those of large frames leapt over where the next header is found about where it should be. What
 comes out is two tables of numbers, one row for each complete frame, fit for the cache.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +35,15 @@ __all__ = ["DumpIndex", "index_dump"]
 
 _CHUNK = 1 << 22
 _CAPACITY = 4096
+# Frames of this size and more are leapt over, with a smaller look at what is in between.
+_LEAP = 1 << 18
+_PEEK = 1 << 16
+_HEADER = re.compile(
+    rb"\n(?:ITEM: UNITS\s*\n\S+\s*\n)?(?:ITEM: TIME\s*\n\S+\s*\n)?"
+    rb"ITEM: TIMESTEP\s*\n\s*(-?\d{1,18})\s*\n"
+)
+# A match later than this cannot be one that lacks its first items.
+_LONGEST_ITEMS = 1024
 _MOST_BYTES_PER_NUMBER = 256
 
 
@@ -87,10 +98,12 @@ class _Walk:
         self._real_table = np.zeros((_CAPACITY + 1, N_REALS))
         self._state = np.zeros(2, dtype=np.int64)
         self._buffer = padded(_CHUNK)
+        self._recent = self._table[:0].copy()
+        self._reach = _CHUNK
 
     def advance(self, descriptor: int) -> None:
         """Take in the next window."""
-        n = min(_CHUNK, self.source.size - self.position)
+        n = min(self._reach, self.source.size - self.position)
         self.source.fill(descriptor, self._buffer[:n], self.position)
         self._buffer[n : n + PADDING] = 10
         at = skip_mark(self._buffer, n) if self.position == 0 else 0
@@ -101,20 +114,59 @@ class _Walk:
             self._table,
             self._real_table,
         )
-        self.entries.append(self._table[:count].copy())
-        self.reals.append(self._real_table[:count].copy())
+        self._keep(count)
         if status > FULL:
-            self._refuse(status, at, self._table[count])
-        # A frame whose rows are still being counted keeps its row of the tables.
-        self._table[0], self._real_table[0] = self._table[count], self._real_table[count]
+            self._refuse(status, at, self._table[0])
         self.done = status == MORE and self.position + n == self.source.size
-        if at == 0 and not self.done and status == MORE:
+        if at == 0 and not self.done and n == _CHUNK:
             raise DataError(
                 f"a line is longer than {n} bytes",
                 where=f"{self.source.stamp.path}, byte {self.position}",
                 why="this is not a LAMMPS text dump, or it is damaged",
             )
-        self.position += at
+        leaps = self._state[0] > 0 and not self.done and self._leap(descriptor, n)
+        self._reach = _PEEK if leaps else _CHUNK
+        self.position = int(self._recent[-1, Entry.STOP]) if leaps else self.position + at
+
+    def _keep(self, count: int) -> None:
+        """Put complete frames away; one whose rows are still counted moves up to row 0."""
+        self.entries.append(self._table[:count].copy())
+        self.reals.append(self._real_table[:count].copy())
+        self._recent = np.concatenate([self._recent, self.entries[-1][-2:]])[-2:]
+        self._table[0], self._real_table[0] = self._table[count], self._real_table[count]
+
+    def _leap(self, descriptor: int, n: int) -> bool:
+        """Leap over the rows of a large frame to where the next one should start.
+
+        That it does start there is checked: a whole header must stand near the place, its step
+        must go on as before, and the rows seen so far must be as long as those of the frame
+        before, so that no two frames can be taken for one. If not, rows are counted.
+        """
+        if len(self._recent) < 2:
+            return False
+        here, (earlier, last) = self._table[0], self._recent
+        size = int(last[Entry.STOP] - last[Entry.BODY])
+        seen = self._buffer[max(0, int(here[Entry.BODY]) - self.position) : n]
+        rows = np.count_nonzero(seen == 10)
+        alike = abs(len(seen) * int(here[Entry.ATOMS]) - rows * size) < rows * size / 4
+        margin = _PEEK // 4 + (size >> 7)
+        start = int(here[Entry.BODY]) + size - margin
+        if size < _LEAP or not alike or start + 2 * margin >= self.source.size:
+            return False
+        window = np.empty(2 * margin, dtype=np.uint8)
+        self.source.fill(descriptor, window, start)
+        found = _HEADER.search(window.tobytes(), _LONGEST_ITEMS)
+        interval = last[Entry.STEP] - earlier[Entry.STEP]
+        if (
+            found is None
+            or here[Entry.STEP] - last[Entry.STEP] != interval
+            or int(found[1]) - here[Entry.STEP] != interval
+        ):
+            return False
+        here[Entry.STOP] = start + found.start() + 1
+        self._state[0] = 0
+        self._keep(1)
+        return True
 
     def lost(self) -> Ints:
         """Byte and step of a frame that the end of the file cuts off."""

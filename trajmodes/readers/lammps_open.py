@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.errors import DataError, TrajmodesWarning, UsageError
+from trajmodes.errors import DataError, TrajmodesWarning, UnitsError, UsageError
 from trajmodes.readers.compressed import TextSource, open_source
 from trajmodes.readers.lammps_atoms import coordinate_digits, look_at_atoms
 from trajmodes.readers.lammps_columns import Layout, choose_layout
@@ -201,7 +201,7 @@ def _unit_style(styles: set[str], given: str | None, where: str) -> str:
     if told and given and told != given:
         raise UsageError(f"units {given} are asked for, but the file is in {told}", where=where)
     if not (told or given):
-        raise UsageError(
+        raise UnitsError(
             "the dump does not say which units it is in",
             where=where,
             fix="--units metal (or real, si, lj, …); for later runs: dump_modify ID units yes",

@@ -113,17 +113,17 @@ def match(
     UsageError
         If the elements of the atoms cannot be told.
     """
-    species, notes = atom_species(trajectory, crystal, type_map)
+    species = atom_species(trajectory, crystal, type_map)
     _check_numbers(crystal, species)
     average = average_structure(trajectory) if average is None else average
     _check_volume(crystal, average.box, len(species))
     group = space_group(crystal, tolerance=_TOLERANCE)
     ids = np.arange(1, len(species) + 1) if trajectory.ids is None else trajectory.ids
     found = _register(group, average, species)
-    weighed, mass_notes = _with_masses(crystal, trajectory, found.placement.site)
+    weighed, notes = _with_masses(crystal, trajectory, found.placement.site)
     supercell = build_supercell(weighed, found.matrix)
     slots = _slots(supercell, found.placement, species, ids)
-    return _assembled(group, supercell, found, slots, (average, ids, (*notes, *mass_notes)))
+    return _assembled(group, supercell, found, slots, (average, ids, notes))
 
 
 def _assembled(
@@ -162,7 +162,7 @@ def _assembled(
         residual_rms=float(np.sqrt((distance**2).mean())),
         residual_max=float(distance.max()),
         relaxation=moved,
-        relaxation_sem=float(np.max(sems)) / np.sqrt(len(raw_by_frame)),
+        relaxation_sem=float(np.max(sems) / np.sqrt(len(raw_by_frame))),
         raw_relaxation_max=float(np.linalg.norm(raw, axis=1).max()),
         spacing=spacing,
         space_group=group.symbol,
@@ -284,8 +284,8 @@ def _symmetry_notes(group: SpaceGroup, strained: Crystal) -> tuple[str, ...]:
     if left.n_operations == group.n_operations:
         return ()
     return (
-        f"the box of the run lowers the symmetry from {group.symbol} to {left.symbol}: it is not "
-        "a whole multiple of a cell of the full symmetry",
+        f"the box of the run lowers the symmetry from {group.symbol} to {left.symbol}: it is "
+        "not a whole multiple of a cell of the full symmetry",
     )
 
 

@@ -4,6 +4,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from trajmodes.errors import UsageError
 from trajmodes.readers.compressed import read_head
 from trajmodes.readers.lammps_units import LennardJonesUnits
@@ -24,6 +27,7 @@ def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact onl
     strict: bool = False,
     allow_partial: bool = False,
     trust_order: bool = False,
+    cell: npt.ArrayLike | None = None,
     format: str | None = None,  # noqa: A002 - the word users know
 ) -> Trajectory:
     """Open one or several files of one run.
@@ -45,6 +49,8 @@ def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact onl
         Whether frames before damage in compressed data are used; else damage is an error.
     trust_order
         Whether atoms without ids are taken in the order of the file; else that is an error.
+    cell
+        (3, 3) box vectors in Å, for files that have none.
     format
         lammps, xyz or other (what MDAnalysis or ASE reads); seen from the file where not given.
 
@@ -62,18 +68,23 @@ def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact onl
         raise UsageError(f"format '{format}' is not one of {', '.join(_FORMATS)}")
     options = ReadOptions(units, timestep_fs, lj, strict, allow_partial, trust_order)
     kind = format or _recognise(files[0])
-    # Each format is loaded when it is met: MDAnalysis and ASE are heavy.
+    box = None if cell is None else np.asarray(cell, dtype=float)
     if kind == "lammps":
+        if box is not None:
+            raise UsageError(
+                "a cell is given, but a LAMMPS dump has its own", where=str(files[0])
+            )
+        # Each format is loaded when it is met: MDAnalysis and ASE are heavy.
         from trajmodes.readers.lammps_open import open_lammps_dump  # noqa: PLC0415
 
         return open_lammps_dump(files, options)
     if kind == "xyz":
         from trajmodes.readers.xyz import open_xyz  # noqa: PLC0415
 
-        return open_xyz(files, units=units, timestep_fs=timestep_fs, lj=lj, strict=strict)
+        return open_xyz(files, options, cell=box)
     from trajmodes.readers.foreign import open_foreign  # noqa: PLC0415
 
-    return open_foreign(files, timestep_fs=timestep_fs)
+    return open_foreign(files, options, cell=box)
 
 
 def _recognise(path: Path) -> str:

@@ -27,6 +27,8 @@ __all__ = ["find_crystal"]
 
 _PROBES = 24
 _SHORTEST = 40
+_MOST_NOISE = 0.075
+"""Of the distance between neighbours."""
 _FLOOR = 2e-3
 """Å. Noise below this is taken for rounding of the file."""
 
@@ -48,7 +50,7 @@ def find_crystal(
     Raises
     ------
     DataError
-        If the translations found do not make a lattice of which the box is a multiple.
+        If no translation is found, or atoms do not fall on the sites of its lattice.
     """
     box = average.box if np.linalg.det(average.box) > 0.0 else -average.box
     if masses is None:
@@ -57,9 +59,7 @@ def find_crystal(
     reduced = average.positions @ np.linalg.inv(box)
     whole = Crystal(box, reduced, species, masses)
     structure = _structure(whole)
-    noise = _noise(average, structure)
-    vectors = _translations(structure, noise)
-    lattice = _primitive_lattice(box, vectors, len(species))
+    lattice, noise = _scanned_lattice(structure, _noise(average, structure))
     crystal, _ = fold_atoms(lattice, whole, _classes(structure, lattice))
     n_cells = len(species) // crystal.n_sites
     symmetric, symbol, moved = _symmetrised(crystal, noise / np.sqrt(n_cells))
@@ -108,12 +108,37 @@ def _structure(whole: Crystal) -> _Structure:
 
 def _noise(average: AverageStructure, structure: _Structure) -> float:
     """Estimate the distance in Å of averaged atoms from where a longer run would put them."""
-    limit = 0.15 * structure.spacing
+    most = _MOST_NOISE * structure.spacing
     n_frames = len(average.frames)
     if n_frames < 4:
-        return limit / 2.0
+        return 0.5 * most
     variance = float((average.deviations**2).sum(axis=2).mean())
-    return float(np.clip(np.sqrt(variance / n_frames), _FLOOR, limit / 2.0))
+    return float(np.clip(np.sqrt(variance / n_frames), _FLOOR, most))
+
+
+def _scanned_lattice(structure: _Structure, noise: float) -> tuple[Floats, float]:
+    """Find the lattice with growing allowance for noise, until more of it changes nothing.
+
+    Frames that follow closely, or slow modes, make the average noisier than it looks.
+    """
+    found: list[tuple[Floats, float]] = []
+    while noise <= _MOST_NOISE * structure.spacing:
+        vectors = _translations(structure, noise)
+        lattice = _primitive_lattice(structure.whole, vectors) if len(vectors) else None
+        if lattice is not None:
+            if found and np.isclose(np.linalg.det(lattice), np.linalg.det(found[-1][0])):
+                return found[-1]
+            found.append((lattice, noise))
+        noise *= 1.5
+    if not found:
+        raise DataError(
+            "no translation carries the average structure into itself",
+            where=f"{len(structure.kinds)} atoms, noise up to {noise / 1.5:.2g} Å allowed for",
+            why="the run is too short or too hot for its average, has defects, or is of one "
+            "primitive cell only",
+            fix="give a cell file",
+        )
+    return found[-1]
 
 
 def _translations(structure: _Structure, noise: float) -> Floats:
@@ -151,27 +176,22 @@ def _misfits(structure: _Structure, vectors: Floats, chosen: Ints) -> tuple[Floa
     return misfits, errors
 
 
-def _primitive_lattice(box: Floats, vectors: Floats, n_atoms: int) -> Floats:
-    """Vectors of the smallest cell, exactly a part of the box."""
+def _primitive_lattice(whole: Crystal, vectors: Floats) -> Floats | None:
+    """Vectors of the smallest cell, exactly a part of the box; None if they are not."""
+    box, n_atoms = whole.cell, whole.n_sites
     candidates = np.concatenate([vectors, box])
     triples = np.array(list(combinations(range(len(candidates)), 3)))
     volumes = np.abs(np.linalg.det(candidates[triples]))
-    full = float(np.linalg.det(box))
-    real = volumes > 0.8 * full / n_atoms
+    real = volumes > 0.8 * whole.volume / n_atoms
     best = candidates[triples[real][volumes[real].argmin()]]
     cell, _ = minkowski_reduce(best)
     exact = box @ np.linalg.inv(cell)
     matrix = np.rint(exact)
     n_cells = round(abs(float(np.linalg.det(matrix))))
-    if np.abs(exact - matrix).max() > 0.25 or n_cells == 0 or n_atoms % n_cells:
-        raise DataError(
-            "no primitive cell is found in the average structure",
-            where=f"the box would be {np.round(exact, 2).tolist()} cells",
-            why="the run is too short or too hot for its average, or has defects",
-            fix="give a cell file",
-        )
+    if np.abs(exact - matrix).max() > 0.25 or n_cells < 2 or n_atoms % n_cells:
+        return None
     lattice, _ = minkowski_reduce(np.linalg.inv(matrix) @ box)
-    result: Floats = lattice
+    result: Floats = lattice if np.linalg.det(lattice) > 0.0 else -lattice
     return result
 
 

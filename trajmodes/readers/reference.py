@@ -8,7 +8,7 @@ from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.errors import DataError
 from trajmodes.readers.trajectory import Trajectory
 
-__all__ = ["AverageStructure", "average_structure", "nearest_images"]
+__all__ = ["AverageStructure", "average_structure", "box_change", "nearest_images"]
 
 _SAMPLE = 64
 _SAMPLE_VALUES = 5_000_000
@@ -84,12 +84,18 @@ def nearest_images(apart: Floats, box: Floats) -> Floats:
     return result
 
 
+def box_change(cells: Floats, box: Floats) -> Floats:
+    """Largest component (t,) of the strain that takes one box (3, 3) to others (t, 3, 3)."""
+    strain: Floats = np.abs(np.linalg.inv(box) @ cells - np.eye(3)).max(axis=(1, 2))
+    return strain
+
+
 def _require_fixed_box(cells: Floats, box: Floats, frames: Ints) -> None:
-    change = np.abs(cells - box).max(axis=(1, 2)) / np.linalg.norm(box, axis=1).max()
+    change = box_change(cells, box)
     worst = int(change.argmax())
     if change[worst] > _FIXED:
         raise DataError(
-            f"the box changes in time, by up to {change[worst]:.2e} of its length",
+            f"the box changes in time, by up to {change[worst]:.2e} relative",
             where=f"frame {frames[worst]}",
             why="the run was made at constant pressure (NPT), or its box was deformed",
             fix="run at a fixed box (NVE or NVT), with the mean box of this run",

@@ -194,7 +194,7 @@ def _reduced(crystal: Crystal, names: list[str]) -> _Lattice:
 
 
 def _cloud(atoms: _Atoms, anchor: int) -> _Cloud:
-    """As many of the nearest atoms and images as there are atoms, or a few shells."""
+    """All atoms and the images next to them."""
     box, _ = minkowski_reduce(atoms.box)
     apart = (atoms.positions - atoms.positions[anchor]) @ np.linalg.inv(box)
     apart -= np.rint(apart)
@@ -203,7 +203,6 @@ def _cloud(atoms: _Atoms, anchor: int) -> _Cloud:
         images = np.zeros((1, 3), dtype=np.int64)
     vectors = ((apart[:, None] + images) @ box).reshape(-1, 3)
     order = np.argsort((vectors**2).sum(axis=1), kind="stable")
-    order = order[: max(len(apart), 4 * _FIRST_SHELL)]
     return _Cloud(anchor, vectors[order], np.repeat(atoms.kinds, len(images))[order])
 
 
@@ -325,7 +324,7 @@ def _grown(
         system = np.column_stack([ideal, np.ones(len(ideal))])
         solution = np.linalg.lstsq(system, points, rcond=None)[0]
         turn, shift = solution[:3], solution[3]
-        if n_points >= len(cloud.vectors):
+        if n_points >= min(len(atoms.positions), len(cloud.vectors)):
             break
         n_points *= 2
     exact = atoms.box @ np.linalg.inv(lattice.cell @ turn)

@@ -33,6 +33,7 @@ __all__ = [
     "FRAME",
     "ID",
     "LONG_ROW",
+    "MISSING_ROWS",
     "NOT_A_NUMBER",
     "NOT_FINITE",
     "N_PENDING",
@@ -57,7 +58,7 @@ SKIP, ID, TYPE = -1, -2, -3
 
 DONE, PAUSED = 0, 1
 SHORT_ROW, LONG_ROW, NOT_A_NUMBER, NOT_FINITE = 2, 3, 4, 5
-UNKNOWN_ID, SECOND_ID, OTHER_TYPE, EXTRA_ROWS = 6, 7, 8, 9
+UNKNOWN_ID, SECOND_ID, OTHER_TYPE, EXTRA_ROWS, MISSING_ROWS = 6, 7, 8, 9, 10
 
 
 class Target(NamedTuple):
@@ -330,6 +331,9 @@ def _parse_frame(address: int, place: int, stop: int, target: Target, work: Work
                     state[AT] = work.edges[n_rows * width - 1] + 1
                     careful = 0
                     continue
+        if state[AT] >= stop:
+            state[COLUMN] = 0
+            return MISSING_ROWS
         status = _any_row(address, place, target, work)
         if status != DONE:
             return status

@@ -15,6 +15,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data import FrameBlock, MotionBlock
 from trajmodes.readers.displace import Displacer, FrameFigures
 from trajmodes.readers.match import Match
+from trajmodes.readers.reference import box_change
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import BOLTZMANN
 
@@ -108,7 +109,6 @@ def sample_run(trajectory: Trajectory, match: Match, *, n_pairs: int = _PAIRS) -
     temperatures = table[:, :2] / max(directions, 1) / BOLTZMANN
     has_v, has_f = trajectory.has_velocities, trajectory.has_forces
     figures = [figures for _, figures in measured]
-    length_scale = float(np.linalg.norm(match.box, axis=1).max())
     return RunSample(
         frames=starts,
         kinetic=temperatures[:, 0] if has_v else None,
@@ -119,7 +119,7 @@ def sample_run(trajectory: Trajectory, match: Match, *, n_pairs: int = _PAIRS) -
         net_force=_largest([one.net_force for one in figures]),
         drift=_drift(trajectory, match, blocks, figures),
         drift_speed=_largest([one.drift_velocity for one in figures]),
-        box_change=max(float(np.abs(b.cells - match.box).max()) for b in blocks) / length_scale,
+        box_change=max(float(box_change(block.cells, match.box).max()) for block in blocks),
         omega_bound=_omega_bound(sums, trajectory.interval_ps),
         interval_ps=sums.path / sums.square_path if sums.square_path > 0.0 else None,
         seconds_per_frame=seconds,

@@ -14,6 +14,7 @@ from trajmodes.readers.rows import (
     EXTRA_ROWS,
     ID,
     LONG_ROW,
+    MISSING_ROWS,
     N_PENDING,
     NOT_A_NUMBER,
     NOT_FINITE,
@@ -149,5 +150,6 @@ def _describe(status: int, text: Bytes, at: int, target: Target) -> str:
         UNKNOWN_ID: f"atom id {token} is not among those of the first frame",
         SECOND_ID: f"atom id {token} appears twice in one frame",
         OTHER_TYPE: f"the atom has type {token} here and another one in the first frame",
+        MISSING_ROWS: "the frame has fewer rows than atoms",
         EXTRA_ROWS: f"'{token}' follows where the last row of the frame was announced",
     }[status]

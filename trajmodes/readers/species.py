@@ -14,13 +14,12 @@ from trajmodes.units import DALTON
 __all__ = ["atom_species", "told_species"]
 
 Species = tuple[str, ...]
-Notes = tuple[str, ...]
 
 
 def atom_species(
     trajectory: Trajectory, crystal: Crystal, type_map: Mapping[int, str] | None = None
-) -> tuple[Species, Notes]:
-    """Chemical symbol of every atom, and notes on how it was found.
+) -> Species:
+    """Chemical symbol of every atom of a run of a known crystal.
 
     The user's map of types comes first, then the symbols in the file, then its masses, then
     the numbers of atoms of each type if only one assignment makes whole cells.
@@ -42,25 +41,18 @@ def atom_species(
         If the masses in the file belong to no element of the crystal.
     """
     if type_map is not None:
-        return _by_map(trajectory, type_map), ()
+        return _by_map(trajectory, type_map)
     if trajectory.species is not None and set(trajectory.species) == set(crystal.species):
-        return trajectory.species, ()
+        return trajectory.species
     names = tuple(dict.fromkeys(crystal.species))
     if trajectory.masses is not None:
-        return _by_mass(trajectory, crystal), ()
-    note: Notes = ()
+        return _by_mass(trajectory, crystal)
     if trajectory.species is not None:
-        told = ", ".join(sorted(set(trajectory.species)))
-        if trajectory.types is None or set(trajectory.species) != {"C"}:
-            # Wrong elements are for the match to refuse, which compares the ratios as well.
-            return trajectory.species, ()
-        note = (
-            f"the file calls every atom {told}, LAMMPS's name for elements it was not told, "
-            f"while the crystal holds {', '.join(names)}; atom types are used instead",
-        )
+        # Wrong elements are for the match to refuse, which compares numbers as well.
+        return trajectory.species
     if len(names) == 1:
-        return names * trajectory.n_atoms, note
-    return _by_count(trajectory, crystal), note
+        return names * trajectory.n_atoms
+    return _by_count(trajectory, crystal)
 
 
 def told_species(trajectory: Trajectory, type_map: Mapping[int, str] | None = None) -> Species:

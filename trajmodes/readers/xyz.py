@@ -57,7 +57,8 @@ def open_xyz(
     """
     sources = [open_source(path, allow_partial=options.allow_partial) for path in paths]
     firsts = [read_first_frame(source) for source in sources]
-    indices = [_indexed(*pair, options) for pair in zip(sources, firsts, strict=True)]
+    notes: list[str] = []
+    indices = [_indexed(*pair, options, notes) for pair in zip(sources, firsts, strict=True)]
     style, factors = _units(firsts[0], options)
     where = str(sources[0].stamp.path)
     atoms = describe_atoms(firsts[0], factors.mass, where)
@@ -77,10 +78,12 @@ def open_xyz(
         for source, first, index in zip(sources, firsts, indices, strict=True)
     )
     digits = _digits(sources[-1], indices[-1], firsts[-1])
+    notes += [*_notes(firsts[0], program, digits, options), *atoms.notes, *timeline.notes]
     cells = np.concatenate([index["cells"] for index in indices])[timeline.kept]
+    places = _places(indices)[timeline.kept]
     fields = firsts[0].fields
     return XyzTrajectory(
-        paths=tuple(source.stamp.path for source in sources),
+        paths=tuple(sources[i].stamp.path for i in dict.fromkeys(places[:, 0].tolist())),
         n_frames=len(timeline.kept),
         n_atoms=len(firsts[0].rows),
         steps=timeline.steps,
@@ -98,25 +101,29 @@ def open_xyz(
         unwrapped=fields.unwrapped,
         n_bytes=sum(source.stamp.size for source in sources),
         precision_digits=digits,
-        notes=(*_notes(firsts[0], program, digits, options), *atoms.notes, *timeline.notes),
+        notes=tuple(notes),
         files=files,
-        places=_places(indices)[timeline.kept],
+        places=places,
         cells=_with_cell(cells * factors.length, cell, where),
         factors=_factors(fields, factors, atoms),
     )
 
 
-def _indexed(source: TextSource, first: FirstFrame, options: ReadOptions) -> Index:
+def _indexed(
+    source: TextSource, first: FirstFrame, options: ReadOptions, notes: list[str]
+) -> Index:
     """Find the frames of one file; say so where the last one is not complete."""
 
     def build() -> Index:
         return index_frames(source, first)
 
     # What is left of a damaged file depends on options: that index is not worth keeping.
-    index = build() if source.damage else cached_index(source.stamp, "xyz", build)
-    lost, n_frames = int(index["lost"][0]), len(index["stops"])
-    if source.damage or lost >= 0:
-        what = f"frame {n_frames}, from byte {lost}, is not complete" if lost >= 0 else ""
+    index = build() if source.damage else cached_index(source.stamp, "xyz frames", build)
+    n_frames = len(index["stops"])
+    byte, step = index["lost"].tolist()
+    if source.damage or byte >= 0:
+        name = f"step {step}" if step >= 0 else f"number {n_frames}"
+        what = f"the last frame ({name}, from byte {byte}) is not complete" if byte >= 0 else ""
         what = "; ".join(filter(None, [source.damage, what]))
         if options.strict or n_frames == 0:
             raise DataError(
@@ -127,6 +134,7 @@ def _indexed(source: TextSource, first: FirstFrame, options: ReadOptions) -> Ind
             )
         message = f"{what} and is not used ({source.stamp.path})"
         warnings.warn(message, TrajmodesWarning, stacklevel=4)
+        notes.append(message)
     return index
 
 

@@ -191,7 +191,7 @@ def refuse_wrong_style(
     squared = float(np.sum(masses[:, None] * velocities**2)) / freedom
 
     def agrees(velocity: float) -> bool:
-        return told / 3.0 < squared * velocity**2 < told * 3.0
+        return bool(told / 3.0 < squared * velocity**2 < told * 3.0)
 
     if told < 1e-3 or squared == 0.0 or agrees(factors.velocity):
         return

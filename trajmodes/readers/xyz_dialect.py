@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan, sqrt
 
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError, UnitsError
 from trajmodes.readers.lammps_units import LennardJonesUnits, UnitFactors, unit_factors
 from trajmodes.readers.xyz_comment import Property
 from trajmodes.units import DALTON, FEMTOSECOND
@@ -157,12 +157,12 @@ def choose_units(
 
     Raises
     ------
-    UsageError
+    UnitsError
         If nothing tells what the velocities are in, or there is no such unit style.
     """
     name = units or {"lammps": "metal"}.get(program, program)
     if not name and velocity_name:
-        raise UsageError(
+        raise UnitsError(
             f"nothing tells what unit the velocities {velocity_name!r} are in",
             why="the comment line does not show which program wrote the file",
             fix="say it: --units metal (Å/ps), gpumd or quip (Å/fs), or another LAMMPS style",

@@ -11,8 +11,9 @@ import numpy as np
 from numba import njit
 
 from trajmodes.arrays import Ints
-from trajmodes.readers.decimals import DECIDED, load_word, parse_integer
+from trajmodes.readers.decimals import DECIDED, parse_integer
 from trajmodes.readers.scan import Bytes
+from trajmodes.readers.words import load_word
 
 __all__ = [
     "ALIEN_ROW",
@@ -100,7 +101,7 @@ def _check_row(text: Bytes, at: int, row: int, expected: Expected) -> int:
         )
         if verdict != DECIDED:
             return ALIEN_ROW
-        place = np.searchsorted(expected.ids, number)
+        place = int(np.searchsorted(expected.ids, number))
         if place == len(expected.ids) or expected.ids[place] != number:
             return ALIEN_ROW
     at = _token(text, at, expected.species_column)

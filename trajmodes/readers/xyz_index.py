@@ -1,7 +1,7 @@
 """Where the frames of an XYZ file are, and what their comment lines say."""
 
 from collections.abc import Mapping
-from math import nan
+from math import isnan, nan
 from typing import Any
 
 import numpy as np
@@ -151,8 +151,8 @@ def index_frames(source: TextSource, first: FirstFrame) -> Index:
     Arrays, one entry for each frame: ``starts`` and ``stops``, the bytes between which its rows
     lie; ``cells`` (t, 3, 3) in the units of the file, nan where it has none; ``steps`` and
     ``times`` as written, nan where not; ``layout``, which of the ``layouts`` (the different
-    texts of Properties) it has. And ``lost``, (1,) the byte at which the end of the file cuts
-    off a frame, or −1.
+    texts of Properties) it has. And ``lost``, byte and step of a frame that the end of the
+    file cuts off; −1, −1 if none is, and step −1 where it is not told.
 
     Raises
     ------
@@ -182,7 +182,8 @@ def index_frames(source: TextSource, first: FirstFrame) -> Index:
     arrays = table.arrays()
     rest = state[1] != COUNT or buffer[at:size].tobytes().strip()
     end = table.stops[-1] if table.stops else first.start
-    arrays["lost"] = np.array([end if rest else -1])
+    step = table.marks[len(table.stops)][0] if len(table.marks) > len(table.stops) else nan
+    arrays["lost"] = np.array([end, -1 if isnan(step) else int(step)] if rest else [-1, -1])
     return arrays
 
 

@@ -100,7 +100,7 @@ def _last_of_each(steps: Floats, order: Ints) -> Ints:
     """Leave out every frame whose step comes again later."""
     backwards = steps[order][::-1]
     _, last = np.unique(backwards, return_index=True)
-    chosen: Ints = order[np.sort(np.unique(steps[order], return_index=True)[1])]
+    chosen: Ints = order[::-1][np.sort(last)][::-1]
     return chosen
 
 

@@ -25,7 +25,7 @@ from trajmodes.report.results import (
     Results,
     SpectralMap,
 )
-from trajmodes.report.summary import CheckVerdict, render, render_check
+from trajmodes.report.summary import CheckVerdict, check_rows, render, render_check
 
 if TYPE_CHECKING:
     from trajmodes.report.figures import draw_figures
@@ -43,6 +43,7 @@ __all__ = [
     "ResultsFolder",
     "SpectralMap",
     "Writer",
+    "check_rows",
     "draw_figures",
     "open_folder",
     "read_results",

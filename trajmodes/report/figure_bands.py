@@ -89,16 +89,20 @@ def _draw_map(axes: Axes, dataset: xr.Dataset, top: float) -> QuadMesh:
 
 
 def _strips(place: Floats, path: Floats) -> tuple[Floats, Ints]:
-    """Edges of the strips and of the gaps between them, and whose each is; −1 for a gap."""
-    points = np.unique(place.round(9))
-    first = np.searchsorted(place.round(9), points)
+    """Edges of the strips and of the gaps between them, and whose each is; −1 for a gap.
+
+    Where the path turns or jumps, two points have one place: they share its strip.
+    """
+    points, starts, counts = np.unique(place.round(9), return_index=True, return_counts=True)
     widest = 0.02 * (path[-1] - path[0])
     spacing = np.diff(points).min() if len(points) > 1 else widest
     half = 0.5 * min(widest, 0.8 * spacing)
-    edges = np.stack([points - half, points + half], axis=1).ravel()
-    owner = np.full(len(edges) - 1, -1)
-    owner[::2] = first
-    return edges, owner
+    edges: list[float] = []
+    owner: list[int] = []
+    for point, start, count in zip(points, starts, counts, strict=True):
+        edges += (point + half * np.linspace(-1.0, 1.0, count + 1)).tolist()
+        owner += [*range(start, start + count), -1]
+    return np.array(edges), np.array(owner[:-1])
 
 
 def _draw_branches(axes: Axes, dataset: xr.Dataset) -> None:

@@ -43,7 +43,9 @@ def test_the_phase_of_the_atoms_is_needed(space: HalfSpace, modes: Modes) -> Non
 def test_amplitudes_do_not_depend_on_the_batch(space: HalfSpace, modes: Modes) -> None:
     field = np.random.default_rng(2).normal(size=(2000, space.supercell.n_atoms, 3))
     projector = Projector(space, modes)
-    one_by_one = np.concatenate([projector.velocities(field[t : t + 1]) for t in range(9)], axis=2)
+    one_by_one = np.concatenate(
+        [projector.velocities(field[t : t + 1]) for t in range(9)], axis=2
+    )
     assert np.allclose(projector.velocities(field)[:, :, :9], one_by_one, rtol=0, atol=1e-14)
     assert np.allclose(
         projector.velocities(field)[:, :, -3:], projector.velocities(field[-3:]), atol=1e-14

@@ -111,7 +111,7 @@ def test_imaginary_mode_has_kinetic_energy_only(
 
 def test_differenced_velocities_are_not_made_up(space: HalfSpace, modes: Modes) -> None:
     block = MotionBlock(0, np.zeros((9, space.supercell.n_atoms, 3)), None, None)
-    with pytest.raises(DataError, match="attenuated.*0.875"):
+    with pytest.raises(DataError, match=r"attenuated.*0\.875"):
         EnergyReduction(Projector(space, modes), 9).chunk(block)
 
 

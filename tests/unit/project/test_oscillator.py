@@ -13,7 +13,9 @@ def _by_summation(omega: float, gamma: float) -> np.ndarray:
     times = lags * INTERVAL
     root = np.sqrt(complex(omega**2 - gamma**2 / 4))
     decay = np.exp(-gamma * times / 2)
-    correlation = decay * (np.cos(root * times) - gamma / (2 * root) * np.sin(root * times)).real
+    correlation = (
+        decay * (np.cos(root * times) - gamma / (2 * root) * np.sin(root * times)).real
+    )
     window = hann(LENGTH)
     overlap = np.correlate(window, window, "full")[LENGTH - 1 :]
     product = overlap * correlation
@@ -28,9 +30,7 @@ CASES = [(40.0, 3.0), (40.0, 0.1), (40.0, 1e-3), (5.0, 30.0), (250.0, 20.0), (40
 @pytest.mark.parametrize(("omega", "gamma"), CASES)
 def test_closed_form_equals_the_sum(omega: float, gamma: float) -> None:
     bins = np.arange(1, LENGTH // 2)[None]
-    power, slopes = expected_power(
-        np.array([omega]), np.array([gamma]), bins, LENGTH, INTERVAL
-    )
+    power, slopes = expected_power(np.array([omega]), np.array([gamma]), bins, LENGTH, INTERVAL)
     truth = _by_summation(omega, gamma)
     assert np.allclose(power[0], truth, rtol=0, atol=1e-12 * truth.max())
     h = 1e-5

@@ -5,19 +5,19 @@ from scipy.linalg import expm
 from trajmodes.project.statistics import block_sem, energy_sem, ratio_sem
 
 FRAMES, BLOCKS = 2048, 64
-OMEGA = 2 * np.pi / 7.3
 
 
-def _oscillators(rng: np.random.Generator, count: int, gamma: float):
+def _oscillators(rng: np.random.Generator, count: int, gamma: float, period: float = 7.3):
     """Block means (b, i) of ½v² and ½ω²x² of damped oscillators at kT = 1, exact propagator."""
-    step = expm(np.array([[0.0, 1.0], [-(OMEGA**2), -gamma]]))
-    equilibrium = np.diag([OMEGA**-2, 1.0])
+    omega = 2 * np.pi / period
+    step = expm(np.array([[0.0, 1.0], [-(omega**2), -gamma]]))
+    equilibrium = np.diag([omega**-2, 1.0])
     kick = np.linalg.cholesky(equilibrium - step @ equilibrium @ step.T)
     state = np.sqrt(equilibrium) @ rng.normal(size=(2, count))
     kinetic, potential = np.zeros((BLOCKS, count)), np.zeros((BLOCKS, count))
     for t in range(FRAMES):
         kinetic[t * BLOCKS // FRAMES] += 0.5 * state[1] ** 2
-        potential[t * BLOCKS // FRAMES] += 0.5 * (OMEGA * state[0]) ** 2
+        potential[t * BLOCKS // FRAMES] += 0.5 * (omega * state[0]) ** 2
         state = step @ state + kick @ rng.normal(size=(2, count))
     return kinetic * BLOCKS / FRAMES, potential * BLOCKS / FRAMES
 
@@ -32,15 +32,18 @@ def runs():
 @pytest.mark.parametrize("members", [2, 6, 24])
 @pytest.mark.parametrize("ratio", [0.3, 1.0, 3.0, 10.0, 40.0, 200.0])
 def test_energy_errors_are_honest_for_any_lifetime(runs, members: int, ratio: float) -> None:
-    for samples in runs[ratio]:
-        pooled = samples.reshape(BLOCKS, -1, members).mean(axis=2)
-        n_sets = pooled.shape[1]
-        sem = energy_sem(pooled, np.full(n_sets, members), np.full(n_sets, 0.5))
-        z = (pooled.mean(axis=0) - 0.5) / sem
-        # Fewer sets scatter by themselves.
-        chance = 2.0 / np.sqrt(n_sets)
-        assert abs(z.mean()) < 0.2 + chance / 2
-        assert 0.8 - chance / 2 < z.std() < 1.25 + chance / 2
+    kinetic, potential = (x.reshape(BLOCKS, -1, members).mean(axis=2) for x in runs[ratio])
+    n_sets = kinetic.shape[1]
+    total = 0.5 * (kinetic + potential)
+    slow = energy_sem(total, np.full(n_sets, members), np.full(n_sets, 0.5))
+    # Fewer sets scatter by themselves.
+    chance = 1.0 / np.sqrt(n_sets)
+    for part in (kinetic, potential):
+        z = (part.mean(axis=0) - 0.5) / np.hypot(slow, block_sem(part - total))
+        assert abs(z.mean()) < 0.2 + chance
+        # The mean of two exponential energies is skewed: its tail outruns any symmetric bar.
+        widest = 1.4 if members == 2 else 1.25
+        assert 0.8 - chance < z.std() < widest + chance
 
 
 def test_blocks_alone_would_be_wrong_for_long_lifetimes(runs) -> None:
@@ -51,16 +54,17 @@ def test_blocks_alone_would_be_wrong_for_long_lifetimes(runs) -> None:
     assert z.std() > 3.0
 
 
-def test_exchange_within_a_set_does_not_hide_its_fluctuation() -> None:
-    """Members that share their energy look alike, yet the set as a whole fluctuates."""
-    rng = np.random.default_rng(4)
-    members, n_sets = 12, 2000
-    total = rng.gamma(members, 1.0, n_sets) * 0.5
-    each = np.broadcast_to(total / members, (BLOCKS, n_sets))
-    each = each * (1.0 + 0.02 * rng.normal(size=each.shape))
-    sem = energy_sem(each, np.full(n_sets, members), np.full(n_sets, 0.5))
-    z = (each.mean(axis=0) - 0.5) / sem
-    assert 0.8 < z.std() < 1.25
+def test_blocks_may_be_shorter_than_a_period() -> None:
+    """The kinetic energy alone would oscillate, and seem to decorrelate within a block."""
+    blocks = _oscillators(np.random.default_rng(21), 1800, 0.3 / FRAMES, period=200.0)
+    kinetic, potential = (x.reshape(BLOCKS, -1, 6).mean(axis=2) for x in blocks)
+    n_sets = kinetic.shape[1]
+    limits = (np.full(n_sets, 6), np.full(n_sets, 0.5))
+    total = 0.5 * (kinetic + potential)
+    sem = np.hypot(energy_sem(total, *limits), block_sem(kinetic - total))
+    error = kinetic.mean(axis=0) - 0.5
+    assert 0.8 < (error / sem).std() < 1.25
+    assert (error / energy_sem(kinetic, *limits)).std() > 3.0
 
 
 def test_ratio_errors_are_honest(runs) -> None:
@@ -69,7 +73,9 @@ def test_ratio_errors_are_honest(runs) -> None:
         observed = kinetic.mean(axis=0) / potential.mean(axis=0)
         z = (observed - 1.0) / (observed * ratio_sem(kinetic, potential))
         assert abs(z.mean()) < 0.2
-        assert 0.75 < z.std() < 1.25
+        # Conservative where the mode outlives the run: phases then cancel better than chance.
+        assert 0.2 < z.std() < 1.25
+        assert ratio < 10.0 or z.std() > 0.8
 
 
 def test_block_error_of_uncorrelated_numbers() -> None:

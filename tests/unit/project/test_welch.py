@@ -29,7 +29,7 @@ def _amplitudes(projector: Projector, n_frames: int, seed: int = 0) -> Amplitude
     return Amplitudes(0, v_qmt, v_qmt, None)
 
 
-def test_spectra_equal_scipys(projector: Projector, space: HalfSpace, modes: Modes) -> None:
+def test_spectra_equal_scipys(projector: Projector, modes: Modes) -> None:
     amplitudes = _amplitudes(projector, 300)
     reduction = _reduction(projector, (0, 300))
     spectra = reduction.finalize(reduction.sums(amplitudes))
@@ -42,7 +42,7 @@ def test_spectra_equal_scipys(projector: Projector, space: HalfSpace, modes: Mod
     assert np.allclose(spectra.freq_thz, np.fft.rfftfreq(LENGTH, INTERVAL))
 
 
-def test_both_directions_of_travel_are_pooled(projector: Projector, space: HalfSpace) -> None:
+def test_both_directions_of_travel_are_pooled(projector: Projector) -> None:
     """e^{−iωt} and e^{+iωt} run opposite ways; both are kinetic energy at +ω."""
     times = np.arange(256) * INTERVAL
     results = []

@@ -68,9 +68,7 @@ class MemoryRun:
             for field in (self.velocities, self.forces)
         )
         cells, positions = self.cells[start:stop], self.positions[start:stop]
-        return FrameBlock(
-            start, self.steps[start:stop], cells, positions, v, f, self.unwrapped
-        )
+        return FrameBlock(start, self.steps[start:stop], cells, positions, v, f, self.unwrapped)
 
 
 def einstein_run(
@@ -90,11 +88,14 @@ def einstein_run(
     phase = rng.uniform(0.0, 2.0 * np.pi, (n_atoms, 3))
     size = np.sqrt(2.0 * BOLTZMANN * temperature / masses) / omega
     angle = omega * 0.005 * np.arange(n_frames)[:, None, None] + phase
-    u = size * np.cos(angle)
+    share = masses / masses.sum()
+    u, v = size * np.cos(angle), -size * omega * np.sin(angle)
+    # At rest as a whole, so that forces add up to zero.
+    u, v = (field - (share * field).sum(axis=1, keepdims=True) for field in (u, v))
     return MemoryRun(
         np.broadcast_to(supercell.cell, (n_frames, 3, 3)),
         supercell.positions + u,
-        -size * omega * np.sin(angle),
+        v,
         -masses * omega**2 * u,
         supercell.species,
         ids=np.arange(101, 101 + n_atoms),

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
-from ase.spacegroup import crystal as ase_crystal
 
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.crystal_file import load_crystal, read_crystal
@@ -73,7 +72,7 @@ def test_rounded_sites_are_put_where_symmetry_has_them(tmp_path):
 
 
 def test_order_of_sites_is_that_of_the_file(tmp_path):
-    atoms = ase_crystal(["O", "Mg"], [(0, 0, 0), (0.5, 0.5, 0.5)], 225, cellpar=[4.2] * 3 + [90] * 3)
+    atoms = bulk("OMg", "rocksalt", a=4.2, cubic=True)
     assert read_crystal(written(tmp_path, atoms, "POSCAR")).species == ("O", "Mg")
 
 

@@ -318,5 +318,8 @@ def test_unknown_formats_and_missing_files(tmp_path: Path) -> None:
     path.write_text("nothing that anybody knows\n")
     with pytest.raises(DataError, match="cannot be read: UnknownFileTypeError"):
         open_foreign([path], PLAIN)
-    with pytest.raises(UsageError, match="no such file"):
+    with pytest.raises(UsageError, match="No such file"):
         open_foreign([tmp_path / "none.traj"], PLAIN)
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match="is empty"):
+        open_foreign([path], PLAIN)

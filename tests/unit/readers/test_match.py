@@ -17,7 +17,8 @@ from trajmodes.units import DALTON
 def quartz():
     """α-quartz, left-handed screw: its mirror image is another crystal."""
     places = [(0.4697, 0.0, 0.0), (0.4135, 0.2669, 0.1191)]
-    atoms = ase_crystal(["Si", "O"], places, 154, cellpar=[4.916, 4.916, 5.405, 90, 90, 120])
+    cell = [4.916, 4.916, 5.405, 90, 90, 120]
+    atoms = ase_crystal(["Si", "O"], places, spacegroup=154, cellpar=cell)
     masses = atoms.get_masses() * DALTON
     species = tuple(atoms.get_chemical_symbols())
     return Crystal(atoms.cell.array, atoms.get_scaled_positions(), species, masses)
@@ -80,8 +81,10 @@ def test_large_shear_is_found(crystals, einstein):
     crystal = crystals["rock salt"]
     sheared = replace(crystal, cell=crystal.cell @ (np.eye(3) + strain))
     found = match(crystal, einstein(sheared, [[2, 1, 0], [-1, 2, 1], [0, 1, 3]]))
-    assert np.linalg.eigvalsh(found.strain) == pytest.approx(np.linalg.eigvalsh(strain), abs=1e-9)
-    assert any("strained by up to 4" in note for note in found.notes)
+    assert np.linalg.eigvalsh(found.strain) == pytest.approx(
+        np.linalg.eigvalsh(strain), abs=1e-9
+    )
+    assert any("strained by up to 3.8%" in note for note in found.notes)
     assert any("lowers the symmetry from Fm-3m" in note for note in found.notes)
 
 
@@ -187,7 +190,7 @@ def test_wrong_structure_is_refused(crystals, einstein):
     cell = np.eye(3) * rock_salt.volume ** (1 / 3)
     other = replace(rock_salt, cell=cell)
     run = einstein(rock_salt, 3 * np.eye(3, dtype=int))
-    with pytest.raises(DataError, match="nowhere in the run|not one to one"):
+    with pytest.raises(DataError, match=r"nowhere in the run|not one to one"):
         match(other, run)
 
 
@@ -212,7 +215,7 @@ def test_hopped_atom_is_refused(crystals, einstein):
 def test_changing_box_is_refused(crystals, einstein):
     run = einstein(crystals["bcc"], 3 * np.eye(3, dtype=int))
     growth = 1.0 + 1e-4 * np.arange(run.n_frames)[:, None, None]
-    with pytest.raises(DataError, match=r"the box changes in time, by up to 1.1.*e-03"):
+    with pytest.raises(DataError, match=r"the box changes in time, by up to 1.1.e-03"):
         match(crystals["bcc"], replace(run, cells=run.cells * growth))
 
 

@@ -1,0 +1,267 @@
+"""Bad dumps: every frame is used, or refused with its place and the reason."""
+
+import os
+import re
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trajmodes.errors import DataError, TrajmodesWarning, UsageError
+from trajmodes.readers import open_trajectory
+
+DATA = Path(__file__).parents[1] / "data" / "lammps"
+TEXT = (DATA / "o_custom.lammpstrj").read_bytes()
+STARTS = [match.start() for match in re.finditer(b"ITEM: TIMESTEP", TEXT)]
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def bad(tmp_path):
+    """Write a text and open it."""
+
+    def write(text, **options):
+        path = tmp_path / "run.lammpstrj"
+        path.write_bytes(text)
+        return open_trajectory(path, units="metal", **options)
+
+    return write
+
+
+# All kinds of places in the last frame: in the header, in a row, at a row's end, in and after
+# the last number.
+CUTS = sorted(
+    {
+        *range(STARTS[4] + 1, len(TEXT), 97),
+        len(TEXT) - 1,
+        len(TEXT) - 2,
+        len(TEXT) - 9,
+        TEXT.rindex(b"\n", 0, -1) + 1,
+        TEXT.index(b"ATOMS id", STARTS[4]),
+    }
+)
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_cut_last_frame_is_left_out_with_a_warning(bad, cut):
+    step = "step 40" if cut > TEXT.index(b"ATOMS id", STARTS[4]) + 36 else "header"
+    with pytest.warns(TrajmodesWarning, match=f"{step}.*byte {STARTS[4]}.*is not complete"):
+        trajectory = bad(TEXT[:cut])
+    assert trajectory.n_frames == 4
+    assert any("is not complete" in note for note in trajectory.notes)
+    expected = open_trajectory(DATA / "o_custom.lammpstrj", units="metal").read(0, 4)
+    assert np.array_equal(trajectory.read(0, 4).positions, expected.positions)
+    with pytest.raises(DataError, match=f"from byte {STARTS[4]}.*is not complete"):
+        bad(TEXT[:cut], strict=True)
+
+
+def test_a_cut_only_frame_is_an_error(bad):
+    with pytest.raises(DataError, match="is not complete, and there is no other"):
+        bad(TEXT[: STARTS[1] - 1])
+
+
+def edited(frame, row, column, token):
+    """The run with one token of one row replaced."""
+    lines = TEXT.split(b"\n")
+    number = frame * 41 + 9 + row
+    tokens = lines[number].split()
+    tokens[column] = token
+    lines[number] = b" ".join(tokens)
+    return b"\n".join(lines), number + 1
+
+
+@pytest.mark.parametrize(
+    ("token", "message"),
+    [
+        (b"nan", "'nan' is not a finite number"),
+        (b"-inf", "'-inf' is not a finite number"),
+        (b"1.2.3", "'1.2.3' is not a number"),
+        (b"0,25", "'0,25' is not a number: decimals must be written with a point"),
+        (b"abc", "'abc' is not a number"),
+        (b"0x1p3", "'0x1p3' is not a number"),
+        (b"1e400", "'1e400' is not a finite number"),
+        (b"1_0", "'1_0' is not a number"),
+        (b"--1", "'--1' is not a number"),
+        (b"\xff\xfe", "is not a number"),
+    ],
+)
+@pytest.mark.parametrize("row", [0, 17, 31])
+def test_what_is_not_a_number_is_named_with_its_place(bad, token, message, row):
+    text, line = edited(3, row, 6, token)
+    trajectory = bad(text)
+    trajectory.read(0, 3)
+    place = rf"run\.lammpstrj, frame 3, step 30, line {line}, column vy"
+    with pytest.raises(DataError, match=f"{re.escape(message)} \\(.*{place}\\)"):
+        trajectory.read(2, 5)
+
+
+def test_bad_first_frames_are_refused_when_opened(bad):
+    with pytest.raises(DataError, match=r"id 3 appears|twice in one frame: 3 \(.*frame 0"):
+        bad(edited(0, 20, 0, b"3")[0])
+    with pytest.raises(DataError, match=r"2\.5 is not an integer.*column id"):
+        bad(edited(0, 1, 0, b"2.5")[0])
+
+
+@pytest.mark.parametrize(
+    ("column", "token", "message"),
+    [
+        (0, b"5", "atom id 5 appears twice in one frame"),
+        (0, b"99", "atom id 99 is not among those of the first frame"),
+        (1, b"2", "the atom has type 2 here"),
+    ],
+)
+def test_other_atoms_in_a_later_frame(bad, column, token, message):
+    text, _ = edited(2, 20, column, token)
+    with pytest.raises(DataError, match=f"{message}.*frame 2, step 20, line"):
+        bad(text).read(0, 5)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"), [(10, "the row ends before"), (12, "stands behind")]
+)
+def test_rows_too_short_or_too_long(bad, tokens, message):
+    lines = TEXT.split(b"\n")
+    row = lines[41 + 9 + 4].split()
+    lines[41 + 9 + 4] = b" ".join((row + row)[:tokens])
+    with pytest.raises(DataError, match=f"{message}.*frame 1, step 10, line 55"):
+        bad(b"\n".join(lines)).read(0, 5)
+
+
+@pytest.mark.parametrize(("rows", "there"), [(-1, 31), (1, 33), (-32, 0)])
+def test_rows_missing_or_too_many(bad, rows, there):
+    lines = TEXT.split(b"\n")
+    body = lines[50:82]
+    lines[50:82] = body[: 32 + rows] if rows < 0 else [*body, body[0]]
+    with pytest.raises(
+        DataError, match=f"announces 32 atoms, but {there} rows.*frame 1, step 10"
+    ):
+        bad(b"\n".join(lines))
+
+
+def test_changed_atom_count_hints_at_groups(bad):
+    text = TEXT[: STARTS[2]] + TEXT[STARTS[2] :].replace(b"ATOMS\n32", b"ATOMS\n31", 1)
+    with pytest.raises(
+        DataError, match=r"changes from 32 to 31.*frame 2(?s:.*)no dynamic group"
+    ):
+        bad(text)
+
+
+@pytest.mark.parametrize("count", [b"900000000", b"-5", b"0", b"9223372036854775807"])
+def test_absurd_counts_are_refused_without_allocation(bad, count):
+    text = TEXT[: STARTS[1]].replace(b"ATOMS\n32", b"ATOMS\n" + count, 1)[:400]
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"announces -?\d+ atoms, but \d+ bytes|not the number"):
+        bad(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64e6
+
+
+def test_absurd_counts_in_later_frames(bad):
+    text = TEXT[: STARTS[4]] + TEXT[STARTS[4] :].replace(b"ATOMS\n32", b"ATOMS\n900000000", 1)
+    with pytest.raises(DataError, match="changes from 32 to 900000000"):
+        bad(text)
+
+
+def test_endless_lines_are_refused_within_bounded_memory(bad):
+    for text, message in [
+        (b"ITEM: TIMESTEP " + b"x" * 10_000_000, "a line is longer than"),
+        (b"ITEM: " + b"7 " * 5_000_000, "a line is longer than"),
+        (TEXT[: STARTS[1]] + b"\n" * 6_000_000 + TEXT[STARTS[1] :], None),
+        (
+            TEXT.replace(b"\n32 1 ", b"\n32 " + b"1" * 8_000_000 + b" ", 1),
+            "bytes long on average",
+        ),
+    ]:
+        if message is None:
+            assert bad(text).n_frames == 5
+            continue
+        with pytest.raises(DataError, match=message):
+            bad(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            b"ITEM: TIMESTEP\n10",
+            b"ITEM: TIMESTEP\nten",
+            "a header value is not the number.*line 43",
+        ),
+        (b"ITEM: TIMESTEP\n10\n", b"", "no ITEM: TIMESTEP|announces 32 atoms"),
+        (b"ITEM: NUMBER OF ATOMS\n32\n", b"", "no ITEM: NUMBER OF ATOMS"),
+        (
+            b"ITEM: BOX BOUNDS pp pp pp\n",
+            b"ITEM: BOX BOUNDS pp pp pp\nx ",
+            "a header value is not",
+        ),
+        (b"ITEM: ATOMS id type xs", b"ITEM: ATOMS id type id", "two columns are called id"),
+        (
+            b"ITEM: ATOMS id type xs",
+            b"ITEM: ATOMS id type foo",
+            "no coordinates among the columns",
+        ),
+        (b"ITEM: ATOMS id type xs ys zs vx", b"ITEM: ATOMS", "no coordinates|two columns|id"),
+    ],
+)
+def test_headers_that_are_not_what_lammps_writes(bad, old, new, message):
+    with pytest.raises(DataError, match=message):
+        bad(TEXT.replace(old, new, 1))
+
+
+def test_text_that_is_no_dump(bad):
+    with pytest.raises(DataError, match="starts with a line 'ITEM: …', this file does not"):
+        bad(b"hello\nworld\n", format="lammps")
+    with pytest.raises(DataError, match="two columns are called id"):
+        bad(TEXT.replace(b"id type xs", b"id id xs"))
+
+
+@pytest.mark.parametrize("how", ["grow", "replace", "remove", "touch"])
+def test_files_that_change_during_the_run_are_noticed(bad, how):
+    trajectory = bad(TEXT)
+    (path,) = trajectory.paths
+    trajectory.read(0, 2)
+    if how == "grow":
+        path.write_bytes(TEXT + TEXT[:300])
+    elif how == "replace":
+        other = path.with_suffix(".new")
+        other.write_bytes(TEXT)
+        other.replace(path)
+    elif how == "remove":
+        path.unlink()
+    else:
+        os.utime(path, ns=(5, 5))
+    with pytest.raises(DataError, match="has changed since it was opened"):
+        trajectory.read(2, 4)
+
+
+def test_files_of_different_runs():
+    with pytest.raises(DataError, match="changes from 27 to 32"):
+        open_trajectory(
+            [DATA / "o_custom.lammpstrj", DATA / "t_plain.lammpstrj"], units="metal"
+        )
+
+
+def test_units_that_change(bad):
+    later = TEXT.replace(b"ITEM: TIMESTEP", b"ITEM: UNITS\nreal\nITEM: TIMESTEP", 1)
+    with pytest.raises(UsageError, match="units metal are asked for, but the file is in real"):
+        bad(later)
+    text = later + TEXT[STARTS[4] :].replace(b"TIMESTEP\n40", b"TIMESTEP\n50").replace(
+        b"ITEM: TIMESTEP", b"ITEM: UNITS\nmetal\nITEM: TIMESTEP"
+    )
+    with pytest.raises(DataError, match="frames in different units: metal, real"):
+        bad(text)
+
+
+def test_a_cell_for_a_dump_is_refused():
+    with pytest.raises(UsageError, match="a LAMMPS dump has its own"):
+        open_trajectory(DATA / "o_custom.lammpstrj", units="metal", cell=np.eye(3))
+    with pytest.raises(UsageError, match="format 'gro' is not one of"):
+        open_trajectory(DATA / "o_custom.lammpstrj", format="gro")
+    with pytest.raises(UsageError, match="no trajectory file is given"):
+        open_trajectory([])

@@ -1,0 +1,192 @@
+"""Laws of the projection: completeness, virial theorem, block cuts, units, gauges."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trajmodes.data import Crystal, Modes, MotionBlock
+from trajmodes.phonons import modes_at
+from trajmodes.project import EnergyReduction, ModeReduction, Projector, WelchReduction
+from trajmodes.symmetry.translations import HalfSpace, build_supercell, cell_rank, half_space
+
+LENGTH, N_FRAMES = 32, 150
+MATRICES = {
+    "diamond": [[2, 0, 0], [1, 2, 0], [0, 0, 2]],
+    "wurtzite": [[2, 0, 0], [0, 2, 0], [0, 1, 1]],
+    "triclinic": [[2, 1, 0], [0, 1, 1], [-1, 0, 2]],
+}
+
+
+@pytest.fixture(scope="module", params=list(MATRICES))
+def solid(request, crystals, springs, hessian_of):
+    """Space, modes and Hessian of a crystal of springs."""
+    crystal = crystals[request.param]
+    constants = springs(crystal, 4.5)
+    space = half_space(build_supercell(crystal, MATRICES[request.param]))
+    modes = modes_at(constants, space.qpoints, space.weights)
+    return space, modes, hessian_of(constants, space.supercell)
+
+
+def _motion(space: HalfSpace, hessian: np.ndarray, n_frames: int = N_FRAMES) -> MotionBlock:
+    """Random displacements and velocities at rest, with their harmonic forces."""
+    rng = np.random.default_rng(6)
+    masses = space.supercell.masses[:, None]
+    fields = rng.normal(size=(2, n_frames, space.supercell.n_atoms, 3))
+    fields -= (masses * fields).sum(axis=2, keepdims=True) / masses.sum()
+    forces = -(fields[0].reshape(n_frames, -1) @ hessian).reshape(fields[0].shape)
+    return MotionBlock(0, fields[0], fields[1], forces)
+
+
+def test_kinetic_energy_of_modes_is_that_of_atoms(solid) -> None:
+    space, modes, hessian = solid
+    motion = _motion(space, hessian)
+    v_qmt = Projector(space, modes).velocities(motion.velocities)
+    of_modes = 0.5 * np.einsum("q,qmt->t", space.weights, np.abs(v_qmt) ** 2)
+    masses = space.supercell.masses[:, None]
+    of_atoms = 0.5 * (masses * motion.velocities**2).sum(axis=(1, 2))
+    assert np.allclose(of_modes, of_atoms, rtol=1e-12)
+
+
+def test_mode_force_is_minus_omega_squared_q(solid) -> None:
+    """The mode's equation of motion, 𝓕 = −ω²Q, in a harmonic crystal."""
+    space, modes, hessian = solid
+    amplitudes = Projector(space, modes).project(_motion(space, hessian, 4))
+    expected = -(modes.omega * np.abs(modes.omega))[..., None] * amplitudes.coordinate
+    assert np.allclose(amplitudes.force, expected, atol=1e-9 * np.abs(expected).max())
+
+
+def test_virial_energy_is_the_potential_energy_of_a_harmonic_crystal(solid) -> None:
+    space, modes, hessian = solid
+    motion = _motion(space, hessian)
+    reduction = EnergyReduction(Projector(space, modes), N_FRAMES)
+    energies = reduction.finalize(reduction.chunk(motion))
+    assert np.allclose(energies.virial, energies.potential, rtol=1e-8)
+    u_tk = motion.displacements.reshape(N_FRAMES, -1)
+    total = 0.5 * np.einsum("tk,kl,tl->t", u_tk, hessian, u_tk).mean()
+    assert energies.members @ energies.potential == pytest.approx(total, rel=1e-9)
+
+
+@pytest.fixture(scope="module")
+def small(crystals, springs, hessian_of):
+    crystal = crystals["triclinic"]
+    space = half_space(build_supercell(crystal, MATRICES["triclinic"]))
+    constants = springs(crystal, 4.5)
+    modes = modes_at(constants, space.qpoints, space.weights)
+    return space, modes, _motion(space, hessian_of(constants, space.supercell))
+
+
+def _reduction(projector: Projector) -> ModeReduction:
+    stretches = ((0, 70), (70, N_FRAMES))
+    spectra = WelchReduction(projector, LENGTH, 0.01, stretches)
+    return ModeReduction(EnergyReduction(projector, N_FRAMES, 16), spectra)
+
+
+def _cut(motion: MotionBlock, start: int, stop: int) -> MotionBlock:
+    fields = (motion.displacements, motion.velocities, motion.forces)
+    return MotionBlock(start, *(field[start:stop] for field in fields))
+
+
+def _same(left: object, right: object, rtol: float = 1e-10) -> None:
+    for name in left.__dataclass_fields__:
+        a, b = getattr(left, name), getattr(right, name)
+        scale = np.nanmax(np.abs(a))
+        assert np.allclose(a, b, rtol=rtol, atol=rtol * scale, equal_nan=True), name
+
+
+def _tree(reduction: ModeReduction, states: list, rng: np.random.Generator):
+    """Combine neighbours in an arbitrary order of brackets."""
+    states = list(states)
+    while len(states) > 1:
+        i = int(rng.integers(len(states) - 1))
+        states[i : i + 2] = [reduction.combine(states[i], states[i + 1])]
+    return reduction.finalize(states[0])
+
+
+@given(cuts=st.sets(st.integers(1, N_FRAMES - 1), max_size=12), seed=st.integers(0, 99))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_block_cuts_and_brackets_do_not_matter(small, cuts: set[int], seed: int) -> None:
+    space, modes, motion = small
+    reduction = _reduction(Projector(space, modes))
+    whole = reduction.finalize(reduction.chunk(motion))
+    edges = [0, *sorted(cuts), N_FRAMES]
+    states = [reduction.chunk(_cut(motion, a, b)) for a, b in pairwise(edges)]
+    cut = _tree(reduction, states, np.random.default_rng(seed))
+    for one, other in zip(whole, cut, strict=True):
+        _same(one, other)
+
+
+def test_combine_changes_neither_argument(small) -> None:
+    space, modes, motion = small
+    reduction = _reduction(Projector(space, modes))
+    first, second = (reduction.chunk(_cut(motion, *edge)) for edge in ((0, 61), (61, 150)))
+    once = reduction.finalize(reduction.combine(first, second))
+    again = reduction.finalize(reduction.combine(first, second))
+    for one, other in zip(once, again, strict=True):
+        _same(one, other, rtol=0.0)
+
+
+@given(mass=st.floats(0.1, 10.0), speed=st.floats(0.1, 10.0))
+@settings(max_examples=10, deadline=None, derandomize=True)
+def test_energies_scale_with_mass_and_speed_squared(small, mass: float, speed: float) -> None:
+    space, modes, motion = small
+    crystal: Crystal = replace(modes.crystal, masses=modes.crystal.masses * mass)
+    heavy: Modes = replace(modes, crystal=crystal)
+    fast = replace(motion, velocities=motion.velocities * speed)
+    reduction = _reduction(Projector(space, modes))
+    other = _reduction(Projector(space, heavy))
+    energies, spectra = reduction.finalize(reduction.chunk(motion))
+    scaled, scaled_spectra = other.finalize(other.chunk(fast))
+    factor = mass * speed**2
+    assert np.allclose(scaled.kinetic, energies.kinetic * factor, rtol=1e-10)
+    assert np.allclose(scaled.kinetic_sem, energies.kinetic_sem * factor, rtol=1e-6)
+    assert scaled.temperature == pytest.approx(energies.temperature * factor, rel=1e-10)
+    assert np.allclose(scaled.omega_ratio, energies.omega_ratio * speed, rtol=1e-10)
+    assert np.allclose(scaled_spectra.power, spectra.power * factor, rtol=1e-9)
+
+
+def test_phases_of_vectors_do_not_matter(small) -> None:
+    space, modes, motion = small
+    angles = np.random.default_rng(2).uniform(0, 2 * np.pi, modes.omega.shape)
+    turned = replace(modes, vectors=modes.vectors * np.exp(1j * angles)[..., None, None])
+    results = []
+    for any_modes in (modes, turned):
+        reduction = _reduction(Projector(space, any_modes))
+        results.append(reduction.finalize(reduction.chunk(motion)))
+    for one, other in zip(*results, strict=True):
+        _same(one, other)
+
+
+def test_rigid_shift_and_drift_change_nothing(small) -> None:
+    space, modes, motion = small
+    times = np.arange(N_FRAMES)[:, None, None] * 0.01
+    drift = np.array([3.0, -2.0, 1.0])
+    moved = replace(
+        motion,
+        displacements=motion.displacements + 0.7 + drift * times,
+        velocities=motion.velocities + drift,
+    )
+    reduction = _reduction(Projector(space, modes))
+    for one, other in zip(
+        *(reduction.finalize(reduction.chunk(block)) for block in (motion, moved)), strict=True
+    ):
+        _same(one, other, rtol=1e-9)
+
+
+def test_translation_by_a_lattice_vector_changes_nothing(small) -> None:
+    """The same motion, one cell further on: every Q only turns its phase."""
+    space, modes, motion = small
+    supercell = space.supercell
+    cells = cell_rank(supercell, supercell.cells + np.array([1, 0, 0]))
+    s = supercell.crystal.n_sites
+    atoms = (cells[:, None] * s + np.arange(s)).ravel()
+    fields = (motion.displacements, motion.velocities, motion.forces)
+    moved = MotionBlock(0, *(field[:, atoms] for field in fields))
+    reduction = _reduction(Projector(space, modes))
+    for one, other in zip(
+        *(reduction.finalize(reduction.chunk(block)) for block in (motion, moved)), strict=True
+    ):
+        _same(one, other)

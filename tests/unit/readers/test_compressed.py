@@ -1,0 +1,122 @@
+"""Compressed files give the text that is in them, or say where they are damaged."""
+
+import bz2
+import gzip
+import lzma
+import pickle
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trajmodes.errors import DataError, StorageError, TrajmodesWarning, UsageError
+from trajmodes.readers import compressed, open_trajectory
+
+DATA = Path(__file__).parents[2] / "data" / "lammps"
+TEXT = "".join(f"{k} {random.Random(k).random()}\n" for k in range(20_000)).encode()
+METHODS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+def content(source):
+    return source.text(0, source.size).encode()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("members", [1, 3])
+def test_text_of_a_compressed_file(tmp_path, method, members):
+    path = tmp_path / "any.name"
+    cut = len(TEXT) // members + 1
+    parts = [TEXT[k : k + cut] for k in range(0, len(TEXT), cut)]
+    path.write_bytes(b"".join(METHODS[method](part) for part in parts))
+    source = compressed.open_source(path)
+    assert content(source) == TEXT
+    assert compressed.read_head(path, 100) == TEXT[:100]
+    assert content(pickle.loads(pickle.dumps(source))) == TEXT
+    assert source.line_at(TEXT.index(b"\n77 ") + 1) == 78
+
+
+def test_zstd_or_what_to_do_about_it(tmp_path):
+    path = DATA / "o_pipe.lammpstrj.zst"
+    if sys.version_info < (3, 14):
+        pytest.importorskip("zstandard")
+    text = content(compressed.open_source(path))
+    assert text.startswith(b"ITEM: TIMESTEP")
+    assert text.count(b"ITEM: ATOMS") == 5
+    if shutil.which("zstd"):
+        plain = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout
+        assert text == plain
+    broken = tmp_path / "cut.zst"
+    broken.write_bytes(path.read_bytes()[:900])
+    with pytest.raises(DataError, match="zstd data end too early"):
+        compressed.open_source(broken)
+
+
+def test_zstd_without_a_module(monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(compressed, "import_module", missing)
+    with pytest.raises(
+        UsageError, match=r"pip install zstandard, use Python 3\.14, or .*zstd -d"
+    ):
+        compressed.open_source(DATA / "o_pipe.lammpstrj.zst")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_damage_is_an_error_at_its_place(tmp_path, method):
+    data = bytearray(METHODS[method](TEXT))
+    cut = tmp_path / "cut"
+    cut.write_bytes(data[: len(data) // 2])
+    with pytest.raises(DataError, match=r"data end too early, at byte \d+ of the text"):
+        compressed.open_source(cut)
+    if method == "bz2":
+        # Its blocks are larger than this text: there is nothing before the damage.
+        with pytest.raises(DataError, match="at byte 0 of the text"):
+            compressed.open_source(cut, allow_partial=True)
+    else:
+        half = content(compressed.open_source(cut, allow_partial=True))
+        assert TEXT.startswith(half)
+        assert len(half) > 0.3 * len(TEXT)
+    data[len(data) // 2] ^= 0x55
+    flipped = tmp_path / "flipped"
+    flipped.write_bytes(data)
+    with pytest.raises(DataError, match="data are damaged near byte"):
+        compressed.open_source(flipped)
+
+
+def test_frames_before_damage_can_be_used(tmp_path):
+    text = (DATA / "o_all.lammpstrj").read_bytes()
+    path = tmp_path / "run.lammpstrj.gz"
+    path.write_bytes(gzip.compress(text, 1)[:-12_000])
+    with pytest.raises(DataError, match="--allow-partial uses the frames before it"):
+        open_trajectory(path)
+    with pytest.warns(
+        TrajmodesWarning, match=r"gzip data end too early.*the last frame \(step"
+    ):
+        part = open_trajectory(path, allow_partial=True)
+    whole = open_trajectory(DATA / "o_all.lammpstrj")
+    assert 0 < part.n_frames < whole.n_frames
+    expected = whole.read(0, part.n_frames).positions
+    assert np.array_equal(part.read(0, part.n_frames).positions, expected)
+
+
+def test_a_full_disk_is_a_storage_error(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(TEXT))
+    monkeypatch.setattr(compressed.tempfile, "TemporaryFile", full)
+    with pytest.raises(StorageError, match="No space left on device"):
+        compressed.open_source(path)
+
+
+def test_an_empty_text_is_refused(tmp_path):
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(b""))
+    with pytest.raises(DataError, match="holds no text"):
+        compressed.open_source(path)

@@ -1,0 +1,160 @@
+"""What a check tells of a run whose temperature, frequency and faults are known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trajmodes.errors import DataError
+from trajmodes.readers.diagnose import diagnose
+from trajmodes.readers.match import match
+
+FREQ_THZ = 8.0
+
+
+@pytest.fixture(scope="module")
+def run(crystals, einstein):
+    return einstein(crystals["diamond"], 3 * np.eye(3, dtype=int), n_frames=120)
+
+
+@pytest.fixture(scope="module")
+def found(crystals, run):
+    return match(crystals["diamond"], run)
+
+
+def remark(diagnosis, words):
+    chosen = [one for one in diagnosis.verdict if words in one.text]
+    assert len(chosen) == 1, [one.text for one in diagnosis.verdict]
+    return chosen[0]
+
+
+def test_sound_run_is_fine(run, found):
+    diagnosis = diagnose(run, found)
+    figures = diagnosis.figures
+    assert figures["kinetic temperature"].value == pytest.approx(300.0, rel=0.05)
+    assert figures["virial temperature"].value == pytest.approx(300.0, rel=0.05)
+    assert figures["highest frequency"].value == pytest.approx(FREQ_THZ, rel=0.03)
+    assert figures["Nyquist frequency"].value == pytest.approx(100.0)
+    assert figures["interval from motion"].value == pytest.approx(5.0, rel=0.03)
+    assert figures["interval"].text == "5 steps of 1 fs"
+    assert figures["box change"].value < 1e-12
+    assert figures["digits"].value == 10
+    assert figures["q points"].value == 27
+    assert diagnosis.weights.sum() == 27
+    assert len(diagnosis.qpoints) == 14
+    assert diagnosis.usable
+    assert {one.severity for one in diagnosis.verdict} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("style", "velocity", "force", "likely"),
+    [
+        # Written in real, read as metal: velocities a thousandth, forces 23 times too large.
+        ("metal", 1e-3, 23.0605, "units real"),
+        ("real", 1e3, 1 / 23.0605, "units metal"),
+        ("metal", 1e-3, 1.0, "velocities seem to be in Å/fs"),
+        ("metal", 1.0, -1.0, "of the other sign"),
+    ],
+)
+def test_wrong_units_are_named(run, found, style, velocity, force, likely):
+    wrong = replace(
+        run,
+        unit_style=style,
+        velocities=run.velocities * velocity,
+        forces=run.forces * force,
+    )
+    with pytest.raises(DataError, match=rf"velocities say .* K, forces(.|\n)*{likely}"):
+        diagnose(wrong, found)
+
+
+def test_few_frames_cannot_prove_units(run, found):
+    short = replace(
+        run,
+        positions=run.positions[:3],
+        cells=run.cells[:3],
+        velocities=run.velocities[:3],
+        forces=run.forces[:3] * 100.0,
+        segments=((0, 3),),
+    )
+    assert remark(diagnose(short, found), "too few frames").severity == "warning"
+
+
+def test_single_frame(run, found):
+    one = replace(
+        run,
+        positions=run.positions[:1],
+        cells=run.cells[:1],
+        velocities=run.velocities[:1],
+        forces=run.forces[:1],
+        segments=((0, 1),),
+        interval_ps=None,
+    )
+    diagnosis = diagnose(one, found)
+    assert "interval" not in diagnosis.figures
+    assert remark(diagnosis, "time between frames is not known").severity == "error"
+
+
+def test_missing_forces_and_velocities_are_mended(run, found):
+    bare = replace(run, velocities=None, forces=None)
+    diagnosis = diagnose(bare, found)
+    assert not diagnosis.usable
+    assert "kinetic temperature" not in diagnosis.figures
+    for words in ("no forces", "no velocities"):
+        lines = remark(diagnosis, words).fix.splitlines()
+        assert lines[0].startswith("dump d all custom 5 ")
+        assert lines[0].endswith("id type element xu yu zu vx vy vz fx fy fz")
+        assert lines[1].startswith("dump_modify d sort id format float %.10g")
+        assert lines[1].endswith("element Si")
+
+
+def test_coarse_frames_are_told_with_the_stride_that_mends_them(run, found):
+    """Every twentieth frame of a run at 8 THz: 100 fs apart, good for 5 THz only."""
+    pick = slice(None, None, 20)
+    coarse = replace(
+        run,
+        positions=run.positions[pick],
+        cells=run.cells[pick],
+        velocities=run.velocities[pick],
+        forces=run.forces[pick],
+        interval_ps=0.1,
+        segments=((0, 6),),
+    )
+    told = remark(diagnose(coarse, found), "good for 5 THz")
+    assert told.severity == "error"
+    # Steps are 5 apart in the file, 20 fs each: 1 step gives 25 THz.
+    assert told.fix.startswith("dump d all custom 1 ")
+
+
+def test_wrong_time_step_is_seen_in_the_motion(run, found):
+    diagnosis = diagnose(replace(run, interval_ps=0.010), found)
+    told = remark(diagnosis, "atoms move as if frames were")
+    assert "5.03 fs apart, not 10 fs" in told.text
+
+
+def test_low_precision_gaps_and_missing_ids_are_told(run, found):
+    worse = replace(run, precision_digits=6, ids=None, segments=((0, 50), (50, 120)))
+    diagnosis = diagnose(worse, found)
+    assert "steps of 1e-05 Å at 8 Å" in remark(diagnosis, "6 digits").text
+    assert "format float %.10g" in remark(diagnosis, "6 digits").fix
+    assert remark(diagnosis, "no ids").severity == "warning"
+    assert "2 segments" in remark(diagnosis, "gaps").text
+
+
+def test_net_force_is_told(run, found):
+    pushed = replace(run, forces=run.forces + 0.1)
+    diagnosis = diagnose(pushed, found)
+    assert diagnosis.figures["net force"].value == pytest.approx(0.1 * 54 * 3**0.5, rel=1e-6)
+    assert remark(diagnosis, "do not add up to zero").severity == "warning"
+
+
+def test_heating_is_told(run, found):
+    grown = np.linspace(0.9, 1.1, run.n_frames)[:, None, None]
+    hotter = replace(run, velocities=run.velocities * grown)
+    assert (
+        "K from the first half" in remark(diagnose(hotter, found), "temperature changes").text
+    )
+
+
+def test_notes_are_passed_on(run, found):
+    diagnosis = diagnose(replace(run, notes=("a note of the reader",)), found)
+    assert remark(diagnosis, "a note of the reader").severity == "warning"

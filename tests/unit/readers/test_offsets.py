@@ -1,0 +1,149 @@
+"""The index is kept, trusted only while it fits the file, and never needed."""
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trajmodes.errors import DataError, UsageError
+from trajmodes.readers import offsets, open_trajectory
+from trajmodes.readers.compressed import open_source
+from trajmodes.readers.lammps_index import index_dump
+from trajmodes.readers.offsets import cached_index, check_unchanged, stamp_file
+
+DATA = Path(__file__).parents[2] / "data" / "lammps"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "trajmodes" / "index"
+
+
+class Build:
+    """Counts how often it was asked."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self):
+        self.calls += 1
+        return {"places": np.arange(5), "names": np.array(["a", "bc"])}
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "data"
+    path.write_bytes(b"x" * 200_000)
+    return path
+
+
+def test_an_index_is_built_once(file, cache):
+    build = Build()
+    for _ in range(3):
+        index = cached_index(stamp_file(file), "kind", build)
+        assert index["places"].tolist() == [0, 1, 2, 3, 4]
+        assert index["names"].tolist() == ["a", "bc"]
+    assert build.calls == 1
+    cached_index(stamp_file(file), "other kind", build)
+    assert build.calls == 2
+    assert sorted(path.name for path in file.parent.iterdir()) == ["cache", "data"]
+    assert [path.suffix for path in cache.iterdir()] == [".npz", ".npz"]
+
+
+@pytest.mark.parametrize("where", [0, 199_999])
+def test_another_head_or_tail_is_another_file(file, where):
+    build, status = Build(), file.stat()
+    cached_index(stamp_file(file), "kind", build)
+    data = bytearray(file.read_bytes())
+    data[where] = 0
+    file.write_bytes(data)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    cached_index(stamp_file(file), "kind", build)
+    assert build.calls == 2
+
+
+def test_another_time_or_size_is_another_file(file):
+    build = Build()
+    cached_index(stamp_file(file), "kind", build)
+    os.utime(file, ns=(1, 1))
+    cached_index(stamp_file(file), "kind", build)
+    file.write_bytes(b"x" * 200_001)
+    os.utime(file, ns=(1, 1))
+    cached_index(stamp_file(file), "kind", build)
+    assert build.calls == 3
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK nothing", None])
+def test_a_damaged_cache_is_built_again(file, cache, damage):
+    build = Build()
+    cached_index(stamp_file(file), "kind", build)
+    (place,) = cache.iterdir()
+    data = bytearray(place.read_bytes())
+    data[len(data) // 2 - 200] ^= 1
+    place.write_bytes(data if damage is None else damage)
+    index = cached_index(stamp_file(file), "kind", build)
+    assert index["places"].tolist() == [0, 1, 2, 3, 4]
+    assert cached_index(stamp_file(file), "kind", build)["names"].tolist() == ["a", "bc"]
+    assert build.calls == 2
+
+
+def test_objects_are_never_unpickled(file, cache):
+    class Trap:
+        def __reduce__(self):
+            return pytest.fail, ("unpickled",)
+
+    cached_index(stamp_file(file), "kind", Build())
+    (place,) = cache.iterdir()
+    with np.load(place) as archive:
+        identity = archive["identity"]
+    np.savez(place, identity=identity, places=np.array([Trap()], dtype=object))
+    build = Build()
+    assert cached_index(stamp_file(file), "kind", build)["places"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_without_a_place_to_write_to(file, cache, monkeypatch):
+    build = Build()
+    cache.parent.mkdir(parents=True)
+    cache.write_text("a file in the way")
+    cached_index(stamp_file(file), "kind", build)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(offsets.Path, "home", lambda: (_ for _ in ()).throw(RuntimeError))
+    cached_index(stamp_file(file), "kind", build)
+    assert build.calls == 2
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "empty").touch()
+    for name, kind, message in [
+        ("none", UsageError, "No such file"),
+        ("", UsageError, "is a folder, not a trajectory"),
+        ("pipe", UsageError, "is a pipe or a device"),
+        ("empty", DataError, "empty is empty"),
+    ]:
+        with pytest.raises(kind, match=message) as caught:
+            open_trajectory(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_changes_is_noticed(file):
+    stamp = pickle.loads(pickle.dumps(stamp_file(file)))
+    check_unchanged(stamp)
+    file.write_bytes(b"y")
+    with pytest.raises(DataError, match="has changed since it was opened"):
+        check_unchanged(stamp)
+    file.unlink()
+    with pytest.raises(DataError, match="has changed since it was opened"):
+        check_unchanged(stamp)
+
+
+def test_cached_and_fresh_index_of_a_dump_agree():
+    source = open_source(DATA / "t_general.lammpstrj")
+    first = open_trajectory(DATA / "t_general.lammpstrj", units="metal")
+    second = open_trajectory(DATA / "t_general.lammpstrj", units="metal")
+    assert np.array_equal(first.cells, second.cells)
+    assert np.array_equal(first.places.body, index_dump(source).entries[:, 1])
+    assert np.array_equal(first.read(0, 3).positions, second.read(0, 3).positions)
