@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from trajmodes.errors import UsageError
 
@@ -38,7 +38,7 @@ class Job:
     """Chemical symbol of atom type 1, 2, …, where the file does not name them."""
     frames: tuple[int, int | None] = (0, None)
     """First frame to use and the one after the last."""
-    cutoff: float | str | None = None
+    cutoff: float | Literal["supercell"] | None = None
     """Cutoff of the pair constants in Å; "supercell" for all pairs of it; None for the
     largest that the supercell admits."""
     temperature: float | None = None

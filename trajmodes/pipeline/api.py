@@ -11,7 +11,7 @@ from trajmodes.pipeline.log import Log
 from trajmodes.pipeline.run import analyse, run_job
 from trajmodes.report import Results
 
-__all__ = ["check", "job_of", "open_run", "run"]
+__all__ = ["job_of", "open_run", "run"]
 
 PathLike = str | os.PathLike[str]
 
@@ -98,8 +98,8 @@ def job_of(given: Mapping[str, Any]) -> Job:
 
 
 def _job(trajectory: PathLike | Iterable[PathLike], settings: Mapping[str, Any]) -> Job:
-    single = isinstance(trajectory, (str, os.PathLike))
-    names = [os.fspath(path) for path in ([trajectory] if single else trajectory)]
+    paths = [trajectory] if isinstance(trajectory, str | os.PathLike) else list(trajectory)
+    names = [os.fspath(path) for path in paths]
     base: dict[str, Any] = {"trajectory": names}
     if len(names) == 1 and names[0].endswith(".toml"):
         job = read_job(Path(names[0]))

@@ -1,4 +1,4 @@
-"""Does a trajectory fit its crystal, and what is it good for?"""
+"""Whether a trajectory fits its crystal, and what it is good for."""
 
 from trajmodes.config import Job
 from trajmodes.pipeline.load import LoadedRun, load

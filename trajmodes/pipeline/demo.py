@@ -26,7 +26,13 @@ def demo_job(output: str) -> Job:
 
 
 def demo_prologue(job: Job) -> str:
-    """What the demonstration is about to do."""
+    """Tell what the demonstration is about to do.
+
+    Parameters
+    ----------
+    job
+        Job of the demonstration.
+    """
     return f"""\
 bcc zirconium at 1400 K: a crystal that harmonic theory calls unstable, held up by its own heat.
 128 atoms, 64 ps at constant energy, run with LAMMPS ({_FOLDER / "zirconium.in"}).
@@ -43,7 +49,13 @@ What follows is the same as
 
 
 def demo_epilogue(job: Job) -> str:
-    """Where to look next."""
+    """Tell where to look next.
+
+    Parameters
+    ----------
+    job
+        Job of the demonstration.
+    """
     return f"""
 Look at
   {job.output}/figures/     the bands over the measured spectra first: no branch is imaginary,

@@ -1,7 +1,7 @@
 """The main job: one pass to fit, one to project, and everything told and written down."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -92,8 +92,11 @@ def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
     return Written(replace(results, timings=log.seconds), paths)
 
 
-def _text_writer(text: str) -> "partial[int]":
-    return partial(Path.write_text, data=text, encoding="utf-8")
+def _text_writer(text: str) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        path.write_text(text, encoding="utf-8")
+
+    return write
 
 
 def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars) -> Results:

@@ -15,7 +15,7 @@ _WIDTHS = 8.0
 
 
 def line_models(spectra: PowerSpectra, lines: LineFits) -> Floats:
-    """Expected spectra of the fitted lines on the frequency grid of the measured ones.
+    """Compute the spectra expected of the fitted lines, on the grid of the measured ones.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ from trajmodes.project.window import effective_segments, hann
 __all__ = ["Piece", "WelchReduction", "WelchSums", "default_segment"]
 
 _LONGEST_PS = 200.0
-_PENDING_BYTES = 128 << 20
+_PENDING_BYTES = 96 << 20
 _BATCH_BYTES = 1 << 20
 
 
@@ -41,7 +41,7 @@ def default_segment(n_frames: int, interval_ps: float, n_series: int) -> int:
     Half the run: three half-overlapping segments. Narrow lines are what a run is usually too
     short for, so resolution comes first; the stars of q supply the averages, the line model
     loses nothing by fine bins, and three windows use 85 % of what seven shorter ones would.
-    Capped by memory, for one segment of all amplitudes waits there (128 MiB), and at 200 ps,
+    Capped by memory, for one segment of all amplitudes waits there (96 MiB), and at 200 ps,
     finer than which (7 GHz) hardly any line asks for. Rounded down to an even product of small
     primes, for the FFT.
 
@@ -54,7 +54,7 @@ def default_segment(n_frames: int, interval_ps: float, n_series: int) -> int:
     n_series
         Number of complex amplitudes, `Projector.n_series`.
     """
-    bytes_per_frame = 16 * n_series
+    bytes_per_frame = np.dtype(complex).itemsize * n_series
     wanted = min(
         n_frames // 2, _PENDING_BYTES // bytes_per_frame, int(_LONGEST_PS / interval_ps)
     )
@@ -258,7 +258,8 @@ def _segment_power(modes: Modes, pieces: tuple[Piece, ...], first: int, length: 
     batch = max(1, _BATCH_BYTES // (16 * length * modes.omega.shape[1]))
     for start in range(0, len(modes.omega), batch):
         rows = slice(start, start + batch)
-        segment = np.concatenate([_cut(piece, first, length)[rows] for piece in pieces], axis=2)
+        parts = [_cut(piece, first, length)[rows] for piece in pieces]
+        segment = np.concatenate(parts, axis=2)
         segment *= window
         waves = scipy.fft.fft(segment, axis=2, overwrite_x=True)
         power_qmw = waves.real**2 + waves.imag**2

@@ -300,7 +300,7 @@ def _field_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> l
 
 
 def _told_by_reader(trajectory: Trajectory) -> list[Remark]:
-    """Notes of the reader, but for missing fields, which `_field_remarks` calls errors."""
+    """Pass notes of the reader on, but for missing fields: `_field_remarks` has these."""
     remarks = []
     for note in trajectory.notes:
         text, _, fix = note.partition("; mend")

@@ -22,6 +22,8 @@ from trajmodes.units import BOLTZMANN
 __all__ = ["RunSample", "sample_run"]
 
 _PAIRS = 64
+_ENOUGH = 8
+"""Pairs from which means are taken for those of equilibrium."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class RunSample:
     box_change: float
     """Largest relative change of the box."""
     omega_bound: float | None
-    """Lower bound of the highest frequency in rad/ps."""
+    """Lower bound of the highest frequency in rad/ps; None from a handful of frames."""
     interval_ps: float | None
     """Time between frames that the distances gone and the velocities agree on, in ps."""
     seconds_per_frame: float
@@ -120,7 +122,10 @@ def sample_run(trajectory: Trajectory, match: Match, *, n_pairs: int = _PAIRS) -
         drift=_drift(trajectory, match, blocks, figures),
         drift_speed=_largest([one.drift_velocity for one in figures]),
         box_change=max(float(box_change(block.cells, match.box).max()) for block in blocks),
-        omega_bound=_omega_bound(sums, trajectory.interval_ps),
+        # A start from the ideal lattice is no equilibrium: few frames may all be of that.
+        omega_bound=(
+            _omega_bound(sums, trajectory.interval_ps) if len(starts) >= _ENOUGH else None
+        ),
         interval_ps=sums.path / sums.square_path if sums.square_path > 0.0 else None,
         seconds_per_frame=seconds,
     )
@@ -160,13 +165,11 @@ def _moments(motion: MotionBlock, masses: Floats) -> _Moments:
 
 def _omega_bound(sums: _Moments, interval_ps: float | None) -> float | None:
     """Square root of the largest ratio of moments that is known."""
-    squares = [sums.rate / sums.momentum if sums.momentum > 0.0 else np.nan]
+    pairs = [(sums.rate, sums.momentum)]
     if interval_ps is not None:
-        for change, whole in (
-            (sums.change_rate, sums.rate),
-            (sums.change_momentum, sums.momentum),
-        ):
-            squares.append(change / whole / interval_ps**2 if whole > 0.0 else np.nan)
+        pairs.append((sums.change_momentum / interval_ps**2, sums.momentum))
+        pairs.append((sums.change_rate / interval_ps**2, sums.rate))
+    squares = [above / below if below > 0.0 else np.nan for above, below in pairs]
     known = [square for square in squares if np.isfinite(square)]
     return float(np.sqrt(max(known))) if known else None
 

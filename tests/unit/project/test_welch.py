@@ -120,8 +120,8 @@ def test_what_cannot_be_done_is_refused(projector: Projector, space: HalfSpace) 
 
 
 def test_default_segment() -> None:
-    assert default_segment(20_001, 5e-3, 792) == 10_000
-    assert default_segment(2_000_000, 5e-3, 792) <= (128 << 20) / (16 * 792)
+    assert default_segment(10_001, 5e-3, 792) == 5000
+    assert default_segment(2_000_000, 5e-3, 792) <= (96 << 20) / (16 * 792)
     assert default_segment(2_000_000, 5e-3, 10) == 40_000
     assert default_segment(1001, 5e-3, 10) == 500
     assert default_segment(20_002, 5e-3, 792) % 2 == 0

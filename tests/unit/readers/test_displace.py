@@ -82,10 +82,10 @@ def test_masses_weigh_the_drift(run, displacer):
 
 def test_hopped_atom_is_named(run, displacer):
     positions = run.positions.copy()
-    positions[7, 4] += [1.0, 1.1, 0.0]
+    positions[7, 4] += [1.4, 2.1, 0.0]
     block = replace(run, positions=positions).read(5, 9)
     with pytest.raises(
-        DataError, match=r"atom 105 is 1.\d+ Å from its site \(frame 7, step 35"
+        DataError, match=r"atom 105 is 2.\d+ Å from its site \(frame 7, step 35"
     ):
         displacer(block)
 

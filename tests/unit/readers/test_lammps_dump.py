@@ -16,7 +16,10 @@ from trajmodes.readers.lammps_index import index_dump
 from trajmodes.units import DALTON
 
 DATA = Path(__file__).parents[2] / "data" / "lammps"
-HEADER = "ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{n}\nITEM: BOX BOUNDS pp pp pp\n0 4\n0 4\n0 4\n"
+HEADER = (
+    "ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{n}\n"
+    "ITEM: BOX BOUNDS pp pp pp\n0 4\n0 4\n0 4\n"
+)
 SIX_DIGITS = 6e-6
 
 
@@ -148,7 +151,8 @@ def test_threads_and_pickles_read_the_same():
         trajectory = open_trajectory(DATA / name, units="metal")
         twin = pickle.loads(pickle.dumps(trajectory))
         with ThreadPoolExecutor(4) as pool:
-            blocks = list(pool.map(lambda k: trajectory.read(k % 5, k % 5 + 1), range(40)))
+            starts = [k % 5 for k in range(40)]
+            blocks = list(pool.map(trajectory.read, starts, [k + 1 for k in starts]))
         for k, block in enumerate(blocks):
             assert np.array_equal(block.positions, twin.read(k % 5, k % 5 + 1).positions)
 

@@ -147,14 +147,6 @@ def test_nothing_tells_the_elements(crystals, einstein):
     assert match(crystals["bcc"], replace(one, species=None)).residual_rms < 0.1
 
 
-def test_all_carbon_is_not_believed(crystals, einstein):
-    crystal = crystals["triclinic"]
-    run = einstein(crystal, 2 * np.eye(3, dtype=int))
-    types = np.tile([2, 1, 1], 8)
-    found = match(crystal, replace(run, species=("C",) * run.n_atoms, types=types))
-    assert "calls every atom C" in found.notes[0]
-
-
 def test_foreign_masses_are_refused(crystals, einstein):
     run = einstein(crystals["rock salt"], 2 * np.eye(3, dtype=int))
     masses = np.tile([24.305, 79.904], 8) * DALTON

@@ -1,0 +1,218 @@
+"""The whole job: what must not matter does not matter, from the text of a dump to the lines.
+
+The run is written as LAMMPS writes it, with all digits, so reader, match, fit, phonons and
+projection are all part of the law.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+import trajmodes as tm
+from trajmodes.data import Supercell
+from trajmodes.fit import ForceCovariance
+from trajmodes.phonons import modes_at
+from trajmodes.pipeline import fit_run, load
+from trajmodes.pipeline.api import job_of
+from trajmodes.pipeline.log import Log
+from trajmodes.project import EnergyReduction, ModeReduction, Projector, WelchReduction
+from trajmodes.streaming import stream
+from trajmodes.symmetry.translations import build_supercell, half_space
+from trajmodes.units import BOLTZMANN
+
+SKEW = [[2, 1, 0], [-1, 2, 0], [0, 1, 2]]
+N_FRAMES, INTERVAL_PS = 256, 0.01
+few = settings(max_examples=3, deadline=None, derandomize=True)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A crystal in harmonic motion with some noise on the forces, as arrays in one frame."""
+
+    supercell: Supercell
+    positions: np.ndarray
+    velocities: np.ndarray
+    forces: np.ndarray
+    order: np.ndarray
+    rotation: np.ndarray
+
+    def write(self, folder: Path, name: str = "run.lammpstrj") -> Path:
+        """Dump with box as `abc origin`, rows shuffled, and the crystal as POSCAR."""
+        box = self.supercell.cell @ self.rotation
+        fields = (self.positions, self.velocities, self.forces)
+        rows = np.concatenate([field @ self.rotation for field in fields], axis=2)[
+            :, self.order
+        ]
+        names = np.array(self.supercell.species)[self.order]
+        lines = []
+        for t, frame in enumerate(rows):
+            lines += ["ITEM: UNITS", "metal", "ITEM: TIMESTEP", str(10 * t)]
+            lines += ["ITEM: NUMBER OF ATOMS", str(len(frame))]
+            lines += ["ITEM: BOX BOUNDS abc origin pp pp pp"]
+            lines += [" ".join(f"{x:.17g}" for x in vector) + " 0" for vector in box]
+            lines += ["ITEM: ATOMS id element xu yu zu vx vy vz fx fy fz"]
+            lines += [
+                f"{a + 1} {names[a]} " + " ".join(f"{x:.17g}" for x in frame[a])
+                for a in range(len(frame))
+            ]
+        path = folder / name
+        path.write_text("\n".join(lines) + "\n")
+        crystal = self.supercell.crystal
+        kinds = list(dict.fromkeys(crystal.species))
+        sites = [
+            " ".join(f"{x:.17g}" for x in site)
+            for kind in kinds
+            for site, species in zip(crystal.sites, crystal.species, strict=True)
+            if species == kind
+        ]
+        cell = [" ".join(f"{x:.17g}" for x in row) for row in crystal.cell]
+        counts = " ".join(str(crystal.species.count(kind)) for kind in kinds)
+        text = ["crystal", "1.0", *cell, " ".join(kinds), counts, "Direct", *sites]
+        (folder / "POSCAR").write_text("\n".join(text) + "\n")
+        return path
+
+
+@pytest.fixture(scope="module")
+def base(crystals, springs, hessian_of) -> Run:
+    crystal = crystals["triclinic"]
+    supercell = build_supercell(crystal, SKEW)
+    hessian = hessian_of(springs(crystal, 3.4), supercell)
+    root = np.sqrt(np.repeat(supercell.masses, 3))
+    squares, vectors = np.linalg.eigh(hessian / np.outer(root, root))
+    assert (squares[3:] > 1.0).all()
+    random = np.random.default_rng(11)
+    n = len(squares) - 3
+    omega, vectors = np.sqrt(squares[3:]), vectors[:, 3:] / root[:, None]
+    size = np.sqrt(BOLTZMANN * 150.0 * random.exponential(2.0, n)) / omega
+    angle = omega * INTERVAL_PS * np.arange(N_FRAMES)[:, None] + random.uniform(0, 7, n)
+    u = (size * np.cos(angle)) @ vectors.T
+    v = (-omega * size * np.sin(angle)) @ vectors.T
+    f = -u @ hessian + random.normal(0.0, 0.02, u.shape)
+    shape = (N_FRAMES, -1, 3)
+    positions = supercell.positions + u.reshape(shape)
+    order = np.arange(supercell.n_atoms)
+    return Run(supercell, positions, v.reshape(shape), f.reshape(shape), order, np.eye(3))
+
+
+def analysed(run: Run, folder: Path) -> dict[str, np.ndarray]:
+    """The numbers that must not change, in an order that cannot change either."""
+    path = run.write(folder)
+    results = tm.run(path, cell=folder / "POSCAR", timestep_fs=1.0, cutoff=3.4, workers=2)
+    constants, projection = results.constants, results.projection
+    pairs = np.lexsort((*constants.lattice.T, constants.second, constants.first))
+    by_q = np.lexsort(np.round(results.modes.qpoints % 1.0 % 1.0, 6).T)
+    return {
+        "constants": constants.values[pairs],
+        "replicates": constants.replicates[:, pairs],
+        "frequencies": np.sort(results.modes.omega[by_q].ravel())[3:],
+        "kinetic": np.sort(projection.energies.kinetic),
+        "potential": np.sort(projection.energies.potential),
+        "virial": np.sort(projection.energies.virial),
+        "spectra": projection.spectra.power.sum(axis=0),
+        "temperature": np.array([projection.energies.temperature]),
+    }
+
+
+@pytest.fixture(scope="module")
+def truth(base, tmp_path_factory) -> dict[str, np.ndarray]:
+    return analysed(base, tmp_path_factory.mktemp("base"))
+
+
+def assert_same(found: dict[str, np.ndarray], truth: dict[str, np.ndarray]) -> None:
+    for name, values in truth.items():
+        error = np.abs(found[name] - values).max() / np.abs(values).max()
+        assert error < 1e-10, f"{name} differs by {error:.1e}"
+
+
+def test_the_truth_is_not_trivial(truth):
+    assert truth["temperature"][0] == pytest.approx(150.0, rel=0.3)
+    assert len(truth["kinetic"]) > 30
+    assert np.ptp(truth["kinetic"]) > 0.1 * truth["kinetic"].mean()
+
+
+@few
+@given(seed=st.integers(0, 99))
+def test_the_order_of_atoms_does_not_matter(base, truth, tmp_path_factory, seed):
+    order = np.random.default_rng(seed).permutation(base.supercell.n_atoms)
+    folder = tmp_path_factory.mktemp("order")
+    assert_same(analysed(replace(base, order=order), folder), truth)
+
+
+@few
+@given(seed=st.integers(0, 99))
+def test_the_frame_of_the_file_does_not_matter(base, truth, tmp_path_factory, seed):
+    rotation = Rotation.random(rng=np.random.default_rng(seed)).as_matrix()
+    folder = tmp_path_factory.mktemp("rotation")
+    assert_same(analysed(replace(base, rotation=rotation), folder), truth)
+
+
+@few
+@given(seed=st.integers(0, 99))
+def test_a_rigid_shift_and_a_drift_do_not_matter(base, truth, tmp_path_factory, seed):
+    random = np.random.default_rng(seed)
+    shift, drift = random.uniform(-9, 9, 3), random.uniform(-4, 4, 3)
+    times = INTERVAL_PS * np.arange(N_FRAMES)
+    moved = replace(
+        base,
+        positions=base.positions + shift + drift * times[:, None, None],
+        velocities=base.velocities + drift,
+        forces=base.forces + random.uniform(-0.1, 0.1, 3),
+    )
+    assert_same(analysed(moved, tmp_path_factory.mktemp("drift")), truth)
+
+
+@pytest.fixture(scope="module")
+def loaded(base, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cuts")
+    words = {"trajectory": [str(base.write(folder))], "cell": str(folder / "POSCAR")}
+    return load(job_of({**words, "timestep_fs": 1.0, "cutoff": 3.4}), log=Log())
+
+
+def reductions(loaded):
+    modes_fit = fit_run(loaded, log=Log())
+    space = half_space(loaded.supercell)
+    projector = Projector(space, modes_at(modes_fit.constants, space.qpoints, space.weights))
+    n, stretches = loaded.n_frames, loaded.trajectory.segments
+    energies = EnergyReduction(projector, n)
+    welch = WelchReduction(projector, 64, INTERVAL_PS, stretches)
+    return ForceCovariance(space, n), ModeReduction(energies, welch)
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(inner=st.sets(st.integers(1, N_FRAMES - 1), max_size=12))
+def test_cuts_do_not_matter(loaded, inner):
+    ends = [0, *sorted(inner), N_FRAMES]
+    cuts = list(pairwise(ends))
+    for reduction in reductions(loaded):
+        whole = stream(loaded.motion, [(0, N_FRAMES)], reduction)
+        parts = stream(loaded.motion, cuts, reduction)
+        assert_close_fields(parts, whole)
+
+
+def test_the_number_of_workers_does_not_change_a_bit(loaded):
+    cuts = [(i, min(i + 10, N_FRAMES)) for i in range(0, N_FRAMES, 10)]
+    for reduction in reductions(loaded):
+        one, three = (stream(loaded.motion, cuts, reduction, workers=n) for n in (1, 3))
+        assert_close_fields(one, three, tolerance=0.0)
+
+
+def assert_close_fields(left, right, tolerance: float = 1e-10) -> None:
+    if isinstance(left, tuple):
+        for one, other in zip(left, right, strict=True):
+            assert_close_fields(one, other, tolerance)
+        return
+    arrays = {n: getattr(left, n) for n in left.__dataclass_fields__}
+    compared = 0
+    for name, values in arrays.items():
+        if isinstance(values, np.ndarray):
+            other = getattr(right, name)
+            scale = np.nanmax(np.abs(other), initial=1e-300)
+            np.testing.assert_allclose(values / scale, other / scale, atol=tolerance, rtol=0.0)
+            compared += 1
+    assert compared > 2
