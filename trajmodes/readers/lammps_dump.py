@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
-from trajmodes.arrays import Floats, Ints
+from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.compressed import TextSource
@@ -26,7 +26,7 @@ __all__ = ["FramePlaces", "LammpsDump", "parse_frames"]
 _PIECE = 1 << 21
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FramePlaces:
     """Where the rows of frames are, and what their columns are."""
 
@@ -102,7 +102,7 @@ def _located(fault: TextFault, places: FramePlaces, frame: int, offset: int) -> 
     return DataError(fault.what, where=f"{where}, line {source.line_at(offset)}{column}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LammpsDump:
     """Frames of LAMMPS text dumps; see `trajmodes.readers.trajectory.Trajectory`."""
 
@@ -132,6 +132,11 @@ class LammpsDump:
     """(t, 3, 3), unit: Å. Rows are the box vectors."""
     origins: Floats = field(repr=False)
     """(t, 3), unit: Å. Corner of the box."""
+
+    def __post_init__(self) -> None:
+        sizes = {"t": self.n_frames, "a": self.n_atoms}
+        freeze(self, sizes, np.int64, steps="t", ids="a", types="a")
+        freeze(self, sizes, float, times_ps="t", masses="a", cells="t 3 3", origins="t 3")
 
     @property
     def has_velocities(self) -> bool:
