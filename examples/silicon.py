@@ -1,4 +1,4 @@
-"""Silicon at 600 K: from a LAMMPS dump to lifetimes.
+"""Silicon at 1150 K: from a LAMMPS dump to lifetimes.
 
 Run it with ``python silicon.py [FOLDER]``; the results go to FOLDER.
 """
@@ -18,9 +18,9 @@ def main(output: str) -> None:
     dataset = results.to_dataset()
 
     # One row for each set of modes that symmetry makes equal.
-    table = dataset[["set_freq_thz", "linewidth_thz", "lifetime_ps", "lifetime_ps_sem"]]
-    resolved = table.to_dataframe().dropna(subset="lifetime_ps")
-    print(resolved.sort_values("lifetime_ps").to_string(float_format="%.3f"))
+    names = ["freq_harmonic_thz", "linewidth_thz", "lifetime_ps", "lifetime_ps_sem"]
+    resolved = dataset[names].where(dataset["resolved"] == 1, drop=True).to_dataframe()
+    print(resolved[names].sort_values("lifetime_ps").to_string(float_format="%.3f"))
 
     quality = results.constants.quality
     print(f"{quality.n_parameters} constants, R² = {quality.r_squared:.4f}")

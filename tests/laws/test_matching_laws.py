@@ -213,6 +213,23 @@ def test_rotation_matters_by_a_symmetry_only(crystals, name, seed):
 
 @given(names, seeds)
 @SETTINGS
+def test_choice_of_primitive_vectors_does_not_matter(crystals, name, seed):
+    """The same crystal in a skewed cell, its sites in other cells."""
+    crystal, rng = crystals[name], np.random.default_rng(seed)
+    run = ideal_run(crystal, MATRICES[name], rng)
+    found, motion = motion_of(crystal, run)
+    basis = np.array([[1, 2, 0], [0, 1, 0], [-1, 0, 1]]) @ np.array(
+        [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
+    )
+    sites = crystal.sites @ np.linalg.inv(basis) + rng.integers(-2, 3, (crystal.n_sites, 3))
+    skewed = replace(crystal, cell=basis @ crystal.cell, sites=sites)
+    again, there = motion_of(skewed, run)
+    assert (again.supercell.matrix @ basis == found.supercell.matrix).all()
+    assert_same_motion((found, motion), (again, there))
+
+
+@given(names, seeds)
+@SETTINGS
 def test_strain_is_found(crystals, name, seed):
     crystal, rng = crystals[name], np.random.default_rng(seed)
     strain = rng.uniform(-0.015, 0.015, (3, 3))

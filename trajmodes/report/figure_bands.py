@@ -17,8 +17,11 @@ from trajmodes.units import MEV
 
 __all__ = ["bands_data", "draw_bands"]
 
-_DECADES = 3.0
-"""The colours span this many powers of ten below the strongest line."""
+_DECADES = 2.0
+"""The colours span this many powers of ten below the strongest line: what lies deeper is wings
+and leakage."""
+_SHOWN = 0.99
+"""The axis reaches as high as this part of the kinetic energy of every strip does."""
 
 
 def draw_bands(dataset: xr.Dataset) -> Figure:
@@ -35,6 +38,8 @@ def draw_bands(dataset: xr.Dataset) -> Figure:
     place = dataset["path_distance"].values
     freq = dataset["band_freq_thz"].values
     top = 1.06 * max(float(freq.max()), 0.1)
+    if has_map:
+        top = max(top, _reach(dataset))
     bottom = min(0.0, 1.1 * float(freq.min()))
     # What is imaginary by less than a hundredth of the highest frequency is noise at Γ.
     bottom = bottom if bottom < -0.01 * top else 0.0
@@ -82,10 +87,17 @@ def _draw_map(axes: Axes, dataset: xr.Dataset, top: float) -> QuadMesh:
         levels,
         np.ma.masked_less(np.ma.masked_invalid(image), strongest * 10.0**-_DECADES).T,
         norm=LogNorm(strongest * 10.0**-_DECADES, strongest),
-        cmap="magma_r",
+        cmap="Oranges",
         rasterized=True,
         zorder=0,
     )
+
+
+def _reach(dataset: xr.Dataset) -> float:
+    """Frequency in THz below which nearly all the energy of the map lies."""
+    cumulated = np.cumsum(dataset["map_power"].values, axis=1)
+    below = (cumulated < _SHOWN * cumulated[:, -1:]).sum(axis=1).max()
+    return float(dataset["map_freq_thz"].values[min(below, cumulated.shape[1] - 1)])
 
 
 def _strips(place: Floats, path: Floats) -> tuple[Floats, Ints]:

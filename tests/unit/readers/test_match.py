@@ -76,6 +76,14 @@ def test_single_frame_of_hot_crystal(crystals, einstein):
     assert 0.2 < found.residual_rms < 0.6
 
 
+def test_long_thin_box_of_a_hot_crystal(crystals, einstein):
+    """Over forty cells the first guess, off by a tenth, would count four cells too many."""
+    run = einstein(crystals["diamond"], np.diag([2, 2, 40]), n_frames=1, temperature=1500)
+    found = match(crystals["diamond"], run)
+    assert sorted(found.slots) == list(range(run.n_atoms))
+    assert np.abs(found.strain).max() < 1e-10
+
+
 def test_large_shear_is_found(crystals, einstein):
     strain = np.array([[0.03, 0.02, 0.0], [0.02, -0.03, 0.01], [0.0, 0.01, 0.01]])
     crystal = crystals["rock salt"]
