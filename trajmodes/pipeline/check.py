@@ -9,6 +9,8 @@ from trajmodes.report import CheckVerdict, Finding, check_rows, render_check
 
 __all__ = ["check_job", "findings_of", "show_check"]
 
+_OF_THE_MACHINE = {"memory of a run", "time of a run"}
+
 
 def check_job(job: Job) -> LoadedRun:
     """Match a trajectory to its crystal and look at a sample of its frames.
@@ -29,14 +31,15 @@ def check_job(job: Job) -> LoadedRun:
 
 
 def findings_of(diagnosis: Diagnosis) -> dict[str, Finding]:
-    """Figures of a diagnosis as the report shows them.
+    """Figures of a diagnosis that the results keep: those that the input alone decides.
 
     Parameters
     ----------
     diagnosis
         What was found in a sample of frames.
     """
-    return {name: Finding(*figure) for name, figure in diagnosis.figures.items()}
+    figures = diagnosis.figures.items()
+    return {name: Finding(*figure) for name, figure in figures if name not in _OF_THE_MACHINE}
 
 
 def show_check(run: LoadedRun) -> str:
@@ -47,6 +50,10 @@ def show_check(run: LoadedRun) -> str:
     run
         The run that was checked.
     """
-    rows = check_rows(findings_of(run.diagnosis))
-    verdicts = [CheckVerdict(*remark) for remark in run.diagnosis.verdict]
+    rows = check_rows(
+        {name: Finding(*figure) for name, figure in run.diagnosis.figures.items()}
+    )
+    told = {remark.text for remark in run.diagnosis.verdict}
+    verdicts = [CheckVerdict("ok", note, "") for note in run.notes if note not in told]
+    verdicts += [CheckVerdict(*remark) for remark in run.diagnosis.verdict]
     return text_of(render_check(rows, verdicts))

@@ -74,7 +74,7 @@ _TOP_BITS = np.uint64(0x8080808080808080)
 _PAIRS = np.uint64(0x000000FF000000FF)
 _HUNDREDS = np.uint64(0x000F424000000064)
 _UNITS = np.uint64(0x0000271000000001)
-_U0, _U1, _U8, _U10, _U16, _U32, _U64 = (np.uint64(n) for n in (0, 1, 8, 10, 16, 32, 64))
+_U0, _U1, _U2, _U8, _U10, _U16, _U32 = (np.uint64(n) for n in (0, 1, 2, 8, 10, 16, 32))
 _U63, _U100, _BYTE = np.uint64(63), np.uint64(100), np.uint64(255)
 _EXACT_INTEGERS = np.uint64(1 << 53)
 _IMPLICIT = np.uint64(1 << 52)
@@ -218,7 +218,8 @@ def _rounded(high: Word, low: Word, exponent: int) -> Word:
     if keep > 0:
         mantissa = high >> np.uint64(64 - keep)
         rest = high << np.uint64(keep)
-    if rest > _TOP or (rest == _TOP and (low != _U0 or mantissa & _U1 == _U1)):
+    # An exact tie goes down here, and up two units later: it is left undecided.
+    if rest > _TOP or (rest == _TOP and low != _U0):
         mantissa += _U1
     # A carry out of the mantissa raises the exponent, up to infinity, all by itself.
     if keep == 53:
@@ -227,8 +228,8 @@ def _rounded(high: Word, low: Word, exponent: int) -> Word:
 
 
 @njit(nogil=True, cache=True)
-def _scaled(whole: Word, power: int, extra: Word) -> Word:
-    """Bits of the double nearest to whole · 10^power raised by some units of the 128th bit."""
+def _product(whole: Word, power: int) -> tuple[Word, Word, int]:
+    """Round down whole · 10^power to (high 2⁶⁴ + low) 2^exponent, less than 2 units too low."""
     shift = np.uint64(leading_zeros(whole))
     whole <<= shift
     row = power - _MIN_POWER
@@ -236,12 +237,18 @@ def _scaled(whole: Word, power: int, extra: Word) -> Word:
     middle = whole * _POWERS[row, 0]
     low = middle + high_product(whole, _POWERS[row, 1])
     high += np.uint64(low < middle)
-    raised = low + extra
-    high += np.uint64(raised < low)
-    low = raised
     exponent: Any = _EXPONENTS[row] + 64 - np.int64(shift)
+    return high, low, exponent
+
+
+@njit(nogil=True, cache=True)
+def _raised(product: tuple[Word, Word, int], units: Word) -> Word:
+    """Bits of the double nearest to a product that is raised by some units of its low half."""
+    high, low, exponent = product
+    low += units
+    high += np.uint64(low < units)
     if high < _TOP:
-        high = (high << _U1) | (low >> np.uint64(63))
+        high = (high << _U1) | (low >> _U63)
         low <<= _U1
         exponent -= 1
     return _rounded(high, low, exponent)
@@ -254,8 +261,11 @@ def _nearest(whole: Word, power: int, cut: bool) -> tuple[float, int]:  # noqa: 
         return 0.0, DECIDED
     if power > _MAX_POWER:
         return np.inf, DECIDED
-    below = _scaled(whole, power, _U0)
-    above = _scaled(whole + np.uint64(cut), power, np.uint64(2))
+    product = _product(whole, power)
+    below = _raised(product, _U0)
+    if cut:
+        product = _product(whole + _U1, power)
+    above = _raised(product, _U2)
     return as_double(below), DECIDED if below == above else UNDECIDED
 
 

@@ -318,3 +318,52 @@ def test_large_frames_are_leapt_over_without_a_change(tmp_path, monkeypatch):
     assert np.array_equal(leapt.entries, walked.entries)
     assert np.array_equal(leapt.reals, walked.reals, equal_nan=True)
     assert sum(leaps) > 5
+
+
+def test_two_short_frames_are_not_taken_for_one_long(tmp_path, monkeypatch):
+    # Rows are padded such that two frames together are as long as one, and start alike.
+    def frame(step, widths):
+        return step, [
+            f"{k} 1 1 2 {step}".ljust(width) for k, width in enumerate(widths, start=1)
+        ]
+
+    n, header = 200, len(HEADER.format(step=300, n=200)) + len("ITEM: ATOMS id type x y z\n")
+    long, left = [80] * n, (81 * n - header) // 2 - 60 * 81
+    short = [80] * 60 + [left // 140 - 1] * 139
+    short += [left - (left // 140) * 139 - 1]
+    steps = range(100, 1000, 100)
+    frames = [frame(step, short if step in {400, 500} else long) for step in steps]
+    path = write(tmp_path / "a", frames)
+    monkeypatch.setattr(lammps_index, "_LEAP", 1)
+    monkeypatch.setattr(lammps_index, "_PEEK", 4096)
+    monkeypatch.setattr(lammps_index, "_CHUNK", 4096)
+    trajectory = open_trajectory(path, units="metal")
+    assert trajectory.steps.tolist() == list(steps)
+    assert whole(trajectory).positions[:, -1, 2].tolist() == list(steps)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    tilt=st.lists(st.floats(-6.0, 6.0), min_size=3, max_size=3),
+    images=st.lists(st.integers(-3, 3), min_size=3, max_size=3),
+    reduced=st.lists(st.floats(0.0, 1.0), min_size=3, max_size=3),
+)
+def test_tilted_boxes_and_image_flags(tmp_path_factory, tilt, images, reduced):
+    xy, xz, yz = tilt
+    cell = np.array([[7.0, 0, 0], [xy, 8.0, 0], [xz, yz, 9.0]])
+    origin = np.array([-1.0, 2.0, 0.5])
+    # LAMMPS writes the bounding box of the cell: here from its eight corners.
+    corners = origin + np.indices((2, 2, 2)).reshape(3, 8).T @ cell
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    rows = [f"{low[k]!r} {high[k]!r} {tilt[k]!r}".replace("np.float64", "") for k in range(3)]
+    text = "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n1\nITEM: BOX BOUNDS xy xz yz pp pp pp\n"
+    text += "\n".join(rows).replace("(", "").replace(")", "") + "\n"
+    inside = origin + np.array(reduced) @ cell
+    expected = inside + np.array(images) @ cell
+    path = tmp_path_factory.mktemp("tilted") / "a"
+    for names, values in (("xs ys zs", reduced), ("x y z", inside.tolist())):
+        numbers = " ".join(map(repr, [*values, *images]))
+        path.write_text(f"{text}ITEM: ATOMS id {names} ix iy iz\n1 {numbers}\n")
+        block = whole(open_trajectory(path, units="metal"))
+        assert np.abs(block.cells[0] - cell).max() < 1e-14
+        assert np.abs(block.positions[0, 0] - expected).max() < 2e-13

@@ -1,0 +1,170 @@
+"""The program as a user meets it: whole commands, exit codes, messages."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from click.testing import CliRunner
+
+from trajmodes.cli import main
+from trajmodes.pipeline import demo_job
+from trajmodes.report import open_folder
+
+DATA = Path(__file__).parents[2] / "examples" / "data"
+COPPER = ["--cell", str(DATA / "copper.POSCAR"), "--units", "metal", "--timestep-fs", "2"]
+
+
+def call(*words: str):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "out"
+    result = call("demo", "--output", folder)
+    assert result.exit_code == 0, result.output
+    return folder, result
+
+
+def test_demo_tells_what_it_does_and_where_to_look(demo):
+    folder, result = demo
+    assert "trajmodes run" in result.stdout
+    assert f"{folder}/figures" in result.stdout
+    assert result.stderr == ""  # no progress bar where nobody watches
+
+
+def test_demo_writes_the_results_folder(demo):
+    folder, _ = demo
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    wanted = "results.nc FORCE_CONSTANTS phonopy_params.yaml run.toml run.log modes.csv"
+    assert set(wanted.split()) <= names
+    pictures = {path.stem for path in folder.rglob("*.png")}
+    assert pictures == {"bands", "spectra", "linewidths", "temperatures", "fit"}
+
+
+def test_zirconium_is_stable_at_1400_kelvin_and_shares_its_energy(demo):
+    dataset = xr.load_dataset(demo[0] / "results.nc")
+    # At 0 K the lowest mode at N is at 2.5i THz (finite differences of the potential).
+    at_n = (np.abs(np.abs(dataset.q) - [0.0, 0.0, 0.5]).sum("reciprocal") < 1e-9).values
+    lowest = dataset.mode_freq_thz.values[at_n].min()
+    assert 0.5 < lowest < 1.2
+    assert dataset.mode_freq_thz.min() > -1e-6
+    assert float(dataset.temperature) == pytest.approx(1400.0, abs=15.0)
+    sigmas = (dataset.mode_temperature - dataset.temperature) / dataset.mode_temperature_sem
+    chi_square, n_sets = float((sigmas**2).sum()), dataset.sizes["set"]
+    assert abs(chi_square - n_sets) < 4.0 * (2.0 * n_sets) ** 0.5
+    assert dataset.resolved.mean() > 0.8
+
+
+def test_phonopy_loads_the_results_and_gives_the_same_frequencies(demo):
+    phonopy = pytest.importorskip("phonopy")
+    dataset = xr.load_dataset(demo[0] / "results.nc")
+    loaded = phonopy.load(demo[0] / "phonopy_params.yaml", log_level=0)
+    loaded.run_qpoints(dataset.q.values)
+    theirs = loaded.qpoints.frequencies
+    # phonopy's constants are older: 1.2e-7 of relative difference.
+    np.testing.assert_allclose(theirs[1:], dataset.mode_freq_thz.values[1:], rtol=1e-6)
+
+
+def test_the_job_written_down_gives_the_same_results(demo, tmp_path):
+    folder, _ = demo
+    again = call("run", folder / "run.toml", "--output", tmp_path / "again")
+    assert again.exit_code == 0, again.output
+    paths = (folder / "results.nc", tmp_path / "again" / "results.nc")
+    first, second = (xr.load_dataset(path).drop_attrs() for path in paths)
+    xr.testing.assert_identical(first, second)
+
+
+def test_show_tells_the_main_figures(demo):
+    result = call("show", demo[0] / "results.nc")
+    assert result.exit_code == 0
+    assert "R²" in result.stdout
+    assert "Equipartition" in result.stdout
+
+
+def test_check_finds_the_skew_supercell():
+    result = call("check", DATA / "copper.lammpstrj.xz", *COPPER)
+    assert result.exit_code == 0, result.output
+    assert "51" in result.stdout
+    assert "Fm-3m" in result.stdout
+
+
+def test_units_that_are_not_named_are_proved():
+    words = [word for word in COPPER if word not in ("--units", "metal")]
+    result = call("check", DATA / "copper.lammpstrj.xz", *words)
+    assert result.exit_code == 0, result.output
+    assert "does not name its units; they are metal" in " ".join(result.stdout.split())
+
+
+def test_wrong_units_are_refused_with_the_likely_ones():
+    words = [word if word != "metal" else "real" for word in COPPER]
+    result = call("check", DATA / "copper.lammpstrj.xz", *words)
+    assert result.exit_code == 3
+    assert "units metal" in result.stderr
+
+
+def test_frames_can_be_chosen():
+    result = call("check", DATA / "copper.lammpstrj.xz", *COPPER, "--frames", "1000:1200")
+    assert result.exit_code == 0, result.output
+    assert "200" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["check", "none.lammpstrj"], 2, "none.lammpstrj"),
+        (["check", "none*.lammpstrj"], 2, "no file fits the pattern"),
+        (["run", "none.toml"], 2, "cannot read the job file"),
+        (["show", "none.nc"], 3, "cannot be read"),
+        (["check", __file__, "--frames", "5"], 2, "START:STOP"),
+        (["check"], 2, "Missing argument"),
+        (["run", __file__, "--cutoff", "far"], 2, 'cutoff is "far"'),
+    ],
+)
+def test_a_wrong_call_is_one_message_and_a_code(words, code, message):
+    result = call(*words)
+    assert result.exit_code == code
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_cell_of_another_crystal_is_refused():
+    other = ["--cell", str(DATA / "silicon.POSCAR"), "--units", "metal"]
+    result = call("check", DATA / "copper.lammpstrj.xz", *other)
+    assert result.exit_code in (2, 3)
+    assert "fix:" in result.stderr
+
+
+def test_two_writers_of_one_folder_do_not_mix(tmp_path):
+    with open_folder(tmp_path):
+        result = call("run", DATA / "copper.lammpstrj.xz", *COPPER, "-o", tmp_path)
+    assert result.exit_code == 5
+    assert "another process writes" in result.stderr
+
+
+def test_help_and_import_are_quick():
+    for words in (["-m", "trajmodes", "--help"], ["-c", "import trajmodes"]):
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *words], check=True, capture_output=True)
+            times.append(time.perf_counter() - start)
+        assert min(times) < 0.5
+
+
+def test_heavy_libraries_wait_until_they_are_used():
+    code = "import trajmodes.cli, sys; print([m for m in sys.modules if '.' not in m])"
+    words = [sys.executable, "-c", code]
+    loaded = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    heavy = ("numpy", "numba", "dask", "matplotlib", "phonopy")
+    assert "'click'" in loaded
+    assert [name for name in heavy if f"'{name}'" in loaded] == []
+
+
+def test_the_demo_data_are_small():
+    run = Path(demo_job("x").trajectory[0])
+    assert sum(path.stat().st_size for path in run.parent.iterdir()) <= 6e6
