@@ -93,7 +93,7 @@ def test_faster_than_chemfiles(dump):
                 np.array(peer.read().positions)
 
     peer_speed = megabytes * frames / best_of(2, read)
-    report("chemfiles (positions only)", speed, peer_speed)
+    report("chemfiles", speed, peer_speed)
     assert speed > 5.0 * peer_speed
 
 
