@@ -28,6 +28,7 @@ from trajmodes.project import (
     Projector,
     WelchReduction,
     default_segment,
+    default_stride,
     fit_lines,
     line_models,
     resolution_thz,
@@ -179,16 +180,16 @@ def project_run(
     with log.stage("second pass: projection"):
         projector = Projector(half_space(run.supercell), modes)
         stretches = run.trajectory.segments
-        longest = max(stop - start for start, stop in stretches)
-        wanted = run.job.resolution_thz
-        frames = (
-            default_segment(longest, interval_ps, projector.n_series)
-            if wanted is None
-            else 2 * round(resolution_thz(2, interval_ps) / wanted)
-        )
+        stride = default_stride(interval_ps, modes.omega.max() / THZ)
+        used_ps, wanted = stride * interval_ps, run.job.resolution_thz
+        if wanted is None:
+            longest = max(stop - start for start, stop in stretches) // stride
+            frames = default_segment(longest, used_ps, projector.n_series)
+        else:
+            frames = 2 * max(8, round(resolution_thz(2, used_ps) / wanted))
         reduction = ModeReduction(
             EnergyReduction(projector, run.n_frames),
-            WelchReduction(projector, frames, interval_ps, stretches),
+            WelchReduction(projector, frames, interval_ps, stretches, stride),
         )
         advance = bars("second pass: project", run.n_frames)
         energies, spectra = stream(

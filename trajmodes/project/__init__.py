@@ -16,7 +16,7 @@ from trajmodes.project.line_models import line_models
 from trajmodes.project.lineshape import fit_lines
 from trajmodes.project.onepass import ModeReduction
 from trajmodes.project.pooling import set_mean, set_members
-from trajmodes.project.welch import WelchReduction, default_segment
+from trajmodes.project.welch import WelchReduction, default_segment, default_stride
 from trajmodes.project.window import resolution_thz
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Projector",
     "WelchReduction",
     "default_segment",
+    "default_stride",
     "fit_lines",
     "line_models",
     "resolution_thz",

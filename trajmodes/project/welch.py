@@ -12,11 +12,14 @@ Segments inside are done and only their power is kept, summed over each set of m
 segments that began before the state, or that reach beyond it, wait in `pieces` for the other
 half. So no result depends on where blocks end, and memory is one segment, however long the run.
 
+Runs are often written far more densely than their spectra need. Every `stride`-th frame is then
+enough: frequencies up to its Nyquist frequency stay exact, memory and time shrink.
+
 No mean is taken off: drift has been removed, and the velocity of a bound atom has none. What is
 left at f = 0 belongs to the line, and the sum rule ∫S df = ⟨K⟩ holds in expectation as it is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
@@ -28,11 +31,30 @@ from trajmodes.project.coordinates import Amplitudes, Projector
 from trajmodes.project.pooling import set_members
 from trajmodes.project.window import effective_segments, hann
 
-__all__ = ["Piece", "WelchReduction", "WelchSums", "default_segment"]
+__all__ = ["Piece", "WelchReduction", "WelchSums", "default_segment", "default_stride"]
 
 _LONGEST_PS = 200.0
-_PENDING_BYTES = 96 << 20
+_PENDING_BYTES = 36 << 20
+_HEADROOM = 2.0
+"""Nyquist frequency of the frames used, in highest harmonic frequencies: anharmonic wings and
+overtones reach beyond the harmonic bands, and what lies above Nyquist is folded back."""
 _BATCH_BYTES = 1 << 20
+
+
+def default_stride(interval_ps: float, highest_thz: float) -> int:
+    """Use every so many-th frame, so that spectra reach twice the highest frequency.
+
+    Parameters
+    ----------
+    interval_ps
+        Time between frames.
+    highest_thz
+        Highest harmonic frequency; every frame is used if there is none above zero.
+    """
+    nyquist_thz = 0.5 / interval_ps
+    if highest_thz <= 0.0:
+        return 1
+    return max(1, int(nyquist_thz / (_HEADROOM * highest_thz)))
 
 
 def default_segment(n_frames: int, interval_ps: float, n_series: int) -> int:
@@ -41,16 +63,16 @@ def default_segment(n_frames: int, interval_ps: float, n_series: int) -> int:
     Half the run: three half-overlapping segments. Narrow lines are what a run is usually too
     short for, so resolution comes first; the stars of q supply the averages, the line model
     loses nothing by fine bins, and three windows use 85 % of what seven shorter ones would.
-    Capped by memory, for one segment of all amplitudes waits there (96 MiB), and at 200 ps,
+    Capped by memory, for one segment of all amplitudes waits there (36 MiB), and at 200 ps,
     finer than which (7 GHz) hardly any line asks for. Rounded down to an even product of small
     primes, for the FFT.
 
     Parameters
     ----------
     n_frames
-        Frames in the longest uninterrupted stretch of the run.
+        Frames used of the longest uninterrupted stretch of the run.
     interval_ps
-        Time between frames.
+        Time between the frames used.
     n_series
         Number of complex amplitudes, `Projector.n_series`.
     """
@@ -63,17 +85,19 @@ def default_segment(n_frames: int, interval_ps: float, n_series: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Velocities of consecutive frames that still wait for a segment to be completed."""
+    """Velocities of every stride-th frame that still wait for a segment to be completed."""
 
     first_frame: int
     """Index of the first frame within the trajectory."""
+    stride: int
     velocity: Complexes
     """(q, m, t), Q̇ in √(eV)."""
 
-    @property
-    def stop(self) -> int:
-        """Index of the frame after the last one."""
-        return self.first_frame + int(self.velocity.shape[-1])
+    def within(self, start: int, stop: int) -> slice:
+        """Places of the frames that lie in [start, stop)."""
+        ends = (-((self.first_frame - end) // self.stride) for end in (start, stop))
+        first, last = (min(max(end, 0), self.velocity.shape[-1]) for end in ends)
+        return slice(first, last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +124,13 @@ class WelchReduction:
     projector
         Projection on the modes.
     segment_frames
-        Frames in one segment, even.
+        Frames used in one segment, even.
     interval_ps
         Time between frames.
     stretches
         Uninterrupted, evenly spaced frame ranges [start, stop) of the run, in time order.
+    stride
+        Every so many-th frame is used, counted from the start of each stretch.
 
     Raises
     ------
@@ -116,6 +142,7 @@ class WelchReduction:
     segment_frames: int
     interval_ps: float
     stretches: tuple[tuple[int, int], ...]
+    stride: int = 1
 
     def __post_init__(self) -> None:
         if self.segment_frames % 2 or self.segment_frames < 16:
@@ -126,13 +153,19 @@ class WelchReduction:
             )
 
     @property
+    def span(self) -> int:
+        """Frames from the first to the last one used of a segment."""
+        return (self.segment_frames - 1) * self.stride + 1
+
+    def _starts(self) -> list[Ints]:
+        """First frames of the segments of each stretch."""
+        hop = self.segment_frames // 2 * self.stride
+        return [np.arange(start, stop - self.span + 1, hop) for start, stop in self.stretches]
+
+    @property
     def starts(self) -> Ints:
         """First frames of all segments of the run."""
-        length = self.segment_frames
-        ranges = [
-            np.arange(start, stop - length + 1, length // 2) for start, stop in self.stretches
-        ]
-        return np.concatenate([*ranges, np.empty(0, dtype=np.int64)]).astype(np.int64)
+        return np.concatenate([*self._starts(), np.empty(0, dtype=int)]).astype(int)
 
     def chunk(self, block: MotionBlock) -> WelchSums:
         """Return the state of one block of frames.
@@ -182,39 +215,48 @@ class WelchReduction:
                 why=f"its uninterrupted stretches are {list(self.stretches)}",
                 fix="choose a shorter segment",
             )
-        n_segments = len(self.starts)
+        counts = [len(starts) for starts in self._starts()]
+        interval_ps = self.stride * self.interval_ps
         # Half for ½|Q̇|²; the window takes Σ w² out of it.
-        scale = 0.5 * self.interval_ps / ((3.0 / 8.0) * length * n_segments)
-        counts = [max(0, 2 * (stop - start) // length - 1) for start, stop in self.stretches]
+        scale = 0.5 * interval_ps / ((3.0 / 8.0) * length * sum(counts))
         return PowerSpectra(
-            freq_thz=np.arange(length // 2 + 1) / (length * self.interval_ps),
+            freq_thz=np.arange(length // 2 + 1) / (length * interval_ps),
             power=scale * state.power,
             averages=effective_segments(counts)
             * set_members(self.projector.modes).astype(float),
             segment_frames=length,
-            interval_ps=self.interval_ps,
+            interval_ps=interval_ps,
         )
 
     def _state(self, first: int, velocity: Complexes) -> WelchSums:
-        piece = Piece(first, velocity)
-        return self._settle((), first, piece.stop, (piece,))
+        last = first + velocity.shape[-1]
+        pieces = []
+        for start, stop in self.stretches:
+            # The first frame from `first` on that is a multiple of the stride after `start`.
+            begin = max(first, start) + (start - max(first, start)) % self.stride
+            used = velocity[..., begin - first : max(min(last, stop) - first, 0) : self.stride]
+            if used.size:
+                # Without a copy the frames that are not used would stay in memory as well.
+                pieces.append(Piece(begin, self.stride, np.ascontiguousarray(used)))
+        return self._settle((), first, last, tuple(pieces))
 
     def _settle(
         self, parts: tuple[WelchSums, ...], start: int, stop: int, pieces: tuple[Piece, ...]
     ) -> WelchSums:
         """Do the segments that became complete, and drop the frames that no other one needs."""
-        firsts, length = self.starts, self.segment_frames
-        inside = (firsts >= start) & (firsts + length <= stop)
+        firsts, span = self.starts, self.span
+        inside = (firsts >= start) & (firsts + span <= stop)
         done = np.zeros_like(inside)
         for part in parts:
-            done |= (firsts >= part.start) & (firsts + length <= part.stop)
+            done |= (firsts >= part.start) & (firsts + span <= part.stop)
         terms = [part.power for part in parts if part.power is not None]
         modes = self.projector.modes
         terms += [
-            _segment_power(modes, pieces, first, length) for first in firsts[inside & ~done]
+            _segment_power(modes, [_clip(piece, first, first + span) for piece in pieces])
+            for first in firsts[inside & ~done]
         ]
-        open_ = firsts[~inside & (firsts < stop) & (firsts + length > start)]
-        head_stop = int((open_[open_ < start] + length).max(initial=start))
+        open_ = firsts[~inside & (firsts < stop) & (firsts + span > start)]
+        head_stop = int((open_[open_ < start] + span).max(initial=start))
         tail_start = int(open_[open_ >= start].min(initial=stop))
         power = np.sum(terms, axis=0) if terms else None
         return WelchSums(start, stop, power, _waiting(pieces, head_stop, tail_start))
@@ -232,34 +274,40 @@ def _waiting(pieces: tuple[Piece, ...], head_stop: int, tail_start: int) -> tupl
     """Keep what lies before the end of the head or after the start of the tail."""
     if head_stop >= tail_start:
         return pieces
-    clipped = [_clip(piece, 0, head_stop) for piece in pieces]
-    clipped += [_clip(piece, tail_start, piece.stop) for piece in pieces]
+    clipped = [_detached(piece, _clip(piece, 0, head_stop)) for piece in pieces]
+    end = np.iinfo(int).max
+    clipped += [_detached(piece, _clip(piece, tail_start, end)) for piece in pieces]
     return tuple(piece for piece in clipped if piece.velocity.size)
 
 
+def _detached(whole: Piece, part: Piece) -> Piece:
+    """Copy a part, for a view would keep the whole in memory; the whole itself stays."""
+    if part.velocity.shape == whole.velocity.shape:
+        return whole
+    return replace(part, velocity=part.velocity.copy())
+
+
 def _clip(piece: Piece, start: int, stop: int) -> Piece:
-    first, last = max(start, piece.first_frame), min(stop, piece.stop)
-    if (first, last) == (piece.first_frame, piece.stop):
-        return piece
-    frames = slice(first - piece.first_frame, max(last, first) - piece.first_frame)
-    # A copy, for a view would keep all frames of the block in memory.
-    return Piece(first, piece.velocity[..., frames].copy())
+    """Take the frames of a piece that lie in [start, stop), as a view."""
+    inside = piece.within(start, stop)
+    first = piece.first_frame + inside.start * piece.stride
+    return replace(piece, first_frame=first, velocity=piece.velocity[..., inside])
 
 
-def _segment_power(modes: Modes, pieces: tuple[Piece, ...], first: int, length: int) -> Floats:
+def _segment_power(modes: Modes, pieces: list[Piece]) -> Floats:
     """|FFT|² of one windowed segment, both ±f added, as the mean over members of each set.
 
     The ±f of a complex series are the two directions of travel, two independent measurements;
     at q = −q they are twice the same one.
     """
+    length = sum(piece.velocity.shape[-1] for piece in pieces)
     window = hann(length)
     share_qm = modes.weights[:, None] / set_members(modes)[modes.sets]
     two_sided_gw = np.zeros((modes.n_sets, length))
     batch = max(1, _BATCH_BYTES // (16 * length * modes.omega.shape[1]))
     for start in range(0, len(modes.omega), batch):
         rows = slice(start, start + batch)
-        parts = [_cut(piece, first, length)[rows] for piece in pieces]
-        segment = np.concatenate(parts, axis=2)
+        segment = np.concatenate([piece.velocity[rows] for piece in pieces], axis=2)
         segment *= window
         waves = scipy.fft.fft(segment, axis=2, overwrite_x=True)
         power_qmw = waves.real**2 + waves.imag**2
@@ -271,8 +319,3 @@ def _segment_power(modes: Modes, pieces: tuple[Piece, ...], first: int, length: 
     power_gw = two_sided_gw[:, : half + 1]
     power_gw[:, 1:half] += two_sided_gw[:, :half:-1]
     return power_gw.copy()
-
-
-def _cut(piece: Piece, first: int, length: int) -> Complexes:
-    start, stop = first - piece.first_frame, first + length - piece.first_frame
-    return piece.velocity[..., max(start, 0) : max(stop, 0)]

@@ -27,11 +27,11 @@ __all__ = ["cut_blocks", "stream"]
 
 Result = TypeVar("Result")
 
-BLOCK_BYTES = 4_000_000
+BLOCK_BYTES = 3_000_000
 """Memory of one block of frames as arrays: large against the cost of a task (0.2 ms), small
 enough that a window of blocks stays far below the memory of any machine."""
 
-BLOCKS_PER_WORKER = 6
+BLOCKS_PER_WORKER = 4
 """Blocks of one window for each worker: at its end workers wait for the fold, which costs
 about one part in twice this number."""
 

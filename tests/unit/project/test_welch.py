@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -6,7 +7,13 @@ from scipy.signal import welch
 
 from trajmodes.data import Modes, MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.project import Projector, WelchReduction, default_segment, set_mean
+from trajmodes.project import (
+    Projector,
+    WelchReduction,
+    default_segment,
+    default_stride,
+    set_mean,
+)
 from trajmodes.project.coordinates import Amplitudes
 from trajmodes.symmetry.translations import HalfSpace
 
@@ -119,9 +126,32 @@ def test_what_cannot_be_done_is_refused(projector: Projector, space: HalfSpace) 
         short.sums(Amplitudes(0, np.zeros((1, 1, 1), complex), None, None))
 
 
+@pytest.mark.parametrize("stride", [2, 3])
+def test_a_stride_is_a_run_written_less_often(projector: Projector, stride: int) -> None:
+    amplitudes = _amplitudes(projector, 401)
+    stretches = ((0, 170), (170, 401))
+    reduction = WelchReduction(projector, LENGTH, INTERVAL, stretches, stride)
+    spectra = reduction.finalize(reduction.sums(amplitudes))
+    kept = [np.arange(start, stop, stride) for start, stop in stretches]
+    thin = replace(amplitudes, velocity=amplitudes.velocity[..., np.concatenate(kept)])
+    ends = (0, len(kept[0]), len(kept[0]) + len(kept[1]))
+    same = WelchReduction(projector, LENGTH, stride * INTERVAL, tuple(pairwise(ends)))
+    expected = same.finalize(same.sums(thin))
+    assert np.allclose(spectra.power, expected.power, rtol=1e-12)
+    assert np.array_equal(spectra.freq_thz, expected.freq_thz)
+    assert np.array_equal(spectra.averages, expected.averages)
+
+
+def test_default_stride_reaches_twice_the_highest_frequency() -> None:
+    assert default_stride(5e-3, 17.7) == 2
+    assert default_stride(0.02, 17.7) == 1
+    assert default_stride(1e-3, 10.0) == 25
+    assert default_stride(1e-3, -2.0) == 1
+
+
 def test_default_segment() -> None:
-    assert default_segment(10_001, 5e-3, 792) == 5000
-    assert default_segment(2_000_000, 5e-3, 792) <= (96 << 20) / (16 * 792)
+    assert default_segment(10_001, 5e-3, 400) == 5000
+    assert default_segment(2_000_000, 5e-3, 792) <= (36 << 20) / (16 * 792)
     assert default_segment(2_000_000, 5e-3, 10) == 40_000
     assert default_segment(1001, 5e-3, 10) == 500
     assert default_segment(20_002, 5e-3, 792) % 2 == 0
