@@ -92,7 +92,7 @@ def test_the_map_has_each_spectrum_in_its_strip(dataset, plates):
         wanted = dataset["map_power"].values[k, freq <= corners[-1, 0, 1]]
         shown = ~np.ma.getmaskarray(image)[:, strip]
         assert image.data[shown, strip] == pytest.approx(1e3 * wanted[shown])
-        assert wanted[~shown].max() < 1e-3 * dataset["map_power"].values.max()
+        assert wanted[~shown].max() <= 1e-2 * dataset["map_power"].values.max()
 
 
 def test_points_of_the_map_may_come_in_any_order(dataset, plates):
