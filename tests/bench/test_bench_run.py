@@ -1,0 +1,97 @@
+"""The whole job on the command line: time, and memory against the length of the run.
+
+``TRAJMODES_BENCH_DUMP`` may name a larger dump of silicon (units metal, conventional lattice
+constant 5.431 Å, time step 1 fs); else the run of the examples is taken.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trajmodes.pipeline import open_run
+
+pytestmark = [pytest.mark.bench, pytest.mark.filterwarnings("ignore")]
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "data"
+DIAMOND = (
+    "0 0 0\n0 .5 .5\n.5 0 .5\n.5 .5 0\n.25 .25 .25\n.25 .75 .75\n.75 .25 .75\n.75 .75 .25\n"
+)
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory) -> list[str]:
+    given = os.environ.get("TRAJMODES_BENCH_DUMP")
+    if not given:
+        return [
+            str(EXAMPLES / "silicon.lammpstrj.xz"),
+            "--cell",
+            str(EXAMPLES / "silicon.POSCAR"),
+        ]
+    cell = tmp_path_factory.mktemp("cell") / "POSCAR"
+    box = "5.431 0 0\n0 5.431 0\n0 0 5.431\n"
+    cell.write_text(f"silicon\n1.0\n{box}Si\n8\nDirect\n{DIAMOND}")
+    return [given, "--cell", str(cell), "--units", "metal", "--timestep-fs", "1"]
+
+
+def measured(words: list[str]) -> tuple[float, float]:
+    """Seconds and peak memory in MB of one command.
+
+    The peak is polled: the one that the system reports at the end counts the parent as well.
+    """
+    start, peak = time.perf_counter(), 0.0
+    command = [sys.executable, "-m", "trajmodes", *words]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        status = Path(f"/proc/{process.pid}/status")
+        while process.poll() is None:
+            lines = status.read_text().splitlines()
+            marks = [line.split()[1] for line in lines if line.startswith("VmHWM")]
+            peak = max(peak, *(float(mark) / 1e3 for mark in marks), 0.0)
+            time.sleep(0.01)
+    assert process.returncode == 0
+    return time.perf_counter() - start, peak
+
+
+def test_whole_run(words, tmp_path):
+    n_frames = open_run(words[0], cell=words[2], units="metal", timestep_fs=1.0).n_frames
+    measured(["run", *words, "-o", str(tmp_path)])  # fills caches
+    whole, peak = measured(["run", *words, "-o", str(tmp_path)])
+    tenth = ["--frames", f":{n_frames // 10}"]
+    _, less = measured(["run", *words, *tenth, "-o", str(tmp_path)])
+    print(  # noqa: T201 - a bench prints
+        f"\nwhole run, {n_frames} frames: {whole:.1f} s, peak {peak:.0f} MB;"
+        f" a tenth of the frames: peak {less:.0f} MB, ratio {peak / less:.3f}"
+    )
+
+
+def test_whole_run_beside_the_bare_projection_of_dynasor(words, tmp_path):
+    """What dynasor needs for Q and P of all frames, already in memory and without spectra."""
+    module = pytest.importorskip("dynasor.modes.mode_projector")
+    atoms = pytest.importorskip("ase").Atoms
+    run = open_run(words[0], cell=words[2], units="metal", timestep_fs=1.0)
+    supercell, crystal = run.supercell, run.supercell.crystal
+    n = supercell.n_atoms
+    hessian = np.eye(3 * n) - np.kron(np.full((n, n), 1.0 / n), np.eye(3))
+    peer = module.ModeProjector(
+        atoms(crystal.species, positions=crystal.positions, cell=crystal.cell, pbc=True),
+        atoms(supercell.species, positions=supercell.positions, cell=supercell.cell, pbc=True),
+        hessian.reshape(n, 3, n, 3).swapaxes(1, 2),
+    )
+    block = run.motion(0, min(50, run.n_frames))
+    start = time.perf_counter()
+    for u_ax, v_ax in zip(block.displacements, block.velocities, strict=True):
+        peer.set_u(u_ax)
+        peer.set_v(v_ax)
+        peer.get_Q()
+        peer.get_P()
+    theirs = (time.perf_counter() - start) / block.n_frames * run.n_frames
+    measured(["run", *words, "-o", str(tmp_path)])
+    ours, _ = measured(["run", *words, "-o", str(tmp_path)])
+    print(  # noqa: T201 - a bench prints
+        f"\nwhole run, {run.n_frames} frames: ours {ours:.1f} s with reading, fit, spectra,"
+        f" lines, plots; dynasor, projection alone {theirs:.1f} s, ratio {theirs / ours:.1f}"
+    )
