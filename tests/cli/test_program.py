@@ -11,7 +11,7 @@ import xarray as xr
 from click.testing import CliRunner
 
 from trajmodes.cli import main
-from trajmodes.pipeline import demo_job
+from trajmodes.pipeline import demo_job, open_run
 from trajmodes.report import open_folder
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
@@ -98,6 +98,34 @@ def test_units_that_are_not_named_are_proved():
     result = call("check", DATA / "copper.lammpstrj.xz", *words)
     assert result.exit_code == 0, result.output
     assert "does not name its units; they are metal" in " ".join(result.stdout.split())
+
+
+def test_check_lists_the_commensurate_points():
+    result = call("check", DATA / "silicon.lammpstrj.xz", "--cell", DATA / "silicon.POSCAR")
+    assert result.exit_code == 0, result.output
+    points = result.stdout.split("q points of the supercell")[1]
+    # 2 × 2 × 2 conventional cells of diamond: Γ, X, L, W and points halfway.
+    assert "0 0 0 ×1" in points
+    assert sum(int(word[1:]) for word in points.split() if word[0] == "×" != word) == 32
+
+
+def test_a_plain_xyz_file_needs_its_box_and_its_positions_alone_fit_nothing(tmp_path):
+    run = open_run(DATA / "copper.lammpstrj.xz", cell=DATA / "copper.POSCAR", timestep_fs=2.0)
+    path = tmp_path / "run.xyz"
+    lines = []
+    for position in run.frames(0, 6).positions:
+        lines += ["51", "plain", *("Cu " + " ".join(map(str, row)) for row in position)]
+    path.write_text("\n".join(lines) + "\n")
+    words = [path, "--cell", DATA / "copper.POSCAR", "--timestep-fs", "30"]
+    without = call("check", *words)
+    assert without.exit_code == 2
+    assert "--box" in without.stderr
+    box = ",".join(map(str, run.match.box.ravel()))
+    told = call("check", *words, "--box", box)
+    assert "supercell matrix [[3, -1, 1], [0, 4, -1], [-1, 0, 4]]" in told.stdout
+    refused = call("run", *words, "--box", box, "--output", tmp_path / "out")
+    assert refused.exit_code == 3
+    assert "no forces" in refused.stderr
 
 
 def test_wrong_units_are_refused_with_the_likely_ones():

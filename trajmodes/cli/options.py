@@ -10,7 +10,8 @@ __all__ = ["input_options", "output_option", "run_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-LAMMPS_STYLES = ("metal", "real", "si", "lj", "electron", "micro", "nano", "cgs")
+UNITS = ("metal", "real", "si", "lj", "electron", "micro", "nano", "cgs")
+XYZ_UNITS = ("ase", "gpumd", "quip")
 
 
 def parse_frames(
@@ -24,6 +25,18 @@ def parse_frames(
         raise click.BadParameter(f'"{text}" is not START:STOP, such as 2000: or :5000')
     start, stop = fields.groups()
     return int(start or 0), int(stop) if stop else None
+
+
+def parse_numbers(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> tuple[float, ...] | None:
+    """Numbers between commas or blanks."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(word) for word in text.replace(",", " ").split())
+    except ValueError:
+        raise click.BadParameter(f'"{text}" is not a list of numbers') from None
 
 
 def parse_cutoff(
@@ -59,8 +72,26 @@ input_options = _all(
     ),
     click.option(
         "--units",
-        type=click.Choice(LAMMPS_STYLES),
-        help="Unit style of the file, if not named.",
+        type=click.Choice([*UNITS, *XYZ_UNITS]),
+        help="Units of the file, if not named.",
+    ),
+    click.option(
+        "--lj",
+        metavar="EV,Å,DA",
+        callback=parse_numbers,
+        help="What ε, σ and the mass are, for --units lj.",
+    ),
+    click.option(
+        "--box",
+        metavar="A,B,C",
+        callback=parse_numbers,
+        help="Box of a file that holds none, in Å: three lengths, or nine numbers.",
+    ),
+    click.option(
+        "--trust-order",
+        is_flag=True,
+        default=None,
+        help="Take atoms without ids in the order of the file.",
     ),
     click.option(
         "--species",

@@ -12,8 +12,9 @@ import json
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
+from math import isfinite
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from trajmodes.errors import UsageError
 
@@ -33,7 +34,13 @@ class Job:
     timestep_fs: float | None = None
     """Time step of the simulation in fs, where the file does not tell the time."""
     units: str | None = None
-    """LAMMPS unit style, where the file does not name it."""
+    """LAMMPS unit style, or ase, gpumd, quip for extended XYZ, where the file does not tell."""
+    lj: tuple[float, ...] = ()
+    """What ε in eV, σ in Å and the mass in Da are, for the unit style lj."""
+    box: tuple[float, ...] = ()
+    """Box in Å of a file that holds none, such as plain XYZ: three lengths or three vectors."""
+    trust_order: bool = False
+    """Whether atoms without ids are taken in the order of the file."""
     species: tuple[str, ...] = ()
     """Chemical symbol of atom type 1, 2, …, where the file does not name them."""
     frames: tuple[int, int | None] = (0, None)
@@ -80,6 +87,20 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
 
 
+def _are_numbers(value: object, lengths: tuple[int, ...]) -> TypeGuard[tuple[float, ...]]:
+    if not isinstance(value, tuple) or len(value) not in lengths:
+        return False
+    return all(type(item) in (int, float) and isfinite(item) for item in value)
+
+
+def _are_lj_units(value: object) -> bool:
+    return _are_numbers(value, (0, 3)) and min(value, default=1.0) > 0.0
+
+
+def _is_switch(value: object) -> bool:
+    return isinstance(value, bool)
+
+
 def _are_frames(value: object) -> bool:
     kinds = [type(item) for item in value] if isinstance(value, tuple) else []
     return kinds in ([int, int], [int, type(None)])
@@ -94,7 +115,17 @@ _KINDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
     (("cutoff",), lambda v: isinstance(v, str) or _is_positive(v), "a positive number"),
     (("cell", "units", "output"), lambda v: isinstance(v, str), "text"),
     (("trajectory", "species"), _are_texts, "a list of texts"),
-    (("strict", "allow_partial"), lambda v: isinstance(v, bool), "true or false"),
+    (
+        ("lj",),
+        lambda v: _are_numbers(v, (0, 3)) and min(v, default=1) > 0,
+        "three positive numbers",
+    ),
+    (("box",), lambda v: _are_numbers(v, (0, 3, 9)), "three or nine numbers"),
+    (
+        ("strict", "allow_partial", "trust_order"),
+        lambda v: isinstance(v, bool),
+        "true or false",
+    ),
     (("frames",), _are_frames, "one or two whole numbers"),
 )
 """Settings, what their values must be (None apart), and that in words."""

@@ -1,11 +1,14 @@
 """Whether a trajectory fits its crystal, and what it is good for."""
 
+import numpy as np
+
 from trajmodes.config import Job
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.log import Log
-from trajmodes.pipeline.show import text_of
+from trajmodes.pipeline.show import WIDTH, text_of
 from trajmodes.readers import Diagnosis
-from trajmodes.report import CheckVerdict, Finding, check_rows, render_check
+from trajmodes.report import CheckVerdict, Finding, check_rows, point, render_check
+from trajmodes.symmetry import star_labels
 
 __all__ = ["check_job", "findings_of", "show_check"]
 
@@ -56,4 +59,23 @@ def show_check(run: LoadedRun) -> str:
     told = {remark.text for remark in run.diagnosis.verdict}
     verdicts = [CheckVerdict("ok", note, "") for note in run.notes if note not in told]
     verdicts += [CheckVerdict(*remark) for remark in run.diagnosis.verdict]
-    return text_of(render_check(rows, verdicts))
+    return text_of(render_check(rows, verdicts)) + "\n" + _commensurate_points(run)
+
+
+def _commensurate_points(run: LoadedRun) -> str:
+    """List the q points that the supercell holds, one of each star, in columns."""
+    diagnosis = run.diagnosis
+    labels = star_labels(run.supercell.crystal, diagnosis.qpoints)
+    _, first, star = np.unique(labels, return_index=True, return_inverse=True)
+    sizes = np.bincount(star, diagnosis.weights).astype(int)
+    cells = [
+        f"{point(diagnosis.qpoints[k])} ×{size}" for k, size in zip(first, sizes, strict=True)
+    ]
+    width = max(map(len, cells)) + 3
+    per_line = max(1, WIDTH // width)
+    lines = [
+        "".join(cell.ljust(width) for cell in cells[i : i + per_line]).rstrip()
+        for i in range(0, len(cells), per_line)
+    ]
+    title = "q points of the supercell, one of each star × its members (reduced coordinates)"
+    return "\n".join([title, *lines]) + "\n"

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dask.array as da
+import numpy as np
 
+from trajmodes.arrays import Floats
 from trajmodes.config import Job
 from trajmodes.data import FrameBlock, MotionBlock, Supercell
 from trajmodes.errors import DataError, UnitsError, UsageError
@@ -14,6 +16,7 @@ from trajmodes.pipeline.log import Log
 from trajmodes.readers import (
     Diagnosis,
     Displacer,
+    LennardJonesUnits,
     Match,
     Trajectory,
     average_structure,
@@ -145,6 +148,9 @@ def _match(job: Job, paths: list[Path], units: str | None) -> LoadedRun:
         timestep_fs=job.timestep_fs,
         strict=job.strict,
         allow_partial=job.allow_partial,
+        trust_order=job.trust_order,
+        lj=LennardJonesUnits(*job.lj) if job.lj else None,
+        cell=_box(job.box),
     )
     trajectory = select_frames(whole, *job.frames)
     type_map = dict(enumerate(job.species, start=1)) or None
@@ -163,6 +169,13 @@ def _match(job: Job, paths: list[Path], units: str | None) -> LoadedRun:
         displacer=Displacer(matched),
         notes=(*found.notes, *matched.notes),
     )
+
+
+def _box(numbers: tuple[float, ...]) -> Floats | None:
+    """Box vectors (3, 3) in Å from three lengths or nine numbers; None if there are none."""
+    if not numbers:
+        return None
+    return np.diag(numbers) if len(numbers) == 3 else np.reshape(numbers, (3, 3))
 
 
 def _prove_units(job: Job, paths: list[Path], missing: UnitsError) -> LoadedRun:

@@ -7,15 +7,15 @@ from rich.console import Console, RenderableType
 
 from trajmodes.report import Results, read_results, render
 
-__all__ = ["show_file", "show_results", "text_of"]
+__all__ = ["WIDTH", "show_file", "show_results", "text_of"]
 
-_WIDTH = 100
+WIDTH = 100
 """Widest text: longer lines are hard to read, whatever the terminal."""
 
 
 def text_of(part: RenderableType) -> str:
     """Text of something that rich can show, as wide as the terminal but at most 100 columns."""
-    width = min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDTH)
+    width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
     console = Console(width=width)
     with console.capture() as capture:
         console.print(part)

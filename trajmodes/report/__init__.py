@@ -26,6 +26,7 @@ from trajmodes.report.results import (
     SpectralMap,
 )
 from trajmodes.report.summary import CheckVerdict, check_rows, render, render_check
+from trajmodes.report.wording import point
 
 if TYPE_CHECKING:
     from trajmodes.report.figures import draw_figures
@@ -46,6 +47,7 @@ __all__ = [
     "check_rows",
     "draw_figures",
     "open_folder",
+    "point",
     "read_results",
     "render",
     "render_check",

@@ -18,6 +18,7 @@ from trajmodes.symmetry.operations import (
     space_group,
     supercell_group,
 )
+from trajmodes.symmetry.stars import star_images, star_labels
 from trajmodes.symmetry.translations import (
     HalfSpace,
     build_supercell,
@@ -41,6 +42,8 @@ __all__ = [
     "pair_orbits",
     "smith_normal_form",
     "space_group",
+    "star_images",
+    "star_labels",
     "supercell_group",
     "supercell_pair_orbits",
     "symmetry_basis",
