@@ -60,6 +60,24 @@ def test_a_cut_last_frame_is_left_out_with_a_warning(bad, cut):
         bad(TEXT[:cut], strict=True)
 
 
+def test_a_cut_at_any_byte_of_the_last_header_is_the_same(bad):
+    """Line ends too: the file may stop just where the next item would begin."""
+    body = TEXT.index(b"\n", TEXT.index(b"ATOMS id", STARTS[4])) + 1
+    for cut in range(STARTS[4] + 1, body + 1):
+        with pytest.warns(TrajmodesWarning, match="is not complete"):
+            assert bad(TEXT[:cut]).n_frames == 4
+
+
+def test_zeros_that_a_crash_leaves_at_the_end_count_as_a_cut(bad):
+    for cut in (STARTS[4], STARTS[4] + 700):
+        text = TEXT[:cut] + bytes(1000)
+        if cut == STARTS[4]:
+            assert bad(text).n_frames == 4
+            continue
+        with pytest.warns(TrajmodesWarning, match="step 40.*is not complete"):
+            assert bad(text).n_frames == 4
+
+
 def test_a_cut_only_frame_is_an_error(bad):
     with pytest.raises(DataError, match="is not complete, and there is no other"):
         bad(TEXT[: STARTS[1] - 1])
@@ -88,6 +106,9 @@ def edited(frame, row, column, token):
         (b"1_0", "'1_0' is not a number"),
         (b"--1", "'--1' is not a number"),
         (b"\xff\xfe", "is not a number"),
+        (b"0.5\x00", "is not a number"),
+        (b"\x000.5", "is not a number"),
+        (b"0.5\x1f", "is not a number"),
     ],
 )
 @pytest.mark.parametrize("row", [0, 17, 31])
@@ -100,11 +121,46 @@ def test_what_is_not_a_number_is_named_with_its_place(bad, token, message, row):
         trajectory.read(2, 5)
 
 
+def test_bytes_between_numbers_mean_the_same_wherever_a_read_begins(bad):
+    """The first rows of a text are read another way than those in its midst."""
+    for between in (b"\x00", b"\x01", b"\x1c", b"\x0b", b"\x0c", b"\t", b"\r"):
+        lines = TEXT.split(b"\n")
+        lines[41 + 9 : 41 + 41] = [row.replace(b" ", between) for row in lines[50:82]]
+        text = b"\n".join(lines)
+        if between.isspace():
+            block = bad(text).read(0, 5)
+            assert np.array_equal(block.positions, bad(TEXT).read(0, 5).positions)
+            continue
+        for start in (0, 1):
+            with pytest.raises(
+                DataError, match=r"(not a number|ends before).*frame 1, step 10"
+            ):
+                bad(text).read(start, 5)
+
+
 def test_bad_first_frames_are_refused_when_opened(bad):
     with pytest.raises(DataError, match=r"id 3 appears|twice in one frame: 3 \(.*frame 0"):
         bad(edited(0, 20, 0, b"3")[0])
     with pytest.raises(DataError, match=r"2\.5 is not an integer.*column id"):
         bad(edited(0, 1, 0, b"2.5")[0])
+    for token in (b"1e300", b"-9223372036854775808", b"9007199254740993"):
+        with pytest.raises(DataError, match=r"larger than any id .*frame 0, step 0, column id"):
+            bad(edited(0, 1, 0, token)[0])
+
+
+@pytest.mark.parametrize("number", [b"-3", b"0", b"9007199254740991", b"-9007199254740991"])
+def test_odd_ids_are_as_good_as_any(bad, number):
+    """They sort the atoms, and no difference of two of them overflows."""
+    text = TEXT.replace(b"\n32 1 ", b"\n" + number + b" 1 ")
+    order = np.argsort([*range(1, 32), int(number)])
+    sound = bad(TEXT).read(0, 5).positions
+    assert np.array_equal(bad(text).read(0, 5).positions, sound[:, order])
+    later = TEXT[STARTS[1] :].replace(b"\n32 1 ", b"\n" + b"9" * 19 + b" 1 ")
+    first = text[: text.index(b"ITEM: TIMESTEP", 1)]
+    with pytest.raises(
+        DataError, match=r"'9{19}' is not a number .*frame 1, step 10.*column id"
+    ):
+        bad(first + later).read(0, 5)
 
 
 @pytest.mark.parametrize(
@@ -207,11 +263,122 @@ def test_endless_lines_are_refused_within_bounded_memory(bad):
             "no coordinates among the columns",
         ),
         (b"ITEM: ATOMS id type xs ys zs vx", b"ITEM: ATOMS", "no coordinates|two columns|id"),
+        (
+            b"ITEM: ATOMS id",
+            b"ITEM:\nATOMS id",
+            "another header follows before the ITEM: ATOMS",
+        ),
+        (b"ITEM: ATOMS id", b"ITEM: BTOMS id", "another header .*frame 0, line 42"),
+        (
+            b"\nITEM: TIMESTEP",
+            b"\nxITEM: TIMESTEP",
+            "on the 32 rows of the frame is not the header",
+        ),
+        (b"TIMESTEP\n10\n", b"TIMESTEP\n10\x00\n", "a header value is not.*line 43"),
+        (b"TIMESTEP\n10\n", b"TIMESTEP\n9223372036854775807\n", "a header value is not"),
+        (b"TIMESTEP\n10\n", b"TIMESTEP\n\n", "a header value is not"),
+        (b"pp pp pp\n-5.2599999999999998e+00", b"pp pp pp\n1e400", "a header value is not"),
     ],
 )
 def test_headers_that_are_not_what_lammps_writes(bad, old, new, message):
     with pytest.raises(DataError, match=message):
         bad(TEXT.replace(old, new, 1))
+
+
+def with_box(row):
+    """The run with another first row of the box in frame 2."""
+    at = TEXT.index(b"pp pp pp\n", STARTS[2]) + 9
+    return TEXT[:at] + row + TEXT[TEXT.index(b"\n", at) :]
+
+
+@pytest.mark.parametrize("row", [b"0 0", b"5 -5", b"0 1e308", b"-1e308 1e308"])
+def test_boxes_without_a_volume(bad, row):
+    with pytest.raises(DataError, match=r"the box has no volume .*frame 2, step 20"):
+        bad(with_box(row))
+
+
+def with_times(*times):
+    parts = [TEXT[a:b] for a, b in zip(STARTS, [*STARTS[1:], None], strict=True)]
+    return b"".join(b"ITEM: TIME\n%s\n%s" % pair for pair in zip(times, parts, strict=True))
+
+
+def test_times_that_do_not_rise(bad):
+    assert bad(with_times(b"0", b"1", b"2", b"3", b"4")).interval_ps == 1.0
+    for times in ((b"0", b"1", b"2", b"2", b"4"), (b"0", b"1e300", b"2", b"3", b"4")):
+        with pytest.raises(DataError, match=r"time does not go on .*run.lammpstrj, frame [23]"):
+            bad(with_times(*times))
+
+
+@pytest.mark.parametrize("timestep", [0.0, -1.0, float("nan"), float("inf")])
+def test_time_steps_that_are_none(bad, timestep):
+    with pytest.raises(UsageError, match="which is not positive"):
+        bad(TEXT, timestep_fs=timestep)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (b"pp ff pp", ["fixed along y (ff), yet all"]),
+        (b"ss pp fm", ["shrink-wrapped and fixed along x (ss), z (fm), yet all"]),
+        (b"pp pp pp", []),
+        (b"", []),
+    ],
+)
+def test_open_boundaries_are_told(bad, flags, told):
+    """In one frame, too: a box may be changed between runs."""
+    for text in (
+        TEXT.replace(b"BOX BOUNDS pp pp pp", b"BOX BOUNDS " + flags),
+        TEXT[: STARTS[3]] + TEXT[STARTS[3] :].replace(b"pp pp pp", flags, 1),
+    ):
+        notes = [note for note in bad(text).notes if "not periodic" in note]
+        assert len(notes) == len(told)
+        for note, words in zip(notes, told, strict=True):
+            assert words in note
+            assert note.endswith("mend: boundary p p p")
+
+
+def test_open_boundaries_of_tilted_boxes_are_told(tmp_path):
+    for name, where in (("t_restricted", "y (ff)"), ("t_general", "b (ff)")):
+        text = (DATA / f"{name}.lammpstrj").read_text()
+        path = tmp_path / name
+        path.write_text(text.replace("pp pp pp", "pp ff pp"))
+        (note,) = (n for n in open_trajectory(path, units="metal").notes if "not periodic" in n)
+        assert f"along {where}, yet" in note
+
+
+@pytest.mark.parametrize(
+    ("columns", "form", "scale", "told"),
+    [
+        ("id type xu yu zu", "%.4f", 1.0, None),
+        ("id type xu yu zu", "%.3f", 1.0, "5e-04 Å, to 5 significant digits; mend: {} float"),
+        ("id type xu yu zu", "%g", 1.0, None),
+        ("id type xu yu zu", "%g", 20.0, "5e-04 Å, to 6 significant digits; mend: {} float"),
+        ("id type xu yu zu", "%.10g", 20.0, None),
+        ("id type xu yu zu", "%.2e", 1.0, "5e-02 Å, to 3 significant digits; mend: {} float"),
+        ("id type xs ys zs", "%.6f", 0.05, None),
+        ("id type xs ys zs", "%.4f", 0.05, '1e-03 Å, to 4 significant digits; mend: {} line "'),
+    ],
+)
+def test_rounding_is_told_where_it_matters(bad, columns, form, scale, told):
+    """Atoms within a box of 20 Å; `dump atom` has no `format float`."""
+    numbers = np.random.default_rng(1).uniform(0.0, 20.0, (3, 32, 3)) * scale
+    text = ""
+    for t, rows in enumerate(numbers):
+        box = "0 20\n" * 3
+        text += f"ITEM: TIMESTEP\n{t}\nITEM: NUMBER OF ATOMS\n32\nITEM: BOX BOUNDS pp pp pp\n"
+        text += f"{box}ITEM: ATOMS {columns}\n"
+        for a, row in enumerate(rows):
+            text += f"{a + 1} 1 {' '.join(form % x for x in row)}\n"
+    run = bad(text.encode())
+    length = 20.0 if "xs" in columns else 1.0
+    wrong = np.abs(run.read(0, 3).positions - numbers * length).max()
+    assert 0.8 * run.rounding < wrong <= 1.0001 * run.rounding
+    notes = [note for note in run.notes if "are rounded" in note]
+    assert bool(notes) == (told is not None)
+    if told:
+        assert notes[0].startswith(
+            f"coordinates are rounded by up to {told.format('dump_modify ID format')}"
+        )
 
 
 def test_text_that_is_no_dump(bad):

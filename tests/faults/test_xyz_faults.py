@@ -133,7 +133,7 @@ def test_frames_that_differ_in_length(tmp_path: Path, second: str, message: str)
     ("count", "message"),
     [
         (900_000_000, "should have 900000000 atoms, but only"),
-        ("9" * 40, "should have 9{40} atoms, but only"),
+        ("9" * 40, "number of atoms is absurdly large: '9{40}'"),
         (0, "should have 0 atoms"),
         (-5, "should have -5 atoms"),
         ("three", "number of atoms is not an integer: 'three'"),
@@ -261,3 +261,69 @@ def test_a_flipped_byte_is_an_error_of_ours_or_harmless(
             return
     assert np.isfinite(block.positions).all()
     assert found.n_atoms == 32
+
+
+HUGE = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("rows", "comment", "message"),
+    [
+        (["C 1 1 1", f"Si {HUGE} 1 1"], "species:S:1:pos:R:3", "is not a finite number"),
+        ([f"C {HUGE} 1 1 1"], "species:S:1:id:I:1:pos:R:3", "an atom id is absurdly large"),
+        ([f"C {1 << 63} 1 1 1"], "species:S:1:id:I:1:pos:R:3", "an atom id is absurdly large"),
+        ([f"C {HUGE} 1 1 1"], "species:S:1:type:I:1:pos:R:3", "atom type is absurdly large"),
+        (["C 1 1 1"], f"species:S:1:pos:R:3 Timestep={HUGE}", "the step is absurdly large"),
+        (
+            ["C 1 1 1"],
+            "species:S:1:pos:R:3 Timestep=9007199254740993",
+            "step is absurdly large",
+        ),
+        (["C 1 1 1"], f"species:S:1:pos:R:3 Time={HUGE}", "time is not a finite number"),
+    ],
+)
+def test_absurd_numbers_are_refused(
+    tmp_path: Path, rows: list[str], comment: str, message: str
+) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        read_all(tmp_path, frame(rows, f"{BOX} Properties={comment}"))
+    assert "bad.xyz" in str(caught.value)
+
+
+def test_absurd_comments_are_refused(tmp_path: Path) -> None:
+    for later in (frame(), ""):
+        with pytest.raises(
+            DataError, match=r"comment has 200004 characters .*frame [01], line"
+        ):
+            opened(tmp_path, later, frame(comment="a=[" + "x " * 100_000 + "]")[:-1] + "\n")
+
+
+def test_absurd_cells_are_refused(tmp_path: Path) -> None:
+    wild = HEAD.replace("4 0 0 0 5 0 0 0 6", "1e200 0 0 0 1e200 0 0 0 6")
+    with pytest.raises(DataError, match="span no volume"):
+        opened(tmp_path, frame(comment=wild))
+
+
+@pytest.mark.parametrize("name", ["²", "1" * 5000, "٣"])  # digits that are no types
+def test_names_that_only_look_like_numbers(tmp_path: Path, name: str) -> None:
+    found = opened(tmp_path, frame([f"{name} 0 0 0 1 2 3"] * 3))
+    assert found.types is None
+    assert any("not chemical symbols" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("junk", ["\x00", "\x01 all is well", "\r\x00"])
+def test_lines_of_junk_between_frames_are_no_blank_lines(tmp_path: Path, junk: str) -> None:
+    with pytest.raises(DataError, match="where the number of atoms is expected"):
+        opened(tmp_path, frame(), f"{junk}\n", frame())
+    assert opened(tmp_path, frame(), " \t\r\n\n", frame()).n_frames == 2
+
+
+def test_rounding_is_told_with_a_format_for_each_column(tmp_path: Path) -> None:
+    comment = f"Timestep=0 {BOX} Properties=species:S:1:pos:R:3:forces:R:3"
+    (note,) = (
+        note
+        for note in opened(tmp_path, frame(["C 0.12 3.25 1.5 0 0 0"], comment)).notes
+        if "are rounded" in note
+    )
+    assert note.startswith("coordinates are rounded by up to 5e-03 Å, to 3 significant digits")
+    assert note.endswith(f'dump_modify ID format line "%s{" %.10g" * 6}"')

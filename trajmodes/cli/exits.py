@@ -3,7 +3,7 @@
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
@@ -21,7 +21,7 @@ def ending() -> Iterator[None]:
     """Turn exceptions of a command into messages and exit codes, and warnings into notes."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", TrajmodesWarning)
-        warnings.showwarning = _show_warning
+        warnings.showwarning = _show_each_once()
         try:
             yield
         except TrajmodesError as error:
@@ -38,5 +38,12 @@ def ending() -> Iterator[None]:
             sys.exit(BUG)
 
 
-def _show_warning(message: Warning | str, *_details: object, **_more: object) -> None:
-    click.echo(f"warning: {message}", err=True)
+def _show_each_once() -> Callable[..., None]:
+    shown: set[str] = set()
+
+    def show(message: Warning | str, *_details: object, **_more: object) -> None:
+        if str(message) not in shown:
+            shown.add(str(message))
+            click.echo(f"warning: {message}", err=True)
+
+    return show

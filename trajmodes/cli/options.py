@@ -121,7 +121,12 @@ run_options = _all(
         callback=parse_cutoff,
         help="Range of the pair constants; by default the largest that the supercell admits.",
     ),
-    click.option("--temperature", type=float, metavar="K", help="By default the kinetic one."),
+    click.option(
+        "--temperature",
+        type=float,
+        metavar="K",
+        help="Label of the constants; by default the kinetic one.",
+    ),
     click.option(
         "--resolution-thz",
         type=float,

@@ -197,10 +197,18 @@ def read_job(path: Path) -> Job:
 
 
 def toml_text(job: Job) -> str:
-    """Text of a job file that asks for the same; settings that are None are left out."""
+    """Text of a job file that asks for the same, wherever it is put: its paths are absolute.
+
+    Settings that are None are left out.
+    """
+    given = asdict(job)
+    given["trajectory"] = [str(Path(name).absolute()) for name in job.trajectory]
+    for name in ("cell", "output"):
+        if given[name] is not None:
+            given[name] = str(Path(given[name]).absolute())
     lines = []
     for field in fields(Job):
-        value = getattr(job, field.name)
+        value = given[field.name]
         if value is not None and value != ():
             items = (
                 [item for item in value if item is not None]

@@ -2,11 +2,14 @@
 
 Leaving out one block at a time (jackknife: Quenouille 1956, Tukey 1958) needs only
 differences of sums: x_(−b) = (G − G_b)⁻¹ (h − h_b). Frames are correlated, so the blocks must
-be longer than the correlation time: neighbours are joined until the error no longer grows
-(Flyvbjerg and Petersen, J. Chem. Phys. 91, 461 (1989)).
+be longer than the correlation time: neighbours are joined as long as that makes the error grow
+(Flyvbjerg and Petersen, J. Chem. Phys. 91, 461 (1989)). Products of displacements and forces
+forget most within a period and the rest within a lifetime, so a first plateau may be a false
+one (silicon at 300 K: 2.4, 2.4, 2.6, 2.8, 3.1, 3.6 frames per independent one): all lengths
+are looked at.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,7 +64,7 @@ class Convergence:
 
 
 def jackknife(equations: NormalEquations, solution: Solution) -> Jackknife | None:
-    """Error of the solution from the blocks, joined until the error has levelled off.
+    """Error of the solution from the blocks, joined as long as that makes it grow.
 
     Parameters
     ----------
@@ -75,17 +78,25 @@ def jackknife(equations: NormalEquations, solution: Solution) -> Jackknife | Non
     The estimates, or None if there are too few blocks, or if one block less would leave
     parameters undetermined.
     """
-    best = _delete_one(equations, solution)
-    if best is None:
+    finest = _delete_one(equations, solution)
+    if finest is None:
         return None
-    together = 2
+    levels, together = [finest], 2
     while equations.n_blocks // together >= _FEWEST_BLOCKS:
         longer = _delete_one(equations.merged(together), solution)
-        if longer is None or not _grown(best, longer, solution.rank):
-            return best
-        best, together = longer, 2 * together
+        if longer is None:
+            break
+        levels.append(longer)
+        together *= 2
+    return _longest_needed(levels, solution.rank)
+
+
+def _longest_needed(levels: list[Jackknife], rank: int) -> Jackknife:
+    """Choose from blocks of growing length those with the largest error, if it grew at all."""
+    finest, largest = levels[0], max(levels, key=lambda level: level.inefficiency)
+    best = largest if _grown(finest, largest, rank) else finest
     # The error grew up to the fewest blocks, or there were too few to join any.
-    return Jackknife(best.replicates, best.block_frames, best.inefficiency, levelled=False)
+    return replace(best, levelled=best is not levels[-1])
 
 
 def convergence(equations: NormalEquations) -> Convergence:
@@ -147,7 +158,8 @@ def _grown(shorter: Jackknife, longer: Jackknife, rank: int) -> bool:
     """Whether the error grew by more than chance would have it.
 
     The relative variance of either estimate is 2/(n(B − 1)); the joined blocks hold the
-    shorter ones, so that of the difference is the difference of the two: half the larger.
+    shorter ones, so that of the difference is the difference of the two.
     """
-    scatter = float(np.sqrt(1.0 / (rank * (longer.n_blocks - 1))))
+    freedom = 1.0 / (longer.n_blocks - 1) - 1.0 / (shorter.n_blocks - 1)
+    scatter = float(np.sqrt(2.0 / rank * freedom))
     return longer.inefficiency > shorter.inefficiency * (1.0 + scatter)

@@ -1,12 +1,14 @@
 """What the stages return, in the nouns of the report."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.data import Modes, PowerSpectra
 from trajmodes.fit import HarmonicFit
 from trajmodes.phonons import Bands as PhononBands
-from trajmodes.phonons import on_path
+from trajmodes.phonons import frequencies_at, on_path
 from trajmodes.report import Bands, Convergence, SpectralMap
 from trajmodes.units import THZ
 
@@ -39,21 +41,27 @@ def bands_of(bands: PhononBands) -> Bands:
     )
 
 
-def convergence_of(fit: HarmonicFit) -> Convergence:
-    """How the fitted constants settle while the run grows.
+def convergence_of(fit: HarmonicFit, modes: Modes) -> Convergence:
+    """How the fitted constants and their frequencies settle while the run grows.
 
     Parameters
     ----------
     fit
         The fit, with fits to the first blocks of the run.
+    modes
+        Modes of the fit at the commensurate points.
     """
-    partial = fit.convergence
-    values_bk = partial.values.reshape(len(partial.values), -1)
-    final_k = values_bk[-1]
-    change: Floats = np.linalg.norm(values_bk - final_k, axis=1) / np.linalg.norm(final_k)
-    determined = np.isfinite(change)
-    fraction = partial.frames / partial.frames[-1]
-    return Convergence(fraction[determined], change[determined])
+    partial, final = fit.convergence, fit.constants.values
+    determined = np.isfinite(partial.values).all(axis=(1, 2, 3))
+    values_bpxy = partial.values[determined]
+    square_b = ((values_bpxy - final) ** 2).sum(axis=(1, 2, 3))
+    weights_qm = np.broadcast_to(modes.weights[:, None], modes.omega.shape)
+    bare = replace(fit.constants, replicates=None)
+    omegas = [frequencies_at(replace(bare, values=v), modes.qpoints)[0] for v in values_bpxy]
+    squares = [np.average((w - modes.omega) ** 2, weights=weights_qm) for w in omegas]
+    fraction = partial.frames[determined] / partial.frames[-1]
+    change: Floats = np.sqrt(square_b) / np.linalg.norm(final)
+    return Convergence(fraction, change, np.sqrt(np.array(squares)) / THZ)
 
 
 def spectral_map(bands: PhononBands, modes: Modes, spectra: PowerSpectra) -> SpectralMap | None:

@@ -35,6 +35,9 @@ __all__ = ["LoadedRun", "load"]
 PROVABLE_UNITS = ("metal", "real", "si", "cgs", "electron", "micro", "nano")
 """Unit styles whose factors are fixed; lj needs three numbers that only the user knows."""
 
+PROOF = 1.8
+"""Two temperatures within this factor of each other prove the units that they are read in."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedRun:
@@ -184,20 +187,32 @@ def _prove_units(job: Job, paths: list[Path], missing: UnitsError) -> LoadedRun:
     The box must be that of the crystal, and the kinetic temperature that of the forces on the
     displaced atoms: no two styles pass both.
     """
-    proved = {}
+    proved: dict[str, LoadedRun] = {}
+    reasons: dict[str, DataError] = {}
     for style in PROVABLE_UNITS:
         try:
             run = _match(job, paths, style)
-        except DataError:
+        except DataError as error:
+            reasons[style] = error
             continue
         kinetic, virial = run.diagnosis.sample.kinetic, run.diagnosis.sample.virial
-        if kinetic is not None and virial is not None:
+        if kinetic is None or virial is None:
+            raise UnitsError(
+                missing.what,
+                where=missing.where,
+                why="and only a run with velocities and forces could prove them",
+                fix=missing.fix,
+            ) from None
+        if 1.0 / PROOF < kinetic.mean() / virial.mean() < PROOF:
             note = (
                 f"the file does not name its units; they are {style}, the only ones in which "
                 f"the box fits the crystal and velocities ({kinetic.mean():.0f} K) and forces "
                 f"({virial.mean():.0f} K) belong to one temperature"
             )
             proved[style] = replace(run, notes=(note, *run.notes))
+    if not proved and isinstance(reasons.get("metal"), DataError) and len(reasons) > 1:
+        # In no units at all does the run fit the crystal: that is what is wrong.
+        raise reasons["metal"]
     if len(proved) != 1:
         raise missing
     return next(iter(proved.values()))

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from threading import Event
 
 from trajmodes import __version__
 from trajmodes.report import InputFile
@@ -13,6 +14,7 @@ from trajmodes.report import InputFile
 __all__ = ["input_files", "versions"]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "dask", "spglib", "phonopy", "seekpath", "xarray")
+_PIECE_BYTES = 1 << 20
 
 
 def versions() -> dict[str, str]:
@@ -22,18 +24,25 @@ def versions() -> dict[str, str]:
 
 @contextmanager
 def input_files(paths: list[Path]) -> Iterator["Future[tuple[InputFile, ...]]"]:
-    """Hash files in the background; hashing releases the GIL.
+    """Hash files in the background; hashing releases the GIL, and ends when the caller leaves.
 
     Parameters
     ----------
     paths
         Files that were, or are about to be, read.
     """
+    left = Event()
     with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(lambda: tuple(_describe(path) for path in paths))
+        try:
+            yield pool.submit(lambda: tuple(_describe(path, left) for path in paths))
+        finally:
+            # An error must not wait until the rest of a large file is hashed.
+            left.set()
 
 
-def _describe(path: Path) -> InputFile:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return InputFile(path.name, path.stat().st_size, digest)
+def _describe(path: Path, left: Event) -> InputFile:
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while not left.is_set() and (piece := file.read(_PIECE_BYTES)):
+            digest.update(piece)
+    return InputFile(path.name, path.stat().st_size, digest.hexdigest())

@@ -13,7 +13,7 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.config import Job, toml_text
 from trajmodes.data import Modes
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.export import write_phonopy
 from trajmodes.fit import ForceCovariance, HarmonicFit, fit_harmonic
 from trajmodes.phonons import band_path, dispersion, modes_at
@@ -46,6 +46,9 @@ from trajmodes.symmetry import half_space
 from trajmodes.units import THZ
 
 __all__ = ["Written", "analyse", "fit_run", "run_job"]
+
+FEWEST_FRAMES = 64
+"""Least frames in a segment of the spectra: with fewer, a line is a handful of bins."""
 
 PATH_SPACING = 0.02
 """Distance of neighbouring points of the band path in 1/Å, 2π included: far finer than any
@@ -117,8 +120,12 @@ def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars)
     Raises
     ------
     DataError
-        If the run has no forces, or too few frames for the constants.
+        If the run has no forces, too few frames for the constants or for spectra, or no known
+        time between frames.
     """
+    _require_usable(run)
+    if run.trajectory.has_velocities:
+        _interval_ps(run)  # before the long first pass, not after it
     with input_files(run.files) as hashes:
         fit = fit_run(run, log=log, bars=bars)
         with log.stage("phonons"):
@@ -139,12 +146,26 @@ def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars)
         bands=bands_of(bands),
         provenance=Provenance(versions(), inputs, command, toml_text(run.job)),
         projection=projection,
-        convergence=convergence_of(fit),
+        convergence=convergence_of(fit, modes),
         diagnosis=findings_of(run.diagnosis),
-        warnings=run.trajectory.notes,
+        warnings=_warnings(run),
         notes=(*run.notes, *fit.notes),
         timings=log.seconds,
     )
+
+
+def _require_usable(run: LoadedRun) -> None:
+    """Refuse at once what the check calls an error."""
+    for remark in run.diagnosis.verdict:
+        if remark.severity == "error":
+            where = ", ".join(str(path) for path in run.trajectory.paths[:3])
+            raise DataError(remark.text, where=where, fix=remark.fix)
+
+
+def _warnings(run: LoadedRun) -> tuple[str, ...]:
+    found = (remark for remark in run.diagnosis.verdict if remark.severity == "warning")
+    texts = (f"{one.text}; mend: {one.fix}" if one.fix else one.text for one in found)
+    return tuple(text for text in texts if text not in run.notes)
 
 
 def fit_run(run: LoadedRun, *, log: Log, bars: StartBar = no_bars) -> HarmonicFit:
@@ -168,25 +189,21 @@ def fit_run(run: LoadedRun, *, log: Log, bars: StartBar = no_bars) -> HarmonicFi
 def project_run(
     run: LoadedRun, modes: Modes, *, log: Log, bars: StartBar = no_bars
 ) -> Projection | None:
-    """Second pass: energies, spectra and lines of all modes; None without velocities."""
+    """Second pass: energies, spectra and lines of all modes; None without velocities.
+
+    Raises
+    ------
+    DataError
+        If the time between frames is not known, or the run is too short for spectra.
+    """
     if not run.trajectory.has_velocities:
         return None
-    interval_ps = run.trajectory.interval_ps
-    if interval_ps is None:
-        raise DataError(
-            "the time between frames is not known, and spectra need it",
-            fix="give --timestep-fs, the time step of the simulation",
-        )
+    interval_ps = _interval_ps(run)
     with log.stage("second pass: projection"):
         projector = Projector(half_space(run.supercell), modes)
         stretches = run.trajectory.segments
         stride = default_stride(interval_ps, modes.omega.max() / THZ)
-        used_ps, wanted = stride * interval_ps, run.job.resolution_thz
-        if wanted is None:
-            longest = max(stop - start for start, stop in stretches) // stride
-            frames = default_segment(longest, used_ps, projector.n_series)
-        else:
-            frames = 2 * max(8, round(resolution_thz(2, used_ps) / wanted))
+        frames = _segment_frames(run, stride, projector.n_series)
         reduction = ModeReduction(
             EnergyReduction(projector, run.n_frames),
             WelchReduction(projector, frames, interval_ps, stretches, stride),
@@ -199,6 +216,41 @@ def project_run(
         lines = fit_lines(spectra, _harmonic_thz(modes))
         models = line_models(spectra, lines)
     return Projection(energies, spectra, lines, models)
+
+
+def _segment_frames(run: LoadedRun, stride: int, n_series: int) -> int:
+    """Frames used of one segment of the spectra: as asked for, or as the run allows."""
+    used_ps, wanted = stride * _interval_ps(run), run.job.resolution_thz
+    longest = max(stop - start for start, stop in run.trajectory.segments) // stride
+    if wanted is None:
+        frames = default_segment(longest, used_ps, n_series)
+        if frames < FEWEST_FRAMES:
+            raise DataError(
+                f"the run is too short for spectra: {longest} frames that count, where "
+                f"{2 * FEWEST_FRAMES} are the least",
+                why="frames were chosen, or a gap ends each stretch of the run early",
+                fix="run longer, or choose more frames",
+            )
+        return frames
+    frames = 2 * round(resolution_thz(2, used_ps) / wanted)
+    if not FEWEST_FRAMES <= frames <= longest:
+        finest, coarsest = (resolution_thz(n, used_ps) for n in (longest, FEWEST_FRAMES))
+        raise UsageError(
+            f"a resolution of {wanted:g} THz cannot be had from this run",
+            why=f"its longest stretch is {longest * used_ps:.4g} ps",
+            fix=f"give --resolution-thz between {finest:.2g} and {coarsest:.2g}",
+        )
+    return frames
+
+
+def _interval_ps(run: LoadedRun) -> float:
+    interval_ps = run.trajectory.interval_ps
+    if interval_ps is None:
+        raise DataError(
+            "the time between frames is not known, and spectra need it",
+            fix="give --timestep-fs, the time step of the simulation",
+        )
+    return interval_ps
 
 
 def _harmonic_thz(modes: Modes) -> Floats:

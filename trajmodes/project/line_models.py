@@ -10,8 +10,8 @@ from trajmodes.units import THZ
 
 __all__ = ["line_models"]
 
-_WIDTHS = 8.0
-"""Widths on both sides that a line is drawn over: the fitted range and as much again."""
+_WIDTHS = 4.0
+"""Widths, the resolution included, on both sides of a line: where it is fitted, it is drawn."""
 
 
 def line_models(spectra: PowerSpectra, lines: LineFits) -> Floats:

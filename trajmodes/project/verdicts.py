@@ -79,8 +79,9 @@ def _advise(verdict: Verdict, spectra: PowerSpectra, width: float, relative: flo
             wanted = segment_ps * max(floor / max(width, 1e-3 * resolution), 1.0)
             return (
                 f"narrower than {floor:.3g} THz, so it lives longer than"
-                f" {1.0 / (THZ * floor):.3g} ps; segments of about {wanted:.2g} ps and a run of"
-                f" {2.0 * wanted:.2g} ps would do (now segments of {segment_ps:.3g} ps)"
+                f" {1.0 / (THZ * floor):.3g} ps; --resolution-thz"
+                f" {resolution * segment_ps / wanted:.2g} and a run of {2.0 * wanted:.2g} ps"
+                f" would do (segments of {wanted:.2g} ps, now {segment_ps:.3g} ps)"
             )
         case Verdict.TOO_FEW:
             times = (relative / _LARGEST_RELATIVE_SEM) ** 2
@@ -91,7 +92,7 @@ def _advise(verdict: Verdict, spectra: PowerSpectra, width: float, relative: flo
         case Verdict.NO_LINE:
             return (
                 "several lines, or not the shape of a damped oscillator: look at the spectrum;"
-                " constants fitted at the temperature of the run separate the modes better"
+                " a larger supercell or a longer run may show which"
             )
         case Verdict.TOO_BROAD:
             return (

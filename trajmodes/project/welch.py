@@ -35,6 +35,8 @@ __all__ = ["Piece", "WelchReduction", "WelchSums", "default_segment", "default_s
 
 _LONGEST_PS = 200.0
 _PENDING_BYTES = 36 << 20
+_FEWEST_FRAMES = 16
+_USEFUL_FRAMES = 128
 _HEADROOM = 2.0
 """Nyquist frequency of the frames used, in highest harmonic frequencies: anharmonic wings and
 overtones reach beyond the harmonic bands, and what lies above Nyquist is folded back."""
@@ -63,9 +65,9 @@ def default_segment(n_frames: int, interval_ps: float, n_series: int) -> int:
     Half the run: three half-overlapping segments. Narrow lines are what a run is usually too
     short for, so resolution comes first; the stars of q supply the averages, the line model
     loses nothing by fine bins, and three windows use 85 % of what seven shorter ones would.
-    Capped by memory, for one segment of all amplitudes waits there (36 MiB), and at 200 ps,
-    finer than which (7 GHz) hardly any line asks for. Rounded down to an even product of small
-    primes, for the FFT.
+    Capped by memory, for one segment of all amplitudes waits there (36 MiB, or 128 frames if
+    they need more), and at 200 ps, finer than which (7 GHz) hardly any line asks for. Rounded
+    down to an even product of small primes, for the FFT; 16 frames at least.
 
     Parameters
     ----------
@@ -77,10 +79,9 @@ def default_segment(n_frames: int, interval_ps: float, n_series: int) -> int:
         Number of complex amplitudes, `Projector.n_series`.
     """
     bytes_per_frame = np.dtype(complex).itemsize * n_series
-    wanted = min(
-        n_frames // 2, _PENDING_BYTES // bytes_per_frame, int(_LONGEST_PS / interval_ps)
-    )
-    return 2 * int(scipy.fft.prev_fast_len(max(wanted // 2, 1), real=False))
+    held = max(_PENDING_BYTES // bytes_per_frame, _USEFUL_FRAMES)
+    wanted = max(min(n_frames // 2, held, int(_LONGEST_PS / interval_ps)), _FEWEST_FRAMES)
+    return 2 * int(scipy.fft.prev_fast_len(wanted // 2, real=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class WelchReduction:
     Raises
     ------
     DataError
-        If the segment length is odd or too short.
+        If the segment length is odd or too short, or no segment fits into the run.
     """
 
     projector: Projector
@@ -145,11 +146,18 @@ class WelchReduction:
     stride: int = 1
 
     def __post_init__(self) -> None:
-        if self.segment_frames % 2 or self.segment_frames < 16:
+        if self.segment_frames % 2 or self.segment_frames < _FEWEST_FRAMES:
             raise DataError(
                 f"a segment of {self.segment_frames} frames cannot be analysed",
                 why="segments start at half their length, and a line needs some points",
-                fix="give an even number of frames, at least 16; a run needs as many or more",
+                fix=f"give an even number of frames, at least {_FEWEST_FRAMES}",
+            )
+        if len(self.starts) == 0:
+            longest = max((stop - start for start, stop in self.stretches), default=0)
+            raise DataError(
+                f"the run is too short for spectra: no segment of {self.span} frames fits",
+                where=f"its longest uninterrupted stretch has {longest} frames",
+                fix="ask for a coarser resolution, or run longer",
             )
 
     @property
@@ -206,15 +214,11 @@ class WelchReduction:
         Raises
         ------
         DataError
-            If no segment fits into the run.
+            If frames are missing.
         """
         length = self.segment_frames
         if state.power is None:
-            raise DataError(
-                f"no segment of {length} frames fits into the run",
-                why=f"its uninterrupted stretches are {list(self.stretches)}",
-                fix="choose a shorter segment",
-            )
+            raise DataError(f"spectra: only the frames {state.start} to {state.stop} were read")
         counts = [len(starts) for starts in self._starts()]
         interval_ps = self.stride * self.interval_ps
         # Half for ½|Q̇|²; the window takes Σ w² out of it.

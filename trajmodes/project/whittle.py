@@ -135,6 +135,10 @@ def _summary(observed: Observed, theta: Floats, converged: Bools) -> Lines:
         product = jacobian_gnw[..., :size] @ jacobian_gnw[..., distance:].swapaxes(1, 2)
         symmetric = product if distance == 0 else product + product.swapaxes(1, 2)
         spread += correlation * symmetric
+    # A line that ran away from its spectrum has no finite information: it has not converged.
+    sound: Bools = np.all(np.isfinite(fisher + spread), axis=(1, 2))
+    converged = converged & sound
+    fisher = np.where(sound[:, None, None], fisher, np.eye(fisher.shape[1]))
     inverse = np.linalg.pinv(fisher, hermitian=True)
     covariance = inverse @ spread @ inverse / count[:, None, None]
     n_bins = observed.inside.sum(axis=1)

@@ -30,6 +30,8 @@ from trajmodes.readers.offsets import FileStamp, check_unchanged, stamp_file
 __all__ = ["TextSource", "open_source", "read_head"]
 
 _PIECE = 1 << 14
+_WRONG_SUMS = ("incorrect data check", "incorrect length check")
+"""What zlib says when all text has come, but is not that which was compressed."""
 _MAGIC = {
     "gzip": b"\x1f\x8b",
     "bzip2": b"BZh",
@@ -111,12 +113,16 @@ class TextSource:
                 raise DataError(f"{self.stamp.path} ends at byte {offset}, earlier than before")
             view, offset = view[count:], offset + count
 
-    def text(self, offset: int, size: int) -> str:
-        """Read some bytes at an offset as text, for headers and messages."""
+    def data(self, offset: int, size: int) -> bytes:
+        """Read some bytes at an offset."""
         buffer = np.empty(size, dtype=np.uint8)
         with self.reading() as descriptor:
             self.fill(descriptor, buffer, offset)
-        return buffer.tobytes().decode("utf-8", "replace")
+        return buffer.tobytes()
+
+    def text(self, offset: int, size: int) -> str:
+        """Read some bytes at an offset as text, for headers and messages."""
+        return self.data(offset, size).decode("utf-8", "replace")
 
     def line_at(self, offset: int) -> int:
         """Count lines up to a byte offset: the number of the line, from 1, that it lies in."""
@@ -219,16 +225,23 @@ def _decompress(stamp: FileStamp, method: str, spool: IO[bytes]) -> str:
     """Write all members of a file to the spool; what is wrong with them, or nothing."""
     with stamp.path.open("rb") as file:
         data = file.read(_PIECE)
-        decompressor = _decompressor(method, stamp.path)
+        decompressor, start = _decompressor(method, stamp.path), 0
         while data:
             offset = file.tell() - len(data)
             if decompressor.eof:
-                decompressor = _decompressor(method, stamp.path)
+                decompressor, start = _decompressor(method, stamp.path), spool.tell()
             try:
                 spool.write(decompressor.decompress(data))
             except _faults() as error:
+                if str(error).endswith(_WRONG_SUMS):
+                    # Nothing tells where in this member: only those before it are sound.
+                    spool.truncate(spool.seek(start))
+                    return (
+                        f"{method} data from byte {start} of the text on are damaged: {error}"
+                    )
                 reason = f"{method} data are damaged near byte {offset} of the file"
-                return f"{reason}, byte {spool.tell()} of the text: {error}"
+                unproved = "no checksum proves what comes before"
+                return f"{reason}, byte {spool.tell()} of the text: {error}; {unproved}"
             # Files may be several members one after the other, padded with zeros.
             data = decompressor.unused_data.lstrip(b"\0") if decompressor.eof else b""
             data = data or file.read(_PIECE)

@@ -115,7 +115,8 @@ def plain_decimal(address: int, start: int, stop: int) -> tuple[float, bool]:
     Parameters
     ----------
     address
-        Address of the text in memory; 16 bytes before the literal must be readable.
+        Address of the text in memory; 16 bytes before the literal must be readable, which
+        whoever calls must see to: there is no padding before a text.
     start
         Place of its first character.
     stop

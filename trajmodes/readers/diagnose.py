@@ -19,19 +19,24 @@ from trajmodes.readers.mending import dump_lines
 from trajmodes.readers.run_sample import RunSample, sample_run
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import half_space
-from trajmodes.units import THZ
+from trajmodes.units import DALTON, THZ
 
 __all__ = ["Diagnosis", "Figure", "Remark", "diagnose"]
 
 _STYLES = ("metal", "real", "electron", "si", "cgs", "micro", "nano")
 _RATIO = 3.0
 """Kinetic and virial temperature of a solid may differ by this factor, not by more."""
+_AGREE, _DISAGREE = 1.3, 1.8
+"""The two temperatures of an anharmonic crystal differ by a few per cent; a wrong element shows
+in the kinetic one, as its mass does."""
 _ENOUGH = 8
 """Sampled frames from which two temperatures may be compared."""
 _COARSE = 0.01
 """Rounding of coordinates as a part of the rms displacement that is worth a remark."""
-_BLOCK_BYTES = 32e6
-_BASE_BYTES = 400e6
+_BASE_BYTES, _BLOCK_BYTES, _WAITING_BYTES = 350e6, 3e6, 38e6
+"""Memory of the libraries, of a block of frames, of amplitudes that wait for a spectrum."""
+_BASE_SECONDS, _PASSES = 5.0, 3.0
+"""Time to start, draw and write; and of both passes, in times of reading and displacing."""
 
 
 class Figure(NamedTuple):
@@ -216,8 +221,12 @@ def _motion_figures(sample: RunSample) -> dict[str, Figure]:
 
 def _time_figures(trajectory: Trajectory, sample: RunSample) -> dict[str, Figure]:
     figures = {
-        "frames": Figure(trajectory.n_frames, "", f"in {len(trajectory.segments)} segments"),
-        "digits": Figure(trajectory.precision_digits, "", "of a coordinate, at most"),
+        "frames": Figure(trajectory.n_frames, "", _count(len(trajectory.segments))),
+        "digits": Figure(
+            trajectory.precision_digits,
+            "",
+            f"of a coordinate, at most; rounded by up to {trajectory.rounding:.0e} Å",
+        ),
     }
     if trajectory.interval_ps is not None:
         interval, stride = trajectory.interval_ps, _stride(trajectory)
@@ -235,6 +244,12 @@ def _time_figures(trajectory: Trajectory, sample: RunSample) -> dict[str, Figure
     return figures
 
 
+def _count(n_segments: int) -> str:
+    return (
+        "without a gap" if n_segments == 1 else f"in {n_segments} stretches, with gaps between"
+    )
+
+
 def _stride(trajectory: Trajectory) -> int:
     """Count the steps between neighbouring frames; 0 where there are none."""
     for start, stop in trajectory.segments:
@@ -246,11 +261,12 @@ def _stride(trajectory: Trajectory) -> int:
 def _size_figures(trajectory: Trajectory, match: Match, sample: RunSample) -> dict[str, Figure]:
     n_fields = 1 + trajectory.has_velocities + trajectory.has_forces
     n_workers = os.cpu_count() or 1
-    # Text and numbers of the blocks in flight, and one complex amplitude per mode and lag.
+    # Text and numbers of the blocks in flight; half the run as amplitudes of half the q.
     frame_bytes = 48.0 * n_fields * match.supercell.n_atoms
-    memory = _BASE_BYTES + 4.0 * n_workers * max(_BLOCK_BYTES, frame_bytes)
-    memory += 16.0 * 3 * match.supercell.n_atoms * min(trajectory.n_frames, 4096)
-    seconds = 2.0 * trajectory.n_frames * sample.seconds_per_frame / n_workers
+    memory = _BASE_BYTES + 6.0 * n_workers * max(_BLOCK_BYTES, frame_bytes)
+    memory += 2.0 * min(_WAITING_BYTES, 12.0 * match.supercell.n_atoms * trajectory.n_frames)
+    seconds = trajectory.n_frames * sample.seconds_per_frame / n_workers
+    seconds = _BASE_SECONDS + _PASSES * seconds
     total = int(match.supercell.n_cells)
     return {
         "q points": Figure(total, "", "commensurate with the supercell, ±q counted twice"),
@@ -286,25 +302,23 @@ def _field_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> l
         remarks.append(Remark("error", text, lines))
     if not trajectory.has_velocities:
         text = "no velocities: no kinetic energies and no spectra; constants can be fitted"
-        remarks.append(Remark("error", text, lines))
-    # Largest coordinate and its last digit
-    length = float(np.abs(match.box).max())
-    step = 10.0 ** (np.floor(np.log10(length)) + 1 - trajectory.precision_digits)
-    if step > _COARSE * sample.displacement_rms:
+        remarks.append(Remark("warning", text, lines))
+    rounding = trajectory.rounding
+    if rounding > _COARSE * sample.displacement_rms:
         text = (
-            f"coordinates are rounded to {step:.0e} Å, "
-            f"{step / sample.displacement_rms:.0%} of the rms displacement"
+            f"coordinates are rounded by up to {rounding:.0e} Å, "
+            f"{rounding / sample.displacement_rms:.0%} of the rms displacement"
         )
         remarks.append(Remark("warning", text, lines))
     return remarks
 
 
 def _told_by_reader(trajectory: Trajectory) -> list[Remark]:
-    """Pass notes of the reader on, but for missing fields: `_field_remarks` has these."""
+    """Pass notes of the reader on, but for fields and digits: `_field_remarks` has these."""
     remarks = []
     for note in trajectory.notes:
         text, _, fix = note.partition("; mend")
-        if "no velocities" not in text and "no forces" not in text:
+        if not any(words in text for words in ("no velocities", "no forces", "are rounded by")):
             remarks.append(Remark("warning", text, fix.lstrip(":, ")))
     return remarks
 
@@ -325,7 +339,7 @@ def _time_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> li
     if told is not None and not 0.6 < told / trajectory.interval_ps < 1.7:
         remarks.append(
             Remark(
-                "warning",
+                "error",
                 f"atoms move as if frames were {1e3 * told:.3g} fs apart, not "
                 f"{1e3 * trajectory.interval_ps:.3g} fs",
                 "check the time step and the unit of the velocities",
@@ -350,6 +364,18 @@ def _nyquist_remark(trajectory: Trajectory, match: Match, omega: float) -> Remar
     return Remark("error" if nyquist < 1.2 * bound else "warning", text, fix)
 
 
+def _temperatures_remark(match: Match, kinetic: float, virial: float) -> Remark:
+    ratio = kinetic / virial
+    both = f"velocities ({kinetic:.4g} K) and forces ({virial:.4g} K)"
+    if 1.0 / _AGREE < ratio < _AGREE:
+        return Remark("ok", f"{both} belong to one temperature", "")
+    masses_da = np.unique(match.supercell.crystal.masses / DALTON)
+    guess = ", ".join(f"{mass / ratio:.4g} Da instead of {mass:.4g}" for mass in masses_da)
+    fix = f"check elements and masses ({guess} would agree), and the units"
+    severe = not 1.0 / _DISAGREE < ratio < _DISAGREE
+    return Remark("error" if severe else "warning", f"{both} disagree", fix)
+
+
 def _physics_remarks(match: Match, sample: RunSample) -> list[Remark]:
     remarks = []
     (kinetic, sem), (virial, _) = _mean(sample.kinetic), _mean(sample.virial)
@@ -358,8 +384,7 @@ def _physics_remarks(match: Match, sample: RunSample) -> list[Remark]:
             text = "too few frames to prove the units by two temperatures"
             remarks.append(Remark("warning", text, "run longer"))
         else:
-            text = f"velocities ({kinetic:.4g} K) and forces ({virial:.4g} K) agree in unit"
-            remarks.append(Remark("ok", text, ""))
+            remarks.append(_temperatures_remark(match, kinetic, virial))
     if sample.kinetic is not None and len(sample.kinetic) >= 2 * _ENOUGH:
         half = len(sample.kinetic) // 2
         change = float(sample.kinetic[half:].mean() - sample.kinetic[:half].mean())

@@ -12,7 +12,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.readers.foreign_ase import open_ase, open_ase_traj
-from trajmodes.readers.foreign_frame import ForeignFrame, ForeignFrames
+from trajmodes.readers.foreign_frame import ForeignFrame, ForeignFrames, ForeignInfo
 from trajmodes.readers.foreign_mdanalysis import (
     known_to_mdanalysis,
     open_dcd,
@@ -59,6 +59,7 @@ class ForeignTrajectory:
     has_forces: bool
     n_bytes: int
     precision_digits: int
+    rounding: float
     notes: tuple[str, ...]
     sources: tuple[ForeignFrames, ...] = field(repr=False)
     """One for each file."""
@@ -156,10 +157,19 @@ def open_foreign(
         has_forces=fields["forces"],
         n_bytes=sum(Path(path).stat().st_size for path in paths),
         precision_digits=info.precision_digits,
+        rounding=_rounding(info, first),
         notes=info.notes,
         sources=sources,
         cell=None if cell is None else np.asarray(cell, dtype=float),
     )
+
+
+def _rounding(info: ForeignInfo, first: ForeignFrame) -> float:
+    """Half a unit in the last place of the largest positions, unit: Å."""
+    largest = float(np.abs(first.positions).max())
+    if info.rounding is not None or largest == 0.0:
+        return info.rounding or 0.0
+    return float(0.5 * 10.0 ** (np.floor(np.log10(largest)) + 1 - info.precision_digits))
 
 
 def _open_one(path: Path) -> ForeignFrames:
@@ -249,7 +259,7 @@ def _check(frame: ForeignFrame, first: ForeignFrame, where: str, *, given_cell: 
         raise UsageError(
             "the frame has no periodic cell",
             where=where,
-            fix="give the cell of the simulation box",
+            fix="give the box of the simulation: --box A,B,C in Å",
         )
     for name in ("positions", "velocities", "forces"):
         now, then = getattr(frame, name), getattr(first, name)

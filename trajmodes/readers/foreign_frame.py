@@ -42,6 +42,8 @@ class ForeignInfo:
     unit_style: str
     """Whose units the file is in."""
     notes: tuple[str, ...]
+    rounding: float | None = None
+    """Half a unit in the last place of a position, unit: Å; None where digits decide."""
 
 
 class ForeignFrames(Protocol):

@@ -101,7 +101,7 @@ def open_xdr(path: Path) -> _XdrFrames:
                 "XTC rounds positions, by default to 0.01 Å, and holds neither velocities nor "
                 "forces: write TRR with positions, velocities and forces"
             )
-            info = replace(info, precision_digits=4, notes=(note,))
+            info = replace(info, precision_digits=4, notes=(note,), rounding=0.005)
     return _XdrFrames(info, path, offsets)
 
 

@@ -9,13 +9,15 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
 from trajmodes.readers.lammps_columns import Layout
 from trajmodes.readers.lammps_dump import FramePlaces, parse_frames
+from trajmodes.readers.precision import Rounding, rounding_of
 from trajmodes.readers.scan import SKIP, Target
 
-__all__ = ["FirstFrame", "coordinate_digits", "look_at_atoms"]
+__all__ = ["FirstFrame", "coordinate_rounding", "look_at_atoms"]
 
 _SAMPLE_BYTES = 1 << 15
 _SYMBOL = re.compile(r"[A-Z][a-z]?")
 _MASS_OF_CARBON = (11.5, 13.5)
+_EXACT = float(1 << 53)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,10 @@ def _integers(values: Floats, name: str, places: FramePlaces) -> Ints:
     if len(odd):
         what = f"{values[odd[0]]:g} is not an integer"
         raise DataError(what, where=f"{_first(places)}, column {name}")
+    large = np.flatnonzero(np.abs(values) >= _EXACT)
+    if len(large):
+        what = f"{values[large[0]]:g} is larger than any {name} that LAMMPS writes"
+        raise DataError(what, where=f"{_first(places)}, column {name}")
     return values.astype(np.int64)
 
 
@@ -89,8 +95,10 @@ def _rows(places: FramePlaces, frame: int, most: int | None = None) -> list[list
     """Tokens of the complete rows of a frame, or of its first ones, within so many bytes."""
     source = places.sources[places.file[frame]]
     at, stop = int(places.body[frame]), int(places.stop[frame])
-    lines = source.text(at, min(stop - at, most or stop - at)).split("\n")
-    return [line.split() for line in lines[:-1] if line.strip()]
+    lines = source.data(at, min(stop - at, most or stop - at)).split(b"\n")
+    # Bytes are split where the kernels split them, text also at blanks of other alphabets.
+    rows = [line.split() for line in lines[:-1]]
+    return [[token.decode("utf-8", "replace") for token in row] for row in rows if row]
 
 
 def _credible(
@@ -110,8 +118,8 @@ def _credible(
     return tuple(symbols), ()
 
 
-def coordinate_digits(places: FramePlaces, layout: Layout) -> int:
-    """Most significant digits that a coordinate is written with, in a sample of the frames.
+def coordinate_rounding(places: FramePlaces, layout: Layout) -> Rounding:
+    """How the coordinates are rounded, in their own unit, by a sample of the frames.
 
     Parameters
     ----------
@@ -121,16 +129,11 @@ def coordinate_digits(places: FramePlaces, layout: Layout) -> int:
         Which columns are the coordinates.
     """
     n_frames = len(places.steps)
-    most = 0
+    literals: list[str] = []
     for frame in {0, n_frames // 2, n_frames - 1}:
         names = places.columns[places.header[frame]]
         wanted = [names.index(name) for name in layout.coordinates.names]
         for row in _rows(places, frame, _SAMPLE_BYTES):
             if len(row) == len(names):
-                most = max(most, *(_significant(row[column]) for column in wanted))
-    return most
-
-
-def _significant(token: str) -> int:
-    mantissa = token.lower().partition("e")[0]
-    return len(mantissa.lstrip("+-").replace(".", "").lstrip("0"))
+                literals += [row[column] for column in wanted]
+    return rounding_of(literals)

@@ -121,6 +121,7 @@ class LammpsDump:
     columns: tuple[str, ...]
     n_bytes: int
     precision_digits: int
+    rounding: float
     notes: tuple[str, ...]
     layout: Layout = field(repr=False)
     """What is read of every frame."""

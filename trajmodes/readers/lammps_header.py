@@ -8,7 +8,7 @@ from numba import njit
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.readers.decimals import UNDECIDED, WRONG, parse_decimal, parse_integer
-from trajmodes.readers.lines import line_end, skip_blanks, skip_lines, starts_with
+from trajmodes.readers.lines import line_end, skip_blanks, skip_lines, skip_spaces, starts_with
 from trajmodes.readers.rows import Bytes
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "NO_BOX",
     "NO_COUNT",
     "NO_ITEM",
+    "NO_ROWS",
     "NO_STEP",
     "N_REALS",
     "Entry",
@@ -47,7 +48,7 @@ class Entry(IntEnum):
     UNITS_AT = 8
     UNITS_SIZE = 9
     LAYOUT = 10
-    """Hash of the texts of columns and units."""
+    """Hash of the texts of the box's kind, of columns and of units."""
     DOUBT = 11
     """1 where a number of the header has to be rounded by Python's float."""
 
@@ -62,7 +63,7 @@ _HASH_START, _HASH_PRIME = 0x4BF29CE484222325, 0x100000001B3
 
 FOUND, MORE, FULL = 0, 1, 2
 NO_ITEM, BAD_NUMBER, NO_STEP, NO_COUNT, NO_BOX = 3, 4, 5, 6, 7
-COUNT_CHANGED, COUNT_ABSURD = 8, 9
+COUNT_CHANGED, COUNT_ABSURD, NO_ROWS = 8, 9, 10
 
 _WORDS = {
     name: np.frombuffer(name.encode(), dtype=np.uint8)
@@ -131,22 +132,24 @@ def _read_header(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tup
     """One header: (status, place of the first row, or of what is wrong)."""
     entry[:] = 0
     entry[_STEP] = entry[_ATOMS] = _UNSET
+    entry[_LAYOUT] = _HASH_START
     real[:] = np.nan
     while True:
         stop = line_end(text, at, n)
         if stop == n:
             # A first line that cannot become an item is refused before it is complete.
-            return (MORE if text[at] == _ITEM[0] else NO_ITEM), at
-        if not starts_with(text, at, n, _ITEM):
+            return (MORE if at == n or text[at] == _ITEM[0] else NO_ITEM), at
+        # Names end with their line: what follows on the next one is another line's business.
+        if not starts_with(text, at, stop, _ITEM):
             return NO_ITEM, at
-        if starts_with(text, at + 6, n, _ROWS):
+        if starts_with(text, at + 6, stop, _ROWS):
             break
-        status, at = _read_item(text, (at + 6, stop + 1, n), entry, real)
+        status, at = _read_item(text, (at + 6, stop, n), entry, real)
         if status != FOUND:
             return status, at
     entry[_COLUMNS_AT], entry[_COLUMNS_SIZE] = at + 11, stop - at - 11
     units = entry[_UNITS_AT]
-    entry[_LAYOUT] = _hashed(text, units, units + entry[_UNITS_SIZE], _HASH_START)
+    entry[_LAYOUT] = _hashed(text, units, units + entry[_UNITS_SIZE], entry[_LAYOUT])
     entry[_LAYOUT] = _hashed(text, at + 11, stop, entry[_LAYOUT])
     if entry[_STEP] == _UNSET:
         return NO_STEP, at
@@ -159,17 +162,22 @@ def _read_header(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tup
 def _read_item(
     text: Bytes, places: tuple[int, int, int], entry: Ints, real: Floats
 ) -> tuple[int, int]:
-    """One item, of which places has (name, first line below, end): (status, place behind)."""
-    key, at, n = places
-    if starts_with(text, key, n, _BOUNDS):
+    """One item, of which places has (name, its line's end, end): (status, place behind)."""
+    key, stop, n = places
+    at = stop + 1
+    if starts_with(text, key, stop, _BOUNDS):
+        entry[_LAYOUT] = _hashed(text, key, stop, entry[_LAYOUT])
         return _read_box(text, at, n, entry, real)
-    if starts_with(text, key, n, _TIME):
+    if starts_with(text, key, stop, _TIME):
         status, at, entry[_DOUBT] = _read_reals(text, at, n, real[:1], entry[_DOUBT])
-    elif starts_with(text, key, n, _TIMESTEP):
+    elif starts_with(text, key, stop, _TIMESTEP):
+        # The next frame's already: an unknown item would have swallowed all rows of this one.
+        if entry[_STEP] != _UNSET:
+            return NO_ROWS, key
         status, at, entry[_STEP] = _read_integer(text, at, n)
-    elif starts_with(text, key, n, _NUMBER):
+    elif starts_with(text, key, stop, _NUMBER):
         status, at, entry[_ATOMS] = _read_integer(text, at, n)
-    elif starts_with(text, key, n, _UNITS):
+    elif starts_with(text, key, stop, _UNITS):
         status, at = _read_units(text, at, n, entry)
     else:
         status, at = _skip_item(text, at, n)
@@ -202,9 +210,9 @@ def _read_integer(text: Bytes, at: int, n: int) -> tuple[int, int, int]:
     stop = line_end(text, at, n)
     if stop == n:
         return MORE, at, 0
-    at = skip_blanks(text, at, stop)
+    at = skip_spaces(text, at, stop)
     value, end, verdict = parse_integer(address, at)
-    if verdict == WRONG or skip_blanks(text, end, stop) != stop:
+    if verdict == WRONG or skip_spaces(text, end, stop) != stop:
         return BAD_NUMBER, at, 0
     return FOUND, stop + 1, value
 
@@ -217,7 +225,7 @@ def _read_reals(text: Bytes, at: int, n: int, out: Floats, doubt: int) -> tuple[
     if stop == n:
         return MORE, at, doubt
     for k in range(len(out)):
-        at = skip_blanks(text, at, stop)
+        at = skip_spaces(text, at, stop)
         if at == stop:
             return BAD_NUMBER, at, doubt
         out[k], end, verdict = parse_decimal(address, at)
@@ -225,7 +233,7 @@ def _read_reals(text: Bytes, at: int, n: int, out: Floats, doubt: int) -> tuple[
             return BAD_NUMBER, at, doubt
         doubt |= verdict == UNDECIDED
         at = end
-    if skip_blanks(text, at, stop) != stop:
+    if skip_spaces(text, at, stop) != stop:
         return BAD_NUMBER, at, doubt
     return FOUND, stop + 1, doubt
 

@@ -24,6 +24,7 @@ from trajmodes.readers.lammps_header import (
     NO_BOX,
     NO_COUNT,
     NO_ITEM,
+    NO_ROWS,
     NO_STEP,
     Entry,
     find_frames,
@@ -191,6 +192,7 @@ class _Walk:
             NO_STEP: "a header has no ITEM: TIMESTEP",
             NO_COUNT: "a header has no ITEM: NUMBER OF ATOMS",
             NO_BOX: "a header has no ITEM: BOX BOUNDS",
+            NO_ROWS: "another header follows before the ITEM: ATOMS of the last one",
             COUNT_CHANGED: f"the number of atoms changes from {first} to {atoms}",
             COUNT_ABSURD: f"a header announces {atoms} atoms, but {left} bytes follow",
         }[status]
@@ -217,8 +219,11 @@ def _wrong_row_count(source: TextSource, entry: Ints, frame: int) -> DataError:
             if stop >= 0:
                 break
             at, tail = at + len(part), text[-4:]
+    what = f"the frame announces {entry[Entry.ATOMS]} atoms, but {rows} rows follow"
+    if rows == entry[Entry.ATOMS]:
+        what = f"what follows on the {rows} rows of the frame is not the header of another"
     return DataError(
-        f"the frame announces {entry[Entry.ATOMS]} atoms, but {rows} rows follow",
+        what,
         where=f"{source.stamp.path}, frame {frame}, step {entry[Entry.STEP]}, "
         f"line {source.line_at(int(entry[Entry.BODY]))}",
         why="rows are missing or too many: a crash that a run was appended to, an edited file",
@@ -247,7 +252,7 @@ def _settle_doubts(source: TextSource, index: DumpIndex) -> None:
     """Read headers again with Python's float where a number was too close to call."""
     for t in np.flatnonzero(index.entries[:, Entry.DOUBT]):
         start, body = index.entries[t, [Entry.START, Entry.BODY]].tolist()
-        lines = source.text(start, body - start).splitlines()
+        lines = source.text(start, body - start).split("\n")
         for number, line in enumerate(lines):
             if line.startswith("ITEM: BOX BOUNDS"):
                 rows = [

@@ -11,20 +11,27 @@ import numpy.typing as npt
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, TrajmodesWarning, UnitsError, UsageError
 from trajmodes.readers.compressed import TextSource, open_source
-from trajmodes.readers.lammps_atoms import coordinate_digits, look_at_atoms
+from trajmodes.readers.lammps_atoms import coordinate_rounding, look_at_atoms
+from trajmodes.readers.lammps_box import boundary_notes, box_vectors, flat_box
 from trajmodes.readers.lammps_columns import Layout, choose_layout
 from trajmodes.readers.lammps_dump import FramePlaces, LammpsDump
 from trajmodes.readers.lammps_header import Entry
 from trajmodes.readers.lammps_index import DumpIndex, index_dump
 from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.readers.offsets import cached_index
+from trajmodes.readers.precision import COARSE
 from trajmodes.readers.timeline import common_interval, uniform_segments
 from trajmodes.readers.trajectory import ReadOptions
 from trajmodes.units import FEMTOSECOND
 
 __all__ = ["open_lammps_dump"]
 
-_LOW_PRECISION = 6
+_OF_DUMP_ATOM = {
+    ("id", "type", *coordinates, *images)
+    for coordinates in (("x", "y", "z"), ("xs", "ys", "zs"))
+    for images in ((), ("ix", "iy", "iz"))
+}
+"""Columns that `dump atom` writes, which knows no `format float`."""
 
 
 def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> LammpsDump:
@@ -55,7 +62,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> LammpsDump:
     kept, seams = _in_order(sources, file, entries[:, Entry.STEP], notes)
     file, entries, reals = file[kept], entries[kept], reals[kept]
 
-    columns, header, style = _headers(sources, file, entries, options)
+    columns, header, style, boundaries = _headers(sources, file, entries, options)
     factors = unit_factors(style, options.lj)
     places = FramePlaces(
         sources,
@@ -70,10 +77,20 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> LammpsDump:
         columns, trust_order=options.trust_order, where=str(sources[0].stamp.path)
     )
     atoms = look_at_atoms(places, int(entries[0, Entry.ATOMS]), layout)
-    cells, origins = _boxes(entries[:, Entry.BOX], reals[:, 1:] * factors.length)
-    times, segments = _timeline(places.steps, reals[:, 0] * factors.time, seams, options)
-    digits = coordinate_digits(places, layout)
-    notes += [*atoms.notes, *_advice(layout, columns, digits, segments)]
+    cells, origins = box_vectors(entries[:, Entry.BOX], reals[:, 1:] * factors.length)
+    flat = flat_box(cells)
+    if flat is not None:
+        raise DataError("the box has no volume", where=_frame(places, flat))
+    told = reals[:, 0] * factors.time
+    times, segments = _timeline(places, told, seams, options)
+    digits, half_unit = coordinate_rounding(places, layout)
+    longest = np.linalg.norm(cells[0], axis=1).max() if layout.coordinates.scaled else 0.0
+    rounding = half_unit * float(longest or factors.length)
+    notes += [*atoms.notes, *boundaries]
+    notes += [
+        *_precision_notes(columns[0], digits, rounding),
+        *_advice(layout, columns, segments),
+    ]
     return LammpsDump(
         paths=tuple(source.stamp.path for source in sources),
         n_frames=len(entries),
@@ -90,6 +107,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> LammpsDump:
         columns=columns[0],
         n_bytes=sum(source.stamp.size for source in sources),
         precision_digits=digits,
+        rounding=rounding,
         notes=tuple(notes),
         layout=layout,
         factors=factors,
@@ -169,18 +187,21 @@ def _in_order(
 
 def _headers(
     sources: tuple[TextSource, ...], file: Ints, entries: Ints, options: ReadOptions
-) -> tuple[tuple[tuple[str, ...], ...], Ints, str]:
-    """Different column lists, which of them each frame has, and the unit style."""
+) -> tuple[tuple[tuple[str, ...], ...], Ints, str, list[str]]:
+    """Different column lists, which of them each frame has, the unit style, and notes."""
     keys = np.stack([file, entries[:, Entry.LAYOUT]], axis=1)
     _, firsts, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     columns: list[tuple[str, ...]] = []
     which, styles = [], set()
+    notes: dict[str, None] = {}
     for t in firsts:
         entry = entries[t].tolist()
         source = sources[file[t]]
         names = source.text(entry[Entry.COLUMNS_AT], entry[Entry.COLUMNS_SIZE]).split()
         style = source.text(entry[Entry.UNITS_AT], entry[Entry.UNITS_SIZE]).strip()
         styles |= {style} - {""}
+        start = entry[Entry.START]
+        notes |= dict.fromkeys(boundary_notes(source.text(start, entry[Entry.BODY] - start)))
         if tuple(names) not in columns:
             columns.append(tuple(names))
         which.append(columns.index(tuple(names)))
@@ -190,7 +211,13 @@ def _headers(
     order = [first, *(k for k in range(len(columns)) if k != first)]
     header = np.argsort(order)[header]
     where = str(sources[0].stamp.path)
-    return tuple(columns[k] for k in order), header, _unit_style(styles, options.units, where)
+    style = _unit_style(styles, options.units, where)
+    return tuple(columns[k] for k in order), header, style, [*notes]
+
+
+def _frame(places: FramePlaces, frame: int) -> str:
+    path = places.sources[places.file[frame]].stamp.path
+    return f"{path}, frame {frame}, step {places.steps[frame]}"
 
 
 def _unit_style(styles: set[str], given: str | None, where: str) -> str:
@@ -209,42 +236,22 @@ def _unit_style(styles: set[str], given: str | None, where: str) -> str:
     return told or given or ""
 
 
-def _boxes(kinds: Ints, rows: Floats) -> tuple[Floats, Floats]:
-    """Box vectors as rows (t, 3, 3) and corners (t, 3) of all frames.
-
-    LAMMPS writes the bounding box of a restricted triclinic cell; the manual's page
-    "Triclinic simulation boxes" gives the way back.
-    """
-    cells, origins = np.zeros((len(kinds), 3, 3)), np.zeros((len(kinds), 3))
-    general = kinds == 4
-    abc = rows[general].reshape(-1, 3, 4)
-    cells[general], origins[general] = abc[:, :, :3], abc[:, :, 3]
-    for width in (2, 3):
-        some = kinds == width
-        bounds = rows[some, : 3 * width].reshape(-1, 3, width)
-        tilt = bounds[:, :, 2] if width == 3 else np.zeros((len(bounds), 3))
-        xy, xz, yz = tilt.T
-        low, high = bounds[:, :, 0].copy(), bounds[:, :, 1].copy()
-        shifts = np.stack([np.zeros_like(xy), xy, xz, xy + xz])
-        low[:, 0] -= shifts.min(axis=0)
-        high[:, 0] -= shifts.max(axis=0)
-        low[:, 1] -= np.minimum(0.0, yz)
-        high[:, 1] -= np.maximum(0.0, yz)
-        box = np.zeros((len(bounds), 3, 3))
-        box[:, [0, 1, 2], [0, 1, 2]] = high - low
-        box[:, 1, 0], box[:, 2, 0], box[:, 2, 1] = xy, xz, yz
-        cells[some], origins[some] = box, low
-    return cells, origins
-
-
 def _timeline(
-    steps: Ints, told: Floats, seams: list[int], options: ReadOptions
+    places: FramePlaces, told: Floats, seams: list[int], options: ReadOptions
 ) -> tuple[Floats | None, tuple[tuple[int, int], ...]]:
     """Find times in ps and segments, from ITEM: TIME where every frame has it."""
-    given = options.timestep_fs
+    steps, given = places.steps, options.timestep_fs
     computed = None if given is None else steps.astype(float) * (given * FEMTOSECOND)
     if not np.isfinite(told).all():
         return computed, uniform_segments(steps, seams)
+    back = np.flatnonzero(~(np.diff(told) > 0.0))
+    if len(back):
+        raise DataError(
+            "the time does not go on from the frame before",
+            where=_frame(places, int(back[0]) + 1),
+            why="the time was set back during the run, or the file is damaged",
+            fix="analyse the parts of the run each for itself",
+        )
     if computed is not None and len(steps) > 1:
         ratio = (told[-1] - told[0]) / (computed[-1] - computed[0])
         if not abs(ratio - 1.0) < 1e-3:
@@ -256,19 +263,29 @@ def _timeline(
     return told, uniform_segments(told, seams)
 
 
+def _precision_notes(columns: tuple[str, ...], digits: int, rounding: float) -> list[str]:
+    """Say so where coordinates are rounded by more than does no harm."""
+    if rounding <= COARSE:
+        return []
+    mend = "float %.10g"
+    if columns in _OF_DUMP_ATOM:
+        words = [
+            "%d" if name in {"id", "type", "ix", "iy", "iz"} else "%.10g" for name in columns
+        ]
+        mend = f'line "{" ".join(words)}"'
+    return [
+        f"coordinates are rounded by up to {rounding:.0e} Å, to {digits} significant digits; "
+        f"mend: dump_modify ID format {mend}"
+    ]
+
+
 def _advice(
     layout: Layout,
     columns: tuple[tuple[str, ...], ...],
-    digits: int,
     segments: tuple[tuple[int, int], ...],
 ) -> list[str]:
     """Write notes for the user, each with the line that mends it."""
     notes = []
-    if digits <= _LOW_PRECISION:
-        notes.append(
-            f"coordinates have {digits} significant digits only, 5e-4 Å at 150 Å; "
-            "mend: dump_modify ID format float %.10g"
-        )
     if not layout.coordinates.unwrapped:
         notes.append(
             "coordinates are folded into the box; "

@@ -8,7 +8,7 @@ from numba import njit
 from trajmodes.readers.rows import Bytes
 from trajmodes.readers.words import load_word
 
-__all__ = ["line_end", "skip_blanks", "skip_lines", "starts_with"]
+__all__ = ["line_end", "skip_blanks", "skip_lines", "skip_spaces", "starts_with"]
 
 _NEWLINES = np.uint64(0x0A0A0A0A0A0A0A0A)
 _LOW_SEVEN = np.uint64(0x7F7F7F7F7F7F7F7F)
@@ -69,7 +69,9 @@ def line_end(text: Bytes, at: int, n: int) -> int:
 
 @njit(nogil=True, cache=True)
 def skip_blanks(text: Bytes, at: int, n: int) -> int:
-    """Place of the next character that is not a blank or a line end, or n.
+    """Place of the next character that is not a blank, a line end or a zero, or n.
+
+    File systems leave zeros where a crash kept the text from being written.
 
     Parameters
     ----------
@@ -81,6 +83,24 @@ def skip_blanks(text: Bytes, at: int, n: int) -> int:
         Where the text stops.
     """
     while at < n and text[at] <= 32:
+        at += 1
+    return at
+
+
+@njit(nogil=True, cache=True)
+def skip_spaces(text: Bytes, at: int, n: int) -> int:
+    """Place of the next character that is not a space as C has them, or n.
+
+    Parameters
+    ----------
+    text
+        The text.
+    at
+        Where to start.
+    n
+        Where the text stops.
+    """
+    while at < n and (text[at] == 32 or 9 <= text[at] <= 13):
         at += 1
     return at
 

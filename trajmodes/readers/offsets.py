@@ -27,7 +27,7 @@ __all__ = ["FileStamp", "cached_index", "check_unchanged", "stamp_file"]
 
 Index = dict[str, npt.NDArray[Any]]
 
-_VERSION = 1
+_VERSION = 2
 _SAMPLE = 1 << 16
 
 
@@ -148,7 +148,7 @@ def _load(place: Path, identity: str) -> Index | None:
             if str(archive["identity"]) != identity:
                 return None
             return {name: archive[name] for name in archive.files if name != "identity"}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
         return None
 
 

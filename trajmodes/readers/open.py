@@ -66,6 +66,8 @@ def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact onl
         raise UsageError("no trajectory file is given")
     if format is not None and format not in _FORMATS:
         raise UsageError(f"format '{format}' is not one of {', '.join(_FORMATS)}")
+    if timestep_fs is not None and not 0.0 < timestep_fs < np.inf:
+        raise UsageError(f"a time step of {timestep_fs:g} fs is given, which is not positive")
     options = ReadOptions(units, timestep_fs, lj, strict, allow_partial, trust_order)
     kind = format or _recognise(files[0])
     box = None if cell is None else np.asarray(cell, dtype=float)

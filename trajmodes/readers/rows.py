@@ -113,9 +113,15 @@ def _place_of(ids: Ints, wanted: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def _is_space(byte: Any) -> Any:
+    """Whether a byte is a space as C has them, and as `tokens` has them."""
+    return byte == 32 or 9 <= byte <= 13
+
+
+@njit(nogil=True, cache=True)
 def _skip_blanks(address: int, at: int) -> int:
     byte = load_byte(address + at)
-    while byte in (32, 9):
+    while _is_space(byte) and byte != 10:
         at += 1
         byte = load_byte(address + at)
     return at
@@ -136,7 +142,7 @@ def _parse_row(address: int, plan: Ints, work: Work) -> tuple[int, int, int, int
     for column in range(len(plan)):
         at = _skip_blanks(address, at)
         state[COLUMN], state[AT] = column, at
-        if load_byte(address + at) < 32:
+        if load_byte(address + at) == 10:
             return SHORT_ROW, atom, kind, held
         code, verdict = plan[column], DECIDED
         if code >= 0:
@@ -149,12 +155,11 @@ def _parse_row(address: int, plan: Ints, work: Work) -> tuple[int, int, int, int
             value, at, verdict = parse_integer(address, at)
             atom = value if code == ID else atom
             kind = value if code == TYPE else kind
-        while code == SKIP and load_byte(address + at) > 32:
+        while code == SKIP and not _is_space(load_byte(address + at)):
             at += 1
-        if verdict == WRONG or load_byte(address + at) > 32:
+        if verdict == WRONG or not _is_space(load_byte(address + at)):
             return NOT_A_NUMBER, atom, kind, held
     at = _skip_blanks(address, at)
-    at += load_byte(address + at) == 13
     state[COLUMN], state[AT] = len(plan), at
     if load_byte(address + at) != 10:
         return LONG_ROW, atom, kind, held
@@ -237,7 +242,7 @@ def _plain_skip(view: tuple[int, int, int, int], edges: Ints) -> bool:
     address, n_rows, edge, width = view
     empty = 0
     for row in range(n_rows):
-        empty += load_byte(address + edges[row * width + edge]) <= 32
+        empty += _is_space(load_byte(address + edges[row * width + edge]))
     return empty == 0
 
 

@@ -45,6 +45,7 @@ __all__ = [
 
 _PENDING = 256
 _EDGES = 2048
+_SPACES = frozenset(b" \t\n\v\f\r")
 
 
 class TextFault(Exception):  # noqa: N818 - a DataError once the file is named
@@ -56,7 +57,10 @@ class TextFault(Exception):  # noqa: N818 - a DataError once the file is named
 
 
 def padded(size: int) -> Bytes:
-    """Buffer for a text of some bytes, with the newlines behind it that the kernels rely on."""
+    """Buffer for a text of some bytes, with the newlines behind it that the kernels rely on.
+
+    Nothing is needed before it: rows in its first `tokens.BLOCK` bytes are read with care.
+    """
     buffer = np.empty(size + PADDING, dtype=np.uint8)
     buffer[size:] = 10
     return buffer
@@ -122,17 +126,18 @@ def token_at(text: Bytes, at: int) -> str:
     start = at
     while start > 0 and text[start - 1] > 32 and at - start < 40:
         start -= 1
-    line = text[start : start + 40].tobytes().decode("utf-8", "replace").split()
-    return line[0] if line else ""
+    line = text[start : start + 40].tobytes().split()
+    # Bytes that cannot be shown, such as zeros, are written as escapes.
+    return repr(line[0].decode("utf-8", "replace"))[1:-1] if line else ""
 
 
 def _place_of_token(text: Bytes, at: int, column: int) -> int:
     """Place of a column's token in the row that starts at a place."""
     for _ in range(column + 1):
-        while text[at] <= 32:
+        while text[at] in _SPACES:
             at += 1
         start = at
-        while text[at] > 32:
+        while text[at] not in _SPACES:
             at += 1
     return start
 

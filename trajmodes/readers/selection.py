@@ -35,6 +35,7 @@ class _Selection:
     unwrapped: bool
     n_bytes: int
     precision_digits: int
+    rounding: float
     notes: tuple[str, ...]
 
     def read(self, start: int, stop: int) -> FrameBlock:
@@ -95,5 +96,6 @@ def select_frames(trajectory: Trajectory, start: int, stop: int | None) -> Traje
         unwrapped=trajectory.unwrapped,
         n_bytes=trajectory.n_bytes * (end - start) // n_frames,
         precision_digits=trajectory.precision_digits,
+        rounding=trajectory.rounding,
         notes=trajectory.notes,
     )

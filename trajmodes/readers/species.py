@@ -80,7 +80,8 @@ def told_species(trajectory: Trajectory, type_map: Mapping[int, str] | None = No
     if trajectory.masses is None:
         raise UsageError(
             "nothing in the trajectory tells the elements",
-            fix="give a cell file or a type_map, or write elements: dump_modify ID element …",
+            fix="name the elements of types 1, 2, … (--species Ga,N), or give a cell file, "
+            "or write them: dump_modify ID element Ga N",
         )
     kinds, kind = np.unique(np.round(trajectory.masses / DALTON, 3), return_inverse=True)
     standard = ase.data.atomic_masses[1:]

@@ -26,14 +26,14 @@ def find_edges(address: int, at: int, stop: int, edges: Ints) -> int:
     """Places where tokens begin and end, and of newlines that do not end one.
 
     A row of c tokens, the last of them followed by its newline at once, has exactly 2c edges,
-    of which the last is the newline. Any other arrangement of blanks has more.
+    of which the last is the newline. Any other arrangement of spaces has more.
 
     Parameters
     ----------
     address
         Address of the text in memory.
     at
-        Where to start; the byte before it counts as a blank.
+        Where to start; the byte before it counts as a space.
     stop
         Where to stop, give or take a block.
     edges

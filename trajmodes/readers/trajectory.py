@@ -127,6 +127,11 @@ class Trajectory(Protocol):
         ...
 
     @property
+    def rounding(self) -> float:
+        """By how much the largest coordinates may be rounded, unit: Å; 0 if not at all."""
+        ...
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Warnings for the user, each with the line that mends it."""
         ...

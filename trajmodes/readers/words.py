@@ -47,9 +47,20 @@ def _high_half(builder: Any, first: Any, second: Any) -> Any:
     return builder.trunc(builder.lshr(product, ir.Constant(_WIDE, 64)), _WORD)
 
 
-def _mask(builder: Any, address: Any, comparison: str, byte: int) -> Any:
-    block = ir.Constant(_TEXT, [byte] * _BLOCK)
-    bits = builder.icmp_unsigned(comparison, _load(builder, address, _TEXT), block)
+def _bytes(value: int) -> Any:
+    return ir.Constant(_TEXT, [value] * _BLOCK)
+
+
+def _solids(builder: Any, address: Any) -> Any:
+    text = _load(builder, address, _TEXT)
+    # 9 to 13 are 0 to 4 here, and all else is more.
+    control = builder.icmp_unsigned(">", builder.sub(text, _bytes(9)), _bytes(4))
+    bits = builder.and_(control, builder.icmp_unsigned("!=", text, _bytes(32)))
+    return builder.bitcast(bits, _WORD)
+
+
+def _newlines(builder: Any, address: Any) -> Any:
+    bits = builder.icmp_unsigned("==", _load(builder, address, _TEXT), _bytes(10))
     return builder.bitcast(bits, _WORD)
 
 
@@ -85,12 +96,9 @@ as_double = _compiled(
 )
 """The double that has these bits."""
 
-solids = _compiled(
-    types.uint64, (types.int64,), lambda builder, address: _mask(builder, address, ">", 32)
-)
-"""Bit k is set where byte k of the 64 at an address is above a blank: part of a token."""
+solids = _compiled(types.uint64, (types.int64,), _solids)
+"""Bit k is set where byte k of the 64 at an address is no space as C has them, but part of a
+token: also a zero, or any other byte that only damage brings into a text."""
 
-newlines = _compiled(
-    types.uint64, (types.int64,), lambda builder, address: _mask(builder, address, "==", 10)
-)
+newlines = _compiled(types.uint64, (types.int64,), _newlines)
 """Bit k is set where byte k of the 64 at an address is a newline."""

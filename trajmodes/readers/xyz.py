@@ -11,14 +11,10 @@ from trajmodes.errors import DataError, TrajmodesWarning, UsageError
 from trajmodes.readers.compressed import TextSource, open_source
 from trajmodes.readers.lammps_units import UnitFactors
 from trajmodes.readers.offsets import cached_index
+from trajmodes.readers.precision import COARSE, Rounding, rounding_of
 from trajmodes.readers.scan import ID, SKIP, TYPE
 from trajmodes.readers.trajectory import ReadOptions
-from trajmodes.readers.xyz_atoms import (
-    AtomTable,
-    coordinate_digits,
-    describe_atoms,
-    refuse_wrong_style,
-)
+from trajmodes.readers.xyz_atoms import AtomTable, describe_atoms, refuse_wrong_style
 from trajmodes.readers.xyz_comment import parse_properties
 from trajmodes.readers.xyz_dialect import Fields, choose_fields, choose_units, recognise_program
 from trajmodes.readers.xyz_first import FirstFrame, read_first_frame
@@ -29,7 +25,6 @@ from trajmodes.units import DALTON
 
 __all__ = ["open_xyz"]
 
-_LOW_PRECISION = 6
 _SAMPLE_BYTES = 1 << 14
 _SAMPLE_ROWS = 64
 
@@ -77,8 +72,12 @@ def open_xyz(
         XyzFile(source, _plans(index), first.ids, atoms.row_types)
         for source, first, index in zip(sources, firsts, indices, strict=True)
     )
-    digits = _digits(sources[-1], indices[-1], firsts[-1])
-    notes += [*_notes(firsts[0], program, digits, options), *atoms.notes, *timeline.notes]
+    digits, half_unit = _rounding(sources[-1], indices[-1], firsts[-1])
+    rounding = half_unit * factors.length
+    notes += _notes(firsts[0], program, options)
+    if rounding > COARSE:
+        notes.append(_precision_note(firsts[0], program, digits, rounding))
+    notes += [*atoms.notes, *timeline.notes]
     cells = np.concatenate([index["cells"] for index in indices])[timeline.kept]
     places = _places(indices)[timeline.kept]
     fields = firsts[0].fields
@@ -101,6 +100,7 @@ def open_xyz(
         unwrapped=fields.unwrapped,
         n_bytes=sum(source.stamp.size for source in sources),
         precision_digits=digits,
+        rounding=rounding,
         notes=tuple(notes),
         files=files,
         places=places,
@@ -146,16 +146,11 @@ def _units(first: FirstFrame, options: ReadOptions) -> tuple[str, UnitFactors]:
     return choose_units(options.units, _program(first), first.fields.velocity_name, options.lj)
 
 
-def _notes(first: FirstFrame, program: str, digits: int, options: ReadOptions) -> list[str]:
+def _notes(first: FirstFrame, program: str, options: ReadOptions) -> list[str]:
     """Collect notes for the user, each with what mends it."""
     notes = []
     if program == "lammps" and options.units is None:
         notes.append("extended XYZ names no unit style: metal is taken; mend: --units STYLE")
-    if digits <= _LOW_PRECISION:
-        notes.append(
-            f"coordinates have {digits} significant digits only, 5e-4 Å at 150 Å; mend, in "
-            'LAMMPS: dump_modify ID format line "%s %.10g %.10g %.10g …"'
-        )
     if first.fields.ignored:
         others = ", ".join(first.fields.ignored)
         notes.append(f"forces are read from {first.fields.force_name}, not from {others}")
@@ -164,16 +159,26 @@ def _notes(first: FirstFrame, program: str, digits: int, options: ReadOptions) -
     return notes
 
 
-def _digits(source: TextSource, index: Index, first: FirstFrame) -> int:
-    """Digits of the coordinates of a late frame: an early one may be a perfect lattice."""
+def _precision_note(first: FirstFrame, program: str, digits: int, rounding: float) -> str:
+    mend = "write positions with ten digits"
+    if program == "lammps":
+        # Styles xyz and extxyz know no `format float`, and want a format for each column.
+        mend = f'dump_modify ID format line "%s{" %.10g" * (first.fields.n_columns - 1)}"'
+    return (
+        f"coordinates are rounded by up to {rounding:.0e} Å, to {digits} significant digits; "
+        f"mend: {mend}"
+    )
+
+
+def _rounding(source: TextSource, index: Index, first: FirstFrame) -> Rounding:
+    """How coordinates of a late frame are rounded, too: an early one may be a lattice."""
     start, stop = int(index["starts"][-1]), int(index["stops"][-1])
-    text = np.empty(min(stop - start, _SAMPLE_BYTES), dtype=np.uint8)
-    with source.reading() as descriptor:
-        source.fill(descriptor, text, start)
-    lines = text.tobytes().decode("utf-8", "replace").split("\n")[:-1]
-    fields = choose_fields(parse_properties(str(index["layouts"][index["layout"][-1]])))
-    early = coordinate_digits(first.rows[:_SAMPLE_ROWS], first.fields)
-    return max(early, coordinate_digits([line.split() for line in lines], fields))
+    lines = source.text(start, min(stop - start, _SAMPLE_BYTES)).split("\n")[:-1]
+    late = choose_fields(parse_properties(str(index["layouts"][index["layout"][-1]]))).position
+    early = first.fields.position
+    literals = [text for row in first.rows[:_SAMPLE_ROWS] for text in row[early : early + 3]]
+    literals += [text for line in lines for text in line.split()[late : late + 3]]
+    return rounding_of(literals)
 
 
 def _refuse_other_atoms(source: TextSource, first: FirstFrame, leader: FirstFrame) -> None:
@@ -240,7 +245,7 @@ def _with_cell(cells: Floats, cell: Floats | None, where: str) -> Floats:
             f"frame {int(np.argmax(missing))} has no cell",
             where=where,
             why="plain XYZ holds none, and its comment sets no Lattice",
-            fix="give the cell of the simulation box, or write extended XYZ",
+            fix="give the box of the simulation, --box A,B,C in Å, or write extended XYZ",
         )
     if cell is not None:
         cells[missing] = np.asarray(cell, dtype=float)

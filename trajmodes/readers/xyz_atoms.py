@@ -1,7 +1,6 @@
 """What the first frame of an XYZ file tells of the atoms, which holds for all frames."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +9,13 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.lammps_units import UnitFactors, unit_factors
 from trajmodes.readers.xyz_comment import parse_integer, parse_real
-from trajmodes.readers.xyz_dialect import Fields
 from trajmodes.readers.xyz_first import FirstFrame
 from trajmodes.units import BOLTZMANN, DALTON
 
-__all__ = ["AtomTable", "coordinate_digits", "describe_atoms", "refuse_wrong_style"]
+__all__ = ["AtomTable", "describe_atoms", "refuse_wrong_style"]
 
 _SYMBOL = re.compile(r"[A-Z][a-z]?")
-_DIGITS = re.compile(r"[+-]?0*\.?0*(\d*)\.?(\d*)")
+_TYPE = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> AtomTab
         names = first.column(fields.species)
         if all(_SYMBOL.fullmatch(name) for name in set(names)):
             species = names
-        elif types is None and all(name.isdigit() for name in set(names)):
+        elif types is None and all(_TYPE.fullmatch(name) for name in set(names)):
             types = np.array([int(name) for name in names], dtype=np.int64)
             notes.append("the species are numbers: they are taken as types, not as elements")
         else:
@@ -149,13 +147,6 @@ def _odd_masses(masses: Floats, species: tuple[str, ...] | None) -> list[str]:
     ]
 
 
-def coordinate_digits(rows: Sequence[Sequence[str]], fields: Fields) -> int:
-    """Most digits of a coordinate among some rows of tokens, leading zeros not counted."""
-    tokens = [text for row in rows for text in row[fields.position : fields.position + 3]]
-    found = [_DIGITS.match(text) for text in tokens]
-    return max((len(match[1]) + len(match[2]) for match in found if match), default=0)
-
-
 def refuse_wrong_style(
     first: FirstFrame, style: str, factors: UnitFactors, atoms: AtomTable, where: str
 ) -> None:
@@ -185,10 +176,15 @@ def refuse_wrong_style(
     masses = _standard_masses(atoms.species) if masses is None else masses
     if column is None or masses is None or style == "lj" or len(masses) < 2:
         return
-    told = parse_real(first.values.get("temperature", "0"), "Temperature")
+    try:
+        told = parse_real(first.values.get("temperature", "0"), "Temperature")
+    except DataError as error:
+        raise DataError(error.what, where=f"{where}, frame 0") from error
     velocities = _reals(first, column, 3, "a velocity", where)
     freedom = (3 * len(masses) - 3) * BOLTZMANN
-    squared = float(np.sum(masses[:, None] * velocities**2)) / freedom
+    # Absurd numbers may overflow, and then agree with no temperature.
+    with np.errstate(over="ignore"):
+        squared = float(np.sum(masses[:, None] * velocities**2)) / freedom
 
     def agrees(velocity: float) -> bool:
         return bool(told / 3.0 < squared * velocity**2 < told * 3.0)

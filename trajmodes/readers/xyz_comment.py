@@ -42,8 +42,14 @@ _EXTENDED = re.compile(r"""(?:^|[\s"'])(?:lattice|properties)["']?\s*=""", re.IG
 _LAMMPS_PLAIN = re.compile(r"\s*Atoms\. Timestep: (\d+)(?: Time: (\S+))?\s*")
 _ESCAPED = re.compile(r"\\(.)")
 _SEPARATORS = re.compile(r"[\s,{}\[\]]+")
-_REAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?")
-_INTEGER = re.compile(r"[+-]?\d+")
+_REAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eEdD][+-]?[0-9]+)?")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+
+_MOST_DIGITS = 18
+"""Characters of an integer; more may not fit into 64 bits."""
+
+_LONGEST = 1 << 17
+"""Characters of a comment; the patterns above take 200 bytes of memory for each of them."""
 
 PLAIN_PROPERTIES = "species:S:1:pos:R:3"
 """What a frame without ``Properties`` holds."""
@@ -64,8 +70,13 @@ def parse_comment(line: str) -> dict[str, str]:
     ------
     DataError
         If a line that sets the cell or the columns has a quote or bracket left open, or sets
-        one of them twice. The place says only the column.
+        one of them twice, or is absurdly long. The place says only the column.
     """
+    if len(line) > _LONGEST:
+        raise DataError(
+            f"the comment has {len(line)} characters",
+            why="this is not an XYZ file, or it is damaged",
+        )
     plain = _LAMMPS_PLAIN.fullmatch(line)
     if plain:
         return {
@@ -122,7 +133,7 @@ def parse_real(text: str, name: str) -> float:
 
 
 def parse_integer(text: str, name: str) -> int:
-    """One integer.
+    """One integer of up to 18 digits.
 
     Raises
     ------
@@ -131,6 +142,8 @@ def parse_integer(text: str, name: str) -> int:
     """
     if _INTEGER.fullmatch(text) is None:
         raise DataError(f"{name} is not an integer: {text[:40]!r}")
+    if len(text) > _MOST_DIGITS:
+        raise DataError(f"{name} is absurdly large: {text[:40]!r}")
     return int(text)
 
 
@@ -146,7 +159,10 @@ def parse_lattice(text: str) -> Floats:
     if len(words) != 9:
         raise DataError(f"Lattice has {len(words)} numbers where 9 are expected: {text[:60]!r}")
     cell = np.array([parse_real(word, "a number of Lattice") for word in words]).reshape(3, 3)
-    if np.linalg.det(cell) == 0.0:
+    # Absurd numbers may overflow: then there is no volume to speak of either.
+    with np.errstate(all="ignore"):
+        volume = np.linalg.det(cell)
+    if volume == 0.0 or not isfinite(volume):
         raise DataError(f"the vectors of Lattice span no volume: {text[:60]!r}")
     return cell
 

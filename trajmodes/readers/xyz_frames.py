@@ -115,8 +115,10 @@ def _check_row(text: Bytes, at: int, row: int, expected: Expected) -> int:
 @njit(nogil=True, cache=True)
 def _read_count(text: Bytes, at: int, expected: Expected) -> tuple[int, int]:
     """Read the number of atoms, and whether it is what it must be; −1 for a blank line."""
-    first = _token(text, at, 0)
-    if text[first] < 32:
+    first = at
+    while text[first] != 10 and (text[first] == 32 or 9 <= text[first] <= 13):
+        first += 1
+    if text[first] == 10:
         return -1, MORE
     count, after, verdict = parse_integer(text.ctypes.data, first)
     if verdict != DECIDED or text[_token(text, after, 0)] > 32:

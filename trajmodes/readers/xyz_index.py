@@ -15,6 +15,7 @@ from trajmodes.readers.scan import Bytes, padded
 from trajmodes.readers.xyz_comment import (
     PLAIN_PROPERTIES,
     parse_comment,
+    parse_integer,
     parse_lattice,
     parse_properties,
     parse_real,
@@ -40,6 +41,7 @@ Index = dict[str, npt.NDArray[Any]]
 
 _CHUNK = 1 << 22
 _CAPACITY = 1024
+_LARGEST_STEP = float(1 << 53)
 
 
 class _Table:
@@ -123,9 +125,12 @@ class _Table:
 
 
 def _step_and_time(values: Mapping[str, str]) -> tuple[float, float]:
-    step = values.get("timestep", values.get("step", ""))
+    text = values.get("timestep", values.get("step", ""))
     time = parse_real(values["time"], "time") if "time" in values else nan
-    return float(int(step)) if step.isdecimal() else nan, time
+    step = float(parse_integer(text, "the step")) if text.isdecimal() else nan
+    if step >= _LARGEST_STEP:
+        raise DataError(f"the step is absurdly large: {text}")
+    return step, time
 
 
 def _offer(properties: str) -> tuple[bool | str, ...]:

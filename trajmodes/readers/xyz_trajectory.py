@@ -53,6 +53,7 @@ class XyzTrajectory:
     unwrapped: bool
     n_bytes: int
     precision_digits: int
+    rounding: float
     notes: tuple[str, ...]
     files: tuple[XyzFile, ...] = field(repr=False)
     places: Ints = field(repr=False)

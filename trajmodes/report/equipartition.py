@@ -23,9 +23,11 @@ class Equipartition(NamedTuple):
     """By how many error bars."""
 
     @property
-    def holds(self) -> bool:
-        """Whether the deviations are no larger than chance makes them once in a thousand."""
-        return self.probability > 1e-3
+    def verdict(self) -> str:
+        """Say holds, is doubtful (p < 0.05) or is violated (p < 0.001)."""
+        if self.probability < 1e-3:
+            return "is violated"
+        return "is doubtful" if self.probability < 0.05 else "holds"
 
 
 def equipartition_of(dataset: xr.Dataset) -> Equipartition | None:

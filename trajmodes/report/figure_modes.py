@@ -188,9 +188,8 @@ def draw_temperatures(dataset: xr.Dataset) -> Figure:
     _deviations(side, (value - mean) / np.where(sem > 0.0, sem, np.nan))
     test = equipartition_of(dataset)
     if test is not None:
-        verdict = "holds" if test.holds else "is violated"
         axes.set_title(
-            f"Equipartition {verdict}: χ² = {test.chi_squared:.0f} for {test.freedom}, "
+            f"Equipartition {test.verdict}: χ² = {test.chi_squared:.0f} for {test.freedom}, "
             f"p = {test.probability:.2g}"
         )
     panel_letter(axes, "a")

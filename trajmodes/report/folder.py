@@ -20,6 +20,7 @@ __all__ = ["ResultsFolder", "Writer", "open_folder", "write_files"]
 
 _LOCK = ".trajmodes.lock"
 _STAGING = ".trajmodes.staging"
+_CONTENTS = ".trajmodes.files"
 
 
 class Writer(NamedTuple):
@@ -57,6 +58,7 @@ def open_folder(directory: str | Path) -> Iterator[ResultsFolder]:
         If the folder cannot be made or written to.
     """
     root = Path(directory)
+    is_new = not root.exists()
     try:
         root.mkdir(parents=True, exist_ok=True)
         handle = _lock(root / _LOCK)
@@ -69,6 +71,10 @@ def open_folder(directory: str | Path) -> Iterator[ResultsFolder]:
         with suppress(OSError):
             (root / _LOCK).unlink()
         os.close(handle)
+        if is_new:
+            # Nothing was written: leave no empty folder behind.
+            with suppress(OSError):
+                root.rmdir()
 
 
 def _lock(path: Path) -> int:
@@ -171,6 +177,8 @@ def _sign(handle: int) -> None:
 def write_files(folder: ResultsFolder, writers: Mapping[str, Writer]) -> dict[str, str]:
     """Write files beside their places first, and move them there once all are whole.
 
+    Files that an earlier run wrote and this one does not are removed: results do not mix.
+
     Parameters
     ----------
     folder
@@ -207,11 +215,24 @@ def write_files(folder: ResultsFolder, writers: Mapping[str, Writer]) -> dict[st
             current = target
             target.parent.mkdir(parents=True, exist_ok=True)
             (staging / name).replace(target)
+        current = folder.path / _CONTENTS
+        _forget_others(current, list(writers))
     except OSError as error:
         raise storage_error(current, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return {name: writer.text for name, writer in writers.items()}
+
+
+def _forget_others(contents: Path, names: list[str]) -> None:
+    """Remove what an earlier run wrote and this one did not, and note what there is now."""
+    try:
+        earlier = json.loads(contents.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        earlier = []
+    for name in set(map(str, earlier)) - set(names):
+        _inside(contents.parent, name).unlink(missing_ok=True)
+    contents.write_text(json.dumps(names), encoding="utf-8")
 
 
 def _check_way(target: Path) -> None:
@@ -226,7 +247,7 @@ def _inside(root: Path, name: str) -> Path:
     """Place of a file, which must lie in the folder whatever links lead there."""
     home = root.resolve()
     target = (home / name).resolve()
-    reserved = {_LOCK, _STAGING}
+    reserved = {_LOCK, _STAGING, _CONTENTS}
     if target == home or not target.is_relative_to(home) or Path(name).parts[0] in reserved:
         raise UsageError(
             f"the output name {name!r} leads out of the results folder",

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from rich.console import Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from trajmodes.arrays import Ints
 from trajmodes.data import Verdict
 from trajmodes.report.equipartition import equipartition_of
 from trajmodes.report.results import Finding, Results
@@ -39,7 +41,7 @@ class CheckVerdict(NamedTuple):
 def render(
     results: Results | xr.Dataset,
     *,
-    rows: int | None = 16,
+    rows: int | None = 30,
     files: Mapping[str, str] | None = None,
 ) -> Group:
     """Tell what was run and what came out.
@@ -84,7 +86,7 @@ def _texts(dataset: xr.Dataset, name: str) -> list[str]:
 
 
 def _files(files: Mapping[str, str]) -> list[Text]:
-    beside = [name for name in files if name.startswith("figures/") and name.endswith(".csv")]
+    beside = [name for name in files if Path(name).match("figures/*.csv")]
     lines = [Text(f"{name}: {text}") for name, text in files.items() if name not in beside]
     return lines + [Text("figures/*.csv: the data of each figure")] * bool(beside)
 
@@ -102,6 +104,7 @@ def _overview(dataset: xr.Dataset) -> Table:
     for name, text in (
         ("Run", _run(dataset)),
         ("Crystal", _crystal(dataset)),
+        ("Cell", _cell(dataset)),
         ("Supercell", _supercell(dataset)),
         ("Temperature", _temperature(dataset)),
         ("Fit", _fit(dataset)),
@@ -129,6 +132,11 @@ def _crystal(dataset: xr.Dataset) -> str:
     volume = abs(float(np.linalg.det(dataset["cell"].values)))
     sites = sum(counts.values())
     return f"{formula}, {sites} site{'s' * (sites > 1)} in {volume:.2f} Å³"
+
+
+def _cell(dataset: xr.Dataset) -> str:
+    rows = [", ".join(f"{x + 0.0:.5g}" for x in row) for row in dataset["cell"].values]
+    return f"({') ('.join(rows)}) Å; q are reduced in its reciprocal"
 
 
 def _supercell(dataset: xr.Dataset) -> str:
@@ -174,11 +182,11 @@ def _equipartition(dataset: xr.Dataset) -> str:
     if test is None:
         return ""
     told = f"χ² = {test.chi_squared:.1f} for {test.freedom}, p = {test.probability:.2g}"
-    if test.holds:
+    if test.verdict == "holds":
         return f"holds: {told}"
     return (
-        f"VIOLATED: {told}; farthest is set {test.farthest}, {test.farthest_sigma:+.1f} error "
-        "bars; see figures/temperatures.png"
+        f"{test.verdict.removeprefix('is ').upper()}: {told}; farthest is set {test.farthest}, "
+        f"{test.farthest_sigma:+.1f} error bars; see figures/temperatures.png"
     )
 
 
@@ -193,9 +201,8 @@ def _modes(dataset: xr.Dataset, rows: int | None) -> Table:
     n_sets = dataset.sizes["set"]
     freq = dataset["freq_harmonic_thz"].values
     count = n_sets if rows is None else min(rows, n_sets)
-    shown = np.argsort(freq, kind="stable")[
-        np.linspace(0, n_sets - 1, count).round().astype(int)
-    ]
+    shown = _chosen(dataset, count)
+    shown = shown[np.argsort(freq[shown], kind="stable")]
     hidden = f"; {n_sets - count} more sets in modes.csv" if count < n_sets else ""
     table = Table(
         box=None,
@@ -212,6 +219,19 @@ def _modes(dataset: xr.Dataset, rows: int | None) -> Table:
     for g in shown.tolist():
         table.add_row(*_row(dataset.isel(set=g)))
     return table
+
+
+def _chosen(dataset: xr.Dataset, count: int) -> Ints:
+    """Choose sets to list: resolved ones first, spread evenly over the frequencies."""
+    order = np.argsort(dataset["freq_harmonic_thz"].values, kind="stable")
+    resolved = np.zeros(len(order), dtype=bool)
+    if "resolved" in dataset:
+        resolved = dataset["resolved"].values[order].astype(bool)
+    chosen: list[Ints] = []
+    for group in (order[resolved], order[~resolved]):
+        room = min(count - sum(map(len, chosen)), len(group))
+        chosen.append(group[np.linspace(0, len(group) - 1, room).round().astype(int)])
+    return np.concatenate(chosen)
 
 
 _COLUMNS = (
@@ -259,24 +279,28 @@ def _imaginary(dataset: xr.Dataset) -> list[Text]:
         if "freq_harmonic_thz_sem" not in dataset:
             lines.append(Text(f"{place}: f² = {square:.3g} THz², error unknown"))
             continue
-        # f is the root of what was estimated: the error of f² is 2|f| times that of f.
-        sem = 2.0 * abs(float(freq[g])) * float(dataset["freq_harmonic_thz_sem"].values[g])
+        # f is the root of what was estimated, with error δ: that of f is min(δ/2|f|, √δ).
+        root_sem = float(dataset["freq_harmonic_thz_sem"].values[g])
+        sem = max(2.0 * abs(float(freq[g])) * root_sem, root_sem**2)
         means = "zero within its error" if -square < 2.0 * sem else "the crystal is unstable"
         lines.append(Text(f"{place}: f² = {plus_minus(square, sem)} THz², {means}"))
     return lines
 
 
 def _unresolved(dataset: xr.Dataset) -> list[Text]:
-    """Each reason once, with how many sets it holds for and the advice given most often."""
+    """Each reason once, with how many sets it holds for and what would help."""
     if "verdict" not in dataset:
         return []
     verdicts, advice = _texts(dataset, "verdict"), _texts(dataset, "advice")
     lines = []
     for verdict in dict.fromkeys(v for v in verdicts if v != Verdict.RESOLVED):
-        told = [advice[g] for g, v in enumerate(verdicts) if v == verdict]
-        text, _ = Counter(told).most_common(1)[0]
+        sets = [g for g, v in enumerate(verdicts) if v == verdict]
         reason = verdict.removeprefix("not resolved: ")
-        count = "1 set" if len(told) == 1 else f"{len(told)} sets"
+        if len({advice[g] for g in sets}) == 1:
+            text = advice[sets[0]]
+        else:
+            text = f"set {sets[0]}, for one, is {advice[sets[0]]}; for the others see modes.csv"
+        count = "1 set" if len(sets) == 1 else f"{len(sets)} sets"
         lines.append(Text(f"{count}, {reason}{f': {text}' if text else ''}"))
     return lines
 

@@ -1,5 +1,7 @@
 """Settings: the same from the command line and from a file; wrong ones are refused."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,7 +30,10 @@ def test_a_job_survives_its_own_text(tmp_path_factory, job):
     path = folder / "job.toml"
     path.write_text(toml_text(job), encoding="utf-8")
     again = read_job(path)
-    assert again.trajectory == tuple(str(folder / name) for name in job.trajectory)
+    # The text asks for the same files wherever it lies: its paths are absolute.
+    assert again.trajectory == tuple(str(Path(name).absolute()) for name in job.trajectory)
+    assert again.cell == (None if job.cell is None else str(Path(job.cell).absolute()))
+    assert again.output == str(Path(job.output).absolute())
     same = ("timestep_fs", "cutoff", "frames", "species", "strict", "workers")
     assert [getattr(again, name) for name in same] == [getattr(job, name) for name in same]
 

@@ -3,7 +3,7 @@ import pytest
 
 from trajmodes.fit.normal_equations import normal_equations
 from trajmodes.fit.solve import solve
-from trajmodes.fit.uncertainty import convergence, jackknife
+from trajmodes.fit.uncertainty import Jackknife, _longest_needed, convergence, jackknife
 from trajmodes.symmetry import pair_orbits, space_group, symmetry_basis
 
 
@@ -39,6 +39,24 @@ def test_blocks_are_joined_until_the_error_levels_off(system):
     errors = jackknife(equations, solve(equations))
     assert errors.n_blocks < 32
     assert errors.inefficiency == pytest.approx(3.0, rel=0.35)
+
+
+@pytest.mark.parametrize(
+    ("seen", "n_blocks", "levelled"),
+    [
+        ((1.0, 1.02, 0.97), 32, True),
+        ((2.4, 2.35, 2.52, 2.75), 4, False),  # a false plateau first
+        ((1.0, 1.5, 1.9, 1.85), 8, True),
+        ((1.0, 1.5, 1.9), 8, False),
+        ((1.3,), 32, False),
+    ],
+)
+def test_a_plateau_is_believed_only_if_nothing_grows_later(seen, n_blocks, levelled):
+    levels = [
+        Jackknife(np.zeros((32 >> k, 31)), 10.0, x, levelled=True) for k, x in enumerate(seen)
+    ]
+    chosen = _longest_needed(levels, 31)
+    assert (chosen.n_blocks, chosen.levelled) == (n_blocks, levelled)
 
 
 def test_too_few_blocks_give_no_error(system):

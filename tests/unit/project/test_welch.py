@@ -116,8 +116,10 @@ def test_missing_frames_are_noticed(projector: Projector) -> None:
 def test_what_cannot_be_done_is_refused(projector: Projector, space: HalfSpace) -> None:
     with pytest.raises(DataError, match="65 frames cannot be analysed"):
         WelchReduction(projector, 65, INTERVAL, ((0, 100),))
-    short = _reduction(projector, (0, 63))
-    with pytest.raises(DataError, match="no segment of 64 frames fits"):
+    with pytest.raises(DataError, match=r"no segment of 64 frames fits .* has 63 frames"):
+        _reduction(projector, (0, 40), (40, 103))
+    short = _reduction(projector, (0, 64))
+    with pytest.raises(DataError, match="only the frames 0 to 63 were read"):
         short.finalize(short.sums(_amplitudes(projector, 63)))
     block = MotionBlock(0, np.zeros((3, space.supercell.n_atoms, 3)), None, None)
     with pytest.raises(DataError, match="spectra need velocities"):
@@ -155,3 +157,7 @@ def test_default_segment() -> None:
     assert default_segment(2_000_000, 5e-3, 10) == 40_000
     assert default_segment(1001, 5e-3, 10) == 500
     assert default_segment(20_002, 5e-3, 792) % 2 == 0
+    # Short runs, large crystals and rare frames still have segments that can be analysed.
+    assert default_segment(20, 5e-3, 10) == 16
+    assert default_segment(10_000, 5e-3, 150_000) == 128
+    assert default_segment(10_000, 50.0, 10) == 16

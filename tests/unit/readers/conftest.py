@@ -30,6 +30,7 @@ class MemoryRun:
     columns: tuple[str, ...] = ("id", "xu", "yu", "zu")
     unwrapped: bool = True
     precision_digits: int = 10
+    rounding: float = 5e-9
     notes: tuple[str, ...] = ()
     paths: tuple[Path, ...] = (Path("memory"),)
     n_bytes: int = 1000

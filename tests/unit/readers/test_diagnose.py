@@ -132,9 +132,14 @@ def test_wrong_time_step_is_seen_in_the_motion(run, found):
 
 
 def test_rounding_is_weighed_against_the_motion(run, found):
-    """8 Å in 4 digits: 0.001 Å, while atoms move by 0.08 Å."""
-    told = remark(diagnose(replace(run, precision_digits=4), found), "are rounded to")
-    assert told.text.startswith("coordinates are rounded to 1e-03 Å, 2%")
+    """Up to 0.001 Å, while atoms move by 0.06 Å; half of that is below a hundredth."""
+    coarse = replace(run, rounding=1e-3, notes=("coordinates are rounded by up to 1e-03 Å",))
+    diagnosis = diagnose(coarse, found)
+    told = remark(diagnosis, "are rounded by")
+    assert told.text.startswith("coordinates are rounded by up to 1e-03 Å, 2%")
+    assert diagnosis.figures["digits"].text.endswith("rounded by up to 1e-03 Å")
+    fine = diagnose(replace(run, rounding=5e-4), found)
+    assert {one.severity for one in fine.verdict} == {"ok"}
     assert "format float %.10g" in told.fix
 
 

@@ -22,12 +22,12 @@ def test_chi_squared_by_hand():
     assert test.freedom == 3
     assert test.probability == pytest.approx(chi2.sf(14, 3))
     assert (test.farthest, test.farthest_sigma) == (3, pytest.approx(3.0))
-    assert test.holds
+    assert test.verdict == "is doubtful"  # p = 0.003
 
 
 def test_one_hot_mode_is_found():
     test = equipartition_of(temperatures([300, 300, 200, 300], [10, 10, 10, 10]))
-    assert not test.holds
+    assert test.verdict == "is violated"
     assert test.farthest == 2
     assert test.farthest_sigma == pytest.approx(-10.0)
 

@@ -35,15 +35,38 @@ def broken(error):
     return Writer("breaks", write)
 
 
+def paths_of(folder):
+    """What a user sees: the list of own files is hidden."""
+    return [p for p in folder.rglob("*") if p.is_file() and p.name != ".trajmodes.files"]
+
+
 def files_of(folder):
-    return {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
+    return {str(p.relative_to(folder)): p.read_text() for p in paths_of(folder)}
+
+
+def test_files_that_only_an_earlier_run_wrote_are_removed_and_no_others(tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    with open_folder(tmp_path) as folder:
+        write_files(folder, {"a": text("1"), "sub/b": text("1")})
+    with open_folder(tmp_path) as folder:
+        write_files(folder, {"a": text("2")})
+    assert files_of(tmp_path) == {"mine.txt": "keep", "a": "2"}
+
+
+def test_a_folder_that_nothing_was_written_to_is_not_left_behind(tmp_path):
+    with open_folder(tmp_path / "new"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with open_folder(tmp_path):
+        pass
+    assert tmp_path.exists()
 
 
 def test_everything_a_run_gave(results, tmp_path):
     extra = {"log.txt": text("a log")}
     with open_folder(tmp_path / "deep" / "results") as folder:
         written = write_results(results, folder, extra)
-    found = {str(p.relative_to(folder.path)) for p in folder.path.rglob("*") if p.is_file()}
+    found = {str(p.relative_to(folder.path)) for p in paths_of(folder.path)}
     assert found == set(written)
     assert {"results.nc", "log.txt", "tables/modes.csv", "figures/bands.png"} <= found
     assert all(written.values())

@@ -74,14 +74,18 @@ def test_what_would_resolve_is_told_once(results):
 
 
 @pytest.mark.parametrize(
-    ("omega_sem", "told"),
-    [(0.6, "f² = -0.12 ± 0.20 THz², zero within its error"), (0.15, "the crystal is unstable")],
+    ("square", "square_sem", "told"),
+    [
+        (-0.12, 0.20, "f² = -0.12 ± 0.20 THz², zero within its error"),
+        (-0.12, 0.05, "f² = -0.120 ± 0.050 THz², the crystal is unstable"),
+        (-0.001, 0.20, "f² = -0.00 ± 0.20 THz², zero within its error"),
+    ],
 )
-def test_an_imaginary_mode_and_its_significance(results, omega_sem, told):
-    freq = -np.sqrt(0.12)
+def test_an_imaginary_mode_and_its_significance(results, square, square_sem, told):
+    freq = -np.sqrt(-square)
     modes = results.modes
     first = modes.sets == 0
-    sem = 0.20 / (2 * abs(freq)) * omega_sem / 0.6
+    sem = min(square_sem / (2 * abs(freq)), np.sqrt(square_sem))
     changed = replace(
         modes,
         omega=np.where(first, 2 * np.pi * freq, modes.omega),
@@ -124,10 +128,12 @@ def test_many_inputs_are_not_all_named(results):
     assert "run.0 (1 kB), run.1 (1 kB), run.2 (1 kB), and 6 more files" in text
 
 
-def test_files_are_listed_and_their_data_in_one_line(results):
-    files = {"results.nc": "all results", "figures/a.png": "a picture", "figures/a.csv": "data"}
+@pytest.mark.parametrize("folder", ["", "out/", "/tmp/out/"])
+def test_files_are_listed_and_their_data_in_one_line(results, folder):
+    names = {"results.nc": "all results", "figures/a.png": "a picture", "figures/a.csv": "data"}
+    files = {f"{folder}{name}": text for name, text in names.items()}
     text = printed(render(results, files=files))
-    assert "results.nc: all results" in text
+    assert f"{folder}results.nc: all results" in text
     assert "figures/*.csv: the data of each figure" in text
     assert "figures/a.csv" not in text
 
