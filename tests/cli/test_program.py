@@ -135,6 +135,48 @@ def test_wrong_units_are_refused_with_the_likely_ones():
     assert "units metal" in result.stderr
 
 
+def test_a_wrong_time_step_stops_the_run(tmp_path):
+    words = [word if word != "2" else "4" for word in COPPER]
+    result = call("run", DATA / "copper.lammpstrj.xz", *words, "--output", tmp_path / "out")
+    assert result.exit_code == 3
+    assert "check the time step" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("units", [["--units", "metal"], []])
+def test_a_wrong_element_stops_the_run(tmp_path, units):
+    cell = tmp_path / "POSCAR"
+    cell.write_text((DATA / "copper.POSCAR").read_text().replace("Cu", "Pb"))
+    words = ["--cell", cell, "--timestep-fs", "2", *units]
+    result = call("run", DATA / "copper.lammpstrj.xz", *words, "--output", tmp_path / "out")
+    assert result.exit_code in (2, 3)
+    assert "elements" in result.stderr
+
+
+def test_units_are_not_the_answer_to_a_wrong_cell(tmp_path):
+    cell = tmp_path / "POSCAR"
+    cell.write_text((DATA / "copper.POSCAR").read_text().replace("1.8275", "1.99"))
+    words = ["--cell", cell, "--timestep-fs", "2"]
+    result = call("check", DATA / "copper.lammpstrj.xz", *words)
+    assert result.exit_code == 3
+    assert "lengths differ" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--frames", "0:100"], "too short for spectra"),
+        (["--resolution-thz", "100"], "cannot be had from this run"),
+        (["--resolution-thz", "1e-4"], "cannot be had from this run"),
+    ],
+)
+def test_a_resolution_that_the_run_does_not_have_is_refused(tmp_path, more, words):
+    output = ["--output", tmp_path / "out"]
+    result = call("run", DATA / "copper.lammpstrj.xz", *COPPER, *more, *output)
+    assert result.exit_code in (2, 3)
+    assert words in result.stderr
+
+
 def test_frames_can_be_chosen():
     result = call("check", DATA / "copper.lammpstrj.xz", *COPPER, "--frames", "1000:1200")
     assert result.exit_code == 0, result.output

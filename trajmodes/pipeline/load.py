@@ -188,31 +188,30 @@ def _prove_units(job: Job, paths: list[Path], missing: UnitsError) -> LoadedRun:
     displaced atoms: no two styles pass both.
     """
     proved: dict[str, LoadedRun] = {}
-    reasons: dict[str, DataError] = {}
+    refused: dict[str, DataError] = {}
+    doubt = ""
     for style in PROVABLE_UNITS:
         try:
             run = _match(job, paths, style)
         except DataError as error:
-            reasons[style] = error
+            refused[style] = error
             continue
         kinetic, virial = run.diagnosis.sample.kinetic, run.diagnosis.sample.virial
         if kinetic is None or virial is None:
-            raise UnitsError(
-                missing.what,
-                where=missing.where,
-                why="and only a run with velocities and forces could prove them",
-                fix=missing.fix,
-            ) from None
+            doubt = "only a run with velocities and forces can prove them"
+            continue
+        told = f"velocities ({kinetic.mean():.0f} K) and forces ({virial.mean():.0f} K)"
         if 1.0 / PROOF < kinetic.mean() / virial.mean() < PROOF:
             note = (
                 f"the file does not name its units; they are {style}, the only ones in which "
-                f"the box fits the crystal and velocities ({kinetic.mean():.0f} K) and forces "
-                f"({virial.mean():.0f} K) belong to one temperature"
+                f"the box fits the crystal and {told} belong to one temperature"
             )
             proved[style] = replace(run, notes=(note, *run.notes))
-    if not proved and isinstance(reasons.get("metal"), DataError) and len(reasons) > 1:
-        # In no units at all does the run fit the crystal: that is what is wrong.
-        raise reasons["metal"]
-    if len(proved) != 1:
-        raise missing
-    return next(iter(proved.values()))
+        else:
+            doubt = f"in {style} units {told} disagree; elements of the cell file may be wrong"
+    if len(proved) == 1:
+        return next(iter(proved.values()))
+    if not proved and not doubt:
+        # The run fits the crystal in no units at all: that is what is wrong.
+        raise refused["metal"]
+    raise UnitsError(missing.what, where=missing.where, why=doubt, fix=missing.fix)

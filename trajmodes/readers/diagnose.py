@@ -141,8 +141,8 @@ def _check_units(trajectory: Trajectory, sample: RunSample) -> None:
         else "velocities or forces are in another unit, of other atoms, or of the other sign",
         fix=f"give units {likely.split()[-1]}"
         if likely.startswith("units")
-        else "check the "
-        "units of the run, and that its positions, velocities and forces are of one step",
+        else "check the elements and masses, the units, and that positions, velocities and "
+        "forces are of one step",
     )
 
 
