@@ -19,9 +19,13 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.project.oscillator import expected_power
+from trajmodes.project.window import resolution_thz
+from trajmodes.units import THZ
 
 __all__ = ["Lines", "Observed", "fit_whittle"]
 
+_NARROWEST = 1e-3
+"""Least width that is tried, in resolutions."""
 _MOST_STEPS = 60
 _NEIGHBOURS = (1.0, 4.0 / 9.0, 1.0 / 36.0)
 
@@ -71,12 +75,16 @@ def fit_whittle(observed: Observed, start: Floats) -> Lines:
         (g, n) first guess.
     """
     theta, damping = start.copy(), np.full(len(start), 1e-3)
+    resolution = resolution_thz(observed.segment_frames, observed.interval_ps)
+    narrowest = np.log(_NARROWEST * resolution * THZ)
     cost, score, fisher = _likelihood(observed, theta)
     converged = np.zeros(len(start), dtype=bool)
     for _ in range(_MOST_STEPS):
         stiff = fisher * (1.0 + damping[:, None, None] * np.eye(theta.shape[1]))
         step = np.linalg.solve(stiff, score[..., None])[..., 0]
         step /= np.maximum(1.0, np.abs(step) / _longest_step(theta)).max(axis=1)[:, None]
+        # A line without width would run to ln γ = −∞; far below the resolution all look alike.
+        step[:, 2] = np.maximum(step[:, 2], np.minimum(narrowest - theta[:, 2], 0.0))
         converged = np.einsum("gm,gmn,gn->g", step, fisher, step) < 1e-6
         if converged.all():
             break

@@ -24,6 +24,11 @@ from trajmodes.report.wording import plus_minus
 __all__ = ["draw_linewidths", "draw_temperatures", "linewidths_data", "temperatures_data"]
 
 
+_HANN_WIDTH = 1.4405826
+"""Full width at half maximum that a segment gives to a line of no width, in units of one over
+its length: that of the power response of the Hann window."""
+
+
 def draw_linewidths(dataset: xr.Dataset) -> Figure:
     """Draw linewidth and lifetime of every set; what is not resolved is shown as a limit.
 
@@ -69,7 +74,7 @@ def _show_from(axes: Axes, dataset: xr.Dataset, name: str, limit: float | None) 
 
 def _width_limit(dataset: xr.Dataset) -> float:
     """Twice the resolution in THz: the narrowest line that counts as resolved."""
-    return 2.0 / float(dataset["segment_frames"] * dataset["interval_ps"])
+    return 2.0 * _HANN_WIDTH / float(dataset["segment_frames"] * dataset["interval_ps"])
 
 
 def _measured(axes: Axes, dataset: xr.Dataset, name: str, shown: Bools) -> None:

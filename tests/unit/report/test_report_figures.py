@@ -122,7 +122,7 @@ def test_linewidths_are_all_there(dataset, plates):
     assert bars.lines[0].get_ydata() == pytest.approx(dataset["linewidth_thz"].values[resolved])
     narrow = (dataset["verdict"].values == str(Verdict.TOO_NARROW)).sum()
     limits = points[f"limit, narrower than resolved ({narrow})"]
-    assert limits.get_ydata() == pytest.approx(np.full(narrow, 2 * 0.05))
+    assert limits.get_ydata() == pytest.approx(np.full(narrow, 2 * 1.4405826 * 0.05))
 
 
 def test_temperature_figure_tells_the_test(plates):
