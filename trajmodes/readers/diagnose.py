@@ -1,13 +1,13 @@
 """Everything about a run that decides whether results can be trusted, before the work is done.
 
-Figures come from a sample of frames; remarks say what follows from them, and what mends it.
+Figures come from a sample of frames; `remarks` says what follows from them.
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,24 +15,18 @@ from trajmodes.arrays import Floats, freeze
 from trajmodes.errors import DataError
 from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.readers.match import Match
-from trajmodes.readers.mending import dump_lines
-from trajmodes.readers.run_sample import RunSample, sample_run
+from trajmodes.readers.remarks import Remark, remarks_on
+from trajmodes.readers.run_sample import ENOUGH, RunSample, mean_and_error, sample_run
+from trajmodes.readers.timeline import common_stride
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import half_space
-from trajmodes.units import DALTON, THZ
+from trajmodes.units import THZ
 
-__all__ = ["Diagnosis", "Figure", "Remark", "diagnose"]
+__all__ = ["Diagnosis", "Figure", "diagnose"]
 
 _STYLES = ("metal", "real", "electron", "si", "cgs", "micro", "nano")
 _RATIO = 3.0
 """Kinetic and virial temperature of a solid may differ by this factor, not by more."""
-_AGREE, _DISAGREE = 1.3, 1.8
-"""The two temperatures of an anharmonic crystal differ by a few per cent; a wrong element shows
-in the kinetic one, as its mass does."""
-_ENOUGH = 8
-"""Sampled frames from which two temperatures may be compared."""
-_COARSE = 0.01
-"""Rounding of coordinates as a part of the rms displacement that is worth a remark."""
 _BASE_BYTES, _BLOCK_BYTES, _WAITING_BYTES = 350e6, 3e6, 38e6
 """Memory of the libraries, of a block of frames, of amplitudes that wait for a spectrum."""
 _BASE_SECONDS, _PASSES = 5.0, 3.0
@@ -47,15 +41,6 @@ class Figure(NamedTuple):
     unit: str
     text: str
     """What it means, in a few words."""
-
-
-class Remark(NamedTuple):
-    """What follows from the figures."""
-
-    severity: Literal["error", "warning", "ok"]
-    text: str
-    fix: str
-    """What to do about it; empty if nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,29 +91,15 @@ def diagnose(trajectory: Trajectory, match: Match) -> Diagnosis:
         **_time_figures(trajectory, sample),
         **_size_figures(trajectory, match, sample),
     }
-    remarks = (
-        *(Remark("warning", note, "") for note in match.notes),
-        *_told_by_reader(trajectory),
-        *_match_remarks(match),
-        *_field_remarks(trajectory, match, sample),
-        *_time_remarks(trajectory, match, sample),
-        *_physics_remarks(match, sample),
+    return Diagnosis(
+        figures, remarks_on(trajectory, match, sample), space.qpoints, space.weights, sample
     )
-    return Diagnosis(figures, remarks, space.qpoints, space.weights, sample)
-
-
-def _mean(values: Floats | None) -> tuple[float, float]:
-    """Mean and standard error of sampled values."""
-    if values is None:
-        return float("nan"), float("nan")
-    sem = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    return float(values.mean()), float(sem)
 
 
 def _check_units(trajectory: Trajectory, sample: RunSample) -> None:
     """Refuse where the two temperatures cannot belong to one run."""
-    (kinetic, _), (virial, _) = _mean(sample.kinetic), _mean(sample.virial)
-    if not np.isfinite([kinetic, virial]).all() or len(sample.frames) < _ENOUGH:
+    (kinetic, _), (virial, _) = mean_and_error(sample.kinetic), mean_and_error(sample.virial)
+    if not np.isfinite([kinetic, virial]).all() or len(sample.frames) < ENOUGH:
         return
     if virial > 0.0 and 1.0 / _RATIO < kinetic / virial < _RATIO:
         return
@@ -193,7 +164,10 @@ def _match_figures(match: Match) -> dict[str, Figure]:
 
 
 def _motion_figures(sample: RunSample) -> dict[str, Figure]:
-    (kinetic, kinetic_sem), (virial, virial_sem) = _mean(sample.kinetic), _mean(sample.virial)
+    (kinetic, kinetic_sem), (virial, virial_sem) = (
+        mean_and_error(sample.kinetic),
+        mean_and_error(sample.virial),
+    )
     speed = "" if sample.drift_speed is None else f", at most {sample.drift_speed:.1e} Å/ps"
     figures = {
         "drift": Figure(sample.drift, "Å", f"largest, of the centre of mass{speed}"),
@@ -229,7 +203,10 @@ def _time_figures(trajectory: Trajectory, sample: RunSample) -> dict[str, Figure
         ),
     }
     if trajectory.interval_ps is not None:
-        interval, stride = trajectory.interval_ps, _stride(trajectory)
+        interval, stride = (
+            trajectory.interval_ps,
+            common_stride(trajectory.steps, trajectory.segments),
+        )
         step = f"{stride} steps of {1e3 * interval / stride:.4g} fs" if stride else ""
         figures["interval"] = Figure(1e3 * interval, "fs", step)
         figures["Nyquist frequency"] = Figure(0.5 / interval, "THz", "of the frames")
@@ -250,14 +227,6 @@ def _count(n_segments: int) -> str:
     )
 
 
-def _stride(trajectory: Trajectory) -> int:
-    """Count the steps between neighbouring frames; 0 where there are none."""
-    for start, stop in trajectory.segments:
-        if stop - start > 1:
-            return int(trajectory.steps[start + 1] - trajectory.steps[start])
-    return 0
-
-
 def _size_figures(trajectory: Trajectory, match: Match, sample: RunSample) -> dict[str, Figure]:
     n_fields = 1 + trajectory.has_velocities + trajectory.has_forces
     n_workers = os.cpu_count() or 1
@@ -276,130 +245,3 @@ def _size_figures(trajectory: Trajectory, match: Match, sample: RunSample) -> di
             trajectory.n_bytes / 1e9, "GB", f"columns {' '.join(trajectory.columns)}"
         ),
     }
-
-
-def _match_remarks(match: Match) -> list[Remark]:
-    remarks = []
-    if match.residual_max > 0.15 * match.spacing:
-        remarks.append(
-            Remark(
-                "warning",
-                f"a mean position is {match.residual_max:.2f} Å from its site: the run is "
-                "short, or its structure is not quite that of the cell file",
-                "compare with the cell found without a cell file",
-            )
-        )
-    else:
-        remarks.append(Remark("ok", "every atom has its site", ""))
-    return remarks
-
-
-def _field_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Remark]:
-    remarks = []
-    lines = dump_lines(trajectory, match.supercell.crystal.species)
-    if not trajectory.has_forces:
-        text = "no forces: constants cannot be fitted; others can be projected on"
-        remarks.append(Remark("error", text, lines))
-    if not trajectory.has_velocities:
-        text = "no velocities: no kinetic energies and no spectra; constants can be fitted"
-        remarks.append(Remark("warning", text, lines))
-    rounding = trajectory.rounding
-    if rounding > _COARSE * sample.displacement_rms:
-        text = (
-            f"coordinates are rounded by up to {rounding:.0e} Å, "
-            f"{rounding / sample.displacement_rms:.0%} of the rms displacement"
-        )
-        remarks.append(Remark("warning", text, lines))
-    return remarks
-
-
-def _told_by_reader(trajectory: Trajectory) -> list[Remark]:
-    """Pass notes of the reader on, but for fields and digits: `_field_remarks` has these."""
-    remarks = []
-    for note in trajectory.notes:
-        text, _, fix = note.partition("; mend")
-        if not any(words in text for words in ("no velocities", "no forces", "are rounded by")):
-            remarks.append(Remark("warning", text, fix.lstrip(":, ")))
-    return remarks
-
-
-def _time_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Remark]:
-    if trajectory.interval_ps is None:
-        return [
-            Remark(
-                "error",
-                "the time between frames is not known: no spectra, no lifetimes",
-                "give the time step (--timestep-fs), or dump_modify ID time yes",
-            )
-        ]
-    remarks = []
-    if sample.omega_bound is not None:
-        remarks.append(_nyquist_remark(trajectory, match, sample.omega_bound))
-    told = sample.interval_ps
-    if told is not None and not 0.6 < told / trajectory.interval_ps < 1.7:
-        remarks.append(
-            Remark(
-                "error",
-                f"atoms move as if frames were {1e3 * told:.3g} fs apart, not "
-                f"{1e3 * trajectory.interval_ps:.3g} fs",
-                "check the time step and the unit of the velocities",
-            )
-        )
-    return remarks
-
-
-def _nyquist_remark(trajectory: Trajectory, match: Match, omega: float) -> Remark:
-    assert trajectory.interval_ps is not None
-    nyquist, bound = 0.5 / trajectory.interval_ps, omega / THZ
-    if nyquist > 2.0 * bound:
-        return Remark("ok", f"frames are dense enough: Nyquist {nyquist:.3g} THz", "")
-    stride = _stride(trajectory)
-    # Nyquist at three times the bound leaves room for what the bound does not see.
-    wanted = max(1, int(stride * nyquist / (3.0 * bound)))
-    text = (
-        f"frames are {1e3 * trajectory.interval_ps:.3g} fs apart, good for {nyquist:.3g} THz, "
-        f"while the crystal has modes of {bound:.3g} THz at least"
-    )
-    fix = dump_lines(trajectory, match.supercell.crystal.species, stride=wanted)
-    return Remark("error" if nyquist < 1.2 * bound else "warning", text, fix)
-
-
-def _temperatures_remark(match: Match, kinetic: float, virial: float) -> Remark:
-    ratio = kinetic / virial
-    both = f"velocities ({kinetic:.4g} K) and forces ({virial:.4g} K)"
-    if 1.0 / _AGREE < ratio < _AGREE:
-        return Remark("ok", f"{both} belong to one temperature", "")
-    masses_da = np.unique(match.supercell.crystal.masses / DALTON)
-    guess = ", ".join(f"{mass / ratio:.4g} Da instead of {mass:.4g}" for mass in masses_da)
-    fix = f"check elements and masses ({guess} would agree), and the units"
-    severe = not 1.0 / _DISAGREE < ratio < _DISAGREE
-    return Remark("error" if severe else "warning", f"{both} disagree", fix)
-
-
-def _physics_remarks(match: Match, sample: RunSample) -> list[Remark]:
-    remarks = []
-    (kinetic, sem), (virial, _) = _mean(sample.kinetic), _mean(sample.virial)
-    if np.isfinite([kinetic, virial]).all():
-        if len(sample.frames) < _ENOUGH:
-            text = "too few frames to prove the units by two temperatures"
-            remarks.append(Remark("warning", text, "run longer"))
-        else:
-            remarks.append(_temperatures_remark(match, kinetic, virial))
-    if sample.kinetic is not None and len(sample.kinetic) >= 2 * _ENOUGH:
-        half = len(sample.kinetic) // 2
-        change = float(sample.kinetic[half:].mean() - sample.kinetic[:half].mean())
-        if abs(change) > max(5.0 * sem, 0.02 * kinetic):
-            text = (
-                f"the temperature changes by {change:+.3g} K from the first half to the second"
-            )
-            remarks.append(Remark("warning", text, "leave out the start, or run longer"))
-    if sample.net_force is not None and sample.force_rms is not None:
-        each = sample.net_force / match.supercell.n_atoms
-        if each > 0.01 * sample.force_rms:
-            text = (
-                f"forces do not add up to zero: {each:.2g} eV/Å per atom, "
-                f"rms {sample.force_rms:.2g}"
-            )
-            fix = "dump all atoms, and forces before any constraint or external field"
-            remarks.append(Remark("warning", text, fix))
-    return remarks

@@ -19,7 +19,10 @@ from trajmodes.readers.reference import box_change
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import BOLTZMANN
 
-__all__ = ["RunSample", "sample_run"]
+__all__ = ["ENOUGH", "RunSample", "mean_and_error", "sample_run"]
+
+ENOUGH = 8
+"""Sampled frames from which two temperatures may be compared."""
 
 _PAIRS = 64
 _ENOUGH = 8
@@ -193,3 +196,17 @@ def _drift(
         reduced = (drift - drift[0]) @ np.linalg.inv(box)
         moved = (reduced - np.rint(reduced)) @ box
     return float(np.linalg.norm(moved, axis=1).max())
+
+
+def mean_and_error(values: Floats | None) -> tuple[float, float]:
+    """Mean and standard error of sampled values; nan where there are none.
+
+    Parameters
+    ----------
+    values
+        (t,) values.
+    """
+    if values is None:
+        return float("nan"), float("nan")
+    sem = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    return float(values.mean()), float(sem)

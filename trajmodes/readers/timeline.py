@@ -7,7 +7,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 
-__all__ = ["common_interval", "uniform_segments"]
+__all__ = ["common_interval", "common_stride", "uniform_segments"]
 
 
 def uniform_segments(
@@ -57,3 +57,19 @@ def _usual(distances: Floats) -> float:
     )
     del groups
     return float(distances[first[np.argmax(counts)]])
+
+
+def common_stride(steps: Ints, segments: Iterable[tuple[int, int]]) -> int:
+    """Count the simulation steps between neighbouring frames; 0 where there are none.
+
+    Parameters
+    ----------
+    steps
+        (t,) step of each frame.
+    segments
+        Frame ranges [start, stop) of uniform spacing.
+    """
+    for start, stop in segments:
+        if stop - start > 1:
+            return int(steps[start + 1] - steps[start])
+    return 0

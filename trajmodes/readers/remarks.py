@@ -1,0 +1,178 @@
+"""What follows from a look at a run, and what mends it: exact dump lines where they do."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from trajmodes.readers.match import Match
+from trajmodes.readers.mending import dump_lines
+from trajmodes.readers.run_sample import ENOUGH, RunSample, mean_and_error
+from trajmodes.readers.timeline import common_stride
+from trajmodes.readers.trajectory import Trajectory
+from trajmodes.units import DALTON, THZ
+
+__all__ = ["Remark", "remarks_on"]
+
+_AGREE, _DISAGREE = 1.3, 1.8
+"""The two temperatures of an anharmonic crystal differ by a few per cent; a wrong element shows
+in the kinetic one, as its mass does."""
+_COARSE = 0.01
+"""Rounding of coordinates as a part of the rms displacement that is worth a remark."""
+
+
+class Remark(NamedTuple):
+    """What follows from the figures."""
+
+    severity: Literal["error", "warning", "ok"]
+    text: str
+    fix: str
+    """What to do about it; empty if nothing."""
+
+
+def remarks_on(trajectory: Trajectory, match: Match, sample: RunSample) -> tuple[Remark, ...]:
+    """Say what a run is good for, and what it is not.
+
+    Parameters
+    ----------
+    trajectory
+        The run.
+    match
+        Its match to a crystal.
+    sample
+        What a sample of its frames says.
+    """
+    return (
+        *(Remark("warning", note, "") for note in match.notes),
+        *_told_by_reader(trajectory),
+        *_match_remarks(match),
+        *_field_remarks(trajectory, match, sample),
+        *_time_remarks(trajectory, match, sample),
+        *_physics_remarks(match, sample),
+    )
+
+
+def _match_remarks(match: Match) -> list[Remark]:
+    remarks = []
+    if match.residual_max > 0.15 * match.spacing:
+        remarks.append(
+            Remark(
+                "warning",
+                f"a mean position is {match.residual_max:.2f} Å from its site: the run is "
+                "short, or its structure is not quite that of the cell file",
+                "compare with the cell found without a cell file",
+            )
+        )
+    else:
+        remarks.append(Remark("ok", "every atom has its site", ""))
+    return remarks
+
+
+def _field_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Remark]:
+    remarks = []
+    lines = dump_lines(trajectory, match.supercell.crystal.species)
+    if not trajectory.has_forces:
+        text = "no forces: constants cannot be fitted; others can be projected on"
+        remarks.append(Remark("error", text, lines))
+    if not trajectory.has_velocities:
+        text = "no velocities: no kinetic energies and no spectra; constants can be fitted"
+        remarks.append(Remark("warning", text, lines))
+    rounding = trajectory.rounding
+    if rounding > _COARSE * sample.displacement_rms:
+        text = (
+            f"coordinates are rounded by up to {rounding:.0e} Å, "
+            f"{rounding / sample.displacement_rms:.0%} of the rms displacement"
+        )
+        remarks.append(Remark("warning", text, lines))
+    return remarks
+
+
+def _told_by_reader(trajectory: Trajectory) -> list[Remark]:
+    """Pass notes of the reader on, but for fields and digits: `_field_remarks` has these."""
+    remarks = []
+    for note in trajectory.notes:
+        text, _, fix = note.partition("; mend")
+        if not any(words in text for words in ("no velocities", "no forces", "are rounded by")):
+            remarks.append(Remark("warning", text, fix.lstrip(":, ")))
+    return remarks
+
+
+def _time_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Remark]:
+    if trajectory.interval_ps is None:
+        return [
+            Remark(
+                "error",
+                "the time between frames is not known: no spectra, no lifetimes",
+                "give the time step (--timestep-fs), or dump_modify ID time yes",
+            )
+        ]
+    remarks = []
+    if sample.omega_bound is not None:
+        remarks.append(_nyquist_remark(trajectory, match, sample.omega_bound))
+    told = sample.interval_ps
+    if told is not None and not 0.6 < told / trajectory.interval_ps < 1.7:
+        remarks.append(
+            Remark(
+                "error",
+                f"atoms move as if frames were {1e3 * told:.3g} fs apart, not "
+                f"{1e3 * trajectory.interval_ps:.3g} fs",
+                "check the time step and the unit of the velocities",
+            )
+        )
+    return remarks
+
+
+def _nyquist_remark(trajectory: Trajectory, match: Match, omega: float) -> Remark:
+    assert trajectory.interval_ps is not None
+    nyquist, bound = 0.5 / trajectory.interval_ps, omega / THZ
+    if nyquist > 2.0 * bound:
+        return Remark("ok", f"frames are dense enough: Nyquist {nyquist:.3g} THz", "")
+    stride = common_stride(trajectory.steps, trajectory.segments)
+    # Nyquist at three times the bound leaves room for what the bound does not see.
+    wanted = max(1, int(stride * nyquist / (3.0 * bound)))
+    text = (
+        f"frames are {1e3 * trajectory.interval_ps:.3g} fs apart, good for {nyquist:.3g} THz, "
+        f"while the crystal has modes of {bound:.3g} THz at least"
+    )
+    fix = dump_lines(trajectory, match.supercell.crystal.species, stride=wanted)
+    return Remark("error" if nyquist < 1.2 * bound else "warning", text, fix)
+
+
+def _temperatures_remark(match: Match, kinetic: float, virial: float) -> Remark:
+    ratio = kinetic / virial
+    both = f"velocities ({kinetic:.4g} K) and forces ({virial:.4g} K)"
+    if 1.0 / _AGREE < ratio < _AGREE:
+        return Remark("ok", f"{both} belong to one temperature", "")
+    masses_da = np.unique(match.supercell.crystal.masses / DALTON)
+    guess = ", ".join(f"{mass / ratio:.4g} Da instead of {mass:.4g}" for mass in masses_da)
+    fix = f"check elements and masses ({guess} would agree), and the units"
+    severe = not 1.0 / _DISAGREE < ratio < _DISAGREE
+    return Remark("error" if severe else "warning", f"{both} disagree", fix)
+
+
+def _physics_remarks(match: Match, sample: RunSample) -> list[Remark]:
+    remarks = []
+    (kinetic, sem), (virial, _) = mean_and_error(sample.kinetic), mean_and_error(sample.virial)
+    if np.isfinite([kinetic, virial]).all():
+        if len(sample.frames) < ENOUGH:
+            text = "too few frames to prove the units by two temperatures"
+            remarks.append(Remark("warning", text, "run longer"))
+        else:
+            remarks.append(_temperatures_remark(match, kinetic, virial))
+    if sample.kinetic is not None and len(sample.kinetic) >= 2 * ENOUGH:
+        half = len(sample.kinetic) // 2
+        change = float(sample.kinetic[half:].mean() - sample.kinetic[:half].mean())
+        if abs(change) > max(5.0 * sem, 0.02 * kinetic):
+            text = (
+                f"the temperature changes by {change:+.3g} K from the first half to the second"
+            )
+            remarks.append(Remark("warning", text, "leave out the start, or run longer"))
+    if sample.net_force is not None and sample.force_rms is not None:
+        each = sample.net_force / match.supercell.n_atoms
+        if each > 0.01 * sample.force_rms:
+            text = (
+                f"forces do not add up to zero: {each:.2g} eV/Å per atom, "
+                f"rms {sample.force_rms:.2g}"
+            )
+            fix = "dump all atoms, and forces before any constraint or external field"
+            remarks.append(Remark("warning", text, fix))
+    return remarks
