@@ -6,7 +6,7 @@ symmetry-equal modes, w bin. Open `motion` first: it is what both fitting and pr
 """
 
 from trajmodes.data.crystal import Crystal
-from trajmodes.data.force_constants import FitQuality, ForceConstants
+from trajmodes.data.force_constants import ClusterConstants, FitQuality, ForceConstants
 from trajmodes.data.frames import FrameBlock
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
@@ -14,6 +14,7 @@ from trajmodes.data.spectra import LineFits, ModeEnergies, PowerSpectra, Verdict
 from trajmodes.data.supercell import Supercell
 
 __all__ = [
+    "ClusterConstants",
     "Crystal",
     "FitQuality",
     "ForceConstants",

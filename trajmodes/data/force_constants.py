@@ -1,11 +1,14 @@
-"""Force constants of the primitive crystal, with what is known about their quality."""
+"""Force constants of the primitive crystal, order by order, and what is known about them."""
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
+from trajmodes.errors import DataError
 
-__all__ = ["FitQuality", "ForceConstants"]
+__all__ = ["ClusterConstants", "FitQuality", "ForceConstants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,49 @@ class FitQuality:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterConstants:
+    """Constants of one order n ≥ 3: Φ[c] = ∂ⁿU/∂u(first, cell 0)…∂u(last, its cell).
+
+    Every cluster is listed in every order of its members, brought home so that the first one
+    lies in cell 0, with the axes of its values in the order of its members. Members may repeat.
+    The sum over the last member vanishes for every choice of the others.
+    """
+
+    sites: Ints
+    """(c, n) site of each member."""
+    lattice: Ints
+    """(c, n, 3) lattice vector of each member's cell; zero for the first."""
+    values: Floats
+    """(c, 3, …, 3), unit: eV/Åⁿ, one axis of directions per member."""
+    replicates: Floats | None = None
+    """(b, c, 3, …, 3), unit: eV/Åⁿ. Delete-one-block estimates, of the same blocks as those of
+    the pairs; see `ForceConstants.replicates`."""
+    cutoff: float | None = None
+    """Largest distance in Å between two members."""
+
+    def __post_init__(self) -> None:
+        order = np.shape(self.sites)[-1] if np.ndim(self.sites) == 2 else 0
+        if order < 3:
+            raise DataError(
+                f"clusters of order 3 or higher are expected, got {order} sites each"
+            )
+        sizes: dict[str, int] = {"n": order}
+        directions = "3 " * order
+        freeze(self, sizes, np.int64, sites="c n", lattice="c n 3")
+        freeze(self, sizes, float, values=f"c {directions}", replicates=f"b c {directions}")
+
+    @property
+    def order(self) -> int:
+        """Number of members of a cluster."""
+        return int(self.sites.shape[1])
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters listed."""
+        return len(self.sites)
+
+
+@dataclass(frozen=True, slots=True)
 class ForceConstants:
     """Pair constants Φ[p] = ∂²U/∂u(first, cell 0)∂u(second, cell R), self terms included.
 
@@ -59,11 +105,18 @@ class ForceConstants:
     """Cutoff radius in Å; None for the whole supercell with Wigner–Seitz sharing."""
     quality: FitQuality | None = None
     """Quality of the fit; None where the constants were not fitted."""
+    triplets: ClusterConstants | None = None
+    """Cubic constants; None where there are none."""
+    quartets: ClusterConstants | None = None
+    """Quartic constants; None where there are none."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         freeze(self, sizes, int, first="p", second="p", lattice="p 3")
         freeze(self, sizes, float, values="p 3 3", replicates="b p 3 3")
+        for order, clusters in ((3, self.triplets), (4, self.quartets)):
+            if clusters is not None and clusters.order != order:
+                raise DataError(f"clusters of order {clusters.order} stand for order {order}")
 
     @property
     def n_pairs(self) -> int:
