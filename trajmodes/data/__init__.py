@@ -6,7 +6,12 @@ symmetry-equal modes, w bin. Open `motion` first: it is what both fitting and pr
 """
 
 from trajmodes.data.crystal import Crystal
-from trajmodes.data.force_constants import ClusterConstants, FitQuality, ForceConstants
+from trajmodes.data.force_constants import (
+    ClusterConstants,
+    FitQuality,
+    ForceConstants,
+    OrderQuality,
+)
 from trajmodes.data.frames import FrameBlock
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
@@ -23,6 +28,7 @@ __all__ = [
     "ModeEnergies",
     "Modes",
     "MotionBlock",
+    "OrderQuality",
     "PowerSpectra",
     "Supercell",
     "Verdict",

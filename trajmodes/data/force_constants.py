@@ -1,6 +1,7 @@
 """Force constants of the primitive crystal, order by order, and what is known about them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -8,7 +9,28 @@ from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
 
-__all__ = ["ClusterConstants", "FitQuality", "ForceConstants"]
+__all__ = ["ClusterConstants", "FitQuality", "ForceConstants", "OrderQuality"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderQuality:
+    """What the constants of one order add to the description of the forces."""
+
+    order: int
+    """2 for pairs, 3 for triplets, 4 for quartets."""
+    cutoff: str
+    """Cutoff in Å, in words: radii for pairs of species may follow."""
+    n_parameters: int
+    """Number of free parameters of this order."""
+    r_squared: float
+    """Coefficient of determination by this order and all lower ones."""
+    rms_residual: float
+    """Root mean square force component that these leave, in eV/Å."""
+    rms_predicted: float
+    """The same for blocks of time that were left out of the fit; nan if there are too few."""
+    scheme_distance: float
+    """|Φ_other − Φ|/|Φ| to the constants of the other scheme, joint or sequential; nan if
+    that is singular."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +38,11 @@ class FitQuality:
     """How well force constants describe the forces they were fitted to."""
 
     n_parameters: int
-    """Number of free parameters after symmetry and sum rules."""
+    """Number of free parameters after symmetry and sum rules, of all orders from 2."""
     rank: int
-    """Numerical rank of the normal equations."""
+    """How many of them the forces determine."""
     condition: float
-    """Condition number of the equilibrated normal matrix."""
+    """Condition number of the equilibrated normal matrix: the largest of all stages."""
     n_frames: int
     """Number of frames fitted."""
     r_squared: float
@@ -31,9 +53,25 @@ class FitQuality:
     """Root mean square of the residual components, in eV/Å."""
     first_order: Floats
     """(s, 3), unit: eV/Å. Mean force left on each site: not zero means it wants to relax."""
+    orders: tuple[OrderQuality, ...] = ()
+    """What each order adds, ascending; empty where that is not known."""
+    scheme: Literal["sequential", "joint"] = "sequential"
+    """Whether each order was fitted to what the lower ones leave, or all at once."""
+    constraints: tuple[str, ...] = ()
+    """Names of the relations imposed beside those of translations."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, first_order="s 3")
+
+    @property
+    def anharmonicity(self) -> float:
+        """Root mean square force that pair constants leave, over that of all forces.
+
+        The measure σ of Knoop, Purcell, Scheffler, Carbogno, Phys. Rev. Materials 4, 083809
+        (2020), here about the effective constants.
+        """
+        pairs = self.orders[0].rms_residual if self.orders else self.rms_residual
+        return pairs / self.rms_force
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Force constants for phonopy: FORCE_CONSTANTS and phonopy_params.yaml.
+"""Pair constants for phonopy: FORCE_CONSTANTS, force_constants.hdf5, phonopy_params.yaml.
 
 phonopy keeps constants between the primitive atoms and all atoms of the supercell, summed over
 periodic images; when it needs a phase it divides each of them among the shortest images. Ours
@@ -12,18 +12,25 @@ value for that reason alone.
 
 from pathlib import Path
 
+import h5py
 import numpy as np
-from phonopy import Phonopy
 from phonopy.file_IO import write_FORCE_CONSTANTS
-from phonopy.structure.atoms import PhonopyAtoms
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import ForceConstants, Supercell
 from trajmodes.errors import DataError
-from trajmodes.symmetry.translations import cell_rank
-from trajmodes.units import DALTON
+from trajmodes.export.contract import Export
+from trajmodes.export.folding import fold_pairs, spread_pairs
+from trajmodes.export.images import beyond_nearest
+from trajmodes.export.phonopy_cells import PhonopyCells, cells_of, phonopy_object, read_cells
+from trajmodes.export.text import Numbers
 
-__all__ = ["write_phonopy"]
+__all__ = ["claims", "read", "read_with", "row_numbers", "write", "write_phonopy"]
+
+_HDF5 = {".hdf5", ".h5"}
+
+_YAML = ("phonopy_params.yaml", "phonopy.yaml", "phonopy_disp.yaml", "phono3py_params.yaml",
+         "phono3py.yaml", "phono3py_disp.yaml")  # fmt: skip
 
 
 def write_phonopy(
@@ -51,69 +58,174 @@ def write_phonopy(
     DataError
         If a species is no chemical symbol, sites coincide, or phonopy's supercell is not ours.
     """
-    phonon = _phonopy_object(supercell)
-    rows = phonon.primitive.p2s_map if compact else np.arange(supercell.n_atoms)
-    sites, cells = _addresses(phonon, supercell)
-    phonon.force_constants = _fold(constants, supercell, sites, cells, rows)
+    phonon = phonopy_object(supercell)
+    cells = cells_of(phonon, supercell)
+    rows = cells.rows if compact else np.arange(supercell.n_atoms)
+    phonon.force_constants = fold_pairs(constants, cells.order, rows)
     text, parameters = folder / "FORCE_CONSTANTS", folder / "phonopy_params.yaml"
-    write_FORCE_CONSTANTS(
-        phonon.force_constants, text, p2s_map=phonon.primitive.p2s_map if compact else None
-    )
+    write_FORCE_CONSTANTS(phonon.force_constants, text, p2s_map=cells.rows if compact else None)
     phonon.save(parameters, settings={"force_constants": True})
     return text, parameters
 
 
-def _phonopy_object(supercell: Supercell) -> Phonopy:
-    """Make the same crystal and supercell in phonopy, whose columns are our rows."""
-    crystal = supercell.crystal
+def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
+    """Write both files, and say what they do not hold."""
+    text, parameters = write_phonopy(constants, supercell, folder)
+    notes = []
+    if constants.triplets is not None or constants.quartets is not None:
+        notes.append("phonopy holds pair constants only: cubic and quartic ones are left out")
+    if "pairs" in beyond_nearest(constants, supercell):
+        notes.append(
+            "pairs reach beyond the nearest images of the supercell: phonopy gives their "
+            "frequencies at the commensurate q only"
+        )
+    return Export((parameters, text), tuple(notes))
+
+
+def claims(path: Path) -> bool:
+    """Whether it is a FORCE_CONSTANTS, a force_constants.hdf5 or a yaml that holds them."""
+    if path.suffix in _HDF5:
+        if not h5py.is_hdf5(path):
+            return path.name.startswith("force_constants")
+        with h5py.File(path) as file:
+            return "fc3" not in file and ("force_constants" in file or "fc2" in file)
+    if _is_yaml(path):
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            return any(line.startswith("force_constants:") for line in lines)
+    return path.name.startswith("FORCE_CONSTANTS") and not path.name.endswith(("_3RD", "_4TH"))
+
+
+def read(path: Path, supercell: Supercell | None) -> ForceConstants:
+    """Read pair constants, each shared by its nearest images in equal parts.
+
+    Parameters
+    ----------
+    path
+        FORCE_CONSTANTS, force_constants.hdf5, or a phonopy.yaml-like file with constants.
+    supercell
+        The supercell that the constants belong to, in whose order phonopy would put its atoms;
+        None to read it from the phonopy.yaml-like file beside.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or does not belong to the cells.
+    """
+    if supercell is not None:
+        return read_with(path, cells_of(phonopy_object(supercell), supercell))
+    return read_with(path, read_cells(path if _is_yaml(path) else _yaml_beside(path)))
+
+
+def read_with(path: Path, cells: PhonopyCells) -> ForceConstants:
+    """Read pair constants of known cells; see `read`."""
+    if _is_yaml(path):
+        numbers = None
+        folded = read_cells(path).constants if cells.constants is None else cells.constants
+        if folded is None:
+            raise DataError("the file holds no force constants", where=str(path))
+    elif path.suffix in _HDF5:
+        folded, numbers = _read_hdf5(path)
+    else:
+        folded, numbers = _read_text(path)
+    rows = folded[row_numbers(folded.shape, numbers, cells, path)]
+    if not np.isfinite(rows).all():
+        raise DataError("the file holds numbers that are not finite", where=str(path))
+    values = rows * cells.unit_of_pairs
+    spread = spread_pairs(values, cells.order, cells.rows)
+    return ForceConstants(cells.order.supercell.crystal, *spread)
+
+
+def row_numbers(
+    shape: tuple[int, ...], numbers: Ints | None, cells: PhonopyCells, path: Path
+) -> Ints:
+    """Rows of one atom of each site, whichever rows a file holds.
+
+    Parameters
+    ----------
+    shape
+        (s, a, …) or (a, a, …), the shape of its constants.
+    numbers
+        (s,) or (a,) which atoms the rows are, where the file says so.
+    cells
+        The cells they ought to belong to.
+    path
+        The file, for errors.
+
+    Raises
+    ------
+    DataError
+        If the rows are those of other atoms.
+    """
+    n_atoms, n_sites = cells.order.supercell.n_atoms, len(cells.rows)
+    if shape[:2] == (n_atoms, n_atoms):
+        return cells.rows
+    if shape[:2] != (n_sites, n_atoms):
+        raise DataError(
+            f"the file holds {' × '.join(map(str, shape[:2]))} constants where the cells ask "
+            f"for {n_sites} or {n_atoms} × {n_atoms}",
+            where=str(path),
+            fix="give the cells that the constants were made with",
+        )
+    if numbers is not None and not np.array_equal(numbers, cells.rows):
+        raise DataError(
+            f"the rows of the file are those of the atoms {(numbers + 1).tolist()[:8]}, where "
+            f"the primitive cell asks for the atoms {(cells.rows + 1).tolist()[:8]}",
+            where=str(path),
+            why="they were made with another primitive cell",
+            fix="give the cells that the constants were made with",
+        )
+    return np.arange(n_sites)
+
+
+def _is_yaml(path: Path) -> bool:
+    return path.suffix in {".yaml", ".yml"}
+
+
+def _yaml_beside(path: Path) -> Path:
+    """Find the phonopy.yaml-like file in the folder of the constants."""
+    for name in _YAML:
+        if (path.parent / name).exists():
+            return path.parent / name
+    raise DataError(
+        "the file does not say to which crystal its constants belong",
+        where=str(path),
+        why=f"none of {', '.join(_YAML)} lies beside it",
+        fix="put the phonopy.yaml-like file beside it, or give the supercell",
+    )
+
+
+def _read_hdf5(path: Path) -> tuple[Floats, Ints | None]:
+    """Constants and the numbers of the atoms of their rows."""
     try:
-        unit = PhonopyAtoms(
-            symbols=list(crystal.species),
-            cell=crystal.cell,
-            scaled_positions=crystal.sites,
-            masses=crystal.masses / DALTON,
-        )
-        # A symmetry search over a large supercell takes minutes and nothing here needs it.
-        return Phonopy(unit, supercell.matrix.T, primitive_matrix=np.eye(3), is_symmetry=False)
-    except (KeyError, ValueError, RuntimeError) as error:
+        with h5py.File(path) as file:
+            name = "fc2" if "fc2" in file else "force_constants"
+            folded = np.asarray(file[name], dtype=float)
+            numbers = np.asarray(file["p2s_map"]) if "p2s_map" in file else None
+    except (OSError, KeyError, RuntimeError) as error:
         raise DataError(
-            f"phonopy does not take the crystal: {str(error).splitlines()[0]}",
-            where=f"species {', '.join(sorted(set(crystal.species)))}",
-            why="a species is no chemical symbol, or sites lie within 1e-5 Å of each other",
-            fix="check the cell file",
+            f"the constants cannot be read: {error}",
+            where=str(path),
+            why="the file was cut off, or is of another kind",
         ) from error
+    return folded, numbers
 
 
-def _addresses(phonon: Phonopy, supercell: Supercell) -> tuple[Ints, Ints]:
-    """Site (a,) and lattice vector (a, 3) of each atom in phonopy's order."""
-    crystal = supercell.crystal
-    theirs = phonon.supercell
-    order = {int(atom): site for site, atom in enumerate(theirs.u2s_map)}
-    sites = np.array([order[int(atom)] for atom in theirs.s2u_map], dtype=np.int64)
-    reduced = theirs.positions @ np.linalg.inv(crystal.cell) - crystal.sites[sites]
-    cells = np.rint(reduced).astype(np.int64)
-    ours = cell_rank(supercell, cells) * crystal.n_sites + sites
-    if np.abs(reduced - cells).max() > 1e-4 or len(np.unique(ours)) != supercell.n_atoms:
-        raise DataError(
-            "phonopy's supercell is not the supercell of the run",
-            where=f"matrix {supercell.matrix.tolist()}",
-            why="its convention for supercell matrices may have changed",
-            fix="use a version of phonopy that trajmodes was tested with",
-        )
-    return sites, cells
-
-
-def _fold(
-    constants: ForceConstants, supercell: Supercell, sites: Ints, cells: Ints, rows: Ints
-) -> Floats:
-    """Constants between the atoms ``rows`` and all atoms, (r, a, 3, 3), images summed."""
-    n_sites = supercell.crystal.n_sites
-    atom_of = np.empty(supercell.n_atoms, dtype=np.int64)
-    atom_of[cell_rank(supercell, cells) * n_sites + sites] = np.arange(supercell.n_atoms)
-    folded = np.zeros((len(rows), supercell.n_atoms, 3, 3))
-    for row, atom in enumerate(rows):
-        mine = np.flatnonzero(constants.first == sites[atom])
-        target = cell_rank(supercell, cells[atom] + constants.lattice[mine])
-        atoms = atom_of[target * n_sites + constants.second[mine]]
-        np.add.at(folded, (row, atoms), constants.values[mine])
-    return folded
+def _read_text(path: Path) -> tuple[Floats, Ints]:
+    """Constants and the numbers of the atoms of their rows."""
+    lines = Numbers(path)
+    header = lines.all_integers("the number of atoms, or of rows and atoms,")
+    n_rows, n_atoms = header[0], header[-1]
+    if not (len(header) <= 2 and 0 < n_rows <= n_atoms):
+        raise lines.error(f"the number of atoms expected, found {header}")
+    folded = np.empty((n_rows, n_atoms, 3, 3))
+    numbers = np.empty(n_rows, dtype=np.int64)
+    for row in range(n_rows):
+        for atom in range(n_atoms):
+            first, second = lines.integers(2, "the numbers of two atoms")
+            if second != atom + 1 or (atom and first != numbers[row] + 1):
+                raise lines.error(f"constants with atom {atom + 1} expected, found {second}")
+            numbers[row] = first - 1
+            folded[row, atom] = lines.rows(3, 3, "constants of two atoms")
+    if not lines.at_end():
+        raise lines.error("the file goes on where it ought to end")
+    return folded, numbers

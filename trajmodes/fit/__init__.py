@@ -1,20 +1,40 @@
 """From displacements and forces to effective force constants with error bars.
 
-In: `MotionBlock`s of a trajectory, through the reduction `ForceCovariance`, which needs neither
-symmetry nor cutoff. Out: `fit_harmonic` turns its result into `ForceConstants`, as often as
-wanted, for any cutoff. Open `covariance` for the idea, `effective` for the whole.
+In: `MotionBlock`s of a trajectory, through one of two reductions. `ForceRows` makes a `Ledger`,
+the sums of an `Expansion` of any order; `ForceCovariance` serves pairs alone, faster and for
+every cutoff, and is turned into a ledger by `harmonic_ledger`. Out: `fit_ledger` makes a `Fit`
+of a ledger as often as wanted: orders, cutoffs, constraints, schemes. Open `ledger` for the
+idea, `expansion` for the columns, `effective` for the whole.
 """
 
+from trajmodes.fit.accumulate import ForceRows, default_blocks
 from trajmodes.fit.covariance import ForceCovariance, ForceCovariances
-from trajmodes.fit.effective import HarmonicFit, Shells, fit_harmonic
-from trajmodes.fit.uncertainty import Convergence, Jackknife
+from trajmodes.fit.effective import Fit, constants_of, fit_harmonic, fit_ledger
+from trajmodes.fit.expansion import HIGHEST_ORDER, Expansion, Reach, expansion_of
+from trajmodes.fit.harmonic import harmonic_ledger
+from trajmodes.fit.ledger import Ledger, pooled
+from trajmodes.fit.model import Scheme
+from trajmodes.fit.solution import FitOptions
+from trajmodes.fit.uncertainty import Convergence, Replicates
 
 __all__ = [
+    "HIGHEST_ORDER",
     "Convergence",
+    "Expansion",
+    "Fit",
+    "FitOptions",
     "ForceCovariance",
     "ForceCovariances",
-    "HarmonicFit",
-    "Jackknife",
-    "Shells",
+    "ForceRows",
+    "Ledger",
+    "Reach",
+    "Replicates",
+    "Scheme",
+    "constants_of",
+    "default_blocks",
+    "expansion_of",
     "fit_harmonic",
+    "fit_ledger",
+    "harmonic_ledger",
+    "pooled",
 ]

@@ -18,7 +18,7 @@ import numpy as np
 from trajmodes.arrays import Complexes, Floats, Ints, freeze
 from trajmodes.data import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.symmetry import HalfSpace, SpaceGroup, invariant_part, lattice_transform
+from trajmodes.symmetry import HalfSpace, lattice_transform
 
 __all__ = ["BlockSums", "ForceCovariance", "ForceCovariances"]
 
@@ -73,43 +73,6 @@ class ForceCovariances:
         """(s, 3) mean force on each site in eV/Å."""
         mean: Floats = self.force_sum.sum(axis=0) / self.n_frames
         return mean
-
-    def with_reference_shift(self, group: SpaceGroup) -> "ForceCovariances":
-        """Count displacements and forces from their means, as far as symmetry allows these.
-
-        The atoms then move about their average sites, and a constant force that symmetry
-        allows is fitted together with the constants. What symmetry forbids of the means is
-        noise and stays. Only q = 0 changes.
-
-        Parameters
-        ----------
-        group
-            Space group of the crystal.
-        """
-        move = invariant_part(group, self.mean_displacement).ravel()
-        push = invariant_part(group, self.mean_force).ravel()
-        n_cells = self.space.supercell.n_cells
-        u = n_cells * self.displacement_sum.reshape(self.n_blocks, -1)
-        f = n_cells * self.force_sum.reshape(self.n_blocks, -1)
-        weight = (n_cells * self.frames)[:, None, None]
-        displacement, force = self.displacement.copy(), self.force.copy()
-        # Σ (u − m)(u − m)ᵀ and Σ (f − p)(u − m)ᵀ of the uniform motion √N_c u(q = 0)
-        displacement[:, 0] += weight * np.outer(move, move)
-        displacement[:, 0] -= u[:, :, None] * move + move[:, None] * u[:, None, :]
-        force[:, 0] += weight * np.outer(push, move)
-        force[:, 0] -= f[:, :, None] * move + push[:, None] * u[:, None, :]
-        square = self.force_square - 2.0 * f @ push + n_cells * self.frames * (push @ push)
-        shape = (1, *self.mean_force.shape)
-        counts = self.frames[:, None, None]
-        return ForceCovariances(
-            self.space,
-            self.frames,
-            displacement,
-            force,
-            square,
-            self.displacement_sum - counts * move.reshape(shape),
-            self.force_sum - counts * push.reshape(shape),
-        )
 
 
 @dataclass(frozen=True, slots=True)

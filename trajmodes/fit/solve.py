@@ -1,20 +1,29 @@
-"""Solving normal equations, with status, rank and condition looked at.
+"""Solving normal equations, stage by stage, with status, rank and condition looked at.
 
-The matrix is first brought to a unit diagonal: its condition number is then that of the
-problem and not of the units. What the data do not determine is named by neighbour shell.
+The matrix of a stage is first brought to a unit diagonal: its condition number is then that of
+the problem and not of the units. What the data do not determine is named by neighbour shell.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
+from scipy.linalg import lapack
 
-from trajmodes.arrays import Bools, Floats, freeze
+from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.errors import DataError
-from trajmodes.fit.normal_equations import NormalEquations
-from trajmodes.symmetry import SymmetryBasis
+from trajmodes.fit.model import Model, NormalEquations
 
-__all__ = ["CONDITION_LIMIT", "Solution", "solve", "solve_positive"]
+__all__ = [
+    "CONDITION_LIMIT",
+    "Determined",
+    "Solver",
+    "determined",
+    "equilibration",
+    "estimate",
+    "solve_positive",
+]
 
 CONDITION_LIMIT = 1e12
 """Largest condition number of the equilibrated matrix at which its inverse means anything."""
@@ -22,67 +31,103 @@ CONDITION_LIMIT = 1e12
 _SHARE_NAMED = 0.02
 """Part of an undetermined direction that a shell must make up to be named."""
 
+Solver = Callable[[Floats, Floats], Floats]
+"""Parameters of one stage from its matrix and its moment. It raises
+`numpy.linalg.LinAlgError` where these do not determine them."""
+
 
 @dataclass(frozen=True, slots=True)
-class Solution:
-    """Least-squares parameters, and the directions that the data determine."""
+class Determined:
+    """Normal equations of what the data determine."""
 
-    parameters: Floats
-    """(n,) free parameters in eV/Å²."""
-    span: Floats | None
-    """(n, r) orthonormal directions that are determined; None if all of them are."""
-    condition: float
-    """Condition number of the equilibrated matrix; infinite if it is singular."""
+    equations: NormalEquations
+    conditions: tuple[float, ...]
+    """Condition number of the equilibrated matrix of each stage, all directions taken."""
+    n_loose: int
+    """Number of directions that were left out."""
     undetermined: tuple[str, ...]
-    """Names of the shells that take part in undetermined directions."""
-
-    def __post_init__(self) -> None:
-        freeze(self, {}, float, parameters="n", span="n r")
-
-    @property
-    def rank(self) -> int:
-        """Number of determined directions."""
-        return len(self.parameters) if self.span is None else int(self.span.shape[1])
+    """Names of the shells that take part in them."""
 
 
-def solve(equations: NormalEquations, *, minimum_norm: bool = False) -> Solution:
-    """Least-squares solution of the normal equations of all blocks together.
+def determined(
+    equations: NormalEquations, *, minimum_norm: bool = False, regularised: bool = False
+) -> Determined:
+    """Look at rank and condition, and take out what the data do not determine.
 
     Parameters
     ----------
     equations
         The normal equations.
     minimum_norm
-        Take the solution of least norm where the data leave a choice, instead of refusing.
+        Leave out directions that the data do not determine, so that the solution has least
+        norm, instead of refusing.
+    regularised
+        The solver copes with undetermined directions: leave them in.
 
     Raises
     ------
     DataError
         If the data leave directions undetermined; it names their neighbour shells.
     """
-    gram, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
-    scale = _equilibration(gram)
-    weights, vectors = scipy.linalg.eigh(gram * np.outer(scale, scale))
-    smallest = float(weights[0] / weights[-1])
-    condition = 1.0 / smallest if smallest > np.finfo(float).eps else np.inf
-    if condition <= CONDITION_LIMIT:
-        return Solution(solve_positive(gram, moment), None, condition, ())
-    loose = weights < weights[-1] / CONDITION_LIMIT
-    shells = _names(equations.basis, scale[:, None] * vectors[:, loose])
-    if not minimum_norm:
+    model = equations.model
+    gram = equations.gram.sum(axis=0)
+    conditions, spans, names, n_loose = [], {}, [], 0
+    for k, own in enumerate(model.stages):
+        part = gram[np.ix_(own, own)]
+        condition = _condition(part)
+        conditions.append(condition)
+        if condition <= CONDITION_LIMIT or regularised:
+            continue
+        scale = equilibration(part)
+        weights, vectors = scipy.linalg.eigh(part * np.outer(scale, scale))
+        loose = weights < weights[-1] / CONDITION_LIMIT
+        if not loose.any():
+            continue
+        names += _names(model, own, scale[:, None] * vectors[:, loose])
+        spans[k] = _complement(scale, vectors, loose)
+        n_loose += int(loose.sum())
+    if n_loose and not minimum_norm:
         raise DataError(
-            f"the frames leave {int(loose.sum())} of {len(moment)} parameters undetermined",
-            where=f"condition number {condition:.2g}; shells {', '.join(shells)}",
+            f"the frames leave {n_loose} of {model.n_parameters} parameters undetermined",
+            where=f"condition number {max(conditions):.2g}; shells {', '.join(names)}",
             why="there are too few independent frames, or the supercell folds these shells "
             "onto others",
             fix="give more frames, lower the cutoff, or ask for the minimum-norm solution",
         )
-    span = _complement(scale, vectors, loose)
-    parameters = span @ solve_positive(span.T @ gram @ span, span.T @ moment)
-    return Solution(parameters, span, condition, shells)
+    if spans:
+        equations = _within(equations, spans)
+    return Determined(equations, tuple(conditions), n_loose, tuple(names))
 
 
-def solve_positive(gram: Floats, moment: Floats) -> Floats:
+def estimate(
+    equations: NormalEquations, gram: Floats, moment: Floats, solver: Solver
+) -> Floats:
+    """Free parameters from sums over some blocks, each stage on what the earlier ones leave.
+
+    Parameters
+    ----------
+    equations
+        Where the stages are.
+    gram
+        (n, n) sums of products.
+    moment
+        (n,) sums of products with the forces.
+    solver
+        How one stage is solved.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If a stage is not determined.
+    """
+    found = np.zeros(len(moment))
+    for own in equations.model.stages:
+        rest = moment[own] - gram[own] @ found
+        found[own] = solver(gram[np.ix_(own, own)], rest)
+    return found
+
+
+def solve_positive(gram: Floats, moment: Floats, *, ridge: float = 0.0) -> Floats:
     """Solution of gram @ x = moment by Cholesky factors of the equilibrated matrix.
 
     Parameters
@@ -91,26 +136,51 @@ def solve_positive(gram: Floats, moment: Floats) -> Floats:
         (n, n) symmetric.
     moment
         (n,).
+    ridge
+        Added to the diagonal of the equilibrated matrix, which is 1.
 
     Raises
     ------
     numpy.linalg.LinAlgError
         If the matrix is not positive definite beyond rounding.
     """
-    scale = _equilibration(gram)
-    factor = scipy.linalg.cholesky(gram * np.outer(scale, scale), lower=True)
+    scale = equilibration(gram)
+    equal = gram * np.outer(scale, scale)
+    equal[np.diag_indices_from(equal)] += ridge
+    factor = scipy.linalg.cholesky(equal, lower=True, overwrite_a=True)
     # A pivot is the part of a column that the earlier ones leave, at most 1.
-    if np.diag(factor).min() ** 2 < 1.0 / CONDITION_LIMIT:
+    if np.diag(factor).min(initial=1.0) ** 2 < 1.0 / CONDITION_LIMIT:
         raise np.linalg.LinAlgError("the matrix is singular to rounding")
     result: Floats = scale * scipy.linalg.cho_solve((factor, True), scale * moment)
     return result
 
 
-def _equilibration(gram: Floats) -> Floats:
-    """(n,) factors that bring the diagonal to 1; a column without data keeps its zero."""
+def equilibration(gram: Floats) -> Floats:
+    """(n,) factors that bring the diagonal to 1; a column without data keeps its zero.
+
+    Parameters
+    ----------
+    gram
+        (n, n) symmetric.
+    """
     diagonal = np.diag(gram)
     scale: Floats = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
     return scale
+
+
+def _condition(gram: Floats) -> float:
+    """Condition number in the 1-norm of the equilibrated matrix, infinite if singular."""
+    if not len(gram):
+        return 1.0
+    scale = equilibration(gram)
+    equal = gram * np.outer(scale, scale)
+    factor, status = lapack.dpotrf(equal, lower=1)
+    if status != 0:
+        return np.inf
+    reciprocal, status = lapack.dpocon(factor, np.abs(equal).sum(axis=0).max(), uplo="L")
+    if status != 0 or reciprocal < np.finfo(float).eps:
+        return np.inf
+    return float(1.0 / reciprocal)
 
 
 def _complement(scale: Floats, vectors: Floats, loose: Bools) -> Floats:
@@ -120,14 +190,37 @@ def _complement(scale: Floats, vectors: Floats, loose: Bools) -> Floats:
     return result
 
 
-def _names(basis: SymmetryBasis, directions: Floats) -> tuple[str, ...]:
-    """Shells that directions in parameter space change, by ascending distance."""
-    z = basis.null_space @ (directions / np.linalg.norm(directions, axis=0))
-    parts = np.add.reduceat((z**2).sum(axis=1), basis.starts[:-1][basis.counts > 0])
-    share = np.zeros(basis.orbits.n_orbits)
-    share[basis.counts > 0] = parts
-    labels = basis.orbits.labels()
-    return tuple(
-        f"{labels[o]} {basis.orbits.radii[o]:.3f} Å"
-        for o in np.flatnonzero(share > _SHARE_NAMED * share.sum())
+def _within(equations: NormalEquations, spans: dict[int, Floats]) -> NormalEquations:
+    """Keep the directions of each stage that its span holds."""
+    stages = equations.model.stages
+    span = scipy.linalg.block_diag(
+        *(spans.get(k, np.eye(len(own))) for k, own in enumerate(stages))
     )
+    order = np.concatenate(stages)
+    gram = equations.gram[:, order][:, :, order]
+    return NormalEquations(
+        equations.model.within(spans),
+        equations.run,
+        span.T @ gram @ span,
+        equations.moment[:, order] @ span,
+        equations.square,
+        equations.frames,
+        equations.n_components,
+    )
+
+
+def _names(model: Model, own: Ints, directions: Floats) -> list[str]:
+    """Shells that directions in the space of a stage change, by order and distance."""
+    z = model.null_space[:, own] @ (directions / np.linalg.norm(directions, axis=0))
+    weight = (z**2).sum(axis=1)
+    names = []
+    for basis in model.expansion:
+        part = weight[model.expansion.columns(basis.order)]
+        orbit = np.repeat(np.arange(basis.orbits.n_orbits), basis.counts)
+        share = np.bincount(orbit, part, minlength=basis.orbits.n_orbits)
+        labels = basis.orbits.labels()
+        names += [
+            f"{labels[o]} {basis.orbits.radii[o]:.3f} Å"
+            for o in np.flatnonzero(share > _SHARE_NAMED * weight.sum())
+        ]
+    return names

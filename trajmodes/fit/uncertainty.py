@@ -1,34 +1,46 @@
 """Error bars of fitted constants from contiguous blocks of time.
 
 Leaving out one block at a time (jackknife: Quenouille 1956, Tukey 1958) needs only
-differences of sums: x_(−b) = (G − G_b)⁻¹ (h − h_b). Frames are correlated, so the blocks must
-be longer than the correlation time: neighbours are joined as long as that makes the error grow
-(Flyvbjerg and Petersen, J. Chem. Phys. 91, 461 (1989)). Products of displacements and forces
-forget most within a period and the rest within a lifetime, so a first plateau may be a false
-one (silicon at 300 K: 2.4, 2.4, 2.6, 2.8, 3.1, 3.6 frames per independent one): all lengths
-are looked at.
+differences of sums: x_(−b) from G − G_b and h − h_b. The sandwich (Huber 1967) is its first
+order: with M the block lower triangle of G by stages, x moves by M⁻¹(h_b − M_b x) for one block
+more. Frames are correlated, so the blocks must be longer than the correlation time: neighbours
+are joined as long as that makes the error grow (Flyvbjerg and Petersen, J. Chem. Phys. 91, 461
+(1989)). Products of displacements and forces forget most within a period and the rest within a
+lifetime, so a first plateau may be a false one (silicon at 300 K: 2.4, 2.4, 2.6, 2.8, 3.1, 3.6
+frames per independent one): all lengths are looked at.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.fit.normal_equations import NormalEquations
-from trajmodes.fit.solve import Solution, solve_positive
+from trajmodes.fit.model import NormalEquations
+from trajmodes.fit.solve import Solver, estimate, solve_positive
 
-__all__ = ["Convergence", "Jackknife", "convergence", "jackknife"]
+__all__ = [
+    "Convergence",
+    "ErrorMethod",
+    "Replicates",
+    "convergence",
+    "predicted_squares",
+    "replicates",
+]
 
-_FEWEST_BLOCKS = 8
+FEWEST_BLOCKS = 8
 """Fewer blocks tell too little about their own spread."""
+
+ErrorMethod = Literal["jackknife", "sandwich"]
 
 
 @dataclass(frozen=True, slots=True)
-class Jackknife:
-    """Delete-one-block estimates of the parameters."""
+class Replicates:
+    """Estimates of the parameters with one block left out, and what their spread tells."""
 
-    replicates: Floats
-    """(b, n), unit: eV/Å². Covariance (B − 1)/B Σ_b (x_b − x̄)(x_b − x̄)ᵀ."""
+    parameters: Floats
+    """(b, n). Covariance (B − 1)/B Σ_b (x_b − x̄)(x_b − x̄)ᵀ."""
     block_frames: float
     """Mean number of frames in one block."""
     inefficiency: float
@@ -36,14 +48,23 @@ class Jackknife:
     number of frames per independent frame where forces on different atoms are independent."""
     levelled: bool
     """Whether the error was seen to stop growing with the length of the blocks."""
+    method: ErrorMethod = "jackknife"
+    """Whether blocks were left out, or only to first order."""
 
     def __post_init__(self) -> None:
-        freeze(self, {}, float, replicates="b n")
+        freeze(self, {}, float, parameters="b n")
 
     @property
     def n_blocks(self) -> int:
         """Number of blocks."""
-        return len(self.replicates)
+        return len(self.parameters)
+
+    @property
+    def variance(self) -> Floats:
+        """(n,) squared standard errors of the parameters."""
+        spread = self.parameters - self.parameters.mean(axis=0)
+        result: Floats = (self.n_blocks - 1) / self.n_blocks * (spread**2).sum(axis=0)
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,46 +73,183 @@ class Convergence:
 
     frames: Ints
     """(b,) number of frames from the start."""
-    values: Floats
-    """(b, p, 3, 3), unit: eV/Å². Constants; nan where so few frames do not determine them."""
+    parameters: Floats
+    """(b, z) parameters of the expansion; nan where so few frames do not determine them."""
     r_squared: Floats
     """(b,) coefficient of determination; nan likewise."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         freeze(self, sizes, np.int64, frames="b")
-        freeze(self, sizes, float, values="b p 3 3", r_squared="b")
+        freeze(self, sizes, float, parameters="b z", r_squared="b")
 
 
-def jackknife(equations: NormalEquations, solution: Solution) -> Jackknife | None:
+def replicates(
+    equations: NormalEquations,
+    parameters: Floats,
+    *,
+    solver: Solver = solve_positive,
+    method: ErrorMethod = "jackknife",
+) -> Replicates | None:
     """Error of the solution from the blocks, joined as long as that makes it grow.
 
     Parameters
     ----------
     equations
         The normal equations, block by block.
-    solution
-        Their solution.
+    parameters
+        (n,) their solution.
+    solver
+        How one stage is solved.
+    method
+        Leave out blocks, or take the first order of doing so, which assumes least squares.
 
     Returns
     -------
     The estimates, or None if there are too few blocks, or if one block less would leave
     parameters undetermined.
     """
-    finest = _delete_one(equations, solution)
+    measure = partial(_measured, parameters=parameters, solver=solver, method=method)
+    finest = measure(equations)
     if finest is None:
         return None
     levels, together = [finest], 2
-    while equations.n_blocks // together >= _FEWEST_BLOCKS:
-        longer = _delete_one(equations.merged(together), solution)
-        if longer is None:
+    while (joined := equations.merged(together)).n_blocks >= FEWEST_BLOCKS:
+        longer = measure(joined)
+        if longer is None or joined.n_blocks == levels[-1].n_blocks:
             break
         levels.append(longer)
         together *= 2
-    return _longest_needed(levels, solution.rank)
+    return _longest_needed(levels, len(parameters))
 
 
-def _longest_needed(levels: list[Jackknife], rank: int) -> Jackknife:
+def convergence(equations: NormalEquations, solver: Solver = solve_positive) -> Convergence:
+    """Fit the first blocks of a run, one more at a time.
+
+    Parameters
+    ----------
+    equations
+        The normal equations, block by block.
+    solver
+        How one stage is solved.
+    """
+    gram = np.zeros(equations.gram.shape[1:])
+    moment = np.cumsum(equations.moment, axis=0)
+    square = np.cumsum(equations.square)
+    found = np.full_like(moment, np.nan)
+    explained = np.full(equations.n_blocks, np.nan)
+    for b in range(equations.n_blocks):
+        gram += equations.gram[b]
+        try:
+            found[b] = estimate(equations, gram, moment[b], solver)
+        except np.linalg.LinAlgError:
+            continue
+        explained[b] = 2.0 * moment[b] @ found[b] - found[b] @ gram @ found[b]
+    return Convergence(
+        np.cumsum(equations.frames),
+        found @ equations.model.null_space.T,
+        explained / np.where(square > 0.0, square, np.nan),
+    )
+
+
+def predicted_squares(
+    equations: NormalEquations, solver: Solver = solve_positive
+) -> Floats | None:
+    """Squared residuals of each block by the fit to all others: cross-validation.
+
+    Parameters
+    ----------
+    equations
+        The normal equations, block by block.
+    solver
+        How one stage is solved.
+
+    Returns
+    -------
+    (b, s) sums in eV²/Å², after each stage; None if the other blocks do not determine the
+    parameters.
+    """
+    left_out = _left_out(equations, solver)
+    if left_out is None:
+        return None
+    stage = equations.model.stage
+    n_stages = int(stage.max(initial=-1)) + 1
+    squares = np.empty((equations.n_blocks, n_stages))
+    for b, found in enumerate(left_out):
+        for k in range(n_stages):
+            x = np.where(stage <= k, found, 0.0)
+            change = x @ equations.gram[b] @ x - 2.0 * equations.moment[b] @ x
+            squares[b, k] = equations.square[b] + change
+    return squares
+
+
+def _left_out(equations: NormalEquations, solver: Solver) -> Floats | None:
+    """(b, n) solutions without each block; None if one is not determined."""
+    if equations.n_blocks < 2:
+        return None
+    total, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
+    found = np.empty_like(equations.moment)
+    for b in range(equations.n_blocks):
+        gram, rest = total - equations.gram[b], moment - equations.moment[b]
+        try:
+            found[b] = estimate(equations, gram, rest, solver)
+        except np.linalg.LinAlgError:
+            return None
+    return found
+
+
+def _first_order(equations: NormalEquations, parameters: Floats) -> Floats:
+    """(b, n) solutions without each block to first order, on the scale of the jackknife."""
+    stage = equations.model.stage
+    lower = np.where(stage[:, None] >= stage, equations.gram.sum(axis=0), 0.0)
+    scores = np.array(
+        [
+            moment - np.where(stage[:, None] >= stage, gram, 0.0) @ parameters
+            for gram, moment in zip(equations.gram, equations.moment, strict=True)
+        ]
+    )
+    moved = np.linalg.solve(lower, scores.T).T
+    n_blocks = equations.n_blocks
+    return parameters - n_blocks / (n_blocks - 1) * moved
+
+
+def _measured(
+    equations: NormalEquations, parameters: Floats, solver: Solver, method: ErrorMethod
+) -> Replicates | None:
+    n_blocks = equations.n_blocks
+    if n_blocks < FEWEST_BLOCKS:
+        return None
+    if method == "sandwich":
+        found: Floats | None = _first_order(equations, parameters)
+    else:
+        found = _left_out(equations, solver)
+    if found is None:
+        return None
+    inefficiency = _inefficiency(equations, parameters, found)
+    length = float(equations.frames.mean())
+    return Replicates(found, length, inefficiency, levelled=True, method=method)
+
+
+def _inefficiency(equations: NormalEquations, parameters: Floats, found: Floats) -> float:
+    """Mean over the parameters of their variance in units of that of independent errors."""
+    gram, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
+    spread = found - found.mean(axis=0)
+    n_components = equations.n_components * int(equations.frames.sum())
+    ratio = 0.0
+    for own in equations.model.stages:
+        # what is left after this stage is the noise that it met
+        x = np.where(equations.model.stage <= equations.model.stage[own[0]], parameters, 0.0)
+        residual = float(equations.square.sum() - 2.0 * moment @ x + x @ gram @ x)
+        noise = residual / (n_components - np.count_nonzero(x))
+        # tr(G V) is n times the variance of a component's error if all are independent
+        part = gram[np.ix_(own, own)]
+        variance = np.einsum("bn,nm,bm->", spread[:, own], part, spread[:, own])
+        ratio += float(variance / noise) if noise > 0.0 else np.nan
+    n_blocks = len(found)
+    return ratio * (n_blocks - 1) / n_blocks / max(len(parameters), 1)
+
+
+def _longest_needed(levels: list[Replicates], rank: int) -> Replicates:
     """Choose from blocks of growing length those with the largest error, if it grew at all."""
     finest, largest = levels[0], max(levels, key=lambda level: level.inefficiency)
     best = largest if _grown(finest, largest, rank) else finest
@@ -99,62 +257,7 @@ def _longest_needed(levels: list[Jackknife], rank: int) -> Jackknife:
     return replace(best, levelled=best is not levels[-1])
 
 
-def convergence(equations: NormalEquations) -> Convergence:
-    """Fit the first blocks of a run, one more at a time.
-
-    Parameters
-    ----------
-    equations
-        The normal equations, block by block.
-    """
-    gram = np.cumsum(equations.gram, axis=0)
-    moment = np.cumsum(equations.moment, axis=0)
-    square = np.cumsum(equations.square)
-    found = np.full_like(moment, np.nan)
-    for b in range(equations.n_blocks):
-        try:
-            found[b] = solve_positive(gram[b], moment[b])
-        except np.linalg.LinAlgError:
-            continue
-    return Convergence(
-        np.cumsum(equations.frames),
-        equations.basis.expand(found),
-        np.einsum("bn,bn->b", moment, found) / np.where(square > 0.0, square, np.nan),
-    )
-
-
-def _delete_one(equations: NormalEquations, solution: Solution) -> Jackknife | None:
-    n_blocks = equations.n_blocks
-    if n_blocks < _FEWEST_BLOCKS:
-        return None
-    total, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
-    replicates = np.empty((n_blocks, len(moment)))
-    for b in range(n_blocks):
-        gram, rest = total - equations.gram[b], moment - equations.moment[b]
-        try:
-            replicates[b] = _solve_within(solution.span, gram, rest)
-        except np.linalg.LinAlgError:
-            return None
-    spread = replicates - replicates.mean(axis=0)
-    residual = float(equations.square.sum() - moment @ solution.parameters)
-    n_components = equations.n_components * int(equations.frames.sum())
-    # tr(G V) is n times the variance of a component's error if all these are independent
-    variance = (n_blocks - 1) / n_blocks * np.einsum("bn,nm,bm->", spread, total, spread)
-    noise = residual / (n_components - solution.rank) * solution.rank
-    inefficiency = float(variance / noise) if noise > 0.0 else np.nan
-    length = float(equations.frames.mean())
-    return Jackknife(replicates, length, inefficiency, levelled=True)
-
-
-def _solve_within(span: Floats | None, gram: Floats, moment: Floats) -> Floats:
-    """Solve for the parameters in the span of directions that all blocks determine."""
-    if span is None:
-        return solve_positive(gram, moment)
-    result: Floats = span @ solve_positive(span.T @ gram @ span, span.T @ moment)
-    return result
-
-
-def _grown(shorter: Jackknife, longer: Jackknife, rank: int) -> bool:
+def _grown(shorter: Replicates, longer: Replicates, rank: int) -> bool:
     """Whether the error grew by more than chance would have it.
 
     The relative variance of either estimate is 2/(n(B − 1)); the joined blocks hold the

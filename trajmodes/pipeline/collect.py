@@ -6,7 +6,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.data import Modes, PowerSpectra
-from trajmodes.fit import HarmonicFit
+from trajmodes.fit import Fit
 from trajmodes.phonons import Bands as PhononBands
 from trajmodes.phonons import frequencies_at, on_path
 from trajmodes.report import Bands, Convergence, SpectralMap
@@ -41,7 +41,7 @@ def bands_of(bands: PhononBands) -> Bands:
     )
 
 
-def convergence_of(fit: HarmonicFit, modes: Modes) -> Convergence:
+def convergence_of(fit: Fit, modes: Modes) -> Convergence:
     """How the fitted constants and their frequencies settle while the run grows.
 
     Parameters
@@ -52,8 +52,9 @@ def convergence_of(fit: HarmonicFit, modes: Modes) -> Convergence:
         Modes of the fit at the commensurate points.
     """
     partial, final = fit.convergence, fit.constants.values
-    determined = np.isfinite(partial.values).all(axis=(1, 2, 3))
-    values_bpxy = partial.values[determined]
+    determined = np.isfinite(partial.parameters).all(axis=1)
+    pairs = fit.model.expansion.columns(2)
+    values_bpxy = fit.model.expansion.bases[1].expand(partial.parameters[determined, pairs])
     square_b = ((values_bpxy - final) ** 2).sum(axis=(1, 2, 3))
     weights_qm = np.broadcast_to(modes.weights[:, None], modes.omega.shape)
     bare = replace(fit.constants, replicates=None)

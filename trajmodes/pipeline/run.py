@@ -15,7 +15,7 @@ from trajmodes.config import Job, toml_text
 from trajmodes.data import Modes
 from trajmodes.errors import DataError, UsageError
 from trajmodes.export import write_phonopy
-from trajmodes.fit import ForceCovariance, HarmonicFit, fit_harmonic
+from trajmodes.fit import Fit, ForceCovariance, fit_harmonic
 from trajmodes.phonons import band_path, dispersion, modes_at
 from trajmodes.pipeline.check import findings_of
 from trajmodes.pipeline.collect import bands_of, convergence_of, spectral_map
@@ -168,7 +168,7 @@ def _warnings(run: LoadedRun) -> tuple[str, ...]:
     return tuple(text for text in texts if text not in run.notes)
 
 
-def fit_run(run: LoadedRun, *, log: Log, bars: StartBar = no_bars) -> HarmonicFit:
+def fit_run(run: LoadedRun, *, log: Log, bars: StartBar = no_bars) -> Fit:
     """First pass: effective force constants of a run.
 
     Raises

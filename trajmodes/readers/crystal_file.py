@@ -1,4 +1,4 @@
-"""A crystal from a cell file: POSCAR, CIF, or anything else that ASE reads.
+"""A crystal from a cell file: POSCAR, CIF, phonopy's yaml, or anything else that ASE reads.
 
 A conventional cell or a supercell is reduced to a primitive cell, in the file's own Cartesian
 frame and at the file's own positions: results are later told in the frame that the user knows.
@@ -20,17 +20,29 @@ from spglib.error import SpglibError
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal
 from trajmodes.errors import DataError, UsageError
+from trajmodes.readers.compressed import read_head
+from trajmodes.readers.phonopy_yaml import looks_like_phonopy, unit_cell_of
 from trajmodes.symmetry.operations import SpaceGroup, space_group
 from trajmodes.units import DALTON
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["CrystalFile", "fold_atoms", "load_crystal", "on_symmetric_sites", "read_crystal"]
+__all__ = [
+    "CrystalFile",
+    "fold_atoms",
+    "load_crystal",
+    "on_symmetric_sites",
+    "read_atoms",
+    "read_crystal",
+]
 
 _TOLERANCE = 1e-3
 """Å. Atoms of a cell file closer than this to a translated image are that image: files with
 four digits must pass."""
+
+
+_POSCAR_SUFFIXES = {".vasp", ".poscar", ".ucposcar", ".ssposcar"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +88,7 @@ def load_crystal(path: str | os.PathLike[str]) -> CrystalFile:
         If it holds no crystal: no cell, unknown elements, partly occupied sites.
     """
     file = Path(path)
-    atoms = _read_atoms(file)
-    _check_atoms(atoms, file)
+    atoms = read_atoms(file)
     whole = Crystal(
         atoms.cell.array,
         atoms.get_scaled_positions(wrap=False),
@@ -101,11 +112,31 @@ def load_crystal(path: str | os.PathLike[str]) -> CrystalFile:
     return CrystalFile(crystal, tuple(notes))
 
 
-def _read_atoms(file: Path) -> "Atoms":
+def read_atoms(file: Path) -> "Atoms":
+    """Atoms of a cell file as they stand in it: POSCAR, CIF, phonopy's yaml, what ASE reads.
+
+    Parameters
+    ----------
+    file
+        The file.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing or ASE does not know its format.
+    DataError
+        If it holds no crystal: no cell, unknown elements, partly occupied sites.
+    """
     if not file.is_file():
         raise UsageError("the cell file is missing or no file", where=str(file))
+    atoms = unit_cell_of(file) if looks_like_phonopy(read_head(file)) else _from_ase(file)
+    _check_atoms(atoms, file)
+    return atoms
+
+
+def _from_ase(file: Path) -> "Atoms":
     # ASE knows POSCAR by its name only.
-    kind = "vasp" if file.suffix.lower() in {".vasp", ".poscar"} else None
+    kind = "vasp" if file.suffix.lower() in _POSCAR_SUFFIXES else None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

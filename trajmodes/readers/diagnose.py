@@ -13,6 +13,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, freeze
 from trajmodes.errors import DataError
+from trajmodes.readers.displace import Hops
 from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.readers.match import Match
 from trajmodes.readers.remarks import Remark, remarks_on
@@ -66,7 +67,7 @@ class Diagnosis:
         return all(remark.severity != "error" for remark in self.verdict)
 
 
-def diagnose(trajectory: Trajectory, match: Match) -> Diagnosis:
+def diagnose(trajectory: Trajectory, match: Match, *, hops: Hops = "refuse") -> Diagnosis:
     """Look at a sample of frames and say what the run is good for.
 
     Parameters
@@ -75,6 +76,8 @@ def diagnose(trajectory: Trajectory, match: Match) -> Diagnosis:
         The run.
     match
         Its match to a crystal.
+    hops
+        What is done about frames in which an atom has left its site: see `Displacer`.
 
     Raises
     ------
@@ -82,7 +85,7 @@ def diagnose(trajectory: Trajectory, match: Match) -> Diagnosis:
         If velocities and forces belong to different temperatures, as wrong units make them, or
         a sampled frame cannot be used.
     """
-    sample = sample_run(trajectory, match)
+    sample = sample_run(trajectory, match, hops=hops)
     _check_units(trajectory, sample)
     space = half_space(match.supercell)
     figures = {

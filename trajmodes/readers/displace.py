@@ -8,19 +8,21 @@ its mass-weighted mean. The choice of those few atoms only decides between image
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from ase.geometry import minkowski_reduce
 from numba import njit
 
-from trajmodes.arrays import Floats, Ints
+from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data import FrameBlock, MotionBlock
 from trajmodes.errors import DataError
+from trajmodes.readers.box_motion import box_change, box_motion, in_box
 from trajmodes.readers.match import Match
-from trajmodes.readers.reference import box_change
 
-__all__ = ["Displacer", "FrameFigures"]
+__all__ = ["Displacer", "FrameFigures", "Hops"]
+
+Hops = Literal["refuse", "exclude"]
 
 _PROBES = 16
 """Atoms that the drift of a frame is first taken from."""
@@ -30,10 +32,12 @@ One that has moves about 1; but bcc zirconium at 1400 K, whose atoms all keep th
 out to 0.63 and through the faces of its Wigner–Seitz cells, so half the distance is no hop."""
 _FIXED = 2e-6
 """Relative change of the box that still counts as none."""
+_FAR = 0.06
+"""Strain from the mean box that no crystal at a given temperature and pressure shows."""
 
 
 class FrameFigures(NamedTuple):
-    """What was taken away from the frames of a block, in the user's frame."""
+    """What was taken away from the frames of a block that are left, in the user's frame."""
 
     drift: Floats
     """(t, 3), unit: Å. Centre of mass about that of the reference, known up to box vectors."""
@@ -43,6 +47,8 @@ class FrameFigures(NamedTuple):
     """(t, 3), unit: eV/Å. Sum of the forces."""
     farthest: Floats
     """(t,), unit: Å. Largest displacement of an atom."""
+    excluded: Ints
+    """(k,) number of each frame that was left out because an atom had left its site."""
 
 
 class _Plan(NamedTuple):
@@ -58,9 +64,17 @@ class _Plan(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Displacer:
-    """Callable that turns a `FrameBlock` into a `MotionBlock`; picklable and thread-safe."""
+    """Callable that turns a `FrameBlock` into a `MotionBlock`; picklable and thread-safe.
+
+    Where the match allows the box to move, displacements are those of the reduced coordinates
+    in the mean box: see `trajmodes.readers.box_motion` for what that neglects.
+    """
 
     match: Match
+    hops: Hops = "refuse"
+    """Whether a frame in which an atom has left its site is an error, or is left out of the
+    motion. That is for fits only: frames are no longer at equal distances in time. A block may
+    be left without a frame."""
     _plan: _Plan = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -96,14 +110,17 @@ class Displacer:
         ------
         DataError
             If the box is not that of the match, or an atom is farther from its site than atoms
-            get that keep it, 0.8 of the distance between neighbours.
+            get that keep it, 0.8 of the distance between neighbours, and hops are refused.
         """
         self._check_box(block)
-        shape = block.positions.shape
+        positions = block.positions
+        if self.match.box_motion is not None:
+            positions = in_box(positions, block.cells, self.match.box)
+        shape = positions.shape
         u_tax, drift_tx = np.empty(shape), np.empty((shape[0], 3))
         farthest, atom = np.empty(shape[0]), np.empty(shape[0], dtype=np.int64)
-        _displace(block.positions, self._plan, u_tax, drift_tx, (farthest, atom))
-        self._check_hops(block, farthest, atom)
+        _displace(positions, self._plan, u_tax, drift_tx, (farthest, atom))
+        kept = self._without_hops(block, farthest, atom)
         velocities = drift_velocity = forces = net_force = None
         if block.velocities is not None:
             velocities, drift_velocity = np.empty(shape), np.empty((shape[0], 3))
@@ -113,8 +130,11 @@ class Displacer:
             even = np.full(shape[1], 1.0 / shape[1])
             _turn(block.forces, self._plan, even, forces, net_force)
             net_force *= shape[1]
-        motion = MotionBlock(block.first_frame, u_tax, velocities, forces)
-        return motion, FrameFigures(drift_tx, drift_velocity, net_force, farthest)
+        fields = (u_tax, velocities, forces, drift_tx, drift_velocity, net_force, farthest)
+        if kept.all():
+            return _named(block.first_frame, fields, np.empty(0, dtype=np.int64))
+        left = tuple(None if one is None else one[kept] for one in fields)
+        return _named(block.first_frame, left, block.first_frame + np.flatnonzero(~kept))
 
     def _check_box(self, block: FrameBlock) -> None:
         if block.positions.shape[1] != len(self.match.slots):
@@ -124,28 +144,49 @@ class Displacer:
                 where=f"frame {block.first_frame}",
             )
         change = box_change(block.cells, self.match.box)
-        wrong = np.flatnonzero(~(change <= _FIXED))
+        moves = self.match.box_motion is not None
+        wrong = np.flatnonzero(~(change <= (_FAR if moves else _FIXED)))
         if len(wrong):
             t = wrong[0]
             raise DataError(
                 f"the box differs from that of the match by {change[t]:.2e} relative",
-                where=f"frame {block.first_frame + t}, step {block.steps[t]}",
+                where=f"frame {block.first_frame + t}, step {block.steps[t]}; "
+                f"{box_motion(block.cells).told}",
                 why="the run was made at constant pressure (NPT), or its box was deformed",
-                fix="run at a fixed box (NVE or NVT), with the mean box of this run",
+                fix="use a part of the run with one mean box"
+                if moves
+                else "run at a fixed box (NVE or NVT), with the mean box of this run; or count "
+                "displacements in the mean box: --box average",
             )
 
-    def _check_hops(self, block: FrameBlock, farthest: Floats, atom: Ints) -> None:
+    def _without_hops(self, block: FrameBlock, farthest: Floats, atom: Ints) -> Bools:
+        """(t,) frames in which every atom keeps its site; refuses others if it has to."""
         limit = _HOP * self.match.spacing
-        wrong = np.flatnonzero(~(farthest <= limit))
-        if len(wrong):
-            t = wrong[0]
+        kept: Bools = farthest <= limit
+        lost = np.isnan(farthest) if self.hops == "exclude" else ~kept
+        if lost.any():
+            t = int(lost.argmax())
             raise DataError(
                 f"atom {self.match.ids[atom[t]]} is {farthest[t]:.2f} Å from its site",
                 where=f"frame {block.first_frame + t}, step {block.steps[t]}; {_HOP} of the "
                 f"distance between neighbours is {limit:.2f} Å",
                 why="the atom hopped to another site, or the crystal melted",
-                fix="use a temperature, or a part of the run, where every atom keeps its site",
+                fix="use a temperature, or a part of the run, where every atom keeps its site; "
+                "or leave such frames out of the fit: --hops exclude",
             )
+        return kept
+
+
+def _named(
+    first_frame: int, fields: tuple[Floats | None, ...], excluded: Ints
+) -> tuple[MotionBlock, FrameFigures]:
+    """Give the fields of the frames that are left their names."""
+    u_tax, velocities, forces, drift_tx, drift_velocity, net_force, farthest = fields
+    assert u_tax is not None
+    assert drift_tx is not None
+    assert farthest is not None
+    motion = MotionBlock(first_frame, u_tax, velocities, forces)
+    return motion, FrameFigures(drift_tx, drift_velocity, net_force, farthest, excluded)
 
 
 @njit(nogil=True, cache=True)

@@ -22,7 +22,7 @@ from trajmodes.readers.foreign_mdanalysis import (
 )
 from trajmodes.readers.offsets import stamp_file
 from trajmodes.readers.timeline import common_interval, uniform_segments
-from trajmodes.readers.trajectory import ReadOptions
+from trajmodes.readers.trajectory import ReadOptions, Trajectory
 from trajmodes.units import FEMTOSECOND
 
 __all__ = ["ForeignTrajectory", "open_foreign"]
@@ -40,34 +40,14 @@ _BY_SUFFIX: dict[str, Callable[[Path], ForeignFrames]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignTrajectory:
-    """Frames that another library reads; see `trajmodes.readers.trajectory.Trajectory`."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ForeignTrajectory(Trajectory):
+    """Frames that another library reads."""
 
-    paths: tuple[Path, ...]
-    n_frames: int
-    n_atoms: int
-    steps: Ints
-    times_ps: Floats | None
-    interval_ps: float | None
-    segments: tuple[tuple[int, int], ...]
-    species: tuple[str, ...] | None
-    masses: Floats | None
-    unit_style: str
-    columns: tuple[str, ...]
-    has_velocities: bool
-    has_forces: bool
-    n_bytes: int
-    precision_digits: int
-    rounding: float
-    notes: tuple[str, ...]
     sources: tuple[ForeignFrames, ...] = field(repr=False)
     """One for each file."""
     cell: Floats | None = field(repr=False)
     """(3, 3), unit: Å. The cell where the file has none."""
-    ids: Ints | None = None
-    types: Ints | None = None
-    unwrapped: bool = False
 
     def read(self, start: int, stop: int) -> FrameBlock:
         """Frames [start, stop).
@@ -155,6 +135,7 @@ def open_foreign(
         columns=tuple(name for name, there in fields.items() if there),
         has_velocities=fields["velocities"],
         has_forces=fields["forces"],
+        unwrapped=False,
         n_bytes=sum(Path(path).stat().st_size for path in paths),
         precision_digits=info.precision_digits,
         rounding=_rounding(info, first),

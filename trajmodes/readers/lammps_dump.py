@@ -8,7 +8,6 @@ and processes may do so at once.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numba import njit
@@ -20,6 +19,7 @@ from trajmodes.readers.compressed import TextSource
 from trajmodes.readers.lammps_columns import Layout
 from trajmodes.readers.lammps_units import UnitFactors
 from trajmodes.readers.scan import Target, TextFault, fill_rows, padded
+from trajmodes.readers.trajectory import Trajectory
 
 __all__ = ["FramePlaces", "LammpsDump", "parse_frames"]
 
@@ -102,27 +102,10 @@ def _located(fault: TextFault, places: FramePlaces, frame: int, offset: int) -> 
     return DataError(fault.what, where=f"{where}, line {source.line_at(offset)}{column}")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LammpsDump:
-    """Frames of LAMMPS text dumps; see `trajmodes.readers.trajectory.Trajectory`."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LammpsDump(Trajectory):
+    """Frames of LAMMPS text dumps."""
 
-    paths: tuple[Path, ...]
-    n_frames: int
-    n_atoms: int
-    steps: Ints
-    times_ps: Floats | None
-    interval_ps: float | None
-    segments: tuple[tuple[int, int], ...]
-    ids: Ints | None
-    types: Ints | None
-    species: tuple[str, ...] | None
-    masses: Floats | None
-    unit_style: str
-    columns: tuple[str, ...]
-    n_bytes: int
-    precision_digits: int
-    rounding: float
-    notes: tuple[str, ...]
     layout: Layout = field(repr=False)
     """What is read of every frame."""
     factors: UnitFactors = field(repr=False)
@@ -138,21 +121,6 @@ class LammpsDump:
         sizes = {"t": self.n_frames, "a": self.n_atoms}
         freeze(self, sizes, np.int64, steps="t", ids="a", types="a")
         freeze(self, sizes, float, times_ps="t", masses="a", cells="t 3 3", origins="t 3")
-
-    @property
-    def has_velocities(self) -> bool:
-        """Whether every frame has velocities."""
-        return self.layout.velocities
-
-    @property
-    def has_forces(self) -> bool:
-        """Whether every frame has forces."""
-        return self.layout.forces
-
-    @property
-    def unwrapped(self) -> bool:
-        """Whether positions are continuous in time, or folded into the box."""
-        return self.layout.coordinates.unwrapped
 
     def read(self, start: int, stop: int) -> FrameBlock:
         """Frames [start, stop).

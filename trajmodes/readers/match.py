@@ -10,6 +10,7 @@ of the mean displacement that the space group allows, and by no other, which wou
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.linalg import polar
@@ -17,6 +18,7 @@ from scipy.linalg import polar
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import Crystal, Supercell
 from trajmodes.errors import DataError
+from trajmodes.readers.box_motion import BoxMotion
 from trajmodes.readers.reference import AverageStructure, average_structure
 from trajmodes.readers.registration import (
     Placement,
@@ -66,7 +68,8 @@ class Match:
     """(s, 3), unit: Å. How far sites moved from their reduced coordinates in the cell file, in
     the user's frame: the part of the mean displacement that the space group allows."""
     relaxation_sem: float
-    """Largest standard error of its components in Å; nan from one frame."""
+    """Largest standard error of its components in Å; nan from one frame, zero where the
+    positions were not averaged."""
     raw_relaxation_max: float
     """Å. Largest mean displacement of a site without regard to symmetry."""
     spacing: float
@@ -77,6 +80,8 @@ class Match:
     """(a,) id of each atom in the file, counted from 1 where it has none."""
     notes: tuple[str, ...]
     """What the user should know."""
+    box_motion: BoxMotion | None = None
+    """How the box moves about `box`, its mean; None where it is fixed."""
 
     def __post_init__(self) -> None:
         sizes = {"a": self.supercell.n_atoms, "s": self.supercell.crystal.n_sites}
@@ -91,6 +96,8 @@ def match(
     *,
     type_map: Mapping[int, str] | None = None,
     average: AverageStructure | None = None,
+    relax: bool = True,
+    box: Literal["fixed", "average"] = "fixed",
 ) -> Match:
     """Find how a run repeats, strains, turns, shifts and numbers a crystal.
 
@@ -99,23 +106,30 @@ def match(
     crystal
         The primitive crystal in the user's frame.
     trajectory
-        The run, at a fixed box.
+        The run.
     type_map
         Atom type → symbol, where the file does not tell the elements.
     average
         The average structure of the run, where it is known already.
+    relax
+        Whether sites are moved by the part of the mean displacement that symmetry allows, or
+        stay at the reduced coordinates of the crystal. Of snapshots about a known structure
+        the mean plays no part: sites are moved to where that structure has them.
+    box
+        Whether the box has to be fixed, or may move about its average; an average structure
+        that is given has decided that.
 
     Raises
     ------
     DataError
         If the run is not of this crystal: numbers, volume, arrangement, mirror image; or if
-        its box changes, or an atom is nowhere near a site.
+        its box changes and may not, or an atom is nowhere near a site.
     UsageError
         If the elements of the atoms cannot be told.
     """
     species = atom_species(trajectory, crystal, type_map)
     _check_numbers(crystal, species)
-    average = average_structure(trajectory) if average is None else average
+    average = average_structure(trajectory, box=box) if average is None else average
     _check_volume(crystal, average.box, len(species))
     group = space_group(crystal, tolerance=_TOLERANCE)
     ids = np.arange(1, len(species) + 1) if trajectory.ids is None else trajectory.ids
@@ -123,7 +137,17 @@ def match(
     weighed, notes = _with_masses(crystal, trajectory, found.placement.site)
     supercell = build_supercell(weighed, found.matrix)
     slots = _slots(supercell, found.placement, species, ids)
-    return _assembled(group, supercell, found, slots, (average, ids, notes))
+    known = _Known(average, ids, notes, relax)
+    return _assembled(group, supercell, found, slots, known)
+
+
+class _Known(NamedTuple):
+    """What is known of the run before its crystal is laid over it."""
+
+    average: AverageStructure
+    ids: Ints
+    notes: tuple[str, ...]
+    relax: bool
 
 
 def _assembled(
@@ -131,19 +155,16 @@ def _assembled(
     supercell: Supercell,
     found: Registration,
     slots: Ints,
-    known: tuple[AverageStructure, Ints, tuple[str, ...]],
+    known: _Known,
 ) -> Match:
-    average, ids, notes = known
+    average, ids, notes, relax = known
     crystal, placed = supercell.crystal, found.placement
     # map = (1 + ε) Rᵀ
     turn, stretch = polar(found.map, side="left")
     rotation, strain = turn.T, stretch - np.eye(3)
     cell = crystal.cell @ stretch
     raw, raw_by_frame = _site_means(average, placed, rotation)
-    moved = _allowed(group, raw)
-    sems = (
-        _allowed(group, raw_by_frame).std(axis=0, ddof=1) if len(raw_by_frame) > 1 else np.nan
-    )
+    moved = _allowed(group, raw) if relax else np.zeros_like(raw)
     strained = Crystal(
         cell, crystal.sites + moved @ np.linalg.inv(cell), crystal.species, crystal.masses
     )
@@ -162,12 +183,18 @@ def _assembled(
         residual_rms=float(np.sqrt((distance**2).mean())),
         residual_max=float(distance.max()),
         relaxation=moved,
-        relaxation_sem=float(np.max(sems) / np.sqrt(len(raw_by_frame))),
+        relaxation_sem=0.0 if average.exact or not relax else _sem(group, raw_by_frame),
         raw_relaxation_max=float(np.linalg.norm(raw, axis=1).max()),
         spacing=spacing,
         space_group=group.symbol,
         ids=ids,
-        notes=(*notes, *_strain_notes(strain), *_symmetry_notes(group, strained)),
+        notes=(
+            *notes,
+            *_strain_notes(strain),
+            *_symmetry_notes(group, strained),
+            *_box_notes(average.motion),
+        ),
+        box_motion=average.motion,
     )
 
 
@@ -240,6 +267,15 @@ def _site_means(
     return mean, by_frame
 
 
+def _sem(group: SpaceGroup, raw_by_frame: Floats) -> float:
+    """Largest standard error in Å of the allowed part; nan from one frame."""
+    n_frames = len(raw_by_frame)
+    if n_frames < 2:
+        return float("nan")
+    spread = _allowed(group, raw_by_frame).std(axis=0, ddof=1)
+    return float(spread.max() / np.sqrt(n_frames))
+
+
 def _allowed(group: SpaceGroup, moved: Floats) -> Floats:
     """Part of site displacements (…, s, 3) that keeps the space group, less a rigid shift."""
     part = invariant_part(group, moved)
@@ -276,6 +312,20 @@ def _strain_notes(strain: Floats) -> tuple[str, ...]:
     return (
         f"the run's lattice is strained by up to {largest:.1%} from the cell file: constants "
         "taken from elsewhere may belong to another lattice parameter",
+    )
+
+
+def _box_notes(motion: BoxMotion | None) -> tuple[str, ...]:
+    if motion is None:
+        return ()
+    lengths = np.linalg.norm(motion.mean, axis=1)
+    sides = " × ".join(f"{length:.5g}" for length in lengths)
+    unit = motion.mean / lengths[:, None]
+    cosines = np.clip((unit @ unit.T)[[1, 2, 0], [2, 0, 1]], -1.0, 1.0)
+    angles = ", ".join(f"{angle:.2f}°" for angle in np.degrees(np.arccos(cosines)))
+    return (
+        f"the box moves ({motion.told}): displacements are those of reduced coordinates in the "
+        f"mean box, {sides} Å, {angles}",
     )
 
 

@@ -9,13 +9,17 @@ import numpy.typing as npt
 
 from trajmodes.errors import UsageError
 from trajmodes.readers.compressed import read_head
+from trajmodes.readers.dfset import looks_like_dfset
 from trajmodes.readers.lammps_units import LennardJonesUnits
 from trajmodes.readers.offsets import stamp_file
+from trajmodes.readers.phonopy_yaml import looks_like_phonopy
+from trajmodes.readers.tdep import PRIMITIVE_NAME, is_tdep
 from trajmodes.readers.trajectory import ReadOptions, Trajectory
 
-__all__ = ["open_trajectory"]
+__all__ = ["crystal_beside", "open_trajectory"]
 
-_FORMATS = ("lammps", "xyz", "other")
+_SNAPSHOTS = ("phonopy", "tdep", "dfset")
+_FORMATS = ("lammps", "xyz", *_SNAPSHOTS, "other")
 
 
 def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact only the user knows
@@ -28,6 +32,7 @@ def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact onl
     allow_partial: bool = False,
     trust_order: bool = False,
     cell: npt.ArrayLike | None = None,
+    supercell: str | os.PathLike[str] | None = None,
     format: str | None = None,  # noqa: A002 - the word users know
 ) -> Trajectory:
     """Open one or several files of one run.
@@ -51,8 +56,12 @@ def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact onl
         Whether atoms without ids are taken in the order of the file; else that is an error.
     cell
         (3, 3) box vectors in Å, for files that have none.
+    supercell
+        Cell file of the supercell before it was displaced, atoms in the same order, for files
+        of displacements that do not hold it (DFSET of ALAMODE).
     format
-        lammps, xyz or other (what MDAnalysis or ASE reads); seen from the file where not given.
+        lammps, xyz, phonopy (yaml, of phono3py as well), tdep, dfset (of ALAMODE), or other
+        (what MDAnalysis or ASE reads); seen from the file where not given.
 
     Raises
     ------
@@ -71,11 +80,13 @@ def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact onl
     options = ReadOptions(units, timestep_fs, lj, strict, allow_partial, trust_order)
     kind = format or _recognise(files[0])
     box = None if cell is None else np.asarray(cell, dtype=float)
+    _refuse_idle(kind, files[0], box=box is not None, supercell=supercell is not None)
+    if kind in _SNAPSHOTS:
+        from trajmodes.readers.snapshots import open_snapshots  # noqa: PLC0415
+
+        given = None if supercell is None else Path(supercell)
+        return open_snapshots(files, kind, options, given)
     if kind == "lammps":
-        if box is not None:
-            raise UsageError(
-                "a cell is given, but a LAMMPS dump has its own", where=str(files[0])
-            )
         # Each format is loaded when it is met: MDAnalysis and ASE are heavy.
         from trajmodes.readers.lammps_open import open_lammps_dump  # noqa: PLC0415
 
@@ -89,10 +100,46 @@ def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact onl
     return open_foreign(files, options, cell=box)
 
 
+def crystal_beside(path: str | os.PathLike[str]) -> Path | None:
+    """Cell file that comes with a trajectory file; None where there is none.
+
+    Parameters
+    ----------
+    path
+        A file that `open_trajectory` opens. A yaml file of phonopy is its own cell file, and
+        TDEP keeps the cell as infile.ucposcar in the same folder.
+    """
+    file = Path(path)
+    kind = _recognise(file)
+    if kind == "phonopy":
+        return file
+    beside = (file if file.is_dir() else file.parent) / PRIMITIVE_NAME
+    return beside if kind == "tdep" and beside.is_file() else None
+
+
+def _refuse_idle(kind: str, path: Path, *, box: bool, supercell: bool) -> None:
+    """Refuse what is given and would not be used."""
+    if box and kind in ("lammps", *_SNAPSHOTS):
+        name = "a LAMMPS dump has its own" if kind == "lammps" else "the supercell has its own"
+        raise UsageError(f"a cell is given, but {name}", where=str(path))
+    if supercell and kind not in _SNAPSHOTS:
+        raise UsageError(
+            "a supercell is given, but the file holds positions and not displacements",
+            where=str(path),
+        )
+
+
 def _recognise(path: Path) -> str:
-    """Format of a file by its first line, or else left to other libraries."""
+    """Format of a file by its name or its first lines, or else left to other libraries."""
+    if is_tdep(path):
+        return "tdep"
     stamp_file(path)
-    lines = read_head(path).removeprefix(b"\xef\xbb\xbf").lstrip().splitlines()
+    head = read_head(path).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if looks_like_phonopy(head):
+        return "phonopy"
+    if looks_like_dfset(head):
+        return "dfset"
+    lines = head.splitlines()
     first = lines[0].split() if lines else []
     if first[:1] == [b"ITEM:"]:
         return "lammps"

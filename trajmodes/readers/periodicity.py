@@ -110,6 +110,8 @@ def _noise(average: AverageStructure, structure: _Structure) -> float:
     """Estimate the distance in Å of averaged atoms from where a longer run would put them."""
     most = _MOST_NOISE * structure.spacing
     n_frames = len(average.frames)
+    if average.exact:
+        return _FLOOR
     if n_frames < 4:
         return 0.5 * most
     variance = float((average.deviations**2).sum(axis=2).mean())

@@ -1,14 +1,20 @@
-"""The average structure of a run, from a sample of frames spread over it."""
+"""The average structure of a run, from a sample of frames spread over it.
+
+Snapshots about a known structure have no need of an average: the structure is the reference.
+"""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError
+from trajmodes.readers.box_motion import BoxMotion, box_change, box_motion, in_box
 from trajmodes.readers.trajectory import Trajectory
 
-__all__ = ["AverageStructure", "average_structure", "box_change", "nearest_images"]
+__all__ = ["AverageStructure", "average_structure", "nearest_images"]
 
 _SAMPLE = 64
 _SAMPLE_VALUES = 5_000_000
@@ -29,6 +35,11 @@ class AverageStructure:
     """(a, 3), unit: Å. Near the positions of the first frame, the drift taken out."""
     deviations: Floats
     """(t, a, 3), unit: Å. Sampled positions minus the mean, the drift taken out."""
+    exact: bool = False
+    """Whether the positions are those of a known structure, and no average: no frame is then
+    among those sampled."""
+    motion: BoxMotion | None = None
+    """How the box moves, where it may; positions are then those in the mean box."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -36,7 +47,12 @@ class AverageStructure:
         freeze(self, sizes, float, box="3 3", positions="a 3", deviations="t a 3")
 
 
-def average_structure(trajectory: Trajectory, *, n_frames: int = _SAMPLE) -> AverageStructure:
+def average_structure(
+    trajectory: Trajectory,
+    *,
+    n_frames: int = _SAMPLE,
+    box: Literal["fixed", "average"] = "fixed",
+) -> AverageStructure:
     """Average frames that are spread evenly over a run.
 
     Atoms may be folded into the box, may have hopped whole boxes, and the crystal may drift any
@@ -48,11 +64,14 @@ def average_structure(trajectory: Trajectory, *, n_frames: int = _SAMPLE) -> Ave
         The run.
     n_frames
         Number of frames to sample; fewer where the run is short or very large.
+    box
+        Whether the box has to be the same in all frames, or may move about its average: see
+        `trajmodes.readers.box_motion`.
 
     Raises
     ------
     DataError
-        If the box changes in time or the trajectory is empty.
+        If the box changes in time and may not, or the trajectory is empty.
     """
     if trajectory.n_frames == 0:
         raise DataError(
@@ -62,13 +81,32 @@ def average_structure(trajectory: Trajectory, *, n_frames: int = _SAMPLE) -> Ave
     n_frames = min(n_frames, most, trajectory.n_frames)
     frames = np.unique(np.linspace(0, trajectory.n_frames - 1, n_frames).astype(np.int64))
     blocks = [trajectory.read(int(t), int(t) + 1) for t in frames]
-    cells = np.concatenate([block.cells for block in blocks])
-    box = cells.mean(axis=0)
-    _require_fixed_box(cells, box, frames)
-    first = blocks[0].positions[0]
-    moved_tax = np.stack([nearest_images(block.positions[0] - first, box) for block in blocks])
+    motion = box_motion(np.concatenate([block.cells for block in blocks]))
+    moves = box == "average" and motion.largest > _FIXED
+    if not moves or trajectory.ideal is not None:
+        _require_fixed_box(motion, blocks, frames)
+    if trajectory.ideal is not None:
+        none = np.empty((0, trajectory.n_atoms, 3))
+        return AverageStructure(frames[:0], motion.mean, trajectory.ideal, none, exact=True)
+    places = [_positions(block, motion.mean if moves else None) for block in blocks]
+    moved_tax = np.stack([nearest_images(x_ax - places[0], motion.mean) for x_ax in places])
     mean = moved_tax.mean(axis=0)
-    return AverageStructure(frames, box, first + mean, moved_tax - mean)
+    return AverageStructure(
+        frames,
+        motion.mean,
+        places[0] + mean,
+        moved_tax - mean,
+        motion=motion if moves else None,
+    )
+
+
+def _positions(block: FrameBlock, box: Floats | None) -> Floats:
+    """Positions (a, 3) of a single frame, in another box if one is given."""
+    places: Floats = block.positions
+    if box is not None:
+        places = in_box(places, block.cells, box)
+    first: Floats = places[0]
+    return first
 
 
 def nearest_images(apart: Floats, box: Floats) -> Floats:
@@ -84,19 +122,14 @@ def nearest_images(apart: Floats, box: Floats) -> Floats:
     return result
 
 
-def box_change(cells: Floats, box: Floats) -> Floats:
-    """Largest component (t,) of the strain that takes one box (3, 3) to others (t, 3, 3)."""
-    strain: Floats = np.abs(np.linalg.inv(box) @ cells - np.eye(3)).max(axis=(1, 2))
-    return strain
-
-
-def _require_fixed_box(cells: Floats, box: Floats, frames: Ints) -> None:
-    change = box_change(cells, box)
-    worst = int(change.argmax())
-    if change[worst] > _FIXED:
-        raise DataError(
-            f"the box changes in time, by up to {change[worst]:.2e} relative",
-            where=f"frame {frames[worst]}",
-            why="the run was made at constant pressure (NPT), or its box was deformed",
-            fix="run at a fixed box (NVE or NVT), with the mean box of this run",
-        )
+def _require_fixed_box(motion: BoxMotion, blocks: list[FrameBlock], frames: Ints) -> None:
+    if motion.largest <= _FIXED:
+        return
+    change = [float(box_change(block.cells, motion.mean)[0]) for block in blocks]
+    raise DataError(
+        f"the box changes in time, by up to {motion.largest:.2e} relative",
+        where=f"frame {frames[int(np.argmax(change))]}; {motion.told}",
+        why="the run was made at constant pressure (NPT), or its box was deformed",
+        fix="run at a fixed box (NVE or NVT), with the mean box of this run; or count "
+        "displacements in the mean box: --box average",
+    )

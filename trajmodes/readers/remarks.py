@@ -16,6 +16,10 @@ __all__ = ["Remark", "remarks_on"]
 _AGREE, _DISAGREE = 1.3, 1.8
 """The two temperatures of an anharmonic crystal differ by a few per cent; a wrong element shows
 in the kinetic one, as its mass does."""
+_NET = 0.1
+"""Net force as a part of √(3N) rms forces, which forces without any relation add up to."""
+_NET_EACH = 0.01
+"""Net force per atom as a part of the rms force: the stricter bound for small cells."""
 _COARSE = 0.01
 """Rounding of coordinates as a part of the rms displacement that is worth a remark."""
 
@@ -73,7 +77,7 @@ def _field_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> l
     if not trajectory.has_forces:
         text = "no forces: constants cannot be fitted; others can be projected on"
         remarks.append(Remark("error", text, lines))
-    if not trajectory.has_velocities:
+    if not trajectory.has_velocities and trajectory.ideal is None:
         text = "no velocities: no kinetic energies and no spectra; constants can be fitted"
         remarks.append(Remark("warning", text, lines))
     rounding = trajectory.rounding
@@ -97,6 +101,8 @@ def _told_by_reader(trajectory: Trajectory) -> list[Remark]:
 
 
 def _time_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Remark]:
+    if trajectory.ideal is not None:
+        return [Remark("ok", "snapshots about a known structure: constants can be fitted", "")]
     if trajectory.interval_ps is None:
         return [
             Remark(
@@ -167,11 +173,13 @@ def _physics_remarks(match: Match, sample: RunSample) -> list[Remark]:
             )
             remarks.append(Remark("warning", text, "leave out the start, or run longer"))
     if sample.net_force is not None and sample.force_rms is not None:
-        each = sample.net_force / match.supercell.n_atoms
-        if each > 0.01 * sample.force_rms:
+        n_atoms = match.supercell.n_atoms
+        bound = min(_NET * np.sqrt(3.0 * n_atoms), _NET_EACH * n_atoms) * sample.force_rms
+        if sample.net_force > bound:
             text = (
-                f"forces do not add up to zero: {each:.2g} eV/Å per atom, "
-                f"rms {sample.force_rms:.2g}"
+                f"forces do not add up to zero: {sample.net_force:.2g} eV/Å in one frame, "
+                f"{sample.net_force / n_atoms:.2g} per atom, rms of an atom "
+                f"{sample.force_rms:.2g}; they are wrong or incomplete"
             )
             fix = "dump all atoms, and forces before any constraint or external field"
             remarks.append(Remark("warning", text, fix))

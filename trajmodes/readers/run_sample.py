@@ -13,9 +13,10 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import FrameBlock, MotionBlock
-from trajmodes.readers.displace import Displacer, FrameFigures
+from trajmodes.errors import DataError
+from trajmodes.readers.box_motion import box_change
+from trajmodes.readers.displace import Displacer, FrameFigures, Hops
 from trajmodes.readers.match import Match
-from trajmodes.readers.reference import box_change
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import BOLTZMANN
 
@@ -83,7 +84,9 @@ class _Moments(NamedTuple):
     """Σ M |v̄|²."""
 
 
-def sample_run(trajectory: Trajectory, match: Match, *, n_pairs: int = _PAIRS) -> RunSample:
+def sample_run(
+    trajectory: Trajectory, match: Match, *, n_pairs: int = _PAIRS, hops: Hops = "refuse"
+) -> RunSample:
     """Look at pairs of frames spread evenly over a run.
 
     Parameters
@@ -94,19 +97,31 @@ def sample_run(trajectory: Trajectory, match: Match, *, n_pairs: int = _PAIRS) -
         Its match to a crystal.
     n_pairs
         Number of pairs; fewer where the run is short.
+    hops
+        What is done about frames in which an atom has left its site: see `Displacer`.
 
     Raises
     ------
     DataError
         If a frame cannot be used: the box changes, an atom hopped.
     """
-    displacer = Displacer(match)
+    displacer = Displacer(match, hops)
     starts, length = _pairs(trajectory, n_pairs)
     displacer(trajectory.read(int(starts[0]), int(starts[0]) + length))
     begun = perf_counter()
     blocks = [trajectory.read(int(t), int(t) + length) for t in starts]
     measured = [displacer.measure(block) for block in blocks]
     seconds = (perf_counter() - begun) / (len(starts) * length)
+    whole = [k for k, (motion, _) in enumerate(measured) if motion.n_frames == length]
+    if not whole:
+        raise DataError(
+            "in every frame that was looked at an atom has left its site",
+            where=f"{len(starts)} places in the run",
+            why="atoms diffuse, or the crystal melted",
+            fix="use a temperature, or a part of the run, where every atom keeps its site",
+        )
+    starts = starts[whole]
+    blocks, measured = [blocks[k] for k in whole], [measured[k] for k in whole]
     masses = match.supercell.masses
     table = np.array([_moments(motion, masses) for motion, _ in measured])
     sums = _Moments(*(float(x) for x in table.mean(axis=0)))

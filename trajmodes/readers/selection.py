@@ -1,9 +1,7 @@
 """Some consecutive frames of a trajectory, as a trajectory of their own."""
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, fields, replace
 
-from trajmodes.arrays import Floats, Ints
 from trajmodes.data import FrameBlock
 from trajmodes.errors import UsageError
 from trajmodes.readers.trajectory import Trajectory
@@ -11,32 +9,12 @@ from trajmodes.readers.trajectory import Trajectory
 __all__ = ["select_frames"]
 
 
-@dataclass(frozen=True)
-class _Selection:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Selection(Trajectory):
     """Frames counted from the first one selected; all else as in the whole trajectory."""
 
     whole: Trajectory
     first: int
-    n_frames: int
-    steps: Ints
-    times_ps: Floats | None
-    segments: tuple[tuple[int, int], ...]
-    paths: tuple[Path, ...]
-    n_atoms: int
-    interval_ps: float | None
-    ids: Ints | None
-    types: Ints | None
-    species: tuple[str, ...] | None
-    masses: Floats | None
-    unit_style: str
-    columns: tuple[str, ...]
-    has_velocities: bool
-    has_forces: bool
-    unwrapped: bool
-    n_bytes: int
-    precision_digits: int
-    rounding: float
-    notes: tuple[str, ...]
 
     def read(self, start: int, stop: int) -> FrameBlock:
         if not 0 <= start < stop <= self.n_frames:
@@ -75,27 +53,12 @@ def select_frames(trajectory: Trajectory, start: int, stop: int | None) -> Traje
         return trajectory
     times = trajectory.times_ps
     clipped = ((max(a, start) - start, min(b, end) - start) for a, b in trajectory.segments)
-    return _Selection(
-        whole=trajectory,
-        first=start,
-        n_frames=end - start,
-        steps=trajectory.steps[start:end],
-        times_ps=None if times is None else times[start:end],
-        segments=tuple((a, b) for a, b in clipped if a < b),
-        paths=trajectory.paths,
-        n_atoms=trajectory.n_atoms,
-        interval_ps=trajectory.interval_ps,
-        ids=trajectory.ids,
-        types=trajectory.types,
-        species=trajectory.species,
-        masses=trajectory.masses,
-        unit_style=trajectory.unit_style,
-        columns=trajectory.columns,
-        has_velocities=trajectory.has_velocities,
-        has_forces=trajectory.has_forces,
-        unwrapped=trajectory.unwrapped,
-        n_bytes=trajectory.n_bytes * (end - start) // n_frames,
-        precision_digits=trajectory.precision_digits,
-        rounding=trajectory.rounding,
-        notes=trajectory.notes,
-    )
+    known = {item.name: getattr(trajectory, item.name) for item in fields(Trajectory)}
+    selected = {
+        "n_frames": end - start,
+        "steps": trajectory.steps[start:end],
+        "times_ps": None if times is None else times[start:end],
+        "segments": tuple((a, b) for a, b in clipped if a < b),
+        "n_bytes": trajectory.n_bytes * (end - start) // n_frames,
+    }
+    return _Selection(whole=trajectory, first=start, **{**known, **selected})

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.compressed import TextSource
 from trajmodes.readers.scan import Target, TextFault, fill_rows, padded
+from trajmodes.readers.trajectory import Trajectory
 
 __all__ = ["XyzFile", "XyzTrajectory"]
 
@@ -31,30 +31,10 @@ class XyzFile(NamedTuple):
     """(a,) types, or empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class XyzTrajectory:
-    """Frames of XYZ files; see `trajmodes.readers.trajectory.Trajectory`."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class XyzTrajectory(Trajectory):
+    """Frames of XYZ files."""
 
-    paths: tuple[Path, ...]
-    n_frames: int
-    n_atoms: int
-    steps: Ints
-    times_ps: Floats | None
-    interval_ps: float | None
-    segments: tuple[tuple[int, int], ...]
-    ids: Ints | None
-    types: Ints | None
-    species: tuple[str, ...] | None
-    masses: Floats | None
-    unit_style: str
-    columns: tuple[str, ...]
-    has_velocities: bool
-    has_forces: bool
-    unwrapped: bool
-    n_bytes: int
-    precision_digits: int
-    rounding: float
-    notes: tuple[str, ...]
     files: tuple[XyzFile, ...] = field(repr=False)
     places: Ints = field(repr=False)
     """(t, 5) file, order of the columns, number of the frame in the file, start and stop of

@@ -3,8 +3,8 @@
 A cluster of order n is a list of n atoms (site, cell), the first one in the home cell. An
 operation g moves it, a permutation π reorders it, a lattice translation brings its first
 atom home again. The force constants of all clusters of an orbit follow from those of its
-representative: Φ(c) = π·C(g)⊗…⊗C(g) Φ(representative). Nothing here depends on the supercell
-size, except when the orbits of the whole supercell are asked for.
+representative: Φ(c) = π·C(g)⊗…⊗C(g) Φ(representative). Nothing here depends on the size of a
+supercell; the orbits of all pairs of one are in `supercell_pairs`.
 """
 
 import itertools
@@ -16,23 +16,25 @@ import numpy as np
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data import Crystal, Supercell
 from trajmodes.errors import UsageError
-from trajmodes.symmetry.operations import SpaceGroup, supercell_group
-from trajmodes.symmetry.translations import cell_rank
+from trajmodes.symmetry.cutoffs import Cutoff
+from trajmodes.symmetry.operations import SpaceGroup
 
 __all__ = [
     "SHELL_TOLERANCE",
     "Orbits",
+    "cells_within",
+    "classify",
+    "cluster_orbits",
     "inscribed_radius",
     "pair_orbits",
     "permutations_of",
-    "supercell_pair_orbits",
 ]
 
 SHELL_TOLERANCE = 1e-3
 """Distance in Å within which a neighbour shell counts as lying on the cutoff."""
 
 _MARGIN = 0.02
-"""How far beyond the cutoff pairs are listed, in Å, so that no orbit is cut by noise."""
+"""How far beyond the cutoff clusters are listed, in Å, so that no orbit is cut by noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,40 @@ class Orbits:
         """Number of clusters listed."""
         return len(self.orbit)
 
+    def selected(self, wanted: Bools) -> "Orbits":
+        """Keep the orbits that a (o,) mask marks, by ascending radius, and their clusters."""
+        # Rounded, so that noise in equal radii does not decide the order.
+        chosen = np.argsort(np.round(self.radii, 6), kind="stable")
+        chosen = chosen[wanted[chosen]]
+        number = np.full(self.n_orbits, len(chosen))
+        number[chosen] = np.arange(len(chosen))
+        label = number[self.orbit]
+        clusters = np.argsort(label, kind="stable")[: int((label < len(chosen)).sum())]
+        place = np.empty(self.n_clusters, dtype=np.int64)
+        place[clusters] = np.arange(len(clusters))
+        return replace(
+            self,
+            sites=self.sites[clusters],
+            lattice=self.lattice[clusters],
+            share=self.share[clusters],
+            orbit=label[clusters],
+            operation=self.operation[clusters],
+            permutation=self.permutation[clusters],
+            representatives=place[self.representatives[chosen]],
+            radii=self.radii[chosen],
+            stabilisers=self.stabilisers[chosen],
+        )
+
+    def excess(self, cutoff: Cutoff) -> Floats:
+        """(o,) by how much the farthest members of each orbit are beyond a cutoff, in Å."""
+        crystal = self.group.crystal
+        reach = cutoff.matrix(crystal)[self.sites[:, :, None], self.sites[:, None, :]]
+        beyond_cij = _distances(crystal, self.sites, self.lattice) - reach
+        beyond: Floats = np.bincount(
+            self.orbit, beyond_cij.max(axis=(1, 2)), self.n_orbits
+        ) / np.bincount(self.orbit, minlength=self.n_orbits)
+        return beyond
+
     def labels(self) -> tuple[str, ...]:
         """(o,) species of the representatives, joined by dashes."""
         species = self.group.crystal.species
@@ -103,93 +139,84 @@ def inscribed_radius(supercell: Supercell) -> float:
     It is half the shortest lattice vector: two atoms nearer than this have one nearest image.
     """
     shortest = np.linalg.norm(supercell.cell, axis=1).min()
-    lengths = np.linalg.norm(_cells_within(supercell.cell, shortest) @ supercell.cell, axis=1)
+    lengths = np.linalg.norm(cells_within(supercell.cell, shortest) @ supercell.cell, axis=1)
     return float(np.sort(lengths)[1]) / 2.0
 
 
 def pair_orbits(
-    group: SpaceGroup, cutoff: float, *, supercell: Supercell | None = None
+    group: SpaceGroup, cutoff: float | Cutoff, *, supercell: Supercell | None = None
 ) -> Orbits:
-    """Orbits of all pairs nearer than a cutoff, self terms included.
+    """Orbits of all pairs nearer than a cutoff, self terms included; see `cluster_orbits`."""
+    return cluster_orbits(group, 2, cutoff, supercell=supercell)
+
+
+def cluster_orbits(
+    group: SpaceGroup,
+    order: int,
+    cutoff: float | Cutoff,
+    *,
+    supercell: Supercell | None = None,
+) -> Orbits:
+    """Orbits of all clusters whose members are nearer to each other than a cutoff.
+
+    Members may repeat: self terms are clusters. Clusters of order 1 are the sites.
 
     Parameters
     ----------
     group
         Space group of the crystal.
+    order
+        Number of members of a cluster.
     cutoff
-        Radius in Å. A shell that lies on it within rounding noise is left out as a whole.
+        Radius in Å, or radii for pairs of species. A shell that lies on it within rounding
+        noise is left out as a whole.
     supercell
-        Supercell of the data, when the pairs are to be fitted. Pairs on the boundary of its
-        inscribed sphere have several nearest images and are left out.
+        Supercell of the data, when the constants are to be fitted. Pairs on the boundary of
+        its inscribed sphere have several nearest images and are left out.
 
     Raises
     ------
     UsageError
         If the cutoff is not positive or reaches beyond the inscribed sphere.
     """
-    if not cutoff > 0.0:
-        raise UsageError(f"the cutoff is {cutoff:g} Å", fix="give a positive cutoff")
-    radius = cutoff
-    if supercell is not None:
-        limit = inscribed_radius(supercell)
-        if cutoff > limit + 1e-6:
-            raise UsageError(
-                f"the cutoff of {cutoff:g} Å reaches beyond the supercell's inscribed sphere",
-                why="farther pairs meet their own periodic images",
-                fix=f"the largest admissible cutoff is {np.floor(limit * 1e4) / 1e4:.4f} Å; "
-                'for everything the supercell can tell, give cutoff="supercell"',
-            )
-        radius = min(cutoff, limit - SHELL_TOLERANCE)
-    sites, lattice = _pairs_within(group.crystal, radius + _MARGIN)
-    span = 2 * int(np.abs(lattice).max(initial=0)) + 3
-    n_sites = group.crystal.n_sites
+    given = cutoff if isinstance(cutoff, Cutoff) else Cutoff(cutoff)
+    inside = given if supercell is None else _within_sphere(given, supercell)
+    reach = inside.matrix(group.crystal) + _MARGIN
+    sites, lattice = _clusters_within(group.crystal, order, reach)
+    orbits = classify(group, sites, lattice)
+    taken = orbits.excess(inside) < 0.0
+    return replace(orbits.selected(taken), notes=_edge_notes(orbits, given, taken))
 
-    def key(sites: Ints, lattice: Ints) -> Ints:
-        cell = np.clip(lattice[:, 1] + span // 2, 0, span - 1)
-        labels = (*sites.T, *cell.T)
-        keys: Ints = np.ravel_multi_index(labels, (n_sites, n_sites, span, span, span))
-        return keys
 
-    orbits = _classify(group, sites, lattice, key)
-    near = np.flatnonzero(np.abs(orbits.radii - cutoff) < SHELL_TOLERANCE)
-    labels = orbits.labels()
-    notes = tuple(
-        f"the {labels[o]} shell at {orbits.radii[o]:.4f} Å lies on the cutoff of "
-        f"{cutoff:.4f} Å and is {'taken in' if orbits.radii[o] < radius else 'left out'}"
-        for o in near
+def _within_sphere(cutoff: Cutoff, supercell: Supercell) -> Cutoff:
+    """Bound the cutoff by the sphere inside the supercell, its surface left out."""
+    limit = inscribed_radius(supercell)
+    largest = max(cutoff.radius, *cutoff.by_species.values(), 0.0)
+    if largest > limit + 1e-6:
+        raise UsageError(
+            f"the cutoff of {largest:g} Å reaches beyond the supercell's inscribed sphere",
+            why="farther pairs meet their own periodic images",
+            fix=f"the largest admissible cutoff is {np.floor(limit * 1e4) / 1e4:.4f} Å; "
+            'for everything the supercell can tell of pairs, give "supercell"',
+        )
+    top = limit - SHELL_TOLERANCE
+    return Cutoff(
+        min(cutoff.radius, top), {pair: min(r, top) for pair, r in cutoff.by_species.items()}
     )
-    return replace(_select(orbits, orbits.radii < radius), notes=notes)
 
 
-def supercell_pair_orbits(group: SpaceGroup, supercell: Supercell) -> Orbits:
-    """Orbits of all pairs of a supercell, each at its nearest image or images.
-
-    Pairs that are equal modulo the supercell are one; where several of its images are equally
-    near, each carries an equal share (Wigner–Seitz sharing). Only operations that map the
-    supercell on itself are used.
-
-    Parameters
-    ----------
-    group
-        Space group of the crystal.
-    supercell
-        The supercell.
-    """
-    group = supercell_group(group, supercell)
-    n_sites, n_cells = group.crystal.n_sites, supercell.n_cells
-    labels = np.indices((n_sites, n_sites, n_cells)).reshape(3, -1)
-    sites = labels[:2].T.astype(np.int64)
-    lattice = np.zeros((len(sites), 2, 3), dtype=np.int64)
-    lattice[:, 1] = supercell.cells[labels[2]]
-
-    def key(sites: Ints, lattice: Ints) -> Ints:
-        cell = cell_rank(supercell, lattice[:, 1])
-        return (sites[:, 0] * n_sites + sites[:, 1]) * n_cells + cell
-
-    return _share_images(_classify(group, sites, lattice, key), supercell)
+def _edge_notes(orbits: Orbits, cutoff: Cutoff, taken: Bools) -> tuple[str, ...]:
+    near = np.abs(orbits.excess(cutoff)) < SHELL_TOLERANCE
+    labels = orbits.labels()
+    texts = (
+        f"the {labels[o]} shell at {orbits.radii[o]:.4f} Å lies on the cutoff of "
+        f"{cutoff} Å and is {'taken in' if taken[o] else 'left out'}"
+        for o in np.flatnonzero(near)
+    )
+    return tuple(dict.fromkeys(texts))
 
 
-def _cells_within(cell: Floats, radius: float) -> Ints:
+def cells_within(cell: Floats, radius: float) -> Ints:
     """(c, 3) all n with |(x + n) cell| ≤ radius for some x in [−½, ½]³, and a few more."""
     # Component i of a vector r is r · (column i of the inverse).
     reach = np.ceil(radius * np.linalg.norm(np.linalg.inv(cell), axis=0) + 0.5).astype(int)
@@ -197,44 +224,98 @@ def _cells_within(cell: Floats, radius: float) -> Ints:
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
-def _pairs_within(crystal: Crystal, radius: float) -> tuple[Ints, Ints]:
-    """(c, 2) sites and (c, 2, 3) cells of the pairs nearer than a radius."""
-    around = _cells_within(crystal.cell, radius)
+def _clusters_within(crystal: Crystal, order: int, reach: Floats) -> tuple[Ints, Ints]:
+    """Sites (c, n) and cells (c, n, 3) of clusters with all distances below reach (s, s)."""
+    n_sites = crystal.n_sites
+    sites = np.arange(n_sites)[:, None]
+    lattice = np.zeros((n_sites, 1, 3), dtype=np.int64)
+    around = [_neighbours(crystal, first, reach) for first in range(n_sites)]
+    for _ in range(order - 1):
+        # One more member: any neighbour of the first that is near to all others as well.
+        parts = [
+            _extend(sites[sites[:, 0] == first], lattice[sites[:, 0] == first], near)
+            for first, near in enumerate(around)
+        ]
+        sites = np.concatenate([part[0] for part in parts])
+        lattice = np.concatenate([part[1] for part in parts])
+        close = _distances(crystal, sites, lattice)[:, -1, :-1]
+        kept = (close < reach[sites[:, -1:], sites[:, :-1]]).all(axis=1)
+        sites, lattice = sites[kept], lattice[kept]
+    return sites, lattice
+
+
+def _neighbours(crystal: Crystal, first: int, reach: Floats) -> tuple[Ints, Ints]:
+    """Sites (k,) and cells (k, 3) of the atoms nearer to a home site than reach."""
+    around = cells_within(crystal.cell, float(reach[first].max()))
     sites, lattice = [], []
-    for first, second in np.ndindex(crystal.n_sites, crystal.n_sites):
+    for second in range(crystal.n_sites):
         apart = crystal.sites[second] - crystal.sites[first]
         cells = around - np.rint(apart).astype(int)
-        near = np.linalg.norm((apart + cells) @ crystal.cell, axis=1) < radius
+        near = np.linalg.norm((apart + cells) @ crystal.cell, axis=1) < reach[first, second]
         lattice.append(cells[near])
-        sites.append(np.broadcast_to([first, second], (int(near.sum()), 2)))
-    cell = np.concatenate(lattice)
-    return np.concatenate(sites), np.stack([np.zeros_like(cell), cell], axis=1)
+        sites.append(np.full(int(near.sum()), second))
+    return np.concatenate(sites), np.concatenate(lattice)
 
 
-def _classify(
-    group: SpaceGroup, sites: Ints, lattice: Ints, key: Callable[[Ints, Ints], Ints]
+def _extend(sites: Ints, lattice: Ints, near: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    """All clusters with each of the neighbours added as a last member."""
+    n_clusters, n_near = len(sites), len(near[0])
+    more_sites = np.column_stack(
+        [np.repeat(sites, n_near, axis=0), np.tile(near[0], n_clusters)]
+    )
+    added = np.tile(near[1], (n_clusters, 1))[:, None]
+    return more_sites, np.concatenate([np.repeat(lattice, n_near, axis=0), added], axis=1)
+
+
+def _distances(crystal: Crystal, sites: Ints, lattice: Ints) -> Floats:
+    """(c, n, n) distances in Å between the members."""
+    points = (crystal.sites[sites] + lattice) @ crystal.cell
+    apart: Floats = np.linalg.norm(points[:, :, None] - points[:, None, :], axis=-1)
+    return apart
+
+
+def classify(
+    group: SpaceGroup, sites: Ints, lattice: Ints, wrap: "Wrap | None" = None
 ) -> Orbits:
-    """Orbits of listed clusters; an orbit that the list holds only in part is dropped."""
+    """Sort listed clusters into orbits; an orbit that the list holds only in part is dropped.
+
+    Parameters
+    ----------
+    group
+        The space group.
+    sites
+        (c, n) site of each member. All orders of the members must be listed.
+    lattice
+        (c, n, 3) cell of each member; zero for the first.
+    wrap
+        Turns cells (c, 3) into labels (c, k) that are equal where the cells count as the same;
+        by default every cell is one of its own.
+    """
+    key = _key(group, sites, lattice, wrap)
     ascending = np.argsort(key(sites, lattice), kind="stable")
     sites, lattice = sites[ascending], lattice[ascending]
     keys = key(sites, lattice)
     orders = permutations_of(sites.shape[1])
-    # (g, m, c) place of every image in the list, −1 where it is missing
-    images = np.array(
-        [
-            [_find(keys, key(*_image(group, g, pi, sites, lattice))) for pi in orders]
-            for g in range(group.n_operations)
-        ]
+    # Place in the list of every moved and of every reordered cluster; the last one, c, stands
+    # for those that the list lacks.
+    moved_gc = np.array(
+        [_find(keys, key(*_moved(group, g, sites, lattice))) for g in range(group.n_operations)]
     )
-    first = images.min(axis=(0, 1))
-    listed = first == np.arange(len(keys))
-    representatives = np.flatnonzero(listed)
-    operation, permutation = _first_way(images, representatives)
-    points = group.crystal.sites[sites] + lattice
-    lines = (points[:, :, None] - points[:, None, :]) @ group.crystal.cell
-    radii = np.linalg.norm(lines, axis=-1).max(axis=(1, 2))
-    whole = first >= 0
-    orbit = np.searchsorted(representatives, first[whole])
+    turned_mc = np.array([_find(keys, key(*_reordered(pi, sites, lattice))) for pi in orders])
+    lost = len(keys)
+    moved_gc, turned_mc = (
+        np.column_stack([places, np.full(len(places), lost)])
+        for places in (moved_gc, turned_mc)
+    )
+    missing = (turned_mc == lost).any(axis=0)[moved_gc].any(axis=0)
+    first = turned_mc.min(axis=0)[moved_gc].min(axis=0)[:-1]
+    whole = ~missing[:-1]
+    heads = np.flatnonzero((first == np.arange(lost)) & whole)
+    # (m, g, o) place of every image of the representatives
+    images_mgo = turned_mc[:, moved_gc[:, heads]]
+    operation, permutation = _first_way(images_mgo, lost)
+    orbit = np.searchsorted(heads, first[whole])
+    radii = _distances(group.crystal, sites[whole], lattice[whole]).max(axis=(1, 2))
     found = Orbits(
         group=group,
         sites=sites[whole],
@@ -243,89 +324,59 @@ def _classify(
         orbit=orbit,
         operation=operation[whole],
         permutation=permutation[whole],
-        representatives=np.searchsorted(np.flatnonzero(whole), representatives),
-        radii=np.bincount(orbit, radii[whole]) / np.bincount(orbit),
-        stabilisers=np.moveaxis(images[:, :, representatives] == representatives, 2, 0),
+        representatives=np.searchsorted(np.flatnonzero(whole), heads),
+        radii=np.bincount(orbit, radii) / np.bincount(orbit),
+        stabilisers=(images_mgo == heads).transpose(2, 1, 0),
     )
-    return _select(found, np.ones(found.n_orbits, dtype=bool))
+    return found.selected(np.ones(found.n_orbits, dtype=bool))
 
 
-def _select(orbits: Orbits, wanted: Bools) -> Orbits:
-    """Keep the wanted orbits, by ascending radius, and their clusters, orbit by orbit."""
-    # Rounded, so that noise in equal radii does not decide the order.
-    chosen = np.argsort(np.round(orbits.radii, 6), kind="stable")
-    chosen = chosen[wanted[chosen]]
-    number = np.full(orbits.n_orbits, len(chosen))
-    number[chosen] = np.arange(len(chosen))
-    label = number[orbits.orbit]
-    clusters = np.argsort(label, kind="stable")[: int((label < len(chosen)).sum())]
-    place = np.empty(orbits.n_clusters, dtype=np.int64)
-    place[clusters] = np.arange(len(clusters))
-    return replace(
-        orbits,
-        sites=orbits.sites[clusters],
-        lattice=orbits.lattice[clusters],
-        share=orbits.share[clusters],
-        orbit=label[clusters],
-        operation=orbits.operation[clusters],
-        permutation=orbits.permutation[clusters],
-        representatives=place[orbits.representatives[chosen]],
-        radii=orbits.radii[chosen],
-        stabilisers=orbits.stabilisers[chosen],
-    )
+Wrap = Callable[[Ints], Ints]
+Key = Callable[[Ints, Ints], Ints]
 
 
-def _image(
-    group: SpaceGroup, g: int, permutation: Ints, sites: Ints, lattice: Ints
-) -> tuple[Ints, Ints]:
-    """Clusters after an operation and a reordering, brought home."""
+def _key(group: SpaceGroup, sites: Ints, lattice: Ints, wrap: Wrap | None) -> Key:
+    """Key of a cluster: one integer made of the sites and the cells of its members."""
+    n_sites, order = group.crystal.n_sites, sites.shape[1]
+    reach = int(np.abs(lattice).max(initial=0)) + 1
+    span = 2 * reach + 1 if wrap is None else int(wrap(lattice.reshape(-1, 3)).max()) + 1
+
+    def labels_of(cells: Ints) -> Ints:
+        # What lies outside the list is brought to its edge, where the list has nothing.
+        return np.clip(cells + reach, 0, 2 * reach) if wrap is None else wrap(cells)
+
+    def key(sites: Ints, lattice: Ints) -> Ints:
+        parts = [labels_of(lattice[:, k]).T for k in range(1, order)]
+        labels = np.concatenate([sites.T, *parts])
+        bounds = [n_sites] * order + [span] * (len(labels) - order)
+        keys: Ints = np.ravel_multi_index(tuple(labels), bounds)
+        return keys
+
+    return key
+
+
+def _moved(group: SpaceGroup, g: int, sites: Ints, lattice: Ints) -> tuple[Ints, Ints]:
+    """Clusters after an operation, brought home."""
     moved = lattice @ group.rotations[g].T + group.shifts[g][sites]
-    moved = moved[:, permutation]
-    return group.permutations[g][sites][:, permutation], moved - moved[:, :1]
+    return group.permutations[g][sites], moved - moved[:, :1]
+
+
+def _reordered(permutation: Ints, sites: Ints, lattice: Ints) -> tuple[Ints, Ints]:
+    """Clusters with their members in another order, brought home."""
+    cells = lattice[:, permutation]
+    return sites[:, permutation], cells - cells[:, :1]
 
 
 def _find(keys: Ints, wanted: Ints) -> Ints:
-    """Place of each wanted key in ascending keys, −1 where it is missing."""
+    """Place of each wanted key in ascending keys, their number where it is missing."""
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[place] == wanted, place, -1)
+    return np.where(keys[place] == wanted, place, len(keys))
 
 
-def _first_way(images: Ints, representatives: Ints) -> tuple[Ints, Ints]:
+def _first_way(images_mgo: Ints, n_clusters: int) -> tuple[Ints, Ints]:
     """(c,) operation and permutation that lead from the representative to each cluster."""
-    n_operations, n_orders, n_clusters = images.shape
-    way = np.full(n_clusters, n_operations * n_orders)
+    n_orders, n_operations, _ = images_mgo.shape
+    way = np.full(n_clusters + 1, n_operations * n_orders)
     for k, (g, m) in enumerate(np.ndindex(n_operations, n_orders)):
-        np.minimum.at(way, images[g, m, representatives], k)
-    return way // n_orders, way % n_orders
-
-
-def _share_images(orbits: Orbits, supercell: Supercell) -> Orbits:
-    """List every pair at all its nearest images modulo the supercell, with equal shares."""
-    crystal = supercell.crystal
-    apart = (
-        crystal.sites[orbits.sites[:, 1]]
-        + orbits.lattice[:, 1]
-        - crystal.sites[orbits.sites[:, 0]]
-    )
-    folds = np.rint(apart @ np.linalg.inv(supercell.matrix)).astype(np.int64)
-    folded = (apart - folds @ supercell.matrix) @ crystal.cell
-    around = _cells_within(supercell.cell, float(np.linalg.norm(folded, axis=1).max()))
-    # (c, image, 3) lattice vectors from the listed pair to its images
-    moves = (around - folds[:, None]) @ supercell.matrix
-    distances = np.linalg.norm((apart[:, None] + moves) @ crystal.cell, axis=-1)
-    nearest = distances.min(axis=1)
-    pair, image = np.nonzero(distances < nearest[:, None] + SHELL_TOLERANCE)
-    lattice = orbits.lattice[pair].copy()
-    lattice[:, 1] += moves[pair, image]
-    shared = replace(
-        orbits,
-        sites=orbits.sites[pair],
-        lattice=lattice,
-        share=1.0 / np.bincount(pair)[pair],
-        orbit=orbits.orbit[pair],
-        operation=orbits.operation[pair],
-        permutation=orbits.permutation[pair],
-        representatives=np.searchsorted(pair, orbits.representatives),
-        radii=np.bincount(orbits.orbit, nearest) / np.bincount(orbits.orbit),
-    )
-    return _select(shared, np.ones(shared.n_orbits, dtype=bool))
+        np.minimum.at(way, images_mgo[m, g], k)
+    return way[:-1] // n_orders, way[:-1] % n_orders

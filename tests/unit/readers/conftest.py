@@ -32,6 +32,7 @@ class MemoryRun:
     precision_digits: int = 10
     rounding: float = 5e-9
     notes: tuple[str, ...] = ()
+    ideal: np.ndarray | None = None
     paths: tuple[Path, ...] = (Path("memory"),)
     n_bytes: int = 1000
 

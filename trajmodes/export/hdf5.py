@@ -1,0 +1,184 @@
+"""Everything in one plain HDF5 file, in trajmodes' own units, read back bit by bit.
+
+Groups crystal, pairs, triplets and quartets, and quality where the constants were fitted. Every
+dataset says its axes and unit in its attributes; numbers without axes are attributes. What is
+unknown is absent.
+"""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from trajmodes.data import ClusterConstants, Crystal, FitQuality, ForceConstants, Supercell
+from trajmodes.errors import DataError
+from trajmodes.export.contract import Export
+
+__all__ = ["claims", "read", "write"]
+
+_NAME = "trajmodes force constants"
+_VERSION = 1
+_MASS_UNIT = "eV ps^2/angstrom^2"
+
+
+def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
+    """Write force_constants.h5; the supercell's matrix goes along as a remark."""
+    path = folder / "force_constants.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["format"] = _NAME
+        file.attrs["version"] = _VERSION
+        file.attrs["supercell_matrix"] = supercell.matrix
+        _write_crystal(constants.crystal, file.create_group("crystal"))
+        pairs = file.create_group("pairs")
+        _put(pairs, "first", constants.first, "pair", "site number from 0")
+        _put(pairs, "second", constants.second, "pair", "site number from 0")
+        _put(pairs, "lattice", constants.lattice, "pair, lattice vector", "1")
+        _put(pairs, "values", constants.values, "pair, xyz, xyz", "eV/angstrom^2")
+        _put(
+            pairs, "replicates", constants.replicates, "block, pair, xyz, xyz", "eV/angstrom^2"
+        )
+        _note(pairs, temperature=constants.temperature, cutoff=constants.cutoff)
+        for name, clusters in (
+            ("triplets", constants.triplets),
+            ("quartets", constants.quartets),
+        ):
+            if clusters is not None:
+                _write_clusters(clusters, file.create_group(name))
+        if constants.quality is not None:
+            _note(
+                file.create_group("quality"),
+                **{f.name: getattr(constants.quality, f.name) for f in fields(FitQuality)},
+            )
+    return Export((path,))
+
+
+def _write_crystal(crystal: Crystal, group: h5py.Group) -> None:
+    _put(group, "cell", crystal.cell, "lattice vector, xyz", "angstrom")
+    _put(group, "sites", crystal.sites, "site, lattice vector", "1")
+    _put(group, "masses", crystal.masses, "site", _MASS_UNIT)
+    group.create_dataset("species", data=list(crystal.species), dtype=h5py.string_dtype())
+
+
+def _write_clusters(clusters: ClusterConstants, group: h5py.Group) -> None:
+    directions, unit = ", xyz" * clusters.order, f"eV/angstrom^{clusters.order}"
+    _put(group, "sites", clusters.sites, "cluster, member", "site number from 0")
+    _put(group, "lattice", clusters.lattice, "cluster, member, lattice vector", "1")
+    _put(group, "values", clusters.values, f"cluster{directions}", unit)
+    _put(group, "replicates", clusters.replicates, f"block, cluster{directions}", unit)
+    _note(group, cutoff=clusters.cutoff)
+
+
+def _put(group: h5py.Group, name: str, values: Any, axes: str, unit: str) -> None:
+    """Store an array with its axes and unit; nothing for None."""
+    if values is None:
+        return
+    dataset = group.create_dataset(name, data=values, compression="gzip", shuffle=True)
+    dataset.attrs["axes"] = axes
+    dataset.attrs["unit"] = unit
+
+
+def _note(group: h5py.Group, **numbers: Any) -> None:
+    """Store numbers as attributes; nothing for None."""
+    for name, number in numbers.items():
+        if number is not None:
+            group.attrs[name] = number
+
+
+def claims(path: Path) -> bool:
+    """Whether it is a file of this format, however damaged."""
+    if path.suffix not in {".h5", ".hdf5"}:
+        return False
+    if not h5py.is_hdf5(path):
+        return path.name == "force_constants.h5"
+    with h5py.File(path) as file:
+        return bool(file.attrs.get("format", "") == _NAME)
+
+
+def read(path: Path, supercell: Supercell | None) -> ForceConstants:
+    """Read the constants as they were written.
+
+    Parameters
+    ----------
+    path
+        The file.
+    supercell
+        Not needed: the file holds its crystal.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged or of a later version.
+    """
+    del supercell
+    try:
+        with h5py.File(path) as file:
+            version = int(file.attrs["version"])
+            if version > _VERSION:
+                raise DataError(
+                    f"the file has version {version}; this trajmodes reads {_VERSION}",
+                    where=str(path),
+                    fix="update trajmodes",
+                )
+            return _read(file)
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        raise DataError(
+            f"the constants cannot be read: {error}",
+            where=str(path),
+            why="the file was cut off or changed",
+            fix="export it again",
+        ) from error
+
+
+def _read(file: h5py.File) -> ForceConstants:
+    crystal, pairs = file["crystal"], file["pairs"]
+    return ForceConstants(
+        Crystal(
+            crystal["cell"][()],
+            crystal["sites"][()],
+            tuple(crystal["species"].asstr()[()]),
+            crystal["masses"][()],
+        ),
+        pairs["first"][()],
+        pairs["second"][()],
+        pairs["lattice"][()],
+        pairs["values"][()],
+        _get(pairs, "replicates"),
+        _number(pairs, "temperature"),
+        _number(pairs, "cutoff"),
+        _read_quality(file),
+        _read_clusters(file, "triplets"),
+        _read_clusters(file, "quartets"),
+    )
+
+
+def _read_quality(file: h5py.File) -> FitQuality | None:
+    if "quality" not in file:
+        return None
+    found = file["quality"].attrs
+    numbers = {
+        f.name: found[f.name].item() for f in fields(FitQuality) if f.name != "first_order"
+    }
+    return FitQuality(**numbers, first_order=np.asarray(found["first_order"]))
+
+
+def _read_clusters(file: h5py.File, name: str) -> ClusterConstants | None:
+    if name not in file:
+        return None
+    group = file[name]
+    return ClusterConstants(
+        group["sites"][()],
+        group["lattice"][()],
+        group["values"][()],
+        _get(group, "replicates"),
+        _number(group, "cutoff"),
+    )
+
+
+def _get(group: h5py.Group, name: str) -> Any:
+    return group[name][()] if name in group else None
+
+
+def _number(group: h5py.Group, name: str) -> float | None:
+    return float(group.attrs[name]) if name in group.attrs else None

@@ -1,0 +1,192 @@
+"""From a stream of motion to a ledger: rows of many frames at a time, and their products.
+
+Rows are made site by site for some cells and up to 32 frames, so that they and what they are
+made of stay in the cache, and are multiplied (BLAS) as soon as a few thousand have come
+together. Nothing grows with the number of frames.
+"""
+
+import itertools
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data import MotionBlock, Supercell
+from trajmodes.errors import DataError
+from trajmodes.fit.expansion import Expansion
+from trajmodes.fit.ledger import Ledger
+from trajmodes.fit.rows import ForceMap, Motion, fill_rows, force_maps
+
+__all__ = ["ForceRows", "LedgerSums", "default_blocks", "require_forces"]
+
+_FRAMES = 32
+"""Frames treated at once: the inner loops of the kernel run over them."""
+
+_ROW_BYTES = 1 << 21
+"""Memory of the rows that are multiplied at once: enough for BLAS, little for the cache."""
+
+_LEDGER_BYTES = 1 << 28
+"""Memory that the blocks of a ledger may take: with many parameters there are fewer of them."""
+
+_BLOCKS = (16, 32)
+"""Fewest and most blocks of time; error bars want many, and need some eight."""
+
+
+class LedgerSums(NamedTuple):
+    """The sums of some frames of one block of time."""
+
+    frames: int
+    gram: Floats
+    """(z + 1, z + 1) products of all columns and, last, of the force."""
+    displacement_sum: Floats
+    """(s, 3), unit: Å."""
+    force_sum: Floats
+    """(s, 3), unit: eV/Å."""
+
+    def added(self, other: "LedgerSums") -> "LedgerSums":
+        """Add the sums of other frames of the same block."""
+        return LedgerSums(
+            self.frames + other.frames,
+            self.gram + other.gram,
+            self.displacement_sum + other.displacement_sum,
+            self.force_sum + other.force_sum,
+        )
+
+
+def default_blocks(n_parameters: int) -> int:
+    """Choose a number of blocks of time whose matrices stay within bounded memory.
+
+    Parameters
+    ----------
+    n_parameters
+        Number of parameters of the expansion.
+    """
+    fewest, most = _BLOCKS
+    return int(np.clip(_LEDGER_BYTES // (8 * (n_parameters + 1) ** 2), fewest, most))
+
+
+@dataclass(frozen=True, slots=True)
+class ForceRows:
+    """A `Reduction` of motion to a `Ledger`; its state maps block of time → sums.
+
+    Frame t of n falls in block t·B // n, whatever the cuts of the stream.
+    """
+
+    expansion: Expansion
+    supercell: Supercell
+    n_frames: int
+    """Number of frames of the whole trajectory."""
+    n_blocks: int = 32
+    """Number of contiguous blocks of time."""
+    maps: tuple[ForceMap, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        maps = tuple(force_maps(self.expansion, self.supercell))
+        object.__setattr__(self, "maps", maps)
+
+    def chunk(self, block: MotionBlock) -> dict[int, LedgerSums]:
+        """Sum one stretch of frames, block by block.
+
+        Raises
+        ------
+        DataError
+            If the trajectory has no forces.
+        """
+        forces = require_forces(block)
+        frames = block.first_frame + np.arange(block.n_frames)
+        labels = frames * self.n_blocks // self.n_frames
+        cuts = [0, *(np.flatnonzero(np.diff(labels)) + 1), block.n_frames]
+        return {
+            int(labels[start]): self._sums(block.displacements[start:stop], forces[start:stop])
+            for start, stop in itertools.pairwise(cuts)
+            if stop > start
+        }
+
+    def combine(
+        self, earlier: dict[int, LedgerSums], later: dict[int, LedgerSums]
+    ) -> dict[int, LedgerSums]:
+        """Add up two stretches of time."""
+        both = {b: earlier[b].added(later[b]) for b in earlier.keys() & later.keys()}
+        return {**earlier, **later, **both}
+
+    def finalize(self, state: dict[int, LedgerSums]) -> Ledger:
+        """Stack the blocks in order of time.
+
+        Raises
+        ------
+        DataError
+            If there was no frame.
+        """
+        sums = [state[b] for b in sorted(state)]
+        if not sums:
+            raise DataError("there are no frames to fit")
+        # Ascending sums of products are symmetric but for rounding.
+        gram = np.array([part.gram for part in sums])
+        return Ledger(
+            supercell=self.supercell,
+            expansion=self.expansion,
+            run=np.zeros(len(sums), dtype=np.int64),
+            frames=np.array([part.frames for part in sums]),
+            gram=gram[:, :-1, :-1],
+            moment=gram[:, :-1, -1],
+            square=gram[:, -1, -1],
+            displacement_sum=np.array([part.displacement_sum for part in sums]),
+            force_sum=np.array([part.force_sum for part in sums]),
+        )
+
+    def _sums(self, displacements: Floats, forces: Floats) -> LedgerSums:
+        n_frames, n_atoms, _ = displacements.shape
+        n_cells, n_sites = self.supercell.n_cells, self.supercell.crystal.n_sites
+        size = self.expansion.n_parameters + 1
+        gram = np.zeros((size, size))
+        n_batches = -(-n_frames // _FRAMES)
+        for batch in np.array_split(np.arange(n_frames), n_batches):
+            part = slice(batch[0], batch[-1] + 1)
+            motion = Motion(
+                np.ascontiguousarray(displacements[part].transpose(1, 2, 0)),
+                np.ascontiguousarray(forces[part].transpose(1, 2, 0)),
+            )
+            for table in self.maps:
+                own = np.append(table.columns, size - 1)
+                gram[np.ix_(own, own)] += _products(table, motion, n_sites)
+        by_site = (n_cells, n_atoms // n_cells, 3)
+        return LedgerSums(
+            n_frames,
+            gram,
+            displacements.sum(axis=0).reshape(by_site).mean(axis=0),
+            forces.sum(axis=0).reshape(by_site).mean(axis=0),
+        )
+
+
+def _products(table: ForceMap, motion: Motion, n_sites: int) -> Floats:
+    """(z + 1, z + 1) products of the columns of one site, summed over cells and frames."""
+    n_columns, n_frames = len(table.columns) + 1, motion.displacements.shape[2]
+    atoms = np.arange(table.site, len(motion.displacements), n_sites)
+    cells = np.arange(len(atoms))
+    together = max(1, _ROW_BYTES // (8 * 3 * n_frames * n_columns))
+    total = np.zeros((n_columns, n_columns))
+    for first in range(0, len(atoms), together):
+        part = slice(first, first + together)
+        rows = fill_rows(table, motion, atoms[part], cells[part]).reshape(n_columns, -1)
+        # numpy hands a product with its own transpose to dsyrk, half the work
+        total += rows @ rows.T
+    return total
+
+
+def require_forces(block: MotionBlock) -> Floats:
+    """Give the forces of a block.
+
+    Raises
+    ------
+    DataError
+        If the trajectory has none.
+    """
+    if block.forces is None:
+        raise DataError(
+            "the trajectory has no forces, and constants are fitted to forces",
+            where=f"frames from {block.first_frame}",
+            fix="add fx fy fz to the dump: dump 1 all custom 10 run.lammpstrj "
+            "id type xu yu zu vx vy vz fx fy fz",
+        )
+    return block.forces

@@ -1,0 +1,182 @@
+"""The model before any relation is imposed: tensors of the orbits of every order.
+
+f = −Φ1 − Φ2 u − ½ Φ3 uu − (1/6) Φ4 uuu, each Φn a sum of the tensors of its orbits with
+parameters z. A column of the design matrix is the force of one parameter. Constraints between
+the parameters, smaller cutoffs and fewer orders are choices of a subspace of z, made later in
+`model`: the sums over a trajectory serve them all.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from trajmodes.arrays import Bools, Ints
+from trajmodes.data import Crystal, Supercell
+from trajmodes.errors import UsageError
+from trajmodes.symmetry import (
+    Cutoff,
+    SpaceGroup,
+    SymmetryBasis,
+    cluster_orbits,
+    inscribed_radius,
+    supercell_pair_orbits,
+    symmetry_basis,
+)
+
+__all__ = ["HIGHEST_ORDER", "Expansion", "Reach", "expansion_of"]
+
+HIGHEST_ORDER = 4
+"""Quartic constants: the forces are of third order in the displacements."""
+
+Reach = float | Cutoff | Literal["supercell"] | None
+"""How far constants reach: a radius in Å or radii by species; ``"supercell"``, for pairs only,
+for all pairs with Wigner–Seitz sharing; None for the largest radius the supercell admits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """Bases of consecutive orders from 1, whose parameters z follow each other."""
+
+    bases: tuple[SymmetryBasis, ...]
+    cutoffs: tuple[Cutoff | None, ...]
+    """Cutoff of each order; None for order 1, and for all pairs of a supercell."""
+
+    def __iter__(self) -> Iterator[SymmetryBasis]:
+        return iter(self.bases)
+
+    @property
+    def crystal(self) -> Crystal:
+        """The crystal."""
+        return self.group.crystal
+
+    @property
+    def group(self) -> SpaceGroup:
+        """Operations that the constants are symmetric under."""
+        return self.bases[0].orbits.group
+
+    @property
+    def orders(self) -> tuple[int, ...]:
+        """The orders, ascending."""
+        return tuple(basis.order for basis in self.bases)
+
+    @property
+    def starts(self) -> Ints:
+        """(orders + 1,) first parameter of each order, and their total number."""
+        return np.cumsum([0, *(basis.n_parameters for basis in self.bases)])
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters of all orders."""
+        return int(self.starts[-1])
+
+    def columns(self, order: int) -> slice:
+        """Return the place of the parameters of one order among all."""
+        k = self.orders.index(order)
+        return slice(int(self.starts[k]), int(self.starts[k + 1]))
+
+    def restricted(self, cutoffs: Mapping[int, Cutoff | None]) -> tuple["Expansion", Bools]:
+        """Expansion of fewer orders and shorter reach, and the (z,) mask of its parameters.
+
+        Parameters
+        ----------
+        cutoffs
+            Order → new cutoff; None for that of the expansion. Orders that are not named,
+            the first apart, are left out with all that are higher.
+
+        Raises
+        ------
+        UsageError
+            If an order is asked for that the expansion has not, or a longer reach.
+        """
+        bases, reaches, masks = [], [], []
+        for basis, own in zip(self.bases, self.cutoffs, strict=True):
+            if basis.order > 1 and basis.order not in cutoffs:
+                masks.append(np.zeros(basis.n_parameters, dtype=bool))
+                continue
+            wanted = cutoffs.get(basis.order)
+            part, mask = _shorter(basis, own, wanted)
+            bases.append(part)
+            reaches.append(own if wanted is None else wanted)
+            masks.append(mask)
+        missing = set(cutoffs) - {basis.order for basis in bases}
+        if missing or len(bases) != bases[-1].order:
+            raise UsageError(
+                f"orders {sorted(cutoffs)} are asked for",
+                where=f"the ledger has orders {self.orders[1:]}",
+                fix="fit with a cutoff for each order up to the highest",
+            )
+        return Expansion(tuple(bases), tuple(reaches)), np.concatenate(masks)
+
+
+def _shorter(
+    basis: SymmetryBasis, own: Cutoff | None, wanted: Cutoff | None
+) -> tuple[SymmetryBasis, Bools]:
+    orbits = basis.orbits
+    if wanted is None:
+        return basis, np.ones(basis.n_parameters, dtype=bool)
+    crystal = orbits.group.crystal
+    if own is not None and (wanted.matrix(crystal) > own.matrix(crystal) + 1e-6).any():
+        raise UsageError(
+            f"a cutoff of {wanted} Å is asked for of sums made with {own} Å",
+            fix=f"read the trajectory again with the longer cutoff of order {basis.order}",
+        )
+    return basis.selected(orbits.excess(wanted) < 0.0)
+
+
+def expansion_of(
+    group: SpaceGroup, supercell: Supercell, cutoffs: Mapping[int, Reach]
+) -> Expansion:
+    """Bases of all orders up to the highest that has a cutoff.
+
+    Parameters
+    ----------
+    group
+        Space group of the crystal.
+    supercell
+        Supercell of the data.
+    cutoffs
+        Order (2, 3, 4) → how far its constants reach.
+
+    Raises
+    ------
+    UsageError
+        If an order is left out, or a cutoff is not admissible.
+    """
+    orders = sorted({2, *cutoffs})
+    if orders != list(range(2, 2 + len(orders))) or orders[-1] > HIGHEST_ORDER:
+        raise UsageError(
+            f"cutoffs are given for orders {sorted(cutoffs)}",
+            fix=f"give one for each order from 2 to the highest, which is {HIGHEST_ORDER}",
+        )
+    if cutoffs.get(2) == "supercell":
+        pairs, reach = symmetry_basis(supercell_pair_orbits(group, supercell)), None
+        group = pairs.orbits.group
+    else:
+        reach = _cutoff(cutoffs.get(2), supercell)
+        orbits = cluster_orbits(group, 2, reach, supercell=supercell)
+        # The largest cutoff lies on the boundary by its definition: no word about that.
+        noted = orbits if cutoffs.get(2) is not None else replace(orbits, notes=())
+        pairs = symmetry_basis(noted)
+    # A single site has no neighbours: any radius lists the sites.
+    bases = [symmetry_basis(cluster_orbits(group, 1, Cutoff(1.0))), pairs]
+    reaches: list[Cutoff | None] = [None, reach]
+    for order in orders[1:]:
+        if cutoffs[order] == "supercell":
+            raise UsageError(
+                f"all clusters of the supercell are asked for in order {order}",
+                why="only pairs can be shared among their nearest images",
+                fix="give a radius in Å",
+            )
+        shorter = _cutoff(cutoffs[order], supercell)
+        reaches.append(shorter)
+        orbits = cluster_orbits(group, order, shorter, supercell=supercell)
+        bases.append(symmetry_basis(orbits))
+    return Expansion(tuple(bases), tuple(reaches))
+
+
+def _cutoff(reach: Reach, supercell: Supercell) -> Cutoff:
+    if isinstance(reach, Cutoff):
+        return reach
+    return Cutoff(inscribed_radius(supercell) if reach is None else float(reach))

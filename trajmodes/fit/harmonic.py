@@ -1,0 +1,222 @@
+"""The ledger of a harmonic fit, assembled from covariances.
+
+The force on site s of cell l is −Φ1_s − Σ_p Φ_p (u(s_p, l + R_p) − u(s, l)) over the pairs p
+that start at s. With Φ_p = Σ_k z_k E_pk the sums of `ledger` are
+
+    G_kk' = Σ_s Σ_{p,p' from s} tr[E_pkᵀ E_p'k' M_p'p],
+    h_k   = −Σ_p tr[E_pkᵀ (C_fu(s, s_p, R_p) − C_fu(s, s, 0))],
+
+where C_ab(s, s', R) = Σ_t Σ_l a(s, l) b(s', l + R)ᵀ is the inverse lattice transform of the
+covariances and M_pp' that of the relative displacements, four terms of C_uu. The cost is that
+of pairs of pairs, and not of frames or of atoms.
+"""
+
+import numpy as np
+import scipy.fft
+from numba import njit
+
+from trajmodes.arrays import Complexes, Floats, Ints
+from trajmodes.fit.covariance import ForceCovariances
+from trajmodes.fit.expansion import Expansion
+from trajmodes.fit.ledger import Ledger
+from trajmodes.symmetry import SymmetryBasis, cell_rank
+
+__all__ = ["harmonic_ledger"]
+
+
+def harmonic_ledger(covariances: ForceCovariances, expansion: Expansion) -> Ledger:
+    """Assemble the ledger of pair constants, block by block.
+
+    Parameters
+    ----------
+    covariances
+        Sums over a trajectory.
+    expansion
+        A model of order two for the same crystal.
+    """
+    still, pairs = expansion.bases
+    n_blocks, total = covariances.n_blocks, expansion.n_parameters
+    gram, moment = np.empty((n_blocks, total, total)), np.empty((n_blocks, total))
+    one, two = expansion.columns(1), expansion.columns(2)
+    gram[:, one, one], moment[:, one] = _site_sums(covariances, still)
+    gram[:, two, two], moment[:, two] = _pair_sums(covariances, pairs)
+    gram[:, one, two] = _mixed_sums(covariances, still, pairs)
+    gram[:, two, one] = gram[:, one, two].swapaxes(1, 2)
+    return Ledger(
+        supercell=covariances.space.supercell,
+        expansion=expansion,
+        run=np.zeros(n_blocks, dtype=np.int64),
+        frames=covariances.frames,
+        gram=gram,
+        moment=moment,
+        square=covariances.force_square,
+        displacement_sum=covariances.displacement_sum,
+        force_sum=covariances.force_sum,
+    )
+
+
+def _per_site(still: SymmetryBasis) -> Floats:
+    """(z, s, 3) constant force of each parameter of order 1, times −1."""
+    n_sites = still.orbits.group.crystal.n_sites
+    units: Floats = np.empty((still.n_parameters, n_sites, 3))
+    units[:, still.orbits.sites[:, 0]] = still.expand(np.eye(still.n_parameters))
+    return units
+
+
+def _site_sums(covariances: ForceCovariances, still: SymmetryBasis) -> tuple[Floats, Floats]:
+    """(b, z, z) and (b, z) sums of the constants of order 1."""
+    n_cells = covariances.space.supercell.n_cells
+    units_zsx = _per_site(still)
+    overlap = n_cells * np.einsum("zsx,wsx->zw", units_zsx, units_zsx)
+    moment = -n_cells * np.einsum("zsx,bsx->bz", units_zsx, covariances.force_sum)
+    return covariances.frames[:, None, None] * overlap, moment
+
+
+def _mixed_sums(
+    covariances: ForceCovariances, still: SymmetryBasis, pairs: SymmetryBasis
+) -> Floats:
+    """(b, z, z') sums of the products of the constants of order 1 with those of pairs."""
+    n_cells = covariances.space.supercell.n_cells
+    first, second = pairs.orbits.sites.T
+    moved_bpx = covariances.displacement_sum[:, second] - covariances.displacement_sum[:, first]
+    tensors_pkxy = pairs.tensors.reshape(len(first), -1, 3, 3)
+    pull_pkbx = np.einsum("pkxy,bpy->pkbx", tensors_pkxy, moved_bpx)
+    force_zbsx = np.zeros((pairs.n_parameters + 1, *covariances.displacement_sum.shape))
+    np.add.at(force_zbsx.swapaxes(1, 2), (pairs.columns, first[:, None]), pull_pkbx)
+    mixed: Floats = n_cells * np.einsum("wsx,zbsx->bwz", _per_site(still), force_zbsx[:-1])
+    return mixed
+
+
+def _pair_sums(covariances: ForceCovariances, basis: SymmetryBasis) -> tuple[Floats, Floats]:
+    """(b, z, z) and (b, z) sums of the constants of pairs."""
+    supercell = covariances.space.supercell
+    # A pair of an atom with itself does not move relatively.
+    apart = (basis.orbits.sites[:, 0] != basis.orbits.sites[:, 1]) | (
+        basis.orbits.lattice[:, 1] != 0
+    ).any(axis=1)
+    # Pairs by first site; orbits ascend within each.
+    order = np.flatnonzero(apart)[np.argsort(basis.orbits.sites[apart, 0], kind="stable")]
+    first, second = basis.orbits.sites[order].T
+    lattice = basis.orbits.lattice[order, 1]
+    orbit = basis.orbits.orbit[order]
+    tensors = basis.tensors[order].reshape(len(order), -1, 3, 3)
+    starts, counts = basis.starts[orbit], basis.counts[orbit]
+    labels = (lattice @ supercell.transform) % supercell.shape
+
+    gram_zzb = np.zeros((basis.n_parameters, basis.n_parameters, covariances.n_blocks))
+    _add_pairs_of_pairs(
+        np.searchsorted(first, np.arange(supercell.crystal.n_sites + 1)),
+        np.column_stack([starts, counts, second, labels]),
+        np.array(supercell.shape),
+        tensors,
+        _real_space(covariances, covariances.displacement),
+        gram_zzb,
+    )
+    fu_cstxyb = _real_space(covariances, covariances.force)
+    fu_pxyb = fu_cstxyb[cell_rank(supercell, lattice), first, second]
+    fu_pxyb = fu_pxyb - fu_cstxyb[0, first, first]
+    slope_pkb = -np.einsum("pkxy,pxyb->pkb", tensors, fu_pxyb)
+    moment_zb = np.zeros((basis.n_parameters + 1, covariances.n_blocks))
+    np.add.at(moment_zb, basis.columns[order], slope_pkb)
+    gram = np.empty((covariances.n_blocks, basis.n_parameters, basis.n_parameters))
+    for b, target in enumerate(gram):
+        upper = np.triu(gram_zzb[:, :, b])
+        np.add(upper, np.triu(upper, 1).T, out=target)
+    return gram, moment_zb[:-1].T
+
+
+def _real_space(covariances: ForceCovariances, waves: Complexes) -> Floats:
+    """(c, s, s', 3, 3, b) Σ_t Σ_l a(s, l) b(s', l + R_c)ᵀ from Σ_t a(q) b(q)†."""
+    space = covariances.space
+    n_blocks = covariances.n_blocks
+    n_sites = space.supercell.crystal.n_sites
+    shape = space.supercell.shape
+    parts_bqsxty = waves.reshape(n_blocks, -1, n_sites, 3, n_sites, 3)
+    # back to cell phases: a* b e^{iq·(τ' − τ)}
+    turn_qst = space.phases[:, :, None] * space.phases[:, None, :].conj()
+    half_qstxyb = np.einsum("bqsxty,qst->qstxyb", parts_bqsxty.conj(), turn_qst)
+    labels = np.array(np.unravel_index(space.bins, (*shape[:2], shape[2] // 2 + 1)))
+    full = np.empty((*shape, *half_qstxyb.shape[1:]), dtype=complex)
+    full[tuple((-labels) % np.array(shape)[:, None])] = half_qstxyb.conj()
+    full[tuple(labels)] = half_qstxyb
+    real: Floats = scipy.fft.ifftn(full, axes=(0, 1, 2), norm="forward").real
+    return np.ascontiguousarray(real.reshape(-1, *half_qstxyb.shape[1:]))
+
+
+@njit(nogil=True, cache=True)
+def _add_pairs_of_pairs(
+    bounds: Ints,
+    pairs: Ints,
+    shape: Ints,
+    tensors: Floats,
+    uu_cstxyb: Floats,
+    gram_zzb: Floats,
+) -> None:
+    """Add all pairs (p, r) that share their first site, r of the same or a later orbit.
+
+    Columns of `pairs`: first parameter, number of parameters, second site, cell label (3).
+    """
+    n_blocks = gram_zzb.shape[2]
+    half_kxyb = np.empty((tensors.shape[1], 3, 3, n_blocks))
+    uu_xyb = np.empty((3, 3, n_blocks))
+    for s in range(len(bounds) - 1):
+        for p in range(bounds[s], bounds[s + 1]):
+            for r in range(bounds[s], bounds[s + 1]):
+                if pairs[r, 0] < pairs[p, 0]:
+                    continue
+                k, m = pairs[p, 1], pairs[r, 1]
+                _relative(uu_cstxyb, shape, s, pairs[p, 2:], pairs[r, 2:], uu_xyb)
+                _multiply(tensors[p, :k], uu_xyb, half_kxyb)
+                target_kmb = gram_zzb[pairs[p, 0] :, pairs[r, 0] :]
+                _contract(half_kxyb[:k], tensors[r, :m], target_kmb)
+
+
+@njit(nogil=True, cache=True)
+def _relative(
+    uu_cstxyb: Floats, shape: Ints, s: int, one: Ints, two: Ints, uu_xyb: Floats
+) -> None:
+    """Covariance of the displacements of two neighbours, both relative to the first site.
+
+    A neighbour is its site and its cell label (3).
+    """
+    both = back = there = 0
+    for i in range(3):
+        both = both * shape[i] + (two[1 + i] - one[1 + i]) % shape[i]
+        back = back * shape[i] + (-one[1 + i]) % shape[i]
+        there = there * shape[i] + two[1 + i]
+    for x in range(3):
+        for y in range(3):
+            for b in range(uu_xyb.shape[2]):
+                uu_xyb[x, y, b] = (
+                    uu_cstxyb[both, one[0], two[0], x, y, b]
+                    - uu_cstxyb[back, one[0], s, x, y, b]
+                    - uu_cstxyb[there, s, two[0], x, y, b]
+                    + uu_cstxyb[0, s, s, x, y, b]
+                )
+
+
+@njit(nogil=True, cache=True)
+def _multiply(tensor_kxy: Floats, uu_xyb: Floats, half_kxyb: Floats) -> None:
+    """Multiply each tensor of a pair by the covariance of each block."""
+    for k in range(len(tensor_kxy)):
+        for x in range(3):
+            half_kxyb[k, x] = 0.0
+            for z in range(3):
+                factor = tensor_kxy[k, x, z]
+                if factor != 0.0:
+                    for y in range(3):
+                        for b in range(uu_xyb.shape[2]):
+                            half_kxyb[k, x, y, b] += factor * uu_xyb[z, y, b]
+
+
+@njit(nogil=True, cache=True)
+def _contract(half_kxyb: Floats, tensor_mxy: Floats, target_kmb: Floats) -> None:
+    """Add the product with each tensor of the other pair to each block's matrix."""
+    for k in range(len(half_kxyb)):
+        for m in range(len(tensor_mxy)):
+            for x in range(3):
+                for y in range(3):
+                    factor = tensor_mxy[m, x, y]
+                    if factor != 0.0:
+                        for b in range(half_kxyb.shape[3]):
+                            target_kmb[k, m, b] += factor * half_kxyb[k, x, y, b]

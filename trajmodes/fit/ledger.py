@@ -1,0 +1,130 @@
+"""The block Gram ledger: all that a fit of any order learns from a trajectory.
+
+With A the design matrix of an `Expansion` and f the forces, the squared residual of some
+frames is Σ|f|² − 2 h·z + z·G z with G = AᵀA and h = Aᵀf. These sums are kept for contiguous
+blocks of time. Adding blocks is fitting all of them; leaving one out is an error bar or a test
+of prediction; taking part of the columns is a shorter cutoff or a lower order; a null space is
+a constraint. None of that reads the trajectory again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from trajmodes.arrays import Bools, Floats, Ints, freeze
+from trajmodes.data import Supercell
+from trajmodes.errors import DataError
+from trajmodes.fit.expansion import Expansion
+
+__all__ = ["Ledger", "pooled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Sums over the frames of each block of time (b), blocks without frames left out."""
+
+    supercell: Supercell
+    expansion: Expansion
+    run: Ints
+    """(b,) number of the run that each block belongs to, from 0; blocks follow in time."""
+    frames: Ints
+    """(b,) number of frames."""
+    gram: Floats
+    """(b, z, z). Σ_t AᵀA in the units of the columns, Åⁿ⁻¹ for order n."""
+    moment: Floats
+    """(b, z). Σ_t Aᵀf in eV/Å times the units of the columns."""
+    square: Floats
+    """(b,), unit: eV²/Å². Σ_t |f|²."""
+    displacement_sum: Floats
+    """(b, s, 3), unit: Å. Σ_t of the mean displacement of each site over the cells."""
+    force_sum: Floats
+    """(b, s, 3), unit: eV/Å. Σ_t of the mean force on each site over the cells."""
+
+    def __post_init__(self) -> None:
+        sizes = {"z": self.expansion.n_parameters, "s": self.expansion.crystal.n_sites}
+        freeze(self, sizes, np.int64, run="b", frames="b")
+        freeze(self, sizes, float, gram="b z z", moment="b z", square="b")
+        freeze(self, sizes, float, displacement_sum="b s 3", force_sum="b s 3")
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.frames)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return int(self.frames.sum())
+
+    @property
+    def n_components(self) -> int:
+        """Number of force components in one frame."""
+        return 3 * self.supercell.n_atoms
+
+    def restricted(self, expansion: Expansion, columns: Bools) -> "Ledger":
+        """Keep the columns that a (z,) mask marks, which are those of a smaller expansion."""
+        return replace(
+            self,
+            expansion=expansion,
+            gram=self.gram[:, columns][:, :, columns],
+            moment=self.moment[:, columns],
+        )
+
+
+def pooled(ledgers: Sequence[Ledger]) -> Ledger:
+    """One ledger of several runs of the same crystal, in the order given.
+
+    Parameters
+    ----------
+    ledgers
+        Ledgers of one expansion. The supercell of the first one stands for all.
+
+    Raises
+    ------
+    DataError
+        If their crystals, supercells or columns differ.
+    """
+    first = ledgers[0]
+    for other in ledgers[1:]:
+        _check_alike(first, other)
+    starts = np.cumsum([0, *(int(one.run.max()) + 1 for one in ledgers)])
+    run = [one.run + start for one, start in zip(ledgers, starts, strict=False)]
+    return replace(
+        first,
+        run=np.concatenate(run),
+        frames=np.concatenate([one.frames for one in ledgers]),
+        gram=np.concatenate([one.gram for one in ledgers]),
+        moment=np.concatenate([one.moment for one in ledgers]),
+        square=np.concatenate([one.square for one in ledgers]),
+        displacement_sum=np.concatenate([one.displacement_sum for one in ledgers]),
+        force_sum=np.concatenate([one.force_sum for one in ledgers]),
+    )
+
+
+_SAME_CELL = 1e-3
+"""Relative difference of cells that still counts as the same crystal at one temperature."""
+
+
+def _check_alike(first: Ledger, other: Ledger) -> None:
+    one, two = first.expansion, other.expansion
+    reasons = []
+    if first.supercell.matrix.tolist() != other.supercell.matrix.tolist():
+        matrices = [ledger.supercell.matrix.tolist() for ledger in (first, other)]
+        reasons.append(f"supercells {matrices[0]} and {matrices[1]}")
+    if one.crystal.species != two.crystal.species:
+        reasons.append(f"species {one.crystal.species} and {two.crystal.species}")
+    elif (
+        np.abs(one.crystal.cell - two.crystal.cell).max()
+        > _SAME_CELL * np.abs(one.crystal.cell).max()
+    ):
+        reasons.append("lattice vectors")
+    if [*map(str, one.cutoffs)] != [*map(str, two.cutoffs)]:
+        reasons.append(f"cutoffs {[*map(str, one.cutoffs)]} and {[*map(str, two.cutoffs)]}")
+    elif one.n_parameters != two.n_parameters:
+        reasons.append("numbers of parameters")
+    if reasons:
+        raise DataError(
+            "the runs cannot be pooled: they differ in " + ", ".join(reasons),
+            fix="pool runs of one supercell at one volume, fitted with the same cutoffs",
+        )

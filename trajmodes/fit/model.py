@@ -1,0 +1,190 @@
+"""What is fitted: which part of an expansion, under which relations, in which order.
+
+Free parameters x give the parameters of the expansion by z = N x, the orthonormal columns of N
+spanning all z that obey the constraints. They are determined in stages. In the sequential
+scheme pairs come first, together with a constant force where the site symmetry allows one:
+the best harmonic model of the ensemble (Hellman, Steneteg, Abrikosov, Simak, Phys. Rev. B 87,
+104111 (2013)). Each higher order is then fitted to the force that the lower ones leave. The
+joint scheme is one stage.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.errors import DataError
+from trajmodes.fit.expansion import Expansion
+from trajmodes.fit.ledger import Ledger
+from trajmodes.symmetry import Constraints, constraint_rows, null_space
+
+__all__ = ["Model", "NormalEquations", "Scheme", "model_of", "normal_equations"]
+
+Scheme = Literal["sequential", "joint"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Free parameters (n) of an expansion, sorted by stage."""
+
+    expansion: Expansion
+    constraints: Constraints
+    scheme: Scheme
+    null_space: Floats
+    """(z, n), orthonormal columns: z = N x."""
+    order: Ints
+    """(n,) order that each free parameter belongs to."""
+    stage: Ints
+    """(n,) stage in which it is determined, ascending."""
+
+    def __post_init__(self) -> None:
+        sizes = {"z": self.expansion.n_parameters}
+        freeze(self, sizes, float, null_space="z n")
+        freeze(self, sizes, np.int64, order="n", stage="n")
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of free parameters, those of order 1 included."""
+        return len(self.order)
+
+    @property
+    def stages(self) -> list[Ints]:
+        """Free parameters of each stage."""
+        return [np.flatnonzero(self.stage == k) for k in np.unique(self.stage)]
+
+    def count(self, order: int) -> int:
+        """Count the free parameters of one order."""
+        return int((self.order == order).sum())
+
+    def within(self, spans: dict[int, Floats]) -> "Model":
+        """Keep, of the stages named, the orthonormal directions (n of the stage, r) given."""
+        parts, order, stage = [], [], []
+        for k, own in enumerate(self.stages):
+            span = spans.get(k, np.eye(len(own)))
+            parts.append(self.null_space[:, own] @ span)
+            order.append(self.order[own][: span.shape[1]])
+            stage.append(np.full(span.shape[1], k))
+        return replace(
+            self,
+            null_space=np.concatenate(parts, axis=1),
+            order=np.concatenate(order),
+            stage=np.concatenate(stage),
+        )
+
+
+def model_of(
+    expansion: Expansion,
+    *,
+    constraints: Constraints,
+    scheme: Scheme,
+    constant_force: bool = True,
+) -> Model:
+    """Free parameters of an expansion under constraints.
+
+    Parameters
+    ----------
+    expansion
+        The expansion.
+    constraints
+        Relations beside those of translations.
+    scheme
+        Whether each order is fitted to what the lower ones leave, or all at once.
+    constant_force
+        Fit a constant force on each site too, as far as symmetry allows it: the same as
+        counting displacements from the average structure.
+
+    Raises
+    ------
+    DataError
+        If symmetry and the sum rules leave no free parameter to an order.
+    """
+    total = expansion.n_parameters
+    parts, order = [], []
+    for basis in expansion:
+        if basis.order == 1 and not constant_force:
+            continue
+        free = null_space(constraint_rows(basis, constraints))
+        if basis.order > 1 and not free.shape[1]:
+            raise DataError(
+                f"symmetry and the sum rule leave no free parameter of order {basis.order}",
+                where=f"{basis.orbits.n_orbits} orbits up to "
+                f"{basis.orbits.radii.max(initial=0.0):.4f} Å",
+                why="the cutoff takes in no neighbour",
+                fix="raise the cutoff",
+            )
+        part = np.zeros((total, free.shape[1]))
+        part[expansion.columns(basis.order)] = free
+        parts.append(part)
+        order.append(np.full(free.shape[1], basis.order))
+    orders = np.concatenate(order)
+    stage = np.zeros_like(orders) if scheme == "joint" else np.maximum(orders - 2, 0)
+    return Model(expansion, constraints, scheme, np.concatenate(parts, axis=1), orders, stage)
+
+
+@dataclass(frozen=True, slots=True)
+class NormalEquations:
+    """Squared residual Σ|f|² − 2 h·x + x·G x for each block of time (b)."""
+
+    model: Model
+    run: Ints
+    """(b,) run that each block belongs to."""
+    gram: Floats
+    """(b, n, n). G."""
+    moment: Floats
+    """(b, n). h."""
+    square: Floats
+    """(b,), unit: eV²/Å². Σ|f|²."""
+    frames: Ints
+    """(b,) number of frames."""
+    n_components: int
+    """Number of force components in one frame."""
+
+    def __post_init__(self) -> None:
+        sizes = {"n": self.model.n_parameters}
+        freeze(self, sizes, float, gram="b n n", moment="b n", square="b")
+        freeze(self, sizes, np.int64, frames="b", run="b")
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.frames)
+
+    def merged(self, n_together: int) -> "NormalEquations":
+        """Join neighbouring blocks of one run, so many at a time, into longer ones."""
+        place = np.arange(self.n_blocks) - np.searchsorted(self.run, self.run)
+        cuts = np.flatnonzero(place % n_together == 0)
+        return replace(
+            self,
+            run=self.run[cuts],
+            gram=np.add.reduceat(self.gram, cuts),
+            moment=np.add.reduceat(self.moment, cuts),
+            square=np.add.reduceat(self.square, cuts),
+            frames=np.add.reduceat(self.frames, cuts),
+        )
+
+
+def normal_equations(ledger: Ledger, model: Model) -> NormalEquations:
+    """Assemble the sums of a ledger for the free parameters of a model.
+
+    Parameters
+    ----------
+    ledger
+        Ledger of the model's expansion.
+    model
+        The model.
+    """
+    free = model.null_space
+    gram = np.empty((ledger.n_blocks, free.shape[1], free.shape[1]))
+    for own, target in zip(ledger.gram, gram, strict=True):
+        part = free.T @ (own @ free)
+        np.add(0.5 * part, 0.5 * part.T, out=target)
+    return NormalEquations(
+        model,
+        ledger.run,
+        gram,
+        ledger.moment @ free,
+        ledger.square,
+        ledger.frames,
+        ledger.n_components,
+    )

@@ -1,0 +1,220 @@
+"""How good a fit is: residuals by order, prediction of frames left out, forces left at rest."""
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data import FitQuality, ForceConstants, OrderQuality
+from trajmodes.fit.ledger import Ledger
+from trajmodes.fit.solution import FitOptions, Solved
+from trajmodes.fit.solve import Determined
+from trajmodes.fit.uncertainty import Replicates, predicted_squares
+
+__all__ = ["first_order_forces", "mean_of_blocks", "notes_of", "quality_of"]
+
+_SIGNIFICANT = 5.0
+"""Standard errors beyond which a mean force is worth a word, …"""
+
+_NOTABLE = 0.01
+"""… if it is also more than this part of the rms force."""
+
+_LONG_BLOCKS = 8
+"""Blocks for the errors of means, which beats between modes correlate over many periods."""
+
+
+def quality_of(
+    ledger: Ledger,
+    solved: Solved,
+    other: Solved | None,
+    options: FitOptions,
+    first_order: Floats,
+) -> FitQuality:
+    """How well a solution describes the forces, order by order.
+
+    Parameters
+    ----------
+    ledger
+        The sums that were fitted.
+    solved
+        The solution.
+    other
+        The solution of the other scheme, if there is one.
+    options
+        How it was found.
+    first_order
+        (s, 3) mean force left on each site in eV/Å.
+    """
+    model = solved.equations.model
+    n_components = ledger.n_components * ledger.n_frames
+    square = float(ledger.square.sum())
+    residuals = _residuals(ledger, solved.expanded)
+    predicted = _predicted(ledger, solved, options)
+    orders = []
+    for k, basis in enumerate(model.expansion):
+        if basis.order == 1:
+            continue
+        distance = np.nan
+        if other is not None:
+            own = model.expansion.columns(basis.order)
+            mine, theirs = solved.expanded[own], other.expanded[own]
+            distance = float(np.linalg.norm(theirs - mine) / np.linalg.norm(mine))
+        orders.append(
+            OrderQuality(
+                order=basis.order,
+                cutoff=str(model.expansion.cutoffs[k] or "supercell"),
+                n_parameters=model.count(basis.order),
+                r_squared=1.0 - residuals[k] / square,
+                rms_residual=float(np.sqrt(residuals[k] / n_components)),
+                rms_predicted=float(np.sqrt(predicted[k] / n_components)),
+                scheme_distance=distance,
+            )
+        )
+    n_free = sum(one.n_parameters for one in orders)
+    return FitQuality(
+        n_parameters=n_free + solved.found.n_loose,
+        rank=n_free,
+        condition=max(solved.found.conditions),
+        n_frames=ledger.n_frames,
+        r_squared=orders[-1].r_squared,
+        rms_force=float(np.sqrt(square / n_components)),
+        rms_residual=orders[-1].rms_residual,
+        first_order=first_order,
+        orders=tuple(orders),
+        scheme=options.scheme,
+        constraints=options.constraints.names,
+    )
+
+
+def _up_to(ledger: Ledger, z: Floats) -> list[Floats]:
+    """(z,) parameters of the orders up to each one, zero beyond."""
+    stops = ledger.expansion.starts[1:]
+    return [np.where(np.arange(len(z)) < stop, z, 0.0) for stop in stops]
+
+
+def _residuals(ledger: Ledger, z: Floats) -> list[float]:
+    """Squared residual by all orders up to each one."""
+    gram, moment = ledger.gram.sum(axis=0), ledger.moment.sum(axis=0)
+    square = float(ledger.square.sum())
+    # An exact fit may come out below zero by rounding.
+    return [
+        max(float(square - 2.0 * moment @ part + part @ gram @ part), 0.0)
+        for part in _up_to(ledger, z)
+    ]
+
+
+def _predicted(ledger: Ledger, solved: Solved, options: FitOptions) -> list[float]:
+    """Squared residual of blocks left out of the fit, by orders up to each one."""
+    n_orders = len(ledger.expansion.bases)
+    squares = predicted_squares(solved.equations, options.one_stage)
+    if squares is None:
+        return [np.nan] * n_orders
+    if options.scheme == "joint":
+        # Lower orders of a joint fit predict nothing by themselves.
+        return [*[np.nan] * (n_orders - 1), max(float(squares[:, -1].sum()), 0.0)]
+    return [np.nan, *np.maximum(squares.sum(axis=0), 0.0).tolist()]
+
+
+def first_order_forces(ledger: Ledger, constants: ForceConstants) -> tuple[Floats, Floats]:
+    """(s, 3) mean of f + Φ2 u about the given reference in eV/Å, and its standard error.
+
+    Parameters
+    ----------
+    ledger
+        The sums that were fitted.
+    constants
+        The pair constants.
+    """
+    n_sites = constants.crystal.n_sites
+    uniform_stxy = np.zeros((n_sites, n_sites, 3, 3))
+    np.add.at(uniform_stxy, (constants.first, constants.second), constants.values)
+    left_bsx = ledger.force_sum + np.einsum(
+        "stxy,bty->bsx", uniform_stxy, ledger.displacement_sum
+    )
+    return mean_of_blocks(left_bsx, ledger.frames)
+
+
+def mean_of_blocks(sums: Floats, frames: Ints) -> tuple[Floats, Floats]:
+    """Mean per frame from the sums of blocks, and its standard error from long blocks.
+
+    Parameters
+    ----------
+    sums
+        (b, s, 3) sums over the frames of each block.
+    frames
+        (b,) number of frames.
+    """
+    mean = sums.sum(axis=0) / frames.sum()
+    if len(frames) < _LONG_BLOCKS:
+        return mean, np.full_like(mean, np.nan)
+    together = len(frames) // _LONG_BLOCKS
+    cuts = np.arange(0, len(frames), together)
+    counts = np.add.reduceat(frames, cuts)
+    weights = counts[:, None, None] / frames.sum()
+    spread = np.add.reduceat(sums, cuts) / counts[:, None, None] - mean
+    sem = np.sqrt((weights**2 * spread**2).sum(axis=0) * len(cuts) / (len(cuts) - 1))
+    return mean, sem
+
+
+def notes_of(
+    ledger: Ledger,
+    found: Determined,
+    errors: Replicates | None,
+    quality: FitQuality,
+    first_order_sem: Floats,
+) -> tuple[str, ...]:
+    """Tell what a user should know about a fit, in plain sentences.
+
+    Parameters
+    ----------
+    ledger
+        The sums that were fitted.
+    found
+        What the data determine.
+    errors
+        Blocks behind the error bars.
+    quality
+        How well the forces are described.
+    first_order_sem
+        (s, 3) standard error of the mean force left on each site in eV/Å.
+    """
+    return (
+        *_edge_notes(ledger),
+        *_rank_notes(found, ledger.n_frames),
+        *_error_notes(errors),
+        *_relaxation_notes(quality, first_order_sem),
+    )
+
+
+def _edge_notes(ledger: Ledger) -> tuple[str, ...]:
+    return tuple(note for basis in ledger.expansion for note in basis.orbits.notes)
+
+
+def _rank_notes(found: Determined, n_frames: int) -> tuple[str, ...]:
+    if not found.n_loose:
+        return ()
+    return (
+        f"{found.n_loose} parameters are not determined by the {n_frames} frames; "
+        f"the solution of least norm is taken (shells {', '.join(found.undetermined)})",
+    )
+
+
+def _error_notes(errors: Replicates | None) -> tuple[str, ...]:
+    if errors is None:
+        return ("there are too few frames for error bars",)
+    if not errors.levelled:
+        return (
+            f"with {errors.n_blocks} blocks of {errors.block_frames:.0f} frames the errors "
+            "have not been seen to level off: take them as lower bounds, or run longer",
+        )
+    return ()
+
+
+def _relaxation_notes(quality: FitQuality, sem: Floats) -> tuple[str, ...]:
+    force = quality.first_order
+    threshold = np.maximum(_SIGNIFICANT * sem, _NOTABLE * quality.rms_force)
+    if not (np.abs(force) > threshold).any():
+        return ()
+    site = int(np.abs(force).max(axis=1).argmax())
+    return (
+        f"the reference structure is not at rest: the mean force on site {site} is "
+        f"{np.linalg.norm(force[site]):.2g} eV/Å; it wants to relax",
+    )

@@ -1,0 +1,278 @@
+"""Rows of the design matrix: the forces that each parameter makes in each frame.
+
+By the sum rule the constants act on relative displacements d_j = u_j − u_i alone, so the force
+on atom i of the parameters z of order n is
+
+    f_i = −1/(n−1)! Σ_clusters(i; j, k, …) Σ_z z E_z d_j d_k …
+
+and clusters whose other members include i itself drop out: no uniform shift matters, and no
+self term is summed. Clusters that differ in the order of the other members only are one, with
+their number as a factor. For each site a `ForceMap` lists the neighbours, the products of
+their components ("monomials", each a product of two earlier ones) and the coefficients of
+these in every column. A kernel runs through the lists for many frames at a time.
+"""
+
+from dataclasses import dataclass
+from math import factorial
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data import Supercell
+from trajmodes.fit.expansion import Expansion
+from trajmodes.symmetry import SymmetryBasis, cell_rank
+
+__all__ = ["ForceMap", "Motion", "fill_rows", "force_maps"]
+
+_TOGETHER = 4
+"""Terms that the kernel adds at once: their number is padded to a multiple of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForceMap:
+    """What the force on one site is made of."""
+
+    site: int
+    columns: Ints
+    """(z,) parameters of the expansion whose force on this site is not identically zero."""
+    neighbours: Ints
+    """(c, k) atom of each neighbour k of the site in each cell c of the supercell."""
+    products: Ints
+    """(o, 2) the two earlier monomials that each further one is the product of. Monomial 0 is
+    one, 1 + 3k + x is component x of the relative displacement of neighbour k."""
+    bounds: Ints
+    """(3z + 1,) first term of each column and direction; direction fastest."""
+    monomials: Ints
+    """(t,) monomial of each term."""
+    factors: Floats
+    """(t,) its factor."""
+
+    @property
+    def n_monomials(self) -> int:
+        """Number of monomials."""
+        return 1 + 3 * int(self.neighbours.shape[1]) + len(self.products)
+
+
+class _Terms(NamedTuple):
+    """Terms of one order on one site: neighbours and directions of the factors by name."""
+
+    column: Ints
+    direction: Ints
+    members: Ints
+    """(t, n − 1) row of each other member in the list of neighbours."""
+    axes: Ints
+    """(t, n − 1) direction of the displacement of each."""
+    factor: Floats
+
+
+def force_maps(expansion: Expansion, supercell: Supercell) -> list[ForceMap]:
+    """Tables of the forces on each site of the crystal.
+
+    Parameters
+    ----------
+    expansion
+        The model.
+    supercell
+        Supercell of the data.
+    """
+    return [_force_map(expansion, supercell, s) for s in range(supercell.crystal.n_sites)]
+
+
+def _force_map(expansion: Expansion, supercell: Supercell, site: int) -> ForceMap:
+    chosen = [_others(basis, site) for basis in expansion]
+    atoms = np.concatenate([members.reshape(-1, 4) for _, members, _ in chosen])
+    neighbours = np.unique(atoms, axis=0)
+    parts = [
+        _terms(basis, start, neighbours, found)
+        for basis, start, found in zip(expansion, expansion.starts[:-1], chosen, strict=True)
+    ]
+    monomial, products = _monomials(parts, len(neighbours))
+    column = np.concatenate([part.column for part in parts])
+    direction = np.concatenate([part.direction for part in parts])
+    factor = np.concatenate([part.factor for part in parts])
+    columns, place = np.unique(column, return_inverse=True)
+    bounds, monomials, factors = _padded(
+        place.reshape(-1) * 3 + direction, monomial, factor, 3 * len(columns)
+    )
+    cells = supercell.cells[:, None] + neighbours[:, 1:]
+    ranks = cell_rank(supercell, cells)
+    return ForceMap(
+        site,
+        columns,
+        ranks * supercell.crystal.n_sites + neighbours[:, 0],
+        products,
+        bounds,
+        monomials,
+        factors,
+    )
+
+
+def _others(basis: SymmetryBasis, site: int) -> tuple[Ints, Ints, Floats]:
+    """Clusters (c,) that start at a site, their other members (c, n − 1, 4), how many are one.
+
+    A member is its site and its cell. One of each set that differs in their order is taken, and
+    none that has the first atom among them.
+    """
+    orbits = basis.orbits
+    clusters = np.flatnonzero(orbits.sites[:, 0] == site)
+    members = np.concatenate(
+        [orbits.sites[clusters, 1:, None], orbits.lattice[clusters, 1:]], axis=2
+    )
+    home = (members == [site, 0, 0, 0]).all(axis=2).any(axis=1)
+    clusters, members = clusters[~home], members[~home]
+    if not len(clusters) or basis.order == 1:
+        return clusters, members, np.ones(len(clusters))
+    _, label = np.unique(members.reshape(-1, 4), axis=0, return_inverse=True)
+    ordered = np.sort(label.reshape(len(clusters), -1), axis=1)
+    _, first, together = np.unique(ordered, axis=0, return_index=True, return_inverse=True)
+    count = np.bincount(together.reshape(-1))
+    # One whose members are in ascending order, so that equal ones stand side by side.
+    return clusters[first], members[first], count / factorial(basis.order - 1)
+
+
+def _terms(
+    basis: SymmetryBasis, start: int, neighbours: Ints, found: tuple[Ints, Ints, Floats]
+) -> _Terms:
+    clusters, members, weights = found
+    order, tensors = basis.order, basis.tensors[clusters]
+    cluster, k, component = np.nonzero(tensors)
+    digits = np.array(np.unravel_index(component, (3,) * order))
+    known = np.concatenate([neighbours, members.reshape(-1, 4)])
+    _, first, same = np.unique(known, axis=0, return_index=True, return_inverse=True)
+    rows = first[same.reshape(-1)[len(neighbours) :]].reshape(len(clusters), order - 1)
+    return _Terms(
+        start + basis.columns[clusters[cluster], k],
+        digits[0],
+        rows[cluster],
+        digits[1:].T,
+        -weights[cluster] * tensors[cluster, k, component],
+    )
+
+
+def _monomials(parts: list[_Terms], n_neighbours: int) -> tuple[Ints, Ints]:
+    """Monomial (t,) of every term of all orders, and the table of products."""
+    n_known = 1 + 3 * n_neighbours
+    table = np.zeros((0, 2), dtype=np.int64)
+    found = []
+    for part in parts:
+        single = np.sort(1 + 3 * part.members + part.axes, axis=1)
+        monomial = single[:, 0] if single.shape[1] else np.zeros(len(single), dtype=np.int64)
+        for k in range(1, single.shape[1]):
+            pairs = np.column_stack([monomial, single[:, k]])
+            everything = np.concatenate([table, pairs])
+            _, first, same = np.unique(
+                everything, axis=0, return_index=True, return_inverse=True
+            )
+            new = np.sort(first[first >= len(table)])
+            number = np.empty(len(everything), dtype=np.int64)
+            number[: len(table)] = np.arange(len(table))
+            number[new] = len(table) + np.arange(len(new))
+            table = np.concatenate([table, everything[new]])
+            monomial = n_known + number[first[same.reshape(-1)]][len(everything) - len(pairs) :]
+        found.append(monomial)
+    return np.concatenate(found), table
+
+
+def _padded(
+    target: Ints, monomial: Ints, factor: Floats, n_targets: int
+) -> tuple[Ints, Ints, Floats]:
+    """Terms by target, equal ones added up, padded with zeros to full steps of the kernel."""
+    both, same = np.unique(np.stack([target, monomial]), axis=1, return_inverse=True)
+    total = np.bincount(same.reshape(-1), factor)
+    target, monomial = both
+    counts = np.bincount(target, minlength=n_targets)
+    steps = -(-counts // _TOGETHER) * _TOGETHER
+    bounds = np.concatenate([[0], np.cumsum(steps)])
+    place = bounds[target] + np.arange(len(target)) - np.searchsorted(target, target)
+    monomials, factors = np.zeros(bounds[-1], dtype=np.int64), np.zeros(bounds[-1])
+    monomials[place], factors[place] = monomial, total
+    return bounds, monomials, factors
+
+
+class Motion(NamedTuple):
+    """Some frames with the frames contiguous."""
+
+    displacements: Floats
+    """(a, 3, t), unit: Å."""
+    forces: Floats
+    """(a, 3, t), unit: eV/Å."""
+
+
+def fill_rows(table: ForceMap, motion: Motion, atoms: Ints, cells: Ints) -> Floats:
+    """Columns of the design matrix for one site in some cells, the forces last.
+
+    Parameters
+    ----------
+    table
+        What the force on the site is made of.
+    motion
+        The frames.
+    atoms
+        (c,) the atom of the site in each of the cells.
+    cells
+        (c,) the cells.
+
+    Returns
+    -------
+    (z + 1, c, 3, t) force that each parameter of the table makes, per unit of it, and the
+    given force.
+    """
+    n_frames = motion.displacements.shape[2]
+    rows = np.empty((len(table.columns) + 1, len(cells), 3, n_frames))
+    rows[-1] = motion.forces[atoms]
+    lists = (table.products, table.bounds, table.monomials, table.factors)
+    room = np.empty((table.n_monomials, n_frames))
+    _fill(motion.displacements, atoms, table.neighbours[cells], lists, room, rows)
+    return rows
+
+
+@njit(nogil=True, cache=True)
+def _fill(
+    u_axt: Floats,
+    atoms: Ints,
+    neighbours: Ints,
+    lists: tuple[Ints, Ints, Ints, Floats],
+    room_ot: Floats,
+    rows_zcxt: Floats,
+) -> None:
+    """Fill all columns but the last; room_ot holds the monomials of one cell at a time."""
+    products, bounds, monomials, factors = lists
+    first = 1 + 3 * neighbours.shape[1]
+    room_ot[0] = 1.0
+    for c in range(len(atoms)):
+        _relative(u_axt, atoms[c], neighbours[c], room_ot)
+        for o in range(len(products)):
+            one, two = room_ot[products[o, 0]], room_ot[products[o, 1]]
+            target = room_ot[first + o]
+            for t in range(len(target)):
+                target[t] = one[t] * two[t]
+        for z in range(len(rows_zcxt) - 1):
+            for x in range(3):
+                start, stop = bounds[3 * z + x], bounds[3 * z + x + 1]
+                target = rows_zcxt[z, c, x]
+                _sum_terms(monomials[start:stop], factors[start:stop], room_ot, target)
+
+
+@njit(nogil=True, cache=True)
+def _relative(u_axt: Floats, atom: int, neighbours: Ints, room_ot: Floats) -> None:
+    """Relative displacements of the neighbours of an atom: the monomials after the one."""
+    for k in range(len(neighbours)):
+        for x in range(3):
+            target, here = room_ot[1 + 3 * k + x], u_axt[atom, x]
+            there = u_axt[neighbours[k], x]
+            for t in range(len(target)):
+                target[t] = there[t] - here[t]
+
+
+@njit(nogil=True, cache=True)
+def _sum_terms(monomials: Ints, factors: Floats, room_ot: Floats, target: Floats) -> None:
+    """Add up the terms of one column and direction, four at a time."""
+    target[:] = 0.0
+    for e in range(0, len(monomials), 4):
+        a, b, c, d = factors[e], factors[e + 1], factors[e + 2], factors[e + 3]
+        one, two = room_ot[monomials[e]], room_ot[monomials[e + 1]]
+        three, four = room_ot[monomials[e + 2]], room_ot[monomials[e + 3]]
+        for t in range(len(target)):
+            target[t] += a * one[t] + b * two[t] + c * three[t] + d * four[t]

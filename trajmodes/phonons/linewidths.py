@@ -1,0 +1,302 @@
+"""Linewidths of perturbation theory: three-phonon scattering, to stand beside those from MD.
+
+From Φ2 and Φ3 phono3py (A. Togo, L. Chaput, I. Tanaka, Phys. Rev. B 91, 094306 (2015)) finds
+Γ(ω_qm), half the width in cyclic THz, to lowest order in Φ3 and with the tetrahedron method.
+Full width at half maximum: 2Γ. Lifetime: 1/(4πΓ).
+
+Phonons of molecular dynamics are classical: n = k_BT/ħω, without the ½ of the zero point.
+phono3py knows Bose–Einstein occupation only. But Γ is a sum of terms linear in
+n_1 + n_2 + 1 and n_1 − n_2, and n = k_BT/ħω − ½ + ħω/12k_BT − …: the halves cancel in both, so
+that Γ(T')/T' at a temperature T' ≫ ħω/k_B is the classical Γ(T)/T, up to (ħω/k_BT')²/12.
+"""
+
+import importlib
+from dataclasses import dataclass
+from math import gcd, lcm
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from phonopy.phonon.grid import get_ir_grid_points
+from phonopy.structure.atoms import PhonopyAtoms
+
+from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data import Crystal, ForceConstants, Modes, Supercell
+from trajmodes.errors import DataError, UsageError
+from trajmodes.phonons.diagonalize import frequencies_at
+from trajmodes.phonons.qpoints import commensurate
+from trajmodes.phonons.strain import triplets_of
+from trajmodes.phonons.supercell_constants import (
+    fold_pairs,
+    fold_triplets,
+    joined_axes,
+    pair_reach,
+    smallest_supercell,
+    triplet_reach,
+)
+from trajmodes.symmetry import cell_rank
+from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
+
+__all__ = ["PerturbativeLines", "linewidths_of_sets", "perturbative_linewidths", "shared_mesh"]
+
+# ħω/k_BT' of the highest mode: the classical width is then right to 1e-9.
+_CLASSICAL = 1e-4
+# Frequencies in THz below which phono3py takes a mode to be none; its own default.
+_LOWEST_THZ = 1e-4
+# Largest difference from our frequencies, relative to the highest one.
+_SAME = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class PerturbativeLines:
+    """Three-phonon linewidths at a list of q points."""
+
+    crystal: Crystal
+    temperature: float
+    """In K."""
+    divisions: tuple[int, int, int]
+    """Mesh of the sum over scattering partners, points along each reciprocal lattice vector."""
+    qpoints: Floats
+    """(q, 3), reduced coordinates, no 2π."""
+    freq_thz: Floats
+    """(q, m), unit: THz. Negative means imaginary."""
+    linewidth_quantum_thz: Floats
+    """(q, m), unit: THz. Full width at half maximum, Bose–Einstein occupation; nan for modes
+    that are imaginary, or acoustic at Γ."""
+    linewidth_classical_thz: Floats
+    """(q, m), unit: THz. The same with the occupation k_BT/ħω of a classical crystal."""
+    left_out: float
+    """Part of the modes of the mesh that took no part, for they are imaginary; besides them the
+    three acoustic ones at Γ."""
+
+    def __post_init__(self) -> None:
+        sizes = {"m": 3 * self.crystal.n_sites}
+        freeze(self, sizes, float, qpoints="q 3", freq_thz="q m")
+        freeze(self, sizes, float, linewidth_quantum_thz="q m", linewidth_classical_thz="q m")
+
+
+def perturbative_linewidths(
+    constants: ForceConstants,
+    supercell: Supercell,
+    divisions: tuple[int, int, int],
+    temperature: float,
+    qpoints: npt.ArrayLike | None = None,
+) -> PerturbativeLines:
+    """Three-phonon linewidths from the constants alone.
+
+    Parameters
+    ----------
+    constants
+        Force constants with triplets. They must have the symmetry of the crystal.
+    supercell
+        The supercell of the run.
+    divisions
+        Mesh of scattering partners at least as fine as this, points along each reciprocal
+        lattice vector; it is enlarged to hold all q points of the supercell. Widths converge
+        slowly with it: compare two meshes.
+    temperature
+        Temperature in K.
+    qpoints
+        (q, 3) points of that mesh; the commensurate ones of the supercell where not given.
+
+    Raises
+    ------
+    UsageError
+        If phono3py is not installed, the temperature or a division is not positive, or a q is
+        no point of the mesh.
+    DataError
+        If there are no triplets, or phono3py does not find the frequencies of these constants.
+    """
+    triplets_of(constants)
+    if not temperature > 0.0:
+        raise UsageError(f"the temperature must be positive, got {temperature} K")
+    mesh = shared_mesh(supercell, divisions)
+    q_qx = np.asarray(commensurate(supercell)[0] if qpoints is None else qpoints, dtype=float)
+    addresses = _addresses(q_qx, mesh)
+    peer = _phono3py(constants, supercell)
+    peer.mesh_numbers = mesh
+    peer.init_phph_interaction()
+    _, _, ir_map = get_ir_grid_points(peer.grid)
+    regular = ir_map[addresses @ np.array([1, mesh[0], mesh[0] * mesh[1]])]
+    asked, place = np.unique(regular, return_inverse=True)
+    highest = float(np.abs(frequencies_at(constants, q_qx)[0]).max(initial=0.0))
+    hot = max(temperature, HBAR * highest / (_CLASSICAL * BOLTZMANN))
+    peer.run_thermal_conductivity(
+        temperatures=[temperature, hot], grid_points=peer.grid.grg2bzg[asked]
+    )
+    freq_thz = _frequencies(constants, q_qx, peer.thermal_conductivity.frequencies[place])
+    # (smearing, temperature, grid point, mode), half widths
+    half_tqm = peer.thermal_conductivity.gamma[0][:, place]
+    half_tqm = np.where(freq_thz > _LOWEST_THZ, half_tqm, np.nan)
+    return PerturbativeLines(
+        crystal=constants.crystal,
+        temperature=temperature,
+        divisions=mesh,
+        qpoints=q_qx,
+        freq_thz=freq_thz,
+        linewidth_quantum_thz=2.0 * half_tqm[0],
+        linewidth_classical_thz=2.0 * half_tqm[1] * (temperature / hot),
+        left_out=_left_out(peer),
+    )
+
+
+def shared_mesh(supercell: Supercell, divisions: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Smallest mesh through Γ, no coarser than asked, that holds all q of a supercell.
+
+    Axes that the point group mixes are divided alike.
+
+    Parameters
+    ----------
+    supercell
+        Any supercell, a skew one included.
+    divisions
+        Smallest number of points along each reciprocal lattice vector.
+
+    Raises
+    ------
+    UsageError
+        If a number of points is not positive.
+    """
+    if len(divisions) != 3 or min(divisions) < 1:
+        raise UsageError(f"a mesh has three positive numbers of points, got {divisions}")
+    # q = S⁻¹ m for integer m, and S⁻¹ is an integer matrix over det S.
+    n_cells = supercell.n_cells
+    rows = np.rint(np.linalg.inv(supercell.matrix) * n_cells).astype(int).tolist()
+    needed = [n_cells // gcd(n_cells, *row) for row in rows]
+    mesh = [1, 1, 1]
+    for group in joined_axes(supercell.crystal):
+        unit = lcm(*(needed[axis] for axis in group))
+        least = max(divisions[axis] for axis in group)
+        for axis in group:
+            mesh[axis] = unit * -(-least // unit)
+    return mesh[0], mesh[1], mesh[2]
+
+
+def linewidths_of_sets(lines: PerturbativeLines, modes: Modes) -> tuple[Floats, Floats]:
+    """Linewidths of each set of modes, quantum and classical: means over its members.
+
+    Parameters
+    ----------
+    lines
+        Linewidths at the q points of the modes, in the same order.
+    modes
+        The modes.
+
+    Returns
+    -------
+    Quantum and classical linewidths (g,) in THz, full width at half maximum; nan for sets that
+    have none.
+
+    Raises
+    ------
+    DataError
+        If the q points are not the same.
+    """
+    same = lines.qpoints.shape == modes.qpoints.shape
+    if not same or np.abs(lines.qpoints - modes.qpoints).max(initial=0.0) > _SAME:
+        raise DataError(
+            "the linewidths are at other q points than the modes",
+            fix="make them with perturbative_linewidths(…, qpoints=modes.qpoints)",
+        )
+    member = modes.sets >= 0
+    labels, weights = modes.sets[member], np.broadcast_to(modes.weights[:, None], member.shape)
+    counts = np.bincount(labels, weights[member], modes.n_sets)
+    quantum, classical = (
+        np.bincount(labels, weights[member] * width[member], modes.n_sets) / counts
+        for width in (lines.linewidth_quantum_thz, lines.linewidth_classical_thz)
+    )
+    return quantum, classical
+
+
+def _addresses(q_qx: Floats, mesh: tuple[int, int, int]) -> Ints:
+    """(q, 3) integer places of q points on a mesh."""
+    if q_qx.ndim != 2 or q_qx.shape[1] != 3 or not np.isfinite(q_qx).all():
+        raise UsageError(f"q points are finite numbers of shape (q, 3), got {q_qx.shape}")
+    steps = q_qx * mesh
+    addresses = np.rint(steps).astype(np.int64)
+    off = np.abs(steps - addresses).max(axis=1, initial=0.0)
+    if (off > 1e-4).any():
+        worst = q_qx[off.argmax()]
+        raise UsageError(
+            f"q = {worst.tolist()} is no point of the mesh {mesh}",
+            fix="ask for a mesh that holds it",
+        )
+    return addresses % mesh
+
+
+def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
+    """Make a Phono3py object, which carries no types, that holds the constants."""
+    try:
+        phono3py = importlib.import_module("phono3py")
+    except ImportError as error:
+        raise UsageError(
+            "perturbative linewidths need phono3py, which is not installed",
+            fix="pip install 'trajmodes[kappa]'",
+        ) from error
+    crystal = constants.crystal
+    small = smallest_supercell(crystal, triplet_reach(constants))
+    # Constants shared among images of the supercell of the run belong to that supercell.
+    large = supercell
+    if constants.cutoff is not None:
+        large = smallest_supercell(crystal, pair_reach(constants))
+    unit = PhonopyAtoms(
+        symbols=list(crystal.species),
+        cell=crystal.cell,
+        scaled_positions=crystal.sites,
+        masses=crystal.masses / DALTON,
+    )
+    peer = phono3py.Phono3py(
+        unit,
+        supercell_matrix=small.matrix.T,
+        phonon_supercell_matrix=large.matrix.T,
+        primitive_matrix=np.eye(3),
+        cutoff_frequency=_LOWEST_THZ,
+    )
+    sites, order = _order(peer.phonon_supercell, peer.phonon_primitive, large)
+    peer.fc2 = np.ascontiguousarray(fold_pairs(constants, large)[sites][:, order])
+    sites, order = _order(peer.supercell, peer.primitive, small)
+    folded = fold_triplets(constants, small)[sites]
+    peer.fc3 = np.ascontiguousarray(folded[:, order[:, None], order])
+    return peer
+
+
+def _order(theirs: Any, primitive: Any, supercell: Supercell) -> tuple[Ints, Ints]:
+    """Our site of each of their primitive atoms, our atom of each of their atoms."""
+    crystal = supercell.crystal
+    site_of = {int(atom): site for site, atom in enumerate(theirs.u2s_map)}
+    sites = np.array([site_of[int(atom)] for atom in theirs.s2u_map], dtype=np.int64)
+    reduced = theirs.positions @ np.linalg.inv(crystal.cell) - crystal.sites[sites]
+    cells = np.rint(reduced).astype(np.int64)
+    home = np.asarray(primitive.p2s_map)
+    if np.abs(reduced - cells).max() > 1e-4 or cells[home].any():
+        raise DataError(
+            "phono3py's supercell is not ours",
+            why="its convention for supercells may have changed",
+            fix="use a version of phono3py that trajmodes was tested with",
+        )
+    return sites[home], cell_rank(supercell, cells) * crystal.n_sites + sites
+
+
+def _frequencies(constants: ForceConstants, q_qx: Floats, theirs_thz: Floats) -> Floats:
+    """Our frequencies in THz, (q, m), if those that phono3py worked with are the same."""
+    freq_thz = frequencies_at(constants, q_qx)[0] / THZ
+    highest = np.abs(freq_thz).max(initial=0.0)
+    # Squares, for near zero the root of a rounding error is large.
+    worst = np.abs(freq_thz * np.abs(freq_thz) - theirs_thz * np.abs(theirs_thz)).max(initial=0)
+    if worst > _SAME * highest**2:
+        raise DataError(
+            "phono3py does not find the frequencies of these force constants: "
+            f"squares differ by {worst / highest**2:.2g} of the highest",
+            why="they lack the symmetry of the crystal, or reach beyond the supercell of the "
+            "run",
+            fix="give the supercell that the constants were made for",
+        )
+    return freq_thz
+
+
+def _left_out(peer: Any) -> float:
+    """Part of the modes of the mesh with an imaginary frequency."""
+    freq_thz, _, _ = peer.get_phonon_data()
+    regular = freq_thz[peer.grid.grg2bzg]
+    # Rounding leaves the acoustic modes at Γ a little below zero.
+    return float((regular < -_LOWEST_THZ).mean())

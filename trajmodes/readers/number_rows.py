@@ -1,0 +1,77 @@
+"""Plain rows of numbers, with comment lines between: the form of TDEP, ALAMODE and phonopy."""
+
+from pathlib import Path
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.errors import DataError
+from trajmodes.readers.compressed import open_source
+from trajmodes.readers.scan import Target, TextFault, fill_rows, padded
+
+__all__ = ["frames_of_rows", "read_rows"]
+
+
+def read_rows(path: Path, n_vectors: int) -> Floats:
+    """Vectors (v, r, 3) of a file whose rows hold several vectors one behind the other.
+
+    Empty lines, and what stands behind a ``#``, are left out.
+
+    Parameters
+    ----------
+    path
+        The file, compressed or not.
+    n_vectors
+        Vectors in a row: a row has three times as many numbers.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read.
+    DataError
+        If it holds no row, a row of another length, or what is not a finite number.
+    """
+    source = open_source(path)
+    lines = [line.partition(b"#")[0] for line in source.data(0, source.size).splitlines()]
+    kept = [number for number, line in enumerate(lines, start=1) if not line.isspace() and line]
+    if not kept:
+        raise DataError("the file holds no rows of numbers", where=str(path))
+    body = b"\n".join(lines[number - 1] for number in kept) + b"\n"
+    text = padded(len(body))
+    text[: len(body)] = np.frombuffer(body, dtype=np.uint8)
+    fields, none = np.empty((n_vectors, 1, len(kept), 3)), np.empty(0, dtype=np.int64)
+    target = Target(np.arange(3 * n_vectors), none, none, fields)
+    try:
+        fill_rows(text, np.array([[0, len(body)]]), 0, target)
+    except TextFault as fault:
+        line = kept[body.count(b"\n", 0, fault.at)]
+        raise DataError(fault.what, where=f"{path}, line {line}") from None
+    return fields[:, 0]
+
+
+def frames_of_rows(rows: Floats, n_atoms: int, path: Path) -> Floats:
+    """Cut vectors (v, r, 3) into frames (v, t, a, 3).
+
+    Parameters
+    ----------
+    rows
+        The vectors, atom after atom, frame after frame.
+    n_atoms
+        Atoms in a frame.
+    path
+        File that they come from.
+
+    Raises
+    ------
+    DataError
+        If they are no whole number of frames.
+    """
+    n_vectors, n_rows = rows.shape[:2]
+    if n_rows % n_atoms:
+        raise DataError(
+            f"{n_rows} rows are no whole number of frames of {n_atoms} atoms",
+            where=str(path),
+            why="the file is cut, or the supercell is another one",
+            fix="give the supercell that the file was made with",
+        )
+    return rows.reshape(n_vectors, -1, n_atoms, 3)

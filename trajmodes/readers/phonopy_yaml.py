@@ -1,0 +1,261 @@
+"""Data sets of phonopy and phono3py: yaml files with displacements, and forces in or by them.
+
+A data set of type 2 displaces all atoms of every supercell; one of type 1 displaces one atom
+(phonopy) or up to two (phono3py), which is here written out for all atoms. The files are
+understood by phonopy's and phono3py's own loaders, after a reading of the yaml that constructs
+plain data only.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.errors import DataError, UsageError
+from trajmodes.readers.compressed import open_source
+from trajmodes.readers.displaced import IdealStructure, displaced_frames
+from trajmodes.readers.memory import MemoryTrajectory
+from trajmodes.readers.number_rows import frames_of_rows, read_rows
+from trajmodes.units import DALTON
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["looks_like_phonopy", "open_phonopy", "unit_cell_of"]
+
+_PROGRAMS = ("phonopy", "phono3py")
+
+
+def looks_like_phonopy(head: bytes) -> bool:
+    """Whether a text is a yaml file of phonopy or phono3py.
+
+    Parameters
+    ----------
+    head
+        First bytes of the text.
+    """
+    lines = head.splitlines()
+    return any(line.strip() == f"{name}:".encode() for name in _PROGRAMS for line in lines)
+
+
+def open_phonopy(path: Path) -> MemoryTrajectory:
+    """Displacements and forces of a yaml file, and of FORCE_SETS or FORCES_FC3 beside it.
+
+    Forces in the yaml file come first. Supercells without forces (pairs that phono3py was told
+    to leave out) are left out.
+
+    Parameters
+    ----------
+    path
+        phonopy_params.yaml, phonopy_disp.yaml, phono3py_params.yaml, …, compressed or not.
+
+    Raises
+    ------
+    UsageError
+        If the file holds no supercell or no displacements, there are no forces, or phono3py is
+        not installed and needed.
+    DataError
+        If the yaml is damaged, or the parts do not belong together.
+    """
+    data, length, force = _load(path)
+    if data.supercell is None or data.dataset is None:
+        raise UsageError(
+            f"the file has no {'supercell' if data.supercell is None else 'displacements'}",
+            where=str(path),
+            fix=f"give {data.command_name}_params.yaml, or {data.command_name}_disp.yaml with "
+            "the forces beside it",
+        )
+    ideal = _structure(data.supercell, length)
+    rows = list(_displaced_cells(data.dataset, len(ideal.species)))
+    u_tax = np.array([displacement for displacement, _ in rows])
+    told = [array for _, array in rows if array is not None]
+    if len(told) == len(rows):
+        f_tax = np.array(told)
+    else:
+        u_tax, f_tax = _forces_beside(path, data.command_name, u_tax)
+    if f_tax.shape != u_tax.shape:
+        raise DataError(
+            f"there are {f_tax.shape[:2]} (supercells, atoms) with forces and "
+            f"{u_tax.shape[:2]} with displacements",
+            where=str(path),
+            why="the forces are of another set of displacements",
+        )
+    computed = np.abs(f_tax).max(axis=(1, 2)) > 0.0
+    if not computed.any():
+        raise DataError("all forces are zero", where=str(path))
+    notes: tuple[str, ...] = ()
+    if not computed.all():
+        notes = (
+            f"{path.name}: {int((~computed).sum())} of {len(computed)} displaced supercells "
+            "have no forces and are left out",
+        )
+    return displaced_frames(
+        ideal,
+        u_tax[computed] * length,
+        f_tax[computed] * force,
+        path,
+        unit_style=data.calculator or data.command_name,
+        notes=notes,
+    )
+
+
+def unit_cell_of(path: Path) -> "Atoms":
+    """Read the unit cell, in Å, with its masses, of a yaml file of phonopy or phono3py.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    UsageError
+        If it holds none.
+    DataError
+        If the yaml is damaged.
+    """
+    from ase import Atoms  # noqa: PLC0415 - ase loads slowly
+
+    data, length, _ = _load(path)
+    cell = data.unitcell or data.primitive
+    if cell is None:
+        raise UsageError("the file has no unit cell", where=str(path), fix="give a cell file")
+    return Atoms(
+        symbols=cell.symbols,
+        cell=cell.cell * length,
+        scaled_positions=cell.scaled_positions,
+        masses=cell.masses,
+        pbc=True,
+    )
+
+
+def _load(path: Path) -> tuple[Any, float, float]:
+    """Let phonopy's loader read the file; also its units of length and force."""
+    from phonopy.interface.phonopy_yaml import load_phonopy_yaml  # noqa: PLC0415 - loads slowly
+    from phonopy.physical_units import get_calculator_physical_units  # noqa: PLC0415
+
+    content = _yaml_content(path)
+    program = next((name for name in _PROGRAMS if name in content), None)
+    if program is None:
+        raise DataError("the yaml file is not one of phonopy or phono3py", where=str(path))
+    load = load_phonopy_yaml if program == "phonopy" else _phono3py_loader(path)
+    try:
+        # The loaders warn that older layouts will not be read for ever.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            data = load(content)
+    # They fail with whatever exception comes first.
+    except Exception as error:
+        raise DataError(
+            f"{program} cannot read the file: {type(error).__name__}: {error}",
+            where=str(path),
+            why="it is damaged, or written by a newer version",
+        ) from error
+    units = get_calculator_physical_units(data.calculator)
+    length, force = float(units.distance_to_A), float(units.force_to_eVperA)
+    if program == "phono3py" and (length, force) != (1.0, 1.0):
+        raise UsageError(
+            f"a phono3py file in the units of {data.calculator} is not read",
+            where=str(path),
+            why="phono3py converts some of its numbers to Å and eV/Å, and not others",
+            fix="write it again with phono3py in Å and eV/Å, without a calculator",
+        )
+    return data, length, force
+
+
+def _phono3py_loader(path: Path) -> Any:
+    try:
+        return import_module("phono3py.interface.phono3py_yaml").load_phono3py_yaml
+    except ImportError:
+        raise UsageError(
+            "phono3py is needed to read its files",
+            where=str(path),
+            fix="pip install 'trajmodes[kappa]'",
+        ) from None
+
+
+def _yaml_content(path: Path) -> dict[str, Any]:
+    """Content of a yaml file, made of plain data only."""
+    yaml = import_module("yaml")
+    source = open_source(path)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        content = yaml.load(source.data(0, source.size), Loader=loader)
+    except yaml.YAMLError as error:
+        told = " ".join(str(error).split())
+        raise DataError(f"the file is not yaml: {told}", where=str(path)) from None
+    if not isinstance(content, dict):
+        raise DataError("the yaml file is not one of phonopy or phono3py", where=str(path))
+    return content
+
+
+def _structure(cell: Any, length: float) -> IdealStructure:
+    return IdealStructure(
+        cell.cell * length,
+        cell.scaled_positions @ cell.cell * length,
+        tuple(cell.symbols),
+        cell.masses * DALTON,
+    )
+
+
+def _displaced_cells(
+    dataset: Mapping[str, Any], n_atoms: int
+) -> Iterator[tuple[Floats, Floats | None]]:
+    """Displacements (a, 3) of every supercell of a data set, and forces where it has them.
+
+    Of pairs, all those with the first atom alone come first, as in FORCES_FC3.
+    """
+    if "displacements" in dataset:
+        forces = dataset.get("forces")
+        for t, u_ax in enumerate(dataset["displacements"]):
+            yield u_ax, None if forces is None else forces[t]
+        return
+    singles = dataset["first_atoms"]
+    for one in singles:
+        yield _moved((one,), n_atoms), one.get("forces")
+    for one in singles:
+        for other in one.get("second_atoms", ()):
+            yield _moved((one, other), n_atoms), other.get("forces")
+
+
+def _moved(atoms: tuple[Mapping[str, Any], ...], n_atoms: int) -> Floats:
+    displacements = np.zeros((n_atoms, 3))
+    for atom in atoms:
+        displacements[atom["number"]] += atom["displacement"]
+    return displacements
+
+
+def _forces_beside(path: Path, program: str, u_tax: Floats) -> tuple[Floats, Floats]:
+    """Displacements and forces (t, a, 3), the forces from the file that phonopy writes."""
+    from phonopy.file_IO import parse_FORCE_SETS  # noqa: PLC0415 - loads slowly
+
+    name = "FORCE_SETS" if program == "phonopy" else "FORCES_FC3"
+    file, n_atoms = path.parent / name, u_tax.shape[1]
+    if not file.is_file():
+        raise UsageError(
+            f"the file has no forces, and there is no {name} beside it",
+            where=str(path),
+            fix=f"put {name} into its folder, or give {program}_params.yaml, which holds both",
+        )
+    if program == "phono3py":
+        columns = len(_first_row(file))
+        vectors = frames_of_rows(read_rows(file, max(1, columns // 3)), n_atoms, file)
+        return (vectors[0], vectors[1]) if len(vectors) == 2 else (u_tax, vectors[0])
+    try:
+        dataset = parse_FORCE_SETS(file, natom=n_atoms)
+    except Exception as error:
+        raise DataError(
+            f"phonopy cannot read the file: {type(error).__name__}: {error}", where=str(file)
+        ) from error
+    rows = list(_displaced_cells(dataset, n_atoms))
+    return np.array([u for u, _ in rows]), np.array([f for _, f in rows])
+
+
+def _first_row(file: Path) -> list[str]:
+    with file.open(encoding="utf-8", errors="replace") as text:
+        rows = (line.partition("#")[0].split() for line in text)
+        return next(filter(None, rows), [])

@@ -1,0 +1,100 @@
+"""How far force constants reach: one radius, or one for each pair of species."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data import Crystal
+from trajmodes.errors import UsageError
+
+__all__ = ["Cutoff", "parse_cutoff"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cutoff:
+    """Largest distance between two members of a cluster.
+
+    Raises
+    ------
+    UsageError
+        If a radius is not positive.
+    """
+
+    radius: float
+    """In Å, for all pairs of species that `by_species` does not name."""
+    by_species: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Sorted pair of chemical symbols → radius in Å."""
+
+    def __post_init__(self) -> None:
+        pairs = {_sorted(*pair): float(r) for pair, r in self.by_species.items()}
+        object.__setattr__(self, "by_species", MappingProxyType(pairs))
+        for radius in (self.radius, *pairs.values()):
+            if not 0.0 < radius < np.inf:
+                raise UsageError(f"the cutoff is {radius:g} Å", fix="give a positive cutoff")
+
+    def __reduce__(self) -> tuple[type["Cutoff"], tuple[float, dict[tuple[str, str], float]]]:
+        """Pickle by parts: a mapping proxy cannot be pickled."""
+        return Cutoff, (self.radius, dict(self.by_species))
+
+    def __str__(self) -> str:
+        named = [f"{a}-{b}:{r:g}" for (a, b), r in sorted(self.by_species.items())]
+        return " ".join([f"{self.radius:g}", *named])
+
+    def matrix(self, crystal: Crystal) -> Floats:
+        """(s, s) radius in Å for each pair of sites.
+
+        Raises
+        ------
+        UsageError
+            If a species is named that the crystal has not.
+        """
+        for pair in self.by_species:
+            missing = set(pair) - set(crystal.species)
+            if missing:
+                raise UsageError(
+                    f"a cutoff is given for {'-'.join(pair)}, but the crystal has no "
+                    f"{', '.join(sorted(missing))}",
+                    fix="name species of the crystal: "
+                    + ", ".join(sorted(set(crystal.species))),
+                )
+        kinds = crystal.species
+        return np.array(
+            [[self.by_species.get(_sorted(a, b), self.radius) for b in kinds] for a in kinds]
+        )
+
+
+def _sorted(first: str, second: str) -> tuple[str, str]:
+    return (first, second) if first <= second else (second, first)
+
+
+def parse_cutoff(text: str) -> Cutoff:
+    """Cutoff from words such as ``4.5`` or ``4.5 Si-O:3.2 O-O:4``.
+
+    Parameters
+    ----------
+    text
+        One radius in Å, then pairs of species with a radius of their own.
+
+    Raises
+    ------
+    UsageError
+        If the words are not of this form.
+    """
+    first, *rest = text.replace(",", " ").split() or [""]
+    found = [re.fullmatch(r"([A-Za-z]+)-([A-Za-z]+)[:=](.+)", word) for word in rest]
+    pairs, radius = {}, 0.0
+    try:
+        pairs = {(one[1], one[2]): float(one[3]) for one in found if one is not None}
+        radius = float(first)
+    except ValueError:
+        found = [None]
+    if None in found:
+        raise UsageError(
+            f'"{text}" is not a cutoff',
+            fix='give a length in Å, and others for pairs of species after it: "4.5 Si-O:3.2"',
+        )
+    return Cutoff(radius, pairs)

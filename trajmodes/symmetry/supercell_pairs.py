@@ -1,0 +1,72 @@
+"""Orbits of all pairs of a supercell, for constants that reach as far as it can tell."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from trajmodes.arrays import Ints
+from trajmodes.data import Supercell
+from trajmodes.symmetry.clusters import SHELL_TOLERANCE, Orbits, cells_within, classify
+from trajmodes.symmetry.operations import SpaceGroup, supercell_group
+from trajmodes.symmetry.translations import cell_rank
+
+__all__ = ["supercell_pair_orbits"]
+
+
+def supercell_pair_orbits(group: SpaceGroup, supercell: Supercell) -> Orbits:
+    """Orbits of all pairs of a supercell, each at its nearest image or images.
+
+    Pairs that are equal modulo the supercell are one; where several of its images are equally
+    near, each carries an equal share (Wigner–Seitz sharing). Only operations that map the
+    supercell on itself are used.
+
+    Parameters
+    ----------
+    group
+        Space group of the crystal.
+    supercell
+        The supercell.
+    """
+    group = supercell_group(group, supercell)
+    n_sites, n_cells = group.crystal.n_sites, supercell.n_cells
+    labels = np.indices((n_sites, n_sites, n_cells)).reshape(3, -1)
+    sites = labels[:2].T.astype(np.int64)
+    lattice = np.zeros((len(sites), 2, 3), dtype=np.int64)
+    lattice[:, 1] = supercell.cells[labels[2]]
+
+    def folded(cells: Ints) -> Ints:
+        return cell_rank(supercell, cells)[:, None]
+
+    return _share_images(classify(group, sites, lattice, folded), supercell)
+
+
+def _share_images(orbits: Orbits, supercell: Supercell) -> Orbits:
+    """List every pair at all its nearest images modulo the supercell, with equal shares."""
+    crystal = supercell.crystal
+    apart = (
+        crystal.sites[orbits.sites[:, 1]]
+        + orbits.lattice[:, 1]
+        - crystal.sites[orbits.sites[:, 0]]
+    )
+    folds = np.rint(apart @ np.linalg.inv(supercell.matrix)).astype(np.int64)
+    folded = (apart - folds @ supercell.matrix) @ crystal.cell
+    around = cells_within(supercell.cell, float(np.linalg.norm(folded, axis=1).max()))
+    # (c, image, 3) lattice vectors from the listed pair to its images
+    moves = (around - folds[:, None]) @ supercell.matrix
+    distances = np.linalg.norm((apart[:, None] + moves) @ crystal.cell, axis=-1)
+    nearest = distances.min(axis=1)
+    pair, image = np.nonzero(distances < nearest[:, None] + SHELL_TOLERANCE)
+    lattice = orbits.lattice[pair].copy()
+    lattice[:, 1] += moves[pair, image]
+    shared = replace(
+        orbits,
+        sites=orbits.sites[pair],
+        lattice=lattice,
+        share=1.0 / np.bincount(pair)[pair],
+        orbit=orbits.orbit[pair],
+        operation=orbits.operation[pair],
+        permutation=orbits.permutation[pair],
+        representatives=np.searchsorted(pair, orbits.representatives),
+        radii=np.bincount(orbits.orbit, nearest) / np.bincount(orbits.orbit),
+    )
+    return shared.selected(np.ones(shared.n_orbits, dtype=bool))
