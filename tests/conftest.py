@@ -16,12 +16,44 @@ def _crystal(cell: object, sites: object, species: str, masses_da: list[float]) 
     return Crystal(np.array(cell), np.array(sites), tuple(species.split()), masses)
 
 
+def _quartz() -> Crystal:
+    """α-quartz, P3_221: Levien, Prewitt, Weidner, Am. Mineral. 65, 920 (1980)."""
+    a, c, x, (p, q, r) = 4.916, 5.4054, 0.4697, (0.4135, 0.2669, 0.7858)
+    silicon = [[x, 0, 2 / 3], [0, x, 1 / 3], [-x, -x, 0]]
+    oxygen = [
+        [p, q, r], [-q, p - q, r + 2 / 3], [q - p, -p, r + 1 / 3],
+        [q, p, -r], [p - q, -q, 1 / 3 - r], [-p, q - p, 2 / 3 - r],
+    ]  # fmt: skip
+    cell = [[a, 0, 0], [-a / 2, a * np.sqrt(0.75), 0], [0, 0, c]]
+    masses = [28.085] * 3 + [15.999] * 6
+    return _crystal(cell, silicon + oxygen, "Si Si Si O O O O O O", masses)
+
+
+def _baddeleyite() -> Crystal:
+    """Monoclinic ZrO2, P2_1/c: Howard, Hill, Reichert, Acta Cryst. B 44, 116 (1988)."""
+    beta = np.radians(99.23)
+    cell = [[5.1505, 0, 0], [0, 5.2116, 0], [5.3173 * np.cos(beta), 0, 5.3173 * np.sin(beta)]]
+    free = [[0.2754, 0.0395, 0.2083], [0.0700, 0.3317, 0.3447], [0.4496, 0.7569, 0.4792]]
+    sites = [
+        image
+        for x, y, z in free
+        for image in ([x, y, z], [-x, y + 0.5, 0.5 - z], [-x, -y, -z], [x, 0.5 - y, z + 0.5])
+    ]
+    return _crystal(cell, sites, "Zr " * 4 + "O " * 8, [91.224] * 4 + [15.999] * 8)
+
+
 def _crystals() -> dict[str, Crystal]:
     fcc = np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
     bcc = np.array([[-1.0, 1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 1.0, -1.0]])
     hexagonal = np.array([[3.19, 0.0, 0.0], [-1.595, 3.19 * 0.75**0.5, 0.0], [0.0, 0.0, 5.189]])
     third, ga_n = [[1 / 3, 2 / 3], [2 / 3, 1 / 3]] * 2, [0.0, 0.5, 0.376, 0.876]
     wurtzite = np.column_stack([third, ga_n])
+    rutile = [
+        [0.305, 0.305, 0.0],
+        [0.695, 0.695, 0.0],
+        [0.195, 0.805, 0.5],
+        [0.805, 0.195, 0.5],
+    ]
     triclinic = [[4.1, 0.3, -0.2], [0.7, 4.6, 0.5], [-0.4, 0.9, 5.2]]
     low = [[0.02, 0.03, 0.01], [0.48, 0.43, 0.55], [0.1, 0.6, 0.3]]
     none, mid = [0.0] * 3, [0.5] * 3
@@ -30,6 +62,14 @@ def _crystals() -> dict[str, Crystal]:
         "rock salt": _crystal(fcc * 2.82, [none, mid], "Na Cl", [22.99, 35.45]),
         "bcc": _crystal(bcc * 1.435, [none], "Fe", [55.845]),
         "wurtzite": _crystal(hexagonal, wurtzite, "Ga Ga N N", [69.723] * 2 + [14.007] * 2),
+        "rutile": _crystal(
+            np.diag([4.594, 4.594, 2.959]),
+            [[0.0] * 3, [0.5] * 3, *rutile],
+            "Ti Ti O O O O",
+            [47.867] * 2 + [15.999] * 4,
+        ),
+        "quartz": _quartz(),
+        "monoclinic": _baddeleyite(),
         "triclinic": _crystal(triclinic, low, "Si O O", [28.085, 15.999, 15.999]),
     }
 
@@ -87,7 +127,7 @@ def fold_to_supercell(constants: ForceConstants, supercell: Supercell) -> np.nda
 
 @pytest.fixture(scope="session")
 def crystals() -> dict[str, Crystal]:
-    """Diamond, rock salt, bcc, wurtzite and a triclinic crystal, by name."""
+    """Diamond, rock salt, bcc, wurtzite, rutile, quartz, a monoclinic and a triclinic one."""
     return _crystals()
 
 

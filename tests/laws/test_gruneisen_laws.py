@@ -1,6 +1,7 @@
-"""Laws of Grüneisen parameters, on crystals of Morse bonds with exact derivatives."""
+"""Laws of Grüneisen parameters, on crystals of bonds with exact derivatives."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,17 +9,37 @@ import pytest
 
 from trajmodes.data import ClusterConstants, Crystal, ForceConstants
 from trajmodes.phonons import (
-    dynamical_matrices,
     frequencies_at,
     gruneisen_at,
     mean_gruneisen,
     modes_at,
     strain_derivative,
 )
+from trajmodes.symmetry import space_group
 from trajmodes.units import BOLTZMANN, HBAR
 
 NAMES = ["diamond", "rock salt", "wurtzite", "triclinic"]
 Q_LIST = np.array([[0.0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0], [0.1, 0.27, -0.4], [0.05, 0, 0]])
+
+
+def morse(a: float, r0: float) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
+    """First three derivatives of (1 − e^{−a(r − r0)})²."""
+
+    def radial(r: np.ndarray) -> tuple[np.ndarray, ...]:
+        e = np.exp(-a * (r - r0))
+        return 2 * a * (e - e**2), 2 * a**2 * (2 * e**2 - e), 2 * a**3 * (e - 4 * e**2)
+
+    return radial
+
+
+def power(n: float) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
+    """First three derivatives of 400 r^−n."""
+
+    def radial(r: np.ndarray) -> tuple[np.ndarray, ...]:
+        phi = 400 * r**-n
+        return -n * phi / r, n * (n + 1) * phi / r**2, -n * (n + 1) * (n + 2) * phi / r**3
+
+    return radial
 
 
 @dataclass(frozen=True)
@@ -30,10 +51,11 @@ class Bonds:
     second: np.ndarray
     lattice: np.ndarray
     depth: np.ndarray
+    radial: Callable[[np.ndarray], tuple[np.ndarray, ...]]
 
     @classmethod
     def within(cls, crystal: Crystal, cutoff: float) -> "Bonds":
-        cells = np.array(list(itertools.product(range(-3, 4), repeat=3)))
+        cells = np.array(list(itertools.product(range(-5, 6), repeat=3)))
         s = crystal.n_sites
         first, second, cell = (x.ravel() for x in np.indices((s, s, len(cells))))
         apart = crystal.sites[second] + cells[cell] - crystal.sites[first]
@@ -42,7 +64,7 @@ class Bonds:
         depth = 1.0 + 0.1 * np.array([sum(map(ord, name)) % 7 for name in crystal.species])
         return cls(
             crystal, first[keep], second[keep], cells[cell[keep]],
-            depth[first[keep]] * depth[second[keep]],
+            depth[first[keep]] * depth[second[keep]], morse(1.3, 2.4),
         )  # fmt: skip
 
     def vectors(self, gradient: np.ndarray, moved: np.ndarray) -> np.ndarray:
@@ -52,14 +74,10 @@ class Bonds:
         return plain @ (np.eye(3) + gradient).T + moved[self.second] - moved[self.first]
 
     def derivatives(self, vectors: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Gradient, Hessian and third derivative of D(1 − e^{−a(r − r0)})² in the bond."""
-        a, r0 = 1.3, 2.4
+        """Gradient, Hessian and third derivative of the energy of each bond."""
         r = np.linalg.norm(vectors, axis=1)
         n = vectors / r[:, None]
-        e = np.exp(-a * (r - r0))
-        one = 2 * a * self.depth * (e - e**2)
-        two = 2 * a**2 * self.depth * (2 * e**2 - e)
-        three = 2 * a**3 * self.depth * (e - 4 * e**2)
+        one, two, three = (self.depth * x for x in self.radial(r))
         along, unit = np.einsum("pi,pj->pij", n, n), np.eye(3)
         across = unit - along
         hessian = two[:, None, None] * along + (one / r)[:, None, None] * across
@@ -136,27 +154,195 @@ def set_means(values: np.ndarray, sets: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("relaxed", [False, True])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_slope_is_what_strained_crystals_show(name, relaxed, crystals):
+def test_the_answer_is_what_strained_crystals_show(name, relaxed, crystals):
     bonds = bonds_of(crystals[name])
     constants = plain(bonds)
     found = gruneisen_at(constants, Q_LIST, relaxed=relaxed)
     sets = modes_at(constants, Q_LIST).sets
-    scale = square(found.omega).max()
-    step = 1e-6
-    # volume, a shear, and a stretch that breaks the symmetry
+    scale, step = square(found.omega).max(), 1e-6
+    unmoved = np.zeros_like(bonds.crystal.sites)
+    # volume, and a shear that breaks the symmetry
     for strain in (np.eye(3) / 3, np.array([[0, 0.5, 0], [0.5, 0, 0], [0, 0, 0]])):
-        sides = []
-        for sign in (1, -1):
-            moved = bonds.relax(sign * step * strain) if relaxed else np.zeros_like(bonds.crystal.sites)
-            there = bonds.constants(sign * step * strain, moved)
-            sides.append(square(frequencies_at(there, Q_LIST)[0]))
-        wanted = set_means((sides[0] - sides[1]) / (2 * step), sets)
-        slope = -2 * square(found.omega)[..., None, None] * found.tensor
-        ours = np.einsum("qmxy,xy->qm", slope, strain)
-        defined = np.isfinite(found.gamma)
-        np.testing.assert_allclose(ours[defined], wanted[defined], rtol=0, atol=3e-7 * scale)
-        if strain[0, 0] != 0:
-            np.testing.assert_allclose(found.slope, wanted, rtol=0, atol=3e-7 * scale)
-            np.testing.assert_allclose(
-                found.gamma[defined], -0.5 * (wanted / square(found.omega))[defined], rtol=1e-4
+        up, down = (
+            square(
+                frequencies_at(
+                    bonds.constants(change, bonds.relax(change) if relaxed else unmoved), Q_LIST
+                )[0]
             )
+            for change in (step * strain, -step * strain)
+        )
+        wanted = set_means((up - down) / (2 * step), sets)
+        ours = -2 * square(found.omega) * np.einsum("qmxy,xy->qm", found.tensor, strain)
+        defined = np.isfinite(found.gamma)
+        np.testing.assert_allclose(ours[defined], wanted[defined], rtol=0, atol=2e-6 * scale)
+        if strain[0, 0] != 0:
+            np.testing.assert_allclose(found.slope, wanted, rtol=0, atol=2e-6 * scale)
+
+
+def test_internal_relaxation_matters_where_symmetry_allows_it(crystals):
+    gammas = {
+        (name, relaxed): gruneisen_at(plain(bonds_of(crystals[name])), Q_LIST, relaxed=relaxed)
+        for name in ("diamond", "wurtzite")
+        for relaxed in (False, True)
+    }
+    tensor = {key: np.nan_to_num(found.tensor) for key, found in gammas.items()}
+    gamma = {key: np.nan_to_num(found.gamma) for key, found in gammas.items()}
+    # A change of volume leaves diamond's sites in place, a shear does not.
+    np.testing.assert_allclose(
+        gamma["diamond", True], gamma["diamond", False], rtol=0, atol=1e-9
+    )
+    assert np.abs(tensor["diamond", True] - tensor["diamond", False]).max() > 0.05
+    assert np.abs(gamma["wurtzite", True] - gamma["wurtzite", False]).max() > 0.05
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("n", [3.0, 9.0])
+def test_bonds_of_a_power_law_have_one_gruneisen_parameter(name, n, crystals):
+    """Φ2 goes as r^−(n+2) and ω² as V^−(n+2)/3, whatever the crystal and the mode."""
+    constants = plain(replace(bonds_of(crystals[name]), radial=power(n)))
+    found = gruneisen_at(constants, Q_LIST, relaxed=False)
+    defined = np.isfinite(found.gamma)
+    assert defined.sum() > defined.size / 4
+    np.testing.assert_allclose(found.gamma[defined], (n + 2) / 6, rtol=1e-8)
+    # Modes a millionth of the stiffest apart count as degenerate.
+    wanted = -(n + 2) / 3 * set_means(square(found.omega), modes_at(constants, Q_LIST).sets)
+    np.testing.assert_allclose(found.slope, wanted, rtol=1e-7, atol=1e-9 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_turning_the_crystal_turns_its_constants(name, crystals):
+    constants = plain(bonds_of(crystals[name]))
+    change = strain_derivative(constants, relaxed=False)
+    turn = np.array([[0, 0.3, -0.7], [-0.3, 0, 0.2], [0.7, -0.2, 0]])
+    place = {
+        key: p
+        for p, key in enumerate(
+            zip(change.first, change.second, map(tuple, change.lattice), strict=True)
+        )
+    }
+    order = [
+        place[key]
+        for key in zip(
+            constants.first, constants.second, map(tuple, constants.lattice), strict=True
+        )
+    ]
+    found = np.einsum("pabxy,xy->pab", change.values, turn)[order]
+    wanted = turn @ constants.values + constants.values @ turn.T
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-11 * np.abs(wanted).max())
+    sums = np.zeros((constants.crystal.n_sites, 3, 3, 3, 3))
+    np.add.at(sums, change.first, change.values)
+    assert np.abs(sums).max() < 1e-11 * np.abs(change.values).max()
+
+
+def rotation(seed: int) -> np.ndarray:
+    turn, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
+    return turn * np.linalg.det(turn)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_turned_crystal_has_the_same_answers_turned(name, crystals):
+    crystal, turn = crystals[name], rotation(3)
+    other = replace(crystal, cell=crystal.cell @ turn.T)
+    one = gruneisen_at(plain(bonds_of(crystal)), Q_LIST)
+    two = gruneisen_at(plain(bonds_of(other)), Q_LIST)
+    scale = np.nanmax(np.abs(one.tensor))
+    np.testing.assert_allclose(two.gamma, one.gamma, rtol=0, atol=1e-8 * scale)
+    np.testing.assert_allclose(
+        two.tensor, turn @ one.tensor @ turn.T, rtol=0, atol=1e-8 * scale
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_star_has_one_parameter_and_turned_tensors(name, crystals):
+    crystal = crystals[name]
+    group = space_group(crystal)
+    images = np.concatenate([Q_LIST[3] @ group.rotations, -Q_LIST[3] @ group.rotations])
+    found = gruneisen_at(plain(bonds_of(crystal)), images)
+    np.testing.assert_allclose(
+        found.gamma, np.broadcast_to(found.gamma[0], found.gamma.shape), atol=1e-7
+    )
+    # q' = q W goes back to q by C, so that the tensor at q is C times that at q'.
+    first = list(group.rotations.tolist()).index(np.eye(3, dtype=int).tolist())
+    for turn, tensor in zip(group.cartesian, found.tensor[: len(group.cartesian)], strict=True):
+        np.testing.assert_allclose(
+            turn @ tensor @ turn.T, found.tensor[first], rtol=0, atol=1e-7
+        )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_order_and_names_of_sites_and_triplets_mean_nothing(name, crystals):
+    crystal = crystals[name]
+    rng = np.random.default_rng(5)
+    order = rng.permutation(crystal.n_sites)
+    basis = np.array([[1, 1, -1], [0, 1, 2], [0, 0, 1]])
+    other = Crystal(
+        basis @ crystal.cell,
+        (crystal.sites @ np.linalg.inv(basis) + rng.integers(-1, 2, 3) + 0.3)[order],
+        tuple(crystal.species[s] for s in order),
+        crystal.masses[order],
+    )
+    one = gruneisen_at(plain(bonds_of(crystal)), Q_LIST)
+    constants = plain(bonds_of(other))
+    triplets = constants.triplets
+    shuffle = rng.permutation(triplets.n_clusters)
+    mixed = ClusterConstants(
+        triplets.sites[shuffle], triplets.lattice[shuffle], triplets.values[shuffle]
+    )
+    two = gruneisen_at(replace(constants, triplets=mixed), Q_LIST @ basis.T)
+    np.testing.assert_allclose(two.tensor, one.tensor, rtol=0, atol=1e-8)
+
+
+def with_replicates(bonds: Bonds, noise: float, n_blocks: int) -> tuple[ForceConstants, list]:
+    """Constants whose replicates are those of bonds a little different from each other."""
+    rng = np.random.default_rng(2)
+    kinds, kind = np.unique(bonds.depth.round(9), return_inverse=True)
+    others = []
+    for _ in range(n_blocks):
+        a, r0 = np.array([1.3, 2.4]) * (1 + noise * rng.normal(size=2))
+        depth = bonds.depth * (1 + noise * rng.normal(size=len(kinds)))[kind.ravel()]
+        others.append(plain(replace(bonds, depth=depth, radial=morse(a, r0))))
+    constants = plain(bonds)
+    triplets = replace(
+        constants.triplets, replicates=np.array([one.triplets.values for one in others])
+    )
+    replicates = np.array([one.values for one in others])
+    return replace(constants, replicates=replicates, triplets=triplets), others
+
+
+def spread(replicates: list[np.ndarray]) -> np.ndarray:
+    return np.sqrt(len(replicates) - 1) * np.std(replicates, axis=0)
+
+
+@pytest.mark.parametrize("name", ["diamond", "wurtzite", "triclinic"])
+def test_errors_are_those_of_replicates_solved_anew(name, crystals):
+    constants, others = with_replicates(bonds_of(crystals[name]), 1e-5, 6)
+    found = gruneisen_at(constants, Q_LIST)
+    anew = [gruneisen_at(one, Q_LIST) for one in others]
+    ok = np.isfinite(found.gamma) & (np.abs(found.gamma) < 50)
+    for field in ("gamma", "tensor", "slope"):
+        wanted = spread([getattr(one, field) for one in anew])[ok]
+        ours = getattr(found, f"{field}_sem")[ok]
+        np.testing.assert_allclose(ours, wanted, rtol=2e-3, atol=1e-3 * np.median(wanted))
+
+
+def test_the_mean_weighs_modes_by_heat_capacity(crystals):
+    constants, others = with_replicates(bonds_of(crystals["diamond"]), 1e-5, 5)
+    kelvin = np.array([20.0, 300.0, 1e6])
+    found = mean_gruneisen(constants, (3, 3, 3), kelvin)
+    grid = np.array(list(itertools.product(range(3), repeat=3))) / 3
+    whole = gruneisen_at(constants, grid)
+    ok = np.isfinite(whole.gamma)
+    gamma, omega = whole.gamma[ok], whole.omega[ok]
+    assert found.classical == pytest.approx(gamma.mean(), rel=1e-9)
+    for temperature, mean in zip(kelvin, found.quantum, strict=True):
+        x = HBAR * omega / (BOLTZMANN * temperature)
+        capacity = (x / 2 / np.sinh(x / 2)) ** 2
+        assert mean == pytest.approx(np.average(gamma, weights=capacity), rel=1e-9)
+    assert found.quantum[2] == pytest.approx(found.classical, rel=1e-6)
+    anew = [mean_gruneisen(one, (3, 3, 3), kelvin) for one in others]
+    np.testing.assert_allclose(
+        found.quantum_sem, spread([one.quantum for one in anew]), rtol=2e-3
+    )
+    assert found.classical_sem == pytest.approx(
+        spread([one.classical for one in anew]), rel=2e-3
+    )

@@ -41,7 +41,7 @@ class Run:
     moved: np.ndarray
     unwrapped: bool = True
 
-    ids = types = masses = None
+    ids = types = masses = ideal = None
     paths = (Path("memory"),)
 
     @property

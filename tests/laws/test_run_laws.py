@@ -18,7 +18,7 @@ import trajmodes as tm
 from trajmodes.data import Supercell
 from trajmodes.fit import ForceCovariance
 from trajmodes.phonons import modes_at
-from trajmodes.pipeline import fit_run, load
+from trajmodes.pipeline import fit_runs, load
 from trajmodes.pipeline.api import job_of
 from trajmodes.pipeline.log import Log
 from trajmodes.project import EnergyReduction, ModeReduction, Projector, WelchReduction
@@ -175,7 +175,7 @@ def loaded(base, tmp_path_factory):
 
 
 def reductions(loaded):
-    modes_fit = fit_run(loaded, log=Log())
+    modes_fit = fit_runs([loaded], log=Log()).fit
     space = half_space(loaded.supercell)
     projector = Projector(space, modes_at(modes_fit.constants, space.qpoints, space.weights))
     n, stretches = loaded.n_frames, loaded.trajectory.segments

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["input_options", "output_option", "run_options"]
+__all__ = ["fit_options", "input_options", "output_option", "run_options", "workers_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,6 +37,13 @@ def parse_numbers(
         return tuple(float(word) for word in text.replace(",", " ").split())
     except ValueError:
         raise click.BadParameter(f'"{text}" is not a list of numbers') from None
+
+
+def parse_box(
+    context: click.Context, option: click.Parameter, text: str | None
+) -> tuple[float, ...] | str | None:
+    """Make numbers of text, but leave the word average."""
+    return text if text == "average" else parse_numbers(context, option, text)
 
 
 def parse_cutoff(
@@ -83,9 +90,15 @@ input_options = _all(
     ),
     click.option(
         "--box",
-        metavar="A,B,C",
-        callback=parse_numbers,
-        help="Box of a file that holds none, in Å: three lengths, or nine numbers.",
+        metavar="A,B,C|average",
+        callback=parse_box,
+        help="Box of a file that holds none, in Å: three lengths, or nine numbers; or: "
+        "average, for a run at constant pressure.",
+    ),
+    click.option(
+        "--supercell",
+        metavar="FILE",
+        help="Supercell before it was displaced, for displacements alone (DFSET).",
     ),
     click.option(
         "--trust-order",
@@ -114,12 +127,74 @@ input_options = _all(
     ),
 )
 
-run_options = _all(
+fit_options = _all(
     click.option(
         "--cutoff",
+        "--cutoff2",
+        "cutoff",
         metavar="Å|supercell",
         callback=parse_cutoff,
-        help="Range of the pair constants; by default the largest that the supercell admits.",
+        help="Range of the pair constants; by default the largest that the supercell admits. "
+        'Pairs of species may have their own: "8 Si-O:5".',
+    ),
+    click.option(
+        "--cutoff3",
+        metavar="Å",
+        callback=parse_cutoff,
+        help="Range of the triplet constants; without it there are none.",
+    ),
+    click.option(
+        "--cutoff4",
+        metavar="Å",
+        callback=parse_cutoff,
+        help="Range of the quartet constants; without it there are none.",
+    ),
+    click.option(
+        "--scheme",
+        type=click.Choice(["sequential", "joint"]),
+        help="Fit each order to what the lower ones leave, or all at once [sequential].",
+    ),
+    click.option(
+        "--constraint",
+        "constraints",
+        multiple=True,
+        type=click.Choice(["born-huang", "huang", "no-hermitian"]),
+        help="Impose invariance under rotation, or no initial stress; or leave out that D(q) "
+        "is Hermitian. May be given again.",
+    ),
+    click.option(
+        "--method",
+        type=click.Choice(["least-squares", "ridge", "lasso", "adaptive-lasso"]),
+        help="How to fit [least-squares]; the others are for few frames.",
+    ),
+    click.option(
+        "--strength",
+        type=float,
+        metavar="X",
+        help="Of the regularisation; by default what predicts left-out blocks best.",
+    ),
+    click.option(
+        "--minimum-norm",
+        is_flag=True,
+        default=None,
+        help="Where frames leave constants undetermined, take the smallest instead of refusing.",
+    ),
+    click.option(
+        "--errors",
+        type=click.Choice(["jackknife", "sandwich"]),
+        help="How error bars are made [jackknife].",
+    ),
+    click.option(
+        "--require-stable",
+        is_flag=True,
+        default=None,
+        help="Fail where a mode is, or may be, imaginary.",
+    ),
+    click.option(
+        "--perturbation",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Linewidths of perturbation theory too, on a mesh of N × N × N (needs phono3py).",
     ),
     click.option(
         "--temperature",
@@ -127,15 +202,21 @@ run_options = _all(
         metavar="K",
         help="Label of the constants; by default the kinetic one.",
     ),
+)
+
+workers_option = click.option(
+    "--workers", type=click.IntRange(1), metavar="N", help="Threads; by default all cores."
+)
+
+run_options = _all(
+    fit_options,
     click.option(
         "--resolution-thz",
         type=float,
         metavar="THZ",
         help="Resolution of the spectra; by default from the length of the run.",
     ),
-    click.option(
-        "--workers", type=click.IntRange(1), metavar="N", help="Threads; by default all cores."
-    ),
+    workers_option,
 )
 
 

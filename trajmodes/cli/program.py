@@ -8,7 +8,13 @@ import click
 
 from trajmodes import __version__
 from trajmodes.cli.exits import ending
-from trajmodes.cli.options import input_options, output_option, run_options
+from trajmodes.cli.options import (
+    fit_options,
+    input_options,
+    output_option,
+    run_options,
+    workers_option,
+)
 from trajmodes.cli.progress import progress_bars
 from trajmodes.errors import DataError
 
@@ -24,6 +30,9 @@ def main() -> None:
     trajmodes demo                                   see it work on a bundled run
     trajmodes check run.lammpstrj --cell POSCAR      does the file fit the crystal?
     trajmodes run   run.lammpstrj --cell POSCAR      force constants, energies, lifetimes
+    trajmodes fit   a/*.lammpstrj b/*.lammpstrj …    force constants alone, of several runs
+    trajmodes scan  fit/                             which cutoff, which order, how long a run
+    trajmodes export fit/ --to phono3py              for phonopy, ShengBTE, TDEP, ALAMODE, …
     trajmodes show  results/results.nc               what came out
     """  # noqa: D301 - click wants the very character \b
 
@@ -57,6 +66,77 @@ def run(**given: Any) -> None:
         with progress_bars() as bars:
             written = run_job(job_of(given), command=_command_line(), bars=bars)
         click.echo(show_results(*written), nl=False)
+
+
+@main.command()
+@click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
+@input_options
+@click.option(
+    "--hops",
+    type=click.Choice(["refuse", "exclude"]),
+    help="Frames in which an atom has left its site: an error, or left out [refuse].",
+)
+@fit_options
+@workers_option
+@click.option(
+    "--append", metavar="LEDGER.nc", help="Add the runs to those of an earlier fit."
+)
+@output_option("fit")
+def fit(**given: Any) -> None:
+    """Fit force constants to one or several runs, or to any displacements and forces.
+
+    Files are LAMMPS dumps, extended XYZ, what ASE and MDAnalysis read, phonopy or phono3py
+    yaml, infiles of TDEP, or a DFSET of ALAMODE. Runs are told apart by folder and time steps.
+    """
+    with ending():
+        from trajmodes.pipeline import fit_job, job_of, show_results
+
+        with progress_bars() as bars:
+            job = job_of(given, output="fit")
+            written = fit_job(job, command=_command_line(), bars=bars)
+        click.echo(show_results(*written), nl=False)
+
+
+@main.command()
+@click.argument("ledger", metavar="LEDGER.nc | FOLDER")
+@click.option(
+    "--scheme",
+    type=click.Choice(["sequential", "joint"]),
+    default="sequential",
+    help="Fit each order to what the lower ones leave, or all at once [sequential].",
+)
+@click.option("-o", "--output", metavar="FOLDER", help="Folder for the table and the picture.")
+def scan(ledger: str, scheme: str, output: str | None) -> None:
+    """Fit a ledger with all cutoffs, orders and constraints, and parts of the run.
+
+    The trajectory is not read again.
+    """
+    with ending():
+        from trajmodes.pipeline import scan_job, show_scan, write_scan
+
+        rows = scan_job(ledger, scheme)
+        click.echo(show_scan(rows), nl=False)
+        if output is not None:
+            click.echo(write_scan(rows, output), nl=False)
+
+
+@main.command()
+@click.argument("folder", metavar="FOLDER")
+@click.option(
+    "--to",
+    "targets",
+    multiple=True,
+    required=True,
+    type=click.Choice(["phonopy", "phono3py", "shengbte", "tdep", "alamode", "hdf5"]),
+    help="Program to write for. May be given again.",
+)
+@click.option("-o", "--output", metavar="FOLDER", help="Where to write [FOLDER/export].")
+def export(folder: str, targets: tuple[str, ...], output: str | None) -> None:
+    """Write the constants of a fit for other programs."""
+    with ending():
+        from trajmodes.pipeline import export_job, show_export
+
+        click.echo(show_export(export_job(folder, targets, output)), nl=False)
 
 
 @main.command()

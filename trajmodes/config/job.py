@@ -20,7 +20,10 @@ from trajmodes.errors import UsageError
 
 __all__ = ["Job", "job_from_mapping", "read_job", "toml_text"]
 
-WHOLE_SUPERCELL = "supercell"
+AVERAGE_BOX = "average"
+
+PATHS = ("cell", "supercell", "append", "output")
+"""Settings that name one file or folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +40,44 @@ class Job:
     """LAMMPS unit style, or ase, gpumd, quip for extended XYZ, where the file does not tell."""
     lj: tuple[float, ...] = ()
     """What ε in eV, σ in Å and the mass in Da are, for the unit style lj."""
-    box: tuple[float, ...] = ()
-    """Box in Å of a file that holds none, such as plain XYZ: three lengths or three vectors."""
+    box: tuple[float, ...] | Literal["average"] = ()
+    """Box in Å of a file that holds none, such as plain XYZ: three lengths or nine numbers;
+    "average" where the box moves and displacements are to be counted in its average."""
+    supercell: str | None = None
+    """File with the supercell before it was displaced, for displacements alone."""
     trust_order: bool = False
     """Whether atoms without ids are taken in the order of the file."""
     species: tuple[str, ...] = ()
     """Chemical symbol of atom type 1, 2, …, where the file does not name them."""
     frames: tuple[int, int | None] = (0, None)
     """First frame to use and the one after the last."""
-    cutoff: float | Literal["supercell"] | None = None
-    """Cutoff of the pair constants in Å; "supercell" for all pairs of it; None for the
-    largest that the supercell admits."""
+    hops: Literal["refuse", "exclude"] = "refuse"
+    """Whether a frame in which an atom has left its site is an error, or is left out."""
+    cutoff: float | str | None = None
+    """Cutoff of the pair constants in Å, with others for pairs of species ("8 Si-O:5");
+    "supercell" for all pairs of it; None for the largest that the supercell admits."""
+    cutoff3: float | str | None = None
+    """Cutoff of the triplet constants; None for none."""
+    cutoff4: float | str | None = None
+    """Cutoff of the quartet constants; None for none."""
+    scheme: Literal["sequential", "joint"] = "sequential"
+    """Whether each order is fitted to what the lower ones leave, or all at once."""
+    constraints: tuple[str, ...] = ()
+    """Relations to impose, born-huang and huang, or to leave out, no-hermitian."""
+    method: Literal["least-squares", "ridge", "lasso", "adaptive-lasso"] = "least-squares"
+    """How constants are fitted."""
+    strength: float | None = None
+    """Of the regularisation; None: what predicts blocks left out of the fit best."""
+    minimum_norm: bool = False
+    """Whether the solution of least norm is taken where the data leave a choice."""
+    errors: Literal["jackknife", "sandwich"] = "jackknife"
+    """How error bars of the constants are made."""
+    require_stable: bool = False
+    """Whether constants with an imaginary mode are an error."""
+    append: str | None = None
+    """Ledger of earlier runs that these are added to."""
+    perturbation: int | None = None
+    """Points along each reciprocal lattice vector for three-phonon widths; None for none."""
     temperature: float | None = None
     """Temperature in K to label the constants with; None: the kinetic temperature."""
     resolution_thz: float | None = None
@@ -65,9 +95,9 @@ class Job:
         for names, kind, words in _KINDS:
             for name in names:
                 _check(name, getattr(self, name), kind, words)
-        if isinstance(self.cutoff, str) and self.cutoff != WHOLE_SUPERCELL:
+        if self.cutoff4 is not None and self.cutoff3 is None:
             raise UsageError(
-                f'cutoff is "{self.cutoff}"', fix=f'give a length in Å, or "{WHOLE_SUPERCELL}"'
+                "a cutoff of quartets is given, but none of triplets", fix="give cutoff3 too"
             )
         first, last = self.frames
         if first < 0 or (last is not None and last <= first):
@@ -106,27 +136,51 @@ def _are_frames(value: object) -> bool:
     return kinds in ([int, int], [int, type(None)])
 
 
+def _is_cutoff(value: object) -> bool:
+    return isinstance(value, str) or _is_positive(value)
+
+
+def _one_of(*words: str) -> tuple[Callable[[object], bool], str]:
+    return lambda value: value in words, "one of " + ", ".join(words)
+
+
+CONSTRAINTS = ("born-huang", "huang", "no-hermitian")
+"""Relations between constants that can be switched."""
+
 _KINDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
     (
-        ("timestep_fs", "temperature", "resolution_thz", "workers"),
+        ("timestep_fs", "temperature", "resolution_thz", "workers", "strength", "perturbation"),
         _is_positive,
         "a positive number",
     ),
-    (("cutoff",), lambda v: isinstance(v, str) or _is_positive(v), "a positive number"),
-    (("cell", "units", "output"), lambda v: isinstance(v, str), "text"),
+    (("cutoff", "cutoff3", "cutoff4"), _is_cutoff, "a positive number, or text"),
+    (("cell", "units", "output", "supercell", "append"), lambda v: isinstance(v, str), "text"),
     (("trajectory", "species"), _are_texts, "a list of texts"),
     (
         ("lj",),
-        lambda v: _are_numbers(v, (0, 3)) and min(v, default=1) > 0,
+        _are_lj_units,
         "three positive numbers",
     ),
-    (("box",), lambda v: _are_numbers(v, (0, 3, 9)), "three or nine numbers"),
     (
-        ("strict", "allow_partial", "trust_order"),
-        lambda v: isinstance(v, bool),
+        ("box",),
+        lambda v: v == AVERAGE_BOX or _are_numbers(v, (0, 3, 9)),
+        f"three or nine numbers, or {AVERAGE_BOX}",
+    ),
+    (
+        ("strict", "allow_partial", "trust_order", "minimum_norm", "require_stable"),
+        _is_switch,
         "true or false",
     ),
     (("frames",), _are_frames, "one or two whole numbers"),
+    (("hops",), *_one_of("refuse", "exclude")),
+    (("scheme",), *_one_of("sequential", "joint")),
+    (("method",), *_one_of("least-squares", "ridge", "lasso", "adaptive-lasso")),
+    (("errors",), *_one_of("jackknife", "sandwich")),
+    (
+        ("constraints",),
+        lambda v: isinstance(v, tuple) and set(v) <= set(CONSTRAINTS),
+        "a list of " + ", ".join(CONSTRAINTS),
+    ),
 )
 """Settings, what their values must be (None apart), and that in words."""
 
@@ -190,7 +244,7 @@ def read_job(path: Path) -> Job:
     job = job_from_mapping(given, where=str(path))
     values = asdict(job)
     values["trajectory"] = tuple(str(path.parent / name) for name in job.trajectory)
-    for name in ("cell", "output"):
+    for name in PATHS:
         if name in given:
             values[name] = str(path.parent / given[name])
     return Job(**values)
@@ -203,7 +257,7 @@ def toml_text(job: Job) -> str:
     """
     given = asdict(job)
     given["trajectory"] = [str(Path(name).absolute()) for name in job.trajectory]
-    for name in ("cell", "output"):
+    for name in PATHS:
         if given[name] is not None:
             given[name] = str(Path(given[name]).absolute())
     lines = []

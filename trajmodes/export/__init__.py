@@ -21,7 +21,14 @@ images are the nearest), `folding` (from lattice vectors to a supercell and back
 """
 
 from trajmodes.export.contract import Export
-from trajmodes.export.door import TARGETS, read_constants, write_constants
+from trajmodes.export.door import TARGETS, read_constants, read_supercell, write_constants
 from trajmodes.export.phonopy import write_phonopy
 
-__all__ = ["TARGETS", "Export", "read_constants", "write_constants", "write_phonopy"]
+__all__ = [
+    "TARGETS",
+    "Export",
+    "read_constants",
+    "read_supercell",
+    "write_constants",
+    "write_phonopy",
+]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trajmodes.data import ForceConstants, Supercell
 
-__all__ = ["Export", "Format"]
+__all__ = ["Export", "Format", "Reader"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,22 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True)
+class Reader:
+    """How the files of one program are recognised and read."""
+
+    claims: Callable[[Path], bool]
+    """Whether a file, by name and content, is one of the program's, damaged or not."""
+    constants: Callable[[Path, Supercell | None], ForceConstants]
+    """Read a claimed file and those beside it, on a supercell that is given or theirs."""
+    supercell: Callable[[Path], Supercell]
+    """Read the supercell that belongs to a claimed file."""
+
+
+@dataclass(frozen=True, slots=True)
 class Format:
-    """How the constants of one program are written, recognised and read."""
+    """The files of one program."""
 
     write: Callable[[ForceConstants, Supercell, Path], Export]
     """Write to an existing folder."""
-    claims: Callable[[Path], bool] | None = None
-    """Whether a file, by name and content, is one that this format reads."""
-    read: Callable[[Path, Supercell | None], ForceConstants] | None = None
-    """Read a claimed file and those beside it; None where a format is only written."""
+    reader: Reader | None = None
+    """None where a format is only written."""

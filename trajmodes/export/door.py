@@ -5,15 +5,19 @@ from pathlib import Path
 from trajmodes.data import ForceConstants, Supercell
 from trajmodes.errors import StorageError, UsageError
 from trajmodes.export import alamode, hdf5, phono3py, phonopy, shengbte, tdep
-from trajmodes.export.contract import Export, Format
+from trajmodes.export.contract import Export, Format, Reader
 
-__all__ = ["TARGETS", "read_constants", "write_constants"]
+__all__ = ["TARGETS", "read_constants", "read_supercell", "write_constants"]
 
 _FORMATS = {
-    "hdf5": Format(hdf5.write, hdf5.claims, hdf5.read),
-    "phono3py": Format(phono3py.write, phono3py.claims, phono3py.read),
-    "phonopy": Format(phonopy.write, phonopy.claims, phonopy.read),
-    "tdep": Format(tdep.write, tdep.claims, tdep.read),
+    "hdf5": Format(hdf5.write, Reader(hdf5.claims, hdf5.read, hdf5.read_supercell)),
+    "phono3py": Format(
+        phono3py.write, Reader(phono3py.claims, phono3py.read, phono3py.read_supercell)
+    ),
+    "phonopy": Format(
+        phonopy.write, Reader(phonopy.claims, phonopy.read, phonopy.read_supercell)
+    ),
+    "tdep": Format(tdep.write, Reader(tdep.claims, tdep.read, tdep.read_supercell)),
     "shengbte": Format(shengbte.write),
     "alamode": Format(alamode.write),
 }
@@ -86,29 +90,54 @@ def read_constants(path: Path, *, supercell: Supercell | None = None) -> ForceCo
     DataError
         If a file is damaged, or does not belong to the supercell.
     """
+    reader, file = _recognised(path)
+    return reader.constants(file, supercell)
+
+
+def read_supercell(path: Path) -> Supercell:
+    """Read the supercell that constants were fitted on, or are kept on.
+
+    Parameters
+    ----------
+    path
+        As for `read_constants`.
+
+    Raises
+    ------
+    UsageError
+        If nothing at the path is recognised, or a folder holds constants of several programs.
+    DataError
+        If the files do not say, or are damaged.
+    """
+    reader, file = _recognised(path)
+    return reader.supercell(file)
+
+
+def _recognised(path: Path) -> tuple[Reader, Path]:
+    """Find who reads a file, or who reads a folder and the file of it to begin with."""
     if not path.exists():
         raise UsageError(f"there is no {path}", fix="check the path")
     files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    readers = {name: kind.reader for name, kind in _FORMATS.items() if kind.reader is not None}
     found: dict[str, Path] = {}
     for file in files:
-        for name, kind in _FORMATS.items():
-            if kind.claims is not None and kind.claims(file):
-                found.setdefault(name, file)
-                break
+        claimants = [name for name, reader in readers.items() if reader.claims(file)]
+        # The earlier format in the list knows more: fc2.hdf5 beside fc3.hdf5 is phono3py's.
+        for name in claimants[:1]:
+            found.setdefault(name, file)
     if len(found) > 1:
         raise UsageError(
             f"the folder holds constants of several programs: {', '.join(found)}",
             where=str(path),
             fix=f"name the file, for example {next(iter(found.values()))}",
         )
-    for name, file in found.items():
-        reader = _FORMATS[name].read
-        if reader is not None:
-            return reader(file, supercell)
-    raise UsageError(
-        "no file of force constants is recognised",
-        where=str(path),
-        why="read are FORCE_CONSTANTS, force_constants.hdf5, phonopy_params.yaml, fc3.hdf5 with "
-        "fc2.hdf5, outfile.forceconstant and force_constants.h5",
-        fix="give one of these files, or a folder with one of them",
-    )
+    if not found:
+        raise UsageError(
+            "no file of force constants is recognised",
+            where=str(path),
+            why="known are FORCE_CONSTANTS, force_constants.hdf5, phonopy_params.yaml, "
+            "fc3.hdf5 with fc2.hdf5, outfile.forceconstant and force_constants.h5",
+            fix="give one of these files, or a folder with one of them",
+        )
+    name, file = next(iter(found.items()))
+    return readers[name], file

@@ -5,27 +5,31 @@ dataset says its axes and unit in its attributes; numbers without axes are attri
 unknown is absent.
 """
 
-from dataclasses import fields
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
-from trajmodes.data import ClusterConstants, Crystal, FitQuality, ForceConstants, Supercell
+from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
 from trajmodes.errors import DataError
 from trajmodes.export.contract import Export
+from trajmodes.export.hdf5_open import looks_like
+from trajmodes.export.hdf5_quality import read_quality, write_quality
+from trajmodes.symmetry.translations import build_supercell
 
-__all__ = ["claims", "read", "write"]
+__all__ = ["claims", "read", "read_supercell", "write"]
 
 _NAME = "trajmodes force constants"
+_FILE = "force_constants.h5"
 _VERSION = 1
 _MASS_UNIT = "eV ps^2/angstrom^2"
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write force_constants.h5; the supercell's matrix goes along as a remark."""
-    path = folder / "force_constants.h5"
+    """Write force_constants.h5, the matrix of the supercell included."""
+    path = folder / _FILE
     with h5py.File(path, "w") as file:
         file.attrs["format"] = _NAME
         file.attrs["version"] = _VERSION
@@ -47,10 +51,7 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
             if clusters is not None:
                 _write_clusters(clusters, file.create_group(name))
         if constants.quality is not None:
-            _note(
-                file.create_group("quality"),
-                **{f.name: getattr(constants.quality, f.name) for f in fields(FitQuality)},
-            )
+            write_quality(constants.quality, file.create_group("quality"))
     return Export((path,))
 
 
@@ -88,12 +89,7 @@ def _note(group: h5py.Group, **numbers: Any) -> None:
 
 def claims(path: Path) -> bool:
     """Whether it is a file of this format, however damaged."""
-    if path.suffix not in {".h5", ".hdf5"}:
-        return False
-    if not h5py.is_hdf5(path):
-        return path.name == "force_constants.h5"
-    with h5py.File(path) as file:
-        return bool(file.attrs.get("format", "") == _NAME)
+    return looks_like(path, lambda file: file.attrs.get("format") == _NAME, _FILE)
 
 
 def read(path: Path, supercell: Supercell | None) -> ForceConstants:
@@ -112,6 +108,25 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
         If the file is damaged or of a later version.
     """
     del supercell
+    with _opened(path) as file:
+        return _read(file)
+
+
+def read_supercell(path: Path) -> Supercell:
+    """Read the supercell that the constants were fitted on.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged or of a later version.
+    """
+    with _opened(path) as file:
+        return build_supercell(_read_crystal(file), file.attrs["supercell_matrix"])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """Open a file of a known version; what fails inside is the fault of the file."""
     try:
         with h5py.File(path) as file:
             version = int(file.attrs["version"])
@@ -121,8 +136,8 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
                     where=str(path),
                     fix="update trajmodes",
                 )
-            return _read(file)
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
+            yield file
+    except (OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
         raise DataError(
             f"the constants cannot be read: {error}",
             where=str(path),
@@ -131,15 +146,20 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
         ) from error
 
 
+def _read_crystal(file: h5py.File) -> Crystal:
+    group = file["crystal"]
+    return Crystal(
+        group["cell"][()],
+        group["sites"][()],
+        tuple(group["species"].asstr()[()]),
+        group["masses"][()],
+    )
+
+
 def _read(file: h5py.File) -> ForceConstants:
-    crystal, pairs = file["crystal"], file["pairs"]
+    pairs = file["pairs"]
     return ForceConstants(
-        Crystal(
-            crystal["cell"][()],
-            crystal["sites"][()],
-            tuple(crystal["species"].asstr()[()]),
-            crystal["masses"][()],
-        ),
+        _read_crystal(file),
         pairs["first"][()],
         pairs["second"][()],
         pairs["lattice"][()],
@@ -147,20 +167,10 @@ def _read(file: h5py.File) -> ForceConstants:
         _get(pairs, "replicates"),
         _number(pairs, "temperature"),
         _number(pairs, "cutoff"),
-        _read_quality(file),
+        read_quality(file["quality"]) if "quality" in file else None,
         _read_clusters(file, "triplets"),
         _read_clusters(file, "quartets"),
     )
-
-
-def _read_quality(file: h5py.File) -> FitQuality | None:
-    if "quality" not in file:
-        return None
-    found = file["quality"].attrs
-    numbers = {
-        f.name: found[f.name].item() for f in fields(FitQuality) if f.name != "first_order"
-    }
-    return FitQuality(**numbers, first_order=np.asarray(found["first_order"]))
 
 
 def _read_clusters(file: h5py.File, name: str) -> ClusterConstants | None:

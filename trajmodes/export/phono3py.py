@@ -26,11 +26,12 @@ from trajmodes.export.folding import (
     fold_triplets,
     spread_triplets,
 )
+from trajmodes.export.hdf5_open import looks_like
 from trajmodes.export.images import beyond_nearest
 from trajmodes.export.phonopy_cells import PhonopyCells, cells_of, phonopy_object, read_cells
 from trajmodes.units import DALTON
 
-__all__ = ["claims", "read", "write"]
+__all__ = ["claims", "read", "read_supercell", "write"]
 
 _YAML = ("phono3py_params.yaml", "phono3py.yaml", "phono3py_disp.yaml")
 
@@ -129,12 +130,7 @@ def claims(path: Path) -> bool:
     """Whether it is an fc3.hdf5, or the fc2.hdf5 beside one."""
     if path.name == "fc2.hdf5":
         return (path.parent / "fc3.hdf5").exists()
-    if path.suffix not in {".hdf5", ".h5"}:
-        return False
-    if not h5py.is_hdf5(path):
-        return path.name.startswith("fc3")
-    with h5py.File(path) as file:
-        return "fc3" in file
+    return looks_like(path, lambda file: "fc3" in file, "fc3.hdf5")
 
 
 def read(path: Path, supercell: Supercell | None) -> ForceConstants:
@@ -180,6 +176,11 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
         found.values,
         triplets=triplets,
     )
+
+
+def read_supercell(path: Path) -> Supercell:
+    """Read the supercell of the cubic constants from the yaml file beside them."""
+    return read_cells(_cells_file(path), of_pairs=False).order.supercell
 
 
 def _cells_file(path: Path) -> Path:

@@ -21,13 +21,20 @@ from trajmodes.data import ForceConstants, Supercell
 from trajmodes.errors import DataError
 from trajmodes.export.contract import Export
 from trajmodes.export.folding import fold_pairs, spread_pairs
+from trajmodes.export.hdf5_open import is_hdf5, looks_like
 from trajmodes.export.images import beyond_nearest
 from trajmodes.export.phonopy_cells import PhonopyCells, cells_of, phonopy_object, read_cells
 from trajmodes.export.text import Numbers
 
-__all__ = ["claims", "read", "read_with", "row_numbers", "write", "write_phonopy"]
-
-_HDF5 = {".hdf5", ".h5"}
+__all__ = [
+    "claims",
+    "read",
+    "read_supercell",
+    "read_with",
+    "row_numbers",
+    "write",
+    "write_phonopy",
+]
 
 _YAML = ("phonopy_params.yaml", "phonopy.yaml", "phonopy_disp.yaml", "phono3py_params.yaml",
          "phono3py.yaml", "phono3py_disp.yaml")  # fmt: skip
@@ -84,15 +91,16 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
 
 def claims(path: Path) -> bool:
     """Whether it is a FORCE_CONSTANTS, a force_constants.hdf5 or a yaml that holds them."""
-    if path.suffix in _HDF5:
-        if not h5py.is_hdf5(path):
-            return path.name.startswith("force_constants")
-        with h5py.File(path) as file:
-            return "fc3" not in file and ("force_constants" in file or "fc2" in file)
+    if is_hdf5(path):
+        return looks_like(path, _has_pairs_only, "force_constants.hdf5")
     if _is_yaml(path):
         with path.open(encoding="utf-8", errors="replace") as lines:
             return any(line.startswith("force_constants:") for line in lines)
     return path.name.startswith("FORCE_CONSTANTS") and not path.name.endswith(("_3RD", "_4TH"))
+
+
+def _has_pairs_only(file: h5py.File) -> bool:
+    return "fc3" not in file and ("force_constants" in file or "fc2" in file)
 
 
 def read(path: Path, supercell: Supercell | None) -> ForceConstants:
@@ -116,6 +124,11 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
     return read_with(path, read_cells(path if _is_yaml(path) else _yaml_beside(path)))
 
 
+def read_supercell(path: Path) -> Supercell:
+    """Read the supercell from the file itself or the phonopy.yaml-like one beside it."""
+    return read_cells(path if _is_yaml(path) else _yaml_beside(path)).order.supercell
+
+
 def read_with(path: Path, cells: PhonopyCells) -> ForceConstants:
     """Read pair constants of known cells; see `read`."""
     if _is_yaml(path):
@@ -123,7 +136,7 @@ def read_with(path: Path, cells: PhonopyCells) -> ForceConstants:
         folded = read_cells(path).constants if cells.constants is None else cells.constants
         if folded is None:
             raise DataError("the file holds no force constants", where=str(path))
-    elif path.suffix in _HDF5:
+    elif is_hdf5(path):
         folded, numbers = _read_hdf5(path)
     else:
         folded, numbers = _read_text(path)

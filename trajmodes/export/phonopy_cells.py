@@ -149,7 +149,7 @@ def read_cells(path: Path, *, of_pairs: bool = True) -> PhonopyCells:
             why="it is no file of phonopy or phono3py, or it was cut off",
             fix="give the phonopy.yaml-like file that the constants were made with",
         ) from error
-    if "nac_params" in found or "born_effective_charge" in found:
+    if "nac" in found or "born_effective_charge" in found:
         warnings.warn(
             f"{path}: Born charges and the dielectric tensor are not read; the constants are "
             "taken as they stand, without the long-ranged part phonopy adds between them",

@@ -84,7 +84,7 @@ def _write_blocks(clusters: ClusterConstants, crystal: Crystal, path: Path) -> N
 
 
 def _control(constants: ForceConstants, container: Supercell) -> str:
-    """A complete CONTROL with the crystal of the run and plain settings."""
+    """Make a complete CONTROL with the crystal of the run and plain settings."""
     crystal = constants.crystal
     # Atoms of one symbol may have masses of their own: an element is a symbol and a mass.
     kinds = list(dict.fromkeys(zip(crystal.species, crystal.masses.tolist(), strict=True)))

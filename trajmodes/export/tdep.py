@@ -29,8 +29,9 @@ from trajmodes.errors import DataError
 from trajmodes.export.contract import Export
 from trajmodes.export.poscar import grouped, read_poscar, write_poscar
 from trajmodes.export.text import Numbers
+from trajmodes.symmetry.translations import build_supercell
 
-__all__ = ["claims", "read", "write"]
+__all__ = ["claims", "read", "read_supercell", "write"]
 
 _SUFFIX = {2: "", 3: "_thirdorder", 4: "_fourthorder"}
 _MEMBERS = {2: "neighbours", 3: "triplets", 4: "quartets"}
@@ -230,6 +231,25 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
         triplets=more.get(3),
         quartets=more.get(4),
     )
+
+
+def read_supercell(path: Path) -> Supercell:
+    """Read the supercell from infile.ucposcar and infile.ssposcar beside the constants.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged, or one cell is no multiple of the other.
+    """
+    crystal = read_poscar(path.parent / "infile.ucposcar")
+    larger = read_poscar(path.parent / "infile.ssposcar")
+    ratio = larger.cell @ np.linalg.inv(crystal.cell)
+    matrix = np.rint(ratio).astype(np.int64)
+    if np.abs(ratio - matrix).max() > 1e-4:
+        raise DataError(
+            "infile.ssposcar is no supercell of infile.ucposcar", where=str(path.parent)
+        )
+    return build_supercell(crystal, matrix)
 
 
 def _read_clusters(path: Path, crystal: Crystal, order: int) -> tuple[_Clusters, float]:

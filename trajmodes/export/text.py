@@ -1,5 +1,6 @@
 """Numbers in text files, read line by line, with errors that name the line."""
 
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -95,9 +96,12 @@ class Numbers:
 
     def rows(self, n_rows: int, n_numbers: int, what: str) -> Floats:
         """Read a table, one row a line, and check that its numbers are finite."""
-        table = np.array([self.floats(n_numbers, what) for _ in range(n_rows)])
-        if not np.isfinite(table).all():
-            raise self.error(f"{what} expected, found a number that is not finite")
+        table = np.empty((n_rows, n_numbers))
+        for row in range(n_rows):
+            numbers = self.floats(n_numbers, what)
+            if not all(map(isfinite, numbers)):
+                raise self.error(f"{what} expected, found a number that is not finite")
+            table[row] = numbers
         return table
 
     def at_end(self) -> bool:

@@ -12,8 +12,11 @@ from trajmodes.fit.covariance import ForceCovariance, ForceCovariances
 from trajmodes.fit.effective import Fit, constants_of, fit_harmonic, fit_ledger
 from trajmodes.fit.expansion import HIGHEST_ORDER, Expansion, Reach, expansion_of
 from trajmodes.fit.harmonic import harmonic_ledger
-from trajmodes.fit.ledger import Ledger, pooled
+from trajmodes.fit.ledger import Ledger, Source, pooled
+from trajmodes.fit.ledger_file import ledger_dataset, ledger_of, read_ledger
 from trajmodes.fit.model import Scheme
+from trajmodes.fit.regularise import Method
+from trajmodes.fit.scan import ScanKind, ScanPoint, scan_ledger
 from trajmodes.fit.solution import FitOptions
 from trajmodes.fit.uncertainty import Convergence, Replicates
 
@@ -27,14 +30,22 @@ __all__ = [
     "ForceCovariances",
     "ForceRows",
     "Ledger",
+    "Method",
     "Reach",
     "Replicates",
+    "ScanKind",
+    "ScanPoint",
     "Scheme",
+    "Source",
     "constants_of",
     "default_blocks",
     "expansion_of",
     "fit_harmonic",
     "fit_ledger",
     "harmonic_ledger",
+    "ledger_dataset",
+    "ledger_of",
     "pooled",
+    "read_ledger",
+    "scan_ledger",
 ]

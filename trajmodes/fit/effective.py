@@ -12,7 +12,12 @@ from trajmodes.fit.harmonic import harmonic_ledger
 from trajmodes.fit.ledger import Ledger
 from trajmodes.fit.model import Model
 from trajmodes.fit.quality import first_order_forces, mean_of_blocks, notes_of, quality_of
-from trajmodes.fit.solution import FitOptions, solve_ledger, solve_other_scheme
+from trajmodes.fit.solution import (
+    FitOptions,
+    solve_ledger,
+    solve_other_scheme,
+    with_strength,
+)
 from trajmodes.fit.uncertainty import Convergence, Replicates, convergence, replicates
 from trajmodes.symmetry import Cutoff, SpaceGroup, invariant_part, space_group
 
@@ -80,9 +85,10 @@ def fit_ledger(
         raise DataError("all forces are zero", fix="check the forces of the file")
     if cutoffs is not None:
         ledger = ledger.restricted(*ledger.expansion.restricted(cutoffs))
+    options = with_strength(ledger, options)
     solved = solve_ledger(ledger, options)
     equations, parameters = solved.equations, solved.parameters
-    blocks = replicates(equations, parameters, solver=options.one_stage, method=options.errors)
+    blocks = replicates(equations, parameters, solver=options.solver, method=options.errors)
     other = solve_other_scheme(ledger, options)
     constants = constants_of(equations.model, parameters, blocks)
     force, force_sem = first_order_forces(ledger, constants)
@@ -92,12 +98,15 @@ def fit_ledger(
     return Fit(
         constants=replace(constants, temperature=temperature, quality=quality),
         model=equations.model,
-        convergence=convergence(equations, options.one_stage),
+        convergence=convergence(equations, options.solver),
         other_scheme=other and constants_of(other.equations.model, other.parameters),
         reference_shift=shift,
         reference_shift_sem=shift_sem,
         replicates=blocks,
-        notes=notes_of(ledger, solved.found, blocks, quality, force_sem),
+        notes=(
+            *notes_of(ledger, solved.found, blocks, quality, force_sem),
+            *_method_notes(options),
+        ),
     )
 
 
@@ -168,3 +177,12 @@ def constants_of(
                 basis.clusters(z[own]), replicates=again, cutoff=reach
             )
     return replace(pairs, triplets=higher.get(3), quartets=higher.get(4))
+
+
+def _method_notes(options: FitOptions) -> tuple[str, ...]:
+    if not options.regularised:
+        return ()
+    return (
+        f"the fit is regularised ({options.method}, strength {options.strength:.1e}): "
+        "constants are pulled towards zero, which the error bars do not tell",
+    )

@@ -9,6 +9,7 @@ a constraint. None of that reads the trajectory again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +18,18 @@ from trajmodes.data import Supercell
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
 
-__all__ = ["Ledger", "pooled"]
+__all__ = ["Ledger", "Source", "pooled"]
+
+
+class Source(NamedTuple):
+    """A run that a ledger was made from."""
+
+    name: str
+    """Its files, in words."""
+    temperature: float
+    """Temperature in K; nan if unknown."""
+    interval_ps: float
+    """Time between frames in ps; nan if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,8 @@ class Ledger:
     """(b, s, 3), unit: Å. Σ_t of the mean displacement of each site over the cells."""
     force_sum: Floats
     """(b, s, 3), unit: eV/Å. Σ_t of the mean force on each site over the cells."""
+    sources: tuple[Source, ...] = ()
+    """(r,) what is known of each run; empty where nothing is."""
 
     def __post_init__(self) -> None:
         sizes = {"z": self.expansion.n_parameters, "s": self.expansion.crystal.n_sites}
@@ -71,6 +85,10 @@ class Ledger:
             moment=self.moment[:, columns],
         )
 
+    def of_source(self, source: Source) -> "Ledger":
+        """Say what is known of the run, when it is one."""
+        return replace(self, sources=(source,))
+
 
 def pooled(ledgers: Sequence[Ledger]) -> Ledger:
     """One ledger of several runs of the same crystal, in the order given.
@@ -89,6 +107,7 @@ def pooled(ledgers: Sequence[Ledger]) -> Ledger:
     for other in ledgers[1:]:
         _check_alike(first, other)
     starts = np.cumsum([0, *(int(one.run.max()) + 1 for one in ledgers)])
+    known = all(one.sources for one in ledgers)
     run = [one.run + start for one, start in zip(ledgers, starts, strict=False)]
     return replace(
         first,
@@ -99,6 +118,7 @@ def pooled(ledgers: Sequence[Ledger]) -> Ledger:
         square=np.concatenate([one.square for one in ledgers]),
         displacement_sum=np.concatenate([one.displacement_sum for one in ledgers]),
         force_sum=np.concatenate([one.force_sum for one in ledgers]),
+        sources=tuple(source for one in ledgers for source in one.sources) if known else (),
     )
 
 

@@ -4,8 +4,8 @@ Free parameters x give the parameters of the expansion by z = N x, the orthonorm
 spanning all z that obey the constraints. They are determined in stages. In the sequential
 scheme pairs come first, together with a constant force where the site symmetry allows one:
 the best harmonic model of the ensemble (Hellman, Steneteg, Abrikosov, Simak, Phys. Rev. B 87,
-104111 (2013)). Each higher order is then fitted to the force that the lower ones leave. The
-joint scheme is one stage.
+104111 (2013)). Each higher order is then fitted to the force that the lower ones leave, again
+with a constant force. The joint scheme is one stage.
 """
 
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class Model:
     constraints: Constraints
     scheme: Scheme
     null_space: Floats
-    """(z, n), orthonormal columns: z = N x."""
+    """(z, n), columns orthonormal in the parameters of their order: z = N x."""
     order: Ints
     """(n,) order that each free parameter belongs to."""
     stage: Ints
@@ -174,6 +174,7 @@ def normal_equations(ledger: Ledger, model: Model) -> NormalEquations:
     model
         The model.
     """
+    model = _with_own_constant_force(ledger, model)
     free = model.null_space
     gram = np.empty((ledger.n_blocks, free.shape[1], free.shape[1]))
     for own, target in zip(ledger.gram, gram, strict=True):
@@ -188,3 +189,18 @@ def normal_equations(ledger: Ledger, model: Model) -> NormalEquations:
         ledger.frames,
         ledger.n_components,
     )
+
+
+def _with_own_constant_force(ledger: Ledger, model: Model) -> Model:
+    """Let every later stage fit a constant force of its own, through columns of zero mean.
+
+    The first stage takes the mean force with it, that of uu in ½ Φ3 uu as well; without a
+    constant to make up for that the next one would find too small a Φ3.
+    """
+    still, later = model.order == 1, model.stage > 0
+    free = model.null_space.copy()
+    push = free[:, still]
+    overlap = push.T @ ledger.gram.sum(axis=0) @ free
+    mean = np.linalg.solve(overlap[:, still], overlap[:, later])
+    free[:, later] -= push @ mean
+    return replace(model, null_space=free)

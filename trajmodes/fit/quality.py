@@ -46,7 +46,7 @@ def quality_of(
     model = solved.equations.model
     n_components = ledger.n_components * ledger.n_frames
     square = float(ledger.square.sum())
-    residuals = _residuals(ledger, solved.expanded)
+    residuals = _residuals(ledger, solved)
     predicted = _predicted(ledger, solved, options)
     orders = []
     for k, basis in enumerate(model.expansion):
@@ -84,27 +84,22 @@ def quality_of(
     )
 
 
-def _up_to(ledger: Ledger, z: Floats) -> list[Floats]:
-    """(z,) parameters of the orders up to each one, zero beyond."""
-    stops = ledger.expansion.starts[1:]
-    return [np.where(np.arange(len(z)) < stop, z, 0.0) for stop in stops]
-
-
-def _residuals(ledger: Ledger, z: Floats) -> list[float]:
+def _residuals(ledger: Ledger, solved: Solved) -> list[float]:
     """Squared residual by all orders up to each one."""
     gram, moment = ledger.gram.sum(axis=0), ledger.moment.sum(axis=0)
-    square = float(ledger.square.sum())
-    # An exact fit may come out below zero by rounding.
-    return [
-        max(float(square - 2.0 * moment @ part + part @ gram @ part), 0.0)
-        for part in _up_to(ledger, z)
-    ]
+    square, model = float(ledger.square.sum()), solved.equations.model
+    found = []
+    for basis in model.expansion:
+        z = model.null_space @ np.where(model.order <= basis.order, solved.parameters, 0.0)
+        # An exact fit may come out below zero by rounding.
+        found.append(max(float(square - 2.0 * moment @ z + z @ gram @ z), 0.0))
+    return found
 
 
 def _predicted(ledger: Ledger, solved: Solved, options: FitOptions) -> list[float]:
     """Squared residual of blocks left out of the fit, by orders up to each one."""
     n_orders = len(ledger.expansion.bases)
-    squares = predicted_squares(solved.equations, options.one_stage)
+    squares = predicted_squares(solved.equations, options.solver)
     if squares is None:
         return [np.nan] * n_orders
     if options.scheme == "joint":

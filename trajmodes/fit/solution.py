@@ -1,18 +1,18 @@
 """One solution of a ledger: options in, parameters with rank and condition out."""
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import NamedTuple
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError
 from trajmodes.fit.ledger import Ledger
-from trajmodes.fit.model import NormalEquations, Scheme, model_of, normal_equations
-from trajmodes.fit.solve import Determined, Solver, determined, estimate, solve_positive
+from trajmodes.fit.model import Model, NormalEquations, Scheme, model_of, normal_equations
+from trajmodes.fit.regularise import Method, best_strength, solver_of
+from trajmodes.fit.solve import Determined, Solver, determined, estimate
 from trajmodes.fit.uncertainty import ErrorMethod
 from trajmodes.symmetry import Constraints
 
-__all__ = ["FitOptions", "Solved", "solve_ledger", "solve_other_scheme"]
+__all__ = ["FitOptions", "Solved", "solve_ledger", "solve_other_scheme", "with_strength"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +28,22 @@ class FitOptions:
     pairs: the same as counting displacements from the average structure."""
     minimum_norm: bool = False
     """Take the solution of least norm where the data leave a choice, instead of refusing."""
-    ridge: float = 0.0
-    """Added to the unit diagonal of the equilibrated normal matrix."""
-    solver: Solver | None = None
-    """How one stage is solved, in place of least squares; see `sparse`."""
+    method: Method = "least-squares"
+    """How one stage is solved."""
+    strength: float | None = None
+    """Of the regularisation; None: what predicts blocks left out of the fit best."""
     errors: ErrorMethod = "jackknife"
     """How error bars are made."""
 
     @property
-    def one_stage(self) -> Solver:
-        """How one stage is solved."""
-        return self.solver or partial(solve_positive, ridge=self.ridge)
+    def solver(self) -> Solver:
+        """How one stage is solved; the strength must be known."""
+        return solver_of(self.method, self.strength or 0.0)
 
     @property
     def regularised(self) -> bool:
         """Whether the solver copes with directions that the data leave undetermined."""
-        return self.solver is not None or self.ridge > 0.0
+        return self.method != "least-squares"
 
 
 class Solved(NamedTuple):
@@ -80,12 +80,7 @@ def solve_ledger(ledger: Ledger, options: FitOptions) -> Solved:
     DataError
         If the data leave constants undetermined.
     """
-    model = model_of(
-        ledger.expansion,
-        constraints=options.constraints,
-        scheme=options.scheme,
-        constant_force=options.constant_force,
-    )
+    model = _model(ledger, options)
     found = determined(
         normal_equations(ledger, model),
         minimum_norm=options.minimum_norm,
@@ -93,8 +88,37 @@ def solve_ledger(ledger: Ledger, options: FitOptions) -> Solved:
     )
     equations = found.equations
     gram, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
-    parameters = estimate(equations, gram, moment, options.one_stage)
-    return Solved(found, parameters)
+    return Solved(found, estimate(equations, gram, moment, options.solver))
+
+
+def with_strength(ledger: Ledger, options: FitOptions) -> FitOptions:
+    """Choose the strength of the regularisation where the options leave it open.
+
+    Parameters
+    ----------
+    ledger
+        Sums over one or several trajectories.
+    options
+        How to fit.
+
+    Raises
+    ------
+    DataError
+        If there is one block of time only.
+    """
+    if not options.regularised or options.strength is not None:
+        return options
+    equations = normal_equations(ledger, _model(ledger, options))
+    return replace(options, strength=best_strength(equations, options.method))
+
+
+def _model(ledger: Ledger, options: FitOptions) -> Model:
+    return model_of(
+        ledger.expansion,
+        constraints=options.constraints,
+        scheme=options.scheme,
+        constant_force=options.constant_force,
+    )
 
 
 def solve_other_scheme(ledger: Ledger, options: FitOptions) -> Solved | None:

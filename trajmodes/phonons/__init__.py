@@ -2,8 +2,10 @@
 
 In: `ForceConstants`, and q points from `qpoints` (commensurate with a supercell, along a band
 path, on a mesh). Out: `Modes` with error bars and sets of symmetry-equal modes
-(`diagonalize`), or `Bands` along a path (`bands`). Open `dynamical_matrix` first: it states the
-phase convention.
+(`diagonalize`), or `Bands` along a path (`bands`); what the errors allow one to say
+(`stability`, `run_length`); and from cubic constants how modes answer to strain (`gruneisen`,
+whose mathematics is in `strain` and `strain_response`) and the linewidths of perturbation
+theory (`linewidths`). Open `dynamical_matrix` first: it states the phase convention.
 """
 
 from trajmodes.phonons.bands import Bands, dispersion
@@ -11,6 +13,12 @@ from trajmodes.phonons.diagonalize import frequencies_at, modes_at, squared_thz
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices
 from trajmodes.phonons.gruneisen import Gruneisen, gruneisen_at, gruneisen_of
 from trajmodes.phonons.gruneisen_mean import MeanGruneisen, mean_gruneisen
+from trajmodes.phonons.linewidths import (
+    PerturbativeLines,
+    linewidths_of_sets,
+    perturbative_linewidths,
+    shared_mesh,
+)
 from trajmodes.phonons.qpoints import (
     BandPath,
     PathHits,
@@ -19,7 +27,14 @@ from trajmodes.phonons.qpoints import (
     mesh,
     on_path,
 )
+from trajmodes.phonons.run_length import RunLength, run_length
+from trajmodes.phonons.stability import Stability, stability
 from trajmodes.phonons.strain import StrainDerivative, strain_derivative
+from trajmodes.phonons.supercell_constants import (
+    fold_pairs,
+    fold_triplets,
+    smallest_supercell,
+)
 
 __all__ = [
     "BandPath",
@@ -27,18 +42,29 @@ __all__ = [
     "Gruneisen",
     "MeanGruneisen",
     "PathHits",
+    "PerturbativeLines",
+    "RunLength",
+    "Stability",
     "StrainDerivative",
     "band_path",
     "commensurate",
     "dispersion",
     "dynamical_matrices",
+    "fold_pairs",
+    "fold_triplets",
     "frequencies_at",
     "gruneisen_at",
     "gruneisen_of",
+    "linewidths_of_sets",
     "mean_gruneisen",
     "mesh",
     "modes_at",
     "on_path",
+    "perturbative_linewidths",
+    "run_length",
+    "shared_mesh",
+    "smallest_supercell",
     "squared_thz",
+    "stability",
     "strain_derivative",
 ]

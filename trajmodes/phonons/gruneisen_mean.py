@@ -135,5 +135,6 @@ def _capacity(omega: Floats, lowest: float, temperature: float) -> Floats:
     """Heat capacity in k_B, up to a factor that keeps the largest one from underflow."""
     unit = HBAR / (BOLTZMANN * temperature)
     x = np.maximum(unit * omega, 1e-12)
-    capacity: Floats = (x / np.expm1(-x)) ** 2 * np.exp(unit * lowest - x)
+    # Only modes without a parameter, which do not count, lie far below the lowest.
+    capacity: Floats = (x / np.expm1(-x)) ** 2 * np.exp(np.minimum(unit * lowest - x, 100.0))
     return capacity

@@ -115,12 +115,16 @@ def perturbative_linewidths(
     addresses = _addresses(q_qx, mesh)
     peer = _phono3py(constants, supercell)
     peer.mesh_numbers = mesh
-    peer.init_phph_interaction()
+    # Without these three the width depends on which of several equal q or modes is asked.
+    peer.init_phph_interaction(
+        symmetrize_tetrahedra=True, exclude_gamma_acoustic=True, average_degenerate_weights=True
+    )
     _, _, ir_map = get_ir_grid_points(peer.grid)
     regular = ir_map[addresses @ np.array([1, mesh[0], mesh[0] * mesh[1]])]
     asked, place = np.unique(regular, return_inverse=True)
-    highest = float(np.abs(frequencies_at(constants, q_qx)[0]).max(initial=0.0))
-    hot = max(temperature, HBAR * highest / (_CLASSICAL * BOLTZMANN))
+    peer.run_phonon_solver()
+    all_thz, _, _ = peer.get_phonon_data()
+    hot = max(temperature, HBAR * THZ * float(all_thz.max()) / (_CLASSICAL * BOLTZMANN))
     peer.run_thermal_conductivity(
         temperatures=[temperature, hot], grid_points=peer.grid.grg2bzg[asked]
     )
@@ -136,7 +140,8 @@ def perturbative_linewidths(
         freq_thz=freq_thz,
         linewidth_quantum_thz=2.0 * half_tqm[0],
         linewidth_classical_thz=2.0 * half_tqm[1] * (temperature / hot),
-        left_out=_left_out(peer),
+        # Rounding leaves the acoustic modes at Γ a little below zero.
+        left_out=float((all_thz[peer.grid.grg2bzg] < -_LOWEST_THZ).mean()),
     )
 
 
@@ -157,7 +162,7 @@ def shared_mesh(supercell: Supercell, divisions: tuple[int, int, int]) -> tuple[
     UsageError
         If a number of points is not positive.
     """
-    if len(divisions) != 3 or min(divisions) < 1:
+    if min(divisions) < 1:
         raise UsageError(f"a mesh has three positive numbers of points, got {divisions}")
     # q = S⁻¹ m for integer m, and S⁻¹ is an integer matrix over det S.
     n_cells = supercell.n_cells
@@ -192,8 +197,8 @@ def linewidths_of_sets(lines: PerturbativeLines, modes: Modes) -> tuple[Floats, 
     DataError
         If the q points are not the same.
     """
-    same = lines.qpoints.shape == modes.qpoints.shape
-    if not same or np.abs(lines.qpoints - modes.qpoints).max(initial=0.0) > _SAME:
+    ours, theirs = modes.qpoints, lines.qpoints
+    if ours.shape != theirs.shape or np.abs(ours - theirs).max(initial=0.0) > _SAME:
         raise DataError(
             "the linewidths are at other q points than the modes",
             fix="make them with perturbative_linewidths(…, qpoints=modes.qpoints)",
@@ -292,11 +297,3 @@ def _frequencies(constants: ForceConstants, q_qx: Floats, theirs_thz: Floats) ->
             fix="give the supercell that the constants were made for",
         )
     return freq_thz
-
-
-def _left_out(peer: Any) -> float:
-    """Part of the modes of the mesh with an imaginary frequency."""
-    freq_thz, _, _ = peer.get_phonon_data()
-    regular = freq_thz[peer.grid.grg2bzg]
-    # Rounding leaves the acoustic modes at Γ a little below zero.
-    return float((regular < -_LOWEST_THZ).mean())

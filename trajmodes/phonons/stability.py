@@ -4,6 +4,7 @@
 −0.12 ± 0.20 THz² is zero, −0.52 ± 0.03 THz² is not.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,6 @@ class Stability:
 
     verdict: str
     """``stable``, ``unstable`` or ``not decided``."""
-    text: str
-    """The verdict and its reason in one sentence."""
     square_thz: float
     """Signed (ω/2π)² of the mode in THz²."""
     square_thz_sem: float | None
@@ -40,6 +39,21 @@ class Stability:
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, qpoint="3")
+
+    def __str__(self) -> str:
+        """Say the verdict and its reason in one sentence."""
+        where = f"at q = {_point(self.qpoint)}, branch {self.branch + 1}"
+        square = f"{_number(self.square_thz, self.square_thz_sem)} THz²"
+        far = f"{float(f'{abs(self.significance):.2g}'):g} standard errors"
+        if self.square_thz_sem is None:
+            return f"{self.verdict}: the lowest ω² is {square} {where}; its error is not known"
+        if self.verdict == "stable":
+            return f"stable: the lowest ω² is {square} {where}, {far} above zero"
+        if self.verdict == "unstable":
+            return f"unstable: ω² = {square} {where}, {far} below zero"
+        return (
+            f"not decided: ω² = {square} {where} is zero within {_DECISIVE:g} standard errors"
+        )
 
 
 def stability(modes: Modes) -> Stability:
@@ -73,14 +87,32 @@ def stability(modes: Modes) -> Stability:
     else:
         verdict, among, order = "stable", judged, square_qm
     q, m = np.unravel_index(int(np.where(among, order, np.inf).argmin()), order.shape)
-    found = Stability(
+    return Stability(
         verdict=verdict,
-        text="",
         square_thz=float(square_qm[q, m]),
         square_thz_sem=None if sem_qm is None else float(sem_qm[q, m]),
         qpoint=modes.qpoints[q],
         branch=int(m),
         significance=float(score_qm[q, m]),
     )
-    object.__setattr__(found, "text", _sentence(found))
-    return found
+
+
+def _score(square: Floats, sem: Floats | None) -> Floats:
+    """Count standard errors from zero; infinite where there is no error."""
+    if sem is None:
+        return np.copysign(np.inf, square)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = square / sem
+    return np.where(sem > 0.0, score, np.copysign(np.inf, square))
+
+
+def _point(qpoint: Floats) -> str:
+    return "(" + ", ".join(f"{x:.4g}" for x in qpoint + 0.0) + ")"
+
+
+def _number(value: float, sem: float | None) -> str:
+    """Write a number to the second digit of its error, with a true minus."""
+    if sem is None or not sem > 0.0:
+        return f"{value:.4g}".replace("-", "−")
+    digits = max(0, 1 - math.floor(math.log10(sem)))
+    return f"{value:.{digits}f} ± {sem:.{digits}f}".replace("-", "−")

@@ -116,7 +116,7 @@ def _chunk(modes: Modes, part: slice) -> _Chunk:
     return _Chunk(
         qpoints=modes.qpoints[part],
         square=_set_means((omega * np.abs(omega))[..., None], starts)[..., 0],
-        vectors=modes.vectors[part].reshape(*omega.shape, -1),
+        vectors=modes.vectors[part].reshape(*omega.shape, omega.shape[1]),
         starts=starts,
         same=run_qm[:, :, None] == run_qm[:, None, :],
     )

@@ -1,18 +1,24 @@
 """The conductor: composes the stages; no formula lives here.
 
-In: a `Job`. Out: a matched run (`load`), a check (`check`), results and their folder (`run`).
-Open `run` first: it is the main job from end to end. `api` holds the doors from Python,
+In: a `Job`. Out: a matched run (`load`), a check (`check`), results and their folder (`run`),
+and what a folder allows later (`scan`, `export`). Open `run` first: it is the main job from end
+to end, its two passes in `fit` and `project`. `api` holds the doors from Python,
 `collect` turns what the stages return into the nouns of the report.
 """
 
-from trajmodes.pipeline.api import job_of, open_run, run
+from trajmodes.pipeline.api import fit, job_of, open_run, run
 from trajmodes.pipeline.check import check_job, show_check
 from trajmodes.pipeline.demo import demo_epilogue, demo_job, demo_prologue
-from trajmodes.pipeline.load import LoadedRun, load
-from trajmodes.pipeline.run import Written, analyse, fit_run, project_run, run_job
+from trajmodes.pipeline.export import export_job, show_export
+from trajmodes.pipeline.fit import Fitted, fit_runs
+from trajmodes.pipeline.load import LoadedRun, load, load_runs
+from trajmodes.pipeline.project import project_run
+from trajmodes.pipeline.run import Written, analyse, fit_job, fit_only, run_job
+from trajmodes.pipeline.scan import scan_job, show_scan
 from trajmodes.pipeline.show import show_file, show_results
 
 __all__ = [
+    "Fitted",
     "LoadedRun",
     "Written",
     "analyse",
@@ -20,14 +26,22 @@ __all__ = [
     "demo_epilogue",
     "demo_job",
     "demo_prologue",
-    "fit_run",
+    "export_job",
+    "fit",
+    "fit_job",
+    "fit_only",
+    "fit_runs",
     "job_of",
     "load",
+    "load_runs",
     "open_run",
     "project_run",
     "run",
     "run_job",
+    "scan_job",
     "show_check",
+    "show_export",
     "show_file",
     "show_results",
+    "show_scan",
 ]

@@ -1,19 +1,24 @@
 """The doors from Python: the names that ``import trajmodes as tm`` offers."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from trajmodes.config import Job, job_from_mapping, read_job
-from trajmodes.pipeline.load import LoadedRun, load
+from trajmodes.pipeline.load import LoadedRun, load, load_runs, load_trajectory
 from trajmodes.pipeline.log import Log
-from trajmodes.pipeline.run import analyse, run_job
+from trajmodes.pipeline.run import analyse, fit_job, fit_only, run_job
+from trajmodes.readers import Trajectory, trajectory_of_atoms
 from trajmodes.report import Results
 
-__all__ = ["job_of", "open_run", "run"]
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["fit", "job_of", "open_run", "run"]
 
 PathLike = str | os.PathLike[str]
+Frames = Trajectory | Sequence["Atoms"]
 
 
 def open_run(trajectory: PathLike | Iterable[PathLike], **settings: Any) -> LoadedRun:
@@ -76,10 +81,62 @@ def run(trajectory: PathLike | Iterable[PathLike], **settings: Any) -> Results:
     if settings.get("output") is not None:
         return run_job(job, command=command).results
     log = Log()
-    return analyse(load(job, log=log), command=command, log=log)
+    return analyse(load(job, log=log), command=command, log=log).results
 
 
-def job_of(given: Mapping[str, Any]) -> Job:
+def fit(data: PathLike | Iterable[PathLike] | Frames, **settings: Any) -> Results:
+    """Fit force constants to displacements and forces from any source.
+
+    Parameters
+    ----------
+    data
+        Trajectory files of one or several runs, or a job file; or a list of ASE ``Atoms`` with
+        forces; or frames of arrays, see `trajmodes.readers.trajectory_of_arrays`.
+    settings
+        As in `trajmodes.config.Job`: cell, cutoff, cutoff3, scheme, … With ``output`` the
+        results folder is written as well, of files only.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing, or something that only the user knows.
+    DataError
+        If the frames are not sound, not of this crystal, or too few for the constants.
+
+    Examples
+    --------
+    >>> import trajmodes as tm
+    >>> results = tm.fit(images, cell="POSCAR", cutoff=8.0, cutoff3=4.5)  # doctest: +SKIP
+    >>> results.constants.triplets.values.shape  # doctest: +SKIP
+    """
+    log = Log()
+    if not isinstance(data, str | os.PathLike) and not hasattr(data, "read"):
+        data = list(data)  # type: ignore[arg-type]  # any other kind can be listed
+    frames = _frames(data)
+    if frames is not None:
+        job = _job("arrays", settings)
+        run = load_trajectory(job, frames, log=log)
+        return fit_only([run], command="trajmodes.fit(arrays)", log=log).results
+    job = _job(data, settings)  # type: ignore[arg-type]  # frames were told apart
+    command = f"trajmodes.fit({', '.join(job.trajectory)})"
+    if settings.get("output") is not None:
+        return fit_job(job, command=command).results
+    return fit_only(load_runs(job, log=log), command=command, log=log).results
+
+
+def _frames(data: object) -> Trajectory | None:
+    """Frames that are in memory already; None for files."""
+    if isinstance(data, str | os.PathLike):
+        return None
+    if hasattr(data, "read"):
+        return cast("Trajectory", data)
+    images = cast("list[Atoms]", data)
+    if images and hasattr(images[0], "get_forces"):
+        return trajectory_of_atoms(images)
+    return None
+
+
+def job_of(given: Mapping[str, Any], **defaults: Any) -> Job:
     """Job from the words of a command line; options that were not given are None.
 
     Parameters
@@ -87,6 +144,8 @@ def job_of(given: Mapping[str, Any]) -> Job:
     given
         Names of `Job` and their values. A single trajectory that ends in ``.toml`` is a job
         file, whose settings the others replace.
+    defaults
+        Settings of the command, where neither a job file nor the command line has them.
 
     Raises
     ------
@@ -94,13 +153,17 @@ def job_of(given: Mapping[str, Any]) -> Job:
         If a name or a value is impossible.
     """
     settings = {name: value for name, value in given.items() if value not in (None, ())}
-    return _job(settings.pop("trajectory"), settings)
+    return _job(settings.pop("trajectory"), settings, defaults)
 
 
-def _job(trajectory: PathLike | Iterable[PathLike], settings: Mapping[str, Any]) -> Job:
+def _job(
+    trajectory: PathLike | Iterable[PathLike],
+    settings: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None = None,
+) -> Job:
     paths = [trajectory] if isinstance(trajectory, str | os.PathLike) else list(trajectory)
     names = [os.fspath(path) for path in paths]
-    base: dict[str, Any] = {"trajectory": names}
+    base: dict[str, Any] = {**(defaults or {}), "trajectory": names}
     if len(names) == 1 and names[0].endswith(".toml"):
         job = read_job(Path(names[0]))
         base = {name: getattr(job, name) for name in Job.__dataclass_fields__}

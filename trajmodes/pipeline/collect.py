@@ -9,10 +9,16 @@ from trajmodes.data import Modes, PowerSpectra
 from trajmodes.fit import Fit
 from trajmodes.phonons import Bands as PhononBands
 from trajmodes.phonons import frequencies_at, on_path
-from trajmodes.report import Bands, Convergence, SpectralMap
+from trajmodes.report import Bands, Convergence, FitErrors, SpectralMap
 from trajmodes.units import THZ
 
-__all__ = ["bands_of", "convergence_of", "spectral_map"]
+__all__ = [
+    "bands_of",
+    "convergence_of",
+    "fit_errors_of",
+    "scheme_distance_thz",
+    "spectral_map",
+]
 
 
 def bands_of(bands: PhononBands) -> Bands:
@@ -51,18 +57,67 @@ def convergence_of(fit: Fit, modes: Modes) -> Convergence:
     modes
         Modes of the fit at the commensurate points.
     """
-    partial, final = fit.convergence, fit.constants.values
+    partial, expansion = fit.convergence, fit.model.expansion
     determined = np.isfinite(partial.parameters).all(axis=1)
-    pairs = fit.model.expansion.columns(2)
-    values_bpxy = fit.model.expansion.bases[1].expand(partial.parameters[determined, pairs])
-    square_b = ((values_bpxy - final) ** 2).sum(axis=(1, 2, 3))
+    found_bz = partial.parameters[determined]
+    change_bo = np.column_stack(
+        [
+            _relative_change(found_bz[:, expansion.columns(order)])
+            for order in expansion.orders[1:]
+        ]
+    )
+    values_bpxy = expansion.bases[1].expand(found_bz[:, expansion.columns(2)])
     weights_qm = np.broadcast_to(modes.weights[:, None], modes.omega.shape)
     bare = replace(fit.constants, replicates=None)
     omegas = [frequencies_at(replace(bare, values=v), modes.qpoints)[0] for v in values_bpxy]
     squares = [np.average((w - modes.omega) ** 2, weights=weights_qm) for w in omegas]
     fraction = partial.frames[determined] / partial.frames[-1]
-    change: Floats = np.sqrt(square_b) / np.linalg.norm(final)
-    return Convergence(fraction, change, np.sqrt(np.array(squares)) / THZ)
+    settled: Floats = np.sqrt(np.array(squares)) / THZ
+    return Convergence(fraction, change_bo[:, 0], settled, order_change=change_bo)
+
+
+def _relative_change(found_bz: Floats) -> Floats:
+    """(b,) distance of parameters from the last ones, relative to these."""
+    change: Floats = np.linalg.norm(found_bz - found_bz[-1], axis=1)
+    return change / np.linalg.norm(found_bz[-1])
+
+
+def fit_errors_of(fit: Fit) -> FitErrors | None:
+    """Where the error bars of the constants come from; None where there are none.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    """
+    blocks = fit.replicates
+    if blocks is None:
+        return None
+    return FitErrors(
+        method=blocks.method,
+        n_blocks=blocks.n_blocks,
+        block_frames=blocks.block_frames,
+        inefficiency=blocks.inefficiency,
+        levelled=blocks.levelled,
+    )
+
+
+def scheme_distance_thz(fit: Fit, modes: Modes) -> float | None:
+    """Root mean square difference of frequencies in THz from those of the other scheme.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    modes
+        Its modes at the commensurate points.
+    """
+    if fit.other_scheme is None:
+        return None
+    omega, _ = frequencies_at(fit.other_scheme, modes.qpoints)
+    weights_qm = np.broadcast_to(modes.weights[:, None], omega.shape)
+    square = np.average((omega - modes.omega) ** 2, weights=weights_qm)
+    return float(np.sqrt(square) / THZ)
 
 
 def spectral_map(bands: PhononBands, modes: Modes, spectra: PowerSpectra) -> SpectralMap | None:

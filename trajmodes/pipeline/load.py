@@ -1,8 +1,9 @@
 """From a job to a run that can be streamed: file, crystal and the map between them."""
 
 import glob
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import dask.array as da
@@ -10,27 +11,30 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.config import Job
-from trajmodes.data import FrameBlock, MotionBlock, Supercell
+from trajmodes.data import Crystal, FrameBlock, MotionBlock, Supercell
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.pipeline.log import Log
 from trajmodes.readers import (
+    AverageStructure,
     Diagnosis,
     Displacer,
     LennardJonesUnits,
     Match,
     Trajectory,
     average_structure,
+    crystal_beside,
     diagnose,
     find_crystal,
     load_crystal,
     match,
+    open_runs,
     open_trajectory,
     select_frames,
     told_species,
 )
 from trajmodes.streaming import cut_blocks, lazy_arrays
 
-__all__ = ["LoadedRun", "load"]
+__all__ = ["LoadedRun", "load", "load_runs", "load_trajectory"]
 
 PROVABLE_UNITS = ("metal", "real", "si", "cgs", "electron", "micro", "nano")
 """Unit styles whose factors are fixed; lj needs three numbers that only the user knows."""
@@ -101,8 +105,12 @@ class LoadedRun:
         return lazy_arrays(self.frames, self.blocks, self.trajectory.n_atoms, fields)
 
 
+Opener = Callable[[str | None], Sequence[Trajectory]]
+"""Opens the trajectories of a job in given units."""
+
+
 def load(job: Job, *, log: Log) -> LoadedRun:
-    """Open a trajectory, match it to its crystal and look at a sample of its frames.
+    """Open one trajectory, match it to its crystal and look at a sample of its frames.
 
     Units that neither the file nor the job names are taken only where they can be proved: see
     `_prove_units`.
@@ -110,7 +118,7 @@ def load(job: Job, *, log: Log) -> LoadedRun:
     Parameters
     ----------
     job
-        What to read.
+        What to read: all files are pieces of one run.
     log
         Takes down the stages.
 
@@ -121,15 +129,65 @@ def load(job: Job, *, log: Log) -> LoadedRun:
     DataError
         If the trajectory is not sound, or not of this crystal.
     """
+    paths = _expand(job.trajectory)
+    return _load(job, lambda units: [_open(paths, job, units)], None, log)[0]
+
+
+def load_runs(job: Job, *, log: Log, crystal: Crystal | None = None) -> list[LoadedRun]:
+    """Open the trajectories of one or several runs of one crystal; see `load`.
+
+    Which files are pieces of one run is seen from their folders and time steps. The crystal of
+    the first run, with its average sites, is the reference of all.
+
+    Parameters
+    ----------
+    job
+        What to read.
+    log
+        Takes down the stages.
+    crystal
+        The crystal to match all runs to, its sites taken as they are; by default that of the
+        cell file.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing, or something that only the user knows.
+    DataError
+        If a trajectory is not sound, or not of this crystal.
+    """
+    paths = _expand(job.trajectory)
+
+    def open_all(units: str | None) -> Sequence[Trajectory]:
+        return open_runs(paths, partial(_open, job=job, units=units))
+
+    return _load(job, open_all, crystal, log)
+
+
+def load_trajectory(job: Job, trajectory: Trajectory, *, log: Log) -> LoadedRun:
+    """Match a trajectory that is open already, such as one from arrays; see `load`.
+
+    Parameters
+    ----------
+    job
+        How to understand it.
+    trajectory
+        The frames.
+    log
+        Takes down the stages.
+    """
+    return _load(job, lambda _: [trajectory], None, log)[0]
+
+
+def _load(job: Job, open_all: Opener, crystal: Crystal | None, log: Log) -> list[LoadedRun]:
     with log.stage("open and match"):
-        paths = _expand(job.trajectory)
         try:
-            run = _match(job, paths, job.units)
+            runs = _match_all(job, open_all(job.units), crystal)
         except UnitsError as error:
-            run = _prove_units(job, paths, error)
-    for note in run.notes:
+            runs = _prove_units(job, open_all, crystal, error)
+    for note in dict.fromkeys(note for run in runs for note in run.notes):
         log.tell(f"note: {note}")
-    return run
+    return runs
 
 
 def _expand(names: tuple[str, ...]) -> list[Path]:
@@ -144,8 +202,8 @@ def _expand(names: tuple[str, ...]) -> list[Path]:
     return paths
 
 
-def _match(job: Job, paths: list[Path], units: str | None) -> LoadedRun:
-    whole = open_trajectory(
+def _open(paths: Sequence[Path], job: Job, units: str | None) -> Trajectory:
+    return open_trajectory(
         paths,
         units=units,
         timestep_fs=job.timestep_fs,
@@ -154,48 +212,84 @@ def _match(job: Job, paths: list[Path], units: str | None) -> LoadedRun:
         trust_order=job.trust_order,
         lj=LennardJonesUnits(*job.lj) if job.lj else None,
         cell=_box(job.box),
+        supercell=job.supercell,
     )
+
+
+def _match_all(
+    job: Job, trajectories: Sequence[Trajectory], crystal: Crystal | None
+) -> list[LoadedRun]:
+    """Match the first run, and the others to the crystal that it turned out to have."""
+    runs: list[LoadedRun] = []
+    for trajectory in trajectories:
+        known = runs[0].supercell.crystal if runs else crystal
+        runs.append(_match(job, trajectory, known))
+    return runs
+
+
+def _match(job: Job, whole: Trajectory, known: Crystal | None) -> LoadedRun:
     trajectory = select_frames(whole, *job.frames)
     type_map = dict(enumerate(job.species, start=1)) or None
-    average = average_structure(trajectory)
-    if job.cell is None:
-        species = told_species(trajectory, type_map)
-        found = find_crystal(average, species, trajectory.masses)
-    else:
-        found = load_crystal(job.cell)
-    matched = match(found.crystal, trajectory, type_map=type_map, average=average)
+    average = average_structure(trajectory, box="average" if job.box == "average" else "fixed")
+    notes: tuple[str, ...] = ()
+    crystal = known
+    if crystal is None:
+        crystal, notes = _crystal(job, trajectory, average, type_map)
+    matched = match(
+        crystal, trajectory, type_map=type_map, average=average, relax=known is None
+    )
     return LoadedRun(
         job=job,
         trajectory=trajectory,
         match=matched,
         diagnosis=diagnose(trajectory, matched),
-        displacer=Displacer(matched),
-        notes=(*found.notes, *matched.notes),
+        displacer=Displacer(matched, job.hops),
+        notes=(*notes, *matched.notes),
     )
 
 
-def _box(numbers: tuple[float, ...]) -> Floats | None:
+def _crystal(
+    job: Job,
+    trajectory: Trajectory,
+    average: AverageStructure,
+    type_map: dict[int, str] | None,
+) -> tuple[Crystal, tuple[str, ...]]:
+    """Crystal of the cell file, of the file that came with the data, or of the average."""
+    beside = crystal_beside(trajectory.paths[0]) if trajectory.paths else None
+    file = job.cell or beside
+    if file is None:
+        species = told_species(trajectory, type_map)
+        found = find_crystal(average, species, trajectory.masses)
+    else:
+        found = load_crystal(file)
+    return found.crystal, found.notes
+
+
+def _box(numbers: tuple[float, ...] | str) -> Floats | None:
     """Box vectors (3, 3) in Å from three lengths or nine numbers; None if there are none."""
-    if not numbers:
+    if not numbers or isinstance(numbers, str):
         return None
     return np.diag(numbers) if len(numbers) == 3 else np.reshape(numbers, (3, 3))
 
 
-def _prove_units(job: Job, paths: list[Path], missing: UnitsError) -> LoadedRun:
+def _prove_units(
+    job: Job, open_all: Opener, crystal: Crystal | None, missing: UnitsError
+) -> list[LoadedRun]:
     """Load with the one unit style in which lengths fit the crystal and temperatures agree.
 
     The box must be that of the crystal, and the kinetic temperature that of the forces on the
-    displaced atoms: no two styles pass both.
+    displaced atoms: no two styles pass both. Of several runs the first one decides.
     """
-    proved: dict[str, LoadedRun] = {}
+    proved: dict[str, list[LoadedRun]] = {}
     refused: dict[str, DataError] = {}
     doubt = ""
     for style in PROVABLE_UNITS:
         try:
-            run = _match(job, paths, style)
+            runs = _match_all(job, open_all(style), crystal)
         except DataError as error:
             refused[style] = error
             continue
+        run = runs[0]
         kinetic, virial = run.diagnosis.sample.kinetic, run.diagnosis.sample.virial
         if kinetic is None or virial is None:
             doubt = "only a run with velocities and forces can prove them"
@@ -206,7 +300,7 @@ def _prove_units(job: Job, paths: list[Path], missing: UnitsError) -> LoadedRun:
                 f"the file does not name its units; they are {style}, the only ones in which "
                 f"the box fits the crystal and {told} belong to one temperature"
             )
-            proved[style] = replace(run, notes=(note, *run.notes))
+            proved[style] = [replace(run, notes=(note, *run.notes)), *runs[1:]]
         else:
             doubt = f"in {style} units {told} disagree; elements of the cell file may be wrong"
     if len(proved) == 1:

@@ -1,7 +1,8 @@
-"""The main job: one pass to fit, one to project, and everything told and written down."""
+"""The main jobs: one pass to fit, one to project, and everything told and written down."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,49 +11,49 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Floats
 from trajmodes.config import Job, toml_text
-from trajmodes.data import Modes
 from trajmodes.errors import DataError, UsageError
-from trajmodes.export import write_phonopy
-from trajmodes.fit import Fit, ForceCovariance, fit_harmonic
-from trajmodes.phonons import band_path, dispersion, modes_at
-from trajmodes.pipeline.check import findings_of
-from trajmodes.pipeline.collect import bands_of, convergence_of, spectral_map
-from trajmodes.pipeline.load import LoadedRun, load
-from trajmodes.pipeline.log import Log, StartBar, no_bars
-from trajmodes.pipeline.provenance import input_files, versions
-from trajmodes.project import (
-    EnergyReduction,
-    ModeReduction,
-    Projector,
-    WelchReduction,
-    default_segment,
-    default_stride,
-    fit_lines,
-    line_models,
-    resolution_thz,
+from trajmodes.export import write_constants, write_phonopy
+from trajmodes.fit import Ledger, ledger_dataset, read_ledger
+from trajmodes.phonons import Bands, band_path, dispersion
+from trajmodes.pipeline.anharmonic import (
+    gruneisen_parameters,
+    perturbative_widths,
+    requirement_of,
+    stability_of,
 )
+from trajmodes.pipeline.check import findings_of
+from trajmodes.pipeline.collect import (
+    bands_of,
+    convergence_of,
+    fit_errors_of,
+    scheme_distance_thz,
+    spectral_map,
+)
+from trajmodes.pipeline.fit import Fitted, fit_runs, modes_of
+from trajmodes.pipeline.load import LoadedRun, load, load_runs
+from trajmodes.pipeline.log import Log, StartBar, no_bars
+from trajmodes.pipeline.project import interval_of, project_run
+from trajmodes.pipeline.provenance import input_files, versions
 from trajmodes.report import (
     Projection,
     Provenance,
+    Reference,
     Results,
     Writer,
+    encode,
     open_folder,
     write_results,
 )
-from trajmodes.streaming import stream
-from trajmodes.symmetry import half_space
-from trajmodes.units import THZ
 
-__all__ = ["Written", "analyse", "fit_run", "run_job"]
-
-FEWEST_FRAMES = 64
-"""Least frames in a segment of the spectra: with fewer, a line is a handful of bins."""
+__all__ = ["Written", "analyse", "fit_job", "fit_only", "run_job"]
 
 PATH_SPACING = 0.02
 """Distance of neighbouring points of the band path in 1/Å, 2π included: far finer than any
 feature of a dispersion whose constants reach 10 Å."""
+
+CONSTANTS_FILE = "force_constants.h5"
+LEDGER_FILE = "ledger.nc"
 
 
 class Written(NamedTuple):
@@ -63,8 +64,15 @@ class Written(NamedTuple):
     """Path → what the file is, in one line."""
 
 
+class Analysis(NamedTuple):
+    """Results and the sums that their constants were fitted to."""
+
+    results: Results
+    ledger: Ledger
+
+
 def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
-    """Do a job and write its results folder.
+    """Fit, project, and write the results folder.
 
     Parameters
     ----------
@@ -81,19 +89,57 @@ def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
         Whatever is wrong with the input, the folder or the disk, with what to do about it.
     """
     log = Log()
-    with open_folder(job.output) as folder:
-        results = analyse(load(job, log=log), command=command, log=log, bars=bars)
-        with TemporaryDirectory() as scratch, log.stage("write"):
-            for_phonopy = write_phonopy(results.constants, results.supercell, Path(scratch))
-            extra = {
-                path.name: Writer("loaded by phonopy", partial(shutil.copyfile, path))
-                for path in for_phonopy
-            }
-            extra["run.toml"] = Writer("the job as resolved", _text_writer(toml_text(job)))
-            extra["run.log"] = Writer("what was done, and how long it took", log.write)
-            files = write_results(results, folder, extra)
+    with open_folder(job.output) as folder, _writers() as scratch:
+        found = analyse(load(job, log=log), command=command, log=log, bars=bars)
+        with log.stage("write"):
+            files = write_results(found.results, folder, _extra(found, job, log, scratch))
+    return _written(found.results, job, files, log)
+
+
+def fit_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
+    """Fit the constants of one or several runs, and write the results folder; see `run_job`."""
+    log = Log()
+    earlier = None if job.append is None else read_ledger(job.append)
+    crystal = None if earlier is None else earlier.supercell.crystal
+    with open_folder(job.output) as folder, _writers() as scratch:
+        runs = load_runs(job, log=log, crystal=crystal)
+        found = fit_only(runs, command=command, log=log, bars=bars, earlier=earlier)
+        with log.stage("write"):
+            files = write_results(found.results, folder, _extra(found, job, log, scratch))
+    return _written(found.results, job, files, log)
+
+
+@contextmanager
+def _writers() -> Iterator[Path]:
+    with TemporaryDirectory() as scratch:
+        yield Path(scratch)
+
+
+def _written(results: Results, job: Job, files: Mapping[str, str], log: Log) -> Written:
     paths = {str(Path(job.output) / name): text for name, text in files.items()}
     return Written(replace(results, timings=log.seconds), paths)
+
+
+def _extra(found: Analysis, job: Job, log: Log, scratch: Path) -> dict[str, Writer]:
+    """Files that other rooms than the report know how to write."""
+    constants, supercell = found.results.constants, found.results.supercell
+    for_phonopy = write_phonopy(constants, supercell, scratch)
+    whole = write_constants(constants, supercell, scratch, "hdf5").paths
+    extra = {path.name: Writer("loaded by phonopy", _copy(path)) for path in for_phonopy}
+    extra |= {path.name: Writer("all constants, exactly", _copy(path)) for path in whole}
+    dataset = ledger_dataset(found.ledger)
+    text = "sums of the fit, for `trajmodes scan` and `trajmodes fit --append`"
+    extra[LEDGER_FILE] = Writer(text, partial(encode, dataset))
+    extra["run.toml"] = Writer("the job as resolved", _text_writer(toml_text(job)))
+    extra["run.log"] = Writer("what was done, and how long it took", log.write)
+    return extra
+
+
+def _copy(source: Path) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        shutil.copyfile(source, path)
+
+    return write
 
 
 def _text_writer(text: str) -> Callable[[Path], None]:
@@ -103,7 +149,7 @@ def _text_writer(text: str) -> Callable[[Path], None]:
     return write
 
 
-def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars) -> Results:
+def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars) -> Analysis:
     """Fit constants to a run, project it on their modes, and fit the lines.
 
     Parameters
@@ -119,39 +165,112 @@ def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars)
 
     Raises
     ------
+    UsageError
+        If frames are to be left out of a run that is to be projected.
     DataError
         If the run has no forces, too few frames for the constants or for spectra, or no known
         time between frames.
     """
     _require_usable(run)
     if run.trajectory.has_velocities:
-        _interval_ps(run)  # before the long first pass, not after it
+        interval_of(run)  # before the long first pass, not after it
+        _require_all_frames(run)
     with input_files(run.files) as hashes:
-        fit = fit_run(run, log=log, bars=bars)
-        with log.stage("phonons"):
-            space = half_space(run.supercell)
-            modes = modes_at(fit.constants, space.qpoints, space.weights)
-            bands = dispersion(fit.constants, band_path(run.supercell.crystal, PATH_SPACING))
-        projection = project_run(run, modes, log=log, bars=bars)
+        fitted = fit_runs([run], log=log, bars=bars)
+        results, bands = _of_constants([run], fitted, command, log)
+        projection = project_run(run, results.modes, log=log, bars=bars)
         inputs = hashes.result()
-    temperature = run.job.temperature
+    constants = results.constants
     if projection is not None:
-        temperature = temperature or projection.energies.temperature
-        power_map = spectral_map(bands, modes, projection.spectra)
+        if run.job.temperature is None:
+            constants = replace(constants, temperature=projection.energies.temperature)
+        power_map = spectral_map(bands, results.modes, projection.spectra)
         projection = replace(projection, spectral_map=power_map)
-    return Results(
-        supercell=run.supercell,
-        constants=replace(fit.constants, temperature=temperature),
-        modes=modes,
-        bands=bands_of(bands),
-        provenance=Provenance(versions(), inputs, command, toml_text(run.job)),
+    results = replace(
+        results,
+        constants=constants,
         projection=projection,
-        convergence=convergence_of(fit, modes),
-        diagnosis=findings_of(run.diagnosis),
-        warnings=_warnings(run),
-        notes=(*run.notes, *fit.notes),
+        notes=(*results.notes, *_lifetime_notes(run, fitted, projection)),
+        provenance=replace(results.provenance, inputs=inputs),
         timings=log.seconds,
     )
+    return Analysis(results, fitted.ledger)
+
+
+def fit_only(
+    runs: Sequence[LoadedRun],
+    *,
+    command: str,
+    log: Log,
+    bars: StartBar = no_bars,
+    earlier: Ledger | None = None,
+) -> Analysis:
+    """Fit constants to one or several runs of a crystal.
+
+    Parameters
+    ----------
+    runs
+        The runs, matched to the crystal of the first one.
+    command
+        The command line or call, for the provenance.
+    log
+        Takes down the stages.
+    bars
+        Starts a progress bar.
+    earlier
+        Ledger of runs that these are added to.
+
+    Raises
+    ------
+    DataError
+        If a run has no forces, or all together have too few frames for the constants.
+    """
+    for run in runs:
+        _require_usable(run)
+    with input_files([path for run in runs for path in run.files]) as hashes:
+        fitted = fit_runs(runs, log=log, bars=bars, earlier=earlier)
+        results, _ = _of_constants(runs, fitted, command, log)
+        inputs = hashes.result()
+    provenance = replace(results.provenance, inputs=inputs)
+    results = replace(results, provenance=provenance, timings=log.seconds)
+    return Analysis(results, fitted.ledger)
+
+
+def _of_constants(
+    runs: Sequence[LoadedRun], fitted: Fitted, command: str, log: Log
+) -> tuple[Results, Bands]:
+    """Make results of what the constants alone give."""
+    fit, supercell, job = fitted.fit, fitted.ledger.supercell, runs[0].job
+    with log.stage("phonons"):
+        modes = modes_of(fit, fitted.ledger, require_stable=job.require_stable)
+        bands = dispersion(fit.constants, band_path(supercell.crystal, PATH_SPACING))
+        temperature = fit.constants.temperature
+        gruneisen = gruneisen_parameters(fit.constants, modes, bands, temperature)
+    perturbation = None
+    if job.perturbation is not None:
+        with log.stage("perturbation theory"):
+            perturbation = perturbative_widths(
+                fit.constants, supercell, modes, temperature, job.perturbation
+            )
+    results = Results(
+        supercell=supercell,
+        constants=fit.constants,
+        modes=modes,
+        bands=bands_of(bands),
+        provenance=Provenance(versions(), (), command, toml_text(job)),
+        convergence=convergence_of(fit, modes),
+        fit_errors=fit_errors_of(fit),
+        reference=Reference(fit.reference_shift, fit.reference_shift_sem),
+        scheme_freq_distance_thz=scheme_distance_thz(fit, modes),
+        gruneisen=gruneisen,
+        perturbation=perturbation,
+        stability=stability_of(modes),
+        requirement=requirement_of(modes, fitted.duration_ps),
+        diagnosis=findings_of(runs[0].diagnosis),
+        warnings=tuple(dict.fromkeys(text for run in runs for text in _warnings(run))),
+        notes=tuple(dict.fromkeys([*(note for run in runs for note in run.notes), *fit.notes])),
+    )
+    return results, bands
 
 
 def _require_usable(run: LoadedRun) -> None:
@@ -162,99 +281,34 @@ def _require_usable(run: LoadedRun) -> None:
             raise DataError(remark.text, where=where, fix=remark.fix)
 
 
+def _require_all_frames(run: LoadedRun) -> None:
+    if run.job.hops != "refuse":
+        raise UsageError(
+            "frames cannot be left out of a run that is projected on its modes",
+            why="spectra need frames at equal distances in time",
+            fix="use `trajmodes fit` with --hops exclude, or choose --frames without hops",
+        )
+
+
 def _warnings(run: LoadedRun) -> tuple[str, ...]:
     found = (remark for remark in run.diagnosis.verdict if remark.severity == "warning")
     texts = (f"{one.text}; mend: {one.fix}" if one.fix else one.text for one in found)
     return tuple(text for text in texts if text not in run.notes)
 
 
-def fit_run(run: LoadedRun, *, log: Log, bars: StartBar = no_bars) -> Fit:
-    """First pass: effective force constants of a run.
-
-    Raises
-    ------
-    DataError
-        If the run has no forces, or too few frames for the constants.
-    """
-    with log.stage("first pass: force constants"):
-        reduction = ForceCovariance(half_space(run.supercell), run.n_frames)
-        advance = bars("first pass: fit", run.n_frames)
-        covariances = stream(
-            run.motion, run.blocks, reduction, workers=run.job.workers, progress=advance
-        )
-    with log.stage("solve"):
-        return fit_harmonic(covariances, cutoff=run.job.cutoff, temperature=run.job.temperature)
-
-
-def project_run(
-    run: LoadedRun, modes: Modes, *, log: Log, bars: StartBar = no_bars
-) -> Projection | None:
-    """Second pass: energies, spectra and lines of all modes; None without velocities.
-
-    Raises
-    ------
-    DataError
-        If the time between frames is not known, or the run is too short for spectra.
-    """
-    if not run.trajectory.has_velocities:
-        return None
-    interval_ps = _interval_ps(run)
-    with log.stage("second pass: projection"):
-        projector = Projector(half_space(run.supercell), modes)
-        stretches = run.trajectory.segments
-        stride = default_stride(interval_ps, modes.omega.max() / THZ)
-        frames = _segment_frames(run, stride, projector.n_series)
-        reduction = ModeReduction(
-            EnergyReduction(projector, run.n_frames),
-            WelchReduction(projector, frames, interval_ps, stretches, stride),
-        )
-        advance = bars("second pass: project", run.n_frames)
-        energies, spectra = stream(
-            run.motion, run.blocks, reduction, workers=run.job.workers, progress=advance
-        )
-    with log.stage("lines"):
-        lines = fit_lines(spectra, _harmonic_thz(modes))
-        models = line_models(spectra, lines)
-    return Projection(energies, spectra, lines, models)
-
-
-def _segment_frames(run: LoadedRun, stride: int, n_series: int) -> int:
-    """Frames used of one segment of the spectra: as asked for, or as the run allows."""
-    used_ps, wanted = stride * _interval_ps(run), run.job.resolution_thz
-    longest = max(stop - start for start, stop in run.trajectory.segments) // stride
-    if wanted is None:
-        frames = default_segment(longest, used_ps, n_series)
-        if frames < FEWEST_FRAMES:
-            raise DataError(
-                f"the run is too short for spectra: {longest} frames that count, where "
-                f"{2 * FEWEST_FRAMES} are the least",
-                why="frames were chosen, or a gap ends each stretch of the run early",
-                fix="run longer, or choose more frames",
-            )
-        return frames
-    frames = 2 * round(resolution_thz(2, used_ps) / wanted)
-    if not FEWEST_FRAMES <= frames <= longest:
-        finest, coarsest = (resolution_thz(n, used_ps) for n in (longest, FEWEST_FRAMES))
-        raise UsageError(
-            f"a resolution of {wanted:g} THz cannot be had from this run",
-            why=f"its longest stretch is {longest * used_ps:.4g} ps",
-            fix=f"give --resolution-thz between {finest:.2g} and {coarsest:.2g}",
-        )
-    return frames
-
-
-def _interval_ps(run: LoadedRun) -> float:
-    interval_ps = run.trajectory.interval_ps
-    if interval_ps is None:
-        raise DataError(
-            "the time between frames is not known, and spectra need it",
-            fix="give --timestep-fs, the time step of the simulation",
-        )
-    return interval_ps
-
-
-def _harmonic_thz(modes: Modes) -> Floats:
-    """Frequency (g,) of each set of modes in THz, negative where imaginary."""
-    labels, first = np.unique(modes.sets, return_index=True)
-    freq_thz: Floats = modes.omega.ravel()[first[labels >= 0]] / THZ
-    return freq_thz
+def _lifetime_notes(
+    run: LoadedRun, fitted: Fitted, projection: Projection | None
+) -> tuple[str, ...]:
+    """Say so where the blocks of the error bars are shorter than the modes live."""
+    errors, interval_ps = fitted.fit.replicates, run.trajectory.interval_ps
+    if projection is None or errors is None or interval_ps is None:
+        return ()
+    lifetimes = projection.lines.lifetime_ps
+    longest = float(np.max(lifetimes, initial=0.0, where=np.isfinite(lifetimes)))
+    block_ps = errors.block_frames * interval_ps
+    if block_ps >= longest:
+        return ()
+    return (
+        f"the error bars of the constants come from blocks of {block_ps:.3g} ps, but modes "
+        f"live up to {longest:.3g} ps: take them as lower bounds",
+    )

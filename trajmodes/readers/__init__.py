@@ -6,17 +6,26 @@ times, segments, precision, what is missing) and reads any range of frames as a
 
 Open `trajectory` first: it is the contract that all formats meet. `open` chooses the format,
 `lammps_open` and `lammps_dump` are the fullest example, `scan` and `decimals` turn text into
-numbers, `offsets` keeps what a first look at a file has found.
+numbers, `offsets` keeps what a first look at a file has found. `memory` takes frames from
+arrays and ASE, `snapshots` the displacements and forces that phonopy, phono3py, TDEP and
+ALAMODE collect. `runs` tells which files are pieces of one run. `match` and `displace` turn
+frames into motion about the sites of a crystal.
 """
 
 from trajmodes.readers.crystal_file import CrystalFile, load_crystal, read_crystal
 from trajmodes.readers.diagnose import Diagnosis, diagnose
-from trajmodes.readers.displace import Displacer
+from trajmodes.readers.displace import Displacer, Hops
 from trajmodes.readers.lammps_units import LennardJonesUnits
 from trajmodes.readers.match import Match, match
-from trajmodes.readers.open import open_trajectory
+from trajmodes.readers.memory import (
+    MemoryTrajectory,
+    trajectory_of_arrays,
+    trajectory_of_atoms,
+)
+from trajmodes.readers.open import crystal_beside, open_trajectory
 from trajmodes.readers.periodicity import find_crystal
 from trajmodes.readers.reference import AverageStructure, average_structure
+from trajmodes.readers.runs import group_runs, open_runs
 from trajmodes.readers.selection import select_frames
 from trajmodes.readers.species import told_species
 from trajmodes.readers.trajectory import Trajectory
@@ -26,16 +35,23 @@ __all__ = [
     "CrystalFile",
     "Diagnosis",
     "Displacer",
+    "Hops",
     "LennardJonesUnits",
     "Match",
+    "MemoryTrajectory",
     "Trajectory",
     "average_structure",
+    "crystal_beside",
     "diagnose",
     "find_crystal",
+    "group_runs",
     "load_crystal",
     "match",
+    "open_runs",
     "open_trajectory",
     "read_crystal",
     "select_frames",
     "told_species",
+    "trajectory_of_arrays",
+    "trajectory_of_atoms",
 ]

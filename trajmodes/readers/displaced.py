@@ -66,10 +66,10 @@ def displaced_frames(
     DataError
         If shapes disagree, there is no frame, or a number is not finite.
     """
-    if displacements.shape != forces.shape:
+    if displacements.shape != forces.shape or displacements.shape[1:] != ideal.positions.shape:
         raise DataError(
-            f"there are displacements of shape {displacements.shape} and forces of shape "
-            f"{forces.shape}",
+            f"displacements and forces have shapes {displacements.shape} and {forces.shape}, "
+            f"and the supercell has {len(ideal.species)} atoms",
             where=str(path),
         )
     try:

@@ -19,6 +19,7 @@ from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import Crystal, Supercell
 from trajmodes.errors import DataError
 from trajmodes.readers.box_motion import BoxMotion
+from trajmodes.readers.moving_box import box_notes, symmetric_box
 from trajmodes.readers.reference import AverageStructure, average_structure
 from trajmodes.readers.registration import (
     Placement,
@@ -133,7 +134,7 @@ def match(
     _check_volume(crystal, average.box, len(species))
     group = space_group(crystal, tolerance=_TOLERANCE)
     ids = np.arange(1, len(species) + 1) if trajectory.ids is None else trajectory.ids
-    found = _register(group, average, species)
+    average, found = symmetric_box(group, average, _register(group, average, species))
     weighed, notes = _with_masses(crystal, trajectory, found.placement.site)
     supercell = build_supercell(weighed, found.matrix)
     slots = _slots(supercell, found.placement, species, ids)
@@ -192,7 +193,7 @@ def _assembled(
             *notes,
             *_strain_notes(strain),
             *_symmetry_notes(group, strained),
-            *_box_notes(average.motion),
+            *box_notes(average.motion),
         ),
         box_motion=average.motion,
     )
@@ -312,20 +313,6 @@ def _strain_notes(strain: Floats) -> tuple[str, ...]:
     return (
         f"the run's lattice is strained by up to {largest:.1%} from the cell file: constants "
         "taken from elsewhere may belong to another lattice parameter",
-    )
-
-
-def _box_notes(motion: BoxMotion | None) -> tuple[str, ...]:
-    if motion is None:
-        return ()
-    lengths = np.linalg.norm(motion.mean, axis=1)
-    sides = " × ".join(f"{length:.5g}" for length in lengths)
-    unit = motion.mean / lengths[:, None]
-    cosines = np.clip((unit @ unit.T)[[1, 2, 0], [2, 0, 1]], -1.0, 1.0)
-    angles = ", ".join(f"{angle:.2f}°" for angle in np.degrees(np.arccos(cosines)))
-    return (
-        f"the box moves ({motion.told}): displacements are those of reduced coordinates in the "
-        f"mean box, {sides} Å, {angles}",
     )
 
 

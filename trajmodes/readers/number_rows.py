@@ -9,7 +9,7 @@ from trajmodes.errors import DataError
 from trajmodes.readers.compressed import open_source
 from trajmodes.readers.scan import Target, TextFault, fill_rows, padded
 
-__all__ = ["frames_of_rows", "read_rows"]
+__all__ = ["frames_of_rows", "parse_rows", "read_rows"]
 
 
 def read_rows(path: Path, n_vectors: int) -> Floats:
@@ -32,10 +32,30 @@ def read_rows(path: Path, n_vectors: int) -> Floats:
         If it holds no row, a row of another length, or what is not a finite number.
     """
     source = open_source(path)
-    lines = [line.partition(b"#")[0] for line in source.data(0, source.size).splitlines()]
+    return parse_rows(source.data(0, source.size).splitlines(), n_vectors, f"{path}, line")
+
+
+def parse_rows(rows: list[bytes], n_vectors: int, where: str) -> Floats:
+    """Vectors (v, r, 3) of rows that hold several vectors one behind the other.
+
+    Parameters
+    ----------
+    rows
+        The lines of the text; empty ones, and what stands behind a ``#``, are left out.
+    n_vectors
+        Vectors in a row.
+    where
+        What the lines are of and what they are called, for messages.
+
+    Raises
+    ------
+    DataError
+        If there is no row, a row of another length, or what is not a finite number.
+    """
+    lines = [line.partition(b"#")[0] for line in rows]
     kept = [number for number, line in enumerate(lines, start=1) if not line.isspace() and line]
     if not kept:
-        raise DataError("the file holds no rows of numbers", where=str(path))
+        raise DataError("there are no rows of numbers", where=where.rpartition(",")[0])
     body = b"\n".join(lines[number - 1] for number in kept) + b"\n"
     text = padded(len(body))
     text[: len(body)] = np.frombuffer(body, dtype=np.uint8)
@@ -45,7 +65,7 @@ def read_rows(path: Path, n_vectors: int) -> Floats:
         fill_rows(text, np.array([[0, len(body)]]), 0, target)
     except TextFault as fault:
         line = kept[body.count(b"\n", 0, fault.at)]
-        raise DataError(fault.what, where=f"{path}, line {line}") from None
+        raise DataError(fault.what, where=f"{where} {line}") from None
     return fields[:, 0]
 
 

@@ -19,6 +19,7 @@ from trajmodes.readers.trajectory import ReadOptions, Trajectory
 __all__ = ["crystal_beside", "open_trajectory"]
 
 _SNAPSHOTS = ("phonopy", "tdep", "dfset")
+_FORCES_ALONE = ("FORCE_SETS", "FORCES_FC3")
 _FORMATS = ("lammps", "xyz", *_SNAPSHOTS, "other")
 
 
@@ -134,6 +135,12 @@ def _recognise(path: Path) -> str:
     if is_tdep(path):
         return "tdep"
     stamp_file(path)
+    if path.name.startswith(_FORCES_ALONE):
+        raise UsageError(
+            "the file holds forces without their supercell",
+            where=str(path),
+            fix="give the yaml file (phonopy_disp.yaml); the forces beside it are found",
+        )
     head = read_head(path).removeprefix(b"\xef\xbb\xbf").lstrip()
     if looks_like_phonopy(head):
         return "phonopy"

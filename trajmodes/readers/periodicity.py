@@ -7,7 +7,7 @@ Atoms that become one site are averaged, which takes the noise down by the root 
 of cells; then spglib finds the space group at a tolerance to match, and sites are symmetrised.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import ase.data
@@ -62,10 +62,16 @@ def find_crystal(
     lattice, noise = _scanned_lattice(structure, _noise(average, structure))
     crystal, _ = fold_atoms(lattice, whole, _classes(structure, lattice))
     n_cells = len(species) // crystal.n_sites
-    symmetric, symbol, moved = _symmetrised(crystal, noise / np.sqrt(n_cells))
+    noise = noise / np.sqrt(n_cells)
+    if average.motion is not None:
+        noise = max(noise, average.motion.drift * float(np.linalg.norm(lattice, axis=1).max()))
+    group = _group_within(crystal, noise)
+    symmetric, moved = on_symmetric_sites(group)
+    if average.motion is not None:
+        symmetric = _in_symmetric_cell(symmetric, group)
     note = (
         f"no cell file: the average structure is {n_cells} primitive cells of "
-        f"{crystal.n_sites} atoms, space group {symbol}; sites were moved by up to "
+        f"{crystal.n_sites} atoms, space group {group.symbol}; sites were moved by up to "
         f"{moved:.1e} Å to obey it"
     )
     return CrystalFile(symmetric, (note,))
@@ -219,8 +225,8 @@ def _classes(structure: _Structure, lattice: Floats) -> Ints:
     return labels
 
 
-def _symmetrised(crystal: Crystal, noise: float) -> tuple[Crystal, str, float]:
-    """Move sites where symmetry has them; also the space group, and the largest move in Å.
+def _group_within(crystal: Crystal, noise: float) -> SpaceGroup:
+    """Find the space group of a crystal whose sites carry noise.
 
     The tolerance is raised from the noise on; the first at which a larger one finds no more
     operations is taken.
@@ -232,8 +238,17 @@ def _symmetrised(crystal: Crystal, noise: float) -> tuple[Crystal, str, float]:
         if larger is None or larger.n_operations <= group.n_operations:
             break
         group, tolerance = larger, 2.0 * tolerance
-    symmetric, moved = on_symmetric_sites(group)
-    return symmetric, group.symbol, moved
+    return group
+
+
+def _in_symmetric_cell(crystal: Crystal, group: SpaceGroup) -> Crystal:
+    """Take noise out of a lattice: the nearest cell, not turned, with mean_W Wᵀ (A Aᵀ) W."""
+    cell, w_gxy = crystal.cell, group.rotations
+    metric = (w_gxy.swapaxes(1, 2) @ (cell @ cell.T) @ w_gxy).mean(axis=0)
+    inverse = np.linalg.inv(cell)
+    # The symmetric S with (A S)(A S)ᵀ = metric.
+    squares, axes = np.linalg.eigh(inverse @ metric @ inverse.T)
+    return replace(crystal, cell=cell @ (axes * np.sqrt(squares)) @ axes.T)
 
 
 def _group_or_none(crystal: Crystal, tolerance: float) -> SpaceGroup | None:

@@ -8,6 +8,7 @@ plain data only.
 
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.readers.compressed import open_source
 from trajmodes.readers.displaced import IdealStructure, displaced_frames
 from trajmodes.readers.memory import MemoryTrajectory
 from trajmodes.readers.number_rows import frames_of_rows, read_rows
+from trajmodes.readers.phonopy_rows import without_rows
 from trajmodes.units import DALTON
 
 if TYPE_CHECKING:
@@ -69,18 +71,15 @@ def open_phonopy(path: Path) -> MemoryTrajectory:
             fix=f"give {data.command_name}_params.yaml, or {data.command_name}_disp.yaml with "
             "the forces beside it",
         )
-    ideal = _structure(data.supercell, length)
-    rows = list(_displaced_cells(data.dataset, len(ideal.species)))
-    u_tax = np.array([displacement for displacement, _ in rows])
-    told = [array for _, array in rows if array is not None]
-    if len(told) == len(rows):
-        f_tax = np.array(told)
-    else:
-        u_tax, f_tax = _forces_beside(path, data.command_name, u_tax)
+    with _damage_told(path):
+        ideal = _structure(data.supercell, length)
+        u_tax, f_tax = _written_out(data.dataset, len(ideal.species))
+        if f_tax is None:
+            u_tax, f_tax = _forces_beside(path, data.command_name, u_tax)
     if f_tax.shape != u_tax.shape:
         raise DataError(
-            f"there are {f_tax.shape[:2]} (supercells, atoms) with forces and "
-            f"{u_tax.shape[:2]} with displacements",
+            f"there are forces of {f_tax.shape[0]} supercells and displacements of "
+            f"{u_tax.shape[0]}",
             where=str(path),
             why="the forces are of another set of displacements",
         )
@@ -138,24 +137,21 @@ def _load(path: Path) -> tuple[Any, float, float]:
     from phonopy.interface.phonopy_yaml import load_phonopy_yaml  # noqa: PLC0415 - loads slowly
     from phonopy.physical_units import get_calculator_physical_units  # noqa: PLC0415
 
-    content = _yaml_content(path)
+    source = open_source(path)
+    text, rows = without_rows(source.data(0, source.size), str(path))
+    content = _yaml_content(text, path)
     program = next((name for name in _PROGRAMS if name in content), None)
     if program is None:
         raise DataError("the yaml file is not one of phonopy or phono3py", where=str(path))
     load = load_phonopy_yaml if program == "phonopy" else _phono3py_loader(path)
-    try:
-        # The loaders warn that older layouts will not be read for ever.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            data = load(content)
-    # They fail with whatever exception comes first.
-    except Exception as error:
-        raise DataError(
-            f"{program} cannot read the file: {type(error).__name__}: {error}",
-            where=str(path),
-            why="it is damaged, or written by a newer version",
-        ) from error
-    units = get_calculator_physical_units(data.calculator)
+    # The loaders warn that older layouts will not be read for ever.
+    with _damage_told(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = load(content)
+    if rows:
+        data.dataset = rows
+    with _damage_told(path):
+        units = get_calculator_physical_units(data.calculator)
     length, force = float(units.distance_to_A), float(units.force_to_eVperA)
     if program == "phono3py" and (length, force) != (1.0, 1.0):
         raise UsageError(
@@ -178,13 +174,12 @@ def _phono3py_loader(path: Path) -> Any:
         ) from None
 
 
-def _yaml_content(path: Path) -> dict[str, Any]:
+def _yaml_content(text: bytes, path: Path) -> dict[str, Any]:
     """Content of a yaml file, made of plain data only."""
     yaml = import_module("yaml")
-    source = open_source(path)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content = yaml.load(source.data(0, source.size), Loader=loader)
+        content = yaml.load(text, Loader=loader)
     except yaml.YAMLError as error:
         told = " ".join(str(error).split())
         raise DataError(f"the file is not yaml: {told}", where=str(path)) from None
@@ -202,24 +197,23 @@ def _structure(cell: Any, length: float) -> IdealStructure:
     )
 
 
-def _displaced_cells(
-    dataset: Mapping[str, Any], n_atoms: int
-) -> Iterator[tuple[Floats, Floats | None]]:
-    """Displacements (a, 3) of every supercell of a data set, and forces where it has them.
+def _written_out(dataset: Mapping[str, Any], n_atoms: int) -> tuple[Floats, Floats | None]:
+    """Displacements (t, a, 3) of the supercells of a data set, and forces if all have them.
 
     Of pairs, all those with the first atom alone come first, as in FORCES_FC3.
     """
     if "displacements" in dataset:
         forces = dataset.get("forces")
-        for t, u_ax in enumerate(dataset["displacements"]):
-            yield u_ax, None if forces is None else forces[t]
-        return
+        return np.asarray(dataset["displacements"], dtype=float), (
+            None if forces is None else np.asarray(forces, dtype=float)
+        )
     singles = dataset["first_atoms"]
-    for one in singles:
-        yield _moved((one,), n_atoms), one.get("forces")
-    for one in singles:
-        for other in one.get("second_atoms", ()):
-            yield _moved((one, other), n_atoms), other.get("forces")
+    moved: list[tuple[Mapping[str, Any], ...]] = [(one,) for one in singles]
+    moved += [(one, other) for one in singles for other in one.get("second_atoms", ())]
+    u_tax = np.array([_moved(atoms, n_atoms) for atoms in moved])
+    if not all("forces" in atoms[-1] for atoms in moved):
+        return u_tax, None
+    return u_tax, np.array([atoms[-1]["forces"] for atoms in moved], dtype=float)
 
 
 def _moved(atoms: tuple[Mapping[str, Any], ...], n_atoms: int) -> Floats:
@@ -245,14 +239,26 @@ def _forces_beside(path: Path, program: str, u_tax: Floats) -> tuple[Floats, Flo
         columns = len(_first_row(file))
         vectors = frames_of_rows(read_rows(file, max(1, columns // 3)), n_atoms, file)
         return (vectors[0], vectors[1]) if len(vectors) == 2 else (u_tax, vectors[0])
+    with _damage_told(file):
+        u_tax, f_tax = _written_out(parse_FORCE_SETS(file, natom=n_atoms), n_atoms)
+        if f_tax is None:
+            raise DataError("there are no forces", where=str(file))
+    return u_tax, f_tax
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Loaders fail with whatever exception comes first; all are told with the file."""
     try:
-        dataset = parse_FORCE_SETS(file, natom=n_atoms)
+        yield
+    except TrajmodesError:
+        raise
     except Exception as error:
         raise DataError(
-            f"phonopy cannot read the file: {type(error).__name__}: {error}", where=str(file)
+            f"the file cannot be read: {type(error).__name__}: {error}",
+            where=str(path),
+            why="it is damaged, or written by a newer version of phonopy or phono3py",
         ) from error
-    rows = list(_displaced_cells(dataset, n_atoms))
-    return np.array([u for u, _ in rows]), np.array([f for _, f in rows])
 
 
 def _first_row(file: Path) -> list[str]:

@@ -18,7 +18,6 @@ __all__ = ["PRIMITIVE_NAME", "is_tdep", "open_tdep"]
 
 PRIMITIVE_NAME = "infile.ucposcar"
 _SUPERCELL_NAME = "infile.ssposcar"
-_NAMES = {"infile.positions", "infile.forces", "infile.meta", _SUPERCELL_NAME}
 
 
 def is_tdep(path: Path) -> bool:
@@ -29,7 +28,8 @@ def is_tdep(path: Path) -> bool:
     path
         The file or folder.
     """
-    return path.name in _NAMES or (path / "infile.positions").is_file()
+    folder = path.parent if path.name.startswith("infile.") else path
+    return (folder / "infile.positions").is_file()
 
 
 def open_tdep(path: Path, supercell: Path | None) -> MemoryTrajectory:

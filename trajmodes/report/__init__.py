@@ -14,21 +14,29 @@ from typing import TYPE_CHECKING, Any
 
 from trajmodes.report.dataset import to_dataset
 from trajmodes.report.folder import ResultsFolder, Writer, open_folder, write_files
-from trajmodes.report.netcdf import read_results, write_netcdf
+from trajmodes.report.netcdf import encode, read_results, write_netcdf
 from trajmodes.report.results import (
     Bands,
     Convergence,
     Finding,
+    FitErrors,
+    GruneisenParameters,
     InputFile,
+    PerturbativeWidths,
     Projection,
     Provenance,
+    Reference,
     Results,
+    RunRequirement,
     SpectralMap,
+    StabilityVerdict,
 )
+from trajmodes.report.scan import ScanRow, render_scan, scan_table
 from trajmodes.report.summary import CheckVerdict, check_rows, render, render_check
 from trajmodes.report.wording import point
 
 if TYPE_CHECKING:
+    from trajmodes.report.figure_scan import draw_scan
     from trajmodes.report.figures import draw_figures
     from trajmodes.report.write import write_results
 
@@ -37,20 +45,31 @@ __all__ = [
     "CheckVerdict",
     "Convergence",
     "Finding",
+    "FitErrors",
+    "GruneisenParameters",
     "InputFile",
+    "PerturbativeWidths",
     "Projection",
     "Provenance",
+    "Reference",
     "Results",
     "ResultsFolder",
+    "RunRequirement",
+    "ScanRow",
     "SpectralMap",
+    "StabilityVerdict",
     "Writer",
     "check_rows",
     "draw_figures",
+    "encode",
+    "draw_scan",
     "open_folder",
     "point",
     "read_results",
     "render",
     "render_check",
+    "render_scan",
+    "scan_table",
     "to_dataset",
     "write_files",
     "write_netcdf",
@@ -60,6 +79,7 @@ __all__ = [
 # These need matplotlib, which `trajmodes show` has no use for.
 _DRAWING = {
     "draw_figures": "trajmodes.report.figures",
+    "draw_scan": "trajmodes.report.figure_scan",
     "write_results": "trajmodes.report.write",
 }
 

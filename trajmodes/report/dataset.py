@@ -1,26 +1,30 @@
 """Results → one flat xarray Dataset, as `layout` describes it."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from trajmodes.arrays import Complexes, Floats
-from trajmodes.data import ForceConstants, LineFits, ModeEnergies, Modes, Supercell, Verdict
+from trajmodes.data import LineFits, ModeEnergies, Modes, Supercell, Verdict
+from trajmodes.report.dataset_fit import Values, fit_values
 from trajmodes.report.layout import DIMENSIONS, FORMAT, FORMAT_VERSION, spec_of
-from trajmodes.report.results import Bands, Convergence, Projection, Provenance, Results
-from trajmodes.report.shells import jackknife_sem, shells_of
+from trajmodes.report.results import (
+    Bands,
+    GruneisenParameters,
+    PerturbativeWidths,
+    Projection,
+    Provenance,
+    Results,
+)
 from trajmodes.units import BOLTZMANN, DALTON, MEV, THZ
 
 __all__ = ["to_dataset"]
 
-_Values = dict[str, Any]
-"""Variable → its values; None where there is nothing."""
-
 _CONVENTIONS = (
-    "F = −Φ u; D(q) = (M_b M_b')^(−½) Σ_R Φ exp[iq·(R + r_b' − r_b)]; D e = ω² e; "
+    "F = −Φ u − ½ Φ³ uu − ⅙ Φ⁴ uuu; "
+    "D(q) = (M_b M_b')^(−½) Σ_R Φ exp[iq·(R + r_b' − r_b)]; D e = ω² e; "
     "Q = N_c^(−½) Σ √M e*·u exp(−iq·r), so that ⟨|Q̇|²⟩ = k_BT; frequencies are ω/2π in THz, "
     "negative means imaginary; linewidth = full width at half maximum = γ/2π; "
     "lifetime = 1/γ = 1/(2π·FWHM); every x_sem is the standard error of x."
@@ -42,14 +46,14 @@ def to_dataset(results: Results) -> xr.Dataset:
     """
     values = {
         **_crystal(results.supercell),
-        **_constants(results.constants),
+        **fit_values(results),
         **_modes(results.modes),
         **_bands(results.bands),
         **_sets(results.modes),
+        **_gruneisen(results.gruneisen),
+        **_perturbation(results.perturbation),
         **_findings(results),
     }
-    if results.convergence is not None:
-        values |= _convergence(results.convergence)
     if results.projection is not None:
         values |= _projection(results.projection)
     # What has no elements is left out too: NetCDF has no dimensions of size 0.
@@ -65,6 +69,8 @@ def to_dataset(results: Results) -> xr.Dataset:
 
 
 _COORDINATES = {
+    *("order", "triplet_shell_species", "triplet_shell_longest"),
+    *("quartet_shell_species", "quartet_shell_longest"),
     *("q", "path_distance", "path_segment", "tick_distance", "tick_label", "map_distance"),
     *("set_q", "shell_distance", "shell_species", "run_fraction", "check_name", "species"),
 }
@@ -84,6 +90,8 @@ def _coordinates() -> dict[str, xr.Variable]:
     labels = {
         "xyz": ["x", "y", "z"],
         "xyz_2": ["x", "y", "z"],
+        "xyz_3": ["x", "y", "z"],
+        "xyz_4": ["x", "y", "z"],
         "vector": ["a", "b", "c"],
         "vector_2": ["a", "b", "c"],
         "reciprocal": ["a*", "b*", "c*"],
@@ -117,7 +125,7 @@ def _re_im(values: Complexes) -> Floats:
     return np.stack([values.real, values.imag], axis=-1)
 
 
-def _crystal(supercell: Supercell) -> _Values:
+def _crystal(supercell: Supercell) -> Values:
     crystal = supercell.crystal
     return {
         "cell": crystal.cell,
@@ -128,45 +136,7 @@ def _crystal(supercell: Supercell) -> _Values:
     }
 
 
-def _constants(constants: ForceConstants) -> _Values:
-    replicates, quality = constants.replicates, constants.quality
-    shells = shells_of(constants)
-    values: _Values = {
-        "fc_first": constants.first,
-        "fc_second": constants.second,
-        "fc_lattice": constants.lattice,
-        "force_constants": constants.values,
-        "force_constants_sem": None if replicates is None else jackknife_sem(replicates),
-        "fc_replicates": replicates,
-        "fit_temperature": constants.temperature,
-        "cutoff": constants.cutoff,
-    }
-    if quality is not None:
-        for name in (
-            *("n_parameters", "rank", "condition", "n_frames", "r_squared"),
-            *("rms_force", "rms_residual", "first_order"),
-        ):
-            values[name] = getattr(quality, name)
-    return values | {
-        "shell_distance": shells.distance,
-        "shell_species": _texts(shells.species),
-        "shell_neighbours": shells.neighbours,
-        "shell_norm": shells.norm,
-        "shell_norm_sem": shells.norm_sem,
-        "shell_trace": shells.trace,
-        "shell_trace_sem": shells.trace_sem,
-    }
-
-
-def _convergence(convergence: Convergence) -> _Values:
-    return {
-        "run_fraction": convergence.fraction,
-        "fit_change": convergence.change,
-        "fit_freq_change_thz": convergence.freq_change_thz,
-    }
-
-
-def _modes(modes: Modes) -> _Values:
+def _modes(modes: Modes) -> Values:
     sem = modes.omega_sem
     return {
         "q": modes.qpoints,
@@ -179,7 +149,7 @@ def _modes(modes: Modes) -> _Values:
     }
 
 
-def _bands(bands: Bands) -> _Values:
+def _bands(bands: Bands) -> Values:
     segment = np.zeros(len(bands.distance), dtype=np.int64)
     segment[bands.breaks] = 1
     return {
@@ -193,7 +163,7 @@ def _bands(bands: Bands) -> _Values:
     }
 
 
-def _sets(modes: Modes) -> _Values:
+def _sets(modes: Modes) -> Values:
     """Where each set lies in the zone, and its harmonic frequency."""
     n_sets = modes.n_sets
     q_index, m_index = np.nonzero(modes.sets >= 0)
@@ -229,7 +199,42 @@ def _sets(modes: Modes) -> _Values:
     }
 
 
-def _projection(projection: Projection) -> _Values:
+def _gruneisen(gruneisen: GruneisenParameters | None) -> Values:
+    if gruneisen is None:
+        return {}
+    return {
+        "band_gruneisen": gruneisen.path,
+        "band_gruneisen_sem": gruneisen.path_sem,
+        "gruneisen": gruneisen.sets,
+        "gruneisen_sem": gruneisen.sets_sem,
+        "gruneisen_classical": gruneisen.classical,
+        "gruneisen_classical_sem": gruneisen.classical_sem,
+        "gruneisen_quantum": gruneisen.quantum,
+        "gruneisen_quantum_sem": gruneisen.quantum_sem,
+        "gruneisen_temperature": gruneisen.temperature,
+        "gruneisen_mesh": np.array(gruneisen.mesh),
+    }
+
+
+def _perturbation(widths: PerturbativeWidths | None) -> Values:
+    if widths is None:
+        return {}
+    return {
+        "linewidth_phi3_classical_thz": widths.classical_thz,
+        "linewidth_phi3_quantum_thz": widths.quantum_thz,
+        "lifetime_phi3_classical_ps": _lifetime(widths.classical_thz),
+        "lifetime_phi3_quantum_ps": _lifetime(widths.quantum_thz),
+        "phi3_temperature": widths.temperature,
+        "phi3_mesh": np.array(widths.mesh),
+    }
+
+
+def _lifetime(width_thz: Floats) -> Floats:
+    """1/(2π FWHM) in ps; nan where there is no width."""
+    return 1.0 / (2.0 * np.pi * np.where(width_thz > 0.0, width_thz, np.nan))
+
+
+def _projection(projection: Projection) -> Values:
     spectra, map_ = projection.spectra, projection.spectral_map
     values = {
         **_energies(projection.energies),
@@ -250,8 +255,8 @@ def _projection(projection: Projection) -> _Values:
     return values
 
 
-def _energies(energies: ModeEnergies) -> _Values:
-    values: _Values = {
+def _energies(energies: ModeEnergies) -> Values:
+    values: Values = {
         "members": energies.members,
         "mode_temperature": 2.0 * energies.kinetic / BOLTZMANN,
         "mode_temperature_sem": 2.0 * energies.kinetic_sem / BOLTZMANN,
@@ -281,7 +286,7 @@ def _energies(energies: ModeEnergies) -> _Values:
     return values
 
 
-def _lines(lines: LineFits) -> _Values:
+def _lines(lines: LineFits) -> Values:
     return {
         "freq_spectrum_thz": lines.freq_thz,
         "freq_spectrum_thz_sem": lines.freq_thz_sem,
@@ -297,7 +302,7 @@ def _lines(lines: LineFits) -> _Values:
     }
 
 
-def _findings(results: Results) -> _Values:
+def _findings(results: Results) -> Values:
     figures, inputs = results.diagnosis, results.provenance.inputs
     return {
         "check_name": _texts(figures),

@@ -7,7 +7,7 @@ The pipeline fills it from what the stages return; the rest of this room reads i
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import (
@@ -27,11 +27,17 @@ __all__ = [
     "Bands",
     "Convergence",
     "Finding",
+    "FitErrors",
+    "GruneisenParameters",
     "InputFile",
+    "PerturbativeWidths",
     "Projection",
     "Provenance",
+    "Reference",
     "Results",
+    "RunRequirement",
     "SpectralMap",
+    "StabilityVerdict",
 ]
 
 
@@ -123,12 +129,130 @@ class Convergence:
     fraction: Floats
     """(c,) part of the run used, ascending, the last one 1."""
     change: Floats
-    """(c,) |x − x_full|/|x_full| of the fitted parameters."""
+    """(c,) |Φ − Φ_full|/|Φ_full| of the pair constants."""
     freq_change_thz: Floats | None = None
     """(c,), unit: THz. Root mean square change of the commensurate frequencies."""
+    order_change: Floats | None = None
+    """(c, o) |Φ − Φ_full|/|Φ_full| of the constants of each order; the orders are those of
+    `FitQuality.orders`, pairs first."""
 
     def __post_init__(self) -> None:
-        freeze(self, {}, float, fraction="c", change="c", freq_change_thz="c")
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, fraction="c", change="c", freq_change_thz="c")
+        freeze(self, sizes, float, order_change="c o")
+
+
+@dataclass(frozen=True, slots=True)
+class FitErrors:
+    """Where the error bars of the constants come from."""
+
+    method: Literal["jackknife", "sandwich"]
+    """Whether blocks were left out one at a time, or only to first order."""
+    n_blocks: int
+    block_frames: float
+    """Mean number of frames in one block."""
+    inefficiency: float
+    """Number of frames per independent one."""
+    levelled: bool
+    """Whether the error was seen to stop growing with the length of the blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """How far the mean positions of the run lie from the reference structure."""
+
+    shift: Floats
+    """(s, 3), unit: Å. Mean displacement of each site as far as symmetry allows it."""
+    shift_sem: Floats
+    """(s, 3), unit: Å. Its standard error; nan if unknown."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, shift="s 3", shift_sem="s 3")
+
+
+@dataclass(frozen=True, slots=True)
+class GruneisenParameters:
+    """Answers of the frequencies to volume, γ = −(V/ω) ∂ω/∂V, from the cubic constants."""
+
+    path: Floats
+    """(n, m) at the points of `Results.bands`; nan where ω² is not positive."""
+    path_sem: Floats | None
+    """(n, m); None where the constants have no error bars."""
+    sets: Floats
+    """(g,) mean over each set of symmetry-equal modes; nan where ω² is not positive."""
+    sets_sem: Floats | None
+    """(g,); None where the constants have no error bars."""
+    temperature: float
+    """Temperature of the quantum mean in K."""
+    classical: float
+    """Mean over the zone with the same heat capacity for all modes."""
+    classical_sem: float | None
+    quantum: float
+    """Mean over the zone with Bose–Einstein heat capacities."""
+    quantum_sem: float | None
+    mesh: tuple[int, int, int]
+    """Points along each reciprocal lattice vector of the means."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, path="n m", path_sem="n m", sets="g", sets_sem="g")
+
+
+@dataclass(frozen=True, slots=True)
+class PerturbativeWidths:
+    """Linewidths of three-phonon scattering, to stand beside those of the run."""
+
+    quantum_thz: Floats
+    """(g,), unit: THz. Full width at half maximum, Bose–Einstein occupation; nan for none."""
+    classical_thz: Floats
+    """(g,), unit: THz. The same with the occupation k_BT/ħω of a classical crystal."""
+    temperature: float
+    """In K."""
+    mesh: tuple[int, int, int]
+    """Points along each reciprocal lattice vector of the sum over scattering partners."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, quantum_thz="g", classical_thz="g")
+
+
+@dataclass(frozen=True, slots=True)
+class StabilityVerdict:
+    """The mode that decides whether the crystal is stable."""
+
+    verdict: str
+    """``stable``, ``unstable`` or ``not decided``."""
+    text: str
+    """The verdict and its reason, in one sentence."""
+    square_thz: float
+    """Signed (ω/2π)² of the mode in THz²."""
+    square_thz_sem: float | None
+    """Its standard error in THz²; None where unknown."""
+    qpoint: Floats
+    """(3,) reduced coordinates of the mode's q."""
+    branch: int
+    """Branch of the mode at that q, from 0."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, qpoint="3")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequirement:
+    """How long a run must be for frequencies of a wanted error."""
+
+    text: str
+    """What is reached and what it takes, in one sentence."""
+    wanted_thz: float
+    """The wanted standard error of a frequency in THz."""
+    duration: float
+    """Length of the run so far in ps."""
+    worst_thz: float
+    """Largest standard error of a frequency so far in THz."""
+    typical_thz: float
+    """Median of the standard errors so far in THz."""
+    worst_factor: float
+    """How many times the run so far the mode takes that needs longest."""
+    typical_factor: float
+    """The same for the median of the modes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +286,15 @@ class Results:
     provenance: Provenance
     projection: Projection | None = None
     convergence: Convergence | None = None
+    fit_errors: FitErrors | None = None
+    reference: Reference | None = None
+    scheme_freq_distance_thz: float | None = None
+    """Root mean square difference in THz between the commensurate frequencies of a joint fit
+    and of a sequential one."""
+    gruneisen: GruneisenParameters | None = None
+    perturbation: PerturbativeWidths | None = None
+    stability: StabilityVerdict | None = None
+    requirement: RunRequirement | None = None
     diagnosis: Mapping[str, Finding] = field(default_factory=dict)
     """Name → figure of the input check."""
     warnings: tuple[str, ...] = ()
@@ -175,11 +308,36 @@ class Results:
         object.__setattr__(self, "timings", MappingProxyType(dict(self.timings)))
         object.__setattr__(self, "warnings", tuple(self.warnings))
         object.__setattr__(self, "notes", tuple(self.notes))
+        self._check_sets()
+        self._check_orders()
+
+    def _check_sets(self) -> None:
+        counts = {
+            "were projected on": self.projection and len(self.projection.energies.members),
+            "have a Grüneisen parameter": self.gruneisen and len(self.gruneisen.sets),
+            "have a perturbative width": self.perturbation
+            and len(self.perturbation.quantum_thz),
+        }
         n_sets = self.modes.n_sets
-        if self.projection is not None and len(self.projection.energies.members) != n_sets:
+        for what, count in counts.items():
+            if count is not None and count != n_sets:
+                raise DataError(f"the modes form {n_sets} sets, but {count} {what}")
+        if (
+            self.gruneisen is not None
+            and self.gruneisen.path.shape != self.bands.freq_thz.shape
+        ):
             raise DataError(
-                f"the modes form {n_sets} sets, but "
-                f"{len(self.projection.energies.members)} were projected on"
+                f"the bands have shape {self.bands.freq_thz.shape}, but their Grüneisen "
+                f"parameters {self.gruneisen.path.shape}"
+            )
+
+    def _check_orders(self) -> None:
+        quality = self.constants.quality
+        known = len(quality.orders) if quality is not None else 0
+        change = None if self.convergence is None else self.convergence.order_change
+        if change is not None and change.shape[1] != known:
+            raise DataError(
+                f"the change of {change.shape[1]} orders is given, but the quality of {known}"
             )
 
     def to_dataset(self) -> "Dataset":

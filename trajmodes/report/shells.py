@@ -1,45 +1,73 @@
-"""Pair constants by shell of neighbours: what the table and the figure of the fit show."""
+"""Constants by shell, for any order: what the tables and figures of the fit show."""
 
 from dataclasses import dataclass
+from itertools import combinations
+from math import factorial
 
 import numpy as np
+import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data import ForceConstants
+from trajmodes.data import ClusterConstants, Crystal, ForceConstants
 
-__all__ = ["Shells", "jackknife_sem", "shells_of"]
+__all__ = ["Shells", "cluster_shells", "jackknife_sem", "pair_shells"]
 
 _SAME_DISTANCE = 1e-3
-"""Pairs whose lengths differ by less than this, in Å, are one shell."""
+"""Distances that differ by less than this, in Å, are equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shells:
-    """Pairs of the same species at the same distance, nearest first, without self terms."""
+    """Clusters of the same species with the same distances, shortest first.
 
-    distance: Floats
-    """(h,), unit: Å."""
+    Self terms, whose members are all one atom, are left out.
+    """
+
+    order: int
+    """Number of members of a cluster."""
     species: tuple[str, ...]
-    """(h,) for example Na–Cl."""
-    neighbours: Ints
-    """(h,) number of listed pairs, those seen from every site of the primitive cell."""
+    """(h,) for example Cl–Na."""
+    distances: Floats
+    """(h, d), unit: Å. Between every two members, ascending; zero where one repeats."""
+    listed: Ints
+    """(h,) clusters listed: from every site of the primitive cell, in every order."""
     norm: Floats
-    """(h,), unit: eV/Å². Root mean square over the shell of the Frobenius norm |Φ|."""
+    """(h,), unit: eV/Åⁿ. Root mean square over the shell of the Frobenius norm |Φ|."""
     norm_sem: Floats | None
-    """(h,), unit: eV/Å²."""
-    trace: Floats
-    """(h,), unit: eV/Å². Mean over the shell of the trace of Φ."""
-    trace_sem: Floats | None
+    """(h,), unit: eV/Åⁿ."""
+    trace: Floats | None = None
+    """(h,), unit: eV/Å². Mean over the shell of the trace of Φ; of pairs only."""
+    trace_sem: Floats | None = None
     """(h,), unit: eV/Å²."""
 
     def __post_init__(self) -> None:
         sizes = {"h": len(self.species)}
-        freeze(self, sizes, float, distance="h", norm="h", norm_sem="h")
+        freeze(self, sizes, float, distances="h d", norm="h", norm_sem="h")
         freeze(self, sizes, float, trace="h", trace_sem="h")
-        freeze(self, sizes, int, neighbours="h")
+        freeze(self, sizes, np.int64, listed="h")
+
+    @property
+    def longest(self) -> Floats:
+        """(h,) largest distance between two members in Å."""
+        return self.distances[:, -1]
+
+    @property
+    def perimeter(self) -> Floats:
+        """(h,) sum of all distances in Å."""
+        total: Floats = self.distances.sum(axis=1)
+        return total
+
+    @property
+    def multiplicity(self) -> Ints:
+        """(h,) different clusters in one primitive cell, whatever the order of members."""
+        # A member that is there m times takes part in m(m − 1)/2 distances of zero.
+        repeats = (self.distances == 0.0).sum(axis=1)
+        same = {0: 1, 1: 2, 2: 4, 3: 6}
+        orderings = [factorial(self.order) // same[zeros] for zeros in repeats.tolist()]
+        return np.rint(self.listed / np.array(orderings, dtype=float)).astype(np.int64)
 
 
-def shells_of(constants: ForceConstants) -> Shells:
+def pair_shells(constants: ForceConstants) -> Shells:
     """Sort the pairs of force constants into shells.
 
     Parameters
@@ -47,53 +75,113 @@ def shells_of(constants: ForceConstants) -> Shells:
     constants
         The pair constants, with replicates where error bars are wanted.
     """
-    crystal = constants.crystal
-    sites = crystal.sites
-    between = constants.lattice + sites[constants.second] - sites[constants.first]
-    length = np.linalg.norm(between @ crystal.cell, axis=1)
-    names = [
-        "–".join(sorted((crystal.species[i], crystal.species[j])))
-        for i, j in zip(constants.first, constants.second, strict=True)
-    ]
-    order = sorted(np.flatnonzero(length > _SAME_DISTANCE), key=lambda p: (names[p], length[p]))
-    # A new shell begins where the species change or the length jumps.
-    starts = [
-        k
-        for k, p in enumerate(order)
-        if k == 0
-        or names[order[k - 1]] != names[p]
-        or length[p] - length[order[k - 1]] > _SAME_DISTANCE
-    ]
-    members = np.split(np.array(order, dtype=np.int64), starts[1:]) if starts else []
-    members.sort(key=lambda pairs: float(length[pairs].mean()))
-
-    norm, trace = _norm_and_trace(constants.values[None], members)
-    sems: tuple[Floats | None, Floats | None] = (None, None)
-    if constants.replicates is not None:
-        norms, traces = _norm_and_trace(constants.replicates, members)
-        sems = (jackknife_sem(norms), jackknife_sem(traces))
+    lattice = np.stack([np.zeros_like(constants.lattice), constants.lattice], axis=1)
+    sites = np.stack([constants.first, constants.second], axis=1)
+    grouped = _Grouping.of(constants.crystal, sites, lattice)
+    replicates = constants.replicates
+    traces = None
+    if replicates is not None:
+        traces = grouped.mean(np.trace(replicates, axis1=2, axis2=3))
     return Shells(
-        distance=np.array([length[pairs].mean() for pairs in members]),
-        species=tuple(names[pairs[0]] for pairs in members),
-        neighbours=np.array([len(pairs) for pairs in members], dtype=np.int64),
-        norm=norm[0],
-        norm_sem=sems[0],
-        trace=trace[0],
-        trace_sem=sems[1],
+        order=2,
+        species=grouped.species,
+        distances=grouped.distances,
+        listed=grouped.listed,
+        norm=grouped.norm(constants.values[None])[0],
+        norm_sem=None if replicates is None else jackknife_sem(grouped.norm(replicates)),
+        trace=grouped.mean(np.trace(constants.values, axis1=1, axis2=2)[None])[0],
+        trace_sem=None if traces is None else jackknife_sem(traces),
     )
 
 
-def _norm_and_trace(phi_bpxy: Floats, members: list[Ints]) -> tuple[Floats, Floats]:
-    """(b, h) norms and traces of every replicate."""
-    square_bp = (phi_bpxy**2).sum(axis=(2, 3))
-    trace_bp = np.trace(phi_bpxy, axis1=2, axis2=3)
-    norm = [np.sqrt(square_bp[:, pairs].mean(axis=1)) for pairs in members]
-    trace = [trace_bp[:, pairs].mean(axis=1) for pairs in members]
-    shape = (len(phi_bpxy), len(members))
-    return (
-        np.array(norm).reshape(shape[::-1]).T,
-        np.array(trace).reshape(shape[::-1]).T,
+def cluster_shells(crystal: Crystal, constants: ClusterConstants) -> Shells:
+    """Sort triplets or quartets into shells.
+
+    Parameters
+    ----------
+    crystal
+        The crystal that they belong to.
+    constants
+        The constants, with replicates where error bars are wanted.
+    """
+    grouped = _Grouping.of(crystal, constants.sites, constants.lattice)
+    replicates = constants.replicates
+    return Shells(
+        order=constants.order,
+        species=grouped.species,
+        distances=grouped.distances,
+        listed=grouped.listed,
+        norm=grouped.norm(constants.values[None])[0],
+        norm_sem=None if replicates is None else jackknife_sem(grouped.norm(replicates)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Grouping:
+    """Which shell each cluster belongs to."""
+
+    clusters: Ints
+    """(k,) clusters that belong to a shell."""
+    shell: Ints
+    """(k,) shell of each."""
+    species: tuple[str, ...]
+    distances: Floats
+
+    @classmethod
+    def of(cls, crystal: Crystal, sites: Ints, lattice: Ints) -> "_Grouping":
+        """Group clusters (c, n) of sites in cells (c, n, 3) by species and distances."""
+        place_cnx = (lattice + crystal.sites[sites]) @ crystal.cell
+        sides = list(combinations(range(sites.shape[1]), 2))
+        length_cd = np.stack(
+            [np.linalg.norm(place_cnx[:, a] - place_cnx[:, b], axis=1) for a, b in sides],
+            axis=1,
+        )
+        length_cd = np.where(length_cd > _SAME_DISTANCE, np.sort(length_cd, axis=1), 0.0)
+        length_cd = np.sort(length_cd, axis=1)
+        clusters = np.flatnonzero(length_cd[:, -1] > 0.0)
+        names = np.array(sorted(set(crystal.species)))
+        kinds = np.searchsorted(names, np.array(crystal.species))[sites[clusters]]
+        # Longest first, then all distances from the shortest, then species in alphabet.
+        step_cd = _steps(length_cd[clusters])
+        keys = np.concatenate([step_cd[:, -1:], step_cd, np.sort(kinds, axis=1)], axis=1)
+        unique, first, shell = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        shell = shell.reshape(-1)
+        counts = np.bincount(shell, minlength=len(unique))
+        means = [
+            np.bincount(shell, side, len(unique)) / counts for side in length_cd[clusters].T
+        ]
+        return cls(
+            clusters=clusters,
+            shell=shell,
+            species=tuple("–".join(names[np.sort(kinds[c])]) for c in first),
+            distances=np.stack(means, axis=1),
+        )
+
+    @property
+    def listed(self) -> Ints:
+        """(h,) number of clusters of each shell."""
+        counts: Ints = np.bincount(self.shell, minlength=len(self.species))
+        return counts
+
+    def mean(self, values_bc: Floats) -> Floats:
+        """(b, h) mean over each shell of one number for each cluster."""
+        n_shells = len(self.species)
+        sums = [np.bincount(self.shell, one[self.clusters], n_shells) for one in values_bc]
+        return np.array(sums).reshape(len(values_bc), n_shells) / self.listed
+
+    def norm(self, values: Floats) -> Floats:
+        """(b, h) rms Frobenius norm over each shell of constants (b, c, 3, …)."""
+        flat = values.reshape(*values.shape[:2], -1)
+        norm: Floats = np.sqrt(self.mean(np.einsum("bcx,bcx->bc", flat, flat)))
+        return norm
+
+
+def _steps(length_cd: Floats) -> npt.NDArray[np.int64]:
+    """Give each distance the rank of its kind: equal ones have the same."""
+    values, place = np.unique(length_cd, return_inverse=True)
+    # A new number begins where the length jumps.
+    number = np.cumsum(np.diff(values, prepend=values[:1]) > _SAME_DISTANCE)
+    return number[place.reshape(length_cd.shape)]
 
 
 def jackknife_sem(replicates: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """What a run gave, in the terminal: readable without colour and in 80 columns."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,6 +15,7 @@ from trajmodes.arrays import Ints
 from trajmodes.data import Verdict
 from trajmodes.report.equipartition import equipartition_of
 from trajmodes.report.results import Finding, Results
+from trajmodes.report.summary_fit import fit_in_one_line, fit_section
 from trajmodes.report.wording import branches, compact, plus_minus, point, size_of
 
 __all__ = ["CheckVerdict", "check_rows", "render", "render_check"]
@@ -56,7 +57,7 @@ def render(
         Name of each file that was written → what it is.
     """
     dataset = results.to_dataset() if isinstance(results, Results) else results
-    parts: list[RenderableType] = [_overview(dataset)]
+    parts: list[RenderableType] = [_overview(dataset), *fit_section(dataset)]
     if "set" in dataset.dims:
         parts += [Text(), _modes(dataset, rows)]
     notes = [*_imaginary(dataset), *_unresolved(dataset)]
@@ -107,7 +108,7 @@ def _overview(dataset: xr.Dataset) -> Table:
         ("Cell", _cell(dataset)),
         ("Supercell", _supercell(dataset)),
         ("Temperature", _temperature(dataset)),
-        ("Fit", _fit(dataset)),
+        ("Fit", fit_in_one_line(dataset)),
         ("Frequencies", _frequencies(dataset)),
         ("Equipartition", _equipartition(dataset)),
         ("Lines", _lines(dataset)),
@@ -154,20 +155,6 @@ def _temperature(dataset: xr.Dataset) -> str:
     return f"{plus_minus(value, sem)} K, kinetic, centre of mass left out"
 
 
-def _fit(dataset: xr.Dataset) -> str:
-    if "r_squared" not in dataset:
-        return "constants were given"
-    cutoff = f"{float(dataset['cutoff']):.4g} Å" if "cutoff" in dataset else "whole supercell"
-    free, rank = int(dataset["n_parameters"]), int(dataset["rank"])
-    full = "full rank" if rank == free else f"RANK {rank} ONLY"
-    return (
-        f"{free} parameters ({full}), {cutoff}, {int(dataset['n_frames'])} frames; "
-        f"R² = {float(dataset['r_squared']):.5f}, "
-        f"residual {float(dataset['rms_residual']):.3g} "
-        f"of {float(dataset['rms_force']):.3g} eV/Å"
-    )
-
-
 def _frequencies(dataset: xr.Dataset) -> str:
     freq = dataset["mode_freq_thz"].values
     sets = f" in {dataset.sizes['set']} sets of equal modes" if "set" in dataset.dims else ""
@@ -212,12 +199,17 @@ def _modes(dataset: xr.Dataset, rows: int | None) -> Table:
         caption_justify="left",
         caption_style="",
     )
-    for name, unit in _COLUMNS:
-        justify: JustifyMethod = "left" if name in ("q", "verdict") else "right"
+    columns = [column for column in _COLUMNS if column.needs in dataset]
+    for column in columns:
         # Where it gets tight, q goes on in the next line, and nothing is left out.
-        table.add_column(f"{name}\n{unit}", justify=justify, no_wrap=name != "q")
+        table.add_column(
+            f"{column.name}\n{column.unit}",
+            justify=column.justify,
+            no_wrap=column.name != "q",
+        )
     for g in shown.tolist():
-        table.add_row(*_row(dataset.isel(set=g)))
+        one = dataset.isel(set=g)
+        table.add_row(*(Text(column.cell(one)) for column in columns))
     return table
 
 
@@ -234,37 +226,54 @@ def _chosen(dataset: xr.Dataset, count: int) -> Ints:
     return np.concatenate(chosen)
 
 
-_COLUMNS = (
-    ("set", ""),
-    ("q", ""),
-    ("branch", ""),
-    ("harmonic", "THz"),
-    ("line", "THz"),
-    ("FWHM", "THz"),
-    ("lifetime", "ps"),
-    ("verdict", ""),
-)
+class _Column(NamedTuple):
+    """A column of the list of modes."""
+
+    name: str
+    unit: str
+    needs: str
+    """Variable that must be there."""
+    cell: Callable[[xr.Dataset], str]
+    justify: JustifyMethod = "right"
 
 
-_NUMBERS = ("freq_harmonic_thz", "freq_spectrum_thz", "linewidth_thz", "lifetime_ps")
+def _number(name: str) -> Callable[[xr.Dataset], str]:
+    """How to write one number with its error."""
 
-
-def _row(one: xr.Dataset) -> list[Text]:
-    def number(name: str) -> str:
-        if name not in one:
-            return "–"
+    def cell(one: xr.Dataset) -> str:
         sem = float(one[f"{name}_sem"]) if f"{name}_sem" in one else None
         return compact(float(one[name]), sem)
 
-    verdict = _SHORT[Verdict(str(one["verdict"].item()))] if "verdict" in one else "–"
-    cells = [
-        str(int(one["set"])),
-        point(one["set_q"].values),
-        branches(int(one["branch_first"]), int(one["branch_last"])),
-        *map(number, _NUMBERS),
-        verdict,
-    ]
-    return [Text(cell) for cell in cells]
+    return cell
+
+
+def _width(name: str) -> Callable[[xr.Dataset], str]:
+    """How to write a width that has no error."""
+    return lambda one: f"{float(one[name]):.3g}" if np.isfinite(one[name]) else "–"
+
+
+_COLUMNS = (
+    _Column("set", "", "set", lambda one: str(int(one["set"]))),
+    _Column("q", "", "set_q", lambda one: point(one["set_q"].values), "left"),
+    _Column(
+        *("branch", "", "branch_first"),
+        lambda one: branches(int(one["branch_first"]), int(one["branch_last"])),
+    ),
+    _Column("harmonic", "THz", "freq_harmonic_thz", _number("freq_harmonic_thz")),
+    _Column("line", "THz", "freq_spectrum_thz", _number("freq_spectrum_thz")),
+    _Column("FWHM", "THz", "linewidth_thz", _number("linewidth_thz")),
+    _Column(
+        *("Φ3 FWHM", "THz", "linewidth_phi3_classical_thz"),
+        _width("linewidth_phi3_classical_thz"),
+    ),
+    _Column("lifetime", "ps", "lifetime_ps", _number("lifetime_ps")),
+    _Column("γ", "", "gruneisen", _number("gruneisen")),
+    _Column(
+        *("verdict", "", "verdict"),
+        lambda one: _SHORT[Verdict(str(one["verdict"].item()))],
+        "left",
+    ),
+)
 
 
 def _imaginary(dataset: xr.Dataset) -> list[Text]:

@@ -14,9 +14,12 @@ from trajmodes.report.layout import spec_of
 __all__ = [
     "Table",
     "bands_table",
+    "cluster_table",
     "energies_table",
     "force_constants_table",
+    "gruneisen_table",
     "modes_table",
+    "orders_table",
     "spectra_table",
     "table_of",
     "tables_of",
@@ -122,10 +125,17 @@ def modes_table(dataset: xr.Dataset) -> Table:
     names = [
         *("set", "set_q", "star_size", "degeneracy", "branch_first", "branch_last", "members"),
         *("freq_harmonic_thz", "freq_displacement_thz", "freq_ratio_thz", "freq_spectrum_thz"),
-        *("linewidth_thz", "lifetime_ps", "mode_temperature", "kinetic_mev", "potential_mev"),
+        *("linewidth_thz", "lifetime_ps", *_PERTURBATIVE, "gruneisen"),
+        *("mode_temperature", "kinetic_mev", "potential_mev"),
         *("virial_mev", "anharmonicity", "line_goodness", "verdict", "advice"),
     ]
     return table_of(dataset, "Sets of symmetry-equal modes; x_sem is the error of x", names)
+
+
+_PERTURBATIVE = (
+    *("linewidth_phi3_classical_thz", "lifetime_phi3_classical_ps"),
+    *("linewidth_phi3_quantum_thz", "lifetime_phi3_quantum_ps"),
+)
 
 
 def energies_table(dataset: xr.Dataset) -> Table:
@@ -168,6 +178,56 @@ def force_constants_table(dataset: xr.Dataset) -> Table:
     return table_of(dataset, "Pair force constants by shell of neighbours", names)
 
 
+def cluster_table(dataset: xr.Dataset, name: str) -> Table:
+    """One row for each shell of triplets or quartets.
+
+    Parameters
+    ----------
+    dataset
+        Results with constants of that order.
+    name
+        ``triplet`` or ``quartet``.
+    """
+    parts = ("species", "longest", "perimeter", "distances", "multiplicity", "norm")
+    title = f"Force constants of {name}s by species and distances"
+    return table_of(dataset, title, [f"{name}_shell_{part}" for part in parts])
+
+
+def orders_table(dataset: xr.Dataset) -> Table:
+    """One row for each order of force constants.
+
+    Parameters
+    ----------
+    dataset
+        Results with the quality of each order.
+    """
+    parts = ("cutoff", "parameters", "r_squared", "rms_residual", "rms_predicted")
+    names = ["order", *(f"order_{part}" for part in parts), "order_scheme_distance"]
+    scheme = str(dataset["fit_scheme"].item())
+    return table_of(dataset, f"What each order adds; {scheme} fit", names)
+
+
+def gruneisen_table(dataset: xr.Dataset) -> Table:
+    """One row for each set of symmetry-equal modes.
+
+    Parameters
+    ----------
+    dataset
+        Results with Grüneisen parameters.
+    """
+    means = [
+        f"{kind} mean {float(dataset[f'gruneisen_{kind}']):.6g}"
+        for kind in ("classical", "quantum")
+    ]
+    kelvin = float(dataset["gruneisen_temperature"])
+    title = f"Grüneisen parameters of the sets of modes; {means[0]}, {means[1]} at {kelvin:g} K"
+    names = [
+        *("set", "set_q", "star_size", "degeneracy", "branch_first", "branch_last"),
+        *("freq_harmonic_thz", "gruneisen"),
+    ]
+    return table_of(dataset, title, names)
+
+
 def bands_table(dataset: xr.Dataset) -> Table:
     """One row for each point of the band path.
 
@@ -176,7 +236,7 @@ def bands_table(dataset: xr.Dataset) -> Table:
     dataset
         Results.
     """
-    names = ["path_segment", "path_distance", "path_q", "band_freq_thz"]
+    names = ["path_segment", "path_distance", "path_q", "band_freq_thz", "band_gruneisen"]
     return table_of(dataset, "Harmonic frequencies along the band path", names)
 
 
@@ -218,6 +278,13 @@ def tables_of(dataset: xr.Dataset) -> dict[str, Table]:
         Results.
     """
     tables = {"bands.csv": bands_table(dataset)}
+    if "order" in dataset.dims:
+        tables["orders.csv"] = orders_table(dataset)
+    for order, name in ((3, "triplet"), (4, "quartet")):
+        if f"{name}_shell" in dataset.dims:
+            tables[f"force_constants{order}.csv"] = cluster_table(dataset, name)
+    if "gruneisen" in dataset:
+        tables["gruneisen.csv"] = gruneisen_table(dataset)
     if "shell" in dataset.dims:
         tables["force_constants.csv"] = force_constants_table(dataset)
     if "set" in dataset.dims:

@@ -1,13 +1,14 @@
 """Numbers the way people read them."""
 
 import math
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
 
 from trajmodes.arrays import Floats
 
-__all__ = ["branches", "compact", "plus_minus", "point", "size_of"]
+__all__ = ["branches", "compact", "mesh_of", "order_name", "plus_minus", "point", "size_of"]
 
 
 def plus_minus(value: float, sem: float | None = None) -> str:
@@ -109,6 +110,38 @@ def branches(first: int, last: int) -> str:
     ('2', '1–3')
     """
     return str(first) if first == last else f"{first}–{last}"
+
+
+def order_name(order: int) -> str:
+    """Name what force constants of an order connect.
+
+    Parameters
+    ----------
+    order
+        2, 3 or 4.
+
+    Examples
+    --------
+    >>> order_name(3)
+    'triplets'
+    """
+    return {2: "pairs", 3: "triplets", 4: "quartets"}.get(order, f"order {order}")
+
+
+def mesh_of(divisions: Iterable[int]) -> str:
+    """Write the divisions of a mesh.
+
+    Parameters
+    ----------
+    divisions
+        Points along each reciprocal lattice vector.
+
+    Examples
+    --------
+    >>> mesh_of((12, 12, 8))
+    '12 × 12 × 8'
+    """
+    return " × ".join(str(int(n)) for n in divisions)
 
 
 def size_of(n_bytes: int) -> str:

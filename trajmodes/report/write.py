@@ -17,7 +17,11 @@ _TABLES = {
     "modes.csv": "sets of modes: frequencies, linewidths, lifetimes, temperatures",
     "energies.csv": "energies of every mode",
     "bands.csv": "frequencies along the band path",
+    "orders.csv": "what the constants of each order add to the description of the forces",
     "force_constants.csv": "pair constants by shell of neighbours",
+    "force_constants3.csv": "cubic constants by species and distances of the triplet",
+    "force_constants4.csv": "quartic constants by species and distances of the quartet",
+    "gruneisen.csv": "Grüneisen parameters of the sets of modes",
     "spectra.csv": "spectra and fitted lines of every set of modes",
 }
 

@@ -1,17 +1,18 @@
 """What phonopy makes of the files written for it."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import phonopy
 import pytest
-from phonopy.file_IO import parse_FORCE_CONSTANTS
+from phonopy.file_IO import parse_FORCE_CONSTANTS, write_FORCE_CONSTANTS
 from phonopy.physical_units import get_physical_units
 
-from trajmodes.data import Crystal, ForceConstants, Supercell
-from trajmodes.errors import DataError
-from trajmodes.export import phonopy as export_phonopy
-from trajmodes.export import write_phonopy
+from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
+from trajmodes.errors import DataError, TrajmodesWarning
+from trajmodes.export import read_constants, write_constants, write_phonopy
+from trajmodes.export.phonopy_cells import cells_of, phonopy_object
 from trajmodes.phonons import commensurate, frequencies_at
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.translations import build_supercell
@@ -148,6 +149,50 @@ def test_a_supercell_of_another_shape_is_noticed(crystals):
     crystal = crystals["triclinic"]
     skew = build_supercell(crystal, [[2, 1, 0], [0, 2, 0], [0, 0, 2]])
     transposed = build_supercell(crystal, skew.matrix.T)
-    theirs = export_phonopy._phonopy_object(transposed)
     with pytest.raises(DataError, match="not the supercell of the run"):
-        export_phonopy._addresses(theirs, skew)
+        cells_of(phonopy_object(transposed), skew)
+
+
+def test_notes_tell_what_is_left_out(crystals, springs, tmp_path):
+    supercell = build_supercell(crystals["bcc"], np.diag([3, 3, 3]))
+    short = springs(crystals["bcc"], 2.6)
+    assert write_constants(short, supercell, tmp_path, "phonopy").notes == ()
+    cubic = ClusterConstants(
+        np.zeros((1, 3), int), np.zeros((1, 3, 3), int), np.ones((1, 3, 3, 3))
+    )
+    long = replace(springs(crystals["bcc"], 6.0), triplets=cubic)
+    left_out, beyond = write_constants(long, supercell, tmp_path, "phonopy").notes
+    assert "cubic and quartic ones are left out" in left_out
+    assert "commensurate q only" in beyond
+
+
+def test_born_charges_in_the_yaml_are_warned_of(crystals, springs, tmp_path):
+    supercell = build_supercell(crystals["rock salt"], np.diag([3, 3, 3]))
+    _, parameters = write_phonopy(springs(crystals["rock salt"], 4.5), supercell, tmp_path)
+    loaded = phonopy.load(parameters, is_symmetry=False, is_nac=False)
+    loaded.nac_params = {
+        "born": np.array([np.eye(3), -np.eye(3)]), "dielectric": 2 * np.eye(3), "factor": 14.4,
+    }  # fmt: skip
+    loaded.save(parameters, settings={"force_constants": True})
+    with pytest.warns(TrajmodesWarning, match="Born charges .* are not read"):
+        read_constants(parameters)
+
+
+def test_constants_of_another_crystal_are_refused(crystals, springs, tmp_path):
+    supercell = build_supercell(crystals["bcc"], np.diag([3, 3, 3]))
+    text, _ = write_phonopy(springs(crystals["bcc"], 2.6), supercell, tmp_path)
+    other = build_supercell(crystals["diamond"], np.diag([3, 3, 3]))
+    with pytest.raises(
+        DataError, match="1 × 27 constants where the cells ask for 2 or 54 × 54"
+    ):
+        read_constants(text, supercell=other)
+
+
+def test_rows_of_other_atoms_are_refused(crystals, springs, tmp_path):
+    supercell = build_supercell(crystals["diamond"], np.diag([2, 2, 2]))
+    constants = springs(crystals["diamond"], 2.6)
+    text, parameters = write_phonopy(constants, supercell, tmp_path)
+    loaded = phonopy.load(parameters, is_symmetry=False, is_nac=False)
+    write_FORCE_CONSTANTS(loaded.force_constants, text, p2s_map=np.array([1, 9]))
+    with pytest.raises(DataError, match="made with another primitive cell"):
+        read_constants(text)

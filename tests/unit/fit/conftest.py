@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from trajmodes.data import MotionBlock
-from trajmodes.fit import ForceCovariance
-from trajmodes.symmetry import build_supercell, half_space
+from trajmodes.fit import ForceCovariance, ForceRows, expansion_of
+from trajmodes.symmetry import build_supercell, half_space, space_group
 
 
 @pytest.fixture
@@ -15,6 +15,18 @@ def wurtzite(crystals):
 def reduce_frames():
     def reduce(supercell, u_tax, f_tax, n_blocks=32):
         reduction = ForceCovariance(half_space(supercell), len(u_tax), n_blocks)
+        return reduction.finalize(reduction.chunk(MotionBlock(0, u_tax, None, f_tax)))
+
+    return reduce
+
+
+@pytest.fixture
+def ledger_of():
+    """``ledger_of(supercell, cutoffs, u_tax, f_tax, n_blocks=32)`` by rows of any order."""
+
+    def reduce(supercell, cutoffs, u_tax, f_tax, n_blocks=32):
+        expansion = expansion_of(space_group(supercell.crystal), supercell, cutoffs)
+        reduction = ForceRows(expansion, supercell, len(u_tax), n_blocks)
         return reduction.finalize(reduction.chunk(MotionBlock(0, u_tax, None, f_tax)))
 
     return reduce

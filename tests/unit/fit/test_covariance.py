@@ -6,7 +6,7 @@ import pytest
 from trajmodes.data import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.fit import ForceCovariance
-from trajmodes.symmetry import half_space, lattice_transform, space_group
+from trajmodes.symmetry import half_space, lattice_transform
 
 
 def test_sums_are_what_they_are_called(wurtzite, reduce_frames, random_frames):
@@ -22,28 +22,6 @@ def test_sums_are_what_they_are_called(wurtzite, reduce_frames, random_frames):
     assert covariances.force_square[1] == pytest.approx((f_tax[inside] ** 2).sum())
     by_site = f_tax.reshape(50, wurtzite.n_cells, 4, 3)
     np.testing.assert_allclose(covariances.mean_force, by_site.mean(axis=(0, 1)), atol=1e-14)
-
-
-def test_reference_shift_equals_shifting_the_frames(wurtzite, reduce_frames, random_frames):
-    u_tax, f_tax = random_frames(wurtzite, 40)
-    covariances = reduce_frames(wurtzite, u_tax, f_tax, n_blocks=4)
-    shifted = covariances.with_reference_shift(space_group(wurtzite.crystal))
-
-    def allowed(mean_sx):
-        # wurtzite: along c, and the same for both atoms of a species
-        along = np.repeat([mean_sx[:2, 2].mean(), mean_sx[2:, 2].mean()], 2)
-        return np.tile(np.outer(along, [0, 0, 1]), (wurtzite.n_cells, 1))
-
-    by_hand = reduce_frames(
-        wurtzite,
-        u_tax - allowed(covariances.mean_displacement),
-        f_tax - allowed(covariances.mean_force),
-        n_blocks=4,
-    )
-    for name in ("displacement", "force", "force_square", "displacement_sum", "force_sum"):
-        np.testing.assert_allclose(
-            getattr(shifted, name), getattr(by_hand, name), atol=1e-10, err_msg=name
-        )
 
 
 def test_state_does_not_change_when_combined(wurtzite, random_frames):

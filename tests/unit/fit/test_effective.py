@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.fit import fit_harmonic
+from trajmodes.fit import FitOptions, fit_harmonic
 
 
 @pytest.fixture
@@ -32,27 +32,57 @@ def test_quality_is_that_of_the_frames(run):
     assert fit.notes == ()
 
 
-def test_shells_carry_distance_species_norm_and_error(run):
+def test_constants_carry_pairs_and_errors(run):
     covariances, _, _ = run(200)
     fit = fit_harmonic(covariances, cutoff=4.0)
-    shells = fit.shells
-    assert shells.labels[:4] == ("Ga–Ga", "N–N", "Ga–N", "Ga–N")
-    assert np.all(np.diff(shells.distances) > -1e-6)
-    assert shells.multiplicities.sum() == fit.constants.n_pairs
-    # nearest neighbours: one bond along c and three others of each atom, both directions
-    assert sorted(shells.multiplicities[2:4]) == [4, 12]
-    bond = fit.constants.values[np.flatnonzero(fit.constants.first != fit.constants.second)]
-    norms = np.linalg.norm(bond, axis=(1, 2))
-    assert np.abs(norms - shells.norms[2]).min() < 1e-12
-    assert np.all(shells.norms_sem < 0.05)
-    assert np.all(shells.norms_sem > 0.0)
+    constants = fit.constants
+    assert constants.n_pairs == fit.model.expansion.bases[1].orbits.n_clusters
+    assert len(constants.replicates) == fit.replicates.n_blocks
+    spread = constants.replicates - constants.replicates.mean(axis=0)
+    n_blocks = len(spread)
+    sem = np.sqrt((n_blocks - 1) / n_blocks * (spread**2).sum(axis=0))
+    assert 0.0 < sem.max() < 0.05
+    # constants that symmetry makes zero have no error
+    zero = np.abs(constants.values) < 1e-12
+    assert sem[zero].max() < 1e-12
+
+
+def test_constant_force_equals_shifting_the_frames(wurtzite, reduce_frames, random_frames):
+    u_tax, f_tax = random_frames(wurtzite, 40)
+    fit = fit_harmonic(reduce_frames(wurtzite, u_tax, f_tax, n_blocks=4), cutoff=4.4)
+
+    def allowed(x_tax):
+        # wurtzite: along c, and the same for both atoms of a species
+        mean_sx = x_tax.reshape(40, wurtzite.n_cells, 4, 3).mean(axis=(0, 1))
+        along = np.repeat([mean_sx[:2, 2].mean(), mean_sx[2:, 2].mean()], 2)
+        return np.outer(along, [0, 0, 1])
+
+    def everywhere(x_sx):
+        return np.tile(x_sx, (wurtzite.n_cells, 1))
+
+    by_hand = reduce_frames(
+        wurtzite,
+        u_tax - everywhere(allowed(u_tax)),
+        f_tax - everywhere(allowed(f_tax)),
+        n_blocks=4,
+    )
+    shifted = fit_harmonic(by_hand, cutoff=4.4, options=FitOptions(constant_force=False))
+    np.testing.assert_allclose(fit.constants.values, shifted.constants.values, atol=1e-12)
+    np.testing.assert_allclose(fit.reference_shift, allowed(u_tax), atol=1e-14)
+    fixed = fit_harmonic(
+        reduce_frames(wurtzite, u_tax, f_tax, n_blocks=4),
+        cutoff=4.4,
+        options=FitOptions(constant_force=False),
+    )
+    assert np.abs(fixed.constants.values - shifted.constants.values).max() > 1e-6
 
 
 def test_default_cutoff_is_the_largest(run):
     covariances, _, _ = run(100)
     fit = fit_harmonic(covariances)
     assert fit.constants.cutoff == pytest.approx(1.5 * 3.19)
-    assert fit.shells.distances[-1] < fit.constants.cutoff
+    orbits = fit.model.expansion.bases[1].orbits
+    assert orbits.radii[-1] < fit.constants.cutoff
     assert fit_harmonic(covariances, cutoff="supercell").constants.cutoff is None
 
 
@@ -60,7 +90,7 @@ def test_few_frames_have_no_error_bars(run):
     covariances, _, _ = run(5)
     fit = fit_harmonic(covariances, cutoff=4.0)
     assert fit.constants.replicates is None
-    assert fit.shells.norms_sem is None
+    assert fit.replicates is None
     assert np.isnan(fit.reference_shift_sem).all()
     assert any("too few frames for error bars" in note for note in fit.notes)
 
@@ -78,7 +108,7 @@ def test_minimum_norm_is_noted(wurtzite, run, reduce_frames):
     flat = reduce_frames(wurtzite, u_tax * [0, 0, 1], f_tax)
     with pytest.raises(DataError, match="undetermined"):
         fit_harmonic(flat, cutoff=4.0)
-    fit = fit_harmonic(flat, cutoff=4.0, minimum_norm=True)
+    fit = fit_harmonic(flat, cutoff=4.0, options=FitOptions(minimum_norm=True))
     assert fit.constants.quality.rank < fit.constants.quality.n_parameters
     assert "solution of least norm" in fit.notes[0]
 

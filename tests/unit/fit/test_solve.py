@@ -1,31 +1,60 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.fit.normal_equations import normal_equations
-from trajmodes.fit.solve import solve, solve_positive
-from trajmodes.symmetry import pair_orbits, space_group, symmetry_basis
+from trajmodes.fit.model import model_of, normal_equations
+from trajmodes.fit.solve import determined, estimate, solve_positive
+from trajmodes.symmetry import Constraints
 
 
 @pytest.fixture
-def equations(wurtzite, reduce_frames, random_frames):
-    def make(n_frames, flatten=None):
+def equations(wurtzite, ledger_of, random_frames):
+    def make(n_frames, flatten=None, cutoffs=None, scheme="sequential"):
         u_tax, f_tax = random_frames(wurtzite, n_frames)
         if flatten is not None:
             u_tax = u_tax * flatten
-        basis = symmetry_basis(pair_orbits(space_group(wurtzite.crystal), 4.4))
-        return normal_equations(reduce_frames(wurtzite, u_tax, f_tax), basis)
+        ledger = ledger_of(wurtzite, cutoffs or {2: 4.4}, u_tax, f_tax)
+        model = model_of(ledger.expansion, constraints=Constraints(), scheme=scheme)
+        return normal_equations(ledger, model)
 
     return make
 
 
+def solved(equations, solver=solve_positive, **words):
+    found = determined(equations, **words)
+    sums = found.equations.gram.sum(0), found.equations.moment.sum(0)
+    return found, estimate(found.equations, *sums, solver)
+
+
 def test_solution_is_least_squares(equations):
     system = equations(12)
-    solution = solve(system)
+    found, x = solved(system)
     direct = np.linalg.solve(system.gram.sum(0), system.moment.sum(0))
-    np.testing.assert_allclose(solution.parameters, direct, rtol=1e-10)
-    assert solution.rank == system.basis.n_parameters
-    assert 1.0 < solution.condition < 100.0
+    np.testing.assert_allclose(x, direct, rtol=1e-10)
+    assert found.n_loose == 0
+    assert found.undetermined == ()
+    assert len(found.conditions) == 1
+    assert 1.0 < found.conditions[0] < 100.0
+
+
+def test_stages_meet_what_the_earlier_ones_leave(equations):
+    system = equations(20, cutoffs={2: 3.3, 3: 2.1, 4: 2.1})
+    found, x = solved(system)
+    gram, moment = system.gram.sum(0), system.moment.sum(0)
+    one, two, three = system.model.stages
+    assert len(found.conditions) == 3
+    first = np.linalg.solve(gram[np.ix_(one, one)], moment[one])
+    second = np.linalg.solve(
+        gram[np.ix_(two, two)], moment[two] - gram[np.ix_(two, one)] @ first
+    )
+    rest = moment[three] - gram[np.ix_(three, one)] @ first - gram[np.ix_(three, two)] @ second
+    third = np.linalg.solve(gram[np.ix_(three, three)], rest)
+    np.testing.assert_allclose(x, np.concatenate([first, second, third]), rtol=1e-9)
+    _, joint = solved(equations(20, cutoffs={2: 3.3, 3: 2.1, 4: 2.1}, scheme="joint"))
+    np.testing.assert_allclose(joint, np.linalg.solve(gram, moment), rtol=1e-8)
+    assert np.abs(joint - x).max() > 1e-6
 
 
 def test_units_do_not_change_the_condition(equations):
@@ -40,19 +69,54 @@ def test_undetermined_shells_are_named_and_refused(equations):
     # atoms that move along c only tell nothing of the constants across it
     system = equations(12, flatten=[0.0, 0.0, 1.0])
     with pytest.raises(DataError, match=r"parameters undetermined[\s\S]*Ga–N \d\.\d{3} Å"):
-        solve(system)
+        determined(system)
+
+
+def test_undetermined_triplets_are_named_and_refused(equations):
+    system = equations(12, flatten=[0.0, 0.0, 1.0], cutoffs={2: 2.1, 3: 2.1})
+    with pytest.raises(DataError, match=r"undetermined[\s\S]*Ga–Ga–N \d\.\d{3} Å"):
+        determined(system)
 
 
 def test_minimum_norm_solution(equations):
     system = equations(12, flatten=[0.0, 0.0, 1.0])
-    solution = solve(system, minimum_norm=True)
+    found, x = solved(system, minimum_norm=True)
     gram, moment = system.gram.sum(0), system.moment.sum(0)
-    assert solution.rank == np.linalg.matrix_rank(gram)
-    assert solution.rank < system.basis.n_parameters
-    expected = np.linalg.pinv(gram, rcond=1e-10) @ moment
-    np.testing.assert_allclose(solution.parameters, expected, atol=1e-9)
+    n_free = system.model.n_parameters
+    assert n_free - found.n_loose == np.linalg.matrix_rank(gram) < n_free
+    assert np.isinf(found.conditions[0]) or found.conditions[0] > 1e12
+    z = found.equations.model.null_space @ x
+    expected = system.model.null_space @ (np.linalg.pinv(gram, rcond=1e-10) @ moment)
+    np.testing.assert_allclose(z, expected, atol=1e-9)
+
+
+def test_minimum_norm_by_stages(equations):
+    system = equations(12, flatten=[0.0, 0.0, 1.0], cutoffs={2: 3.3, 3: 2.1})
+    found, x = solved(system, minimum_norm=True)
+    z = found.equations.model.null_space @ x
+    gram, moment = system.gram.sum(0), system.moment.sum(0)
+    one, two = system.model.stages
+    first = np.linalg.pinv(gram[np.ix_(one, one)], rcond=1e-10) @ moment[one]
+    rest = moment[two] - gram[np.ix_(two, one)] @ first
+    second = np.linalg.pinv(gram[np.ix_(two, two)], rcond=1e-10) @ rest
+    expected = system.model.null_space @ np.concatenate([first, second])
+    np.testing.assert_allclose(z, expected, atol=1e-8)
+
+
+def test_ridge_copes_with_what_is_undetermined(equations):
+    system = equations(12, flatten=[0.0, 0.0, 1.0])
+    ridge = partial(solve_positive, ridge=1e-3)
+    found, x = solved(system, solver=ridge, regularised=True)
+    assert found.n_loose == 0
+    gram, moment = system.gram.sum(0), system.moment.sum(0)
+    diagonal = np.where(np.diag(gram) > 0.0, np.diag(gram), 1.0)
+    direct = np.linalg.solve(gram + 1e-3 * np.diag(diagonal), moment)
+    np.testing.assert_allclose(x, direct, atol=1e-12)
 
 
 def test_singular_matrix_is_noticed():
     with pytest.raises(np.linalg.LinAlgError):
         solve_positive(np.ones((2, 2)), np.ones(2))
+    nearly = np.ones((2, 2)) + 1e-14 * np.eye(2)
+    with pytest.raises(np.linalg.LinAlgError, match="singular to rounding"):
+        solve_positive(nearly, np.ones(2))

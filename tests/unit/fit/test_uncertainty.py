@@ -1,42 +1,79 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from trajmodes.fit.normal_equations import normal_equations
-from trajmodes.fit.solve import solve
-from trajmodes.fit.uncertainty import Jackknife, _longest_needed, convergence, jackknife
-from trajmodes.symmetry import pair_orbits, space_group, symmetry_basis
+from trajmodes.fit.model import model_of, normal_equations
+from trajmodes.fit.solve import estimate, solve_positive
+from trajmodes.fit.uncertainty import (
+    Replicates,
+    _longest_needed,
+    convergence,
+    predicted_squares,
+    replicates,
+)
+from trajmodes.symmetry import Constraints
 
 
 @pytest.fixture
-def system(wurtzite, reduce_frames, random_frames):
-    def make(n_frames, n_blocks=32, repeat=1):
+def system(wurtzite, ledger_of, random_frames):
+    def make(n_frames, n_blocks=32, repeat=1, cutoffs=None, scheme="sequential"):
         frames = np.repeat(random_frames(wurtzite, n_frames), repeat, axis=1)
-        basis = symmetry_basis(pair_orbits(space_group(wurtzite.crystal), 3.4))
-        return normal_equations(reduce_frames(wurtzite, *frames, n_blocks=n_blocks), basis)
+        ledger = ledger_of(wurtzite, cutoffs or {2: 3.4}, *frames, n_blocks=n_blocks)
+        model = model_of(ledger.expansion, constraints=Constraints(), scheme=scheme)
+        return normal_equations(ledger, model)
 
     return make
 
 
-def test_replicates_leave_one_block_out(system):
-    equations = system(64)
-    errors = jackknife(equations, solve(equations))
+def solution(equations):
+    sums = equations.gram.sum(0), equations.moment.sum(0)
+    return estimate(equations, *sums, solve_positive)
+
+
+@pytest.mark.parametrize("scheme", ["sequential", "joint"])
+def test_replicates_leave_one_block_out(system, scheme):
+    equations = system(64, cutoffs={2: 3.4, 3: 2.1}, scheme=scheme)
+    errors = replicates(equations, solution(equations))
     assert errors.n_blocks == 32
     assert errors.levelled
-    gram = equations.gram[1:].sum(0)
-    expected = np.linalg.solve(gram, equations.moment[1:].sum(0))
-    np.testing.assert_allclose(errors.replicates[0], expected, rtol=1e-9)
+    assert errors.method == "jackknife"
+    part = replace(
+        equations,
+        run=equations.run[1:],
+        gram=equations.gram[1:],
+        moment=equations.moment[1:],
+        square=equations.square[1:],
+        frames=equations.frames[1:],
+    )
+    np.testing.assert_allclose(errors.parameters[0], solution(part), rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("scheme", ["sequential", "joint"])
+def test_sandwich_is_the_first_order_of_the_jackknife(system, scheme):
+    equations = system(640, cutoffs={2: 3.4, 3: 2.1}, scheme=scheme)
+    found = solution(equations)
+    left_out, first = (
+        replicates(equations, found, method=method) for method in ("jackknife", "sandwich")
+    )
+    assert first.method == "sandwich"
+    np.testing.assert_allclose(np.sqrt(first.variance), np.sqrt(left_out.variance), rtol=0.1)
+    # of the same blocks: replicate by replicate, not only in the mean
+    moved = left_out.parameters - found, first.parameters - found
+    assert np.abs(moved[0] - moved[1]).max() < 0.2 * np.abs(moved[0]).max()
+    assert first.inefficiency == pytest.approx(left_out.inefficiency, rel=0.1)
 
 
 def test_independent_frames_have_inefficiency_one(system):
     equations = system(320)
-    errors = jackknife(equations, solve(equations))
+    errors = replicates(equations, solution(equations))
     assert errors.inefficiency == pytest.approx(1.0, abs=0.25)
 
 
 def test_blocks_are_joined_until_the_error_levels_off(system):
     # every frame three times: blocks of two frames cut through the triples
     equations = system(22, repeat=3)
-    errors = jackknife(equations, solve(equations))
+    errors = replicates(equations, solution(equations))
     assert errors.n_blocks < 32
     assert errors.inefficiency == pytest.approx(3.0, rel=0.35)
 
@@ -53,7 +90,7 @@ def test_blocks_are_joined_until_the_error_levels_off(system):
 )
 def test_a_plateau_is_believed_only_if_nothing_grows_later(seen, n_blocks, levelled):
     levels = [
-        Jackknife(np.zeros((32 >> k, 31)), 10.0, x, levelled=True) for k, x in enumerate(seen)
+        Replicates(np.zeros((32 >> k, 31)), 10.0, x, levelled=True) for k, x in enumerate(seen)
     ]
     chosen = _longest_needed(levels, 31)
     assert (chosen.n_blocks, chosen.levelled) == (n_blocks, levelled)
@@ -61,22 +98,22 @@ def test_a_plateau_is_believed_only_if_nothing_grows_later(seen, n_blocks, level
 
 def test_too_few_blocks_give_no_error(system):
     equations = system(7)
-    assert jackknife(equations, solve(equations)) is None
+    assert replicates(equations, solution(equations)) is None
 
 
 def test_few_blocks_are_not_called_levelled(system):
     equations = system(60, n_blocks=10)
-    assert not jackknife(equations, solve(equations)).levelled
+    assert not replicates(equations, solution(equations)).levelled
 
 
 def test_convergence_ends_at_the_solution(system):
     equations = system(32)
     course = convergence(equations)
     np.testing.assert_array_equal(course.frames, np.arange(1, 33))
-    values = equations.basis.expand(solve(equations).parameters)
-    np.testing.assert_allclose(course.values[-1], values, atol=1e-12)
+    z = equations.model.null_space @ solution(equations)
+    np.testing.assert_allclose(course.parameters[-1], z, atol=1e-12)
     # pure noise: the fit explains as many parts of it as it has parameters
-    explained = equations.moment.sum(0) @ solve(equations).parameters
+    explained = equations.moment.sum(0) @ solution(equations)
     assert course.r_squared[-1] == pytest.approx(explained / equations.square.sum())
     assert course.r_squared[-1] < course.r_squared[0] / 10.0
 
@@ -85,14 +122,37 @@ def test_convergence_is_nan_where_undetermined(system):
     equations = system(32)
     gram = equations.gram.copy()
     gram[:3] = 0.0
-    hollow = type(equations)(
-        equations.basis,
-        gram,
-        equations.moment,
-        equations.square,
-        equations.frames,
-        equations.n_components,
+    course = convergence(replace(equations, gram=gram))
+    assert np.isnan(course.parameters[:3]).all()
+    assert np.isnan(course.r_squared[:3]).all()
+    assert np.isfinite(course.parameters[3:]).all()
+
+
+def test_prediction_is_of_frames_that_were_left_out(system):
+    equations = system(32, n_blocks=4, cutoffs={2: 3.4, 3: 2.1})
+    squares = predicted_squares(equations)
+    assert squares.shape == (4, 2)
+    keep = [0, 1, 3]
+    part = replace(
+        equations,
+        run=equations.run[keep],
+        gram=equations.gram[keep],
+        moment=equations.moment[keep],
+        square=equations.square[keep],
+        frames=equations.frames[keep],
     )
-    course = convergence(hollow)
-    assert np.isnan(course.values[:3]).all()
-    assert np.isfinite(course.values[3:]).all()
+    x = solution(part)
+    for stage in (0, 1):
+        used = np.where(equations.model.stage <= stage, x, 0.0)
+        expected = equations.square[2] - 2 * equations.moment[2] @ used
+        expected += used @ equations.gram[2] @ used
+        assert squares[2, stage] == pytest.approx(expected)
+    # noise is not predicted: the residual exceeds the noise itself
+    assert squares[:, 1].sum() > equations.square.sum()
+
+
+def test_blocks_of_different_runs_are_not_joined(system):
+    equations = system(64, n_blocks=8)
+    split = replace(equations, run=np.array([0, 0, 0, 1, 1, 1, 1, 1]))
+    np.testing.assert_array_equal(split.merged(2).run, [0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(split.merged(2).frames, [16, 8, 16, 16, 8])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trajmodes.data import MotionBlock, PowerSpectra
-from trajmodes.fit import ForceCovariance, HarmonicFit, fit_harmonic
+from trajmodes.fit import Fit, ForceCovariance, fit_harmonic
 from trajmodes.phonons import band_path, dispersion, modes_at
 from trajmodes.pipeline.collect import bands_of, convergence_of, spectral_map
 from trajmodes.symmetry import build_supercell, half_space
@@ -21,7 +21,7 @@ def space(crystals):
 
 
 @pytest.fixture(scope="module")
-def fit(crystals, springs, hessian_of, space) -> HarmonicFit:
+def fit(crystals, springs, hessian_of, space) -> Fit:
     """Springs whose forces are ten per cent stronger in the first half of the run."""
     random = np.random.default_rng(4)
     u_tax = random.normal(0.0, 0.05, (N_FRAMES, space.supercell.n_atoms, 3))
@@ -55,9 +55,9 @@ def test_convergence_of_constants_and_frequencies(fit, modes) -> None:
 
 
 def test_frames_too_few_for_the_constants_are_left_out(fit, modes) -> None:
-    values = fit.convergence.values.copy()
-    values[:3] = np.nan
-    short = replace(fit, convergence=replace(fit.convergence, values=values))
+    parameters = fit.convergence.parameters.copy()
+    parameters[:3] = np.nan
+    short = replace(fit, convergence=replace(fit.convergence, parameters=parameters))
     found, whole = convergence_of(short, modes), convergence_of(fit, modes)
     np.testing.assert_array_equal(found.freq_change_thz, whole.freq_change_thz[3:])
     np.testing.assert_array_equal(found.fraction, whole.fraction[3:])

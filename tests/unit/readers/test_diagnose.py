@@ -164,3 +164,37 @@ def test_notes_are_passed_on(run, found):
     told = remark(diagnosis, "a note of the reader")
     assert told == ("warning", "a note of the reader", "do this")
     assert all("no forces" not in one.text for one in diagnosis.verdict)
+
+
+def test_a_net_force_and_a_drift_are_told_with_units(run, found):
+    """One atom of 54 pushed as hard as a typical one is: a net force that no crystal has."""
+    forces = run.forces.copy()
+    size = float(np.sqrt((forces**2).mean()))
+    forces[:, 7, 0] += 0.4 * size
+    assert "net force" in diagnose(run, found).figures
+    for factor, wrong in ((1.0, False), (3.0, True)):
+        pushed = run.forces + factor * (forces - run.forces)
+        diagnosis = diagnose(replace(run, forces=pushed), found)
+        figure = diagnosis.figures["net force"]
+        assert figure.value == pytest.approx(factor * 0.4 * size, rel=1e-6)
+        assert figure.unit == "eV/Å"
+        told = [one for one in diagnosis.verdict if "do not add up to zero" in one.text]
+        assert bool(told) is wrong
+    assert told[0].severity == "warning"
+    assert "wrong or incomplete" in told[0].text
+    assert diagnosis.figures["drift"].unit == "Å"
+    assert "Å/ps" in diagnosis.figures["drift"].text
+
+
+def test_frames_with_hops_may_be_left_out_of_the_check(run, found):
+    positions = run.positions.copy()
+    positions[40:60, 3] += [0.0, 2.5, 0.0]
+    hopped = replace(run, positions=positions)
+    with pytest.raises(DataError, match=r"atom 104 is 2.\d+ Å from(.|\n)*--hops exclude"):
+        diagnose(hopped, found)
+    diagnosis = diagnose(hopped, found, hops="exclude")
+    assert not set(diagnosis.sample.frames.tolist()) & set(range(39, 60))
+    assert diagnosis.figures["kinetic temperature"].value == pytest.approx(300.0, rel=0.06)
+    positions[:, 3] += [0.0, 2.5, 0.0]
+    with pytest.raises(DataError, match="in every frame that was looked at"):
+        diagnose(replace(run, positions=positions), found, hops="exclude")

@@ -85,7 +85,7 @@ def test_pairs_on_the_limit_are_left_out(crystals):
     orbits = pair_orbits(space_group(crystal), 5.431, supercell=supercell)
     assert orbits.radii[-1] < 5.43
     assert len(orbits.notes) == 1
-    assert "5.4310 Å lies on the cutoff of 5.4310 Å and is left out" in orbits.notes[0]
+    assert "5.4310 Å lies on the cutoff of 5.431 Å and is left out" in orbits.notes[0]
 
 
 def test_shell_on_the_cutoff_is_reported(crystals):

@@ -2,57 +2,65 @@ import numpy as np
 import pytest
 
 from trajmodes.data import Crystal
-from trajmodes.errors import DataError
-from trajmodes.symmetry import pair_orbits, space_group, symmetry_basis
+from trajmodes.symmetry import (
+    Constraints,
+    cluster_orbits,
+    constraint_rows,
+    null_space,
+    space_group,
+    symmetry_basis,
+)
 
 CONVENTIONAL = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
 
 
-# hiPhive 1.5 and symfc 1.7 count the same (see tests/peers and tests/oracles)
+def free_parameters(crystal, cutoff, order=2, **constraints):
+    """Basis of one order and its free parameters z = N x under all constraints."""
+    basis = symmetry_basis(cluster_orbits(space_group(crystal), order, cutoff))
+    return basis, null_space(constraint_rows(basis, Constraints(**constraints)))
+
+
+# hiPhive 1.5 and symfc 1.7 count the same (see tests/peers)
 @pytest.mark.parametrize(
-    ("name", "cutoff", "n_parameters"), [("diamond", 8.0, 31), ("rock salt", 5.0, 10)]
+    ("name", "order", "cutoff", "n_parameters"),
+    [
+        ("diamond", 2, 8.0, 31),
+        ("diamond", 3, 4.5, 27),
+        ("rock salt", 2, 5.0, 10),
+        ("quartz", 2, 6.0, 508),
+    ],
 )
-def test_numbers_of_free_parameters(crystals, name, cutoff, n_parameters):
-    basis = symmetry_basis(pair_orbits(space_group(crystals[name]), cutoff))
-    assert basis.n_parameters == n_parameters
+def test_numbers_of_free_parameters(crystals, name, order, cutoff, n_parameters):
+    _, free = free_parameters(crystals[name], cutoff, order)
+    assert free.shape[1] == n_parameters
 
 
 def test_nearest_neighbours_of_diamond_have_two_constants(crystals):
-    basis = symmetry_basis(pair_orbits(space_group(crystals["diamond"]), 2.5))
+    basis, free = free_parameters(crystals["diamond"], 2.5)
     # (α, β) of the bond; the self term has one and is tied by the sum rule
     np.testing.assert_array_equal(basis.counts, [1, 2])
-    assert basis.n_parameters == 2
+    assert free.shape == (3, 2)
 
 
-@pytest.mark.parametrize("name", ["diamond", "wurtzite", "triclinic"])
-def test_basis_is_orthonormal_and_projects_back(crystals, name):
-    basis = symmetry_basis(pair_orbits(space_group(crystals[name]), 4.5))
-    rng = np.random.default_rng(0)
-    one, other = rng.normal(size=(2, basis.n_parameters))
-    values = basis.expand(np.stack([one, other]))
-    products = np.einsum("apxy,bpxy->ab", values, values)
-    np.testing.assert_allclose(
-        products, [[one @ one, one @ other], [one @ other, other @ other]]
+def test_free_parameters_are_orthonormal_and_solve_the_rows(crystals):
+    basis, free = free_parameters(crystals["wurtzite"], 4.5)
+    np.testing.assert_allclose(free.T @ free, np.eye(free.shape[1]), atol=1e-13)
+    assert np.abs(constraint_rows(basis, Constraints()) @ free).max() < 1e-13
+
+
+@pytest.mark.parametrize(("order", "cutoff"), [(2, 6.0), (3, 2.8), (4, 1.8)])
+def test_sums_over_the_last_member_vanish_in_quartz(crystals, order, cutoff):
+    basis, free = free_parameters(crystals["quartz"], cutoff, order)
+    values = basis.expand(free @ np.random.default_rng(2).normal(size=free.shape[1]))
+    orbits = basis.orbits
+    others = np.column_stack(
+        [orbits.sites[:, :-1], orbits.lattice[:, :-1].reshape(-1, 3 * order - 3)]
     )
-    np.testing.assert_allclose(basis.project(values[0]), one, atol=1e-12)
-
-
-def test_same_input_gives_the_same_bits(crystals):
-    first, second = (
-        symmetry_basis(pair_orbits(space_group(crystals["wurtzite"]), 4.5)) for _ in range(2)
-    )
-    assert first.tensors.tobytes() == second.tensors.tobytes()
-    assert first.null_space.tobytes() == second.null_space.tobytes()
-
-
-def test_noise_in_the_sites_changes_no_count(crystals):
-    crystal = crystals["wurtzite"]
-    sites = crystal.sites + 1e-6 * np.random.default_rng(1).normal(size=(4, 3))
-    noisy = Crystal(crystal.cell, sites, crystal.species, crystal.masses)
-    counts = [
-        symmetry_basis(pair_orbits(space_group(c), 5.0)).n_parameters for c in (crystal, noisy)
-    ]
-    assert counts[0] == counts[1]
+    _, choice = np.unique(others, axis=0, return_inverse=True)
+    sums = np.zeros((choice.max() + 1, *values.shape[1:]))
+    np.add.at(sums, choice.ravel(), values)
+    assert np.abs(sums).max() < 1e-12
+    assert np.abs(values).max() > 0.05
 
 
 def test_conventional_cell_has_the_parameters_of_the_primitive_one(crystals):
@@ -62,23 +70,48 @@ def test_conventional_cell_has_the_parameters_of_the_primitive_one(crystals):
     positions = (cells[:, None] @ primitive.cell + primitive.positions).reshape(-1, 3)
     cell = matrix @ primitive.cell
     crystal = Crystal(cell, positions @ np.linalg.inv(cell), ("Si",) * 8, np.ones(8))
-    group = space_group(crystal)
-    assert group.n_operations == 192
-    assert symmetry_basis(pair_orbits(group, 8.0)).n_parameters == 31
+    assert space_group(crystal).n_operations == 192
+    for order, cutoff, count in ((2, 8.0, 31), (3, 4.5, 27)):
+        _, free = free_parameters(crystal, cutoff, order)
+        assert free.shape[1] == count
 
 
-def test_quartz_has_low_symmetry_and_many_constants(quartz):
-    group = space_group(quartz)
-    assert (group.symbol, group.n_operations) == ("P3_221", 6)
-    basis = symmetry_basis(pair_orbits(group, 6.0))
-    values = basis.expand(np.random.default_rng(2).normal(size=basis.n_parameters))
-    sums = np.zeros((9, 3, 3))
-    np.add.at(sums, basis.orbits.sites[:, 0], values)
-    assert np.abs(sums).max() < 1e-12
-    # hiPhive 1.5 counts the same
-    assert basis.n_parameters == 508
+def test_sums_that_are_not_symmetric_are_a_choice(crystals):
+    # in P1 nothing but the relation makes Σ_j Φ_ij symmetric: 3 numbers for each site
+    tied, loose = (
+        free_parameters(crystals["triclinic"], 4.0, hermitian=switch)[1].shape[1]
+        for switch in (True, False)
+    )
+    assert loose - tied == 9 - 3  # the sum over all sites is symmetric anyway: 3 are free
+    basis, free = free_parameters(crystals["diamond"], 4.0, hermitian=False)
+    assert free.shape[1] == free_parameters(crystals["diamond"], 4.0)[1].shape[1]
+    assert np.abs(constraint_rows(basis, Constraints()) @ free).max() < 1e-13
 
 
-def test_no_neighbours_are_refused(crystals):
-    with pytest.raises(DataError, match="takes in no neighbour"):
-        symmetry_basis(pair_orbits(space_group(crystals["diamond"]), 1.0))
+def test_cubic_symmetry_grants_what_rotations_and_pressure_ask(crystals):
+    _, plain = free_parameters(crystals["diamond"], 5.0)
+    _, both = free_parameters(crystals["diamond"], 5.0, born_huang=True, huang=True)
+    assert plain.shape == both.shape
+
+
+@pytest.mark.parametrize("name", ["wurtzite", "quartz", "triclinic"])
+def test_rotations_and_stress_take_parameters_away(crystals, name):
+    basis, plain = free_parameters(crystals[name], 4.0)
+    _, rotated = free_parameters(crystals[name], 4.0, born_huang=True)
+    _, both = free_parameters(crystals[name], 4.0, born_huang=True, huang=True)
+    assert plain.shape[1] > rotated.shape[1] >= both.shape[1] > 0
+    # each is a subspace of the one before
+    for wide, narrow in ((plain, rotated), (rotated, both)):
+        np.testing.assert_allclose(wide @ (wide.T @ narrow), narrow, atol=1e-10)
+    assert basis.n_parameters > plain.shape[1]
+
+
+def test_constraints_have_names():
+    assert Constraints().names == ("hermitian",)
+    assert Constraints(hermitian=False, huang=True).names == ("huang",)
+
+
+def test_no_rows_leave_everything_free():
+    np.testing.assert_array_equal(null_space(np.zeros((0, 3))), np.eye(3))
+    np.testing.assert_array_equal(null_space(np.zeros((2, 3))), np.eye(3))
+    assert null_space(np.eye(3)).shape == (3, 0)

@@ -1,0 +1,107 @@
+"""Polynomial forces, ledgers and design matrices made the plain way."""
+
+import itertools
+from math import factorial
+
+import numpy as np
+import pytest
+
+from trajmodes.data import MotionBlock
+from trajmodes.fit import ForceRows, constants_of
+from trajmodes.symmetry import cell_rank
+
+
+def _dense(first, sites, lattice, values, supercell):
+    """(a, …, a, 3, …, 3) constants of a whole supercell, images added up."""
+    n_sites, order = supercell.crystal.n_sites, sites.shape[1]
+    dense = np.zeros((supercell.n_atoms,) * order + (3,) * order)
+    ranks = cell_rank(supercell, supercell.cells[:, None, None] + lattice)
+    atoms = ranks * n_sites + sites
+    for k in range(len(first)):
+        np.add.at(dense, tuple(atoms[:, k].T), values[k])
+    return dense
+
+
+@pytest.fixture(scope="session")
+def dense_of():
+    """``dense_of(constants, supercell)``: order → (3a, …, 3a) constants of the supercell."""
+
+    def make(constants, supercell):
+        pairs = (
+            np.column_stack([constants.first, constants.second]),
+            np.stack([0 * constants.lattice, constants.lattice], axis=1),
+            constants.values,
+        )
+        clusters = (constants.triplets, constants.quartets)
+        higher = [(one.sites, one.lattice, one.values) for one in clusters if one is not None]
+        dense = {}
+        for sites, lattice, values in (pairs, *higher):
+            order = sites.shape[1]
+            full = _dense(sites[:, 0], sites, lattice, values, supercell)
+            axes = [axis for k in range(order) for axis in (k, order + k)]
+            dense[order] = full.transpose(axes).reshape((3 * supercell.n_atoms,) * order)
+        return dense
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def polynomial_forces(dense_of):
+    """``polynomial_forces(constants, supercell, u_tax)``: −Φ2 u − ½ Φ3 uu − (1/6) Φ4 uuu."""
+
+    def make(constants, supercell, u_tax):
+        return _forces(dense_of(constants, supercell), u_tax)
+
+    return make
+
+
+def _forces(dense, u_tax):
+    u_tx = u_tax.reshape(len(u_tax), -1)
+    f_tx = np.zeros_like(u_tx)
+    for order, phi in dense.items():
+        power = u_tx
+        for _ in range(order - 2):
+            power = (power[:, :, None] * u_tx[:, None, :]).reshape(len(u_tx), -1)
+        f_tx -= power @ phi.reshape(len(phi), -1).T / factorial(order - 1)
+    return f_tx.reshape(u_tax.shape)
+
+
+@pytest.fixture(scope="session")
+def design_of(dense_of):
+    """``design_of(model, supercell, u_tax)``: (3ta, n) design matrix, one force at a time.
+
+    Built from the constants of the whole supercell that each free parameter stands for.
+    """
+
+    def make(model, supercell, u_tax):
+        still = model.expansion.bases[0]
+        columns = []
+        for unit in np.eye(model.n_parameters):
+            z = model.null_space @ unit
+            push_sx = np.zeros((supercell.crystal.n_sites, 3))
+            push_sx[still.orbits.sites[:, 0]] = still.expand(z[model.expansion.columns(1)])
+            dense = dense_of(constants_of(model, unit), supercell)
+            force = _forces(dense, u_tax) - np.tile(push_sx, (supercell.n_cells, 1))
+            columns.append(force.ravel())
+        return np.array(columns).T
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ledger_of():
+    """``ledger_of(expansion, supercell, u_tax, f_tax, n_blocks=8, cuts=())``."""
+
+    def make(expansion, supercell, u_tax, f_tax, n_blocks=8, cuts=()):
+        reduction = ForceRows(expansion, supercell, len(u_tax), n_blocks)
+        edges = [0, *sorted(cuts), len(u_tax)]
+        states = [
+            reduction.chunk(MotionBlock(a, u_tax[a:b], None, f_tax[a:b]))
+            for a, b in itertools.pairwise(edges)
+        ]
+        state = states[0]
+        for later in states[1:]:
+            state = reduction.combine(state, later)
+        return reduction.finalize(state)
+
+    return make

@@ -1,0 +1,63 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trajmodes.fit import expansion_of, harmonic_ledger
+from trajmodes.symmetry import build_supercell, space_group
+
+
+@pytest.mark.parametrize("name", ["wurtzite", "triclinic"])
+@pytest.mark.parametrize("reach", ["supercell", 3.3])
+def test_sums_equal_those_of_the_design_matrix(
+    crystals, hessian_of, reduce_frames, random_frames, name, reach
+):
+    crystal = crystals[name]
+    supercell = build_supercell(crystal, [[3, 0, 0], [0, 3, 0], [0, 1, 2]])
+    expansion = expansion_of(space_group(crystal), supercell, {2: reach})
+    still, pairs = expansion.bases
+    u_tax, f_tax = random_frames(supercell, 5)
+    ledger = harmonic_ledger(reduce_frames(supercell, u_tax, f_tax, n_blocks=2), expansion)
+    assert ledger.gram.shape == (2, expansion.n_parameters, expansion.n_parameters)
+    # column z: forces of constants with the parameter z alone
+    constant_zsx = -still.expand(np.eye(still.n_parameters))
+    order = np.argsort(still.orbits.sites[:, 0])
+    pushes = [
+        np.tile(one[order], (supercell.n_cells, 1)).ravel() * np.ones((5, 1))
+        for one in constant_zsx
+    ]
+    # relative displacements: the self term is minus the sum of all others
+    own = (pairs.orbits.sites[:, 0] == pairs.orbits.sites[:, 1]) & (
+        pairs.orbits.lattice[:, 1] == 0
+    ).all(axis=1)
+    pulls = []
+    for unit in np.eye(pairs.n_parameters)[:25]:
+        constants = pairs.constants(unit)
+        values = np.where(own[:, None, None], 0.0, constants.values)
+        sums = np.zeros((crystal.n_sites, 3, 3))
+        np.add.at(sums, constants.first, values)
+        values[own] = -sums[constants.first[own]]
+        hessian = hessian_of(replace(constants, values=values), supercell)
+        pulls.append(-u_tax.reshape(5, -1) @ hessian.T)
+    design_ztx = np.stack([*pushes, *pulls])
+    n = len(design_ztx)
+    for b, frames in enumerate([slice(0, 3), slice(3, 5)]):
+        rows_zr = design_ztx[:, frames].reshape(n, -1)
+        np.testing.assert_allclose(ledger.gram[b, :n, :n], rows_zr @ rows_zr.T, atol=1e-9)
+        np.testing.assert_allclose(
+            ledger.moment[b, :n], rows_zr @ f_tax[frames].ravel(), atol=1e-9
+        )
+        assert ledger.square[b] == pytest.approx((f_tax[frames] ** 2).sum())
+
+
+def test_both_reductions_make_the_same_ledger(
+    wurtzite, reduce_frames, ledger_of, random_frames
+):
+    u_tax, f_tax = random_frames(wurtzite, 40)
+    rows = ledger_of(wurtzite, {2: 4.4}, u_tax, f_tax, n_blocks=4)
+    covariances = reduce_frames(wurtzite, u_tax, f_tax, n_blocks=4)
+    waves = harmonic_ledger(covariances, rows.expansion)
+    for name in ("gram", "moment", "square", "displacement_sum", "force_sum"):
+        one, other = getattr(rows, name), getattr(waves, name)
+        np.testing.assert_allclose(one, other, atol=1e-10 * np.abs(one).max(), err_msg=name)
+    np.testing.assert_array_equal(rows.frames, waves.frames)

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+from trajmodes.errors import DataError, UsageError
+from trajmodes.fit import expansion_of, harmonic_ledger
+from trajmodes.fit.model import model_of, normal_equations
+from trajmodes.symmetry import Constraints, Cutoff, build_supercell, space_group
+
+
+def model_for(supercell, cutoffs, scheme="sequential", **words):
+    expansion = expansion_of(space_group(supercell.crystal), supercell, cutoffs)
+    return model_of(expansion, constraints=Constraints(), scheme=scheme, **words)
+
+
+def test_free_parameters_are_sorted_by_stage(wurtzite):
+    cutoffs = {2: 4.4, 3: 3.3, 4: 2.1}
+    model = model_for(wurtzite, cutoffs)
+    # one constant force: Ga and N move apart along c
+    assert model.count(1) == 1
+    assert model.n_parameters == sum(model.count(n) for n in (1, 2, 3, 4))
+    np.testing.assert_array_equal(model.stage, np.maximum(model.order - 2, 0))
+    assert [len(own) for own in model.stages] == [
+        1 + model.count(2),
+        model.count(3),
+        model.count(4),
+    ]
+    joint = model_for(wurtzite, cutoffs, "joint")
+    assert len(joint.stages) == 1
+    np.testing.assert_array_equal(joint.null_space, model.null_space)
+    assert model_for(wurtzite, cutoffs, constant_force=False).count(1) == 0
+
+
+def test_columns_of_an_order_touch_its_parameters_alone(wurtzite):
+    model = model_for(wurtzite, {2: 4.4, 3: 3.3})
+    for order in (1, 2, 3):
+        outside = np.ones(model.expansion.n_parameters, dtype=bool)
+        outside[model.expansion.columns(order)] = False
+        assert not model.null_space[outside][:, model.order == order].any()
+
+
+def test_directions_within_stages(wurtzite):
+    model = model_for(wurtzite, {2: 4.4, 3: 3.3})
+    n_second = model.count(3)
+    span = np.eye(n_second)[:, :3]
+    part = model.within({1: span})
+    assert part.count(3) == 3
+    assert part.count(2) == model.count(2)
+    np.testing.assert_array_equal(
+        part.null_space, model.null_space[:, : model.n_parameters - n_second + 3]
+    )
+
+
+def test_merging_blocks_adds_them(wurtzite, reduce_frames, random_frames):
+    model = model_for(wurtzite, {2: 3.5})
+    frames = random_frames(wurtzite, 20)
+    four, two = (
+        normal_equations(
+            harmonic_ledger(reduce_frames(wurtzite, *frames, n_blocks=n), model.expansion),
+            model,
+        )
+        for n in (4, 2)
+    )
+    merged = four.merged(2)
+    np.testing.assert_allclose(merged.gram, two.gram, atol=1e-9)
+    np.testing.assert_allclose(merged.moment, two.moment, atol=1e-10)
+    np.testing.assert_allclose(merged.square, two.square, rtol=1e-12)
+    np.testing.assert_array_equal(merged.frames, two.frames)
+
+
+def test_no_neighbours_are_refused(crystals):
+    supercell = build_supercell(crystals["diamond"], 3 * np.eye(3, dtype=int))
+    with pytest.raises(DataError, match=r"no free parameter of order 2[\s\S]*no neighbour"):
+        model_for(supercell, {2: 1.0})
+    with pytest.raises(DataError, match=r"no free parameter of order 3[\s\S]*no neighbour"):
+        model_for(supercell, {2: 3.0, 3: 1.0})
+
+
+@pytest.mark.parametrize("cutoffs", [{2: 3.0, 4: 2.0}, {3: 3.0, 4: 2.0, 5: 2.0}, {1: 3.0}])
+def test_orders_must_follow_each_other(wurtzite, cutoffs):
+    with pytest.raises(UsageError, match="one for each order from 2 to the highest"):
+        expansion_of(space_group(wurtzite.crystal), wurtzite, cutoffs)
+
+
+def test_pairs_may_be_all_of_the_supercell_and_no_other_order(wurtzite):
+    group = space_group(wurtzite.crystal)
+    assert expansion_of(group, wurtzite, {2: "supercell", 3: 2.2}).cutoffs[1] is None
+    with pytest.raises(UsageError, match="only pairs can be shared"):
+        expansion_of(group, wurtzite, {2: 3.0, 3: "supercell"})
+
+
+def test_pairs_have_the_largest_cutoff_where_none_is_given(wurtzite):
+    expansion = expansion_of(space_group(wurtzite.crystal), wurtzite, {3: 2.2})
+    assert expansion.cutoffs[1].radius == pytest.approx(1.5 * 3.19)
+    assert expansion.orders == (1, 2, 3)
+
+
+def test_smaller_expansions_are_parts(wurtzite):
+    group = space_group(wurtzite.crystal)
+    whole = expansion_of(group, wurtzite, {2: 4.4, 3: 3.3, 4: 2.1})
+    part, mask = whole.restricted({2: Cutoff(3.3), 3: None})
+    fresh = expansion_of(group, wurtzite, {2: 3.3, 3: 3.3})
+    assert part.orders == (1, 2, 3)
+    assert mask.sum() == part.n_parameters
+    assert [str(cutoff) for cutoff in part.cutoffs] == ["None", "3.3", "3.3"]
+    for one, other in zip(part, fresh, strict=True):
+        np.testing.assert_array_equal(one.orbits.lattice, other.orbits.lattice)
+        width = other.tensors.shape[1]
+        np.testing.assert_array_equal(one.tensors[:, :width], other.tensors)
+        assert not one.tensors[:, width:].any()
+    with pytest.raises(UsageError, match=r"orders \[2, 4\] are asked for"):
+        whole.restricted({2: None, 4: None})
+    with pytest.raises(
+        UsageError, match=r"a cutoff of 4.5 Å is asked for of sums made with 4.4"
+    ):
+        whole.restricted({2: Cutoff(4.5)})

@@ -1,0 +1,202 @@
+"""Grüneisen parameters of a crystal with a closed form, and what is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trajmodes.data import ClusterConstants, Crystal, ForceConstants
+from trajmodes.errors import DataError, UsageError
+from trajmodes.phonons import (
+    gruneisen_at,
+    gruneisen_of,
+    mean_gruneisen,
+    modes_at,
+    strain_derivative,
+)
+from trajmodes.units import DALTON
+
+STIFF, BEND, CUBIC = 5.0, 0.4, -20.0
+SIDE = 3.0
+Q_LIST = np.array([[0.5, 0, 0], [0.2, 0.1, 0.4], [0, 0, 0]])
+
+
+def simple_cubic(stiff: float = STIFF, bend: float = BEND, cubic: float = CUBIC):
+    """Bonds of the six neighbours with φ'' = stiff, φ'/r = bend and φ''' = cubic."""
+    crystal = Crystal(np.eye(3) * SIDE, np.zeros((1, 3)), ("Si",), np.array([28.0 * DALTON]))
+    steps = np.concatenate([np.eye(3, dtype=int), -np.eye(3, dtype=int)])
+    along = np.einsum("pi,pj->pij", steps, steps)
+    hessian = stiff * along + bend * (np.eye(3) - along)
+    mixed = np.einsum("pij,pk->pijk", np.eye(3) - along, steps)
+    mixed = mixed + mixed.transpose(0, 2, 3, 1) + mixed.transpose(0, 3, 1, 2)
+    third = cubic * np.einsum("pij,pk->pijk", along, steps) + (stiff - bend) / SIDE * mixed
+    zero = np.zeros((6, 3), dtype=int)
+    cells = [(zero, zero, steps), (zero, steps, zero), (zero, steps, steps)]
+    triplets = ClusterConstants(
+        np.zeros((18, 3), dtype=int),
+        np.concatenate([np.stack(x, axis=1) for x in cells]),
+        np.concatenate([third, third, -third]),
+    )
+    return ForceConstants(
+        crystal, np.zeros(7, int), np.zeros(7, int), np.concatenate([zero[:1], steps]),
+        np.concatenate([hessian.sum(axis=0)[None], -hessian]), triplets=triplets,
+    )  # fmt: skip
+
+
+def test_a_simple_cubic_crystal_has_its_closed_form():
+    found = gruneisen_at(simple_cubic(), Q_LIST[:1])
+    # At X the transverse modes hang on φ'/r of the bonds along q, the longitudinal one on φ''.
+    # ∂(φ'/r)/∂ε_xx = φ'' − φ'/r, ∂φ''/∂ε_xx = r φ'''.
+    across = -0.5 * (STIFF - BEND) / BEND
+    along = -0.5 * SIDE * CUBIC / STIFF
+    np.testing.assert_allclose(
+        found.gamma[0], np.array([across, across, along]) / 3, rtol=1e-12
+    )
+    np.testing.assert_allclose(found.tensor[0, 2], np.diag([along, 0, 0]), atol=1e-12)
+    root = np.array([BEND, BEND, STIFF]) * 4 / (28.0 * DALTON)
+    np.testing.assert_allclose(found.omega[0] ** 2, root)
+    np.testing.assert_allclose(found.slope[0], -2 * found.gamma[0] * root)
+    assert found.gamma_sem is None
+    assert found.tensor_sem is None
+    assert found.slope_sem is None
+
+
+def test_acoustic_modes_at_gamma_have_none():
+    found = gruneisen_at(simple_cubic(), Q_LIST)
+    assert np.isnan(found.gamma[2]).all()
+    assert np.isnan(found.tensor[2]).all()
+    np.testing.assert_allclose(found.slope[2], 0.0, atol=1e-9)
+    assert np.isfinite(found.gamma[:2]).all()
+
+
+def test_an_imaginary_mode_has_a_slope_only():
+    found = gruneisen_at(simple_cubic(bend=-0.4), Q_LIST[:1])
+    np.testing.assert_array_equal(np.isnan(found.gamma[0]), [True, True, False])
+    np.testing.assert_allclose(
+        found.slope[0, :2], 4 / (28.0 * DALTON) * (STIFF + 0.4) / 3, rtol=1e-12
+    )
+
+
+def test_no_q_gives_nothing():
+    found = gruneisen_at(simple_cubic(), np.zeros((0, 3)))
+    assert found.gamma.shape == (0, 3)
+    assert found.tensor.shape == (0, 3, 3, 3)
+
+
+def test_chunks_change_nothing(monkeypatch):
+    whole = gruneisen_at(simple_cubic(), Q_LIST)
+    monkeypatch.setattr("trajmodes.phonons.strain_response._CHUNK_BYTES", 1)
+    again = gruneisen_at(simple_cubic(), Q_LIST)
+    np.testing.assert_allclose(again.tensor, whole.tensor, rtol=1e-12, atol=1e-12)
+
+
+def doubled(constants: ForceConstants, n_pairs: int, n_triplets: int) -> ForceConstants:
+    """Replicates that are all alike."""
+    triplets = constants.triplets
+    return replace(
+        constants,
+        replicates=np.repeat(constants.values[None], n_pairs, axis=0),
+        triplets=replace(
+            triplets, replicates=np.repeat(triplets.values[None], n_triplets, axis=0)
+        ),
+    )
+
+
+def test_replicates_that_agree_leave_no_error():
+    found = gruneisen_at(doubled(simple_cubic(), 3, 3), Q_LIST[:2])
+    scale = np.abs(found.tensor).max()
+    assert found.gamma_sem.max() < 1e-13 * scale
+    assert found.tensor_sem.max() < 1e-13 * scale
+
+
+def test_a_soft_mode_has_the_error_that_its_softness_gives():
+    """δγ = γ δω²/ω² where the pair constants alone are uncertain."""
+    plain = simple_cubic()
+    factors = 1.0 + 1e-3 * np.array([1.0, -1.0, 0.0])
+    constants = replace(
+        doubled(plain, 3, 3), replicates=factors[:, None, None, None] * plain.values
+    )
+    found = gruneisen_at(constants, Q_LIST[:2])
+    wanted = np.sqrt(2.0 / 3.0 * 2.0) * 1e-3 * np.abs(found.gamma)
+    np.testing.assert_allclose(found.gamma_sem, wanted, rtol=1e-6)
+
+
+def test_replicates_must_be_of_the_same_blocks():
+    with pytest.raises(
+        DataError, match="3 replicates of the pair constants and 4 of the cubic"
+    ):
+        gruneisen_at(doubled(simple_cubic(), 3, 4), Q_LIST)
+    with pytest.raises(DataError, match="at least two blocks"):
+        gruneisen_of(doubled(simple_cubic(), 1, 1), modes_at(simple_cubic(), Q_LIST))
+
+
+def test_triplets_are_needed(crystals, springs):
+    with pytest.raises(DataError, match="hold no cubic ones"):
+        gruneisen_at(springs(crystals["bcc"], 3.0), Q_LIST)
+
+
+def test_modes_of_another_crystal_are_refused(crystals, springs):
+    modes = modes_at(springs(crystals["diamond"], 3.0), Q_LIST)
+    with pytest.raises(DataError, match="of another crystal"):
+        gruneisen_of(simple_cubic(), modes)
+
+
+def test_a_triplet_in_one_order_only_is_refused():
+    constants = simple_cubic()
+    triplets = constants.triplets
+    cut = ClusterConstants(triplets.sites[:7], triplets.lattice[:7], triplets.values[:7])
+    with pytest.raises(DataError, match=r"listed without \(j, i, k\)"):
+        strain_derivative(replace(constants, triplets=cut))
+
+
+def test_a_broken_sum_rule_is_refused():
+    constants = simple_cubic()
+    values = constants.triplets.values.copy()
+    values[12] *= 1.01
+    broken = replace(constants, triplets=replace(constants.triplets, values=values))
+    with pytest.raises(DataError, match="depends on the order of the pair"):
+        strain_derivative(broken)
+    values[0, 0, 0, 0] = np.nan
+    with pytest.raises(DataError, match="not finite"):
+        strain_derivative(replace(constants, triplets=replace(broken.triplets, values=values)))
+
+
+def test_an_internal_displacement_without_resistance_is_refused():
+    """Two bonds of opposite stiffness: strain pushes the sublattices, nothing holds them."""
+    crystal = Crystal(
+        np.eye(3) * SIDE, np.array([[0, 0, 0], [0, 0, 0.5]]), ("Si", "Si"), np.full(2, DALTON)
+    )
+    bond = np.diag([0.0, 0.0, STIFF])
+    nothing = ClusterConstants(
+        np.zeros((1, 3), int), np.zeros((1, 3, 3), int), np.zeros((1, 3, 3, 3))
+    )
+    constants = ForceConstants(
+        crystal, np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0]),
+        np.array([[0, 0, 0], [0, 0, -1], [0, 0, 0], [0, 0, 1]]),
+        np.array([-bond, bond, -bond, bond]), triplets=nothing,
+    )  # fmt: skip
+    with pytest.raises(DataError, match="meets no resistance"):
+        strain_derivative(constants)
+    assert not strain_derivative(constants, relaxed=False).values.any()
+
+
+def test_a_mean_needs_temperatures_and_modes():
+    with pytest.raises(UsageError, match="temperatures must be positive"):
+        mean_gruneisen(simple_cubic(), (2, 2, 2), [300.0, 0.0])
+    with pytest.raises(DataError, match="no ω² is positive"):
+        mean_gruneisen(simple_cubic(-5.0, -0.4), (2, 2, 2), 300.0)
+
+
+def test_modes_left_out_of_the_mean_are_counted():
+    found = mean_gruneisen(simple_cubic(bend=-0.4), (2, 2, 2), 300.0)
+    modes = gruneisen_at(simple_cubic(bend=-0.4), np.indices((2, 2, 2)).reshape(3, -1).T / 2)
+    imaginary = (modes.omega < -1e-3).sum()
+    assert 0 < imaginary < modes.omega.size
+    assert found.left_out == pytest.approx(imaginary / modes.omega.size)
+    assert found.quantum_sem is None
+    assert found.classical_sem is None
+
+
+def test_a_low_temperature_does_not_underflow():
+    cold = mean_gruneisen(simple_cubic(), (4, 4, 4), [0.01, 0.1])
+    assert np.isfinite(cold.quantum).all()

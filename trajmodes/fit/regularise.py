@@ -1,0 +1,138 @@
+"""Few data: ridge, LASSO and adaptive LASSO, and how strong to regularise.
+
+LASSO (Tibshirani, J. R. Stat. Soc. B 58, 267 (1996)) minimises ½|f − A x|²/N + α Σ|x_k| in
+variables of unit columns; the adaptive one (Zou, J. Am. Stat. Assoc. 101, 1418 (2006)) weighs
+each |x_k| by 1/|x_k of a ridge fit|. Both need AᵀA and Aᵀf only, so a ledger is enough. The
+strength is chosen by leaving out one block of time at a time.
+
+MD data have thousands of times more forces than constants: plain least squares is right there.
+"""
+
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.errors import DataError, UsageError
+from trajmodes.fit.model import NormalEquations
+from trajmodes.fit.solve import Solver, equilibration, solve_positive
+from trajmodes.fit.uncertainty import predicted_squares
+
+__all__ = ["STRENGTHS", "Method", "best_strength", "predictions", "solver_of"]
+
+Method = Literal["least-squares", "ridge", "lasso", "adaptive-lasso"]
+
+STRENGTHS = tuple(float(10.0**power) for power in np.arange(-7.0, 0.0, 0.5))
+"""Strengths tried: of the ridge on a unit diagonal, of LASSO in parts of the one that leaves
+no constant at all."""
+
+_FIRST_GUESS = 1e-6
+"""Ridge of the fit that the adaptive LASSO takes its weights from."""
+
+
+def solver_of(method: Method, strength: float) -> Solver:
+    """Give what solves one stage.
+
+    Parameters
+    ----------
+    method
+        Least squares, with a ridge on the unit diagonal of the equilibrated matrix, or LASSO
+        along the path of least angles.
+    strength
+        The ridge, or α in parts of the one that leaves no constant at all.
+
+    Raises
+    ------
+    UsageError
+        If LASSO is asked for and scikit-learn is not installed.
+    """
+    if method == "least-squares":
+        return solve_positive
+    if method == "ridge":
+        return partial(solve_positive, ridge=strength)
+    adaptive = method == "adaptive-lasso"
+    return partial(_lasso, path=_least_angles(), strength=strength, adaptive=adaptive)
+
+
+def best_strength(equations: NormalEquations, method: Method) -> float:
+    """Find the strength that predicts blocks left out of the fit best.
+
+    Parameters
+    ----------
+    equations
+        The normal equations, block by block.
+    method
+        How to regularise.
+
+    Raises
+    ------
+    DataError
+        If there is one block only, or no strength gives a solution.
+    """
+    sums = predictions(equations, method)
+    if not np.isfinite(sums).any():
+        raise DataError(
+            "the strength of the regularisation cannot be chosen",
+            why="it is chosen by leaving out one block of time, and there is one only",
+            fix="give the strength, or more frames",
+        )
+    return STRENGTHS[int(np.nanargmin(sums))]
+
+
+def predictions(equations: NormalEquations, method: Method) -> Floats:
+    """Squared residual of blocks left out of the fit, for each of `STRENGTHS`.
+
+    Parameters
+    ----------
+    equations
+        The normal equations, block by block.
+    method
+        How to regularise.
+
+    Returns
+    -------
+    (k,) in eV²/Å²; nan where the other blocks do not determine the parameters.
+    """
+    squares = [predicted_squares(equations, solver_of(method, one)) for one in STRENGTHS]
+    return np.array([np.nan if one is None else one[:, -1].sum() for one in squares])
+
+
+def _least_angles() -> Any:
+    try:
+        from sklearn.linear_model import lars_path_gram  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UsageError(
+            "LASSO needs scikit-learn, which is not installed",
+            fix="pip install 'trajmodes[sparse]'",
+        ) from error
+    return lars_path_gram
+
+
+def _lasso(
+    gram: Floats, moment: Floats, *, path: Any, strength: float, adaptive: bool
+) -> Floats:
+    if not len(moment):
+        return moment
+    scale = equilibration(gram)
+    if adaptive:
+        first = solve_positive(gram, moment, ridge=_FIRST_GUESS) / scale
+        # A constant that the first fit makes small pays dearly for being there.
+        scale = scale * np.maximum(np.abs(first) / np.abs(first).max(), 1e-12)
+    slope = scale * moment
+    largest = float(np.abs(slope).max())
+    if not largest > 0.0:
+        return np.zeros_like(moment)
+    _, _, found = path(
+        Xy=slope,
+        Gram=gram * np.outer(scale, scale),
+        n_samples=1,
+        alpha_min=strength * largest,
+        method="lasso",
+        max_iter=10 * len(moment),
+        copy_X=True,
+        copy_Gram=True,
+        return_path=False,
+    )
+    result: Floats = scale * found
+    return result

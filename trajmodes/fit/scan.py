@@ -1,0 +1,151 @@
+"""What a ledger tells without reading the data again: orders, cutoffs, constraints, run length."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from trajmodes.arrays import Bools, Floats
+from trajmodes.data import FitQuality, ForceConstants
+from trajmodes.errors import DataError
+from trajmodes.fit.effective import constants_of
+from trajmodes.fit.ledger import Ledger
+from trajmodes.fit.quality import first_order_forces, quality_of
+from trajmodes.fit.regularise import STRENGTHS
+from trajmodes.fit.solution import FitOptions, solve_ledger, solve_other_scheme
+from trajmodes.symmetry import Constraints, Cutoff
+
+__all__ = ["ScanKind", "ScanPoint", "scan_ledger"]
+
+ScanKind = Literal["order", "cutoff", "constraints", "ridge", "time"]
+
+_PARTS = (1, 2, 3, 4, 6, 8)
+"""Eighths of the run that are fitted by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPoint:
+    """One fit of a scan."""
+
+    kind: ScanKind
+    """What differs from the fit with all that the ledger has."""
+    label: str
+    """The choice, in words."""
+    order: int
+    """Order whose cutoff differs; else the highest."""
+    value: float
+    """The choice as a number: order, cutoff in Å, ridge or number of frames; nan if none."""
+    quality: FitQuality
+    constants: ForceConstants
+    """Without error bars."""
+
+
+def scan_ledger(ledger: Ledger, options: FitOptions | None = None) -> Iterator[ScanPoint]:
+    """Fit a ledger in every way that it allows; what is not determined is left out.
+
+    Parameters
+    ----------
+    ledger
+        Sums over one or several trajectories.
+    options
+        How to fit, where the scan does not decide.
+    """
+    given = options or FitOptions()
+    for kind, label, order, value, part, how in _choices(ledger, given):
+        try:
+            point = _assessed(part, how)
+        except DataError:
+            continue
+        yield ScanPoint(kind, label, order, value, *point)
+
+
+_Choice = tuple[ScanKind, str, int, float, Ledger, FitOptions]
+
+
+def _choices(ledger: Ledger, options: FitOptions) -> Iterator[_Choice]:
+    highest = ledger.expansion.orders[-1]
+    for order in range(2, highest + 1):
+        part = _restricted(ledger, dict.fromkeys(range(2, order + 1)))
+        yield "order", f"up to order {order}", order, float(order), part, options
+    for order in range(2, highest + 1):
+        for cutoff in shells_of(ledger, order):
+            cutoffs: dict[int, Cutoff | None] = dict.fromkeys(range(2, highest + 1))
+            part = _restricted(ledger, cutoffs | {order: Cutoff(cutoff)})
+            label = f"order {order} to {cutoff:.2f} Å"
+            yield "cutoff", label, order, cutoff, part, options
+    for label, constraints in _SETS.items():
+        how = replace(options, constraints=constraints)
+        yield "constraints", label, highest, np.nan, ledger, how
+    for strength in STRENGTHS[::2]:
+        how = replace(options, method="ridge", strength=strength)
+        yield "ridge", f"ridge {strength:.0e}", highest, strength, ledger, how
+    done = np.cumsum(ledger.frames)
+    for eighths in _PARTS:
+        first = done <= done[-1] * eighths / 8.0
+        if first.any():
+            part = _blocks(ledger, first)
+            label = f"first {part.n_frames} frames"
+            yield "time", label, highest, float(part.n_frames), part, options
+
+
+_SETS = {
+    "translations alone": Constraints(hermitian=False),
+    "+ Hermitian": Constraints(),
+    "+ Born–Huang": Constraints(born_huang=True),
+    "+ Huang": Constraints(huang=True),
+    "+ Born–Huang + Huang": Constraints(born_huang=True, huang=True),
+}
+
+
+def shells_of(ledger: Ledger, order: int) -> list[float]:
+    """Cutoffs in Å that lie half-way between the shells of an order, and beyond the last.
+
+    Parameters
+    ----------
+    ledger
+        The ledger.
+    order
+        The order.
+    """
+    basis = ledger.expansion.bases[ledger.expansion.orders.index(order)]
+    radii: Floats = np.unique(np.round(basis.orbits.radii, 3))
+    radii = radii[radii > 0.0]
+    beyond = np.append(radii[1:], radii[-1] + 0.1)
+    return [float(r) for r in np.round((radii + np.minimum(beyond, radii + 0.1)) / 2.0, 3)]
+
+
+def _restricted(ledger: Ledger, cutoffs: Mapping[int, Cutoff | None]) -> Ledger:
+    """Ledger with shorter cutoffs; a radius beyond that of the ledger is that of the ledger."""
+    own = dict(zip(ledger.expansion.orders, ledger.expansion.cutoffs, strict=True))
+    kept = {order: _within(own[order], wanted) for order, wanted in cutoffs.items()}
+    return ledger.restricted(*ledger.expansion.restricted(kept))
+
+
+def _within(own: Cutoff | None, wanted: Cutoff | None) -> Cutoff | None:
+    if own is None or wanted is None:
+        return wanted
+    pairs = {pair: min(r, wanted.radius) for pair, r in own.by_species.items()}
+    return Cutoff(min(own.radius, wanted.radius), pairs)
+
+
+def _blocks(ledger: Ledger, chosen: Bools) -> Ledger:
+    return replace(
+        ledger,
+        run=ledger.run[chosen],
+        frames=ledger.frames[chosen],
+        gram=ledger.gram[chosen],
+        moment=ledger.moment[chosen],
+        square=ledger.square[chosen],
+        displacement_sum=ledger.displacement_sum[chosen],
+        force_sum=ledger.force_sum[chosen],
+    )
+
+
+def _assessed(ledger: Ledger, options: FitOptions) -> tuple[FitQuality, ForceConstants]:
+    solved = solve_ledger(ledger, options)
+    constants = constants_of(solved.equations.model, solved.parameters)
+    force, _ = first_order_forces(ledger, constants)
+    other = solve_other_scheme(ledger, options)
+    quality = quality_of(ledger, solved, other, options, force)
+    return quality, replace(constants, quality=quality)

@@ -1,0 +1,82 @@
+"""Constants of a results folder, or of another program, written for a program."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from trajmodes.data import ForceConstants, Supercell
+from trajmodes.errors import UsageError
+from trajmodes.export import read_constants, write_constants
+from trajmodes.pipeline.run import CONSTANTS_FILE
+from trajmodes.report import read_results
+from trajmodes.symmetry import build_supercell
+
+__all__ = ["Exported", "export_job", "show_export"]
+
+
+class Exported(NamedTuple):
+    """Files that were written, and what they do not hold."""
+
+    files: Mapping[str, tuple[Path, ...]]
+    """Program → its files, the one to load first."""
+    notes: tuple[str, ...]
+
+
+def export_job(source: str, targets: tuple[str, ...], output: str | None = None) -> Exported:
+    """Write the constants of a fit for other programs.
+
+    Parameters
+    ----------
+    source
+        Results folder, or a file in it.
+    targets
+        Programs: see `trajmodes.export.TARGETS`.
+    output
+        Folder to write to, one folder for each program in it; by default ``export`` beside the
+        constants.
+
+    Raises
+    ------
+    UsageError
+        If there are no constants, or no such program.
+    DataError
+        If a format cannot hold the constants.
+    StorageError
+        If the files cannot be written.
+    """
+    constants, supercell, home = _constants(Path(source))
+    root = home / "export" if output is None else Path(output)
+    files, notes = {}, []
+    for target in targets:
+        written = write_constants(constants, supercell, root / target, target)
+        files[target] = written.paths
+        notes += [f"{target}: {note}" for note in written.notes]
+    return Exported(files, tuple(notes))
+
+
+def show_export(exported: Exported) -> str:
+    """Tell which files were written.
+
+    Parameters
+    ----------
+    exported
+        What was written.
+    """
+    lines = [f"{target:10}{path}" for target, paths in exported.files.items() for path in paths]
+    lines += [f"note: {note}" for note in exported.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _constants(source: Path) -> tuple[ForceConstants, Supercell, Path]:
+    folder = source if source.is_dir() else source.parent
+    file = folder / CONSTANTS_FILE
+    if not file.is_file():
+        raise UsageError(
+            "there are no constants to export",
+            where=str(source),
+            why=f"there is no {CONSTANTS_FILE}",
+            fix="give the folder that `trajmodes fit` or `trajmodes run` wrote",
+        )
+    constants = read_constants(file)
+    matrix = read_results(folder)["supercell_matrix"].values
+    return constants, build_supercell(constants.crystal, matrix), folder

@@ -1,0 +1,198 @@
+"""From matched runs to force constants: one pass each, one ledger, one fit."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from trajmodes.config import Job
+from trajmodes.data import Modes
+from trajmodes.errors import DataError
+from trajmodes.fit import (
+    Expansion,
+    Fit,
+    FitOptions,
+    ForceCovariance,
+    ForceRows,
+    Ledger,
+    Reach,
+    Source,
+    default_blocks,
+    expansion_of,
+    fit_ledger,
+    harmonic_ledger,
+    pooled,
+)
+from trajmodes.phonons import modes_at, stability
+from trajmodes.pipeline.load import LoadedRun
+from trajmodes.pipeline.log import Log, StartBar, no_bars
+from trajmodes.streaming import stream
+from trajmodes.symmetry import Constraints, half_space, parse_cutoff, space_group
+
+__all__ = ["Fitted", "fit_options", "fit_runs", "modes_of"]
+
+FEWEST_BLOCKS = 8
+"""Least number of blocks of each of several runs: fewer tell nothing of their spread."""
+
+
+class Fitted(NamedTuple):
+    """A fit and the sums that it was made from."""
+
+    ledger: Ledger
+    fit: Fit
+
+    @property
+    def duration_ps(self) -> float:
+        """Length of all runs together in ps; nan where the time between frames is unknown."""
+        ledger = self.ledger
+        frames = np.bincount(ledger.run, ledger.frames)
+        steps = [source.interval_ps for source in ledger.sources]
+        return float(frames @ steps) if len(steps) == len(frames) else np.nan
+
+
+def fit_runs(
+    runs: Sequence[LoadedRun],
+    *,
+    log: Log,
+    bars: StartBar = no_bars,
+    earlier: Ledger | None = None,
+) -> Fitted:
+    """Fit effective force constants to one or several runs of a crystal.
+
+    Parameters
+    ----------
+    runs
+        The runs, matched to the crystal of the first one. Their job tells how to fit.
+    log
+        Takes down the stages.
+    bars
+        Starts a progress bar.
+    earlier
+        Ledger of runs that these are added to; its columns are taken.
+
+    Raises
+    ------
+    UsageError
+        If a cutoff is not admissible.
+    DataError
+        If a run has no forces, or all together leave constants undetermined.
+    """
+    job, supercell = runs[0].job, runs[0].supercell
+    with log.stage("symmetry"):
+        if earlier is None:
+            group = space_group(supercell.crystal)
+            expansion = expansion_of(group, supercell, _cutoffs(job))
+        else:
+            expansion = earlier.expansion
+    ledgers = [] if earlier is None else [earlier]
+    for number, run in enumerate(runs, start=1):
+        title = "first pass: fit" if len(runs) == 1 else f"fit, run {number} of {len(runs)}"
+        with log.stage(title.replace("fit", "force constants")):
+            ledgers.append(_ledger(run, expansion, len(runs), bars, title))
+    ledger = pooled(ledgers)
+    with log.stage("solve"):
+        fit = fit_ledger(
+            ledger, temperature=_temperature(job, ledger), options=fit_options(job)
+        )
+    return Fitted(ledger, fit)
+
+
+def fit_options(job: Job) -> FitOptions:
+    """How a job wants its constants fitted."""
+    return FitOptions(
+        scheme=job.scheme,
+        constraints=Constraints(
+            hermitian="no-hermitian" not in job.constraints,
+            born_huang="born-huang" in job.constraints,
+            huang="huang" in job.constraints,
+        ),
+        minimum_norm=job.minimum_norm,
+        method=job.method,
+        strength=job.strength,
+        errors=job.errors,
+    )
+
+
+def modes_of(fit: Fit, ledger: Ledger, *, require_stable: bool = False) -> Modes:
+    """Modes of fitted constants at the commensurate q points.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    ledger
+        Its ledger.
+    require_stable
+        Whether an imaginary mode is an error.
+
+    Raises
+    ------
+    DataError
+        If a mode is imaginary, or may be, and none must be.
+    """
+    space = half_space(ledger.supercell)
+    modes = modes_at(fit.constants, space.qpoints, space.weights)
+    if require_stable and stability(modes).verdict != "stable":
+        raise DataError(
+            "the constants were asked to be stable and are not",
+            where=str(stability(modes)),
+            why="the crystal is not stable at this temperature and volume, or the run is too "
+            "short, or the cutoff too small",
+            fix="look at the bands without --require-stable; run longer or widen the cutoff",
+        )
+    return modes
+
+
+def _cutoffs(job: Job) -> Mapping[int, Reach]:
+    given = {2: job.cutoff, 3: job.cutoff3, 4: job.cutoff4}
+    return {
+        order: _reach(value)
+        for order, value in given.items()
+        if order == 2 or value is not None
+    }
+
+
+def _reach(value: float | str | None) -> Reach:
+    if value == "supercell":
+        return "supercell"
+    return parse_cutoff(value) if isinstance(value, str) else value
+
+
+def _ledger(
+    run: LoadedRun, expansion: Expansion, n_runs: int, bars: StartBar, title: str
+) -> Ledger:
+    n_blocks = max(FEWEST_BLOCKS, default_blocks(expansion.n_parameters) // n_runs)
+    advance = bars(title, run.n_frames)
+    workers = run.job.workers
+    if expansion.orders[-1] > 2:
+        rows = ForceRows(expansion, run.supercell, run.n_frames, n_blocks)
+        ledger = stream(run.motion, run.blocks, rows, workers=workers, progress=advance)
+    else:
+        space = half_space(run.supercell)
+        reduction = ForceCovariance(space, run.n_frames, n_blocks)
+        covariances = stream(
+            run.motion, run.blocks, reduction, workers=workers, progress=advance
+        )
+        ledger = harmonic_ledger(covariances, expansion)
+    return ledger.of_source(_source(run))
+
+
+def _source(run: LoadedRun) -> Source:
+    sample, interval = run.diagnosis.sample, run.trajectory.interval_ps
+    kinetic = np.nan if sample.kinetic is None else float(sample.kinetic.mean())
+    paths = run.trajectory.paths
+    more = "" if len(paths) < 2 else f" and {len(paths) - 1} more"
+    return Source(
+        name=f"{paths[0]}{more}" if paths else "arrays",
+        temperature=run.job.temperature or kinetic,
+        interval_ps=np.nan if interval is None else interval,
+    )
+
+
+def _temperature(job: Job, ledger: Ledger) -> float | None:
+    """Temperature of the job, or the mean over the frames of all runs where it is known."""
+    if job.temperature is not None or not ledger.sources:
+        return job.temperature
+    known = np.array([source.temperature for source in ledger.sources])
+    frames = np.bincount(ledger.run, ledger.frames)
+    return float(frames @ known / frames.sum()) if np.isfinite(known).all() else None

@@ -1,0 +1,207 @@
+"""Constants of three and four atoms by distance, and what each order adds to the fit."""
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from trajmodes.report.style import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    GREEN,
+    GREY,
+    ORANGE,
+    log_axis,
+    new_figure,
+    panel_letter,
+    points,
+)
+from trajmodes.report.tables import Table, cluster_table, orders_table, table_of
+from trajmodes.report.wording import order_name
+
+__all__ = ["draw_orders", "orders_data"]
+
+_COLOURS = {2: BLUE, 3: ORANGE, 4: GREEN}
+_MARKERS = {2: "o", 3: "s", 4: "^"}
+_MOST_KINDS = 5
+"""Species of clusters that have a colour of their own."""
+
+
+def draw_orders(dataset: xr.Dataset) -> Figure:
+    """Draw the constants of each higher order, the residuals by order, and how each settles.
+
+    Parameters
+    ----------
+    dataset
+        Results with triplets; panels without data are left out.
+    """
+    upper: list[Callable[[Axes, xr.Dataset], None]] = [_triplets]
+    lower: list[Callable[[Axes, xr.Dataset], None]] = []
+    if "quartet_shell_norm" in dataset:
+        upper.append(_quartets)
+    if dataset.sizes.get("order", 0) > 1:
+        lower.append(_residuals)
+    if "fit_order_change" in dataset and dataset.sizes["run_part"] > 1:
+        lower.append(_settling)
+    rows = [row for row in (upper, lower) if row]
+    height = 2.95 * len(rows) + 0.1
+    figure = new_figure(height)
+    letters = iter("abcd")
+    for k, row in enumerate(rows):
+        foot = 0.45 + 2.95 * (len(rows) - 1 - k)
+        wide = (0.905, 0.395)[len(row) - 1]
+        for column, panel in enumerate(row):
+            place = (0.085 + 0.51 * column, foot / height, wide, 2.25 / height)
+            axes = figure.add_axes(place)
+            panel(axes, dataset)
+            panel_letter(axes, next(letters))
+    return figure
+
+
+def _triplets(axes: Axes, dataset: xr.Dataset) -> None:
+    _constants(axes, dataset, "triplet")
+    axes.set_ylabel("Cubic constants, rms |Φ| (eV/Å³)")
+
+
+def _quartets(axes: Axes, dataset: xr.Dataset) -> None:
+    _constants(axes, dataset, "quartet")
+    axes.set_ylabel("Quartic constants, rms |Φ| (eV/Å⁴)")
+
+
+def _constants(axes: Axes, dataset: xr.Dataset, name: str) -> None:
+    shell = f"{name}_shell"
+    longest, norm = (dataset[f"{shell}_{part}"].values for part in ("longest", "norm"))
+    sem = dataset.get(f"{shell}_norm_sem")
+    sides = dataset[f"{shell}_distances"].values
+    # Of n members, those that repeat are at distance zero.
+    zeros, order = (sides == 0.0).sum(axis=1), 3 if name == "triplet" else 4
+    atoms = np.where(zeros < 2, order - zeros, 2)
+    kinds = dataset[f"{shell}_species"].values
+    colour = _colours_of(kinds, norm)
+    for kind, number in sorted(set(zip(kinds.tolist(), atoms.tolist(), strict=True))):
+        shown = (kinds == kind) & (atoms == number) & (norm > 0.0)
+        points(
+            axes,
+            longest[shown],
+            norm[shown],
+            None if sem is None else sem.values[shown],
+            marker=_MARKERS[number],
+            color=colour.get(kind, GREY),
+        )
+    positive = norm[norm > 0.0]
+    if positive.size:
+        log_axis(axes, positive.min() / 3.0, positive.max() * 4.0)
+    axes.set_xlim(0.0, 1.06 * longest.max())
+    axes.set_xlabel("Largest distance between two members (Å)")
+    handles = [
+        Line2D([], [], linestyle="none", marker="o", color=shade, label=kind)
+        for kind, shade in colour.items()
+    ]
+    if len(set(kinds.tolist())) > len(colour):
+        handles.append(Line2D([], [], linestyle="none", marker="o", color=GREY, label="others"))
+    handles += [
+        Line2D(
+            *([], []),
+            linestyle="none",
+            marker=_MARKERS[number],
+            color=BLACK,
+            markerfacecolor="white",
+            label=f"{number} different atoms",
+        )
+        for number in sorted(set(atoms.tolist()))
+    ]
+    axes.legend(handles=handles, loc="upper left", ncols=2, borderaxespad=0.3)
+
+
+def _colours_of(kinds: np.ndarray, norm: np.ndarray) -> dict[str, str]:
+    """Colours of the species with the strongest constants."""
+    strongest = {kind: float(norm[kinds == kind].max()) for kind in dict.fromkeys(kinds.tolist())}
+    ranked = sorted(strongest, key=lambda kind: -strongest[kind])
+    return dict(zip(ranked[:_MOST_KINDS], COLOURS, strict=False))
+
+
+def _residuals(axes: Axes, dataset: xr.Dataset) -> None:
+    """Force that is left by all orders up to each one, in percent of all."""
+    scale = 100.0 / float(dataset["rms_force"])
+    left = scale * dataset["order_rms_residual"].values
+    predicted = scale * dataset["order_rms_predicted"].values
+    place = np.arange(len(left))
+    axes.plot(place, left, "o-", color=BLUE, label="frames of the fit")
+    if np.isfinite(predicted).any():
+        axes.plot(
+            *(place, predicted, "D"),
+            color=ORANGE,
+            markerfacecolor="none",
+            markersize=7.0,
+            label="frames left out of it",
+        )
+    shown = np.concatenate([left, predicted])
+    shown = shown[np.isfinite(shown) & (shown > 0.0)]
+    if shown.size:
+        log_axis(axes, shown.min() / 1.6, shown.max() * 2.6)
+    for x, y, free, squared in zip(
+        place,
+        left,
+        dataset["order_parameters"].values,
+        dataset["order_r_squared"].values,
+        strict=True,
+    ):
+        axes.annotate(
+            f"{free} free\nR² {squared:.5f}",
+            (x, y),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7.5,
+        )
+    names = [order_name(int(order)) for order in dataset["order"].values]
+    axes.set_xticks(place, [names[0], *(f"+ {name}" for name in names[1:])])
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlim(-0.5, len(left) - 0.5)
+    axes.set_ylabel("Residual, rms, of the forces (%)")
+    axes.legend(loc="lower left", borderaxespad=0.3)
+
+
+def _settling(axes: Axes, dataset: xr.Dataset) -> None:
+    # The last part is the run itself: its change is zero by definition.
+    part = dataset["run_fraction"].values[:-1]
+    change = 100.0 * dataset["fit_order_change"].values[:-1]
+    for k, order in enumerate(dataset["order"].values.tolist()):
+        axes.plot(
+            part,
+            change[:, k],
+            linestyle="-",
+            marker=_MARKERS[order],
+            color=_COLOURS[order],
+            label=order_name(order),
+        )
+    positive = change[change > 0.0]
+    if positive.size:
+        log_axis(axes, positive.min() / 1.5, positive.max() * 3.0)
+    axes.set(xlabel="Part of the run", ylabel="Change from the whole run (%)", xlim=(0.0, 1.03))
+    axes.legend(loc="upper right", ncols=3, columnspacing=1.2, borderaxespad=0.3)
+
+
+def orders_data(dataset: xr.Dataset) -> dict[str, Table]:
+    """Tell the data of the figure, by the name of the file.
+
+    Parameters
+    ----------
+    dataset
+        Results with triplets.
+    """
+    data = {"orders_triplets.csv": cluster_table(dataset, "triplet")}
+    if "quartet_shell_norm" in dataset:
+        data["orders_quartets.csv"] = cluster_table(dataset, "quartet")
+    if "order" in dataset.dims:
+        data["orders.csv"] = orders_table(dataset)
+    if "fit_order_change" in dataset:
+        title = "Change of the constants of each order while the run grows"
+        data["orders_convergence.csv"] = table_of(
+            dataset, title, ["run_fraction", "fit_order_change"]
+        )
+    return data

@@ -1,0 +1,215 @@
+"""The fit in the terminal: what each order adds, error bars, stability, how long to run."""
+
+import numpy as np
+import xarray as xr
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from trajmodes.report.wording import mesh_of, order_name, plus_minus
+
+__all__ = ["fit_in_one_line", "fit_section"]
+
+_SMALL, _LARGE = 0.2, 0.4
+"""Force that pair constants leave, over all: a reading aid, with no sharp meaning."""
+
+
+def fit_in_one_line(dataset: xr.Dataset) -> str:
+    """Tell the size and quality of the fit.
+
+    Parameters
+    ----------
+    dataset
+        Results.
+    """
+    if "r_squared" not in dataset:
+        return "constants were given"
+    free, rank = int(dataset["n_parameters"]), int(dataset["rank"])
+    full = "full rank" if rank == free else f"RANK {rank} ONLY"
+    return (
+        f"{free} parameters ({full}), {_reach(dataset)}, {int(dataset['n_frames'])} frames; "
+        f"R² = {float(dataset['r_squared']):.5f}, "
+        f"residual {float(dataset['rms_residual']):.3g} "
+        f"of {float(dataset['rms_force']):.3g} eV/Å"
+    )
+
+
+def _reach(dataset: xr.Dataset) -> str:
+    cutoff = f"{float(dataset['cutoff']):.4g} Å" if "cutoff" in dataset else "whole supercell"
+    higher = [
+        f"{order_name(order)} {float(dataset[f'cutoff{order}']):.4g} Å"
+        for order in (3, 4)
+        if f"cutoff{order}" in dataset
+    ]
+    return ", ".join([f"pairs {cutoff}", *higher]) if higher else cutoff
+
+
+def fit_section(dataset: xr.Dataset) -> list[RenderableType]:
+    """Tell what is known about the fit; nothing where that is no more than its quality.
+
+    Parameters
+    ----------
+    dataset
+        Results.
+    """
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for name, text in (
+        ("Anharmonicity", _anharmonicity(dataset)),
+        ("Error bars", _error_bars(dataset)),
+        ("Schemes", _schemes(dataset)),
+        ("Stability", _stability(dataset)),
+        ("Run length", _run_length(dataset)),
+        ("Reference", _reference(dataset)),
+        ("Grüneisen", _gruneisen(dataset)),
+        ("Φ3 linewidths", _perturbation(dataset)),
+    ):
+        if text:
+            grid.add_row(name, Text(text))
+    parts: list[RenderableType] = []
+    if dataset.sizes.get("order", 0) > 1:
+        parts += [Text(), _orders(dataset)]
+    return [*parts, Text(), grid] if grid.row_count else parts
+
+
+def _orders(dataset: xr.Dataset) -> Table:
+    """One line for each order."""
+    constraints = (
+        dataset["fit_constraint"].values.tolist() if "fit_constraint" in dataset else []
+    )
+    imposed = f"; imposed: {', '.join(constraints)}" if constraints else ""
+    told = "; of frames left out in brackets" if _is_predicted(dataset) else ""
+    table = Table(
+        box=None,
+        padding=(0, 1, 0, 0),
+        header_style="bold",
+        caption=f"{dataset['fit_scheme'].item()} fit{imposed}; residuals by all orders so far{told}",
+        caption_justify="left",
+        caption_style="",
+    )
+    for name in ("order", "cutoff\nÅ"):
+        table.add_column(name, no_wrap=name == "order")
+    for name in ("free\n", "R²\n", "residual\neV/Å", "of the forces\n%", "joint–sequential\n%"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for k in range(dataset.sizes["order"]):
+        table.add_row(*(Text(cell) for cell in _order(dataset.isel(order=k))))
+    return table
+
+
+def _is_predicted(dataset: xr.Dataset) -> bool:
+    return bool(np.isfinite(dataset["order_rms_predicted"].values).any())
+
+
+def _order(one: xr.Dataset) -> tuple[str, ...]:
+    left, predicted = float(one["order_rms_residual"]), float(one["order_rms_predicted"])
+    force, apart = float(one["rms_force"]), float(one["order_scheme_distance"])
+    return (
+        order_name(int(one["order"])),
+        str(one["order_cutoff"].item()),
+        str(int(one["order_parameters"])),
+        f"{float(one['order_r_squared']):.6f}",
+        f"{left:.4g}" + (f" ({predicted:.4g})" if np.isfinite(predicted) else ""),
+        f"{100.0 * left / force:.3g}",
+        f"{100.0 * apart:.2g}" if np.isfinite(apart) else "–",
+    )
+
+
+def _anharmonicity(dataset: xr.Dataset) -> str:
+    if "fit_anharmonicity" not in dataset:
+        return ""
+    sigma = float(dataset["fit_anharmonicity"])
+    word = "small" if sigma < _SMALL else "moderate" if sigma < _LARGE else "large"
+    return f"{word}: pair constants leave σ = {sigma:.3f} of the rms force"
+
+
+def _error_bars(dataset: xr.Dataset) -> str:
+    if "error_method" not in dataset:
+        return ""
+    levelled = bool(dataset["error_levelled"])
+    tail = "levelled off" if levelled else "NOT levelled off: take them as lower bounds"
+    return (
+        f"{dataset['error_method'].item()} over {int(dataset['error_blocks'])} blocks of "
+        f"{float(dataset['error_block_frames']):.0f} frames, "
+        f"{float(dataset['error_inefficiency']):.3g} frames per independent one; {tail}"
+    )
+
+
+def _schemes(dataset: xr.Dataset) -> str:
+    if "scheme_freq_distance_thz" not in dataset:
+        return ""
+    apart = float(dataset["scheme_freq_distance_thz"])
+    return f"frequencies of a joint and a sequential fit differ by {apart:.2g} THz (rms)"
+
+
+def _stability(dataset: xr.Dataset) -> str:
+    if "stability_text" not in dataset:
+        return ""
+    verdict, text = (str(dataset[name].item()) for name in ("stability", "stability_text"))
+    return text if verdict == "stable" else text.replace(verdict, verdict.upper(), 1)
+
+
+def _run_length(dataset: xr.Dataset) -> str:
+    return str(dataset["run_needed_text"].item()) if "run_needed_text" in dataset else ""
+
+
+def _reference(dataset: xr.Dataset) -> str:
+    parts = []
+    if "reference_shift" in dataset:
+        shift, sem = (dataset[f"reference_shift{end}"].values for end in ("", "_sem"))
+        length = np.linalg.norm(shift, axis=1)
+        site = int(length.argmax())
+        if length[site] > 1e-9:
+            along = float(np.sqrt(((shift[site] * sem[site]) ** 2).sum())) / length[site]
+            told = plus_minus(float(length[site]), along)
+            parts.append(f"mean positions up to {told} Å from it ({_site(dataset, site)})")
+        else:
+            parts.append("mean positions are on it, as far as symmetry lets them move")
+    if parts and "first_order" in dataset:
+        force = np.linalg.norm(dataset["first_order"].values, axis=1)
+        site = int(force.argmax())
+        parts.append(f"mean force left up to {force[site]:.2g} eV/Å ({_site(dataset, site)})")
+    return "; ".join(parts)
+
+
+def _site(dataset: xr.Dataset, site: int) -> str:
+    return f"site {site}, {dataset['species'].values[site]}"
+
+
+def _gruneisen(dataset: xr.Dataset) -> str:
+    if "gruneisen_classical" not in dataset:
+        return ""
+    parts = []
+    for kind, weights in (
+        ("classical", "every mode alike"),
+        ("quantum", f"heat capacities of {float(dataset['gruneisen_temperature']):.4g} K"),
+    ):
+        value = float(dataset[f"gruneisen_{kind}"])
+        sem = dataset.get(f"gruneisen_{kind}_sem")
+        if np.isfinite(value):
+            parts.append(
+                f"{plus_minus(value, None if sem is None else float(sem))} ({weights})"
+            )
+    mesh = mesh_of(dataset["gruneisen_mesh"].values)
+    return f"mean γ = {', '.join(parts)}, mesh {mesh}" if parts else ""
+
+
+def _perturbation(dataset: xr.Dataset) -> str:
+    if "linewidth_phi3_classical_thz" not in dataset:
+        return ""
+    classical = dataset["linewidth_phi3_classical_thz"].values
+    quantum = dataset["linewidth_phi3_quantum_thz"].values
+    known = np.isfinite(classical) & (classical > 0.0)
+    if not known.any():
+        return "none"
+    text = (
+        f"three phonons at {float(dataset['phi3_temperature']):.4g} K, mesh "
+        f"{mesh_of(dataset['phi3_mesh'].values)}: median {np.median(classical[known]):.3g} THz "
+        f"classical, {np.median(quantum[known]):.3g} THz quantum"
+    )
+    if "linewidth_thz" in dataset:
+        shared = known & dataset["resolved"].values.astype(bool)
+        if shared.any():
+            ratio = np.median(dataset["linewidth_thz"].values[shared] / classical[shared])
+            text += f"; the run has {ratio:.3g} times the classical ones (median)"
+    return text
