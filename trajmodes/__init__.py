@@ -17,12 +17,12 @@ __version__ = "0.1.0"
 _HOMES = {
     "open": ("trajmodes.pipeline", "open_run"),
     "run": ("trajmodes.pipeline", "run"),
-    "fit": ("trajmodes.pipeline", "fit"),
+    "fit_constants": ("trajmodes.pipeline", "fit_constants"),
     "read_constants": ("trajmodes.export", "read_constants"),
     "read_results": ("trajmodes.report", "read_results"),
 }
 
-__all__ = ["__version__", "fit", "open", "read_constants", "read_results", "run"]
+__all__ = ["__version__", "fit_constants", "open", "read_constants", "read_results", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -105,3 +105,31 @@ def ledger_of():
         return reduction.finalize(state)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def image_forces():
+    """As ``polynomial_forces``, cluster by cluster, for supercells too large for arrays."""
+
+    def make(constants, supercell, u_tax):
+        n_sites = supercell.crystal.n_sites
+        pairs = (
+            np.column_stack([constants.first, constants.second]),
+            np.stack([0 * constants.lattice, constants.lattice], axis=1),
+            constants.values,
+        )
+        clusters = (constants.triplets, constants.quartets)
+        higher = [(one.sites, one.lattice, one.values) for one in clusters if one is not None]
+        f_tax = np.zeros_like(u_tax)
+        for sites, lattice, values in (pairs, *higher):
+            order = sites.shape[1]
+            for row, cells, phi in zip(sites, lattice, values, strict=True):
+                ranks = cell_rank(supercell, supercell.cells[:, None] + cells)
+                atoms = ranks * n_sites + row
+                force = np.broadcast_to(phi, (len(u_tax), len(atoms), *phi.shape))
+                for k in range(order - 1, 0, -1):
+                    force = np.einsum("ta...y,tay->ta...", force, u_tax[:, atoms[:, k]])
+                f_tax[:, atoms[:, 0]] -= force / factorial(order - 1)
+        return f_tax
+
+    return make

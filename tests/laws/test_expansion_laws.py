@@ -1,107 +1,345 @@
-"""Laws of the fit of any order: truth from exact polynomial forces, stages, ledgers, pools."""
+"""Laws of the expansion: truth from exact polynomial forces, edges, sum rules, symmetry."""
 
 import itertools
-from math import factorial
 
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
-from trajmodes.fit import (
-    FitOptions,
-    ForceCovariance,
-    ForceRows,
-    constants_of,
-    expansion_of,
-    fit_ledger,
-    harmonic_ledger,
-    pooled,
-)
+from trajmodes.data import Crystal
+from trajmodes.fit import FitOptions, constants_of, expansion_of, fit_ledger
 from trajmodes.fit.model import model_of
 from trajmodes.symmetry import (
     Constraints,
     Cutoff,
     build_supercell,
-    cell_rank,
-    half_space,
+    inscribed_radius,
+    null_space,
+    pair_orbits,
     space_group,
 )
 
 CONVENTIONAL = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
-# supercell matrix, cutoffs in Å by order, frames; the pairs of bcc end on its limit
+JOINT = FitOptions(scheme="joint")
+# supercell matrix, cutoffs in Å by order, frames; the clusters of the last ones reach as far
+# as their supercells admit, so that periodic images touch
 CASES = {
     "diamond": (2 * CONVENTIONAL, {2: 5.3, 3: 4.0, 4: 2.5}, 12),
     "rock salt": ([[3, 0, 1], [0, 4, 0], [1, -1, 3]], {2: 4.2, 3: 3.0, 4: 3.0}, 12),
     "bcc": ([[4, 0, 0], [0, 5, 1], [1, 0, 4]], {2: None, 3: 3.0, 4: 3.0}, 12),
     "wurtzite": (np.diag([3, 3, 2]), {2: 4.7, 3: 3.3, 4: 2.1}, 25),
     "triclinic": ([[3, 1, 0], [0, 2, 0], [0, -1, 2]], {2: 4.0, 3: 2.6, 4: 2.2}, 60),
+    "rutile": (np.diag([2, 2, 3]), {2: 4.0, 3: 2.6, 4: 2.0}, 12),
+}
+EDGES = {
+    "diamond": (np.diag([2, 2, 2]), {2: None, 3: None, 4: None}, 30),
+    "rock salt": (np.diag([2, 2, 2]), {2: None, 3: None, 4: 2.9}, 30),
+    "bcc": (np.diag([3, 3, 3]), {2: None, 3: None, 4: 2.6}, 12),
+    "triclinic": (np.diag([2, 2, 2]), {2: None, 3: 2.3}, 60),
 }
 
 
-def model_for(crystal, matrix, cutoffs, scheme="joint", constraints=Constraints()):
+def model_for(crystal, matrix, cutoffs, **words):
     supercell = build_supercell(crystal, matrix)
     expansion = expansion_of(space_group(crystal), supercell, cutoffs)
-    return supercell, model_of(expansion, constraints=constraints, scheme=scheme)
-
-
-def forces_of(constants, supercell, u_tax):
-    """−Φ2 u − ½ Φ3 uu − (1/6) Φ4 uuu, cluster by cluster, images folded on the supercell."""
-    n_sites = supercell.crystal.n_sites
-    pairs = (
-        np.column_stack([constants.first, constants.second]),
-        np.stack([0 * constants.lattice, constants.lattice], axis=1),
-        constants.values,
-    )
-    parts = [pairs]
-    for higher in (constants.triplets, constants.quartets):
-        if higher is not None:
-            parts.append((higher.sites, higher.lattice, higher.values))
-    f_tax = np.zeros_like(u_tax)
-    for sites, lattice, values in parts:
-        order = sites.shape[1]
-        for row, cells, phi in zip(sites, lattice, values, strict=True):
-            ranks = cell_rank(supercell, supercell.cells[:, None] + cells)
-            atoms = ranks * n_sites + row
-            force = np.broadcast_to(phi, (*u_tax.shape[:1], len(atoms), *phi.shape))
-            for k in range(order - 1, 0, -1):
-                force = np.einsum("ta...y,tay->ta...", force, u_tax[:, atoms[:, k]])
-            f_tax[:, atoms[:, 0]] -= force / factorial(order - 1)
-    return f_tax
-
-
-def ledger_of(expansion, supercell, u_tax, f_tax, n_blocks=8, cuts=()):
-    reduction = ForceRows(expansion, supercell, len(u_tax), n_blocks)
-    edges = [0, *sorted(cuts), len(u_tax)]
-    states = [
-        reduction.chunk(MotionBlock(a, u_tax[a:b], None, f_tax[a:b]))
-        for a, b in itertools.pairwise(edges)
-    ]
-    state = states[0]
-    for later in states[1:]:
-        state = reduction.combine(state, later)
-    return reduction.finalize(state)
+    scheme = words.pop("scheme", "joint")
+    return supercell, model_of(expansion, constraints=Constraints(**words), scheme=scheme)
 
 
 def all_values(constants):
-    parts = [constants.values, constants.triplets, constants.quartets]
-    return [
-        part if isinstance(part, np.ndarray) else part.values
-        for part in parts
-        if part is not None
-    ]
+    higher = (constants.triplets, constants.quartets)
+    return [constants.values, *(part.values for part in higher if part is not None)]
+
+
+def assert_truth_is_found(constants, truth, tolerance=1e-9):
+    for found, true in zip(all_values(constants), all_values(truth), strict=True):
+        assert np.abs(found - true).max() < tolerance * np.abs(true).max()
+
+
+def moved(supercell, n_frames, size, seed=1):
+    rng = np.random.default_rng(seed)
+    return size * rng.normal(size=(n_frames, supercell.n_atoms, 3))
+
+
+@pytest.fixture
+def truth_is_found(image_forces, ledger_of):
+    """Fit exact forces of random constants; returns the fit."""
+
+    def check(crystal, matrix, cutoffs, n_frames):
+        supercell, model = model_for(crystal, matrix, cutoffs)
+        rng = np.random.default_rng(2)
+        truth = constants_of(model, rng.normal(size=model.n_parameters))
+        # a constant force would be fitted as well: the truth has none
+        u_tax = moved(supercell, n_frames, 0.3)
+        f_tax = image_forces(truth, supercell, u_tax)
+        fit = fit_ledger(ledger_of(model.expansion, supercell, u_tax, f_tax), options=JOINT)
+        assert_truth_is_found(fit.constants, truth)
+        assert fit.constants.quality.rank == fit.constants.quality.n_parameters
+        return fit
+
+    return check
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_exact_polynomial_forces_give_the_truth(crystals, name):
+def test_exact_polynomial_forces_give_the_truth(crystals, truth_is_found, name):
+    truth_is_found(crystals[name], *CASES[name])
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_clusters_that_fill_the_supercell_give_the_truth(crystals, truth_is_found, name):
+    matrix, cutoffs, n_frames = EDGES[name]
+    fit = truth_is_found(crystals[name], matrix, cutoffs, n_frames)
+    limit = inscribed_radius(build_supercell(crystals[name], matrix))
+    assert fit.model.expansion.cutoffs[1].radius == pytest.approx(limit)
+
+
+@pytest.mark.parametrize("name", ["diamond", "rock salt", "wurtzite"])
+def test_bonds_that_reach_to_the_limit_are_in_the_span(crystals, ledger_of, name):
+    """Forces of an anharmonic pair potential, with no word of orbits or tensors."""
+    crystal = crystals[name]
+    supercell = build_supercell(crystal, np.diag([2, 2, 2]))
+    expansion = expansion_of(space_group(crystal), supercell, {2: None, 3: None, 4: None})
+    reach = inscribed_radius(supercell) - 1e-2
+    u_tax = moved(supercell, 12, 0.1)
+    f_tax = np.zeros_like(u_tax)
+    atoms = range(supercell.n_atoms)
+    cells = np.array(list(itertools.product((-2, -1, 0, 1, 2), repeat=3))) @ supercell.cell
+    for a, b in itertools.permutations(atoms, 2):
+        for bond in supercell.positions[b] - supercell.positions[a] + cells:
+            length = np.linalg.norm(bond)
+            if length < reach:
+                f_tax[:, a] += _bond_force(bond / length, u_tax[:, b] - u_tax[:, a], length)
+    fit = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax), options=JOINT)
+    # cancellation leaves the square root of rounding in the residual
+    assert fit.constants.quality.rms_residual < 1e-6 * fit.constants.quality.rms_force
+    assert fit.constants.quality.orders[1].rms_residual > 1e-3 * fit.constants.quality.rms_force
+
+
+def _bond_force(unit, d_tx, length):
+    """Polynomial of third order in d that has a potential: k₂ s²/2 + k₃ s³/6 + k₄ s⁴/24 + …"""
+    stretch = (d_tx @ unit)[:, None]
+    size = (d_tx**2).sum(axis=1, keepdims=True)
+    k_2, k_3, k_4, bend = 5.0 / length, -9.0 / length, 20.0 / length, 0.7
+    along = k_2 * stretch + 0.5 * k_3 * stretch**2 + k_4 * stretch**3 / 6.0
+    return along * unit + bend * size * d_tx
+
+
+@pytest.mark.parametrize(("order", "cutoff"), [(3, 3.19), (2, 3.19), (4, 1.951064)])
+@pytest.mark.parametrize("off", [-5e-4, 5e-4])
+def test_clusters_on_the_cutoff_are_noted_and_treated_alike(crystals, order, cutoff, off):
+    crystal = crystals["wurtzite"]
+    supercell = build_supercell(crystal, np.diag([3, 3, 2]))
+    cutoffs = {n: 4.0 if n == 2 else 2.5 for n in range(2, order)} | {order: cutoff + off}
+    expansion = expansion_of(space_group(crystal), supercell, cutoffs)
+    orbits = expansion.bases[order - 1].orbits
+    word = "taken in" if off > 0 else "left out"
+    assert orbits.notes
+    for note in orbits.notes:
+        assert f"lies on the cutoff of {cutoff + off:g} Å and is {word}" in note
+    # as many clusters as the group has ways to turn and reorder one: no orbit was cut
+    n_ways = orbits.group.n_operations * orbits.stabilisers.shape[2]
+    kept = orbits.stabilisers.sum(axis=(1, 2))
+    np.testing.assert_array_equal(np.bincount(orbits.orbit) * kept, n_ways)
+    assert (np.abs(orbits.radii - cutoff) < 1e-3).any() == (off > 0)
+
+
+def test_noise_in_the_sites_cuts_no_orbit(crystals, truth_is_found):
+    crystal = crystals["wurtzite"]
+    sites = crystal.sites + 1e-6 * np.random.default_rng(1).normal(size=(4, 3))
+    noisy = Crystal(crystal.cell, sites, crystal.species, crystal.masses)
+    # both species have neighbours of their own kind at 3.19 Å, exactly on this cutoff
+    fit = truth_is_found(noisy, np.diag([3, 3, 2]), {2: 3.19, 3: 3.19}, 25)
+    assert fit.constants.n_pairs == pair_orbits(space_group(crystal), 3.186).n_clusters
+    said = [note for note in fit.notes if "lies on the cutoff of 3.19 Å" in note]
+    assert len(said) >= 4
+    assert all(note.endswith("and is left out") for note in said)
+
+
+def test_cutoffs_by_species_give_the_truth(crystals, truth_is_found):
+    reach = {
+        2: Cutoff(3.0, {("Na", "Na"): 4.1, ("Cl", "Cl"): 5.0}),
+        3: Cutoff(3.0, {("Na", "Na"): 4.1}),
+    }
+    fit = truth_is_found(crystals["rock salt"], 2 * CONVENTIONAL, reach, 12)
+    constants = fit.constants
+    crystal = constants.crystal
+    for second, farthest in ((0, 3.988), (1, 2.82)):
+        of = (constants.first == 0) & (constants.second == second)
+        apart = crystal.sites[second] + constants.lattice[of] - crystal.sites[0]
+        lengths = np.linalg.norm(apart @ crystal.cell, axis=1)
+        assert lengths.max() == pytest.approx(farthest, abs=1e-3)
+    # Na–Na–Cl: both Na may be 4.0 Å apart, but two Cl may not
+    kinds = np.array(crystal.species)[constants.triplets.sites]
+    cells = constants.triplets.lattice[:, [1, 2]]
+    different = (cells[:, 0] != cells[:, 1]).any(axis=1)
+    assert ((kinds[:, 0] == "Cl") & (kinds[:, 1:] == "Na").all(axis=1) & different).any()
+    two = (kinds[:, 0] == "Na") & (kinds[:, 1:] == "Cl").all(axis=1) & different
+    assert not two.any()
+
+
+@pytest.mark.parametrize("name", ["diamond", "wurtzite", "triclinic", "rutile"])
+def test_fitted_constants_obey_sum_rules_permutations_and_space_group(
+    crystals, ledger_of, name
+):
     matrix, cutoffs, n_frames = CASES[name]
     supercell, model = model_for(crystals[name], matrix, cutoffs)
-    rng = np.random.default_rng(1)
-    truth = constants_of(model, rng.normal(size=model.n_parameters))
-    # a constant force would be fitted as well: the truth has none
-    u_tax = 0.3 * rng.normal(size=(n_frames, supercell.n_atoms, 3))
-    f_tax = forces_of(truth, supercell, u_tax)
+    rng = np.random.default_rng(4)
+    u_tax, f_tax = rng.normal(size=(2, n_frames, supercell.n_atoms, 3))
+    constants = fit_ledger(ledger_of(model.expansion, supercell, u_tax, f_tax)).constants
+    group = space_group(crystals[name])
+    for part in (constants.triplets, constants.quartets):
+        order, size = part.order, np.abs(part.values).max()
+        keys = [
+            tuple(np.column_stack([s, r]).ravel().tolist())
+            for s, r in zip(part.sites, part.lattice, strict=True)
+        ]
+        place = {key: k for k, key in enumerate(keys)}
+        # over the last member, for every choice of the others; permutations do the rest
+        sums = {}
+        for key, value in zip(keys, part.values, strict=True):
+            sums[key[:-4]] = sums.get(key[:-4], 0.0) + value
+        assert max(np.abs(total).max() for total in sums.values()) < 1e-11 * size
+        for pi in itertools.permutations(range(order)):
+            cells = part.lattice[:, pi] - part.lattice[:, pi[:1]]
+            other = _places(place, part.sites[:, pi], cells)
+            turned = part.values.transpose(0, *(1 + np.array(pi)))
+            assert np.abs(part.values[other] - turned).max() < 1e-11 * size
+        for g in range(group.n_operations):
+            cells = part.lattice @ group.rotations[g].T + group.shifts[g][part.sites]
+            other = _places(place, group.permutations[g][part.sites], cells - cells[:, :1])
+            turned = part.values
+            for axis in range(1, order + 1):
+                turned = np.moveaxis(
+                    np.tensordot(turned, group.cartesian[g], axes=(axis, 1)), -1, axis
+                )
+            assert np.abs(part.values[other] - turned).max() < 1e-11 * size
+
+
+def _places(place, sites, cells):
+    rows = np.concatenate([sites[:, :, None], cells], axis=2).reshape(len(sites), -1)
+    return [place[tuple(row)] for row in rows.tolist()]
+
+
+def torques_and_stress(constants):
+    """Born–Huang sums of each site, and the asymmetry of the Huang bracket, in eV/Å and eV."""
+    crystal = constants.crystal
+    apart = crystal.sites[constants.second] + constants.lattice - crystal.sites[constants.first]
+    r_px = apart @ crystal.cell
+    moment = np.einsum("pxy,pz->pxyz", constants.values, r_px)
+    sums = np.zeros((crystal.n_sites, 3, 3, 3))
+    np.add.at(sums, constants.first, moment - moment.swapaxes(2, 3))
+    bracket = np.einsum("pxy,pz,pw->xyzw", constants.values, r_px, r_px)
+    return np.abs(sums).max(), np.abs(bracket - bracket.transpose(2, 3, 0, 1)).max()
+
+
+@pytest.mark.parametrize("name", ["wurtzite", "triclinic"])
+@pytest.mark.parametrize("higher", [{}, {3: 2.2}])
+def test_constraints_hold_for_the_fitted_constants(crystals, ledger_of, name, higher):
+    matrix, cutoffs, n_frames = CASES[name]
+    supercell, model = model_for(crystals[name], matrix, {2: cutoffs[2], **higher})
+    rng = np.random.default_rng(5)
+    u_tax, f_tax = rng.normal(size=(2, n_frames, supercell.n_atoms, 3))
     ledger = ledger_of(model.expansion, supercell, u_tax, f_tax)
-    fit = fit_ledger(ledger, options=FitOptions(scheme="joint"))
-    for found, true in zip(all_values(fit.constants), all_values(truth), strict=True):
-        assert np.abs(found - true).max() < 1e-9 * np.abs(true).max()
-    assert fit.constants.quality.rank == fit.constants.quality.n_parameters
+
+    def fitted(**switches):
+        options = FitOptions(constraints=Constraints(**switches))
+        constants = fit_ledger(ledger, options=options).constants
+        return constants.quality, *torques_and_stress(constants)
+
+    plain, torque, stress = fitted()
+    assert min(torque, stress) > 1e-3
+    rotated, torque, stress = fitted(born_huang=True)
+    assert torque < 1e-11
+    assert stress > 1e-3
+    assert rotated.n_parameters < plain.n_parameters
+    assert rotated.rms_residual > plain.rms_residual
+    assert rotated.constraints == ("hermitian", "born_huang")
+    _, torque, stress = fitted(huang=True)
+    assert stress < 1e-11
+    assert torque > 1e-3
+    both, torque, stress = fitted(born_huang=True, huang=True)
+    assert max(torque, stress) < 1e-11
+    assert both.n_parameters < rotated.n_parameters
+
+
+def spring_model(basis, tension):
+    """Springs of random stiffness under tension, b = φ′/r for each orbit, self terms added."""
+    orbits, crystal = basis.orbits, basis.orbits.group.crystal
+    apart = crystal.sites[orbits.sites[:, 1]] + orbits.lattice[:, 1]
+    r_px = (apart - crystal.sites[orbits.sites[:, 0]]) @ crystal.cell
+    length = np.linalg.norm(r_px, axis=1)
+    bonds = length > 1e-6
+    unit = r_px / np.where(bonds, length, 1.0)[:, None]
+    rng = np.random.default_rng(6)
+    stiff, b = rng.uniform(1.0, 3.0, orbits.n_orbits)[orbits.orbit], tension[orbits.orbit]
+    outer = unit[:, :, None] * unit[:, None, :]
+    values = -((stiff - b)[:, None, None] * outer + b[:, None, None] * np.eye(3))
+    values[~bonds] = 0.0
+    sums = np.zeros((crystal.n_sites, 3, 3))
+    np.add.at(sums, orbits.sites[:, 0], values)
+    values[~bonds] = -sums[orbits.sites[~bonds, 0]]
+    return basis.project(values), r_px, bonds
+
+
+@pytest.mark.parametrize("name", ["wurtzite", "triclinic"])
+def test_central_forces_in_equilibrium_obey_all_constraints(
+    crystals, ledger_of, image_forces, name
+):
+    """Tensions without force on any site and without stress: the sums are analytic zeros."""
+    matrix, cutoffs, n_frames = CASES[name]
+    supercell, model = model_for(crystals[name], matrix, {2: cutoffs[2]})
+    basis = model.expansion.bases[1]
+    orbits = basis.orbits
+    _, r_px, bonds = spring_model(basis, np.zeros(orbits.n_orbits))
+    forces = np.zeros((orbits.n_orbits, supercell.crystal.n_sites, 3))
+    np.add.at(forces, (orbits.orbit[bonds], orbits.sites[bonds, 0]), r_px[bonds])
+    stress = np.zeros((orbits.n_orbits, 3, 3))
+    np.add.at(stress, orbits.orbit[bonds], r_px[bonds, :, None] * r_px[bonds, None, :])
+    rows = np.concatenate([forces.reshape(len(forces), -1), stress.reshape(len(stress), -1)], 1)
+    balanced = null_space(rows.T)
+    rng = np.random.default_rng(7)
+    u_tax = moved(supercell, n_frames, 0.1)
+    everything = FitOptions(constraints=Constraints(born_huang=True, huang=True))
+    for tension, at_rest in (
+        (balanced @ rng.normal(size=balanced.shape[1]), True),
+        (0.3 * rng.normal(size=orbits.n_orbits), False),
+    ):
+        truth = basis.constants(spring_model(basis, tension)[0])
+        assert (max(torques_and_stress(truth)) < 1e-10) == at_rest
+        ledger = ledger_of(
+            model.expansion, supercell, u_tax, image_forces(truth, supercell, u_tax)
+        )
+        assert_truth_is_found(fit_ledger(ledger).constants, truth)
+        constrained = fit_ledger(ledger, options=everything).constants
+        off = np.abs(constrained.values - truth.values).max() / np.abs(truth.values).max()
+        assert off < 1e-9 if at_rest else off > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "n_more"),
+    # skew parts of Σ_j Φ_ij that site symmetries allow, less those of all sites together
+    [("diamond", 0), ("wurtzite", 0), ("rutile", 0), ("quartz", 4), ("triclinic", 6)],
+)
+def test_sums_that_are_not_symmetric_are_a_switch(crystals, ledger_of, name, n_more):
+    crystal = crystals[name]
+    matrix = CASES[name][0] if name in CASES else np.diag([2, 2, 2])
+    reach = 4.0 if name != "quartz" else 3.0
+    supercell, model = model_for(crystal, matrix, {2: reach})
+    rng = np.random.default_rng(8)
+    u_tax, f_tax = rng.normal(size=(2, 40, supercell.n_atoms, 3))
+    ledger = ledger_of(model.expansion, supercell, u_tax, f_tax)
+    strict, loose = (
+        fit_ledger(ledger, options=FitOptions(constraints=Constraints(hermitian=switch)))
+        for switch in (True, False)
+    )
+    counts = [fit.constants.quality.n_parameters for fit in (strict, loose)]
+    assert counts[1] - counts[0] == n_more
+    sums = np.zeros((2, crystal.n_sites, 3, 3))
+    for total, fit in zip(sums, (strict, loose), strict=True):
+        np.add.at(total, fit.constants.first, fit.constants.values)
+    assert np.abs(sums[0]).max() < 1e-12
+    # what is left is skew, and its sum over all sites vanishes
+    assert np.abs(sums[1] + sums[1].swapaxes(1, 2)).max() < 1e-12
+    assert np.abs(sums[1].sum(axis=0)).max() < 1e-12
+    assert (np.abs(sums[1]).max() > 1e-4) == (n_more > 0)
+    residuals = [fit.constants.quality.rms_residual for fit in (strict, loose)]
+    assert residuals[1] <= residuals[0] * (1 + 1e-12)

@@ -139,7 +139,7 @@ def random_constants(crystal: Crystal, supercell: Supercell, seed: int) -> Force
 
 def unfolded(crystal: Crystal) -> Crystal:
     """The same kind of crystal with sites outside the cell and species that alternate."""
-    species = ("O", "Si", "O", "Si", "O")[: crystal.n_sites]
+    species = ("O", "Si", "Si", "O")[: crystal.n_sites]
     table_da = {"O": 15.999, "Si": 28.085}
     masses = np.array([table_da[name] for name in species]) * DALTON
     moved = crystal.sites + np.arange(3 * crystal.n_sites).reshape(-1, 3) % 4 - 2

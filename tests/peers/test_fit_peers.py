@@ -1,67 +1,118 @@
 """hiPhive and symfc on the same frames: the same numbers of parameters, the same constants."""
 
+import itertools
+from math import factorial
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from ase import Atoms
 
 from trajmodes.data import MotionBlock
-from trajmodes.fit import ForceCovariance, fit_harmonic
-from trajmodes.symmetry import build_supercell, half_space, space_group, supercell_group
+from trajmodes.fit import FitOptions, ForceRows, expansion_of, fit_ledger
+from trajmodes.symmetry import (
+    build_supercell,
+    cell_rank,
+    inscribed_radius,
+    space_group,
+    supercell_group,
+)
 
 pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore")]
 
 CONVENTIONAL = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
-# supercell matrix, cutoff in Å, frames, and the number of parameters where it is known
+SLOW = pytest.mark.slow
+# crystal, supercell matrix, cutoffs in Å by order, frames, known number of parameters
 CASES = {
-    "diamond": (3 * CONVENTIONAL, 8.0, 4, 31),
-    "wurtzite": (np.diag([3, 3, 2]), 4.7, 15, None),
-    "bcc": ([[4, 0, 0], [0, 5, 1], [1, 0, 4]], 4.2, 8, None),
-    "triclinic": (np.diag([3, 2, 2]), 4.2, 40, None),
+    "diamond 2": ("diamond", 3 * CONVENTIONAL, {2: 8.0}, 4, {2: 31}),
+    "diamond 2 3": ("diamond", 2 * CONVENTIONAL, {2: 5.2, 3: 4.2}, 4, {3: 27}),
+    "diamond 2 3 4": ("diamond", np.diag([3, 3, 3]), {2: 5.2, 3: 4.2, 4: 2.5}, 8, {}),
+    "wurtzite 2": ("wurtzite", np.diag([3, 3, 2]), {2: 4.7}, 15, {}),
+    "wurtzite 2 3": ("wurtzite", np.diag([3, 3, 2]), {2: 4.7, 3: 3.3}, 10, {}),
+    "wurtzite 2 3 4": ("wurtzite", np.diag([2, 2, 2]), {2: 3.1, 3: 3.1, 4: 2.1}, 15, {}),
+    "rutile 2 3": ("rutile", np.diag([2, 2, 3]), {2: 4.2, 3: 2.6}, 12, {}),
+    "rutile 2 3 4": ("rutile", np.diag([2, 2, 2]), {2: 2.9, 3: 2.6, 4: 2.1}, 15, {}),
+    "quartz 2 3": ("quartz", np.diag([2, 2, 2]), {2: 4.2, 3: 2.7}, 20, {}),
+    "quartz 2 3 4": ("quartz", np.diag([2, 2, 1]), {2: 2.68, 3: 2.68, 4: 1.7}, 20, {}),
+    "monoclinic 2 3": ("monoclinic", np.diag([1, 1, 1]), {2: 2.5, 3: 2.2}, 60, {}),
+    "monoclinic 2 3 4": ("monoclinic", np.diag([1, 1, 1]), {2: 2.5, 3: 2.2, 4: 2.1}, 90, {}),
+    "triclinic 2": ("triclinic", np.diag([3, 2, 2]), {2: 4.05}, 40, {}),
+    "triclinic 2 3 4": ("triclinic", np.diag([2, 2, 2]), {2: 4.05, 3: 2.6, 4: 2.2}, 40, {}),
+    "bcc 2 3": ("bcc", [[4, 0, 0], [0, 5, 1], [1, 0, 4]], {2: 4.2, 3: 3.5}, 8, {}),
 }
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param("diamond", marks=pytest.mark.slow), "wurtzite", "bcc", "triclinic"],
-)
-def case(request, crystals, springs, hessian_of):
+class Frames(NamedTuple):
+    supercell: object
+    cutoffs: dict
+    displacements: np.ndarray
+    forces: np.ndarray
+    known: dict
+
+
+@pytest.fixture(scope="module", params=CASES)
+def frames(request, crystals, springs, hessian_of):
     """Frames whose forces are harmonic but for anharmonic terms and noise."""
-    matrix, cutoff, n_frames, n_parameters = CASES[request.param]
-    crystal = crystals[request.param]
-    supercell = build_supercell(crystal, matrix)
-    hessian = hessian_of(springs(crystal, cutoff + 0.5), supercell)
+    name, matrix, cutoffs, n_frames, known = CASES[request.param]
+    supercell = build_supercell(crystals[name], matrix)
+    assert cutoffs[2] < inscribed_radius(supercell)
+    hessian = hessian_of(springs(crystals[name], cutoffs[2] + 0.5), supercell)
     rng = np.random.default_rng(5)
-    u_tx = 0.05 * rng.normal(size=(n_frames, 3 * supercell.n_atoms))
-    f_tx = -u_tx @ hessian - 20.0 * u_tx**3 + 0.05 * rng.normal(size=u_tx.shape)
+    u_tx = 0.1 * rng.normal(size=(n_frames, 3 * supercell.n_atoms))
+    near = np.roll(u_tx, 3, axis=1) - u_tx
+    f_tx = -u_tx @ hessian + 4.0 * near**2 - 20.0 * near**3
+    f_tx += 0.05 * rng.normal(size=u_tx.shape)
     u_tax, f_tax = (x.reshape(len(x), -1, 3) for x in (u_tx, f_tx))
-    f_tax = f_tax - f_tax.mean(axis=1, keepdims=True)
-    reduction = ForceCovariance(half_space(supercell), len(u_tax))
-    covariances = reduction.finalize(reduction.chunk(MotionBlock(0, u_tax, None, f_tax)))
-    fit = fit_harmonic(covariances, cutoff=cutoff, shift_reference=False)
-    assert n_parameters in {None, fit.constants.quality.n_parameters}
-    return supercell, cutoff, u_tax, f_tax, covariances
+    return Frames(supercell, cutoffs, u_tax, f_tax - f_tax.mean(axis=1, keepdims=True), known)
 
 
-def _compare(ours, theirs):
-    assert np.abs(ours - theirs).max() < 1e-8 * np.abs(theirs).max()
+def fitted(frames, group):
+    """Joint fit without a constant force, which the peers do not have."""
+    expansion = expansion_of(group, frames.supercell, frames.cutoffs)
+    for basis in expansion.bases:
+        # cutoffs lie between shells: nothing to disagree about
+        assert basis.orbits.notes == ()
+    reduction = ForceRows(expansion, frames.supercell, len(frames.displacements), 4)
+    block = MotionBlock(0, frames.displacements, None, frames.forces)
+    ledger = reduction.finalize(reduction.chunk(block))
+    fit = fit_ledger(ledger, options=FitOptions(scheme="joint", constant_force=False))
+    counts = {one.order: one.n_parameters for one in fit.constants.quality.orders}
+    assert frames.known.items() <= counts.items()
+    return fit.constants, counts
 
 
-def test_constants_equal_hiphive(case, hessian_of):
+def clusters_of(constants, supercell):
+    """Order, atoms (c, n) of the clusters of the first cell, and their constants."""
+    sites = np.column_stack([constants.first, constants.second])
+    lattice = np.stack([0 * constants.lattice, constants.lattice], axis=1)
+    parts = [(sites, lattice, constants.values)]
+    higher = (constants.triplets, constants.quartets)
+    parts += [(one.sites, one.lattice, one.values) for one in higher if one is not None]
+    n_sites = supercell.crystal.n_sites
+    for sites, lattice, values in parts:
+        yield sites.shape[1], cell_rank(supercell, lattice) * n_sites + sites, values
+
+
+def assert_equal(ours, theirs):
+    assert np.abs(ours - theirs).max() < 1e-7 * np.abs(ours).max()
+
+
+def test_constants_equal_hiphive(frames):
     hiphive = pytest.importorskip("hiphive")
     optimise = pytest.importorskip("trainstation").Optimizer
-    supercell, cutoff, u_tax, f_tax, covariances = case
-    constants = fit_harmonic(covariances, cutoff=cutoff, shift_reference=False).constants
+    supercell = frames.supercell
     crystal = supercell.crystal
+    constants, counts = fitted(frames, space_group(crystal))
     primitive = Atoms(
         crystal.species, cell=crystal.cell, scaled_positions=crystal.sites, pbc=True
     )
     ideal = Atoms(
         supercell.species, cell=supercell.cell, positions=supercell.positions, pbc=True
     )
-    space = hiphive.ClusterSpace(primitive, [cutoff])
-    assert space.n_dofs == constants.quality.n_parameters
+    space = hiphive.ClusterSpace(primitive, [*frames.cutoffs.values()])
+    assert {order: space.get_n_dofs_by_order(order) for order in counts} == counts
     container = hiphive.StructureContainer(space)
-    for u_ax, f_ax in zip(u_tax, f_tax, strict=True):
+    for u_ax, f_ax in zip(frames.displacements, frames.forces, strict=True):
         frame = ideal.copy()
         frame.new_array("displacements", u_ax)
         frame.new_array("forces", f_ax)
@@ -69,19 +120,18 @@ def test_constants_equal_hiphive(case, hessian_of):
     optimizer = optimise(container.get_fit_data(), train_size=1.0, check_condition=False)
     optimizer.train()
     potential = hiphive.ForceConstantPotential(space, optimizer.parameters)
-    theirs = potential.get_force_constants(ideal).get_fc_array(order=2)
-    flat = theirs.swapaxes(1, 2).reshape(3 * supercell.n_atoms, -1)
-    _compare(hessian_of(constants, supercell), flat)
+    theirs = potential.get_force_constants(ideal)
+    for _, atoms, values in clusters_of(constants, supercell):
+        assert_equal(values, np.array([theirs[tuple(row)] for row in atoms.tolist()]))
 
 
-def test_constants_equal_symfc(case, hessian_of):
+def test_constants_equal_symfc(frames):
     symfc = pytest.importorskip("symfc")
     pytest.importorskip("symfc.utils.utils")
-    supercell, cutoff, u_tax, f_tax, covariances = case
+    supercell = frames.supercell
     # symfc knows only the symmetry of the supercell, which may be less than the crystal's
     group = supercell_group(space_group(supercell.crystal), supercell)
-    fit = fit_harmonic(covariances, cutoff=cutoff, group=group, shift_reference=False)
-    constants = fit.constants
+    constants, counts = fitted(frames, group)
     kinds = sorted(set(supercell.species))
     atoms = symfc.utils.utils.SymfcAtoms(
         cell=supercell.cell,
@@ -89,8 +139,19 @@ def test_constants_equal_symfc(case, hessian_of):
         numbers=[kinds.index(symbol) + 1 for symbol in supercell.species],
     )
     solver = symfc.Symfc(
-        atoms, displacements=u_tax, forces=f_tax, cutoff={2: cutoff}, log_level=0
-    ).run(orders=[2], is_compact_fc=False)
-    assert solver.basis_set[2].basis_set.shape[1] == constants.quality.n_parameters
-    theirs = solver.force_constants[2].swapaxes(1, 2).reshape(3 * supercell.n_atoms, -1)
-    _compare(hessian_of(constants, supercell), theirs)
+        atoms,
+        displacements=frames.displacements,
+        forces=frames.forces,
+        cutoff=frames.cutoffs,
+        log_level=0,
+    ).run(orders=[*frames.cutoffs], is_compact_fc=True)
+    theirs_counts = {n: solver.basis_set[n].basis_set.shape[1] for n in counts}
+    assert theirs_counts == counts
+    for order, rows, values in clusters_of(constants, supercell):
+        theirs = solver.force_constants[order]
+        place = {int(a): k for k, a in enumerate(solver.p2s_map)}
+        known = np.array([a in place for a in rows[:, 0].tolist()])
+        home = np.array([place[a] for a in rows[known, 0].tolist()])
+        found = theirs[(home, *rows[known, 1:].T)]
+        assert known.any()
+        assert_equal(values[known], found)

@@ -177,7 +177,7 @@ fit_options = _all(
         "--minimum-norm",
         is_flag=True,
         default=None,
-        help="Where frames leave constants undetermined, take the smallest instead of refusing.",
+        help="Where frames leave constants undetermined, take the smallest; else an error.",
     ),
     click.option(
         "--errors",

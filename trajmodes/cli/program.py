@@ -78,9 +78,7 @@ def run(**given: Any) -> None:
 )
 @fit_options
 @workers_option
-@click.option(
-    "--append", metavar="LEDGER.nc", help="Add the runs to those of an earlier fit."
-)
+@click.option("--append", metavar="LEDGER.nc", help="Add the runs to those of an earlier fit.")
 @output_option("fit")
 def fit(**given: Any) -> None:
     """Fit force constants to one or several runs, or to any displacements and forces.
@@ -106,7 +104,7 @@ def fit(**given: Any) -> None:
     help="Fit each order to what the lower ones leave, or all at once [sequential].",
 )
 @click.option("-o", "--output", metavar="FOLDER", help="Folder for the table and the picture.")
-def scan(ledger: str, scheme: str, output: str | None) -> None:
+def scan(ledger: str, scheme: Any, output: str | None) -> None:
     """Fit a ledger with all cutoffs, orders and constraints, and parts of the run.
 
     The trajectory is not read again.

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from trajmodes.arrays import Floats, freeze
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints, freeze
 
 __all__ = ["MotionBlock"]
 
@@ -23,10 +25,20 @@ class MotionBlock:
     """(t, a, 3), unit: Å/ps; None where the trajectory has none."""
     forces: Floats | None
     """(t, a, 3), unit: eV/Å; None where the trajectory has none."""
+    frames: Ints | None = None
+    """(t,) index of each frame within the trajectory; None where none was left out."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         freeze(self, sizes, float, displacements="t a 3", velocities="t a 3", forces="t a 3")
+        freeze(self, sizes, np.int64, frames="t")
+
+    @property
+    def indices(self) -> Ints:
+        """(t,) index of each frame within the trajectory."""
+        if self.frames is not None:
+            return self.frames
+        return np.arange(self.first_frame, self.first_frame + self.n_frames)
 
     @property
     def n_frames(self) -> int:

@@ -8,7 +8,8 @@ One file per program, writing and reading side by side behind the `Format` of `c
 `phonopy`, `phono3py`, `shengbte`, `tdep`, `alamode`, and `hdf5` for everything as it is. What
 they share: `order` (how a program numbers the atoms of a supercell), `images` (which periodic
 images are the nearest), `folding` (from lattice vectors to a supercell and back),
-`phonopy_cells`, `poscar` and `text` (the cells and lines of foreign files).
+`phonopy_cells`, `poscar` and `text` (the cells and lines of foreign files), `hdf5_open` and
+`hdf5_quality` (parts of HDF5 files). phono3py itself is needed for none of this.
 
 | format | pairs | triplets | quartets | read back |
 |---|---|---|---|---|

@@ -1,6 +1,6 @@
 """From a stream of motion to a ledger: rows of many frames at a time, and their products.
 
-Rows are made site by site for some cells and up to 32 frames, so that they and what they are
+Rows are made site by site for some cells and up to 64 frames, so that they and what they are
 made of stay in the cache, and are multiplied (BLAS) as soon as a few thousand have come
 together. Nothing grows with the number of frames.
 """
@@ -20,10 +20,10 @@ from trajmodes.fit.rows import ForceMap, Motion, fill_rows, force_maps
 
 __all__ = ["ForceRows", "LedgerSums", "default_blocks", "require_forces"]
 
-_FRAMES = 32
+_FRAMES = 64
 """Frames treated at once: the inner loops of the kernel run over them."""
 
-_ROW_BYTES = 1 << 21
+_ROW_BYTES = 1 << 20
 """Memory of the rows that are multiplied at once: enough for BLAS, little for the cache."""
 
 _LEDGER_BYTES = 1 << 28
@@ -94,8 +94,7 @@ class ForceRows:
             If the trajectory has no forces.
         """
         forces = require_forces(block)
-        frames = block.first_frame + np.arange(block.n_frames)
-        labels = frames * self.n_blocks // self.n_frames
+        labels = block.indices * self.n_blocks // self.n_frames
         cuts = [0, *(np.flatnonzero(np.diff(labels)) + 1), block.n_frames]
         return {
             int(labels[start]): self._sums(block.displacements[start:stop], forces[start:stop])
@@ -163,12 +162,14 @@ def _products(table: ForceMap, motion: Motion, n_sites: int) -> Floats:
     """(z + 1, z + 1) products of the columns of one site, summed over cells and frames."""
     n_columns, n_frames = len(table.columns) + 1, motion.displacements.shape[2]
     atoms = np.arange(table.site, len(motion.displacements), n_sites)
-    cells = np.arange(len(atoms))
     together = max(1, _ROW_BYTES // (8 * 3 * n_frames * n_columns))
+    parts = np.array_split(np.arange(len(atoms)), -(-len(atoms) // together))
+    # One room for all parts: fresh memory costs more than what is done to it.
+    room = np.empty(n_columns * len(parts[0]) * 3 * n_frames)
     total = np.zeros((n_columns, n_columns))
-    for first in range(0, len(atoms), together):
-        part = slice(first, first + together)
-        rows = fill_rows(table, motion, atoms[part], cells[part]).reshape(n_columns, -1)
+    for cells in parts:
+        rows = room[: n_columns * len(cells) * 3 * n_frames].reshape(n_columns, -1)
+        fill_rows(table, motion, atoms[cells], cells, rows.reshape(n_columns, -1, 3, n_frames))
         # numpy hands a product with its own transpose to dsyrk, half the work
         total += rows @ rows.T
     return total

@@ -130,8 +130,7 @@ class ForceCovariance:
                 fix="add fx fy fz to the dump: dump 1 all custom 10 run.lammpstrj "
                 "id type xu yu zu vx vy vz fx fy fz",
             )
-        frames = block.first_frame + np.arange(block.n_frames)
-        labels = frames * self.n_blocks // self.n_frames
+        labels = block.indices * self.n_blocks // self.n_frames
         cuts = [0, *(np.flatnonzero(np.diff(labels)) + 1), block.n_frames]
         return {
             int(labels[start]): self._sums(

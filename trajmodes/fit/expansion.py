@@ -122,7 +122,7 @@ def _shorter(
             f"a cutoff of {wanted} Å is asked for of sums made with {own} Å",
             fix=f"read the trajectory again with the longer cutoff of order {basis.order}",
         )
-    return basis.selected(orbits.excess(wanted) < 0.0)
+    return basis.selected(orbits.within(wanted))
 
 
 def expansion_of(

@@ -200,8 +200,8 @@ class Motion(NamedTuple):
     """(a, 3, t), unit: eV/Å."""
 
 
-def fill_rows(table: ForceMap, motion: Motion, atoms: Ints, cells: Ints) -> Floats:
-    """Columns of the design matrix for one site in some cells, the forces last.
+def fill_rows(table: ForceMap, motion: Motion, atoms: Ints, cells: Ints, rows: Floats) -> None:
+    """Fill columns of the design matrix for one site in some cells, the forces last.
 
     Parameters
     ----------
@@ -213,19 +213,14 @@ def fill_rows(table: ForceMap, motion: Motion, atoms: Ints, cells: Ints) -> Floa
         (c,) the atom of the site in each of the cells.
     cells
         (c,) the cells.
-
-    Returns
-    -------
-    (z + 1, c, 3, t) force that each parameter of the table makes, per unit of it, and the
-    given force.
+    rows
+        (z + 1, c, 3, t), filled with the force that each parameter of the table makes, per unit
+        of it, and with the given force.
     """
-    n_frames = motion.displacements.shape[2]
-    rows = np.empty((len(table.columns) + 1, len(cells), 3, n_frames))
     rows[-1] = motion.forces[atoms]
     lists = (table.products, table.bounds, table.monomials, table.factors)
-    room = np.empty((table.n_monomials, n_frames))
+    room = np.empty((table.n_monomials, rows.shape[3]))
     _fill(motion.displacements, atoms, table.neighbours[cells], lists, room, rows)
-    return rows
 
 
 @njit(nogil=True, cache=True)
@@ -239,40 +234,50 @@ def _fill(
 ) -> None:
     """Fill all columns but the last; room_ot holds the monomials of one cell at a time."""
     products, bounds, monomials, factors = lists
-    first = 1 + 3 * neighbours.shape[1]
+    sum_t = np.empty(room_ot.shape[1])
     room_ot[0] = 1.0
     for c in range(len(atoms)):
         _relative(u_axt, atoms[c], neighbours[c], room_ot)
-        for o in range(len(products)):
-            one, two = room_ot[products[o, 0]], room_ot[products[o, 1]]
-            target = room_ot[first + o]
-            for t in range(len(target)):
-                target[t] = one[t] * two[t]
+        _multiply(products, 1 + 3 * neighbours.shape[1], room_ot)
         for z in range(len(rows_zcxt) - 1):
             for x in range(3):
                 start, stop = bounds[3 * z + x], bounds[3 * z + x + 1]
-                target = rows_zcxt[z, c, x]
-                _sum_terms(monomials[start:stop], factors[start:stop], room_ot, target)
+                _sum_terms(start, stop, monomials, factors, room_ot, sum_t)
+                rows_zcxt[z, c, x] = sum_t
+
+
+# Plain indices in the inner loops: views of rows would cost more than the sums.
 
 
 @njit(nogil=True, cache=True)
 def _relative(u_axt: Floats, atom: int, neighbours: Ints, room_ot: Floats) -> None:
     """Relative displacements of the neighbours of an atom: the monomials after the one."""
     for k in range(len(neighbours)):
+        other = neighbours[k]
         for x in range(3):
-            target, here = room_ot[1 + 3 * k + x], u_axt[atom, x]
-            there = u_axt[neighbours[k], x]
-            for t in range(len(target)):
-                target[t] = there[t] - here[t]
+            for t in range(room_ot.shape[1]):
+                room_ot[1 + 3 * k + x, t] = u_axt[other, x, t] - u_axt[atom, x, t]
 
 
 @njit(nogil=True, cache=True)
-def _sum_terms(monomials: Ints, factors: Floats, room_ot: Floats, target: Floats) -> None:
+def _multiply(products: Ints, first: int, room_ot: Floats) -> None:
+    """Products of earlier monomials."""
+    for o in range(len(products)):
+        one, two = products[o]
+        for t in range(room_ot.shape[1]):
+            room_ot[first + o, t] = room_ot[one, t] * room_ot[two, t]
+
+
+@njit(nogil=True, cache=True)
+def _sum_terms(
+    start: int, stop: int, monomials: Ints, factors: Floats, room_ot: Floats, sum_t: Floats
+) -> None:
     """Add up the terms of one column and direction, four at a time."""
-    target[:] = 0.0
-    for e in range(0, len(monomials), 4):
+    for t in range(len(sum_t)):
+        sum_t[t] = 0.0
+    for e in range(start, stop, 4):
         a, b, c, d = factors[e], factors[e + 1], factors[e + 2], factors[e + 3]
-        one, two = room_ot[monomials[e]], room_ot[monomials[e + 1]]
-        three, four = room_ot[monomials[e + 2]], room_ot[monomials[e + 3]]
-        for t in range(len(target)):
-            target[t] += a * one[t] + b * two[t] + c * three[t] + d * four[t]
+        i, j, k, m = monomials[e], monomials[e + 1], monomials[e + 2], monomials[e + 3]
+        for t in range(len(sum_t)):
+            two, four = a * room_ot[i, t] + b * room_ot[j, t], c * room_ot[k, t]
+            sum_t[t] += two + (four + d * room_ot[m, t])

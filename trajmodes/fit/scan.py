@@ -1,4 +1,4 @@
-"""What a ledger tells without reading the data again: orders, cutoffs, constraints, run length."""
+"""What a ledger tells without reading data: orders, cutoffs, constraints, run length."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace

@@ -6,7 +6,7 @@ to end, its two passes in `fit` and `project`. `api` holds the doors from Python
 `collect` turns what the stages return into the nouns of the report.
 """
 
-from trajmodes.pipeline.api import fit, job_of, open_run, run
+from trajmodes.pipeline.api import fit_constants, job_of, open_run, run
 from trajmodes.pipeline.check import check_job, show_check
 from trajmodes.pipeline.demo import demo_epilogue, demo_job, demo_prologue
 from trajmodes.pipeline.export import export_job, show_export
@@ -14,7 +14,7 @@ from trajmodes.pipeline.fit import Fitted, fit_runs
 from trajmodes.pipeline.load import LoadedRun, load, load_runs
 from trajmodes.pipeline.project import project_run
 from trajmodes.pipeline.run import Written, analyse, fit_job, fit_only, run_job
-from trajmodes.pipeline.scan import scan_job, show_scan
+from trajmodes.pipeline.scan import scan_job, show_scan, write_scan
 from trajmodes.pipeline.show import show_file, show_results
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "demo_job",
     "demo_prologue",
     "export_job",
-    "fit",
+    "fit_constants",
     "fit_job",
     "fit_only",
     "fit_runs",
@@ -44,4 +44,5 @@ __all__ = [
     "show_file",
     "show_results",
     "show_scan",
+    "write_scan",
 ]

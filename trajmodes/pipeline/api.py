@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from trajmodes.config import Job, job_from_mapping, read_job
-from trajmodes.pipeline.load import LoadedRun, load, load_runs, load_trajectory
+from trajmodes.pipeline.load import LoadedRun, load, load_runs
 from trajmodes.pipeline.log import Log
 from trajmodes.pipeline.run import analyse, fit_job, fit_only, run_job
 from trajmodes.readers import Trajectory, trajectory_of_atoms
@@ -15,10 +15,9 @@ from trajmodes.report import Results
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["fit", "job_of", "open_run", "run"]
+__all__ = ["fit_constants", "job_of", "open_run", "run"]
 
 PathLike = str | os.PathLike[str]
-Frames = Trajectory | Sequence["Atoms"]
 
 
 def open_run(trajectory: PathLike | Iterable[PathLike], **settings: Any) -> LoadedRun:
@@ -84,7 +83,9 @@ def run(trajectory: PathLike | Iterable[PathLike], **settings: Any) -> Results:
     return analyse(load(job, log=log), command=command, log=log).results
 
 
-def fit(data: PathLike | Iterable[PathLike] | Frames, **settings: Any) -> Results:
+def fit_constants(
+    data: "PathLike | Sequence[PathLike] | Sequence[Atoms] | Trajectory", **settings: Any
+) -> Results:
     """Fit force constants to displacements and forces from any source.
 
     Parameters
@@ -94,7 +95,7 @@ def fit(data: PathLike | Iterable[PathLike] | Frames, **settings: Any) -> Result
         forces; or frames of arrays, see `trajmodes.readers.trajectory_of_arrays`.
     settings
         As in `trajmodes.config.Job`: cell, cutoff, cutoff3, scheme, … With ``output`` the
-        results folder is written as well, of files only.
+        results folder is written as well.
 
     Raises
     ------
@@ -106,32 +107,27 @@ def fit(data: PathLike | Iterable[PathLike] | Frames, **settings: Any) -> Result
     Examples
     --------
     >>> import trajmodes as tm
-    >>> results = tm.fit(images, cell="POSCAR", cutoff=8.0, cutoff3=4.5)  # doctest: +SKIP
+    >>> results = tm.fit_constants(
+    ...     images, cell="POSCAR", cutoff=8.0, cutoff3=4.5
+    ... )  # doctest: +SKIP
     >>> results.constants.triplets.values.shape  # doctest: +SKIP
     """
-    log = Log()
-    if not isinstance(data, str | os.PathLike) and not hasattr(data, "read"):
-        data = list(data)  # type: ignore[arg-type]  # any other kind can be listed
     frames = _frames(data)
-    if frames is not None:
-        job = _job("arrays", settings)
-        run = load_trajectory(job, frames, log=log)
-        return fit_only([run], command="trajmodes.fit(arrays)", log=log).results
-    job = _job(data, settings)  # type: ignore[arg-type]  # frames were told apart
-    command = f"trajmodes.fit({', '.join(job.trajectory)})"
+    job = _job(cast("Sequence[PathLike]", data) if frames is None else "arrays", settings)
+    command = f"trajmodes.fit_constants({', '.join(job.trajectory)})"
     if settings.get("output") is not None:
-        return fit_job(job, command=command).results
-    return fit_only(load_runs(job, log=log), command=command, log=log).results
+        return fit_job(job, command=command, frames=frames).results
+    log = Log()
+    runs = load_runs(job, log=log, frames=frames)
+    return fit_only(runs, command=command, log=log).results
 
 
 def _frames(data: object) -> Trajectory | None:
     """Frames that are in memory already; None for files."""
-    if isinstance(data, str | os.PathLike):
-        return None
-    if hasattr(data, "read"):
-        return cast("Trajectory", data)
-    images = cast("list[Atoms]", data)
-    if images and hasattr(images[0], "get_forces"):
+    if isinstance(data, Trajectory):
+        return data
+    images = cast("Sequence[Atoms]", data)
+    if not isinstance(data, str | os.PathLike) and images and hasattr(images[0], "get_forces"):
         return trajectory_of_atoms(images)
     return None
 

@@ -58,7 +58,7 @@ def show_check(run: LoadedRun) -> str:
     )
     told = {remark.text for remark in run.diagnosis.verdict}
     verdicts = [CheckVerdict("ok", note, "") for note in run.notes if note not in told]
-    verdicts += [CheckVerdict(*remark) for remark in run.diagnosis.verdict]
+    verdicts += [CheckVerdict(*remark[:3]) for remark in run.diagnosis.verdict]
     return text_of(render_check(rows, verdicts)) + "\n" + _commensurate_points(run)
 
 

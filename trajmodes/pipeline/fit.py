@@ -31,6 +31,9 @@ from trajmodes.symmetry import Constraints, half_space, parse_cutoff, space_grou
 
 __all__ = ["Fitted", "fit_options", "fit_runs", "modes_of"]
 
+SAME_TEMPERATURE = 0.05
+"""Relative difference of temperatures beyond which pooling runs is worth a word."""
+
 FEWEST_BLOCKS = 8
 """Least number of blocks of each of several runs: fewer tell nothing of their spread."""
 
@@ -40,6 +43,8 @@ class Fitted(NamedTuple):
 
     ledger: Ledger
     fit: Fit
+    notes: tuple[str, ...] = ()
+    """What became of the frames."""
 
     @property
     def duration_ps(self) -> float:
@@ -94,7 +99,8 @@ def fit_runs(
         fit = fit_ledger(
             ledger, temperature=_temperature(job, ledger), options=fit_options(job)
         )
-    return Fitted(ledger, fit)
+    read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
+    return Fitted(ledger, fit, _frame_notes(ledger, read))
 
 
 def fit_options(job: Job) -> FitOptions:
@@ -175,6 +181,23 @@ def _ledger(
         )
         ledger = harmonic_ledger(covariances, expansion)
     return ledger.of_source(_source(run))
+
+
+def _frame_notes(ledger: Ledger, n_read: int) -> tuple[str, ...]:
+    """Tell how many frames were left out, and whether temperatures are mixed."""
+    notes = []
+    if ledger.n_frames < n_read:
+        notes.append(
+            f"{n_read - ledger.n_frames} of {n_read} frames were left out: an atom had left "
+            "its site"
+        )
+    kelvin = [source.temperature for source in ledger.sources]
+    if kelvin and max(kelvin) - min(kelvin) > SAME_TEMPERATURE * max(kelvin):
+        notes.append(
+            f"runs between {min(kelvin):.0f} and {max(kelvin):.0f} K are pooled; effective "
+            "constants are those of one temperature"
+        )
+    return tuple(notes)
 
 
 def _source(run: LoadedRun) -> Source:

@@ -34,7 +34,7 @@ from trajmodes.readers import (
 )
 from trajmodes.streaming import cut_blocks, lazy_arrays
 
-__all__ = ["LoadedRun", "load", "load_runs", "load_trajectory"]
+__all__ = ["LoadedRun", "load", "load_runs"]
 
 PROVABLE_UNITS = ("metal", "real", "si", "cgs", "electron", "micro", "nano")
 """Unit styles whose factors are fixed; lj needs three numbers that only the user knows."""
@@ -68,8 +68,8 @@ class LoadedRun:
     @property
     def files(self) -> list[Path]:
         """All files that the run is read from."""
-        cell = [] if self.job.cell is None else [Path(self.job.cell)]
-        return [*self.trajectory.paths, *cell]
+        named = [self.job.cell, self.job.supercell]
+        return [*self.trajectory.paths, *(Path(name) for name in named if name is not None)]
 
     @property
     def blocks(self) -> list[tuple[int, int]]:
@@ -133,7 +133,13 @@ def load(job: Job, *, log: Log) -> LoadedRun:
     return _load(job, lambda units: [_open(paths, job, units)], None, log)[0]
 
 
-def load_runs(job: Job, *, log: Log, crystal: Crystal | None = None) -> list[LoadedRun]:
+def load_runs(
+    job: Job,
+    *,
+    log: Log,
+    crystal: Crystal | None = None,
+    frames: Trajectory | None = None,
+) -> list[LoadedRun]:
     """Open the trajectories of one or several runs of one crystal; see `load`.
 
     Which files are pieces of one run is seen from their folders and time steps. The crystal of
@@ -148,6 +154,8 @@ def load_runs(job: Job, *, log: Log, crystal: Crystal | None = None) -> list[Loa
     crystal
         The crystal to match all runs to, its sites taken as they are; by default that of the
         cell file.
+    frames
+        Frames that are open already, such as those of arrays, in place of the job's files.
 
     Raises
     ------
@@ -156,27 +164,14 @@ def load_runs(job: Job, *, log: Log, crystal: Crystal | None = None) -> list[Loa
     DataError
         If a trajectory is not sound, or not of this crystal.
     """
+    if frames is not None:
+        return _load(job, lambda _: [frames], crystal, log)
     paths = _expand(job.trajectory)
 
     def open_all(units: str | None) -> Sequence[Trajectory]:
         return open_runs(paths, partial(_open, job=job, units=units))
 
     return _load(job, open_all, crystal, log)
-
-
-def load_trajectory(job: Job, trajectory: Trajectory, *, log: Log) -> LoadedRun:
-    """Match a trajectory that is open already, such as one from arrays; see `load`.
-
-    Parameters
-    ----------
-    job
-        How to understand it.
-    trajectory
-        The frames.
-    log
-        Takes down the stages.
-    """
-    return _load(job, lambda _: [trajectory], None, log)[0]
 
 
 def _load(job: Job, open_all: Opener, crystal: Crystal | None, log: Log) -> list[LoadedRun]:
@@ -242,7 +237,7 @@ def _match(job: Job, whole: Trajectory, known: Crystal | None) -> LoadedRun:
         job=job,
         trajectory=trajectory,
         match=matched,
-        diagnosis=diagnose(trajectory, matched),
+        diagnosis=diagnose(trajectory, matched, hops=job.hops),
         displacer=Displacer(matched, job.hops),
         notes=(*notes, *matched.notes),
     )

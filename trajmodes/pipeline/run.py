@@ -35,6 +35,7 @@ from trajmodes.pipeline.load import LoadedRun, load, load_runs
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.project import interval_of, project_run
 from trajmodes.pipeline.provenance import input_files, versions
+from trajmodes.readers import Trajectory
 from trajmodes.report import (
     Projection,
     Provenance,
@@ -92,17 +93,37 @@ def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
     with open_folder(job.output) as folder, _writers() as scratch:
         found = analyse(load(job, log=log), command=command, log=log, bars=bars)
         with log.stage("write"):
-            files = write_results(found.results, folder, _extra(found, job, log, scratch))
+            extra = _for_phonopy(found.results, scratch) | _extra(found, job, log, scratch)
+            files = write_results(found.results, folder, extra)
     return _written(found.results, job, files, log)
 
 
-def fit_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
-    """Fit the constants of one or several runs, and write the results folder; see `run_job`."""
+def fit_job(
+    job: Job, *, command: str, bars: StartBar = no_bars, frames: Trajectory | None = None
+) -> Written:
+    """Fit the constants of one or several runs, and write the results folder.
+
+    Parameters
+    ----------
+    job
+        What to read and how to fit it.
+    command
+        The command line or call, for the provenance.
+    bars
+        Starts a progress bar: (title, number of frames) → function to advance it.
+    frames
+        Frames that are open already, in place of the job's files.
+
+    Raises
+    ------
+    TrajmodesError
+        Whatever is wrong with the input, the folder or the disk, with what to do about it.
+    """
     log = Log()
     earlier = None if job.append is None else read_ledger(job.append)
     crystal = None if earlier is None else earlier.supercell.crystal
     with open_folder(job.output) as folder, _writers() as scratch:
-        runs = load_runs(job, log=log, crystal=crystal)
+        runs = load_runs(job, log=log, crystal=crystal, frames=frames)
         found = fit_only(runs, command=command, log=log, bars=bars, earlier=earlier)
         with log.stage("write"):
             files = write_results(found.results, folder, _extra(found, job, log, scratch))
@@ -123,16 +144,20 @@ def _written(results: Results, job: Job, files: Mapping[str, str], log: Log) -> 
 def _extra(found: Analysis, job: Job, log: Log, scratch: Path) -> dict[str, Writer]:
     """Files that other rooms than the report know how to write."""
     constants, supercell = found.results.constants, found.results.supercell
-    for_phonopy = write_phonopy(constants, supercell, scratch)
     whole = write_constants(constants, supercell, scratch, "hdf5").paths
-    extra = {path.name: Writer("loaded by phonopy", _copy(path)) for path in for_phonopy}
-    extra |= {path.name: Writer("all constants, exactly", _copy(path)) for path in whole}
+    text = "all constants, exactly; `trajmodes export` writes them for other programs"
+    extra = {path.name: Writer(text, _copy(path)) for path in whole}
     dataset = ledger_dataset(found.ledger)
     text = "sums of the fit, for `trajmodes scan` and `trajmodes fit --append`"
     extra[LEDGER_FILE] = Writer(text, partial(encode, dataset))
     extra["run.toml"] = Writer("the job as resolved", _text_writer(toml_text(job)))
     extra["run.log"] = Writer("what was done, and how long it took", log.write)
     return extra
+
+
+def _for_phonopy(results: Results, scratch: Path) -> dict[str, Writer]:
+    paths = write_phonopy(results.constants, results.supercell, scratch)
+    return {path.name: Writer("loaded by phonopy", _copy(path)) for path in paths}
 
 
 def _copy(source: Path) -> Callable[[Path], None]:
@@ -171,7 +196,7 @@ def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars)
         If the run has no forces, too few frames for the constants or for spectra, or no known
         time between frames.
     """
-    _require_usable(run)
+    _require_usable(run, ["all", "spectra"])
     if run.trajectory.has_velocities:
         interval_of(run)  # before the long first pass, not after it
         _require_all_frames(run)
@@ -226,7 +251,7 @@ def fit_only(
         If a run has no forces, or all together have too few frames for the constants.
     """
     for run in runs:
-        _require_usable(run)
+        _require_usable(run, ["all"])
     with input_files([path for run in runs for path in run.files]) as hashes:
         fitted = fit_runs(runs, log=log, bars=bars, earlier=earlier)
         results, _ = _of_constants(runs, fitted, command, log)
@@ -268,15 +293,19 @@ def _of_constants(
         requirement=requirement_of(modes, fitted.duration_ps),
         diagnosis=findings_of(runs[0].diagnosis),
         warnings=tuple(dict.fromkeys(text for run in runs for text in _warnings(run))),
-        notes=tuple(dict.fromkeys([*(note for run in runs for note in run.notes), *fit.notes])),
+        notes=tuple(
+            dict.fromkeys(
+                [*(note for run in runs for note in run.notes), *fitted.notes, *fit.notes]
+            )
+        ),
     )
     return results, bands
 
 
-def _require_usable(run: LoadedRun) -> None:
-    """Refuse at once what the check calls an error."""
+def _require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
+    """Refuse at once what the check calls an error of what is wanted."""
     for remark in run.diagnosis.verdict:
-        if remark.severity == "error":
+        if remark.severity == "error" and remark.concerns in wanted:
             where = ", ".join(str(path) for path in run.trajectory.paths[:3])
             raise DataError(remark.text, where=where, fix=remark.fix)
 
@@ -291,7 +320,8 @@ def _require_all_frames(run: LoadedRun) -> None:
 
 
 def _warnings(run: LoadedRun) -> tuple[str, ...]:
-    found = (remark for remark in run.diagnosis.verdict if remark.severity == "warning")
+    """What the check warns of, and what it calls errors that do not matter here."""
+    found = (remark for remark in run.diagnosis.verdict if remark.severity != "ok")
     texts = (f"{one.text}; mend: {one.fix}" if one.fix else one.text for one in found)
     return tuple(text for text in texts if text not in run.notes)
 

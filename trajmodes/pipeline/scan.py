@@ -1,15 +1,29 @@
 """What a ledger tells without reading the data again, as rows of the report."""
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 
+from trajmodes.arrays import Floats
 from trajmodes.data import ForceConstants
+from trajmodes.errors import UsageError
 from trajmodes.fit import FitOptions, Ledger, ScanPoint, Scheme, read_ledger, scan_ledger
 from trajmodes.phonons import modes_at, stability
 from trajmodes.pipeline.show import text_of
-from trajmodes.report.scan import ScanRow, render_scan
+from trajmodes.report import (
+    ScanRow,
+    Writer,
+    draw_scan,
+    open_folder,
+    render_scan,
+    scan_table,
+    write_files,
+)
+from trajmodes.report.style import save_png
 from trajmodes.symmetry import half_space
 
-__all__ = ["scan_job", "scan_rows", "show_scan"]
+__all__ = ["scan_job", "scan_rows", "show_scan", "write_scan"]
 
 
 def scan_job(path: str, scheme: Scheme = "sequential") -> list[ScanRow]:
@@ -55,7 +69,39 @@ def show_scan(rows: list[ScanRow]) -> str:
     return text_of(render_scan(rows))
 
 
-def _row(point: ScanPoint, qpoints: np.ndarray) -> ScanRow:
+def write_scan(rows: list[ScanRow], output: str) -> str:
+    """Write the table and the picture of a scan, and tell where.
+
+    Parameters
+    ----------
+    rows
+        One for each fit.
+    output
+        Folder to write to.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds results, which these files would replace.
+    StorageError
+        If the files cannot be written.
+    """
+    root = Path(output)
+    if (root / "results.nc").exists():
+        raise UsageError(
+            "a scan is not written among results", where=output, fix="name another folder"
+        )
+    plate = draw_scan(rows)
+    writers = {
+        "scan.csv": Writer("all fits of the scan", scan_table(rows).write),
+        f"{plate.name}.png": Writer(plate.text, partial(save_png, plate.figure)),
+    }
+    with open_folder(root) as folder:
+        files = write_files(folder, writers)
+    return "".join(f"{root / name}: {text}\n" for name, text in files.items())
+
+
+def _row(point: ScanPoint, qpoints: Floats) -> ScanRow:
     quality = point.quality
     last = quality.orders[-1]
     return ScanRow(
@@ -74,6 +120,6 @@ def _row(point: ScanPoint, qpoints: np.ndarray) -> ScanRow:
     )
 
 
-def _lowest(constants: ForceConstants, qpoints: np.ndarray) -> float:
+def _lowest(constants: ForceConstants, qpoints: Floats) -> float:
     modes = modes_at(constants, qpoints)
     return stability(modes).square_thz if (modes.sets >= 0).any() else np.nan

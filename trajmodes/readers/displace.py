@@ -7,7 +7,7 @@ nearest image of (x − reference − d), turned to the user's frame, put in can
 its mass-weighted mean. The choice of those few atoms only decides between images.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -134,7 +134,10 @@ class Displacer:
         if kept.all():
             return _named(block.first_frame, fields, np.empty(0, dtype=np.int64))
         left = tuple(None if one is None else one[kept] for one in fields)
-        return _named(block.first_frame, left, block.first_frame + np.flatnonzero(~kept))
+        motion, figures = _named(
+            block.first_frame, left, block.first_frame + np.flatnonzero(~kept)
+        )
+        return replace(motion, frames=block.first_frame + np.flatnonzero(kept)), figures
 
     def _check_box(self, block: FrameBlock) -> None:
         if block.positions.shape[1] != len(self.match.slots):

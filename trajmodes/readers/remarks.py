@@ -31,6 +31,8 @@ class Remark(NamedTuple):
     text: str
     fix: str
     """What to do about it; empty if nothing."""
+    concerns: Literal["all", "spectra"] = "all"
+    """Whether it matters for constants too, or for what goes on in time alone."""
 
 
 def remarks_on(trajectory: Trajectory, match: Match, sample: RunSample) -> tuple[Remark, ...]:
@@ -109,6 +111,7 @@ def _time_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> li
                 "error",
                 "the time between frames is not known: no spectra, no lifetimes",
                 "give the time step (--timestep-fs), or dump_modify ID time yes",
+                "spectra",
             )
         ]
     remarks = []
@@ -122,6 +125,7 @@ def _time_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> li
                 f"atoms move as if frames were {1e3 * told:.3g} fs apart, not "
                 f"{1e3 * trajectory.interval_ps:.3g} fs",
                 "check the time step and the unit of the velocities",
+                "spectra",
             )
         )
     return remarks
@@ -140,7 +144,7 @@ def _nyquist_remark(trajectory: Trajectory, match: Match, omega: float) -> Remar
         f"while the crystal has modes of {bound:.3g} THz at least"
     )
     fix = dump_lines(trajectory, match.supercell.crystal.species, stride=wanted)
-    return Remark("error" if nyquist < 1.2 * bound else "warning", text, fix)
+    return Remark("error" if nyquist < 1.2 * bound else "warning", text, fix, "spectra")
 
 
 def _temperatures_remark(match: Match, kinetic: float, virial: float) -> Remark:

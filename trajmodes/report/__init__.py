@@ -4,9 +4,10 @@ In comes a `Results`, which the pipeline fills; out go ``results.nc`` (xarray op
 tables, figures with their data, and a summary in the terminal. Everything is drawn and told
 from the Dataset alone, so that a file read back serves as well as a run just done.
 
-Open `results` for the noun, `layout` for the variables of the file, `write` for the list of
-files in a results folder; `dataset` fills the Dataset, `netcdf` writes and reads it, `folder`
-keeps the folder whole. The figures (`figures`, `figure_*`) share `style`.
+Open `results` for the nouns, `layout` for the variables of the file, `write` for the list of
+files in a results folder; `dataset` and `dataset_fit` fill the Dataset, `netcdf` writes and
+reads it, `folder` keeps the folder whole. The figures (`figures`, `figure_*`) share `style`. A
+scan of a ledger has a noun of its own, in `scan`.
 """
 
 from importlib import import_module
@@ -61,8 +62,8 @@ __all__ = [
     "Writer",
     "check_rows",
     "draw_figures",
-    "encode",
     "draw_scan",
+    "encode",
     "open_folder",
     "point",
     "read_results",

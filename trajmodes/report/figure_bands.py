@@ -15,7 +15,7 @@ from trajmodes.report.style import BLACK, BLUE, GREY, new_figure, point_label
 from trajmodes.report.tables import Table, bands_table, table_of
 from trajmodes.units import MEV
 
-__all__ = ["bands_data", "draw_bands"]
+__all__ = ["bands_data", "draw_bands", "name_points"]
 
 _DECADES = 2.0
 """The colours span this many powers of ten below the strongest line: what lies deeper is wings
@@ -53,7 +53,7 @@ def draw_bands(dataset: xr.Dataset) -> Figure:
     if bottom < 0.0:
         axes.axhline(0.0, color=GREY, linewidth=0.7)
         axes.set_ylabel("Frequency (THz), imaginary below 0")
-    _name_points(axes, dataset)
+    name_points(axes, dataset)
     _legend(axes, has_errors="band_freq_thz_sem" in dataset)
     return figure
 
@@ -141,8 +141,16 @@ def _draw_branches(axes: Axes, dataset: xr.Dataset) -> None:
         axes.add_collection(shade, autolim=False)
 
 
-def _name_points(axes: Axes, dataset: xr.Dataset) -> None:
-    """Lines and names at the named points; two names at a break are joined by a bar."""
+def name_points(axes: Axes, dataset: xr.Dataset) -> None:
+    """Draw lines and names at the named points; two names at a break are joined by a bar.
+
+    Parameters
+    ----------
+    axes
+        A panel over the band path.
+    dataset
+        Results.
+    """
     named: dict[float, list[str]] = {}
     ticks = zip(dataset["tick_distance"].values, dataset["tick_label"].values, strict=True)
     for place, name in ticks:

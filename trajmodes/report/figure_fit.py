@@ -1,20 +1,17 @@
 """How good the fit is: constants by distance, and how it settles with the run."""
 
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from trajmodes.report.style import (
-    BLACK,
     BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
+    COLOURS,
     RED,
     log_axis,
     new_figure,
     panel_letter,
+    points,
 )
 from trajmodes.report.tables import Table, force_constants_table, table_of
 
@@ -50,22 +47,16 @@ def _shells(axes: Axes, dataset: xr.Dataset) -> None:
     distance, norm = dataset["shell_distance"].values, dataset["shell_norm"].values
     sem = dataset["shell_norm_sem"].values if "shell_norm_sem" in dataset else None
     kinds = dataset["shell_species"].values
-    colours = (BLUE, RED, GREEN, ORANGE, GREY, BLACK)
     for k, kind in enumerate(dict.fromkeys(kinds.tolist())):
         shown = (kinds == kind) & (norm > 0.0)
-        bars = None
-        if sem is not None:
-            bars = np.stack([np.minimum(sem[shown], 0.9 * norm[shown]), sem[shown]])
-        axes.errorbar(
+        points(
+            axes,
             distance[shown],
             norm[shown],
-            yerr=bars,
-            fmt="os^Dv"[k % 5],
-            color=colours[k % len(colours)],
-            elinewidth=0.9,
-            markersize=4.2,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
+            None if sem is None else sem[shown],
+            above_zero=True,
+            marker="os^Dv"[k % 5],
+            color=COLOURS[k % len(COLOURS)],
             label=kind,
         )
     positive = norm[norm > 0.0]

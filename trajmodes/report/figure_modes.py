@@ -11,6 +11,7 @@ from trajmodes.report.equipartition import equipartition_of
 from trajmodes.report.style import (
     BLACK,
     BLUE,
+    GREEN,
     GREY,
     ORANGE,
     RED,
@@ -18,8 +19,8 @@ from trajmodes.report.style import (
     new_figure,
     panel_letter,
 )
-from trajmodes.report.tables import Table, table_of
-from trajmodes.report.wording import plus_minus
+from trajmodes.report.tables import PERTURBATIVE, Table, table_of
+from trajmodes.report.wording import mesh_of, plus_minus
 
 __all__ = ["draw_linewidths", "draw_temperatures", "linewidths_data", "temperatures_data"]
 
@@ -32,25 +33,26 @@ its length: that of the power response of the Hann window."""
 def draw_linewidths(dataset: xr.Dataset) -> Figure:
     """Draw linewidth and lifetime of every set; what is not resolved is shown as a limit.
 
+    Those of perturbation theory stand beside those of the run.
+
     Parameters
     ----------
     dataset
-        Results with line fits.
+        Results with line fits, with perturbative linewidths, or with both.
     """
-    figure = new_figure(3.3)
-    width_axes = figure.add_axes((0.085, 0.135, 0.395, 0.725))
-    life_axes = figure.add_axes((0.595, 0.135, 0.395, 0.725))
-    resolved = dataset["resolved"].values.astype(bool)
-    narrow = dataset["verdict"].values == str(Verdict.TOO_NARROW)
-    floor = _width_limit(dataset)
-    for axes, name, limit, arrow in (
-        (width_axes, "linewidth_thz", floor, (0, -9)),
-        (life_axes, "lifetime_ps", 1.0 / (2.0 * np.pi * floor), (0, 9)),
-    ):
-        _measured(axes, dataset, name, resolved)
-        _limits(axes, dataset, limit, arrow, narrow)
-        _without(axes, dataset, ~resolved & ~narrow)
-        _show_from(axes, dataset, name, limit if narrow.any() else None)
+    both = "resolved" in dataset and "linewidth_phi3_classical_thz" in dataset
+    height = 3.45 if both else 3.3
+    figure = new_figure(height)
+    place = (0.135 * 3.3 / height, 0.725 * 3.3 / height)
+    width_axes = figure.add_axes((0.1, place[0], 0.385, place[1]))
+    life_axes = figure.add_axes((0.605, place[0], 0.385, place[1]))
+    for axes, name in ((width_axes, "linewidth"), (life_axes, "lifetime")):
+        shown = []
+        if "linewidth_phi3_classical_thz" in dataset:
+            shown += _perturbative(axes, dataset, name)
+        if "resolved" in dataset:
+            shown += _of_the_run(axes, dataset, name)
+        _show_from(axes, np.concatenate(shown))
         axes.set_xlim(left=0.0)
         axes.set_xlabel("Frequency (THz)")
     width_axes.set_ylabel("Linewidth, FWHM (THz)")
@@ -63,11 +65,54 @@ def draw_linewidths(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _show_from(axes: Axes, dataset: xr.Dataset, name: str, limit: float | None) -> None:
-    """Limits of the vertical axis with room on both sides of all that is shown."""
+_UNITS = {"linewidth": "thz", "lifetime": "ps"}
+
+
+def _of_the_run(axes: Axes, dataset: xr.Dataset, what: str) -> list[Floats]:
+    """Draw what the spectra gave; tell the values that must be seen."""
+    name, limit = f"{what}_{_UNITS[what]}", _width_limit(dataset)
+    arrow = (0, -9)
+    if what == "lifetime":
+        limit, arrow = 1.0 / (2.0 * np.pi * limit), (0, 9)
+    resolved = dataset["resolved"].values.astype(bool)
+    narrow = dataset["verdict"].values == str(Verdict.TOO_NARROW)
+    _measured(axes, dataset, name, resolved)
+    _limits(axes, dataset, limit, arrow, narrow)
+    _without(axes, dataset, ~resolved & ~narrow)
     value, sem = dataset[name].values, dataset[f"{name}_sem"].values
-    shown = np.concatenate([value, value + sem, value - sem, [limit or np.nan]])
-    shown = shown[np.isfinite(shown) & (shown > 0.1 * np.nan_to_num(limit or 0.0))]
+    known = limit if narrow.any() else np.nan
+    shown = np.concatenate([value, value + sem, value - sem])
+    return [shown[shown > 0.1 * np.nan_to_num(known)], np.array([known])]
+
+
+def _perturbative(axes: Axes, dataset: xr.Dataset, what: str) -> list[Floats]:
+    """Draw what three-phonon scattering gives; tell the values that must be seen."""
+    shown = []
+    mesh = mesh_of(dataset["phi3_mesh"].values)
+    for kind, face, told in (
+        ("quantum", "white", "Φ3, quantum"),
+        ("classical", GREEN, f"Φ3, classical, mesh {mesh}"),
+    ):
+        value = dataset[f"{what}_phi3_{kind}_{_UNITS[what]}"].values
+        axes.plot(
+            dataset["freq_harmonic_thz"].values,
+            np.where(value > 0.0, value, np.nan),
+            linestyle="none",
+            marker="D",
+            color=GREEN,
+            markerfacecolor=face,
+            markeredgewidth=0.6,
+            markersize=3.2,
+            label=told,
+            zorder=1.5,
+        )
+        shown.append(value)
+    return shown
+
+
+def _show_from(axes: Axes, shown: Floats) -> None:
+    """Limits of the vertical axis with room on both sides of all that is shown."""
+    shown = shown[np.isfinite(shown) & (shown > 0.0)]
     if shown.size:
         log_axis(axes, shown.min() / 1.35, shown.max() * 1.35)
 
@@ -146,13 +191,13 @@ def linewidths_data(dataset: xr.Dataset) -> dict[str, Table]:
     dataset
         Results with line fits.
     """
-    title = (
-        "Linewidths and lifetimes of the sets of modes; lines that are too narrow have "
-        f"less than {_width_limit(dataset):.4g} THz"
-    )
+    title = "Linewidths and lifetimes of the sets of modes"
+    if "resolved" in dataset:
+        floor = _width_limit(dataset)
+        title += f"; lines that are too narrow have less than {floor:.4g} THz"
     names = [
         *("set", "set_q", "branch_first", "branch_last", "freq_harmonic_thz"),
-        *("freq_spectrum_thz", "linewidth_thz", "lifetime_ps", "verdict"),
+        *("freq_spectrum_thz", "linewidth_thz", "lifetime_ps", "verdict", *PERTURBATIVE),
     ]
     return {"linewidths.csv": table_of(dataset, title, names)}
 

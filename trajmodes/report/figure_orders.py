@@ -3,11 +3,13 @@
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from trajmodes.arrays import Floats
 from trajmodes.report.style import (
     BLACK,
     BLUE,
@@ -27,6 +29,7 @@ __all__ = ["draw_orders", "orders_data"]
 
 _COLOURS = {2: BLUE, 3: ORANGE, 4: GREEN}
 _MARKERS = {2: "o", 3: "s", 4: "^"}
+_NOTHING = 1e-6
 _MOST_KINDS = 5
 """Species of clusters that have a colour of their own."""
 
@@ -82,20 +85,22 @@ def _constants(axes: Axes, dataset: xr.Dataset, name: str) -> None:
     atoms = np.where(zeros < 2, order - zeros, 2)
     kinds = dataset[f"{shell}_species"].values
     colour = _colours_of(kinds, norm)
+    # What symmetry makes zero is zero up to rounding.
+    seen = norm > _NOTHING * norm.max()
     for kind, number in sorted(set(zip(kinds.tolist(), atoms.tolist(), strict=True))):
-        shown = (kinds == kind) & (atoms == number) & (norm > 0.0)
+        shown = (kinds == kind) & (atoms == number) & seen
         points(
             axes,
             longest[shown],
             norm[shown],
             None if sem is None else sem.values[shown],
+            above_zero=True,
             marker=_MARKERS[number],
             color=colour.get(kind, GREY),
         )
-    positive = norm[norm > 0.0]
-    if positive.size:
-        log_axis(axes, positive.min() / 3.0, positive.max() * 4.0)
-    axes.set_xlim(0.0, 1.06 * longest.max())
+    if seen.any():
+        log_axis(axes, norm[seen].min() / 3.0, norm[seen].max() * 3.0)
+    axes.set_xlim(0.85 * longest.min(), 1.05 * longest.max())
     axes.set_xlabel("Largest distance between two members (Å)")
     handles = [
         Line2D([], [], linestyle="none", marker="o", color=shade, label=kind)
@@ -110,16 +115,26 @@ def _constants(axes: Axes, dataset: xr.Dataset, name: str) -> None:
             marker=_MARKERS[number],
             color=BLACK,
             markerfacecolor="white",
-            label=f"{number} different atoms",
+            label=f"{number} atoms",
         )
         for number in sorted(set(atoms.tolist()))
     ]
-    axes.legend(handles=handles, loc="upper left", ncols=2, borderaxespad=0.3)
+    axes.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=len(handles) if len(handles) <= 3 else 3,
+        columnspacing=1.2,
+        handletextpad=0.3,
+        borderaxespad=0.1,
+    )
 
 
-def _colours_of(kinds: np.ndarray, norm: np.ndarray) -> dict[str, str]:
+def _colours_of(kinds: npt.NDArray[np.str_], norm: Floats) -> dict[str, str]:
     """Colours of the species with the strongest constants."""
-    strongest = {kind: float(norm[kinds == kind].max()) for kind in dict.fromkeys(kinds.tolist())}
+    strongest = {
+        kind: float(norm[kinds == kind].max()) for kind in dict.fromkeys(kinds.tolist())
+    }
     ranked = sorted(strongest, key=lambda kind: -strongest[kind])
     return dict(zip(ranked[:_MOST_KINDS], COLOURS, strict=False))
 
@@ -153,15 +168,14 @@ def _residuals(axes: Axes, dataset: xr.Dataset) -> None:
         axes.annotate(
             f"{free} free\nR² {squared:.5f}",
             (x, y),
-            xytext=(0, 8),
+            xytext=(8, 3),
             textcoords="offset points",
-            ha="center",
             fontsize=7.5,
         )
     names = [order_name(int(order)) for order in dataset["order"].values]
     axes.set_xticks(place, [names[0], *(f"+ {name}" for name in names[1:])])
     axes.tick_params(axis="x", length=0)
-    axes.set_xlim(-0.5, len(left) - 0.5)
+    axes.set_xlim(-0.25, len(left) - 0.1)
     axes.set_ylabel("Residual, rms, of the forces (%)")
     axes.legend(loc="lower left", borderaxespad=0.3)
 

@@ -8,12 +8,14 @@ from matplotlib.figure import Figure
 
 from trajmodes.report.figure_bands import bands_data, draw_bands
 from trajmodes.report.figure_fit import draw_fit, fit_data
+from trajmodes.report.figure_gruneisen import draw_gruneisen, gruneisen_data
 from trajmodes.report.figure_modes import (
     draw_linewidths,
     draw_temperatures,
     linewidths_data,
     temperatures_data,
 )
+from trajmodes.report.figure_orders import draw_orders, orders_data
 from trajmodes.report.figure_spectra import draw_spectra, spectra_data
 from trajmodes.report.style import sheet
 from trajmodes.report.tables import Table
@@ -43,12 +45,23 @@ _PLATES = (
         *("linewidth_thz", draw_linewidths, linewidths_data),
     ),
     (
+        *("gruneisen", "Grüneisen parameters along the bands and of the sets of modes"),
+        *("gruneisen", draw_gruneisen, gruneisen_data),
+    ),
+    (
         *("temperatures", "mode temperatures: is energy shared equally?"),
         *("mode_temperature", draw_temperatures, temperatures_data),
     ),
     ("fit", "constants by distance, and how the fit settles", "shell_norm", draw_fit, fit_data),
+    (
+        *("orders", "cubic and quartic constants, and what each order adds to the fit"),
+        *("triplet_shell_norm", draw_orders, orders_data),
+    ),
 )
 """Name, text, variable that must be there, how to draw, what data."""
+
+_INSTEAD = {"linewidth_thz": "linewidth_phi3_classical_thz"}
+"""Variable → another one that serves as well."""
 
 
 def draw_figures(dataset: xr.Dataset) -> Iterator[Plate]:
@@ -60,7 +73,7 @@ def draw_figures(dataset: xr.Dataset) -> Iterator[Plate]:
         Results, from a run or read back from results.nc.
     """
     for name, text, needed, draw, data in _PLATES:
-        if needed in dataset:
+        if needed in dataset or _INSTEAD.get(needed) in dataset:
             with sheet():
                 figure = draw(dataset)
             yield Plate(name, text, figure, data(dataset))

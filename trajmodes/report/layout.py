@@ -87,7 +87,7 @@ def _cluster_specs(order: int, name: str, directions: str, units: str) -> dict[s
             f"{name} {directions}",
             units,
             f"force constants of {name}s",
-            f"{sign}, every order of the members listed; replicates are in constants.h5",
+            f"{sign}, every order of the members listed; replicates are in force_constants.h5",
         ),
         f"cutoff{order}": Spec("", "Å", f"largest distance between two members of {name}s"),
         f"{shell}_species": Spec(shell, "", f"species of the {name}s"),

@@ -5,7 +5,6 @@ from itertools import combinations
 from math import factorial
 
 import numpy as np
-import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import ClusterConstants, Crystal, ForceConstants
@@ -64,7 +63,8 @@ class Shells:
         repeats = (self.distances == 0.0).sum(axis=1)
         same = {0: 1, 1: 2, 2: 4, 3: 6}
         orderings = [factorial(self.order) // same[zeros] for zeros in repeats.tolist()]
-        return np.rint(self.listed / np.array(orderings, dtype=float)).astype(np.int64)
+        different: Ints = np.rint(self.listed / np.array(orderings, float)).astype(np.int64)
+        return different
 
 
 def pair_shells(constants: ForceConstants) -> Shells:
@@ -136,8 +136,7 @@ class _Grouping:
             [np.linalg.norm(place_cnx[:, a] - place_cnx[:, b], axis=1) for a, b in sides],
             axis=1,
         )
-        length_cd = np.where(length_cd > _SAME_DISTANCE, np.sort(length_cd, axis=1), 0.0)
-        length_cd = np.sort(length_cd, axis=1)
+        length_cd = np.sort(np.where(length_cd > _SAME_DISTANCE, length_cd, 0.0), axis=1)
         clusters = np.flatnonzero(length_cd[:, -1] > 0.0)
         names = np.array(sorted(set(crystal.species)))
         kinds = np.searchsorted(names, np.array(crystal.species))[sites[clusters]]
@@ -176,12 +175,13 @@ class _Grouping:
         return norm
 
 
-def _steps(length_cd: Floats) -> npt.NDArray[np.int64]:
+def _steps(length_cd: Floats) -> Ints:
     """Give each distance the rank of its kind: equal ones have the same."""
     values, place = np.unique(length_cd, return_inverse=True)
     # A new number begins where the length jumps.
     number = np.cumsum(np.diff(values, prepend=values[:1]) > _SAME_DISTANCE)
-    return number[place.reshape(length_cd.shape)]
+    steps: Ints = number[place.reshape(length_cd.shape)].astype(np.int64)
+    return steps
 
 
 def jackknife_sem(replicates: Floats) -> Floats:

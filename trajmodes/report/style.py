@@ -6,30 +6,42 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from trajmodes.arrays import Floats
 
 __all__ = [
     "BLACK",
     "BLUE",
+    "COLOURS",
     "GREEN",
     "GREY",
     "ORANGE",
+    "PURPLE",
     "RED",
+    "SKY",
     "WIDTH",
+    "branch_colours",
     "log_axis",
     "new_figure",
     "panel_letter",
     "point_label",
+    "points",
     "save_png",
     "sheet",
 ]
 
 # Okabe and Ito, "Color Universal Design" (2008).
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+SKY, PURPLE = "#56B4E9", "#CC79A7"
 GREY, BLACK = "#7A7A7A", "#222222"
+COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
+"""For kinds of things, in this order."""
 
 WIDTH = 7.0
 """Width of a figure in inches: two columns of a journal."""
@@ -110,6 +122,61 @@ def save_png(figure: Figure, path: Path) -> None:
     """
     with sheet():
         figure.savefig(path, format="png", metadata={"Software": "trajmodes"})
+
+
+def branch_colours(count: int) -> list[str]:
+    """Colours for branches from the lowest to the highest.
+
+    Parameters
+    ----------
+    count
+        Number of branches. Up to six have colours far apart, more run from dark to bright.
+    """
+    if count <= len(COLOURS):
+        return list(COLOURS[:count])
+    # The bright end is too pale for lines on white.
+    return [
+        to_hex(colour) for colour in mpl.colormaps["viridis"](np.linspace(0.0, 0.88, count))
+    ]
+
+
+def points(
+    axes: Axes,
+    place: Floats,
+    value: Floats,
+    sem: Floats | None = None,
+    *,
+    above_zero: bool = False,
+    **look: Any,
+) -> None:
+    """Draw points with error bars.
+
+    Parameters
+    ----------
+    axes
+        The panel.
+    place, value
+        (n,) coordinates.
+    sem
+        (n,) standard errors of the values, if known.
+    above_zero
+        Whether bars end above zero, as they must on a logarithmic axis.
+    look
+        Marker, colour and label, as matplotlib knows them.
+    """
+    bars = None
+    if sem is not None:
+        bars = np.stack([np.minimum(sem, 0.9 * value) if above_zero else sem, sem])
+    settings: dict[str, Any] = {"markersize": 4.2, "markeredgecolor": "white"} | look
+    axes.errorbar(
+        place,
+        value,
+        yerr=bars,
+        linestyle="none",
+        elinewidth=0.9,
+        markeredgewidth=0.4,
+        **settings,
+    )
 
 
 def log_axis(axes: Axes, low: float, high: float) -> None:

@@ -200,6 +200,9 @@ def _modes(dataset: xr.Dataset, rows: int | None) -> Table:
         caption_style="",
     )
     columns = [column for column in _COLUMNS if column.needs in dataset]
+    if "verdict" in dataset:
+        # With the lines there is no room for it; it has a table of its own.
+        columns = [column for column in columns if column.name != "γ"]
     for column in columns:
         # Where it gets tight, q goes on in the next line, and nothing is left out.
         table.add_column(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import xarray as xr
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -73,28 +73,23 @@ def fit_section(dataset: xr.Dataset) -> list[RenderableType]:
     return [*parts, Text(), grid] if grid.row_count else parts
 
 
-def _orders(dataset: xr.Dataset) -> Table:
+def _orders(dataset: xr.Dataset) -> Group:
     """One line for each order."""
     constraints = (
         dataset["fit_constraint"].values.tolist() if "fit_constraint" in dataset else []
     )
     imposed = f"; imposed: {', '.join(constraints)}" if constraints else ""
-    told = "; of frames left out in brackets" if _is_predicted(dataset) else ""
-    table = Table(
-        box=None,
-        padding=(0, 1, 0, 0),
-        header_style="bold",
-        caption=f"{dataset['fit_scheme'].item()} fit{imposed}; residuals by all orders so far{told}",
-        caption_justify="left",
-        caption_style="",
-    )
+    told = "; in brackets that of frames left out" if _is_predicted(dataset) else ""
+    scheme = dataset["fit_scheme"].item()
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("order", "cutoff\nÅ"):
         table.add_column(name, no_wrap=name == "order")
-    for name in ("free\n", "R²\n", "residual\neV/Å", "of the forces\n%", "joint–sequential\n%"):
+    for name in ("free\n", "R²\n", "residual\neV/Å", "of force\n%", "joint–seq.\n%"):
         table.add_column(name, justify="right", no_wrap=True)
     for k in range(dataset.sizes["order"]):
         table.add_row(*(Text(cell) for cell in _order(dataset.isel(order=k))))
-    return table
+    caption = f"{scheme} fit{imposed}; residual by this and all lower orders{told}"
+    return Group(table, Text(caption))
 
 
 def _is_predicted(dataset: xr.Dataset) -> bool:

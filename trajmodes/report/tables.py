@@ -12,6 +12,7 @@ import xarray as xr
 from trajmodes.report.layout import spec_of
 
 __all__ = [
+    "PERTURBATIVE",
     "Table",
     "bands_table",
     "cluster_table",
@@ -125,14 +126,14 @@ def modes_table(dataset: xr.Dataset) -> Table:
     names = [
         *("set", "set_q", "star_size", "degeneracy", "branch_first", "branch_last", "members"),
         *("freq_harmonic_thz", "freq_displacement_thz", "freq_ratio_thz", "freq_spectrum_thz"),
-        *("linewidth_thz", "lifetime_ps", *_PERTURBATIVE, "gruneisen"),
+        *("linewidth_thz", "lifetime_ps", *PERTURBATIVE, "gruneisen"),
         *("mode_temperature", "kinetic_mev", "potential_mev"),
         *("virial_mev", "anharmonicity", "line_goodness", "verdict", "advice"),
     ]
     return table_of(dataset, "Sets of symmetry-equal modes; x_sem is the error of x", names)
 
 
-_PERTURBATIVE = (
+PERTURBATIVE = (
     *("linewidth_phi3_classical_thz", "lifetime_phi3_classical_ps"),
     *("linewidth_phi3_quantum_thz", "lifetime_phi3_quantum_ps"),
 )

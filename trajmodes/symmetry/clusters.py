@@ -33,6 +33,9 @@ __all__ = [
 SHELL_TOLERANCE = 1e-3
 """Distance in Å within which a neighbour shell counts as lying on the cutoff."""
 
+_NOISE = 1e-6
+"""A distance nearer than this to the cutoff, in Å, equals it: rounding must not decide."""
+
 _MARGIN = 0.02
 """How far beyond the cutoff clusters are listed, in Å, so that no orbit is cut by noise."""
 
@@ -121,6 +124,10 @@ class Orbits:
         ) / np.bincount(self.orbit, minlength=self.n_orbits)
         return beyond
 
+    def within(self, cutoff: Cutoff) -> Bools:
+        """(o,) whether each orbit is nearer than a cutoff; one that lies on it is not."""
+        return self.excess(cutoff) < -_NOISE
+
     def labels(self) -> tuple[str, ...]:
         """(o,) species of the representatives, joined by dashes."""
         species = self.group.crystal.species
@@ -184,7 +191,7 @@ def cluster_orbits(
     reach = inside.matrix(group.crystal) + _MARGIN
     sites, lattice = _clusters_within(group.crystal, order, reach)
     orbits = classify(group, sites, lattice)
-    taken = orbits.excess(inside) < 0.0
+    taken = orbits.within(inside)
     return replace(orbits.selected(taken), notes=_edge_notes(orbits, given, taken))
 
 

@@ -26,6 +26,7 @@ from trajmodes.readers import (
 )
 from trajmodes.units import DALTON
 
+DATA = Path(__file__).parents[3].parent / "shared" / "data" / "dispforce"
 N_FRAMES = 4
 BOHR, RYDBERG = 0.529177210903, 13.605693122994
 
@@ -321,3 +322,15 @@ def test_the_reference_is_the_ideal_structure(salt, tmp_path):
     diagnosis = diagnose(run, found)
     assert diagnosis.usable
     assert any("snapshots" in remark.text for remark in diagnosis.verdict)
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data/dispforce")
+def test_rock_salt_of_symfc():
+    path = DATA / "dfset_NaCl_222_rd.xz"
+    run = open_trajectory(path, supercell=DATA / "NaCl_222.vasp", units="metal")
+    with lzma.open(path, "rt") as file:
+        rows = np.loadtxt(file).reshape(20, 64, 6)
+    check(run, rows[..., :3], rows[..., 3:])
+    found = match(load_crystal(DATA / "NaCl_222.vasp").crystal, run)
+    assert found.space_group == "Fm-3m"
+    assert found.residual_max < 1e-9

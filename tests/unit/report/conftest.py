@@ -1,15 +1,20 @@
 """Results as a run on silicon would give them, from a small Born model of diamond."""
 
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import pytest
 
 from trajmodes.data import (
+    ClusterConstants,
     Crystal,
     FitQuality,
     ForceConstants,
     LineFits,
     ModeEnergies,
     Modes,
+    OrderQuality,
     PowerSpectra,
     Verdict,
 )
@@ -17,11 +22,18 @@ from trajmodes.report import (
     Bands,
     Convergence,
     Finding,
+    FitErrors,
+    GruneisenParameters,
     InputFile,
+    PerturbativeWidths,
     Projection,
     Provenance,
+    Reference,
     Results,
+    RunRequirement,
+    ScanRow,
     SpectralMap,
+    StabilityVerdict,
     to_dataset,
 )
 from trajmodes.symmetry.translations import build_supercell, half_space
@@ -291,6 +303,145 @@ def make_results(n=((4, 0, 0), (0, 4, 0), (0, 0, 4)), seed=7):
     )
 
 
+HOME, BONDS = (0, 0, 0), [(0, 0, 0), (-1, 0, 0), (0, -1, 0), (0, 0, -1)]
+CHAINS = [((0, HOME), (1, b)) for b in BONDS]
+"""Bonds, …"""
+ANGLES = [((0, HOME), (1, a), (1, b)) for a, b in product(BONDS, BONDS) if a < b]
+ANGLES += [
+    ((1, HOME), *((0, tuple(-np.array(r))) for r in (a, b)))
+    for a, b in product(BONDS, BONDS)
+    if a < b
+]
+"""… and pairs of bonds of one atom, as atoms (site, cell)."""
+
+
+def clusters(rng, order, n_blocks=10):
+    """Constants of bonds and angles in every order of their members, weak ones for angles."""
+    listed, strength = [], []
+    for size, atoms in [(1.0, a) for a in CHAINS] + [(0.05, a) for a in ANGLES]:
+        # Every member takes part at least once.
+        for choice in product(range(len(atoms)), repeat=order):
+            if len(set(choice)) == len(atoms):
+                listed.append([atoms[k] for k in choice])
+                strength.append(size)
+    sites = np.array([[site for site, _ in one] for one in listed])
+    cells = np.array([[cell for _, cell in one] for one in listed])
+    directions = (3,) * order
+    values = np.reshape(strength, (-1, *(1,) * order)) * rng.choice([-1, 1], (1, *directions))
+    scales = 1.0 + 0.01 * rng.standard_normal((n_blocks, len(listed), *(1,) * order))
+    return ClusterConstants(
+        sites=sites,
+        lattice=cells - cells[:, :1],
+        values=values,
+        replicates=values * scales,
+        cutoff=4.5,
+    )
+
+
+ORDERS = (
+    OrderQuality(2, "8", 31, 0.985, 0.1, 0.101, 0.004),
+    OrderQuality(3, "4.5", 27, 0.9996, 0.016, 0.0162, 0.021),
+    OrderQuality(4, "3 Si-Si:2.5", 4, 0.99991, 0.008, 0.0081, np.nan),
+)
+
+
+def make_full(results, seed=8):
+    """The same with constants of higher orders and all that follows from them."""
+    rng = np.random.default_rng(seed)
+    modes, bands, convergence = results.modes, results.bands, results.convergence
+    freq, _ = set_means(modes)
+    path = 0.9 - 0.04 * bands.freq_thz
+    path[np.abs(bands.freq_thz) < 0.05] = np.nan
+    width = 0.02 + 0.2 * (freq / 15.5) ** 2
+    quality = replace(
+        results.constants.quality,
+        n_parameters=62,
+        rank=62,
+        r_squared=0.99991,
+        rms_residual=0.008,
+        orders=ORDERS,
+        constraints=("hermitian", "huang"),
+    )
+    decay = np.sqrt(1.0 / convergence.fraction - 1.0)
+    return replace(
+        results,
+        constants=replace(
+            results.constants,
+            quality=quality,
+            triplets=clusters(rng, 3),
+            quartets=clusters(rng, 4),
+        ),
+        convergence=replace(convergence, order_change=decay[:, None] * [0.004, 0.02, 0.3]),
+        fit_errors=FitErrors("jackknife", 16, 1250.0, 3.4, levelled=True),
+        reference=Reference([[0.003, 0.0, 0.004], [0, 0, 0]], np.full((2, 3), 0.001)),
+        scheme_freq_distance_thz=0.012,
+        gruneisen=GruneisenParameters(
+            path=path,
+            path_sem=0.01 + 0.05 / (1.0 + bands.freq_thz**2),
+            sets=0.9 - 0.04 * freq,
+            sets_sem=np.full(len(freq), 0.02),
+            temperature=TEMPERATURE,
+            classical=0.53,
+            classical_sem=0.012,
+            quantum=0.47,
+            quantum_sem=0.013,
+            mesh=(14, 14, 12),
+        ),
+        perturbation=PerturbativeWidths(0.9 * width, width, TEMPERATURE, (16, 16, 16)),
+        stability=StabilityVerdict(
+            *("stable", "stable: the lowest ω² is 4.93 THz², far above zero"),
+            square_thz=4.93,
+            square_thz_sem=0.02,
+            qpoint=[0.0, 0.125, 0.125],
+            branch=0,
+        ),
+        requirement=RunRequirement(
+            *("all frequencies are known to ±0.05 THz after a run of 320 ps", 0.05, 100.0),
+            *(0.09, 0.01, 3.2, 0.04),
+        ),
+    )
+
+
+def make_scan():
+    """Rows of a scan: pairs and triplets have enough at 5 and 4 Å."""
+    rows = []
+    for order, radii in ((2, (3.0, 4.0, 5.0, 6.0, 7.0)), (3, (3.0, 4.0, 5.0))):
+        for k, radius in enumerate(radii):
+            left = 0.01 + 0.1 * np.exp(-6.0 * (k if order == 2 else k + 1))
+            rows.append(
+                ScanRow(
+                    kind="cutoff",
+                    label=f"order {order} to {radius:.2f} Å",
+                    cutoffs=f"{radius} | 4.5" if order == 2 else f"8 | {radius}",
+                    n_parameters=10 * order + 7 * k,
+                    r_squared=1.0 - left**2,
+                    rms_residual=left,
+                    rms_predicted=left * (1.0 + 2e-4 * (k - 3) ** 2),
+                    condition=54.0,
+                    scheme_distance=0.01,
+                    lowest_squared_thz=-0.3 if k == 0 else 4.93,
+                    lowest_squared_thz_sem=0.02,
+                    order=order,
+                    value=radius,
+                )
+            )
+    for order, left in ((2, 0.1), (3, 0.01)):
+        rows.append(
+            ScanRow("order", f"up to order {order}", "8", 31, 0.99, left, value=float(order))
+        )
+    rows.append(ScanRow("constraints", "+ Huang", "8 | 4.5", 30, 0.99, 0.01, 0.011))
+    for frames in (500, 1000, 2000):
+        left = 0.01 * (1.0 - 20.0 / frames)
+        rows.append(
+            ScanRow(
+                *("time", f"first {frames} frames", "8 | 4.5", 58, 0.99, left, 0.0201 - left),
+                lowest_squared_thz=4.9 + 1.0 / frames,
+                value=float(frames),
+            )
+        )
+    return rows
+
+
 @pytest.fixture(scope="session")
 def results():
     return make_results()
@@ -299,3 +450,18 @@ def results():
 @pytest.fixture(scope="session")
 def dataset(results):
     return to_dataset(results)
+
+
+@pytest.fixture(scope="session")
+def full_results(results):
+    return make_full(results)
+
+
+@pytest.fixture(scope="session")
+def full(full_results):
+    return to_dataset(full_results)
+
+
+@pytest.fixture(scope="session")
+def scan_rows():
+    return make_scan()

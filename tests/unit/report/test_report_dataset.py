@@ -8,8 +8,8 @@ from trajmodes.report.layout import DIMENSIONS, VARIABLES, spec_of
 from trajmodes.units import BOLTZMANN, MEV, THZ
 
 
-def test_every_variable_is_in_the_layout(dataset):
-    for name, variable in dataset.variables.items():
+def test_every_variable_is_in_the_layout(full):
+    for name, variable in full.variables.items():
         if name in DIMENSIONS and name not in VARIABLES:
             continue
         spec = spec_of(str(name))
@@ -18,12 +18,12 @@ def test_every_variable_is_in_the_layout(dataset):
         assert variable.attrs["long_name"]
 
 
-def test_every_variable_of_the_layout_is_written(dataset):
-    assert set(VARIABLES) <= set(dataset.variables)
+def test_every_variable_of_the_layout_is_written(full):
+    assert set(VARIABLES) <= set(full.variables)
 
 
-def test_every_dimension_is_explained(dataset):
-    assert set(dataset.dims) == set(DIMENSIONS)
+def test_every_dimension_is_explained(full):
+    assert set(full.dims) == set(DIMENSIONS)
 
 
 def test_the_unit_stands_in_the_name():

@@ -1,0 +1,378 @@
+"""Laws of the block ledger: least squares, stages, cuts, parts, pools, invariances, rank."""
+
+import re
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from trajmodes.data import Crystal, MotionBlock
+from trajmodes.errors import DataError
+from trajmodes.fit import (
+    FitOptions,
+    ForceCovariance,
+    constants_of,
+    expansion_of,
+    fit_harmonic,
+    fit_ledger,
+    pooled,
+)
+from trajmodes.fit.model import model_of
+from trajmodes.symmetry import Constraints, Cutoff, build_supercell, half_space, space_group
+
+JOINT = FitOptions(scheme="joint")
+# supercell matrix, cutoffs in Å by order: small, so that whole design matrices are at hand
+CASES = {
+    "diamond": (np.diag([2, 2, 2]), {2: 3.5, 3: 3.5, 4: 2.5}),
+    "wurtzite": (np.diag([2, 2, 2]), {2: 3.1, 3: 2.5}),
+    "triclinic": (np.diag([2, 2, 2]), {2: 3.2, 3: 2.2}),
+}
+
+
+def case(crystals, name, n_frames, seed=0, cutoffs=None, matrix=None):
+    """Supercell, expansion, displacements and forces without any relation to them."""
+    crystal = crystals[name]
+    own, reach = CASES[name]
+    supercell = build_supercell(crystal, own if matrix is None else matrix)
+    expansion = expansion_of(space_group(crystal), supercell, cutoffs or reach)
+    frames = np.random.default_rng(seed).normal(size=(2, n_frames, supercell.n_atoms, 3))
+    return supercell, expansion, 0.1 * frames[0], frames[1]
+
+
+def all_values(constants):
+    higher = (constants.triplets, constants.quartets)
+    return [constants.values, *(part.values for part in higher if part is not None)]
+
+
+def assert_same(one, other, tolerance=1e-10):
+    for found, expected in zip(all_values(one), all_values(other), strict=True):
+        assert np.abs(found - expected).max() < tolerance * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_joint_fit_is_least_squares(crystals, ledger_of, design_of, name):
+    supercell, expansion, u_tax, f_tax = case(crystals, name, 20)
+    model = model_of(expansion, constraints=Constraints(), scheme="joint")
+    rows = design_of(model, supercell, u_tax)
+    direct, _, rank, _ = np.linalg.lstsq(rows, f_tax.ravel(), rcond=None)
+    assert rank == model.n_parameters
+    fit = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax), options=JOINT)
+    assert_same(fit.constants, constants_of(model, direct))
+    left = f_tax.ravel() - rows @ direct
+    quality = fit.constants.quality
+    assert quality.rms_residual == pytest.approx(np.sqrt((left**2).mean()), rel=1e-10)
+    assert quality.r_squared == pytest.approx(1 - (left @ left) / (f_tax**2).sum(), abs=1e-10)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("constant_force", [True, False])
+def test_sequential_fit_is_least_squares_of_what_is_left(
+    crystals, ledger_of, design_of, name, constant_force
+):
+    supercell, expansion, u_tax, f_tax = case(crystals, name, 20)
+    model = model_of(
+        expansion,
+        constraints=Constraints(),
+        scheme="sequential",
+        constant_force=constant_force,
+    )
+    rows, left = design_of(model, supercell, u_tax), f_tax.ravel()
+    x = np.zeros(model.n_parameters)
+    residuals = []
+    for order in expansion.orders[1:]:
+        # each stage has a constant force of its own, which is not told
+        own = np.flatnonzero((model.order == order) | (model.order == 1))
+        found, *_ = np.linalg.lstsq(rows[:, own], left, rcond=None)
+        left = left - rows[:, own] @ found
+        x[own] = found
+        residuals.append(np.sqrt((left**2).mean()))
+    options = FitOptions(constant_force=constant_force)
+    fit = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax), options=options)
+    assert_same(fit.constants, constants_of(model, x))
+    quality = fit.constants.quality
+    assert quality.scheme == "sequential"
+    assert quality.rms_residual == pytest.approx(residuals[-1], rel=1e-10)
+    assert quality.orders[0].n_parameters == model.count(2)
+
+
+def test_sequential_and_joint_fits_differ_as_is_told(crystals, ledger_of):
+    supercell, expansion, u_tax, f_tax = case(crystals, "diamond", 20)
+    ledger = ledger_of(expansion, supercell, u_tax, f_tax)
+    one, other = fit_ledger(ledger), fit_ledger(ledger, options=JOINT)
+    assert_same(one.other_scheme, other.constants, tolerance=1e-12)
+    assert_same(other.other_scheme, one.constants, tolerance=1e-12)
+    bases = expansion.bases[1:]
+    pairs = zip(bases, all_values(one.constants), all_values(other.constants), strict=True)
+    for told, (basis, mine, theirs) in zip(one.constants.quality.orders, pairs, strict=True):
+        change = basis.project(theirs) - basis.project(mine)
+        expected = np.linalg.norm(change) / np.linalg.norm(basis.project(mine))
+        assert told.scheme_distance == pytest.approx(expected, rel=1e-6)
+        assert expected > 1e-4
+    assert other.constants.quality.rms_residual < one.constants.quality.rms_residual
+
+
+@settings(derandomize=True, deadline=None, max_examples=15)
+@given(cuts=st.sets(st.integers(1, 36), max_size=8), n_blocks=st.integers(1, 50))
+def test_cuts_of_the_stream_do_not_matter(crystals, ledger_of, cuts, n_blocks):
+    supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 37)
+    whole = ledger_of(expansion, supercell, u_tax, f_tax, n_blocks)
+    cut = ledger_of(expansion, supercell, u_tax, f_tax, n_blocks, cuts)
+    np.testing.assert_array_equal(whole.frames, cut.frames)
+    for name in ("gram", "moment", "square", "displacement_sum", "force_sum"):
+        np.testing.assert_allclose(getattr(whole, name), getattr(cut, name), atol=1e-10)
+
+
+def test_ledger_of_many_frames_equals_that_of_few_at_a_time(crystals, ledger_of):
+    # more frames than the kernel treats at once, in blocks of other lengths
+    supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 151)
+    whole = ledger_of(expansion, supercell, u_tax, f_tax, n_blocks=3)
+    single = ledger_of(expansion, supercell, u_tax, f_tax, n_blocks=3, cuts=range(1, 151))
+    np.testing.assert_allclose(whole.gram, single.gram, atol=1e-9)
+    assert_same(fit_ledger(whole).constants, fit_ledger(single).constants)
+
+
+@pytest.mark.parametrize(
+    ("name", "cutoffs", "fresh"),
+    [
+        ("wurtzite", {2: None}, {2: 4.7}),
+        ("wurtzite", {2: Cutoff(4.0)}, {2: 4.0}),
+        ("wurtzite", {2: None, 3: Cutoff(2.5)}, {2: 4.7, 3: 2.5}),
+        ("wurtzite", {2: Cutoff(3.3), 3: None, 4: None}, {2: 3.3, 3: 3.3, 4: 2.1}),
+        ("triclinic", {2: Cutoff(3.0), 3: Cutoff(2.2)}, {2: 3.0, 3: 2.2}),
+        (
+            "triclinic",
+            {2: Cutoff(4.0, {("O", "Si"): 3.0}), 3: Cutoff(2.5, {("O", "O"): 2.0})},
+            {2: Cutoff(4.0, {("O", "Si"): 3.0}), 3: Cutoff(2.5, {("O", "O"): 2.0})},
+        ),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["sequential", "joint"])
+def test_parts_of_a_ledger_are_fits_of_their_own(
+    crystals, ledger_of, name, cutoffs, fresh, scheme
+):
+    matrix, reach = {
+        "wurtzite": (np.diag([3, 3, 2]), {2: 4.7, 3: 3.3, 4: 2.1}),
+        "triclinic": (np.diag([2, 2, 2]), {2: 4.0, 3: 2.6}),
+    }[name]
+    supercell, expansion, u_tax, f_tax = case(crystals, name, 30, cutoffs=reach, matrix=matrix)
+    options = FitOptions(scheme=scheme)
+    ledger = ledger_of(expansion, supercell, u_tax, f_tax)
+    part = fit_ledger(ledger, cutoffs=cutoffs, options=options)
+    smaller = expansion_of(expansion.group, supercell, fresh)
+    anew = fit_ledger(ledger_of(smaller, supercell, u_tax, f_tax), options=options)
+    np.testing.assert_array_equal(part.constants.lattice, anew.constants.lattice)
+    assert_same(part.constants, anew.constants)
+    assert part.constants.quality.n_parameters == anew.constants.quality.n_parameters
+    assert part.constants.cutoff == anew.constants.cutoff
+    errors = [fit.replicates.variance.sum() for fit in (part, anew)]
+    assert errors[0] == pytest.approx(errors[1], rel=1e-8)
+
+
+def test_two_runs_pooled_equal_one_run_cut_in_two(crystals, ledger_of):
+    supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 64)
+    one = ledger_of(expansion, supercell, u_tax, f_tax, n_blocks=16)
+    two = pooled(
+        [
+            ledger_of(expansion, supercell, u_tax[part], f_tax[part], n_blocks=8)
+            for part in (slice(0, 32), slice(32, 64))
+        ]
+    )
+    np.testing.assert_array_equal(two.run, np.repeat([0, 1], 8))
+    np.testing.assert_array_equal(two.frames, one.frames)
+    assert_same(fit_ledger(two).constants, fit_ledger(one).constants)
+    np.testing.assert_allclose(
+        fit_ledger(two).constants.triplets.replicates,
+        fit_ledger(one).constants.triplets.replicates,
+        atol=1e-10,
+    )
+    # pooling is associative
+    three = [replace(two, **_blocks(two, k)) for k in (slice(0, 5), slice(5, 9), slice(9, 16))]
+    three = [replace(part, run=part.run - part.run[0]) for part in three]
+    left, right = pooled([pooled(three[:2]), three[2]]), pooled([three[0], pooled(three[1:])])
+    np.testing.assert_array_equal(left.run, right.run)
+    np.testing.assert_array_equal(left.gram, right.gram)
+
+
+def _blocks(ledger, part):
+    kept = {"run", "frames", "gram", "moment", "square", "displacement_sum", "force_sum"}
+    return {f.name: getattr(ledger, f.name)[part] for f in fields(ledger) if f.name in kept}
+
+
+def test_runs_of_different_kinds_are_not_pooled(crystals, ledger_of):
+    supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 4)
+    one = ledger_of(expansion, supercell, u_tax, f_tax)
+    supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 4, cutoffs={2: 3.1})
+    with pytest.raises(DataError, match="cannot be pooled: they differ in cutoffs"):
+        pooled([one, ledger_of(expansion, supercell, u_tax, f_tax)])
+    supercell, expansion, u_tax, f_tax = case(
+        crystals, "wurtzite", 4, matrix=np.diag([2, 2, 3])
+    )
+    with pytest.raises(DataError, match="they differ in supercells"):
+        pooled([one, ledger_of(expansion, supercell, u_tax, f_tax)])
+    supercell, expansion, u_tax, f_tax = case(crystals, "diamond", 4)
+    with pytest.raises(DataError, match="they differ in species"):
+        pooled([one, ledger_of(expansion, supercell, u_tax, f_tax)])
+
+
+def test_drift_net_force_scale_and_order_of_frames_change_nothing(crystals, ledger_of):
+    supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 40)
+    plain = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax)).constants
+    rng = np.random.default_rng(4)
+    drift = rng.normal(size=(2, 40, 1, 3))
+    # the net force may go along with the drift: no constant tells of either
+    drifted = ledger_of(expansion, supercell, u_tax + drift[0], f_tax + drift[1] - drift[0])
+    assert_same(fit_ledger(drifted).constants, plain)
+    shuffled = rng.permutation(40)
+    mixed = ledger_of(expansion, supercell, u_tax[shuffled], f_tax[shuffled])
+    assert_same(fit_ledger(mixed).constants, plain)
+    double = fit_ledger(ledger_of(expansion, supercell, u_tax, 2.0 * f_tax)).constants
+    for one, two in zip(all_values(plain), all_values(double), strict=True):
+        np.testing.assert_allclose(two, 2.0 * one, atol=1e-10 * np.abs(one).max())
+    longer = fit_ledger(ledger_of(expansion, supercell, 2.0 * u_tax, f_tax)).constants
+    for n, (one, two) in enumerate(zip(all_values(plain), all_values(longer), strict=True), 1):
+        np.testing.assert_allclose(two, one / 2.0**n, atol=1e-10 * np.abs(one).max())
+
+
+def test_constants_turn_with_the_crystal(crystals, ledger_of):
+    matrix, cutoffs = CASES["wurtzite"]
+    supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 40)
+    plain = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax)).constants
+    crystal, rng = crystals["wurtzite"], np.random.default_rng(4)
+    turn = Rotation.random(rng=rng).as_matrix()
+    turned = Crystal(crystal.cell @ turn.T, crystal.sites, crystal.species, crystal.masses)
+    other = build_supercell(turned, matrix)
+    ledger = ledger_of(
+        expansion_of(space_group(turned), other, cutoffs), other, u_tax @ turn.T, f_tax @ turn.T
+    )
+    found = fit_ledger(ledger).constants
+    np.testing.assert_allclose(found.values, turn @ plain.values @ turn.T, atol=1e-10)
+    moved = np.einsum("cxyz,ux,vy,wz->cuvw", plain.triplets.values, turn, turn, turn)
+    size = np.abs(moved).max()
+    np.testing.assert_allclose(found.triplets.values, moved, atol=1e-10 * size)
+
+
+def test_pairs_by_rows_and_by_waves_are_the_same(crystals, ledger_of):
+    supercell, expansion, u_tax, f_tax = case(crystals, "triclinic", 40, cutoffs={2: 4.0})
+    rows = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax, n_blocks=32))
+    reduction = ForceCovariance(half_space(supercell), 40)
+    state = reduction.chunk(MotionBlock(0, u_tax, None, f_tax))
+    waves = fit_harmonic(reduction.finalize(state), cutoff=4.0)
+    assert_same(rows.constants, waves.constants)
+    np.testing.assert_allclose(rows.constants.replicates, waves.constants.replicates, atol=1e-9)
+    assert rows.notes == waves.notes
+
+
+def exact_cubic_run(crystals, n_frames, seed=1):
+    """Wurtzite with exact pair and triplet forces; symmetry allows it a constant force."""
+    supercell, expansion, _, _ = case(crystals, "wurtzite", 1)
+    model = model_of(expansion, constraints=Constraints(), scheme="joint")
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=model.n_parameters) * np.where(model.order == 3, 5.0, 1.0)
+    truth = constants_of(model, x)
+    u_tax = 0.1 * rng.normal(size=(n_frames, supercell.n_atoms, 3))
+    return supercell, expansion, truth, u_tax
+
+
+def test_wrong_reference_shifts_pairs_by_the_triplets(
+    crystals, ledger_of, polynomial_forces, dense_of
+):
+    """f = −Φ2 (u − s) − ½ Φ3 (u − s)(u − s): in u the pair constants are Φ2 − Φ3 s."""
+    supercell, expansion, truth, u_tax = exact_cubic_run(crystals, 60)
+    # the internal parameter of wurtzite: Ga and N move apart along c
+    shift_sx = np.array([[0, 0, 0.02], [0, 0, 0.02], [0, 0, -0.02], [0, 0, -0.02]])
+    shift = np.tile(shift_sx, (supercell.n_cells, 1))
+    f_tax = polynomial_forces(truth, supercell, u_tax - shift)
+    ledger = ledger_of(expansion, supercell, u_tax, f_tax)
+    fit = fit_ledger(ledger, options=JOINT)
+    found, true = dense_of(fit.constants, supercell), dense_of(truth, supercell)
+    assert np.abs(found[3] - true[3]).max() < 1e-9 * np.abs(true[3]).max()
+    expected = true[2] - true[3] @ shift.ravel()
+    assert np.abs(found[2] - expected).max() < 1e-9 * np.abs(expected).max()
+    assert np.abs(found[2] - true[2]).max() > 1e-3 * np.abs(expected).max()
+    # without a constant force there is none to make up for the shift
+    fixed = fit_ledger(ledger, options=replace(JOINT, constant_force=False)).constants
+    assert np.abs(fixed.triplets.values - truth.triplets.values).max() > 0.01
+
+
+@pytest.mark.parametrize("constant_force", [True, False])
+def test_stages_of_a_symmetric_ensemble_give_the_truth(
+    crystals, ledger_of, polynomial_forces, constant_force
+):
+    """⟨uuu⟩ = 0 exactly, by u and −u in turn: the stages do not see each other.
+
+    The mean of ½ Φ3 uu is a constant force that wurtzite allows; the first stage takes it.
+    """
+    supercell, expansion, truth, u_tax = exact_cubic_run(crystals, 40)
+    u_tax = np.concatenate([u_tax, -u_tax])
+    f_tax = polynomial_forces(truth, supercell, u_tax)
+    ledger = ledger_of(expansion, supercell, u_tax, f_tax)
+    fit = fit_ledger(ledger, options=FitOptions(constant_force=constant_force))
+    assert_same(fit.constants, truth, tolerance=1e-9)
+    quality = fit.constants.quality
+    assert quality.rms_residual < 1e-6 * quality.rms_force
+    assert quality.orders[0].rms_residual > 1e-2 * quality.rms_force
+    assert quality.orders[0].scheme_distance < 1e-9
+
+
+def test_singular_designs_name_their_shells_in_every_order(crystals, ledger_of):
+    reach = {2: 3.2, 3: 3.6}
+    supercell, expansion, u_tax, f_tax = case(crystals, "triclinic", 1, cutoffs=reach)
+    model = model_of(expansion, constraints=Constraints(), scheme="sequential")
+    # one frame has 69 forces besides the net one
+    assert model.count(1) + model.count(2) < 69 < model.count(3)
+    ledger = ledger_of(expansion, supercell, u_tax, f_tax, n_blocks=1)
+    with pytest.raises(
+        DataError,
+        match=r"leave \d+ of \d+ parameters undetermined[\s\S]*Si–O–O \d\.\d{3} Å[\s\S]*"
+        "too few independent frames",
+    ) as raised:
+        fit_ledger(ledger)
+    # pairs are determined: none of them is named
+    named = re.findall(r"(\S+) \d\.\d{3} Å", str(raised.value))
+    assert {name.count("–") for name in named} == {2}
+    wide = expansion_of(expansion.group, supercell, {2: 4.1})
+    with pytest.raises(DataError, match=r"shells [A-Z][a-z]?–[A-Z][a-z]? [\s\S]*too few"):
+        fit_ledger(ledger_of(wide, supercell, u_tax, f_tax, n_blocks=1))
+    least = fit_ledger(ledger, options=replace(JOINT, minimum_norm=True)).constants
+    quality = least.quality
+    # all forces are met, by the constants of least norm; the net force of each frame is left
+    net = np.repeat(f_tax.mean(axis=1, keepdims=True), supercell.n_atoms, axis=1)
+    rest = np.sqrt((net**2).mean())
+    assert quality.rank < quality.n_parameters
+    assert quality.rms_residual == pytest.approx(rest, rel=1e-6)
+    ridge = FitOptions(scheme="joint", method="ridge", strength=1e-6)
+    damped = fit_ledger(ledger, options=ridge).constants
+    assert damped.quality.rms_residual < 1.1 * rest
+    assert any("regularised" in note for note in fit_ledger(ledger, options=ridge).notes)
+    assert np.isfinite(damped.triplets.values).all()
+
+
+def test_minimum_norm_is_that_of_the_pseudo_inverse(crystals, ledger_of, design_of):
+    supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 12)
+    u_tax = u_tax * [0.0, 0.0, 1.0]
+    model = model_of(expansion, constraints=Constraints(), scheme="joint")
+    rows = design_of(model, supercell, u_tax)
+    gram = rows.T @ rows
+    assert np.linalg.matrix_rank(gram, tol=1e-10 * np.abs(gram).max()) < len(gram)
+    expected = np.linalg.pinv(rows, rcond=1e-8) @ f_tax.ravel()
+    ledger = ledger_of(expansion, supercell, u_tax, f_tax)
+    fit = fit_ledger(ledger, options=replace(JOINT, minimum_norm=True))
+    assert_same(fit.constants, constants_of(model, expected), tolerance=1e-8)
+    assert "solution of least norm" in fit.notes[0]
+
+
+def test_ridge_of_a_ledger_is_ridge_of_the_rows(crystals, ledger_of, design_of):
+    supercell, expansion, u_tax, f_tax = case(crystals, "diamond", 20)
+    model = model_of(expansion, constraints=Constraints(), scheme="joint")
+    rows = design_of(model, supercell, u_tax)
+    size = np.sqrt((rows**2).sum(axis=0))
+    # on unit columns: rows below that pull every parameter to zero
+    wide = np.concatenate([rows, np.diag(np.sqrt(0.3) * size)])
+    target = np.concatenate([f_tax.ravel(), np.zeros(len(size))])
+    expected, *_ = np.linalg.lstsq(wide, target, rcond=None)
+    options = FitOptions(scheme="joint", method="ridge", strength=0.3)
+    fit = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax), options=options)
+    assert_same(fit.constants, constants_of(model, expected))
