@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trajmodes.data import (
+    ClusterConstants,
     Crystal,
     FitQuality,
     ForceConstants,
     LineFits,
     ModeEnergies,
     Modes,
+    OrderQuality,
     PowerSpectra,
     Verdict,
 )
@@ -21,11 +23,17 @@ from trajmodes.report import (
     Bands,
     Convergence,
     Finding,
+    FitErrors,
+    GruneisenParameters,
     InputFile,
+    PerturbativeWidths,
     Projection,
     Provenance,
+    Reference,
     Results,
+    RunRequirement,
     SpectralMap,
+    StabilityVerdict,
     read_results,
     to_dataset,
     write_netcdf,
@@ -65,6 +73,55 @@ def random_projection(rng, n_sets, n_bins, verdicts, advice, *, forces, mapped):
     )
 
 
+def random_clusters(rng, order, n_sites, *, errors):
+    n_clusters = int(rng.integers(1, 5))
+    shape = (n_clusters, *(3,) * order)
+    return ClusterConstants(
+        sites=rng.integers(0, n_sites, (n_clusters, order)),
+        lattice=rng.integers(-2, 3, (n_clusters, order, 3)),
+        values=rng.standard_normal(shape),
+        replicates=rng.standard_normal((3, *shape)) if errors else None,
+        cutoff=4.5 if errors else None,
+    )
+
+
+def random_orders(rng, cutoffs):
+    return tuple(
+        OrderQuality(2 + k, cutoff, 3, *rng.random(3), np.nan if k else 0.1)
+        for k, cutoff in enumerate(cutoffs)
+    )
+
+
+def random_extras(rng, modes, bands, text, *, errors):
+    """What only a fit tells that goes on to higher orders."""
+    n_sets, shape = modes.n_sets, bands.freq_thz.shape
+    n_sites = modes.crystal.n_sites
+    gamma = rng.standard_normal(shape)
+    sem = rng.random() if errors else None
+    return {
+        "fit_errors": FitErrors("sandwich", 8, 2.5, 3.5, levelled=bool(rng.random() < 0.5)),
+        "reference": Reference(rng.random((n_sites, 3)), np.full((n_sites, 3), np.nan)),
+        "scheme_freq_distance_thz": rng.random(),
+        "gruneisen": GruneisenParameters(
+            path=np.where(gamma > 1.0, np.nan, gamma),
+            path_sem=rng.random(shape) if errors else None,
+            sets=rng.random(n_sets),
+            sets_sem=rng.random(n_sets) if errors else None,
+            temperature=300.0 if errors else np.nan,
+            classical=rng.random(),
+            classical_sem=sem,
+            quantum=rng.random() if errors else np.nan,
+            quantum_sem=sem,
+            mesh=(2, 3, 4),
+        ),
+        "perturbation": PerturbativeWidths(
+            rng.random(n_sets), np.full(n_sets, np.nan), 300.0, (2, 2, 2)
+        ),
+        "stability": StabilityVerdict("unstable", text, rng.random(), sem, rng.random(3), 1),
+        "requirement": RunRequirement(text, *rng.random(6)),
+    }
+
+
 @st.composite
 def any_results(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -90,7 +147,14 @@ def any_results(draw):
         omega_sem=rng.random((n_q, m)) if errors else None,
         sets=labels.reshape(n_q, m),
     )
-    quality = FitQuality(3, 3, 1.5, 10, 0.9, 1.0, 0.1, rng.random((n_sites, 3)))
+    higher = draw(st.sampled_from([(), (3,), (3, 4)]))
+    quality = FitQuality(
+        *(3, 3, 1.5, 10, 0.9, 1.0, 0.1, rng.random((n_sites, 3))),
+        orders=random_orders(rng, draw(st.lists(texts, min_size=1, max_size=3))),
+        scheme=draw(st.sampled_from(["sequential", "joint"])),
+        constraints=tuple(draw(st.lists(texts, max_size=2))),
+    )
+    clusters = {n: random_clusters(rng, n, n_sites, errors=errors) for n in higher}
     constants = ForceConstants(
         crystal=crystal,
         first=rng.integers(0, n_sites, n_pairs),
@@ -100,6 +164,8 @@ def any_results(draw):
         replicates=rng.standard_normal((3, n_pairs, 3, 3)) if errors else None,
         temperature=300.0 if errors else None,
         quality=quality if errors else None,
+        triplets=clusters.get(3),
+        quartets=clusters.get(4),
     )
     names = draw(st.lists(texts, min_size=1, max_size=3))
     bands = Bands(
@@ -128,7 +194,18 @@ def any_results(draw):
             {"trajmodes": "0"}, (InputFile(draw(texts), 2**40, "f"),), "run", draw(texts)
         ),
         projection=projection,
-        convergence=Convergence(np.array([0.5, 1.0]), np.array([0.1, 0.0])) if errors else None,
+        convergence=Convergence(
+            np.array([0.5, 1.0]),
+            np.array([0.1, 0.0]),
+            order_change=rng.random((2, len(quality.orders))) if higher else None,
+        )
+        if errors
+        else None,
+        **(
+            random_extras(rng, modes, bands, draw(texts), errors=errors)
+            if draw(st.booleans())
+            else {}
+        ),
         diagnosis={
             name: Finding(1.0, name, name) for name in draw(st.lists(texts, max_size=2))
         },

@@ -245,3 +245,25 @@ def test_widths_go_with_the_square_of_the_cubic_constants(beside):
     np.testing.assert_allclose(
         two.linewidth_classical_thz, 8.0 * one.linewidth_classical_thz, rtol=1e-8, atol=1e-14
     )
+
+
+def test_sites_may_lie_in_any_cell(beside):
+    constants = beside.constants
+    moved = np.zeros((constants.crystal.n_sites, 3), dtype=int)
+    moved[-1] = [1, -2, 0]
+    crystal = replace(constants.crystal, sites=constants.crystal.sites - moved)
+    triplets = constants.triplets
+    cells = triplets.lattice + moved[triplets.sites]
+    elsewhere = replace(
+        constants,
+        crystal=crystal,
+        lattice=constants.lattice + moved[constants.second] - moved[constants.first],
+        triplets=replace(triplets, lattice=cells - cells[:, :1]),
+    )
+    widths = [
+        perturbative_linewidths(one, build_supercell(one.crystal, np.eye(3)), (3, 3, 3), 300.0)
+        for one in (constants, elsewhere)
+    ]
+    for name in ("linewidth_quantum_thz", "linewidth_classical_thz"):
+        first, second = (getattr(one, name) for one in widths)
+        np.testing.assert_allclose(first, second, rtol=1e-6, atol=1e-9)

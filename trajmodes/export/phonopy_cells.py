@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml  # type: ignore[import-untyped] # no stubs among the dependencies
+import yaml
 from phonopy import Phonopy
 from phonopy.interface.phonopy_yaml import load_yaml
 from phonopy.physical_units import get_calculator_physical_units

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import scipy.linalg
 
-from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.ledger import Ledger
-from trajmodes.symmetry import Constraints, constraint_rows, null_space
+from trajmodes.symmetry import Constraints, SymmetryBasis, constraint_rows, null_space
 
 __all__ = ["Model", "NormalEquations", "Scheme", "model_of", "normal_equations"]
 
@@ -32,7 +33,8 @@ class Model:
     constraints: Constraints
     scheme: Scheme
     null_space: Floats
-    """(z, n), columns orthonormal in the parameters of their order: z = N x."""
+    """(z, n): z = N x, columns orthonormal in the parameters of their order, but for a
+    `localised` model."""
     order: Ints
     """(n,) order that each free parameter belongs to."""
     stage: Ints
@@ -71,6 +73,40 @@ class Model:
             order=np.concatenate(order),
             stage=np.concatenate(stage),
         )
+
+    def localised(self) -> "Model":
+        """Take as free parameters some of the z themselves, for the others follow from them.
+
+        Parameters that are constants of single orbits can be zero one by one, which a
+        combination of orbits cannot. Taken are orbits of distinct atoms before self terms.
+        """
+        free = np.zeros_like(self.null_space)
+        for basis in self.expansion:
+            own = np.flatnonzero(self.order == basis.order)
+            if not len(own):
+                continue
+            part = self.null_space[self.expansion.columns(basis.order)][:, own]
+            weight = np.where(_of_distinct_atoms(basis), 1.0, _LAST)
+            _, chosen = scipy.linalg.qr(weight * part.T, pivoting=True, mode="r")
+            chosen = chosen[: len(own)]
+            local = np.linalg.solve(part[chosen].T, part.T).T
+            free[self.expansion.columns(basis.order), own] = local
+        return replace(self, null_space=free)
+
+
+_LAST = 1e-3
+"""Weight that makes self terms the last to be taken."""
+
+
+def _of_distinct_atoms(basis: SymmetryBasis) -> Bools:
+    """(z,) whether the members of the orbit of each parameter are all different."""
+    chosen = basis.orbits.representatives
+    atoms = np.concatenate(
+        [basis.orbits.sites[chosen][:, :, None], basis.orbits.lattice[chosen]], axis=2
+    )
+    same = (atoms[:, :, None] == atoms[:, None, :]).all(axis=3)
+    distinct = same.sum(axis=(1, 2)) == basis.order
+    return np.repeat(distinct, basis.counts)
 
 
 def model_of(

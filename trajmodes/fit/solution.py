@@ -41,6 +41,11 @@ class FitOptions:
         return solver_of(self.method, self.strength or 0.0)
 
     @property
+    def sparse(self) -> bool:
+        """Whether the solver wants to find constants that are zero."""
+        return self.method in ("lasso", "adaptive-lasso")
+
+    @property
     def regularised(self) -> bool:
         """Whether the solver copes with directions that the data leave undetermined."""
         return self.method != "least-squares"
@@ -113,12 +118,13 @@ def with_strength(ledger: Ledger, options: FitOptions) -> FitOptions:
 
 
 def _model(ledger: Ledger, options: FitOptions) -> Model:
-    return model_of(
+    model = model_of(
         ledger.expansion,
         constraints=options.constraints,
         scheme=options.scheme,
         constant_force=options.constant_force,
     )
+    return model.localised() if options.sparse else model
 
 
 def solve_other_scheme(ledger: Ledger, options: FitOptions) -> Solved | None:

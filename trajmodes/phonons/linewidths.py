@@ -258,28 +258,35 @@ def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
         cutoff_frequency=_LOWEST_THZ,
     )
     sites, order = _order(peer.phonon_supercell, peer.phonon_primitive, large)
-    peer.fc2 = np.ascontiguousarray(fold_pairs(constants, large)[sites][:, order])
+    pairs = fold_pairs(constants, large)
+    peer.fc2 = np.array([pairs[s, atoms] for s, atoms in zip(sites, order, strict=True)])
     sites, order = _order(peer.supercell, peer.primitive, small)
-    folded = fold_triplets(constants, small)[sites]
-    peer.fc3 = np.ascontiguousarray(folded[:, order[:, None], order])
+    cubic = fold_triplets(constants, small)
+    peer.fc3 = np.array(
+        [cubic[s][atoms[:, None], atoms] for s, atoms in zip(sites, order, strict=True)]
+    )
     return peer
 
 
 def _order(theirs: Any, primitive: Any, supercell: Supercell) -> tuple[Ints, Ints]:
-    """Our site of each of their primitive atoms, our atom of each of their atoms."""
+    """Our site (s,) of each of their primitive atoms, and our atom (s, a) of each of theirs.
+
+    Their primitive atoms may lie in any cell: ours are counted from the cell of each.
+    """
     crystal = supercell.crystal
     site_of = {int(atom): site for site, atom in enumerate(theirs.u2s_map)}
     sites = np.array([site_of[int(atom)] for atom in theirs.s2u_map], dtype=np.int64)
     reduced = theirs.positions @ np.linalg.inv(crystal.cell) - crystal.sites[sites]
     cells = np.rint(reduced).astype(np.int64)
     home = np.asarray(primitive.p2s_map)
-    if np.abs(reduced - cells).max() > 1e-4 or cells[home].any():
+    if np.abs(reduced - cells).max() > 1e-4:
         raise DataError(
             "phono3py's supercell is not ours",
             why="its convention for supercells may have changed",
             fix="use a version of phono3py that trajmodes was tested with",
         )
-    return sites[home], cell_rank(supercell, cells) * crystal.n_sites + sites
+    ranks = cell_rank(supercell, cells - cells[home][:, None])
+    return sites[home], ranks * crystal.n_sites + sites
 
 
 def _frequencies(constants: ForceConstants, q_qx: Floats, theirs_thz: Floats) -> Floats:

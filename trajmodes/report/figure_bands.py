@@ -152,9 +152,11 @@ def name_points(axes: Axes, dataset: xr.Dataset) -> None:
         Results.
     """
     named: dict[float, list[str]] = {}
+    # Rounded, a point at the end may lie beyond it, where matplotlib shows nothing.
+    last = float(dataset["path_distance"].values[-1])
     ticks = zip(dataset["tick_distance"].values, dataset["tick_label"].values, strict=True)
     for place, name in ticks:
-        names = named.setdefault(round(float(place), 6), [])
+        names = named.setdefault(min(round(float(place), 6), last), [])
         if point_label(str(name)) not in names:
             names.append(point_label(str(name)))
     axes.set_xticks(list(named), ["|".join(names) for names in named.values()])

@@ -37,8 +37,8 @@ __all__ = ["draw_scan"]
 
 _LEFT, _RIGHT, _GAP = 0.62, 0.08, 0.62
 """Inches beside the panels, and between panels that have axes of their own."""
-_TIGHT = 0.14
-"""Inches between panels that share an axis."""
+_TIGHT, _ABOVE = 0.14, 0.24
+"""Inches between panels that share an axis, side by side and one above the other."""
 _LEGEND, _TALL, _LOW, _BETWEEN, _FOOT = 0.72, 2.0, 1.15, 0.72, 0.45
 """Inches: the legend, a panel of residuals, one of squared frequencies, and room below."""
 _DASHES = (0, (4, 2))
@@ -59,7 +59,7 @@ def draw_scan(rows: Sequence[ScanRow]) -> Plate:
             kinds[group[0].kind].append(group)
     cutoffs, others = kinds["cutoff"], kinds["order"] + kinds["time"]
     height = _LEGEND + _FOOT + bool(cutoffs and others) * _BETWEEN
-    height += bool(cutoffs) * (_TALL + _TIGHT + _LOW) + bool(others) * _TALL
+    height += bool(cutoffs) * (_TALL + _ABOVE + _LOW) + bool(others) * _TALL
     with sheet():
         figure = new_figure(height)
         panels = _cutoffs(figure, cutoffs) if cutoffs else []
@@ -86,7 +86,7 @@ def _cutoffs(figure: Figure, groups: Sequence[Sequence[ScanRow]]) -> list[Axes]:
     for k, group in enumerate(groups):
         left = _LEFT + k * (wide + _TIGHT)
         upper = _place(figure, left, foot, wide, _TALL)
-        lower = _place(figure, left, foot - _TIGHT - _LOW, wide, _LOW)
+        lower = _place(figure, left, foot - _ABOVE - _LOW, wide, _LOW)
         _residuals(upper, group)
         _squares(lower, group)
         enough = enough_row(group)
@@ -135,7 +135,7 @@ def _others(figure: Figure, groups: Sequence[Sequence[ScanRow]]) -> list[Axes]:
         axes.set_xlabel("Frames fitted" if is_time else "Highest order")
         if is_time:
             axes.ticklabel_format(axis="y", useOffset=False)
-            axes.locator_params(axis="x", nbins=5)
+            axes.locator_params(axis="both", nbins=5)
         panels.append(axes)
     return panels
 
@@ -164,6 +164,7 @@ def _residuals(axes: Axes, group: Sequence[ScanRow]) -> None:
     axes.plot(place, predicted / MEV, "D", color=ORANGE, markerfacecolor="none", markersize=6.0)
     best = best_row(group)
     if group[0].kind == "time":
+        _show_all_of(axes, np.concatenate([left, predicted]) / MEV)
         return
     if best is not None:
         axes.plot(
@@ -185,13 +186,23 @@ def _residuals(axes: Axes, group: Sequence[ScanRow]) -> None:
         )
 
 
+def _show_all_of(axes: Axes, values: Floats) -> None:
+    """Limits with room around the values; changes below a percent are not blown up."""
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return
+    low, high = known.min(), known.max()
+    room = max(0.15 * (high - low), TOLERANCE * float(np.abs(known).max()), 1e-12)
+    axes.set_ylim(low - room, high + room)
+
+
 def _squares(axes: Axes, group: Sequence[ScanRow]) -> None:
     place, square, sem = _columns(
         group, "value", "lowest_squared_thz", "lowest_squared_thz_sem"
     )
     axes.plot(place, square, color=BLUE, linewidth=0.8)
     points(axes, place, square, np.nan_to_num(sem), marker="o", color=BLUE)
-    axes.margins(y=0.15)
+    _show_all_of(axes, square)
     if np.nanmin(square, initial=0.0) < 0.0:
         axes.axhline(0.0, color=GREY, linewidth=0.7, zorder=0)
 

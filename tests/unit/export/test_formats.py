@@ -10,6 +10,7 @@ from trajmodes.data import ClusterConstants, Crystal, FitQuality, ForceConstants
 from trajmodes.errors import DataError, StorageError, UsageError
 from trajmodes.export import TARGETS, read_constants, write_constants
 from trajmodes.export.poscar import read_poscar
+from trajmodes.phonons import dynamical_matrices
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON
 
@@ -187,3 +188,50 @@ def test_cartesian_places_are_scaled(tmp_path):
     np.testing.assert_allclose(crystal.cell, 4 * np.eye(3))
     np.testing.assert_allclose(crystal.sites[1], [0.5, 0.5, 0.5])
     np.testing.assert_allclose(crystal.masses / DALTON, [22.98976928, 35.45], rtol=1e-3)
+
+
+def test_tdep_takes_atoms_in_any_order_from_any_cell(crystals, springs, tmp_path):
+    known = crystals["wurtzite"]
+    # The order that groups these is not its own inverse.
+    mixed = Crystal(known.cell, known.sites, ("Ga", "N", "N", "Ga"), known.masses)
+    constants = springs(mixed, 3.0)
+    supercell = build_supercell(mixed, np.diag([3, 3, 2]))
+    write_constants(constants, supercell, tmp_path / "mixed", "tdep")
+    found = read_constants(tmp_path / "mixed")
+    assert found.crystal.species == ("Ga", "Ga", "N", "N")
+    np.testing.assert_allclose(found.crystal.sites, known.sites[[0, 3, 1, 2]])
+    place = np.array([0, 2, 3, 1])
+    for mine, value in zip(place[constants.first], constants.values, strict=True):
+        assert np.abs(found.values[found.first == mine] - value).max(axis=(1, 2)).min() < 1e-14
+    onsite = found.values[(found.second == found.first) & ~found.lattice.any(axis=1)]
+    np.testing.assert_allclose(onsite, constants.values[:4][[0, 3, 1, 2]], atol=1e-14)
+
+
+def test_tdep_constants_reach_a_crystal_with_sites_in_other_cells(crystals, springs, tmp_path):
+    known = crystals["wurtzite"]
+    shift = np.array([[0, 0, 0], [2, 0, -1], [0, -3, 0], [1, 1, 1]])
+    moved = Crystal(known.cell, known.sites + shift, known.species, known.masses)
+    constants = springs(moved, 3.0)
+    supercell = build_supercell(moved, np.diag([3, 3, 2]))
+    write_constants(constants, supercell, tmp_path, "tdep")
+    found = read_constants(tmp_path, supercell=supercell)
+    q = np.random.default_rng(1).uniform(-1, 1, (4, 3))
+    wanted = dynamical_matrices(constants, q)
+    scale = np.abs(wanted).max()
+    np.testing.assert_allclose(dynamical_matrices(found, q), wanted, rtol=0, atol=1e-12 * scale)
+
+
+def test_units_of_calculators_become_ours_at_every_order(constants, supercell, tmp_path):
+    write_constants(constants, supercell, tmp_path, "phono3py")
+    before = read_constants(tmp_path)
+    yaml = tmp_path / "phono3py_params.yaml"
+    yaml.write_text(yaml.read_text().replace('calculator: "vasp"', 'calculator: "qe"'))
+    after = read_constants(tmp_path)
+    bohr, rydberg = 0.529177, 13.605693
+    np.testing.assert_allclose(after.crystal.cell, before.crystal.cell * bohr, rtol=1e-5)
+    factor = rydberg / bohr**2
+    np.testing.assert_allclose(after.values, before.values * factor, rtol=1e-5)
+    factor = rydberg / bohr**3
+    np.testing.assert_allclose(
+        after.triplets.values, before.triplets.values * factor, rtol=1e-5
+    )

@@ -113,3 +113,46 @@ def test_energies_without_forces(results):
 def test_timings_are_not_stored(results):
     hurried = replace(results, timings={"fit": 0.1})
     assert to_dataset(hurried).identical(to_dataset(results))
+
+
+def test_higher_constants_are_stored_without_replicates(full_results, full):
+    for order, clusters in (
+        (3, full_results.constants.triplets),
+        (4, full_results.constants.quartets),
+    ):
+        assert (full[f"force_constants{order}"].values == clusters.values).all()
+        assert (full[f"fc{order}_sites"].values == clusters.sites).all()
+        assert (full[f"fc{order}_lattice"].values == clusters.lattice).all()
+        assert full[f"force_constants{order}"].attrs["units"] == f"eV/Å{'³⁴'[order - 3]}"
+        assert f"fc{order}_replicates" not in full
+
+
+def test_orders_have_a_dimension_of_their_own(full_results, full):
+    orders = full_results.constants.quality.orders
+    assert full["order"].values.tolist() == [2, 3, 4]
+    for k, one in enumerate(orders):
+        here = full.sel(order=one.order)
+        assert str(here["order_cutoff"].item()) == one.cutoff
+        assert int(here["order_parameters"]) == one.n_parameters
+        assert float(here["order_rms_predicted"]) == one.rms_predicted
+        change = full_results.convergence.order_change[:, k]
+        assert (here["fit_order_change"].values == change).all()
+    assert float(full["fit_anharmonicity"]) == pytest.approx(0.1 / 0.83)
+    assert full["fit_constraint"].values.tolist() == ["hermitian", "huang"]
+
+
+def test_verdicts_and_means(full):
+    assert int(full["lowest_branch"]) == 1
+    assert bool(full["error_levelled"])
+    assert full["gruneisen_mesh"].values.tolist() == [14, 14, 12]
+    width = full["linewidth_phi3_quantum_thz"].values
+    assert full["lifetime_phi3_quantum_ps"].values == pytest.approx(1 / (2 * np.pi * width))
+
+
+def test_no_width_has_no_lifetime(full_results):
+    width = full_results.perturbation.classical_thz.copy()
+    width[:2] = 0.0, np.nan
+    changed = replace(full_results.perturbation, classical_thz=width)
+    lifetime = to_dataset(replace(full_results, perturbation=changed))
+    assert np.isnan(lifetime["lifetime_phi3_classical_ps"].values[:2]).all()
+    assert np.isfinite(lifetime["lifetime_phi3_classical_ps"].values[2:]).all()

@@ -6,16 +6,35 @@ import numpy as np
 import pytest
 
 from trajmodes.data import Verdict
-from trajmodes.report import draw_figures, to_dataset
+from trajmodes.report import draw_figures, draw_scan, to_dataset
 from trajmodes.report.figure_bands import draw_bands
+from trajmodes.report.figure_gruneisen import _followed, draw_gruneisen
 from trajmodes.report.figure_modes import draw_linewidths
+from trajmodes.report.figure_orders import draw_orders
 from trajmodes.report.figure_spectra import _choose, draw_spectra
-from trajmodes.report.style import point_label, save_png, sheet
+from trajmodes.report.style import branch_colours, point_label, save_png, sheet
+
+PLATES = ["bands", "spectra", "linewidths", "gruneisen", "temperatures", "fit", "orders"]
+DRAWN = [
+    *(("plates", name) for name in PLATES if name not in ("gruneisen", "orders")),
+    *(("full_plates", name) for name in PLATES),
+    ("scan_plates", "scan"),
+]
 
 
 @pytest.fixture(scope="module")
 def plates(dataset):
     return {plate.name: plate for plate in draw_figures(dataset)}
+
+
+@pytest.fixture(scope="module")
+def full_plates(full):
+    return {plate.name: plate for plate in draw_figures(full)}
+
+
+@pytest.fixture(scope="module")
+def scan_plates(scan_rows):
+    return {"scan": draw_scan(scan_rows)}
 
 
 def with_lines(results, verdict):
@@ -35,18 +54,19 @@ def with_lines(results, verdict):
     return replace(results, projection=replace(results.projection, lines=lines))
 
 
-def test_all_figures_are_drawn(plates, tmp_path):
+def test_all_figures_are_drawn(plates, full_plates, scan_plates, tmp_path):
     assert list(plates) == ["bands", "spectra", "linewidths", "temperatures", "fit"]
-    for plate in plates.values():
+    assert list(full_plates) == PLATES
+    for plate in (*full_plates.values(), *scan_plates.values()):
         save_png(plate.figure, tmp_path / f"{plate.name}.png")
         assert (tmp_path / f"{plate.name}.png").read_bytes().startswith(b"\x89PNG")
         for name, table in plate.data.items():
             table.write(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["bands", "spectra", "linewidths", "temperatures", "fit"])
-def test_nothing_is_cut_off(plates, name):
-    figure = plates[name].figure
+@pytest.mark.parametrize(("which", "name"), DRAWN)
+def test_nothing_is_cut_off(request, which, name):
+    figure = request.getfixturevalue(which)[name].figure
     with sheet():
         box = figure.get_tightbbox()
     assert box.x0 >= 0.0
@@ -55,9 +75,9 @@ def test_nothing_is_cut_off(plates, name):
     assert box.y1 <= figure.get_figheight()
 
 
-@pytest.mark.parametrize("name", ["bands", "spectra", "linewidths", "temperatures", "fit"])
-def test_panels_do_not_overlap(plates, name):
-    figure = plates[name].figure
+@pytest.mark.parametrize(("which", "name"), DRAWN)
+def test_panels_do_not_overlap(request, which, name):
+    figure = request.getfixturevalue(which)[name].figure
     with sheet():
         # Names of axes that share a panel, such as the second scale of the fit, count as one.
         panels = {}
@@ -186,3 +206,115 @@ def test_no_window_is_opened():
 )
 def test_names_of_points(name, shown):
     assert point_label(name) == shown
+
+
+def test_gamma_is_drawn_at_every_point(full, full_plates):
+    axes = full_plates["gruneisen"].figure.axes[0]
+    lines = [line for line in axes.lines if len(line.get_xdata()) > 2]
+    drawn = np.concatenate([line.get_ydata() for line in lines])
+    wanted = full["band_gruneisen"].values.ravel()
+    assert set(drawn[np.isfinite(drawn)]) == set(wanted[np.isfinite(wanted)])
+    # Six branches on Γ–X, X–U, K–Γ and Γ–L, each with its error band.
+    assert len(lines) == len(axes.collections) == 24
+
+
+def test_lines_go_straight_on_at_crossings():
+    x = np.linspace(0.0, 1.0, 21)
+    first, second = 2.0 + x, 3.013 - x
+    freq = np.stack([first, second], axis=1)
+    order = np.argsort(freq, axis=1)
+    gamma = np.take_along_axis(np.stack([0.0 * x, 1.0 + 0.0 * x], axis=1), order, axis=1)
+    assert np.ptp(gamma[:, 0]) == 1.0
+    followed = _followed(np.take_along_axis(freq, order, axis=1), gamma)
+    assert (np.ptp(np.take_along_axis(gamma, followed, axis=1), axis=0) == 0.0).all()
+    # In the middle they have their own numbers.
+    assert followed[10].tolist() == [0, 1]
+
+
+def test_many_branches_run_from_dark_to_bright():
+    colours = branch_colours(9)
+    brightness = [sum(mpl.colors.to_rgb(colour)) for colour in colours]
+    assert len(set(colours)) == 9
+    assert (np.diff(brightness) > 0.0).all()
+    assert len(set(branch_colours(6))) == 6
+
+
+def test_perturbation_stands_beside_the_run(full, full_plates):
+    axes = full_plates["linewidths"].figure.axes[0]
+    points = {line.get_label(): line for line in axes.lines}
+    for kind, label in (
+        ("quantum", "Φ3, quantum"),
+        ("classical", "Φ3, classical, mesh 16 × 16 × 16"),
+    ):
+        assert points[label].get_ydata() == pytest.approx(
+            full[f"linewidth_phi3_{kind}_thz"].values
+        )
+    assert points["Φ3, quantum"].get_markerfacecolor() == "white"
+    low, high = axes.get_ylim()
+    assert low < full["linewidth_phi3_classical_thz"].values.min()
+    assert high > full["linewidth_phi3_quantum_thz"].values.max()
+
+
+def test_figures_of_a_fit_without_projection(full_results, tmp_path):
+    plates = list(draw_figures(to_dataset(replace(full_results, projection=None))))
+    assert [plate.name for plate in plates] == [
+        "bands",
+        "linewidths",
+        "gruneisen",
+        "fit",
+        "orders",
+    ]
+    for plate in plates:
+        save_png(plate.figure, tmp_path / "figure.png")
+        for name, table in plate.data.items():
+            table.write(tmp_path / name)
+
+
+def test_panels_of_the_orders(full, full_plates):
+    cubic, quartic, residual, settling = full_plates["orders"].figure.axes
+    assert cubic.get_ylabel().endswith("(eV/Å³)")
+    assert quartic.get_ylabel().endswith("(eV/Å⁴)")
+    shells = [bars.lines[0] for bars in cubic.containers]
+    drawn = np.concatenate([line.get_ydata() for line in shells])
+    assert np.sort(drawn) == pytest.approx(np.sort(full["triplet_shell_norm"].values))
+    left = 100 * full["order_rms_residual"].values / float(full["rms_force"])
+    assert residual.lines[0].get_ydata() == pytest.approx(left)
+    assert [text.get_text() for text in residual.get_xticklabels()] == [
+        *("pairs", "+ triplets", "+ quartets"),
+    ]
+    assert len(settling.lines) == 3
+
+
+def test_panels_without_data_are_left_out(full_results, tmp_path):
+    quality = replace(full_results.constants.quality, orders=())
+    constants = replace(
+        full_results.constants,
+        quality=quality,
+        triplets=replace(full_results.constants.triplets, replicates=None),
+        quartets=None,
+    )
+    less = to_dataset(replace(full_results, constants=constants, convergence=None))
+    with sheet():
+        figure = draw_orders(less)
+        save_png(figure, tmp_path / "figure.png")
+    assert len(figure.axes) == 1
+
+
+def test_gamma_without_errors_of_imaginary_modes(full_results, tmp_path):
+    given = full_results.gruneisen
+    bare = replace(
+        given,
+        path=np.full_like(given.path, np.nan),
+        path_sem=None,
+        sets=np.full_like(given.sets, np.nan),
+        sets_sem=None,
+        quantum=np.nan,
+        quantum_sem=None,
+        classical_sem=None,
+    )
+    with sheet():
+        figure = draw_gruneisen(to_dataset(replace(full_results, gruneisen=bare)))
+        save_png(figure, tmp_path / "figure.png")
+    assert [text.get_text() for text in figure.axes[1].get_legend().get_texts()] == [
+        "classical: 0.53"
+    ]

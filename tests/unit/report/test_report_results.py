@@ -55,3 +55,27 @@ def test_bands_need_no_breaks(results):
     bands = replace(results.bands, breaks=[])
     assert isinstance(bands, Bands)
     assert bands.breaks.shape == (0,)
+
+
+def test_sets_of_everything_must_be_those_of_the_modes(full_results):
+    few = replace(full_results.gruneisen, sets=[0.5], sets_sem=[0.1])
+    with pytest.raises(DataError, match="form 31 sets, but 1 have a Grüneisen parameter"):
+        replace(full_results, gruneisen=few)
+    narrow = replace(full_results.perturbation, quantum_thz=[0.5], classical_thz=[0.1])
+    with pytest.raises(DataError, match="form 31 sets, but 1 have a perturbative width"):
+        replace(full_results, perturbation=narrow)
+
+
+def test_grueneisen_parameters_are_on_the_bands(full_results):
+    given = full_results.gruneisen
+    off = replace(given, path=given.path[1:], path_sem=None)
+    with pytest.raises(DataError, match=r"bands have shape \(164, 6\), but .* \(163, 6\)"):
+        replace(full_results, gruneisen=off)
+
+
+def test_change_has_a_column_for_each_order(full_results):
+    given = full_results.convergence
+    with pytest.raises(DataError, match="change of 2 orders is given, but the quality of 3"):
+        replace(
+            full_results, convergence=replace(given, order_change=given.order_change[:, :2])
+        )

@@ -16,8 +16,9 @@ def printed(renderable, width=80):
 
 
 @pytest.mark.parametrize("width", [76, 80, 100])
-def test_it_fits_and_is_plain(results, width):
-    text = printed(render(results, rows=None), width)
+@pytest.mark.parametrize("which", ["results", "full_results"])
+def test_it_fits_and_is_plain(request, which, width):
+    text = printed(render(request.getfixturevalue(which), rows=None), width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     assert "\x1b" not in text
@@ -155,3 +156,72 @@ def test_check_puts_the_worst_first():
     assert text.index("STOP no velocities") < text.index("look six digits")
     assert text.index("fix  dump vx vy vz") < text.index("look six digits")
     assert lines[-1].split() == ["fine", "all", "atoms", "match"]
+
+
+def test_the_fit_order_by_order(full_results):
+    text = printed(render(full_results), 100)
+    lines = {line.split()[0]: line.split() for line in text.splitlines() if line.split()}
+    assert "62 parameters (full rank), pairs 4.5 Å, triplets 4.5 Å, quartets 4.5 Å" in text
+    assert lines["pairs"] == ["pairs", "8", "31", "0.985000", "0.1", "(0.101)", "12", "0.4"]
+    assert lines["triplets"][:5] == ["triplets", "4.5", "27", "0.999600", "0.016"]
+    assert lines["quartets"][-1] == "–"
+    assert "sequential fit; imposed: hermitian, huang; residual by this and" in text
+
+
+def test_what_is_known_of_the_fit(full_results, full):
+    text = " ".join(printed(render(full_results)).split())
+    for line in (
+        "Anharmonicity small: pair constants leave σ = 0.120 of the rms force",
+        "jackknife over 16 blocks of 1250 frames, 3.4 frames per independent one; levelled off",
+        "frequencies of a joint and a sequential fit differ by 0.012 THz (rms)",
+        "Stability stable: the lowest ω² is 4.93 THz²",
+        "Run length all frequencies are known to ±0.05 THz after a run of 320 ps",
+        "mean positions up to 0.0050 ± 0.0010 Å from it (site 0, Si)",
+        "mean force left up to 0 eV/Å (site 0, Si)",
+        "mean γ = 0.530 ± 0.012 (every mode alike), 0.470 ± 0.013 (heat capacities of 300 K)",
+        "three phonons at 300 K, mesh 16 × 16 × 16: median",
+    ):
+        assert line in text
+    resolved = full["resolved"].values
+    ratio = (full["linewidth_thz"] / full["linewidth_phi3_classical_thz"]).values[resolved]
+    assert f"; the run has {np.median(ratio):.3g} times the classical ones (median)" in text
+
+
+def test_bad_news_of_the_fit_is_loud(full_results):
+    bad = replace(
+        full_results,
+        fit_errors=replace(full_results.fit_errors, levelled=False),
+        stability=replace(
+            full_results.stability, verdict="not decided", text="not decided: ω² = 0.1 THz²"
+        ),
+        reference=replace(full_results.reference, shift=np.zeros((2, 3))),
+    )
+    text = " ".join(printed(render(bad)).split())
+    assert "NOT levelled off: take them as lower bounds" in text
+    assert "NOT DECIDED: ω² = 0.1 THz²" in text
+    assert "mean positions are on it, as far as symmetry lets them move" in text
+
+
+@pytest.mark.parametrize(("left", "word"), [(0.1, "small"), (0.3, "moderate"), (0.5, "large")])
+def test_a_word_for_anharmonicity(full_results, left, word):
+    quality = full_results.constants.quality
+    orders = (replace(quality.orders[0], rms_residual=left * quality.rms_force),)
+    constants = replace(
+        full_results.constants, quality=replace(quality, orders=orders), triplets=None
+    )
+    only = replace(full_results, constants=constants, convergence=None)
+    assert f"{word}: pair constants leave σ = {left:.3f}" in printed(render(only))
+
+
+def test_a_fit_without_projection(full_results):
+    text = printed(render(replace(full_results, projection=None)))
+    header = next(line for line in text.splitlines() if line.startswith("set"))
+    assert header.split() == ["set", "q", "branch", "harmonic", "Φ3", "FWHM", "γ"]
+    assert "median" in text
+    assert "the run has" not in text
+    assert "resolved" not in text
+
+
+def test_pairs_alone_have_no_section_of_orders(results):
+    text = printed(render(results))
+    assert not any(line.startswith(("order", "Anharmonicity")) for line in text.splitlines())

@@ -86,3 +86,58 @@ def test_constants_by_shell(dataset, tmp_path):
 def test_only_tables_that_there_is_data_for(results):
     bare = to_dataset(replace(results, projection=None))
     assert set(tables_of(bare)) == {"bands.csv", "force_constants.csv", "modes.csv"}
+
+
+def test_modes_have_widths_of_perturbation_theory(full, tmp_path):
+    comment, columns = read(tables_of(full)["modes.csv"], tmp_path / "modes.csv")
+    for name in (
+        *("linewidth_phi3_classical_thz", "lifetime_phi3_classical_ps"),
+        *("linewidth_phi3_quantum_thz", "lifetime_phi3_quantum_ps"),
+        *("gruneisen", "gruneisen_sem"),
+    ):
+        assert numbers(columns[name]) == pytest.approx(full[name].values, rel=1e-9)
+    assert any("linewidth_phi3_quantum_thz: perturbative" in line for line in comment)
+
+
+def test_bands_have_gamma(full, tmp_path):
+    _, columns = read(tables_of(full)["bands.csv"], tmp_path / "bands.csv")
+    gamma = full["band_gruneisen"].values[:, 2]
+    assert numbers(columns["band_gruneisen_3"]) == pytest.approx(gamma, rel=1e-9, nan_ok=True)
+    assert columns["band_gruneisen_1"][0] == ""
+    assert "band_gruneisen_sem_3" in columns
+
+
+def test_orders_have_one_row_each(full_results, full, tmp_path):
+    comment, columns = read(tables_of(full)["orders.csv"], tmp_path / "orders.csv")
+    orders = full_results.constants.quality.orders
+    assert comment[0].endswith("sequential fit")
+    assert columns["order"] == ["2", "3", "4"]
+    assert columns["order_cutoff"] == [one.cutoff for one in orders]
+    assert numbers(columns["order_rms_residual"]) == pytest.approx(
+        [one.rms_residual for one in orders]
+    )
+    assert columns["order_scheme_distance"][2] == ""
+
+
+@pytest.mark.parametrize(("order", "name"), [(3, "triplet"), (4, "quartet")])
+def test_clusters_by_shell(full, tmp_path, order, name):
+    table = tables_of(full)[f"force_constants{order}.csv"]
+    comment, columns = read(table, tmp_path / "clusters.csv")
+    shell = f"{name}_shell"
+    assert columns[f"{shell}_species"][0] == "–".join(["Si"] * order)
+    for part in ("norm", "norm_sem", "perimeter", "multiplicity"):
+        assert numbers(columns[f"{shell}_{part}"]) == pytest.approx(
+            full[f"{shell}_{part}"].values
+        )
+    sides = [
+        numbers(columns[f"{shell}_distances_{k}"]) for k in range(order * (order - 1) // 2)
+    ]
+    distances = full[f"{shell}_distances"].values
+    assert np.array(sides).T.ravel() == pytest.approx(distances.ravel())
+    assert any(f"eV/Å{'³⁴'[order - 3]}" in line for line in comment)
+
+
+def test_gruneisen_parameters_of_the_sets(full, tmp_path):
+    comment, columns = read(tables_of(full)["gruneisen.csv"], tmp_path / "gruneisen.csv")
+    assert "classical mean 0.53, quantum mean 0.47 at 300 K" in comment[0]
+    assert numbers(columns["gruneisen_sem"]) == pytest.approx(full["gruneisen_sem"].values)

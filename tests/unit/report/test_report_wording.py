@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from trajmodes.report.wording import branches, compact, plus_minus, point, size_of
+from trajmodes.report.wording import (
+    branches,
+    compact,
+    mesh_of,
+    order_name,
+    plus_minus,
+    point,
+    size_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,3 +56,9 @@ def test_branches_and_sizes():
         "3.46 MB",
         "7 GB",
     ]
+
+
+def test_orders_and_meshes():
+    names = [order_name(order) for order in (2, 3, 4, 5)]
+    assert names == ["pairs", "triplets", "quartets", "order 5"]
+    assert mesh_of(np.array([12, 12, 8])) == "12 × 12 × 8"

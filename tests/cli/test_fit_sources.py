@@ -1,0 +1,119 @@
+"""The same displacements and forces by way of every program that collects them."""
+
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.units import Bohr, Rydberg
+from click.testing import CliRunner
+from phonopy import Phonopy
+from phonopy.structure.atoms import PhonopyAtoms
+
+import trajmodes as tm
+from trajmodes.cli import main
+from trajmodes.export import read_constants
+from trajmodes.readers import trajectory_of_atoms
+from trajmodes.symmetry import build_supercell, cell_rank
+from trajmodes.units import DALTON
+
+CUTOFF, N_FRAMES = 4.1, 12
+
+
+@pytest.fixture(scope="module")
+def frames(crystals, springs, hessian_of):
+    """phonopy's supercell of rock salt, displacements and harmonic forces in its order."""
+    crystal = crystals["rock salt"]
+    unit = PhonopyAtoms(
+        symbols=crystal.species, cell=crystal.cell, scaled_positions=crystal.sites,
+        masses=crystal.masses / DALTON,
+    )  # fmt: skip
+    phonon = Phonopy(unit, 3 * np.eye(3, dtype=int), primitive_matrix=np.eye(3))
+    theirs, ours = phonon.supercell, build_supercell(crystal, 3 * np.eye(3))
+    sites = np.array([{"Na": 0, "Cl": 1}[symbol] for symbol in theirs.symbols])
+    cells = np.rint(theirs.positions @ np.linalg.inv(crystal.cell) - crystal.sites[sites])
+    order = cell_rank(ours, cells) * 2 + sites
+    truth = springs(crystal, CUTOFF)
+    hessian = hessian_of(truth, ours).reshape(ours.n_atoms, 3, ours.n_atoms, 3)
+    u_tax = 0.03 * np.random.default_rng(0).normal(size=(N_FRAMES, ours.n_atoms, 3))
+    f_tax = -np.einsum("axby,tby->tax", hessian[order][:, :, order], u_tax)
+    return phonon, u_tax, f_tax, truth
+
+
+def supercell_atoms(phonon) -> Atoms:
+    theirs = phonon.supercell
+    return Atoms(theirs.symbols, positions=theirs.positions, cell=theirs.cell, pbc=True)
+
+
+def unit_atoms(phonon) -> Atoms:
+    unit = phonon.unitcell
+    return Atoms(unit.symbols, positions=unit.positions, cell=unit.cell, pbc=True)
+
+
+def as_phonopy(folder: Path, phonon, u_tax, f_tax) -> list[str]:
+    phonon.dataset = {"displacements": u_tax, "forces": f_tax}
+    phonon.save(folder / "phonopy_params.yaml")
+    return ["phonopy_params.yaml"]
+
+
+def as_dfset(folder: Path, phonon, u_tax, f_tax) -> list[str]:
+    ase.io.write(folder / "POSCAR", unit_atoms(phonon), direct=True)
+    ase.io.write(folder / "SPOSCAR", supercell_atoms(phonon), direct=True)
+    rows = np.concatenate([u_tax / Bohr, f_tax * Bohr / Rydberg], axis=2)
+    with (folder / "DFSET").open("w") as file:
+        for t, frame in enumerate(rows):
+            np.savetxt(file, frame, fmt="%.12f", header=f"snapshot {t}")
+    return ["DFSET", "--cell", "POSCAR", "--supercell", "SPOSCAR"]
+
+
+def as_tdep(folder: Path, phonon, u_tax, f_tax) -> list[str]:
+    ideal = supercell_atoms(phonon)
+    ase.io.write(folder / "infile.ucposcar", unit_atoms(phonon), format="vasp", direct=True)
+    ase.io.write(folder / "infile.ssposcar", ideal, format="vasp", direct=True)
+    reduced = (ideal.positions + u_tax) @ np.linalg.inv(ideal.cell.array)
+    np.savetxt(folder / "infile.positions", reduced.reshape(-1, 3), fmt="%.14f")
+    np.savetxt(folder / "infile.forces", f_tax.reshape(-1, 3), fmt="%.14f")
+    (folder / "infile.meta").write_text(f"{len(ideal)}\n{len(u_tax)}\n1.0\n300.0\n")
+    return ["infile.positions"]
+
+
+@pytest.mark.parametrize("write", [as_phonopy, as_dfset, as_tdep])
+def test_constants_are_those_of_the_forces(frames, tmp_path, write, monkeypatch):
+    phonon, u_tax, f_tax, truth = frames
+    words = write(tmp_path, phonon, u_tax, f_tax)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["fit", *words, "--cutoff", str(CUTOFF), "-o", "out"])
+    assert result.exit_code == 0, result.output
+    compare(read_constants(tmp_path / "out" / "force_constants.h5"), truth)
+
+
+def test_atoms_about_a_known_structure(frames):
+    phonon, u_tax, f_tax, truth = frames
+    ideal = supercell_atoms(phonon)
+    images = []
+    for u_ax, f_ax in zip(u_tax, f_tax, strict=True):
+        image = ideal.copy()
+        image.positions += u_ax
+        image.arrays["forces"] = f_ax
+        images.append(image)
+    snapshots = trajectory_of_atoms(images, ideal=ideal)
+    compare(tm.fit_constants(snapshots, cutoff=CUTOFF).constants, truth)
+
+
+def compare(found, truth) -> None:
+    """Bonds are compared by species and vector: cells may differ by name only."""
+
+    def table(constants):
+        crystal = constants.crystal
+        ends = constants.lattice + crystal.sites[constants.second]
+        bonds = (ends - crystal.sites[constants.first]) @ crystal.cell
+        kinds = np.array(crystal.species)
+        pairs = zip(kinds[constants.first], kinds[constants.second], bonds, strict=True)
+        keys = [(a, b, *(np.round(bond, 2) + 0.0)) for a, b, bond in pairs]
+        return dict(zip(keys, constants.values, strict=True))
+
+    ours, theirs = table(found), table(truth)
+    assert ours.keys() == theirs.keys()
+    for key, value in theirs.items():
+        np.testing.assert_allclose(ours[key], value, atol=1e-5)

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from trajmodes.data import MotionBlock
+from trajmodes.errors import UsageError
+from trajmodes.fit import FitOptions, ForceRows, expansion_of, fit_ledger
+from trajmodes.fit import regularise as module
+from trajmodes.fit.regularise import STRENGTHS, solver_of
+from trajmodes.symmetry import space_group
+
+
+@pytest.fixture
+def ledger(wurtzite, springs, hessian_of):
+    def make(n_frames, noise):
+        """Short springs, and columns of much farther pairs that are truly zero."""
+        hessian = hessian_of(springs(wurtzite.crystal, 2.2), wurtzite)
+        expansion = expansion_of(space_group(wurtzite.crystal), wurtzite, {2: 4.7})
+        rng = np.random.default_rng(0)
+        u_tx = 0.05 * rng.normal(size=(n_frames, 3 * wurtzite.n_atoms))
+        f_tx = -u_tx @ hessian + noise * rng.normal(size=u_tx.shape)
+        u_tax, f_tax = (x.reshape(n_frames, -1, 3) for x in (u_tx, f_tx))
+        reduction = ForceRows(expansion, wurtzite, n_frames)
+        return reduction.finalize(reduction.chunk(MotionBlock(0, u_tax, None, f_tax)))
+
+    return make
+
+
+def far(constants):
+    """Constants of pairs beyond the springs."""
+    crystal = constants.crystal
+    ends = constants.lattice + crystal.sites[constants.second]
+    bonds = (ends - crystal.sites[constants.first]) @ crystal.cell
+    return constants.values[np.linalg.norm(bonds, axis=1) > 2.3]
+
+
+def test_weak_ridge_is_least_squares(ledger):
+    sums = ledger(20, 0.1)
+    plain = fit_ledger(sums).constants.values
+    ridge = fit_ledger(sums, options=FitOptions(method="ridge", strength=1e-10))
+    np.testing.assert_allclose(ridge.constants.values, plain, atol=1e-7)
+    assert any("ridge, strength 1.0e-10" in note for note in ridge.notes)
+
+
+def test_ridge_takes_what_least_squares_refuses(ledger):
+    sums = ledger(1, 0.0)
+    fit = fit_ledger(sums, options=FitOptions(method="ridge", strength=1e-6))
+    assert np.isfinite(fit.constants.values).all()
+
+
+@pytest.mark.parametrize("method", ["lasso", "adaptive-lasso"])
+def test_lasso_finds_which_constants_are_zero(ledger, method):
+    pytest.importorskip("sklearn")
+    sums = ledger(8, 0.3)
+    plain, sparse = (
+        fit_ledger(sums, options=FitOptions(method=m)) for m in ("least-squares", method)
+    )
+    assert np.abs(far(sparse.constants)).sum() < 0.5 * np.abs(far(plain.constants)).sum()
+    if method == "adaptive-lasso":
+        assert np.count_nonzero(np.abs(far(sparse.constants)).max(axis=(1, 2)) > 1e-9) < 70
+
+
+def test_strength_is_what_predicts_left_out_blocks_best(ledger):
+    sums = ledger(10, 2.0)
+    chosen = fit_ledger(sums, options=FitOptions(method="ridge"))
+    predicted = [
+        fit_ledger(sums, options=FitOptions(method="ridge", strength=one)).constants.quality
+        for one in STRENGTHS
+    ]
+    best = min(quality.orders[-1].rms_predicted for quality in predicted)
+    assert chosen.constants.quality.orders[-1].rms_predicted == pytest.approx(best)
+    plain = fit_ledger(sums).constants.quality.orders[-1].rms_predicted
+    assert best < plain
+
+
+def test_missing_library_is_told(monkeypatch):
+    def refuse(name, *_args):
+        raise ImportError(name)
+
+    monkeypatch.setattr("builtins.__import__", refuse)
+    with pytest.raises(UsageError, match=r"pip install 'trajmodes\[sparse\]'"):
+        solver_of("lasso", 0.1)
+    assert module.solver_of("least-squares", 0.0) is not None

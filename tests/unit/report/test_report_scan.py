@@ -1,0 +1,90 @@
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from trajmodes.report import draw_scan, render_scan, scan_table
+from trajmodes.report.scan import best_row, enough_row, groups_of
+from trajmodes.report.style import save_png
+
+
+def printed(rows, width=100):
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(render_scan(rows))
+    return stream.getvalue()
+
+
+def test_rows_are_grouped_by_what_was_varied(scan_rows):
+    titles = [title for title, _ in groups_of(scan_rows)]
+    assert titles == [
+        *("Cutoff of pairs", "Cutoff of triplets", "Orders", "Constraints"),
+        "Length of the run",
+    ]
+
+
+def test_best_and_enough(scan_rows):
+    pairs, triplets = (group for _, group in groups_of(scan_rows)[:2])
+    # The longest reach predicts best; 5 Å predicts within one percent of it.
+    assert best_row(pairs).value == 6.0
+    assert enough_row(pairs).value == 5.0
+    assert enough_row(triplets).value == 4.0
+    unknown = [replace(row, rms_predicted=np.nan) for row in pairs]
+    assert best_row(unknown) is enough_row(unknown) is None
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_table_fits_and_is_plain(scan_rows, width):
+    text = printed(scan_rows, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+
+
+def test_the_table_marks_what_to_take(scan_rows):
+    lines = printed(scan_rows).splitlines()
+    by_label = {line[:17].strip(): line.split() for line in lines}
+    assert by_label["order 2 to 5.00 Å"][-1] == "enough"
+    assert by_label["order 2 to 6.00 Å"][-1] == "best"
+    assert by_label["order 2 to 3.00 Å"][-1] == "-0.300(20)"
+    # Nothing is known to be best among those, and physics decides on constraints.
+    for label in ("up to order 3", "+ Huang", "first 500 frames"):
+        assert not {"best", "enough"} & set(by_label[label])
+
+
+def test_columns_that_nothing_is_known_of_are_left_out(scan_rows):
+    assert "joint" in printed(scan_rows)
+    assert "error" not in printed(scan_rows)
+    assert "error" in printed([replace(row, error=0.01) for row in scan_rows])
+
+
+def test_the_file_has_every_field(scan_rows, tmp_path):
+    scan_table(scan_rows).write(tmp_path / "scan.csv")
+    lines = (tmp_path / "scan.csv").read_text(encoding="utf-8").splitlines()
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    assert set(rows[0]) == set(scan_rows[0].__dataclass_fields__)
+    assert [row["label"] for row in rows] == [row.label for row in scan_rows]
+    assert float(rows[3]["rms_predicted"]) == pytest.approx(scan_rows[3].rms_predicted)
+    assert rows[-4]["lowest_squared_thz"] == ""
+
+
+def test_the_picture_marks_what_to_take(scan_rows):
+    plate = draw_scan(scan_rows)
+    assert (plate.name, list(plate.data)) == ("scan", ["scan.csv"])
+    pairs, squares = plate.figure.axes[:2]
+    marks = [line.get_xdata()[0] for line in pairs.lines if line.get_linestyle() == "--"]
+    assert marks == [5.0]
+    rings = [line for line in pairs.lines if line.get_markersize() == 11.0]
+    assert rings[0].get_xdata().tolist() == [6.0]
+    assert [text.get_text() for text in pairs.texts[:5]] == ["20", "27", "34", "41", "48"]
+    assert squares.get_ylim()[0] < -0.3
+
+
+def test_one_point_makes_no_panel(scan_rows, tmp_path):
+    n_all = len(draw_scan(scan_rows).figure.axes)
+    only = [row for row in scan_rows if row.order != 3 or row.value == 4.0]
+    assert len(draw_scan(only).figure.axes) == n_all - 2
+    alone = draw_scan([row for row in scan_rows if row.kind == "time"])
+    assert len(alone.figure.axes) == 2
+    save_png(alone.figure, tmp_path / "scan.png")
