@@ -25,6 +25,13 @@ def test_silicon(example, tmp_path):
     assert (tmp_path / "results" / "results.nc").is_file()
 
 
+def test_anharmonic(example, tmp_path):
+    text = example("anharmonic.py")
+    assert "triplets to 3.9 Å" in text
+    assert "mean γ" in text
+    assert (tmp_path / "results" / "export" / "phono3py" / "fc3.hdf5").is_file()
+
+
 def test_copper(example):
     text = example("copper.py")
     rows = text.split("eV/Å²\n")[1]

@@ -118,7 +118,7 @@ def test_joint_fit_is_another_one_and_says_so(fitted, dump, tmp_path):
     assert apart / np.linalg.norm(sequential["force_constants"]) == pytest.approx(told)
 
 
-def test_scan_reads_no_trajectory(fitted, dump, tmp_path):
+def test_scan_reads_no_trajectory(fitted, tmp_path):
     result = call("scan", fitted[0], "-o", tmp_path / "scan")
     assert result.exit_code == 0, result.output
     assert "Born–Huang" in result.stdout

@@ -34,7 +34,7 @@ def test_every_folder_named_in_the_map_exists():
     assert missing == []
 
 
-@pytest.mark.parametrize("command", ["check", "run", "show", "demo"])
+@pytest.mark.parametrize("command", ["check", "run", "fit", "scan", "export", "show", "demo"])
 def test_every_command_of_the_readme_exists(command):
     assert command in main.commands
     assert f"trajmodes {command}" in TEXT

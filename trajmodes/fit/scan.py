@@ -108,11 +108,14 @@ def shells_of(ledger: Ledger, order: int) -> list[float]:
     order
         The order.
     """
-    basis = ledger.expansion.bases[ledger.expansion.orders.index(order)]
+    place = ledger.expansion.orders.index(order)
+    basis, own = ledger.expansion.bases[place], ledger.expansion.cutoffs[place]
+    longest = np.inf if own is None else max(own.radius, *own.by_species.values(), 0.0)
     radii: Floats = np.unique(np.round(basis.orbits.radii, 3))
     radii = radii[radii > 0.0]
     beyond = np.append(radii[1:], radii[-1] + 0.1)
-    return [float(r) for r in np.round((radii + np.minimum(beyond, radii + 0.1)) / 2.0, 3)]
+    between = np.round((radii + np.minimum(beyond, radii + 0.1)) / 2.0, 3)
+    return [float(r) for r in np.minimum(between, longest)]
 
 
 def _restricted(ledger: Ledger, cutoffs: Mapping[int, Cutoff | None]) -> Ledger:

@@ -320,7 +320,7 @@ def _require_all_frames(run: LoadedRun) -> None:
 
 
 def _warnings(run: LoadedRun) -> tuple[str, ...]:
-    """What the check warns of, and what it calls errors that do not matter here."""
+    """Tell what the check warns of, and what it calls errors that do not matter here."""
     found = (remark for remark in run.diagnosis.verdict if remark.severity != "ok")
     texts = (f"{one.text}; mend: {one.fix}" if one.fix else one.text for one in found)
     return tuple(text for text in texts if text not in run.notes)
