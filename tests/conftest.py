@@ -1,10 +1,11 @@
 """Crystals of several kinds and springs between their atoms, for tests of every room."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from trajmodes.data import Crystal, ForceConstants, Supercell
 from trajmodes.symmetry.translations import cell_rank
@@ -123,6 +124,13 @@ def fold_to_supercell(constants: ForceConstants, supercell: Supercell) -> np.nda
         other = cell_rank(supercell, cell + constants.lattice) * s + constants.second
         np.add.at(hessian, (c * s + constants.first, other), constants.values)
     return hessian.swapaxes(1, 2).reshape(3 * n, 3 * n)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread_of_blas() -> Iterator[None]:
+    """On shared machines threads that wait for each other cost more than they give."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -192,7 +192,7 @@ def test_frames_can_be_chosen():
         (["show", "none.nc"], 3, "cannot be read"),
         (["check", __file__, "--frames", "5"], 2, "START:STOP"),
         (["check"], 2, "Missing argument"),
-        (["run", __file__, "--cutoff", "far"], 2, 'cutoff is "far"'),
+        (["run", __file__, "--cutoff", "far"], 2, '"far" is not a cutoff'),
     ],
 )
 def test_a_wrong_call_is_one_message_and_a_code(words, code, message):

@@ -11,13 +11,13 @@ from trajmodes.fit import ForceRows, constants_of
 from trajmodes.symmetry import cell_rank
 
 
-def _dense(first, sites, lattice, values, supercell):
+def _dense(sites, lattice, values, supercell):
     """(a, …, a, 3, …, 3) constants of a whole supercell, images added up."""
     n_sites, order = supercell.crystal.n_sites, sites.shape[1]
     dense = np.zeros((supercell.n_atoms,) * order + (3,) * order)
     ranks = cell_rank(supercell, supercell.cells[:, None, None] + lattice)
     atoms = ranks * n_sites + sites
-    for k in range(len(first)):
+    for k in range(len(values)):
         np.add.at(dense, tuple(atoms[:, k].T), values[k])
     return dense
 
@@ -37,7 +37,7 @@ def dense_of():
         dense = {}
         for sites, lattice, values in (pairs, *higher):
             order = sites.shape[1]
-            full = _dense(sites[:, 0], sites, lattice, values, supercell)
+            full = _dense(sites, lattice, values, supercell)
             axes = [axis for k in range(order) for axis in (k, order + k)]
             dense[order] = full.transpose(axes).reshape((3 * supercell.n_atoms,) * order)
         return dense

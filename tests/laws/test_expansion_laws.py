@@ -90,6 +90,9 @@ def test_clusters_that_fill_the_supercell_give_the_truth(crystals, truth_is_foun
     fit = truth_is_found(crystals[name], matrix, cutoffs, n_frames)
     limit = inscribed_radius(build_supercell(crystals[name], matrix))
     assert fit.model.expansion.cutoffs[1].radius == pytest.approx(limit)
+    # what lies on the limit has several nearest images
+    for basis in fit.model.expansion.bases:
+        assert basis.orbits.radii.max() < limit - 1e-4
 
 
 @pytest.mark.parametrize("name", ["diamond", "rock salt", "wurtzite"])

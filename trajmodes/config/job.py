@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
 from trajmodes.errors import UsageError
+from trajmodes.symmetry import parse_cutoff
 
 __all__ = ["Job", "job_from_mapping", "read_job", "toml_text"]
 
 AVERAGE_BOX = "average"
+WHOLE_SUPERCELL = "supercell"
 
 PATHS = ("cell", "supercell", "append", "output")
 """Settings that name one file or folder."""
@@ -95,6 +97,9 @@ class Job:
         for names, kind, words in _KINDS:
             for name in names:
                 _check(name, getattr(self, name), kind, words)
+        for cutoff in (self.cutoff, self.cutoff3, self.cutoff4):
+            if isinstance(cutoff, str) and cutoff != WHOLE_SUPERCELL:
+                parse_cutoff(cutoff)
         if self.cutoff4 is not None and self.cutoff3 is None:
             raise UsageError(
                 "a cutoff of quartets is given, but none of triplets", fix="give cutoff3 too"

@@ -18,7 +18,13 @@ from trajmodes.fit.solution import (
     solve_other_scheme,
     with_strength,
 )
-from trajmodes.fit.uncertainty import Convergence, Replicates, convergence, replicates
+from trajmodes.fit.uncertainty import (
+    Convergence,
+    Replicates,
+    convergence,
+    left_out_solutions,
+    replicates,
+)
 from trajmodes.symmetry import Cutoff, SpaceGroup, invariant_part, space_group
 
 __all__ = ["Fit", "constants_of", "fit_harmonic", "fit_ledger"]
@@ -88,13 +94,20 @@ def fit_ledger(
     options = with_strength(ledger, options)
     solved = solve_ledger(ledger, options)
     equations, parameters = solved.equations, solved.parameters
-    blocks = replicates(equations, parameters, solver=options.solver, method=options.errors)
+    left_out = left_out_solutions(equations, options.solver)
+    blocks = replicates(
+        equations,
+        parameters,
+        solver=options.solver,
+        method=options.errors,
+        left_out=left_out,
+    )
     other = solve_other_scheme(ledger, options)
     constants = constants_of(equations.model, parameters, blocks)
     force, force_sem = first_order_forces(ledger, constants)
     allowed = invariant_part(ledger.expansion.group, ledger.displacement_sum)
     shift, shift_sem = mean_of_blocks(allowed, ledger.frames)
-    quality = quality_of(ledger, solved, other, options, force)
+    quality = quality_of(ledger, solved, other, options, force, left_out)
     return Fit(
         constants=replace(constants, temperature=temperature, quality=quality),
         model=equations.model,

@@ -27,6 +27,7 @@ def quality_of(
     other: Solved | None,
     options: FitOptions,
     first_order: Floats,
+    left_out: Floats | None,
 ) -> FitQuality:
     """How well a solution describes the forces, order by order.
 
@@ -42,12 +43,14 @@ def quality_of(
         How it was found.
     first_order
         (s, 3) mean force left on each site in eV/Å.
+    left_out
+        (b, n) solutions without each block; None if they are not known.
     """
     model = solved.equations.model
     n_components = ledger.n_components * ledger.n_frames
     square = float(ledger.square.sum())
     residuals = _residuals(ledger, solved)
-    predicted = _predicted(ledger, solved, options)
+    predicted = _predicted(solved, options, left_out)
     orders = []
     for k, basis in enumerate(model.expansion):
         if basis.order == 1:
@@ -96,12 +99,12 @@ def _residuals(ledger: Ledger, solved: Solved) -> list[float]:
     return found
 
 
-def _predicted(ledger: Ledger, solved: Solved, options: FitOptions) -> list[float]:
+def _predicted(solved: Solved, options: FitOptions, left_out: Floats | None) -> list[float]:
     """Squared residual of blocks left out of the fit, by orders up to each one."""
-    n_orders = len(ledger.expansion.bases)
-    squares = predicted_squares(solved.equations, options.solver)
-    if squares is None:
+    n_orders = len(solved.equations.model.expansion.bases)
+    if left_out is None:
         return [np.nan] * n_orders
+    squares = predicted_squares(solved.equations, left_out)
     if options.scheme == "joint":
         # Lower orders of a joint fit predict nothing by themselves.
         return [*[np.nan] * (n_orders - 1), max(float(squares[:, -1].sum()), 0.0)]

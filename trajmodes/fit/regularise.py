@@ -17,7 +17,7 @@ from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.model import NormalEquations
 from trajmodes.fit.solve import Solver, equilibration, solve_positive
-from trajmodes.fit.uncertainty import predicted_squares
+from trajmodes.fit.uncertainty import left_out_solutions, predicted_squares
 
 __all__ = ["STRENGTHS", "Method", "best_strength", "predictions", "solver_of"]
 
@@ -94,8 +94,13 @@ def predictions(equations: NormalEquations, method: Method) -> Floats:
     -------
     (k,) in eV²/Å²; nan where the other blocks do not determine the parameters.
     """
-    squares = [predicted_squares(equations, solver_of(method, one)) for one in STRENGTHS]
-    return np.array([np.nan if one is None else one[:, -1].sum() for one in squares])
+    found = [left_out_solutions(equations, solver_of(method, one)) for one in STRENGTHS]
+    return np.array(
+        [
+            np.nan if one is None else predicted_squares(equations, one)[:, -1].sum()
+            for one in found
+        ]
+    )
 
 
 def _least_angles() -> Any:

@@ -14,6 +14,7 @@ from trajmodes.fit.ledger import Ledger
 from trajmodes.fit.quality import first_order_forces, quality_of
 from trajmodes.fit.regularise import STRENGTHS
 from trajmodes.fit.solution import FitOptions, solve_ledger, solve_other_scheme
+from trajmodes.fit.uncertainty import left_out_solutions
 from trajmodes.symmetry import Constraints, Cutoff
 
 __all__ = ["ScanKind", "ScanPoint", "scan_ledger"]
@@ -150,5 +151,6 @@ def _assessed(ledger: Ledger, options: FitOptions) -> tuple[FitQuality, ForceCon
     constants = constants_of(solved.equations.model, solved.parameters)
     force, _ = first_order_forces(ledger, constants)
     other = solve_other_scheme(ledger, options)
-    quality = quality_of(ledger, solved, other, options, force)
+    left_out = left_out_solutions(solved.equations, options.solver)
+    quality = quality_of(ledger, solved, other, options, force, left_out)
     return quality, replace(constants, quality=quality)

@@ -25,12 +25,16 @@ __all__ = [
     "ErrorMethod",
     "Replicates",
     "convergence",
+    "left_out_solutions",
     "predicted_squares",
     "replicates",
 ]
 
 FEWEST_BLOCKS = 8
 """Fewer blocks tell too little about their own spread."""
+
+_PARTS = 16
+"""Growing parts of the run that are fitted to see how the constants settle."""
 
 ErrorMethod = Literal["jackknife", "sandwich"]
 
@@ -69,7 +73,7 @@ class Replicates:
 
 @dataclass(frozen=True, slots=True)
 class Convergence:
-    """Fits to the first blocks of a run, one more at a time."""
+    """Fits to growing parts of a run."""
 
     frames: Ints
     """(b,) number of frames from the start."""
@@ -90,6 +94,7 @@ def replicates(
     *,
     solver: Solver = solve_positive,
     method: ErrorMethod = "jackknife",
+    left_out: Floats | None = None,
 ) -> Replicates | None:
     """Error of the solution from the blocks, joined as long as that makes it grow.
 
@@ -103,6 +108,8 @@ def replicates(
         How one stage is solved.
     method
         Leave out blocks, or take the first order of doing so, which assumes least squares.
+    left_out
+        (b, n) solutions without each block, where they are known already.
 
     Returns
     -------
@@ -110,7 +117,7 @@ def replicates(
     parameters undetermined.
     """
     measure = partial(_measured, parameters=parameters, solver=solver, method=method)
-    finest = measure(equations)
+    finest = measure(equations, left_out=left_out)
     if finest is None:
         return None
     levels, together = [finest], 2
@@ -124,7 +131,7 @@ def replicates(
 
 
 def convergence(equations: NormalEquations, solver: Solver = solve_positive) -> Convergence:
-    """Fit the first blocks of a run, one more at a time.
+    """Fit growing parts of a run, 16 at most.
 
     Parameters
     ----------
@@ -133,6 +140,7 @@ def convergence(equations: NormalEquations, solver: Solver = solve_positive) -> 
     solver
         How one stage is solved.
     """
+    equations = equations.merged(-(-equations.n_blocks // _PARTS))
     gram = np.zeros(equations.gram.shape[1:])
     moment = np.cumsum(equations.moment, axis=0)
     square = np.cumsum(equations.square)
@@ -152,26 +160,20 @@ def convergence(equations: NormalEquations, solver: Solver = solve_positive) -> 
     )
 
 
-def predicted_squares(
-    equations: NormalEquations, solver: Solver = solve_positive
-) -> Floats | None:
+def predicted_squares(equations: NormalEquations, left_out: Floats) -> Floats:
     """Squared residuals of each block by the fit to all others: cross-validation.
 
     Parameters
     ----------
     equations
         The normal equations, block by block.
-    solver
-        How one stage is solved.
+    left_out
+        (b, n) solutions without each block.
 
     Returns
     -------
-    (b, s) sums in eV²/Å², after each stage; None if the other blocks do not determine the
-    parameters.
+    (b, s) sums in eV²/Å², after each stage.
     """
-    left_out = _left_out(equations, solver)
-    if left_out is None:
-        return None
     stage = equations.model.stage
     n_stages = int(stage.max(initial=-1)) + 1
     squares = np.empty((equations.n_blocks, n_stages))
@@ -183,8 +185,22 @@ def predicted_squares(
     return squares
 
 
-def _left_out(equations: NormalEquations, solver: Solver) -> Floats | None:
-    """(b, n) solutions without each block; None if one is not determined."""
+def left_out_solutions(
+    equations: NormalEquations, solver: Solver = solve_positive
+) -> Floats | None:
+    """Solve without each block in turn.
+
+    Parameters
+    ----------
+    equations
+        The normal equations, block by block.
+    solver
+        How one stage is solved.
+
+    Returns
+    -------
+    (b, n) solutions; None if there is one block only, or the others do not determine one.
+    """
     if equations.n_blocks < 2:
         return None
     total, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
@@ -214,20 +230,24 @@ def _first_order(equations: NormalEquations, parameters: Floats) -> Floats:
 
 
 def _measured(
-    equations: NormalEquations, parameters: Floats, solver: Solver, method: ErrorMethod
+    equations: NormalEquations,
+    parameters: Floats,
+    solver: Solver,
+    method: ErrorMethod,
+    left_out: Floats | None = None,
 ) -> Replicates | None:
     n_blocks = equations.n_blocks
     if n_blocks < FEWEST_BLOCKS:
         return None
     if method == "sandwich":
-        found: Floats | None = _first_order(equations, parameters)
-    else:
-        found = _left_out(equations, solver)
-    if found is None:
+        left_out = _first_order(equations, parameters)
+    elif left_out is None:
+        left_out = left_out_solutions(equations, solver)
+    if left_out is None:
         return None
-    inefficiency = _inefficiency(equations, parameters, found)
+    inefficiency = _inefficiency(equations, parameters, left_out)
     length = float(equations.frames.mean())
-    return Replicates(found, length, inefficiency, levelled=True, method=method)
+    return Replicates(left_out, length, inefficiency, levelled=True, method=method)
 
 
 def _inefficiency(equations: NormalEquations, parameters: Floats, found: Floats) -> float:

@@ -101,7 +101,7 @@ def _along_path(axes: Axes, dataset: xr.Dataset) -> None:
             alignment="left",
         )
     else:
-        axes.set_title(f"{title}es from low (dark) to high (bright)")
+        axes.set_title(f"{title}es: low dark, high bright")
 
 
 def _sections(dataset: xr.Dataset) -> Iterator[Ints]:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from trajmodes.arrays import Floats
+from trajmodes.arrays import Floats, Ints
 from trajmodes.report.style import (
     BLACK,
     BLUE,
@@ -30,6 +30,7 @@ __all__ = ["draw_orders", "orders_data"]
 _COLOURS = {2: BLUE, 3: ORANGE, 4: GREEN}
 _MARKERS = {2: "o", 3: "s", 4: "^"}
 _NOTHING = 1e-6
+_LEGEND_COLUMNS = 3
 _MOST_KINDS = 5
 """Species of clusters that have a colour of their own."""
 
@@ -51,7 +52,9 @@ def draw_orders(dataset: xr.Dataset) -> Figure:
     if "fit_order_change" in dataset and dataset.sizes["run_part"] > 1:
         lower.append(_settling)
     rows = [row for row in (upper, lower) if row]
-    height = 2.95 * len(rows) + 0.1
+    names = ("triplet", "quartet")[: len(upper)]
+    n_lines = max(-(-len(_kinds(dataset, name)) // _LEGEND_COLUMNS) for name in names)
+    height = 2.95 * len(rows) + 0.1 + 0.18 * (n_lines - 1)
     figure = new_figure(height)
     letters = iter("abcd")
     for k, row in enumerate(rows):
@@ -79,11 +82,7 @@ def _constants(axes: Axes, dataset: xr.Dataset, name: str) -> None:
     shell = f"{name}_shell"
     longest, norm = (dataset[f"{shell}_{part}"].values for part in ("longest", "norm"))
     sem = dataset.get(f"{shell}_norm_sem")
-    sides = dataset[f"{shell}_distances"].values
-    # Of n members, those that repeat are at distance zero.
-    zeros, order = (sides == 0.0).sum(axis=1), 3 if name == "triplet" else 4
-    atoms = np.where(zeros < 2, order - zeros, 2)
-    kinds = dataset[f"{shell}_species"].values
+    kinds, atoms = dataset[f"{shell}_species"].values, _atoms(dataset, name)
     colour = _colours_of(kinds, norm)
     # What symmetry makes zero is zero up to rounding.
     seen = norm > _NOTHING * norm.max()
@@ -102,6 +101,21 @@ def _constants(axes: Axes, dataset: xr.Dataset, name: str) -> None:
         log_axis(axes, norm[seen].min() / 3.0, norm[seen].max() * 3.0)
     axes.set_xlim(0.85 * longest.min(), 1.05 * longest.max())
     axes.set_xlabel("Largest distance between two members (Å)")
+    axes.legend(
+        handles=_kinds(dataset, name),
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=_LEGEND_COLUMNS,
+        columnspacing=1.2,
+        handletextpad=0.3,
+        borderaxespad=0.1,
+    )
+
+
+def _kinds(dataset: xr.Dataset, name: str) -> list[Line2D]:
+    """Explain a colour for each species and a shape for each number of atoms."""
+    kinds, atoms = dataset[f"{name}_shell_species"].values, _atoms(dataset, name)
+    colour = _colours_of(kinds, dataset[f"{name}_shell_norm"].values)
     handles = [
         Line2D([], [], linestyle="none", marker="o", color=shade, label=kind)
         for kind, shade in colour.items()
@@ -119,15 +133,15 @@ def _constants(axes: Axes, dataset: xr.Dataset, name: str) -> None:
         )
         for number in sorted(set(atoms.tolist()))
     ]
-    axes.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        ncols=len(handles) if len(handles) <= 3 else 3,
-        columnspacing=1.2,
-        handletextpad=0.3,
-        borderaxespad=0.1,
-    )
+    return handles
+
+
+def _atoms(dataset: xr.Dataset, name: str) -> Ints:
+    """(h,) number of different atoms in the clusters of each shell."""
+    sides = dataset[f"{name}_shell_distances"].values
+    # Of n members, those that repeat are at distance zero.
+    zeros, order = (sides == 0.0).sum(axis=1), 3 if name == "triplet" else 4
+    return np.where(zeros < 2, order - zeros, 2)
 
 
 def _colours_of(kinds: npt.NDArray[np.str_], norm: Floats) -> dict[str, str]:

@@ -135,7 +135,8 @@ def _others(figure: Figure, groups: Sequence[Sequence[ScanRow]]) -> list[Axes]:
         axes.set_xlabel("Frames fitted" if is_time else "Highest order")
         if is_time:
             axes.ticklabel_format(axis="y", useOffset=False)
-            axes.locator_params(axis="both", nbins=5)
+            axes.locator_params(axis="x", nbins=4)
+            axes.locator_params(axis="y", nbins=5)
         panels.append(axes)
     return panels
 

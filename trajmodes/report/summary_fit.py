@@ -175,16 +175,12 @@ def _gruneisen(dataset: xr.Dataset) -> str:
     if "gruneisen_classical" not in dataset:
         return ""
     parts = []
-    for kind, weights in (
-        ("classical", "every mode alike"),
-        ("quantum", f"heat capacities of {float(dataset['gruneisen_temperature']):.4g} K"),
-    ):
+    kelvin = float(dataset["gruneisen_temperature"])
+    for kind, told in (("classical", "classical"), ("quantum", f"quantum at {kelvin:.4g} K")):
         value = float(dataset[f"gruneisen_{kind}"])
         sem = dataset.get(f"gruneisen_{kind}_sem")
         if np.isfinite(value):
-            parts.append(
-                f"{plus_minus(value, None if sem is None else float(sem))} ({weights})"
-            )
+            parts.append(f"{plus_minus(value, None if sem is None else float(sem))} {told}")
     mesh = mesh_of(dataset["gruneisen_mesh"].values)
     return f"mean γ = {', '.join(parts)}, mesh {mesh}" if parts else ""
 

@@ -52,7 +52,7 @@ def test_paths_of_a_job_file_are_relative_to_it(tmp_path):
     [
         ('trajectory = "a"\ncutof = 3', 'no setting "cutof" .*job.toml'),
         ("cutoff = 3", "trajectory is missing"),
-        ('trajectory = "a"\ncutoff = "far"', "cutoff is"),
+        ('trajectory = "a"\ncutoff = "far"', "is not a cutoff"),
         ('trajectory = "a"\ncutoff = -1', "cutoff is -1 but must be a positive number"),
         ('trajectory = "a"\ntimestep_fs = "one"', "timestep_fs is 'one'"),
         ('trajectory = "a"\nframes = [5, 5]', "holds no frame"),

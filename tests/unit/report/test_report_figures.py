@@ -143,6 +143,9 @@ def test_linewidths_are_all_there(dataset, plates):
     narrow = (dataset["verdict"].values == str(Verdict.TOO_NARROW)).sum()
     limits = points[f"limit, narrower than resolved ({narrow})"]
     assert limits.get_ydata() == pytest.approx(np.full(narrow, 2 * 1.4405826 * 0.05))
+    low, high = axes.get_ylim()
+    assert low < dataset["linewidth_thz"].values[resolved].min()
+    assert high > dataset["linewidth_thz"].values[resolved].max()
 
 
 def test_temperature_figure_tells_the_test(plates):
@@ -216,6 +219,9 @@ def test_gamma_is_drawn_at_every_point(full, full_plates):
     assert set(drawn[np.isfinite(drawn)]) == set(wanted[np.isfinite(wanted)])
     # Six branches on Γ–X, X–U, K–Γ and Γ–L, each with its error band.
     assert len(lines) == len(axes.collections) == 24
+    low, high = axes.get_xlim()
+    # A name beyond the limits, even by rounding, is not shown.
+    assert ((axes.get_xticks() >= low) & (axes.get_xticks() <= high)).all()
 
 
 def test_lines_go_straight_on_at_crossings():
@@ -318,3 +324,17 @@ def test_gamma_without_errors_of_imaginary_modes(full_results, tmp_path):
     assert [text.get_text() for text in figure.axes[1].get_legend().get_texts()] == [
         "classical: 0.53"
     ]
+
+
+def test_many_species_of_triplets_fit_into_the_picture(full):
+    kinds = [f"{a}–{b}–O" for a in ("Ba", "Ti", "O") for b in ("Sr", "Zr", "O")]
+    many = full.isel(triplet_shell=np.arange(9) % 2).assign_coords(
+        triplet_shell_species=("triplet_shell", kinds)
+    )
+    with sheet():
+        figure = draw_orders(many)
+        box = figure.get_tightbbox()
+    assert 0.0 <= box.y0 < box.y1 <= figure.get_figheight()
+    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    # The five with the strongest constants: those of the bonds.
+    assert texts == [*kinds[::2], "others", "2 atoms", "3 atoms"]

@@ -178,7 +178,7 @@ def test_what_is_known_of_the_fit(full_results, full):
         "Run length all frequencies are known to ±0.05 THz after a run of 320 ps",
         "mean positions up to 0.0050 ± 0.0010 Å from it (site 0, Si)",
         "mean force left up to 0 eV/Å (site 0, Si)",
-        "mean γ = 0.530 ± 0.012 (every mode alike), 0.470 ± 0.013 (heat capacities of 300 K)",
+        "mean γ = 0.530 ± 0.012 classical, 0.470 ± 0.013 quantum at 300 K, mesh 14 × 14 × 12",
         "three phonons at 300 K, mesh 16 × 16 × 16: median",
     ):
         assert line in text

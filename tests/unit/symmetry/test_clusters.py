@@ -5,12 +5,15 @@ import pytest
 
 from trajmodes.errors import UsageError
 from trajmodes.symmetry import (
+    Cutoff,
     build_supercell,
+    cluster_orbits,
     inscribed_radius,
     pair_orbits,
     space_group,
     supercell_pair_orbits,
 )
+from trajmodes.symmetry.clusters import classify, permutations_of
 
 CONVENTIONAL = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
 
@@ -120,3 +123,98 @@ def test_skew_supercell_vectors_do_not_matter(crystals):
     )
     assert one.n_clusters == other.n_clusters
     np.testing.assert_allclose(one.radii, other.radii)
+
+
+def clusters_by_brute_force(crystal, order, reach):
+    """All lists of atoms, the first one at home, whose members are near to each other."""
+    atoms = {
+        (j, *cell) for _, j, *cell in pairs_by_brute_force(crystal, reach.max(), reach=3)
+    } | {(j, 0, 0, 0) for j in range(crystal.n_sites)}
+
+    def near(one, other):
+        between = crystal.sites[other[0]] + other[1:] - crystal.sites[one[0]] - one[1:]
+        return np.linalg.norm(between @ crystal.cell) < reach[one[0], other[0]]
+
+    found = [((i, 0, 0, 0),) for i in range(crystal.n_sites)]
+    for _ in range(order - 1):
+        found = [
+            (*members, atom)
+            for members in found
+            for atom in atoms
+            if all(near(one, np.array(atom)) for one in map(np.array, members))
+        ]
+    return set(found)
+
+
+def listed(orbits):
+    rows = np.concatenate([orbits.sites[:, :, None], orbits.lattice], axis=2)
+    return [tuple(map(tuple, row)) for row in rows.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("name", "order", "cutoff"),
+    [
+        ("diamond", 3, 4.0),
+        ("diamond", 4, 2.5),
+        ("wurtzite", 3, 3.25),
+        ("triclinic", 3, 3.0),
+        ("triclinic", 4, 2.2),
+        ("rutile", 3, Cutoff(2.0, {("O", "O"): 2.6})),
+        ("rock salt", 3, Cutoff(3.0, {("Na", "Na"): 4.1})),
+    ],
+)
+def test_all_clusters_are_listed_once(crystals, name, order, cutoff):
+    crystal = crystals[name]
+    orbits = cluster_orbits(space_group(crystal), order, cutoff)
+    found = listed(orbits)
+    assert len(found) == len(set(found))
+    given = cutoff if isinstance(cutoff, Cutoff) else Cutoff(cutoff)
+    assert set(found) == clusters_by_brute_force(crystal, order, given.matrix(crystal))
+
+
+@pytest.mark.parametrize(
+    ("name", "order", "cutoff"), [("diamond", 3, 4.0), ("wurtzite", 3, 3.3), ("rutile", 4, 2.1)]
+)
+def test_orbits_are_those_of_operations_and_orders(crystals, name, order, cutoff):
+    group = space_group(crystals[name])
+    orbits = cluster_orbits(group, order, cutoff)
+    place = {key: k for k, key in enumerate(listed(orbits))}
+    orders = permutations_of(order)
+    # what is said to lead from the representative to each cluster does
+    start = orbits.representatives[orbits.orbit]
+    for c, (g, pi) in enumerate(zip(orbits.operation, orders[orbits.permutation], strict=True)):
+        sites, cells = orbits.sites[start[c]], orbits.lattice[start[c]]
+        moved = cells @ group.rotations[g].T + group.shifts[g][sites]
+        moved = moved[pi] - moved[pi[0]]
+        there = zip(group.permutations[g][sites][pi].tolist(), moved.tolist(), strict=True)
+        assert place[tuple((s, *r) for s, r in there)] == c
+    # the size of an orbit times that of the stabiliser is that of the group
+    kept = orbits.stabilisers.sum(axis=(1, 2))
+    sizes = np.bincount(orbits.orbit)
+    np.testing.assert_array_equal(sizes * kept, group.n_operations * len(orders))
+    assert (np.diff(orbits.radii) > -1e-6).all()
+
+
+def test_clusters_of_one_member_are_the_sites(crystals):
+    orbits = cluster_orbits(space_group(crystals["rutile"]), 1, 1.0)
+    np.testing.assert_array_equal(orbits.sites[:, 0], np.arange(6))
+    assert orbits.labels() == ("Ti", "O")
+
+
+def test_part_of_an_orbit_is_dropped(crystals):
+    group = space_group(crystals["diamond"])
+    orbits = cluster_orbits(group, 3, 4.0)
+    kept = np.arange(orbits.n_clusters) != orbits.n_clusters - 1
+    partly = classify(group, orbits.sites[kept], orbits.lattice[kept])
+    lost = orbits.orbit != orbits.orbit[-1]
+    assert listed(partly) == [key for key, k in zip(listed(orbits), lost, strict=True) if k]
+
+
+def test_higher_orders_are_bound_by_the_inscribed_sphere_as_well(crystals):
+    crystal = crystals["diamond"]
+    supercell = build_supercell(crystal, 2 * CONVENTIONAL)
+    with pytest.raises(UsageError, match=r"cutoff of 5\.6 Å[\s\S]*is 5\.4310 Å"):
+        cluster_orbits(space_group(crystal), 3, 5.6, supercell=supercell)
+    wide = Cutoff(3.0, {("Si", "Si"): 5.6})
+    with pytest.raises(UsageError, match=r"largest admissible cutoff is 5\.4310 Å"):
+        cluster_orbits(space_group(crystal), 3, wide, supercell=supercell)

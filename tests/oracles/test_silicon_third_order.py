@@ -1,0 +1,65 @@
+"""Cubic constants of silicon from MD beside third derivatives at rest, by LAMMPS's third_order.
+
+The table says how it was made. tests/peers runs LAMMPS itself, at 300 K and at no temperature.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trajmodes.fit import FitOptions, ForceRows, expansion_of, fit_ledger
+from trajmodes.pipeline import open_run
+from trajmodes.symmetry import space_group
+
+TABLE = Path(__file__).parents[1] / "data" / "silicon_third_order.txt"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "data"
+CUTOFFS = {2: 5.4, 3: 4.2, 4: 2.6}
+
+
+@pytest.fixture(scope="module")
+def ledger():
+    """The run of the examples: 64 atoms, 1150 K, of the same volume as the table."""
+    run = open_run(EXAMPLES / "silicon.lammpstrj.xz", cell=EXAMPLES / "silicon.POSCAR")
+    supercell = run.supercell
+    expansion = expansion_of(space_group(supercell.crystal), supercell, CUTOFFS)
+    reduction = ForceRows(expansion, supercell, run.n_frames)
+    return reduction.finalize(reduction.chunk(run.motion(0, run.n_frames)))
+
+
+def beside_the_table(clusters, crystal):
+    """(k, 3, 3, 3) constants and errors for each row of the table, and the table."""
+    rows = np.loadtxt(TABLE)
+    quarter = abs(4.0 * np.linalg.det(crystal.cell)) ** (1 / 3) / 4.0
+    vectors = (crystal.sites[clusters.sites] + clusters.lattice) @ crystal.cell
+    offsets = np.rint((vectors[:, 1:] - vectors[:, :1]) / quarter).reshape(-1, 6)
+    # the sublattice whose bonds point along (1, 1, 1) and not against it
+    bonds = (offsets == [0, 0, 0, 1, 1, 1]).all(axis=1)
+    first = np.isin(clusters.sites[:, 0], clusters.sites[bonds, 0])
+    place = [int(np.flatnonzero(first & (offsets == row[:6]).all(axis=1))[0]) for row in rows]
+    spread = clusters.replicates - clusters.replicates.mean(axis=0)
+    n_blocks = len(spread)
+    sem = np.sqrt((n_blocks - 1) / n_blocks * (spread**2).sum(axis=0))
+    return clusters.values[place], sem[place], rows[:, 6:].reshape(-1, 3, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("cutoffs", "scheme", "margin"),
+    [
+        ({2: None, 3: None}, "sequential", 0.13),
+        ({2: None, 3: None}, "joint", 0.115),
+        (None, "joint", 0.065),
+    ],
+)
+def test_constants_from_md_are_those_at_rest_but_for_anharmonicity(
+    ledger, cutoffs, scheme, margin
+):
+    """At 1150 K effective constants differ by a tenth, and by half of that beside quartets.
+
+    Error bars are far smaller: the margin is anharmonicity. It falls to 0.35 % at 300 K.
+    """
+    fit = fit_ledger(ledger, cutoffs=cutoffs, options=FitOptions(scheme=scheme))
+    found, sem, table = beside_the_table(fit.constants.triplets, fit.constants.crystal)
+    size, off = np.abs(table).max(), np.abs(found - table).max()
+    assert sem.max() < 0.004 * size
+    assert 5.0 * sem.max() < off < margin * size

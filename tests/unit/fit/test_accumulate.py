@@ -1,0 +1,80 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from trajmodes.data import MotionBlock
+from trajmodes.errors import DataError
+from trajmodes.fit import ForceRows, default_blocks, expansion_of
+from trajmodes.symmetry import space_group
+
+
+@pytest.fixture
+def reduction(wurtzite):
+    def make(n_frames, n_blocks=32, cutoffs=None):
+        expansion = expansion_of(space_group(wurtzite.crystal), wurtzite, cutoffs or {2: 2.1})
+        return ForceRows(expansion, wurtzite, n_frames, n_blocks)
+
+    return make
+
+
+def test_sums_are_what_they_are_called(wurtzite, reduction, random_frames):
+    u_tax, f_tax = random_frames(wurtzite, 50)
+    reduce = reduction(50, 3)
+    ledger = reduce.finalize(reduce.chunk(MotionBlock(0, u_tax, None, f_tax)))
+    np.testing.assert_array_equal(ledger.frames, [17, 17, 16])
+    np.testing.assert_array_equal(ledger.run, [0, 0, 0])
+    inside = slice(17, 34)
+    assert ledger.square[1] == pytest.approx((f_tax[inside] ** 2).sum())
+    for sums, frames in ((ledger.displacement_sum, u_tax), (ledger.force_sum, f_tax)):
+        by_site = frames[inside].reshape(17, wurtzite.n_cells, 4, 3)
+        np.testing.assert_allclose(sums[1], by_site.mean(axis=1).sum(axis=0), atol=1e-12)
+    # order 1 is the force on each site, turned round
+    still = ledger.expansion.bases[0]
+    site_sums = ledger.force_sum[1] * wurtzite.n_cells
+    units = still.expand(np.eye(still.n_parameters))
+    np.testing.assert_allclose(
+        ledger.moment[1, : still.n_parameters],
+        -np.einsum("zcx,cx->z", units, site_sums[still.orbits.sites[:, 0]]),
+    )
+    np.testing.assert_allclose(ledger.gram, ledger.gram.swapaxes(1, 2), rtol=1e-12)
+
+
+def test_blocks_of_time_do_not_depend_on_where_a_run_starts(wurtzite, reduction, random_frames):
+    u_tax, f_tax = random_frames(wurtzite, 12)
+    state = reduction(24, 4).chunk(MotionBlock(9, u_tax, None, f_tax))
+    assert {k: part.frames for k, part in state.items()} == {1: 3, 2: 6, 3: 3}
+
+
+def test_state_does_not_change_when_combined(wurtzite, reduction, random_frames):
+    u_tax, f_tax = random_frames(wurtzite, 6)
+    reduce = reduction(12, 1)
+    first = reduce.chunk(MotionBlock(0, u_tax, None, f_tax))
+    second = reduce.chunk(MotionBlock(6, f_tax, None, u_tax))
+    before = first[0].gram.copy()
+    both = reduce.combine(first, second)
+    np.testing.assert_array_equal(first[0].gram, before)
+    assert both[0].frames == 12
+    np.testing.assert_array_equal(both[0].gram, first[0].gram + second[0].gram)
+
+
+def test_reduction_survives_pickling(wurtzite, reduction, random_frames):
+    u_tax, f_tax = random_frames(wurtzite, 5)
+    reduce = reduction(5, cutoffs={2: 3.3, 3: 2.1})
+    block = MotionBlock(0, u_tax, None, f_tax)
+    again = pickle.loads(pickle.dumps(reduce))
+    np.testing.assert_array_equal(again.chunk(block)[0].gram, reduce.chunk(block)[0].gram)
+
+
+def test_missing_forces_are_told(wurtzite, reduction, random_frames):
+    u_tax, _ = random_frames(wurtzite, 2)
+    with pytest.raises(DataError, match=r"no forces[\s\S]*add fx fy fz to the dump"):
+        reduction(2).chunk(MotionBlock(0, u_tax, None, None))
+    with pytest.raises(DataError, match="no frames to fit"):
+        reduction(2).finalize({})
+
+
+def test_many_parameters_have_fewer_blocks():
+    assert default_blocks(10) == 32
+    assert default_blocks(1200) == 23
+    assert default_blocks(10_000) == 16
