@@ -117,3 +117,30 @@ def compare(found, truth) -> None:
     assert ours.keys() == theirs.keys()
     for key, value in theirs.items():
         np.testing.assert_allclose(ours[key], value, atol=1e-5)
+
+
+def test_displacements_are_counted_from_the_average(crystals, springs, hessian_of, tmp_path):
+    """Wurtzite may relax along c: a given structure that does not is left behind."""
+    supercell = build_supercell(crystals["wurtzite"], np.diag([3, 3, 2]))
+    hessian = hessian_of(springs(supercell.crystal, CUTOFF), supercell)
+    offset = np.array([[0, 0, 0.01], [0, 0, 0.01], [0, 0, -0.05], [0, 0, -0.05]])
+    shift = np.tile(offset, (supercell.n_cells, 1))
+    rng = np.random.default_rng(1)
+    ideal = Atoms(supercell.species, positions=supercell.positions, cell=supercell.cell, pbc=1)
+    images = []
+    for u_ax in 0.05 * rng.normal(size=(40, supercell.n_atoms, 3)):
+        image = ideal.copy()
+        image.positions += u_ax + shift
+        image.arrays["forces"] = -(hessian @ u_ax.ravel()).reshape(-1, 3)
+        images.append(image)
+    crystal = supercell.crystal
+    unit = Atoms(crystal.species, cell=crystal.cell, scaled_positions=crystal.sites, pbc=True)
+    ase.io.write(tmp_path / "POSCAR", unit, direct=True)
+    frames = trajectory_of_atoms(images, ideal=ideal)
+    results = tm.fit_constants(frames, cell=tmp_path / "POSCAR", cutoff=CUTOFF)
+    moved = results.supercell.crystal.positions - crystal.positions
+    apart = (moved - moved[0])[:, 2]
+    np.testing.assert_allclose(apart, (offset - offset[0])[:, 2], atol=2e-3)
+    assert any("counted from the average structure" in note for note in results.notes)
+    assert np.abs(results.reference.shift).max() < 1e-3
+    assert np.abs(hessian_of(results.constants, supercell) - hessian).max() < 1e-4

@@ -34,6 +34,10 @@ __all__ = ["Fitted", "fit_options", "fit_runs", "modes_of"]
 SAME_TEMPERATURE = 0.05
 """Relative difference of temperatures beyond which pooling runs is worth a word."""
 
+SURE, OFF_AVERAGE = 5.0, 0.01
+"""Mean displacement, in standard errors and in parts of the rms one, beyond which displacements
+are counted anew from the average structure."""
+
 FEWEST_BLOCKS = 8
 """Least number of blocks of each of several runs: fewer tell nothing of their spread."""
 
@@ -41,6 +45,8 @@ FEWEST_BLOCKS = 8
 class Fitted(NamedTuple):
     """A fit and the sums that it was made from."""
 
+    runs: Sequence[LoadedRun]
+    """The runs, their displacements counted from the average structure."""
     ledger: Ledger
     fit: Fit
     notes: tuple[str, ...] = ()
@@ -82,6 +88,22 @@ def fit_runs(
     DataError
         If a run has no forces, or all together leave constants undetermined.
     """
+    fitted = _fit_once(runs, log, bars, earlier)
+    shift = fitted.fit.reference_shift
+    if earlier is not None or not _is_off_average(fitted):
+        return fitted
+    log.tell("the mean displacement is not zero: once more, from the average structure")
+    again = _fit_once([run.moved(shift) for run in runs], log, bars, None)
+    note = (
+        f"displacements are counted from the average structure: sites were moved by up to "
+        f"{np.linalg.norm(shift, axis=1).max():.2g} Å"
+    )
+    return again._replace(notes=(note, *again.notes))
+
+
+def _fit_once(
+    runs: Sequence[LoadedRun], log: Log, bars: StartBar, earlier: Ledger | None
+) -> Fitted:
     job, supercell = runs[0].job, runs[0].supercell
     with log.stage("symmetry"):
         if earlier is None:
@@ -100,7 +122,17 @@ def fit_runs(
             ledger, temperature=_temperature(job, ledger), options=fit_options(job)
         )
     read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
-    return Fitted(ledger, fit, _frame_notes(ledger, read))
+    return Fitted(runs, ledger, fit, _frame_notes(ledger, read))
+
+
+def _is_off_average(fitted: Fitted) -> bool:
+    """Whether the mean displacement is surely not zero, and large enough to matter.
+
+    Cubic constants are off by about a quarter of its part of the rms displacement.
+    """
+    moved = np.abs(fitted.fit.reference_shift)
+    sem, rms = fitted.fit.reference_shift_sem, fitted.runs[0].diagnosis.sample.displacement_rms
+    return bool((moved > np.maximum(SURE * sem, OFF_AVERAGE * rms)).any())
 
 
 def fit_options(job: Job) -> FitOptions:

@@ -90,6 +90,11 @@ class LoadedRun:
         """
         return self.displacer(self.trajectory.read(start, stop))
 
+    def moved(self, shift: Floats) -> "LoadedRun":
+        """Count displacements from sites that are moved by (s, 3) in Å; symmetry allows it."""
+        matched = self.match.moved(shift)
+        return replace(self, match=matched, displacer=Displacer(matched, self.job.hops))
+
     def __iter__(self) -> Iterator[MotionBlock]:
         """Blocks of motion in order of time."""
         return (self.motion(start, stop) for start, stop in self.blocks)

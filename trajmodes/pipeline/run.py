@@ -202,6 +202,7 @@ def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars)
         _require_all_frames(run)
     with input_files(run.files) as hashes:
         fitted = fit_runs([run], log=log, bars=bars)
+        (run,) = fitted.runs
         results, bands = _of_constants([run], fitted, command, log)
         projection = project_run(run, results.modes, log=log, bars=bars)
         inputs = hashes.result()

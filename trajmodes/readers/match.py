@@ -9,7 +9,7 @@ of the mean displacement that the space group allows, and by no other, which wou
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -89,6 +89,25 @@ class Match:
         freeze(self, sizes, np.int64, slots="a", ids="a")
         freeze(self, sizes, float, rotation="3 3", reference="a 3", box="3 3", shift="3")
         freeze(self, sizes, float, strain="3 3", relaxation="s 3")
+
+    def moved(self, shift: Floats) -> "Match":
+        """Move the reference of every site; symmetry must allow it.
+
+        Parameters
+        ----------
+        shift
+            (s, 3) in Å, in the user's frame.
+        """
+        crystal = self.supercell.crystal
+        sites = crystal.sites + shift @ np.linalg.inv(crystal.cell)
+        elsewhere = Crystal(crystal.cell, sites, crystal.species, crystal.masses)
+        of_atoms = shift[self.slots % crystal.n_sites]
+        return replace(
+            self,
+            supercell=build_supercell(elsewhere, self.supercell.matrix),
+            reference=self.reference + of_atoms @ self.rotation.T,
+            relaxation=self.relaxation + shift,
+        )
 
 
 def match(
