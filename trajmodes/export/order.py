@@ -13,7 +13,7 @@ import numpy.typing as npt
 from trajmodes.arrays import Ints, freeze
 from trajmodes.data import Supercell
 from trajmodes.errors import DataError
-from trajmodes.symmetry.translations import cell_rank
+from trajmodes.symmetry.translations import atom_at
 
 __all__ = ["AtomOrder", "canonical_order", "grid_order"]
 
@@ -36,17 +36,15 @@ class AtomOrder:
 
     def __post_init__(self) -> None:
         freeze(self, {"a": self.supercell.n_atoms}, np.int64, sites="a", cells="a 3")
-        if len(np.unique(self._canonical(self.sites, self.cells))) != self.supercell.n_atoms:
+        if (
+            len(np.unique(atom_at(self.supercell, self.sites, self.cells)))
+            != self.supercell.n_atoms
+        ):
             raise DataError(
                 "the atoms of the file are not those of the supercell",
                 where=f"matrix {self.supercell.matrix.tolist()}",
                 fix="give the cells that the constants belong to",
             )
-
-    def _canonical(self, sites: npt.ArrayLike, cells: npt.ArrayLike) -> Ints:
-        rank = cell_rank(self.supercell, cells)
-        atoms: Ints = rank * self.supercell.crystal.n_sites + np.asarray(sites)
-        return atoms
 
     def atoms(self, sites: npt.ArrayLike, cells: npt.ArrayLike) -> Ints:
         """Numbers, in this order, of the atoms at the given sites and lattice vectors.
@@ -59,8 +57,10 @@ class AtomOrder:
             (…, 3) lattice vectors.
         """
         place = np.empty(self.supercell.n_atoms, dtype=np.int64)
-        place[self._canonical(self.sites, self.cells)] = np.arange(self.supercell.n_atoms)
-        numbers: Ints = place[self._canonical(sites, cells)]
+        place[atom_at(self.supercell, self.sites, self.cells)] = np.arange(
+            self.supercell.n_atoms
+        )
+        numbers: Ints = place[atom_at(self.supercell, sites, cells)]
         return numbers
 
 

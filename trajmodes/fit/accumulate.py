@@ -5,20 +5,18 @@ made of stay in the cache, and are multiplied (BLAS) as soon as a few thousand h
 together. Nothing grows with the number of frames.
 """
 
-import itertools
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.data import MotionBlock, Supercell
-from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.ledger import Ledger
 from trajmodes.fit.rows import ForceMap, Motion, fill_rows, force_maps
+from trajmodes.fit.time_blocks import added_up, in_order, pieces, site_sums
 
-__all__ = ["ForceRows", "LedgerSums", "default_blocks", "require_forces"]
+__all__ = ["ForceRows", "LedgerSums", "default_blocks"]
 
 _FRAMES = 64
 """Frames treated at once: the inner loops of the kernel run over them."""
@@ -33,7 +31,8 @@ _BLOCKS = (16, 32)
 """Fewest and most blocks of time; error bars want many, and need some eight."""
 
 
-class LedgerSums(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LedgerSums:
     """The sums of some frames of one block of time."""
 
     frames: int
@@ -44,7 +43,7 @@ class LedgerSums(NamedTuple):
     force_sum: Floats
     """(s, 3), unit: eV/Å."""
 
-    def added(self, other: "LedgerSums") -> "LedgerSums":
+    def __add__(self, other: "LedgerSums") -> "LedgerSums":
         """Add the sums of other frames of the same block."""
         return LedgerSums(
             self.frames + other.frames,
@@ -68,10 +67,7 @@ def default_blocks(n_parameters: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ForceRows:
-    """A `Reduction` of motion to a `Ledger`; its state maps block of time → sums.
-
-    Frame t of n falls in block t·B // n, whatever the cuts of the stream.
-    """
+    """A `Reduction` of motion to a `Ledger`; its state maps block of time → sums."""
 
     expansion: Expansion
     supercell: Supercell
@@ -93,21 +89,16 @@ class ForceRows:
         DataError
             If the trajectory has no forces.
         """
-        forces = require_forces(block)
-        labels = block.indices * self.n_blocks // self.n_frames
-        cuts = [0, *(np.flatnonzero(np.diff(labels)) + 1), block.n_frames]
         return {
-            int(labels[start]): self._sums(block.displacements[start:stop], forces[start:stop])
-            for start, stop in itertools.pairwise(cuts)
-            if stop > start
+            label: self._sums(displacements, forces)
+            for label, displacements, forces in pieces(block, self.n_frames, self.n_blocks)
         }
 
     def combine(
         self, earlier: dict[int, LedgerSums], later: dict[int, LedgerSums]
     ) -> dict[int, LedgerSums]:
         """Add up two stretches of time."""
-        both = {b: earlier[b].added(later[b]) for b in earlier.keys() & later.keys()}
-        return {**earlier, **later, **both}
+        return added_up(earlier, later)
 
     def finalize(self, state: dict[int, LedgerSums]) -> Ledger:
         """Stack the blocks in order of time.
@@ -117,9 +108,7 @@ class ForceRows:
         DataError
             If there was no frame.
         """
-        sums = [state[b] for b in sorted(state)]
-        if not sums:
-            raise DataError("there are no frames to fit")
+        sums = in_order(state)
         # Ascending sums of products are symmetric but for rounding.
         gram = np.array([part.gram for part in sums])
         return Ledger(
@@ -135,8 +124,7 @@ class ForceRows:
         )
 
     def _sums(self, displacements: Floats, forces: Floats) -> LedgerSums:
-        n_frames, n_atoms, _ = displacements.shape
-        n_cells, n_sites = self.supercell.n_cells, self.supercell.crystal.n_sites
+        n_frames, n_sites = len(displacements), self.supercell.crystal.n_sites
         size = self.expansion.n_parameters + 1
         gram = np.zeros((size, size))
         n_batches = -(-n_frames // _FRAMES)
@@ -149,12 +137,11 @@ class ForceRows:
             for table in self.maps:
                 own = np.append(table.columns, size - 1)
                 gram[np.ix_(own, own)] += _products(table, motion, n_sites)
-        by_site = (n_cells, n_atoms // n_cells, 3)
         return LedgerSums(
             n_frames,
             gram,
-            displacements.sum(axis=0).reshape(by_site).mean(axis=0),
-            forces.sum(axis=0).reshape(by_site).mean(axis=0),
+            site_sums(self.supercell, displacements),
+            site_sums(self.supercell, forces),
         )
 
 
@@ -173,21 +160,3 @@ def _products(table: ForceMap, motion: Motion, n_sites: int) -> Floats:
         # numpy hands a product with its own transpose to dsyrk, half the work
         total += rows @ rows.T
     return total
-
-
-def require_forces(block: MotionBlock) -> Floats:
-    """Give the forces of a block.
-
-    Raises
-    ------
-    DataError
-        If the trajectory has none.
-    """
-    if block.forces is None:
-        raise DataError(
-            "the trajectory has no forces, and constants are fitted to forces",
-            where=f"frames from {block.first_frame}",
-            fix="add fx fy fz to the dump: dump 1 all custom 10 run.lammpstrj "
-            "id type xu yu zu vx vy vz fx fy fz",
-        )
-    return block.forces

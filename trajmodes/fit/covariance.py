@@ -10,14 +10,13 @@ the symmetry of the crystal nor a cutoff is needed while the trajectory is read:
 constraint can be tried afterwards. Sums are kept for contiguous blocks of time, for errors.
 """
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from trajmodes.arrays import Complexes, Floats, Ints, freeze
 from trajmodes.data import MotionBlock
-from trajmodes.errors import DataError
+from trajmodes.fit.time_blocks import added_up, in_order, pieces, site_sums
 from trajmodes.symmetry import HalfSpace, lattice_transform
 
 __all__ = ["BlockSums", "ForceCovariance", "ForceCovariances"]
@@ -104,10 +103,7 @@ class BlockSums:
 
 @dataclass(frozen=True, slots=True)
 class ForceCovariance:
-    """A `Reduction` of motion to `ForceCovariances`; its state maps block of time → sums.
-
-    Frame t of n falls in block t·B // n, whatever the cuts of the stream.
-    """
+    """A `Reduction` of motion to `ForceCovariances`; its state maps block of time → sums."""
 
     space: HalfSpace
     n_frames: int
@@ -123,29 +119,16 @@ class ForceCovariance:
         DataError
             If the trajectory has no forces.
         """
-        if block.forces is None:
-            raise DataError(
-                "the trajectory has no forces, and constants are fitted to forces",
-                where=f"frames from {block.first_frame}",
-                fix="add fx fy fz to the dump: dump 1 all custom 10 run.lammpstrj "
-                "id type xu yu zu vx vy vz fx fy fz",
-            )
-        labels = block.indices * self.n_blocks // self.n_frames
-        cuts = [0, *(np.flatnonzero(np.diff(labels)) + 1), block.n_frames]
         return {
-            int(labels[start]): self._sums(
-                block.displacements[start:stop], block.forces[start:stop]
-            )
-            for start, stop in itertools.pairwise(cuts)
-            if stop > start
+            label: self._sums(displacements, forces)
+            for label, displacements, forces in pieces(block, self.n_frames, self.n_blocks)
         }
 
     def combine(
         self, earlier: dict[int, BlockSums], later: dict[int, BlockSums]
     ) -> dict[int, BlockSums]:
         """Add up two stretches of time."""
-        both = {b: earlier[b] + later[b] for b in earlier.keys() & later.keys()}
-        return {**earlier, **later, **both}
+        return added_up(earlier, later)
 
     def finalize(self, state: dict[int, BlockSums]) -> ForceCovariances:
         """Stack the blocks in order of time.
@@ -155,9 +138,7 @@ class ForceCovariance:
         DataError
             If there was no frame.
         """
-        sums = [state[b] for b in sorted(state)]
-        if not sums:
-            raise DataError("there are no frames to fit")
+        sums = in_order(state)
         return ForceCovariances(
             self.space,
             np.array([part.frames for part in sums]),
@@ -170,8 +151,8 @@ class ForceCovariance:
 
     def _sums(self, displacements: Floats, forces: Floats) -> BlockSums:
         n_frames, n_atoms, _ = displacements.shape
-        n_cells = self.space.supercell.n_cells
-        width = 6 * n_atoms // n_cells
+        supercell = self.space.supercell
+        width = 6 * supercell.crystal.n_sites
         uu_qxy = np.zeros((self.space.n_qpoints, width, width))
         fu_qxy = np.zeros_like(uu_qxy)
         size = max(8, _BATCH_BYTES // (24 * n_atoms))
@@ -180,14 +161,13 @@ class ForceCovariance:
             uu_qxy += u_qtx.swapaxes(1, 2) @ u_qtx
             f_qtx = _real(lattice_transform(self.space, forces[start : start + size]))
             fu_qxy += f_qtx.swapaxes(1, 2) @ u_qtx
-        by_site = (n_cells, n_atoms // n_cells, 3)
         return BlockSums(
             n_frames,
             uu_qxy,
             fu_qxy,
             float(np.vdot(forces, forces)),
-            displacements.sum(axis=0).reshape(by_site).mean(axis=0),
-            forces.sum(axis=0).reshape(by_site).mean(axis=0),
+            site_sums(supercell, displacements),
+            site_sums(supercell, forces),
         )
 
 

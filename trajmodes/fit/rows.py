@@ -22,7 +22,7 @@ from numba import njit
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Supercell
 from trajmodes.fit.expansion import Expansion
-from trajmodes.symmetry import SymmetryBasis, cell_rank
+from trajmodes.symmetry import SymmetryBasis, atom_at
 
 __all__ = ["ForceMap", "Motion", "fill_rows", "force_maps"]
 
@@ -97,11 +97,10 @@ def _force_map(expansion: Expansion, supercell: Supercell, site: int) -> ForceMa
         place.reshape(-1) * 3 + direction, monomial, factor, 3 * len(columns)
     )
     cells = supercell.cells[:, None] + neighbours[:, 1:]
-    ranks = cell_rank(supercell, cells)
     return ForceMap(
         site,
         columns,
-        ranks * supercell.crystal.n_sites + neighbours[:, 0],
+        atom_at(supercell, neighbours[:, 0], cells),
         products,
         bounds,
         monomials,

@@ -34,7 +34,7 @@ from trajmodes.phonons.supercell_constants import (
     smallest_supercell,
     triplet_reach,
 )
-from trajmodes.symmetry import cell_rank
+from trajmodes.symmetry import atom_at
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
 
 __all__ = ["PerturbativeLines", "linewidths_of_sets", "perturbative_linewidths", "shared_mesh"]
@@ -285,8 +285,7 @@ def _order(theirs: Any, primitive: Any, supercell: Supercell) -> tuple[Ints, Int
             why="its convention for supercells may have changed",
             fix="use a version of phono3py that trajmodes was tested with",
         )
-    ranks = cell_rank(supercell, cells - cells[home][:, None])
-    return sites[home], ranks * crystal.n_sites + sites
+    return sites[home], atom_at(supercell, sites, cells - cells[home][:, None])
 
 
 def _frequencies(constants: ForceConstants, q_qx: Floats, theirs_thz: Floats) -> Floats:

@@ -11,9 +11,9 @@ import math
 
 import numpy as np
 
-from trajmodes.arrays import Floats, Ints
+from trajmodes.arrays import Floats
 from trajmodes.data import Crystal, ForceConstants, Supercell
-from trajmodes.symmetry import build_supercell, cell_rank, inscribed_radius
+from trajmodes.symmetry import atom_at, build_supercell, inscribed_radius
 from trajmodes.symmetry.stars import point_group
 
 __all__ = [
@@ -44,7 +44,7 @@ def fold_pairs(constants: ForceConstants, supercell: Supercell) -> Floats:
     (s, a, 3, 3) in eV/Å², atoms in canonical order.
     """
     folded = np.zeros((supercell.crystal.n_sites, supercell.n_atoms, 3, 3))
-    others = _atoms(supercell, constants.second, constants.lattice)
+    others = atom_at(supercell, constants.second, constants.lattice)
     np.add.at(folded, (constants.first, others), constants.values)
     return folded
 
@@ -68,15 +68,10 @@ def fold_triplets(constants: ForceConstants, supercell: Supercell) -> Floats:
     clusters = constants.triplets
     if clusters is not None:
         first, second, third = clusters.sites.T
-        one = _atoms(supercell, second, clusters.lattice[:, 1])
-        two = _atoms(supercell, third, clusters.lattice[:, 2])
+        one = atom_at(supercell, second, clusters.lattice[:, 1])
+        two = atom_at(supercell, third, clusters.lattice[:, 2])
         np.add.at(folded, (first, one, two), clusters.values)
     return folded
-
-
-def _atoms(supercell: Supercell, sites: Ints, lattice: Ints) -> Ints:
-    atoms: Ints = cell_rank(supercell, lattice) * supercell.crystal.n_sites + sites
-    return atoms
 
 
 def pair_reach(constants: ForceConstants) -> float:

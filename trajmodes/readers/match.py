@@ -30,7 +30,7 @@ from trajmodes.readers.registration import (
 from trajmodes.readers.species import atom_species
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.operations import SpaceGroup, invariant_part, space_group
-from trajmodes.symmetry.translations import build_supercell, cell_rank
+from trajmodes.symmetry.translations import atom_at, build_supercell
 
 __all__ = ["Match", "match"]
 
@@ -255,8 +255,7 @@ def _slots(
     supercell: Supercell, placed: Placement, species: tuple[str, ...], ids: Ints
 ) -> Ints:
     """Canonical place of each atom; refuses where two atoms claim one."""
-    n_sites = supercell.crystal.n_sites
-    slots = cell_rank(supercell, placed.lattice) * n_sites + placed.site
+    slots = atom_at(supercell, placed.site, placed.lattice)
     counts = np.bincount(slots, minlength=supercell.n_atoms)
     if (counts == 1).all():
         return slots

@@ -20,6 +20,7 @@ from trajmodes.symmetry.supercell_pairs import supercell_pair_orbits
 from trajmodes.symmetry.tensors import SymmetryBasis, symmetry_basis
 from trajmodes.symmetry.translations import (
     HalfSpace,
+    atom_at,
     build_supercell,
     cell_rank,
     half_space,
@@ -34,6 +35,7 @@ __all__ = [
     "Orbits",
     "SpaceGroup",
     "SymmetryBasis",
+    "atom_at",
     "build_supercell",
     "cell_rank",
     "cluster_orbits",

@@ -19,6 +19,7 @@ from trajmodes.errors import DataError
 
 __all__ = [
     "HalfSpace",
+    "atom_at",
     "build_supercell",
     "cell_rank",
     "half_space",
@@ -126,6 +127,23 @@ def cell_rank(supercell: Supercell, cells: npt.ArrayLike) -> Ints:
     _, d2, d3 = supercell.shape
     rank: Ints = (labels[..., 0] * d2 + labels[..., 1]) * d3 + labels[..., 2]
     return rank
+
+
+def atom_at(supercell: Supercell, sites: npt.ArrayLike, cells: npt.ArrayLike) -> Ints:
+    """Atom of the supercell, in canonical order, that is at a site of a cell.
+
+    Parameters
+    ----------
+    supercell
+        The supercell.
+    sites
+        (…,) sites.
+    cells
+        (…, 3) integer lattice vectors of the primitive crystal.
+    """
+    rank = cell_rank(supercell, cells)
+    atoms: Ints = rank * supercell.crystal.n_sites + np.asarray(sites, dtype=np.int64)
+    return atoms
 
 
 @dataclass(frozen=True, slots=True)
