@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import trajmodes as tm
 from trajmodes.cli import main
+from trajmodes.errors import UsageError
 from trajmodes.export import read_constants
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
@@ -91,6 +92,30 @@ def test_later_frames_are_appended_to_a_ledger(fitted, dump, tmp_path):
     ledger = tmp_path / "first" / "ledger.nc"
     fit(dump, "--frames", f"{half}:", "--append", ledger, "-o", tmp_path / "both")
     assert_same(fitted[0], tmp_path / "both")
+
+
+def test_shorter_cutoffs_of_a_ledger_are_those_of_a_new_fit(fitted, dump, texts, tmp_path):
+    rest = write_dump(tmp_path / "later" / "si.lammpstrj", texts[-FRAMES // 4 :])
+    settings = {"cell": CELL, "cutoff": 4.0, "cutoff3": 2.5}
+    first = tm.fit_constants(dump, output=tmp_path / "first", frames=(0, 600), cell=CELL)
+    assert first.constants.triplets is None
+    ledger = fitted[0] / "ledger.nc"
+    with pytest.raises(UsageError, match=r"orders \[2, 3\] are asked for"):
+        tm.fit_constants(rest, append=tmp_path / "first" / "ledger.nc", **settings)
+    shorter = tm.fit_constants(rest, append=ledger, **settings).constants
+    assert (shorter.cutoff, shorter.triplets.cutoff) == (4.0, 2.5)
+    with pytest.raises(UsageError, match="is asked for of sums made with"):
+        tm.fit_constants(rest, append=ledger, cell=CELL, cutoff=5.2)
+
+
+def test_a_ledger_takes_no_frames_twice_and_no_other_crystal(fitted, dump, tmp_path):
+    ledger = fitted[0] / "ledger.nc"
+    result = call("fit", dump, "--append", ledger, "-o", tmp_path / "twice")
+    assert f"{FRAMES} frames are given twice" in result.output
+    copper = [DATA / "copper.lammpstrj.xz", "--units", "metal", "--timestep-fs", "2"]
+    result = call("fit", *copper, "--append", ledger, "-o", tmp_path / "other")
+    assert "does not fit the crystal of the ledger, Si2" in result.output
+    assert "without --append" in result.output
 
 
 def test_atoms_in_memory_give_what_the_file_gives(fitted, dump):

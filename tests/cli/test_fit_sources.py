@@ -137,7 +137,10 @@ def test_displacements_are_counted_from_the_average(crystals, springs, hessian_o
     unit = Atoms(crystal.species, cell=crystal.cell, scaled_positions=crystal.sites, pbc=True)
     ase.io.write(tmp_path / "POSCAR", unit, direct=True)
     frames = trajectory_of_atoms(images, ideal=ideal)
-    results = tm.fit_constants(frames, cell=tmp_path / "POSCAR", cutoff=CUTOFF)
+    settings = {"cell": tmp_path / "POSCAR", "cutoff": CUTOFF}
+    given = tm.fit_constants(frames, **settings)
+    assert any("--reference average" in note for note in given.notes)
+    results = tm.fit_constants(frames, reference="average", **settings)
     moved = results.supercell.crystal.positions - crystal.positions
     apart = (moved - moved[0])[:, 2]
     np.testing.assert_allclose(apart, (offset - offset[0])[:, 2], atol=2e-3)

@@ -376,3 +376,23 @@ def test_ridge_of_a_ledger_is_ridge_of_the_rows(crystals, ledger_of, design_of):
     options = FitOptions(scheme="joint", method="ridge", strength=0.3)
     fit = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax), options=options)
     assert_same(fit.constants, constants_of(model, expected))
+
+
+@pytest.mark.parametrize("scheme", ["joint", "sequential"])
+@pytest.mark.parametrize("minimum_norm", [False, True])
+def test_told_residuals_are_those_of_the_constants(
+    crystals, ledger_of, image_forces, scheme, minimum_norm
+):
+    """R² and residuals follow from the constants that are given out, rank or no rank."""
+    supercell = build_supercell(crystals["triclinic"], [[3, 1, 0], [0, 2, 0], [0, -1, 2]])
+    expansion = expansion_of(space_group(supercell.crystal), supercell, {2: 3.4, 3: 2.4})
+    rng = np.random.default_rng(3)
+    u_tax, f_tax = 0.1 * rng.normal(size=(2, 4 if minimum_norm else 40, supercell.n_atoms, 3))
+    f_tax -= f_tax.mean(axis=1, keepdims=True)
+    ledger = ledger_of(expansion, supercell, u_tax, f_tax)
+    options = FitOptions(scheme=scheme, minimum_norm=minimum_norm, constant_force=False)
+    constants = fit_ledger(ledger, options=options).constants
+    told = constants.quality.orders
+    for one, part in zip(told, (replace(constants, triplets=None), constants), strict=True):
+        left = f_tax - image_forces(part, supercell, u_tax)
+        assert one.rms_residual == pytest.approx(np.sqrt((left**2).mean()), rel=1e-6, abs=1e-9)

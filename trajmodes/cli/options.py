@@ -75,7 +75,11 @@ input_options = _all(
         "from the average structure.",
     ),
     click.option(
-        "--timestep-fs", type=float, metavar="FS", help="Time step of the simulation."
+        "--timestep-fs",
+        type=float,
+        metavar="FS",
+        help="Time step of the simulation; time between frames where the file numbers no "
+        "steps.",
     ),
     click.option(
         "--units",
@@ -180,6 +184,12 @@ fit_options = _all(
         help="Where frames leave constants undetermined, take the smallest; else an error.",
     ),
     click.option(
+        "--reference",
+        type=click.Choice(["auto", "average", "given"]),
+        help="Count displacements from the average structure, or from the one that snapshots "
+        "were displaced from [auto: the latter where it is known].",
+    ),
+    click.option(
         "--errors",
         type=click.Choice(["jackknife", "sandwich"]),
         help="How error bars are made [jackknife].",
@@ -200,7 +210,8 @@ fit_options = _all(
         "--temperature",
         type=float,
         metavar="K",
-        help="Label of the constants; by default the kinetic one.",
+        help="Temperature of the constants, of Grüneisen means and of perturbation theory; by "
+        "default the kinetic one.",
     ),
 )
 

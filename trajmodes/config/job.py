@@ -76,6 +76,9 @@ class Job:
     """How error bars of the constants are made."""
     require_stable: bool = False
     """Whether constants with an imaginary mode are an error."""
+    reference: Literal["auto", "average", "given"] = "auto"
+    """What displacements are counted from: the average structure, or the one that snapshots
+    were displaced from; auto: the latter where it is known."""
     append: str | None = None
     """Ledger of earlier runs that these are added to."""
     perturbation: int | None = None
@@ -100,6 +103,11 @@ class Job:
         for cutoff in (self.cutoff, self.cutoff3, self.cutoff4):
             if isinstance(cutoff, str) and cutoff != WHOLE_SUPERCELL:
                 parse_cutoff(cutoff)
+        if self.errors == "sandwich" and self.method != "least-squares":
+            raise UsageError(
+                "errors of a regularised fit cannot be had by the sandwich",
+                fix="take the jackknife",
+            )
         if self.cutoff4 is not None and self.cutoff3 is None:
             raise UsageError(
                 "a cutoff of quartets is given, but none of triplets", fix="give cutoff3 too"
@@ -158,7 +166,8 @@ _KINDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
         _is_positive,
         "a positive number",
     ),
-    (("cutoff", "cutoff3", "cutoff4"), _is_cutoff, "a positive number, or text"),
+    (("cutoff",), _is_cutoff, 'a positive number, or "supercell"'),
+    (("cutoff3", "cutoff4"), _is_cutoff, "a positive number"),
     (("cell", "units", "output", "supercell", "append"), lambda v: isinstance(v, str), "text"),
     (("trajectory", "species"), _are_texts, "a list of texts"),
     (
@@ -181,6 +190,7 @@ _KINDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
     (("scheme",), *_one_of("sequential", "joint")),
     (("method",), *_one_of("least-squares", "ridge", "lasso", "adaptive-lasso")),
     (("errors",), *_one_of("jackknife", "sandwich")),
+    (("reference",), *_one_of("auto", "average", "given")),
     (
         ("constraints",),
         lambda v: isinstance(v, tuple) and set(v) <= set(CONSTRAINTS),
@@ -193,6 +203,10 @@ _KINDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
 def _check(name: str, value: object, kind: Callable[[object], bool], words: str) -> None:
     if value is not None and not kind(value):
         raise UsageError(f"{name} is {value!r} but must be {words}")
+
+
+_OTHER_NAMES = {"cutoff2": "cutoff", "constraint": "constraints"}
+"""Name of an option → the setting that it stands for."""
 
 
 def job_from_mapping(given: Mapping[str, Any], *, where: str = "") -> Job:
@@ -210,6 +224,7 @@ def job_from_mapping(given: Mapping[str, Any], *, where: str = "") -> Job:
     UsageError
         If a name is unknown, the trajectory is missing or a value is impossible.
     """
+    given = {_OTHER_NAMES.get(name, name): value for name, value in given.items()}
     known = {field.name: field for field in fields(Job)}
     for name in given:
         if name not in known:

@@ -1,5 +1,6 @@
 """One door to all formats: write constants for a program by its name, read them back."""
 
+import os
 from pathlib import Path
 
 from trajmodes.data import ForceConstants, Supercell
@@ -71,7 +72,9 @@ def write_constants(
         ) from error
 
 
-def read_constants(path: Path, *, supercell: Supercell | None = None) -> ForceConstants:
+def read_constants(
+    path: str | os.PathLike[str], *, supercell: Supercell | None = None
+) -> ForceConstants:
     """Read force constants of phonopy, phono3py, TDEP, or our own.
 
     Parameters
@@ -90,7 +93,7 @@ def read_constants(path: Path, *, supercell: Supercell | None = None) -> ForceCo
     DataError
         If a file is damaged, or does not belong to the supercell.
     """
-    reader, file = _recognised(path)
+    reader, file = _recognised(Path(path))
     return reader.constants(file, supercell)
 
 
@@ -115,6 +118,7 @@ def read_supercell(path: Path) -> Supercell:
 
 def _recognised(path: Path) -> tuple[Reader, Path]:
     """Find who reads a file, or who reads a folder and the file of it to begin with."""
+    path = Path(path)
     if not path.exists():
         raise UsageError(f"there is no {path}", fix="check the path")
     files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]

@@ -12,6 +12,7 @@ from trajmodes.fit.covariance import ForceCovariance, ForceCovariances
 from trajmodes.fit.effective import Fit, constants_of, fit_harmonic, fit_ledger
 from trajmodes.fit.expansion import HIGHEST_ORDER, Expansion, Reach, expansion_of
 from trajmodes.fit.harmonic import harmonic_ledger
+from trajmodes.fit.kinetic import KineticTemperature
 from trajmodes.fit.ledger import Ledger, Source, pooled
 from trajmodes.fit.ledger_file import ledger_dataset, ledger_of, read_ledger
 from trajmodes.fit.model import Scheme
@@ -29,6 +30,7 @@ __all__ = [
     "ForceCovariance",
     "ForceCovariances",
     "ForceRows",
+    "KineticTemperature",
     "Ledger",
     "Method",
     "Reach",

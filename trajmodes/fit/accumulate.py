@@ -11,6 +11,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.data import MotionBlock, Supercell
+from trajmodes.errors import UsageError
 from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.ledger import Ledger
 from trajmodes.fit.rows import ForceMap, Motion, fill_rows, force_maps
@@ -24,11 +25,12 @@ _FRAMES = 64
 _ROW_BYTES = 1 << 20
 """Memory of the rows that are multiplied at once: enough for BLAS, little for the cache."""
 
-_LEDGER_BYTES = 1 << 28
-"""Memory that the blocks of a ledger may take: with many parameters there are fewer of them."""
+_LEDGER_BYTES, _MOST_BYTES = 1 << 28, 1 << 32
+"""Memory that the blocks of a ledger are to take, with fewer of them where there are many
+parameters, and the memory beyond which a fit is refused."""
 
-_BLOCKS = (16, 32)
-"""Fewest and most blocks of time; error bars want many, and need some eight."""
+_BLOCKS = (8, 32)
+"""Fewest and most blocks of time of all runs together; error bars need some eight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +55,33 @@ class LedgerSums:
         )
 
 
-def default_blocks(n_parameters: int) -> int:
-    """Choose a number of blocks of time whose matrices stay within bounded memory.
+def default_blocks(n_parameters: int, n_runs: int = 1) -> int:
+    """Choose a number of blocks of time for each run, in bounded memory.
 
     Parameters
     ----------
     n_parameters
         Number of parameters of the expansion.
+    n_runs
+        Number of runs that are pooled.
+
+    Raises
+    ------
+    UsageError
+        If so many parameters cannot be fitted in the memory of a usual machine.
     """
     fewest, most = _BLOCKS
-    return int(np.clip(_LEDGER_BYTES // (8 * (n_parameters + 1) ** 2), fewest, most))
+    one = 8 * (n_parameters + 1) ** 2
+    together = int(np.clip(_LEDGER_BYTES // one, fewest, most))
+    each = max(1, together // n_runs, -(-fewest // n_runs))
+    if each * n_runs * one > _MOST_BYTES:
+        raise UsageError(
+            f"there are {n_parameters} parameters, whose sums would take "
+            f"{each * n_runs * one / 2**30:.0f} GiB",
+            why="the cutoffs take in many clusters that symmetry does not relate",
+            fix="shorten the cutoff of the highest order",
+        )
+    return each
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from trajmodes.arrays import Floats, freeze
 from trajmodes.data import ForceConstants
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.covariance import ForceCovariances
 from trajmodes.fit.expansion import Reach, expansion_of
 from trajmodes.fit.harmonic import harmonic_ledger
@@ -87,6 +89,12 @@ def fit_ledger(
         If the forces are all zero, or the data leave constants undetermined.
     """
     options = options or FitOptions()
+    if options.errors == "sandwich" and options.regularised:
+        raise UsageError(
+            "errors of a regularised fit cannot be had by the sandwich",
+            why="it assumes least squares",
+            fix="take the jackknife",
+        )
     if not ledger.square.sum() > 0.0:
         raise DataError("all forces are zero", fix="check the forces of the file")
     if cutoffs is not None:
@@ -102,7 +110,7 @@ def fit_ledger(
         method=options.errors,
         left_out=left_out,
     )
-    other = solve_other_scheme(ledger, options)
+    other = solve_other_scheme(ledger, options, solved)
     constants = constants_of(equations.model, parameters, blocks)
     force, force_sem = first_order_forces(ledger, constants)
     allowed = invariant_part(ledger.expansion.group, ledger.displacement_sum)
@@ -117,6 +125,7 @@ def fit_ledger(
         reference_shift_sem=shift_sem,
         replicates=blocks,
         notes=(
+            *_hermitian_notes(constants, options),
             *notes_of(ledger, solved.found, blocks, quality, force_sem),
             *_method_notes(options),
         ),
@@ -190,6 +199,18 @@ def constants_of(
                 basis.clusters(z[own]), replicates=again, cutoff=reach
             )
     return replace(pairs, triplets=higher.get(3), quartets=higher.get(4))
+
+
+def _hermitian_notes(constants: ForceConstants, options: FitOptions) -> tuple[str, ...]:
+    """Own up to what the constants lack without that relation."""
+    if options.constraints.hermitian:
+        return ()
+    sums = np.zeros((constants.crystal.n_sites, 3, 3))
+    np.add.at(sums, constants.first, constants.values)
+    return (
+        "D(q) was not asked to be Hermitian, yet constants are stored so that it is: they "
+        f"break the sum rule by up to {np.abs(sums).max():.2g} eV/Å², for comparison only",
+    )
 
 
 def _method_notes(options: FitOptions) -> tuple[str, ...]:

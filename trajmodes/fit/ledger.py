@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
-from trajmodes.data import Supercell
+from trajmodes.data import Crystal, Supercell
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
 
@@ -101,7 +101,7 @@ def pooled(ledgers: Sequence[Ledger]) -> Ledger:
     Raises
     ------
     DataError
-        If their crystals, supercells or columns differ.
+        If their crystals, volumes, supercells or columns differ, or frames are there twice.
     """
     first = ledgers[0]
     for other in ledgers[1:]:
@@ -122,29 +122,64 @@ def pooled(ledgers: Sequence[Ledger]) -> Ledger:
     )
 
 
-_SAME_CELL = 1e-3
-"""Relative difference of cells that still counts as the same crystal at one temperature."""
+_SAME_CELL, _SAME_SITE = 1e-3, 0.02
+"""Relative difference of lattice vectors and distance of sites in Å at which two runs are still
+of one crystal at one volume."""
+
+_SAME_SUM = 1e-12
+"""Relative difference of two sums over the same frames, which the order of adding leaves."""
 
 
 def _check_alike(first: Ledger, other: Ledger) -> None:
-    one, two = first.expansion, other.expansion
+    one, two = first.supercell, other.supercell
     reasons = []
-    if first.supercell.matrix.tolist() != other.supercell.matrix.tolist():
-        matrices = [ledger.supercell.matrix.tolist() for ledger in (first, other)]
-        reasons.append(f"supercells {matrices[0]} and {matrices[1]}")
-    if one.crystal.species != two.crystal.species:
-        reasons.append(f"species {one.crystal.species} and {two.crystal.species}")
-    elif (
-        np.abs(one.crystal.cell - two.crystal.cell).max()
-        > _SAME_CELL * np.abs(one.crystal.cell).max()
-    ):
-        reasons.append("lattice vectors")
-    if [*map(str, one.cutoffs)] != [*map(str, two.cutoffs)]:
-        reasons.append(f"cutoffs {[*map(str, one.cutoffs)]} and {[*map(str, two.cutoffs)]}")
-    elif one.n_parameters != two.n_parameters:
+    if not _same_lattice(one, two):
+        reasons.append(f"supercells {one.matrix.tolist()} and {two.matrix.tolist()}")
+    reasons += _differences(one.crystal, two.crystal)
+    mine, theirs = first.expansion, other.expansion
+    if mine.cutoffs != theirs.cutoffs:
+        reasons.append(f"cutoffs {[*map(str, mine.cutoffs)]} and {[*map(str, theirs.cutoffs)]}")
+    elif mine.n_parameters != theirs.n_parameters:
         reasons.append("numbers of parameters")
     if reasons:
         raise DataError(
             "the runs cannot be pooled: they differ in " + ", ".join(reasons),
             fix="pool runs of one supercell at one volume, fitted with the same cutoffs",
         )
+    again = {_total(first, r) for r in np.unique(first.run)}
+    for run in np.unique(other.run):
+        frames, square = _total(other, run)
+        if any(n == frames and abs(s - square) <= _SAME_SUM * s for n, s in again):
+            raise DataError(
+                f"the same {frames} frames are given twice",
+                why="they are in the ledger already, or one file was named twice; counted "
+                "twice they would make error bars too small",
+                fix="give new frames only",
+            )
+
+
+def _same_lattice(one: Supercell, two: Supercell) -> bool:
+    """Whether the rows of both matrices span the same lattice."""
+    change = one.matrix @ np.linalg.inv(two.matrix)
+    whole = np.abs(change - np.rint(change)).max() < 1e-6
+    return bool(whole and abs(abs(np.linalg.det(change)) - 1.0) < 1e-6)
+
+
+def _differences(one: Crystal, two: Crystal) -> list[str]:
+    if one.species != two.species:
+        return [f"species {', '.join(one.species)} and {', '.join(two.species)}"]
+    found = []
+    strain = np.abs(one.cell - two.cell).max() / np.abs(one.cell).max()
+    if strain > _SAME_CELL:
+        found.append(f"lattice vectors, by {strain:.1%}")
+    apart = one.sites - two.sites
+    moved = np.linalg.norm((apart - np.rint(apart)) @ one.cell, axis=1).max()
+    if moved > _SAME_SITE:
+        found.append(f"sites, by {moved:.2f} Å")
+    return found
+
+
+def _total(ledger: Ledger, run: int) -> tuple[int, float]:
+    """Count the frames and sum the squared forces of one run."""
+    own = ledger.run == run
+    return int(ledger.frames[own].sum()), float(ledger.square[own].sum())

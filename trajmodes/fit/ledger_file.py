@@ -14,7 +14,7 @@ from trajmodes.data import Crystal
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion, Reach, expansion_of
 from trajmodes.fit.ledger import Ledger, Source
-from trajmodes.symmetry import build_supercell, parse_cutoff, space_group
+from trajmodes.symmetry import Cutoff, build_supercell, parse_cutoff, space_group
 
 __all__ = ["ledger_dataset", "ledger_of", "read_ledger"]
 
@@ -54,7 +54,7 @@ def ledger_dataset(ledger: Ledger) -> xr.Dataset:
         "order": ("order", np.array(expansion.orders), "1", "orders of the constants"),
         "cutoff": (
             "order",
-            np.array([str(reach or _SUPERCELL) for reach in expansion.cutoffs], dtype=str),
+            np.array([_exact(reach) for reach in expansion.cutoffs], dtype=str),
             "Å",
             "radius, and radii for pairs of species; that of order 1 means nothing",
         ),
@@ -197,6 +197,14 @@ def read_ledger(path: str | Path) -> Ledger:
             fix="give the ledger.nc that `trajmodes fit` wrote",
         ) from error
     return ledger_of(dataset, where=str(source))
+
+
+def _exact(reach: Cutoff | None) -> str:
+    """Text of a cutoff that gives back the same numbers: not rounded for the eye."""
+    if reach is None:
+        return _SUPERCELL
+    named = (f"{a}-{b}:{radius!r}" for (a, b), radius in sorted(reach.by_species.items()))
+    return " ".join([repr(reach.radius), *named])
 
 
 def _check_format(dataset: xr.Dataset, where: str) -> None:

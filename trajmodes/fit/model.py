@@ -36,7 +36,7 @@ class Model:
     """(z, n): z = N x, columns orthonormal in the parameters of their order, but for a
     `localised` model."""
     order: Ints
-    """(n,) order that each free parameter belongs to."""
+    """(n,) order that each free parameter belongs to; 0 for those that mix several."""
     stage: Ints
     """(n,) stage in which it is determined, ascending."""
 
@@ -59,13 +59,24 @@ class Model:
         """Count the free parameters of one order."""
         return int((self.order == order).sum())
 
+    def in_scheme(self, scheme: Scheme) -> "Model":
+        """Take the same free parameters in the stages of a scheme."""
+        return replace(self, scheme=scheme, stage=_stages(self.order, scheme))
+
     def within(self, spans: dict[int, Floats]) -> "Model":
-        """Keep, of the stages named, the orthonormal directions (n of the stage, r) given."""
+        """Keep, of the stages named, the orthonormal directions (n of the stage, r) given.
+
+        Where they mix the orders of their stage, their own order is 0.
+        """
         parts, order, stage = [], [], []
         for k, own in enumerate(self.stages):
             span = spans.get(k, np.eye(len(own)))
             parts.append(self.null_space[:, own] @ span)
-            order.append(self.order[own][: span.shape[1]])
+            orders = self.order[own]
+            if k in spans:
+                alike = len(np.unique(orders)) == 1
+                orders = np.full(span.shape[1], orders[0] if alike else 0)
+            order.append(orders)
             stage.append(np.full(span.shape[1], k))
         return replace(
             self,
@@ -154,8 +165,13 @@ def model_of(
         parts.append(part)
         order.append(np.full(free.shape[1], basis.order))
     orders = np.concatenate(order)
-    stage = np.zeros_like(orders) if scheme == "joint" else np.maximum(orders - 2, 0)
-    return Model(expansion, constraints, scheme, np.concatenate(parts, axis=1), orders, stage)
+    free = np.concatenate(parts, axis=1)
+    return Model(expansion, constraints, scheme, free, orders, _stages(orders, scheme))
+
+
+def _stages(order: Ints, scheme: Scheme) -> Ints:
+    """(n,) stage of parameters of each order; a constant force goes with the pairs."""
+    return np.zeros_like(order) if scheme == "joint" else np.maximum(order - 2, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def quality_of(
             OrderQuality(
                 order=basis.order,
                 cutoff=str(model.expansion.cutoffs[k] or "supercell"),
-                n_parameters=model.count(basis.order),
+                n_parameters=solved.found.counts[basis.order],
                 r_squared=1.0 - residuals[k] / square,
                 rms_residual=float(np.sqrt(residuals[k] / n_components)),
                 rms_predicted=float(np.sqrt(predicted[k] / n_components)),
@@ -73,8 +73,8 @@ def quality_of(
         )
     n_free = sum(one.n_parameters for one in orders)
     return FitQuality(
-        n_parameters=n_free + solved.found.n_loose,
-        rank=n_free,
+        n_parameters=n_free,
+        rank=n_free - solved.found.n_loose,
         condition=max(solved.found.conditions),
         n_frames=ledger.n_frames,
         r_squared=orders[-1].r_squared,
@@ -88,12 +88,16 @@ def quality_of(
 
 
 def _residuals(ledger: Ledger, solved: Solved) -> list[float]:
-    """Squared residual by all orders up to each one."""
+    """Squared residual by all orders up to each one; a sequential fit is good at each stage."""
     gram, moment = ledger.gram.sum(axis=0), ledger.moment.sum(axis=0)
     square, model = float(ledger.square.sum()), solved.equations.model
     found = []
-    for basis in model.expansion:
-        z = model.null_space @ np.where(model.order <= basis.order, solved.parameters, 0.0)
+    for basis, stop in zip(model.expansion, model.expansion.starts[1:], strict=True):
+        if model.scheme == "joint":
+            z = np.where(np.arange(len(moment)) < stop, solved.expanded, 0.0)
+        else:
+            stage = max(basis.order - 2, 0)
+            z = model.null_space @ np.where(model.stage <= stage, solved.parameters, 0.0)
         # An exact fit may come out below zero by rounding.
         found.append(max(float(square - 2.0 * moment @ z + z @ gram @ z), 0.0))
     return found

@@ -21,6 +21,9 @@ __all__ = ["ScanKind", "ScanPoint", "scan_ledger"]
 
 ScanKind = Literal["order", "cutoff", "constraints", "ridge", "time"]
 
+_MOST_CUTOFFS = 12
+"""Cutoffs tried for one order, spread evenly over its shells."""
+
 _PARTS = (1, 2, 3, 4, 6, 8)
 """Eighths of the run that are fitted by themselves."""
 
@@ -100,7 +103,7 @@ _SETS = {
 
 
 def shells_of(ledger: Ledger, order: int) -> list[float]:
-    """Cutoffs in Å that lie half-way between the shells of an order, and beyond the last.
+    """Cutoffs in Å that lie half-way between shells of an order, and beyond the last.
 
     Parameters
     ----------
@@ -116,7 +119,10 @@ def shells_of(ledger: Ledger, order: int) -> list[float]:
     radii = radii[radii > 0.0]
     beyond = np.append(radii[1:], radii[-1] + 0.1)
     between = np.round((radii + np.minimum(beyond, radii + 0.1)) / 2.0, 3)
-    return [float(r) for r in np.minimum(between, longest)]
+    found = np.unique(np.minimum(between, longest))
+    if len(found) > _MOST_CUTOFFS:
+        found = found[np.linspace(0, len(found) - 1, _MOST_CUTOFFS).astype(int)]
+    return [float(r) for r in found]
 
 
 def _restricted(ledger: Ledger, cutoffs: Mapping[int, Cutoff | None]) -> Ledger:
@@ -150,7 +156,7 @@ def _assessed(ledger: Ledger, options: FitOptions) -> tuple[FitQuality, ForceCon
     solved = solve_ledger(ledger, options)
     constants = constants_of(solved.equations.model, solved.parameters)
     force, _ = first_order_forces(ledger, constants)
-    other = solve_other_scheme(ledger, options)
+    other = solve_other_scheme(ledger, options, solved)
     left_out = left_out_solutions(solved.equations, options.solver)
     quality = quality_of(ledger, solved, other, options, force, left_out)
     return quality, replace(constants, quality=quality)

@@ -54,6 +54,8 @@ class FitOptions:
 class Solved(NamedTuple):
     """A solution and what it was found from."""
 
+    model: Model
+    """The model before the data came in."""
     found: Determined
     parameters: Floats
     """(n,) free parameters of the determined directions."""
@@ -70,7 +72,7 @@ class Solved(NamedTuple):
         return z
 
 
-def solve_ledger(ledger: Ledger, options: FitOptions) -> Solved:
+def solve_ledger(ledger: Ledger, options: FitOptions, model: Model | None = None) -> Solved:
     """Solve for the free parameters of all orders.
 
     Parameters
@@ -79,13 +81,15 @@ def solve_ledger(ledger: Ledger, options: FitOptions) -> Solved:
         Sums over one or several trajectories.
     options
         How to fit.
+    model
+        Its free parameters, where they are known already.
 
     Raises
     ------
     DataError
         If the data leave constants undetermined.
     """
-    model = _model(ledger, options)
+    model = model or _model(ledger, options)
     found = determined(
         normal_equations(ledger, model),
         minimum_norm=options.minimum_norm,
@@ -93,7 +97,7 @@ def solve_ledger(ledger: Ledger, options: FitOptions) -> Solved:
     )
     equations = found.equations
     gram, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
-    return Solved(found, estimate(equations, gram, moment, options.solver))
+    return Solved(model, found, estimate(equations, gram, moment, options.solver))
 
 
 def with_strength(ledger: Ledger, options: FitOptions) -> FitOptions:
@@ -127,7 +131,7 @@ def _model(ledger: Ledger, options: FitOptions) -> Model:
     return model.localised() if options.sparse else model
 
 
-def solve_other_scheme(ledger: Ledger, options: FitOptions) -> Solved | None:
+def solve_other_scheme(ledger: Ledger, options: FitOptions, solved: Solved) -> Solved | None:
     """Solve in the scheme that was not asked for; None if there is one only, or no solution.
 
     Parameters
@@ -136,11 +140,14 @@ def solve_other_scheme(ledger: Ledger, options: FitOptions) -> Solved | None:
         Sums over one or several trajectories.
     options
         How to fit.
+    solved
+        The solution in the scheme that was asked for.
     """
     if len(ledger.expansion.bases) < 3:
         return None
     scheme: Scheme = "sequential" if options.scheme == "joint" else "joint"
     try:
-        return solve_ledger(ledger, replace(options, scheme=scheme))
+        how = replace(options, scheme=scheme)
+        return solve_ledger(ledger, how, solved.model.in_scheme(scheme))
     except DataError:
         return None

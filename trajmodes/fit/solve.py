@@ -4,7 +4,7 @@ The matrix of a stage is first brought to a unit diagonal: its condition number 
 the problem and not of the units. What the data do not determine is named by neighbour shell.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,9 @@ CONDITION_LIMIT = 1e12
 _SHARE_NAMED = 0.02
 """Part of an undetermined direction that a shell must make up to be named."""
 
+_MOST_NAMES = 12
+"""Shells that an error message lists."""
+
 Solver = Callable[[Floats, Floats], Floats]
 """Parameters of one stage from its matrix and its moment. It raises
 `numpy.linalg.LinAlgError` where these do not determine them."""
@@ -47,6 +50,8 @@ class Determined:
     """Number of directions that were left out."""
     undetermined: tuple[str, ...]
     """Names of the shells that take part in them."""
+    counts: Mapping[int, int]
+    """Order → number of free parameters, all directions taken."""
 
 
 def determined(
@@ -89,14 +94,16 @@ def determined(
     if n_loose and not minimum_norm:
         raise DataError(
             f"the frames leave {n_loose} of {model.n_parameters} parameters undetermined",
-            where=f"condition number {max(conditions):.2g}; shells {', '.join(names)}",
+            where=f"condition number {max(conditions):.2g}; shells {_listed(names)}",
             why="there are too few independent frames, or the supercell folds these shells "
             "onto others",
-            fix="give more frames, lower the cutoff, or ask for the minimum-norm solution",
+            fix="give more frames, lower the cutoff, regularise (--method ridge), or ask for "
+            "the solution of least norm (--minimum-norm)",
         )
     if spans:
         equations = _within(equations, spans)
-    return Determined(equations, tuple(conditions), n_loose, tuple(names))
+    counts = {order: model.count(order) for order in model.expansion.orders}
+    return Determined(equations, tuple(conditions), n_loose, tuple(names), counts)
 
 
 def estimate(
@@ -123,7 +130,28 @@ def estimate(
     found = np.zeros(len(moment))
     for own in equations.model.stages:
         rest = moment[own] - gram[own] @ found
-        found[own] = solver(gram[np.ix_(own, own)], rest)
+        still = equations.model.order[own] == 1
+        found[own] = _one_stage(gram[np.ix_(own, own)], rest, still, solver)
+    return found
+
+
+def _one_stage(gram: Floats, moment: Floats, still: Bools, solver: Solver) -> Floats:
+    """Solve one stage, its constant forces eliminated: no regularisation may pull at them.
+
+    They stand for the choice of the reference structure.
+    """
+    if not still.any():
+        return solver(gram, moment)
+    cross = gram[np.ix_(still, ~still)]
+    right = np.column_stack([cross, moment[still]])
+    answer = np.linalg.solve(gram[np.ix_(still, still)], right)
+    rest = solver(
+        gram[np.ix_(~still, ~still)] - cross.T @ answer[:, :-1],
+        moment[~still] - cross.T @ answer[:, -1],
+    )
+    found = np.empty(len(moment))
+    found[~still] = rest
+    found[still] = answer[:, -1] - answer[:, :-1] @ rest
     return found
 
 
@@ -207,6 +235,13 @@ def _within(equations: NormalEquations, spans: dict[int, Floats]) -> NormalEquat
         equations.frames,
         equations.n_components,
     )
+
+
+def _listed(names: list[str]) -> str:
+    """Names, equal ones once, and not more than a reader will read."""
+    unique = list(dict.fromkeys(names))
+    more = len(unique) - _MOST_NAMES
+    return ", ".join(unique[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _names(model: Model, own: Ints, directions: Floats) -> list[str]:

@@ -79,7 +79,7 @@ def added_up(earlier: dict[int, Sums], later: dict[int, Sums]) -> dict[int, Sums
 
 
 def in_order(state: dict[int, Sums]) -> list[Sums]:
-    """Sums of the blocks in order of time.
+    """Sort the sums of the blocks by time.
 
     Parameters
     ----------

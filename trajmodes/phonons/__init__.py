@@ -33,6 +33,7 @@ from trajmodes.phonons.strain import StrainDerivative, strain_derivative
 from trajmodes.phonons.supercell_constants import (
     fold_pairs,
     fold_triplets,
+    joined_axes,
     smallest_supercell,
 )
 
@@ -55,6 +56,7 @@ __all__ = [
     "frequencies_at",
     "gruneisen_at",
     "gruneisen_of",
+    "joined_axes",
     "linewidths_of_sets",
     "mean_gruneisen",
     "mesh",

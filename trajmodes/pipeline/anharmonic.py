@@ -10,6 +10,7 @@ from trajmodes.phonons import (
     Gruneisen,
     gruneisen_at,
     gruneisen_of,
+    joined_axes,
     linewidths_of_sets,
     mean_gruneisen,
     perturbative_linewidths,
@@ -54,7 +55,10 @@ def gruneisen_parameters(
     path = gruneisen_at(constants, bands.path.qpoints)
     sets, sets_sem = _of_sets(gruneisen_of(constants, modes), modes)
     reciprocal = 2.0 * np.pi * np.linalg.norm(np.linalg.inv(constants.crystal.cell), axis=0)
-    one, two, three = (max(2, int(n)) for n in np.ceil(reciprocal / MEAN_SPACING))
+    counts = np.maximum(2, np.ceil(reciprocal / MEAN_SPACING)).astype(int)
+    for axes in map(list, joined_axes(constants.crystal)):
+        counts[axes] = counts[axes].max()
+    one, two, three = (int(n) for n in counts)
     kelvin = [] if temperature is None else [temperature]
     mean = mean_gruneisen(constants, (one, two, three), kelvin)
     quantum_sem = mean.quantum_sem

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from trajmodes.config import Job, job_from_mapping, read_job
-from trajmodes.pipeline.load import LoadedRun, load, load_runs
+from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.log import Log
 from trajmodes.pipeline.run import analyse, fit_job, fit_only, run_job
 from trajmodes.readers import Trajectory, trajectory_of_atoms
@@ -117,9 +117,7 @@ def fit_constants(
     command = f"trajmodes.fit_constants({', '.join(job.trajectory)})"
     if settings.get("output") is not None:
         return fit_job(job, command=command, frames=frames).results
-    log = Log()
-    runs = load_runs(job, log=log, frames=frames)
-    return fit_only(runs, command=command, log=log).results
+    return fit_only(job, command=command, log=Log(), frames=frames).results
 
 
 def _frames(data: object) -> Trajectory | None:

@@ -1,7 +1,7 @@
 """From matched runs to force constants: one pass each, one ledger, one fit."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from trajmodes.fit import (
     FitOptions,
     ForceCovariance,
     ForceRows,
+    KineticTemperature,
     Ledger,
     Reach,
     Source,
@@ -26,8 +27,14 @@ from trajmodes.fit import (
 from trajmodes.phonons import modes_at, stability
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.log import Log, StartBar, no_bars
-from trajmodes.streaming import stream
-from trajmodes.symmetry import Constraints, half_space, parse_cutoff, space_group
+from trajmodes.streaming import Together, stream
+from trajmodes.symmetry import (
+    Constraints,
+    Cutoff,
+    half_space,
+    parse_cutoff,
+    space_group,
+)
 
 __all__ = ["Fitted", "fit_options", "fit_runs", "modes_of"]
 
@@ -37,9 +44,6 @@ SAME_TEMPERATURE = 0.05
 SURE, OFF_AVERAGE = 5.0, 0.01
 """Mean displacement, in standard errors and in parts of the rms one, beyond which displacements
 are counted anew from the average structure."""
-
-FEWEST_BLOCKS = 8
-"""Least number of blocks of each of several runs: fewer tell nothing of their spread."""
 
 
 class Fitted(NamedTuple):
@@ -90,8 +94,15 @@ def fit_runs(
     """
     fitted = _fit_once(runs, log, bars, earlier)
     shift = fitted.fit.reference_shift
-    if earlier is not None or not _is_off_average(fitted):
+    if not _is_off_average(fitted):
         return fitted
+    if earlier is not None or not _counts_from_average(runs):
+        note = (
+            f"the mean displacement is surely not zero, up to "
+            f"{np.linalg.norm(shift, axis=1).max():.2g} Å: pairs do not mind, higher orders "
+            "do; --reference average counts from the average structure"
+        )
+        return fitted._replace(notes=(note, *fitted.notes))
     log.tell("the mean displacement is not zero: once more, from the average structure")
     again = _fit_once([run.moved(shift) for run in runs], log, bars, None)
     note = (
@@ -112,17 +123,27 @@ def _fit_once(
         else:
             expansion = earlier.expansion
     ledgers = [] if earlier is None else [earlier]
+    n_blocks = default_blocks(expansion.n_parameters, len(runs))
     for number, run in enumerate(runs, start=1):
         title = "first pass: fit" if len(runs) == 1 else f"fit, run {number} of {len(runs)}"
         with log.stage(title.replace("fit", "force constants")):
-            ledgers.append(_ledger(run, expansion, len(runs), bars, title))
+            ledgers.append(_ledger(run, expansion, n_blocks, bars, title))
     ledger = pooled(ledgers)
     with log.stage("solve"):
         fit = fit_ledger(
-            ledger, temperature=_temperature(job, ledger), options=fit_options(job)
+            ledger,
+            cutoffs=None if earlier is None else _shorter(job),
+            temperature=_temperature(job, ledger),
+            options=fit_options(job),
         )
     read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
     return Fitted(runs, ledger, fit, _frame_notes(ledger, read))
+
+
+def _counts_from_average(runs: Sequence[LoadedRun]) -> bool:
+    wanted = runs[0].job.reference
+    known = any(run.trajectory.ideal is not None for run in runs)
+    return wanted == "average" or (wanted == "auto" and not known)
 
 
 def _is_off_average(fitted: Fitted) -> bool:
@@ -190,6 +211,18 @@ def _cutoffs(job: Job) -> Mapping[int, Reach]:
     }
 
 
+def _shorter(job: Job) -> Mapping[int, Cutoff | None] | None:
+    """Cutoffs to take of a ledger: those asked for, or all that it has."""
+    given = {2: job.cutoff, 3: job.cutoff3, 4: job.cutoff4}
+    if all(value is None for value in given.values()):
+        return None
+    asked = {n: value for n, value in given.items() if n == 2 or value is not None}
+    return {
+        n: None if value is None or value == "supercell" else parse_cutoff(str(value))
+        for n, value in asked.items()
+    }
+
+
 def _reach(value: float | str | None) -> Reach:
     if value == "supercell":
         return "supercell"
@@ -197,22 +230,18 @@ def _reach(value: float | str | None) -> Reach:
 
 
 def _ledger(
-    run: LoadedRun, expansion: Expansion, n_runs: int, bars: StartBar, title: str
+    run: LoadedRun, expansion: Expansion, n_blocks: int, bars: StartBar, title: str
 ) -> Ledger:
-    n_blocks = max(FEWEST_BLOCKS, default_blocks(expansion.n_parameters) // n_runs)
     advance = bars(title, run.n_frames)
     workers = run.job.workers
     if expansion.orders[-1] > 2:
-        rows = ForceRows(expansion, run.supercell, run.n_frames, n_blocks)
-        ledger = stream(run.motion, run.blocks, rows, workers=workers, progress=advance)
+        sums: Any = ForceRows(expansion, run.supercell, run.n_frames, n_blocks)
     else:
-        space = half_space(run.supercell)
-        reduction = ForceCovariance(space, run.n_frames, n_blocks)
-        covariances = stream(
-            run.motion, run.blocks, reduction, workers=workers, progress=advance
-        )
-        ledger = harmonic_ledger(covariances, expansion)
-    return ledger.of_source(_source(run))
+        sums = ForceCovariance(half_space(run.supercell), run.n_frames, n_blocks)
+    both = Together(sums, KineticTemperature(run.supercell))
+    found, kelvin = stream(run.motion, run.blocks, both, workers=workers, progress=advance)
+    ledger = found if expansion.orders[-1] > 2 else harmonic_ledger(found, expansion)
+    return ledger.of_source(_source(run, kelvin))
 
 
 def _frame_notes(ledger: Ledger, n_read: int) -> tuple[str, ...]:
@@ -223,7 +252,7 @@ def _frame_notes(ledger: Ledger, n_read: int) -> tuple[str, ...]:
             f"{n_read - ledger.n_frames} of {n_read} frames were left out: an atom had left "
             "its site"
         )
-    kelvin = [source.temperature for source in ledger.sources]
+    kelvin = [s.temperature for s in ledger.sources if np.isfinite(s.temperature)]
     if kelvin and max(kelvin) - min(kelvin) > SAME_TEMPERATURE * max(kelvin):
         notes.append(
             f"runs between {min(kelvin):.0f} and {max(kelvin):.0f} K are pooled; effective "
@@ -232,14 +261,13 @@ def _frame_notes(ledger: Ledger, n_read: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _source(run: LoadedRun) -> Source:
-    sample, interval = run.diagnosis.sample, run.trajectory.interval_ps
-    kinetic = np.nan if sample.kinetic is None else float(sample.kinetic.mean())
+def _source(run: LoadedRun, kelvin: float) -> Source:
+    interval = run.trajectory.interval_ps
     paths = run.trajectory.paths
     more = "" if len(paths) < 2 else f" and {len(paths) - 1} more"
     return Source(
         name=f"{paths[0]}{more}" if paths else "arrays",
-        temperature=run.job.temperature or kinetic,
+        temperature=run.job.temperature or kelvin,
         interval_ps=np.nan if interval is None else interval,
     )
 

@@ -1,6 +1,7 @@
 """The main jobs: one pass to fit, one to project, and everything told and written down."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -120,11 +121,8 @@ def fit_job(
         Whatever is wrong with the input, the folder or the disk, with what to do about it.
     """
     log = Log()
-    earlier = None if job.append is None else read_ledger(job.append)
-    crystal = None if earlier is None else earlier.supercell.crystal
     with open_folder(job.output) as folder, _writers() as scratch:
-        runs = load_runs(job, log=log, crystal=crystal, frames=frames)
-        found = fit_only(runs, command=command, log=log, bars=bars, earlier=earlier)
+        found = fit_only(job, command=command, log=log, bars=bars, frames=frames)
         with log.stage("write"):
             files = write_results(found.results, folder, _extra(found, job, log, scratch))
     return _written(found.results, job, files, log)
@@ -203,18 +201,14 @@ def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars)
     with input_files(run.files) as hashes:
         fitted = fit_runs([run], log=log, bars=bars)
         (run,) = fitted.runs
-        results, bands = _of_constants([run], fitted, command, log)
+        results, bands = _of_constants(fitted, command, log)
         projection = project_run(run, results.modes, log=log, bars=bars)
         inputs = hashes.result()
-    constants = results.constants
     if projection is not None:
-        if run.job.temperature is None:
-            constants = replace(constants, temperature=projection.energies.temperature)
         power_map = spectral_map(bands, results.modes, projection.spectra)
         projection = replace(projection, spectral_map=power_map)
     results = replace(
         results,
-        constants=constants,
         projection=projection,
         notes=(*results.notes, *_lifetime_notes(run, fitted, projection)),
         provenance=replace(results.provenance, inputs=inputs),
@@ -224,49 +218,72 @@ def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars)
 
 
 def fit_only(
-    runs: Sequence[LoadedRun],
+    job: Job,
     *,
     command: str,
     log: Log,
     bars: StartBar = no_bars,
-    earlier: Ledger | None = None,
+    frames: Trajectory | None = None,
 ) -> Analysis:
     """Fit constants to one or several runs of a crystal.
 
     Parameters
     ----------
-    runs
-        The runs, matched to the crystal of the first one.
+    job
+        What to read and how to fit it.
     command
         The command line or call, for the provenance.
     log
         Takes down the stages.
     bars
         Starts a progress bar.
-    earlier
-        Ledger of runs that these are added to.
+    frames
+        Frames that are open already, in place of the job's files.
 
     Raises
     ------
+    UsageError
+        If a file is missing, or a cutoff is not admissible.
     DataError
         If a run has no forces, or all together have too few frames for the constants.
     """
+    earlier = None if job.append is None else read_ledger(job.append)
+    runs = _runs_for(earlier, job, log, frames)
     for run in runs:
         _require_usable(run, ["all"])
     with input_files([path for run in runs for path in run.files]) as hashes:
         fitted = fit_runs(runs, log=log, bars=bars, earlier=earlier)
-        results, _ = _of_constants(runs, fitted, command, log)
+        results, _ = _of_constants(fitted, command, log)
         inputs = hashes.result()
     provenance = replace(results.provenance, inputs=inputs)
     results = replace(results, provenance=provenance, timings=log.seconds)
     return Analysis(results, fitted.ledger)
 
 
-def _of_constants(
-    runs: Sequence[LoadedRun], fitted: Fitted, command: str, log: Log
-) -> tuple[Results, Bands]:
+def _runs_for(
+    earlier: Ledger | None, job: Job, log: Log, frames: Trajectory | None
+) -> list[LoadedRun]:
+    """Load runs, matched to the crystal of a ledger if they are added to one."""
+    if earlier is None:
+        return load_runs(job, log=log, frames=frames)
+    crystal = earlier.supercell.crystal
+    try:
+        return load_runs(job, log=log, crystal=crystal, frames=frames)
+    except DataError as error:
+        kinds = Counter(crystal.species)
+        formula = "".join(f"{kind}{n if n > 1 else ''}" for kind, n in sorted(kinds.items()))
+        raise DataError(
+            f"the run does not fit the crystal of the ledger, {formula}: {error.what}",
+            where=job.append or "",
+            why="runs are added to a ledger of the same crystal at the same volume",
+            fix="give the ledger of this crystal, or fit without --append",
+        ) from error
+
+
+def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Bands]:
     """Make results of what the constants alone give."""
-    fit, supercell, job = fitted.fit, fitted.ledger.supercell, runs[0].job
+    fit, supercell, runs = fitted.fit, fitted.ledger.supercell, fitted.runs
+    job = runs[0].job
     with log.stage("phonons"):
         modes = modes_of(fit, fitted.ledger, require_stable=job.require_stable)
         bands = dispersion(fit.constants, band_path(supercell.crystal, PATH_SPACING))
@@ -323,7 +340,7 @@ def _require_all_frames(run: LoadedRun) -> None:
 def _warnings(run: LoadedRun) -> tuple[str, ...]:
     """Tell what the check warns of, and what it calls errors that do not matter here."""
     found = (remark for remark in run.diagnosis.verdict if remark.severity != "ok")
-    texts = (f"{one.text}; mend: {one.fix}" if one.fix else one.text for one in found)
+    texts = (f"{one.text}; fix: {one.fix}" if one.fix else one.text for one in found)
     return tuple(text for text in texts if text not in run.notes)
 
 

@@ -77,8 +77,9 @@ def _field_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> l
     remarks = []
     lines = dump_lines(trajectory, match.supercell.crystal.species)
     if not trajectory.has_forces:
-        text = "no forces: constants cannot be fitted; others can be projected on"
-        remarks.append(Remark("error", text, lines))
+        text = "no forces: constants cannot be fitted"
+        attach = "attach forces to the frames, for example by a SinglePointCalculator"
+        remarks.append(Remark("error", text, lines if trajectory.paths else attach))
     if not trajectory.has_velocities and trajectory.ideal is None:
         text = "no velocities: no kinetic energies and no spectra; constants can be fitted"
         remarks.append(Remark("warning", text, lines))
@@ -124,7 +125,8 @@ def _time_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> li
                 "error",
                 f"atoms move as if frames were {1e3 * told:.3g} fs apart, not "
                 f"{1e3 * trajectory.interval_ps:.3g} fs",
-                "check the time step and the unit of the velocities",
+                "check the time step (where a file numbers no steps, --timestep-fs is the time "
+                "between frames) and the unit of the velocities",
                 "spectra",
             )
         )

@@ -343,20 +343,23 @@ Key = Callable[[Ints, Ints], Ints]
 
 
 def _key(group: SpaceGroup, sites: Ints, lattice: Ints, wrap: Wrap | None) -> Key:
-    """Key of a cluster: one integer made of the sites and the cells of its members."""
+    """Key of a cluster: one integer made of the numbers of its members among all listed."""
     n_sites, order = group.crystal.n_sites, sites.shape[1]
-    reach = int(np.abs(lattice).max(initial=0)) + 1
-    span = 2 * reach + 1 if wrap is None else int(wrap(lattice.reshape(-1, 3)).max()) + 1
+    reach = np.abs(lattice).max(axis=(0, 1), initial=0) + 1
+    spans = 2 * reach + 1 if wrap is None else wrap(lattice.reshape(-1, 3)).max(axis=0) + 1
 
-    def labels_of(cells: Ints) -> Ints:
+    def atoms_of(sites: Ints, lattice: Ints) -> Ints:
+        cells = lattice.reshape(-1, 3)
         # What lies outside the list is brought to its edge, where the list has nothing.
-        return np.clip(cells + reach, 0, 2 * reach) if wrap is None else wrap(cells)
+        labels = np.clip(cells + reach, 0, 2 * reach) if wrap is None else wrap(cells)
+        atoms: Ints = np.ravel_multi_index((sites.ravel(), *labels.T), (n_sites, *spans))
+        return atoms
+
+    known = np.unique(atoms_of(sites, lattice))
 
     def key(sites: Ints, lattice: Ints) -> Ints:
-        parts = [labels_of(lattice[:, k]).T for k in range(1, order)]
-        labels = np.concatenate([sites.T, *parts])
-        bounds = [n_sites] * order + [span] * (len(labels) - order)
-        keys: Ints = np.ravel_multi_index(tuple(labels), bounds)
+        numbers = _find(known, atoms_of(sites, lattice)).reshape(sites.shape)
+        keys: Ints = np.ravel_multi_index(tuple(numbers.T), (len(known) + 1,) * order)
         return keys
 
     return key

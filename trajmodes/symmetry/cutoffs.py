@@ -30,6 +30,7 @@ class Cutoff:
     """Sorted pair of chemical symbols → radius in Å."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "radius", float(self.radius))
         pairs = {_sorted(*pair): float(r) for pair, r in self.by_species.items()}
         object.__setattr__(self, "by_species", MappingProxyType(pairs))
         for radius in (self.radius, *pairs.values()):

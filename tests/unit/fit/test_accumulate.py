@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trajmodes.data import MotionBlock
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.fit import ForceRows, default_blocks, expansion_of
 from trajmodes.symmetry import space_group
 
@@ -77,4 +77,11 @@ def test_missing_forces_are_told(wurtzite, reduction, random_frames):
 def test_many_parameters_have_fewer_blocks():
     assert default_blocks(10) == 32
     assert default_blocks(1200) == 23
-    assert default_blocks(10_000) == 16
+    assert default_blocks(8000) == 8
+    assert default_blocks(10, 4) == 8
+    assert default_blocks(10, 100) == 1
+
+
+def test_too_many_parameters_are_refused_before_memory_ends():
+    with pytest.raises(UsageError, match=r"30000 parameters[\s\S]*shorten the cutoff"):
+        default_blocks(30_000)
