@@ -46,6 +46,13 @@ class Crystal:
         return len(self.species)
 
     @property
+    def formula(self) -> str:
+        """Species and their numbers in the cell, such as Si2."""
+        kinds = dict.fromkeys(self.species)
+        counts = ((kind, self.species.count(kind)) for kind in kinds)
+        return "".join(f"{kind}{n if n > 1 else ''}" for kind, n in counts)
+
+    @property
     def volume(self) -> float:
         """Volume of the cell in Å³."""
         a, b, c = (tuple(map(float, row)) for row in self.cell)

@@ -106,6 +106,11 @@ class ClusterConstants:
         freeze(self, sizes, np.int64, sites="c n", lattice="c n 3")
         freeze(self, sizes, float, values=f"c {directions}", replicates=f"b c {directions}")
 
+    def __repr__(self) -> str:
+        """Say what it holds; the arrays would fill screens."""
+        reach = "" if self.cutoff is None else f", cutoff {self.cutoff:g} Å"
+        return f"<ClusterConstants of order {self.order}: {self.n_clusters} clusters{reach}>"
+
     @property
     def order(self) -> int:
         """Number of members of a cluster."""
@@ -155,6 +160,16 @@ class ForceConstants:
         for order, clusters in ((3, self.triplets), (4, self.quartets)):
             if clusters is not None and clusters.order != order:
                 raise DataError(f"clusters of order {clusters.order} stand for order {order}")
+
+    def __repr__(self) -> str:
+        """Say what they are; the arrays would fill screens."""
+        parts = [f"{self.n_pairs} pairs"]
+        for name, clusters in (("triplets", self.triplets), ("quartets", self.quartets)):
+            parts += [] if clusters is None else [f"{clusters.n_clusters} {name}"]
+        kelvin = "" if self.temperature is None else f", {self.temperature:.1f} K"
+        errors = "" if self.replicates is None else ", with error bars"
+        told = f"{', '.join(parts)}{kelvin}{errors}"
+        return f"<ForceConstants of {self.crystal.formula}: {told}>"
 
     @property
     def n_pairs(self) -> int:

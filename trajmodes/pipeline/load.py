@@ -55,6 +55,14 @@ class LoadedRun:
     notes: tuple[str, ...]
     """What was found out about the input."""
 
+    def __repr__(self) -> str:
+        """Say what it is; the arrays would fill screens."""
+        files = ", ".join(path.name for path in self.trajectory.paths) or "arrays"
+        return (
+            f"<LoadedRun of {self.supercell.crystal.formula}: {self.n_frames} frames of "
+            f"{self.supercell.n_atoms} atoms, {files}>"
+        )
+
     @property
     def supercell(self) -> Supercell:
         """The simulated crystal."""

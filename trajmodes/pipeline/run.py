@@ -1,7 +1,6 @@
 """The main jobs: one pass to fit, one to project, and everything told and written down."""
 
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -270,10 +269,8 @@ def _runs_for(
     try:
         return load_runs(job, log=log, crystal=crystal, frames=frames)
     except DataError as error:
-        kinds = Counter(crystal.species)
-        formula = "".join(f"{kind}{n if n > 1 else ''}" for kind, n in sorted(kinds.items()))
         raise DataError(
-            f"the run does not fit the crystal of the ledger, {formula}: {error.what}",
+            f"the run does not fit the crystal of the ledger, {crystal.formula}: {error.what}",
             where=job.append or "",
             why="runs are added to a ledger of the same crystal at the same volume",
             fix="give the ledger of this crystal, or fit without --append",

@@ -340,6 +340,16 @@ class Results:
                 f"the change of {change.shape[1]} orders is given, but the quality of {known}"
             )
 
+    def __repr__(self) -> str:
+        """Say what there is; see `to_dataset` for the numbers."""
+        parts = ["constants", "modes", "bands"]
+        parts += [
+            name
+            for name in ("projection", "gruneisen", "perturbation")
+            if getattr(self, name) is not None
+        ]
+        return f"<Results: {', '.join(parts)}; {self.constants!r}>"
+
     def to_dataset(self) -> "Dataset":
         """All results as one xarray Dataset; see `trajmodes.report.to_dataset`."""
         from trajmodes.report.dataset import to_dataset  # noqa: PLC0415 - it imports this file

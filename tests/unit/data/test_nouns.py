@@ -48,3 +48,8 @@ def test_supercell_lists_its_atoms_cell_by_cell():
     np.testing.assert_allclose(supercell.positions, supercell.cells * 4.0)
     np.testing.assert_allclose(supercell.cell[0], [8.0, 4.0, 0.0])
     assert supercell.species == ("Na",) * 4
+
+
+def test_constants_tell_what_they_are_in_one_line(crystals, springs):
+    constants = springs(crystals["diamond"], 4.0)
+    assert repr(constants) == "<ForceConstants of Si2: 34 pairs>"
