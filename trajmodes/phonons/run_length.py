@@ -11,6 +11,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, freeze
 from trajmodes.data import Modes
+from trajmodes.data.points import point
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.diagonalize import squared_thz
 from trajmodes.units import THZ
@@ -58,9 +59,9 @@ class RunLength:
         goal = f"±{self.wanted_thz:g} THz"
         if self.worst_factor <= 1.0:
             return (
-                f"all frequencies are known to {goal}, the worst to ±{self.worst_thz:.2g} THz"
+                f"every frequency is known to better than {goal}, the worst to "
+                f"±{self.worst_thz:.2g} THz"
             )
-        place = ", ".join(f"{x:.4g}" for x in self.qpoint + 0.0)
         half = (
             "half of them have it already"
             if self.typical_factor <= 1.0
@@ -69,7 +70,7 @@ class RunLength:
         return (
             f"all frequencies are known to {goal} after a run of {_short(self.worst_duration)} "
             f"ps, {_short(self.worst_factor)} times as long as this one, {half}; slowest is "
-            f"branch {self.branch + 1} at q = ({place})"
+            f"branch {self.branch + 1} at q = {point(self.qpoint)}"
         )
 
 

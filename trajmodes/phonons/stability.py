@@ -11,6 +11,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, freeze
 from trajmodes.data import Modes
+from trajmodes.data.points import point
 from trajmodes.errors import DataError
 from trajmodes.phonons.diagonalize import squared_thz
 
@@ -42,7 +43,7 @@ class Stability:
 
     def __str__(self) -> str:
         """Say the verdict and its reason in one sentence."""
-        where = f"at q = {_point(self.qpoint)}, branch {self.branch + 1}"
+        where = f"at q = {point(self.qpoint)}, branch {self.branch + 1}"
         square = f"{_number(self.square_thz, self.square_thz_sem)} THz²"
         far = f"{float(f'{abs(self.significance):.2g}'):g} standard errors"
         if self.square_thz_sem is None:
@@ -104,10 +105,6 @@ def _score(square: Floats, sem: Floats | None) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         score = square / sem
     return np.where(sem > 0.0, score, np.copysign(np.inf, square))
-
-
-def _point(qpoint: Floats) -> str:
-    return "(" + ", ".join(f"{x:.4g}" for x in qpoint + 0.0) + ")"
 
 
 def _number(value: float, sem: float | None) -> str:

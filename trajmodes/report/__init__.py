@@ -13,6 +13,7 @@ scan of a ledger has a noun of its own, in `scan`.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from trajmodes.data.points import point
 from trajmodes.report.dataset import to_dataset
 from trajmodes.report.folder import ResultsFolder, Writer, open_folder, write_files
 from trajmodes.report.netcdf import encode, read_results, write_netcdf
@@ -34,7 +35,6 @@ from trajmodes.report.results import (
 )
 from trajmodes.report.scan import ScanRow, render_scan, scan_table
 from trajmodes.report.summary import CheckVerdict, check_rows, render, render_check
-from trajmodes.report.wording import point
 
 if TYPE_CHECKING:
     from trajmodes.report.figure_scan import draw_scan

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.report.style import BLACK, BLUE, GREY, new_figure, point_label
+from trajmodes.report.style import BLACK, BLUE, GREY, is_seen, new_figure, point_label
 from trajmodes.report.tables import Table, bands_table, table_of
 from trajmodes.units import MEV
 
@@ -54,7 +54,8 @@ def draw_bands(dataset: xr.Dataset) -> Figure:
         axes.axhline(0.0, color=GREY, linewidth=0.7)
         axes.set_ylabel("Frequency (THz), imaginary below 0")
     name_points(axes, dataset)
-    _legend(axes, has_errors="band_freq_thz_sem" in dataset)
+    sem = dataset.get("band_freq_thz_sem")
+    _legend(axes, has_errors=sem is not None and is_seen(sem.values, top - bottom))
     return figure
 
 

@@ -38,7 +38,8 @@ def draw_fit(dataset: xr.Dataset) -> Figure:
     if "r_squared" in dataset:
         axes.set_title(
             f"R² = {float(dataset['r_squared']):.5f}, residual "
-            f"{float(dataset['rms_residual']):.3g} of {float(dataset['rms_force']):.3g} eV/Å"
+            f"{float(dataset['rms_residual']):.3g} of {float(dataset['rms_force']):.3g} eV/Å",
+            fontsize=8.0,
         )
     return figure
 

@@ -17,6 +17,7 @@ from trajmodes.report.style import (
     GREY,
     RED,
     branch_colours,
+    is_seen,
     new_figure,
     panel_letter,
     points,
@@ -42,9 +43,12 @@ def draw_gruneisen(dataset: xr.Dataset) -> Figure:
     figure = new_figure(3.45)
     axes = figure.add_axes((0.085, 0.13, 0.53, 0.69))
     side = figure.add_axes((0.7, 0.13, 0.29, 0.69))
-    _along_path(axes, dataset)
-    _sets(side, dataset)
     low, high = _reach(dataset)
+    _along_path(axes, dataset)
+    sem = dataset.get("band_gruneisen_sem")
+    errors = sem is not None and is_seen(sem.values, high - low)
+    _name_branches(axes, dataset.sizes["branch"], "±2 standard errors; " if errors else "")
+    _sets(side, dataset)
     for panel in (axes, side):
         panel.set_ylim(low, high)
         panel.axhline(0.0, color=GREY, linewidth=0.7, zorder=1)
@@ -88,10 +92,12 @@ def _along_path(axes: Axes, dataset: xr.Dataset) -> None:
                 )
     name_points(axes, dataset)
     axes.set(xlim=(place[0], place[-1]), ylabel="Grüneisen parameter γ")
-    title = "branch" if sem is None else "±2 standard errors; branch"
+
+
+def _name_branches(axes: Axes, n_branches: int, errors: str) -> None:
     if n_branches <= _MOST_NAMED:
         axes.legend(
-            title=title,
+            title=f"{errors}branch",
             loc="lower left",
             bbox_to_anchor=(0.0, 1.0),
             ncols=n_branches,
@@ -101,7 +107,7 @@ def _along_path(axes: Axes, dataset: xr.Dataset) -> None:
             alignment="left",
         )
     else:
-        axes.set_title(f"{title}es: low dark, high bright")
+        axes.set_title(f"{errors}branches: low dark, high bright")
 
 
 def _sections(dataset: xr.Dataset) -> Iterator[Ints]:

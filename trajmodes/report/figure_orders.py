@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from trajmodes.arrays import Floats, Ints
+from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.report.style import (
     BLACK,
     BLUE,
@@ -30,6 +30,8 @@ __all__ = ["draw_orders", "orders_data"]
 _COLOURS = {2: BLUE, 3: ORANGE, 4: GREEN}
 _MARKERS = {2: "o", 3: "s", 4: "^"}
 _NOTHING = 1e-6
+_MARKER, _POINTS_PER_INCH = 6.0, 72.0
+"""Width of a marker, with some room, in points."""
 _LEGEND_COLUMNS = 3
 _MOST_KINDS = 5
 """Species of clusters that have a colour of their own."""
@@ -59,7 +61,7 @@ def draw_orders(dataset: xr.Dataset) -> Figure:
     letters = iter("abcd")
     for k, row in enumerate(rows):
         foot = 0.45 + 2.95 * (len(rows) - 1 - k)
-        wide = (0.905, 0.395)[len(row) - 1]
+        wide = (0.895, 0.385)[len(row) - 1]
         for column, panel in enumerate(row):
             place = (0.085 + 0.51 * column, foot / height, wide, 2.25 / height)
             axes = figure.add_axes(place)
@@ -83,23 +85,22 @@ def _constants(axes: Axes, dataset: xr.Dataset, name: str) -> None:
     longest, norm = (dataset[f"{shell}_{part}"].values for part in ("longest", "norm"))
     sem = dataset.get(f"{shell}_norm_sem")
     kinds, atoms = dataset[f"{shell}_species"].values, _atoms(dataset, name)
-    colour = _colours_of(kinds, norm)
-    # What symmetry makes zero is zero up to rounding.
-    seen = norm > _NOTHING * norm.max()
+    colour, seen = _colours_of(kinds, norm), _seen(norm)
+    if seen.any():
+        log_axis(axes, norm[seen].min() / 3.0, norm[seen].max() * 3.0)
+    axes.set_xlim(0.85 * longest.min(), 1.05 * longest.max())
+    place = _side_by_side(axes, longest, norm, seen)
     for kind, number in sorted(set(zip(kinds.tolist(), atoms.tolist(), strict=True))):
         shown = (kinds == kind) & (atoms == number) & seen
         points(
             axes,
-            longest[shown],
+            place[shown],
             norm[shown],
             None if sem is None else sem.values[shown],
             above_zero=True,
             marker=_MARKERS[number],
             color=colour.get(kind, GREY),
         )
-    if seen.any():
-        log_axis(axes, norm[seen].min() / 3.0, norm[seen].max() * 3.0)
-    axes.set_xlim(0.85 * longest.min(), 1.05 * longest.max())
     axes.set_xlabel("Largest distance between two members (Å)")
     axes.legend(
         handles=_kinds(dataset, name),
@@ -114,13 +115,16 @@ def _constants(axes: Axes, dataset: xr.Dataset, name: str) -> None:
 
 def _kinds(dataset: xr.Dataset, name: str) -> list[Line2D]:
     """Explain a colour for each species and a shape for each number of atoms."""
-    kinds, atoms = dataset[f"{name}_shell_species"].values, _atoms(dataset, name)
-    colour = _colours_of(kinds, dataset[f"{name}_shell_norm"].values)
+    norm = dataset[f"{name}_shell_norm"].values
+    colour = _colours_of(dataset[f"{name}_shell_species"].values, norm)
+    seen = _seen(norm)
+    kinds, atoms = dataset[f"{name}_shell_species"].values[seen], _atoms(dataset, name)[seen]
     handles = [
         Line2D([], [], linestyle="none", marker="o", color=shade, label=kind)
         for kind, shade in colour.items()
+        if kind in kinds
     ]
-    if len(set(kinds.tolist())) > len(colour):
+    if set(kinds.tolist()) - set(colour):
         handles.append(Line2D([], [], linestyle="none", marker="o", color=GREY, label="others"))
     handles += [
         Line2D(
@@ -134,6 +138,32 @@ def _kinds(dataset: xr.Dataset, name: str) -> list[Line2D]:
         for number in sorted(set(atoms.tolist()))
     ]
     return handles
+
+
+def _seen(norm: Floats) -> Bools:
+    """Leave out what symmetry makes zero, up to rounding."""
+    seen: Bools = norm > _NOTHING * norm.max()
+    return seen
+
+
+def _side_by_side(axes: Axes, longest: Floats, norm: Floats, seen: Bools) -> Floats:
+    """(h,) distance at which each shell is drawn: those that would hide others step aside."""
+    size = np.array(axes.bbox.size) / axes.figure.dpi * _POINTS_PER_INCH
+    (left, right), (low, high) = axes.get_xlim(), np.log10(axes.get_ylim())
+    step, touch = _MARKER * (right - left) / size[0], _MARKER * (high - low) / size[1]
+    level = np.log10(np.where(seen, norm, 1.0))
+    place = longest.astype(float)
+    waiting = sorted(np.flatnonzero(seen).tolist(), key=lambda h: float(level[h]))
+    while waiting:
+        # Shells that touch one another, each the next one above.
+        group = [waiting.pop(0)]
+        for h in list(waiting):
+            near = abs(longest[h] - longest[group[-1]]) < step
+            if near and level[h] - level[group[-1]] < touch:
+                group.append(h)
+                waiting.remove(h)
+        place[group] += step * (np.arange(len(group)) - 0.5 * (len(group) - 1))
+    return place
 
 
 def _atoms(dataset: xr.Dataset, name: str) -> Ints:

@@ -174,13 +174,16 @@ def _residuals(axes: Axes, group: Sequence[ScanRow]) -> None:
             markerfacecolor="none",
             markersize=11.0,
         )
+    enough = enough_row(group) if group[0].kind == "cutoff" else None
     for row in group:
+        # Beside the line that marks what is enough, into the panel.
+        beside = 0 if row is not enough else -1 if row is group[-1] else 1
         axes.annotate(
             str(row.n_parameters),
             (row.value, np.fmax(row.rms_residual, row.rms_predicted) / MEV),
-            xytext=(0, 9),
+            xytext=(3 * beside, 9),
             textcoords="offset points",
-            ha="center",
+            ha=("right", "center", "left")[beside + 1],
             fontsize=7.0,
             color=GREY,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},

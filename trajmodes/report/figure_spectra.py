@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from trajmodes.arrays import Bools, Ints
+from trajmodes.data.points import point
 from trajmodes.report.style import BLACK, BLUE, GREY, RED, log_axis, new_figure
 from trajmodes.report.tables import Table, spectra_table
-from trajmodes.report.wording import branches, plus_minus, point
+from trajmodes.report.wording import branches, plus_minus
 from trajmodes.units import MEV
 
 __all__ = ["draw_spectra", "spectra_data"]
@@ -34,7 +35,7 @@ def draw_spectra(dataset: xr.Dataset) -> Figure:
     n_rows = -(-len(chosen) // _COLUMNS)
     height = 0.75 + 1.75 * n_rows
     figure = new_figure(height)
-    left, right, wide = 0.075, 0.99, 0.25
+    left, right, wide = 0.085, 0.975, 0.243
     top, foot, tall = 0.5 / height, 0.45 / height, 1.28 / height
     for k, g in enumerate(chosen.tolist()):
         row, column = divmod(k, _COLUMNS)
@@ -45,7 +46,7 @@ def draw_spectra(dataset: xr.Dataset) -> Figure:
         if row == n_rows - 1 or k + _COLUMNS >= len(chosen):
             axes.set_xlabel("Frequency (THz)")
         if column == 0:
-            axes.set_ylabel("meV/THz")
+            axes.set_ylabel("Spectral energy (meV/THz)", fontsize=8.0)
     _legend(figure, dataset["resolved"].values[chosen].astype(bool))
     return figure
 
@@ -59,10 +60,11 @@ def _legend(figure: Figure, resolved: Bools) -> None:
         )
         if shown
     ]
-    handles += [
-        Line2D([], [], color=RED, label="fitted line"),
-        Line2D([], [], color=BLACK, linewidth=0.7, linestyle=_DASHES, label="harmonic"),
-    ]
+    if resolved.any():
+        handles.append(Line2D([], [], color=RED, label="fitted line"))
+    handles.append(
+        Line2D([], [], color=BLACK, linewidth=0.7, linestyle=_DASHES, label="harmonic")
+    )
     figure.legend(handles=handles, loc="upper center", ncols=4, borderaxespad=0.2)
 
 

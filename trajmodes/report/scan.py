@@ -198,6 +198,16 @@ def _shown(form: str, name: str) -> Callable[[ScanRow], str]:
     return cell
 
 
+def _percent(name: str) -> Callable[[ScanRow], str]:
+    """How to write a fraction of |Φ|."""
+
+    def cell(row: ScanRow) -> str:
+        value = 100.0 * getattr(row, name)
+        return f"{value:.2g}" if np.isfinite(value) else ""
+
+    return cell
+
+
 def _square(row: ScanRow) -> str:
     if not np.isfinite(row.lowest_squared_thz):
         return ""
@@ -205,12 +215,12 @@ def _square(row: ScanRow) -> str:
 
 
 _COLUMNS: tuple[tuple[str, Callable[[ScanRow], str]], ...] = (
-    ("free\n", _shown("d", "n_parameters")),
+    ("param.\n", _shown("d", "n_parameters")),
     ("R²\n", _shown(".5f", "r_squared")),
     ("residual\neV/Å", _shown(".5f", "rms_residual")),
     ("left out\neV/Å", _shown(".5f", "rms_predicted")),
     ("cond.\n", _shown(".2g", "condition")),
-    ("joint–seq\n|ΔΦ|/|Φ|", _shown(".2g", "scheme_distance")),
-    ("error\n|δΦ|/|Φ|", _shown(".2g", "error")),
+    ("joint–\nseq. %", _percent("scheme_distance")),
+    ("error\n%", _percent("error")),
     ("lowest f²\nTHz²", _square),
 )

@@ -27,6 +27,7 @@ __all__ = [
     "SKY",
     "WIDTH",
     "branch_colours",
+    "is_seen",
     "log_axis",
     "new_figure",
     "panel_letter",
@@ -45,6 +46,9 @@ COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
 
 WIDTH = 7.0
 """Width of a figure in inches: two columns of a journal."""
+
+_SEEN = 0.01
+"""What is thinner than this part of the axis looks like a line."""
 
 _SHEET: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -177,6 +181,21 @@ def points(
         markeredgewidth=0.4,
         **settings,
     )
+
+
+def is_seen(sem: Floats, span: float) -> bool:
+    """Tell whether a band of ±2 standard errors can be told from a line.
+
+    Parameters
+    ----------
+    sem
+        Standard errors of what is drawn, of any shape; nan for none.
+    span
+        Length of the axis.
+    """
+    known = sem[np.isfinite(sem)]
+    # Few points make no band: close to Γ some errors are large.
+    return bool(known.size) and 4.0 * float(np.quantile(known, 0.95)) > _SEEN * span
 
 
 def log_axis(axes: Axes, low: float, high: float) -> None:

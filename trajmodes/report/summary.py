@@ -13,10 +13,11 @@ from rich.text import Text
 
 from trajmodes.arrays import Ints
 from trajmodes.data import Verdict
+from trajmodes.data.points import point
 from trajmodes.report.equipartition import equipartition_of
 from trajmodes.report.results import Finding, Results
 from trajmodes.report.summary_fit import fit_in_one_line, fit_section
-from trajmodes.report.wording import branches, compact, plus_minus, point, size_of
+from trajmodes.report.wording import branches, compact, counted, plus_minus, size_of
 
 __all__ = ["CheckVerdict", "check_rows", "render", "render_check"]
 
@@ -28,6 +29,10 @@ _SHORT = {
     Verdict.FAILED: "fit failed",
     Verdict.NO_LINE: "odd shape",
 }
+
+
+_NAMED_FILES = 3
+"""So many names of input files are told."""
 
 
 class CheckVerdict(NamedTuple):
@@ -119,20 +124,30 @@ def _overview(dataset: xr.Dataset) -> Table:
 
 
 def _run(dataset: xr.Dataset) -> str:
-    inputs = [
-        f"{name} ({size_of(int(dataset['input_bytes'].values[k]))})"
-        for k, name in enumerate(_texts(dataset, "input_name"))
-    ]
-    more = [f"and {len(inputs) - 3} more files"] if len(inputs) > 3 else []
-    return ", ".join(inputs[:3] + more) or str(dataset.attrs.get("command", ""))
+    sizes: dict[str, list[int]] = {}
+    for k, name in enumerate(_texts(dataset, "input_name")):
+        sizes.setdefault(name, []).append(int(dataset["input_bytes"].values[k]))
+    inputs = [_files_of_a_name(name, sizes[name]) for name in sizes]
+    unnamed = sum(map(len, list(sizes.values())[_NAMED_FILES:]))
+    more = [f"and {counted(unnamed, 'more file')}"] if unnamed else []
+    return ", ".join(inputs[:_NAMED_FILES] + more) or str(dataset.attrs.get("command", ""))
+
+
+def _files_of_a_name(name: str, sizes: list[int]) -> str:
+    """Tell files of one name, which runs in folders of their own have, together."""
+    if len(sizes) == 1:
+        return f"{name} ({size_of(sizes[0])})"
+    if len(set(sizes)) == 1:
+        return f"{len(sizes)} × {name} ({size_of(sizes[0])} each)"
+    return f"{len(sizes)} × {name} ({size_of(sum(sizes))} together)"
 
 
 def _crystal(dataset: xr.Dataset) -> str:
     counts = Counter(dataset["species"].values.tolist())
     formula = "".join(f"{name}{n if n > 1 else ''}" for name, n in counts.items())
     volume = abs(float(np.linalg.det(dataset["cell"].values)))
-    sites = sum(counts.values())
-    return f"{formula}, {sites} site{'s' * (sites > 1)} in {volume:.2f} Å³"
+    sites = counted(sum(counts.values()), "site")
+    return f"{formula}, {sites} in {volume:.2f} Å³"
 
 
 def _cell(dataset: xr.Dataset) -> str:
@@ -190,7 +205,7 @@ def _modes(dataset: xr.Dataset, rows: int | None) -> Table:
     count = n_sets if rows is None else min(rows, n_sets)
     shown = _chosen(dataset, count)
     shown = shown[np.argsort(freq[shown], kind="stable")]
-    hidden = f"; {n_sets - count} more sets in modes.csv" if count < n_sets else ""
+    hidden = f"; {counted(n_sets - count, 'more set')} in modes.csv" if count < n_sets else ""
     table = Table(
         box=None,
         padding=(0, 1, 0, 0),
@@ -312,8 +327,9 @@ def _unresolved(dataset: xr.Dataset) -> list[Text]:
             text = advice[sets[0]]
         else:
             text = f"set {sets[0]}, for one, is {advice[sets[0]]}; for the others see modes.csv"
-        count = "1 set" if len(sets) == 1 else f"{len(sets)} sets"
-        lines.append(Text(f"{count}, {reason}{f': {text}' if text else ''}"))
+        lines.append(
+            Text(f"{counted(len(sets), 'set')}, {reason}{f': {text}' if text else ''}")
+        )
     return lines
 
 

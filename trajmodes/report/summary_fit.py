@@ -6,12 +6,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from trajmodes.report.wording import mesh_of, order_name, plus_minus
+from trajmodes.report.wording import counted, mesh_of, order_name, plus_minus
 
 __all__ = ["fit_in_one_line", "fit_section"]
 
 _SMALL, _LARGE = 0.2, 0.4
 """Force that pair constants leave, over all: a reading aid, with no sharp meaning."""
+_FIXED = 1e-9
+"""In Å: mean positions that symmetry fixes shift by rounding alone."""
+_DECISIVE = 3.0
+"""Standard errors that tell a shift from none."""
+_CONSTRAINTS = {"hermitian": "Hermitian", "born_huang": "Born–Huang", "huang": "Huang"}
 
 
 def fit_in_one_line(dataset: xr.Dataset) -> str:
@@ -35,6 +40,12 @@ def fit_in_one_line(dataset: xr.Dataset) -> str:
 
 
 def _reach(dataset: xr.Dataset) -> str:
+    if "order_cutoff" in dataset:
+        texts = zip(dataset["order"].values, dataset["order_cutoff"].values, strict=True)
+        reaches = {int(order): _in_angstrom(str(text)) for order, text in texts}
+        if len(reaches) > 1:
+            return ", ".join(f"{order_name(order)} {text}" for order, text in reaches.items())
+        return "".join(reaches.values())
     cutoff = f"{float(dataset['cutoff']):.4g} Å" if "cutoff" in dataset else "whole supercell"
     higher = [
         f"{order_name(order)} {float(dataset[f'cutoff{order}']):.4g} Å"
@@ -42,6 +53,10 @@ def _reach(dataset: xr.Dataset) -> str:
         if f"cutoff{order}" in dataset
     ]
     return ", ".join([f"pairs {cutoff}", *higher]) if higher else cutoff
+
+
+def _in_angstrom(cutoff: str) -> str:
+    return "whole supercell" if cutoff == "supercell" else f"{cutoff} Å"
 
 
 def fit_section(dataset: xr.Dataset) -> list[RenderableType]:
@@ -78,16 +93,20 @@ def _orders(dataset: xr.Dataset) -> Group:
     constraints = (
         dataset["fit_constraint"].values.tolist() if "fit_constraint" in dataset else []
     )
-    imposed = f"; imposed: {', '.join(constraints)}" if constraints else ""
-    told = "; in brackets that of frames left out" if _is_predicted(dataset) else ""
+    names = ", ".join(_CONSTRAINTS.get(name, name) for name in constraints)
+    imposed = f"; imposed: {names}" if names else ""
+    predicted = _is_predicted(dataset)
+    told = "; in brackets that of frames left out" if predicted else ""
     scheme = dataset["fit_scheme"].item()
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("order", "cutoff\nÅ"):
         table.add_column(name, no_wrap=name == "order")
-    for name in ("free\n", "R²\n", "residual\neV/Å", "of force\n%", "joint–seq.\n%"):
+    for name in ("param.\n", "R²\n", "residual\neV/Å", "of force\n%", "joint–\nseq. %"):
         table.add_column(name, justify="right", no_wrap=True)
     for k in range(dataset.sizes["order"]):
-        table.add_row(*(Text(cell) for cell in _order(dataset.isel(order=k))))
+        table.add_row(
+            *(Text(cell) for cell in _row(dataset.isel(order=k), predicted=predicted))
+        )
     caption = f"{scheme} fit{imposed}; residual by this and all lower orders{told}"
     return Group(table, Text(caption))
 
@@ -96,15 +115,17 @@ def _is_predicted(dataset: xr.Dataset) -> bool:
     return bool(np.isfinite(dataset["order_rms_predicted"].values).any())
 
 
-def _order(one: xr.Dataset) -> tuple[str, ...]:
-    left, predicted = float(one["order_rms_residual"]), float(one["order_rms_predicted"])
+def _row(one: xr.Dataset, *, predicted: bool) -> tuple[str, ...]:
+    left, left_out = float(one["order_rms_residual"]), float(one["order_rms_predicted"])
+    # Lower orders of a joint fit predict nothing by themselves.
+    bracket = f" ({f'{left_out:.4g}' if np.isfinite(left_out) else '–'})" if predicted else ""
     force, apart = float(one["rms_force"]), float(one["order_scheme_distance"])
     return (
         order_name(int(one["order"])),
         str(one["order_cutoff"].item()),
         str(int(one["order_parameters"])),
         f"{float(one['order_r_squared']):.6f}",
-        f"{left:.4g}" + (f" ({predicted:.4g})" if np.isfinite(predicted) else ""),
+        f"{left:.4g}{bracket}",
         f"{100.0 * left / force:.3g}",
         f"{100.0 * apart:.2g}" if np.isfinite(apart) else "–",
     )
@@ -124,9 +145,11 @@ def _error_bars(dataset: xr.Dataset) -> str:
     levelled = bool(dataset["error_levelled"])
     tail = "levelled off" if levelled else "NOT levelled off: take them as lower bounds"
     return (
-        f"{dataset['error_method'].item()} over {int(dataset['error_blocks'])} blocks of "
-        f"{float(dataset['error_block_frames']):.0f} frames, "
-        f"{float(dataset['error_inefficiency']):.3g} frames per independent one; {tail}"
+        f"{dataset['error_method'].item()} over "
+        f"{counted(int(dataset['error_blocks']), 'block')} of "
+        f"{counted(float(dataset['error_block_frames']), 'frame')}, "
+        f"{float(dataset['error_inefficiency']):.3g} frames per independent one (mean over the "
+        f"constants of all orders); {tail}"
     )
 
 
@@ -151,20 +174,26 @@ def _run_length(dataset: xr.Dataset) -> str:
 def _reference(dataset: xr.Dataset) -> str:
     parts = []
     if "reference_shift" in dataset:
-        shift, sem = (dataset[f"reference_shift{end}"].values for end in ("", "_sem"))
-        length = np.linalg.norm(shift, axis=1)
-        site = int(length.argmax())
-        if length[site] > 1e-9:
-            along = float(np.sqrt(((shift[site] * sem[site]) ** 2).sum())) / length[site]
-            told = plus_minus(float(length[site]), along)
-            parts.append(f"mean positions up to {told} Å from it ({_site(dataset, site)})")
-        else:
-            parts.append("mean positions are on it, as far as symmetry lets them move")
+        parts.append(_shift(dataset))
     if parts and "first_order" in dataset:
         force = np.linalg.norm(dataset["first_order"].values, axis=1)
         site = int(force.argmax())
         parts.append(f"mean force left up to {force[site]:.2g} eV/Å ({_site(dataset, site)})")
     return "; ".join(parts)
+
+
+def _shift(dataset: xr.Dataset) -> str:
+    """Tell how far the mean positions are from the reference, as far as symmetry allows it."""
+    shift, sem = (dataset[f"reference_shift{end}"].values for end in ("", "_sem"))
+    length = np.linalg.norm(shift, axis=1)
+    site = int(length.argmax())
+    if not length[site] > _FIXED:
+        return "mean positions agree with the reference structure, as symmetry demands"
+    along = float(np.sqrt(((shift[site] * sem[site]) ** 2).sum())) / float(length[site])
+    told = f"{plus_minus(float(length[site]), along)} Å ({_site(dataset, site)})"
+    if length[site] < _DECISIVE * along:
+        return f"mean positions agree with the reference structure: shift up to {told}"
+    return f"mean positions lie up to {told} from the reference structure"
 
 
 def _site(dataset: xr.Dataset, site: int) -> str:

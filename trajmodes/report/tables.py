@@ -16,6 +16,7 @@ __all__ = [
     "Table",
     "bands_table",
     "cluster_table",
+    "described",
     "energies_table",
     "force_constants_table",
     "gruneisen_table",
@@ -108,6 +109,19 @@ def table_of(dataset: xr.Dataset, title: str, names: list[str]) -> Table:
                 label = k if labels is None else str(labels[k]).rstrip("*")
                 columns[f"{name}_{label}"] = variable.values[:, k]
     return Table(title, columns, meanings)
+
+
+def described(parts: tuple[tuple[str, str], ...], dataset: xr.Dataset) -> str:
+    """Tell what a file holds, with no word of what the results have no data for.
+
+    Parameters
+    ----------
+    parts
+        (variable, text): the text counts where the variable is there, or has no name.
+    dataset
+        Results.
+    """
+    return "".join(text for needed, text in parts if not needed or needed in dataset)
 
 
 def _meaning(units: str, long_name: str, convention: str) -> str:

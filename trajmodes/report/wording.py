@@ -2,13 +2,8 @@
 
 import math
 from collections.abc import Iterable
-from fractions import Fraction
 
-import numpy as np
-
-from trajmodes.arrays import Floats
-
-__all__ = ["branches", "compact", "mesh_of", "order_name", "plus_minus", "point", "size_of"]
+__all__ = ["branches", "compact", "counted", "mesh_of", "order_name", "plus_minus", "size_of"]
 
 
 def plus_minus(value: float, sem: float | None = None) -> str:
@@ -70,32 +65,6 @@ def compact(value: float, sem: float | None = None) -> str:
     return f"{value:.{digits}f}({error if sem >= 0.995 else error[2:].lstrip('0')})"
 
 
-def point(q: Floats) -> str:
-    """Write reduced coordinates as fractions, for one of ±q.
-
-    Parameters
-    ----------
-    q
-        (3,) reduced coordinates.
-
-    Examples
-    --------
-    >>> point(np.array([-0.5, -0.25, 1 / 3]))
-    '1/2 1/4 -1/3'
-    """
-    # −½ and ½ are one and the same point; so are the modes at q and −q.
-    folded = np.where(np.isclose(np.abs(q), 0.5), 0.0, q)
-    leading = folded[np.flatnonzero(np.abs(folded) > 1e-9)[:1]]
-    sign = -1.0 if leading.size and leading[0] < 0.0 else 1.0
-    shown = np.where(np.isclose(np.abs(q), 0.5), 0.5, sign * folded)
-    return " ".join(_fraction(float(x)) for x in shown)
-
-
-def _fraction(x: float) -> str:
-    near = Fraction(x).limit_denominator(99)
-    return str(near) if abs(float(near) - x) < 1e-6 else f"{x:.3f}"
-
-
 def branches(first: int, last: int) -> str:
     """Write a range of branches.
 
@@ -110,6 +79,25 @@ def branches(first: int, last: int) -> str:
     ('2', '1–3')
     """
     return str(first) if first == last else f"{first}–{last}"
+
+
+def counted(count: float, noun: str) -> str:
+    """Write a whole number of things.
+
+    Parameters
+    ----------
+    count
+        How many; rounded.
+    noun
+        What they are, in the singular.
+
+    Examples
+    --------
+    >>> counted(1, "frame"), counted(8, "block")
+    ('1 frame', '8 blocks')
+    """
+    number = f"{count:.0f}"
+    return f"{number} {noun}{'' if number == '1' else 's'}"
 
 
 def order_name(order: int) -> str:

@@ -9,21 +9,36 @@ from trajmodes.report.folder import ResultsFolder, Writer, write_files
 from trajmodes.report.netcdf import encode
 from trajmodes.report.results import Results
 from trajmodes.report.style import save_png
-from trajmodes.report.tables import tables_of
+from trajmodes.report.tables import described, tables_of
 
 __all__ = ["write_results"]
 
 _TABLES = {
-    "modes.csv": "sets of modes: frequencies, linewidths, lifetimes, temperatures",
-    "energies.csv": "energies of every mode",
-    "bands.csv": "frequencies along the band path",
-    "orders.csv": "what the constants of each order add to the description of the forces",
-    "force_constants.csv": "pair constants by shell of neighbours",
-    "force_constants3.csv": "cubic constants by species and distances of the triplet",
-    "force_constants4.csv": "quartic constants by species and distances of the quartet",
-    "gruneisen.csv": "Grüneisen parameters of the sets of modes",
-    "spectra.csv": "spectra and fitted lines of every set of modes",
+    "modes.csv": (
+        ("", "sets of modes: frequencies"),
+        ("linewidth_thz", ", linewidths, lifetimes"),
+        ("linewidth_phi3_classical_thz", ", perturbative linewidths"),
+        ("gruneisen", ", Grüneisen parameters"),
+        ("mode_temperature", ", temperatures"),
+    ),
+    "energies.csv": (("", "energies of every mode"),),
+    "bands.csv": (
+        ("", "frequencies"),
+        ("band_gruneisen", " and Grüneisen parameters"),
+        ("", " along the band path"),
+    ),
+    "orders.csv": (
+        ("", "what the constants of each order add to the description of the forces"),
+    ),
+    "force_constants.csv": (("", "pair constants by shell of neighbours"),),
+    "force_constants3.csv": (("", "cubic constants by species and distances of the triplet"),),
+    "force_constants4.csv": (
+        ("", "quartic constants by species and distances of the quartet"),
+    ),
+    "gruneisen.csv": (("", "Grüneisen parameters of the sets of modes"),),
+    "spectra.csv": (("", "spectra and fitted lines of every set of modes"),),
 }
+"""Table → parts of its description, see `described`."""
 
 
 def write_results(
@@ -54,7 +69,7 @@ def write_results(
     dataset = to_dataset(results)
     writers = {"results.nc": Writer("all results; xarray opens it", partial(encode, dataset))}
     for name, table in tables_of(dataset).items():
-        writers[f"tables/{name}"] = Writer(_TABLES[name], table.write)
+        writers[f"tables/{name}"] = Writer(described(_TABLES[name], dataset), table.write)
     for plate in draw_figures(dataset):
         draw = partial(save_png, plate.figure)
         writers[f"figures/{plate.name}.png"] = Writer(plate.text, draw)

@@ -37,7 +37,7 @@ def test_a_stable_crystal_names_its_lowest_mode(modes):
     assert found.square_thz_sem == pytest.approx(0.02)
     assert found.significance == pytest.approx(155)
     assert str(found) == (
-        "stable: the lowest ω² is 3.100 ± 0.020 THz² at q = (0.1, -0.25, 0.375), branch 1, "
+        "stable: the lowest ω² is 3.100 ± 0.020 THz² at q = 1/10 -1/4 3/8, branch 1, "
         "160 standard errors above zero"
     )
 
@@ -48,7 +48,7 @@ def test_an_unstable_mode_is_told_with_its_significance(modes):
     found = stability(judged(modes, square, 0.03))
     assert found.verdict == "unstable"
     assert str(found) == (
-        "unstable: ω² = −0.520 ± 0.030 THz² at q = (0.5, 0.5, 0), branch 1, "
+        "unstable: ω² = −0.520 ± 0.030 THz² at q = 1/2 1/2 0, branch 1, "
         "17 standard errors below zero"
     )
 
@@ -59,7 +59,7 @@ def test_a_mode_that_is_zero_within_its_error_decides_nothing(modes):
     found = stability(judged(modes, square, sem))
     assert found.verdict == "not decided"
     assert str(found) == (
-        "not decided: ω² = −0.12 ± 0.20 THz² at q = (0.5, 0.5, 0), branch 1 is zero within "
+        "not decided: ω² = −0.12 ± 0.20 THz² at q = 1/2 1/2 0, branch 1 is zero within "
         "3 standard errors"
     )
     square[1, 0] = 0.12
@@ -114,7 +114,7 @@ def test_errors_fall_with_the_root_of_time(modes):
     assert found.branch == 1
     assert str(found) == (
         "all frequencies are known to ±0.05 THz after a run of 1600 ps, 16 times as long as "
-        "this one, half of them at 400 ps; slowest is branch 2 at q = (0.1, -0.25, 0.375)"
+        "this one, half of them at 400 ps; slowest is branch 2 at q = 1/10 -1/4 3/8"
     )
     # and the prediction comes true
     longer = judged(modes, 4.0, sem / 4.0)
@@ -134,7 +134,9 @@ def test_a_mode_at_zero_takes_the_fourth_power(modes):
 def test_a_run_that_is_long_enough_says_so(modes):
     found = run_length(judged(modes, 4.0, 0.04), 10.0)
     assert found.worst_factor == pytest.approx(0.04)
-    assert str(found) == "all frequencies are known to ±0.05 THz, the worst to ±0.01 THz"
+    assert str(found) == (
+        "every frequency is known to better than ±0.05 THz, the worst to ±0.01 THz"
+    )
 
 
 def test_a_length_of_run_needs_errors(modes):

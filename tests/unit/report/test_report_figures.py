@@ -157,6 +157,10 @@ def test_temperature_figure_tells_the_test(plates):
 def test_nothing_resolved(results, verdict, tmp_path):
     dataset = to_dataset(with_lines(results, verdict))
     with sheet():
+        (legend,) = draw_spectra(dataset).legends
+    told = [text.get_text() for text in legend.get_texts()]
+    assert told == ["spectrum, not resolved", "harmonic"]
+    with sheet():
         for draw in (draw_spectra, draw_linewidths):
             save_png(draw(dataset), tmp_path / "figure.png")
 
@@ -180,8 +184,48 @@ def test_no_error_bars_no_map_and_imaginary_modes(results, tmp_path):
 
 
 def test_only_figures_that_there_is_data_for(results):
-    plates = draw_figures(to_dataset(replace(results, projection=None)))
+    plates = list(draw_figures(to_dataset(replace(results, projection=None))))
     assert [plate.name for plate in plates] == ["bands", "fit"]
+    assert plates[0].text == "bands with error band"
+
+
+@pytest.mark.parametrize(("scale", "shown"), [(1.0, True), (0.01, False)])
+def test_errors_are_explained_where_they_are_seen(full, scale, shown):
+    changed = full.assign(
+        {name: scale * full[name] for name in ("band_freq_thz_sem", "band_gruneisen_sem")}
+    )
+    with sheet():
+        bands, gruneisen = draw_bands(changed).axes[0], draw_gruneisen(changed).axes[0]
+    told = [text.get_text() for text in bands.get_legend().get_texts()]
+    assert ("±2 standard errors" in told) is shown
+    assert gruneisen.get_legend().get_title().get_text().startswith("±2") is shown
+
+
+def test_the_title_of_the_fit_stays_over_its_panel(plates):
+    axes = plates["fit"].figure.axes[0]
+    with sheet():
+        assert axes._left_title.get_window_extent().x1 < axes.bbox.x1
+
+
+def test_shells_that_would_hide_others_step_aside(full, full_plates):
+    quartic = full_plates["orders"].figure.axes[1]
+    drawn = np.concatenate([bars.lines[0].get_xydata() for bars in quartic.containers])
+    shown = quartic.transData.transform(drawn)
+    apart = np.hypot(*(shown[:, None] - shown[None]).transpose(2, 0, 1))
+    assert len(shown) == 4
+    # In pixels: the width of a marker.
+    assert apart[~np.eye(4, dtype=bool)].min() > 4.2 / 72.0 * quartic.figure.dpi
+    longest = np.sort(full["quartet_shell_longest"].values)
+    assert np.sort(drawn[:, 0]) == pytest.approx(longest, abs=0.05)
+
+
+def test_what_symmetry_makes_zero_is_not_in_the_legend(full):
+    norm = full["triplet_shell_norm"].values.copy()
+    norm[full["triplet_shell_longest"].values > 3.0] = 1e-12
+    with sheet():
+        figure = draw_orders(full.assign(triplet_shell_norm=("triplet_shell", norm)))
+    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert texts == ["Si–Si–Si", "2 atoms"]
 
 
 def test_settings_of_the_user_neither_change_nor_matter(dataset, tmp_path):

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,14 @@ def test_everything_a_run_gave(results, tmp_path):
     assert found == set(written)
     assert {"results.nc", "log.txt", "tables/modes.csv", "figures/bands.png"} <= found
     assert all(written.values())
+    assert "lifetimes" in written["tables/modes.csv"]
+
+
+def test_files_of_a_fit_tell_of_nothing_that_is_not_there(results, tmp_path):
+    with open_folder(tmp_path) as folder:
+        written = write_results(replace(results, projection=None), folder, {})
+    assert written["tables/modes.csv"] == "sets of modes: frequencies"
+    assert written["figures/bands.png"] == "bands with error band"
 
 
 def test_earlier_files_give_way(tmp_path):

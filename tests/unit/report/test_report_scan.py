@@ -8,7 +8,7 @@ from rich.console import Console
 
 from trajmodes.report import draw_scan, render_scan, scan_table
 from trajmodes.report.scan import best_row, enough_row, groups_of
-from trajmodes.report.style import save_png
+from trajmodes.report.style import save_png, sheet
 
 
 def printed(rows, width=100):
@@ -56,6 +56,8 @@ def test_the_table_marks_what_to_take(scan_rows):
 def test_columns_that_nothing_is_known_of_are_left_out(scan_rows):
     assert "joint" in printed(scan_rows)
     assert "error" not in printed(scan_rows)
+    # As in the summary of a fit: percent.
+    assert printed(scan_rows).splitlines()[1].split()[-3:] == ["seq.", "%", "THz²"]
     assert "error" in printed([replace(row, error=0.01) for row in scan_rows])
 
 
@@ -79,6 +81,20 @@ def test_the_picture_marks_what_to_take(scan_rows):
     assert rings[0].get_xdata().tolist() == [6.0]
     assert [text.get_text() for text in pairs.texts[:5]] == ["20", "27", "34", "41", "48"]
     assert squares.get_ylim()[0] < -0.3
+
+
+def test_no_number_is_struck_through(scan_rows):
+    figure = draw_scan(scan_rows).figure
+    with sheet():
+        figure.draw_without_rendering()
+        for axes in figure.axes[:3:2]:
+            (line,) = (line for line in axes.lines if line.get_linestyle() == "--")
+            x = line.get_window_extent().x0
+            numbers = [
+                text.get_window_extent() for text in axes.texts if text.get_text().isdigit()
+            ]
+            assert len(numbers) > 2
+            assert not any(box.x0 < x < box.x1 for box in numbers)
 
 
 def test_one_point_makes_no_panel(scan_rows, tmp_path):

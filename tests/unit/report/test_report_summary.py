@@ -65,6 +65,8 @@ def test_rows_are_limited_and_that_is_said(results):
     text = printed(render(results, rows=5))
     assert "; 26 more sets in modes.csv" in text
     assert "more sets" not in printed(render(results, rows=None))
+    n_sets = results.modes.n_sets
+    assert "; 1 more set in modes.csv" in printed(render(results, rows=n_sets - 1))
 
 
 def test_what_would_resolve_is_told_once(results):
@@ -129,6 +131,29 @@ def test_many_inputs_are_not_all_named(results):
     assert "run.0 (1 kB), run.1 (1 kB), run.2 (1 kB), and 6 more files" in text
 
 
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        ((6_810_000, 6_810_000), "2 × run.xyz (6.81 MB each), POSCAR (127 B)"),
+        ((1000, 2000), "2 × run.xyz (3 kB together), POSCAR (127 B)"),
+    ],
+)
+def test_files_of_one_name_are_told_together(results, sizes, told):
+    inputs = [InputFile("run.xyz", size, "") for size in sizes]
+    inputs.insert(1, InputFile("POSCAR", 127, ""))
+    provenance = replace(results.provenance, inputs=tuple(inputs))
+    assert f"Run            {told}\n" in without_tails(replace(results, provenance=provenance))
+    more = (*inputs, InputFile("a", 1, ""), InputFile("b", 1, ""))
+    provenance = replace(results.provenance, inputs=more)
+    text = without_tails(replace(results, provenance=provenance))
+    assert f"{told}, a (1 B), and 1 more file\n" in text
+
+
+def without_tails(results):
+    lines = printed(render(results), 100).splitlines()
+    return "\n".join(line.rstrip() for line in lines)
+
+
 @pytest.mark.parametrize("folder", ["", "out/", "/tmp/out/"])
 def test_files_are_listed_and_their_data_in_one_line(results, folder):
     names = {"results.nc": "all results", "figures/a.png": "a picture", "figures/a.csv": "data"}
@@ -161,22 +186,24 @@ def test_check_puts_the_worst_first():
 def test_the_fit_order_by_order(full_results):
     text = printed(render(full_results), 100)
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line.split()}
-    assert "62 parameters (full rank), pairs 4.5 Å, triplets 4.5 Å, quartets 4.5 Å" in text
+    told = "62 parameters (full rank), pairs 8 Å, triplets 4.5 Å, quartets 3 Si-Si:2.5 Å, 20001"
+    assert told in " ".join(text.split())
     assert lines["pairs"] == ["pairs", "8", "31", "0.985000", "0.1", "(0.101)", "12", "0.4"]
     assert lines["triplets"][:5] == ["triplets", "4.5", "27", "0.999600", "0.016"]
     assert lines["quartets"][-1] == "–"
-    assert "sequential fit; imposed: hermitian, huang; residual by this and" in text
+    assert "sequential fit; imposed: Hermitian, Huang; residual by this and" in text
 
 
 def test_what_is_known_of_the_fit(full_results, full):
     text = " ".join(printed(render(full_results)).split())
     for line in (
         "Anharmonicity small: pair constants leave σ = 0.120 of the rms force",
-        "jackknife over 16 blocks of 1250 frames, 3.4 frames per independent one; levelled off",
+        "jackknife over 16 blocks of 1250 frames, 3.4 frames per independent one (mean "
+        "over the constants of all orders); levelled off",
         "frequencies of a joint and a sequential fit differ by 0.012 THz (rms)",
         "Stability stable: the lowest ω² is 4.93 THz²",
         "Run length all frequencies are known to ±0.05 THz after a run of 320 ps",
-        "mean positions up to 0.0050 ± 0.0010 Å from it (site 0, Si)",
+        "mean positions lie up to 0.0050 ± 0.0010 Å (site 0, Si) from the reference structure",
         "mean force left up to 0 eV/Å (site 0, Si)",
         "mean γ = 0.530 ± 0.012 classical, 0.470 ± 0.013 quantum at 300 K, mesh 14 × 14 × 12",
         "three phonons at 300 K, mesh 16 × 16 × 16: median",
@@ -199,7 +226,30 @@ def test_bad_news_of_the_fit_is_loud(full_results):
     text = " ".join(printed(render(bad)).split())
     assert "NOT levelled off: take them as lower bounds" in text
     assert "NOT DECIDED: ω² = 0.1 THz²" in text
-    assert "mean positions are on it, as far as symmetry lets them move" in text
+    assert "mean positions agree with the reference structure, as symmetry demands" in text
+
+
+def test_a_shift_within_its_error_is_none(full_results):
+    small = replace(full_results.reference, shift=[[0.002, 0, 0], [0, 0, 0]])
+    text = " ".join(printed(render(replace(full_results, reference=small))).split())
+    assert "agree with the reference structure: shift up to 0.0020 ± 0.0010 Å (site 0" in text
+
+
+def test_blocks_of_one_frame(full_results):
+    errors = replace(full_results.fit_errors, n_blocks=8, block_frames=1.0)
+    text = " ".join(printed(render(replace(full_results, fit_errors=errors))).split())
+    assert "jackknife over 8 blocks of 1 frame, " in text
+
+
+def test_lower_orders_of_a_joint_fit_predict_nothing(full_results):
+    quality = full_results.constants.quality
+    pairs = replace(quality.orders[0], rms_predicted=np.nan)
+    quality = replace(quality, orders=(pairs, *quality.orders[1:]), scheme="joint")
+    joint = replace(full_results, constants=replace(full_results.constants, quality=quality))
+    text = printed(render(joint), 100)
+    lines = {line.split()[0]: line.split() for line in text.splitlines() if line.split()}
+    assert lines["pairs"][4:6] == ["0.1", "(–)"]
+    assert "joint fit; imposed" in text
 
 
 @pytest.mark.parametrize(("left", "word"), [(0.1, "small"), (0.3, "moderate"), (0.5, "large")])

@@ -4,10 +4,10 @@ import pytest
 from trajmodes.report.wording import (
     branches,
     compact,
+    counted,
     mesh_of,
     order_name,
     plus_minus,
-    point,
     size_of,
 )
 
@@ -34,17 +34,10 @@ def test_numbers_with_errors(value, sem, told, short):
 
 
 @pytest.mark.parametrize(
-    ("q", "told"),
-    [
-        ([0, 0, 0], "0 0 0"),
-        ([0.5, -0.5, 0], "1/2 1/2 0"),
-        ([-0.25, 0.125, -0.5], "1/4 -1/8 1/2"),
-        ([1 / 3, 2 / 7, 0], "1/3 2/7 0"),
-        ([0.12345, 0, 0], "0.123 0 0"),
-    ],
+    ("count", "told"), [(1, "1 frame"), (0, "0 frames"), (2, "2 frames"), (0.9, "1 frame")]
 )
-def test_points(q, told):
-    assert point(np.array(q, float)) == told
+def test_things_are_counted(count, told):
+    assert counted(count, "frame") == told
 
 
 def test_branches_and_sizes():
