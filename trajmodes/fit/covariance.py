@@ -61,18 +61,6 @@ class ForceCovariances:
         """Number of frames."""
         return int(self.frames.sum())
 
-    @property
-    def mean_displacement(self) -> Floats:
-        """(s, 3) mean displacement of each site in Å."""
-        mean: Floats = self.displacement_sum.sum(axis=0) / self.n_frames
-        return mean
-
-    @property
-    def mean_force(self) -> Floats:
-        """(s, 3) mean force on each site in eV/Å."""
-        mean: Floats = self.force_sum.sum(axis=0) / self.n_frames
-        return mean
-
 
 @dataclass(frozen=True, slots=True)
 class BlockSums:
