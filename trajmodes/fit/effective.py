@@ -191,7 +191,7 @@ def constants_of(
             continue
         own = model.expansion.columns(basis.order)
         again = None if z_b is None else basis.expand(z_b[:, own])
-        reach = None if cutoff is None else max(cutoff.radius, *cutoff.by_species.values(), 0.0)
+        reach = None if cutoff is None else cutoff.largest
         if basis.order == 2:
             pairs = replace(basis.constants(z[own]), replicates=again, cutoff=reach)
         else:

@@ -114,7 +114,7 @@ def shells_of(ledger: Ledger, order: int) -> list[float]:
     """
     place = ledger.expansion.orders.index(order)
     basis, own = ledger.expansion.bases[place], ledger.expansion.cutoffs[place]
-    longest = np.inf if own is None else max(own.radius, *own.by_species.values(), 0.0)
+    longest = np.inf if own is None else own.largest
     radii: Floats = np.unique(np.round(basis.orbits.radii, 3))
     radii = radii[radii > 0.0]
     beyond = np.append(radii[1:], radii[-1] + 0.1)

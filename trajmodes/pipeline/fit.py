@@ -191,10 +191,10 @@ def modes_of(fit: Fit, ledger: Ledger, *, require_stable: bool = False) -> Modes
     """
     space = half_space(ledger.supercell)
     modes = modes_at(fit.constants, space.qpoints, space.weights)
-    if require_stable and stability(modes).verdict != "stable":
+    if require_stable and (found := stability(modes)).verdict != "stable":
         raise DataError(
             "the constants were asked to be stable and are not",
-            where=str(stability(modes)),
+            where=str(found),
             why="the crystal is not stable at this temperature and volume, or the run is too "
             "short, or the cutoff too small",
             fix="look at the bands without --require-stable; run longer or widen the cutoff",

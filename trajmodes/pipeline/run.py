@@ -1,8 +1,7 @@
 """The main jobs: one pass to fit, one to project, and everything told and written down."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -90,12 +89,11 @@ def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
         Whatever is wrong with the input, the folder or the disk, with what to do about it.
     """
     log = Log()
-    with open_folder(job.output) as folder, _writers() as scratch:
-        found = analyse(load(job, log=log), command=command, log=log, bars=bars)
-        with log.stage("write"):
-            extra = _for_phonopy(found.results, scratch) | _extra(found, job, log, scratch)
-            files = write_results(found.results, folder, extra)
-    return _written(found.results, job, files, log)
+
+    def find() -> Analysis:
+        return analyse(load(job, log=log), command=command, log=log, bars=bars)
+
+    return _write(job, log, find, for_phonopy=True)
 
 
 def fit_job(
@@ -120,22 +118,24 @@ def fit_job(
         Whatever is wrong with the input, the folder or the disk, with what to do about it.
     """
     log = Log()
-    with open_folder(job.output) as folder, _writers() as scratch:
-        found = fit_only(job, command=command, log=log, bars=bars, frames=frames)
-        with log.stage("write"):
-            files = write_results(found.results, folder, _extra(found, job, log, scratch))
-    return _written(found.results, job, files, log)
+
+    def find() -> Analysis:
+        return fit_only(job, command=command, log=log, bars=bars, frames=frames)
+
+    return _write(job, log, find, for_phonopy=False)
 
 
-@contextmanager
-def _writers() -> Iterator[Path]:
-    with TemporaryDirectory() as scratch:
-        yield Path(scratch)
-
-
-def _written(results: Results, job: Job, files: Mapping[str, str], log: Log) -> Written:
+def _write(job: Job, log: Log, find: Callable[[], Analysis], *, for_phonopy: bool) -> Written:
+    """Find results while the folder is kept from others, and write them to it."""
+    with open_folder(job.output) as folder:
+        found = find()
+        with TemporaryDirectory() as name, log.stage("write"):
+            scratch = Path(name)
+            extra = _for_phonopy(found.results, scratch) if for_phonopy else {}
+            extra |= _extra(found, job, log, scratch)
+            files = write_results(found.results, folder, extra)
     paths = {str(Path(job.output) / name): text for name, text in files.items()}
-    return Written(replace(results, timings=log.seconds), paths)
+    return Written(replace(found.results, timings=log.seconds), paths)
 
 
 def _extra(found: Analysis, job: Job, log: Log, scratch: Path) -> dict[str, Writer]:

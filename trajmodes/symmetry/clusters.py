@@ -198,10 +198,10 @@ def cluster_orbits(
 def _within_sphere(cutoff: Cutoff, supercell: Supercell) -> Cutoff:
     """Bound the cutoff by the sphere inside the supercell, its surface left out."""
     limit = inscribed_radius(supercell)
-    largest = max(cutoff.radius, *cutoff.by_species.values(), 0.0)
-    if largest > limit + 1e-6:
+    if cutoff.largest > limit + 1e-6:
         raise UsageError(
-            f"the cutoff of {largest:g} Å reaches beyond the supercell's inscribed sphere",
+            f"the cutoff of {cutoff.largest:g} Å reaches beyond the supercell's inscribed "
+            "sphere",
             why="farther pairs meet their own periodic images",
             fix=f"the largest admissible cutoff is {np.floor(limit * 1e4) / 1e4:.4f} Å; "
             'for everything the supercell can tell of pairs, give "supercell"',

@@ -45,6 +45,11 @@ class Cutoff:
         named = [f"{a}-{b}:{r:g}" for (a, b), r in sorted(self.by_species.items())]
         return " ".join([f"{self.radius:g}", *named])
 
+    @property
+    def largest(self) -> float:
+        """The largest radius in Å."""
+        return max(self.radius, *self.by_species.values(), 0.0)
+
     def matrix(self, crystal: Crystal) -> Floats:
         """(s, s) radius in Å for each pair of sites.
 
