@@ -15,12 +15,22 @@ from trajmodes.data.force_constants import (
 from trajmodes.data.frames import FrameBlock
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
-from trajmodes.data.spectra import LineFits, ModeEnergies, PowerSpectra, Verdict
+from trajmodes.data.spectra import (
+    BandSpectra,
+    EnergyLifetimes,
+    LineFits,
+    ModeEnergies,
+    PowerSpectra,
+    Verdict,
+    VibrationalDensity,
+)
 from trajmodes.data.supercell import Supercell
 
 __all__ = [
+    "BandSpectra",
     "ClusterConstants",
     "Crystal",
+    "EnergyLifetimes",
     "FitQuality",
     "ForceConstants",
     "FrameBlock",
@@ -32,4 +42,5 @@ __all__ = [
     "PowerSpectra",
     "Supercell",
     "Verdict",
+    "VibrationalDensity",
 ]

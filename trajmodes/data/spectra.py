@@ -3,9 +3,19 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
 from trajmodes.arrays import Floats, Ints, freeze
 
-__all__ = ["LineFits", "ModeEnergies", "PowerSpectra", "Verdict"]
+__all__ = [
+    "BandSpectra",
+    "EnergyLifetimes",
+    "LineFits",
+    "ModeEnergies",
+    "PowerSpectra",
+    "Verdict",
+    "VibrationalDensity",
+]
 
 
 class Verdict(StrEnum):
@@ -49,6 +59,19 @@ class ModeEnergies:
     """Kinetic temperature of the whole run in K, without the centre of mass."""
     temperature_sem: float
     """Its standard error in K."""
+    anharmonicity: Floats | None
+    """(g,) W/U − 1; None where the run has no forces, nan for an imaginary mode."""
+    anharmonicity_sem: Floats | None
+    """(g,), what U and W share taken out."""
+    heat_capacity_kb: Floats
+    """(g,), unit: k_B. Of one mode, from the fluctuations of K + U; nan for an imaginary one."""
+    heat_capacity_kb_sem: Floats
+    """(g,), unit: k_B."""
+    travelling: Floats
+    """(2, q, m), unit: eV. Mean energies ⟨E±⟩ = ⟨½|ωQ ± iQ̇|²⟩ of the waves that run along +q
+    and along −q, of every single mode; both are K + U where q = −q, and nan where ω² < 0."""
+    travelling_sem: Floats
+    """(2, q, m), unit: eV."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -57,6 +80,9 @@ class ModeEnergies:
         freeze(self, sizes, float, kinetic_sem="g", potential_sem="g", virial_sem="g")
         freeze(self, sizes, float, omega_displacement="g", omega_displacement_sem="g")
         freeze(self, sizes, float, omega_ratio="g", omega_ratio_sem="g")
+        freeze(self, sizes, float, anharmonicity="g", anharmonicity_sem="g")
+        freeze(self, sizes, float, heat_capacity_kb="g", heat_capacity_kb_sem="g")
+        freeze(self, sizes, float, travelling="2 q m", travelling_sem="2 q m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +102,79 @@ class PowerSpectra:
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, freq_thz="w", power="g w", averages="g")
+
+
+@dataclass(frozen=True, slots=True)
+class BandSpectra:
+    """Welch spectra in a band of frequencies around the line of each set (g).
+
+    Bin w of set g is the frequency (first_bin_g + w)/(segment_frames · interval_ps). What a
+    line is fitted to: long segments need no more than the surroundings of the line.
+    """
+
+    first_bin: Ints
+    """(g,) number of the first bin of the band."""
+    power: Floats
+    """(g, w), unit: eV/THz. One-sided: where the band is the whole axis ∫₀^∞ S df = ⟨K⟩. nan
+    for bins that the band of the set does not have."""
+    averages: Floats
+    """(g,) number of independent periodograms in the mean (overlap of segments allowed for)."""
+    segment_frames: int
+    """Frames in one segment."""
+    interval_ps: float
+    """Time between these frames in ps."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, int, first_bin="g")
+        freeze(self, sizes, float, power="g w", averages="g")
+
+    @property
+    def freq_thz(self) -> Floats:
+        """(g, w), unit: THz."""
+        bins = self.first_bin[:, None] + np.arange(self.power.shape[1])
+        return bins / (self.segment_frames * self.interval_ps)
+
+
+@dataclass(frozen=True, slots=True)
+class VibrationalDensity:
+    """Spectra of the atoms' velocities on each site (s) along each direction (x)."""
+
+    freq_thz: Floats
+    """(w,), unit: THz."""
+    power: Floats
+    """(s, 3, w), unit: eV/THz. ∫₀^∞ S df = ½M⟨v_x²⟩ of one atom on the site; the sum over sites
+    and directions is the sum of the spectra of all modes of one primitive cell."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, freq_thz="w", power="s 3 w")
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyLifetimes:
+    """How fast the energy of each set (g) of modes forgets: the decay of its correlation."""
+
+    lifetime_ps: Floats
+    """(g,), unit: ps. 1/γ of e^{−γt}; nan where not resolved."""
+    lifetime_ps_sem: Floats
+    """(g,), unit: ps."""
+    verdicts: tuple[Verdict, ...]
+    """(g,) resolved, or the reason why not."""
+    advice: tuple[str, ...]
+    """(g,) what would resolve it; empty where resolved."""
+    lag_ps: Floats
+    """(g, k), unit: ps. Lags that the correlation is told at, nan beyond their number."""
+    correlation: Floats
+    """(g, k) ⟨δE(0)δE(t)⟩/⟨δE²⟩, bias of the finite run removed."""
+    correlation_sem: Floats
+    """(g, k)."""
+    model: Floats
+    """(g, k) what was fitted; nan where not resolved, or outside the lags of the fit."""
+
+    def __post_init__(self) -> None:
+        sizes = {"g": len(self.verdicts)}
+        freeze(self, sizes, float, lifetime_ps="g", lifetime_ps_sem="g", lag_ps="g k")
+        freeze(self, sizes, float, correlation="g k", correlation_sem="g k", model="g k")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +201,29 @@ class LineFits:
     """(g,) resolved, or the reason why not."""
     advice: tuple[str, ...]
     """(g,) what would resolve it; empty where resolved."""
+    segment_frames: Ints
+    """(g,) length of the segments whose spectrum was taken for this set."""
+    resolution_thz: Floats
+    """(g,), unit: THz. Full width at half maximum that they give to a line of no width."""
+    asymmetry: Floats | None = None
+    """(g,) 1/q_F of a Fano line, 0 for a symmetric one; None unless such lines were fitted."""
+    asymmetry_sem: Floats | None = None
+    """(g,)."""
+    baseline: Floats | None = None
+    """(g,), unit: eV/THz. Constant below the line; None unless it was fitted."""
+    partner_freq_thz: Floats | None = None
+    """(g,), unit: THz. Frequency of the weaker of two lines; None unless two were fitted."""
+    partner_linewidth_thz: Floats | None = None
+    """(g,), unit: THz."""
+    partner_kinetic: Floats | None = None
+    """(g,), unit: eV. Area under it."""
 
     def __post_init__(self) -> None:
         sizes = {"g": len(self.verdicts)}
+        freeze(self, sizes, int, segment_frames="g")
+        freeze(self, sizes, float, resolution_thz="g", asymmetry="g", asymmetry_sem="g")
+        freeze(self, sizes, float, baseline="g", partner_freq_thz="g")
+        freeze(self, sizes, float, partner_linewidth_thz="g", partner_kinetic="g")
         freeze(self, sizes, float, freq_thz="g", freq_thz_sem="g", linewidth_thz="g")
         freeze(self, sizes, float, linewidth_thz_sem="g", lifetime_ps="g", lifetime_ps_sem="g")
         freeze(self, sizes, float, kinetic="g", goodness="g")
