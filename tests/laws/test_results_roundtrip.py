@@ -44,9 +44,11 @@ texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
 sizes = st.integers(1, 4)
 
 
-def random_projection(rng, n_sets, n_bins, verdicts, advice, *, forces, mapped):
-    def some(*shape):
-        return rng.standard_normal(shape)
+def random_projection(rng, shape, n_bins, verdicts, advice, *, forces, mapped):
+    n_sets = len(verdicts)
+
+    def some(*sizes):
+        return rng.standard_normal(sizes)
 
     energies = ModeEnergies(
         members=rng.integers(1, 9, n_sets),
@@ -62,6 +64,12 @@ def random_projection(rng, n_sets, n_bins, verdicts, advice, *, forces, mapped):
         omega_ratio_sem=some(n_sets),
         temperature=float(some()),
         temperature_sem=float(some()),
+        anharmonicity=some(n_sets) if forces else None,
+        anharmonicity_sem=some(n_sets) if forces else None,
+        heat_capacity_kb=np.where(rng.random(n_sets) < 0.5, np.nan, some(n_sets)),
+        heat_capacity_kb_sem=some(n_sets),
+        travelling=np.where(rng.random((2, *shape)) < 0.5, np.nan, some(2, *shape)),
+        travelling_sem=some(2, *shape),
     )
     freq = np.cumsum(0.1 + rng.random(n_bins))
     return Projection(
@@ -183,7 +191,7 @@ def any_results(draw):
         advice = tuple(draw(texts) for _ in range(n_sets))
         forces, mapped = draw(st.booleans()), draw(st.booleans())
         projection = random_projection(
-            rng, n_sets, draw(sizes), verdicts, advice, forces=forces, mapped=mapped
+            rng, modes.omega.shape, draw(sizes), verdicts, advice, forces=forces, mapped=mapped
         )
     return Results(
         supercell=build_supercell(crystal, [[2, 0, 0], [0, 1, 0], [1, 0, 1]]),

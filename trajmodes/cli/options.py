@@ -6,7 +6,16 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["fit_options", "input_options", "output_option", "run_options", "workers_option"]
+__all__ = [
+    "constants_option",
+    "fit_options",
+    "input_options",
+    "output_option",
+    "path_option",
+    "project_options",
+    "run_options",
+    "workers_option",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -219,16 +228,64 @@ workers_option = click.option(
     "--workers", type=click.IntRange(1), metavar="N", help="Threads; by default all cores."
 )
 
-run_options = _all(
-    fit_options,
+project_options = _all(
     click.option(
         "--resolution-thz",
         type=float,
         metavar="THZ",
-        help="Resolution of the spectra; by default from the length of the run.",
+        help="Resolution of the spectra; by default several at once, and each line takes the "
+        "one that suits it.",
+    ),
+    click.option(
+        "--line",
+        type=click.Choice(["oscillator", "fano", "two"]),
+        help="Shape of the lines: a damped oscillator, one with an asymmetry, or two that "
+        "overlap [oscillator].",
+    ),
+    click.option(
+        "--baseline", is_flag=True, default=None, help="Fit a constant below each line too."
+    ),
+    click.option(
+        "--maximum-entropy",
+        type=click.IntRange(1),
+        metavar="POLES",
+        help="Maximum-entropy spectra too (Burg), with so many poles.",
+    ),
+    click.option(
+        "--energy-covariance",
+        is_flag=True,
+        default=None,
+        help="Keep how the energies of all pairs of modes fluctuate together.",
+    ),
+    click.option(
+        "--spill",
+        multiple=True,
+        metavar='"Q:BRANCHES"',
+        help='Write Q(t) and its velocity for these modes, such as "1/2 1/2 0:4" or '
+        '"0 0 0:all". May be given again.',
+    ),
+    click.option(
+        "--conductivity",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Thermal conductivity from the lifetimes, on a mesh of N × N × N.",
     ),
     workers_option,
 )
+
+constants_option = click.option(
+    "--constants",
+    metavar="FILE|FOLDER",
+    help="Force constants: a results folder, FORCE_CONSTANTS, fc2.hdf5, or those of TDEP.",
+)
+
+path_option = click.option(
+    "--path",
+    metavar="POINTS",
+    help='Path through the zone: auto, or points such as "G X W | 0,0,0 1/2,1/2,1/2" [auto].',
+)
+
+run_options = _all(fit_options, project_options)
 
 
 def output_option(default: str) -> Callable[[Command], Command]:

@@ -24,7 +24,7 @@ __all__ = ["Job", "job_from_mapping", "read_job", "toml_text"]
 AVERAGE_BOX = "average"
 WHOLE_SUPERCELL = "supercell"
 
-PATHS = ("cell", "supercell", "append", "output")
+PATHS = ("cell", "supercell", "append", "constants", "output")
 """Settings that name one file or folder."""
 
 
@@ -85,8 +85,25 @@ class Job:
     """Points along each reciprocal lattice vector for three-phonon widths; None for none."""
     temperature: float | None = None
     """Temperature in K to label the constants with; None: the kinetic temperature."""
+    constants: str | None = None
+    """File or folder with force constants to project on; None: those fitted to the run."""
     resolution_thz: float | None = None
-    """Wanted resolution of the spectra in THz; None: from the length of the run."""
+    """Wanted resolution of the spectra in THz; None: several at once, each line choosing."""
+    line: Literal["oscillator", "fano", "two"] = "oscillator"
+    """Shape that lines are fitted with: a damped oscillator, one with an asymmetry, or two."""
+    baseline: bool = False
+    """Whether a constant below the line is fitted too."""
+    maximum_entropy: int | None = None
+    """Number of poles of maximum-entropy spectra (Burg); None for none."""
+    energy_covariance: bool = False
+    """Whether the covariance of the energies of all pairs of modes is kept."""
+    spill: tuple[str, ...] = ()
+    """Modes whose amplitudes are written frame by frame, such as "1/2 1/2 0:4"."""
+    conductivity: int | None = None
+    """Points of the mesh of the thermal conductivity along each reciprocal lattice vector;
+    None for none."""
+    path: str = "auto"
+    """Path through the zone: auto, or points by name or number ("G X | 0,0,0 1/2,1/2,1/2")."""
     strict: bool = False
     """Whether a cut last frame is an error."""
     allow_partial: bool = False
@@ -126,6 +143,10 @@ def _is_positive(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and _is_positive(value)
+
+
 def _are_texts(value: object) -> bool:
     return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
 
@@ -162,14 +183,19 @@ CONSTRAINTS = ("born-huang", "huang", "no-hermitian")
 
 _KINDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
     (
-        ("timestep_fs", "temperature", "resolution_thz", "workers", "strength", "perturbation"),
+        ("timestep_fs", "temperature", "resolution_thz", "workers", "strength"),
         _is_positive,
         "a positive number",
     ),
+    (
+        ("perturbation", "conductivity", "maximum_entropy"),
+        _is_count,
+        "a positive whole number",
+    ),
     (("cutoff",), _is_cutoff, 'a positive number, or "supercell"'),
     (("cutoff3", "cutoff4"), _is_cutoff, "a positive number"),
-    (("cell", "units", "output", "supercell", "append"), lambda v: isinstance(v, str), "text"),
-    (("trajectory", "species"), _are_texts, "a list of texts"),
+    (("cell", "units", "output", "supercell", "append", "constants", "path"), lambda v: isinstance(v, str), "text"),
+    (("trajectory", "species", "spill"), _are_texts, "a list of texts"),
     (
         ("lj",),
         _are_lj_units,
@@ -181,12 +207,16 @@ _KINDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
         f"three or nine numbers, or {AVERAGE_BOX}",
     ),
     (
-        ("strict", "allow_partial", "trust_order", "minimum_norm", "require_stable"),
+        (
+            *("strict", "allow_partial", "trust_order", "minimum_norm", "require_stable"),
+            *("baseline", "energy_covariance"),
+        ),
         _is_switch,
         "true or false",
     ),
     (("frames",), _are_frames, "one or two whole numbers"),
     (("hops",), *_one_of("refuse", "exclude")),
+    (("line",), *_one_of("oscillator", "fano", "two")),
     (("scheme",), *_one_of("sequential", "joint")),
     (("method",), *_one_of("least-squares", "ridge", "lasso", "adaptive-lasso")),
     (("errors",), *_one_of("jackknife", "sandwich")),

@@ -18,6 +18,7 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.data.spectra import (
     BandSpectra,
     EnergyLifetimes,
+    LineData,
     LineFits,
     ModeEnergies,
     PowerSpectra,
@@ -34,6 +35,7 @@ __all__ = [
     "FitQuality",
     "ForceConstants",
     "FrameBlock",
+    "LineData",
     "LineFits",
     "ModeEnergies",
     "Modes",

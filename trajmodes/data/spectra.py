@@ -10,6 +10,7 @@ from trajmodes.arrays import Floats, Ints, freeze
 __all__ = [
     "BandSpectra",
     "EnergyLifetimes",
+    "LineData",
     "LineFits",
     "ModeEnergies",
     "PowerSpectra",
@@ -134,6 +135,21 @@ class BandSpectra:
         """(g, w), unit: THz."""
         bins = self.first_bin[:, None] + np.arange(self.power.shape[1])
         return bins / (self.segment_frames * self.interval_ps)
+
+
+@dataclass(frozen=True, slots=True)
+class LineData:
+    """What each line (g) was fitted to, and the fit, for plots: nan beyond their number."""
+
+    freq_thz: Floats
+    """(g, w), unit: THz. Around the line, or around the expected frequency if there is none."""
+    power: Floats
+    """(g, w), unit: eV/THz. The spectrum that was taken for this set."""
+    model: Floats
+    """(g, w), unit: eV/THz. The fit, window convolved in; nan where not resolved."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, freq_thz="g w", power="g w", model="g w")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ theory (`linewidths`). Open `dynamical_matrix` first: it states the phase conven
 """
 
 from trajmodes.phonons.bands import Bands, dispersion
+from trajmodes.phonons.chosen_path import chosen_path
 from trajmodes.phonons.diagonalize import frequencies_at, modes_at, squared_thz
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices
 from trajmodes.phonons.gruneisen import Gruneisen, gruneisen_at, gruneisen_of
@@ -48,6 +49,7 @@ __all__ = [
     "Stability",
     "StrainDerivative",
     "band_path",
+    "chosen_path",
     "commensurate",
     "dispersion",
     "dynamical_matrices",

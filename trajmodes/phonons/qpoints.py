@@ -5,6 +5,7 @@ All are in reduced coordinates of the reciprocal lattice of the user's own primi
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,16 @@ from trajmodes.errors import DataError, TrajmodesWarning, UsageError
 from trajmodes.symmetry.stars import point_group, star_images
 from trajmodes.symmetry.translations import half_space
 
-__all__ = ["BandPath", "PathHits", "band_path", "commensurate", "mesh", "on_path"]
+__all__ = [
+    "BandPath",
+    "PathHits",
+    "band_path",
+    "commensurate",
+    "mesh",
+    "on_path",
+    "special_points",
+    "walk",
+]
 
 # Distance in Å within which a site must meet its image; as `space_group` has it.
 _TOLERANCE = 1e-4
@@ -150,28 +160,65 @@ def band_path(crystal: Crystal, spacing: float) -> BandPath:
     UsageError
         If the spacing is not positive.
     """
-    if not spacing > 0.0:
-        raise UsageError(f"the spacing of a band path must be positive, got {spacing}")
+    found = _found(crystal)
+    pairs = [(str(start), str(end)) for start, end in found["path"]]
+    corners = np.array([[found["point_coords"][name] for name in pair] for pair in pairs])
+    return walk(crystal, corners, tuple((_pretty(a), _pretty(b)) for a, b in pairs), spacing)
+
+
+def special_points(crystal: Crystal) -> dict[str, Floats]:
+    """Names of the special points of the zone and their reduced coordinates (3,).
+
+    Parameters
+    ----------
+    crystal
+        The crystal; its cell is used as it is.
+    """
+    points = _found(crystal)["point_coords"]
+    return {_pretty(str(name)): np.array(q, dtype=float) for name, q in points.items()}
+
+
+def _found(crystal: Crystal) -> dict[str, Any]:
+    """What seekpath says about the crystal."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", SupercellWarning)
         warnings.simplefilter("ignore", EdgeCaseWarning)
-        found = seekpath.get_path_orig_cell(_as_tuple(crystal), symprec=_TOLERANCE)
+        found: dict[str, Any] = seekpath.get_path_orig_cell(
+            _as_tuple(crystal), symprec=_TOLERANCE
+        )
     if any(issubclass(one.category, SupercellWarning) for one in told):
         warnings.warn(
             "the crystal has a smaller primitive cell: the labels of the band path are those "
             "of that cell, and its bands are folded",
             TrajmodesWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    pairs = [(str(start), str(end)) for start, end in found["path"]]
-    corners = np.array([[found["point_coords"][name] for name in pair] for pair in pairs])
-    return _walk(crystal, corners, tuple((_pretty(a), _pretty(b)) for a, b in pairs), spacing)
+    return found
 
 
-def _walk(
+def walk(
     crystal: Crystal, corners: Floats, labels: tuple[tuple[str, str], ...], spacing: float
 ) -> BandPath:
-    """Points along sections with given ends (k, 2, 3)."""
+    """Lay points along sections.
+
+    Parameters
+    ----------
+    crystal
+        The crystal.
+    corners
+        (k, 2, 3) reduced coordinates of both ends of each section.
+    labels
+        (k,) names of both ends.
+    spacing
+        Largest distance of neighbouring points in 1/Å, 2π included.
+
+    Raises
+    ------
+    UsageError
+        If the spacing is not positive.
+    """
+    if not spacing > 0.0:
+        raise UsageError(f"the spacing of a band path must be positive, got {spacing}")
     reciprocal = 2.0 * np.pi * np.linalg.inv(crystal.cell).T
     steps = corners[:, 1] - corners[:, 0]
     lengths = np.linalg.norm(steps @ reciprocal, axis=1)

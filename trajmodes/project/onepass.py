@@ -1,39 +1,51 @@
-"""Energies and spectra in one pass, every field projected once."""
+"""Many reductions in one pass: every field is projected once, and all of them eat it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from trajmodes.data import ModeEnergies, MotionBlock, PowerSpectra
-from trajmodes.project.energies import EnergyReduction, EnergySums
-from trajmodes.project.welch import WelchReduction, WelchSums
+from trajmodes.data import MotionBlock
+from trajmodes.project.coordinates import Amplitudes, Projector
 
-__all__ = ["ModeReduction"]
+__all__ = ["AmplitudeReduction", "ModeReduction"]
+
+
+class AmplitudeReduction(Protocol):
+    """A reduction, as in `trajmodes.streaming`, whose food is amplitudes of the modes."""
+
+    def sums(self, amplitudes: Amplitudes) -> Any:
+        """Make the state of one block of frames."""
+        ...
+
+    def combine(self, earlier: Any, later: Any) -> Any:
+        """Merge the states of two neighbouring stretches of time."""
+        ...
+
+    def finalize(self, state: Any) -> Any:
+        """Turn the state of the whole run into the result."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class ModeReduction:
-    """Reduction from motion to `ModeEnergies` and `PowerSpectra`."""
+    """Reduction from motion to the results of its parts, by their names."""
 
-    energies: EnergyReduction
-    """What sums the energies; its projector serves both."""
-    spectra: WelchReduction
-    """What sums the spectra."""
+    projector: Projector
+    """From motion to amplitudes."""
+    parts: Mapping[str, AmplitudeReduction]
+    """What is made of the amplitudes."""
 
-    def chunk(self, block: MotionBlock) -> tuple[EnergySums, WelchSums]:
+    def chunk(self, block: MotionBlock) -> dict[str, Any]:
         """Return the states of one block of frames."""
-        amplitudes = self.energies.projector.project(block)
-        return self.energies.sums(amplitudes), self.spectra.sums(amplitudes)
+        amplitudes = self.projector.project(block)
+        return {name: part.sums(amplitudes) for name, part in self.parts.items()}
 
-    def combine(
-        self, earlier: tuple[EnergySums, WelchSums], later: tuple[EnergySums, WelchSums]
-    ) -> tuple[EnergySums, WelchSums]:
+    def combine(self, earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
         """Return the states of two neighbouring stretches of time."""
-        return (
-            self.energies.combine(earlier[0], later[0]),
-            self.spectra.combine(earlier[1], later[1]),
-        )
+        return {
+            name: part.combine(earlier[name], later[name]) for name, part in self.parts.items()
+        }
 
-    def finalize(
-        self, state: tuple[EnergySums, WelchSums]
-    ) -> tuple[ModeEnergies, PowerSpectra]:
-        """Return energies and spectra."""
-        return self.energies.finalize(state[0]), self.spectra.finalize(state[1])
+    def finalize(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Return the results."""
+        return {name: part.finalize(state[name]) for name, part in self.parts.items()}

@@ -18,11 +18,17 @@ so the sum is made of geometric ones in y = e^{p Δt − iωΔt}, shifted by one
     g₂ = Σ τ(L − τ) y^τ = y dg₁/dy,  and  y dg₀/dy = L g₀ − g₁.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from trajmodes.arrays import Complexes, Floats, Ints
 
-__all__ = ["expected_power"]
+__all__ = ["Poles", "displacement_power", "expected_power", "velocity_power"]
+
+_CRITICAL = 1e-8
+"""Least |ω₀² − γ²/4| in γ²: nearer to critical damping the two poles are kept this far apart,
+which moves the spectrum by as little."""
 
 
 def expected_power(
@@ -33,7 +39,7 @@ def expected_power(
     Parameters
     ----------
     omega, gamma
-        (g,) ω₀ and γ in rad/ps. Critical damping, γ = 2ω₀ exactly, is a removable singularity.
+        (g,) ω₀ and γ in rad/ps, both positive; any damping.
     bins
         (g, w) consecutive frequency bins, strictly between 0 and the Nyquist frequency.
     segment_frames, interval_ps
@@ -43,26 +49,72 @@ def expected_power(
     -------
     (g, w) spectrum in 1/THz, and (g, 2, w) its derivatives by ω₀ and ln γ.
     """
-    root = np.sqrt((omega**2 - 0.25 * gamma**2).astype(complex))
-    poles_jg: Complexes = np.stack([-0.5 * gamma + 1j * root, -0.5 * gamma - 1j * root])
-    # By ω₀, then by ln γ.
-    turn_ng = np.stack([1j * omega / root, -0.25j * gamma**2 / root])
-    slope_njg = np.stack([turn_ng, -turn_ng], axis=1)
-    slope_njg[1] -= 0.5 * gamma
-    split_g = 2j * root
-    share_jg = poles_jg / np.stack([split_g, -split_g])
-    # d(p₁/(p₁ − p₂)) = (p₁ dp₂ − p₂ dp₁)/(p₁ − p₂)², and A₂ = 1 − A₁.
-    change_ng = (poles_jg[0] * slope_njg[:, 1] - poles_jg[1] * slope_njg[:, 0]) / split_g**2
-    change_njg = np.stack([change_ng, -change_ng], axis=1)
+    return velocity_power(Poles.of(omega, gamma, bins, segment_frames, interval_ps))
 
-    sums_jgw, growth_jgw = _window_sums(interval_ps * poles_jg, bins, segment_frames)
-    growth_jgw *= interval_ps
-    # Two for the pooled ±f, two for the negative lags, Σ w² = 3L/8.
-    scale = 4.0 * interval_ps / (0.375 * segment_frames)
-    power_gw = 2.0 * interval_ps + scale * np.einsum("jg,jgw->gw", share_jg, sums_jgw).real
-    slopes_gnw = np.einsum("njg,jgw->gnw", change_njg, sums_jgw).real
-    slopes_gnw += np.einsum("jg,njg,jgw->gnw", share_jg, slope_njg, growth_jgw).real
-    return power_gw, scale * slopes_gnw
+
+@dataclass(frozen=True, slots=True)
+class Poles:
+    """The two poles (j) of each oscillator, and their sums under the window."""
+
+    values: Complexes
+    """(j, g) p_j in rad/ps."""
+    slopes: Complexes
+    """(n, j, g) derivatives by ω₀ and ln γ."""
+    sums: Complexes
+    """(j, g, w) Σ_τ b(τ) y^τ, per THz and so that C(0) = 1 gives the area 1."""
+    growth: Complexes
+    """(j, g, w) derivatives of the sums by p_j."""
+    offset: float
+    """What the lag zero adds to each bin."""
+
+    @staticmethod
+    def of(
+        omega: Floats, gamma: Floats, bins: Ints, segment_frames: int, interval_ps: float
+    ) -> "Poles":
+        """Place the poles and sum over the lags; arguments of `expected_power`."""
+        square = omega**2 - 0.25 * gamma**2
+        least = _CRITICAL * gamma**2
+        square = np.where(np.abs(square) < least, np.copysign(least, square), square)
+        root = np.sqrt(square.astype(complex))
+        turn_ng = np.stack([1j * omega / root, -0.25j * gamma**2 / root])
+        slope_njg = np.stack([turn_ng, -turn_ng], axis=1)
+        slope_njg[1] -= 0.5 * gamma
+        values = np.stack([-0.5 * gamma + 1j * root, -0.5 * gamma - 1j * root])
+        sums, growth = _window_sums(interval_ps * values, bins, segment_frames)
+        # Two for the pooled ±f, two for the negative lags, Σ w² = 3L/8.
+        scale = 4.0 * interval_ps / (0.375 * segment_frames)
+        sums *= scale
+        growth *= scale * interval_ps
+        return Poles(values, slope_njg, sums, growth, 2.0 * interval_ps)
+
+    def spectrum(self, share_jg: Complexes, change_njg: Complexes) -> tuple[Floats, Floats]:
+        """Add the poles with their shares of C(0) = 1; derivatives (g, n, w) like the slopes."""
+        power_gw = self.offset + np.einsum("jg,jgw->gw", share_jg, self.sums).real
+        slopes_gnw = np.einsum("njg,jgw->gnw", change_njg, self.sums).real
+        weight_njg = share_jg * self.slopes
+        slopes_gnw += np.einsum("njg,jgw->gnw", weight_njg, self.growth).real
+        return power_gw, slopes_gnw
+
+    def share(self) -> tuple[Complexes, Complexes]:
+        """A₁ = p₁/(p₁ − p₂), (g,), and its derivatives (n, g) by ω₀ and ln γ."""
+        first, second = self.values
+        split = first - second
+        # d(p₁/(p₁ − p₂)) = (p₁ dp₂ − p₂ dp₁)/(p₁ − p₂)².
+        turned = first * self.slopes[:, 1] - second * self.slopes[:, 0]
+        return first / split, turned / split**2
+
+
+def velocity_power(poles: Poles) -> tuple[Floats, Floats]:
+    """Spectrum of the velocity, 4γω²/((ω² − ω₀²)² + γ²ω²): see `expected_power`."""
+    share, change = poles.share()
+    return poles.spectrum(np.stack([share, 1.0 - share]), np.stack([change, -change], axis=1))
+
+
+def displacement_power(poles: Poles) -> tuple[Floats, Floats]:
+    """Spectrum of ω₀Q, 4γω₀²/((ω² − ω₀²)² + γ²ω²), of the same area; slopes alike."""
+    share, change = poles.share()
+    # C(t)/C(0) = (p₁ e^{p₂t} − p₂ e^{p₁t})/(p₁ − p₂): the shares change places.
+    return poles.spectrum(np.stack([1.0 - share, share]), np.stack([-change, change], axis=1))
 
 
 def _window_sums(

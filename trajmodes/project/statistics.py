@@ -26,7 +26,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 
-__all__ = ["block_sem", "energy_sem", "ratio_sem"]
+__all__ = ["block_sem", "energy_sem", "fluctuation_sem", "ratio_sem"]
 
 # Trust in ln(variance) per block. An exponential energy has a kurtosis of 9, so that
 # var(ln variance) is about 8 per independent block; several lengths share the same data.
@@ -53,8 +53,42 @@ def energy_sem(blocks: Floats, members: Ints, expected: Floats) -> Floats:
     -------
     (g,) standard errors; nan where there are fewer than eight blocks.
     """
+    smoothing = _likely_durations(blocks, members, expected) @ _smoothing(_RUN_PER_LIFETIME)
+    sem: Floats = np.abs(expected) * np.sqrt(smoothing / members)
+    return sem
+
+
+def fluctuation_sem(blocks: Floats, members: Ints, expected: Floats, sizes: Floats) -> Floats:
+    """Estimate the relative standard error of the mean squared fluctuation of an energy.
+
+    The energy of n degrees of freedom with exponential energies of mean 1 has a gamma
+    distribution of variance n. Its squared fluctuation is n + 2(ε − n), with the memory
+    e^{−γt} of the energy and the variance 4n, and a rest with the memory e^{−2γt} (the next
+    Laguerre polynomial) and the variance 2n² + 2n.
+
+    Parameters
+    ----------
+    blocks, members, expected
+        As for `energy_sem`: the energies tell how long the memory is.
+    sizes
+        (g,) number n of degrees of freedom that move together; a set is members/n of them.
+
+    Returns
+    -------
+    (g,) standard errors relative to the expected fluctuation; nan where there are fewer than
+    eight blocks.
+    """
+    likely = _likely_durations(blocks, members, expected)
+    slow, fast = (likely @ _smoothing(k * _RUN_PER_LIFETIME) for k in (1.0, 2.0))
+    relative = (4.0 / sizes * slow + (2.0 + 2.0 / sizes) * fast) * sizes / members
+    sem: Floats = np.sqrt(relative)
+    return sem
+
+
+def _likely_durations(blocks: Floats, members: Ints, expected: Floats) -> Floats:
+    """How likely each run length over lifetime x is, as (g, x); a sum of 1 for each set."""
     if len(blocks) < _FEWEST_BLOCKS:
-        return np.full(len(members), np.nan)
+        return np.full((len(members), len(_RUN_PER_LIFETIME)), np.nan)
     mean = blocks.mean(axis=0)
     tiny = np.finfo(float).tiny
     unit = np.maximum(np.abs(mean * expected) / members, tiny)
@@ -65,9 +99,8 @@ def energy_sem(blocks: Floats, members: Ints, expected: Floats) -> Floats:
         model = _smoothing(x / len(level)) - _smoothing(x)
         misfit += _TRUST * len(level) * np.log(seen[:, None] / model) ** 2
     likely = np.exp(-0.5 * (misfit - misfit.min(axis=1, keepdims=True)))
-    smoothing = (likely * _smoothing(x)).sum(axis=1) / likely.sum(axis=1)
-    sem: Floats = np.abs(expected) * np.sqrt(smoothing / members)
-    return sem
+    share: Floats = likely / likely.sum(axis=1, keepdims=True)
+    return share
 
 
 def ratio_sem(above: Floats, below: Floats) -> Floats:

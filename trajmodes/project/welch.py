@@ -1,16 +1,9 @@
-"""Welch spectra of the mode velocities, streamed.
+"""Welch spectra of the mode velocities on the whole axis of frequency, streamed.
 
-The run is read in blocks that end anywhere; segments of L frames start every L/2 frames,
-counted from the start of each uninterrupted stretch of the run. A state covers some frames:
-
-        segments           ├────L────┤
-                      ├────L────┤
-                 ├────L────┤    .    .
-        state       [─head─|··done··|─tail─]
-
-Segments inside are done and only their power is kept, summed over each set of modes. Frames of
-segments that began before the state, or that reach beyond it, wait in `pieces` for the other
-half. So no result depends on where blocks end, and memory is one segment, however long the run.
+Segments of L frames lie as `segments` says. Those inside a part of the run are done and only
+their power is kept: summed over each set of modes, and over all q for each site and direction.
+Frames of open segments wait in `pieces` for the other half. So no result depends on where
+blocks end, and memory is one segment, however long the run.
 
 Runs are often written far more densely than their spectra need. Every `stride`-th frame is then
 enough: frequencies up to its Nyquist frequency stay exact, memory and time shrink.
@@ -20,27 +13,38 @@ left at f = 0 belongs to the line, and the sum rule ∫S df = ⟨K⟩ holds in e
 """
 
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
 
-from trajmodes.arrays import Complexes, Floats, Ints
-from trajmodes.data import Modes, MotionBlock, PowerSpectra
+from trajmodes.arrays import Complexes
+from trajmodes.data import MotionBlock, PowerSpectra, VibrationalDensity
 from trajmodes.errors import DataError
 from trajmodes.project.coordinates import Amplitudes, Projector
+from trajmodes.project.periodogram import SegmentPower, segment_power
 from trajmodes.project.pooling import set_members
-from trajmodes.project.window import effective_segments, hann
+from trajmodes.project.segments import Segments
+from trajmodes.project.window import effective_segments
 
-__all__ = ["Piece", "WelchReduction", "WelchSums", "default_segment", "default_stride"]
+__all__ = [
+    "Piece",
+    "Spectra",
+    "WelchReduction",
+    "WelchSums",
+    "default_segment",
+    "default_stride",
+]
 
 _LONGEST_PS = 200.0
-_PENDING_BYTES = 36 << 20
+_PENDING_BYTES = 16 << 20
 _FEWEST_FRAMES = 16
 _USEFUL_FRAMES = 128
 _HEADROOM = 2.0
 """Nyquist frequency of the frames used, in highest harmonic frequencies: anharmonic wings and
 overtones reach beyond the harmonic bands, and what lies above Nyquist is folded back."""
-_BATCH_BYTES = 1 << 20
 
 
 def default_stride(interval_ps: float, highest_thz: float) -> int:
@@ -62,11 +66,9 @@ def default_stride(interval_ps: float, highest_thz: float) -> int:
 def default_segment(n_frames: int, interval_ps: float, n_series: int) -> int:
     """Segment length in frames when nothing else is known.
 
-    Half the run: three half-overlapping segments. Narrow lines are what a run is usually too
-    short for, so resolution comes first; the stars of q supply the averages, the line model
-    loses nothing by fine bins, and three windows use 85 % of what seven shorter ones would.
-    Capped by memory, for one segment of all amplitudes waits there (36 MiB, or 128 frames if
-    they need more), and at 200 ps, finer than which (7 GHz) hardly any line asks for. Rounded
+    Half the run: three half-overlapping segments use 85 % of what seven shorter ones would.
+    Capped by memory, for one segment of all amplitudes waits there (16 MiB, or 128 frames if
+    they need more): lines too narrow for it are seen in the bands of `narrow_band`. Rounded
     down to an even product of small primes, for the FFT; 16 frames at least.
 
     Parameters
@@ -109,16 +111,22 @@ class WelchSums:
     """First frame covered."""
     stop: int
     """Frame after the last one covered."""
-    power: Floats | None
-    """(g, w), unit: eV. |Σ_t w_t Q̇_t e^{−iωt}|², both ±f added, the mean over members of the
-    set summed over the segments done; None while there is none."""
+    power: SegmentPower | None
+    """Sum over the segments done; None while there is none."""
     pieces: tuple[Piece, ...]
     """Frames that wait, in time order."""
 
 
+class Spectra(NamedTuple):
+    """Spectra of the modes and of the atoms."""
+
+    modes: PowerSpectra
+    density: VibrationalDensity
+
+
 @dataclass(frozen=True, slots=True)
 class WelchReduction:
-    """Reduction from motion to `PowerSpectra`.
+    """Reduction from motion to `Spectra`.
 
     Parameters
     ----------
@@ -152,7 +160,7 @@ class WelchReduction:
                 why="segments start at half their length, and a line needs some points",
                 fix=f"give an even number of frames, at least {_FEWEST_FRAMES}",
             )
-        if len(self.starts) == 0:
+        if not any(self.segments.counts):
             longest = max((stop - start for start, stop in self.stretches), default=0)
             raise DataError(
                 f"the run is too short for spectra: no segment of {self.span} frames fits",
@@ -165,15 +173,10 @@ class WelchReduction:
         """Frames from the first to the last one used of a segment."""
         return (self.segment_frames - 1) * self.stride + 1
 
-    def _starts(self) -> list[Ints]:
-        """First frames of the segments of each stretch."""
-        hop = self.segment_frames // 2 * self.stride
-        return [np.arange(start, stop - self.span + 1, hop) for start, stop in self.stretches]
-
     @property
-    def starts(self) -> Ints:
-        """First frames of all segments of the run."""
-        return np.concatenate([*self._starts(), np.empty(0, dtype=int)]).astype(int)
+    def segments(self) -> Segments:
+        """Where they lie."""
+        return Segments(self.stretches, self.span, self.segment_frames // 2 * self.stride)
 
     def chunk(self, block: MotionBlock) -> WelchSums:
         """Return the state of one block of frames.
@@ -208,7 +211,7 @@ class WelchReduction:
         pieces = earlier.pieces + later.pieces
         return self._settle((earlier, later), earlier.start, later.stop, pieces)
 
-    def finalize(self, state: WelchSums) -> PowerSpectra:
+    def finalize(self, state: WelchSums) -> Spectra:
         """Return the spectra, normalised so that ∫₀^∞ S df is the kinetic energy of a mode.
 
         Raises
@@ -219,18 +222,20 @@ class WelchReduction:
         length = self.segment_frames
         if state.power is None:
             raise DataError(f"spectra: only the frames {state.start} to {state.stop} were read")
-        counts = [len(starts) for starts in self._starts()]
+        counts = self.segments.counts
         interval_ps = self.stride * self.interval_ps
         # Half for ½|Q̇|²; the window takes Σ w² out of it.
         scale = 0.5 * interval_ps / ((3.0 / 8.0) * length * sum(counts))
-        return PowerSpectra(
-            freq_thz=np.arange(length // 2 + 1) / (length * interval_ps),
-            power=scale * state.power,
-            averages=effective_segments(counts)
-            * set_members(self.projector.modes).astype(float),
+        freq_thz = np.arange(length // 2 + 1) / (length * interval_ps)
+        members = set_members(self.projector.modes).astype(float)
+        modes = PowerSpectra(
+            freq_thz=freq_thz,
+            power=scale * state.power.modes,
+            averages=effective_segments(counts) * members,
             segment_frames=length,
             interval_ps=interval_ps,
         )
+        return Spectra(modes, VibrationalDensity(freq_thz, scale * state.power.sites))
 
     def _state(self, first: int, velocity: Complexes) -> WelchSums:
         last = first + velocity.shape[-1]
@@ -248,22 +253,14 @@ class WelchReduction:
         self, parts: tuple[WelchSums, ...], start: int, stop: int, pieces: tuple[Piece, ...]
     ) -> WelchSums:
         """Do the segments that became complete, and drop the frames that no other one needs."""
-        firsts, span = self.starts, self.span
-        inside = (firsts >= start) & (firsts + span <= stop)
-        done = np.zeros_like(inside)
-        for part in parts:
-            done |= (firsts >= part.start) & (firsts + span <= part.stop)
+        segments, modes = self.segments, self.projector.modes
+        ranges = tuple((part.start, part.stop) for part in parts)
         terms = [part.power for part in parts if part.power is not None]
-        modes = self.projector.modes
-        terms += [
-            _segment_power(modes, [_clip(piece, first, first + span) for piece in pieces])
-            for first in firsts[inside & ~done]
-        ]
-        open_ = firsts[~inside & (firsts < stop) & (firsts + span > start)]
-        head_stop = int((open_[open_ < start] + span).max(initial=start))
-        tail_start = int(open_[open_ >= start].min(initial=stop))
-        power = np.sum(terms, axis=0) if terms else None
-        return WelchSums(start, stop, power, _waiting(pieces, head_stop, tail_start))
+        for first in segments.newly_inside((start, stop), ranges):
+            frames = [_clip(piece, first, first + self.span).velocity for piece in pieces]
+            terms.append(segment_power(modes, frames))
+        power = reduce(add, terms) if terms else None
+        return WelchSums(start, stop, power, _waiting(pieces, *segments.edges((start, stop))))
 
 
 def _no_velocities() -> DataError:
@@ -296,30 +293,3 @@ def _clip(piece: Piece, start: int, stop: int) -> Piece:
     inside = piece.within(start, stop)
     first = piece.first_frame + inside.start * piece.stride
     return replace(piece, first_frame=first, velocity=piece.velocity[..., inside])
-
-
-def _segment_power(modes: Modes, pieces: list[Piece]) -> Floats:
-    """|FFT|² of one windowed segment, both ±f added, as the mean over members of each set.
-
-    The ±f of a complex series are the two directions of travel, two independent measurements;
-    at q = −q they are twice the same one.
-    """
-    length = sum(piece.velocity.shape[-1] for piece in pieces)
-    window = hann(length)
-    share_qm = modes.weights[:, None] / set_members(modes)[modes.sets]
-    two_sided_gw = np.zeros((modes.n_sets, length))
-    batch = max(1, _BATCH_BYTES // (16 * length * modes.omega.shape[1]))
-    for start in range(0, len(modes.omega), batch):
-        rows = slice(start, start + batch)
-        segment = np.concatenate([piece.velocity[rows] for piece in pieces], axis=2)
-        segment *= window
-        waves = scipy.fft.fft(segment, axis=2, overwrite_x=True)
-        power_qmw = waves.real**2 + waves.imag**2
-        power_qmw *= share_qm[rows, :, None]
-        for (q, m), label in np.ndenumerate(modes.sets[rows]):
-            if label >= 0:
-                two_sided_gw[label] += power_qmw[q, m]
-    half = length // 2
-    power_gw = two_sided_gw[:, : half + 1]
-    power_gw[:, 1:half] += two_sided_gw[:, :half:-1]
-    return power_gw.copy()

@@ -2,11 +2,11 @@
 
 A periodogram I averaged N times is gamma-distributed about its expectation S, so
 
-    −ln L = N Σ_w (ln S_w + I_w/S_w),     S = e^{a} M(ω₀, γ; f_w)
+    −ln L = N Σ_w (ln S_w + I_w/S_w)
 
-with M the windowed oscillator of `oscillator`. With J = ∂ ln S the score is N Σ J (I/S − 1)
-and the Fisher matrix N Σ J Jᵀ; a step is taken where the likelihood rises, else damped
-(Levenberg, Marquardt). All lines go through the loop together; padded bins weigh nothing.
+with S one of the `shapes`. With J = ∂ ln S the score is N Σ J (I/S − 1) and the Fisher matrix
+N Σ J Jᵀ; a step is taken where the likelihood rises, else damped (Levenberg, Marquardt). All
+lines go through the loop together, each until it has converged; padded bins weigh nothing.
 
 Bins of a Hann-windowed segment are correlated: corr(I_w, I_{w+1}) = (2/3)², corr(I_w, I_{w+2})
 = (1/6)². The covariance of the estimate is therefore F⁻¹ G F⁻¹ with G the covariance of the
@@ -17,54 +17,51 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trajmodes.arrays import Bools, Floats, Ints
-from trajmodes.project.oscillator import expected_power
+from trajmodes.arrays import Bools, Floats
+from trajmodes.project.shapes import (
+    GAMMA,
+    OMEGA,
+    LineShape,
+    Observed,
+    Places,
+    model_of,
+    places,
+)
 from trajmodes.project.window import resolution_thz
 from trajmodes.units import THZ
 
-__all__ = ["Lines", "Observed", "fit_whittle"]
+__all__ = ["NEIGHBOURS", "Lines", "fit_whittle"]
+
+NEIGHBOURS = (1.0, 4.0 / 9.0, 1.0 / 36.0)
+"""Correlation of a bin of the periodogram with itself, the next, and the one after."""
 
 _NARROWEST = 1e-3
-"""Least width that is tried, in resolutions."""
+"""Least width that is tried, in resolutions; and least ω₀: below, all spectra look alike."""
 _MOST_STEPS = 60
-_NEIGHBOURS = (1.0, 4.0 / 9.0, 1.0 / 36.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """Spectra around each line, on consecutive bins padded to one length."""
-
-    bins: Ints
-    """(g, w) frequency bins."""
-    inside: Bools
-    """(g, w) which of them count."""
-    power: Floats
-    """(g, w) averaged one-sided periodogram; 1 where it does not count."""
-    averages: Floats
-    """(g,) number of independent periodograms in the mean."""
-    segment_frames: int
-    """Frames in a segment."""
-    interval_ps: float
-    """Time between frames."""
+_LARGEST_LEAN = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Fitted lines. Parameters (n) are ln area, ω₀ in rad/ps and ln γ."""
+    """Fitted lines. Parameters (n) are those of the shape."""
 
     parameters: Floats
     """(g, n)."""
     covariance: Floats
     """(g, n, n), correlation of bins allowed for."""
+    cost: Floats
+    """(g,) −ln L as if bins were independent."""
     goodness: Floats
     """(g,) reduced Pearson χ²."""
     goodness_sem: Floats
     """(g,) its standard deviation if the model is true."""
+    ratio: Floats
+    """(g, w) measured over expected spectrum; 1 where bins do not count."""
     converged: Bools
     """(g,) whether the last step was smaller than 1e-3 standard errors."""
 
 
-def fit_whittle(observed: Observed, start: Floats) -> Lines:
+def fit_whittle(observed: Observed, start: Floats, shape: LineShape) -> Lines:
     """Fit one line to each spectrum.
 
     Parameters
@@ -73,93 +70,152 @@ def fit_whittle(observed: Observed, start: Floats) -> Lines:
         The spectra.
     start
         (g, n) first guess.
+    shape
+        What is fitted.
     """
-    theta, damping = start.copy(), np.full(len(start), 1e-3)
-    resolution = resolution_thz(observed.segment_frames, observed.interval_ps)
-    narrowest = np.log(_NARROWEST * resolution * THZ)
-    cost, score, fisher = _likelihood(observed, theta)
-    converged = np.zeros(len(start), dtype=bool)
+    limits = _Limits.of(observed, places(shape))
+    theta = limits.keep(start)
+    damping = np.full(len(theta), 1e-3)
+    converged = np.zeros(len(theta), dtype=bool)
+    cost, score, fisher = _likelihood(observed, theta, shape)
     for _ in range(_MOST_STEPS):
-        stiff = fisher * (1.0 + damping[:, None, None] * np.eye(theta.shape[1]))
-        step = np.linalg.solve(stiff, score[..., None])[..., 0]
-        step /= np.maximum(1.0, np.abs(step) / _longest_step(theta)).max(axis=1)[:, None]
-        # A line without width would run to ln γ = −∞; far below the resolution all look alike.
-        step[:, 2] = np.maximum(step[:, 2], np.minimum(narrowest - theta[:, 2], 0.0))
-        converged = np.einsum("gm,gmn,gn->g", step, fisher, step) < 1e-6
-        if converged.all():
+        active = np.flatnonzero(~converged)
+        now = theta[active]
+        free = _step(now, score[active], fisher[active], damping[active])
+        tried = limits.keep(now + limits.shorten(now, free))
+        step = tried - now
+        # What the step would be without damping is what must be small.
+        size = np.einsum("gm,gmn,gn->g", step, fisher[active], step)
+        converged[active] = size * (1.0 + damping[active]) ** 2 < 1e-6
+        moving = ~converged[active]
+        rows, tried = active[moving], tried[moving]
+        if len(rows) == 0:
             break
-        tried = theta + np.where(converged[:, None], 0.0, step)
-        new_cost, new_score, new_fisher = _likelihood(observed, tried)
-        better = new_cost <= cost
-        theta = np.where(better[:, None], tried, theta)
-        cost = np.where(better, new_cost, cost)
-        score = np.where(better[:, None], new_score, score)
-        fisher = np.where(better[:, None, None], new_fisher, fisher)
-        damping = np.clip(np.where(better, 0.2 * damping, 10.0 * damping), 1e-9, 1e9)
-    return _summary(observed, theta, converged)
+        new_cost, new_score, new_fisher = _likelihood(observed.at(rows), tried, shape)
+        better = new_cost <= cost[rows]
+        damping[rows] = np.clip(damping[rows] * np.where(better, 0.2, 10.0), 1e-9, 1e9)
+        rows = rows[better]
+        theta[rows], cost[rows] = tried[better], new_cost[better]
+        score[rows], fisher[rows] = new_score[better], new_fisher[better]
+    return _summary(observed, theta, shape, converged)
 
 
-def _longest_step(theta: Floats) -> Floats:
-    """Keep logarithms within a factor of e and ω₀ within a tenth of itself and a width."""
-    one = np.ones(len(theta))
-    width = 0.1 * theta[:, 1] + 0.5 * np.exp(theta[:, 2])
-    return np.stack([one, width, one], axis=1)
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """Where parameters must stay: beyond, spectra do not change any more."""
+
+    narrowest: float
+    """Least γ and ω₀ in rad/ps."""
+    where: Places
+
+    @staticmethod
+    def of(observed: Observed, where: Places) -> "_Limits":
+        resolution = resolution_thz(observed.segment_frames, observed.interval_ps)
+        return _Limits(_NARROWEST * resolution * THZ, where)
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """First parameter of each of the lines."""
+        return (0,) if self.where.ratio is None else (0, self.where.ratio)
+
+    def shorten(self, theta: Floats, step: Floats) -> Floats:
+        """Let no step go further than the model is about linear.
+
+        Logarithms stay within a factor of e, ω₀ within a tenth of itself and half a width.
+        """
+        longest = np.ones_like(theta)
+        if self.where.baseline is not None:
+            longest[:, self.where.baseline] = np.inf
+        for first in self.lines:
+            width = np.exp(theta[:, first + GAMMA])
+            longest[:, first + OMEGA] = 0.1 * theta[:, first + OMEGA] + 0.5 * width
+        return step / np.maximum(1.0, np.abs(step) / longest).max(axis=1)[:, None]
+
+    def keep(self, theta: Floats) -> Floats:
+        kept = theta.copy()
+        for first in self.lines:
+            kept[:, first + OMEGA] = np.maximum(kept[:, first + OMEGA], self.narrowest)
+            floor = np.log(self.narrowest)
+            kept[:, first + GAMMA] = np.maximum(kept[:, first + GAMMA], floor)
+        if self.where.lean is not None:
+            lean = kept[:, self.where.lean]
+            kept[:, self.where.lean] = np.clip(lean, -_LARGEST_LEAN, _LARGEST_LEAN)
+        return kept
 
 
-def _model(observed: Observed, theta: Floats) -> tuple[Floats, Floats]:
-    """Logarithm of S (g, w) and its derivatives (g, n, w), zero where bins do not count."""
-    shape, slopes = expected_power(
-        theta[:, 1],
-        np.exp(theta[:, 2]),
-        observed.bins,
-        observed.segment_frames,
-        observed.interval_ps,
-    )
-    positive = np.maximum(shape, 1e-300)
-    log_power = np.where(observed.inside, theta[:, :1] + np.log(positive), 0.0)
-    slopes /= positive[:, None]
-    jacobian = np.concatenate([np.ones_like(slopes[:, :1]), slopes], axis=1)
-    return log_power, jacobian * observed.inside[:, None]
+def _step(theta: Floats, score: Floats, fisher: Floats, damping: Floats) -> Floats:
+    """Damped step of Fisher scoring."""
+    scale = np.sqrt(np.maximum(np.diagonal(fisher, axis1=1, axis2=2), 1e-300))
+    scaled = fisher / (scale[:, :, None] * scale[:, None, :])
+    # A parameter of which nothing is known, like ω₀ at zero, stays where it is.
+    stiff = scaled + damping[:, None, None] * np.eye(theta.shape[1])
+    step: Floats = np.linalg.solve(stiff, (score / scale)[..., None])[..., 0] / scale
+    return step
 
 
-def _likelihood(observed: Observed, theta: Floats) -> tuple[Floats, Floats, Floats]:
+def _likelihood(
+    observed: Observed, theta: Floats, shape: LineShape
+) -> tuple[Floats, Floats, Floats]:
     """−ln L, score and Fisher matrix of each line."""
-    log_power, jacobian_gnw = _model(observed, theta)
-    ratio = observed.power * np.exp(-log_power)
+    log_power, jacobian_gnw = _model(observed, theta, shape)
+    with np.errstate(over="ignore"):
+        ratio = observed.power * np.exp(-log_power)
     count = observed.averages
     cost = count * ((log_power + ratio) * observed.inside).sum(axis=1)
-    score = count[:, None] * np.einsum("gnw,gw->gn", jacobian_gnw, ratio - 1.0)
+    score = count[:, None] * np.einsum(
+        "gnw,gw->gn", jacobian_gnw, (ratio - 1.0) * observed.inside
+    )
     fisher = count[:, None, None] * (jacobian_gnw @ jacobian_gnw.swapaxes(1, 2))
     return np.where(np.isfinite(cost), cost, np.inf), score, fisher
 
 
-def _summary(observed: Observed, theta: Floats, converged: Bools) -> Lines:
-    log_power, jacobian_gnw = _model(observed, theta)
+def _model(observed: Observed, theta: Floats, shape: LineShape) -> tuple[Floats, Floats]:
+    """ln S (g, w), nan where S is not positive, and J (g, n, w); zero outside."""
+    power, slopes = model_of(shape)(observed, theta)
+    positive = power > 0.0
+    safe = np.where(positive, power, 1.0)
+    log_power = theta[:, :1] + np.where(positive, np.log(safe), np.nan)
+    slopes *= (observed.inside / safe)[:, None]
+    return np.where(observed.inside, log_power, 0.0), slopes
+
+
+def _summary(
+    observed: Observed, theta: Floats, shape: LineShape, converged: Bools
+) -> Lines:
+    log_power, jacobian_gnw = _model(observed, theta, shape)
     count = observed.averages
     fisher = jacobian_gnw @ jacobian_gnw.swapaxes(1, 2)
     spread = np.zeros_like(fisher)
-    for distance, correlation in enumerate(_NEIGHBOURS):
+    for distance, correlation in enumerate(NEIGHBOURS):
         size = jacobian_gnw.shape[2] - distance
         product = jacobian_gnw[..., :size] @ jacobian_gnw[..., distance:].swapaxes(1, 2)
         symmetric = product if distance == 0 else product + product.swapaxes(1, 2)
         spread += correlation * symmetric
     # A line that ran away from its spectrum has no finite information: it has not converged.
     sound: Bools = np.all(np.isfinite(fisher + spread), axis=(1, 2))
-    converged = converged & sound
+    sound &= np.isfinite(log_power).all(axis=1)
     fisher = np.where(sound[:, None, None], fisher, np.eye(fisher.shape[1]))
-    inverse = np.linalg.pinv(fisher, hermitian=True)
+    spread = np.where(sound[:, None, None], spread, 0.0)
+    ratio = np.where(observed.inside & sound[:, None], observed.power, 1.0)
+    ratio *= np.exp(-np.where(sound[:, None], log_power, 0.0))
+    # In units of each parameter's own information, for they have different units.
+    scale = np.sqrt(np.maximum(np.diagonal(fisher, axis1=1, axis2=2), 1e-300))
+    product_gmn = scale[:, :, None] * scale[:, None, :]
+    inverse = np.linalg.pinv(fisher / product_gmn, rcond=1e-12, hermitian=True) / product_gmn
     covariance = inverse @ spread @ inverse / count[:, None, None]
     n_bins = observed.inside.sum(axis=1)
-    misfit = (observed.power * np.exp(-log_power) - 1.0) * observed.inside
+    misfit = (ratio - 1.0) * observed.inside
     # What the fit takes out of Σ N (I/S − 1)², when neighbours are correlated.
     taken = np.einsum("gmn,gnm->g", inverse, spread)
     freedom = np.maximum(n_bins - taken, 1.0)
     # var of each N(I/S − 1)² is 2 + 6/N; neighbours share the squares of their correlations.
-    shared = 1.0 + 2.0 * sum(correlation**2 for correlation in _NEIGHBOURS[1:])
+    shared = 1.0 + 2.0 * sum(correlation**2 for correlation in NEIGHBOURS[1:])
     return Lines(
         parameters=theta,
         covariance=covariance,
+        cost=count * ((log_power + ratio) * observed.inside).sum(axis=1),
         goodness=count * (misfit**2).sum(axis=1) / freedom,
         goodness_sem=np.sqrt((2.0 + 6.0 / count) * shared / freedom),
-        converged=converged,
+        ratio=ratio,
+        converged=converged & sound,
     )

@@ -10,15 +10,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data import (
-    ForceConstants,
-    LineFits,
-    ModeEnergies,
-    Modes,
-    PowerSpectra,
-    Supercell,
-)
+from trajmodes.data import ForceConstants, Modes, Supercell
 from trajmodes.errors import DataError
+from trajmodes.report.projection import Conductivity, Projection, RenormalisedBands
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -31,12 +25,10 @@ __all__ = [
     "GruneisenParameters",
     "InputFile",
     "PerturbativeWidths",
-    "Projection",
     "Provenance",
     "Reference",
     "Results",
     "RunRequirement",
-    "SpectralMap",
     "StabilityVerdict",
 ]
 
@@ -105,21 +97,6 @@ class Bands:
         freeze(self, sizes, float, distance="n", qpoints="n 3", tick_positions="k")
         freeze(self, sizes, float, freq_thz="n m", freq_thz_sem="n m")
         freeze(self, sizes, int, breaks="j")
-
-
-@dataclass(frozen=True, slots=True)
-class SpectralMap:
-    """Velocity spectra summed over branches at the commensurate points of the band path."""
-
-    distance: Floats
-    """(k,), unit: 1/Å. Place on the path, on the scale of `Bands.distance`."""
-    freq_thz: Floats
-    """(w,), unit: THz."""
-    power: Floats
-    """(k, w), unit: eV/THz."""
-
-    def __post_init__(self) -> None:
-        freeze(self, {}, float, distance="k", freq_thz="w", power="k w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,25 +233,6 @@ class RunRequirement:
 
 
 @dataclass(frozen=True, slots=True)
-class Projection:
-    """What the projection on the modes gave for each set (g) of symmetry-equal modes."""
-
-    energies: ModeEnergies
-    spectra: PowerSpectra
-    lines: LineFits
-    line_models: Floats
-    """(g, w), unit: eV/THz. Fitted lines on the grid of the spectra; nan outside the window."""
-    spectral_map: SpectralMap | None = None
-
-    def __post_init__(self) -> None:
-        n_sets, n_bins = self.spectra.power.shape
-        freeze(self, {"g": n_sets, "w": n_bins}, float, line_models="g w")
-        counts = {len(self.energies.members), n_sets, len(self.lines.verdicts)}
-        if len(counts) > 1:
-            raise DataError(f"energies, spectra and lines have {sorted(counts)} sets of modes")
-
-
-@dataclass(frozen=True, slots=True)
 class Results:
     """Everything a run gave. A stage that was left out is None."""
 
@@ -285,6 +243,8 @@ class Results:
     bands: Bands
     provenance: Provenance
     projection: Projection | None = None
+    renormalised: tuple[RenormalisedBands, ...] = ()
+    conductivity: Conductivity | None = None
     convergence: Convergence | None = None
     fit_errors: FitErrors | None = None
     reference: Reference | None = None
@@ -308,6 +268,7 @@ class Results:
         object.__setattr__(self, "timings", MappingProxyType(dict(self.timings)))
         object.__setattr__(self, "warnings", tuple(self.warnings))
         object.__setattr__(self, "notes", tuple(self.notes))
+        object.__setattr__(self, "renormalised", tuple(self.renormalised))
         self._check_sets()
         self._check_orders()
 
@@ -317,6 +278,7 @@ class Results:
             "have a Grüneisen parameter": self.gruneisen and len(self.gruneisen.sets),
             "have a perturbative width": self.perturbation
             and len(self.perturbation.quantum_thz),
+            "have a mean free path": self.conductivity and len(self.conductivity.free_path),
         }
         n_sets = self.modes.n_sets
         for what, count in counts.items():
@@ -345,7 +307,7 @@ class Results:
         parts = ["constants", "modes", "bands"]
         parts += [
             name
-            for name in ("projection", "gruneisen", "perturbation")
+            for name in ("projection", "gruneisen", "perturbation", "conductivity")
             if getattr(self, name) is not None
         ]
         return f"<Results: {', '.join(parts)}; {self.constants!r}>"

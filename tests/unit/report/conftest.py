@@ -180,6 +180,9 @@ def project(rng, modes):
         BOLTZMANN * TEMPERATURE / 2 + energy_sem * rng.standard_normal(n_sets) for _ in range(3)
     )
     relative = 0.5 / np.sqrt(25 * members)
+    other = np.random.default_rng(9)
+    waves = other.gamma(25.0, 1.0 / 25.0, (2, *modes.omega.shape))
+    travelling = BOLTZMANN * TEMPERATURE * np.where(modes.sets < 0, np.nan, waves)
     return Projection(
         energies=ModeEnergies(
             members=members,
@@ -195,6 +198,12 @@ def project(rng, modes):
             omega_ratio_sem=THZ * freq0 * relative,
             temperature=TEMPERATURE + 0.4,
             temperature_sem=0.9,
+            anharmonicity=0.98 * virial / potential - 1.0,
+            anharmonicity_sem=0.4 * relative,
+            heat_capacity_kb=1.0 + 4.0 * relative * other.standard_normal(n_sets),
+            heat_capacity_kb_sem=4.0 * relative,
+            travelling=travelling,
+            travelling_sem=0.2 * np.abs(travelling),
         ),
         spectra=PowerSpectra(freq, power, averages, SEGMENT_FRAMES, INTERVAL_PS),
         lines=LineFits(

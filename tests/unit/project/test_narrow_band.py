@@ -1,0 +1,153 @@
+"""Bands around lines: the same spectra as on the whole axis, whatever the cuts."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from trajmodes.data import Modes
+from trajmodes.errors import DataError
+from trajmodes.project import Projector, WelchReduction, set_members
+from trajmodes.project.band_filter import BandPlan, default_bands, filter_taps, power_response
+from trajmodes.project.coordinates import Amplitudes
+from trajmodes.project.narrow_band import NarrowBandReduction
+from trajmodes.symmetry.translations import HalfSpace
+
+INTERVAL = 0.01
+PLAN = BandPlan(8, (64, 32))
+
+
+@pytest.fixture
+def projector(space: HalfSpace, modes: Modes) -> Projector:
+    return Projector(space, modes)
+
+
+def _series(projector: Projector, n_frames: int, width: float = 0.6) -> Amplitudes:
+    """Complex noise in a line around ±ω of each mode, and a little of everything."""
+    rng = np.random.default_rng(3)
+    modes = projector.modes
+    freq = 2 * np.pi * np.fft.fftfreq(n_frames, INTERVAL)
+    omega = np.abs(modes.omega)[..., None]
+    shape = 1.0 / (((np.abs(freq) - omega) / width) ** 2 + 1.0) + 1e-3
+    noise = rng.normal(size=(*modes.omega.shape, n_frames, 2)) @ [1.0, 1.0j]
+    series = np.fft.ifft(np.sqrt(shape) * noise, axis=2)
+    return Amplitudes(0, series, series, None)
+
+
+def _part(amplitudes: Amplitudes, start: int, stop: int) -> Amplitudes:
+    velocity = amplitudes.velocity[..., start:stop]
+    return Amplitudes(start, velocity, velocity, None)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_bands_are_parts_of_the_whole_spectrum(projector: Projector, stride: int) -> None:
+    n_frames = 6000
+    amplitudes = _series(projector, n_frames)
+    bands = NarrowBandReduction(projector, PLAN, INTERVAL, ((0, n_frames),), stride)
+    # An output stands for the middle of the frames that it sums over.
+    delay = (PLAN.taps - 1) // 2 * stride
+    shifted = _part(amplitudes, delay, n_frames - delay)
+    shifted = replace(shifted, first_frame=0)
+    for band in bands.finalize(bands.sums(amplitudes)):
+        stop = shifted.velocity.shape[2]
+        length = band.segment_frames
+        hops = (stop // stride - length) // (length // 2)
+        ends = (0, (length + hops * (length // 2)) * stride)
+        welch = WelchReduction(projector, length, INTERVAL, (ends,), stride)
+        whole = welch.finalize(welch.sums(shifted)).modes
+        assert np.allclose(band.averages, whole.averages)
+        bins = band.first_bin[:, None] + np.arange(band.power.shape[1])
+        there = np.isfinite(band.power)
+        assert np.array_equal(there, (bins >= 0) & (bins < len(whole.freq_thz)))
+        expected = np.take_along_axis(whole.power, np.where(there, bins, 0), axis=1)
+        error = np.abs(band.power - expected) / expected.max(axis=1, keepdims=True)
+        assert np.nanmax(error) < 5e-3
+
+
+def test_a_pure_wave_keeps_its_energy_and_place(projector: Projector) -> None:
+    """In both directions of travel, off the middle of its band."""
+    n_frames, (q, m) = 4000, (2, 1)
+    bands = NarrowBandReduction(projector, PLAN, INTERVAL, ((0, n_frames),))
+    label = projector.modes.sets[q, m]
+    seen = []
+    for sign in (1.0, -1.0):
+        freq = np.abs(projector.modes.omega[q, m]) / (2 * np.pi) + 0.4
+        v_qmt = np.zeros((*projector.modes.omega.shape, n_frames), dtype=complex)
+        v_qmt[q, m] = np.exp(sign * 2j * np.pi * freq * INTERVAL * np.arange(n_frames))
+        band = bands.finalize(bands.sums(Amplitudes(0, v_qmt, v_qmt, None)))[0]
+        df = 1.0 / (band.segment_frames * INTERVAL)
+        assert band.freq_thz[label][np.nanargmax(band.power[label])] == pytest.approx(
+            freq, abs=df
+        )
+        seen.append(np.nansum(band.power[label]) * df)
+    assert seen[0] == pytest.approx(seen[1], rel=1e-6)
+    members = set_members(projector.modes)[label]
+    assert seen[0] == pytest.approx(0.5 * projector.modes.weights[q] / members, rel=2e-3)
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_block_cuts_and_brackets_do_not_matter(projector: Projector, stride: int) -> None:
+    n_frames = 5000
+    amplitudes = _series(projector, n_frames)
+    stretches = ((0, 2100), (2100, n_frames))
+    reduction = NarrowBandReduction(
+        projector, BandPlan(5, (32, 16)), INTERVAL, stretches, stride
+    )
+    whole = reduction.finalize(reduction.sums(amplitudes))
+    rng = np.random.default_rng(7)
+    for _ in range(6):
+        inner = rng.choice(np.arange(1, n_frames), 60, replace=False)
+        edges = [0, *sorted(inner.tolist()), n_frames]
+        states = [reduction.sums(_part(amplitudes, a, b)) for a, b in pairwise(edges)]
+        while len(states) > 1:
+            i = int(rng.integers(len(states) - 1))
+            states[i : i + 2] = [reduction.combine(states[i], states[i + 1])]
+        for band, same in zip(whole, reduction.finalize(states[0]), strict=True):
+            assert np.allclose(band.power, same.power, rtol=1e-9, equal_nan=True)
+
+
+def test_memory_does_not_grow_with_the_run(projector: Projector) -> None:
+    reduction = NarrowBandReduction(projector, PLAN, INTERVAL, ((0, 40_000),))
+    state, most = None, 0
+    amplitudes = _series(projector, 40_000)
+    for start in range(0, 40_000, 50):
+        later = reduction.sums(_part(amplitudes, start, start + 50))
+        state = later if state is None else reduction.combine(state, later)
+        most = max(most, sum(y.values.shape[-1] for y in state.pending))
+    assert most < 64 + 2 * 9 + 50 // 8 + 2
+
+
+def test_missing_frames_are_an_error(projector: Projector) -> None:
+    amplitudes = _series(projector, 2000)
+    reduction = NarrowBandReduction(projector, PLAN, INTERVAL, ((0, 2000),))
+    first, last = (reduction.sums(_part(amplitudes, *ends)) for ends in ((0, 500), (501, 2000)))
+    with pytest.raises(DataError, match="frames 500 to 501 are missing"):
+        reduction.combine(first, last)
+    with pytest.raises(DataError, match="too short for spectra of long segments"):
+        NarrowBandReduction(projector, PLAN, INTERVAL, ((0, 500),))
+
+
+def test_filter_keeps_the_band_and_stops_what_folds_back_onto_it() -> None:
+    taps = filter_taps(PLAN)
+    assert taps.sum() == pytest.approx(1.0)
+    assert power_response(PLAN, 64)[32 // 2] == pytest.approx(1.0)
+    beyond = np.linspace(0.75, 0.5 * PLAN.decimation, 400) / PLAN.decimation
+    leak = np.abs(np.exp(-2j * np.pi * beyond[:, None] * np.arange(len(taps))) @ taps) ** 2
+    assert leak.max() < 1e-6
+
+
+def test_default_bands() -> None:
+    plan = default_bands(6667, 0.015, 768, 17.0, 1024)
+    assert plan is not None
+    assert plan.decimation == 19
+    longest = plan.outputs[0]
+    assert 0.9 < longest * plan.decimation / 6667 < 1.0
+    assert all(a == 2 * b and b % 4 == 0 for a, b in pairwise(plan.outputs))
+    assert plan.outputs[-1] * plan.decimation > 1024
+    # Bounded by memory in a long run, and absent where frames are too far apart for it.
+    held = default_bands(10**7, 0.015, 768, 17.0, 1024)
+    assert held is not None
+    assert held.outputs[0] * 32 * 768 <= 24 << 20
+    assert default_bands(6667, 0.25, 768, 17.0, 1024) is None
+    assert default_bands(200, 0.015, 768, 17.0, 100) is None

@@ -1,0 +1,74 @@
+"""Paths through the zone that a user names: by the letters of special points, or by numbers.
+
+``auto`` is the path of `band_path`. Otherwise points between blanks, each a name of that path
+(``GAMMA`` or ``G`` for Γ) or three numbers or fractions between commas; ``|`` starts anew::
+
+    G X W | 0,0,0 1/2,1/2,1/2
+"""
+
+from fractions import Fraction
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data import Crystal
+from trajmodes.data.points import point
+from trajmodes.errors import UsageError
+from trajmodes.phonons.qpoints import BandPath, band_path, special_points, walk
+
+__all__ = ["chosen_path"]
+
+_GAMMA = ("G", "Γ", "GAMMA", "Gamma")
+
+
+def chosen_path(crystal: Crystal, text: str, spacing: float) -> BandPath:
+    """Lay a path through the points that a text names.
+
+    Parameters
+    ----------
+    crystal
+        The crystal; coordinates are reduced ones of its cell.
+    text
+        ``auto``, or points: see the module's text.
+    spacing
+        Largest distance of neighbouring points in 1/Å, 2π included.
+
+    Raises
+    ------
+    UsageError
+        If a point is not known, or a path has fewer than two of them.
+    """
+    if text.strip().lower() == "auto":
+        return band_path(crystal, spacing)
+    named = special_points(crystal)
+    corners, labels = [], []
+    for stretch in text.split("|"):
+        points = [_point(word, named) for word in stretch.split()]
+        if len(points) < 2:
+            raise UsageError(
+                f'the path "{text}" has a stretch of fewer than two points',
+                fix=f"give points such as: {' '.join(list(named)[:3])}",
+            )
+        for (q_start, start), (q_end, end) in zip(points[:-1], points[1:], strict=True):
+            if np.allclose(q_start, q_end):
+                raise UsageError(f'the path "{text}" stands still at {start}')
+            corners.append([q_start, q_end])
+            labels.append((start, end))
+    return walk(crystal, np.array(corners), tuple(labels), spacing)
+
+
+def _point(word: str, named: dict[str, Floats]) -> tuple[Floats, str]:
+    """Coordinates and name of a point."""
+    name = "Γ" if word in _GAMMA else word.replace("_", "")
+    if name in named:
+        return named[name], name
+    try:
+        numbers = np.array([float(Fraction(part)) for part in word.split(",")])
+    except (ValueError, ZeroDivisionError):
+        numbers = np.empty(0)
+    if numbers.shape != (3,):
+        raise UsageError(
+            f'"{word}" is no point of the zone',
+            fix=f"give three numbers such as 1/2,0,1/2, or one of {' '.join(named)}",
+        )
+    return numbers, point(numbers)

@@ -1,0 +1,125 @@
+"""Covariances of the mode coordinates at every q, block of time by block of time.
+
+⟨Q Q†⟩ over all branches of one q, cross terms included, is what a Green's-function estimate of
+the dynamical matrix inverts: k_BT ⟨Q Q†⟩⁻¹. In one pass, and in memory that grows with the
+number of blocks but not with that of frames.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Complexes, Ints, freeze
+from trajmodes.data import MotionBlock
+from trajmodes.errors import DataError
+from trajmodes.project.coordinates import Amplitudes, Projector
+
+__all__ = ["CovarianceSums", "DisplacementCovariance", "DisplacementCovarianceReduction"]
+
+
+@dataclass(frozen=True, slots=True)
+class DisplacementCovariance:
+    """⟨Q Q†⟩ in blocks of time (b) of nearly equal length."""
+
+    frames: Ints
+    """(b,) number of frames in each block."""
+    covariance: Complexes
+    """(b, q, m, m'), unit: eV ps². ⟨Q_qm Q*_qm'⟩ in each block. At Γ about the mean of the whole
+    run, for symmetry lets the mean structure differ from the reference there; about zero
+    elsewhere."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, np.int64, frames="b")
+        freeze(self, sizes, complex, covariance="b q m m")
+
+
+@dataclass(frozen=True, slots=True)
+class CovarianceSums:
+    """Sums over frames for a stretch of consecutive time blocks (b)."""
+
+    first_block: int
+    """Number of the first time block."""
+    counts: Ints
+    """(b,) frames summed."""
+    totals: Complexes
+    """(b, q, m), sums of Q in √(eV) ps."""
+    products: Complexes
+    """(b, q, m, m'), sums of Q Q† in eV ps²."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisplacementCovarianceReduction:
+    """Reduction from motion to `DisplacementCovariance`.
+
+    Parameters
+    ----------
+    projector
+        Projection on the modes.
+    n_frames
+        Number of frames of the whole run.
+    n_blocks
+        Number of time blocks kept for the error bars. Each takes 16 bytes for every pair of
+        branches of every q.
+    """
+
+    projector: Projector
+    n_frames: int
+    n_blocks: int = 16
+
+    def chunk(self, block: MotionBlock) -> CovarianceSums:
+        """Return the sums over one block of frames."""
+        coordinate = self.projector.coordinates(block.displacements)
+        return self.sums(Amplitudes(block.first_frame, coordinate, None, None))
+
+    def sums(self, amplitudes: Amplitudes) -> CovarianceSums:
+        """Return the sums over amplitudes that are already there."""
+        q_qmt = amplitudes.coordinate
+        frames = amplitudes.first_frame + np.arange(q_qmt.shape[-1])
+        block_t = frames * self.n_blocks // self.n_frames
+        first, counts = int(block_t[0]), np.bincount(block_t - block_t[0])
+        stops = np.cumsum(counts)
+        parts = [
+            q_qmt[..., start:stop] for start, stop in zip(stops - counts, stops, strict=True)
+        ]
+        totals = np.stack([part.sum(axis=-1) for part in parts])
+        # (q, m, t) @ (q, t, m')
+        products = np.stack([part @ part.conj().swapaxes(1, 2) for part in parts])
+        return CovarianceSums(first, counts, totals, products)
+
+    def combine(self, earlier: CovarianceSums, later: CovarianceSums) -> CovarianceSums:
+        """Return the sums over two neighbouring stretches of time."""
+        offset = later.first_block - earlier.first_block
+        size = max(len(earlier.counts), offset + len(later.counts))
+        counts = np.zeros(size, dtype=np.int64)
+        totals = np.zeros((size, *earlier.totals.shape[1:]), dtype=complex)
+        products = np.zeros((size, *earlier.products.shape[1:]), dtype=complex)
+        for start, part in ((0, earlier), (offset, later)):
+            stop = start + len(part.counts)
+            counts[start:stop] += part.counts
+            totals[start:stop] += part.totals
+            products[start:stop] += part.products
+        return CovarianceSums(earlier.first_block, counts, totals, products)
+
+    def finalize(self, state: CovarianceSums) -> DisplacementCovariance:
+        """Return the covariances in each block.
+
+        Raises
+        ------
+        DataError
+            If frames are missing.
+        """
+        if state.counts.sum() != self.n_frames:
+            raise DataError(f"{state.counts.sum()} of {self.n_frames} frames were summed")
+        filled = state.counts > 0
+        counts = state.counts[filled]
+        covariance_bqmn = state.products[filled] / counts[:, None, None, None]
+        at_zero = np.flatnonzero((self.projector.space.qpoints == 0.0).all(axis=1))
+        total_bqm = state.totals[filled][:, at_zero]
+        mean_qm = total_bqm.sum(axis=0) / self.n_frames
+        shift_bqm = total_bqm / counts[:, None, None] - mean_qm
+        # ⟨(Q − μ)(Q − μ)†⟩ = ⟨QQ†⟩ − ⟨Q − μ⟩μ† − μ⟨Q − μ⟩† − μμ†
+        cross_bqmn = shift_bqm[..., :, None] * mean_qm.conj()[..., None, :]
+        covariance_bqmn[:, at_zero] -= cross_bqmn + cross_bqmn.conj().swapaxes(-1, -2)
+        covariance_bqmn[:, at_zero] -= mean_qm[:, :, None] * mean_qm.conj()[:, None, :]
+        return DisplacementCovariance(counts, covariance_bqmn)

@@ -1,0 +1,172 @@
+"""Covariance of the energies of single modes: which modes give to each other, on request.
+
+The standing energy E = K + U of every mode, less a fixed reference so that no digits are lost,
+is multiplied with that of every other one, block of frames by block of frames.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Floats, freeze
+from trajmodes.data import Modes, MotionBlock
+from trajmodes.errors import DataError
+from trajmodes.project.coordinates import Amplitudes, Projector
+
+__all__ = ["CovarianceSums", "EnergyCovariance", "EnergyCovarianceReduction"]
+
+_MOST_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class CovarianceSums:
+    """Sums over a stretch of frames, energies counted from the reference."""
+
+    n_frames: int
+    """Frames summed."""
+    energies: Floats
+    """(n,), unit: eV."""
+    products: Floats
+    """(n, n), unit: eV²."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyCovariance:
+    """How the energies of modes fluctuate together."""
+
+    modes: Floats
+    """(n, n), unit: eV². Covariance of E = K + U of single modes, n = (q, m) over one of each
+    pair ±q. nan for imaginary modes and for the acoustic ones at Γ."""
+    correlation: Floats
+    """(g, g) Σ cov(E, E') over the pairs of different modes of two sets, divided by their
+    number and by the root of the mean variances of both sets. A mode is not paired with
+    itself: on the diagonal stands what members of one set have in common, nan where a set has
+    one only. Degenerate modes of one q share what their arbitrary mixture makes them share."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, modes="n n", correlation="g g")
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyCovarianceReduction:
+    """Reduction from motion to `EnergyCovariance`.
+
+    Memory is 8n² bytes for each state, n being the number of single modes; while states are
+    combined there are a few.
+
+    Parameters
+    ----------
+    projector
+        Projection on the modes.
+    n_frames
+        Number of frames of the whole run.
+    reference
+        Energy in eV that is subtracted from all before they are summed: about k_BT.
+
+    Raises
+    ------
+    DataError
+        If one state would exceed 1 GiB.
+    """
+
+    projector: Projector
+    n_frames: int
+    reference: float
+
+    def __post_init__(self) -> None:
+        n = self.projector.n_series
+        if 8 * n**2 > _MOST_BYTES:
+            raise DataError(
+                f"the covariance of the energies of {n} modes takes {8e-9 * n**2:.1f} GB",
+                why=f"at most {_MOST_BYTES >> 30} GiB is kept: {_most_modes()} modes",
+                fix="ask for it in a smaller supercell",
+            )
+
+    def chunk(self, block: MotionBlock) -> CovarianceSums:
+        """Return the sums over one block of frames."""
+        return self.sums(self.projector.project(block))
+
+    def sums(self, amplitudes: Amplitudes) -> CovarianceSums:
+        """Return the sums over amplitudes that are already there.
+
+        Raises
+        ------
+        DataError
+            If the run has no velocities.
+        """
+        if amplitudes.velocity is None:
+            raise DataError(
+                "energies of modes need velocities, and the trajectory has none",
+                fix="dump vx vy vz",
+            )
+        n_t = amplitudes.velocity.shape[-1]
+        squares = np.where(_counted(self.projector.modes), self.projector.modes.omega**2, 0.0)
+        energy_qmt = _square(amplitudes.coordinate)
+        energy_qmt *= squares[:, :, None]
+        energy_qmt += _square(amplitudes.velocity)
+        energy_qmt *= 0.5
+        energy_qmt -= self.reference
+        x_nt = energy_qmt.reshape(-1, n_t)
+        # The product of a matrix with its own transpose costs BLAS half of another one.
+        return CovarianceSums(n_t, x_nt.sum(axis=1), x_nt @ x_nt.T)
+
+    def combine(self, earlier: CovarianceSums, later: CovarianceSums) -> CovarianceSums:
+        """Return the sums over two neighbouring stretches of time."""
+        return CovarianceSums(
+            earlier.n_frames + later.n_frames,
+            earlier.energies + later.energies,
+            earlier.products + later.products,
+        )
+
+    def finalize(self, state: CovarianceSums) -> EnergyCovariance:
+        """Return covariances of single modes and correlations of sets.
+
+        Raises
+        ------
+        DataError
+            If frames are missing.
+        """
+        if state.n_frames != self.n_frames:
+            raise DataError(f"{state.n_frames} of {self.n_frames} frames were summed")
+        mean = state.energies / self.n_frames
+        covariance = state.products / self.n_frames
+        covariance -= np.outer(mean, mean)
+        modes = self.projector.modes
+        correlation = _set_correlation(covariance, modes)
+        left_out = ~_counted(modes).ravel()
+        covariance[left_out] = np.nan
+        covariance[:, left_out] = np.nan
+        return EnergyCovariance(covariance, correlation)
+
+
+def _most_modes() -> int:
+    return int((_MOST_BYTES // 8) ** 0.5)
+
+
+def _counted(modes: Modes) -> np.typing.NDArray[np.bool_]:
+    """(q, m) modes that have an energy: neither drift nor imaginary."""
+    counted: np.typing.NDArray[np.bool_] = (modes.sets >= 0) & (modes.omega > 0.0)
+    return counted
+
+
+def _square(amplitudes_qmt: np.typing.NDArray[np.complex128]) -> Floats:
+    square: Floats = amplitudes_qmt.real**2
+    square += amplitudes_qmt.imag**2
+    return square
+
+
+def _set_correlation(covariance: Floats, modes: Modes) -> Floats:
+    """Mean correlation (g, g) of pairs of different modes; nan where there is no pair."""
+    counted_n = _counted(modes).ravel()
+    of_set_gn = (modes.sets.ravel() == np.arange(modes.n_sets)[:, None]) & counted_n
+    member_gn = of_set_gn.astype(float)
+    own_n = np.diag(covariance)
+    sums_gh = member_gn @ covariance @ member_gn.T - np.diag(member_gn @ own_n)
+    count_g = member_gn.sum(axis=1)
+    pairs_gh = np.outer(count_g, count_g) - np.diag(count_g)
+    root_g = np.sqrt(member_gn @ own_n / np.where(count_g > 0, count_g, np.nan))
+    known = pairs_gh > 0.0
+    correlation: Floats = np.divide(
+        sums_gh, pairs_gh * np.outer(root_g, root_g), where=known, out=np.full(known.shape, np.nan)
+    )
+    return correlation

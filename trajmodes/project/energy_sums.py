@@ -1,0 +1,183 @@
+"""Sums over frames of all that the energies of modes need, in one read of the amplitudes.
+
+Degenerate modes mix at will, at q = −q even into complex series: the fluctuation of the energy
+of one of them means nothing. What means something is the energy ε of a *group*, the degenerate
+modes of one q together with those of −q, which move alike: all wd real degrees of freedom.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from trajmodes.arrays import Complexes, Floats, Ints
+from trajmodes.data import Modes
+from trajmodes.project.coordinates import Amplitudes
+
+__all__ = [
+    "EnergyMeans",
+    "EnergySums",
+    "Groups",
+    "combine_sums",
+    "group_sizes",
+    "groups_of",
+    "sum_frames",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class EnergySums:
+    """Sums over frames for a stretch of consecutive time blocks (b)."""
+
+    first_block: int
+    """Number of the first time block."""
+    counts: Ints
+    """(b,) frames summed."""
+    products: Floats
+    """(b, k, q, m), sums of |Q̇|² in eV, |Q|² in eV ps², Im Q*Q̇ in eV ps and, where there are
+    forces, Re Q*𝓕 in eV (k)."""
+    squares: Floats
+    """(g + 1,), unit: eV². Sums over all frames of ε², pooled over the groups of each set, and
+    of the squared energy of all modes together (last)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyMeans:
+    """Means over frames, most of them for each time block (b)."""
+
+    shares: Floats
+    """(b,) share of the frames of the run; their sum is 1."""
+    halves: Floats
+    """(b, k, q, m), means of ½|Q̇|² in eV, ½|Q|² in eV ps², ½Im Q*Q̇ in eV ps and, where there
+    are forces, ½Re Q*𝓕 in eV (k)."""
+    squares: Floats
+    """(g + 1,), unit: eV². Mean squares as `EnergySums` sums them."""
+
+
+class Groups(NamedTuple):
+    """Modes n = (q, m) in the order of their groups."""
+
+    order: Ints
+    """(n,) modes, those of one group side by side."""
+    starts: Ints
+    """(groups + 1,) place of the first mode of each group in that order."""
+    labels: Ints
+    """(groups,) set of each group; −1 where its energy is not to be counted."""
+    weights: Floats
+    """(groups,) 2 where the group stands for ±q, 1 where q = −q."""
+    omega_squared: Floats
+    """(n,), unit: rad²/ps²."""
+    n_sets: int
+    """Number of sets."""
+
+
+def groups_of(modes: Modes) -> Groups:
+    """Find the groups; drift and imaginary modes have no energy to be counted."""
+    n_q, n_m = modes.omega.shape
+    counted = np.where(modes.omega > 0.0, modes.sets, -1).ravel()
+    q_n = np.repeat(np.arange(n_q), n_m)
+    order = np.lexsort((counted, q_n))
+    key = q_n[order] * (modes.n_sets + 1) + counted[order] + 1
+    first = np.flatnonzero(np.diff(key, prepend=-1))
+    return Groups(
+        order,
+        np.append(first, len(order)),
+        counted[order[first]],
+        modes.weights[q_n[order[first]]],
+        modes.omega.ravel() ** 2,
+        modes.n_sets,
+    )
+
+
+def group_sizes(modes: Modes) -> Floats:
+    """Count the real degrees of freedom in the group of each mode, as (q, m)."""
+    groups = groups_of(modes)
+    lengths = np.diff(groups.starts)
+    sizes = np.empty(len(groups.order))
+    sizes[groups.order] = np.repeat(lengths * groups.weights, lengths)
+    return sizes.reshape(modes.omega.shape)
+
+
+def sum_frames(
+    amplitudes: Amplitudes, velocity: Complexes, groups: Groups, block_t: Ints
+) -> EnergySums:
+    """Sum over frames.
+
+    Parameters
+    ----------
+    amplitudes
+        Amplitudes of consecutive frames.
+    velocity
+        (q, m, t) those of the velocities.
+    groups
+        The groups of the modes.
+    block_t
+        (t,) number of the time block that each frame belongs to, ascending.
+    """
+    coordinate, force = amplitudes.coordinate, amplitudes.force
+    n_q, n_m, n_t = coordinate.shape
+    q_nt, v_nt = coordinate.reshape(-1, n_t), velocity.reshape(-1, n_t)
+    f_nt = np.empty((0, n_t), complex) if force is None else force.reshape(-1, n_t)
+    counts = np.bincount(block_t - block_t[0])
+    edges = np.concatenate([[0], np.cumsum(counts)])
+    products = np.zeros((len(counts), 3 if force is None else 4, n_q * n_m))
+    squares = np.zeros(groups.n_sets + 1)
+    _accumulate((q_nt, v_nt, f_nt), groups, edges, products, squares)
+    shaped = products.reshape(*products.shape[:2], n_q, n_m)
+    return EnergySums(int(block_t[0]), counts, shaped, squares)
+
+
+def combine_sums(earlier: EnergySums, later: EnergySums) -> EnergySums:
+    """Join two neighbouring stretches of time."""
+    offset = later.first_block - earlier.first_block
+    size = max(len(earlier.counts), offset + len(later.counts))
+    counts = np.zeros(size, dtype=np.int64)
+    products = np.zeros((size, *earlier.products.shape[1:]))
+    for start, part in ((0, earlier), (offset, later)):
+        stop = start + len(part.counts)
+        counts[start:stop] += part.counts
+        products[start:stop] += part.products
+    return EnergySums(earlier.first_block, counts, products, earlier.squares + later.squares)
+
+
+@njit(nogil=True, cache=True)
+def _accumulate(
+    fields: tuple[Complexes, Complexes, Complexes],
+    groups: Groups,
+    edges: Ints,
+    products: Floats,
+    squares: Floats,
+) -> None:
+    q_nt, v_nt, f_nt = fields
+    whole_t, group_t = np.zeros(q_nt.shape[1]), np.empty(q_nt.shape[1])
+    for g in range(len(groups.labels)):
+        group_t[:] = 0.0
+        for place in range(groups.starts[g], groups.starts[g + 1]):
+            n = groups.order[place]
+            half = 0.5 * groups.weights[g]
+            half_square = half * groups.omega_squared[n]
+            for b in range(len(edges) - 1):
+                speed = square = cross = work = 0.0
+                for t in range(edges[b], edges[b + 1]):
+                    q, v = q_nt[n, t], v_nt[n, t]
+                    v2 = v.real * v.real + v.imag * v.imag
+                    q2 = q.real * q.real + q.imag * q.imag
+                    speed += v2
+                    square += q2
+                    cross += q.real * v.imag - q.imag * v.real
+                    group_t[t] += half * v2 + half_square * q2
+                products[b, 0, n] = speed
+                products[b, 1, n] = square
+                products[b, 2, n] = cross
+                if len(f_nt) > 0:
+                    for t in range(edges[b], edges[b + 1]):
+                        q, f = q_nt[n, t], f_nt[n, t]
+                        work += q.real * f.real + q.imag * f.imag
+                    products[b, 3, n] = work
+        if groups.labels[g] >= 0:
+            for t in range(len(group_t)):
+                squares[groups.labels[g]] += group_t[t] * group_t[t]
+                whole_t[t] += group_t[t]
+    for t in range(len(whole_t)):
+        squares[-1] += whole_t[t] * whole_t[t]

@@ -1,0 +1,120 @@
+"""Test whether the energy is shared equally among the modes.
+
+The mean of a few exponentially distributed energies is skewed: a mode that outlives the run is
+easily twice as hot as the others, and never as much colder. A gamma distribution has the mean
+and the error that are known; its cube root is nearly normal (Wilson & Hilferty, Proc. Natl.
+Acad. Sci. 17, 684 (1931)), and tells how many standard errors off a temperature really is.
+
+The common temperature T is the mean of those of the sets, each weighed by σ⁻². It is known to
+σ₀² = 1/Σσ⁻² only, and moves with each of the sets, so that T_g − T has the variance σ_g² − σ₀².
+This holds where a heat bath gives each set its energy by itself; and where the total energy is
+fixed, and one set has what the others lack, as well: independent σ_g² = c/n_g for n_g degrees
+of freedom, under the condition Σ n_g (T_g − T) = 0, leave just that. Either way χ² = Σ z² loses
+one degree of freedom.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import chdtrc, erfc
+
+from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data import ModeEnergies
+from trajmodes.errors import DataError
+from trajmodes.units import BOLTZMANN
+
+__all__ = ["Equipartition", "equipartition"]
+
+_DOUBTFUL, _VIOLATED = 0.05, 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Equipartition:
+    """Temperatures of all sets (g) beside the one they should have in common."""
+
+    temperature: float
+    """Common temperature in K: the mean over sets with inverse variances."""
+    temperature_sem: float
+    """Its standard error in K."""
+    z: Floats
+    """(g,) how many standard errors a set is off, made normal; nan without an error bar."""
+    probability: Floats
+    """(g,) chance that a set is as far off on either side where the energy is shared equally."""
+    chi_squared: float
+    """Σ z²."""
+    freedom: int
+    """Degrees of freedom: sets with an error bar, less one for the common temperature."""
+    p_value: float
+    """Chance of a χ² at least as large where the energy is shared equally."""
+    failing: Ints
+    """Sets that are too far off even for the farthest of so many (Bonferroni, 1 in 1000)."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, z="g", probability="g")
+        freeze(self, sizes, int, failing="f")
+
+    @property
+    def holds(self) -> bool:
+        """Whether the temperatures agree, all together and each of them."""
+        return self.p_value >= _DOUBTFUL and not len(self.failing)
+
+    @property
+    def text(self) -> str:
+        """The verdict in one sentence."""
+        told = f"χ²/{self.freedom} = {self.chi_squared / self.freedom:.2f}, p = {self.p_value:.2g}"
+        if len(self.failing):
+            named = ", ".join(str(g) for g in self.failing[:8])
+            more = f" and {len(self.failing) - 8} more" if len(self.failing) > 8 else ""
+            return f"equipartition fails in set(s) {named}{more} ({told})"
+        if self.p_value < _VIOLATED:
+            return f"equipartition fails, though in no single set ({told})"
+        word = "is doubtful" if self.p_value < _DOUBTFUL else "holds"
+        return f"equipartition {word} ({told})"
+
+
+def equipartition(energies: ModeEnergies) -> Equipartition:
+    """Test the kinetic temperatures of all sets against their common one.
+
+    Parameters
+    ----------
+    energies
+        What the run says about the energies.
+
+    Raises
+    ------
+    DataError
+        If fewer than two sets have an error bar.
+    """
+    temperature_g = 2.0 / BOLTZMANN * energies.kinetic
+    sem_g = 2.0 / BOLTZMANN * energies.kinetic_sem
+    known = np.isfinite(temperature_g) & np.isfinite(sem_g) & (sem_g > 0.0)
+    if known.sum() < 2:
+        raise DataError(
+            f"equipartition needs two sets with an error bar, there are {known.sum()}",
+            why="error bars need at least eight blocks of time",
+            fix="project more frames",
+        )
+    weights = np.where(known, np.where(known, sem_g, 1.0) ** -2.0, 0.0)
+    temperature = float((weights * np.where(known, temperature_g, 0.0)).sum() / weights.sum())
+    variance = np.where(known, sem_g**2 - 1.0 / weights.sum(), np.nan)
+    z = _normal_score(temperature_g / temperature, variance / temperature**2)
+    chi_squared, freedom = float(np.nansum(z**2)), int(known.sum()) - 1
+    probability = erfc(np.abs(z) / np.sqrt(2.0))
+    return Equipartition(
+        temperature=temperature,
+        temperature_sem=float(weights.sum() ** -0.5),
+        z=z,
+        probability=probability,
+        chi_squared=chi_squared,
+        freedom=freedom,
+        p_value=float(chdtrc(freedom, chi_squared)),
+        failing=np.flatnonzero(probability < _VIOLATED / known.sum()),
+    )
+
+
+def _normal_score(ratio: Floats, variance: Floats) -> Floats:
+    """Normal deviate of a gamma variable of mean 1: its cube root, centred and scaled."""
+    spread = variance / 9.0
+    score: Floats = (np.cbrt(ratio) - (1.0 - spread)) / np.sqrt(spread)
+    return score

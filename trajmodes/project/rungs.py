@@ -1,0 +1,172 @@
+"""One length of segments: its spectra in their bands, and lines fitted to them."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.data import BandSpectra
+from trajmodes.project.shapes import GAMMA, OMEGA, LineShape, Observed
+from trajmodes.project.whittle import Lines, fit_whittle
+from trajmodes.project.window import resolution_thz
+from trajmodes.units import THZ
+
+__all__ = ["Rung", "fit_around", "first_look"]
+
+_FEWEST_BINS = 5
+_BATCH_BINS = 50_000
+_NEAR = 0.5
+"""A line is sought this close to where it is expected, relative to its frequency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """Spectra of one length, and the bins of each set that a line may be fitted to."""
+
+    spectra: BandSpectra
+    lowest: Ints
+    """(g,) first bin; zero is left out, for it is one-sided already and so is …"""
+    highest: Ints
+    """(g,) … the Nyquist frequency. Below the first one where there is no bin at all."""
+    df: float
+    """Distance of the bins in THz."""
+    resolution: float
+    """Full width at half maximum of a line of no width in THz."""
+
+    @staticmethod
+    def of(spectra: BandSpectra) -> "Rung":
+        """Find the bins that count."""
+        finite = np.isfinite(spectra.power)
+        width = finite.shape[1]
+        first = spectra.first_bin + np.argmax(finite, axis=1)
+        last = spectra.first_bin + width - 1 - np.argmax(finite[:, ::-1], axis=1)
+        last = np.where(finite.any(axis=1), last, -1)
+        length = spectra.segment_frames
+        return Rung(
+            spectra,
+            lowest=np.maximum(first, 1),
+            highest=np.minimum(last, (length - 1) // 2),
+            df=1.0 / (length * spectra.interval_ps),
+            resolution=resolution_thz(length, spectra.interval_ps),
+        )
+
+    @property
+    def nyquist_thz(self) -> float:
+        """Nyquist frequency in THz."""
+        return 0.5 / self.spectra.interval_ps
+
+    def total(self) -> Floats:
+        """Power in the band of each set (g,) in eV."""
+        return np.nansum(self.spectra.power, axis=1) * self.df
+
+    def holds(self, center_thz: Floats, reach_thz: Floats, rows: Ints) -> Bools:
+        """Whether the bands of some sets reach this far on both sides of a frequency.
+
+        A band that ends at zero or at the Nyquist frequency ends nowhere.
+        """
+        low, high = self.lowest[rows], self.highest[rows]
+        enough = high - low >= _FEWEST_BINS - 1
+        below = (low <= 1) | (center_thz - reach_thz >= low * self.df)
+        last = (self.spectra.segment_frames - 1) // 2
+        above = (high >= last) | (center_thz + reach_thz <= high * self.df)
+        inside = (center_thz > 0.0) & (center_thz < self.nyquist_thz)
+        held: Bools = enough & below & above & inside
+        return held
+
+    def observe(self, rows: Ints, first: Ints, last: Ints) -> Observed:
+        """Take the bins [first, last] of some sets."""
+        width = int((last - first).max()) + 1
+        bins = first[:, None] + np.arange(width)
+        place = bins - self.spectra.first_bin[rows, None]
+        within = np.clip(place, 0, self.spectra.power.shape[1] - 1)
+        power = self.spectra.power[rows[:, None], within]
+        inside = (bins <= last[:, None]) & np.isfinite(power)
+        return Observed(
+            bins=bins,
+            inside=inside,
+            power=np.where(inside, power, 0.0),
+            averages=self.spectra.averages[rows],
+            segment_frames=self.spectra.segment_frames,
+            interval_ps=self.spectra.interval_ps,
+        )
+
+
+def first_look(rung: Rung, guess_thz: Floats) -> Floats:
+    """First guess (g, 3) from the quartiles of the power, which wings and noise hardly move.
+
+    A line is sought near where it is expected; everywhere if that is not positive.
+    """
+    freq = rung.spectra.freq_thz
+    guess = np.where(np.isfinite(guess_thz) & (guess_thz > 0.0), guess_thz, np.nan)[:, None]
+    near = (np.isnan(guess) | (np.abs(freq / guess - 1.0) < _NEAR)) & (freq > 0.0)
+    # On a coarse grid there may be no bin that near.
+    near |= np.abs(freq - guess) <= rung.resolution
+    finite = np.isfinite(rung.spectra.power)
+    power = np.where(near & finite, rung.spectra.power, 0.0)
+    power = np.where((power.sum(axis=1) > 0.0)[:, None], power, near & finite)
+    power = np.where((power.sum(axis=1) > 0.0)[:, None], power, 1.0)
+    cumulated = np.cumsum(power, axis=1)
+    share = cumulated / cumulated[:, -1:]
+    rows = np.arange(len(freq))
+    low, center, high = (
+        freq[rows, (share < level).sum(axis=1)] for level in (0.25, 0.5, 0.75)
+    )
+    width = np.maximum(high - low, 0.5 * rung.resolution)
+    area = cumulated[:, -1] * rung.df
+    start = [np.log(area), np.maximum(center, 0.5 * rung.df) * THZ, np.log(width * THZ)]
+    return np.stack(start, axis=1)
+
+
+def fit_around(
+    rung: Rung, rows: Ints, theta: Floats, shape: LineShape, widths: Floats
+) -> Lines:
+    """Fit some of the lines, each on its own range of bins, in batches of ranges of like length.
+
+    Parameters
+    ----------
+    rung
+        The spectra.
+    rows
+        (i,) which sets.
+    theta
+        (i, n) first guess.
+    shape
+        What is fitted.
+    widths
+        (i,) range on both sides of the line, in widths (its own plus the resolution).
+    """
+    first, last = _range(rung, rows, theta, widths)
+    order = np.argsort(last - first, kind="stable")
+    parts, start = [], 0
+    while start < len(order):
+        size = max(1, _BATCH_BINS // int((last - first)[order[start:]].min() + 1))
+        some = order[start : start + size]
+        observed = rung.observe(rows[some], first[some], last[some])
+        parts.append(fit_whittle(observed, theta[some], shape))
+        start += size
+    return _joined(parts, np.argsort(order, kind="stable"))
+
+
+def _range(rung: Rung, rows: Ints, theta: Floats, widths: Floats) -> tuple[Ints, Ints]:
+    low, high = rung.lowest[rows], rung.highest[rows]
+    width = np.exp(theta[:, GAMMA]) / THZ + rung.resolution
+    reach = widths * width / rung.df
+    middle = np.clip(theta[:, OMEGA] / THZ / rung.df, low, high)
+    first = np.clip(np.floor(middle - reach), low, high - _FEWEST_BINS + 1).astype(int)
+    last = np.clip(np.ceil(middle + reach), first + _FEWEST_BINS - 1, high).astype(int)
+    return first, last
+
+
+def _joined(parts: list[Lines], place: Ints) -> Lines:
+    """Batches put together again, in the order of the sets; ratios padded to one length."""
+    joined = {}
+    longest = max(part.ratio.shape[1] for part in parts)
+    for field in fields(Lines):
+        values = [getattr(part, field.name) for part in parts]
+        if field.name == "ratio":
+            values = [
+                np.pad(one, ((0, 0), (0, longest - one.shape[1])), constant_values=1.0)
+                for one in values
+            ]
+        joined[field.name] = np.concatenate(values)[place]
+    return Lines(**joined)

@@ -1,0 +1,77 @@
+"""Where the segments of a run lie, and which of them a part of the run can finish.
+
+Half-overlapping segments start at the beginning of each uninterrupted stretch of the run, so
+they never look across a gap, and they are counted in frames of the whole run, so nothing
+depends on where the run is cut into blocks:
+
+        segments           ├───span───┤
+                      ├───span───┤
+                 ├───span───┤    .    .
+        part        [─head─|··inside··|─tail─]
+
+A segment inside a part of the run is done by it. Those that began before it, or reach beyond,
+are open: frames of the head and of the tail wait for the other half.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Bools, Ints
+
+__all__ = ["Part", "Segments"]
+
+Part = tuple[int, int]
+"""Frames [start, stop) of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Segments of one length."""
+
+    stretches: tuple[Part, ...]
+    """Uninterrupted, evenly spaced frame ranges of the run, in time order."""
+    span: int
+    """Frames from the first to the last one of a segment, both included."""
+    hop: int
+    """Frames from the start of one segment to that of the next."""
+
+    @property
+    def counts(self) -> list[int]:
+        """Number of segments in each stretch."""
+        return [len(starts) for starts in self._starts()]
+
+    @property
+    def starts(self) -> Ints:
+        """First frames of all segments."""
+        return np.concatenate([*self._starts(), np.empty(0, dtype=int)]).astype(int)
+
+    def newly_inside(self, part: Part, earlier: tuple[Part, ...]) -> Ints:
+        """First frames of the segments inside a part that none of the earlier ones held."""
+        inside = self._inside(part)
+        for one in earlier:
+            inside &= ~self._inside(one)
+        return self.starts[inside]
+
+    def edges(self, part: Part) -> Part:
+        """Where the head ends that segments begun before a part need, and the tail starts.
+
+        Head and tail may overlap, or be empty.
+        """
+        start, stop = part
+        firsts = self.starts
+        unfinished = ~self._inside(part) & (firsts < stop) & (firsts + self.span > start)
+        open_ = firsts[unfinished]
+        head_stop = int((open_[open_ < start] + self.span).max(initial=start))
+        tail_start = int(open_[open_ >= start].min(initial=stop))
+        return head_stop, tail_start
+
+    def _inside(self, part: Part) -> Bools:
+        firsts = self.starts
+        inside: Bools = (firsts >= part[0]) & (firsts + self.span <= part[1])
+        return inside
+
+    def _starts(self) -> list[Ints]:
+        return [
+            np.arange(start, stop - self.span + 1, self.hop) for start, stop in self.stretches
+        ]

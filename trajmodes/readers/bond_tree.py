@@ -1,0 +1,132 @@
+"""Molecules that the walls of a box have cut are put together along their shortest links.
+
+The links are a minimum spanning tree of the reference: N − 1 pairs that hold all atoms
+together by the shortest ways. A link keeps its length, more or less, however the molecule
+turns. One that is far from its length in a frame is replaced by the image that is nearest to
+it, and what hangs on it moves along. Frames without a box are taken as they are.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
+
+from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data import FrameBlock
+from trajmodes.errors import DataError
+
+__all__ = ["BondTree", "bond_tree"]
+
+_STRETCH = 0.5
+"""Relative change of the length of a link that a vibration may make; more, and it is another
+image, or broken."""
+_IMAGES = np.array(sorted(product((-1, 0, 1), repeat=3), key=lambda n: sum(map(abs, n))))
+
+
+@dataclass(frozen=True, slots=True)
+class BondTree:
+    """Links between atoms, each from an atom that is nearer to the root."""
+
+    parents: Ints
+    """(e,) atoms that the links begin at."""
+    children: Ints
+    """(e,) atoms that they end at."""
+    lengths: Floats
+    """(e,), unit: Å. Lengths in the reference."""
+    hangs: Floats
+    """(a, e) 1 where the atom hangs on the link, else 0."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, np.int64, parents="e", children="e")
+        freeze(self, sizes, float, lengths="e", hangs="a e")
+
+    def whole(self, block: FrameBlock) -> Floats:
+        """Positions (t, a, 3) in Å of molecules in one piece.
+
+        Parameters
+        ----------
+        block
+            The frames; cells are nan where there is no box.
+
+        Raises
+        ------
+        DataError
+            If a link is broken, whatever the image.
+        """
+        positions = block.positions
+        apart_tey = positions[:, self.children] - positions[:, self.parents]
+        t, e = np.nonzero(self._strain(apart_tey, self.lengths) > _STRETCH)
+        if len(t) == 0:
+            return positions
+        boxes = block.cells[t]
+        inside = np.isfinite(boxes).all(axis=(1, 2))
+        shifts = np.einsum("ix,lxy->liy", _IMAGES, np.where(inside[:, None, None], boxes, 0.0))
+        images = apart_tey[t, e][:, None] + shifts
+        strain = self._strain(images, self.lengths[e][:, None])
+        best = strain.argmin(axis=1)
+        rows = np.arange(len(t))
+        worst = int(strain[rows, best].argmax())
+        if strain[worst, best[worst]] > _STRETCH:
+            self._refuse(block, int(t[worst]), int(e[worst]), images[worst, best[worst]])
+        moves_tey = np.zeros_like(apart_tey)
+        moves_tey[t, e] = shifts[rows, best]
+        mended: Floats = positions + np.einsum("ae,tey->tay", self.hangs, moves_tey)
+        return mended
+
+    @staticmethod
+    def _strain(apart: Floats, lengths: Floats) -> Floats:
+        strain: Floats = np.abs(np.linalg.norm(apart, axis=-1) / lengths - 1.0)
+        return strain
+
+    def _refuse(self, block: FrameBlock, t: int, e: int, apart: Floats) -> None:
+        one, two = int(self.parents[e]), int(self.children[e])
+        raise DataError(
+            f"atoms {one} and {two} are {np.linalg.norm(apart):.2f} Å apart, and "
+            f"{self.lengths[e]:.2f} Å in the reference",
+            where=f"frame {block.first_frame + t}, step {block.steps[t]}; atoms from 0",
+            why="a bond broke, the cluster melted, atoms have changed places, or the reference "
+            "is another molecule",
+            fix="choose frames where every atom keeps its neighbours, give a --reference with "
+            "atoms in the order of the trajectory, or lower the temperature",
+        )
+
+
+def bond_tree(positions: Floats, box: Floats | None = None) -> BondTree:
+    """Links of a molecule.
+
+    Parameters
+    ----------
+    positions
+        (a, 3) in Å.
+    box
+        (3, 3) box vectors as rows, if the molecule may be cut by its walls: links are then
+        between nearest images.
+
+    Raises
+    ------
+    DataError
+        If two atoms are at one place.
+    """
+    n = len(positions)
+    apart = positions[:, None] - positions[None]
+    if box is not None:
+        reduced = apart @ np.linalg.inv(box)
+        apart = (reduced - np.rint(reduced)) @ box
+    distances = np.linalg.norm(apart, axis=2)
+    close = distances + np.eye(n)
+    if n > 1 and close.min() < 1e-3:
+        one, two = np.unravel_index(close.argmin(), close.shape)
+        raise DataError(
+            f"atoms {one} and {two} are at one place", where="reference; atoms from 0"
+        )
+    tree = minimum_spanning_tree(distances)
+    order, before = breadth_first_order(tree, 0, directed=False)
+    children = order[1:].astype(np.int64)
+    parents = before[children].astype(np.int64)
+    hangs = np.zeros((n, n - 1))
+    for e, (parent, child) in enumerate(zip(parents, children, strict=True)):
+        hangs[child] = hangs[parent]
+        hangs[child, e] = 1.0
+    return BondTree(parents, children, distances[parents, children], hangs)
