@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import PowerSpectra, Verdict
+from trajmodes.data import BandSpectra, Verdict
 from trajmodes.project import fit_lines, resolution_thz
 from trajmodes.project.oscillator import expected_power
 from trajmodes.report import figure_modes
@@ -12,14 +12,13 @@ from trajmodes.units import THZ
 
 def test_a_narrow_line_is_told_the_limit_that_is_drawn():
     length, interval_ps = 1000, 0.01
-    freq_thz = np.arange(length // 2 + 1) / (length * interval_ps)
     limit = 2.0 * figure_modes._HANN_WIDTH / (length * interval_ps)
     assert limit == pytest.approx(2.0 * resolution_thz(length, interval_ps), rel=1e-6)
-    bins = np.arange(1, len(freq_thz) - 1)[None, :]
+    bins = np.arange(1, length // 2)[None, :]
     omega, gamma = np.array([10.0 * THZ]), np.array([0.3 * limit * THZ])
-    power = np.full((1, len(freq_thz)), 1e-9)
+    power = np.full((1, length // 2 + 1), 1e-9)
     power[:, 1:-1], _ = expected_power(omega, gamma, bins, length, interval_ps)
-    spectra = PowerSpectra(freq_thz, power, np.array([50.0]), length, interval_ps)
-    fits = fit_lines(spectra, np.array([10.0]))
+    spectra = BandSpectra(np.zeros(1, dtype=int), power, np.array([50.0]), length, interval_ps)
+    fits = fit_lines([spectra], np.array([10.0]))
     assert fits.verdicts == (Verdict.TOO_NARROW,)
     assert f"narrower than {limit:.3g} THz" in fits.advice[0]

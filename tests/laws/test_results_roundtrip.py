@@ -40,6 +40,15 @@ from trajmodes.report import (
 )
 from trajmodes.symmetry.translations import build_supercell
 
+LINE_EXTRAS = (
+    "asymmetry",
+    "asymmetry_sem",
+    "baseline",
+    "partner_freq_thz",
+    "partner_linewidth_thz",
+    "partner_kinetic",
+)
+
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
 sizes = st.integers(1, 4)
 
@@ -75,7 +84,15 @@ def random_projection(rng, shape, n_bins, verdicts, advice, *, forces, mapped):
     return Projection(
         energies=energies,
         spectra=PowerSpectra(freq, some(n_sets, n_bins), some(n_sets), 7, 0.1),
-        lines=LineFits(*some(8, n_sets), verdicts, advice),
+        lines=LineFits(
+            *some(8, n_sets),
+            verdicts,
+            advice,
+            segment_frames=rng.integers(64, 4096, n_sets),
+            resolution_thz=rng.random(n_sets),
+            # Fields of other shapes than one damped oscillator are there or not.
+            **{name: some(n_sets) for name in LINE_EXTRAS if rng.random() < 0.5},
+        ),
         line_models=np.where(rng.random((n_sets, n_bins)) < 0.5, np.nan, some(n_sets, n_bins)),
         spectral_map=SpectralMap(some(3), freq, some(3, n_bins)) if mapped else None,
     )

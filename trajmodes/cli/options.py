@@ -14,6 +14,7 @@ __all__ = [
     "path_option",
     "project_options",
     "run_options",
+    "temperature_option",
     "workers_option",
 ]
 
@@ -140,6 +141,13 @@ input_options = _all(
     ),
 )
 
+temperature_option = click.option(
+    "--temperature",
+    type=float,
+    metavar="K",
+    help="Temperature of the constants, and of quantum means; by default the kinetic one.",
+)
+
 fit_options = _all(
     click.option(
         "--cutoff",
@@ -215,13 +223,7 @@ fit_options = _all(
         metavar="N",
         help="Linewidths of perturbation theory too, on a mesh of N × N × N (needs phono3py).",
     ),
-    click.option(
-        "--temperature",
-        type=float,
-        metavar="K",
-        help="Temperature of the constants, of Grüneisen means and of perturbation theory; by "
-        "default the kinetic one.",
-    ),
+    temperature_option,
 )
 
 workers_option = click.option(

@@ -8,10 +8,12 @@ import click
 
 from trajmodes import __version__
 from trajmodes.cli.exits import ending
+from trajmodes.cli.modes import modes, movie, project, sed
 from trajmodes.cli.options import (
     fit_options,
     input_options,
     output_option,
+    path_option,
     run_options,
     workers_option,
 )
@@ -31,10 +33,19 @@ def main() -> None:
     trajmodes check run.lammpstrj --cell POSCAR      does the file fit the crystal?
     trajmodes run   run.lammpstrj --cell POSCAR      force constants, energies, lifetimes
     trajmodes fit   a/*.lammpstrj b/*.lammpstrj …    force constants alone, of several runs
+    trajmodes project run.lammpstrj --constants fit/ energies, lifetimes on given constants
+    trajmodes sed   run.lammpstrj --path auto        spectral energy density along a path
+    trajmodes modes modes/results.nc                 the table of all modes
+    trajmodes movie fit/ "1/2 1/2 0:4"               a mode as extended XYZ
+    trajmodes molecule run.xyz                       modes of a molecule or cluster
     trajmodes scan  fit/                             which cutoff, which order, how long a run
     trajmodes export fit/ --to phono3py              for phonopy, ShengBTE, TDEP, ALAMODE, …
     trajmodes show  results/results.nc               what came out
     """  # noqa: D301 - click wants the very character \b
+
+
+for command in (project, sed, modes, movie):
+    main.add_command(command)
 
 
 @main.command()
@@ -54,6 +65,7 @@ def check(**given: Any) -> None:
 @click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
 @input_options
 @run_options
+@path_option
 @output_option("results")
 def run(**given: Any) -> None:
     """Fit force constants, project the run on its modes, and write the results.

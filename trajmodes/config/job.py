@@ -194,7 +194,11 @@ _KINDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
     ),
     (("cutoff",), _is_cutoff, 'a positive number, or "supercell"'),
     (("cutoff3", "cutoff4"), _is_cutoff, "a positive number"),
-    (("cell", "units", "output", "supercell", "append", "constants", "path"), lambda v: isinstance(v, str), "text"),
+    (
+        ("cell", "units", "output", "supercell", "append", "constants", "path"),
+        lambda v: isinstance(v, str),
+        "text",
+    ),
     (("trajectory", "species", "spill"), _are_texts, "a list of texts"),
     (
         ("lj",),

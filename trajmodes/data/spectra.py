@@ -12,6 +12,7 @@ __all__ = [
     "EnergyLifetimes",
     "LineData",
     "LineFits",
+    "MaximumEntropySpectra",
     "ModeEnergies",
     "PowerSpectra",
     "Verdict",
@@ -28,6 +29,11 @@ class Verdict(StrEnum):
     TOO_FEW = "not resolved: too little data for an error bar"
     FAILED = "not resolved: the fit did not converge"
     NO_LINE = "not resolved: the spectrum does not have the shape of one line"
+    OUTSIDE = "not resolved: the line lies outside the band that was kept"
+    OVERDAMPED = "overdamped: it does not oscillate, and no lifetime is told"
+    TOO_LONG = "not resolved: the run is too short for a lifetime as long"
+    TOO_FAST = "not resolved: the energy decays from frame to frame"
+    UNDEFINED = "not resolved: the harmonic frequency is imaginary, the energy not defined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,21 @@ class BandSpectra:
         """(g, w), unit: THz."""
         bins = self.first_bin[:, None] + np.arange(self.power.shape[1])
         return bins / (self.segment_frames * self.interval_ps)
+
+
+@dataclass(frozen=True, slots=True)
+class MaximumEntropySpectra:
+    """Spectra by Burg's recursion; they carry no error bars, so no lifetimes come of them."""
+
+    freq_thz: Floats
+    """(w,), unit: THz."""
+    power: Floats
+    """(g, w), unit: eV/THz. One-sided: ∫₀^∞ S df is the kinetic energy."""
+    order: int
+    """Number of poles."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, freq_thz="w", power="g w")
 
 
 @dataclass(frozen=True, slots=True)

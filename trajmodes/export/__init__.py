@@ -23,13 +23,19 @@ images are the nearest), `folding` (from lattice vectors to a supercell and back
 
 from trajmodes.export.contract import Export
 from trajmodes.export.door import TARGETS, read_constants, read_supercell, write_constants
+from trajmodes.export.movie import Movie, Wave, make_movie, wave_of, write_movie
 from trajmodes.export.phonopy import write_phonopy
 
 __all__ = [
     "TARGETS",
     "Export",
+    "Movie",
+    "Wave",
+    "make_movie",
     "read_constants",
     "read_supercell",
+    "wave_of",
     "write_constants",
+    "write_movie",
     "write_phonopy",
 ]

@@ -23,6 +23,8 @@ _FORMATS = {
     "alamode": Format(alamode.write),
 }
 
+_OWN = "hdf5"
+
 TARGETS = tuple(_FORMATS)
 """Names that `write_constants` knows."""
 
@@ -129,6 +131,9 @@ def _recognised(path: Path) -> tuple[Reader, Path]:
         # The earlier format in the list knows more: fc2.hdf5 beside fc3.hdf5 is phono3py's.
         for name in claimants[:1]:
             found.setdefault(name, file)
+    if _OWN in found:
+        # A results folder: what stands beside was written from our own file, and holds less.
+        found = {_OWN: found[_OWN]}
     if len(found) > 1:
         raise UsageError(
             f"the folder holds constants of several programs: {', '.join(found)}",

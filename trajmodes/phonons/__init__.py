@@ -9,11 +9,15 @@ theory (`linewidths`). Open `dynamical_matrix` first: it states the phase conven
 """
 
 from trajmodes.phonons.bands import Bands, dispersion
-from trajmodes.phonons.chosen_path import chosen_path
+from trajmodes.phonons.chosen_path import chosen_path, zone_point
+from trajmodes.phonons.conductivity import conductivity, dense_mesh
+from trajmodes.phonons.conductivity_result import Conductivity, HeatFlow
 from trajmodes.phonons.diagonalize import frequencies_at, modes_at, squared_thz
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices
+from trajmodes.phonons.green_function import green_function_constants
 from trajmodes.phonons.gruneisen import Gruneisen, gruneisen_at, gruneisen_of
 from trajmodes.phonons.gruneisen_mean import MeanGruneisen, mean_gruneisen
+from trajmodes.phonons.lifetime_mesh import ModeLifetimes
 from trajmodes.phonons.linewidths import (
     PerturbativeLines,
     linewidths_of_sets,
@@ -28,6 +32,7 @@ from trajmodes.phonons.qpoints import (
     mesh,
     on_path,
 )
+from trajmodes.phonons.renormalised import Renormalised, renormalised
 from trajmodes.phonons.run_length import RunLength, run_length
 from trajmodes.phonons.stability import Stability, stability
 from trajmodes.phonons.strain import StrainDerivative, strain_derivative
@@ -37,25 +42,34 @@ from trajmodes.phonons.supercell_constants import (
     joined_axes,
     smallest_supercell,
 )
+from trajmodes.phonons.velocities import group_velocities
 
 __all__ = [
     "BandPath",
     "Bands",
+    "Conductivity",
     "Gruneisen",
+    "HeatFlow",
     "MeanGruneisen",
+    "ModeLifetimes",
     "PathHits",
     "PerturbativeLines",
+    "Renormalised",
     "RunLength",
     "Stability",
     "StrainDerivative",
     "band_path",
     "chosen_path",
     "commensurate",
+    "conductivity",
+    "dense_mesh",
     "dispersion",
     "dynamical_matrices",
     "fold_pairs",
     "fold_triplets",
     "frequencies_at",
+    "green_function_constants",
+    "group_velocities",
     "gruneisen_at",
     "gruneisen_of",
     "joined_axes",
@@ -65,10 +79,12 @@ __all__ = [
     "modes_at",
     "on_path",
     "perturbative_linewidths",
+    "renormalised",
     "run_length",
     "shared_mesh",
     "smallest_supercell",
     "squared_thz",
     "stability",
     "strain_derivative",
+    "zone_point",
 ]

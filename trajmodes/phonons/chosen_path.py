@@ -7,6 +7,7 @@
 """
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from trajmodes.data.points import point
 from trajmodes.errors import UsageError
 from trajmodes.phonons.qpoints import BandPath, band_path, special_points, walk
 
-__all__ = ["chosen_path"]
+__all__ = ["chosen_path", "zone_point"]
 
 _GAMMA = ("G", "Γ", "GAMMA", "Gamma")
 
@@ -49,12 +50,30 @@ def chosen_path(crystal: Crystal, text: str, spacing: float) -> BandPath:
                 f'the path "{text}" has a stretch of fewer than two points',
                 fix=f"give points such as: {' '.join(list(named)[:3])}",
             )
-        for (q_start, start), (q_end, end) in zip(points[:-1], points[1:], strict=True):
+        for (q_start, start), (q_end, end) in pairwise(points):
             if np.allclose(q_start, q_end):
                 raise UsageError(f'the path "{text}" stands still at {start}')
             corners.append([q_start, q_end])
             labels.append((start, end))
     return walk(crystal, np.array(corners), tuple(labels), spacing)
+
+
+def zone_point(crystal: Crystal, text: str) -> Floats:
+    """Reduced coordinates (3,) of a point by its name, or by three numbers or fractions.
+
+    Parameters
+    ----------
+    crystal
+        The crystal.
+    text
+        A name such as ``X``, or numbers between blanks or commas.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    """
+    return _point(",".join(text.replace(",", " ").split()), special_points(crystal))[0]
 
 
 def _point(word: str, named: dict[str, Floats]) -> tuple[Floats, str]:

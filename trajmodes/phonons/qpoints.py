@@ -179,7 +179,7 @@ def special_points(crystal: Crystal) -> dict[str, Floats]:
 
 
 def _found(crystal: Crystal) -> dict[str, Any]:
-    """What seekpath says about the crystal."""
+    """Ask seekpath about the crystal."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", SupercellWarning)
         warnings.simplefilter("ignore", EdgeCaseWarning)

@@ -7,29 +7,26 @@ Phys. Commun. 221, 221 (2017)). Back in real space these are force constants, wh
 through every ω̃ and are interpolated between.
 
 Errors of the frequencies are taken as independent from set to set. They are handed on as
-replicates: replicate b moves ω̃² of set g by h_bg σ_g √(B/(B − 1))/√B, h being columns of ±1 that
+replicates: replicate b moves ω̃² of set g by h_bg σ_g/√(B − 1), h being columns of ±1 that
 add up to zero. (B − 1)/B Σ_b (g_b − ḡ)² of the jackknife is then σ_g² for one set, and
 Σ_g (∂/∂ω̃²_g)² σ_g² for anything linear, as the columns are orthogonal. With more sets than
 columns in bounded memory some columns are only nearly so; the errors at the q points of the
 supercell stay exact, for sums over one set do not see the other ones.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
 
-from trajmodes.arrays import Bools, Complexes, Floats, Ints, freeze
+from trajmodes.arrays import Bools, Complexes, Floats, freeze
 from trajmodes.data import ForceConstants, Modes, Supercell
 from trajmodes.errors import DataError
-from trajmodes.phonons.bands import Bands, dispersion
 from trajmodes.phonons.diagonalize import squared_thz
-from trajmodes.phonons.qpoints import BandPath
 from trajmodes.phonons.supercell_matrices import pair_list
 from trajmodes.units import THZ
 
-__all__ = ["Renormalised", "compared_bands", "renormalised"]
+__all__ = ["Renormalised", "check_commensurate", "renormalised", "set_means"]
 
 # Replicates take at most this much memory, but there are never fewer than the least number.
 _BYTES = 128 * 2**20
@@ -99,25 +96,6 @@ def renormalised(
     return Renormalised(pairs.constants(values, replicates, temperature), kept)
 
 
-def compared_bands(
-    path: BandPath, constants: Mapping[str, ForceConstants]
-) -> tuple[tuple[str, Bands], ...]:
-    """Bands of several force constants along one path, to be drawn in one plot.
-
-    Parameters
-    ----------
-    path
-        The path.
-    constants
-        Force constants of the same crystal by name.
-
-    Returns
-    -------
-    Name and bands of each, in the order given.
-    """
-    return tuple((name, dispersion(one, path)) for name, one in constants.items())
-
-
 def check_commensurate(modes: Modes, qpoints: Floats) -> None:
     """Raise a `DataError` if modes are not at the q points of the supercell, in their order."""
     same = modes.qpoints.shape == qpoints.shape and np.allclose(
@@ -130,21 +108,20 @@ def check_commensurate(modes: Modes, qpoints: Floats) -> None:
         )
 
 
-def _squares(modes: Modes, freq_thz: Floats, sem_thz: Floats | None) -> tuple[Floats, Floats | None]:
+def _squares(
+    modes: Modes, freq_thz: Floats, sem_thz: Floats | None
+) -> tuple[Floats, Floats | None]:
     """Signed ω̃² of each set and its standard error, in (rad/ps)²."""
     kept = ~np.isfinite(freq_thz)
-    own, own_sem = (
-        None if one is None else set_means(one * THZ**2, modes) for one in squared_thz(modes)
-    )
+    harmonic, harmonic_sem = squared_thz(modes)
     omega = freq_thz * THZ
-    square = np.where(kept, own, omega * np.abs(omega))
-    if sem_thz is None or (own_sem is None and kept.any()):
+    square = np.where(kept, set_means(harmonic, modes) * THZ**2, omega * np.abs(omega))
+    if sem_thz is None or (harmonic_sem is None and kept.any()):
         return square, None
-    # As for any frequency: |√|x + δ| − √|x|| ≤ √|δ|, so an error s of ω is one of ω² of
-    # max(2|ω|s, s²).
-    sem = sem_thz * THZ
-    sem = np.maximum(2.0 * np.abs(omega) * sem, sem**2)
-    sem = sem if own_sem is None else np.where(kept, own_sem, sem)
+    # |√|x + δ| − √|x|| ≤ √|δ|: an error s of ω is one of ω² of max(2|ω|s, s²).
+    sem = np.maximum(2.0 * np.abs(omega) * sem_thz * THZ, (sem_thz * THZ) ** 2)
+    if harmonic_sem is not None:
+        sem = np.where(kept, set_means(harmonic_sem, modes) * THZ**2, sem)
     return square, sem if np.isfinite(sem).all() else None
 
 

@@ -158,7 +158,8 @@ def star_mean(space: HalfSpace, matrices: Complexes) -> Complexes:
         image[..., conjugate, :, :] = image[..., conjugate, :, :].conj()
         # An operation permutes the pairs ±q: no place occurs twice.
         mean[..., place, :, :] += image
-    return mean / group.n_operations
+    mean /= group.n_operations
+    return mean
 
 
 def _images(
@@ -183,7 +184,7 @@ def _images(
 
 
 def _rank(labels: Ints, shape: Ints) -> Ints:
-    """Number of each label (q, 3), modulo the group, in C order."""
+    """Find the number of each label (q, 3), modulo the group, in C order."""
     folded = labels % shape
     rank: Ints = (folded[:, 0] * shape[1] + folded[:, 1]) * shape[2] + folded[:, 2]
     return rank

@@ -69,21 +69,21 @@ def group_velocities(constants: ForceConstants, qpoints: npt.ArrayLike) -> Branc
         )
     n_modes = 3 * constants.crystal.n_sites
     omega, velocity = np.empty((len(q_qx), n_modes)), np.empty((len(q_qx), n_modes, 3))
-    for part, found in branches_in_parts(constants, q_qx):
+    for part, found in branches_in_parts(constants, q_qx, max(1, len(q_qx))):
         omega[part], velocity[part] = found.omega, found.velocity
     return Branches(omega, velocity)
 
 
 def branches_in_parts(
-    constants: ForceConstants, qpoints: Floats
+    constants: ForceConstants, qpoints: Floats, most: int
 ) -> Iterator[tuple[slice, Branches]]:
     """Frequencies and velocities of one stretch of the q points (q, 3) after another.
 
-    Memory stays bounded however long the list is.
+    Memory stays bounded however long the list is; no stretch is longer than ``most``.
     """
     total = lattice_sum(constants, constants.values)
     bytes_per_q = 16 * (4 * len(total.lattice) + 10 * total.even.shape[1])
-    step = max(1, _CHUNK_BYTES // bytes_per_q)
+    step = min(most, max(1, _CHUNK_BYTES // bytes_per_q))
     for start in range(0, len(qpoints), step):
         part = slice(start, start + step)
         yield part, _branches(total, qpoints[part])

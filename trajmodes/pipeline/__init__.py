@@ -12,10 +12,13 @@ from trajmodes.pipeline.demo import demo_epilogue, demo_job, demo_prologue
 from trajmodes.pipeline.export import export_job, show_export
 from trajmodes.pipeline.fit import Fitted, fit_runs
 from trajmodes.pipeline.load import LoadedRun, load, load_runs
+from trajmodes.pipeline.movie import movie_job
 from trajmodes.pipeline.project import project_run
-from trajmodes.pipeline.run import Written, analyse, fit_job, fit_only, run_job
+from trajmodes.pipeline.projected import project_job, project_only
+from trajmodes.pipeline.run import analyse, fit_job, fit_only, run_job
 from trajmodes.pipeline.scan import scan_job, show_scan, write_scan
 from trajmodes.pipeline.show import show_file, show_results
+from trajmodes.pipeline.written import Written
 
 __all__ = [
     "Fitted",
@@ -34,7 +37,10 @@ __all__ = [
     "job_of",
     "load",
     "load_runs",
+    "movie_job",
     "open_run",
+    "project_job",
+    "project_only",
     "project_run",
     "run",
     "run_job",

@@ -121,7 +121,7 @@ def scheme_distance_thz(fit: Fit, modes: Modes) -> float | None:
 
 
 def spectral_map(bands: PhononBands, modes: Modes, spectra: PowerSpectra) -> SpectralMap | None:
-    """Velocity spectra summed over the branches at the commensurate points of the path.
+    """Velocity spectra of each branch at the commensurate points of the path, and their sum.
 
     Parameters
     ----------
@@ -140,7 +140,13 @@ def spectral_map(bands: PhononBands, modes: Modes, spectra: PowerSpectra) -> Spe
     shown = (modes.sets[hits.index] >= 0).any(axis=1)
     if not shown.any():
         return None
-    power_qw: Floats = np.zeros((len(modes.qpoints), len(spectra.freq_thz)))
-    for set_q in modes.sets.T:
-        power_qw[set_q >= 0] += spectra.power[set_q[set_q >= 0]]
-    return SpectralMap(hits.distance[shown], spectra.freq_thz, power_qw[hits.index[shown]])
+    rows = hits.index[shown]
+    sets_km = modes.sets[rows]
+    branches_kmw = np.where((sets_km >= 0)[..., None], spectra.power[sets_km], 0.0)
+    return SpectralMap(
+        distance=hits.distance[shown],
+        qpoints=modes.qpoints[rows],
+        freq_thz=spectra.freq_thz,
+        power=branches_kmw.sum(axis=1),
+        branches=branches_kmw,
+    )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from trajmodes.data import ForceConstants, Supercell
 from trajmodes.errors import UsageError
 from trajmodes.export import read_constants, write_constants
-from trajmodes.pipeline.run import CONSTANTS_FILE
+from trajmodes.pipeline.written import CONSTANTS_FILE
 from trajmodes.report import read_results
 from trajmodes.symmetry import build_supercell
 

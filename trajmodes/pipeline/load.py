@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import dask.array as da
 import numpy as np
@@ -118,11 +119,19 @@ class LoadedRun:
         return lazy_arrays(self.frames, self.blocks, self.trajectory.n_atoms, fields)
 
 
+class KnownCrystal(NamedTuple):
+    """A crystal that runs are matched to."""
+
+    crystal: Crystal
+    relax: bool
+    """Whether its sites follow the mean positions of the run, or stay where they are."""
+
+
 Opener = Callable[[str | None], Sequence[Trajectory]]
 """Opens the trajectories of a job in given units."""
 
 
-def load(job: Job, *, log: Log) -> LoadedRun:
+def load(job: Job, *, log: Log, crystal: Crystal | None = None) -> LoadedRun:
     """Open one trajectory, match it to its crystal and look at a sample of its frames.
 
     Units that neither the file nor the job names are taken only where they can be proved: see
@@ -134,6 +143,9 @@ def load(job: Job, *, log: Log) -> LoadedRun:
         What to read: all files are pieces of one run.
     log
         Takes down the stages.
+    crystal
+        The crystal to match the run to, such as that of given force constants; its cell and
+        sites follow those of the run. By default that of the cell file.
 
     Raises
     ------
@@ -143,7 +155,8 @@ def load(job: Job, *, log: Log) -> LoadedRun:
         If the trajectory is not sound, or not of this crystal.
     """
     paths = _expand(job.trajectory)
-    return _load(job, lambda units: [_open(paths, job, units)], None, log)[0]
+    known = None if crystal is None else KnownCrystal(crystal, relax=True)
+    return _load(job, lambda units: [_open(paths, job, units)], known, log)[0]
 
 
 def load_runs(
@@ -177,22 +190,23 @@ def load_runs(
     DataError
         If a trajectory is not sound, or not of this crystal.
     """
+    known = None if crystal is None else KnownCrystal(crystal, relax=False)
     if frames is not None:
-        return _load(job, lambda _: [frames], crystal, log)
+        return _load(job, lambda _: [frames], known, log)
     paths = _expand(job.trajectory)
 
     def open_all(units: str | None) -> Sequence[Trajectory]:
         return open_runs(paths, partial(_open, job=job, units=units))
 
-    return _load(job, open_all, crystal, log)
+    return _load(job, open_all, known, log)
 
 
-def _load(job: Job, open_all: Opener, crystal: Crystal | None, log: Log) -> list[LoadedRun]:
+def _load(job: Job, open_all: Opener, known: KnownCrystal | None, log: Log) -> list[LoadedRun]:
     with log.stage("open and match"):
         try:
-            runs = _match_all(job, open_all(job.units), crystal)
+            runs = _match_all(job, open_all(job.units), known)
         except UnitsError as error:
-            runs = _prove_units(job, open_all, crystal, error)
+            runs = _prove_units(job, open_all, known, error)
     for note in dict.fromkeys(note for run in runs for note in run.notes):
         log.tell(f"note: {note}")
     return runs
@@ -225,26 +239,27 @@ def _open(paths: Sequence[Path], job: Job, units: str | None) -> Trajectory:
 
 
 def _match_all(
-    job: Job, trajectories: Sequence[Trajectory], crystal: Crystal | None
+    job: Job, trajectories: Sequence[Trajectory], known: KnownCrystal | None
 ) -> list[LoadedRun]:
     """Match the first run, and the others to the crystal that it turned out to have."""
     runs: list[LoadedRun] = []
     for trajectory in trajectories:
-        known = runs[0].supercell.crystal if runs else crystal
+        if runs:
+            known = KnownCrystal(runs[0].supercell.crystal, relax=False)
         runs.append(_match(job, trajectory, known))
     return runs
 
 
-def _match(job: Job, whole: Trajectory, known: Crystal | None) -> LoadedRun:
+def _match(job: Job, whole: Trajectory, known: KnownCrystal | None) -> LoadedRun:
     trajectory = select_frames(whole, *job.frames)
     type_map = dict(enumerate(job.species, start=1)) or None
     average = average_structure(trajectory, box="average" if job.box == "average" else "fixed")
     notes: tuple[str, ...] = ()
-    crystal = known
-    if crystal is None:
+    if known is None:
         crystal, notes = _crystal(job, trajectory, average, type_map)
+        known = KnownCrystal(crystal, relax=True)
     matched = match(
-        crystal, trajectory, type_map=type_map, average=average, relax=known is None
+        known.crystal, trajectory, type_map=type_map, average=average, relax=known.relax
     )
     return LoadedRun(
         job=job,
@@ -281,7 +296,7 @@ def _box(numbers: tuple[float, ...] | str) -> Floats | None:
 
 
 def _prove_units(
-    job: Job, open_all: Opener, crystal: Crystal | None, missing: UnitsError
+    job: Job, open_all: Opener, known: KnownCrystal | None, missing: UnitsError
 ) -> list[LoadedRun]:
     """Load with the one unit style in which lengths fit the crystal and temperatures agree.
 
@@ -293,7 +308,7 @@ def _prove_units(
     doubt = ""
     for style in PROVABLE_UNITS:
         try:
-            runs = _match_all(job, open_all(style), crystal)
+            runs = _match_all(job, open_all(style), known)
         except DataError as error:
             refused[style] = error
             continue

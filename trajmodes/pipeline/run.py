@@ -1,20 +1,15 @@
 """The main jobs: one pass to fit, one to project, and everything told and written down."""
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 import numpy as np
 
 from trajmodes.config import Job, toml_text
-from trajmodes.errors import DataError, UsageError
-from trajmodes.export import write_constants, write_phonopy
-from trajmodes.fit import Ledger, ledger_dataset, read_ledger
-from trajmodes.phonons import Bands, band_path, dispersion
+from trajmodes.errors import DataError
+from trajmodes.fit import Ledger, read_ledger
+from trajmodes.phonons import Bands
 from trajmodes.pipeline.anharmonic import (
     gruneisen_parameters,
     perturbative_widths,
@@ -27,13 +22,21 @@ from trajmodes.pipeline.collect import (
     convergence_of,
     fit_errors_of,
     scheme_distance_thz,
-    spectral_map,
 )
 from trajmodes.pipeline.fit import Fitted, fit_runs, modes_of
 from trajmodes.pipeline.load import LoadedRun, load, load_runs
 from trajmodes.pipeline.log import Log, StartBar, no_bars
-from trajmodes.pipeline.project import interval_of, project_run
+from trajmodes.pipeline.project import interval_of
+from trajmodes.pipeline.projected import (
+    path_bands,
+    require_all_frames,
+    require_usable,
+    warnings_of,
+    why_not_projected,
+    with_projection,
+)
 from trajmodes.pipeline.provenance import input_files, versions
+from trajmodes.pipeline.written import Analysis, Written, write_found
 from trajmodes.readers import Trajectory
 from trajmodes.report import (
     Projection,
@@ -41,34 +44,9 @@ from trajmodes.report import (
     Reference,
     Results,
     Writer,
-    encode,
-    open_folder,
-    write_results,
 )
 
-__all__ = ["Written", "analyse", "fit_job", "fit_only", "run_job"]
-
-PATH_SPACING = 0.02
-"""Distance of neighbouring points of the band path in 1/Å, 2π included: far finer than any
-feature of a dispersion whose constants reach 10 Å."""
-
-CONSTANTS_FILE = "force_constants.h5"
-LEDGER_FILE = "ledger.nc"
-
-
-class Written(NamedTuple):
-    """Results and the files that hold them."""
-
-    results: Results
-    files: Mapping[str, str]
-    """Path → what the file is, in one line."""
-
-
-class Analysis(NamedTuple):
-    """Results and the sums that their constants were fitted to."""
-
-    results: Results
-    ledger: Ledger
+__all__ = ["analyse", "fit_job", "fit_only", "run_job"]
 
 
 def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
@@ -90,10 +68,11 @@ def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
     """
     log = Log()
 
-    def find() -> Analysis:
-        return analyse(load(job, log=log), command=command, log=log, bars=bars)
+    def find(scratch: Path) -> Analysis:
+        run = load(job, log=log)
+        return analyse(run, command=command, log=log, bars=bars, scratch=scratch)
 
-    return _write(job, log, find, for_phonopy=True)
+    return write_found(job, log, find, for_phonopy=True)
 
 
 def fit_job(
@@ -119,59 +98,20 @@ def fit_job(
     """
     log = Log()
 
-    def find() -> Analysis:
+    def find(_: Path) -> Analysis:
         return fit_only(job, command=command, log=log, bars=bars, frames=frames)
 
-    return _write(job, log, find, for_phonopy=False)
+    return write_found(job, log, find)
 
 
-def _write(job: Job, log: Log, find: Callable[[], Analysis], *, for_phonopy: bool) -> Written:
-    """Find results while the folder is kept from others, and write them to it."""
-    with open_folder(job.output) as folder:
-        found = find()
-        with TemporaryDirectory() as name, log.stage("write"):
-            scratch = Path(name)
-            extra = _for_phonopy(found.results, scratch) if for_phonopy else {}
-            extra |= _extra(found, job, log, scratch)
-            files = write_results(found.results, folder, extra)
-    paths = {str(Path(job.output) / name): text for name, text in files.items()}
-    return Written(replace(found.results, timings=log.seconds), paths)
-
-
-def _extra(found: Analysis, job: Job, log: Log, scratch: Path) -> dict[str, Writer]:
-    """Files that other rooms than the report know how to write."""
-    constants, supercell = found.results.constants, found.results.supercell
-    whole = write_constants(constants, supercell, scratch, "hdf5").paths
-    text = "all constants, exactly; `trajmodes export` writes them for other programs"
-    extra = {path.name: Writer(text, _copy(path)) for path in whole}
-    dataset = ledger_dataset(found.ledger)
-    text = "sums of the fit, for `trajmodes scan` and `trajmodes fit --append`"
-    extra[LEDGER_FILE] = Writer(text, partial(encode, dataset))
-    extra["run.toml"] = Writer("the job as resolved", _text_writer(toml_text(job)))
-    extra["run.log"] = Writer("what was done, and how long it took", log.write)
-    return extra
-
-
-def _for_phonopy(results: Results, scratch: Path) -> dict[str, Writer]:
-    paths = write_phonopy(results.constants, results.supercell, scratch)
-    return {path.name: Writer("loaded by phonopy", _copy(path)) for path in paths}
-
-
-def _copy(source: Path) -> Callable[[Path], None]:
-    def write(path: Path) -> None:
-        shutil.copyfile(source, path)
-
-    return write
-
-
-def _text_writer(text: str) -> Callable[[Path], None]:
-    def write(path: Path) -> None:
-        path.write_text(text, encoding="utf-8")
-
-    return write
-
-
-def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars) -> Analysis:
+def analyse(
+    run: LoadedRun,
+    *,
+    command: str,
+    log: Log,
+    bars: StartBar = no_bars,
+    scratch: Path | None = None,
+) -> Analysis:
     """Fit constants to a run, project it on their modes, and fit the lines.
 
     Parameters
@@ -184,6 +124,8 @@ def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars)
         Takes down the stages.
     bars
         Starts a progress bar.
+    scratch
+        Folder for time series that are asked for; without it there are none.
 
     Raises
     ------
@@ -193,27 +135,30 @@ def analyse(run: LoadedRun, *, command: str, log: Log, bars: StartBar = no_bars)
         If the run has no forces, too few frames for the constants or for spectra, or no known
         time between frames.
     """
-    _require_usable(run, ["all", "spectra"])
+    require_usable(run, ["all", "spectra"])
     if run.trajectory.has_velocities:
         interval_of(run)  # before the long first pass, not after it
-        _require_all_frames(run)
+        require_all_frames(run)
     with input_files(run.files) as hashes:
         fitted = fit_runs([run], log=log, bars=bars)
         (run,) = fitted.runs
         results, bands = _of_constants(fitted, command, log)
-        projection = project_run(run, results.modes, log=log, bars=bars)
+        extra: Mapping[str, Writer] = {}
+        reason = why_not_projected(run, results.modes)
+        if reason is None:
+            results, extra = with_projection(
+                run, results, bands, log=log, bars=bars, scratch=scratch
+            )
+        else:
+            results = replace(results, notes=(*results.notes, reason))
         inputs = hashes.result()
-    if projection is not None:
-        power_map = spectral_map(bands, results.modes, projection.spectra)
-        projection = replace(projection, spectral_map=power_map)
     results = replace(
         results,
-        projection=projection,
-        notes=(*results.notes, *_lifetime_notes(run, fitted, projection)),
+        notes=(*results.notes, *_lifetime_notes(run, fitted, results.projection)),
         provenance=replace(results.provenance, inputs=inputs),
         timings=log.seconds,
     )
-    return Analysis(results, fitted.ledger)
+    return Analysis(results, fitted.ledger, extra)
 
 
 def fit_only(
@@ -249,7 +194,7 @@ def fit_only(
     earlier = None if job.append is None else read_ledger(job.append)
     runs = _runs_for(earlier, job, log, frames)
     for run in runs:
-        _require_usable(run, ["all"])
+        require_usable(run, ["all"])
     with input_files([path for run in runs for path in run.files]) as hashes:
         fitted = fit_runs(runs, log=log, bars=bars, earlier=earlier)
         results, _ = _of_constants(fitted, command, log)
@@ -283,7 +228,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Band
     job = runs[0].job
     with log.stage("phonons"):
         modes = modes_of(fit, fitted.ledger, require_stable=job.require_stable)
-        bands = dispersion(fit.constants, band_path(supercell.crystal, PATH_SPACING))
+        bands = path_bands(fit.constants, job)
         temperature = fit.constants.temperature
         gruneisen = gruneisen_parameters(fit.constants, modes, bands, temperature)
     perturbation = None
@@ -307,7 +252,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Band
         stability=stability_of(modes),
         requirement=requirement_of(modes, fitted.duration_ps),
         diagnosis=findings_of(runs[0].diagnosis),
-        warnings=tuple(dict.fromkeys(text for run in runs for text in _warnings(run))),
+        warnings=tuple(dict.fromkeys(text for run in runs for text in warnings_of(run))),
         notes=tuple(
             dict.fromkeys(
                 [*(note for run in runs for note in run.notes), *fitted.notes, *fit.notes]
@@ -315,30 +260,6 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Band
         ),
     )
     return results, bands
-
-
-def _require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
-    """Refuse at once what the check calls an error of what is wanted."""
-    for remark in run.diagnosis.verdict:
-        if remark.severity == "error" and remark.concerns in wanted:
-            where = ", ".join(str(path) for path in run.trajectory.paths[:3])
-            raise DataError(remark.text, where=where, fix=remark.fix)
-
-
-def _require_all_frames(run: LoadedRun) -> None:
-    if run.job.hops != "refuse":
-        raise UsageError(
-            "frames cannot be left out of a run that is projected on its modes",
-            why="spectra need frames at equal distances in time",
-            fix="use `trajmodes fit` with --hops exclude, or choose --frames without hops",
-        )
-
-
-def _warnings(run: LoadedRun) -> tuple[str, ...]:
-    """Tell what the check warns of, and what it calls errors that do not matter here."""
-    found = (remark for remark in run.diagnosis.verdict if remark.severity != "ok")
-    texts = (f"{one.text}; fix: {one.fix}" if one.fix else one.text for one in found)
-    return tuple(text for text in texts if text not in run.notes)
 
 
 def _lifetime_notes(

@@ -5,7 +5,7 @@ Where q ≠ −q a complex amplitude is two waves, and each has an energy of its
     E± = ½|ωQ ± iQ̇|²,      where q = −q there is one,      E = ½(ω²|Q|² + |Q̇|²).
 
 None of them oscillates at 2ω, as the kinetic energy would, and all are on average k_BT in a
-harmonic crystal. The ladder of `multiple_tau` averages them in time and multiplies pairs of
+harmonic crystal. The levels of `multiple_tau` average them in time, and pairs of averages are
 averages; sums over the members of a set are kept for some blocks of time. The mean energy is
 known only at the end: beside Σ E(t)E(t+lag) goes Σ [E(t) + E(t+lag)] over the same pairs, so
 that any mean can be taken off later.
@@ -25,12 +25,12 @@ from trajmodes.data import Modes
 from trajmodes.errors import DataError
 from trajmodes.project.coordinates import Amplitudes, Projector
 from trajmodes.project.multiple_tau import (
-    Ladder,
+    Octaves,
     Strip,
     add_products,
     averages,
     ends,
-    ladder,
+    octaves,
     meet,
     pair_ranges,
     pair_sums,
@@ -83,8 +83,8 @@ class EnergyCorrelations:
     @property
     def lag_ps(self) -> Floats:
         """(k,), unit: ps."""
-        lags: Floats = self.steps * self.average_frames * self.interval_ps
-        return lags
+        frames = (self.steps * self.average_frames).astype(float)
+        return frames * self.interval_ps
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,12 +223,15 @@ class AutocorrelationReduction:
             raise DataError(
                 f"correlations: only the frames {state.start} to {state.stop} were read"
             )
-        n_lags, n_sets = len(self._ladder.steps), self.projector.modes.n_sets
+        n_lags, n_sets = len(self._octaves.steps), self.projector.modes.n_sets
         total = np.zeros((self.n_blocks, 2, n_lags, n_sets))
         for number, sums in state.blocks:
             total[number] = sums
         modes, used = self.projector.modes, self._used
-        sets, weights = modes.sets.ravel()[used], np.repeat(modes.weights, _branches(modes))[used]
+        sets, weights = (
+            modes.sets.ravel()[used],
+            np.repeat(modes.weights, _branches(modes))[used],
+        )
         members, standing, kinetic, potential, omega = (
             np.bincount(sets, values, n_sets)
             for values in (
@@ -240,7 +243,7 @@ class AutocorrelationReduction:
             )
         )
         some = np.where(members > 0, members, np.nan)
-        omega = omega / some
+        frequency: Floats = omega / some
         return EnergyCorrelations(
             products=total[:, 0],
             sums=total[:, 1],
@@ -248,10 +251,11 @@ class AutocorrelationReduction:
             mean=0.5 * (kinetic + potential) / some / self._lengths.sum(),
             members=np.rint(members).astype(np.int64),
             standing=standing / some,
-            omega=omega,
-            omega_ratio=omega * np.sqrt(kinetic / np.where(potential > 0.0, potential, np.nan)),
-            steps=self._ladder.steps,
-            average_frames=np.left_shift(1, self._ladder.level),
+            omega=frequency,
+            omega_ratio=frequency
+            * np.sqrt(kinetic / np.where(potential > 0.0, potential, np.nan)),
+            steps=self._octaves.steps,
+            average_frames=np.left_shift(1, self._octaves.level),
             stretch_frames=self._lengths,
             interval_ps=self.interval_ps,
         )
@@ -262,9 +266,9 @@ class AutocorrelationReduction:
         return np.array([stop - start for start, stop in self.stretches], dtype=np.int64)
 
     @cached_property
-    def _ladder(self) -> Ladder:
+    def _octaves(self) -> Octaves:
         finest = int(np.log2(max(_FINEST_PS * (1.0 + 1e-9) / self.interval_ps, 1.0)))
-        return ladder(finest, int(self._lengths.max()))
+        return octaves(finest, int(self._lengths.max()))
 
     @cached_property
     def _used(self) -> Ints:
@@ -307,13 +311,15 @@ class AutocorrelationReduction:
         """Multiply all pairs within consecutive frames of a stretch."""
         stop = first + energies.shape[1]
         target = self._empty(number, first, stop)
-        found = averages(energies, first, len(self._ladder.lags))
+        found = averages(energies, first, len(self._octaves.lags))
         for level, (begin, values) in enumerate(found):
             self._multiply(target, (number, level), (begin, values), (0, values.shape[1]))
         strips = tuple(ends(begin, values) for begin, values in found)
         return Piece(number, first, stop, strips), target
 
-    def _join(self, before: Piece, after: Piece) -> tuple[Piece, tuple[tuple[int, Floats], ...]]:
+    def _join(
+        self, before: Piece, after: Piece
+    ) -> tuple[Piece, tuple[tuple[int, Floats], ...]]:
         """Multiply all pairs across a seam."""
         target = self._empty(before.stretch, after.start, after.stop)
         strips, seam = [], None
@@ -334,7 +340,7 @@ class AutocorrelationReduction:
     ) -> None:
         """Add the pairs of averages of one level of a stretch (place) to time blocks."""
         (stretch, level), (first, values) = place, found
-        lags = self._ladder.lags[level]
+        lags = self._octaves.lags[level]
         if len(lags) == 0 or values.shape[1] == 0:
             return
         numbers = np.array([number for number, _ in target])
@@ -347,8 +353,8 @@ class AutocorrelationReduction:
         _pool(values, self._sets, pooled)
         sums = pair_sums(pooled, *ranges, lags)
         for (_, block), product, total in zip(target, products, sums, strict=True):
-            block[0, self._ladder.places(level)] += product
-            block[1, self._ladder.places(level)] += total
+            block[0, self._octaves.places(level)] += product
+            block[1, self._octaves.places(level)] += total
 
     def _edges(self, stretch: int, level: int) -> Ints:
         """(b + 1,) first average whose last frame is in each time block, or in a later one."""
@@ -358,31 +364,27 @@ class AutocorrelationReduction:
         return edges
 
     def _empty(self, stretch: int, first: int, stop: int) -> tuple[tuple[int, Floats], ...]:
-        """Sums of nothing for the time blocks of some frames."""
+        """Make sums of nothing for the time blocks of some frames."""
         total, before = int(self._lengths.sum()), int(self._lengths[:stretch].sum())
-        low, high = (
-            (before + frame) * self.n_blocks // total for frame in (first, stop - 1)
-        )
-        shape = (2, len(self._ladder.steps), self.projector.modes.n_sets)
+        low, high = ((before + frame) * self.n_blocks // total for frame in (first, stop - 1))
+        shape = (2, len(self._octaves.steps), self.projector.modes.n_sets)
         return tuple((number, np.zeros(shape)) for number in range(low, high + 1))
 
     def _counts(self) -> Floats:
         """(b, k) pairs of one series in each time block."""
-        counts = np.zeros((self.n_blocks, len(self._ladder.steps)))
+        counts = np.zeros((self.n_blocks, len(self._octaves.steps)))
         for stretch, length in enumerate(self._lengths):
-            for level, lags in enumerate(self._ladder.lags):
+            for level, lags in enumerate(self._octaves.lags):
                 size = int(length) >> level
                 edges = self._edges(stretch, level)
                 low, high = pair_ranges(lags, size, 0, size, edges)
-                counts[:, self._ladder.places(level)] += high - low
+                counts[:, self._octaves.places(level)] += high - low
         return counts
 
     def _unfinished(self, pieces: list[Piece]) -> tuple[Piece, ...]:
         lengths = self._lengths
         return tuple(
-            piece
-            for piece in pieces
-            if piece.start > 0 or piece.stop < lengths[piece.stretch]
+            piece for piece in pieces if piece.start > 0 or piece.stop < lengths[piece.stretch]
         )
 
 

@@ -49,6 +49,9 @@ class Projector:
     """The commensurate q points of the supercell, one of each pair ±q."""
     modes: Modes
     """The modes there, in the same order."""
+    kept: Floats | None = None
+    """(q, m) part of their amplitude that velocities have kept, where they are differences of
+    positions: they are divided by it. None for true velocities."""
 
     def __post_init__(self) -> None:
         same = self.space.qpoints.shape == self.modes.qpoints.shape and np.allclose(
@@ -71,7 +74,10 @@ class Projector:
 
     def velocities(self, velocities: Floats) -> Complexes:
         """Q̇ of velocities (t, a, 3) in Å/ps, as (q, m, t) in √(eV)."""
-        return self._amplitudes(velocities, 0.5)
+        amplitudes = self._amplitudes(velocities, 0.5)
+        if self.kept is not None:
+            amplitudes /= self.kept[..., None]
+        return amplitudes
 
     def forces(self, forces: Floats) -> Complexes:
         """Mode force 𝓕 of forces (t, a, 3) in eV/Å, as (q, m, t) in √(eV)/ps."""

@@ -152,7 +152,8 @@ def require_correctable(highest_omega: float, interval_ps: float) -> None:
     if phase <= _LARGEST_PHASE:
         return
     highest_thz, nyquist_thz = highest_omega / THZ, 0.5 / interval_ps
-    densest_fs = 1e3 * _LARGEST_PHASE / (_HEADROOM * highest_omega)
+    # Rounded down, so that what is advised will do.
+    densest_fs = np.floor(1e4 * _LARGEST_PHASE / (_HEADROOM * highest_omega)) / 10.0
     if phase >= np.pi:
         lost = f"the frames resolve no more than {nyquist_thz:.3g} THz"
     else:
@@ -164,5 +165,5 @@ def require_correctable(highest_omega: float, interval_ps: float) -> None:
         "velocities cannot be had from positions: the frames are too far apart",
         where=f"{1e3 * interval_ps:.3g} fs between frames, modes up to {highest_thz:.3g} THz",
         why=f"of motion a tenth faster than the highest harmonic mode {lost}",
-        fix=f"dump vx vy vz, or dump at most {densest_fs:.2g} fs apart",
+        fix=f"dump vx vy vz, or dump at most {densest_fs:.1f} fs apart",
     )

@@ -24,8 +24,8 @@ class DisplacementCovariance:
     frames: Ints
     """(b,) number of frames in each block."""
     covariance: Complexes
-    """(b, q, m, m'), unit: eV ps². ⟨Q_qm Q*_qm'⟩ in each block. At Γ about the mean of the whole
-    run, for symmetry lets the mean structure differ from the reference there; about zero
+    """(b, q, m, m'), unit: eV ps². ⟨Q_qm Q*_qm'⟩ in each block. At Γ about the mean of the
+    whole run, for symmetry lets the mean structure differ from the reference there; about zero
     elsewhere."""
 
     def __post_init__(self) -> None:

@@ -85,5 +85,7 @@ class EnergyReduction:
             shares=state.counts[filled] / self.n_frames,
             halves=0.5 * state.products[filled] / state.counts[filled, None, None, None],
             squares=state.squares / self.n_frames,
+            wholes=state.wholes / self.n_frames,
+            waves=state.waves / self.n_frames,
         )
         return pool_energies(self.projector.modes, means)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trajmodes.arrays import Floats, freeze
+from trajmodes.arrays import Bools, Complexes, Floats, freeze
 from trajmodes.data import Modes, MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.project.coordinates import Amplitudes, Projector
@@ -143,13 +143,13 @@ def _most_modes() -> int:
     return int((_MOST_BYTES // 8) ** 0.5)
 
 
-def _counted(modes: Modes) -> np.typing.NDArray[np.bool_]:
+def _counted(modes: Modes) -> Bools:
     """(q, m) modes that have an energy: neither drift nor imaginary."""
-    counted: np.typing.NDArray[np.bool_] = (modes.sets >= 0) & (modes.omega > 0.0)
+    counted: Bools = (modes.sets >= 0) & (modes.omega > 0.0)
     return counted
 
 
-def _square(amplitudes_qmt: np.typing.NDArray[np.complex128]) -> Floats:
+def _square(amplitudes_qmt: Complexes) -> Floats:
     square: Floats = amplitudes_qmt.real**2
     square += amplitudes_qmt.imag**2
     return square
@@ -166,7 +166,6 @@ def _set_correlation(covariance: Floats, modes: Modes) -> Floats:
     pairs_gh = np.outer(count_g, count_g) - np.diag(count_g)
     root_g = np.sqrt(member_gn @ own_n / np.where(count_g > 0, count_g, np.nan))
     known = pairs_gh > 0.0
-    correlation: Floats = np.divide(
-        sums_gh, pairs_gh * np.outer(root_g, root_g), where=known, out=np.full(known.shape, np.nan)
-    )
+    correlation: Floats = np.full(known.shape, np.nan)
+    np.divide(sums_gh, pairs_gh * np.outer(root_g, root_g), where=known, out=correlation)
     return correlation

@@ -11,7 +11,7 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.data import ModeEnergies, Modes
 from trajmodes.project.energy_sums import EnergyMeans
-from trajmodes.project.heat_capacity import heat_capacities
+from trajmodes.project.heat_capacity import heat_capacities, set_fluctuations
 from trajmodes.project.pooling import set_mean, set_members
 from trajmodes.project.statistics import block_sem, energy_sem, ratio_sem
 from trajmodes.units import BOLTZMANN
@@ -42,7 +42,8 @@ def pool_energies(modes: Modes, means: EnergyMeans) -> ModeEnergies:
     # ½|Q|² in the unit of an energy, so that it has the mean of the kinetic one.
     strain_bg = square_bg * (kinetic / square)
     energy_bg = 0.5 * (kinetic_bg + strain_bg)
-    slow = energy_sem(energy_bg, members, expected)
+    snapshot = set_fluctuations(modes, means, temperature)
+    slow = energy_sem(energy_bg, members, expected, snapshot)
 
     def sem(part_bg: Floats) -> Floats:
         # The slow energy of the mode, and what the part does besides following it.
@@ -55,7 +56,7 @@ def pool_energies(modes: Modes, means: EnergyMeans) -> ModeEnergies:
     virial_bg = -half_bkg[:, 3] if half_bkg.shape[1] == 4 else None
     virial = None if virial_bg is None else shares @ virial_bg
     excess = None if virial is None else virial / potential
-    heat, heat_sem = heat_capacities(modes, means, (temperature, temperature_sem))
+    heat, heat_sem = heat_capacities(modes, means, (temperature, temperature_sem), snapshot)
     travelling, travelling_sem = _travelling(modes, means, 0.5 * BOLTZMANN * temperature)
     return ModeEnergies(
         members=members,
@@ -101,8 +102,11 @@ def _travelling(modes: Modes, means: EnergyMeans, expected: float) -> tuple[Floa
     for k, sign in enumerate((-1.0, 1.0)):
         energy_bn = (standing_bqm + sign * flow_bqm).reshape(len(means.shares), -1)
         one = np.ones(energy_bn.shape[1], dtype=np.int64)
+        mean_n = means.shares @ energy_bn
+        snapshot = means.waves[k].ravel() / mean_n**2 - 1.0
         # Exponentially distributed, as the energy of one real degree of freedom is.
-        slow_n = 2.0 * energy_sem(0.5 * energy_bn, one, np.full(len(one), expected))
-        mean[k] = (means.shares @ energy_bn).reshape(modes.omega.shape)
+        limits = (one, np.full(len(one), expected), snapshot)
+        slow_n = 2.0 * energy_sem(0.5 * energy_bn, *limits)
+        mean[k] = mean_n.reshape(modes.omega.shape)
         sem[k] = slow_n.reshape(modes.omega.shape)
     return mean, sem

@@ -38,8 +38,12 @@ class EnergySums:
     """(b, k, q, m), sums of |Q̇|² in eV, |Q|² in eV ps², Im Q*Q̇ in eV ps and, where there are
     forces, Re Q*𝓕 in eV (k)."""
     squares: Floats
-    """(g + 1,), unit: eV². Sums over all frames of ε², pooled over the groups of each set, and
-    of the squared energy of all modes together (last)."""
+    """(g,), unit: eV². Sums over all frames of ε², pooled over the groups of each set."""
+    wholes: Floats
+    """(g + 1,), unit: eV². Sums over all frames of the squared energy of each whole set, and of
+    all modes together (last)."""
+    waves: Floats
+    """(2, q, m), unit: eV². Sums over all frames of the squared travelling energies E±²."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,11 @@ class EnergyMeans:
     """(b, k, q, m), means of ½|Q̇|² in eV, ½|Q|² in eV ps², ½Im Q*Q̇ in eV ps and, where there
     are forces, ½Re Q*𝓕 in eV (k)."""
     squares: Floats
-    """(g + 1,), unit: eV². Mean squares as `EnergySums` sums them."""
+    """(g,), unit: eV². Mean ε², pooled over the groups of each set."""
+    wholes: Floats
+    """(g + 1,), unit: eV². Mean squared energies of whole sets, and of all modes (last)."""
+    waves: Floats
+    """(2, q, m), unit: eV². Mean E±²."""
 
 
 class Groups(NamedTuple):
@@ -66,8 +74,8 @@ class Groups(NamedTuple):
     """(groups,) set of each group; −1 where its energy is not to be counted."""
     weights: Floats
     """(groups,) 2 where the group stands for ±q, 1 where q = −q."""
-    omega_squared: Floats
-    """(n,), unit: rad²/ps²."""
+    omega: Floats
+    """(n,), unit: rad/ps."""
     n_sets: int
     """Number of sets."""
 
@@ -85,7 +93,7 @@ def groups_of(modes: Modes) -> Groups:
         np.append(first, len(order)),
         counted[order[first]],
         modes.weights[q_n[order[first]]],
-        modes.omega.ravel() ** 2,
+        modes.omega.ravel(),
         modes.n_sets,
     )
 
@@ -122,10 +130,15 @@ def sum_frames(
     counts = np.bincount(block_t - block_t[0])
     edges = np.concatenate([[0], np.cumsum(counts)])
     products = np.zeros((len(counts), 3 if force is None else 4, n_q * n_m))
-    squares = np.zeros(groups.n_sets + 1)
-    _accumulate((q_nt, v_nt, f_nt), groups, edges, products, squares)
+    squares, energy_gt = np.zeros(groups.n_sets), np.zeros((groups.n_sets + 1, n_t))
+    waves = np.zeros((2, n_q * n_m))
+    _accumulate((q_nt, v_nt, f_nt), groups, edges, (products, squares, waves), energy_gt)
+    energy_gt[-1] = energy_gt[:-1].sum(axis=0)
+    wholes = np.einsum("gt,gt->g", energy_gt, energy_gt)
     shaped = products.reshape(*products.shape[:2], n_q, n_m)
-    return EnergySums(int(block_t[0]), counts, shaped, squares)
+    return EnergySums(
+        int(block_t[0]), counts, shaped, squares, wholes, waves.reshape(2, n_q, n_m)
+    )
 
 
 def combine_sums(earlier: EnergySums, later: EnergySums) -> EnergySums:
@@ -138,7 +151,14 @@ def combine_sums(earlier: EnergySums, later: EnergySums) -> EnergySums:
         stop = start + len(part.counts)
         counts[start:stop] += part.counts
         products[start:stop] += part.products
-    return EnergySums(earlier.first_block, counts, products, earlier.squares + later.squares)
+    return EnergySums(
+        earlier.first_block,
+        counts,
+        products,
+        earlier.squares + later.squares,
+        earlier.wholes + later.wholes,
+        earlier.waves + later.waves,
+    )
 
 
 @njit(nogil=True, cache=True)
@@ -146,17 +166,20 @@ def _accumulate(
     fields: tuple[Complexes, Complexes, Complexes],
     groups: Groups,
     edges: Ints,
-    products: Floats,
-    squares: Floats,
+    sums: tuple[Floats, Floats, Floats],
+    energy_gt: Floats,
 ) -> None:
     q_nt, v_nt, f_nt = fields
-    whole_t, group_t = np.zeros(q_nt.shape[1]), np.empty(q_nt.shape[1])
+    products, squares, waves = sums
+    group_t = np.empty(q_nt.shape[1])
     for g in range(len(groups.labels)):
         group_t[:] = 0.0
         for place in range(groups.starts[g], groups.starts[g + 1]):
             n = groups.order[place]
-            half = 0.5 * groups.weights[g]
-            half_square = half * groups.omega_squared[n]
+            omega, weight = groups.omega[n], groups.weights[g]
+            # Where q = −q there is no flow of energy, but for rounding.
+            flow = omega if weight == 2.0 else 0.0
+            forward = backward = 0.0
             for b in range(len(edges) - 1):
                 speed = square = cross = work = 0.0
                 for t in range(edges[b], edges[b + 1]):
@@ -165,8 +188,12 @@ def _accumulate(
                     q2 = q.real * q.real + q.imag * q.imag
                     speed += v2
                     square += q2
-                    cross += q.real * v.imag - q.imag * v.real
-                    group_t[t] += half * v2 + half_square * q2
+                    along = q.real * v.imag - q.imag * v.real
+                    cross += along
+                    standing = 0.5 * (v2 + omega * omega * q2)
+                    group_t[t] += weight * standing
+                    forward += (standing - flow * along) ** 2
+                    backward += (standing + flow * along) ** 2
                 products[b, 0, n] = speed
                 products[b, 1, n] = square
                 products[b, 2, n] = cross
@@ -175,9 +202,9 @@ def _accumulate(
                         q, f = q_nt[n, t], f_nt[n, t]
                         work += q.real * f.real + q.imag * f.imag
                     products[b, 3, n] = work
+            waves[0, n] = forward
+            waves[1, n] = backward
         if groups.labels[g] >= 0:
             for t in range(len(group_t)):
                 squares[groups.labels[g]] += group_t[t] * group_t[t]
-                whole_t[t] += group_t[t]
-    for t in range(len(whole_t)):
-        squares[-1] += whole_t[t] * whole_t[t]
+                energy_gt[groups.labels[g], t] += group_t[t]

@@ -25,11 +25,11 @@ from trajmodes.project.pooling import set_mean, set_members
 from trajmodes.project.statistics import energy_sem, fluctuation_sem
 from trajmodes.units import BOLTZMANN
 
-__all__ = ["heat_capacities"]
+__all__ = ["heat_capacities", "set_fluctuations"]
 
 
 def heat_capacities(
-    modes: Modes, means: EnergyMeans, temperature: tuple[float, float]
+    modes: Modes, means: EnergyMeans, temperature: tuple[float, float], snapshot: Floats
 ) -> tuple[Floats, Floats]:
     """Heat capacity of one mode of each set.
 
@@ -41,6 +41,8 @@ def heat_capacities(
         What was measured of each mode.
     temperature
         Kinetic temperature of the run in K, and its standard error.
+    snapshot
+        (g,) what `set_fluctuations` tells.
 
     Returns
     -------
@@ -48,20 +50,50 @@ def heat_capacities(
         (g,) in k_B; nan for a set with an imaginary mode or fewer than eight time blocks.
     """
     members, kt = set_members(modes), BOLTZMANN * temperature[0]
-    squares = np.where(modes.omega > 0.0, modes.omega**2, np.nan)
-    energy_bqm = means.halves[:, 0] + squares * means.halves[:, 1]
+    energy_bqm = _energy(modes, means)
     energy_bg = set_mean(energy_bqm, modes)
     mean = means.shares @ energy_bg
     sizes = group_sizes(modes)
     # Σ(ε − n⟨E⟩)² over the groups of a set, in parts; every group has n modes, each weighs n.
     size = set_mean(sizes, modes)
     mixed = means.shares @ set_mean(sizes * energy_bqm, modes)
-    spread = means.squares[:-1] / members - 2.0 * mean * mixed + size * mean**2
-    history = (0.5 * energy_bg, members, np.full(modes.n_sets, 0.5 * kt))
+    spread = means.squares / members - 2.0 * mean * mixed + size * mean**2
+    history = (0.5 * energy_bg, members, np.full(modes.n_sets, 0.5 * kt), snapshot)
     lost = size * (2.0 * energy_sem(*history)) ** 2
     heat = (spread + lost) / kt**2 / (1.0 - (size + 1.0) * _held(modes, means, kt))
     relative = np.hypot(fluctuation_sem(*history, size), 2.0 * temperature[1] / temperature[0])
     return heat, np.where(np.isfinite(heat), relative, np.nan)
+
+
+def set_fluctuations(modes: Modes, means: EnergyMeans, temperature: float) -> Floats:
+    """Variance of the energy of whole sets from frame to frame, as in a heat bath.
+
+    Parameters
+    ----------
+    modes
+        The modes with their sets.
+    means
+        What was measured of each mode.
+    temperature
+        Kinetic temperature of the run in K.
+
+    Returns
+    -------
+    (g,) variance per squared mean; nan for a set with an imaginary mode.
+    """
+    members = set_members(modes)
+    total = members * (means.shares @ set_mean(_energy(modes, means), modes))
+    held = (members + 1.0) * _held(modes, means, BOLTZMANN * temperature)
+    # Where one set is all there is, its energy may be fixed altogether.
+    variance: Floats = (means.wholes[:-1] / total**2 - 1.0) / np.maximum(1.0 - held, 0.1)
+    return variance
+
+
+def _energy(modes: Modes, means: EnergyMeans) -> Floats:
+    """K + U of single modes (b, q, m); nan where ω is imaginary."""
+    squares = np.where(modes.omega > 0.0, modes.omega**2, np.nan)
+    energy: Floats = means.halves[:, 0] + squares * means.halves[:, 1]
+    return energy
 
 
 def _held(modes: Modes, means: EnergyMeans, kt: float) -> float:
@@ -69,7 +101,7 @@ def _held(modes: Modes, means: EnergyMeans, kt: float) -> float:
     counted = (modes.sets >= 0) & (modes.omega > 0.0)
     weights = np.where(counted, modes.weights[:, None], 0.0)
     freedom = max(float(weights.sum()), 1.0)
-    energy_bqm = means.halves[:, 0] + modes.omega**2 * means.halves[:, 1]
+    energy_bqm = np.where(counted, _energy(modes, means), 0.0)
     total = float(means.shares @ (weights * energy_bqm).sum(axis=(1, 2)))
-    variance = float(means.squares[-1]) - total**2
+    variance = float(means.wholes[-1]) - total**2
     return (1.0 - min(max(variance / (freedom * kt**2), 0.0), 1.0)) / (freedom + 1.0)

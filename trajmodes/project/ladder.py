@@ -15,21 +15,29 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.project.rungs import Rung, first_look, fit_around
-from trajmodes.project.shapes import GAMMA, OMEGA, LineShape, places
+from trajmodes.project.shapes import GAMMA, OMEGA, LineShape, extended, places
+from trajmodes.project.two_lines import fit_two
 from trajmodes.project.whittle import Lines
 from trajmodes.units import THZ
 
-__all__ = ["Chosen", "climb"]
+__all__ = ["CHANCE_SIGMAS", "LARGEST_MISFIT", "NARROWEST", "Chosen", "climb"]
 
-_WIDTHS = 4.0
+_RANGES = (4.0, 2.0, 1.0)
 """A line is fitted within this many widths (its own plus the resolution) on both sides: wings
-further out hold little information on it, and structure that is not its own."""
+further out hold little information on it, and structure that is not its own. The nearer ones
+are for lines whose wings are surely not those of the model."""
+CHANCE_SIGMAS = 4.0
+"""From here on a misfit is not by chance."""
+LARGEST_MISFIT = 0.75
+"""Root mean square and relative: what strays further is not of the model's shape at all."""
 _ROUNDS = 3
 """The first round looks where the power is, the others where the line is."""
 _WIDE_ENOUGH = 4.0
 """Width in resolutions from which on no longer segment is asked for, …"""
 _AWAY_FROM_ZERO = 2.0
 """… if its lower half maximum is this many resolutions away from zero."""
+NARROWEST = 2.0
+"""Least width that deserves to be told, in resolutions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,10 @@ class Chosen:
     """(g,)."""
     held: Bools
     """(g,) whether the band reaches over the line."""
+    narrow: Bools
+    """(g,) whether the line is narrower than this length can tell."""
+    missed: Bools
+    """(g,) whether longer segments were passed over, for their bands do not hold the line."""
     averages: Floats
     """(g,) of the spectrum that was fitted."""
     rung: Ints
@@ -77,22 +89,128 @@ def climb(rungs: list[Rung], guess_thz: Floats, shape: LineShape) -> Chosen:
         What is fitted.
     """
     chosen = _nothing(len(guess_thz), places(shape).count)
-    theta = first_look(rungs[0], guess_thz)
+    theta = np.full((len(guess_thz), 3), np.nan)
     pending = np.ones(len(theta), dtype=bool)
+    every = np.arange(len(theta))
     for k, rung in enumerate(rungs):
+        looked = np.isnan(theta) & rung.useful(every)[:, None]
+        theta = np.where(looked, first_look(rung, guess_thz), theta)
         center = theta[:, OMEGA] / THZ
-        every = np.arange(len(theta))
-        rows = np.flatnonzero(pending & (rung.holds(center, 0.0 * center, every) | (k == 0)))
+        near = rung.holds(every, center, np.zeros_like(center))
+        chosen.missed[pending & ~near] = True
+        rows = np.flatnonzero(pending & (near | looked[:, 0]))
         if len(rows) == 0:
             continue
-        # A line that a coarse look saw as a spike may have some width after all.
-        start = theta[rows]
-        start[:, GAMMA] = np.maximum(start[:, GAMMA], np.log(0.5 * rung.resolution * THZ))
-        lines = _fit(rung, rows, start, shape)
-        held, wide = _seen(rung, rows, lines, shape)
-        sound = held & lines.converged
-        fresh = chosen.rung[rows] < 0
-        _put(chosen, rows, lines, sound | fresh, k, rung.spectra.averages[rows], held)
-        theta[rows[sound]] = lines.parameters[sound, :3]
-        pending[rows[sound & wide]] = False
+        lines = _fit(rung, rows, theta[rows], shape)
+        found = _found(rung, rows, lines, shape)
+        chosen.missed[rows] |= ~found.partly
+        better = found.whole | (found.partly & chosen.narrow[rows]) | (chosen.rung[rows] < 0)
+        _put(chosen, (rows[better], lines.at(better)), found.at(better), rung, k)
+        theta[rows[found.whole]] = lines.parameters[found.whole, :3]
+        pending[rows[found.whole & found.wide]] = False
     return chosen
+
+
+def _fit(rung: Rung, rows: Ints, start: Floats, shape: LineShape) -> Lines:
+    """Fit one oscillator first, whose range of bins follows the line; then the shape."""
+    theta = start.copy()
+    # A line that a coarse look saw as a spike may have some width after all.
+    theta[:, GAMMA] = np.maximum(theta[:, GAMMA], np.log(0.5 * rung.resolution * THZ))
+    one = LineShape(baseline=shape.baseline)
+    lines = _within(rung, rows, extended(theta, one), one)
+    if shape.kind == "two":
+        return fit_two(rung, rows, lines, start, shape, _RANGES[0])
+    if shape != one:
+        lines = _within(rung, rows, extended(lines.parameters, shape), shape)
+    return lines
+
+
+def _within(rung: Rung, rows: Ints, start: Floats, shape: LineShape) -> Lines:
+    """Fit on the widest range in which the line has the shape; on the narrowest one else."""
+    theta = start
+    for _ in range(_ROUNDS):
+        lines = fit_around(rung, rows, theta, shape, _RANGES[0])
+        theta = lines.parameters
+    for widths in _RANGES[1:]:
+        some = np.flatnonzero(_strays(lines, rung.spectra.averages[rows]))
+        if len(some) == 0:
+            break
+        nearer = fit_around(rung, rows[some], lines.parameters[some], shape, widths)
+        nearer = fit_around(rung, rows[some], nearer.parameters, shape, widths)
+        lines = lines.replaced(some[nearer.converged], nearer.at(nearer.converged))
+    return lines
+
+
+def _strays(lines: Lines, averages: Floats) -> Bools:
+    """Whether the wings are not those of the line, although it is one."""
+    excess = np.maximum(lines.goodness - 1.0, 0.0)
+    surely = (excess > CHANCE_SIGMAS * lines.goodness_sem) | (lines.stray > CHANCE_SIGMAS)
+    strays: Bools = lines.converged & surely & (np.sqrt(excess / averages) < LARGEST_MISFIT)
+    return strays
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What became of the lines (i,) that were sought in one length."""
+
+    whole: Bools
+    """The fit converged, and the band reaches a width over the line on both sides."""
+    partly: Bools
+    """It converged, and the band holds half a width."""
+    wide: Bools
+    """No longer segment is asked for."""
+    narrow: Bools
+    """A longer one must be."""
+
+    def at(self, rows: Bools) -> "_Found":
+        return _Found(self.whole[rows], self.partly[rows], self.wide[rows], self.narrow[rows])
+
+
+def _found(rung: Rung, rows: Ints, lines: Lines, shape: LineShape) -> _Found:
+    whole, partly = lines.converged.copy(), lines.converged.copy()
+    wide, narrow = np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
+    for first in places(shape).lines:
+        omega = lines.parameters[:, first + OMEGA]
+        gamma = np.exp(lines.parameters[:, first + GAMMA])
+        center, width = omega / THZ, gamma / THZ
+        lower = (np.sqrt(omega**2 + 0.25 * gamma**2) - 0.5 * gamma) / THZ
+        # A second line that is not needed is nan, and asks for nothing.
+        free = np.isnan(omega)
+        reach = width + rung.resolution
+        whole &= free | rung.holds(rows, center, reach)
+        partly &= free | rung.holds(rows, center, 0.5 * reach)
+        enough = width >= _WIDE_ENOUGH * rung.resolution
+        wide &= free | (enough & (lower >= _AWAY_FROM_ZERO * rung.resolution))
+        narrow |= ~free & (width < NARROWEST * rung.resolution)
+    return _Found(whole, partly, wide, narrow)
+
+
+def _nothing(n_sets: int, n_parameters: int) -> Chosen:
+    """Rows to be filled in."""
+    return Chosen(
+        parameters=np.full((n_sets, n_parameters), np.nan),
+        variances=np.full((n_sets, n_parameters), np.nan),
+        goodness=np.full(n_sets, np.nan),
+        goodness_sem=np.full(n_sets, np.nan),
+        converged=np.zeros(n_sets, dtype=bool),
+        held=np.zeros(n_sets, dtype=bool),
+        narrow=np.ones(n_sets, dtype=bool),
+        missed=np.zeros(n_sets, dtype=bool),
+        averages=np.ones(n_sets),
+        rung=np.full(n_sets, -1),
+    )
+
+
+def _put(chosen: Chosen, lines: tuple[Ints, Lines], found: _Found, rung: Rung, k: int) -> None:
+    """Fill in the rows of sets that were fitted."""
+    rows, fits = lines
+    chosen.parameters[rows] = fits.parameters
+    chosen.variances[rows] = np.diagonal(fits.covariance, axis1=1, axis2=2)
+    chosen.goodness[rows] = fits.goodness
+    chosen.goodness_sem[rows] = fits.goodness_sem
+    chosen.converged[rows] = fits.converged
+    chosen.held[rows] = found.partly
+    chosen.narrow[rows] = found.narrow
+    chosen.missed[rows] = ~found.partly
+    chosen.averages[rows] = rung.spectra.averages[rows]
+    chosen.rung[rows] = k

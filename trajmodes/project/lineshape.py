@@ -1,126 +1,100 @@
 """Frequency, linewidth and lifetime of every set of modes from its power spectrum.
 
 A damped oscillator, seen through the window that was used, is fitted to the bins around each
-line (see `oscillator` for the model, `whittle` for the statistics). Reported are ω₀/2π, the
-full width at half maximum γ/2π in THz, and the energy lifetime 1/γ. Errors grow by √χ² where
-the line is surely not quite of the model's shape. A line that the spectrum cannot show gives
-no number but a verdict, and what would resolve it: see `verdicts`.
+line (see `oscillator` for the model, `shapes` for its variants, `whittle` for the statistics),
+in segments of the length that suits it (`ladder`). Reported are ω₀/2π, the full width at half
+maximum γ/2π in THz, and the energy lifetime 1/γ. Errors grow by √χ² where the line is surely
+not quite of the model's shape. A line that the spectra cannot show gives no number but a
+verdict, and what would resolve it: see `verdicts`.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from trajmodes.arrays import Floats, Ints
-from trajmodes.data import LineFits, PowerSpectra, Verdict
-from trajmodes.project.verdicts import judge
-from trajmodes.project.whittle import Lines, Observed, fit_whittle
-from trajmodes.project.window import resolution_thz
+from trajmodes.arrays import Floats
+from trajmodes.data import BandSpectra, LineFits, Verdict
+from trajmodes.errors import DataError
+from trajmodes.project.ladder import Chosen, climb
+from trajmodes.project.rungs import Rung
+from trajmodes.project.shapes import AREA, GAMMA, OMEGA, LineShape, places
+from trajmodes.project.verdicts import frequency_known, judge
 from trajmodes.units import THZ
 
 __all__ = ["fit_lines"]
 
-# A line is fitted within this many widths (its own plus the resolution) on both sides: wings
-# further out hold little information on it, and structure that is not its own.
-_WIDTHS = 4.0
-_FEWEST_BINS = 4
-# The first round looks where the power is, the others where the line is.
-_ROUNDS = 3
-_BATCH_BINS = 100_000
+_OSCILLATOR = LineShape()
 
 
-def fit_lines(spectra: PowerSpectra, guess_thz: Floats) -> LineFits:
-    """Fit one damped oscillator to the spectrum of each set.
+def fit_lines(
+    ladder: Sequence[BandSpectra], guess_thz: Floats, shape: LineShape = _OSCILLATOR
+) -> LineFits:
+    """Fit one line to the spectrum of each set.
 
     Parameters
     ----------
-    spectra
-        One-sided Welch spectra of the mode velocities.
+    ladder
+        Spectra of the same sets with segments of several lengths, in any order. The band of
+        the shortest ones should be the whole axis: it is where lines are sought first.
     guess_thz
         (g,) where to look: the line is sought between half and 1.5 times this frequency,
         everywhere if it is not positive.
+    shape
+        What is fitted.
+
+    Raises
+    ------
+    DataError
+        If there are no spectra.
     """
-    theta = _start(spectra, guess_thz)
-    for _ in range(_ROUNDS):
-        lines = _fit_around(spectra, theta)
-        theta = lines.parameters
-    variances = np.diagonal(lines.covariance, axis1=1, axis2=2)
-    surely = lines.goodness - 2.0 * lines.goodness_sem
-    scale = np.sqrt(np.maximum(surely, 1.0))[:, None]
-    sem = np.sqrt(np.maximum(variances, 0.0)) * scale
-    width = np.exp(theta[:, 2]) / THZ
-    verdicts, advice = judge(spectra, lines, width, sem[:, 2])
-    resolved = np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
+    if not ladder:
+        raise DataError("no spectra to fit lines to", fix="give at least one segment length")
+    rungs = [Rung.of(spectra) for spectra in ladder]
+    rungs.sort(key=lambda rung: rung.resolution, reverse=True)
+    chosen = climb(rungs, guess_thz, shape)
+    return _told(rungs, chosen, shape)
+
+
+def _told(rungs: list[Rung], chosen: Chosen, shape: LineShape) -> LineFits:
+    """Numbers where they deserve it, reasons where they do not."""
+    surely = chosen.goodness - 2.0 * chosen.goodness_sem
+    scale = np.sqrt(np.fmax(surely, 1.0))[:, None]
+    sem = np.sqrt(np.maximum(chosen.variances, 0.0)) * scale
+    verdicts, advice = judge(rungs, chosen, sem, shape)
+    oscillates = np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
+    resolved = oscillates | np.array([verdict is Verdict.OVERDAMPED for verdict in verdicts])
 
     def shown(values: Floats) -> Floats:
         return np.where(resolved, values, np.nan)
 
-    lifetime = 1.0 / np.exp(theta[:, 2])
+    known = frequency_known(chosen, sem)
+    theta, width = chosen.parameters, chosen.width_thz
+    lifetime = np.where(oscillates, 1.0 / (width * THZ), np.nan)
+    where = places(shape)
+    area = np.exp(theta[:, AREA])
+    extra: dict[str, Floats] = {}
+    if where.lean is not None:
+        extra["asymmetry"] = shown(theta[:, where.lean])
+        extra["asymmetry_sem"] = shown(sem[:, where.lean])
+    if where.baseline is not None:
+        extra["baseline"] = shown(area * theta[:, where.baseline])
+    if where.ratio is not None:
+        extra["partner_freq_thz"] = shown(theta[:, where.ratio + OMEGA] / THZ)
+        extra["partner_linewidth_thz"] = shown(np.exp(theta[:, where.ratio + GAMMA]) / THZ)
+        extra["partner_kinetic"] = shown(area * np.exp(theta[:, where.ratio]))
+    rung = np.maximum(chosen.rung, 0)
     return LineFits(
-        freq_thz=shown(theta[:, 1] / THZ),
-        freq_thz_sem=shown(sem[:, 1] / THZ),
+        freq_thz=np.where(known, shown(chosen.center_thz), np.nan),
+        freq_thz_sem=np.where(known, shown(sem[:, OMEGA] / THZ), np.nan),
         linewidth_thz=shown(width),
-        linewidth_thz_sem=shown(width * sem[:, 2]),
-        lifetime_ps=shown(lifetime),
-        lifetime_ps_sem=shown(lifetime * sem[:, 2]),
-        kinetic=shown(np.exp(theta[:, 0])),
-        goodness=lines.goodness,
+        linewidth_thz_sem=shown(width * sem[:, GAMMA]),
+        lifetime_ps=lifetime,
+        lifetime_ps_sem=lifetime * sem[:, GAMMA],
+        kinetic=shown(area),
+        goodness=chosen.goodness,
         verdicts=tuple(verdicts),
         advice=tuple(advice),
-    )
-
-
-def _start(spectra: PowerSpectra, guess_thz: Floats) -> Floats:
-    """First guess (g, n) from the quartiles of the power, which wings and noise hardly move."""
-    freq = spectra.freq_thz
-    guess = np.where(np.isfinite(guess_thz) & (guess_thz > 0.0), guess_thz, np.nan)[:, None]
-    near = (np.isnan(guess) | (np.abs(freq / guess - 1.0) < 0.5)) & (freq > 0.0)
-    power = np.where(near & np.isfinite(spectra.power), spectra.power, 0.0)
-    power = np.where((power.sum(axis=1) > 0.0)[:, None], power, near.astype(float))
-    cumulated = np.cumsum(power, axis=1)
-    share = cumulated / cumulated[:, -1:]
-    low, center, high = (freq[(share < level).sum(axis=1)] for level in (0.25, 0.5, 0.75))
-    resolution = resolution_thz(spectra.segment_frames, spectra.interval_ps)
-    width = np.maximum(high - low, 0.5 * resolution)
-    area = cumulated[:, -1] * freq[1]
-    return np.stack([np.log(area), center * THZ, np.log(width * THZ)], axis=1)
-
-
-def _fit_around(spectra: PowerSpectra, theta: Floats) -> Lines:
-    """Fit all lines, each on its own range of bins, in batches of ranges of like length."""
-    n_bins = len(spectra.freq_thz)
-    df, length = spectra.freq_thz[1], spectra.segment_frames
-    resolution = resolution_thz(length, spectra.interval_ps)
-    reach = _WIDTHS * (np.exp(theta[:, 2]) / THZ + resolution) / df
-    middle = np.clip(theta[:, 1] / THZ / df, 1, n_bins - 2)
-    # Zero and the Nyquist frequency are one-sided already: they are left out.
-    first = np.clip(np.floor(middle - reach), 1, n_bins - 1 - _FEWEST_BINS).astype(int)
-    last = np.clip(np.ceil(middle + reach), first + _FEWEST_BINS - 1, n_bins - 2).astype(int)
-    order = np.argsort(last - first, kind="stable")
-    parts, start = [], 0
-    while start < len(order):
-        size = max(1, _BATCH_BINS // int((last - first)[order[start:]].min() + 1))
-        rows = order[start : start + size]
-        parts.append(fit_whittle(_observe(spectra, rows, first, last), theta[rows]))
-        start += size
-    place = np.argsort(order, kind="stable")
-    return Lines(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])[place]
-            for name in Lines.__dataclass_fields__
-        )
-    )
-
-
-def _observe(spectra: PowerSpectra, rows: Ints, first: Ints, last: Ints) -> Observed:
-    width = int((last - first)[rows].max()) + 1
-    bins = first[rows, None] + np.arange(width)
-    inside = bins <= last[rows, None]
-    within = np.minimum(bins, len(spectra.freq_thz) - 1)
-    power = spectra.power[rows[:, None], within]
-    return Observed(
-        bins=bins,
-        inside=inside,
-        power=np.where(inside & np.isfinite(power), power, 0.0),
-        averages=spectra.averages[rows],
-        segment_frames=spectra.segment_frames,
-        interval_ps=spectra.interval_ps,
+        segment_frames=np.array([one.spectra.segment_frames for one in rungs])[rung],
+        resolution_thz=np.array([one.resolution for one in rungs])[rung],
+        **extra,
     )

@@ -1,10 +1,10 @@
-"""Time averages of doubling length, and the products of pairs of them: a multiple-tau ladder.
+"""Time averages of doubling length, and the products of pairs of them (multiple tau).
 
 Level l of an uninterrupted stretch of the run holds averages over 2^l frames, counted from its
 start. Lags are spaced about logarithmically: 0…7 at the first level that is correlated, then
 4…7 at every other one, four lags to an octave. What an average does to an exponential is known
 exactly, so nothing is lost by it but what a finer grid of lags would not tell either.
-(Magatti & Ferri, Appl. Opt. 40, 4011 (2001); Ramírez et al., J. Chem. Phys. 133, 154103 (2010).)
+(Ramírez et al., J. Chem. Phys. 133, 154103 (2010).)
 
 Some frames of a stretch make a `Strip` at every level: whole averages only, of which the first
 and the last few are kept. Two neighbouring strips meet in a seam:
@@ -26,13 +26,13 @@ from numba import njit
 from trajmodes.arrays import Floats, Ints
 
 __all__ = [
-    "Ladder",
+    "Octaves",
     "Seam",
     "Strip",
     "add_products",
     "averages",
     "ends",
-    "ladder",
+    "octaves",
     "meet",
     "pair_ranges",
     "pair_sums",
@@ -45,7 +45,7 @@ _NO_LAGS = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class Ladder:
+class Octaves:
     """Levels that are averaged, and the lags that they are correlated at."""
 
     lags: tuple[Ints, ...]
@@ -95,7 +95,7 @@ class Seam:
     """How many, 0 or 1, have frames on both sides."""
 
 
-def ladder(finest: int, n_frames: int) -> Ladder:
+def octaves(finest: int, n_frames: int) -> Octaves:
     """Lags from one average of the finest level correlated to a third of a stretch.
 
     Parameters
@@ -111,7 +111,7 @@ def ladder(finest: int, n_frames: int) -> Ladder:
         longest = max(n_frames // 3, 1 << finest)
         lags.append(wanted[wanted << level <= longest])
         level += 1
-    return Ladder(tuple(lags))
+    return Octaves(tuple(lags))
 
 
 def averages(series_it: Floats, first: int, n_levels: int) -> list[tuple[int, Floats]]:

@@ -79,8 +79,8 @@ class Poles:
         turn_ng = np.stack([1j * omega / root, -0.25j * gamma**2 / root])
         slope_njg = np.stack([turn_ng, -turn_ng], axis=1)
         slope_njg[1] -= 0.5 * gamma
-        values = np.stack([-0.5 * gamma + 1j * root, -0.5 * gamma - 1j * root])
-        sums, growth = _window_sums(interval_ps * values, bins, segment_frames)
+        values: Complexes = np.stack([-0.5 * gamma + 1j * root, -0.5 * gamma - 1j * root])
+        sums, growth = _window_sums(values * complex(interval_ps), bins, segment_frames)
         # Two for the pooled ±f, two for the negative lags, Σ w² = 3L/8.
         scale = 4.0 * interval_ps / (0.375 * segment_frames)
         sums *= scale
@@ -88,7 +88,7 @@ class Poles:
         return Poles(values, slope_njg, sums, growth, 2.0 * interval_ps)
 
     def spectrum(self, share_jg: Complexes, change_njg: Complexes) -> tuple[Floats, Floats]:
-        """Add the poles with their shares of C(0) = 1; derivatives (g, n, w) like the slopes."""
+        """Add the poles with their shares of C(0) = 1; derivatives (g, n, w)."""
         power_gw = self.offset + np.einsum("jg,jgw->gw", share_jg, self.sums).real
         slopes_gnw = np.einsum("njg,jgw->gnw", change_njg, self.sums).real
         weight_njg = share_jg * self.slopes

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
-from trajmodes.arrays import Complexes, Floats
+from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data import Modes
+from trajmodes.project.burg import burg_power
 from trajmodes.project.pooling import set_members
 from trajmodes.project.window import hann
 
-__all__ = ["SegmentPower", "segment_power"]
+__all__ = ["SegmentPower", "segment_entropy", "segment_power"]
 
 _BATCH_BYTES = 1 << 20
+_FINER = 4
+"""Bins of maximum-entropy spectra for each of the transform: their lines may be sharper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,17 @@ class SegmentPower:
     """(g, w), unit: eV. Mean over the members of each set."""
     sites: Floats
     """(s, 3, w), unit: eV. Mean over the atoms of each site, their masses included."""
+    points: Floats
+    """(k, s, 3, w), unit: eV. The same at single q points."""
 
     def __add__(self, other: "SegmentPower") -> "SegmentPower":
         """Power of the segments of both."""
-        return SegmentPower(self.modes + other.modes, self.sites + other.sites)
+        return SegmentPower(
+            self.modes + other.modes, self.sites + other.sites, self.points + other.points
+        )
 
 
-def segment_power(modes: Modes, parts: list[Complexes]) -> SegmentPower:
+def segment_power(modes: Modes, parts: list[Complexes], points: Ints) -> SegmentPower:
     """Power of one windowed segment.
 
     The ±f of a complex series are the two directions of travel, two independent measurements;
@@ -46,6 +53,8 @@ def segment_power(modes: Modes, parts: list[Complexes]) -> SegmentPower:
         The modes.
     parts
         (q, m, t) each, Q̇ in √(eV); together the frames of the segment.
+    points
+        (k,) places of q points that are told by themselves.
     """
     length = sum(part.shape[-1] for part in parts)
     window = hann(length)
@@ -55,6 +64,7 @@ def segment_power(modes: Modes, parts: list[Complexes]) -> SegmentPower:
     kets_qkm = modes.vectors.reshape(n_q, n_m, -1).swapaxes(1, 2)
     of_sets_gw = np.zeros((modes.n_sets, length))
     of_sites_kw = np.zeros((n_m, length))
+    of_points_kcw = np.zeros((len(points), n_m, length))
     batch = max(1, _BATCH_BYTES // (16 * length * n_m))
     for start in range(0, n_q, batch):
         rows = slice(start, start + batch)
@@ -67,8 +77,40 @@ def segment_power(modes: Modes, parts: list[Complexes]) -> SegmentPower:
                 of_sets_gw[label] += power_qmw[q, m]
         power_qkw = _square(kets_qkm[rows] @ waves_qmw)
         of_sites_kw += np.tensordot(share_q[rows], power_qkw, axes=1)
-    n_sites = modes.crystal.n_sites
-    return SegmentPower(_one_sided(of_sets_gw), _one_sided(of_sites_kw).reshape(n_sites, 3, -1))
+        here = np.flatnonzero((points >= start) & (points < start + len(power_qkw)))
+        of_points_kcw[here] = power_qkw[points[here] - start]
+    by_site = (modes.crystal.n_sites, 3, length // 2 + 1)
+    return SegmentPower(
+        _one_sided(of_sets_gw),
+        _one_sided(of_sites_kw).reshape(by_site),
+        _one_sided(of_points_kcw).reshape(len(points), *by_site),
+    )
+
+
+def segment_entropy(
+    modes: Modes, parts: list[Complexes], poles: int, interval_ps: float
+) -> Floats:
+    """Maximum-entropy spectrum (g, v) in eV/THz of one segment, four times as fine as its bins.
+
+    Parameters
+    ----------
+    modes
+        The modes.
+    parts
+        (q, m, t) each, Q̇ in √(eV); together the frames of the segment.
+    poles
+        Order of the recursion.
+    interval_ps
+        Time between these frames.
+    """
+    length = sum(part.shape[-1] for part in parts)
+    rows = []
+    for label in range(modes.n_sets):
+        here = modes.sets == label
+        members = np.concatenate([part[here] for part in parts], axis=1)
+        weights = modes.weights[np.nonzero(here)[0]]
+        rows.append(burg_power(members, poles, interval_ps, _FINER * length // 2 + 1, weights))
+    return np.array(rows)
 
 
 def _square(waves: Complexes) -> Floats:

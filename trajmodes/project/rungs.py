@@ -11,7 +11,7 @@ from trajmodes.project.whittle import Lines, fit_whittle
 from trajmodes.project.window import resolution_thz
 from trajmodes.units import THZ
 
-__all__ = ["Rung", "fit_around", "first_look"]
+__all__ = ["Rung", "first_look", "fit_around", "fit_between", "range_around"]
 
 _FEWEST_BINS = 5
 _BATCH_BINS = 50_000
@@ -57,20 +57,25 @@ class Rung:
 
     def total(self) -> Floats:
         """Power in the band of each set (g,) in eV."""
-        return np.nansum(self.spectra.power, axis=1) * self.df
+        total: Floats = np.nansum(self.spectra.power, axis=1)
+        return total * self.df
 
-    def holds(self, center_thz: Floats, reach_thz: Floats, rows: Ints) -> Bools:
+    def useful(self, rows: Ints) -> Bools:
+        """Whether there are bins enough in the bands of some sets."""
+        enough: Bools = self.highest[rows] - self.lowest[rows] >= _FEWEST_BINS - 1
+        return enough
+
+    def holds(self, rows: Ints, center_thz: Floats, reach_thz: Floats) -> Bools:
         """Whether the bands of some sets reach this far on both sides of a frequency.
 
         A band that ends at zero or at the Nyquist frequency ends nowhere.
         """
         low, high = self.lowest[rows], self.highest[rows]
-        enough = high - low >= _FEWEST_BINS - 1
         below = (low <= 1) | (center_thz - reach_thz >= low * self.df)
         last = (self.spectra.segment_frames - 1) // 2
         above = (high >= last) | (center_thz + reach_thz <= high * self.df)
         inside = (center_thz > 0.0) & (center_thz < self.nyquist_thz)
-        held: Bools = enough & below & above & inside
+        held: Bools = self.useful(rows) & below & above & inside
         return held
 
     def observe(self, rows: Ints, first: Ints, last: Ints) -> Observed:
@@ -108,19 +113,15 @@ def first_look(rung: Rung, guess_thz: Floats) -> Floats:
     cumulated = np.cumsum(power, axis=1)
     share = cumulated / cumulated[:, -1:]
     rows = np.arange(len(freq))
-    low, center, high = (
-        freq[rows, (share < level).sum(axis=1)] for level in (0.25, 0.5, 0.75)
-    )
+    low, center, high = (freq[rows, (share < level).sum(axis=1)] for level in (0.25, 0.5, 0.75))
     width = np.maximum(high - low, 0.5 * rung.resolution)
     area = cumulated[:, -1] * rung.df
     start = [np.log(area), np.maximum(center, 0.5 * rung.df) * THZ, np.log(width * THZ)]
     return np.stack(start, axis=1)
 
 
-def fit_around(
-    rung: Rung, rows: Ints, theta: Floats, shape: LineShape, widths: Floats
-) -> Lines:
-    """Fit some of the lines, each on its own range of bins, in batches of ranges of like length.
+def fit_around(rung: Rung, rows: Ints, theta: Floats, shape: LineShape, widths: float) -> Lines:
+    """Fit some of the lines, each within so many widths of where it is thought to be.
 
     Parameters
     ----------
@@ -133,9 +134,20 @@ def fit_around(
     shape
         What is fitted.
     widths
-        (i,) range on both sides of the line, in widths (its own plus the resolution).
+        Range on both sides of the line, in widths (its own plus the resolution).
     """
-    first, last = _range(rung, rows, theta, widths)
+    return fit_between(rung, rows, theta, shape, range_around(rung, rows, theta, widths))
+
+
+def fit_between(
+    rung: Rung, rows: Ints, theta: Floats, shape: LineShape, ends: tuple[Ints, Ints]
+) -> Lines:
+    """Fit some of the lines between a first and a last bin (i,) of each.
+
+    Lines go in batches of ranges of like length, which are padded to one length. The other
+    arguments are those of `fit_around`.
+    """
+    first, last = ends
     order = np.argsort(last - first, kind="stable")
     parts, start = [], 0
     while start < len(order):
@@ -144,10 +156,17 @@ def fit_around(
         observed = rung.observe(rows[some], first[some], last[some])
         parts.append(fit_whittle(observed, theta[some], shape))
         start += size
-    return _joined(parts, np.argsort(order, kind="stable"))
+    place = np.argsort(order, kind="stable")
+    return Lines(
+        *(
+            np.concatenate([getattr(part, field.name) for part in parts])[place]
+            for field in fields(Lines)
+        )
+    )
 
 
-def _range(rung: Rung, rows: Ints, theta: Floats, widths: Floats) -> tuple[Ints, Ints]:
+def range_around(rung: Rung, rows: Ints, theta: Floats, widths: float) -> tuple[Ints, Ints]:
+    """First and last bin (i,) of the range around each line; arguments of `fit_around`."""
     low, high = rung.lowest[rows], rung.highest[rows]
     width = np.exp(theta[:, GAMMA]) / THZ + rung.resolution
     reach = widths * width / rung.df
@@ -155,18 +174,3 @@ def _range(rung: Rung, rows: Ints, theta: Floats, widths: Floats) -> tuple[Ints,
     first = np.clip(np.floor(middle - reach), low, high - _FEWEST_BINS + 1).astype(int)
     last = np.clip(np.ceil(middle + reach), first + _FEWEST_BINS - 1, high).astype(int)
     return first, last
-
-
-def _joined(parts: list[Lines], place: Ints) -> Lines:
-    """Batches put together again, in the order of the sets; ratios padded to one length."""
-    joined = {}
-    longest = max(part.ratio.shape[1] for part in parts)
-    for field in fields(Lines):
-        values = [getattr(part, field.name) for part in parts]
-        if field.name == "ratio":
-            values = [
-                np.pad(one, ((0, 0), (0, longest - one.shape[1])), constant_values=1.0)
-                for one in values
-            ]
-        joined[field.name] = np.concatenate(values)[place]
-    return Lines(**joined)

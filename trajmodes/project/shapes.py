@@ -18,7 +18,17 @@ from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.project.fano import expected_fano
 from trajmodes.project.oscillator import expected_power
 
-__all__ = ["AREA", "GAMMA", "OMEGA", "LineShape", "Observed", "Places", "model_of", "places"]
+__all__ = [
+    "AREA",
+    "GAMMA",
+    "OMEGA",
+    "LineShape",
+    "Observed",
+    "Places",
+    "extended",
+    "model_of",
+    "places",
+]
 
 AREA, OMEGA, GAMMA = 0, 1, 2
 """Where every shape has ln area, ω₀ and ln γ."""
@@ -52,7 +62,7 @@ class Observed:
     """Time between frames."""
 
     def at(self, rows: Ints) -> "Observed":
-        """Some of the lines."""
+        """Take some of the lines."""
         parts = (self.bins[rows], self.inside[rows], self.power[rows], self.averages[rows])
         return Observed(*parts, self.segment_frames, self.interval_ps)
 
@@ -67,6 +77,11 @@ class Places:
     """First of the three of the second line."""
     count: int
 
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """First parameter of each of the lines."""
+        return (0,) if self.ratio is None else (0, self.ratio)
+
 
 def places(shape: LineShape) -> Places:
     """Find the place of each parameter."""
@@ -79,6 +94,19 @@ def places(shape: LineShape) -> Places:
     if shape.kind == "two":
         ratio, count = count, count + 3
     return Places(lean, baseline, ratio, count)
+
+
+def extended(theta: Floats, shape: LineShape) -> Floats:
+    """Parameters (g, n) of the shape that is the same curve as a simpler one (g, n').
+
+    What is new is zero: no interference, no baseline. A second line is not made up here.
+    """
+    wanted = places(shape).count
+    longer = np.zeros((len(theta), wanted))
+    longer[:, :3] = theta[:, :3]
+    if shape.baseline and theta.shape[1] > 3:
+        longer[:, places(shape).baseline] = theta[:, 3]
+    return longer
 
 
 def model_of(shape: LineShape) -> Callable[[Observed, Floats], tuple[Floats, Floats]]:

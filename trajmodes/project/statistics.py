@@ -11,6 +11,8 @@ about the time mean is C₀[h(x/n) − h(x)].
 Blocks of several lengths (Flyvbjerg & Petersen, J. Chem. Phys. 91, 461 (1989)) tell which x
 fits, and x being uncertain, h(x) is averaged over what they allow. For short lifetimes C₀
 drops out and plain blocking remains; for long ones the error ends at the √C₀ of a snapshot.
+Few blocks may look alike because all of them forget, or because none does: the variance from
+frame to frame, C₀[1 − h(x)], tells these apart.
 The energy of a mode does a diffusion whose strength is proportional to the energy itself:
 therefore variances of blocks are measured in (own mean)(expected mean). C₀ takes the expected
 mean: errors that went down with a low mean would make low energies look certain.
@@ -31,12 +33,16 @@ __all__ = ["block_sem", "energy_sem", "fluctuation_sem", "ratio_sem"]
 # Trust in ln(variance) per block. An exponential energy has a kurtosis of 9, so that
 # var(ln variance) is about 8 per independent block; several lengths share the same data.
 _TRUST = 0.4
+# By how much an anharmonic mode may fluctuate more or less than a harmonic one.
+_TOLERANCE = 0.2
 _FEWEST_BLOCKS = 8
 _PLAIN_BLOCKS = 16
-_RUN_PER_LIFETIME = np.geomspace(1e-2, 1e4, 300)
+_RUN_PER_LIFETIME = np.geomspace(1e-2, 1e6, 400)
 
 
-def energy_sem(blocks: Floats, members: Ints, expected: Floats) -> Floats:
+def energy_sem(
+    blocks: Floats, members: Ints, expected: Floats, snapshot: Floats | None = None
+) -> Floats:
     """Estimate the standard error of the mean energy of each set: see the module's text.
 
     Parameters
@@ -48,17 +54,24 @@ def energy_sem(blocks: Floats, members: Ints, expected: Floats) -> Floats:
         (g,) number of real degrees of freedom in each set.
     expected
         (g,) mean that each set should have: ½k_BT by equipartition.
+    snapshot
+        (g,) variance of the total energy of a set from frame to frame, per its squared mean;
+        nan where unknown.
 
     Returns
     -------
     (g,) standard errors; nan where there are fewer than eight blocks.
     """
-    smoothing = _likely_durations(blocks, members, expected) @ _smoothing(_RUN_PER_LIFETIME)
+    smoothing = _likely_durations(blocks, members, expected, snapshot) @ _smoothing(
+        _RUN_PER_LIFETIME
+    )
     sem: Floats = np.abs(expected) * np.sqrt(smoothing / members)
     return sem
 
 
-def fluctuation_sem(blocks: Floats, members: Ints, expected: Floats, sizes: Floats) -> Floats:
+def fluctuation_sem(
+    blocks: Floats, members: Ints, expected: Floats, snapshot: Floats, sizes: Floats
+) -> Floats:
     """Estimate the relative standard error of the mean squared fluctuation of an energy.
 
     The energy of n degrees of freedom with exponential energies of mean 1 has a gamma
@@ -68,7 +81,7 @@ def fluctuation_sem(blocks: Floats, members: Ints, expected: Floats, sizes: Floa
 
     Parameters
     ----------
-    blocks, members, expected
+    blocks, members, expected, snapshot
         As for `energy_sem`: the energies tell how long the memory is.
     sizes
         (g,) number n of degrees of freedom that move together; a set is members/n of them.
@@ -78,14 +91,24 @@ def fluctuation_sem(blocks: Floats, members: Ints, expected: Floats, sizes: Floa
     (g,) standard errors relative to the expected fluctuation; nan where there are fewer than
     eight blocks.
     """
-    likely = _likely_durations(blocks, members, expected)
-    slow, fast = (likely @ _smoothing(k * _RUN_PER_LIFETIME) for k in (1.0, 2.0))
-    relative = (4.0 / sizes * slow + (2.0 + 2.0 / sizes) * fast) * sizes / members
-    sem: Floats = np.sqrt(relative)
+    likely = _likely_durations(blocks, members, expected, snapshot)
+    variance_gx = _fluctuation_variance(sizes, _RUN_PER_LIFETIME) * (sizes / members)[:, None]
+    sem: Floats = (likely * np.sqrt(variance_gx)).sum(axis=1)
     return sem
 
 
-def _likely_durations(blocks: Floats, members: Ints, expected: Floats) -> Floats:
+def _fluctuation_variance(sizes: Floats, x: Floats) -> Floats:
+    """Relative variance (g, x) of the squared fluctuation of n degrees of freedom."""
+    inverse = 1.0 / np.asarray(sizes, dtype=float)[:, None]
+    variance: Floats = 4.0 * inverse * _smoothing(x) + (2.0 + 2.0 * inverse) * _smoothing(
+        2.0 * x
+    )
+    return variance
+
+
+def _likely_durations(
+    blocks: Floats, members: Ints, expected: Floats, snapshot: Floats | None
+) -> Floats:
     """How likely each run length over lifetime x is, as (g, x); a sum of 1 for each set."""
     if len(blocks) < _FEWEST_BLOCKS:
         return np.full((len(members), len(_RUN_PER_LIFETIME)), np.nan)
@@ -98,6 +121,11 @@ def _likely_durations(blocks: Floats, members: Ints, expected: Floats) -> Floats
         seen = np.maximum(((level - mean) ** 2).mean(axis=0) / unit, tiny)
         model = _smoothing(x / len(level)) - _smoothing(x)
         misfit += _TRUST * len(level) * np.log(seen[:, None] / model) ** 2
+    if snapshot is not None:
+        seen = np.maximum(snapshot * members * np.abs(mean / expected), tiny)
+        variance_gx = _fluctuation_variance(members.astype(float), x) + _TOLERANCE**2
+        off = np.log(seen[:, None] / (1.0 - _smoothing(x))) ** 2 / variance_gx
+        misfit += np.where(np.isfinite(snapshot)[:, None], off + np.log(variance_gx), 0.0)
     likely = np.exp(-0.5 * (misfit - misfit.min(axis=1, keepdims=True)))
     share: Floats = likely / likely.sum(axis=1, keepdims=True)
     return share

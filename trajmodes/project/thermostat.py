@@ -1,28 +1,30 @@
-"""Whether a thermostat was on while the run was made, from the kinetic energy alone.
+"""Whether a thermostat was on while the run was made, from the energies of all modes together.
 
-The kinetic energy K of d = 3N − 3 degrees of freedom fluctuates in the canonical ensemble by
-var K = ½d(k_BT)². At constant energy it has to give back what the potential energy takes
-(Lebowitz, Percus, Verlet, Phys. Rev. 153, 250 (1967)):
+In a canonical ensemble the kinetic energy K of d = 3N − 3 degrees of freedom is independent of
+the potential energy U, whatever that is like, and has the variance ½d(k_BT)². At constant
+energy K has to take what U gives back: then cov(K, K + U) = 0, and of the variance of K the
+part 1 − d k_B/(2C) is left, one half for the heat capacity C = d k_B of a harmonic crystal
+(Lebowitz, Percus, Verlet, Phys. Rev. 153, 250 (1967)). Hence two ratios:
 
-    var K = ½d(k_BT)²(1 − d k_B/(2C)),
+    ρ_E = cov(K, K + U) / ½d(k_BT)²       ρ_K = var K / ½d(k_BT)²
 
-with the heat capacity C = d k_B of a harmonic crystal half as much. So ρ = var K/½d(k_BT)² is
+    0    ½    constant energy (NVE)
+    1    1    thermostats that sample the canonical ensemble: Langevin, Andersen, Nosé–Hoover
+    0    0    velocities rescaled at every step (isokinetic)
 
-    ½    at constant energy (NVE), give or take what anharmonicity does to C
-    1    with a thermostat that samples the canonical ensemble: Langevin, Andersen, Nosé–Hoover
-    0    where velocities are rescaled at every step
+ρ_E decides, with the harmonic U of the modes: it is −0.003 in silicon at 300 K, and −0.1 in bcc
+zirconium at 1400 K, which is as anharmonic as crystals get. ρ_K alone would mislead: a run that
+was started from the perfect lattice has all its modes in step for tens of ps, energy goes back
+and forth between K and U together, and ρ_K may be 2 at constant energy. That is told as what
+it is. A thermostat much slower than the run leaves no trace in either, nor in lines as the run
+can resolve them; nor does Berendsen's, which holds the energy of all modes together.
 
-and anything else where a thermostat damps fluctuations or is not done with them. Half of the
-canonical fluctuations are the exchange of kinetic and potential energy, which is as fast as
-the phonons; the other half is energy that comes from the thermostat, at its own slow pace. A
-thermostat much slower than the run is therefore taken for constant energy, as which it acts.
-
-A linear drift of the temperature is taken out first, and told: energy that drifts is no
-fluctuation of equilibrium.
+A linear drift is taken out first, and told: energy that drifts is no fluctuation.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,19 +36,19 @@ from trajmodes.units import BOLTZMANN
 
 __all__ = ["Ensemble", "EnsembleVerdict", "KineticReduction", "KineticSums"]
 
-_CONSTANT_ENERGY, _CANONICAL = (0.25, 0.6), 0.85
-"""ρ that anharmonic crystals have at constant energy (heat capacities of ⅔ to 5/4 of the
-harmonic one), and what has to be ruled out before constant energy is believed."""
-_RESCALED, _DAMPED = 0.1, 0.4
+_CONSTANT = 0.2
+"""ρ_E below which energy counts as constant, and above which it does not."""
+_RESCALED = 0.1
+"""ρ_K below which velocities were rescaled."""
+_IN_STEP = 0.65
+"""ρ_K above which modes are in step, at constant energy: anharmonicity alone gives 0.6."""
 _SURE = 2.0
 """Standard errors that a verdict has to hold within."""
 _FEWEST_BLOCKS = 8
-_LIFETIME_PS = 20.0
-"""Lifetime that modes are taken to have: 5 to 100 ps are usual."""
 
 
 class EnsembleVerdict(StrEnum):
-    """What the fluctuations of the kinetic energy say of the run."""
+    """What the fluctuations of the energies say of the run."""
 
     NVE = "NVE"
     THERMOSTATTED = "thermostatted"
@@ -62,9 +64,13 @@ class Ensemble:
     """NVE, thermostatted, isokinetic, or cannot be told."""
     text: str
     """What it is told from, and what it means for linewidths."""
-    ratio: float
-    """Variance of the kinetic energy over the canonical one."""
-    ratio_sem: float
+    energy_ratio: float
+    """ρ_E, covariance of K and K + U over the canonical one."""
+    energy_ratio_sem: float
+    """Its standard error; nan where the run is too short for one."""
+    kinetic_ratio: float
+    """ρ_K, variance of K over the canonical one."""
+    kinetic_ratio_sem: float
     """Its standard error; nan where the run is too short for one."""
     temperature: float
     """Kinetic temperature in K."""
@@ -74,6 +80,8 @@ class Ensemble:
     """Its standard error in K/ps."""
     drift_text: str
     """Told where the temperature drifts by 1 % and more over the run, surely; else empty."""
+    step_text: str
+    """Told where modes are in step as after a start from the perfect lattice; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ class KineticSums:
     counts: Ints
     """(b,) frames summed."""
     sums: Floats
-    """(b, 3), sums of K in eV, K² in eV², and K + U in eV, of the whole crystal."""
+    """(b, 4), sums of K, E = K + U, K² and KE of the whole crystal, in eV and eV²."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +142,7 @@ class KineticReduction:
         frames = amplitudes.first_frame + np.arange(len(kinetic_t))
         block_t = frames * self.n_blocks // self.n_frames
         first = int(block_t[0])
-        columns = (kinetic_t, kinetic_t**2, energy_t)
+        columns = (kinetic_t, energy_t, kinetic_t**2, kinetic_t * energy_t)
         sums = [np.bincount(block_t - first, column) for column in columns]
         return KineticSums(first, np.bincount(block_t - first), np.column_stack(sums))
 
@@ -142,7 +150,7 @@ class KineticReduction:
         """Return the sums over two neighbouring stretches of time."""
         offset = later.first_block - earlier.first_block
         size = max(len(earlier.counts), offset + len(later.counts))
-        counts, sums = np.zeros(size, dtype=np.int64), np.zeros((size, 3))
+        counts, sums = np.zeros(size, dtype=np.int64), np.zeros((size, 4))
         for start, part in ((0, earlier), (offset, later)):
             counts[start : start + len(part.counts)] += part.counts
             sums[start : start + len(part.counts)] += part.sums
@@ -161,30 +169,29 @@ class KineticReduction:
         modes = self.projector.modes
         freedom = float((modes.weights[:, None] * (modes.sets >= 0)).sum())
         filled = state.counts > 0
-        counts = state.counts[filled]
-        kinetic_b, square_b, energy_b = (state.sums[filled] / counts[:, None]).T
-        centre_b = (np.cumsum(counts) - 0.5 * counts) * self.interval_ps
+        shares_b = state.counts[filled] / self.n_frames
+        kinetic_b, energy_b, square_b, product_b = (
+            state.sums[filled] / state.counts[filled, None]
+        ).T
+        kinetic, energy = _line(shares_b, kinetic_b), _line(shares_b, energy_b)
+        # ½d(k_BT)² with d k_BT = 2K.
+        canonical = 2.0 * kinetic.mean**2 / freedom
+        rho_k = _ratio(shares_b, square_b, (kinetic, kinetic), canonical)
+        rho_e = _ratio(shares_b, product_b, (kinetic, energy), canonical)
+        verdict = _verdict(rho_k, rho_e)
         duration_ps = self.n_frames * self.interval_ps
-        shares = counts / self.n_frames
-        kinetic = float(shares @ kinetic_b)
-        slope = _slope(centre_b, kinetic_b, shares)
-        level_b = kinetic + slope * (centre_b - shares @ centre_b)
-        # ⟨(K − level)²⟩ within each block, whatever its mean.
-        spread_b = square_b - 2.0 * level_b * kinetic_b + level_b**2
-        rho_b = spread_b * freedom / (2.0 * kinetic**2)
-        ratio, sem = float(shares @ rho_b), _ratio_sem(rho_b, freedom, duration_ps)
-        drift, drift_sem = _drift(centre_b, energy_b, shares)
-        verdict = _verdict(ratio, sem)
-        scale = freedom * BOLTZMANN
+        kelvin = 1.0 / (freedom * BOLTZMANN)
+        drift = (kelvin * energy.change / duration_ps, kelvin * energy.change_sem / duration_ps)
+        temperature = 2.0 * kinetic.mean * kelvin
         return Ensemble(
             verdict,
-            _text(verdict, ratio, sem),
-            ratio,
-            sem,
-            2.0 * kinetic / scale,
-            drift / scale,
-            drift_sem / scale,
-            _drift_text(drift / scale, drift_sem / scale, duration_ps, 2.0 * kinetic / scale),
+            _text(verdict, rho_k, rho_e),
+            *rho_e,
+            *rho_k,
+            temperature,
+            *drift,
+            _drift_text(drift, duration_ps, temperature),
+            _step_text(verdict, rho_k),
         )
 
 
@@ -195,71 +202,77 @@ def _squares(weight_qm: Floats, a_qmt: Complexes) -> Floats:
     return total
 
 
-def _slope(x_b: Floats, y_b: Floats, shares: Floats) -> float:
-    """Slope of the straight line of least squares."""
-    from_mean = x_b - shares @ x_b
-    spread = float(shares @ from_mean**2)
-    return float((shares * from_mean) @ y_b) / spread if spread > 0.0 else 0.0
+class _Line(NamedTuple):
+    """Straight line through block means."""
+
+    mean: float
+    change: float
+    """From the start of the run to its end."""
+    change_sem: float
+    means_b: Floats
+    """(b,) the block means."""
+    level_b: Floats
+    """(b,) the line at the middle of each block."""
 
 
-def _levels(y_b: Floats) -> list[Floats]:
-    """Block means at b, b/2, b/4 …, as long as eight are left."""
-    levels = [y_b]
-    while len(y_b) % 2 == 0 and len(y_b) >= 2 * _FEWEST_BLOCKS:
-        y_b = 0.5 * (y_b[0::2] + y_b[1::2])
-        levels.append(y_b)
-    return levels
-
-
-def _ratio_sem(rho_b: Floats, freedom: float, duration_ps: float) -> float:
-    """Estimate the standard error of ρ: that of its blocks, and of what none of them sees.
-
-    The largest over all lengths of blocks, for a thermostat may be slow. Modes that outlive
-    the run keep the energies that they happen to have: exponential energies E make Σ E² of d
-    modes uncertain by √(5/d), relative, less as the run is longer than they live.
-    """
-    if len(rho_b) < _FEWEST_BLOCKS:
-        return float("nan")
-    seen = max(float(y.std(ddof=1)) / np.sqrt(len(y)) for y in _levels(rho_b))
-    frozen = float(rho_b.mean()) * np.sqrt(5.0 / freedom / (1.0 + duration_ps / _LIFETIME_PS))
-    return float(np.hypot(seen, frozen))
-
-
-def _drift(x_b: Floats, y_b: Floats, shares: Floats) -> tuple[float, float]:
-    """Slope of block means in time, and its standard error, correlated blocks allowed for."""
-    slope = _slope(x_b, y_b, shares)
-    if len(y_b) < _FEWEST_BLOCKS:
-        return slope, float("nan")
-    rest = y_b - slope * (x_b - shares @ x_b)
-    spread = float(np.sqrt(shares @ (x_b - shares @ x_b) ** 2))
+def _line(shares_b: Floats, y_b: Floats) -> _Line:
+    """Fit a line by least squares, blocks weighed by their shares of the run."""
+    time_b = np.cumsum(shares_b) - 0.5 * shares_b - 0.5
+    mean, spread = float(shares_b @ y_b), float(shares_b @ time_b**2)
+    change = float(shares_b @ (time_b * y_b)) / spread if spread > 0.0 else 0.0
+    level_b = mean + change * time_b
     # A slope is a mean with weights of order one: its error grows with correlation as theirs.
-    errors = [float(y.std(ddof=2)) / np.sqrt(len(y)) for y in _levels(rest)]
-    return slope, max(errors) / spread
+    sem = _longest_sem(y_b - level_b) / np.sqrt(spread) if spread > 0.0 else np.nan
+    return _Line(mean, change, float(sem), y_b, level_b)
 
 
-def _verdict(ratio: float, sem: float) -> EnsembleVerdict:
-    low, high = ratio - _SURE * sem, ratio + _SURE * sem
-    least, most = _CONSTANT_ENERGY
-    if high < _RESCALED:
+def _ratio(
+    shares_b: Floats, product_b: Floats, lines: tuple[_Line, _Line], unit: float
+) -> tuple[float, float]:
+    """Covariance of two energies about their lines in a unit, and its standard error."""
+    x, y = lines
+    # ⟨(x − its level)(y − its level)⟩ within each block, whatever its means.
+    spread_b = product_b - x.level_b * y.means_b - y.level_b * x.means_b + x.level_b * y.level_b
+    return float(shares_b @ spread_b) / unit, _longest_sem(spread_b) / unit
+
+
+def _longest_sem(y_b: Floats) -> float:
+    """Estimate the standard error of a mean; nan from fewer than eight blocks.
+
+    It is the largest of blocks joined by 1, 2, 4 …, for a thermostat may be slow.
+    """
+    errors = []
+    while len(y_b) >= _FEWEST_BLOCKS:
+        errors.append(float(y_b.std(ddof=1)) / np.sqrt(len(y_b)))
+        y_b = 0.5 * (y_b[0 : len(y_b) - 1 : 2] + y_b[1::2])
+    return max(errors, default=float("nan"))
+
+
+def _verdict(rho_k: tuple[float, float], rho_e: tuple[float, float]) -> EnsembleVerdict:
+    slack_k, slack_e = _SURE * rho_k[1], _SURE * rho_e[1]
+    if rho_k[0] + slack_k < _RESCALED:
         return EnsembleVerdict.ISOKINETIC
-    if high < _DAMPED or low > most:
-        return EnsembleVerdict.THERMOSTATTED
-    if low > least and high < _CANONICAL:
+    if rho_e[0] + slack_e < _CONSTANT:
         return EnsembleVerdict.NVE
+    if rho_e[0] - slack_e > _CONSTANT:
+        return EnsembleVerdict.THERMOSTATTED
     return EnsembleVerdict.UNKNOWN
 
 
-def _text(verdict: EnsembleVerdict, ratio: float, sem: float) -> str:
+def _text(
+    verdict: EnsembleVerdict, rho_k: tuple[float, float], rho_e: tuple[float, float]
+) -> str:
     told = (
-        f"the kinetic energy fluctuates by {ratio:.2f} ± {sem:.2f} of the canonical variance "
-        "(½ at constant energy, 1 with a thermostat, 0 where velocities are rescaled)"
+        f"kinetic and total energy of the modes fluctuate together by {rho_e[0]:.2f} ± "
+        f"{rho_e[1]:.2f} of the canonical variance, and the kinetic one by {rho_k[0]:.2f} ± "
+        f"{rho_k[1]:.2f} of its own"
     )
     if verdict is EnsembleVerdict.NVE:
         return f"{told}: the run was made at constant energy, or as good as that"
     if verdict is EnsembleVerdict.UNKNOWN:
         return (
-            f"{told}: whether a thermostat was on cannot be told. If one was, linewidths are "
-            "upper bounds; a longer run would tell"
+            f"{told}: whether a thermostat was on cannot be told (0 and ½ without one, 1 and 1 "
+            "with one). If one was, linewidths are upper bounds"
         )
     how = (
         "velocities were rescaled at every step"
@@ -274,7 +287,19 @@ def _text(verdict: EnsembleVerdict, ratio: float, sem: float) -> str:
     )
 
 
-def _drift_text(slope: float, sem: float, duration_ps: float, temperature: float) -> str:
+def _step_text(verdict: EnsembleVerdict, rho_k: tuple[float, float]) -> str:
+    if verdict is not EnsembleVerdict.NVE or not rho_k[0] - _SURE * rho_k[1] > _IN_STEP:
+        return ""
+    return (
+        f"energy goes back and forth between kinetic and potential in many modes at once: the "
+        f"kinetic energy fluctuates by {rho_k[0]:.2f} ± {rho_k[1]:.2f} of the canonical "
+        "variance where ½ is due. So runs do that were started from the perfect lattice: "
+        "equilibrate longer, or with a Langevin thermostat, if energies are to be independent"
+    )
+
+
+def _drift_text(drift: tuple[float, float], duration_ps: float, temperature: float) -> str:
+    slope, sem = drift
     change = slope * duration_ps
     if not abs(change) > max(0.01 * temperature, 3.0 * sem * duration_ps):
         return ""

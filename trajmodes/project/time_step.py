@@ -158,12 +158,13 @@ def require_sampled(highest_omega: float, interval_ps: float) -> str | None:
         f"frames {1e3 * interval_ps:.3g} fs apart resolve {nyquist_thz:.4g} THz, and the "
         f"crystal has modes up to {highest_thz:.4g} THz"
     )
-    densest_fs = 1e3 * 0.5 / (_HEADROOM * highest_thz)
+    # Rounded down, so that what is advised will do.
+    densest_fs = np.floor(1e4 * 0.5 / (_HEADROOM * highest_thz)) / 10.0
     if highest_thz < nyquist_thz:
         return f"{told}: little is left for lines that are broad or shifted"
     raise DataError(
         "the frames are too far apart for spectra",
         where=told,
         why="lines above the Nyquist frequency are folded back to where they do not belong",
-        fix=f"dump at most {densest_fs:.3g} fs apart",
+        fix=f"dump at most {densest_fs:.1f} fs apart",
     )

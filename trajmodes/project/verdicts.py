@@ -5,100 +5,157 @@ its shape is that of one line, and the error of its width is smaller than half o
 widths are full widths at half maximum; the resolution is that of a line without any width.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from trajmodes.arrays import Floats
-from trajmodes.data import PowerSpectra, Verdict
-from trajmodes.project.whittle import Lines
-from trajmodes.project.window import resolution_thz
+from trajmodes.arrays import Bools, Floats
+from trajmodes.data import Verdict
+from trajmodes.project.ladder import CHANCE_SIGMAS, LARGEST_MISFIT, NARROWEST, Chosen
+from trajmodes.project.rungs import Rung
+from trajmodes.project.shapes import AREA, GAMMA, OMEGA, LineShape, places
 from trajmodes.units import THZ
 
-__all__ = ["judge"]
+__all__ = ["frequency_known", "judge"]
 
-# In units of the resolution, by the convention of this program.
-_NARROWEST = 2.0
 _LARGEST_RELATIVE_SEM = 0.5
 # One line must hold half the power of the spectrum, and the spectrum must not stray from the
-# model by more than this, root mean square and relative, unless chance alone does it.
+# model grossly, unless chance alone does it.
 _LEAST_SHARE = 0.5
-_LARGEST_MISFIT = 0.75
-_CHANCE_SIGMAS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What the length of segments that was chosen lets one see, (g,) each."""
+
+    resolution: Floats
+    segment_ps: Floats
+    nyquist: Floats
+
+    @staticmethod
+    def of(rungs: list[Rung], chosen: Chosen) -> "_Sight":
+        def each(values: list[float]) -> Floats:
+            return np.array(values)[np.maximum(chosen.rung, 0)]
+
+        return _Sight(
+            resolution=each([rung.resolution for rung in rungs]),
+            segment_ps=each([1.0 / rung.df for rung in rungs]),
+            nyquist=each([rung.nyquist_thz for rung in rungs]),
+        )
+
+
+def frequency_known(chosen: Chosen, sem: Floats) -> Bools:
+    """Tell whether the error of ω₀ is smaller than half of it (g,).
+
+    Of an overdamped line it may not be, for what goes back more slowly than a segment is long
+    looks like free diffusion.
+    """
+    known: Bools = sem[:, OMEGA] < _LARGEST_RELATIVE_SEM * chosen.parameters[:, OMEGA]
+    return known
 
 
 def judge(
-    spectra: PowerSpectra, lines: Lines, width_thz: Floats, relative_sem: Floats
+    rungs: list[Rung], chosen: Chosen, sem: Floats, shape: LineShape
 ) -> tuple[list[Verdict], list[str]]:
     """Verdict and advice for each line.
 
     Parameters
     ----------
-    spectra
-        The spectra that were fitted.
-    lines
+    rungs
+        The spectra.
+    chosen
         The fits.
-    width_thz
-        (g,) fitted full widths at half maximum.
-    relative_sem
-        (g,) their relative standard errors.
+    sem
+        (g, n) standard errors of the parameters.
+    shape
+        What was fitted.
     """
-    resolution = resolution_thz(spectra.segment_frames, spectra.interval_ps)
-    df, nyquist = spectra.freq_thz[1], spectra.freq_thz[-1]
-    area = np.exp(lines.parameters[:, 0])
-    share = area / np.maximum(spectra.power.sum(axis=1) * df, np.finfo(float).tiny)
-    excess = np.maximum(lines.goodness - 1.0, 0.0)
-    stray = np.sqrt(excess / spectra.averages) > _LARGEST_MISFIT
-    odd = stray & (excess > _CHANCE_SIGMAS * lines.goodness_sem)
-    finite = np.isfinite(lines.parameters).all(axis=1) & np.isfinite(relative_sem)
-    center = lines.parameters[:, 1] / THZ
-    narrow = (width_thz < resolution) | (
-        width_thz * (1.0 + 2.0 * relative_sem) < _NARROWEST * resolution
+    sight, known = _Sight.of(rungs, chosen), frequency_known(chosen, sem)
+    relative, width = sem[:, GAMMA], chosen.width_thz
+    center = chosen.center_thz
+    # The widest band holds most of the power.
+    total = np.max([rung.total() for rung in rungs], axis=0)
+    area = np.exp(chosen.parameters[:, AREA])
+    where = places(shape)
+    if where.ratio is not None:
+        area = area * (1.0 + np.nan_to_num(np.exp(chosen.parameters[:, where.ratio])))
+    share = area / np.maximum(total, np.finfo(float).tiny)
+    excess = np.maximum(chosen.goodness - 1.0, 0.0)
+    stray = np.sqrt(excess / chosen.averages) > LARGEST_MISFIT
+    odd = stray & (excess > CHANCE_SIGMAS * chosen.goodness_sem)
+    finite = np.isfinite(chosen.parameters[:, :3]).all(axis=1) & np.isfinite(relative)
+    narrow = (width < sight.resolution) | (
+        width * (1.0 + 2.0 * relative) < NARROWEST * sight.resolution
     )
+    beyond = (width > 0.5 * sight.nyquist) | (center > sight.nyquist) | (center <= 0.0)
     # In this order: the first that holds is the verdict.
     findings = [
-        (Verdict.FAILED, ~finite | ~lines.converged | ~(spectra.power.sum(axis=1) > 0.0)),
-        (Verdict.TOO_BROAD, (width_thz > 0.5 * nyquist) | (center > nyquist) | (center <= 0.0)),
+        (Verdict.FAILED, ~finite | ~chosen.converged | ~(total > 0.0)),
+        (Verdict.TOO_BROAD, beyond),
+        (Verdict.OUTSIDE, ~chosen.held | (narrow & chosen.missed)),
         (Verdict.TOO_NARROW, narrow),
         (Verdict.NO_LINE, odd | (share < _LEAST_SHARE)),
-        (Verdict.TOO_FEW, relative_sem > _LARGEST_RELATIVE_SEM),
+        (Verdict.TOO_FEW, relative > _LARGEST_RELATIVE_SEM),
+        (Verdict.OVERDAMPED, center < 0.5 * width),
     ]
     verdicts, advice = [], []
-    for g, width in enumerate(width_thz):
+    for g in range(len(width)):
         verdict = next((kind for kind, holds in findings if holds[g]), Verdict.RESOLVED)
         verdicts.append(verdict)
-        advice.append(_advise(verdict, spectra, float(width), float(relative_sem[g])))
+        advice.append(
+            _advise(
+                verdict,
+                (float(center[g]), float(width[g]), float(relative[g]), bool(known[g])),
+                (float(sight.resolution[g]), float(sight.segment_ps[g])),
+            )
+        )
     return verdicts, advice
 
 
-def _advise(verdict: Verdict, spectra: PowerSpectra, width: float, relative: float) -> str:
-    segment_ps = spectra.segment_frames * spectra.interval_ps
-    resolution = resolution_thz(spectra.segment_frames, spectra.interval_ps)
-    match verdict:
-        case Verdict.TOO_NARROW:
-            floor = _NARROWEST * resolution
-            # A width far below the resolution is hardly known: do not promise too much.
-            wanted = segment_ps * max(floor / max(width, 1e-3 * resolution), 1.0)
-            return (
-                f"narrower than {floor:.3g} THz, so it lives longer than"
-                f" {1.0 / (THZ * floor):.3g} ps; --resolution-thz"
-                f" {resolution * segment_ps / wanted:.2g} and a run of {2.0 * wanted:.2g} ps"
-                f" would do (segments of {wanted:.2g} ps, now {segment_ps:.3g} ps)"
-            )
-        case Verdict.TOO_FEW:
-            times = (relative / _LARGEST_RELATIVE_SEM) ** 2
-            return (
-                f"the width is uncertain by {100 * relative:.0f} %; a run"
-                f" {max(times, 1.0) * 1.2:.2g} times as long would do"
-            )
-        case Verdict.NO_LINE:
-            return (
-                "several lines, or not the shape of a damped oscillator: look at the spectrum;"
-                " a larger supercell or a longer run may show which"
-            )
-        case Verdict.TOO_BROAD:
-            return (
-                "as broad as the spectrum: frames closer in time, if the mode is not overdamped"
-            )
-        case Verdict.FAILED:
-            return "look at the spectrum: the fit found no maximum of the likelihood"
-        case _:
-            return ""
+def _advise(
+    verdict: Verdict, line: tuple[float, float, float, bool], segment: tuple[float, float]
+) -> str:
+    center, width, relative, omega_known = line
+    advice = {
+        Verdict.RESOLVED: "",
+        Verdict.TOO_NARROW: _longer(width, *segment),
+        Verdict.TOO_FEW: (
+            f"the width is uncertain by {100 * relative:.0f} %; a run"
+            f" {max((relative / _LARGEST_RELATIVE_SEM) ** 2, 1.0) * 1.2:.2g} times as long"
+            " would do"
+        ),
+        Verdict.NO_LINE: (
+            "several lines, or not the shape of a damped oscillator: look at the spectrum;"
+            " a larger supercell or a longer run may show which"
+        ),
+        Verdict.TOO_BROAD: (
+            "as broad as the spectrum: frames closer in time, if the mode is not overdamped"
+        ),
+        Verdict.OUTSIDE: (
+            f"the line is near {center:.3g} THz and about {width:.2g} THz wide, and reaches"
+            " beyond the band that was kept around the expected frequency: constants of this"
+            " temperature, or a coarser --resolution-thz, whose band is wider, would do"
+        ),
+        Verdict.OVERDAMPED: (
+            "goes back without oscillating, at last in"
+            f" {width / (THZ * center**2):.3g} ps (γ/ω₀²): frequency and width are those of"
+            " the damped oscillator"
+        )
+        if omega_known
+        else "goes back without oscillating, more slowly than the segments can tell",
+        Verdict.FAILED: "look at the spectrum: the fit found no maximum of the likelihood",
+    }
+    return advice[verdict]
+
+
+def _longer(width: float, resolution: float, segment_ps: float) -> str:
+    """Tell what a line that is too narrow asks for."""
+    floor = NARROWEST * resolution
+    # A width far below the resolution is hardly known: do not promise too much.
+    wanted = segment_ps * max(floor / max(width, 1e-3 * resolution), 1.0)
+    return (
+        f"narrower than {floor:.3g} THz, so it lives longer than"
+        f" {1.0 / (THZ * floor):.3g} ps; --resolution-thz"
+        f" {resolution * segment_ps / wanted:.2g} and a run of {2.0 * wanted:.2g} ps"
+        f" would do (segments of {wanted:.2g} ps, now {segment_ps:.3g} ps)"
+    )

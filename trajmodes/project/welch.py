@@ -20,11 +20,16 @@ from typing import NamedTuple
 import numpy as np
 import scipy.fft
 
-from trajmodes.arrays import Complexes
-from trajmodes.data import MotionBlock, PowerSpectra, VibrationalDensity
+from trajmodes.arrays import Complexes, Floats
+from trajmodes.data import (
+    MaximumEntropySpectra,
+    MotionBlock,
+    PowerSpectra,
+    VibrationalDensity,
+)
 from trajmodes.errors import DataError
 from trajmodes.project.coordinates import Amplitudes, Projector
-from trajmodes.project.periodogram import SegmentPower, segment_power
+from trajmodes.project.periodogram import SegmentPower, segment_entropy, segment_power
 from trajmodes.project.pooling import set_members
 from trajmodes.project.segments import Segments
 from trajmodes.project.window import effective_segments
@@ -113,6 +118,8 @@ class WelchSums:
     """Frame after the last one covered."""
     power: SegmentPower | None
     """Sum over the segments done; None while there is none."""
+    entropy: Floats | None
+    """(g, v), unit: eV/THz. Sum of their maximum-entropy spectra; None if not asked for."""
     pieces: tuple[Piece, ...]
     """Frames that wait, in time order."""
 
@@ -122,6 +129,10 @@ class Spectra(NamedTuple):
 
     modes: PowerSpectra
     density: VibrationalDensity
+    points: Floats
+    """(k, s, 3, w), unit: eV/THz. What sites and directions have at single q points; the sum is
+    that of the spectra of all branches there."""
+    entropy: MaximumEntropySpectra | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +151,10 @@ class WelchReduction:
         Uninterrupted, evenly spaced frame ranges [start, stop) of the run, in time order.
     stride
         Every so many-th frame is used, counted from the start of each stretch.
+    points
+        Places of the q points whose sites and directions are told by themselves.
+    poles
+        Order of maximum-entropy spectra; None for none.
 
     Raises
     ------
@@ -152,8 +167,16 @@ class WelchReduction:
     interval_ps: float
     stretches: tuple[tuple[int, int], ...]
     stride: int = 1
+    points: tuple[int, ...] = ()
+    poles: int | None = None
 
     def __post_init__(self) -> None:
+        if self.poles is not None and self.poles >= self.segment_frames:
+            raise DataError(
+                f"maximum-entropy spectra with {self.poles} poles need longer segments than "
+                f"{self.segment_frames} frames",
+                fix="ask for fewer poles, or for a finer resolution",
+            )
         if self.segment_frames % 2 or self.segment_frames < _FEWEST_FRAMES:
             raise DataError(
                 f"a segment of {self.segment_frames} frames cannot be analysed",
@@ -235,7 +258,13 @@ class WelchReduction:
             segment_frames=length,
             interval_ps=interval_ps,
         )
-        return Spectra(modes, VibrationalDensity(freq_thz, scale * state.power.sites))
+        density = VibrationalDensity(freq_thz, scale * state.power.sites)
+        entropy = None
+        if state.entropy is not None and self.poles is not None:
+            fine_thz = np.linspace(0.0, freq_thz[-1], state.entropy.shape[1])
+            mean = state.entropy / sum(counts)
+            entropy = MaximumEntropySpectra(fine_thz, mean, self.poles)
+        return Spectra(modes, density, scale * state.power.points, entropy)
 
     def _state(self, first: int, velocity: Complexes) -> WelchSums:
         last = first + velocity.shape[-1]
@@ -254,13 +283,23 @@ class WelchReduction:
     ) -> WelchSums:
         """Do the segments that became complete, and drop the frames that no other one needs."""
         segments, modes = self.segments, self.projector.modes
+        points = np.array(self.points, dtype=np.int64)
         ranges = tuple((part.start, part.stop) for part in parts)
-        terms = [part.power for part in parts if part.power is not None]
+        power = [part.power for part in parts if part.power is not None]
+        entropy = [part.entropy for part in parts if part.entropy is not None]
         for first in segments.newly_inside((start, stop), ranges):
             frames = [_clip(piece, first, first + self.span).velocity for piece in pieces]
-            terms.append(segment_power(modes, frames))
-        power = reduce(add, terms) if terms else None
-        return WelchSums(start, stop, power, _waiting(pieces, *segments.edges((start, stop))))
+            power.append(segment_power(modes, frames, points))
+            if self.poles is not None:
+                step_ps = self.stride * self.interval_ps
+                entropy.append(segment_entropy(modes, frames, self.poles, step_ps))
+        return WelchSums(
+            start,
+            stop,
+            reduce(add, power) if power else None,
+            reduce(add, entropy) if entropy else None,
+            _waiting(pieces, *segments.edges((start, stop))),
+        )
 
 
 def _no_velocities() -> DataError:

@@ -13,11 +13,12 @@ Bins of a Hann-windowed segment are correlated: corr(I_w, I_{w+1}) = (2/3)², co
 score, not F⁻¹.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from trajmodes.arrays import Bools, Floats
+from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.project.goodness import NEIGHBOURS, largest_stray
 from trajmodes.project.shapes import (
     GAMMA,
     OMEGA,
@@ -30,13 +31,12 @@ from trajmodes.project.shapes import (
 from trajmodes.project.window import resolution_thz
 from trajmodes.units import THZ
 
-__all__ = ["NEIGHBOURS", "Lines", "fit_whittle"]
-
-NEIGHBOURS = (1.0, 4.0 / 9.0, 1.0 / 36.0)
-"""Correlation of a bin of the periodogram with itself, the next, and the one after."""
+__all__ = ["Lines", "fit_whittle"]
 
 _NARROWEST = 1e-3
-"""Least width that is tried, in resolutions; and least ω₀: below, all spectra look alike."""
+"""Least width that is tried, in resolutions: below, all spectra look alike."""
+_LOWEST = 0.05
+"""Least frequency of the lower half maximum, in resolutions: nor can one see what is below."""
 _MOST_STEPS = 60
 _LARGEST_LEAN = 3.0
 
@@ -55,10 +55,23 @@ class Lines:
     """(g,) reduced Pearson χ²."""
     goodness_sem: Floats
     """(g,) its standard deviation if the model is true."""
-    ratio: Floats
-    """(g, w) measured over expected spectrum; 1 where bins do not count."""
+    stray: Floats
+    """(g,) largest misfit of a region, in standard deviations: see `goodness`."""
     converged: Bools
     """(g,) whether the last step was smaller than 1e-3 standard errors."""
+
+    def at(self, rows: Ints | Bools) -> "Lines":
+        """Take some of the lines."""
+        return Lines(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def replaced(self, rows: Ints, others: "Lines") -> "Lines":
+        """Put others in some places."""
+        parts = []
+        for field in fields(self):
+            values = getattr(self, field.name).copy()
+            values[rows] = getattr(others, field.name)
+            parts.append(values)
+        return Lines(*parts)
 
 
 def fit_whittle(observed: Observed, start: Floats, shape: LineShape) -> Lines:
@@ -104,19 +117,14 @@ def fit_whittle(observed: Observed, start: Floats, shape: LineShape) -> Lines:
 class _Limits:
     """Where parameters must stay: beyond, spectra do not change any more."""
 
-    narrowest: float
-    """Least γ and ω₀ in rad/ps."""
+    resolution: float
+    """In rad/ps."""
     where: Places
 
     @staticmethod
     def of(observed: Observed, where: Places) -> "_Limits":
         resolution = resolution_thz(observed.segment_frames, observed.interval_ps)
-        return _Limits(_NARROWEST * resolution * THZ, where)
-
-    @property
-    def lines(self) -> tuple[int, ...]:
-        """First parameter of each of the lines."""
-        return (0,) if self.where.ratio is None else (0, self.where.ratio)
+        return _Limits(resolution * THZ, where)
 
     def shorten(self, theta: Floats, step: Floats) -> Floats:
         """Let no step go further than the model is about linear.
@@ -126,17 +134,22 @@ class _Limits:
         longest = np.ones_like(theta)
         if self.where.baseline is not None:
             longest[:, self.where.baseline] = np.inf
-        for first in self.lines:
+        for first in self.where.lines:
             width = np.exp(theta[:, first + GAMMA])
             longest[:, first + OMEGA] = 0.1 * theta[:, first + OMEGA] + 0.5 * width
-        return step / np.maximum(1.0, np.abs(step) / longest).max(axis=1)[:, None]
+        factor: Floats = np.maximum(1.0, np.abs(step) / longest).max(axis=1)[:, None]
+        return step / factor
 
     def keep(self, theta: Floats) -> Floats:
+        """Bring parameters back to where they must stay."""
         kept = theta.copy()
-        for first in self.lines:
-            kept[:, first + OMEGA] = np.maximum(kept[:, first + OMEGA], self.narrowest)
-            floor = np.log(self.narrowest)
+        for first in self.where.lines:
+            floor = np.log(_NARROWEST * self.resolution)
             kept[:, first + GAMMA] = np.maximum(kept[:, first + GAMMA], floor)
+            lowest = _LOWEST * self.resolution
+            # Half maxima ω± obey ω₊ω₋ = ω₀² and ω₊ − ω₋ = γ.
+            least = np.sqrt(lowest * (lowest + np.exp(kept[:, first + GAMMA])))
+            kept[:, first + OMEGA] = np.maximum(kept[:, first + OMEGA], least)
         if self.where.lean is not None:
             lean = kept[:, self.where.lean]
             kept[:, self.where.lean] = np.clip(lean, -_LARGEST_LEAN, _LARGEST_LEAN)
@@ -170,7 +183,7 @@ def _likelihood(
 
 
 def _model(observed: Observed, theta: Floats, shape: LineShape) -> tuple[Floats, Floats]:
-    """ln S (g, w), nan where S is not positive, and J (g, n, w); zero outside."""
+    """Logarithm of S (g, w), nan where S is not positive, and J (g, n, w); zero outside."""
     power, slopes = model_of(shape)(observed, theta)
     positive = power > 0.0
     safe = np.where(positive, power, 1.0)
@@ -179,9 +192,7 @@ def _model(observed: Observed, theta: Floats, shape: LineShape) -> tuple[Floats,
     return np.where(observed.inside, log_power, 0.0), slopes
 
 
-def _summary(
-    observed: Observed, theta: Floats, shape: LineShape, converged: Bools
-) -> Lines:
+def _summary(observed: Observed, theta: Floats, shape: LineShape, converged: Bools) -> Lines:
     log_power, jacobian_gnw = _model(observed, theta, shape)
     count = observed.averages
     fisher = jacobian_gnw @ jacobian_gnw.swapaxes(1, 2)
@@ -216,6 +227,6 @@ def _summary(
         cost=count * ((log_power + ratio) * observed.inside).sum(axis=1),
         goodness=count * (misfit**2).sum(axis=1) / freedom,
         goodness_sem=np.sqrt((2.0 + 6.0 / count) * shared / freedom),
-        ratio=ratio,
+        stray=largest_stray(observed, theta, misfit),
         converged=converged & sound,
     )

@@ -14,6 +14,7 @@ frames into motion about the sites of a crystal.
 
 from trajmodes.readers.crystal_file import CrystalFile, load_crystal, read_crystal
 from trajmodes.readers.diagnose import Diagnosis, diagnose
+from trajmodes.readers.differenced import DifferencedMotion
 from trajmodes.readers.displace import Displacer, Hops
 from trajmodes.readers.lammps_units import LennardJonesUnits
 from trajmodes.readers.match import Match, match
@@ -34,6 +35,7 @@ __all__ = [
     "AverageStructure",
     "CrystalFile",
     "Diagnosis",
+    "DifferencedMotion",
     "Displacer",
     "Hops",
     "LennardJonesUnits",

@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
-from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError
 
@@ -57,15 +57,16 @@ class BondTree:
         """
         positions = block.positions
         apart_tey = positions[:, self.children] - positions[:, self.parents]
-        t, e = np.nonzero(self._strain(apart_tey, self.lengths) > _STRETCH)
+        loose: Bools = _strain(apart_tey, self.lengths) > _STRETCH
+        t, e = np.nonzero(loose)
         if len(t) == 0:
             return positions
         boxes = block.cells[t]
-        inside = np.isfinite(boxes).all(axis=(1, 2))
-        shifts = np.einsum("ix,lxy->liy", _IMAGES, np.where(inside[:, None, None], boxes, 0.0))
+        inside = np.isfinite(boxes).all(axis=(1, 2), keepdims=True)
+        shifts = np.einsum("ix,lxy->liy", _IMAGES, np.where(inside, boxes, 0.0))
         images = apart_tey[t, e][:, None] + shifts
-        strain = self._strain(images, self.lengths[e][:, None])
-        best = strain.argmin(axis=1)
+        strain = _strain(images, self.lengths[e][:, None])
+        best: Ints = strain.argmin(axis=1)
         rows = np.arange(len(t))
         worst = int(strain[rows, best].argmax())
         if strain[worst, best[worst]] > _STRETCH:
@@ -74,11 +75,6 @@ class BondTree:
         moves_tey[t, e] = shifts[rows, best]
         mended: Floats = positions + np.einsum("ae,tey->tay", self.hangs, moves_tey)
         return mended
-
-    @staticmethod
-    def _strain(apart: Floats, lengths: Floats) -> Floats:
-        strain: Floats = np.abs(np.linalg.norm(apart, axis=-1) / lengths - 1.0)
-        return strain
 
     def _refuse(self, block: FrameBlock, t: int, e: int, apart: Floats) -> None:
         one, two = int(self.parents[e]), int(self.children[e])
@@ -91,6 +87,13 @@ class BondTree:
             fix="choose frames where every atom keeps its neighbours, give a --reference with "
             "atoms in the order of the trajectory, or lower the temperature",
         )
+
+
+def _strain(apart: Floats, lengths: Floats) -> Floats:
+    """|d|/length − 1, without its sign."""
+    distances: Floats = np.linalg.norm(apart, axis=-1)
+    strain: Floats = np.abs(distances / lengths - 1.0)
+    return strain
 
 
 def bond_tree(positions: Floats, box: Floats | None = None) -> BondTree:

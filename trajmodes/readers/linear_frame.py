@@ -4,8 +4,8 @@ Its bending vibrations turn about the axis as they please, so a frame that turne
 them, or jumped about the axis from frame to frame, would smear their spectra. The frame here
 is carried along parallel: from one frame of the trajectory to the next it turns by the
 shortest way that takes the axis along, and never about the axis. Where the axis stands still,
-so does the frame. Angles are found for a whole trajectory at once, so no result depends on where it is
-cut into blocks.
+so does the frame. Angles are found for a whole trajectory at once, so no result depends on
+where it is cut into blocks.
 """
 
 from collections.abc import Iterable

@@ -16,7 +16,7 @@ import ase.io
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data import FrameBlock, Supercell
+from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.bond_tree import BondTree, bond_tree
 from trajmodes.readers.eckart import EckartFrame, best_turns, eckart_frame
@@ -50,7 +50,7 @@ def molecule_reference(
     species: tuple[str, ...],
     file: str | os.PathLike[str] | None = None,
 ) -> MoleculeReference:
-    """Reference of a run of one molecule or cluster.
+    """Find the reference of a run of one molecule or cluster.
 
     Parameters
     ----------
@@ -140,7 +140,9 @@ def _from_file(file: Path, species: tuple[str, ...]) -> Floats:
             why="it is another molecule, or some of its atoms are missing",
         )
     if symbols != species:
-        atom = next(a for a, pair in enumerate(zip(symbols, species, strict=True)) if len({*pair}) > 1)
+        atom = next(
+            a for a, pair in enumerate(zip(symbols, species, strict=True)) if len({*pair}) > 1
+        )
         raise DataError(
             "the atoms of the reference are not in the order of the trajectory",
             where=f"{file}, atom {atom}: {symbols[atom]} where the trajectory has "

@@ -35,6 +35,7 @@ def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact onl
     cell: npt.ArrayLike | None = None,
     supercell: str | os.PathLike[str] | None = None,
     format: str | None = None,  # noqa: A002 - the word users know
+    isolated: bool = False,
 ) -> Trajectory:
     """Open one or several files of one run.
 
@@ -63,6 +64,9 @@ def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact onl
     format
         lammps, xyz, phonopy (yaml, of phono3py as well), tdep, dfset (of ALAMODE), or other
         (what MDAnalysis or ASE reads); seen from the file where not given.
+    isolated
+        Whether this is a molecule or cluster, whose frames need no box: cells are nan where
+        there is none.
 
     Raises
     ------
@@ -81,6 +85,8 @@ def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact onl
     options = ReadOptions(units, timestep_fs, lj, strict, allow_partial, trust_order)
     kind = format or _recognise(files[0])
     box = None if cell is None else np.asarray(cell, dtype=float)
+    if isolated and box is None and kind in ("xyz", "other"):
+        box = np.full((3, 3), np.nan)
     _refuse_idle(kind, files[0], box=box is not None, supercell=supercell is not None)
     if kind in _SNAPSHOTS:
         from trajmodes.readers.snapshots import open_snapshots  # noqa: PLC0415

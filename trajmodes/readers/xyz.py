@@ -41,7 +41,7 @@ def open_xyz(
     options
         What the user tells beyond them. `units` may also be ``ase``, ``gpumd`` or ``quip``.
     cell
-        (3, 3), unit: Å. Box vectors, for files that have none.
+        (3, 3), unit: Å. Box vectors, for files that have none; nan where they need none.
 
     Raises
     ------
@@ -74,7 +74,8 @@ def open_xyz(
     )
     digits, half_unit = _rounding(sources[-1], indices[-1], firsts[-1])
     rounding = half_unit * factors.length
-    notes += _notes(firsts[0], program, options)
+    boxed = cell is None or bool(np.isfinite(cell).all())
+    notes += _notes(firsts[0], program, options, boxed=boxed)
     if rounding > COARSE:
         notes.append(_precision_note(firsts[0], program, digits, rounding))
     notes += [*atoms.notes, *timeline.notes]
@@ -146,7 +147,7 @@ def _units(first: FirstFrame, options: ReadOptions) -> tuple[str, UnitFactors]:
     return choose_units(options.units, _program(first), first.fields.velocity_name, options.lj)
 
 
-def _notes(first: FirstFrame, program: str, options: ReadOptions) -> list[str]:
+def _notes(first: FirstFrame, program: str, options: ReadOptions, *, boxed: bool) -> list[str]:
     """Collect notes for the user, each with what mends it."""
     notes = []
     if program == "lammps" and options.units is None:
@@ -154,7 +155,7 @@ def _notes(first: FirstFrame, program: str, options: ReadOptions) -> list[str]:
     if first.fields.ignored:
         others = ", ".join(first.fields.ignored)
         notes.append(f"forces are read from {first.fields.force_name}, not from {others}")
-    if any(word[0] in "Ff0" for word in first.values.get("pbc", "").split()):
+    if boxed and any(word[0] in "Ff0" for word in first.values.get("pbc", "").split()):
         notes.append(f"pbc is {first.values['pbc']}, yet all directions are taken as periodic")
     return notes
 

@@ -4,7 +4,8 @@ In comes a `Results`, which the pipeline fills; out go ``results.nc`` (xarray op
 tables, figures with their data, and a summary in the terminal. Everything is drawn and told
 from the Dataset alone, so that a file read back serves as well as a run just done.
 
-Open `results` for the nouns, `layout` for the variables of the file, `write` for the list of
+Open `results` and `projection` for the nouns, `layout` and `layout_modes` for the variables of
+the file, `write` for the list of
 files in a results folder; `dataset` and `dataset_fit` fill the Dataset, `netcdf` writes and
 reads it, `folder` keeps the folder whole. The figures (`figures`, `figure_*`) share `style`. A
 scan of a ledger has a noun of its own, in `scan`.
@@ -17,6 +18,16 @@ from trajmodes.data.points import point
 from trajmodes.report.dataset import to_dataset
 from trajmodes.report.folder import ResultsFolder, Writer, open_folder, write_files
 from trajmodes.report.netcdf import encode, read_results, write_netcdf
+from trajmodes.report.projection import (
+    Conductivity,
+    EnergyCovariance,
+    EquipartitionTest,
+    MaximumEntropySpectra,
+    Projection,
+    RenormalisedBands,
+    SpectralMap,
+    ThermostatVerdict,
+)
 from trajmodes.report.results import (
     Bands,
     Convergence,
@@ -25,12 +36,10 @@ from trajmodes.report.results import (
     GruneisenParameters,
     InputFile,
     PerturbativeWidths,
-    Projection,
     Provenance,
     Reference,
     Results,
     RunRequirement,
-    SpectralMap,
     StabilityVerdict,
 )
 from trajmodes.report.scan import ScanRow, render_scan, scan_table
@@ -44,21 +53,27 @@ if TYPE_CHECKING:
 __all__ = [
     "Bands",
     "CheckVerdict",
+    "Conductivity",
     "Convergence",
+    "EnergyCovariance",
+    "EquipartitionTest",
     "Finding",
     "FitErrors",
     "GruneisenParameters",
     "InputFile",
+    "MaximumEntropySpectra",
     "PerturbativeWidths",
     "Projection",
     "Provenance",
     "Reference",
+    "RenormalisedBands",
     "Results",
     "ResultsFolder",
     "RunRequirement",
     "ScanRow",
     "SpectralMap",
     "StabilityVerdict",
+    "ThermostatVerdict",
     "Writer",
     "check_rows",
     "draw_figures",

@@ -7,18 +7,22 @@ import numpy.typing as npt
 import xarray as xr
 
 from trajmodes.arrays import Complexes, Floats
-from trajmodes.data import LineFits, ModeEnergies, Modes, Supercell, Verdict
+from trajmodes.data import Modes, Supercell
 from trajmodes.report.dataset_fit import Values, fit_values
+from trajmodes.report.dataset_modes import (
+    conductivity_values,
+    projection_values,
+    renormalised_values,
+)
 from trajmodes.report.layout import DIMENSIONS, FORMAT, FORMAT_VERSION, spec_of
 from trajmodes.report.results import (
     Bands,
     GruneisenParameters,
     PerturbativeWidths,
-    Projection,
     Provenance,
     Results,
 )
-from trajmodes.units import BOLTZMANN, DALTON, MEV, THZ
+from trajmodes.units import DALTON, THZ
 
 __all__ = ["to_dataset"]
 
@@ -27,7 +31,8 @@ _CONVENTIONS = (
     "D(q) = (M_b M_b')^(−½) Σ_R Φ exp[iq·(R + r_b' − r_b)]; D e = ω² e; "
     "Q = N_c^(−½) Σ √M e*·u exp(−iq·r), so that ⟨|Q̇|²⟩ = k_BT; frequencies are ω/2π in THz, "
     "negative means imaginary; linewidth = full width at half maximum = γ/2π; "
-    "lifetime = 1/γ = 1/(2π·FWHM); every x_sem is the standard error of x."
+    "lifetime = 1/γ = 1/(2π·FWHM), of the energy; spectra are one-sided with ±f pooled, so that "
+    "their integral is ⟨K⟩ of one mode; every x_sem is the standard error of x."
 )
 
 
@@ -52,10 +57,12 @@ def to_dataset(results: Results) -> xr.Dataset:
         **_sets(results.modes),
         **_gruneisen(results.gruneisen),
         **_perturbation(results.perturbation),
+        **renormalised_values(results.renormalised),
+        **conductivity_values(results.conductivity),
         **_findings(results),
     }
     if results.projection is not None:
-        values |= _projection(results.projection)
+        values |= projection_values(results.projection)
     # What has no elements is left out too: NetCDF has no dimensions of size 0.
     present = {
         name: value for name, value in values.items() if value is not None and np.size(value)
@@ -72,6 +79,7 @@ _COORDINATES = {
     *("order", "triplet_shell_species", "triplet_shell_longest"),
     *("quartet_shell_species", "quartet_shell_longest"),
     *("q", "path_distance", "path_segment", "tick_distance", "tick_label", "map_distance"),
+    *("map_q", "line_freq_thz", "acf_lag_ps"),
     *("set_q", "shell_distance", "shell_species", "run_fraction", "check_name", "species"),
 }
 """Variables that tell where on a dimension one is."""
@@ -232,74 +240,6 @@ def _perturbation(widths: PerturbativeWidths | None) -> Values:
 def _lifetime(width_thz: Floats) -> Floats:
     """1/(2π FWHM) in ps; nan where there is no width."""
     return 1.0 / (2.0 * np.pi * np.where(width_thz > 0.0, width_thz, np.nan))
-
-
-def _projection(projection: Projection) -> Values:
-    spectra, map_ = projection.spectra, projection.spectral_map
-    values = {
-        **_energies(projection.energies),
-        **_lines(projection.lines),
-        "freq_thz": spectra.freq_thz,
-        "power": spectra.power,
-        "power_model": projection.line_models,
-        "averages": spectra.averages,
-        "segment_frames": spectra.segment_frames,
-        "interval_ps": spectra.interval_ps,
-    }
-    if map_ is not None:
-        values |= {
-            "map_distance": map_.distance,
-            "map_freq_thz": map_.freq_thz,
-            "map_power": map_.power,
-        }
-    return values
-
-
-def _energies(energies: ModeEnergies) -> Values:
-    values: Values = {
-        "members": energies.members,
-        "mode_temperature": 2.0 * energies.kinetic / BOLTZMANN,
-        "mode_temperature_sem": 2.0 * energies.kinetic_sem / BOLTZMANN,
-        "kinetic_mev": energies.kinetic / MEV,
-        "kinetic_mev_sem": energies.kinetic_sem / MEV,
-        "potential_mev": energies.potential / MEV,
-        "potential_mev_sem": energies.potential_sem / MEV,
-        "freq_displacement_thz": energies.omega_displacement / THZ,
-        "freq_displacement_thz_sem": energies.omega_displacement_sem / THZ,
-        "freq_ratio_thz": energies.omega_ratio / THZ,
-        "freq_ratio_thz_sem": energies.omega_ratio_sem / THZ,
-        "temperature": energies.temperature,
-        "temperature_sem": energies.temperature_sem,
-    }
-    if energies.virial is not None and energies.virial_sem is not None:
-        ratio = energies.virial / energies.potential
-        relative = np.hypot(
-            energies.virial_sem / energies.potential,
-            ratio * energies.potential_sem / energies.potential,
-        )
-        values |= {
-            "virial_mev": energies.virial / MEV,
-            "virial_mev_sem": energies.virial_sem / MEV,
-            "anharmonicity": ratio - 1.0,
-            "anharmonicity_sem": relative,
-        }
-    return values
-
-
-def _lines(lines: LineFits) -> Values:
-    return {
-        "freq_spectrum_thz": lines.freq_thz,
-        "freq_spectrum_thz_sem": lines.freq_thz_sem,
-        "linewidth_thz": lines.linewidth_thz,
-        "linewidth_thz_sem": lines.linewidth_thz_sem,
-        "lifetime_ps": lines.lifetime_ps,
-        "lifetime_ps_sem": lines.lifetime_ps_sem,
-        "line_kinetic_mev": lines.kinetic / MEV,
-        "line_goodness": lines.goodness,
-        "resolved": np.array([verdict is Verdict.RESOLVED for verdict in lines.verdicts]),
-        "verdict": _texts(str(verdict) for verdict in lines.verdicts),
-        "advice": _texts(lines.advice),
-    }
 
 
 def _findings(results: Results) -> Values:

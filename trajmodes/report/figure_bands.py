@@ -15,7 +15,7 @@ from trajmodes.report.style import BLACK, BLUE, GREY, is_seen, new_figure, point
 from trajmodes.report.tables import Table, bands_table, table_of
 from trajmodes.units import MEV
 
-__all__ = ["bands_data", "draw_bands", "name_points"]
+__all__ = ["bands_data", "draw_bands", "draw_branches", "draw_map", "map_reach", "name_points"]
 
 _DECADES = 2.0
 """The colours span this many powers of ten below the strongest line: what lies deeper is wings
@@ -39,16 +39,17 @@ def draw_bands(dataset: xr.Dataset) -> Figure:
     freq = dataset["band_freq_thz"].values
     top = 1.06 * max(float(freq.max()), 0.1)
     if has_map:
-        top = max(top, _reach(dataset))
+        top = max(top, map_reach(dataset))
     bottom = min(0.0, 1.1 * float(freq.min()))
     # What is imaginary by less than a hundredth of the highest frequency is noise at Γ.
     bottom = bottom if bottom < -0.01 * top else 0.0
     if has_map:
-        mesh = _draw_map(axes, dataset, top)
+        power = dataset["map_power"].values
+        mesh = draw_map(axes, dataset, power, top, float(power.max()))
         bar = figure.colorbar(mesh, cax=figure.add_axes((0.89, 0.08, 0.02, 0.85)))
         bar.set_label("Spectral kinetic energy (meV/THz)")
         bar.outline.set_linewidth(0.7)
-    _draw_branches(axes, dataset)
+    draw_branches(axes, dataset)
     axes.set(xlim=(place[0], place[-1]), ylim=(bottom, top), ylabel="Frequency (THz)")
     if bottom < 0.0:
         axes.axhline(0.0, color=GREY, linewidth=0.7)
@@ -63,39 +64,60 @@ def _legend(axes: Axes, *, has_errors: bool) -> None:
     line = Line2D([], [], color=BLUE, linewidth=0.9, label="fitted constants")
     handles: list[Artist] = [line]
     if has_errors:
-        handles.append(Patch(color=BLUE, alpha=0.35, linewidth=0, label="±2 standard errors"))
+        handles.append(Patch(color=BLUE, alpha=0.3, linewidth=0, label="±2 standard errors"))
     above = (0.0, 1.0)
     axes.legend(
         handles=handles, loc="lower left", bbox_to_anchor=above, ncols=2, borderaxespad=0.1
     )
 
 
-def _draw_map(axes: Axes, dataset: xr.Dataset, top: float) -> QuadMesh:
-    """One strip for each commensurate point, at its place on the path."""
+def draw_map(
+    axes: Axes, dataset: xr.Dataset, power: Floats, top: float, strongest: float
+) -> QuadMesh:
+    """Draw one strip for each commensurate point, at its place on the path.
+
+    Parameters
+    ----------
+    axes
+        A panel over the band path.
+    dataset
+        Results with a map.
+    power
+        (k, w) spectra in eV/THz.
+    top
+        Frequency in THz that the strips reach to.
+    strongest
+        Spectrum in eV/THz of the last colour.
+    """
     freq = dataset["map_freq_thz"].values
     below = freq <= top
-    power = dataset["map_power"].values[:, below] / MEV
     place = dataset["map_distance"].values
     order = np.argsort(place, kind="stable")
     edges, owner = _strips(place[order], dataset["path_distance"].values)
     # Axes (strip, frequency); gaps between strips stay empty.
-    image = np.where(owner[:, None] >= 0, power[order][owner], np.nan)
-    strongest = float(np.nanmax(image))
+    image = np.where(owner[:, None] >= 0, power[:, below][order][owner] / MEV, np.nan)
+    highest = max(strongest / MEV, 1e-12)
     step = freq[1] - freq[0]
     levels = np.append(freq[below] - step / 2, freq[below][-1] + step / 2)
     return axes.pcolormesh(
         edges,
         levels,
-        np.ma.masked_less(np.ma.masked_invalid(image), strongest * 10.0**-_DECADES).T,
-        norm=LogNorm(strongest * 10.0**-_DECADES, strongest),
+        np.ma.masked_less(np.ma.masked_invalid(image), highest * 10.0**-_DECADES).T,
+        norm=LogNorm(highest * 10.0**-_DECADES, highest),
         cmap="Oranges",
         rasterized=True,
         zorder=0,
     )
 
 
-def _reach(dataset: xr.Dataset) -> float:
-    """Frequency in THz below which nearly all the energy of the map lies."""
+def map_reach(dataset: xr.Dataset) -> float:
+    """Tell the frequency in THz below which nearly all the energy of the map lies.
+
+    Parameters
+    ----------
+    dataset
+        Results with a map.
+    """
     cumulated = np.cumsum(dataset["map_power"].values, axis=1)
     below = (cumulated < _SHOWN * cumulated[:, -1:]).sum(axis=1).max()
     return float(dataset["map_freq_thz"].values[min(below, cumulated.shape[1] - 1)])
@@ -118,14 +140,39 @@ def _strips(place: Floats, path: Floats) -> tuple[Floats, Ints]:
     return np.array(edges), np.array(owner[:-1])
 
 
-def _draw_branches(axes: Axes, dataset: xr.Dataset) -> None:
+def draw_branches(
+    axes: Axes,
+    dataset: xr.Dataset,
+    name: str = "band_freq_thz",
+    colour: str = BLUE,
+    dashes: str | tuple[float, tuple[float, ...]] = "-",
+) -> None:
+    """Draw bands as lines, with bands of ±2 standard errors where these are known.
+
+    Parameters
+    ----------
+    axes
+        A panel over the band path.
+    dataset
+        Results.
+    name
+        Variable with the frequencies.
+    colour, dashes
+        Look of the lines.
+    """
     place = dataset["path_distance"].values
-    freq = dataset["band_freq_thz"].values
-    sem = dataset.get("band_freq_thz_sem")
+    freq = dataset[name].values
+    sem = dataset.get(f"{name}_sem")
     segment = dataset["path_segment"].values
     for number in np.unique(segment):
         inside = segment == number
-        axes.plot(place[inside], freq[inside], color=BLUE, linewidth=0.9, zorder=3)
+        axes.plot(
+            *(place[inside], freq[inside]),
+            color=colour,
+            linestyle=dashes,
+            linewidth=0.9,
+            zorder=3,
+        )
         if sem is None:
             continue
         low, high = (freq + sign * sem.values for sign in (-2.0, 2.0))
@@ -138,7 +185,7 @@ def _draw_branches(axes: Axes, dataset: xr.Dataset) -> None:
             )
             for m in range(freq.shape[1])
         ]
-        shade = PolyCollection(bands, facecolor=BLUE, alpha=0.35, edgecolor="none", zorder=2)
+        shade = PolyCollection(bands, facecolor=colour, alpha=0.3, edgecolor="none", zorder=2)
         axes.add_collection(shade, autolim=False)
 
 

@@ -1,29 +1,20 @@
-"""The layout of a results file: every variable's dimensions, unit and meaning, on one page.
+"""The layout of a results file: every variable's dimensions, unit and meaning.
+
+This page has the crystal and the fit; `layout_modes` has the modes.
 
 A variable ``x_sem`` is the standard error of ``x``, with the same dimensions and unit. Units
 follow the rule of the whole package: a bare name is in eV, Å, ps, K; another unit stands in
 the name.
 """
 
-from typing import NamedTuple
+from trajmodes.report.layout_modes import MODE_DIMENSIONS, MODE_VARIABLES
+from trajmodes.report.spec import Spec
 
-__all__ = ["DIMENSIONS", "FORMAT", "FORMAT_VERSION", "VARIABLES", "Spec", "spec_of"]
+__all__ = ["DIMENSIONS", "FORMAT", "FORMAT_VERSION", "VARIABLES", "spec_of"]
 
 FORMAT = "trajmodes results"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Rises when a variable changes its meaning or goes; new ones may come at any time."""
-
-
-class Spec(NamedTuple):
-    """What a variable is."""
-
-    dims: str
-    """Names of the dimensions, separated by blanks."""
-    units: str
-    """Unit; 1 for pure numbers, empty for text."""
-    long_name: str
-    convention: str = ""
-    """Definition, sign or normalisation where it could be mistaken."""
 
 
 DIMENSIONS = {
@@ -31,7 +22,7 @@ DIMENSIONS = {
     "vector_2": "lattice vectors a, b, c of the primitive cell",
     "reciprocal": "reciprocal lattice vectors",
     "xyz": "Cartesian directions",
-    "xyz_2": "Cartesian directions of the second atom",
+    "xyz_2": "Cartesian directions, second of two",
     "xyz_3": "Cartesian directions of the third atom",
     "xyz_4": "Cartesian directions of the fourth atom",
     "reim": "real and imaginary part",
@@ -50,14 +41,7 @@ DIMENSIONS = {
     "order": "orders of force constants: 2 for pairs, 3 for triplets, 4 for quartets",
     "constraint": "relations imposed beside those of translations",
     "run_part": "growing parts of the run",
-    "qpoint": "commensurate q points, one of each ±q",
-    "branch": "branches in ascending frequency, from 1",
-    "set": "sets of symmetry-equal modes",
-    "freq_thz": "frequency grid of the spectra",
-    "path": "points along the band path",
-    "tick": "named points of the band path",
-    "map_point": "commensurate q points on the band path",
-    "map_freq_thz": "frequency grid of the map",
+    **MODE_DIMENSIONS,
     "check": "figures of the input check",
     "input": "files that were read",
     "warning": "warnings",
@@ -65,9 +49,6 @@ DIMENSIONS = {
 }
 """Dimension → what it counts."""
 
-_IMAGINARY = "ω/2π; negative means imaginary, −√|ω²|"
-_GAMMA = "−(V/ω) ∂ω/∂V; nan where ω² is not positive, and for acoustic modes at Γ"
-_WIDTH = "full width at half maximum; three phonons, lowest order in the cubic constants"
 _STATE = "what was found in the input"
 
 
@@ -218,110 +199,7 @@ VARIABLES = {
     "fit_freq_change_thz": Spec(
         "run_part", "THz", "rms change of the commensurate frequencies from the full run"
     ),
-    # the modes
-    "q": Spec("qpoint reciprocal", "1", "commensurate q points", "reduced, no 2π"),
-    "q_weight": Spec("qpoint", "1", "points each q stands for", "2 where it stands for ±q"),
-    "mode_freq_thz": Spec("qpoint branch", "THz", "harmonic frequencies", _IMAGINARY),
-    "mode_vectors": Spec(
-        "qpoint branch site xyz reim",
-        "1",
-        "polarisation vectors",
-        "norm 1; phase of the atom positions, D ~ exp[iq·(R + r_b' − r_b)]",
-    ),
-    "branch": Spec("branch", "1", "branch", "ascending, from 1"),
-    "mode_set": Spec(
-        "qpoint branch", "1", "set that each mode belongs to", "−1: acoustic at Γ, only drift"
-    ),
-    # the bands
-    "path_distance": Spec("path", "1/Å", "length of the band path", "2π included"),
-    "path_segment": Spec("path", "1", "stretch of the path without a jump", "from 0"),
-    "path_q": Spec("path reciprocal", "1", "q points of the band path", "reduced, no 2π"),
-    "band_freq_thz": Spec("path branch", "THz", "harmonic frequencies on the path", _IMAGINARY),
-    "band_gruneisen": Spec("path branch", "1", "Grüneisen parameters on the path", _GAMMA),
-    "tick_distance": Spec("tick", "1/Å", "place of the named points on the path"),
-    "tick_label": Spec("tick", "", "names of the points"),
-    "map_distance": Spec("map_point", "1/Å", "place of the commensurate points on the path"),
-    "map_power": Spec(
-        "map_point map_freq_thz",
-        "eV/THz",
-        "spectral kinetic energy along the path",
-        "sum over branches of one-sided spectra; the integral over f is ⟨K⟩",
-    ),
-    "map_freq_thz": Spec("map_freq_thz", "THz", "frequency of the map"),
-    # the sets of symmetry-equal modes
-    "set": Spec("set", "1", "label of the set", "star of q and degenerate branches, from 0"),
-    "set_q": Spec("set reciprocal", "1", "one q of the star", "reduced, no 2π"),
-    "star_size": Spec("set", "1", "q points of the full grid in the star"),
-    "degeneracy": Spec("set", "1", "branches of the set at one q"),
-    "branch_first": Spec("set", "1", "lowest branch of the set", "from 1"),
-    "branch_last": Spec("set", "1", "highest branch of the set", "from 1"),
-    "members": Spec("set", "1", "real degrees of freedom pooled"),
-    "freq_harmonic_thz": Spec("set", "THz", "frequency of the fitted constants", _IMAGINARY),
-    "freq_displacement_thz": Spec(
-        "set", "THz", "frequency from displacements", "ω² = k_BT/⟨|Q|²⟩, T of the whole run"
-    ),
-    "freq_ratio_thz": Spec(
-        "set", "THz", "frequency free of the temperature", "ω² = ⟨|Q̇|²⟩/⟨|Q|²⟩"
-    ),
-    "freq_spectrum_thz": Spec(
-        "set", "THz", "frequency of the spectral line", "ω0/2π of a damped oscillator"
-    ),
-    "linewidth_thz": Spec(
-        "set", "THz", "linewidth", "full width at half maximum of the velocity spectrum, γ/2π"
-    ),
-    "lifetime_ps": Spec("set", "ps", "energy lifetime", "τ = 1/γ = 1/(2π·FWHM)"),
-    "line_kinetic_mev": Spec("set", "meV", "area under the fitted line"),
-    "line_goodness": Spec("set", "1", "reduced Pearson χ² of the fit", "1 for a perfect model"),
-    "resolved": Spec("set", "1", "whether the line was resolved"),
-    "verdict": Spec("set", "", "resolved, or why not"),
-    "advice": Spec("set", "", "what would resolve the line"),
-    "mode_temperature": Spec("set", "K", "mode temperature", "2⟨K⟩/k_B"),
-    "kinetic_mev": Spec("set", "meV", "kinetic energy of one mode", "½⟨|Q̇|²⟩"),
-    "potential_mev": Spec(
-        "set", "meV", "harmonic potential energy of one mode", "½ω²⟨|Q|²⟩; nan where ω² < 0"
-    ),
-    "virial_mev": Spec("set", "meV", "true potential energy of one mode", "−½⟨Re Q*𝓕⟩"),
-    "anharmonicity": Spec("set", "1", "anharmonicity", "W/U − 1"),
-    "gruneisen": Spec("set", "1", "Grüneisen parameter", _GAMMA),
-    "gruneisen_classical": Spec("", "1", "mean Grüneisen parameter", "every mode counts alike"),
-    "gruneisen_quantum": Spec(
-        "", "1", "mean Grüneisen parameter", "weights are Bose–Einstein heat capacities"
-    ),
-    "gruneisen_temperature": Spec("", "K", "temperature of the quantum mean"),
-    "gruneisen_mesh": Spec("reciprocal", "1", "points of the mesh of the means"),
-    "linewidth_phi3_classical_thz": Spec(
-        "set", "THz", "perturbative linewidth, occupation k_BT/ħω", _WIDTH
-    ),
-    "linewidth_phi3_quantum_thz": Spec(
-        "set", "THz", "perturbative linewidth, Bose–Einstein occupation", _WIDTH
-    ),
-    "lifetime_phi3_classical_ps": Spec(
-        "set", "ps", "perturbative lifetime, occupation k_BT/ħω", "1/(2π·FWHM)"
-    ),
-    "lifetime_phi3_quantum_ps": Spec(
-        "set", "ps", "perturbative lifetime, Bose–Einstein occupation", "1/(2π·FWHM)"
-    ),
-    "phi3_temperature": Spec("", "K", "temperature of the perturbative linewidths"),
-    "phi3_mesh": Spec("reciprocal", "1", "points of the mesh of the perturbative linewidths"),
-    # the spectra
-    "freq_thz": Spec("freq_thz", "THz", "frequency of the spectra"),
-    "power": Spec(
-        "set freq_thz",
-        "eV/THz",
-        "velocity power spectrum of one mode",
-        "one-sided, ±f of the complex series pooled; the integral over f is ⟨K⟩",
-    ),
-    "power_model": Spec(
-        "set freq_thz",
-        "eV/THz",
-        "fitted line",
-        "window convolved in; nan outside the fit",
-    ),
-    "averages": Spec("set", "1", "independent periodograms in the mean"),
-    "segment_frames": Spec("", "1", "frames in one segment"),
-    "interval_ps": Spec("", "ps", "time between frames"),
     # the run
-    "temperature": Spec("", "K", "kinetic temperature of the run", "centre of mass left out"),
     "check_value": Spec("check", "", "value of each figure", "nan where only the text tells"),
     "check_name": Spec("check", "", "name of each figure", _STATE),
     "check_unit": Spec("check", "", "unit of each figure"),
@@ -332,6 +210,7 @@ VARIABLES = {
     "warnings": Spec("warning", "", "warnings of the run"),
     "notes": Spec("note", "", "notes of the run"),
 }
+VARIABLES |= MODE_VARIABLES
 VARIABLES |= _cluster_specs(3, "triplet", "xyz xyz_2 xyz_3", "eV/Å³")
 VARIABLES |= _cluster_specs(4, "quartet", "xyz xyz_2 xyz_3 xyz_4", "eV/Å⁴")
 """Variable → what it is."""
@@ -342,10 +221,4 @@ def spec_of(name: str) -> Spec:
     if name in VARIABLES:
         return VARIABLES[name]
     of = VARIABLES[name.removesuffix("_sem")]
-    told = _SEM_CONVENTIONS.get(name, "")
-    return of._replace(long_name=f"standard error: {of.long_name}", convention=told)
-
-
-_SEM_CONVENTIONS = {
-    "anharmonicity_sem": "upper bound: U and W are taken as independent, yet move together",
-}
+    return of._replace(long_name=f"standard error: {of.long_name}", convention="")

@@ -88,7 +88,7 @@ def read_results(path: str | Path) -> xr.Dataset:
     Raises
     ------
     DataError
-        If the file is missing, damaged, of another program or of a newer version.
+        If the file is missing, damaged, of another program or of another version.
     """
     source = Path(path)
     if source.is_dir():
@@ -129,10 +129,14 @@ def _check_format(dataset: xr.Dataset, source: Path) -> None:
             fix="give the results.nc that `trajmodes run` wrote",
         )
     version = dataset.attrs.get("format_version")
-    if not isinstance(version, int | np.integer) or not 1 <= version <= FORMAT_VERSION:
-        raise DataError(
-            f"the results have format version {version}, known is up to {FORMAT_VERSION}",
-            where=str(source),
-            why="a newer trajmodes wrote the file",
-            fix="update trajmodes",
-        )
+    if isinstance(version, int | np.integer) and version == FORMAT_VERSION:
+        return
+    older = isinstance(version, int | np.integer) and 1 <= version < FORMAT_VERSION
+    raise DataError(
+        f"the results have format version {version}, known is {FORMAT_VERSION}",
+        where=str(source),
+        why="an older trajmodes wrote the file, and its variables meant other things"
+        if older
+        else "a newer trajmodes wrote the file",
+        fix="repeat the run, or read the file with xarray" if older else "update trajmodes",
+    )

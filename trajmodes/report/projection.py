@@ -6,11 +6,14 @@ The pipeline fills them from what the stages return; `g` counts sets of symmetry
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from trajmodes.arrays import Bools, Floats, freeze
 from trajmodes.data import (
     EnergyLifetimes,
     LineData,
     LineFits,
+    MaximumEntropySpectra,
     ModeEnergies,
     PowerSpectra,
     VibrationalDensity,
@@ -97,21 +100,6 @@ class EnergyCovariance:
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, correlation="g g", modes="n n")
-
-
-@dataclass(frozen=True, slots=True)
-class MaximumEntropySpectra:
-    """Spectra by Burg's recursion; they carry no error bars, so no lifetimes come of them."""
-
-    freq_thz: Floats
-    """(w,), unit: THz."""
-    power: Floats
-    """(g, w), unit: eV/THz. One-sided: ∫₀^∞ S df is the kinetic energy."""
-    order: int
-    """Number of poles."""
-
-    def __post_init__(self) -> None:
-        freeze(self, {}, float, freq_thz="w", power="g w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,5 +197,15 @@ class Projection:
         }
         if self.lifetimes is not None:
             counts.add(len(self.lifetimes.verdicts))
+        if self.equipartition is not None:
+            counts.add(len(self.equipartition.z))
+        if self.covariance is not None:
+            counts.add(len(self.covariance.correlation))
+        if self.maximum_entropy is not None:
+            counts.add(len(self.maximum_entropy.power))
         if len(counts) > 1:
             raise DataError(f"energies, spectra and lines have {sorted(counts)} sets of modes")
+        if self.density is not None and not np.array_equal(
+            self.density.freq_thz, self.spectra.freq_thz
+        ):
+            raise DataError("the density of states is on another grid than the spectra")

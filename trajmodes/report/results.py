@@ -270,6 +270,7 @@ class Results:
         object.__setattr__(self, "notes", tuple(self.notes))
         object.__setattr__(self, "renormalised", tuple(self.renormalised))
         self._check_sets()
+        self._check_path()
         self._check_orders()
 
     def _check_sets(self) -> None:
@@ -284,14 +285,22 @@ class Results:
         for what, count in counts.items():
             if count is not None and count != n_sets:
                 raise DataError(f"the modes form {n_sets} sets, but {count} {what}")
-        if (
-            self.gruneisen is not None
-            and self.gruneisen.path.shape != self.bands.freq_thz.shape
-        ):
-            raise DataError(
-                f"the bands have shape {self.bands.freq_thz.shape}, but their Grüneisen "
-                f"parameters {self.gruneisen.path.shape}"
-            )
+
+    def _check_path(self) -> None:
+        """What lies on the path must have the points and branches of the bands."""
+        shape = self.bands.freq_thz.shape
+        shapes = {f"bands from {one.kind}": one.freq_thz.shape for one in self.renormalised}
+        if self.gruneisen is not None:
+            shapes["Grüneisen parameters"] = self.gruneisen.path.shape
+        for name, other in shapes.items():
+            if other != shape:
+                raise DataError(f"the bands have shape {shape}, but the {name} {other}")
+        for one in self.renormalised:
+            if one.replaced is not None and len(one.replaced) != self.modes.n_sets:
+                raise DataError(
+                    f"the modes form {self.modes.n_sets} sets, but the bands from {one.kind} "
+                    f"name {len(one.replaced)}"
+                )
 
     def _check_orders(self) -> None:
         quality = self.constants.quality

@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -31,6 +32,7 @@ __all__ = [
     "log_axis",
     "new_figure",
     "panel_letter",
+    "plain_numbers",
     "point_label",
     "points",
     "save_png",
@@ -210,13 +212,26 @@ def log_axis(axes: Axes, low: float, high: float) -> None:
     """
     axes.set_yscale("log")
     axes.set_ylim(low, high)
+    plain_numbers(axes.yaxis, low, high)
+
+
+def plain_numbers(axis: Axis, low: float, high: float) -> None:
+    """Write plain numbers along a logarithmic axis that spans few decades.
+
+    Parameters
+    ----------
+    axis
+        The axis.
+    low, high
+        Its limits.
+    """
     if high < 300.0 * low:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
     else:
-        axes.yaxis.set_major_locator(LogLocator(numticks=6))
-        axes.yaxis.set_minor_locator(NullLocator())
+        axis.set_major_locator(LogLocator(numticks=6))
+        axis.set_minor_locator(NullLocator())
 
 
 def panel_letter(axes: Axes, letter: str) -> None:

@@ -5,30 +5,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from trajmodes.report.layout import spec_of
+from trajmodes.report.spec import Spec
 
 __all__ = [
-    "PERTURBATIVE",
     "Table",
     "bands_table",
     "cluster_table",
     "described",
-    "energies_table",
     "force_constants_table",
     "gruneisen_table",
-    "modes_table",
+    "meaning_of",
     "orders_table",
-    "spectra_table",
     "table_of",
-    "tables_of",
 ]
-
-
-_MOST_CELLS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +33,11 @@ class Table:
     """Heading → (n,) numbers or texts."""
     meanings: Mapping[str, str]
     """Heading → unit and meaning."""
+
+    @property
+    def n_cells(self) -> int:
+        """How many numbers and texts it has."""
+        return sum(len(column) for column in self.columns.values())
 
     def write(self, path: Path) -> None:
         """Write the table as CSV; ten digits, nothing where there is no number.
@@ -100,7 +98,7 @@ def table_of(dataset: xr.Dataset, title: str, names: list[str]) -> Table:
             variable = dataset[name]
             spec = spec_of(name)
             if name == base or spec.convention:
-                meanings[name] = _meaning(spec.units, spec.long_name, spec.convention)
+                meanings[name] = meaning_of(spec)
             if variable.ndim == 1:
                 columns[name] = variable.values
                 continue
@@ -124,61 +122,16 @@ def described(parts: tuple[tuple[str, str], ...], dataset: xr.Dataset) -> str:
     return "".join(text for needed, text in parts if not needed or needed in dataset)
 
 
-def _meaning(units: str, long_name: str, convention: str) -> str:
-    text = long_name if units in ("", "1") else f"{long_name}, in {units}"
-    return f"{text} ({convention})" if convention else text
-
-
-def modes_table(dataset: xr.Dataset) -> Table:
-    """One row for each set of symmetry-equal modes.
+def meaning_of(spec: Spec) -> str:
+    """Tell what a variable is, in one line.
 
     Parameters
     ----------
-    dataset
-        Results.
+    spec
+        Its page of the layout.
     """
-    names = [
-        *("set", "set_q", "star_size", "degeneracy", "branch_first", "branch_last", "members"),
-        *("freq_harmonic_thz", "freq_displacement_thz", "freq_ratio_thz", "freq_spectrum_thz"),
-        *("linewidth_thz", "lifetime_ps", *PERTURBATIVE, "gruneisen"),
-        *("mode_temperature", "kinetic_mev", "potential_mev"),
-        *("virial_mev", "anharmonicity", "line_goodness", "verdict", "advice"),
-    ]
-    return table_of(dataset, "Sets of symmetry-equal modes; x_sem is the error of x", names)
-
-
-PERTURBATIVE = (
-    *("linewidth_phi3_classical_thz", "lifetime_phi3_classical_ps"),
-    *("linewidth_phi3_quantum_thz", "lifetime_phi3_quantum_ps"),
-)
-
-
-def energies_table(dataset: xr.Dataset) -> Table:
-    """One row for each commensurate q and branch, with the energies of its set.
-
-    Parameters
-    ----------
-    dataset
-        Results with energies.
-    """
-    n_qpoints, n_branches = dataset["mode_set"].shape
-    sets = dataset["mode_set"].values.ravel()
-    means = [
-        *("kinetic_mev", "potential_mev", "virial_mev", "anharmonicity", "mode_temperature"),
-        *("freq_displacement_thz", "freq_ratio_thz"),
-    ]
-    columns = {
-        "q": (("mode", "reciprocal"), np.repeat(dataset["q"].values, n_branches, axis=0)),
-        "branch": ("mode", np.tile(dataset["branch"].values, n_qpoints)),
-        "mode_set": ("mode", sets),
-        "mode_freq_thz": ("mode", dataset["mode_freq_thz"].values.ravel()),
-    }
-    for name in (name for base in means for name in (base, f"{base}_sem") if name in dataset):
-        # The acoustic modes at Γ belong to no set and have no energies.
-        columns[name] = ("mode", np.where(sets < 0, np.nan, dataset[name].values[sets]))
-    rows = xr.Dataset(columns, coords={"reciprocal": dataset["reciprocal"]})
-    title = "Energies of every mode, means over its set; x_sem is the error of x"
-    return table_of(rows, title, ["q", "branch", "mode_set", "mode_freq_thz", *means])
+    text = spec.long_name if spec.units in ("", "1") else f"{spec.long_name}, in {spec.units}"
+    return f"{text} ({spec.convention})" if spec.convention else text
 
 
 def force_constants_table(dataset: xr.Dataset) -> Table:
@@ -253,59 +206,3 @@ def bands_table(dataset: xr.Dataset) -> Table:
     """
     names = ["path_segment", "path_distance", "path_q", "band_freq_thz", "band_gruneisen"]
     return table_of(dataset, "Harmonic frequencies along the band path", names)
-
-
-def spectra_table(dataset: xr.Dataset, sets: npt.NDArray[np.int64] | None = None) -> Table:
-    """One row for each frequency, two columns for each set of modes.
-
-    Parameters
-    ----------
-    dataset
-        Results with spectra.
-    sets
-        Labels of the sets wanted; all if not given.
-    """
-    chosen = dataset["set"].values if sets is None else sets
-    columns: dict[str, npt.NDArray[Any]] = {"freq_thz": dataset["freq_thz"].values}
-    for g in chosen.tolist():
-        columns[f"power_{g}"] = dataset["power"].values[g]
-        columns[f"model_{g}"] = dataset["power_model"].values[g]
-    power, model = spec_of("power"), spec_of("power_model")
-    return Table(
-        "Velocity power spectra of the sets of modes; their numbers are those of modes.csv",
-        columns,
-        {
-            "freq_thz": "in THz",
-            "power_n": _meaning(power.units, power.long_name, power.convention),
-            "model_n": _meaning(model.units, model.long_name, model.convention),
-        },
-    )
-
-
-def tables_of(dataset: xr.Dataset) -> dict[str, Table]:
-    """All tables that the results have data for, by the name of their file.
-
-    Spectra of very many sets of modes are left to results.nc.
-
-    Parameters
-    ----------
-    dataset
-        Results.
-    """
-    tables = {"bands.csv": bands_table(dataset)}
-    if "order" in dataset.dims:
-        tables["orders.csv"] = orders_table(dataset)
-    for order, name in ((3, "triplet"), (4, "quartet")):
-        if f"{name}_shell" in dataset.dims:
-            tables[f"force_constants{order}.csv"] = cluster_table(dataset, name)
-    if "gruneisen" in dataset:
-        tables["gruneisen.csv"] = gruneisen_table(dataset)
-    if "shell" in dataset.dims:
-        tables["force_constants.csv"] = force_constants_table(dataset)
-    if "set" in dataset.dims:
-        tables["modes.csv"] = modes_table(dataset)
-    if "kinetic_mev" in dataset:
-        tables["energies.csv"] = energies_table(dataset)
-    if "power" in dataset and dataset["power"].size <= _MOST_CELLS:
-        tables["spectra.csv"] = spectra_table(dataset)
-    return tables

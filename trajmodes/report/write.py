@@ -9,7 +9,8 @@ from trajmodes.report.folder import ResultsFolder, Writer, write_files
 from trajmodes.report.netcdf import encode
 from trajmodes.report.results import Results
 from trajmodes.report.style import save_png
-from trajmodes.report.tables import described, tables_of
+from trajmodes.report.tables import described
+from trajmodes.report.tables_all import tables_of
 
 __all__ = ["write_results"]
 
@@ -19,9 +20,10 @@ _TABLES = {
         ("linewidth_thz", ", linewidths, lifetimes"),
         ("linewidth_phi3_classical_thz", ", perturbative linewidths"),
         ("gruneisen", ", Grüneisen parameters"),
-        ("mode_temperature", ", temperatures"),
+        ("mode_temperature", ", temperatures, heat capacities"),
+        ("free_path", ", mean free paths"),
     ),
-    "energies.csv": (("", "energies of every mode"),),
+    "energies.csv": (("", "energies of every mode and of its waves along ±q"),),
     "bands.csv": (
         ("", "frequencies"),
         ("band_gruneisen", " and Grüneisen parameters"),
@@ -36,7 +38,25 @@ _TABLES = {
         ("", "quartic constants by species and distances of the quartet"),
     ),
     "gruneisen.csv": (("", "Grüneisen parameters of the sets of modes"),),
-    "spectra.csv": (("", "spectra and fitted lines of every set of modes"),),
+    "spectra.csv": (("", "spectra of every set of modes"),),
+    "spectra_entropy.csv": (("", "maximum-entropy spectra of every set of modes"),),
+    "lines.csv": (("", "what the lines were fitted to, and the fits"),),
+    "correlations.csv": (("", "correlations of energies in time, and the fitted decays"),),
+    "energy_correlation.csv": (("", "how the energies of modes fluctuate together"),),
+    "vdos.csv": (("", "density of states, whole and by species, site and direction"),),
+    "sed.csv": (
+        ("", "spectral energy density along the path"),
+        ("map_branch_power", ", by branch"),
+        ("map_site_power", ", by site and direction"),
+    ),
+    "renormalised.csv": (
+        ("", "fitted bands and those"),
+        ("band_quasi_particle_thz", " of quasi-particles"),
+        ("band_displacement_thz", " of displacements"),
+    ),
+    "conductivity.csv": (("", "thermal conductivity with its error"),),
+    "conductivity_spectral.csv": (("", "thermal conductivity by frequency"),),
+    "conductivity_cumulative.csv": (("", "thermal conductivity by mean free path"),),
 }
 """Table → parts of its description, see `described`."""
 

@@ -5,7 +5,9 @@ import pytest
 
 from trajmodes.data import Modes, MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.project import EnergyReduction, Projector, set_members
+from trajmodes.project.coordinates import Projector
+from trajmodes.project.energies import EnergyReduction
+from trajmodes.project.pooling import set_members
 from trajmodes.symmetry.translations import HalfSpace
 from trajmodes.units import BOLTZMANN
 
@@ -75,9 +77,20 @@ def test_degenerate_modes_mean_something_only_as_a_set(
             rows = np.flatnonzero(paired.sets[q] == label)
             matrix = rng.normal(size=(len(rows),) * 2) + 1j * rng.normal(size=(len(rows),) * 2)
             vectors[q, rows] = np.tensordot(np.linalg.qr(matrix)[0], vectors[q, rows], 1)
+    omega = paired.omega.copy()
+    for label in range(paired.n_sets):
+        omega[paired.sets == label] = omega[paired.sets == label].mean()
+    paired = replace(paired, omega=omega)
     mixed = replace(paired, vectors=vectors)
     before, after = (_energies(space, modes, motion) for modes in (paired, mixed))
-    for name in ("kinetic", "virial", "kinetic_sem", "virial_sem", "omega_ratio"):
+    for name in (
+        "kinetic",
+        "virial",
+        "kinetic_sem",
+        "virial_sem",
+        "omega_ratio",
+        "heat_capacity_kb",
+    ):
         assert np.allclose(getattr(before, name), getattr(after, name), rtol=1e-10), name
     single = np.arange(paired.sets.size).reshape(paired.sets.shape) - 3
     single[0, :3] = -1
@@ -107,6 +120,12 @@ def test_imaginary_mode_has_kinetic_energy_only(
     assert np.isfinite(energies.kinetic).all()
     assert energies.omega_ratio[label] > 0.0
     assert np.isfinite(energies.omega_ratio_sem[label])
+    for name in ("anharmonicity", "heat_capacity_kb"):
+        for values in (getattr(energies, name), getattr(energies, f"{name}_sem")):
+            assert np.flatnonzero(np.isnan(values)).tolist() == [label], name
+    assert np.isnan(energies.travelling[:, 2, 0]).all()
+    assert np.isnan(energies.travelling_sem[:, 2, 0]).all()
+    assert np.isfinite(energies.travelling[:, 2, 1:]).all()
 
 
 def test_differenced_velocities_are_not_made_up(space: HalfSpace, modes: Modes) -> None:
@@ -130,6 +149,8 @@ def test_without_forces_there_is_no_virial(
     energies = _energies(space, modes, replace(motion, forces=None))
     assert energies.virial is None
     assert energies.virial_sem is None
+    assert energies.anharmonicity is None
+    assert energies.anharmonicity_sem is None
 
 
 def test_missing_frames_are_noticed(
@@ -138,3 +159,74 @@ def test_missing_frames_are_noticed(
     reduction = EnergyReduction(Projector(space, modes), N_FRAMES + 1)
     with pytest.raises(DataError, match="64 of 65 frames"):
         reduction.finalize(reduction.chunk(motion))
+
+
+def _wave(space: HalfSpace, modes: Modes, q: int, m: int, direction: float) -> MotionBlock:
+    """u ~ Re e exp[i(q·r ∓ ωt)] of one mode, with its velocities."""
+    supercell, omega = space.supercell, modes.omega[q, m]
+    # r of an atom is its cell and its ideal site
+    r_ax = (supercell.cells[:, None] + supercell.crystal.sites).reshape(-1, 3)
+    space_a = 2 * np.pi * r_ax @ space.qpoints[q]
+    vector = np.tile(modes.vectors[q, m], (supercell.n_cells, 1))
+    if direction < 0:
+        # The wave along −q has the vector of −q, which is e*.
+        vector, space_a = vector.conj(), -space_a
+    times = np.linspace(0.0, 2 * np.pi / omega, N_FRAMES, endpoint=False)
+    u_tax = np.exp(1j * (space_a - omega * times[:, None]))[..., None] * vector
+    u_tax *= 0.1 / np.sqrt(supercell.masses)[:, None]
+    return MotionBlock(0, u_tax.real, (-1j * omega * u_tax).real, None)
+
+
+@pytest.mark.parametrize("direction", [1.0, -1.0])
+def test_a_running_wave_has_its_energy_on_one_side(
+    space: HalfSpace, modes: Modes, direction: float
+) -> None:
+    """cos(q·r − ωt) runs along +q."""
+    q, m = int(np.flatnonzero(space.weights == 2.0)[0]), 2
+    motion = _wave(space, modes, q, m, direction)
+    travelling = _energies(space, modes, motion).travelling
+    masses = space.supercell.masses[:, None]
+    kinetic = 0.5 * (masses * motion.velocities**2).sum(axis=(1, 2)).mean()
+    expected = np.where(modes.sets >= 0, np.zeros((2, *modes.omega.shape)), np.nan)
+    # The wave has one energy, twice the kinetic one on average.
+    expected[0 if direction > 0 else 1, q, m] = 2 * kinetic
+    assert np.allclose(travelling, expected, atol=1e-12 * kinetic, rtol=1e-10, equal_nan=True)
+
+
+def test_travelling_energies_are_those_of_standing_ones(
+    space: HalfSpace, modes: Modes, motion: MotionBlock
+) -> None:
+    energies = _energies(space, modes, motion)
+    amplitudes = Projector(space, modes).project(motion)
+    q_qmt, v_qmt = amplitudes.coordinate, amplitudes.velocity
+    waves = [modes.omega[..., None] * q_qmt + sign * 1j * v_qmt for sign in (1, -1)]
+    expected = 0.5 * (np.abs(np.array(waves)) ** 2).mean(axis=-1)
+    known = modes.sets >= 0
+    assert np.allclose(energies.travelling[:, known], expected[:, known], rtol=1e-12)
+    assert np.isnan(energies.travelling[:, ~known]).all()
+    # Sets are single modes here.
+    standing = energies.kinetic + energies.potential
+    assert np.allclose(energies.travelling.sum(axis=0)[known], 2 * standing, rtol=1e-12)
+    same = known & (space.weights == 1.0)[:, None]
+    assert np.array_equal(energies.travelling[0][same], energies.travelling[1][same])
+    assert same.sum() > 0
+    assert (energies.travelling_sem[:, known] > 0.0).all()
+
+
+def test_anharmonicity_and_its_error(
+    space: HalfSpace, modes: Modes, motion: MotionBlock
+) -> None:
+    """What U and W share is taken out: a factor between them has no error at all."""
+    soft = replace(motion, displacements=0.1 * motion.displacements)
+    field = Projector(space, modes).coordinates(soft.displacements)
+    energies = _energies(space, modes, soft)
+    expected = energies.virial / energies.potential - 1.0
+    assert np.allclose(energies.anharmonicity, expected, rtol=1e-12)
+    assert (energies.anharmonicity_sem > 0.0).all()
+    force = -0.97 * (modes.omega**2)[..., None] * field
+    reduction = EnergyReduction(Projector(space, modes), N_FRAMES, n_blocks=16)
+    amplitudes = replace(Projector(space, modes).project(soft), force=force)
+    energies = reduction.finalize(reduction.sums(amplitudes))
+    assert np.allclose(energies.anharmonicity, -0.03, rtol=1e-12)
+    assert (energies.anharmonicity_sem < 1e-12).all()
+    assert (energies.virial_sem > 1e-3 * energies.virial).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from trajmodes.data import PowerSpectra, Verdict
+from trajmodes.data import BandSpectra, Verdict
 from trajmodes.project import fit_lines, resolution_thz
 from trajmodes.project.window import effective_segments, hann
 
@@ -27,7 +27,7 @@ def _velocities(rng, count: int, n_frames: int, freq: float, width: float) -> np
     return velocity.T
 
 
-def _spectra(velocity: np.ndarray, members: int) -> PowerSpectra:
+def _spectra(velocity: np.ndarray, members: int) -> BandSpectra:
     """Spectra of sets of real oscillators: complex ±q series are two of them."""
     starts = range(0, velocity.shape[1] - LENGTH + 1, LENGTH // 2)
     power = np.zeros((len(velocity), LENGTH // 2 + 1))
@@ -38,8 +38,8 @@ def _spectra(velocity: np.ndarray, members: int) -> PowerSpectra:
     power *= 0.5 * INTERVAL / (3 / 8 * LENGTH * len(starts))
     pooled = power.reshape(-1, members, power.shape[1]).mean(axis=1)
     averages = np.full(len(pooled), members * effective_segments([len(starts)]))
-    freq = np.arange(LENGTH // 2 + 1) / (LENGTH * INTERVAL)
-    return PowerSpectra(freq, pooled, averages, LENGTH, INTERVAL)
+    first = np.zeros(len(pooled), dtype=int)
+    return BandSpectra(first, pooled, averages, LENGTH, INTERVAL)
 
 
 def _simulated(seed: int, members: int, width: float, segments: float = 2.0, runs: int = RUNS):
@@ -48,7 +48,7 @@ def _simulated(seed: int, members: int, width: float, segments: float = 2.0, run
     return _spectra(velocity, members)
 
 
-def _guess(spectra: PowerSpectra, freq: float = FREQ * 1.03) -> np.ndarray:
+def _guess(spectra: BandSpectra, freq: float = FREQ * 1.03) -> np.ndarray:
     return np.full(len(spectra.power), freq)
 
 
@@ -58,7 +58,7 @@ def test_errors_are_honest(widths: float, members: int) -> None:
     """Damped oscillators of 2 to 40 resolutions: z-scores of frequency and linewidth."""
     width = widths * RESOLUTION
     spectra = _simulated(int(widths) + members, members, width)
-    fits = fit_lines(spectra, _guess(spectra))
+    fits = fit_lines([spectra], _guess(spectra))
     resolved = np.isfinite(fits.freq_thz)
     assert resolved.mean() > 0.95
     for value, sem, truth in (
@@ -74,7 +74,7 @@ def test_errors_are_honest(widths: float, members: int) -> None:
 
 def test_lifetime_is_that_of_the_energy() -> None:
     spectra = _simulated(3, 12, 5 * RESOLUTION, runs=20)
-    fits = fit_lines(spectra, _guess(spectra))
+    fits = fit_lines([spectra], _guess(spectra))
     assert np.allclose(fits.lifetime_ps, 1 / (2 * np.pi * fits.linewidth_thz), rtol=1e-12)
     relative = fits.linewidth_thz_sem / fits.linewidth_thz
     assert np.allclose(fits.lifetime_ps_sem / fits.lifetime_ps, relative, rtol=1e-12)
@@ -84,11 +84,11 @@ def test_the_window_does_not_widen_the_line() -> None:
     """Without the window in the model a line of 2 resolutions would come out broader."""
     width = 2 * RESOLUTION
     spectra = _simulated(5, 24, width, runs=60)
-    fits = fit_lines(spectra, _guess(spectra))
+    fits = fit_lines([spectra], _guess(spectra))
     assert np.nanmean(fits.linewidth_thz) == pytest.approx(width, rel=0.03)
     mean = spectra.power.mean(axis=0)
     fine = np.linspace(FREQ - 5 * width, FREQ + 5 * width, 2001)
-    seen = np.interp(fine, spectra.freq_thz, mean)
+    seen = np.interp(fine, spectra.freq_thz[0], mean)
     above = fine[seen > 0.5 * seen.max()]
     assert above[-1] - above[0] > 1.15 * width
 
@@ -96,7 +96,7 @@ def test_the_window_does_not_widen_the_line() -> None:
 @pytest.mark.parametrize("widths", [0.05, 0.3, 1.0])
 def test_a_line_below_the_resolution_is_not_resolved(widths: float) -> None:
     spectra = _simulated(int(100 * widths), 12, widths * RESOLUTION, segments=3, runs=40)
-    fits = fit_lines(spectra, _guess(spectra))
+    fits = fit_lines([spectra], _guess(spectra))
     narrow = [verdict is Verdict.TOO_NARROW for verdict in fits.verdicts]
     assert np.mean(narrow) > 0.95
     for g in np.flatnonzero(narrow):
@@ -108,7 +108,7 @@ def test_a_line_below_the_resolution_is_not_resolved(widths: float) -> None:
 def test_the_advice_for_a_narrow_line_would_do() -> None:
     """Half a resolution wide: segments four times as long make it two."""
     spectra = _simulated(9, 24, 0.5 * RESOLUTION, segments=3, runs=20)
-    advice = fit_lines(spectra, _guess(spectra)).advice
+    advice = fit_lines([spectra], _guess(spectra)).advice
     asked = [float(text.split("segments of ")[1].split(" ps")[0]) for text in advice]
     assert np.median(asked) == pytest.approx(4 * LENGTH * INTERVAL, rel=0.15)
 
@@ -120,7 +120,7 @@ def test_two_lines_are_not_one() -> None:
         _velocities(rng, 40 * 12, 2 * LENGTH, freq, width) for freq in (FREQ - 4, FREQ + 4)
     ]
     spectra = _spectra((halves[0] + halves[1]) / np.sqrt(2), 12)
-    fits = fit_lines(spectra, _guess(spectra, FREQ))
+    fits = fit_lines([spectra], _guess(spectra, FREQ))
     assert np.mean([verdict is Verdict.NO_LINE for verdict in fits.verdicts]) > 0.9
     assert np.isnan(fits.lifetime_ps).mean() > 0.9
 
@@ -128,7 +128,7 @@ def test_two_lines_are_not_one() -> None:
 def test_noise_is_not_a_line() -> None:
     rng = np.random.default_rng(13)
     spectra = _spectra(rng.normal(size=(30 * 12, 2 * LENGTH)), 12)
-    fits = fit_lines(spectra, _guess(spectra))
+    fits = fit_lines([spectra], _guess(spectra))
     assert not any(verdict is Verdict.RESOLVED for verdict in fits.verdicts)
     assert np.isnan(fits.linewidth_thz).all()
 
@@ -136,7 +136,7 @@ def test_noise_is_not_a_line() -> None:
 def test_too_little_data_is_said_to_be() -> None:
     """One real mode in one segment: the width is hardly known."""
     spectra = _simulated(14, 1, 2 * RESOLUTION, segments=1)
-    fits = fit_lines(spectra, _guess(spectra))
+    fits = fit_lines([spectra], _guess(spectra))
     kinds = set(fits.verdicts)
     assert Verdict.TOO_FEW in kinds
     for verdict, advice, sem, value in zip(
@@ -153,7 +153,7 @@ def test_a_dead_spectrum_fails_with_a_reason() -> None:
     spectra = _simulated(15, 4, 5 * RESOLUTION, runs=3)
     power = spectra.power.copy()
     power[1] = 0.0
-    fits = fit_lines(replace(spectra, power=power), _guess(spectra))
+    fits = fit_lines([replace(spectra, power=power)], _guess(spectra))
     assert fits.verdicts[1] is Verdict.FAILED
     assert fits.advice[1]
     assert fits.verdicts[0] is fits.verdicts[2] is Verdict.RESOLVED
@@ -162,8 +162,8 @@ def test_a_dead_spectrum_fails_with_a_reason() -> None:
 def test_imaginary_harmonic_frequency_is_no_hindrance() -> None:
     """The line is then sought everywhere."""
     spectra = _simulated(16, 12, 5 * RESOLUTION, runs=10)
-    fits = fit_lines(spectra, _guess(spectra, -3.0))
-    known = fit_lines(spectra, _guess(spectra))
+    fits = fit_lines([spectra], _guess(spectra, -3.0))
+    known = fit_lines([spectra], _guess(spectra))
     # The ranges of bins may differ by one.
     assert (np.abs(fits.freq_thz - known.freq_thz) < 0.2 * known.freq_thz_sem).all()
 
@@ -171,17 +171,17 @@ def test_imaginary_harmonic_frequency_is_no_hindrance() -> None:
 def test_overdamped_motion_is_no_line() -> None:
     rng = np.random.default_rng(17)
     spectra = _spectra(_velocities(rng, 10 * 12, 2 * LENGTH, 3.0, 90.0), 12)
-    fits = fit_lines(spectra, _guess(spectra, 3.0))
+    fits = fit_lines([spectra], _guess(spectra, 3.0))
     assert not any(verdict is Verdict.RESOLVED for verdict in fits.verdicts)
 
 
 def test_the_range_of_the_fit_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice or half as much of the wings changes the result by less than its error."""
     spectra = _simulated(18, 12, 8 * RESOLUTION, runs=40)
-    usual = fit_lines(spectra, _guess(spectra))
+    usual = fit_lines([spectra], _guess(spectra))
     for widths in (2.0, 8.0):
-        monkeypatch.setattr("trajmodes.project.lineshape._WIDTHS", widths)
-        other = fit_lines(spectra, _guess(spectra))
+        monkeypatch.setattr("trajmodes.project.ladder._RANGES", (widths,))
+        other = fit_lines([spectra], _guess(spectra))
         for name in ("freq_thz", "linewidth_thz"):
             shift = getattr(other, name) - getattr(usual, name)
             sem = getattr(usual, f"{name}_sem")
@@ -194,11 +194,12 @@ def test_each_line_is_fitted_on_its_own() -> None:
     broad, sharp = (_simulated(19, 12, width * RESOLUTION, runs=5) for width in (30.0, 3.0))
     both = replace(
         broad,
+        first_bin=np.concatenate([broad.first_bin, sharp.first_bin]),
         power=np.concatenate([broad.power, sharp.power]),
         averages=np.concatenate([broad.averages, sharp.averages]),
     )
-    together = fit_lines(both, _guess(both))
-    apart = [fit_lines(spectra, _guess(spectra)) for spectra in (broad, sharp)]
+    together = fit_lines([both], _guess(both))
+    apart = [fit_lines([spectra], _guess(spectra)) for spectra in (broad, sharp)]
     for name in ("freq_thz", "linewidth_thz", "linewidth_thz_sem", "goodness"):
         expected = np.concatenate([getattr(fits, name) for fits in apart])
         assert np.allclose(getattr(together, name), expected, rtol=1e-6)

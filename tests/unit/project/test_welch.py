@@ -161,3 +161,41 @@ def test_default_segment() -> None:
     assert default_segment(20, 5e-3, 10) == 16
     assert default_segment(10_000, 5e-3, 150_000) == 128
     assert default_segment(10_000, 50.0, 10) == 16
+
+
+def test_sites_and_single_points_share_the_power_of_the_modes(projector: Projector) -> None:
+    """Unitary vectors: the trace over sites and directions is that over branches."""
+    amplitudes = _amplitudes(projector, 300)
+    modes, n_q = projector.modes, len(projector.modes.omega)
+    reduction = replace(_reduction(projector, (0, 300)), points=tuple(range(n_q)))
+    spectra = reduction.finalize(reduction.sums(amplitudes))
+    options = {"fs": 1 / INTERVAL, "nperseg": LENGTH, "detrend": False}
+    _, two_sided = welch(amplitudes.velocity, return_onesided=False, **options)
+    folded = 0.5 * two_sided[..., : LENGTH // 2 + 1]
+    folded[..., 1:-1] += 0.5 * two_sided[..., : LENGTH // 2 : -1]
+    assert np.allclose(spectra.points.sum(axis=(1, 2)), folded.sum(axis=1), rtol=1e-10)
+    total = np.tensordot(modes.weights, folded.sum(axis=1), axes=1) / modes.weights.sum()
+    assert np.allclose(spectra.density.power.sum(axis=(0, 1)), total, rtol=1e-10)
+    # At each q the site and direction that all velocities point along has all the power.
+    v_qmt = np.zeros_like(amplitudes.velocity)
+    wave = np.exp(0.3j * np.arange(300))
+    v_qmt[3] = modes.vectors[3, :, 1, 2].conj()[:, None] * wave
+    one = reduction.finalize(reduction.sums(Amplitudes(0, v_qmt, v_qmt, None))).points[3]
+    assert one[1, 2].sum() == pytest.approx(one.sum(), rel=1e-10)
+
+
+def test_maximum_entropy_spectra_have_the_area_of_the_others(projector: Projector) -> None:
+    amplitudes = _amplitudes(projector, 2000)
+    reduction = replace(_reduction(projector, (0, 2000)), poles=12)
+    halves = [replace(amplitudes, velocity=amplitudes.velocity[..., :900])]
+    halves.append(Amplitudes(900, amplitudes.coordinate, amplitudes.velocity[..., 900:], None))
+    state = reduction.combine(*map(reduction.sums, halves))
+    spectra = reduction.finalize(state)
+    assert spectra.entropy is not None
+    assert spectra.entropy.order == 12
+    assert spectra.entropy.freq_thz[-1] == pytest.approx(spectra.modes.freq_thz[-1])
+    area = spectra.entropy.power.sum(axis=1) * spectra.entropy.freq_thz[1]
+    kinetic = set_mean(0.5 * (np.abs(amplitudes.velocity) ** 2).mean(axis=2), projector.modes)
+    assert np.allclose(area, kinetic, rtol=0.05)
+    with pytest.raises(DataError, match="64 poles need longer segments than 64 frames"):
+        replace(reduction, poles=64)

@@ -1,0 +1,214 @@
+"""Laws of mode energies: sums over modes, harmonic identities, fluctuations in a heat bath."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trajmodes.data import Modes, MotionBlock
+from trajmodes.phonons.diagonalize import modes_at
+from trajmodes.project.coordinates import Amplitudes, Projector
+from trajmodes.project.energies import EnergyReduction
+from trajmodes.project.equipartition import equipartition
+from trajmodes.symmetry.translations import build_supercell, half_space
+from trajmodes.units import BOLTZMANN
+
+N_FRAMES = 40
+KT = BOLTZMANN * 300.0
+MATRICES = {
+    "diamond": [[2, 0, 0], [1, 2, 0], [0, 0, 2]],
+    "wurtzite": [[2, 0, 0], [0, 2, 0], [0, 1, 1]],
+    "triclinic": [[2, 1, 0], [0, 1, 1], [-1, 0, 2]],
+}
+
+
+@pytest.fixture(scope="module", params=list(MATRICES))
+def solid(request, crystals, springs, hessian_of):
+    """Projector on the modes, and the Hessian, of a crystal of springs."""
+    crystal = crystals[request.param]
+    constants = springs(crystal, 4.5)
+    space = half_space(build_supercell(crystal, MATRICES[request.param]))
+    modes = modes_at(constants, space.qpoints, space.weights)
+    return Projector(space, modes), hessian_of(constants, space.supercell)
+
+
+@pytest.fixture(scope="module")
+def measured(solid):
+    """A random motion at rest with its harmonic forces, and what is told of its modes."""
+    projector, hessian = solid
+    masses = projector.space.supercell.masses[:, None]
+    fields = np.random.default_rng(6).normal(size=(2, N_FRAMES, len(masses), 3))
+    fields -= (masses * fields).sum(axis=2, keepdims=True) / masses.sum()
+    forces = -(fields[0].reshape(N_FRAMES, -1) @ hessian).reshape(fields[0].shape)
+    motion = MotionBlock(0, fields[0], fields[1], forces)
+    reduction = EnergyReduction(projector, N_FRAMES, 8)
+    return motion, reduction.finalize(reduction.chunk(motion))
+
+
+def test_sums_over_modes_are_the_energies_of_the_atoms(solid, measured) -> None:
+    projector, hessian = solid
+    motion, energies = measured
+    masses = projector.space.supercell.masses[:, None]
+    u_tk = motion.displacements.reshape(N_FRAMES, -1)
+    of_atoms = {
+        "kinetic": 0.5 * (masses * motion.velocities**2).sum(),
+        "potential": 0.5 * np.einsum("tk,kl,tl->", u_tk, hessian, u_tk),
+        "virial": -0.5 * (motion.displacements * motion.forces).sum(),
+    }
+    for name, total in of_atoms.items():
+        of_modes = energies.members @ getattr(energies, name)
+        assert of_modes == pytest.approx(total / N_FRAMES, rel=1e-12), name
+
+
+def test_virial_and_potential_energy_are_one_in_a_harmonic_crystal(measured) -> None:
+    _, energies = measured
+    assert np.allclose(energies.virial, energies.potential, rtol=1e-12, atol=0.0)
+    assert np.allclose(energies.anharmonicity, 0.0, atol=1e-12)
+    assert (energies.anharmonicity_sem < 1e-12).all()
+
+
+def test_waves_of_both_directions_make_up_the_standing_energy(solid, measured) -> None:
+    projector, _ = solid
+    modes, (_, energies) = projector.modes, measured
+    known = modes.sets >= 0
+    weights = np.repeat(modes.weights[:, None], modes.omega.shape[1], axis=1)[known]
+    # E+ and E− stand for q and −q; where these are one point each of them is K + U.
+    both = 0.5 * weights * energies.travelling.sum(axis=0)[known]
+    standing = np.zeros(modes.n_sets)
+    np.add.at(standing, modes.sets[known], both)
+    expected = energies.members * (energies.kinetic + energies.potential)
+    assert np.allclose(standing, expected, rtol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def salt(crystals, springs):
+    """Projector on modes of 7 to 13 frames a period in rock salt, every mode for itself."""
+    crystal = crystals["rock salt"]
+    space = half_space(build_supercell(crystal, np.diag([4, 4, 2])))
+    modes = modes_at(springs(crystal, 4.5), space.qpoints, space.weights)
+    sets = np.arange(modes.omega.size).reshape(modes.omega.shape) - 3
+    sets[0, :3] = -1
+    rng = np.random.default_rng(14)
+    omega = np.sort(rng.uniform(2 * np.pi / 13.0, 2 * np.pi / 7.0, modes.omega.shape), axis=1)
+    omega[0, :3] = 0.0
+    return Projector(space, replace(modes, sets=sets, omega=omega))
+
+
+def _pooled(modes: Modes, size: int) -> Modes:
+    """Sets of modes at different q, all of which are −q, or none."""
+    sets, label = np.full(modes.sets.shape, -1), 0
+    for weight in (1.0, 2.0):
+        q_i, m_i = np.nonzero((modes.sets >= 0) & (modes.weights == weight)[:, None])
+        by_branch = np.lexsort((q_i, m_i))
+        for start in range(0, len(by_branch), size):
+            part = by_branch[start : start + size]
+            sets[q_i[part], m_i[part]] = label
+            label += 1
+    return replace(modes, sets=sets)
+
+
+def _heat_bath(
+    modes: Modes, ratio: float, rng: np.random.Generator, n_frames: int = 1024
+) -> Amplitudes:
+    """Damped oscillators in a heat bath for ratio lifetimes, exact at times 1 ps apart."""
+    omega, gamma = np.where(modes.sets >= 0, modes.omega, 1.0), ratio / n_frames
+    shifted = np.sqrt(omega**2 - 0.25 * gamma**2)
+    c, s = np.cos(shifted), np.sin(shifted) / shifted
+    half = 0.5 * gamma * s
+    step = np.exp(-0.5 * gamma) * np.array([[c + half, s], [-(omega**2) * s, c - half]])
+    step = np.moveaxis(step, (0, 1), (-2, -1))
+    still = np.zeros_like(step)
+    still[..., 0, 0], still[..., 1, 1] = omega**-2.0, 1.0
+    kick = np.linalg.cholesky(still - step @ still @ step.swapaxes(-1, -2))
+    real = (modes.weights == 1.0)[:, None, None]
+
+    def noise() -> np.ndarray:
+        parts = rng.normal(size=(2, *omega.shape, 2))
+        fresh = np.where(real, parts[0], np.sqrt(0.5) * (parts[0] + 1j * parts[1]))
+        return fresh[..., None]
+
+    series = np.empty((2, *omega.shape, n_frames), complex)
+    state = np.sqrt(still) @ noise()
+    for t in range(n_frames):
+        series[..., t] = np.moveaxis(state[..., 0], -1, 0)
+        state = step @ state + kick @ noise()
+    series[:, modes.sets < 0] = 0.0
+    return Amplitudes(0, *(np.sqrt(KT) * series), None)
+
+
+@pytest.fixture(scope="module")
+def baths(salt):
+    """Run length over lifetime → amplitudes of eight runs."""
+    rng = np.random.default_rng(15)
+    return {x: [_heat_bath(salt.modes, x, rng) for _ in range(8)] for x in (3.0, 30.0, 300.0)}
+
+
+def _results(projector: Projector, runs: list[Amplitudes]):
+    reduction = EnergyReduction(projector, runs[0].coordinate.shape[-1])
+    return [reduction.finalize(reduction.sums(run)) for run in runs]
+
+
+@pytest.mark.parametrize("ratio", [3.0, 30.0, 300.0])
+@pytest.mark.parametrize("size", [1, 4])
+def test_heat_capacity_of_a_mode_is_boltzmanns_constant(salt, baths, ratio, size) -> None:
+    """With both factors, for q = −q and q ≠ −q, and honest error bars."""
+    projector = replace(salt, modes=_pooled(salt.modes, size))
+    results = _results(projector, baths[ratio])
+    alone = projector.modes.sets[projector.modes.weights == 1.0].max()
+    for kind in (slice(0, alone + 1), slice(alone + 1, None)):
+        heat = np.array([one.heat_capacity_kb[kind] for one in results])
+        z = (heat - 1.0) / np.array([one.heat_capacity_kb_sem[kind] for one in results])
+        assert abs(z.mean()) < 0.2 + 1.5 / np.sqrt(z.size)
+        assert abs(heat.mean() - 1.0) < 0.12 + 3.0 / np.sqrt(ratio * size * z.size)
+        # In short runs part of the fluctuation of a mode alone is taken for granted, and an
+        # average over few lifetimes is skewed: its tail outruns any symmetric bar.
+        narrowest, widest = (0.3, 1.5) if ratio < 10.0 else (0.7, 1.25)
+        assert narrowest < z.std() < widest
+
+
+@pytest.mark.parametrize("ratio", [3.0, 30.0, 300.0])
+def test_errors_of_travelling_energies_are_honest(salt, baths, ratio) -> None:
+    for pair in (False, True):
+        chosen = (salt.modes.sets >= 0) & ((salt.modes.weights == 2.0) == pair)[:, None]
+        z = np.array(
+            [
+                ((one.travelling - KT) / one.travelling_sem)[:, chosen]
+                for one in _results(salt, baths[ratio])
+            ]
+        )
+        assert abs(z.mean()) < 0.35
+        assert 0.7 < z.std() < 1.4
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_equipartition_holds_in_a_heat_bath(salt, baths, size) -> None:
+    projector = replace(salt, modes=_pooled(salt.modes, size))
+    for runs in baths.values():
+        for energies in _results(projector, runs):
+            result = equipartition(energies)
+            assert result.holds, result.text
+            assert 0.45 < np.std(result.z) < 1.2
+
+
+def test_equipartition_fails_where_one_mode_is_hot(salt, baths) -> None:
+    run = baths[300.0][0]
+    hot = replace(
+        run,
+        velocity=run.velocity * np.where(salt.modes.sets == 50, 3.0, 1.0)[..., None],
+        coordinate=run.coordinate * np.where(salt.modes.sets == 50, 3.0, 1.0)[..., None],
+    )
+    result = equipartition(_results(salt, [hot])[0])
+    assert result.failing.tolist() == [50]
+
+
+def test_fluctuations_about_the_own_mean_alone_would_be_too_small(salt, baths) -> None:
+    """The cure is needed: a run of three lifetimes shows six tenths of the fluctuation."""
+    fluctuations = []
+    for run in baths[3.0]:
+        energy = 0.5 * (
+            np.abs(run.velocity) ** 2
+            + (salt.modes.omega[..., None] * np.abs(run.coordinate)) ** 2
+        )
+        variance = energy.var(axis=-1) * salt.modes.weights[:, None] / KT**2
+        fluctuations.append(variance[salt.modes.sets >= 0])
+    assert np.mean(fluctuations) == pytest.approx(1.0 - 0.456, abs=0.08)

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+
+from trajmodes.errors import DataError
+from trajmodes.project.burg import autoregression, burg_power
+
+INTERVAL = 0.02
+
+
+def _textbook(x: np.ndarray, order: int) -> tuple[np.ndarray, float]:
+    """Burg's recursion of one complex series as it stands in books, one line a formula."""
+    f, b = x[1:].copy(), x[:-1].copy()
+    a, noise = np.array([1.0 + 0j]), np.mean(np.abs(x) ** 2)
+    for _ in range(order):
+        k = -2 * np.vdot(b, f) / (np.vdot(f, f) + np.vdot(b, b)).real
+        padded = np.append(a, 0.0)
+        a = padded + k * padded[::-1].conj()
+        noise *= 1 - abs(k) ** 2
+        f, b = (f + k * b)[1:], (b + np.conj(k) * f)[:-1]
+    return a, noise
+
+
+def _process(rng, poles: list[complex], n_frames: int, members: int = 1) -> np.ndarray:
+    """Real autoregressive series (m, t) with these poles and their conjugates."""
+    a = np.poly([*poles, *np.conj(poles)]).real
+    series = rng.normal(size=(members, n_frames + 2000))
+    for t in range(len(a) - 1, series.shape[1]):
+        series[:, t] -= series[:, t - len(a) + 1 : t] @ a[:0:-1]
+    return series[:, 2000:]
+
+
+@pytest.mark.parametrize("order", [1, 2, 5, 17])
+def test_it_is_the_recursion_of_the_books(order: int) -> None:
+    x = _process(np.random.default_rng(1), [0.95 * np.exp(0.7j)], 64)[0]
+    a, noise = autoregression(x[None], order)
+    expected, left = _textbook(x.astype(complex), order)
+    assert np.allclose(a, expected, rtol=0, atol=1e-12)
+    assert noise == pytest.approx(left, rel=1e-12)
+
+
+@pytest.mark.parametrize("order", [1, 2, 5, 17])
+def test_a_series_and_its_conjugate_are_pooled(order: int) -> None:
+    """k of both together: the sums of a complex series and of its conjugate are added."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(3, 40)) + 1j * rng.normal(size=(3, 40))
+    x *= np.exp(0.3j * np.arange(40))
+    weights = np.array([1.0, 2.0, 2.0])
+    f, b = x[:, 1:].copy(), x[:, :-1].copy()
+    a = np.ones(1)
+    for _ in range(order):
+        product = np.einsum("i,it,it", weights, f, b.conj())
+        square = np.einsum("i,it->", weights, np.abs(f) ** 2 + np.abs(b) ** 2)
+        k = -(product + product.conj()).real / square
+        a = np.append(a, 0) + k * np.append(a, 0)[::-1]
+        f, b = (f + k * b)[:, 1:], (b + k * f)[:, :-1]
+    assert np.allclose(autoregression(x, order, weights)[0], a, rtol=0, atol=1e-12)
+
+
+def test_poles_of_a_known_process_are_recovered() -> None:
+    pole = 0.98 * np.exp(0.6j)
+    series = _process(np.random.default_rng(3), [pole], 4000, members=20)
+    a, noise = autoregression(series, 2)
+    found = np.roots(a)
+    assert np.abs(found[found.imag > 0][0] - pole) < 1e-3
+    assert noise == pytest.approx(1.0, rel=0.02)
+
+
+def test_two_near_lines_of_a_short_run_are_told_apart() -> None:
+    """They are closer than the resolution of a Hann window on the same frames."""
+    n_frames, split = 128, 1.2 / 128
+    t = np.arange(n_frames)
+    rng = np.random.default_rng(4)
+    x = sum(
+        np.exp(2j * np.pi * (f * t + rng.random((8, 1)))) for f in (0.2, 0.2 + split)
+    ) + 1e-3 * rng.normal(size=(8, n_frames))
+    power = burg_power(x, 24, 1.0, 8193)
+    freq = np.linspace(0, 0.5, 8193)
+    peaks = np.flatnonzero((power[1:-1] > power[2:]) & (power[1:-1] > power[:-2])) + 1
+    strongest = np.sort(freq[peaks[np.argsort(power[peaks])[-2:]]])
+    assert np.allclose(strongest, [0.2, 0.2 + split], rtol=0, atol=0.1 * split)
+
+
+@pytest.mark.parametrize("order", [2, 9, 30])
+@pytest.mark.parametrize("members", [1, 4])
+def test_the_integral_is_the_kinetic_energy(order: int, members: int) -> None:
+    rng = np.random.default_rng(order)
+    x = _process(rng, [0.9 * np.exp(0.5j), 0.8 * np.exp(2j)], 200, 2 * members)
+    x = x[:members] + 1j * x[members:]
+    weights = rng.uniform(1, 2, members)
+    n_freq = 1 << 15
+    power = burg_power(x, order, INTERVAL, n_freq, weights)
+    df = 0.5 / INTERVAL / (n_freq - 1)
+    kinetic = np.average(0.5 * np.mean(np.abs(x) ** 2, axis=1), weights=weights)
+    assert power.sum() * df == pytest.approx(kinetic, rel=1e-10)
+
+
+def test_it_is_the_spectrum_that_welch_would_give() -> None:
+    """A known process: ±f on one side, per THz."""
+    pole = 0.9 * np.exp(0.8j)
+    series = _process(np.random.default_rng(6), [pole], 20_000, members=2)
+    x = series[:1] + 1j * series[1:]
+    power = burg_power(x, 2, INTERVAL, 65)
+    a = np.poly([pole, pole.conj()]).real
+    turns = np.exp(-1j * np.pi * np.outer(np.arange(65) / 64, np.arange(3)))
+    # |Q̇|² is that of two series of unit noise; half of it is kinetic energy, twice for ±f.
+    known = 2 * INTERVAL / np.abs(turns @ a) ** 2
+    assert np.allclose(power[1:-1], known[1:-1], rtol=0.1)
+    assert np.allclose(power[[0, -1]], known[[0, -1]] / 2, rtol=0.1)
+
+
+def test_few_frequencies_are_samples_of_many() -> None:
+    x = _process(np.random.default_rng(7), [0.9 * np.exp(0.5j)], 100)
+    many, few = (burg_power(x, 40, INTERVAL, n) for n in (1025, 9))
+    assert np.allclose(few, many[::128], rtol=1e-9)
+
+
+def test_a_still_mode_has_no_power() -> None:
+    assert (burg_power(np.zeros((2, 50), dtype=complex), 5, INTERVAL, 33) == 0).all()
+
+
+@pytest.mark.parametrize("order", [0, 50])
+def test_an_order_that_cannot_be_is_refused(order: int) -> None:
+    with pytest.raises(DataError, match=f"order {order} cannot be had from 50 frames"):
+        burg_power(np.ones((1, 50)), order, INTERVAL, 9)

@@ -1,0 +1,136 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from trajmodes.data import Modes, MotionBlock
+from trajmodes.errors import DataError
+from trajmodes.project.coordinates import Amplitudes, Projector
+from trajmodes.project.energy_covariance import EnergyCovarianceReduction
+from trajmodes.symmetry.translations import HalfSpace
+
+N_FRAMES = 300
+
+
+@pytest.fixture
+def motion(space: HalfSpace) -> MotionBlock:
+    shape = (N_FRAMES, space.supercell.n_atoms, 3)
+    rng = np.random.default_rng(7)
+    return MotionBlock(0, *(rng.normal(size=shape) for _ in range(2)), None)
+
+
+def _energies(projector: Projector, motion: MotionBlock) -> np.ndarray:
+    amplitudes = projector.project(motion)
+    potential = (projector.modes.omega[..., None] * np.abs(amplitudes.coordinate)) ** 2
+    return 0.5 * (potential + np.abs(amplitudes.velocity) ** 2).reshape(-1, N_FRAMES)
+
+
+def test_covariance_is_that_of_the_energies(
+    space: HalfSpace, modes: Modes, motion: MotionBlock
+) -> None:
+    projector = Projector(space, modes)
+    energies = _energies(projector, motion)
+    known = (modes.sets >= 0).ravel()
+    # Any reference will do, but for digits.
+    for reference in (0.0, energies.mean(), 7.0 * energies.mean()):
+        reduction = EnergyCovarianceReduction(projector, N_FRAMES, reference)
+        result = reduction.finalize(reduction.chunk(motion))
+        expected = np.cov(energies[known], bias=True)
+        found = result.modes[np.ix_(known, known)]
+        assert np.allclose(found, expected, rtol=1e-9, atol=1e-12 * energies.mean() ** 2)
+        assert np.isnan(result.modes[~known]).all()
+        assert np.isnan(result.modes[:, ~known]).all()
+
+
+def test_the_reference_saves_digits(space: HalfSpace, modes: Modes) -> None:
+    """Small fluctuations on top of a large energy."""
+    rng = np.random.default_rng(3)
+    energies = 1.0 + 1e-7 * rng.normal(size=(*modes.omega.shape, N_FRAMES))
+    v_qmt = np.sqrt(2.0 * energies).astype(complex)
+    amplitudes = Amplitudes(0, np.zeros_like(v_qmt), v_qmt, None)
+    expected = np.cov(0.5 * np.abs(v_qmt.reshape(-1, N_FRAMES)) ** 2 - 1.0, bias=True)
+    off = []
+    for reference in (1.0, 0.0):
+        reduction = EnergyCovarianceReduction(Projector(space, modes), N_FRAMES, reference)
+        result = reduction.finalize(reduction.sums(amplitudes)).modes
+        off.append(np.nanmax(np.abs(result - expected)) / 1e-14)
+    assert off[0] < 1e-6
+    assert off[1] > 1e-3
+
+
+def test_cuts_and_their_brackets_do_not_matter(
+    space: HalfSpace, paired: Modes, motion: MotionBlock
+) -> None:
+    reduction = EnergyCovarianceReduction(Projector(space, paired), N_FRAMES, 0.1)
+    whole = reduction.finalize(reduction.chunk(motion))
+    one, two, three = (
+        reduction.chunk(MotionBlock(a, motion.displacements[a:b], motion.velocities[a:b], None))
+        for a, b in ((0, 50), (50, 51), (51, N_FRAMES))
+    )
+    before = one.products.copy()
+    for state in (
+        reduction.combine(reduction.combine(one, two), three),
+        reduction.combine(one, reduction.combine(two, three)),
+    ):
+        parts = reduction.finalize(state)
+        assert np.allclose(parts.modes, whole.modes, rtol=1e-10, equal_nan=True)
+        assert np.allclose(parts.correlation, whole.correlation, atol=1e-10, equal_nan=True)
+    assert np.array_equal(one.products, before)
+
+
+def test_correlation_of_sets_leaves_a_mode_and_itself_out(
+    space: HalfSpace, paired: Modes, motion: MotionBlock
+) -> None:
+    omega = paired.omega.copy()
+    lonely = np.argwhere(paired.sets == 1)[0]
+    omega[tuple(lonely)] *= -1.0
+    modes = replace(paired, omega=omega)
+    projector = Projector(space, modes)
+    reduction = EnergyCovarianceReduction(projector, N_FRAMES, 0.1)
+    result = reduction.finalize(reduction.chunk(motion))
+    labels = np.where(modes.omega > 0.0, modes.sets, -1).ravel()
+    covariance = np.cov(_energies(projector, motion), bias=True)
+    for g in range(modes.n_sets):
+        for h in range(modes.n_sets):
+            pairs = [
+                covariance[i, j]
+                for i in np.flatnonzero(labels == g)
+                for j in np.flatnonzero(labels == h)
+                if i != j
+            ]
+            own = [covariance.diagonal()[labels == k].mean() for k in (g, h)]
+            expected = np.mean(pairs) / np.sqrt(own[0] * own[1]) if pairs else np.nan
+            assert result.correlation[g, h] == pytest.approx(expected, nan_ok=True, abs=1e-12)
+    assert np.isnan(result.correlation[1, 1])
+
+
+def test_modes_that_give_to_each_other_are_told(space: HalfSpace, modes: Modes) -> None:
+    rng = np.random.default_rng(3)
+    energies = rng.gamma(2.0, 0.5, (*modes.omega.shape, 4000))
+    giver, taker = (np.argwhere(modes.sets == g)[0] for g in (4, 9))
+    energies[tuple(taker)] = 6.0 - np.minimum(energies[tuple(giver)], 6.0)
+    v_qmt = np.sqrt(2.0 * energies).astype(complex)
+    reduction = EnergyCovarianceReduction(Projector(space, modes), 4000, 1.0)
+    amplitudes = Amplitudes(0, np.zeros_like(v_qmt), v_qmt, None)
+    correlation = reduction.finalize(reduction.sums(amplitudes)).correlation.copy()
+    assert correlation[4, 9] < -0.95
+    correlation[4, 9] = correlation[9, 4] = 0.0
+    assert np.nanmax(np.abs(correlation)) < 0.1
+
+
+def test_what_would_not_fit_is_refused() -> None:
+    projector = SimpleNamespace(n_series=11_586)
+    with pytest.raises(DataError, match=r"11586 modes takes 1\.1 GB(.|\n)*1 GiB.*11585 modes"):
+        EnergyCovarianceReduction(projector, 10, 0.0)
+    EnergyCovarianceReduction(SimpleNamespace(n_series=11_585), 10, 0.0)
+
+
+def test_velocities_are_needed_and_all_frames(
+    space: HalfSpace, modes: Modes, motion: MotionBlock
+) -> None:
+    reduction = EnergyCovarianceReduction(Projector(space, modes), N_FRAMES + 1, 0.1)
+    with pytest.raises(DataError, match="need velocities"):
+        reduction.chunk(replace(motion, velocities=None))
+    with pytest.raises(DataError, match="300 of 301 frames"):
+        reduction.finalize(reduction.chunk(motion))

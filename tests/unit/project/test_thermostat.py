@@ -1,0 +1,172 @@
+"""Oscillators at constant energy, in a bath and at constant kinetic energy are told apart."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy.linalg import expm
+
+from trajmodes.data import Modes
+from trajmodes.errors import DataError
+from trajmodes.project.coordinates import Amplitudes, Projector
+from trajmodes.project.thermostat import EnsembleVerdict, KineticReduction
+from trajmodes.symmetry.translations import HalfSpace
+from trajmodes.units import BOLTZMANN
+
+INTERVAL_PS, N_FRAMES, KT = 0.02, 6000, BOLTZMANN * 300.0
+
+
+def _bath(modes: Modes, gamma: float, n_frames: int, seed: int = 3) -> Amplitudes:
+    """Exact motion of damped oscillators in a bath; of free ones for γ = 0."""
+    rng = np.random.default_rng(seed)
+    omega = np.where(modes.omega > 0.0, modes.omega, 1.0)
+    steps, shakes, sizes = [], [], []
+    for w in omega.ravel():
+        step = expm(np.array([[0.0, 1.0], [-(w**2), -gamma]]) * INTERVAL_PS)
+        spread = KT * np.diag([w**-2, 1.0])
+        rest = spread - step @ spread @ step.T
+        steps.append(step)
+        shakes.append(np.linalg.cholesky(rest) if gamma else np.zeros((2, 2)))
+        sizes.append(np.sqrt(spread))
+    steps, shakes, sizes = (np.array(x) for x in (steps, shakes, sizes))
+    pairs = np.repeat(modes.weights == 2.0, omega.shape[1])
+
+    def noise():
+        z = rng.normal(size=(2, 2, omega.size))
+        return np.where(pairs, np.sqrt(0.5) * (z[0] + 1j * z[1]), z[0])
+
+    state = np.einsum("kij,jk->ik", sizes, noise())
+    series = np.empty((2, omega.size, n_frames), dtype=complex)
+    for t in range(n_frames):
+        series[..., t] = state
+        state = np.einsum("kij,jk->ik", steps, state)
+        if gamma:
+            state += np.einsum("kij,jk->ik", shakes, noise())
+    q_qmt, v_qmt = (x.reshape(*omega.shape, n_frames) for x in series)
+    return Amplitudes(0, q_qmt, v_qmt, None)
+
+
+def _rescaled(modes: Modes, amplitudes: Amplitudes) -> Amplitudes:
+    inside = modes.weights[:, None] * (modes.sets >= 0)
+    kinetic_t = np.einsum("qm,qmt->t", inside, np.abs(amplitudes.velocity) ** 2)
+    factor = np.sqrt(inside.sum() * KT / kinetic_t)
+    return replace(amplitudes, velocity=amplitudes.velocity * factor)
+
+
+def _found(space: HalfSpace, modes: Modes, amplitudes: Amplitudes):
+    n_frames = amplitudes.coordinate.shape[-1]
+    reduction = KineticReduction(Projector(space, modes), n_frames, INTERVAL_PS)
+    return reduction.finalize(reduction.sums(amplitudes))
+
+
+def test_constant_energy(space: HalfSpace, modes: Modes) -> None:
+    found = _found(space, modes, _bath(modes, 0.0, N_FRAMES))
+    assert found.verdict is EnsembleVerdict.NVE
+    assert found.energy_ratio == pytest.approx(0.0, abs=1e-9)
+    # Half, and what the accidental energies of 63 modes do to it: √(5/63) of that.
+    assert found.kinetic_ratio == pytest.approx(0.5, abs=0.3)
+    assert found.drift_text == ""
+    assert found.step_text == ""
+    assert "made at constant energy" in found.text
+
+
+def test_constant_energy_on_average_over_many_crystals(space: HalfSpace, modes: Modes) -> None:
+    """Lebowitz, Percus and Verlet: half of the canonical variance."""
+    runs = [_found(space, modes, _bath(modes, 0.0, 1500, seed)) for seed in range(30)]
+    ratios = np.array([run.kinetic_ratio for run in runs])
+    # ⟨K⟩² is that of each run: by it ρ_K is smaller by a factor 1 + 1/d and more.
+    assert ratios.mean() == pytest.approx(0.5, abs=3.0 * ratios.std() / np.sqrt(30))
+    assert ratios.std() < 0.2
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 10.0])
+def test_a_bath(space: HalfSpace, modes: Modes, gamma: float) -> None:
+    found = _found(space, modes, _bath(modes, gamma, N_FRAMES))
+    assert found.verdict is EnsembleVerdict.THERMOSTATTED
+    assert found.energy_ratio == pytest.approx(1.0, abs=3.0 * found.energy_ratio_sem)
+    assert found.kinetic_ratio == pytest.approx(1.0, abs=3.0 * found.kinetic_ratio_sem)
+    assert found.energy_ratio_sem < 0.3
+    assert found.temperature == pytest.approx(300.0, rel=0.05)
+    for words in ("a thermostat was on", "upper bounds", "damping time"):
+        assert words in found.text
+
+
+def test_rescaled_velocities(space: HalfSpace, modes: Modes) -> None:
+    found = _found(space, modes, _rescaled(modes, _bath(modes, 1.0, 2000)))
+    assert found.verdict is EnsembleVerdict.ISOKINETIC
+    assert found.kinetic_ratio == pytest.approx(0.0, abs=1e-9)
+    assert found.temperature == pytest.approx(300.0, rel=1e-9)
+    assert "rescaled at every step" in found.text
+
+
+def test_too_short_a_run_cannot_tell(space: HalfSpace, modes: Modes) -> None:
+    found = _found(space, modes, _bath(modes, 0.05, 400))
+    assert found.verdict is EnsembleVerdict.UNKNOWN
+    assert "cannot be told" in found.text
+    few = _found(space, modes, _bath(modes, 1.0, 5))
+    assert np.isnan(few.energy_ratio_sem)
+    assert few.verdict is EnsembleVerdict.UNKNOWN
+
+
+def test_modes_in_step_are_told_and_no_thermostat(space: HalfSpace, modes: Modes) -> None:
+    """A start from the perfect lattice: all displacements are zero at once."""
+    alike = replace(modes, omega=np.where(modes.omega > 0.0, 20.0 + 0.02 * modes.omega, 0.0))
+    free = _bath(alike, 0.0, N_FRAMES)
+    first = free.velocity[..., :1]
+    phase = alike.omega[..., None] * INTERVAL_PS * np.arange(N_FRAMES)
+    q_qmt = first * np.sin(phase) / np.where(alike.omega > 0.0, alike.omega, 1.0)[..., None]
+    found = _found(
+        space, alike, replace(free, coordinate=q_qmt, velocity=first * np.cos(phase))
+    )
+    assert found.verdict is EnsembleVerdict.NVE
+    assert found.kinetic_ratio > 1.0
+    assert "perfect lattice" in found.step_text
+
+
+def test_a_drift_is_told_and_no_fluctuation(space: HalfSpace, modes: Modes) -> None:
+    free = _bath(modes, 0.0, N_FRAMES)
+    duration = N_FRAMES * INTERVAL_PS
+    # Temperature from 300 K to 330 K, linear in time.
+    rise = np.sqrt(1.0 + 0.1 * np.arange(N_FRAMES) / N_FRAMES)
+    warm = replace(free, coordinate=free.coordinate * rise, velocity=free.velocity * rise)
+    still, found = (_found(space, modes, run) for run in (free, warm))
+    expected = 0.1 * still.temperature / duration
+    assert found.drift_k_per_ps == pytest.approx(expected, rel=0.02)
+    assert found.drift_k_per_ps_sem < 0.1 * expected
+    assert "drifts by +" in found.drift_text
+    assert found.verdict is EnsembleVerdict.NVE
+
+
+def test_cuts_do_not_matter(space: HalfSpace, modes: Modes) -> None:
+    amplitudes = _bath(modes, 1.0, 300)
+    reduction = KineticReduction(Projector(space, modes), 300, INTERVAL_PS)
+
+    def part(start: int, stop: int):
+        return reduction.sums(
+            Amplitudes(
+                start,
+                amplitudes.coordinate[..., start:stop],
+                amplitudes.velocity[..., start:stop],
+                None,
+            )
+        )
+
+    left = reduction.combine(reduction.combine(part(0, 7), part(7, 130)), part(130, 300))
+    right = reduction.combine(part(0, 7), reduction.combine(part(7, 130), part(130, 300)))
+    whole = reduction.finalize(part(0, 300))
+    for state in (left, right):
+        again = reduction.finalize(state)
+        assert again.text == whole.text
+        assert again.energy_ratio == pytest.approx(whole.energy_ratio, rel=1e-9)
+        assert again.drift_k_per_ps == pytest.approx(whole.drift_k_per_ps, rel=1e-9)
+
+
+def test_what_is_missing_is_told(space: HalfSpace, modes: Modes) -> None:
+    amplitudes = _bath(modes, 0.0, 20)
+    reduction = KineticReduction(Projector(space, modes), 30, INTERVAL_PS)
+    check = partial(reduction.sums, replace(amplitudes, velocity=None))
+    with pytest.raises(DataError, match="shows in velocities"):
+        check()
+    with pytest.raises(DataError, match="20 of 30 frames"):
+        reduction.finalize(reduction.sums(amplitudes))

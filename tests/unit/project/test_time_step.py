@@ -1,0 +1,77 @@
+"""Velocity Verlet, integrated here, has the frequency and the energies that are told."""
+
+import numpy as np
+import pytest
+
+from trajmodes.errors import DataError
+from trajmodes.project.time_step import (
+    require_sampled,
+    verlet_frequency,
+    verlet_kinetic_share,
+    verlet_note,
+    without_verlet,
+)
+from trajmodes.units import THZ
+
+
+def _verlet(omega: float, step: float, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
+    x, v, f = 1.0, 0.0, -(omega**2)
+    xs, vs = np.empty(n_steps), np.empty(n_steps)
+    for t in range(n_steps):
+        xs[t], vs[t] = x, v
+        v += 0.5 * step * f
+        x += step * v
+        f = -(omega**2) * x
+        v += 0.5 * step * f
+    return xs, vs
+
+
+@pytest.mark.parametrize(("freq_thz", "step"), [(15.0, 2e-3), (40.0, 2e-3), (5.0, 1e-3)])
+def test_a_run_of_velocity_verlet_is_as_told(freq_thz: float, step: float) -> None:
+    omega = freq_thz * THZ
+    xs, vs = _verlet(omega, step, 20_000)
+    times = step * np.arange(len(xs))
+    shifted = float(verlet_frequency(np.array(omega), step))
+    assert xs == pytest.approx(np.cos(shifted * times), abs=1e-6)
+    taper = np.hanning(len(xs))
+    ratio = (taper @ vs**2) / (omega**2 * (taper @ xs**2))
+    assert ratio == pytest.approx(float(verlet_kinetic_share(np.array(omega), step)), abs=1e-7)
+
+
+def test_the_figure_of_the_trap() -> None:
+    """15 THz at 2 fs: +0.15 %."""
+    omega = np.array(15.0 * THZ)
+    assert verlet_frequency(omega, 2e-3) / omega - 1.0 == pytest.approx(0.0015, abs=2e-5)
+
+
+def test_the_inverse_undoes_the_shift() -> None:
+    omega = np.array([-12.0, -1.0, 0.0, 1e-3, 20.0, 94.0, 300.0])
+    shifted = verlet_frequency(omega, 2e-3)
+    assert without_verlet(shifted, 2e-3) == pytest.approx(omega, rel=1e-12)
+    assert (shifted[-3:] > omega[-3:]).all()
+    assert shifted[0] > omega[0]
+
+
+def test_beyond_stability_there_is_no_frequency() -> None:
+    assert np.isnan(verlet_frequency(np.array([1001.0]), 2e-3)).all()
+    with pytest.raises(DataError, match=r"no simulation is stable(.|\n)*ωh < 2"):
+        verlet_note(1001.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("freq_thz", "step_fs", "told"),
+    [(15.0, 2.0, "by 0.15%"), (15.0, 1.0, None), (15.0, None, None), (-2.0, 1.0, None)],
+)
+def test_only_what_matters_is_told(freq_thz, step_fs, told) -> None:
+    note = verlet_note(freq_thz * THZ, step_fs)
+    assert (note is None) == (told is None)
+    if told is not None:
+        assert told in note
+        assert "one by 0.89%" in note
+
+
+def test_frames_too_far_apart_are_refused() -> None:
+    assert require_sampled(16.0 * THZ, 0.005) is None
+    assert "little is left" in str(require_sampled(16.0 * THZ, 0.03))
+    with pytest.raises(DataError, match=r"folded back(.|\n)*at most 28\.4 fs apart"):
+        require_sampled(16.0 * THZ, 0.032)

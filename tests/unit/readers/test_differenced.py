@@ -1,0 +1,134 @@
+"""Differences of displacements: where they are, what they are, and where there are none."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from trajmodes.data import MotionBlock
+from trajmodes.errors import DataError
+from trajmodes.readers.differenced import DifferencedMotion
+from trajmodes.readers.displace import Displacer
+from trajmodes.readers.match import match
+
+STRETCHES = ((0, 10), (10, 12), (12, 13), (13, 24))
+INTERVAL_PS = 0.005
+
+
+class Source:
+    """Displacements that are cubic in time within each stretch, and jump between them."""
+
+    def __init__(self, *, forces=True):
+        rng = np.random.default_rng(5)
+        times = INTERVAL_PS * np.arange(24)[:, None, None]
+        powers = [rng.normal(size=(4, 3)) for _ in range(4)]
+        self.u_tax = sum(p * times**k for k, p in enumerate(powers))
+        self.v_tax = sum(k * p * times ** (k - 1) for k, p in enumerate(powers) if k)
+        self.cubic = powers[3]
+        jumps = np.searchsorted([stop for _, stop in STRETCHES], np.arange(24), side="right")
+        self.u_tax = self.u_tax + 7.0 * jumps[:, None, None]
+        self.f_tax = rng.normal(size=self.u_tax.shape) if forces else None
+
+    def __call__(self, start, stop):
+        forces = None if self.f_tax is None else self.f_tax[start:stop]
+        return MotionBlock(start, self.u_tax[start:stop], None, forces)
+
+
+@pytest.fixture
+def source():
+    return Source()
+
+
+@pytest.fixture
+def motion(source):
+    return DifferencedMotion(source, STRETCHES, INTERVAL_PS)
+
+
+def test_stretches_shrink_by_a_frame_at_each_end(motion):
+    assert motion.segments == ((0, 8), (8, 17))
+    assert motion.n_frames == 17
+    assert motion.frames.tolist() == [*range(1, 9), *range(14, 23)]
+
+
+def test_they_are_central_differences_within_a_stretch(motion, source):
+    """Of a cubic they are the derivative and its third part: Δ² times the coefficient."""
+    block = motion(0, motion.n_frames)
+    kept = motion.frames
+    expected = source.v_tax[kept] + source.cubic * INTERVAL_PS**2
+    assert block.first_frame == 0
+    assert block.velocities == pytest.approx(expected, abs=1e-9)
+    assert np.array_equal(block.displacements, source.u_tax[kept])
+    assert np.array_equal(block.forces, source.f_tax[kept])
+
+
+def test_no_difference_reaches_over_a_gap(motion):
+    """The jump of 7 Å between stretches would be 700 Å/ps."""
+    assert np.abs(motion(0, 17).velocities).max() < 10.0
+
+
+@pytest.mark.parametrize("cuts", [(1, 7), (8,), (5, 12, 16)])
+def test_cuts_do_not_matter(motion, cuts):
+    whole = motion(0, 17)
+    edges = [0, *cuts, 17]
+    parts = [motion(a, b) for a, b in pairwise(edges)]
+    assert [part.first_frame for part in parts] == edges[:-1]
+    for name in ("displacements", "velocities", "forces"):
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        assert np.array_equal(joined, getattr(whole, name))
+
+
+def test_it_goes_to_workers_and_threads(motion):
+    again = pickle.loads(pickle.dumps(motion))
+    with ThreadPoolExecutor(4) as pool:
+        blocks = list(pool.map(again, range(16), range(1, 17)))
+    joined = np.concatenate([block.velocities for block in blocks])
+    assert np.array_equal(joined, motion(0, 16).velocities)
+
+
+def test_forces_may_be_absent():
+    motion = DifferencedMotion(Source(forces=False), STRETCHES, INTERVAL_PS)
+    assert motion(2, 12).forces is None
+
+
+def test_what_cannot_be_differenced_is_refused(motion, source):
+    with pytest.raises(DataError, match="no three frames follow each other"):
+        DifferencedMotion(source, ((0, 2), (2, 4)), INTERVAL_PS)
+    with pytest.raises(DataError, match=r"frames 0 ps apart"):
+        DifferencedMotion(source, STRETCHES, 0.0)
+    with pytest.raises(DataError, match="frames 5 to 18 are asked for, out of 17"):
+        motion(5, 18)
+
+
+def test_frames_that_were_left_out_are_noticed(source):
+    def holes(start, stop):
+        block = source(start, stop)
+        kept = np.arange(start, stop) != 5
+        return replace(
+            block,
+            displacements=block.displacements[kept],
+            forces=block.forces[kept],
+            frames=np.arange(start, stop)[kept],
+        )
+
+    motion = DifferencedMotion(holes, STRETCHES, INTERVAL_PS)
+    assert motion(6, 8).n_frames == 2
+    with pytest.raises(DataError, match=r"left its site were left out"):
+        motion(2, 6)
+
+
+def test_velocities_of_a_run_come_back(crystals, einstein):
+    """Through the reader: attenuated by sin(ωΔ)/(ωΔ), 0.99 at 8 THz and 5 fs, no more."""
+    run = einstein(crystals["rock salt"], [[2, 1, 0], [-1, 2, 1], [0, 1, 3]])
+    displacer = Displacer(match(crystals["rock salt"], run))
+    whole = displacer(run.read(0, run.n_frames))
+    bare = replace(run, velocities=None)
+    motion = DifferencedMotion(
+        lambda start, stop: displacer(bare.read(start, stop)), run.segments, run.interval_ps
+    )
+    kept = np.sinc(2.0 * 8.0 * 0.005)
+    block = motion(0, motion.n_frames)
+    assert block.velocities == pytest.approx(kept * whole.velocities[1:-1], abs=1e-9)
+    assert kept == pytest.approx(0.9895, abs=1e-4)

@@ -1,0 +1,105 @@
+"""The commands about single modes: project a run on given constants, and look at what came."""
+
+import shlex
+import sys
+from typing import Any
+
+import click
+
+from trajmodes.cli.exits import ending
+from trajmodes.cli.options import (
+    constants_option,
+    input_options,
+    output_option,
+    path_option,
+    project_options,
+    temperature_option,
+    workers_option,
+)
+from trajmodes.cli.progress import progress_bars
+
+__all__ = ["modes", "movie", "project", "sed"]
+
+
+@click.command()
+@click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
+@input_options
+@constants_option
+@project_options
+@temperature_option
+@path_option
+@output_option("modes")
+def project(**given: Any) -> None:
+    """Project a run on the modes of given force constants.
+
+    One pass: energies, spectra, lifetimes, densities of every mode, without fitting anew.
+    """
+    with ending():
+        from trajmodes.pipeline import job_of, project_job, show_results
+
+        with progress_bars() as bars:
+            job = job_of(given, output="modes")
+            written = project_job(job, command=_command_line(), bars=bars)
+        click.echo(show_results(*written), nl=False)
+
+
+@click.command()
+@click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
+@input_options
+@constants_option
+@path_option
+@click.option("--resolution-thz", type=float, metavar="THZ", help="Resolution of the spectra.")
+@workers_option
+@output_option("sed")
+def sed(**given: Any) -> None:
+    """Map the spectral energy density along a path through the zone.
+
+    With --constants the bands are drawn over it, and each branch has a map of its own.
+    """
+    with ending():
+        from trajmodes.pipeline import job_of, sed_job, show_sed
+
+        with progress_bars() as bars:
+            job = job_of(given, output="sed")
+            written = sed_job(job, command=_command_line(), bars=bars)
+        click.echo(show_sed(written), nl=False)
+
+
+@click.command()
+@click.argument("results", metavar="RESULTS.nc | FOLDER")
+@click.option(
+    "--sort",
+    type=click.Choice(["q", "frequency", "lifetime"]),
+    default="q",
+    help="Order of the rows [q].",
+)
+@click.option("--resolved", is_flag=True, help="Only sets with a lifetime.")
+def modes(results: str, sort: Any, resolved: bool) -> None:  # noqa: FBT001 - click calls it
+    """Tell all modes: q, branch, frequencies, temperature, linewidth, lifetimes, verdict."""
+    with ending():
+        from trajmodes.pipeline import show_modes
+
+        click.echo(show_modes(results, sort=sort, only_resolved=resolved), nl=False)
+
+
+@click.command()
+@click.argument("constants", metavar="FOLDER | CONSTANTS")
+@click.argument("mode", metavar='"Q:BRANCH"')
+@click.option("--frames", type=click.IntRange(2), default=40, help="Frames in a period [40].")
+@click.option(
+    "--amplitude", type=float, metavar="Å", help="Largest displacement [0.3, unless at T]."
+)
+@click.option(
+    "--temperature", type=float, metavar="K", help="Amplitude of the mode at this temperature."
+)
+@click.option("-o", "--output", metavar="FILE", default="mode.xyz", help="File [mode.xyz].")
+def movie(constants: str, mode: str, **options: Any) -> None:
+    """Write one period of a mode as extended XYZ, such as "1/2 1/2 0:4" (branches from 1)."""
+    with ending():
+        from trajmodes.pipeline import movie_job
+
+        click.echo(movie_job(constants, mode, **options), nl=False)
+
+
+def _command_line() -> str:
+    return shlex.join(["trajmodes", *sys.argv[1:]])

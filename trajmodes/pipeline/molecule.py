@@ -1,0 +1,293 @@
+"""A molecule or cluster by itself: from a run without periodicity to its normal modes.
+
+The reference (a file, or the average structure) gives the Eckart frame; second derivatives
+come from a file or are fitted to the forces; the run is projected on the normal modes as that
+of a crystal is on its phonons, for a molecule is a crystal of one cell at Γ.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from trajmodes.config import Job
+from trajmodes.data import ForceConstants, Modes, MotionBlock, Supercell
+from trajmodes.errors import DataError
+from trajmodes.export.normal_coordinates import CoordinateBlock
+from trajmodes.fit.molecular import hessian_reduction
+from trajmodes.phonons.normal_modes import (
+    ModeTable,
+    external_part,
+    mode_table,
+    normal_modes,
+)
+from trajmodes.pipeline.load import LoadedRun
+from trajmodes.pipeline.log import Log, StartBar, no_bars
+from trajmodes.pipeline.project import project_run
+from trajmodes.project.coordinates import Projector
+from trajmodes.project.ipi_modes import ATOMIC_UNIT, ipi_amplitudes, undefined_note
+from trajmodes.readers import (
+    LennardJonesUnits,
+    Trajectory,
+    open_trajectory,
+    select_frames,
+    told_species,
+)
+from trajmodes.readers.eckart import EckartFrame
+from trajmodes.readers.hessian_file import read_hessian
+from trajmodes.readers.molecule import molecule_reference
+from trajmodes.report import Projection
+from trajmodes.streaming import cut_blocks, stream
+from trajmodes.symmetry import half_space
+from trajmodes.symmetry.isolated import pairs_of_hessian, rigid_motions
+
+__all__ = [
+    "MoleculeResults",
+    "MoleculeRun",
+    "analyse_molecule",
+    "normal_coordinates",
+    "open_molecule",
+]
+
+FOREIGN_PART = 0.1
+"""What a Hessian does to rigid motions, over what it does to vibrations, when it is surely not
+that of the reference."""
+
+TOLD_PART = 1e-3
+"""The same when it is worth telling: rounding and coarse differences make less."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoleculeRun:
+    """A run of a molecule, as `LoadedRun` is one of a crystal."""
+
+    job: Job
+    trajectory: Trajectory
+    frame: EckartFrame
+    notes: tuple[str, ...]
+    """What was found out about the input."""
+
+    @property
+    def supercell(self) -> Supercell:
+        """The molecule, as a crystal of one cell."""
+        return self.frame.molecule
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return self.trajectory.n_frames
+
+    @property
+    def blocks(self) -> list[tuple[int, int]]:
+        """Frame ranges [start, stop) that the run is streamed in."""
+        return cut_blocks(self.trajectory.segments, self.trajectory.n_atoms)
+
+    def motion(self, start: int, stop: int) -> MotionBlock:
+        """Frames [start, stop) in the Eckart frame.
+
+        Raises
+        ------
+        DataError
+            If atoms have left their places or changed them.
+        """
+        return self.frame(self.trajectory.read(start, stop))
+
+
+@dataclass(frozen=True, slots=True)
+class MoleculeResults:
+    """What a run of a molecule gave."""
+
+    molecule: Supercell
+    """The reference: ``molecule.positions`` in Å, ``species``, ``masses``."""
+    n_external: int
+    """Translations and rotations: 6, or 5 for a linear molecule."""
+    constants: ForceConstants
+    """Second derivatives, with error bars and quality if they were fitted."""
+    fitted: bool
+    """Whether they were fitted to the run, or come from a file."""
+    modes: Modes
+    """All 3a modes at Γ; the external ones have ω = 0 and the label −1."""
+    table: ModeTable
+    """The vibrations as tables show them."""
+    projection: Projection | None
+    """Energies, spectra, lines and lifetimes; None where the frames are no course in time."""
+    notes: tuple[str, ...]
+    """What the user should know."""
+
+    def __repr__(self) -> str:
+        """Say what it is; the arrays would fill screens."""
+        return (
+            f"<MoleculeResults of {self.molecule.crystal.formula}: {len(self.table.mode)} "
+            f"vibrations, {self.table.freq_thz[0]:.4g} to {self.table.freq_thz[-1]:.4g} THz>"
+        )
+
+
+def open_molecule(
+    job: Job, *, reference: str | None = None, frames: Trajectory | None = None
+) -> MoleculeRun:
+    """Open a run of a molecule and find its reference.
+
+    Parameters
+    ----------
+    job
+        What to read: trajectory, units, timestep_fs, species, frames, lj, strict,
+        allow_partial, trust_order, box; settings of crystals are not used.
+    reference
+        File of the reference, atoms in the order of the trajectory; the average structure
+        where it is not given.
+    frames
+        Frames that are open already, in place of the job's files.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing, or something that only the user knows.
+    DataError
+        If the trajectory is not sound, or not of this molecule.
+    """
+    trajectory = select_frames(_open(job) if frames is None else frames, *job.frames)
+    species = told_species(trajectory, dict(enumerate(job.species, start=1)) or None)
+    found = molecule_reference(trajectory, species, reference)
+    return MoleculeRun(job, trajectory, found.frame, (*trajectory.notes, *found.notes))
+
+
+def analyse_molecule(
+    run: MoleculeRun,
+    *,
+    log: Log,
+    hessian: str | None = None,
+    bars: StartBar = no_bars,
+) -> MoleculeResults:
+    """Find the second derivatives and modes of a molecule, and project its run on them.
+
+    Parameters
+    ----------
+    run
+        The run, as from `open_molecule`.
+    log
+        Takes down the stages.
+    hessian
+        File of second derivatives, see `trajmodes.readers.hessian_file`; fitted to the forces
+        of the run where it is not given.
+    bars
+        Starts a progress bar.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing or cannot be read.
+    DataError
+        If there are neither forces nor second derivatives, or too few frames for them.
+    """
+    molecule = run.supercell
+    if hessian is None:
+        with log.stage("first pass: second derivatives"):
+            constants, notes = _fitted(run, bars)
+    else:
+        constants, notes = _given(molecule, hessian)
+    with log.stage("normal modes"):
+        modes = normal_modes(molecule, constants)
+    projection, remarks = _projected(run, modes, log, bars)
+    return MoleculeResults(
+        molecule=molecule,
+        n_external=len(rigid_motions(molecule)),
+        constants=constants,
+        fitted=hessian is None,
+        modes=modes,
+        table=mode_table(modes),
+        projection=projection,
+        notes=(*run.notes, *notes, *undefined_note(modes), *remarks),
+    )
+
+
+def normal_coordinates(run: MoleculeRun, modes: Modes) -> Iterator[CoordinateBlock]:
+    """Normal-mode positions and velocities q̃ and ṽ of all frames, block by block.
+
+    Parameters
+    ----------
+    run
+        The run.
+    modes
+        Its normal modes.
+    """
+    projector = Projector(half_space(run.supercell), modes)
+    for start, stop in run.blocks:
+        block = run.motion(start, stop)
+        found = ipi_amplitudes(projector.project(block), modes)
+        velocity = None if found.velocity is None else found.velocity / ATOMIC_UNIT
+        yield CoordinateBlock(block.indices, found.position / ATOMIC_UNIT, velocity)
+
+
+def _open(job: Job) -> Trajectory:
+    box = None if not job.box or isinstance(job.box, str) else np.array(job.box)
+    return open_trajectory(
+        [Path(name) for name in job.trajectory],
+        units=job.units,
+        timestep_fs=job.timestep_fs,
+        strict=job.strict,
+        allow_partial=job.allow_partial,
+        trust_order=job.trust_order,
+        lj=LennardJonesUnits(*job.lj) if job.lj else None,
+        cell=None if box is None else np.diag(box) if len(box) == 3 else box.reshape(3, 3),
+        isolated=True,
+    )
+
+
+def _fitted(run: MoleculeRun, bars: StartBar) -> tuple[ForceConstants, tuple[str, ...]]:
+    if not run.trajectory.has_forces:
+        raise DataError(
+            "the run has no forces, so second derivatives cannot be fitted",
+            where=", ".join(str(path) for path in run.trajectory.paths[:3]),
+            fix="write forces, or give the second derivatives: --hessian FILE",
+        )
+    reduction = hessian_reduction(run.supercell, run.n_frames)
+    constants = stream(
+        run.motion,
+        run.blocks,
+        reduction,
+        workers=run.job.workers,
+        progress=bars("first pass: second derivatives", run.n_frames),
+    )
+    if constants.replicates is not None:
+        return constants, ()
+    return constants, (
+        "the run is too short for error bars of the frequencies: one block of time less leaves "
+        "second derivatives undetermined",
+    )
+
+
+def _given(molecule: Supercell, path: str) -> tuple[ForceConstants, tuple[str, ...]]:
+    found = read_hessian(path, molecule.n_atoms)
+    shift, turn = external_part(molecule, found.values)
+    if max(shift, turn) > FOREIGN_PART:
+        what = "turned" if turn > shift else "moved"
+        raise DataError(
+            f"by the Hessian, a molecule that is {what} as a whole feels forces as large as "
+            f"{max(shift, turn):.0%} of those on its stiffest vibration",
+            where=path,
+            why="it is that of another shape or orientation, or has its atoms in another order",
+            fix="give ∂²U/∂x∂y at the reference as it lies in the file of --reference",
+        )
+    notes = list(found.notes)
+    if max(shift, turn) > TOLD_PART:
+        notes.append(
+            f"the Hessian is not quite free of rigid motions: up to {max(shift, turn):.1e} of "
+            "its largest ω² was taken out (forces at the reference, or coarse differences)"
+        )
+    return pairs_of_hessian(molecule, found.values), tuple(notes)
+
+
+def _projected(
+    run: MoleculeRun, modes: Modes, log: Log, bars: StartBar
+) -> tuple[Projection | None, tuple[str, ...]]:
+    """Project the run, if its frames are a course in time."""
+    if run.trajectory.interval_ps is None:
+        return None, (
+            "the time between frames is not known, so there are frequencies, but no energies, "
+            "spectra and lifetimes; mend: --timestep-fs",
+        )
+    # What a projection asks of a run is what both kinds of runs have.
+    found = project_run(cast("LoadedRun", run), modes, log=log, bars=bars)
+    return found.projection, found.notes

@@ -1,0 +1,336 @@
+"""The job of projecting: a run, and the force constants that its modes belong to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from trajmodes.config import Job, toml_text
+from trajmodes.data import ForceConstants, Modes
+from trajmodes.errors import DataError, UsageError
+from trajmodes.export import read_constants
+from trajmodes.phonons import Bands, chosen_path, dispersion, modes_at
+from trajmodes.pipeline.anharmonic import (
+    gruneisen_parameters,
+    perturbative_widths,
+    stability_of,
+)
+from trajmodes.pipeline.check import findings_of
+from trajmodes.pipeline.collect import bands_of, spectral_map
+from trajmodes.pipeline.load import LoadedRun, load
+from trajmodes.pipeline.log import Log, StartBar, no_bars
+from trajmodes.pipeline.project import interval_of, project_run, source_of
+from trajmodes.pipeline.provenance import input_files, versions
+from trajmodes.pipeline.transport import conductivity_of, renormalised_bands
+from trajmodes.pipeline.written import Analysis, Written, write_found
+from trajmodes.project import Spill
+from trajmodes.report import Provenance, Results, Writer
+from trajmodes.symmetry import half_space
+
+__all__ = [
+    "path_bands",
+    "project_job",
+    "project_only",
+    "require_all_frames",
+    "require_usable",
+    "run_on_constants",
+    "warnings_of",
+    "why_not_projected",
+    "with_projection",
+]
+
+PATH_SPACING = 0.02
+"""Distance of neighbouring points of the band path in 1/Å, 2π included: far finer than any
+feature of a dispersion whose constants reach 10 Å."""
+
+
+def project_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
+    """Project a run on the modes of given constants, and write the results folder.
+
+    Parameters
+    ----------
+    job
+        What to read and what to make of it; it names the constants.
+    command
+        The command line or call, for the provenance.
+    bars
+        Starts a progress bar: (title, number of frames) → function to advance it.
+
+    Raises
+    ------
+    TrajmodesError
+        Whatever is wrong with the input, the folder or the disk, with what to do about it.
+    """
+    log = Log()
+
+    def find(scratch: Path) -> Analysis:
+        return project_only(job, command=command, log=log, bars=bars, scratch=scratch)
+
+    return write_found(job, log, find)
+
+
+def project_only(
+    job: Job,
+    *,
+    command: str,
+    log: Log,
+    bars: StartBar = no_bars,
+    scratch: Path | None = None,
+) -> Analysis:
+    """Project a run on the modes of given constants.
+
+    Parameters
+    ----------
+    job
+        What to read and what to make of it; it names the constants.
+    command
+        The command line or call, for the provenance.
+    log
+        Takes down the stages.
+    bars
+        Starts a progress bar.
+    scratch
+        Folder for time series that are asked for; without it there are none.
+
+    Raises
+    ------
+    UsageError
+        If no constants are given, or frames are to be left out.
+    DataError
+        If the run is not of the crystal of the constants, frames are too far apart, or the run
+        is too short for spectra.
+    """
+    run, constants = run_on_constants(job, log=log)
+    require_usable(run, ["all", "spectra"])
+    require_all_frames(run)
+    interval_of(run)
+    with input_files(run.files) as hashes:
+        with log.stage("phonons"):
+            space = half_space(run.supercell)
+            modes = modes_at(constants, space.qpoints, space.weights)
+            bands = path_bands(constants, job)
+            gruneisen = gruneisen_parameters(constants, modes, bands, constants.temperature)
+        results = Results(
+            supercell=run.supercell,
+            constants=constants,
+            modes=modes,
+            bands=bands_of(bands),
+            provenance=Provenance(versions(), (), command, toml_text(job)),
+            gruneisen=gruneisen,
+            stability=stability_of(modes),
+            diagnosis=findings_of(run.diagnosis),
+            warnings=warnings_of(run),
+            notes=run.notes,
+        )
+        results, extra = with_projection(
+            run, results, bands, log=log, bars=bars, scratch=scratch
+        )
+        results = _with_perturbation(results, job, log)
+        inputs = hashes.result()
+    provenance = replace(results.provenance, inputs=inputs)
+    results = replace(results, provenance=provenance, timings=log.seconds)
+    return Analysis(results, extra=extra)
+
+
+def run_on_constants(job: Job, *, log: Log) -> tuple[LoadedRun, ForceConstants]:
+    """Load a run on the crystal of given constants.
+
+    The crystal of the constants decides on cell, sites and their order; its lattice takes the
+    strain of the run, of which the match tells. A cell file is needed for constants alone that
+    come without a crystal.
+
+    Parameters
+    ----------
+    job
+        What to read; it names the constants.
+    log
+        Takes down the stages.
+
+    Raises
+    ------
+    UsageError
+        If no constants are given.
+    DataError
+        If the run is not of their crystal.
+    """
+    if job.constants is None:
+        raise UsageError(
+            "no force constants are given to project on",
+            fix="give --constants FOLDER, or let `trajmodes run` fit them first",
+        )
+    known = None if job.cell is None else load(job, log=log).supercell
+    constants = read_constants(job.constants, supercell=known)
+    run = load(job, log=log, crystal=constants.crystal)
+    return run, replace(constants, crystal=run.supercell.crystal)
+
+
+def with_projection(
+    run: LoadedRun,
+    results: Results,
+    bands: Bands,
+    *,
+    log: Log,
+    bars: StartBar = no_bars,
+    scratch: Path | None = None,
+) -> tuple[Results, Mapping[str, Writer]]:
+    """Add to results what the projection of the run gives.
+
+    Parameters
+    ----------
+    run
+        The run.
+    results
+        What the constants alone give.
+    bands
+        Their bands.
+    log
+        Takes down the stages.
+    bars
+        Starts a progress bar.
+    scratch
+        Folder for time series that are asked for; without it there are none.
+
+    Returns
+    -------
+    results
+        With projection, renormalised bands and, if asked for, thermal conductivity.
+    files
+        Further files of the results folder.
+
+    Raises
+    ------
+    DataError
+        If frames are too far apart for the modes, or the run is too short for spectra.
+    """
+    modes, supercell = results.modes, run.supercell
+    projected = project_run(run, modes, log=log, bars=bars, scratch=scratch)
+    projection = projected.projection
+    projection = replace(
+        projection, spectral_map=spectral_map(bands, modes, projection.spectra)
+    )
+    with log.stage("bands and transport"):
+        renormalised = renormalised_bands(projected, modes, supercell, bands)
+        points, conductivity = run.job.conductivity, None
+        if points is not None:
+            conductivity = conductivity_of(
+                results.constants, modes, supercell, projection, points
+            )
+    results = replace(
+        results,
+        projection=projection,
+        renormalised=renormalised,
+        conductivity=conductivity,
+        notes=(*results.notes, *projected.notes),
+    )
+    spill = projected.spill
+    if spill is None:
+        return results, {}
+    text = "time series Q(t) and its velocity of the chosen modes"
+    return results, {"amplitudes.nc": Writer(text, lambda path: _write_spill(spill, path))}
+
+
+def why_not_projected(run: LoadedRun, modes: Modes) -> str | None:
+    """Tell why a run without velocities cannot be projected; None if it can.
+
+    Parameters
+    ----------
+    run
+        The run.
+    modes
+        The modes.
+    """
+    if run.trajectory.has_velocities:
+        return None
+    try:
+        source_of(run, modes)
+    except DataError as error:
+        return f"not projected on modes, for the run has no velocities: {error.what}"
+    return None
+
+
+def _write_spill(spill: Spill, path: Path) -> None:
+    spill.write(path)
+
+
+def path_bands(constants: ForceConstants, job: Job) -> Bands:
+    """Bands along the path that the job names.
+
+    Parameters
+    ----------
+    constants
+        The force constants.
+    job
+        The job.
+
+    Raises
+    ------
+    UsageError
+        If the path names a point that is not known.
+    """
+    return dispersion(constants, chosen_path(constants.crystal, job.path, PATH_SPACING))
+
+
+def require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
+    """Refuse at once what the check calls an error of what is wanted.
+
+    Parameters
+    ----------
+    run
+        The run.
+    wanted
+        What remarks may concern.
+
+    Raises
+    ------
+    DataError
+        With the remark and what to do about it.
+    """
+    for remark in run.diagnosis.verdict:
+        if remark.severity == "error" and remark.concerns in wanted:
+            where = ", ".join(str(path) for path in run.trajectory.paths[:3])
+            raise DataError(remark.text, where=where, fix=remark.fix)
+
+
+def require_all_frames(run: LoadedRun) -> None:
+    """Refuse to leave out frames of a run that is to be projected.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Raises
+    ------
+    UsageError
+        If its job asks for it.
+    """
+    if run.job.hops != "refuse":
+        raise UsageError(
+            "frames cannot be left out of a run that is projected on its modes",
+            why="spectra need frames at equal distances in time",
+            fix="use `trajmodes fit` with --hops exclude, or choose --frames without hops",
+        )
+
+
+def warnings_of(run: LoadedRun) -> tuple[str, ...]:
+    """Tell what the check warns of, and what it calls errors that do not matter here.
+
+    Parameters
+    ----------
+    run
+        The run.
+    """
+    found = (remark for remark in run.diagnosis.verdict if remark.severity != "ok")
+    texts = (f"{one.text}; fix: {one.fix}" if one.fix else one.text for one in found)
+    return tuple(text for text in texts if text not in run.notes)
+
+
+def _with_perturbation(results: Results, job: Job, log: Log) -> Results:
+    """Add linewidths of perturbation theory, if asked for."""
+    if job.perturbation is None or results.projection is None:
+        return results
+    with log.stage("perturbation theory"):
+        kelvin = results.projection.energies.temperature
+        widths = perturbative_widths(
+            results.constants, results.supercell, results.modes, kelvin, job.perturbation
+        )
+    return replace(results, perturbation=widths)

@@ -1,0 +1,108 @@
+"""From results to their folder: what is written beside the tables and figures of the report."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import NamedTuple
+
+from trajmodes.config import Job, toml_text
+from trajmodes.export import write_constants, write_phonopy
+from trajmodes.fit import Ledger, ledger_dataset
+from trajmodes.pipeline.log import Log
+from trajmodes.report import Results, Writer, encode, open_folder, write_results
+
+__all__ = ["CONSTANTS_FILE", "LEDGER_FILE", "Analysis", "Written", "write_found"]
+
+CONSTANTS_FILE = "force_constants.h5"
+LEDGER_FILE = "ledger.nc"
+
+
+class Written(NamedTuple):
+    """Results and the files that hold them."""
+
+    results: Results
+    files: Mapping[str, str]
+    """Path → what the file is, in one line."""
+
+
+class Analysis(NamedTuple):
+    """Results and the sums that their constants were fitted to."""
+
+    results: Results
+    ledger: Ledger | None = None
+    extra: Mapping[str, Writer] = MappingProxyType({})
+    """Name → further file of the folder."""
+
+
+def write_found(
+    job: Job, log: Log, find: Callable[[Path], Analysis], *, for_phonopy: bool = False
+) -> Written:
+    """Find results while the folder is kept from others, and write them to it.
+
+    Parameters
+    ----------
+    job
+        The job; it names the folder.
+    log
+        Takes down the stages.
+    find
+        Does the work; it is given a folder for what may not stay in memory.
+    for_phonopy
+        Whether phonopy's files are written too.
+
+    Raises
+    ------
+    TrajmodesError
+        Whatever finding raises, or is wrong with the folder or the disk.
+    """
+    with (
+        open_folder(job.output) as folder,
+        TemporaryDirectory(dir=folder.path, prefix=".trajmodes.") as name,
+    ):
+        scratch = Path(name)
+        found = find(scratch)
+        with log.stage("write"):
+            extra = _for_phonopy(found.results, scratch) if for_phonopy else {}
+            extra |= _extra(found, job, log, scratch)
+            files = write_results(found.results, folder, extra)
+    paths = {str(Path(job.output) / name): text for name, text in files.items()}
+    return Written(replace(found.results, timings=log.seconds), paths)
+
+
+def _extra(found: Analysis, job: Job, log: Log, scratch: Path) -> dict[str, Writer]:
+    """Files that other rooms than the report know how to write."""
+    constants, supercell = found.results.constants, found.results.supercell
+    whole = write_constants(constants, supercell, scratch, "hdf5").paths
+    text = "all constants, exactly; `trajmodes export` writes them for other programs"
+    extra = {path.name: Writer(text, _copy(path)) for path in whole}
+    if found.ledger is not None:
+        dataset = ledger_dataset(found.ledger)
+        text = "sums of the fit, for `trajmodes scan` and `trajmodes fit --append`"
+        extra[LEDGER_FILE] = Writer(text, partial(encode, dataset))
+    extra |= found.extra
+    extra["run.toml"] = Writer("the job as resolved", _text_writer(toml_text(job)))
+    extra["run.log"] = Writer("what was done, and how long it took", log.write)
+    return extra
+
+
+def _for_phonopy(results: Results, scratch: Path) -> dict[str, Writer]:
+    paths = write_phonopy(results.constants, results.supercell, scratch)
+    return {path.name: Writer("loaded by phonopy", _copy(path)) for path in paths}
+
+
+def _copy(source: Path) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        shutil.copyfile(source, path)
+
+    return write
+
+
+def _text_writer(text: str) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        path.write_text(text, encoding="utf-8")
+
+    return write

@@ -1,0 +1,103 @@
+"""Modes asked for in words: ``1/2 1/2 0:4`` is the fourth branch at q = (½, ½, 0)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data import Modes
+from trajmodes.data.points import point
+from trajmodes.errors import UsageError
+
+__all__ = ["ChosenMode", "parse_modes"]
+
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenMode:
+    """A mode among those that are listed for one of each pair ±q."""
+
+    row: int
+    """Index of q, or of −q."""
+    branch: int
+    """Index of the branch, counted from 0."""
+    opposite: bool
+    """Whether −q is what is listed: the amplitude is then the conjugate one."""
+    qpoint: tuple[float, float, float]
+    """The q that was asked for, reduced coordinates."""
+
+
+def parse_modes(texts: Sequence[str], modes: Modes) -> tuple[ChosenMode, ...]:
+    """Find the modes that are asked for in words such as ``1/2 1/2 0:4``.
+
+    Parameters
+    ----------
+    texts
+        One text for each q: three numbers or fractions, a colon, and the number of a branch
+        counted from 1, several with commas between, or ``all``.
+    modes
+        The modes at the commensurate q points.
+
+    Raises
+    ------
+    UsageError
+        If a text cannot be read, a q is not commensurate with the supercell, or there is no
+        such branch.
+    """
+    chosen = [mode for text in texts for mode in _parse(text, modes)]
+    if not chosen:
+        raise UsageError("no mode was chosen", fix='give one such as "1/2 1/2 0:4"')
+    return tuple(dict.fromkeys(chosen))
+
+
+def _parse(text: str, modes: Modes) -> list[ChosenMode]:
+    words, colon, branches = text.partition(":")
+    try:
+        numbers = [float(Fraction(word)) for word in words.replace(",", " ").split()]
+    except (ValueError, ZeroDivisionError):
+        numbers = []
+    if len(numbers) != 3 or not colon:
+        raise UsageError(
+            f"“{text}” is no mode",
+            fix='give q and branch, such as "1/2 1/2 0:4" or "0 0 0:all"',
+        )
+    q_x = np.array(numbers)
+    row, opposite = _listed(q_x, modes)
+    n_branches = modes.omega.shape[1]
+    qpoint = (numbers[0], numbers[1], numbers[2])
+    return [
+        ChosenMode(row, branch, opposite, qpoint)
+        for branch in _branches(branches, n_branches, text)
+    ]
+
+
+def _listed(q_x: Floats, modes: Modes) -> tuple[int, bool]:
+    """Row of q or −q, up to reciprocal lattice vectors, and whether it is that of −q."""
+    for opposite, sign in ((False, 1.0), (True, -1.0)):
+        apart = modes.qpoints - sign * q_x
+        away = np.abs(apart - np.rint(apart)).max(axis=1)
+        if away.min() < _TOLERANCE:
+            return int(away.argmin()), opposite
+    steps = modes.qpoints[:, None] - np.array([[q_x], [-q_x]])
+    near = np.linalg.norm(steps - np.rint(steps), axis=-1).min(axis=(0, 2))
+    names = "; ".join(point(modes.qpoints[row]) for row in np.argsort(near)[:3])
+    raise UsageError(
+        f"q = {point(q_x)} is not commensurate with the supercell",
+        why="the waves of a run are those that fit into its box",
+        fix=f"near are {names}",
+    )
+
+
+def _branches(words: str, n_branches: int, text: str) -> list[int]:
+    if words.strip() == "all":
+        return list(range(n_branches))
+    numbers = [word.strip() for word in words.split(",")]
+    if not all(word.isdecimal() and 1 <= int(word) <= n_branches for word in numbers):
+        raise UsageError(
+            f"“{text}” names no branch that there is",
+            fix=f"branches count from 1 to {n_branches}; “all” takes all of them",
+        )
+    return [int(word) - 1 for word in numbers]

@@ -1,0 +1,128 @@
+"""Energies of all modes: temperatures, equipartition, heat capacities, anharmonicity."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from trajmodes.arrays import Floats
+from trajmodes.report.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    RED,
+    new_figure,
+    panel_letter,
+    points,
+)
+from trajmodes.report.tables import Table, table_of
+from trajmodes.report.wording import plus_minus
+
+__all__ = ["draw_energies", "energies_data"]
+
+_SHARE = 0.98
+"""The axis holds this share of the points; badly known ones may lie beyond."""
+
+
+def draw_energies(dataset: xr.Dataset) -> Figure:
+    """Draw temperature, heat capacity and anharmonicity of every set against its frequency.
+
+    Parameters
+    ----------
+    dataset
+        Results with mode energies.
+    """
+    figure = new_figure(5.5)
+    tested = "equipartition_z" in dataset
+    upper = figure.add_axes((0.085, 0.585, 0.575 if tested else 0.905, 0.345))
+    _temperatures(upper, dataset)
+    panels = [upper]
+    if tested:
+        side = figure.add_axes((0.745, 0.585, 0.245, 0.345))
+        _deviations(side, dataset["equipartition_z"].values)
+        upper.set_title(_capital(str(dataset["equipartition_text"].item())))
+        panels.append(side)
+    forces = "anharmonicity" in dataset
+    heat = figure.add_axes((0.085, 0.085, 0.39 if forces else 0.905, 0.345))
+    _around(heat, dataset, "heat_capacity_kb", 1.0, "harmonic")
+    heat.set_ylabel("Heat capacity of a mode (k$_B$)")
+    panels.append(heat)
+    if forces:
+        excess = figure.add_axes((0.6, 0.085, 0.39, 0.345))
+        _around(excess, dataset, "anharmonicity", 0.0, "harmonic")
+        excess.set_ylabel("Anharmonicity, W/U − 1")
+        panels.append(excess)
+    for axes, letter in zip(panels, "abcd", strict=False):
+        panel_letter(axes, letter)
+    return figure
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _temperatures(axes: Axes, dataset: xr.Dataset) -> None:
+    freq = dataset["freq_harmonic_thz"].values
+    value, sem = (dataset[n].values for n in ("mode_temperature", "mode_temperature_sem"))
+    mean, mean_sem = float(dataset["temperature"]), float(dataset["temperature_sem"])
+    points(axes, freq, value, sem, marker="o", color=BLUE, markersize=3.6, label="set of modes")
+    axes.axhspan(mean - mean_sem, mean + mean_sem, color=RED, alpha=0.25, linewidth=0)
+    axes.axhline(mean, color=RED, label=f"whole run, {plus_minus(mean, mean_sem)} K")
+    axes.set(xlabel="Frequency (THz)", ylabel="Mode temperature, 2⟨K⟩/k$_B$ (K)")
+    off = np.abs(value - mean) + np.nan_to_num(sem)
+    reach = 1.25 * float(np.nanmax(off, initial=1e-3 * max(mean, 1.0)))
+    axes.set_ylim(mean - reach, mean + reach)
+    axes.set_xlim(left=min(0.0, float(freq.min()) - 0.5))
+    axes.legend(loc="upper right", ncols=2, borderaxespad=0.3, columnspacing=1.2)
+
+
+def _deviations(axes: Axes, sigmas: Floats) -> None:
+    known = sigmas[np.isfinite(sigmas)]
+    edges = np.linspace(-5.0, 5.0, 21)
+    shown = np.clip(known, -4.99, 4.99)
+    axes.hist(shown, edges.tolist(), density=True, color=BLUE, edgecolor="white", label="sets")
+    normal = np.linspace(-5.0, 5.0, 201)
+    axes.plot(
+        normal,
+        np.exp(-0.5 * normal**2) / np.sqrt(2.0 * np.pi),
+        color=BLACK,
+        label="normal",
+    )
+    axes.set(xlabel="Deviation / error bar", ylabel="Density", xlim=(-5.0, 5.0))
+    axes.margins(y=0.3)
+    axes.tick_params(top=False)
+    axes.axvline(0.0, color=GREY, linewidth=0.6)
+    axes.legend(loc="upper right", borderaxespad=0.3)
+
+
+def _around(axes: Axes, dataset: xr.Dataset, name: str, expected: float, told: str) -> None:
+    """Draw a quantity of each set around what it is in a harmonic crystal."""
+    freq = dataset["freq_harmonic_thz"].values
+    value, sem = dataset[name].values, dataset[f"{name}_sem"].values
+    known = np.isfinite(value)
+    points(axes, freq[known], value[known], sem[known], marker="o", color=BLUE, markersize=3.6)
+    axes.axhline(expected, color=RED, linewidth=0.9, label=told)
+    axes.set_xlabel("Frequency (THz)")
+    axes.set_xlim(left=min(0.0, float(freq.min()) - 0.5))
+    off = (np.abs(value - expected) + np.nan_to_num(sem))[known]
+    reach = 1.2 * float(np.quantile(off, _SHARE)) if off.size else 0.0
+    reach = max(reach, 1e-3)
+    axes.set_ylim(expected - reach, expected + reach)
+    axes.legend(loc="upper right", borderaxespad=0.3)
+
+
+def energies_data(dataset: xr.Dataset) -> dict[str, Table]:
+    """Tell the data of the figure, by the name of the file.
+
+    Parameters
+    ----------
+    dataset
+        Results with mode energies.
+    """
+    mean, sem = float(dataset["temperature"]), float(dataset["temperature_sem"])
+    title = f"Energies of the sets of modes; the whole run has {plus_minus(mean, sem)} K"
+    names = [
+        *("set", "set_q", "branch_first", "branch_last", "members", "freq_harmonic_thz"),
+        *("mode_temperature", "equipartition_z", "heat_capacity_kb", "anharmonicity"),
+    ]
+    return {"energies.csv": table_of(dataset, title, names)}

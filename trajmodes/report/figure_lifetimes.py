@@ -1,0 +1,255 @@
+"""Lifetimes of all modes in three ways: from lines, energy correlations, and Φ3."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from trajmodes.arrays import Bools, Floats
+from trajmodes.data import Verdict
+from trajmodes.report.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    log_axis,
+    new_figure,
+    panel_letter,
+    plain_numbers,
+    points,
+)
+from trajmodes.report.tables import Table, table_of
+from trajmodes.report.tables_modes import LIFETIMES, PERTURBATIVE
+from trajmodes.report.wording import mesh_of
+
+__all__ = ["DISAGREE", "draw_lifetimes", "lifetimes_data"]
+
+DISAGREE = 2.0
+"""Combined errors that two lifetimes of one mode are apart where they are said to disagree."""
+
+
+def draw_lifetimes(dataset: xr.Dataset) -> Figure:
+    """Draw lifetimes against frequency, and those of the run against each other.
+
+    What is not resolved is shown as a limit.
+
+    Parameters
+    ----------
+    dataset
+        Results with lifetimes of any kind.
+    """
+    compared = "lifetime_energy_ps" in dataset and "lifetime_ps" in dataset
+    figure = new_figure(3.75)
+    axes = figure.add_axes((0.085, 0.12, 0.44 if compared else 0.84, 0.68))
+    shown = []
+    if "lifetime_phi3_classical_ps" in dataset:
+        shown += _perturbative(axes, dataset)
+    if "lifetime_energy_ps" in dataset:
+        shown += _measured(axes, dataset, "lifetime_energy_ps", "energy_resolved")
+    if "lifetime_ps" in dataset:
+        shown += _measured(axes, dataset, "lifetime_ps", "resolved")
+        shown += _limits(axes, dataset)
+        _without(axes, dataset)
+    _show_from(axes, np.concatenate(shown))
+    axes.set_xlim(left=0.0)
+    axes.set(xlabel="Frequency (THz)", ylabel="Lifetime τ (ps)")
+    _widths_beside(axes)
+    handles, labels = axes.get_legend_handles_labels()
+    # Error bars come last in matplotlib's own order.
+    figure.legend(handles[::-1], labels[::-1], loc="upper center", ncols=3, columnspacing=1.4)
+    if compared:
+        side = figure.add_axes((0.69, 0.12, 0.3, 0.68))
+        _one_by_other(side, dataset)
+        panel_letter(axes, "a")
+        panel_letter(side, "b")
+    return figure
+
+
+def _widths_beside(axes: Axes) -> None:
+    """Tell the linewidth that belongs to a lifetime at the other side of the panel."""
+    axes.tick_params(which="both", right=False)
+    low, high = axes.get_ylim()
+    twin = axes.twinx()
+    log_axis(twin, _other(high), _other(low))
+    twin.invert_yaxis()
+    twin.set_ylabel("Linewidth, FWHM (THz)")
+
+
+def _other(x: float) -> float:
+    """Lifetime in ps of a linewidth in THz, or the other way round."""
+    return 1.0 / (2.0 * np.pi * x)
+
+
+_LOOKS = {
+    "lifetime_ps": ("o", BLUE, "from the line"),
+    "lifetime_energy_ps": ("s", RED, "from the energy correlation"),
+}
+
+
+def _measured(axes: Axes, dataset: xr.Dataset, name: str, flag: str) -> list[Floats]:
+    """Draw what was resolved in the run; tell the values that must be seen."""
+    ok = dataset[flag].values.astype(bool)
+    marker, colour, told = _LOOKS[name]
+    value, sem = dataset[name].values[ok], dataset[f"{name}_sem"].values[ok]
+    if ok.any():
+        points(
+            axes,
+            dataset["freq_harmonic_thz"].values[ok],
+            value,
+            sem,
+            above_zero=True,
+            marker=marker,
+            color=colour,
+            markersize=3.6,
+            label=f"{told} ({ok.sum()})",
+        )
+    return [value, value + sem, np.maximum(value - sem, 0.5 * value)]
+
+
+def _perturbative(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
+    """Draw what three-phonon scattering gives; tell the values that must be seen."""
+    mesh = mesh_of(dataset["phi3_mesh"].values)
+    shown = []
+    for kind, face, told in (
+        ("quantum", "white", "Φ3, quantum"),
+        ("classical", GREEN, f"Φ3, classical, mesh {mesh}"),
+    ):
+        value = dataset[f"lifetime_phi3_{kind}_ps"].values
+        axes.plot(
+            dataset["freq_harmonic_thz"].values,
+            value,
+            linestyle="none",
+            marker="D",
+            color=GREEN,
+            markerfacecolor=face,
+            markeredgewidth=0.6,
+            markersize=3.0,
+            label=told,
+            zorder=1.5,
+        )
+        shown.append(value)
+    return shown
+
+
+def _show_from(axes: Axes, shown: Floats) -> None:
+    """Limits of the vertical axis with room on both sides of all that is shown."""
+    shown = shown[np.isfinite(shown) & (shown > 0.0)]
+    low, high = (shown.min(), shown.max()) if shown.size else (1.0, 10.0)
+    log_axis(axes, low / 1.35, high * 1.35)
+
+
+def _narrow(dataset: xr.Dataset) -> Bools:
+    narrow: Bools = dataset["verdict"].values == str(Verdict.TOO_NARROW)
+    return narrow
+
+
+def _least(dataset: xr.Dataset) -> Floats:
+    """Lifetime (g,) in ps that a line must have if it is too narrow to be resolved."""
+    return 1.0 / (4.0 * np.pi * dataset["line_resolution_thz"].values)
+
+
+def _limits(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
+    """Draw a triangle that points upwards from the least lifetime."""
+    narrow = _narrow(dataset)
+    if not narrow.any():
+        return []
+    least = _least(dataset)[narrow]
+    axes.plot(
+        np.maximum(dataset["freq_harmonic_thz"].values[narrow], 0.0),
+        least,
+        linestyle="none",
+        marker="^",
+        color=ORANGE,
+        markersize=4.5,
+        markerfacecolor="white",
+        label=f"at least; line too narrow ({narrow.sum()})",
+    )
+    return [least]
+
+
+def _without(axes: Axes, dataset: xr.Dataset) -> None:
+    """Ticks on the axis where a mode has no lifetime at all."""
+    shown = ~dataset["resolved"].values.astype(bool) & ~_narrow(dataset)
+    if not shown.any():
+        return
+    place = np.maximum(dataset["freq_harmonic_thz"].values[shown], 0.0)
+    axes.plot(
+        place,
+        np.full(len(place), 0.025),
+        transform=axes.get_xaxis_transform(),
+        linestyle="none",
+        marker="|",
+        color=PURPLE,
+        markersize=7.0,
+        label=f"no single line ({len(place)})",
+    )
+
+
+def _one_by_other(axes: Axes, dataset: xr.Dataset) -> None:
+    """Draw lifetimes from energies over those from lines, with what only one way resolved."""
+    line, energy = dataset["lifetime_ps"].values, dataset["lifetime_energy_ps"].values
+    line_sem, energy_sem = (
+        dataset[f"{name}_sem"].values for name in ("lifetime_ps", "lifetime_energy_ps")
+    )
+    apart = np.abs(dataset["lifetime_disagreement"].values)
+    for shown, colour, told in (
+        (apart <= DISAGREE, BLUE, f"within {DISAGREE:g} errors"),
+        (apart > DISAGREE, RED, "apart"),
+    ):
+        if shown.any():
+            axes.errorbar(
+                line[shown],
+                energy[shown],
+                xerr=np.minimum([line_sem[shown]] * 2, [0.9 * line[shown], line_sem[shown]]),
+                yerr=np.minimum(
+                    [energy_sem[shown]] * 2, [0.9 * energy[shown], energy_sem[shown]]
+                ),
+                fmt="o",
+                color=colour,
+                elinewidth=0.8,
+                markersize=3.6,
+                markeredgecolor="white",
+                markeredgewidth=0.4,
+                label=f"{told} ({shown.sum()})",
+            )
+    least = np.where(_narrow(dataset) & np.isfinite(energy), _least(dataset), np.nan)
+    limited = np.isfinite(least)
+    if limited.any():
+        axes.plot(
+            *(least[limited], energy[limited]),
+            linestyle="none",
+            marker=">",
+            color=ORANGE,
+            markerfacecolor="white",
+            markersize=4.5,
+            label=f"line too narrow ({limited.sum()})",
+        )
+    both = np.concatenate([line, energy, least])
+    known = both[np.isfinite(both) & (both > 0.0)]
+    low, high = (known.min() / 1.6, known.max() * 1.6) if known.size else (1.0, 10.0)
+    axes.plot([low, high], [low, high], color=GREY, linewidth=0.8, zorder=1)
+    log_axis(axes, low, high)
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    plain_numbers(axes.xaxis, low, high)
+    axes.set(xlabel="τ from the line (ps)", ylabel="τ from the energy correlation (ps)")
+    axes.legend(loc="upper left", borderaxespad=0.3, handletextpad=0.4, fontsize=7.0)
+
+
+def lifetimes_data(dataset: xr.Dataset) -> dict[str, Table]:
+    """Tell the data of the figure, by the name of the file.
+
+    Parameters
+    ----------
+    dataset
+        Results with lifetimes of any kind.
+    """
+    names = [
+        *("set", "set_q", "branch_first", "branch_last", "freq_harmonic_thz"),
+        *("freq_spectrum_thz", *LIFETIMES, "line_resolution_thz", *PERTURBATIVE),
+        *("verdict", "energy_verdict"),
+    ]
+    title = "Lifetimes of the sets of modes; lines too narrow have less than two resolutions"
+    return {"lifetimes.csv": table_of(dataset, title, names)}
