@@ -18,11 +18,20 @@ _HOMES = {
     "open": ("trajmodes.pipeline", "open_run"),
     "run": ("trajmodes.pipeline", "run"),
     "fit_constants": ("trajmodes.pipeline", "fit_constants"),
+    "project_run": ("trajmodes.pipeline.api", "project_run"),
     "read_constants": ("trajmodes.export", "read_constants"),
     "read_results": ("trajmodes.report", "read_results"),
 }
 
-__all__ = ["__version__", "fit_constants", "open", "read_constants", "read_results", "run"]
+__all__ = [
+    "__version__",
+    "fit_constants",
+    "open",
+    "project_run",
+    "read_constants",
+    "read_results",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

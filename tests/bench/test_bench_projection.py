@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from trajmodes.data import MotionBlock, PowerSpectra
+from trajmodes.data import BandSpectra, MotionBlock
 from trajmodes.phonons import modes_at
 from trajmodes.project import (
     EnergyReduction,
@@ -15,6 +15,7 @@ from trajmodes.project import (
     WelchReduction,
     fit_lines,
 )
+from trajmodes.project.oscillator import expected_power
 from trajmodes.symmetry.translations import build_supercell, half_space
 
 pytestmark = [pytest.mark.bench, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -82,14 +83,25 @@ def test_energies_and_spectra(projector):
 
 
 def test_lineshapes():
-    """Fits per second; at least 500 are asked for."""
+    """Fits per second on a ladder of lengths; at least 500 are asked for."""
     rng = np.random.default_rng(2)
-    n_sets, length = 500, 4096
-    freq = np.arange(length // 2 + 1) / (length * INTERVAL)
-    center = rng.uniform(3.0, 16.0, n_sets)[:, None]
-    width = rng.uniform(0.3, 0.8, n_sets)[:, None]
-    line = 2 * width * freq**2 / ((freq**2 - center**2) ** 2 + (width * freq) ** 2) / np.pi
-    power = line * rng.gamma(20.0, 1 / 20.0, line.shape)
-    spectra = PowerSpectra(freq, power, np.full(n_sets, 20.0), length, INTERVAL)
-    seconds = _best(lambda: fit_lines(spectra, center[:, 0]), 2)
+    n_sets = 500
+    center = rng.uniform(2.0, 16.0, n_sets)[:, None]
+    width = 10 ** rng.uniform(-2.0, 0.0, n_sets)[:, None]
+    ladder = []
+    for length, half in ((512, None), (2048, 2.0), (8192, 2.0)):
+        df = 1.0 / (length * INTERVAL)
+        first = np.zeros(n_sets, dtype=int)
+        n_bins = length // 2 + 1
+        if half is not None:
+            first = np.maximum((center[:, 0] / df).astype(int) - int(half / df), 0)
+            n_bins = 2 * int(half / df)
+        bins = first[:, None] + np.arange(n_bins)
+        omega, gamma = 2 * np.pi * center[:, 0], 2 * np.pi * width[:, 0]
+        inner = np.clip(bins, 1, length // 2 - 1)
+        line, _ = expected_power(omega, gamma, inner, length, INTERVAL)
+        averages = 20.0 * 16384 / length
+        power = line * rng.gamma(averages, 1 / averages, line.shape)
+        ladder.append(BandSpectra(first, power, np.full(n_sets, averages), length, INTERVAL))
+    seconds = _best(lambda: fit_lines(ladder, center[:, 0]), 2)
     print(f"\nlineshapes: {n_sets / seconds:.0f} fits/s")  # noqa: T201 - a bench prints

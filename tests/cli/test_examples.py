@@ -47,6 +47,12 @@ def test_raw_stream(example):
     assert "mean square displacements" in text
 
 
+def test_molecule(example):
+    text = example("molecule.py")
+    assert "OH2: 3 atoms, 3 vibrations, 6 external motions" in text
+    assert "harmonic potential over kinetic energy [1" in text.replace("0.99", "1.00")
+
+
 def test_every_example_is_tested():
     tested = Path(__file__).read_text()
     assert all(f'"{path.name}"' in tested for path in EXAMPLES.glob("*.py"))

@@ -15,7 +15,7 @@ from trajmodes.project import EnergyReduction, ModeReduction, Projector
 from trajmodes.readers import trajectory_of_arrays
 from trajmodes.readers.bond_tree import bond_tree
 from trajmodes.readers.eckart import eckart_frame
-from trajmodes.readers.molecule import molecule_reference
+from trajmodes.readers.molecule import follow_axis, molecule_reference
 from trajmodes.streaming import cut_blocks, stream
 from trajmodes.symmetry import half_space
 from trajmodes.symmetry.isolated import isolated, pairs_of_hessian, vibrational_space
@@ -138,6 +138,81 @@ def test_file_and_fit_agree():
     np.testing.assert_allclose(again.omega, modes.omega, rtol=1e-9)
 
 
+def carbon_dioxide_run(n_frames, spin, every=6, step_ps=0.0005):
+    """Cold, tumbling O=C=O by velocity Verlet: stiff bonds, ½κ|x_O + x_O' − 2x_C|².
+
+    Returns the reference, lying in another direction, the four frequencies, and the run.
+    """
+    masses = np.array([12.011, 15.999, 15.999])[:, None] * DALTON
+    stretch, bend, length = 90.0, 2.5, 1.16
+    middle, apart = np.array([[-2.0, 1.0, 1.0], [0.0, 1.0, -1.0]])[:, :, None]
+
+    def force(x):
+        bonds = x[1:] - x[0]
+        sizes = np.linalg.norm(bonds, axis=1, keepdims=True)
+        pull = stretch * (sizes - length) * bonds / sizes
+        bent = bend * (x[1] + x[2] - 2.0 * x[0])
+        return np.concatenate([pull.sum(axis=0)[None], -pull]) - middle * bent
+
+    axis, across = np.array([0.48, 0.6, 0.64]), np.array([0.8, 0.0, -0.6])
+    x = length * apart * axis
+    # Tumbling about an axis that is across, by `spin` in rad/ps, and all four vibrations.
+    direction = 0.3 * across + 0.2 * np.cross(axis, across) + 0.5 * axis
+    v = np.cross(spin * across, x) + middle * direction * DALTON / masses + 0.2 * apart * axis
+    f, kept = force(x), []
+    for step in range(n_frames * every):
+        if step % every == 0:
+            kept.append((x, v, f))
+        v = v + 0.5 * step_ps * f / masses
+        x = x + step_ps * v
+        f = force(x)
+        v = v + 0.5 * step_ps * f / masses
+    places, speeds, forces = map(np.array, zip(*kept, strict=True))
+    trajectory = trajectory_of_arrays(
+        places,
+        None,
+        ("C", "O", "O"),
+        velocities=speeds,
+        forces=forces,
+        masses_da=masses[:, 0] / DALTON,
+        interval_ps=every * step_ps,
+    )
+    carbon, oxygen = masses[:2, 0]
+    ratio = masses.sum() / (carbon * oxygen)
+    bends = np.sqrt(2.0 * bend * ratio)
+    omega = [bends, bends, np.sqrt(stretch / oxygen), np.sqrt((stretch + 2.0 * bend) * ratio)]
+    reference = isolated(
+        ("C", "O", "O"), length * apart * np.array([0.0, 0.0, 1.0]), masses[:, 0]
+    )
+    return reference, np.array(omega), trajectory
+
+
+def test_linear_molecule_has_five_external_motions():
+    molecule, omega, trajectory = carbon_dioxide_run(2000, spin=1.0)
+    frame = follow_axis(eckart_frame(molecule, bond_tree(molecule.positions)), trajectory)
+    reduction = hessian_reduction(molecule, 2000)
+    constants = reduction.finalize(reduction.chunk(frame(trajectory.read(0, 2000))))
+    modes = normal_modes(molecule, constants)
+    assert (modes.sets[0] == -1).sum() == 5
+    np.testing.assert_allclose(modes.omega[0, 5:], omega, rtol=1e-3)
+
+
+@pytest.mark.parametrize("followed", [True, False])
+def test_bending_of_a_tumbling_linear_molecule_is_one_line(followed):
+    molecule, omega, trajectory = carbon_dioxide_run(3000, spin=7.0)
+    frame = eckart_frame(molecule, bond_tree(molecule.positions))
+    if followed:
+        frame = follow_axis(frame, trajectory)
+    motion = frame(trajectory.read(0, 3000))
+    # Σ over both directions across the line of the spectrum of the bending coordinate.
+    bend = motion.velocities[:, 1:, :2].sum(axis=1) - 2.0 * motion.velocities[:, 0, :2]
+    power = (np.abs(np.fft.rfft(bend * np.hanning(3000)[:, None], axis=0)) ** 2).sum(axis=1)
+    freq = np.fft.rfftfreq(3000, trajectory.interval_ps)
+    share = power[np.abs(freq - omega[0] / THZ) < 0.4].sum() / power.sum()
+    # By the shortest way alone, the frame turns about the molecule once in each tumble.
+    assert (share > 0.99) if followed else (share < 0.9)
+
+
 @pytest.mark.parametrize("given", [True, False], ids=["given reference", "average"])
 def test_cold_cluster_has_the_frequencies_that_ase_calculates(cold_cluster, given, tmp_path):
     relaxed, expected, trajectory = cold_cluster
@@ -171,7 +246,7 @@ def cold_cluster(tmp_path_factory):
     # Each vibration starts with the same energy, moving or displaced, the molecule spinning.
     kt = 0.01 * units.kB
     rng = np.random.default_rng(1)
-    omega = data.get_energies().real[6:] / (units._hbar * units.J * units.second)  # noqa: SLF001
+    omega = data.get_energies().real[6:] / (units._hbar * units.J * units.second)
     phase = rng.uniform(0.0, 2.0 * np.pi, 9)
     spread = np.sqrt(2.0 * kt) * np.cos(phase) / omega
     speed = np.sqrt(2.0 * kt) * np.sin(phase)

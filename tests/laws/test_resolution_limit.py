@@ -6,13 +6,13 @@ import pytest
 from trajmodes.data import BandSpectra, Verdict
 from trajmodes.project import fit_lines, resolution_thz
 from trajmodes.project.oscillator import expected_power
-from trajmodes.report import figure_modes
+from trajmodes.report import dataset_modes
 from trajmodes.units import THZ
 
 
 def test_a_narrow_line_is_told_the_limit_that_is_drawn():
     length, interval_ps = 1000, 0.01
-    limit = 2.0 * figure_modes._HANN_WIDTH / (length * interval_ps)
+    limit = 2.0 * dataset_modes._HANN_WIDTH / (length * interval_ps)
     assert limit == pytest.approx(2.0 * resolution_thz(length, interval_ps), rel=1e-6)
     bins = np.arange(1, length // 2)[None, :]
     omega, gamma = np.array([10.0 * THZ]), np.array([0.3 * limit * THZ])

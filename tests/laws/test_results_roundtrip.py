@@ -10,30 +10,39 @@ from hypothesis import strategies as st
 from trajmodes.data import (
     ClusterConstants,
     Crystal,
+    EnergyLifetimes,
     FitQuality,
     ForceConstants,
+    LineData,
     LineFits,
     ModeEnergies,
     Modes,
     OrderQuality,
     PowerSpectra,
     Verdict,
+    VibrationalDensity,
 )
 from trajmodes.report import (
     Bands,
+    Conductivity,
     Convergence,
+    EnergyCovariance,
+    EquipartitionTest,
     Finding,
     FitErrors,
     GruneisenParameters,
     InputFile,
+    MaximumEntropySpectra,
     PerturbativeWidths,
     Projection,
     Provenance,
     Reference,
+    RenormalisedBands,
     Results,
     RunRequirement,
     SpectralMap,
     StabilityVerdict,
+    ThermostatVerdict,
     read_results,
     to_dataset,
     write_netcdf,
@@ -81,21 +90,75 @@ def random_projection(rng, shape, n_bins, verdicts, advice, *, forces, mapped):
         travelling_sem=some(2, *shape),
     )
     freq = np.cumsum(0.1 + rng.random(n_bins))
+    special = rng.random(3) < 0.5
+    lines = LineFits(
+        *some(8, n_sets),
+        *(verdicts, advice, rng.integers(8, 99, n_sets), 0.1 + rng.random(n_sets)),
+        asymmetry=some(n_sets) if special[0] else None,
+        asymmetry_sem=some(n_sets) if special[0] else None,
+        baseline=some(n_sets) if special[1] else None,
+        partner_freq_thz=some(n_sets) if special[2] else None,
+        partner_linewidth_thz=some(n_sets) if special[2] else None,
+        partner_kinetic=some(n_sets) if special[2] else None,
+    )
+    line_data = LineData(
+        *np.where(rng.random((3, n_sets, 4)) < 0.5, np.nan, some(3, n_sets, 4))
+    )
     return Projection(
         energies=energies,
         spectra=PowerSpectra(freq, some(n_sets, n_bins), some(n_sets), 7, 0.1),
-        lines=LineFits(
-            *some(8, n_sets),
-            verdicts,
-            advice,
-            segment_frames=rng.integers(64, 4096, n_sets),
-            resolution_thz=rng.random(n_sets),
-            # Fields of other shapes than one damped oscillator are there or not.
-            **{name: some(n_sets) for name in LINE_EXTRAS if rng.random() < 0.5},
-        ),
-        line_models=np.where(rng.random((n_sets, n_bins)) < 0.5, np.nan, some(n_sets, n_bins)),
-        spectral_map=SpectralMap(some(3), freq, some(3, n_bins)) if mapped else None,
+        lines=lines,
+        line_data=line_data,
+        **random_requests(rng, shape, freq, verdicts, advice, mapped=mapped),
     )
+
+
+def random_requests(rng, shape, freq, verdicts, advice, *, mapped):
+    """What a projection gives besides, each at random."""
+    n_sets, n_bins = len(verdicts), len(freq)
+    n_sites, n_modes = shape[1] // 3, shape[0] * shape[1]
+
+    def some(*sizes):
+        return rng.standard_normal(sizes)
+
+    everything = {
+        "lifetimes": EnergyLifetimes(
+            *some(2, n_sets), verdicts, advice, *some(4, n_sets, 5).round(2)
+        ),
+        "density": VibrationalDensity(freq, some(n_sites, 3, n_bins)),
+        "equipartition": EquipartitionTest(some(n_sets), 1.5, 3, 0.2, advice[0]),
+        "thermostat": ThermostatVerdict("cannot be told", 0.5, np.nan, advice[-1]),
+        "covariance": EnergyCovariance(some(n_sets, n_sets), some(n_modes, n_modes)),
+        "maximum_entropy": MaximumEntropySpectra(np.arange(6.0), some(n_sets, 6), 4),
+    }
+    chosen = {name: part for name, part in everything.items() if rng.random() < 0.5}
+    if mapped:
+        chosen["spectral_map"] = SpectralMap(
+            *(some(3), some(3, 3), freq, some(3, n_bins)),
+            branches=some(3, shape[1], n_bins) if rng.random() < 0.5 else None,
+            sites=some(3, n_sites, 3, n_bins) if rng.random() < 0.5 else None,
+        )
+    return chosen
+
+
+def random_transport(rng, modes, bands):
+    """Bands and conductivity made of a projection."""
+    shape, n_sets = bands.freq_thz.shape, modes.n_sets
+    return {
+        "renormalised": (
+            RenormalisedBands(
+                *("quasi-particles", rng.random(shape), None, rng.random(n_sets) < 0.5)
+            ),
+            RenormalisedBands("displacements", rng.random(shape), rng.random(shape)),
+        )[: int(rng.integers(0, 3))],
+        "conductivity": Conductivity(
+            *rng.random((4, 3, 3)),
+            *(300.0, (2, 3, 4), 0.25, *rng.random((3, 7)), *rng.random((3, 5))),
+            free_path=np.full(n_sets, np.nan),
+            free_path_sem=rng.random(n_sets),
+            notes=("a note",) if rng.random() < 0.5 else (),
+        ),
+    }
 
 
 def random_clusters(rng, order, n_sites, *, errors):
@@ -231,6 +294,7 @@ def any_results(draw):
             if draw(st.booleans())
             else {}
         ),
+        **(random_transport(rng, modes, bands) if projected and errors else {}),
         diagnosis={
             name: Finding(1.0, name, name) for name in draw(st.lists(texts, max_size=2))
         },

@@ -9,7 +9,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 from trajmodes.phonons import mesh
 from trajmodes.phonons.heat_flow import heat_flow
-from trajmodes.phonons.velocities import group_velocities
+from trajmodes.phonons.velocities import Branches, group_velocities
 from trajmodes.symmetry import build_supercell
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.stars import point_group
@@ -22,7 +22,14 @@ hiphive = pytest.importorskip("hiphive")
 
 # General points, and points and lines where branches are degenerate.
 Q_LIST = np.array(
-    [[0.13, 0.27, -0.4], [0.5, 0.5, 0], [0.25, 0.25, 0], [0.2, 0.2, 0.2], [0.3, 0, 0], [0, 0, 0.5]]
+    [
+        [0.13, 0.27, -0.4],
+        [0.5, 0.5, 0],
+        [0.25, 0.25, 0],
+        [0.2, 0.2, 0.2],
+        [0.3, 0, 0],
+        [0, 0, 0.5],
+    ]
 )
 
 
@@ -90,7 +97,9 @@ def test_conductivity_with_widths_of_phono3py_is_its_own(
     peer.run_thermal_conductivity(temperatures=temperatures)
     theirs = peer.thermal_conductivity
     address = peer.grid.addresses[theirs.grid_points] / division
-    branches = group_velocities(constants, address)
+    own = group_velocities(constants, address)
+    # At degenerate points they average v over the little group, and we do not.
+    same = Branches(own.omega, theirs.group_velocities)
     turns = crystal.cell.T @ point_group(crystal) @ np.linalg.inv(crystal.cell.T)
     weights = np.asarray(theirs.grid_weights) / division**3
     assert len(weights) == len(mesh(crystal, divisions)[0])
@@ -98,12 +107,12 @@ def test_conductivity_with_widths_of_phono3py_is_its_own(
         half = theirs.gamma[0, k]
         with np.errstate(divide="ignore"):
             lifetime = np.where(half > 0.0, 1.0 / (4.0 * np.pi * half), 0.0)
-        flow = heat_flow(branches, lifetime, temperature, crystal.volume)
-        kappa = np.einsum("kqmxy,q->kxy", flow, weights)
-        kappa = np.einsum("gxi,kij,gyj->kxy", turns, kappa, turns) / len(turns)
         wanted = theirs.kappa[0, k]
-        found = kappa[1][[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
-        print(name, temperature, found, wanted)
-        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * wanted.max())
+        for branches, rtol in ((same, 1e-5), (own, 2e-3)):
+            flow = heat_flow(branches, lifetime, temperature, crystal.volume)
+            kappa = np.einsum("kqmxy,q->kxy", flow, weights)
+            kappa = np.einsum("gxi,kij,gyj->kxy", turns, kappa, turns) / len(turns)
+            found = kappa[1][[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+            np.testing.assert_allclose(found, wanted, rtol=rtol, atol=1e-9 * wanted.max())
     # hot: classical and quantum are one
     np.testing.assert_allclose(kappa[0], kappa[1], rtol=1e-3, atol=1e-4 * wanted.max())

@@ -10,15 +10,17 @@ from trajmodes.cli.exits import ending
 from trajmodes.cli.options import (
     constants_option,
     input_options,
+    molecule_options,
     output_option,
     path_option,
+    perturbation_option,
     project_options,
     temperature_option,
     workers_option,
 )
 from trajmodes.cli.progress import progress_bars
 
-__all__ = ["modes", "movie", "project", "sed"]
+__all__ = ["modes", "molecule", "movie", "project", "sed"]
 
 
 @click.command()
@@ -26,6 +28,7 @@ __all__ = ["modes", "movie", "project", "sed"]
 @input_options
 @constants_option
 @project_options
+@perturbation_option
 @temperature_option
 @path_option
 @output_option("modes")
@@ -99,6 +102,44 @@ def movie(constants: str, mode: str, **options: Any) -> None:
         from trajmodes.pipeline import movie_job
 
         click.echo(movie_job(constants, mode, **options), nl=False)
+
+
+@click.command()
+@click.argument("trajectory", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--reference",
+    metavar="FILE",
+    help="Geometry that displacements are counted from, atoms in the order of the run; by "
+    "default the average structure.",
+)
+@click.option(
+    "--hessian",
+    metavar="FILE",
+    help="Second derivatives in eV/Å² at the reference (.npy or text); by default fitted.",
+)
+@click.option(
+    "--series", is_flag=True, help="Write positions and velocities of the modes, every frame."
+)
+@molecule_options
+@output_option("modes")
+def molecule(
+    reference: str | None,
+    hessian: str | None,
+    series: bool,  # noqa: FBT001 - click calls it
+    **given: Any,
+) -> None:
+    """Find the modes of a molecule or a cluster, without periodicity.
+
+    Rotation and drift are taken off in the Eckart frame.
+    """
+    with ending():
+        from trajmodes.pipeline import MoleculeFiles, job_of, molecule_job, show_molecule
+
+        files = MoleculeFiles(reference, hessian, series)
+        with progress_bars() as bars:
+            job = job_of(given, output="modes")
+            written = molecule_job(job, files, command=_command_line(), bars=bars)
+        click.echo(show_molecule(*written), nl=False)
 
 
 def _command_line() -> str:

@@ -10,8 +10,10 @@ __all__ = [
     "constants_option",
     "fit_options",
     "input_options",
+    "molecule_options",
     "output_option",
     "path_option",
+    "perturbation_option",
     "project_options",
     "run_options",
     "temperature_option",
@@ -77,13 +79,7 @@ def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]
     return decorate
 
 
-input_options = _all(
-    click.option(
-        "--cell",
-        metavar="FILE",
-        help="Crystal: POSCAR, CIF or anything ASE reads. Without it the cell is found "
-        "from the average structure.",
-    ),
+frame_options = _all(
     click.option(
         "--timestep-fs",
         type=float,
@@ -108,11 +104,6 @@ input_options = _all(
         callback=parse_box,
         help="Box of a file that holds none, in Å: three lengths, or nine numbers; or: "
         "average, for a run at constant pressure.",
-    ),
-    click.option(
-        "--supercell",
-        metavar="FILE",
-        help="Supercell before it was displaced, for displacements alone (DFSET).",
     ),
     click.option(
         "--trust-order",
@@ -141,11 +132,33 @@ input_options = _all(
     ),
 )
 
+input_options = _all(
+    click.option(
+        "--cell",
+        metavar="FILE",
+        help="Crystal: POSCAR, CIF or anything ASE reads. Without it the cell is found "
+        "from the average structure.",
+    ),
+    click.option(
+        "--supercell",
+        metavar="FILE",
+        help="Supercell before it was displaced, for displacements alone (DFSET).",
+    ),
+    frame_options,
+)
+
 temperature_option = click.option(
     "--temperature",
     type=float,
     metavar="K",
     help="Temperature of the constants, and of quantum means; by default the kinetic one.",
+)
+
+perturbation_option = click.option(
+    "--perturbation",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Linewidths of perturbation theory too, on a mesh of N × N × N (needs phono3py).",
 )
 
 fit_options = _all(
@@ -217,12 +230,7 @@ fit_options = _all(
         default=None,
         help="Fail where a mode is, or may be, imaginary.",
     ),
-    click.option(
-        "--perturbation",
-        type=click.IntRange(1),
-        metavar="N",
-        help="Linewidths of perturbation theory too, on a mesh of N × N × N (needs phono3py).",
-    ),
+    perturbation_option,
     temperature_option,
 )
 
@@ -230,7 +238,7 @@ workers_option = click.option(
     "--workers", type=click.IntRange(1), metavar="N", help="Threads; by default all cores."
 )
 
-project_options = _all(
+line_options = _all(
     click.option(
         "--resolution-thz",
         type=float,
@@ -253,6 +261,11 @@ project_options = _all(
         metavar="POLES",
         help="Maximum-entropy spectra too (Burg), with so many poles.",
     ),
+    workers_option,
+)
+
+project_options = _all(
+    line_options,
     click.option(
         "--energy-covariance",
         is_flag=True,
@@ -272,7 +285,6 @@ project_options = _all(
         metavar="N",
         help="Thermal conductivity from the lifetimes, on a mesh of N × N × N.",
     ),
-    workers_option,
 )
 
 constants_option = click.option(
@@ -288,6 +300,8 @@ path_option = click.option(
 )
 
 run_options = _all(fit_options, project_options)
+
+molecule_options = _all(frame_options, line_options)
 
 
 def output_option(default: str) -> Callable[[Command], Command]:

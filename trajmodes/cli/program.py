@@ -8,7 +8,7 @@ import click
 
 from trajmodes import __version__
 from trajmodes.cli.exits import ending
-from trajmodes.cli.modes import modes, movie, project, sed
+from trajmodes.cli.modes import modes, molecule, movie, project, sed
 from trajmodes.cli.options import (
     fit_options,
     input_options,
@@ -44,7 +44,7 @@ def main() -> None:
     """  # noqa: D301 - click wants the very character \b
 
 
-for command in (project, sed, modes, movie):
+for command in (project, sed, modes, movie, molecule):
     main.add_command(command)
 
 

@@ -28,8 +28,10 @@ from trajmodes.units import BOLTZMANN
 
 __all__ = ["HessianReduction", "VibrationSums", "hessian_reduction"]
 
-_BLOCKS = 32
+_MOST_BLOCKS = 32
 _FEWEST_BLOCKS = 8
+_SUMS_BYTES = 1 << 28
+"""Memory for the sums of all blocks of time; fewer blocks where they would take more."""
 _STILL = 1e-11
 """Least variance of a vibration, in largest ones, that tells its constants from rounding: modes
 whose frequencies are as 1 to 100 have variances as 10⁴ to 1."""
@@ -82,6 +84,12 @@ class HessianReduction:
     n_frames: int
     """Number of frames of the whole run."""
 
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks of time: 32, or down to 8 for large clusters."""
+        held = _SUMS_BYTES // (3 * self.space.itemsize * len(self.space) ** 2)
+        return max(_FEWEST_BLOCKS, min(_MOST_BLOCKS, held))
+
     def chunk(self, block: MotionBlock) -> dict[int, VibrationSums]:
         """Sum one stretch of frames, by block of time.
 
@@ -92,7 +100,7 @@ class HessianReduction:
         """
         root = np.repeat(np.sqrt(self.molecule.masses), 3)
         state, start = {}, 0
-        for b, u_tax, f_tax in pieces(block, self.n_frames, _BLOCKS):
+        for b, u_tax, f_tax in pieces(block, self.n_frames, self.n_blocks):
             stop = start + len(u_tax)
             q_td = (u_tax.reshape(len(u_tax), -1) * root) @ self.space.T
             f_td = (f_tax.reshape(len(u_tax), -1) / root) @ self.space.T

@@ -24,7 +24,7 @@ from trajmodes.data.points import point
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.conductivity_result import Conductivity, HeatFlow
 from trajmodes.phonons.diagonalize import frequencies_at
-from trajmodes.phonons.heat_flow import FlowEdges, FlowSums, Zone, flow_sums, zone_of
+from trajmodes.phonons.heat_flow import FlowEdges, FlowSums, flow_sums, zone_of
 from trajmodes.phonons.lifetime_mesh import (
     LifetimeGrid,
     ModeLifetimes,
@@ -93,15 +93,12 @@ def conductivity(
     zone = zone_of(constants.crystal, divisions)
     sums = flow_sums(constants, zone, grid, strengths, temperature, edges)
     _check_stable(sums, edges)
+    _check_resolved(sums, lifetimes)
     deviations = strengths.deviations(grid.contracted(sums.slopes))
-    n1, n2, n3 = (max(1, round(n / _COARSER)) for n in divisions)
-    coarse = zone_of(constants.crystal, (n1, n2, n3))
-    more = _replicated(constants, coarse, grid, lifetimes, temperature)
+    more = _replicated(constants, divisions, grid, lifetimes, temperature, sums.kappa)
     deviations = np.concatenate([deviations, more])
-    classical, quantum = (
-        _flow(constants.crystal, sums, deviations, edges, kind) for kind in (0, 1)
-    )
-    _check_resolved(classical, lifetimes)
+    turns = _rotations(constants.crystal)
+    classical, quantum = (_flow(turns, sums, deviations, edges, kind) for kind in (0, 1))
     speed, path, path_sem = _free_paths(constants, lifetimes)
     return Conductivity(
         crystal=constants.crystal,
@@ -146,12 +143,13 @@ def _check_stable(sums: FlowSums, edges: FlowEdges) -> None:
         )
 
 
-def _check_resolved(flow: HeatFlow, lifetimes: ModeLifetimes) -> None:
+def _check_resolved(sums: FlowSums, lifetimes: ModeLifetimes) -> None:
     """Raise a `DataError` if too much was filled in."""
-    if flow.filled_share > _MOST_FILLED:
+    share = float(_isotropic(sums.filled[0]) / _isotropic(sums.kappa[0]))
+    if share > _MOST_FILLED:
         known = lifetimes.resolved
         raise DataError(
-            f"the conductivity is not resolved: {100.0 * flow.filled_share:.0f} % of it would "
+            f"the conductivity is not resolved: {100.0 * share:.0f} % of it would "
             f"rest on lifetimes not measured; {known.sum()} of {len(known)} sets have one",
             why="the modes that carry the heat outlive the run, or the resolution of spectra",
             fix="run longer: the advice beside each mode tells how much",
@@ -160,32 +158,39 @@ def _check_resolved(flow: HeatFlow, lifetimes: ModeLifetimes) -> None:
 
 def _replicated(
     constants: ForceConstants,
-    zone: Zone,
+    divisions: tuple[int, int, int],
     grid: LifetimeGrid,
     lifetimes: ModeLifetimes,
     temperature: float,
+    whole: Floats,
 ) -> Floats:
-    """(b, k, 3, 3) deviations by the constants; the sum of their squares is a variance."""
+    """(b, k, 3, 3) deviations by the constants; the sum of their squares is a variance.
+
+    They are scaled from κ on the coarser mesh to that on the whole one (k, 3, 3).
+    """
+    if constants.replicates is None:
+        return np.zeros((0, 2, 3, 3))
+    n1, n2, n3 = (max(1, round(n / _COARSER)) for n in divisions)
+    zone = zone_of(constants.crystal, (n1, n2, n3))
     modes, edges = lifetimes.modes, _edges(lifetimes)
-    kappa = []
-    for values in () if constants.replicates is None else constants.replicates:
+    kappa = np.empty((len(constants.replicates), 2, 3, 3))
+    for b, values in enumerate(constants.replicates):
         one = replace(constants, values=values, replicates=None)
         square = set_means(frequencies_at(one, modes.qpoints)[0] ** 2, modes)
         strengths = fill(lifetimes, square)
-        kappa.append(flow_sums(one, zone, grid, strengths, temperature, edges).kappa)
-    if not kappa:
-        return np.zeros((0, 2, 3, 3))
-    scale = np.sqrt(1.0 - 1.0 / len(kappa))
-    deviations: Floats = scale * (np.array(kappa) - np.mean(kappa, axis=0))
+        kappa[b] = flow_sums(one, zone, grid, strengths, temperature, edges).kappa
+    mean = kappa.mean(axis=0)
+    scale = _isotropic(whole) / _isotropic(mean) * np.sqrt(1.0 - 1.0 / len(kappa))
+    deviations: Floats = scale[:, None, None] * (kappa - mean)
     return deviations
 
 
 def _flow(
-    crystal: Crystal, sums: FlowSums, deviations: Floats, edges: FlowEdges, kind: int
+    turns: Floats, sums: FlowSums, deviations: Floats, edges: FlowEdges, kind: int
 ) -> HeatFlow:
-    """Make the result for one kind of heat capacity, symmetrised by the point group."""
+    """Make the result for one kind of heat capacity, symmetrised by rotations (g, 3, 3)."""
     kappa, filled, errors, below_frequency, at_length = (
-        _symmetrised(crystal, part)
+        np.einsum("gxi,...ij,gyj->...xy", turns, part, turns, optimize=True) / len(turns)
         for part in (
             sums.kappa[kind],
             sums.filled[kind],
@@ -221,12 +226,11 @@ def _isotropic(tensors: Floats) -> Floats:
     return mean
 
 
-def _symmetrised(crystal: Crystal, tensors: Floats) -> Floats:
-    """Mean of Cartesian tensors (…, 3, 3) over the point group."""
+def _rotations(crystal: Crystal) -> Floats:
+    """(g, 3, 3) point group, acting on columns of Cartesian components."""
     columns = crystal.cell.T
-    turns = columns @ point_group(crystal) @ np.linalg.inv(columns)
-    mean: Floats = np.einsum("gxi,...ij,gyj->...xy", turns, tensors, turns, optimize=True)
-    return mean / len(turns)
+    turns: Floats = columns @ point_group(crystal) @ np.linalg.inv(columns)
+    return turns
 
 
 def _free_paths(

@@ -197,7 +197,7 @@ def _around_zero(supercell: Supercell, inverse: Floats) -> tuple[Ints, Floats]:
 
 
 def fill(lifetimes: ModeLifetimes, omega_square: Floats | None = None) -> Strengths:
-    """Strengths of all sets from the lifetimes of those that are resolved.
+    """Make strengths of all sets from the lifetimes of those that are resolved.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def fill(lifetimes: ModeLifetimes, omega_square: Floats | None = None) -> Streng
     Raises
     ------
     DataError
-        If an optical or acoustic mode is imaginary, or no lifetime is resolved.
+        If a mode is imaginary, or no lifetime is resolved.
     """
     modes, known = lifetimes.modes, lifetimes.resolved
     square = set_means(modes.omega * np.abs(modes.omega), modes)
@@ -250,14 +250,13 @@ def _members(modes: Modes) -> Floats:
     """(g,) number of modes in each set, each of ±q counted."""
     member = modes.sets >= 0
     weights = np.broadcast_to(modes.weights[:, None], member.shape)[member]
-    counts: Floats = np.bincount(modes.sets[member], weights, modes.n_sets)
-    return counts
+    return np.bincount(modes.sets[member], weights, modes.n_sets).astype(float)
 
 
 def _group_rank(supercell: Supercell, inverse: Floats, corner: Ints) -> Ints:
     """Find the number in the q group of each corner (…, 3), corner = basis · q."""
-    shape = np.array(supercell.shape)
+    shape = np.array(supercell.shape, dtype=np.int64)
     to_label = np.rint(shape[:, None] * (np.linalg.inv(supercell.transform) @ inverse))
-    labels = (corner @ to_label.astype(np.int64).T) % shape
+    labels: Ints = (corner @ to_label.astype(np.int64).T) % shape
     rank: Ints = (labels[..., 0] * shape[1] + labels[..., 1]) * shape[2] + labels[..., 2]
     return rank

@@ -6,14 +6,15 @@ to end, its two passes in `fit` and `project`. `api` holds the doors from Python
 `collect` turns what the stages return into the nouns of the report.
 """
 
-from trajmodes.pipeline.api import fit_constants, job_of, open_run, run
+from trajmodes.pipeline.api import fit_constants, job_of, open_run, project_run, run
 from trajmodes.pipeline.check import check_job, show_check
 from trajmodes.pipeline.demo import demo_epilogue, demo_job, demo_prologue
 from trajmodes.pipeline.export import export_job, show_export
 from trajmodes.pipeline.fit import Fitted, fit_runs
 from trajmodes.pipeline.load import LoadedRun, load, load_runs
+from trajmodes.pipeline.molecule_job import MoleculeFiles, molecule_job, molecule_modes
+from trajmodes.pipeline.molecule_tables import show_molecule
 from trajmodes.pipeline.movie import movie_job
-from trajmodes.pipeline.project import project_run
 from trajmodes.pipeline.projected import project_job, project_only
 from trajmodes.pipeline.run import analyse, fit_job, fit_only, run_job
 from trajmodes.pipeline.scan import scan_job, show_scan, write_scan
@@ -37,7 +38,11 @@ __all__ = [
     "job_of",
     "load",
     "load_runs",
+    "MoleculeFiles",
+    "molecule_job",
+    "molecule_modes",
     "movie_job",
+    "show_molecule",
     "open_run",
     "project_job",
     "project_only",

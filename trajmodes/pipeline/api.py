@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from trajmodes.config import Job, job_from_mapping, read_job
+from trajmodes.data import ForceConstants
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.log import Log
+from trajmodes.pipeline.projected import project_job, project_only
 from trajmodes.pipeline.run import analyse, fit_job, fit_only, run_job
 from trajmodes.readers import Trajectory, trajectory_of_atoms
 from trajmodes.report import Results
@@ -15,7 +17,7 @@ from trajmodes.report import Results
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["fit_constants", "job_of", "open_run", "run"]
+__all__ = ["fit_constants", "job_of", "open_run", "project_run", "run"]
 
 PathLike = str | os.PathLike[str]
 
@@ -81,6 +83,46 @@ def run(trajectory: PathLike | Iterable[PathLike], **settings: Any) -> Results:
         return run_job(job, command=command).results
     log = Log()
     return analyse(load(job, log=log), command=command, log=log).results
+
+
+def project_run(
+    trajectory: PathLike | Iterable[PathLike],
+    constants: PathLike | ForceConstants,
+    **settings: Any,
+) -> Results:
+    """Project a run on the modes of given force constants.
+
+    Parameters
+    ----------
+    trajectory
+        The file or files of one run, or one job file (``.toml``).
+    constants
+        File or folder with force constants, or constants in memory.
+    settings
+        As in `trajmodes.config.Job`: timestep_fs, resolution_thz, line, conductivity, … With
+        ``output`` the results folder is written as well.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing, or something that only the user knows.
+    DataError
+        If the trajectory is not sound, not of the crystal of the constants, or too short for
+        spectra.
+
+    Examples
+    --------
+    >>> import trajmodes as tm
+    >>> results = tm.project_run("run.lammpstrj", "fit/", timestep_fs=1.0)  # doctest: +SKIP
+    >>> results.projection.lifetimes.lifetime_ps  # doctest: +SKIP
+    """
+    known = constants if isinstance(constants, ForceConstants) else None
+    named = "memory" if isinstance(constants, ForceConstants) else os.fspath(constants)
+    job = _job(trajectory, {**settings, "constants": named})
+    command = f"trajmodes.project_run({', '.join(job.trajectory)})"
+    if settings.get("output") is not None:
+        return project_job(job, command=command, known=known).results
+    return project_only(job, command=command, log=Log(), known=known).results
 
 
 def fit_constants(

@@ -8,13 +8,12 @@ of a crystal is on its phonons, for a molecule is a crystal of one cell at Γ.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
 from trajmodes.config import Job
 from trajmodes.data import ForceConstants, Modes, MotionBlock, Supercell
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.export.normal_coordinates import CoordinateBlock
 from trajmodes.fit.molecular import hessian_reduction
 from trajmodes.phonons.normal_modes import (
@@ -23,7 +22,6 @@ from trajmodes.phonons.normal_modes import (
     mode_table,
     normal_modes,
 )
-from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.project import project_run
 from trajmodes.project.coordinates import Projector
@@ -57,6 +55,9 @@ that of the reference."""
 
 TOLD_PART = 1e-3
 """The same when it is worth telling: rounding and coarse differences make less."""
+
+OF_CRYSTALS = ("taken as periodic", "folded into the box")
+"""Remarks of readers that a molecule has no use for: its box may be what it likes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +148,13 @@ def open_molecule(
     DataError
         If the trajectory is not sound, or not of this molecule.
     """
+    if job.energy_covariance:
+        raise UsageError("covariances of energies are made for runs of crystals only")
     trajectory = select_frames(_open(job) if frames is None else frames, *job.frames)
     species = told_species(trajectory, dict(enumerate(job.species, start=1)) or None)
     found = molecule_reference(trajectory, species, reference)
-    return MoleculeRun(job, trajectory, found.frame, (*trajectory.notes, *found.notes))
+    told = (note for note in trajectory.notes if not any(map(note.count, OF_CRYSTALS)))
+    return MoleculeRun(job, trajectory, found.frame, (*told, *found.notes))
 
 
 def analyse_molecule(
@@ -289,5 +293,5 @@ def _projected(
             "spectra and lifetimes; mend: --timestep-fs",
         )
     # What a projection asks of a run is what both kinds of runs have.
-    found = project_run(cast("LoadedRun", run), modes, log=log, bars=bars)
+    found = project_run(run, modes, log=log, bars=bars)
     return found.projection, found.notes

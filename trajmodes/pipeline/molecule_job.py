@@ -1,16 +1,16 @@
-"""The job `trajmodes molecule`: from files to a folder of files and a text for the terminal."""
+"""The job `trajmodes molecule`: from files to a folder of files, and the door from Python."""
 
 import io
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from trajmodes.arrays import Floats
-from trajmodes.config import Job, toml_text
+from trajmodes.config import Job, job_from_mapping, toml_text
 from trajmodes.errors import UsageError
 from trajmodes.export.normal_coordinates import write_normal_coordinates
 from trajmodes.pipeline.log import Log, StartBar, no_bars
@@ -21,15 +21,23 @@ from trajmodes.pipeline.molecule import (
     normal_coordinates,
     open_molecule,
 )
-from trajmodes.report import Projection, Writer, open_folder, write_files
-from trajmodes.report.tables import Table
+from trajmodes.pipeline.molecule_tables import modes_table
+from trajmodes.readers import Trajectory, trajectory_of_atoms
+from trajmodes.report import Writer, open_folder, write_files
 from trajmodes.symmetry.isolated import hessian_of
-from trajmodes.units import BOLTZMANN, DALTON, THZ
+from trajmodes.units import DALTON, FEMTOSECOND
 
-__all__ = ["MoleculeFiles", "WrittenMolecule", "modes_table", "molecule_job", "show_molecule"]
+if TYPE_CHECKING:
+    from ase import Atoms
 
-Columns = dict[str, tuple[npt.NDArray[Any], str]]
-"""Heading → numbers or texts of every vibration, and what they are."""
+__all__ = [
+    "MoleculeFiles",
+    "WrittenMolecule",
+    "molecule_job",
+    "molecule_modes",
+]
+
+PathLike = str | os.PathLike[str]
 
 
 class MoleculeFiles(NamedTuple):
@@ -74,12 +82,7 @@ def molecule_job(
     TrajmodesError
         Whatever is wrong with the input, the folder or the disk, with what to do about it.
     """
-    if files.hessian is not None and files.reference is None:
-        raise UsageError(
-            "a Hessian is given, but not the geometry that it belongs to",
-            why="the average structure lies and is turned in another way",
-            fix="give --reference FILE, atoms in the order of the trajectory",
-        )
+    _require_reference(files)
     log = Log()
     log.tell(command)
     with open_folder(job.output) as folder:
@@ -96,139 +99,72 @@ def molecule_job(
     )
 
 
-def show_molecule(results: MoleculeResults, files: Mapping[str, str]) -> str:
-    """Tell what a run of a molecule gave and where it was written.
+def molecule_modes(
+    data: "PathLike | Sequence[PathLike] | Sequence[Atoms] | Trajectory",
+    *,
+    reference: str | None = None,
+    hessian: str | None = None,
+    **settings: Any,
+) -> MoleculeResults:
+    """Modes of a molecule from frames of any source; nothing is written.
 
     Parameters
     ----------
-    results
-        What it gave.
-    files
-        Path of each file that was written → what it is.
+    data
+        Trajectory files, a list of ASE ``Atoms``, or frames that are open already. The time
+        between Atoms is `timestep_fs`.
+    reference
+        File of the reference, atoms in the order of the frames; else the average structure.
+    hessian
+        File of second derivatives in eV/Å² at the reference; else they are fitted.
+    settings
+        As in `trajmodes.config.Job`: timestep_fs, units, species, frames, resolution_thz, …
+
+    Raises
+    ------
+    UsageError
+        If a file is missing, or something that only the user knows.
+    DataError
+        If the frames are not sound, or too few.
+
+    Examples
+    --------
+    >>> import trajmodes as tm
+    >>> found = tm.molecule_modes("run.xyz", timestep_fs=0.5)  # doctest: +SKIP
+    >>> found.table.wavenumber_cm  # doctest: +SKIP
     """
-    crystal = results.molecule.crystal
-    count = len(results.table.mode)
-    source = "fitted to the run" if results.fitted else "from a file"
-    lines = [
-        f"{crystal.formula}: {crystal.n_sites} atoms, {count} vibrations, "
-        f"{results.n_external} external motions; second derivatives {source}"
-    ]
-    quality = results.constants.quality
-    if quality is not None:
-        lines.append(
-            f"forces left by them: {quality.rms_residual:.3g} of {quality.rms_force:.3g} eV/Å "
-            f"(R² {quality.r_squared:.6f}, {quality.n_frames} frames)"
+    files = MoleculeFiles(reference, hessian)
+    _require_reference(files)
+    frames, names = _frames(data, settings.get("timestep_fs"))
+    job = job_from_mapping({**settings, "trajectory": names})
+    run = open_molecule(job, reference=reference, frames=frames)
+    return analyse_molecule(run, log=Log(), hessian=hessian)
+
+
+def _frames(
+    data: "PathLike | Sequence[PathLike] | Sequence[Atoms] | Trajectory",
+    timestep_fs: float | None,
+) -> tuple[Trajectory | None, list[str]]:
+    """Frames that are in memory already, or names of files."""
+    if isinstance(data, Trajectory):
+        return data, ["arrays"]
+    if isinstance(data, str | os.PathLike):
+        return None, [os.fspath(data)]
+    items = list(data)
+    if items and hasattr(items[0], "get_forces"):
+        images = cast("Sequence[Atoms]", items)
+        interval = None if timestep_fs is None else timestep_fs * FEMTOSECOND
+        return trajectory_of_atoms(images, interval_ps=interval, isolated=True), ["atoms"]
+    return None, [os.fspath(item) for item in cast("Sequence[PathLike]", items)]
+
+
+def _require_reference(files: MoleculeFiles) -> None:
+    if files.hessian is not None and files.reference is None:
+        raise UsageError(
+            "a Hessian is given, but not the geometry that it belongs to",
+            why="the average structure lies and is turned in another way",
+            fix="give --reference FILE, atoms in the order of the trajectory",
         )
-    if results.projection is not None:
-        energies = results.projection.energies
-        lines.append(
-            f"vibrational temperature {energies.temperature:.4g} "
-            f"± {energies.temperature_sem:.2g} K"
-        )
-    lines += ["", *_rows(results), ""]
-    lines += [f"note: {note}" for note in results.notes]
-    lines += [f"{path}: {text}" for path, text in files.items()]
-    return "\n".join(lines) + "\n"
-
-
-def modes_table(results: MoleculeResults) -> Table:
-    """Table of the vibrations, one row each.
-
-    Parameters
-    ----------
-    results
-        What a run gave.
-    """
-    columns = _columns(results)
-    return Table(
-        f"normal modes of {results.molecule.crystal.formula}",
-        {name: values for name, (values, _) in columns.items()},
-        {name: text for name, (_, text) in columns.items()},
-    )
-
-
-def _columns(results: MoleculeResults) -> Columns:
-    table = results.table
-    columns: Columns = {
-        "mode": (table.mode, "number of the mode, external motions counted"),
-        "set": (table.set, "modes of equal frequency have one number"),
-        "freq_thz": (table.freq_thz, "THz, harmonic; negative where imaginary"),
-        "freq_thz_sem": (table.freq_thz_sem, "THz, standard error"),
-        "wavenumber_cm": (table.wavenumber_cm, "1/cm"),
-        "energy_mev": (table.energy_mev, "meV"),
-        "reduced_mass_da": (table.reduced_mass_da, "Da, for Cartesian vectors of norm 1"),
-        "force_constant": (table.force_constant, "eV/Å², reduced mass times ω²"),
-        "participation": (table.participation, "1 where all atoms move alike"),
-    }
-    if results.projection is not None:
-        columns |= _projected(results.projection, table.set)
-    return columns
-
-
-def _projected(projection: Projection, sets: npt.NDArray[np.int64]) -> Columns:
-    """Columns of what the run says, each mode with the numbers of its set."""
-    energies, lines = projection.energies, projection.lines
-    columns: Columns = {
-        "kinetic_ev": (energies.kinetic, "eV, mean kinetic energy"),
-        "kinetic_ev_sem": (energies.kinetic_sem, "eV"),
-        "potential_ev": (energies.potential, "eV, ½ω²⟨Q²⟩; nothing where ω² < 0"),
-        "potential_ev_sem": (energies.potential_sem, "eV"),
-        "freq_displacement_thz": (energies.omega_displacement / THZ, "THz, from ⟨Q²⟩ and T"),
-        "freq_ratio_thz": (energies.omega_ratio / THZ, "THz, from ⟨Q̇²⟩/⟨Q²⟩"),
-        "line_freq_thz": (lines.freq_thz, "THz, of the spectral line"),
-        "line_freq_thz_sem": (lines.freq_thz_sem, "THz"),
-        "linewidth_thz": (lines.linewidth_thz, "THz, full width at half maximum"),
-        "linewidth_thz_sem": (lines.linewidth_thz_sem, "THz"),
-        "lifetime_ps": (lines.lifetime_ps, "ps, 1/(2π linewidth)"),
-        "lifetime_ps_sem": (lines.lifetime_ps_sem, "ps"),
-        "verdict": (np.array(lines.verdicts, dtype=str), "on the line"),
-    }
-    if energies.anharmonicity is not None and energies.anharmonicity_sem is not None:
-        columns["anharmonicity"] = (energies.anharmonicity, "W/U − 1, W from the forces")
-        columns["anharmonicity_sem"] = (energies.anharmonicity_sem, "")
-    decay = projection.lifetimes
-    if decay is not None:
-        columns["energy_lifetime_ps"] = (decay.lifetime_ps, "ps, from energy correlations")
-        columns["energy_lifetime_ps_sem"] = (decay.lifetime_ps_sem, "ps")
-    return {name: (values[sets], text) for name, (values, text) in columns.items()}
-
-
-def _rows(results: MoleculeResults) -> list[str]:
-    """Lines of the terminal's table."""
-    table, projection = results.table, results.projection
-    heads = ["mode", "set", "THz", "± THz", "1/cm", "meV", "μ/Da", "k eV/Å²"]
-    columns: list[list[str]] = [
-        [str(m) for m in table.mode],
-        [str(g) for g in table.set],
-        *(
-            _numbers(values, digits)
-            for values, digits in (
-                (table.freq_thz, 4),
-                (table.freq_thz_sem, 4),
-                (table.wavenumber_cm, 2),
-                (table.energy_mev, 3),
-                (table.reduced_mass_da, 3),
-                (table.force_constant, 3),
-            )
-        ),
-    ]
-    if projection is not None:
-        kelvin = 2.0 / BOLTZMANN * projection.energies.kinetic
-        heads += ["T/K", "line THz", "τ/ps"]
-        columns += [
-            _numbers(kelvin[table.set], 1),
-            _numbers(projection.lines.freq_thz[table.set], 4),
-            _numbers(projection.lines.lifetime_ps[table.set], 2),
-        ]
-    widths = [
-        max(map(len, (head, *column))) for head, column in zip(heads, columns, strict=True)
-    ]
-    rows = [heads, *zip(*columns, strict=True)]
-    return ["  ".join(f"{c:>{w}}" for c, w in zip(row, widths, strict=True)) for row in rows]
-
-
-def _numbers(values: Floats, digits: int) -> list[str]:
-    return [f"{x:.{digits}f}" if np.isfinite(x) else "–" for x in values]
 
 
 def _writers(

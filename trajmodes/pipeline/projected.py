@@ -18,12 +18,13 @@ from trajmodes.pipeline.check import findings_of
 from trajmodes.pipeline.collect import bands_of, spectral_map
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.log import Log, StartBar, no_bars
-from trajmodes.pipeline.project import interval_of, project_run, source_of
+from trajmodes.pipeline.project import project_run
 from trajmodes.pipeline.provenance import input_files, versions
+from trajmodes.pipeline.source import interval_of, source_of
 from trajmodes.pipeline.transport import conductivity_of, renormalised_bands
 from trajmodes.pipeline.written import Analysis, Written, write_found
-from trajmodes.project import Spill
-from trajmodes.report import Provenance, Results, Writer
+from trajmodes.project import Spill, check_lattice
+from trajmodes.report import Conductivity, Projection, Provenance, Results, Writer
 from trajmodes.symmetry import half_space
 
 __all__ = [
@@ -43,7 +44,13 @@ PATH_SPACING = 0.02
 feature of a dispersion whose constants reach 10 Å."""
 
 
-def project_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
+def project_job(
+    job: Job,
+    *,
+    command: str,
+    bars: StartBar = no_bars,
+    known: ForceConstants | None = None,
+) -> Written:
     """Project a run on the modes of given constants, and write the results folder.
 
     Parameters
@@ -54,6 +61,8 @@ def project_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
         The command line or call, for the provenance.
     bars
         Starts a progress bar: (title, number of frames) → function to advance it.
+    known
+        Constants in memory, in place of those that the job names.
 
     Raises
     ------
@@ -63,7 +72,9 @@ def project_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
     log = Log()
 
     def find(scratch: Path) -> Analysis:
-        return project_only(job, command=command, log=log, bars=bars, scratch=scratch)
+        return project_only(
+            job, command=command, log=log, bars=bars, scratch=scratch, known=known
+        )
 
     return write_found(job, log, find)
 
@@ -75,6 +86,7 @@ def project_only(
     log: Log,
     bars: StartBar = no_bars,
     scratch: Path | None = None,
+    known: ForceConstants | None = None,
 ) -> Analysis:
     """Project a run on the modes of given constants.
 
@@ -89,7 +101,9 @@ def project_only(
     bars
         Starts a progress bar.
     scratch
-        Folder for time series that are asked for; without it there are none.
+        Folder for time series that are asked for.
+    known
+        Constants in memory, in place of those that the job names.
 
     Raises
     ------
@@ -99,7 +113,7 @@ def project_only(
         If the run is not of the crystal of the constants, frames are too far apart, or the run
         is too short for spectra.
     """
-    run, constants = run_on_constants(job, log=log)
+    run, constants, foreign = run_on_constants(job, log=log, known=known)
     require_usable(run, ["all", "spectra"])
     require_all_frames(run)
     interval_of(run)
@@ -118,7 +132,7 @@ def project_only(
             gruneisen=gruneisen,
             stability=stability_of(modes),
             diagnosis=findings_of(run.diagnosis),
-            warnings=warnings_of(run),
+            warnings=(*foreign, *warnings_of(run)),
             notes=run.notes,
         )
         results, extra = with_projection(
@@ -131,7 +145,9 @@ def project_only(
     return Analysis(results, extra=extra)
 
 
-def run_on_constants(job: Job, *, log: Log) -> tuple[LoadedRun, ForceConstants]:
+def run_on_constants(
+    job: Job, *, log: Log, known: ForceConstants | None = None
+) -> tuple[LoadedRun, ForceConstants, tuple[str, ...]]:
     """Load a run on the crystal of given constants.
 
     The crystal of the constants decides on cell, sites and their order; its lattice takes the
@@ -144,6 +160,17 @@ def run_on_constants(job: Job, *, log: Log) -> tuple[LoadedRun, ForceConstants]:
         What to read; it names the constants.
     log
         Takes down the stages.
+    known
+        Constants in memory, in place of those that the job names.
+
+    Returns
+    -------
+    run
+        The run.
+    constants
+        The constants, on the crystal of the run.
+    foreign
+        What should be known where the run is at another volume than the constants.
 
     Raises
     ------
@@ -157,10 +184,20 @@ def run_on_constants(job: Job, *, log: Log) -> tuple[LoadedRun, ForceConstants]:
             "no force constants are given to project on",
             fix="give --constants FOLDER, or let `trajmodes run` fit them first",
         )
-    known = None if job.cell is None else load(job, log=log).supercell
-    constants = read_constants(job.constants, supercell=known)
+    constants = _read(job, job.constants, log) if known is None else known
     run = load(job, log=log, crystal=constants.crystal)
-    return run, replace(constants, crystal=run.supercell.crystal)
+    foreign = check_lattice(constants.crystal, run.supercell.crystal)
+    return run, replace(constants, crystal=run.supercell.crystal), foreign
+
+
+def _read(job: Job, path: str, log: Log) -> ForceConstants:
+    """Read constants; of those that come without a crystal, it is that of the cell file."""
+    try:
+        return read_constants(path)
+    except DataError:
+        if job.cell is None:
+            raise
+    return read_constants(path, supercell=load(job, log=log).supercell)
 
 
 def with_projection(
@@ -209,16 +246,13 @@ def with_projection(
     )
     with log.stage("bands and transport"):
         renormalised = renormalised_bands(projected, modes, supercell, bands)
-        points, conductivity = run.job.conductivity, None
-        if points is not None:
-            conductivity = conductivity_of(
-                results.constants, modes, supercell, projection, points
-            )
+        conductivity, refusal = _conductivity(run, results, projection)
     results = replace(
         results,
         projection=projection,
         renormalised=renormalised,
         conductivity=conductivity,
+        warnings=(*results.warnings, *refusal),
         notes=(*results.notes, *projected.notes),
     )
     spill = projected.spill
@@ -241,7 +275,7 @@ def why_not_projected(run: LoadedRun, modes: Modes) -> str | None:
     if run.trajectory.has_velocities:
         return None
     try:
-        source_of(run, modes)
+        source_of(run, float(modes.omega.max()))
     except DataError as error:
         return f"not projected on modes, for the run has no velocities: {error.what}"
     return None
@@ -249,6 +283,25 @@ def why_not_projected(run: LoadedRun, modes: Modes) -> str | None:
 
 def _write_spill(spill: Spill, path: Path) -> None:
     spill.write(path)
+
+
+def _conductivity(
+    run: LoadedRun, results: Results, projection: Projection
+) -> tuple[Conductivity | None, tuple[str, ...]]:
+    """Conductivity if asked for, or the reason why there is none.
+
+    What the run is too short for is told, but does not cost the results that there are.
+    """
+    points = run.job.conductivity
+    if points is None:
+        return None, ()
+    try:
+        found = conductivity_of(
+            results.constants, results.modes, run.supercell, projection, points
+        )
+    except DataError as error:
+        return None, (str(error),)
+    return found, ()
 
 
 def path_bands(constants: ForceConstants, job: Job) -> Bands:

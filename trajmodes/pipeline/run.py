@@ -26,7 +26,6 @@ from trajmodes.pipeline.collect import (
 from trajmodes.pipeline.fit import Fitted, fit_runs, modes_of
 from trajmodes.pipeline.load import LoadedRun, load, load_runs
 from trajmodes.pipeline.log import Log, StartBar, no_bars
-from trajmodes.pipeline.project import interval_of
 from trajmodes.pipeline.projected import (
     path_bands,
     require_all_frames,
@@ -36,6 +35,7 @@ from trajmodes.pipeline.projected import (
     with_projection,
 )
 from trajmodes.pipeline.provenance import input_files, versions
+from trajmodes.pipeline.source import interval_of
 from trajmodes.pipeline.written import Analysis, Written, write_found
 from trajmodes.readers import Trajectory
 from trajmodes.report import (
@@ -135,7 +135,7 @@ def analyse(
         If the run has no forces, too few frames for the constants or for spectra, or no known
         time between frames.
     """
-    require_usable(run, ["all", "spectra"])
+    require_usable(run, ["all", "fit", "spectra"])
     if run.trajectory.has_velocities:
         interval_of(run)  # before the long first pass, not after it
         require_all_frames(run)
@@ -194,7 +194,7 @@ def fit_only(
     earlier = None if job.append is None else read_ledger(job.append)
     runs = _runs_for(earlier, job, log, frames)
     for run in runs:
-        require_usable(run, ["all"])
+        require_usable(run, ["all", "fit"])
     with input_files([path for run in runs for path in run.files]) as hashes:
         fitted = fit_runs(runs, log=log, bars=bars, earlier=earlier)
         results, _ = _of_constants(fitted, command, log)

@@ -23,14 +23,10 @@ run lie, `statistics` the error bars, `pooling` means over stars, ±q and degene
 
 from trajmodes.project.autocorrelation import AutocorrelationReduction, EnergyCorrelations
 from trajmodes.project.band_filter import BandPlan, default_bands
+from trajmodes.project.bare_modes import bare_modes
 from trajmodes.project.coordinates import Amplitudes, Projector
-from trajmodes.project.differences import (
-    attenuation,
-    require_correctable,
-    spectrum_factor,
-    energy_factor,
-    frequency_from_ratio,
-)
+from trajmodes.project.difference_results import correct_energies, correct_spectra
+from trajmodes.project.differences import attenuation, require_correctable, spectrum_factor
 from trajmodes.project.displacement_covariance import (
     DisplacementCovariance,
     DisplacementCovarianceReduction,
@@ -39,6 +35,7 @@ from trajmodes.project.energies import EnergyReduction
 from trajmodes.project.energy_covariance import EnergyCovarianceReduction
 from trajmodes.project.energy_lifetimes import energy_lifetimes
 from trajmodes.project.equipartition import equipartition
+from trajmodes.project.lattice_match import check_lattice
 from trajmodes.project.line_models import line_models
 from trajmodes.project.lineshape import fit_lines
 from trajmodes.project.mode_choice import parse_modes
@@ -72,14 +69,16 @@ __all__ = [
     "SpillReduction",
     "WelchReduction",
     "attenuation",
+    "bare_modes",
+    "check_lattice",
+    "correct_energies",
+    "correct_spectra",
     "default_bands",
     "default_segment",
     "default_stride",
-    "energy_factor",
     "energy_lifetimes",
     "equipartition",
     "fit_lines",
-    "frequency_from_ratio",
     "line_models",
     "parse_modes",
     "require_correctable",

@@ -1,14 +1,9 @@
-"""Autocorrelation of the energy of every mode, in one pass and in little memory.
+"""Autocorrelation of the energy of every wave, in one pass and in little memory.
 
-Where q ≠ −q a complex amplitude is two waves, and each has an energy of its own,
-
-    E± = ½|ωQ ± iQ̇|²,      where q = −q there is one,      E = ½(ω²|Q|² + |Q̇|²).
-
-None of them oscillates at 2ω, as the kinetic energy would, and all are on average k_BT in a
-harmonic crystal. The levels of `multiple_tau` average them in time, and pairs of averages are
-averages; sums over the members of a set are kept for some blocks of time. The mean energy is
-known only at the end: beside Σ E(t)E(t+lag) goes Σ [E(t) + E(t+lag)] over the same pairs, so
-that any mean can be taken off later.
+The levels of `multiple_tau` average the energies of `wave_energies` in time, and pairs of
+averages are multiplied; sums over the members of a set are kept for some blocks of time. The
+mean energy is known only at the end: beside Σ E(t)E(t+lag) goes Σ [E(t) + E(t+lag)] over the
+same pairs, so that any mean can be taken off later.
 
 Memory: 2·7 averages for each level and series, and 2 sums for each set, lag and time block.
 The number of levels and of lags grows with the logarithm of the length of the run.
@@ -18,29 +13,31 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 
-from trajmodes.arrays import Complexes, Floats, Ints, freeze
-from trajmodes.data import Modes
+from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.errors import DataError
 from trajmodes.project.coordinates import Amplitudes, Projector
 from trajmodes.project.multiple_tau import (
     Octaves,
+    Seam,
     Strip,
-    add_products,
+    add_pairs,
     averages,
+    count_pairs,
     ends,
-    octaves,
     meet,
-    pair_ranges,
-    pair_sums,
+    octaves,
 )
+from trajmodes.project.wave_energies import Waves, waves
 
 __all__ = ["AutocorrelationReduction", "CorrelationSums", "EnergyCorrelations"]
 
 _FINEST_PS = 0.01
 """Averages may be as long as this: a fifth of the shortest lifetime to be told."""
 _FEWEST_FRAMES = 16
+
+Blocks = tuple[tuple[int, Floats], ...]
+"""Numbers of time blocks, each with its sums of products and of energies (2, k, g)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +106,8 @@ class CorrelationSums:
     """First frame covered."""
     stop: int
     """Frame after the last one covered."""
-    blocks: tuple[tuple[int, Floats], ...]
-    """Number of a time block, and its sums of products and of energies (2, k, g)."""
+    blocks: Blocks
+    """Time blocks that have frames here."""
     squares: Floats
     """(2, i) Σ|Q̇|² in eV and Σ ω²|Q|² in eV of every amplitude that is used."""
     pieces: tuple[Piece, ...]
@@ -160,21 +157,15 @@ class AutocorrelationReduction:
         DataError
             If the run has no velocities.
         """
-        if amplitudes.velocity is None:
-            raise DataError(
-                "energies of modes need velocities, and the trajectory has none",
-                why="velocities differenced from positions are attenuated",
-                fix="dump vx vy vz",
-            )
         first = amplitudes.first_frame
         last = first + amplitudes.coordinate.shape[-1]
-        squares = np.zeros((2, len(self._used)))
-        blocks: tuple[tuple[int, Floats], ...] = ()
+        squares = np.zeros((2, len(self._waves.used)))
+        blocks: Blocks = ()
         pieces = []
         for number, (start, stop) in enumerate(self.stretches):
             frames = slice(max(start - first, 0), max(min(stop, last) - first, 0))
             if frames.start < frames.stop:
-                energies = self._energies(amplitudes, frames, squares)
+                energies = self._waves.energies(amplitudes, frames, squares)
                 begin = first + frames.start - start
                 piece, found = self._begin(number, begin, energies)
                 pieces.append(piece)
@@ -227,21 +218,7 @@ class AutocorrelationReduction:
         total = np.zeros((self.n_blocks, 2, n_lags, n_sets))
         for number, sums in state.blocks:
             total[number] = sums
-        modes, used = self.projector.modes, self._used
-        sets, weights = (
-            modes.sets.ravel()[used],
-            np.repeat(modes.weights, _branches(modes))[used],
-        )
-        members, standing, kinetic, potential, omega = (
-            np.bincount(sets, values, n_sets)
-            for values in (
-                weights,
-                weights == 1,
-                weights * state.squares[0],
-                weights * state.squares[1],
-                weights * modes.omega.ravel()[used],
-            )
-        )
+        members, standing, kinetic, potential, omega = self._waves.totals(state.squares)
         some = np.where(members > 0, members, np.nan)
         frequency: Floats = omega / some
         return EnergyCorrelations(
@@ -271,114 +248,63 @@ class AutocorrelationReduction:
         return octaves(finest, int(self._lengths.max()))
 
     @cached_property
-    def _used(self) -> Ints:
-        """Numbers of the modes that belong to a set and have a harmonic energy."""
-        modes = self.projector.modes
-        return np.flatnonzero((modes.sets.ravel() >= 0) & (modes.omega.ravel() > 0.0))
+    def _waves(self) -> Waves:
+        return waves(self.projector.modes)
 
-    @cached_property
-    def _sets(self) -> Ints:
-        """(i,) set of every series: first all modes, then the other wave where q ≠ −q."""
-        modes = self.projector.modes
-        return np.concatenate([modes.sets.ravel()[self._used], modes.sets.ravel()[self._pairs]])
-
-    @cached_property
-    def _pairs(self) -> Ints:
-        """Numbers of the modes that stand for two waves."""
-        modes = self.projector.modes
-        return self._used[np.repeat(modes.weights, _branches(modes))[self._used] == 2]
-
-    def _energies(self, amplitudes: Amplitudes, frames: slice, squares: Floats) -> Floats:
-        """Energies (i, t) of the series; squares are added up."""
-        modes, used = self.projector.modes, self._used
-        n_modes = modes.omega.size
-        second = np.full(n_modes, -1)
-        second[self._pairs] = len(used) + np.arange(len(self._pairs))
-        energies = np.empty((len(self._sets), frames.stop - frames.start))
-        assert amplitudes.velocity is not None
-        _fill_energies(
-            amplitudes.coordinate[..., frames].reshape(n_modes, -1),
-            amplitudes.velocity[..., frames].reshape(n_modes, -1),
-            (modes.omega.ravel()[used], used, second[used]),
-            energies,
-            squares,
-        )
-        return energies
-
-    def _begin(
-        self, number: int, first: int, energies: Floats
-    ) -> tuple[Piece, tuple[tuple[int, Floats], ...]]:
+    def _begin(self, number: int, first: int, energies: Floats) -> tuple[Piece, Blocks]:
         """Multiply all pairs within consecutive frames of a stretch."""
         stop = first + energies.shape[1]
-        target = self._empty(number, first, stop)
+        target = self._nothing(number, first, stop)
+        strips, edges = [], self._edges(number)
         found = averages(energies, first, len(self._octaves.lags))
         for level, (begin, values) in enumerate(found):
-            self._multiply(target, (number, level), (begin, values), (0, values.shape[1]))
-        strips = tuple(ends(begin, values) for begin, values in found)
-        return Piece(number, first, stop, strips), target
+            self._multiply(target, level, edges, Seam(begin, values, 0, values.shape[1]))
+            strips.append(ends(begin, values))
+        return Piece(number, first, stop, tuple(strips)), tuple(target.items())
 
-    def _join(
-        self, before: Piece, after: Piece
-    ) -> tuple[Piece, tuple[tuple[int, Floats], ...]]:
+    def _join(self, before: Piece, after: Piece) -> tuple[Piece, Blocks]:
         """Multiply all pairs across a seam."""
-        target = self._empty(before.stretch, after.start, after.stop)
-        strips, seam = [], None
+        target = self._nothing(before.stretch, after.start, after.stop)
+        strips, seam, edges = [], None, self._edges(before.stretch)
         pairs = zip(before.strips, after.strips, strict=True)
         for level, (earlier, later) in enumerate(pairs):
             both, seam = meet(earlier, later, seam, after.start, level)
-            place, across = (before.stretch, level), (seam.n_before, seam.n_across)
-            self._multiply(target, place, (seam.first, seam.averages), across)
+            self._multiply(target, level, edges, seam)
             strips.append(both)
-        return Piece(before.stretch, before.start, after.stop, tuple(strips)), target
+        piece = Piece(before.stretch, before.start, after.stop, tuple(strips))
+        return piece, tuple(target.items())
 
-    def _multiply(
-        self,
-        target: tuple[tuple[int, Floats], ...],
-        place: tuple[int, int],
-        found: tuple[int, Floats],
-        across: tuple[int, int],
-    ) -> None:
-        """Add the pairs of averages of one level of a stretch (place) to time blocks."""
-        (stretch, level), (first, values) = place, found
-        lags = self._octaves.lags[level]
-        if len(lags) == 0 or values.shape[1] == 0:
-            return
-        numbers = np.array([number for number, _ in target])
-        edges = self._edges(stretch, level)[numbers[0] : numbers[-1] + 2] - first
-        ranges = pair_ranges(lags, values.shape[1], *across, edges)
-        n_sets = self.projector.modes.n_sets
-        products = np.zeros((len(target), len(lags), n_sets))
-        add_products(values, self._sets, ranges, lags, products)
-        pooled = np.zeros((n_sets, values.shape[1]))
-        _pool(values, self._sets, pooled)
-        sums = pair_sums(pooled, *ranges, lags)
-        for (_, block), product, total in zip(target, products, sums, strict=True):
-            block[0, self._octaves.places(level)] += product
-            block[1, self._octaves.places(level)] += total
+    def _multiply(self, target: dict[int, Floats], level: int, edges: Ints, seam: Seam) -> None:
+        """Add the pairs of averages of one level to time blocks that have these edges."""
+        lags, places = self._octaves.lags[level], self._octaves.places(level)
+        if len(lags):
+            for number, block in target.items():
+                ends_of = edges[level, number : number + 2]
+                add_pairs(seam, self._waves.sets, ends_of, lags, block[None, :, places])
 
-    def _edges(self, stretch: int, level: int) -> Ints:
-        """(b + 1,) first average whose last frame is in each time block, or in a later one."""
+    def _edges(self, stretch: int) -> Ints:
+        """(level, b + 1) first averages whose last frame is in each time block, or later."""
         total, before = int(self._lengths.sum()), int(self._lengths[:stretch].sum())
         firsts = -(-np.arange(self.n_blocks + 1) * total // self.n_blocks) - before
-        edges: Ints = -((-firsts - 1) >> level) - 1
+        levels = np.arange(len(self._octaves.lags))[:, None]
+        edges: Ints = -((-firsts - 1) >> levels) - 1
         return edges
 
-    def _empty(self, stretch: int, first: int, stop: int) -> tuple[tuple[int, Floats], ...]:
-        """Make sums of nothing for the time blocks of some frames."""
+    def _nothing(self, stretch: int, first: int, stop: int) -> dict[int, Floats]:
+        """Empty sums for the time blocks of some frames of a stretch."""
         total, before = int(self._lengths.sum()), int(self._lengths[:stretch].sum())
         low, high = ((before + frame) * self.n_blocks // total for frame in (first, stop - 1))
         shape = (2, len(self._octaves.steps), self.projector.modes.n_sets)
-        return tuple((number, np.zeros(shape)) for number in range(low, high + 1))
+        return {number: np.zeros(shape) for number in range(low, high + 1)}
 
     def _counts(self) -> Floats:
         """(b, k) pairs of one series in each time block."""
         counts = np.zeros((self.n_blocks, len(self._octaves.steps)))
         for stretch, length in enumerate(self._lengths):
+            edges = self._edges(stretch)
             for level, lags in enumerate(self._octaves.lags):
-                size = int(length) >> level
-                edges = self._edges(stretch, level)
-                low, high = pair_ranges(lags, size, 0, size, edges)
-                counts[:, self._octaves.places(level)] += high - low
+                pairs = count_pairs(int(length) >> level, edges[level], lags)
+                counts[:, self._octaves.places(level)] += pairs
         return counts
 
     def _unfinished(self, pieces: list[Piece]) -> tuple[Piece, ...]:
@@ -388,59 +314,9 @@ class AutocorrelationReduction:
         )
 
 
-def _branches(modes: Modes) -> int:
-    return int(modes.omega.shape[1])
-
-
-def _add_blocks(
-    earlier: tuple[tuple[int, Floats], ...], later: tuple[tuple[int, Floats], ...]
-) -> tuple[tuple[int, Floats], ...]:
+def _add_blocks(earlier: Blocks, later: Blocks) -> Blocks:
     """Add sums of the same time blocks; arrays that stay alone are shared, not copied."""
     total = dict(earlier)
     for number, sums in later:
         total[number] = total[number] + sums if number in total else sums
     return tuple(sorted(total.items(), key=lambda item: item[0]))
-
-
-@njit(nogil=True, cache=True)
-def _pool(values: Floats, sets: Ints, pooled: Floats) -> None:
-    """Add the series (i, n) of each set (g, n)."""
-    for i in range(len(values)):
-        for n in range(values.shape[1]):
-            pooled[sets[i], n] += values[i, n]
-
-
-# Sums in any order ("reassoc") are what makes the innermost loop one of vectors.
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _fill_energies(
-    q_mt: Complexes,
-    v_mt: Complexes,
-    lines: tuple[Floats, Ints, Ints],
-    energies: Floats,
-    squares: Floats,
-) -> None:
-    """Energies (i, t) of modes, and Σ|Q̇|² and Σ ω²|Q|² of each.
-
-    Lines are ω, the number of the mode, and the number of the series of its other wave, −1
-    where there is none.
-    """
-    omegas, modes, seconds = lines
-    for i in range(len(modes)):
-        q_t, v_t, omega, second = q_mt[modes[i]], v_mt[modes[i]], omegas[i], seconds[i]
-        kinetic = potential = 0.0
-        for t in range(len(q_t)):
-            q, v = omega * q_t[t], v_t[t]
-            square = q.real * q.real + q.imag * q.imag
-            speed = v.real * v.real + v.imag * v.imag
-            kinetic += speed
-            potential += square
-            energies[i, t] = 0.5 * (square + speed)
-        squares[0, i] += kinetic
-        squares[1, i] += potential
-        if second >= 0:
-            for t in range(len(q_t)):
-                q, v = omega * q_t[t], v_t[t]
-                # |ωQ ± iQ̇|² = ω²|Q|² + |Q̇|² ∓ 2ω Im Q*Q̇
-                turn = q.real * v.imag - q.imag * v.real
-                energies[second, t] = energies[i, t] + turn
-                energies[i, t] -= turn

@@ -1,8 +1,9 @@
 """Covariances of the mode coordinates at every q, block of time by block of time.
 
 ⟨Q Q†⟩ over all branches of one q, cross terms included, is what a Green's-function estimate of
-the dynamical matrix inverts: k_BT ⟨Q Q†⟩⁻¹. In one pass, and in memory that grows with the
-number of blocks but not with that of frames.
+the dynamical matrix inverts: k_BT ⟨Q Q†⟩⁻¹. ⟨Q̇ Q̇†⟩ stands beside it, for in a run that is not
+much longer than the lifetimes every mode has a temperature of its own. In one pass, and in
+memory that grows with the number of blocks but not with that of frames.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ __all__ = ["CovarianceSums", "DisplacementCovariance", "DisplacementCovarianceRe
 
 @dataclass(frozen=True, slots=True)
 class DisplacementCovariance:
-    """⟨Q Q†⟩ in blocks of time (b) of nearly equal length."""
+    """⟨Q Q†⟩ and ⟨Q̇ Q̇†⟩ in blocks of time (b) of nearly equal length."""
 
     frames: Ints
     """(b,) number of frames in each block."""
@@ -27,11 +28,13 @@ class DisplacementCovariance:
     """(b, q, m, m'), unit: eV ps². ⟨Q_qm Q*_qm'⟩ in each block. At Γ about the mean of the
     whole run, for symmetry lets the mean structure differ from the reference there; about zero
     elsewhere."""
+    kinetic: Complexes | None
+    """(b, q, m, m'), unit: eV. ⟨Q̇_qm Q̇*_qm'⟩; None where the run has no velocities."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         freeze(self, sizes, np.int64, frames="b")
-        freeze(self, sizes, complex, covariance="b q m m")
+        freeze(self, sizes, complex, covariance="b q m m", kinetic="b q m m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class CovarianceSums:
     totals: Complexes
     """(b, q, m), sums of Q in √(eV) ps."""
     products: Complexes
-    """(b, q, m, m'), sums of Q Q† in eV ps²."""
+    """(b, k, q, m, m'), sums of Q Q† in eV ps² and, where there are velocities, Q̇ Q̇† in eV
+    (k)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class DisplacementCovarianceReduction:
     n_frames
         Number of frames of the whole run.
     n_blocks
-        Number of time blocks kept for the error bars. Each takes 16 bytes for every pair of
+        Number of time blocks kept for the error bars. Each takes 32 bytes for every pair of
         branches of every q.
     """
 
@@ -69,22 +73,32 @@ class DisplacementCovarianceReduction:
 
     def chunk(self, block: MotionBlock) -> CovarianceSums:
         """Return the sums over one block of frames."""
-        coordinate = self.projector.coordinates(block.displacements)
-        return self.sums(Amplitudes(block.first_frame, coordinate, None, None))
+        velocities = block.velocities
+        amplitudes = Amplitudes(
+            block.first_frame,
+            self.projector.coordinates(block.displacements),
+            None if velocities is None else self.projector.velocities(velocities),
+            None,
+        )
+        return self.sums(amplitudes)
 
     def sums(self, amplitudes: Amplitudes) -> CovarianceSums:
         """Return the sums over amplitudes that are already there."""
-        q_qmt = amplitudes.coordinate
+        q_qmt, v_qmt = amplitudes.coordinate, amplitudes.velocity
         frames = amplitudes.first_frame + np.arange(q_qmt.shape[-1])
         block_t = frames * self.n_blocks // self.n_frames
         first, counts = int(block_t[0]), np.bincount(block_t - block_t[0])
         stops = np.cumsum(counts)
-        parts = [
-            q_qmt[..., start:stop] for start, stop in zip(stops - counts, stops, strict=True)
-        ]
-        totals = np.stack([part.sum(axis=-1) for part in parts])
+        parts = [slice(*ends) for ends in zip(stops - counts, stops, strict=True)]
+        totals = np.stack([q_qmt[..., part].sum(axis=-1) for part in parts])
+        series = [one for one in (q_qmt, v_qmt) if one is not None]
         # (q, m, t) @ (q, t, m')
-        products = np.stack([part @ part.conj().swapaxes(1, 2) for part in parts])
+        products = np.stack(
+            [
+                [one[..., part] @ one[..., part].conj().swapaxes(1, 2) for one in series]
+                for part in parts
+            ]
+        )
         return CovarianceSums(first, counts, totals, products)
 
     def combine(self, earlier: CovarianceSums, later: CovarianceSums) -> CovarianceSums:
@@ -113,7 +127,8 @@ class DisplacementCovarianceReduction:
             raise DataError(f"{state.counts.sum()} of {self.n_frames} frames were summed")
         filled = state.counts > 0
         counts = state.counts[filled]
-        covariance_bqmn = state.products[filled] / counts[:, None, None, None]
+        means_bkqmn = state.products[filled] / counts[:, None, None, None, None]
+        covariance_bqmn = means_bkqmn[:, 0]
         at_zero = np.flatnonzero((self.projector.space.qpoints == 0.0).all(axis=1))
         total_bqm = state.totals[filled][:, at_zero]
         mean_qm = total_bqm.sum(axis=0) / self.n_frames
@@ -122,4 +137,5 @@ class DisplacementCovarianceReduction:
         cross_bqmn = shift_bqm[..., :, None] * mean_qm.conj()[..., None, :]
         covariance_bqmn[:, at_zero] -= cross_bqmn + cross_bqmn.conj().swapaxes(-1, -2)
         covariance_bqmn[:, at_zero] -= mean_qm[:, :, None] * mean_qm.conj()[:, None, :]
-        return DisplacementCovariance(counts, covariance_bqmn)
+        kinetic_bqmn = means_bkqmn[:, 1] if means_bkqmn.shape[1] == 2 else None
+        return DisplacementCovariance(counts, covariance_bqmn, kinetic_bqmn)

@@ -1,7 +1,8 @@
 """Covariance of the energies of single modes: which modes give to each other, on request.
 
-The standing energy E = K + U of every mode, less a fixed reference so that no digits are lost,
-is multiplied with that of every other one, block of frames by block of frames.
+The standing energy E = K + U of every mode is multiplied with that of every other one, block
+of frames by block of frames. Energies of modes fluctuate by about their mean: the product of
+the means may be taken off at the end without loss of digits.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ _MOST_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class CovarianceSums:
-    """Sums over a stretch of frames, energies counted from the reference."""
+    """Sums over a stretch of frames."""
 
     n_frames: int
     """Frames summed."""
@@ -60,8 +61,6 @@ class EnergyCovarianceReduction:
         Projection on the modes.
     n_frames
         Number of frames of the whole run.
-    reference
-        Energy in eV that is subtracted from all before they are summed: about k_BT.
 
     Raises
     ------
@@ -71,7 +70,6 @@ class EnergyCovarianceReduction:
 
     projector: Projector
     n_frames: int
-    reference: float
 
     def __post_init__(self) -> None:
         n = self.projector.n_series
@@ -105,7 +103,6 @@ class EnergyCovarianceReduction:
         energy_qmt *= squares[:, :, None]
         energy_qmt += _square(amplitudes.velocity)
         energy_qmt *= 0.5
-        energy_qmt -= self.reference
         x_nt = energy_qmt.reshape(-1, n_t)
         # The product of a matrix with its own transpose costs BLAS half of another one.
         return CovarianceSums(n_t, x_nt.sum(axis=1), x_nt @ x_nt.T)

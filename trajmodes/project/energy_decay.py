@@ -88,8 +88,9 @@ def averaged_decay(
     (…, k).
     """
     p = interval_ps * exponents[..., None]
-    smoothing: Complexes = (np.expm1(p * average_frames) / (average_frames * np.expm1(p))) ** 2
-    decay: Complexes = smoothing * np.exp(p * ((steps - 1) * average_frames + 1))
+    mean = np.expm1(p * average_frames) / (average_frames * np.expm1(p))
+    decay = np.empty(mean.shape, dtype=complex)
+    decay[...] = mean**2 * np.exp(p * ((steps - 1) * average_frames + 1))
     for place in np.flatnonzero(steps == 0):
         length = int(average_frames[place])
         apart = np.arange(1, length)

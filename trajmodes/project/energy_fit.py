@@ -150,7 +150,7 @@ def fit_decays(data: Seen) -> DecayFits:
 
 
 def expected(data: Seen, gamma: Floats) -> Floats:
-    """Compute the correlation (g, k) at k_BT = 1, less what the mean of the same run takes away.
+    """Compute the correlation (g, k) at k_BT = 1, less what the mean of the run takes away.
 
     Parameters
     ----------
@@ -216,15 +216,16 @@ def _first_look(data: Seen) -> tuple[Floats, Bools]:
     loss_jk = mean_bias(rates, told.lag_ps, data.stretch_ps)
 
     def moment(weights_jk: Floats) -> Floats:
-        whole, loss = (weights_jk * whole_jk).sum(axis=1), (weights_jk * loss_jk).sum(axis=1)
-        return whole[:, None] - loss[:, None] / data.members
+        wholes_jk, losses_jk = (weights_jk * part_jk for part_jk in (whole_jk, loss_jk))
+        moment_jg: Floats = wholes_jk.sum(1)[:, None] - losses_jk.sum(1)[:, None] / data.members
+        return moment_jg
 
     correlation_kg = np.nan_to_num(data.correlation).T
     beta_jg = below_jk @ correlation_kg
     score_jg = (above_jk @ correlation_kg) * moment(below_jk) - beta_jg * moment(above_jk)
     # The data have less at long lags than a rate that is too small. Of several balances the
     # one at the fastest rate rests on the lags that are known best.
-    rises: Bools = (score_jg[:-1] < 0.0) & (score_jg[1:] >= 0.0) & (beta_jg[1:] > 0.0)
+    rises = (score_jg[:-1] < 0.0) & (score_jg[1:] >= 0.0) & (beta_jg[1:] > 0.0)
     found: Bools = np.any(rises, axis=0)
     place = len(rises) - 1 - np.argmax(rises[::-1], axis=0)
     sets = np.arange(len(found))

@@ -103,7 +103,7 @@ def _judge(data: Seen, fits: DecayFits) -> tuple[list[Verdict], list[str]]:
     findings = [
         (Verdict.UNDEFINED, told.members == 0),
         (Verdict.FAILED, ~(told.mean > 0.0)),
-        (Verdict.TOO_FAST, gamma * shortest > 1.0),
+        (Verdict.TOO_FAST, (gamma * shortest > 1.0) | _gone_at_once(data)),
         (Verdict.OVERDAMPED, gamma > told.omega_ratio),
         (Verdict.TOO_LONG, too_long),
         (Verdict.FAILED, ~sound | ~fits.converged),
@@ -117,18 +117,25 @@ def _judge(data: Seen, fits: DecayFits) -> tuple[list[Verdict], list[str]]:
     return verdicts, advice
 
 
+def _gone_at_once(data: Seen) -> Bools:
+    """Whether most of the correlation (g,) is lost at the first lag that is not zero."""
+    correlation = data.correlation
+    gone: Bools = correlation[:, 1] < np.exp(-1.0) * correlation[:, 0]
+    return gone
+
+
 def _advise(verdict: Verdict, data: Seen, fits: DecayFits, g: int) -> str:
-    rate, run = float(fits.gamma[g]), data.run_ps
+    rate, run, told = float(fits.gamma[g]), data.run_ps, data.told
     match verdict:
         case Verdict.UNDEFINED:
             return "harmonic constants at the temperature of the run may have ω² > 0"
         case Verdict.TOO_FAST:
-            interval = 0.25 / rate
-            return f"frames closer in time than {interval:.2g} ps would show whether it decays"
+            shortest = told.average_frames[0] * told.interval_ps
+            return f"frames less than {0.25 * shortest:.2g} ps apart would show its decay"
         case Verdict.OVERDAMPED:
             return (
-                f"its energy decays within {1.0 / rate:.2g} ps, a sixth of a period: look at the"
-                " spectrum"
+                f"its energy decays within {1.0 / rate:.2g} ps, a sixth of a period:"
+                " look at the spectrum"
             )
         case Verdict.TOO_LONG:
             wanted = _MARGIN * _run_for(rate, float(data.members[g]))

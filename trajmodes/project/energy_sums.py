@@ -40,8 +40,8 @@ class EnergySums:
     squares: Floats
     """(g,), unit: eV². Sums over all frames of ε², pooled over the groups of each set."""
     wholes: Floats
-    """(g + 1,), unit: eV². Sums over all frames of the squared energy of each whole set, and of
-    all modes together (last)."""
+    """(3, g + 1), unit: eV². Sums over all frames of K², KE and E² of each whole set, and of
+    all modes together (last); K is the kinetic, E = K + U the standing energy."""
     waves: Floats
     """(2, q, m), unit: eV². Sums over all frames of the squared travelling energies E±²."""
 
@@ -58,7 +58,7 @@ class EnergyMeans:
     squares: Floats
     """(g,), unit: eV². Mean ε², pooled over the groups of each set."""
     wholes: Floats
-    """(g + 1,), unit: eV². Mean squared energies of whole sets, and of all modes (last)."""
+    """(3, g + 1), unit: eV². Mean K², KE and E² of whole sets, and of all modes (last)."""
     waves: Floats
     """(2, q, m), unit: eV². Mean E±²."""
 
@@ -130,11 +130,13 @@ def sum_frames(
     counts = np.bincount(block_t - block_t[0])
     edges = np.concatenate([[0], np.cumsum(counts)])
     products = np.zeros((len(counts), 3 if force is None else 4, n_q * n_m))
-    squares, energy_gt = np.zeros(groups.n_sets), np.zeros((groups.n_sets + 1, n_t))
+    squares, energy_kgt = np.zeros(groups.n_sets), np.zeros((2, groups.n_sets + 1, n_t))
     waves = np.zeros((2, n_q * n_m))
-    _accumulate((q_nt, v_nt, f_nt), groups, edges, (products, squares, waves), energy_gt)
-    energy_gt[-1] = energy_gt[:-1].sum(axis=0)
-    wholes = np.einsum("gt,gt->g", energy_gt, energy_gt)
+    _accumulate((q_nt, v_nt, f_nt), groups, edges, (products, squares, waves), energy_kgt)
+    energy_kgt[:, -1] = energy_kgt[:, :-1].sum(axis=1)
+    kinetic_gt, energy_gt = energy_kgt
+    pairs = ((kinetic_gt, kinetic_gt), (kinetic_gt, energy_gt), (energy_gt, energy_gt))
+    wholes = np.array([np.einsum("gt,gt->g", one, other) for one, other in pairs])
     shaped = products.reshape(*products.shape[:2], n_q, n_m)
     return EnergySums(
         int(block_t[0]), counts, shaped, squares, wholes, waves.reshape(2, n_q, n_m)
@@ -167,13 +169,14 @@ def _accumulate(
     groups: Groups,
     edges: Ints,
     sums: tuple[Floats, Floats, Floats],
-    energy_gt: Floats,
+    energy_kgt: Floats,
 ) -> None:
     q_nt, v_nt, f_nt = fields
     products, squares, waves = sums
-    group_t = np.empty(q_nt.shape[1])
+    kinetic_t, energy_t = np.empty((2, q_nt.shape[1]))
     for g in range(len(groups.labels)):
-        group_t[:] = 0.0
+        kinetic_t[:] = 0.0
+        energy_t[:] = 0.0
         for place in range(groups.starts[g], groups.starts[g + 1]):
             n = groups.order[place]
             omega, weight = groups.omega[n], groups.weights[g]
@@ -191,7 +194,8 @@ def _accumulate(
                     along = q.real * v.imag - q.imag * v.real
                     cross += along
                     standing = 0.5 * (v2 + omega * omega * q2)
-                    group_t[t] += weight * standing
+                    kinetic_t[t] += 0.5 * weight * v2
+                    energy_t[t] += weight * standing
                     forward += (standing - flow * along) ** 2
                     backward += (standing + flow * along) ** 2
                 products[b, 0, n] = speed
@@ -205,6 +209,7 @@ def _accumulate(
             waves[0, n] = forward
             waves[1, n] = backward
         if groups.labels[g] >= 0:
-            for t in range(len(group_t)):
-                squares[groups.labels[g]] += group_t[t] * group_t[t]
-                energy_gt[groups.labels[g], t] += group_t[t]
+            for t in range(len(energy_t)):
+                squares[groups.labels[g]] += energy_t[t] * energy_t[t]
+                energy_kgt[0, groups.labels[g], t] += kinetic_t[t]
+                energy_kgt[1, groups.labels[g], t] += energy_t[t]

@@ -17,7 +17,10 @@ velocity and of ω₀Q (`oscillator`), both of area 1,
     c_V = 1 + 2a(ω₀/γ − γ/ω₀) − a²(2 − γ²/ω₀²),      c_U = a² − 2aω₀/γ,
     c₀ = 8a/ω₀ − 4γa²/ω₀²,                           c₂ = 4a²/(γω₀²).
 
-The Hann window leaves a constant as it is, and makes ω² into ω² + θ²/3 with θ one bin.
+The Hann window leaves a constant as it is, and makes ω² into ω² + θ²/3 with θ one bin. What the
+oscillator has beyond the Nyquist frequency is folded back, the interference is not: of it only
+the surroundings of the line mean anything. So what folding adds to (c_V − 1) V is taken off
+again, 4γ(c_V − 1) Σ_{k≠0} (ω + kΩ)⁻², Ω = 2π/Δt; U ends faster and has nothing to fold.
 """
 
 import numpy as np
@@ -52,8 +55,13 @@ def expected_fano(
     displacement_gw, displacement_gnw = displacement_power(poles)
     theta = 2.0 * np.pi / (segment_frames * interval_ps)
     square_gw = theta**2 * (bins**2 + 1.0 / 3.0)
+    omega_gw = theta * bins
+    # Σ_k (ω + kΩ)⁻² = (π/Ω)²/sin²(πω/Ω).
+    folded_gw = (0.5 * interval_ps / np.sin(0.5 * interval_ps * omega_gw)) ** 2
+    folded_gw -= omega_gw**-2.0
+    constant_gw = np.ones_like(square_gw)
     parts_gkw = np.stack(
-        [velocity_gw, displacement_gw, np.ones_like(square_gw), square_gw], axis=1
+        [velocity_gw, displacement_gw, constant_gw, square_gw, folded_gw], axis=1
     )
     weight_kg, change_nkg = _weights(omega, gamma, lean)
     power_gw = np.einsum("kg,gkw->gw", weight_kg, parts_gkw)
@@ -64,7 +72,7 @@ def expected_fano(
 
 
 def _weights(omega: Floats, gamma: Floats, lean: Floats) -> tuple[Floats, Floats]:
-    """c_V, c_U, c₀, c₂ (k, g), and their derivatives (n, k, g) by ω₀, ln γ and a."""
+    """Parts c_V, c_U, c₀, c₂, 4γ(1 − c_V) (k, g); derivatives (n, k, g) by ω₀, ln γ, a."""
     ratio, square = gamma / omega, lean**2
     curved = 4.0 * square / (gamma * omega**2)
     weight = [
@@ -91,4 +99,8 @@ def _weights(omega: Floats, gamma: Floats, lean: Floats) -> tuple[Floats, Floats
         (8.0 - 8.0 * lean * ratio) / omega,
         8.0 * lean / (gamma * omega**2),
     ]
+    weight.append(4.0 * gamma * (1.0 - weight[0]))
+    by_omega.append(-4.0 * gamma * by_omega[0])
+    by_gamma.append(weight[-1] - 4.0 * gamma * by_gamma[0])
+    by_lean.append(-4.0 * gamma * by_lean[0])
     return np.array(weight), np.array([by_omega, by_gamma, by_lean])

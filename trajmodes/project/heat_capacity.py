@@ -68,6 +68,8 @@ def heat_capacities(
 def set_fluctuations(modes: Modes, means: EnergyMeans, temperature: float) -> Floats:
     """Variance of the energy of whole sets from frame to frame, as in a heat bath.
 
+    The potential energy counts as much as the kinetic one, whatever ω is.
+
     Parameters
     ----------
     modes
@@ -82,10 +84,17 @@ def set_fluctuations(modes: Modes, means: EnergyMeans, temperature: float) -> Fl
     (g,) variance per squared mean; nan for a set with an imaginary mode.
     """
     members = set_members(modes)
-    total = members * (means.shares @ set_mean(_energy(modes, means), modes))
+    kinetic = means.shares @ set_mean(means.halves[:, 0], modes)
+    energy = means.shares @ set_mean(_energy(modes, means), modes)
+    c = kinetic / (energy - kinetic)
+    # K + cU = (1 − c)K + cE
+    kinetic_squared, mixed, energy_squared = means.wholes[:, :-1]
+    square = (1.0 - c) ** 2 * kinetic_squared + 2.0 * c * (1.0 - c) * mixed
+    square += c**2 * energy_squared
     held = (members + 1.0) * _held(modes, means, BOLTZMANN * temperature)
     # Where one set is all there is, its energy may be fixed altogether.
-    variance: Floats = (means.wholes[:-1] / total**2 - 1.0) / np.maximum(1.0 - held, 0.1)
+    relative = square / (2.0 * members * kinetic) ** 2 - 1.0
+    variance: Floats = relative / np.maximum(1.0 - held, 0.1)
     return variance
 
 
@@ -103,5 +112,5 @@ def _held(modes: Modes, means: EnergyMeans, kt: float) -> float:
     freedom = max(float(weights.sum()), 1.0)
     energy_bqm = np.where(counted, _energy(modes, means), 0.0)
     total = float(means.shares @ (weights * energy_bqm).sum(axis=(1, 2)))
-    variance = float(means.wholes[-1]) - total**2
+    variance = float(means.wholes[2, -1]) - total**2
     return (1.0 - min(max(variance / (freedom * kt**2), 0.0), 1.0)) / (freedom + 1.0)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints
-from trajmodes.project.rungs import Rung, first_look, fit_around
+from trajmodes.project.rungs import Rung, first_look, fit_around, fit_between, range_around
 from trajmodes.project.shapes import GAMMA, OMEGA, LineShape, extended, places
 from trajmodes.project.two_lines import fit_two
 from trajmodes.project.whittle import Lines
@@ -29,9 +29,13 @@ are for lines whose wings are surely not those of the model."""
 CHANCE_SIGMAS = 4.0
 """From here on a misfit is not by chance."""
 LARGEST_MISFIT = 0.75
-"""Root mean square and relative: what strays further is not of the model's shape at all."""
+"""Root mean square and relative: what strays further is not of the model's shape."""
+_HOPELESS = 1.0
+"""The same of the widest range: what strays further is no line with other wings either."""
 _ROUNDS = 3
-"""The first round looks where the power is, the others where the line is."""
+"""The first round looks where the power is, the others where the line is, …"""
+_MOVED = 0.03
+"""… if that changes more than this part of the range."""
 _WIDE_ENOUGH = 4.0
 """Width in resolutions from which on no longer segment is asked for, …"""
 _AWAY_FROM_ZERO = 2.0
@@ -90,11 +94,14 @@ def climb(rungs: list[Rung], guess_thz: Floats, shape: LineShape) -> Chosen:
     """
     chosen = _nothing(len(guess_thz), places(shape).count)
     theta = np.full((len(guess_thz), 3), np.nan)
+    outlook = theta.copy()
     pending = np.ones(len(theta), dtype=bool)
     every = np.arange(len(theta))
     for k, rung in enumerate(rungs):
         looked = np.isnan(theta) & rung.useful(every)[:, None]
-        theta = np.where(looked, first_look(rung, guess_thz), theta)
+        if looked.any():
+            outlook = np.where(looked, first_look(rung, guess_thz), outlook)
+            theta = np.where(looked, outlook, theta)
         center = theta[:, OMEGA] / THZ
         near = rung.holds(every, center, np.zeros_like(center))
         chosen.missed[pending & ~near] = True
@@ -102,6 +109,9 @@ def climb(rungs: list[Rung], guess_thz: Floats, shape: LineShape) -> Chosen:
         if len(rows) == 0:
             continue
         lines = _fit(rung, rows, theta[rows], shape)
+        if shape.kind == "two":
+            known = chosen.parameters[rows]
+            lines = fit_two(rung, rows, lines, (outlook[rows], known), shape)
         found = _found(rung, rows, lines, shape)
         chosen.missed[rows] |= ~found.partly
         better = found.whole | (found.partly & chosen.narrow[rows]) | (chosen.rung[rows] < 0)
@@ -112,25 +122,32 @@ def climb(rungs: list[Rung], guess_thz: Floats, shape: LineShape) -> Chosen:
 
 
 def _fit(rung: Rung, rows: Ints, start: Floats, shape: LineShape) -> Lines:
-    """Fit one oscillator first, whose range of bins follows the line; then the shape."""
+    """Fit one oscillator first, whose range of bins follows the line; then with more to it."""
     theta = start.copy()
     # A line that a coarse look saw as a spike may have some width after all.
     theta[:, GAMMA] = np.maximum(theta[:, GAMMA], np.log(0.5 * rung.resolution * THZ))
     one = LineShape(baseline=shape.baseline)
     lines = _within(rung, rows, extended(theta, one), one)
-    if shape.kind == "two":
-        return fit_two(rung, rows, lines, start, shape, _RANGES[0])
-    if shape != one:
+    if shape.kind == "fano":
         lines = _within(rung, rows, extended(lines.parameters, shape), shape)
     return lines
 
 
 def _within(rung: Rung, rows: Ints, start: Floats, shape: LineShape) -> Lines:
     """Fit on the widest range in which the line has the shape; on the narrowest one else."""
-    theta = start
-    for _ in range(_ROUNDS):
-        lines = fit_around(rung, rows, theta, shape, _RANGES[0])
-        theta = lines.parameters
+    ends = range_around(rung, rows, start, _RANGES[0])
+    lines = fit_between(rung, rows, start, shape, ends)
+    for _ in range(_ROUNDS - 1):
+        wanted = range_around(rung, rows, lines.parameters, _RANGES[0])
+        moved = sum(np.abs(new - old) for new, old in zip(wanted, ends, strict=True))
+        some = np.flatnonzero(moved > _MOVED * (ends[1] - ends[0]))
+        if len(some) == 0:
+            break
+        # Later rounds are for lines that were not where they were thought to be.
+        new = (wanted[0][some], wanted[1][some])
+        again = fit_between(rung, rows[some], lines.parameters[some], shape, new)
+        lines = lines.replaced(some, again)
+        ends[0][some], ends[1][some] = new
     for widths in _RANGES[1:]:
         some = np.flatnonzero(_strays(lines, rung.spectra.averages[rows]))
         if len(some) == 0:
@@ -145,7 +162,7 @@ def _strays(lines: Lines, averages: Floats) -> Bools:
     """Whether the wings are not those of the line, although it is one."""
     excess = np.maximum(lines.goodness - 1.0, 0.0)
     surely = (excess > CHANCE_SIGMAS * lines.goodness_sem) | (lines.stray > CHANCE_SIGMAS)
-    strays: Bools = lines.converged & surely & (np.sqrt(excess / averages) < LARGEST_MISFIT)
+    strays: Bools = lines.converged & surely & (np.sqrt(excess / averages) < _HOPELESS)
     return strays
 
 

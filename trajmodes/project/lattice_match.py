@@ -111,7 +111,7 @@ def _strain_notes(of_constants: Crystal, of_run: Crystal, strain: Floats) -> lis
         return []
     volume = of_run.volume / of_constants.volume - 1.0
     return [
-        f"the constants belong to another lattice parameter: the cell of the run is larger by "
+        f"the constants belong to another lattice parameter: that of the run differs by "
         f"{largest:+.2%} in length and {volume:+.2%} in volume. Expect frequencies of the run "
         f"to differ by about {-1.5 * volume:+.1%} (Grüneisen parameters of 1 to 2), besides "
         "what temperature does; constants fitted at this volume would not"

@@ -20,6 +20,8 @@ __all__ = ["line_models"]
 _RANGES = (6.0, 4.0, 2.0, 1.0)
 """Widths, the resolution included, on both sides of a line that may be shown."""
 _MOST_BINS = 400
+_NONE = 1e-300
+"""Strength of a second line that is not there."""
 
 
 def line_models(ladder: Sequence[BandSpectra], lines: LineFits, guess_thz: Floats) -> LineData:
@@ -88,7 +90,12 @@ def _borne_out(observed: Observed, theta: Floats, model: Floats, shape: LineShap
     for first in places(shape).lines:
         width = np.exp(theta[:, first + GAMMA]) / THZ + resolution
         center = theta[:, first + OMEGA, None] / THZ
-        away = np.fmin(away, np.abs(observed.bins * df - center) / width[:, None])
+        distance = np.abs(observed.bins * df - center) / width[:, None]
+        # A second line that is not there shows nothing.
+        there = (
+            theta[:, first] > 0.9 * np.log(_NONE) if first else np.ones(len(theta), dtype=bool)
+        )
+        away = np.where(there[:, None], np.fmin(away, distance), away)
     with np.errstate(divide="ignore", invalid="ignore"):
         misfit = np.where(observed.inside, observed.power / model - 1.0, 0.0)
     shown = observed.inside & (away <= _RANGES[-1])
@@ -140,7 +147,7 @@ def _partner(lines: LineFits, rows: Ints) -> Floats:
     parts = (lines.partner_kinetic, lines.partner_freq_thz, lines.partner_linewidth_thz)
     kinetic, freq, width = (part[rows] for part in parts if part is not None)
     needed = np.isfinite(kinetic)
-    safe = np.where(needed, kinetic / lines.kinetic[rows], 1e-300)
+    safe = np.where(needed, kinetic / lines.kinetic[rows], _NONE)
     return np.stack(
         [
             np.log(safe),

@@ -81,8 +81,8 @@ def _listed(q_x: Floats, modes: Modes) -> tuple[int, bool]:
         away = np.abs(apart - np.rint(apart)).max(axis=1)
         if away.min() < _TOLERANCE:
             return int(away.argmin()), opposite
-    steps = modes.qpoints[:, None] - np.array([[q_x], [-q_x]])
-    near = np.linalg.norm(steps - np.rint(steps), axis=-1).min(axis=(0, 2))
+    steps = modes.qpoints[:, None] - np.stack([q_x, -q_x])
+    near = np.linalg.norm(steps - np.rint(steps), axis=-1).min(axis=1)
     names = "; ".join(point(modes.qpoints[row]) for row in np.argsort(near)[:3])
     raise UsageError(
         f"q = {point(q_x)} is not commensurate with the supercell",

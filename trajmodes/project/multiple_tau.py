@@ -29,13 +29,12 @@ __all__ = [
     "Octaves",
     "Seam",
     "Strip",
-    "add_products",
+    "add_pairs",
     "averages",
+    "count_pairs",
     "ends",
-    "octaves",
     "meet",
-    "pair_ranges",
-    "pair_sums",
+    "octaves",
 ]
 
 _LAGS = np.arange(8)
@@ -132,12 +131,21 @@ def averages(series_it: Floats, first: int, n_levels: int) -> list[tuple[int, Fl
     """
     found = [(first, series_it)]
     for _ in range(n_levels - 1):
-        odd, size = first % 2, max(0, (series_it.shape[1] - first % 2) // 2)
-        pairs = series_it[:, odd : odd + 2 * size]
-        series_it = 0.5 * (pairs[:, 0::2] + pairs[:, 1::2])
+        series_it = _halve(series_it, first % 2)
         first = (first + 1) // 2
         found.append((first, series_it))
     return found
+
+
+@njit(nogil=True, cache=True)
+def _halve(series_it: Floats, start: int) -> Floats:
+    """Means of pairs of neighbours, from a start on."""
+    size = max(0, (series_it.shape[1] - start) // 2)
+    means = np.empty((len(series_it), size))
+    for i in range(len(series_it)):
+        for t in range(size):
+            means[i, t] = 0.5 * (series_it[i, start + 2 * t] + series_it[i, start + 2 * t + 1])
+    return means
 
 
 def ends(first: int, averages_in: Floats) -> Strip:
@@ -175,8 +183,11 @@ def meet(
     if below is not None and middle % (1 << level):
         child = 2 * number - below.first
         if child >= 0 and child + 2 <= below.averages.shape[1]:
-            across = below.averages[:, child : child + 2].mean(axis=1, keepdims=True)
+            one, two = (below.averages[:, k : k + 1] for k in (child, child + 1))
+            across = 0.5 * (one + two)
     n_before, n_across = earlier.tail.shape[1], across.shape[1]
+    if n_across == 0 and later.size == 0:
+        return earlier, Seam(number - n_before, earlier.tail, n_before, 0)
     around = np.concatenate([earlier.tail, across, later.head], axis=1)
     # Without an average across the seam, one of the strips is empty or the seam is even.
     first = number - n_before if n_before or n_across else later.first
@@ -189,57 +200,93 @@ def meet(
     return both, Seam(first, around, n_before, n_across)
 
 
-def pair_ranges(
-    lags: Ints, size: int, n_before: int, n_across: int, edges: Ints
-) -> tuple[Ints, Ints]:
-    """Pairs (k, k + lag) of averages that reach over a seam, sorted by time blocks.
-
-    Parameters
-    ----------
-    lags
-        (n,) lags.
-    size
-        Number of averages around the seam.
-    n_before, n_across
-        How many of them are before the seam, and across it. With none before and all across,
-        all pairs count.
-    edges
-        (b + 1,) first average of each time block; a pair belongs where its later average does.
-
-    Returns
-    -------
-    (b, n) first k, and the k after the last one.
-    """
-    low = np.maximum(np.maximum(n_before - lags, 0), edges[:-1, None] - lags)
-    high = np.minimum(np.minimum(n_before + n_across, size - lags), edges[1:, None] - lags)
-    some = low < high
-    return np.where(some, low, 0), np.where(some, high, 0)
+@njit(nogil=True, cache=True)
+def _pair_range(
+    lag: int, size: int, across: tuple[int, int], edges: tuple[int, int]
+) -> tuple[int, int]:
+    """Range of k of the pairs (k, k + lag) over a seam whose later one is between two edges."""
+    low = max(across[0] - lag, 0, edges[0] - lag)
+    return low, max(low, min(across[0] + across[1], size - lag, edges[1] - lag))
 
 
-def pair_sums(averages_in: Floats, low_bn: Ints, high_bn: Ints, lags: Ints) -> Floats:
-    """Σ_k (x_k + x_{k+lag}) over ranges of k, as (b, n, i)."""
-    sums = np.zeros((averages_in.shape[1] + 1, len(averages_in)))
-    np.cumsum(averages_in.T, axis=0, out=sums[1:])
-    # Empty ranges may lie beyond the end.
-    low_later, high_later = (np.minimum(k + lags, len(sums) - 1) for k in (low_bn, high_bn))
-    total: Floats = sums[high_bn] - sums[low_bn] + sums[high_later] - sums[low_later]
-    return total
+@njit(nogil=True, cache=True)
+def _pair_ranges(size: int, across: tuple[int, int], edges: Ints, lags: Ints) -> Ints:
+    """Ranges of k of all blocks and lags, as (b, n, 2)."""
+    ranges = np.empty((len(edges) - 1, len(lags), 2), dtype=np.int64)
+    for b in range(len(edges) - 1):
+        for n in range(len(lags)):
+            low, high = _pair_range(lags[n], size, across, (edges[b], edges[b + 1]))
+            ranges[b, n, 0], ranges[b, n, 1] = low, high
+    return ranges
 
 
 # Sums in any order ("reassoc") are what makes the innermost loop one of vectors.
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def add_products(
-    averages_in: Floats, sets: Ints, ranges: tuple[Ints, Ints], lags: Ints, total_bng: Floats
+def _add_products(
+    averages_in: Floats, sets: Ints, ranges_bn: Ints, lags: Ints, total_bng: Floats
 ) -> None:
-    """Add Σ_k x_k x_{k+lag} over ranges of k to the total of the set of each series."""
-    low_bn, high_bn = ranges
     for i in range(len(averages_in)):
         x = averages_in[i]
-        for b in range(low_bn.shape[0]):
+        for b in range(ranges_bn.shape[0]):
             for n in range(len(lags)):
-                low, high = low_bn[b, n], high_bn[b, n]
-                later = x[lags[n] :]
-                product = 0.0
-                for k in range(low, high):
-                    product += x[k] * later[k]
-                total_bng[b, n, sets[i]] += product
+                low, high, lag = ranges_bn[b, n, 0], ranges_bn[b, n, 1], lags[n]
+                if low < high:
+                    earlier, later = x[low:high], x[low + lag : high + lag]
+                    product = 0.0
+                    for k in range(len(earlier)):
+                        product += earlier[k] * later[k]
+                    total_bng[b, n, sets[i]] += product
+
+
+@njit(nogil=True, cache=True)
+def _add_sums(
+    averages_in: Floats, sets: Ints, ranges_bn: Ints, lags: Ints, total_bng: Floats
+) -> None:
+    # Sums up to each average tell those over any range.
+    n_sets, size = total_bng.shape[2], averages_in.shape[1]
+    running = np.zeros((n_sets, size + 1))
+    for i in range(len(averages_in)):
+        for k in range(size):
+            running[sets[i], k + 1] += averages_in[i, k]
+    for g in range(n_sets):
+        for k in range(size):
+            running[g, k + 1] += running[g, k]
+        for b in range(ranges_bn.shape[0]):
+            for n in range(len(lags)):
+                low, high, lag = ranges_bn[b, n, 0], ranges_bn[b, n, 1], lags[n]
+                if low < high:
+                    both = running[g, high] - running[g, low]
+                    both += running[g, high + lag] - running[g, low + lag]
+                    total_bng[b, n, g] += both
+
+
+def count_pairs(size: int, edges: Ints, lags: Ints) -> Ints:
+    """Count all pairs of consecutive averages in time blocks, as (b, n); see `add_pairs`."""
+    ranges = _pair_ranges(size, (0, size), edges, lags)
+    counts: Ints = ranges[..., 1] - ranges[..., 0]
+    return counts
+
+
+def add_pairs(seam: Seam, sets: Ints, edges: Ints, lags: Ints, total_bcng: Floats) -> None:
+    """Add products and sums of all pairs (k, k + lag) of averages that reach over a seam.
+
+    Parameters
+    ----------
+    seam
+        What is around it. With no averages before and all across, all pairs count.
+    sets
+        (i,) set of every series.
+    edges
+        (b + 1,) first average of each time block; a pair belongs where its later average does.
+    lags
+        (n,) lags.
+    total_bcng
+        (b, 2, n, g) Σ x_k x_{k+lag} and Σ (x_k + x_{k+lag}) of sets (g), added to in place.
+    """
+    # Averages of one side alone are no pairs over a seam.
+    size = seam.averages.shape[1]
+    if seam.n_across or 0 < seam.n_before < size:
+        across = (seam.n_before, seam.n_across)
+        ranges = _pair_ranges(size, across, edges - seam.first, lags)
+        _add_products(seam.averages, sets, ranges, lags, total_bcng[:, 0])
+        _add_sums(seam.averages, sets, ranges, lags, total_bcng[:, 1])

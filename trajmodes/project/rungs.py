@@ -7,7 +7,7 @@ import numpy as np
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data import BandSpectra
 from trajmodes.project.shapes import GAMMA, OMEGA, LineShape, Observed
-from trajmodes.project.whittle import Lines, fit_whittle
+from trajmodes.project.whittle import MOST_STEPS, Lines, fit_whittle
 from trajmodes.project.window import resolution_thz
 from trajmodes.units import THZ
 
@@ -59,6 +59,11 @@ class Rung:
         """Power in the band of each set (g,) in eV."""
         total: Floats = np.nansum(self.spectra.power, axis=1)
         return total * self.df
+
+    def breadth(self) -> Floats:
+        """Breadth of the band of each set (g,) in THz."""
+        count: Floats = np.isfinite(self.spectra.power).sum(axis=1).astype(float)
+        return count * self.df
 
     def useful(self, rows: Ints) -> Bools:
         """Whether there are bins enough in the bands of some sets."""
@@ -140,12 +145,17 @@ def fit_around(rung: Rung, rows: Ints, theta: Floats, shape: LineShape, widths: 
 
 
 def fit_between(
-    rung: Rung, rows: Ints, theta: Floats, shape: LineShape, ends: tuple[Ints, Ints]
+    rung: Rung,
+    rows: Ints,
+    theta: Floats,
+    shape: LineShape,
+    ends: tuple[Ints, Ints],
+    steps: int = MOST_STEPS,
 ) -> Lines:
     """Fit some of the lines between a first and a last bin (i,) of each.
 
-    Lines go in batches of ranges of like length, which are padded to one length. The other
-    arguments are those of `fit_around`.
+    Lines go in batches of ranges of like length, which are padded to one length. A fit
+    is given up after some steps. The other arguments are those of `fit_around`.
     """
     first, last = ends
     order = np.argsort(last - first, kind="stable")
@@ -154,7 +164,7 @@ def fit_between(
         size = max(1, _BATCH_BINS // int((last - first)[order[start:]].min() + 1))
         some = order[start : start + size]
         observed = rung.observe(rows[some], first[some], last[some])
-        parts.append(fit_whittle(observed, theta[some], shape))
+        parts.append(fit_whittle(observed, theta[some], shape, steps))
         start += size
     place = np.argsort(order, kind="stable")
     return Lines(

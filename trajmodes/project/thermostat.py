@@ -197,8 +197,8 @@ class KineticReduction:
 
 def _squares(weight_qm: Floats, a_qmt: Complexes) -> Floats:
     """Σ_qm weight |a|², as (t,)."""
-    total: Floats = np.einsum("qm,qmt,qmt->t", weight_qm, a_qmt.real, a_qmt.real)
-    total += np.einsum("qm,qmt,qmt->t", weight_qm, a_qmt.imag, a_qmt.imag)
+    a_kt = a_qmt.reshape(-1, a_qmt.shape[-1])
+    total: Floats = weight_qm.ravel() @ (a_kt.real**2 + a_kt.imag**2)
     return total
 
 
@@ -263,9 +263,8 @@ def _text(
     verdict: EnsembleVerdict, rho_k: tuple[float, float], rho_e: tuple[float, float]
 ) -> str:
     told = (
-        f"kinetic and total energy of the modes fluctuate together by {rho_e[0]:.2f} ± "
-        f"{rho_e[1]:.2f} of the canonical variance, and the kinetic one by {rho_k[0]:.2f} ± "
-        f"{rho_k[1]:.2f} of its own"
+        f"kinetic and total energy of the modes fluctuate together by {_figure(rho_e)} of the "
+        f"canonical variance, and the kinetic one by {_figure(rho_k)} of its own"
     )
     if verdict is EnsembleVerdict.NVE:
         return f"{told}: the run was made at constant energy, or as good as that"
@@ -287,12 +286,17 @@ def _text(
     )
 
 
+def _figure(value: tuple[float, float]) -> str:
+    """Value and standard error in words; zero without a sign."""
+    return f"{round(value[0], 2) + 0.0:.2f} ± {value[1]:.2f}"
+
+
 def _step_text(verdict: EnsembleVerdict, rho_k: tuple[float, float]) -> str:
     if verdict is not EnsembleVerdict.NVE or not rho_k[0] - _SURE * rho_k[1] > _IN_STEP:
         return ""
     return (
         f"energy goes back and forth between kinetic and potential in many modes at once: the "
-        f"kinetic energy fluctuates by {rho_k[0]:.2f} ± {rho_k[1]:.2f} of the canonical "
+        f"kinetic energy fluctuates by {_figure(rho_k)} of the canonical "
         "variance where ½ is due. So runs do that were started from the perfect lattice: "
         "equilibrate longer, or with a Langevin thermostat, if energies are to be independent"
     )

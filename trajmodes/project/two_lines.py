@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from trajmodes.arrays import Floats, Ints
+from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.project.goodness import NEIGHBOURS
 from trajmodes.project.rungs import Rung, fit_between, range_around
 from trajmodes.project.shapes import AREA, GAMMA, OMEGA, LineShape, extended, model_of, places
@@ -23,12 +23,16 @@ __all__ = ["fit_two"]
 
 _TOGETHER = 1.0 + 2.0 * sum(NEIGHBOURS[1:])
 """Bins that are worth one independent bin."""
+_WIDTHS = 4.0
+"""Range on both sides, in widths with the resolution added."""
+_FIRST_STEPS = 12
+"""Of each start; only the likeliest one goes on."""
 _LEFT_OVER = ((0.3, 0.5), (0.15, 0.0))
 """Area of the second line and its width beyond the resolution, in those of the first."""
 
 
 def fit_two(
-    rung: Rung, rows: Ints, one: Lines, first_look: Floats, shape: LineShape, widths: float
+    rung: Rung, rows: Ints, one: Lines, hints: tuple[Floats, Floats], shape: LineShape
 ) -> Lines:
     """Fit two oscillators to some of the sets; the stronger comes first.
 
@@ -40,26 +44,38 @@ def fit_two(
         (i,) which sets.
     one
         Fits of one oscillator, which stay where one suffices.
-    first_look
-        (i, 3) where the power is, both lines together.
+    hints
+        (i, 3) where the power is, both lines together; and (i, n) what other segments told of
+        them, nan where nothing.
     shape
         Two oscillators, perhaps with a baseline.
-    widths
-        Range on both sides, in widths.
     """
     single = LineShape(baseline=shape.baseline)
-    near, far = (range_around(rung, rows, t, widths) for t in (one.parameters, first_look))
+    outlook, known = hints
+    near, far = (range_around(rung, rows, t, _WIDTHS) for t in (one.parameters, outlook))
     ends = (np.minimum(near[0], far[0]), np.maximum(near[1], far[1]))
     alone = fit_between(rung, rows, one.parameters, single, ends)
     n_data = rung.spectra.averages[rows] * (ends[1] - ends[0] + 1) / _TOGETHER
     # What three parameters gain by chance, in −ln L of bins that are not independent.
     chance = 1.5 * np.log(np.maximum(n_data, 2.0)) * _TOGETHER
     best, lowest = _with_no_partner(one, shape), alone.cost - chance
-    for start in _starts(rung, rows, alone.parameters, shape, ends):
-        tried = fit_between(rung, rows, start, shape, ends)
-        better = tried.converged & (tried.cost < lowest)
-        lowest = np.where(better, tried.cost, lowest)
-        best = best.replaced(np.flatnonzero(better), tried.at(better))
+    starts = _starts(rung, rows, alone.parameters, shape, ends)
+    told: Bools = np.all(np.isfinite(known), axis=1)
+    if told.any():
+        starts.append(np.where(told[:, None], known, starts[0]))
+    likeliest, cost = starts[0], np.full(len(rows), np.inf)
+    for start in starts:
+        tried = fit_between(rung, rows, start, shape, ends, _FIRST_STEPS)
+        better = tried.cost < cost
+        likeliest = np.where(better[:, None], tried.parameters, likeliest)
+        cost = np.where(better, tried.cost, cost)
+    # The steps that were left will not gain as much as is wanting here.
+    some = np.flatnonzero(cost < alone.cost - 0.5 * chance)
+    if len(some):
+        some_ends = (ends[0][some], ends[1][some])
+        tried = fit_between(rung, rows[some], likeliest[some], shape, some_ends)
+        gained = np.flatnonzero(tried.converged & (tried.cost < lowest[some]))
+        best = best.replaced(some[gained], tried.at(gained))
     weaker = np.nan_to_num(best.parameters[:, places(shape).lines[1]]) > 0.0
     some = np.flatnonzero(weaker)
     return best.replaced(some, _stronger_first(best.at(some), shape))

@@ -45,12 +45,13 @@ class _Sight:
 
 
 def frequency_known(chosen: Chosen, sem: Floats) -> Bools:
-    """Tell whether the error of ω₀ is smaller than half of it (g,).
+    """Tell whether the error of ω₀² is smaller than half of it (g,).
 
     Of an overdamped line it may not be, for what goes back more slowly than a segment is long
     looks like free diffusion.
     """
-    known: Bools = sem[:, OMEGA] < _LARGEST_RELATIVE_SEM * chosen.parameters[:, OMEGA]
+    omega = chosen.parameters[:, OMEGA]
+    known: Bools = 2.0 * sem[:, OMEGA] < _LARGEST_RELATIVE_SEM * omega
     return known
 
 
@@ -73,13 +74,7 @@ def judge(
     sight, known = _Sight.of(rungs, chosen), frequency_known(chosen, sem)
     relative, width = sem[:, GAMMA], chosen.width_thz
     center = chosen.center_thz
-    # The widest band holds most of the power.
-    total = np.max([rung.total() for rung in rungs], axis=0)
-    area = np.exp(chosen.parameters[:, AREA])
-    where = places(shape)
-    if where.ratio is not None:
-        area = area * (1.0 + np.nan_to_num(np.exp(chosen.parameters[:, where.ratio])))
-    share = area / np.maximum(total, np.finfo(float).tiny)
+    total, share = _shares(rungs, chosen, shape)
     excess = np.maximum(chosen.goodness - 1.0, 0.0)
     stray = np.sqrt(excess / chosen.averages) > LARGEST_MISFIT
     odd = stray & (excess > CHANCE_SIGMAS * chosen.goodness_sem)
@@ -112,17 +107,36 @@ def judge(
     return verdicts, advice
 
 
+def _shares(rungs: list[Rung], chosen: Chosen, shape: LineShape) -> tuple[Floats, Floats]:
+    """Power of the widest band, which holds most of it, and the part of it in the lines."""
+    totals = np.array([rung.total() for rung in rungs])
+    widest, rows = np.argmax(totals, axis=0), np.arange(totals.shape[1])
+    total = totals[widest, rows]
+    area = np.exp(chosen.parameters[:, AREA])
+    where = places(shape)
+    if where.lean is not None:
+        # The continuum that a line interferes with is part of it, however strong.
+        return total, np.ones_like(total)
+    rest = total
+    if where.baseline is not None:
+        breadth = np.array([rung.breadth() for rung in rungs])[widest, rows]
+        rest = total - area * chosen.parameters[:, where.baseline] * breadth
+    if where.ratio is not None:
+        area = area * (1.0 + np.nan_to_num(np.exp(chosen.parameters[:, where.ratio])))
+    return total, area / np.maximum(rest, np.finfo(float).tiny)
+
+
 def _advise(
     verdict: Verdict, line: tuple[float, float, float, bool], segment: tuple[float, float]
 ) -> str:
     center, width, relative, omega_known = line
+    times = max((min(relative, 1e3) / _LARGEST_RELATIVE_SEM) ** 2, 1.0)
     advice = {
         Verdict.RESOLVED: "",
         Verdict.TOO_NARROW: _longer(width, *segment),
         Verdict.TOO_FEW: (
             f"the width is uncertain by {100 * relative:.0f} %; a run"
-            f" {max((relative / _LARGEST_RELATIVE_SEM) ** 2, 1.0) * 1.2:.2g} times as long"
-            " would do"
+            f" {1.2 * times:.2g} times as long would do"
         ),
         Verdict.NO_LINE: (
             "several lines, or not the shape of a damped oscillator: look at the spectrum;"

@@ -31,13 +31,15 @@ from trajmodes.project.shapes import (
 from trajmodes.project.window import resolution_thz
 from trajmodes.units import THZ
 
-__all__ = ["Lines", "fit_whittle"]
+__all__ = ["MOST_STEPS", "Lines", "fit_whittle"]
 
 _NARROWEST = 1e-3
 """Least width that is tried, in resolutions: below, all spectra look alike."""
 _LOWEST = 0.05
 """Least frequency of the lower half maximum, in resolutions: nor can one see what is below."""
-_MOST_STEPS = 60
+_FAR_BEYOND = 4.0
+MOST_STEPS = 60
+"""Of the scoring, before a fit is given up."""
 _LARGEST_LEAN = 3.0
 
 
@@ -74,7 +76,9 @@ class Lines:
         return Lines(*parts)
 
 
-def fit_whittle(observed: Observed, start: Floats, shape: LineShape) -> Lines:
+def fit_whittle(
+    observed: Observed, start: Floats, shape: LineShape, steps: int = MOST_STEPS
+) -> Lines:
     """Fit one line to each spectrum.
 
     Parameters
@@ -85,14 +89,21 @@ def fit_whittle(observed: Observed, start: Floats, shape: LineShape) -> Lines:
         (g, n) first guess.
     shape
         What is fitted.
+    steps
+        When to give up.
     """
     limits = _Limits.of(observed, places(shape))
     theta = limits.keep(start)
     damping = np.full(len(theta), 1e-3)
     converged = np.zeros(len(theta), dtype=bool)
     cost, score, fisher = _likelihood(observed, theta, shape)
-    for _ in range(_MOST_STEPS):
-        active = np.flatnonzero(~converged)
+    negative = np.flatnonzero(~np.isfinite(cost))
+    if len(negative):
+        theta[negative] = limits.positive(theta[negative])
+        again = _likelihood(observed.at(negative), theta[negative], shape)
+        cost[negative], score[negative], fisher[negative] = again
+    for _ in range(steps):
+        active = np.flatnonzero(~converged & np.isfinite(cost))
         now = theta[active]
         free = _step(now, score[active], fisher[active], damping[active])
         tried = limits.keep(now + limits.shorten(now, free))
@@ -119,12 +130,15 @@ class _Limits:
 
     resolution: float
     """In rad/ps."""
+    highest: float
+    """Largest ω₀ and γ in rad/ps: far beyond the Nyquist frequency."""
     where: Places
 
     @staticmethod
     def of(observed: Observed, where: Places) -> "_Limits":
         resolution = resolution_thz(observed.segment_frames, observed.interval_ps)
-        return _Limits(resolution * THZ, where)
+        highest = _FAR_BEYOND * 0.5 / observed.interval_ps
+        return _Limits(resolution * THZ, highest * THZ, where)
 
     def shorten(self, theta: Floats, step: Floats) -> Floats:
         """Let no step go further than the model is about linear.
@@ -140,16 +154,24 @@ class _Limits:
         factor: Floats = np.maximum(1.0, np.abs(step) / longest).max(axis=1)[:, None]
         return step / factor
 
+    def positive(self, theta: Floats) -> Floats:
+        """Leave out what may make a spectrum negative on a new range of bins."""
+        plain = theta.copy()
+        for place in (self.where.lean, self.where.baseline):
+            if place is not None:
+                plain[:, place] = 0.0
+        return plain
+
     def keep(self, theta: Floats) -> Floats:
         """Bring parameters back to where they must stay."""
         kept = theta.copy()
         for first in self.where.lines:
-            floor = np.log(_NARROWEST * self.resolution)
-            kept[:, first + GAMMA] = np.maximum(kept[:, first + GAMMA], floor)
+            floor, roof = np.log([_NARROWEST * self.resolution, self.highest])
+            kept[:, first + GAMMA] = np.clip(kept[:, first + GAMMA], floor, roof)
             lowest = _LOWEST * self.resolution
             # Half maxima ω± obey ω₊ω₋ = ω₀² and ω₊ − ω₋ = γ.
             least = np.sqrt(lowest * (lowest + np.exp(kept[:, first + GAMMA])))
-            kept[:, first + OMEGA] = np.maximum(kept[:, first + OMEGA], least)
+            kept[:, first + OMEGA] = np.clip(kept[:, first + OMEGA], least, self.highest)
         if self.where.lean is not None:
             lean = kept[:, self.where.lean]
             kept[:, self.where.lean] = np.clip(lean, -_LARGEST_LEAN, _LARGEST_LEAN)

@@ -21,6 +21,10 @@ __all__ = ["BondTree", "bond_tree"]
 _STRETCH = 0.5
 """Relative change of the length of a link that a vibration may make; more, and it is another
 image, or broken."""
+_CUT = 0.8
+"""Longest link through the walls over that inside, below which the walls cut the molecule."""
+_SHORTEST = 0.5
+"""Å. No bond is as short."""
 _IMAGES = np.array(sorted(product((-1, 0, 1), repeat=3), key=lambda n: sum(map(abs, n))))
 
 
@@ -104,27 +108,37 @@ def bond_tree(positions: Floats, box: Floats | None = None) -> BondTree:
     positions
         (a, 3) in Å.
     box
-        (3, 3) box vectors as rows, if the molecule may be cut by its walls: links are then
-        between nearest images.
+        (3, 3) box vectors as rows, if its walls may cut the molecule. Links then go through
+        the walls if that makes the longest one much shorter, and none shorter than a bond can
+        be: in a box that is wrapped tightly around a cluster they would.
 
     Raises
     ------
     DataError
         If two atoms are at one place.
     """
-    n = len(positions)
     apart = positions[:, None] - positions[None]
-    if box is not None:
+    tree = _spanning_tree(np.linalg.norm(apart, axis=2))
+    if box is not None and len(positions) > 1:
         reduced = apart @ np.linalg.inv(box)
-        apart = (reduced - np.rint(reduced)) @ box
-    distances = np.linalg.norm(apart, axis=2)
-    close = distances + np.eye(n)
-    if n > 1 and close.min() < 1e-3:
-        one, two = np.unravel_index(close.argmin(), close.shape)
+        through = _spanning_tree(np.linalg.norm((reduced - np.rint(reduced)) @ box, axis=2))
+        shorter = through.lengths.max() < _CUT * tree.lengths.max()
+        if shorter and through.lengths.min() > _SHORTEST:
+            return through
+    if tree.lengths.min(initial=np.inf) < 1e-3:
+        e = int(tree.lengths.argmin())
+        one, two = sorted((int(tree.parents[e]), int(tree.children[e])))
         raise DataError(
             f"atoms {one} and {two} are at one place", where="reference; atoms from 0"
         )
-    tree = minimum_spanning_tree(distances)
+    return tree
+
+
+def _spanning_tree(distances: Floats) -> BondTree:
+    """Links of least total length, from distances (a, a)."""
+    n = len(distances)
+    # scipy takes what is near zero for no link at all.
+    tree = minimum_spanning_tree(np.maximum(distances, 1e-6))
     order, before = breadth_first_order(tree, 0, directed=False)
     children = order[1:].astype(np.int64)
     parents = before[children].astype(np.int64)

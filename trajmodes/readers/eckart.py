@@ -67,7 +67,8 @@ class EckartFrame:
         Raises
         ------
         DataError
-            If atoms are missing, have left their places or changed them.
+            If atoms are missing, have left their places or changed them, or a number is not
+            finite.
         """
         n = self.molecule.n_atoms
         if block.positions.shape[1] != n:
@@ -76,6 +77,7 @@ class EckartFrame:
                 where=f"frame {block.first_frame}",
                 fix="give a --reference with the atoms of the trajectory, in its order",
             )
+        _require_finite(block)
         masses = self.molecule.masses
         reference = centred(self.molecule.positions, masses)
         places = centred(self.tree.whole(block), masses)
@@ -161,6 +163,18 @@ class EckartFrame:
             "melted, or the reference is another molecule",
             fix="give a --reference with the atoms in the order of the trajectory, or choose "
             "frames where every atom keeps its place; modes are those of one shape",
+        )
+
+
+def _require_finite(block: FrameBlock) -> None:
+    fields = {"position": block.positions, "velocity": block.velocities, "force": block.forces}
+    for name, field in fields.items():
+        if field is None or np.isfinite(field).all():
+            continue
+        t, a = np.argwhere(~np.isfinite(field))[0, :2]
+        raise DataError(
+            f"the {name} of atom {a} is not finite",
+            where=f"frame {block.first_frame + t}, step {block.steps[t]}; atoms from 0",
         )
 
 

@@ -36,7 +36,7 @@ class MemoryTrajectory(Trajectory):
     """Frames in memory; see `trajectory_of_arrays` and `trajectory_of_atoms`."""
 
     cells: Floats = field(repr=False)
-    """(t, 3, 3), unit: Å. Rows are the box vectors."""
+    """(t, 3, 3), unit: Å. Rows are the box vectors; nan where there is no box."""
     positions: Floats = field(repr=False)
     """(t, a, 3), unit: Å."""
     velocities: Floats | None = field(repr=False)
@@ -77,7 +77,7 @@ class MemoryTrajectory(Trajectory):
 
 def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the frames
     positions: npt.ArrayLike,
-    cells: npt.ArrayLike,
+    cells: npt.ArrayLike | None,
     species: Sequence[str],
     *,
     forces: npt.ArrayLike | None = None,
@@ -93,7 +93,7 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
     positions
         (t, a, 3) in Å, folded into the box or not.
     cells
-        (3, 3) or (t, 3, 3) box vectors in Å, as rows.
+        (3, 3) or (t, 3, 3) box vectors in Å, as rows; None for a molecule without a box.
     species
         (a,) chemical symbols.
     forces
@@ -125,7 +125,7 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
         raise UsageError(
             f"the time between frames is {interval_ps:g} ps, which is not positive"
         )
-    boxes = np.asarray(cells, dtype=float)
+    boxes = np.full((3, 3), np.nan) if cells is None else np.asarray(cells, dtype=float)
     if boxes.ndim == 2:
         boxes = np.broadcast_to(boxes, (n_frames, *boxes.shape))
     given = {"positions": places, "velocities": velocities, "forces": forces}
@@ -157,7 +157,7 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
         velocities=arrays.get("velocities"),
         forces=arrays.get("forces"),
     )
-    _check_numbers(found, arrays)
+    _check_numbers(found, arrays, boxed=cells is not None)
     return found
 
 
@@ -166,6 +166,7 @@ def trajectory_of_atoms(
     *,
     ideal: "Atoms | None" = None,
     interval_ps: float | None = None,
+    isolated: bool = False,
 ) -> MemoryTrajectory:
     """Trajectory of a list of ASE Atoms.
 
@@ -181,6 +182,8 @@ def trajectory_of_atoms(
         The structure that they are displaced from, where they are no run of dynamics.
     interval_ps
         Time between frames in ps, where they are one.
+    isolated
+        Whether this is a molecule or cluster, whose cells do not count.
 
     Raises
     ------
@@ -206,7 +209,7 @@ def trajectory_of_atoms(
     moving = all(image.has("momenta") for image in images)
     return trajectory_of_arrays(
         np.stack([image.positions for image in images]),
-        np.stack([image.cell.array for image in images]),
+        None if isolated else np.stack([image.cell.array for image in images]),
         first.get_chemical_symbols(),
         forces=None if missing else np.stack([array for array in forces if array is not None]),
         velocities=np.stack([image.get_velocities() for image in images]) / _ASE_TIME
@@ -218,13 +221,15 @@ def trajectory_of_atoms(
     )
 
 
-def _check_numbers(found: MemoryTrajectory, arrays: dict[str, Floats]) -> None:
-    for name, array in (*arrays.items(), ("cells", found.cells)):
+def _check_numbers(found: MemoryTrajectory, arrays: dict[str, Floats], *, boxed: bool) -> None:
+    boxes = {"cells": found.cells} if boxed else {}
+    for name, array in (arrays | boxes).items():
         if not np.isfinite(array).all():
             place = np.argwhere(~np.isfinite(array))[0]
             what = f"{name} of atom {place[1]}" if name in arrays else "the cell"
             raise DataError(f"{what} is not finite", where=f"frame {place[0]}")
-    flat = np.flatnonzero(~(np.abs(np.linalg.det(found.cells)) > 1e-6))
+    volumes = np.abs(np.linalg.det(found.cells)) if boxed else np.full(1, np.inf)
+    flat = np.flatnonzero(~(volumes > 1e-6))
     if len(flat):
         raise DataError(
             "the cell has no volume",

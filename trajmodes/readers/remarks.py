@@ -31,7 +31,7 @@ class Remark(NamedTuple):
     text: str
     fix: str
     """What to do about it; empty if nothing."""
-    concerns: Literal["all", "spectra"] = "all"
+    concerns: Literal["all", "fit", "spectra"] = "all"
     """Whether it matters for constants too, or for what goes on in time alone."""
 
 
@@ -79,9 +79,14 @@ def _field_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> l
     if not trajectory.has_forces:
         text = "no forces: constants cannot be fitted"
         attach = "attach forces to the frames, for example by a SinglePointCalculator"
-        remarks.append(Remark("error", text, lines if trajectory.paths else attach))
+        remarks.append(
+            Remark("error", text, lines if trajectory.paths else attach, concerns="fit")
+        )
     if not trajectory.has_velocities and trajectory.ideal is None:
-        text = "no velocities: no kinetic energies and no spectra; constants can be fitted"
+        text = (
+            "no velocities: kinetic energies and spectra come from differences of positions, "
+            "where frames are close enough"
+        )
         remarks.append(Remark("warning", text, lines))
     rounding = trajectory.rounding
     if rounding > _COARSE * sample.displacement_rms:
@@ -185,8 +190,9 @@ def _physics_remarks(match: Match, sample: RunSample) -> list[Remark]:
             text = (
                 f"forces do not add up to zero: {sample.net_force:.2g} eV/Å in one frame, "
                 f"{sample.net_force / n_atoms:.2g} per atom, rms of an atom "
-                f"{sample.force_rms:.2g}; they are wrong or incomplete"
+                f"{sample.force_rms:.2g}; they are wrong or incomplete, or a thermostat such as "
+                "Langevin adds its own"
             )
-            fix = "dump all atoms, and forces before any constraint or external field"
+            fix = "dump all atoms, and forces before any constraint, field or thermostat"
             remarks.append(Remark("warning", text, fix))
     return remarks

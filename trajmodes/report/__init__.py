@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from trajmodes.data.points import point
 from trajmodes.report.dataset import to_dataset
 from trajmodes.report.folder import ResultsFolder, Writer, open_folder, write_files
+from trajmodes.report.list_of_modes import render_modes
 from trajmodes.report.netcdf import encode, read_results, write_netcdf
 from trajmodes.report.projection import (
     Conductivity,
@@ -84,6 +85,7 @@ __all__ = [
     "read_results",
     "render",
     "render_check",
+    "render_modes",
     "render_scan",
     "scan_table",
     "to_dataset",

@@ -31,8 +31,8 @@ _CONVENTIONS = (
     "D(q) = (M_b M_b')^(−½) Σ_R Φ exp[iq·(R + r_b' − r_b)]; D e = ω² e; "
     "Q = N_c^(−½) Σ √M e*·u exp(−iq·r), so that ⟨|Q̇|²⟩ = k_BT; frequencies are ω/2π in THz, "
     "negative means imaginary; linewidth = full width at half maximum = γ/2π; "
-    "lifetime = 1/γ = 1/(2π·FWHM), of the energy; spectra are one-sided with ±f pooled, so that "
-    "their integral is ⟨K⟩ of one mode; every x_sem is the standard error of x."
+    "lifetime = 1/γ = 1/(2π·FWHM), of the energy; spectra are one-sided with ±f pooled, so "
+    "that their integral is ⟨K⟩ of one mode; every x_sem is the standard error of x."
 )
 
 

@@ -18,28 +18,21 @@ from trajmodes.report.tables import Table, table_of
 from trajmodes.report.tables_modes import conductivity_tables
 from trajmodes.report.wording import mesh_of, plus_minus
 
-__all__ = ["conductivity_data", "draw_conductivity", "mean_conductivity"]
+__all__ = ["conductivity_data", "draw_conductivity"]
 
 _KINDS = (("classical", RED, "-"), ("quantum", BLUE, (0, (5, 1.5))))
 _SEEN = 1e-3
 """Cumulated curves are shown from this part of the whole on."""
 
 
-def mean_conductivity(dataset: xr.Dataset, kind: str) -> tuple[float, float]:
+def _mean_conductivity(dataset: xr.Dataset, kind: str) -> tuple[float, float]:
     """Mean of the diagonal in W/(m K), and its error.
 
-    The errors of the diagonal come from the same lifetimes and do not average out: theirs is
-    the mean, too.
-
-    Parameters
-    ----------
-    dataset
-        Results with a conductivity.
-    kind
-        ``classical`` or ``quantum``.
+    The errors of the diagonal come from the same lifetimes and do not average out.
     """
     name = f"kappa_{kind}_w_mk"
-    return tuple(float(np.diag(dataset[n].values).mean()) for n in (name, f"{name}_sem"))
+    value, sem = (np.diag(dataset[n].values) for n in (name, f"{name}_sem"))
+    return float(value.mean()), float(sem.mean())
 
 
 def draw_conductivity(dataset: xr.Dataset) -> Figure:
@@ -55,12 +48,10 @@ def draw_conductivity(dataset: xr.Dataset) -> Figure:
     cumulated = figure.add_axes((0.41, 0.145, 0.245, 0.63))
     free = figure.add_axes((0.745, 0.145, 0.245, 0.63))
     for kind, colour, dashes in _KINDS:
-        value, sem = mean_conductivity(dataset, kind)
+        value, sem = _mean_conductivity(dataset, kind)
         told = f"{kind}: {plus_minus(value, sem)} W/(m K)"
         grid, density = dataset["kappa_freq_thz"].values, f"kappa_spectral_{kind}"
-        spectral.plot(
-            grid, dataset[density].values, color=colour, linestyle=dashes, label=told
-        )
+        spectral.plot(grid, dataset[density].values, color=colour, linestyle=dashes, label=told)
         cumulated.plot(
             dataset["kappa_path"].values / 10.0,
             dataset[f"kappa_cumulative_{kind}_w_mk"].values,

@@ -17,6 +17,7 @@ __all__ = ["correlations_data", "draw_correlations"]
 
 _DASHES = (0, (3, 3))
 _LIFETIMES_SHOWN = 6.0
+_GONE = 0.05
 _KNOWN = 0.3
 """Lags whose correlation is less sure than this are noise: they would hide the others."""
 
@@ -93,7 +94,11 @@ def _last_lag(one: xr.Dataset, lag: Floats, sem: Floats) -> float:
     known = lag[np.isfinite(lag) & ~(sem > _KNOWN)]
     longest = float(known.max()) if known.size else float(np.nanmax(lag, initial=1.0))
     life = float(one["lifetime_energy_ps"])
-    return min(_LIFETIMES_SHOWN * life, longest) if np.isfinite(life) else longest
+    if not np.isfinite(life):
+        # Three times as far as it takes to decay, where it does.
+        gone = lag[np.isfinite(lag) & (one["energy_acf"].values < _GONE)]
+        return min(3.0 * float(gone.min()), longest) if gone.size else longest
+    return min(_LIFETIMES_SHOWN * life, longest)
 
 
 def _told(one: xr.Dataset) -> str:

@@ -12,10 +12,10 @@ from trajmodes.report.tables_modes import density_table
 
 __all__ = ["density_data", "draw_density"]
 
-_SHOWN = 0.9995
+_SHOWN = 0.998
 """The axis reaches as high as this part of the states does."""
 _ANISOTROPIC = 0.03
-"""Directions are drawn where they differ by more than this part of the whole: noise does not."""
+"""Directions are drawn where they differ by more than this part of the whole."""
 
 
 def draw_density(dataset: xr.Dataset) -> Figure:
@@ -37,7 +37,7 @@ def draw_density(dataset: xr.Dataset) -> Figure:
     n_rows, tall = max(len(parts), 1), 2.3
     height = 0.7 + n_rows * (tall + 0.25) - 0.25
     figure = new_figure(height)
-    last = float(freq[min(np.searchsorted(_part_below(whole), _SHOWN), len(freq) - 1)])
+    last = float(freq[: 1 + int((_part_below(whole) < _SHOWN).sum())][-1])
     for k, part in enumerate(parts or [{}]):
         foot = 0.47 + (n_rows - 1 - k) * (tall + 0.25)
         axes = figure.add_axes((0.085, foot / height, 0.89, tall / height))

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from trajmodes.arrays import Bools, Floats
 from trajmodes.data import Verdict
+from trajmodes.report.agreement import DISAGREE
 from trajmodes.report.style import (
     BLUE,
     GREEN,
@@ -24,10 +25,10 @@ from trajmodes.report.tables import Table, table_of
 from trajmodes.report.tables_modes import LIFETIMES, PERTURBATIVE
 from trajmodes.report.wording import mesh_of
 
-__all__ = ["DISAGREE", "draw_lifetimes", "lifetimes_data"]
+__all__ = ["draw_lifetimes", "lifetimes_data"]
 
-DISAGREE = 2.0
-"""Combined errors that two lifetimes of one mode are apart where they are said to disagree."""
+
+_COLUMNS = 3
 
 
 def draw_lifetimes(dataset: xr.Dataset) -> Figure:
@@ -57,10 +58,20 @@ def draw_lifetimes(dataset: xr.Dataset) -> Figure:
     axes.set(xlabel="Frequency (THz)", ylabel="Lifetime τ (ps)")
     _widths_beside(axes)
     handles, labels = axes.get_legend_handles_labels()
+    tall = 0.68 if len(handles) > _COLUMNS else 0.75
+    for panel in figure.axes:
+        left, foot, wide, _ = panel.get_position().bounds
+        panel.set_position((left, foot, wide, tall))
     # Error bars come last in matplotlib's own order.
-    figure.legend(handles[::-1], labels[::-1], loc="upper center", ncols=3, columnspacing=1.4)
+    figure.legend(
+        *(handles[::-1], labels[::-1]),
+        loc="lower center",
+        bbox_to_anchor=(0.5, tall + 0.16),
+        ncols=_COLUMNS,
+        columnspacing=1.4,
+    )
     if compared:
-        side = figure.add_axes((0.69, 0.12, 0.3, 0.68))
+        side = figure.add_axes((0.69, 0.12, 0.3, tall))
         _one_by_other(side, dataset)
         panel_letter(axes, "a")
         panel_letter(side, "b")
@@ -183,7 +194,7 @@ def _without(axes: Axes, dataset: xr.Dataset) -> None:
         marker="|",
         color=PURPLE,
         markersize=7.0,
-        label=f"no single line ({len(place)})",
+        label=f"none by the line ({len(place)})",
     )
 
 
@@ -196,7 +207,7 @@ def _one_by_other(axes: Axes, dataset: xr.Dataset) -> None:
     apart = np.abs(dataset["lifetime_disagreement"].values)
     for shown, colour, told in (
         (apart <= DISAGREE, BLUE, f"within {DISAGREE:g} errors"),
-        (apart > DISAGREE, RED, "apart"),
+        (apart > DISAGREE, RED, "farther apart"),
     ):
         if shown.any():
             axes.errorbar(
@@ -235,7 +246,8 @@ def _one_by_other(axes: Axes, dataset: xr.Dataset) -> None:
     axes.set_xlim(low, high)
     plain_numbers(axes.xaxis, low, high)
     axes.set(xlabel="τ from the line (ps)", ylabel="τ from the energy correlation (ps)")
-    axes.legend(loc="upper left", borderaxespad=0.3, handletextpad=0.4, fontsize=7.0)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper left", borderaxespad=0.3, handletextpad=0.4, fontsize=7.0)
 
 
 def lifetimes_data(dataset: xr.Dataset) -> dict[str, Table]:

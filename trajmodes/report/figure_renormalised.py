@@ -1,5 +1,7 @@
 """Bands of the fitted constants beside those made from the motion itself."""
 
+from typing import Literal
+
 import numpy as np
 import xarray as xr
 from matplotlib.artist import Artist
@@ -15,7 +17,9 @@ from trajmodes.report.tables_modes import renormalised_table
 
 __all__ = ["draw_renormalised", "renormalised_data"]
 
-_KINDS = (
+_Dashes = Literal["-"] | tuple[float, tuple[float, float]]
+
+_KINDS: tuple[tuple[str, str, _Dashes, str], ...] = (
     ("band_freq_thz", BLUE, "-", "fitted constants"),
     ("band_quasi_particle_thz", RED, (0, (5, 1.5)), "quasi-particles"),
     ("band_displacement_thz", GREEN, (0, (1.5, 1.2)), "displacements"),

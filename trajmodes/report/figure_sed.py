@@ -38,7 +38,7 @@ def draw_energy_density(dataset: xr.Dataset) -> Figure:
     """
     n_branches = dataset.sizes["branch"]
     n_rows = -(-n_branches // _COLUMNS)
-    height = 0.35 + _ROW * n_rows
+    height = 0.12 + _ROW * n_rows
     figure = new_figure(height)
     left, wide, step = 0.075, 0.255, 0.285
     tall = (_ROW - 0.5) / height
@@ -81,4 +81,5 @@ def energy_density_data(dataset: xr.Dataset) -> dict[str, Table]:
     dataset
         Results with a map by branches.
     """
-    return {"sed_branches.csv": energy_density_table(dataset)}
+    branches = dataset.drop_vars("map_site_power", errors="ignore")
+    return {"sed_branches.csv": energy_density_table(branches)}

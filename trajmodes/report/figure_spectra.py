@@ -17,6 +17,8 @@ from trajmodes.units import MEV
 __all__ = ["draw_spectra", "spectra_data"]
 
 _DASHES = (0, (3, 3))
+_DECADES = 3.0
+"""Deeper wings are left out, so that the line itself can be seen."""
 
 
 def draw_spectra(dataset: xr.Dataset) -> Figure:
@@ -28,9 +30,7 @@ def draw_spectra(dataset: xr.Dataset) -> Figure:
         Results with lines.
     """
     chosen = _choose(dataset)
-    figure, panels = small_panels(
-        len(chosen), "Frequency (THz)", "Spectral energy (meV/THz)"
-    )
+    figure, panels = small_panels(len(chosen), "Frequency (THz)", "Spectral energy (meV/THz)")
     for axes, g in zip(panels, chosen.tolist(), strict=True):
         _panel(axes, dataset, g)
     resolved = dataset["resolved"].values[chosen].astype(bool)
@@ -68,7 +68,7 @@ def _panel(axes: Axes, dataset: xr.Dataset, g: int) -> None:
     harmonic = float(one["freq_harmonic_thz"])
     centre = float(one["freq_spectrum_thz"]) if resolved else max(harmonic, 0.0)
     width = float(one["linewidth_thz"]) if resolved else 0.0
-    half = max(5.0 * width, 10.0 * float(one["line_resolution_thz"]))
+    half = max(3.0 * width, 10.0 * float(one["line_resolution_thz"]))
     seen = (np.abs(freq - centre) <= half) & (power > 0.0)
     tell_in_panel(axes, one, _told(one), resolved=resolved)
     # Up to where the text begins.
@@ -79,7 +79,8 @@ def _panel(axes: Axes, dataset: xr.Dataset, g: int) -> None:
         return
     colour = BLUE if resolved else GREY
     axes.step(freq[seen], power[seen], where="mid", color=colour, linewidth=0.9)
-    least, most = power[seen].min(), power[seen].max()
+    most = power[seen].max()
+    least = max(power[seen].min(), most * 10.0**-_DECADES)
     if "power_entropy" in one:
         axes.plot(
             one["entropy_freq_thz"].values,

@@ -69,11 +69,7 @@ _PLANS = (
     ),
     _Plan(
         "renormalised",
-        (
-            ("", "fitted bands beside those of"),
-            ("band_quasi_particle_thz", " quasi-particles"),
-            ("band_displacement_thz", " displacements"),
-        ),
+        (("", "fitted bands beside those made of the motion itself"),),
         _has("band_quasi_particle_thz", "band_displacement_thz"),
         *(draw_renormalised, renormalised_data),
     ),

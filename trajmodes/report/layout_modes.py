@@ -320,7 +320,5 @@ _CONDUCTIVITY = {
     "kappa_notes": Spec("kappa_note", "", "notes on the conductivity"),
 }
 
-MODE_VARIABLES = (
-    _PLACES | _SETS | _ENERGIES | _LINES | _LIFETIMES | _SPECTRA | _CONDUCTIVITY
-)
+MODE_VARIABLES = _PLACES | _SETS | _ENERGIES | _LINES | _LIFETIMES | _SPECTRA | _CONDUCTIVITY
 """Variable → what it is."""

@@ -39,7 +39,8 @@ class SpectralMap:
     distance: Floats
     """(k,), unit: 1/Å. Place on the path, on the scale of `Bands.distance`."""
     qpoints: Floats
-    """(k, 3), reduced coordinates of the commensurate q, or of one that symmetry makes equal."""
+    """(k, 3), reduced coordinates of the commensurate q, or of one that symmetry makes
+    equal."""
     freq_thz: Floats
     """(w,), unit: THz."""
     power: Floats

@@ -287,7 +287,7 @@ class Results:
                 raise DataError(f"the modes form {n_sets} sets, but {count} {what}")
 
     def _check_path(self) -> None:
-        """What lies on the path must have the points and branches of the bands."""
+        """Check that what lies on the path has the points and branches of the bands."""
         shape = self.bands.freq_thz.shape
         shapes = {f"bands from {one.kind}": one.freq_thz.shape for one in self.renormalised}
         if self.gruneisen is not None:

@@ -1,38 +1,35 @@
 """What a run gave, in the terminal: readable without colour and in 80 columns."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
-from rich.console import Group, JustifyMethod, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from trajmodes.arrays import Ints
 from trajmodes.data import Verdict
 from trajmodes.data.points import point
-from trajmodes.report.equipartition import equipartition_of
+from trajmodes.report.list_of_modes import list_sets
 from trajmodes.report.results import Finding, Results
 from trajmodes.report.summary_fit import fit_in_one_line, fit_section
-from trajmodes.report.wording import branches, compact, counted, plus_minus, size_of
+from trajmodes.report.summary_modes import (
+    conductivity_line,
+    equipartition_line,
+    lifetimes_line,
+    thermostat_line,
+)
+from trajmodes.report.wording import counted, plus_minus, size_of
 
 __all__ = ["CheckVerdict", "check_rows", "render", "render_check"]
 
-_SHORT = {
-    Verdict.RESOLVED: "resolved",
-    Verdict.TOO_NARROW: "too narrow",
-    Verdict.TOO_BROAD: "too broad",
-    Verdict.TOO_FEW: "few data",
-    Verdict.FAILED: "fit failed",
-    Verdict.NO_LINE: "odd shape",
-}
-
-
 _NAMED_FILES = 3
 """So many names of input files are told."""
+_NOTES = ("notes", "kappa_notes")
 
 
 class CheckVerdict(NamedTuple):
@@ -69,7 +66,7 @@ def render(
     for title, lines in (
         ("Not resolved, and what would help", notes),
         ("Warnings", [Text(str(text)) for text in _texts(dataset, "warnings")]),
-        ("Notes", [Text(str(text)) for text in _texts(dataset, "notes")]),
+        ("Notes", [Text(str(text)) for name in _NOTES for text in _texts(dataset, name)]),
         ("Files", _files(files or {})),
     ):
         parts += _section(title, lines)
@@ -115,8 +112,10 @@ def _overview(dataset: xr.Dataset) -> Table:
         ("Temperature", _temperature(dataset)),
         ("Fit", fit_in_one_line(dataset)),
         ("Frequencies", _frequencies(dataset)),
-        ("Equipartition", _equipartition(dataset)),
-        ("Lines", _lines(dataset)),
+        ("Equipartition", equipartition_line(dataset)),
+        ("Thermostat", thermostat_line(dataset)),
+        ("Lifetimes", lifetimes_line(dataset)),
+        ("Conductivity", conductivity_line(dataset)),
     ):
         if text:
             grid.add_row(name, Text(text))
@@ -179,26 +178,6 @@ def _frequencies(dataset: xr.Dataset) -> str:
     )
 
 
-def _equipartition(dataset: xr.Dataset) -> str:
-    test = equipartition_of(dataset)
-    if test is None:
-        return ""
-    told = f"χ² = {test.chi_squared:.1f} for {test.freedom}, p = {test.probability:.2g}"
-    if test.verdict == "holds":
-        return f"holds: {told}"
-    return (
-        f"{test.verdict.removeprefix('is ').upper()}: {told}; farthest is set {test.farthest}, "
-        f"{test.farthest_sigma:+.1f} error bars; see figures/temperatures.png"
-    )
-
-
-def _lines(dataset: xr.Dataset) -> str:
-    if "resolved" not in dataset:
-        return ""
-    resolved = dataset["resolved"].values.astype(bool)
-    return f"{resolved.sum()} of {len(resolved)} sets resolved"
-
-
 def _modes(dataset: xr.Dataset, rows: int | None) -> Table:
     n_sets = dataset.sizes["set"]
     freq = dataset["freq_harmonic_thz"].values
@@ -206,29 +185,18 @@ def _modes(dataset: xr.Dataset, rows: int | None) -> Table:
     shown = _chosen(dataset, count)
     shown = shown[np.argsort(freq[shown], kind="stable")]
     hidden = f"; {counted(n_sets - count, 'more set')} in modes.csv" if count < n_sets else ""
-    table = Table(
-        box=None,
-        padding=(0, 1, 0, 0),
-        header_style="bold",
-        caption=f"1.234(56) is 1.234 ± 0.056{hidden}",
-        caption_justify="left",
-        caption_style="",
-    )
-    columns = [column for column in _COLUMNS if column.needs in dataset]
-    if "verdict" in dataset:
-        # With the lines there is no room for it; it has a table of its own.
-        columns = [column for column in columns if column.name != "γ"]
-    for column in columns:
-        # Where it gets tight, q goes on in the next line, and nothing is left out.
-        table.add_column(
-            f"{column.name}\n{column.unit}",
-            justify=column.justify,
-            no_wrap=column.name != "q",
-        )
-    for g in shown.tolist():
-        one = dataset.isel(set=g)
-        table.add_row(*(Text(column.cell(one)) for column in columns))
+    table = list_sets(dataset, shown.tolist(), _OF_LINES if "verdict" in dataset else _OF_FIT)
+    table.caption = f"1.23(5) is 1.23 ± 0.05{hidden}"
+    table.caption_justify = "left"
+    table.caption_style = ""
     return table
+
+
+_OF_LINES = (
+    *("set", "q", "branch", "harmonic", "line", "width", "life", "energy life", "verdict"),
+)
+_OF_FIT = ("set", "q", "branch", "harmonic", "Φ3 width", "γ")
+"""Columns with and without a projection; the rest is in modes.csv."""
 
 
 def _chosen(dataset: xr.Dataset, count: int) -> Ints:
@@ -242,56 +210,6 @@ def _chosen(dataset: xr.Dataset, count: int) -> Ints:
         room = min(count - sum(map(len, chosen)), len(group))
         chosen.append(group[np.linspace(0, len(group) - 1, room).round().astype(int)])
     return np.concatenate(chosen)
-
-
-class _Column(NamedTuple):
-    """A column of the list of modes."""
-
-    name: str
-    unit: str
-    needs: str
-    """Variable that must be there."""
-    cell: Callable[[xr.Dataset], str]
-    justify: JustifyMethod = "right"
-
-
-def _number(name: str) -> Callable[[xr.Dataset], str]:
-    """How to write one number with its error."""
-
-    def cell(one: xr.Dataset) -> str:
-        sem = float(one[f"{name}_sem"]) if f"{name}_sem" in one else None
-        return compact(float(one[name]), sem)
-
-    return cell
-
-
-def _width(name: str) -> Callable[[xr.Dataset], str]:
-    """How to write a width that has no error."""
-    return lambda one: f"{float(one[name]):.3g}" if np.isfinite(one[name]) else "–"
-
-
-_COLUMNS = (
-    _Column("set", "", "set", lambda one: str(int(one["set"]))),
-    _Column("q", "", "set_q", lambda one: point(one["set_q"].values), "left"),
-    _Column(
-        *("branch", "", "branch_first"),
-        lambda one: branches(int(one["branch_first"]), int(one["branch_last"])),
-    ),
-    _Column("harmonic", "THz", "freq_harmonic_thz", _number("freq_harmonic_thz")),
-    _Column("line", "THz", "freq_spectrum_thz", _number("freq_spectrum_thz")),
-    _Column("FWHM", "THz", "linewidth_thz", _number("linewidth_thz")),
-    _Column(
-        *("Φ3 FWHM", "THz", "linewidth_phi3_classical_thz"),
-        _width("linewidth_phi3_classical_thz"),
-    ),
-    _Column("lifetime", "ps", "lifetime_ps", _number("lifetime_ps")),
-    _Column("γ", "", "gruneisen", _number("gruneisen")),
-    _Column(
-        *("verdict", "", "verdict"),
-        lambda one: _SHORT[Verdict(str(one["verdict"].item()))],
-        "left",
-    ),
-)
 
 
 def _imaginary(dataset: xr.Dataset) -> list[Text]:
@@ -316,10 +234,18 @@ def _imaginary(dataset: xr.Dataset) -> list[Text]:
 
 def _unresolved(dataset: xr.Dataset) -> list[Text]:
     """Each reason once, with how many sets it holds for and what would help."""
-    if "verdict" not in dataset:
-        return []
-    verdicts, advice = _texts(dataset, "verdict"), _texts(dataset, "advice")
-    lines = []
+    return [
+        line
+        for names, what in (
+            (("verdict", "advice"), ""),
+            (("energy_verdict", "energy_advice"), "energy correlation of "),
+        )
+        if names[0] in dataset
+        for line in _reasons(_texts(dataset, names[0]), _texts(dataset, names[1]), what)
+    ]
+
+
+def _reasons(verdicts: list[str], advice: list[str], what: str) -> Iterable[Text]:
     for verdict in dict.fromkeys(v for v in verdicts if v != Verdict.RESOLVED):
         sets = [g for g, v in enumerate(verdicts) if v == verdict]
         reason = verdict.removeprefix("not resolved: ")
@@ -327,10 +253,7 @@ def _unresolved(dataset: xr.Dataset) -> list[Text]:
             text = advice[sets[0]]
         else:
             text = f"set {sets[0]}, for one, is {advice[sets[0]]}; for the others see modes.csv"
-        lines.append(
-            Text(f"{counted(len(sets), 'set')}, {reason}{f': {text}' if text else ''}")
-        )
-    return lines
+        yield Text(f"{what}{counted(len(sets), 'set')}, {reason}{f': {text}' if text else ''}")
 
 
 def check_rows(diagnosis: Mapping[str, Finding]) -> list[tuple[str, str, str, str]]:

@@ -138,9 +138,7 @@ def lines_table(dataset: xr.Dataset, sets: npt.NDArray[np.int64] | None = None) 
     )
 
 
-def correlations_table(
-    dataset: xr.Dataset, sets: npt.NDArray[np.int64] | None = None
-) -> Table:
+def correlations_table(dataset: xr.Dataset, sets: npt.NDArray[np.int64] | None = None) -> Table:
     """One row for each lag of each set of modes.
 
     Parameters

@@ -3,7 +3,16 @@
 import math
 from collections.abc import Iterable
 
-__all__ = ["branches", "compact", "counted", "mesh_of", "order_name", "plus_minus", "size_of"]
+__all__ = [
+    "branches",
+    "compact",
+    "counted",
+    "mesh_of",
+    "order_name",
+    "plus_minus",
+    "size_of",
+    "terse",
+]
 
 
 def plus_minus(value: float, sem: float | None = None) -> str:
@@ -63,6 +72,35 @@ def compact(value: float, sem: float | None = None) -> str:
     digits = _digits(sem)
     error = f"{sem:.{digits}f}"
     return f"{value:.{digits}f}({error if sem >= 0.995 else error[2:].lstrip('0')})"
+
+
+def terse(value: float, sem: float | None = None) -> str:
+    """Write a number with its standard error in brackets, to the error's first digit.
+
+    Parameters
+    ----------
+    value
+        The number; a dash stands for nan.
+    sem
+        Its standard error, if known.
+
+    Examples
+    --------
+    >>> terse(15.03412, 0.0213)
+    '15.03(2)'
+    >>> terse(301.2, 14.6)
+    '300(10)'
+    >>> terse(0.0998, 0.00096)
+    '0.100(1)'
+    """
+    if not math.isfinite(value) or sem is None or not math.isfinite(sem) or sem <= 0.0:
+        return plus_minus(value)
+    # Rounded first: 0.00096 is 0.001.
+    power = math.floor(math.log10(float(f"{sem:.0e}")))
+    if power < 0:
+        return f"{value:.{min(-power, 9)}f}({round(sem * 10.0 ** min(-power, 9))})"
+    scale = 10**power
+    return f"{round(value / scale) * scale}({round(sem / scale) * scale})"
 
 
 def branches(first: int, last: int) -> str:

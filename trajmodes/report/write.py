@@ -49,11 +49,7 @@ _TABLES = {
         ("map_branch_power", ", by branch"),
         ("map_site_power", ", by site and direction"),
     ),
-    "renormalised.csv": (
-        ("", "fitted bands and those"),
-        ("band_quasi_particle_thz", " of quasi-particles"),
-        ("band_displacement_thz", " of displacements"),
-    ),
+    "renormalised.csv": (("", "fitted bands and those made of the motion itself"),),
     "conductivity.csv": (("", "thermal conductivity with its error"),),
     "conductivity_spectral.csv": (("", "thermal conductivity by frequency"),),
     "conductivity_cumulative.csv": (("", "thermal conductivity by mean free path"),),

@@ -32,37 +32,19 @@ def test_covariance_is_that_of_the_energies(
     projector = Projector(space, modes)
     energies = _energies(projector, motion)
     known = (modes.sets >= 0).ravel()
-    # Any reference will do, but for digits.
-    for reference in (0.0, energies.mean(), 7.0 * energies.mean()):
-        reduction = EnergyCovarianceReduction(projector, N_FRAMES, reference)
-        result = reduction.finalize(reduction.chunk(motion))
-        expected = np.cov(energies[known], bias=True)
-        found = result.modes[np.ix_(known, known)]
-        assert np.allclose(found, expected, rtol=1e-9, atol=1e-12 * energies.mean() ** 2)
-        assert np.isnan(result.modes[~known]).all()
-        assert np.isnan(result.modes[:, ~known]).all()
-
-
-def test_the_reference_saves_digits(space: HalfSpace, modes: Modes) -> None:
-    """Small fluctuations on top of a large energy."""
-    rng = np.random.default_rng(3)
-    energies = 1.0 + 1e-7 * rng.normal(size=(*modes.omega.shape, N_FRAMES))
-    v_qmt = np.sqrt(2.0 * energies).astype(complex)
-    amplitudes = Amplitudes(0, np.zeros_like(v_qmt), v_qmt, None)
-    expected = np.cov(0.5 * np.abs(v_qmt.reshape(-1, N_FRAMES)) ** 2 - 1.0, bias=True)
-    off = []
-    for reference in (1.0, 0.0):
-        reduction = EnergyCovarianceReduction(Projector(space, modes), N_FRAMES, reference)
-        result = reduction.finalize(reduction.sums(amplitudes)).modes
-        off.append(np.nanmax(np.abs(result - expected)) / 1e-14)
-    assert off[0] < 1e-6
-    assert off[1] > 1e-3
+    reduction = EnergyCovarianceReduction(projector, N_FRAMES)
+    result = reduction.finalize(reduction.chunk(motion))
+    expected = np.cov(energies[known], bias=True)
+    found = result.modes[np.ix_(known, known)]
+    assert np.allclose(found, expected, rtol=1e-9, atol=1e-12 * energies.mean() ** 2)
+    assert np.isnan(result.modes[~known]).all()
+    assert np.isnan(result.modes[:, ~known]).all()
 
 
 def test_cuts_and_their_brackets_do_not_matter(
     space: HalfSpace, paired: Modes, motion: MotionBlock
 ) -> None:
-    reduction = EnergyCovarianceReduction(Projector(space, paired), N_FRAMES, 0.1)
+    reduction = EnergyCovarianceReduction(Projector(space, paired), N_FRAMES)
     whole = reduction.finalize(reduction.chunk(motion))
     one, two, three = (
         reduction.chunk(MotionBlock(a, motion.displacements[a:b], motion.velocities[a:b], None))
@@ -87,7 +69,7 @@ def test_correlation_of_sets_leaves_a_mode_and_itself_out(
     omega[tuple(lonely)] *= -1.0
     modes = replace(paired, omega=omega)
     projector = Projector(space, modes)
-    reduction = EnergyCovarianceReduction(projector, N_FRAMES, 0.1)
+    reduction = EnergyCovarianceReduction(projector, N_FRAMES)
     result = reduction.finalize(reduction.chunk(motion))
     labels = np.where(modes.omega > 0.0, modes.sets, -1).ravel()
     covariance = np.cov(_energies(projector, motion), bias=True)
@@ -111,7 +93,7 @@ def test_modes_that_give_to_each_other_are_told(space: HalfSpace, modes: Modes) 
     giver, taker = (np.argwhere(modes.sets == g)[0] for g in (4, 9))
     energies[tuple(taker)] = 6.0 - np.minimum(energies[tuple(giver)], 6.0)
     v_qmt = np.sqrt(2.0 * energies).astype(complex)
-    reduction = EnergyCovarianceReduction(Projector(space, modes), 4000, 1.0)
+    reduction = EnergyCovarianceReduction(Projector(space, modes), 4000)
     amplitudes = Amplitudes(0, np.zeros_like(v_qmt), v_qmt, None)
     correlation = reduction.finalize(reduction.sums(amplitudes)).correlation.copy()
     assert correlation[4, 9] < -0.95
@@ -122,14 +104,14 @@ def test_modes_that_give_to_each_other_are_told(space: HalfSpace, modes: Modes) 
 def test_what_would_not_fit_is_refused() -> None:
     projector = SimpleNamespace(n_series=11_586)
     with pytest.raises(DataError, match=r"11586 modes takes 1\.1 GB(.|\n)*1 GiB.*11585 modes"):
-        EnergyCovarianceReduction(projector, 10, 0.0)
-    EnergyCovarianceReduction(SimpleNamespace(n_series=11_585), 10, 0.0)
+        EnergyCovarianceReduction(projector, 10)
+    EnergyCovarianceReduction(SimpleNamespace(n_series=11_585), 10)
 
 
 def test_velocities_are_needed_and_all_frames(
     space: HalfSpace, modes: Modes, motion: MotionBlock
 ) -> None:
-    reduction = EnergyCovarianceReduction(Projector(space, modes), N_FRAMES + 1, 0.1)
+    reduction = EnergyCovarianceReduction(Projector(space, modes), N_FRAMES + 1)
     with pytest.raises(DataError, match="need velocities"):
         reduction.chunk(replace(motion, velocities=None))
     with pytest.raises(DataError, match="300 of 301 frames"):

@@ -54,8 +54,7 @@ def test_the_inverse_undoes_the_shift() -> None:
 
 def test_beyond_stability_there_is_no_frequency() -> None:
     assert np.isnan(verlet_frequency(np.array([1001.0]), 2e-3)).all()
-    with pytest.raises(DataError, match=r"no simulation is stable(.|\n)*ωh < 2"):
-        verlet_note(1001.0, 2.0)
+    assert "no simulation is stable with that" in str(verlet_note(1001.0, 2.0))
 
 
 @pytest.mark.parametrize(

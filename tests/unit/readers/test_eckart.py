@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from ase import Atoms
 from scipy.spatial.transform import Rotation
 
 from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers import open_trajectory, trajectory_of_arrays
+from trajmodes.readers import open_trajectory, trajectory_of_arrays, trajectory_of_atoms
 from trajmodes.readers.bond_tree import bond_tree
 from trajmodes.readers.eckart import best_turns, eckart_frame
 from trajmodes.readers.linear_frame import parallel_turns, shortest_turns, turned_about
@@ -228,6 +229,25 @@ def test_a_tight_box_that_is_not_periodic_does_no_harm():
     assert np.abs(motion.displacements).max() < 1e-12
 
 
+@pytest.mark.parametrize("shape", ["bent", "two", "bulky"])
+def test_box_of_the_first_frame_alone_tells_whether_it_cuts(shape):
+    molecule = molecule_of(shape)
+    places = molecule.positions
+
+    def lengths(positions, box):
+        return np.sort(bond_tree(positions, box).lengths)
+
+    expected = lengths(places, None)
+    # Wrapped tightly around the molecule, as LAMMPS does with boundaries s or m.
+    tight = np.diag(np.ptp(places, axis=0) + 0.02)
+    np.testing.assert_allclose(lengths(places, tight), expected)
+    # In a roomy box it is cut by a wall.
+    box = 25.0 * np.eye(3)
+    cut = (places - places[0] + [0.1, 24.9, 12.0]) % 25.0
+    assert np.ptp(cut, axis=0).max() > 20.0
+    np.testing.assert_allclose(lengths(cut, box), expected)
+
+
 def test_broken_bond_is_refused():
     molecule = molecule_of("bent")
     positions = np.tile(molecule.positions, (3, 1, 1))
@@ -249,6 +269,19 @@ def test_exchanged_atoms_are_refused():
         DataError, match=r"atom \d is .* Å from its place, and nearest to that of"
     ):
         frame(block_of(swapped))
+
+
+def test_numbers_that_are_not_finite_are_refused():
+    molecule = molecule_of("bent")
+    frame = eckart_frame(molecule, bond_tree(molecule.positions))
+    positions = np.tile(molecule.positions, (4, 1, 1))
+    forces = np.zeros((4, 3, 3))
+    forces[2, 1, 0] = np.inf
+    with pytest.raises(DataError, match=r"the force of atom 1 is not finite \(frame 2, step 2"):
+        frame(block_of(positions, forces=forces))
+    positions[3, 2, 1] = np.nan
+    with pytest.raises(DataError, match="the position of atom 2 is not finite"):
+        frame(block_of(positions))
 
 
 def test_missing_atoms_are_refused():
@@ -343,6 +376,17 @@ class TestReference:
     def test_atoms_at_one_place(self):
         with pytest.raises(DataError, match="atoms 0 and 2 are at one place"):
             bond_tree(WATER[[0, 1, 0]])
+
+
+def test_frames_in_memory_need_no_box():
+    arrays = trajectory_of_arrays(WATER[None], None, ("O", "H", "H"))
+    images = trajectory_of_atoms([Atoms("OHH", WATER)], isolated=True)
+    for trajectory in (arrays, images):
+        assert np.isnan(trajectory.read(0, 1).cells).all()
+        frame = molecule_reference(trajectory, trajectory.species).frame
+        assert np.abs(frame(trajectory.read(0, 1)).displacements).max() < 1e-12
+    with pytest.raises(DataError, match="the cell has no volume"):
+        trajectory_of_atoms([Atoms("OHH", WATER)])
 
 
 @pytest.mark.parametrize(

@@ -175,10 +175,10 @@ def true_widths(freq0):
 
 
 def fit_lines(rng, freq0, members):
-    """Lines and the spectra they were fitted to; narrow ones have segments of 80 ps."""
+    """Lines and the spectra they were fitted to; narrow ones have segments of 40 ps."""
     n_sets, width = len(freq0), true_widths(freq0)
     true = freq0 - 0.3 * width
-    segment = np.where(width < 4.0 * HANN * RESOLUTION, 4 * SEGMENT_FRAMES, SEGMENT_FRAMES)
+    segment = np.where(width < 4.0 * HANN * RESOLUTION, 2 * SEGMENT_FRAMES, SEGMENT_FRAMES)
     bin_thz = 1.0 / (segment * INTERVAL_PS)
     resolution = HANN * bin_thz
     narrow = width < 2.0 * resolution
@@ -302,7 +302,10 @@ def share_energy(rng, modes, freq0, members):
 
 def project(rng, modes):
     freq0, members = set_means(modes)
-    energies, spectra = share_energy(rng, modes, freq0, members), whole_axis(rng, freq0, members)
+    energies, spectra = (
+        share_energy(rng, modes, freq0, members),
+        whole_axis(rng, freq0, members),
+    )
     lines, data = fit_lines(rng, freq0, members)
     off = 2.0 * energies.kinetic / BOLTZMANN - energies.temperature
     z = off / (2.0 * energies.kinetic_sem / BOLTZMANN)

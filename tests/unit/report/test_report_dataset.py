@@ -29,6 +29,7 @@ def test_every_dimension_is_explained(full):
 def test_the_unit_stands_in_the_name():
     for name, spec in VARIABLES.items():
         endings = {"THz": "_thz", "meV": "_mev", "Da": "_da", "byte": "_bytes"}
+        endings |= {"meV²": "_mev2", "W/(m K)": "_w_mk", "k_B": "_kb"}
         if spec.units in endings:
             assert name.endswith(endings[spec.units]), name
 
@@ -58,13 +59,78 @@ def test_units_are_those_people_use(results, dataset):
     assert dataset["mode_freq_thz"].values == pytest.approx(results.modes.omega / THZ)
 
 
-def test_anharmonicity_and_its_bound(results, dataset):
-    energies = results.projection.energies
-    ratio = energies.virial / energies.potential
-    assert dataset["anharmonicity"].values == pytest.approx(ratio - 1)
-    relative = (energies.virial_sem / energies.virial) ** 2
-    relative += (energies.potential_sem / energies.potential) ** 2
-    assert dataset["anharmonicity_sem"].values == pytest.approx(ratio * np.sqrt(relative))
+def test_what_the_projection_says_is_not_made_again(results, dataset):
+    energies, test = results.projection.energies, results.projection.equipartition
+    assert (dataset["anharmonicity"].values == energies.anharmonicity).all()
+    assert (dataset["anharmonicity_sem"].values == energies.anharmonicity_sem).all()
+    assert (dataset["heat_capacity_kb_sem"].values == energies.heat_capacity_kb_sem).all()
+    assert (dataset["equipartition_z"].values == test.z).all()
+    assert float(dataset["equipartition_p"]) == test.p_value
+    assert dataset["thermostat"].item() == "NVE"
+
+
+def test_waves_belong_to_single_modes(results, dataset):
+    forward, backward = results.projection.energies.travelling
+    for name, values in (("forward", forward), ("backward", backward)):
+        shown = dataset[f"travelling_{name}_mev"]
+        assert shown.dims == ("qpoint", "branch")
+        assert shown.values == pytest.approx(values / MEV, nan_ok=True)
+    assert np.isnan(dataset["travelling_forward_mev"].values[0, :3]).all()
+
+
+def test_lines_have_their_own_resolution(results, dataset):
+    lines = results.projection.lines
+    assert dataset["line_segment_ps"].values == pytest.approx(
+        lines.segment_frames * results.projection.spectra.interval_ps
+    )
+    assert set(dataset["line_segment_ps"].values.round(6)) == {20.0, 40.0}
+    known = np.isfinite(dataset["line_freq_thz"].values)
+    step = np.nanmedian(np.diff(dataset["line_freq_thz"].values, axis=1), axis=1)
+    assert step == pytest.approx(1 / dataset["line_segment_ps"].values)
+    assert (known == np.isfinite(dataset["line_power"].values)).all()
+
+
+def test_both_lifetimes_are_compared(results, dataset):
+    line, energy = results.projection.lines, results.projection.lifetimes
+    for g in range(dataset.sizes["set"]):
+        z = float(dataset["lifetime_disagreement"][g])
+        if not (dataset["resolved"][g] and dataset["energy_resolved"][g]):
+            assert np.isnan(z)
+            continue
+        variance = energy.lifetime_ps_sem[g] ** 2 + line.lifetime_ps_sem[g] ** 2
+        assert z == pytest.approx((energy.lifetime_ps[g] - line.lifetime_ps[g]) / variance**0.5)
+    assert "upper bound" in dataset["lifetime_disagreement"].attrs["conventions"]
+
+
+def test_sites_share_the_spectra_of_the_modes(results, dataset):
+    power = np.where(
+        (results.modes.sets >= 0)[..., None], dataset["power"].values[results.modes.sets], 0.0
+    )
+    weight = results.modes.weights / results.modes.weights.sum()
+    whole = np.einsum("q,qmw->w", weight, power)
+    assert dataset["vdos"].sum(("site", "xyz")).values == pytest.approx(whole)
+
+
+def test_covariance_has_the_axes_of_the_modes(full_results, full):
+    covariance = full_results.projection.covariance.modes
+    n_branches = full.sizes["branch"]
+    one = full["energy_covariance_mev2"].isel(qpoint=3, branch=1, qpoint_2=3, branch_2=1)
+    assert float(one) == pytest.approx(covariance[3 * n_branches + 1, 3 * n_branches + 1] * 1e6)
+
+
+def test_bands_of_the_motion_keep_their_kind(full_results, full):
+    quasi, displaced = full_results.renormalised
+    assert (full["band_quasi_particle_thz"].values == quasi.freq_thz).all()
+    assert (full["band_displacement_thz_sem"].values == displaced.freq_thz_sem).all()
+    assert (full["quasi_particle_own"].values == quasi.replaced).all()
+
+
+def test_conductivity(full_results, full):
+    given = full_results.conductivity
+    assert (full["kappa_quantum_w_mk"].values == given.quantum_w_mk).all()
+    area = full["kappa_spectral_classical"].integrate("kappa_freq_thz")
+    assert float(area) == pytest.approx(np.trace(given.classical_w_mk) / 3, rel=1e-2)
+    assert full["free_path"].dims == ("set",)
 
 
 def test_vectors_can_be_put_together_again(results, dataset):
@@ -96,14 +162,30 @@ def test_what_was_left_out_is_absent(results):
         )
     )
     assert not [name for name in bare.variables if str(name).endswith("_sem")]
-    absent = {"power", "kinetic_mev", "r_squared", "cutoff", "run_fraction", "check_name"}
+    absent = {
+        "power",
+        "kinetic_mev",
+        "line_freq_thz",
+        "vdos",
+        "thermostat",
+        "r_squared",
+        "cutoff",
+        "run_fraction",
+        "check_name",
+    }
     assert not absent & set(bare.variables)
     assert 0 not in bare.sizes.values()
     assert "freq_harmonic_thz" in bare
 
 
 def test_energies_without_forces(results):
-    energies = replace(results.projection.energies, virial=None, virial_sem=None)
+    energies = replace(
+        results.projection.energies,
+        virial=None,
+        virial_sem=None,
+        anharmonicity=None,
+        anharmonicity_sem=None,
+    )
     projection = replace(results.projection, energies=energies)
     dataset = to_dataset(replace(results, projection=projection))
     assert "anharmonicity" not in dataset

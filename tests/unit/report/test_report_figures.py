@@ -5,18 +5,19 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from trajmodes.data import Verdict
 from trajmodes.report import draw_figures, draw_scan, to_dataset
 from trajmodes.report.figure_bands import draw_bands
 from trajmodes.report.figure_gruneisen import _followed, draw_gruneisen
-from trajmodes.report.figure_modes import draw_linewidths
 from trajmodes.report.figure_orders import draw_orders
-from trajmodes.report.figure_spectra import _choose, draw_spectra
 from trajmodes.report.style import branch_colours, point_label, save_png, sheet
 
-PLATES = ["bands", "spectra", "linewidths", "gruneisen", "temperatures", "fit", "orders"]
+ALWAYS = ["bands", "vdos", "spectra", "correlations", "lifetimes", "energies", "fit"]
+PLATES = [
+    *("bands", "renormalised", "sed_branches", "vdos", "spectra", "correlations", "lifetimes"),
+    *("conductivity", "gruneisen", "energies", "energy_correlation", "fit", "orders"),
+]
 DRAWN = [
-    *(("plates", name) for name in PLATES if name not in ("gruneisen", "orders")),
+    *(("plates", name) for name in ("bands", "lifetimes", "fit")),
     *(("full_plates", name) for name in PLATES),
     ("scan_plates", "scan"),
 ]
@@ -37,25 +38,8 @@ def scan_plates(scan_rows):
     return {"scan": draw_scan(scan_rows)}
 
 
-def with_lines(results, verdict):
-    """The same results with one verdict for all lines."""
-    lines = results.projection.lines
-    nothing = np.full(len(lines.verdicts), np.nan)
-    lines = replace(
-        lines,
-        freq_thz=nothing,
-        freq_thz_sem=nothing,
-        linewidth_thz=nothing,
-        linewidth_thz_sem=nothing,
-        lifetime_ps=nothing,
-        lifetime_ps_sem=nothing,
-        verdicts=(verdict,) * len(nothing),
-    )
-    return replace(results, projection=replace(results.projection, lines=lines))
-
-
 def test_all_figures_are_drawn(plates, full_plates, scan_plates, tmp_path):
-    assert list(plates) == ["bands", "spectra", "linewidths", "temperatures", "fit"]
+    assert list(plates) == ALWAYS
     assert list(full_plates) == PLATES
     for plate in (*full_plates.values(), *scan_plates.values()):
         save_png(plate.figure, tmp_path / f"{plate.name}.png")
@@ -125,44 +109,6 @@ def test_a_point_named_twice_at_one_place_is_shown_once(dataset):
     twice = dataset.isel(tick=[0, 0, 1, 2, 3, 4, 5])
     labels = [tick.get_text() for tick in draw_bands(twice).axes[0].get_xticklabels()]
     assert labels == ["Γ", "X", "U|K", "Γ", "L"]
-
-
-def test_spectra_go_up_in_frequency_and_show_what_is_not_resolved(dataset):
-    chosen = _choose(dataset)
-    assert len(chosen) == len(set(chosen)) == 12
-    assert (np.diff(dataset["freq_harmonic_thz"].values[chosen]) >= 0).all()
-    assert (~dataset["resolved"].values[chosen]).sum() == 3
-
-
-def test_linewidths_are_all_there(dataset, plates):
-    axes = plates["linewidths"].figure.axes[0]
-    resolved = dataset["resolved"].values
-    points = {line.get_label(): line for line in axes.lines}
-    bars = axes.containers[0]
-    assert bars.lines[0].get_ydata() == pytest.approx(dataset["linewidth_thz"].values[resolved])
-    narrow = (dataset["verdict"].values == str(Verdict.TOO_NARROW)).sum()
-    limits = points[f"limit, narrower than resolved ({narrow})"]
-    assert limits.get_ydata() == pytest.approx(np.full(narrow, 2 * 1.4405826 * 0.05))
-    low, high = axes.get_ylim()
-    assert low < dataset["linewidth_thz"].values[resolved].min()
-    assert high > dataset["linewidth_thz"].values[resolved].max()
-
-
-def test_temperature_figure_tells_the_test(plates):
-    title = plates["temperatures"].figure.axes[0]._left_title.get_text()
-    assert title.startswith("Equipartition holds: χ² = ")
-
-
-@pytest.mark.parametrize("verdict", [Verdict.TOO_NARROW, Verdict.NO_LINE])
-def test_nothing_resolved(results, verdict, tmp_path):
-    dataset = to_dataset(with_lines(results, verdict))
-    with sheet():
-        (legend,) = draw_spectra(dataset).legends
-    told = [text.get_text() for text in legend.get_texts()]
-    assert told == ["spectrum, not resolved", "harmonic"]
-    with sheet():
-        for draw in (draw_spectra, draw_linewidths):
-            save_png(draw(dataset), tmp_path / "figure.png")
 
 
 def test_no_error_bars_no_map_and_imaginary_modes(results, tmp_path):
@@ -289,27 +235,17 @@ def test_many_branches_run_from_dark_to_bright():
     assert len(set(branch_colours(6))) == 6
 
 
-def test_perturbation_stands_beside_the_run(full, full_plates):
-    axes = full_plates["linewidths"].figure.axes[0]
-    points = {line.get_label(): line for line in axes.lines}
-    for kind, label in (
-        ("quantum", "Φ3, quantum"),
-        ("classical", "Φ3, classical, mesh 16 × 16 × 16"),
-    ):
-        assert points[label].get_ydata() == pytest.approx(
-            full[f"linewidth_phi3_{kind}_thz"].values
-        )
-    assert points["Φ3, quantum"].get_markerfacecolor() == "white"
-    low, high = axes.get_ylim()
-    assert low < full["linewidth_phi3_classical_thz"].values.min()
-    assert high > full["linewidth_phi3_quantum_thz"].values.max()
-
-
 def test_figures_of_a_fit_without_projection(full_results, tmp_path):
-    plates = list(draw_figures(to_dataset(replace(full_results, projection=None))))
+    plates = list(
+        draw_figures(
+            to_dataset(
+                replace(full_results, projection=None, renormalised=(), conductivity=None)
+            )
+        )
+    )
     assert [plate.name for plate in plates] == [
         "bands",
-        "linewidths",
+        "lifetimes",
         "gruneisen",
         "fit",
         "orders",

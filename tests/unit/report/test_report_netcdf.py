@@ -106,11 +106,15 @@ def test_a_file_of_another_program(tmp_path):
         read_results(path)
 
 
-@pytest.mark.parametrize("version", [2, 0, "one"])
-def test_a_version_not_known(dataset, tmp_path, version):
+@pytest.mark.parametrize(
+    ("version", "why"), [(3, "a newer"), (1, "an older"), (0, "a newer"), ("one", "a newer")]
+)
+def test_a_version_not_known(dataset, tmp_path, version, why):
     path = write_netcdf(dataset.assign_attrs(format_version=version), tmp_path / "new.nc")
-    with pytest.raises(DataError, match=f"format version {version}, known is up to 1"):
+    with pytest.raises(DataError, match=f"format version {version}, known is 2") as caught:
         read_results(path)
+    assert caught.value.why.startswith(f"{why} trajmodes wrote the file")
+    assert ("repeat the run" in caught.value.fix) is (why == "an older")
 
 
 def test_a_full_disk_leaves_the_earlier_file(dataset, tmp_path):

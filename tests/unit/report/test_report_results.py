@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.report import Bands, Finding, Projection, SpectralMap
+from trajmodes.report import Bands, Finding, SpectralMap
 
 
 def test_arrays_are_read_only(results):
@@ -23,7 +23,7 @@ def test_band_arrays_must_agree(results):
 
 def test_map_axes_are_checked():
     with pytest.raises(DataError, match=r"SpectralMap.power has shape \(2, 3\)"):
-        SpectralMap(np.zeros(3), np.zeros(2), np.zeros((2, 3)))
+        SpectralMap(np.zeros(3), np.zeros((3, 3)), np.zeros(2), np.zeros((2, 3)))
 
 
 def test_parts_of_a_projection_must_have_the_same_sets(results):
@@ -33,6 +33,7 @@ def test_parts_of_a_projection_must_have_the_same_sets(results):
         **{
             name: getattr(lines, name)[1:]
             for name in lines.__dataclass_fields__  # every field is over sets
+            if getattr(lines, name) is not None
         },
     )
     with pytest.raises(DataError, match=f"have \\[{n_sets - 1}, {n_sets}\\] sets of modes"):
@@ -45,10 +46,41 @@ def test_projection_must_belong_to_the_modes(results):
         replace(results, modes=merged)
 
 
-def test_models_are_on_the_grid_of_the_spectra(results):
-    given = results.projection
-    with pytest.raises(DataError, match=r"Projection.line_models has shape \(31, 399\)"):
-        Projection(given.energies, given.spectra, given.lines, given.line_models[:, 1:])
+def test_density_is_on_the_grid_of_the_spectra(results):
+    density = results.projection.density
+    shifted = replace(density, freq_thz=density.freq_thz + 0.1)
+    with pytest.raises(DataError, match="density of states is on another grid"):
+        replace(results.projection, density=shifted)
+
+
+@pytest.mark.parametrize(
+    ("part", "made"),
+    [
+        ("equipartition", lambda one: replace(one, z=one.z[1:])),
+        ("covariance", lambda one: replace(one, correlation=one.correlation[1:, 1:])),
+        ("maximum_entropy", lambda one: replace(one, power=one.power[1:])),
+    ],
+)
+def test_every_part_has_all_sets(full_results, part, made):
+    given = full_results.projection
+    with pytest.raises(DataError, match=r"have \[30, 31\] sets of modes"):
+        replace(given, **{part: made(getattr(given, part))})
+
+
+def test_bands_of_the_motion_are_on_the_path(full_results):
+    quasi, displaced = full_results.renormalised
+    off = replace(displaced, freq_thz=displaced.freq_thz[1:], freq_thz_sem=None)
+    with pytest.raises(DataError, match=r"\(164, 6\), but the bands from disp.* \(163, 6\)"):
+        replace(full_results, renormalised=(quasi, off))
+    few = replace(quasi, replaced=[True])
+    with pytest.raises(DataError, match=r"form 31 sets, but the bands from quasi.* name 1"):
+        replace(full_results, renormalised=(few,))
+
+
+def test_mean_free_paths_are_those_of_the_sets(full_results):
+    few = replace(full_results.conductivity, free_path=[1.0], free_path_sem=[0.1])
+    with pytest.raises(DataError, match="form 31 sets, but 1 have a mean free path"):
+        replace(full_results, conductivity=few)
 
 
 def test_bands_need_no_breaks(results):
@@ -69,7 +101,7 @@ def test_sets_of_everything_must_be_those_of_the_modes(full_results):
 def test_grueneisen_parameters_are_on_the_bands(full_results):
     given = full_results.gruneisen
     off = replace(given, path=given.path[1:], path_sem=None)
-    with pytest.raises(DataError, match=r"bands have shape \(164, 6\), but .* \(163, 6\)"):
+    with pytest.raises(DataError, match=r"\(164, 6\), but the Grüneisen .* \(163, 6\)"):
         replace(full_results, gruneisen=off)
 
 

@@ -37,8 +37,9 @@ def test_the_overview(results):
         "Temperature    300.40 ± 0.90 K",
         "7 parameters (full rank), 4.5 Å, 20001 frames; R² = 0.98765, residual 0.092 of 0.83",
         "36 q points (one of each ±q), 216 modes in 31 sets",
-        "Equipartition  holds: χ² = ",
-        "Lines          18 of 31 sets resolved",
+        "Equipartition  holds (χ² = ",
+        "Thermostat     NVE: the kinetic energy fluctuates by 0.51 ± 0.03",
+        "Lifetimes      of 31 sets, 20 resolved by their lines, 17 by the correlation of their",
         "velocities have six digits only, see [thermo] in the input",
         "two frames were dropped",
         "scan 1.2, fit 3.4, project 5.6, together 10.2",
@@ -53,11 +54,12 @@ def test_a_row_of_the_table(results, dataset):
         if line.split()[:5] == ["0", "0", "0", "0", "4–6"]
     )
     one = dataset.isel(set=0)
-    harmonic, freq, width, life = line.split()[5:9]
-    assert float(harmonic.split("(")[0]) == pytest.approx(15.4976, abs=1e-3)
+    harmonic, freq, width, life, energy_life = line.split()[5:10]
+    assert float(harmonic.split("(")[0]) == pytest.approx(15.4976, abs=1e-2)
     assert float(freq.split("(")[0]) == pytest.approx(float(one["freq_spectrum_thz"]), abs=0.01)
     assert float(width.split("(")[0]) == pytest.approx(float(one["linewidth_thz"]), abs=0.01)
     assert float(life.split("(")[0]) == pytest.approx(float(one["lifetime_ps"]), abs=0.01)
+    assert energy_life == "–"
     assert line.split()[-1] == "resolved"
 
 
@@ -72,7 +74,9 @@ def test_rows_are_limited_and_that_is_said(results):
 def test_what_would_resolve_is_told_once(results):
     text = " ".join(printed(render(results)).split())
     advice = "segments of 80 ps, a run of 800 ps, would do"
-    assert f"12 sets, narrower than the resolution: {advice}" in text
+    assert f"10 sets, narrower than the resolution: {advice}" in text
+    told = "too little data for an error bar: a run of 500 ps would do"
+    assert f"energy correlation of 14 sets, {told}" in text
     assert f"1 set, the spectrum does not have the shape of one line: {advice}" in text
 
 
@@ -100,13 +104,64 @@ def test_an_imaginary_mode_and_its_significance(results, square, square_sem, tol
 
 
 def test_a_failed_equipartition_is_loud(results):
-    energies = results.projection.energies
-    kinetic = energies.kinetic.copy()
-    kinetic[4] *= 2.0
-    projection = replace(results.projection, energies=replace(energies, kinetic=kinetic))
+    given = results.projection.equipartition
+    z = given.z.copy()
+    z[4] = -7.0
+    failed = replace(given, z=z, text="equipartition fails in set(s) 4 (χ² = 90.0 for 30)")
+    projection = replace(results.projection, equipartition=failed)
     text = " ".join(printed(render(replace(results, projection=projection))).split())
-    assert "VIOLATED: χ² = " in text
-    assert "farthest is set 4, +" in text
+    assert "FAILS in set(s) 4 (χ² = 90.0 for 30)" in text
+    assert "farthest is set 4, -7.0 error bars" in text
+
+
+def test_a_thermostat_is_loud(results):
+    hot = replace(results.projection.thermostat, verdict="thermostatted", text="it was on")
+    projection = replace(results.projection, thermostat=hot)
+    text = printed(render(replace(results, projection=projection)))
+    assert "THERMOSTATTED: it was on" in text
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_lifetimes_that_disagree_are_named(results, count):
+    lines, lifetimes = results.projection.lines, results.projection.lifetimes
+    both = np.isfinite(lines.lifetime_ps) & np.isfinite(lifetimes.lifetime_ps)
+    agreed = np.where(both, lines.lifetime_ps, lifetimes.lifetime_ps)
+    sets = np.flatnonzero(both)[:count]
+    agreed[sets] += 2.1 * np.hypot(lines.lifetime_ps_sem, lifetimes.lifetime_ps_sem)[sets]
+    projection = replace(results.projection, lifetimes=replace(lifetimes, lifetime_ps=agreed))
+    text = " ".join(printed(render(replace(results, projection=projection))).split())
+    n_both = int(both.sum())
+    assert f"both agree within 2 errors in {n_both - count} of {n_both}" in text
+    assert ("DISAGREE" in text) is bool(count)
+    if count == 1:
+        assert f"DISAGREE in set {sets[0]}" in text
+    if count == 7:
+        assert f"DISAGREE in sets {sets[0]}, " in text
+        assert f"{sets[4]} and 2 more" in text
+
+
+def test_lifetimes_of_one_kind_alone(results):
+    projection = replace(results.projection, lifetimes=None)
+    text = printed(render(replace(results, projection=projection)), 100)
+    assert "of 31 sets, 20 resolved by their lines\n" in text.replace(" \n", "\n").replace(
+        "  ", ""
+    )
+    assert "energy correlation" not in text
+
+
+def test_conductivity_is_told_with_its_error(full_results):
+    given = replace(
+        full_results.conductivity,
+        classical_w_mk=150.0 * np.eye(3),
+        classical_w_mk_sem=np.full((3, 3), 12.0),
+        quantum_w_mk=np.diag([120.0, 121.0, 180.0]),
+        quantum_w_mk_sem=np.full((3, 3), 11.0),
+        filled_share=0.25,
+    )
+    text = " ".join(printed(render(replace(full_results, conductivity=given))).split())
+    assert "κ = 150 ± 12 classical; x 120 ± 11, y 121 ± 11, z 180 ± 11 quantum" in text
+    assert "at 300 K, mesh 11 × 11 × 11; 25 % of the classical one from lifetimes" in text
+    assert "- modes below 2 THz carry half of it" in text
 
 
 def test_a_singular_fit_is_loud(results):
@@ -266,7 +321,7 @@ def test_a_word_for_anharmonicity(full_results, left, word):
 def test_a_fit_without_projection(full_results):
     text = printed(render(replace(full_results, projection=None)))
     header = next(line for line in text.splitlines() if line.startswith("set"))
-    assert header.split() == ["set", "q", "branch", "harmonic", "Φ3", "FWHM", "γ"]
+    assert header.split() == ["set", "q", "br.", "harmonic", "Φ3", "FWHM", "γ"]
     assert "median" in text
     assert "the run has" not in text
     assert "resolved" not in text

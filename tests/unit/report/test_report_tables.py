@@ -4,8 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.report import to_dataset
-from trajmodes.report.tables import Table, tables_of
+from trajmodes.report import tables_all, to_dataset
+from trajmodes.report.tables import Table
+from trajmodes.report.tables_all import tables_of
 
 
 def read(table, path):
@@ -29,7 +30,10 @@ def test_modes_have_one_row_for_each_set(dataset, tmp_path):
         )
     assert columns["set_q_b"] == [f"{x:.10g}" for x in dataset["set_q"].values[:, 1]]
     assert columns["verdict"] == dataset["verdict"].values.tolist()
-    assert any(line.startswith("#   lifetime_ps: energy lifetime, in ps") for line in comment)
+    assert any(
+        line.startswith("#   lifetime_ps: energy lifetime, from the linewidth, in ps")
+        for line in comment
+    )
 
 
 def test_a_comma_in_advice_stays_in_its_column(dataset, tmp_path):
@@ -58,13 +62,120 @@ def test_energies_have_one_row_for_each_mode(results, dataset, tmp_path):
     assert numbers(columns["q_c"])[::6] == pytest.approx(results.modes.qpoints[:, 2])
 
 
-def test_spectra_are_columns(dataset, tmp_path):
-    _, columns = read(tables_of(dataset)["spectra.csv"], tmp_path / "spectra.csv")
-    assert len(columns) == 1 + 2 * dataset.sizes["set"]
-    assert numbers(columns["power_5"]) == pytest.approx(dataset["power"].values[5], rel=1e-9)
-    model = dataset["power_model"].values[-1]
-    shown = numbers(columns[f"model_{dataset.sizes['set'] - 1}"])
-    assert shown == pytest.approx(model, rel=1e-9, nan_ok=True)
+def test_waves_are_in_the_energies(results, dataset, tmp_path):
+    _, columns = read(tables_of(dataset)["energies.csv"], tmp_path / "energies.csv")
+    forward = results.projection.energies.travelling[0].ravel() * 1e3
+    assert numbers(columns["travelling_forward_mev"]) == pytest.approx(
+        forward, rel=1e-9, nan_ok=True
+    )
+    assert "travelling_backward_mev_sem" in columns
+
+
+def test_spectra_are_columns(full, tmp_path):
+    tables = tables_of(full)
+    for name, power in (("spectra", "power"), ("spectra_entropy", "power_entropy")):
+        _, columns = read(tables[f"{name}.csv"], tmp_path / "spectra.csv")
+        assert len(columns) == 1 + full.sizes["set"]
+        assert numbers(columns[f"{power}_5"]) == pytest.approx(full[power].values[5], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("file", "place", "names"),
+    [
+        ("lines.csv", "line_freq_thz", ["line_power", "line_model"]),
+        ("correlations.csv", "acf_lag_ps", ["energy_acf", "energy_acf_sem"]),
+    ],
+)
+def test_what_was_fitted_is_one_below_the_other(dataset, tmp_path, file, place, names):
+    _, columns = read(tables_of(dataset)[file], tmp_path / file)
+    label = numbers(columns["set"])
+    for g in (0, 7):
+        known = np.isfinite(dataset[place].values[g])
+        for name in (place, *names):
+            assert numbers(columns[name])[label == g] == pytest.approx(
+                dataset[name].values[g, known], rel=1e-9, nan_ok=True
+            )
+
+
+def test_density_counts_the_degrees_of_freedom(dataset, tmp_path):
+    _, columns = read(tables_of(dataset)["vdos.csv"], tmp_path / "vdos.csv")
+    density = numbers(columns["density"])
+    area = density.sum() * (float(columns["freq_thz"][1]) - float(columns["freq_thz"][0]))
+    # Drift takes three of 384; the wings go beyond the axis.
+    assert area == pytest.approx(3 * (1 - 1 / 128), rel=0.02)
+    along = sum(numbers(columns[f"density_{x}"]) for x in "xyz")
+    assert along == pytest.approx(density, rel=1e-8)
+    assert numbers(columns["density_Si"]) == pytest.approx(density, rel=1e-8)
+    raw = dataset["vdos"].values[1, 2]
+    assert numbers(columns["vdos_1_z"]) == pytest.approx(raw, rel=1e-9)
+
+
+def test_energy_density_has_one_row_for_each_point_and_frequency(full, tmp_path):
+    # By symmetry both sites have the same; here they shall be told apart.
+    sites = full["map_site_power"].values * np.array([1.0, 2.0])[:, None, None]
+    full = full.assign(map_site_power=(full["map_site_power"].dims, sites))
+    _, columns = read(tables_of(full)["sed.csv"], tmp_path / "sed.csv")
+    n_bins = full.sizes["map_freq_thz"]
+    here = slice(3 * n_bins, 4 * n_bins)
+    point = full.isel(map_point=3)
+    assert numbers(columns["map_q_c"])[here] == pytest.approx(float(point["map_q"][2]))
+    for column, wanted in (
+        ("map_freq_thz", full["map_freq_thz"]),
+        ("map_power", point["map_power"]),
+        ("map_branch_power_5", point["map_branch_power"][4]),
+        ("map_site_power_1_y", point["map_site_power"][1, 1]),
+    ):
+        assert numbers(columns[column])[here] == pytest.approx(wanted.values, rel=1e-9)
+
+
+def test_pairs_of_sets_are_listed_once(full, tmp_path):
+    table = tables_of(full)["energy_correlation.csv"]
+    _, columns = read(table, tmp_path / "energy_correlation.csv")
+    pairs = list(zip(columns["set"], columns["set_2"], strict=True))
+    assert len(pairs) == len(set(pairs)) == 31 * 32 // 2
+    at = pairs.index(("1", "2"))
+    assert float(columns["energy_correlation"][at]) == pytest.approx(0.3)
+
+
+def test_bands_compared(full, tmp_path):
+    _, columns = read(tables_of(full)["renormalised.csv"], tmp_path / "renormalised.csv")
+    for kind in ("freq", "quasi_particle", "displacement"):
+        for end in ("", "_sem"):
+            name = f"band_{kind}_thz{end}"
+            assert numbers(columns[f"{name}_4"]) == pytest.approx(full[name].values[:, 3])
+
+
+def test_conductivity(full, tmp_path):
+    tables = tables_of(full)
+    comment, columns = read(tables["conductivity.csv"], tmp_path / "conductivity.csv")
+    assert "300 K" in comment[0]
+    kappa = full["kappa_quantum_w_mk_sem"].values
+    for k, (x, y) in enumerate(zip(columns["xyz"], columns["xyz_2"], strict=True)):
+        wanted = kappa["xyz".index(x), "xyz".index(y)]
+        assert float(columns["kappa_quantum_w_mk_sem"][k]) == pytest.approx(wanted)
+    for kind, axis in (("spectral", "kappa_freq_thz"), ("cumulative", "kappa_path")):
+        _, columns = read(tables[f"conductivity_{kind}.csv"], tmp_path / "kappa.csv")
+        assert numbers(columns[axis]) == pytest.approx(full[axis].values)
+        assert len(columns) == 3
+
+
+def test_very_large_tables_are_left_to_the_netcdf(dataset, monkeypatch):
+    monkeypatch.setattr(tables_all, "_MOST_CELLS", 6000)
+    kept = tables_of(dataset)
+    assert "modes.csv" in kept
+    assert not {"spectra.csv", "lines.csv", "sed.csv"} & set(kept)
+
+
+def test_modes_tell_lifetimes_three_ways(full, tmp_path):
+    comment, columns = read(tables_of(full)["modes.csv"], tmp_path / "modes.csv")
+    for name in (
+        *("lifetime_ps", "lifetime_energy_ps_sem", "lifetime_disagreement"),
+        *("heat_capacity_kb", "anharmonicity_sem", "equipartition_z", "free_path_sem"),
+        *("line_asymmetry", "partner_kinetic_mev", "line_resolution_thz"),
+    ):
+        assert numbers(columns[name]) == pytest.approx(full[name].values, rel=1e-9, nan_ok=True)
+    assert columns["energy_verdict"] == full["energy_verdict"].values.tolist()
+    assert any("upper bound" in line for line in comment)
 
 
 def test_bands_have_a_column_for_each_branch(dataset, tmp_path):

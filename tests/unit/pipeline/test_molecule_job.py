@@ -1,0 +1,184 @@
+"""The job of a molecule, from files to files."""
+
+import netCDF4
+import numpy as np
+import pytest
+from ase import Atoms, units
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import read, write
+from scipy.spatial.transform import Rotation
+
+from trajmodes.config import job_from_mapping
+from trajmodes.errors import DataError, UsageError
+from trajmodes.pipeline.molecule_job import MoleculeFiles, molecule_job, molecule_modes
+from trajmodes.pipeline.molecule_tables import show_molecule
+from trajmodes.project.ipi_modes import ATOMIC_UNIT
+from trajmodes.symmetry.isolated import isolated, vibrational_space
+from trajmodes.units import BOLTZMANN, DALTON, THZ
+
+N_FRAMES, STEP_FS = 600, 1.0
+POSITIONS = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.48], [0.0, -0.76, -0.48]])
+RELAXED = Atoms("OHH", POSITIONS)
+MOLECULE = isolated(("O", "H", "H"), POSITIONS, RELAXED.get_masses() * DALTON)
+OMEGA = np.array([45.0, 105.0, 110.0]) * THZ
+SPACE, ROOT = vibrational_space(MOLECULE), np.repeat(np.sqrt(MOLECULE.masses), 3)
+HESSIAN = ROOT[:, None] * (SPACE.T * OMEGA**2 @ SPACE) * ROOT
+AMPLITUDE = np.sqrt(2.0 * BOLTZMANN * 80.0) / OMEGA
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Frames of harmonic vibrations in a molecule that tumbles."""
+    times = np.arange(N_FRAMES) * STEP_FS * 1e-3
+    angle = np.outer(times, OMEGA) + np.array([0.1, 1.2, 2.3])
+    q, p = AMPLITUDE * np.cos(angle), -AMPLITUDE * OMEGA * np.sin(angle)
+    fields = [rows.reshape(-1, 3, 3) for rows in (q @ SPACE / ROOT, p @ SPACE / ROOT)]
+    f = (-(q * OMEGA**2) @ SPACE * ROOT).reshape(-1, 3, 3)
+    spin = np.array([4.0, 1.0, -2.0])
+    turns = Rotation.from_rotvec(times[:, None] * spin).as_matrix()
+    about = fields[0] + POSITIONS - RELAXED.get_center_of_mass()
+    x = np.einsum("txy,tay->tax", turns, about)
+    v = np.einsum("txy,tay->tax", turns, fields[1]) + np.cross(spin, x)
+    f = np.einsum("txy,tay->tax", turns, f)
+    found = []
+    for t in range(N_FRAMES):
+        image = Atoms("OHH", x[t])
+        image.set_velocities(v[t] / (1e3 * units.fs))
+        image.calc = SinglePointCalculator(image, forces=f[t])
+        found.append(image)
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(images, tmp_path_factory):
+    path = tmp_path_factory.mktemp("molecule")
+    write(path / "run.xyz", images, format="extxyz")
+    write(path / "mol.xyz", RELAXED, format="extxyz")
+    np.save(path / "hessian.npy", HESSIAN)
+    return path
+
+
+def job(folder, **settings):
+    given = {"trajectory": [str(folder / "run.xyz")], "timestep_fs": STEP_FS, **settings}
+    return job_from_mapping({"output": str(folder / "out"), **given})
+
+
+def files(folder, *, hessian=True, series=False):
+    return MoleculeFiles(
+        str(folder / "mol.xyz"), str(folder / "hessian.npy") if hessian else None, series
+    )
+
+
+@pytest.mark.parametrize("hessian", [True, False], ids=["file", "fit"])
+def test_whole_job(folder, hessian):
+    written = molecule_job(
+        job(folder), files(folder, hessian=hessian, series=True), command="x"
+    )
+    results = written.results
+    np.testing.assert_allclose(results.table.freq_thz, OMEGA / THZ, rtol=1e-5)
+    assert results.fitted is not hessian
+    assert results.n_external == 6
+    kinetic = results.projection.energies.kinetic
+    np.testing.assert_allclose(kinetic, 0.5 * BOLTZMANN * 80.0, rtol=0.02)
+    out = folder / "out"
+    names = {"modes.csv", "reference.xyz", "hessian.npy", "vectors.npy", "run.log", "run.toml"}
+    assert {p.name for p in out.iterdir() if p.name[0] != "."} == names | {
+        "normal_coordinates.nc"
+    }
+    np.testing.assert_allclose(np.load(out / "hessian.npy"), HESSIAN, atol=1e-3 * HESSIAN.max())
+    rows = [r for r in (out / "modes.csv").read_text().splitlines() if r[0] != "#"]
+    assert rows[0].startswith("mode,set,freq_thz,freq_thz_sem,wavenumber_cm")
+    assert len(rows) == 4
+    back = read(out / "reference.xyz")
+    np.testing.assert_allclose(back.positions, POSITIONS, atol=1e-10)
+    np.testing.assert_allclose(np.linalg.norm(np.load(out / "vectors.npy"), axis=(1, 2)), 1.0)
+    text = show_molecule(results, written.files)
+    assert "OH2: 3 atoms, 3 vibrations, 6 external motions" in text
+    assert f"{OMEGA[0] / THZ:.3f}" in text
+    assert "vibrational temperature" in text
+
+
+def test_coordinates_of_every_frame_are_written(folder):
+    molecule_job(job(folder), files(folder, series=True), command="x")
+    with netCDF4.Dataset(folder / "out" / "normal_coordinates.nc") as data:
+        assert data["position"].shape == (N_FRAMES, 3)
+        size = np.sqrt(data["position"][:] ** 2 + data["velocity"][:] ** 2)
+        np.testing.assert_allclose(
+            size, np.tile(AMPLITUDE / ATOMIC_UNIT, (N_FRAMES, 1)), rtol=1e-4
+        )
+        np.testing.assert_array_equal(data["frame"][:], np.arange(N_FRAMES))
+
+
+def test_atoms_in_memory(images):
+    found = molecule_modes(images, timestep_fs=STEP_FS)
+    np.testing.assert_allclose(found.table.freq_thz, OMEGA / THZ, rtol=1e-3)
+    assert repr(found).startswith("<MoleculeResults of OH2: 3 vibrations, 4")
+
+
+def test_snapshots_without_time_give_frequencies_alone(images):
+    found = molecule_modes(images[::7])
+    assert found.projection is None
+    np.testing.assert_allclose(found.table.freq_thz, OMEGA / THZ, rtol=1e-3)
+    assert "the time between frames is not known" in found.notes[-1]
+    assert "vibrational temperature" not in show_molecule(found, {})
+
+
+def test_imaginary_mode_is_told(folder, tmp_path):
+    square = np.array([-1.0, 1.0, 1.0]) * OMEGA**2
+    np.save(tmp_path / "h.npy", ROOT[:, None] * (SPACE.T * square @ SPACE) * ROOT)
+    given = MoleculeFiles(str(folder / "mol.xyz"), str(tmp_path / "h.npy"), series=True)
+    written = molecule_job(job(folder, output=str(tmp_path / "out")), given, command="x")
+    assert written.results.table.freq_thz[0] < 0.0
+    assert any("ṽ = Q̇/ω is undefined" in note for note in written.results.notes)
+    with netCDF4.Dataset(tmp_path / "out" / "normal_coordinates.nc") as data:
+        velocity = data["velocity"][:].filled(np.nan)
+    assert np.isnan(velocity[:, 0]).all()
+    assert np.isfinite(velocity[:, 1:]).all()
+
+
+def test_settings_of_crystals(folder):
+    with pytest.raises(
+        UsageError, match="covariances of energies are made for runs of crystals"
+    ):
+        molecule_job(job(folder, energy_covariance=True), files(folder), command="x")
+
+
+def test_hessian_needs_its_reference(folder):
+    given = MoleculeFiles(hessian=str(folder / "hessian.npy"))
+    with pytest.raises(UsageError, match="a Hessian is given, but not the geometry"):
+        molecule_job(job(folder), given, command="x")
+    with pytest.raises(UsageError, match="a Hessian is given, but not the geometry"):
+        molecule_modes(folder / "run.xyz", hessian="hessian.npy", timestep_fs=1.0)
+
+
+def test_hessian_of_another_orientation(folder, tmp_path):
+    turn = np.kron(np.eye(3), Rotation.from_rotvec([0.0, 0.0, 0.8]).as_matrix())
+    np.save(tmp_path / "h.npy", turn @ HESSIAN @ turn.T)
+    given = MoleculeFiles(str(folder / "mol.xyz"), str(tmp_path / "h.npy"))
+    with pytest.raises(DataError, match="by the Hessian, a molecule that is turned as a whole"):
+        molecule_job(job(folder), given, command="x")
+
+
+def test_hessian_with_rounding_is_used_and_told(folder, tmp_path):
+    np.save(tmp_path / "h.npy", HESSIAN + 0.01 * np.eye(9) * HESSIAN.max())
+    given = MoleculeFiles(str(folder / "mol.xyz"), str(tmp_path / "h.npy"))
+    written = molecule_job(job(folder), given, command="x")
+    assert any("not quite free of rigid motions" in note for note in written.results.notes)
+
+
+def test_no_forces_and_no_hessian(images):
+    bare = [Atoms("OHH", image.positions) for image in images[:50]]
+    with pytest.raises(DataError, match="the run has no forces, so second derivatives cannot"):
+        molecule_modes(bare, timestep_fs=STEP_FS)
+
+
+def test_short_runs_have_no_error_bars(images):
+    found = molecule_modes(images[:6])
+    assert any("too short for error bars of the frequencies" in note for note in found.notes)
+
+
+def test_one_atom_has_no_vibrations():
+    atom = Atoms("Ar", [[0.0, 0.0, 0.0]])
+    atom.calc = SinglePointCalculator(atom, forces=np.zeros((1, 3)))
+    with pytest.raises(DataError, match="a single atom has no vibrations"):
+        molecule_modes([atom] * 5)

@@ -1,0 +1,158 @@
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trajmodes.errors import DataError
+from trajmodes.project.autocorrelation import AutocorrelationReduction
+from trajmodes.project.coordinates import Amplitudes, Projector
+
+N_FRAMES, INTERVAL = 400, 0.0025
+STRETCHES = ((3, 170), (170, 300), (310, 399))
+
+
+@pytest.fixture
+def smooth(modes):
+    """Amplitudes that wander."""
+    rng = np.random.default_rng(4)
+    shape = (2, *modes.omega.shape, N_FRAMES, 2)
+    q, v = np.cumsum(rng.normal(size=shape), axis=3).view(complex)[..., 0]
+    return Amplitudes(0, 0.1 * q, v, None)
+
+
+def _part(amplitudes: Amplitudes, start: int, stop: int) -> Amplitudes:
+    fields = (amplitudes.coordinate, amplitudes.velocity)
+    return Amplitudes(start, *(field[..., start:stop] for field in fields), None)
+
+
+def _energies(modes, amplitudes):
+    """Set → energies of its waves, one at a time."""
+    series: dict[int, list[np.ndarray]] = {}
+    for (q, m), label in np.ndenumerate(modes.sets):
+        omega = modes.omega[q, m]
+        position, velocity = amplitudes.coordinate[q, m], amplitudes.velocity[q, m]
+        if label < 0 or omega <= 0.0:
+            continue
+        waves = series.setdefault(label, [])
+        if modes.weights[q] == 1:
+            waves.append(0.5 * (abs(omega * position) ** 2 + abs(velocity) ** 2))
+        else:
+            waves += [0.5 * abs(omega * position + i * velocity) ** 2 for i in (1j, -1j)]
+    return series
+
+
+def test_sums_are_those_of_all_pairs(space, paired, smooth) -> None:
+    modes, n_blocks = paired, 5
+    reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, STRETCHES, n_blocks)
+    found = reduction.finalize(reduction.sums(smooth))
+    series = _energies(modes, smooth)
+    total = sum(stop - start for start, stop in STRETCHES)
+    assert found.lag_ps[1] == pytest.approx(0.01)
+    products, sums = np.zeros_like(found.products), np.zeros_like(found.sums)
+    counts = np.zeros_like(found.counts)
+    for k, (step, size) in enumerate(zip(found.steps, found.average_frames, strict=True)):
+        before = 0
+        for start, stop in STRETCHES:
+            n = (stop - start) // size
+            b = (before + (np.arange(n) + 1) * size - 1)[step:] * n_blocks // total
+            counts[:, k] += np.bincount(b, minlength=n_blocks)
+            for g, waves in series.items():
+                for energy in waves:
+                    x = energy[start : start + n * size].reshape(n, size).mean(axis=1)
+                    early, late = x[: max(n - step, 0)], x[step:]
+                    products[:, k, g] += np.bincount(b, early * late, n_blocks)
+                    sums[:, k, g] += np.bincount(b, early + late, n_blocks)
+            before += stop - start
+    assert np.array_equal(found.counts, counts)
+    assert np.allclose(found.products, products, rtol=1e-11)
+    assert np.allclose(found.sums, sums, rtol=1e-11)
+    used = np.concatenate([np.arange(*stretch) for stretch in STRETCHES])
+    for g in range(modes.n_sets):
+        assert found.members[g] == len(series.get(g, []))
+        if g in series:
+            assert found.mean[g] == pytest.approx(np.mean([one[used] for one in series[g]]))
+
+
+def test_an_imaginary_mode_has_no_series(space, modes, smooth) -> None:
+    omega = modes.omega.copy()
+    omega[modes.sets == 1] *= -1.0
+    soft = replace(modes, omega=omega)
+    reduction = AutocorrelationReduction(Projector(space, soft), INTERVAL, ((0, N_FRAMES),))
+    found = reduction.finalize(reduction.sums(smooth))
+    assert found.members[1] == 0
+    assert np.isnan([found.mean[1], found.omega[1], found.omega_ratio[1]]).all()
+    assert (found.members[[0, 2]] > 0).all()
+
+
+def test_the_true_frequency_is_found_beside_the_harmonic_one(space, modes, smooth) -> None:
+    reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, ((0, N_FRAMES),))
+    found = reduction.finalize(reduction.sums(smooth))
+    g = 2
+    members = modes.sets == g
+    weights = np.broadcast_to(modes.weights[:, None], members.shape)[members]
+    squares = [
+        weights @ (np.abs(field[members]) ** 2).sum(axis=1)
+        for field in (smooth.velocity, smooth.coordinate)
+    ]
+    assert found.omega_ratio[g] == pytest.approx(np.sqrt(squares[0] / squares[1]), rel=1e-6)
+
+
+def test_a_gap_ends_a_segment(space, modes, smooth) -> None:
+    """No product reaches over it: what is in the gap, or how much, does not matter."""
+    projector = Projector(space, modes)
+    whole = AutocorrelationReduction(projector, INTERVAL, ((0, 128), (192, 320)), 4)
+    changed = smooth.velocity.copy()
+    changed[..., 128:192] = 1e3
+    other = Amplitudes(0, smooth.coordinate, changed, None)
+    one, two = (whole.finalize(whole.sums(x)) for x in (smooth, other))
+    assert np.array_equal(one.products, two.products)
+    parts = [
+        AutocorrelationReduction(projector, INTERVAL, (stretch,), 2)
+        for stretch in ((0, 128), (192, 320))
+    ]
+    apart = [part.finalize(part.sums(smooth)) for part in parts]
+    joined = np.concatenate([part.products for part in apart])
+    assert np.allclose(one.products, joined, rtol=1e-11)
+
+
+def test_memory_does_not_grow_with_the_run(space, modes, smooth) -> None:
+    reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, ((0, 10**7),))
+    state, sizes = reduction.sums(_part(smooth, 0, 200)), []
+    for first in range(200, 20_000, 200):
+        block = Amplitudes(
+            first, *(x[..., :200] for x in (smooth.coordinate, smooth.velocity)), None
+        )
+        state = reduction.combine(state, reduction.sums(block))
+        held = [one for piece in state.pieces for one in piece.strips]
+        sizes.append(sum(strip.head.size + strip.tail.size for strip in held))
+    assert len(state.pieces) == 1
+    assert max(sizes) <= 2 * 7 * 24 * len(reduction._waves.sets)
+    assert len(state.blocks) <= 2
+
+
+def test_missing_frames_are_noticed(space, modes, smooth) -> None:
+    reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, ((0, N_FRAMES),))
+    first, last = (reduction.sums(_part(smooth, *part)) for part in ((0, 100), (120, 400)))
+    with pytest.raises(DataError, match="frames 100 to 120 are missing"):
+        reduction.combine(first, last)
+    with pytest.raises(DataError, match="only the frames 0 to 100 were read"):
+        reduction.finalize(first)
+
+
+def test_velocities_are_needed(space, modes, smooth) -> None:
+    reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, ((0, N_FRAMES),))
+    with pytest.raises(DataError, match="need velocities"):
+        reduction.sums(Amplitudes(0, smooth.coordinate, None, None))
+
+
+def test_a_few_frames_are_too_short(space, modes) -> None:
+    with pytest.raises(DataError, match="longest uninterrupted stretch has 15 frames"):
+        AutocorrelationReduction(Projector(space, modes), INTERVAL, ((0, 15), (20, 30)))
+
+
+def test_reductions_can_be_sent_to_workers(space, modes, smooth) -> None:
+    reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, ((0, N_FRAMES),))
+    there = pickle.loads(pickle.dumps(reduction))
+    one, two = (x.finalize(x.sums(smooth)) for x in (reduction, there))
+    assert np.array_equal(one.products, two.products)

@@ -1,0 +1,90 @@
+"""Results of differenced positions become those of the velocities, anharmonic shift and all."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trajmodes.data import BandSpectra, Modes, PowerSpectra
+from trajmodes.project import EnergyReduction, Projector, set_mean
+from trajmodes.project.coordinates import Amplitudes
+from trajmodes.project.difference_results import correct_energies, correct_spectra
+from trajmodes.project.differences import attenuation
+from trajmodes.symmetry.translations import HalfSpace
+from trajmodes.units import THZ
+
+INTERVAL_PS, N_FRAMES = 0.02, 4000
+
+
+@pytest.fixture
+def both(space: HalfSpace, modes: Modes):
+    """Energies by velocities and by differences, modes 3 % above their harmonic frequency."""
+    true = 1.03 * modes.omega[..., None]
+    rng = np.random.default_rng(2)
+    size = rng.normal(size=(2, *modes.omega.shape, 1))
+    times = INTERVAL_PS * np.arange(-1, N_FRAMES + 1)
+    wave = (size[0] + 1j * size[1]) * np.exp(-1j * true * times)
+    kept = attenuation(modes.omega, INTERVAL_PS)
+    differences = (wave[..., 2:] - wave[..., :-2]) / (2.0 * INTERVAL_PS)
+    q_qmt, v_qmt = wave[..., 1:-1], -1j * true * wave[..., 1:-1]
+    reduction = EnergyReduction(Projector(space, modes), N_FRAMES)
+    results = [
+        reduction.finalize(reduction.sums(Amplitudes(0, q_qmt, v, None)))
+        for v in (v_qmt, differences / kept[..., None])
+    ]
+    return *results, set_mean(kept, modes)
+
+
+def test_energies_are_those_of_the_velocities(both) -> None:
+    exact, plain, kept = both
+    found = correct_energies(plain, kept, INTERVAL_PS)
+    for name in ("kinetic", "omega_ratio", "omega_displacement"):
+        assert getattr(found, name) == pytest.approx(getattr(exact, name), rel=1e-9), name
+    assert found.temperature == pytest.approx(exact.temperature, rel=1e-9)
+    assert np.abs(plain.kinetic / exact.kinetic - 1.0).max() > 0.02
+    assert np.array_equal(found.potential, plain.potential, equal_nan=True)
+
+
+def test_error_bars_grow_with_what_is_corrected(both) -> None:
+    _, plain, kept = both
+    plain = replace(
+        plain,
+        kinetic_sem=0.01 * plain.kinetic,
+        omega_ratio_sem=0.01 * plain.omega_ratio,
+    )
+    found = correct_energies(plain, kept, INTERVAL_PS)
+    assert (found.kinetic_sem > 0.01 * found.kinetic).all()
+    # By hand: a ratio one standard error higher.
+    higher = replace(plain, omega_ratio=plain.omega_ratio * 1.0001)
+    moved = correct_energies(higher, kept, INTERVAL_PS)
+    assert 100 * (moved.omega_ratio - found.omega_ratio) == pytest.approx(
+        found.omega_ratio_sem, rel=2e-2
+    )
+    change = 100 * (moved.kinetic - found.kinetic)
+    assert np.hypot(0.01 * found.kinetic, change) == pytest.approx(found.kinetic_sem, rel=2e-2)
+
+
+def test_a_frequency_that_is_not_known_changes_nothing(both) -> None:
+    _, plain, kept = both
+    lost = replace(plain, omega_ratio=np.full_like(plain.omega_ratio, 1.1 / INTERVAL_PS) / kept)
+    found = correct_energies(lost, kept, INTERVAL_PS)
+    assert np.array_equal(found.kinetic, lost.kinetic)
+    assert np.array_equal(found.omega_ratio, lost.omega_ratio)
+    assert np.isfinite(found.kinetic_sem).all() == np.isfinite(lost.kinetic_sem).all()
+
+
+def test_spectra_get_what_is_left() -> None:
+    """Nothing at the harmonic frequency, where amplitudes are right; more above it."""
+    freq = np.array([0.0, 5.0, 8.0])
+    kept = attenuation(np.array([5.0, 8.0]) * THZ, INTERVAL_PS)
+    whole = PowerSpectra(freq, np.ones((2, 3)), np.ones(2), 100, 0.04)
+    power = correct_spectra(whole, kept, INTERVAL_PS).power
+    assert power[0, 1] == pytest.approx(1.0)
+    assert power[1, 2] == pytest.approx(1.0)
+    assert power[0, 2] == pytest.approx((kept[0] / kept[1]) ** 2)
+    assert power[:, 0] == pytest.approx(kept**2)
+    bands = BandSpectra(np.array([20, 32]), np.ones((2, 5)), np.ones(2), 100, 0.04)
+    power = correct_spectra(bands, kept, INTERVAL_PS).power
+    assert bands.freq_thz[:, 0] == pytest.approx([5.0, 8.0])
+    assert power[:, 0] == pytest.approx([1.0, 1.0])
+    assert (np.diff(power, axis=1) > 0.0).all()

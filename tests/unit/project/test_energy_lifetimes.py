@@ -1,0 +1,256 @@
+"""Lifetimes from energies: exact damped oscillators, scores against truth, verdicts."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.linalg import expm
+
+from trajmodes.data import Verdict
+from trajmodes.project.autocorrelation import AutocorrelationReduction
+from trajmodes.project.coordinates import Amplitudes
+from trajmodes.project.energy_fit import fit_decays, seen
+from trajmodes.project.energy_lifetimes import energy_lifetimes
+
+GAMMA = 0.5
+"""1/ps."""
+BATCH = 500
+
+
+def _simulated(rng, n_sets: int, members: int, frames: int, interval: float, **how):
+    """Correlations of sets of damped oscillators at k_BT = 1, by the exact propagator.
+
+    An odd number of members are standing waves, an even one pairs of travelling ones.
+    """
+    actual = how.get("ratio", 40.0) * GAMMA
+    used = actual * how.get("used", 1.0)
+    step = expm(np.array([[0.0, 1.0], [-(actual**2), -GAMMA]]) * interval)
+    equilibrium = np.diag([actual**-2, 1.0])
+    # A little is added for frames so close that the kick is hardly definite.
+    kick = np.linalg.cholesky(equilibrium - step @ equilibrium @ step.T + 1e-15 * np.eye(2))
+    state = np.sqrt(equilibrium) @ rng.normal(size=(2, n_sets * members))
+    weight = 1 if members % 2 else 2
+    sets = np.repeat(np.arange(n_sets), members // weight)[:, None]
+    modes = SimpleNamespace(
+        omega=np.full(sets.shape, used),
+        sets=sets,
+        weights=np.full(len(sets), weight),
+        n_sets=n_sets,
+    )
+    stretches = how.get("stretches", ((0, frames),))
+    reduction = AutocorrelationReduction(SimpleNamespace(modes=modes), interval, stretches)
+    total = None
+    for first in range(0, frames, BATCH):
+        both = np.empty((min(BATCH, frames - first), *state.shape))
+        for t in range(len(both)):
+            both[t] = state
+            state = step @ state + kick @ rng.normal(size=state.shape)
+        q, v = both.transpose(1, 2, 0)
+        if weight == 2:
+            q, v = ((x[0::2] + 1j * x[1::2]) / np.sqrt(2.0) for x in (q, v))
+        amplitudes = Amplitudes(first, *(x.astype(complex)[:, None] for x in (q, v)), None)
+        part = reduction.sums(amplitudes)
+        total = part if total is None else reduction.combine(total, part)
+    return reduction.finalize(total)
+
+
+def _run(seed: int, n_sets: int, members: int, lifetimes: float, **how):
+    """A run of so many lifetimes, at 20 frames or more to a lifetime."""
+    frames = max(1500, int(20 * lifetimes))
+    interval = lifetimes / GAMMA / frames
+    return _simulated(np.random.default_rng(seed), n_sets, members, frames, interval, **how)
+
+
+def _scores(found):
+    """(γ̂ − γ)/σ and ln γ̂/γ: γ̂ scatters evenly, 1/γ̂ does not."""
+    rate = 1.0 / found.lifetime_ps
+    sem = found.lifetime_ps_sem * rate**2
+    return (rate - GAMMA) / sem, np.log(rate / GAMMA)
+
+
+HEAVY = [
+    pytest.param(x, members, 40.0, marks=pytest.mark.slow)
+    for x in (20, 60, 200, 600, 2000)
+    for members in (1, 2, 12, 48)
+    if x * members > 100
+]
+OTHERS = [
+    pytest.param(200, 12, ratio, marks=pytest.mark.slow) for ratio in (2.0, 5.0, 300.0, 1000.0)
+]
+
+
+@pytest.mark.parametrize(
+    ("lifetimes", "members", "ratio"),
+    [(60, 12, 40.0), (200, 2, 2.0), (200, 3, 1000.0), *HEAVY, *OTHERS],
+)
+def test_errors_are_honest(lifetimes: float, members: int, ratio: float) -> None:
+    n_sets = 80 if members > 12 or lifetimes > 600 else 160
+    seed = int(lifetimes) + members
+    found = energy_lifetimes(_run(seed, n_sets, members, lifetimes, ratio=ratio))
+    assert np.mean([verdict is Verdict.RESOLVED for verdict in found.verdicts]) > 0.97
+    z, error = (x[np.isfinite(x)] for x in _scores(found))
+    # The mean score of 80 sets is itself uncertain by 0.11.
+    assert abs(z.mean()) < 0.25
+    assert 0.8 < z.std() < 1.25
+    assert abs(error.mean()) < 0.03 + 2.0 * error.std() / np.sqrt(n_sets)
+
+
+@pytest.mark.parametrize("lifetimes", [20, 200])
+def test_there_is_no_bias(lifetimes: float) -> None:
+    """Hundreds of sets at once, of 12 members: less than 1.5 %, without any verdict between."""
+    error = np.log(fit_decays(seen(_run(8, 400, 12, lifetimes))).gamma / GAMMA)
+    assert abs(error.mean()) < 0.015 + 2.0 * error.std() / 20.0
+
+
+def test_a_mean_of_the_same_run_would_bias() -> None:
+    """Without its correction two members in 20 lifetimes decay 10 % too fast."""
+    told = _run(9, 800, 2, 20)
+    data = seen(told)
+    corrected = np.log(fit_decays(data).gamma / GAMMA)
+    raw = np.log(fit_decays(replace(data, members=np.full(800, 1e9))).gamma / GAMMA)
+    assert np.median(raw) > 0.15
+    assert abs(np.median(corrected)) < 0.08
+
+
+def test_a_wrong_harmonic_frequency_does_no_harm() -> None:
+    """5 % off: energies oscillate at 2ω, averages and the model take care of it."""
+    right, wrong = (_run(10, 60, 12, 100, ratio=12.0, used=used) for used in (1.0, 1.05))
+    assert np.allclose(wrong.omega_ratio, right.omega_ratio)
+    assert not np.allclose(wrong.omega, right.omega, rtol=0.04)
+    one, two = energy_lifetimes(right), energy_lifetimes(wrong)
+    shift = two.lifetime_ps / one.lifetime_ps - 1.0
+    assert abs(shift.mean()) < 0.003
+    assert shift.std() < 0.1 * (one.lifetime_ps_sem / one.lifetime_ps).mean()
+
+
+def test_stretches_of_a_run_do_as_well() -> None:
+    stretches = ((0, 500), (500, 1500), (1600, 3000))
+    found = energy_lifetimes(_run(11, 150, 12, 150, stretches=stretches))
+    z, error = _scores(found)
+    assert abs(z.mean()) < 0.25
+    assert 0.8 < z.std() < 1.25
+    assert abs(error.mean()) < 0.03
+
+
+def test_members_that_are_alike_have_a_larger_error() -> None:
+    """Every oscillator twice: the blocks of time see it, theory alone would not."""
+    told = _run(12, 120, 6, 300)
+    twice = replace(
+        told, products=2 * told.products, sums=2 * told.sums, members=2 * told.members
+    )
+    once, both = energy_lifetimes(told), energy_lifetimes(twice)
+    assert np.allclose(once.lifetime_ps, both.lifetime_ps, rtol=0.01)
+    ratio = (both.lifetime_ps_sem / once.lifetime_ps_sem).mean()
+    assert 0.8 < ratio < 1.0
+
+
+def test_curves_are_told_with_their_errors() -> None:
+    found = energy_lifetimes(_run(13, 100, 12, 200))
+    exact = np.exp(-GAMMA * found.lag_ps)
+    assert np.allclose(found.correlation[:, 0], 1.0, atol=0.02)
+    for lifetimes in (0.2, 1.0, 3.0):
+        k = int(np.argmin(np.abs(found.lag_ps[0] * GAMMA - lifetimes)))
+        z = (found.correlation - exact)[:, k] / found.correlation_sem[:, k]
+        assert abs(z.mean()) < 0.3
+        assert 0.7 < z.std() < 1.4
+        assert np.allclose(found.model[:, k], exact[:, k], atol=0.25)
+    assert np.isnan(found.model[:, -1]).all()
+    assert found.lag_ps.shape[1] <= 64
+
+
+@pytest.mark.parametrize("lifetimes", [0.3, 2.0, 5.0])
+def test_a_run_that_is_too_short_says_how_long_it_should_be(lifetimes: float) -> None:
+    found = energy_lifetimes(_run(14, 50, 12, lifetimes))
+    kinds = [verdict in {Verdict.TOO_LONG, Verdict.TOO_FEW} for verdict in found.verdicts]
+    assert np.mean(kinds) > 0.75
+    for verdict, advice, lifetime in zip(
+        found.verdicts, found.advice, found.lifetime_ps, strict=True
+    ):
+        if verdict is Verdict.TOO_LONG:
+            assert "in one piece may do" in advice
+            assert np.isnan(lifetime)
+
+
+def test_too_little_data_is_said_to_be() -> None:
+    """One standing wave in 20 lifetimes is uncertain by 80 %."""
+    found = energy_lifetimes(_run(15, 100, 1, 20))
+    few = np.array([verdict is Verdict.TOO_FEW for verdict in found.verdicts])
+    assert few.mean() > 0.5
+    assert all("would do" in found.advice[g] for g in np.flatnonzero(few))
+    resolved = np.isfinite(found.lifetime_ps)
+    assert (found.lifetime_ps_sem < 0.5 * found.lifetime_ps)[resolved].all()
+
+
+def test_frames_too_far_apart_are_said_to_be() -> None:
+    """Six lifetimes from frame to frame: nothing is left to see."""
+    rng = np.random.default_rng(16)
+    found = energy_lifetimes(_simulated(rng, 30, 12, 2000, 6.0 / GAMMA))
+    assert not any(verdict is Verdict.RESOLVED for verdict in found.verdicts)
+    assert set(found.verdicts) == {Verdict.TOO_FAST}
+    assert "frames less than 3 ps apart" in found.advice[0]
+
+
+def test_an_imaginary_mode_gives_no_number() -> None:
+    told = _run(17, 4, 12, 100)
+    gone = np.array([0, 1, 0, 0], dtype=bool)
+    empty = {
+        name: np.where(gone, np.nan, getattr(told, name))
+        for name in ("mean", "standing", "omega", "omega_ratio")
+    }
+    soft = replace(
+        told,
+        members=np.where(gone, 0, told.members),
+        products=np.where(gone, 0.0, told.products),
+        sums=np.where(gone, 0.0, told.sums),
+        **empty,
+    )
+    found, whole = energy_lifetimes(soft), energy_lifetimes(told)
+    assert found.verdicts[1] is Verdict.UNDEFINED
+    assert "ω² > 0" in found.advice[1]
+    assert np.isnan([found.lifetime_ps[1], found.lifetime_ps_sem[1]]).all()
+    assert np.isnan(found.correlation[1]).all()
+    assert np.array_equal(found.lifetime_ps[[0, 2, 3]], whole.lifetime_ps[[0, 2, 3]])
+
+
+def test_overdamped_motion_is_not_told() -> None:
+    found = energy_lifetimes(_run(18, 20, 12, 200, ratio=0.4))
+    assert not any(verdict is Verdict.RESOLVED for verdict in found.verdicts)
+
+
+def test_noise_has_no_lifetime() -> None:
+    told = _run(19, 20, 12, 100)
+    noise = np.random.default_rng(20).normal(size=told.products.shape)
+    dead = told.counts[..., None] * told.members * told.mean**2
+    spoilt = replace(
+        told, products=dead + noise, sums=2 * told.counts[..., None] * told.members * told.mean
+    )
+    found = energy_lifetimes(spoilt)
+    assert np.mean([verdict is Verdict.RESOLVED for verdict in found.verdicts]) < 0.2
+
+
+def test_a_part_that_decorrelates_at_once_does_not_count() -> None:
+    """White noise on every energy is in the variance, not in the decay."""
+    told = _run(21, 100, 12, 200)
+    frames = int(told.stretch_frames[0])
+    rng = np.random.default_rng(22)
+    noise = 0.3 * rng.normal(size=(told.products.shape[0], 1, 100)) / np.sqrt(frames)
+    first = (told.steps == 0)[:, None] * (1.0 + noise)
+    spoilt = replace(told, products=told.products + 0.5 * first * told.counts[..., None] * 12)
+    plain, found = energy_lifetimes(told), energy_lifetimes(spoilt)
+    assert np.allclose(plain.lifetime_ps, found.lifetime_ps)
+    assert np.nanmean(found.model[:, 1]) == pytest.approx(1.0 / 1.5, abs=0.05)
+
+
+def test_each_set_is_fitted_on_its_own() -> None:
+    told = _run(23, 10, 12, 100)
+    apart = replace(
+        told,
+        **{
+            name: getattr(told, name)[..., 3:4]
+            for name in ("products", "sums", "mean", "members", "standing", "omega")
+        },
+        omega_ratio=told.omega_ratio[3:4],
+    )
+    one, many = energy_lifetimes(apart), energy_lifetimes(told)
+    assert one.lifetime_ps[0] == pytest.approx(many.lifetime_ps[3], rel=1e-4)

@@ -1,0 +1,114 @@
+"""Constants of another lattice parameter are noticed, those of another crystal refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from trajmodes.errors import DataError
+from trajmodes.project.lattice_match import check_lattice
+
+NAMES = ("diamond", "wurtzite", "quartz", "triclinic")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_crystal_is_fine_wherever_its_origin(crystals, name):
+    crystal = crystals[name]
+    assert check_lattice(crystal, crystal) == ()
+    shifted = replace(crystal, sites=crystal.sites + np.array([0.37, -2.1, 0.5]))
+    assert check_lattice(crystal, shifted) == ()
+    noisy = replace(crystal, cell=crystal.cell * 1.0001, sites=crystal.sites + 1e-6)
+    assert check_lattice(crystal, noisy) == ()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_lattice_parameter_is_warned_about(crystals, name):
+    crystal = crystals[name]
+    (note,) = check_lattice(crystal, replace(crystal, cell=crystal.cell * 1.01))
+    assert "belong to another lattice parameter" in note
+    assert "+1.00% in length and +3.03% in volume" in note
+    assert "differ by about -4.5%" in note
+
+
+def test_shear_is_a_strain_as_well(crystals):
+    crystal = crystals["diamond"]
+    sheared = crystal.cell @ np.array([[1.0, 0.01, 0.0], [0.01, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    (note,) = check_lattice(crystal, replace(crystal, cell=sheared))
+    assert "1.00% in length" in note
+
+
+def test_a_turned_cell_is_refused(crystals):
+    crystal = crystals["quartz"]
+    turn = Rotation.from_rotvec([0.0, 0.0, np.radians(5.0)]).as_matrix()
+    with pytest.raises(DataError, match=r"is turned by 5\.00°(.|\n)*frame of their own"):
+        check_lattice(crystal, replace(crystal, cell=crystal.cell @ turn.T))
+
+
+def test_other_vectors_of_the_same_lattice_are_refused(crystals):
+    crystal = crystals["diamond"]
+    basis = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]])
+    other = replace(
+        crystal, cell=basis @ crystal.cell, sites=crystal.sites @ np.linalg.inv(basis)
+    )
+    with pytest.raises(DataError, match=r"strained by(.|\n)*chosen in another way"):
+        check_lattice(crystal, other)
+
+
+def test_another_crystal_is_refused(crystals):
+    diamond, triclinic = crystals["diamond"], crystals["triclinic"]
+    with pytest.raises(DataError, match="constants have Si2 in their cell, the run Ga2N2"):
+        check_lattice(diamond, crystals["wurtzite"])
+    other = replace(diamond, species=("Si", "Ge"))
+    with pytest.raises(DataError, match="species differ: Si Si in the constants, Si Ge in"):
+        check_lattice(diamond, other)
+    larger = replace(diamond, cell=diamond.cell * 1.1)
+    with pytest.raises(DataError, match=r"strained by 10\.0%"):
+        check_lattice(diamond, larger)
+    moved = triclinic.sites + np.array([[0.0, 0.0, 0.0], [0.2, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    with pytest.raises(DataError, match=r"site 2 of the constants is 0\.\d+ Å(.|\n)*structure"):
+        check_lattice(triclinic, replace(triclinic, sites=moved))
+
+
+def test_another_order_of_sites_is_named(crystals):
+    crystal = crystals["triclinic"]
+    order = [0, 2, 1]
+    with pytest.raises(DataError, match=r"those of the run are numbers 1 3 2 of the const"):
+        check_lattice(crystal, replace(crystal, sites=crystal.sites[order]))
+    wurtzite = crystals["wurtzite"]
+    order = [2, 3, 0, 1]
+    mixed = replace(
+        wurtzite,
+        sites=wurtzite.sites[order],
+        species=tuple(wurtzite.species[k] for k in order),
+        masses=wurtzite.masses[order],
+    )
+    with pytest.raises(DataError, match="sites are in another order: Ga Ga N N in the const"):
+        check_lattice(wurtzite, mixed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_site_in_another_cell_is_refused(crystals, name):
+    """Its phase e^{−iq·τ} would be another one than that of its vector."""
+    crystal = crystals[name]
+    sites = crystal.sites.copy()
+    sites[-1] += [1, 0, -1]
+    with pytest.raises(DataError, match="is in another cell than that of the run"):
+        check_lattice(crystal, replace(crystal, sites=sites))
+
+
+def test_sites_that_relaxed_are_told(crystals):
+    crystal = crystals["triclinic"]
+    sites = crystal.sites.copy()
+    sites[1] += np.array([0.1, 0.0, 0.0]) @ np.linalg.inv(crystal.cell)
+    (note,) = check_lattice(crystal, replace(crystal, sites=sites))
+    assert "sites of the constants are up to 0.0" in note
+
+
+def test_masses_are_compared(crystals):
+    crystal = crystals["diamond"]
+    heavy = replace(crystal, masses=crystal.masses * np.array([1.0, 30.0 / 28.085]))
+    (note,) = check_lattice(crystal, heavy)
+    assert "site 2 has 30.0000 Da in the run and 28.0850 Da" in note
+    with pytest.raises(DataError, match="masses differ: site 1"):
+        check_lattice(crystal, replace(crystal, masses=crystal.masses * np.array([2.0, 1.0])))

@@ -1,0 +1,61 @@
+"""Modes in words: every spelling of q, either sign, and what cannot be."""
+
+import numpy as np
+import pytest
+
+from trajmodes.data import Modes
+from trajmodes.data.points import point
+from trajmodes.errors import UsageError
+from trajmodes.project.mode_choice import parse_modes
+
+
+def _text(q: np.ndarray) -> str:
+    return " ".join(f"{x:.9f}" for x in q)
+
+
+def test_every_q_is_found_by_itself_its_opposite_and_any_zone(modes: Modes) -> None:
+    for row, q in enumerate(modes.qpoints):
+        (own,) = parse_modes([f"{_text(q)}:2"], modes)
+        assert (own.row, own.branch, own.opposite) == (row, 1, False)
+        (away,) = parse_modes([f"{_text(q + np.array([1, -2, 0]))}:2"], modes)
+        assert (away.row, away.opposite) == (row, False)
+        (other,) = parse_modes([f"{_text(-q)}:2"], modes)
+        assert other.row == row
+        assert other.opposite == (modes.weights[row] == 2.0)
+
+
+def test_fractions_commas_and_all(modes: Modes) -> None:
+    name = point(modes.qpoints[3])
+    assert "/" in name
+    rows = {mode.row for mode in parse_modes([f"{name}:all"], modes)}
+    assert rows == {3}
+    assert [mode.branch for mode in parse_modes([f"{name}:all"], modes)] == list(range(6))
+    assert [mode.branch for mode in parse_modes([f"{name}: 1, 4"], modes)] == [0, 3]
+    twice = parse_modes(["0 0 0:4,5", "0 0 0:5"], modes)
+    assert [mode.branch for mode in twice] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("0 0 0", "is no mode"),
+        ("0 0:1", "is no mode"),
+        ("x 0 0:1", "is no mode"),
+        ("1/0 0 0:1", "is no mode"),
+        ("0 0 0:7", r"no branch(.|\n)*from 1 to 6"),
+        ("0 0 0:0", "no branch"),
+        ("0 0 0:-1", "no branch"),
+        ("0 0 0:", "no branch"),
+        ("1/7 0 0:1", r"not commensurate(.|\n)*near are .*; "),
+        ("nan 0 0:1", "is no mode"),
+        ("inf 0 0:1", "is no mode"),
+    ],
+)
+def test_what_cannot_be_is_told(modes: Modes, text: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        parse_modes([text], modes)
+
+
+def test_no_mode_is_no_choice(modes: Modes) -> None:
+    with pytest.raises(UsageError, match="no mode was chosen"):
+        parse_modes([], modes)

@@ -1,0 +1,164 @@
+"""Chosen series come back from disk as they were, whatever the order of blocks."""
+
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from trajmodes.data import Modes, MotionBlock
+from trajmodes.errors import DataError, StorageError
+from trajmodes.project.coordinates import Projector
+from trajmodes.project.mode_choice import parse_modes
+from trajmodes.project.spill import SpillReduction
+from trajmodes.streaming import stream
+from trajmodes.symmetry.translations import HalfSpace
+from trajmodes.units import THZ
+
+N_FRAMES = 203
+TIMES_PS = 0.01 * np.arange(N_FRAMES) + 5.0
+BLOCKS = [(0, 50), (50, 51), (51, 120), (120, N_FRAMES)]
+
+
+@pytest.fixture
+def motion(space: HalfSpace) -> MotionBlock:
+    rng = np.random.default_rng(8)
+    shape = (N_FRAMES, space.supercell.n_atoms, 3)
+    return MotionBlock(0, rng.normal(size=shape), rng.normal(size=shape), None)
+
+
+@pytest.fixture
+def reduction(space: HalfSpace, modes: Modes, tmp_path) -> SpillReduction:
+    q = " ".join(f"{x:.9f}" for x in modes.qpoints[3])
+    minus = " ".join(f"{-x:.9f}" for x in modes.qpoints[4])
+    chosen = parse_modes([f"{q}:all", f"{minus}:2", "0 0 0:5"], modes)
+    return SpillReduction(Projector(space, modes), chosen, TIMES_PS, tmp_path / "scratch")
+
+
+def _block(motion: MotionBlock, start: int, stop: int) -> MotionBlock:
+    v = None if motion.velocities is None else motion.velocities[start:stop]
+    return MotionBlock(start, motion.displacements[start:stop], v, None)
+
+
+def _expected(reduction: SpillReduction, motion: MotionBlock) -> list[np.ndarray]:
+    amplitudes = reduction.projector.project(motion)
+    series = []
+    for field in (amplitudes.coordinate, amplitudes.velocity):
+        rows = [
+            field[mode.row, mode.branch].conj()
+            if mode.opposite
+            else field[mode.row, mode.branch]
+            for mode in reduction.chosen
+        ]
+        series.append(np.array(rows).T)
+    return series
+
+
+def _whole(reduction: SpillReduction, motion: MotionBlock, blocks=BLOCKS):
+    states = [reduction.chunk(_block(motion, *edge)) for edge in blocks]
+    state = states[0]
+    for later in states[1:]:
+        state = reduction.combine(state, later)
+    return reduction.finalize(state)
+
+
+def test_series_come_back_with_what_they_are(reduction, motion, modes, tmp_path) -> None:
+    spill = _whole(reduction, motion)
+    q_tk, v_tk = _expected(reduction, motion)
+    assert np.allclose(spill.dataset().Q, q_tk, rtol=0.0, atol=1e-13)
+    assert np.allclose(spill.dataset().Qdot, v_tk, rtol=0.0, atol=1e-13)
+    with xr.open_dataset(spill.write(tmp_path / "modes.nc")) as found:
+        for name in ("Q", "Qdot"):
+            series = spill.dataset()[name].to_numpy()
+            assert np.array_equal(found[name].sel(part="real"), series.real)
+            assert np.array_equal(found[name].sel(part="imaginary"), series.imag)
+        assert found.Q.units == "sqrt(eV) ps"
+        assert found.Qdot.units == "sqrt(eV)"
+        assert np.array_equal(found.time, TIMES_PS)
+        assert found.time.units == "ps"
+        assert found.q.to_numpy()[6] == pytest.approx(-modes.qpoints[4], abs=1e-8)
+        assert found.branch.to_numpy().tolist() == [1, 2, 3, 4, 5, 6, 2, 5]
+        assert found.freq_thz.to_numpy()[0] == pytest.approx(modes.omega[3, 0] / THZ)
+        assert "Q_-q = conj(Q_q)" in found.conventions
+
+
+def test_the_opposite_wave_is_the_one_of_minus_q(reduction, motion, modes) -> None:
+    """By the definition, with −q and the conjugate vector."""
+    spill, supercell = _whole(reduction, motion), reduction.projector.space.supercell
+    reduced = supercell.positions @ np.linalg.inv(supercell.crystal.cell)
+    bra = modes.vectors[4, 1].conj().conj()[supercell.site_index]
+    phases = np.exp(2j * np.pi * reduced @ modes.qpoints[4])
+    weights = np.sqrt(supercell.masses / supercell.n_cells)
+    q_t = np.einsum("a,a,ax,tax->t", weights, phases, bra, motion.displacements)
+    assert np.allclose(spill.dataset().Q[:, 6], q_t, atol=1e-12)
+
+
+def test_order_repetition_and_threads_do_not_matter(reduction, motion) -> None:
+    once = np.array(_whole(reduction, motion).values)
+    reduction.path.unlink()
+    mixed = [*BLOCKS[::-1], BLOCKS[1], (30, 90)]
+    with ThreadPoolExecutor(4) as pool:
+        states = list(pool.map(lambda edge: reduction.chunk(_block(motion, *edge)), mixed))
+    state = states[0]
+    for other in states[1:]:
+        state = reduction.combine(state, other)
+    assert np.allclose(reduction.finalize(state).values, once, rtol=0.0, atol=1e-13)
+
+
+def test_it_streams(reduction, motion) -> None:
+    sent = pickle.loads(pickle.dumps(reduction))
+    spill = stream(lambda start, stop: _block(motion, start, stop), BLOCKS, sent, workers=2)
+    assert np.allclose(spill.dataset().Q, _expected(reduction, motion)[0], atol=1e-13)
+
+
+def test_without_velocities_there_is_q_alone(reduction, motion, tmp_path) -> None:
+    spill = _whole(reduction, replace(motion, velocities=None))
+    assert list(spill.dataset().data_vars) == ["Q"]
+    with xr.open_dataset(spill.write(tmp_path / "modes.nc")) as found:
+        assert "Qdot" not in found
+
+
+def test_batches_of_writing_do_not_matter(reduction, motion, tmp_path, monkeypatch) -> None:
+    spill = _whole(reduction, motion)
+    monkeypatch.setattr("trajmodes.project.spill._BATCH_BYTES", 16 * 2 * 8 * 17)
+    with xr.open_dataset(spill.write(tmp_path / "modes.nc")) as found:
+        assert np.array_equal(found.Qdot.sel(part="imaginary"), spill.values[:, 1].imag)
+
+
+def test_what_is_missing_is_told(reduction, motion, tmp_path) -> None:
+    first, last = (reduction.chunk(_block(motion, *edge)) for edge in (BLOCKS[0], BLOCKS[3]))
+    with pytest.raises(DataError, match=r"only the frames \(\(0, 50\), \(120, 203\)\)"):
+        reduction.finalize(reduction.combine(first, last))
+    bare = reduction.chunk(_block(replace(motion, velocities=None), 50, 51))
+    with pytest.raises(DataError, match="velocities are missing in a part"):
+        reduction.combine(first, bare)
+    with pytest.raises(DataError, match=r"frames 200 to 250 are outside of 203"):
+        reduction.chunk(replace(_block(motion, 0, 50), first_frame=200))
+    nowhere = replace(reduction, path=tmp_path / "no" / "where")
+    with pytest.raises(StorageError, match="time series could not be written"):
+        nowhere.chunk(motion)
+    whole = _whole(reduction, motion)
+    with pytest.raises(StorageError, match="time series could not be written"):
+        whole.write(tmp_path / "no" / "where.nc")
+
+
+def test_a_full_disk_is_an_error_and_not_the_end(reduction, motion, monkeypatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("trajmodes.project.spill.os.pwrite", full)
+    with pytest.raises(StorageError, match=r"No space left(.|\n)*fewer modes"):
+        reduction.chunk(motion)
+
+
+def test_writes_may_come_in_pieces(reduction, motion, monkeypatch) -> None:
+    plain = os.pwrite
+    monkeypatch.setattr(
+        "trajmodes.project.spill.os.pwrite",
+        lambda fd, rows, offset: plain(fd, rows[:1000], offset),
+    )
+    q_tk = _expected(reduction, motion)[0]
+    assert np.allclose(_whole(reduction, motion).dataset().Q, q_tk, rtol=0.0, atol=1e-13)

@@ -1,0 +1,296 @@
+"""Figures of what the projection gave, and of what was made of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trajmodes.data import Verdict
+from trajmodes.report import draw_figures, to_dataset
+from trajmodes.report.figure_bands import draw_bands
+from trajmodes.report.figure_conductivity import draw_conductivity
+from trajmodes.report.figure_correlations import draw_correlations
+from trajmodes.report.figure_covariance import draw_covariance
+from trajmodes.report.figure_density import draw_density
+from trajmodes.report.figure_energies import draw_energies
+from trajmodes.report.figure_lifetimes import draw_lifetimes
+from trajmodes.report.figure_renormalised import draw_renormalised
+from trajmodes.report.figure_sed import draw_energy_density
+from trajmodes.report.figure_spectra import draw_spectra
+from trajmodes.report.panels import choose_sets
+from trajmodes.report.style import save_png, sheet
+
+
+@pytest.fixture(scope="module")
+def figures(full):
+    makers = {
+        "spectra": draw_spectra,
+        "correlations": draw_correlations,
+        "lifetimes": draw_lifetimes,
+        "energies": draw_energies,
+        "vdos": draw_density,
+        "renormalised": draw_renormalised,
+        "sed": draw_energy_density,
+        "covariance": draw_covariance,
+        "conductivity": draw_conductivity,
+    }
+    with sheet():
+        return {name: draw(full) for name, draw in makers.items()}
+
+
+def curves(axes):
+    """What is drawn and named: label → (n, 2) points."""
+    named = {}
+    for line in axes.lines:
+        named[line.get_label()] = line.get_xydata()
+    for bars in axes.containers:
+        if hasattr(bars, "has_yerr"):
+            named[bars.get_label()] = bars.lines[0].get_xydata()
+    return named
+
+
+def unresolved(results, verdict):
+    """The same results with one verdict for all lines and all energies."""
+    lines, lifetimes = results.projection.lines, results.projection.lifetimes
+    n_sets = len(lines.verdicts)
+    nothing, verdicts = np.full(n_sets, np.nan), (verdict,) * n_sets
+    lines = replace(
+        lines,
+        freq_thz=nothing,
+        freq_thz_sem=nothing,
+        linewidth_thz=nothing,
+        linewidth_thz_sem=nothing,
+        lifetime_ps=nothing,
+        lifetime_ps_sem=nothing,
+        verdicts=verdicts,
+    )
+    lifetimes = replace(
+        lifetimes, lifetime_ps=nothing, lifetime_ps_sem=nothing, verdicts=verdicts
+    )
+    projection = replace(results.projection, lines=lines, lifetimes=lifetimes)
+    return to_dataset(replace(results, projection=projection))
+
+
+def test_choice_goes_up_in_frequency_and_shows_what_is_not_resolved(dataset):
+    chosen = choose_sets(dataset, dataset["resolved"].values)
+    assert len(chosen) == len(set(chosen)) == 12
+    assert (np.diff(dataset["freq_harmonic_thz"].values[chosen]) >= 0).all()
+    assert (~dataset["resolved"].values[chosen]).sum() == 3
+
+
+def test_panels_show_what_the_lines_were_fitted_to(full, figures):
+    chosen = choose_sets(full, full["resolved"].values)
+    for axes, g in zip(figures["spectra"].axes, chosen, strict=True):
+        drawn = [line.get_xydata() for line in axes.lines]
+        spectrum = next(
+            xy
+            for xy, line in zip(drawn, axes.lines, strict=True)
+            if line.get_drawstyle() == "steps-mid"
+        )
+        power = dict(
+            zip(
+                full["line_freq_thz"].values[g], full["line_power"].values[g] * 1e3, strict=True
+            )
+        )
+        assert [power[x] for x in spectrum[:, 0]] == pytest.approx(spectrum[:, 1])
+        assert len(spectrum) > 15
+        assert len(drawn) == 4  # spectrum, model, maximum entropy, harmonic
+
+
+def test_decays_are_drawn_over_the_lags(full, figures):
+    chosen = choose_sets(full, full["energy_resolved"].values)
+    for axes, g in zip(figures["correlations"].axes, chosen, strict=True):
+        bars = axes.containers[0].lines[0].get_xydata()
+        known = dict(
+            zip(full["acf_lag_ps"].values[g], full["energy_acf"].values[g], strict=True)
+        )
+        assert [known[x] for x in bars[:, 0]] == pytest.approx(bars[:, 1])
+        assert bars[0, 0] == pytest.approx(np.nanmin(full["acf_lag_ps"].values[g]))
+        if full["energy_resolved"].values[g]:
+            assert axes.get_xlim()[1] > 3.0 * float(full["lifetime_energy_ps"][g])
+
+
+def test_lifetimes_three_ways(full, figures):
+    axes, twin, _ = figures["lifetimes"].axes
+    drawn = curves(axes)
+    resolved, energy = full["resolved"].values, full["energy_resolved"].values
+    narrow = full["verdict"].values == str(Verdict.TOO_NARROW)
+    for label, wanted in (
+        (f"from the line ({resolved.sum()})", full["lifetime_ps"].values[resolved]),
+        (
+            f"from the energy correlation ({energy.sum()})",
+            full["lifetime_energy_ps"].values[energy],
+        ),
+        (
+            f"at least; line too narrow ({narrow.sum()})",
+            1 / (4 * np.pi * full["line_resolution_thz"].values[narrow]),
+        ),
+        ("Φ3, quantum", full["lifetime_phi3_quantum_ps"].values),
+        ("Φ3, classical, mesh 16 × 16 × 16", full["lifetime_phi3_classical_ps"].values),
+    ):
+        assert drawn[label][:, 1] == pytest.approx(wanted)
+    low, high = axes.get_ylim()
+    assert low < np.nanmin(full["lifetime_ps"].values)
+    assert high > np.nanmax(full["lifetime_ps"].values)
+    # The other side has the width that belongs to each lifetime.
+    assert 2 * np.pi * np.array(twin.get_ylim()) == pytest.approx([1 / low, 1 / high])
+
+
+def test_lifetimes_of_both_ways_over_each_other(full, figures):
+    side = figures["lifetimes"].axes[2]
+    drawn = curves(side)
+    apart = np.abs(full["lifetime_disagreement"].values)
+    for label, shown in (
+        (f"within 2 errors ({(apart <= 2).sum()})", apart <= 2),
+        (f"farther apart ({(apart > 2).sum()})", apart > 2),
+    ):
+        wanted = full[["lifetime_ps", "lifetime_energy_ps"]].isel(set=shown)
+        assert drawn[label] == pytest.approx(wanted.to_array().values.T)
+    assert side.get_xlim() == side.get_ylim()
+
+
+def test_lifetimes_of_one_kind_need_one_panel(results):
+    dataset = to_dataset(
+        replace(results, projection=replace(results.projection, lifetimes=None))
+    )
+    with sheet():
+        assert len(draw_lifetimes(dataset).axes) == 2
+
+
+@pytest.mark.parametrize("verdict", [Verdict.TOO_NARROW, Verdict.NO_LINE])
+def test_nothing_resolved(results, verdict, tmp_path):
+    dataset = unresolved(results, verdict)
+    with sheet():
+        for draw, told in (
+            (draw_spectra, ["spectrum, not resolved", "harmonic"]),
+            (draw_correlations, ["correlation, not resolved", "by the line"]),
+        ):
+            figure = draw(dataset)
+            (legend,) = figure.legends
+            assert [text.get_text() for text in legend.get_texts()] == told
+            save_png(figure, tmp_path / "figure.png")
+        save_png(draw_lifetimes(dataset), tmp_path / "figure.png")
+
+
+def test_energies_tell_the_test_of_equipartition(full, figures):
+    upper, histogram, heat, excess = figures["energies"].axes
+    assert upper.get_title(loc="left").startswith("Equipartition holds (χ² = ")
+    drawn = heat.containers[0].lines[0].get_xydata()
+    assert drawn[:, 1] == pytest.approx(full["heat_capacity_kb"].values)
+    assert "W/U" in excess.get_ylabel()
+    counted = sum(bar.get_height() * bar.get_width() for bar in histogram.patches)
+    assert counted == pytest.approx(1.0)
+
+
+def test_energies_of_a_run_without_forces_and_tests(results, tmp_path):
+    projection = results.projection
+    energies = replace(
+        projection.energies,
+        virial=None,
+        virial_sem=None,
+        anharmonicity=None,
+        anharmonicity_sem=None,
+        heat_capacity_kb=np.full(31, np.nan),
+    )
+    projection = replace(projection, energies=energies, equipartition=None)
+    with sheet():
+        figure = draw_energies(to_dataset(replace(results, projection=projection)))
+        save_png(figure, tmp_path / "figure.png")
+    assert len(figure.axes) == 2
+
+
+def test_density_by_species_and_direction_only_where_these_differ(full, figures):
+    (alone,) = figures["vdos"].axes
+    assert list(curves(alone)) == ["all"]
+    two = full.assign_coords(species=("site", ["Ga", "N"]))
+    with sheet():
+        (kinds,) = draw_density(two).axes
+    assert list(curves(kinds)) == ["all", "Ga", "N"]
+    shifted = full["vdos"].values.copy()
+    shifted[:, 2] = np.roll(shifted[:, 2], 20, axis=1)
+    with sheet():
+        figure = draw_density(two.assign(vdos=(full["vdos"].dims, shifted)))
+    assert [list(curves(axes)) for axes in figure.axes] == [
+        ["all", "Ga", "N"],
+        ["all", "x", "y", "z"],
+    ]
+    drawn = curves(figure.axes[1])
+    parts = sum(drawn[x][:, 1] for x in "xyz")
+    assert parts == pytest.approx(drawn["all"][:, 1])
+
+
+def test_bands_compared(full, figures):
+    axes, below = figures["renormalised"].axes
+    drawn = np.concatenate(
+        [line.get_ydata() for line in axes.lines if len(line.get_xdata()) > 2]
+    )
+    names = ("band_freq_thz", "band_quasi_particle_thz", "band_displacement_thz")
+    wanted = np.concatenate([full[name].values.ravel() for name in names])
+    assert np.sort(drawn) == pytest.approx(np.sort(wanted))
+    assert len(axes.collections) == 3 * 2  # error bands: two stretches of the path each
+    apart = np.concatenate(
+        [line.get_ydata() for line in below.lines if len(line.get_xdata()) > 2]
+    )
+    told = [full[name].values - full["band_freq_thz"].values for name in names[1:]]
+    assert np.sort(apart) == pytest.approx(np.sort(np.ravel(told)))
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == [
+        *("fitted constants", "quasi-particles", "displacements", "±2 standard errors"),
+    ]
+
+
+def test_one_kind_of_bands_alone(full_results):
+    only = full_results.renormalised[1:]
+    plates = draw_figures(to_dataset(replace(full_results, renormalised=only)))
+    plate = next(plate for plate in plates if plate.name == "renormalised")
+    legend = plate.figure.axes[0].get_legend()
+    told = [text.get_text() for text in legend.get_texts()]
+    assert told == ["fitted constants", "displacements", "±2 standard errors"]
+
+
+def test_each_branch_has_its_panel(full, figures):
+    panels = figures["sed"].axes[:-1]
+    assert len(panels) == 6
+    for m, axes in enumerate(panels):
+        shown = axes.collections[0].get_array()
+        strongest = 1e3 * full["map_branch_power"].values[:, m].max()
+        assert float(shown.max()) == pytest.approx(strongest)
+        drawn = np.concatenate(
+            [line.get_ydata() for line in axes.lines if len(line.get_xdata()) > 2]
+        )
+        assert np.sort(drawn) == pytest.approx(np.sort(full["band_freq_thz"].values[:, m]))
+
+
+def test_matrix_goes_up_in_frequency(full, figures):
+    axes, _ = figures["covariance"].axes
+    order = np.argsort(full["freq_harmonic_thz"].values, kind="stable")
+    shown = axes.images[0].get_array()
+    assert np.array_equal(shown, full["energy_correlation"].values[np.ix_(order, order)])
+    low, high = axes.images[0].get_clim()
+    assert low == -high
+
+
+def test_conductivity_by_frequency_and_path(full, figures):
+    spectral, cumulated, free = figures["conductivity"].axes
+    drawn = curves(spectral)
+    mean = np.diag(full["kappa_classical_w_mk"].values).mean()
+    (label,) = [label for label in drawn if label.startswith("classical")]
+    assert float(label.split()[1]) == pytest.approx(mean, rel=0.01)
+    assert drawn[label][:, 1] == pytest.approx(full["kappa_spectral_classical"].values)
+    # Å in the file, nm in the figure.
+    assert cumulated.lines[0].get_xdata() == pytest.approx(full["kappa_path"].values / 10)
+    assert cumulated.get_ylim()[1] > cumulated.lines[0].get_ydata().max()
+    known = np.isfinite(full["free_path"].values)
+    bars = free.containers[0].lines[0].get_ydata()
+    assert bars == pytest.approx(full["free_path"].values[known] / 10)
+
+
+def test_imaginary_bands_of_the_motion(full_results, tmp_path):
+    soft = full_results.renormalised[0]
+    soft = replace(soft, freq_thz=soft.freq_thz - 3.0, freq_thz_sem=None)
+    dataset = to_dataset(replace(full_results, renormalised=(soft,)))
+    with sheet():
+        figure = draw_renormalised(dataset)
+        save_png(figure, tmp_path / "figure.png")
+        assert draw_bands(dataset).axes[0].get_ylim()[0] == 0.0
+    assert figure.axes[0].get_ylabel() == "Frequency (THz), imaginary below 0"

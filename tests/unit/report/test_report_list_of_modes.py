@@ -1,0 +1,134 @@
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from trajmodes.data import Verdict
+from trajmodes.errors import DataError
+from trajmodes.report import render, render_modes, to_dataset
+
+
+def printed(dataset, width=100, **options):
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(render_modes(dataset, **options))
+    return stream.getvalue()
+
+
+def cells(text):
+    """Set → the cells of its row, q left out."""
+    rows = {}
+    for line in text.splitlines()[2:]:
+        words = line[16:].split()
+        if line[:3].strip().isdigit() and len(words) == 11:
+            rows[int(line[:3])] = words
+    return rows
+
+
+@pytest.mark.parametrize("which", ["dataset", "full"])
+def test_it_fits(request, which):
+    text = printed(request.getfixturevalue(which))
+    assert max(map(len, text.splitlines())) <= 100
+    assert "…" not in text
+
+
+def test_a_row_has_everything(full):
+    rows = cells(printed(full))
+    assert set(rows) == set(range(full.sizes["set"]))
+    for g, row in rows.items():
+        one = full.isel(set=g)
+        assert row[0].split("–")[0] == str(int(one["branch_first"]))
+        for k, name in (
+            *((1, "freq_displacement_thz"), (2, "freq_ratio_thz"), (4, "mode_temperature")),
+            (5, "heat_capacity_kb"),
+        ):
+            shown = float(row[k].split("(")[0])
+            # To the first digit of the error.
+            assert abs(shown - float(one[name])) < float(one[f"{name}_sem"])
+        classical, quantum = (float(x) for x in row[9].split("/"))
+        assert classical == pytest.approx(float(one["lifetime_phi3_classical_ps"]), rel=0.1)
+        assert quantum == pytest.approx(float(one["lifetime_phi3_quantum_ps"]), rel=0.1)
+
+
+def test_lifetimes_limits_and_verdicts(full):
+    letters = {Verdict.RESOLVED: "·", Verdict.TOO_NARROW: "n", Verdict.NO_LINE: "o"}
+    starred = 0
+    for g, row in cells(printed(full)).items():
+        one = full.isel(set=g)
+        verdict = Verdict(str(one["verdict"].item()))
+        width, life, energy_life = row[6:9]
+        if verdict is Verdict.RESOLVED:
+            assert float(life.split("(")[0]) == pytest.approx(
+                float(one["lifetime_ps"]), rel=0.2
+            )
+        elif verdict is Verdict.TOO_NARROW:
+            limit = 2.0 * float(one["line_resolution_thz"])
+            assert float(width.removeprefix("<")) == pytest.approx(limit, rel=0.05)
+            assert float(life.removeprefix(">")) == pytest.approx(
+                1.0 / (2.0 * np.pi * limit), rel=0.05
+            )
+            assert (width[0], life[0]) == ("<", ">")
+        else:
+            assert (width, life) == ("–", "–")
+        apart = abs(float(one["lifetime_disagreement"])) > 2.0
+        assert energy_life.endswith("*") is apart
+        starred += apart
+        assert row[10] == letters[verdict] + ("·" if one["energy_resolved"] else "d")
+    assert starred == 1
+    both = np.isfinite(full["lifetime_disagreement"].values).sum()
+    told = f"more than 2 combined errors apart: 1 of {both} sets"
+    assert told in " ".join(printed(full).split())
+
+
+def test_order(full):
+    by_q, by_frequency = (list(cells(printed(full, by=by))) for by in ("q", "frequency"))
+    assert by_q == sorted(by_q)
+    freq = full["freq_harmonic_thz"].values[by_frequency]
+    assert (np.diff(freq) >= 0.0).all()
+    assert by_frequency != by_q
+
+
+def test_only_resolved_ones(full):
+    known = full["resolved"].values | full["energy_resolved"].values
+    text = printed(full, resolved=True)
+    assert set(cells(text)) == set(np.flatnonzero(known))
+    assert f"left out: {(~known).sum()} sets with no lifetime" in text
+
+
+def test_a_run_without_forces_or_correlations(results):
+    projection = replace(results.projection, lifetimes=None)
+    text = printed(to_dataset(replace(results, projection=projection)))
+    assert "τ energy" not in text
+    assert "combined errors" not in text
+    assert "τ line" in text
+
+
+def test_the_summary_knows_every_verdict(full):
+    texts = np.array([str(v) for v in Verdict] * 3)[: full.sizes["set"]]
+    stream = io.StringIO()
+    told = full.assign(verdict=("set", texts))
+    Console(file=stream, width=76).print(render(told, rows=None))
+    assert max(map(len, stream.getvalue().splitlines())) <= 76
+    for words in ("overdamped", "short run", "imaginary", "off band"):
+        assert words in stream.getvalue()
+
+
+def test_a_fit_alone_has_no_such_list(results):
+    with pytest.raises(DataError, match="the results hold no projection on the modes"):
+        render_modes(to_dataset(replace(results, projection=None)))
+
+
+def test_every_verdict_is_told(full, dataset):
+    n_sets = full.sizes["set"]
+    texts = np.array([str(v) for v in Verdict] + [str(Verdict.RESOLVED)] * n_sets)[:n_sets]
+    told = full.assign(
+        verdict=("set", texts), energy_verdict=("set", np.roll(texts, len(Verdict)))
+    )
+    text = printed(told)
+    legend = text.split("verdicts on line and energy: ")[1].split()
+    letters = {row[10][0] for row in cells(text).values()}
+    # One letter for each, and each explained.
+    assert len(letters) == len(Verdict)
+    assert letters <= set(legend)
+    assert "fit failed" not in printed(dataset)

@@ -1,0 +1,174 @@
+"""The spectral energy density of a run along a path, with or without force constants."""
+
+from pathlib import Path
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.config import Job, toml_text
+from trajmodes.data import Modes
+from trajmodes.errors import UsageError
+from trajmodes.phonons import BandPath, chosen_path, dispersion, modes_at, on_path
+from trajmodes.phonons import Bands as PhononBands
+from trajmodes.pipeline.collect import bands_of
+from trajmodes.pipeline.load import LoadedRun, load
+from trajmodes.pipeline.log import Log, StartBar, no_bars
+from trajmodes.pipeline.projected import (
+    PATH_SPACING,
+    require_all_frames,
+    require_usable,
+    run_on_constants,
+    warnings_of,
+)
+from trajmodes.pipeline.provenance import input_files, versions
+from trajmodes.pipeline.show import text_of
+from trajmodes.pipeline.source import source_of
+from trajmodes.pipeline.spectral_plan import plan_spectra
+from trajmodes.project import (
+    ModeReduction,
+    Projector,
+    Spectra,
+    WelchReduction,
+    bare_modes,
+    spectrum_factor,
+)
+from trajmodes.report import (
+    Provenance,
+    SpectralEnergy,
+    SpectralMap,
+    open_folder,
+    render_spectral_energy,
+    write_spectral_energy,
+)
+from trajmodes.streaming import stream
+from trajmodes.symmetry import half_space
+
+__all__ = ["sed_job", "show_sed"]
+
+_MARGIN = 2.0
+"""Highest frequency in units of the bound that moments of the run give: it is at 1.2 to 2."""
+
+
+def sed_job(
+    job: Job, *, command: str, bars: StartBar = no_bars
+) -> tuple[SpectralEnergy, dict[str, str]]:
+    """Map the spectral energy density along a path, and write table and figure.
+
+    Parameters
+    ----------
+    job
+        What to read; it names path and constants, if there are any.
+    command
+        The command line or call, for the provenance.
+    bars
+        Starts a progress bar: (title, number of frames) → function to advance it.
+
+    Returns
+    -------
+    The map, and the files that hold it.
+
+    Raises
+    ------
+    UsageError
+        If no commensurate q lies on the path, or the path names a point that is not known.
+    DataError
+        If the frames are too far apart, or the run is too short for spectra.
+    """
+    log = Log()
+    with open_folder(job.output) as folder:
+        if job.constants is None:
+            run, constants = load(job, log=log), None
+            foreign: tuple[str, ...] = ()
+        else:
+            run, constants, foreign = run_on_constants(job, log=log)
+        require_usable(run, ["all", "spectra"])
+        require_all_frames(run)
+        space = half_space(run.supercell)
+        path = chosen_path(run.supercell.crystal, job.path, PATH_SPACING)
+        if constants is None:
+            modes = bare_modes(space)
+            bands = PhononBands(path, np.empty((len(path.distance), 0)), None)
+        else:
+            modes = modes_at(constants, space.qpoints, space.weights)
+            bands = dispersion(constants, path)
+        with input_files(run.files) as hashes:
+            found = _map(run, modes, path, branches=constants is not None, log=log, bars=bars)
+            inputs = hashes.result()
+        sed = SpectralEnergy(
+            supercell=run.supercell,
+            bands=bands_of(bands),
+            map=found,
+            provenance=Provenance(versions(), inputs, command, toml_text(job)),
+            warnings=(*foreign, *warnings_of(run)),
+            notes=run.notes,
+        )
+        files = write_spectral_energy(sed, folder)
+    return sed, {str(Path(job.output) / name): text for name, text in files.items()}
+
+
+def show_sed(sed: SpectralEnergy, files: dict[str, str]) -> str:
+    """Tell what was mapped, and where it was written.
+
+    Parameters
+    ----------
+    sed
+        The map.
+    files
+        Path of each file → what it is.
+    """
+    return text_of(render_spectral_energy(sed, files))
+
+
+def _map(
+    run: LoadedRun,
+    modes: Modes,
+    path: BandPath,
+    *,
+    branches: bool,
+    log: Log,
+    bars: StartBar,
+) -> SpectralMap:
+    hits = on_path(path, modes.qpoints)
+    if len(hits.index) == 0:
+        raise UsageError(
+            "no q of the supercell lies on the path",
+            why="the waves of a run are those that fit into its box",
+            fix="choose a path through q points of the supercell",
+        )
+    # Without constants nothing but the motion itself tells how fast it is.
+    bound = run.diagnosis.sample.omega_bound
+    highest = float(modes.omega.max()) if branches or bound is None else _MARGIN * bound
+    source = source_of(run, highest)
+    points = tuple(np.unique(hits.index).tolist())
+    with log.stage("projection"):
+        projector = Projector(half_space(run.supercell), modes)
+        plan = plan_spectra(run, source, highest, projector.n_series)
+        welch = WelchReduction(
+            projector,
+            plan.frames,
+            source.interval_ps,
+            source.stretches,
+            plan.stride,
+            points,
+        )
+        found: Spectra = stream(
+            source.read,
+            source.blocks(run),
+            ModeReduction(projector, {"spectra": welch}),
+            workers=run.job.workers,
+            progress=bars("spectra along the path", source.n_frames),
+        )["spectra"]
+    freq_thz = found.modes.freq_thz
+    factor: Floats = np.ones_like(freq_thz)
+    if source.differenced:
+        factor = spectrum_factor(freq_thz, source.interval_ps)
+    sets_km = modes.sets[hits.index]
+    power_kmw = np.where((sets_km >= 0)[..., None], found.modes.power[sets_km], 0.0) * factor
+    return SpectralMap(
+        distance=hits.distance,
+        qpoints=modes.qpoints[hits.index],
+        freq_thz=freq_thz,
+        power=power_kmw.sum(axis=1),
+        branches=power_kmw if branches else None,
+        sites=found.points[np.searchsorted(points, hits.index)] * factor,
+    )

@@ -1,0 +1,76 @@
+"""How spectra are made of a run: which frames, in segments of which lengths."""
+
+from typing import NamedTuple
+
+from trajmodes.errors import DataError, UsageError
+from trajmodes.pipeline.source import Runs, Source
+from trajmodes.project import (
+    BandPlan,
+    default_bands,
+    default_segment,
+    default_stride,
+    resolution_thz,
+)
+from trajmodes.units import THZ
+
+__all__ = ["SpectralPlan", "plan_spectra"]
+
+FEWEST_FRAMES = 64
+"""Least frames in a segment of the spectra: with fewer, a line is a handful of bins."""
+
+
+class SpectralPlan(NamedTuple):
+    """How spectra are made of a run."""
+
+    stride: int
+    """Every so many-th frame is used."""
+    frames: int
+    """Frames used of a segment on the whole axis."""
+    bands: BandPlan | None
+    """Longer segments around each line; None where there are none."""
+
+
+def plan_spectra(run: Runs, source: Source, highest: float, n_series: int) -> SpectralPlan:
+    """Segments of the spectra: as asked for, or as run and memory allow.
+
+    Parameters
+    ----------
+    run
+        The run, with its job.
+    source
+        The motion that is projected.
+    highest
+        Highest harmonic frequency in rad/ps; not positive where unknown.
+    n_series
+        Number of complex amplitudes.
+
+    Raises
+    ------
+    DataError
+        If the run is too short for spectra.
+    UsageError
+        If the wanted resolution cannot be had.
+    """
+    stride = default_stride(source.interval_ps, highest / THZ)
+    used_ps, wanted = stride * source.interval_ps, run.job.resolution_thz
+    longest = max(stop - start for start, stop in source.stretches) // stride
+    if wanted is None:
+        frames = default_segment(longest, used_ps, n_series)
+        if frames < FEWEST_FRAMES:
+            raise DataError(
+                f"the run is too short for spectra: {longest} frames that count, where "
+                f"{2 * FEWEST_FRAMES} are the least",
+                why="frames were chosen, or a gap ends each stretch of the run early",
+                fix="run longer, or choose more frames",
+            )
+        bands = default_bands(longest, used_ps, n_series, highest / THZ, frames)
+        return SpectralPlan(stride, frames, bands)
+    frames = 2 * round(resolution_thz(2, used_ps) / wanted)
+    if not FEWEST_FRAMES <= frames <= longest:
+        finest, coarsest = (resolution_thz(n, used_ps) for n in (longest, FEWEST_FRAMES))
+        raise UsageError(
+            f"a resolution of {wanted:g} THz cannot be had from this run",
+            why=f"its longest stretch is {longest * used_ps:.4g} ps",
+            fix=f"give --resolution-thz between {finest:.2g} and {coarsest:.2g}",
+        )
+    return SpectralPlan(stride, frames, None)

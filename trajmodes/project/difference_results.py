@@ -1,0 +1,79 @@
+"""What differenced velocities leave to correct once amplitudes are on the scale of ωQ.
+
+Amplitudes of the modes were divided by their attenuation at the harmonic frequency; see
+`differences` for the equations. Spectra get the rest bin by bin, which is exact. Kinetic
+energies get it at the frequency that the mode has in truth, told by ⟨|Q̇|²⟩/⟨|Q|²⟩: exact for a
+narrow line wherever it lies.
+"""
+
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data import BandSpectra, ModeEnergies, PowerSpectra
+from trajmodes.project.differences import (
+    attenuation,
+    energy_factor,
+    frequency_from_ratio,
+    spectrum_factor,
+)
+
+__all__ = ["correct_energies", "correct_spectra"]
+
+Spectra = TypeVar("Spectra", PowerSpectra, BandSpectra)
+
+
+def correct_spectra(spectra: Spectra, kept: Floats, interval_ps: float) -> Spectra:
+    """Spectra of the velocities, from those of differences.
+
+    Parameters
+    ----------
+    spectra
+        Of amplitudes that were divided by their attenuation.
+    kept
+        (g,) this attenuation, the mean of each set.
+    interval_ps
+        Time between the frames that were differenced.
+    """
+    factor = spectrum_factor(spectra.freq_thz, interval_ps)
+    power: Floats = spectra.power * factor * kept[:, None] ** 2
+    return replace(spectra, power=power)
+
+
+def correct_energies(energies: ModeEnergies, kept: Floats, interval_ps: float) -> ModeEnergies:
+    """Kinetic energies, temperature and frequencies, from those of differences.
+
+    Parameters
+    ----------
+    energies
+        Of amplitudes that were divided by their attenuation.
+    kept
+        (g,) this attenuation, the mean of each set.
+    interval_ps
+        Time between the frames that were differenced.
+    """
+    omega = frequency_from_ratio(energies.omega_ratio, kept, interval_ps)
+    known = np.isfinite(omega)
+    omega = np.where(known, omega, energies.omega_ratio)
+    phase = np.where(known, omega * interval_ps, 0.0)
+    # dω/dr for r = sin(ωΔ)/(sΔ), and what an error of ω makes of the factor of K.
+    steepness = np.where(known, kept, 1.0) / np.cos(phase)
+    omega_sem = energies.omega_ratio_sem * steepness
+    share = 2.0 * (1.0 - np.cos(phase) / attenuation(omega, interval_ps)) * omega_sem / omega
+    factor = energy_factor(np.where(known, omega, np.nan), kept, interval_ps)
+    kinetic = energies.kinetic * factor
+    # All modes share one temperature: it grows as the sum of their kinetic energies does.
+    warmer = float(energies.members @ kinetic / (energies.members @ energies.kinetic))
+    return replace(
+        energies,
+        kinetic=kinetic,
+        kinetic_sem=np.hypot(energies.kinetic_sem * factor, kinetic * share),
+        omega_ratio=omega,
+        omega_ratio_sem=omega_sem,
+        omega_displacement=energies.omega_displacement * np.sqrt(warmer),
+        omega_displacement_sem=energies.omega_displacement_sem * np.sqrt(warmer),
+        temperature=energies.temperature * warmer,
+        temperature_sem=energies.temperature_sem * warmer,
+    )

@@ -1,0 +1,233 @@
+"""The sets of modes as a list in the terminal, a few columns or all of them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import xarray as xr
+from rich.console import Group, JustifyMethod
+from rich.table import Table
+from rich.text import Text
+
+from trajmodes.data import Verdict
+from trajmodes.data.points import point
+from trajmodes.errors import DataError
+from trajmodes.report.agreement import DISAGREE
+from trajmodes.report.wording import branches, counted, terse
+
+__all__ = ["list_sets", "render_modes"]
+
+
+class _Short(NamedTuple):
+    """A verdict where there is little room."""
+
+    letter: str
+    words: str
+
+
+_SHORT = {
+    Verdict.RESOLVED: _Short("·", "resolved"),
+    Verdict.TOO_NARROW: _Short("n", "too narrow"),
+    Verdict.TOO_BROAD: _Short("b", "too broad"),
+    Verdict.TOO_FEW: _Short("d", "few data"),
+    Verdict.FAILED: _Short("f", "fit failed"),
+    Verdict.NO_LINE: _Short("o", "odd shape"),
+    Verdict.OUTSIDE: _Short("x", "off band"),
+    Verdict.OVERDAMPED: _Short("v", "overdamped"),
+    Verdict.TOO_LONG: _Short("s", "short run"),
+    Verdict.TOO_FAST: _Short("q", "too quick"),
+    Verdict.UNDEFINED: _Short("i", "imaginary"),
+}
+_VERDICTS = ("verdict", "energy_verdict")
+
+
+_Row = Mapping[str, Any]
+"""Variable → its value for one set."""
+_OF_A_SET = (("set",), ("set", "reciprocal"))
+
+
+class _Column(NamedTuple):
+    """A column of the list."""
+
+    name: str
+    unit: str
+    needs: str
+    """Variable that must be there."""
+    cell: Callable[[_Row], str]
+    justify: JustifyMethod = "right"
+
+
+def render_modes(
+    dataset: xr.Dataset, *, by: Literal["q", "frequency"] = "q", resolved: bool = False
+) -> Group:
+    """List what a run says about every set of symmetry-equal modes, in 100 columns.
+
+    Parameters
+    ----------
+    dataset
+        Results with a projection.
+    by
+        Whether neighbours in the list belong to one q, or have about the same frequency.
+    resolved
+        Whether to leave out sets whose lifetime neither the line nor the energy told.
+
+    Raises
+    ------
+    DataError
+        If the results hold no projection.
+    """
+    if "mode_temperature" not in dataset:
+        raise DataError(
+            "the results hold no projection on the modes",
+            why="only constants were fitted",
+            fix="make them with `trajmodes project` or `trajmodes run`",
+        )
+    sets = np.arange(dataset.sizes["set"])
+    if by == "frequency":
+        sets = np.argsort(dataset["freq_harmonic_thz"].values, kind="stable")
+    hidden = 0
+    if resolved:
+        flags = [dataset[n].values for n in ("resolved", "energy_resolved") if n in dataset]
+        known = np.any(flags, axis=0)[sets]
+        hidden, sets = int((~known).sum()), sets[known]
+    table = list_sets(dataset, sets.tolist(), _ALL)
+    return Group(table, Text(), _legend(dataset, hidden))
+
+
+def _legend(dataset: xr.Dataset, hidden: int) -> Table:
+    lines = [
+        "ω/2π three ways: from displacements, free of the temperature, from the spectral line",
+        "1.23(5) is 1.23 ± 0.05; C is the heat capacity; Γ is the full width at half maximum; "
+        "τ is the lifetime of the energy, 1/(2πΓ): from the line, from the correlation of "
+        "energies, and from Φ3 (classical/quantum)",
+        "< and > are limits: the line is narrower than two resolutions",
+    ]
+    if "lifetime_disagreement" in dataset:
+        apart = np.abs(dataset["lifetime_disagreement"].values)
+        count, known = int((apart > DISAGREE).sum()), int(np.isfinite(apart).sum())
+        lines.append(
+            f"* the lifetimes of line and energy are more than {DISAGREE:g} combined errors "
+            f"apart: {count} of {known} sets that both ways resolved"
+        )
+    given = {text for name in _VERDICTS if name in dataset for text in dataset[name].values}
+    letters = ", ".join(" ".join(_SHORT[verdict]) for verdict in Verdict if verdict in given)
+    lines.append(f"verdicts on line and energy: {letters}")
+    if hidden:
+        lines.append(f"left out: {counted(hidden, 'set')} with no lifetime")
+    grid = Table.grid(padding=(0, 1))
+    for line in lines:
+        grid.add_row("  -", Text(line))
+    return grid
+
+
+def list_sets(dataset: xr.Dataset, sets: Iterable[int], names: Iterable[str]) -> Table:
+    """Make a table with one row for each set.
+
+    Parameters
+    ----------
+    dataset
+        Results.
+    sets
+        Labels of the sets, in order.
+    names
+        Names of the columns; those that there is no data for are left out.
+    """
+    columns = [_COLUMNS[name] for name in names if _COLUMNS[name].needs in dataset]
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for column in columns:
+        # Where it gets tight, q goes on in the next line, and nothing is left out.
+        table.add_column(
+            f"{column.name}\n{column.unit}",
+            justify=column.justify,
+            no_wrap=column.name != "q",
+        )
+    # As plain arrays: to index all variables of a Dataset takes 10 ms for each row.
+    values = {
+        str(name): variable.values
+        for name, variable in dataset.variables.items()
+        if variable.dims in _OF_A_SET
+    }
+    for g in sets:
+        one = {name: value[g] for name, value in values.items()}
+        table.add_row(*(Text(column.cell(one)) for column in columns))
+    return table
+
+
+def _number(name: str) -> Callable[[_Row], str]:
+    """How to write one number with its error."""
+
+    def cell(one: _Row) -> str:
+        sem = float(one[f"{name}_sem"]) if f"{name}_sem" in one else None
+        return terse(float(one[name]), sem)
+
+    return cell
+
+
+def _is(one: _Row, verdict: Verdict) -> bool:
+    return str(one["verdict"]) == str(verdict)
+
+
+def _width(one: _Row) -> str:
+    if _is(one, Verdict.TOO_NARROW):
+        return f"<{2.0 * float(one['line_resolution_thz']):.2g}"
+    return _number("linewidth_thz")(one)
+
+
+def _life(one: _Row) -> str:
+    if _is(one, Verdict.TOO_NARROW):
+        return f">{1.0 / (4.0 * np.pi * float(one['line_resolution_thz'])):.2g}"
+    return _number("lifetime_ps")(one)
+
+
+def _energy_life(one: _Row) -> str:
+    # A place for the star is kept, so that the digits stay below each other.
+    apart = abs(float(one["lifetime_disagreement"])) > DISAGREE
+    return _number("lifetime_energy_ps")(one) + ("*" if apart else " ")
+
+
+def _phi3_life(one: _Row) -> str:
+    lives = [float(one[f"lifetime_phi3_{kind}_ps"]) for kind in ("classical", "quantum")]
+    return "/".join(f"{life:.2g}" if np.isfinite(life) else "–" for life in lives)
+
+
+def _phi3_width(one: _Row) -> str:
+    width = float(one["linewidth_phi3_classical_thz"])
+    return f"{width:.3g}" if np.isfinite(width) else "–"
+
+
+def _letters(one: _Row) -> str:
+    return "".join(_SHORT[Verdict(str(one[n]))].letter for n in _VERDICTS if n in one)
+
+
+_COLUMNS = {
+    "set": _Column("set", "", "set", lambda one: str(int(one["set"]))),
+    "q": _Column("q", "", "set_q", lambda one: point(one["set_q"]), "left"),
+    "branch": _Column(
+        *("br.", "", "branch_first"),
+        lambda one: branches(int(one["branch_first"]), int(one["branch_last"])),
+    ),
+    "harmonic": _Column("harmonic", "THz", "freq_harmonic_thz", _number("freq_harmonic_thz")),
+    "displacement": _Column(
+        *("displ.", "THz", "freq_displacement_thz"), _number("freq_displacement_thz")
+    ),
+    "ratio": _Column("T-free", "THz", "freq_ratio_thz", _number("freq_ratio_thz")),
+    "line": _Column("line", "THz", "freq_spectrum_thz", _number("freq_spectrum_thz")),
+    "temperature": _Column("T", "K", "mode_temperature", _number("mode_temperature")),
+    "heat": _Column("C", "k_B", "heat_capacity_kb", _number("heat_capacity_kb")),
+    "width": _Column("Γ", "THz", "linewidth_thz", _width),
+    "life": _Column("τ line", "ps", "lifetime_ps", _life),
+    "energy life": _Column("τ energy", "ps", "lifetime_energy_ps", _energy_life),
+    "Φ3 life": _Column("τ Φ3", "ps", "lifetime_phi3_classical_ps", _phi3_life),
+    "Φ3 width": _Column("Φ3 FWHM", "THz", "linewidth_phi3_classical_thz", _phi3_width),
+    "γ": _Column("γ", "", "gruneisen", _number("gruneisen")),
+    "verdict": _Column(
+        *("verdict", "", "verdict"),
+        lambda one: _SHORT[Verdict(str(one["verdict"]))].words,
+        "left",
+    ),
+    "letters": _Column("", "", "verdict", _letters, "left"),
+}
+_ALL = (
+    *("set", "q", "branch", "displacement", "ratio", "line", "temperature", "heat"),
+    *("width", "life", "energy life", "Φ3 life", "letters"),
+)

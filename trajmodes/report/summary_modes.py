@@ -1,0 +1,107 @@
+"""What the projection gave, in a few lines: temperature, equipartition, lifetimes, κ."""
+
+import numpy as np
+import xarray as xr
+
+from trajmodes.report.agreement import DISAGREE
+from trajmodes.report.wording import mesh_of, plus_minus
+
+__all__ = ["conductivity_line", "equipartition_line", "lifetimes_line", "thermostat_line"]
+
+_NAMED_SETS = 5
+_DIRECTIONS = 2.0
+"""Errors that the conductivities along x, y, z must be apart to be told one by one."""
+
+
+def equipartition_line(dataset: xr.Dataset) -> str:
+    """Tell whether energy is shared equally; bad news in capitals.
+
+    Parameters
+    ----------
+    dataset
+        Results.
+    """
+    if "equipartition_text" not in dataset:
+        return ""
+    told = str(dataset["equipartition_text"].item()).removeprefix("equipartition ")
+    word, _, rest = told.partition(" ")
+    if word == "holds":
+        return told
+    off = dataset["equipartition_z"].values
+    farthest = int(np.nanargmax(np.abs(off)))
+    return (
+        f"{word.upper()} {rest}; farthest is set {farthest}, {off[farthest]:+.1f} error bars; "
+        "see figures/energies.png"
+    )
+
+
+def thermostat_line(dataset: xr.Dataset) -> str:
+    """Tell whether the run was made at constant energy; bad news in capitals.
+
+    Parameters
+    ----------
+    dataset
+        Results.
+    """
+    if "thermostat" not in dataset:
+        return ""
+    verdict = str(dataset["thermostat"].item())
+    told = verdict if verdict == "NVE" else verdict.upper()
+    return f"{told}: {dataset['thermostat_text'].item()}"
+
+
+def lifetimes_line(dataset: xr.Dataset) -> str:
+    """Tell how many sets each way resolved, and whether both ways agree.
+
+    Parameters
+    ----------
+    dataset
+        Results.
+    """
+    if "resolved" not in dataset:
+        return ""
+    lines, n_sets = int(dataset["resolved"].sum()), dataset.sizes["set"]
+    told = f"of {n_sets} sets, {lines} resolved by their lines"
+    if "energy_resolved" not in dataset:
+        return told
+    told += f", {int(dataset['energy_resolved'].sum())} by the correlation of their energies"
+    apart = np.abs(dataset["lifetime_disagreement"].values)
+    both, sets = int(np.isfinite(apart).sum()), np.flatnonzero(apart > DISAGREE)
+    if not both:
+        return f"{told}; none by both"
+    told += f"; both agree within {DISAGREE:g} errors in {both - len(sets)} of {both}"
+    if not len(sets):
+        return told
+    named = ", ".join(str(g) for g in sets[:_NAMED_SETS])
+    more = f" and {len(sets) - _NAMED_SETS} more" if len(sets) > _NAMED_SETS else ""
+    word = "set" if len(sets) == 1 else "sets"
+    return f"{told}, but DISAGREE in {word} {named}{more}"
+
+
+def conductivity_line(dataset: xr.Dataset) -> str:
+    """Tell the thermal conductivity with its error.
+
+    Parameters
+    ----------
+    dataset
+        Results.
+    """
+    if "kappa_classical_w_mk" not in dataset:
+        return ""
+    parts = []
+    for kind in ("classical", "quantum"):
+        value, sem = (
+            np.diag(dataset[f"kappa_{kind}_w_mk{end}"].values) for end in ("", "_sem")
+        )
+        if np.ptp(value) > _DIRECTIONS * sem.max():
+            along = zip("xyz", value, sem, strict=True)
+            told = ", ".join(f"{x} {plus_minus(float(k), float(s))}" for x, k, s in along)
+        else:
+            told = plus_minus(float(value.mean()), float(sem.mean()))
+        parts.append(f"{told} {kind}")
+    share = 100.0 * float(dataset["kappa_filled_share"])
+    return (
+        f"κ = {'; '.join(parts)}, in W/(m K), at {float(dataset['kappa_temperature']):.4g} K, "
+        f"mesh {mesh_of(dataset['kappa_mesh'].values)}; {share:.2g} % of the classical one "
+        "from lifetimes filled in"
+    )
