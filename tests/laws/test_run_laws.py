@@ -21,7 +21,13 @@ from trajmodes.phonons import modes_at
 from trajmodes.pipeline import fit_runs, load
 from trajmodes.pipeline.api import job_of
 from trajmodes.pipeline.log import Log
-from trajmodes.project import EnergyReduction, ModeReduction, Projector, WelchReduction
+from trajmodes.project import (
+    AutocorrelationReduction,
+    EnergyReduction,
+    ModeReduction,
+    Projector,
+    WelchReduction,
+)
 from trajmodes.streaming import stream
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import BOLTZMANN
@@ -179,9 +185,12 @@ def reductions(loaded):
     space = half_space(loaded.supercell)
     projector = Projector(space, modes_at(modes_fit.constants, space.qpoints, space.weights))
     n, stretches = loaded.n_frames, loaded.trajectory.segments
-    energies = EnergyReduction(projector, n)
-    welch = WelchReduction(projector, 64, INTERVAL_PS, stretches)
-    return ForceCovariance(space, n), ModeReduction(energies, welch)
+    parts = {
+        "energies": EnergyReduction(projector, n),
+        "spectra": WelchReduction(projector, 64, INTERVAL_PS, stretches),
+        "correlations": AutocorrelationReduction(projector, INTERVAL_PS, stretches),
+    }
+    return ForceCovariance(space, n), ModeReduction(projector, parts)
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
@@ -203,16 +212,28 @@ def test_the_number_of_workers_does_not_change_a_bit(loaded):
 
 
 def assert_close_fields(left, right, tolerance: float = 1e-10) -> None:
+    if isinstance(left, dict):
+        for name in left:
+            assert_close_fields(left[name], right[name], tolerance)
+        return
     if isinstance(left, tuple):
         for one, other in zip(left, right, strict=True):
             assert_close_fields(one, other, tolerance)
+        return
+    if not hasattr(left, "__dataclass_fields__"):
+        assert_close(left, right, tolerance)
         return
     arrays = {n: getattr(left, n) for n in left.__dataclass_fields__}
     compared = 0
     for name, values in arrays.items():
         if isinstance(values, np.ndarray):
-            other = getattr(right, name)
-            scale = np.nanmax(np.abs(other), initial=1e-300)
-            np.testing.assert_allclose(values / scale, other / scale, atol=tolerance, rtol=0.0)
+            assert_close(values, getattr(right, name), tolerance)
             compared += 1
-    assert compared > 2
+    assert compared >= 2
+
+
+def assert_close(left, right, tolerance: float) -> None:
+    assert (left is None) == (right is None)
+    if left is not None:
+        scale = np.nanmax(np.abs(right), initial=1e-300)
+        np.testing.assert_allclose(left / scale, right / scale, atol=tolerance, rtol=0.0)

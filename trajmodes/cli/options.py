@@ -70,6 +70,17 @@ def parse_cutoff(
         return text
 
 
+def parse_mesh(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> int | str | None:
+    """Make a whole number of text, but leave the word auto."""
+    if text is None or text == "auto":
+        return text
+    if not text.isdecimal() or int(text) == 0:
+        raise click.BadParameter(f'"{text}" is no number of points, such as 16')
+    return int(text)
+
+
 def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         for option in reversed(options):
@@ -281,9 +292,12 @@ project_options = _all(
     ),
     click.option(
         "--conductivity",
-        type=click.IntRange(1),
-        metavar="N",
-        help="Thermal conductivity from the lifetimes, on a mesh of N × N × N.",
+        is_flag=False,
+        flag_value="auto",
+        metavar="[N]",
+        callback=parse_mesh,
+        help="Thermal conductivity from the lifetimes, on a mesh of N × N × N, or one that is fine "
+        "enough.",
     ),
 )
 

@@ -23,6 +23,7 @@ __all__ = ["Job", "job_from_mapping", "read_job", "toml_text"]
 
 AVERAGE_BOX = "average"
 WHOLE_SUPERCELL = "supercell"
+FINE_MESH = "auto"
 
 PATHS = ("cell", "supercell", "append", "constants", "output")
 """Settings that name one file or folder."""
@@ -99,9 +100,9 @@ class Job:
     """Whether the covariance of the energies of all pairs of modes is kept."""
     spill: tuple[str, ...] = ()
     """Modes whose amplitudes are written frame by frame, such as "1/2 1/2 0:4"."""
-    conductivity: int | None = None
+    conductivity: int | Literal["auto"] | None = None
     """Points of the mesh of the thermal conductivity along each reciprocal lattice vector;
-    None for none."""
+    auto for one that is fine enough, None for no conductivity."""
     path: str = "auto"
     """Path through the zone: auto, or points by name or number ("G X | 0,0,0 1/2,1/2,1/2")."""
     strict: bool = False
@@ -188,9 +189,14 @@ _KINDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
         "a positive number",
     ),
     (
-        ("perturbation", "conductivity", "maximum_entropy"),
+        ("perturbation", "maximum_entropy"),
         _is_count,
         "a positive whole number",
+    ),
+    (
+        ("conductivity",),
+        lambda v: v == FINE_MESH or _is_count(v),
+        f"a positive whole number, or {FINE_MESH}",
     ),
     (("cutoff",), _is_cutoff, 'a positive number, or "supercell"'),
     (("cutoff3", "cutoff4"), _is_cutoff, "a positive number"),

@@ -42,7 +42,7 @@ __all__ = ["conductivity", "dense_mesh"]
 # Largest distance in 1/Å, 2π included, of neighbours on a mesh that is chosen for the user.
 _SPACING = 0.08
 # Part of κ that may rest on lifetimes which were not measured.
-_MOST_FILLED = 0.5
+_MOST_FILLED = 2.0 / 3.0
 # Replicates of the constants are followed on a mesh coarser by this factor.
 _COARSER = 3
 # Rounding of ω relative to the highest one.
@@ -81,8 +81,8 @@ def conductivity(
     UsageError
         If the temperature or a number of points is not positive.
     DataError
-        If a mode is imaginary, or more than half of κ would rest on lifetimes that are not
-        resolved.
+        If a mode is imaginary, or more than two thirds of κ would rest on lifetimes that are
+        not resolved.
     """
     if not temperature > 0.0:
         raise UsageError(f"the temperature must be positive, got {temperature} K")

@@ -18,7 +18,7 @@ The three acoustic branches at Γ have no linewidth of their own. ln λ being ev
 
 A set without a lifetime takes ln λ from resolved sets of similar frequency: the mean with
 Gaussian weights, τ = A(ω) ω⁻² with an A that varies slowly. Its error is the scatter of
-resolved sets about the same model.
+resolved sets about the same model, and is taken to have one sign in all filled sets.
 """
 
 from dataclasses import dataclass
@@ -70,21 +70,23 @@ class Strengths:
     log_strength: Floats
     """(g,), γ/ω² in ps."""
     sem: Floats
-    """(g,). Of what is independent: the scatter about the model for filled sets."""
+    """(g,). Standard errors; for filled sets the scatter about the model."""
     filled: Bools
     """(g,) sets without a lifetime of their own."""
     model: Floats
     """(filled, resolved) weights that make a filled value from the resolved ones."""
 
     def deviations(self, slopes: Floats) -> Floats:
-        """Independent deviations (g, …) of what has derivatives (g, …) by x of each set.
+        """Independent deviations (k, …) of what has derivatives (g, …) by x of each set.
 
-        The sum of their squares is its variance.
+        The sum of their squares is its variance. Filled sets are off by the scatter of the
+        resolved ones, all to one side, for what misleads the model misleads it for all.
         """
-        own = np.array(slopes)
-        own[~self.filled] += np.tensordot(self.model.T, slopes[self.filled], axes=1)
-        scaled: Floats = own * self.sem.reshape(-1, *[1] * (own.ndim - 1))
-        return scaled
+        known, filled = ~self.filled, self.filled
+        own = slopes[known] + np.tensordot(self.model.T, slopes[filled], axes=1)
+        own = own * self.sem[known].reshape(-1, *[1] * (own.ndim - 1))
+        together = np.tensordot(self.sem[filled], slopes[filled], axes=1)
+        return np.concatenate([own, together[None]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Group velocities v = ∂ω/∂k from the analytic derivative of the dynamical matrix.
 
 First-order perturbation theory (Hellmann and Feynman): ∂(ω²)/∂k = e† (∂D/∂k) e, so that
-v = e† (∂D/∂k) e / 2|ω| with the sign of ω that marks imaginary modes. With the phase at the
-positions of the atoms the derivative acts on that phase too:
-∂/∂k e^{ik·(R + τ' − τ)} = i (R + τ' − τ) e^{ik·(R + τ' − τ)}.
+v = e† (∂D/∂k) e / 2|ω| with the sign of ω that marks imaginary modes. Only the phases e^{ik·R}
+of the cells are differentiated: those of the sites add i[D, τ] to ∂D/∂k, the elements of which
+between vectors of one ω² are zero.
 
 In a degenerate set V_x = e† (∂D/∂k_x) e / 2ω is a matrix, and the matrices of different x need
 not commute. The branches that leave the point along n are the eigenvectors of n·V; n is one
@@ -90,11 +90,12 @@ def branches_in_parts(
 
 
 def _branches(total: LatticeSum, q_qx: Floats) -> Branches:
-    d_qkl = evaluate(total, q_qx)
-    square_qm, columns_qkm = np.linalg.eigh(d_qkl)
-    slopes = _slopes(total, q_qx, d_qkl)
+    square_qm, columns_qkm = np.linalg.eigh(evaluate(total, q_qx))
     # (q, m, m') of each direction
-    v_xqmn = [columns_qkm.conj().swapaxes(1, 2) @ slope @ columns_qkm for slope in slopes]
+    v_xqmn = [
+        columns_qkm.conj().swapaxes(1, 2) @ slope @ columns_qkm
+        for slope in _slopes(total, q_qx)
+    ]
     half_qmx = np.stack([np.einsum("qmm->qm", v_qmn).real for v_qmn in v_xqmn], axis=-1)
     _split(np.stack(v_xqmn), square_qm, total.scale, half_qmx)
     still = np.abs(square_qm) < _ZERO * total.scale
@@ -103,21 +104,19 @@ def _branches(total: LatticeSum, q_qx: Floats) -> Branches:
     return Branches(omega, velocity)
 
 
-def _slopes(total: LatticeSum, q_qx: Floats, d_qkl: Complexes) -> Iterator[Complexes]:
-    """∂D/∂k_x (q, 3s, 3s) in (rad/ps)² Å, for x one after another."""
-    n = d_qkl.shape[1]
+def _slopes(total: LatticeSum, q_qx: Floats) -> Iterator[Complexes]:
+    """∂D/∂k_x (q, 3s, 3s) in (rad/ps)² Å but for the sites, for x one after another."""
+    n = 3 * total.crystal.n_sites
     angle_qr = 2.0 * np.pi * (q_qx @ total.lattice.T)
     sine, cosine = np.sin(angle_qr), np.cos(angle_qr)
     reach_rx = total.lattice @ total.crystal.cell
     phase_qk = np.repeat(np.exp(2j * np.pi * (q_qx @ total.crystal.sites.T)), 3, axis=1)
-    place_kx = np.repeat(total.crystal.positions, 3, axis=0)
-    for reach_r, place_k in zip(reach_rx.T, place_kx.T, strict=True):
-        slope = np.empty_like(d_qkl)
+    for reach_r in reach_rx.T:
+        slope = np.empty((len(q_qx), n, n), dtype=complex)
         slope.real = ((-reach_r * sine) @ total.even).reshape(-1, n, n)
         slope.imag = ((reach_r * cosine) @ total.odd).reshape(-1, n, n)
         slope *= phase_qk.conj()[:, :, None]
         slope *= phase_qk[:, None, :]
-        slope += 1j * (place_k - place_k[:, None]) * d_qkl
         yield slope
 
 

@@ -292,9 +292,10 @@ def _conductivity(
 
     What the run is too short for is told, but does not cost the results that there are.
     """
-    points = run.job.conductivity
-    if points is None:
+    wanted = run.job.conductivity
+    if wanted is None:
         return None, ()
+    points = wanted if isinstance(wanted, int) else None
     try:
         found = conductivity_of(
             results.constants, results.modes, run.supercell, projection, points

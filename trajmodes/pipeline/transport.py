@@ -50,7 +50,12 @@ def renormalised_bands(
         found.append(_bands("quasi-particles", own, ~particles.kept))
     covariance = projected.displacements
     moved = green_function_constants(
-        modes, supercell, covariance.covariance, covariance.frames, kelvin
+        modes,
+        supercell,
+        covariance.covariance,
+        covariance.frames,
+        kelvin,
+        covariance.kinetic,
     )
     found.append(_bands("displacements", dispersion(moved, bands.path), None))
     return tuple(found)
@@ -61,7 +66,7 @@ def conductivity_of(
     modes: Modes,
     supercell: Supercell,
     projection: Projection,
-    points: int,
+    points: int | None,
 ) -> Conductivity:
     """Thermal conductivity from the lifetimes of the run.
 
@@ -76,7 +81,7 @@ def conductivity_of(
     projection
         What the projection gave.
     points
-        Points of the mesh along each reciprocal lattice vector.
+        Points of the mesh along each reciprocal lattice vector; None for enough of them.
 
     Raises
     ------
@@ -86,7 +91,8 @@ def conductivity_of(
     lifetime, sem = best_lifetimes(projection)
     kelvin = projection.energies.temperature
     lifetimes = ModeLifetimes(modes, lifetime, sem)
-    found = conductivity(constants, supercell, lifetimes, kelvin, (points, points, points))
+    mesh = None if points is None else (points, points, points)
+    found = conductivity(constants, supercell, lifetimes, kelvin, mesh)
     classical, quantum = found.classical, found.quantum
     return Conductivity(
         classical_w_mk=classical.kappa_w_mk,

@@ -69,7 +69,7 @@ def default_bands(
     longest = min((n_frames - _TAPS_PER_OUTPUT * decimation) // decimation + 1, held)
     if longest < _FEWEST_OUTPUTS:
         return None
-    halvings = (longest // _FEWEST_OUTPUTS).bit_length() - 1
+    halvings = int(longest // _FEWEST_OUTPUTS).bit_length() - 1
     shortest = longest >> halvings
     lengths = [shortest // 4 * 4 << i for i in range(halvings, -1, -1)]
     longer = tuple(length for length in lengths if length * decimation > known_frames)

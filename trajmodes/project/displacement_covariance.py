@@ -137,5 +137,8 @@ class DisplacementCovarianceReduction:
         cross_bqmn = shift_bqm[..., :, None] * mean_qm.conj()[..., None, :]
         covariance_bqmn[:, at_zero] -= cross_bqmn + cross_bqmn.conj().swapaxes(-1, -2)
         covariance_bqmn[:, at_zero] -= mean_qm[:, :, None] * mean_qm.conj()[:, None, :]
+        # The acoustic modes at Γ carry only drift.
+        moving_qm = self.projector.modes.sets >= 0
+        means_bkqmn *= moving_qm[:, :, None] & moving_qm[:, None, :]
         kinetic_bqmn = means_bkqmn[:, 1] if means_bkqmn.shape[1] == 2 else None
         return DisplacementCovariance(counts, covariance_bqmn, kinetic_bqmn)

@@ -75,6 +75,8 @@ def segment_power(modes: Modes, parts: list[Complexes], points: Ints) -> Segment
         for (q, m), label in np.ndenumerate(modes.sets[rows]):
             if label >= 0:
                 of_sets_gw[label] += power_qmw[q, m]
+        # The acoustic modes at Γ carry only drift.
+        waves_qmw[modes.sets[rows] < 0] = 0.0
         power_qkw = _square(kets_qkm[rows] @ waves_qmw)
         of_sites_kw += np.tensordot(share_q[rows], power_qkw, axes=1)
         here = np.flatnonzero((points >= start) & (points < start + len(power_qkw)))

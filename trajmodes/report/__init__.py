@@ -5,10 +5,10 @@ tables, figures with their data, and a summary in the terminal. Everything is dr
 from the Dataset alone, so that a file read back serves as well as a run just done.
 
 Open `results` and `projection` for the nouns, `layout` and `layout_modes` for the variables of
-the file, `write` for the list of
-files in a results folder; `dataset` and `dataset_fit` fill the Dataset, `netcdf` writes and
-reads it, `folder` keeps the folder whole. The figures (`figures`, `figure_*`) share `style`. A
-scan of a ledger has a noun of its own, in `scan`.
+the file, `write` for the list of files in a results folder; `dataset` and `dataset_*` fill the
+Dataset, `netcdf` writes and reads it, `folder` keeps the folder whole. `tables_all` has the
+list of tables, `figures` that of the figures, which share `style`; `summary` and
+`list_of_modes` write to the terminal. A scan of a ledger has a noun of its own, in `scan`.
 """
 
 from importlib import import_module
@@ -44,12 +44,19 @@ from trajmodes.report.results import (
     StabilityVerdict,
 )
 from trajmodes.report.scan import ScanRow, render_scan, scan_table
-from trajmodes.report.summary import CheckVerdict, check_rows, render, render_check
+from trajmodes.report.spectral_energy import SpectralEnergy
+from trajmodes.report.summary import (
+    CheckVerdict,
+    check_rows,
+    render,
+    render_check,
+    render_spectral_energy,
+)
 
 if TYPE_CHECKING:
     from trajmodes.report.figure_scan import draw_scan
     from trajmodes.report.figures import draw_figures
-    from trajmodes.report.write import write_results
+    from trajmodes.report.write import write_results, write_spectral_energy
 
 __all__ = [
     "Bands",
@@ -72,6 +79,7 @@ __all__ = [
     "ResultsFolder",
     "RunRequirement",
     "ScanRow",
+    "SpectralEnergy",
     "SpectralMap",
     "StabilityVerdict",
     "ThermostatVerdict",
@@ -87,11 +95,13 @@ __all__ = [
     "render_check",
     "render_modes",
     "render_scan",
+    "render_spectral_energy",
     "scan_table",
     "to_dataset",
     "write_files",
     "write_netcdf",
     "write_results",
+    "write_spectral_energy",
 ]
 
 # These need matplotlib, which `trajmodes show` has no use for.
@@ -99,6 +109,7 @@ _DRAWING = {
     "draw_figures": "trajmodes.report.figures",
     "draw_scan": "trajmodes.report.figure_scan",
     "write_results": "trajmodes.report.write",
+    "write_spectral_energy": "trajmodes.report.write",
 }
 
 

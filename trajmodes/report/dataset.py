@@ -1,6 +1,6 @@
 """Results → one flat xarray Dataset, as `layout` describes it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +11,20 @@ from trajmodes.data import Modes, Supercell
 from trajmodes.report.dataset_fit import Values, fit_values
 from trajmodes.report.dataset_modes import (
     conductivity_values,
+    map_values,
     projection_values,
     renormalised_values,
 )
 from trajmodes.report.layout import DIMENSIONS, FORMAT, FORMAT_VERSION, spec_of
 from trajmodes.report.results import (
     Bands,
+    Finding,
     GruneisenParameters,
     PerturbativeWidths,
     Provenance,
     Results,
 )
+from trajmodes.report.spectral_energy import SpectralEnergy
 from trajmodes.units import DALTON, THZ
 
 __all__ = ["to_dataset"]
@@ -36,33 +39,21 @@ _CONVENTIONS = (
 )
 
 
-def to_dataset(results: Results) -> xr.Dataset:
+def to_dataset(results: Results | SpectralEnergy) -> xr.Dataset:
     """Collect all results in one Dataset with named dimensions, units and provenance.
 
     Parameters
     ----------
     results
-        What a run gave.
+        What a run gave, or a map of the spectral energy.
 
     Returns
     -------
     A flat Dataset. `trajmodes.report.layout` lists its variables; those of a stage that was
     left out are absent.
     """
-    values = {
-        **_crystal(results.supercell),
-        **fit_values(results),
-        **_modes(results.modes),
-        **_bands(results.bands),
-        **_sets(results.modes),
-        **_gruneisen(results.gruneisen),
-        **_perturbation(results.perturbation),
-        **renormalised_values(results.renormalised),
-        **conductivity_values(results.conductivity),
-        **_findings(results),
-    }
-    if results.projection is not None:
-        values |= projection_values(results.projection)
+    values = {**_crystal(results.supercell), **_bands(results.bands), **_told(results)}
+    values |= _all(results) if isinstance(results, Results) else map_values(results.map)
     # What has no elements is left out too: NetCDF has no dimensions of size 0.
     present = {
         name: value for name, value in values.items() if value is not None and np.size(value)
@@ -73,6 +64,22 @@ def to_dataset(results: Results) -> xr.Dataset:
         attrs=_attributes(results.provenance),
     )
     return dataset.set_coords(_COORDINATES & set(present))
+
+
+def _all(results: Results) -> Values:
+    values = {
+        **fit_values(results),
+        **_modes(results.modes),
+        **_sets(results.modes),
+        **_gruneisen(results.gruneisen),
+        **_perturbation(results.perturbation),
+        **renormalised_values(results.renormalised),
+        **conductivity_values(results.conductivity),
+        **_findings(results.diagnosis),
+    }
+    if results.projection is not None:
+        values |= projection_values(results.projection)
+    return values
 
 
 _COORDINATES = {
@@ -242,13 +249,18 @@ def _lifetime(width_thz: Floats) -> Floats:
     return 1.0 / (2.0 * np.pi * np.where(width_thz > 0.0, width_thz, np.nan))
 
 
-def _findings(results: Results) -> Values:
-    figures, inputs = results.diagnosis, results.provenance.inputs
+def _findings(figures: Mapping[str, Finding]) -> Values:
     return {
         "check_name": _texts(figures),
         "check_value": np.array([finding.value for finding in figures.values()], dtype=float),
         "check_unit": _texts(finding.unit for finding in figures.values()),
         "check_text": _texts(finding.text for finding in figures.values()),
+    }
+
+
+def _told(results: Results | SpectralEnergy) -> Values:
+    inputs = results.provenance.inputs
+    return {
         "input_name": _texts(item.name for item in inputs),
         "input_bytes": np.array([item.n_bytes for item in inputs], dtype=np.int64),
         "input_sha256": _texts(item.sha256 for item in inputs),

@@ -15,7 +15,7 @@ from trajmodes.report.projection import (
 )
 from trajmodes.units import BOLTZMANN, MEV, THZ
 
-__all__ = ["conductivity_values", "projection_values", "renormalised_values"]
+__all__ = ["conductivity_values", "map_values", "projection_values", "renormalised_values"]
 
 _HANN_WIDTH = 2.0 * 0.7202912900601339
 """Full width at half maximum of the power response of the Hann window, in units of one over
@@ -37,7 +37,6 @@ def projection_values(projection: Projection) -> Values:
         **_covariance(projection),
         **_lines(projection.lines),
         **_lifetimes(projection.lifetimes, projection.lines),
-        **_map(projection.spectral_map),
         "line_freq_thz": data.freq_thz,
         "line_power": data.power,
         "line_model": data.model,
@@ -47,6 +46,8 @@ def projection_values(projection: Projection) -> Values:
         "segment_frames": spectra.segment_frames,
         "interval_ps": spectra.interval_ps,
     }
+    if projection.spectral_map is not None:
+        values |= map_values(projection.spectral_map)
     if projection.density is not None:
         values["vdos"] = projection.density.power
     if projection.maximum_entropy is not None:
@@ -171,9 +172,14 @@ def _lifetimes(lifetimes: EnergyLifetimes | None, lines: LineFits) -> Values:
     }
 
 
-def _map(spectral_map: SpectralMap | None) -> Values:
-    if spectral_map is None:
-        return {}
+def map_values(spectral_map: SpectralMap) -> Values:
+    """Variables of the map of the spectral energy.
+
+    Parameters
+    ----------
+    spectral_map
+        The map.
+    """
     return {
         "map_distance": spectral_map.distance,
         "map_q": spectral_map.qpoints,

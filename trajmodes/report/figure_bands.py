@@ -30,13 +30,14 @@ def draw_bands(dataset: xr.Dataset) -> Figure:
     Parameters
     ----------
     dataset
-        Results; without a spectral map the bands stand alone.
+        Results with bands, with a spectral map, or with both.
     """
     figure = new_figure(4.4)
     has_map = "map_power" in dataset
     axes = figure.add_axes((0.085, 0.08, 0.79 if has_map else 0.9, 0.85))
     place = dataset["path_distance"].values
-    freq = dataset["band_freq_thz"].values
+    has_bands = "band_freq_thz" in dataset
+    freq = dataset["band_freq_thz"].values if has_bands else np.zeros(1)
     top = 1.06 * max(float(freq.max()), 0.1)
     if has_map:
         top = max(top, map_reach(dataset))
@@ -49,14 +50,15 @@ def draw_bands(dataset: xr.Dataset) -> Figure:
         bar = figure.colorbar(mesh, cax=figure.add_axes((0.89, 0.08, 0.02, 0.85)))
         bar.set_label("Spectral kinetic energy (meV/THz)")
         bar.outline.set_linewidth(0.7)
-    draw_branches(axes, dataset)
+    if has_bands:
+        draw_branches(axes, dataset)
+        sem = dataset.get("band_freq_thz_sem")
+        _legend(axes, has_errors=sem is not None and is_seen(sem.values, top - bottom))
     axes.set(xlim=(place[0], place[-1]), ylim=(bottom, top), ylabel="Frequency (THz)")
     if bottom < 0.0:
         axes.axhline(0.0, color=GREY, linewidth=0.7)
         axes.set_ylabel("Frequency (THz), imaginary below 0")
     name_points(axes, dataset)
-    sem = dataset.get("band_freq_thz_sem")
-    _legend(axes, has_errors=sem is not None and is_seen(sem.values, top - bottom))
     return figure
 
 

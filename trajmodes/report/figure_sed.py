@@ -61,7 +61,8 @@ def draw_energy_density(dataset: xr.Dataset) -> Figure:
             axes.tick_params(labelleft=False)
     bar_box = (0.915, foot, 0.016, 1.0 - 0.3 / height - foot)
     bar = figure.colorbar(mesh, cax=figure.add_axes(bar_box))
-    bar.set_label("Spectral kinetic energy (meV/THz)")
+    # Beside a single row there is no room for more.
+    bar.set_label("Energy (meV/THz)" if n_rows == 1 else "Spectral kinetic energy (meV/THz)")
     bar.outline.set_linewidth(0.7)
     return figure
 

@@ -194,7 +194,10 @@ _LINES = {
         f"{_ONE_SIDED}⟨K⟩ where it goes over all frequencies",
     ),
     "line_model": Spec(
-        "set line_bin", "eV/THz", "fitted line", "window convolved in; nan where not resolved"
+        "set line_bin",
+        "eV/THz",
+        "fitted line",
+        "window convolved in; nan outside the fit, and where not resolved",
     ),
     "resolved": Spec("set", "1", "whether the line was resolved"),
     "verdict": Spec("set", "", "on the line: resolved, or why not"),

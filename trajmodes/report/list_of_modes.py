@@ -9,6 +9,7 @@ from rich.console import Group, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Verdict
 from trajmodes.data.points import point
 from trajmodes.errors import DataError
@@ -58,7 +59,10 @@ class _Column(NamedTuple):
 
 
 def render_modes(
-    dataset: xr.Dataset, *, by: Literal["q", "frequency"] = "q", resolved: bool = False
+    dataset: xr.Dataset,
+    *,
+    sort: Literal["q", "frequency", "lifetime"] = "q",
+    only_resolved: bool = False,
 ) -> Group:
     """List what a run says about every set of symmetry-equal modes, in 100 columns.
 
@@ -66,9 +70,10 @@ def render_modes(
     ----------
     dataset
         Results with a projection.
-    by
-        Whether neighbours in the list belong to one q, or have about the same frequency.
-    resolved
+    sort
+        Whether neighbours in the list belong to one q, or have about the same frequency or
+        lifetime: that of the line where it was resolved, the longest first.
+    only_resolved
         Whether to leave out sets whose lifetime neither the line nor the energy told.
 
     Raises
@@ -82,11 +87,9 @@ def render_modes(
             why="only constants were fitted",
             fix="make them with `trajmodes project` or `trajmodes run`",
         )
-    sets = np.arange(dataset.sizes["set"])
-    if by == "frequency":
-        sets = np.argsort(dataset["freq_harmonic_thz"].values, kind="stable")
+    sets = _in_order(dataset, sort)
     hidden = 0
-    if resolved:
+    if only_resolved:
         flags = [dataset[n].values for n in ("resolved", "energy_resolved") if n in dataset]
         known = np.any(flags, axis=0)[sets]
         hidden, sets = int((~known).sum()), sets[known]
@@ -94,12 +97,31 @@ def render_modes(
     return Group(table, Text(), _legend(dataset, hidden))
 
 
+def _in_order(dataset: xr.Dataset, sort: str) -> Ints:
+    """Labels of all sets, sorted."""
+    if sort == "q":
+        return np.arange(dataset.sizes["set"])
+    key: Floats = dataset["freq_harmonic_thz"].values
+    if sort == "lifetime":
+        key = np.full(dataset.sizes["set"], np.nan)
+        for name in ("lifetime_ps", "lifetime_energy_ps"):
+            if name in dataset:
+                key = np.where(np.isfinite(key), key, dataset[name].values)
+        key = -key
+    # Those without a lifetime come last: nan does.
+    return np.argsort(key, kind="stable")
+
+
 def _legend(dataset: xr.Dataset, hidden: int) -> Table:
+    ways = ["the line"]
+    if "lifetime_energy_ps" in dataset:
+        ways.append("the correlation of energies")
+    if "lifetime_phi3_classical_ps" in dataset:
+        ways.append("Φ3 (classical/quantum)")
     lines = [
         "ω/2π three ways: from displacements, free of the temperature, from the spectral line",
         "1.23(5) is 1.23 ± 0.05; C is the heat capacity; Γ is the full width at half maximum; "
-        "τ is the lifetime of the energy, 1/(2πΓ): from the line, from the correlation of "
-        "energies, and from Φ3 (classical/quantum)",
+        f"τ is the lifetime of the energy, 1/(2πΓ): from {', from '.join(ways)}",
         "< and > are limits: the line is narrower than two resolutions",
     ]
     if "lifetime_disagreement" in dataset:

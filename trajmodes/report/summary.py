@@ -14,8 +14,10 @@ from rich.text import Text
 from trajmodes.arrays import Ints
 from trajmodes.data import Verdict
 from trajmodes.data.points import point
+from trajmodes.report.dataset import to_dataset
 from trajmodes.report.list_of_modes import list_sets
 from trajmodes.report.results import Finding, Results
+from trajmodes.report.spectral_energy import SpectralEnergy
 from trajmodes.report.summary_fit import fit_in_one_line, fit_section
 from trajmodes.report.summary_modes import (
     conductivity_line,
@@ -42,7 +44,7 @@ class CheckVerdict(NamedTuple):
 
 
 def render(
-    results: Results | xr.Dataset,
+    results: Results | SpectralEnergy | xr.Dataset,
     *,
     rows: int | None = 30,
     files: Mapping[str, str] | None = None,
@@ -52,13 +54,14 @@ def render(
     Parameters
     ----------
     results
-        What a run gave, or the Dataset read back from results.nc.
+        What a run gave, a map of its spectral energy, or the Dataset read back from
+        results.nc.
     rows
         So many sets of modes are listed, evenly spread over the frequencies; None for all.
     files
         Name of each file that was written → what it is.
     """
-    dataset = results.to_dataset() if isinstance(results, Results) else results
+    dataset = results if isinstance(results, xr.Dataset) else to_dataset(results)
     parts: list[RenderableType] = [_overview(dataset), *fit_section(dataset)]
     if "set" in dataset.dims:
         parts += [Text(), _modes(dataset, rows)]
@@ -73,6 +76,19 @@ def render(
     if isinstance(results, Results) and results.timings:
         parts += _section("Seconds", [_timings(results.timings)])
     return Group(*parts)
+
+
+def render_spectral_energy(sed: SpectralEnergy, files: Mapping[str, str]) -> Group:
+    """Tell what was mapped, and where it was written.
+
+    Parameters
+    ----------
+    sed
+        A map of the spectral energy.
+    files
+        Name of each file that was written → what it is.
+    """
+    return render(sed, files=files)
 
 
 def _section(title: str, lines: list[Text]) -> list[RenderableType]:
@@ -112,6 +128,7 @@ def _overview(dataset: xr.Dataset) -> Table:
         ("Temperature", _temperature(dataset)),
         ("Fit", fit_in_one_line(dataset)),
         ("Frequencies", _frequencies(dataset)),
+        ("Map", _map(dataset)),
         ("Equipartition", equipartition_line(dataset)),
         ("Thermostat", thermostat_line(dataset)),
         ("Lifetimes", lifetimes_line(dataset)),
@@ -170,12 +187,29 @@ def _temperature(dataset: xr.Dataset) -> str:
 
 
 def _frequencies(dataset: xr.Dataset) -> str:
+    if "mode_freq_thz" not in dataset:
+        return ""
     freq = dataset["mode_freq_thz"].values
     sets = f" in {dataset.sizes['set']} sets of equal modes" if "set" in dataset.dims else ""
     return (
         f"up to {freq.max():.3f} THz; {freq.shape[0]} q points (one of each ±q), "
         f"{freq.size} modes{sets}"
     )
+
+
+def _map(dataset: xr.Dataset) -> str:
+    """Tell of the spectral energy along the path, where there is little else."""
+    if "map_power" not in dataset or "set" in dataset.dims:
+        return ""
+    freq = dataset["map_freq_thz"].values
+    parts = [
+        f"spectral energy at {counted(dataset.sizes['map_point'], 'point')} of the path, up to "
+        f"{freq[-1]:.4g} THz in steps of {freq[1] - freq[0]:.3g} THz"
+    ]
+    for name, told in (("branch", "by branch"), ("site", "by site and direction")):
+        if f"map_{name}_power" in dataset:
+            parts.append(told)
+    return ", ".join(parts)
 
 
 def _modes(dataset: xr.Dataset, rows: int | None) -> Table:

@@ -28,7 +28,7 @@ def fit_in_one_line(dataset: xr.Dataset) -> str:
         Results.
     """
     if "r_squared" not in dataset:
-        return "constants were given"
+        return "constants were given" if "force_constants" in dataset else ""
     free, rank = int(dataset["n_parameters"]), int(dataset["rank"])
     full = "full rank" if rank == free else f"RANK {rank} ONLY"
     return (

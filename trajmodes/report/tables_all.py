@@ -12,9 +12,10 @@ from trajmodes.report.tables import (
 )
 from trajmodes.report.tables_modes import projection_tables
 
-__all__ = ["tables_of"]
+__all__ = ["MOST_CELLS", "tables_of"]
 
-_MOST_CELLS = 2_000_000
+MOST_CELLS = 2_000_000
+"""What is larger is left to results.nc."""
 
 
 def tables_of(dataset: xr.Dataset) -> dict[str, Table]:
@@ -38,4 +39,4 @@ def tables_of(dataset: xr.Dataset) -> dict[str, Table]:
     if "shell" in dataset.dims:
         tables["force_constants.csv"] = force_constants_table(dataset)
     tables |= projection_tables(dataset)
-    return {name: table for name, table in tables.items() if table.n_cells <= _MOST_CELLS}
+    return {name: table for name, table in tables.items() if table.n_cells <= MOST_CELLS}

@@ -4,15 +4,19 @@ from collections.abc import Mapping
 from functools import partial
 
 from trajmodes.report.dataset import to_dataset
+from trajmodes.report.figure_bands import draw_bands
+from trajmodes.report.figure_sed import draw_energy_density, few_branches
 from trajmodes.report.figures import draw_figures
 from trajmodes.report.folder import ResultsFolder, Writer, write_files
 from trajmodes.report.netcdf import encode
 from trajmodes.report.results import Results
-from trajmodes.report.style import save_png
-from trajmodes.report.tables import described
-from trajmodes.report.tables_all import tables_of
+from trajmodes.report.spectral_energy import SpectralEnergy
+from trajmodes.report.style import save_png, sheet
+from trajmodes.report.tables import bands_table, described
+from trajmodes.report.tables_all import MOST_CELLS, tables_of
+from trajmodes.report.tables_modes import energy_density_table
 
-__all__ = ["write_results"]
+__all__ = ["write_results", "write_spectral_energy"]
 
 _TABLES = {
     "modes.csv": (
@@ -93,3 +97,53 @@ def write_results(
             text = f"data of {plate.name}.png"
             writers[f"figures/{name}"] = Writer(text, table.write)
     return write_files(folder, writers | dict(extra_writers))
+
+
+def write_spectral_energy(sed: SpectralEnergy, folder: ResultsFolder) -> dict[str, str]:
+    """Write a map of the spectral energy, with its table and figures.
+
+    Parameters
+    ----------
+    sed
+        The map.
+    folder
+        An open folder, see `trajmodes.report.open_folder`.
+
+    Returns
+    -------
+    Name of each file → what it is, in one line.
+
+    Raises
+    ------
+    StorageError
+        If the system refuses to write; earlier results are then intact.
+    """
+    dataset = to_dataset(sed)
+    writers = {"results.nc": Writer("the map; xarray opens it", partial(encode, dataset))}
+    tables = {"sed.csv": energy_density_table(dataset)}
+    if "band_freq_thz" in dataset:
+        tables["bands.csv"] = bands_table(dataset)
+    for name, table in tables.items():
+        if table.n_cells <= MOST_CELLS:
+            text = described(_TABLES[name], dataset)
+            writers[f"tables/{name}"] = Writer(text, table.write)
+    for name, parts, draw in _MAPS[: 1 + few_branches(dataset)]:
+        with sheet():
+            save = partial(save_png, draw(dataset))
+        writers[f"figures/{name}.png"] = Writer(described(parts, dataset), save)
+    return write_files(folder, writers)
+
+
+_MAPS = (
+    (
+        "sed",
+        (("", "spectral energy along the path"), ("band_freq_thz", ", bands drawn over it")),
+        draw_bands,
+    ),
+    (
+        "sed_branches",
+        (("", "the same, branch by branch"),),
+        draw_energy_density,
+    ),
+)
+"""Figure, parts of its text, how to draw it; the second needs branches. Data: tables/."""

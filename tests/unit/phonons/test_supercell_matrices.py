@@ -44,10 +44,12 @@ def test_matrices_go_to_pairs_and_back(case):
     assert found.cutoff is None
 
 
-def test_sum_rule_holds_whatever_rounding_left(case):
+def test_sum_rule_holds_whatever_was_left_of_it(case):
     constants, supercell = case
     pairs = pair_list(supercell)
-    values = pairs.values(dynamical_matrices(constants, pairs.space.qpoints))
+    given = dynamical_matrices(constants, pairs.space.qpoints)
+    given[0] += 1e-6 * np.abs(given).max() * np.eye(given.shape[1])
+    values = pairs.values(given)
     sums = np.zeros((supercell.crystal.n_sites, 3, 3))
     np.add.at(sums, pairs.first, values)
     assert np.abs(sums).max() < 1e-14 * np.abs(values).max()

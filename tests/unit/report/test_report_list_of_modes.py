@@ -82,16 +82,23 @@ def test_lifetimes_limits_and_verdicts(full):
 
 
 def test_order(full):
-    by_q, by_frequency = (list(cells(printed(full, by=by))) for by in ("q", "frequency"))
+    by_q, by_frequency = (list(cells(printed(full, sort=key))) for key in ("q", "frequency"))
     assert by_q == sorted(by_q)
     freq = full["freq_harmonic_thz"].values[by_frequency]
     assert (np.diff(freq) >= 0.0).all()
     assert by_frequency != by_q
+    by_lifetime = list(cells(printed(full, sort="lifetime")))
+    line, energy = (full[n].values for n in ("lifetime_ps", "lifetime_energy_ps"))
+    lifetime = np.where(np.isfinite(line), line, energy)[by_lifetime]
+    known = int(np.isfinite(lifetime).sum())
+    assert np.isfinite(lifetime[:known]).all()
+    assert (np.diff(lifetime[:known]) <= 0.0).all()
+    assert sorted(by_lifetime) == by_q
 
 
 def test_only_resolved_ones(full):
     known = full["resolved"].values | full["energy_resolved"].values
-    text = printed(full, resolved=True)
+    text = printed(full, only_resolved=True)
     assert set(cells(text)) == set(np.flatnonzero(known))
     assert f"left out: {(~known).sum()} sets with no lifetime" in text
 

@@ -1,0 +1,84 @@
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from trajmodes.errors import DataError
+from trajmodes.report import (
+    SpectralEnergy,
+    open_folder,
+    read_results,
+    render_modes,
+    render_spectral_energy,
+    to_dataset,
+    write_spectral_energy,
+)
+from trajmodes.report.figure_bands import draw_bands
+from trajmodes.report.style import sheet
+
+
+@pytest.fixture
+def with_constants(full_results):
+    return SpectralEnergy(
+        supercell=full_results.supercell,
+        bands=full_results.bands,
+        map=full_results.projection.spectral_map,
+        provenance=full_results.provenance,
+        warnings=("the path misses L",),
+    )
+
+
+@pytest.fixture
+def bare(with_constants):
+    bands = with_constants.bands
+    path = replace(bands, freq_thz=np.empty((len(bands.distance), 0)), freq_thz_sem=None)
+    return replace(with_constants, bands=path, map=replace(with_constants.map, branches=None))
+
+
+def test_what_is_written_is_read(with_constants, tmp_path):
+    with open_folder(tmp_path / "sed") as folder:
+        files = write_spectral_energy(with_constants, folder)
+    assert set(files) == {
+        *("results.nc", "tables/sed.csv", "tables/bands.csv"),
+        *("figures/sed.png", "figures/sed_branches.png"),
+    }
+    assert all((tmp_path / "sed" / name).stat().st_size for name in files)
+    assert files["figures/sed.png"].endswith("bands drawn over it")
+    assert read_results(tmp_path / "sed").identical(to_dataset(with_constants))
+
+
+def test_a_map_without_constants(bare, tmp_path):
+    with open_folder(tmp_path) as folder:
+        files = write_spectral_energy(bare, folder)
+    assert set(files) == {"results.nc", "tables/sed.csv", "figures/sed.png"}
+    dataset = read_results(tmp_path)
+    assert "band_freq_thz" not in dataset
+    assert "map_site_power" in dataset
+    with sheet():
+        axes = draw_bands(dataset).axes[0]
+    assert axes.get_legend() is None
+    assert axes.get_ylim()[0] == 0.0
+
+
+def test_it_is_told(with_constants, bare):
+    texts = []
+    for sed in (with_constants, bare):
+        stream = io.StringIO()
+        Console(file=stream, width=100).print(
+            render_spectral_energy(sed, {"results.nc": "the map"})
+        )
+        texts.append(" ".join(stream.getvalue().split()))
+    for text in texts:
+        assert "spectral energy at 14 points of the path, up to 19.95 THz" in text
+        assert "the path misses L" in text
+        assert "results.nc: the map" in text
+        assert " Fit " not in text
+    assert ", by branch, by site" in texts[0]
+    assert "by branch" not in texts[1]
+
+
+def test_a_map_has_no_list_of_modes(with_constants):
+    with pytest.raises(DataError, match="hold no projection"):
+        render_modes(to_dataset(with_constants))
