@@ -64,8 +64,8 @@ def sed(**given: Any) -> None:
 
         with progress_bars() as bars:
             job = job_of(given, output="sed")
-            written = sed_job(job, command=_command_line(), bars=bars)
-        click.echo(show_sed(written), nl=False)
+            found, files = sed_job(job, command=_command_line(), bars=bars)
+        click.echo(show_sed(found, files), nl=False)
 
 
 @click.command()

@@ -1,9 +1,10 @@
 """The conductor: composes the stages; no formula lives here.
 
-In: a `Job`. Out: a matched run (`load`), a check (`check`), results and their folder (`run`),
-and what a folder allows later (`scan`, `export`). Open `run` first: it is the main job from end
-to end, its two passes in `fit` and `project`. `api` holds the doors from Python,
-`collect` turns what the stages return into the nouns of the report.
+In: a `Job`. Out: a matched run (`load`), a check (`check`), results and their folder (`run`,
+`projected`, `sed`, `molecule_job`), and what a folder allows later (`scan`, `export`, `movie`).
+Open `run` first: it is the main job from end to end, its two passes in `fit` and `project`, what
+is made of lifetimes in `transport`. `written` writes the folder, `api` holds the doors from
+Python, `collect` turns what the stages return into the nouns of the report.
 """
 
 from trajmodes.pipeline.api import fit_constants, job_of, open_run, project_run, run
@@ -18,7 +19,8 @@ from trajmodes.pipeline.movie import movie_job
 from trajmodes.pipeline.projected import project_job, project_only
 from trajmodes.pipeline.run import analyse, fit_job, fit_only, run_job
 from trajmodes.pipeline.scan import scan_job, show_scan, write_scan
-from trajmodes.pipeline.show import show_file, show_results
+from trajmodes.pipeline.sed import sed_job, show_sed
+from trajmodes.pipeline.show import show_file, show_modes, show_results
 from trajmodes.pipeline.written import Written
 
 __all__ = [
@@ -49,11 +51,14 @@ __all__ = [
     "run",
     "run_job",
     "scan_job",
+    "sed_job",
     "show_check",
     "show_export",
     "show_file",
+    "show_modes",
     "show_molecule",
     "show_results",
     "show_scan",
+    "show_sed",
     "write_scan",
 ]

@@ -2,12 +2,13 @@
 
 import shutil
 from collections.abc import Mapping
+from typing import Literal
 
 from rich.console import Console, RenderableType
 
-from trajmodes.report import Results, read_results, render
+from trajmodes.report import Results, read_results, render, render_modes
 
-__all__ = ["WIDTH", "show_file", "show_results", "text_of"]
+__all__ = ["WIDTH", "show_file", "show_modes", "show_results", "text_of"]
 
 WIDTH = 100
 """Widest text: longer lines are hard to read, whatever the terminal."""
@@ -49,3 +50,28 @@ def show_file(path: str) -> str:
         If it is not a results file.
     """
     return text_of(render(read_results(path), rows=None))
+
+
+def show_modes(
+    path: str,
+    *,
+    sort: Literal["q", "frequency", "lifetime"] = "q",
+    only_resolved: bool = False,
+) -> str:
+    """Tell all modes of a results file, one row for each set.
+
+    Parameters
+    ----------
+    path
+        The file ``results.nc``, or its folder.
+    sort
+        Order of the rows.
+    only_resolved
+        Whether sets without a lifetime are left out.
+
+    Raises
+    ------
+    DataError
+        If it is not a results file.
+    """
+    return text_of(render_modes(read_results(path), sort=sort, only_resolved=only_resolved))

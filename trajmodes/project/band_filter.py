@@ -1,6 +1,7 @@
 """The band of frequency around each line that is kept, and the filter that keeps it."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import scipy.signal
@@ -76,6 +77,7 @@ def default_bands(
     return BandPlan(decimation, longer) if longer else None
 
 
+@lru_cache(maxsize=8)
 def filter_taps(plan: BandPlan) -> Floats:
     """Low-pass filter (j,) of sum 1.
 
@@ -87,6 +89,7 @@ def filter_taps(plan: BandPlan) -> Floats:
     taps: Floats = scipy.signal.firwin(
         plan.taps, 1.0 / plan.decimation, window=("kaiser", _KAISER_BETA)
     )
+    taps.flags.writeable = False
     return taps
 
 

@@ -48,7 +48,7 @@ class Outputs:
     @property
     def stop(self) -> int:
         """Place after the last one."""
-        return self.first + self.values.shape[-1]
+        return self.first + int(self.values.shape[-1])
 
     def between(self, start: int, stop: int) -> "Outputs":
         """Those whose places lie in [start, stop), as a view."""

@@ -12,7 +12,8 @@ from matplotlib.patches import Patch
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.report.style import BLACK, BLUE, GREY, is_seen, new_figure, point_label
-from trajmodes.report.tables import Table, bands_table, table_of
+from trajmodes.report.tables import Table, bands_table
+from trajmodes.report.tables_modes import energy_density_table
 from trajmodes.units import MEV
 
 __all__ = ["bands_data", "draw_bands", "draw_branches", "draw_map", "map_reach", "name_points"]
@@ -121,7 +122,9 @@ def map_reach(dataset: xr.Dataset) -> float:
         Results with a map.
     """
     cumulated = np.cumsum(dataset["map_power"].values, axis=1)
-    below = (cumulated < _SHOWN * cumulated[:, -1:]).sum(axis=1).max()
+    # At Γ nothing moves but optical modes, if there are any.
+    cumulated = cumulated[cumulated[:, -1] > (1.0 - _SHOWN) * cumulated[:, -1].max()]
+    below = (cumulated < _SHOWN * cumulated[:, -1:]).sum(axis=1).max(initial=0)
     return float(dataset["map_freq_thz"].values[min(below, cumulated.shape[1] - 1)])
 
 
@@ -225,11 +228,6 @@ def bands_data(dataset: xr.Dataset) -> dict[str, Table]:
     """
     data = {"bands.csv": bands_table(dataset)}
     if "map_power" in dataset:
-        turned = dataset[["map_freq_thz", "map_distance", "map_power"]].transpose()
-        title = "Spectral energy along the path; map_power_d is the column at distance d (1/Å)"
-        data["bands_map.csv"] = table_of(
-            turned.assign_coords(map_point=turned["map_distance"].round(6).values),
-            title,
-            ["map_freq_thz", "map_power"],
-        )
+        parts = ["map_branch_power", "map_site_power"]
+        data["bands_map.csv"] = energy_density_table(dataset.drop_vars(parts, errors="ignore"))
     return data

@@ -202,9 +202,11 @@ def _map(dataset: xr.Dataset) -> str:
     if "map_power" not in dataset or "set" in dataset.dims:
         return ""
     freq = dataset["map_freq_thz"].values
+    places = len(np.unique(dataset["map_distance"].values.round(6)))
     parts = [
-        f"spectral energy at {counted(dataset.sizes['map_point'], 'point')} of the path, up to "
-        f"{freq[-1]:.4g} THz in steps of {freq[1] - freq[0]:.3g} THz"
+        f"spectral energy at {counted(places, 'point')} of the path (with their stars "
+        f"{dataset.sizes['map_point']} q), up to {freq[-1]:.4g} THz in steps of "
+        f"{freq[1] - freq[0]:.3g} THz"
     ]
     for name, told in (("branch", "by branch"), ("site", "by site and direction")):
         if f"map_{name}_power" in dataset:

@@ -99,6 +99,19 @@ def test_the_map_has_each_spectrum_in_its_strip(dataset, plates):
         assert wanted[~shown].max() <= 1e-2 * dataset["map_power"].values.max()
 
 
+def test_points_without_motion_do_not_stretch_the_map(dataset, plates):
+    power = dataset["map_power"].values.copy()
+    power[0] = 1e-12
+    still = draw_bands(dataset.assign(map_power=(dataset["map_power"].dims, power)))
+    assert still.axes[0].get_ylim() == plates["bands"].figure.axes[0].get_ylim()
+
+
+def test_data_of_the_map_keep_both_sides_of_a_jump(dataset, plates):
+    columns = plates["bands"].data["bands_map.csv"].columns
+    assert columns["map_power"].size == dataset["map_power"].size
+    assert columns["map_power"] == pytest.approx(dataset["map_power"].values.ravel())
+
+
 def test_points_of_the_map_may_come_in_any_order(dataset, plates):
     turned = draw_bands(dataset.isel(map_point=np.roll(np.arange(14), 6)))
     images = [f.axes[0].collections[0].get_array() for f in (turned, plates["bands"].figure)]
