@@ -1,28 +1,34 @@
 """DynaPhoPy and FHI-vibes beside ours, on one run of damped oscillators of known rates.
 
-FHI-vibes wants an old numpy and a Fortran compiler. What is compared here are parts of it that
-are Python alone; they run where its source lies on the path, with a stand-in for the module
-``vibes.helpers.supercell.supercell`` that holds ``supercell = None``.
+FHI-vibes 1.1.0 cannot be installed beside ours: it wants numpy below 2, spglib up to 2.3 and a
+Fortran compiler. Its projection is Python alone, and runs from its source: put the folder
+``vibes`` of the sdist on PYTHONPATH beside a ``fhi_vibes-1.1.0.dist-info/METADATA`` with name
+and version; write ``supercell = None`` to ``vibes/helpers/supercell/supercell.py`` in place of
+the Fortran; make ``fortran: bool = False`` the default in ``vibes/helpers/lattice_points.py``
+and ``vibes/force_constants.py`` (it has both ways); install son, jconfigparser, ruamel.yaml and
+attrs.
+What later numpy, scipy, spglib and phonopy took away is given back by the fixture `vibes`.
 """
 
 import dataclasses
-import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import phonopy
 import pytest
+import scipy.integrate
 import spglib
 import xarray as xr
 from ase import Atoms
+from phonopy.physical_units import get_physical_units
 from phonopy.structure.atoms import PhonopyAtoms
 
 from trajmodes.data import (
     BandSpectra,
     EnergyLifetimes,
     LineFits,
-    Modes,
     ModeEnergies,
+    Modes,
     MotionBlock,
 )
 from trajmodes.phonons import modes_at
@@ -45,8 +51,8 @@ pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore")]
 N_FRAMES, INTERVAL, KELVIN = 16000, 0.02, 300.0
 DYNAPHOPYS_CONSTANT = 1.0585723e-4
 """Its eV per u Å² THz²; 1.02137 times what it is."""
-Q_LIST = np.array([[1, 0, 0], [1, 1, 0], [2, 1, 0]]) / 3.0
-"""Representatives of three stars of a 3 × 3 × 3 cell of rock salt."""
+Q_LIST = np.array([[1, 0, 0], [1, 1, 0]]) / 3.0
+"""Representatives of two stars of a 3 × 3 × 3 cell of rock salt."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,9 +70,11 @@ class Run:
     lifetimes: EnergyLifetimes
     supercell: object
 
-    def set_sum(self, values: np.ndarray, q: int, set_: int) -> np.ndarray:
-        """Sum values (m, …) over the modes of one q that belong to a set."""
-        return values[self.modes.sets[q] == set_].sum(axis=0)
+    def waves(self, q: int) -> tuple[np.ndarray, np.ndarray]:
+        """Energies (m, t) of the waves that run along +q and along −q."""
+        q_mt, v_mt = self.amplitudes.coordinate[q], self.amplitudes.velocity[q]
+        static = self.modes.omega[q, :, None] * q_mt
+        return 0.5 * np.abs(static + 1j * v_mt) ** 2, 0.5 * np.abs(static - 1j * v_mt) ** 2
 
 
 def rate(omega: np.ndarray) -> np.ndarray:
@@ -153,14 +161,13 @@ def place_of(modes: Modes, qpoint: np.ndarray) -> tuple[int, bool]:
 
 @pytest.fixture(scope="module")
 def dynaphopys(run):
-    """Its analysis of the run, and q → the atoms of ours in its order."""
+    """Its analysis of the run."""
     dynaphopy = pytest.importorskip("dynaphopy")
-    from dynaphopy.atoms import Structure
-    from dynaphopy.dynamics import Dynamics
-    from dynaphopy.interface.phonopy_link import ForceConstants
-
+    atoms = pytest.importorskip("dynaphopy.atoms")
+    dynamics = pytest.importorskip("dynaphopy.dynamics")
+    link = pytest.importorskip("dynaphopy.interface.phonopy_link")
     crystal, supercell = run.modes.crystal, run.supercell
-    structure = Structure(
+    structure = atoms.Structure(
         positions=crystal.positions,
         cell=crystal.cell,
         masses=crystal.masses / DALTON,
@@ -170,15 +177,19 @@ def dynaphopys(run):
     order = atom_order(structure.get_positions((3, 3, 3)), supercell)
     n = supercell.n_atoms
     constants = run.hessian.reshape(n, 3, n, 3).swapaxes(1, 2)[order][:, order]
-    structure.set_force_constants(ForceConstants(constants, supercell=3 * np.eye(3)))
-    dynamics = Dynamics(
+    structure.set_force_constants(link.ForceConstants(constants, supercell=3 * np.eye(3)))
+    series = dynamics.Dynamics(
         structure=structure,
         velocity=run.motion.velocities[:, order].astype(complex),
         time=INTERVAL * np.arange(N_FRAMES),
         supercell=supercell.cell,
     )
-    peer = dynaphopy.Quasiparticle(dynamics)
+    peer = dynaphopy.Quasiparticle(series)
     peer.parameters.silent = True
+    peer.select_power_spectra_algorithm(1)  # maximum entropy, its default
+    peer.set_number_of_mem_coefficients(100)
+    peer.set_spectra_resolution(0.01)
+    peer.set_frequency_limits([0, 20])
     return peer
 
 
@@ -190,77 +201,154 @@ def atom_order(positions: np.ndarray, supercell) -> np.ndarray:
     return away.argmin(axis=1)
 
 
+@pytest.mark.parametrize("qpoint", Q_LIST, ids=str)
+def test_mode_velocities_equal_dynaphopys_up_to_its_constant(run, dynaphopys, qpoint):
+    """|Q̇|² of every set: the difference is the constant alone."""
+    dynaphopys.set_reduced_q_vector(qpoint)
+    q, _ = place_of(run.modes, qpoint)
+    sets, theirs = run.modes.sets[q], np.abs(dynaphopys.get_vq().T) ** 2
+    ours = np.abs(run.amplitudes.velocity[q]) ** 2
+    np.testing.assert_allclose(
+        dynaphopys.get_frequencies(), run.modes.omega[q] / THZ, atol=1e-3
+    )
+    for one in np.unique(sets):
+        summed, wanted = theirs[sets == one].sum(axis=0), ours[sets == one].sum(axis=0)
+        ratio = DYNAPHOPYS_CONSTANT * summed / wanted
+        # Frame by frame not better: for the vectors it takes masses from a table of its own.
+        assert ratio.mean() == pytest.approx(1.02137, rel=1e-4)
+        assert np.median(ratio) == pytest.approx(DYNAPHOPYS_CONSTANT / DALTON, rel=1e-5)
+        assert pytest.approx(1.02137, rel=1e-5) == DYNAPHOPYS_CONSTANT / DALTON
+
+
+@pytest.mark.parametrize("qpoint", Q_LIST, ids=str)
+def test_quasi_particles_are_dynaphopys(run, dynaphopys, qpoint):
+    """Both see the same run; its least squares weigh peaks, and so find another width.
+
+    A width is uncertain by 3 to 5 % in this run, a frequency by a twentieth of it.
+    """
+    fitting = pytest.importorskip("dynaphopy.analysis.fitting")
+    dynaphopys.set_reduced_q_vector(qpoint)
+    axis, power = dynaphopys.get_frequency_range(), dynaphopys.get_power_spectrum_phonon()
+    found = fitting.phonon_fitting_analysis(
+        power, axis, harmonic_frequencies=dynaphopys.get_frequencies(), show_plots=False
+    )
+    q, _ = place_of(run.modes, qpoint)
+    sets, lines = run.modes.sets[q], run.lines
+    width, sem = lines.linewidth_thz[sets], lines.linewidth_thz_sem[sets]
+    assert np.abs((np.array(found["positions"]) - lines.freq_thz[sets]) / width).max() < 0.06
+    assert (np.abs(np.array(found["widths"]) - width) < 4.0 * sem).all()
+    assert np.array(found["widths"]) / width == pytest.approx(1.0, abs=0.12)
+    for theirs in (np.trapezoid(power, axis, axis=0), 0.5 * np.array(found["dt_Q2"])):
+        kinetic = theirs / (DYNAPHOPYS_CONSTANT / DALTON)
+        assert kinetic == pytest.approx(run.energies.kinetic[sets], rel=0.06)
+        assert kinetic.mean() == pytest.approx(run.energies.kinetic[sets].mean(), rel=0.01)
+
+
+def test_rates_are_those_that_went_in(run):
+    """What both programs are compared by is right itself."""
+    for found, sem, true in (
+        (run.lines.linewidth_thz, run.lines.linewidth_thz_sem, run.gamma / THZ),
+        (1 / run.lifetimes.lifetime_ps,
+         run.lifetimes.lifetime_ps_sem / run.lifetimes.lifetime_ps**2, run.gamma),
+    ):  # fmt: skip
+        z = (found - true) / sem
+        assert np.abs(z).max() < 3.5
+        assert 0.4 < np.sqrt((z**2).mean()) < 1.6
+
+
 @pytest.fixture
 def vibes(monkeypatch):
-    """Its parts that are used, able to work with phonopy 4 and spglib 2.5 and later."""
-    pytest.importorskip("vibes")
-    harmonic = pytest.importorskip("vibes.green_kubo.harmonic")
-    from vibes.spglib import wrapper
+    """Its module of mode energies, able to work with what is installed."""
+    harmonic = pytest.importorskip("vibes.green_kubo.harmonic", exc_type=ImportError)
+    wrapper = pytest.importorskip("vibes.spglib.wrapper")
 
     def dataset(*args, **options):
         found = spglib.get_symmetry_dataset(*args, **options)
         return dataclasses.asdict(found) if dataclasses.is_dataclass(found) else found
 
-    monkeypatch.setattr(wrapper, "spg", SimpleNamespace(**vars(spglib) | {"get_symmetry_dataset": dataset}))
-    factor = phonopy.physical_units.get_physical_units().DefaultToTHz
+    patched = vars(spglib) | {"get_symmetry_dataset": dataset}
+    monkeypatch.setattr(wrapper, "spg", SimpleNamespace(**patched))
+    factor = get_physical_units().DefaultToTHz
     monkeypatch.setattr(phonopy.Phonopy, "_factor", factor, raising=False)
+    cumulated = scipy.integrate.cumulative_trapezoid
+    monkeypatch.setattr(scipy.integrate, "cumtrapz", cumulated, raising=False)
     return harmonic
 
 
-def vibes_data(vibes, run):
+def vibes_results(vibes, run):
+    """Its q points (k, 3), energies (t, m, k), heat capacities and lifetimes (m, k)."""
     crystal, supercell = run.modes.crystal, run.supercell
+    n = supercell.n_atoms
+    unit = PhonopyAtoms(
+        symbols=crystal.species, cell=crystal.cell, scaled_positions=crystal.sites
+    )
+    # It expects atoms as phonopy sorts them.
+    sorted_ = phonopy.Phonopy(unit, 3 * np.eye(3), primitive_matrix=np.eye(3)).supercell
+    order = atom_order(sorted_.positions, supercell)
+    masses = supercell.masses[order] / DALTON
     primitive = Atoms(
         crystal.species, positions=crystal.positions, cell=crystal.cell,
         masses=crystal.masses / DALTON, pbc=True,
     )  # fmt: skip
-    cell = PhonopyAtoms(symbols=crystal.species, cell=crystal.cell, scaled_positions=crystal.sites)
-    theirs = phonopy.Phonopy(cell, 3 * np.eye(3), primitive_matrix=np.eye(3)).supercell
-    order = atom_order(theirs.positions, supercell)
     whole = Atoms(
-        theirs.symbols, positions=theirs.positions, cell=theirs.cell,
-        masses=supercell.masses[order] / DALTON, pbc=True,
-    )  # fmt: skip
-    n = supercell.n_atoms
+        sorted_.symbols, positions=sorted_.positions, cell=sorted_.cell, masses=masses, pbc=True
+    )
     constants = run.hessian.reshape(n, 3, n, 3).swapaxes(1, 2)[order][:, order]
     matrix = vibes.DynamicalMatrix(constants, primitive, whole)
-    axes = ("time", "I", "a")
-    time = 1e3 * INTERVAL * np.arange(N_FRAMES)
-    volume = abs(np.linalg.det(supercell.cell))
+    axes, volume = ("time", "I", "a"), whole.get_volume()
+    # ASE counts time in Å √(u/eV).
     dataset = xr.Dataset(
         {
             "displacements": (axes, run.motion.displacements[:, order]),
-            # ASE counts time in Å √(u/eV)
             "velocities": (axes, run.motion.velocities[:, order] * np.sqrt(DALTON)),
             "volume": ("time", np.full(N_FRAMES, volume)),
             "temperature": ("time", np.full(N_FRAMES, KELVIN)),
         },
-        coords={"time": time},
-        attrs={"volume": volume, "masses": supercell.masses[order] / DALTON},
+        coords={"time": 1e3 * INTERVAL * np.arange(N_FRAMES)},
+        attrs={"volume": volume, "masses": masses},
     )
-    return matrix, dataset
+    found = vibes.get_gk_ha_q_data(dataset, dmx=matrix)
+    return (
+        matrix.q_points,
+        np.asarray(found.mode_energy),
+        np.asarray(found.mode_heat_capacity) * volume / BOLTZMANN,
+        1e-3 * np.asarray(found.mode_lifetime),
+    )
 
 
-def test_probe(run, vibes, capsys):
-    import time
-    with capsys.disabled():
-        t0=time.time()
-        matrix, dataset = vibes_data(vibes, run)
-        print(time.time()-t0)
-        data = vibes.get_gk_ha_q_data(dataset, dmx=matrix)
-        print(time.time()-t0)
-        e = np.asarray(data.mode_energy)
-        print(e.shape, data._fields)
-        cv = np.asarray(data.mode_heat_capacity)*dataset.attrs["volume"]/BOLTZMANN
-        tau = np.asarray(data.mode_lifetime)*1e-3
-        for k, qp in enumerate(matrix.q_points):
-            q, flip = place_of(run.modes, qp)
-            sets = run.modes.sets[q]
-            q_mt, v_mt = run.amplitudes.coordinate[q], run.amplitudes.velocity[q]
-            om = run.modes.omega[q][:,None]
-            ep = 0.5*np.abs(om*q_mt+1j*v_mt)**2
-            em = 0.5*np.abs(om*q_mt-1j*v_mt)**2
-            if flip: ep,em=em,ep
-            for s_ in np.unique(sets[sets>=0]):
-                w = sets==s_
-                a = e[:,w,k].sum(axis=1)
-                print(k, qp.round(2), flip, s_, "E+", np.abs(a/ep[w].sum(0)-1).max(), "E-", np.abs(a/em[w].sum(0)-1).max(), "cv", cv[w,k], run.energies.heat_capacity_kb[s_], "tau", tau[w,k]*run.gamma[s_], "ours", run.lifetimes.lifetime_ps[s_]*run.gamma[s_])
+def test_waves_are_those_of_fhi_vibes(run, vibes):
+    """Energies frame by frame, heat capacities of single waves, lifetimes of their energies.
+
+    It projects on e instead of e*: what it tells for q is the wave that runs along −q.
+    """
+    qpoints, energy_tmk, heat_mk, lifetime_mk = vibes_results(vibes, run)
+    heats: dict[int, list[float]] = {one: [] for one in range(run.modes.n_sets)}
+    rates: dict[int, list[float]] = {one: [] for one in range(run.modes.n_sets)}
+    kt = BOLTZMANN * KELVIN
+    for k, qpoint in enumerate(qpoints):
+        q, turned = place_of(run.modes, qpoint)
+        forth, back = run.waves(q)
+        ours = forth if turned else back
+        sets, mean = run.modes.sets[q], run.energies.travelling[int(not turned), q]
+        for one in np.unique(sets[sets >= 0]):
+            same = sets == one
+            # Degenerate vectors are mixed at will: only their sum is the same.
+            theirs = energy_tmk[:, same, k].sum(axis=1)
+            np.testing.assert_allclose(theirs, ours[same].sum(axis=0), rtol=1e-8)
+            assert theirs.mean() == pytest.approx(mean[same].sum(), rel=1e-10)
+            if same.sum() == 1:
+                assert heat_mk[same, k] == pytest.approx(ours[same].var() / kt**2, rel=1e-5)
+            heats[one] += list(heat_mk[same, k])
+            rates[one] += list(1.0 / lifetime_mk[same, k])
+    compare_sets(run, heats, rates)
+
+
+def compare_sets(run, heats, rates):
+    """Means over the waves of each set beside ours: other estimators, the same quantities."""
+    wanted, sem = run.energies.heat_capacity_kb, run.energies.heat_capacity_kb_sem
+    for one, values in heats.items():
+        scatter = np.std(values, ddof=1) / np.sqrt(len(values))
+        assert abs(np.mean(values) - wanted[one]) < 4.0 * np.hypot(scatter, sem[one])
+    for one, values in rates.items():
+        lifetime, error = run.lifetimes.lifetime_ps[one], run.lifetimes.lifetime_ps_sem[one]
+        assert np.mean(values) * lifetime == pytest.approx(1.0, abs=4.0 * error / lifetime)

@@ -22,7 +22,10 @@ pytestmark = pytest.mark.peer
     ],
 )
 def test_amplitudes_equal_dynasors(crystals, springs, hessian_of, name, matrix) -> None:
-    """Q = Q, and P = conj(Q̇), F = conj(𝓕) in the convention of dynasor (fs for ps)."""
+    """Q = Q, and P = conj(Q̇), F = conj(𝓕) in the convention of dynasor (fs for ps).
+
+    So are the energies of every single mode, kinetic, potential and virial.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         modes_module = pytest.importorskip("dynasor.modes.mode_projector")
@@ -74,3 +77,16 @@ def test_amplitudes_equal_dynasors(crystals, springs, hessian_of, name, matrix) 
         ratio = np.vdot(expected, mine[..., 0]).real / np.vdot(expected, expected).real
         assert ratio == pytest.approx(1.0, abs=1e-7)
         assert np.allclose(mine[..., 0], ratio * expected, atol=1e-10 * np.abs(expected).max())
+    energies = (
+        (theirs.kinetic_energies, 0.5 * np.abs(ours.velocities(v_ax[None])[..., 0]) ** 2),
+        (
+            theirs.potential_energies,
+            0.5 * (omega * np.abs(ours.coordinates(u_ax[None])[..., 0])) ** 2,
+        ),
+        (
+            theirs.virial_energies.real,
+            -0.5 * (ours.coordinates(u_ax[None]).conj() * ours.forces(f_ax[None]))[..., 0].real,
+        ),
+    )
+    for expected, mine in energies:
+        assert np.allclose(mine, expected[place], rtol=1e-6, atol=1e-6 * np.abs(mine).max())

@@ -296,8 +296,7 @@ project_options = _all(
         flag_value="auto",
         metavar="[N]",
         callback=parse_mesh,
-        help="Thermal conductivity from the lifetimes, on a mesh of N × N × N, or one that is fine "
-        "enough.",
+        help="Thermal conductivity from the lifetimes, on a mesh of N × N × N [fine enough].",
     ),
 )
 

@@ -71,12 +71,13 @@ class ModeEnergies:
     anharmonicity_sem: Floats | None
     """(g,), what U and W share taken out."""
     heat_capacity_kb: Floats
-    """(g,), unit: k_B. Of one mode, from the fluctuations of K + U; nan for an imaginary one."""
+    """(g,), unit: k_B. Of one mode, from fluctuations of K + U; nan for an imaginary one."""
     heat_capacity_kb_sem: Floats
     """(g,), unit: k_B."""
     travelling: Floats
     """(2, q, m), unit: eV. Mean energies ⟨E±⟩ = ⟨½|ωQ ± iQ̇|²⟩ of the waves that run along +q
-    and along −q, of every single mode; both are K + U where q = −q, and nan where ω² < 0."""
+    and along −q, of every single mode; both are K + U where q = −q, and nan where
+    ω² < 0, and for the acoustic modes at Γ."""
     travelling_sem: Floats
     """(2, q, m), unit: eV."""
 

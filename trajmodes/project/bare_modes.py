@@ -10,7 +10,7 @@ __all__ = ["bare_modes"]
 
 
 def bare_modes(space: HalfSpace) -> Modes:
-    """Unit vectors in place of polarisation vectors; all branches of a star are one set.
+    """Put unit vectors in place of polarisation vectors; all branches of a star are one set.
 
     Spectra of such modes are those of the velocities themselves: the sum over branches is what
     polarisation vectors would give, since these are only turned against each other.

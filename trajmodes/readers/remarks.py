@@ -190,8 +190,8 @@ def _physics_remarks(match: Match, sample: RunSample) -> list[Remark]:
             text = (
                 f"forces do not add up to zero: {sample.net_force:.2g} eV/Å in one frame, "
                 f"{sample.net_force / n_atoms:.2g} per atom, rms of an atom "
-                f"{sample.force_rms:.2g}; they are wrong or incomplete, or a thermostat such as "
-                "Langevin adds its own"
+                f"{sample.force_rms:.2g}; they are wrong or incomplete, or a thermostat such "
+                "as Langevin adds its own"
             )
             fix = "dump all atoms, and forces before any constraint, field or thermostat"
             remarks.append(Remark("warning", text, fix))

@@ -57,7 +57,9 @@ def test_both_directions_of_travel_are_pooled(projector: Projector) -> None:
         v_qmt = np.zeros((*projector.modes.omega.shape, len(times)), dtype=complex)
         v_qmt[2, 1] = np.exp(sign * 2j * np.pi * 12.5 * times)
         reduction = _reduction(projector, (0, len(times)))
-        results.append(reduction.finalize(reduction.sums(Amplitudes(0, v_qmt, v_qmt, None))).modes)
+        results.append(
+            reduction.finalize(reduction.sums(Amplitudes(0, v_qmt, v_qmt, None))).modes
+        )
     assert np.allclose(results[0].power, results[1].power, atol=1e-12)
     label = projector.modes.sets[2, 1]
     assert results[0].freq_thz[results[0].power[label].argmax()] == pytest.approx(12.5)
