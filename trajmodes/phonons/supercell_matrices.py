@@ -15,9 +15,11 @@ and −q holds the complex conjugate.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
+from numba import njit
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.data import ForceConstants, Supercell
@@ -144,28 +146,64 @@ def star_mean(space: HalfSpace, matrices: Complexes) -> Complexes:
     group = space_group(crystal)
     same_mass = (crystal.masses[group.permutations] == crystal.masses).all(axis=1)
     group = supercell_group(group.subgroup(same_mass), space.supercell)
-    mean = np.zeros(matrices.shape, dtype=complex)
+    n_sites = crystal.n_sites
+    blocks = np.ascontiguousarray(matrices, dtype=complex)
+    blocks = blocks.reshape(-1, space.n_qpoints, n_sites, 3, n_sites, 3)
+    mean_bqsxty = np.zeros_like(blocks)
     for operation in range(group.n_operations):
-        place, conjugate, phase_qs = _images(space, group, operation)
-        sites, turn = group.permutations[operation], group.cartesian[operation]
-        n_sites = crystal.n_sites
-        parts = matrices.reshape(*matrices.shape[:-2], n_sites, 3, n_sites, 3)
-        turned = np.einsum("xi,...qsitj,yj->...qsxty", turn, parts, turn, optimize=True)
-        moved = np.empty_like(turned)
-        moved[..., sites[:, None], :, sites, :] = np.moveaxis(turned, (-4, -2), (0, 1))
-        moved *= (phase_qs[:, :, None] * phase_qs.conj()[:, None, :])[:, :, None, :, None]
-        image = moved.reshape(matrices.shape)
-        image[..., conjugate, :, :] = image[..., conjugate, :, :].conj()
-        # An operation permutes the pairs ±q: no place occurs twice.
-        mean[..., place, :, :] += image
+        image = _images(space, group, operation)
+        _add_image(mean_bqsxty, blocks, image)
+    mean = mean_bqsxty.reshape(matrices.shape)
     mean /= group.n_operations
     return mean
 
 
-def _images(
-    space: HalfSpace, group: SpaceGroup, operation: int
-) -> tuple[Ints, Bools, Complexes]:
-    """Place of the image of each q, whether as −q, and e^{iG·τ} (q, s) that leads there."""
+class _Image(NamedTuple):
+    """What a symmetry operation does to matrices at all q."""
+
+    sites: Ints
+    """(s,) site that each one goes to."""
+    turn: Floats
+    """(3, 3) Cartesian rotation."""
+    place: Ints
+    """(q,) place of the image of each q, or of its opposite."""
+    conjugate: Bools
+    """(q,) whether it is the opposite."""
+    phase: Complexes
+    """(q, s) e^{iG·τ} that leads there."""
+
+
+@njit(nogil=True, cache=True)
+def _add_image(mean: Complexes, matrices: Complexes, image: _Image) -> None:
+    """Add T M T† of all (b, q, s, x, t, y) at the place of the image of each q."""
+    n_blocks, n_q, n_sites = matrices.shape[:3]
+    for b in range(n_blocks):
+        for q in range(n_q):
+            for s in range(n_sites):
+                for t in range(n_sites):
+                    to_s, to_t = image.sites[s], image.sites[t]
+                    factor = image.phase[q, to_s] * image.phase[q, to_t].conjugate()
+                    turned = factor * _turned(matrices[b, q, s, :, t], image.turn)
+                    if image.conjugate[q]:
+                        turned = turned.conjugate()
+                    mean[b, image.place[q], to_s, :, to_t] += turned
+
+
+@njit(nogil=True, cache=True)
+def _turned(block: Complexes, turn: Floats) -> Complexes:
+    """R B Rᵀ of a 3 × 3 block."""
+    turned = np.zeros((3, 3), dtype=np.complex128)
+    for j in range(3):
+        for x in range(3):
+            half = (
+                turn[x, 0] * block[0, j] + turn[x, 1] * block[1, j] + turn[x, 2] * block[2, j]
+            )
+            for y in range(3):
+                turned[x, y] += half * turn[y, j]
+    return turned
+
+
+def _images(space: HalfSpace, group: SpaceGroup, operation: int) -> _Image:
     supercell = space.supercell
     shape = np.array(supercell.shape)
     turned_qx = space.qpoints @ np.linalg.inv(group.rotations[operation])
@@ -180,7 +218,8 @@ def _images(
     sign = np.where(conjugate, -1.0, 1.0)[:, None]
     beyond = np.rint(turned_qx - sign * space.qpoints[place])
     phase_qs = np.exp(2j * np.pi * (beyond @ supercell.crystal.sites.T))
-    return place, conjugate, phase_qs
+    sites, turn = group.permutations[operation], group.cartesian[operation]
+    return _Image(sites, np.ascontiguousarray(turn), place, conjugate, phase_qs)
 
 
 def _rank(labels: Ints, shape: Ints) -> Ints:
