@@ -16,13 +16,23 @@ from trajmodes.report.tables import Table, bands_table
 from trajmodes.report.tables_modes import energy_density_table
 from trajmodes.units import MEV
 
-__all__ = ["bands_data", "draw_bands", "draw_branches", "draw_map", "map_reach", "name_points"]
+__all__ = [
+    "bands_data",
+    "draw_bands",
+    "draw_branches",
+    "draw_map",
+    "map_reach",
+    "name_points",
+    "shown_part",
+]
 
 _DECADES = 2.0
 """The colours span this many powers of ten below the strongest line: what lies deeper is wings
 and leakage."""
 _SHOWN = 0.99
 """The axis reaches as high as this part of the kinetic energy of every strip does."""
+_ABOVE = 1.1
+"""Data are told up to so many times the highest frequency that counts."""
 
 
 def draw_bands(dataset: xr.Dataset) -> Figure:
@@ -128,6 +138,19 @@ def map_reach(dataset: xr.Dataset) -> float:
     return float(dataset["map_freq_thz"].values[min(below, cumulated.shape[1] - 1)])
 
 
+def shown_part(dataset: xr.Dataset) -> xr.Dataset:
+    """Leave out the frequencies of the map that lie above all that a figure shows.
+
+    Parameters
+    ----------
+    dataset
+        Results with a map.
+    """
+    highest = float(dataset["band_freq_thz"].max()) if "band_freq_thz" in dataset else 0.0
+    top = _ABOVE * max(highest, map_reach(dataset))
+    return dataset.isel(map_freq_thz=dataset["map_freq_thz"].values <= top)
+
+
 def _strips(place: Floats, path: Floats) -> tuple[Floats, Ints]:
     """Edges of the strips and of the gaps between them, and whose each is; −1 for a gap.
 
@@ -229,5 +252,6 @@ def bands_data(dataset: xr.Dataset) -> dict[str, Table]:
     data = {"bands.csv": bands_table(dataset)}
     if "map_power" in dataset:
         parts = ["map_branch_power", "map_site_power"]
-        data["bands_map.csv"] = energy_density_table(dataset.drop_vars(parts, errors="ignore"))
+        whole = shown_part(dataset).drop_vars(parts, errors="ignore")
+        data["bands_map.csv"] = energy_density_table(whole)
     return data

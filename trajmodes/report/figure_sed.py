@@ -3,7 +3,13 @@
 import xarray as xr
 from matplotlib.figure import Figure
 
-from trajmodes.report.figure_bands import draw_branches, draw_map, map_reach, name_points
+from trajmodes.report.figure_bands import (
+    draw_branches,
+    draw_map,
+    map_reach,
+    name_points,
+    shown_part,
+)
 from trajmodes.report.style import new_figure
 from trajmodes.report.tables import Table
 from trajmodes.report.tables_modes import energy_density_table
@@ -82,5 +88,5 @@ def energy_density_data(dataset: xr.Dataset) -> dict[str, Table]:
     dataset
         Results with a map by branches.
     """
-    branches = dataset.drop_vars("map_site_power", errors="ignore")
+    branches = shown_part(dataset).drop_vars("map_site_power", errors="ignore")
     return {"sed_branches.csv": energy_density_table(branches)}

@@ -24,6 +24,9 @@ __all__ = [
 ]
 
 
+_ROWS = 4096
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Columns of equal length, each told about in the comment above them."""
@@ -55,9 +58,15 @@ class Table:
         lines = [f"# {self.title}"]
         lines += [f"#   {name}: {text}" for name, text in self.meanings.items()]
         lines.append(",".join(self.columns))
-        cells = [_cells(column) for column in self.columns.values()]
-        lines += [",".join(row) for row in zip(*cells, strict=True)]
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        n_rows = max((len(column) for column in self.columns.values()), default=0)
+        with path.open("w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+            # Some rows at a time: as text they take many times the memory of their numbers.
+            for start in range(0, n_rows, _ROWS):
+                part = slice(start, start + _ROWS)
+                cells = [_cells(column[part]) for column in self.columns.values()]
+                rows = [",".join(row) for row in zip(*cells, strict=True)]
+                file.write("\n".join(rows) + "\n")
 
 
 def _cells(column: npt.NDArray[Any]) -> list[str]:

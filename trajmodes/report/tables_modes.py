@@ -314,7 +314,6 @@ _TABLES: tuple[tuple[str, str, Callable[[xr.Dataset], Table]], ...] = (
     ("correlations.csv", "energy_acf", correlations_table),
     ("energy_correlation.csv", "energy_correlation", energy_correlation_table),
     ("vdos.csv", "vdos", density_table),
-    ("sed.csv", "map_power", energy_density_table),
 )
 """File, variable that must be there, how to make it."""
 

@@ -7,6 +7,7 @@ import pytest
 from trajmodes.report import tables_all, to_dataset
 from trajmodes.report.tables import Table
 from trajmodes.report.tables_all import tables_of
+from trajmodes.report.tables_modes import energy_density_table
 
 
 def read(table, path):
@@ -114,7 +115,7 @@ def test_energy_density_has_one_row_for_each_point_and_frequency(full, tmp_path)
     # By symmetry both sites have the same; here they shall be told apart.
     sites = full["map_site_power"].values * np.array([1.0, 2.0])[:, None, None]
     full = full.assign(map_site_power=(full["map_site_power"].dims, sites))
-    _, columns = read(tables_of(full)["sed.csv"], tmp_path / "sed.csv")
+    _, columns = read(energy_density_table(full), tmp_path / "sed.csv")
     n_bins = full.sizes["map_freq_thz"]
     here = slice(3 * n_bins, 4 * n_bins)
     point = full.isel(map_point=3)
