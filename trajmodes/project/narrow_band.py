@@ -322,6 +322,6 @@ def _joined(
         values[..., y.first - low : y.stop - low] += y.values
     seam = Outputs(low, values)
     cut = min(max(complete, low), high)
-    pieces = (seam.between(low, cut), _detached(seam, seam.between(cut, high)))
+    pieces = [_detached(seam, seam.between(*ends)) for ends in ((low, cut), (cut, high))]
     kept = [y for y in earlier if y.stop <= begin], [y for y in later if y.first >= end]
     return (*kept[0], *(y for y in pieces if y.values.size), *kept[1])

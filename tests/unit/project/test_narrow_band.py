@@ -115,6 +115,8 @@ def test_memory_does_not_grow_with_the_run(projector: Projector) -> None:
         later = reduction.sums(_part(amplitudes, start, start + 50))
         state = later if state is None else reduction.combine(state, later)
         most = max(most, sum(y.values.shape[-1] for y in state.pending))
+        # A view would keep the whole array that it was cut from.
+        assert all(y.values.base is None for y in state.pending[:-1])
     assert most < 64 + 2 * 9 + 50 // 8 + 2
 
 
