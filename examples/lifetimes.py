@@ -32,7 +32,8 @@ def main(output: str) -> None:
 
     # The lowest of all modes, as large as it is at the temperature of the run.
     modes = results.modes
-    row, branch = np.argwhere((modes.sets >= 0) & (modes.omega == _lowest(modes)))[0]
+    moving = np.where(modes.sets >= 0, modes.omega, np.inf)
+    row, branch = np.unravel_index(moving.argmin(), moving.shape)
     movie = make_movie(
         wave_of(modes, row, branch),
         n_frames=24,
@@ -41,10 +42,6 @@ def main(output: str) -> None:
     Path(output).mkdir(parents=True, exist_ok=True)
     path = write_movie(movie, Path(output) / "lowest.xyz")
     print(f"{path.name}: q = {modes.qpoints[row]}, {movie.supercell.n_atoms} atoms")
-
-
-def _lowest(modes):
-    return modes.omega[modes.sets >= 0].min()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,20 @@ def test_silicon(example, tmp_path):
     assert (tmp_path / "results" / "results.nc").is_file()
 
 
+def test_lifetimes(example, tmp_path):
+    text = example("lifetimes.py")
+    rows = text.split("both within 2 errors: ")
+    within, both = (int(word) for word in rows[1].split(" sets")[0].split(" of "))
+    assert both > 10
+    assert within >= 0.9 * both
+    assert "not resolved: narrower than the resolution" in rows[0]
+    assert "equipartition holds" in rows[1]
+    movie = (tmp_path / "results" / "lowest.xyz").read_text()
+    assert movie.count("Lattice=") == 24
+    # A transverse mode at the shortest q of the supercell, four cells long.
+    assert "freq_THz=4.0" in movie
+
+
 def test_anharmonic(example, tmp_path):
     text = example("anharmonic.py")
     assert "triplets to 3.9 Å" in text

@@ -1,6 +1,7 @@
 """What the README shows runs."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from trajmodes.cli import main
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *(ROOT / "docs").glob("*.md")]
 
 
 def test_the_python_tour_runs(monkeypatch, capsys):
@@ -20,10 +22,18 @@ def test_the_python_tour_runs(monkeypatch, capsys):
     assert "lifetime_ps_sem" in printed
 
 
-def test_every_link_of_the_readme_leads_somewhere():
-    links = re.findall(r"\]\(([^)#]+)\)", TEXT)
-    assert len(links) > 2
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path):
+    links = re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_readme_and_the_index_lead_to_all_pages():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    names = {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"}
+    assert {name for name in names if f"\n{name}\n" not in index} == set()
+    told = ("conventions", "method", "fitting", "modes", "molecules")
+    assert [name for name in told if f"(docs/{name}.md)" not in TEXT] == []
 
 
 def test_every_folder_named_in_the_map_exists():
@@ -34,7 +44,43 @@ def test_every_folder_named_in_the_map_exists():
     assert missing == []
 
 
-@pytest.mark.parametrize("command", ["check", "run", "fit", "scan", "export", "show", "demo"])
-def test_every_command_of_the_readme_exists(command):
-    assert command in main.commands
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_every_command_is_in_the_readme(command):
     assert f"trajmodes {command}" in TEXT
+
+
+def test_the_commands_that_ci_runs_are_printed():
+    assert "pip install . && trajmodes demo " in TEXT
+    assert "pip install '.[test]' && pytest " in TEXT
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_command_that_is_shown_has_its_options(path):
+    unknown = []
+    for words in _commands(path.read_text(encoding="utf-8")):
+        known = {name for one in main.commands[words[1]].params for name in one.opts}
+        given = {word for word in words[2:] if re.fullmatch(r"--?[a-z].*", word)}
+        unknown += [(words[1], word) for word in given - known]
+    assert unknown == []
+
+
+def test_every_option_that_is_named_is_one_of_some_command():
+    known = {name for one in main.commands.values() for p in one.params for name in p.opts}
+    named = {
+        word
+        for path in PAGES
+        for word in re.findall(r"`(--[a-z0-9-]+)", path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 20
+    assert named - known == set()
+
+
+def _commands(text: str) -> list[list[str]]:
+    """Command lines of trajmodes in the blocks of a page, in words."""
+    lines = [
+        line.split("&& ")[-1]
+        for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+    ]
+    words = [shlex.split(line, comments=True) for line in lines]
+    return [each for each in words if each[:1] == ["trajmodes"]]

@@ -343,6 +343,34 @@ def test_waves_are_those_of_fhi_vibes(run, vibes):
     compare_sets(run, heats, rates)
 
 
+def test_waves_are_those_of_the_published_definition(run):
+    """Where FHI-vibes is not at hand: what it is meant to do, written once more.
+
+    E = 2ω²|a|², a = ½(u + ip/ω) with ⟨qs|u⟩ of real-space plane waves, and c = var E/k_BT²:
+    Knoop, Scheffler, Carbogno, Phys. Rev. B 107, 224304 (2023).
+    """
+    modes, supercell = run.modes, run.supercell
+    n_cells, sites = supercell.n_cells, modes.crystal.n_sites
+    root = np.sqrt(supercell.masses)[:, None]
+    heats: dict[int, list[float]] = {one: [] for one in range(modes.n_sets)}
+    for q, m in np.argwhere(modes.sets >= 0):
+        turns = supercell.positions @ np.linalg.inv(modes.crystal.cell) @ modes.qpoints[q]
+        vector = np.tile(modes.vectors[q, m].reshape(sites, 3), (n_cells, 1))
+        for sign in (1, -1):
+            bra = (np.exp(-2j * np.pi * turns)[:, None] * vector.conj()) / np.sqrt(n_cells)
+            bra = root * (bra if sign > 0 else bra.conj())
+            u_t = np.tensordot(run.motion.displacements, bra, 2)
+            p_t = np.tensordot(run.motion.velocities, bra, 2)
+            omega = modes.omega[q, m]
+            energy_t = 2.0 * omega**2 * np.abs(0.5 * (u_t + 1j * p_t / omega)) ** 2
+            told = run.energies.travelling[(1 - sign) // 2, q, m]
+            assert told == pytest.approx(energy_t.mean(), rel=1e-9)
+            if modes.weights[q] == 1:
+                break
+            heats[modes.sets[q, m]].append(energy_t.var() / (BOLTZMANN * KELVIN) ** 2)
+    compare_sets(run, {one: values for one, values in heats.items() if values}, {})
+
+
 def compare_sets(run, heats, rates):
     """Means over the waves of each set beside ours: other estimators, the same quantities."""
     wanted, sem = run.energies.heat_capacity_kb, run.energies.heat_capacity_kb_sem

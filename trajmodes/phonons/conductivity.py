@@ -185,6 +185,20 @@ def _replicated(
     return deviations
 
 
+def _span(sums: FlowSums) -> slice:
+    """Mean free paths from one that is longer than none to the first that is longer than all.
+
+    The same for both kinds of heat capacity, which then stand side by side.
+    """
+    below_lk = np.cumsum(_isotropic(sums.at_length), axis=0)[:-1]
+    carried_lk = below_lk / _isotropic(sums.kappa)
+    begun = (carried_lk > _ROUNDING).any(axis=1)
+    done = (carried_lk >= 1.0 - _ROUNDING).all(axis=1)
+    first = int(np.argmax(begun)) if begun.any() else len(begun)
+    last = int(np.argmax(done)) if done.any() else len(done) - 1
+    return slice(max(0, first - 1), last + 1)
+
+
 def _flow(
     turns: Floats, sums: FlowSums, deviations: Floats, edges: FlowEdges, kind: int
 ) -> HeatFlow:
@@ -201,12 +215,7 @@ def _flow(
     )
     isotropic = _isotropic(kappa)
     below_length = np.cumsum(at_length, axis=0)[:-1]
-    carried = _isotropic(below_length) / isotropic
-    # One mean free path that is longer than none, up to the first that is longer than all.
-    span = slice(
-        max(0, int(np.searchsorted(carried, _ROUNDING)) - 1),
-        int(np.searchsorted(carried, 1.0 - _ROUNDING)) + 1,
-    )
+    span = _span(sums)
     return HeatFlow(
         kappa_w_mk=kappa,
         kappa_w_mk_sem=np.sqrt((errors**2).sum(axis=0)),

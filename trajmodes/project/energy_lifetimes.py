@@ -28,7 +28,7 @@ from trajmodes.project.energy_fit import (
 
 __all__ = ["energy_lifetimes"]
 
-_LIFETIMES_PER_RUN = 8.0
+_LIFETIMES_PER_RUN = 12.0
 _LIFETIMES_PER_STRETCH = 4.0
 _LARGEST_RELATIVE_SEM = 0.5
 _LOOK = "its energy shows no decay of one rate: look at its correlation"
