@@ -89,11 +89,11 @@ def small(crystals, springs, hessian_of):
     return space, modes, _motion(space, hessian_of(constants, space.supercell))
 
 
-def _reduction(projector: Projector, stride: int = 1) -> ModeReduction:
+def _reduction(projector: Projector) -> ModeReduction:
     stretches = ((0, 70), (70, N_FRAMES))
     parts = {
         "energies": EnergyReduction(projector, N_FRAMES, 16),
-        "spectra": WelchReduction(projector, LENGTH, 0.01, stretches, stride),
+        "spectra": WelchReduction(projector, LENGTH, 0.01, stretches),
         "bands": NarrowBandReduction(projector, BandPlan(2, (16, 8)), 0.01, stretches),
         "correlations": AutocorrelationReduction(projector, 0.01, stretches),
         "displacements": DisplacementCovarianceReduction(projector, N_FRAMES, 8),
@@ -139,12 +139,11 @@ def _tree(reduction: ModeReduction, states: list, rng: np.random.Generator):
 @given(
     cuts=st.sets(st.integers(1, N_FRAMES - 1), max_size=12),
     seed=st.integers(0, 99),
-    stride=st.sampled_from([1, 2]),
 )
 @settings(max_examples=40, deadline=None, derandomize=True)
-def test_block_cuts_and_brackets_do_not_matter(small, cuts, seed: int, stride: int) -> None:
+def test_block_cuts_and_brackets_do_not_matter(small, cuts, seed: int) -> None:
     space, modes, motion = small
-    reduction = _reduction(Projector(space, modes), stride)
+    reduction = _reduction(Projector(space, modes))
     whole = reduction.finalize(reduction.chunk(motion))
     edges = [0, *sorted(cuts), N_FRAMES]
     states = [reduction.chunk(_cut(motion, a, b)) for a, b in pairwise(edges)]

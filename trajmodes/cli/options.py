@@ -266,17 +266,16 @@ line_options = _all(
     click.option(
         "--baseline", is_flag=True, default=None, help="Fit a constant below each line too."
     ),
+)
+
+project_options = _all(
+    line_options,
     click.option(
         "--maximum-entropy",
         type=click.IntRange(1),
         metavar="POLES",
         help="Maximum-entropy spectra too (Burg), with so many poles.",
     ),
-    workers_option,
-)
-
-project_options = _all(
-    line_options,
     click.option(
         "--energy-covariance",
         is_flag=True,
@@ -298,6 +297,7 @@ project_options = _all(
         callback=parse_mesh,
         help="Thermal conductivity from the lifetimes, on a mesh of N × N × N [fine enough].",
     ),
+    workers_option,
 )
 
 constants_option = click.option(
@@ -314,7 +314,7 @@ path_option = click.option(
 
 run_options = _all(fit_options, project_options)
 
-molecule_options = _all(frame_options, line_options)
+molecule_options = _all(frame_options, line_options, workers_option)
 
 
 def output_option(default: str) -> Callable[[Command], Command]:

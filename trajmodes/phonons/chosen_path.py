@@ -19,6 +19,8 @@ from trajmodes.phonons.qpoints import BandPath, band_path, special_points, walk
 
 __all__ = ["chosen_path", "zone_point"]
 
+_FARTHEST = 100.0
+"""Zones that a path may cross."""
 _GAMMA = ("G", "Γ", "GAMMA", "Gamma")
 
 
@@ -83,11 +85,12 @@ def _point(word: str, named: dict[str, Floats]) -> tuple[Floats, str]:
         return named[name], name
     try:
         numbers = np.array([float(Fraction(part)) for part in word.split(",")])
-    except (ValueError, ZeroDivisionError):
+    except (ValueError, ZeroDivisionError, OverflowError):
         numbers = np.empty(0)
-    if numbers.shape != (3,):
+    if numbers.shape != (3,) or not np.abs(numbers).max() < _FARTHEST:
         raise UsageError(
             f'"{word}" is no point of the zone',
-            fix=f"give three numbers such as 1/2,0,1/2, or one of {' '.join(named)}",
+            fix=f"give three numbers such as 1/2,0,1/2, or one of {' '.join(named)}; blanks "
+            "part the points",
         )
     return numbers, point(numbers)

@@ -46,6 +46,8 @@ _MOST_FILLED = 2.0 / 3.0
 # Replicates of the constants are followed on a mesh coarser by this factor.
 _COARSER = 3
 # Rounding of ω relative to the highest one.
+_RESTING = 1e-6
+"""Speed, in units of the highest, that is none."""
 _ROUNDING = 1e-5
 _BINS = 200
 # From 0.01 nm to 1 cm, 20 mean free paths for a factor of ten.
@@ -192,10 +194,8 @@ def _span(sums: FlowSums) -> slice:
     """
     below_lk = np.cumsum(_isotropic(sums.at_length), axis=0)[:-1]
     carried_lk = below_lk / _isotropic(sums.kappa)
-    begun = (carried_lk > _ROUNDING).any(axis=1)
-    done = (carried_lk >= 1.0 - _ROUNDING).all(axis=1)
-    first = int(np.argmax(begun)) if begun.any() else len(begun)
-    last = int(np.argmax(done)) if done.any() else len(done) - 1
+    first = int((carried_lk <= _ROUNDING).all(axis=1).sum())
+    last = int((carried_lk < 1.0 - _ROUNDING).any(axis=1).sum())
     return slice(max(0, first - 1), last + 1)
 
 
@@ -221,6 +221,7 @@ def _flow(
         kappa_w_mk_sem=np.sqrt((errors**2).sum(axis=0)),
         isotropic_w_mk=float(isotropic),
         isotropic_w_mk_sem=float(np.sqrt((_isotropic(errors) ** 2).sum())),
+        long_wave_share=float(_isotropic(sums.long_waves[kind]) / _isotropic(sums.kappa[kind])),
         filled_share=float(_isotropic(filled) / isotropic),
         edge_thz=edges.omega / THZ,
         below_frequency_w_mk=below_frequency,
@@ -250,6 +251,8 @@ def _free_paths(
     velocity = group_velocities(constants, modes.qpoints).velocity
     square = (np.nan_to_num(velocity) ** 2).sum(axis=2)
     speed = np.sqrt(set_means(square, modes))
+    # Where symmetry forbids a velocity, rounding leaves one.
+    speed = np.where(speed > _RESTING * speed.max(initial=0.0), speed, 0.0)
     known = lifetimes.resolved
     path = np.where(known, speed * lifetimes.lifetime_ps, np.nan) / _NM
     path_sem = np.where(known, speed * lifetimes.lifetime_ps_sem, np.nan) / _NM

@@ -23,6 +23,9 @@ class HeatFlow:
     """One third of the trace: that of a crystal of many grains, in W/(m K)."""
     isotropic_w_mk_sem: float
     """Its standard error in W/(m K)."""
+    long_wave_share: float
+    """Part of the trace that rests on linewidths continued from the longest waves of the
+    supercell to Γ: the box does not hold these waves."""
     filled_share: float
     """Part of the trace that rests on sets without a lifetime of their own."""
     edge_thz: Floats

@@ -148,6 +148,8 @@ class FlowSums:
     """(k, 3, 3)."""
     filled: Floats
     """(k, 3, 3), what rests on filled sets."""
+    long_waves: Floats
+    """(k, 3, 3), what rests on acoustic linewidths continued towards Γ."""
     slopes: Floats
     """(g + 3, k, 3, 3), derivatives by the extended logarithms of the strengths."""
     below_frequency: Floats
@@ -199,6 +201,7 @@ def flow_sums(
     sums = FlowSums(
         kappa=np.zeros((2, 3, 3)),
         filled=np.zeros((2, 3, 3)),
+        long_waves=np.zeros((2, 3, 3)),
         slopes=np.zeros((len(values), 2, 3, 3)),
         below_frequency=np.zeros((len(edges.omega), 2, 3, 3)),
         at_length=np.zeros((len(edges.length) + 1, 2, 3, 3)),
@@ -216,6 +219,8 @@ def flow_sums(
         rows = rows.reshape(-1, 2, 3, 3)
         sums.kappa += rows.sum(axis=0)
         sums.filled += np.tensordot(matrix @ filled, rows, axes=1)
+        # The last three columns are the acoustic branches at Γ, where nothing was measured.
+        sums.long_waves += np.tensordot(matrix[:, -3:].sum(axis=1).A1, rows, axes=1)
         sums.slopes -= (matrix.T @ rows.reshape(len(rows), -1)).reshape(sums.slopes.shape)
         speed = np.nan_to_num(np.linalg.norm(branches.velocity, axis=2))
         below = _below(branches.omega, speed * zone.spacing, edges.omega)

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import dask.array as da
 import numpy as np
 
 from trajmodes.arrays import Floats
@@ -34,6 +33,9 @@ from trajmodes.readers import (
     told_species,
 )
 from trajmodes.streaming import cut_blocks, lazy_arrays
+
+if TYPE_CHECKING:
+    from dask.array import Array
 
 __all__ = ["LoadedRun", "load", "load_runs"]
 
@@ -108,7 +110,7 @@ class LoadedRun:
         """Blocks of motion in order of time."""
         return (self.motion(start, stop) for start, stop in self.blocks)
 
-    def arrays(self) -> dict[str, da.Array]:
+    def arrays(self) -> "dict[str, Array]":
         """Positions, velocities and forces as Dask arrays (t, a, 3) in Å, Å/ps, eV/Å.
 
         As the file has them, atoms sorted by id; nothing is read before they are computed.

@@ -9,7 +9,15 @@ from trajmodes.arrays import Floats
 from trajmodes.data import BandSpectra, Modes, PowerSpectra
 from trajmodes.errors import UsageError
 from trajmodes.pipeline.log import Log, StartBar, no_bars
-from trajmodes.pipeline.source import Runs, Source, difference_note, source_of, timestep_fs
+from trajmodes.pipeline.source import (
+    Runs,
+    Source,
+    difference_note,
+    interval_of,
+    source_of,
+    thinning_note,
+    timestep_fs,
+)
 from trajmodes.pipeline.spectral_plan import SpectralPlan, plan_spectra
 from trajmodes.project import (
     AmplitudeReduction,
@@ -60,6 +68,8 @@ class Projected(NamedTuple):
     notes: tuple[str, ...]
     spill: Spill | None
     """Time series of chosen modes, in the scratch folder."""
+    differenced: bool
+    """Whether velocities are differences of positions."""
 
 
 def project_run(
@@ -96,12 +106,14 @@ def project_run(
     highest = float(modes.omega.max())
     source = source_of(run, highest)
     remarks = (
-        require_sampled(highest, source.interval_ps),
+        require_sampled(highest, interval_of(run)),
         verlet_note(highest, timestep_fs(run)),
         difference_note(source),
+        thinning_note(source),
     )
     with log.stage("projection"):
-        kept = attenuation(modes.omega, source.interval_ps) if source.differenced else None
+        apart_ps = source.differenced_ps
+        kept = None if apart_ps is None else attenuation(modes.omega, apart_ps)
         projector = Projector(half_space(run.supercell), modes, kept)
         plan = plan_spectra(run, source, highest, projector.n_series)
         parts = _parts(run, source, projector, plan)
@@ -110,20 +122,26 @@ def project_run(
         reduction = ModeReduction(projector, parts)
         found = stream(
             source.read,
-            source.blocks(run),
+            source.blocks,
             reduction,
             workers=run.job.workers,
             progress=bars("projection on modes", source.n_frames),
         )
     with log.stage("lines and lifetimes"):
-        if kept is not None:
-            found |= _corrected(found, set_mean(kept, modes), source.interval_ps)
+        if kept is not None and apart_ps is not None:
+            found |= _corrected(found, set_mean(kept, modes), apart_ps)
         projection = _told(found, run, modes)
     notes = [remark for remark in remarks if remark is not None]
     notes += [
         text for text in (found["ensemble"].drift_text, found["ensemble"].step_text) if text
     ]
-    return Projected(projection, found["displacements"], tuple(notes), found.get("spill"))
+    return Projected(
+        projection,
+        found["displacements"],
+        tuple(notes),
+        found.get("spill"),
+        apart_ps is not None,
+    )
 
 
 def _parts(
@@ -141,12 +159,11 @@ def _parts(
             plan.frames,
             dt,
             stretches,
-            plan.stride,
             poles=job.maximum_entropy,
         ),
     }
     if plan.bands is not None:
-        parts["bands"] = NarrowBandReduction(projector, plan.bands, dt, stretches, plan.stride)
+        parts["bands"] = NarrowBandReduction(projector, plan.bands, dt, stretches)
     if job.energy_covariance:
         parts["covariance"] = EnergyCovarianceReduction(projector, n)
     return parts

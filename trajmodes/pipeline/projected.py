@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from trajmodes.config import Job, toml_text
 from trajmodes.data import ForceConstants, Modes
 from trajmodes.errors import DataError, UsageError
@@ -21,9 +23,9 @@ from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.project import project_run
 from trajmodes.pipeline.provenance import input_files, versions
 from trajmodes.pipeline.source import interval_of, source_of
-from trajmodes.pipeline.transport import conductivity_of, renormalised_bands
+from trajmodes.pipeline.transport import conductivity_of, heat_flow_of, renormalised_bands
 from trajmodes.pipeline.written import Analysis, Written, write_found
-from trajmodes.project import Spill, check_lattice
+from trajmodes.project import Spill, bare_modes, check_lattice, parse_modes
 from trajmodes.report import Conductivity, Projection, Provenance, Results, Writer
 from trajmodes.symmetry import half_space
 
@@ -32,6 +34,7 @@ __all__ = [
     "project_job",
     "project_only",
     "require_all_frames",
+    "require_known_modes",
     "require_usable",
     "run_on_constants",
     "warnings_of",
@@ -42,6 +45,9 @@ __all__ = [
 PATH_SPACING = 0.02
 """Distance of neighbouring points of the band path in 1/Å, 2π included: far finer than any
 feature of a dispersion whose constants reach 10 Å."""
+
+_SURELY = 5.0
+"""Standard errors of the mean by which a run is surely about other sites."""
 
 
 def project_job(
@@ -116,6 +122,7 @@ def project_only(
     run, constants, foreign = run_on_constants(job, log=log, known=known)
     require_usable(run, ["all", "spectra"])
     require_all_frames(run)
+    require_known_modes(run)
     interval_of(run)
     with input_files(run.files) as hashes:
         with log.stage("phonons"):
@@ -186,8 +193,21 @@ def run_on_constants(
         )
     constants = _read(job, job.constants, log) if known is None else known
     run = load(job, log=log, crystal=constants.crystal)
+    run = _about_given_sites(run)
     foreign = check_lattice(constants.crystal, run.supercell.crystal)
     return run, replace(constants, crystal=run.supercell.crystal), foreign
+
+
+def _about_given_sites(run: LoadedRun) -> LoadedRun:
+    """Count displacements from the sites of the constants, unless the run is surely elsewhere.
+
+    The mean of the few frames that a match looks at is known less well than the sites that
+    constants were fitted about.
+    """
+    moved, sem = run.match.relaxation, run.match.relaxation_sem
+    if np.abs(moved).max(initial=0.0) > _SURELY * sem:
+        return run
+    return run.moved(-moved)
 
 
 def _read(job: Job, path: str, log: Log) -> ForceConstants:
@@ -297,12 +317,12 @@ def _conductivity(
         return None, ()
     points = wanted if isinstance(wanted, int) else None
     try:
-        found = conductivity_of(
+        found = heat_flow_of(
             results.constants, results.modes, run.supercell, projection, points
         )
     except DataError as error:
         return None, (str(error),)
-    return found, ()
+    return conductivity_of(found), ()
 
 
 def path_bands(constants: ForceConstants, job: Job) -> Bands:
@@ -342,6 +362,23 @@ def require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
         if remark.severity == "error" and remark.concerns in wanted:
             where = ", ".join(str(path) for path in run.trajectory.paths[:3])
             raise DataError(remark.text, where=where, fix=remark.fix)
+
+
+def require_known_modes(run: LoadedRun) -> None:
+    """Refuse modes that the job asks for and that there are not, before the long passes.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Raises
+    ------
+    UsageError
+        If a text is no mode, or its q is not commensurate with the supercell.
+    """
+    if run.job.spill:
+        parse_modes(run.job.spill, bare_modes(half_space(run.supercell)))
 
 
 def require_all_frames(run: LoadedRun) -> None:

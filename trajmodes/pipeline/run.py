@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.config import Job, toml_text
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.fit import Ledger, read_ledger
 from trajmodes.phonons import Bands
 from trajmodes.pipeline.anharmonic import (
@@ -29,6 +29,7 @@ from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.projected import (
     path_bands,
     require_all_frames,
+    require_known_modes,
     require_usable,
     warnings_of,
     why_not_projected,
@@ -139,6 +140,8 @@ def analyse(
     if run.trajectory.has_velocities:
         interval_of(run)  # before the long first pass, not after it
         require_all_frames(run)
+    require_known_modes(run)
+    _require_triplets(run.job)
     with input_files(run.files) as hashes:
         fitted = fit_runs([run], log=log, bars=bars)
         (run,) = fitted.runs
@@ -192,6 +195,8 @@ def fit_only(
         If a run has no forces, or all together have too few frames for the constants.
     """
     earlier = None if job.append is None else read_ledger(job.append)
+    if earlier is None:
+        _require_triplets(job)
     runs = _runs_for(earlier, job, log, frames)
     for run in runs:
         require_usable(run, ["all", "fit"])
@@ -202,6 +207,15 @@ def fit_only(
     provenance = replace(results.provenance, inputs=inputs)
     results = replace(results, provenance=provenance, timings=log.seconds)
     return Analysis(results, fitted.ledger)
+
+
+def _require_triplets(job: Job) -> None:
+    """Refuse perturbation theory without cubic constants, before the long pass."""
+    if job.perturbation is not None and job.cutoff3 is None:
+        raise UsageError(
+            "linewidths of perturbation theory need cubic constants, and none are to be fitted",
+            fix="give --cutoff3, or leave out --perturbation",
+        )
 
 
 def _runs_for(

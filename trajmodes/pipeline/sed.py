@@ -45,7 +45,7 @@ from trajmodes.symmetry import half_space
 
 __all__ = ["sed_job", "show_sed"]
 
-_MARGIN = 2.0
+_MARGIN = 1.5
 """Highest frequency in units of the bound that moments of the run give: it is at 1.2 to 2."""
 
 
@@ -148,20 +148,19 @@ def _map(
             plan.frames,
             source.interval_ps,
             source.stretches,
-            plan.stride,
             points,
         )
         found: Spectra = stream(
             source.read,
-            source.blocks(run),
+            source.blocks,
             ModeReduction(projector, {"spectra": welch}),
             workers=run.job.workers,
             progress=bars("spectra along the path", source.n_frames),
         )["spectra"]
     freq_thz = found.modes.freq_thz
     factor: Floats = np.ones_like(freq_thz)
-    if source.differenced:
-        factor = spectrum_factor(freq_thz, source.interval_ps)
+    if source.differenced_ps is not None:
+        factor = spectrum_factor(freq_thz, source.differenced_ps)
     sets_km = modes.sets[hits.index]
     power_kmw = np.where((sets_km >= 0)[..., None], found.modes.power[sets_km], 0.0) * factor
     return SpectralMap(

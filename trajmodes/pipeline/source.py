@@ -9,11 +9,20 @@ from trajmodes.arrays import Floats
 from trajmodes.config import Job
 from trajmodes.data import MotionBlock, Supercell
 from trajmodes.errors import DataError
-from trajmodes.project import require_correctable
-from trajmodes.readers import DifferencedMotion, Trajectory
+from trajmodes.project import default_stride, require_correctable
+from trajmodes.readers import DifferencedMotion, ThinnedMotion, Trajectory
 from trajmodes.streaming import cut_blocks
+from trajmodes.units import THZ
 
-__all__ = ["Runs", "Source", "difference_note", "interval_of", "source_of", "timestep_fs"]
+__all__ = [
+    "Runs",
+    "Source",
+    "difference_note",
+    "interval_of",
+    "source_of",
+    "thinning_note",
+    "timestep_fs",
+]
 
 
 class Runs(Protocol):
@@ -45,20 +54,22 @@ class Runs(Protocol):
 
 
 class Source(NamedTuple):
-    """Motion with velocities, as it is in the run or by differences."""
+    """Motion with velocities, thinned to what its fastest modes ask for."""
 
     read: Callable[[int, int], MotionBlock]
     stretches: tuple[tuple[int, int], ...]
     """Uninterrupted frame ranges."""
+    blocks: list[tuple[int, int]]
+    """Frame ranges that the motion is streamed in."""
     n_frames: int
+    stride: int
+    """Every so many-th frame of the run is used."""
     interval_ps: float
+    """Time between the frames that are used."""
     times_ps: Floats
     """(t,) time of each frame."""
-    differenced: bool
-
-    def blocks(self, run: Runs) -> list[tuple[int, int]]:
-        """Frame ranges that the motion is streamed in."""
-        return cut_blocks(self.stretches, run.trajectory.n_atoms)
+    differenced_ps: float | None
+    """Time between the frames that velocities are differences of; None for true ones."""
 
 
 def source_of(run: Runs, highest: float) -> Source:
@@ -69,30 +80,40 @@ def source_of(run: Runs, highest: float) -> Source:
     run
         The run.
     highest
-        Highest frequency of its motion in rad/ps: it decides whether differences can be
-        corrected.
+        Highest frequency of its motion in rad/ps, not positive where unknown: it decides how
+        many frames are used, and whether differences can be corrected.
 
     Raises
     ------
     DataError
         If the time between frames is not known, or frames are too far apart.
     """
-    interval_ps, segments = interval_of(run), run.trajectory.segments
+    interval_ps, stretches = interval_of(run), run.trajectory.segments
     known = run.trajectory.times_ps
     times_ps = interval_ps * np.arange(float(run.n_frames)) if known is None else known
-    if run.trajectory.has_velocities:
-        return Source(
-            run.motion, segments, run.n_frames, interval_ps, times_ps, differenced=False
+    read: Callable[[int, int], MotionBlock] = run.motion
+    differenced_ps = None
+    if not run.trajectory.has_velocities:
+        require_correctable(highest, interval_ps)
+        differences = DifferencedMotion(run.motion, stretches, interval_ps)
+        read, stretches, times_ps = (
+            differences,
+            differences.segments,
+            times_ps[differences.frames],
         )
-    require_correctable(highest, interval_ps)
-    motion = DifferencedMotion(run.motion, segments, interval_ps)
+        differenced_ps = interval_ps
+    # Time series are for those who want every frame.
+    stride = 1 if run.job.spill else default_stride(interval_ps, highest / THZ)
+    thinned = ThinnedMotion(read, stretches, stride)
     return Source(
-        motion,
-        motion.segments,
-        motion.n_frames,
-        interval_ps,
-        times_ps[motion.frames],
-        differenced=True,
+        read=thinned,
+        stretches=thinned.segments,
+        blocks=thinned.blocks(cut_blocks(stretches, run.trajectory.n_atoms)),
+        n_frames=thinned.n_frames,
+        stride=stride,
+        interval_ps=stride * interval_ps,
+        times_ps=times_ps[thinned.frames],
+        differenced_ps=differenced_ps,
     )
 
 
@@ -128,6 +149,22 @@ def timestep_fs(run: Runs) -> float | None:
     return run.job.timestep_fs if numbered else None
 
 
+def thinning_note(source: Source) -> str | None:
+    """Tell that not all frames are used; None if they are.
+
+    Parameters
+    ----------
+    source
+        The motion that is projected.
+    """
+    if source.stride == 1:
+        return None
+    return (
+        f"one in {source.stride} frames is projected: {1e3 * source.interval_ps:.3g} fs apart "
+        f"they resolve {0.5 / source.interval_ps:.3g} THz, twice the highest frequency or more"
+    )
+
+
 def difference_note(source: Source) -> str | None:
     """Tell that velocities are differences; None if they are not.
 
@@ -136,7 +173,7 @@ def difference_note(source: Source) -> str | None:
     source
         The motion that is projected.
     """
-    if not source.differenced:
+    if source.differenced_ps is None:
         return None
     return (
         "the run has no velocities: they are differences of positions, corrected for the "

@@ -1,4 +1,4 @@
-"""How spectra are made of a run: which frames, in segments of which lengths."""
+"""How spectra are made of a run: in segments of which lengths."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,6 @@ from trajmodes.project import (
     BandPlan,
     default_bands,
     default_segment,
-    default_stride,
     resolution_thz,
 )
 from trajmodes.units import THZ
@@ -22,8 +21,6 @@ FEWEST_FRAMES = 64
 class SpectralPlan(NamedTuple):
     """How spectra are made of a run."""
 
-    stride: int
-    """Every so many-th frame is used."""
     frames: int
     """Frames used of a segment on the whole axis."""
     bands: BandPlan | None
@@ -51,9 +48,8 @@ def plan_spectra(run: Runs, source: Source, highest: float, n_series: int) -> Sp
     UsageError
         If the wanted resolution cannot be had.
     """
-    stride = default_stride(source.interval_ps, highest / THZ)
-    used_ps, wanted = stride * source.interval_ps, run.job.resolution_thz
-    longest = max(stop - start for start, stop in source.stretches) // stride
+    used_ps, wanted = source.interval_ps, run.job.resolution_thz
+    longest = max(stop - start for start, stop in source.stretches)
     if wanted is None:
         frames = default_segment(longest, used_ps, n_series)
         if frames < FEWEST_FRAMES:
@@ -64,7 +60,7 @@ def plan_spectra(run: Runs, source: Source, highest: float, n_series: int) -> Sp
                 fix="run longer, or choose more frames",
             )
         bands = default_bands(longest, used_ps, n_series, highest / THZ, frames)
-        return SpectralPlan(stride, frames, bands)
+        return SpectralPlan(frames, bands)
     frames = 2 * round(resolution_thz(2, used_ps) / wanted)
     if not FEWEST_FRAMES <= frames <= longest:
         finest, coarsest = (resolution_thz(n, used_ps) for n in (longest, FEWEST_FRAMES))
@@ -73,4 +69,4 @@ def plan_spectra(run: Runs, source: Source, highest: float, n_series: int) -> Sp
             why=f"its longest stretch is {longest * used_ps:.4g} ps",
             fix=f"give --resolution-thz between {finest:.2g} and {coarsest:.2g}",
         )
-    return SpectralPlan(stride, frames, None)
+    return SpectralPlan(frames, None)

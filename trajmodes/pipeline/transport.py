@@ -13,12 +13,14 @@ from trajmodes.phonons import (
     dispersion,
     green_function_constants,
     renormalised,
+    shared_mesh,
 )
+from trajmodes.phonons import Conductivity as PhononConductivity
 from trajmodes.pipeline.project import Projected
 from trajmodes.report import Conductivity, Projection, RenormalisedBands
 from trajmodes.units import THZ
 
-__all__ = ["best_lifetimes", "conductivity_of", "renormalised_bands"]
+__all__ = ["best_lifetimes", "conductivity_of", "heat_flow_of", "renormalised_bands"]
 
 _ANGSTROM_PER_NM = 10.0
 
@@ -49,6 +51,9 @@ def renormalised_bands(
         own = dispersion(particles.constants, bands.path)
         found.append(_bands("quasi-particles", own, ~particles.kept))
     covariance = projected.displacements
+    if projected.differenced:
+        # Frequencies would be those of ⟨Q̇Q̇†⟩, which differences attenuate.
+        return tuple(found)
     moved = green_function_constants(
         modes,
         supercell,
@@ -61,13 +66,13 @@ def renormalised_bands(
     return tuple(found)
 
 
-def conductivity_of(
+def heat_flow_of(
     constants: ForceConstants,
     modes: Modes,
     supercell: Supercell,
     projection: Projection,
     points: int | None,
-) -> Conductivity:
+) -> PhononConductivity:
     """Thermal conductivity from the lifetimes of the run.
 
     Parameters
@@ -81,7 +86,8 @@ def conductivity_of(
     projection
         What the projection gave.
     points
-        Points of the mesh along each reciprocal lattice vector; None for enough of them.
+        Least number of points of the mesh along each reciprocal lattice vector, all q of the
+        supercell lying on it; None for enough of them.
 
     Raises
     ------
@@ -91,8 +97,18 @@ def conductivity_of(
     lifetime, sem = best_lifetimes(projection)
     kelvin = projection.energies.temperature
     lifetimes = ModeLifetimes(modes, lifetime, sem)
-    mesh = None if points is None else (points, points, points)
-    found = conductivity(constants, supercell, lifetimes, kelvin, mesh)
+    mesh = None if points is None else shared_mesh(supercell, (points, points, points))
+    return conductivity(constants, supercell, lifetimes, kelvin, mesh)
+
+
+def conductivity_of(found: PhononConductivity) -> Conductivity:
+    """Thermal conductivity in the nouns of the report.
+
+    Parameters
+    ----------
+    found
+        What the stage gave.
+    """
     classical, quantum = found.classical, found.quantum
     return Conductivity(
         classical_w_mk=classical.kappa_w_mk,
@@ -102,6 +118,7 @@ def conductivity_of(
         temperature=found.temperature,
         mesh=found.divisions,
         filled_share=classical.filled_share,
+        long_wave_share=classical.long_wave_share,
         freq_thz=classical.freq_thz,
         spectral_classical=_mean(classical.spectral_w_mk_thz),
         spectral_quantum=_mean(quantum.spectral_w_mk_thz),

@@ -3,7 +3,8 @@
 The levels of `multiple_tau` average the energies of `wave_energies` in time, and pairs of
 averages are multiplied; sums over the members of a set are kept for some blocks of time. The
 mean energy is known only at the end: beside Σ E(t)E(t+lag) goes Σ [E(t) + E(t+lag)] over the
-same pairs, so that any mean can be taken off later.
+same pairs, so that any mean can be taken off later. Coherences of degenerate modes have no
+mean: they are in the products only.
 
 Memory: 2·7 averages for each level and series, and 2 sums for each set, lag and time block.
 The number of levels and of lags grows with the logarithm of the length of the run.
@@ -45,18 +46,21 @@ class EnergyCorrelations:
     """Sums of products of mode energies at time lags (k), for time blocks (b) and sets (g)."""
 
     products: Floats
-    """(b, k, g), unit: eV². Σ E(t)E(t + lag) over pairs of averages and members of the set."""
+    """(b, k, g), unit: eV². Σ E(t)E(t + lag) over pairs of averages and components."""
     sums: Floats
-    """(b, k, g), unit: eV. Σ [E(t) + E(t + lag)] over the same pairs."""
+    """(b, k, g), unit: eV. Σ [E(t) + E(t + lag)] over the same pairs and members of the set."""
     counts: Floats
     """(b, k) number of pairs of one member."""
     mean: Floats
     """(g,), unit: eV. Mean energy over the run and the set; nan where ω² ≤ 0."""
     members: Ints
-    """(g,) number of series in each set: one for each direction of travel, or each standing
+    """(g,) number of energies in each set: one for each direction of travel, or each standing
     wave; 0 where ω² ≤ 0."""
+    components: Ints
+    """(g,) number of real components of the matrices of `wave_energies`: d² for d members that
+    are degenerate; 0 where ω² ≤ 0."""
     standing: Floats
-    """(g,) share of standing waves (q = −q) among them."""
+    """(g,) standing waves (q = −q) among the members, per component."""
     omega: Floats
     """(g,), unit: rad/ps. Harmonic frequency in E."""
     omega_ratio: Floats
@@ -73,7 +77,8 @@ class EnergyCorrelations:
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         freeze(self, sizes, float, products="b k g", sums="b k g", counts="b k", mean="g")
-        freeze(self, sizes, np.int64, members="g", steps="k", average_frames="k")
+        freeze(self, sizes, np.int64, members="g", components="g")
+        freeze(self, sizes, np.int64, steps="k", average_frames="k")
         freeze(self, sizes, float, standing="g", omega="g", omega_ratio="g")
         freeze(self, sizes, np.int64, stretch_frames="r")
 
@@ -218,19 +223,20 @@ class AutocorrelationReduction:
         total = np.zeros((self.n_blocks, 2, n_lags, n_sets))
         for number, sums in state.blocks:
             total[number] = sums
-        members, standing, kinetic, potential, omega = self._waves.totals(state.squares)
-        some = np.where(members > 0, members, np.nan)
-        frequency: Floats = omega / some
+        of = self._waves.totals(state.squares)
+        some = np.where(of.members > 0, of.members, np.nan)
+        frequency: Floats = of.omega / some
+        potential = np.where(of.potential > 0.0, of.potential, np.nan)
         return EnergyCorrelations(
             products=total[:, 0],
             sums=total[:, 1],
             counts=self._counts(),
-            mean=0.5 * (kinetic + potential) / some / self._lengths.sum(),
-            members=np.rint(members).astype(np.int64),
-            standing=standing / some,
+            mean=0.5 * (of.kinetic + of.potential) / some / self._lengths.sum(),
+            members=np.rint(of.members).astype(np.int64),
+            components=np.rint(of.components).astype(np.int64),
+            standing=of.standing / np.where(of.members > 0, of.components, np.nan),
             omega=frequency,
-            omega_ratio=frequency
-            * np.sqrt(kinetic / np.where(potential > 0.0, potential, np.nan)),
+            omega_ratio=frequency * np.sqrt(of.kinetic / potential),
             steps=self._octaves.steps,
             average_frames=np.left_shift(1, self._octaves.level),
             stretch_frames=self._lengths,
@@ -277,10 +283,11 @@ class AutocorrelationReduction:
     def _multiply(self, target: dict[int, Floats], level: int, edges: Ints, seam: Seam) -> None:
         """Add the pairs of averages of one level to time blocks that have these edges."""
         lags, places = self._octaves.lags[level], self._octaves.places(level)
+        sets, n_energies = self._waves.sets, self._waves.n_energies
         if len(lags):
             for number, block in target.items():
                 ends_of = edges[level, number : number + 2]
-                add_pairs(seam, self._waves.sets, ends_of, lags, block[None, :, places])
+                add_pairs(seam, sets, n_energies, ends_of, lags, block[None, :, places])
 
     def _edges(self, stretch: int) -> Ints:
         """(level, b + 1) first averages whose last frame is in each time block, or later."""

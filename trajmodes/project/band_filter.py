@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import scipy.signal
 
 from trajmodes.arrays import Floats
 
@@ -86,9 +85,10 @@ def filter_taps(plan: BandPlan) -> Floats:
     plan
         The plan.
     """
-    taps: Floats = scipy.signal.firwin(
-        plan.taps, 1.0 / plan.decimation, window=("kaiser", _KAISER_BETA)
-    )
+    # A sinc that is cut at the Nyquist frequency of the outputs, under a Kaiser window.
+    steps = np.arange(plan.taps) - (plan.taps - 1) / 2
+    taps: Floats = np.sinc(steps / plan.decimation) * np.kaiser(plan.taps, _KAISER_BETA)
+    taps /= taps.sum()
     taps.flags.writeable = False
     return taps
 

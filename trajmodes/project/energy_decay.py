@@ -10,7 +10,9 @@ with a frequency ω that need not be ω₀, r = ω²/ω₀², have the covarianc
     travelling   e^{−γt} {¼[(r + 1)c + (r − 1)as]² + (ω/Ω)² s²},
     standing     e^{−γt} {½[r²(c + as)² + (c − as)²] + (ω/Ω)² s²},
 
-in (k_BT)². Both are e^{−γt} to the first order in γ/ω₀ and in r − 1: what oscillates at 2Ω is
+in (k_BT)². Of the d² components of d degenerate standing waves ½d(d + 1) have the second one
+(energies and √2 Re M_ij), and the others twice the first less the second: on average the second
+counts 1/d. Both are e^{−γt} to the first order in γ/ω₀ and in r − 1: what oscillates at 2Ω is
 of the second. All is a sum of three exponentials e^{pt}. Averages over B frames at t and at
 t + nBΔt make of each of them, with y = e^{pΔt},
 
@@ -48,7 +50,7 @@ def energy_decay(
     omega
         (g,) ω, unit: rad/ps, in the energy.
     standing
-        (g,) share of standing waves.
+        (g,) standing members per component.
 
     Returns
     -------

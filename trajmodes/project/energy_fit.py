@@ -15,11 +15,13 @@ Errors. Energies of a Gaussian motion are exponentially distributed, and the cov
 their correlations at any two lags is a sum over the derangements of four times (two pairs, and
 six cycles of four; the third pair is the product of means). Through the weights it gives
 
-    var(γ)/γ² = c/(M γT),  c = 12.07
+    var(γ)/γ² = c/(M γT),  c = 5.67 + 3.20 (d + 1/d)
 
-for M independent members and γT ≫ 1; runs of exact damped oscillators have the same c, within
-their scatter, down to γT = 20. To second order ln γ comes out too large by 4/(M γT), found from
-such runs, and taken off.
+for M components and γT ≫ 1, d² of them for every d degenerate waves. Each derangement counts d
+to the power of the closed loops of indices in it: d² the two pairs, d³ four of the cycles and d
+the other two, of d⁴. Runs of exact damped oscillators have the same c, within their scatter,
+down to γT = 20. To second order ln γ comes out too large by c/(3MγT), found from such runs, and
+taken off.
 
 Members of a star exchange energy among themselves, and are then more alike than independent
 ones: the scatter of blocks of time of the same run tells how much. Blocks are six lifetimes or
@@ -38,8 +40,11 @@ from trajmodes.project.energy_decay import averaged_decay, energy_decay, mean_bi
 __all__ = ["DecayFits", "Seen", "expected", "fit_decays", "seen", "theory_variance"]
 
 _SHARPNESS = 2.0
-_SCATTER = 12.07
-_SECOND_ORDER = 4.0
+_PAIRS = 5.67
+"""Part of c of the two pairs of times, …"""
+_CYCLES = 3.20
+"""… and of four of the cycles at d = 1, or of the two others."""
+_SECOND_ORDER = 1.0 / 3.0
 _GRID_PER_E = 12
 _SLOWEST = 0.5
 """Smallest γ that is tried, times the length of the run, …"""
@@ -61,8 +66,10 @@ class Seen:
     """(b, g, k), unit: eV². Share of each time block in the correlation."""
     shares: Floats
     """(b, k) its share in the number of pairs."""
-    members: Floats
-    """(g,) at least 1."""
+    components: Floats
+    """(g,) M, at least 1."""
+    degeneracy: Floats
+    """(g,) d, at least 1."""
     weights: Floats
     """(k,), unit: ps. Time that each lag stands for; 0 where lags are not used."""
     stretch_ps: Floats
@@ -104,17 +111,19 @@ def seen(told: EnergyCorrelations) -> Seen:
         Sums over the run.
     """
     pairs_k = np.maximum(told.counts.sum(axis=0), 1.0)
-    members = np.maximum(told.members, 1).astype(float)
-    # Σ (E − μ)(E' − μ) of one member.
-    centred_bkg = (told.products - told.mean * told.sums) / members
-    centred_bkg += told.counts[..., None] * told.mean**2
+    components = np.maximum(told.components, 1).astype(float)
+    # Σ (E − μ)(E' − μ) of one component; coherences have no mean.
+    centred_bkg = told.products - told.mean * told.sums
+    centred_bkg += told.counts[..., None] * (told.members * told.mean**2)
+    centred_bkg /= components
     # At lag 0 energies have what decorrelates at once in it.
     weights = np.where(told.steps > 0, np.gradient(told.lag_ps), 0.0)
     return Seen(
         told=told,
         blocks=(centred_bkg / pairs_k[:, None]).swapaxes(1, 2),
         shares=told.counts / pairs_k,
-        members=members,
+        components=components,
+        degeneracy=components / np.maximum(told.members, 1),
         weights=weights,
         stretch_ps=told.stretch_frames.astype(float) * told.interval_ps,
     )
@@ -140,7 +149,7 @@ def fit_decays(data: Seen) -> DecayFits:
         gamma = gamma * np.exp(np.clip(step, -_LONGEST_STEP, _LONGEST_STEP))
     balance = _weigh(data, gamma)
     variance = _variance(data, balance)
-    late = _SECOND_ORDER / (data.members * gamma * data.run_ps)
+    late = _SECOND_ORDER * theory_variance(data, gamma)
     return DecayFits(
         gamma=np.where(found, gamma * np.exp(-np.minimum(late, 1.0)), gamma),
         relative_sem=np.sqrt(variance),
@@ -169,12 +178,13 @@ def expected(data: Seen, gamma: Floats) -> Floats:
 def lost(data: Seen, gamma: Floats) -> Floats:
     """Compute what the mean of the same run takes away from the correlation (g, k)."""
     loss = mean_bias(gamma, data.told.lag_ps, data.stretch_ps)
-    return loss / data.members[:, None]
+    return loss / data.components[:, None]
 
 
 def theory_variance(data: Seen, gamma: Floats) -> Floats:
-    """Variance (g,) of γ/γ_true for independent members."""
-    variance: Floats = _SCATTER / (data.members * gamma * data.run_ps)
+    """Variance (g,) of γ/γ_true for independent levels."""
+    scatter = _PAIRS + _CYCLES * (data.degeneracy + 1.0 / data.degeneracy)
+    variance: Floats = scatter / (data.components * gamma * data.run_ps)
     return variance
 
 
@@ -215,9 +225,11 @@ def _first_look(data: Seen) -> tuple[Floats, Bools]:
     ).real
     loss_jk = mean_bias(rates, told.lag_ps, data.stretch_ps)
 
+    n_g = data.components
+
     def moment(weights_jk: Floats) -> Floats:
         wholes_jk, losses_jk = (weights_jk * part_jk for part_jk in (whole_jk, loss_jk))
-        moment_jg: Floats = wholes_jk.sum(1)[:, None] - losses_jk.sum(1)[:, None] / data.members
+        moment_jg: Floats = wholes_jk.sum(1)[:, None] - losses_jk.sum(1)[:, None] / n_g
         return moment_jg
 
     correlation_kg = np.nan_to_num(data.correlation).T

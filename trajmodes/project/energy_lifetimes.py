@@ -81,8 +81,10 @@ def _curves(data: Seen, fits: DecayFits, resolved: Bools) -> tuple[Floats, Float
     model_gk = (some * expected(data, gamma) + loss_gk) / variance
     used = resolved[:, None] & (u < _LAST_LIFETIME)
     # From the covariances of `energy_fit` at lags 0 and t, for C(t)/C(0).
-    scatter = 1.0 + 8.0 * np.exp(-u) - (9.0 + 10.0 * u) * np.exp(-2.0 * u)
-    scatter = np.maximum(scatter, 0.0) / (data.members * gamma * data.run_ps)[:, None]
+    cycles = 4.0 * (data.degeneracy + 1.0 / data.degeneracy)[:, None]
+    scatter = 1.0 - (1.0 + 2.0 * u) * np.exp(-2.0 * u)
+    scatter += cycles * (np.exp(-u) - (1.0 + u) * np.exp(-2.0 * u))
+    scatter = np.maximum(scatter, 0.0) / (data.components * gamma * data.run_ps)[:, None]
     surplus = fits.relative_sem / np.sqrt(theory_variance(data, gamma))
     sem_gk = np.where(resolved[:, None], np.sqrt(scatter) * surplus[:, None], np.nan)
     blank = told.members == 0
@@ -138,7 +140,7 @@ def _advise(verdict: Verdict, data: Seen, fits: DecayFits, g: int) -> str:
                 " look at the spectrum"
             )
         case Verdict.TOO_LONG:
-            wanted = _MARGIN * _run_for(rate, float(data.members[g]))
+            wanted = _MARGIN * _run_for(data, fits, g)
             return (
                 f"lives longer than {run / _LIFETIMES_PER_RUN:.2g} ps, or the run is in pieces;"
                 f" a run of {max(wanted, 2.0 * run):.2g} ps in one piece may do"
@@ -153,7 +155,7 @@ def _advise(verdict: Verdict, data: Seen, fits: DecayFits, g: int) -> str:
             return "" if verdict is Verdict.RESOLVED else _LOOK
 
 
-def _run_for(rate: float, members: float) -> float:
+def _run_for(data: Seen, fits: DecayFits, g: int) -> float:
     """Length of a run in ps that resolves a rate, by the theory of its error."""
-    few = 12.0 / (members * _LARGEST_RELATIVE_SEM**2)
-    return max(_LIFETIMES_PER_RUN, few) / rate
+    variance = float(theory_variance(data, fits.gamma)[g]) / _LARGEST_RELATIVE_SEM**2
+    return max(_LIFETIMES_PER_RUN / float(fits.gamma[g]), variance * data.run_ps)

@@ -11,15 +11,19 @@ from itertools import pairwise
 
 import numpy as np
 
-from trajmodes.arrays import Floats
+from trajmodes.arrays import Bools, Floats
 from trajmodes.project.shapes import GAMMA, OMEGA, Observed
 from trajmodes.project.window import resolution_thz
 from trajmodes.units import THZ
 
-__all__ = ["NEIGHBOURS", "largest_stray"]
+__all__ = ["CHANCE_SIGMAS", "NEIGHBOURS", "is_odd", "largest_stray"]
 
 NEIGHBOURS = (1.0, 4.0 / 9.0, 1.0 / 36.0)
 """Correlation of a bin of the periodogram with itself, the next, and the one after."""
+CHANCE_SIGMAS = 4.0
+"""From here on a misfit is not by chance."""
+_LARGEST_MISFIT = 0.75
+"""Root mean square and relative: what strays further is not of the model's shape."""
 
 _EDGES = (-np.inf, -1.0, 0.0, 1.0, np.inf)
 """Of the regions, from the center in widths (its own plus the resolution)."""
@@ -56,3 +60,21 @@ def largest_stray(observed: Observed, theta: Floats, misfit: Floats) -> Floats:
         sigma = np.sqrt(np.maximum(count, 1) * together / observed.averages)
         largest = np.where(count >= _FEWEST_BINS, np.maximum(largest, total / sigma), largest)
     return largest
+
+
+def is_odd(goodness: Floats, goodness_sem: Floats, averages: Floats) -> Bools:
+    """Tell whether a spectrum strays from its model grossly, and not by chance (g,).
+
+    Parameters
+    ----------
+    goodness
+        (g,) reduced Pearson χ².
+    goodness_sem
+        (g,) its standard deviation if the model is true.
+    averages
+        (g,) periodograms in the mean.
+    """
+    excess = np.maximum(goodness - 1.0, 0.0)
+    surely = excess > CHANCE_SIGMAS * goodness_sem
+    odd: Bools = surely & (np.sqrt(excess / averages) > _LARGEST_MISFIT)
+    return odd

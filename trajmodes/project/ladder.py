@@ -6,32 +6,33 @@ tried from the shortest on, until the line is four resolutions wide: then the wi
 than the data it saves. The choice is made by the width that was fitted; fits to short and long
 segments of the same run scatter together, so that it leaves no bias in the width (tested).
 
-A length whose band does not hold the line is passed over.
+A length whose band does not hold the line is passed over, and so is one that shows an odd shape
+where a shorter one did not.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.project.goodness import CHANCE_SIGMAS, is_odd
 from trajmodes.project.rungs import Rung, first_look, fit_around, fit_between, range_around
-from trajmodes.project.shapes import GAMMA, OMEGA, LineShape, extended, places
+from trajmodes.project.shapes import AREA, GAMMA, OMEGA, LineShape, extended, places
 from trajmodes.project.two_lines import fit_two
 from trajmodes.project.whittle import Lines
 from trajmodes.units import THZ
 
-__all__ = ["CHANCE_SIGMAS", "LARGEST_MISFIT", "NARROWEST", "Chosen", "climb"]
+__all__ = ["CHANCE_SIGMAS", "NARROWEST", "Chosen", "climb"]
 
 _RANGES = (4.0, 2.0, 1.0)
 """A line is fitted within this many widths (its own plus the resolution) on both sides: wings
 further out hold little information on it, and structure that is not its own. The nearer ones
-are for lines whose wings are surely not those of the model."""
-CHANCE_SIGMAS = 4.0
-"""From here on a misfit is not by chance."""
-LARGEST_MISFIT = 0.75
-"""Root mean square and relative: what strays further is not of the model's shape."""
-_HOPELESS = 1.0
-"""The same of the widest range: what strays further is no line with other wings either."""
+are for lines whose wings are surely not those of the model, or have something else in them."""
+_OTHER_WINGS = 1.0
+"""Misfit, root mean square and relative, that other wings may make: beyond, there is something
+else in the range, and the fit may be anywhere."""
+_MOST = 2.0 / 3.0
+"""Part of what was fitted in such a range that its line must be."""
 _ROUNDS = 3
 """The first round looks where the power is, the others where the line is, …"""
 _MOVED = 0.03
@@ -70,6 +71,16 @@ class Chosen:
     """(g,) which length."""
 
     @property
+    def odd(self) -> Bools:
+        """Whether the spectrum is surely not of the shape (g,)."""
+        return is_odd(self.goodness, self.goodness_sem, self.averages)
+
+    @property
+    def seen(self) -> Bools:
+        """Whether there is a line of the shape, and broad enough to be told (g,)."""
+        return self.converged & self.held & ~self.narrow & ~self.odd
+
+    @property
     def width_thz(self) -> Floats:
         """Full width at half maximum (g,)."""
         return np.exp(self.parameters[:, GAMMA]) / THZ
@@ -99,42 +110,76 @@ def climb(rungs: list[Rung], guess_thz: Floats, shape: LineShape) -> Chosen:
     every = np.arange(len(theta))
     for k, rung in enumerate(rungs):
         looked = np.isnan(theta) & rung.useful(every)[:, None]
-        if looked.any():
-            outlook = np.where(looked, first_look(rung, guess_thz), outlook)
-            theta = np.where(looked, outlook, theta)
+        look = first_look(rung, guess_thz)
+        outlook = np.where(looked, look, outlook)
+        theta = np.where(looked, outlook, theta)
         center = theta[:, OMEGA] / THZ
         near = rung.holds(every, center, np.zeros_like(center))
         chosen.missed[pending & ~near] = True
         rows = np.flatnonzero(pending & (near | looked[:, 0]))
         if len(rows) == 0:
             continue
-        lines = _fit(rung, rows, theta[rows], shape)
+        lines = _fit(rung, rows, (theta[rows], look[rows]), shape)
         if shape.kind == "two":
             known = chosen.parameters[rows]
             lines = fit_two(rung, rows, lines, (outlook[rows], known), shape)
         found = _found(rung, rows, lines, shape)
         chosen.missed[rows] |= ~found.partly
         better = found.whole | (found.partly & chosen.narrow[rows]) | (chosen.rung[rows] < 0)
+        better &= ~(found.odd & chosen.seen[rows])
         _put(chosen, (rows[better], lines.at(better)), found.at(better), rung, k)
-        theta[rows[found.whole]] = lines.parameters[found.whole, :3]
-        pending[rows[found.whole & found.wide]] = False
+        sound = found.whole & ~found.odd
+        theta[rows[sound]] = lines.parameters[sound, :3]
+        pending[rows[sound & found.wide]] = False
     return chosen
 
 
-def _fit(rung: Rung, rows: Ints, start: Floats, shape: LineShape) -> Lines:
+def _fit(rung: Rung, rows: Ints, starts: tuple[Floats, Floats], shape: LineShape) -> Lines:
     """Fit one oscillator first, whose range of bins follows the line; then with more to it."""
-    theta = start.copy()
     # A line that a coarse look saw as a spike may have some width after all.
-    theta[:, GAMMA] = np.maximum(theta[:, GAMMA], np.log(0.5 * rung.resolution * THZ))
+    least = np.log(0.5 * rung.resolution * THZ)
+    start, look = (theta.copy() for theta in starts)
+    for theta in (start, look):
+        theta[:, GAMMA] = np.maximum(theta[:, GAMMA], least)
     one = LineShape(baseline=shape.baseline)
-    lines = _within(rung, rows, extended(theta, one), one)
+    lines = _within(rung, rows, (extended(start, one), extended(look, one)), one)
     if shape.kind == "fano":
-        lines = _within(rung, rows, extended(lines.parameters, shape), shape)
+        theta = extended(lines.parameters, shape)
+        lines = _within(rung, rows, (theta, extended(look, shape)), shape)
     return lines
 
 
-def _within(rung: Rung, rows: Ints, start: Floats, shape: LineShape) -> Lines:
-    """Fit on the widest range in which the line has the shape; on the narrowest one else."""
+def _within(rung: Rung, rows: Ints, starts: tuple[Floats, Floats], shape: LineShape) -> Lines:
+    """Fit on the widest range in which the line has the shape; on the narrowest one else.
+
+    There are two first guesses (i, n): the line as it is known, and where the power is. A fit
+    that something far out has drawn astray is no guess of where the line is.
+    """
+    start, look = starts
+    lines = _following(rung, rows, start, shape)
+    for widths in _RANGES[1:]:
+        some = np.flatnonzero(_strays(lines))
+        # Where only the wings are other ones, the fit knows the line best.
+        averages = rung.spectra.averages[rows]
+        odd = is_odd(lines.goodness, lines.goodness_sem, averages)
+        drawn = lines.goodness - 1.0 > _OTHER_WINGS**2 * averages
+        start = np.where(odd[:, None], look, lines.parameters)
+        for _ in range(2):
+            if len(some) == 0:
+                break
+            nearer = fit_around(rung, rows[some], start[some], shape, widths)
+            nearer = fit_around(rung, rows[some], nearer.parameters, shape, widths)
+            wider = lines.at(some)
+            better = ~_strays(nearer) | (nearer.goodness < wider.goodness)
+            better &= nearer.converged & (~drawn[some] | _stands_out(nearer, wider))
+            lines = lines.replaced(some[better], nearer.at(better))
+            some = some[_strays(lines.at(some)) & odd[some]]
+            start = lines.parameters
+    return lines
+
+
+def _following(rung: Rung, rows: Ints, start: Floats, shape: LineShape) -> Lines:
+    """Fit on the widest range, which goes after the line."""
     ends = range_around(rung, rows, start, _RANGES[0])
     lines = fit_between(rung, rows, start, shape, ends)
     for _ in range(_ROUNDS - 1):
@@ -148,22 +193,24 @@ def _within(rung: Rung, rows: Ints, start: Floats, shape: LineShape) -> Lines:
         again = fit_between(rung, rows[some], lines.parameters[some], shape, new)
         lines = lines.replaced(some, again)
         ends[0][some], ends[1][some] = new
-    for widths in _RANGES[1:]:
-        some = np.flatnonzero(_strays(lines, rung.spectra.averages[rows]))
-        if len(some) == 0:
-            break
-        nearer = fit_around(rung, rows[some], lines.parameters[some], shape, widths)
-        nearer = fit_around(rung, rows[some], nearer.parameters, shape, widths)
-        lines = lines.replaced(some[nearer.converged], nearer.at(nearer.converged))
     return lines
 
 
-def _strays(lines: Lines, averages: Floats) -> Bools:
-    """Whether the wings are not those of the line, although it is one."""
-    excess = np.maximum(lines.goodness - 1.0, 0.0)
-    surely = (excess > CHANCE_SIGMAS * lines.goodness_sem) | (lines.stray > CHANCE_SIGMAS)
-    strays: Bools = lines.converged & surely & (np.sqrt(excess / averages) < _HOPELESS)
+def _strays(lines: Lines) -> Bools:
+    """Whether the spectrum is surely not that of the line everywhere."""
+    surely = lines.goodness - 1.0 > CHANCE_SIGMAS * lines.goodness_sem
+    strays: Bools = lines.converged & (surely | (lines.stray > CHANCE_SIGMAS))
     return strays
+
+
+def _stands_out(nearer: Lines, wider: Lines) -> Bools:
+    """Whether a line may be what was fitted in a wider range together with something else.
+
+    It is narrower than both together then, and most of them.
+    """
+    area, width = (nearer.parameters - wider.parameters)[:, [AREA, GAMMA]].T
+    stands: Bools = (width <= 0.0) & (area >= np.log(_MOST))
+    return stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +225,11 @@ class _Found:
     """No longer segment is asked for."""
     narrow: Bools
     """A longer one must be."""
+    odd: Bools
+    """It is not of the shape."""
 
     def at(self, rows: Bools) -> "_Found":
-        return _Found(self.whole[rows], self.partly[rows], self.wide[rows], self.narrow[rows])
+        return _Found(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def _found(rung: Rung, rows: Ints, lines: Lines, shape: LineShape) -> _Found:
@@ -199,7 +248,8 @@ def _found(rung: Rung, rows: Ints, lines: Lines, shape: LineShape) -> _Found:
         enough = width >= _WIDE_ENOUGH * rung.resolution
         wide &= free | (enough & (lower >= _AWAY_FROM_ZERO * rung.resolution))
         narrow |= ~free & (width < NARROWEST * rung.resolution)
-    return _Found(whole, partly, wide, narrow)
+    odd = is_odd(lines.goodness, lines.goodness_sem, rung.spectra.averages[rows])
+    return _Found(whole, partly, wide, narrow, odd)
 
 
 def _nothing(n_sets: int, n_parameters: int) -> Chosen:

@@ -37,7 +37,7 @@ def parse_modes(texts: Sequence[str], modes: Modes) -> tuple[ChosenMode, ...]:
     ----------
     texts
         One text for each q: three numbers or fractions, a colon, and the number of a branch
-        counted from 1, several with commas between, or ``all``.
+        counted from 1, several with commas between, a range (``4-6``), or ``all``.
     modes
         The modes at the commensurate q points.
 
@@ -57,7 +57,7 @@ def _parse(text: str, modes: Modes) -> list[ChosenMode]:
     words, colon, branches = text.partition(":")
     try:
         numbers = [float(Fraction(word)) for word in words.replace(",", " ").split()]
-    except (ValueError, ZeroDivisionError):
+    except (ValueError, ZeroDivisionError, OverflowError):
         numbers = []
     if len(numbers) != 3 or not colon:
         raise UsageError(
@@ -94,10 +94,13 @@ def _listed(q_x: Floats, modes: Modes) -> tuple[int, bool]:
 def _branches(words: str, n_branches: int, text: str) -> list[int]:
     if words.strip() == "all":
         return list(range(n_branches))
-    numbers = [word.strip() for word in words.split(",")]
-    if not all(word.isdecimal() and 1 <= int(word) <= n_branches for word in numbers):
+    ends = [word.strip().replace("–", "-").split("-") for word in words.split(",")]
+    numbers = [number.strip() for pair in ends for number in pair]
+    known = all(word.isdecimal() and 1 <= int(word) <= n_branches for word in numbers)
+    if not known or max(map(len, ends)) > 2:
         raise UsageError(
             f"“{text}” names no branch that there is",
             fix=f"branches count from 1 to {n_branches}; “all” takes all of them",
         )
-    return [int(word) - 1 for word in numbers]
+    ranges = [range(int(pair[0]) - 1, int(pair[-1])) for pair in ends]
+    return [branch for one in ranges for branch in one]

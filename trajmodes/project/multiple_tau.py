@@ -267,7 +267,9 @@ def count_pairs(size: int, edges: Ints, lags: Ints) -> Ints:
     return counts
 
 
-def add_pairs(seam: Seam, sets: Ints, edges: Ints, lags: Ints, total_bcng: Floats) -> None:
+def add_pairs(
+    seam: Seam, sets: Ints, n_summed: int, edges: Ints, lags: Ints, total_bcng: Floats
+) -> None:
     """Add products and sums of all pairs (k, k + lag) of averages that reach over a seam.
 
     Parameters
@@ -276,6 +278,8 @@ def add_pairs(seam: Seam, sets: Ints, edges: Ints, lags: Ints, total_bcng: Float
         What is around it. With no averages before and all across, all pairs count.
     sets
         (i,) set of every series.
+    n_summed
+        Number of series, from the first one, that are in the sums; products are of all.
     edges
         (b + 1,) first average of each time block; a pair belongs where its later average does.
     lags
@@ -289,4 +293,5 @@ def add_pairs(seam: Seam, sets: Ints, edges: Ints, lags: Ints, total_bcng: Float
         across = (seam.n_before, seam.n_across)
         ranges = _pair_ranges(size, across, edges - seam.first, lags)
         _add_products(seam.averages, sets, ranges, lags, total_bcng[:, 0])
-        _add_sums(seam.averages, sets, ranges, lags, total_bcng[:, 1])
+        summed = seam.averages[:n_summed]
+        _add_sums(summed, sets[:n_summed], ranges, lags, total_bcng[:, 1])

@@ -83,8 +83,6 @@ class NarrowBandReduction:
         Time between frames.
     stretches
         Uninterrupted, evenly spaced frame ranges [start, stop) of the run, in time order.
-    stride
-        Every so many-th frame is used, counted from the start of each stretch.
 
     Raises
     ------
@@ -96,7 +94,6 @@ class NarrowBandReduction:
     plan: BandPlan
     interval_ps: float
     stretches: tuple[Part, ...]
-    stride: int = 1
 
     def __post_init__(self) -> None:
         if not any(self._segments(self.plan.outputs[0]).counts):
@@ -162,7 +159,7 @@ class NarrowBandReduction:
         if power is None:
             raise DataError("spectra: a part of the run was not read")
         counts = self._segments(length).counts
-        step_ps = self.plan.decimation * self.stride * self.interval_ps
+        step_ps = self.plan.decimation * self.interval_ps
         # As for the whole axis: ½ of ½|Q̇|², Σ w² = 3/8 of the length.
         scale = 0.5 * step_ps / ((3.0 / 8.0) * length * sum(counts))
         first = self._centers() * (length // self.plan.outputs[-1]) - length // 4
@@ -176,34 +173,33 @@ class NarrowBandReduction:
             power=power_gw,
             averages=effective_segments(counts) * members,
             segment_frames=length * self.plan.decimation,
-            interval_ps=self.stride * self.interval_ps,
+            interval_ps=self.interval_ps,
         )
 
     def _segments(self, length: int) -> Segments:
         plan = self.plan
         used = (length - 1) * plan.decimation + plan.taps
-        hop = length // 2 * plan.decimation * self.stride
-        return Segments(self.stretches, (used - 1) * self.stride + 1, hop)
+        return Segments(self.stretches, used, length // 2 * plan.decimation)
 
     def _centers(self) -> Ints:
         """Middle (g,) of the band of each set, in bins of the shortest segments."""
         modes = self.projector.modes
         labels, first = np.unique(modes.sets, return_index=True)
         omega_g = np.abs(modes.omega.ravel()[first[labels >= 0]])
-        step_ps = self.plan.outputs[-1] * self.plan.decimation * self.stride * self.interval_ps
+        step_ps = self.plan.outputs[-1] * self.plan.decimation * self.interval_ps
         centers: Ints = np.rint(omega_g / (2.0 * np.pi) * step_ps).astype(np.int64)
         return centers
 
     def _places(self) -> Ints:
         """Count the outputs before each stretch, and all of them."""
         plan = self.plan
-        used = [-((start - stop) // self.stride) for start, stop in self.stretches]
+        used = [stop - start for start, stop in self.stretches]
         counts = [max((n - plan.taps) // plan.decimation + 1, 0) for n in used]
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
     def _place(self, frame: int) -> int:
         """Place of the first output whose first frame is not before the given one."""
-        places, step = self._places(), self.plan.decimation * self.stride
+        places, step = self._places(), self.plan.decimation
         for number, (start, stop) in enumerate(self.stretches):
             if frame < stop:
                 inside = int(places[number]) + max(-((start - frame) // step), 0)
@@ -212,14 +208,14 @@ class NarrowBandReduction:
 
     def _complete_until(self, frame: int) -> int:
         """Place of the first output that sums over frames from the given one on."""
-        return self._place(frame - (self.plan.taps - 1) * self.stride)
+        return self._place(frame - (self.plan.taps - 1))
 
     def _filtered(self, number: int, part: Part, velocity_qmt: Complexes) -> Outputs:
         """Sum what the frames of a part add to the outputs of one stretch."""
         start, stop = self.stretches[number]
         begin, end = max(part[0], start), min(part[1], stop)
         step, taps = self.plan.decimation, self.plan.taps
-        used = np.arange(-((start - begin) // self.stride), -((start - end) // self.stride))
+        used = np.arange(begin - start, end - start)
         places = self._places()
         count = int(places[number + 1] - places[number])
         if used.size == 0 or count == 0:
@@ -229,8 +225,7 @@ class NarrowBandReduction:
         offsets_kn = used - step * np.arange(first, last)[:, None]
         inside = (offsets_kn >= 0) & (offsets_kn < taps)
         filter_kn = np.where(inside, filter_taps(self.plan)[offsets_kn * inside], 0.0)
-        frames = start + used * self.stride - part[0]
-        used_qmn = velocity_qmt[..., frames[0] : frames[-1] + 1 : self.stride]
+        used_qmn = velocity_qmt[..., begin - part[0] : end - part[0]]
         turn_qmn = self._turns(used)
         both = np.stack([used_qmn * turn_qmn, used_qmn * turn_qmn.conj()])
         return Outputs(int(places[number]) + first, both @ filter_kn.T.astype(complex))

@@ -25,7 +25,6 @@ __all__ = [
     "verlet_frequency",
     "verlet_kinetic_share",
     "verlet_note",
-    "without_verlet",
 ]
 
 _WORTH_TELLING = 5e-4
@@ -54,25 +53,6 @@ def verlet_frequency(omega: Floats, timestep_ps: float) -> Floats:
     angle = np.where(half < 0.0, np.arcsinh(half), np.arcsin(np.maximum(stable, 0.0)))
     shifted: Floats = 2.0 / timestep_ps * angle
     return shifted
-
-
-def without_verlet(omega: Floats, timestep_ps: float) -> Floats:
-    """Harmonic frequency of a mode whose frequency in the run is known, (2/h) sin(ωh/2).
-
-    Parameters
-    ----------
-    omega
-        (…) frequencies in the run, in rad/ps; negative ones stand for imaginary modes.
-    timestep_ps
-        Time step h.
-
-    Returns
-    -------
-    (…) frequencies in rad/ps, the inverse of `verlet_frequency`.
-    """
-    half = 0.5 * timestep_ps * omega
-    harmonic: Floats = 2.0 / timestep_ps * np.where(half < 0.0, np.sinh(half), np.sin(half))
-    return harmonic
 
 
 def verlet_kinetic_share(omega: Floats, timestep_ps: float) -> Floats:

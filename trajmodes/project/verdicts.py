@@ -11,7 +11,7 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Floats
 from trajmodes.data import Verdict
-from trajmodes.project.ladder import CHANCE_SIGMAS, LARGEST_MISFIT, NARROWEST, Chosen
+from trajmodes.project.ladder import NARROWEST, Chosen
 from trajmodes.project.rungs import Rung
 from trajmodes.project.shapes import AREA, GAMMA, OMEGA, LineShape, places
 from trajmodes.units import THZ
@@ -19,9 +19,8 @@ from trajmodes.units import THZ
 __all__ = ["frequency_known", "judge"]
 
 _LARGEST_RELATIVE_SEM = 0.5
-# One line must hold half the power of the spectrum, and the spectrum must not stray from the
-# model grossly, unless chance alone does it.
 _LEAST_SHARE = 0.5
+"""One line must hold half the power of the spectrum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +74,6 @@ def judge(
     relative, width = sem[:, GAMMA], chosen.width_thz
     center = chosen.center_thz
     total, share = _shares(rungs, chosen, shape)
-    excess = np.maximum(chosen.goodness - 1.0, 0.0)
-    stray = np.sqrt(excess / chosen.averages) > LARGEST_MISFIT
-    odd = stray & (excess > CHANCE_SIGMAS * chosen.goodness_sem)
     finite = np.isfinite(chosen.parameters[:, :3]).all(axis=1) & np.isfinite(relative)
     narrow = (width < sight.resolution) | (
         width * (1.0 + 2.0 * relative) < NARROWEST * sight.resolution
@@ -89,7 +85,7 @@ def judge(
         (Verdict.TOO_BROAD, beyond),
         (Verdict.OUTSIDE, ~chosen.held | (narrow & chosen.missed)),
         (Verdict.TOO_NARROW, narrow),
-        (Verdict.NO_LINE, odd | (share < _LEAST_SHARE)),
+        (Verdict.NO_LINE, chosen.odd | (share < _LEAST_SHARE)),
         (Verdict.TOO_FEW, relative > _LARGEST_RELATIVE_SEM),
         (Verdict.OVERDAMPED, center < 0.5 * width),
     ]

@@ -5,9 +5,6 @@ their power is kept: summed over each set of modes, and over all q for each site
 Frames of open segments wait in `pieces` for the other half. So no result depends on where
 blocks end, and memory is one segment, however long the run.
 
-Runs are often written far more densely than their spectra need. Every `stride`-th frame is then
-enough: frequencies up to its Nyquist frequency stay exact, memory and time shrink.
-
 No mean is taken off: drift has been removed, and the velocity of a bound atom has none. What is
 left at f = 0 belongs to the line, and the sum rule ∫S df = ⟨K⟩ holds in expectation as it is.
 """
@@ -93,19 +90,18 @@ def default_segment(n_frames: int, interval_ps: float, n_series: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Velocities of every stride-th frame that still wait for a segment to be completed."""
+    """Velocities of frames that still wait for a segment to be completed."""
 
     first_frame: int
     """Index of the first frame within the trajectory."""
-    stride: int
     velocity: Complexes
     """(q, m, t), Q̇ in √(eV)."""
 
-    def within(self, start: int, stop: int) -> slice:
-        """Places of the frames that lie in [start, stop)."""
-        ends = (-((self.first_frame - end) // self.stride) for end in (start, stop))
-        first, last = (min(max(end, 0), self.velocity.shape[-1]) for end in ends)
-        return slice(first, last)
+    def clipped(self, start: int, stop: int) -> "Piece":
+        """Those frames that lie in [start, stop), as a view."""
+        n_frames = self.velocity.shape[-1]
+        first, last = (min(max(end - self.first_frame, 0), n_frames) for end in (start, stop))
+        return Piece(self.first_frame + first, self.velocity[..., first : max(first, last)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +145,6 @@ class WelchReduction:
         Time between frames.
     stretches
         Uninterrupted, evenly spaced frame ranges [start, stop) of the run, in time order.
-    stride
-        Every so many-th frame is used, counted from the start of each stretch.
     points
         Places of the q points whose sites and directions are told by themselves.
     poles
@@ -166,7 +160,6 @@ class WelchReduction:
     segment_frames: int
     interval_ps: float
     stretches: tuple[tuple[int, int], ...]
-    stride: int = 1
     points: tuple[int, ...] = ()
     poles: int | None = None
 
@@ -186,20 +179,16 @@ class WelchReduction:
         if not any(self.segments.counts):
             longest = max((stop - start for start, stop in self.stretches), default=0)
             raise DataError(
-                f"the run is too short for spectra: no segment of {self.span} frames fits",
+                "the run is too short for spectra: no segment of "
+                f"{self.segment_frames} frames fits",
                 where=f"its longest uninterrupted stretch has {longest} frames",
                 fix="ask for a coarser resolution, or run longer",
             )
 
     @property
-    def span(self) -> int:
-        """Frames from the first to the last one used of a segment."""
-        return (self.segment_frames - 1) * self.stride + 1
-
-    @property
     def segments(self) -> Segments:
         """Where they lie."""
-        return Segments(self.stretches, self.span, self.segment_frames // 2 * self.stride)
+        return Segments(self.stretches, self.segment_frames, self.segment_frames // 2)
 
     def chunk(self, block: MotionBlock) -> WelchSums:
         """Return the state of one block of frames.
@@ -246,7 +235,7 @@ class WelchReduction:
         if state.power is None:
             raise DataError(f"spectra: only the frames {state.start} to {state.stop} were read")
         counts = self.segments.counts
-        interval_ps = self.stride * self.interval_ps
+        interval_ps = self.interval_ps
         # Half for ½|Q̇|²; the window takes Σ w² out of it.
         scale = 0.5 * interval_ps / ((3.0 / 8.0) * length * sum(counts))
         freq_thz = np.arange(length // 2 + 1) / (length * interval_ps)
@@ -268,15 +257,15 @@ class WelchReduction:
 
     def _state(self, first: int, velocity: Complexes) -> WelchSums:
         last = first + velocity.shape[-1]
-        pieces = []
-        for start, stop in self.stretches:
-            # The first frame from `first` on that is a multiple of the stride after `start`.
-            begin = max(first, start) + (start - max(first, start)) % self.stride
-            used = velocity[..., begin - first : max(min(last, stop) - first, 0) : self.stride]
-            if used.size:
-                # Without a copy the frames that are not used would stay in memory as well.
-                pieces.append(Piece(begin, self.stride, np.ascontiguousarray(used)))
-        return self._settle((), first, last, tuple(pieces))
+        whole = Piece(first, velocity)
+        inside = [whole.clipped(*stretch) for stretch in self.stretches]
+        # Without a copy all fields of the block would stay in memory as well.
+        pieces = tuple(
+            Piece(part.first_frame, part.velocity.copy())
+            for part in inside
+            if part.velocity.size
+        )
+        return self._settle((), first, last, pieces)
 
     def _settle(
         self, parts: tuple[WelchSums, ...], start: int, stop: int, pieces: tuple[Piece, ...]
@@ -288,11 +277,11 @@ class WelchReduction:
         power = [part.power for part in parts if part.power is not None]
         entropy = [part.entropy for part in parts if part.entropy is not None]
         for first in segments.newly_inside((start, stop), ranges):
-            frames = [_clip(piece, first, first + self.span).velocity for piece in pieces]
+            last = first + self.segment_frames
+            frames = [piece.clipped(first, last).velocity for piece in pieces]
             power.append(segment_power(modes, frames, points))
             if self.poles is not None:
-                step_ps = self.stride * self.interval_ps
-                entropy.append(segment_entropy(modes, frames, self.poles, step_ps))
+                entropy.append(segment_entropy(modes, frames, self.poles, self.interval_ps))
         return WelchSums(
             start,
             stop,
@@ -314,9 +303,9 @@ def _waiting(pieces: tuple[Piece, ...], head_stop: int, tail_start: int) -> tupl
     """Keep what lies before the end of the head or after the start of the tail."""
     if head_stop >= tail_start:
         return pieces
-    clipped = [_detached(piece, _clip(piece, 0, head_stop)) for piece in pieces]
     end = np.iinfo(int).max
-    clipped += [_detached(piece, _clip(piece, tail_start, end)) for piece in pieces]
+    clipped = [_detached(piece, piece.clipped(0, head_stop)) for piece in pieces]
+    clipped += [_detached(piece, piece.clipped(tail_start, end)) for piece in pieces]
     return tuple(piece for piece in clipped if piece.velocity.size)
 
 
@@ -325,10 +314,3 @@ def _detached(whole: Piece, part: Piece) -> Piece:
     if part.velocity.shape == whole.velocity.shape:
         return whole
     return replace(part, velocity=part.velocity.copy())
-
-
-def _clip(piece: Piece, start: int, stop: int) -> Piece:
-    """Take the frames of a piece that lie in [start, stop), as a view."""
-    inside = piece.within(start, stop)
-    first = piece.first_frame + inside.start * piece.stride
-    return replace(piece, first_frame=first, velocity=piece.velocity[..., inside])

@@ -29,6 +29,7 @@ from trajmodes.readers.reference import AverageStructure, average_structure
 from trajmodes.readers.runs import group_runs, open_runs
 from trajmodes.readers.selection import select_frames
 from trajmodes.readers.species import told_species
+from trajmodes.readers.thinned import ThinnedMotion
 from trajmodes.readers.trajectory import Trajectory
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "LennardJonesUnits",
     "Match",
     "MemoryTrajectory",
+    "ThinnedMotion",
     "Trajectory",
     "average_structure",
     "crystal_beside",

@@ -245,8 +245,8 @@ def _register(
             where="numbers of atoms and volume agree, the arrangement does not",
             why="another structure of the same composition, a phase that changed, a liquid, "
             "or elements that are interchanged",
-            fix="check the cell file and type_map; compare with the cell found without a cell "
-            "file",
+            fix="check the cell file and the elements (--species); compare with the cell found "
+            "without a cell file",
         )
     return found
 
@@ -269,7 +269,8 @@ def _slots(
         where=told,
         why="a vacancy, an interstitial or an atom that hopped, another structure, or elements "
         "that are interchanged",
-        fix="check the cell file and type_map; a crystal with defects cannot be used",
+        fix="check the cell file and the elements (--species); a crystal with defects cannot "
+        "be used",
     )
 
 
@@ -353,8 +354,8 @@ def _check_numbers(crystal: Crystal, species: tuple[str, ...]) -> None:
         "the run does not hold a whole number of primitive cells",
         where=f"run: {_listed(have)}; cell: {_listed(per_cell)}",
         why="another crystal, wrong elements, a defect, or a dump of a part of the atoms",
-        fix="check the cell file and the elements (dump_modify ID element …, or type_map), and "
-        "dump the group all",
+        fix="check the cell file and the elements (dump_modify ID element …, or --species), "
+        "and dump the group all",
     )
 
 

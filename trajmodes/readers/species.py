@@ -129,10 +129,8 @@ def _by_mass(trajectory: Trajectory, crystal: Crystal) -> Species:
 def _by_count(trajectory: Trajectory, crystal: Crystal) -> Species:
     names = tuple(dict.fromkeys(crystal.species))
     fix = (
-        "say which element each type is (type_map = {1: '"
-        + names[0]
-        + "', …}), or write elements: dump_modify ID element "
-        + " ".join(names)
+        f"say which element types 1, 2, … are: --species {','.join(names)}; or write elements: "
+        f"dump_modify ID element {' '.join(names)}"
     )
     if trajectory.types is None:
         raise UsageError(

@@ -246,7 +246,8 @@ def _with_cell(cells: Floats, cell: Floats | None, where: str) -> Floats:
             f"frame {int(np.argmax(missing))} has no cell",
             where=where,
             why="plain XYZ holds none, and its comment sets no Lattice",
-            fix="give the box of the simulation, --box A,B,C in Å, or write extended XYZ",
+            fix="give the box of the simulation, --box A,B,C in Å, or write extended XYZ; a "
+            "molecule in empty space is for `trajmodes molecule`",
         )
     if cell is not None:
         cells[missing] = np.asarray(cell, dtype=float)

@@ -226,6 +226,7 @@ def conductivity_values(conductivity: Conductivity | None) -> Values:
         "kappa_temperature": conductivity.temperature,
         "kappa_mesh": np.array(conductivity.mesh),
         "kappa_filled_share": conductivity.filled_share,
+        "kappa_long_wave_share": conductivity.long_wave_share,
         "kappa_freq_thz": conductivity.freq_thz,
         "kappa_spectral_classical": conductivity.spectral_classical,
         "kappa_spectral_quantum": conductivity.spectral_quantum,

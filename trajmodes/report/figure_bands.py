@@ -1,5 +1,7 @@
 """Bands with their error band over the spectral energy that the run has along the path."""
 
+import math
+
 import numpy as np
 import xarray as xr
 from matplotlib.artist import Artist
@@ -11,9 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.report.style import BLACK, BLUE, GREY, is_seen, new_figure, point_label
+from trajmodes.report.style import BLACK, BLUE, GREY, is_seen, new_figure
 from trajmodes.report.tables import Table, bands_table
 from trajmodes.report.tables_modes import energy_density_table
+from trajmodes.report.wording import point_label
 from trajmodes.units import MEV
 
 __all__ = [
@@ -29,6 +32,10 @@ __all__ = [
 _DECADES = 2.0
 """The colours span this many powers of ten below the strongest line: what lies deeper is wings
 and leakage."""
+_WIDEST = 0.05
+"""Widest strip of a point that is far from others, as a part of the path."""
+_PIXELS = 2
+"""Least height of a row of the map: thinner lines are hard to see."""
 _SHOWN = 0.99
 """The axis reaches as high as this part of the kinetic energy of every strip does."""
 _ABOVE = 1.1
@@ -57,12 +64,12 @@ def draw_bands(dataset: xr.Dataset) -> Figure:
     bottom = bottom if bottom < -0.01 * top else 0.0
     if has_map:
         power = dataset["map_power"].values
-        mesh = draw_map(axes, dataset, power, top, float(power.max()))
+        mesh = draw_map(axes, dataset, power, (bottom, top), float(power.max()))
         bar = figure.colorbar(mesh, cax=figure.add_axes((0.89, 0.08, 0.02, 0.85)))
         bar.set_label("Spectral kinetic energy (meV/THz)")
         bar.outline.set_linewidth(0.7)
     if has_bands:
-        draw_branches(axes, dataset)
+        draw_branches(axes, dataset, over_map=has_map)
         sem = dataset.get("band_freq_thz_sem")
         _legend(axes, has_errors=sem is not None and is_seen(sem.values, top - bottom))
     axes.set(xlim=(place[0], place[-1]), ylim=(bottom, top), ylabel="Frequency (THz)")
@@ -85,7 +92,11 @@ def _legend(axes: Axes, *, has_errors: bool) -> None:
 
 
 def draw_map(
-    axes: Axes, dataset: xr.Dataset, power: Floats, top: float, strongest: float
+    axes: Axes,
+    dataset: xr.Dataset,
+    power: Floats,
+    span: tuple[float, float],
+    strongest: float,
 ) -> QuadMesh:
     """Draw one strip for each commensurate point, at its place on the path.
 
@@ -97,21 +108,24 @@ def draw_map(
         Results with a map.
     power
         (k, w) spectra in eV/THz.
-    top
-        Frequency in THz that the strips reach to.
+    span
+        Frequencies in THz that the strips reach from and to.
     strongest
         Spectrum in eV/THz of the last colour.
     """
     freq = dataset["map_freq_thz"].values
-    below = freq <= top
+    step = float(freq[1] - freq[0])
+    shown = np.flatnonzero((freq >= span[0] - step) & (freq <= span[1] + step))
     place = dataset["map_distance"].values
     order = np.argsort(place, kind="stable")
     edges, owner = _strips(place[order], dataset["path_distance"].values)
     # Axes (strip, frequency); gaps between strips stay empty.
-    image = np.where(owner[:, None] >= 0, power[:, below][order][owner] / MEV, np.nan)
+    image = np.where(owner[:, None] >= 0, power[:, shown][order][owner] / MEV, np.nan)
+    together = _in_a_row(axes, step, span[1] - span[0])
+    # A line thinner than a row would be lost, were it not the highest that is shown.
+    image = np.fmax.reduceat(image, np.arange(0, image.shape[1], together), axis=1)
+    levels = np.append(freq[shown[::together]] - step / 2, freq[shown[-1]] + step / 2)
     highest = max(strongest / MEV, 1e-12)
-    step = freq[1] - freq[0]
-    levels = np.append(freq[below] - step / 2, freq[below][-1] + step / 2)
     return axes.pcolormesh(
         edges,
         levels,
@@ -121,6 +135,11 @@ def draw_map(
         rasterized=True,
         zorder=0,
     )
+
+
+def _in_a_row(axes: Axes, step: float, span: float) -> int:
+    """Count the frequencies that a row of visible height holds, at least one."""
+    return max(1, math.ceil(_PIXELS * span / step / axes.get_window_extent().height))
 
 
 def map_reach(dataset: xr.Dataset) -> float:
@@ -154,18 +173,25 @@ def shown_part(dataset: xr.Dataset) -> xr.Dataset:
 def _strips(place: Floats, path: Floats) -> tuple[Floats, Ints]:
     """Edges of the strips and of the gaps between them, and whose each is; −1 for a gap.
 
-    Where the path turns or jumps, two points have one place: they share its strip.
+    A strip reaches halfway to the next point, but not far. Where the path turns or jumps, two
+    points have one place: they share its strip.
     """
     points, starts, counts = np.unique(place.round(9), return_index=True, return_counts=True)
-    widest = 0.02 * (path[-1] - path[0])
-    spacing = np.diff(points).min() if len(points) > 1 else widest
-    half = 0.5 * min(widest, 0.8 * spacing)
+    farthest = 0.5 * _WIDEST * (path[-1] - path[0])
+    half = np.minimum(0.5 * np.diff(points), farthest)
+    before, after = np.append(farthest, half), np.append(half, farthest)
     edges: list[float] = []
     owner: list[int] = []
-    for point, start, count in zip(points, starts, counts, strict=True):
-        edges += (point + half * np.linspace(-1.0, 1.0, count + 1)).tolist()
-        owner += [*range(start, start + count), -1]
-    return np.array(edges), np.array(owner[:-1])
+    for k, (point, start, count) in enumerate(zip(points, starts, counts, strict=True)):
+        reach = [point - before[k], point, point + after[k]]
+        own = np.interp(np.linspace(-1.0, 1.0, count + 1), [-1.0, 0.0, 1.0], reach)
+        if edges and np.isclose(own[0], edges[-1]):
+            own = own[1:]
+        elif edges:
+            owner.append(-1)
+        edges += own.tolist()
+        owner += range(start, start + count)
+    return np.array(edges), np.array(owner)
 
 
 def draw_branches(
@@ -174,6 +200,8 @@ def draw_branches(
     name: str = "band_freq_thz",
     colour: str = BLUE,
     dashes: str | tuple[float, tuple[float, ...]] = "-",
+    *,
+    over_map: bool = False,
 ) -> None:
     """Draw bands as lines, with bands of ±2 standard errors where these are known.
 
@@ -187,7 +215,10 @@ def draw_branches(
         Variable with the frequencies.
     colour, dashes
         Look of the lines.
+    over_map
+        Whether the lines of a map must stay visible below.
     """
+    linewidth, alpha = (0.7, 0.5) if over_map else (0.9, 1.0)
     place = dataset["path_distance"].values
     freq = dataset[name].values
     sem = dataset.get(f"{name}_sem")
@@ -198,7 +229,8 @@ def draw_branches(
             *(place[inside], freq[inside]),
             color=colour,
             linestyle=dashes,
-            linewidth=0.9,
+            linewidth=linewidth,
+            alpha=alpha,
             zorder=3,
         )
         if sem is None:
@@ -213,7 +245,9 @@ def draw_branches(
             )
             for m in range(freq.shape[1])
         ]
-        shade = PolyCollection(bands, facecolor=colour, alpha=0.3, edgecolor="none", zorder=2)
+        shade = PolyCollection(
+            bands, facecolor=colour, alpha=0.3 * alpha, edgecolor="none", zorder=2
+        )
         axes.add_collection(shade, autolim=False)
 
 

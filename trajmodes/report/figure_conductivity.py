@@ -16,11 +16,13 @@ from trajmodes.report.style import (
 )
 from trajmodes.report.tables import Table, table_of
 from trajmodes.report.tables_modes import conductivity_tables
-from trajmodes.report.wording import mesh_of, plus_minus
+from trajmodes.report.wording import counted, mesh_of, plus_minus
 
 __all__ = ["conductivity_data", "draw_conductivity"]
 
 _KINDS = (("classical", RED, "-"), ("quantum", BLUE, (0, (5, 1.5))))
+_SHORTEST = 0.005
+"""Paths in nm that are shown; an atom moves farther in thermal motion."""
 _SEEN = 1e-3
 """Cumulated curves are shown from this part of the whole on."""
 
@@ -97,7 +99,8 @@ def _cumulated(axes: Axes, dataset: xr.Dataset) -> None:
 
 def _free_paths(axes: Axes, dataset: xr.Dataset) -> None:
     value, sem = dataset["free_path"].values / 10.0, dataset["free_path_sem"].values / 10.0
-    known = np.isfinite(value) & (value > 0.0)
+    moves = np.isfinite(value) & (value > 0.0)
+    known = moves & (value >= _SHORTEST)
     points(
         axes,
         dataset["freq_harmonic_thz"].values[known],
@@ -112,6 +115,11 @@ def _free_paths(axes: Axes, dataset: xr.Dataset) -> None:
     if known.any():
         log_axis(axes, float(value[known].min()) / 1.6, float(value[known].max()) * 1.6)
     axes.set(xlabel="Frequency (THz)", ylabel="Mean free path (nm)")
+    still = int((moves & ~known).sum())
+    if still:
+        # Where symmetry lets a mode stand, its velocity is what rounding leaves.
+        told = f"left out, below {_SHORTEST:g} nm: {counted(still, 'set')}"
+        axes.set_title(told, fontsize=7.0)
 
 
 def conductivity_data(dataset: xr.Dataset) -> dict[str, Table]:

@@ -1,5 +1,7 @@
 """Energies of all modes: temperatures, equipartition, heat capacities, anharmonicity."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -10,6 +12,7 @@ from trajmodes.report.style import (
     BLACK,
     BLUE,
     GREY,
+    PURPLE,
     RED,
     new_figure,
     panel_letter,
@@ -22,6 +25,11 @@ __all__ = ["draw_energies", "energies_data"]
 
 _SHARE = 0.98
 """The axis holds this share of the points; badly known ones may lie beyond."""
+_MOST_HEAT = 2.0
+"""So far in k_B from the harmonic one heat capacities are shown; what is farther is noise."""
+_HEAD = 0.2
+"""Room for the legend, as a part of what lies below."""
+_LOOK: dict[str, Any] = {"marker": "o", "color": BLUE, "markersize": 3.2, "alpha": 0.6}
 
 
 def draw_energies(dataset: xr.Dataset) -> Figure:
@@ -44,12 +52,12 @@ def draw_energies(dataset: xr.Dataset) -> Figure:
         panels.append(side)
     forces = "anharmonicity" in dataset
     heat = figure.add_axes((0.085, 0.085, 0.39 if forces else 0.905, 0.345))
-    _around(heat, dataset, "heat_capacity_kb", 1.0, "harmonic")
+    _around(heat, dataset, "heat_capacity_kb", 1.0, _MOST_HEAT)
     heat.set_ylabel("Heat capacity of a mode (k$_B$)")
     panels.append(heat)
     if forces:
         excess = figure.add_axes((0.6, 0.085, 0.39, 0.345))
-        _around(excess, dataset, "anharmonicity", 0.0, "harmonic")
+        _around(excess, dataset, "anharmonicity", 0.0, np.inf)
         excess.set_ylabel("Anharmonicity, W/U − 1")
         panels.append(excess)
     for axes, letter in zip(panels, "abcd", strict=False):
@@ -65,13 +73,16 @@ def _temperatures(axes: Axes, dataset: xr.Dataset) -> None:
     freq = dataset["freq_harmonic_thz"].values
     value, sem = (dataset[n].values for n in ("mode_temperature", "mode_temperature_sem"))
     mean, mean_sem = float(dataset["temperature"]), float(dataset["temperature_sem"])
-    points(axes, freq, value, sem, marker="o", color=BLUE, markersize=3.6, label="set of modes")
+    points(axes, freq, value, sem, label="set of modes", **_LOOK)
     axes.axhspan(mean - mean_sem, mean + mean_sem, color=RED, alpha=0.25, linewidth=0)
     axes.axhline(mean, color=RED, label=f"whole run, {plus_minus(mean, mean_sem)} K")
     axes.set(xlabel="Frequency (THz)", ylabel="Mode temperature, 2⟨K⟩/k$_B$ (K)")
-    off = np.abs(value - mean) + np.nan_to_num(sem)
-    reach = 1.25 * float(np.nanmax(off, initial=1e-3 * max(mean, 1.0)))
-    axes.set_ylim(mean - reach, mean + reach)
+    bars = np.nan_to_num(sem)
+    least = 1e-3 * max(mean, 1.0)
+    low = float(np.nanmin(value - bars, initial=mean - least))
+    high = float(np.nanmax(value + bars, initial=mean + least))
+    # Room above for the legend.
+    axes.set_ylim(max(low - 0.06 * (high - low), 0.0), high + _HEAD * (high - low))
     axes.set_xlim(left=min(0.0, float(freq.min()) - 0.5))
     axes.legend(loc="upper right", ncols=2, borderaxespad=0.3, columnspacing=1.2)
 
@@ -95,20 +106,43 @@ def _deviations(axes: Axes, sigmas: Floats) -> None:
     axes.legend(loc="upper right", borderaxespad=0.3)
 
 
-def _around(axes: Axes, dataset: xr.Dataset, name: str, expected: float, told: str) -> None:
-    """Draw a quantity of each set around what it is in a harmonic crystal."""
+def _around(axes: Axes, dataset: xr.Dataset, name: str, expected: float, most: float) -> None:
+    """Draw a quantity of each set around what it is in a harmonic crystal, so far at most."""
     freq = dataset["freq_harmonic_thz"].values
     value, sem = dataset[name].values, dataset[f"{name}_sem"].values
     known = np.isfinite(value)
-    points(axes, freq[known], value[known], sem[known], marker="o", color=BLUE, markersize=3.6)
-    axes.axhline(expected, color=RED, linewidth=0.9, label=told)
+    points(axes, freq[known], value[known], sem[known], **_LOOK)
+    axes.axhline(expected, color=RED, linewidth=0.9, label="harmonic")
     axes.set_xlabel("Frequency (THz)")
     axes.set_xlim(left=min(0.0, float(freq.min()) - 0.5))
-    off = (np.abs(value - expected) + np.nan_to_num(sem))[known]
+    off = np.abs(value - expected)[known]
     reach = 1.2 * float(np.quantile(off, _SHARE)) if off.size else 0.0
-    reach = max(reach, 1e-3)
+    reach = min(max(reach, 1e-3), most)
     axes.set_ylim(expected - reach, expected + reach)
-    axes.legend(loc="upper right", borderaxespad=0.3)
+    _beyond(axes, freq[known], value[known])
+    above = (1.0, 1.0)
+    axes.legend(
+        loc="lower right", bbox_to_anchor=above, ncols=2, borderaxespad=0.1, columnspacing=1.2
+    )
+
+
+def _beyond(axes: Axes, freq: Floats, value: Floats) -> None:
+    """Mark points that lie beyond the panel at its edges."""
+    low, high = axes.get_ylim()
+    count = int(((value < low) | (value > high)).sum())
+    label = f"beyond ({count})"
+    for shown, edge, marker in ((value < low, 0.025, "v"), (value > high, 0.975, "^")):
+        if shown.any():
+            axes.plot(
+                *(freq[shown], np.full(int(shown.sum()), edge)),
+                transform=axes.get_xaxis_transform(),
+                linestyle="none",
+                marker=marker,
+                color=PURPLE,
+                markersize=4.0,
+                label=label,
+            )
+            label = "_nolegend_"
 
 
 def energies_data(dataset: xr.Dataset) -> dict[str, Table]:

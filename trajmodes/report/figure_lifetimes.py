@@ -1,5 +1,7 @@
 """Lifetimes of all modes in three ways: from lines, energy correlations, and Φ3."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -29,6 +31,15 @@ __all__ = ["draw_lifetimes", "lifetimes_data"]
 
 
 _COLUMNS = 3
+_PALE: dict[str, Any] = {
+    "color": ORANGE,
+    "markersize": 3.0,
+    "markerfacecolor": "white",
+    "markeredgewidth": 0.7,
+    "alpha": 0.5,
+    "zorder": 1.2,
+}
+"""Limits say less than values: they stay behind."""
 
 
 def draw_lifetimes(dataset: xr.Dataset) -> Figure:
@@ -69,6 +80,7 @@ def draw_lifetimes(dataset: xr.Dataset) -> Figure:
         bbox_to_anchor=(0.5, tall + 0.16),
         ncols=_COLUMNS,
         columnspacing=1.4,
+        fontsize=7.0,
     )
     if compared:
         side = figure.add_axes((0.69, 0.12, 0.3, tall))
@@ -172,9 +184,7 @@ def _limits(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
         least,
         linestyle="none",
         marker="^",
-        color=ORANGE,
-        markersize=4.5,
-        markerfacecolor="white",
+        **_PALE,
         label=f"at least; line too narrow ({narrow.sum()})",
     )
     return [least]
@@ -232,9 +242,7 @@ def _one_by_other(axes: Axes, dataset: xr.Dataset) -> None:
             *(least[limited], energy[limited]),
             linestyle="none",
             marker=">",
-            color=ORANGE,
-            markerfacecolor="white",
-            markersize=4.5,
+            **_PALE,
             label=f"line too narrow ({limited.sum()})",
         )
     both = np.concatenate([line, energy, least])
@@ -247,7 +255,7 @@ def _one_by_other(axes: Axes, dataset: xr.Dataset) -> None:
     plain_numbers(axes.xaxis, low, high)
     axes.set(xlabel="τ from the line (ps)", ylabel="τ from the energy correlation (ps)")
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="upper left", borderaxespad=0.3, handletextpad=0.4, fontsize=7.0)
+        axes.legend(loc="lower right", borderaxespad=0.3, handletextpad=0.4, fontsize=6.5)
 
 
 def lifetimes_data(dataset: xr.Dataset) -> dict[str, Table]:

@@ -10,8 +10,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from trajmodes.arrays import Floats
 from trajmodes.report.figure_bands import draw_branches, name_points
-from trajmodes.report.style import BLUE, GREEN, GREY, RED, is_seen, new_figure, panel_letter
+from trajmodes.report.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    RED,
+    is_seen,
+    new_figure,
+    panel_letter,
+    points,
+)
 from trajmodes.report.tables import Table
 from trajmodes.report.tables_modes import renormalised_table
 
@@ -24,6 +34,10 @@ _KINDS: tuple[tuple[str, str, _Dashes, str], ...] = (
     ("band_quasi_particle_thz", RED, (0, (5, 1.5)), "quasi-particles"),
     ("band_displacement_thz", GREEN, (0, (1.5, 1.2)), "displacements"),
 )
+_ALIKE = 1e-3
+"""Differences of two bands are one if they agree within this part of the highest frequency."""
+_BESIDE = 2
+"""Points of the path on both sides of a crossing that are left out."""
 _NOISE = 0.01
 """What is imaginary by less than this part of the highest frequency is noise at Γ."""
 
@@ -76,13 +90,13 @@ def draw_renormalised(dataset: xr.Dataset) -> Figure:
 
 def _differences(axes: Axes, dataset: xr.Dataset) -> None:
     """How far the bands made from the motion are from the fitted ones, branch by branch."""
-    fitted, place = dataset["band_freq_thz"].values, dataset["path_distance"].values
+    place = dataset["path_distance"].values
     segment = dataset["path_segment"].values
     reach = []
     for name, colour, dashes, _ in _KINDS[1:]:
         if name not in dataset:
             continue
-        apart = dataset[name].values - fitted
+        apart = _apart(dataset["band_freq_thz"].values, dataset[name].values)
         reach.append(apart[np.isfinite(apart)])
         for number in np.unique(segment):
             inside = segment == number
@@ -90,15 +104,80 @@ def _differences(axes: Axes, dataset: xr.Dataset) -> None:
                 *(place[inside], apart[inside]),
                 color=colour,
                 linestyle=dashes,
-                linewidth=0.9,
+                linewidth=0.6,
             )
     axes.axhline(0.0, color=BLUE, linewidth=0.9)
+    measured = _measured(dataset)
+    if len(measured):
+        where, value, sem = measured.T
+        points(
+            *(axes, where, value, sem),
+            marker="o",
+            color=RED,
+            markersize=3.0,
+            zorder=4,
+            label="quasi-particles, measured",
+        )
+        axes.legend(
+            loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.1, fontsize=7.0
+        )
+        reach += [value - sem, value + sem]
     # Close to Γ a few may be far off.
     known = np.concatenate([[0.0], *reach])
     low, high = np.quantile(known, [0.005, 0.995])
     room = max(0.1 * (high - low), 1e-3)
     limits = (min(low, 0.0) - room, max(high, 0.0) + room)
     axes.set(xlim=(place[0], place[-1]), ylim=limits, ylabel="From fitted (THz)")
+
+
+def _apart(fitted: Floats, other: Floats) -> Floats:
+    """Differences (path, branch) in THz; nan where the order of the bands may be another one.
+
+    Bands are compared by their order. Where two cross, they do so at different places in both
+    kinds, and between those places the order pairs what does not belong together.
+    """
+    apart: Floats = other - fitted
+    gap = np.minimum(np.diff(fitted, axis=1), np.diff(other, axis=1))
+    least = _ALIKE * float(np.nanmax(np.abs(fitted), initial=0.0))
+    # In the middle between the two crossings both differences are one: look beside it too.
+    crossed = np.abs(np.diff(apart, axis=1)) > np.maximum(gap, least)
+    near = crossed.copy()
+    for k in range(1, _BESIDE + 1):
+        near[k:] |= crossed[:-k]
+        near[:-k] |= crossed[k:]
+    either = np.zeros(apart.shape, dtype=bool)
+    either[:, 1:] |= near
+    either[:, :-1] |= near
+    return np.where(either, np.nan, apart)
+
+
+def _measured(dataset: xr.Dataset) -> Floats:
+    """Place, difference and its error in THz, for each line (n, 3) measured on the path."""
+    if "map_q" not in dataset or "quasi_particle_own" not in dataset:
+        return np.empty((0, 3))
+    sets_of = dict(
+        zip(
+            map(tuple, dataset["q"].values.round(6).tolist()),
+            dataset["mode_set"].values.tolist(),
+            strict=True,
+        )
+    )
+    own = dataset["quasi_particle_own"].values.astype(bool)
+    sem = dataset["freq_spectrum_thz_sem"].values
+    apart = dataset["freq_spectrum_thz"].values - dataset["freq_harmonic_thz"].values
+    # Waves along a star of q are one set of modes, and one point.
+    found = {
+        (round(place, 6), g)
+        for place, q in zip(
+            dataset["map_distance"].values.tolist(),
+            dataset["map_q"].values.round(6).tolist(),
+            strict=True,
+        )
+        for g in sets_of.get(tuple(q), [])
+        if g >= 0 and own[g] and np.isfinite(apart[g])
+    }
+    rows = [(place, apart[g], sem[g]) for place, g in sorted(found)]
+    return np.array(rows).reshape(-1, 3)
 
 
 def renormalised_data(dataset: xr.Dataset) -> dict[str, Table]:

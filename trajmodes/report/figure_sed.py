@@ -1,12 +1,13 @@
 """The spectral energy density along the path, branch by branch."""
 
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from trajmodes.report.figure_bands import (
     draw_branches,
     draw_map,
-    map_reach,
     name_points,
     shown_part,
 )
@@ -21,6 +22,10 @@ _ROW = 2.15
 """Height of a row in inches."""
 _MOST_BRANCHES = 12
 """Of more branches the panels would be too small."""
+_SEEN = 0.02
+"""What is weaker than this part of the strongest spectrum does not widen a panel."""
+_LEAST_ROOM = 0.01
+"""Room below and above a branch, as a part of the highest frequency."""
 
 
 def few_branches(dataset: xr.Dataset) -> bool:
@@ -46,9 +51,9 @@ def draw_energy_density(dataset: xr.Dataset) -> Figure:
     n_rows = -(-n_branches // _COLUMNS)
     height = 0.12 + _ROW * n_rows
     figure = new_figure(height)
-    left, wide, step = 0.075, 0.255, 0.285
+    left, wide, step = 0.075, 0.235, 0.285
     tall = (_ROW - 0.5) / height
-    top = max(1.06 * float(dataset["band_freq_thz"].max()), map_reach(dataset), 0.1)
+    spans = [_span(dataset, m) for m in range(n_branches)]
     strongest = float(dataset["map_branch_power"].max())
     place = dataset["path_distance"].values
     for m in range(n_branches):
@@ -56,15 +61,16 @@ def draw_energy_density(dataset: xr.Dataset) -> Figure:
         foot = 1.0 - (0.3 + _ROW * row) / height - tall
         axes = figure.add_axes((left + column * step, foot, wide, tall))
         power = dataset["map_branch_power"].values[:, m]
-        mesh = draw_map(axes, dataset, power, top, strongest)
-        draw_branches(axes, dataset.isel(branch=[m]))
-        axes.set(xlim=(place[0], place[-1]), ylim=(min(0.0, _lowest(dataset)), top))
+        bottom, top = spans[m]
+        axes.set(xlim=(place[0], place[-1]), ylim=(bottom, top))
+        mesh = draw_map(axes, dataset, power, (bottom, top), strongest)
+        draw_branches(axes, dataset.isel(branch=[m]), over_map=True)
         axes.set_title(f"branch {m + 1}")
         name_points(axes, dataset)
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        axes.tick_params(labelsize=7.0)
         if column == 0:
             axes.set_ylabel("Frequency (THz)")
-        else:
-            axes.tick_params(labelleft=False)
     bar_box = (0.915, foot, 0.016, 1.0 - 0.3 / height - foot)
     bar = figure.colorbar(mesh, cax=figure.add_axes(bar_box))
     # Beside a single row there is no room for more.
@@ -73,11 +79,18 @@ def draw_energy_density(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _lowest(dataset: xr.Dataset) -> float:
-    """Lowest frequency in THz; 0 where that is noise at Γ."""
-    freq = dataset["band_freq_thz"].values
-    lowest = 1.1 * float(freq.min())
-    return lowest if lowest < -0.01 * float(freq.max()) else 0.0
+def _span(dataset: xr.Dataset, branch: int) -> tuple[float, float]:
+    """Lowest and highest frequency in THz that one branch and its part of the map need."""
+    band = dataset["band_freq_thz"].values
+    highest = max(float(band.max()), 0.1)
+    power = dataset["map_branch_power"].values
+    seen = (power[:, branch] > _SEEN * power.max()).any(axis=0)
+    needed = np.append(band[:, branch], dataset["map_freq_thz"].values[seen])
+    low, high = float(needed.min()), float(needed.max())
+    room = max(0.06 * (high - low), _LEAST_ROOM * highest)
+    # What is imaginary by less than a hundredth of the highest frequency is noise at Γ.
+    low = low - room if low < -0.01 * highest else max(low - room, 0.0)
+    return low, high + room
 
 
 def energy_density_data(dataset: xr.Dataset) -> dict[str, Table]:

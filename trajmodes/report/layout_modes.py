@@ -287,6 +287,12 @@ _CONDUCTIVITY = {
     ),
     "kappa_temperature": Spec("", "K", "temperature of the conductivity"),
     "kappa_mesh": Spec("reciprocal", "1", "points of the mesh of the conductivity"),
+    "kappa_long_wave_share": Spec(
+        "",
+        "1",
+        "share of the classical conductivity from waves too long for the box",
+        "their linewidths are continued from the longest waves of the supercell",
+    ),
     "kappa_filled_share": Spec(
         "",
         "1",

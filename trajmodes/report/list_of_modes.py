@@ -1,11 +1,13 @@
 """The sets of modes as a list in the terminal, a few columns or all of them."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
-from rich.console import Group, JustifyMethod
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +18,7 @@ from trajmodes.errors import DataError
 from trajmodes.report.agreement import DISAGREE
 from trajmodes.report.wording import branches, counted, terse
 
-__all__ = ["list_sets", "render_modes"]
+__all__ = ["SetList", "list_sets", "render_modes"]
 
 
 class _Short(NamedTuple):
@@ -40,6 +42,8 @@ _SHORT = {
     Verdict.UNDEFINED: _Short("i", "imaginary"),
 }
 _VERDICTS = ("verdict", "energy_verdict")
+_MANY, _TOO_MANY = 100.0, 9999.5
+"""From the one on, lifetimes in ps are whole numbers; from the other on, powers of ten."""
 
 
 _Row = Mapping[str, Any]
@@ -93,7 +97,7 @@ def render_modes(
         flags = [dataset[n].values for n in ("resolved", "energy_resolved") if n in dataset]
         known = np.any(flags, axis=0)[sets]
         hidden, sets = int((~known).sum()), sets[known]
-    table = list_sets(dataset, sets.tolist(), _ALL)
+    table = list_sets(dataset, sets.tolist(), _ALL, spare=_SPARE)
     return Group(table, Text(), _legend(dataset, hidden))
 
 
@@ -117,9 +121,9 @@ def _legend(dataset: xr.Dataset, hidden: int) -> Table:
     if "lifetime_energy_ps" in dataset:
         ways.append("the correlation of energies")
     if "lifetime_phi3_classical_ps" in dataset:
-        ways.append("Φ3 (classical/quantum)")
+        ways.append("Φ3 (classical; the quantum one is in modes.csv)")
     lines = [
-        "ω/2π three ways: from displacements, free of the temperature, from the spectral line",
+        "ω/2π: of the constants, from displacements, free of the temperature, from the line",
         "1.23(5) is 1.23 ± 0.05; C is the heat capacity; Γ is the full width at half maximum; "
         f"τ is the lifetime of the energy, 1/(2πΓ): from {', from '.join(ways)}",
         "< and > are limits: the line is narrower than two resolutions",
@@ -142,7 +146,53 @@ def _legend(dataset: xr.Dataset, hidden: int) -> Table:
     return grid
 
 
-def list_sets(dataset: xr.Dataset, sets: Iterable[int], names: Iterable[str]) -> Table:
+@dataclass(frozen=True, slots=True)
+class SetList:
+    """A table of sets that leaves columns out, and says so, where not all find room."""
+
+    heads: tuple[_Column, ...]
+    columns: tuple[tuple[str, ...], ...]
+    """The cells of each column."""
+    spare: tuple[str, ...]
+    """Names of columns that may be left out, in this order."""
+    caption: str = ""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        widths = {
+            head.name: max(map(cell_len, (head.name, head.unit, *cells)))
+            for head, cells in zip(self.heads, self.columns, strict=True)
+        }
+        left_out: list[str] = []
+        spare = [name for name in self.spare if name in widths]
+        # One blank between columns.
+        while spare and sum(widths.values()) + len(widths) - 1 > options.max_width:
+            left_out.append(spare.pop(0))
+            del widths[left_out[-1]]
+        fits = sum(widths.values()) + len(widths) - 1 <= options.max_width
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+        shown = [k for k, head in enumerate(self.heads) if head.name in widths]
+        for head in (self.heads[k] for k in shown):
+            # As the last resort q goes on in the next line: a number cut off would lie.
+            table.add_column(
+                f"{head.name}\n{head.unit}",
+                justify=head.justify,
+                no_wrap=fits or head.name != "q",
+            )
+        for row in zip(*(self.columns[k] for k in shown), strict=True):
+            table.add_row(*map(Text, row))
+        told = [f"no room for {', '.join(left_out)}: see modes.csv"] if left_out else []
+        yield table
+        yield from (Text(line) for line in [self.caption, *told] if line)
+
+
+def list_sets(
+    dataset: xr.Dataset,
+    sets: Iterable[int],
+    names: Iterable[str],
+    *,
+    spare: Iterable[str] = (),
+    caption: str = "",
+) -> SetList:
     """Make a table with one row for each set.
 
     Parameters
@@ -153,26 +203,21 @@ def list_sets(dataset: xr.Dataset, sets: Iterable[int], names: Iterable[str]) ->
         Labels of the sets, in order.
     names
         Names of the columns; those that there is no data for are left out.
+    spare
+        Names of columns to leave out where it is too narrow for all, in this order.
+    caption
+        What stands below.
     """
-    columns = [_COLUMNS[name] for name in names if _COLUMNS[name].needs in dataset]
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    for column in columns:
-        # Where it gets tight, q goes on in the next line, and nothing is left out.
-        table.add_column(
-            f"{column.name}\n{column.unit}",
-            justify=column.justify,
-            no_wrap=column.name != "q",
-        )
+    heads = tuple(_COLUMNS[name] for name in names if _COLUMNS[name].needs in dataset)
     # As plain arrays: to index all variables of a Dataset takes 10 ms for each row.
     values = {
         str(name): variable.values
         for name, variable in dataset.variables.items()
         if variable.dims in _OF_A_SET
     }
-    for g in sets:
-        one = {name: value[g] for name, value in values.items()}
-        table.add_row(*(Text(column.cell(one)) for column in columns))
-    return table
+    rows = [{name: value[g] for name, value in values.items()} for g in sets]
+    columns = tuple(tuple(head.cell(one) for one in rows) for head in heads)
+    return SetList(heads, columns, tuple(_COLUMNS[name].name for name in spare), caption)
 
 
 def _number(name: str) -> Callable[[_Row], str]:
@@ -208,8 +253,12 @@ def _energy_life(one: _Row) -> str:
 
 
 def _phi3_life(one: _Row) -> str:
-    lives = [float(one[f"lifetime_phi3_{kind}_ps"]) for kind in ("classical", "quantum")]
-    return "/".join(f"{life:.2g}" if np.isfinite(life) else "–" for life in lives)
+    life = float(one["lifetime_phi3_classical_ps"])
+    if not np.isfinite(life):
+        return "–"
+    if life >= _MANY:
+        return f"{life:.0f}" if life < _TOO_MANY else f"{life:.1e}"
+    return f"{life:.3g}"
 
 
 def _phi3_width(one: _Row) -> str:
@@ -250,6 +299,8 @@ _COLUMNS = {
     "letters": _Column("", "", "verdict", _letters, "left"),
 }
 _ALL = (
-    *("set", "q", "branch", "displacement", "ratio", "line", "temperature", "heat"),
-    *("width", "life", "energy life", "Φ3 life", "letters"),
+    *("set", "q", "branch", "harmonic", "displacement", "ratio", "line", "temperature"),
+    *("heat", "width", "life", "energy life", "Φ3 life", "letters"),
 )
+_SPARE = ("displacement", "heat", "ratio", "temperature", "branch", "width", "harmonic")
+"""Left out in this order: what is noisy first."""

@@ -142,6 +142,9 @@ class Conductivity:
     filled_share: float
     """Share of the classical κ that comes from modes whose lifetime was not resolved, but
     filled in by a power law of the frequency."""
+    long_wave_share: float
+    """Share of the classical κ that rests on linewidths continued towards Γ, for waves that
+    are too long for the box of the run."""
     freq_thz: Floats
     """(f,), unit: THz. Grid of the spectral conductivity."""
     spectral_classical: Floats

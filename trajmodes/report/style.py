@@ -33,7 +33,6 @@ __all__ = [
     "new_figure",
     "panel_letter",
     "plain_numbers",
-    "point_label",
     "points",
     "save_png",
     "sheet",
@@ -252,21 +251,4 @@ def panel_letter(axes: Axes, letter: str) -> None:
         textcoords="offset points",
         fontweight="bold",
         fontsize=10.0,
-    )
-
-
-def point_label(name: str) -> str:
-    """Write the name of a point of the zone the way people do: GAMMA is Γ, SIGMA_0 is Σ₀.
-
-    Parameters
-    ----------
-    name
-        Name as seekpath gives it; two names may be joined by a bar.
-    """
-    if "|" in name:
-        return "|".join(point_label(part) for part in name.split("|"))
-    letter, _, index = name.strip("$\\").partition("_")
-    greek = {"GAMMA": "Γ", "G": "Γ", "DELTA": "Δ", "LAMBDA": "Λ", "SIGMA": "Σ"}
-    return greek.get(letter.upper(), letter) + index.translate(
-        str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
     )

@@ -15,13 +15,14 @@ from trajmodes.arrays import Ints
 from trajmodes.data import Verdict
 from trajmodes.data.points import point
 from trajmodes.report.dataset import to_dataset
-from trajmodes.report.list_of_modes import list_sets
+from trajmodes.report.list_of_modes import SetList, list_sets
 from trajmodes.report.results import Finding, Results
 from trajmodes.report.spectral_energy import SpectralEnergy
 from trajmodes.report.summary_fit import fit_in_one_line, fit_section
 from trajmodes.report.summary_modes import (
     conductivity_line,
     equipartition_line,
+    legs_line,
     lifetimes_line,
     thermostat_line,
 )
@@ -129,6 +130,7 @@ def _overview(dataset: xr.Dataset) -> Table:
         ("Fit", fit_in_one_line(dataset)),
         ("Frequencies", _frequencies(dataset)),
         ("Map", _map(dataset)),
+        ("Path", legs_line(dataset)),
         ("Equipartition", equipartition_line(dataset)),
         ("Thermostat", thermostat_line(dataset)),
         ("Lifetimes", lifetimes_line(dataset)),
@@ -214,18 +216,20 @@ def _map(dataset: xr.Dataset) -> str:
     return ", ".join(parts)
 
 
-def _modes(dataset: xr.Dataset, rows: int | None) -> Table:
+def _modes(dataset: xr.Dataset, rows: int | None) -> SetList:
     n_sets = dataset.sizes["set"]
     freq = dataset["freq_harmonic_thz"].values
     count = n_sets if rows is None else min(rows, n_sets)
+    projected = "verdict" in dataset
     shown = _chosen(dataset, count)
     shown = shown[np.argsort(freq[shown], kind="stable")]
-    hidden = f"; {counted(n_sets - count, 'more set')} in modes.csv" if count < n_sets else ""
-    table = list_sets(dataset, shown.tolist(), _OF_LINES if "verdict" in dataset else _OF_FIT)
-    table.caption = f"1.23(5) is 1.23 ± 0.05{hidden}"
-    table.caption_justify = "left"
-    table.caption_style = ""
-    return table
+    told = "1.23(5) is 1.23 ± 0.05"
+    if count < n_sets:
+        rule = "those with a lifetime first" if projected else "spread over the frequencies"
+        place = "trajmodes modes FOLDER" if projected else "tables/modes.csv"
+        told += f"; {count} of {counted(n_sets, 'set')}, {rule}; all: {place}"
+    names = _OF_LINES if projected else _OF_FIT
+    return list_sets(dataset, shown.tolist(), names, spare=_SPARE, caption=told)
 
 
 _OF_LINES = (
@@ -233,14 +237,17 @@ _OF_LINES = (
 )
 _OF_FIT = ("set", "q", "branch", "harmonic", "Φ3 width", "γ")
 """Columns with and without a projection; the rest is in modes.csv."""
+_SPARE = ("width", "line", "branch")
+"""Columns to leave out where it is too narrow for all, in this order."""
 
 
 def _chosen(dataset: xr.Dataset, count: int) -> Ints:
-    """Choose sets to list: resolved ones first, spread evenly over the frequencies."""
+    """Choose sets to list: those with a lifetime first, spread evenly over the frequencies."""
     order = np.argsort(dataset["freq_harmonic_thz"].values, kind="stable")
     resolved = np.zeros(len(order), dtype=bool)
-    if "resolved" in dataset:
-        resolved = dataset["resolved"].values[order].astype(bool)
+    for name in ("resolved", "energy_resolved"):
+        if name in dataset:
+            resolved |= dataset[name].values[order].astype(bool)
     chosen: list[Ints] = []
     for group in (order[resolved], order[~resolved]):
         room = min(count - sum(map(len, chosen)), len(group))
@@ -288,7 +295,7 @@ def _reasons(verdicts: list[str], advice: list[str], what: str) -> Iterable[Text
         if len({advice[g] for g in sets}) == 1:
             text = advice[sets[0]]
         else:
-            text = f"set {sets[0]}, for one, is {advice[sets[0]]}; for the others see modes.csv"
+            text = f"set {sets[0]}, for one: {advice[sets[0]]}; for the others see modes.csv"
         yield Text(f"{what}{counted(len(sets), 'set')}, {reason}{f': {text}' if text else ''}")
 
 

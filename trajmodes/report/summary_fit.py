@@ -14,6 +14,8 @@ _SMALL, _LARGE = 0.2, 0.4
 """Force that pair constants leave, over all: a reading aid, with no sharp meaning."""
 _FIXED = 1e-9
 """In Å: mean positions that symmetry fixes shift by rounding alone."""
+_FAR = 3.0
+"""Widths of the run over perturbative ones that perturbation theory does not explain."""
 _DECISIVE = 3.0
 """Standard errors that tell a shift from none."""
 _CONSTRAINTS = {"hermitian": "Hermitian", "born_huang": "Born–Huang", "huang": "Huang"}
@@ -232,4 +234,10 @@ def _perturbation(dataset: xr.Dataset) -> str:
         if shared.any():
             ratio = np.median(dataset["linewidth_thz"].values[shared] / classical[shared])
             text += f"; the run has {ratio:.3g} times the classical ones (median)"
+            if not 1.0 / _FAR <= ratio <= _FAR:
+                text += (
+                    ": three-phonon perturbation theory does not describe this run: higher "
+                    "orders, a mesh that is too coarse, or cubic constants whose cutoff is too "
+                    "short"
+                )
     return text

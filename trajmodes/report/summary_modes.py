@@ -1,14 +1,24 @@
 """What the projection gave, in a few lines: temperature, equipartition, lifetimes, κ."""
 
+from itertools import pairwise
+
 import numpy as np
 import xarray as xr
 
 from trajmodes.report.agreement import DISAGREE
-from trajmodes.report.wording import mesh_of, plus_minus
+from trajmodes.report.wording import mesh_of, plus_minus, point_label
 
-__all__ = ["conductivity_line", "equipartition_line", "lifetimes_line", "thermostat_line"]
+__all__ = [
+    "conductivity_line",
+    "equipartition_line",
+    "legs_line",
+    "lifetimes_line",
+    "thermostat_line",
+]
 
 _NAMED_SETS = 5
+_AT = 1e-5
+"""Distance in 1/Å along the path within which two points are one."""
 _DIRECTIONS = 2.0
 """Errors that the conductivities along x, y, z must be apart to be told one by one."""
 
@@ -99,9 +109,38 @@ def conductivity_line(dataset: xr.Dataset) -> str:
         else:
             told = plus_minus(float(value.mean()), float(sem.mean()))
         parts.append(f"{told} {kind}")
-    share = 100.0 * float(dataset["kappa_filled_share"])
+    share, beyond = (
+        100.0 * float(dataset[f"kappa_{what}_share"]) for what in ("filled", "long_wave")
+    )
     return (
         f"κ = {'; '.join(parts)}, in W/(m K), at {float(dataset['kappa_temperature']):.4g} K, "
         f"mesh {mesh_of(dataset['kappa_mesh'].values)}; {share:.2g} % of the classical one "
-        "from lifetimes filled in"
+        f"from lifetimes filled in, {beyond:.2g} % continued to waves that the box does not "
+        "hold"
     )
+
+
+def legs_line(dataset: xr.Dataset) -> str:
+    """Tell the legs of the path where the run has no q, and the map is empty.
+
+    Parameters
+    ----------
+    dataset
+        Results.
+    """
+    if "map_distance" not in dataset or "tick_distance" not in dataset:
+        return ""
+    ticks: dict[float, list[str]] = {}
+    for distance, label in zip(
+        dataset["tick_distance"].values, dataset["tick_label"].values, strict=True
+    ):
+        # Where the path jumps, one name ends a leg and the other begins the next.
+        ticks.setdefault(round(float(distance), 6), []).extend(str(label).split("|"))
+    hits = dataset["map_distance"].values
+    named = list(ticks.items())
+    empty = [
+        f"{point_label(names[-1])}–{point_label(others[0])}"
+        for (start, names), (end, others) in pairwise(named)
+        if not ((hits > start - _AT) & (hits < end + _AT)).any()
+    ]
+    return f"no q of the supercell on {', '.join(empty)}: the map is empty there" * bool(empty)

@@ -12,16 +12,14 @@ from trajmodes.report.tables import (
 )
 from trajmodes.report.tables_modes import projection_tables
 
-__all__ = ["MOST_CELLS", "tables_of"]
+__all__ = ["small_ones", "tables_of"]
 
-MOST_CELLS = 2_000_000
+_MOST_CELLS = 2_000_000
 """What is larger is left to results.nc."""
 
 
 def tables_of(dataset: xr.Dataset) -> dict[str, Table]:
     """All tables that the results have data for, by the name of their file.
-
-    What would make very large tables, as spectra of very many sets, is left to results.nc.
 
     Parameters
     ----------
@@ -39,4 +37,23 @@ def tables_of(dataset: xr.Dataset) -> dict[str, Table]:
     if "shell" in dataset.dims:
         tables["force_constants.csv"] = force_constants_table(dataset)
     tables |= projection_tables(dataset)
-    return {name: table for name, table in tables.items() if table.n_cells <= MOST_CELLS}
+    return tables
+
+
+def small_ones(tables: dict[str, Table]) -> tuple[dict[str, Table], str]:
+    """Leave very large tables, as spectra of very many sets, to results.nc.
+
+    Parameters
+    ----------
+    tables
+        Name of a file → its table.
+
+    Returns
+    -------
+    The others, and a clause that tells which were left out, empty if none.
+    """
+    small = {name: table for name, table in tables.items() if table.n_cells <= _MOST_CELLS}
+    large = [f"tables/{name}" for name in tables if name not in small]
+    why = f"more than {_MOST_CELLS:,} cells".replace(",", " ")
+    told = f"; {', '.join(large)} left to it, for {why}" if large else ""
+    return small, told

@@ -10,6 +10,7 @@ __all__ = [
     "mesh_of",
     "order_name",
     "plus_minus",
+    "point_label",
     "size_of",
     "terse",
 ]
@@ -187,3 +188,20 @@ def size_of(n_bytes: int) -> str:
         if n_bytes >= scale:
             return f"{n_bytes / scale:.3g} {unit}"
     return f"{n_bytes} B"
+
+
+def point_label(name: str) -> str:
+    """Write the name of a point of the zone the way people do: GAMMA is Γ, SIGMA_0 is Σ₀.
+
+    Parameters
+    ----------
+    name
+        Name as seekpath gives it; two names may be joined by a bar.
+    """
+    if "|" in name:
+        return "|".join(point_label(part) for part in name.split("|"))
+    letter, _, index = name.strip("$\\").partition("_")
+    greek = {"GAMMA": "Γ", "G": "Γ", "DELTA": "Δ", "LAMBDA": "Λ", "SIGMA": "Σ"}
+    return greek.get(letter.upper(), letter) + index.translate(
+        str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+    )

@@ -13,7 +13,7 @@ from trajmodes.report.results import Results
 from trajmodes.report.spectral_energy import SpectralEnergy
 from trajmodes.report.style import save_png, sheet
 from trajmodes.report.tables import bands_table, described
-from trajmodes.report.tables_all import MOST_CELLS, tables_of
+from trajmodes.report.tables_all import small_ones, tables_of
 from trajmodes.report.tables_modes import energy_density_table
 
 __all__ = ["write_results", "write_spectral_energy"]
@@ -87,8 +87,10 @@ def write_results(
         If the system refuses to write; earlier results are then intact.
     """
     dataset = to_dataset(results)
-    writers = {"results.nc": Writer("all results; xarray opens it", partial(encode, dataset))}
-    for name, table in tables_of(dataset).items():
+    tables, told = small_ones(tables_of(dataset))
+    text = f"all results; xarray opens it{told}"
+    writers = {"results.nc": Writer(text, partial(encode, dataset))}
+    for name, table in tables.items():
         writers[f"tables/{name}"] = Writer(described(_TABLES[name], dataset), table.write)
     for plate in draw_figures(dataset):
         draw = partial(save_png, plate.figure)
@@ -119,14 +121,14 @@ def write_spectral_energy(sed: SpectralEnergy, folder: ResultsFolder) -> dict[st
         If the system refuses to write; earlier results are then intact.
     """
     dataset = to_dataset(sed)
-    writers = {"results.nc": Writer("the map; xarray opens it", partial(encode, dataset))}
     tables = {"sed.csv": energy_density_table(dataset)}
     if "band_freq_thz" in dataset:
         tables["bands.csv"] = bands_table(dataset)
+    tables, told = small_ones(tables)
+    text = f"the map; xarray opens it{told}"
+    writers = {"results.nc": Writer(text, partial(encode, dataset))}
     for name, table in tables.items():
-        if table.n_cells <= MOST_CELLS:
-            text = described(_TABLES[name], dataset)
-            writers[f"tables/{name}"] = Writer(text, table.write)
+        writers[f"tables/{name}"] = Writer(described(_TABLES[name], dataset), table.write)
     for name, parts, draw in _MAPS[: 1 + few_branches(dataset)]:
         with sheet():
             save = partial(save_png, draw(dataset))

@@ -1,11 +1,14 @@
 """The raw stream as Dask arrays, for those who want to compute something of their own."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-import dask.array as da
 from dask.delayed import delayed
 
 from trajmodes.data import FrameBlock, MotionBlock
+
+if TYPE_CHECKING:
+    from dask.array import Array
 
 __all__ = ["lazy_arrays"]
 
@@ -15,7 +18,7 @@ def lazy_arrays(
     blocks: Sequence[tuple[int, int]],
     n_atoms: int,
     fields: Sequence[str],
-) -> dict[str, da.Array]:
+) -> "dict[str, Array]":
     """Dask arrays (t, a, 3) of some fields, one chunk per block, read when computed.
 
     Fields computed together are read together: each block of the file is parsed once.
@@ -31,6 +34,8 @@ def lazy_arrays(
     fields
         Names of the array fields of a block, all of shape (t, a, 3).
     """
+    import dask.array as da  # noqa: PLC0415 - half a second that nothing else needs
+
     read_block = delayed(read, pure=False)
     lazy_blocks = [(read_block(start, stop), stop - start) for start, stop in blocks]
     return {

@@ -110,6 +110,7 @@ def test_spectra_add_up_to_the_conductivity(silicon):
         assert len(flow.freq_thz) == len(flow.edge_thz) - 1
         assert flow.below_length_w_mk[0, 0, 0] < 1e-3 * kappa[0, 0]
         assert flow.isotropic_w_mk == pytest.approx(np.trace(kappa) / 3.0)
+        assert 0.0 < flow.long_wave_share < 1.0
         assert flow.filled_share == 0.0
     assert "300.0 K" in str(found)
 

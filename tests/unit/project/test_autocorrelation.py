@@ -26,19 +26,21 @@ def _part(amplitudes: Amplitudes, start: int, stop: int) -> Amplitudes:
     return Amplitudes(start, *(field[..., start:stop] for field in fields), None)
 
 
-def _energies(modes, amplitudes):
-    """Set → energies of its waves, one at a time."""
+def _matrices(modes, amplitudes):
+    """Set → matrices M = ½aa† of its levels, (i, j, t), one direction of travel at a time."""
     series: dict[int, list[np.ndarray]] = {}
-    for (q, m), label in np.ndenumerate(modes.sets):
-        omega = modes.omega[q, m]
-        position, velocity = amplitudes.coordinate[q, m], amplitudes.velocity[q, m]
-        if label < 0 or omega <= 0.0:
-            continue
-        waves = series.setdefault(label, [])
-        if modes.weights[q] == 1:
-            waves.append(0.5 * (abs(omega * position) ** 2 + abs(velocity) ** 2))
-        else:
-            waves += [0.5 * abs(omega * position + i * velocity) ** 2 for i in (1j, -1j)]
+    for q, weight in enumerate(modes.weights):
+        for label in np.unique(modes.sets[q]):
+            level = np.flatnonzero((modes.sets[q] == label) & (modes.omega[q] > 0.0))
+            if label < 0 or len(level) == 0:
+                continue
+            position = modes.omega[q, level, None] * amplitudes.coordinate[q, level]
+            velocity = amplitudes.velocity[q, level]
+            waves = [position + i * velocity for i in ((1j, -1j) if weight == 2 else (1j,))]
+            found = [0.5 * a[:, None] * a.conj() for a in waves]
+            if weight == 1 and len(level) == 1:
+                found = [0.5 * (abs(position[None]) ** 2 + abs(velocity[None]) ** 2) + 0j]
+            series.setdefault(int(label), []).extend(found)
     return series
 
 
@@ -46,7 +48,7 @@ def test_sums_are_those_of_all_pairs(space, paired, smooth) -> None:
     modes, n_blocks = paired, 5
     reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, STRETCHES, n_blocks)
     found = reduction.finalize(reduction.sums(smooth))
-    series = _energies(modes, smooth)
+    series = _matrices(modes, smooth)
     total = sum(stop - start for start, stop in STRETCHES)
     assert found.lag_ps[1] == pytest.approx(0.01)
     products, sums = np.zeros_like(found.products), np.zeros_like(found.sums)
@@ -57,21 +59,63 @@ def test_sums_are_those_of_all_pairs(space, paired, smooth) -> None:
             n = (stop - start) // size
             b = (before + (np.arange(n) + 1) * size - 1)[step:] * n_blocks // total
             counts[:, k] += np.bincount(b, minlength=n_blocks)
-            for g, waves in series.items():
-                for energy in waves:
-                    x = energy[start : start + n * size].reshape(n, size).mean(axis=1)
-                    early, late = x[: max(n - step, 0)], x[step:]
-                    products[:, k, g] += np.bincount(b, early * late, n_blocks)
-                    sums[:, k, g] += np.bincount(b, early + late, n_blocks)
+            for g, levels in series.items():
+                for m_ijt in levels:
+                    parts = m_ijt[..., start : start + n * size]
+                    x = parts.reshape(*parts.shape[:2], n, size).mean(axis=3)
+                    early, late = x[..., : max(n - step, 0)], x[..., step:]
+                    both = np.einsum("ijt,ijt->t", early, late.conj()).real
+                    products[:, k, g] += np.bincount(b, both, n_blocks)
+                    both = np.einsum("iit->t", early + late).real
+                    sums[:, k, g] += np.bincount(b, both, n_blocks)
             before += stop - start
     assert np.array_equal(found.counts, counts)
     assert np.allclose(found.products, products, rtol=1e-11)
     assert np.allclose(found.sums, sums, rtol=1e-11)
-    used = np.concatenate([np.arange(*stretch) for stretch in STRETCHES])
     for g in range(modes.n_sets):
-        assert found.members[g] == len(series.get(g, []))
-        if g in series:
-            assert found.mean[g] == pytest.approx(np.mean([one[used] for one in series[g]]))
+        levels = series.get(g, [])
+        assert found.members[g] == sum(len(m_ijt) for m_ijt in levels)
+        assert found.components[g] == sum(len(m_ijt) ** 2 for m_ijt in levels)
+
+
+def test_the_mean_is_that_of_all_energies(space, modes, smooth) -> None:
+    reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, STRETCHES, 5)
+    found = reduction.finalize(reduction.sums(smooth))
+    used = np.concatenate([np.arange(*stretch) for stretch in STRETCHES])
+    for g, levels in _matrices(modes, smooth).items():
+        energies = np.concatenate([np.einsum("iit->it", m_ijt).real for m_ijt in levels])
+        assert found.mean[g] == pytest.approx(energies[:, used].mean())
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_basis_of_a_degenerate_level_does_not_matter(space, paired, smooth, seed) -> None:
+    """Any unitary mixing at every q, complex where q = −q too: the motion there is real."""
+    rng = np.random.default_rng(seed)
+    omega = paired.omega.copy()
+    alone = paired.weights == 1
+    q, v = smooth.coordinate.copy(), smooth.velocity.copy()
+    q[alone], v[alone] = q[alone].real, v[alone].real
+    turned = [q.copy(), v.copy()]
+    sizes = set()
+    for k, labels in enumerate(paired.sets):
+        for label in np.unique(labels[labels >= 0]):
+            level = np.flatnonzero(labels == label)
+            sizes.add((len(level), bool(alone[k])))
+            omega[k, level] = abs(omega[k, level]).mean()
+            random = rng.normal(size=(2, len(level), len(level)))
+            mixing = np.linalg.qr(random[0] + 1j * random[1])[0]
+            for field in turned:
+                field[k, level] = mixing @ field[k, level]
+    assert {(2, False), (3, True)} <= sizes
+    projector = Projector(space, replace(paired, omega=omega))
+    reduction = AutocorrelationReduction(projector, INTERVAL, STRETCHES, 5)
+    plain, other = (
+        reduction.finalize(reduction.sums(Amplitudes(0, *fields, None)))
+        for fields in ((q, v), turned)
+    )
+    for name in ("products", "sums", "mean", "omega_ratio"):
+        one, two = getattr(plain, name), getattr(other, name)
+        assert np.allclose(one, two, rtol=1e-10, atol=1e-11 * np.abs(one).max()), name
 
 
 def test_an_imaginary_mode_has_no_series(space, modes, smooth) -> None:

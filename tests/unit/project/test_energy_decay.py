@@ -27,6 +27,26 @@ def test_model_is_that_of_wick(gamma: float, used: float) -> None:
             assert found == pytest.approx(_wick(gamma, 5.0, used, t)[int(standing)], rel=1e-10)
 
 
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_degenerate_standing_waves_are_those_of_wick(d: int) -> None:
+    """Sampled: Σ M_ij(0) M_ij*(t), M = ½aa†, of d real oscillators, per component."""
+    gamma, actual, used, t = 1.0, 5.0, 8.0, 0.2
+    rng = np.random.default_rng(d)
+    step = expm(np.array([[0.0, 1.0], [-(actual**2), -gamma]]) * t)
+    root = np.diag([1.0 / actual, 1.0])
+    kick = np.linalg.cholesky(root**2 - step @ root**2 @ step.T)
+    first, noise = rng.normal(size=(2, 2, d * 400_000))
+    ends = root @ first, step @ root @ first + kick @ noise
+    waves = [(used * q + 1j * v).reshape(d, -1) for q, v in ends]
+    early, late = (0.5 * np.einsum("it,jt->ijt", a, a.conj()) for a in waves)
+    mean = 0.5 * ((used / actual) ** 2 + 1.0) * np.eye(d)[..., None]
+    found = np.einsum("ijt,ijt->t", early - mean, (late - mean).conj()).real / d**2
+    p, parts = energy_decay(*(np.array([x]) for x in (gamma, actual, used, 1.0 / d)))
+    expected = (parts * np.exp(p * t)).sum().real
+    assert found.mean() == pytest.approx(expected, abs=4.0 * found.std() / 400_000**0.5)
+    assert found.std() / 400_000**0.5 < 0.01 * abs(expected)
+
+
 def test_a_wrong_frequency_is_seen_in_second_order_only() -> None:
     """5 % off: the oscillation at 2ω is 0.1 % of the covariance."""
     _, parts = energy_decay(*(np.array([x]) for x in (0.01, 5.0, 5.25, 0.5)))

@@ -21,7 +21,8 @@ BATCH = 500
 def _simulated(rng, n_sets: int, members: int, frames: int, interval: float, **how):
     """Correlations of sets of damped oscillators at k_BT = 1, by the exact propagator.
 
-    An odd number of members are standing waves, an even one pairs of travelling ones.
+    An odd number of members are standing waves, an even one pairs of travelling ones, unless
+    the weight of q says so. Modes are degenerate in levels of d.
     """
     actual = how.get("ratio", 40.0) * GAMMA
     used = actual * how.get("used", 1.0)
@@ -30,8 +31,8 @@ def _simulated(rng, n_sets: int, members: int, frames: int, interval: float, **h
     # A little is added for frames so close that the kick is hardly definite.
     kick = np.linalg.cholesky(equilibrium - step @ equilibrium @ step.T + 1e-15 * np.eye(2))
     state = np.sqrt(equilibrium) @ rng.normal(size=(2, n_sets * members))
-    weight = 1 if members % 2 else 2
-    sets = np.repeat(np.arange(n_sets), members // weight)[:, None]
+    weight, d = how.get("weight", 1 if members % 2 else 2), how.get("d", 1)
+    sets = np.repeat(np.arange(n_sets), members // weight).reshape(-1, d)
     modes = SimpleNamespace(
         omega=np.full(sets.shape, used),
         sets=sets,
@@ -49,7 +50,8 @@ def _simulated(rng, n_sets: int, members: int, frames: int, interval: float, **h
         q, v = both.transpose(1, 2, 0)
         if weight == 2:
             q, v = ((x[0::2] + 1j * x[1::2]) / np.sqrt(2.0) for x in (q, v))
-        amplitudes = Amplitudes(first, *(x.astype(complex)[:, None] for x in (q, v)), None)
+        fields = (x.astype(complex).reshape(*sets.shape, -1) for x in (q, v))
+        amplitudes = Amplitudes(first, *fields, None)
         part = reduction.sums(amplitudes)
         total = part if total is None else reduction.combine(total, part)
     return reduction.finalize(total)
@@ -96,6 +98,34 @@ def test_errors_are_honest(lifetimes: float, members: int, ratio: float) -> None
     assert abs(error.mean()) < 0.03 + 2.0 * error.std() / np.sqrt(n_sets)
 
 
+FEW = [
+    pytest.param(x, d, weight, n, marks=pytest.mark.slow)
+    for x in (30, 200, 600)
+    for d in (2, 3)
+    for weight in (1, 2)
+    for n in (1, 4)
+    if x * d * weight * n > 150
+]
+
+
+@pytest.mark.parametrize(
+    ("lifetimes", "d", "weight", "stars"), [(150, 3, 1, 1), (100, 2, 2, 1), *FEW]
+)
+def test_errors_of_degenerate_sets_are_honest(
+    lifetimes: float, d: int, weight: int, stars: int
+) -> None:
+    """Coherences count as data, as many as are independent."""
+    seed, members = 100 + int(lifetimes) + d, d * weight * stars
+    told = _run(seed, 200, members, lifetimes, d=d, weight=weight)
+    assert (told.components == d * members).all()
+    found = energy_lifetimes(told)
+    z, error = (x[np.isfinite(x)] for x in _scores(found))
+    assert len(z) > 190
+    assert abs(z.mean()) < 0.25
+    assert 0.8 < z.std() < 1.25
+    assert abs(error.mean()) < 0.03 + 2.0 * error.std() / np.sqrt(200)
+
+
 @pytest.mark.parametrize("lifetimes", [20, 200])
 def test_there_is_no_bias(lifetimes: float) -> None:
     """Hundreds of sets at once, of 12 members: less than 1.5 %, without any verdict between."""
@@ -108,7 +138,7 @@ def test_a_mean_of_the_same_run_would_bias() -> None:
     told = _run(9, 800, 2, 20)
     data = seen(told)
     corrected = np.log(fit_decays(data).gamma / GAMMA)
-    raw = np.log(fit_decays(replace(data, members=np.full(800, 1e9))).gamma / GAMMA)
+    raw = np.log(fit_decays(replace(data, components=np.full(800, 1e9))).gamma / GAMMA)
     assert np.median(raw) > 0.15
     assert abs(np.median(corrected)) < 0.08
 
@@ -137,7 +167,11 @@ def test_members_that_are_alike_have_a_larger_error() -> None:
     """Every oscillator twice: the blocks of time see it, theory alone would not."""
     told = _run(12, 120, 6, 300)
     twice = replace(
-        told, products=2 * told.products, sums=2 * told.sums, members=2 * told.members
+        told,
+        products=2 * told.products,
+        sums=2 * told.sums,
+        members=2 * told.members,
+        components=2 * told.components,
     )
     once, both = energy_lifetimes(told), energy_lifetimes(twice)
     assert np.allclose(once.lifetime_ps, both.lifetime_ps, rtol=0.01)
@@ -201,6 +235,7 @@ def test_an_imaginary_mode_gives_no_number() -> None:
     soft = replace(
         told,
         members=np.where(gone, 0, told.members),
+        components=np.where(gone, 0, told.components),
         products=np.where(gone, 0.0, told.products),
         sums=np.where(gone, 0.0, told.sums),
         **empty,
@@ -248,7 +283,15 @@ def test_each_set_is_fitted_on_its_own() -> None:
         told,
         **{
             name: getattr(told, name)[..., 3:4]
-            for name in ("products", "sums", "mean", "members", "standing", "omega")
+            for name in (
+                "products",
+                "sums",
+                "mean",
+                "members",
+                "components",
+                "standing",
+                "omega",
+            )
         },
         omega_ratio=told.omega_ratio[3:4],
     )

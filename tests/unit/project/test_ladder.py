@@ -243,6 +243,28 @@ def friction_with_memory(freq: np.ndarray) -> np.ndarray:
     return 2 * (1 / (-1j * omega + (8 * np.pi) ** 2 / (-1j * omega) + friction)).real
 
 
+@pytest.mark.parametrize(("width", "away", "spike"), [(0.15, 0.7, 0.15), (0.12, 0.5, 0.08)])
+def test_a_spike_beside_a_line_does_not_hide_it(
+    width: float, away: float, spike: float
+) -> None:
+    """It is in the widest range of the fit, which it draws away, and in none of the nearer."""
+
+    def spectrum(f: np.ndarray) -> np.ndarray:
+        other = oscillator(f, FREQ + away, 0.2 * FINEST)
+        return (1 - spike) * oscillator(f, FREQ, width) + spike * other
+
+    fits = fitted(24, spectrum)
+    assert verdicts(fits, Verdict.RESOLVED) > 0.95
+    honest(fits.freq_thz, fits.freq_thz_sem, FREQ)
+    honest(fits.linewidth_thz, fits.linewidth_thz_sem, width)
+
+
+def test_a_plateau_is_no_line() -> None:
+    """However well a broad line fits its middle."""
+    fits = fitted(25, lambda f: (np.abs(f - FREQ) < 0.4) + 1e-3, runs=40)
+    assert verdicts(fits, Verdict.NO_LINE) > 0.9
+
+
 def test_wings_that_end_faster_do_not_tell_the_width(monkeypatch) -> None:
     """Only the surroundings of the line do: what the whole range says is a half too much."""
     fine = np.linspace(0.5, 40, 400_001)

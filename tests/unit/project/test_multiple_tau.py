@@ -73,16 +73,18 @@ def test_pairs_over_a_seam_and_on_both_sides_are_all_pairs() -> None:
 
     def sums(seam: Seam):
         total = np.zeros((2, 2, 8, 2))
-        add_pairs(seam, sets, edges, lags, total)
+        add_pairs(seam, sets, 2, edges, lags, total)
         return total
 
     whole = sums(Seam(0, x, 0, 20))
     parts = Seam(0, x[:, :8], 0, 8), Seam(9, x[:, 9:], 0, 11), Seam(1, x[:, 1:16], 7, 1)
     assert np.allclose(sum(sums(part) for part in parts), whole)
+    # The third series has no mean: it is in the products only.
     late = [k for k in range(20 - 5) if k + 5 >= 9]
     product = sum(x[[0, 2], k] @ x[[0, 2], k + 5] for k in late)
     assert whole[1, 0, 5, 0] == pytest.approx(product)
     assert whole[1, 1, 5, 1] == pytest.approx(sum(x[1, k] + x[1, k + 5] for k in late))
+    assert whole[1, 1, 5, 0] == pytest.approx(sum(x[0, k] + x[0, k + 5] for k in late))
     assert count_pairs(20, edges, lags)[1, 5] == len(late)
 
 
@@ -90,5 +92,5 @@ def test_one_side_alone_has_no_pairs_over_a_seam() -> None:
     x, lags = np.ones((1, 6)), np.arange(8)
     for seam in (Seam(0, x, 6, 0), Seam(0, x, 0, 0)):
         total = np.zeros((1, 2, 8, 1))
-        add_pairs(seam, np.zeros(1, dtype=int), np.array([0, 100]), lags, total)
+        add_pairs(seam, np.zeros(1, dtype=int), 1, np.array([0, 100]), lags, total)
         assert not total.any()

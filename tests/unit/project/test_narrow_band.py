@@ -40,21 +40,20 @@ def _part(amplitudes: Amplitudes, start: int, stop: int) -> Amplitudes:
     return Amplitudes(start, velocity, velocity, None)
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_bands_are_parts_of_the_whole_spectrum(projector: Projector, stride: int) -> None:
+def test_bands_are_parts_of_the_whole_spectrum(projector: Projector) -> None:
     n_frames = 6000
     amplitudes = _series(projector, n_frames)
-    bands = NarrowBandReduction(projector, PLAN, INTERVAL, ((0, n_frames),), stride)
+    bands = NarrowBandReduction(projector, PLAN, INTERVAL, ((0, n_frames),))
     # An output stands for the middle of the frames that it sums over.
-    delay = (PLAN.taps - 1) // 2 * stride
+    delay = (PLAN.taps - 1) // 2
     shifted = _part(amplitudes, delay, n_frames - delay)
     shifted = replace(shifted, first_frame=0)
     for band in bands.finalize(bands.sums(amplitudes)):
         stop = shifted.velocity.shape[2]
         length = band.segment_frames
-        hops = (stop // stride - length) // (length // 2)
-        ends = (0, (length + hops * (length // 2)) * stride)
-        welch = WelchReduction(projector, length, INTERVAL, (ends,), stride)
+        hops = (stop - length) // (length // 2)
+        ends = (0, length + hops * (length // 2))
+        welch = WelchReduction(projector, length, INTERVAL, (ends,))
         whole = welch.finalize(welch.sums(shifted)).modes
         assert np.allclose(band.averages, whole.averages)
         bins = band.first_bin[:, None] + np.arange(band.power.shape[1])
@@ -86,14 +85,11 @@ def test_a_pure_wave_keeps_its_energy_and_place(projector: Projector) -> None:
     assert seen[0] == pytest.approx(0.5 * projector.modes.weights[q] / members, rel=2e-3)
 
 
-@pytest.mark.parametrize("stride", [1, 3])
-def test_block_cuts_and_brackets_do_not_matter(projector: Projector, stride: int) -> None:
+def test_block_cuts_and_brackets_do_not_matter(projector: Projector) -> None:
     n_frames = 5000
     amplitudes = _series(projector, n_frames)
     stretches = ((0, 2100), (2100, n_frames))
-    reduction = NarrowBandReduction(
-        projector, BandPlan(5, (32, 16)), INTERVAL, stretches, stride
-    )
+    reduction = NarrowBandReduction(projector, BandPlan(5, (32, 16)), INTERVAL, stretches)
     whole = reduction.finalize(reduction.sums(amplitudes))
     rng = np.random.default_rng(7)
     for _ in range(6):

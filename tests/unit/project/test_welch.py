@@ -1,5 +1,4 @@
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -128,22 +127,6 @@ def test_what_cannot_be_done_is_refused(projector: Projector, space: HalfSpace) 
         short.chunk(block)
     with pytest.raises(DataError, match="spectra need velocities"):
         short.sums(Amplitudes(0, np.zeros((1, 1, 1), complex), None, None))
-
-
-@pytest.mark.parametrize("stride", [2, 3])
-def test_a_stride_is_a_run_written_less_often(projector: Projector, stride: int) -> None:
-    amplitudes = _amplitudes(projector, 401)
-    stretches = ((0, 170), (170, 401))
-    reduction = WelchReduction(projector, LENGTH, INTERVAL, stretches, stride)
-    spectra = reduction.finalize(reduction.sums(amplitudes)).modes
-    kept = [np.arange(start, stop, stride) for start, stop in stretches]
-    thin = replace(amplitudes, velocity=amplitudes.velocity[..., np.concatenate(kept)])
-    ends = (0, len(kept[0]), len(kept[0]) + len(kept[1]))
-    same = WelchReduction(projector, LENGTH, stride * INTERVAL, tuple(pairwise(ends)))
-    expected = same.finalize(same.sums(thin)).modes
-    assert np.allclose(spectra.power, expected.power, rtol=1e-12)
-    assert np.array_equal(spectra.freq_thz, expected.freq_thz)
-    assert np.array_equal(spectra.averages, expected.averages)
 
 
 def test_default_stride_reaches_twice_the_highest_frequency() -> None:

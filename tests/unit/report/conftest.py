@@ -545,6 +545,7 @@ def conduct(results):
         temperature=TEMPERATURE,
         mesh=(11, 11, 11),
         filled_share=float(part[~ok].sum() / part.sum()),
+        long_wave_share=0.125,
         freq_thz=grid,
         spectral_classical=part @ bell,
         spectral_quantum=(part * weight) @ bell,

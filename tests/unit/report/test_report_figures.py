@@ -1,5 +1,6 @@
 import sys
 from dataclasses import replace
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
@@ -9,7 +10,8 @@ from trajmodes.report import draw_figures, draw_scan, to_dataset
 from trajmodes.report.figure_bands import draw_bands
 from trajmodes.report.figure_gruneisen import _followed, draw_gruneisen
 from trajmodes.report.figure_orders import draw_orders
-from trajmodes.report.style import branch_colours, point_label, save_png, sheet
+from trajmodes.report.style import branch_colours, save_png, sheet
+from trajmodes.report.wording import point_label
 
 ALWAYS = ["bands", "vdos", "spectra", "correlations", "lifetimes", "energies", "fit"]
 PLATES = [
@@ -93,10 +95,46 @@ def test_the_map_has_each_spectrum_in_its_strip(dataset, plates):
         # Where a jump or a corner gives two spectra to one place, each has half of the strip.
         twin = k > 0 and np.isclose(dataset["map_distance"].values[k - 1], place)
         strip = np.searchsorted(corners[0, :, 0], place + (1e-6 if twin else -1e-6)) - 1
-        wanted = dataset["map_power"].values[k, freq <= corners[-1, 0, 1]]
+        below = dataset["map_power"].values[k, freq <= corners[-1, 0, 1]]
+        # A row of the picture holds some frequencies, and shows the strongest.
+        together = -(-len(below) // image.shape[0])
+        wanted = np.maximum.reduceat(below, np.arange(0, len(below), together))
         shown = ~np.ma.getmaskarray(image)[:, strip]
         assert image.data[shown, strip] == pytest.approx(1e3 * wanted[shown])
         assert wanted[~shown].max() <= 1e-2 * dataset["map_power"].values.max()
+
+
+@pytest.mark.parametrize("part", [0.3, 1.0])
+def test_strips_reach_halfway_to_the_next_but_not_far(dataset, part):
+    length = np.ptp(dataset["path_distance"].values)
+    places = part * length * np.linspace(0.0, 1.0, dataset.sizes["map_point"])
+    moved = dataset.assign_coords(map_distance=("map_point", places))
+    corners = draw_bands(moved).axes[0].collections[0].get_coordinates()[0, :, 0]
+    for before, after in pairwise(places):
+        middle = 0.5 * (before + after)
+        if after - before < 0.05 * length:
+            assert np.isclose(corners, middle).any()
+        else:
+            assert np.isclose(corners, before + 0.025 * length).any()
+            assert np.isclose(corners, after - 0.025 * length).any()
+
+
+def test_a_line_thinner_than_a_pixel_is_seen(dataset):
+    freq = np.linspace(0.0, 20.0, 20001)
+    power = np.full((dataset.sizes["map_point"], len(freq)), 1e-9)
+    power[np.arange(len(power)), 777 + 1111 * np.arange(len(power))] = 1.0
+    fine = dataset.drop_dims("map_freq_thz").assign(
+        map_power=(("map_point", "map_freq_thz"), power)
+    )
+    mesh = draw_bands(fine.assign_coords(map_freq_thz=freq)).axes[0].collections[0]
+    image = mesh.get_array()
+    assert image.shape[0] < 1000
+    per_strip = np.ma.count(image, axis=0)
+    assert per_strip.sum() == len(power)
+    levels = mesh.get_coordinates()[:, 0, 1]
+    for row in np.flatnonzero(np.ma.count(image, axis=1)):
+        inside = (freq > levels[row]) & (freq < levels[row + 1])
+        assert power[:, inside].max() == 1.0
 
 
 def test_points_without_motion_do_not_stretch_the_map(dataset, plates):

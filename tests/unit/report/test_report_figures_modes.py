@@ -229,14 +229,53 @@ def test_bands_compared(full, figures):
     assert np.sort(drawn) == pytest.approx(np.sort(wanted))
     assert len(axes.collections) == 3 * 2  # error bands: two stretches of the path each
     apart = np.concatenate(
-        [line.get_ydata() for line in below.lines if len(line.get_xdata()) > 2]
+        [line.get_ydata() for line in below.lines if line.get_marker() == "None"][:-1]
     )
+    apart = apart[: 2 * full["band_freq_thz"].size]
     told = [full[name].values - full["band_freq_thz"].values for name in names[1:]]
     assert np.sort(apart) == pytest.approx(np.sort(np.ravel(told)))
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
     assert texts == [
         *("fitted constants", "quasi-particles", "displacements", "±2 standard errors"),
     ]
+
+
+def test_measured_lines_lie_on_the_difference(full, figures):
+    below = figures["renormalised"].axes[1]
+    place, apart = below.containers[0].lines[0].get_data()
+    assert len(place) > 5
+    own = full["quasi_particle_own"].values
+    known = (full["freq_spectrum_thz"] - full["freq_harmonic_thz"]).values[own]
+    assert all(np.isclose(known, x).any() for x in apart)
+    on_path = full["map_distance"].values
+    assert all(np.isclose(on_path, x, atol=1e-5).any() for x in place)
+    none = full.assign(quasi_particle_own=("set", np.zeros_like(own)))
+    with sheet():
+        assert not draw_renormalised(none).axes[1].containers
+
+
+def test_differences_stop_where_bands_cross(full):
+    place = full["path_distance"].values
+    start, end = place[0], place[-1]
+    freq = np.tile(np.arange(2.0, 14.0, 2.0), (len(place), 1))
+    # The two lowest cross in the middle; one of them, and no other, is measured higher.
+    rising = 2.0 + 2.0 * (place - start) / (end - start)
+    falling = 4.0 - 2.0 * (place - start) / (end - start)
+    fitted, moved = freq.copy(), freq.copy()
+    fitted[:, :2] = np.sort(np.stack([rising, falling], axis=1))
+    moved[:, :2] = np.sort(np.stack([rising + 0.1, falling], axis=1))
+    dims = full["band_freq_thz"].dims
+    crossing = full.assign(
+        band_freq_thz=(dims, fitted), band_quasi_particle_thz=(dims, moved)
+    ).drop_vars(["band_displacement_thz", "map_q"])
+    with sheet():
+        below = draw_renormalised(crossing).axes[1]
+    lines = [line for line in below.lines if line.get_marker() == "None"][:-1]
+    shown = np.concatenate([line.get_ydata() for line in lines if len(line.get_ydata()) > 2])
+    known = shown[np.isfinite(shown)]
+    assert len(known) < len(shown)
+    # Nothing between the two differences is made up where the order changes.
+    assert np.all(np.isclose(known, 0.0, atol=1e-9) | np.isclose(known, 0.1))
 
 
 def test_one_kind_of_bands_alone(full_results):
@@ -259,6 +298,26 @@ def test_each_branch_has_its_panel(full, figures):
             [line.get_ydata() for line in axes.lines if len(line.get_xdata()) > 2]
         )
         assert np.sort(drawn) == pytest.approx(np.sort(full["band_freq_thz"].values[:, m]))
+
+
+def test_a_branch_alone_fills_its_panel(full, figures):
+    for m, axes in enumerate(figures["sed"].axes[:-1]):
+        band = full["band_freq_thz"].values[:, m]
+        low, high = axes.get_ylim()
+        assert low <= band.min() + 1e-3
+        assert high > band.max()
+    flat = full["band_freq_thz"].values.copy()
+    flat[:, 5] = 15.0
+    power = full["map_branch_power"].values.copy()
+    power[:, 5] = np.where(np.abs(full["map_freq_thz"].values - 15.0) < 0.5, power.max(), 0.0)
+    narrow = full.assign(
+        band_freq_thz=(full["band_freq_thz"].dims, flat),
+        map_branch_power=(full["map_branch_power"].dims, power),
+    )
+    with sheet():
+        low, high = draw_energy_density(narrow).axes[5].get_ylim()
+    assert 14.0 < low < 14.6
+    assert 15.4 < high < 16.0
 
 
 def test_matrix_goes_up_in_frequency(full, figures):

@@ -12,6 +12,7 @@ from trajmodes.report import (
     read_results,
     render_modes,
     render_spectral_energy,
+    tables_all,
     to_dataset,
     write_spectral_energy,
 )
@@ -60,6 +61,14 @@ def test_a_map_without_constants(bare, tmp_path):
         axes = draw_bands(dataset).axes[0]
     assert axes.get_legend() is None
     assert axes.get_ylim()[0] == 0.0
+
+
+def test_a_table_left_out_is_told(bare, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables_all, "_MOST_CELLS", 100)
+    with open_folder(tmp_path) as folder:
+        files = write_spectral_energy(bare, folder)
+    assert "tables/sed.csv" not in files
+    assert files["results.nc"].endswith("; tables/sed.csv left to it, for more than 100 cells")
 
 
 def test_it_is_told(with_constants, bare):

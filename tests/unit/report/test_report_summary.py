@@ -65,10 +65,37 @@ def test_a_row_of_the_table(results, dataset):
 
 def test_rows_are_limited_and_that_is_said(results):
     text = printed(render(results, rows=5))
-    assert "; 26 more sets in modes.csv" in text
-    assert "more sets" not in printed(render(results, rows=None))
-    n_sets = results.modes.n_sets
-    assert "; 1 more set in modes.csv" in printed(render(results, rows=n_sets - 1))
+    told = "; 5 of 31 sets, those with a lifetime first; all: trajmodes modes FOLDER"
+    assert told in " ".join(text.split())
+    assert "FOLDER" not in printed(render(results, rows=None))
+    fit = printed(render(replace(results, projection=None), rows=5), 100)
+    assert "; 5 of 31 sets, spread over the frequencies; all: tables/modes.csv" in fit
+
+
+def test_sets_with_a_lifetime_of_any_kind_come_first(results, dataset):
+    known = dataset["resolved"].values | dataset["energy_resolved"].values
+    assert known.sum() > dataset["resolved"].values.sum()
+    text = printed(render(results, rows=int(known.sum())), 100)
+    rows = text[text.index("set q") : text.index("1.23(5)")].splitlines()[2:]
+    assert {int(row[:3]) for row in rows} == set(np.flatnonzero(known))
+
+
+def test_advice_for_one_of_many_is_a_sentence(dataset):
+    verdicts = dataset["verdict"].values
+    narrow = np.flatnonzero(verdicts == "not resolved: narrower than the resolution")
+    advice = dataset["advice"].values.astype(object)
+    advice[narrow[0]] = "lives longer than 6.3 ps"
+    text = " ".join(printed(render(dataset.assign(advice=("set", advice.astype(str))))).split())
+    told = f"set {narrow[0]}, for one: lives longer than 6.3 ps; for the others see modes.csv"
+    assert told in text
+
+
+def test_legs_of_the_path_without_q_are_named(dataset):
+    assert "no q of the supercell" not in printed(render(dataset))
+    place, ends = dataset["map_distance"].values, dataset["tick_distance"].values
+    few = dataset.isel(map_point=(place > ends[-2] - 1e-9))
+    text = " ".join(printed(render(few), 100).split())
+    assert "no q of the supercell on Γ–X, X–U: the map is empty there" in text
 
 
 def test_what_would_resolve_is_told_once(results):
@@ -157,6 +184,7 @@ def test_conductivity_is_told_with_its_error(full_results):
         quantum_w_mk=np.diag([120.0, 121.0, 180.0]),
         quantum_w_mk_sem=np.full((3, 3), 11.0),
         filled_share=0.25,
+        long_wave_share=0.125,
     )
     text = " ".join(printed(render(replace(full_results, conductivity=given))).split())
     assert "κ = 150 ± 12 classical; x 120 ± 11, y 121 ± 11, z 180 ± 11 quantum" in text

@@ -6,7 +6,7 @@ import pytest
 
 from trajmodes.report import tables_all, to_dataset
 from trajmodes.report.tables import Table
-from trajmodes.report.tables_all import tables_of
+from trajmodes.report.tables_all import small_ones, tables_of
 from trajmodes.report.tables_modes import energy_density_table
 
 
@@ -161,10 +161,15 @@ def test_conductivity(full, tmp_path):
 
 
 def test_very_large_tables_are_left_to_the_netcdf(dataset, monkeypatch):
-    monkeypatch.setattr(tables_all, "MOST_CELLS", 6000)
-    kept = tables_of(dataset)
+    _, told = small_ones(tables_of(dataset))
+    assert told == ""
+    monkeypatch.setattr(tables_all, "_MOST_CELLS", 6000)
+    kept, told = small_ones(tables_of(dataset))
     assert "modes.csv" in kept
-    assert not {"spectra.csv", "lines.csv", "sed.csv"} & set(kept)
+    for name in ("spectra.csv", "lines.csv"):
+        assert name not in kept
+        assert f"tables/{name}" in told
+    assert told.endswith(" left to it, for more than 6 000 cells")
 
 
 def test_modes_tell_lifetimes_three_ways(full, tmp_path):

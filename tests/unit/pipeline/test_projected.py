@@ -1,0 +1,131 @@
+"""A run projected on constants from elsewhere, in memory: silicon at 1140 K."""
+
+import lzma
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import trajmodes as tm
+from trajmodes.config import job_from_mapping
+from trajmodes.errors import DataError, UsageError
+from trajmodes.export import read_constants
+from trajmodes.pipeline import project_job
+from trajmodes.report import to_dataset
+
+DATA = Path(__file__).parents[3] / "examples" / "data"
+N_FRAMES = 2000
+SHORT = (0, 160)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """The bundled run, unpacked, the first 900 frames."""
+    path = tmp_path_factory.mktemp("silicon") / "run.lammpstrj"
+    with lzma.open(DATA / "silicon.lammpstrj.xz", "rt") as packed:
+        head, *frames = packed.read().split("ITEM: TIME\n")
+    path.write_text("ITEM: TIME\n".join([head, *frames[:N_FRAMES]]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(run):
+    """Constants fitted to the run, and its projection on them."""
+    return tm.run(run, cell=DATA / "silicon.POSCAR", cutoff=4.0)
+
+
+@pytest.fixture(scope="module")
+def projected(run, whole):
+    return tm.project_run(run, whole.constants, conductivity=6, workers=1)
+
+
+def numbers(results) -> dict[str, np.ndarray]:
+    data = results if isinstance(results, xr.Dataset) else to_dataset(results)
+    kinds = {str(name): one.values for name, one in data.data_vars.items()}
+    return {name: one for name, one in kinds.items() if np.issubdtype(one.dtype, np.number)}
+
+
+def equal(left, right, tolerance: float = 0.0) -> int:
+    """Compare all numbers that both have; tell how many."""
+    one, two = numbers(left), numbers(right)
+    shared = one.keys() & two.keys() - {"input_bytes"}
+    for name in shared:
+        scale = np.nanmax(np.abs(two[name]), initial=1e-300)
+        np.testing.assert_allclose(
+            one[name], two[name], atol=tolerance * scale, rtol=0.0, err_msg=name
+        )
+    return len(shared)
+
+
+def test_constants_of_the_run_give_the_numbers_of_the_run(whole, projected):
+    assert equal(projected, whole, 1e-9) > 60
+    assert projected.projection.energies.temperature == pytest.approx(1140.0, rel=0.03)
+    assert projected.fit_errors is None
+
+
+def test_the_number_of_workers_does_not_change_a_bit(run, whole, projected):
+    three = tm.project_run(run, whole.constants, conductivity=6, workers=3)
+    assert equal(three, projected) > 60
+    assert numbers(three).keys() == numbers(projected).keys()
+
+
+def test_the_folder_holds_what_is_in_memory(run, whole, projected, tmp_path, monkeypatch):
+    monkeypatch.setattr("trajmodes.report.write.draw_figures", lambda _dataset: ())
+    words = {"conductivity": 6, "workers": 3, "output": tmp_path / "out"}
+    tm.project_run(run, whole.constants, **words)
+    stored = xr.load_dataset(tmp_path / "out" / "results.nc")
+    assert equal(stored, projected) > 60
+    # What was written serves as constants again, by the job of the command.
+    given = {"trajectory": [str(run)], "constants": str(tmp_path / "out"), "conductivity": 6}
+    job = job_from_mapping({**given, "output": str(tmp_path / "again")})
+    assert equal(project_job(job, command="test").results, projected) > 60
+    again = read_constants(tmp_path / "again")
+    np.testing.assert_array_equal(again.values, whole.constants.values)
+
+
+def test_conductivity_of_a_cubic_crystal_is_one_number(projected):
+    found = projected.conductivity
+    assert found is not None, projected.warnings
+    kappa = found.classical_w_mk
+    np.testing.assert_allclose(kappa, kappa[0, 0] * np.eye(3), atol=1e-6 * kappa[0, 0])
+    assert 1.0 < kappa[0, 0] < 100.0
+    assert found.mesh[0] >= 6
+    assert len(set(found.mesh)) == 1
+    # Quantum heat capacities are smaller, little at 1140 K.
+    assert 0.9 < found.quantum_w_mk[0, 0] / kappa[0, 0] < 1.0
+
+
+def test_a_mesh_holds_the_points_of_the_supercell_however_few_are_asked_for(run, whole):
+    found = tm.project_run(run, whole.constants, conductivity=1).conductivity
+    assert found.mesh == (4, 4, 4)
+    assert found.classical_w_mk[0, 0] > 1.0
+
+
+def test_what_a_short_run_cannot_resolve_is_told_and_the_rest_is_kept(run, whole):
+    found = tm.project_run(run, whole.constants, conductivity=6, frames=SHORT)
+    assert found.conductivity is None
+    assert any("no lifetime is resolved" in text for text in found.warnings)
+    assert (found.projection.energies.kinetic > 0.0).all()
+
+
+def test_strain_of_one_percent_is_told_and_of_eight_refused(run, whole):
+    def strained(by):
+        crystal = whole.constants.crystal
+        return replace(whole.constants, crystal=replace(crystal, cell=crystal.cell / (1 + by)))
+
+    near = tm.project_run(run, strained(-0.01), frames=SHORT)
+    assert any("-1.00% in length and -2.97% in volume" in text for text in near.warnings)
+    with pytest.raises(DataError, match=r"lengths differ by \+8\.0%"):
+        tm.project_run(run, strained(0.08), frames=SHORT)
+
+
+def test_frames_may_not_be_left_out(run, whole):
+    with pytest.raises(UsageError, match="frames cannot be left out"):
+        tm.project_run(run, whole.constants, frames=SHORT, hops="exclude")
+
+
+def test_time_series_need_a_folder(run, whole):
+    with pytest.raises(UsageError, match="need a folder to be written to"):
+        tm.project_run(run, whole.constants, frames=SHORT, spill=["0 0 0:all"])
