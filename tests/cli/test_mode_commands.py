@@ -210,7 +210,10 @@ def test_constants_of_other_programs_give_the_same(fitted, plain, tmp_path, kind
         more = ["--cell", fitted.parent / "POSCAR"]
     done("project", *on(fitted, *more, "-o", tmp_path / "out", constants=path))
     found = xr.load_dataset(tmp_path / "out" / "results.nc")
-    for name in ("mode_freq_thz", "kinetic_mev", "potential_mev", "freq_spectrum_thz"):
+    names = ["mode_freq_thz", "kinetic_mev", "freq_spectrum_thz"]
+    # Constants alone do not tell the sites that they were fitted about: Γ feels it.
+    names += [] if kind == "alone" else ["potential_mev"]
+    for name in names:
         np.testing.assert_allclose(found[name], plain[name], rtol=1e-5, atol=1e-5)
 
 
