@@ -66,10 +66,11 @@ def test_energies_and_spectra(projector):
     fields = np.random.default_rng(1).normal(
         size=(3, 500, projector.space.supercell.n_atoms, 3)
     )
-    reduction = ModeReduction(
-        EnergyReduction(projector, N_FRAMES),
-        WelchReduction(projector, LENGTH, INTERVAL, ((0, N_FRAMES),)),
-    )
+    parts = {
+        "energies": EnergyReduction(projector, N_FRAMES),
+        "spectra": WelchReduction(projector, LENGTH, INTERVAL, ((0, N_FRAMES),)),
+    }
+    reduction = ModeReduction(projector, parts)
 
     def whole():
         state = None

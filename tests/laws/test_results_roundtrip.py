@@ -153,7 +153,7 @@ def random_transport(rng, modes, bands):
         )[: int(rng.integers(0, 3))],
         "conductivity": Conductivity(
             *rng.random((4, 3, 3)),
-            *(300.0, (2, 3, 4), 0.25, *rng.random((3, 7)), *rng.random((3, 5))),
+            *(300.0, (2, 3, 4), 0.25, 0.125, *rng.random((3, 7)), *rng.random((3, 5))),
             free_path=np.full(n_sets, np.nan),
             free_path_sem=rng.random(n_sets),
             notes=("a note",) if rng.random() < 0.5 else (),
