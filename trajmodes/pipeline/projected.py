@@ -1,13 +1,13 @@
 """The job of projecting: a run, and the force constants that its modes belong to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from trajmodes.config import Job, toml_text
-from trajmodes.data import ForceConstants, Modes
+from trajmodes.data import ForceConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.export import read_constants
 from trajmodes.phonons import Bands, chosen_path, dispersion, modes_at
@@ -22,10 +22,16 @@ from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.project import project_run
 from trajmodes.pipeline.provenance import input_files, versions
-from trajmodes.pipeline.source import interval_of, source_of
+from trajmodes.pipeline.requirements import (
+    require_all_frames,
+    require_known_modes,
+    require_usable,
+    warnings_of,
+)
+from trajmodes.pipeline.source import interval_of
 from trajmodes.pipeline.transport import conductivity_of, heat_flow_of, renormalised_bands
 from trajmodes.pipeline.written import Analysis, Written, write_found
-from trajmodes.project import Spill, bare_modes, check_lattice, parse_modes
+from trajmodes.project import Spill, check_lattice
 from trajmodes.report import Conductivity, Projection, Provenance, Results, Writer
 from trajmodes.symmetry import half_space
 
@@ -33,12 +39,7 @@ __all__ = [
     "path_bands",
     "project_job",
     "project_only",
-    "require_all_frames",
-    "require_known_modes",
-    "require_usable",
     "run_on_constants",
-    "warnings_of",
-    "why_not_projected",
     "with_projection",
 ]
 
@@ -282,25 +283,6 @@ def with_projection(
     return results, {"amplitudes.nc": Writer(text, lambda path: _write_spill(spill, path))}
 
 
-def why_not_projected(run: LoadedRun, modes: Modes) -> str | None:
-    """Tell why a run without velocities cannot be projected; None if it can.
-
-    Parameters
-    ----------
-    run
-        The run.
-    modes
-        The modes.
-    """
-    if run.trajectory.has_velocities:
-        return None
-    try:
-        source_of(run, float(modes.omega.max()))
-    except DataError as error:
-        return f"not projected on modes, for the run has no velocities: {error.what}"
-    return None
-
-
 def _write_spill(spill: Spill, path: Path) -> None:
     spill.write(path)
 
@@ -341,78 +323,6 @@ def path_bands(constants: ForceConstants, job: Job) -> Bands:
         If the path names a point that is not known.
     """
     return dispersion(constants, chosen_path(constants.crystal, job.path, PATH_SPACING))
-
-
-def require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
-    """Refuse at once what the check calls an error of what is wanted.
-
-    Parameters
-    ----------
-    run
-        The run.
-    wanted
-        What remarks may concern.
-
-    Raises
-    ------
-    DataError
-        With the remark and what to do about it.
-    """
-    for remark in run.diagnosis.verdict:
-        if remark.severity == "error" and remark.concerns in wanted:
-            where = ", ".join(str(path) for path in run.trajectory.paths[:3])
-            raise DataError(remark.text, where=where, fix=remark.fix)
-
-
-def require_known_modes(run: LoadedRun) -> None:
-    """Refuse modes that the job asks for and that there are not, before the long passes.
-
-    Parameters
-    ----------
-    run
-        The run.
-
-    Raises
-    ------
-    UsageError
-        If a text is no mode, or its q is not commensurate with the supercell.
-    """
-    if run.job.spill:
-        parse_modes(run.job.spill, bare_modes(half_space(run.supercell)))
-
-
-def require_all_frames(run: LoadedRun) -> None:
-    """Refuse to leave out frames of a run that is to be projected.
-
-    Parameters
-    ----------
-    run
-        The run.
-
-    Raises
-    ------
-    UsageError
-        If its job asks for it.
-    """
-    if run.job.hops != "refuse":
-        raise UsageError(
-            "frames cannot be left out of a run that is projected on its modes",
-            why="spectra need frames at equal distances in time",
-            fix="use `trajmodes fit` with --hops exclude, or choose --frames without hops",
-        )
-
-
-def warnings_of(run: LoadedRun) -> tuple[str, ...]:
-    """Tell what the check warns of, and what it calls errors that do not matter here.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
-    found = (remark for remark in run.diagnosis.verdict if remark.severity != "ok")
-    texts = (f"{one.text}; fix: {one.fix}" if one.fix else one.text for one in found)
-    return tuple(text for text in texts if text not in run.notes)
 
 
 def _with_perturbation(results: Results, job: Job, log: Log) -> Results:

@@ -26,16 +26,15 @@ from trajmodes.pipeline.collect import (
 from trajmodes.pipeline.fit import Fitted, fit_runs, modes_of
 from trajmodes.pipeline.load import LoadedRun, load, load_runs
 from trajmodes.pipeline.log import Log, StartBar, no_bars
-from trajmodes.pipeline.projected import (
-    path_bands,
+from trajmodes.pipeline.projected import path_bands, with_projection
+from trajmodes.pipeline.provenance import input_files, versions
+from trajmodes.pipeline.requirements import (
     require_all_frames,
     require_known_modes,
     require_usable,
     warnings_of,
     why_not_projected,
-    with_projection,
 )
-from trajmodes.pipeline.provenance import input_files, versions
 from trajmodes.pipeline.source import interval_of
 from trajmodes.pipeline.written import Analysis, Written, write_found
 from trajmodes.readers import Trajectory

@@ -13,14 +13,9 @@ from trajmodes.phonons import Bands as PhononBands
 from trajmodes.pipeline.collect import bands_of
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.log import Log, StartBar, no_bars
-from trajmodes.pipeline.projected import (
-    PATH_SPACING,
-    require_all_frames,
-    require_usable,
-    run_on_constants,
-    warnings_of,
-)
+from trajmodes.pipeline.projected import PATH_SPACING, run_on_constants
 from trajmodes.pipeline.provenance import input_files, versions
+from trajmodes.pipeline.requirements import require_all_frames, require_usable, warnings_of
 from trajmodes.pipeline.show import text_of
 from trajmodes.pipeline.source import source_of
 from trajmodes.pipeline.spectral_plan import plan_spectra

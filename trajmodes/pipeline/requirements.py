@@ -1,0 +1,109 @@
+"""What a run has to be for what is wanted of it, told before the long passes and not after."""
+
+from collections.abc import Sequence
+
+from trajmodes.data import Modes
+from trajmodes.errors import DataError, UsageError
+from trajmodes.pipeline.load import LoadedRun
+from trajmodes.pipeline.source import source_of
+from trajmodes.project import bare_modes, parse_modes
+from trajmodes.symmetry import half_space
+
+__all__ = [
+    "require_all_frames",
+    "require_known_modes",
+    "require_usable",
+    "warnings_of",
+    "why_not_projected",
+]
+
+
+def require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
+    """Refuse at once what the check calls an error of what is wanted.
+
+    Parameters
+    ----------
+    run
+        The run.
+    wanted
+        What remarks may concern.
+
+    Raises
+    ------
+    DataError
+        With the remark and what to do about it.
+    """
+    for remark in run.diagnosis.verdict:
+        if remark.severity == "error" and remark.concerns in wanted:
+            where = ", ".join(str(path) for path in run.trajectory.paths[:3])
+            raise DataError(remark.text, where=where, fix=remark.fix)
+
+
+def require_known_modes(run: LoadedRun) -> None:
+    """Refuse modes that the job asks for and that there are not, before the long passes.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Raises
+    ------
+    UsageError
+        If a text is no mode, or its q is not commensurate with the supercell.
+    """
+    if run.job.spill:
+        parse_modes(run.job.spill, bare_modes(half_space(run.supercell)))
+
+
+def require_all_frames(run: LoadedRun) -> None:
+    """Refuse to leave out frames of a run that is to be projected.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Raises
+    ------
+    UsageError
+        If its job asks for it.
+    """
+    if run.job.hops != "refuse":
+        raise UsageError(
+            "frames cannot be left out of a run that is projected on its modes",
+            why="spectra need frames at equal distances in time",
+            fix="use `trajmodes fit` with --hops exclude, or choose --frames without hops",
+        )
+
+
+def why_not_projected(run: LoadedRun, modes: Modes) -> str | None:
+    """Tell why a run without velocities cannot be projected; None if it can.
+
+    Parameters
+    ----------
+    run
+        The run.
+    modes
+        The modes.
+    """
+    if run.trajectory.has_velocities:
+        return None
+    try:
+        source_of(run, float(modes.omega.max()))
+    except DataError as error:
+        return f"not projected on modes, for the run has no velocities: {error.what}"
+    return None
+
+
+def warnings_of(run: LoadedRun) -> tuple[str, ...]:
+    """Tell what the check warns of, and what it calls errors that do not matter here.
+
+    Parameters
+    ----------
+    run
+        The run.
+    """
+    found = (remark for remark in run.diagnosis.verdict if remark.severity != "ok")
+    texts = (f"{one.text}; fix: {one.fix}" if one.fix else one.text for one in found)
+    return tuple(text for text in texts if text not in run.notes)
