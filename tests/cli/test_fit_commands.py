@@ -86,6 +86,7 @@ def test_runs_in_two_folders_are_pooled(fitted, texts, tmp_path):
     assert ledger.sizes["run"] == 2
 
 
+@pytest.mark.slow
 def test_later_frames_are_appended_to_a_ledger(fitted, dump, tmp_path):
     half = FRAMES // 2
     fit(dump, "--frames", f":{half}", "-o", tmp_path / "first")

@@ -70,6 +70,7 @@ def test_phonopy_loads_the_results_and_gives_the_same_frequencies(demo):
     np.testing.assert_allclose(theirs[1:], dataset.mode_freq_thz.values[1:], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_job_written_down_gives_the_same_results(demo, tmp_path):
     folder, _ = demo
     again = call("run", folder / "run.toml", "--output", tmp_path / "again")

@@ -47,7 +47,7 @@ def _same(left, right, rtol: float = 1e-11) -> None:
     seed=st.integers(0, 99),
     interval=st.sampled_from([0.0025, 0.005, 0.01, 0.1]),
 )
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 def test_block_cuts_and_brackets_do_not_matter(wandering, cuts, seed, interval) -> None:
     projector, amplitudes = wandering
     reduction = AutocorrelationReduction(projector, interval, STRETCHES, 4)

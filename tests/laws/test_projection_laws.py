@@ -140,7 +140,7 @@ def _tree(reduction: ModeReduction, states: list, rng: np.random.Generator):
     cuts=st.sets(st.integers(1, N_FRAMES - 1), max_size=12),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 def test_block_cuts_and_brackets_do_not_matter(small, cuts, seed: int) -> None:
     space, modes, motion = small
     reduction = _reduction(Projector(space, modes))

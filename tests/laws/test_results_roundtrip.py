@@ -302,7 +302,7 @@ def any_results(draw):
     )
 
 
-@settings(derandomize=True, deadline=None, max_examples=30)
+@settings(derandomize=True, deadline=None, max_examples=12)
 @given(any_results())
 def test_written_is_read(results):
     dataset = to_dataset(results)
@@ -320,7 +320,7 @@ def test_written_is_read(results):
     assert read.attrs == dataset.attrs
 
 
-@settings(derandomize=True, deadline=None, max_examples=10)
+@settings(derandomize=True, deadline=None, max_examples=5)
 @given(any_results())
 def test_reading_and_writing_again_changes_nothing(results):
     with tempfile.TemporaryDirectory() as folder:

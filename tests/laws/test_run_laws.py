@@ -193,7 +193,7 @@ def reductions(loaded):
     return ForceCovariance(space, n), ModeReduction(projector, parts)
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=8, deadline=None, derandomize=True)
 @given(inner=st.sets(st.integers(1, N_FRAMES - 1), max_size=12))
 def test_cuts_do_not_matter(loaded, inner):
     ends = [0, *sorted(inner), N_FRAMES]
