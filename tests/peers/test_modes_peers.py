@@ -241,7 +241,8 @@ def test_quasi_particles_are_dynaphopys(run, dynaphopys, qpoint):
     for theirs in (np.trapezoid(power, axis, axis=0), 0.5 * np.array(found["dt_Q2"])):
         kinetic = theirs / (DYNAPHOPYS_CONSTANT / DALTON)
         assert kinetic == pytest.approx(run.energies.kinetic[sets], rel=0.06)
-        assert kinetic.mean() == pytest.approx(run.energies.kinetic[sets].mean(), rel=0.01)
+        # Theirs is that of one q of the star, known to some 2 % when summed over branches.
+        assert kinetic.mean() == pytest.approx(run.energies.kinetic[sets].mean(), rel=0.025)
 
 
 def test_rates_are_those_that_went_in(run):
