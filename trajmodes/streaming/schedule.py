@@ -27,7 +27,7 @@ __all__ = ["cut_blocks", "stream"]
 
 Result = TypeVar("Result")
 
-BLOCK_BYTES = 6_000_000
+BLOCK_BYTES = 7_500_000
 """Memory of one block of frames as arrays: large against the cost of a task (0.2 ms), small
 enough that a window of blocks stays far below the memory of any machine."""
 
