@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+# Together more than some seconds.
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,6 +49,9 @@ from trajmodes.report import (
     write_netcdf,
 )
 from trajmodes.symmetry.translations import build_supercell
+
+# Together more than some seconds.
+pytestmark = pytest.mark.slow
 
 LINE_EXTRAS = (
     "asymmetry",

@@ -10,6 +10,9 @@ from trajmodes.project.lineshape import fit_lines
 from trajmodes.project.shapes import LineShape
 from trajmodes.project.window import effective_segments, hann, resolution_thz
 
+# Together more than some seconds.
+pytestmark = pytest.mark.slow
+
 INTERVAL, N_FRAMES, MEMBERS, RUNS = 0.02, 4096, 5, 100
 LENGTHS = (128, 512, 2048)
 FINEST = resolution_thz(LENGTHS[-1], INTERVAL)
