@@ -65,8 +65,8 @@ _PLACES = {
     "band_displacement_thz": Spec(
         "path branch",
         "THz",
-        "frequencies on the path, of constants made from covariances of displacements",
-        "Green's function, D(q) = k_BT ⟨u u*⟩⁻¹ with masses; negative means imaginary",
+        "frequencies on the path, of constants made from covariances of the motion",
+        "Green's function, √D ⟨Q Q†⟩ √D = ⟨Q̇ Q̇†⟩ at each q; negative means imaginary",
     ),
     "band_gruneisen": Spec("path branch", "1", "Grüneisen parameters on the path", _GAMMA),
     "tick_distance": Spec("tick", "1/Å", "place of the named points on the path"),
