@@ -7,7 +7,8 @@ path, on a mesh). Out: `Modes` with error bars and sets of symmetry-equal modes
 whose mathematics is in `strain` and `strain_response`) and the linewidths of perturbation
 theory (`linewidths`). What a run measured becomes force constants again (`renormalised`, from
 frequencies; `green_function`, from covariances) or a thermal conductivity (`conductivity`, with
-`velocities`, `lifetime_mesh` and `heat_flow`). Open `dynamical_matrix` first: it states the phase convention.
+`velocities`, `lifetime_mesh` and `heat_flow`). Open `dynamical_matrix` first: it states the
+phase convention.
 """
 
 from trajmodes.phonons.bands import Bands, dispersion

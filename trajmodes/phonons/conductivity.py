@@ -32,8 +32,8 @@ from trajmodes.phonons.lifetime_mesh import (
     lifetime_grid,
 )
 from trajmodes.phonons.linewidths import shared_mesh
-from trajmodes.phonons.renormalised import set_means
 from trajmodes.phonons.velocities import group_velocities
+from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.symmetry.stars import point_group
 from trajmodes.units import THZ
 
@@ -178,7 +178,7 @@ def _replicated(
     kappa = np.empty((len(constants.replicates), 2, 3, 3))
     for b, values in enumerate(constants.replicates):
         one = replace(constants, values=values, replicates=None)
-        square = set_means(frequencies_at(one, modes.qpoints)[0] ** 2, modes)
+        square = set_mean(frequencies_at(one, modes.qpoints)[0] ** 2, modes)
         strengths = fill(lifetimes, square)
         kappa[b] = flow_sums(one, zone, grid, strengths, temperature, edges).kappa
     mean = kappa.mean(axis=0)
@@ -250,7 +250,7 @@ def _free_paths(
     modes = lifetimes.modes
     velocity = group_velocities(constants, modes.qpoints).velocity
     square = (np.nan_to_num(velocity) ** 2).sum(axis=2)
-    speed = np.sqrt(set_means(square, modes))
+    speed = np.sqrt(set_mean(square, modes))
     # Where symmetry forbids a velocity, rounding leaves one.
     speed = np.where(speed > _RESTING * speed.max(initial=0.0), speed, 0.0)
     known = lifetimes.resolved

@@ -30,8 +30,9 @@ from scipy.sparse import csr_matrix
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data import Modes, Supercell
 from trajmodes.errors import DataError
-from trajmodes.phonons.renormalised import check_commensurate, set_means
+from trajmodes.phonons.renormalised import check_commensurate
 from trajmodes.symmetry import half_space, star_images
+from trajmodes.symmetry.mode_sets import set_mean, set_members
 from trajmodes.symmetry.stars import point_group
 
 __all__ = ["LifetimeGrid", "ModeLifetimes", "Strengths", "fill", "lifetime_grid"]
@@ -214,7 +215,7 @@ def fill(lifetimes: ModeLifetimes, omega_square: Floats | None = None) -> Streng
         If a mode is imaginary, or no lifetime is resolved.
     """
     modes, known = lifetimes.modes, lifetimes.resolved
-    square = set_means(modes.omega * np.abs(modes.omega), modes)
+    square = set_mean(modes.omega * np.abs(modes.omega), modes)
     square = square if omega_square is None else omega_square
     if not (square > 0.0).all():
         raise DataError(
@@ -228,7 +229,7 @@ def fill(lifetimes: ModeLifetimes, omega_square: Floats | None = None) -> Streng
             "no lifetime is resolved, and none can be filled in",
             fix="run longer: the advice beside each mode tells how much",
         )
-    omega, members = np.sqrt(square), _members(modes)[known]
+    omega, members = np.sqrt(square), set_members(modes)[known].astype(float)
     values, sem = np.empty(len(square)), np.empty(len(square))
     values[known] = -np.log(lifetimes.lifetime_ps[known] * square[known])
     sem[known] = lifetimes.lifetime_ps_sem[known] / lifetimes.lifetime_ps[known]
@@ -246,13 +247,6 @@ def _similar(wanted: Floats, given: Floats, members: Floats, width: float) -> Fl
     weights = np.exp(exponent - exponent.max(axis=1, keepdims=True, initial=-np.inf))
     normalised: Floats = weights / weights.sum(axis=1, keepdims=True)
     return normalised
-
-
-def _members(modes: Modes) -> Floats:
-    """(g,) number of modes in each set, each of ±q counted."""
-    member = modes.sets >= 0
-    weights = np.broadcast_to(modes.weights[:, None], member.shape)[member]
-    return np.bincount(modes.sets[member], weights, modes.n_sets).astype(float)
 
 
 def _group_rank(supercell: Supercell, inverse: Floats, corner: Ints) -> Ints:

@@ -24,9 +24,10 @@ from trajmodes.data import ForceConstants, Modes, Supercell
 from trajmodes.errors import DataError
 from trajmodes.phonons.diagonalize import squared_thz
 from trajmodes.phonons.supercell_matrices import pair_list
+from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.units import THZ
 
-__all__ = ["Renormalised", "check_commensurate", "renormalised", "set_means"]
+__all__ = ["Renormalised", "check_commensurate", "renormalised"]
 
 # Replicates take at most this much memory, but there are never fewer than the least number.
 _BYTES = 128 * 2**20
@@ -115,24 +116,14 @@ def _squares(
     kept = ~np.isfinite(freq_thz)
     harmonic, harmonic_sem = squared_thz(modes)
     omega = freq_thz * THZ
-    square = np.where(kept, set_means(harmonic, modes) * THZ**2, omega * np.abs(omega))
+    square = np.where(kept, set_mean(harmonic, modes) * THZ**2, omega * np.abs(omega))
     if sem_thz is None or (harmonic_sem is None and kept.any()):
         return square, None
     # |√|x + δ| − √|x|| ≤ √|δ|: an error s of ω is one of ω² of max(2|ω|s, s²).
     sem = np.maximum(2.0 * np.abs(omega) * sem_thz * THZ, (sem_thz * THZ) ** 2)
     if harmonic_sem is not None:
-        sem = np.where(kept, set_means(harmonic_sem, modes) * THZ**2, sem)
+        sem = np.where(kept, set_mean(harmonic_sem, modes) * THZ**2, sem)
     return square, sem if np.isfinite(sem).all() else None
-
-
-def set_means(values: Floats, modes: Modes) -> Floats:
-    """Mean over each set (g) of one value per mode (q, m); every q counts as often as it is."""
-    member = modes.sets >= 0
-    labels = modes.sets[member]
-    weights = np.broadcast_to(modes.weights[:, None], member.shape)[member]
-    sums = np.bincount(labels, weights * values[member], modes.n_sets)
-    means: Floats = sums / np.bincount(labels, weights, modes.n_sets)
-    return means
 
 
 def _matrices(modes: Modes, square_g: Floats) -> Complexes:

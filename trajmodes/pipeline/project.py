@@ -44,7 +44,6 @@ from trajmodes.project import (
     line_models,
     parse_modes,
     require_sampled,
-    set_mean,
     verlet_note,
 )
 from trajmodes.report import (
@@ -55,6 +54,7 @@ from trajmodes.report import (
 )
 from trajmodes.streaming import stream
 from trajmodes.symmetry import half_space
+from trajmodes.symmetry.mode_sets import set_mean, set_omega
 from trajmodes.units import THZ
 
 __all__ = ["Projected", "project_run"]
@@ -195,7 +195,7 @@ def _told(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
     """Results of the pass in the nouns of the report."""
     spectra: Spectra = found["spectra"]
     ladder = (whole_axis(spectra.modes), *found.get("bands", ()))
-    guess = harmonic_thz(modes)
+    guess = set_omega(modes) / THZ
     shape = LineShape(run.job.line, run.job.baseline)
     lines = fit_lines(ladder, guess, shape)
     test = equipartition(found["energies"])
@@ -220,13 +220,6 @@ def _told(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
         and EnergyCovariance(correlation=covariance.correlation, modes=covariance.modes),
         maximum_entropy=spectra.entropy,
     )
-
-
-def harmonic_thz(modes: Modes) -> Floats:
-    """Frequency (g,) of each set of modes in THz, negative where imaginary."""
-    labels, first = np.unique(modes.sets, return_index=True)
-    freq_thz: Floats = modes.omega.ravel()[first[labels >= 0]] / THZ
-    return freq_thz
 
 
 def whole_axis(spectra: PowerSpectra) -> BandSpectra:

@@ -18,7 +18,8 @@ number of reductions eat the amplitudes of one pass.
 | amplitudes frame by frame | `spill` | |
 
 `oscillator` is the model of a line, `window` the Hann window, `segments` where segments of the
-run lie, `statistics` the error bars, `pooling` means over stars, ±q and degenerate branches.
+run lie, `time_blocks` the blocks of the error bars, `statistics` what is made of them. Means
+over stars, ±q and degenerate branches are those of `trajmodes.symmetry.mode_sets`.
 """
 
 from trajmodes.project.autocorrelation import AutocorrelationReduction, EnergyCorrelations
@@ -41,7 +42,6 @@ from trajmodes.project.lineshape import fit_lines
 from trajmodes.project.mode_choice import parse_modes
 from trajmodes.project.narrow_band import NarrowBandReduction
 from trajmodes.project.onepass import AmplitudeReduction, ModeReduction
-from trajmodes.project.pooling import set_mean, set_members
 from trajmodes.project.shapes import LineShape
 from trajmodes.project.spill import Spill, SpillReduction
 from trajmodes.project.thermostat import KineticReduction
@@ -84,8 +84,6 @@ __all__ = [
     "require_correctable",
     "require_sampled",
     "resolution_thz",
-    "set_mean",
-    "set_members",
     "spectrum_factor",
     "verlet_note",
 ]

@@ -12,8 +12,8 @@ from trajmodes.arrays import Floats
 from trajmodes.data import ModeEnergies, Modes
 from trajmodes.project.energy_sums import EnergyMeans
 from trajmodes.project.heat_capacity import heat_capacities, set_fluctuations
-from trajmodes.project.pooling import set_mean, set_members
 from trajmodes.project.statistics import block_sem, energy_sem, ratio_sem
+from trajmodes.symmetry.mode_sets import set_mean, set_members
 from trajmodes.units import BOLTZMANN
 
 __all__ = ["pool_energies"]

@@ -21,8 +21,8 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.data import Modes
 from trajmodes.project.energy_sums import EnergyMeans, group_sizes
-from trajmodes.project.pooling import set_mean, set_members
 from trajmodes.project.statistics import energy_sem, fluctuation_sem
+from trajmodes.symmetry.mode_sets import set_mean, set_members
 from trajmodes.units import BOLTZMANN
 
 __all__ = ["heat_capacities", "set_fluctuations"]

@@ -26,9 +26,9 @@ from trajmodes.data import BandSpectra
 from trajmodes.errors import DataError
 from trajmodes.project.band_filter import BandPlan, filter_taps, power_response
 from trajmodes.project.coordinates import Amplitudes, Projector
-from trajmodes.project.pooling import set_members
 from trajmodes.project.segments import Part, Segments
 from trajmodes.project.window import effective_segments, hann
+from trajmodes.symmetry.mode_sets import set_members, set_omega
 
 __all__ = ["NarrowBandReduction", "NarrowBandSums"]
 
@@ -183,9 +183,7 @@ class NarrowBandReduction:
 
     def _centers(self) -> Ints:
         """Middle (g,) of the band of each set, in bins of the shortest segments."""
-        modes = self.projector.modes
-        labels, first = np.unique(modes.sets, return_index=True)
-        omega_g = np.abs(modes.omega.ravel()[first[labels >= 0]])
+        omega_g = np.abs(set_omega(self.projector.modes))
         step_ps = self.plan.outputs[-1] * self.plan.decimation * self.interval_ps
         centers: Ints = np.rint(omega_g / (2.0 * np.pi) * step_ps).astype(np.int64)
         return centers

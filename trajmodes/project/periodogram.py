@@ -13,8 +13,8 @@ import scipy.fft
 from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data import Modes
 from trajmodes.project.burg import burg_power
-from trajmodes.project.pooling import set_members
 from trajmodes.project.window import hann
+from trajmodes.symmetry.mode_sets import set_members
 
 __all__ = ["SegmentPower", "segment_entropy", "segment_power"]
 

@@ -27,9 +27,9 @@ from trajmodes.data import (
 from trajmodes.errors import DataError
 from trajmodes.project.coordinates import Amplitudes, Projector
 from trajmodes.project.periodogram import SegmentPower, segment_entropy, segment_power
-from trajmodes.project.pooling import set_members
 from trajmodes.project.segments import Segments
 from trajmodes.project.window import effective_segments
+from trajmodes.symmetry.mode_sets import set_members
 
 __all__ = [
     "Piece",

@@ -19,8 +19,8 @@ from trajmodes.phonons import (
     shared_mesh,
 )
 from trajmodes.phonons.heat_flow import heat_capacities, zone_of
-from trajmodes.phonons.renormalised import set_means
 from trajmodes.symmetry import build_supercell
+from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.units import BOLTZMANN, DALTON, HBAR
 
 KELVIN = 300.0
@@ -32,7 +32,7 @@ MESH = (8, 8, 8)
 
 def power_law(modes, strength=2000.0) -> ModeLifetimes:
     """τ = A/ω², with errors of 10 %."""
-    lifetime = strength / set_means(modes.omega**2, modes)
+    lifetime = strength / set_mean(modes.omega**2, modes)
     return ModeLifetimes(modes, lifetime, 0.1 * lifetime)
 
 

@@ -6,8 +6,8 @@ import pytest
 from trajmodes.errors import DataError
 from trajmodes.phonons import ModeLifetimes, commensurate, modes_at
 from trajmodes.phonons.lifetime_mesh import fill, lifetime_grid
-from trajmodes.phonons.renormalised import set_means
 from trajmodes.symmetry import build_supercell
+from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.symmetry.stars import star_images
 
 CASES = {
@@ -63,7 +63,7 @@ def test_smooth_functions_are_found_with_the_square_of_the_spacing(crystals, spr
         modes, supercell = modes_of(crystal, springs, np.diag([n, n, n]))
         grid = lifetime_grid(modes, supercell)
         at_modes = np.broadcast_to(smooth(modes.qpoints)[:, None], modes.sets.shape)
-        values = grid.extended(set_means(at_modes, modes))
+        values = grid.extended(set_mean(at_modes, modes))
         found = (grid.weights(q_qx) @ values).reshape(len(q_qx), -1)
         worst.append(np.abs(found - smooth(q_qx)[:, None]).max())
     assert worst[1] < 0.35 * worst[0]
@@ -76,7 +76,7 @@ def test_acoustic_branches_at_zero_continue_even_functions(crystals, springs):
     far = np.linalg.norm(
         (modes.qpoints - np.rint(modes.qpoints)) @ np.linalg.inv(modes.crystal.cell).T, axis=1
     )
-    values = set_means(np.broadcast_to((1.5 + far**2)[:, None], modes.sets.shape), modes)
+    values = set_mean(np.broadcast_to((1.5 + far**2)[:, None], modes.sets.shape), modes)
     np.testing.assert_allclose(grid.extended(values)[-3:], 1.5, rtol=1e-10)
     # derivatives are handed on in the same shares
     slopes = np.random.default_rng(1).normal(size=(modes.n_sets + 3, 2))
@@ -86,7 +86,7 @@ def test_acoustic_branches_at_zero_continue_even_functions(crystals, springs):
 
 def test_sets_without_a_lifetime_are_like_those_of_similar_frequency(case):
     modes, _ = case
-    omega = np.sqrt(set_means(modes.omega**2, modes))
+    omega = np.sqrt(set_mean(modes.omega**2, modes))
     lifetime = 2000.0 / omega**2
     rng = np.random.default_rng(3)
     lifetime *= np.exp(0.1 * rng.normal(size=len(omega)))
@@ -103,7 +103,7 @@ def test_sets_without_a_lifetime_are_like_those_of_similar_frequency(case):
 
 def test_errors_of_filled_values_follow_those_that_make_them(case):
     modes, _ = case
-    omega = np.sqrt(set_means(modes.omega**2, modes))
+    omega = np.sqrt(set_mean(modes.omega**2, modes))
     lifetime = 2000.0 / omega**2
     lifetime[0] = np.nan
     found = fill(ModeLifetimes(modes, lifetime, 0.05 * lifetime))

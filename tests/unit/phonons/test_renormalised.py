@@ -15,8 +15,8 @@ from trajmodes.phonons import (
     modes_at,
     renormalised,
 )
-from trajmodes.phonons.renormalised import set_means
 from trajmodes.symmetry import build_supercell
+from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.units import THZ
 
 CASES = {
@@ -35,7 +35,7 @@ def case(request, crystals, springs):
     modes = modes_at(springs(crystal, 4.0), *commensurate(supercell))
     modes = replace(modes, omega_sem=np.full(modes.omega.shape, 0.05 * THZ))
     rng = np.random.default_rng(1)
-    freq_thz = np.sqrt(set_means(modes.omega**2, modes)) / THZ
+    freq_thz = np.sqrt(set_mean(modes.omega**2, modes)) / THZ
     return modes, supercell, freq_thz * rng.uniform(0.9, 1.1, len(freq_thz))
 
 
@@ -72,7 +72,7 @@ def test_errors_are_exact_at_the_q_points_of_the_supercell(case):
     freq_thz[1] = np.nan
     found = renormalised(modes, supercell, freq_thz, sem, 300.0)
     omega, omega_sem = frequencies_at(found.constants, modes.qpoints)
-    harmonic = np.sqrt(set_means(modes.omega**2, modes)) / THZ
+    harmonic = np.sqrt(set_mean(modes.omega**2, modes)) / THZ
     freq, error = np.where(found.kept, harmonic, freq_thz), np.where(found.kept, 0.05, sem)
     order = np.argsort(wanted_at(modes, freq), axis=1)
     wanted = np.take_along_axis(wanted_at(modes, error), order, axis=1)

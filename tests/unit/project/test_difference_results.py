@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from trajmodes.data import BandSpectra, Modes, PowerSpectra
-from trajmodes.project import EnergyReduction, Projector, set_mean
+from trajmodes.project import EnergyReduction, Projector
 from trajmodes.project.coordinates import Amplitudes
 from trajmodes.project.difference_results import correct_energies, correct_spectra
 from trajmodes.project.differences import attenuation
+from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.symmetry.translations import HalfSpace
 from trajmodes.units import THZ
 

@@ -7,7 +7,7 @@ from trajmodes.data import Modes, MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.project.coordinates import Projector
 from trajmodes.project.energies import EnergyReduction
-from trajmodes.project.pooling import set_members
+from trajmodes.symmetry.mode_sets import set_members
 from trajmodes.symmetry.translations import HalfSpace
 from trajmodes.units import BOLTZMANN
 

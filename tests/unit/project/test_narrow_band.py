@@ -8,10 +8,11 @@ import pytest
 
 from trajmodes.data import Modes
 from trajmodes.errors import DataError
-from trajmodes.project import Projector, WelchReduction, set_members
+from trajmodes.project import Projector, WelchReduction
 from trajmodes.project.band_filter import BandPlan, default_bands, filter_taps, power_response
 from trajmodes.project.coordinates import Amplitudes
 from trajmodes.project.narrow_band import NarrowBandReduction
+from trajmodes.symmetry.mode_sets import set_members
 from trajmodes.symmetry.translations import HalfSpace
 
 INTERVAL = 0.01

@@ -11,9 +11,9 @@ from trajmodes.project import (
     WelchReduction,
     default_segment,
     default_stride,
-    set_mean,
 )
 from trajmodes.project.coordinates import Amplitudes
+from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.symmetry.translations import HalfSpace
 
 LENGTH, INTERVAL = 64, 0.01

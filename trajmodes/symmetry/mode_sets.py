@@ -5,7 +5,7 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Modes
 
-__all__ = ["set_mean", "set_members"]
+__all__ = ["set_mean", "set_members", "set_omega"]
 
 
 def set_members(modes: Modes) -> Ints:
@@ -40,6 +40,19 @@ def set_mean(values: Floats, modes: Modes) -> Floats:
     means = _totals(rows, modes) / _totals(np.ones((1, modes.omega.size)), modes)
     shaped: Floats = means.reshape(*values.shape[:-2], modes.n_sets)
     return shaped
+
+
+def set_omega(modes: Modes) -> Floats:
+    """Frequency (g,) of each set in rad/ps, negative where imaginary.
+
+    Parameters
+    ----------
+    modes
+        Modes with their sets.
+    """
+    labels, first = np.unique(modes.sets, return_index=True)
+    omega: Floats = modes.omega.ravel()[first[labels >= 0]]
+    return omega
 
 
 def _totals(rows: Floats, modes: Modes) -> Floats:
