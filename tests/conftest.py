@@ -12,6 +12,14 @@ from trajmodes.symmetry.translations import cell_rank
 from trajmodes.units import DALTON
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _terminal_of_hundred_columns() -> Iterator[None]:
+    """Tables are as wide as the terminal: tests read the same in every one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "100")
+        yield
+
+
 def _crystal(cell: object, sites: object, species: str, masses_da: list[float]) -> Crystal:
     masses = np.array(masses_da) * DALTON
     return Crystal(np.array(cell), np.array(sites), tuple(species.split()), masses)
