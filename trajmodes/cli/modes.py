@@ -1,11 +1,10 @@
 """The commands about single modes: project a run on given constants, and look at what came."""
 
-import shlex
-import sys
 from typing import Any
 
 import click
 
+from trajmodes.cli.command_line import command_line
 from trajmodes.cli.exits import ending
 from trajmodes.cli.options import (
     constants_option,
@@ -42,7 +41,7 @@ def project(**given: Any) -> None:
 
         with progress_bars() as bars:
             job = job_of(given, output="modes")
-            written = project_job(job, command=_command_line(), bars=bars)
+            written = project_job(job, command=command_line(), bars=bars)
         click.echo(show_results(*written), nl=False)
 
 
@@ -64,7 +63,7 @@ def sed(**given: Any) -> None:
 
         with progress_bars() as bars:
             job = job_of(given, output="sed")
-            found, files = sed_job(job, command=_command_line(), bars=bars)
+            found, files = sed_job(job, command=command_line(), bars=bars)
         click.echo(show_sed(found, files), nl=False)
 
 
@@ -138,9 +137,5 @@ def molecule(
         files = MoleculeFiles(reference, hessian, series)
         with progress_bars() as bars:
             job = job_of(given, output="modes")
-            written = molecule_job(job, files, command=_command_line(), bars=bars)
+            written = molecule_job(job, files, command=command_line(), bars=bars)
         click.echo(show_molecule(*written), nl=False)
-
-
-def _command_line() -> str:
-    return shlex.join(["trajmodes", *sys.argv[1:]])

@@ -1,12 +1,12 @@
 """The commands. They parse, call the pipeline and show what it returns; no more."""
 
-import shlex
 import sys
 from typing import Any
 
 import click
 
 from trajmodes import __version__
+from trajmodes.cli.command_line import command_line
 from trajmodes.cli.exits import ending
 from trajmodes.cli.modes import modes, molecule, movie, project, sed
 from trajmodes.cli.options import (
@@ -76,7 +76,7 @@ def run(**given: Any) -> None:
         from trajmodes.pipeline import job_of, run_job, show_results
 
         with progress_bars() as bars:
-            written = run_job(job_of(given), command=_command_line(), bars=bars)
+            written = run_job(job_of(given), command=command_line(), bars=bars)
         click.echo(show_results(*written), nl=False)
 
 
@@ -103,7 +103,7 @@ def fit(**given: Any) -> None:
 
         with progress_bars() as bars:
             job = job_of(given, output="fit")
-            written = fit_job(job, command=_command_line(), bars=bars)
+            written = fit_job(job, command=command_line(), bars=bars)
         click.echo(show_results(*written), nl=False)
 
 
@@ -175,10 +175,6 @@ def demo(output: str | None) -> None:
         job = demo_job(output or "trajmodes-demo")
         click.echo(demo_prologue(job), nl=False)
         with progress_bars() as bars:
-            written = run_job(job, command=_command_line(), bars=bars)
+            written = run_job(job, command=command_line(), bars=bars)
         click.echo(show_results(*written), nl=False)
         click.echo(demo_epilogue(job), nl=False)
-
-
-def _command_line() -> str:
-    return shlex.join(["trajmodes", *sys.argv[1:]])

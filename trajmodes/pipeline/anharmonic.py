@@ -1,9 +1,12 @@
 """What cubic constants tell, and what errors allow, in the nouns of the report."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data import ForceConstants, Modes, Supercell
+from trajmodes.config import Job
+from trajmodes.data import ForceConstants, Modes
 from trajmodes.errors import DataError
 from trajmodes.phonons import (
     Bands,
@@ -17,14 +20,16 @@ from trajmodes.phonons import (
     run_length,
     stability,
 )
+from trajmodes.pipeline.log import Log
 from trajmodes.report import (
     GruneisenParameters,
     PerturbativeWidths,
+    Results,
     RunRequirement,
     StabilityVerdict,
 )
 
-__all__ = ["gruneisen_parameters", "perturbative_widths", "requirement_of", "stability_of"]
+__all__ = ["gruneisen_parameters", "requirement_of", "stability_of", "with_perturbation"]
 
 MEAN_SPACING = 0.15
 """Spacing of the mesh of the mean Grüneisen parameter in 1/Å, 2π included: it then changes by
@@ -84,27 +89,20 @@ def _of_sets(found: Gruneisen, modes: Modes) -> tuple[Floats, Floats | None]:
     return found.gamma.ravel()[chosen], sem
 
 
-def perturbative_widths(
-    constants: ForceConstants,
-    supercell: Supercell,
-    modes: Modes,
-    temperature: float | None,
-    divisions: int,
-) -> PerturbativeWidths:
-    """Three-phonon linewidths of the sets of modes, at the temperature of the run.
+def with_perturbation(results: Results, job: Job, log: Log) -> Results:
+    """Add three-phonon linewidths of the sets of modes, if the job asks for them.
+
+    They are those at the temperature of the motion where it was projected, at that of the
+    constants otherwise.
 
     Parameters
     ----------
-    constants
-        The constants.
-    supercell
-        The supercell of the run.
-    modes
-        Their modes at the commensurate points.
-    temperature
-        In K.
-    divisions
-        Least number of points along each reciprocal lattice vector.
+    results
+        What constants and, if there is one, projection give.
+    job
+        Tells the mesh: the least number of points along each reciprocal lattice vector.
+    log
+        Takes down the stage.
 
     Raises
     ------
@@ -113,19 +111,28 @@ def perturbative_widths(
     DataError
         If there are no triplets, or the temperature is not known.
     """
+    if job.perturbation is None:
+        return results
+    constants, modes = results.constants, results.modes
     if constants.triplets is None:
         raise DataError(
             "linewidths of perturbation theory need cubic constants", fix="give --cutoff3"
         )
+    moved = results.projection
+    temperature = constants.temperature if moved is None else moved.energies.temperature
     if temperature is None:
         raise DataError(
             "linewidths of perturbation theory need a temperature, and the run tells none",
             fix="give --temperature",
         )
-    mesh = (divisions,) * 3
-    lines = perturbative_linewidths(constants, supercell, mesh, temperature, modes.qpoints)
-    quantum, classical = linewidths_of_sets(lines, modes)
-    return PerturbativeWidths(quantum, classical, temperature, lines.divisions)
+    with log.stage("perturbation theory"):
+        mesh = (job.perturbation,) * 3
+        lines = perturbative_linewidths(
+            constants, results.supercell, mesh, temperature, modes.qpoints
+        )
+        quantum, classical = linewidths_of_sets(lines, modes)
+    widths = PerturbativeWidths(quantum, classical, temperature, lines.divisions)
+    return replace(results, perturbation=widths)
 
 
 def stability_of(modes: Modes) -> StabilityVerdict | None:

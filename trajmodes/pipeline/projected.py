@@ -13,8 +13,8 @@ from trajmodes.export import read_constants
 from trajmodes.phonons import Bands, chosen_path, dispersion, modes_at
 from trajmodes.pipeline.anharmonic import (
     gruneisen_parameters,
-    perturbative_widths,
     stability_of,
+    with_perturbation,
 )
 from trajmodes.pipeline.check import findings_of
 from trajmodes.pipeline.collect import bands_of, spectral_map
@@ -31,7 +31,7 @@ from trajmodes.pipeline.requirements import (
 from trajmodes.pipeline.source import interval_of
 from trajmodes.pipeline.transport import conductivity_of, heat_flow_of, renormalised_bands
 from trajmodes.pipeline.written import Analysis, Written, write_found
-from trajmodes.project import Spill, check_lattice
+from trajmodes.project import check_lattice
 from trajmodes.report import Conductivity, Projection, Provenance, Results, Writer
 from trajmodes.symmetry import half_space
 
@@ -146,7 +146,7 @@ def project_only(
         results, extra = with_projection(
             run, results, bands, log=log, bars=bars, scratch=scratch
         )
-        results = _with_perturbation(results, job, log)
+        results = with_perturbation(results, job, log)
         inputs = hashes.result()
     provenance = replace(results.provenance, inputs=inputs)
     results = replace(results, provenance=provenance, timings=log.seconds)
@@ -280,11 +280,7 @@ def with_projection(
     if spill is None:
         return results, {}
     text = "time series Q(t) and its velocity of the chosen modes"
-    return results, {"amplitudes.nc": Writer(text, lambda path: _write_spill(spill, path))}
-
-
-def _write_spill(spill: Spill, path: Path) -> None:
-    spill.write(path)
+    return results, {"amplitudes.nc": Writer(text, spill.write)}
 
 
 def _conductivity(
@@ -323,15 +319,3 @@ def path_bands(constants: ForceConstants, job: Job) -> Bands:
         If the path names a point that is not known.
     """
     return dispersion(constants, chosen_path(constants.crystal, job.path, PATH_SPACING))
-
-
-def _with_perturbation(results: Results, job: Job, log: Log) -> Results:
-    """Add linewidths of perturbation theory, if asked for."""
-    if job.perturbation is None or results.projection is None:
-        return results
-    with log.stage("perturbation theory"):
-        kelvin = results.projection.energies.temperature
-        widths = perturbative_widths(
-            results.constants, results.supercell, results.modes, kelvin, job.perturbation
-        )
-    return replace(results, perturbation=widths)

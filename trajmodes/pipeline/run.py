@@ -12,9 +12,9 @@ from trajmodes.fit import Ledger, read_ledger
 from trajmodes.phonons import Bands
 from trajmodes.pipeline.anharmonic import (
     gruneisen_parameters,
-    perturbative_widths,
     requirement_of,
     stability_of,
+    with_perturbation,
 )
 from trajmodes.pipeline.check import findings_of
 from trajmodes.pipeline.collect import (
@@ -237,21 +237,14 @@ def _runs_for(
 
 def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Bands]:
     """Make results of what the constants alone give."""
-    fit, supercell, runs = fitted.fit, fitted.ledger.supercell, fitted.runs
+    fit, runs = fitted.fit, fitted.runs
     job = runs[0].job
     with log.stage("phonons"):
         modes = modes_of(fit, fitted.ledger, require_stable=job.require_stable)
         bands = path_bands(fit.constants, job)
-        temperature = fit.constants.temperature
-        gruneisen = gruneisen_parameters(fit.constants, modes, bands, temperature)
-    perturbation = None
-    if job.perturbation is not None:
-        with log.stage("perturbation theory"):
-            perturbation = perturbative_widths(
-                fit.constants, supercell, modes, temperature, job.perturbation
-            )
+        gruneisen = gruneisen_parameters(fit.constants, modes, bands, fit.constants.temperature)
     results = Results(
-        supercell=supercell,
+        supercell=fitted.ledger.supercell,
         constants=fit.constants,
         modes=modes,
         bands=bands_of(bands),
@@ -261,7 +254,6 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Band
         reference=Reference(fit.reference_shift, fit.reference_shift_sem),
         scheme_freq_distance_thz=scheme_distance_thz(fit, modes),
         gruneisen=gruneisen,
-        perturbation=perturbation,
         stability=stability_of(modes),
         requirement=requirement_of(modes, fitted.duration_ps),
         diagnosis=findings_of(runs[0].diagnosis),
@@ -272,7 +264,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Band
             )
         ),
     )
-    return results, bands
+    return with_perturbation(results, job, log), bands
 
 
 def _lifetime_notes(

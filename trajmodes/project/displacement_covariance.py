@@ -12,8 +12,8 @@ import numpy as np
 
 from trajmodes.arrays import Complexes, Ints, freeze
 from trajmodes.data import MotionBlock
-from trajmodes.errors import DataError
 from trajmodes.project.coordinates import Amplitudes, Projector
+from trajmodes.project.time_blocks import block_numbers, join_blocks, require_all_frames
 
 __all__ = ["CovarianceSums", "DisplacementCovariance", "DisplacementCovarianceReduction"]
 
@@ -85,8 +85,8 @@ class DisplacementCovarianceReduction:
     def sums(self, amplitudes: Amplitudes) -> CovarianceSums:
         """Return the sums over amplitudes that are already there."""
         q_qmt, v_qmt = amplitudes.coordinate, amplitudes.velocity
-        frames = amplitudes.first_frame + np.arange(q_qmt.shape[-1])
-        block_t = frames * self.n_blocks // self.n_frames
+        first_frame, n_here = amplitudes.first_frame, q_qmt.shape[-1]
+        block_t = block_numbers(first_frame, n_here, self.n_blocks, self.n_frames)
         first, counts = int(block_t[0]), np.bincount(block_t - block_t[0])
         stops = np.cumsum(counts)
         parts = [slice(*ends) for ends in zip(stops - counts, stops, strict=True)]
@@ -104,16 +104,12 @@ class DisplacementCovarianceReduction:
     def combine(self, earlier: CovarianceSums, later: CovarianceSums) -> CovarianceSums:
         """Return the sums over two neighbouring stretches of time."""
         offset = later.first_block - earlier.first_block
-        size = max(len(earlier.counts), offset + len(later.counts))
-        counts = np.zeros(size, dtype=np.int64)
-        totals = np.zeros((size, *earlier.totals.shape[1:]), dtype=complex)
-        products = np.zeros((size, *earlier.products.shape[1:]), dtype=complex)
-        for start, part in ((0, earlier), (offset, later)):
-            stop = start + len(part.counts)
-            counts[start:stop] += part.counts
-            totals[start:stop] += part.totals
-            products[start:stop] += part.products
-        return CovarianceSums(earlier.first_block, counts, totals, products)
+        return CovarianceSums(
+            earlier.first_block,
+            join_blocks(offset, earlier.counts, later.counts),
+            join_blocks(offset, earlier.totals, later.totals),
+            join_blocks(offset, earlier.products, later.products),
+        )
 
     def finalize(self, state: CovarianceSums) -> DisplacementCovariance:
         """Return the covariances in each block.
@@ -123,8 +119,7 @@ class DisplacementCovarianceReduction:
         DataError
             If frames are missing.
         """
-        if state.counts.sum() != self.n_frames:
-            raise DataError(f"{state.counts.sum()} of {self.n_frames} frames were summed")
+        require_all_frames(int(state.counts.sum()), self.n_frames)
         filled = state.counts > 0
         counts = state.counts[filled]
         means_bkqmn = state.products[filled] / counts[:, None, None, None, None]

@@ -7,10 +7,7 @@ blocks tell the error bars. Nothing else of the run is remembered.
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from trajmodes.data import ModeEnergies, MotionBlock
-from trajmodes.errors import DataError
 from trajmodes.project.coordinates import Amplitudes, Projector
 from trajmodes.project.energy_means import pool_energies
 from trajmodes.project.energy_sums import (
@@ -20,6 +17,7 @@ from trajmodes.project.energy_sums import (
     groups_of,
     sum_frames,
 )
+from trajmodes.project.time_blocks import block_numbers, require_all_frames
 
 __all__ = ["EnergyReduction", "EnergySums"]
 
@@ -54,17 +52,10 @@ class EnergyReduction:
         DataError
             If the run has no velocities.
         """
-        if amplitudes.velocity is None:
-            raise DataError(
-                "mode energies need velocities, and the trajectory has none",
-                why="velocities differenced from positions are attenuated: a 10 THz mode seen"
-                " every 10 fs would keep only 0.875 of its kinetic energy",
-                fix="dump vx vy vz",
-            )
-        frames = amplitudes.first_frame + np.arange(amplitudes.coordinate.shape[-1])
-        block_t = frames * self.n_blocks // self.n_frames
-        groups = groups_of(self.projector.modes)
-        return sum_frames(amplitudes, amplitudes.velocity, groups, block_t)
+        velocity = amplitudes.velocity_or_raise("mode energies need velocities")
+        first, n_here = amplitudes.first_frame, velocity.shape[-1]
+        block_t = block_numbers(first, n_here, self.n_blocks, self.n_frames)
+        return sum_frames(amplitudes, velocity, groups_of(self.projector.modes), block_t)
 
     def combine(self, earlier: EnergySums, later: EnergySums) -> EnergySums:
         """Return the sums over two neighbouring stretches of time."""
@@ -78,8 +69,7 @@ class EnergyReduction:
         DataError
             If frames are missing.
         """
-        if state.counts.sum() != self.n_frames:
-            raise DataError(f"{state.counts.sum()} of {self.n_frames} frames were summed")
+        require_all_frames(int(state.counts.sum()), self.n_frames)
         filled = state.counts > 0
         means = EnergyMeans(
             shares=state.counts[filled] / self.n_frames,

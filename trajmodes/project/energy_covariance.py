@@ -92,16 +92,12 @@ class EnergyCovarianceReduction:
         DataError
             If the run has no velocities.
         """
-        if amplitudes.velocity is None:
-            raise DataError(
-                "energies of modes need velocities, and the trajectory has none",
-                fix="dump vx vy vz",
-            )
-        n_t = amplitudes.velocity.shape[-1]
+        velocity = amplitudes.velocity_or_raise("energies of modes need velocities")
+        n_t = velocity.shape[-1]
         squares = np.where(_counted(self.projector.modes), self.projector.modes.omega**2, 0.0)
         energy_qmt = _square(amplitudes.coordinate)
         energy_qmt *= squares[:, :, None]
-        energy_qmt += _square(amplitudes.velocity)
+        energy_qmt += _square(velocity)
         energy_qmt *= 0.5
         x_nt = energy_qmt.reshape(-1, n_t)
         # The product of a matrix with its own transpose costs BLAS half of another one.

@@ -14,6 +14,7 @@ from numba import njit
 from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data import Modes
 from trajmodes.project.coordinates import Amplitudes
+from trajmodes.project.time_blocks import join_blocks
 
 __all__ = [
     "EnergyMeans",
@@ -146,17 +147,10 @@ def sum_frames(
 def combine_sums(earlier: EnergySums, later: EnergySums) -> EnergySums:
     """Join two neighbouring stretches of time."""
     offset = later.first_block - earlier.first_block
-    size = max(len(earlier.counts), offset + len(later.counts))
-    counts = np.zeros(size, dtype=np.int64)
-    products = np.zeros((size, *earlier.products.shape[1:]))
-    for start, part in ((0, earlier), (offset, later)):
-        stop = start + len(part.counts)
-        counts[start:stop] += part.counts
-        products[start:stop] += part.products
     return EnergySums(
         earlier.first_block,
-        counts,
-        products,
+        join_blocks(offset, earlier.counts, later.counts),
+        join_blocks(offset, earlier.products, later.products),
         earlier.squares + later.squares,
         earlier.wholes + later.wholes,
         earlier.waves + later.waves,

@@ -111,13 +111,11 @@ class NarrowBandReduction:
         DataError
             If the run has no velocities.
         """
-        if amplitudes.velocity is None:
-            raise DataError("spectra need velocities, and the trajectory has none")
+        velocity = amplitudes.velocity_or_raise("spectra need velocities")
         first = amplitudes.first_frame
-        part = (first, first + amplitudes.velocity.shape[-1])
+        part = (first, first + velocity.shape[-1])
         pending = [
-            self._filtered(number, part, amplitudes.velocity)
-            for number in range(len(self.stretches))
+            self._filtered(number, part, velocity) for number in range(len(self.stretches))
         ]
         empty = (None,) * len(self.plan.outputs)
         state = NarrowBandSums(part, empty, tuple(y for y in pending if y.values.size))

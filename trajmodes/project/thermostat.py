@@ -30,8 +30,8 @@ import numpy as np
 
 from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data import MotionBlock
-from trajmodes.errors import DataError
 from trajmodes.project.coordinates import Amplitudes, Projector
+from trajmodes.project.time_blocks import block_numbers, join_blocks, require_all_frames
 from trajmodes.units import BOLTZMANN
 
 __all__ = ["Ensemble", "EnsembleVerdict", "KineticReduction", "KineticSums"]
@@ -129,18 +129,14 @@ class KineticReduction:
         DataError
             If the run has no velocities.
         """
-        if amplitudes.velocity is None:
-            raise DataError(
-                "a thermostat shows in velocities, and the trajectory has none",
-                fix="dump vx vy vz",
-            )
+        velocity = amplitudes.velocity_or_raise("a thermostat shows in velocities")
         modes = self.projector.modes
         inside_qm = np.where(modes.sets >= 0, 0.5 * modes.weights[:, None], 0.0)
-        kinetic_t = _squares(inside_qm, amplitudes.velocity)
+        kinetic_t = _squares(inside_qm, velocity)
         stiff_qm = inside_qm * np.maximum(modes.omega, 0.0) ** 2
         energy_t = kinetic_t + _squares(stiff_qm, amplitudes.coordinate)
-        frames = amplitudes.first_frame + np.arange(len(kinetic_t))
-        block_t = frames * self.n_blocks // self.n_frames
+        first_frame, n_here = amplitudes.first_frame, len(kinetic_t)
+        block_t = block_numbers(first_frame, n_here, self.n_blocks, self.n_frames)
         first = int(block_t[0])
         columns = (kinetic_t, energy_t, kinetic_t**2, kinetic_t * energy_t)
         sums = [np.bincount(block_t - first, column) for column in columns]
@@ -149,12 +145,11 @@ class KineticReduction:
     def combine(self, earlier: KineticSums, later: KineticSums) -> KineticSums:
         """Return the sums over two neighbouring stretches of time."""
         offset = later.first_block - earlier.first_block
-        size = max(len(earlier.counts), offset + len(later.counts))
-        counts, sums = np.zeros(size, dtype=np.int64), np.zeros((size, 4))
-        for start, part in ((0, earlier), (offset, later)):
-            counts[start : start + len(part.counts)] += part.counts
-            sums[start : start + len(part.counts)] += part.sums
-        return KineticSums(earlier.first_block, counts, sums)
+        return KineticSums(
+            earlier.first_block,
+            join_blocks(offset, earlier.counts, later.counts),
+            join_blocks(offset, earlier.sums, later.sums),
+        )
 
     def finalize(self, state: KineticSums) -> Ensemble:
         """Return what the fluctuations say of the run.
@@ -164,8 +159,7 @@ class KineticReduction:
         DataError
             If frames are missing.
         """
-        if state.counts.sum() != self.n_frames:
-            raise DataError(f"{state.counts.sum()} of {self.n_frames} frames were summed")
+        require_all_frames(int(state.counts.sum()), self.n_frames)
         modes = self.projector.modes
         freedom = float((modes.weights[:, None] * (modes.sets >= 0)).sum())
         filled = state.counts > 0

@@ -26,7 +26,6 @@ from numba import njit
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.data import Modes
-from trajmodes.errors import DataError
 from trajmodes.project.coordinates import Amplitudes
 
 __all__ = ["Totals", "Waves", "waves"]
@@ -95,17 +94,12 @@ class Waves:
         DataError
             If the run has no velocities.
         """
-        if amplitudes.velocity is None:
-            raise DataError(
-                "energies of modes need velocities, and the trajectory has none",
-                why="velocities differenced from positions are attenuated",
-                fix="dump vx vy vz",
-            )
+        velocity = amplitudes.velocity_or_raise("energies of modes need velocities")
         n_q, n_m, _ = amplitudes.coordinate.shape
         found = np.empty((len(self.sets), frames.stop - frames.start))
         q_nt, v_nt = (
             field[..., frames].reshape(n_q * n_m, -1)
-            for field in (amplitudes.coordinate, amplitudes.velocity)
+            for field in (amplitudes.coordinate, velocity)
         )
         lines = (self.omega, self.used, self.second, self.alone)
         _fill_energies(q_nt, v_nt, lines, found, squares)

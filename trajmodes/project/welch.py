@@ -191,22 +191,29 @@ class WelchReduction:
         return Segments(self.stretches, self.segment_frames, self.segment_frames // 2)
 
     def chunk(self, block: MotionBlock) -> WelchSums:
-        """Return the state of one block of frames.
+        """Return the state of one block of frames."""
+        return self.sums(self.projector.project(block))
+
+    def sums(self, amplitudes: Amplitudes) -> WelchSums:
+        """Return the state of amplitudes that are already there.
 
         Raises
         ------
         DataError
             If the run has no velocities.
         """
-        if block.velocities is None:
-            raise _no_velocities()
-        return self._state(block.first_frame, self.projector.velocities(block.velocities))
-
-    def sums(self, amplitudes: Amplitudes) -> WelchSums:
-        """Return the state of amplitudes that are already there."""
-        if amplitudes.velocity is None:
-            raise _no_velocities()
-        return self._state(amplitudes.first_frame, amplitudes.velocity)
+        velocity = amplitudes.velocity_or_raise("spectra need velocities")
+        first = amplitudes.first_frame
+        last = first + velocity.shape[-1]
+        whole = Piece(first, velocity)
+        inside = [whole.clipped(*stretch) for stretch in self.stretches]
+        # Without a copy all fields of the block would stay in memory as well.
+        pieces = tuple(
+            Piece(part.first_frame, part.velocity.copy())
+            for part in inside
+            if part.velocity.size
+        )
+        return self._settle((), first, last, pieces)
 
     def combine(self, earlier: WelchSums, later: WelchSums) -> WelchSums:
         """Return the state of two neighbouring stretches of time.
@@ -255,18 +262,6 @@ class WelchReduction:
             entropy = MaximumEntropySpectra(fine_thz, mean, self.poles)
         return Spectra(modes, density, scale * state.power.points, entropy)
 
-    def _state(self, first: int, velocity: Complexes) -> WelchSums:
-        last = first + velocity.shape[-1]
-        whole = Piece(first, velocity)
-        inside = [whole.clipped(*stretch) for stretch in self.stretches]
-        # Without a copy all fields of the block would stay in memory as well.
-        pieces = tuple(
-            Piece(part.first_frame, part.velocity.copy())
-            for part in inside
-            if part.velocity.size
-        )
-        return self._settle((), first, last, pieces)
-
     def _settle(
         self, parts: tuple[WelchSums, ...], start: int, stop: int, pieces: tuple[Piece, ...]
     ) -> WelchSums:
@@ -289,14 +284,6 @@ class WelchReduction:
             reduce(add, entropy) if entropy else None,
             _waiting(pieces, *segments.edges((start, stop))),
         )
-
-
-def _no_velocities() -> DataError:
-    return DataError(
-        "spectra need velocities, and the trajectory has none",
-        why="velocities differenced from positions are attenuated",
-        fix="dump vx vy vz",
-    )
 
 
 def _waiting(pieces: tuple[Piece, ...], head_stop: int, tail_start: int) -> tuple[Piece, ...]:

@@ -28,7 +28,7 @@ class Writer(NamedTuple):
 
     text: str
     """What the file is, in one line."""
-    write: Callable[[Path], None]
+    write: Callable[[Path], object]
     """Writes it to the given path."""
 
 
