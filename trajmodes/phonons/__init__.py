@@ -27,6 +27,7 @@ from trajmodes.phonons.linewidths import (
     perturbative_linewidths,
     shared_mesh,
 )
+from trajmodes.phonons.point_names import point_names
 from trajmodes.phonons.qpoints import (
     BandPath,
     PathHits,
@@ -82,6 +83,7 @@ __all__ = [
     "modes_at",
     "on_path",
     "perturbative_linewidths",
+    "point_names",
     "renormalised",
     "run_length",
     "shared_mesh",

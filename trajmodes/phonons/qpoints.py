@@ -21,6 +21,7 @@ from trajmodes.symmetry.stars import point_group, star_images
 from trajmodes.symmetry.translations import half_space
 
 __all__ = [
+    "SAME_Q",
     "BandPath",
     "PathHits",
     "band_path",
@@ -33,9 +34,10 @@ __all__ = [
 
 # Distance in Å within which a site must meet its image; as `space_group` has it.
 _TOLERANCE = 1e-4
-# Reduced coordinates closer than this are equal: the corners of a path through a cell given
-# with few digits are no exact fractions, and q points of a supercell lie much farther apart.
-_SAME_Q = 1e-4
+
+SAME_Q = 1e-4
+"""Reduced coordinates closer than this are equal: the corners of a path through a cell given
+with few digits are no exact fractions, and q points of a supercell lie much farther apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +272,7 @@ def on_path(path: BandPath, qpoints: npt.ArrayLike) -> PathHits:
         rows.append(np.stack([place, index, np.full(len(index), k)], axis=1))
     hits = np.concatenate(rows)
     hits = hits[np.lexsort((hits[:, 0], hits[:, 1]))]
-    apart = np.abs(np.diff(hits[:, :2], axis=0, prepend=-1.0)).max(axis=1) > _SAME_Q
+    apart = np.abs(np.diff(hits[:, :2], axis=0, prepend=-1.0)).max(axis=1) > SAME_Q
     hits = hits[apart]
     hits = hits[np.argsort(hits[:, 0], kind="stable")]
     return PathHits(hits[:, 1].astype(np.int64), hits[:, 0], hits[:, 2].astype(np.int64))
@@ -283,11 +285,11 @@ def _meet(images_gqx: Floats, start: Floats, end: Floats) -> tuple[Ints, Floats]
     # Along the leading axis each whole number n in reach gives one candidate for t.
     reach = np.arange(np.ceil(abs(step[lead])) + 1.0) * np.sign(step[lead])
     residue = images_gqx[..., lead] - start[lead]
-    residue -= np.floor(residue / np.sign(step[lead]) + _SAME_Q) * np.sign(step[lead])
+    residue -= np.floor(residue / np.sign(step[lead]) + SAME_Q) * np.sign(step[lead])
     t_ngq = (residue + reach[:, None, None]) / step[lead]
     off = images_gqx - start - t_ngq[..., None] * step
-    near = np.abs(off - np.rint(off)).max(axis=-1) < _SAME_Q
-    inside = (t_ngq > -_SAME_Q) & (t_ngq < 1.0 + _SAME_Q)
+    near = np.abs(off - np.rint(off)).max(axis=-1) < SAME_Q
+    inside = (t_ngq > -SAME_Q) & (t_ngq < 1.0 + SAME_Q)
     _, _, index = np.nonzero(near & inside)
     return index.astype(np.int64), np.clip(t_ngq[near & inside], 0.0, 1.0)
 

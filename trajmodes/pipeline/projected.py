@@ -10,7 +10,7 @@ from trajmodes.config import Job, toml_text
 from trajmodes.data import ForceConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.export import read_constants
-from trajmodes.phonons import Bands, chosen_path, dispersion, modes_at
+from trajmodes.phonons import Bands, chosen_path, dispersion, modes_at, point_names
 from trajmodes.pipeline.anharmonic import (
     gruneisen_parameters,
     stability_of,
@@ -130,12 +130,14 @@ def project_only(
             space = half_space(run.supercell)
             modes = modes_at(constants, space.qpoints, space.weights)
             bands = path_bands(constants, job)
+            names = point_names(modes.crystal, modes.qpoints)
             gruneisen = gruneisen_parameters(constants, modes, bands, constants.temperature)
         results = Results(
             supercell=run.supercell,
             constants=constants,
             modes=modes,
             bands=bands_of(bands),
+            point_names=names,
             provenance=Provenance(versions(), (), command, toml_text(job)),
             gruneisen=gruneisen,
             stability=stability_of(modes),

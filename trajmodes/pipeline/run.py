@@ -9,7 +9,7 @@ import numpy as np
 from trajmodes.config import Job, toml_text
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit import Ledger, read_ledger
-from trajmodes.phonons import Bands
+from trajmodes.phonons import Bands, point_names
 from trajmodes.pipeline.anharmonic import (
     gruneisen_parameters,
     requirement_of,
@@ -242,12 +242,14 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Band
     with log.stage("phonons"):
         modes = modes_of(fit, fitted.ledger, require_stable=job.require_stable)
         bands = path_bands(fit.constants, job)
+        names = point_names(modes.crystal, modes.qpoints)
         gruneisen = gruneisen_parameters(fit.constants, modes, bands, fit.constants.temperature)
     results = Results(
         supercell=fitted.ledger.supercell,
         constants=fit.constants,
         modes=modes,
         bands=bands_of(bands),
+        point_names=names,
         provenance=Provenance(versions(), (), command, toml_text(job)),
         convergence=convergence_of(fit, modes),
         fit_errors=fit_errors_of(fit),

@@ -70,7 +70,7 @@ def _all(results: Results) -> Values:
     values = {
         **fit_values(results),
         **_modes(results.modes),
-        **_sets(results.modes),
+        **_sets(results.modes, results.point_names),
         **_gruneisen(results.gruneisen),
         **_perturbation(results.perturbation),
         **renormalised_values(results.renormalised),
@@ -87,7 +87,8 @@ _COORDINATES = {
     *("quartet_shell_species", "quartet_shell_longest"),
     *("q", "path_distance", "path_segment", "tick_distance", "tick_label", "map_distance"),
     *("map_q", "line_freq_thz", "acf_lag_ps"),
-    *("set_q", "shell_distance", "shell_species", "run_fraction", "check_name", "species"),
+    *("set_q", "set_point", "shell_distance", "shell_species"),
+    *("run_fraction", "check_name", "species"),
 }
 """Variables that tell where on a dimension one is."""
 
@@ -178,7 +179,7 @@ def _bands(bands: Bands) -> Values:
     }
 
 
-def _sets(modes: Modes) -> Values:
+def _sets(modes: Modes, names: tuple[str, ...]) -> Values:
     """Where each set lies in the zone, and its harmonic frequency."""
     n_sets = modes.n_sets
     q_index, m_index = np.nonzero(modes.sets >= 0)
@@ -203,6 +204,7 @@ def _sets(modes: Modes) -> Values:
     return {
         "set": np.arange(n_sets),
         "set_q": modes.qpoints[first],
+        "set_point": _texts(names[k] for k in first) if names else None,
         "star_size": np.rint(np.bincount(stars[0], modes.weights[stars[1]])).astype(np.int64),
         "degeneracy": degeneracy,
         "branch_first": lowest + 1,

@@ -131,7 +131,8 @@ def conductivity_data(dataset: xr.Dataset) -> dict[str, Table]:
         Results with a conductivity.
     """
     names = [
-        *("set", "set_q", "branch_first", "branch_last", "freq_harmonic_thz", "free_path"),
+        *("set", "set_q", "set_point", "branch_first", "branch_last"),
+        *("freq_harmonic_thz", "free_path"),
     ]
     tables = conductivity_tables(dataset)
     tables["free_paths.csv"] = table_of(dataset, "Mean free paths of the sets of modes", names)

@@ -156,7 +156,8 @@ def energies_data(dataset: xr.Dataset) -> dict[str, Table]:
     mean, sem = float(dataset["temperature"]), float(dataset["temperature_sem"])
     title = f"Energies of the sets of modes; the whole run has {plus_minus(mean, sem)} K"
     names = [
-        *("set", "set_q", "branch_first", "branch_last", "members", "freq_harmonic_thz"),
+        *("set", "set_q", "set_point", "branch_first", "branch_last", "members"),
+        "freq_harmonic_thz",
         *("mode_temperature", "equipartition_z", "heat_capacity_kb", "anharmonicity"),
     ]
     return {"energies.csv": table_of(dataset, title, names)}

@@ -267,7 +267,7 @@ def lifetimes_data(dataset: xr.Dataset) -> dict[str, Table]:
         Results with lifetimes of any kind.
     """
     names = [
-        *("set", "set_q", "branch_first", "branch_last", "freq_harmonic_thz"),
+        *("set", "set_q", "set_point", "branch_first", "branch_last", "freq_harmonic_thz"),
         *("freq_spectrum_thz", *LIFETIMES, "line_resolution_thz", *PERTURBATIVE),
         *("verdict", "energy_verdict"),
     ]

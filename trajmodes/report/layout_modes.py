@@ -102,6 +102,7 @@ _PLACES = {
 _SETS = {
     "set": Spec("set", "1", "label of the set", "star of q and degenerate branches, from 0"),
     "set_q": Spec("set reciprocal", "1", "one q of the star", "reduced, no 2π"),
+    "set_point": Spec("set", "", "name of the special point in the star; empty elsewhere"),
     "star_size": Spec("set", "1", "q points of the full grid in the star"),
     "degeneracy": Spec("set", "1", "branches of the set at one q"),
     "branch_first": Spec("set", "1", "lowest branch of the set", "from 1"),

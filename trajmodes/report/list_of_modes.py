@@ -13,10 +13,9 @@ from rich.text import Text
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Verdict
-from trajmodes.data.points import point
 from trajmodes.errors import DataError
 from trajmodes.report.agreement import DISAGREE
-from trajmodes.report.wording import branches, counted, terse
+from trajmodes.report.wording import branches, counted, place_of, terse
 
 __all__ = ["SetList", "list_sets", "render_modes"]
 
@@ -272,7 +271,7 @@ def _letters(one: _Row) -> str:
 
 _COLUMNS = {
     "set": _Column("set", "", "set", lambda one: str(int(one["set"]))),
-    "q": _Column("q", "", "set_q", lambda one: point(one["set_q"]), "left"),
+    "q": _Column("q", "", "set_q", place_of, "left"),
     "branch": _Column(
         *("br.", "", "branch_first"),
         lambda one: branches(int(one["branch_first"]), int(one["branch_last"])),

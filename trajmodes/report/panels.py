@@ -8,9 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from trajmodes.arrays import Bools, Ints
-from trajmodes.data.points import point
 from trajmodes.report.style import BLACK, RED, new_figure
-from trajmodes.report.wording import branches
+from trajmodes.report.wording import branches, place_of
 
 __all__ = ["choose_sets", "small_panels", "tell_in_panel"]
 
@@ -91,7 +90,7 @@ def tell_in_panel(axes: Axes, one: xr.Dataset, told: str, *, resolved: bool) -> 
         Whether something was.
     """
     name = branches(int(one["branch_first"]), int(one["branch_last"]))
-    axes.set_title(f"q = {point(one['set_q'].values)}, branch {name}", fontsize=8.0, pad=3.0)
+    axes.set_title(f"q = {place_of(one)}, branch {name}", fontsize=8.0, pad=3.0)
     axes.annotate(
         told if resolved else textwrap.fill(told, 32),
         (0.03, 0.95),

@@ -242,6 +242,8 @@ class Results:
     """At the commensurate q points."""
     bands: Bands
     provenance: Provenance
+    point_names: tuple[str, ...] = ()
+    """(q,) names of the special points among the commensurate q points, empty elsewhere."""
     projection: Projection | None = None
     renormalised: tuple[RenormalisedBands, ...] = ()
     conductivity: Conductivity | None = None
@@ -282,6 +284,9 @@ class Results:
             "have a mean free path": self.conductivity and len(self.conductivity.free_path),
         }
         n_sets = self.modes.n_sets
+        n_q, names = len(self.modes.qpoints), len(self.point_names)
+        if names not in (0, n_q):
+            raise DataError(f"{n_q} q points are given, but {names} names")
         for what, count in counts.items():
             if count is not None and count != n_sets:
                 raise DataError(f"the modes form {n_sets} sets, but {count} {what}")

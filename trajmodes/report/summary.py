@@ -13,7 +13,6 @@ from rich.text import Text
 
 from trajmodes.arrays import Ints
 from trajmodes.data import Verdict
-from trajmodes.data.points import point
 from trajmodes.report.dataset import to_dataset
 from trajmodes.report.list_of_modes import SetList, list_sets
 from trajmodes.report.results import Finding, Results
@@ -26,7 +25,7 @@ from trajmodes.report.summary_modes import (
     lifetimes_line,
     thermostat_line,
 )
-from trajmodes.report.wording import counted, plus_minus, size_of
+from trajmodes.report.wording import counted, place_of, plus_minus, size_of
 
 __all__ = ["CheckVerdict", "check_rows", "render", "render_check"]
 
@@ -262,7 +261,7 @@ def _imaginary(dataset: xr.Dataset) -> list[Text]:
     freq = dataset["freq_harmonic_thz"].values
     lines = []
     for g in np.flatnonzero(freq < 0.0):
-        place = f"set {g} at q = {point(dataset['set_q'].values[g])} is imaginary"
+        place = f"set {g} at q = {place_of(dataset.isel(set=g))} is imaginary"
         square = -(float(freq[g]) ** 2)
         if "freq_harmonic_thz_sem" not in dataset:
             lines.append(Text(f"{place}: f² = {square:.3g} THz², error unknown"))

@@ -199,7 +199,8 @@ def gruneisen_table(dataset: xr.Dataset) -> Table:
     kelvin = float(dataset["gruneisen_temperature"])
     title = f"Grüneisen parameters of the sets of modes; {means[0]}, {means[1]} at {kelvin:g} K"
     names = [
-        *("set", "set_q", "star_size", "degeneracy", "branch_first", "branch_last"),
+        *("set", "set_q", "set_point", "star_size", "degeneracy"),
+        *("branch_first", "branch_last"),
         *("freq_harmonic_thz", "gruneisen"),
     ]
     return table_of(dataset, title, names)

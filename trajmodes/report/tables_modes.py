@@ -44,7 +44,8 @@ def modes_table(dataset: xr.Dataset) -> Table:
         Results.
     """
     names = [
-        *("set", "set_q", "star_size", "degeneracy", "branch_first", "branch_last", "members"),
+        *("set", "set_q", "set_point", "star_size", "degeneracy"),
+        *("branch_first", "branch_last", "members"),
         *("freq_harmonic_thz", "freq_displacement_thz", "freq_ratio_thz", "freq_spectrum_thz"),
         *("mode_temperature", "equipartition_z", "heat_capacity_kb", "anharmonicity"),
         *(*LIFETIMES, *PERTURBATIVE, "free_path", "gruneisen"),

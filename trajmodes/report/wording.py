@@ -1,7 +1,12 @@
 """Numbers the way people read them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from trajmodes.data.points import point
 
 __all__ = [
     "branches",
@@ -9,6 +14,7 @@ __all__ = [
     "counted",
     "mesh_of",
     "order_name",
+    "place_of",
     "plus_minus",
     "point_label",
     "size_of",
@@ -118,6 +124,18 @@ def branches(first: int, last: int) -> str:
     ('2', '1–3')
     """
     return str(first) if first == last else f"{first}–{last}"
+
+
+def place_of(one: Mapping[Any, Any]) -> str:
+    """Write the q of a set, and its name where it has one.
+
+    Parameters
+    ----------
+    one
+        Variables of one set, ``set_q`` and, where points have names, ``set_point``.
+    """
+    name = str(np.asarray(one["set_point"])) if "set_point" in one else ""
+    return f"{point(np.asarray(one['set_q']))} {name}".rstrip()
 
 
 def counted(count: float, noun: str) -> str:

@@ -578,6 +578,7 @@ def make_full(results, seed=8):
     decay = np.sqrt(1.0 / convergence.fraction - 1.0)
     return replace(
         results,
+        point_names=("Γ", "Z9", *[""] * (len(modes.qpoints) - 2)),
         constants=replace(
             results.constants,
             quality=quality,

@@ -160,3 +160,20 @@ def test_nothing_wraps_where_q_is_long_and_lifetimes_are_many(full):
     assert "displ." in printed(full)
     # As the last resort q goes on in the next line, and nothing is cut off.
     assert "…" not in printed(wide, width=60)
+
+
+def test_special_points_are_named_beside_their_q(full, dataset):
+    at_gamma = (full["set_q"].values == 0.0).all(axis=1).tolist()
+    assert (full["set_point"].values == "Γ").tolist() == at_gamma
+    lines = printed(full).splitlines()[2 : 2 + full.sizes["set"]]
+    assert ["0 0 0 Γ" in line for line in lines] == at_gamma
+    last = (full["set_point"].values == "Z9").tolist()
+    assert any(last)
+    assert [" Z9 " in line for line in lines] == last
+    assert "set_point" not in dataset
+    assert "0 0 0 Γ" not in printed(dataset)
+
+
+def test_every_q_has_a_place_for_its_name(full_results):
+    with pytest.raises(DataError, match="q points are given, but 1 names"):
+        replace(full_results, point_names=("Γ",))
