@@ -168,7 +168,9 @@ def _crystal(dataset: xr.Dataset) -> str:
 
 
 def _cell(dataset: xr.Dataset) -> str:
-    rows = [", ".join(f"{x + 0.0:.5g}" for x in row) for row in dataset["cell"].values]
+    # Rounding leaves 1e-12 Å where there is nothing.
+    cell = dataset["cell"].values.round(6) + 0.0
+    rows = [", ".join(f"{x:.5g}" for x in row) for row in cell]
     return f"({') ('.join(rows)}) Å; q are reduced in its reciprocal"
 
 
