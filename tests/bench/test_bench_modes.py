@@ -28,11 +28,13 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from trajmodes.data import ForceConstants, Supercell
+from trajmodes.data import BandSpectra, ForceConstants, Supercell
 from trajmodes.export import read_constants
 from trajmodes.phonons import modes_at
 from trajmodes.pipeline import job_of, open_run, project_only
 from trajmodes.pipeline.log import Log
+from trajmodes.project import LineShape, fit_lines
+from trajmodes.project.oscillator import expected_power
 from trajmodes.symmetry import build_supercell
 from trajmodes.symmetry.translations import HalfSpace, cell_rank, half_space
 from trajmodes.units import BOLTZMANN, DALTON
@@ -153,10 +155,11 @@ def call(words: Sequence[str]) -> tuple[float, float]:
     return time.perf_counter() - start, peak
 
 
-def test_silicon_beside_dynasor(silicon):
+def test_silicon_beside_dynasor(silicon, dynasors_seconds):
     """At least 5 000 frames/s are asked for, of 512 atoms on two cores."""
     took = project(silicon)
-    theirs = dynasors_seconds(silicon)
+    words = {"cell": silicon["cell"], "units": "metal", "timestep_fs": 1.0}
+    theirs = dynasors_seconds(open_run(silicon["trajectory"][0], **words))
     rate = took.n_frames / took.counted
     say(
         f"silicon, {took.n_frames} frames: {took.counted:.2f} s, {rate:.0f} frames/s, of CPU"
@@ -164,29 +167,6 @@ def test_silicon_beside_dynasor(silicon):
         f" dynasor, in memory, projection alone: {1.0 / theirs:.0f} frames/s,"
         f" ratio {rate * theirs:.1f}"
     )
-
-
-def dynasors_seconds(words: dict[str, object]) -> float:
-    """Seconds per frame for Q and P by its projector."""
-    module = pytest.importorskip("dynasor.modes.mode_projector")
-    atoms = pytest.importorskip("ase").Atoms
-    run = open_run(words["trajectory"][0], cell=words["cell"], units="metal", timestep_fs=1.0)
-    supercell, crystal = run.supercell, run.supercell.crystal
-    n = supercell.n_atoms
-    hessian = np.eye(3 * n) - np.kron(np.full((n, n), 1.0 / n), np.eye(3))
-    peer = module.ModeProjector(
-        atoms(crystal.species, positions=crystal.positions, cell=crystal.cell, pbc=True),
-        atoms(supercell.species, positions=supercell.positions, cell=supercell.cell, pbc=True),
-        hessian.reshape(n, 3, n, 3).swapaxes(1, 2),
-    )
-    block = run.motion(0, min(50, run.n_frames))
-    start = time.perf_counter()
-    for u_ax, v_ax in zip(block.displacements, block.velocities, strict=True):
-        peer.set_u(u_ax)
-        peer.set_v(v_ax)
-        peer.get_Q()
-        peer.get_P()
-    return (time.perf_counter() - start) / block.n_frames
 
 
 def test_gallium_nitride_beside_dynaphopy(nitride):
@@ -352,3 +332,28 @@ def real_space(space: HalfSpace, kets: np.ndarray, amplitudes: np.ndarray) -> np
     grid[space.bins] = (kets @ amplitudes[..., None])[..., 0]
     field = scipy.fft.irfftn(grid.reshape(*half, -1), shape, axes=(0, 1, 2), norm="ortho")
     return field.reshape(-1, 3)
+
+
+def test_lines_of_every_shape():
+    """At least 500 sets/s are asked for, with one line, interference, or two lines."""
+    rng = np.random.default_rng(2)
+    n_sets, interval = 200, 0.015
+    omega = 2.0 * np.pi * rng.uniform(2.0, 16.0, n_sets)
+    gamma = 2.0 * np.pi * 10 ** rng.uniform(-1.5, 0.0, n_sets)
+    ladder = []
+    for length in (512, 2048):
+        bins = np.tile(np.arange(1, length // 2), (n_sets, 1))
+        line, _ = expected_power(omega, gamma, bins, length, interval)
+        averages = 20.0 * 16384 / length
+        power = np.pad(line * rng.gamma(averages, 1.0 / averages, line.shape), ((0, 0), (1, 1)))
+        first = np.zeros(n_sets, dtype=int)
+        ladder.append(BandSpectra(first, power, np.full(n_sets, averages), length, interval))
+    for kind in ("oscillator", "fano", "two"):
+        for baseline in (False, True):
+            seconds = []
+            for _ in range(3):
+                start = time.process_time()
+                fits = fit_lines(ladder, omega / (2.0 * np.pi), LineShape(kind, baseline))
+                seconds.append(time.process_time() - start)
+            assert np.isfinite(fits.linewidth_thz).mean() > 0.5
+            say(f"{kind}, baseline {baseline}: {n_sets / min(seconds):.0f} sets/s of CPU")

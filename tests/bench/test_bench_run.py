@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from trajmodes.pipeline import open_run
@@ -68,27 +67,10 @@ def test_whole_run(words, tmp_path):
     )
 
 
-def test_whole_run_beside_the_bare_projection_of_dynasor(words, tmp_path):
+def test_whole_run_beside_the_bare_projection_of_dynasor(words, tmp_path, dynasors_seconds):
     """What dynasor needs for Q and P of all frames, already in memory and without spectra."""
-    module = pytest.importorskip("dynasor.modes.mode_projector")
-    atoms = pytest.importorskip("ase").Atoms
     run = open_run(words[0], cell=words[2], units="metal", timestep_fs=1.0)
-    supercell, crystal = run.supercell, run.supercell.crystal
-    n = supercell.n_atoms
-    hessian = np.eye(3 * n) - np.kron(np.full((n, n), 1.0 / n), np.eye(3))
-    peer = module.ModeProjector(
-        atoms(crystal.species, positions=crystal.positions, cell=crystal.cell, pbc=True),
-        atoms(supercell.species, positions=supercell.positions, cell=supercell.cell, pbc=True),
-        hessian.reshape(n, 3, n, 3).swapaxes(1, 2),
-    )
-    block = run.motion(0, min(50, run.n_frames))
-    start = time.perf_counter()
-    for u_ax, v_ax in zip(block.displacements, block.velocities, strict=True):
-        peer.set_u(u_ax)
-        peer.set_v(v_ax)
-        peer.get_Q()
-        peer.get_P()
-    theirs = (time.perf_counter() - start) / block.n_frames * run.n_frames
+    theirs = dynasors_seconds(run) * run.n_frames
     measured(["run", *words, "-o", str(tmp_path)])
     ours, _ = measured(["run", *words, "-o", str(tmp_path)])
     print(  # noqa: T201 - a bench prints
