@@ -260,7 +260,7 @@ def test_endless_lines_are_refused_within_bounded_memory(bad):
         (
             b"ITEM: ATOMS id type xs",
             b"ITEM: ATOMS id type foo",
-            "no coordinates among the columns",
+            "frames have no coordinates in common",
         ),
         (b"ITEM: ATOMS id type xs ys zs vx", b"ITEM: ATOMS", "no coordinates|two columns|id"),
         (

@@ -8,7 +8,8 @@ Open `trajectory` first: it is the contract that all formats meet. `open` choose
 `lammps_open` and `lammps_dump` are the fullest example, `scan` and `decimals` turn text into
 numbers, `offsets` keeps what a first look at a file has found. `memory` takes frames from
 arrays and ASE, `snapshots` the displacements and forces that phonopy, phono3py, TDEP and
-ALAMODE collect. `runs` tells which files are pieces of one run. `match` and `displace` turn
+ALAMODE collect. `runs` tells which files are pieces of one run, `restarts` which frames count
+where two of them overlap. `match` and `displace` turn
 frames into motion about the sites of a crystal.
 """
 

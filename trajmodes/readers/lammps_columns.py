@@ -1,6 +1,6 @@
 """What the columns of a LAMMPS dump mean: which of them are read, and as what."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,7 +74,7 @@ class Layout:
 
 
 def choose_layout(
-    layouts: Iterable[tuple[str, ...]], *, trust_order: bool, where: str
+    layouts: Sequence[tuple[str, ...]], *, trust_order: bool, where: str
 ) -> Layout:
     """Best that all frames offer: coordinates by preference, velocities and forces if there.
 
@@ -96,7 +96,12 @@ def choose_layout(
     for names in layouts:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise DataError(f"two columns are called {', '.join(twice)}", where=where)
+            raise DataError(
+                f"two columns are called {', '.join(twice)}",
+                where=where,
+                why="which of them counts cannot be known",
+                fix="name each column of the dump command once",
+            )
         everywhere = set(names) if everywhere is None else everywhere & set(names)
     common = everywhere or set()
     found = [
@@ -105,8 +110,12 @@ def choose_layout(
         if common.issuperset(form.names) and (not form.images or common.issuperset(_IMAGES))
     ]
     if not found:
+        different = list(dict.fromkeys(" ".join(names) for names in layouts))
+        lists = " in some frames, ".join(different[:2]) + " in others"
         raise DataError(
-            f"no coordinates among the columns {' '.join(sorted(common))}",
+            f"no coordinates among the columns {different[0]}"
+            if len(different) == 1
+            else f"frames have no coordinates in common: their columns are {lists}",
             where=where,
             why="x y z, xs ys zs, xu yu zu or xsu ysu zsu must be there in every frame",
             fix="dump ID all custom N FILE id type xu yu zu vx vy vz fx fy fz",
@@ -117,7 +126,7 @@ def choose_layout(
             where=where,
             why="LAMMPS writes atoms in an order that changes from frame to frame",
             fix="dump ID all custom N FILE id type …; or, if the order is known to be fixed, "
-            "trust_order=True",
+            "--trust-order (trust_order=True)",
         )
     return Layout(
         found[0],

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from trajmodes.readers.lammps_columns import Layout, choose_layout
 from trajmodes.readers.lammps_dump import FramePlaces, LammpsDump
 from trajmodes.readers.lammps_header import Entry
 from trajmodes.readers.lammps_index import DumpIndex, index_dump
+from trajmodes.readers.lammps_same_units import Silent, note_of_silent
 from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.readers.offsets import cached_index
 from trajmodes.readers.precision import COARSE
+from trajmodes.readers.restarts import without_rewritten
 from trajmodes.readers.timeline import common_interval, uniform_segments
 from trajmodes.readers.trajectory import ReadOptions
 from trajmodes.units import FEMTOSECOND
@@ -59,18 +62,21 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> LammpsDump:
     entries = np.concatenate([index.entries for _, index in opened])
     reals = np.concatenate([index.reals for _, index in opened])
     _check_same_atoms(sources, file, entries)
-    kept, seams = _in_order(sources, file, entries[:, Entry.STEP], notes)
-    file, entries, reals = file[kept], entries[kept], reals[kept]
+    names = [str(source.stamp.path) for source in sources]
+    course = without_rewritten(entries[:, Entry.STEP], file, names)
+    notes += course.notes
+    file, entries, reals = file[course.kept], entries[course.kept], reals[course.kept]
 
-    columns, header, style, boundaries = _headers(sources, file, entries, options)
-    factors = unit_factors(style, options.lj)
+    headers = _headers(sources, file, entries, options)
+    columns, style = headers.columns, headers.style
+    factors = unit_factors(style, options.lj, where=names[0])
     places = FramePlaces(
         sources,
         columns,
         file,
         entries[:, Entry.BODY],
         entries[:, Entry.STOP],
-        header,
+        headers.header,
         entries[:, Entry.STEP],
     )
     layout = choose_layout(
@@ -82,16 +88,17 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> LammpsDump:
     if flat is not None:
         raise DataError("the box has no volume", where=_frame(places, flat))
     told = reals[:, 0] * factors.time
-    times, segments = _timeline(places, told, seams, options)
+    times, segments = _timeline(places, told, course.seams, options, notes)
     digits, half_unit = coordinate_rounding(places, layout)
     longest = np.linalg.norm(cells[0], axis=1).max() if layout.coordinates.scaled else 0.0
     rounding = half_unit * float(longest or factors.length)
-    notes += [*atoms.notes, *boundaries]
+    notes += [*atoms.notes, *headers.notes]
     notes += [
         *_precision_notes(columns[0], digits, rounding),
-        *_advice(layout, columns, segments),
+        *_advice(layout, columns),
+        *_gap_notes(segments, course.seams),
     ]
-    return LammpsDump(
+    dump = LammpsDump(
         paths=tuple(source.stamp.path for source in sources),
         n_frames=len(entries),
         n_atoms=int(entries[0, Entry.ATOMS]),
@@ -118,6 +125,9 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> LammpsDump:
         cells=cells,
         origins=origins,
     )
+    if headers.silent is None:
+        return dump
+    return replace(dump, notes=(*dump.notes, note_of_silent(headers.silent, dump)))
 
 
 def _indexed(
@@ -164,34 +174,25 @@ def _check_same_atoms(sources: tuple[TextSource, ...], file: Ints, entries: Ints
         )
 
 
-def _in_order(
-    sources: tuple[TextSource, ...], file: Ints, steps: Ints, notes: list[str]
-) -> tuple[Ints, list[int]]:
-    """Frames to keep, with rising steps, and those of them that follow upon dropped ones."""
-    _, from_behind = np.unique(steps[::-1], return_index=True)
-    kept = np.sort(len(steps) - 1 - from_behind)
-    back = np.flatnonzero(np.diff(steps[kept]) < 0)
-    if len(back):
-        before, after = kept[back[0]], kept[back[0] + 1]
-        raise DataError(
-            f"step {steps[after]} follows upon step {steps[before]}",
-            where=str(sources[file[after]].stamp.path),
-            why="runs that are not continuations of each other are in one file or set of files",
-            fix="analyse each run for itself, or cut the file where the second run starts",
-        )
-    dropped = len(steps) - len(kept)
-    if dropped:
-        notes.append(
-            f"{dropped} frames of steps that were written again later (a restart) are dropped"
-        )
-    seams = np.flatnonzero(np.diff(kept) > 1) + 1
-    return kept, seams.tolist()
+@dataclass(frozen=True, slots=True)
+class _Headers:
+    """What the headers of all frames say."""
+
+    columns: tuple[tuple[str, ...], ...]
+    """Different column lists, that of the first frame first."""
+    header: Ints
+    """(t,) which of them each frame has."""
+    style: str
+    """Unit style."""
+    silent: Silent | None
+    """Frames that name no units, where others do and the user does not."""
+    notes: tuple[str, ...]
 
 
 def _headers(
     sources: tuple[TextSource, ...], file: Ints, entries: Ints, options: ReadOptions
-) -> tuple[tuple[tuple[str, ...], ...], Ints, str, list[str]]:
-    """Different column lists, which of them each frame has, the unit style, and notes."""
+) -> _Headers:
+    """Read the texts of the different kinds of headers that there are."""
     keys = np.stack([file, entries[:, Entry.LAYOUT]], axis=1)
     _, firsts, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     columns: list[tuple[str, ...]] = []
@@ -213,9 +214,21 @@ def _headers(
     first = int(header[0])
     order = [first, *(k for k in range(len(columns)) if k != first)]
     header = np.argsort(order)[header]
-    where = str(sources[0].stamp.path)
-    style = _unit_style(styles, options.units, where)
-    return tuple(columns[k] for k in order), header, style, [*notes]
+    silent = None if options.units else _silent(sources, file, entries)
+    style = _unit_style(styles, options.units, str(sources[0].stamp.path))
+    return _Headers(tuple(columns[k] for k in order), header, style, silent, (*notes,))
+
+
+def _silent(sources: tuple[TextSource, ...], file: Ints, entries: Ints) -> Silent | None:
+    """Frames whose units nothing names, where others' are: LAMMPS names them once in a file."""
+    named = entries[:, Entry.UNITS_SIZE] > 0
+    for k in range(len(sources)):
+        named[file == k] = np.logical_or.accumulate(named[file == k])
+    if named.all() or not named.any():
+        return None
+    frames, others = np.flatnonzero(~named), np.flatnonzero(named)
+    name, teller = (str(sources[file[k[0]]].stamp.path) for k in (frames, others))
+    return Silent(frames, others, name, teller)
 
 
 def _frame(places: FramePlaces, frame: int) -> str:
@@ -240,12 +253,22 @@ def _unit_style(styles: set[str], given: str | None, where: str) -> str:
 
 
 def _timeline(
-    places: FramePlaces, told: Floats, seams: list[int], options: ReadOptions
+    places: FramePlaces,
+    told: Floats,
+    seams: Sequence[int],
+    options: ReadOptions,
+    notes: list[str],
 ) -> tuple[Floats | None, tuple[tuple[int, int], ...]]:
     """Find times in ps and segments, from ITEM: TIME where every frame has it."""
     steps, given = places.steps, options.timestep_fs
     computed = None if given is None else steps.astype(float) * (given * FEMTOSECOND)
-    if not np.isfinite(told).all():
+    there = np.isfinite(told)
+    if not there.all():
+        if there.any():
+            _refuse_other_step(
+                told[there], None if computed is None else computed[there], given
+            )
+            notes.append(_missing_time(places, told, options))
         return computed, uniform_segments(steps, seams)
     back = np.flatnonzero(~(np.diff(told) > 0.0))
     if len(back):
@@ -255,15 +278,36 @@ def _timeline(
             why="the time was set back during the run, or the file is damaged",
             fix="analyse the parts of the run each for itself",
         )
-    if computed is not None and len(steps) > 1:
-        ratio = (told[-1] - told[0]) / (computed[-1] - computed[0])
-        if not abs(ratio - 1.0) < 1e-3:
-            raise UsageError(
-                f"a time step of {given:g} fs is given, but the file's own times mean "
-                f"{ratio * (given or 0.0):g} fs",
-                fix="leave the time step out: the dump has ITEM: TIME",
-            )
+    _refuse_other_step(told, computed, given)
     return told, uniform_segments(told, seams)
+
+
+def _refuse_other_step(told: Floats, computed: Floats | None, given: float | None) -> None:
+    """Refuse a time step that is not that of the times in the file."""
+    if computed is None or given is None or len(told) < 2:
+        return
+    ratio = (told[-1] - told[0]) / (computed[-1] - computed[0])
+    if not abs(ratio - 1.0) < 1e-3:
+        raise UsageError(
+            f"a time step of {given:g} fs is given, but the file's own times mean "
+            f"{ratio * given:g} fs",
+            fix=f"--timestep-fs {ratio * given:g}, or none where all frames have ITEM: TIME",
+        )
+
+
+def _missing_time(places: FramePlaces, told: Floats, options: ReadOptions) -> str:
+    """Tell that only some frames have ITEM: TIME, and what the time step is by these."""
+    where = _frame(places, int(np.flatnonzero(~np.isfinite(told))[0]))
+    known = np.flatnonzero(np.isfinite(told))
+    steps, times = places.steps[known[[0, -1]]], told[known[[0, -1]]]
+    fs = (times[1] - times[0]) / (steps[1] - steps[0]) / FEMTOSECOND if len(known) > 1 else 0.0
+    told_fs = f" (by the others {fs:.6g})" if fs > 0.0 else ""
+    used = (
+        "mend: give --timestep-fs"
+        if options.timestep_fs is None
+        else f"all times are made of steps of {options.timestep_fs:g} fs"
+    )
+    return f"some frames have no ITEM: TIME, the first is {where}; {used}{told_fs}"
 
 
 def _precision_notes(columns: tuple[str, ...], digits: int, rounding: float) -> list[str]:
@@ -285,7 +329,6 @@ def _precision_notes(columns: tuple[str, ...], digits: int, rounding: float) -> 
 def _advice(
     layout: Layout,
     columns: tuple[tuple[str, ...], ...],
-    segments: tuple[tuple[int, int], ...],
 ) -> list[str]:
     """Write notes for the user, each with the line that mends it."""
     notes = []
@@ -299,11 +342,22 @@ def _advice(
         ("forces", layout.forces, "fx fy fz"),
     ):
         if not there:
-            some = "some frames have no" if any(fields[:2] in c for c in columns) else "no"
-            notes.append(f"{some} {name}; mend: add {fields} to dump ID all custom N FILE …")
-    if len(segments) > 1:
-        notes.append(
-            f"the time between frames is not uniform: {len(segments)} segments; "
-            "mend: dump one run at one interval, dump_modify ID append yes for its continuation"
-        )
+            wanted = set(fields.split())
+            lacks = "no"
+            if any(wanted.issubset(c) for c in columns):
+                lacks = "some frames have no"
+            elif any(wanted.intersection(c) for c in columns):
+                lacks = "not all components of"
+            notes.append(f"{lacks} {name}; mend: add {fields} to dump ID all custom N FILE …")
     return notes
+
+
+def _gap_notes(segments: tuple[tuple[int, int], ...], seams: Sequence[int]) -> list[str]:
+    """Tell of gaps, those that restarts make apart: these are told as such."""
+    gaps = [start for start, _ in segments[1:] if start not in seams]
+    if not gaps:
+        return []
+    return [
+        f"the time between frames is not uniform: {len(segments)} segments; "
+        "mend: dump one run at one interval, dump_modify ID append yes for its continuation"
+    ]

@@ -72,7 +72,9 @@ _FACTORS = {
 }
 
 
-def unit_factors(style: str, lj: LennardJonesUnits | None = None) -> UnitFactors:
+def unit_factors(
+    style: str, lj: LennardJonesUnits | None = None, *, where: str = ""
+) -> UnitFactors:
     """Factors of a unit style.
 
     Parameters
@@ -81,6 +83,8 @@ def unit_factors(style: str, lj: LennardJonesUnits | None = None) -> UnitFactors
         Name of the style as LAMMPS spells it.
     lj
         What ε, σ and m are; needed for the style ``lj`` only.
+    where
+        The file, for messages.
 
     Raises
     ------
@@ -92,6 +96,7 @@ def unit_factors(style: str, lj: LennardJonesUnits | None = None) -> UnitFactors
     if style not in _FACTORS:
         raise UsageError(
             f"'{style}' is not a unit style of LAMMPS",
+            where=where,
             fix=f"use one of {', '.join([*_FACTORS, 'lj'])}",
         )
     return _FACTORS[style]

@@ -14,6 +14,7 @@ from trajmodes.readers.lammps_units import LennardJonesUnits
 from trajmodes.readers.offsets import stamp_file
 from trajmodes.readers.phonopy_yaml import looks_like_phonopy
 from trajmodes.readers.tdep import PRIMITIVE_NAME, is_tdep
+from trajmodes.readers.text_head import require_text
 from trajmodes.readers.trajectory import ReadOptions, Trajectory
 
 __all__ = ["crystal_beside", "open_trajectory"]
@@ -147,7 +148,9 @@ def _recognise(path: Path) -> str:
             where=str(path),
             fix="give the yaml file (phonopy_disp.yaml); the forces beside it are found",
         )
-    head = read_head(path).removeprefix(b"\xef\xbb\xbf").lstrip()
+    text = read_head(path)
+    require_text(path, text)
+    head = text.removeprefix(b"\xef\xbb\xbf").lstrip()
     if looks_like_phonopy(head):
         return "phonopy"
     if looks_like_dfset(head):

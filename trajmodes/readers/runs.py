@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trajmodes.errors import UsageError
+from trajmodes.errors import UnitsError, UsageError
 from trajmodes.readers.displaced import about_one_structure
 from trajmodes.readers.reference import nearest_images
 from trajmodes.readers.tdep import is_tdep
@@ -59,9 +59,37 @@ def open_runs(
     )
     if not names:
         raise UsageError("no trajectory file is given")
-    pieces = [open_files([path]) for path in names]
+    pieces = _opened(list(names), open_files)
     alone = {piece.paths: piece for piece in pieces}
     return [alone.get(group) or open_files(group) for group in group_runs(pieces)]
+
+
+def _opened(
+    paths: Sequence[Path], open_files: Callable[[Sequence[Path]], Trajectory]
+) -> list[Trajectory]:
+    """Open files one by one.
+
+    Units that some of them do not name are not guessed from others: which files are of one run
+    is seen only after they are opened.
+    """
+    pieces: list[Trajectory] = []
+    silent: list[tuple[Path, UnitsError]] = []
+    for path in paths:
+        try:
+            pieces.append(open_files([path]))
+        except UnitsError as error:
+            silent.append((path, error))
+    if silent and not pieces:
+        raise silent[0][1]
+    if silent:
+        style, path = pieces[0].unit_style, silent[0][0]
+        raise UsageError(
+            f"{path} does not say which units it is in, and {pieces[0].paths[0]} is in {style}",
+            where=str(path),
+            why="only some of the files name their units",
+            fix=f"--units {style} if all are in it; for later runs: dump_modify ID units yes",
+        )
+    return pieces
 
 
 def group_runs(pieces: Sequence[Trajectory]) -> list[tuple[Path, ...]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.errors import DataError, TrajmodesWarning, UsageError
+from trajmodes.errors import DataError, TrajmodesWarning, UnitsError, UsageError
 from trajmodes.readers.compressed import TextSource, open_source
 from trajmodes.readers.lammps_units import UnitFactors
 from trajmodes.readers.offsets import cached_index
@@ -54,8 +54,8 @@ def open_xyz(
     firsts = [read_first_frame(source) for source in sources]
     notes: list[str] = []
     indices = [_indexed(*pair, options, notes) for pair in zip(sources, firsts, strict=True)]
-    style, factors = _units(firsts[0], options)
     where = str(sources[0].stamp.path)
+    style, factors = _units(firsts[0], options, where)
     atoms = describe_atoms(firsts[0], factors.mass, where)
     program = _program(firsts[0])
     if program == "lammps":
@@ -68,6 +68,8 @@ def open_xyz(
     )
     for source, first in zip(sources, firsts, strict=True):
         _refuse_other_atoms(source, first, firsts[0])
+        if options.units is None and first.fields.velocity is not None:
+            _refuse_other_program(source, first, firsts[0])
     files = tuple(
         XyzFile(source, _plans(index), first.ids, atoms.row_types)
         for source, first, index in zip(sources, firsts, indices, strict=True)
@@ -143,8 +145,9 @@ def _program(first: FirstFrame) -> str:
     return recognise_program(first.values, parse_properties(first.properties))
 
 
-def _units(first: FirstFrame, options: ReadOptions) -> tuple[str, UnitFactors]:
-    return choose_units(options.units, _program(first), first.fields.velocity_name, options.lj)
+def _units(first: FirstFrame, options: ReadOptions, where: str) -> tuple[str, UnitFactors]:
+    name, program = first.fields.velocity_name, _program(first)
+    return choose_units(options.units, program, name, options.lj, where=where)
 
 
 def _notes(first: FirstFrame, program: str, options: ReadOptions, *, boxed: bool) -> list[str]:
@@ -193,6 +196,18 @@ def _refuse_other_atoms(source: TextSource, first: FirstFrame, leader: FirstFram
             "atoms or columns are not those of the first file",
             where=str(source.stamp.path),
             why="the files are of different runs",
+        )
+
+
+def _refuse_other_program(source: TextSource, first: FirstFrame, leader: FirstFrame) -> None:
+    """Refuse a file of another program: the units of the first count for all."""
+    ours, theirs = (_program(one) or "no program that is known" for one in (first, leader))
+    if ours != theirs:
+        raise UnitsError(
+            f"the comment lines are those of {ours}, but in the first file of {theirs}",
+            where=str(source.stamp.path),
+            why="units go by the program that wrote a file, and the files may differ in them",
+            fix="say it for all files: --units metal (Å/ps), ase, gpumd or quip (Å/fs)",
         )
 
 

@@ -139,7 +139,12 @@ def recognise_program(values: Mapping[str, str], properties: Mapping[str, Proper
 
 
 def choose_units(
-    units: str | None, program: str, velocity_name: str, lj: LennardJonesUnits | None
+    units: str | None,
+    program: str,
+    velocity_name: str,
+    lj: LennardJonesUnits | None,
+    *,
+    where: str = "",
 ) -> tuple[str, UnitFactors]:
     """Name and factors of the units of a file.
 
@@ -154,6 +159,8 @@ def choose_units(
         Name of the column of velocities; empty where there is none.
     lj
         What ε, σ and m are in units lj.
+    where
+        The file, for messages.
 
     Raises
     ------
@@ -164,6 +171,7 @@ def choose_units(
     if not name and velocity_name:
         raise UnitsError(
             f"nothing tells what unit the velocities {velocity_name!r} are in",
+            where=where,
             why="the comment line does not show which program wrote the file",
             fix="say it: --units metal (Å/ps), gpumd or quip (Å/fs), or another LAMMPS style",
         )

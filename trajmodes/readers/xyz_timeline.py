@@ -7,6 +7,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, UsageError
+from trajmodes.readers.restarts import without_rewritten
 from trajmodes.readers.timeline import common_interval, uniform_segments
 from trajmodes.units import FEMTOSECOND
 
@@ -38,8 +39,8 @@ def arrange_frames(
 ) -> Timeline:
     """Bring frames into the order of their steps.
 
-    A step that occurs again (a restarted run that wrote over its own end) counts as it was
-    written last. Files that number no steps are taken in the order given.
+    Of steps that occur again (a restarted run that wrote over its own end) the ones written
+    last count, see `restarts`. Files that number no steps are taken in the order given.
 
     Parameters
     ----------
@@ -67,20 +68,19 @@ def arrange_frames(
         len(all_steps) == 1 or bool((all_steps != all_steps[0]).any())
     )
     kept = np.arange(len(all_steps))
+    restarts: tuple[int, ...] = ()
     if numbered:
         files = np.argsort([part[0] if len(part) else 0.0 for part in steps], kind="stable")
         kept = np.concatenate([np.arange(firsts[i], firsts[i + 1]) for i in files])
-        kept = _last_of_each(all_steps, kept)
-        if len(kept) < len(all_steps):
-            notes.append(
-                f"{len(all_steps) - len(kept)} frames repeat an earlier step: last kept"
-            )
+        owners = np.repeat(np.arange(len(sizes)), sizes)[kept]
+        course = without_rewritten(all_steps[kept], owners, names)
+        kept, restarts = kept[course.kept], course.seams
+        notes += course.notes
     marks = all_steps[kept] if numbered else kept.astype(float)
     timed = bool(np.isfinite(all_times).all())
     times = all_times[kept] if timed else None
-    _refuse_backwards(marks, kept, firsts, names, "step")
     if times is not None:
-        _refuse_backwards(times, kept, firsts, names, "time")
+        _refuse_backwards(times, kept, firsts, names)
     if times is None and timestep_fs is not None:
         times = marks * (timestep_fs * FEMTOSECOND)
         if not numbered:
@@ -90,29 +90,19 @@ def arrange_frames(
     elif times is not None and timestep_fs is not None and numbered:
         _compare(times, marks * (timestep_fs * FEMTOSECOND))
     # Between files that tell neither step nor time, the gap is unknown.
-    seams = () if numbered or timed else firsts[1:-1].tolist()
+    seams = restarts if numbered or timed else firsts[1:-1].tolist()
     segments = uniform_segments(marks if numbered or times is None else times, seams)
     interval = None if times is None else common_interval(times, segments)
     return Timeline(kept, marks.astype(np.int64), times, interval, segments, tuple(notes))
 
 
-def _last_of_each(steps: Floats, order: Ints) -> Ints:
-    """Leave out every frame whose step comes again later."""
-    backwards = steps[order][::-1]
-    _, last = np.unique(backwards, return_index=True)
-    chosen: Ints = order[::-1][np.sort(last)][::-1]
-    return chosen
-
-
-def _refuse_backwards(
-    marks: Floats, kept: Ints, firsts: Ints, names: Sequence[str], what: str
-) -> None:
-    back = np.flatnonzero(np.diff(marks) <= 0.0)
+def _refuse_backwards(times: Floats, kept: Ints, firsts: Ints, names: Sequence[str]) -> None:
+    back = np.flatnonzero(np.diff(times) <= 0.0)
     if len(back):
         t = int(back[0]) + 1
         file = int(np.searchsorted(firsts, kept[t], side="right")) - 1
         raise DataError(
-            f"the {what} goes from {marks[t - 1]:.12g} back to {marks[t]:.12g}",
+            f"the time goes from {times[t - 1]:.12g} ps back to {times[t]:.12g} ps",
             where=f"{names[file]}, frame {kept[t] - firsts[file]}",
             why="the files hold several runs, or a run that was restarted elsewhere",
             fix="give the frames of one run",

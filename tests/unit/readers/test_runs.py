@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trajmodes.errors import UsageError
+from trajmodes.errors import UnitsError, UsageError
 from trajmodes.readers import group_runs, open_runs, open_trajectory
 
 PIECES = Path(__file__).parents[2] / "data" / "lammps" / "multi"
@@ -83,7 +83,7 @@ def test_a_restart_that_wrote_over_its_end_is_one_run(tmp_path):
     assert groups(a, b) == [("a", "b")]
     (run,) = open_runs([a, b], opened)
     assert run.steps.tolist() == list(range(0, 201, 10))
-    assert any("written again later" in note for note in run.notes)
+    assert any("step 60 to step 100 (a restart)" in note for note in run.notes)
 
 
 def test_overlapping_runs_whose_atoms_differ_are_two(tmp_path):
@@ -122,6 +122,22 @@ def test_files_that_number_no_steps_are_runs_of_their_own(tmp_path):
         return open_trajectory(paths, cell=np.eye(3) * 4.0)
 
     assert [run.n_frames for run in open_runs(sorted(tmp_path.iterdir()), plain)] == [3, 3]
+
+
+def test_files_that_do_not_name_their_units_beside_one_that_does(tmp_path):
+    a = write_dump(tmp_path / "a", range(0, 50, 10), 1)
+    b = write_dump(tmp_path / "b", range(50, 100, 10), 1)
+    with pytest.raises(UnitsError, match="does not say which units"):
+        open_runs([a, b], open_trajectory)
+    a.write_text("ITEM: UNITS\nreal\n" + a.read_text())
+    for paths in ([a, b], [b, a]):
+        with pytest.raises(
+            UsageError, match=f"{b} does not say .*, and {a} is in real"
+        ) as told:
+            open_runs(paths, open_trajectory)
+        # what is no UnitsError is not mended by trying all styles, which would blame the other
+        assert not isinstance(told.value, UnitsError)
+        assert "--units real" in told.value.fix
 
 
 def test_no_file_is_an_error():

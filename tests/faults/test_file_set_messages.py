@@ -1,0 +1,185 @@
+"""Files that lack what others of the same run tell, and files that are no text at all.
+
+Each is used as far as it can be proved what it means, or refused in words that are true.
+"""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from trajmodes.errors import DataError, UnitsError, UsageError
+from trajmodes.readers import open_trajectory
+
+COLUMNS = "id type xu yu zu vx vy vz fx fy fz"
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def frame(step, columns=COLUMNS, *, units="", time=None, size=1.0, box=4.0):
+    """One frame of four atoms, velocities and forces of a size."""
+    rng = np.random.default_rng(step)
+    head = f"ITEM: UNITS\n{units}\n" if units else ""
+    head += "" if time is None else f"ITEM: TIME\n{time}\n"
+    head += f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n4\nITEM: BOX BOUNDS pp pp pp\n"
+    head += f"0 {box}\n" * 3 + f"ITEM: ATOMS {columns}\n"
+    rows = []
+    for atom in range(4):
+        fixed = {"id": str(atom + 1), "type": "1"}
+        scale = {name: 1.0 if name[0] in "xyz" else size for name in columns.split()}
+        rows.append(
+            " ".join(fixed.get(n) or f"{rng.normal() * scale[n]:.9g}" for n in columns.split())
+        )
+    return head + "\n".join(rows) + "\n"
+
+
+def saved(path, *frames):
+    path.write_text("".join(frames))
+    return path
+
+
+@pytest.mark.parametrize("teller", ["a", "b"])
+def test_units_of_one_file_are_those_of_another_where_the_numbers_show_it(tmp_path, teller):
+    named = {"a": "", "b": ""} | {teller: "real"}
+    a = saved(tmp_path / "a", frame(0, units=named["a"]), frame(10))
+    b = saved(tmp_path / "b", frame(20, units=named["b"]), frame(30))
+    found = open_trajectory([a, b])
+    assert found.unit_style == "real"
+    silent, other = (b, a) if teller == "a" else (a, b)
+    note = f"{silent} does not name its units: they are real, as in {other}"
+    assert any(note in told and "box, velocities, forces" in told for told in found.notes)
+    assert not any("name its units" in n for n in open_trajectory([a, b], units="real").notes)
+
+
+def test_units_that_stand_in_the_first_frame_hold_for_the_file(tmp_path):
+    a = saved(tmp_path / "a", frame(0, units="metal", size=1e-9), frame(10))
+    assert not any("name its units" in note for note in open_trajectory(a).notes)
+
+
+@pytest.mark.parametrize(
+    ("size", "box", "why"),
+    [
+        (1e-3, 4.0, "velocities: its numbers are 0.001.* forces: its numbers are 0.001"),
+        (1.0, 7.6, "box: its numbers are 1.9 times"),
+        (0.0, 4.0, "nothing moves in it"),
+    ],
+)
+def test_units_that_the_numbers_do_not_show_are_asked_for(tmp_path, size, box, why):
+    a = saved(tmp_path / "a", *(frame(t, units="metal") for t in (0, 10)))
+    # the same random numbers as in a, but for the factor
+    later = [
+        frame(t, size=size, box=box).replace(f"TIMESTEP\n{t}", f"TIMESTEP\n{t + 20}")
+        for t in (0, 10)
+    ]
+    b = saved(tmp_path / "b", *later)
+    with pytest.raises(UsageError, match=f"{b} does not say .*, and {a} is in metal") as told:
+        open_trajectory([a, b])
+    assert not isinstance(told.value, UnitsError)
+    with pytest.raises(UsageError, match=why):
+        open_trajectory([a, b])
+    assert open_trajectory([a, b], units="metal").n_frames == 4
+
+
+def test_times_in_one_file_only(tmp_path):
+    a = saved(tmp_path / "a", *(frame(t, time=0.002 * t) for t in (0, 10, 20)))
+    b = saved(tmp_path / "b", frame(30), frame(40))
+    found = open_trajectory([a, b], units="metal")
+    assert found.times_ps is None
+    note = f"some frames have no ITEM: TIME, the first is {b}, frame 3, step 30; mend: give"
+    assert any(note in told and "(by the others 2)" in told for told in found.notes)
+    given = open_trajectory([a, b], units="metal", timestep_fs=2.0)
+    assert given.times_ps.tolist() == pytest.approx([0.0, 0.02, 0.04, 0.06, 0.08])
+    assert any("all times are made of steps of 2 fs" in told for told in given.notes)
+    with pytest.raises(UsageError, match="of 1 fs is given, but the file's own times mean 2"):
+        open_trajectory([a, b], units="metal", timestep_fs=1.0)
+
+
+def test_a_restart_is_no_gap(tmp_path):
+    a = saved(tmp_path / "a", *map(frame, range(0, 60, 10)))
+    b = saved(tmp_path / "b", *map(frame, range(40, 100, 10)))
+    found = open_trajectory([a, b], units="metal")
+    assert found.segments == ((0, 4), (4, 10))
+    assert any("(a restart)" in note for note in found.notes)
+    assert not any("not uniform" in note for note in found.notes)
+    c = saved(tmp_path / "c", frame(200), frame(210))
+    gap = open_trajectory([a, b, c], units="metal")
+    assert any("not uniform: 3 segments" in note for note in gap.notes)
+
+
+def test_columns_that_frames_do_not_share(tmp_path):
+    scaled = COLUMNS.replace("xu yu zu", "xs ys zs")
+    with pytest.raises(DataError, match=r"no coordinates in common.* xu yu zu .* xs ys zs "):
+        open_trajectory(saved(tmp_path / "a", frame(0), frame(10, scaled)), units="metal")
+    with pytest.raises(DataError, match=r"no coordinates among the columns id type xu yu \("):
+        open_trajectory(saved(tmp_path / "b", frame(0, "id type xu yu")), units="metal")
+    with pytest.raises(DataError, match=r"two columns are called xu(.|\n)*fix: name each"):
+        open_trajectory(saved(tmp_path / "c", frame(0, "id xu yu zu xu")), units="metal")
+
+
+def test_single_components_are_told_as_such(tmp_path):
+    found = open_trajectory(saved(tmp_path / "a", frame(0, "id xu yu zu vx")), units="metal")
+    assert any("not all components of velocities; mend: add vx" in n for n in found.notes)
+    assert any(note.startswith("no forces") for note in found.notes)
+
+
+def test_a_unit_style_that_is_none_is_named_with_its_file(tmp_path):
+    path = saved(tmp_path / "a", frame(0, units="metric"))
+    with pytest.raises(UsageError, match=rf"'metric' is not a unit style of LAMMPS \({path}\)"):
+        open_trajectory(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\n \r\n\t\n", "nothing but blanks"),
+        (gzip.compress(b"", mtime=0), "holds no text"),
+        (gzip.compress(frame(0).encode(), mtime=0)[:5], "holds no text"),
+        (frame(0).replace("\n", "\r").encode(), "carriage return alone(.|\n)*tr '"),
+        (frame(0).encode("utf-16"), "two-byte characters(.|\n)*iconv"),
+    ],
+    ids=["blanks", "empty gz", "gz cut in its header", "CR", "UTF-16"],
+)
+def test_files_that_hold_no_text(tmp_path, content, message):
+    path = tmp_path / "run.lammpstrj"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        open_trajectory(path, units="metal")
+
+
+def test_tabs_and_line_ends_of_windows_mean_nothing(tmp_path):
+    text = frame(0) + frame(10)
+    plain = open_trajectory(saved(tmp_path / "a", text), units="metal").read(0, 2)
+    odd = tmp_path / "b"
+    odd.write_bytes(text.replace(" ", "\t").replace("ITEM:\t", "ITEM: ").encode())
+    for old, new in (("NUMBER\tOF\tATOMS", "NUMBER OF ATOMS"), ("BOX\tBOUNDS", "BOX BOUNDS")):
+        odd.write_bytes(odd.read_bytes().replace(old.encode(), new.encode()))
+    odd.write_bytes(odd.read_bytes().replace(b"\n", b"\r\n"))
+    found = open_trajectory(odd, units="metal").read(0, 2)
+    assert np.array_equal(found.positions, plain.positions)
+    assert np.array_equal(found.forces, plain.forces)
+
+
+def extended(comment, velocity="vel"):
+    row = "Si 0.5 0.5 0.5 1 2 3\n"
+    return (
+        f'1\nLattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3:{velocity}:R:3 '
+        f"{comment}\n{row}"
+    )
+
+
+def test_velocities_of_unknown_units_are_named_with_their_file(tmp_path):
+    path = saved(tmp_path / "a.xyz", extended(""))
+    with pytest.raises(UnitsError, match=rf"velocities 'vel' are in \({path}\)"):
+        open_trajectory(path)
+
+
+def test_files_of_two_programs_may_differ_in_units(tmp_path):
+    gpumd = "Time=1 energy=0 virial=0 stress=0"
+    a = saved(tmp_path / "a.xyz", extended(gpumd))
+    b = saved(tmp_path / "b.xyz", extended("Time=2"))
+    with pytest.raises(UnitsError, match=rf"no program that is known, .* gpumd \({b}\)"):
+        open_trajectory([a, b])
+    assert open_trajectory([a, b], units="gpumd").n_frames == 2

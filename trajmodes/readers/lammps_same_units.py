@@ -1,0 +1,86 @@
+"""Frames of one run that do not name their units, beside others that do.
+
+A restart does not change units; but what LAMMPS's user put into one call may be two runs. So it
+is looked at the numbers: any two unit styles differ by a factor of ten or more in what they
+measure lengths, velocities or forces in, which a change of temperature is not.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Ints
+from trajmodes.errors import UsageError
+from trajmodes.readers.trajectory import Trajectory
+
+__all__ = ["Silent", "note_of_silent"]
+
+_SAME_LENGTH = 1.25
+_SAME_MOTION = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """Frames without a name of units."""
+
+    frames: Ints
+    """(s,) those that name none."""
+    others: Ints
+    """(n,) those that do."""
+    name: str
+    """File of the first one that names none."""
+    teller: str
+    """File of the first one that does."""
+
+
+def note_of_silent(silent: Silent, dump: Trajectory) -> str:
+    """Tell that frames which do not name their units have those of the others.
+
+    Parameters
+    ----------
+    silent
+        The frames.
+    dump
+        All frames, as if all were in the units that some of them name.
+
+    Raises
+    ------
+    UsageError
+        If the numbers do not show that they are.
+    """
+    one, other = (_sizes(dump, frames) for frames in (silent.others, silent.frames))
+    ratios = {name: other[name] / one[name] for name in one if one[name] and other[name]}
+    limits = {name: _SAME_LENGTH if name == "box" else _SAME_MOTION for name in ratios}
+    unlike = [
+        f"{name}: its numbers are {ratio:.3g} times those of the other"
+        for name, ratio in ratios.items()
+        if not 1.0 / limits[name] < ratio < limits[name]
+    ]
+    if unlike or len(ratios) < len(one):
+        raise UsageError(
+            f"{silent.name} does not say which units it is in, and {silent.teller} is in "
+            f"{dump.unit_style}",
+            why=f"they may differ: {', '.join(unlike)}"
+            if unlike
+            else "nothing moves in it that would show whether it is in the same",
+            fix=f"--units {dump.unit_style} if all files are of one run; else analyse each run "
+            "by itself; for later runs: dump_modify ID units yes",
+        )
+    told = ", ".join(ratios)
+    return (
+        f"{silent.name} does not name its units: they are {dump.unit_style}, as in "
+        f"{silent.teller}, for in no others its {told} would be of the same size"
+    )
+
+
+def _sizes(dump: Trajectory, frames: Ints) -> dict[str, float]:
+    """Largest size of the numbers of some frames, for the first may be a lattice at rest."""
+    found: dict[str, float] = {}
+    for t in {int(frames[0]), int(frames[len(frames) // 2]), int(frames[-1])}:
+        block = dump.read(t, t + 1)
+        box = np.cbrt(abs(np.linalg.det(block.cells)))
+        fields = {"box": box, "velocities": block.velocities, "forces": block.forces}
+        for name, values in fields.items():
+            if values is not None:
+                found[name] = max(found.get(name, 0.0), float(np.sqrt((values**2).mean())))
+    return found
