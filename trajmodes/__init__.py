@@ -18,6 +18,7 @@ _HOMES = {
     "open": ("trajmodes.pipeline", "open_run"),
     "run": ("trajmodes.pipeline", "run"),
     "fit_constants": ("trajmodes.pipeline", "fit_constants"),
+    "molecule_modes": ("trajmodes.pipeline", "molecule_modes"),
     "project_run": ("trajmodes.pipeline.api", "project_run"),
     "read_constants": ("trajmodes.export", "read_constants"),
     "read_results": ("trajmodes.report", "read_results"),
@@ -26,6 +27,7 @@ _HOMES = {
 __all__ = [
     "__version__",
     "fit_constants",
+    "molecule_modes",
     "open",
     "project_run",
     "read_constants",

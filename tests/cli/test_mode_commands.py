@@ -298,9 +298,11 @@ def test_energies_of_pairs_of_modes_are_kept(projected):
 def test_maximum_entropy_spectra_hold_the_kinetic_energy(projected):
     found = xr.load_dataset(projected / "results.nc")
     assert int(found.entropy_order) == 20
-    area = found.power_entropy.integrate("entropy_freq_thz") * 1e3
-    # Peaks are narrower than the grid, so that single areas are rough.
-    assert float((area / found.kinetic_mev).median()) == pytest.approx(1.0, abs=0.1)
+    step = float(found.entropy_freq_thz[1] - found.entropy_freq_thz[0])
+    area = found.power_entropy.sum("entropy_freq_thz") * step * 1e3
+    # The half-overlapping segments of a short run do not weigh all frames alike.
+    np.testing.assert_allclose(area, found.kinetic_mev, rtol=0.25)
+    assert float((area / found.kinetic_mev).mean()) == pytest.approx(1.0, abs=0.03)
     peak = found.entropy_freq_thz[found.power_entropy.argmax("entropy_freq_thz")]
     assert np.median(np.abs(peak.values - found.freq_harmonic_thz.values)) < 0.3
 

@@ -36,6 +36,7 @@ from trajmodes.project import (
     SpillReduction,
     WelchReduction,
     attenuation,
+    correct_density,
     correct_energies,
     correct_spectra,
     energy_lifetimes,
@@ -172,10 +173,16 @@ def _parts(
 def _corrected(found: dict[str, Any], kept: Floats, interval_ps: float) -> dict[str, Any]:
     """Results of differenced velocities, with what the factors of the amplitudes left."""
     spectra: Spectra = found["spectra"]
-    bands = found.get("bands", ())
+    bands, entropy = found.get("bands", ()), spectra.entropy
+    modes = correct_spectra(spectra.modes, kept, interval_ps)
+    members = found["energies"].members
     return {
         "energies": correct_energies(found["energies"], kept, interval_ps),
-        "spectra": spectra._replace(modes=correct_spectra(spectra.modes, kept, interval_ps)),
+        "spectra": spectra._replace(
+            modes=modes,
+            density=correct_density(spectra.density, spectra.modes, modes, members),
+            entropy=entropy and correct_spectra(entropy, kept, interval_ps),
+        ),
         "bands": tuple(correct_spectra(band, kept, interval_ps) for band in bands),
     }
 
@@ -212,8 +219,8 @@ def _told(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
         ),
         thermostat=ThermostatVerdict(
             str(ensemble.verdict),
-            ensemble.energy_ratio,
-            ensemble.energy_ratio_sem,
+            ensemble.kinetic_ratio,
+            ensemble.kinetic_ratio_sem,
             ensemble.text,
         ),
         covariance=covariance

@@ -26,7 +26,11 @@ from trajmodes.project.autocorrelation import AutocorrelationReduction, EnergyCo
 from trajmodes.project.band_filter import BandPlan, default_bands
 from trajmodes.project.bare_modes import bare_modes
 from trajmodes.project.coordinates import Amplitudes, Projector
-from trajmodes.project.difference_results import correct_energies, correct_spectra
+from trajmodes.project.difference_results import (
+    correct_density,
+    correct_energies,
+    correct_spectra,
+)
 from trajmodes.project.differences import attenuation, require_correctable, spectrum_factor
 from trajmodes.project.displacement_covariance import (
     DisplacementCovariance,
@@ -71,6 +75,7 @@ __all__ = [
     "attenuation",
     "bare_modes",
     "check_lattice",
+    "correct_density",
     "correct_energies",
     "correct_spectra",
     "default_bands",

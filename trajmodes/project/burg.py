@@ -8,9 +8,14 @@ that of this process. The coefficients come from reflections, one for each order
 with f and b the errors of prediction forwards and backwards in time, at first both the segment
 itself; the sums run over t = m … T − 1 at order m. Then Levinson's step takes a to the next
 order (J. P. Burg, thesis, Stanford 1975; N. Andersen, Geophysics 39, 69 (1974)). All |k| < 1:
-the process is stable, and its variance is that of the segment, whatever the order, so that
+the process is stable, and its variance r_0 is that of the segment, whatever the order:
 
     S(f) = Δt ⟨|Q̇|²⟩ Π(1 − k²) / |Σ_j a_j e^{−iωjΔt}|²,   ∫₀^{1/2Δt} S df = ½⟨|Q̇|²⟩  exactly.
+
+Its peaks may be far narrower than any grid, and samples of S would then say nothing of their
+weight. So S is made of the covariances r_m = −Σ_{j>0} a_j r_{m−j} up to one period of the grid,
+tapered by Parzen's window: it is S as it stands, seen through a kernel of some two bins that is
+nowhere negative, and its sum over the bins is exact on every grid.
 
 Members of a set have one spectrum, so one k: their sums are pooled before the division. In
 equilibrium +f and −f, the two directions of travel, have one spectrum as well: pooling a series
@@ -23,13 +28,15 @@ It is a picture, not a measurement: it carries no error bar, peaks move and spli
 is too high, widths depend on the order, and hence no lifetime is made of it.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 from trajmodes.arrays import Complexes, Floats
 from trajmodes.errors import DataError
 
-__all__ = ["autoregression", "burg_power"]
+__all__ = ["Autoregression", "autoregression", "burg_power"]
 
 _LEAST = 1e-14
 """Part of the variance that is left to noise where the recursion ends: rounding errors."""
@@ -60,31 +67,52 @@ def burg_power(
 
     Returns
     -------
-    (w,) spectrum in eV/THz, both ±f on one side, as in `PowerSpectra`. Sums over the bins times
-    their distance are the integral where bins are finer than the lines, and then Σ S df is the
-    mean of ½|Q̇|² over the segment.
+    (w,) spectrum in eV/THz, both ±f on one side, as in `PowerSpectra`: Σ S df is the mean of
+    ½|Q̇|² over the segment.
 
     Raises
     ------
     DataError
         If the order is not between 1 and the number of frames less one.
     """
-    coefficients, noise = autoregression(segment_mt, order, weights)
+    process = autoregression(segment_mt, order, weights)
     length = 2 * (n_freq - 1)
-    # More coefficients than the transform is long come round again.
-    folded = np.zeros(-(-len(coefficients) // length) * length)
-    folded[: len(coefficients)] = coefficients
-    response = np.fft.rfft(folded.reshape(-1, length).sum(axis=0))
+    tapered = process.extended(length) * _parzen(length)
+    tapered[1:] *= 2.0
     # Two for ±f, half for ½|Q̇|²; zero and the Nyquist frequency are their own mirror images.
-    power: Floats = interval_ps * noise / np.maximum(np.abs(response) ** 2, 1e-300)
+    power: Floats = interval_ps * np.maximum(np.fft.rfft(tapered).real, 0.0)
     power[[0, -1]] *= 0.5
     return power
 
 
+class Autoregression(NamedTuple):
+    """A process that predicts each value from those before it."""
+
+    coefficients: Floats
+    """(j,) of the prediction error, a₀ = 1."""
+    noise: float
+    """Variance of the prediction error."""
+    covariances: Floats
+    """(j,) r_m of the process at lags m of 0 to its order; r_0 is its variance."""
+
+    def extended(self, n_lags: int) -> Floats:
+        """Covariances (m,) at lags of 0 to n_lags − 1."""
+        return _extended(self.coefficients, self.covariances, n_lags)
+
+
+def _parzen(n_lags: int) -> Floats:
+    """Parzen's window at lags of 0 to n_lags − 1; its transform is nowhere negative."""
+    x_m = np.arange(n_lags) / n_lags
+    taper: Floats = np.where(
+        x_m < 0.5, 1.0 - 6.0 * x_m**2 * (1.0 - x_m), 2.0 * (1.0 - x_m) ** 3
+    )
+    return taper
+
+
 def autoregression(
     segment_mt: Complexes, order: int, weights: Floats | None = None
-) -> tuple[Floats, float]:
-    """Find the coefficients (j) of the prediction error, a₀ = 1, and its variance.
+) -> Autoregression:
+    """Find the process that the members of one set are in one segment.
 
     Parameters
     ----------
@@ -107,12 +135,11 @@ def autoregression(
     # The weight is quadratic in the series, so its root goes into it.
     root = np.sqrt(weight / (weight.sum() * n_frames))[:, None]
     series_mt = np.concatenate([root * part for part in parts]).astype(float)
-    coefficients, noise = _recursion(series_mt, order)
-    return coefficients, float(noise)
+    return Autoregression(*_recursion(series_mt, order))
 
 
 @njit(nogil=True, cache=True)
-def _recursion(series_mt: Floats, order: int) -> tuple[Floats, float]:
+def _recursion(series_mt: Floats, order: int) -> tuple[Floats, float, Floats]:
     """Burg's recursion of real series; the variance is Σ x² of all of them."""
     members, n_frames = series_mt.shape
     forward, backward = series_mt.copy(), series_mt.copy()
@@ -120,6 +147,9 @@ def _recursion(series_mt: Floats, order: int) -> tuple[Floats, float]:
     coefficients[0] = 1.0
     variance = np.sum(series_mt**2)
     noise = variance
+    covariances = np.zeros(order + 1)
+    covariances[0] = variance
+    done = 0
     for m in range(1, order + 1):
         product, square = 0.0, 0.0
         for i in range(members):
@@ -138,4 +168,20 @@ def _recursion(series_mt: Floats, order: int) -> tuple[Floats, float]:
         mirrored = coefficients[m::-1].copy()
         coefficients[: m + 1] += k * mirrored
         noise *= 1.0 - k * k
-    return coefficients, noise
+        for j in range(1, m + 1):
+            covariances[m] -= coefficients[j] * covariances[m - j]
+        done = m
+    # Where the recursion ended early, no later coefficient is other than zero.
+    return coefficients, noise, _extended(coefficients, covariances[: done + 1], order + 1)
+
+
+@njit(nogil=True, cache=True)
+def _extended(coefficients: Floats, covariances: Floats, n_lags: int) -> Floats:
+    """Go on with r_m = −Σ_{j>0} a_j r_{m−j}."""
+    longer = np.zeros(n_lags)
+    known = min(n_lags, len(covariances))
+    longer[:known] = covariances[:known]
+    for m in range(known, n_lags):
+        for j in range(1, min(m + 1, len(coefficients))):
+            longer[m] -= coefficients[j] * longer[m - j]
+    return longer

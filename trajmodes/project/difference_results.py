@@ -1,9 +1,10 @@
 """What differenced velocities leave to correct once amplitudes are on the scale of ωQ.
 
 Amplitudes of the modes were divided by their attenuation at the harmonic frequency; see
-`differences` for the equations. Spectra get the rest bin by bin, which is exact. Kinetic
-energies get it at the frequency that the mode has in truth, told by ⟨|Q̇|²⟩/⟨|Q|²⟩: exact for a
-narrow line wherever it lies.
+`differences` for the equations. Spectra get the rest bin by bin, which is exact; what atoms
+share of them is corrected bin by bin as the sum over all modes is. Kinetic energies get it at
+the frequency that the mode has in truth, told by ⟨|Q̇|²⟩/⟨|Q|²⟩: exact for a narrow line
+wherever it lies.
 """
 
 from dataclasses import replace
@@ -11,8 +12,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from trajmodes.arrays import Floats
-from trajmodes.data import BandSpectra, ModeEnergies, PowerSpectra
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data import (
+    BandSpectra,
+    MaximumEntropySpectra,
+    ModeEnergies,
+    PowerSpectra,
+    VibrationalDensity,
+)
 from trajmodes.project.differences import (
     attenuation,
     energy_factor,
@@ -20,9 +27,9 @@ from trajmodes.project.differences import (
     spectrum_factor,
 )
 
-__all__ = ["correct_energies", "correct_spectra"]
+__all__ = ["correct_density", "correct_energies", "correct_spectra"]
 
-Spectra = TypeVar("Spectra", PowerSpectra, BandSpectra)
+Spectra = TypeVar("Spectra", PowerSpectra, BandSpectra, MaximumEntropySpectra)
 
 
 def correct_spectra(spectra: Spectra, kept: Floats, interval_ps: float) -> Spectra:
@@ -40,6 +47,31 @@ def correct_spectra(spectra: Spectra, kept: Floats, interval_ps: float) -> Spect
     factor = spectrum_factor(spectra.freq_thz, interval_ps)
     power: Floats = spectra.power * factor * kept[:, None] ** 2
     return replace(spectra, power=power)
+
+
+def correct_density(
+    density: VibrationalDensity, found: PowerSpectra, corrected: PowerSpectra, members: Ints
+) -> VibrationalDensity:
+    """Densities of states that sum to those of the modes.
+
+    Every mode was divided by an attenuation of its own, and sites and directions see many modes
+    in one bin: what they need is known for their sum alone, and differs little from one to the
+    other.
+
+    Parameters
+    ----------
+    density
+        Of the sites and directions, from differences.
+    found
+        Spectra of the sets, from differences.
+    corrected
+        The same, corrected.
+    members
+        (g,) number of modes in each set.
+    """
+    total, wanted = members @ found.power, members @ corrected.power
+    factor = np.divide(wanted, total, out=np.ones_like(total), where=total > 0.0)
+    return replace(density, power=density.power * factor)
 
 
 def correct_energies(energies: ModeEnergies, kept: Floats, interval_ps: float) -> ModeEnergies:

@@ -1,7 +1,7 @@
 """Lifetime of every set of modes from the decay of the correlation of its energy.
 
 `energy_decay` is the model, `energy_fit` finds γ and its error. Here it is judged whether they
-deserve to be reported. A lifetime is resolved when the run has eight of them, its longest
+deserve to be reported. A lifetime is resolved when the run has twelve of them, its longest
 stretch four, and its error is smaller than half of it. γ̂ scatters about γ evenly, and its error
 goes as √γ; so 1/γ̂ scatters with a tail towards long lifetimes, and where errors are large its
 bars are best read in γ.
@@ -140,10 +140,12 @@ def _advise(verdict: Verdict, data: Seen, fits: DecayFits, g: int) -> str:
                 " look at the spectrum"
             )
         case Verdict.TOO_LONG:
-            wanted = _MARGIN * _run_for(data, fits, g)
+            longest, wanted = float(data.stretch_ps.max()), _MARGIN * _run_for(data, fits, g)
+            least = min(run / _LIFETIMES_PER_RUN, longest / _LIFETIMES_PER_STRETCH)
+            whole = "" if len(data.stretch_ps) == 1 else " in one piece"
             return (
-                f"lives longer than {run / _LIFETIMES_PER_RUN:.2g} ps, or the run is in pieces;"
-                f" a run of {max(wanted, 2.0 * run):.2g} ps in one piece may do"
+                f"lives longer than {least:.2g} ps; a run of"
+                f" {max(wanted, 2.0 * run):.2g} ps{whole} may do"
             )
         case Verdict.TOO_FEW:
             times = (float(fits.relative_sem[g]) / _LARGEST_RELATIVE_SEM) ** 2

@@ -19,7 +19,7 @@ from trajmodes.symmetry.mode_sets import set_members
 __all__ = ["SegmentPower", "segment_entropy", "segment_power"]
 
 _BATCH_BYTES = 1 << 20
-_FINER = 4
+_FINER = 8
 """Bins of maximum-entropy spectra for each of the transform: their lines may be sharper."""
 
 
@@ -92,7 +92,7 @@ def segment_power(modes: Modes, parts: list[Complexes], points: Ints) -> Segment
 def segment_entropy(
     modes: Modes, parts: list[Complexes], poles: int, interval_ps: float
 ) -> Floats:
-    """Maximum-entropy spectrum (g, v) in eV/THz of one segment, four times as fine as its bins.
+    """Maximum-entropy spectrum (g, v) in eV/THz of one segment, in an eighth of its bins.
 
     Parameters
     ----------

@@ -5,10 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import BandSpectra, Modes, PowerSpectra
+from trajmodes.data import (
+    BandSpectra,
+    MaximumEntropySpectra,
+    Modes,
+    PowerSpectra,
+    VibrationalDensity,
+)
 from trajmodes.project import EnergyReduction, Projector
 from trajmodes.project.coordinates import Amplitudes
-from trajmodes.project.difference_results import correct_energies, correct_spectra
+from trajmodes.project.difference_results import (
+    correct_density,
+    correct_energies,
+    correct_spectra,
+)
 from trajmodes.project.differences import attenuation
 from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.symmetry.translations import HalfSpace
@@ -89,3 +99,30 @@ def test_spectra_get_what_is_left() -> None:
     assert bands.freq_thz[:, 0] == pytest.approx([5.0, 8.0])
     assert power[:, 0] == pytest.approx([1.0, 1.0])
     assert (np.diff(power, axis=1) > 0.0).all()
+
+
+def test_maximum_entropy_spectra_are_corrected_as_the_others_are() -> None:
+    freq = np.array([0.0, 5.0, 8.0])
+    kept = attenuation(np.array([5.0, 8.0]) * THZ, INTERVAL_PS)
+    power = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
+    whole = PowerSpectra(freq, power, np.ones(2), 100, 0.04)
+    found = correct_spectra(MaximumEntropySpectra(freq, power, 20), kept, INTERVAL_PS)
+    wanted = correct_spectra(whole, kept, INTERVAL_PS)
+    np.testing.assert_array_equal(found.power, wanted.power)
+
+
+def test_densities_sum_to_the_spectra_of_the_modes() -> None:
+    rng = np.random.default_rng(5)
+    freq, members = np.linspace(0.0, 9.0, 50), np.array([3, 24, 12])
+    kept = attenuation(np.array([3.0, 5.0, 8.0]) * THZ, INTERVAL_PS)
+    power = rng.random((3, 50))
+    power[:, 7] = 0.0
+    found = PowerSpectra(freq, power, np.ones(3), 98, 0.04)
+    shares = rng.dirichlet(np.ones(6), 50).T.reshape(2, 3, 50)
+    density = VibrationalDensity(freq, shares * (members @ found.power))
+    corrected = correct_spectra(found, kept, INTERVAL_PS)
+    told = correct_density(density, found, corrected, members).power
+    np.testing.assert_allclose(told.sum(axis=(0, 1)), members @ corrected.power, rtol=1e-12)
+    there = np.arange(50) != 7
+    told = told[..., there]
+    np.testing.assert_allclose(told / told.sum(axis=(0, 1)), shares[..., there], rtol=1e-12)
