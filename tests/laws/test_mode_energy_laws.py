@@ -212,3 +212,69 @@ def test_fluctuations_about_the_own_mean_alone_would_be_too_small(salt, baths) -
         variance = energy.var(axis=-1) * salt.modes.weights[:, None] / KT**2
         fluctuations.append(variance[salt.modes.sets >= 0])
     assert np.mean(fluctuations) == pytest.approx(1.0 - 0.456, abs=0.08)
+
+
+def _with_forces(run: Amplitudes, modes: Modes, rng: np.random.Generator) -> Amplitudes:
+    """Forces a tenth stiffer than the harmonic ones, and as noisy as they are."""
+    own = -(modes.omega**2)[..., None] * run.coordinate
+    noise = rng.normal(size=(2, *own.shape))
+    real = (modes.weights == 1.0)[:, None, None]
+    noise = np.where(real, noise[0], np.sqrt(0.5) * (noise[0] + 1j * noise[1]))
+    return replace(run, force=1.1 * own + np.sqrt(KT) * modes.omega[..., None] * noise)
+
+
+@pytest.fixture(scope="module")
+def measured_baths(salt, baths):
+    """Run length over lifetime → what is told of each of the runs, every mode for itself."""
+    rng = np.random.default_rng(16)
+    return {
+        ratio: _results(salt, [_with_forces(run, salt.modes, rng) for run in runs])
+        for ratio, runs in baths.items()
+        if ratio > 10.0
+    }
+
+
+@pytest.mark.parametrize("ratio", [30.0, 300.0])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("kinetic", "potential", "virial", "anharmonicity"),
+        *("omega_displacement", "omega_ratio"),
+    ],
+)
+def test_error_bars_of_single_modes_are_honest(salt, measured_baths, ratio, name) -> None:
+    """Every number that is told with an error bar lies about the truth as the bar says."""
+    omega = salt.modes.omega[salt.modes.sets >= 0]
+    truth = {
+        "kinetic": 0.5 * KT,
+        "potential": 0.5 * KT,
+        "virial": 0.55 * KT,
+        "anharmonicity": 0.1,
+        "omega_displacement": omega,
+        "omega_ratio": omega,
+    }[name]
+    found, sem = (
+        np.array([getattr(one, name + end) for one in measured_baths[ratio]])
+        for end in ("", "_sem")
+    )
+    z = (found - truth) / sem
+    assert abs(z.mean()) < 0.2
+    assert 0.8 < z.std() < 1.25
+
+
+def test_error_bar_of_the_temperature_is_honest(salt) -> None:
+    """Frames that know nothing of each other: var T = 2T²/(N frames)."""
+    modes, n_frames = salt.modes, 256
+    rng = np.random.default_rng(17)
+    real = (modes.weights == 1.0)[:, None, None]
+    variances = []
+    for _ in range(12):
+        noise = rng.normal(size=(2, *modes.omega.shape, n_frames))
+        v_qmt = np.where(real, noise[0], np.sqrt(0.5) * (noise[0] + 1j * noise[1]))
+        v_qmt[modes.sets < 0] = 0.0
+        run = Amplitudes(0, v_qmt.copy(), np.sqrt(KT) * v_qmt, None)
+        variances.append(_results(salt, [run])[0].temperature_sem ** 2)
+    freedom = (modes.weights[:, None] * (modes.sets >= 0)).sum()
+    expected = 2.0 * 300.0**2 / (freedom * n_frames)
+    # Sixteen blocks each know their variance to a third, twelve runs to a tenth.
+    assert np.mean(variances) == pytest.approx(expected, rel=0.35)

@@ -91,3 +91,19 @@ def test_crystals_are_refused(modes, space):
     amplitudes = Projector(space, modes).project(MotionBlock(0, u, None, None))
     with pytest.raises(DataError, match="are not those of a molecule"):
         ipi_amplitudes(amplitudes, modes)
+
+
+def test_phase_runs_forward_in_time():
+    """q̃ = A cos φ and ṽ = −A sin φ: φ is ωt + φ₀, not its mirror image."""
+    modes = modes_of(OMEGA)
+    found = ipi_amplitudes(project(modes, oscillating(modes)), modes)
+    turns = np.exp(1j * found.phase)
+    angle = np.outer(OMEGA, TIMES) + PHASE[:, None]
+    np.testing.assert_allclose(turns, np.exp(1j * angle), atol=1e-10)
+
+
+def test_atomic_unit_is_bohr_times_the_root_of_the_electron_mass():
+    """½ω²q̃² of one atomic unit at one hartree per ħ is half a hartree."""
+    hartree = codata.physical_constants["Hartree energy in eV"][0]
+    energy = 0.5 * (hartree / HBAR * ATOMIC_UNIT) ** 2
+    assert energy == pytest.approx(0.5 * hartree, rel=1e-8)

@@ -203,3 +203,25 @@ def test_each_line_is_fitted_on_its_own() -> None:
     for name in ("freq_thz", "linewidth_thz", "linewidth_thz_sem", "goodness"):
         expected = np.concatenate([getattr(fits, name) for fits in apart])
         assert np.allclose(getattr(together, name), expected, rtol=1e-6)
+
+
+def test_the_advice_names_a_run_of_two_segments() -> None:
+    """Half a resolution wide: what is asked for is four times as long, twice that in all."""
+    spectra = _simulated(9, 24, 0.5 * RESOLUTION, segments=3, runs=20)
+    advice = fit_lines([spectra], _guess(spectra)).advice
+    runs = [float(text.split("a run of ")[1].split(" ps")[0]) for text in advice]
+    assert np.median(runs) == pytest.approx(8 * LENGTH * INTERVAL, rel=0.15)
+    longer = [float(text.split("lives longer than ")[1].split(" ps")[0]) for text in advice]
+    assert np.array(longer) == pytest.approx(1.0 / (2.0 * np.pi * 2.0 * RESOLUTION), rel=0.01)
+
+
+def test_a_line_that_holds_little_of_the_power_is_not_that_of_the_mode() -> None:
+    """However well it is fitted: most of the motion is elsewhere."""
+    rng = np.random.default_rng(14)
+    line = _velocities(rng, 12 * 20, 4 * LENGTH, FREQ, 3 * RESOLUTION)
+    white = rng.normal(size=line.shape)
+    for share, told in ((0.35, Verdict.NO_LINE), (0.9, Verdict.RESOLVED)):
+        mixed = np.sqrt(share) * line + np.sqrt(1.0 - share) * white
+        spectra = _spectra(mixed, 12)
+        verdicts = fit_lines([spectra], _guess(spectra)).verdicts
+        assert np.mean([verdict is told for verdict in verdicts]) > 0.9

@@ -171,3 +171,17 @@ def test_what_is_missing_is_told(space: HalfSpace, modes: Modes) -> None:
         check()
     with pytest.raises(DataError, match="20 of 30 frames"):
         reduction.finalize(reduction.sums(amplitudes))
+
+
+def test_error_bars_of_the_ratios_and_of_the_drift_are_honest(
+    space: HalfSpace, modes: Modes
+) -> None:
+    """Many runs in a bath, three hundred memories long: 1, 1 and no drift, as the bars say."""
+    runs = [_found(space, modes, _bath(modes, 10.0, 1500, seed)) for seed in range(24)]
+    for name, truth in (("energy_ratio", 1.0), ("kinetic_ratio", 1.0), ("drift_k_per_ps", 0.0)):
+        found, sem = (
+            np.array([getattr(run, name + end) for run in runs]) for end in ("", "_sem")
+        )
+        z = (found - truth) / sem
+        assert abs(z.mean()) < 0.8
+        assert 0.78 < np.sqrt((z**2).mean()) < 1.4

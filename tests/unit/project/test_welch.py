@@ -185,3 +185,23 @@ def test_maximum_entropy_spectra_have_the_area_of_the_others(projector: Projecto
     assert np.allclose(area, kinetic, rtol=0.05)
     with pytest.raises(DataError, match="64 poles need longer segments than 64 frames"):
         replace(reduction, poles=64)
+
+
+def test_maximum_entropy_counts_waves_of_both_signs_twice(projector: Projector) -> None:
+    """A set of a mode with q = −q and one that stands for ±q: the second weighs two to one."""
+    modes = projector.modes
+    one, two = (int(np.flatnonzero(modes.weights == w)[-1]) for w in (1.0, 2.0))
+    sets = np.full(modes.sets.shape, -1)
+    sets[one, 3] = sets[two, 3] = 0
+    pooled = replace(projector, modes=replace(modes, sets=sets))
+    rng = np.random.default_rng(6)
+    v_qmt = np.zeros((*modes.omega.shape, 2000), complex)
+    # Energies of one and of four; the mean over three degrees of freedom is three.
+    v_qmt[one, 3] = rng.normal(size=2000)
+    v_qmt[two, 3] = np.sqrt(2.0) * (rng.normal(size=2000) + 1j * rng.normal(size=2000))
+    reduction = replace(_reduction(pooled, (0, 2000)), poles=8)
+    spectra = reduction.finalize(reduction.sums(Amplitudes(0, v_qmt, v_qmt, None)))
+    area = spectra.entropy.power[0].sum() * spectra.entropy.freq_thz[1]
+    assert area == pytest.approx(0.5 * (1.0 + 2.0 * 4.0) / 3.0, rel=0.1)
+    plain = spectra.modes.power[0].sum() * spectra.modes.freq_thz[1]
+    assert area == pytest.approx(plain, rel=0.1)

@@ -410,3 +410,16 @@ def test_files_without_box(tmp_path, comment):
     if "Lattice" not in comment:
         with pytest.raises(UsageError, match="frame 0 has no cell"):
             open_trajectory(path)
+
+
+def test_a_pull_on_all_atoms_by_their_masses_does_nothing():
+    """What falls as a whole does not vibrate: only forces relative to that are its own."""
+    molecule, rng = molecule_of("bulky"), np.random.default_rng(8)
+    u = internal(molecule, 10, 0.05, rng)
+    positions, _, turns = tumbling(molecule, u, u, rng)
+    own = rng.normal(size=u.shape)
+    own -= own.mean(axis=1, keepdims=True)
+    pull = molecule.masses[:, None] * rng.normal(size=(10, 1, 3)) / molecule.masses.mean()
+    forces = np.einsum("txy,tay->tax", turns, own) + pull
+    frame = eckart_frame(molecule, bond_tree(molecule.positions))
+    np.testing.assert_allclose(frame(block_of(positions, None, forces)).forces, own, atol=1e-10)

@@ -1,0 +1,102 @@
+"""Sums of the heat flow over the zone, mode by mode."""
+
+import numpy as np
+import pytest
+from scipy import constants as codata
+
+from trajmodes.phonons import (
+    ModeLifetimes,
+    commensurate,
+    conductivity,
+    group_velocities,
+    modes_at,
+)
+from trajmodes.phonons.heat_flow import FlowEdges, flow_sums, zone_of
+from trajmodes.phonons.lifetime_mesh import fill, lifetime_grid
+from trajmodes.symmetry import build_supercell
+from trajmodes.symmetry.mode_sets import set_mean, set_members
+from trajmodes.units import BOLTZMANN
+
+STRENGTH = 2000.0
+KELVIN = 300.0
+
+
+@pytest.fixture(scope="module")
+def solid(crystals, springs):
+    """Constants, supercell and lifetimes A/ω² of a crystal of low symmetry."""
+    constants = springs(crystals["triclinic"], 4.5)
+    supercell = build_supercell(constants.crystal, np.diag([2, 2, 3]))
+    modes = modes_at(constants, *commensurate(supercell))
+    lifetime = STRENGTH / set_mean(modes.omega**2, modes)
+    return constants, supercell, ModeLifetimes(modes, lifetime, 0.1 * lifetime)
+
+
+def test_what_is_cumulated_is_of_modes_with_shorter_paths(solid) -> None:
+    """A mesh without refinement about Γ: every mode can be counted by itself."""
+    constants, supercell, lives = solid
+    divisions = (2, 2, 5)
+    found = conductivity(constants, supercell, lives, KELVIN, divisions).classical
+    zone = zone_of(constants.crystal, divisions)
+    branches = group_velocities(constants, zone.qpoints)
+    moves = branches.omega > 0.0
+    square = np.nan_to_num((branches.velocity**2).sum(axis=2))
+    life = np.where(moves, STRENGTH / np.where(moves, branches.omega, 1.0) ** 2, 0.0)
+    unit = codata.electron_volt / (codata.pico * codata.angstrom)
+    flow = unit * BOLTZMANN / constants.crystal.volume * zone.weights * square / 3.0 * life
+    length_nm = 0.1 * np.sqrt(square) * life
+    assert found.isotropic_w_mk == pytest.approx(flow.sum(), rel=1e-9)
+    below = np.trace(found.below_length_w_mk, axis1=1, axis2=2) / 3.0
+    expected = [flow[length_nm <= longest].sum() for longest in found.length_nm]
+    np.testing.assert_allclose(below, expected, rtol=1e-6, atol=1e-9 * flow.sum())
+
+
+def test_shares_are_what_the_logarithms_of_their_linewidths_move(solid) -> None:
+    """κ = Σ C v² e^{−x}/ω²: what rests on some x is minus the derivative by them together."""
+    constants, supercell, lives = solid
+    lifetime = lives.lifetime_ps.copy()
+    lifetime[::4] = np.nan
+    strengths = fill(ModeLifetimes(lives.modes, lifetime, 0.1 * lifetime))
+    grid = lifetime_grid(lives.modes, supercell)
+    top = 1.05 * lives.modes.omega.max()
+    edges = FlowEdges(np.linspace(0.0, top, 51), np.geomspace(0.1, 1e5, 61))
+    zone = zone_of(constants.crystal, (4, 4, 6))
+    sums = flow_sums(constants, zone, grid, strengths, KELVIN, edges)
+    np.testing.assert_allclose(-sums.slopes.sum(axis=0), sums.kappa, rtol=1e-9)
+    np.testing.assert_allclose(-sums.slopes[-3:].sum(axis=0), sums.long_waves, rtol=1e-9)
+    share = np.clip(grid.extended(strengths.filled.astype(float)), 0.0, 1.0)
+    np.testing.assert_allclose(
+        -np.tensordot(share, sums.slopes, axes=1), sums.filled, rtol=1e-9
+    )
+    trace = [np.trace(part[0]) for part in (sums.long_waves, sums.filled, sums.kappa)]
+    assert 0.0 < trace[0] < trace[2]
+    assert 0.0 < trace[1] < trace[2]
+
+
+def test_what_is_filled_in_is_a_mean_over_modes_of_like_frequency(crystals, springs) -> None:
+    """Every mode counts, not every set; within a twentieth of the highest frequency."""
+    crystal = crystals["wurtzite"]
+    supercell = build_supercell(crystal, np.diag([3, 3, 2]))
+    modes = modes_at(springs(crystal, 4.0), *commensurate(supercell))
+    omega = np.sqrt(set_mean(modes.omega**2, modes))
+    members = set_members(modes).astype(float)
+    assert members.max() > 3 * members.min()
+    rng = np.random.default_rng(4)
+    lifetime = STRENGTH / omega**2 * np.exp(rng.normal(size=len(omega)))
+    known = rng.random(len(omega)) < 0.6
+    given = np.where(known, lifetime, np.nan)
+    found = fill(ModeLifetimes(modes, given, 0.1 * given))
+
+    def mean_near(wanted: np.ndarray) -> np.ndarray:
+        near = np.exp(-0.5 * ((wanted[:, None] - omega[known]) / (0.05 * omega.max())) ** 2)
+        weight = near * members[known]
+        return weight @ -np.log(lifetime * omega**2)[known] / weight.sum(axis=1)
+
+    np.testing.assert_allclose(found.log_strength[~known], mean_near(omega[~known]), rtol=1e-9)
+    scatter = -np.log(lifetime * omega**2)[known] - mean_near(omega[known])
+    expected = np.sqrt((members[known] * scatter**2).sum() / members[known].sum())
+    np.testing.assert_allclose(found.sem[~known], expected, rtol=1e-9)
+    # A function of all filled values alone: the resolved ones behind them, and the scatter.
+    slopes = np.where(known, 0.0, 1.0)
+    own = 0.1 * found.model.sum(axis=0)
+    wanted = (own**2).sum() + (found.sem[~known].sum()) ** 2
+    assert (found.deviations(slopes) ** 2).sum() == pytest.approx(wanted, rel=1e-9)

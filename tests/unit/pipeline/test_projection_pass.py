@@ -1,0 +1,281 @@
+"""The pass as a whole, on a motion that is known exactly: what is told is what there is.
+
+A crystal of springs moves harmonically, every mode with an energy of its own and for ever. The
+modes that it is projected on are those of constants softer than it is, so that whatever takes
+the harmonic frequency for that of the motion shows.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from trajmodes.config import Job
+from trajmodes.data import ForceConstants, Modes, MotionBlock, Supercell
+from trajmodes.errors import DataError
+from trajmodes.phonons import (
+    ModeLifetimes,
+    chosen_path,
+    conductivity,
+    dispersion,
+    group_velocities,
+    modes_at,
+)
+from trajmodes.pipeline.log import Log
+from trajmodes.pipeline.project import project_run
+from trajmodes.pipeline.transport import best_lifetimes, conductivity_of, renormalised_bands
+from trajmodes.readers import Trajectory, trajectory_of_arrays
+from trajmodes.symmetry import build_supercell, half_space
+from trajmodes.symmetry.mode_sets import set_mean
+from trajmodes.units import BOLTZMANN, DALTON, THZ
+
+N_FRAMES, KELVIN, SOFTER = 4000, 200.0, 0.85
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as the pass wants it: frames are displaced by what they differ from the sites."""
+
+    trajectory: Trajectory
+    supercell: Supercell
+    job: Job
+
+    @property
+    def n_frames(self) -> int:
+        return self.trajectory.n_frames
+
+    def motion(self, start: int, stop: int) -> MotionBlock:
+        block = self.trajectory.read(start, stop)
+        moved = block.positions - self.supercell.positions
+        return MotionBlock(start, moved, block.velocities, block.forces)
+
+
+@dataclass(frozen=True)
+class World:
+    """The motion, the modes it is projected on, and the energy of each of its own modes."""
+
+    constants: ForceConstants
+    supercell: Supercell
+    modes: Modes
+    omega: np.ndarray
+    energies: np.ndarray
+    waves: np.ndarray
+    phases: np.ndarray
+
+    @property
+    def highest_thz(self) -> float:
+        return float(self.modes.omega.max()) / THZ
+
+    def run(
+        self, interval_ps: float, *, velocities: bool = True, n_frames: int = N_FRAMES, **job
+    ) -> Run:
+        """The same motion; without velocities a frame more at both ends."""
+        more = 0 if velocities else 1
+        n_frames += 2 * more
+        phase = self.omega * interval_ps * (np.arange(n_frames)[:, None] - more) + self.phases
+        u_tm = np.sqrt(2.0 * self.energies) * np.cos(phase) / self.omega
+        v_tm = -np.sqrt(2.0 * self.energies) * np.sin(phase)
+        u, v = ((x @ self.waves.T).reshape(n_frames, -1, 3) for x in (u_tm, v_tm))
+        trajectory = trajectory_of_arrays(
+            self.supercell.positions + u,
+            self.supercell.cell,
+            self.supercell.species,
+            velocities=v if velocities else None,
+            masses_da=self.supercell.masses / DALTON,
+            interval_ps=interval_ps,
+        )
+        return Run(trajectory, self.supercell, Job(trajectory=("memory",), **job))
+
+
+@pytest.fixture(scope="module")
+def world(crystals, springs, hessian_of) -> World:
+    crystal = crystals["triclinic"]
+    constants = springs(crystal, 4.5)
+    supercell = build_supercell(crystal, [[3, 0, 0], [0, 2, 0], [0, 1, 1]])
+    roots = np.sqrt(np.repeat(supercell.masses, 3))
+    hessian = hessian_of(constants, supercell) / np.outer(roots, roots)
+    squares, vectors = np.linalg.eigh(hessian)
+    rng = np.random.default_rng(21)
+    n_modes = len(squares) - 3
+    space = half_space(supercell)
+    soft = replace(constants, values=SOFTER * constants.values)
+    return World(
+        constants,
+        supercell,
+        modes_at(soft, space.qpoints, space.weights),
+        np.sqrt(squares[3:]),
+        BOLTZMANN * KELVIN * rng.exponential(size=n_modes),
+        vectors[:, 3:] / roots[:, None],
+        rng.uniform(0.0, 2.0 * np.pi, n_modes),
+    )
+
+
+def _projected(world: World, run: Run, **more):
+    return project_run(run, world.modes, log=Log(), **more)
+
+
+@pytest.fixture(scope="module")
+def dense(world) -> float:
+    """Time between frames in ps of which every second one is projected."""
+    return 0.11 / world.highest_thz
+
+
+@pytest.fixture(scope="module")
+def both(world, dense):
+    """The run with its velocities, and without."""
+    return [_projected(world, world.run(dense, velocities=known)) for known in (True, False)]
+
+
+def test_a_run_with_frames_too_far_apart_is_refused(world) -> None:
+    """A line above the Nyquist frequency would be folded back below it."""
+    with pytest.raises(DataError, match="folded back to where they do not belong"):
+        _projected(world, world.run(0.55 / world.highest_thz))
+
+
+def test_what_the_time_step_does_is_told(world) -> None:
+    """It is the step of the simulation that counts, not the time between frames."""
+    steps_fs, every = 150.0 / world.highest_thz / np.pi, 3
+    run = world.run(1e-3 * steps_fs * every, timestep_fs=steps_fs)
+    numbered = replace(run.trajectory, steps=every * np.arange(N_FRAMES))
+    notes = " ".join(_projected(world, replace(run, trajectory=numbered)).notes)
+    half = 0.15
+    assert f"raises the highest frequency by {np.arcsin(half) / half - 1.0:.2%}" in notes
+    assert f"falls short of the potential one by {half**2:.2%}" in notes
+    # Where steps are not numbered nothing is known of it.
+    assert "velocity Verlet" not in " ".join(_projected(world, run).notes)
+
+
+def test_every_second_frame_is_enough(world, dense, both) -> None:
+    told = both[0].projection
+    assert told.spectra.interval_ps == pytest.approx(2.0 * dense)
+    energy = float(told.energies.members @ told.energies.kinetic)
+    assert energy == pytest.approx(0.5 * world.energies.sum(), rel=0.01)
+    assert any("one in 2 frames is projected" in note for note in both[0].notes)
+
+
+def test_differenced_velocities_give_what_true_ones_give(both) -> None:
+    """Although frequencies are not those of the constants, and frames are left out."""
+    true, found = (one.projection for one in both)
+    assert [one.differenced for one in both] == [False, True]
+    for name in ("kinetic", "omega_ratio", "omega_displacement", "temperature"):
+        ours, theirs = (getattr(one.energies, name) for one in (found, true))
+        assert ours == pytest.approx(theirs, rel=3e-3), name
+    for ours, theirs in (
+        (found.spectra.power, true.spectra.power),
+        (found.line_data.power, true.line_data.power),
+    ):
+        ratio = np.nanmax(ours, axis=1) / np.nanmax(theirs, axis=1)
+        assert ratio == pytest.approx(1.0, abs=6e-3)
+
+
+def test_time_series_have_all_frames_at_their_times(world, dense, tmp_path) -> None:
+    for known, first in ((True, 0), (False, 1)):
+        run = world.run(dense, velocities=known, n_frames=800, spill=("0 0 0:9",))
+        spill = _projected(world, run, scratch=tmp_path).spill
+        times_ps = dense * (first + np.arange(800))
+        assert spill.times_ps == pytest.approx(times_ps, rel=1e-9)
+        q_t, v_t = spill.values[:, 0, 0], spill.values[:, 1, 0]
+        assert np.gradient(q_t, dense)[1:-1] == pytest.approx(
+            v_t[1:-1], abs=0.2 * np.abs(v_t).max()
+        )
+
+
+def test_the_fluctuation_of_the_kinetic_energy_is_told(world, dense, both) -> None:
+    """That of the atoms, over ½d(k_BT)² for d degrees of freedom; not that of the total one."""
+    v_tax = world.run(dense).trajectory.velocities
+    kinetic_t = 0.5 * np.einsum("a,tax->t", world.supercell.masses, v_tax**2)
+    expected = 0.5 * len(world.omega) * kinetic_t.var() / kinetic_t.mean() ** 2
+    told = both[0].projection.thermostat
+    assert expected > 0.2
+    assert told.verdict == "NVE"
+    assert told.ratio == pytest.approx(expected, rel=0.05)
+
+
+# --- what is made of it
+
+
+def _bands(world: World):
+    """Bands of the soft constants along a path with points of the supercell on it."""
+    path = chosen_path(world.supercell.crystal, "0,0,0 1/3,0,0 | 0,0,0 0,1/2,1/2", 0.1)
+    soft = replace(world.constants, values=SOFTER * world.constants.values)
+    return dispersion(soft, path)
+
+
+def _renormalised(world: World, projected):
+    return {
+        one.kind: one
+        for one in renormalised_bands(projected, world.modes, world.supercell, _bands(world))
+    }
+
+
+def _at(bands, qpoint):
+    """Places of a q point on the path, and of its modes."""
+    return np.flatnonzero(np.abs(bands.path.qpoints - qpoint).max(axis=1) < 1e-9)
+
+
+def test_bands_of_the_motion_are_those_of_the_crystal(world, both) -> None:
+    """Not of the constants; every mode has an energy of its own, and that drops out."""
+    found = _renormalised(world, both[0])["displacements"]
+    bands = _bands(world)
+    true = bands.omega / np.sqrt(SOFTER) / THZ
+    for qpoint in ([1 / 3, 0, 0], [0, 0.5, 0.5]):
+        for place in _at(bands, qpoint):
+            assert found.freq_thz[place] == pytest.approx(true[place], rel=0.02)
+            sem = found.freq_thz_sem[place]
+            assert (sem > 0.0).all()
+            assert (sem < 0.05 * true[place]).all()
+    # Differences attenuate ⟨Q̇Q̇†⟩, whose frequencies would be too low.
+    assert "displacements" not in _renormalised(world, both[1])
+
+
+def test_bands_of_the_lines_go_through_them_with_their_errors(world, both) -> None:
+    modes, lines = world.modes, both[0].projection.lines
+    freq = 1.03 * set_mean(modes.omega, modes) / THZ
+    told = replace(lines, freq_thz=freq, freq_thz_sem=0.01 * freq)
+    projection = replace(both[0].projection, lines=told)
+    found = _renormalised(world, both[0]._replace(projection=projection))["quasi-particles"]
+    bands = _bands(world)
+    for place in _at(bands, [1 / 3, 0, 0]):
+        expected = 1.03 * bands.omega[place] / THZ
+        assert found.freq_thz[place] == pytest.approx(expected, rel=1e-6)
+        assert found.freq_thz_sem[place] == pytest.approx(0.01 * expected, rel=0.02)
+    assert found.replaced.all()
+
+
+def test_the_lifetime_that_is_known_better_is_taken(both) -> None:
+    lines, energies = both[0].projection.lines, both[0].projection.lifetimes
+    n_sets = len(lines.lifetime_ps)
+    nan = np.nan
+    of_line = np.tile([2.0, 2.0, nan, 2.0, nan], n_sets)[:n_sets]
+    of_energy = np.tile([5.0, 5.0, 5.0, nan, nan], n_sets)[:n_sets]
+    line_sem = np.tile([0.2, 0.2, nan, 0.2, nan], n_sets)[:n_sets]
+    energy_sem = np.tile([0.4, 0.6, 2.0, nan, nan], n_sets)[:n_sets]
+    projection = replace(
+        both[0].projection,
+        lines=replace(lines, lifetime_ps=of_line, lifetime_ps_sem=line_sem),
+        lifetimes=replace(energies, lifetime_ps=of_energy, lifetime_ps_sem=energy_sem),
+    )
+    lifetime, sem = best_lifetimes(projection)
+    expected = [[5.0, 0.4], [2.0, 0.2], [5.0, 2.0], [2.0, 0.2], [nan, nan]]
+    np.testing.assert_array_equal(np.stack([lifetime, sem], axis=1)[:5], expected)
+
+
+def test_conductivity_is_told_in_the_units_of_the_report(world) -> None:
+    """Lengths in Å; spectra and cumulations are means of the diagonal of their own kind."""
+    modes = world.modes
+    lifetime = 2000.0 / set_mean(modes.omega**2, modes)
+    lives = ModeLifetimes(modes, lifetime, 0.1 * lifetime)
+    soft = replace(world.constants, values=SOFTER * world.constants.values)
+    found = conductivity(soft, world.supercell, lives, 120.0, (3, 4, 4))
+    told = conductivity_of(found)
+    velocity = group_velocities(soft, modes.qpoints).velocity
+    speed = np.sqrt(set_mean((np.nan_to_num(velocity) ** 2).sum(axis=2), modes))
+    assert told.free_path == pytest.approx(speed * lifetime, rel=1e-6)
+    assert told.free_path_sem == pytest.approx(0.1 * speed * lifetime, rel=1e-6)
+    step = told.freq_thz[1] - told.freq_thz[0]
+    for kind in ("classical", "quantum"):
+        kappa = np.trace(getattr(told, f"{kind}_w_mk")) / 3.0
+        assert getattr(told, f"spectral_{kind}").sum() * step == pytest.approx(kappa)
+        assert getattr(told, f"cumulative_{kind}")[-1] == pytest.approx(kappa, rel=1e-4)
+    assert told.spectral_quantum.sum() < 0.9 * told.spectral_classical.sum()
+    assert told.path_length == pytest.approx(10.0 * found.classical.length_nm)

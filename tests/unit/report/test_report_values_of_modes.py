@@ -1,0 +1,104 @@
+"""Every number of the modes stands under its own name, in the unit that the name says."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trajmodes.report import to_dataset
+from trajmodes.report.tables_modes import density_table
+from trajmodes.units import BOLTZMANN
+
+MEV, TURN, NM = 1e3, 2.0 * np.pi, 10.0
+BOTH = ("", "_sem")
+
+
+def _expected(results):
+    """Name of each variable → what the noun of the report holds, in the unit of the name."""
+    projection, conductivity = results.projection, results.conductivity
+    energies, lines = projection.energies, projection.lines
+    lifetimes = projection.lifetimes
+    found = {}
+    for end in BOTH:
+        for name, unit in (
+            *(("kinetic", MEV), ("potential", MEV), ("virial", MEV)),
+            *(("anharmonicity", None), ("heat_capacity_kb", None), ("temperature", None)),
+        ):
+            key = name + end if unit is None else f"{name}_mev{end}"
+            found[key] = getattr(energies, name + end) * (unit or 1.0)
+        found[f"mode_temperature{end}"] = 2.0 / BOLTZMANN * getattr(energies, f"kinetic{end}")
+        for name, key in (("omega_displacement", "displacement"), ("omega_ratio", "ratio")):
+            found[f"freq_{key}_thz{end}"] = getattr(energies, name + end) / TURN
+        for k, key in enumerate(("forward", "backward")):
+            found[f"travelling_{key}_mev{end}"] = getattr(energies, f"travelling{end}")[k] * MEV
+        found[f"freq_spectrum_thz{end}"] = getattr(lines, f"freq_thz{end}")
+        found[f"lifetime_energy_ps{end}"] = getattr(lifetimes, f"lifetime_ps{end}")
+        for name in ("linewidth_thz", "lifetime_ps"):
+            found[name + end] = getattr(lines, name + end)
+        for kind in ("classical_w_mk", "quantum_w_mk"):
+            found[f"kappa_{kind}{end}"] = getattr(conductivity, kind + end)
+        found[f"free_path{end}"] = getattr(conductivity, f"free_path{end}")
+    for kind in ("classical", "quantum"):
+        found[f"kappa_spectral_{kind}"] = getattr(conductivity, f"spectral_{kind}")
+        found[f"kappa_cumulative_{kind}_w_mk"] = getattr(conductivity, f"cumulative_{kind}")
+    apart = lifetimes.lifetime_ps - lines.lifetime_ps
+    together = np.sqrt(lifetimes.lifetime_ps_sem**2 + lines.lifetime_ps_sem**2)
+    return found | {
+        "line_kinetic_mev": lines.kinetic * MEV,
+        "partner_kinetic_mev": lines.partner_kinetic * MEV,
+        "lifetime_disagreement": apart / together,
+        "kappa_path": conductivity.path_length,
+        "kinetic_fluctuation": projection.thermostat.ratio,
+        "kinetic_fluctuation_sem": projection.thermostat.ratio_sem,
+        "energy_acf": lifetimes.correlation,
+        "energy_acf_sem": lifetimes.correlation_sem,
+        "power": projection.spectra.power,
+        "vdos": projection.density.power,
+    }
+
+
+def test_numbers_stand_under_their_names_in_their_units(full_results) -> None:
+    # Errors of all energies are alike in these results: a change of places would not show.
+    energies = full_results.projection.energies
+    energies = replace(energies, potential_sem=1.3 * energies.kinetic_sem)
+    projection = replace(full_results.projection, energies=energies)
+    full_results = replace(full_results, projection=projection)
+    dataset = to_dataset(full_results)
+    expected = _expected(full_results)
+    for name, values in expected.items():
+        found = dataset[name].values
+        np.testing.assert_allclose(found, values, rtol=1e-9, err_msg=name)
+        unit = str(dataset[name].attrs["units"])
+        ending = {"mev": "meV", "thz": "THz", "ps": "ps", "mk": "W/(m K)", "kb": "k_B"}
+        last = name.removesuffix("_sem").rsplit("_", 1)[-1]
+        assert unit == ending.get(last, unit), name
+
+
+def test_units_of_what_names_do_not_tell(full_results) -> None:
+    dataset = to_dataset(full_results)
+    for name, unit in (
+        *(("free_path", "Å"), ("kappa_path", "Å"), ("temperature", "K")),
+        *(("mode_temperature", "K"), ("power", "eV/THz"), ("vdos", "eV/THz")),
+        *(("map_power", "eV/THz"), ("line_power", "eV/THz"), ("line_baseline", "eV/THz")),
+        *(("kappa_spectral_quantum", "W/(m K THz)"), ("map_distance", "1/Å")),
+    ):
+        assert dataset[name].attrs["units"] == unit, name
+    for name in ("linewidth_thz", "linewidth_phi3_quantum_thz", "partner_linewidth_thz"):
+        told = dataset[name].attrs["long_name"] + dataset[name].attrs.get("conventions", "")
+        assert "full width at half maximum" in told, name
+
+
+def test_segments_are_told_by_their_length(full_results) -> None:
+    """A Hann window of length T gives a line of no width 1.4406/T (Harris 1978, table 1)."""
+    dataset = to_dataset(full_results)
+    length = dataset["line_segment_ps"] * dataset["line_resolution_thz"]
+    assert length.values == pytest.approx(1.44, abs=0.005)
+
+
+def test_directions_of_the_density_are_told_apart(full) -> None:
+    """Each direction has a third of it by symmetry; here they shall be told apart."""
+    vdos = full["vdos"].values * np.array([1.0, 2.0, 4.0])[:, None]
+    columns = density_table(full.assign(vdos=(full["vdos"].dims, vdos))).columns
+    for k, direction in enumerate("xyz"):
+        share = columns[f"density_{direction}"].sum() / columns["density"].sum()
+        assert share == pytest.approx(vdos[:, k].sum() / vdos.sum(), rel=1e-9)
