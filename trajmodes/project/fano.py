@@ -24,11 +24,18 @@ again, 4γ(c_V − 1) Σ_{k≠0} (ω + kΩ)⁻², Ω = 2π/Δt; U ends faster an
 """
 
 import numpy as np
+from numba import njit
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.project.oscillator import Poles, displacement_power, velocity_power
+from trajmodes.project.oscillator import (
+    Grid,
+    add_poles,
+    displacement_shares,
+    place_poles,
+    velocity_shares,
+)
 
-__all__ = ["expected_fano"]
+__all__ = ["expected_fano", "fano_line"]
 
 
 def expected_fano(
@@ -49,58 +56,63 @@ def expected_fano(
     -------
     (g, w) spectrum in 1/THz, and (g, 3, w) its derivatives by ω₀, ln γ and a.
     """
-    omega, gamma, lean = shape
-    poles = Poles.of(omega, gamma, bins, segment_frames, interval_ps)
-    velocity_gw, velocity_gnw = velocity_power(poles)
-    displacement_gw, displacement_gnw = displacement_power(poles)
-    theta = 2.0 * np.pi / (segment_frames * interval_ps)
-    square_gw = theta**2 * (bins**2 + 1.0 / 3.0)
-    omega_gw = theta * bins
-    # Σ_k (ω + kΩ)⁻² = (π/Ω)²/sin²(πω/Ω).
-    folded_gw = (0.5 * interval_ps / np.sin(0.5 * interval_ps * omega_gw)) ** 2
-    folded_gw -= omega_gw**-2.0
-    constant_gw = np.ones_like(square_gw)
-    parts_gkw = np.stack(
-        [velocity_gw, displacement_gw, constant_gw, square_gw, folded_gw], axis=1
-    )
-    weight_kg, change_nkg = _weights(omega, gamma, lean)
-    power_gw = np.einsum("kg,gkw->gw", weight_kg, parts_gkw)
-    slopes_gnw = np.einsum("nkg,gkw->gnw", change_nkg, parts_gkw)
-    slopes_gnw[:, :2] += weight_kg[0, :, None, None] * velocity_gnw
-    slopes_gnw[:, :2] += weight_kg[1, :, None, None] * displacement_gnw
-    return power_gw, slopes_gnw
+    spectra = np.empty((len(bins), 4, bins.shape[1]))
+    for g, (omega, gamma, lean) in enumerate(zip(*shape, strict=True)):
+        grid = Grid.of(bins[g, 0], bins[g, -1], segment_frames, interval_ps)
+        fano_line(omega, gamma, lean, grid, spectra[g])
+    return spectra[:, 0], spectra[:, 1:]
 
 
-def _weights(omega: Floats, gamma: Floats, lean: Floats) -> tuple[Floats, Floats]:
-    """Parts c_V, c_U, c₀, c₂, 4γ(1 − c_V) (k, g); derivatives (n, k, g) by ω₀, ln γ, a."""
+@njit(nogil=True, cache=True, error_model="numpy")
+def fano_line(omega: float, gamma: float, lean: float, grid: Grid, spectra_kw: Floats) -> None:
+    """Spectrum of one line and its derivatives by ω₀, ln γ and a: see `expected_fano`."""
+    poles, slopes = place_poles(omega, gamma)
+    # The velocity and ω₀Q, of the same poles.
+    share_v, change_v = velocity_shares(poles, slopes)
+    share_u, change_u = displacement_shares(poles, slopes)
+    weights = _weights(omega, gamma, lean)
+    shares_kj = np.empty((4, 2), np.complex128)
+    for k in range(4):
+        shares_kj[k] = weights[k, 0] * share_v + weights[k, 1] * share_u
+        if 0 < k <= 2:
+            shares_kj[k] += weights[0, 0] * change_v[k - 1] + weights[0, 1] * change_u[k - 1]
+    add_poles((poles, slopes), shares_kj, grid, spectra_kw)
+    theta = 2.0 * np.pi / (grid.length * grid.interval)
+    for w in range(spectra_kw.shape[1]):
+        here = theta * (grid.first + w + 1)
+        square = here**2 + theta**2 / 3.0
+        # Σ_k (ω + kΩ)⁻² = (π/Ω)²/sin²(πω/Ω).
+        folded = (0.5 * grid.interval / np.sin(0.5 * grid.interval * here)) ** 2
+        folded -= 1.0 / here**2
+        for k in range(4):
+            continuum = weights[k, 2] + weights[k, 3] * square + weights[k, 4] * folded
+            spectra_kw[k, w] += continuum
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _weights(omega: float, gamma: float, lean: float) -> Floats:
+    """c_V, c_U, c₀, c₂, 4γ(1 − c_V), and their derivatives by ω₀, ln γ, a: (k, 5)."""
     ratio, square = gamma / omega, lean**2
     curved = 4.0 * square / (gamma * omega**2)
-    weight = [
-        1.0 + 2.0 * lean * (1.0 / ratio - ratio) - square * (2.0 - ratio**2),
-        square - 2.0 * lean / ratio,
-        (8.0 * lean - 4.0 * square * ratio) / omega,
-        curved,
-    ]
-    by_omega = [
-        2.0 * lean * (1.0 / ratio + ratio) / omega - 2.0 * square * ratio**2 / omega,
-        -2.0 * lean / gamma,
-        (8.0 * square * ratio - 8.0 * lean) / omega**2,
-        -2.0 * curved / omega,
-    ]
-    by_gamma = [
-        2.0 * square * ratio**2 - 2.0 * lean * (1.0 / ratio + ratio),
-        2.0 * lean / ratio,
-        -4.0 * square * ratio / omega,
-        -curved,
-    ]
-    by_lean = [
-        2.0 * (1.0 / ratio - ratio) - 2.0 * lean * (2.0 - ratio**2),
-        2.0 * lean - 2.0 / ratio,
-        (8.0 - 8.0 * lean * ratio) / omega,
-        8.0 * lean / (gamma * omega**2),
-    ]
-    weight.append(4.0 * gamma * (1.0 - weight[0]))
-    by_omega.append(-4.0 * gamma * by_omega[0])
-    by_gamma.append(weight[-1] - 4.0 * gamma * by_gamma[0])
-    by_lean.append(-4.0 * gamma * by_lean[0])
-    return np.array(weight), np.array([by_omega, by_gamma, by_lean])
+    weights = np.empty((4, 5))
+    weights[0, 0] = 1.0 + 2.0 * lean * (1.0 / ratio - ratio) - square * (2.0 - ratio**2)
+    weights[0, 1] = square - 2.0 * lean / ratio
+    weights[0, 2] = (8.0 * lean - 4.0 * square * ratio) / omega
+    weights[0, 3] = curved
+    weights[1, 0] = 2.0 * lean * (1.0 / ratio + ratio) / omega
+    weights[1, 0] -= 2.0 * square * ratio**2 / omega
+    weights[1, 1] = -2.0 * lean / gamma
+    weights[1, 2] = (8.0 * square * ratio - 8.0 * lean) / omega**2
+    weights[1, 3] = -2.0 * curved / omega
+    weights[2, 0] = 2.0 * square * ratio**2 - 2.0 * lean * (1.0 / ratio + ratio)
+    weights[2, 1] = 2.0 * lean / ratio
+    weights[2, 2] = -4.0 * square * ratio / omega
+    weights[2, 3] = -curved
+    weights[3, 0] = 2.0 * (1.0 / ratio - ratio) - 2.0 * lean * (2.0 - ratio**2)
+    weights[3, 1] = 2.0 * lean - 2.0 / ratio
+    weights[3, 2] = (8.0 - 8.0 * lean * ratio) / omega
+    weights[3, 3] = 8.0 * lean / (gamma * omega**2)
+    weights[:, 4] = -4.0 * gamma * weights[:, 0]
+    weights[0, 4] += 4.0 * gamma
+    weights[2, 4] += weights[0, 4]
+    return weights

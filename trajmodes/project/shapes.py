@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numba import njit
 
 from trajmodes.arrays import Bools, Floats, Ints
-from trajmodes.project.fano import expected_fano
-from trajmodes.project.oscillator import expected_power
+from trajmodes.project.fano import fano_line
+from trajmodes.project.oscillator import Grid, oscillator_line, part_of
 
 __all__ = [
     "AREA",
@@ -26,6 +27,7 @@ __all__ = [
     "Observed",
     "Places",
     "extended",
+    "line_model",
     "model_of",
     "places",
 ]
@@ -61,10 +63,17 @@ class Observed:
     interval_ps: float
     """Time between frames."""
 
-    def at(self, rows: Ints) -> "Observed":
-        """Take some of the lines."""
-        parts = (self.bins[rows], self.inside[rows], self.power[rows], self.averages[rows])
-        return Observed(*parts, self.segment_frames, self.interval_ps)
+    @property
+    def sizes(self) -> Ints:
+        """How many bins there are up to the last one that counts (g,)."""
+        sizes: Ints = self.inside.shape[1] - np.argmax(self.inside[:, ::-1], axis=1)
+        return sizes
+
+    @property
+    def grid(self) -> Grid:
+        """All bins that there are."""
+        first, last = int(self.bins.min()), int(self.bins.max())
+        return Grid.of(first, last, self.segment_frames, self.interval_ps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,14 @@ class Places:
     ratio: int | None
     """First of the three of the second line."""
     count: int
+
+    @property
+    def codes(self) -> tuple[int, int, int]:
+        """Lean, baseline, ratio for the kernels; −1 for those that are not there."""
+        lean, baseline, ratio = (
+            -1 if place is None else place for place in (self.lean, self.baseline, self.ratio)
+        )
+        return lean, baseline, ratio
 
     @property
     def lines(self) -> tuple[int, ...]:
@@ -112,32 +129,61 @@ def extended(theta: Floats, shape: LineShape) -> Floats:
 def model_of(shape: LineShape) -> Callable[[Observed, Floats], tuple[Floats, Floats]]:
     """Build the function from parameters (g, n) to S (g, w) and its derivatives (g, n, w).
 
-    All is told for a = 0: the area multiplies everything.
+    All is told for a = 0: the area multiplies everything. After the last bin that counts all
+    is zero.
     """
     where = places(shape)
 
     def model(observed: Observed, theta: Floats) -> tuple[Floats, Floats]:
-        grid = (observed.bins, observed.segment_frames, observed.interval_ps)
-        omega, gamma = theta[:, OMEGA], np.exp(theta[:, GAMMA])
+        power = np.zeros(observed.bins.shape)
         slopes = np.zeros((len(theta), where.count, observed.bins.shape[1]))
-        if where.lean is None:
-            power, slopes[:, 1:3] = expected_power(omega, gamma, *grid)
-        else:
-            lean = theta[:, where.lean]
-            power, slopes[:, 1:4] = expected_fano((omega, gamma, lean), *grid)
-        if where.baseline is not None:
-            power += theta[:, where.baseline, None]
-            slopes[:, where.baseline] = 1.0
-        if where.ratio is not None:
-            second = slice(where.ratio + 1, where.ratio + 3)
-            ratio = np.exp(theta[:, where.ratio])[:, None]
-            weaker, by_weaker = expected_power(
-                theta[:, second.start], np.exp(theta[:, second.start + 1]), *grid
-            )
-            power += ratio * weaker
-            slopes[:, where.ratio] = ratio * weaker
-            slopes[:, second] = ratio[:, None] * by_weaker
-        slopes[:, AREA] = power
+        axes = (observed.bins[:, 0], observed.sizes, observed.grid)
+        _line_models(theta, where.codes, axes, power, slopes)
         return power, slopes
 
     return model
+
+
+@njit(nogil=True, cache=True)
+def _line_models(
+    theta: Floats,
+    codes: tuple[int, int, int],
+    axes: tuple[Ints, Ints, Grid],
+    power_gw: Floats,
+    slopes_gnw: Floats,
+) -> None:
+    """Put in S and its derivatives, up to the last bin that counts."""
+    first, sizes, grid = axes
+    for g in range(len(theta)):
+        n = sizes[g]
+        power, slopes = power_gw[g, :n], slopes_gnw[g, :, :n]
+        line_model(theta[g], codes, part_of(grid, first[g], n), power, slopes)
+
+
+@njit(nogil=True, cache=True)
+def line_model(
+    theta: Floats,
+    codes: tuple[int, int, int],
+    grid: Grid,
+    power: Floats,
+    slopes_nw: Floats,
+) -> None:
+    """Put in S (w,) and its derivatives (n, w) for parameters (n,): see `model_of`."""
+    lean, baseline, ratio = codes
+    omega, gamma = theta[OMEGA], np.exp(theta[GAMMA])
+    if lean < 0:
+        oscillator_line(omega, gamma, grid, slopes_nw[:3])
+    else:
+        fano_line(omega, gamma, theta[lean], grid, slopes_nw[:4])
+    # The spectrum is its own derivative by ln a.
+    power[:] = slopes_nw[AREA]
+    if baseline >= 0:
+        power += theta[baseline]
+        slopes_nw[baseline] = 1.0
+    if ratio >= 0:
+        weaker = slopes_nw[ratio : ratio + 3]
+        width = np.exp(theta[ratio + GAMMA])
+        oscillator_line(theta[ratio + OMEGA], width, grid, weaker)
+        weaker *= np.exp(theta[ratio])
+        power += weaker[0]
+    slopes_nw[AREA] = power

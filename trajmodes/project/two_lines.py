@@ -63,12 +63,7 @@ def fit_two(
     told: Bools = np.all(np.isfinite(known), axis=1)
     if told.any():
         starts.append(np.where(told[:, None], known, starts[0]))
-    likeliest, cost = starts[0], np.full(len(rows), np.inf)
-    for start in starts:
-        tried = fit_between(rung, rows, start, shape, ends, _FIRST_STEPS)
-        better = tried.cost < cost
-        likeliest = np.where(better[:, None], tried.parameters, likeliest)
-        cost = np.where(better, tried.cost, cost)
+    likeliest, cost = _likeliest(rung, rows, starts, shape, ends)
     # The steps that were left will not gain as much as is wanting here.
     some = np.flatnonzero(cost < alone.cost - 0.5 * chance)
     if len(some):
@@ -79,6 +74,20 @@ def fit_two(
     weaker = np.nan_to_num(best.parameters[:, places(shape).lines[1]]) > 0.0
     some = np.flatnonzero(weaker)
     return best.replaced(some, _stronger_first(best.at(some), shape))
+
+
+def _likeliest(
+    rung: Rung, rows: Ints, starts: list[Floats], shape: LineShape, ends: tuple[Ints, Ints]
+) -> tuple[Floats, Floats]:
+    """Parameters (i, n) and −ln L (i,) after the first steps from the best of some starts."""
+    n = len(starts)
+    first, last = (np.tile(end, n) for end in ends)
+    every = np.concatenate(starts)
+    tried = fit_between(rung, np.tile(rows, n), every, shape, (first, last), _FIRST_STEPS)
+    cost = tried.cost.reshape(n, -1)
+    best = np.argmin(np.where(np.isnan(cost), np.inf, cost), axis=0)
+    some = np.arange(len(rows))
+    return tried.parameters.reshape(n, len(rows), -1)[best, some], cost[best, some]
 
 
 def _with_no_partner(one: Lines, shape: LineShape) -> Lines:

@@ -5,8 +5,8 @@ A periodogram I averaged N times is gamma-distributed about its expectation S, s
     −ln L = N Σ_w (ln S_w + I_w/S_w)
 
 with S one of the `shapes`. With J = ∂ ln S the score is N Σ J (I/S − 1) and the Fisher matrix
-N Σ J Jᵀ; a step is taken where the likelihood rises, else damped (Levenberg, Marquardt). All
-lines go through the loop together, each until it has converged; padded bins weigh nothing.
+N Σ J Jᵀ; a step is taken where the likelihood rises, else damped (Levenberg, Marquardt). One
+line is followed after the other, until it has converged, in compiled code.
 
 Bins of a Hann-windowed segment are correlated: corr(I_w, I_{w+1}) = (2/3)², corr(I_w, I_{w+2})
 = (1/6)². The covariance of the estimate is therefore F⁻¹ G F⁻¹ with G the covariance of the
@@ -14,17 +14,20 @@ score, not F⁻¹.
 """
 
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.project.goodness import NEIGHBOURS, largest_stray
+from trajmodes.project.oscillator import Grid, part_of
 from trajmodes.project.shapes import (
     GAMMA,
     OMEGA,
     LineShape,
     Observed,
-    Places,
+    line_model,
     model_of,
     places,
 )
@@ -92,116 +95,211 @@ def fit_whittle(
     steps
         When to give up.
     """
-    limits = _Limits.of(observed, places(shape))
-    theta = limits.keep(start)
-    damping = np.full(len(theta), 1e-3)
+    where = places(shape)
+    resolution = resolution_thz(observed.segment_frames, observed.interval_ps) * THZ
+    highest = _FAR_BEYOND * 0.5 / observed.interval_ps * THZ
+    limits = _Limits(resolution, highest, where.codes)
+    theta = start.copy()
     converged = np.zeros(len(theta), dtype=bool)
-    cost, score, fisher = _likelihood(observed, theta, shape)
-    negative = np.flatnonzero(~np.isfinite(cost))
-    if len(negative):
-        theta[negative] = limits.positive(theta[negative])
-        again = _likelihood(observed.at(negative), theta[negative], shape)
-        cost[negative], score[negative], fisher[negative] = again
-    for _ in range(steps):
-        active = np.flatnonzero(~converged & np.isfinite(cost))
-        now = theta[active]
-        free = _step(now, score[active], fisher[active], damping[active])
-        tried = limits.keep(now + limits.shorten(now, free))
-        step = tried - now
-        # What the step would be without damping is what must be small.
-        size = np.einsum("gm,gmn,gn->g", step, fisher[active], step)
-        converged[active] = size * (1.0 + damping[active]) ** 2 < 1e-6
-        moving = ~converged[active]
-        rows, tried = active[moving], tried[moving]
-        if len(rows) == 0:
-            break
-        new_cost, new_score, new_fisher = _likelihood(observed.at(rows), tried, shape)
-        better = new_cost <= cost[rows]
-        damping[rows] = np.clip(damping[rows] * np.where(better, 0.2, 10.0), 1e-9, 1e9)
-        rows = rows[better]
-        theta[rows], cost[rows] = tried[better], new_cost[better]
-        score[rows], fisher[rows] = new_score[better], new_fisher[better]
+    _climb_all(
+        theta,
+        (observed.power, observed.inside, observed.averages),
+        (observed.bins[:, 0], observed.sizes, observed.grid),
+        limits,
+        steps,
+        converged,
+    )
     return _summary(observed, theta, shape, converged)
 
 
-@dataclass(frozen=True, slots=True)
-class _Limits:
+class _Limits(NamedTuple):
     """Where parameters must stay: beyond, spectra do not change any more."""
 
     resolution: float
     """In rad/ps."""
     highest: float
     """Largest ω₀ and γ in rad/ps: far beyond the Nyquist frequency."""
-    where: Places
+    codes: tuple[int, int, int]
+    """Where lean, baseline and second line stand, −1 for those that are not there."""
 
-    @staticmethod
-    def of(observed: Observed, where: Places) -> "_Limits":
-        resolution = resolution_thz(observed.segment_frames, observed.interval_ps)
-        highest = _FAR_BEYOND * 0.5 / observed.interval_ps
-        return _Limits(resolution * THZ, highest * THZ, where)
 
-    def shorten(self, theta: Floats, step: Floats) -> Floats:
-        """Let no step go further than the model is about linear.
+@njit(nogil=True, cache=True, error_model="numpy")
+def _climb_all(
+    theta_gn: Floats,
+    seen: tuple[Floats, Bools, Floats],
+    axes: tuple[Ints, Ints, Grid],
+    limits: _Limits,
+    steps: int,
+    converged: Bools,
+) -> None:
+    """Take each of the parameters (g, n) to the maximum of the likelihood."""
+    power_gw, inside_gw, averages = seen
+    first, sizes, grid = axes
+    for g in range(len(theta_gn)):
+        n_bins = sizes[g]
+        one = (power_gw[g, :n_bins], inside_gw[g, :n_bins], averages[g])
+        axis = part_of(grid, first[g], n_bins)
+        converged[g] = _climb(theta_gn[g], one, axis, limits, steps)
 
-        Logarithms stay within a factor of e, ω₀ within a tenth of itself and half a width.
-        """
-        longest = np.ones_like(theta)
-        if self.where.baseline is not None:
-            longest[:, self.where.baseline] = np.inf
-        for first in self.where.lines:
-            width = np.exp(theta[:, first + GAMMA])
-            longest[:, first + OMEGA] = 0.1 * theta[:, first + OMEGA] + 0.5 * width
-        factor: Floats = np.maximum(1.0, np.abs(step) / longest).max(axis=1)[:, None]
-        return step / factor
 
-    def positive(self, theta: Floats) -> Floats:
-        """Leave out what may make a spectrum negative on a new range of bins."""
-        plain = theta.copy()
-        for place in (self.where.lean, self.where.baseline):
-            if place is not None:
-                plain[:, place] = 0.0
-        return plain
+@njit(nogil=True, cache=True, error_model="numpy")
+def _climb(
+    theta: Floats,
+    seen: tuple[Floats, Bools, float],
+    axis: Grid,
+    limits: _Limits,
+    steps: int,
+) -> bool:
+    """Change parameters (n,) until the next step would be small; whether it is."""
+    size = len(theta)
+    _keep(theta, limits)
+    now, then = _room(size), _room(size)
+    cost = _likelihood(theta, seen, axis, limits.codes, now)
+    if cost == np.inf:
+        # Leave out what may make a spectrum negative on a new range of bins.
+        for place in limits.codes[:2]:
+            if place >= 0:
+                theta[place] = 0.0
+        cost = _likelihood(theta, seen, axis, limits.codes, now)
+    damping = 1e-3
+    for _ in range(steps):
+        if cost == np.inf:
+            break
+        score, fisher = now
+        step = _step(score, fisher, damping)
+        baseline = limits.codes[1]
+        if baseline >= 0 and theta[baseline] == 0.0 and step[baseline] < 0.0:
+            step = _step_without(baseline, score, fisher, damping)
+        tried = theta + _shorten(theta, step, limits.codes)
+        _keep(tried, limits)
+        step = tried - theta
+        # What the step would be without damping is what must be small.
+        if _norm(fisher, step) * (1.0 + damping) ** 2 < 1e-6:
+            return True
+        new = _likelihood(tried, seen, axis, limits.codes, then)
+        if new <= cost:
+            theta[:] = tried
+            cost, now, then = new, then, now
+            damping = max(0.2 * damping, 1e-9)
+        else:
+            damping = min(10.0 * damping, 1e9)
+    return False
 
-    def keep(self, theta: Floats) -> Floats:
-        """Bring parameters back to where they must stay."""
-        kept = theta.copy()
-        for first in self.where.lines:
-            floor, roof = np.log([_NARROWEST * self.resolution, self.highest])
-            kept[:, first + GAMMA] = np.clip(kept[:, first + GAMMA], floor, roof)
-            lowest = _LOWEST * self.resolution
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _room(size: int) -> tuple[Floats, Floats]:
+    """Room for a score and a Fisher matrix."""
+    return np.empty(size), np.empty((size, size))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _norm(fisher: Floats, step: Floats) -> float:
+    """Square of a step in standard errors."""
+    total = 0.0
+    for n in range(len(step)):
+        for m in range(len(step)):
+            total += step[n] * fisher[n, m] * step[m]
+    return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _shorten(theta: Floats, step: Floats, codes: tuple[int, int, int]) -> Floats:
+    """Let no step go further than the model is about linear.
+
+    Logarithms stay within a factor of e, ω₀ within a tenth of itself and half a width.
+    """
+    _, baseline, second = codes
+    longest = np.ones(len(theta))
+    if baseline >= 0:
+        longest[baseline] = np.inf
+    for first in (0, second):
+        if first >= 0:
+            width = np.exp(theta[first + GAMMA])
+            longest[first + OMEGA] = 0.1 * theta[first + OMEGA] + 0.5 * width
+    shorter: Floats = step / max(1.0, (np.abs(step) / longest).max())
+    return shorter
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _keep(theta: Floats, limits: _Limits) -> None:
+    """Bring parameters back to where they must stay."""
+    lean, baseline, second = limits.codes
+    floor, roof = np.log(_NARROWEST * limits.resolution), np.log(limits.highest)
+    for first in (0, second):
+        if first >= 0:
+            theta[first + GAMMA] = min(max(theta[first + GAMMA], floor), roof)
+            lowest = _LOWEST * limits.resolution
             # Half maxima ω± obey ω₊ω₋ = ω₀² and ω₊ − ω₋ = γ.
-            least = np.sqrt(lowest * (lowest + np.exp(kept[:, first + GAMMA])))
-            kept[:, first + OMEGA] = np.clip(kept[:, first + OMEGA], least, self.highest)
-        if self.where.lean is not None:
-            lean = kept[:, self.where.lean]
-            kept[:, self.where.lean] = np.clip(lean, -_LARGEST_LEAN, _LARGEST_LEAN)
-        return kept
+            least = np.sqrt(lowest * (lowest + np.exp(theta[first + GAMMA])))
+            theta[first + OMEGA] = min(max(theta[first + OMEGA], least), limits.highest)
+    if baseline >= 0:
+        # White noise has no negative power.
+        theta[baseline] = max(theta[baseline], 0.0)
+    if lean >= 0:
+        theta[lean] = min(max(theta[lean], -_LARGEST_LEAN), _LARGEST_LEAN)
 
 
-def _step(theta: Floats, score: Floats, fisher: Floats, damping: Floats) -> Floats:
-    """Damped step of Fisher scoring."""
-    scale = np.sqrt(np.maximum(np.diagonal(fisher, axis1=1, axis2=2), 1e-300))
-    scaled = fisher / (scale[:, :, None] * scale[:, None, :])
-    # A parameter of which nothing is known, like ω₀ at zero, stays where it is.
-    stiff = scaled + damping[:, None, None] * np.eye(theta.shape[1])
-    step: Floats = np.linalg.solve(stiff, (score / scale)[..., None])[..., 0] / scale
-    return step
+@njit(nogil=True, cache=True, error_model="numpy")
+def _step(score: Floats, fisher: Floats, damping: float) -> Floats:
+    """Damped step of Fisher scoring, by Cholesky's decomposition."""
+    size = len(score)
+    scale = np.sqrt(np.maximum(np.diag(fisher), 1e-300))
+    root = np.zeros((size, size))
+    step = score / scale
+    for n in range(size):
+        for m in range(n + 1):
+            # A parameter of which nothing is known, like ω₀ at zero, stays where it is.
+            value = fisher[n, m] / (scale[n] * scale[m]) + (damping if m == n else 0.0)
+            for k in range(m):
+                value -= root[n, k] * root[m, k]
+            root[n, m] = np.sqrt(value) if m == n else value / root[m, m]
+    for n in range(size):
+        for m in range(n):
+            step[n] -= root[n, m] * step[m]
+        step[n] /= root[n, n]
+    for n in range(size - 1, -1, -1):
+        for m in range(n + 1, size):
+            step[n] -= root[m, n] * step[m]
+        step[n] /= root[n, n]
+    return step / scale
 
 
+@njit(nogil=True, cache=True, error_model="numpy")
+def _step_without(place: int, score: Floats, fisher: Floats, damping: float) -> Floats:
+    """Step that leaves one parameter as it is."""
+    score, fisher = score.copy(), fisher.copy()
+    score[place], fisher[place], fisher[:, place] = 0.0, 0.0, 0.0
+    fisher[place, place] = 1.0
+    return _step(score, fisher, damping)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _likelihood(
-    observed: Observed, theta: Floats, shape: LineShape
-) -> tuple[Floats, Floats, Floats]:
-    """−ln L, score and Fisher matrix of each line."""
-    log_power, jacobian_gnw = _model(observed, theta, shape)
-    with np.errstate(over="ignore"):
-        ratio = observed.power * np.exp(-log_power)
-    count = observed.averages
-    cost = count * ((log_power + ratio) * observed.inside).sum(axis=1)
-    score = count[:, None] * np.einsum(
-        "gnw,gw->gn", jacobian_gnw, (ratio - 1.0) * observed.inside
-    )
-    fisher = count[:, None, None] * (jacobian_gnw @ jacobian_gnw.swapaxes(1, 2))
-    return np.where(np.isfinite(cost), cost, np.inf), score, fisher
+    theta: Floats,
+    seen: tuple[Floats, Bools, float],
+    axis: Grid,
+    codes: tuple[int, int, int],
+    room: tuple[Floats, Floats],
+) -> float:
+    """−ln L, infinite where S is not positive; put in score and Fisher matrix."""
+    observed, inside, averages = seen
+    score, fisher = room
+    power, jacobian_nw = np.empty(len(observed)), np.empty((len(theta), len(observed)))
+    line_model(theta, codes, axis, power, jacobian_nw)
+    cost, area = 0.0, np.exp(-theta[0])
+    misfit, weight = np.zeros(len(observed)), np.zeros(len(observed))
+    for w in range(len(observed)):
+        if inside[w]:
+            # The logarithm of what is not positive is nan, and so is the cost then.
+            ratio = observed[w] * area / power[w]
+            cost += theta[0] + np.log(power[w]) + ratio
+            misfit[w], weight[w] = ratio - 1.0, 1.0 / power[w]
+    if not np.isfinite(cost):
+        return np.inf
+    jacobian_nw *= weight
+    score[:] = averages * np.dot(jacobian_nw, misfit)
+    fisher[:] = averages * np.dot(jacobian_nw, jacobian_nw.T)
+    return averages * cost
 
 
 def _model(observed: Observed, theta: Floats, shape: LineShape) -> tuple[Floats, Floats]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,3 +49,16 @@ def test_extended_is_the_same_curve(shape: LineShape) -> None:
     power, _ = model_of(one)(OBSERVED, theta)
     again, _ = model_of(shape)(OBSERVED, extended(theta, shape))
     assert np.allclose(power, again, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_padding_changes_nothing(shape: LineShape) -> None:
+    """Up to the last bin that counts all is as without it, and zero after it."""
+    inside = np.ones(BINS.shape, bool)
+    inside[:, 60:] = inside[:, 7] = False
+    theta, model = _some(shape), model_of(shape)
+    known = model(OBSERVED, theta)
+    padded = model(replace(OBSERVED, inside=inside), theta)
+    for all_of_it, part in zip(known, padded, strict=True):
+        assert np.allclose(part[..., :60], all_of_it[..., :60], rtol=1e-13)
+        assert not part[..., 60:].any()

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from trajmodes.project.oscillator import expected_power
+from trajmodes.project.shapes import LineShape, Observed
+from trajmodes.project.whittle import fit_whittle
+
+LENGTH, INTERVAL = 1024, 0.01
+BINS = np.arange(60, 180)[None]
+
+
+def _observed(level: float) -> Observed:
+    """A line, and a constant below it."""
+    line, _ = expected_power(np.array([72.0]), np.array([4.0]), BINS, LENGTH, INTERVAL)
+    inside = np.ones(BINS.shape, bool)
+    return Observed(BINS, inside, line + level, np.full(1, 40.0), LENGTH, INTERVAL)
+
+
+START = np.array([[0.3, 70.0, np.log(6.0)]])
+
+
+@pytest.mark.parametrize("level", [0.0, 3e-3])
+def test_without_noise_the_truth_is_found(level: float) -> None:
+    start = np.append(START, [[0.0]], axis=1)
+    lines = fit_whittle(_observed(level), start, LineShape(baseline=True))
+    assert lines.converged.all()
+    assert np.allclose(lines.parameters, [[0.0, 72.0, np.log(4.0), level]], atol=1e-4)
+
+
+def test_a_baseline_is_never_negative() -> None:
+    """Where the wings end faster than those of a line, the fit is the one without it."""
+    observed = _observed(-1e-3)
+    assert (observed.power > 0.0).all()
+    start = np.append(START, [[2e-3]], axis=1)
+    with_one = fit_whittle(observed, start, LineShape(baseline=True))
+    without = fit_whittle(observed, START, LineShape())
+    assert with_one.converged.all()
+    assert with_one.parameters[0, 3] == 0.0
+    sem = np.sqrt(np.diagonal(without.covariance[0]))
+    assert (np.abs(with_one.parameters[0, :3] - without.parameters[0]) < 2e-3 * sem).all()
+    assert with_one.cost == pytest.approx(without.cost, rel=1e-9)
