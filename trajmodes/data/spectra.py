@@ -220,7 +220,8 @@ class LineFits:
     """Damped-oscillator fits to the power spectra, one line for each set (g)."""
 
     freq_thz: Floats
-    """(g,), unit: THz. ω0/2π; nan where not resolved."""
+    """(g,), unit: THz. ω0/2π; nan where not resolved, but told of lines too narrow for their
+    width to be."""
     freq_thz_sem: Floats
     """(g,), unit: THz."""
     linewidth_thz: Floats

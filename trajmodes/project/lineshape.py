@@ -5,7 +5,8 @@ line (see `oscillator` for the model, `shapes` for its variants, `whittle` for t
 in segments of the length that suits it (`ladder`). Reported are ω₀/2π, the full width at half
 maximum γ/2π in THz, and the energy lifetime 1/γ. Errors grow by √χ² where the line is surely
 not quite of the model's shape. A line that the spectra cannot show gives no number but a
-verdict, and what would resolve it: see `verdicts`.
+verdict, and what would resolve it; of one that is too narrow, the frequency is told: see
+`verdicts`.
 """
 
 from collections.abc import Sequence
@@ -67,7 +68,7 @@ def _told(rungs: list[Rung], chosen: Chosen, shape: LineShape) -> LineFits:
     def shown(values: Floats) -> Floats:
         return np.where(resolved, values, np.nan)
 
-    known = frequency_known(chosen, sem)
+    known = frequency_known(rungs, chosen, sem, shape, verdicts)
     theta, width = chosen.parameters, chosen.width_thz
     lifetime = np.where(oscillates, 1.0 / (width * THZ), np.nan)
     where = places(shape)
@@ -84,8 +85,8 @@ def _told(rungs: list[Rung], chosen: Chosen, shape: LineShape) -> LineFits:
         extra["partner_kinetic"] = shown(area * np.exp(theta[:, where.ratio]))
     rung = np.maximum(chosen.rung, 0)
     return LineFits(
-        freq_thz=np.where(known, shown(chosen.center_thz), np.nan),
-        freq_thz_sem=np.where(known, shown(sem[:, OMEGA] / THZ), np.nan),
+        freq_thz=np.where(known, chosen.center_thz, np.nan),
+        freq_thz_sem=np.where(known, sem[:, OMEGA] / THZ, np.nan),
         linewidth_thz=shown(width),
         linewidth_thz_sem=shown(width * sem[:, GAMMA]),
         lifetime_ps=lifetime,

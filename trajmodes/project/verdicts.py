@@ -3,6 +3,10 @@
 A line is resolved when its width is not significantly below two resolutions, nor below one,
 its shape is that of one line, and the error of its width is smaller than half of it. All
 widths are full widths at half maximum; the resolution is that of a line without any width.
+
+A line narrower than that has no width to be told, but a place. Its bins are those of the
+window, made of one amplitude in each segment, so that they tell the place better than bins that
+scatter apart, as the error of the fit takes them to do: that is on the safe side.
 """
 
 from dataclasses import dataclass
@@ -43,15 +47,35 @@ class _Sight:
         )
 
 
-def frequency_known(chosen: Chosen, sem: Floats) -> Bools:
-    """Tell whether the error of ω₀² is smaller than half of it (g,).
+def frequency_known(
+    rungs: list[Rung], chosen: Chosen, sem: Floats, shape: LineShape, verdicts: list[Verdict]
+) -> Bools:
+    """Tell whether there is a line of the shape whose place is known (g,).
 
-    Of an overdamped line it may not be, for what goes back more slowly than a segment is long
-    looks like free diffusion.
+    That is, whether the error of ω₀² is smaller than half of it: of an overdamped line it may
+    not be, for what goes back more slowly than a segment is long looks like free diffusion.
+
+    Parameters
+    ----------
+    rungs, chosen, sem, shape
+        As of `judge`.
+    verdicts
+        Those of `judge`.
     """
-    omega = chosen.parameters[:, OMEGA]
-    known: Bools = 2.0 * sem[:, OMEGA] < _LARGEST_RELATIVE_SEM * omega
-    return known
+    _, share = _shares(rungs, chosen, shape)
+    one = ~chosen.odd & (share >= _LEAST_SHARE)
+    placed = [
+        verdict in (Verdict.RESOLVED, Verdict.OVERDAMPED)
+        or (verdict is Verdict.TOO_NARROW and alone)
+        for verdict, alone in zip(verdicts, one, strict=True)
+    ]
+    return np.array(placed, dtype=bool) & _certain(chosen, sem)
+
+
+def _certain(chosen: Chosen, sem: Floats) -> Bools:
+    """Whether the error of ω₀² is smaller than half of it (g,)."""
+    certain: Bools = 2.0 * sem[:, OMEGA] < _LARGEST_RELATIVE_SEM * chosen.parameters[:, OMEGA]
+    return certain
 
 
 def judge(
@@ -70,7 +94,7 @@ def judge(
     shape
         What was fitted.
     """
-    sight, known = _Sight.of(rungs, chosen), frequency_known(chosen, sem)
+    sight, known = _Sight.of(rungs, chosen), _certain(chosen, sem)
     relative, width = sem[:, GAMMA], chosen.width_thz
     center = chosen.center_thz
     total, share = _shares(rungs, chosen, shape)

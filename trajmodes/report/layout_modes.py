@@ -116,7 +116,10 @@ _SETS = {
         "set", "THz", "frequency free of the temperature", "ω² = ⟨|Q̇|²⟩/⟨|Q|²⟩"
     ),
     "freq_spectrum_thz": Spec(
-        "set", "THz", "frequency of the spectral line", "ω0/2π of a damped oscillator"
+        "set",
+        "THz",
+        "frequency of the spectral line",
+        "ω0/2π of a damped oscillator; told of lines too narrow for a width, too",
     ),
 }
 

@@ -1,0 +1,68 @@
+"""Lines narrower than the window: no width is told of them, but an honest frequency is."""
+
+import numpy as np
+import pytest
+from scipy.linalg import expm
+
+from trajmodes.data import BandSpectra, Verdict
+from trajmodes.project import fit_lines
+from trajmodes.project.window import effective_segments, hann, resolution_thz
+
+INTERVAL, LENGTH, SEGMENTS, SETS, MEMBERS = 0.02, 256, 7, 150, 6
+RESOLUTION = resolution_thz(LENGTH, INTERVAL)
+
+
+def velocities(freq: np.ndarray, width: float, rng: np.random.Generator) -> np.ndarray:
+    """Exact damped oscillators (g, m, t) in a heat bath; widths are in resolutions."""
+    omega, gamma = 2.0 * np.pi * freq, 2.0 * np.pi * width * RESOLUTION
+    n_frames = LENGTH // 2 * (SEGMENTS + 1)
+    rate = np.zeros((len(omega), 2, 2))
+    rate[:, 0, 1], rate[:, 1, 0], rate[:, 1, 1] = 1.0, -(omega**2), -gamma
+    step = np.array([expm(one) for one in INTERVAL * rate])
+    equal = np.zeros_like(step)
+    equal[:, 0, 0], equal[:, 1, 1] = omega**-2, 1.0
+    kicks = np.linalg.cholesky(equal - step @ equal @ step.swapaxes(1, 2))
+    state = np.sqrt(equal) @ rng.normal(size=(len(omega), 2, MEMBERS))
+    found = np.empty((len(omega), MEMBERS, n_frames))
+    for t in range(n_frames):
+        state = step @ state + kicks @ rng.normal(size=state.shape)
+        found[:, :, t] = state[:, 1]
+    return found
+
+
+def spectra_of(*parts: np.ndarray) -> BandSpectra:
+    """Welch spectra of modes (g, m, t), all parts of a set pooled."""
+    half, window = LENGTH // 2, hann(LENGTH)
+    power = np.zeros((SETS, half + 1))
+    for k in range(SEGMENTS):
+        here = np.s_[..., k * half : k * half + LENGTH]
+        waves = np.fft.rfft(np.concatenate([part[here] for part in parts], axis=1) * window)
+        power += np.mean(np.abs(waves) ** 2, axis=1) / SEGMENTS
+    averages = np.full(SETS, effective_segments([SEGMENTS]) * len(parts) * MEMBERS)
+    power *= INTERVAL / (0.375 * LENGTH)
+    return BandSpectra(np.zeros(SETS, dtype=int), power, averages, LENGTH, INTERVAL)
+
+
+@pytest.mark.parametrize("width", [0.05, 0.5])
+def test_the_frequency_of_a_line_too_narrow_has_an_honest_error(width: float) -> None:
+    """Width in resolutions."""
+    rng = np.random.default_rng(11)
+    freq = rng.uniform(5.0, 7.0, SETS)
+    spectra = spectra_of(velocities(freq, width, rng))
+    found = fit_lines([spectra], freq + rng.normal(0.0, 0.2, SETS))
+    assert set(found.verdicts) == {Verdict.TOO_NARROW}
+    assert np.isnan(found.linewidth_thz).all()
+    assert np.isfinite(found.freq_thz).mean() > 0.98
+    z = (found.freq_thz - freq) / found.freq_thz_sem
+    assert abs(np.nanmean(z)) < 0.3
+    # Bins of one amplitude scatter less than the fit takes them to.
+    assert 0.4 < np.nanstd(z) < 1.2
+    assert np.nanmax(found.freq_thz_sem) < 0.15 * RESOLUTION
+
+
+def test_two_narrow_lines_have_no_common_frequency() -> None:
+    rng = np.random.default_rng(12)
+    freq = rng.uniform(5.0, 7.0, SETS)
+    below, above = (velocities(freq + shift * RESOLUTION, 0.05, rng) for shift in (-1.0, 1.0))
+    found = fit_lines([spectra_of(below, above)], freq)
+    assert np.isfinite(found.freq_thz).mean() < 0.1
