@@ -12,7 +12,7 @@ from trajmodes.arrays import Floats
 from trajmodes.data import ModeEnergies, Modes
 from trajmodes.project.energy_sums import EnergyMeans
 from trajmodes.project.heat_capacity import heat_capacities, set_fluctuations
-from trajmodes.project.statistics import block_sem, energy_sem, ratio_sem
+from trajmodes.project.statistics import block_sem, energy_sem, longest_sem, ratio_sem
 from trajmodes.symmetry.mode_sets import set_mean, set_members
 from trajmodes.units import BOLTZMANN
 
@@ -35,7 +35,7 @@ def pool_energies(modes: Modes, means: EnergyMeans) -> ModeEnergies:
     potential_bg = set_mean(_potential(modes, means), modes)
     temperature_b = 2.0 / BOLTZMANN * kinetic_bg @ (members / members.sum())
     temperature = float(shares @ temperature_b)
-    temperature_sem = float(block_sem(temperature_b))
+    temperature_sem = float(longest_sem(temperature_b))
     expected = np.full(modes.n_sets, 0.5 * BOLTZMANN * temperature)
 
     kinetic, square = shares @ kinetic_bg, shares @ square_bg

@@ -28,7 +28,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 
-__all__ = ["block_sem", "energy_sem", "fluctuation_sem", "ratio_sem"]
+__all__ = ["block_sem", "energy_sem", "fluctuation_sem", "longest_sem", "ratio_sem"]
 
 # Trust in ln(variance) per block. An exponential energy has a kurtosis of 9, so that
 # var(ln variance) is about 8 per independent block; several lengths share the same data.
@@ -161,6 +161,28 @@ def block_sem(blocks: Floats) -> Floats:
         return np.full(blocks.shape[1:], np.nan)
     longest = _coarser(blocks, _PLAIN_BLOCKS)[-1]
     sem: Floats = longest.std(axis=0, ddof=1) / np.sqrt(len(longest))
+    return sem
+
+
+def longest_sem(blocks: Floats) -> Floats:
+    """Estimate the standard error of a mean whose memory may be as long as a block.
+
+    It is the largest of what blocks joined by 1, 2, 4 … say.
+
+    Parameters
+    ----------
+    blocks
+        (b, …) means over time blocks of equal length.
+
+    Returns
+    -------
+    (…) standard errors; nan where there are fewer than eight blocks.
+    """
+    if len(blocks) < _FEWEST_BLOCKS:
+        return np.full(blocks.shape[1:], np.nan)
+    levels = _coarser(blocks, _FEWEST_BLOCKS)
+    sems = [one.std(axis=0, ddof=1) / np.sqrt(len(one)) for one in levels]
+    sem: Floats = np.max(sems, axis=0)
     return sem
 
 

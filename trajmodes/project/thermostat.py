@@ -31,6 +31,7 @@ import numpy as np
 from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data import MotionBlock
 from trajmodes.project.coordinates import Amplitudes, Projector
+from trajmodes.project.statistics import longest_sem
 from trajmodes.project.time_blocks import block_numbers, join_blocks, require_all_frames
 from trajmodes.units import BOLTZMANN
 
@@ -44,7 +45,6 @@ _IN_STEP = 0.65
 """ρ_K above which modes are in step, at constant energy: anharmonicity alone gives 0.6."""
 _SURE = 2.0
 """Standard errors that a verdict has to hold within."""
-_FEWEST_BLOCKS = 8
 
 
 class EnsembleVerdict(StrEnum):
@@ -216,7 +216,7 @@ def _line(shares_b: Floats, y_b: Floats) -> _Line:
     change = float(shares_b @ (time_b * y_b)) / spread if spread > 0.0 else 0.0
     level_b = mean + change * time_b
     # A slope is a mean with weights of order one: its error grows with correlation as theirs.
-    sem = _longest_sem(y_b - level_b) / np.sqrt(spread) if spread > 0.0 else np.nan
+    sem = longest_sem(y_b - level_b) / np.sqrt(spread) if spread > 0.0 else np.nan
     return _Line(mean, change, float(sem), y_b, level_b)
 
 
@@ -227,19 +227,7 @@ def _ratio(
     x, y = lines
     # ⟨(x − its level)(y − its level)⟩ within each block, whatever its means.
     spread_b = product_b - x.level_b * y.means_b - y.level_b * x.means_b + x.level_b * y.level_b
-    return float(shares_b @ spread_b) / unit, _longest_sem(spread_b) / unit
-
-
-def _longest_sem(y_b: Floats) -> float:
-    """Estimate the standard error of a mean; nan from fewer than eight blocks.
-
-    It is the largest of blocks joined by 1, 2, 4 …, for a thermostat may be slow.
-    """
-    errors = []
-    while len(y_b) >= _FEWEST_BLOCKS:
-        errors.append(float(y_b.std(ddof=1)) / np.sqrt(len(y_b)))
-        y_b = 0.5 * (y_b[0 : len(y_b) - 1 : 2] + y_b[1::2])
-    return max(errors, default=float("nan"))
+    return float(shares_b @ spread_b) / unit, float(longest_sem(spread_b)) / unit
 
 
 def _verdict(rho_k: tuple[float, float], rho_e: tuple[float, float]) -> EnsembleVerdict:
