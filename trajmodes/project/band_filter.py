@@ -34,7 +34,11 @@ class BandPlan:
     @property
     def taps(self) -> int:
         """Frames used that one output sums over; odd, so that one of them is the middle."""
-        return _TAPS_PER_OUTPUT * self.decimation | 1
+        return _taps(self.decimation)
+
+
+def _taps(decimation: int) -> int:
+    return _TAPS_PER_OUTPUT * decimation | 1
 
 
 def default_bands(
@@ -66,7 +70,7 @@ def default_bands(
     # Both directions of travel are kept.
     both = 2 * np.dtype(complex).itemsize
     held = int(_PENDING_BYTES // (both * n_series))
-    longest = min((n_frames - _TAPS_PER_OUTPUT * decimation) // decimation + 1, held)
+    longest = min((n_frames - _taps(decimation)) // decimation + 1, held)
     if longest < _FEWEST_OUTPUTS:
         return None
     halvings = int(longest // _FEWEST_OUTPUTS).bit_length() - 1

@@ -150,3 +150,18 @@ def test_default_bands() -> None:
     assert held.outputs[0] * 32 * 768 <= 24 << 20
     assert default_bands(6667, 0.25, 768, 17.0, 1024) is None
     assert default_bands(200, 0.015, 768, 17.0, 100) is None
+
+
+@pytest.mark.parametrize("interval", [0.0025, 0.0037])
+def test_the_longest_segment_fits_into_every_run(projector: Projector, interval: float) -> None:
+    """Filters of odd and of even decimation; runs as long as 128 outputs, and one less."""
+    long = default_bands(10**5, interval, 10, 60.0, 64)
+    assert long is not None
+    span = 127 * long.decimation + long.taps
+    found = []
+    for n_frames in (span, span - 1):
+        plan = default_bands(n_frames, interval, 10, 60.0, 64)
+        assert plan is not None
+        NarrowBandReduction(projector, plan, interval, ((0, n_frames),))
+        found.append(plan.outputs[0])
+    assert found == [128, 120]
