@@ -1,7 +1,8 @@
 """Water with springs for bonds: from an XYZ file without a box to normal modes and energies.
 
-The run is made here, 4 ps of a molecule that flies and tumbles at 100 K. The modes are those
-of its forces; what the run says of each of them stands beside.
+The run is made here, 8 ps of a molecule that flies and tumbles at 100 K in a thin gas, which
+takes the energy of every mode within 0.1 ps and gives it back (Langevin). The modes are those
+of its forces; what the run says of each of them stands beside: temperature, line, lifetime.
 """
 
 import sys
@@ -12,10 +13,11 @@ from ase import Atoms, units
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
-from trajmodes.pipeline.molecule_job import molecule_modes
+import trajmodes as tm
 from trajmodes.pipeline.molecule_tables import show_molecule
 
-STEP_FS, EVERY, N_FRAMES = 0.25, 4, 4_000
+STEP_FS, EVERY, N_FRAMES = 0.25, 4, 8_000
+KELVIN, LIFETIME_PS = 100.0, 0.1
 PAIRS, SPRINGS, LENGTHS = [(0, 1), (0, 2), (1, 2)], [48.0, 48.0, 7.0], [0.96, 0.96, 1.51]
 
 
@@ -35,8 +37,10 @@ def simulate(path):
     places = np.array([[0.0, 0.0, 0.0], [0.755, 0.0, height], [-0.755, 0.0, height]])
     molecule = Atoms("OHH", places)
     masses, step = molecule.get_masses()[:, None], STEP_FS * units.fs
-    thermal = np.sqrt(2.0 * 100.0 * units.kB / masses)
-    speeds = thermal * np.random.default_rng(1).normal(size=(3, 3))
+    thermal = np.sqrt(KELVIN * units.kB / masses)
+    rng = np.random.default_rng(1)
+    speeds = thermal * rng.normal(size=(3, 3))
+    kept = np.exp(-1e-3 * STEP_FS / LIFETIME_PS)
     push, frames = forces(places), []
     for number in range(EVERY * N_FRAMES):
         if number % EVERY == 0:
@@ -46,7 +50,10 @@ def simulate(path):
             frame.calc = SinglePointCalculator(frame, forces=push)
             frames.append(frame)
         speeds = speeds + 0.5 * step * push / masses
-        places = places + step * speeds
+        places = places + 0.5 * step * speeds
+        # Friction and kicks, which balance at this temperature.
+        speeds = kept * speeds + np.sqrt(1.0 - kept**2) * thermal * rng.normal(size=(3, 3))
+        places = places + 0.5 * step * speeds
         push = forces(places)
         speeds = speeds + 0.5 * step * push / masses
     write(path, frames, format="extxyz")
@@ -56,7 +63,7 @@ def main(output: str) -> None:
     path = Path(output)
     path.mkdir(parents=True, exist_ok=True)
     simulate(path / "water.xyz")
-    found = molecule_modes(path / "water.xyz", timestep_fs=STEP_FS)
+    found = tm.molecule_modes(path / "water.xyz", timestep_fs=STEP_FS)
     print(show_molecule(found, {}))
     energies = found.projection.energies
     print(
