@@ -60,6 +60,20 @@ def test_sums_over_modes_are_the_energies_of_the_atoms(solid, measured) -> None:
         assert of_modes == pytest.approx(total / N_FRAMES, rel=1e-12), name
 
 
+def test_single_modes_make_up_their_sets(solid, measured) -> None:
+    modes, (_, energies) = solid[0].modes, measured
+    inside = modes.sets >= 0
+    weights = np.broadcast_to(modes.weights[:, None], inside.shape)[inside]
+    for k, name in enumerate(("kinetic", "potential", "virial")):
+        totals = np.bincount(modes.sets[inside], weights * energies.single[k][inside])
+        wanted = energies.members * getattr(energies, name)
+        np.testing.assert_allclose(totals, wanted, rtol=1e-12, err_msg=name)
+    assert np.isnan(energies.single[:, ~inside]).all()
+    both = energies.travelling.sum(axis=0)
+    standing = energies.single[0] + energies.single[1]
+    np.testing.assert_allclose(both, 2.0 * standing, rtol=1e-12)
+
+
 def test_virial_and_potential_energy_are_one_in_a_harmonic_crystal(measured) -> None:
     _, energies = measured
     assert np.allclose(energies.virial, energies.potential, rtol=1e-12, atol=0.0)
@@ -164,6 +178,21 @@ def test_heat_capacity_of_a_mode_is_boltzmanns_constant(salt, baths, ratio, size
         # average over few lifetimes is skewed: its tail outruns any symmetric bar.
         narrowest, widest = (0.3, 1.5) if ratio < 10.0 else (0.7, 1.25)
         assert narrowest < z.std() < widest
+
+
+@pytest.mark.parametrize("ratio", [3.0, 30.0, 300.0])
+@pytest.mark.parametrize("part", [0, 1])
+def test_errors_of_single_modes_are_honest(salt, baths, ratio, part) -> None:
+    for pair in (False, True):
+        chosen = (salt.modes.sets >= 0) & ((salt.modes.weights == 2.0) == pair)[:, None]
+        z = np.array(
+            [
+                ((one.single - 0.5 * KT) / one.single_sem)[part, chosen]
+                for one in _results(salt, baths[ratio])
+            ]
+        )
+        assert abs(z.mean()) < 0.35
+        assert 0.7 < z.std() < 1.4
 
 
 @pytest.mark.parametrize("ratio", [3.0, 30.0, 300.0])

@@ -90,6 +90,8 @@ def random_projection(rng, shape, n_bins, verdicts, advice, *, forces, mapped):
         anharmonicity_sem=some(n_sets) if forces else None,
         heat_capacity_kb=np.where(rng.random(n_sets) < 0.5, np.nan, some(n_sets)),
         heat_capacity_kb_sem=some(n_sets),
+        single=some(3 if forces else 2, *shape),
+        single_sem=some(3 if forces else 2, *shape),
         travelling=np.where(rng.random((2, *shape)) < 0.5, np.nan, some(2, *shape)),
         travelling_sem=some(2, *shape),
     )

@@ -74,6 +74,11 @@ class ModeEnergies:
     """(g,), unit: k_B. Of one mode, from fluctuations of K + U; nan for an imaginary one."""
     heat_capacity_kb_sem: Floats
     """(g,), unit: k_B."""
+    single: Floats
+    """(k, q, m), unit: eV. K, U and, where there are forces, W (k) of every single mode, as its
+    set has them; nan for the acoustic modes at Γ."""
+    single_sem: Floats
+    """(k, q, m), unit: eV."""
     travelling: Floats
     """(2, q, m), unit: eV. Mean energies ⟨E±⟩ = ⟨½|ωQ ± iQ̇|²⟩ of the waves that run along +q
     and along −q, of every single mode; both are K + U where q = −q, and nan where
@@ -90,6 +95,7 @@ class ModeEnergies:
         freeze(self, sizes, float, omega_ratio="g", omega_ratio_sem="g")
         freeze(self, sizes, float, anharmonicity="g", anharmonicity_sem="g")
         freeze(self, sizes, float, heat_capacity_kb="g", heat_capacity_kb_sem="g")
+        freeze(self, sizes, float, single="k q m", single_sem="k q m")
         freeze(self, sizes, float, travelling="2 q m", travelling_sem="2 q m")
 
 

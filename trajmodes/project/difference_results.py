@@ -74,8 +74,10 @@ def correct_density(
     return replace(density, power=density.power * factor)
 
 
-def correct_energies(energies: ModeEnergies, kept: Floats, interval_ps: float) -> ModeEnergies:
-    """Kinetic energies, temperature and frequencies, from those of differences.
+def correct_energies(
+    energies: ModeEnergies, kept: Floats, interval_ps: float, sets: Ints
+) -> ModeEnergies:
+    """Kinetic energies, those of waves, temperature and frequencies, from differences.
 
     Parameters
     ----------
@@ -85,6 +87,8 @@ def correct_energies(energies: ModeEnergies, kept: Floats, interval_ps: float) -
         (g,) this attenuation, the mean of each set.
     interval_ps
         Time between the frames that were differenced.
+    sets
+        (q, m) set of each mode; −1 where it has none.
     """
     omega = frequency_from_ratio(energies.omega_ratio, kept, interval_ps)
     known = np.isfinite(omega)
@@ -98,10 +102,20 @@ def correct_energies(energies: ModeEnergies, kept: Floats, interval_ps: float) -
     kinetic = energies.kinetic * factor
     # All modes share one temperature: it grows as the sum of their kinetic energies does.
     warmer = float(energies.members @ kinetic / (energies.members @ energies.kinetic))
+    single, single_sem = energies.single.copy(), energies.single_sem.copy()
+    each_qm = np.where(sets >= 0, factor[sets], np.nan)
+    single[0] *= each_qm
+    single_sem[0] = np.hypot(single_sem[0] * each_qm, single[0] * share[sets])
+    travelling = _waves(energies, single, np.sqrt(each_qm))
     return replace(
         energies,
         kinetic=kinetic,
         kinetic_sem=np.hypot(energies.kinetic_sem * factor, kinetic * share),
+        single=single,
+        single_sem=single_sem,
+        travelling=travelling,
+        travelling_sem=energies.travelling_sem
+        * (travelling.sum(axis=0) / energies.travelling.sum(axis=0)),
         omega_ratio=omega,
         omega_ratio_sem=omega_sem,
         omega_displacement=energies.omega_displacement * np.sqrt(warmer),
@@ -109,3 +123,12 @@ def correct_energies(energies: ModeEnergies, kept: Floats, interval_ps: float) -
         temperature=energies.temperature * warmer,
         temperature_sem=energies.temperature_sem * warmer,
     )
+
+
+def _waves(energies: ModeEnergies, single: Floats, faster_qm: Floats) -> Floats:
+    """⟨E±⟩ = K + U ∓ ω Im Q*Q̇ (2, q, m), where Q̇ is so many times what it was."""
+    standing_qm = single[0] + single[1]
+    flow_qm = 0.5 * (energies.travelling[0] - energies.travelling[1]) * faster_qm
+    # In an imaginary mode there are none.
+    travelling: Floats = np.stack([standing_qm + flow_qm, standing_qm - flow_qm])
+    return travelling

@@ -6,6 +6,8 @@ is the energy of the wave that runs along ±q: cos(q·r − ωt) has Q ~ e^{−i
 and E− = 0. Where q = −q the amplitude is real but for a phase, and both are K + U.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from trajmodes.arrays import Floats
@@ -30,57 +32,111 @@ def pool_energies(modes: Modes, means: EnergyMeans) -> ModeEnergies:
         What was measured of each mode.
     """
     shares, members = means.shares, set_members(modes)
-    half_bkg = set_mean(means.halves, modes)
-    kinetic_bg, square_bg = half_bkg[:, 0], half_bkg[:, 1]
-    potential_bg = set_mean(_potential(modes, means), modes)
-    temperature_b = 2.0 / BOLTZMANN * kinetic_bg @ (members / members.sum())
+    halves_bkg = set_mean(means.halves, modes)
+    temperature_b = 2.0 / BOLTZMANN * halves_bkg[:, 0] @ (members / members.sum())
     temperature = float(shares @ temperature_b)
     temperature_sem = float(longest_sem(temperature_b))
-    expected = np.full(modes.n_sets, 0.5 * BOLTZMANN * temperature)
-
-    kinetic, square = shares @ kinetic_bg, shares @ square_bg
-    # ½|Q|² in the unit of an energy, so that it has the mean of the kinetic one.
-    strain_bg = square_bg * (kinetic / square)
-    energy_bg = 0.5 * (kinetic_bg + strain_bg)
+    equal = 0.5 * BOLTZMANN * temperature
+    expected = np.full(modes.n_sets, equal)
     snapshot = set_fluctuations(modes, means, temperature)
-    slow = energy_sem(energy_bg, members, expected, snapshot)
-
-    def sem(part_bg: Floats) -> Floats:
-        # The slow energy of the mode, and what the part does besides following it.
-        return np.hypot(slow, block_sem(part_bg - energy_bg))
-
-    potential = shares @ potential_bg
+    potential_bqm = _potential(modes, means)
+    parts = _Blocks.of(halves_bkg, set_mean(potential_bqm, modes), shares)
+    slow = energy_sem(parts.energy, members, expected, snapshot)
+    energies, energies_sem = parts.means(slow)
+    kinetic, square = energies[0], shares @ parts.square
     displacement, ratio = np.sqrt(expected / square), np.sqrt(kinetic / square)
-    square_relative = sem(strain_bg) / kinetic
+    square_relative = parts.square_relative(slow)
     displacement_relative = 0.5 * np.hypot(square_relative, temperature_sem / temperature)
-    virial_bg = -half_bkg[:, 3] if half_bkg.shape[1] == 4 else None
-    virial = None if virial_bg is None else shares @ virial_bg
-    excess = None if virial is None else virial / potential
+    virial, virial_sem = (energies[2], energies_sem[2]) if len(energies) == 3 else (None, None)
+    excess = None if virial is None else virial / energies[1]
     heat, heat_sem = heat_capacities(modes, means, (temperature, temperature_sem), snapshot)
-    travelling, travelling_sem = _travelling(modes, means, 0.5 * BOLTZMANN * temperature)
+    single, single_sem = _single(modes, means, potential_bqm, equal)
+    travelling, travelling_sem = _travelling(modes, means, equal)
     return ModeEnergies(
         members=members,
         kinetic=kinetic,
-        kinetic_sem=sem(kinetic_bg),
-        potential=potential,
-        potential_sem=potential * square_relative,
+        kinetic_sem=energies_sem[0],
+        potential=energies[1],
+        potential_sem=energies_sem[1],
         virial=virial,
-        virial_sem=None if virial_bg is None else sem(virial_bg),
+        virial_sem=virial_sem,
         omega_displacement=displacement,
         omega_displacement_sem=displacement * displacement_relative,
         omega_ratio=ratio,
-        omega_ratio_sem=0.5 * ratio * ratio_sem(kinetic_bg, square_bg),
+        omega_ratio_sem=0.5 * ratio * ratio_sem(parts.kinetic, parts.square),
         temperature=temperature,
         temperature_sem=temperature_sem,
         anharmonicity=None if excess is None else excess - 1.0,
         anharmonicity_sem=None
-        if excess is None or virial_bg is None
-        else np.abs(excess) * ratio_sem(virial_bg, potential_bg),
+        if excess is None or parts.virial is None
+        else np.abs(excess) * ratio_sem(parts.virial, parts.potential),
         heat_capacity_kb=heat,
         heat_capacity_kb_sem=heat_sem,
+        single=single,
+        single_sem=single_sem,
         travelling=travelling,
         travelling_sem=travelling_sem,
     )
+
+
+class _Blocks(NamedTuple):
+    """Means over blocks of time (b, n) of sets or of single modes."""
+
+    shares: Floats
+    """(b,) of the run."""
+    kinetic: Floats
+    square: Floats
+    """½|Q|²."""
+    potential: Floats
+    virial: Floats | None
+    strain: Floats
+    """½|Q|² in the unit of an energy, so that it has the mean of the kinetic one."""
+
+    @staticmethod
+    def of(halves_bkn: Floats, potential_bn: Floats, shares: Floats) -> "_Blocks":
+        kinetic, square = halves_bkn[:, 0], halves_bkn[:, 1]
+        virial = -halves_bkn[:, 3] if halves_bkn.shape[1] == 4 else None
+        strain = square * (shares @ kinetic / (shares @ square))
+        return _Blocks(shares, kinetic, square, potential_bn, virial, strain)
+
+    @property
+    def energy(self) -> Floats:
+        """Half the total one."""
+        return 0.5 * (self.kinetic + self.strain)
+
+    def sem(self, part_bn: Floats, slow: Floats) -> Floats:
+        """Error of the slow energy of the mode, and of what the part does besides."""
+        return np.hypot(slow, block_sem(part_bn - self.energy))
+
+    def square_relative(self, slow: Floats) -> Floats:
+        """Relative error of ⟨|Q|²⟩ (n,)."""
+        relative: Floats = self.sem(self.strain, slow) / (self.shares @ self.kinetic)
+        return relative
+
+    def means(self, slow: Floats) -> tuple[Floats, Floats]:
+        """K, U and, where there are forces, W, and their errors, as (k, n)."""
+        potential = self.shares @ self.potential
+        values = [self.shares @ self.kinetic, potential]
+        sems = [self.sem(self.kinetic, slow), potential * self.square_relative(slow)]
+        if self.virial is not None:
+            values.append(self.shares @ self.virial)
+            sems.append(self.sem(self.virial, slow))
+        return np.array(values), np.array(sems)
+
+
+def _single(
+    modes: Modes, means: EnergyMeans, potential_bqm: Floats, equal: float
+) -> tuple[Floats, Floats]:
+    """K, U, W of every single mode and their errors, (k, q, m); nan for drift."""
+    inside = modes.sets >= 0
+    # The boolean index joins q and m to n.
+    parts = _Blocks.of(means.halves[..., inside], potential_bqm[:, inside], means.shares)
+    # Real and imaginary part; where q = −q there is one of them.
+    freedom = np.broadcast_to(modes.weights[:, None], inside.shape)[inside].astype(np.int64)
+    slow = energy_sem(parts.energy, freedom, np.full(len(freedom), equal))
+    found = np.full((2, 3 if parts.virial is not None else 2, *inside.shape), np.nan)
+    found[..., inside] = parts.means(slow)
+    return found[0], found[1]
 
 
 def _potential(modes: Modes, means: EnergyMeans) -> Floats:

@@ -60,6 +60,8 @@ def projection_values(projection: Projection) -> Values:
 
 
 def _energies(energies: ModeEnergies) -> Values:
+    single, single_sem = energies.single / MEV, energies.single_sem / MEV
+    forced = len(single) == 3
     forward, backward = energies.travelling / MEV
     forward_sem, backward_sem = energies.travelling_sem / MEV
     values: Values = {
@@ -80,6 +82,12 @@ def _energies(energies: ModeEnergies) -> Values:
         "anharmonicity_sem": energies.anharmonicity_sem,
         "heat_capacity_kb": energies.heat_capacity_kb,
         "heat_capacity_kb_sem": energies.heat_capacity_kb_sem,
+        "mode_kinetic_mev": single[0],
+        "mode_kinetic_mev_sem": single_sem[0],
+        "mode_potential_mev": single[1],
+        "mode_potential_mev_sem": single_sem[1],
+        "mode_virial_mev": single[2] if forced else None,
+        "mode_virial_mev_sem": single_sem[2] if forced else None,
         "travelling_forward_mev": forward,
         "travelling_forward_mev_sem": forward_sem,
         "travelling_backward_mev": backward,

@@ -12,8 +12,10 @@ from trajmodes.report.tables_modes import density_table
 
 __all__ = ["density_data", "draw_density"]
 
-_SHOWN = 0.998
-"""The axis reaches as high as this part of the states does."""
+_SHOWN = 0.01
+"""The axis reaches as high as the density exceeds this part of its maximum …"""
+_ROOM = 1.05
+"""… and so much farther."""
 _ANISOTROPIC = 0.03
 """Directions are drawn where they differ by more than this part of the whole."""
 
@@ -37,7 +39,8 @@ def draw_density(dataset: xr.Dataset) -> Figure:
     n_rows, tall = max(len(parts), 1), 2.3
     height = 0.7 + n_rows * (tall + 0.25) - 0.25
     figure = new_figure(height)
-    last = float(freq[: 1 + int((_part_below(whole) < _SHOWN).sum())][-1])
+    seen = freq[whole > _SHOWN * whole.max()]
+    last = min(_ROOM * float(seen[-1]), float(freq[-1])) if seen.size else float(freq[-1])
     for k, part in enumerate(parts or [{}]):
         foot = 0.47 + (n_rows - 1 - k) * (tall + 0.25)
         axes = figure.add_axes((0.085, foot / height, 0.89, tall / height))
@@ -50,12 +53,6 @@ def draw_density(dataset: xr.Dataset) -> Figure:
         if n_rows > 1:
             panel_letter(axes, "ab"[k])
     return figure
-
-
-def _part_below(density: Floats) -> Floats:
-    below = np.cumsum(np.maximum(density, 0.0))
-    part: Floats = below / max(float(below[-1]), 1e-300)
-    return part
 
 
 def _differ(whole: Floats, ways: list[Floats]) -> bool:
@@ -77,7 +74,8 @@ def _draw(axes: Axes, freq: Floats, whole: Floats, parts: dict[str, Floats]) -> 
         )
     axes.set_ylim(0.0, 1.12 * float(whole.max()))
     axes.set_ylabel("States per atom (1/THz)")
-    axes.legend(loc="upper left", ncols=1 + len(parts), borderaxespad=0.4)
+    if parts:
+        axes.legend(loc="upper left", ncols=1 + len(parts), borderaxespad=0.4)
 
 
 def density_data(dataset: xr.Dataset) -> dict[str, Table]:

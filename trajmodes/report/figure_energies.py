@@ -53,7 +53,7 @@ def draw_energies(dataset: xr.Dataset) -> Figure:
     forces = "anharmonicity" in dataset
     heat = figure.add_axes((0.085, 0.085, 0.39 if forces else 0.905, 0.345))
     _around(heat, dataset, "heat_capacity_kb", 1.0, _MOST_HEAT)
-    heat.set_ylabel("Heat capacity of a mode (k$_B$)")
+    heat.set_ylabel(r"Heat capacity of a mode (k$_\mathrm{B}$)")
     panels.append(heat)
     if forces:
         excess = figure.add_axes((0.6, 0.085, 0.39, 0.345))
@@ -76,7 +76,7 @@ def _temperatures(axes: Axes, dataset: xr.Dataset) -> None:
     points(axes, freq, value, sem, label="set of modes", **_LOOK)
     axes.axhspan(mean - mean_sem, mean + mean_sem, color=RED, alpha=0.25, linewidth=0)
     axes.axhline(mean, color=RED, label=f"whole run, {plus_minus(mean, mean_sem)} K")
-    axes.set(xlabel="Frequency (THz)", ylabel="Mode temperature, 2⟨K⟩/k$_B$ (K)")
+    axes.set(xlabel="Frequency (THz)", ylabel=r"Mode temperature, 2⟨K⟩/k$_\mathrm{B}$ (K)")
     bars = np.nan_to_num(sem)
     least = 1e-3 * max(mean, 1.0)
     low = float(np.nanmin(value - bars, initial=mean - least))

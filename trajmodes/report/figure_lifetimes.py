@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.markers import TICKRIGHT, TICKUP
 
 from trajmodes.arrays import Bools, Floats
 from trajmodes.data import Verdict
@@ -14,7 +15,6 @@ from trajmodes.report.style import (
     BLUE,
     GREEN,
     GREY,
-    ORANGE,
     PURPLE,
     RED,
     log_axis,
@@ -30,16 +30,17 @@ from trajmodes.report.wording import mesh_of
 __all__ = ["draw_lifetimes", "lifetimes_data"]
 
 
-_COLUMNS = 3
+_IN_A_ROW = 3
+"""Entries of the legend that have room beside each other; more go to two rows."""
 _PALE: dict[str, Any] = {
-    "color": ORANGE,
-    "markersize": 3.0,
-    "markerfacecolor": "white",
-    "markeredgewidth": 0.7,
-    "alpha": 0.5,
+    "linestyle": "none",
+    "color": GREY,
+    "markersize": 3.5,
+    "markeredgewidth": 0.9,
+    "alpha": 0.65,
     "zorder": 1.2,
 }
-"""Limits say less than values: they stay behind."""
+"""Limits say less than values: small ticks, towards where the value is, stay behind."""
 
 
 def draw_lifetimes(dataset: xr.Dataset) -> Figure:
@@ -69,7 +70,8 @@ def draw_lifetimes(dataset: xr.Dataset) -> Figure:
     axes.set(xlabel="Frequency (THz)", ylabel="Lifetime τ (ps)")
     _widths_beside(axes)
     handles, labels = axes.get_legend_handles_labels()
-    tall = 0.68 if len(handles) > _COLUMNS else 0.75
+    n_rows = 1 + (len(handles) > _IN_A_ROW)
+    tall = 0.82 - 0.07 * n_rows
     for panel in figure.axes:
         left, foot, wide, _ = panel.get_position().bounds
         panel.set_position((left, foot, wide, tall))
@@ -78,7 +80,7 @@ def draw_lifetimes(dataset: xr.Dataset) -> Figure:
         *(handles[::-1], labels[::-1]),
         loc="lower center",
         bbox_to_anchor=(0.5, tall + 0.16),
-        ncols=_COLUMNS,
+        ncols=-(-len(handles) // n_rows),
         columnspacing=1.4,
         fontsize=7.0,
     )
@@ -174,7 +176,7 @@ def _least(dataset: xr.Dataset) -> Floats:
 
 
 def _limits(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
-    """Draw a triangle that points upwards from the least lifetime."""
+    """Draw a tick that points upwards from the least lifetime."""
     narrow = _narrow(dataset)
     if not narrow.any():
         return []
@@ -182,8 +184,7 @@ def _limits(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
     axes.plot(
         np.maximum(dataset["freq_harmonic_thz"].values[narrow], 0.0),
         least,
-        linestyle="none",
-        marker="^",
+        marker=TICKUP,
         **_PALE,
         label=f"at least; line too narrow ({narrow.sum()})",
     )
@@ -240,8 +241,7 @@ def _one_by_other(axes: Axes, dataset: xr.Dataset) -> None:
     if limited.any():
         axes.plot(
             *(least[limited], energy[limited]),
-            linestyle="none",
-            marker=">",
+            marker=TICKRIGHT,
             **_PALE,
             label=f"line too narrow ({limited.sum()})",
         )

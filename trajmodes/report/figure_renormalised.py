@@ -1,6 +1,6 @@
 """Bands of the fitted constants beside those made from the motion itself."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from trajmodes.arrays import Floats
 from trajmodes.report.figure_bands import draw_branches, name_points
@@ -22,7 +23,7 @@ from trajmodes.report.style import (
     panel_letter,
     points,
 )
-from trajmodes.report.tables import Table
+from trajmodes.report.tables import Table, table_of
 from trajmodes.report.tables_modes import renormalised_table
 
 __all__ = ["draw_renormalised", "renormalised_data"]
@@ -34,16 +35,39 @@ _KINDS: tuple[tuple[str, str, _Dashes, str], ...] = (
     ("band_quasi_particle_thz", RED, (0, (5, 1.5)), "quasi-particles"),
     ("band_displacement_thz", GREEN, (0, (1.5, 1.2)), "displacements"),
 )
-_ALIKE = 1e-3
-"""Differences of two bands are one if they agree within this part of the highest frequency."""
-_BESIDE = 2
-"""Points of the path on both sides of a crossing that are left out."""
+_MEASURED = (
+    ("band_quasi_particle_thz", "freq_spectrum_thz", "o", RED),
+    ("band_displacement_thz", "freq_ratio_thz", "s", GREEN),
+)
+"""Bands, the frequencies of the sets of modes that they rest on, and how these look."""
+_FAR = 2.0
+"""So many errors apart is more than chance."""
+_LONGEST = 5.0
+"""Bars so many times longer than the middle one do not widen the panel."""
 _NOISE = 0.01
 """What is imaginary by less than this part of the highest frequency is noise at Γ."""
 
 
+_LEFT, _WIDE = 0.1, 0.88
+"""Both panels, as parts of the width."""
+_BANDS, _DIFFERENCES = 3.8, 2.5
+"""Heights of both panels with what is written around them, in inches."""
+
+
+class _Difference(NamedTuple):
+    """Of one kind of frequencies from the fitted ones, for the sets (g,) where it is known."""
+
+    kind: str
+    freq_thz: Floats
+    """Fitted."""
+    value: Floats
+    """In THz."""
+    sem: Floats
+    """Both errors together."""
+
+
 def draw_renormalised(dataset: xr.Dataset) -> Figure:
-    """Draw all bands in one panel, and below it how far they are from the fitted ones.
+    """Draw all bands in one panel, and below it how far the motion is from the fitted ones.
 
     Parameters
     ----------
@@ -51,9 +75,11 @@ def draw_renormalised(dataset: xr.Dataset) -> Figure:
         Results with renormalised bands.
     """
     kinds = [kind for kind in _KINDS if kind[0] in dataset]
-    figure = new_figure(5.6)
-    axes = figure.add_axes((0.085, 0.38, 0.895, 0.565))
-    below = figure.add_axes((0.085, 0.06, 0.895, 0.24))
+    found = _differences(dataset)
+    height = _BANDS + _DIFFERENCES * bool(found)
+    figure = new_figure(height)
+    tall = (_BANDS - 0.6) / height
+    axes = figure.add_axes((_LEFT, 1.0 - 0.3 / height - tall, _WIDE, tall))
     freq = np.concatenate([dataset[name].values.ravel() for name, *_ in kinds])
     top = 1.06 * max(float(np.nanmax(freq)), 0.1)
     bottom = min(0.0, 1.1 * float(np.nanmin(freq)))
@@ -68,10 +94,13 @@ def draw_renormalised(dataset: xr.Dataset) -> Figure:
     axes.set(xlim=(place[0], place[-1]), ylim=(bottom, top), ylabel=told)
     if bottom < 0.0:
         axes.axhline(0.0, color=GREY, linewidth=0.7)
-    _differences(below, dataset)
-    for panel, letter in ((axes, "a"), (below, "b")):
-        name_points(panel, dataset)
-        panel_letter(panel, letter)
+    name_points(axes, dataset)
+    if found:
+        foot, tall = 0.42 / height, (_DIFFERENCES - 0.86) / height
+        below = figure.add_axes((_LEFT, foot, _WIDE, tall))
+        _draw_differences(below, found)
+        panel_letter(axes, "a")
+        panel_letter(below, "b")
     handles: list[Artist] = [
         Line2D([], [], color=colour, linestyle=dashes, linewidth=1.1, label=label)
         for _, colour, dashes, label in kinds
@@ -88,96 +117,63 @@ def draw_renormalised(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _differences(axes: Axes, dataset: xr.Dataset) -> None:
-    """How far the bands made from the motion are from the fitted ones, branch by branch."""
-    place = dataset["path_distance"].values
-    segment = dataset["path_segment"].values
-    reach = []
-    for name, colour, dashes, _ in _KINDS[1:]:
-        if name not in dataset:
+def _differences(dataset: xr.Dataset) -> list[_Difference]:
+    """How far the frequencies that the motion shows are from the fitted ones, set by set."""
+    if "freq_harmonic_thz" not in dataset:
+        return []
+    fitted = dataset["freq_harmonic_thz"].values
+    error = dataset.get("freq_harmonic_thz_sem")
+    fitted_sem = np.zeros(len(fitted)) if error is None else np.nan_to_num(error.values)
+    found = []
+    for kind, name, _, _ in _MEASURED:
+        if kind not in dataset or name not in dataset:
             continue
-        apart = _apart(dataset["band_freq_thz"].values, dataset[name].values)
-        reach.append(apart[np.isfinite(apart)])
-        for number in np.unique(segment):
-            inside = segment == number
-            axes.plot(
-                *(place[inside], apart[inside]),
-                color=colour,
-                linestyle=dashes,
-                linewidth=0.6,
-            )
-    axes.axhline(0.0, color=BLUE, linewidth=0.9)
-    measured = _measured(dataset)
-    if len(measured):
-        where, value, sem = measured.T
+        value, sem = dataset[name].values - fitted, dataset[f"{name}_sem"].values
+        # Bands of quasi-particles rest on the lines that are sure enough.
+        flag = "quasi_particle_own" if name == "freq_spectrum_thz" else ""
+        used = dataset[flag].values.astype(bool) if flag in dataset else np.isfinite(value)
+        known = used & np.isfinite(value) & np.isfinite(sem)
+        if known.any():
+            both = np.hypot(sem, fitted_sem)[known]
+            found.append(_Difference(kind, fitted[known], value[known], both))
+    return found
+
+
+def _draw_differences(axes: Axes, found: list[_Difference]) -> None:
+    looks = {kind: look for kind, _, *look in _MEASURED}
+    names = {kind: label for kind, _, _, label in _KINDS}
+    for one in found:
+        marker, colour = looks[one.kind]
         points(
-            *(axes, where, value, sem),
-            marker="o",
-            color=RED,
-            markersize=3.0,
-            zorder=4,
-            label="quasi-particles, measured",
+            *(axes, one.freq_thz, one.value, one.sem),
+            marker=marker,
+            color=colour,
+            markersize=3.6,
+            label=f"{names[one.kind]}: {_told(one)}",
         )
-        axes.legend(
-            loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.1, fontsize=7.0
-        )
-        reach += [value - sem, value + sem]
-    # Close to Γ a few may be far off.
-    known = np.concatenate([[0.0], *reach])
-    low, high = np.quantile(known, [0.005, 0.995])
-    room = max(0.1 * (high - low), 1e-3)
-    limits = (min(low, 0.0) - room, max(high, 0.0) + room)
-    axes.set(xlim=(place[0], place[-1]), ylim=limits, ylabel="From fitted (THz)")
-
-
-def _apart(fitted: Floats, other: Floats) -> Floats:
-    """Differences (path, branch) in THz; nan where the order of the bands may be another one.
-
-    Bands are compared by their order. Where two cross, they do so at different places in both
-    kinds, and between those places the order pairs what does not belong together.
-    """
-    apart: Floats = other - fitted
-    gap = np.minimum(np.diff(fitted, axis=1), np.diff(other, axis=1))
-    least = _ALIKE * float(np.nanmax(np.abs(fitted), initial=0.0))
-    # In the middle between the two crossings both differences are one: look beside it too.
-    crossed = np.abs(np.diff(apart, axis=1)) > np.maximum(gap, least)
-    near = crossed.copy()
-    for k in range(1, _BESIDE + 1):
-        near[k:] |= crossed[:-k]
-        near[:-k] |= crossed[k:]
-    either = np.zeros(apart.shape, dtype=bool)
-    either[:, 1:] |= near
-    either[:, :-1] |= near
-    return np.where(either, np.nan, apart)
-
-
-def _measured(dataset: xr.Dataset) -> Floats:
-    """Place, difference and its error in THz, for each line (n, 3) measured on the path."""
-    if "map_q" not in dataset or "quasi_particle_own" not in dataset:
-        return np.empty((0, 3))
-    sets_of = dict(
-        zip(
-            map(tuple, dataset["q"].values.round(6).tolist()),
-            dataset["mode_set"].values.tolist(),
-            strict=True,
-        )
+    axes.axhline(0.0, color=BLUE, linewidth=0.9, zorder=1)
+    value, sem = (np.concatenate([x[k] for x in found]) for k in (-2, -1))
+    # Of a few badly known sets the bars may leave the panel, the points do not.
+    sem = np.minimum(sem, _LONGEST * np.median(sem))
+    low, high = min(float((value - sem).min()), 0.0), max(float((value + sem).max()), 0.0)
+    room = max(0.06 * (high - low), 5e-3)
+    axes.set_ylim(low - room, high + room)
+    axes.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
+    axes.set_xlim(left=min(0.0, *(float(one.freq_thz.min()) - 0.5 for one in found)))
+    axes.set(xlabel="Fitted frequency (THz)", ylabel="Measured − fitted (THz)")
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        borderaxespad=0.1,
+        labelspacing=0.2,
     )
-    own = dataset["quasi_particle_own"].values.astype(bool)
-    sem = dataset["freq_spectrum_thz_sem"].values
-    apart = dataset["freq_spectrum_thz"].values - dataset["freq_harmonic_thz"].values
-    # Waves along a star of q are one set of modes, and one point.
-    found = {
-        (round(place, 6), g)
-        for place, q in zip(
-            dataset["map_distance"].values.tolist(),
-            dataset["map_q"].values.round(6).tolist(),
-            strict=True,
-        )
-        for g in sets_of.get(tuple(q), [])
-        if g >= 0 and own[g] and np.isfinite(apart[g])
-    }
-    rows = [(place, apart[g], sem[g]) for place, g in sorted(found)]
-    return np.array(rows).reshape(-1, 3)
+
+
+def _told(one: _Difference) -> str:
+    """How large the differences are, and how many are more than chance."""
+    far = int((np.abs(one.value) > _FAR * one.sem).sum())
+    middle = f"{float(np.median(one.value)):+.2g}".replace("-", "−")
+    return f"median {middle} THz, {far} of {len(one.value)} sets beyond {_FAR:g} errors"
 
 
 def renormalised_data(dataset: xr.Dataset) -> dict[str, Table]:
@@ -188,4 +184,13 @@ def renormalised_data(dataset: xr.Dataset) -> dict[str, Table]:
     dataset
         Results with renormalised bands.
     """
-    return {"renormalised.csv": renormalised_table(dataset)}
+    data = {"renormalised.csv": renormalised_table(dataset)}
+    if "set" in dataset.dims:
+        title = "Frequencies that the motion shows beside the fitted ones; x_sem: error of x"
+        names = [
+            *("set", "set_q", "set_point", "branch_first", "branch_last"),
+            *("freq_harmonic_thz", "freq_spectrum_thz", "quasi_particle_own"),
+            "freq_ratio_thz",
+        ]
+        data["renormalised_sets.csv"] = table_of(dataset, title, names)
+    return data

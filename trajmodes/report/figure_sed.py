@@ -5,10 +5,13 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from trajmodes.report.figure_bands import (
-    draw_branches,
+from trajmodes.report.figure_bands import bands_handles, draw_branches, name_points
+from trajmodes.report.figure_map import (
     draw_map,
-    name_points,
+    empty_legs,
+    map_handles,
+    mark_empty_legs,
+    mark_points,
     shown_part,
 )
 from trajmodes.report.style import new_figure
@@ -18,8 +21,12 @@ from trajmodes.report.tables_modes import energy_density_table
 __all__ = ["draw_energy_density", "energy_density_data", "few_branches"]
 
 _COLUMNS = 3
-_ROW = 2.15
+_ROW = 2.2
 """Height of a row in inches."""
+_HEAD = 0.27
+"""Room for the legend in inches."""
+_NAME_SIZE = 7.0
+"""Size of the names of points, in points."""
 _MOST_BRANCHES = 12
 """Of more branches the panels would be too small."""
 _SEEN = 0.02
@@ -49,16 +56,17 @@ def draw_energy_density(dataset: xr.Dataset) -> Figure:
     """
     n_branches = dataset.sizes["branch"]
     n_rows = -(-n_branches // _COLUMNS)
-    height = 0.12 + _ROW * n_rows
+    height = _HEAD + _ROW * n_rows
     figure = new_figure(height)
     left, wide, step = 0.075, 0.235, 0.285
-    tall = (_ROW - 0.5) / height
+    tall = (_ROW - 0.55) / height
     spans = [_span(dataset, m) for m in range(n_branches)]
     strongest = float(dataset["map_branch_power"].max())
+    legs = empty_legs(dataset)
     place = dataset["path_distance"].values
     for m in range(n_branches):
         row, column = divmod(m, _COLUMNS)
-        foot = 1.0 - (0.3 + _ROW * row) / height - tall
+        foot = 1.0 - (_HEAD + 0.18 + _ROW * row) / height - tall
         axes = figure.add_axes((left + column * step, foot, wide, tall))
         power = dataset["map_branch_power"].values[:, m]
         bottom, top = spans[m]
@@ -66,16 +74,26 @@ def draw_energy_density(dataset: xr.Dataset) -> Figure:
         mesh = draw_map(axes, dataset, power, (bottom, top), strongest)
         draw_branches(axes, dataset.isel(branch=[m]), over_map=True)
         axes.set_title(f"branch {m + 1}")
-        name_points(axes, dataset)
+        mark_points(axes, dataset)
+        mark_empty_legs(axes, legs)
+        name_points(axes, dataset, _NAME_SIZE)
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-        axes.tick_params(labelsize=7.0)
+        axes.tick_params(axis="y", labelsize=7.0)
         if column == 0:
             axes.set_ylabel("Frequency (THz)")
-    bar_box = (0.915, foot, 0.016, 1.0 - 0.3 / height - foot)
+    bar_box = (0.915, foot, 0.016, 1.0 - (_HEAD + 0.18) / height - foot)
     bar = figure.colorbar(mesh, cax=figure.add_axes(bar_box))
     # Beside a single row there is no room for more.
     bar.set_label("Energy (meV/THz)" if n_rows == 1 else "Spectral kinetic energy (meV/THz)")
     bar.outline.set_linewidth(0.7)
+    handles = bands_handles(has_errors=False) + map_handles(legs)
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(left, 1.0),
+        ncols=len(handles),
+        borderaxespad=0.3,
+    )
     return figure
 
 

@@ -69,7 +69,10 @@ _PLANS = (
     ),
     _Plan(
         "renormalised",
-        (("", "fitted bands beside those made of the motion itself"),),
+        (
+            ("", "fitted bands beside those made of the motion itself"),
+            ("freq_harmonic_thz", ", and how far apart they are"),
+        ),
         _has("band_quasi_particle_thz", "band_displacement_thz"),
         *(draw_renormalised, renormalised_data),
     ),

@@ -29,6 +29,7 @@ _IMAGINARY = "ω/2π; negative means imaginary, −√|ω²|"
 _GAMMA = "−(V/ω) ∂ω/∂V; nan where ω² is not positive, and for acoustic modes at Γ"
 _WIDTH = "full width at half maximum; three phonons, lowest order in the cubic constants"
 _ONE_SIDED = "one-sided; the integral over f is "
+_ITSELF = "as of its set; degenerate modes share theirs as the eigenvectors lie"
 _TRAVELLING = "⟨½|ωQ ± iQ̇|²⟩; K + U where q = −q; nan where ω² < 0"
 _OF_ONE_MODE = "mean over the star of q and degenerate branches"
 _KAPPA = "Σ C v⊗v τ/V; "
@@ -136,6 +137,15 @@ _ENERGIES = {
         "k_B",
         "heat capacity of one mode",
         "from the fluctuations of K + U; 1 for a harmonic mode; nan where ω² < 0",
+    ),
+    "mode_kinetic_mev": Spec(
+        "qpoint branch", "meV", "kinetic energy of the mode itself", _ITSELF
+    ),
+    "mode_potential_mev": Spec(
+        "qpoint branch", "meV", "harmonic potential energy of the mode itself", _ITSELF
+    ),
+    "mode_virial_mev": Spec(
+        "qpoint branch", "meV", "true potential energy of the mode itself", _ITSELF
     ),
     "travelling_forward_mev": Spec(
         "qpoint branch", "meV", "energy of the wave along +q", _TRAVELLING

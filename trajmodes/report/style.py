@@ -80,6 +80,7 @@ _SHEET: dict[str, Any] = {
     "ytick.major.width": 0.7,
     "xtick.minor.width": 0.5,
     "ytick.minor.width": 0.5,
+    "hatch.linewidth": 0.5,
     "lines.linewidth": 1.2,
     "lines.markersize": 4.0,
     "errorbar.capsize": 0.0,

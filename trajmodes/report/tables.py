@@ -112,8 +112,10 @@ def table_of(dataset: xr.Dataset, title: str, names: list[str]) -> Table:
                 columns[name] = variable.values
                 continue
             labels = dataset[variable.dims[1]].values if variable.dims[1] in dataset else None
+            # Branches count from 1, also where the results have no list of them.
+            first = 1 if variable.dims[1] == "branch" else 0
             for k in range(variable.shape[1]):
-                label = k if labels is None else str(labels[k]).rstrip("*")
+                label = first + k if labels is None else str(labels[k]).rstrip("*")
                 columns[f"{name}_{label}"] = variable.values[:, k]
     return Table(title, columns, meanings)
 

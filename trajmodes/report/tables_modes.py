@@ -59,7 +59,7 @@ def modes_table(dataset: xr.Dataset) -> Table:
 
 
 def energies_table(dataset: xr.Dataset) -> Table:
-    """One row for each commensurate q and branch: its waves, and the energies of its set.
+    """One row for each commensurate q and branch: the energies of this mode and of its waves.
 
     Parameters
     ----------
@@ -67,29 +67,22 @@ def energies_table(dataset: xr.Dataset) -> Table:
         Results with energies.
     """
     n_qpoints, n_branches = dataset["mode_set"].shape
-    sets = dataset["mode_set"].values.ravel()
-    means = [
-        *("kinetic_mev", "potential_mev", "virial_mev", "anharmonicity", "mode_temperature"),
-        *("heat_capacity_kb", "freq_displacement_thz", "freq_ratio_thz"),
+    wanted = [
+        *("mode_set", "mode_freq_thz", "mode_kinetic_mev", "mode_potential_mev"),
+        *("mode_virial_mev", "travelling_forward_mev", "travelling_backward_mev"),
     ]
-    waves = ["travelling_forward_mev", "travelling_backward_mev"]
     columns = {
         "q": (("mode", "reciprocal"), np.repeat(dataset["q"].values, n_branches, axis=0)),
         "branch": ("mode", np.tile(dataset["branch"].values, n_qpoints)),
-        "mode_set": ("mode", sets),
-        "mode_freq_thz": ("mode", dataset["mode_freq_thz"].values.ravel()),
     }
-    for name in (name for base in means for name in (base, f"{base}_sem") if name in dataset):
-        # The acoustic modes at Γ belong to no set and have no energies.
-        columns[name] = ("mode", np.where(sets < 0, np.nan, dataset[name].values[sets]))
-    for name in (name for base in waves for name in (base, f"{base}_sem") if name in dataset):
+    for name in (name for base in wanted for name in (base, f"{base}_sem") if name in dataset):
         columns[name] = ("mode", dataset[name].values.ravel())
     rows = xr.Dataset(columns, coords={"reciprocal": dataset["reciprocal"]})
     title = (
-        "Energies of every mode; waves along ±q are of the mode itself, the others means over "
-        "its set; x_sem is the error of x"
+        "Energies of every single mode, and of its waves along ±q; means over sets are in "
+        "modes.csv; x_sem is the error of x"
     )
-    return table_of(rows, title, ["q", "branch", "mode_set", "mode_freq_thz", *means, *waves])
+    return table_of(rows, title, ["q", "branch", *wanted])
 
 
 def spectra_table(dataset: xr.Dataset) -> Table:
@@ -308,7 +301,7 @@ def conductivity_tables(dataset: xr.Dataset) -> dict[str, Table]:
 
 _TABLES: tuple[tuple[str, str, Callable[[xr.Dataset], Table]], ...] = (
     ("modes.csv", "set", modes_table),
-    ("energies.csv", "kinetic_mev", energies_table),
+    ("energies.csv", "mode_kinetic_mev", energies_table),
     ("spectra.csv", "power", spectra_table),
     ("spectra_entropy.csv", "power_entropy", _entropy_table),
     ("lines.csv", "line_power", lines_table),

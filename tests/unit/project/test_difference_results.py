@@ -46,28 +46,32 @@ def both(space: HalfSpace, modes: Modes):
     return *results, set_mean(kept, modes)
 
 
-def test_energies_are_those_of_the_velocities(both) -> None:
+def test_energies_are_those_of_the_velocities(both, modes: Modes) -> None:
     exact, plain, kept = both
-    found = correct_energies(plain, kept, INTERVAL_PS)
+    found = correct_energies(plain, kept, INTERVAL_PS, modes.sets)
     for name in ("kinetic", "omega_ratio", "omega_displacement"):
         assert getattr(found, name) == pytest.approx(getattr(exact, name), rel=1e-9), name
     assert found.temperature == pytest.approx(exact.temperature, rel=1e-9)
     assert np.abs(plain.kinetic / exact.kinetic - 1.0).max() > 0.02
+    for name in ("single", "travelling"):
+        told, true = getattr(found, name), getattr(exact, name)
+        np.testing.assert_allclose(told, true, rtol=1e-9, atol=1e-12, err_msg=name)
+        assert np.nanmax(np.abs(getattr(plain, name) / true - 1.0)) > 0.02
     assert np.array_equal(found.potential, plain.potential, equal_nan=True)
 
 
-def test_error_bars_grow_with_what_is_corrected(both) -> None:
+def test_error_bars_grow_with_what_is_corrected(both, modes: Modes) -> None:
     _, plain, kept = both
     plain = replace(
         plain,
         kinetic_sem=0.01 * plain.kinetic,
         omega_ratio_sem=0.01 * plain.omega_ratio,
     )
-    found = correct_energies(plain, kept, INTERVAL_PS)
+    found = correct_energies(plain, kept, INTERVAL_PS, modes.sets)
     assert (found.kinetic_sem > 0.01 * found.kinetic).all()
     # By hand: a ratio one standard error higher.
     higher = replace(plain, omega_ratio=plain.omega_ratio * 1.0001)
-    moved = correct_energies(higher, kept, INTERVAL_PS)
+    moved = correct_energies(higher, kept, INTERVAL_PS, modes.sets)
     assert 100 * (moved.omega_ratio - found.omega_ratio) == pytest.approx(
         found.omega_ratio_sem, rel=2e-2
     )
@@ -75,10 +79,10 @@ def test_error_bars_grow_with_what_is_corrected(both) -> None:
     assert np.hypot(0.01 * found.kinetic, change) == pytest.approx(found.kinetic_sem, rel=2e-2)
 
 
-def test_a_frequency_that_is_not_known_changes_nothing(both) -> None:
+def test_a_frequency_that_is_not_known_changes_nothing(both, modes: Modes) -> None:
     _, plain, kept = both
     lost = replace(plain, omega_ratio=np.full_like(plain.omega_ratio, 1.1 / INTERVAL_PS) / kept)
-    found = correct_energies(lost, kept, INTERVAL_PS)
+    found = correct_energies(lost, kept, INTERVAL_PS, modes.sets)
     assert np.array_equal(found.kinetic, lost.kinetic)
     assert np.array_equal(found.omega_ratio, lost.omega_ratio)
     assert np.isfinite(found.kinetic_sem).all() == np.isfinite(lost.kinetic_sem).all()

@@ -17,7 +17,7 @@ def _energies(temperature: np.ndarray, sem: np.ndarray) -> ModeEnergies:
     waves = np.zeros((2, 1, 3))
     return ModeEnergies(
         np.ones(n_sets, int), kinetic, kinetic_sem, *[nothing] * 2, None, None, *[nothing] * 4,
-        TEMPERATURE, 1.0, None, None, *[nothing] * 2, *[waves] * 2,
+        TEMPERATURE, 1.0, None, None, *[nothing] * 2, *[waves] * 4,
     )  # fmt: skip
 
 

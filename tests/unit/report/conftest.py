@@ -273,6 +273,7 @@ def share_energy(rng, modes, freq0, members):
     drift = np.where(modes.sets < 0, np.nan, 1.0)
     uneven = 0.2 * rng.standard_normal(drift.shape) * (modes.weights == 2.0)[:, None]
     travelling = 2.0 * kinetic * np.stack([drift + uneven, drift - uneven])
+    single = kinetic * np.stack([drift, drift + 0.1 * uneven, 0.98 * drift])
     frequencies = [
         THZ * freq0 * (1 - part + relative * rng.standard_normal(n_sets))
         for part in (0.004, 0.003)
@@ -295,6 +296,8 @@ def share_energy(rng, modes, freq0, members):
         anharmonicity_sem=0.4 * relative,
         heat_capacity_kb=1.0 + 4.0 * relative * rng.standard_normal(n_sets),
         heat_capacity_kb_sem=4.0 * relative,
+        single=single,
+        single_sem=0.2 * np.abs(single),
         travelling=travelling,
         travelling_sem=0.2 * np.abs(travelling),
     )

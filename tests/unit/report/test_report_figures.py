@@ -9,7 +9,9 @@ import pytest
 from trajmodes.report import draw_figures, draw_scan, to_dataset
 from trajmodes.report.figure_bands import draw_bands
 from trajmodes.report.figure_gruneisen import _followed, draw_gruneisen
+from trajmodes.report.figure_map import empty_legs, patches
 from trajmodes.report.figure_orders import draw_orders
+from trajmodes.report.figure_sed import draw_energy_density
 from trajmodes.report.style import branch_colours, save_png, sheet
 from trajmodes.report.wording import point_label
 
@@ -87,36 +89,126 @@ def test_bands_show_the_branches_and_their_error(dataset, plates):
     assert plates["bands"].figure.axes[1].get_ylabel().endswith("(meV/THz)")
 
 
-def test_the_map_has_each_spectrum_in_its_strip(dataset, plates):
+def test_the_map_has_each_spectrum_in_its_patch(dataset, plates):
     mesh = plates["bands"].figure.axes[0].collections[0]
     corners, image = mesh.get_coordinates(), mesh.get_array()
     freq = dataset["map_freq_thz"].values
-    for k, place in enumerate(dataset["map_distance"].values):
-        # Where a jump or a corner gives two spectra to one place, each has half of the strip.
-        twin = k > 0 and np.isclose(dataset["map_distance"].values[k - 1], place)
-        strip = np.searchsorted(corners[0, :, 0], place + (1e-6 if twin else -1e-6)) - 1
-        below = dataset["map_power"].values[k, freq <= corners[-1, 0, 1]]
+    for patch in patches(dataset):
+        column = np.searchsorted(corners[0, :, 0], 0.5 * (patch.low + patch.high)) - 1
+        below = dataset["map_power"].values[patch.row, freq <= corners[-1, 0, 1]]
         # A row of the picture holds some frequencies, and shows the strongest.
         together = -(-len(below) // image.shape[0])
         wanted = np.maximum.reduceat(below, np.arange(0, len(below), together))
-        shown = ~np.ma.getmaskarray(image)[:, strip]
-        assert image.data[shown, strip] == pytest.approx(1e3 * wanted[shown])
+        shown = ~np.ma.getmaskarray(image)[:, column]
+        assert image.data[shown, column] == pytest.approx(1e3 * wanted[shown])
         assert wanted[~shown].max() <= 1e-2 * dataset["map_power"].values.max()
 
 
-@pytest.mark.parametrize("part", [0.3, 1.0])
-def test_strips_reach_halfway_to_the_next_but_not_far(dataset, part):
-    length = np.ptp(dataset["path_distance"].values)
-    places = part * length * np.linspace(0.0, 1.0, dataset.sizes["map_point"])
-    moved = dataset.assign_coords(map_distance=("map_point", places))
-    corners = draw_bands(moved).axes[0].collections[0].get_coordinates()[0, :, 0]
-    for before, after in pairwise(places):
-        middle = 0.5 * (before + after)
-        if after - before < 0.05 * length:
-            assert np.isclose(corners, middle).any()
-        else:
-            assert np.isclose(corners, before + 0.025 * length).any()
-            assert np.isclose(corners, after - 0.025 * length).any()
+def on_two_stretches(dataset, places, q, jump=(0.0, 0.5)):
+    """Points of the map on a path of length two with one jump in the middle."""
+    path = np.array([0.0, 1.0, 1.0, 2.0])
+    along = np.array([[0, 0, 0], [0, 0, jump[0]], [0, 0, jump[1]], [0.5, 0.5, 0.5]])
+    bare = dataset[["cell", "map_power"]].drop_vars("map_distance")
+    return bare.isel(map_point=np.arange(len(places))).assign(
+        path_q=(("path", "reciprocal"), along),
+        path_distance=("path", path),
+        path_segment=("path", [0, 0, 1, 1]),
+        map_distance=("map_point", np.array(places, float)),
+        map_q=(("map_point", "reciprocal"), np.array(q, float)),
+        tick_distance=("tick", [0.0, 1.0, 2.0]),
+    )
+
+
+@pytest.mark.parametrize("n", [3, 100])
+def test_patches_are_centred_reach_halfway_but_not_far_and_end_with_their_stretch(dataset, n):
+    places = np.linspace(0.0, 2.0, n + 1 + n % 2)
+    dataset = dataset.isel(map_point=np.arange(len(places)) % 14)
+    found = patches(on_two_stretches(dataset, places, np.zeros((len(places), 3)), (0, 0)))
+    farthest = min(0.5 * (places[1] - places[0]), 0.015 * 2.0)
+    assert len(found) == len(places) + 1  # the one of the jump on both sides
+    for patch in found:
+        low, high = (0.0, 1.0) if patch.high <= 1.0 else (1.0, 2.0)
+        assert patch.low == pytest.approx(max(patch.place - farthest, low))
+        assert patch.high == pytest.approx(min(patch.place + farthest, high))
+
+
+def test_points_at_a_jump_stay_on_their_side(dataset):
+    star = [[0.5, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.5], [0.5, 0.5, 0.5]]
+    # At the jump Γ ends, L begins: of its star two are listed, none of them the end itself.
+    q = [*star[:2], [0.0, 0.0, 0.0], star[1]]
+    found = patches(on_two_stretches(dataset, [1.0, 1.0, 1.0, 2.0], q))
+    assert [(patch.place, patch.row) for patch in found] == [(1.0, 2), (1.0, 0), (2.0, 3)]
+    assert found[0].high == found[1].low == 1.0
+    # Where only one side has a point, nothing is drawn on the other.
+    (only,) = patches(on_two_stretches(dataset, [1.0], [star[0]]))
+    assert (only.low, only.high) == (1.0, pytest.approx(1.03))
+    (only,) = patches(on_two_stretches(dataset, [1.0], [[0, 0, 0]]))
+    assert (only.low, only.high) == (pytest.approx(0.97), 1.0)
+
+
+def test_the_end_itself_goes_before_others_of_its_star(dataset):
+    # Two corners of the zone that symmetry makes equal, as U and K are.
+    q = [[0.0, 0.5, 0.0], [0.5, 0.5, 0.5], [0.0, 0.0, -0.5]]
+    equal = on_two_stretches(dataset, [1.0] * 3, q, (0.5, 0.5))
+    equal["path_q"].values[2] = 0.5
+    assert [patch.row for patch in patches(equal)] == [2, 1]
+
+
+def test_legs_without_q_are_hatched_and_told_once(full):
+    inside = full["map_distance"].values < full["tick_distance"].values[2] - 0.1
+    few = full.isel(map_point=np.flatnonzero(inside))
+    ticks = np.unique(full["tick_distance"].values)
+    assert empty_legs(full) == []
+    assert empty_legs(few) == [pytest.approx(leg) for leg in pairwise(ticks[2:])]
+    for draw in (draw_bands, draw_energy_density):
+        with sheet():
+            figure = draw(few)
+        legends = [x.get_legend() for x in figure.axes if x.get_legend()] + figure.legends
+        texts = [text.get_text() for legend in legends for text in legend.get_texts()]
+        assert texts.count("no q of the supercell here") == 1
+        hatched = [[p for p in axes.patches if p.get_hatch()] for axes in figure.axes[:-1]]
+        assert {len(found) for found in hatched} <= {0, len(ticks) - 3}
+        ends = [(p.get_x(), p.get_x() + p.get_width()) for p in hatched[0]]
+        assert ends == [pytest.approx(leg) for leg in pairwise(ticks[2:])]
+
+
+def test_each_point_of_the_map_has_its_tick(dataset, plates):
+    axes = plates["bands"].figure.axes[0]
+    places = np.unique(dataset["map_distance"].values.round(9))
+    drawn = axes.xaxis.get_minorticklocs()
+    assert drawn == pytest.approx(places)
+
+
+def boxes_of_names(axes):
+    names = [name for name in axes.get_xticklabels() if name.get_text().strip()]
+    boxes = [name.get_window_extent() for name in names]
+    # An empty first line moves a name down: its box begins above the letters.
+    lines = [name.get_text().count("\n") for name in names]
+    for box, n in zip(boxes, lines, strict=True):
+        box.y1 = box.y0 + box.height / (1 + n)
+    return boxes
+
+
+@pytest.mark.parametrize("name", ["bands", "sed_branches", "renormalised", "gruneisen"])
+def test_names_of_points_do_not_run_into_each_other(full, name):
+    last = float(full["path_distance"].values[-1])
+    near = last * np.array([0.0, 0.3, 0.32, 0.34, 0.8, 0.9, 0.93, 0.96, 1.0])
+    crowded = full.drop_dims("tick").assign_coords(
+        tick_distance=("tick", near),
+        tick_label=("tick", ["Γ", "X", "U|K", "L", "A|LM", "H", "M|H", "A|LM", "K"]),
+    )
+    figure = next(x.figure for x in draw_figures(crowded) if x.name == name)
+    with sheet():
+        figure.canvas.draw()
+        outside = figure.get_tightbbox()
+    shown = [axes for axes in figure.axes if len(axes.get_xticks()) == len(near)]
+    assert shown
+    for axes in shown:
+        boxes = boxes_of_names(axes)
+        assert len(boxes) >= 5
+        for k, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[k + 1 :])
+    assert outside.y0 >= 0.0
 
 
 def test_a_line_thinner_than_a_pixel_is_seen(dataset):
@@ -129,8 +221,7 @@ def test_a_line_thinner_than_a_pixel_is_seen(dataset):
     mesh = draw_bands(fine.assign_coords(map_freq_thz=freq)).axes[0].collections[0]
     image = mesh.get_array()
     assert image.shape[0] < 1000
-    per_strip = np.ma.count(image, axis=0)
-    assert per_strip.sum() == len(power)
+    assert np.ma.count(image) == len(patches(dataset))
     levels = mesh.get_coordinates()[:, 0, 1]
     for row in np.flatnonzero(np.ma.count(image, axis=1)):
         inside = (freq > levels[row]) & (freq < levels[row + 1])

@@ -1,5 +1,6 @@
 """Figures of what the projection gave, and of what was made of it."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from trajmodes.report.figure_covariance import draw_covariance
 from trajmodes.report.figure_density import draw_density
 from trajmodes.report.figure_energies import draw_energies
 from trajmodes.report.figure_lifetimes import draw_lifetimes
+from trajmodes.report.figure_map import patches
 from trajmodes.report.figure_renormalised import draw_renormalised
 from trajmodes.report.figure_sed import draw_energy_density
 from trajmodes.report.figure_spectra import draw_spectra
@@ -149,6 +151,28 @@ def test_lifetimes_of_both_ways_over_each_other(full, figures):
     assert side.get_xlim() == side.get_ylim()
 
 
+def test_limits_stay_small_and_behind(figures):
+    axes, _, side = figures["lifetimes"].axes
+    for panel in (axes, side):
+        values = [bars.lines[0] for bars in panel.containers]
+        (limits,) = (line for line in panel.lines if "too narrow" in str(line.get_label()))
+        assert limits.get_markersize() < min(line.get_markersize() for line in values)
+        assert limits.get_zorder() < min(line.get_zorder() for line in values)
+        assert limits.get_alpha() < 0.7
+
+
+@pytest.mark.parametrize("kept", [range(20), range(9), [3, 4]])
+def test_the_legend_of_lifetimes_is_even(full, kept):
+    for dataset in (full, full.drop_vars([n for n in full if "phi3" in n])):
+        with sheet():
+            figure = draw_lifetimes(dataset.isel(set=list(kept)))
+            figure.canvas.draw()
+        boxes = [text.get_window_extent() for text in figure.legends[0].get_texts()]
+        rows = Counter(round(box.y0 / 10.0) for box in boxes)
+        assert len(rows) <= 2
+        assert max(rows.values()) - min(rows.values()) <= 1
+
+
 def test_lifetimes_of_one_kind_need_one_panel(results):
     dataset = to_dataset(
         replace(results, projection=replace(results.projection, lifetimes=None))
@@ -202,6 +226,7 @@ def test_energies_of_a_run_without_forces_and_tests(results, tmp_path):
 def test_density_by_species_and_direction_only_where_these_differ(full, figures):
     (alone,) = figures["vdos"].axes
     assert list(curves(alone)) == ["all"]
+    assert alone.get_legend() is None
     two = full.assign_coords(species=("site", ["Ga", "N"]))
     with sheet():
         (kinds,) = draw_density(two).axes
@@ -220,7 +245,7 @@ def test_density_by_species_and_direction_only_where_these_differ(full, figures)
 
 
 def test_bands_compared(full, figures):
-    axes, below = figures["renormalised"].axes
+    axes, _ = figures["renormalised"].axes
     drawn = np.concatenate(
         [line.get_ydata() for line in axes.lines if len(line.get_xdata()) > 2]
     )
@@ -228,54 +253,49 @@ def test_bands_compared(full, figures):
     wanted = np.concatenate([full[name].values.ravel() for name in names])
     assert np.sort(drawn) == pytest.approx(np.sort(wanted))
     assert len(axes.collections) == 3 * 2  # error bands: two stretches of the path each
-    apart = np.concatenate(
-        [line.get_ydata() for line in below.lines if line.get_marker() == "None"][:-1]
-    )
-    apart = apart[: 2 * full["band_freq_thz"].size]
-    told = [full[name].values - full["band_freq_thz"].values for name in names[1:]]
-    assert np.sort(apart) == pytest.approx(np.sort(np.ravel(told)))
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
     assert texts == [
         *("fitted constants", "quasi-particles", "displacements", "±2 standard errors"),
     ]
 
 
-def test_measured_lines_lie_on_the_difference(full, figures):
+def test_differences_of_the_sets_from_the_fitted_ones(full, figures):
     below = figures["renormalised"].axes[1]
-    place, apart = below.containers[0].lines[0].get_data()
-    assert len(place) > 5
+    fitted, fitted_sem = (full[f"freq_harmonic_thz{x}"].values for x in ("", "_sem"))
     own = full["quasi_particle_own"].values
-    known = (full["freq_spectrum_thz"] - full["freq_harmonic_thz"]).values[own]
-    assert all(np.isclose(known, x).any() for x in apart)
-    on_path = full["map_distance"].values
-    assert all(np.isclose(on_path, x, atol=1e-5).any() for x in place)
-    none = full.assign(quasi_particle_own=("set", np.zeros_like(own)))
-    with sheet():
-        assert not draw_renormalised(none).axes[1].containers
+    assert len(below.containers) == 2
+    for bars, name, used, told in zip(
+        below.containers,
+        ("freq_spectrum_thz", "freq_ratio_thz"),
+        (own, np.isfinite(full["freq_ratio_thz"].values)),
+        ("quasi-particles", "displacements"),
+        strict=True,
+    ):
+        value = (full[name].values - fitted)[used]
+        sem = np.hypot(full[f"{name}_sem"].values, fitted_sem)[used]
+        freq, apart = bars.lines[0].get_data()
+        assert freq == pytest.approx(fitted[used])
+        assert apart == pytest.approx(value)
+        ends = np.array([x[:, 1] for x in bars.lines[2][0].get_segments()])
+        assert np.diff(ends, axis=1)[:, 0] == pytest.approx(2.0 * sem)
+        far = (np.abs(value) > 2.0 * sem).sum()
+        label = bars.get_label()
+        assert label.startswith(f"{told}: median ")
+        assert float(label.split()[2].replace("−", "-")) == pytest.approx(
+            np.median(value), rel=0.06
+        )
+        assert label.endswith(f", {far} of {used.sum()} sets beyond 2 errors")
+        low, high = below.get_ylim()
+        assert low < value.min() < value.max() < high
 
 
-def test_differences_stop_where_bands_cross(full):
-    place = full["path_distance"].values
-    start, end = place[0], place[-1]
-    freq = np.tile(np.arange(2.0, 14.0, 2.0), (len(place), 1))
-    # The two lowest cross in the middle; one of them, and no other, is measured higher.
-    rising = 2.0 + 2.0 * (place - start) / (end - start)
-    falling = 4.0 - 2.0 * (place - start) / (end - start)
-    fitted, moved = freq.copy(), freq.copy()
-    fitted[:, :2] = np.sort(np.stack([rising, falling], axis=1))
-    moved[:, :2] = np.sort(np.stack([rising + 0.1, falling], axis=1))
-    dims = full["band_freq_thz"].dims
-    crossing = full.assign(
-        band_freq_thz=(dims, fitted), band_quasi_particle_thz=(dims, moved)
-    ).drop_vars(["band_displacement_thz", "map_q"])
+def test_bands_without_sets_have_one_panel(full):
+    none = full.assign(quasi_particle_own=("set", np.zeros(full.sizes["set"], bool)))
     with sheet():
-        below = draw_renormalised(crossing).axes[1]
-    lines = [line for line in below.lines if line.get_marker() == "None"][:-1]
-    shown = np.concatenate([line.get_ydata() for line in lines if len(line.get_ydata()) > 2])
-    known = shown[np.isfinite(shown)]
-    assert len(known) < len(shown)
-    # Nothing between the two differences is made up where the order changes.
-    assert np.all(np.isclose(known, 0.0, atol=1e-9) | np.isclose(known, 0.1))
+        only = draw_renormalised(none.drop_vars("freq_ratio_thz"))
+        assert len(draw_renormalised(none).axes[1].containers) == 1
+    assert len(only.axes) == 1
+    assert only.axes[0].get_title(loc="left") == ""
 
 
 def test_one_kind_of_bands_alone(full_results):
@@ -292,7 +312,8 @@ def test_each_branch_has_its_panel(full, figures):
     assert len(panels) == 6
     for m, axes in enumerate(panels):
         shown = axes.collections[0].get_array()
-        strongest = 1e3 * full["map_branch_power"].values[:, m].max()
+        rows = [patch.row for patch in patches(full)]
+        strongest = 1e3 * full["map_branch_power"].values[rows, m].max()
         assert float(shown.max()) == pytest.approx(strongest)
         drawn = np.concatenate(
             [line.get_ydata() for line in axes.lines if len(line.get_xdata()) > 2]

@@ -18,6 +18,7 @@ from trajmodes.report import (
 )
 from trajmodes.report.figure_bands import draw_bands
 from trajmodes.report.style import sheet
+from trajmodes.report.tables import bands_table
 
 
 @pytest.fixture
@@ -50,6 +51,21 @@ def test_what_is_written_is_read(with_constants, tmp_path):
     assert read_results(tmp_path / "sed").identical(to_dataset(with_constants))
 
 
+def test_branches_count_from_one_in_every_table(with_constants, full, tmp_path):
+    with open_folder(tmp_path) as folder:
+        write_spectral_energy(with_constants, folder)
+    heads = [
+        next(x for x in (tmp_path / "tables" / name).read_text().splitlines() if x[0] != "#")
+        for name in ("bands.csv", "sed.csv")
+    ]
+    for head, name in zip(heads, ("band_freq_thz", "map_branch_power"), strict=True):
+        numbers = [x.removeprefix(f"{name}_") for x in head.split(",") if x.startswith(name)]
+        assert [x for x in numbers if x.isdigit()] == list("123456")
+    # The same table as a whole run writes.
+    names = [name for name in bands_table(full).columns if "gruneisen" not in name]
+    assert heads[0].split(",") == names
+
+
 def test_a_map_without_constants(bare, tmp_path):
     with open_folder(tmp_path) as folder:
         files = write_spectral_energy(bare, folder)
@@ -59,7 +75,8 @@ def test_a_map_without_constants(bare, tmp_path):
     assert "map_site_power" in dataset
     with sheet():
         axes = draw_bands(dataset).axes[0]
-    assert axes.get_legend() is None
+    (told,) = axes.get_legend().get_texts()
+    assert told.get_text() == "q of the supercell"
     assert axes.get_ylim()[0] == 0.0
 
 

@@ -56,9 +56,12 @@ def test_energies_have_one_row_for_each_mode(results, dataset, tmp_path):
     _, columns = read(tables_of(dataset)["energies.csv"], tmp_path / "energies.csv")
     sets = results.modes.sets.ravel()
     assert numbers(columns["mode_set"]) == pytest.approx(sets)
-    kinetic = np.where(sets < 0, np.nan, results.projection.energies.kinetic[sets] * 1e3)
-    assert numbers(columns["kinetic_mev"]) == pytest.approx(kinetic, rel=1e-9, nan_ok=True)
-    assert columns["kinetic_mev"][0] == ""
+    for k, name in enumerate(("kinetic", "potential", "virial")):
+        single = results.projection.energies.single[k].ravel() * 1e3
+        shown = numbers(columns[f"mode_{name}_mev"])
+        assert shown == pytest.approx(single, rel=1e-9, nan_ok=True)
+    assert columns["mode_kinetic_mev"][0] == ""
+    assert "mode_virial_mev_sem" in columns
     assert columns["branch"][:7] == ["1", "2", "3", "4", "5", "6", "1"]
     assert numbers(columns["q_c"])[::6] == pytest.approx(results.modes.qpoints[:, 2])
 
