@@ -39,14 +39,20 @@ class TrajmodesError(Exception):
     def __init__(self, what: str, *, where: str = "", why: str = "", fix: str = "") -> None:
         self.what, self.where, self.why, self.fix = what, where, why, fix
         lines = [f"{what} ({where})" if where else what]
-        lines += [f"  why: {why}"] if why else []
-        lines += [f"  fix: {fix}"] if fix else []
+        lines += [_labelled("why", why)] if why else []
+        lines += [_labelled("fix", fix)] if fix else []
         super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by parts, so that workers can hand errors on."""
         state = {"where": self.where, "why": self.why, "fix": self.fix}
         return _rebuild, (type(self), self.what, state)
+
+
+def _labelled(name: str, text: str) -> str:
+    """Text behind its name; further lines of it begin where the first one does."""
+    head = f"  {name}: "
+    return head + text.replace("\n", "\n" + " " * len(head))
 
 
 def _rebuild(kind: type[TrajmodesError], what: str, state: dict[str, str]) -> TrajmodesError:

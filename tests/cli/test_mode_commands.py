@@ -271,7 +271,7 @@ def test_spilled_series_have_the_energies_of_the_table(projected):
     kinetic = 0.5e3 * (series.Qdot**2).sum("part").mean("frame").values
     # In the table 3/4 is 1/4, and 1/2 is -1/2.
     listed = [(0.25, 0, 0, 2), (0.25, 0, 0, 5), (0, 0, -0.5, 9), (0.25, 0, 0, 2)]
-    theirs = [energies.loc[key, "kinetic_mev"] for key in listed]
+    theirs = [energies.loc[key, "mode_kinetic_mev"] for key in listed]
     np.testing.assert_allclose(kinetic, theirs, rtol=1e-8)
 
 

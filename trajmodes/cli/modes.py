@@ -96,7 +96,10 @@ def modes(results: str, sort: Any, resolved: bool) -> None:  # noqa: FBT001 - cl
 )
 @click.option("-o", "--output", metavar="FILE", default="mode.xyz", help="File [mode.xyz].")
 def movie(constants: str, mode: str, **options: Any) -> None:
-    """Write one period of a mode as extended XYZ, such as "1/2 1/2 0:4" (branches from 1)."""
+    """Write one period of a mode as extended XYZ, such as "1/2 1/2 0:4" or "X:4".
+
+    Branches count from 1. An earlier movie gives way; any other file does not.
+    """
     with ending():
         from trajmodes.pipeline import movie_job
 

@@ -286,7 +286,7 @@ project_options = _all(
         "--spill",
         multiple=True,
         metavar='"Q:BRANCHES"',
-        help='Write Q(t) and its velocity for these modes, such as "1/2 1/2 0:4" or '
+        help='Write Q(t) and its velocity for these modes, such as "1/2 1/2 0:4", "X:4-6" or '
         '"0 0 0:all". May be given again.',
     ),
     click.option(
@@ -295,7 +295,8 @@ project_options = _all(
         flag_value="auto",
         metavar="[N]",
         callback=parse_mesh,
-        help="Thermal conductivity from the lifetimes, on a mesh of N × N × N [fine enough].",
+        help="Thermal conductivity from the lifetimes, on a mesh of at least N × N × N that "
+        "holds the q points of the supercell [fine enough].",
     ),
     workers_option,
 )

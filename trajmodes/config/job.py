@@ -10,8 +10,9 @@ A job file has the same names as the options, with underscores; paths are relati
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
+from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
@@ -99,10 +100,10 @@ class Job:
     energy_covariance: bool = False
     """Whether the covariance of the energies of all pairs of modes is kept."""
     spill: tuple[str, ...] = ()
-    """Modes whose amplitudes are written frame by frame, such as "1/2 1/2 0:4"."""
+    """Modes whose amplitudes are written frame by frame, such as "1/2 1/2 0:4" or "X:4"."""
     conductivity: int | Literal["auto"] | None = None
-    """Points of the mesh of the thermal conductivity along each reciprocal lattice vector;
-    auto for one that is fine enough, None for no conductivity."""
+    """Least number of points of the mesh of the thermal conductivity along each reciprocal
+    lattice vector; auto for a mesh that is fine enough, None for no conductivity."""
     path: str = "auto"
     """Path through the zone: auto, or points by name or number ("G X | 0,0,0 1/2,1/2,1/2")."""
     strict: bool = False
@@ -269,7 +270,7 @@ def job_from_mapping(given: Mapping[str, Any], *, where: str = "") -> Job:
     for name in given:
         if name not in known:
             raise UsageError(
-                f'there is no setting "{name}"', where=where, fix="one of: " + ", ".join(known)
+                f'there is no setting "{name}"', where=where, fix=_instead_of(name, known)
             )
     needed = [name for name, field in known.items() if field.default is MISSING]
     missing = [name for name in needed if name not in given]
@@ -280,9 +281,23 @@ def job_from_mapping(given: Mapping[str, Any], *, where: str = "") -> Job:
     }
     if isinstance(values["trajectory"], str):
         values["trajectory"] = (values["trajectory"],)
-    if len(values.get("frames", ())) == 1:
-        values["frames"] = (*values["frames"], None)
-    return Job(**values)
+    frames = values.get("frames")
+    if isinstance(frames, tuple) and len(frames) == 1:
+        values["frames"] = (*frames, None)
+    try:
+        return Job(**values)
+    except UsageError as error:
+        place = error.where or where
+        raise UsageError(error.what, where=place, why=error.why, fix=error.fix) from None
+
+
+def _instead_of(name: str, known: Collection[str]) -> str:
+    """Name the settings that a word may stand for: those like it, or all."""
+    like = get_close_matches(name, known)
+    like += [one for one in known if one.startswith(f"{name}_") and one not in like]
+    if like:
+        return f"did you mean {' or '.join(like)}?"
+    return "one of: " + ", ".join(known)
 
 
 def read_job(path: Path) -> Job:

@@ -14,7 +14,7 @@ images are the nearest), `folding` (from lattice vectors to a supercell and back
 | format | pairs | triplets | quartets | read back |
 |---|---|---|---|---|
 | phonopy | yes | no | no | yes |
-| phono3py | yes | needed | no | yes |
+| phono3py | yes | yes | no | yes |
 | shengbte | yes | needed | for FourPhonon | no |
 | tdep | yes | yes | yes | yes |
 | alamode | yes | yes | yes | no |
@@ -23,7 +23,7 @@ images are the nearest), `folding` (from lattice vectors to a supercell and back
 
 from trajmodes.export.contract import Export
 from trajmodes.export.door import TARGETS, read_constants, read_supercell, write_constants
-from trajmodes.export.movie import Movie, Wave, make_movie, wave_of, write_movie
+from trajmodes.export.movie import Movie, Wave, is_movie, make_movie, wave_of, write_movie
 from trajmodes.export.phonopy import write_phonopy
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Export",
     "Movie",
     "Wave",
+    "is_movie",
     "make_movie",
     "read_constants",
     "read_supercell",

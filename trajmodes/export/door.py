@@ -1,10 +1,11 @@
 """One door to all formats: write constants for a program by its name, read them back."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from trajmodes.data import ForceConstants, Supercell
-from trajmodes.errors import StorageError, UsageError
+from trajmodes.errors import DataError, StorageError, UsageError
 from trajmodes.export import alamode, hdf5, phono3py, phonopy, shengbte, tdep
 from trajmodes.export.contract import Export, Format, Reader
 
@@ -55,7 +56,8 @@ def write_constants(
     UsageError
         If the target is not known.
     DataError
-        If the format cannot hold the constants, or needs cubic ones and there are none.
+        If the format cannot hold the constants, or needs cubic ones and there are none; a
+        folder that was made for them is gone again.
     StorageError
         If the files cannot be written.
     """
@@ -63,9 +65,15 @@ def write_constants(
         raise UsageError(
             f"no format is called “{target}”", fix=f"take one of {', '.join(TARGETS)}"
         )
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return _FORMATS[target].write(constants, supercell, folder)
+    except DataError:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
     except OSError as error:
         raise StorageError(
             f"the constants could not be written: {error.strerror or error}",

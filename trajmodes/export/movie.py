@@ -27,10 +27,19 @@ from trajmodes.errors import DataError, StorageError, UsageError
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN, THZ
 
-__all__ = ["Movie", "Wave", "make_movie", "smallest_commensurate", "wave_of", "write_movie"]
+__all__ = [
+    "Movie",
+    "Wave",
+    "is_movie",
+    "make_movie",
+    "smallest_commensurate",
+    "wave_of",
+    "write_movie",
+]
 
 _LARGEST_DENOMINATOR = 99
 _TOLERANCE = 1e-6
+_LONGEST_LINE = 4096
 _SLOWEST = 1e-3 * THZ
 """Slower modes have no period: they are translations, or rounding of such."""
 
@@ -126,8 +135,8 @@ def smallest_commensurate(crystal: Crystal, qpoint: npt.ArrayLike) -> Supercell:
     parts = [Fraction(float(x)).limit_denominator(_LARGEST_DENOMINATOR) for x in q_x]
     if max(abs(float(part) - x) for part, x in zip(parts, q_x, strict=True)) > _TOLERANCE:
         raise UsageError(
-            f"no small supercell holds a wave of q = {q_x.tolist()}",
-            fix="give q as fractions, or the supercell matrix",
+            f"no small supercell holds a wave of q = {point(q_x)}",
+            fix=f"give q as fractions with denominators up to {_LARGEST_DENOMINATOR}",
         )
     n_cells = lcm(*(part.denominator for part in parts))
     rows = _sublattice([int(part * n_cells) for part in parts], n_cells)
@@ -294,6 +303,22 @@ def write_movie(movie: Movie, path: Path) -> Path:
             fix="check the folder, its rights and the space on its disk",
         ) from error
     return path
+
+
+def is_movie(path: Path) -> bool:
+    """Tell whether a file begins as `write_movie` writes it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    """
+    try:
+        with path.open("rb") as file:
+            _, head = file.readline(_LONGEST_LINE), file.readline(_LONGEST_LINE)
+    except OSError:
+        return False
+    return all(word in head for word in (b'q="', b" branch=", b" freq_THz=", b' size="'))
 
 
 def _described(movie: Movie) -> str:

@@ -6,7 +6,8 @@ p2s_map (compact format). Nothing of phono3py is needed to write or read them: h
 fc3 is stored in compressed pieces, and pieces without constants take no room on the disk;
 phono3py itself keeps s·a²·27 numbers in memory.
 
-`phono3py-load phono3py_params.yaml` in the folder takes all three.
+`phono3py-load phono3py_params.yaml` in the folder takes all three. Of pair constants alone
+there is no fc3.hdf5; phonopy takes fc2.hdf5 as well.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import h5py
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import ForceConstants, Supercell
+from trajmodes.data import ClusterConstants, ForceConstants, Supercell
 from trajmodes.errors import DataError
 from trajmodes.export import phonopy
 from trajmodes.export.contract import Export
@@ -37,23 +38,17 @@ _YAML = ("phono3py_params.yaml", "phono3py.yaml", "phono3py_disp.yaml")
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write fc2.hdf5, fc3.hdf5 and phono3py_params.yaml.
+    """Write fc2.hdf5, phono3py_params.yaml and, of cubic constants, fc3.hdf5.
 
     Raises
     ------
     DataError
-        If there are no cubic constants, or phonopy does not take the crystal.
+        If phonopy does not take the crystal.
     """
-    if constants.triplets is None:
-        raise DataError(
-            "there are no cubic constants to write for phono3py",
-            why="the fit took pairs only",
-            fix="fit with --cutoff3, or export to phonopy",
-        )
     cells = cells_of(phonopy_object(supercell), supercell)
     parameters = folder / "phono3py_params.yaml"
     parameters.write_text("\n".join(_cell_lines(supercell)) + "\n", encoding="utf-8")
-    pairs, cubic = folder / "fc2.hdf5", folder / "fc3.hdf5"
+    pairs = folder / "fc2.hdf5"
     with h5py.File(pairs, "w") as file:
         file.create_dataset(
             "force_constants",
@@ -62,12 +57,19 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
         )
         file.create_dataset("p2s_map", data=cells.rows)
         file.create_dataset("physical_unit", data=np.array([b"eV/angstrom^2"]))
-    _write_cubic(constants, cells, cubic)
-    return Export((parameters, pairs, cubic), _notes(constants, supercell))
+    paths = [parameters, pairs]
+    if constants.triplets is not None:
+        paths.append(folder / "fc3.hdf5")
+        _write_cubic(constants.triplets, cells, paths[-1])
+    return Export(tuple(paths), _notes(constants, supercell))
 
 
 def _notes(constants: ForceConstants, supercell: Supercell) -> tuple[str, ...]:
     notes = []
+    if constants.triplets is None:
+        notes.append(
+            "there are no cubic constants and so no fc3.hdf5: fit with --cutoff3 for it"
+        )
     if constants.quartets is not None:
         notes.append("phono3py holds no quartic constants: they are left out")
     beyond = [x for x in beyond_nearest(constants, supercell) if x != "quartets"]
@@ -79,7 +81,7 @@ def _notes(constants: ForceConstants, supercell: Supercell) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _write_cubic(constants: ForceConstants, cells: PhonopyCells, path: Path) -> None:
+def _write_cubic(triplets: ClusterConstants, cells: PhonopyCells, path: Path) -> None:
     """Write fc3 piece by piece: the constants of two atoms with all atoms at a time."""
     n_sites, n_atoms = len(cells.rows), cells.order.supercell.n_atoms
     mask = np.zeros((n_sites, n_atoms, n_atoms), dtype=np.int8)
@@ -92,8 +94,7 @@ def _write_cubic(constants: ForceConstants, cells: PhonopyCells, path: Path) -> 
             compression="gzip",
             compression_opts=4,
         )
-        assert constants.triplets is not None
-        for row, atom, slab in fold_triplets(constants.triplets, cells.order, cells.rows):
+        for row, atom, slab in fold_triplets(triplets, cells.order, cells.rows):
             fc3[row, atom] = slab
             mask[row, atom] = slab.any(axis=(1, 2, 3))
         # phono3py passes over triplets that are marked as empty.

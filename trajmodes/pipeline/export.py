@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from trajmodes.data import ForceConstants, Supercell
 from trajmodes.errors import UsageError
 from trajmodes.export import read_constants, write_constants
 from trajmodes.pipeline.written import CONSTANTS_FILE
-from trajmodes.report import read_results
+from trajmodes.report import Writer, open_folder, read_results, write_files
+from trajmodes.report.folder import require_replaceable
 from trajmodes.symmetry import build_supercell
 
 __all__ = ["Exported", "export_job", "show_export"]
@@ -23,7 +25,7 @@ class Exported(NamedTuple):
 
 
 def export_job(source: str, targets: tuple[str, ...], output: str | None = None) -> Exported:
-    """Write the constants of a fit for other programs.
+    """Write the constants of a fit for other programs: all files that are asked for, or none.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ def export_job(source: str, targets: tuple[str, ...], output: str | None = None)
     Raises
     ------
     UsageError
-        If there are no constants, or no such program.
+        If there are no constants, no such program, or a file of someone else is in the way.
     DataError
         If a format cannot hold the constants.
     StorageError
@@ -46,11 +48,21 @@ def export_job(source: str, targets: tuple[str, ...], output: str | None = None)
     """
     constants, supercell, home = _constants(Path(source))
     root = home / "export" if output is None else Path(output)
-    files, notes = {}, []
-    for target in targets:
-        written = write_constants(constants, supercell, root / target, target)
-        files[target] = written.paths
-        notes += [f"{target}: {note}" for note in written.notes]
+    files: dict[str, tuple[Path, ...]] = {}
+    notes: list[str] = []
+    with open_folder(root), TemporaryDirectory(dir=root, prefix=".trajmodes.") as scratch:
+        staged: dict[str, tuple[Path, ...]] = {}
+        for target in dict.fromkeys(targets):
+            written = write_constants(constants, supercell, Path(scratch) / target, target)
+            staged[target] = written.paths
+            notes += [f"{target}: {note}" for note in written.notes]
+        for target, paths in staged.items():
+            require_replaceable(root / target, [path.name for path in paths])
+        for target, paths in staged.items():
+            with open_folder(root / target) as folder:
+                # Staged on the same disk: moved there, however large.
+                write_files(folder, {p.name: Writer(target, p.replace) for p in paths})
+            files[target] = tuple(root / target / path.name for path in paths)
     return Exported(files, tuple(notes))
 
 

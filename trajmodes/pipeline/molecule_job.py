@@ -22,8 +22,10 @@ from trajmodes.pipeline.molecule import (
     open_molecule,
 )
 from trajmodes.pipeline.molecule_tables import modes_table
+from trajmodes.pipeline.written import inputs_of
 from trajmodes.readers import Trajectory, trajectory_of_atoms
 from trajmodes.report import Writer, open_folder, write_files
+from trajmodes.report.folder import require_replaceable
 from trajmodes.symmetry.isolated import hessian_of
 from trajmodes.units import DALTON, FEMTOSECOND
 
@@ -38,6 +40,9 @@ __all__ = [
 ]
 
 PathLike = str | os.PathLike[str]
+
+_FILES = ("modes.csv", "reference.xyz", "hessian.npy", "vectors.npy", "run.toml", "run.log")
+_SERIES_FILE = "normal_coordinates.nc"
 
 
 class MoleculeFiles(NamedTuple):
@@ -78,11 +83,15 @@ def molecule_job(
     Raises
     ------
     UsageError
-        If second derivatives come without the reference that they belong to.
+        If second derivatives come without the reference that they belong to, or the folder
+        holds what the results are made from, or files of someone else.
     TrajmodesError
         Whatever is wrong with the input, the folder or the disk, with what to do about it.
     """
     _require_reference(files)
+    inputs = [one for one in (files.reference, files.hessian) if one is not None]
+    names = (*_FILES, *((_SERIES_FILE,) if files.series else ()))
+    require_replaceable(job.output, names, [*inputs, *inputs_of(job)])
     log = Log()
     log.tell(command)
     with open_folder(job.output) as folder:
@@ -93,9 +102,9 @@ def molecule_job(
             log.tell(f"note: {note}")
         with log.stage("write"):
             writers = _writers(run, results, log, series=files.series)
-            names = write_files(folder, writers)
+            written = write_files(folder, writers)
     return WrittenMolecule(
-        results, {str(Path(job.output) / name): text for name, text in names.items()}
+        results, {str(Path(job.output) / name): text for name, text in written.items()}
     )
 
 
@@ -193,7 +202,7 @@ def _writers(
             blocks=normal_coordinates(run, results.modes),
         )
         text = "normal-mode positions and velocities of every frame, as for i-PI"
-        writers["normal_coordinates.nc"] = Writer(text, write)
+        writers[_SERIES_FILE] = Writer(text, write)
     writers["run.toml"] = Writer("the job as resolved", partial(_put, text=toml_text(run.job)))
     writers["run.log"] = Writer("what was done, and how long it took", log.write)
     return writers

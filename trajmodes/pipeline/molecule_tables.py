@@ -11,6 +11,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.pipeline.molecule import MoleculeResults
 from trajmodes.report import Projection
 from trajmodes.report.tables import Table
+from trajmodes.report.wording import plus_minus
 from trajmodes.units import BOLTZMANN, THZ
 
 __all__ = ["modes_table", "show_molecule"]
@@ -44,10 +45,8 @@ def show_molecule(results: MoleculeResults, files: Mapping[str, str]) -> str:
         )
     if results.projection is not None:
         energies = results.projection.energies
-        lines.append(
-            f"vibrational temperature {energies.temperature:.4g} "
-            f"± {energies.temperature_sem:.2g} K"
-        )
+        kelvin = plus_minus(energies.temperature, energies.temperature_sem)
+        lines.append(f"vibrational temperature {kelvin} K")
     lines += ["", *_rows(results), ""]
     if results.projection is not None:
         told = Counter(map(str, results.projection.lines.verdicts))

@@ -1,11 +1,17 @@
 """A mode of force constants as a movie."""
 
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from trajmodes.data import Modes
+from trajmodes.data.points import point
 from trajmodes.errors import UsageError
-from trajmodes.export import make_movie, read_constants, wave_of, write_movie
+from trajmodes.export import Movie, is_movie, make_movie, read_constants, wave_of, write_movie
 from trajmodes.phonons import modes_at, zone_point
 from trajmodes.project import parse_modes
+from trajmodes.readers.registration import nearest_neighbour
 from trajmodes.units import THZ
 
 __all__ = ["movie_job"]
@@ -29,7 +35,7 @@ def movie_job(
     mode
         q and branch, such as "1/2 1/2 0:4" or "X:4"; branches count from 1.
     output
-        The file.
+        The file. An earlier movie is replaced, any other file is not.
     frames
         Frames in a period.
     amplitude
@@ -40,26 +46,62 @@ def movie_job(
     Raises
     ------
     UsageError
-        If there is no such mode, or no constants.
+        If there is no such mode, it is a translation, there are no constants, or the file is
+        there and is no movie.
     StorageError
         If the file cannot be written.
     """
+    path = Path(output)
+    is_there = path.is_file()
+    if is_there and not is_movie(path):
+        raise UsageError(
+            "the movie would replace a file that is no movie of trajmodes",
+            where=output,
+            fix="name another file with -o (--output), or move this one away",
+        )
     known = read_constants(constants)
-    words, _, branches = mode.partition(":")
-    qpoint = zone_point(known.crystal, words)
-    modes = modes_at(known, [qpoint])
-    (chosen, *more) = parse_modes([f"{' '.join(map(str, qpoint))}:{branches}"], modes)
-    if more:
-        raise UsageError("a movie shows one mode", fix="name one branch")
+    modes = modes_at(known, [zone_point(known.crystal, mode.partition(":")[0])])
+    branch = _branch(mode, modes)
     movie = make_movie(
-        wave_of(modes, 0, chosen.branch),
+        wave_of(modes, 0, branch),
         n_frames=frames,
         amplitude=amplitude,
         temperature=temperature,
     )
-    path = write_movie(movie, Path(output))
-    freq_thz = modes.omega[0, chosen.branch] / THZ
-    return (
-        f"{path}: {frames} frames of {movie.supercell.n_atoms} atoms, "
-        f"{freq_thz:.4g} THz, {movie.size}\n"
+    write_movie(movie, path)
+    told = (
+        f"{path}{' (replaced)' if is_there else ''}: {frames} frames of "
+        f"{movie.supercell.n_atoms} atoms, {modes.omega[0, branch] / THZ:.4g} THz, {movie.size}"
     )
+    return "\n".join([told, *_size_notes(movie)]) + "\n"
+
+
+def _branch(mode: str, modes: Modes) -> int:
+    """Index of the one branch that is asked for, at the only q of the modes."""
+    (chosen, *more) = parse_modes([mode], modes, partial(zone_point, modes.crystal))
+    if more:
+        raise UsageError("a movie shows one mode", fix="name one branch")
+    # Modes without a set are translations of the whole crystal.
+    if modes.sets[0, chosen.branch] < 0:
+        vibrating = np.flatnonzero(modes.sets[0] >= 0) + 1
+        others = f", here {vibrating[0]} to {vibrating[-1]}" if vibrating.size else ""
+        raise UsageError(
+            f"branch {chosen.branch + 1} at q = {point(modes.qpoints[0])} moves the whole "
+            "crystal: there is no vibration to show",
+            why="three acoustic branches at Γ are translations",
+            fix=f"choose an optical branch{others}, or another q",
+        )
+    return chosen.branch
+
+
+def _size_notes(movie: Movie) -> list[str]:
+    """Tell of displacements by which neighbours may run into each other."""
+    apart = nearest_neighbour(movie.wave.crystal)
+    largest = float(np.linalg.norm(movie.displacements, axis=2).max())
+    if largest <= 0.5 * apart:
+        return []
+    return [
+        f"note: atoms move by up to {largest:.3g} Å, more than half the distance of the "
+        f"nearest neighbours, {apart:.3g} Å: they may run through each other; --amplitude 0.3 "
+        "is usual"
+    ]

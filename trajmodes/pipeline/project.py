@@ -1,5 +1,6 @@
 """The pass that projects a run on modes, and what is made of it in the nouns of the report."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.data import BandSpectra, Modes, PowerSpectra
 from trajmodes.errors import UsageError
+from trajmodes.phonons import zone_point
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.source import (
     Runs,
@@ -130,7 +132,7 @@ def project_run(
         )
     with log.stage("lines and lifetimes"):
         if kept is not None and apart_ps is not None:
-            found |= _corrected(found, set_mean(kept, modes), apart_ps)
+            found |= _corrected(found, set_mean(kept, modes), apart_ps, modes)
         projection = _told(found, run, modes)
     notes = [remark for remark in remarks if remark is not None]
     notes += [
@@ -170,17 +172,19 @@ def _parts(
     return parts
 
 
-def _corrected(found: dict[str, Any], kept: Floats, interval_ps: float) -> dict[str, Any]:
+def _corrected(
+    found: dict[str, Any], kept: Floats, interval_ps: float, modes: Modes
+) -> dict[str, Any]:
     """Results of differenced velocities, with what the factors of the amplitudes left."""
     spectra: Spectra = found["spectra"]
     bands, entropy = found.get("bands", ()), spectra.entropy
-    modes = correct_spectra(spectra.modes, kept, interval_ps)
+    corrected = correct_spectra(spectra.modes, kept, interval_ps)
     members = found["energies"].members
     return {
-        "energies": correct_energies(found["energies"], kept, interval_ps),
+        "energies": correct_energies(found["energies"], kept, interval_ps, modes.sets),
         "spectra": spectra._replace(
-            modes=modes,
-            density=correct_density(spectra.density, spectra.modes, modes, members),
+            modes=corrected,
+            density=correct_density(spectra.density, spectra.modes, corrected, members),
             entropy=entropy and correct_spectra(entropy, kept, interval_ps),
         ),
         "bands": tuple(correct_spectra(band, kept, interval_ps) for band in bands),
@@ -194,7 +198,8 @@ def _spill(
         raise UsageError(
             "time series of modes need a folder to be written to", fix="give an output folder"
         )
-    chosen = parse_modes(run.job.spill, projector.modes)
+    modes = projector.modes
+    chosen = parse_modes(run.job.spill, modes, partial(zone_point, modes.crystal))
     return SpillReduction(projector, chosen, source.times_ps, scratch / "amplitudes")
 
 

@@ -28,9 +28,10 @@ from trajmodes.pipeline.requirements import (
     require_usable,
     warnings_of,
 )
+from trajmodes.pipeline.same_crystal import require_same_crystal
 from trajmodes.pipeline.source import interval_of
 from trajmodes.pipeline.transport import conductivity_of, heat_flow_of, renormalised_bands
-from trajmodes.pipeline.written import Analysis, Written, write_found
+from trajmodes.pipeline.written import AMPLITUDES_FILE, Analysis, Written, write_found
 from trajmodes.project import check_lattice
 from trajmodes.report import Conductivity, Projection, Provenance, Results, Writer
 from trajmodes.symmetry import half_space
@@ -162,7 +163,7 @@ def run_on_constants(
 
     The crystal of the constants decides on cell, sites and their order; its lattice takes the
     strain of the run, of which the match tells. A cell file is needed for constants alone that
-    come without a crystal.
+    come without a crystal; beside others it must be of their crystal, and is not used.
 
     Parameters
     ----------
@@ -187,14 +188,17 @@ def run_on_constants(
     UsageError
         If no constants are given.
     DataError
-        If the run is not of their crystal.
+        If the run, or a cell file that is given, is not of their crystal.
     """
     if job.constants is None:
         raise UsageError(
             "no force constants are given to project on",
             fix="give --constants FOLDER, or let `trajmodes run` fit them first",
         )
-    constants = _read(job, job.constants, log) if known is None else known
+    if known is None:
+        constants, job = _read(job, job.constants, log)
+    else:
+        constants, job = known, _without_cell(job, known)
     run = load(job, log=log, crystal=constants.crystal)
     run = _about_given_sites(run)
     foreign = check_lattice(constants.crystal, run.supercell.crystal)
@@ -213,14 +217,26 @@ def _about_given_sites(run: LoadedRun) -> LoadedRun:
     return run.moved(-moved)
 
 
-def _read(job: Job, path: str, log: Log) -> ForceConstants:
-    """Read constants; of those that come without a crystal, it is that of the cell file."""
+def _read(job: Job, path: str, log: Log) -> tuple[ForceConstants, Job]:
+    """Read constants; of those that come without a crystal, it is that of the cell file.
+
+    The job names the cell file only where it is used.
+    """
     try:
-        return read_constants(path)
+        known = read_constants(path)
     except DataError:
         if job.cell is None:
             raise
-    return read_constants(path, supercell=load(job, log=log).supercell)
+    else:
+        return known, _without_cell(job, known)
+    return read_constants(path, supercell=load(job, log=log).supercell), job
+
+
+def _without_cell(job: Job, known: ForceConstants) -> Job:
+    """Leave out a cell file beside constants that know their crystal, once it is compared."""
+    if job.cell is not None:
+        require_same_crystal(known.crystal, job.cell)
+    return replace(job, cell=None)
 
 
 def with_projection(
@@ -270,19 +286,20 @@ def with_projection(
     with log.stage("bands and transport"):
         renormalised = renormalised_bands(projected, modes, supercell, bands)
         conductivity, refusal = _conductivity(run, results, projection)
+        told = () if conductivity is None else _mesh_note(run.job, conductivity.mesh)
     results = replace(
         results,
         projection=projection,
         renormalised=renormalised,
         conductivity=conductivity,
         warnings=(*results.warnings, *refusal),
-        notes=(*results.notes, *projected.notes),
+        notes=(*results.notes, *projected.notes, *told),
     )
     spill = projected.spill
     if spill is None:
         return results, {}
     text = "time series Q(t) and its velocity of the chosen modes"
-    return results, {"amplitudes.nc": Writer(text, spill.write)}
+    return results, {AMPLITUDES_FILE: Writer(text, spill.write)}
 
 
 def _conductivity(
@@ -303,6 +320,18 @@ def _conductivity(
     except DataError as error:
         return None, (str(error),)
     return conductivity_of(found), ()
+
+
+def _mesh_note(job: Job, mesh: tuple[int, int, int]) -> tuple[str, ...]:
+    """Tell that the mesh of the conductivity is finer than the one that was asked for."""
+    wanted = job.conductivity
+    if not isinstance(wanted, int) or set(mesh) == {wanted}:
+        return ()
+    return (
+        f"the thermal conductivity is summed on a mesh of {' × '.join(map(str, mesh))} where "
+        f"{wanted} × {wanted} × {wanted} was asked for: it is the smallest that is no coarser "
+        "and holds all q points of the supercell, at which lifetimes are known",
+    )
 
 
 def path_bands(constants: ForceConstants, job: Job) -> Bands:

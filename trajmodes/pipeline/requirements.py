@@ -1,9 +1,12 @@
 """What a run has to be for what is wanted of it, told before the long passes and not after."""
 
 from collections.abc import Sequence
+from functools import partial
 
+from trajmodes.config import Job
 from trajmodes.data import Modes
 from trajmodes.errors import DataError, UsageError
+from trajmodes.phonons import zone_point
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.source import source_of
 from trajmodes.project import bare_modes, parse_modes
@@ -12,6 +15,7 @@ from trajmodes.symmetry import half_space
 __all__ = [
     "require_all_frames",
     "require_known_modes",
+    "require_no_constants",
     "require_usable",
     "warnings_of",
     "why_not_projected",
@@ -39,6 +43,27 @@ def require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
             raise DataError(remark.text, where=where, fix=remark.fix)
 
 
+def require_no_constants(job: Job) -> None:
+    """Refuse to fit constants where the job gives some.
+
+    Parameters
+    ----------
+    job
+        The job.
+
+    Raises
+    ------
+    UsageError
+        If it names constants.
+    """
+    if job.constants is not None:
+        raise UsageError(
+            f"constants are given, {job.constants}, but this command fits its own",
+            why="`trajmodes project` and `trajmodes sed` take given ones",
+            fix="use `trajmodes project JOB.toml`, or leave out constants",
+        )
+
+
 def require_known_modes(run: LoadedRun) -> None:
     """Refuse modes that the job asks for and that there are not, before the long passes.
 
@@ -53,7 +78,8 @@ def require_known_modes(run: LoadedRun) -> None:
         If a text is no mode, or its q is not commensurate with the supercell.
     """
     if run.job.spill:
-        parse_modes(run.job.spill, bare_modes(half_space(run.supercell)))
+        modes = bare_modes(half_space(run.supercell))
+        parse_modes(run.job.spill, modes, partial(zone_point, modes.crystal))
 
 
 def require_all_frames(run: LoadedRun) -> None:
@@ -105,5 +131,13 @@ def warnings_of(run: LoadedRun) -> tuple[str, ...]:
         The run.
     """
     found = (remark for remark in run.diagnosis.verdict if remark.severity != "ok")
-    texts = (f"{one.text}; fix: {one.fix}" if one.fix else one.text for one in found)
+    texts = (_with_fix(one.text, one.fix) for one in found)
     return tuple(text for text in texts if text not in run.notes)
+
+
+def _with_fix(text: str, fix: str) -> str:
+    """Text and what to do; lines to be copied, such as those of LAMMPS, stay lines."""
+    if not fix:
+        return text
+    lines = "\n" in fix
+    return f"{text}; fix:\n{fix}" if lines else f"{text}; fix: {fix}"

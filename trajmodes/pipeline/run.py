@@ -31,6 +31,7 @@ from trajmodes.pipeline.provenance import input_files, versions
 from trajmodes.pipeline.requirements import (
     require_all_frames,
     require_known_modes,
+    require_no_constants,
     require_usable,
     warnings_of,
     why_not_projected,
@@ -66,6 +67,7 @@ def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
     TrajmodesError
         Whatever is wrong with the input, the folder or the disk, with what to do about it.
     """
+    require_no_constants(job)
     log = Log()
 
     def find(scratch: Path) -> Analysis:
@@ -130,11 +132,12 @@ def analyse(
     Raises
     ------
     UsageError
-        If frames are to be left out of a run that is to be projected.
+        If frames are to be left out of a run that is to be projected, or constants are given.
     DataError
         If the run has no forces, too few frames for the constants or for spectra, or no known
         time between frames.
     """
+    require_no_constants(run.job)
     require_usable(run, ["all", "fit", "spectra"])
     if run.trajectory.has_velocities:
         interval_of(run)  # before the long first pass, not after it
@@ -189,10 +192,11 @@ def fit_only(
     Raises
     ------
     UsageError
-        If a file is missing, or a cutoff is not admissible.
+        If a file is missing, a cutoff is not admissible, or constants are given.
     DataError
         If a run has no forces, or all together have too few frames for the constants.
     """
+    require_no_constants(job)
     earlier = None if job.append is None else read_ledger(job.append)
     if earlier is None:
         _require_triplets(job)

@@ -19,6 +19,7 @@ from trajmodes.pipeline.requirements import require_all_frames, require_usable, 
 from trajmodes.pipeline.show import text_of
 from trajmodes.pipeline.source import source_of
 from trajmodes.pipeline.spectral_plan import plan_spectra
+from trajmodes.pipeline.written import inputs_of
 from trajmodes.project import (
     ModeReduction,
     Projector,
@@ -35,6 +36,8 @@ from trajmodes.report import (
     render_spectral_energy,
     write_spectral_energy,
 )
+from trajmodes.report.folder import require_replaceable
+from trajmodes.report.names import MAP_FILES
 from trajmodes.streaming import stream
 from trajmodes.symmetry import half_space
 
@@ -65,10 +68,12 @@ def sed_job(
     Raises
     ------
     UsageError
-        If no commensurate q lies on the path, or the path names a point that is not known.
+        If no commensurate q lies on the path, the path names a point that is not known, or
+        the folder holds the constants, or files of someone else.
     DataError
         If the frames are too far apart, or the run is too short for spectra.
     """
+    require_replaceable(job.output, MAP_FILES, inputs_of(job))
     log = Log()
     with open_folder(job.output) as folder:
         if job.constants is None:

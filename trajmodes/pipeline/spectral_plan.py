@@ -53,12 +53,7 @@ def plan_spectra(run: Runs, source: Source, highest: float, n_series: int) -> Sp
     if wanted is None:
         frames = default_segment(longest, used_ps, n_series)
         if frames < FEWEST_FRAMES:
-            raise DataError(
-                f"the run is too short for spectra: {longest} frames that count, where "
-                f"{2 * FEWEST_FRAMES} are the least",
-                why="frames were chosen, or a gap ends each stretch of the run early",
-                fix="run longer, or choose more frames",
-            )
+            raise _too_short(run, source, longest)
         bands = default_bands(longest, used_ps, n_series, highest / THZ, frames)
         return SpectralPlan(frames, bands)
     frames = 2 * round(resolution_thz(2, used_ps) / wanted)
@@ -70,3 +65,19 @@ def plan_spectra(run: Runs, source: Source, highest: float, n_series: int) -> Sp
             fix=f"give --resolution-thz between {finest:.2g} and {coarsest:.2g}",
         )
     return SpectralPlan(frames, None)
+
+
+def _too_short(run: Runs, source: Source, longest: int) -> DataError:
+    whole = max(stop - start for start, stop in run.trajectory.segments)
+    counted = f"{longest} frames without a gap"
+    if source.stride > 1:
+        counted = (
+            f"of {whole} frames without a gap one in {source.stride} is used, which is all "
+            f"that the highest frequency needs: {longest} frames"
+        )
+    return DataError(
+        f"the run is too short for spectra: {counted}, where {2 * FEWEST_FRAMES} are the least "
+        f"({2 * FEWEST_FRAMES * source.interval_ps:.3g} ps)",
+        why="the run is short, frames were chosen, or gaps part it",
+        fix="run longer, or choose more frames",
+    )

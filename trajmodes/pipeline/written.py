@@ -14,11 +14,24 @@ from trajmodes.export import write_constants, write_phonopy
 from trajmodes.fit import Ledger, ledger_dataset
 from trajmodes.pipeline.log import Log
 from trajmodes.report import Results, Writer, encode, open_folder, write_results
+from trajmodes.report.folder import require_replaceable
+from trajmodes.report.names import RESULT_FILES
 
-__all__ = ["CONSTANTS_FILE", "LEDGER_FILE", "Analysis", "Written", "write_found"]
+__all__ = [
+    "AMPLITUDES_FILE",
+    "CONSTANTS_FILE",
+    "LEDGER_FILE",
+    "Analysis",
+    "Written",
+    "inputs_of",
+    "write_found",
+]
 
+AMPLITUDES_FILE = "amplitudes.nc"
 CONSTANTS_FILE = "force_constants.h5"
 LEDGER_FILE = "ledger.nc"
+JOB_FILES = ("run.toml", "run.log")
+PHONOPY_FILES = ("FORCE_CONSTANTS", "phonopy_params.yaml")
 
 
 class Written(NamedTuple):
@@ -56,9 +69,12 @@ def write_found(
 
     Raises
     ------
+    UsageError
+        If the results would replace what they are made from, or a file that is not ours.
     TrajmodesError
         Whatever finding raises, or is wrong with the folder or the disk.
     """
+    require_replaceable(job.output, _names(job, for_phonopy=for_phonopy), inputs_of(job))
     with (
         open_folder(job.output) as folder,
         TemporaryDirectory(dir=folder.path, prefix=".trajmodes.") as name,
@@ -73,6 +89,31 @@ def write_found(
     return Written(replace(found.results, timings=log.seconds), paths)
 
 
+def inputs_of(job: Job) -> tuple[str, ...]:
+    """Files and folders that results are made from, and that they may not replace.
+
+    A ledger that is appended to is none of them: the new one holds all that it held.
+
+    Parameters
+    ----------
+    job
+        The job.
+    """
+    named = (job.constants, job.cell, job.supercell)
+    return (*(name for name in named if name is not None), *job.trajectory)
+
+
+def _names(job: Job, *, for_phonopy: bool) -> tuple[str, ...]:
+    """Files that may be written, as far as the job tells."""
+    return (
+        *RESULT_FILES,
+        *(CONSTANTS_FILE, *JOB_FILES),
+        *((LEDGER_FILE,) if job.constants is None else ()),
+        *((AMPLITUDES_FILE,) if job.spill else ()),
+        *(PHONOPY_FILES if for_phonopy else ()),
+    )
+
+
 def _extra(found: Analysis, job: Job, log: Log, scratch: Path) -> dict[str, Writer]:
     """Files that other rooms than the report know how to write."""
     constants, supercell = found.results.constants, found.results.supercell
@@ -84,8 +125,9 @@ def _extra(found: Analysis, job: Job, log: Log, scratch: Path) -> dict[str, Writ
         text = "sums of the fit, for `trajmodes scan` and `trajmodes fit --append`"
         extra[LEDGER_FILE] = Writer(text, partial(encode, dataset))
     extra |= found.extra
-    extra["run.toml"] = Writer("the job as resolved", _text_writer(toml_text(job)))
-    extra["run.log"] = Writer("what was done, and how long it took", log.write)
+    job_file, log_file = JOB_FILES
+    extra[job_file] = Writer("the job as resolved", _text_writer(toml_text(job)))
+    extra[log_file] = Writer("what was done, and how long it took", log.write)
     return extra
 
 

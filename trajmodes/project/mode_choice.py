@@ -1,6 +1,10 @@
-"""Modes asked for in words: ``1/2 1/2 0:4`` is the fourth branch at q = (½, ½, 0)."""
+"""Modes asked for in words: ``1/2 1/2 0:4`` is the fourth branch at q = (½, ½, 0).
 
-from collections.abc import Sequence
+A special point may be called by its name, ``X:4``: it is the very q of that name, or −q, up to
+a reciprocal lattice vector, and no other arm of its star.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -14,6 +18,9 @@ from trajmodes.errors import UsageError
 __all__ = ["ChosenMode", "parse_modes"]
 
 _TOLERANCE = 1e-6
+
+PointOf = Callable[[str], Floats]
+"""Reduced coordinates (3,) of a point of the zone in words; a `UsageError` for what is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +37,21 @@ class ChosenMode:
     """The q that was asked for, reduced coordinates."""
 
 
-def parse_modes(texts: Sequence[str], modes: Modes) -> tuple[ChosenMode, ...]:
+def parse_modes(
+    texts: Sequence[str], modes: Modes, point_of: PointOf | None = None
+) -> tuple[ChosenMode, ...]:
     """Find the modes that are asked for in words such as ``1/2 1/2 0:4``.
 
     Parameters
     ----------
     texts
-        One text for each q: three numbers or fractions, a colon, and the number of a branch
-        counted from 1, several with commas between, a range (``4-6``), or ``all``.
+        One text for each q: three numbers or fractions, or a name, then a colon, and the number
+        of a branch counted from 1, several with commas between, a range (``4-6``), or ``all``.
     modes
         The modes at the commensurate q points.
+    point_of
+        Tells where a point is that is called by its name, such as ``X``; without it there are
+        numbers only.
 
     Raises
     ------
@@ -47,18 +59,17 @@ def parse_modes(texts: Sequence[str], modes: Modes) -> tuple[ChosenMode, ...]:
         If a text cannot be read, a q is not commensurate with the supercell, or there is no
         such branch.
     """
-    chosen = [mode for text in texts for mode in _parse(text, modes)]
+    chosen = [mode for text in texts for mode in _parse(text, modes, point_of)]
     if not chosen:
         raise UsageError("no mode was chosen", fix='give one such as "1/2 1/2 0:4"')
     return tuple(dict.fromkeys(chosen))
 
 
-def _parse(text: str, modes: Modes) -> list[ChosenMode]:
+def _parse(text: str, modes: Modes, point_of: PointOf | None) -> list[ChosenMode]:
     words, colon, branches = text.partition(":")
-    try:
-        numbers = [float(Fraction(word)) for word in words.replace(",", " ").split()]
-    except (ValueError, ZeroDivisionError, OverflowError):
-        numbers = []
+    numbers = _numbers(words)
+    if len(numbers) != 3 and colon and words.strip() and point_of is not None:
+        numbers = (np.round(point_of(words), 12) + 0.0).tolist()
     if len(numbers) != 3 or not colon:
         raise UsageError(
             f"“{text}” is no mode",
@@ -72,6 +83,14 @@ def _parse(text: str, modes: Modes) -> list[ChosenMode]:
         ChosenMode(row, branch, opposite, qpoint)
         for branch in _branches(branches, n_branches, text)
     ]
+
+
+def _numbers(words: str) -> list[float]:
+    """Numbers and fractions between blanks or commas; none if a word is something else."""
+    try:
+        return [float(Fraction(word)) for word in words.replace(",", " ").split()]
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return []
 
 
 def _listed(q_x: Floats, modes: Modes) -> tuple[int, bool]:

@@ -1,4 +1,8 @@
-"""The results folder: one writer at a time, and no half-written results."""
+"""The results folder: one writer at a time, no half-written results, no file of anyone else.
+
+What trajmodes wrote to a folder is what the hidden list ``.trajmodes.files`` in it names: these
+files give way to the next results, and no others do.
+"""
 
 import errno
 import fcntl
@@ -6,7 +10,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +20,7 @@ from typing import NamedTuple
 from trajmodes.errors import LockedError, UsageError
 from trajmodes.report.atomic import storage_error, sync
 
-__all__ = ["ResultsFolder", "Writer", "open_folder", "write_files"]
+__all__ = ["ResultsFolder", "Writer", "open_folder", "require_replaceable", "write_files"]
 
 _LOCK = ".trajmodes.lock"
 _STAGING = ".trajmodes.staging"
@@ -37,6 +41,69 @@ class ResultsFolder:
     """A folder that no other process writes results to while it is open."""
 
     path: Path
+
+
+def require_replaceable(
+    directory: str | Path, names: Iterable[str], inputs: Iterable[str | Path] = ()
+) -> None:
+    """Refuse a folder in which results would replace what they must not.
+
+    Parameters
+    ----------
+    directory
+        The folder, whether it is there or not.
+    names
+        Names within the folder that may be written.
+    inputs
+        Files and folders that the results are made from.
+
+    Raises
+    ------
+    UsageError
+        If a file is in the way that trajmodes did not write, or an input is one of the files
+        that it wrote to this very folder, or the folder itself.
+    StorageError
+        If the folder may not be looked into.
+    """
+    home = Path(directory).resolve()
+    own = _own_names(home)
+    written = {home / name for name in own}
+    for given in inputs:
+        place = Path(given).resolve()
+        if own and (place in written or place == home):
+            raise UsageError(
+                f"the results would replace what they are made from: {given}",
+                where=str(directory),
+                why="a results folder holds the files of one command: the next one to write "
+                "there replaces all of them",
+                fix="name another folder with -o (--output)",
+            )
+    _require_own(home, names, own)
+
+
+def _require_own(root: Path, names: Iterable[str], own: Iterable[str]) -> None:
+    """Raise a `UsageError` if a file is in the way that is not on the list of own ones."""
+    try:
+        foreign = [name for name in sorted(set(names) - set(own)) if (root / name).is_file()]
+    except OSError as error:
+        raise storage_error(root, error) from error
+    if foreign:
+        told = ", ".join(foreign[:3]) + (", …" if len(foreign) > 3 else "")
+        raise UsageError(
+            f"{told} would be replaced, but trajmodes did not write it there",
+            where=str(root),
+            why=f"only what is on the list of the folder's results, {_CONTENTS}, gives way",
+            fix=f"name another folder with -o (--output), or move {foreign[0]} away",
+        )
+
+
+def _own_names(root: Path) -> list[str]:
+    """Names of the files that trajmodes wrote to a folder; empty if there is no list."""
+    try:
+        told = json.loads((root / _CONTENTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return list(map(str, told)) if isinstance(told, list) else []
 
 
 @contextmanager
@@ -193,13 +260,15 @@ def write_files(folder: ResultsFolder, writers: Mapping[str, Writer]) -> dict[st
     Raises
     ------
     UsageError
-        If a name leads out of the folder.
+        If a name leads out of the folder, or a file that is not ours is in the way.
     StorageError
         If the system refuses to write; earlier results are then intact.
     """
     targets = {name: _inside(folder.path, name) for name in writers}
     staging = folder.path / _STAGING
     current = folder.path
+    earlier = _own_names(folder.path)
+    _require_own(folder.path, writers, earlier)
     try:
         # What is there was left behind by a process that was killed: the lock is ours.
         shutil.rmtree(staging, ignore_errors=True)
@@ -211,12 +280,17 @@ def write_files(folder: ResultsFolder, writers: Mapping[str, Writer]) -> dict[st
             partial.parent.mkdir(parents=True, exist_ok=True)
             writer.write(partial)
             sync(partial)
+        current = folder.path / _CONTENTS
+        # Named before they are there: what is written is never taken for someone else's.
+        _list(current, [*writers, *earlier])
         for name, target in targets.items():
             current = target
             target.parent.mkdir(parents=True, exist_ok=True)
             (staging / name).replace(target)
         current = folder.path / _CONTENTS
-        _forget_others(current, list(writers))
+        for name in set(earlier) - set(writers):
+            _inside(folder.path, name).unlink(missing_ok=True)
+        _list(current, list(writers))
     except OSError as error:
         raise storage_error(current, error) from error
     finally:
@@ -224,14 +298,7 @@ def write_files(folder: ResultsFolder, writers: Mapping[str, Writer]) -> dict[st
     return {name: writer.text for name, writer in writers.items()}
 
 
-def _forget_others(contents: Path, names: list[str]) -> None:
-    """Remove what an earlier run wrote and this one did not, and note what there is now."""
-    try:
-        earlier = json.loads(contents.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        earlier = []
-    for name in set(map(str, earlier)) - set(names):
-        _inside(contents.parent, name).unlink(missing_ok=True)
+def _list(contents: Path, names: list[str]) -> None:
     contents.write_text(json.dumps(names), encoding="utf-8")
 
 

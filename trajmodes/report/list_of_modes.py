@@ -85,9 +85,12 @@ def render_modes(
         If the results hold no projection.
     """
     if "mode_temperature" not in dataset:
+        is_map = "map_power" in dataset and "set" not in dataset.dims
         raise DataError(
             "the results hold no projection on the modes",
-            why="only constants were fitted",
+            why="they are the spectral energy along a path, of `trajmodes sed`"
+            if is_map
+            else "only constants were fitted",
             fix="make them with `trajmodes project` or `trajmodes run`",
         )
     sets = _in_order(dataset, sort)

@@ -25,3 +25,8 @@ def test_an_error_keeps_its_parts_when_pickled():
 )
 def test_exit_codes(kind, code):
     assert kind("x").exit_code == code
+
+
+def test_further_lines_of_a_fix_begin_below_the_first():
+    error = DataError("no forces", fix="dump d all\ndump_modify d sort id")
+    assert str(error) == "no forces\n  fix: dump d all\n       dump_modify d sort id"

@@ -74,6 +74,27 @@ def test_a_wrong_setting_is_refused_with_its_name(tmp_path, text, words):
         read_job(path)
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("timestep = 1.0", r"timestep\" \((.|\n)*did you mean timestep_fs\?$"),
+        ("cutof3 = 4.0", r"did you mean cutoff3"),
+        ("resolution = 1.0", r"did you mean resolution_thz"),
+        ("qqq = 1.0", r"one of: trajectory, cell"),
+        ("timestep_fs = 'one'", r"timestep_fs is 'one' but .*job\.toml"),
+        ("line = 'lorentz'", r"line is 'lorentz' but .*job\.toml"),
+        ("conductivity = -3", r"conductivity is -3 but .*job\.toml"),
+        ("cutoff = 'far'", r"job\.toml"),
+        ("frames = 5", r"frames is 5 but must be one or two whole numbers .*job\.toml"),
+    ],
+)
+def test_a_wrong_line_is_told_with_its_file_and_what_was_meant(tmp_path, line, words):
+    path = tmp_path / "job.toml"
+    path.write_text(f'trajectory = "a"\n{line}\n')
+    with pytest.raises(UsageError, match=words):
+        read_job(path)
+
+
 def test_a_missing_job_file_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="cannot read the job file"):
         read_job(tmp_path / "none.toml")

@@ -41,11 +41,21 @@ def test_every_format_makes_its_folder_and_files(target, constants, supercell, t
     assert all(path.stat().st_size > 0 for path in export.paths)
 
 
-@pytest.mark.parametrize("target", ["phono3py", "shengbte"])
-def test_cubic_constants_are_asked_for(target, constants, supercell, tmp_path):
+def test_cubic_constants_are_asked_for(constants, supercell, tmp_path):
     without = replace(constants, triplets=None)
     with pytest.raises(DataError, match="fix: fit with --cutoff3"):
-        write_constants(without, supercell, tmp_path, target)
+        write_constants(without, supercell, tmp_path / "new", "shengbte")
+    assert not (tmp_path / "new").exists()
+
+
+def test_phono3py_takes_pairs_alone(constants, supercell, tmp_path):
+    pairs = replace(constants, triplets=None, quartets=None)
+    export = write_constants(pairs, supercell, tmp_path, "phono3py")
+    assert [path.name for path in export.paths] == ["phono3py_params.yaml", "fc2.hdf5"]
+    assert any("no fc3.hdf5" in note for note in export.notes)
+    qpoints = [[0.1, 0.2, 0.3], [0.5, 0.0, 0.0]]
+    ours, theirs = (dynamical_matrices(c, qpoints) for c in (pairs, read_constants(tmp_path)))
+    np.testing.assert_allclose(theirs, ours, atol=1e-9 * np.abs(ours).max())
 
 
 def test_phono3py_leaves_quartic_constants_out(constants, supercell, tmp_path):

@@ -8,6 +8,7 @@ from trajmodes.data import MotionBlock
 from trajmodes.errors import DataError, StorageError, UsageError
 from trajmodes.export.movie import (
     Wave,
+    is_movie,
     make_movie,
     smallest_commensurate,
     wave_of,
@@ -159,3 +160,19 @@ def test_what_cannot_be_is_refused(solid, tmp_path):
         smallest_commensurate(wave.crystal, [0.1234, 0, 0])
     with pytest.raises(StorageError, match="could not be written"):
         write_movie(make_movie(wave), tmp_path)
+
+
+def test_a_movie_is_known_from_other_files(solid, tmp_path):
+    _, modes = solid
+    path = write_movie(make_movie(wave_of(modes, 1, 3), n_frames=2), tmp_path / "mode.xyz")
+    assert is_movie(path)
+    for text in (
+        "",
+        "2\n",
+        '1\nLattice="1 0 0 0 1 0 0 0 1" Properties=species:S:1\nH\n',
+        "\x00",
+    ):
+        path.write_text(text)
+        assert not is_movie(path)
+    assert not is_movie(tmp_path / "none.xyz")
+    assert not is_movie(tmp_path)

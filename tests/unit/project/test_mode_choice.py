@@ -59,3 +59,24 @@ def test_what_cannot_be_is_told(modes: Modes, text: str, told: str) -> None:
 def test_no_mode_is_no_choice(modes: Modes) -> None:
     with pytest.raises(UsageError, match="no mode was chosen"):
         parse_modes([], modes)
+
+
+def test_a_point_may_be_called_by_its_name(modes: Modes) -> None:
+    places = {"X": modes.qpoints[2], "-X": -modes.qpoints[2], "off": np.array([0.1, 0.2, 0.3])}
+    asked: list[str] = []
+
+    def point_of(words: str) -> np.ndarray:
+        asked.append(words)
+        return places[words]
+
+    (own, other) = parse_modes(["X:2", "-X:3"], modes, point_of)
+    assert (own.row, own.branch, own.opposite) == (2, 1, False)
+    assert (other.row, other.opposite) == (2, modes.weights[2] == 2.0)
+    np.testing.assert_allclose(own.qpoint, modes.qpoints[2], atol=1e-12)
+    with pytest.raises(UsageError, match="not commensurate"):
+        parse_modes(["off:1"], modes, point_of)
+    with pytest.raises(UsageError, match="“X:9” names no branch"):
+        parse_modes(["X:9"], modes, point_of)
+    asked.clear()
+    parse_modes(["0 0 0:4"], modes, point_of)
+    assert asked == []

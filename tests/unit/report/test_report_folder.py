@@ -14,6 +14,8 @@ import pytest
 from trajmodes.errors import LockedError, StorageError, UsageError
 from trajmodes.report import Writer, open_folder, write_files, write_results
 from trajmodes.report import folder as folder_module
+from trajmodes.report.folder import require_replaceable
+from trajmodes.report.names import RESULT_FILES
 
 HOLDER = """
 import sys, time
@@ -253,3 +255,59 @@ def test_a_file_in_the_way(tmp_path):
         pass
     assert "name another folder" in caught.value.fix
     assert Path(tmp_path / "results").read_text() == "a file"
+
+
+def test_files_of_someone_else_do_not_give_way(tmp_path):
+    (tmp_path / "b").write_text("mine")
+    with open_folder(tmp_path) as folder:
+        with pytest.raises(
+            UsageError, match="b would be replaced, but trajmodes did not write"
+        ):
+            write_files(folder, {"a": text("1"), "b": text("1")})
+        assert (tmp_path / "b").read_text() == "mine"
+        assert not (tmp_path / "a").exists()
+        write_files(folder, {"a": text("1")})
+        with pytest.raises(UsageError, match=r"move b away"):
+            write_files(folder, {"a": text("2"), "b": text("2")})
+    assert files_of(tmp_path) == {"a": "1", "b": "mine"}
+
+
+def test_what_is_in_the_way_is_told_in_time(tmp_path):
+    require_replaceable(tmp_path / "new", ["a"], [tmp_path / "new", "run.xyz"])
+    with open_folder(tmp_path) as folder:
+        write_files(folder, {"a": text("1"), "sub/b": text("1")})
+    (tmp_path / "c").write_text("mine")
+    require_replaceable(tmp_path, ["a", "sub/b", "d"], [tmp_path / "c", tmp_path / "sub"])
+    with pytest.raises(UsageError, match="c would be replaced"):
+        require_replaceable(tmp_path, ["a", "c"])
+    for given in (tmp_path, tmp_path / "sub" / ".." / "a", tmp_path / "sub" / "b"):
+        with pytest.raises(UsageError, match="would replace what they are made from"):
+            require_replaceable(tmp_path, ["a"], [given])
+    # A folder that someone else made may hold the input: nothing of theirs is replaced.
+    (tmp_path / ".trajmodes.files").unlink()
+    require_replaceable(tmp_path, ["d"], [tmp_path])
+
+
+def test_a_writer_that_is_killed_halfway_does_not_lock_itself_out(tmp_path, monkeypatch):
+    moved, move = [], Path.replace
+
+    def die(self, target):
+        if moved:
+            raise KeyboardInterrupt
+        moved.append(move(self, target))
+
+    with open_folder(tmp_path) as folder:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", die)
+            with pytest.raises(KeyboardInterrupt):
+                write_files(folder, {"a": text("1"), "b": text("1")})
+        assert (tmp_path / "a").read_text() == "1"
+        assert not (tmp_path / "b").exists()
+        write_files(folder, {"a": text("2"), "b": text("2")})
+    assert files_of(tmp_path) == {"a": "2", "b": "2"}
+
+
+def test_the_names_of_all_results_are_known_before(full_results, tmp_path):
+    with open_folder(tmp_path) as folder:
+        written = write_results(full_results, folder, {})
+    assert sorted(written) == sorted(RESULT_FILES)

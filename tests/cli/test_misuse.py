@@ -1,0 +1,289 @@
+"""What users do that they do not mean: it is refused in time, and nothing of theirs is lost."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from click.testing import CliRunner
+
+from trajmodes.cli import main
+from trajmodes.report.names import MAP_FILES
+
+DATA = Path(__file__).parents[2] / "examples" / "data"
+RUN, CELL = DATA / "silicon.lammpstrj.xz", DATA / "silicon.POSCAR"
+COPPER = ["--cell", DATA / "copper.POSCAR", "--units", "metal", "--timestep-fs", 2]
+SHORT = ["--frames", "0:400"]
+
+
+def call(*words: object):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def done(*words: object) -> str:
+    result = call(*words)
+    assert result.exit_code == 0, result.output
+    return told(result.stdout)
+
+
+def refused(*words: object, code: int = 2) -> str:
+    result = call(*words)
+    assert result.exit_code == code, result.output
+    return told(result.stderr)
+
+
+def told(text: str) -> str:
+    """Text without its line breaks."""
+    return " ".join(text.split())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_figures():
+    """Figures have their own tests, and take longer than all else here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trajmodes.report.write.draw_figures", lambda _dataset: ())
+        yield
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory) -> Path:
+    """Pair constants of silicon at 1140 K."""
+    folder = tmp_path_factory.mktemp("misuse") / "fit"
+    done("fit", RUN, "--cell", CELL, "--cutoff", 4, *SHORT, "-o", folder)
+    return folder
+
+
+# --- what would be overwritten
+
+
+@pytest.mark.parametrize("command", ["project", "sed"])
+@pytest.mark.parametrize("file", ["", "force_constants.h5"])
+def test_results_do_not_replace_the_constants_they_are_made_from(fitted, command, file):
+    before = contents(fitted)
+    output = fitted.parent / "x" / ".." / "fit"
+    text = refused(command, RUN, "--constants", fitted / file, "-o", output)
+    assert "would replace what they are made from" in text
+    assert "name another folder" in text
+    assert contents(fitted) == before
+
+
+def test_a_molecule_does_not_replace_its_hessian(tmp_path):
+    run, folder = tmp_path / "run.xyz", tmp_path / "modes"
+    folder.mkdir()
+    (folder / ".trajmodes.files").write_text('["hessian.npy", "reference.xyz"]')
+    (folder / "hessian.npy").write_text("old")
+    files = ["--reference", DATA / "x.xyz", "--hessian", folder / "hessian.npy"]
+    assert "made from: " in refused("molecule", run, *files, "-o", folder)
+    assert (folder / "hessian.npy").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        # Told before the run, which is not there, is read.
+        (["fit", "none.xyz", "--cell", CELL], "ledger.nc"),
+        (["run", "none.xyz", "--cell", CELL], "FORCE_CONSTANTS"),
+        (["run", "none.xyz", "--cell", CELL], "figures/bands.png"),
+        (["run", "none.xyz", "--spill", "X:4"], "amplitudes.nc"),
+        (["sed", "none.xyz", "--cell", CELL], "tables/sed.csv"),
+        (["molecule", "none.xyz"], "modes.csv"),
+    ],
+)
+def test_files_of_the_user_are_not_overwritten(tmp_path, words, name):
+    mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    text = refused(*words, "-o", tmp_path)
+    assert f"{name} would be replaced, but trajmodes did not write it there" in text
+    assert "name another folder" in text
+    assert contents(tmp_path) == {name: b"mine"}
+
+
+def test_files_that_a_command_does_not_write_are_not_in_its_way(fitted, tmp_path):
+    for name in ("ledger.nc", "FORCE_CONSTANTS", "notes.txt"):
+        (tmp_path / name).write_text("mine")
+    words = ["project", RUN, "--constants", fitted, *SHORT, "-o", tmp_path]
+    done(*words)
+    done(*words)
+    assert (tmp_path / "ledger.nc").read_text() == "mine"
+    assert (tmp_path / "FORCE_CONSTANTS").read_text() == "mine"
+
+
+def test_a_movie_replaces_movies_only(fitted, tmp_path):
+    path = tmp_path / "mode.xyz"
+    assert "replaced" not in done("movie", fitted, "X:4", "-o", path)
+    assert f"{path} (replaced): 40 frames" in done("movie", fitted, "L:4", "-o", path)
+    path.write_text(path.read_text().replace("branch", "other"))
+    before = path.read_bytes()
+    text = refused("movie", fitted, "X:4", "-o", path)
+    assert "would replace a file that is no movie" in text
+    assert path.read_bytes() == before
+
+
+# --- constants and crystals
+
+
+@pytest.mark.parametrize("command", ["run", "fit"])
+def test_given_constants_are_not_fitted_anew(tmp_path, command):
+    job = tmp_path / "job.toml"
+    job.write_text(f'trajectory = "{RUN}"\nconstants = "fit"\noutput = "out"\n')
+    text = refused(command, job)
+    assert "constants are given" in text
+    assert "use `trajmodes project JOB.toml`, or leave out constants" in text
+    assert not (tmp_path / "out").exists()
+
+
+WURTZITE = """GaN
+1.0
+3.19 0 0
+-1.595 2.762621 0
+0 0 5.189
+Ga N
+2 2
+Direct
+0.333333 0.666667 0.0
+0.666667 0.333333 0.5
+0.333333 0.666667 0.376
+0.666667 0.333333 0.876
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda _: WURTZITE, r"the cell file is of Ga2N2"),
+        (lambda text: text.replace("Si", "Ge"), r"the cell file is of Ge2"),
+        (lambda text: text.replace("5.4", "6.1"), r"the cell file is of Si2"),
+    ],
+)
+def test_a_cell_of_another_crystal_beside_constants_is_refused(fitted, tmp_path, change, words):
+    text = CELL.read_text()
+    assert change(text) != text
+    (tmp_path / "POSCAR").write_text(change(text))
+    for command in ("project", "sed"):
+        given = ["--constants", fitted, "--cell", tmp_path / "POSCAR", *SHORT]
+        text = refused(command, RUN, *given, "-o", tmp_path / "out", code=3)
+        assert words in text
+        assert "the constants are of Si2" in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_cell_of_the_same_crystal_is_not_told_as_read(fitted, tmp_path):
+    given = ["--constants", fitted, "--cell", CELL, *SHORT, "-o", tmp_path / "out"]
+    assert "POSCAR" not in done("project", RUN, *given)
+    shown = done("show", tmp_path / "out" / "results.nc")
+    assert RUN.name in shown
+    assert "POSCAR" not in shown
+
+
+# --- modes by name
+
+
+def test_a_special_point_is_spilled_by_its_name(fitted, tmp_path):
+    words = ["--constants", fitted, *SHORT, "-o", tmp_path / "out"]
+    spills = ["--spill", "X:4", "--spill", "1/2 0 1/2:4", "--spill", "0 1/2 1/2:4"]
+    done("project", RUN, *words, *spills)
+    found = xr.load_dataset(tmp_path / "out" / "amplitudes.nc")
+    by_name = found.Q.values[:, 0]
+    # One of the three arms of X, whatever the cell calls it.
+    others = [found.Q.values[:, k] for k in range(1, found.sizes["mode"])]
+    q = np.abs(found.q.values)
+    assert sorted(q[0].tolist()) == [0.0, 0.5, 0.5]
+    for k, other in enumerate(others, start=1):
+        assert np.array_equal(by_name, other) == np.allclose(q[k], q[0])
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("K:4", "not commensurate with the supercell"),
+        ("Q:4", '"Q" is no point of the zone'),
+        ("X:7", "“X:7” names no branch that there is fix: branches count from 1 to 6"),
+        ("X", "“X” is no mode"),
+        (":4", "“:4” is no mode"),
+    ],
+)
+def test_what_is_no_mode_is_refused_as_it_was_written(fitted, tmp_path, mode, words):
+    words_given = ["--constants", fitted, *SHORT, "--spill", mode, "-o", tmp_path / "out"]
+    assert words in refused("project", RUN, *words_given)
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("X:7", "“X:7” names no branch that there is fix: branches count from 1 to 6"),
+        ("0 0 0:1", "branch 1 at q = 0 0 0 moves the whole crystal"),
+        ("G:3", "choose an optical branch, here 4 to 6"),
+        ("0.123 0 0:1", "no small supercell holds a wave of q = 0.123 0 0 fix: give q as"),
+    ],
+)
+def test_a_movie_that_cannot_be_is_refused_in_words_of_the_command(
+    fitted, tmp_path, mode, words
+):
+    text = refused("movie", fitted, mode, "-o", tmp_path / "mode.xyz")
+    assert words in text
+    assert "supercell matrix" not in text
+    assert not (tmp_path / "mode.xyz").exists()
+
+
+@pytest.mark.parametrize(("size", "is_large"), [(1.1, False), (1.3, True)])
+def test_a_movie_whose_atoms_run_into_each_other_says_so(fitted, tmp_path, size, is_large):
+    # Neighbours in silicon are 2.35 Å apart.
+    text = done("movie", fitted, "X:4", "--amplitude", size, "-o", tmp_path / "mode.xyz")
+    assert ("more than half the distance of the nearest neighbours" in text) == is_large
+
+
+# --- export, conductivity, short runs, folders of other commands
+
+
+def test_pair_constants_are_written_for_phono3py_and_the_next_program(fitted, tmp_path):
+    words = ["--to", "phono3py", "--to", "tdep", "-o", tmp_path / "export"]
+    assert "no cubic constants and so no fc3.hdf5" in done("export", fitted, *words)
+    names = {p for p in contents(tmp_path / "export") if not Path(p).name.startswith(".")}
+    assert {"phono3py/fc2.hdf5", "phono3py/phono3py_params.yaml"} <= names
+    assert "tdep/outfile.forceconstant" in names
+    assert "phono3py/fc3.hdf5" not in names
+    done("export", fitted, *words)
+
+
+def test_an_export_is_whole_or_not_there(fitted, tmp_path):
+    words = ["--to", "tdep", "--to", "shengbte", "-o", tmp_path / "export"]
+    assert "no cubic constants" in refused("export", fitted, *words, code=3)
+    assert not (tmp_path / "export").exists()
+    mine = tmp_path / "export" / "phonopy" / "FORCE_CONSTANTS"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    words = ["--to", "tdep", "--to", "phonopy", "-o", tmp_path / "export"]
+    assert "FORCE_CONSTANTS would be replaced" in refused("export", fitted, *words)
+    assert contents(tmp_path / "export") == {"phonopy/FORCE_CONSTANTS": b"mine"}
+
+
+@pytest.mark.parametrize(("points", "is_told"), [(6, True), (8, False)])
+def test_a_mesh_finer_than_asked_for_is_told(fitted, tmp_path, points, is_told):
+    words = ["--constants", fitted, "--conductivity", points, "-o", tmp_path / "out"]
+    text = done("project", RUN, *words)
+    assert "mesh 8 × 8 × 8" in text
+    assert ("8 × 8 × 8 where 6 × 6 × 6 was asked for" in text) == is_told
+
+
+def test_a_short_run_is_told_with_its_frames_and_those_that_are_used(tmp_path):
+    words = ["run", DATA / "copper.lammpstrj.xz", *COPPER, "-o", tmp_path / "out"]
+    text = refused(*words, "--frames", "0:100", code=3)
+    assert "100 frames without a gap" in text
+    assert "128 are the least" in text
+
+
+def test_a_folder_of_sed_is_told_as_such(fitted, tmp_path):
+    words = ["--constants", fitted, "--path", "G X", *SHORT, "-o", tmp_path / "sed"]
+    done("sed", RUN, *words)
+    text = refused("modes", tmp_path / "sed", code=3)
+    names = {name for name in contents(tmp_path / "sed") if not name.startswith(".")}
+    assert names == set(MAP_FILES)
+    assert "of `trajmodes sed`" in text
+    assert "only constants" not in text

@@ -1,0 +1,53 @@
+"""What a run is refused for, in words that tell the numbers."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import trajmodes as tm
+from trajmodes.errors import DataError, UsageError
+from trajmodes.pipeline.requirements import warnings_of
+from trajmodes.pipeline.spectral_plan import plan_spectra
+
+
+def source(n_frames: int, stride: int) -> SimpleNamespace:
+    return SimpleNamespace(
+        stretches=((0, n_frames // stride),), stride=stride, interval_ps=0.005 * stride
+    )
+
+
+@pytest.mark.parametrize(
+    ("stride", "words"),
+    [
+        (
+            2,
+            r"of 10 frames without a gap one in 2 is used, .*: 5 frames, .*\(1\.28 ps",
+        ),
+        (1, r"for spectra: 10 frames without a gap, where 128 are the least \(0\.64 ps\)"),
+    ],
+)
+def test_frames_are_told_with_those_that_are_used(stride, words):
+    run = SimpleNamespace(
+        trajectory=SimpleNamespace(segments=((0, 10),)),
+        job=SimpleNamespace(resolution_thz=None),
+    )
+    with pytest.raises(DataError, match=words):
+        plan_spectra(run, source(10, stride), 2.0 * np.pi * 15.0, 100)
+
+
+def test_lines_to_be_copied_stay_lines_in_warnings():
+    remarks = [
+        SimpleNamespace(severity="warning", text="too far apart", fix="dump d\ndump_modify d"),
+        SimpleNamespace(severity="error", text="no forces", fix="add fx"),
+        SimpleNamespace(severity="warning", text="odd", fix=""),
+        SimpleNamespace(severity="ok", text="fine", fix=""),
+    ]
+    run = SimpleNamespace(diagnosis=SimpleNamespace(verdict=remarks), notes=("odd",))
+    found = warnings_of(run)
+    assert found == ("too far apart; fix:\ndump d\ndump_modify d", "no forces; fix: add fx")
+
+
+def test_fitting_from_python_refuses_constants_too():
+    with pytest.raises(UsageError, match="constants are given"):
+        tm.fit_constants("none.xyz", constants="fit")
