@@ -151,7 +151,7 @@ def _match_figures(match: Match) -> dict[str, Figure]:
         "primitive cells": Figure(supercell.n_cells, "", f"supercell matrix {matrix}"),
         "rotation": Figure(float(np.degrees(np.arccos(cosine))), "°", "file to cell file"),
         "strain": Figure(
-            round(100 * largest, 6), "%", "largest, from the cell file to the run"
+            round(100 * largest, 6) + 0.0, "%", "largest, from the cell file to the run"
         ),
         "residual": Figure(match.residual_rms, "Å", "rms, mean positions from ideal sites"),
         "largest residual": Figure(

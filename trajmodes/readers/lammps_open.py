@@ -29,6 +29,8 @@ from trajmodes.units import FEMTOSECOND
 
 __all__ = ["open_lammps_dump"]
 
+_TOLD_GAPS = 3
+"""So many gaps are told one by one."""
 _OF_DUMP_ATOM = {
     ("id", "type", *coordinates, *images)
     for coordinates in (("x", "y", "z"), ("xs", "ys", "zs"))
@@ -96,7 +98,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> LammpsDump:
     notes += [
         *_precision_notes(columns[0], digits, rounding),
         *_advice(layout, columns),
-        *_gap_notes(segments, course.seams),
+        *_gap_notes(places.steps, segments, course.seams),
     ]
     dump = LammpsDump(
         paths=tuple(source.stamp.path for source in sources),
@@ -352,12 +354,17 @@ def _advice(
     return notes
 
 
-def _gap_notes(segments: tuple[tuple[int, int], ...], seams: Sequence[int]) -> list[str]:
-    """Tell of gaps, those that restarts make apart: these are told as such."""
+def _gap_notes(
+    steps: Ints, segments: tuple[tuple[int, int], ...], seams: Sequence[int]
+) -> list[str]:
+    """Tell of gaps and where they are; those that restarts make apart are told as such."""
     gaps = [start for start, _ in segments[1:] if start not in seams]
     if not gaps:
         return []
+    places = [f"after step {steps[k - 1]} comes step {steps[k]}" for k in gaps[:_TOLD_GAPS]]
+    more = f", and {len(gaps) - _TOLD_GAPS} more" if len(gaps) > _TOLD_GAPS else ""
     return [
-        f"the time between frames is not uniform: {len(segments)} segments; "
-        "mend: dump one run at one interval, dump_modify ID append yes for its continuation"
+        f"the time between frames is not uniform: {len(segments)} segments ("
+        f"{', '.join(places)}{more}); mend: dump one run at one interval, dump_modify ID append "
+        "yes for its continuation"
     ]
