@@ -17,15 +17,9 @@ _FIGURES = (
 )
 _DATA_OF_FIGURES = (
     *("bands", "bands_map", "renormalised", "renormalised_sets", "sed_branches", "vdos"),
-    *(
-        "spectra",
-        "correlations",
-        "lifetimes",
-        "free_paths",
-        "conductivity",
-        "conductivity_spectral",
-    ),
-    *("conductivity_cumulative", "gruneisen_path", "gruneisen_sets", "energies"),
+    *("spectra", "correlations", "lifetimes", "free_paths", "conductivity"),
+    *("conductivity_spectral", "conductivity_cumulative"),
+    *("gruneisen_path", "gruneisen_sets", "energies"),
     *("energy_correlation", "fit_shells", "fit_convergence", "orders", "orders_triplets"),
     *("orders_quartets", "orders_convergence"),
 )
