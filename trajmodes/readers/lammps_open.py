@@ -364,7 +364,7 @@ def _gap_notes(
     places = [f"after step {steps[k - 1]} comes step {steps[k]}" for k in gaps[:_TOLD_GAPS]]
     more = f", and {len(gaps) - _TOLD_GAPS} more" if len(gaps) > _TOLD_GAPS else ""
     return [
-        f"the time between frames is not uniform: {len(segments)} segments ("
-        f"{', '.join(places)}{more}); mend: dump one run at one interval, dump_modify ID append "
-        "yes for its continuation"
+        f"the time between frames is not uniform: {len(segments)} segments "
+        f"({', '.join(places)}{more}); mend: dump one run at one interval, dump_modify ID "
+        "append yes for its continuation"
     ]
