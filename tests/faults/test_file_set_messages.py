@@ -49,7 +49,7 @@ def test_units_of_one_file_are_those_of_another_where_the_numbers_show_it(tmp_pa
     found = open_trajectory([a, b])
     assert found.unit_style == "real"
     silent, other = (b, a) if teller == "a" else (a, b)
-    note = f"{silent} does not name its units: they are real, as in {other}"
+    note = f"{silent} does not name its units: they are taken to be real, as in {other}"
     assert any(note in told and "box, velocities, forces" in told for told in found.notes)
     assert not any("name its units" in n for n in open_trajectory([a, b], units="real").notes)
 
@@ -185,3 +185,27 @@ def test_files_of_two_programs_may_differ_in_units(tmp_path):
     with pytest.raises(UnitsError, match=rf"no program that is known, .* gpumd \({b}\)"):
         open_trajectory([a, b])
     assert open_trajectory([a, b], units="gpumd").n_frames == 2
+
+
+def test_a_box_alone_does_not_tell_units(tmp_path):
+    a = saved(tmp_path / "a", frame(0, "id type xu yu zu", units="real"))
+    b = saved(tmp_path / "b", frame(10, "id type xu yu zu"))
+    with pytest.raises(UsageError, match="the box alone does not show it"):
+        open_trajectory([a, b])
+
+
+def test_units_are_known_although_the_frame_that_names_them_was_written_again(tmp_path):
+    rest = [frame(step) for step in (10, 20, 30, 20, 30, 40)]
+    assert open_trajectory(saved(tmp_path / "a", frame(0, units="metal"), *rest)).n_frames == 5
+    early = [frame(10, units="metal"), frame(20), frame(10), frame(20), frame(30)]
+    found = open_trajectory(saved(tmp_path / "b", frame(0), *early), units="metal")
+    assert found.n_frames == 4
+    late = saved(tmp_path / "c", frame(0, units="metal"), frame(10), frame(20))
+    more = saved(tmp_path / "d", frame(10, units="metal"), *map(frame, (20, 30, 20, 30, 40)))
+    assert open_trajectory([late, more]).unit_style == "metal"
+
+
+def test_a_run_written_behind_another_one_is_no_restart(tmp_path):
+    twice = saved(tmp_path / "a", *map(frame, (0, 10, 20, 0, 10, 20, 30)))
+    with pytest.raises(DataError, match="starts again at step 0, its very first one"):
+        open_trajectory(twice, units="metal")

@@ -92,7 +92,8 @@ def write_found(
 def inputs_of(job: Job) -> tuple[str, ...]:
     """Files and folders that results are made from, and that they may not replace.
 
-    A ledger that is appended to is none of them: the new one holds all that it held.
+    A ledger that is appended to is none of them, for the new one holds all that it held; nor is
+    a folder of frames, of which results replace no file.
 
     Parameters
     ----------
@@ -100,7 +101,8 @@ def inputs_of(job: Job) -> tuple[str, ...]:
         The job.
     """
     named = (job.constants, job.cell, job.supercell)
-    return (*(name for name in named if name is not None), *job.trajectory)
+    frames = (name for name in job.trajectory if not Path(name).is_dir())
+    return (*(name for name in named if name is not None), *frames)
 
 
 def _names(job: Job, *, for_phonopy: bool) -> tuple[str, ...]:

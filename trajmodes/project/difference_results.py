@@ -98,6 +98,8 @@ def correct_energies(
     steepness = np.where(known, kept, 1.0) / np.cos(phase)
     omega_sem = energies.omega_ratio_sem * steepness
     share = 2.0 * (1.0 - np.cos(phase) / attenuation(omega, interval_ps)) * omega_sem / omega
+    # Where nothing was corrected, the correction has no error.
+    share = np.where(known, share, 0.0)
     factor = energy_factor(np.where(known, omega, np.nan), kept, interval_ps)
     kinetic = energies.kinetic * factor
     # All modes share one temperature: it grows as the sum of their kinetic energies does.

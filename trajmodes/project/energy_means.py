@@ -131,7 +131,7 @@ def _single(
     inside = modes.sets >= 0
     # The boolean index joins q and m to n.
     parts = _Blocks.of(means.halves[..., inside], potential_bqm[:, inside], means.shares)
-    # Real and imaginary part; where q = −q there is one of them.
+    # Real and imaginary part; where q = −q one of them, or two that errors count as one.
     freedom = np.broadcast_to(modes.weights[:, None], inside.shape)[inside].astype(np.int64)
     slow = energy_sem(parts.energy, freedom, np.full(len(freedom), equal))
     found = np.full((2, 3 if parts.virial is not None else 2, *inside.shape), np.nan)

@@ -187,10 +187,11 @@ def longest_sem(blocks: Floats) -> Floats:
 
 
 def _coarser(blocks: Floats, fewest: int) -> list[Floats]:
-    """Block means (b, …) at b, b/2, b/4 …, as long as the fewest are left."""
+    """Block means (b, …) at b, b/2, b/4 … with the fewest left; an odd last one is dropped."""
     levels = [blocks]
-    while len(blocks) % 2 == 0 and len(blocks) >= 2 * fewest:
-        blocks = 0.5 * (blocks[0::2] + blocks[1::2])
+    while len(blocks) >= 2 * fewest:
+        even = len(blocks) // 2 * 2
+        blocks = 0.5 * (blocks[0:even:2] + blocks[1:even:2])
         levels.append(blocks)
     return levels
 

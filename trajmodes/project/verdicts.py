@@ -15,7 +15,7 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Floats
 from trajmodes.data import Verdict
-from trajmodes.project.ladder import NARROWEST, Chosen
+from trajmodes.project.ladder import CHANCE_SIGMAS, NARROWEST, Chosen
 from trajmodes.project.rungs import Rung
 from trajmodes.project.shapes import AREA, GAMMA, OMEGA, LineShape, places
 from trajmodes.units import THZ
@@ -23,6 +23,8 @@ from trajmodes.units import THZ
 __all__ = ["frequency_known", "judge"]
 
 _LARGEST_RELATIVE_SEM = 0.5
+_LARGEST_STRAY = 0.4
+"""Root mean square and relative misfit that the place of a line without width may have."""
 _LEAST_SHARE = 0.5
 """One line must hold half the power of the spectrum."""
 
@@ -63,7 +65,10 @@ def frequency_known(
         Those of `judge`.
     """
     _, share = _shares(rungs, chosen, shape)
-    one = ~chosen.odd & (share >= _LEAST_SHARE)
+    # A window's own shape leaves nothing to chance: what strays from it is a second line.
+    strays = np.maximum(chosen.goodness - 1.0, 0.0) / chosen.averages > _LARGEST_STRAY**2
+    strays &= chosen.goodness - CHANCE_SIGMAS * chosen.goodness_sem > 1.0
+    one = ~chosen.odd & ~strays & (share >= _LEAST_SHARE)
     placed = [
         verdict in (Verdict.RESOLVED, Verdict.OVERDAMPED)
         or (verdict is Verdict.TOO_NARROW and alone)

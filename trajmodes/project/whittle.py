@@ -167,9 +167,9 @@ def _climb(
             break
         score, fisher = now
         step = _step(score, fisher, damping)
-        baseline = limits.codes[1]
-        if baseline >= 0 and theta[baseline] == 0.0 and step[baseline] < 0.0:
-            step = _step_without(baseline, score, fisher, damping)
+        held = _held(theta, step, limits)
+        if held.any():
+            step = _step_without(held, score, fisher, damping)
         tried = theta + _shorten(theta, step, limits.codes)
         _keep(tried, limits)
         step = tried - theta
@@ -265,11 +265,22 @@ def _step(score: Floats, fisher: Floats, damping: float) -> Floats:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _step_without(place: int, score: Floats, fisher: Floats, damping: float) -> Floats:
-    """Step that leaves one parameter as it is."""
+def _held(theta: Floats, step: Floats, limits: _Limits) -> Bools:
+    """Tell the parameters (n,) that are at their limits, and that the step takes beyond."""
+    near = theta + np.copysign(1e-9 * (1.0 + np.abs(theta)), step)
+    kept = near.copy()
+    _keep(kept, limits)
+    held: Bools = (kept != near) & (kept == theta)
+    return held
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _step_without(held: Bools, score: Floats, fisher: Floats, damping: float) -> Floats:
+    """Step that leaves some parameters (n,) as they are."""
     score, fisher = score.copy(), fisher.copy()
-    score[place], fisher[place], fisher[:, place] = 0.0, 0.0, 0.0
-    fisher[place, place] = 1.0
+    for place in np.flatnonzero(held):
+        score[place], fisher[place], fisher[:, place] = 0.0, 0.0, 0.0
+        fisher[place, place] = 1.0
     return _step(score, fisher, damping)
 
 
@@ -324,7 +335,7 @@ def _summary(observed: Observed, theta: Floats, shape: LineShape, converged: Boo
         spread += correlation * symmetric
     # A line that ran away from its spectrum has no finite information: it has not converged.
     sound: Bools = np.all(np.isfinite(fisher + spread), axis=(1, 2))
-    sound &= np.isfinite(log_power).all(axis=1)
+    sound &= np.isfinite(log_power).all(axis=1) & observed.inside.any(axis=1)
     fisher = np.where(sound[:, None, None], fisher, np.eye(fisher.shape[1]))
     spread = np.where(sound[:, None, None], spread, 0.0)
     ratio = np.where(observed.inside & sound[:, None], observed.power, 1.0)

@@ -61,7 +61,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> LammpsDump:
     opened.sort(key=lambda one: one[1].entries[[0, -1], Entry.STEP].tolist())
     sources = tuple(source for source, _ in opened)
     file = np.repeat(np.arange(len(opened)), [len(index.entries) for _, index in opened])
-    entries = np.concatenate([index.entries for _, index in opened])
+    entries = _with_units(file, np.concatenate([index.entries for _, index in opened]))
     reals = np.concatenate([index.reals for _, index in opened])
     _check_same_atoms(sources, file, entries)
     names = [str(source.stamp.path) for source in sources]
@@ -221,11 +221,21 @@ def _headers(
     return _Headers(tuple(columns[k] for k in order), header, style, silent, (*notes,))
 
 
+def _with_units(file: Ints, entries: Ints) -> Ints:
+    """Entries with the name of units that stands last before them: LAMMPS names them once."""
+    units = np.array([Entry.UNITS_AT, Entry.UNITS_SIZE])
+    for k in np.unique(file):
+        rows = np.flatnonzero(file == k)
+        places = np.where(entries[rows, Entry.UNITS_SIZE] > 0, rows, -1)
+        last = np.maximum.accumulate(places)
+        known = last >= 0
+        entries[np.ix_(rows[known], units)] = entries[np.ix_(last[known], units)]
+    return entries
+
+
 def _silent(sources: tuple[TextSource, ...], file: Ints, entries: Ints) -> Silent | None:
-    """Frames whose units nothing names, where others' are: LAMMPS names them once in a file."""
+    """Frames whose units nothing names, where others' are."""
     named = entries[:, Entry.UNITS_SIZE] > 0
-    for k in range(len(sources)):
-        named[file == k] = np.logical_or.accumulate(named[file == k])
     if named.all() or not named.any():
         return None
     frames, others = np.flatnonzero(~named), np.flatnonzero(named)

@@ -1,8 +1,9 @@
 """Frames of one run that do not name their units, beside others that do.
 
-A restart does not change units; but what LAMMPS's user put into one call may be two runs. So it
-is looked at the numbers: any two unit styles differ by a factor of ten or more in what they
-measure lengths, velocities or forces in, which a change of temperature is not.
+A restart does not change units; but what LAMMPS's user put into one call may be two runs. So
+the numbers are looked at: two of its styles differ by a factor of ten or more in what they
+measure velocities or forces in, which a change of temperature is not, or by 1.9 in lengths.
+Lengths alone do not tell, for metal and real measure both in Å.
 """
 
 from dataclasses import dataclass
@@ -56,20 +57,23 @@ def note_of_silent(silent: Silent, dump: Trajectory) -> str:
         for name, ratio in ratios.items()
         if not 1.0 / limits[name] < ratio < limits[name]
     ]
-    if unlike or len(ratios) < len(one):
+    # The box, and something that moves or pulls.
+    if unlike or len(ratios) < max(len(one), 2):
         raise UsageError(
             f"{silent.name} does not say which units it is in, and {silent.teller} is in "
             f"{dump.unit_style}",
             why=f"they may differ: {', '.join(unlike)}"
             if unlike
-            else "nothing moves in it that would show whether it is in the same",
+            else "nothing moves in it that would show whether it is in the same"
+            if len(one) > 1
+            else "the box alone does not show it: two styles measure lengths in Å",
             fix=f"--units {dump.unit_style} if all files are of one run; else analyse each run "
             "by itself; for later runs: dump_modify ID units yes",
         )
     told = ", ".join(ratios)
     return (
-        f"{silent.name} does not name its units: they are {dump.unit_style}, as in "
-        f"{silent.teller}, for in no others its {told} would be of the same size"
+        f"{silent.name} does not name its units: they are taken to be {dump.unit_style}, as in "
+        f"{silent.teller}, for its {told} are of the same size as there"
     )
 
 

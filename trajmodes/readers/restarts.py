@@ -6,7 +6,7 @@ counts from its first frame on, whole, and of the earlier part only what lies be
 counts twice, and every stretch is one motion.
 
 That one part goes on with the other is believed if they have a step in common and the later one
-reaches as far as the earlier. Files that start at the same step are runs of their own.
+reaches as far as the earlier. What starts again at the very first step is a run of its own.
 """
 
 from collections.abc import Sequence
@@ -71,7 +71,15 @@ def _require_restart(
     name = names[file[later[0]]]
     fix = "analyse each run by itself (trajmodes fit pools several)"
     where = f"{name}, step {first:.12g}"
-    if len(again) == len(kept) and file[kept[0]] != file[later[0]]:
+    if len(again) == len(kept) and file[kept[0]] == file[later[0]]:
+        raise DataError(
+            f"the run starts again at step {first:.12g}, its very first one",
+            where=where,
+            why="a second run was written behind the first one (dump_modify append yes), or "
+            "the file holds a copy of it",
+            fix="cut the file where the second one starts, and analyse each by itself",
+        )
+    if len(again) == len(kept):
         raise DataError(
             f"{names[file[kept[0]]]} starts at step {steps[kept[0]]:.12g}, and so does {name}"
             if steps[kept[0]] == first

@@ -24,6 +24,7 @@ __all__ = ["ResultsFolder", "Writer", "open_folder", "require_replaceable", "wri
 
 _LOCK = ".trajmodes.lock"
 _STAGING = ".trajmodes.staging"
+_UNFINISHED = ".trajmodes.files.new"
 _CONTENTS = ".trajmodes.files"
 
 
@@ -299,7 +300,10 @@ def write_files(folder: ResultsFolder, writers: Mapping[str, Writer]) -> dict[st
 
 
 def _list(contents: Path, names: list[str]) -> None:
-    contents.write_text(json.dumps(names), encoding="utf-8")
+    """Write the list whole or not at all: without one, all files would be someone else's."""
+    partial = contents.with_name(_UNFINISHED)
+    partial.write_text(json.dumps(names), encoding="utf-8")
+    partial.replace(contents)
 
 
 def _check_way(target: Path) -> None:
@@ -314,7 +318,7 @@ def _inside(root: Path, name: str) -> Path:
     """Place of a file, which must lie in the folder whatever links lead there."""
     home = root.resolve()
     target = (home / name).resolve()
-    reserved = {_LOCK, _STAGING, _CONTENTS}
+    reserved = {_LOCK, _STAGING, _CONTENTS, _UNFINISHED}
     if target == home or not target.is_relative_to(home) or Path(name).parts[0] in reserved:
         raise UsageError(
             f"the output name {name!r} leads out of the results folder",

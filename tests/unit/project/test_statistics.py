@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from trajmodes.project.statistics import block_sem, energy_sem, ratio_sem
+from trajmodes.project.statistics import block_sem, energy_sem, longest_sem, ratio_sem
 
 FRAMES, BLOCKS = 2048, 64
 
@@ -95,3 +95,19 @@ def test_a_dead_mode_gets_no_nonsense() -> None:
     sem = energy_sem(np.zeros((16, 2)), np.array([2, 4]), np.full(2, 0.5))
     assert (sem > 0.0).all()
     assert np.isfinite(sem).all()
+
+
+@pytest.mark.parametrize("n_blocks", [63, 62, 64, 40])
+def test_the_longest_error_joins_blocks_of_any_number(n_blocks: int) -> None:
+    """Memory of five blocks: what single ones say is two thirds too small."""
+    rng = np.random.default_rng(21)
+    kept, n = 0.8, 400
+    series = rng.normal(size=(n_blocks + 100, n))
+    for t in range(1, len(series)):
+        series[t] = kept * series[t - 1] + np.sqrt(1.0 - kept**2) * series[t]
+    blocks = series[100:]
+    true = blocks.mean(axis=0).std()
+    told = np.sqrt(np.mean(longest_sem(blocks) ** 2))
+    single = blocks.std(axis=0, ddof=1).mean() / np.sqrt(n_blocks)
+    assert single < 0.4 * true
+    assert 0.55 * true < told < 1.1 * true

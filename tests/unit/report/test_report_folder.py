@@ -292,7 +292,7 @@ def test_a_writer_that_is_killed_halfway_does_not_lock_itself_out(tmp_path, monk
     moved, move = [], Path.replace
 
     def die(self, target):
-        if moved:
+        if target.name == "b":
             raise KeyboardInterrupt
         moved.append(move(self, target))
 
@@ -305,6 +305,21 @@ def test_a_writer_that_is_killed_halfway_does_not_lock_itself_out(tmp_path, monk
         assert not (tmp_path / "b").exists()
         write_files(folder, {"a": text("2"), "b": text("2")})
     assert files_of(tmp_path) == {"a": "2", "b": "2"}
+
+
+def test_a_list_that_cannot_be_written_leaves_the_earlier_one(tmp_path, monkeypatch):
+    def full(self, target):
+        raise OSError(28, "No space left on device")
+
+    with open_folder(tmp_path) as folder:
+        write_files(folder, {"a": text("1")})
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", full)
+            with pytest.raises(StorageError, match="No space left"):
+                write_files(folder, {"a": text("2"), "b": text("2")})
+        assert (tmp_path / "a").read_text() == "1"
+        write_files(folder, {"a": text("3")})
+    assert files_of(tmp_path) == {"a": "3"}
 
 
 def test_the_names_of_all_results_are_known_before(full_results, tmp_path):
