@@ -308,7 +308,7 @@ def test_a_writer_that_is_killed_halfway_does_not_lock_itself_out(tmp_path, monk
 
 
 def test_a_list_that_cannot_be_written_leaves_the_earlier_one(tmp_path, monkeypatch):
-    def full(self, target):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
     with open_folder(tmp_path) as folder:
