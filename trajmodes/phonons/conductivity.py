@@ -45,9 +45,9 @@ _SPACING = 0.08
 _MOST_FILLED = 2.0 / 3.0
 # Replicates of the constants are followed on a mesh coarser by this factor.
 _COARSER = 3
-# Rounding of ω relative to the highest one.
+# Speed, in units of the highest, that is none.
 _RESTING = 1e-6
-"""Speed, in units of the highest, that is none."""
+# Rounding of ω and of sums, relative to the highest.
 _ROUNDING = 1e-5
 _BINS = 200
 # From 0.01 nm to 1 cm, 20 mean free paths for a factor of ten.

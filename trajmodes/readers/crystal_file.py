@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import ase.io
 import numpy as np
-import spglib
 from ase.geometry import minkowski_reduce
-from spglib.error import SpglibError
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.compressed import read_head
 from trajmodes.readers.phonopy_yaml import looks_like_phonopy, unit_cell_of
-from trajmodes.symmetry.operations import SpaceGroup, space_group
+from trajmodes.symmetry.operations import SpaceGroup, space_group, symmetry_dataset
 from trajmodes.units import DALTON
 
 if TYPE_CHECKING:
@@ -170,16 +168,7 @@ def _check_atoms(atoms: "Atoms", file: Path) -> None:
 
 def _primitive(whole: Crystal, file: Path) -> tuple[Crystal, float]:
     """Reduce a crystal; also tell how far an atom was moved at most, in Å."""
-    kinds = sorted(set(whole.species))
-    numbers = [kinds.index(symbol) for symbol in whole.species]
-    cell = (whole.cell.tolist(), whole.sites.tolist(), numbers)
-    try:
-        # spglib 2 warns about a switch of its own on every call.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            dataset = spglib.get_symmetry_dataset(cell, symprec=_TOLERANCE)
-    except SpglibError:
-        dataset = None
+    dataset = symmetry_dataset(whole, _TOLERANCE)
     if dataset is None:
         raise DataError(
             "spglib finds no space group for the cell file",

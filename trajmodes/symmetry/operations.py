@@ -13,13 +13,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import spglib
+from spglib import SpglibDataset
 from spglib.error import SpglibError
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data import Crystal, Supercell
 from trajmodes.errors import DataError
 
-__all__ = ["SpaceGroup", "invariant_part", "space_group", "supercell_group"]
+__all__ = [
+    "SpaceGroup",
+    "invariant_part",
+    "space_group",
+    "supercell_group",
+    "symmetry_dataset",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +86,7 @@ def space_group(crystal: Crystal, *, tolerance: float = 1e-4) -> SpaceGroup:
     DataError
         If two sites coincide or spglib finds no group at this tolerance.
     """
-    kinds = sorted(set(crystal.species))
-    numbers = [kinds.index(symbol) for symbol in crystal.species]
-    cell = (crystal.cell.tolist(), crystal.sites.tolist(), numbers)
-    try:
-        # spglib 2 warns about a switch of its own on every call.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            dataset = spglib.get_symmetry_dataset(cell, symprec=tolerance)
-    except SpglibError:
-        dataset = None
+    dataset = symmetry_dataset(crystal, tolerance)
     if dataset is None:
         raise DataError(
             "spglib finds no space group",
@@ -102,6 +100,32 @@ def space_group(crystal: Crystal, *, tolerance: float = 1e-4) -> SpaceGroup:
     cartesian = _cartesian(crystal.cell, rotations)
     symbol = str(dataset.international)
     return SpaceGroup(crystal, symbol, rotations, translations, cartesian, permutations, shifts)
+
+
+def symmetry_dataset(crystal: Crystal, tolerance: float) -> SpglibDataset | None:
+    """Ask spglib for the symmetry of a crystal.
+
+    Parameters
+    ----------
+    crystal
+        The crystal, primitive or not.
+    tolerance
+        Distance in Å within which a site must meet its image.
+
+    Returns
+    -------
+    What spglib finds; nothing if it finds no group.
+    """
+    kinds = sorted(set(crystal.species))
+    numbers = [kinds.index(symbol) for symbol in crystal.species]
+    cell = (crystal.cell.tolist(), crystal.sites.tolist(), numbers)
+    try:
+        # spglib 2 warns about a switch of its own on every call.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return spglib.get_symmetry_dataset(cell, symprec=tolerance)
+    except SpglibError:
+        return None
 
 
 def _site_images(

@@ -206,6 +206,16 @@ def test_curves_are_told_with_their_errors() -> None:
     assert found.lag_ps.shape[1] <= 64
 
 
+def test_curves_of_a_short_run_end_at_zero() -> None:
+    """The mean of the same run takes 0.017 off the tails here, seven times the error."""
+    found = energy_lifetimes(_run(13, 600, 2, 60))
+    lifetimes = GAMMA * found.lag_ps[0]
+    tail = (lifetimes > 3.0) & (lifetimes < 8.0)
+    resolved = np.isfinite(found.lifetime_ps)
+    off_g = (found.correlation - np.exp(-lifetimes))[resolved][:, tail].mean(axis=1)
+    assert abs(off_g.mean()) < 3.0 * off_g.std() / np.sqrt(resolved.sum())
+
+
 @pytest.mark.parametrize("lifetimes", [0.3, 2.0, 5.0])
 def test_a_run_that_is_too_short_says_how_long_it_should_be(lifetimes: float) -> None:
     found = energy_lifetimes(_run(14, 50, 12, lifetimes))

@@ -123,3 +123,18 @@ def test_fluctuations_do_not_depend_on_cuts(space: HalfSpace, paired: Modes, cut
     ]
     parts = reduction.finalize(reduction.combine(*states))
     assert np.allclose(parts.heat_capacity_kb, whole.heat_capacity_kb, rtol=1e-12)
+
+
+def test_an_uncertain_temperature_is_in_the_errors_of_all_sets(
+    space: HalfSpace, modes: Modes
+) -> None:
+    """One set swings slowly and takes T with it; the others are as steady as can be."""
+    energies = np.full((*modes.omega.shape, N_FRAMES), KT)
+    energies[modes.sets < 0] = 0.0
+    slow = modes.sets == 0
+    energies[slow] *= 1.0 + 40.0 * np.sin(np.linspace(0.0, np.pi, N_FRAMES)) ** 2
+    result = _heat(space, modes, energies)
+    error = result.temperature_sem / result.temperature
+    assert (result.heat_capacity_kb_sem > 2.0 * error).all()
+    relative = result.omega_displacement_sem / result.omega_displacement
+    assert (relative > 0.5 * error).all()
