@@ -31,11 +31,8 @@ def solid(crystals, springs):
     return constants, supercell, ModeLifetimes(modes, lifetime, 0.1 * lifetime)
 
 
-def test_what_is_cumulated_is_of_modes_with_shorter_paths(solid) -> None:
-    """A mesh without refinement about Γ: every mode can be counted by itself."""
-    constants, supercell, lives = solid
-    divisions = (2, 2, 5)
-    found = conductivity(constants, supercell, lives, KELVIN, divisions).classical
+def mode_by_mode(constants, divisions):
+    """Frequencies (q m), speeds and isotropic flow where no mesh is refined about Γ."""
     zone = zone_of(constants.crystal, divisions)
     branches = group_velocities(constants, zone.qpoints)
     moves = branches.omega > 0.0
@@ -43,11 +40,34 @@ def test_what_is_cumulated_is_of_modes_with_shorter_paths(solid) -> None:
     life = np.where(moves, STRENGTH / np.where(moves, branches.omega, 1.0) ** 2, 0.0)
     unit = codata.electron_volt / (codata.pico * codata.angstrom)
     flow = unit * BOLTZMANN / constants.crystal.volume * zone.weights * square / 3.0 * life
-    length_nm = 0.1 * np.sqrt(square) * life
+    return branches.omega, np.sqrt(square), life, flow
+
+
+def test_what_is_cumulated_is_of_modes_with_shorter_paths(solid) -> None:
+    constants, supercell, lives = solid
+    divisions = (2, 2, 5)
+    found = conductivity(constants, supercell, lives, KELVIN, divisions).classical
+    _, speed, life, flow = mode_by_mode(constants, divisions)
+    length_nm = 0.1 * speed * life
     assert found.isotropic_w_mk == pytest.approx(flow.sum(), rel=1e-9)
     below = np.trace(found.below_length_w_mk, axis1=1, axis2=2) / 3.0
     expected = [flow[length_nm <= longest].sum() for longest in found.length_nm]
     np.testing.assert_allclose(below, expected, rtol=1e-6, atol=1e-9 * flow.sum())
+
+
+def test_heat_is_spread_over_the_frequencies_of_a_cell_of_the_mesh(solid) -> None:
+    """By the half of |v| times the spacing to either side, and a bin at least."""
+    constants, supercell, lives = solid
+    divisions = (2, 2, 5)
+    found = conductivity(constants, supercell, lives, KELVIN, divisions).classical
+    omega, speed, _, flow = mode_by_mode(constants, divisions)
+    edges = 2.0 * np.pi * found.edge_thz
+    spacing = 2.0 * np.pi / (constants.crystal.volume * np.prod(divisions)) ** (1.0 / 3.0)
+    half = 0.5 * np.maximum(speed * spacing, edges[1])
+    low, high = np.maximum(omega - half, 0.0), np.minimum(omega + half, edges[-1])
+    expected = [(flow * np.clip((edge - low) / (high - low), 0, 1)).sum() for edge in edges]
+    below = np.trace(found.below_frequency_w_mk, axis1=1, axis2=2) / 3.0
+    np.testing.assert_allclose(below, expected, atol=1e-9 * flow.sum())
 
 
 def test_shares_are_what_the_logarithms_of_their_linewidths_move(solid) -> None:
