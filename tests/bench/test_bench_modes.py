@@ -236,7 +236,7 @@ def whole_hessian(constants: ForceConstants, supercell: Supercell) -> np.ndarray
 
 def test_many_atoms(silicon, tmp_path):
     """At most 1.5 GB, and 1.5 times the time of 512 atoms for an atom and a frame."""
-    n_frames = int(os.environ.get("TRAJMODES_BENCH_LARGE_FRAMES", "320"))
+    n_frames = int(os.environ.get("TRAJMODES_BENCH_LARGE_FRAMES", "260"))
     dump = Path(os.environ.get("TRAJMODES_BENCH_LARGE", tmp_path / "large.lammpstrj"))
     constants = read_constants(silicon["constants"])
     matrix = np.rint(8 * 5.431 * np.linalg.inv(constants.crystal.cell)).astype(int)
