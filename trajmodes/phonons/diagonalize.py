@@ -15,7 +15,13 @@ import numpy.typing as npt
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.data import Crystal, ForceConstants, Modes
 from trajmodes.errors import DataError
-from trajmodes.phonons.dynamical_matrix import LatticeSum, evaluate, lattice_sum, q_chunks
+from trajmodes.phonons.dynamical_matrix import (
+    LatticeSum,
+    evaluate,
+    lattice_sum,
+    lattice_sums,
+    q_chunks,
+)
 from trajmodes.symmetry.stars import star_labels
 from trajmodes.units import THZ
 
@@ -164,8 +170,7 @@ def _propagate(
     # Welford's recurrence: the replicates differ little, so differences are taken first.
     mean_qm = np.zeros(starts_qm.shape)
     spread_qm = np.zeros(starts_qm.shape)
-    for count, values in enumerate(replicates, start=1):
-        total = lattice_sum(constants, values)
+    for count, total in enumerate(lattice_sums(constants, replicates), start=1):
         value_qm = np.empty(starts_qm.shape)
         for part in q_chunks(total, len(q_qx)):
             value_qm[part] = _expectation(evaluate(total, q_qx[part]), vectors_qmk[part])

@@ -14,12 +14,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data import Crystal, ForceConstants
 from trajmodes.errors import DataError
 
-__all__ = ["LatticeSum", "dynamical_matrices", "evaluate", "lattice_sum", "q_chunks"]
+__all__ = [
+    "LatticeSum",
+    "dynamical_matrices",
+    "evaluate",
+    "lattice_sum",
+    "lattice_sums",
+    "q_chunks",
+]
 
 # Largest difference between Φ(R) and the transpose of Φ(−R), relative to the largest
 # constant, that still passes for rounding, text files with few digits included.
@@ -96,6 +104,25 @@ def lattice_sum(constants: ForceConstants, values: Floats) -> LatticeSum:
         If the constants of (i, j, R) and (j, i, −R) are not transposes of each other, or not
         finite.
     """
+    return next(lattice_sums(constants, values[None]))
+
+
+def lattice_sums(constants: ForceConstants, replicates: Floats) -> Iterator[LatticeSum]:
+    """Do the same for many sets of values: pairs of large cells take long to group.
+
+    Parameters
+    ----------
+    constants
+        Where the pairs are.
+    replicates
+        (b, p, 3, 3) constants in eV/Å².
+
+    Raises
+    ------
+    DataError
+        If the constants of (i, j, R) and (j, i, −R) are not transposes of each other, or not
+        finite.
+    """
     s = constants.crystal.n_sites
     # A set of lattice vectors closed under negation is turned about by it when sorted.
     found, place = np.unique(
@@ -106,22 +133,22 @@ def lattice_sum(constants: ForceConstants, values: Floats) -> LatticeSum:
     place = place.reshape(-1)[: constants.n_pairs]
     inverse_root = 1.0 / np.sqrt(constants.crystal.masses)
     weights = inverse_root[constants.first] * inverse_root[constants.second]
-    table = np.zeros((len(found), s, s, 3, 3))
-    np.add.at(
-        table, (place, constants.first, constants.second), values * weights[:, None, None]
-    )
-    phi_rkl = table.swapaxes(2, 3).reshape(len(found), 3 * s, 3 * s)
-    twin_rkl = phi_rkl[::-1].swapaxes(1, 2)
-    _check_exchange(phi_rkl, twin_rkl)
+    rows = (place * s + constants.first) * s + constants.second
+    columns = np.arange(constants.n_pairs)
+    shape = (len(found) * s * s, constants.n_pairs)
+    add_up = csr_array((weights, (rows, columns)), shape=shape)
     middle = len(found) // 2
-    phi_rkl = 0.5 * (phi_rkl + twin_rkl)[middle:]
-    transposed = phi_rkl.swapaxes(1, 2)
-    even, odd = phi_rkl + transposed, phi_rkl - transposed
-    even[0] *= 0.5  # R = 0 is its own twin
-    shape = (len(even), -1)
-    return LatticeSum(
-        constants.crystal, found[middle:], even.reshape(shape), odd.reshape(shape)
-    )
+    for values in replicates:
+        table = (add_up @ values.reshape(-1, 9)).reshape(len(found), s, s, 3, 3)
+        phi_rkl = table.swapaxes(2, 3).reshape(len(found), 3 * s, 3 * s)
+        twin_rkl = phi_rkl[::-1].swapaxes(1, 2)
+        _check_exchange(phi_rkl, twin_rkl)
+        phi_rkl = 0.5 * (phi_rkl + twin_rkl)[middle:]
+        transposed = phi_rkl.swapaxes(1, 2)
+        even, odd = phi_rkl + transposed, phi_rkl - transposed
+        even[0] *= 0.5  # R = 0 is its own twin
+        halves = (part.reshape(len(even), -1) for part in (even, odd))
+        yield LatticeSum(constants.crystal, found[middle:], *halves)
 
 
 def _check_exchange(phi_rkl: Floats, twin_rkl: Floats) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from trajmodes.arrays import Bools, Complexes, Floats
 from trajmodes.data import ClusterConstants, ForceConstants, Modes
 from trajmodes.errors import DataError
-from trajmodes.phonons.dynamical_matrix import LatticeSum, evaluate, lattice_sum
+from trajmodes.phonons.dynamical_matrix import LatticeSum, evaluate, lattice_sum, lattice_sums
 from trajmodes.phonons.strain import TripletSum, internal_strain, triplet_sum, triplets_of
 
 __all__ = ["StrainResponse", "strain_responses", "tensor_of"]
@@ -135,14 +135,11 @@ class _StrainChange:
         crystal = self.constants.crystal
         internal = internal_strain(self.constants, pairs) if self.relaxed else None
         values = self.total.derivative(triplets, internal)
-        sums = [lattice_sum(self.constants, pairs)]
         listed = ForceConstants(
             crystal, self.total.first, self.total.second, self.total.lattice, values[..., 0, 0]
         )
-        for x, y in _COMPONENTS:
-            part = 0.5 * (values[..., x, y] + values[..., y, x])
-            sums.append(lattice_sum(listed, part))
-        return sums
+        parts = [0.5 * (values[..., x, y] + values[..., y, x]) for x, y in _COMPONENTS]
+        return [lattice_sum(self.constants, pairs), *lattice_sums(listed, np.array(parts))]
 
 
 def _replicates(
