@@ -202,6 +202,10 @@ class EnergyLifetimes:
     """(g,), unit: ps. 1/γ of e^{−γt}; nan where not resolved."""
     lifetime_ps_sem: Floats
     """(g,), unit: ps."""
+    misfit: Floats
+    """(g,) mean square deviation of the correlation from the decay, in error bars; by chance
+    more than 1 in one set of twenty. The error of the lifetime has its root. nan where not
+    resolved."""
     verdicts: tuple[Verdict, ...]
     """(g,) resolved, or the reason why not."""
     advice: tuple[str, ...]
@@ -217,8 +221,9 @@ class EnergyLifetimes:
 
     def __post_init__(self) -> None:
         sizes = {"g": len(self.verdicts)}
-        freeze(self, sizes, float, lifetime_ps="g", lifetime_ps_sem="g", lag_ps="g k")
-        freeze(self, sizes, float, correlation="g k", correlation_sem="g k", model="g k")
+        freeze(self, sizes, float, lifetime_ps="g", lifetime_ps_sem="g", misfit="g")
+        freeze(self, sizes, float, lag_ps="g k", model="g k")
+        freeze(self, sizes, float, correlation="g k", correlation_sem="g k")
 
 
 @dataclass(frozen=True, slots=True)

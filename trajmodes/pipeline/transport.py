@@ -18,6 +18,7 @@ from trajmodes.phonons import (
 from trajmodes.phonons import Conductivity as PhononConductivity
 from trajmodes.pipeline.project import Projected
 from trajmodes.report import Conductivity, Projection, RenormalisedBands
+from trajmodes.report.agreement import better_known
 from trajmodes.units import THZ
 
 __all__ = ["best_lifetimes", "conductivity_of", "heat_flow_of", "renormalised_bands"]
@@ -146,12 +147,7 @@ def best_lifetimes(projection: Projection) -> tuple[Floats, Floats]:
     lifetime, sem = lines.lifetime_ps, lines.lifetime_ps_sem
     if energies is None:
         return lifetime, sem
-    ours, theirs = sem / lifetime, energies.lifetime_ps_sem / energies.lifetime_ps
-    by_energy = np.isfinite(theirs) & ~(ours <= theirs)
-    return (
-        np.where(by_energy, energies.lifetime_ps, lifetime),
-        np.where(by_energy, energies.lifetime_ps_sem, sem),
-    )
+    return better_known((lifetime, sem), (energies.lifetime_ps, energies.lifetime_ps_sem))
 
 
 def _mean(tensors: Floats) -> Floats:

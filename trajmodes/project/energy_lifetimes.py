@@ -6,8 +6,9 @@ stretch four, and its error is smaller than half of it. γ̂ scatters about γ e
 goes as √γ; so 1/γ̂ scatters with a tail towards long lifetimes, and where errors are large its
 bars are best read in γ.
 
-Correlations are told per variance of the energy. What decorrelates at once is in the variance,
-not in the model, which then starts below 1.
+A correlation that has not the shape of one decay says more than one rate can. The error is then
+larger by the root of the misfit, as that of a line is by the root of its χ²: see
+`energy_misfit`.
 """
 
 import numpy as np
@@ -15,16 +16,8 @@ import numpy as np
 from trajmodes.arrays import Bools, Floats
 from trajmodes.data import EnergyLifetimes, Verdict
 from trajmodes.project.autocorrelation import EnergyCorrelations
-from trajmodes.project.energy_decay import averaged_decay, energy_decay
-from trajmodes.project.energy_fit import (
-    DecayFits,
-    Seen,
-    expected,
-    fit_decays,
-    lost,
-    seen,
-    theory_variance,
-)
+from trajmodes.project.energy_fit import DecayFits, Seen, fit_decays, seen, theory_variance
+from trajmodes.project.energy_misfit import decay_curves, misfit
 
 __all__ = ["energy_lifetimes"]
 
@@ -33,8 +26,6 @@ _LIFETIMES_PER_STRETCH = 4.0
 _LARGEST_RELATIVE_SEM = 0.5
 _LOOK = "its energy shows no decay of one rate: look at its correlation"
 _MARGIN = 1.5
-_LAST_LIFETIME = 5.0
-"""Lags up to so many lifetimes have a weight in the fit."""
 
 
 def energy_lifetimes(correlations: EnergyCorrelations) -> EnergyLifetimes:
@@ -48,52 +39,28 @@ def energy_lifetimes(correlations: EnergyCorrelations) -> EnergyLifetimes:
     data = seen(correlations)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         fits = fit_decays(data)
-        verdicts, advice = _judge(data, fits)
+        sound = np.isfinite(fits.gamma) & (fits.amplitude > 0.0)
+        strays = misfit(data, fits, decay_curves(data, fits, sound))
+        scale = np.sqrt(np.fmax(strays, 1.0))
+        verdicts, advice = _judge(data, fits, scale * fits.relative_sem)
         resolved = np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
-        correlation, sem, model = _curves(data, fits, resolved)
+        curves = decay_curves(data, fits, resolved)
     lifetime = np.where(resolved, 1.0 / fits.gamma, np.nan)
     return EnergyLifetimes(
         lifetime_ps=lifetime,
-        lifetime_ps_sem=lifetime * fits.relative_sem,
+        lifetime_ps_sem=lifetime * scale * fits.relative_sem,
+        misfit=np.where(resolved, strays, np.nan),
         verdicts=tuple(verdicts),
         advice=tuple(advice),
         lag_ps=np.tile(correlations.lag_ps, (len(lifetime), 1)),
-        correlation=correlation,
-        correlation_sem=sem,
-        model=model,
+        correlation=curves.correlation,
+        correlation_sem=curves.sem,
+        model=curves.model,
     )
 
 
-def _curves(data: Seen, fits: DecayFits, resolved: Bools) -> tuple[Floats, Floats, Floats]:
-    """Correlation per variance, its error and the model, (g, k) each."""
-    told, gamma = data.told, fits.gamma
-    some = np.where(resolved, fits.amplitude, 0.0)[:, None]
-    loss_gk = some * np.nan_to_num(lost(data, gamma))
-    whole_gk = data.correlation + loss_gk
-    # The first average is over some frames: the variance of single ones is larger.
-    exponents, parts = energy_decay(gamma, told.omega_ratio, told.omega, told.standing)
-    first = averaged_decay(
-        exponents, told.steps[:1], told.average_frames[:1], told.interval_ps
-    )[..., 0]
-    shrunk = (parts * first).sum(axis=0).real / parts.sum(axis=0).real
-    variance = (whole_gk[:, 0] / np.where(resolved, shrunk, 1.0))[:, None]
-    u = gamma[:, None] * told.lag_ps
-    model_gk = (some * expected(data, gamma) + loss_gk) / variance
-    used = resolved[:, None] & (u < _LAST_LIFETIME)
-    # From the covariances of `energy_fit` at lags 0 and t, for C(t)/C(0).
-    cycles = 4.0 * (data.degeneracy + 1.0 / data.degeneracy)[:, None]
-    scatter = 1.0 - (1.0 + 2.0 * u) * np.exp(-2.0 * u)
-    scatter += cycles * (np.exp(-u) - (1.0 + u) * np.exp(-2.0 * u))
-    scatter = np.maximum(scatter, 0.0) / (data.components * gamma * data.run_ps)[:, None]
-    surplus = fits.relative_sem / np.sqrt(theory_variance(data, gamma))
-    sem_gk = np.where(resolved[:, None], np.sqrt(scatter) * surplus[:, None], np.nan)
-    blank = told.members == 0
-    whole_gk = np.where(blank[:, None], np.nan, whole_gk / variance)
-    return whole_gk, sem_gk, np.where(used, model_gk, np.nan)
-
-
-def _judge(data: Seen, fits: DecayFits) -> tuple[list[Verdict], list[str]]:
-    """Verdict and advice for each set."""
+def _judge(data: Seen, fits: DecayFits, wider: Floats) -> tuple[list[Verdict], list[str]]:
+    """Verdict and advice for each set, its relative error being wider (g,) for its misfit."""
     told, gamma = data.told, fits.gamma
     shortest = told.average_frames[0] * told.interval_ps
     longest = float(data.stretch_ps.max())
@@ -110,6 +77,7 @@ def _judge(data: Seen, fits: DecayFits) -> tuple[list[Verdict], list[str]]:
         (Verdict.TOO_LONG, too_long),
         (Verdict.FAILED, ~sound | ~fits.converged),
         (Verdict.TOO_FEW, fits.relative_sem > _LARGEST_RELATIVE_SEM),
+        (Verdict.FAILED, wider > _LARGEST_RELATIVE_SEM),
     ]
     verdicts, advice = [], []
     for g in range(len(gamma)):

@@ -170,6 +170,7 @@ def _lifetimes(lifetimes: EnergyLifetimes | None, lines: LineFits) -> Values:
         "lifetime_energy_ps_sem": lifetimes.lifetime_ps_sem,
         "lifetime_disagreement": apart
         / np.hypot(lifetimes.lifetime_ps_sem, lines.lifetime_ps_sem),
+        "energy_misfit": lifetimes.misfit,
         "energy_resolved": _resolved(lifetimes.verdicts),
         "energy_verdict": np.array([str(v) for v in lifetimes.verdicts], dtype=str),
         "energy_advice": np.array(lifetimes.advice, dtype=str),

@@ -222,6 +222,13 @@ _LIFETIMES = {
     "lifetime_energy_ps": Spec(
         "set", "ps", "energy lifetime, from the correlation of energies", "1/γ of e^(−γt)"
     ),
+    "energy_misfit": Spec(
+        "set",
+        "1",
+        "how far the correlation of energies strays from its decay",
+        "mean square in error bars; above 1 by chance in one set of twenty; the error of the "
+        "lifetime grows with its root",
+    ),
     "energy_resolved": Spec("set", "1", "whether the decay of the correlation was resolved"),
     "energy_verdict": Spec("set", "", "on the correlation of energies: resolved, or why not"),
     "energy_advice": Spec("set", "", "what would resolve the correlation of energies"),

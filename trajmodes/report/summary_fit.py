@@ -6,6 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from trajmodes.arrays import Floats
+from trajmodes.report.agreement import better_known, widest_resolved
 from trajmodes.report.wording import counted, mesh_of, order_name, plus_minus
 
 __all__ = ["fit_in_one_line", "fit_section"]
@@ -14,6 +16,7 @@ _SMALL, _LARGE = 0.2, 0.4
 """Force that pair constants leave, over all: a reading aid, with no sharp meaning."""
 _FIXED = 1e-9
 """In Å: mean positions that symmetry fixes shift by rounding alone."""
+_FEWEST_COMPARED = 5
 _FAR = 3.0
 """Widths of the run over perturbative ones that perturbation theory does not explain."""
 _DECISIVE = 3.0
@@ -229,15 +232,31 @@ def _perturbation(dataset: xr.Dataset) -> str:
         f"{mesh_of(dataset['phi3_mesh'].values)}: median {np.median(classical[known]):.3g} THz "
         f"classical, {np.median(quantum[known]):.3g} THz quantum"
     )
-    if "linewidth_thz" in dataset:
-        shared = known & dataset["resolved"].values.astype(bool)
-        if shared.any():
-            ratio = np.median(dataset["linewidth_thz"].values[shared] / classical[shared])
-            text += f"; the run has {ratio:.3g} times the classical ones (median)"
-            if not 1.0 / _FAR <= ratio <= _FAR:
-                text += (
-                    ": three-phonon perturbation theory does not describe this run: higher "
-                    "orders, a mesh that is too coarse, or cubic constants whose cutoff is too "
-                    "short"
-                )
+    return text + _beside_the_run(dataset, classical)
+
+
+def _beside_the_run(dataset: xr.Dataset, classical: Floats) -> str:
+    """Compare the mean linewidth of the run with the perturbative one of the same sets."""
+    if "lifetime_ps" not in dataset:
+        return ""
+    lifetime, sem = (dataset[name].values for name in ("lifetime_ps", "lifetime_ps_sem"))
+    if "lifetime_energy_ps" in dataset:
+        names = ("lifetime_energy_ps", "lifetime_energy_ps_sem")
+        by_energy, by_energy_sem = (dataset[name].values for name in names)
+        lifetime, sem = better_known((lifetime, sem), (by_energy, by_energy_sem))
+    sets = widest_resolved(classical, np.isfinite(lifetime))
+    if len(sets) < _FEWEST_COMPARED:
+        return "; the run resolves too few of the widest lines to be compared"
+    rate, predicted = 1.0 / lifetime[sets], 2.0 * np.pi * classical[sets]
+    ratio = float(rate.sum() / predicted.sum())
+    ratio_sem = float(np.sqrt(((rate**2 * sem[sets]) ** 2).sum()) / predicted.sum())
+    text = (
+        f"; the run has {plus_minus(ratio, ratio_sem)} times the classical ones (mean of the "
+        f"{len(sets)} widest, which it resolves)"
+    )
+    if not 1.0 / _FAR <= ratio <= _FAR:
+        text += (
+            ": three-phonon perturbation theory does not describe this run: higher orders, a "
+            "mesh that is too coarse, or cubic constants whose cutoff is too short"
+        )
     return text

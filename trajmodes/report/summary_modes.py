@@ -17,6 +17,8 @@ __all__ = [
 ]
 
 _NAMED_SETS = 5
+_ASTRAY_BY_CHANCE = 0.2
+"""Share of sets whose misfit is above 1; one in twenty is chance."""
 _AT = 1e-5
 """Distance in 1/Å along the path within which two points are one."""
 _DIRECTIONS = 2.0
@@ -74,7 +76,11 @@ def lifetimes_line(dataset: xr.Dataset) -> str:
     told = f"of {n_sets} sets, {lines} resolved by their lines"
     if "energy_resolved" not in dataset:
         return told
-    told += f", {int(dataset['energy_resolved'].sum())} by the correlation of their energies"
+    by_energy = int(dataset["energy_resolved"].sum())
+    told += f", {by_energy} by the correlation of their energies"
+    astray = int((dataset["energy_misfit"] > 1.0).sum())
+    if astray > _ASTRAY_BY_CHANCE * by_energy:
+        told += f" ({astray} of them decay at more than one rate: larger errors)"
     apart = np.abs(dataset["lifetime_disagreement"].values)
     both, sets = int(np.isfinite(apart).sum()), np.flatnonzero(apart > DISAGREE)
     if not both:

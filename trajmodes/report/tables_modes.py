@@ -51,6 +51,7 @@ def modes_table(dataset: xr.Dataset) -> Table:
         *(*LIFETIMES, *PERTURBATIVE, "free_path", "gruneisen"),
         *("kinetic_mev", "potential_mev", "virial_mev"),
         *("line_kinetic_mev", "line_goodness", "line_resolution_thz", "line_segment_ps"),
+        "energy_misfit",
         *("line_asymmetry", "line_baseline"),
         *("partner_freq_thz", "partner_linewidth_thz", "partner_kinetic_mev"),
         *("verdict", "advice", "energy_verdict", "energy_advice"),

@@ -3,10 +3,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.console import Console
+from rich.console import Console, Group
 
 from trajmodes.report import CheckVerdict, Finding, InputFile, render, render_check, to_dataset
 from trajmodes.report.summary import check_rows
+from trajmodes.report.summary_fit import fit_section
+from trajmodes.report.summary_modes import lifetimes_line
+from trajmodes.report.wording import plus_minus
 
 
 def printed(renderable, width=80):
@@ -285,7 +288,7 @@ def test_the_fit_order_by_order(full_results):
     assert "sequential fit; imposed: Hermitian, Huang; residual by this and" in text
 
 
-def test_what_is_known_of_the_fit(full_results, full):
+def test_what_is_known_of_the_fit(full_results):
     text = " ".join(printed(render(full_results)).split())
     for line in (
         "Anharmonicity small: pair constants leave σ = 0.120 of the rms force",
@@ -300,9 +303,29 @@ def test_what_is_known_of_the_fit(full_results, full):
         "three phonons at 300 K, mesh 16 × 16 × 16: median",
     ):
         assert line in text
-    resolved = full["resolved"].values
-    ratio = (full["linewidth_thz"] / full["linewidth_phi3_classical_thz"]).values[resolved]
-    assert f"; the run has {np.median(ratio):.3g} times the classical ones (median)" in text
+
+
+def test_the_run_is_compared_with_perturbation_where_it_resolves_all(full):
+    """What is resolved of narrow lines are the wide ones: they would make the ratio larger."""
+    perturbative = full["linewidth_phi3_classical_thz"].values
+    order = np.argsort(-perturbative)
+    lifetime = np.full(len(order), np.nan)
+    lifetime[order[:10]] = 1.0 / (1.2 * 2.0 * np.pi * perturbative[order[:10]])
+    lifetime[order[[12, 15]]] = 1.0 / (9.0 * 2.0 * np.pi * perturbative[order[[12, 15]]])
+    told = full.assign(
+        lifetime_ps=("set", lifetime),
+        lifetime_ps_sem=("set", 0.1 * lifetime),
+        lifetime_energy_ps=("set", np.where(lifetime > 0.0, 2.0 * lifetime, np.nan)),
+        lifetime_energy_ps_sem=("set", lifetime),
+    )
+    wide = perturbative[order[:10]]
+    sem = 0.12 * np.sqrt((wide**2).sum()) / wide.sum()
+    expected = f"the run has {plus_minus(1.2, sem)} times the classical ones (mean of the 10 "
+    assert expected in " ".join(printed(Group(*fit_section(told))).split())
+    few = told.assign(lifetime_ps=told["lifetime_ps"].where(lifetime < lifetime[order[3]]))
+    few = few.assign(lifetime_energy_ps=("set", np.full(len(order), np.nan)))
+    text = " ".join(printed(Group(*fit_section(few))).split())
+    assert "the run resolves too few of the widest lines to be compared" in text
 
 
 def test_bad_news_of_the_fit_is_loud(full_results):
@@ -366,3 +389,14 @@ def test_a_fit_without_projection(full_results):
 def test_pairs_alone_have_no_section_of_orders(results):
     text = printed(render(results))
     assert not any(line.startswith(("order", "Anharmonicity")) for line in text.splitlines())
+
+
+@pytest.mark.parametrize(("astray", "told"), [(0.1, False), (0.4, True)])
+def test_energies_that_decay_at_more_than_one_rate_are_counted(full, astray, told):
+    resolved = np.flatnonzero(full["energy_resolved"].values)
+    strays = np.where(full["energy_resolved"].values, 0.3, np.nan)
+    strays[resolved[: round(astray * len(resolved))]] = 5.0
+    text = lifetimes_line(full.assign(energy_misfit=("set", strays)))
+    phrase = f"({(strays > 1.0).sum()} of them decay at more than one rate: larger errors)"
+    assert (phrase in text) == told
+    assert f"{len(resolved)} by the correlation of their energies" in text
