@@ -83,7 +83,7 @@ def _panel(axes: Axes, one: xr.Dataset) -> None:
     axes.axhline(0.0, color=GREY, linewidth=0.6, zorder=1)
     axes.set_xlim(0.0, last)
     # Room for the text above.
-    axes.set_ylim(-0.3, 1.65)
+    axes.set_ylim(-0.3, 1.9)
     axes.set_yticks([0.0, 0.5, 1.0])
     axes.locator_params(axis="x", nbins=5)
     tell_in_panel(axes, one, _told(one), resolved=resolved)
@@ -110,7 +110,9 @@ def _told(one: xr.Dataset) -> str:
         for name in names
     ]
     line = "" if lives[1] == "–" else f"\nby the line {lives[1]} ps"
-    return f"τ {lives[0]} ps{line}"
+    strays = float(one["energy_misfit"])
+    rates = f"\nmore than one rate: misfit {strays:.2g}" if strays > 1.0 else ""
+    return f"τ {lives[0]} ps{line}{rates}"
 
 
 def correlations_data(dataset: xr.Dataset) -> dict[str, Table]:

@@ -110,6 +110,8 @@ def test_decays_are_drawn_over_the_lags(full, figures):
         assert bars[0, 0] == pytest.approx(np.nanmin(full["acf_lag_ps"].values[g]))
         if full["energy_resolved"].values[g]:
             assert axes.get_xlim()[1] > 3.0 * float(full["lifetime_energy_ps"][g])
+            told = any("more than one rate" in text.get_text() for text in axes.texts)
+            assert told == (float(full["energy_misfit"][g]) > 1.0)
 
 
 def test_lifetimes_three_ways(full, figures):
