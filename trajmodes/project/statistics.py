@@ -167,7 +167,10 @@ def block_sem(blocks: Floats) -> Floats:
 def longest_sem(blocks: Floats) -> Floats:
     """Estimate the standard error of a mean whose memory may be as long as a block.
 
-    It is the largest of what blocks joined by 1, 2, 4 … say.
+    It is the largest of what blocks joined by 1, 2, 4 … say, and of what the blocks say if
+    each remembers the one before it alone. The correlation ρ of neighbours is low by
+    (1 + 3ρ)/n (M. G. Kendall, Biometrika 41, 403 (1954)), which is made up for: from twenty
+    lifetimes on the error is right.
 
     Parameters
     ----------
@@ -182,8 +185,20 @@ def longest_sem(blocks: Floats) -> Floats:
         return np.full(blocks.shape[1:], np.nan)
     levels = _coarser(blocks, _FEWEST_BLOCKS)
     sems = [one.std(axis=0, ddof=1) / np.sqrt(len(one)) for one in levels]
-    sem: Floats = np.max(sems, axis=0)
+    sem: Floats = np.max([*sems, sems[0] * _remembering(blocks)], axis=0)
     return sem
+
+
+def _remembering(blocks: Floats) -> Floats:
+    """How much larger (…) the error of a mean is if each block remembers the one before it."""
+    n_blocks = len(blocks)
+    off = blocks - blocks.mean(axis=0)
+    square = np.maximum((off**2).sum(axis=0), np.finfo(float).tiny)
+    neighbours = (off[1:] * off[:-1]).sum(axis=0) / square
+    memory = neighbours + (1.0 + 3.0 * neighbours) / n_blocks
+    memory = np.clip(memory, 0.0, 1.0 - 2.0 / n_blocks)
+    larger: Floats = np.sqrt((1.0 + memory) / (1.0 - memory))
+    return larger
 
 
 def _coarser(blocks: Floats, fewest: int) -> list[Floats]:

@@ -99,15 +99,29 @@ def test_a_dead_mode_gets_no_nonsense() -> None:
 
 @pytest.mark.parametrize("n_blocks", [63, 62, 64, 40])
 def test_the_longest_error_joins_blocks_of_any_number(n_blocks: int) -> None:
-    """Memory of five blocks: what single ones say is two thirds too small."""
+    """Memory of five blocks, 9 to 14 in all: what single ones say is two thirds too small."""
     rng = np.random.default_rng(21)
     kept, n = 0.8, 400
     series = rng.normal(size=(n_blocks + 100, n))
     for t in range(1, len(series)):
         series[t] = kept * series[t - 1] + np.sqrt(1.0 - kept**2) * series[t]
     blocks = series[100:]
-    true = blocks.mean(axis=0).std()
-    told = np.sqrt(np.mean(longest_sem(blocks) ** 2))
+    mean = blocks.mean(axis=0)
     single = blocks.std(axis=0, ddof=1).mean() / np.sqrt(n_blocks)
-    assert single < 0.4 * true
-    assert 0.55 * true < told < 1.1 * true
+    assert single < 0.4 * mean.std()
+    assert 0.85 < (mean / longest_sem(blocks)).std() < 1.5
+
+
+@pytest.mark.parametrize("lifetimes", [20, 30, 100, 1000])
+def test_the_longest_error_is_honest(lifetimes: int) -> None:
+    """Averages over blocks of a motion that forgets as an exponential does."""
+    rng = np.random.default_rng(22)
+    per_block, n = 16, 1500
+    kept = np.exp(-lifetimes / (64 * per_block))
+    state, blocks = rng.normal(size=n), np.zeros((64, n))
+    for frame in range(64 * per_block):
+        blocks[frame // per_block] += state / per_block
+        state = kept * state + np.sqrt(1.0 - kept**2) * rng.normal(size=n)
+    z = blocks.mean(axis=0) / longest_sem(blocks)
+    assert 0.85 < z.std() < 1.1
+    assert 0.93 < (np.abs(z) < 2.0).mean() < 0.985
