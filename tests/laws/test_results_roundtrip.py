@@ -129,7 +129,7 @@ def random_requests(rng, shape, freq, verdicts, advice, *, mapped):
 
     everything = {
         "lifetimes": EnergyLifetimes(
-            *some(3, n_sets), verdicts, advice, *some(4, n_sets, 5).round(2)
+            *some(4, n_sets), verdicts, advice, *some(4, n_sets, 5).round(2)
         ),
         "density": VibrationalDensity(freq, some(n_sites, 3, n_bins)),
         "equipartition": EquipartitionTest(some(n_sets), 1.5, 3, 0.2, advice[0]),

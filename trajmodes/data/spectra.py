@@ -6,6 +6,7 @@ from enum import StrEnum
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.units import THZ
 
 __all__ = [
     "BandSpectra",
@@ -206,6 +207,9 @@ class EnergyLifetimes:
     """(g,) mean square deviation of the correlation from the decay, in error bars; by chance
     more than 1 in one set of twenty. The error of the lifetime has its root. nan where not
     resolved."""
+    floor_ps: Floats
+    """(g,), unit: ps. What a lifetime for which the run is too short is longer than; nan where
+    it is known, or not known for another reason."""
     verdicts: tuple[Verdict, ...]
     """(g,) resolved, or the reason why not."""
     advice: tuple[str, ...]
@@ -222,7 +226,7 @@ class EnergyLifetimes:
     def __post_init__(self) -> None:
         sizes = {"g": len(self.verdicts)}
         freeze(self, sizes, float, lifetime_ps="g", lifetime_ps_sem="g", misfit="g")
-        freeze(self, sizes, float, lag_ps="g k", model="g k")
+        freeze(self, sizes, float, floor_ps="g", lag_ps="g k", model="g k")
         freeze(self, sizes, float, correlation="g k", correlation_sem="g k")
 
 
@@ -277,3 +281,13 @@ class LineFits:
         freeze(self, sizes, float, freq_thz="g", freq_thz_sem="g", linewidth_thz="g")
         freeze(self, sizes, float, linewidth_thz_sem="g", lifetime_ps="g", lifetime_ps_sem="g")
         freeze(self, sizes, float, kinetic="g", goodness="g")
+
+    @property
+    def floor_ps(self) -> Floats:
+        """(g,), unit: ps. What the lifetime of a line too narrow for a width is longer than.
+
+        Its width is below two resolutions; nan for all other lines.
+        """
+        narrow = [verdict is Verdict.TOO_NARROW for verdict in self.verdicts]
+        floor: Floats = np.where(narrow, 1.0 / (2.0 * THZ * self.resolution_thz), np.nan)
+        return floor

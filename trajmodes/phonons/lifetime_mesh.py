@@ -17,8 +17,12 @@ The three acoustic branches at Γ have no linewidth of their own. ln λ being ev
 (2023), who interpolate τω².
 
 A set without a lifetime takes ln λ from resolved sets of similar frequency: the mean with
-Gaussian weights, τ = A(ω) ω⁻² with an A that varies slowly. Its error is the scatter of
-resolved sets about the same model, and is taken to have one sign in all filled sets.
+Gaussian weights, τ = A(ω) ω⁻² with an A that varies slowly. Its error σ is the scatter of
+resolved sets about the same model of the others, and is taken to have one sign in all filled
+sets. Sets are not resolved because they live long: where the run tells that a lifetime is
+longer than some τ₀, it is filled by the mean of a normal distribution about the model that is
+cut off there, x = m − σ φ(z)/Φ(z), z = (−ln(τ₀ω²) − m)/σ. The model itself, of sets that do
+not live as long, is rather too short.
 """
 
 from dataclasses import dataclass
@@ -26,6 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase.geometry import minkowski_reduce
 from scipy.sparse import csr_matrix
+from scipy.special import log_ndtr
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data import Modes, Supercell
@@ -39,6 +44,8 @@ __all__ = ["LifetimeGrid", "ModeLifetimes", "Strengths", "fill", "lifetime_grid"
 
 # Width of the Gaussian that makes sets similar in frequency, as part of the highest one.
 _SIMILAR = 0.05
+# Of ln λ: lifetimes of neighbours in frequency are never alike to better than this.
+_LEAST_SCATTER = 0.05
 _CORNERS = np.array(np.indices((2, 2, 2)).reshape(3, -1).T, dtype=np.int64)
 
 
@@ -52,10 +59,13 @@ class ModeLifetimes:
     """(g,), unit: ps. Energy lifetime 1/γ; nan where not resolved."""
     lifetime_ps_sem: Floats
     """(g,), unit: ps. Standard errors, independent from set to set."""
+    floor_ps: Floats | None = None
+    """(g,), unit: ps. What a lifetime that is not resolved is longer than; nan where that is
+    not known."""
 
     def __post_init__(self) -> None:
         sizes = {"g": self.modes.n_sets}
-        freeze(self, sizes, float, lifetime_ps="g", lifetime_ps_sem="g")
+        freeze(self, sizes, float, lifetime_ps="g", lifetime_ps_sem="g", floor_ps="g")
 
     @property
     def resolved(self) -> Bools:
@@ -75,7 +85,7 @@ class Strengths:
     filled: Bools
     """(g,) sets without a lifetime of their own."""
     model: Floats
-    """(filled, resolved) weights that make a filled value from the resolved ones."""
+    """(filled, resolved) derivatives of a filled value by the resolved ones."""
 
     def deviations(self, slopes: Floats) -> Floats:
         """Independent deviations (k, …) of what has derivatives (g, …) by x of each set.
@@ -212,7 +222,7 @@ def fill(lifetimes: ModeLifetimes, omega_square: Floats | None = None) -> Streng
     Raises
     ------
     DataError
-        If a mode is imaginary, or no lifetime is resolved.
+        If a mode is imaginary, or no lifetime is resolved, or one alone and others are not.
     """
     modes, known = lifetimes.modes, lifetimes.resolved
     square = set_mean(modes.omega * np.abs(modes.omega), modes)
@@ -229,21 +239,45 @@ def fill(lifetimes: ModeLifetimes, omega_square: Floats | None = None) -> Streng
             "no lifetime is resolved, and none can be filled in",
             fix="run longer: the advice beside each mode tells how much",
         )
+    if known.sum() == 1 and not known.all():
+        raise DataError(
+            "one lifetime is resolved: how far others are off it cannot be told",
+            fix="run longer: the advice beside each mode tells how much",
+        )
     omega, members = np.sqrt(square), set_members(modes)[known].astype(float)
     values, sem = np.empty(len(square)), np.empty(len(square))
     values[known] = -np.log(lifetimes.lifetime_ps[known] * square[known])
     sem[known] = lifetimes.lifetime_ps_sem[known] / lifetimes.lifetime_ps[known]
-    width = _SIMILAR * omega.max()
-    model = _similar(omega[~known], omega[known], members, width)
-    values[~known] = model @ values[known]
-    rest = values[known] - _similar(omega[known], omega[known], members, width) @ values[known]
-    sem[~known] = np.sqrt(np.average(rest**2, weights=members))
-    return Strengths(values, sem, ~known, model)
+    if known.all():
+        return Strengths(values, sem, ~known, np.zeros((0, len(values))))
+    apart = (omega[:, None] - omega[known]) / (_SIMILAR * omega.max())
+    others = np.where(np.eye(len(omega), dtype=bool)[:, known], np.inf, apart)
+    rest = values[known] - _similar(others[known], members) @ values[known]
+    scatter = float(np.sqrt(np.average(rest**2, weights=members)))
+    model = _similar(apart[~known], members)
+    filled, slope = model @ values[known], np.ones(int((~known).sum()))
+    if lifetimes.floor_ps is not None:
+        highest = -np.log(lifetimes.floor_ps[~known] * square[~known])
+        filled, slope = _below(highest, filled, max(scatter, _LEAST_SCATTER))
+    values[~known], sem[~known] = filled, scatter
+    return Strengths(values, sem, ~known, slope[:, None] * model)
 
 
-def _similar(wanted: Floats, given: Floats, members: Floats, width: float) -> Floats:
-    """(w, r) normalised Gaussian weights in frequency."""
-    exponent = -0.5 * ((wanted[:, None] - given) / width) ** 2 + np.log(members)
+def _below(highest: Floats, mean: Floats, scatter: float) -> tuple[Floats, Floats]:
+    """Mean of a normal distribution below some value, and its derivative by the whole mean.
+
+    Where no value is given it is that of the whole distribution.
+    """
+    z = np.where(np.isfinite(highest), (highest - mean) / scatter, np.inf)
+    finite = np.where(np.isfinite(z), z, 0.0)
+    hazard = np.exp(-0.5 * finite**2 - log_ndtr(finite)) / np.sqrt(2.0 * np.pi)
+    hazard = np.where(np.isfinite(z), hazard, 0.0)
+    return mean - scatter * hazard, np.clip(1.0 - hazard * (finite + hazard), 0.0, 1.0)
+
+
+def _similar(apart: Floats, members: Floats) -> Floats:
+    """(w, r) normalised Gaussian weights of distances in frequency."""
+    exponent = -0.5 * apart**2 + np.log(members)
     weights = np.exp(exponent - exponent.max(axis=1, keepdims=True, initial=-np.inf))
     normalised: Floats = weights / weights.sum(axis=1, keepdims=True)
     return normalised

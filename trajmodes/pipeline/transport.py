@@ -97,7 +97,11 @@ def heat_flow_of(
     """
     lifetime, sem = best_lifetimes(projection)
     kelvin = projection.energies.temperature
-    lifetimes = ModeLifetimes(modes, lifetime, sem)
+    lines, energies = projection.lines, projection.lifetimes
+    floor = lines.floor_ps
+    if energies is not None:
+        floor = np.fmax(floor, energies.floor_ps)
+    lifetimes = ModeLifetimes(modes, lifetime, sem, floor)
     mesh = None if points is None else shared_mesh(supercell, (points, points, points))
     return conductivity(constants, supercell, lifetimes, kelvin, mesh)
 

@@ -50,6 +50,9 @@ def energy_lifetimes(correlations: EnergyCorrelations) -> EnergyLifetimes:
         lifetime_ps=lifetime,
         lifetime_ps_sem=lifetime * scale * fits.relative_sem,
         misfit=np.where(resolved, strays, np.nan),
+        floor_ps=np.where(
+            [verdict is Verdict.TOO_LONG for verdict in verdicts], _longest(data), np.nan
+        ),
         verdicts=tuple(verdicts),
         advice=tuple(advice),
         lag_ps=np.tile(correlations.lag_ps, (len(lifetime), 1)),
@@ -63,11 +66,8 @@ def _judge(data: Seen, fits: DecayFits, wider: Floats) -> tuple[list[Verdict], l
     """Verdict and advice for each set, its relative error being wider (g,) for its misfit."""
     told, gamma = data.told, fits.gamma
     shortest = told.average_frames[0] * told.interval_ps
-    longest = float(data.stretch_ps.max())
     sound = np.isfinite(gamma) & np.isfinite(fits.relative_sem) & (fits.amplitude > 0.0)
-    too_long = (gamma * data.run_ps < _LIFETIMES_PER_RUN) | (
-        gamma * longest < _LIFETIMES_PER_STRETCH
-    )
+    too_long = gamma * _longest(data) < 1.0
     # In this order: the first that holds is the verdict.
     findings = [
         (Verdict.UNDEFINED, told.members == 0),
@@ -85,6 +85,12 @@ def _judge(data: Seen, fits: DecayFits, wider: Floats) -> tuple[list[Verdict], l
         verdicts.append(verdict)
         advice.append(_advise(verdict, data, fits, g))
     return verdicts, advice
+
+
+def _longest(data: Seen) -> float:
+    """Longest lifetime in ps that the run is long enough for."""
+    whole, stretch = data.run_ps, float(data.stretch_ps.max())
+    return min(whole / _LIFETIMES_PER_RUN, stretch / _LIFETIMES_PER_STRETCH)
 
 
 def _gone_at_once(data: Seen) -> Bools:
@@ -108,11 +114,10 @@ def _advise(verdict: Verdict, data: Seen, fits: DecayFits, g: int) -> str:
                 " look at the spectrum"
             )
         case Verdict.TOO_LONG:
-            longest, wanted = float(data.stretch_ps.max()), _MARGIN * _run_for(data, fits, g)
-            least = min(run / _LIFETIMES_PER_RUN, longest / _LIFETIMES_PER_STRETCH)
+            wanted = _MARGIN * _run_for(data, fits, g)
             whole = "" if len(data.stretch_ps) == 1 else " in one piece"
             return (
-                f"lives longer than {least:.2g} ps; a run of"
+                f"lives longer than {_longest(data):.2g} ps; a run of"
                 f" {max(wanted, 2.0 * run):.2g} ps{whole} may do"
             )
         case Verdict.TOO_FEW:

@@ -120,6 +120,8 @@ def equipartition(energies: ModeEnergies) -> Equipartition:
 def _normal_score(ratio: Floats, variance: Floats) -> Floats:
     """Make a gamma variable of mean 1 and uncertain variance a normal deviate."""
     spread = variance / 9.0
-    off = (np.cbrt(ratio) - (1.0 - spread)) / np.sqrt(spread)
+    # The errors are those of a variance: t of unit variance.
+    widened = np.sqrt(spread * (_STUDENT - 2.0) / _STUDENT)
+    off = (np.cbrt(ratio) - (1.0 - spread)) / widened
     score: Floats = -np.sign(off) * ndtri(stdtr(_STUDENT, -np.abs(off)))
     return score

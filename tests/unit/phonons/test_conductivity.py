@@ -196,7 +196,7 @@ def test_too_few_lifetimes_give_no_number(silicon):
     constants, supercell, modes = silicon
     lives = power_law(modes)
     lifetime = np.full(modes.n_sets, np.nan)
-    lifetime[-1] = lives.lifetime_ps[-1]
+    lifetime[-2:] = lives.lifetime_ps[-2:]
     poor = ModeLifetimes(modes, lifetime, 0.1 * lifetime)
     with pytest.raises(DataError, match=r"not resolved: \d+ % of it would"):
         conductivity(constants, supercell, poor, KELVIN, MESH)

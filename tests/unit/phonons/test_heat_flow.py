@@ -106,13 +106,14 @@ def test_what_is_filled_in_is_a_mean_over_modes_of_like_frequency(crystals, spri
     given = np.where(known, lifetime, np.nan)
     found = fill(ModeLifetimes(modes, given, 0.1 * given))
 
-    def mean_near(wanted: np.ndarray) -> np.ndarray:
+    def mean_near(wanted: np.ndarray, *, others: bool = False) -> np.ndarray:
         near = np.exp(-0.5 * ((wanted[:, None] - omega[known]) / (0.05 * omega.max())) ** 2)
+        near[others & np.equal(wanted[:, None], omega[known])] = 0.0
         weight = near * members[known]
         return weight @ -np.log(lifetime * omega**2)[known] / weight.sum(axis=1)
 
     np.testing.assert_allclose(found.log_strength[~known], mean_near(omega[~known]), rtol=1e-9)
-    scatter = -np.log(lifetime * omega**2)[known] - mean_near(omega[known])
+    scatter = -np.log(lifetime * omega**2)[known] - mean_near(omega[known], others=True)
     expected = np.sqrt((members[known] * scatter**2).sum() / members[known].sum())
     np.testing.assert_allclose(found.sem[~known], expected, rtol=1e-9)
     # A function of all filled values alone: the resolved ones behind them, and the scatter.

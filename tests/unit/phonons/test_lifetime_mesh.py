@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from trajmodes.errors import DataError
 from trajmodes.phonons import ModeLifetimes, commensurate, modes_at
@@ -99,6 +100,54 @@ def test_sets_without_a_lifetime_are_like_those_of_similar_frequency(case):
     np.testing.assert_allclose(found.sem[~found.filled], 0.05, rtol=1e-10)
     assert ((found.sem[found.filled] > 0.02) & (found.sem[found.filled] < 0.2)).all()
     np.testing.assert_allclose(found.model.sum(axis=1), 1.0, rtol=1e-12)
+
+
+def test_sets_that_outlive_the_run_are_filled_above_what_it_can_tell(crystals, springs):
+    """The longest tenth is not resolved: by the resolved ones they would live too short."""
+    modes, _ = modes_of(crystals["wurtzite"], springs, np.diag([4, 4, 3]))
+    omega = np.sqrt(set_mean(modes.omega**2, modes))
+    off = {True: [], False: []}
+    for seed in range(20):
+        scatter = 0.4 * np.random.default_rng(seed).normal(size=len(omega))
+        true = 2000.0 / omega**2 * np.exp(scatter)
+        longest = np.quantile(true, 0.9)
+        seen = np.where(true < longest, true, np.nan)
+        floor = np.where(true < longest, np.nan, longest)
+        for limit, given in ((True, floor), (False, None)):
+            found = fill(ModeLifetimes(modes, seen, 0.1 * seen, given))
+            missing = found.log_strength + np.log(true * omega**2)
+            off[limit].append(missing[found.filled].mean())
+    assert np.mean(off[False]) > 0.25
+    assert abs(np.mean(off[True])) < 0.1
+
+
+def test_a_cut_distribution_has_the_mean_that_it_has(case):
+    modes, _ = case
+    omega = np.sqrt(set_mean(modes.omega**2, modes))
+    scatter = 0.3 * np.random.default_rng(5).normal(size=len(omega))
+    lifetime = 2000.0 / omega**2 * np.exp(scatter)
+    three = [1, 4, 6]
+    lifetime[three] = np.nan
+    plain = fill(ModeLifetimes(modes, lifetime, 0.1 * lifetime))
+    model, sem = plain.log_strength[three], plain.sem[1]
+    cut = np.array([-2.0, 0.5, np.inf])
+    floor = np.full(len(omega), np.nan)
+    floor[three[:2]] = np.exp(-(model + sem * cut)[:2]) / omega[three[:2]] ** 2
+    found = fill(ModeLifetimes(modes, lifetime, 0.1 * lifetime, floor))
+    below = stats.truncnorm(-np.inf, cut, model, sem).mean()
+    np.testing.assert_allclose(found.log_strength[three], below, rtol=1e-9)
+    # The limit stays where it is when the model moves.
+    step = 1e-5
+    higher = stats.truncnorm(-np.inf, cut - step / sem, model + step, sem).mean()
+    np.testing.assert_allclose(found.model.sum(axis=1), (higher - below) / step, rtol=1e-3)
+
+
+def test_one_lifetime_does_not_tell_how_far_others_are_off(case):
+    modes, _ = case
+    lifetime = np.full(modes.n_sets, np.nan)
+    lifetime[2] = 3.0
+    with pytest.raises(DataError, match="one lifetime is resolved: how far others are off"):
+        fill(ModeLifetimes(modes, lifetime, 0.1 * lifetime))
 
 
 def test_errors_of_filled_values_follow_those_that_make_them(case):

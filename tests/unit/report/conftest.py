@@ -232,6 +232,7 @@ def remember(rng, freq0, members):
         lifetime_ps=keep + np.where(ok, sem, 0.0) * rng.standard_normal(len(true)),
         lifetime_ps_sem=np.where(ok, sem, np.nan),
         misfit=np.where(ok, np.where(np.arange(len(true)) % 4, 0.3, 6.0), np.nan),
+        floor_ps=np.full(len(true), np.nan),
         verdicts=tuple(Verdict.RESOLVED if x else Verdict.TOO_FEW for x in ok),
         advice=tuple("" if x else "a run of 500 ps would do" for x in ok),
         lag_ps=np.where(np.arange(40) < 36, lags, np.nan),
