@@ -1,5 +1,6 @@
 """The program as a user meets it: whole commands, exit codes, messages."""
 
+import os
 import subprocess
 import sys
 import time
@@ -35,6 +36,16 @@ def test_demo_tells_what_it_does_and_where_to_look(demo):
     assert "trajmodes run" in result.stdout
     assert f"{folder}/figures" in result.stdout
     assert result.stderr == ""  # no progress bar where nobody watches
+
+
+@pytest.mark.parametrize(("given", "kept"), [("", "OFF"), ("ON", "ON")])
+def test_spglib_does_not_speak_unless_it_is_asked_to(monkeypatch, given, kept):
+    """Without a cell file it would tell of every tolerance that finds no primitive cell."""
+    monkeypatch.setenv("SPGLIB_WARNING", given)
+    if not given:
+        monkeypatch.delenv("SPGLIB_WARNING")
+    call("show", "nowhere")
+    assert os.environ["SPGLIB_WARNING"] == kept
 
 
 def test_demo_writes_the_results_folder(demo):

@@ -1,5 +1,6 @@
 """The commands. They parse, call the pipeline and show what it returns; no more."""
 
+import os
 import sys
 from typing import Any
 
@@ -42,6 +43,8 @@ def main() -> None:
     trajmodes export fit/ --to phono3py              for phonopy, ShengBTE, TDEP, ALAMODE, …
     trajmodes show  results/results.nc               what came out
     """  # noqa: D301 - click wants the very character \b
+    # A primitive cell is sought with many tolerances, and spglib prints each that does not do.
+    os.environ.setdefault("SPGLIB_WARNING", "OFF")
 
 
 for command in (project, sed, modes, movie, molecule):

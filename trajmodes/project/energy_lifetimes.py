@@ -15,6 +15,7 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Floats
 from trajmodes.data import EnergyLifetimes, Verdict
+from trajmodes.data.rounding import two_digits
 from trajmodes.project.autocorrelation import EnergyCorrelations
 from trajmodes.project.energy_fit import DecayFits, Seen, fit_decays, seen, theory_variance
 from trajmodes.project.energy_misfit import decay_curves, misfit
@@ -26,6 +27,8 @@ _LIFETIMES_PER_STRETCH = 4.0
 _LARGEST_RELATIVE_SEM = 0.5
 _LOOK = "its energy shows no decay of one rate: look at its correlation"
 _MARGIN = 1.5
+_SURELY = 2.0
+"""Standard errors."""
 
 
 def energy_lifetimes(correlations: EnergyCorrelations) -> EnergyLifetimes:
@@ -51,7 +54,7 @@ def energy_lifetimes(correlations: EnergyCorrelations) -> EnergyLifetimes:
         lifetime_ps_sem=lifetime * scale * fits.relative_sem,
         misfit=np.where(resolved, strays, np.nan),
         floor_ps=np.where(
-            [verdict is Verdict.TOO_LONG for verdict in verdicts], _longest(data), np.nan
+            [verdict is Verdict.TOO_LONG for verdict in verdicts], _floor(data, fits), np.nan
         ),
         verdicts=tuple(verdicts),
         advice=tuple(advice),
@@ -93,6 +96,13 @@ def _longest(data: Seen) -> float:
     return min(whole / _LIFETIMES_PER_RUN, stretch / _LIFETIMES_PER_STRETCH)
 
 
+def _floor(data: Seen, fits: DecayFits) -> Floats:
+    """Tell what lifetimes (g,) too long for the run are surely longer than, in ps."""
+    surely = 1.0 / (fits.gamma * (1.0 + _SURELY * fits.relative_sem))
+    floor: Floats = np.fmin(surely, _longest(data))
+    return floor
+
+
 def _gone_at_once(data: Seen) -> Bools:
     """Whether most of the correlation (g,) is lost at the first lag that is not zero."""
     correlation = data.correlation
@@ -107,24 +117,26 @@ def _advise(verdict: Verdict, data: Seen, fits: DecayFits, g: int) -> str:
             return "harmonic constants at the temperature of the run may have ω² > 0"
         case Verdict.TOO_FAST:
             shortest = told.average_frames[0] * told.interval_ps
-            return f"frames less than {0.25 * shortest:.2g} ps apart would show its decay"
+            return (
+                f"frames less than {two_digits(0.25 * shortest)} ps apart would show its decay"
+            )
         case Verdict.OVERDAMPED:
             return (
-                f"its energy decays within {1.0 / rate:.2g} ps, a sixth of a period:"
+                f"its energy decays within {two_digits(1.0 / rate)} ps, a sixth of a period:"
                 " look at the spectrum"
             )
         case Verdict.TOO_LONG:
             wanted = _MARGIN * _run_for(data, fits, g)
             whole = "" if len(data.stretch_ps) == 1 else " in one piece"
             return (
-                f"lives longer than {_longest(data):.2g} ps; a run of"
-                f" {max(wanted, 2.0 * run):.2g} ps{whole} may do"
+                f"lives longer than {two_digits(_floor(data, fits)[g])} ps; a run of"
+                f" {two_digits(max(wanted, 2.0 * run))} ps{whole} may do"
             )
         case Verdict.TOO_FEW:
             times = (float(fits.relative_sem[g]) / _LARGEST_RELATIVE_SEM) ** 2
             return (
                 f"the lifetime is uncertain by {100.0 * fits.relative_sem[g]:.0f} %; a run of"
-                f" {_MARGIN * times * run:.2g} ps would do"
+                f" {two_digits(_MARGIN * times * run)} ps would do"
             )
         case _:
             return "" if verdict is Verdict.RESOLVED else _LOOK

@@ -15,6 +15,7 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Floats
 from trajmodes.data import Verdict
+from trajmodes.data.rounding import two_digits
 from trajmodes.project.ladder import CHANCE_SIGMAS, NARROWEST, Chosen
 from trajmodes.project.rungs import Rung
 from trajmodes.project.shapes import AREA, GAMMA, OMEGA, LineShape, places
@@ -161,7 +162,7 @@ def _advise(
         Verdict.TOO_NARROW: _longer(width, *segment),
         Verdict.TOO_FEW: (
             f"the width is uncertain by {100 * relative:.0f} %; a run"
-            f" {1.2 * times:.2g} times as long would do"
+            f" {two_digits(1.2 * times)} times as long would do"
         ),
         Verdict.NO_LINE: (
             "several lines, or not the shape of a damped oscillator: look at the spectrum;"
@@ -195,6 +196,7 @@ def _longer(width: float, resolution: float, segment_ps: float) -> str:
     return (
         f"narrower than {floor:.3g} THz, so it lives longer than"
         f" {1.0 / (THZ * floor):.3g} ps; --resolution-thz"
-        f" {resolution * segment_ps / wanted:.2g} and a run of {2.0 * wanted:.2g} ps"
-        f" would do (segments of {wanted:.2g} ps, now {segment_ps:.3g} ps)"
+        f" {two_digits(resolution * segment_ps / wanted)} and a run of"
+        f" {two_digits(2.0 * wanted)} ps"
+        f" would do (segments of {two_digits(wanted)} ps, now {segment_ps:.3g} ps)"
     )

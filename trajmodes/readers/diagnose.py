@@ -30,7 +30,7 @@ _RATIO = 3.0
 """Kinetic and virial temperature of a solid may differ by this factor, not by more."""
 _BASE_BYTES, _BLOCK_BYTES, _WAITING_BYTES = 350e6, 3e6, 38e6
 """Memory of the libraries, of a block of frames, of amplitudes that wait for a spectrum."""
-_BASE_SECONDS, _PASSES = 5.0, 3.0
+_BASE_SECONDS, _PASSES = 12.0, 3.0
 """Time to start, draw and write; and of both passes, in times of reading and displacing."""
 
 
@@ -239,6 +239,8 @@ def _size_figures(trajectory: Trajectory, match: Match, sample: RunSample) -> di
     memory += 2.0 * min(_WAITING_BYTES, 12.0 * match.supercell.n_atoms * trajectory.n_frames)
     seconds = trajectory.n_frames * sample.seconds_per_frame / n_workers
     seconds = _BASE_SECONDS + _PASSES * seconds
+    # No more digits than it is known to.
+    seconds = float(f"{seconds:.1g}")
     total = int(match.supercell.n_cells)
     return {
         "q points": Figure(total, "", "commensurate with the supercell, ±q counted twice"),

@@ -51,7 +51,7 @@ def draw_conductivity(dataset: xr.Dataset) -> Figure:
     free = figure.add_axes((0.745, 0.145, 0.245, 0.63))
     for kind, colour, dashes in _KINDS:
         value, sem = _mean_conductivity(dataset, kind)
-        told = f"{kind}: {plus_minus(value, sem)} W/(m K)"
+        told = f"{kind}, mean of x, y, z: {plus_minus(value, sem)} W/(m K)"
         grid, density = dataset["kappa_freq_thz"].values, f"kappa_spectral_{kind}"
         spectral.plot(grid, dataset[density].values, color=colour, linestyle=dashes, label=told)
         cumulated.plot(

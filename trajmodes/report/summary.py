@@ -206,9 +206,11 @@ def _map(dataset: xr.Dataset) -> str:
         return ""
     freq = dataset["map_freq_thz"].values
     places = len(np.unique(dataset["map_distance"].values.round(6)))
+    # A path that comes back to a q, or to one a reciprocal lattice vector away, counts it once.
+    inside = np.round(dataset["map_q"].values, 6) % 1.0
     parts = [
-        f"spectral energy at {counted(places, 'point')} of the path (with their stars "
-        f"{dataset.sizes['map_point']} q), up to {freq[-1]:.4g} THz in steps of "
+        f"spectral energy at {counted(places, 'point')} of the path ("
+        f"{len(np.unique(inside, axis=0))} different q), up to {freq[-1]:.4g} THz in steps of "
         f"{freq[1] - freq[0]:.3g} THz"
     ]
     for name, told in (("branch", "by branch"), ("site", "by site and direction")):

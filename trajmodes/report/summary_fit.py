@@ -36,8 +36,11 @@ def fit_in_one_line(dataset: xr.Dataset) -> str:
         return "constants were given" if "force_constants" in dataset else ""
     free, rank = int(dataset["n_parameters"]), int(dataset["rank"])
     full = "full rank" if rank == free else f"RANK {rank} ONLY"
+    # A fit of this run tells where the run's mean positions are.
+    other = "" if "reference_shift" in dataset else "given constants, of their own run: "
     return (
-        f"{free} parameters ({full}), {_reach(dataset)}, {int(dataset['n_frames'])} frames; "
+        f"{other}{free} parameters ({full}), {_reach(dataset)}, "
+        f"{int(dataset['n_frames'])} frames; "
         f"R² = {float(dataset['r_squared']):.5f}, "
         f"residual {float(dataset['rms_residual']):.3g} "
         f"of {float(dataset['rms_force']):.3g} eV/Å"
@@ -141,7 +144,8 @@ def _anharmonicity(dataset: xr.Dataset) -> str:
         return ""
     sigma = float(dataset["fit_anharmonicity"])
     word = "small" if sigma < _SMALL else "moderate" if sigma < _LARGE else "large"
-    return f"{word}: pair constants leave σ = {sigma:.3f} of the rms force"
+    where = "" if "reference_shift" in dataset else " in the run they were fitted to"
+    return f"{word}: pair constants leave σ = {sigma:.3f} of the rms force{where}"
 
 
 def _error_bars(dataset: xr.Dataset) -> str:
@@ -247,12 +251,14 @@ def _beside_the_run(dataset: xr.Dataset, classical: Floats) -> str:
     sets = widest_resolved(classical, np.isfinite(lifetime))
     if len(sets) < _FEWEST_COMPARED:
         return "; the run resolves too few of the widest lines to be compared"
-    rate, predicted = 1.0 / lifetime[sets], 2.0 * np.pi * classical[sets]
+    # γ̂ scatters evenly in its logarithm, so that its mean is large by half its variance.
+    rate = (1.0 - 0.5 * (sem / lifetime) ** 2)[sets] / lifetime[sets]
+    predicted = 2.0 * np.pi * classical[sets]
     ratio = float(rate.sum() / predicted.sum())
     ratio_sem = float(np.sqrt(((rate**2 * sem[sets]) ** 2).sum()) / predicted.sum())
     text = (
         f"; the run has {plus_minus(ratio, ratio_sem)} times the classical ones (mean of the "
-        f"{len(sets)} widest, which it resolves)"
+        f"{len(sets)} widest that it resolves)"
     )
     if not 1.0 / _FAR <= ratio <= _FAR:
         text += (

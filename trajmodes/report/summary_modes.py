@@ -21,6 +21,7 @@ _ASTRAY_BY_CHANCE = 0.2
 """Share of sets whose misfit is above 1; one in twenty is chance."""
 _AT = 1e-5
 """Distance in 1/Å along the path within which two points are one."""
+_ALIKE = 1e-6
 _DIRECTIONS = 2.0
 """Errors that the conductivities along x, y, z must be apart to be told one by one."""
 
@@ -114,6 +115,7 @@ def conductivity_line(dataset: xr.Dataset) -> str:
             told = ", ".join(f"{x} {plus_minus(float(k), float(s))}" for x, k, s in along)
         else:
             told = plus_minus(float(value.mean()), float(sem.mean()))
+            told += "" if np.ptp(value) < _ALIKE * value.max() else " (mean of x, y, z)"
         parts.append(f"{told} {kind}")
     share, beyond = (
         100.0 * float(dataset[f"kappa_{what}_share"]) for what in ("filled", "long_wave")

@@ -357,7 +357,7 @@ def test_conductivity_by_frequency_and_path(full, figures):
     drawn = curves(spectral)
     mean = np.diag(full["kappa_classical_w_mk"].values).mean()
     (label,) = [label for label in drawn if label.startswith("classical")]
-    assert float(label.split()[1]) == pytest.approx(mean, rel=0.01)
+    assert float(label.split(": ")[1].split()[0]) == pytest.approx(mean, rel=0.01)
     assert drawn[label][:, 1] == pytest.approx(full["kappa_spectral_classical"].values)
     # Å in the file, nm in the figure.
     assert cumulated.lines[0].get_xdata() == pytest.approx(full["kappa_path"].values / 10)

@@ -97,7 +97,7 @@ def test_it_is_told(with_constants, bare):
         )
         texts.append(" ".join(stream.getvalue().split()))
     for text in texts:
-        assert "points of the path (with their stars 14 q), up to 19.95 THz" in text
+        assert "points of the path (11 different q), up to 19.95 THz" in text
         assert "the path misses L" in text
         assert "results.nc: the map" in text
         assert " Fit " not in text
