@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal
 from trajmodes.errors import DataError
+from trajmodes.readers.cell_choice import chosen_cell
 from trajmodes.readers.crystal_file import CrystalFile, fold_atoms, on_symmetric_sites
 from trajmodes.readers.reference import AverageStructure
 from trajmodes.symmetry.operations import SpaceGroup, space_group
@@ -198,9 +199,7 @@ def _primitive_lattice(whole: Crystal, vectors: Floats) -> Floats | None:
     n_cells = round(abs(float(np.linalg.det(matrix))))
     if np.abs(exact - matrix).max() > 0.25 or n_cells < 2 or n_atoms % n_cells:
         return None
-    lattice, _ = minkowski_reduce(np.linalg.inv(matrix) @ box)
-    result: Floats = lattice if np.linalg.det(lattice) > 0.0 else -lattice
-    return result
+    return chosen_cell(np.linalg.inv(matrix) @ box)
 
 
 def _classes(structure: _Structure, lattice: Floats) -> Ints:
