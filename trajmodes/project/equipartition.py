@@ -4,7 +4,10 @@ The mean of a few exponentially distributed energies is skewed: a mode that outl
 easily twice as hot as the others, and never as much colder. A gamma distribution has the mean
 and the error that are known; its cube root is nearly normal (Wilson & Hilferty, Proc. Natl.
 Acad. Sci. 17, 684 (1931)), and tells how many standard errors off a temperature really is. An
-error bar that was itself measured in this run gives that number the tails of Student's t.
+error bar that was itself measured in this run gives that number the tails of Student's t. Its
+variance is one where the run holds many lifetimes and error bars are right on average, and its
+own larger one where the run holds few and errors are near those of a snapshot, ⟨K⟩² for each
+degree of freedom.
 
 The common temperature T is the mean of those of the sets, each weighed by σ⁻². It is known to
 σ₀² = 1/Σσ⁻² only, and moves with each of the sets, so that T_g − T has the variance σ_g² − σ₀².
@@ -30,6 +33,8 @@ _DOUBTFUL, _VIOLATED, _ANY_SET = 0.05, 1e-3, 1e-2
 # Degrees of freedom of the error bars: fits the tails of damped oscillators that are simulated
 # for 1 to 300 lifetimes, one in a hundred of which is 2.5 to 3.6 error bars off.
 _STUDENT = 8.0
+# How soon the variance becomes one with what is left of a snapshot's: fits the same runs.
+_SETTLING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,9 @@ def equipartition(energies: ModeEnergies) -> Equipartition:
     weights = np.where(known, np.where(known, sem_g, 1.0) ** -2.0, 0.0)
     temperature = float((weights * np.where(known, temperature_g, 0.0)).sum() / weights.sum())
     variance = np.where(known, sem_g**2 - 1.0 / weights.sum(), np.nan)
-    z = _normal_score(temperature_g / temperature, variance / temperature**2)
+    left = np.clip(energies.members * (sem_g / temperature) ** 2, 0.0, 1.0)
+    narrower = np.sqrt(1.0 - 2.0 / _STUDENT * (1.0 - left) ** _SETTLING)
+    z = _normal_score(temperature_g / temperature, variance / temperature**2, narrower)
     chi_squared, freedom = float(np.nansum(z**2)), int(known.sum()) - 1
     probability = erfc(np.abs(z) / np.sqrt(2.0))
     return Equipartition(
@@ -117,11 +124,9 @@ def equipartition(energies: ModeEnergies) -> Equipartition:
     )
 
 
-def _normal_score(ratio: Floats, variance: Floats) -> Floats:
+def _normal_score(ratio: Floats, variance: Floats, narrower: Floats) -> Floats:
     """Make a gamma variable of mean 1 and uncertain variance a normal deviate."""
     spread = variance / 9.0
-    # The errors are those of a variance: t of unit variance.
-    widened = np.sqrt(spread * (_STUDENT - 2.0) / _STUDENT)
-    off = (np.cbrt(ratio) - (1.0 - spread)) / widened
+    off = (np.cbrt(ratio) - (1.0 - spread)) / np.sqrt(spread) / narrower
     score: Floats = -np.sign(off) * ndtri(stdtr(_STUDENT, -np.abs(off)))
     return score
