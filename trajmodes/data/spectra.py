@@ -9,6 +9,7 @@ from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.units import THZ
 
 __all__ = [
+    "NARROWEST",
     "BandSpectra",
     "EnergyLifetimes",
     "LineData",
@@ -19,6 +20,9 @@ __all__ = [
     "Verdict",
     "VibrationalDensity",
 ]
+
+NARROWEST = 2.0
+"""Least width of a line that deserves to be told, in resolutions."""
 
 
 class Verdict(StrEnum):
@@ -286,8 +290,8 @@ class LineFits:
     def floor_ps(self) -> Floats:
         """(g,), unit: ps. What the lifetime of a line too narrow for a width is longer than.
 
-        Its width is below two resolutions; nan for all other lines.
+        Its width is below `NARROWEST`; nan for all other lines.
         """
         narrow = [verdict is Verdict.TOO_NARROW for verdict in self.verdicts]
-        floor: Floats = np.where(narrow, 1.0 / (2.0 * THZ * self.resolution_thz), np.nan)
+        floor: Floats = np.where(narrow, 1.0 / (NARROWEST * THZ * self.resolution_thz), np.nan)
         return floor

@@ -46,6 +46,8 @@ __all__ = ["LifetimeGrid", "ModeLifetimes", "Strengths", "fill", "lifetime_grid"
 _SIMILAR = 0.05
 # Of ln λ: lifetimes of neighbours in frequency are never alike to better than this.
 _LEAST_SCATTER = 0.05
+# Standard deviations beyond which nothing of a normal distribution is left.
+_NO_LIMIT = 40.0
 _CORNERS = np.array(np.indices((2, 2, 2)).reshape(3, -1).T, dtype=np.int64)
 
 
@@ -268,11 +270,9 @@ def _below(highest: Floats, mean: Floats, scatter: float) -> tuple[Floats, Float
 
     Where no value is given it is that of the whole distribution.
     """
-    z = np.where(np.isfinite(highest), (highest - mean) / scatter, np.inf)
-    finite = np.where(np.isfinite(z), z, 0.0)
-    hazard = np.exp(-0.5 * finite**2 - log_ndtr(finite)) / np.sqrt(2.0 * np.pi)
-    hazard = np.where(np.isfinite(z), hazard, 0.0)
-    return mean - scatter * hazard, np.clip(1.0 - hazard * (finite + hazard), 0.0, 1.0)
+    z = np.where(np.isfinite(highest), (highest - mean) / scatter, _NO_LIMIT)
+    hazard = np.exp(-0.5 * z**2 - log_ndtr(z)) / np.sqrt(2.0 * np.pi)
+    return mean - scatter * hazard, np.clip(1.0 - hazard * (z + hazard), 0.0, 1.0)
 
 
 def _similar(apart: Floats, members: Floats) -> Floats:

@@ -34,6 +34,7 @@ from trajmodes.pipeline.transport import conductivity_of, heat_flow_of, renormal
 from trajmodes.pipeline.written import AMPLITUDES_FILE, Analysis, Written, write_found
 from trajmodes.project import check_lattice
 from trajmodes.report import Conductivity, Projection, Provenance, Results, Writer
+from trajmodes.report.wording import mesh_of
 from trajmodes.symmetry import half_space
 
 __all__ = [
@@ -328,8 +329,8 @@ def _mesh_note(job: Job, mesh: tuple[int, int, int]) -> tuple[str, ...]:
     if not isinstance(wanted, int) or set(mesh) == {wanted}:
         return ()
     return (
-        f"the thermal conductivity is summed on a mesh of {' × '.join(map(str, mesh))} where "
-        f"{wanted} × {wanted} × {wanted} was asked for: it is the smallest that is no coarser "
+        f"the thermal conductivity is summed on a mesh of {mesh_of(mesh)} where "
+        f"{mesh_of([wanted] * 3)} was asked for: it is the smallest that is no coarser "
         "and holds all q points of the supercell, at which lifetimes are known",
     )
 

@@ -42,22 +42,23 @@ def energy_lifetimes(correlations: EnergyCorrelations) -> EnergyLifetimes:
     data = seen(correlations)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         fits = fit_decays(data)
-        sound = np.isfinite(fits.gamma) & (fits.amplitude > 0.0)
-        strays = misfit(data, fits, decay_curves(data, fits, sound))
+        curves, floor = decay_curves(data, fits), _floor(data, fits)
+        strays = misfit(data, fits, curves)
         scale = np.sqrt(np.fmax(strays, 1.0))
-        verdicts, advice = _judge(data, fits, scale * fits.relative_sem)
+        verdicts = _judge(data, fits, scale * fits.relative_sem)
         resolved = np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
-        curves = decay_curves(data, fits, resolved)
+        curves = curves.told(data, resolved)
     lifetime = np.where(resolved, 1.0 / fits.gamma, np.nan)
     return EnergyLifetimes(
         lifetime_ps=lifetime,
         lifetime_ps_sem=lifetime * scale * fits.relative_sem,
         misfit=np.where(resolved, strays, np.nan),
-        floor_ps=np.where(
-            [verdict is Verdict.TOO_LONG for verdict in verdicts], _floor(data, fits), np.nan
+        floor_ps=np.where([verdict is Verdict.TOO_LONG for verdict in verdicts], floor, np.nan),
+        verdicts=verdicts,
+        advice=tuple(
+            _advise(verdict, data, fits, float(floor[g]), g)
+            for g, verdict in enumerate(verdicts)
         ),
-        verdicts=tuple(verdicts),
-        advice=tuple(advice),
         lag_ps=np.tile(correlations.lag_ps, (len(lifetime), 1)),
         correlation=curves.correlation,
         correlation_sem=curves.sem,
@@ -65,8 +66,8 @@ def energy_lifetimes(correlations: EnergyCorrelations) -> EnergyLifetimes:
     )
 
 
-def _judge(data: Seen, fits: DecayFits, wider: Floats) -> tuple[list[Verdict], list[str]]:
-    """Verdict and advice for each set, its relative error being wider (g,) for its misfit."""
+def _judge(data: Seen, fits: DecayFits, wider: Floats) -> tuple[Verdict, ...]:
+    """Verdict on each set, its relative error being wider (g,) for its misfit."""
     told, gamma = data.told, fits.gamma
     shortest = told.average_frames[0] * told.interval_ps
     sound = np.isfinite(gamma) & np.isfinite(fits.relative_sem) & (fits.amplitude > 0.0)
@@ -82,12 +83,10 @@ def _judge(data: Seen, fits: DecayFits, wider: Floats) -> tuple[list[Verdict], l
         (Verdict.TOO_FEW, fits.relative_sem > _LARGEST_RELATIVE_SEM),
         (Verdict.FAILED, wider > _LARGEST_RELATIVE_SEM),
     ]
-    verdicts, advice = [], []
-    for g in range(len(gamma)):
-        verdict = next((kind for kind, holds in findings if holds[g]), Verdict.RESOLVED)
-        verdicts.append(verdict)
-        advice.append(_advise(verdict, data, fits, g))
-    return verdicts, advice
+    return tuple(
+        next((kind for kind, holds in findings if holds[g]), Verdict.RESOLVED)
+        for g in range(len(gamma))
+    )
 
 
 def _longest(data: Seen) -> float:
@@ -110,7 +109,7 @@ def _gone_at_once(data: Seen) -> Bools:
     return gone
 
 
-def _advise(verdict: Verdict, data: Seen, fits: DecayFits, g: int) -> str:
+def _advise(verdict: Verdict, data: Seen, fits: DecayFits, floor_ps: float, g: int) -> str:
     rate, run, told = float(fits.gamma[g]), data.run_ps, data.told
     match verdict:
         case Verdict.UNDEFINED:
@@ -129,7 +128,7 @@ def _advise(verdict: Verdict, data: Seen, fits: DecayFits, g: int) -> str:
             wanted = _MARGIN * _run_for(data, fits, g)
             whole = "" if len(data.stretch_ps) == 1 else " in one piece"
             return (
-                f"lives longer than {two_digits(_floor(data, fits)[g])} ps; a run of"
+                f"lives longer than {two_digits(floor_ps)} ps; a run of"
                 f" {two_digits(max(wanted, 2.0 * run))} ps{whole} may do"
             )
         case Verdict.TOO_FEW:

@@ -31,14 +31,23 @@ class DecayCurves:
     """Correlations of energies per variance (g, k)."""
 
     correlation: Floats
-    """Bias of the finite run removed where a decay was fitted."""
+    """Bias of the finite run removed, as far as the fit is to be believed."""
     sem: Floats
-    """nan without a fit."""
     model: Floats
-    """nan without a fit, or outside its lags."""
+    """nan outside the lags of the fit."""
+
+    def told(self, data: Seen, resolved: Bools) -> "DecayCurves":
+        """Leave the correlations of sets that are not resolved (g,) as the run gives them."""
+        variance = np.where(data.told.members > 0, data.correlation[:, 0], np.nan)
+        known = resolved[:, None]
+        return DecayCurves(
+            correlation=np.where(known, self.correlation, data.correlation / variance[:, None]),
+            sem=np.where(known, self.sem, np.nan),
+            model=np.where(known, self.model, np.nan),
+        )
 
 
-def decay_curves(data: Seen, fits: DecayFits, fitted: Bools) -> DecayCurves:
+def decay_curves(data: Seen, fits: DecayFits) -> DecayCurves:
     """Correlations, their errors and the model, all per variance of the energy.
 
     Parameters
@@ -47,12 +56,9 @@ def decay_curves(data: Seen, fits: DecayFits, fitted: Bools) -> DecayCurves:
         Correlations about the mean.
     fits
         The decays.
-    fitted
-        (g,) which of them are to be believed.
     """
-    told, gamma = data.told, fits.gamma
-    some = np.where(fitted, fits.amplitude, 0.0)[:, None]
-    loss_gk = some * np.nan_to_num(lost(data, gamma))
+    told, gamma, amplitude = data.told, fits.gamma, fits.amplitude[:, None]
+    loss_gk = amplitude * np.nan_to_num(lost(data, gamma))
     whole_gk = data.correlation + loss_gk
     # The first average is over some frames: the variance of single ones is larger.
     exponents, parts = energy_decay(gamma, told.omega_ratio, told.omega, told.standing)
@@ -60,21 +66,19 @@ def decay_curves(data: Seen, fits: DecayFits, fitted: Bools) -> DecayCurves:
         exponents, told.steps[:1], told.average_frames[:1], told.interval_ps
     )[..., 0]
     shrunk = (parts * first).sum(axis=0).real / parts.sum(axis=0).real
-    variance = (whole_gk[:, 0] / np.where(fitted, shrunk, 1.0))[:, None]
+    variance = (whole_gk[:, 0] / shrunk)[:, None]
     u = gamma[:, None] * told.lag_ps
-    model_gk = (some * expected(data, gamma) + loss_gk) / variance
-    used = fitted[:, None] & (u < _LAST_LIFETIME)
+    model_gk = (amplitude * expected(data, gamma) + loss_gk) / variance
     # From the covariances of `energy_fit` at lags 0 and t, for C(t)/C(0).
     cycles = 4.0 * (data.degeneracy + 1.0 / data.degeneracy)[:, None]
     scatter = 1.0 - (1.0 + 2.0 * u) * np.exp(-2.0 * u)
     scatter += cycles * (np.exp(-u) - (1.0 + u) * np.exp(-2.0 * u))
     scatter = np.maximum(scatter, 0.0) / (data.components * gamma * data.run_ps)[:, None]
     surplus = fits.relative_sem / np.sqrt(theory_variance(data, gamma))
-    blank = told.members == 0
     return DecayCurves(
-        correlation=np.where(blank[:, None], np.nan, whole_gk / variance),
-        sem=np.where(fitted[:, None], np.sqrt(scatter) * surplus[:, None], np.nan),
-        model=np.where(used, model_gk, np.nan),
+        correlation=whole_gk / variance,
+        sem=np.sqrt(scatter) * surplus[:, None],
+        model=np.where(u < _LAST_LIFETIME, model_gk, np.nan),
     )
 
 
@@ -93,7 +97,7 @@ def misfit(data: Seen, fits: DecayFits, curves: DecayCurves) -> Floats:
     Returns
     -------
     Mean square of the deviations in error bars, per the value that one set in twenty of exact
-    damped oscillators exceeds; nan without a fit.
+    damped oscillators exceeds; of no meaning where the fit has none.
     """
     lag_ps = data.told.lag_ps
     age_gk = fits.gamma[:, None] * lag_ps

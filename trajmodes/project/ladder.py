@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.data.spectra import NARROWEST
 from trajmodes.project.goodness import CHANCE_SIGMAS, is_odd
 from trajmodes.project.rungs import Rung, first_look, fit_around, fit_between, range_around
 from trajmodes.project.shapes import AREA, GAMMA, OMEGA, LineShape, extended, places
@@ -22,7 +23,7 @@ from trajmodes.project.two_lines import fit_two
 from trajmodes.project.whittle import Lines
 from trajmodes.units import THZ
 
-__all__ = ["CHANCE_SIGMAS", "NARROWEST", "Chosen", "climb"]
+__all__ = ["CHANCE_SIGMAS", "Chosen", "climb"]
 
 _RANGES = (4.0, 2.0, 1.0)
 """A line is fitted within this many widths (its own plus the resolution) on both sides: wings
@@ -41,8 +42,6 @@ _WIDE_ENOUGH = 4.0
 """Width in resolutions from which on no longer segment is asked for, …"""
 _AWAY_FROM_ZERO = 2.0
 """… if its lower half maximum is this many resolutions away from zero."""
-NARROWEST = 2.0
-"""Least width that deserves to be told, in resolutions."""
 
 
 @dataclass(frozen=True, slots=True)

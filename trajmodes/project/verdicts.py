@@ -16,7 +16,8 @@ import numpy as np
 from trajmodes.arrays import Bools, Floats
 from trajmodes.data import Verdict
 from trajmodes.data.rounding import two_digits
-from trajmodes.project.ladder import CHANCE_SIGMAS, NARROWEST, Chosen
+from trajmodes.data.spectra import NARROWEST
+from trajmodes.project.ladder import CHANCE_SIGMAS, Chosen
 from trajmodes.project.rungs import Rung
 from trajmodes.project.shapes import AREA, GAMMA, OMEGA, LineShape, places
 from trajmodes.units import THZ

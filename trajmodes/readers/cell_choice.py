@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 from ase.geometry import minkowski_reduce
 
-from trajmodes.arrays import Bools, Floats
+from trajmodes.arrays import Floats
 
 __all__ = ["chosen_cell"]
 
@@ -43,9 +43,10 @@ def chosen_cell(lattice: Floats) -> Floats:
     places = np.array(list(product(*(np.flatnonzero(one) for one in alike))))
     cells = vectors[places]
     cells = cells[np.linalg.det(cells) > 0.5 * volume]
-    for wanted in (_acute, _obtuse):
-        if wanted(cells).any():
-            cells = cells[wanted(cells)]
+    cosines = _cosines(cells)
+    for wanted in ((cosines > _ALIKE).all(axis=1), (cosines < _ALIKE).all(axis=1)):
+        if wanted.any():
+            cells = cells[wanted]
             break
     along = cells @ _FORWARD
     chosen: Floats = cells[np.lexsort(along.T[::-1])[-1]]
@@ -57,13 +58,3 @@ def _cosines(cells: Floats) -> Floats:
     unit = cells / np.linalg.norm(cells, axis=2, keepdims=True)
     cosines: Floats = np.einsum("nix,nix->ni", unit, np.roll(unit, -1, axis=1))
     return cosines
-
-
-def _acute(cells: Floats) -> Bools:
-    acute: Bools = np.asarray((_cosines(cells) > _ALIKE).all(axis=1))
-    return acute
-
-
-def _obtuse(cells: Floats) -> Bools:
-    obtuse: Bools = np.asarray((_cosines(cells) < _ALIKE).all(axis=1))
-    return obtuse

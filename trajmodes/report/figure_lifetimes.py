@@ -10,6 +10,7 @@ from matplotlib.markers import TICKRIGHT, TICKUP
 
 from trajmodes.arrays import Bools, Floats
 from trajmodes.data import Verdict
+from trajmodes.data.spectra import NARROWEST
 from trajmodes.report.agreement import DISAGREE
 from trajmodes.report.style import (
     BLUE,
@@ -26,6 +27,7 @@ from trajmodes.report.style import (
 from trajmodes.report.tables import Table, table_of
 from trajmodes.report.tables_modes import LIFETIMES, PERTURBATIVE
 from trajmodes.report.wording import mesh_of
+from trajmodes.units import THZ
 
 __all__ = ["draw_lifetimes", "lifetimes_data"]
 
@@ -172,7 +174,7 @@ def _narrow(dataset: xr.Dataset) -> Bools:
 
 def _least(dataset: xr.Dataset) -> Floats:
     """Lifetime (g,) in ps that a line must have if it is too narrow to be resolved."""
-    return 1.0 / (4.0 * np.pi * dataset["line_resolution_thz"].values)
+    return 1.0 / (NARROWEST * THZ * dataset["line_resolution_thz"].values)
 
 
 def _limits(axes: Axes, dataset: xr.Dataset) -> list[Floats]:

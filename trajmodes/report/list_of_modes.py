@@ -13,9 +13,11 @@ from rich.text import Text
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Verdict
+from trajmodes.data.spectra import NARROWEST
 from trajmodes.errors import DataError
 from trajmodes.report.agreement import DISAGREE
 from trajmodes.report.wording import branches, counted, place_of, terse
+from trajmodes.units import THZ
 
 __all__ = ["SetList", "list_sets", "render_modes"]
 
@@ -238,13 +240,13 @@ def _is(one: _Row, verdict: Verdict) -> bool:
 
 def _width(one: _Row) -> str:
     if _is(one, Verdict.TOO_NARROW):
-        return f"<{2.0 * float(one['line_resolution_thz']):.2g}"
+        return f"<{NARROWEST * float(one['line_resolution_thz']):.2g}"
     return _number("linewidth_thz")(one)
 
 
 def _life(one: _Row) -> str:
     if _is(one, Verdict.TOO_NARROW):
-        return f">{1.0 / (4.0 * np.pi * float(one['line_resolution_thz'])):.2g}"
+        return f">{1.0 / (NARROWEST * THZ * float(one['line_resolution_thz'])):.2g}"
     return _number("lifetime_ps")(one)
 
 
