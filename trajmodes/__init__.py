@@ -20,8 +20,8 @@ _HOMES = {
     "fit_constants": ("trajmodes.pipeline", "fit_constants"),
     "molecule_modes": ("trajmodes.pipeline", "molecule_modes"),
     "project_run": ("trajmodes.pipeline.api", "project_run"),
-    "read_constants": ("trajmodes.export", "read_constants"),
-    "read_results": ("trajmodes.report", "read_results"),
+    "read_constants": ("trajmodes.pipeline.reading", "read_constants"),
+    "read_results": ("trajmodes.results", "read_results"),
 }
 
 __all__ = [

@@ -1,5 +1,6 @@
 """What users do that they do not mean: it is refused in time, and nothing of theirs is lost."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,35 @@ def fitted(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("misuse") / "fit"
     done("fit", RUN, "--cell", CELL, "--cutoff", 4, *SHORT, "-o", folder)
     return folder
+
+
+# --- what a killed run left
+
+
+def test_results_of_a_run_that_was_killed_while_it_wrote_are_refused(fitted, tmp_path):
+    folder = tmp_path / "killed"
+    shutil.copytree(fitted, folder)
+    listed = folder / ".trajmodes.files"
+    listed.write_text(listed.read_text().replace('"whole"', '"changing"'))
+    (folder / ".trajmodes.rest").mkdir()
+    constants = folder / "force_constants.h5"
+    for words in (
+        ["show", folder],
+        ["show", folder / "results.nc"],
+        ["modes", folder],
+        ["export", folder, "--to", "tdep"],
+        ["scan", folder],
+        ["movie", constants, "0 0 0:4", "-o", tmp_path / "movie.xyz"],
+        ["project", RUN, "--constants", folder, *SHORT, "-o", tmp_path / "out"],
+        ["sed", RUN, "--constants", constants, *SHORT, "-o", tmp_path / "out"],
+        ["fit", RUN, "--cell", CELL, "--append", folder, "-o", tmp_path / "out"],
+    ):
+        text = refused(*words, code=3)
+        assert "the results in this folder are incomplete" in text
+        assert "run it again" in text
+    done("fit", RUN, "--cell", CELL, "--cutoff", 4, *SHORT, "-o", folder)
+    assert not (folder / ".trajmodes.rest").exists()
+    done("show", folder)
 
 
 # --- what would be overwritten

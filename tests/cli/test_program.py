@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from trajmodes.cli import main
 from trajmodes.pipeline import demo_job, open_run
-from trajmodes.report import open_folder
+from trajmodes.results import open_folder
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
 COPPER = ["--cell", str(DATA / "copper.POSCAR"), "--units", "metal", "--timestep-fs", "2"]

@@ -44,10 +44,9 @@ from trajmodes.report import (
     SpectralMap,
     StabilityVerdict,
     ThermostatVerdict,
-    read_results,
     to_dataset,
-    write_netcdf,
 )
+from trajmodes.results import read_results, save_dataset
 from trajmodes.symmetry.translations import build_supercell
 
 # Together more than some seconds.
@@ -313,7 +312,7 @@ def any_results(draw):
 def test_written_is_read(results):
     dataset = to_dataset(results)
     with tempfile.TemporaryDirectory() as folder:
-        read = read_results(write_netcdf(results, Path(folder) / "results.nc"))
+        read = read_results(save_dataset(to_dataset(results), Path(folder) / "results.nc"))
     assert set(read.variables) == set(dataset.variables)
     for name, variable in dataset.variables.items():
         # Bit for bit; the units, names and conventions with them.
@@ -330,6 +329,6 @@ def test_written_is_read(results):
 @given(any_results())
 def test_reading_and_writing_again_changes_nothing(results):
     with tempfile.TemporaryDirectory() as folder:
-        first = write_netcdf(results, Path(folder) / "first.nc")
-        second = write_netcdf(read_results(first), Path(folder) / "second.nc")
+        first = save_dataset(to_dataset(results), Path(folder) / "first.nc")
+        second = save_dataset(read_results(first), Path(folder) / "second.nc")
         assert read_results(first).identical(read_results(second))

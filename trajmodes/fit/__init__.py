@@ -14,7 +14,7 @@ from trajmodes.fit.expansion import HIGHEST_ORDER, Expansion, Reach, expansion_o
 from trajmodes.fit.harmonic import harmonic_ledger
 from trajmodes.fit.kinetic import KineticTemperature
 from trajmodes.fit.ledger import Ledger, Source, pooled
-from trajmodes.fit.ledger_file import ledger_dataset, ledger_of, read_ledger
+from trajmodes.fit.ledger_file import ledger_dataset, ledger_of
 from trajmodes.fit.model import Scheme
 from trajmodes.fit.regularise import Method
 from trajmodes.fit.scan import ScanKind, ScanPoint, scan_ledger
@@ -48,6 +48,5 @@ __all__ = [
     "ledger_dataset",
     "ledger_of",
     "pooled",
-    "read_ledger",
     "scan_ledger",
 ]

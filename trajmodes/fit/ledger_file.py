@@ -4,8 +4,6 @@ The columns are not stored but made again from crystal, supercell and cutoffs; t
 the representatives are kept beside them to prove that they are the same.
 """
 
-from pathlib import Path
-
 import numpy as np
 import xarray as xr
 
@@ -16,17 +14,11 @@ from trajmodes.fit.expansion import Expansion, Reach, expansion_of
 from trajmodes.fit.ledger import Ledger, Source
 from trajmodes.symmetry import Cutoff, build_supercell, parse_cutoff, space_group
 
-__all__ = ["ledger_dataset", "ledger_of", "read_ledger"]
-
-FORMAT = "trajmodes ledger"
-FORMAT_VERSION = 1
+__all__ = ["ledger_dataset", "ledger_of"]
 
 _SUPERCELL = "supercell"
 _SAME = 1e-6
 """Largest difference of tensor components that are made again on another machine."""
-
-_DAMAGE = (OSError, RuntimeError, ValueError, AttributeError, LookupError, MemoryError)
-"""What the NetCDF library raises where bytes of a file are not as they were written."""
 
 
 def ledger_dataset(ledger: Ledger) -> xr.Dataset:
@@ -97,8 +89,6 @@ def ledger_dataset(ledger: Ledger) -> xr.Dataset:
             for name, (dims, values, units, text) in told.items()
         },
         attrs={
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
             "title": "block Gram ledger of a fit of force constants",
             "convention": "residual = square - 2 moment.z + z.gram.z for parameters z of the "
             "orbits before sum rules; rows act on displacements relative to the force's atom",
@@ -119,9 +109,8 @@ def ledger_of(dataset: xr.Dataset, *, where: str = "") -> Ledger:
     Raises
     ------
     DataError
-        If it is no ledger, of a newer version, or its columns cannot be made again.
+        If its columns cannot be made again.
     """
-    _check_format(dataset, where)
     crystal = Crystal(
         cell=dataset["cell"].values,
         sites=dataset["sites"].values,
@@ -165,64 +154,12 @@ def ledger_of(dataset: xr.Dataset, *, where: str = "") -> Ledger:
     )
 
 
-def read_ledger(path: str | Path) -> Ledger:
-    """Read ledger.nc, or that of a results folder.
-
-    Parameters
-    ----------
-    path
-        The file or the folder.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, damaged, no ledger, or of a newer version.
-    """
-    source = Path(path)
-    if source.is_dir():
-        source = source / "ledger.nc"
-    if not source.is_file():
-        raise DataError(
-            "there is no ledger",
-            where=str(source),
-            fix="give the ledger.nc that `trajmodes fit` wrote",
-        )
-    try:
-        dataset = xr.load_dataset(source, engine="netcdf4")
-    except _DAMAGE as error:
-        raise DataError(
-            "the ledger cannot be read",
-            where=str(source),
-            why=f"it is no NetCDF-4 file, or it was cut off or changed ({error})",
-            fix="give the ledger.nc that `trajmodes fit` wrote",
-        ) from error
-    return ledger_of(dataset, where=str(source))
-
-
 def _exact(reach: Cutoff | None) -> str:
     """Text of a cutoff that gives back the same numbers: not rounded for the eye."""
     if reach is None:
         return _SUPERCELL
     named = (f"{a}-{b}:{radius!r}" for (a, b), radius in sorted(reach.by_species.items()))
     return " ".join([repr(reach.radius), *named])
-
-
-def _check_format(dataset: xr.Dataset, where: str) -> None:
-    version = dataset.attrs.get("format_version")
-    if dataset.attrs.get("format") != FORMAT:
-        raise DataError(
-            "this NetCDF file does not hold a trajmodes ledger",
-            where=where,
-            why=f"its attribute 'format' is {dataset.attrs.get('format')!r}, not {FORMAT!r}",
-            fix="give the ledger.nc that `trajmodes fit` wrote",
-        )
-    if not isinstance(version, int | np.integer) or not 1 <= version <= FORMAT_VERSION:
-        raise DataError(
-            f"the ledger has format version {version}, known is up to {FORMAT_VERSION}",
-            where=where,
-            why="a newer trajmodes wrote the file",
-            fix="update trajmodes",
-        )
 
 
 def _fingerprint(expansion: Expansion) -> Floats:

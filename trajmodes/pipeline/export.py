@@ -7,10 +7,17 @@ from typing import NamedTuple
 
 from trajmodes.data import ForceConstants, Supercell
 from trajmodes.errors import UsageError
-from trajmodes.export import read_constants, write_constants
+from trajmodes.export import write_constants
+from trajmodes.pipeline.reading import read_constants
 from trajmodes.pipeline.written import CONSTANTS_FILE
-from trajmodes.report import Writer, open_folder, read_results, write_files
-from trajmodes.report.folder import require_replaceable
+from trajmodes.results import (
+    Writer,
+    open_folder,
+    read_results,
+    require_replaceable,
+    whole_results,
+    write_files,
+)
 from trajmodes.symmetry import build_supercell
 
 __all__ = ["Exported", "export_job", "show_export"]
@@ -89,6 +96,7 @@ def _constants(source: Path) -> tuple[ForceConstants, Supercell, Path]:
             why=f"there is no {CONSTANTS_FILE}",
             fix="give the folder that `trajmodes fit` or `trajmodes run` wrote",
         )
-    constants = read_constants(file)
-    matrix = read_results(folder)["supercell_matrix"].values
+    with whole_results(folder):
+        constants = read_constants(file)
+        matrix = read_results(folder)["supercell_matrix"].values
     return constants, build_supercell(constants.crystal, matrix), folder

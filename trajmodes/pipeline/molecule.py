@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 from trajmodes.config import Job
 from trajmodes.data import ForceConstants, Modes, MotionBlock, Supercell
 from trajmodes.errors import DataError, UsageError
-from trajmodes.export.normal_coordinates import CoordinateBlock
 from trajmodes.fit.molecular import hessian_reduction
 from trajmodes.phonons.normal_modes import (
     ModeTable,
@@ -206,22 +206,37 @@ def analyse_molecule(
     )
 
 
-def normal_coordinates(run: MoleculeRun, modes: Modes) -> Iterator[CoordinateBlock]:
-    """Normal-mode positions and velocities q̃ and ṽ of all frames, block by block.
+def normal_coordinates(
+    run: MoleculeRun, modes: Modes, table: ModeTable
+) -> Iterator[xr.Dataset]:
+    """Normal-mode positions and velocities q̃ and ṽ in the Eckart frame, block by block.
 
-    Parameters
-    ----------
-    run
-        The run.
-    modes
-        Its normal modes.
+    Velocities are absent where the run has none, and not a number where ω ≤ 0.
     """
     projector = Projector(half_space(run.supercell), modes)
     for start, stop in run.blocks:
         block = run.motion(start, stop)
         found = ipi_amplitudes(projector.project(block), modes)
-        velocity = None if found.velocity is None else found.velocity / ATOMIC_UNIT
-        yield CoordinateBlock(block.indices, found.position / ATOMIC_UNIT, velocity)
+        series = {"position": (found.position, {})}
+        if found.velocity is not None:
+            comment = "not a number where omega <= 0, where it is undefined"
+            series["velocity"] = (found.velocity, {"comment": comment})
+        units = {"units": "a0 sqrt(m_e)"}
+        yield xr.Dataset(
+            {
+                "mode": ("mode", table.mode),
+                "freq_thz": ("mode", table.freq_thz, {"units": "THz"}),
+                "frame": ("frame", block.indices),
+            }
+            | {
+                name: (("frame", "mode"), (values / ATOMIC_UNIT).T, units | more)
+                for name, (values, more) in series.items()
+            },
+            attrs={
+                "title": "normal-mode positions and velocities in the Eckart frame",
+                "definitions": "position = e.sqrt(M)u, velocity = e.sqrt(M)v/omega",
+            },
+        )
 
 
 def _open(job: Job) -> Trajectory:

@@ -12,7 +12,6 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.config import Job, job_from_mapping, toml_text
 from trajmodes.errors import UsageError
-from trajmodes.export.normal_coordinates import write_normal_coordinates
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.molecule import (
     MoleculeResults,
@@ -24,8 +23,14 @@ from trajmodes.pipeline.molecule import (
 from trajmodes.pipeline.molecule_tables import modes_table
 from trajmodes.pipeline.written import inputs_of
 from trajmodes.readers import Trajectory, trajectory_of_atoms
-from trajmodes.report import Writer, open_folder, write_files
-from trajmodes.report.folder import require_replaceable
+from trajmodes.results import (
+    COORDINATES,
+    Writer,
+    open_folder,
+    require_replaceable,
+    write_files,
+    write_series,
+)
 from trajmodes.symmetry.isolated import hessian_of
 from trajmodes.units import DALTON, FEMTOSECOND
 
@@ -42,7 +47,6 @@ __all__ = [
 PathLike = str | os.PathLike[str]
 
 _FILES = ("modes.csv", "reference.xyz", "hessian.npy", "vectors.npy", "run.toml", "run.log")
-_SERIES_FILE = "normal_coordinates.nc"
 
 
 class MoleculeFiles(NamedTuple):
@@ -90,7 +94,7 @@ def molecule_job(
     """
     _require_reference(files)
     inputs = [one for one in (files.reference, files.hessian) if one is not None]
-    names = (*_FILES, *((_SERIES_FILE,) if files.series else ()))
+    names = (*_FILES, *((COORDINATES.file,) if files.series else ()))
     require_replaceable(job.output, names, [*inputs, *inputs_of(job)])
     log = Log()
     log.tell(command)
@@ -196,13 +200,12 @@ def _writers(
     }
     if series:
         write = partial(
-            write_normal_coordinates,
-            modes=results.table.mode,
-            freq_thz=results.table.freq_thz,
-            blocks=normal_coordinates(run, results.modes),
+            write_series,
+            normal_coordinates(run, results.modes, results.table),
+            kind=COORDINATES,
         )
         text = "normal-mode positions and velocities of every frame, as for i-PI"
-        writers[_SERIES_FILE] = Writer(text, write)
+        writers[COORDINATES.file] = Writer(text, write)
     writers["run.toml"] = Writer("the job as resolved", partial(_put, text=toml_text(run.job)))
     writers["run.log"] = Writer("what was done, and how long it took", log.write)
     return writers

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from trajmodes.config import Job, toml_text
 from trajmodes.data import ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.export import read_constants
 from trajmodes.phonons import Bands, chosen_path, dispersion, modes_at, point_names
 from trajmodes.pipeline.anharmonic import (
     gruneisen_parameters,
@@ -22,6 +22,7 @@ from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.project import project_run
 from trajmodes.pipeline.provenance import input_files, versions
+from trajmodes.pipeline.reading import read_constants
 from trajmodes.pipeline.requirements import (
     require_all_frames,
     require_known_modes,
@@ -31,10 +32,11 @@ from trajmodes.pipeline.requirements import (
 from trajmodes.pipeline.same_crystal import require_same_crystal
 from trajmodes.pipeline.source import interval_of
 from trajmodes.pipeline.transport import conductivity_of, heat_flow_of, renormalised_bands
-from trajmodes.pipeline.written import AMPLITUDES_FILE, Analysis, Written, write_found
+from trajmodes.pipeline.written import Analysis, Written, write_found
 from trajmodes.project import check_lattice
-from trajmodes.report import Conductivity, Projection, Provenance, Results, Writer
+from trajmodes.report import Conductivity, Projection, Provenance, Results
 from trajmodes.report.wording import mesh_of
+from trajmodes.results import AMPLITUDES, Writer, write_series
 from trajmodes.symmetry import half_space
 
 __all__ = [
@@ -300,7 +302,8 @@ def with_projection(
     if spill is None:
         return results, {}
     text = "time series Q(t) and its velocity of the chosen modes"
-    return results, {AMPLITUDES_FILE: Writer(text, spill.write)}
+    write = partial(write_series, spill.blocks(), kind=AMPLITUDES)
+    return results, {AMPLITUDES.file: Writer(text, write)}
 
 
 def _conductivity(

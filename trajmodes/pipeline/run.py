@@ -8,7 +8,7 @@ import numpy as np
 
 from trajmodes.config import Job, toml_text
 from trajmodes.errors import DataError, UsageError
-from trajmodes.fit import Ledger, read_ledger
+from trajmodes.fit import Ledger
 from trajmodes.phonons import Bands, point_names
 from trajmodes.pipeline.anharmonic import (
     gruneisen_parameters,
@@ -28,6 +28,7 @@ from trajmodes.pipeline.load import LoadedRun, load, load_runs
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.projected import path_bands, with_projection
 from trajmodes.pipeline.provenance import input_files, versions
+from trajmodes.pipeline.reading import read_ledger
 from trajmodes.pipeline.requirements import (
     require_all_frames,
     require_known_modes,
@@ -44,8 +45,8 @@ from trajmodes.report import (
     Provenance,
     Reference,
     Results,
-    Writer,
 )
+from trajmodes.results import Writer
 
 __all__ = ["analyse", "fit_job", "fit_only", "run_job"]
 

@@ -8,19 +8,13 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.data import ForceConstants
 from trajmodes.errors import UsageError
-from trajmodes.fit import FitOptions, Ledger, ScanPoint, Scheme, read_ledger, scan_ledger
+from trajmodes.fit import FitOptions, Ledger, ScanPoint, Scheme, scan_ledger
 from trajmodes.phonons import modes_at, stability
+from trajmodes.pipeline.reading import read_ledger
 from trajmodes.pipeline.show import text_of
-from trajmodes.report import (
-    ScanRow,
-    Writer,
-    draw_scan,
-    open_folder,
-    render_scan,
-    scan_table,
-    write_files,
-)
+from trajmodes.report import ScanRow, draw_scan, render_scan, scan_table
 from trajmodes.report.style import save_png
+from trajmodes.results import Writer, open_folder, write_files
 from trajmodes.symmetry import half_space
 
 __all__ = ["scan_job", "scan_rows", "show_scan", "write_scan"]

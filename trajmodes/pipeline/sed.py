@@ -32,12 +32,11 @@ from trajmodes.report import (
     Provenance,
     SpectralEnergy,
     SpectralMap,
-    open_folder,
     render_spectral_energy,
     write_spectral_energy,
 )
-from trajmodes.report.folder import require_replaceable
 from trajmodes.report.names import MAP_FILES
+from trajmodes.results import open_folder, require_replaceable
 from trajmodes.streaming import stream
 from trajmodes.symmetry import half_space
 

@@ -13,23 +13,26 @@ from trajmodes.config import Job, toml_text
 from trajmodes.export import write_constants, write_phonopy
 from trajmodes.fit import Ledger, ledger_dataset
 from trajmodes.pipeline.log import Log
-from trajmodes.report import Results, Writer, encode, open_folder, write_results
-from trajmodes.report.folder import require_replaceable
+from trajmodes.report import Results, write_results
 from trajmodes.report.names import RESULT_FILES
+from trajmodes.results import (
+    AMPLITUDES,
+    LEDGER,
+    Writer,
+    encode,
+    open_folder,
+    require_replaceable,
+)
 
 __all__ = [
-    "AMPLITUDES_FILE",
     "CONSTANTS_FILE",
-    "LEDGER_FILE",
     "Analysis",
     "Written",
     "inputs_of",
     "write_found",
 ]
 
-AMPLITUDES_FILE = "amplitudes.nc"
 CONSTANTS_FILE = "force_constants.h5"
-LEDGER_FILE = "ledger.nc"
 JOB_FILES = ("run.toml", "run.log")
 PHONOPY_FILES = ("FORCE_CONSTANTS", "phonopy_params.yaml")
 
@@ -110,8 +113,8 @@ def _names(job: Job, *, for_phonopy: bool) -> tuple[str, ...]:
     return (
         *RESULT_FILES,
         *(CONSTANTS_FILE, *JOB_FILES),
-        *((LEDGER_FILE,) if job.constants is None else ()),
-        *((AMPLITUDES_FILE,) if job.spill else ()),
+        *((LEDGER.file,) if job.constants is None else ()),
+        *((AMPLITUDES.file,) if job.spill else ()),
         *(PHONOPY_FILES if for_phonopy else ()),
     )
 
@@ -125,7 +128,7 @@ def _extra(found: Analysis, job: Job, log: Log, scratch: Path) -> dict[str, Writ
     if found.ledger is not None:
         dataset = ledger_dataset(found.ledger)
         text = "sums of the fit, for `trajmodes scan` and `trajmodes fit --append`"
-        extra[LEDGER_FILE] = Writer(text, partial(encode, dataset))
+        extra[LEDGER.file] = Writer(text, partial(encode, dataset, kind=LEDGER))
     extra |= found.extra
     job_file, log_file = JOB_FILES
     extra[job_file] = Writer("the job as resolved", _text_writer(toml_text(job)))

@@ -2,15 +2,15 @@
 
 Every block of frames writes its rows to their own place in a file of fixed layout, (t, field,
 k) complex numbers: in any order, by any thread, twice if need be. What is kept in memory is
-which frames are there. In the end the file is turned into NetCDF, some frames at a time.
+which frames are there.
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import netCDF4
 import numpy as np
 import xarray as xr
 
@@ -68,32 +68,12 @@ class Spill:
         }
         return xr.Dataset(series, self._coordinates(), {"conventions": _CONVENTIONS})
 
-    def write(self, path: Path) -> Path:
-        """Write NetCDF-4, some frames at a time.
-
-        Complex numbers are stored as their real and imaginary part along the last axis.
-
-        Parameters
-        ----------
-        path
-            The file; one that is there already is replaced.
-
-        Raises
-        ------
-        StorageError
-            If it cannot be written.
-        """
-        try:
-            with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
-                self._describe(file)
-                self._copy(file)
-        except OSError as error:
-            raise StorageError(
-                f"the time series could not be written: {error.strerror or error}",
-                where=str(path),
-                fix="check the folder, its rights and the space on its disk",
-            ) from error
-        return path
+    def blocks(self) -> Iterator[xr.Dataset]:
+        """Return the same frame by frame, some at a time."""
+        whole = self.dataset()
+        batch = max(1, _BATCH_BYTES // (16 * self.fields * len(self.chosen)))
+        for start in range(0, len(self.times_ps), batch):
+            yield whole.isel(frame=slice(start, start + batch))
 
     def _coordinates(self) -> dict[str, tuple[str | tuple[str, ...], Any, dict[str, str]]]:
         qpoints = [mode.qpoint for mode in self.chosen]
@@ -108,35 +88,6 @@ class Spill:
                 {"units": "THz", "long_name": "harmonic frequency, negative where imaginary"},
             ),
         }
-
-    def _describe(self, file: netCDF4.Dataset) -> None:
-        file.conventions = _CONVENTIONS
-        sizes = {
-            "frame": len(self.times_ps),
-            "mode": len(self.chosen),
-            "reduced": 3,
-            "part": 2,
-        }
-        for name, size in sizes.items():
-            file.createDimension(name, size)
-        file.createVariable("part", str, ("part",))[:] = np.array(["real", "imaginary"], object)
-        for name, (axes, values, attributes) in self._coordinates().items():
-            array = np.asarray(values)
-            names = (axes,) if isinstance(axes, str) else axes
-            file.createVariable(name, array.dtype.str, names)[:] = array
-            file[name].setncatts(attributes)
-        for name, unit, text in _FIELDS[: self.fields]:
-            file.createVariable(name, "f8", ("frame", "mode", "part"), zlib=True, complevel=1)
-            file[name].setncatts({"units": unit, "long_name": text, "coordinates": "time"})
-
-    def _copy(self, file: netCDF4.Dataset) -> None:
-        values = self.values
-        batch = max(1, _BATCH_BYTES // (16 * self.fields * len(self.chosen)))
-        for start in range(0, len(values), batch):
-            frames = np.array(values[start : start + batch])
-            for field, (name, _, _) in enumerate(_FIELDS[: self.fields]):
-                parts = np.stack([frames[:, field].real, frames[:, field].imag], axis=-1)
-                file[name][start : start + len(frames)] = parts
 
 
 Spans = tuple[tuple[int, int], ...]

@@ -6,9 +6,9 @@ from the Dataset alone, so that a file read back serves as well as a run just do
 
 Open `results` and `projection` for the nouns, `layout` and `layout_modes` for the variables of
 the file, `write` for the list of files in a results folder; `dataset` and `dataset_*` fill the
-Dataset, `netcdf` writes and reads it, `folder` keeps the folder whole. `tables_all` has the
-list of tables, `figures` that of the figures, which share `style`; `summary` and
-`list_of_modes` write to the terminal. A scan of a ledger has a noun of its own, in `scan`.
+Dataset. `tables_all` has the list of tables, `figures` that of the figures, which share
+`style`; `summary` and `list_of_modes` write to the terminal. A scan of a ledger has a noun of
+its own, in `scan`.
 """
 
 from importlib import import_module
@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from trajmodes.data.points import point
 from trajmodes.report.dataset import to_dataset
-from trajmodes.report.folder import ResultsFolder, Writer, open_folder, write_files
 from trajmodes.report.list_of_modes import render_modes
-from trajmodes.report.netcdf import encode, read_results, write_netcdf
 from trajmodes.report.projection import (
     Conductivity,
     EnergyCovariance,
@@ -76,21 +74,16 @@ __all__ = [
     "Reference",
     "RenormalisedBands",
     "Results",
-    "ResultsFolder",
     "RunRequirement",
     "ScanRow",
     "SpectralEnergy",
     "SpectralMap",
     "StabilityVerdict",
     "ThermostatVerdict",
-    "Writer",
     "check_rows",
     "draw_figures",
     "draw_scan",
-    "encode",
-    "open_folder",
     "point",
-    "read_results",
     "render",
     "render_check",
     "render_modes",
@@ -98,8 +91,6 @@ __all__ = [
     "render_spectral_energy",
     "scan_table",
     "to_dataset",
-    "write_files",
-    "write_netcdf",
     "write_results",
     "write_spectral_energy",
 ]

@@ -7,14 +7,13 @@ from trajmodes.report.dataset import to_dataset
 from trajmodes.report.figure_bands import draw_bands
 from trajmodes.report.figure_sed import draw_energy_density, few_branches
 from trajmodes.report.figures import draw_figures
-from trajmodes.report.folder import ResultsFolder, Writer, write_files
-from trajmodes.report.netcdf import encode
 from trajmodes.report.results import Results
 from trajmodes.report.spectral_energy import SpectralEnergy
 from trajmodes.report.style import save_png, sheet
 from trajmodes.report.tables import bands_table, described
 from trajmodes.report.tables_all import small_ones, tables_of
 from trajmodes.report.tables_modes import energy_density_table
+from trajmodes.results import ResultsFolder, Writer, encode, write_files
 
 __all__ = ["write_results", "write_spectral_energy"]
 
@@ -71,7 +70,7 @@ def write_results(
     results
         What the run gave.
     folder
-        An open folder, see `trajmodes.report.open_folder`.
+        An open folder, see `trajmodes.results.open_folder`.
     extra_writers
         Name of a file → how to write it, for files that other rooms know how to write.
 
@@ -109,7 +108,7 @@ def write_spectral_energy(sed: SpectralEnergy, folder: ResultsFolder) -> dict[st
     sed
         The map.
     folder
-        An open folder, see `trajmodes.report.open_folder`.
+        An open folder, see `trajmodes.results.open_folder`.
 
     Returns
     -------

@@ -8,8 +8,6 @@ from rich.console import Console
 from trajmodes.errors import DataError
 from trajmodes.report import (
     SpectralEnergy,
-    open_folder,
-    read_results,
     render_modes,
     render_spectral_energy,
     tables_all,
@@ -19,6 +17,7 @@ from trajmodes.report import (
 from trajmodes.report.figure_bands import draw_bands
 from trajmodes.report.style import sheet
 from trajmodes.report.tables import bands_table
+from trajmodes.results import open_folder, read_results
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and what to do when the disk refuses."""
 
 import errno
 import os
@@ -15,38 +15,40 @@ _FIXES = {
     errno.EDQUOT: "your quota is used up: free some space, or name a folder elsewhere",
     errno.EFBIG: "a limit on file sizes is set (ulimit -f): raise it",
     errno.EROFS: "the file system is read-only: name another folder",
-    errno.EACCES: "you may not write there: name another folder, or mend its permissions",
-    errno.EPERM: "you may not write there: name another folder, or mend its permissions",
+    errno.EACCES: "you may not write there: name another folder, or change its permissions",
+    errno.EPERM: "you may not write there: name another folder, or change its permissions",
     errno.ENOTDIR: "a part of the path is a file: name another folder",
     errno.EEXIST: "a file of that name is in the way: name another folder",
     errno.EISDIR: "a folder of that name is in the way: name another folder",
+    errno.ELOOP: "a symbolic link of that name is in the way: remove it",
     errno.EIO: "the disk reports an error: look at the system log, name another disk",
 }
+_INTACT = "earlier results are intact"
 
 
-def storage_error(path: Path, error: OSError) -> StorageError:
-    """Say that a file could not be written, and what to do.
+def storage_error(path: Path, error: OSError, *, state: str = _INTACT) -> StorageError:
+    """Return the error for a file that could not be written, with what to do.
 
     Parameters
     ----------
     path
         What was to be written.
     error
-        What the system said.
+        The error of the system.
+    state
+        The state in which the folder is left.
     """
+    fix = _FIXES.get(error.errno or 0, "see that the disk has space and the folder is writable")
     return StorageError(
         f"{path.name} could not be written",
         where=str(path),
         why=error.strerror or str(error),
-        fix=_FIXES.get(
-            error.errno or 0, "see that the disk has space and the folder is writable"
-        )
-        + "; earlier results are intact",
+        fix=f"{fix}; {state}",
     )
 
 
 def sync(path: Path) -> None:
-    """Wait until a file is on the disk.
+    """Wait until a file, or the list of files of a folder, is on the disk.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Parameters
     ----------
     path
-        Where the file shall be in the end. If the block under ``with`` fails, what was there
+        The place of the file in the end. If the block under ``with`` fails, what was there
         before stays, and the unfinished file is removed.
 
     Raises

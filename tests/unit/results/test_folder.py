@@ -1,25 +1,27 @@
 import errno
 import json
 import os
-import resource
 import signal
 import socket
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from trajmodes.errors import LockedError, StorageError, UsageError
-from trajmodes.report import Writer, open_folder, write_files, write_results
-from trajmodes.report import folder as folder_module
-from trajmodes.report.folder import require_replaceable
-from trajmodes.report.names import RESULT_FILES
+from trajmodes.errors import DataError, LockedError, StorageError, UsageError
+from trajmodes.results import (
+    Writer,
+    lock,
+    open_folder,
+    require_replaceable,
+    whole_results,
+    write_files,
+)
 
 HOLDER = """
 import sys, time
-from trajmodes.report.folder import open_folder
+from trajmodes.results import open_folder
 with open_folder(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
@@ -65,24 +67,6 @@ def test_a_folder_that_nothing_was_written_to_is_not_left_behind(tmp_path):
     assert tmp_path.exists()
 
 
-def test_everything_a_run_gave(results, tmp_path):
-    extra = {"log.txt": text("a log")}
-    with open_folder(tmp_path / "deep" / "results") as folder:
-        written = write_results(results, folder, extra)
-    found = {str(p.relative_to(folder.path)) for p in paths_of(folder.path)}
-    assert found == set(written)
-    assert {"results.nc", "log.txt", "tables/modes.csv", "figures/bands.png"} <= found
-    assert all(written.values())
-    assert "lifetimes" in written["tables/modes.csv"]
-
-
-def test_files_of_a_fit_tell_of_nothing_that_is_not_there(results, tmp_path):
-    with open_folder(tmp_path) as folder:
-        written = write_results(replace(results, projection=None), folder, {})
-    assert written["tables/modes.csv"] == "sets of modes: frequencies"
-    assert written["figures/bands.png"] == "bands with error band"
-
-
 def test_earlier_files_give_way(tmp_path):
     with open_folder(tmp_path) as folder:
         write_files(folder, {"a": text("1"), "sub/b": text("1")})
@@ -95,7 +79,7 @@ def test_earlier_files_give_way(tmp_path):
     [
         (errno.ENOSPC, "free some space"),
         (errno.EROFS, "read-only"),
-        (errno.EACCES, "mend its permissions"),
+        (errno.EACCES, "change its permissions"),
         (errno.EIO, "look at the system log"),
         (errno.EBADF, "see that the disk has space"),
     ],
@@ -129,18 +113,6 @@ def test_any_other_failure_leaves_no_rest(tmp_path):
     with open_folder(tmp_path) as folder, pytest.raises(KeyError, match="of another kind"):
         write_files(folder, {"a": broken(KeyError("of another kind"))})
     assert files_of(tmp_path) == {}
-
-
-def test_a_disk_that_fills_up(results, tmp_path):
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with open_folder(tmp_path) as folder:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
-        try:
-            with pytest.raises(StorageError, match=r"could not be written"):
-                write_results(results, folder, {})
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -234,7 +206,7 @@ def test_where_the_file_system_has_no_locks_living_processes_count(tmp_path, mon
     def refuse(*_):
         raise OSError(errno.ENOTSUP, "no locks")
 
-    monkeypatch.setattr(folder_module.fcntl, "flock", refuse)
+    monkeypatch.setattr(lock.fcntl, "flock", refuse)
     sign(tmp_path, socket.gethostname(), os.getppid())
     with pytest.raises(LockedError, match="another process writes"), open_folder(tmp_path):
         pass
@@ -302,6 +274,8 @@ def test_a_writer_that_is_killed_halfway_does_not_lock_itself_out(tmp_path, monk
             with pytest.raises(KeyboardInterrupt):
                 write_files(folder, {"a": text("1"), "b": text("1")})
         assert (tmp_path / "a").read_text() == "1"
+        with pytest.raises(DataError, match="incomplete"), whole_results(tmp_path):
+            pass
         assert not (tmp_path / "b").exists()
         write_files(folder, {"a": text("2"), "b": text("2")})
     assert files_of(tmp_path) == {"a": "2", "b": "2"}
@@ -322,7 +296,151 @@ def test_a_list_that_cannot_be_written_leaves_the_earlier_one(tmp_path, monkeypa
     assert files_of(tmp_path) == {"a": "3"}
 
 
-def test_the_names_of_all_results_are_known_before(full_results, tmp_path):
+@pytest.mark.parametrize(
+    "name",
+    [".trajmodes.lock", ".trajmodes.files", ".trajmodes.files.new", ".trajmodes.staging"],
+)
+def test_links_among_the_hidden_names_are_not_followed(tmp_path, name):
+    root = tmp_path / "results"
+    root.mkdir()
+    mine = tmp_path / "mine"
+    if name.endswith("staging"):
+        mine.mkdir()
+        (mine / "a").write_text("keep")
+    else:
+        mine.write_text("keep")
+    (root / name).symlink_to(mine)
+    with (
+        pytest.raises(StorageError, match=f"{name} could not be written") as caught,
+        open_folder(root),
+    ):
+        pass
+    assert "symbolic link" in caught.value.fix
+    assert (mine / "a" if mine.is_dir() else mine).read_text() == "keep"
+
+
+def test_a_link_made_while_the_folder_is_open_is_not_followed(tmp_path):
+    root, mine = tmp_path / "results", tmp_path / "mine"
+    mine.mkdir()
+    (mine / "a").write_text("keep")
+    with open_folder(root) as folder:
+        (root / ".trajmodes.staging").symlink_to(mine)
+        with pytest.raises(StorageError, match="could not be written"):
+            write_files(folder, {"a": text("1")})
+        (root / ".trajmodes.staging").unlink()
+        (root / ".trajmodes.files.new").symlink_to(mine / "a")
+        write_files(folder, {"a": text("1")})
+    assert (mine / "a").read_text() == "keep"
+
+
+def test_a_link_in_place_of_the_lock_is_not_opened(tmp_path):
+    (tmp_path / "mine").write_text("keep")
+    (tmp_path / "lock").symlink_to(tmp_path / "mine")
+    with pytest.raises(OSError, match="symbolic links"):
+        lock.acquire_lock(tmp_path / "lock")
+    assert (tmp_path / "mine").read_text() == "keep"
+
+
+def test_results_that_change_while_they_are_read_are_refused(tmp_path):
     with open_folder(tmp_path) as folder:
-        written = write_results(full_results, folder, {})
-    assert sorted(written) == sorted(RESULT_FILES)
+        write_files(folder, {"a": text("1"), "b": text("1")})
+        reading = whole_results(tmp_path / "a")
+        reading.__enter__()
+        write_files(folder, {"a": text("2"), "b": text("2")})
+        with pytest.raises(DataError, match="the results changed while they were read"):
+            reading.__exit__(None, None, None)
+
+
+def test_a_file_without_a_list_beside_it_is_read(tmp_path):
+    (tmp_path / "a").write_text("copied")
+    with whole_results(tmp_path / "a"):
+        assert (tmp_path / "a").read_text() == "copied"
+
+
+def test_the_list_of_earlier_versions_is_known(tmp_path):
+    (tmp_path / "a").write_text("1")
+    (tmp_path / "b").write_text("1")
+    (tmp_path / ".trajmodes.files").write_text('["a", "b"]')
+    with whole_results(tmp_path):
+        pass
+    with open_folder(tmp_path) as folder:
+        write_files(folder, {"a": text("2")})
+    assert files_of(tmp_path) == {"a": "2"}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from trajmodes.results import Writer, open_folder, write_files
+
+def text(content):
+    return Writer("a text", lambda path: path.write_text(content))
+
+# Every open, rename, removal and new folder of the interpreter passes this hook.
+KINDS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
+
+def run(root, n):
+    count = 0
+    def hook(event, arguments):
+        nonlocal count
+        if event in KINDS and armed:
+            count += 1
+            if count == n:
+                os.kill(os.getpid(), signal.SIGKILL)
+    armed = True
+    sys.addaudithook(hook)
+    with open_folder(root) as folder:
+        write_files(folder, {"a": text("new"), "sub/b": text("new"), "sub/d": text("new")})
+    armed = False
+
+base = Path(sys.argv[1])
+n = 0
+while True:
+    n += 1
+    root = base / str(n)
+    with open_folder(root) as folder:
+        write_files(folder, {"a": text("old"), "sub/b": text("old"), "c": text("old")})
+    child = os.fork()
+    if child == 0:
+        run(root, n)
+        os._exit(0)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0:
+        break
+print(n)
+"""
+OLD = {"a": "old", "sub/b": "old", "c": "old"}
+NEW = {"a": "new", "sub/b": "new", "sub/d": "new"}
+
+
+def state_of(root):
+    """What a reader sees."""
+    try:
+        with whole_results(root):
+            found = {
+                str(path.relative_to(root)): path.read_text()
+                for path in root.rglob("*")
+                if path.is_file() and ".trajmodes" not in str(path.relative_to(root))
+            }
+    except DataError as error:
+        return "refused" if "incomplete" in str(error) else "another error"
+    assert found in (OLD, NEW)
+    return "old" if found == OLD else "new"
+
+
+def test_a_process_killed_at_any_step_leaves_no_mixture(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    n_steps = int(done.stdout)
+    states = [state_of(tmp_path / str(n + 1)) for n in range(n_steps)]
+    # First the old results, then a refusal, then the new results: each at several steps.
+    assert states == sorted(states, key=["old", "refused", "new"].index)
+    assert min(map(states.count, ("old", "refused", "new"))) > 2
+    for n in range(n_steps):
+        with open_folder(tmp_path / str(n + 1)) as folder:
+            write_files(folder, {"a": text("next")})
+        assert files_of(folder.path) == {"a": "next"}
+        assert sorted(p.name for p in folder.path.iterdir()) == [".trajmodes.files", "a", "sub"]

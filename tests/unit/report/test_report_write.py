@@ -1,0 +1,54 @@
+import resource
+from dataclasses import replace
+
+import pytest
+
+from trajmodes.errors import StorageError
+from trajmodes.report import write_results
+from trajmodes.report.names import RESULT_FILES
+from trajmodes.results import Writer, open_folder
+
+
+def text(content):
+    return Writer("a text", lambda path: path.write_text(content))
+
+
+def paths_of(folder):
+    """What a user sees: the list of own files is hidden."""
+    return [p for p in folder.rglob("*") if p.is_file() and p.name != ".trajmodes.files"]
+
+
+def test_everything_a_run_gave(results, tmp_path):
+    extra = {"log.txt": text("a log")}
+    with open_folder(tmp_path / "deep" / "results") as folder:
+        written = write_results(results, folder, extra)
+    found = {str(p.relative_to(folder.path)) for p in paths_of(folder.path)}
+    assert found == set(written)
+    assert {"results.nc", "log.txt", "tables/modes.csv", "figures/bands.png"} <= found
+    assert all(written.values())
+    assert "lifetimes" in written["tables/modes.csv"]
+
+
+def test_files_of_a_fit_tell_of_nothing_that_is_not_there(results, tmp_path):
+    with open_folder(tmp_path) as folder:
+        written = write_results(replace(results, projection=None), folder, {})
+    assert written["tables/modes.csv"] == "sets of modes: frequencies"
+    assert written["figures/bands.png"] == "bands with error band"
+
+
+def test_a_disk_that_fills_up(results, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with open_folder(tmp_path) as folder:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
+        try:
+            with pytest.raises(StorageError, match=r"could not be written"):
+                write_results(results, folder, {})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_names_of_all_results_are_known_before(full_results, tmp_path):
+    with open_folder(tmp_path) as folder:
+        written = write_results(full_results, folder, {})
+    assert sorted(written) == sorted(RESULT_FILES)

@@ -1,0 +1,305 @@
+"""NetCDF-4 files of trajmodes: kinds and versions, reading with a report of damage, writing.
+
+The same content gives the same bytes: the files hold no time of day and no name of a library.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import netCDF4
+import numpy as np
+import xarray as xr
+from xarray.backends import NetCDF4DataStore
+
+from trajmodes.errors import DataError
+from trajmodes.results.folder import whole_results
+from trajmodes.results.storage import atomic_file
+
+__all__ = ["AMPLITUDES", "COORDINATES", "LEDGER", "RESULTS", "Kind", "encode", "new_file"]
+__all__ += ["read_dataset", "read_results", "save_dataset", "write_series"]
+
+
+class Kind(NamedTuple):
+    """A kind of file."""
+
+    format: str
+    """The attribute ``format`` of the file."""
+    version: int
+    """Rises when a variable changes its meaning or goes; new variables may come at any time."""
+    noun: str
+    """Its content, as messages name it: a plural."""
+    file: str
+    """Name of the file in a results folder."""
+    command: str
+    """The command that writes it."""
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Attributes of the file that name its kind."""
+        return {"format": self.format, "format_version": self.version}
+
+
+RESULTS = Kind("trajmodes results", 2, "results", "results.nc", "run")
+LEDGER = Kind("trajmodes ledger", 1, "normal equations", "ledger.nc", "fit")
+AMPLITUDES = Kind("trajmodes amplitudes", 1, "mode amplitudes", "amplitudes.nc", "project")
+COORDINATES = Kind(
+    "trajmodes normal coordinates",
+    1,
+    "normal coordinates",
+    "normal_coordinates.nc",
+    "molecule",
+)
+
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+_FRAME = "frame"
+_CHUNK_BYTES = 1 << 18
+_COMPRESSION: dict[str, Any] = {"zlib": True, "complevel": 1, "fletcher32": True}
+
+_DAMAGE = (OSError, RuntimeError, ValueError, AttributeError, LookupError, MemoryError)
+"""What the NetCDF library raises where bytes of a file are not as they were written."""
+
+
+@contextmanager
+def new_file(path: Path, kind: Kind) -> Iterator[netCDF4.Dataset]:
+    """Open a new NetCDF-4 file without time stamps.
+
+    Parameters
+    ----------
+    path
+        The file. One that exists is overwritten.
+    kind
+        The kind of file that its attributes shall name.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, with the reason that the system gives.
+    """
+    path.write_bytes(_empty_hdf5())
+    try:
+        with netCDF4.Dataset(path, "r+") as file:
+            file.setncatts(kind.attributes)
+            yield file
+    except (OSError, RuntimeError) as error:
+        # Of a disk that refuses, the library says no more than "HDF error": ask the disk.
+        with path.open("ab") as stream:
+            stream.write(bytes(1 << 20))
+        raise OSError(f"the NetCDF library failed: {error}") from error
+
+
+def _empty_hdf5() -> bytes:
+    """Image of an HDF5 file without objects whose root group keeps no times.
+
+    NetCDF-C keeps no times for variables, but has no option for the root group of new files.
+    """
+    order = h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED
+    creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    creation.set_obj_track_times(False)
+    creation.set_link_creation_order(order)
+    creation.set_attr_creation_order(order)
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fapl_core(backing_store=False)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V18)
+    file = h5py.h5f.create(b"empty", h5py.h5f.ACC_TRUNC, creation, access)
+    h5py.h5f.flush(file)
+    return bytes(file.get_file_image())
+
+
+def encode(dataset: xr.Dataset, path: Path, kind: Kind = RESULTS) -> None:
+    """Write a Dataset as NetCDF-4, compressed and with checksums.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    # Filters are for arrays of numbers: scalars and texts of any length cannot have them.
+    filters: dict[str, Any] = {
+        str(name): {"zlib": True, "complevel": 4, "shuffle": True, "fletcher32": True}
+        for name, variable in dataset.variables.items()
+        if variable.ndim and variable.dtype.kind in "bif"
+    }
+    with new_file(path, kind) as file:
+        store = NetCDF4DataStore(file)  # type: ignore[no-untyped-call]  # xarray left it so
+        dataset.dump_to_store(store, encoding=filters)
+
+
+def write_series(blocks: Iterable[xr.Dataset], path: Path, kind: Kind) -> None:
+    """Write time series, in the memory of one block of frames.
+
+    Parameters
+    ----------
+    blocks
+        Consecutive frames of all variables with the axis ``frame``, which is their first one.
+        Other variables are those of the first block. Complex numbers are stored as their real
+        and imaginary part along a last axis ``part``.
+    path
+        The file.
+    kind
+        The kind of file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    stop = 0
+    with new_file(path, kind) as file:
+        for block in map(_by_parts, blocks):
+            if not file.dimensions:
+                _describe(file, block)
+            start, stop = stop, stop + block.sizes[_FRAME]
+            for name, variable in block.variables.items():
+                if _FRAME in variable.dims:
+                    file[name][start:stop] = variable.values
+
+
+def _by_parts(block: xr.Dataset) -> xr.Dataset:
+    """Replace complex variables by their real and imaginary parts."""
+    complex_ones = {
+        name: ((*series.dims, "part"), np.stack([series.real, series.imag], -1), series.attrs)
+        for name, series in block.data_vars.items()
+        if series.dtype.kind == "c"
+    }
+    if not complex_ones:
+        return block
+    return block.assign(complex_ones).assign_coords(part=["real", "imaginary"])
+
+
+def _describe(file: netCDF4.Dataset, block: xr.Dataset) -> None:
+    """Create all variables, and fill those that do not depend on the frame."""
+    file.setncatts(block.attrs)
+    for dimension, size in block.sizes.items():
+        file.createDimension(dimension, None if dimension == _FRAME else size)
+    for name, variable in block.variables.items():
+        is_text, has_frames = variable.dtype.kind == "U", _FRAME in variable.dims
+        shape = variable.shape[1:]
+        row = variable.dtype.itemsize * int(np.prod(shape))
+        made = file.createVariable(
+            name,
+            str if is_text else variable.dtype,
+            variable.dims,
+            fill_value=np.nan if variable.dtype.kind == "f" else None,
+            chunksizes=(max(1, _CHUNK_BYTES // row), *shape) if has_frames else None,
+            **(_COMPRESSION if has_frames else {}),
+        )
+        made.setncatts(variable.attrs)
+        others = [c for c in block.coords if c != name and c not in block.dims]
+        if name in block.data_vars and others:
+            near = [c for c in others if set(block[c].dims) <= set(variable.dims)]
+            made.coordinates = " ".join(map(str, near))
+        if not has_frames:
+            made[:] = variable.values.astype(object) if is_text else variable.values
+
+
+def save_dataset(dataset: xr.Dataset, path: str | Path, kind: Kind = RESULTS) -> Path:
+    """Write a Dataset to one file, which replaces an existing one once it is whole.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
+    target = Path(path)
+    with atomic_file(target) as partial:
+        encode(dataset, partial, kind)
+    return target
+
+
+def read_dataset(path: str | os.PathLike[str], kind: Kind) -> xr.Dataset:
+    """Read a file of one kind into memory.
+
+    Parameters
+    ----------
+    path
+        The file, or the results folder that holds it.
+    kind
+        The kind of file that is wanted.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, of another program or of another version, or the folder
+        holds files of an unfinished run.
+    """
+    source = Path(path)
+    with whole_results(source):
+        if source.is_dir():
+            source = source / kind.file
+        _require_hdf5(source, kind)
+        try:
+            dataset = xr.load_dataset(source, engine="netcdf4")
+        except _DAMAGE as error:
+            raise DataError(
+                f"the {kind.noun} are damaged",
+                where=str(source),
+                why=f"the file was cut off or changed after it was written ({error})",
+                fix="copy it again, or repeat the run",
+            ) from error
+    _require_kind(dataset, source, kind)
+    return dataset
+
+
+def read_results(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Read results.nc, or that of a results folder, into memory.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, of another program or of another version, or the folder
+        holds files of an unfinished run.
+    """
+    return read_dataset(path, RESULTS)
+
+
+def _require_hdf5(source: Path, kind: Kind) -> None:
+    try:
+        with source.open("rb") as stream:
+            head = stream.read(len(_HDF5_MAGIC))
+    except OSError as error:
+        raise DataError(
+            f"the {kind.noun} cannot be read",
+            where=str(source),
+            why=error.strerror or str(error),
+            fix=_give(kind),
+        ) from error
+    if not head or not _HDF5_MAGIC.startswith(head):
+        raise DataError(
+            "this is not a NetCDF-4 file",
+            where=str(source),
+            why="the file is empty" if not head else f"it begins with {head!r}",
+            fix=_give(kind),
+        )
+
+
+def _require_kind(dataset: xr.Dataset, source: Path, kind: Kind) -> None:
+    if dataset.attrs.get("format") != kind.format:
+        raise DataError(
+            f"this NetCDF file does not hold {kind.format}",
+            where=str(source),
+            why=f"its attribute 'format' is {dataset.attrs.get('format')!r}, not "
+            f"{kind.format!r}",
+            fix=_give(kind),
+        )
+    version = dataset.attrs.get("format_version")
+    is_number = isinstance(version, int | np.integer)
+    if is_number and version == kind.version:
+        return
+    is_older = is_number and 1 <= version < kind.version
+    raise DataError(
+        f"the {kind.noun} have format version {version}, known is {kind.version}",
+        where=str(source),
+        why="an older trajmodes wrote the file, and its variables meant other things"
+        if is_older
+        else "a newer trajmodes wrote the file",
+        fix="repeat the run, or read the file with xarray" if is_older else "update trajmodes",
+    )
+
+
+def _give(kind: Kind) -> str:
+    return f"give the {kind.file} that `trajmodes {kind.command}` wrote"
