@@ -313,7 +313,7 @@ def test_frames_too_far_apart(truth) -> None:
 
 def _energies(truth: Truth, modes: Modes, motion: MotionBlock):
     reduction = EnergyReduction(Projector(truth.space, modes), motion.n_frames)
-    return reduction.finalize(reduction.chunk(motion))
+    return reduction.finalize(reduction.chunk(reduction.projector.project(motion)))
 
 
 def test_imaginary_modes(truth) -> None:

@@ -238,8 +238,9 @@ def _ledger(
         sums: Any = ForceRows(expansion, run.supercell, run.n_frames, n_blocks)
     else:
         sums = ForceCovariance(half_space(run.supercell), run.n_frames, n_blocks)
-    both = Together(sums, KineticTemperature(run.supercell))
-    found, kelvin = stream(run.motion, run.blocks, both, workers=workers, progress=advance)
+    both = Together({"sums": sums, "kelvin": KineticTemperature(run.supercell)})
+    results = stream(run.motion, run.blocks, both, workers=workers, progress=advance)
+    found, kelvin = results["sums"], results["kelvin"]
     ledger = found if expansion.orders[-1] > 2 else harmonic_ledger(found, expansion)
     return ledger.of_source(_source(run, kelvin))
 

@@ -22,7 +22,7 @@ from trajmodes.pipeline.source import (
 )
 from trajmodes.pipeline.spectral_plan import SpectralPlan, plan_spectra
 from trajmodes.project import (
-    AmplitudeReduction,
+    Amplitudes,
     AutocorrelationReduction,
     DisplacementCovariance,
     DisplacementCovarianceReduction,
@@ -30,7 +30,6 @@ from trajmodes.project import (
     EnergyReduction,
     KineticReduction,
     LineShape,
-    ModeReduction,
     NarrowBandReduction,
     Projector,
     Spectra,
@@ -55,7 +54,7 @@ from trajmodes.report import (
     Projection,
     ThermostatVerdict,
 )
-from trajmodes.streaming import stream
+from trajmodes.streaming import Reduction, Together, Transformed, stream
 from trajmodes.symmetry import half_space
 from trajmodes.symmetry.mode_sets import set_mean, set_omega
 from trajmodes.units import THZ
@@ -122,7 +121,7 @@ def project_run(
         parts = _parts(run, source, projector, plan)
         if run.job.spill:
             parts["spill"] = _spill(run, source, projector, scratch)
-        reduction = ModeReduction(projector, parts)
+        reduction = Transformed(projector.project, Together(parts))
         found = stream(
             source.read,
             source.blocks,
@@ -149,10 +148,10 @@ def project_run(
 
 def _parts(
     run: Runs, source: Source, projector: Projector, plan: SpectralPlan
-) -> dict[str, AmplitudeReduction]:
+) -> dict[str, Reduction[Amplitudes, Any, Any]]:
     """Reductions for what the job asks for."""
     job, n, dt, stretches = run.job, source.n_frames, source.interval_ps, source.stretches
-    parts: dict[str, AmplitudeReduction] = {
+    parts: dict[str, Reduction[Amplitudes, Any, Any]] = {
         "energies": EnergyReduction(projector, n),
         "ensemble": KineticReduction(projector, n, dt),
         "displacements": DisplacementCovarianceReduction(projector, n),

@@ -21,7 +21,6 @@ from trajmodes.pipeline.source import source_of
 from trajmodes.pipeline.spectral_plan import plan_spectra
 from trajmodes.pipeline.written import inputs_of
 from trajmodes.project import (
-    ModeReduction,
     Projector,
     Spectra,
     WelchReduction,
@@ -37,7 +36,7 @@ from trajmodes.report import (
 )
 from trajmodes.report.names import MAP_FILES
 from trajmodes.results import open_folder, require_replaceable
-from trajmodes.streaming import stream
+from trajmodes.streaming import Transformed, stream
 from trajmodes.symmetry import half_space
 
 __all__ = ["sed_job", "show_sed"]
@@ -152,10 +151,10 @@ def _map(
         found: Spectra = stream(
             source.read,
             source.blocks,
-            ModeReduction(projector, {"spectra": welch}),
+            Transformed(projector.project, welch),
             workers=run.job.workers,
             progress=bars("spectra along the path", source.n_frames),
-        )["spectra"]
+        )
     freq_thz = found.modes.freq_thz
     factor: Floats = np.ones_like(freq_thz)
     if source.differenced_ps is not None:
