@@ -46,7 +46,6 @@ from trajmodes.report.results import (
 from trajmodes.report.scan import ScanRow, render_scan, scan_table
 from trajmodes.report.spectral_energy import SpectralEnergy
 from trajmodes.report.summary import (
-    CheckVerdict,
     check_rows,
     render,
     render_check,
@@ -60,7 +59,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bands",
-    "CheckVerdict",
     "Conductivity",
     "Convergence",
     "EnergyCovariance",
