@@ -9,6 +9,7 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.data import BandSpectra, Modes, PowerSpectra
 from trajmodes.errors import UsageError
+from trajmodes.notes import Note
 from trajmodes.phonons import zone_point
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.source import (
@@ -67,7 +68,7 @@ class Projected(NamedTuple):
 
     projection: Projection
     displacements: DisplacementCovariance
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     spill: Spill | None
     """Time series of chosen modes, in the scratch folder."""
     differenced: bool
@@ -135,7 +136,9 @@ def project_run(
         projection = _told(found, run, modes)
     notes = [remark for remark in remarks if remark is not None]
     notes += [
-        text for text in (found["ensemble"].drift_text, found["ensemble"].step_text) if text
+        Note("note", text)
+        for text in (found["ensemble"].drift_text, found["ensemble"].step_text)
+        if text
     ]
     return Projected(
         projection,

@@ -8,6 +8,7 @@ from trajmodes.arrays import Floats
 from trajmodes.config import Job, toml_text
 from trajmodes.data import Modes
 from trajmodes.errors import UsageError
+from trajmodes.notes import Note
 from trajmodes.phonons import BandPath, chosen_path, dispersion, modes_at, on_path
 from trajmodes.phonons import Bands as PhononBands
 from trajmodes.pipeline.collect import bands_of
@@ -76,7 +77,7 @@ def sed_job(
     with open_folder(job.output) as folder:
         if job.constants is None:
             run, constants = load(job, log=log), None
-            foreign: tuple[str, ...] = ()
+            foreign: tuple[Note, ...] = ()
         else:
             run, constants, foreign = run_on_constants(job, log=log)
         require_usable(run, ["all", "spectra"])

@@ -22,6 +22,7 @@ from scipy import constants as codata
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import Modes
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.project.coordinates import Amplitudes
 from trajmodes.units import DALTON, HBAR
 
@@ -113,14 +114,15 @@ def ipi_amplitudes(amplitudes: Amplitudes, modes: Modes) -> IpiAmplitudes:
     return IpiAmplitudes(chosen, omega, amplitudes.coordinate[0, chosen].real, velocity)
 
 
-def undefined_note(modes: Modes) -> tuple[str, ...]:
+def undefined_note(modes: Modes) -> tuple[Note, ...]:
     """Say for which vibrations ṽ is undefined; nothing if for none."""
     omega = modes.omega[modes.sets >= 0]
     count = int((omega <= 0.0).sum())
     if count == 0:
         return ()
     named = "1 vibration" if count == 1 else f"{count} vibrations"
-    return (
+    text = (
         f"{named} with ω² ≤ 0: ṽ = Q̇/ω is undefined there and given as nan, and so are energy, "
-        "occupation and phase that use it; kinetic energies are not touched",
+        "occupation and phase that use it; kinetic energies are not touched"
     )
+    return (Note("note", text),)

@@ -17,6 +17,7 @@ from scipy.linalg import polar
 from trajmodes.arrays import Floats
 from trajmodes.data import Crystal
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.units import DALTON
 
 __all__ = ["check_lattice"]
@@ -33,7 +34,7 @@ _NOTED_MASS, _FOREIGN_MASS = 1e-3, 0.3
 _MOST_ORDERS = 5040
 
 
-def check_lattice(of_constants: Crystal, of_run: Crystal) -> tuple[str, ...]:
+def check_lattice(of_constants: Crystal, of_run: Crystal) -> tuple[Note, ...]:
     """Compare the crystal of force constants with that of a run to be projected on them.
 
     Parameters
@@ -104,21 +105,22 @@ def _check_species(of_constants: Crystal, of_run: Crystal) -> None:
     raise _different(f"species differ: {told} the run", "the constants are of another crystal")
 
 
-def _strain_notes(of_constants: Crystal, of_run: Crystal, strain: Floats) -> list[str]:
+def _strain_notes(of_constants: Crystal, of_run: Crystal, strain: Floats) -> list[Note]:
     values = np.linalg.eigvalsh(strain)
     largest = float(values[np.abs(values).argmax()])
     if abs(largest) < _NOTED_STRAIN:
         return []
     volume = of_run.volume / of_constants.volume - 1.0
-    return [
+    text = (
         f"the constants belong to another lattice parameter: that of the run differs by "
         f"{largest:+.2%} in length and {volume:+.2%} in volume. Expect frequencies of the run "
         f"to differ by about {-1.5 * volume:+.1%} (Grüneisen parameters of 1 to 2), besides "
         "what temperature does; constants fitted at this volume would not"
-    ]
+    )
+    return [Note("warning", text)]
 
 
-def _site_notes(of_constants: Crystal, of_run: Crystal) -> list[str]:
+def _site_notes(of_constants: Crystal, of_run: Crystal) -> list[Note]:
     shift_sx = _shifts(of_constants.sites, of_run.sites)
     cells_sx = np.rint(shift_sx)
     apart = np.linalg.norm((shift_sx - cells_sx) @ of_run.cell, axis=1)
@@ -144,10 +146,11 @@ def _site_notes(of_constants: Crystal, of_run: Crystal) -> list[str]:
             "phases of polarisation vectors are those of the sites as they are listed",
         )
     if apart.max() > _NOTED_SHIFT:
-        return [
+        text = (
             f"sites of the constants are up to {apart.max():.3f} Å from those of the run: the "
             "structure relaxed otherwise, and constants with it"
-        ]
+        )
+        return [Note("warning", text)]
     return []
 
 
@@ -175,7 +178,7 @@ def _order(of_constants: Crystal, of_run: Crystal) -> tuple[int, ...] | None:
     return None
 
 
-def _mass_notes(of_constants: Crystal, of_run: Crystal) -> list[str]:
+def _mass_notes(of_constants: Crystal, of_run: Crystal) -> list[Note]:
     relative = of_run.masses / of_constants.masses - 1.0
     site = int(np.abs(relative).argmax())
     if abs(relative[site]) < _NOTED_MASS:
@@ -186,4 +189,4 @@ def _mass_notes(of_constants: Crystal, of_run: Crystal) -> list[str]:
     )
     if abs(relative[site]) > _FOREIGN_MASS:
         raise _different(f"masses differ: {told}", "an element is another one")
-    return [f"{told}: modes are those of the masses of the run"]
+    return [Note("warning", f"{told}: modes are those of the masses of the run")]

@@ -18,6 +18,7 @@ from ase.geometry import minkowski_reduce
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal
 from trajmodes.errors import DataError, UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.compressed import read_head
 from trajmodes.readers.phonopy_yaml import looks_like_phonopy, unit_cell_of
 from trajmodes.symmetry.operations import SpaceGroup, space_group, symmetry_dataset
@@ -48,7 +49,7 @@ class CrystalFile:
     """A crystal, and what was done to the cell of the file to get it."""
 
     crystal: Crystal
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     """What the user should know."""
 
 
@@ -95,19 +96,19 @@ def load_crystal(path: str | os.PathLike[str]) -> CrystalFile:
     )
     crystal, folded = _primitive(whole, file)
     crystal, moved = on_symmetric_sites(space_group(crystal, tolerance=_TOLERANCE))
-    notes = []
+    texts = []
     if crystal.n_sites < whole.n_sites:
-        notes.append(
+        texts.append(
             f"{file.name}: the cell of {whole.n_sites} atoms is "
             f"{whole.n_sites // crystal.n_sites} primitive cells of {crystal.n_sites}; the "
             "primitive one is used, in the same frame"
         )
     if folded + moved > 1e-6:
-        notes.append(
+        texts.append(
             f"{file.name}: sites were moved by up to {folded + moved:.1e} Å to obey the "
             "symmetry that they have within 0.001 Å"
         )
-    return CrystalFile(crystal, tuple(notes))
+    return CrystalFile(crystal, tuple(Note("note", text) for text in texts))
 
 
 def read_atoms(file: Path) -> "Atoms":

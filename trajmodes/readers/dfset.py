@@ -10,6 +10,7 @@ from pathlib import Path
 import scipy.constants as si
 
 from trajmodes.errors import UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.displaced import displaced_frames
 from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.readers.memory import MemoryTrajectory
@@ -73,11 +74,9 @@ def open_dfset(path: Path, supercell: Path | None, options: ReadOptions) -> Memo
     u_tax, f_tax = frames_of_rows(read_rows(path, 2), len(ideal.species), path)
     if options.units is None:
         length, force, style = _BOHR, _RYDBERG / _BOHR, "alamode"
-        note = (
-            f"{path.name} is read in bohr and Ry/bohr, as ALAMODE defines it; "
-            "mend, if it is in Å and eV/Å: --units metal"
-        )
-        notes: tuple[str, ...] = (note,)
+        text = f"{path.name} is read in bohr and Ry/bohr, as ALAMODE defines it"
+        fix = "--units metal, if it is in Å and eV/Å"
+        notes: tuple[Note, ...] = (Note("warning", text, fix=fix),)
     else:
         factors = unit_factors(options.units, options.lj)
         length, force, style, notes = factors.length, factors.force, options.units, ()

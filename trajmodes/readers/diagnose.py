@@ -13,10 +13,11 @@ import numpy as np
 
 from trajmodes.arrays import Floats, freeze
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.readers.displace import Hops
 from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.readers.match import Match
-from trajmodes.readers.remarks import Remark, remarks_on
+from trajmodes.readers.remarks import remarks_on
 from trajmodes.readers.run_sample import ENOUGH, RunSample, mean_and_error, sample_run
 from trajmodes.readers.timeline import common_stride
 from trajmodes.readers.trajectory import Trajectory
@@ -50,7 +51,7 @@ class Diagnosis:
 
     figures: Mapping[str, Figure]
     """Name → figure, in the order to be told."""
-    verdict: tuple[Remark, ...]
+    verdict: tuple[Note, ...]
     qpoints: Floats
     """(q, 3) commensurate q points, one of each pair ±q, reduced coordinates."""
     weights: Floats
@@ -63,8 +64,8 @@ class Diagnosis:
 
     @property
     def usable(self) -> bool:
-        """Whether no remark is an error."""
-        return all(remark.severity != "error" for remark in self.verdict)
+        """Whether no note is an error."""
+        return all(note.severity != "error" for note in self.verdict)
 
 
 def diagnose(trajectory: Trajectory, match: Match, *, hops: Hops = "refuse") -> Diagnosis:

@@ -8,6 +8,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, freeze
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.readers.memory import MemoryTrajectory, trajectory_of_arrays
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON
@@ -42,7 +43,7 @@ def displaced_frames(
     path: Path,
     *,
     unit_style: str,
-    notes: tuple[str, ...] = (),
+    notes: tuple[Note, ...] = (),
 ) -> MemoryTrajectory:
     """Trajectory of displacements from an ideal structure, and of the forces that they cause.
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.readers.foreign_frame import ForeignFrame, ForeignInfo
 from trajmodes.units import DALTON, FEMTOSECOND
 
@@ -94,7 +95,7 @@ def open_ase(path: Path) -> AseFrames:
     return AseFrames(_info(images[0], len(kept), 8, ()), kept)
 
 
-def _info(atoms: "Atoms", n_frames: int, digits: int, notes: Sequence[str]) -> ForeignInfo:
+def _info(atoms: "Atoms", n_frames: int, digits: int, notes: Sequence[Note]) -> ForeignInfo:
     return ForeignInfo(
         n_frames=n_frames,
         n_atoms=len(atoms),

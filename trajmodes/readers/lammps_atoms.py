@@ -7,6 +7,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.readers.lammps_columns import Layout
 from trajmodes.readers.lammps_dump import FramePlaces, parse_frames
 from trajmodes.readers.precision import Rounding, rounding_of
@@ -29,7 +30,7 @@ class FirstFrame:
     masses: Floats | None
     """(a,) in the units of the file."""
     species: tuple[str, ...] | None
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 def look_at_atoms(places: FramePlaces, n_atoms: int, layout: Layout) -> FirstFrame:
@@ -65,7 +66,7 @@ def look_at_atoms(places: FramePlaces, n_atoms: int, layout: Layout) -> FirstFra
         raise DataError(f"atom ids appear twice in one frame: {listed}", where=_first(places))
     masses = fields[0, 0, order, 2] if "mass" in names else None
     species: tuple[str, ...] | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     if "element" in names:
         symbols = [row[names.index("element")] for row in _rows(places, 0)]
         species, notes = _credible([symbols[a] for a in order], types, masses)
@@ -103,18 +104,19 @@ def _rows(places: FramePlaces, frame: int, most: int | None = None) -> list[list
 
 def _credible(
     symbols: list[str], types: Ints, masses: Floats | None
-) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+) -> tuple[tuple[str, ...] | None, tuple[Note, ...]]:
     """Species as the column `element` has them, unless they are only LAMMPS's default C."""
-    mend = "mend: dump_modify ID element SYMBOLS, one for each type"
+    fix = "dump_modify ID element SYMBOLS, one for each type"
     odd = sorted({symbol for symbol in symbols if not _SYMBOL.fullmatch(symbol)})
     if odd:
-        return None, (f"'{odd[0]}' in column element is not a chemical symbol; {mend}",)
+        text = f"'{odd[0]}' in column element is not a chemical symbol"
+        return None, (Note("warning", text, fix=fix),)
     if set(symbols) == {"C"}:
         low, high = _MASS_OF_CARBON
         carbon = masses is not None and bool(((masses > low) & (masses < high)).all())
         if not carbon or len(np.unique(types)) > 1:
-            default = "column element says C for all atoms, which is what LAMMPS writes untold"
-            return None, (f"{default}; {mend}",)
+            text = "column element says C for all atoms, which LAMMPS writes by default"
+            return None, (Note("warning", text, fix=fix),)
     return tuple(symbols), ()
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, TrajmodesWarning, UnitsError, UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.compressed import TextSource, open_source
 from trajmodes.readers.lammps_atoms import coordinate_rounding, look_at_atoms
 from trajmodes.readers.lammps_box import boundary_notes, box_vectors, flat_box
@@ -56,7 +57,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> LammpsDump:
     DataError
         If a file is not sound, or the files do not belong together.
     """
-    notes: list[str] = []
+    notes: list[Note] = []
     opened = [_indexed(path, options, notes) for path in paths]
     opened.sort(key=lambda one: one[1].entries[[0, -1], Entry.STEP].tolist())
     sources = tuple(source for source, _ in opened)
@@ -133,7 +134,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> LammpsDump:
 
 
 def _indexed(
-    path: Path, options: ReadOptions, notes: list[str]
+    path: Path, options: ReadOptions, notes: list[Note]
 ) -> tuple[TextSource, DumpIndex]:
     """Open one file and find its frames; say so where the last one is not complete."""
     source = open_source(path, allow_partial=options.allow_partial)
@@ -159,7 +160,7 @@ def _indexed(
             )
         message = f"{what} and is not used ({source.stamp.path})"
         warnings.warn(message, TrajmodesWarning, stacklevel=4)
-        notes.append(message)
+        notes.append(Note("warning", message))
     if not len(index.entries):
         raise DataError(f"{source.stamp.path} holds no frame")
     return source, index
@@ -188,7 +189,7 @@ class _Headers:
     """Unit style."""
     silent: Silent | None
     """Frames that name no units, where others do and the user does not."""
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 def _headers(
@@ -199,7 +200,7 @@ def _headers(
     _, firsts, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     columns: list[tuple[str, ...]] = []
     which, styles = [], set()
-    notes: dict[str, None] = {}
+    notes: dict[Note, None] = {}
     for t in firsts:
         entry = entries[t].tolist()
         source = sources[file[t]]
@@ -269,7 +270,7 @@ def _timeline(
     told: Floats,
     seams: Sequence[int],
     options: ReadOptions,
-    notes: list[str],
+    notes: list[Note],
 ) -> tuple[Floats | None, tuple[tuple[int, int], ...]]:
     """Find times in ps and segments, from ITEM: TIME where every frame has it."""
     steps, given = places.steps, options.timestep_fs
@@ -307,47 +308,44 @@ def _refuse_other_step(told: Floats, computed: Floats | None, given: float | Non
         )
 
 
-def _missing_time(places: FramePlaces, told: Floats, options: ReadOptions) -> str:
+def _missing_time(places: FramePlaces, told: Floats, options: ReadOptions) -> Note:
     """Tell that only some frames have ITEM: TIME, and what the time step is by these."""
     where = _frame(places, int(np.flatnonzero(~np.isfinite(told))[0]))
     known = np.flatnonzero(np.isfinite(told))
     steps, times = places.steps[known[[0, -1]]], told[known[[0, -1]]]
     fs = (times[1] - times[0]) / (steps[1] - steps[0]) / FEMTOSECOND if len(known) > 1 else 0.0
     told_fs = f" (by the others {fs:.6g})" if fs > 0.0 else ""
-    used = (
-        "mend: give --timestep-fs"
-        if options.timestep_fs is None
-        else f"all times are made of steps of {options.timestep_fs:g} fs"
-    )
-    return f"some frames have no ITEM: TIME, the first is {where}; {used}{told_fs}"
+    text = f"some frames have no ITEM: TIME, the first is {where}"
+    if options.timestep_fs is None:
+        return Note("warning", text, fix=f"give --timestep-fs{told_fs}")
+    used = f"all times are made of steps of {options.timestep_fs:g} fs"
+    return Note("warning", f"{text}; {used}{told_fs}")
 
 
-def _precision_notes(columns: tuple[str, ...], digits: int, rounding: float) -> list[str]:
+def _precision_notes(columns: tuple[str, ...], digits: int, rounding: float) -> list[Note]:
     """Say so where coordinates are rounded by more than does no harm."""
     if rounding <= COARSE:
         return []
-    mend = "float %.10g"
+    form = "float %.10g"
     if columns in _OF_DUMP_ATOM:
         words = [
             "%d" if name in {"id", "type", "ix", "iy", "iz"} else "%.10g" for name in columns
         ]
-        mend = f'line "{" ".join(words)}"'
-    return [
-        f"coordinates are rounded by up to {rounding:.0e} Å, to {digits} significant digits; "
-        f"mend: dump_modify ID format {mend}"
-    ]
+        form = f'line "{" ".join(words)}"'
+    text = f"coordinates are rounded by up to {rounding:.0e} Å, to {digits} significant digits"
+    return [Note("warning", text, fix=f"dump_modify ID format {form}", subject="rounding")]
 
 
 def _advice(
     layout: Layout,
     columns: tuple[tuple[str, ...], ...],
-) -> list[str]:
-    """Write notes for the user, each with the line that mends it."""
-    notes = []
+) -> list[Note]:
+    """List fields that the dump lacks, or has in an inconvenient form."""
+    notes: list[Note] = []
     if not layout.coordinates.unwrapped:
+        fix = "dump ID all custom N FILE id type xu yu zu"
         notes.append(
-            "coordinates are folded into the box; "
-            "mend: dump ID all custom N FILE id type xu yu zu"
+            Note("warning", "coordinates are folded into the box", fix=fix, subject="box")
         )
     for name, there, fields in (
         ("velocities", layout.velocities, "vx vy vz"),
@@ -360,21 +358,23 @@ def _advice(
                 lacks = "some frames have no"
             elif any(wanted.intersection(c) for c in columns):
                 lacks = "not all components of"
-            notes.append(f"{lacks} {name}; mend: add {fields} to dump ID all custom N FILE …")
+            fix = f"add {fields} to dump ID all custom N FILE …"
+            notes.append(Note("warning", f"{lacks} {name}", fix=fix, subject="fields"))
     return notes
 
 
 def _gap_notes(
     steps: Ints, segments: tuple[tuple[int, int], ...], seams: Sequence[int]
-) -> list[str]:
+) -> list[Note]:
     """Tell of gaps and where they are; those that restarts make apart are told as such."""
     gaps = [start for start, _ in segments[1:] if start not in seams]
     if not gaps:
         return []
     places = [f"after step {steps[k - 1]} comes step {steps[k]}" for k in gaps[:_TOLD_GAPS]]
     more = f", and {len(gaps) - _TOLD_GAPS} more" if len(gaps) > _TOLD_GAPS else ""
-    return [
+    text = (
         f"the time between frames is not uniform: {len(segments)} segments "
-        f"({', '.join(places)}{more}); mend: dump one run at one interval, dump_modify ID "
-        "append yes for its continuation"
-    ]
+        f"({', '.join(places)}{more})"
+    )
+    fix = "dump one run at one interval, dump_modify ID append yes for its continuation"
+    return [Note("warning", text, fix=fix)]

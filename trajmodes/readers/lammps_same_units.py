@@ -12,6 +12,7 @@ import numpy as np
 
 from trajmodes.arrays import Ints
 from trajmodes.errors import UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.trajectory import Trajectory
 
 __all__ = ["Silent", "note_of_silent"]
@@ -34,7 +35,7 @@ class Silent:
     """File of the first one that does."""
 
 
-def note_of_silent(silent: Silent, dump: Trajectory) -> str:
+def note_of_silent(silent: Silent, dump: Trajectory) -> Note:
     """Tell that frames which do not name their units have those of the others.
 
     Parameters
@@ -71,10 +72,11 @@ def note_of_silent(silent: Silent, dump: Trajectory) -> str:
             "by itself; for later runs: dump_modify ID units yes",
         )
     told = ", ".join(ratios)
-    return (
+    text = (
         f"{silent.name} does not name its units: they are taken to be {dump.unit_style}, as in "
         f"{silent.teller}, for its {told} are of the same size as there"
     )
+    return Note("warning", text)
 
 
 def _sizes(dump: Trajectory, frames: Ints) -> dict[str, float]:

@@ -18,6 +18,7 @@ from scipy.linalg import polar
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import Crystal, Supercell
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.readers.box_motion import BoxMotion
 from trajmodes.readers.moving_box import box_notes, symmetric_box
 from trajmodes.readers.reference import AverageStructure, average_structure
@@ -79,7 +80,7 @@ class Match:
     """International symbol of the crystal of the cell file."""
     ids: Ints
     """(a,) id of each atom in the file, counted from 1 where it has none."""
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     """What the user should know."""
     box_motion: BoxMotion | None = None
     """How the box moves about `box`, its mean; None where it is fixed."""
@@ -166,7 +167,7 @@ class _Known(NamedTuple):
 
     average: AverageStructure
     ids: Ints
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     relax: bool
 
 
@@ -306,7 +307,7 @@ def _allowed(group: SpaceGroup, moved: Floats) -> Floats:
 
 def _with_masses(
     crystal: Crystal, trajectory: Trajectory, site: Ints
-) -> tuple[Crystal, tuple[str, ...]]:
+) -> tuple[Crystal, tuple[Note, ...]]:
     """Give the crystal the masses of the run, where the file tells them."""
     if trajectory.masses is None:
         return crystal, ()
@@ -322,27 +323,30 @@ def _with_masses(
     weighed = Crystal(crystal.cell, crystal.sites, crystal.species, masses)
     if change < 1e-3:
         return weighed, ()
-    return weighed, (f"masses are those of the run, up to {change:.1%} off the cell file's",)
+    text = f"masses are those of the run, up to {change:.1%} off the cell file's"
+    return weighed, (Note("warning", text),)
 
 
-def _strain_notes(strain: Floats) -> tuple[str, ...]:
+def _strain_notes(strain: Floats) -> tuple[Note, ...]:
     largest = float(np.abs(np.linalg.eigvalsh(strain)).max())
     if largest < _NOTED_STRAIN:
         return ()
-    return (
+    text = (
         f"the run's lattice is strained by up to {largest:.1%} from the cell file: constants "
-        "taken from elsewhere may belong to another lattice parameter",
+        "taken from elsewhere may belong to another lattice parameter"
     )
+    return (Note("warning", text),)
 
 
-def _symmetry_notes(group: SpaceGroup, strained: Crystal) -> tuple[str, ...]:
+def _symmetry_notes(group: SpaceGroup, strained: Crystal) -> tuple[Note, ...]:
     left = space_group(strained, tolerance=_TOLERANCE)
     if left.n_operations == group.n_operations:
         return ()
-    return (
+    text = (
         f"the box of the run lowers the symmetry from {group.symbol} to {left.symbol}: it is "
-        "not a whole multiple of a cell of the full symmetry",
+        "not a whole multiple of a cell of the full symmetry"
     )
+    return (Note("warning", text),)
 
 
 def _check_numbers(crystal: Crystal, species: tuple[str, ...]) -> None:

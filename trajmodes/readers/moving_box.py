@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import polar
 
+from trajmodes.notes import Note
 from trajmodes.readers.box_motion import BoxMotion
 from trajmodes.readers.reference import AverageStructure
 from trajmodes.readers.registration import Registration
@@ -59,7 +60,7 @@ def symmetric_box(
     return moved, replace(found, map=even, shift=found.shift @ carry, placement=placement)
 
 
-def box_notes(motion: BoxMotion | None) -> tuple[str, ...]:
+def box_notes(motion: BoxMotion | None) -> tuple[Note, ...]:
     """Tell the user the mean box and how the box moves about it.
 
     Parameters
@@ -74,7 +75,8 @@ def box_notes(motion: BoxMotion | None) -> tuple[str, ...]:
     unit = motion.mean / lengths[:, None]
     cosines = np.clip((unit @ unit.T)[[1, 2, 0], [2, 0, 1]], -1.0, 1.0)
     angles = ", ".join(f"{angle:.2f}°" for angle in np.degrees(np.arccos(cosines)))
-    return (
+    text = (
         f"the box moves ({motion.told}): displacements are those of reduced coordinates in the "
-        f"mean box, {sides} Å, {angles}",
+        f"mean box, {sides} Å, {angles}"
     )
+    return (Note("warning", text),)

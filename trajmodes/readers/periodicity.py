@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.readers.cell_choice import chosen_cell
 from trajmodes.readers.crystal_file import CrystalFile, fold_atoms, on_symmetric_sites
 from trajmodes.readers.reference import AverageStructure
@@ -70,12 +71,12 @@ def find_crystal(
     symmetric, moved = on_symmetric_sites(group)
     if average.motion is not None:
         symmetric = _in_symmetric_cell(symmetric, group)
-    note = (
+    text = (
         f"no cell file: the average structure is {n_cells} primitive cells of "
         f"{crystal.n_sites} atoms, space group {group.symbol}; sites were moved by up to "
         f"{moved:.1e} Å to obey it"
     )
-    return CrystalFile(symmetric, (note,))
+    return CrystalFile(symmetric, (Note("note", text),))
 
 
 @dataclass(frozen=True, slots=True)

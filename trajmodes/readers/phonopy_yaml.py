@@ -17,6 +17,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.compressed import open_source
 from trajmodes.readers.displaced import IdealStructure, displaced_frames
 from trajmodes.readers.memory import MemoryTrajectory
@@ -86,12 +87,13 @@ def open_phonopy(path: Path) -> MemoryTrajectory:
     computed = np.abs(f_tax).max(axis=(1, 2)) > 0.0
     if not computed.any():
         raise DataError("all forces are zero", where=str(path))
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     if not computed.all():
-        notes = (
+        text = (
             f"{path.name}: {int((~computed).sum())} of {len(computed)} displaced supercells "
-            "have no forces and are left out",
+            "have no forces and are left out"
         )
+        notes = (Note("warning", text),)
     return displaced_frames(
         ideal,
         u_tax[computed] * length,

@@ -17,6 +17,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 
 __all__ = ["Course", "without_rewritten"]
 
@@ -29,7 +30,7 @@ class Course:
     """(t,) index of each frame among those that were written."""
     seams: tuple[int, ...]
     """Those of the kept frames that follow upon left out ones, by their place in `kept`."""
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     """For every restart, which frames count."""
 
 
@@ -103,7 +104,7 @@ def _require_restart(
 
 def _told(
     steps: Ints | Floats, file: Ints, names: Sequence[str], parts: tuple[Ints, Ints]
-) -> str:
+) -> Note:
     again, later = parts
     first, last, name = steps[later[0]], steps[again[-1]], names[file[later[0]]]
     stretch = f"step {first:.12g}" + (f" to step {last:.12g}" if last > first else "")
@@ -117,7 +118,8 @@ def _told(
             f"{', '.join(others)} and {name} {both} have {stretch} (a restart): the frames of "
             f"{name}, which starts later, count"
         )
-    return (
+    text = (
         f"{what}, and {frames} before {'is' if len(again) == 1 else 'are'} left out; spectra "
-        "start anew there. If these are different runs, analyse each by itself"
+        "start anew there"
     )
+    return Note("warning", text, fix="if these are different runs, analyse each by itself")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.readers.displaced import displaced_frames
 from trajmodes.readers.memory import MemoryTrajectory
 from trajmodes.readers.number_rows import frames_of_rows, read_rows
@@ -69,7 +70,7 @@ def open_tdep(path: Path, supercell: Path | None) -> MemoryTrajectory:
     )
 
 
-def _check_meta(path: Path, n_atoms: int, n_frames: int) -> tuple[str, ...]:
+def _check_meta(path: Path, n_atoms: int, n_frames: int) -> tuple[Note, ...]:
     """Compare with what infile.meta says; a note of its temperature."""
     if not path.is_file():
         return ()
@@ -92,7 +93,5 @@ def _check_meta(path: Path, n_atoms: int, n_frames: int) -> tuple[str, ...]:
             )
     if kelvin == 0.0:
         return ()
-    return (
-        f"infile.meta says {kelvin:g} K; mend, to label the constants: "
-        f"--temperature {kelvin:g}",
-    )
+    fix = f"--temperature {kelvin:g}, to label the constants"
+    return (Note("warning", f"infile.meta says {kelvin:g} K", fix=fix),)

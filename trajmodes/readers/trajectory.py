@@ -6,6 +6,7 @@ from pathlib import Path
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import FrameBlock
+from trajmodes.notes import Note
 from trajmodes.readers.lammps_units import LennardJonesUnits
 
 __all__ = ["ReadOptions", "Trajectory"]
@@ -75,8 +76,8 @@ class Trajectory(ABC):
     """Most significant digits seen in a coordinate."""
     rounding: float
     """By how much the largest coordinates may be rounded, unit: Å; 0 if not at all."""
-    notes: tuple[str, ...]
-    """Warnings for the user, each with the line that mends it."""
+    notes: tuple[Note, ...]
+    """What the user should know about the files."""
     ideal: Floats | None = None
     """(a, 3), unit: Å. The positions that every frame was displaced from, where they are known:
     the frames are then snapshots about these, and not a course in time about an average that

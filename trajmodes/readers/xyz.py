@@ -8,6 +8,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, TrajmodesWarning, UnitsError, UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.compressed import TextSource, open_source
 from trajmodes.readers.lammps_units import UnitFactors
 from trajmodes.readers.offsets import cached_index
@@ -52,7 +53,7 @@ def open_xyz(
     """
     sources = [open_source(path, allow_partial=options.allow_partial) for path in paths]
     firsts = [read_first_frame(source) for source in sources]
-    notes: list[str] = []
+    notes: list[Note] = []
     indices = [_indexed(*pair, options, notes) for pair in zip(sources, firsts, strict=True)]
     where = str(sources[0].stamp.path)
     style, factors = _units(firsts[0], options, where)
@@ -113,7 +114,7 @@ def open_xyz(
 
 
 def _indexed(
-    source: TextSource, first: FirstFrame, options: ReadOptions, notes: list[str]
+    source: TextSource, first: FirstFrame, options: ReadOptions, notes: list[Note]
 ) -> Index:
     """Find the frames of one file; say so where the last one is not complete."""
 
@@ -137,7 +138,7 @@ def _indexed(
             )
         message = f"{what} and is not used ({source.stamp.path})"
         warnings.warn(message, TrajmodesWarning, stacklevel=4)
-        notes.append(message)
+        notes.append(Note("warning", message))
     return index
 
 
@@ -150,28 +151,29 @@ def _units(first: FirstFrame, options: ReadOptions, where: str) -> tuple[str, Un
     return choose_units(options.units, program, name, options.lj, where=where)
 
 
-def _notes(first: FirstFrame, program: str, options: ReadOptions, *, boxed: bool) -> list[str]:
-    """Collect notes for the user, each with what mends it."""
-    notes = []
+def _notes(first: FirstFrame, program: str, options: ReadOptions, *, boxed: bool) -> list[Note]:
+    """List what the user should know about the first frame."""
+    notes: list[Note] = []
     if program == "lammps" and options.units is None:
-        notes.append("extended XYZ names no unit style: metal is taken; mend: --units STYLE")
+        text = "extended XYZ names no unit style: metal is taken"
+        notes.append(Note("warning", text, fix="--units STYLE"))
     if first.fields.ignored:
         others = ", ".join(first.fields.ignored)
-        notes.append(f"forces are read from {first.fields.force_name}, not from {others}")
+        text = f"forces are read from {first.fields.force_name}, not from {others}"
+        notes.append(Note("warning", text))
     if boxed and any(word[0] in "Ff0" for word in first.values.get("pbc", "").split()):
-        notes.append(f"pbc is {first.values['pbc']}, yet all directions are taken as periodic")
+        text = f"pbc is {first.values['pbc']}, yet all directions are taken as periodic"
+        notes.append(Note("warning", text, subject="box"))
     return notes
 
 
-def _precision_note(first: FirstFrame, program: str, digits: int, rounding: float) -> str:
-    mend = "write positions with ten digits"
+def _precision_note(first: FirstFrame, program: str, digits: int, rounding: float) -> Note:
+    fix = "write positions with ten digits"
     if program == "lammps":
         # Styles xyz and extxyz know no `format float`, and want a format for each column.
-        mend = f'dump_modify ID format line "%s{" %.10g" * (first.fields.n_columns - 1)}"'
-    return (
-        f"coordinates are rounded by up to {rounding:.0e} Å, to {digits} significant digits; "
-        f"mend: {mend}"
-    )
+        fix = f'dump_modify ID format line "%s{" %.10g" * (first.fields.n_columns - 1)}"'
+    text = f"coordinates are rounded by up to {rounding:.0e} Å, to {digits} significant digits"
+    return Note("warning", text, fix=fix, subject="rounding")
 
 
 def _rounding(source: TextSource, index: Index, first: FirstFrame) -> Rounding:

@@ -7,6 +7,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.lammps_units import UnitFactors, unit_factors
 from trajmodes.readers.xyz_comment import parse_integer, parse_real
 from trajmodes.readers.xyz_first import FirstFrame
@@ -32,7 +33,7 @@ class AtomTable:
     """(a,) chemical symbols."""
     masses: Floats | None
     """(a,), unit: eV ps²/Å²."""
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> AtomTable:
@@ -55,7 +56,8 @@ def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> AtomTab
     DataError
         If a column holds what it must not, or momenta come without any way to know the masses.
     """
-    fields, notes = first.fields, []
+    fields = first.fields
+    notes: list[Note] = []
     types = _integers(first, fields.types, "an atom type", where)
     numbers = _integers(first, fields.numbers, "an atomic number", where)
     species = None
@@ -65,9 +67,11 @@ def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> AtomTab
             species = names
         elif types is None and all(_TYPE.fullmatch(name) for name in set(names)):
             types = np.array([int(name) for name in names], dtype=np.int64)
-            notes.append("the species are numbers: they are taken as types, not as elements")
+            text = "the species are numbers: they are taken as types, not as elements"
+            notes.append(Note("warning", text))
         else:
-            notes.append("the species are not chemical symbols, and are ignored")
+            text = "the species are not chemical symbols, and are ignored"
+            notes.append(Note("warning", text))
     if species is None and numbers is not None:
         species = _symbols(numbers, where)
     masses = None
@@ -80,7 +84,8 @@ def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> AtomTab
         masses = _standard_masses(species)
         if masses is None:
             raise DataError("momenta without masses or species", where=where)
-        notes.append("velocities are the momenta divided by standard atomic masses")
+        text = "velocities are the momenta divided by standard atomic masses"
+        notes.append(Note("warning", text))
     none = np.empty(0, dtype=np.int64)
     row_types = _integers(first, fields.types, "", where)
     return AtomTable(
@@ -132,7 +137,7 @@ def _standard_masses(species: tuple[str, ...] | None) -> Floats | None:
     return masses
 
 
-def _odd_masses(masses: Floats, species: tuple[str, ...] | None) -> list[str]:
+def _odd_masses(masses: Floats, species: tuple[str, ...] | None) -> list[Note]:
     """Say where masses are far from those of the elements: perhaps another unit."""
     standard = _standard_masses(species)
     if standard is None or species is None:
@@ -141,10 +146,8 @@ def _odd_masses(masses: Floats, species: tuple[str, ...] | None) -> list[str]:
     worst = int(np.argmax(np.abs(np.log(ratio))))
     if 0.25 < ratio[worst] < 4.0:
         return []
-    return [
-        f"the mass of {species[worst]} is {ratio[worst]:.4g} times that of the element; mend, "
-        "if masses are in eV fs²/Å²: --units quip"
-    ]
+    text = f"the mass of {species[worst]} is {ratio[worst]:.4g} times that of the element"
+    return [Note("warning", text, fix="--units quip, if masses are in eV fs²/Å²")]
 
 
 def refuse_wrong_style(

@@ -7,6 +7,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.restarts import without_rewritten
 from trajmodes.readers.timeline import common_interval, uniform_segments
 from trajmodes.units import FEMTOSECOND
@@ -28,7 +29,7 @@ class Timeline:
     """Time between frames within a segment, in ps."""
     segments: tuple[tuple[int, int], ...]
     """Frame ranges [start, stop) of uniform spacing."""
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 def arrange_frames(
@@ -63,7 +64,7 @@ def arrange_frames(
     sizes = [len(part) for part in steps]
     firsts = np.concatenate([[0], np.cumsum(sizes)])
     all_steps, all_times = np.concatenate(steps), np.concatenate(times_ps)
-    notes: list[str] = []
+    notes: list[Note] = []
     numbered = bool(np.isfinite(all_steps).all()) and (
         len(all_steps) == 1 or bool((all_steps != all_steps[0]).any())
     )
@@ -84,9 +85,10 @@ def arrange_frames(
     if times is None and timestep_fs is not None:
         times = marks * (timestep_fs * FEMTOSECOND)
         if not numbered:
-            notes.append(
+            text = (
                 "the files number no steps: --timestep-fs is taken as the time between frames"
             )
+            notes.append(Note("warning", text))
     elif times is not None and timestep_fs is not None and numbered:
         _compare(times, marks * (timestep_fs * FEMTOSECOND))
     # Between files that tell neither step nor time, the gap is unknown.

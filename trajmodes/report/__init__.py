@@ -44,7 +44,6 @@ from trajmodes.report.results import (
 from trajmodes.report.scan import ScanRow, render_scan, scan_table
 from trajmodes.report.spectral_energy import SpectralEnergy
 from trajmodes.report.summary import (
-    CheckVerdict,
     check_rows,
     render,
     render_check,
@@ -58,7 +57,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bands",
-    "CheckVerdict",
     "Conductivity",
     "Convergence",
     "EnergyCovariance",

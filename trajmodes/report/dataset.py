@@ -266,6 +266,6 @@ def _told(results: Results | SpectralEnergy) -> Values:
         "input_name": _texts(item.name for item in inputs),
         "input_bytes": np.array([item.n_bytes for item in inputs], dtype=np.int64),
         "input_sha256": _texts(item.sha256 for item in inputs),
-        "warnings": _texts(results.warnings),
-        "notes": _texts(results.notes),
+        "warnings": _texts(map(str, results.warnings)),
+        "notes": _texts(map(str, results.notes)),
     }

@@ -16,6 +16,7 @@ import numpy as np
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data import Crystal, Supercell
 from trajmodes.errors import UsageError
+from trajmodes.notes import Note
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import SpaceGroup
 
@@ -64,7 +65,7 @@ class Orbits:
     """(o,) largest distance between members, in Å; ascending."""
     stabilisers: Bools
     """(o, g, m) whether operation and permutation leave the representative as it is."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     """What a user should know about the choice of clusters."""
 
     def __post_init__(self) -> None:
@@ -212,7 +213,7 @@ def _within_sphere(cutoff: Cutoff, supercell: Supercell) -> Cutoff:
     )
 
 
-def _edge_notes(orbits: Orbits, cutoff: Cutoff, taken: Bools) -> tuple[str, ...]:
+def _edge_notes(orbits: Orbits, cutoff: Cutoff, taken: Bools) -> tuple[Note, ...]:
     near = np.abs(orbits.excess(cutoff)) < SHELL_TOLERANCE
     labels = orbits.labels()
     texts = (
@@ -220,7 +221,7 @@ def _edge_notes(orbits: Orbits, cutoff: Cutoff, taken: Bools) -> tuple[str, ...]
         f"{cutoff} Å and is {'taken in' if taken[o] else 'left out'}"
         for o in np.flatnonzero(near)
     )
-    return tuple(dict.fromkeys(texts))
+    return tuple(Note("note", text) for text in dict.fromkeys(texts))
 
 
 def cells_within(cell: Floats, radius: float) -> Ints:

@@ -79,10 +79,10 @@ def test_lammps_extxyz_equals_the_dump_of_the_same_run(ours: str, dump: str) -> 
     assert found.species == ("Ar",) * found.n_atoms
     assert not found.unwrapped
     assert found.precision_digits == 6
-    assert any("metal is taken" in note for note in found.notes)
+    assert any("metal is taken" in str(note) for note in found.notes)
     # Six digits: of numbers below 10 Å, and in the tilted run of larger ones.
     assert found.rounding == pytest.approx({"o.extxyz": 5e-6, "t.extxyz": 5e-5}[ours])
-    assert not any("are rounded" in note for note in found.notes)
+    assert not any("are rounded" in str(note) for note in found.notes)
 
 
 def test_lammps_plain_xyz_numbers_types_and_steps() -> None:
@@ -275,10 +275,12 @@ def test_atomic_numbers_stand_in_for_species(tmp_path: Path) -> None:
 def test_masses_in_another_unit_are_noticed(tmp_path: Path) -> None:
     comment = f"{BOX} Properties=species:S:1:pos:R:3:mass:R:1"
     paths = saved(tmp_path / "a.xyz", frame(["Si 1 1 1 2910.85", "Si 2 2 2 2910.85"], comment))
-    assert any("103.6 times that of the element" in n for n in open_xyz(paths, PLAIN).notes)
+    assert any(
+        "103.6 times that of the element" in str(n) for n in open_xyz(paths, PLAIN).notes
+    )
     found = open_xyz(paths, ReadOptions(units="quip"))
     np.testing.assert_allclose(found.masses, 28.0855 * DALTON, rtol=1e-5)
-    assert not any("times that of the element" in note for note in found.notes)
+    assert not any("times that of the element" in str(note) for note in found.notes)
 
 
 def test_species_may_be_any_bytes(tmp_path: Path) -> None:
@@ -352,7 +354,7 @@ def test_steps_that_never_change_number_nothing(tmp_path: Path) -> None:
     found = open_xyz(paths, ReadOptions(timestep_fs=5.0))
     np.testing.assert_array_equal(found.steps, [0, 1, 2])
     assert found.interval_ps == pytest.approx(0.005)
-    assert any("time between frames" in note for note in found.notes)
+    assert any("time between frames" in str(note) for note in found.notes)
 
 
 def test_files_are_ordered_by_step_and_rewritten_steps_count_once(tmp_path: Path) -> None:
@@ -373,7 +375,7 @@ def test_files_are_ordered_by_step_and_rewritten_steps_count_once(tmp_path: Path
     # a restart is a seam, for it may have gone another way
     assert found.segments == ((0, 3), (3, 6), (6, 8))
     assert found.interval_ps == pytest.approx(0.01)
-    assert any("step 30 to step 40 (a restart)" in note for note in found.notes)
+    assert any("step 30 to step 40 (a restart)" in str(note) for note in found.notes)
 
 
 def test_backward_steps_are_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.report import (
     SpectralEnergy,
     render_modes,
@@ -27,7 +28,7 @@ def with_constants(full_results):
         bands=full_results.bands,
         map=full_results.projection.spectral_map,
         provenance=full_results.provenance,
-        warnings=("the path misses L",),
+        warnings=(Note("warning", "the path misses L"),),
     )
 
 
