@@ -60,6 +60,20 @@ def test_a_text_cut_at_any_line_names_the_line(target, name, good):
         assert caught.value.fix
 
 
+@pytest.mark.parametrize(("target", "name"), TEXTS)
+def test_a_text_cut_inside_its_last_number_is_refused(target, name, good):
+    """Half of a number is a number: only a line break shows that it is whole."""
+    folder = good(target)
+    path = folder / name
+    text = path.read_text().rstrip()
+    # Inside an exponent, or before the last line of a file of pairs, the text is no table.
+    ends = r"ends without a line break|constants expected|the file ends where"
+    for n in range(1, 12):
+        path.write_text(text.removesuffix("0   no Born charges").rstrip()[:-n])
+        with pytest.raises(DataError, match=rf"({ends}).*\({re.escape(str(path))}"):
+            read_constants(folder / named(name))
+
+
 @pytest.mark.parametrize("junk", ["***", "", "NaN 0.0 0.0", "1.0 2.0"])
 @pytest.mark.parametrize(("target", "name"), TEXTS)
 def test_a_line_of_junk_is_found(target, name, junk, good):
@@ -140,8 +154,8 @@ def test_a_later_version_is_refused(good):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("", "does not describe a crystal"),
-        ("unit_cell: [", "does not describe a crystal"),
+        ("", "is empty"),
+        ("unit_cell: [", "the file is not YAML"),
         ("supercell_matrix: [[1,0,0],[0,1,0],[0,0,1]]\n", "does not describe a crystal"),
     ],
 )
@@ -205,6 +219,6 @@ def test_a_supercell_that_is_no_multiple_is_told(good):
     path = folder / "infile.ssposcar"
     lines = path.read_text().splitlines()
     lines[1] = "1.01"
-    path.write_text("\n".join(lines))
+    path.write_text("\n".join(lines) + "\n")
     with pytest.raises(DataError, match=r"no supercell of infile.ucposcar"):
         read_supercell(folder)

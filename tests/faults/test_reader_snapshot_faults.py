@@ -70,9 +70,53 @@ def test_damaged_rows_are_named(dfset, supercell, damage, told):
 
 
 def test_cut_dfset_is_refused(dfset, supercell):
-    dfset.write_text("\n".join(dfset.read_text().splitlines()[:-1]))
+    dfset.write_text("\n".join(dfset.read_text().splitlines()[:-1]) + "\n")
     with pytest.raises(DataError, match="23 rows are no whole number of frames of 8 atoms"):
         open_trajectory(dfset, supercell=supercell)
+
+
+CUT = r"ends without a line break, after “.*”(.|\n)*inside its last number"
+
+
+def test_a_dfset_cut_inside_its_last_number_is_refused(dfset, supercell):
+    dfset.write_text(dfset.read_text()[:-3])
+    with pytest.raises(DataError, match=CUT):
+        open_trajectory(dfset, supercell=supercell)
+
+
+def test_a_supercell_cut_inside_its_last_number_is_refused(dfset, supercell):
+    supercell.write_text(supercell.read_text().rstrip()[:-3])
+    with pytest.raises(DataError, match=CUT):
+        open_trajectory(dfset, supercell=supercell)
+
+
+@pytest.mark.parametrize("name", ["infile.positions", "infile.forces", "infile.ssposcar"])
+def test_a_tdep_file_cut_inside_its_last_number_is_refused(name, supercell):
+    rows = "0.125 0.125 0.125\n" * (N_ATOMS * N_FRAMES)
+    for file in ("infile.positions", "infile.forces"):
+        supercell.with_name(file).write_text(rows)
+    supercell.rename(supercell.with_name("infile.ssposcar"))
+    path = supercell.with_name(name)
+    path.write_text(path.read_text().rstrip()[:-2])
+    with pytest.raises(DataError, match=CUT):
+        open_trajectory(supercell.parent)
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+def test_force_sets_cut_inside_their_last_number_are_refused(kind, yaml_file):
+    text = yaml_file.read_text()
+    at = text.index("  forces:")
+    yaml_file.write_text(text[:at])
+    path = yaml_file.with_name("FORCE_SETS")
+    row = "0.125 0.125 0.125"
+    if kind == 1:
+        path.write_text(f"{N_ATOMS}\n1\n1\n0.01 0.0 0.0\n" + f"{row}\n" * N_ATOMS)
+    else:
+        path.write_text(f"{row} {row}\n" * (N_ATOMS * N_FRAMES))
+    assert open_trajectory(yaml_file).has_forces
+    path.write_text(path.read_text()[:-3])
+    with pytest.raises(DataError, match=CUT):
+        open_trajectory(yaml_file)
 
 
 def test_damaged_archive_is_told(dfset, supercell):
@@ -104,7 +148,7 @@ def test_yaml_constructs_nothing(yaml_file, tmp_path):
     mark = tmp_path / "ran"
     text = yaml_file.read_text() + f"\nx: !!python/object/apply:os.mkdir ['{mark}']\n"
     yaml_file.write_text(text)
-    with pytest.raises(DataError, match="the file is not yaml"):
+    with pytest.raises(DataError, match="asks for a Python object"):
         open_trajectory(yaml_file)
     assert not mark.exists()
 
@@ -115,7 +159,7 @@ def test_other_yaml_is_no_data_set(tmp_path):
     with pytest.raises(UsageError, match="has no supercell"):
         open_trajectory(path)
     path.write_text("- phonopy\n- 2\n")
-    with pytest.raises(DataError, match="the yaml file is not one of phonopy"):
+    with pytest.raises(DataError, match="holds no mapping at its top level"):
         open_trajectory(path, format="phonopy")
 
 

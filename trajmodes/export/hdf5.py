@@ -24,6 +24,8 @@ __all__ = ["claims", "read", "read_supercell", "write"]
 _NAME = "trajmodes force constants"
 _FILE = "force_constants.h5"
 _VERSION = 1
+_STRONGEST = 1100
+"""Largest factor by which gzip compresses."""
 _MASS_UNIT = "eV ps^2/angstrom^2"
 
 
@@ -149,10 +151,10 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 def _read_crystal(file: h5py.File) -> Crystal:
     group = file["crystal"]
     return Crystal(
-        group["cell"][()],
-        group["sites"][()],
-        tuple(group["species"].asstr()[()]),
-        group["masses"][()],
+        _whole(group["cell"]),
+        _whole(group["sites"]),
+        tuple(_text(group["species"])),
+        _whole(group["masses"]),
     )
 
 
@@ -160,10 +162,10 @@ def _read(file: h5py.File) -> ForceConstants:
     pairs = file["pairs"]
     return ForceConstants(
         _read_crystal(file),
-        pairs["first"][()],
-        pairs["second"][()],
-        pairs["lattice"][()],
-        pairs["values"][()],
+        _whole(pairs["first"]),
+        _whole(pairs["second"]),
+        _whole(pairs["lattice"]),
+        _whole(pairs["values"]),
         _get(pairs, "replicates"),
         _number(pairs, "temperature"),
         _number(pairs, "cutoff"),
@@ -178,16 +180,28 @@ def _read_clusters(file: h5py.File, name: str) -> ClusterConstants | None:
         return None
     group = file[name]
     return ClusterConstants(
-        group["sites"][()],
-        group["lattice"][()],
-        group["values"][()],
+        _whole(group["sites"]),
+        _whole(group["lattice"]),
+        _whole(group["values"]),
         _get(group, "replicates"),
         _number(group, "cutoff"),
     )
 
 
 def _get(group: h5py.Group, name: str) -> Any:
-    return group[name][()] if name in group else None
+    return _whole(group[name]) if name in group else None
+
+
+def _whole(dataset: h5py.Dataset) -> Any:
+    """Read a dataset whose size its bytes in the file can account for."""
+    if dataset.nbytes > _STRONGEST * dataset.id.get_storage_size():
+        raise ValueError(f"{dataset.name} announces {dataset.nbytes} bytes that it lacks")
+    return dataset[()]
+
+
+def _text(dataset: h5py.Dataset) -> Any:
+    _whole(dataset)
+    return dataset.asstr()[()]
 
 
 def _number(group: h5py.Group, name: str) -> float | None:

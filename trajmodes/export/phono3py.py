@@ -205,7 +205,7 @@ def _read_cubic(path: Path, cells: PhonopyCells) -> SupercellTriplets:
     try:
         with h5py.File(path) as file:
             fc3 = file["fc3"]
-            numbers = np.asarray(file["p2s_map"]) if "p2s_map" in file else None
+            numbers = phonopy.row_atoms(file, cells)
             rows = phonopy.row_numbers(fc3.shape, numbers, cells, path)
             for s, row in enumerate(rows):
                 slab = fc3[int(row)]
@@ -214,7 +214,7 @@ def _read_cubic(path: Path, cells: PhonopyCells) -> SupercellTriplets:
                 second.append(j)
                 third.append(k)
                 values.append(slab[j, k])
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise DataError(
             f"the constants cannot be read: {error}",
             where=str(path),

@@ -31,6 +31,7 @@ __all__ = [
     "read",
     "read_supercell",
     "read_with",
+    "row_atoms",
     "row_numbers",
     "write",
     "write_phonopy",
@@ -137,7 +138,7 @@ def read_with(path: Path, cells: PhonopyCells) -> ForceConstants:
         if folded is None:
             raise DataError("the file holds no force constants", where=str(path))
     elif is_hdf5(path):
-        folded, numbers = _read_hdf5(path)
+        folded, numbers = _read_hdf5(path, cells)
     else:
         folded, numbers = _read_text(path)
     rows = folded[row_numbers(folded.shape, numbers, cells, path)]
@@ -170,11 +171,13 @@ def row_numbers(
         If the rows are those of other atoms.
     """
     n_atoms, n_sites = cells.order.supercell.n_atoms, len(cells.rows)
-    if shape[:2] == (n_atoms, n_atoms):
+    is_known = shape[2:] in ((3, 3), (n_atoms, 3, 3, 3))
+    if is_known and shape[:2] == (n_atoms, n_atoms):
         return cells.rows
-    if shape[:2] != (n_sites, n_atoms):
+    if not (is_known and shape[:2] == (n_sites, n_atoms)):
+        found = shape if shape[:2] == (n_sites, n_atoms) else shape[:2]
         raise DataError(
-            f"the file holds {' × '.join(map(str, shape[:2]))} constants where the cells ask "
+            f"the file holds {' × '.join(map(str, found))} constants where the cells ask "
             f"for {n_sites} or {n_atoms} × {n_atoms}",
             where=str(path),
             fix="give the cells that the constants were made with",
@@ -188,6 +191,16 @@ def row_numbers(
             fix="give the cells that the constants were made with",
         )
     return np.arange(n_sites)
+
+
+def row_atoms(file: h5py.File, cells: PhonopyCells) -> Ints | None:
+    """Numbers of the atoms that the rows of an HDF5 file belong to, where it says so."""
+    stored = file.get("p2s_map")
+    if stored is None:
+        return None
+    if stored.size > cells.order.supercell.n_atoms:
+        raise ValueError(f"p2s_map has {stored.size} entries")
+    return np.asarray(stored, dtype=np.int64)
 
 
 def _is_yaml(path: Path) -> bool:
@@ -207,14 +220,16 @@ def _yaml_beside(path: Path) -> Path:
     )
 
 
-def _read_hdf5(path: Path) -> tuple[Floats, Ints | None]:
+def _read_hdf5(path: Path, cells: PhonopyCells) -> tuple[Floats, Ints | None]:
     """Constants and the numbers of the atoms of their rows."""
     try:
         with h5py.File(path) as file:
-            name = "fc2" if "fc2" in file else "force_constants"
-            folded = np.asarray(file[name], dtype=float)
-            numbers = np.asarray(file["p2s_map"]) if "p2s_map" in file else None
-    except (OSError, KeyError, RuntimeError) as error:
+            stored = file["fc2" if "fc2" in file else "force_constants"]
+            numbers = row_atoms(file, cells)
+            # The shape is checked before memory is reserved for it.
+            row_numbers(stored.shape, numbers, cells, path)
+            folded = np.asarray(stored, dtype=float)
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise DataError(
             f"the constants cannot be read: {error}",
             where=str(path),
@@ -230,6 +245,7 @@ def _read_text(path: Path) -> tuple[Floats, Ints]:
     n_rows, n_atoms = header[0], header[-1]
     if not (len(header) <= 2 and 0 < n_rows <= n_atoms):
         raise lines.error(f"the number of atoms expected, found {header}")
+    lines.require_lines(4 * n_rows * n_atoms, "constants of two atoms")
     folded = np.empty((n_rows, n_atoms, 3, 3))
     numbers = np.empty(n_rows, dtype=np.int64)
     for row in range(n_rows):
@@ -239,6 +255,5 @@ def _read_text(path: Path) -> tuple[Floats, Ints]:
                 raise lines.error(f"constants with atom {atom + 1} expected, found {second}")
             numbers[row] = first - 1
             folded[row, atom] = lines.rows(3, 3, "constants of two atoms")
-    if not lines.at_end():
-        raise lines.error("the file goes on where it ought to end")
+    lines.finish()
     return folded, numbers

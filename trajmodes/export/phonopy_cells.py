@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from phonopy import Phonopy
-from phonopy.interface.phonopy_yaml import load_yaml
 from phonopy.physical_units import get_calculator_physical_units
 from phonopy.structure.atoms import PhonopyAtoms
 
@@ -16,15 +14,16 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal, Supercell
 from trajmodes.errors import DataError, TrajmodesWarning
 from trajmodes.export.order import AtomOrder
+from trajmodes.readers.plain_yaml import read_yaml
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON
 
 __all__ = ["PhonopyCells", "cells_of", "phonopy_object", "read_cells"]
 
 
-_NOT_A_CRYSTAL = (
-    yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError, RuntimeError,
-)  # fmt: skip
+_NOT_A_CRYSTAL = (AttributeError, LookupError, TypeError, ValueError, RuntimeError)
+_MOST_ATOMS = 1_000_000
+"""Atoms of a supercell. phonopy makes it from a few numbers of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +122,13 @@ def read_cells(path: Path, *, of_pairs: bool = True) -> PhonopyCells:
     DataError
         If the file is no such file, or a cell is missing.
     """
+    found = read_yaml(path)
     try:
-        found = load_yaml(path)
         matrix = found["supercell_matrix"]
         if of_pairs:
             matrix = found.get("phonon_supercell_matrix", matrix)
         header = found.get("phonopy") or found.get("phono3py") or {}
+        _require_size(found["unit_cell"]["points"], matrix, path)
         units = get_calculator_physical_units(header.get("calculator"))
         phonon = Phonopy(
             _unit_cell(found["unit_cell"], units.distance_to_A),
@@ -137,10 +137,6 @@ def read_cells(path: Path, *, of_pairs: bool = True) -> PhonopyCells:
             is_symmetry=False,
         )
         constants = _stored_constants(found)
-    except OSError as error:
-        raise DataError(
-            f"the file cannot be read: {error.strerror}", where=str(path)
-        ) from error
     except _NOT_A_CRYSTAL as error:
         raise DataError(
             f"the file does not describe a crystal: {type(error).__name__}, "
@@ -160,6 +156,18 @@ def read_cells(path: Path, *, of_pairs: bool = True) -> PhonopyCells:
     per_area = units.force_to_eVperA / units.distance_to_A
     per_volume = per_area / units.distance_to_A
     return PhonopyCells(cells.order, cells.rows, per_area, per_volume, constants)
+
+
+def _require_size(points: list[Any], matrix: Any, path: Path) -> None:
+    """Refuse a supercell that no file of constants belongs to, before phonopy makes it."""
+    n_atoms = len(points) * abs(np.linalg.det(np.array(matrix, dtype=float)))
+    if not n_atoms <= _MOST_ATOMS:
+        raise DataError(
+            f"the file describes a supercell of {n_atoms:.3g} atoms",
+            where=f"{path}, supercell_matrix",
+            why="the file was changed, or is of another kind",
+            fix="give the phonopy.yaml-like file that the constants were made with",
+        )
 
 
 def _unit_cell(found: dict[str, Any], angstrom: float) -> PhonopyAtoms:

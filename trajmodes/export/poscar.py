@@ -67,6 +67,7 @@ def read_poscar(path: Path) -> Crystal:
     sites = numbers.rows(sum(counts), 3, "the place of an atom")
     if kind == "c":
         sites = sites @ np.linalg.inv(cell) * (scale if scale > 0 else 1.0)
+    numbers.finish(whole=False)
     species = tuple(n for n, count in zip(names, counts, strict=True) for _ in range(count))
     masses = np.array([atomic_masses[atomic_numbers[name]] for name in species]) * DALTON
     try:

@@ -272,6 +272,7 @@ def _read_clusters(path: Path, crystal: Crystal, order: int) -> tuple[_Clusters,
         raise numbers.error(
             "the constants are those without the field of Born charges, which is not read"
         )
+    numbers.finish(whole=False)
     found = _Clusters(
         np.array(sites).reshape(-1, order),
         np.array(lattice).reshape(-1, order, 3),

@@ -7,8 +7,11 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError
+from trajmodes.readers.number_rows import require_line_end
 
 __all__ = ["Numbers"]
+
+_TAIL = 1 << 10
 
 
 class Numbers:
@@ -25,11 +28,13 @@ class Numbers:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            text = path.read_bytes()
         except OSError as error:
             raise DataError(
                 f"the file cannot be read: {error.strerror}", where=str(path)
             ) from error
+        self._end = text[-_TAIL:]
+        self._lines = text.decode("utf-8", errors="replace").splitlines()
         self._next = 0
 
     def words(self, what: str) -> list[str]:
@@ -96,6 +101,7 @@ class Numbers:
 
     def rows(self, n_rows: int, n_numbers: int, what: str) -> Floats:
         """Read a table, one row a line, and check that its numbers are finite."""
+        self.require_lines(n_rows, what)
         table = np.empty((n_rows, n_numbers))
         for row in range(n_rows):
             numbers = self.floats(n_numbers, what)
@@ -104,9 +110,23 @@ class Numbers:
             table[row] = numbers
         return table
 
-    def at_end(self) -> bool:
-        """Whether only empty lines are left."""
-        return not any(line.strip() for line in self._lines[self._next :])
+    def require_lines(self, n_lines: int, what: str) -> None:
+        """Refuse a count that the file is too short for, before memory is reserved for it."""
+        if n_lines > len(self._lines) - self._next:
+            self._next = len(self._lines)
+            raise self.error(f"the file ends where {what} is expected")
+
+    def finish(self, *, whole: bool = True) -> None:
+        """Refuse a file that may end inside its last number.
+
+        Parameters
+        ----------
+        whole
+            Whether nothing but empty lines may follow what was read.
+        """
+        if whole and any(line.strip() for line in self._lines[self._next :]):
+            raise self.error("the file goes on where it ought to end")
+        require_line_end(self._end, str(self.path))
 
     def error(self, what: str) -> DataError:
         """Make an error at the line read last."""

@@ -9,18 +9,18 @@ import os
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import ase.io
 import numpy as np
 from ase.geometry import minkowski_reduce
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.compressed import read_head
 from trajmodes.readers.phonopy_yaml import looks_like_phonopy, unit_cell_of
+from trajmodes.readers.safe_formats import read_with_ase
 from trajmodes.symmetry.operations import SpaceGroup, space_group, symmetry_dataset
 from trajmodes.units import DALTON
 
@@ -139,7 +139,9 @@ def _from_ase(file: Path) -> "Atoms":
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found: Any = ase.io.read(file, format=kind)
+            return read_with_ase(file, known=kind)
+    except TrajmodesError:
+        raise
     # ASE's readers fail with whatever exception comes first.
     except Exception as error:
         raise UsageError(
@@ -148,8 +150,6 @@ def _from_ase(file: Path) -> "Atoms":
             why=f"{type(error).__name__}: {error}",
             fix="name it POSCAR, *.vasp or *.cif, or convert it to one of these",
         ) from error
-    atoms: Atoms = found
-    return atoms
 
 
 def _check_atoms(atoms: "Atoms", file: Path) -> None:

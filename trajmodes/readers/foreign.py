@@ -21,6 +21,7 @@ from trajmodes.readers.foreign_mdanalysis import (
     open_xdr,
 )
 from trajmodes.readers.offsets import stamp_file
+from trajmodes.readers.safe_formats import require_trajectory_format
 from trajmodes.readers.timeline import common_interval, uniform_segments
 from trajmodes.readers.trajectory import ReadOptions, Trajectory
 from trajmodes.units import FEMTOSECOND
@@ -160,6 +161,7 @@ def _open_one(path: Path) -> ForeignFrames:
     try:
         if suffix in _BY_SUFFIX:
             return _BY_SUFFIX[suffix](path)
+        require_trajectory_format(path)
         if known_to_mdanalysis(path):
             return open_mdanalysis(path)
         return open_ase(path)

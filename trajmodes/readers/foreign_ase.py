@@ -15,6 +15,7 @@ from trajmodes.arrays import Floats
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.readers.foreign_frame import ForeignFrame, ForeignInfo
+from trajmodes.readers.safe_formats import ase_format
 from trajmodes.units import DALTON, FEMTOSECOND
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ def open_ase(path: Path) -> AseFrames:
     from ase.io import iread  # noqa: PLC0415 - ase loads slowly
 
     _refuse_machine_learning_md(path)
-    images = list(iread(str(path), index=":"))
+    kind = ase_format(path)
+    place = str(path.resolve())
+    images = list(iread(place, index=":", format=kind, do_not_split_by_at_sign=True))
     if not images:
         raise DataError("the file holds no frames", where=str(path))
     interval = _vasp_interval(images)

@@ -48,7 +48,11 @@ def read_hessian(path: str | os.PathLike[str], n_atoms: int) -> HessianFile:
     if not file.is_file():
         raise UsageError("the file of the Hessian is missing or no file", where=str(file))
     try:
-        given = np.load(file) if file.suffix == ".npy" else np.loadtxt(file, ndmin=2)
+        given = (
+            np.load(file, allow_pickle=False)
+            if file.suffix == ".npy"
+            else np.loadtxt(file, ndmin=2)
+        )
         values = np.asarray(given, dtype=float)
     except (ValueError, OSError, TypeError, EOFError) as error:
         raise UsageError(

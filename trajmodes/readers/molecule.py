@@ -9,19 +9,18 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import ase.data
-import ase.io
 import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.data import FrameBlock
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.bond_tree import BondTree, bond_tree
 from trajmodes.readers.eckart import EckartFrame, best_turns, eckart_frame
 from trajmodes.readers.linear_frame import parallel_turns, shortest_turns
+from trajmodes.readers.safe_formats import read_with_ase
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.streaming import cut_blocks
 from trajmodes.symmetry.isolated import centred, isolated, line_of
@@ -123,7 +122,9 @@ def _from_file(file: Path, species: tuple[str, ...]) -> Floats:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found: Any = ase.io.read(file)
+            found = read_with_ase(file)
+    except TrajmodesError:
+        raise
     # ASE's readers fail with whatever exception comes first.
     except Exception as error:
         raise UsageError(

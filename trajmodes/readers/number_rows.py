@@ -1,5 +1,6 @@
 """Plain rows of numbers, with comment lines between: the form of TDEP, ALAMODE and phonopy."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,11 @@ from trajmodes.errors import DataError
 from trajmodes.readers.compressed import open_source
 from trajmodes.readers.scan import Target, TextFault, fill_rows, padded
 
-__all__ = ["frames_of_rows", "parse_rows", "read_rows"]
+__all__ = ["frames_of_rows", "parse_rows", "read_rows", "require_line_end"]
+
+_TAIL = 1 << 10
+_COMPARED = 12
+_DIGIT = re.compile(rb"[0-9+-]")
 
 
 def read_rows(path: Path, n_vectors: int) -> Floats:
@@ -29,10 +34,63 @@ def read_rows(path: Path, n_vectors: int) -> Floats:
     UsageError
         If the file cannot be read.
     DataError
-        If it holds no row, a row of another length, or what is not a finite number.
+        If it holds no row, a row of another length, what is not a finite number, or if it
+        may end inside its last number.
     """
     source = open_source(path)
-    return parse_rows(source.data(0, source.size).splitlines(), n_vectors, f"{path}, line")
+    text = source.data(0, source.size)
+    vectors = parse_rows(text.splitlines(), n_vectors, f"{path}, line")
+    require_line_end(text, str(path))
+    return vectors
+
+
+def require_line_end(text: bytes, where: str) -> None:
+    """Refuse text that may end inside its last number.
+
+    Half of a number is a number. A line break shows that the last one is whole, and so do as
+    many digits as those before it have where all have as many (phonopy writes no line break
+    behind the last row of FORCE_CONSTANTS).
+
+    Parameters
+    ----------
+    text
+        The text, or its last kilobyte.
+    where
+        Its file, for messages.
+
+    Raises
+    ------
+    DataError
+        If it may end so.
+    """
+    if not text or text[-1:].isspace():
+        return
+    *before, last = (word.upper().replace(b"D", b"E") for word in text[-_TAIL:].split())
+    if not _is_number(last):
+        return
+    pointed = [word for word in before if b"." in word and _is_number(word)]
+    forms = {_form(word) for word in pointed[-_COMPARED:]}
+    if b"." in last and forms == {_form(last)}:
+        return
+    raise DataError(
+        f"the file ends without a line break, after “{last[-40:].decode(errors='replace')}”",
+        where=where,
+        why="it was cut off, perhaps inside its last number",
+        fix="write it again; if the number is whole, end the last line: echo >> FILE",
+    )
+
+
+def _form(word: bytes) -> bytes:
+    """Digits behind the point of a number, without their values."""
+    return _DIGIT.sub(b"0", word.partition(b".")[2])
+
+
+def _is_number(word: bytes) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_rows(rows: list[bytes], n_vectors: int, where: str) -> Floats:

@@ -18,11 +18,11 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.notes import Note
-from trajmodes.readers.compressed import open_source
 from trajmodes.readers.displaced import IdealStructure, displaced_frames
 from trajmodes.readers.memory import MemoryTrajectory
-from trajmodes.readers.number_rows import frames_of_rows, read_rows
+from trajmodes.readers.number_rows import frames_of_rows, read_rows, require_line_end
 from trajmodes.readers.phonopy_rows import without_rows
+from trajmodes.readers.plain_yaml import parse_yaml, read_text
 from trajmodes.units import DALTON
 
 if TYPE_CHECKING:
@@ -139,9 +139,8 @@ def _load(path: Path) -> tuple[Any, float, float]:
     from phonopy.interface.phonopy_yaml import load_phonopy_yaml  # noqa: PLC0415 - loads slowly
     from phonopy.physical_units import get_calculator_physical_units  # noqa: PLC0415
 
-    source = open_source(path)
-    text, rows = without_rows(source.data(0, source.size), str(path))
-    content = _yaml_content(text, path)
+    text, rows = without_rows(read_text(path), str(path))
+    content = parse_yaml(text, path)
     program = next((name for name in _PROGRAMS if name in content), None)
     if program is None:
         raise DataError("the yaml file is not one of phonopy or phono3py", where=str(path))
@@ -174,20 +173,6 @@ def _phono3py_loader(path: Path) -> Any:
             where=str(path),
             fix="pip install 'trajmodes[kappa]'",
         ) from None
-
-
-def _yaml_content(text: bytes, path: Path) -> dict[str, Any]:
-    """Content of a yaml file, made of plain data only."""
-    yaml = import_module("yaml")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        content = yaml.load(text, Loader=loader)
-    except yaml.YAMLError as error:
-        told = " ".join(str(error).split())
-        raise DataError(f"the file is not yaml: {told}", where=str(path)) from None
-    if not isinstance(content, dict):
-        raise DataError("the yaml file is not one of phonopy or phono3py", where=str(path))
-    return content
 
 
 def _structure(cell: Any, length: float) -> IdealStructure:
@@ -241,6 +226,7 @@ def _forces_beside(path: Path, program: str, u_tax: Floats) -> tuple[Floats, Flo
         columns = len(_first_row(file))
         vectors = frames_of_rows(read_rows(file, max(1, columns // 3)), n_atoms, file)
         return (vectors[0], vectors[1]) if len(vectors) == 2 else (u_tax, vectors[0])
+    require_line_end(file.read_bytes(), str(file))
     with _damage_told(file):
         u_tax, f_tax = _written_out(parse_FORCE_SETS(file, natom=n_atoms), n_atoms)
         if f_tax is None:

@@ -12,7 +12,7 @@ from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.readers.displaced import displaced_frames
 from trajmodes.readers.memory import MemoryTrajectory
-from trajmodes.readers.number_rows import frames_of_rows, read_rows
+from trajmodes.readers.number_rows import frames_of_rows, read_rows, require_line_end
 from trajmodes.readers.supercell_file import read_supercell
 
 __all__ = ["PRIMITIVE_NAME", "is_tdep", "open_tdep"]
@@ -74,7 +74,9 @@ def _check_meta(path: Path, n_atoms: int, n_frames: int) -> tuple[Note, ...]:
     """Compare with what infile.meta says; a note of its temperature."""
     if not path.is_file():
         return ()
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    text = path.read_bytes()
+    require_line_end(text, str(path))
+    lines = text.decode("utf-8", errors="replace").splitlines()
     try:
         numbers = [float(line.partition("#")[0].split()[0]) for line in lines[:4]]
         told_atoms, told_frames, _, kelvin = numbers

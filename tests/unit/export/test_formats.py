@@ -187,7 +187,7 @@ def test_tdep_reads_its_infiles_and_a_cartesian_cell(constants, supercell, tmp_p
     lines = (tmp_path / "infile.ucposcar").read_text().splitlines()
     lines[1] = f"{-abs(np.linalg.det(supercell.crystal.cell)):.12f}"
     lines[7:] = ["Cartesian", "0.0 0.0 0.0"]
-    (tmp_path / "infile.ucposcar").write_text("\n".join(lines))
+    (tmp_path / "infile.ucposcar").write_text("\n".join(lines) + "\n")
     after = read_constants(tmp_path)
     np.testing.assert_allclose(after.crystal.cell, before.crystal.cell, atol=1e-9)
     np.testing.assert_array_equal(after.values, before.values)

@@ -1,0 +1,261 @@
+"""Files that would run code, or grow beyond all memory, are refused by name and do neither."""
+
+import gzip
+import pickle
+import tracemalloc
+from pathlib import Path
+
+import ase.io
+import h5py
+import numpy as np
+import pytest
+from ase.build import bulk
+
+from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.export import read_constants, read_supercell, write_constants
+from trajmodes.readers import open_trajectory, read_crystal
+from trajmodes.readers.hessian_file import read_hessian
+from trajmodes.readers.safe_formats import read_with_ase
+from trajmodes.symmetry.translations import build_supercell
+
+pytestmark = pytest.mark.faults
+
+
+class Canary:
+    """An object whose unpickling makes a file."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+@pytest.fixture
+def mark(tmp_path):
+    """The file that code of another file would make; it must not be there in the end."""
+    path = tmp_path / "code_was_run"
+    yield path
+    assert not path.exists()
+
+
+def test_the_canary_sings(tmp_path):
+    pickle.loads(pickle.dumps(Canary(tmp_path / "sung")))
+    assert (tmp_path / "sung").exists()
+
+
+@pytest.fixture
+def folder(crystals, springs, tmp_path):
+    """Constants as phonopy and phono3py keep them."""
+    supercell = build_supercell(crystals["bcc"], np.diag([3, 3, 3]))
+    for target in ("phonopy", "phono3py"):
+        write_constants(springs(crystals["bcc"], 2.6), supercell, tmp_path / target, target)
+    return tmp_path
+
+
+def opened_as(path: Path) -> list:
+    """Every way in which a yaml file of phonopy may be read."""
+    return [
+        lambda: read_constants(path),
+        lambda: read_constants(path.parent),
+        lambda: read_supercell(path.parent),
+        lambda: open_trajectory(path),
+        lambda: read_crystal(path),
+    ]
+
+
+PYTHON = [
+    "!!python/object/apply:os.mkdir ['{}']",
+    "!!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ['{}']]",
+    "!!python/object/new:os.mkdir ['{}']",
+    "!<tag:yaml.org,2002:python/object/apply:os.mkdir> ['{}']",
+]
+
+
+@pytest.mark.parametrize("name", ["phonopy_params.yaml", "phonopy.yaml", "phonopy_disp.yaml"])
+@pytest.mark.parametrize("line", PYTHON)
+def test_a_yaml_file_runs_nothing(line, name, folder, mark):
+    path = folder / "phonopy" / name
+    text = (folder / "phonopy" / "phonopy_params.yaml").read_text()
+    (folder / "phonopy" / "phonopy_params.yaml").unlink()
+    path.write_text(f"{text}\nx: {line.format(mark)}\n")
+    (folder / "phonopy" / "FORCE_CONSTANTS").unlink()
+    for read in opened_as(path):
+        with pytest.raises(DataError, match=r"asks for a Python object(.|\n)*execute code"):
+            read()
+
+
+@pytest.mark.parametrize("program", ["phonopy", "phono3py"])
+def test_a_yaml_file_beside_the_constants_runs_nothing(program, folder, mark):
+    path = folder / program / f"{program}_params.yaml"
+    path.write_text(f"x: {PYTHON[0].format(mark)}\n{path.read_text()}")
+    constants = (
+        folder / program / {"phonopy": "FORCE_CONSTANTS", "phono3py": "fc2.hdf5"}[program]
+    )
+    if program == "phono3py":
+        constants = constants.rename(constants.with_name("force_constants.hdf5"))
+    with pytest.raises(DataError, match=rf"Python object.*\n?.*{path.name}, line 1"):
+        read_constants(constants)
+
+
+def test_a_compressed_yaml_file_runs_nothing(folder, mark):
+    path = folder / "phonopy_params.yaml.gz"
+    path.write_bytes(gzip.compress(f"phonopy:\nx: {PYTHON[0].format(mark)}\n".encode()))
+    with pytest.raises(DataError, match="asks for a Python object"):
+        open_trajectory(path)
+
+
+BOMB = "a0: &a0 [0, 0]\n" + "".join(
+    f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(12)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (BOMB, "refers to other parts of itself"),
+        ("x: " + "[" * 100_000, "nested deeper"),
+        ("x: " + "{a: " * 100_000, "nested deeper"),
+        ("x:\n" + "- " * 100_000 + "x\n", "nested deeper"),
+        ("x: " + "[ #]\n" * 100_000, "nested deeper|not YAML"),
+        ("x: 2026-99-99\n", "not YAML"),
+        ("supercell_matrix: [[90000, 0, 0], [0, 90000, 0], [0, 0, 90000]]\n", "supercell of"),
+    ],
+)
+def test_a_yaml_file_stays_small(text, match, folder):
+    path = folder / "phonopy" / "phonopy_params.yaml"
+    path.write_text(f"{path.read_text()}\n{text}")
+    tracemalloc.start()
+    with pytest.raises(DataError, match=match):
+        read_constants(folder / "phonopy" / "FORCE_CONSTANTS")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
+
+
+def test_a_pickled_trajectory_is_not_loaded(tmp_path, mark):
+    path = tmp_path / "run.traj"
+    path.write_bytes(b"PickleTrajectory" + pickle.dumps(Canary(mark)))
+    with pytest.raises(TrajmodesError, match=r"run\.traj"):
+        open_trajectory(path)
+    with pytest.raises(TrajmodesError, match=r"run\.traj"):
+        read_crystal(path)
+
+
+@pytest.mark.parametrize("name", ["run.pckl", "run.pkl", "run.pickle", "run.npy", "run.py"])
+def test_a_file_of_python_is_no_trajectory_and_no_cell(name, tmp_path, mark):
+    path = tmp_path / name
+    path.write_bytes(pickle.dumps(Canary(mark)))
+    if name == "run.py":
+        path.write_text(f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n")
+    for read in (open_trajectory, read_crystal, lambda p: read_hessian(p, 1)):
+        with pytest.raises(TrajmodesError, match=r"run\."):
+            read(path)
+
+
+def test_a_hessian_of_objects_is_refused(tmp_path, mark):
+    path = tmp_path / "hessian.npy"
+    np.save(path, np.array([[Canary(mark)]], dtype=object), allow_pickle=True)
+    with pytest.raises(UsageError, match="allow_pickle=False"):
+        read_hessian(path, 1)
+
+
+def test_an_hdf5_file_of_objects_is_refused(folder, mark):
+    path = folder / "phono3py" / "fc2.hdf5"
+    path = path.rename(path.with_name("force_constants.hdf5"))
+    with h5py.File(path, "r+") as file:
+        del file["force_constants"]
+        pickled = np.frombuffer(pickle.dumps(Canary(mark)), dtype=np.uint8)
+        kind = h5py.opaque_dtype(np.dtype(f"V{len(pickled)}"))
+        file["force_constants"] = np.full((1, 27, 3, 3), pickled.tobytes(), dtype=kind)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_constants(path)
+
+
+@pytest.mark.parametrize("suffix", ["db", "json", "aselmdb"])
+def test_databases_are_refused_by_name(suffix, tmp_path):
+    path = tmp_path / f"cell.{suffix}"
+    path.write_text('{"1": {"numbers": [1]}}\n')
+    for read in (open_trajectory, read_crystal):
+        with pytest.raises(UsageError, match=r"ASE's format “\w+” is not read(.|\n)*database"):
+            read(path)
+
+
+def test_the_name_of_a_server_is_a_name(tmp_path, monkeypatch):
+    """ASE would take a relative path that begins so for the address of a database."""
+    monkeypatch.chdir(tmp_path)
+    ase.io.write(tmp_path / "cell.cif", bulk("Si"))
+    Path("cell.cif").rename("postgres.cif")
+    assert len(read_with_ase(Path("postgres.cif"))) == 2
+
+
+@pytest.mark.parametrize("suffix", ["imd", "MEMORY", "chemfiles", "rdkit"])
+def test_servers_and_objects_are_refused_by_name(suffix, tmp_path):
+    path = tmp_path / f"run.{suffix}"
+    path.write_text("localhost:8888\n")
+    with pytest.raises(UsageError, match=r"MDAnalysis's format “\w+” is not read"):
+        open_trajectory(path)
+
+
+ENTITIES = (
+    '<!ENTITY a0 "aaaaaaaaaa">\n'
+    + "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">\n' for n in range(9))
+    + '<!ENTITY file SYSTEM "file:///etc/passwd">\n'
+)
+
+
+@pytest.mark.parametrize("name", ["vasprun.xml", "cell.xsd", "cell.xtd"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp500"])
+def test_entities_of_xml_are_refused(name, encoding, tmp_path):
+    body = f"<!DOCTYPE modeling [\n{ENTITIES}]>\n<modeling>&a9;</modeling>\n"
+    head = f'<?xml version="1.0" encoding="{encoding}"?>\n'
+    path = tmp_path / name
+    if encoding == "utf-16":
+        path.write_bytes((head + body).encode(encoding))
+    else:
+        path.write_bytes(head.encode() + body.encode(encoding))
+    with pytest.raises(TrajmodesError, match=r"defines an entity|not XML|two-byte"):
+        read_crystal(path)
+    with pytest.raises(TrajmodesError, match=r"defines an entity|not XML|two-byte"):
+        open_trajectory(path)
+
+
+def bounded(read, match):
+    """Whether a file is refused before memory is reserved for what it announces."""
+    tracemalloc.start()
+    with pytest.raises(DataError, match=match):
+        read()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
+
+
+def test_counts_that_the_file_cannot_hold(folder, tmp_path):
+    poscar = tmp_path / "POSCAR"
+    poscar.write_text("x\n1.0\n5 0 0\n0 5 0\n0 0 5\nSi\n900000000\ndirect\n0 0 0\n")
+    bounded(lambda: read_crystal(poscar), "announces 900000000 atoms, and the file has")
+    (tmp_path / "XDATCAR").write_text(poscar.read_text())
+    bounded(lambda: open_trajectory(tmp_path / "XDATCAR"), "announces 900000000 atoms")
+    constants = folder / "phonopy" / "FORCE_CONSTANTS"
+    constants.write_text("100000 100000\n1 1\n0 0 0\n")
+    bounded(lambda: read_constants(constants), "the file ends where")
+
+
+@pytest.mark.parametrize("shape", [(40000, 40000, 3, 3), (1, 27, 3, 3, 10**8)])
+def test_an_hdf5_file_that_announces_more_than_it_holds(shape, folder):
+    path = folder / "phono3py" / "fc2.hdf5"
+    path = path.rename(path.with_name("force_constants.hdf5"))
+    with h5py.File(path, "r+") as file:
+        del file["force_constants"]
+        file.create_dataset("force_constants", shape, "f8", chunks=(1,) * len(shape))
+    bounded(lambda: read_constants(path), "constants where the cells ask for")
+
+
+def test_our_own_file_that_announces_more_than_it_holds(crystals, springs, tmp_path):
+    supercell = build_supercell(crystals["bcc"], np.diag([3, 3, 3]))
+    write_constants(springs(crystals["bcc"], 2.6), supercell, tmp_path, "hdf5")
+    path = tmp_path / "force_constants.h5"
+    with h5py.File(path, "r+") as file:
+        del file["pairs/values"]
+        file.create_dataset("pairs/values", (10**9, 3, 3), "f8", chunks=(1000, 3, 3))
+    bounded(lambda: read_constants(path), r"cannot be read: .*announces 72000000000 bytes")
