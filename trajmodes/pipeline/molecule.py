@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from trajmodes.arrays import Floats
 from trajmodes.config import Job
 from trajmodes.data import ForceConstants, Modes, MotionBlock, Supercell
 from trajmodes.errors import DataError, UsageError
@@ -216,7 +217,7 @@ def normal_coordinates(
     for start, stop in run.blocks:
         block = run.motion(start, stop)
         found = ipi_amplitudes(projector.project(block), modes)
-        series = {"position": (found.position, {})}
+        series: dict[str, tuple[Floats, dict[str, str]]] = {"position": (found.position, {})}
         if found.velocity is not None:
             comment = "not a number where omega <= 0, where it is undefined"
             series["velocity"] = (found.velocity, {"comment": comment})
