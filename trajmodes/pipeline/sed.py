@@ -35,7 +35,7 @@ from trajmodes.report import (
     render_spectral_energy,
     write_spectral_energy,
 )
-from trajmodes.report.names import MAP_FILES
+from trajmodes.report.write import MAP_FILES
 from trajmodes.results import open_folder, require_replaceable
 from trajmodes.streaming import Transformed, stream
 from trajmodes.symmetry import half_space

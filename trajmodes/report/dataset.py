@@ -15,7 +15,6 @@ from trajmodes.report.dataset_modes import (
     projection_values,
     renormalised_values,
 )
-from trajmodes.report.layout import DIMENSIONS, FORMAT, FORMAT_VERSION, spec_of
 from trajmodes.report.results import (
     Bands,
     Finding,
@@ -25,6 +24,7 @@ from trajmodes.report.results import (
     Results,
 )
 from trajmodes.report.spectral_energy import SpectralEnergy
+from trajmodes.results.layout import DIMENSIONS, FORMAT, FORMAT_VERSION, spec_of
 from trajmodes.units import DALTON, THZ
 
 __all__ = ["to_dataset"]
@@ -49,7 +49,7 @@ def to_dataset(results: Results | SpectralEnergy) -> xr.Dataset:
 
     Returns
     -------
-    A flat Dataset. `trajmodes.report.layout` lists its variables; those of a stage that was
+    A flat Dataset. `trajmodes.results.layout` lists its variables; those of a stage that was
     left out are absent.
     """
     values = {**_crystal(results.supercell), **_bands(results.bands), **_told(results)}

@@ -14,6 +14,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.export import read_constants
 from trajmodes.pipeline import project_job
 from trajmodes.report import to_dataset
+from trajmodes.results.outputs import TABLES
 
 DATA = Path(__file__).parents[3] / "examples" / "data"
 N_FRAMES = 2000
@@ -72,7 +73,7 @@ def test_the_number_of_workers_does_not_change_a_bit(run, whole, projected):
 
 
 def test_the_folder_holds_what_is_in_memory(run, whole, projected, tmp_path, monkeypatch):
-    monkeypatch.setattr("trajmodes.report.write.draw_figures", lambda _dataset: ())
+    monkeypatch.setattr("trajmodes.report.write.OUTPUTS", TABLES)
     words = {"conductivity": 6, "workers": 3, "output": tmp_path / "out"}
     tm.project_run(run, whole.constants, **words)
     stored = xr.load_dataset(tmp_path / "out" / "results.nc")
