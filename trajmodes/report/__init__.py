@@ -5,8 +5,9 @@ tables, figures with their data, and a summary in the terminal. Everything is dr
 from the Dataset alone, so that a file read back serves as well as a run just done.
 
 Open `results` and `projection` for the nouns; `dataset` and `dataset_*` fill the Dataset.
-`write` writes a results folder. `figures` has the list of the figures, which share `style`; `summary` and `list_of_modes` write to the terminal. A scan of a ledger has a noun of
-its own, in `scan`.
+`write` writes a results folder. `figures` has the list of the figures, which share `style`;
+`summary` and `list_of_modes` write to the terminal. A scan of a ledger has a noun of its own,
+in `scan`.
 """
 
 from importlib import import_module

@@ -269,6 +269,7 @@ TABLES = (
             "Change of the constants of each order while the run grows",
             *("run_fraction", "fit_order_change"),
         ),
+        lambda dataset: dataset.sizes["order"] > 1,
     ),
 )
 """Tables of a run. Those under ``figures`` hold data of a figure that no other table has."""
