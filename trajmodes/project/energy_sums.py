@@ -155,10 +155,10 @@ def _accumulate(
 ) -> None:
     q_nt, v_nt, f_nt = fields
     products, squares, waves = sums
-    kinetic_t, energy_t = np.empty((2, q_nt.shape[1]))
+    kinetic_t, energy_t = np.empty(q_nt.shape[1]), np.empty(q_nt.shape[1])
     for g in range(len(groups.labels)):
-        kinetic_t[:] = 0.0
-        energy_t[:] = 0.0
+        for t in range(len(energy_t)):
+            kinetic_t[t] = energy_t[t] = 0.0
         for place in range(groups.starts[g], groups.starts[g + 1]):
             n = groups.order[place]
             omega, weight = groups.omega[n], groups.weights[g]

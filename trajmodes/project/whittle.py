@@ -197,10 +197,8 @@ def _climb(
             if place >= 0:
                 theta[place] = 0.0
         cost = _likelihood(theta, seen, axis, limits.codes)
-    if cost == np.inf:
-        return False
-    accepted = True
-    for _ in range(steps):
+    accepted, left = True, steps if cost < np.inf else 0
+    for _ in range(left):
         if accepted:
             _accept(work)
         _choose_step(theta, damping, limits, work)
