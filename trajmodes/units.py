@@ -5,16 +5,19 @@ Multiply by a factor to come in, divide by it to go out:
 All factors come from CODATA by way of ``scipy.constants``.
 """
 
-from math import pi
+from math import pi, sqrt
 
 from scipy import constants as _codata
 
 __all__ = [
+    "ASE_TIME",
+    "BOHR",
     "BOLTZMANN",
     "DALTON",
     "FEMTOSECOND",
     "HBAR",
     "MEV",
+    "RYDBERG",
     "THZ",
 ]
 
@@ -27,6 +30,15 @@ DALTON = _codata.atomic_mass / _KG_PER_MASS
 
 BOLTZMANN = _codata.Boltzmann / _J_PER_EV
 """Boltzmann's constant in eV/K."""
+
+BOHR = _codata.physical_constants["Bohr radius"][0] / _codata.angstrom
+"""One bohr in Å."""
+
+RYDBERG = _codata.physical_constants["Rydberg constant times hc in eV"][0]
+"""One Rydberg in eV."""
+
+ASE_TIME = sqrt(DALTON)
+"""ASE's unit of time, Å √(Da/eV), in ps."""
 
 HBAR = _codata.hbar / _J_PER_EV / _codata.pico
 """Planck's reduced constant in eV ps."""

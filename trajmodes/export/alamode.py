@@ -21,18 +21,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from scipy import constants as codata
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import ForceConstants, Supercell
 from trajmodes.errors import DataError
 from trajmodes.export.contract import Export
 from trajmodes.export.order import canonical_order
+from trajmodes.units import BOHR, RYDBERG
 
 __all__ = ["write"]
 
-_BOHR = codata.physical_constants["Bohr radius"][0] / codata.angstrom
-_RYDBERG = codata.physical_constants["Rydberg constant times hc in eV"][0]
 _TAGS = {2: "HARMONIC", 3: "ANHARM3", 4: "ANHARM4"}
 # Ry/bohrⁿ; anphon passes over what is smaller than 1e-15.
 _NOTHING = 1e-15
@@ -81,7 +79,7 @@ def _structure(supercell: Supercell) -> Iterator[str]:
         yield f'    <element number="{number}">{kind}</element>'
     yield "  </AtomicElements>"
     yield "  <LatticeVector>"
-    for i, row in enumerate(supercell.cell / _BOHR, start=1):
+    for i, row in enumerate(supercell.cell / BOHR, start=1):
         yield f"    <a{i}>{_row(row)}</a{i}>"
     yield "  </LatticeVector>"
     yield "  <Periodicity>1 1 1</Periodicity>"
@@ -112,7 +110,7 @@ def _elements(
     """One line per constant of one order, in Ry/bohrⁿ."""
     n = sites_cn.shape[1]
     atoms_cn, images_cn = _address(supercell, sites_cn, lattice_cnx)
-    flat = values.reshape(len(values), -1) * (_BOHR**n / _RYDBERG)
+    flat = values.reshape(len(values), -1) * (BOHR**n / RYDBERG)
     directions = np.indices((3,) * n).reshape(n, -1).T
     tag = f"FC{n}"
     yield f"<{_TAGS[n]}>"

@@ -27,14 +27,14 @@ from trajmodes.phonons.diagonalize import frequencies_at
 from trajmodes.phonons.qpoints import commensurate
 from trajmodes.phonons.strain import triplets_of
 from trajmodes.phonons.supercell_constants import (
-    fold_pairs,
-    fold_triplets,
+    dense_triplets,
     joined_axes,
     pair_reach,
     smallest_supercell,
     triplet_reach,
 )
 from trajmodes.symmetry import atom_at
+from trajmodes.symmetry.folding import fold_pairs
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
 
 __all__ = ["PerturbativeLines", "linewidths_of_sets", "perturbative_linewidths", "shared_mesh"]
@@ -261,7 +261,7 @@ def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
     pairs = fold_pairs(constants, large)
     peer.fc2 = np.array([pairs[s, atoms] for s, atoms in zip(sites, order, strict=True)])
     sites, order = _order(peer.supercell, peer.primitive, small)
-    cubic = fold_triplets(constants, small)
+    cubic = dense_triplets(triplets_of(constants), small)
     peer.fc3 = np.array(
         [cubic[s][atoms[:, None], atoms] for s, atoms in zip(sites, order, strict=True)]
     )

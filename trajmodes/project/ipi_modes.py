@@ -24,15 +24,11 @@ from trajmodes.data import Modes
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.project.coordinates import Amplitudes
-from trajmodes.units import DALTON, HBAR
+from trajmodes.units import BOHR, DALTON, HBAR
 
 __all__ = ["ATOMIC_UNIT", "IpiAmplitudes", "ipi_amplitudes", "undefined_note"]
 
-ATOMIC_UNIT = float(
-    codata.physical_constants["Bohr radius"][0]
-    / codata.angstrom
-    * np.sqrt(DALTON * codata.electron_mass / codata.atomic_mass)
-)
+ATOMIC_UNIT = float(BOHR * np.sqrt(DALTON * codata.electron_mass / codata.atomic_mass))
 """Bohr √(electron mass), the unit that i-PI writes q̃ and ṽ in, in √(eV) ps."""
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ase.geometry import minkowski_reduce
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal
+from trajmodes.data.lattice import reduced_cell, wrap
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.compressed import read_head
@@ -183,7 +183,7 @@ def _primitive(whole: Crystal, file: Path) -> tuple[Crystal, float]:
         return whole, 0.0
     # Whole multiples, so that the primitive lattice holds the file's lattice exactly.
     multiple = np.rint(whole.cell @ np.linalg.inv(dataset.primitive_lattice))
-    lattice, _ = minkowski_reduce(np.linalg.inv(multiple) @ whole.cell)
+    lattice, _ = reduced_cell(np.linalg.inv(multiple) @ whole.cell)
     crystal, moved = fold_atoms(lattice, whole, classes)
     if abs(whole.volume / crystal.volume - n_cells) > 1e-6 * n_cells or moved > 10 * _TOLERANCE:
         raise DataError(
@@ -248,8 +248,7 @@ def fold_atoms(lattice: Floats, whole: Crystal, classes: Ints) -> tuple[Crystal,
     first = first[order]
     counts = np.bincount(site)
     reduced = whole.positions @ np.linalg.inv(lattice)
-    apart = reduced - reduced[first][site]
-    apart -= np.rint(apart)
+    apart = wrap(reduced - reduced[first][site])
     # (s, 3) mean over the atoms of a class, about the first one
     total = np.stack([np.bincount(site, apart[:, x]) for x in range(3)], axis=1)
     mean = total / counts[:, None]

@@ -7,8 +7,6 @@ supercell.
 
 from pathlib import Path
 
-import scipy.constants as si
-
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.displaced import displaced_frames
@@ -17,11 +15,9 @@ from trajmodes.readers.memory import MemoryTrajectory
 from trajmodes.readers.number_rows import frames_of_rows, read_rows
 from trajmodes.readers.supercell_file import read_supercell
 from trajmodes.readers.trajectory import ReadOptions
+from trajmodes.units import BOHR, RYDBERG
 
 __all__ = ["looks_like_dfset", "open_dfset"]
-
-_BOHR = si.physical_constants["Bohr radius"][0] / si.angstrom
-_RYDBERG = si.physical_constants["Rydberg constant times hc in eV"][0]
 
 
 def looks_like_dfset(head: bytes) -> bool:
@@ -73,7 +69,7 @@ def open_dfset(path: Path, supercell: Path | None, options: ReadOptions) -> Memo
     ideal = read_supercell(supercell)
     u_tax, f_tax = frames_of_rows(read_rows(path, 2), len(ideal.species), path)
     if options.units is None:
-        length, force, style = _BOHR, _RYDBERG / _BOHR, "alamode"
+        length, force, style = BOHR, RYDBERG / BOHR, "alamode"
         text = f"{path.name} is read in bohr and Ry/bohr, as ALAMODE defines it"
         fix = "--units metal, if it is in Å and eV/Å"
         notes: tuple[Note, ...] = (Note("warning", text, fix=fix),)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from ase.geometry import minkowski_reduce
 from numba import njit
 
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data import FrameBlock, MotionBlock
+from trajmodes.data.lattice import reduced_cell
 from trajmodes.errors import DataError
 from trajmodes.readers.box_motion import box_change, box_motion, in_box
 from trajmodes.readers.match import Match
@@ -82,7 +82,7 @@ class Displacer:
         masses = match.supercell.masses[match.slots]
         n_atoms = len(masses)
         # Reduced vectors of the same lattice have the widest cell to round in.
-        box, _ = minkowski_reduce(match.box)
+        box, _ = reduced_cell(match.box)
         plan = _Plan(
             np.ascontiguousarray(match.reference),
             np.ascontiguousarray(match.slots),

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats, freeze
+from trajmodes.data.crystal_difference import SAME_STRUCTURE
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.readers.memory import MemoryTrajectory, trajectory_of_arrays
@@ -14,9 +15,6 @@ from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON
 
 __all__ = ["IdealStructure", "about_one_structure", "displaced_frames", "join_snapshots"]
-
-_SAME = 1e-5
-"""Å. Ideal positions that differ by less are those of one structure, written twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +145,6 @@ def about_one_structure(one: Trajectory, other: Trajectory) -> bool:
         return False
     boxes = [whole.read(0, 1).cells[0] for whole in (one, other)]
     return bool(
-        np.abs(one.ideal - other.ideal).max() < _SAME
-        and np.abs(boxes[0] - boxes[1]).max() < _SAME
+        np.abs(one.ideal - other.ideal).max() < SAME_STRUCTURE.site
+        and np.abs(boxes[0] - boxes[1]).max() < SAME_STRUCTURE.site
     )

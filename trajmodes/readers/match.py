@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.linalg import polar
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import Crystal, Supercell
+from trajmodes.data.crystal_difference import EXPANSION, SAME_CRYSTAL
+from trajmodes.data.lattice import deformation, nearest_neighbour
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.readers.box_motion import BoxMotion
@@ -25,7 +26,6 @@ from trajmodes.readers.reference import AverageStructure, average_structure
 from trajmodes.readers.registration import (
     Placement,
     Registration,
-    nearest_neighbour,
     register,
 )
 from trajmodes.readers.species import atom_species
@@ -35,9 +35,6 @@ from trajmodes.symmetry.translations import atom_at, build_supercell
 
 __all__ = ["Match", "match"]
 
-_STRAIN = 0.06
-"""Largest linear strain between the cell file and the run."""
-_NOTED_STRAIN = 0.02
 _TOLERANCE = 1e-3
 """Å. Symmetry of the crystal, as cell files with four digits have it."""
 
@@ -181,9 +178,9 @@ def _assembled(
     average, ids, notes, relax = known
     crystal, placed = supercell.crystal, found.placement
     # map = (1 + ε) Rᵀ
-    turn, stretch = polar(found.map, side="left")
-    rotation, strain = turn.T, stretch - np.eye(3)
-    cell = crystal.cell @ stretch
+    change = deformation(found.map)
+    rotation, strain = change.rotation.T, change.strain
+    cell = crystal.cell @ change.stretch
     raw, raw_by_frame = _site_means(average, placed, rotation)
     moved = _allowed(group, raw) if relax else np.zeros_like(raw)
     strained = Crystal(
@@ -329,7 +326,7 @@ def _with_masses(
 
 def _strain_notes(strain: Floats) -> tuple[Note, ...]:
     largest = float(np.abs(np.linalg.eigvalsh(strain)).max())
-    if largest < _NOTED_STRAIN:
+    if largest < EXPANSION.strain:
         return ()
     text = (
         f"the run's lattice is strained by up to {largest:.1%} from the cell file: constants "
@@ -371,7 +368,7 @@ def _check_volume(crystal: Crystal, box: Floats, n_atoms: int) -> None:
     run = abs(float(np.linalg.det(box))) / n_atoms
     cell = crystal.volume / crystal.n_sites
     ratio = (run / cell) ** (1 / 3)
-    if abs(ratio - 1.0) > _STRAIN:
+    if abs(ratio - 1.0) > SAME_CRYSTAL.strain:
         raise DataError(
             f"the run has {run:.4g} Å³ per atom, the cell file {cell:.4g}: lengths differ by "
             f"{ratio - 1.0:+.1%}",

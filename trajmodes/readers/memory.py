@@ -15,7 +15,7 @@ from trajmodes.arrays import Floats, freeze
 from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.trajectory import Trajectory
-from trajmodes.units import DALTON
+from trajmodes.units import ASE_TIME, DALTON
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -28,7 +28,6 @@ __all__ = [
 
 _FORCE_NAMES = ("forces", "force", "REF_forces", "MACE_forces")
 # ASE's unit of time is Å √(u/eV); in ps that is √(u in eV ps²/Å²).
-_ASE_TIME = float(np.sqrt(DALTON))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -212,7 +211,7 @@ def trajectory_of_atoms(
         None if isolated else np.stack([image.cell.array for image in images]),
         first.get_chemical_symbols(),
         forces=None if missing else np.stack([array for array in forces if array is not None]),
-        velocities=np.stack([image.get_velocities() for image in images]) / _ASE_TIME
+        velocities=np.stack([image.get_velocities() for image in images]) / ASE_TIME
         if moving
         else None,
         masses_da=first.get_masses(),

@@ -9,8 +9,8 @@ which is no noise.
 from dataclasses import replace
 
 import numpy as np
-from scipy.linalg import polar
 
+from trajmodes.data.lattice import deformation
 from trajmodes.notes import Note
 from trajmodes.readers.box_motion import BoxMotion
 from trajmodes.readers.reference import AverageStructure
@@ -40,8 +40,7 @@ def symmetric_box(
     """
     if average.motion is None:
         return average, found
-    turn, stretch = polar(found.map, side="left")
-    strain = stretch - np.eye(3)
+    strain, turn = deformation(found.map)
     turned = group.cartesian @ strain @ group.cartesian.swapaxes(1, 2)
     allowed = turned.mean(axis=0)
     if not np.abs(strain - allowed).max() <= average.motion.rms:

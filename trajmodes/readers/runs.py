@@ -17,7 +17,7 @@ import numpy as np
 
 from trajmodes.errors import UnitsError, UsageError
 from trajmodes.readers.displaced import about_one_structure
-from trajmodes.readers.reference import nearest_images
+from trajmodes.readers.reference import relative_displacements
 from trajmodes.readers.tdep import is_tdep
 from trajmodes.readers.trajectory import Trajectory
 
@@ -152,7 +152,7 @@ def _apart(one: Trajectory, t: int, other: Trajectory, s: int) -> float:
     """Root mean square distance in Å of the atoms in two frames, a common shift aside."""
     t %= one.n_frames
     frames = one.read(t, t + 1), other.read(s, s + 1)
-    vectors = nearest_images(
+    vectors = relative_displacements(
         frames[1].positions[0] - frames[0].positions[0], frames[0].cells[0]
     )
     return float(np.sqrt((vectors**2).sum(axis=1).mean()))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trajmodes.data.lattice import wrap
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.readers.displaced import displaced_frames
@@ -63,8 +64,7 @@ def open_tdep(path: Path, supercell: Path | None) -> MemoryTrajectory:
             why="one of the files is cut",
         )
     notes = _check_meta(folder / "infile.meta", n_atoms, len(s_tax))
-    apart = s_tax - ideal.positions @ np.linalg.inv(ideal.cell)
-    apart -= np.rint(apart)
+    apart = wrap(s_tax - ideal.positions @ np.linalg.inv(ideal.cell))
     return displaced_frames(
         ideal, apart @ ideal.cell, f_tax, places, unit_style="tdep", notes=notes
     )
