@@ -92,7 +92,7 @@ def test_times_in_one_file_only(tmp_path):
     b = saved(tmp_path / "b", frame(30), frame(40))
     found = open_trajectory([a, b], units="metal")
     assert found.times_ps is None
-    note = f"some frames have no ITEM: TIME, the first is {b}, frame 3, step 30; fix: give"
+    note = f"some frames have no time, the first is {b}, frame 3, step 30; fix: give"
     assert any(note in str(told) and "(by the others 2)" in str(told) for told in found.notes)
     given = open_trajectory([a, b], units="metal", timestep_fs=2.0)
     assert given.times_ps.tolist() == pytest.approx([0.0, 0.02, 0.04, 0.06, 0.08])

@@ -54,7 +54,7 @@ from trajmodes.project.differences import attenuation, require_correctable
 from trajmodes.project.time_step import require_sampled
 from trajmodes.readers import (
     Displacer,
-    MemoryTrajectory,
+    Trajectory,
     diagnose,
     match,
     open_trajectory,
@@ -81,7 +81,7 @@ class Truth:
     def crystal(self):
         return self.space.supercell.crystal
 
-    def run(self, **changed: object) -> MemoryTrajectory:
+    def run(self, **changed: object) -> Trajectory:
         """Frames as a simulation would hand them over, some fields of them changed."""
         supercell = self.space.supercell
         given = {
@@ -139,7 +139,7 @@ def truth(crystals, springs, hessian_of) -> Truth:
     return Truth(space, modes, MotionBlock(0, u, v, f))
 
 
-def _read(truth: Truth, run: MemoryTrajectory) -> MotionBlock:
+def _read(truth: Truth, run: Trajectory) -> MotionBlock:
     return Displacer(match(truth.crystal, run))(run.read(0, run.n_frames))
 
 

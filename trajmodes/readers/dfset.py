@@ -11,10 +11,9 @@ from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.displaced import displaced_frames
 from trajmodes.readers.lammps_units import unit_factors
-from trajmodes.readers.memory import MemoryTrajectory
 from trajmodes.readers.number_rows import frames_of_rows, read_rows
 from trajmodes.readers.supercell_file import read_supercell
-from trajmodes.readers.trajectory import ReadOptions
+from trajmodes.readers.trajectory import ReadOptions, Trajectory
 from trajmodes.units import BOHR, RYDBERG
 
 __all__ = ["looks_like_dfset", "open_dfset"]
@@ -41,7 +40,7 @@ def _is_number(token: bytes) -> bool:
     return True
 
 
-def open_dfset(path: Path, supercell: Path | None, options: ReadOptions) -> MemoryTrajectory:
+def open_dfset(path: Path, supercell: Path | None, options: ReadOptions) -> Trajectory:
     """Displacements and forces of a DFSET file.
 
     Parameters

@@ -19,10 +19,10 @@ from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.displaced import IdealStructure, displaced_frames
-from trajmodes.readers.memory import MemoryTrajectory
 from trajmodes.readers.number_rows import frames_of_rows, read_rows, require_line_end
 from trajmodes.readers.phonopy_rows import without_rows
 from trajmodes.readers.plain_yaml import parse_yaml, read_text
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def looks_like_phonopy(head: bytes) -> bool:
     return any(line.strip() == f"{name}:".encode() for name in _PROGRAMS for line in lines)
 
 
-def open_phonopy(path: Path) -> MemoryTrajectory:
+def open_phonopy(path: Path) -> Trajectory:
     """Displacements and forces of a yaml file, and of FORCE_SETS or FORCES_FC3 beside it.
 
     Forces in the yaml file come first. Supercells without forces (pairs that phono3py was told

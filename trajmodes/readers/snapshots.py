@@ -6,17 +6,16 @@ from pathlib import Path
 from trajmodes.errors import UsageError
 from trajmodes.readers.dfset import open_dfset
 from trajmodes.readers.displaced import join_snapshots
-from trajmodes.readers.memory import MemoryTrajectory
 from trajmodes.readers.phonopy_yaml import open_phonopy
 from trajmodes.readers.tdep import open_tdep
-from trajmodes.readers.trajectory import ReadOptions
+from trajmodes.readers.trajectory import ReadOptions, Trajectory
 
 __all__ = ["open_snapshots"]
 
 
 def open_snapshots(
     paths: Sequence[Path], kind: str, options: ReadOptions, supercell: Path | None
-) -> MemoryTrajectory:
+) -> Trajectory:
     """Open files of displacements and forces about one ideal structure.
 
     Parameters

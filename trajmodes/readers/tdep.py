@@ -12,9 +12,9 @@ from trajmodes.data.lattice import wrap
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.readers.displaced import displaced_frames
-from trajmodes.readers.memory import MemoryTrajectory
 from trajmodes.readers.number_rows import frames_of_rows, read_rows, require_line_end
 from trajmodes.readers.supercell_file import read_supercell
+from trajmodes.readers.trajectory import Trajectory
 
 __all__ = ["PRIMITIVE_NAME", "is_tdep", "open_tdep"]
 
@@ -34,7 +34,7 @@ def is_tdep(path: Path) -> bool:
     return (folder / "infile.positions").is_file()
 
 
-def open_tdep(path: Path, supercell: Path | None) -> MemoryTrajectory:
+def open_tdep(path: Path, supercell: Path | None) -> Trajectory:
     """Snapshots of a TDEP folder, as displacements from its ideal supercell.
 
     Parameters

@@ -1,7 +1,7 @@
-"""What the first frame of an XYZ file tells of the atoms, which holds for all frames."""
+"""The atoms, the same in all frames, from the first frame of an XYZ file."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,34 +9,27 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.lammps_units import UnitFactors, unit_factors
+from trajmodes.readers.trajectory import AtomTable
 from trajmodes.readers.xyz_comment import parse_integer, parse_real
 from trajmodes.readers.xyz_first import FirstFrame
 from trajmodes.units import BOLTZMANN, DALTON
 
-__all__ = ["AtomTable", "describe_atoms", "refuse_wrong_style"]
+__all__ = ["XyzAtoms", "describe_atoms", "refuse_wrong_style"]
 
 _SYMBOL = re.compile(r"[A-Z][a-z]?")
 _TYPE = re.compile(r"[0-9]{1,9}")
 
 
-@dataclass(frozen=True, slots=True)
-class AtomTable:
-    """The atoms, sorted by id."""
+class XyzAtoms(NamedTuple):
+    """What the first frame says about the atoms."""
 
-    ids: Ints | None
-    """(a,) ids."""
-    types: Ints | None
-    """(a,) types."""
+    table: AtomTable
     row_types: Ints
     """(a,) what the column of types, or else of atomic numbers, must hold; empty without."""
-    species: tuple[str, ...] | None
-    """(a,) chemical symbols."""
-    masses: Floats | None
-    """(a,), unit: eV ps²/Å²."""
     notes: tuple[Note, ...]
 
 
-def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> AtomTable:
+def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> XyzAtoms:
     """Read ids, types, species and masses.
 
     Momenta are useless without masses: where those are not in the file, they are the standard
@@ -88,14 +81,11 @@ def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> AtomTab
         notes.append(Note("warning", text))
     none = np.empty(0, dtype=np.int64)
     row_types = _integers(first, fields.types, "", where)
-    return AtomTable(
-        ids=first.ids if len(first.ids) else None,
-        types=types,
-        row_types=next((found for found in (row_types, numbers) if found is not None), none),
-        species=species,
-        masses=masses,
-        notes=tuple(notes),
+    table = AtomTable(
+        ids=first.ids if len(first.ids) else None, types=types, species=species, masses=masses
     )
+    kinds = next((found for found in (row_types, numbers) if found is not None), none)
+    return XyzAtoms(table, kinds, tuple(notes))
 
 
 def _integers(first: FirstFrame, column: int | None, name: str, where: str) -> Ints | None:
