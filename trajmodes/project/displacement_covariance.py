@@ -50,15 +50,7 @@ class CovarianceSums(Sums):
 class DisplacementCovarianceReduction(BlockReduction[Amplitudes, CovarianceSums]):
     """Reduction from amplitudes to `DisplacementCovariance`.
 
-    Parameters
-    ----------
-    projector
-        Projection on the modes.
-    n_frames
-        Number of frames of the whole run.
-    n_blocks
-        Number of time blocks kept for the error bars. Each takes 32 bytes for every pair of
-        branches of every q.
+    Each block of time takes 32 bytes for every pair of branches of every q.
     """
 
     projector: Projector

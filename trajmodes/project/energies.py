@@ -25,14 +25,7 @@ __all__ = ["EnergyReduction", "EnergySums"]
 class EnergyReduction:
     """Reduction from amplitudes to `ModeEnergies`.
 
-    Parameters
-    ----------
-    projector
-        Projection on the modes.
-    n_frames
-        Number of frames of the whole run.
-    n_blocks
-        Number of time blocks kept for the error bars; a power of two, at least 8.
+    The number of blocks of time is a power of two, at least 8.
     """
 
     projector: Projector

@@ -54,13 +54,6 @@ class EnergyCovarianceReduction:
     Memory is 8n² bytes for each state, n being the number of single modes; while states are
     combined there are a few.
 
-    Parameters
-    ----------
-    projector
-        Projection on the modes.
-    n_frames
-        Number of frames of the whole run.
-
     Raises
     ------
     DataError

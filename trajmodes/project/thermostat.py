@@ -95,16 +95,7 @@ class KineticSums(Sums):
 class KineticReduction(BlockReduction[Amplitudes, KineticSums]):
     """Reduction from amplitudes to `Ensemble`.
 
-    Parameters
-    ----------
-    projector
-        Projection on the modes.
-    n_frames
-        Number of frames of the whole run.
-    interval_ps
-        Time between frames.
-    n_blocks
-        Number of time blocks kept for the error bars; a power of two, at least 8.
+    The number of blocks of time is a power of two, at least 8.
     """
 
     projector: Projector
