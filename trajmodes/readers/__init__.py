@@ -17,7 +17,6 @@ from trajmodes.readers.crystal_file import CrystalFile, load_crystal, read_cryst
 from trajmodes.readers.diagnose import Diagnosis, diagnose
 from trajmodes.readers.differenced import DifferencedMotion
 from trajmodes.readers.displace import Displacer, Hops
-from trajmodes.readers.lammps_units import LennardJonesUnits
 from trajmodes.readers.match import Match, match
 from trajmodes.readers.memory import (
     MemoryTrajectory,
@@ -40,7 +39,6 @@ __all__ = [
     "DifferencedMotion",
     "Displacer",
     "Hops",
-    "LennardJonesUnits",
     "Match",
     "MemoryTrajectory",
     "ThinnedMotion",

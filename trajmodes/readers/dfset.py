@@ -9,6 +9,7 @@ from pathlib import Path
 
 import scipy.constants as si
 
+from trajmodes.config import ReadOptions
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.displaced import displaced_frames
@@ -16,7 +17,6 @@ from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.readers.memory import MemoryTrajectory
 from trajmodes.readers.number_rows import frames_of_rows, read_rows
 from trajmodes.readers.supercell_file import read_supercell
-from trajmodes.readers.trajectory import ReadOptions
 
 __all__ = ["looks_like_dfset", "open_dfset"]
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.config import ReadOptions
 from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.readers.foreign_ase import open_ase, open_ase_traj
@@ -23,7 +24,7 @@ from trajmodes.readers.foreign_mdanalysis import (
 from trajmodes.readers.offsets import stamp_file
 from trajmodes.readers.safe_formats import require_trajectory_format
 from trajmodes.readers.timeline import common_interval, uniform_segments
-from trajmodes.readers.trajectory import ReadOptions, Trajectory
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import FEMTOSECOND
 
 __all__ = ["ForeignTrajectory", "open_foreign"]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, TrajmodesWarning, UnitsError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.compressed import TextSource, open_source
@@ -25,7 +26,6 @@ from trajmodes.readers.offsets import cached_index
 from trajmodes.readers.precision import COARSE
 from trajmodes.readers.restarts import without_rewritten
 from trajmodes.readers.timeline import common_interval, uniform_segments
-from trajmodes.readers.trajectory import ReadOptions
 from trajmodes.units import FEMTOSECOND
 
 __all__ = ["open_lammps_dump"]
