@@ -28,7 +28,7 @@ def main() -> None:
     trajmodes check run.lammpstrj --cell POSCAR      does the file fit the crystal?
     trajmodes run   run.lammpstrj --cell POSCAR      force constants, energies, lifetimes
     trajmodes fit   a/*.lammpstrj b/*.lammpstrj …    force constants alone, of several runs
-    trajmodes project run.lammpstrj --constants fit/ energies, lifetimes of given modes
+    trajmodes project run.xyz --force-constants fit/ energies, lifetimes of given modes
     trajmodes sed   run.lammpstrj --path auto        spectral energy density along a path
     trajmodes modes modes/results.nc                 the table of all modes
     trajmodes movie fit/ "1/2 1/2 0:4"               a mode as extended XYZ

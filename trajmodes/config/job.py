@@ -233,7 +233,8 @@ def _settings_in(path: Path, command: str = "") -> dict[str, Any]:
             continue
         if one.declared.is_path:
             values[name] = str(path.parent / values[name])
-        if one.commands == {"molecule"} and command not in ("", "molecule"):
+        is_for_molecules = one.commands == {"molecule"} and values[name] != one.default
+        if is_for_molecules and command not in ("", "molecule"):
             raise UsageError(
                 f"{name} is an option of `trajmodes molecule` only",
                 where=str(path),
