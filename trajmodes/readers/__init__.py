@@ -17,7 +17,6 @@ from trajmodes.readers.crystal_file import CrystalFile, load_crystal, read_cryst
 from trajmodes.readers.diagnose import Diagnosis, diagnose
 from trajmodes.readers.differenced import DifferencedMotion
 from trajmodes.readers.displace import Displacer, Hops
-from trajmodes.readers.lammps_units import LennardJonesUnits
 from trajmodes.readers.match import Match, match
 from trajmodes.readers.memory import trajectory_of_arrays, trajectory_of_atoms
 from trajmodes.readers.open import crystal_beside, open_trajectory
@@ -35,7 +34,6 @@ __all__ = [
     "DifferencedMotion",
     "Displacer",
     "Hops",
-    "LennardJonesUnits",
     "Match",
     "ThinnedMotion",
     "Trajectory",

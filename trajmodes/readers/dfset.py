@@ -7,13 +7,14 @@ supercell.
 
 from pathlib import Path
 
+from trajmodes.config import ReadOptions
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.displaced import displaced_frames
 from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.readers.number_rows import frames_of_rows, read_rows
 from trajmodes.readers.supercell_file import read_supercell
-from trajmodes.readers.trajectory import ReadOptions, Trajectory
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import BOHR, RYDBERG
 
 __all__ = ["looks_like_dfset", "open_dfset"]

@@ -1,40 +1,38 @@
-"""One door to all formats."""
+"""Opening a trajectory of any format."""
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from trajmodes.arrays import Floats
+from trajmodes.config import ReadOptions
 from trajmodes.errors import UsageError
 from trajmodes.readers.compressed import read_head
 from trajmodes.readers.dfset import looks_like_dfset
-from trajmodes.readers.lammps_units import LennardJonesUnits
 from trajmodes.readers.offsets import stamp_file
 from trajmodes.readers.phonopy_yaml import looks_like_phonopy
+from trajmodes.readers.selection import select_frames
 from trajmodes.readers.tdep import PRIMITIVE_NAME, is_tdep
 from trajmodes.readers.text_head import require_text
-from trajmodes.readers.trajectory import ReadOptions, Trajectory
+from trajmodes.readers.trajectory import Trajectory
 
 __all__ = ["crystal_beside", "open_trajectory"]
+
+PathName = str | os.PathLike[str]
+
+PLAIN = ReadOptions()
 
 _SNAPSHOTS = ("phonopy", "tdep", "dfset")
 _FORCES_ALONE = ("FORCE_SETS", "FORCES_FC3")
 _FORMATS = ("lammps", "xyz", *_SNAPSHOTS, "other")
 
 
-def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact only the user knows
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+def open_trajectory(
+    paths: PathName | Iterable[PathName],
+    options: ReadOptions = PLAIN,
     *,
-    units: str | None = None,
-    timestep_fs: float | None = None,
-    lj: LennardJonesUnits | None = None,
-    strict: bool = False,
-    allow_partial: bool = False,
-    trust_order: bool = False,
-    cell: npt.ArrayLike | None = None,
-    supercell: str | os.PathLike[str] | None = None,
     format: str | None = None,  # noqa: A002 - the word users know
     isolated: bool = False,
 ) -> Trajectory:
@@ -44,24 +42,8 @@ def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact onl
     ----------
     paths
         The file, or the files in any order: they are put in order by time step.
-    units
-        Unit style of LAMMPS (metal, real, si, lj, electron, micro, nano, cgs), where the file
-        does not name it.
-    timestep_fs
-        Time of one simulation step in fs, where the file does not tell the time.
-    lj
-        What ε, σ and m are, for the unit style lj.
-    strict
-        Whether an incomplete last frame is an error; else a warning, and it is left out.
-    allow_partial
-        Whether frames before damage in compressed data are used; else damage is an error.
-    trust_order
-        Whether atoms without ids are taken in the order of the file; else that is an error.
-    cell
-        (3, 3) box vectors in Å, for files that have none.
-    supercell
-        Cell file of the supercell before it was displaced, atoms in the same order, for files
-        of displacements that do not hold it (DFSET of ALAMODE).
+    options
+        What the user knows of them.
     format
         lammps, xyz, phonopy (yaml, of phono3py as well), tdep, dfset (of ALAMODE), or other
         (what MDAnalysis or ASE reads); seen from the file where not given.
@@ -81,21 +63,22 @@ def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact onl
         raise UsageError("no trajectory file is given")
     if format is not None and format not in _FORMATS:
         raise UsageError(f"format '{format}' is not one of {', '.join(_FORMATS)}")
-    if timestep_fs is not None and not 0.0 < timestep_fs < np.inf:
-        raise UsageError(f"a time step of {timestep_fs:g} fs is given, which is not positive")
-    options = ReadOptions(units, timestep_fs, lj, strict, allow_partial, trust_order)
     kind = format or _recognise(files[0])
-    box = None if cell is None else np.asarray(cell, dtype=float)
+    box = _box(options)
     if isolated and box is None and kind in ("xyz", "other"):
         box = np.full((3, 3), np.nan)
-    _refuse_idle(kind, files[0], box=box is not None, supercell=supercell is not None)
+    _refuse_idle(kind, files[0], box=box is not None, supercell=options.supercell is not None)
+    return select_frames(_open(kind, files, options, box), *options.frames)
+
+
+def _open(kind: str, files: list[Path], options: ReadOptions, box: Floats | None) -> Trajectory:
+    """Open files of a format; its reader is loaded here, for MDAnalysis and ASE are heavy."""
     if kind in _SNAPSHOTS:
         from trajmodes.readers.snapshots import open_snapshots  # noqa: PLC0415
 
-        given = None if supercell is None else Path(supercell)
+        given = None if options.supercell is None else Path(options.supercell)
         return open_snapshots(files, kind, options, given)
     if kind == "lammps":
-        # Each format is loaded when it is met: MDAnalysis and ASE are heavy.
         from trajmodes.readers.lammps_open import open_lammps_dump  # noqa: PLC0415
 
         return open_lammps_dump(files, options)
@@ -106,6 +89,14 @@ def open_trajectory(  # noqa: PLR0913 - the one door: each keyword is a fact onl
     from trajmodes.readers.foreign import open_foreign  # noqa: PLC0415
 
     return open_foreign(files, options, cell=box)
+
+
+def _box(options: ReadOptions) -> Floats | None:
+    """Box vectors (3, 3) in Å of three lengths or nine numbers; None if there are none."""
+    numbers = options.box
+    if numbers is None or isinstance(numbers, str):
+        return None
+    return np.diag(numbers) if len(numbers) == 3 else np.reshape(numbers, (3, 3))
 
 
 def crystal_beside(path: str | os.PathLike[str]) -> Path | None:

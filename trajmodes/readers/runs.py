@@ -10,14 +10,18 @@ Where several runs could go on with a file, it belongs to the one whose last fra
 Snapshots about one known structure have no order in time: they are one run, wherever they lie.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from trajmodes.config import ReadOptions
 from trajmodes.errors import UnitsError, UsageError
 from trajmodes.readers.displaced import about_one_structure
+from trajmodes.readers.open import open_trajectory
 from trajmodes.readers.reference import relative_displacements
+from trajmodes.readers.selection import select_frames
 from trajmodes.readers.tdep import is_tdep
 from trajmodes.readers.trajectory import Trajectory
 
@@ -29,18 +33,15 @@ _SAME = 1e-3
 Run = list[Trajectory]
 
 
-def open_runs(
-    paths: Iterable[Path], open_files: Callable[[Sequence[Path]], Trajectory]
-) -> list[Trajectory]:
+def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:
     """Open files of one or several runs.
 
     Parameters
     ----------
     paths
         The files, in any order.
-    open_files
-        Opens the files of one run, as `trajmodes.readers.open_trajectory` with all that the
-        user tells of them.
+    options
+        What the user knows of them; `frames` selects from each run.
 
     Returns
     -------
@@ -59,14 +60,14 @@ def open_runs(
     )
     if not names:
         raise UsageError("no trajectory file is given")
-    pieces = _opened(list(names), open_files)
+    whole = replace(options, frames=(0, None))
+    pieces = _opened(list(names), whole)
     alone = {piece.paths: piece for piece in pieces}
-    return [alone.get(group) or open_files(group) for group in group_runs(pieces)]
+    runs = (alone.get(group) or open_trajectory(group, whole) for group in group_runs(pieces))
+    return [select_frames(run, *options.frames) for run in runs]
 
 
-def _opened(
-    paths: Sequence[Path], open_files: Callable[[Sequence[Path]], Trajectory]
-) -> list[Trajectory]:
+def _opened(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
     """Open files one by one.
 
     Units that some of them do not name are not guessed from others: which files are of one run
@@ -76,7 +77,7 @@ def _opened(
     silent: list[tuple[Path, UnitsError]] = []
     for path in paths:
         try:
-            pieces.append(open_files([path]))
+            pieces.append(open_trajectory([path], options))
         except UnitsError as error:
             silent.append((path, error))
     if silent and not pieces:

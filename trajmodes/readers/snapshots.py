@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from trajmodes.config import ReadOptions
 from trajmodes.errors import UsageError
 from trajmodes.readers.dfset import open_dfset
 from trajmodes.readers.displaced import join_snapshots
 from trajmodes.readers.phonopy_yaml import open_phonopy
 from trajmodes.readers.tdep import open_tdep
-from trajmodes.readers.trajectory import ReadOptions, Trajectory
+from trajmodes.readers.trajectory import Trajectory
 
 __all__ = ["open_snapshots"]
 
