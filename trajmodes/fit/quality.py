@@ -3,11 +3,11 @@
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import FitQuality, ForceConstants, OrderQuality
+from trajmodes.data import FitErrors, FitQuality, ForceConstants, OrderQuality
 from trajmodes.fit.ledger import Ledger
 from trajmodes.fit.solution import FitOptions, Solved
 from trajmodes.fit.solve import Determined
-from trajmodes.fit.uncertainty import Replicates, predicted_squares
+from trajmodes.fit.uncertainty import predicted_squares
 
 __all__ = ["first_order_forces", "mean_of_blocks", "notes_of", "quality_of"]
 
@@ -159,7 +159,7 @@ def mean_of_blocks(sums: Floats, frames: Ints) -> tuple[Floats, Floats]:
 def notes_of(
     ledger: Ledger,
     found: Determined,
-    errors: Replicates | None,
+    errors: FitErrors | None,
     quality: FitQuality,
     first_order_sem: Floats,
 ) -> tuple[str, ...]:
@@ -199,7 +199,7 @@ def _rank_notes(found: Determined, n_frames: int) -> tuple[str, ...]:
     )
 
 
-def _error_notes(errors: Replicates | None) -> tuple[str, ...]:
+def _error_notes(errors: FitErrors | None) -> tuple[str, ...]:
     if errors is None:
         return ("there are too few frames for error bars",)
     if not errors.levelled:

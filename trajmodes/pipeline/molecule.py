@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.config import Job
-from trajmodes.data import ForceConstants, Modes, MotionBlock, Supercell
+from trajmodes.data import ForceConstants, Modes, MotionBlock, Projection, Supercell
 from trajmodes.errors import DataError, UsageError
 from trajmodes.export.normal_coordinates import CoordinateBlock
 from trajmodes.fit.molecular import hessian_reduction
@@ -36,7 +36,6 @@ from trajmodes.readers import (
 from trajmodes.readers.eckart import EckartFrame
 from trajmodes.readers.hessian_file import read_hessian
 from trajmodes.readers.molecule import molecule_reference
-from trajmodes.report import Projection
 from trajmodes.streaming import cut_blocks, stream
 from trajmodes.symmetry import half_space
 from trajmodes.symmetry.isolated import pairs_of_hessian, rigid_motions

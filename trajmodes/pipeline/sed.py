@@ -6,11 +6,9 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.config import Job, toml_text
-from trajmodes.data import Modes
+from trajmodes.data import BandPath, Bands, Modes, Provenance, SpectralEnergy, SpectralMap
 from trajmodes.errors import UsageError
-from trajmodes.phonons import BandPath, chosen_path, dispersion, modes_at, on_path
-from trajmodes.phonons import Bands as PhononBands
-from trajmodes.pipeline.collect import bands_of
+from trajmodes.phonons import chosen_path, dispersion, modes_at, on_path
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.projected import PATH_SPACING, run_on_constants
@@ -29,9 +27,6 @@ from trajmodes.project import (
     spectrum_factor,
 )
 from trajmodes.report import (
-    Provenance,
-    SpectralEnergy,
-    SpectralMap,
     open_folder,
     render_spectral_energy,
     write_spectral_energy,
@@ -87,7 +82,7 @@ def sed_job(
         path = chosen_path(run.supercell.crystal, job.path, PATH_SPACING)
         if constants is None:
             modes = bare_modes(space)
-            bands = PhononBands(path, np.empty((len(path.distance), 0)), None)
+            bands = Bands(path, np.empty((len(path.distance), 0)), None)
         else:
             modes = modes_at(constants, space.qpoints, space.weights)
             bands = dispersion(constants, path)
@@ -96,7 +91,7 @@ def sed_job(
             inputs = hashes.result()
         sed = SpectralEnergy(
             supercell=run.supercell,
-            bands=bands_of(bands),
+            bands=bands,
             map=found,
             provenance=Provenance(versions(), inputs, command, toml_text(job)),
             warnings=(*foreign, *warnings_of(run)),

@@ -6,7 +6,8 @@ from typing import Literal
 
 from rich.console import Console, RenderableType
 
-from trajmodes.report import Results, read_results, render, render_modes
+from trajmodes.data import Results
+from trajmodes.report import read_results, render, render_modes
 
 __all__ = ["WIDTH", "show_file", "show_modes", "show_results", "text_of"]
 

@@ -1,14 +1,14 @@
 """What a run gave, told to people and to programs.
 
-In comes a `Results`, which the pipeline fills; out go ``results.nc`` (xarray opens it), CSV
-tables, figures with their data, and a summary in the terminal. Everything is drawn and told
+In comes a `Results`, which the pipeline puts together; out go ``results.nc`` (xarray opens it),
+CSV tables, figures with their data, and a summary in the terminal. Everything is drawn and told
 from the Dataset alone, so that a file read back serves as well as a run just done.
 
-Open `results` and `projection` for the nouns, `layout` and `layout_modes` for the variables of
+The nouns are in `trajmodes.data.results`. Open `layout` and `layout_modes` for the variables of
 the file, `write` for the list of files in a results folder; `dataset` and `dataset_*` fill the
 Dataset, `netcdf` writes and reads it, `folder` keeps the folder whole. `tables_all` has the
 list of tables, `figures` that of the figures, which share `style`; `summary` and
-`list_of_modes` write to the terminal. A scan of a ledger has a noun of its own, in `scan`.
+`list_of_modes` write to the terminal.
 """
 
 from importlib import import_module
@@ -19,32 +19,7 @@ from trajmodes.report.dataset import to_dataset
 from trajmodes.report.folder import ResultsFolder, Writer, open_folder, write_files
 from trajmodes.report.list_of_modes import render_modes
 from trajmodes.report.netcdf import encode, read_results, write_netcdf
-from trajmodes.report.projection import (
-    Conductivity,
-    EnergyCovariance,
-    EquipartitionTest,
-    MaximumEntropySpectra,
-    Projection,
-    RenormalisedBands,
-    SpectralMap,
-    ThermostatVerdict,
-)
-from trajmodes.report.results import (
-    Bands,
-    Convergence,
-    Finding,
-    FitErrors,
-    GruneisenParameters,
-    InputFile,
-    PerturbativeWidths,
-    Provenance,
-    Reference,
-    Results,
-    RunRequirement,
-    StabilityVerdict,
-)
-from trajmodes.report.scan import ScanRow, render_scan, scan_table
-from trajmodes.report.spectral_energy import SpectralEnergy
+from trajmodes.report.scan import render_scan, scan_table
 from trajmodes.report.summary import (
     CheckVerdict,
     check_rows,
@@ -59,30 +34,8 @@ if TYPE_CHECKING:
     from trajmodes.report.write import write_results, write_spectral_energy
 
 __all__ = [
-    "Bands",
     "CheckVerdict",
-    "Conductivity",
-    "Convergence",
-    "EnergyCovariance",
-    "EquipartitionTest",
-    "Finding",
-    "FitErrors",
-    "GruneisenParameters",
-    "InputFile",
-    "MaximumEntropySpectra",
-    "PerturbativeWidths",
-    "Projection",
-    "Provenance",
-    "Reference",
-    "RenormalisedBands",
-    "Results",
     "ResultsFolder",
-    "RunRequirement",
-    "ScanRow",
-    "SpectralEnergy",
-    "SpectralMap",
-    "StabilityVerdict",
-    "ThermostatVerdict",
     "Writer",
     "check_rows",
     "draw_figures",

@@ -8,11 +8,11 @@ import numpy as np
 import xarray as xr
 from xarray.backends import NetCDF4DataStore
 
+from trajmodes.data import Results
 from trajmodes.errors import DataError
 from trajmodes.report.atomic import atomic_file
 from trajmodes.report.dataset import to_dataset
 from trajmodes.report.layout import FORMAT, FORMAT_VERSION
-from trajmodes.report.results import Results
 from trajmodes.report.timeless import without_times
 
 __all__ = ["encode", "read_results", "write_netcdf"]

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from functools import partial
 
+from trajmodes.data import Results, SpectralEnergy
 from trajmodes.report.dataset import to_dataset
 from trajmodes.report.figure_bands import draw_bands
 from trajmodes.report.figure_sed import draw_energy_density, few_branches
 from trajmodes.report.figures import draw_figures
 from trajmodes.report.folder import ResultsFolder, Writer, write_files
 from trajmodes.report.netcdf import encode
-from trajmodes.report.results import Results
-from trajmodes.report.spectral_energy import SpectralEnergy
 from trajmodes.report.style import save_png, sheet
 from trajmodes.report.tables import bands_table, described
 from trajmodes.report.tables_all import small_ones, tables_of

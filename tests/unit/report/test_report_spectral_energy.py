@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from trajmodes.data import Bands, SpectralEnergy
 from trajmodes.errors import DataError
 from trajmodes.report import (
-    SpectralEnergy,
     open_folder,
     read_results,
     render_modes,
@@ -35,7 +35,7 @@ def with_constants(full_results):
 @pytest.fixture
 def bare(with_constants):
     bands = with_constants.bands
-    path = replace(bands, freq_thz=np.empty((len(bands.distance), 0)), freq_thz_sem=None)
+    path = Bands(bands.path, np.empty((len(bands.path.distance), 0)), None)
     return replace(with_constants, bands=path, map=replace(with_constants.map, branches=None))
 
 
