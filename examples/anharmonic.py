@@ -23,7 +23,7 @@ def main(output: str) -> None:
     for one in results.constants.quality.orders:
         kind = {2: "pairs", 3: "triplets"}[one.order]
         print(f"{kind} to {one.cutoff} Å: {one.n_parameters} constants, R² {one.r_squared:.4f}")
-    gruneisen = results.gruneisen
+    gruneisen = results.gruneisen.mean
     print(f"mean γ = {gruneisen.classical:.3f} ± {gruneisen.classical_sem:.3f}")
     print(results.stability.text)
 

@@ -2,7 +2,7 @@
 
 >>> import trajmodes as tm
 >>> results = tm.run("run.lammpstrj", cell="POSCAR", timestep_fs=1.0)  # doctest: +SKIP
->>> results.to_dataset()  # doctest: +SKIP
+>>> tm.to_dataset(results)  # doctest: +SKIP
 
 Open `trajmodes.pipeline` to see how the stages are composed, `trajmodes.data` for what they
 hand to each other.
@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "open": ("trajmodes.pipeline", "open_run"),
     "run": ("trajmodes.pipeline", "run"),
+    "to_dataset": ("trajmodes.report", "to_dataset"),
     "fit_constants": ("trajmodes.pipeline", "fit_constants"),
     "molecule_modes": ("trajmodes.pipeline", "molecule_modes"),
     "project_run": ("trajmodes.pipeline.api", "project_run"),
@@ -33,6 +34,7 @@ __all__ = [
     "read_constants",
     "read_results",
     "run",
+    "to_dataset",
 ]
 
 

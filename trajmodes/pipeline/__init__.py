@@ -3,8 +3,8 @@
 In: a `Job`. Out: a matched run (`load`), a check (`check`), results and their folder (`run`,
 `projected`, `sed`, `molecule_job`), and what a folder allows later (`scan`, `export`, `movie`).
 Open `run` first: it is the main job from end to end, its two passes in `fit` and `project`,
-what is made of lifetimes in `transport`. `written` writes the folder, `api` holds the doors
-from Python, `collect` turns what the stages return into the nouns of the report.
+what is made of lifetimes in `transport`. `written` writes the folder, `api` holds the functions
+of ``import trajmodes``.
 """
 
 from trajmodes.pipeline.api import fit_constants, open_run, project_run, run
