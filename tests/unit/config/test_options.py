@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import trajmodes as tm
 from trajmodes.cli import main
 from trajmodes.config import job_from_mapping, options_of, options_page, takes
-from trajmodes.pipeline import open_run
+from trajmodes.pipeline.api import open_run
 
 DOCS = Path(__file__).parents[3] / "docs"
 COMMANDS = ("check", "run", "fit", "project", "sed", "molecule", "modes", "movie", "export")

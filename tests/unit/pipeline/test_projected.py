@@ -12,7 +12,7 @@ import trajmodes as tm
 from trajmodes.config import job_from_mapping
 from trajmodes.errors import DataError, UsageError
 from trajmodes.export import read_constants
-from trajmodes.pipeline import project_job
+from trajmodes.pipeline.projected import project_job
 from trajmodes.report import to_dataset
 from trajmodes.results.outputs import TABLES
 
