@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import trajmodes as tm
-from trajmodes.pipeline import export_job, scan_job
+from trajmodes.pipeline.export import export_job
+from trajmodes.pipeline.scan import scan_job
 
 DATA = Path(__file__).parent / "data"
 

@@ -15,11 +15,11 @@ __version__ = "0.1.0"
 
 # The public names load when first used: `import trajmodes` itself must be instant.
 _HOMES = {
-    "open": ("trajmodes.pipeline", "open_run"),
-    "run": ("trajmodes.pipeline", "run"),
+    "open": ("trajmodes.pipeline.api", "open_run"),
+    "run": ("trajmodes.pipeline.api", "run"),
+    "fit_constants": ("trajmodes.pipeline.api", "fit_constants"),
+    "molecule_modes": ("trajmodes.pipeline.molecule_job", "molecule_modes"),
     "to_dataset": ("trajmodes.report", "to_dataset"),
-    "fit_constants": ("trajmodes.pipeline", "fit_constants"),
-    "molecule_modes": ("trajmodes.pipeline", "molecule_modes"),
     "project_run": ("trajmodes.pipeline.api", "project_run"),
     "read_constants": ("trajmodes.pipeline.reading", "read_constants"),
     "read_results": ("trajmodes.results", "read_results"),
