@@ -10,11 +10,13 @@ from math import pi
 from scipy import constants as _codata
 
 __all__ = [
+    "BOHR",
     "BOLTZMANN",
     "DALTON",
     "FEMTOSECOND",
     "HBAR",
     "MEV",
+    "RYDBERG",
     "THZ",
 ]
 
@@ -39,3 +41,9 @@ FEMTOSECOND = 1e-3
 
 MEV = 1e-3
 """One meV in eV."""
+
+BOHR = _codata.physical_constants["Bohr radius"][0] / _codata.angstrom
+"""One bohr in Å."""
+
+RYDBERG = _codata.physical_constants["Rydberg constant times hc in eV"][0]
+"""One rydberg in eV."""

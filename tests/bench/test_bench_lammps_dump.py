@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from trajmodes.readers import open_trajectory
+from trajmodes.formats import open_trajectory
 
 pytestmark = pytest.mark.bench
 

@@ -29,7 +29,7 @@ import pytest
 import scipy.fft
 
 from trajmodes.data import BandSpectra, ForceConstants, Supercell
-from trajmodes.export import read_constants
+from trajmodes.formats import read_constants
 from trajmodes.phonons import modes_at
 from trajmodes.pipeline import job_of, open_run, project_only
 from trajmodes.pipeline.log import Log

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError, UnitsError, UsageError
-from trajmodes.readers import open_trajectory
+from trajmodes.formats import open_trajectory
 
 COLUMNS = "id type xu yu zu vx vy vz fx fy fz"
 

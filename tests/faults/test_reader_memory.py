@@ -19,13 +19,8 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import TrajmodesError, TrajmodesWarning
-from trajmodes.readers import (
-    lammps_dump,
-    lammps_index,
-    open_trajectory,
-    xyz_index,
-    xyz_trajectory,
-)
+from trajmodes.formats import open_trajectory
+from trajmodes.readers import lammps_dump, lammps_index, xyz_index, xyz_trajectory
 from trajmodes.readers.decimals import PADDING
 
 DATA = Path(__file__).parents[1] / "data"

@@ -11,7 +11,7 @@ from ase.io import write
 from phonopy.structure.atoms import PhonopyAtoms
 
 from trajmodes.errors import DataError, TrajmodesError, UsageError
-from trajmodes.readers import open_trajectory
+from trajmodes.formats import open_trajectory
 
 N_ATOMS, N_FRAMES = 8, 3
 

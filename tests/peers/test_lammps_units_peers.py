@@ -6,7 +6,8 @@ import subprocess
 import numpy as np
 import pytest
 
-from trajmodes.readers import LennardJonesUnits, open_trajectory
+from trajmodes.formats import open_trajectory
+from trajmodes.readers import LennardJonesUnits
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 

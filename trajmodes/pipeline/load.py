@@ -13,6 +13,7 @@ from trajmodes.arrays import Floats
 from trajmodes.config import Job
 from trajmodes.data import Crystal, FrameBlock, MotionBlock, Supercell
 from trajmodes.errors import DataError, UnitsError, UsageError
+from trajmodes.formats import crystal_beside, load_crystal, open_trajectory, source_path
 from trajmodes.pipeline.log import Log
 from trajmodes.readers import (
     AverageStructure,
@@ -22,13 +23,10 @@ from trajmodes.readers import (
     Match,
     Trajectory,
     average_structure,
-    crystal_beside,
     diagnose,
     find_crystal,
-    load_crystal,
     match,
     open_runs,
-    open_trajectory,
     select_frames,
     told_species,
 )
@@ -198,7 +196,7 @@ def load_runs(
     paths = _expand(job.trajectory)
 
     def open_all(units: str | None) -> Sequence[Trajectory]:
-        return open_runs(paths, partial(_open, job=job, units=units))
+        return open_runs(map(source_path, paths), partial(_open, job=job, units=units))
 
     return _load(job, open_all, known, log)
 

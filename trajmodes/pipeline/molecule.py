@@ -16,6 +16,7 @@ from trajmodes.config import Job
 from trajmodes.data import ForceConstants, Modes, MotionBlock, Supercell
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.molecular import hessian_reduction
+from trajmodes.formats import open_trajectory
 from trajmodes.phonons.normal_modes import (
     ModeTable,
     external_part,
@@ -26,13 +27,7 @@ from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.project import project_run
 from trajmodes.project.coordinates import Projector
 from trajmodes.project.ipi_modes import ATOMIC_UNIT, ipi_amplitudes, undefined_note
-from trajmodes.readers import (
-    LennardJonesUnits,
-    Trajectory,
-    open_trajectory,
-    select_frames,
-    told_species,
-)
+from trajmodes.readers import LennardJonesUnits, Trajectory, select_frames, told_species
 from trajmodes.readers.eckart import EckartFrame
 from trajmodes.readers.hessian_file import read_hessian
 from trajmodes.readers.molecule import molecule_reference

@@ -9,7 +9,7 @@ from ase.geometry import minkowski_reduce
 from trajmodes.arrays import Floats
 from trajmodes.data import Crystal
 from trajmodes.errors import DataError
-from trajmodes.readers import load_crystal
+from trajmodes.formats import load_crystal
 
 __all__ = ["require_same_crystal"]
 

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from trajmodes.config import Job, toml_text
-from trajmodes.export import write_constants, write_phonopy
 from trajmodes.fit import Ledger, ledger_dataset
+from trajmodes.formats import write_constants, write_phonopy
 from trajmodes.pipeline.log import Log
 from trajmodes.report import Results, write_results
 from trajmodes.report.names import RESULT_FILES

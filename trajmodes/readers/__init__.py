@@ -4,16 +4,15 @@ In: files that a simulation wrote. Out: a `Trajectory`, which says what is in th
 times, segments, precision, what is missing) and reads any range of frames as a
 `trajmodes.data.FrameBlock`, by as many threads and processes as like to.
 
-Open `trajectory` first: it is the contract that all formats meet. `open` chooses the format,
+Open `trajectory` first: it is the contract that all formats meet. `trajmodes.formats.open`
+finds the format of a file,
 `lammps_open` and `lammps_dump` are the fullest example, `scan` and `decimals` turn text into
 numbers, `offsets` keeps what a first look at a file has found. `memory` takes frames from
-arrays and ASE, `snapshots` the displacements and forces that phonopy, phono3py, TDEP and
-ALAMODE collect. `runs` tells which files are pieces of one run, `restarts` which frames count
+arrays and ASE. `runs` tells which files are pieces of one run, `restarts` which frames count
 where two of them overlap. `match` and `displace` turn
 frames into motion about the sites of a crystal.
 """
 
-from trajmodes.readers.crystal_file import CrystalFile, load_crystal, read_crystal
 from trajmodes.readers.diagnose import Diagnosis, diagnose
 from trajmodes.readers.differenced import DifferencedMotion
 from trajmodes.readers.displace import Displacer, Hops
@@ -24,7 +23,6 @@ from trajmodes.readers.memory import (
     trajectory_of_arrays,
     trajectory_of_atoms,
 )
-from trajmodes.readers.open import crystal_beside, open_trajectory
 from trajmodes.readers.periodicity import find_crystal
 from trajmodes.readers.reference import AverageStructure, average_structure
 from trajmodes.readers.runs import group_runs, open_runs
@@ -35,7 +33,6 @@ from trajmodes.readers.trajectory import Trajectory
 
 __all__ = [
     "AverageStructure",
-    "CrystalFile",
     "Diagnosis",
     "DifferencedMotion",
     "Displacer",
@@ -46,15 +43,11 @@ __all__ = [
     "ThinnedMotion",
     "Trajectory",
     "average_structure",
-    "crystal_beside",
     "diagnose",
     "find_crystal",
     "group_runs",
-    "load_crystal",
     "match",
     "open_runs",
-    "open_trajectory",
-    "read_crystal",
     "select_frames",
     "told_species",
     "trajectory_of_arrays",

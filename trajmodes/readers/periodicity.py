@@ -19,9 +19,9 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal
 from trajmodes.errors import DataError
 from trajmodes.readers.cell_choice import chosen_cell
-from trajmodes.readers.crystal_file import CrystalFile, fold_atoms, on_symmetric_sites
 from trajmodes.readers.reference import AverageStructure
 from trajmodes.symmetry.operations import SpaceGroup, space_group
+from trajmodes.symmetry.primitive import ReducedCrystal, fold_atoms, on_symmetric_sites
 from trajmodes.units import DALTON
 
 __all__ = ["find_crystal"]
@@ -36,7 +36,7 @@ _FLOOR = 2e-3
 
 def find_crystal(
     average: AverageStructure, species: tuple[str, ...], masses: Floats | None = None
-) -> CrystalFile:
+) -> ReducedCrystal:
     """Primitive crystal of an average structure, in the frame of the file.
 
     Parameters
@@ -75,7 +75,7 @@ def find_crystal(
         f"{crystal.n_sites} atoms, space group {group.symbol}; sites were moved by up to "
         f"{moved:.1e} Å to obey it"
     )
-    return CrystalFile(symmetric, (note,))
+    return ReducedCrystal(symmetric, (note,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.errors import UnitsError, UsageError
-from trajmodes.readers.displaced import about_one_structure
 from trajmodes.readers.reference import nearest_images
-from trajmodes.readers.tdep import is_tdep
 from trajmodes.readers.trajectory import Trajectory
 
 __all__ = ["group_runs", "open_runs"]
 
 _SAME = 1e-3
 """Å. Distance, beyond rounding, up to which atoms count as being at the same places."""
+
+_SAME_STRUCTURE = 1e-5
+"""Å. Ideal positions that differ by less are those of one structure, written twice."""
 
 Run = list[Trajectory]
 
@@ -39,8 +40,8 @@ def open_runs(
     paths
         The files, in any order.
     open_files
-        Opens the files of one run, as `trajmodes.readers.open_trajectory` with all that the
-        user tells of them.
+        Opens the files of one run, as `trajmodes.formats.open_trajectory` with the options of
+        the user.
 
     Returns
     -------
@@ -53,10 +54,7 @@ def open_runs(
     DataError
         If a file is not sound.
     """
-    # The input of TDEP is a folder; its files may be named one by one.
-    names = dict.fromkeys(
-        path.parent if is_tdep(path) and not path.is_dir() else path for path in paths
-    )
+    names = dict.fromkeys(paths)
     if not names:
         raise UsageError("no trajectory file is given")
     pieces = _opened(list(names), open_files)
@@ -156,3 +154,20 @@ def _apart(one: Trajectory, t: int, other: Trajectory, s: int) -> float:
         frames[1].positions[0] - frames[0].positions[0], frames[0].cells[0]
     )
     return float(np.sqrt((vectors**2).sum(axis=1).mean()))
+
+
+def about_one_structure(one: Trajectory, other: Trajectory) -> bool:
+    """Whether two trajectories hold snapshots about the same known structure.
+
+    Parameters
+    ----------
+    one, other
+        The trajectories.
+    """
+    if one.ideal is None or other.ideal is None or one.species != other.species:
+        return False
+    boxes = [whole.read(0, 1).cells[0] for whole in (one, other)]
+    return bool(
+        np.abs(one.ideal - other.ideal).max() < _SAME_STRUCTURE
+        and np.abs(boxes[0] - boxes[1]).max() < _SAME_STRUCTURE
+    )

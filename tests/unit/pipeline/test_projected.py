@@ -11,7 +11,7 @@ import xarray as xr
 import trajmodes as tm
 from trajmodes.config import job_from_mapping
 from trajmodes.errors import DataError, UsageError
-from trajmodes.export import read_constants
+from trajmodes.formats import read_constants
 from trajmodes.pipeline import project_job
 from trajmodes.report import to_dataset
 

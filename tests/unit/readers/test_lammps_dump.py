@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers import LennardJonesUnits, lammps_index, open_trajectory
+from trajmodes.formats import open_trajectory
+from trajmodes.readers import LennardJonesUnits, lammps_index
 from trajmodes.readers.compressed import open_source
 from trajmodes.readers.lammps_index import index_dump
 from trajmodes.units import DALTON

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import UnitsError, UsageError
-from trajmodes.readers import group_runs, open_runs, open_trajectory
+from trajmodes.formats import open_trajectory
+from trajmodes.readers import group_runs, open_runs
 
 PIECES = Path(__file__).parents[2] / "data" / "lammps" / "multi"
 BOX = 10.0
