@@ -24,7 +24,7 @@ from trajmodes.symmetry.translations import cell_rank
 
 @dataclass(frozen=True, slots=True)
 class SupercellTriplets:
-    """Cubic constants between atoms of a supercell, images not told apart."""
+    """Cubic constants between atoms of a supercell, summed over images."""
 
     first: Ints
     """(o,) site of the first atom, which lies in the home cell."""

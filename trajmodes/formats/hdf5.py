@@ -1,4 +1,4 @@
-"""Everything in one plain HDF5 file, in trajmodes' own units, read back bit by bit.
+"""Force constants in one HDF5 file, in the units of trajmodes, read back exactly.
 
 Groups crystal, pairs, triplets and quartets, and quality where the constants were fitted. Every
 dataset says its axes and unit in its attributes; numbers without axes are attributes. What is
@@ -135,7 +135,7 @@ def read_supercell(path: Path) -> Supercell:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    """Open a file of a known version; what fails inside is the fault of the file."""
+    """Open a file of a known version; an exception inside means that it is damaged."""
     try:
         with h5py.File(path) as file:
             version = int(file.attrs["version"])

@@ -35,7 +35,7 @@ class Images:
 
 
 def nearest_images(supercell: Supercell) -> Images:
-    """Find them with a Minkowski-reduced cell.
+    """Find the nearest images of all pairs, with a Minkowski-reduced cell.
 
     The supercell vectors are reduced first: the nearest images of a vector folded to the
     parallelepiped about the origin then lie in the 27 parallelepipeds around it.

@@ -77,7 +77,7 @@ class Movie:
     times_ps: Floats | None
     """(t,); None for a mode without a period."""
     size: str
-    """What the size of the displacements was chosen to be, in words."""
+    """How the size of the displacements was chosen, in words."""
 
     def __post_init__(self) -> None:
         sizes = {"a": self.supercell.n_atoms}
@@ -160,7 +160,7 @@ def make_movie(
     amplitude: float | None = None,
     temperature: float | None = None,
 ) -> Movie:
-    """Let a wave pass through a supercell for one period.
+    """Make one period of a wave in a supercell.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def _thermal(wave: Wave, supercell: Supercell, temperature: float) -> float:
     """Factor of the pattern for ⟨|Q|²⟩ = k_BT/ω² over the period."""
     if not wave.moves:
         raise UsageError(
-            "a mode without a period has no size at a temperature",
+            "a mode without a period has no thermal amplitude",
             why="it is imaginary, or a translation",
             fix="give an amplitude in Å",
         )
@@ -296,7 +296,7 @@ def write_movie(movie: Movie, path: Path) -> Path:
 
 
 def is_movie(path: Path) -> bool:
-    """Tell whether a file begins as `write_movie` writes it.
+    """Whether a file begins as `write_movie` writes it.
 
     Parameters
     ----------

@@ -6,15 +6,14 @@ are folded onto the supercell the same way, by lattice vector, so phonopy gives 
 of the given constants at every q if these reach no farther than the Wigner–Seitz cell of the
 supercell, and at the commensurate q always.
 
-phonopy's THz hangs on older values of e and u: its frequencies are lower by 1.2e-7 of their
-value for that reason alone.
+phonopy's THz rests on older values of e and u, which makes its frequencies lower by 1.2e-7 of
+their value.
 """
 
 from pathlib import Path
 
 import h5py
 import numpy as np
-from phonopy.file_IO import write_FORCE_CONSTANTS
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import ForceConstants, Supercell
@@ -56,6 +55,8 @@ def write_phonopy(
     DataError
         If a species is no chemical symbol, sites coincide, or phonopy's supercell is not ours.
     """
+    from phonopy.file_IO import write_FORCE_CONSTANTS  # noqa: PLC0415 - loads slowly
+
     phonon = phonopy_object(supercell)
     cells = cells_of(phonon, supercell)
     rows = cells.rows if compact else np.arange(supercell.n_atoms)

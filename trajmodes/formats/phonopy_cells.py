@@ -3,12 +3,9 @@
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from phonopy import Phonopy
-from phonopy.physical_units import get_calculator_physical_units
-from phonopy.structure.atoms import PhonopyAtoms
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal, Supercell
@@ -18,6 +15,10 @@ from trajmodes.readers.plain_yaml import read_yaml
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON
 
+if TYPE_CHECKING:
+    from phonopy import Phonopy
+    from phonopy.structure.atoms import PhonopyAtoms
+
 _NOT_A_CRYSTAL = (AttributeError, LookupError, TypeError, ValueError, RuntimeError)
 _MOST_ATOMS = 1_000_000
 """Atoms of a supercell. phonopy makes it from a few numbers of the file."""
@@ -25,7 +26,7 @@ _MOST_ATOMS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class PhonopyCells:
-    """Atoms of the supercell in phonopy's order, and how its numbers become ours."""
+    """Atoms of the supercell in phonopy's order, and the factors from its units to ours."""
 
     order: AtomOrder
     """The atoms."""
@@ -39,7 +40,7 @@ class PhonopyCells:
     """(s, a, 3, 3) or (a, a, 3, 3) pair constants the file holds, in its unit; or None."""
 
 
-def phonopy_object(supercell: Supercell) -> Phonopy:
+def phonopy_object(supercell: Supercell) -> "Phonopy":
     """Make the same crystal and supercell in phonopy, whose columns are our rows.
 
     Raises
@@ -47,6 +48,9 @@ def phonopy_object(supercell: Supercell) -> Phonopy:
     DataError
         If a species is no chemical symbol, or sites coincide.
     """
+    from phonopy import Phonopy  # noqa: PLC0415 - loads slowly
+    from phonopy.structure.atoms import PhonopyAtoms  # noqa: PLC0415 - loads slowly
+
     crystal = supercell.crystal
     try:
         unit = PhonopyAtoms(
@@ -66,7 +70,7 @@ def phonopy_object(supercell: Supercell) -> Phonopy:
         ) from error
 
 
-def cells_of(phonon: Phonopy, supercell: Supercell) -> PhonopyCells:
+def cells_of(phonon: "Phonopy", supercell: Supercell) -> PhonopyCells:
     """Put the atoms of a supercell in phonopy's order.
 
     Parameters
@@ -119,6 +123,9 @@ def read_cells(path: Path, *, of_pairs: bool = True) -> PhonopyCells:
     DataError
         If the file is no such file, or a cell is missing.
     """
+    from phonopy import Phonopy  # noqa: PLC0415 - loads slowly
+    from phonopy.physical_units import get_calculator_physical_units  # noqa: PLC0415 - loads slowly
+
     found = read_yaml(path)
     try:
         matrix = found["supercell_matrix"]
@@ -167,7 +174,9 @@ def _require_size(points: list[Any], matrix: Any, path: Path) -> None:
         )
 
 
-def _unit_cell(found: dict[str, Any], angstrom: float) -> PhonopyAtoms:
+def _unit_cell(found: dict[str, Any], angstrom: float) -> "PhonopyAtoms":
+    from phonopy.structure.atoms import PhonopyAtoms  # noqa: PLC0415 - loads slowly
+
     points = found["points"]
     return PhonopyAtoms(
         symbols=[point["symbol"] for point in points],
@@ -186,7 +195,7 @@ def _stored_constants(found: dict[str, Any]) -> Floats | None:
     return np.array(stored["elements"], dtype=float).reshape(first, second, 3, 3)
 
 
-def _supercell_of(phonon: Phonopy) -> Supercell:
+def _supercell_of(phonon: "Phonopy") -> Supercell:
     """Phonopy's primitive cell and supercell as ours."""
     atoms = phonon.primitive
     crystal = Crystal(

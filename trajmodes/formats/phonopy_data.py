@@ -65,7 +65,7 @@ def looks_like_phonopy(path: Path, head: bytes) -> bool:
 def read_data_set(path: Path, options: ReadOptions, supercell: Path | None) -> MemoryTrajectory:
     """Displacements and forces of a yaml file, and of FORCE_SETS or FORCES_FC3 beside it.
 
-    Forces in the yaml file come first. Supercells without forces (pairs that phono3py left
+    Forces in the yaml file take precedence. Supercells without forces (pairs that phono3py left
     out) are left out.
 
     Parameters

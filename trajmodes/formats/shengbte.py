@@ -14,7 +14,6 @@ import itertools
 from pathlib import Path
 
 import numpy as np
-from phonopy.file_IO import write_FORCE_CONSTANTS
 
 from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
 from trajmodes.errors import DataError
@@ -35,6 +34,8 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
     DataError
         If there are no cubic constants.
     """
+    from phonopy.file_IO import write_FORCE_CONSTANTS  # noqa: PLC0415 - loads slowly
+
     if constants.triplets is None:
         raise DataError(
             "there are no cubic constants to write for ShengBTE",

@@ -161,7 +161,7 @@ def _all_clusters(crystal: Crystal, reach: float, order: int) -> tuple[Ints, Int
 
 def _write_clusters(path: Path, crystal: Crystal, clusters: _Clusters) -> None:
     order = clusters.sites.shape[1]
-    # As TDEP writes it: a trifle more than the longest distance, so that it is inside.
+    # As TDEP writes it: slightly more than the longest distance, which is then inside.
     cutoff = _reach(clusters, crystal) + 1e-5
     with path.open("w", encoding="utf-8") as file:
         file.write(f"{crystal.n_sites:11d}               atoms in the unit cell\n")
@@ -335,23 +335,22 @@ def _read_input(path: Path, options: ReadOptions, supercell: Path | None) -> Mem
         If the files contradict each other, or hold other than numbers.
     """
     del options
-    folder = path
-    ideal = read_ideal(supercell or folder / _SUPERCELL)
-    places, pushes = folder / "infile.positions", folder / "infile.forces"
+    ideal = read_ideal(supercell or path / _SUPERCELL)
+    positions, forces = path / "infile.positions", path / "infile.forces"
     n_atoms = len(ideal.species)
-    (s_tax,) = frames_of_rows(read_rows(places, 1), n_atoms, places)
-    (f_tax,) = frames_of_rows(read_rows(pushes, 1), n_atoms, pushes)
+    (s_tax,) = frames_of_rows(read_rows(positions, 1), n_atoms, positions)
+    (f_tax,) = frames_of_rows(read_rows(forces, 1), n_atoms, forces)
     if len(s_tax) != len(f_tax):
         raise DataError(
             f"there are {len(s_tax)} frames of positions and {len(f_tax)} of forces",
-            where=str(folder),
+            where=str(path),
             why="one of the files is cut",
         )
-    notes = _check_meta(folder / "infile.meta", n_atoms, len(s_tax))
+    notes = _check_meta(path / "infile.meta", n_atoms, len(s_tax))
     apart = s_tax - ideal.positions @ np.linalg.inv(ideal.cell)
     apart -= np.rint(apart)
     return displaced_frames(
-        ideal, apart @ ideal.cell, f_tax, places, unit_style="tdep", notes=notes
+        ideal, apart @ ideal.cell, f_tax, positions, unit_style="tdep", notes=notes
     )
 
 
@@ -367,7 +366,7 @@ def _check_meta(path: Path, n_atoms: int, n_frames: int) -> tuple[str, ...]:
         meta_atoms, meta_frames, _, kelvin = numbers
     except (ValueError, IndexError):
         raise DataError(
-            "the file does not hold the four numbers that TDEP wants",
+            "the file does not hold the four numbers that TDEP expects",
             where=str(path),
             fix="numbers of atoms and time steps, time step in fs, temperature in K",
         ) from None
