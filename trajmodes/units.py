@@ -5,11 +5,12 @@ Multiply by a factor to come in, divide by it to go out:
 All factors come from CODATA by way of ``scipy.constants``.
 """
 
-from math import pi
+from math import pi, sqrt
 
 from scipy import constants as _codata
 
 __all__ = [
+    "ASE_TIME",
     "BOHR",
     "BOLTZMANN",
     "DALTON",
@@ -30,6 +31,15 @@ DALTON = _codata.atomic_mass / _KG_PER_MASS
 BOLTZMANN = _codata.Boltzmann / _J_PER_EV
 """Boltzmann's constant in eV/K."""
 
+BOHR = _codata.physical_constants["Bohr radius"][0] / _codata.angstrom
+"""One bohr in Å."""
+
+RYDBERG = _codata.physical_constants["Rydberg constant times hc in eV"][0]
+"""One Rydberg in eV."""
+
+ASE_TIME = sqrt(DALTON)
+"""ASE's unit of time, Å √(Da/eV), in ps."""
+
 HBAR = _codata.hbar / _J_PER_EV / _codata.pico
 """Planck's reduced constant in eV ps."""
 
@@ -41,9 +51,3 @@ FEMTOSECOND = 1e-3
 
 MEV = 1e-3
 """One meV in eV."""
-
-BOHR = _codata.physical_constants["Bohr radius"][0] / _codata.angstrom
-"""One bohr in Å."""
-
-RYDBERG = _codata.physical_constants["Rydberg constant times hc in eV"][0]
-"""One rydberg in eV."""

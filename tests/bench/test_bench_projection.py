@@ -10,12 +10,12 @@ from trajmodes.data import BandSpectra, MotionBlock
 from trajmodes.phonons import modes_at
 from trajmodes.project import (
     EnergyReduction,
-    ModeReduction,
     Projector,
     WelchReduction,
     fit_lines,
 )
 from trajmodes.project.oscillator import expected_power
+from trajmodes.streaming import Together, Transformed
 from trajmodes.symmetry.translations import build_supercell, half_space
 
 pytestmark = [pytest.mark.bench, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -70,7 +70,7 @@ def test_energies_and_spectra(projector):
         "energies": EnergyReduction(projector, N_FRAMES),
         "spectra": WelchReduction(projector, LENGTH, INTERVAL, ((0, N_FRAMES),)),
     }
-    reduction = ModeReduction(projector, parts)
+    reduction = Transformed(projector.project, Together(parts))
 
     def whole():
         state = None

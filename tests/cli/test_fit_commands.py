@@ -170,7 +170,7 @@ def test_export_is_loaded_by_phonopy(fitted, tmp_path):
         (["--cutoff3", "7.0"], "largest admissible cutoff is 5.4"),
         (["--cutoff3", "4 Si-O:3"], "the crystal has no O"),
         (["--cutoff3", "wide"], "is not a cutoff"),
-        (["--append", "nowhere.nc"], "there is no ledger"),
+        (["--append", "nowhere.nc"], "No such file or directory"),
     ],
 )
 def test_impossible_wishes_are_refused(dump, tmp_path, words, message):

@@ -9,7 +9,8 @@ import xarray as xr
 from click.testing import CliRunner
 
 from trajmodes.cli import main
-from trajmodes.report.names import MAP_FILES
+from trajmodes.report.write import MAP_FILES
+from trajmodes.results.outputs import TABLES
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
 RUN, CELL = DATA / "silicon.lammpstrj.xz", DATA / "silicon.POSCAR"
@@ -48,7 +49,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def _few_figures():
     """Figures have their own tests, and take longer than all else here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trajmodes.report.write.draw_figures", lambda _dataset: ())
+        patch.setattr("trajmodes.report.write.OUTPUTS", TABLES)
         yield
 
 

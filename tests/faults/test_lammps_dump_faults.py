@@ -53,7 +53,7 @@ def test_a_cut_last_frame_is_left_out_with_a_warning(bad, cut):
     with pytest.warns(TrajmodesWarning, match=f"{step}.*byte {STARTS[4]}.*is not complete"):
         trajectory = bad(TEXT[:cut])
     assert trajectory.n_frames == 4
-    assert any("is not complete" in note for note in trajectory.notes)
+    assert any("is not complete" in str(note) for note in trajectory.notes)
     expected = open_trajectory(DATA / "o_custom.lammpstrj", units="metal").read(0, 4)
     assert np.array_equal(trajectory.read(0, 4).positions, expected.positions)
     with pytest.raises(DataError, match=f"from byte {STARTS[4]}.*is not complete"):
@@ -305,7 +305,7 @@ def with_times(*times):
 def test_times_that_do_not_rise(bad):
     assert bad(with_times(b"0", b"1", b"2", b"3", b"4")).interval_ps == 1.0
     for times in ((b"0", b"1", b"2", b"2", b"4"), (b"0", b"1e300", b"2", b"3", b"4")):
-        with pytest.raises(DataError, match=r"time does not go on .*run.lammpstrj, frame [23]"):
+        with pytest.raises(DataError, match=r"time does not rise.*run.lammpstrj, frame [23]"):
             bad(with_times(*times))
 
 
@@ -330,11 +330,15 @@ def test_open_boundaries_are_told(bad, flags, told):
         TEXT.replace(b"BOX BOUNDS pp pp pp", b"BOX BOUNDS " + flags),
         TEXT[: STARTS[3]] + TEXT[STARTS[3] :].replace(b"pp pp pp", flags, 1),
     ):
-        notes = [note for note in bad(text).notes if "not periodic" in note]
+        notes = [
+            note
+            for note in bad(text).notes
+            if note.subject == "box" and "not periodic" in note.text
+        ]
         assert len(notes) == len(told)
         for note, words in zip(notes, told, strict=True):
-            assert words in note
-            assert note.endswith("mend: boundary p p p")
+            assert words in note.text
+            assert note.fix == "boundary p p p"
 
 
 def test_open_boundaries_of_tilted_boxes_are_told(tmp_path):
@@ -342,21 +346,23 @@ def test_open_boundaries_of_tilted_boxes_are_told(tmp_path):
         text = (DATA / f"{name}.lammpstrj").read_text()
         path = tmp_path / name
         path.write_text(text.replace("pp pp pp", "pp ff pp"))
-        (note,) = (n for n in open_trajectory(path, units="metal").notes if "not periodic" in n)
-        assert f"along {where}, yet" in note
+        (note,) = (
+            n for n in open_trajectory(path, units="metal").notes if "not periodic" in n.text
+        )
+        assert f"along {where}, yet" in note.text
 
 
 @pytest.mark.parametrize(
     ("columns", "form", "scale", "told"),
     [
         ("id type xu yu zu", "%.4f", 1.0, None),
-        ("id type xu yu zu", "%.3f", 1.0, "5e-04 Å, to 5 significant digits; mend: {} float"),
+        ("id type xu yu zu", "%.3f", 1.0, "5e-04 Å, to 5 significant digits; fix: {} float"),
         ("id type xu yu zu", "%g", 1.0, None),
-        ("id type xu yu zu", "%g", 20.0, "5e-04 Å, to 6 significant digits; mend: {} float"),
+        ("id type xu yu zu", "%g", 20.0, "5e-04 Å, to 6 significant digits; fix: {} float"),
         ("id type xu yu zu", "%.10g", 20.0, None),
-        ("id type xu yu zu", "%.2e", 1.0, "5e-02 Å, to 3 significant digits; mend: {} float"),
+        ("id type xu yu zu", "%.2e", 1.0, "5e-02 Å, to 3 significant digits; fix: {} float"),
         ("id type xs ys zs", "%.6f", 0.05, None),
-        ("id type xs ys zs", "%.4f", 0.05, '1e-03 Å, to 4 significant digits; mend: {} line "'),
+        ("id type xs ys zs", "%.4f", 0.05, '1e-03 Å, to 4 significant digits; fix: {} line "'),
     ],
 )
 def test_rounding_is_told_where_it_matters(bad, columns, form, scale, told):
@@ -373,10 +379,10 @@ def test_rounding_is_told_where_it_matters(bad, columns, form, scale, told):
     length = 20.0 if "xs" in columns else 1.0
     wrong = np.abs(run.read(0, 3).positions - numbers * length).max()
     assert 0.8 * run.rounding < wrong <= 1.0001 * run.rounding
-    notes = [note for note in run.notes if "are rounded" in note]
+    notes = [note for note in run.notes if note.subject == "rounding"]
     assert bool(notes) == (told is not None)
     if told:
-        assert notes[0].startswith(
+        assert str(notes[0]).startswith(
             f"coordinates are rounded by up to {told.format('dump_modify ID format')}"
         )
 

@@ -67,7 +67,7 @@ def test_a_file_cut_anywhere_keeps_its_complete_frames(tmp_path_factory: Any, cu
     name = rf"last frame \((step {10 * complete}|number {complete}), from byte"
     with pytest.warns(TrajmodesWarning, match=rf"{name} {ENDS[complete - 1]}\)"):
         found = open_xyz([path], PLAIN)
-    assert "is not complete" in found.notes[0]
+    assert "is not complete" in str(found.notes[0])
     assert found.n_frames == complete
     assert np.isfinite(found.read(0, complete).positions).all()
     with pytest.raises(DataError, match="--strict"):
@@ -308,7 +308,7 @@ def test_absurd_cells_are_refused(tmp_path: Path) -> None:
 def test_names_that_only_look_like_numbers(tmp_path: Path, name: str) -> None:
     found = opened(tmp_path, frame([f"{name} 0 0 0 1 2 3"] * 3))
     assert found.types is None
-    assert any("not chemical symbols" in note for note in found.notes)
+    assert any("not chemical symbols" in str(note) for note in found.notes)
 
 
 @pytest.mark.parametrize("junk", ["\x00", "\x01 all is well", "\r\x00"])
@@ -323,7 +323,9 @@ def test_rounding_is_told_with_a_format_for_each_column(tmp_path: Path) -> None:
     (note,) = (
         note
         for note in opened(tmp_path, frame(["C 0.12 3.25 1.5 0 0 0"], comment)).notes
-        if "are rounded" in note
+        if note.subject == "rounding"
     )
-    assert note.startswith("coordinates are rounded by up to 5e-03 Å, to 3 significant digits")
-    assert note.endswith(f'dump_modify ID format line "%s{" %.10g" * 6}"')
+    assert note.text.startswith(
+        "coordinates are rounded by up to 5e-03 Å, to 3 significant digits"
+    )
+    assert note.fix == (f'dump_modify ID format line "%s{" %.10g" * 6}"')

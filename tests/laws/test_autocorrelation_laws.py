@@ -51,9 +51,9 @@ def _same(left, right, rtol: float = 1e-11) -> None:
 def test_block_cuts_and_brackets_do_not_matter(wandering, cuts, seed, interval) -> None:
     projector, amplitudes = wandering
     reduction = AutocorrelationReduction(projector, interval, STRETCHES, 4)
-    whole = reduction.finalize(reduction.sums(amplitudes))
+    whole = reduction.finalize(reduction.chunk(amplitudes))
     edges = [0, *sorted(cuts), N_FRAMES]
-    states = [reduction.sums(_part(amplitudes, a, b)) for a, b in pairwise(edges)]
+    states = [reduction.chunk(_part(amplitudes, a, b)) for a, b in pairwise(edges)]
     rng = np.random.default_rng(seed)
     while len(states) > 1:
         i = int(rng.integers(len(states) - 1))
@@ -64,7 +64,7 @@ def test_block_cuts_and_brackets_do_not_matter(wandering, cuts, seed, interval) 
 def test_combine_changes_neither_part(wandering) -> None:
     projector, amplitudes = wandering
     reduction = AutocorrelationReduction(projector, 0.005, STRETCHES, 4)
-    parts = [reduction.sums(_part(amplitudes, *ends)) for ends in ((0, 70), (70, 190))]
+    parts = [reduction.chunk(_part(amplitudes, *ends)) for ends in ((0, 70), (70, 190))]
     first, again = (reduction.finalize(reduction.combine(*parts)) for _ in range(2))
     for name in ("products", "sums", "mean"):
         assert np.array_equal(getattr(first, name), getattr(again, name), equal_nan=True)
@@ -78,7 +78,7 @@ def test_energies_scale_as_squares(wandering) -> None:
         coordinate=2.0 * amplitudes.coordinate,
         velocity=2.0 * amplitudes.velocity,
     )
-    one, two = (reduction.finalize(reduction.sums(x)) for x in (amplitudes, twice))
+    one, two = (reduction.finalize(reduction.chunk(x)) for x in (amplitudes, twice))
     assert np.allclose(two.mean, 4.0 * one.mean)
     assert np.allclose(two.products, 16.0 * one.products)
     assert np.allclose(two.omega_ratio, one.omega_ratio)
@@ -89,7 +89,7 @@ def test_time_reversal_swaps_the_waves_of_a_pair(wandering) -> None:
     projector, amplitudes = wandering
     reduction = AutocorrelationReduction(projector, 0.005, STRETCHES, 4)
     back = replace(amplitudes, velocity=-amplitudes.velocity)
-    _same(*(reduction.finalize(reduction.sums(x)) for x in (amplitudes, back)))
+    _same(*(reduction.finalize(reduction.chunk(x)) for x in (amplitudes, back)))
 
 
 def test_phases_of_the_modes_do_not_matter(wandering) -> None:
@@ -102,4 +102,4 @@ def test_phases_of_the_modes_do_not_matter(wandering) -> None:
         coordinate=turn * amplitudes.coordinate,
         velocity=turn * amplitudes.velocity,
     )
-    _same(*(reduction.finalize(reduction.sums(x)) for x in (amplitudes, turned)))
+    _same(*(reduction.finalize(reduction.chunk(x)) for x in (amplitudes, turned)))

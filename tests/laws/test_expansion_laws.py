@@ -137,7 +137,7 @@ def test_clusters_on_the_cutoff_are_noted_and_treated_alike(crystals, order, cut
     word = "taken in" if off > 0 else "left out"
     assert orbits.notes
     for note in orbits.notes:
-        assert f"lies on the cutoff of {cutoff + off:g} Å and is {word}" in note
+        assert f"lies on the cutoff of {cutoff + off:g} Å and is {word}" in note.text
     # as many clusters as the group has ways to turn and reorder one: no orbit was cut
     n_ways = orbits.group.n_operations * orbits.stabilisers.shape[2]
     kept = orbits.stabilisers.sum(axis=(1, 2))
@@ -152,9 +152,9 @@ def test_noise_in_the_sites_cuts_no_orbit(crystals, truth_is_found):
     # both species have neighbours of their own kind at 3.19 Å, exactly on this cutoff
     fit = truth_is_found(noisy, np.diag([3, 3, 2]), {2: 3.19, 3: 3.19}, 25)
     assert fit.constants.n_pairs == pair_orbits(space_group(crystal), 3.186).n_clusters
-    said = [note for note in fit.notes if "lies on the cutoff of 3.19 Å" in note]
+    said = [note for note in fit.notes if "lies on the cutoff of 3.19 Å" in note.text]
     assert len(said) >= 4
-    assert all(note.endswith("and is left out") for note in said)
+    assert all(note.text.endswith("and is left out") for note in said)
 
 
 def test_cutoffs_by_species_give_the_truth(crystals, truth_is_found):

@@ -42,7 +42,7 @@ def measured(solid):
     forces = -(fields[0].reshape(N_FRAMES, -1) @ hessian).reshape(fields[0].shape)
     motion = MotionBlock(0, fields[0], fields[1], forces)
     reduction = EnergyReduction(projector, N_FRAMES, 8)
-    return motion, reduction.finalize(reduction.chunk(motion))
+    return motion, reduction.finalize(reduction.chunk(projector.project(motion)))
 
 
 def test_sums_over_modes_are_the_energies_of_the_atoms(solid, measured) -> None:
@@ -159,7 +159,7 @@ def baths(salt):
 
 def _results(projector: Projector, runs: list[Amplitudes]):
     reduction = EnergyReduction(projector, runs[0].coordinate.shape[-1])
-    return [reduction.finalize(reduction.sums(run)) for run in runs]
+    return [reduction.finalize(reduction.chunk(run)) for run in runs]
 
 
 @pytest.mark.parametrize("ratio", [3.0, 30.0, 300.0])

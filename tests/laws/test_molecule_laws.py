@@ -11,12 +11,12 @@ from scipy.spatial.transform import Rotation
 
 from trajmodes.fit.molecular import hessian_reduction
 from trajmodes.phonons.normal_modes import mode_table, normal_modes
-from trajmodes.project import EnergyReduction, ModeReduction, Projector
+from trajmodes.project import EnergyReduction, Projector
 from trajmodes.readers import trajectory_of_arrays
 from trajmodes.readers.bond_tree import bond_tree
 from trajmodes.readers.eckart import eckart_frame
 from trajmodes.readers.molecule import follow_axis, molecule_reference
-from trajmodes.streaming import cut_blocks, stream
+from trajmodes.streaming import Together, Transformed, cut_blocks, stream
 from trajmodes.symmetry import half_space
 from trajmodes.symmetry.isolated import isolated, pairs_of_hessian, vibrational_space
 from trajmodes.units import BOLTZMANN, DALTON, THZ
@@ -84,7 +84,7 @@ def analysed(molecule, trajectory):
     modes = normal_modes(molecule, constants)
     projector = Projector(half_space(molecule), modes)
     parts = {"energies": EnergyReduction(projector, trajectory.n_frames)}
-    found = stream(read, blocks, ModeReduction(projector, parts))
+    found = stream(read, blocks, Transformed(projector.project, Together(parts)))
     return modes, found["energies"]
 
 

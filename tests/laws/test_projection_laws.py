@@ -16,11 +16,11 @@ from trajmodes.project import (
     DisplacementCovarianceReduction,
     EnergyReduction,
     KineticReduction,
-    ModeReduction,
     NarrowBandReduction,
     Projector,
     WelchReduction,
 )
+from trajmodes.streaming import Together, Transformed
 from trajmodes.symmetry.translations import HalfSpace, build_supercell, cell_rank, half_space
 
 LENGTH, N_FRAMES = 32, 150
@@ -72,8 +72,9 @@ def test_mode_force_is_minus_omega_squared_q(solid) -> None:
 def test_virial_energy_is_the_potential_energy_of_a_harmonic_crystal(solid) -> None:
     space, modes, hessian = solid
     motion = _motion(space, hessian)
-    reduction = EnergyReduction(Projector(space, modes), N_FRAMES)
-    energies = reduction.finalize(reduction.chunk(motion))
+    projector = Projector(space, modes)
+    reduction = EnergyReduction(projector, N_FRAMES)
+    energies = reduction.finalize(reduction.chunk(projector.project(motion)))
     assert np.allclose(energies.virial, energies.potential, rtol=1e-8)
     u_tk = motion.displacements.reshape(N_FRAMES, -1)
     total = 0.5 * np.einsum("tk,kl,tl->t", u_tk, hessian, u_tk).mean()
@@ -89,7 +90,7 @@ def small(crystals, springs, hessian_of):
     return space, modes, _motion(space, hessian_of(constants, space.supercell))
 
 
-def _reduction(projector: Projector) -> ModeReduction:
+def _reduction(projector: Projector) -> Transformed:
     stretches = ((0, 70), (70, N_FRAMES))
     parts = {
         "energies": EnergyReduction(projector, N_FRAMES, 16),
@@ -99,7 +100,7 @@ def _reduction(projector: Projector) -> ModeReduction:
         "displacements": DisplacementCovarianceReduction(projector, N_FRAMES, 8),
         "ensemble": KineticReduction(projector, N_FRAMES, 0.01, 8),
     }
-    return ModeReduction(projector, parts)
+    return Transformed(projector.project, Together(parts))
 
 
 def _cut(motion: MotionBlock, start: int, stop: int) -> MotionBlock:
@@ -127,7 +128,7 @@ def _same(left: object, right: object, rtol: float = 1e-10) -> None:
                 _same(a, b, rtol)
 
 
-def _tree(reduction: ModeReduction, states: list, rng: np.random.Generator):
+def _tree(reduction: Transformed, states: list, rng: np.random.Generator):
     """Combine neighbours in an arbitrary order of brackets."""
     states = list(states)
     while len(states) > 1:

@@ -23,6 +23,7 @@ from trajmodes.data import (
     Verdict,
     VibrationalDensity,
 )
+from trajmodes.notes import Note
 from trajmodes.report import (
     Bands,
     Conductivity,
@@ -303,7 +304,7 @@ def any_results(draw):
         diagnosis={
             name: Finding(1.0, name, name) for name in draw(st.lists(texts, max_size=2))
         },
-        warnings=tuple(draw(st.lists(texts, max_size=3))),
+        warnings=tuple(Note("warning", text) for text in draw(st.lists(texts, max_size=3))),
     )
 
 

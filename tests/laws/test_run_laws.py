@@ -24,11 +24,10 @@ from trajmodes.pipeline.log import Log
 from trajmodes.project import (
     AutocorrelationReduction,
     EnergyReduction,
-    ModeReduction,
     Projector,
     WelchReduction,
 )
-from trajmodes.streaming import stream
+from trajmodes.streaming import Together, Transformed, stream
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import BOLTZMANN
 
@@ -190,7 +189,7 @@ def reductions(loaded):
         "spectra": WelchReduction(projector, 64, INTERVAL_PS, stretches),
         "correlations": AutocorrelationReduction(projector, INTERVAL_PS, stretches),
     }
-    return ForceCovariance(space, n), ModeReduction(projector, parts)
+    return ForceCovariance(space, n), Transformed(projector.project, Together(parts))
 
 
 @settings(max_examples=8, deadline=None, derandomize=True)

@@ -53,7 +53,7 @@ from trajmodes.phonons import modes_at
 from trajmodes.project import EnergyReduction, Projector
 from trajmodes.project.differences import attenuation, require_correctable
 from trajmodes.project.time_step import require_sampled
-from trajmodes.readers import Displacer, MemoryTrajectory, diagnose, match, trajectory_of_arrays
+from trajmodes.readers import Displacer, Trajectory, diagnose, match, trajectory_of_arrays
 from trajmodes.readers.differenced import DifferencedMotion
 from trajmodes.symmetry.translations import HalfSpace, build_supercell, half_space
 from trajmodes.units import BOLTZMANN, DALTON, THZ
@@ -75,7 +75,7 @@ class Truth:
     def crystal(self):
         return self.space.supercell.crystal
 
-    def run(self, **changed: object) -> MemoryTrajectory:
+    def run(self, **changed: object) -> Trajectory:
         """Frames as a simulation would hand them over, some fields of them changed."""
         supercell = self.space.supercell
         given = {
@@ -133,7 +133,7 @@ def truth(crystals, springs, hessian_of) -> Truth:
     return Truth(space, modes, MotionBlock(0, u, v, f))
 
 
-def _read(truth: Truth, run: MemoryTrajectory) -> MotionBlock:
+def _read(truth: Truth, run: Trajectory) -> MotionBlock:
     return Displacer(match(truth.crystal, run))(run.read(0, run.n_frames))
 
 
@@ -307,7 +307,7 @@ def test_frames_too_far_apart(truth) -> None:
 
 def _energies(truth: Truth, modes: Modes, motion: MotionBlock):
     reduction = EnergyReduction(Projector(truth.space, modes), motion.n_frames)
-    return reduction.finalize(reduction.chunk(motion))
+    return reduction.finalize(reduction.chunk(reduction.projector.project(motion)))
 
 
 def test_imaginary_modes(truth) -> None:

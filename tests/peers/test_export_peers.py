@@ -21,7 +21,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
 from trajmodes.formats import read_constants, write_constants
-from trajmodes.formats.images import nearest_images
+from trajmodes.formats.images import images_of_pairs
 from trajmodes.phonons import frequencies_at, modes_at
 from trajmodes.symmetry.translations import build_supercell, cell_rank
 from trajmodes.units import DALTON, THZ
@@ -77,7 +77,7 @@ class Example:
         return array[np.ix_(*[place] * order)]
 
     def _clusters(self, order: int) -> tuple[np.ndarray, ...]:
-        images = nearest_images(self.supercell)
+        images = images_of_pairs(self.supercell)
         site = self.supercell.site_index
         cell = np.repeat(self.supercell.cells, self.crystal.n_sites, axis=0)
         rows = {}

@@ -36,12 +36,12 @@ from trajmodes.project import (
     Amplitudes,
     AutocorrelationReduction,
     EnergyReduction,
-    ModeReduction,
     Projector,
     WelchReduction,
     energy_lifetimes,
     fit_lines,
 )
+from trajmodes.streaming import Together, Transformed
 from trajmodes.symmetry import build_supercell
 from trajmodes.symmetry.translations import half_space
 from trajmodes.units import BOLTZMANN, DALTON, THZ
@@ -124,14 +124,12 @@ def run(crystals, springs, hessian_of) -> Run:
     projector = Projector(space, modes)
     stretch = ((0, N_FRAMES),)
     length = 4000
-    reduction = ModeReduction(
-        projector,
-        {
-            "energies": EnergyReduction(projector, N_FRAMES),
-            "spectra": WelchReduction(projector, length, INTERVAL, stretch),
-            "correlations": AutocorrelationReduction(projector, INTERVAL, stretch),
-        },
-    )
+    parts = {
+        "energies": EnergyReduction(projector, N_FRAMES),
+        "spectra": WelchReduction(projector, length, INTERVAL, stretch),
+        "correlations": AutocorrelationReduction(projector, INTERVAL, stretch),
+    }
+    reduction = Transformed(projector.project, Together(parts))
     found = reduction.finalize(reduction.chunk(motion))
     spectra = found["spectra"].modes
     whole = BandSpectra(

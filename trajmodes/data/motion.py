@@ -44,3 +44,14 @@ class MotionBlock:
     def n_frames(self) -> int:
         """Number of frames in the block."""
         return len(self.displacements)
+
+    def part(self, frames: slice) -> "MotionBlock":
+        """Consecutive frames of the block, as views."""
+        indices = self.indices[frames]
+        return MotionBlock(
+            int(indices[0]) if indices.size else self.first_frame,
+            self.displacements[frames],
+            None if self.velocities is None else self.velocities[frames],
+            None if self.forces is None else self.forces[frames],
+            None if self.frames is None else indices,
+        )

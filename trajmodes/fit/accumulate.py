@@ -13,9 +13,10 @@ from trajmodes.arrays import Floats
 from trajmodes.data import MotionBlock, Supercell
 from trajmodes.errors import UsageError
 from trajmodes.fit.expansion import Expansion
+from trajmodes.fit.force_sums import ForceSums, forces_of, site_sums
 from trajmodes.fit.ledger import Ledger
 from trajmodes.fit.rows import ForceMap, Motion, fill_rows, force_maps
-from trajmodes.fit.time_blocks import added_up, in_order, pieces, site_sums
+from trajmodes.streaming.blocks import BlockReduction, BlockSums
 
 __all__ = ["ForceRows", "LedgerSums", "default_blocks"]
 
@@ -34,25 +35,11 @@ _BLOCKS = (8, 32)
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerSums:
+class LedgerSums(ForceSums):
     """The sums of some frames of one block of time."""
 
-    frames: int
     gram: Floats
     """(z + 1, z + 1) products of all columns and, last, of the force."""
-    displacement_sum: Floats
-    """(s, 3), unit: Å."""
-    force_sum: Floats
-    """(s, 3), unit: eV/Å."""
-
-    def __add__(self, other: "LedgerSums") -> "LedgerSums":
-        """Add the sums of other frames of the same block."""
-        return LedgerSums(
-            self.frames + other.frames,
-            self.gram + other.gram,
-            self.displacement_sum + other.displacement_sum,
-            self.force_sum + other.force_sum,
-        )
 
 
 def default_blocks(n_parameters: int, n_runs: int = 1) -> int:
@@ -85,41 +72,20 @@ def default_blocks(n_parameters: int, n_runs: int = 1) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class ForceRows:
-    """A `Reduction` of motion to a `Ledger`; its state maps block of time → sums."""
+class ForceRows(BlockReduction[MotionBlock, LedgerSums]):
+    """A `Reduction` of motion to a `Ledger`."""
 
     expansion: Expansion
     supercell: Supercell
     n_frames: int
-    """Number of frames of the whole trajectory."""
     n_blocks: int = 32
-    """Number of contiguous blocks of time."""
     maps: tuple[ForceMap, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         maps = tuple(force_maps(self.expansion, self.supercell))
         object.__setattr__(self, "maps", maps)
 
-    def chunk(self, block: MotionBlock) -> dict[int, LedgerSums]:
-        """Sum one stretch of frames, block by block.
-
-        Raises
-        ------
-        DataError
-            If the trajectory has no forces.
-        """
-        return {
-            label: self._sums(displacements, forces)
-            for label, displacements, forces in pieces(block, self.n_frames, self.n_blocks)
-        }
-
-    def combine(
-        self, earlier: dict[int, LedgerSums], later: dict[int, LedgerSums]
-    ) -> dict[int, LedgerSums]:
-        """Add up two stretches of time."""
-        return added_up(earlier, later)
-
-    def finalize(self, state: dict[int, LedgerSums]) -> Ledger:
+    def finalize(self, state: BlockSums[LedgerSums]) -> Ledger:
         """Stack the blocks in order of time.
 
         Raises
@@ -127,23 +93,30 @@ class ForceRows:
         DataError
             If there was no frame.
         """
-        sums = in_order(state)
-        # Ascending sums of products are symmetric but for rounding.
-        gram = np.array([part.gram for part in sums])
+        # Sums of products are symmetric but for rounding.
+        gram = state.stack("gram")
         return Ledger(
             supercell=self.supercell,
             expansion=self.expansion,
-            run=np.zeros(len(sums), dtype=np.int64),
-            frames=np.array([part.frames for part in sums]),
+            run=np.zeros(len(gram), dtype=np.int64),
+            frames=state.stack("frames"),
             gram=gram[:, :-1, :-1],
             moment=gram[:, :-1, -1],
             square=gram[:, -1, -1],
-            displacement_sum=np.array([part.displacement_sum for part in sums]),
-            force_sum=np.array([part.force_sum for part in sums]),
+            displacement_sum=state.stack("displacement_sum"),
+            force_sum=state.stack("force_sum"),
         )
 
-    def _sums(self, displacements: Floats, forces: Floats) -> LedgerSums:
-        n_frames, n_sites = len(displacements), self.supercell.crystal.n_sites
+    def sums(self, block: MotionBlock) -> LedgerSums:
+        """Sum over frames of one block of time.
+
+        Raises
+        ------
+        DataError
+            If the trajectory has no forces.
+        """
+        displacements, forces = block.displacements, forces_of(block)
+        n_frames, n_sites = block.n_frames, self.supercell.crystal.n_sites
         size = self.expansion.n_parameters + 1
         gram = np.zeros((size, size))
         n_batches = -(-n_frames // _FRAMES)
@@ -158,9 +131,9 @@ class ForceRows:
                 gram[np.ix_(own, own)] += _products(table, motion, n_sites)
         return LedgerSums(
             n_frames,
-            gram,
             site_sums(self.supercell, displacements),
             site_sums(self.supercell, forces),
+            gram,
         )
 
 

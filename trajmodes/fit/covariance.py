@@ -16,10 +16,11 @@ import numpy as np
 
 from trajmodes.arrays import Complexes, Floats, Ints, freeze
 from trajmodes.data import MotionBlock
-from trajmodes.fit.time_blocks import added_up, in_order, pieces, site_sums
+from trajmodes.fit.force_sums import ForceSums, forces_of, site_sums
+from trajmodes.streaming.blocks import BlockReduction, BlockSums
 from trajmodes.symmetry import HalfSpace, lattice_transform
 
-__all__ = ["BlockSums", "ForceCovariance", "ForceCovariances"]
+__all__ = ["CovarianceSums", "ForceCovariance", "ForceCovariances"]
 
 _BATCH_BYTES = 1 << 19
 """Size of the displacements transformed at once: they and their transforms fit in L2 cache."""
@@ -63,62 +64,25 @@ class ForceCovariances:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockSums:
-    """The sums of some frames of one block of time; the fields are those of the result."""
+class CovarianceSums(ForceSums):
+    """The sums of some frames of one block of time."""
 
-    frames: int
     displacement: Floats
     """(q, 3s·2, 3s·2), unit: Å². Σ_t v vᵀ, v holding real and imaginary parts by turns."""
     force: Floats
     """(q, 3s·2, 3s·2), unit: eV. Σ_t g vᵀ, g likewise made of f(q)."""
     force_square: float
-    displacement_sum: Floats
-    """(s, 3), unit: Å."""
-    force_sum: Floats
-    """(s, 3), unit: eV/Å."""
-
-    def __add__(self, other: "BlockSums") -> "BlockSums":
-        """Add the sums of other frames of the same block."""
-        return BlockSums(
-            self.frames + other.frames,
-            self.displacement + other.displacement,
-            self.force + other.force,
-            self.force_square + other.force_square,
-            self.displacement_sum + other.displacement_sum,
-            self.force_sum + other.force_sum,
-        )
 
 
 @dataclass(frozen=True, slots=True)
-class ForceCovariance:
-    """A `Reduction` of motion to `ForceCovariances`; its state maps block of time → sums."""
+class ForceCovariance(BlockReduction[MotionBlock, CovarianceSums]):
+    """A `Reduction` of motion to `ForceCovariances`."""
 
     space: HalfSpace
     n_frames: int
-    """Number of frames of the whole trajectory."""
     n_blocks: int = 32
-    """Number of contiguous blocks of time."""
 
-    def chunk(self, block: MotionBlock) -> dict[int, BlockSums]:
-        """Sum one stretch of frames, block by block.
-
-        Raises
-        ------
-        DataError
-            If the trajectory has no forces.
-        """
-        return {
-            label: self._sums(displacements, forces)
-            for label, displacements, forces in pieces(block, self.n_frames, self.n_blocks)
-        }
-
-    def combine(
-        self, earlier: dict[int, BlockSums], later: dict[int, BlockSums]
-    ) -> dict[int, BlockSums]:
-        """Add up two stretches of time."""
-        return added_up(earlier, later)
-
-    def finalize(self, state: dict[int, BlockSums]) -> ForceCovariances:
+    def finalize(self, state: BlockSums[CovarianceSums]) -> ForceCovariances:
         """Stack the blocks in order of time.
 
         Raises
@@ -126,18 +90,26 @@ class ForceCovariance:
         DataError
             If there was no frame.
         """
-        sums = in_order(state)
+        sums = state.in_time_order()
         return ForceCovariances(
             self.space,
-            np.array([part.frames for part in sums]),
+            state.stack("frames"),
             np.array([_complex(part.displacement) for part in sums]),
             np.array([_complex(part.force) for part in sums]),
-            np.array([part.force_square for part in sums]),
-            np.array([part.displacement_sum for part in sums]),
-            np.array([part.force_sum for part in sums]),
+            state.stack("force_square"),
+            state.stack("displacement_sum"),
+            state.stack("force_sum"),
         )
 
-    def _sums(self, displacements: Floats, forces: Floats) -> BlockSums:
+    def sums(self, block: MotionBlock) -> CovarianceSums:
+        """Sum over frames of one block of time.
+
+        Raises
+        ------
+        DataError
+            If the trajectory has no forces.
+        """
+        displacements, forces = block.displacements, forces_of(block)
         n_frames, n_atoms, _ = displacements.shape
         supercell = self.space.supercell
         width = 6 * supercell.crystal.n_sites
@@ -149,13 +121,13 @@ class ForceCovariance:
             uu_qxy += u_qtx.swapaxes(1, 2) @ u_qtx
             f_qtx = _real(lattice_transform(self.space, forces[start : start + size]))
             fu_qxy += f_qtx.swapaxes(1, 2) @ u_qtx
-        return BlockSums(
+        return CovarianceSums(
             n_frames,
+            site_sums(supercell, displacements),
+            site_sums(supercell, forces),
             uu_qxy,
             fu_qxy,
             float(np.vdot(forces, forces)),
-            site_sums(supercell, displacements),
-            site_sums(supercell, forces),
         )
 
 

@@ -27,6 +27,7 @@ from trajmodes.fit.uncertainty import (
     left_out_solutions,
     replicates,
 )
+from trajmodes.notes import Note
 from trajmodes.symmetry import Cutoff, SpaceGroup, invariant_part, space_group
 
 __all__ = ["Fit", "constants_of", "fit_harmonic", "fit_ledger"]
@@ -48,7 +49,7 @@ class Fit:
     """(s, 3), unit: Å. Its standard error; nan if unknown."""
     replicates: Replicates | None
     """Blocks behind the error bars; None where the run is too short for any."""
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     """What a user should know, in plain sentences."""
 
     def __post_init__(self) -> None:
@@ -201,22 +202,24 @@ def constants_of(
     return replace(pairs, triplets=higher.get(3), quartets=higher.get(4))
 
 
-def _hermitian_notes(constants: ForceConstants, options: FitOptions) -> tuple[str, ...]:
+def _hermitian_notes(constants: ForceConstants, options: FitOptions) -> tuple[Note, ...]:
     """Own up to what the constants lack without that relation."""
     if options.constraints.hermitian:
         return ()
     sums = np.zeros((constants.crystal.n_sites, 3, 3))
     np.add.at(sums, constants.first, constants.values)
-    return (
+    text = (
         "D(q) was not asked to be Hermitian, yet constants are stored so that it is: they "
-        f"break the sum rule by up to {np.abs(sums).max():.2g} eV/Å², for comparison only",
+        f"break the sum rule by up to {np.abs(sums).max():.2g} eV/Å², for comparison only"
     )
+    return (Note("note", text),)
 
 
-def _method_notes(options: FitOptions) -> tuple[str, ...]:
+def _method_notes(options: FitOptions) -> tuple[Note, ...]:
     if not options.regularised:
         return ()
-    return (
+    text = (
         f"the fit is regularised ({options.method}, strength {options.strength:.1e}): "
-        "constants are pulled towards zero, which the error bars do not tell",
+        "constants are pulled towards zero, which the error bars do not tell"
     )
+    return (Note("note", text),)

@@ -171,7 +171,7 @@ def _add_pairs_of_pairs(
                 _contract(half_kxyb[:k], tensors[r, :m], target_kmb)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _relative(
     uu_cstxyb: Floats, shape: Ints, s: int, one: Ints, two: Ints, uu_xyb: Floats
 ) -> None:
@@ -195,12 +195,14 @@ def _relative(
                 )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _multiply(tensor_kxy: Floats, uu_xyb: Floats, half_kxyb: Floats) -> None:
     """Multiply each tensor of a pair by the covariance of each block."""
     for k in range(len(tensor_kxy)):
         for x in range(3):
-            half_kxyb[k, x] = 0.0
+            for y in range(3):
+                for b in range(uu_xyb.shape[2]):
+                    half_kxyb[k, x, y, b] = 0.0
             for z in range(3):
                 factor = tensor_kxy[k, x, z]
                 if factor != 0.0:
@@ -209,7 +211,7 @@ def _multiply(tensor_kxy: Floats, uu_xyb: Floats, half_kxyb: Floats) -> None:
                             half_kxyb[k, x, y, b] += factor * uu_xyb[z, y, b]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _contract(half_kxyb: Floats, tensor_mxy: Floats, target_kmb: Floats) -> None:
     """Add the product with each tensor of the other pair to each block's matrix."""
     for k in range(len(half_kxyb)):

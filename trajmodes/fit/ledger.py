@@ -15,6 +15,8 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data import Crystal, Supercell
+from trajmodes.data.crystal_difference import SAME_VOLUME, crystal_difference
+from trajmodes.data.lattice import same_lattice
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
 
@@ -122,10 +124,6 @@ def pooled(ledgers: Sequence[Ledger]) -> Ledger:
     )
 
 
-_SAME_CELL, _SAME_SITE = 1e-3, 0.02
-"""Relative difference of lattice vectors and distance of sites in Å at which two runs are still
-of one crystal at one volume."""
-
 _SAME_SUM = 1e-12
 """Relative difference of two sums over the same frames, which the order of adding leaves."""
 
@@ -133,7 +131,7 @@ _SAME_SUM = 1e-12
 def _check_alike(first: Ledger, other: Ledger) -> None:
     one, two = first.supercell, other.supercell
     reasons = []
-    if not _same_lattice(one, two):
+    if not same_lattice(one.matrix, two.matrix):
         reasons.append(f"supercells {one.matrix.tolist()} and {two.matrix.tolist()}")
     reasons += _differences(one.crystal, two.crystal)
     mine, theirs = first.expansion, other.expansion
@@ -158,24 +156,15 @@ def _check_alike(first: Ledger, other: Ledger) -> None:
             )
 
 
-def _same_lattice(one: Supercell, two: Supercell) -> bool:
-    """Whether the rows of both matrices span the same lattice."""
-    change = one.matrix @ np.linalg.inv(two.matrix)
-    whole = np.abs(change - np.rint(change)).max() < 1e-6
-    return bool(whole and abs(abs(np.linalg.det(change)) - 1.0) < 1e-6)
-
-
 def _differences(one: Crystal, two: Crystal) -> list[str]:
     if one.species != two.species:
         return [f"species {', '.join(one.species)} and {', '.join(two.species)}"]
-    found = []
-    strain = np.abs(one.cell - two.cell).max() / np.abs(one.cell).max()
-    if strain > _SAME_CELL:
+    apart, found = crystal_difference(one, two), []
+    strain = max(abs(apart.largest_strain), apart.angle)
+    if strain > SAME_VOLUME.strain:
         found.append(f"lattice vectors, by {strain:.1%}")
-    apart = one.sites - two.sites
-    moved = np.linalg.norm((apart - np.rint(apart)) @ one.cell, axis=1).max()
-    if moved > _SAME_SITE:
-        found.append(f"sites, by {moved:.2f} Å")
+    if apart.shift.max() > SAME_VOLUME.site:
+        found.append(f"sites, by {apart.shift.max():.2f} Å")
     return found
 
 

@@ -22,14 +22,14 @@ import numpy as np
 from trajmodes.arrays import Floats, freeze
 from trajmodes.data import FitQuality, ForceConstants, MotionBlock, Supercell
 from trajmodes.errors import DataError
-from trajmodes.fit.time_blocks import added_up, in_order, pieces
+from trajmodes.fit.force_sums import forces_of
+from trajmodes.streaming.blocks import BlockReduction, BlockSums, Sums
 from trajmodes.symmetry.isolated import pairs_of_hessian, vibrational_space
 from trajmodes.units import BOLTZMANN
 
 __all__ = ["HessianReduction", "VibrationSums", "hessian_reduction"]
 
-_MOST_BLOCKS = 32
-_FEWEST_BLOCKS = 8
+_FEWEST_BLOCKS, _MOST_BLOCKS = 8, 32
 _SUMS_BYTES = 1 << 28
 """Memory for the sums of all blocks of time; fewer blocks where they would take more."""
 _STILL = 1e-11
@@ -38,10 +38,9 @@ whose frequencies are as 1 to 100 have variances as 10⁴ to 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class VibrationSums:
+class VibrationSums(Sums):
     """Sums over frames of vibrational coordinates q in √(eV) ps and forces f in √(eV)/ps."""
 
-    frames: int
     coordinate: Floats
     """(d,) Σ q."""
     force: Floats
@@ -60,21 +59,14 @@ class VibrationSums:
         freeze(self, sizes, float, coordinate="d", force="d")
         freeze(self, sizes, float, square="d d", cross="d d", force_square="d d")
 
-    def __add__(self, other: "VibrationSums") -> "VibrationSums":
-        """Add the frames of another stretch."""
-        return self._with(other, 1)
-
     def __sub__(self, other: "VibrationSums") -> "VibrationSums":
         """Take the frames of a part away."""
-        return self._with(other, -1)
-
-    def _with(self, other: "VibrationSums", sign: int) -> "VibrationSums":
         names = [field.name for field in fields(self)]
-        return VibrationSums(*(getattr(self, n) + sign * getattr(other, n) for n in names))
+        return VibrationSums(*(getattr(self, n) - getattr(other, n) for n in names))
 
 
 @dataclass(frozen=True, slots=True)
-class HessianReduction:
+class HessianReduction(BlockReduction[MotionBlock, VibrationSums]):
     """Reduction from the motion of a molecule to its `ForceConstants`, with their quality."""
 
     molecule: Supercell
@@ -82,52 +74,35 @@ class HessianReduction:
     space: Floats
     """(d, 3a) orthonormal basis of the vibrations in mass-weighted coordinates."""
     n_frames: int
-    """Number of frames of the whole run."""
+    n_blocks: int
 
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks of time: 32, or down to 8 for large clusters."""
-        held = _SUMS_BYTES // (3 * self.space.itemsize * len(self.space) ** 2)
-        return max(_FEWEST_BLOCKS, min(_MOST_BLOCKS, held))
-
-    def chunk(self, block: MotionBlock) -> dict[int, VibrationSums]:
-        """Sum one stretch of frames, by block of time.
+    def sums(self, block: MotionBlock) -> VibrationSums:
+        """Sum over frames of one block of time.
 
         Raises
         ------
         DataError
             If the trajectory has no forces.
         """
+        n_frames = block.n_frames
         root = np.repeat(np.sqrt(self.molecule.masses), 3)
-        state, start = {}, 0
-        for b, u_tax, f_tax in pieces(block, self.n_frames, self.n_blocks):
-            stop = start + len(u_tax)
-            q_td = (u_tax.reshape(len(u_tax), -1) * root) @ self.space.T
-            f_td = (f_tax.reshape(len(u_tax), -1) / root) @ self.space.T
-            kinetic = np.nan
-            if block.velocities is not None:
-                v_tay = block.velocities[start:stop]
-                square_a = np.einsum("tay,tay->a", v_tay, v_tay)
-                kinetic = float(square_a @ self.molecule.masses)
-            state[b] = VibrationSums(
-                frames=len(u_tax),
-                coordinate=q_td.sum(axis=0),
-                force=f_td.sum(axis=0),
-                square=q_td.T @ q_td,
-                cross=f_td.T @ q_td,
-                force_square=f_td.T @ f_td,
-                kinetic=kinetic,
-            )
-            start = stop
-        return state
+        q_td = (block.displacements.reshape(n_frames, -1) * root) @ self.space.T
+        f_td = (forces_of(block).reshape(n_frames, -1) / root) @ self.space.T
+        kinetic = np.nan
+        if block.velocities is not None:
+            square_a = np.einsum("tay,tay->a", block.velocities, block.velocities)
+            kinetic = float(square_a @ self.molecule.masses)
+        return VibrationSums(
+            frames=n_frames,
+            coordinate=q_td.sum(axis=0),
+            force=f_td.sum(axis=0),
+            square=q_td.T @ q_td,
+            cross=f_td.T @ q_td,
+            force_square=f_td.T @ f_td,
+            kinetic=kinetic,
+        )
 
-    def combine(
-        self, earlier: dict[int, VibrationSums], later: dict[int, VibrationSums]
-    ) -> dict[int, VibrationSums]:
-        """Add up two stretches of time."""
-        return added_up(earlier, later)
-
-    def finalize(self, state: dict[int, VibrationSums]) -> ForceConstants:
+    def finalize(self, state: BlockSums[VibrationSums]) -> ForceConstants:
         """Fit the second derivatives.
 
         Raises
@@ -135,7 +110,7 @@ class HessianReduction:
         DataError
             If the run does not move along every vibration, or all forces are zero.
         """
-        blocks = in_order(state)
+        blocks = state.in_time_order()
         total = _total(blocks)
         dynamical = _solve(total)
         if dynamical is None:
@@ -223,7 +198,9 @@ def hessian_reduction(molecule: Supercell, n_frames: int) -> HessianReduction:
     space = vibrational_space(molecule)
     if len(space) == 0:
         raise DataError("a single atom has no vibrations")
-    return HessianReduction(molecule, space, n_frames)
+    held = _SUMS_BYTES // (3 * space.itemsize * len(space) ** 2)
+    n_blocks = max(_FEWEST_BLOCKS, min(_MOST_BLOCKS, held))
+    return HessianReduction(molecule, space, n_frames, n_blocks)
 
 
 def _total(blocks: list[VibrationSums]) -> VibrationSums:

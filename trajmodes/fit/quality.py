@@ -8,6 +8,7 @@ from trajmodes.fit.ledger import Ledger
 from trajmodes.fit.solution import FitOptions, Solved
 from trajmodes.fit.solve import Determined
 from trajmodes.fit.uncertainty import Replicates, predicted_squares
+from trajmodes.notes import Note
 
 __all__ = ["first_order_forces", "mean_of_blocks", "notes_of", "quality_of"]
 
@@ -162,7 +163,7 @@ def notes_of(
     errors: Replicates | None,
     quality: FitQuality,
     first_order_sem: Floats,
-) -> tuple[str, ...]:
+) -> tuple[Note, ...]:
     """Tell what a user should know about a fit, in plain sentences.
 
     Parameters
@@ -186,37 +187,40 @@ def notes_of(
     )
 
 
-def _edge_notes(ledger: Ledger) -> tuple[str, ...]:
+def _edge_notes(ledger: Ledger) -> tuple[Note, ...]:
     return tuple(note for basis in ledger.expansion for note in basis.orbits.notes)
 
 
-def _rank_notes(found: Determined, n_frames: int) -> tuple[str, ...]:
+def _rank_notes(found: Determined, n_frames: int) -> tuple[Note, ...]:
     if not found.n_loose:
         return ()
-    return (
+    text = (
         f"{found.n_loose} parameters are not determined by the {n_frames} frames; "
-        f"the solution of least norm is taken (shells {', '.join(found.undetermined)})",
+        f"the solution of least norm is taken (shells {', '.join(found.undetermined)})"
     )
+    return (Note("note", text),)
 
 
-def _error_notes(errors: Replicates | None) -> tuple[str, ...]:
+def _error_notes(errors: Replicates | None) -> tuple[Note, ...]:
     if errors is None:
-        return ("there are too few frames for error bars",)
+        return (Note("note", "there are too few frames for error bars"),)
     if not errors.levelled:
-        return (
+        text = (
             f"with {errors.n_blocks} blocks of {errors.block_frames:.0f} frames the errors "
-            "have not been seen to level off: take them as lower bounds, or run longer",
+            "have not been seen to level off: take them as lower bounds, or run longer"
         )
+        return (Note("note", text),)
     return ()
 
 
-def _relaxation_notes(quality: FitQuality, sem: Floats) -> tuple[str, ...]:
+def _relaxation_notes(quality: FitQuality, sem: Floats) -> tuple[Note, ...]:
     force = quality.first_order
     threshold = np.maximum(_SIGNIFICANT * sem, _NOTABLE * quality.rms_force)
     if not (np.abs(force) > threshold).any():
         return ()
     site = int(np.abs(force).max(axis=1).argmax())
-    return (
+    text = (
         f"the reference structure is not at rest: the mean force on site {site} is "
-        f"{np.linalg.norm(force[site]):.2g} eV/Å; it wants to relax",
+        f"{np.linalg.norm(force[site]):.2g} eV/Å; it wants to relax"
     )
+    return (Note("note", text),)

@@ -58,13 +58,6 @@ def solver_of(method: Method, strength: float) -> Solver:
 def best_strength(equations: NormalEquations, method: Method) -> float:
     """Find the strength that predicts blocks left out of the fit best.
 
-    Parameters
-    ----------
-    equations
-        The normal equations, block by block.
-    method
-        How to regularise.
-
     Raises
     ------
     DataError
@@ -82,13 +75,6 @@ def best_strength(equations: NormalEquations, method: Method) -> float:
 
 def predictions(equations: NormalEquations, method: Method) -> Floats:
     """Squared residual of blocks left out of the fit, for each of `STRENGTHS`.
-
-    Parameters
-    ----------
-    equations
-        The normal equations, block by block.
-    method
-        How to regularise.
 
     Returns
     -------

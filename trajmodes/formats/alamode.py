@@ -35,10 +35,10 @@ from trajmodes.formats.base import Export, Format, SnapshotReader
 from trajmodes.formats.cell_file import read_supercell
 from trajmodes.formats.order import canonical_order
 from trajmodes.formats.snapshots import displaced_frames
+from trajmodes.notes import Note
 from trajmodes.readers.lammps_units import unit_factors
-from trajmodes.readers.memory import MemoryTrajectory
 from trajmodes.readers.number_rows import frames_of_rows, read_rows
-from trajmodes.readers.trajectory import ReadOptions
+from trajmodes.readers.trajectory import ReadOptions, Trajectory
 from trajmodes.units import BOHR, RYDBERG
 
 _TAGS = {2: "HARMONIC", 3: "ANHARM3", 4: "ANHARM4"}
@@ -181,7 +181,7 @@ def _is_number(token: bytes) -> bool:
     return True
 
 
-def read_dfset(path: Path, options: ReadOptions, supercell: Path | None) -> MemoryTrajectory:
+def read_dfset(path: Path, options: ReadOptions, supercell: Path | None) -> Trajectory:
     """Displacements and forces of a DFSET file.
 
     Parameters
@@ -210,11 +210,9 @@ def read_dfset(path: Path, options: ReadOptions, supercell: Path | None) -> Memo
     u_tax, f_tax = frames_of_rows(read_rows(path, 2), len(ideal.species), path)
     if options.units is None:
         length, force, style = BOHR, RYDBERG / BOHR, "alamode"
-        note = (
-            f"{path.name} is read in bohr and Ry/bohr, as ALAMODE defines it; "
-            "mend, if it is in Å and eV/Å: --units metal"
-        )
-        notes: tuple[str, ...] = (note,)
+        text = f"{path.name} is read in bohr and Ry/bohr, as ALAMODE defines it"
+        fix = "--units metal, if it is in Å and eV/Å"
+        notes: tuple[Note, ...] = (Note("warning", text, fix=fix),)
     else:
         factors = unit_factors(options.units, options.lj)
         length, force, style, notes = factors.length, factors.force, options.units, ()

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trajmodes.data import ForceConstants, Supercell
-from trajmodes.readers.memory import MemoryTrajectory
-from trajmodes.readers.trajectory import ReadOptions
+from trajmodes.readers.trajectory import ReadOptions, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class SnapshotReader:
 
     recognise: Callable[[Path, bytes], bool]
     """Whether a path, by its name or the first bytes of its text, is the program's."""
-    read: Callable[[Path, ReadOptions, Path | None], MemoryTrajectory]
+    read: Callable[[Path, ReadOptions, Path | None], Trajectory]
     """Read a file or folder, with options and the cell file of the supercell where given."""
     cell_file: Callable[[Path], Path | None] = lambda _: None
     """The cell file that belongs to a path; None where there is none."""

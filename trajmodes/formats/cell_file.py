@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers
-from ase.geometry import minkowski_reduce
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal
+from trajmodes.data.lattice import reduced_cell
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.formats.phonopy_data import looks_like_phonopy, unit_cell_of
 from trajmodes.formats.snapshots import IdealStructure
 from trajmodes.formats.text import Numbers
+from trajmodes.notes import Note
 from trajmodes.readers.compressed import read_head
 from trajmodes.readers.safe_formats import read_with_ase
 from trajmodes.symmetry.operations import space_group, symmetry_dataset
@@ -81,19 +82,19 @@ def load_crystal(path: str | os.PathLike[str]) -> ReducedCrystal:
     )
     crystal, folded = _primitive(whole, file)
     crystal, moved = on_symmetric_sites(space_group(crystal, tolerance=_TOLERANCE))
-    notes = []
+    texts = []
     if crystal.n_sites < whole.n_sites:
-        notes.append(
+        texts.append(
             f"{file.name}: the cell of {whole.n_sites} atoms is "
             f"{whole.n_sites // crystal.n_sites} primitive cells of {crystal.n_sites}; the "
             "primitive one is used, in the same frame"
         )
     if folded + moved > 1e-6:
-        notes.append(
+        texts.append(
             f"{file.name}: sites were moved by up to {folded + moved:.1e} Å to obey the "
             "symmetry that they have within 0.001 Å"
         )
-    return ReducedCrystal(crystal, tuple(notes))
+    return ReducedCrystal(crystal, tuple(Note("note", text) for text in texts))
 
 
 def read_atoms(file: Path) -> "Atoms":
@@ -168,7 +169,7 @@ def _primitive(whole: Crystal, file: Path) -> tuple[Crystal, float]:
         return whole, 0.0
     # Whole multiples, so that the primitive lattice holds the file's lattice exactly.
     multiple = np.rint(whole.cell @ np.linalg.inv(dataset.primitive_lattice))
-    lattice, _ = minkowski_reduce(np.linalg.inv(multiple) @ whole.cell)
+    lattice, _ = reduced_cell(np.linalg.inv(multiple) @ whole.cell)
     crystal, moved = fold_atoms(lattice, whole, classes)
     if abs(whole.volume / crystal.volume - n_cells) > 1e-6 * n_cells or moved > 10 * _TOLERANCE:
         raise DataError(

@@ -17,9 +17,10 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import ClusterConstants, ForceConstants
-from trajmodes.formats.images import Images, nearest_images
+from trajmodes.formats.images import Images, images_of_pairs
 from trajmodes.formats.order import AtomOrder
-from trajmodes.symmetry.translations import cell_rank
+from trajmodes.symmetry import folding
+from trajmodes.symmetry.translations import atom_at, cell_rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,8 @@ def fold_pairs(constants: ForceConstants, order: AtomOrder, rows: Ints) -> Float
     -------
     (r, a, 3, 3) in eV/Å².
     """
-    folded = np.zeros((len(rows), order.supercell.n_atoms, 3, 3))
-    for row, atom in enumerate(rows):
-        mine = np.flatnonzero(constants.first == order.sites[atom])
-        cells = order.cells[atom] + constants.lattice[mine]
-        atoms = order.atoms(constants.second[mine], cells)
-        np.add.at(folded[row], atoms, constants.values[mine])
-    return folded
+    folded = folding.fold_pairs(constants, order.supercell)
+    return np.stack([folded[order.sites[row], _seen_from(order, row)] for row in rows])
 
 
 def fold_triplets(
@@ -79,17 +75,16 @@ def fold_triplets(
     ------
     Row, number of the second atom, (a, 3, 3, 3) constants in eV/Å³ with every third atom.
     """
-    n_atoms = order.supercell.n_atoms
-    for row, atom in enumerate(rows):
-        mine = np.flatnonzero(triplets.sites[:, 0] == order.sites[atom])
-        cells = order.cells[atom] + triplets.lattice[mine]
-        second = order.atoms(triplets.sites[mine, 1], cells[:, 1])
-        third = order.atoms(triplets.sites[mine, 2], cells[:, 2])
-        for other in np.unique(second):
-            chosen = second == other
-            slab = np.zeros((n_atoms, 3, 3, 3))
-            np.add.at(slab, third[chosen], triplets.values[mine[chosen]])
-            yield row, int(other), slab
+    atoms = {row: _seen_from(order, row) for row in rows.tolist()}
+    for site, second, slab in folding.fold_triplets(triplets, order.supercell):
+        for place, row in enumerate(rows.tolist()):
+            if order.sites[row] == site:
+                yield place, int(np.flatnonzero(atoms[row] == second)[0]), slab[atoms[row]]
+
+
+def _seen_from(order: AtomOrder, row: int) -> Ints:
+    """Canonical number (a,) of every atom, counted from the cell of one of them."""
+    return atom_at(order.supercell, order.sites, order.cells - order.cells[row])
 
 
 def spread_pairs(
@@ -121,7 +116,7 @@ def spread_pairs(
     partner = order.atoms(site_i, order.cells[rows][site_j] - apart)
     values = 0.5 * (folded[site_i, atom] + folded[site_j, partner].swapaxes(1, 2))
     keep = np.flatnonzero(values.any(axis=(1, 2)) | (atom == rows[site_i]))
-    images = nearest_images(supercell)
+    images = images_of_pairs(supercell)
     rank = cell_rank(supercell, apart[keep])
     pair, lattice, weight = _images_of(images, site_i[keep], site_j[keep], rank)
     chosen = keep[pair]
@@ -149,7 +144,7 @@ def spread_triplets(found: SupercellTriplets, order: AtomOrder, rows: Ints) -> C
     sites = np.stack([found.first, order.sites[found.second], order.sites[found.third]], axis=1)
     step_j = order.cells[found.second] - home
     step_k = order.cells[found.third] - home
-    images = nearest_images(supercell)
+    images = images_of_pairs(supercell)
     i, j, k = sites.T
     ij = (i, j, cell_rank(supercell, step_j))
     ik = (i, k, cell_rank(supercell, step_k))

@@ -9,10 +9,10 @@ equal parts where several are equally near (Parlinski, Li and Kawazoe, Phys. Rev
 from dataclasses import dataclass
 
 import numpy as np
-from ase.geometry import minkowski_reduce
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import ForceConstants, Supercell
+from trajmodes.data.lattice import nearest_images, shortest_vector
 from trajmodes.symmetry.translations import build_supercell, cell_rank
 
 # Å; images within it count as equally near. phonopy's and phono3py's tolerance.
@@ -34,27 +34,17 @@ class Images:
     """(s, s, c), unit: Å. Distance of the nearest image."""
 
 
-def nearest_images(supercell: Supercell) -> Images:
-    """Find the nearest images of all pairs, with a Minkowski-reduced cell.
-
-    The supercell vectors are reduced first: the nearest images of a vector folded to the
-    parallelepiped about the origin then lie in the 27 parallelepipeds around it.
-    """
+def images_of_pairs(supercell: Supercell) -> Images:
+    """Find the nearest images of all pairs of atoms."""
     crystal = supercell.crystal
-    _, reduction = minkowski_reduce(supercell.cell)
-    box = np.rint(reduction).astype(np.int64) @ supercell.matrix
     apart = crystal.sites[None, :] - crystal.sites[:, None]
     vector_ijcx = supercell.cells + apart[:, :, None, :]
-    folded = np.rint(vector_ijcx @ np.linalg.inv(box)).astype(np.int64)
-    near = np.indices((3, 3, 3)).reshape(3, -1).T - 1
-    shift_ijcnx = (near - folded[..., None, :]) @ box
-    length = np.linalg.norm((vector_ijcx[..., None, :] + shift_ijcnx) @ crystal.cell, axis=-1)
-    shortest = length.min(axis=-1)
-    chosen = length < shortest[..., None] + _TIE
-    count = chosen.sum(axis=-1)
-    cells = np.broadcast_to(supercell.cells[:, None, :], shift_ijcnx.shape)
-    start = np.cumsum(count).reshape(count.shape) - count
-    return Images(supercell, start, count, (cells + shift_ijcnx)[chosen], shortest)
+    shape = vector_ijcx.shape[:3]
+    found = nearest_images(vector_ijcx.reshape(-1, 3), supercell, _TIE)
+    count = np.bincount(found.owner).reshape(shape)
+    start = np.cumsum(count).reshape(shape) - count
+    lattice = supercell.cells[found.owner % supercell.n_cells] + found.shift
+    return Images(supercell, start, count, lattice, found.distance.reshape(shape))
 
 
 def beyond_nearest(constants: ForceConstants, supercell: Supercell) -> tuple[str, ...]:
@@ -62,7 +52,7 @@ def beyond_nearest(constants: ForceConstants, supercell: Supercell) -> tuple[str
 
     Constants of theirs that are zero do not count.
     """
-    images = nearest_images(supercell)
+    images = images_of_pairs(supercell)
     found = []
     strong = constants.values.any(axis=(1, 2))
     sites = np.stack([constants.first, constants.second], axis=1)[strong]
@@ -109,11 +99,6 @@ def diagonal_container(constants: ForceConstants, supercell: Supercell) -> Super
     reach = float(np.linalg.norm(vectors, axis=1).max(initial=0.0))
     lengths = np.linalg.norm(crystal.cell, axis=1)
     repeat = np.ones(3, dtype=np.int64)
-    while _shortest(repeat[:, None] * crystal.cell) <= 2.001 * reach:
+    while shortest_vector(repeat[:, None] * crystal.cell) <= 2.001 * reach:
         repeat[np.argmin(repeat * lengths)] += 1
     return build_supercell(crystal, np.diag(repeat))
-
-
-def _shortest(cell: Floats) -> float:
-    """Length of the shortest lattice vector, which is one of a reduced cell."""
-    return float(np.linalg.norm(minkowski_reduce(cell)[0], axis=1).min())

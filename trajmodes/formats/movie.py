@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from ase.geometry import minkowski_reduce
 
 from trajmodes.arrays import Complexes, Floats, Ints, freeze
 from trajmodes.data import Crystal, Modes, Supercell
+from trajmodes.data.lattice import equal_modulo_lattice, reduced_cell
 from trajmodes.data.points import point
 from trajmodes.errors import DataError, StorageError, UsageError
 from trajmodes.symmetry.translations import build_supercell
@@ -60,8 +60,7 @@ class Wave:
     @property
     def stands(self) -> bool:
         """Whether −q is q up to a reciprocal lattice vector."""
-        twice = 2.0 * self.qpoint
-        return bool(np.abs(twice - np.rint(twice)).max() < _TOLERANCE)
+        return bool(equal_modulo_lattice(self.qpoint, -self.qpoint, _TOLERANCE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +129,7 @@ def smallest_commensurate(crystal: Crystal, qpoint: npt.ArrayLike) -> Supercell:
         )
     n_cells = lcm(*(part.denominator for part in parts))
     rows = _sublattice([int(part * n_cells) for part in parts], n_cells)
-    reduced, _ = minkowski_reduce(rows @ crystal.cell)
-    matrix = np.rint(reduced @ np.linalg.inv(crystal.cell)).astype(np.int64)
+    matrix = reduced_cell(rows @ crystal.cell).change @ rows
     return build_supercell(crystal, matrix if np.linalg.det(matrix) > 0 else -matrix)
 
 
@@ -212,8 +210,7 @@ def _supercell(wave: Wave, matrix: npt.ArrayLike | None) -> Supercell:
     if matrix is None:
         return smallest_commensurate(wave.crystal, wave.qpoint)
     supercell = build_supercell(wave.crystal, matrix)
-    turns = supercell.matrix @ wave.qpoint
-    if np.abs(turns - np.rint(turns)).max() > _TOLERANCE:
+    if not equal_modulo_lattice(supercell.matrix @ wave.qpoint, 0.0, _TOLERANCE):
         raise DataError(
             f"a wave of q = {point(wave.qpoint)} does not fit into the supercell "
             f"{supercell.matrix.tolist()}",

@@ -31,7 +31,7 @@ from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.formats.base import SnapshotReader
 from trajmodes.formats.snapshots import IdealStructure, displaced_frames
-from trajmodes.readers.memory import MemoryTrajectory
+from trajmodes.notes import Note
 from trajmodes.readers.number_rows import (
     frames_of_rows,
     parse_rows,
@@ -39,7 +39,7 @@ from trajmodes.readers.number_rows import (
     require_line_end,
 )
 from trajmodes.readers.plain_yaml import parse_yaml, read_text
-from trajmodes.readers.trajectory import ReadOptions
+from trajmodes.readers.trajectory import ReadOptions, Trajectory
 from trajmodes.units import DALTON
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def looks_like_phonopy(path: Path, head: bytes) -> bool:
     return any(line.strip() == f"{name}:".encode() for name in _PROGRAMS for line in lines)
 
 
-def read_data_set(path: Path, options: ReadOptions, supercell: Path | None) -> MemoryTrajectory:
+def read_data_set(path: Path, options: ReadOptions, supercell: Path | None) -> Trajectory:
     """Displacements and forces of a yaml file, and of FORCE_SETS or FORCES_FC3 beside it.
 
     Forces in the yaml file take precedence. Supercells without forces (pairs that phono3py left
@@ -107,12 +107,13 @@ def read_data_set(path: Path, options: ReadOptions, supercell: Path | None) -> M
     computed = np.abs(f_tax).max(axis=(1, 2)) > 0.0
     if not computed.any():
         raise DataError("all forces are zero", where=str(path))
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     if not computed.all():
-        notes = (
+        text = (
             f"{path.name}: {int((~computed).sum())} of {len(computed)} displaced supercells "
-            "have no forces and are left out",
+            "have no forces and are left out"
         )
+        notes = (Note("warning", text),)
     return displaced_frames(
         ideal,
         u_tax[computed] * length,

@@ -8,8 +8,11 @@ import numpy as np
 
 from trajmodes.arrays import Floats, freeze
 from trajmodes.errors import DataError
-from trajmodes.readers.memory import MemoryTrajectory, trajectory_of_arrays
+from trajmodes.notes import Note
+from trajmodes.readers.memory import MemoryFrames, trajectory_of_arrays
 from trajmodes.readers.runs import about_one_structure
+from trajmodes.readers.time_axis import TimeAxis
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON
 
 
@@ -37,8 +40,8 @@ def displaced_frames(
     path: Path,
     *,
     unit_style: str,
-    notes: tuple[str, ...] = (),
-) -> MemoryTrajectory:
+    notes: tuple[Note, ...] = (),
+) -> Trajectory:
     """Trajectory of displacements from an ideal structure, and of the forces that they cause.
 
     Parameters
@@ -90,7 +93,7 @@ def displaced_frames(
     )
 
 
-def join_snapshots(pieces: Sequence[MemoryTrajectory]) -> MemoryTrajectory:
+def join_snapshots(pieces: Sequence[Trajectory]) -> Trajectory:
     """Snapshots about one ideal structure, from several files, as one trajectory.
 
     Parameters
@@ -113,17 +116,18 @@ def join_snapshots(pieces: Sequence[MemoryTrajectory]) -> MemoryTrajectory:
                 where=f"{first.paths[0]}, {other.paths[0]}",
                 fix="fit them as separate runs",
             )
-    forces = [piece.forces for piece in pieces if piece.forces is not None]
-    n_frames = sum(piece.n_frames for piece in pieces)
+    blocks = [piece.read(0, piece.n_frames) for piece in pieces]
+    forces = [block.forces for block in blocks if block.forces is not None]
     return replace(
         first,
         paths=tuple(path for piece in pieces for path in piece.paths),
-        n_frames=n_frames,
-        steps=np.arange(n_frames),
-        segments=((0, n_frames),),
+        time=TimeAxis.uniform(sum(piece.n_frames for piece in pieces)),
         n_bytes=sum(piece.n_bytes for piece in pieces),
         notes=tuple(dict.fromkeys(note for piece in pieces for note in piece.notes)),
-        cells=np.concatenate([piece.cells for piece in pieces]),
-        positions=np.concatenate([piece.positions for piece in pieces]),
-        forces=np.concatenate(forces),
+        frames=MemoryFrames(
+            cells=np.concatenate([block.cells for block in blocks]),
+            positions=np.concatenate([block.positions for block in blocks]),
+            velocities=None,
+            forces=np.concatenate(forces),
+        ),
     )

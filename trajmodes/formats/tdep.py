@@ -31,15 +31,16 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
+from trajmodes.data.lattice import wrap
 from trajmodes.errors import DataError
 from trajmodes.formats.base import ConstantsReader, Export, Format, SnapshotReader
 from trajmodes.formats.cell_file import grouped, read_poscar, write_poscar
 from trajmodes.formats.cell_file import read_supercell as read_ideal
 from trajmodes.formats.snapshots import displaced_frames
 from trajmodes.formats.text import Numbers
-from trajmodes.readers.memory import MemoryTrajectory
+from trajmodes.notes import Note
 from trajmodes.readers.number_rows import frames_of_rows, read_rows, require_line_end
-from trajmodes.readers.trajectory import ReadOptions
+from trajmodes.readers.trajectory import ReadOptions, Trajectory
 from trajmodes.symmetry.translations import build_supercell
 
 _PRIMITIVE, _SUPERCELL = "infile.ucposcar", "infile.ssposcar"
@@ -315,7 +316,7 @@ def _is_input(path: Path, head: bytes) -> bool:
     return (folder / "infile.positions").is_file()
 
 
-def _read_input(path: Path, options: ReadOptions, supercell: Path | None) -> MemoryTrajectory:
+def _read_input(path: Path, options: ReadOptions, supercell: Path | None) -> Trajectory:
     """Read snapshots of a TDEP folder, as displacements from its ideal supercell.
 
     Parameters
@@ -347,14 +348,13 @@ def _read_input(path: Path, options: ReadOptions, supercell: Path | None) -> Mem
             why="one of the files is cut",
         )
     notes = _check_meta(path / "infile.meta", n_atoms, len(s_tax))
-    apart = s_tax - ideal.positions @ np.linalg.inv(ideal.cell)
-    apart -= np.rint(apart)
+    apart = wrap(s_tax - ideal.positions @ np.linalg.inv(ideal.cell))
     return displaced_frames(
         ideal, apart @ ideal.cell, f_tax, positions, unit_style="tdep", notes=notes
     )
 
 
-def _check_meta(path: Path, n_atoms: int, n_frames: int) -> tuple[str, ...]:
+def _check_meta(path: Path, n_atoms: int, n_frames: int) -> tuple[Note, ...]:
     """Compare with what infile.meta says; a note of its temperature."""
     if not path.is_file():
         return ()
@@ -379,10 +379,8 @@ def _check_meta(path: Path, n_atoms: int, n_frames: int) -> tuple[str, ...]:
             )
     if kelvin == 0.0:
         return ()
-    return (
-        f"infile.meta says {kelvin:g} K; mend, to label the constants: "
-        f"--temperature {kelvin:g}",
-    )
+    fix = f"--temperature {kelvin:g}, to label the constants"
+    return (Note("warning", f"infile.meta says {kelvin:g} K", fix=fix),)
 
 
 def _cell_beside(path: Path) -> Path | None:

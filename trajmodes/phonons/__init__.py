@@ -41,8 +41,6 @@ from trajmodes.phonons.run_length import RunLength, run_length
 from trajmodes.phonons.stability import Stability, stability
 from trajmodes.phonons.strain import StrainDerivative, strain_derivative
 from trajmodes.phonons.supercell_constants import (
-    fold_pairs,
-    fold_triplets,
     joined_axes,
     smallest_supercell,
 )
@@ -69,8 +67,6 @@ __all__ = [
     "dense_mesh",
     "dispersion",
     "dynamical_matrices",
-    "fold_pairs",
-    "fold_triplets",
     "frequencies_at",
     "green_function_constants",
     "group_velocities",

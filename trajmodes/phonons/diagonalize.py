@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.data import Crystal, ForceConstants, Modes
+from trajmodes.data.lattice import equal_modulo_lattice
 from trajmodes.errors import DataError
 from trajmodes.phonons.dynamical_matrix import (
     LatticeSum,
+    checked_qpoints,
     evaluate,
     lattice_sum,
     lattice_sums,
@@ -57,7 +59,7 @@ def modes_at(
     DataError
         If the constants are not symmetric under exchange of indices, or a q is not finite.
     """
-    q_qx = _checked(qpoints)
+    q_qx = checked_qpoints(qpoints)
     total = lattice_sum(constants, constants.values)
     square_qm, vectors_qmk = _solve(total, q_qx)
     sets = _sets(total, q_qx, square_qm, vectors_qmk)
@@ -101,7 +103,7 @@ def frequencies_at(
     DataError
         If the constants are not symmetric under exchange of indices, or a q is not finite.
     """
-    q_qx = _checked(qpoints)
+    q_qx = checked_qpoints(qpoints)
     total = lattice_sum(constants, constants.values)
     square_qm, vectors_qmk = _solve(total, q_qx)
     if constants.replicates is None:
@@ -135,15 +137,6 @@ def squared_thz(modes: Modes) -> tuple[Floats, Floats | None]:
         return square, None
     sem = modes.omega_sem / THZ
     return square, np.maximum(2.0 * np.abs(freq) * sem, sem**2)
-
-
-def _checked(qpoints: npt.ArrayLike) -> Floats:
-    q_qx = np.asarray(qpoints, dtype=float)
-    if q_qx.ndim != 2 or q_qx.shape[1] != 3 or not np.isfinite(q_qx).all():
-        raise DataError(
-            f"q points are finite numbers of shape (q, 3), got an array of shape {q_qx.shape}"
-        )
-    return q_qx
 
 
 def _solve(total: LatticeSum, q_qx: Floats) -> tuple[Floats, Complexes]:
@@ -259,7 +252,7 @@ def _stars(total: LatticeSum, q_qx: Floats, square_qm: Floats) -> Ints:
 def _acoustic(crystal: Crystal, q_qx: Floats, vectors_qmk: Complexes) -> Bools:
     """(q, m) the three modes that move the crystal as a whole, at Γ and its equivalents."""
     acoustic = np.zeros(vectors_qmk.shape[:2], dtype=bool)
-    at_zero = np.flatnonzero(np.abs(q_qx - np.rint(q_qx)).max(axis=1, initial=0.0) < 1e-9)
+    at_zero = np.flatnonzero(equal_modulo_lattice(q_qx, 0.0, 1e-9))
     root = np.sqrt(crystal.masses / crystal.masses.sum())
     # A reciprocal lattice vector turns the phase of a uniform shift from site to site.
     shift_qs = np.exp(-2j * np.pi * (q_qx[at_zero] @ crystal.sites.T)) * root

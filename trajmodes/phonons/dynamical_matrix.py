@@ -59,15 +59,24 @@ class LatticeSum:
         return float(np.abs(self.even[0, :: n + 1]).max(initial=0.0))
 
 
-def dynamical_matrices(constants: ForceConstants, qpoints: npt.ArrayLike) -> Complexes:
-    """Hermitian dynamical matrices.
+def checked_qpoints(qpoints: npt.ArrayLike) -> Floats:
+    """Q points as an array (q, 3).
 
-    Parameters
-    ----------
-    constants
-        The force constants.
-    qpoints
-        (q, 3) reduced coordinates, no 2π.
+    Raises
+    ------
+    DataError
+        If they have another shape, or are not finite.
+    """
+    q_qx = np.asarray(qpoints, dtype=float)
+    if q_qx.ndim != 2 or q_qx.shape[1] != 3 or not np.isfinite(q_qx).all():
+        raise DataError(
+            f"q points are finite numbers of shape (q, 3), got an array of shape {q_qx.shape}"
+        )
+    return q_qx
+
+
+def dynamical_matrices(constants: ForceConstants, qpoints: npt.ArrayLike) -> Complexes:
+    """Hermitian dynamical matrices at q points (q, 3) in reduced coordinates.
 
     Returns
     -------

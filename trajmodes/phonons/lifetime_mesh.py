@@ -28,12 +28,12 @@ not live as long, is rather too short.
 from dataclasses import dataclass
 
 import numpy as np
-from ase.geometry import minkowski_reduce
 from scipy.sparse import csr_matrix
 from scipy.special import log_ndtr
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data import Modes, Supercell
+from trajmodes.data.lattice import reduced_cell
 from trajmodes.errors import DataError
 from trajmodes.phonons.renormalised import check_commensurate
 from trajmodes.symmetry import half_space, star_images
@@ -184,7 +184,7 @@ def lifetime_grid(modes: Modes, supercell: Supercell) -> LifetimeGrid:
             "a run of one primitive cell has no lifetimes to interpolate between",
             fix="use a larger supercell",
         )
-    _, change = minkowski_reduce(2.0 * np.pi * np.linalg.inv(supercell.cell).T)
+    _, change = reduced_cell(2.0 * np.pi * np.linalg.inv(supercell.cell).T)
     basis = np.rint(np.linalg.inv(change).T @ supercell.matrix).astype(np.int64)
     inverse = np.linalg.inv(basis)
     places = np.empty((supercell.n_cells, modes.omega.shape[1]), dtype=np.int64)

@@ -24,17 +24,18 @@ from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import Crystal, ForceConstants, Modes, Supercell
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.diagonalize import frequencies_at
+from trajmodes.phonons.dynamical_matrix import checked_qpoints
 from trajmodes.phonons.qpoints import commensurate
 from trajmodes.phonons.strain import triplets_of
 from trajmodes.phonons.supercell_constants import (
-    fold_pairs,
-    fold_triplets,
+    dense_triplets,
     joined_axes,
     pair_reach,
     smallest_supercell,
     triplet_reach,
 )
 from trajmodes.symmetry import atom_at
+from trajmodes.symmetry.folding import fold_pairs
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
 
 __all__ = ["PerturbativeLines", "linewidths_of_sets", "perturbative_linewidths", "shared_mesh"]
@@ -105,13 +106,14 @@ def perturbative_linewidths(
         If phono3py is not installed, the temperature or a division is not positive, or a q is
         no point of the mesh.
     DataError
-        If there are no triplets, or phono3py does not find the frequencies of these constants.
+        If there are no triplets, the q points are not finite numbers (q, 3), or phono3py does
+        not find the frequencies of these constants.
     """
     triplets_of(constants)
     if not temperature > 0.0:
         raise UsageError(f"the temperature must be positive, got {temperature} K")
     mesh = shared_mesh(supercell, divisions)
-    q_qx = np.asarray(commensurate(supercell)[0] if qpoints is None else qpoints, dtype=float)
+    q_qx = checked_qpoints(commensurate(supercell)[0] if qpoints is None else qpoints)
     addresses = _addresses(q_qx, mesh)
     peer = _phono3py(constants, supercell)
     peer.mesh_numbers = mesh
@@ -215,8 +217,6 @@ def linewidths_of_sets(lines: PerturbativeLines, modes: Modes) -> tuple[Floats, 
 
 def _addresses(q_qx: Floats, mesh: tuple[int, int, int]) -> Ints:
     """(q, 3) integer places of q points on a mesh."""
-    if q_qx.ndim != 2 or q_qx.shape[1] != 3 or not np.isfinite(q_qx).all():
-        raise UsageError(f"q points are finite numbers of shape (q, 3), got {q_qx.shape}")
     steps = q_qx * mesh
     addresses = np.rint(steps).astype(np.int64)
     off = np.abs(steps - addresses).max(axis=1, initial=0.0)
@@ -261,7 +261,7 @@ def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
     pairs = fold_pairs(constants, large)
     peer.fc2 = np.array([pairs[s, atoms] for s, atoms in zip(sites, order, strict=True)])
     sites, order = _order(peer.supercell, peer.primitive, small)
-    cubic = fold_triplets(constants, small)
+    cubic = dense_triplets(triplets_of(constants), small)
     peer.fc3 = np.array(
         [cubic[s][atoms[:, None], atoms] for s, atoms in zip(sites, order, strict=True)]
     )

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.data import Crystal
+from trajmodes.data.lattice import equal_modulo_lattice
 from trajmodes.phonons.qpoints import SAME_Q, special_points
 from trajmodes.symmetry.stars import star_images
 
@@ -30,8 +31,7 @@ def point_names(crystal: Crystal, qpoints: npt.ArrayLike) -> tuple[str, ...]:
     images_gqx = star_images(crystal, qpoints)
     names = [""] * images_gqx.shape[1]
     for name, special in special_points(crystal).items():
-        off = images_gqx - special
-        met = (np.abs(off - np.rint(off)).max(axis=-1) < SAME_Q).any(axis=0)
+        met = equal_modulo_lattice(images_gqx, special, SAME_Q).any(axis=0)
         for row in np.flatnonzero(met):
             names[row] = names[row] or name
     return tuple(names)

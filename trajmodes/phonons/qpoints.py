@@ -16,6 +16,7 @@ from seekpath.hpkot import EdgeCaseWarning
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import Crystal, Supercell
+from trajmodes.data.lattice import equal_modulo_lattice
 from trajmodes.errors import DataError, TrajmodesWarning, UsageError
 from trajmodes.symmetry.stars import point_group, star_images
 from trajmodes.symmetry.translations import half_space
@@ -287,8 +288,7 @@ def _meet(images_gqx: Floats, start: Floats, end: Floats) -> tuple[Ints, Floats]
     residue = images_gqx[..., lead] - start[lead]
     residue -= np.floor(residue / np.sign(step[lead]) + SAME_Q) * np.sign(step[lead])
     t_ngq = (residue + reach[:, None, None]) / step[lead]
-    off = images_gqx - start - t_ngq[..., None] * step
-    near = np.abs(off - np.rint(off)).max(axis=-1) < SAME_Q
+    near = equal_modulo_lattice(images_gqx, start + t_ngq[..., None] * step, SAME_Q)
     inside = (t_ngq > -SAME_Q) & (t_ngq < 1.0 + SAME_Q)
     _, _, index = np.nonzero(near & inside)
     return index.astype(np.int64), np.clip(t_ngq[near & inside], 0.0, 1.0)

@@ -12,13 +12,13 @@ import math
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data import Crystal, ForceConstants, Supercell
-from trajmodes.symmetry import atom_at, build_supercell, inscribed_radius
+from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
+from trajmodes.symmetry import build_supercell, inscribed_radius
+from trajmodes.symmetry.folding import fold_triplets
 from trajmodes.symmetry.stars import point_group
 
 __all__ = [
-    "fold_pairs",
-    "fold_triplets",
+    "dense_triplets",
     "joined_axes",
     "pair_reach",
     "smallest_supercell",
@@ -29,35 +29,8 @@ __all__ = [
 _MARGIN = 1e-3
 
 
-def fold_pairs(constants: ForceConstants, supercell: Supercell) -> Floats:
-    """Pair constants between the home cell and the supercell.
-
-    Parameters
-    ----------
-    constants
-        The force constants.
-    supercell
-        Any supercell of the same crystal.
-
-    Returns
-    -------
-    (s, a, 3, 3) in eV/Å², atoms in canonical order.
-    """
-    folded = np.zeros((supercell.crystal.n_sites, supercell.n_atoms, 3, 3))
-    others = atom_at(supercell, constants.second, constants.lattice)
-    np.add.at(folded, (constants.first, others), constants.values)
-    return folded
-
-
-def fold_triplets(constants: ForceConstants, supercell: Supercell) -> Floats:
-    """Cubic constants between the home cell and twice the supercell.
-
-    Parameters
-    ----------
-    constants
-        The force constants; without triplets all are zero.
-    supercell
-        Any supercell of the same crystal.
+def dense_triplets(triplets: ClusterConstants, supercell: Supercell) -> Floats:
+    """Cubic constants between the home cell and twice any supercell of the same crystal.
 
     Returns
     -------
@@ -65,12 +38,8 @@ def fold_triplets(constants: ForceConstants, supercell: Supercell) -> Floats:
     """
     n_atoms = supercell.n_atoms
     folded = np.zeros((supercell.crystal.n_sites, n_atoms, n_atoms, 3, 3, 3))
-    clusters = constants.triplets
-    if clusters is not None:
-        first, second, third = clusters.sites.T
-        one = atom_at(supercell, second, clusters.lattice[:, 1])
-        two = atom_at(supercell, third, clusters.lattice[:, 2])
-        np.add.at(folded, (first, one, two), clusters.values)
+    for site, atom, slab in fold_triplets(triplets, supercell):
+        folded[site, atom] = slab
     return folded
 
 

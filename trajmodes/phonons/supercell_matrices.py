@@ -173,7 +173,7 @@ class _Image(NamedTuple):
     """(q, s) e^{iG·τ} that leads there."""
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _add_image(mean: Complexes, matrices: Complexes, image: _Image) -> None:
     """Add T M T† of all (b, q, s, x, t, y) at the place of the image of each q."""
     n_blocks, n_q, n_sites = matrices.shape[:3]
@@ -181,26 +181,27 @@ def _add_image(mean: Complexes, matrices: Complexes, image: _Image) -> None:
         for q in range(n_q):
             for s in range(n_sites):
                 for t in range(n_sites):
-                    to_s, to_t = image.sites[s], image.sites[t]
-                    factor = image.phase[q, to_s] * image.phase[q, to_t].conjugate()
-                    turned = factor * _turned(matrices[b, q, s, :, t], image.turn)
-                    if image.conjugate[q]:
-                        turned = turned.conjugate()
-                    mean[b, image.place[q], to_s, :, to_t] += turned
+                    _add_block(mean, matrices, image, (b, q, s, t))
 
 
-@njit(nogil=True, cache=True)
-def _turned(block: Complexes, turn: Floats) -> Complexes:
-    """R B Rᵀ of a 3 × 3 block."""
-    turned = np.zeros((3, 3), dtype=np.complex128)
-    for j in range(3):
-        for x in range(3):
-            half = (
-                turn[x, 0] * block[0, j] + turn[x, 1] * block[1, j] + turn[x, 2] * block[2, j]
-            )
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _add_block(
+    mean: Complexes, matrices: Complexes, image: _Image, place: tuple[int, int, int, int]
+) -> None:
+    """Add e^{iG·(τ_s − τ_t)} R B Rᵀ of one 3 × 3 block, or its conjugate at the opposite q."""
+    b, q, s, t = place
+    to_q, to_s, to_t, turn = image.place[q], image.sites[s], image.sites[t], image.turn
+    factor = image.phase[q, to_s] * image.phase[q, to_t].conjugate()
+    for x in range(3):
+        for j in range(3):
+            half = 0.0j
+            for i in range(3):
+                half += turn[x, i] * matrices[b, q, s, i, t, j]
+            half *= factor
+            if image.conjugate[q]:
+                half = half.conjugate()
             for y in range(3):
-                turned[x, y] += half * turn[y, j]
-    return turned
+                mean[b, to_q, to_s, x, to_t, y] += half * turn[y, j]
 
 
 def _images(space: HalfSpace, group: SpaceGroup, operation: int) -> _Image:

@@ -20,8 +20,12 @@ import numpy.typing as npt
 
 from trajmodes.arrays import Bools, Complexes, Floats, freeze
 from trajmodes.data import ForceConstants
-from trajmodes.errors import DataError
-from trajmodes.phonons.dynamical_matrix import LatticeSum, evaluate, lattice_sum
+from trajmodes.phonons.dynamical_matrix import (
+    LatticeSum,
+    checked_qpoints,
+    evaluate,
+    lattice_sum,
+)
 
 __all__ = ["Branches", "branches_in_parts", "group_velocities"]
 
@@ -48,25 +52,14 @@ class Branches:
 
 
 def group_velocities(constants: ForceConstants, qpoints: npt.ArrayLike) -> Branches:
-    """Frequencies and group velocities at a list of q points.
-
-    Parameters
-    ----------
-    constants
-        The force constants.
-    qpoints
-        (q, 3) reduced coordinates, no 2π.
+    """Frequencies and group velocities at q points (q, 3) in reduced coordinates.
 
     Raises
     ------
     DataError
         If the constants are not symmetric under exchange of indices, or a q is not finite.
     """
-    q_qx = np.asarray(qpoints, dtype=float)
-    if q_qx.ndim != 2 or q_qx.shape[1] != 3 or not np.isfinite(q_qx).all():
-        raise DataError(
-            f"q points are finite numbers of shape (q, 3), got an array of shape {q_qx.shape}"
-        )
+    q_qx = checked_qpoints(qpoints)
     n_modes = 3 * constants.crystal.n_sites
     omega, velocity = np.empty((len(q_qx), n_modes)), np.empty((len(q_qx), n_modes, 3))
     for part, found in branches_in_parts(constants, q_qx, max(1, len(q_qx))):

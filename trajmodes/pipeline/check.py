@@ -7,7 +7,7 @@ from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.log import Log
 from trajmodes.pipeline.show import WIDTH, text_of
 from trajmodes.readers import Diagnosis
-from trajmodes.report import CheckVerdict, Finding, check_rows, point, render_check
+from trajmodes.report import Finding, check_rows, point, render_check
 from trajmodes.symmetry import star_labels
 
 __all__ = ["check_job", "findings_of", "show_check"]
@@ -56,10 +56,8 @@ def show_check(run: LoadedRun) -> str:
     rows = check_rows(
         {name: Finding(*figure) for name, figure in run.diagnosis.figures.items()}
     )
-    told = {remark.text for remark in run.diagnosis.verdict}
-    verdicts = [CheckVerdict("ok", note, "") for note in run.notes if note not in told]
-    verdicts += [CheckVerdict(*remark[:3]) for remark in run.diagnosis.verdict]
-    return text_of(render_check(rows, verdicts)) + "\n" + _commensurate_points(run)
+    notes = dict.fromkeys([*run.notes, *run.diagnosis.verdict])
+    return text_of(render_check(rows, notes)) + "\n" + _commensurate_points(run)
 
 
 def _commensurate_points(run: LoadedRun) -> str:

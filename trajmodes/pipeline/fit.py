@@ -24,6 +24,7 @@ from trajmodes.fit import (
     harmonic_ledger,
     pooled,
 )
+from trajmodes.notes import Note
 from trajmodes.phonons import modes_at, stability
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.log import Log, StartBar, no_bars
@@ -53,7 +54,7 @@ class Fitted(NamedTuple):
     """The runs, their displacements counted from the average structure."""
     ledger: Ledger
     fit: Fit
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     """What became of the frames."""
 
     @property
@@ -97,18 +98,20 @@ def fit_runs(
     if not _is_off_average(fitted):
         return fitted
     if earlier is not None or not _counts_from_average(runs):
-        note = (
+        text = (
             f"the mean displacement is surely not zero, up to "
-            f"{np.linalg.norm(shift, axis=1).max():.2g} Å: pairs do not mind, higher orders "
-            "do; --reference average counts from the average structure"
+            f"{np.linalg.norm(shift, axis=1).max():.2g} Å: pairs do not mind, higher orders do"
         )
+        fix = "--reference average counts from the average structure"
+        note = Note("note", text, fix=fix)
         return fitted._replace(notes=(note, *fitted.notes))
     log.tell("the mean displacement is not zero: once more, from the average structure")
     again = _fit_once([run.moved(shift) for run in runs], log, bars, None)
-    note = (
+    text = (
         f"displacements are counted from the average structure: sites were moved by up to "
         f"{np.linalg.norm(shift, axis=1).max():.2g} Å"
     )
+    note = Note("note", text)
     return again._replace(notes=(note, *again.notes))
 
 
@@ -238,27 +241,28 @@ def _ledger(
         sums: Any = ForceRows(expansion, run.supercell, run.n_frames, n_blocks)
     else:
         sums = ForceCovariance(half_space(run.supercell), run.n_frames, n_blocks)
-    both = Together(sums, KineticTemperature(run.supercell))
-    found, kelvin = stream(run.motion, run.blocks, both, workers=workers, progress=advance)
+    both = Together({"sums": sums, "kelvin": KineticTemperature(run.supercell)})
+    results = stream(run.motion, run.blocks, both, workers=workers, progress=advance)
+    found, kelvin = results["sums"], results["kelvin"]
     ledger = found if expansion.orders[-1] > 2 else harmonic_ledger(found, expansion)
     return ledger.of_source(_source(run, kelvin))
 
 
-def _frame_notes(ledger: Ledger, n_read: int) -> tuple[str, ...]:
+def _frame_notes(ledger: Ledger, n_read: int) -> tuple[Note, ...]:
     """Tell how many frames were left out, and whether temperatures are mixed."""
-    notes = []
+    texts = []
     if ledger.n_frames < n_read:
-        notes.append(
+        texts.append(
             f"{n_read - ledger.n_frames} of {n_read} frames were left out: an atom had left "
             "its site"
         )
     kelvin = [s.temperature for s in ledger.sources if np.isfinite(s.temperature)]
     if kelvin and max(kelvin) - min(kelvin) > SAME_TEMPERATURE * max(kelvin):
-        notes.append(
+        texts.append(
             f"runs between {min(kelvin):.0f} and {max(kelvin):.0f} K are pooled; effective "
             "constants are those of one temperature"
         )
-    return tuple(notes)
+    return tuple(Note("note", text) for text in texts)
 
 
 def _source(run: LoadedRun, kelvin: float) -> Source:

@@ -14,6 +14,7 @@ from trajmodes.config import Job
 from trajmodes.data import Crystal, FrameBlock, MotionBlock, Supercell
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.formats import crystal_beside, load_crystal, open_trajectory, source_path
+from trajmodes.notes import Note
 from trajmodes.pipeline.log import Log
 from trajmodes.readers import (
     AverageStructure,
@@ -53,7 +54,7 @@ class LoadedRun:
     match: Match
     diagnosis: Diagnosis
     displacer: Displacer
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     """What was found out about the input."""
 
     def __repr__(self) -> str:
@@ -254,7 +255,7 @@ def _match(job: Job, whole: Trajectory, known: KnownCrystal | None) -> LoadedRun
     trajectory = select_frames(whole, *job.frames)
     type_map = dict(enumerate(job.species, start=1)) or None
     average = average_structure(trajectory, box="average" if job.box == "average" else "fixed")
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     if known is None:
         crystal, notes = _crystal(job, trajectory, average, type_map)
         known = KnownCrystal(crystal, relax=True)
@@ -276,7 +277,7 @@ def _crystal(
     trajectory: Trajectory,
     average: AverageStructure,
     type_map: dict[int, str] | None,
-) -> tuple[Crystal, tuple[str, ...]]:
+) -> tuple[Crystal, tuple[Note, ...]]:
     """Crystal of the cell file, of the file that came with the data, or of the average."""
     beside = crystal_beside(trajectory.paths[0]) if trajectory.paths else None
     file = job.cell or beside
@@ -319,10 +320,11 @@ def _prove_units(
             continue
         told = f"velocities ({kinetic.mean():.0f} K) and forces ({virial.mean():.0f} K)"
         if 1.0 / PROOF < kinetic.mean() / virial.mean() < PROOF:
-            note = (
+            text = (
                 f"the file does not name its units; they are {style}, the only ones in which "
                 f"the box fits the crystal and {told} belong to one temperature"
             )
+            note = Note("note", text)
             proved[style] = [replace(run, notes=(note, *run.notes)), *runs[1:]]
         else:
             doubt = f"in {style} units {told} disagree; elements of the cell file may be wrong"

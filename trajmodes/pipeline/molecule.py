@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from trajmodes.arrays import Floats
 from trajmodes.config import Job
 from trajmodes.data import ForceConstants, Modes, MotionBlock, Supercell
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.molecular import hessian_reduction
 from trajmodes.formats import open_trajectory
+from trajmodes.notes import Note
 from trajmodes.phonons.normal_modes import (
     ModeTable,
     external_part,
@@ -51,9 +53,6 @@ that of the reference."""
 TOLD_PART = 1e-3
 """The same when it is worth telling: rounding and coarse differences make less."""
 
-OF_CRYSTALS = ("taken as periodic", "folded into the box")
-"""Remarks of readers that a molecule has no use for: its box may be what it likes."""
-
 
 @dataclass(frozen=True, slots=True)
 class MoleculeRun:
@@ -62,7 +61,7 @@ class MoleculeRun:
     job: Job
     trajectory: Trajectory
     frame: EckartFrame
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     """What was found out about the input."""
 
     @property
@@ -109,7 +108,7 @@ class MoleculeResults:
     """The vibrations as tables show them."""
     projection: Projection | None
     """Energies, spectra, lines and lifetimes; None where the frames are no course in time."""
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     """What the user should know."""
 
     def __repr__(self) -> str:
@@ -148,8 +147,9 @@ def open_molecule(
     trajectory = select_frames(_open(job) if frames is None else frames, *job.frames)
     species = told_species(trajectory, dict(enumerate(job.species, start=1)) or None)
     found = molecule_reference(trajectory, species, reference)
-    told = (note for note in trajectory.notes if not any(map(note.count, OF_CRYSTALS)))
-    return MoleculeRun(job, trajectory, found.frame, (*told, *found.notes))
+    # A molecule needs no box, so what there is to say of its box does not matter.
+    notes = (note for note in trajectory.notes if note.subject != "box")
+    return MoleculeRun(job, trajectory, found.frame, (*notes, *found.notes))
 
 
 def analyse_molecule(
@@ -212,7 +212,7 @@ def normal_coordinates(
     for start, stop in run.blocks:
         block = run.motion(start, stop)
         found = ipi_amplitudes(projector.project(block), modes)
-        series = {"position": (found.position, {})}
+        series: dict[str, tuple[Floats, dict[str, str]]] = {"position": (found.position, {})}
         if found.velocity is not None:
             comment = "not a number where omega <= 0, where it is undefined"
             series["velocity"] = (found.velocity, {"comment": comment})
@@ -249,7 +249,7 @@ def _open(job: Job) -> Trajectory:
     )
 
 
-def _fitted(run: MoleculeRun, bars: StartBar) -> tuple[ForceConstants, tuple[str, ...]]:
+def _fitted(run: MoleculeRun, bars: StartBar) -> tuple[ForceConstants, tuple[Note, ...]]:
     if not run.trajectory.has_forces:
         raise DataError(
             "the run has no forces, so second derivatives cannot be fitted",
@@ -266,13 +266,14 @@ def _fitted(run: MoleculeRun, bars: StartBar) -> tuple[ForceConstants, tuple[str
     )
     if constants.replicates is not None:
         return constants, ()
-    return constants, (
+    text = (
         "the run is too short for error bars of the frequencies: one block of time less leaves "
-        "second derivatives undetermined",
+        "second derivatives undetermined"
     )
+    return constants, (Note("note", text),)
 
 
-def _given(molecule: Supercell, path: str) -> tuple[ForceConstants, tuple[str, ...]]:
+def _given(molecule: Supercell, path: str) -> tuple[ForceConstants, tuple[Note, ...]]:
     found = read_hessian(path, molecule.n_atoms)
     shift, turn = external_part(molecule, found.values)
     if max(shift, turn) > FOREIGN_PART:
@@ -286,22 +287,24 @@ def _given(molecule: Supercell, path: str) -> tuple[ForceConstants, tuple[str, .
         )
     notes = list(found.notes)
     if max(shift, turn) > TOLD_PART:
-        notes.append(
+        text = (
             f"the Hessian is not quite free of rigid motions: up to {max(shift, turn):.1e} of "
-            "its largest ω² was taken out (forces at the reference, or coarse differences)"
+            "its largest ω² was taken out"
         )
+        notes.append(Note("note", text, why="forces at the reference, or coarse differences"))
     return pairs_of_hessian(molecule, found.values), tuple(notes)
 
 
 def _projected(
     run: MoleculeRun, modes: Modes, log: Log, bars: StartBar
-) -> tuple[Projection | None, tuple[str, ...]]:
+) -> tuple[Projection | None, tuple[Note, ...]]:
     """Project the run, if its frames are a course in time."""
     if run.trajectory.interval_ps is None:
-        return None, (
+        text = (
             "the time between frames is not known, so there are frequencies, but no energies, "
-            "spectra and lifetimes; mend: --timestep-fs",
+            "spectra and lifetimes"
         )
+        return None, (Note("note", text, fix="give the time step, --timestep-fs"),)
     # What a projection asks of a run is what both kinds of runs have.
     found = project_run(run, modes, log=log, bars=bars)
     return found.projection, found.notes

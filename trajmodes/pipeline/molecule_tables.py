@@ -10,8 +10,8 @@ import numpy.typing as npt
 from trajmodes.arrays import Floats, Ints
 from trajmodes.pipeline.molecule import MoleculeResults
 from trajmodes.report import Projection
-from trajmodes.report.tables import Table
 from trajmodes.report.wording import plus_minus
+from trajmodes.results.tables import Table
 from trajmodes.units import BOLTZMANN, THZ
 
 __all__ = ["modes_table", "show_molecule"]

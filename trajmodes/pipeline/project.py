@@ -9,6 +9,7 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.data import BandSpectra, Modes, PowerSpectra
 from trajmodes.errors import UsageError
+from trajmodes.notes import Note
 from trajmodes.phonons import zone_point
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.source import (
@@ -22,7 +23,7 @@ from trajmodes.pipeline.source import (
 )
 from trajmodes.pipeline.spectral_plan import SpectralPlan, plan_spectra
 from trajmodes.project import (
-    AmplitudeReduction,
+    Amplitudes,
     AutocorrelationReduction,
     DisplacementCovariance,
     DisplacementCovarianceReduction,
@@ -30,7 +31,6 @@ from trajmodes.project import (
     EnergyReduction,
     KineticReduction,
     LineShape,
-    ModeReduction,
     NarrowBandReduction,
     Projector,
     Spectra,
@@ -55,7 +55,7 @@ from trajmodes.report import (
     Projection,
     ThermostatVerdict,
 )
-from trajmodes.streaming import stream
+from trajmodes.streaming import Reduction, Together, Transformed, stream
 from trajmodes.symmetry import half_space
 from trajmodes.symmetry.mode_sets import set_mean, set_omega
 from trajmodes.units import THZ
@@ -68,7 +68,7 @@ class Projected(NamedTuple):
 
     projection: Projection
     displacements: DisplacementCovariance
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     spill: Spill | None
     """Time series of chosen modes, in the scratch folder."""
     differenced: bool
@@ -122,7 +122,7 @@ def project_run(
         parts = _parts(run, source, projector, plan)
         if run.job.spill:
             parts["spill"] = _spill(run, source, projector, scratch)
-        reduction = ModeReduction(projector, parts)
+        reduction = Transformed(projector.project, Together(parts))
         found = stream(
             source.read,
             source.blocks,
@@ -136,7 +136,9 @@ def project_run(
         projection = _told(found, run, modes)
     notes = [remark for remark in remarks if remark is not None]
     notes += [
-        text for text in (found["ensemble"].drift_text, found["ensemble"].step_text) if text
+        Note("note", text)
+        for text in (found["ensemble"].drift_text, found["ensemble"].step_text)
+        if text
     ]
     return Projected(
         projection,
@@ -149,10 +151,10 @@ def project_run(
 
 def _parts(
     run: Runs, source: Source, projector: Projector, plan: SpectralPlan
-) -> dict[str, AmplitudeReduction]:
+) -> dict[str, Reduction[Amplitudes, Any, Any]]:
     """Reductions for what the job asks for."""
     job, n, dt, stretches = run.job, source.n_frames, source.interval_ps, source.stretches
-    parts: dict[str, AmplitudeReduction] = {
+    parts: dict[str, Reduction[Amplitudes, Any, Any]] = {
         "energies": EnergyReduction(projector, n),
         "ensemble": KineticReduction(projector, n, dt),
         "displacements": DisplacementCovarianceReduction(projector, n),

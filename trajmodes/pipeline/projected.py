@@ -10,6 +10,7 @@ import numpy as np
 from trajmodes.config import Job, toml_text
 from trajmodes.data import ForceConstants
 from trajmodes.errors import DataError, UsageError
+from trajmodes.notes import Note
 from trajmodes.phonons import Bands, chosen_path, dispersion, modes_at, point_names
 from trajmodes.pipeline.anharmonic import (
     gruneisen_parameters,
@@ -161,7 +162,7 @@ def project_only(
 
 def run_on_constants(
     job: Job, *, log: Log, known: ForceConstants | None = None
-) -> tuple[LoadedRun, ForceConstants, tuple[str, ...]]:
+) -> tuple[LoadedRun, ForceConstants, tuple[Note, ...]]:
     """Load a run on the crystal of given constants.
 
     The crystal of the constants decides on cell, sites and their order; its lattice takes the
@@ -308,7 +309,7 @@ def with_projection(
 
 def _conductivity(
     run: LoadedRun, results: Results, projection: Projection
-) -> tuple[Conductivity | None, tuple[str, ...]]:
+) -> tuple[Conductivity | None, tuple[Note, ...]]:
     """Conductivity if asked for, or the reason why there is none.
 
     What the run is too short for is told, but does not cost the results that there are.
@@ -322,20 +323,21 @@ def _conductivity(
             results.constants, results.modes, run.supercell, projection, points
         )
     except DataError as error:
-        return None, (str(error),)
+        return None, (Note("warning", error.what, why=error.why, fix=error.fix),)
     return conductivity_of(found), ()
 
 
-def _mesh_note(job: Job, mesh: tuple[int, int, int]) -> tuple[str, ...]:
+def _mesh_note(job: Job, mesh: tuple[int, int, int]) -> tuple[Note, ...]:
     """Tell that the mesh of the conductivity is finer than the one that was asked for."""
     wanted = job.conductivity
     if not isinstance(wanted, int) or set(mesh) == {wanted}:
         return ()
-    return (
+    text = (
         f"the thermal conductivity is summed on a mesh of {mesh_of(mesh)} where "
         f"{mesh_of([wanted] * 3)} was asked for: it is the smallest that is no coarser "
-        "and holds all q points of the supercell, at which lifetimes are known",
+        "and holds all q points of the supercell, at which lifetimes are known"
     )
+    return (Note("note", text),)
 
 
 def path_bands(constants: ForceConstants, job: Job) -> Bands:

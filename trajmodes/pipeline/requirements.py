@@ -6,6 +6,7 @@ from functools import partial
 from trajmodes.config import Job
 from trajmodes.data import Modes
 from trajmodes.errors import DataError, UsageError
+from trajmodes.notes import Note
 from trajmodes.phonons import zone_point
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.source import source_of
@@ -30,17 +31,17 @@ def require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
     run
         The run.
     wanted
-        What remarks may concern.
+        What notes may concern.
 
     Raises
     ------
     DataError
-        With the remark and what to do about it.
+        With the note and what to do about it.
     """
-    for remark in run.diagnosis.verdict:
-        if remark.severity == "error" and remark.concerns in wanted:
+    for note in run.diagnosis.verdict:
+        if note.severity == "error" and note.concerns in wanted:
             where = ", ".join(str(path) for path in run.trajectory.paths[:3])
-            raise DataError(remark.text, where=where, fix=remark.fix)
+            raise DataError(note.text, where=where, why=note.why, fix=note.fix)
 
 
 def require_no_constants(job: Job) -> None:
@@ -103,7 +104,7 @@ def require_all_frames(run: LoadedRun) -> None:
         )
 
 
-def why_not_projected(run: LoadedRun, modes: Modes) -> str | None:
+def why_not_projected(run: LoadedRun, modes: Modes) -> Note | None:
     """Tell why a run without velocities cannot be projected; None if it can.
 
     Parameters
@@ -118,11 +119,12 @@ def why_not_projected(run: LoadedRun, modes: Modes) -> str | None:
     try:
         source_of(run, float(modes.omega.max()))
     except DataError as error:
-        return f"not projected on modes, for the run has no velocities: {error.what}"
+        text = f"not projected on modes, for the run has no velocities: {error.what}"
+        return Note("note", text, why=error.why, fix=error.fix)
     return None
 
 
-def warnings_of(run: LoadedRun) -> tuple[str, ...]:
+def warnings_of(run: LoadedRun) -> tuple[Note, ...]:
     """Tell what the check warns of, and what it calls errors that do not matter here.
 
     Parameters
@@ -130,14 +132,5 @@ def warnings_of(run: LoadedRun) -> tuple[str, ...]:
     run
         The run.
     """
-    found = (remark for remark in run.diagnosis.verdict if remark.severity != "ok")
-    texts = (_with_fix(one.text, one.fix) for one in found)
-    return tuple(text for text in texts if text not in run.notes)
-
-
-def _with_fix(text: str, fix: str) -> str:
-    """Text and what to do; lines to be copied, such as those of LAMMPS, stay lines."""
-    if not fix:
-        return text
-    lines = "\n" in fix
-    return f"{text}; fix:\n{fix}" if lines else f"{text}; fix: {fix}"
+    found = (note for note in run.diagnosis.verdict if note.severity != "ok")
+    return tuple(note for note in found if note not in run.notes)

@@ -9,6 +9,7 @@ import numpy as np
 from trajmodes.config import Job, toml_text
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit import Ledger
+from trajmodes.notes import Note
 from trajmodes.phonons import Bands, point_names
 from trajmodes.pipeline.anharmonic import (
     gruneisen_parameters,
@@ -276,7 +277,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Band
 
 def _lifetime_notes(
     run: LoadedRun, fitted: Fitted, projection: Projection | None
-) -> tuple[str, ...]:
+) -> tuple[Note, ...]:
     """Say so where the blocks of the error bars are shorter than the modes live."""
     errors, interval_ps = fitted.fit.replicates, run.trajectory.interval_ps
     if projection is None or errors is None or interval_ps is None:
@@ -286,7 +287,8 @@ def _lifetime_notes(
     block_ps = errors.block_frames * interval_ps
     if block_ps >= longest:
         return ()
-    return (
+    text = (
         f"the error bars of the constants come from blocks of {block_ps:.3g} ps, but modes "
-        f"live up to {longest:.3g} ps: take them as lower bounds",
+        f"live up to {longest:.3g} ps: take them as lower bounds"
     )
+    return (Note("note", text),)

@@ -85,10 +85,10 @@ def write_scan(rows: list[ScanRow], output: str) -> str:
         raise UsageError(
             "a scan is not written among results", where=output, fix="name another folder"
         )
-    plate = draw_scan(rows)
+    text = "residuals and the lowest frequency against cutoffs, orders and run length"
     writers = {
         "scan.csv": Writer("all fits of the scan", scan_table(rows).write),
-        f"{plate.name}.png": Writer(plate.text, partial(save_png, plate.figure)),
+        "scan.png": Writer(text, partial(save_png, draw_scan(rows))),
     }
     with open_folder(root) as folder:
         files = write_files(folder, writers)

@@ -8,6 +8,7 @@ from trajmodes.arrays import Floats
 from trajmodes.config import Job, toml_text
 from trajmodes.data import Modes
 from trajmodes.errors import UsageError
+from trajmodes.notes import Note
 from trajmodes.phonons import BandPath, chosen_path, dispersion, modes_at, on_path
 from trajmodes.phonons import Bands as PhononBands
 from trajmodes.pipeline.collect import bands_of
@@ -21,7 +22,6 @@ from trajmodes.pipeline.source import source_of
 from trajmodes.pipeline.spectral_plan import plan_spectra
 from trajmodes.pipeline.written import inputs_of
 from trajmodes.project import (
-    ModeReduction,
     Projector,
     Spectra,
     WelchReduction,
@@ -35,9 +35,9 @@ from trajmodes.report import (
     render_spectral_energy,
     write_spectral_energy,
 )
-from trajmodes.report.names import MAP_FILES
+from trajmodes.report.write import MAP_FILES
 from trajmodes.results import open_folder, require_replaceable
-from trajmodes.streaming import stream
+from trajmodes.streaming import Transformed, stream
 from trajmodes.symmetry import half_space
 
 __all__ = ["sed_job", "show_sed"]
@@ -77,7 +77,7 @@ def sed_job(
     with open_folder(job.output) as folder:
         if job.constants is None:
             run, constants = load(job, log=log), None
-            foreign: tuple[str, ...] = ()
+            foreign: tuple[Note, ...] = ()
         else:
             run, constants, foreign = run_on_constants(job, log=log)
         require_usable(run, ["all", "spectra"])
@@ -152,10 +152,10 @@ def _map(
         found: Spectra = stream(
             source.read,
             source.blocks,
-            ModeReduction(projector, {"spectra": welch}),
+            Transformed(projector.project, welch),
             workers=run.job.workers,
             progress=bars("spectra along the path", source.n_frames),
-        )["spectra"]
+        )
     freq_thz = found.modes.freq_thz
     factor: Floats = np.ones_like(freq_thz)
     if source.differenced_ps is not None:

@@ -9,6 +9,7 @@ from trajmodes.arrays import Floats
 from trajmodes.config import Job
 from trajmodes.data import MotionBlock, Supercell
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.project import default_stride, require_correctable
 from trajmodes.readers import DifferencedMotion, ThinnedMotion, Trajectory
 from trajmodes.streaming import cut_blocks
@@ -149,7 +150,7 @@ def timestep_fs(run: Runs) -> float | None:
     return run.job.timestep_fs if numbered else None
 
 
-def thinning_note(source: Source) -> str | None:
+def thinning_note(source: Source) -> Note | None:
     """Tell that not all frames are used; None if they are.
 
     Parameters
@@ -159,13 +160,14 @@ def thinning_note(source: Source) -> str | None:
     """
     if source.stride == 1:
         return None
-    return (
+    text = (
         f"one in {source.stride} frames is projected: {1e3 * source.interval_ps:.3g} fs apart "
         f"they resolve {0.5 / source.interval_ps:.3g} THz, twice the highest frequency or more"
     )
+    return Note("note", text)
 
 
-def difference_note(source: Source) -> str | None:
+def difference_note(source: Source) -> Note | None:
     """Tell that velocities are differences; None if they are not.
 
     Parameters
@@ -175,7 +177,8 @@ def difference_note(source: Source) -> str | None:
     """
     if source.differenced_ps is None:
         return None
-    return (
+    text = (
         "the run has no velocities: they are differences of positions, corrected for the "
-        "attenuation of each mode; dump vx vy vz for exact ones"
+        "attenuation of each mode"
     )
+    return Note("note", text, fix="dump vx vy vz for exact ones")

@@ -14,7 +14,7 @@ from trajmodes.fit import Ledger, ledger_dataset
 from trajmodes.formats import write_constants, write_phonopy
 from trajmodes.pipeline.log import Log
 from trajmodes.report import Results, write_results
-from trajmodes.report.names import RESULT_FILES
+from trajmodes.report.write import RESULT_FILES
 from trajmodes.results import (
     AMPLITUDES,
     LEDGER,

@@ -3,8 +3,8 @@
 In: `MotionBlock`s and `Modes` at all commensurate q. Out: what each set of symmetry-equal modes
 does, with honest standard errors or a verdict.
 
-Open `coordinates` first: from motion to mode amplitudes, by a lattice FFT. Then `onepass`: any
-number of reductions eat the amplitudes of one pass.
+Open `coordinates` first: from motion to mode amplitudes, by a lattice FFT. Any number of
+reductions (see `trajmodes.streaming`) then share the amplitudes of one pass.
 
 | what | reduction | after the run |
 |---|---|---|
@@ -18,8 +18,8 @@ number of reductions eat the amplitudes of one pass.
 | amplitudes frame by frame | `spill` | |
 
 `oscillator` is the model of a line, `window` the Hann window, `segments` where segments of the
-run lie, `time_blocks` the blocks of the error bars, `statistics` what is made of them. Means
-over stars, ±q and degenerate branches are those of `trajmodes.symmetry.mode_sets`.
+run lie, `statistics` what is made of the sums in blocks of time. Means over stars, ±q and
+degenerate branches are those of `trajmodes.symmetry.mode_sets`.
 """
 
 from trajmodes.project.autocorrelation import AutocorrelationReduction, EnergyCorrelations
@@ -45,7 +45,6 @@ from trajmodes.project.line_models import line_models
 from trajmodes.project.lineshape import fit_lines
 from trajmodes.project.mode_choice import parse_modes
 from trajmodes.project.narrow_band import NarrowBandReduction
-from trajmodes.project.onepass import AmplitudeReduction, ModeReduction
 from trajmodes.project.shapes import LineShape
 from trajmodes.project.spill import Spill, SpillReduction
 from trajmodes.project.thermostat import KineticReduction
@@ -54,7 +53,6 @@ from trajmodes.project.welch import Spectra, WelchReduction, default_segment, de
 from trajmodes.project.window import resolution_thz
 
 __all__ = [
-    "AmplitudeReduction",
     "Amplitudes",
     "AutocorrelationReduction",
     "BandPlan",
@@ -65,7 +63,6 @@ __all__ = [
     "EnergyReduction",
     "KineticReduction",
     "LineShape",
-    "ModeReduction",
     "NarrowBandReduction",
     "Projector",
     "Spectra",

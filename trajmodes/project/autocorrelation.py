@@ -29,16 +29,15 @@ from trajmodes.project.multiple_tau import (
     meet,
     octaves,
 )
+from trajmodes.project.segments import Part, joined
 from trajmodes.project.wave_energies import Waves, waves
+from trajmodes.streaming.blocks import BlockSums
 
 __all__ = ["AutocorrelationReduction", "CorrelationSums", "EnergyCorrelations"]
 
 _FINEST_PS = 0.01
 """Averages may be as long as this: a fifth of the shortest lifetime to be told."""
 _FEWEST_FRAMES = 16
-
-Blocks = tuple[tuple[int, Floats], ...]
-"""Numbers of time blocks, each with its sums of products and of energies (2, k, g)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +104,12 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class CorrelationSums:
-    """Sums over the frames [start, stop), and what waits for neighbours."""
+    """Sums over a part of the run, and what waits for neighbours."""
 
-    start: int
-    """First frame covered."""
-    stop: int
-    """Frame after the last one covered."""
-    blocks: Blocks
-    """Time blocks that have frames here."""
+    part: Part
+    """Frames [start, stop) covered."""
+    blocks: BlockSums[Floats]
+    """(2, k, g) sums of products in eV² and of energies in eV, for each block of time."""
     squares: Floats
     """(2, i) Σ|Q̇|² in eV and Σ ω²|Q|² in eV of every amplitude that is used."""
     pieces: tuple[Piece, ...]
@@ -121,7 +118,7 @@ class CorrelationSums:
 
 @dataclass(frozen=True)
 class AutocorrelationReduction:
-    """Reduction from motion to `EnergyCorrelations`.
+    """Reduction from amplitudes to `EnergyCorrelations`.
 
     Parameters
     ----------
@@ -154,8 +151,8 @@ class AutocorrelationReduction:
                 fix=f"give at least {_FEWEST_FRAMES} frames in a row",
             )
 
-    def sums(self, amplitudes: Amplitudes) -> CorrelationSums:
-        """Return the state of one block of frames.
+    def chunk(self, amplitudes: Amplitudes, /) -> CorrelationSums:
+        """Make the state of one block of frames.
 
         Raises
         ------
@@ -165,7 +162,7 @@ class AutocorrelationReduction:
         first = amplitudes.first_frame
         last = first + amplitudes.coordinate.shape[-1]
         squares = np.zeros((2, len(self._waves.used)))
-        blocks: Blocks = ()
+        blocks: BlockSums[Floats] = BlockSums()
         pieces = []
         for number, (start, stop) in enumerate(self.stretches):
             frames = slice(max(start - first, 0), max(min(stop, last) - first, 0))
@@ -174,8 +171,8 @@ class AutocorrelationReduction:
                 begin = first + frames.start - start
                 piece, found = self._begin(number, begin, energies)
                 pieces.append(piece)
-                blocks = _add_blocks(blocks, found)
-        return CorrelationSums(first, last, blocks, squares, self._unfinished(pieces))
+                blocks = blocks + found
+        return CorrelationSums((first, last), blocks, squares, self._unfinished(pieces))
 
     def combine(self, earlier: CorrelationSums, later: CorrelationSums) -> CorrelationSums:
         """Return the state of two neighbouring stretches of time.
@@ -185,23 +182,18 @@ class AutocorrelationReduction:
         DataError
             If frames are missing between them.
         """
-        if earlier.stop != later.start:
-            raise DataError(
-                f"correlations: frames {earlier.stop} to {later.start} are missing or out of"
-                " order"
-            )
-        blocks = _add_blocks(earlier.blocks, later.blocks)
+        part = joined(earlier.part, later.part, "correlations")
+        blocks = earlier.blocks + later.blocks
         pieces = [*earlier.pieces, *later.pieces]
         n_before = len(earlier.pieces)
         if 0 < n_before < len(pieces):
             before, after = pieces[n_before - 1 : n_before + 1]
             if before.stretch == after.stretch:
-                joined, found = self._join(before, after)
-                pieces[n_before - 1 : n_before + 1] = [joined]
-                blocks = _add_blocks(blocks, found)
+                whole, found = self._join(before, after)
+                pieces[n_before - 1 : n_before + 1] = [whole]
+                blocks = blocks + found
         return CorrelationSums(
-            earlier.start,
-            later.stop,
+            part,
             blocks,
             earlier.squares + later.squares,
             self._unfinished(pieces),
@@ -215,13 +207,12 @@ class AutocorrelationReduction:
         DataError
             If frames are missing.
         """
-        if state.start > self.stretches[0][0] or state.stop < self.stretches[-1][1]:
-            raise DataError(
-                f"correlations: only the frames {state.start} to {state.stop} were read"
-            )
+        start, stop = state.part
+        if start > self.stretches[0][0] or stop < self.stretches[-1][1]:
+            raise DataError(f"correlations: only the frames {start} to {stop} were read")
         n_lags, n_sets = len(self._octaves.steps), self.projector.modes.n_sets
         total = np.zeros((self.n_blocks, 2, n_lags, n_sets))
-        for number, sums in state.blocks:
+        for number, sums in state.blocks.by_block.items():
             total[number] = sums
         of = self._waves.totals(state.squares)
         some = np.where(of.members > 0, of.members, np.nan)
@@ -257,7 +248,9 @@ class AutocorrelationReduction:
     def _waves(self) -> Waves:
         return waves(self.projector.modes)
 
-    def _begin(self, number: int, first: int, energies: Floats) -> tuple[Piece, Blocks]:
+    def _begin(
+        self, number: int, first: int, energies: Floats
+    ) -> tuple[Piece, BlockSums[Floats]]:
         """Multiply all pairs within consecutive frames of a stretch."""
         stop = first + energies.shape[1]
         target = self._nothing(number, first, stop)
@@ -266,9 +259,9 @@ class AutocorrelationReduction:
         for level, (begin, values) in enumerate(found):
             self._multiply(target, level, edges, Seam(begin, values, 0, values.shape[1]))
             strips.append(ends(begin, values))
-        return Piece(number, first, stop, tuple(strips)), tuple(target.items())
+        return Piece(number, first, stop, tuple(strips)), BlockSums(target)
 
-    def _join(self, before: Piece, after: Piece) -> tuple[Piece, Blocks]:
+    def _join(self, before: Piece, after: Piece) -> tuple[Piece, BlockSums[Floats]]:
         """Multiply all pairs across a seam."""
         target = self._nothing(before.stretch, after.start, after.stop)
         strips, seam, edges = [], None, self._edges(before.stretch)
@@ -278,7 +271,7 @@ class AutocorrelationReduction:
             self._multiply(target, level, edges, seam)
             strips.append(both)
         piece = Piece(before.stretch, before.start, after.stop, tuple(strips))
-        return piece, tuple(target.items())
+        return piece, BlockSums(target)
 
     def _multiply(self, target: dict[int, Floats], level: int, edges: Ints, seam: Seam) -> None:
         """Add the pairs of averages of one level to time blocks that have these edges."""
@@ -319,11 +312,3 @@ class AutocorrelationReduction:
         return tuple(
             piece for piece in pieces if piece.start > 0 or piece.stop < lengths[piece.stretch]
         )
-
-
-def _add_blocks(earlier: Blocks, later: Blocks) -> Blocks:
-    """Add sums of the same time blocks; arrays that stay alone are shared, not copied."""
-    total = dict(earlier)
-    for number, sums in later:
-        total[number] = total[number] + sums if number in total else sums
-    return tuple(sorted(total.items(), key=lambda item: item[0]))

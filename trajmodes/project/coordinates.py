@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trajmodes.arrays import Complexes, Floats
+from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data import Modes, MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.symmetry.translations import HalfSpace, lattice_transform
@@ -33,6 +33,21 @@ class Amplitudes:
     """(q, m, t), Q̇ in √(eV); None where the trajectory has no velocities."""
     force: Complexes | None
     """(q, m, t), 𝓕 in √(eV)/ps; None where the trajectory has no forces."""
+
+    @property
+    def indices(self) -> Ints:
+        """(t,) index of each frame within the trajectory."""
+        return np.arange(self.first_frame, self.first_frame + self.coordinate.shape[-1])
+
+    def part(self, frames: slice) -> "Amplitudes":
+        """Cut out consecutive frames, as views."""
+        start, _, _ = frames.indices(self.coordinate.shape[-1])
+        return Amplitudes(
+            self.first_frame + start,
+            self.coordinate[..., frames],
+            None if self.velocity is None else self.velocity[..., frames],
+            None if self.force is None else self.force[..., frames],
+        )
 
     def velocity_or_raise(self, clause: str) -> Complexes:
         """Q̇, for those who cannot do without.

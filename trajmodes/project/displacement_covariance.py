@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from trajmodes.arrays import Complexes, Ints, freeze
-from trajmodes.data import MotionBlock
 from trajmodes.project.coordinates import Amplitudes, Projector
-from trajmodes.project.time_blocks import block_numbers, join_blocks, require_all_frames
+from trajmodes.streaming.blocks import BlockReduction, BlockSums, Sums, require_all_frames
 
 __all__ = ["CovarianceSums", "DisplacementCovariance", "DisplacementCovarianceReduction"]
 
@@ -38,80 +37,35 @@ class DisplacementCovariance:
 
 
 @dataclass(frozen=True, slots=True)
-class CovarianceSums:
-    """Sums over frames for a stretch of consecutive time blocks (b)."""
+class CovarianceSums(Sums):
+    """Sums over the frames of one block of time."""
 
-    first_block: int
-    """Number of the first time block."""
-    counts: Ints
-    """(b,) frames summed."""
     totals: Complexes
-    """(b, q, m), sums of Q in √(eV) ps."""
+    """(q, m), sums of Q in √(eV) ps."""
     products: Complexes
-    """(b, k, q, m, m'), sums of Q Q† in eV ps² and, where there are velocities, Q̇ Q̇† in eV
-    (k)."""
+    """(k, q, m, m'), sums of Q Q† in eV ps² and, where there are velocities, Q̇ Q̇† in eV (k)."""
 
 
 @dataclass(frozen=True, slots=True)
-class DisplacementCovarianceReduction:
-    """Reduction from motion to `DisplacementCovariance`.
+class DisplacementCovarianceReduction(BlockReduction[Amplitudes, CovarianceSums]):
+    """Reduction from amplitudes to `DisplacementCovariance`.
 
-    Parameters
-    ----------
-    projector
-        Projection on the modes.
-    n_frames
-        Number of frames of the whole run.
-    n_blocks
-        Number of time blocks kept for the error bars. Each takes 32 bytes for every pair of
-        branches of every q.
+    Each block of time takes 32 bytes for every pair of branches of every q.
     """
 
     projector: Projector
     n_frames: int
     n_blocks: int = 16
 
-    def chunk(self, block: MotionBlock) -> CovarianceSums:
-        """Return the sums over one block of frames."""
-        velocities = block.velocities
-        amplitudes = Amplitudes(
-            block.first_frame,
-            self.projector.coordinates(block.displacements),
-            None if velocities is None else self.projector.velocities(velocities),
-            None,
-        )
-        return self.sums(amplitudes)
-
-    def sums(self, amplitudes: Amplitudes) -> CovarianceSums:
-        """Return the sums over amplitudes that are already there."""
-        q_qmt, v_qmt = amplitudes.coordinate, amplitudes.velocity
-        first_frame, n_here = amplitudes.first_frame, q_qmt.shape[-1]
-        block_t = block_numbers(first_frame, n_here, self.n_blocks, self.n_frames)
-        first, counts = int(block_t[0]), np.bincount(block_t - block_t[0])
-        stops = np.cumsum(counts)
-        parts = [slice(*ends) for ends in zip(stops - counts, stops, strict=True)]
-        totals = np.stack([q_qmt[..., part].sum(axis=-1) for part in parts])
-        series = [one for one in (q_qmt, v_qmt) if one is not None]
+    def sums(self, block: Amplitudes) -> CovarianceSums:
+        """Sum over frames of one block of time."""
+        q_qmt = block.coordinate
+        series = [one for one in (q_qmt, block.velocity) if one is not None]
         # (q, m, t) @ (q, t, m')
-        products = np.stack(
-            [
-                [one[..., part] @ one[..., part].conj().swapaxes(1, 2) for one in series]
-                for part in parts
-            ]
-        )
-        return CovarianceSums(first, counts, totals, products)
+        products = np.stack([one @ one.conj().swapaxes(1, 2) for one in series])
+        return CovarianceSums(q_qmt.shape[-1], q_qmt.sum(axis=-1), products)
 
-    def combine(self, earlier: CovarianceSums, later: CovarianceSums) -> CovarianceSums:
-        """Return the sums over two neighbouring stretches of time."""
-        offset = later.first_block - earlier.first_block
-        return CovarianceSums(
-            earlier.first_block,
-            join_blocks(offset, earlier.counts, later.counts),
-            join_blocks(offset, earlier.totals, later.totals),
-            join_blocks(offset, earlier.products, later.products),
-        )
-
-    def finalize(self, state: CovarianceSums) -> DisplacementCovariance:
+    def finalize(self, state: BlockSums[CovarianceSums]) -> DisplacementCovariance:
         """Return the covariances in each block.
 
         Raises
@@ -119,13 +73,12 @@ class DisplacementCovarianceReduction:
         DataError
             If frames are missing.
         """
-        require_all_frames(int(state.counts.sum()), self.n_frames)
-        filled = state.counts > 0
-        counts = state.counts[filled]
-        means_bkqmn = state.products[filled] / counts[:, None, None, None, None]
+        counts = state.stack("frames")
+        require_all_frames(int(counts.sum()), self.n_frames)
+        means_bkqmn = state.stack("products") / counts[:, None, None, None, None]
         covariance_bqmn = means_bkqmn[:, 0]
         at_zero = np.flatnonzero((self.projector.space.qpoints == 0.0).all(axis=1))
-        total_bqm = state.totals[filled][:, at_zero]
+        total_bqm = state.stack("totals")[:, at_zero]
         mean_qm = total_bqm.sum(axis=0) / self.n_frames
         shift_bqm = total_bqm / counts[:, None, None] - mean_qm
         # ⟨(Q − μ)(Q − μ)†⟩ = ⟨QQ†⟩ − ⟨Q − μ⟩μ† − μ⟨Q − μ⟩† − μμ†

@@ -10,21 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from trajmodes.arrays import Bools, Complexes, Floats, freeze
-from trajmodes.data import Modes, MotionBlock
+from trajmodes.data import Modes
 from trajmodes.errors import DataError
 from trajmodes.project.coordinates import Amplitudes, Projector
+from trajmodes.streaming.blocks import Sums, require_all_frames
 
-__all__ = ["CovarianceSums", "EnergyCovariance", "EnergyCovarianceReduction"]
+__all__ = ["EnergyCovariance", "EnergyCovarianceReduction", "EnergyProducts"]
 
 _MOST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class CovarianceSums:
+class EnergyProducts(Sums):
     """Sums over a stretch of frames."""
 
-    n_frames: int
-    """Frames summed."""
     energies: Floats
     """(n,), unit: eV."""
     products: Floats
@@ -50,17 +49,10 @@ class EnergyCovariance:
 
 @dataclass(frozen=True, slots=True)
 class EnergyCovarianceReduction:
-    """Reduction from motion to `EnergyCovariance`.
+    """Reduction from amplitudes to `EnergyCovariance`.
 
     Memory is 8n² bytes for each state, n being the number of single modes; while states are
     combined there are a few.
-
-    Parameters
-    ----------
-    projector
-        Projection on the modes.
-    n_frames
-        Number of frames of the whole run.
 
     Raises
     ------
@@ -80,12 +72,8 @@ class EnergyCovarianceReduction:
                 fix="ask for it in a smaller supercell",
             )
 
-    def chunk(self, block: MotionBlock) -> CovarianceSums:
-        """Return the sums over one block of frames."""
-        return self.sums(self.projector.project(block))
-
-    def sums(self, amplitudes: Amplitudes) -> CovarianceSums:
-        """Return the sums over amplitudes that are already there.
+    def chunk(self, amplitudes: Amplitudes, /) -> EnergyProducts:
+        """Sum over one block of frames.
 
         Raises
         ------
@@ -101,17 +89,13 @@ class EnergyCovarianceReduction:
         energy_qmt *= 0.5
         x_nt = energy_qmt.reshape(-1, n_t)
         # The product of a matrix with its own transpose costs BLAS half of another one.
-        return CovarianceSums(n_t, x_nt.sum(axis=1), x_nt @ x_nt.T)
+        return EnergyProducts(n_t, x_nt.sum(axis=1), x_nt @ x_nt.T)
 
-    def combine(self, earlier: CovarianceSums, later: CovarianceSums) -> CovarianceSums:
-        """Return the sums over two neighbouring stretches of time."""
-        return CovarianceSums(
-            earlier.n_frames + later.n_frames,
-            earlier.energies + later.energies,
-            earlier.products + later.products,
-        )
+    def combine(self, earlier: EnergyProducts, later: EnergyProducts) -> EnergyProducts:
+        """Add up two stretches of time."""
+        return earlier + later
 
-    def finalize(self, state: CovarianceSums) -> EnergyCovariance:
+    def finalize(self, state: EnergyProducts) -> EnergyCovariance:
         """Return covariances of single modes and correlations of sets.
 
         Raises
@@ -119,8 +103,7 @@ class EnergyCovarianceReduction:
         DataError
             If frames are missing.
         """
-        if state.n_frames != self.n_frames:
-            raise DataError(f"{state.n_frames} of {self.n_frames} frames were summed")
+        require_all_frames(state.frames, self.n_frames)
         mean = state.energies / self.n_frames
         covariance = state.products / self.n_frames
         covariance -= np.outer(mean, mean)

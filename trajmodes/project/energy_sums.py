@@ -14,13 +14,12 @@ from numba import njit
 from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data import Modes
 from trajmodes.project.coordinates import Amplitudes
-from trajmodes.project.time_blocks import join_blocks
+from trajmodes.streaming.blocks import BlockSums, Sums
 
 __all__ = [
     "EnergyMeans",
     "EnergySums",
     "Groups",
-    "combine_sums",
     "group_sizes",
     "groups_of",
     "sum_frames",
@@ -28,16 +27,19 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class EnergySums:
-    """Sums over frames for a stretch of consecutive time blocks (b)."""
+class ProductSums(Sums):
+    """Sums over the frames of one block of time."""
 
-    first_block: int
-    """Number of the first time block."""
-    counts: Ints
-    """(b,) frames summed."""
     products: Floats
-    """(b, k, q, m), sums of |Q̇|² in eV, |Q|² in eV ps², Im Q*Q̇ in eV ps and, where there are
+    """(k, q, m), sums of |Q̇|² in eV, |Q|² in eV ps², Im Q*Q̇ in eV ps and, where there are
     forces, Re Q*𝓕 in eV (k)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnergySums(Sums):
+    """Sums over frames: the means for each block of time, the squares for all together."""
+
+    blocks: BlockSums[ProductSums]
     squares: Floats
     """(g,), unit: eV². Sums over all frames of ε², pooled over the groups of each set."""
     wholes: Floats
@@ -109,7 +111,7 @@ def group_sizes(modes: Modes) -> Floats:
 
 
 def sum_frames(
-    amplitudes: Amplitudes, velocity: Complexes, groups: Groups, block_t: Ints
+    amplitudes: Amplitudes, velocity: Complexes, groups: Groups, blocks: dict[int, slice]
 ) -> EnergySums:
     """Sum over frames.
 
@@ -121,16 +123,15 @@ def sum_frames(
         (q, m, t) those of the velocities.
     groups
         The groups of the modes.
-    block_t
-        (t,) number of the time block that each frame belongs to, ascending.
+    blocks
+        Number of each block of time → its frames, which follow each other.
     """
     coordinate, force = amplitudes.coordinate, amplitudes.force
     n_q, n_m, n_t = coordinate.shape
     q_nt, v_nt = coordinate.reshape(-1, n_t), velocity.reshape(-1, n_t)
     f_nt = np.empty((0, n_t), complex) if force is None else force.reshape(-1, n_t)
-    counts = np.bincount(block_t - block_t[0])
-    edges = np.concatenate([[0], np.cumsum(counts)])
-    products = np.zeros((len(counts), 3 if force is None else 4, n_q * n_m))
+    edges = np.array([0, *(frames.stop for frames in blocks.values())])
+    products = np.zeros((len(blocks), 3 if force is None else 4, n_q * n_m))
     squares, energy_kgt = np.zeros(groups.n_sets), np.zeros((2, groups.n_sets + 1, n_t))
     waves = np.zeros((2, n_q * n_m))
     _accumulate((q_nt, v_nt, f_nt), groups, edges, (products, squares, waves), energy_kgt)
@@ -139,22 +140,9 @@ def sum_frames(
     pairs = ((kinetic_gt, kinetic_gt), (kinetic_gt, energy_gt), (energy_gt, energy_gt))
     wholes = np.array([np.einsum("gt,gt->g", one, other) for one, other in pairs])
     shaped = products.reshape(*products.shape[:2], n_q, n_m)
-    return EnergySums(
-        int(block_t[0]), counts, shaped, squares, wholes, waves.reshape(2, n_q, n_m)
-    )
-
-
-def combine_sums(earlier: EnergySums, later: EnergySums) -> EnergySums:
-    """Join two neighbouring stretches of time."""
-    offset = later.first_block - earlier.first_block
-    return EnergySums(
-        earlier.first_block,
-        join_blocks(offset, earlier.counts, later.counts),
-        join_blocks(offset, earlier.products, later.products),
-        earlier.squares + later.squares,
-        earlier.wholes + later.wholes,
-        earlier.waves + later.waves,
-    )
+    sums = zip(blocks, np.diff(edges).tolist(), shaped, strict=True)
+    by_block = BlockSums({b: ProductSums(frames, part) for b, frames, part in sums})
+    return EnergySums(n_t, by_block, squares, wholes, waves.reshape(2, n_q, n_m))
 
 
 @njit(nogil=True, cache=True)
@@ -167,10 +155,10 @@ def _accumulate(
 ) -> None:
     q_nt, v_nt, f_nt = fields
     products, squares, waves = sums
-    kinetic_t, energy_t = np.empty((2, q_nt.shape[1]))
+    kinetic_t, energy_t = np.empty(q_nt.shape[1]), np.empty(q_nt.shape[1])
     for g in range(len(groups.labels)):
-        kinetic_t[:] = 0.0
-        energy_t[:] = 0.0
+        for t in range(len(energy_t)):
+            kinetic_t[t] = energy_t[t] = 0.0
         for place in range(groups.starts[g], groups.starts[g + 1]):
             n = groups.order[place]
             omega, weight = groups.omega[n], groups.weights[g]

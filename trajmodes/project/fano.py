@@ -27,15 +27,9 @@ import numpy as np
 from numba import njit
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.project.oscillator import (
-    Grid,
-    add_poles,
-    displacement_shares,
-    place_poles,
-    velocity_shares,
-)
+from trajmodes.project.oscillator import Grid, Room, add_poles
 
-__all__ = ["expected_fano", "fano_line"]
+__all__ = ["expected_fano", "line_spectra"]
 
 
 def expected_fano(
@@ -57,28 +51,33 @@ def expected_fano(
     (g, w) spectrum in 1/THz, and (g, 3, w) its derivatives by ω₀, ln γ and a.
     """
     spectra = np.empty((len(bins), 4, bins.shape[1]))
-    for g, (omega, gamma, lean) in enumerate(zip(*shape, strict=True)):
+    room = Room.of(bins.shape[1])
+    for g, line in enumerate(zip(*shape, strict=True)):
         grid = Grid.of(bins[g, 0], bins[g, -1], segment_frames, interval_ps)
-        fano_line(omega, gamma, lean, grid, spectra[g])
+        line_spectra(line, grid, room, spectra[g])
     return spectra[:, 0], spectra[:, 1:]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def fano_line(omega: float, gamma: float, lean: float, grid: Grid, spectra_kw: Floats) -> None:
-    """Spectrum of one line and its derivatives by ω₀, ln γ and a: see `expected_fano`."""
-    poles, slopes = place_poles(omega, gamma)
-    # The velocity and ω₀Q, of the same poles.
-    share_v, change_v = velocity_shares(poles, slopes)
-    share_u, change_u = displacement_shares(poles, slopes)
-    weights = _weights(omega, gamma, lean)
-    shares_kj = np.empty((4, 2), np.complex128)
-    for k in range(4):
-        shares_kj[k] = weights[k, 0] * share_v + weights[k, 1] * share_u
-        if 0 < k <= 2:
-            shares_kj[k] += weights[0, 0] * change_v[k - 1] + weights[0, 1] * change_u[k - 1]
-    add_poles((poles, slopes), shares_kj, grid, spectra_kw)
+def line_spectra(
+    line: tuple[float, float, float], grid: Grid, room: Room, spectra_kw: Floats
+) -> None:
+    """Put in the spectrum of a line (ω₀, γ, a) and its derivatives by ω₀, ln γ and a.
+
+    With three rows a must be zero: the line is then the damped oscillator.
+    """
+    omega, gamma, lean = line
+    _place_weights(omega, gamma, lean, room.weights_kn)
+    add_poles(omega, gamma, grid, room, spectra_kw)
+    if len(spectra_kw) > 3:
+        _add_continuum(grid, room.weights_kn, spectra_kw)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _add_continuum(grid: Grid, weights: Floats, spectra_kw: Floats) -> None:
+    """Add c₀ + c₂ω², and take off what folding adds to (c_V − 1) V."""
     theta = 2.0 * np.pi / (grid.length * grid.interval)
-    for w in range(spectra_kw.shape[1]):
+    for w in range(len(grid.turns) - 2):
         here = theta * (grid.first + w + 1)
         square = here**2 + theta**2 / 3.0
         # Σ_k (ω + kΩ)⁻² = (π/Ω)²/sin²(πω/Ω).
@@ -89,12 +88,11 @@ def fano_line(omega: float, gamma: float, lean: float, grid: Grid, spectra_kw: F
             spectra_kw[k, w] += continuum
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _weights(omega: float, gamma: float, lean: float) -> Floats:
-    """c_V, c_U, c₀, c₂, 4γ(1 − c_V), and their derivatives by ω₀, ln γ, a: (k, 5)."""
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _place_weights(omega: float, gamma: float, lean: float, weights: Floats) -> None:
+    """Put in c_V, c_U, c₀, c₂, 4γ(1 − c_V), and their derivatives by ω₀, ln γ, a: (k, 5)."""
     ratio, square = gamma / omega, lean**2
     curved = 4.0 * square / (gamma * omega**2)
-    weights = np.empty((4, 5))
     weights[0, 0] = 1.0 + 2.0 * lean * (1.0 / ratio - ratio) - square * (2.0 - ratio**2)
     weights[0, 1] = square - 2.0 * lean / ratio
     weights[0, 2] = (8.0 * lean - 4.0 * square * ratio) / omega
@@ -112,7 +110,7 @@ def _weights(omega: float, gamma: float, lean: float) -> Floats:
     weights[3, 1] = 2.0 * lean - 2.0 / ratio
     weights[3, 2] = (8.0 - 8.0 * lean * ratio) / omega
     weights[3, 3] = 8.0 * lean / (gamma * omega**2)
-    weights[:, 4] = -4.0 * gamma * weights[:, 0]
+    for k in range(4):
+        weights[k, 4] = -4.0 * gamma * weights[k, 0]
     weights[0, 4] += 4.0 * gamma
     weights[2, 4] += weights[0, 4]
-    return weights

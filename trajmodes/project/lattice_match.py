@@ -9,31 +9,28 @@ Once the crystals are found to agree, constants are best put on the crystal of t
 sites are those that displacements are counted from, and its masses those that move.
 """
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
-from scipy.linalg import polar
 
-from trajmodes.arrays import Floats
 from trajmodes.data import Crystal
+from trajmodes.data.crystal_difference import (
+    NOTICED,
+    SAME_CRYSTAL,
+    CrystalDifference,
+    crystal_difference,
+)
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.units import DALTON
 
 __all__ = ["check_lattice"]
 
-_NOTED_STRAIN, _FOREIGN_STRAIN = 2e-4, 0.06
-"""Linear strain between the cells that is told, and that makes them different crystals: the
-first shifts frequencies by about 0.1 %, the second is farther than any expansion."""
-_TURNED = 1e-3
-"""Angle in rad between the cells beyond which vectors are in different frames."""
-_NOTED_SHIFT, _FOREIGN_SHIFT = 0.02, 0.3
-"""Å. Distance of sites that is told, and that makes them different sites."""
-_NOTED_MASS, _FOREIGN_MASS = 1e-3, 0.3
-"""Relative difference of masses that is told, and that makes them different elements."""
 _MOST_ORDERS = 5040
 
 
-def check_lattice(of_constants: Crystal, of_run: Crystal) -> tuple[str, ...]:
+def check_lattice(of_constants: Crystal, of_run: Crystal) -> tuple[Note, ...]:
     """Compare the crystal of force constants with that of a run to be projected on them.
 
     Parameters
@@ -52,39 +49,39 @@ def check_lattice(of_constants: Crystal, of_run: Crystal) -> tuple[str, ...]:
     DataError
         If the crystals are different: cells, frames, species, sites or their order.
     """
-    strain = _strain(of_constants, of_run)
+    _check_sites(of_constants, of_run)
+    apart = crystal_difference(of_constants, of_run)
+    _check_cells(apart)
     _check_species(of_constants, of_run)
     return (
-        *_strain_notes(of_constants, of_run, strain),
-        *_site_notes(of_constants, of_run),
-        *_mass_notes(of_constants, of_run),
+        *_strain_notes(of_constants, of_run, apart),
+        *_site_notes(of_constants, of_run, apart),
+        *_mass_notes(of_constants, of_run, apart),
     )
 
 
-def _strain(of_constants: Crystal, of_run: Crystal) -> Floats:
-    """Symmetric strain (3, 3) from the cell of the constants to that of the run."""
+def _check_sites(of_constants: Crystal, of_run: Crystal) -> None:
     if of_constants.n_sites != of_run.n_sites:
         raise _different(
-            f"constants have {of_constants.formula} in their cell, the run {of_run.formula}",
+            f"the cell of the constants holds {of_constants.formula}, that of the run "
+            f"{of_run.formula}",
             "one is a primitive cell, the other a conventional one, or of another crystal",
         )
-    # Rows are vectors: cell_run = cell_constants F, F = (1 + ε) R.
-    deformation = np.linalg.solve(of_constants.cell, of_run.cell)
-    rotation, stretch = polar(deformation, side="left")
-    strain: Floats = stretch - np.eye(3)
-    largest = np.abs(np.linalg.eigvalsh(strain)).max()
-    if np.linalg.det(rotation) < 0.0 or largest > _FOREIGN_STRAIN:
+
+
+def _check_cells(apart: CrystalDifference) -> None:
+    if abs(apart.largest_strain) > SAME_CRYSTAL.strain:
         raise _different(
-            f"the cell of the constants is strained by {largest:.1%} to that of the run",
+            f"the cell of the constants is strained by {abs(apart.largest_strain):.1%} to that "
+            "of the run",
             "it is another crystal, or its lattice vectors are chosen in another way",
         )
-    angle = float(np.linalg.norm(rotation - np.eye(3)) / np.sqrt(2.0))
-    if angle > _TURNED:
+    if apart.angle > SAME_CRYSTAL.angle:
         raise _different(
-            f"the cell of the run is turned by {np.degrees(angle):.2f}° against the constants",
+            f"the cell of the run is turned by {np.degrees(apart.angle):.2f}° against the "
+            "constants",
             "constants and polarisation vectors are in the frame of their own cell file",
         )
-    return strain
 
 
 def _different(what: str, why: str) -> DataError:
@@ -104,25 +101,25 @@ def _check_species(of_constants: Crystal, of_run: Crystal) -> None:
     raise _different(f"species differ: {told} the run", "the constants are of another crystal")
 
 
-def _strain_notes(of_constants: Crystal, of_run: Crystal, strain: Floats) -> list[str]:
-    values = np.linalg.eigvalsh(strain)
-    largest = float(values[np.abs(values).argmax()])
-    if abs(largest) < _NOTED_STRAIN:
+def _strain_notes(
+    of_constants: Crystal, of_run: Crystal, apart: CrystalDifference
+) -> list[Note]:
+    largest = apart.largest_strain
+    if abs(largest) < NOTICED.strain:
         return []
     volume = of_run.volume / of_constants.volume - 1.0
-    return [
+    text = (
         f"the constants belong to another lattice parameter: that of the run differs by "
         f"{largest:+.2%} in length and {volume:+.2%} in volume. Expect frequencies of the run "
         f"to differ by about {-1.5 * volume:+.1%} (Grüneisen parameters of 1 to 2), besides "
         "what temperature does; constants fitted at this volume would not"
-    ]
+    )
+    return [Note("warning", text)]
 
 
-def _site_notes(of_constants: Crystal, of_run: Crystal) -> list[str]:
-    shift_sx = _shifts(of_constants.sites, of_run.sites)
-    cells_sx = np.rint(shift_sx)
-    apart = np.linalg.norm((shift_sx - cells_sx) @ of_run.cell, axis=1)
-    if apart.max() > _FOREIGN_SHIFT:
+def _site_notes(of_constants: Crystal, of_run: Crystal, apart: CrystalDifference) -> list[Note]:
+    farthest = apart.shift.max()
+    if farthest > SAME_CRYSTAL.site:
         order = _order(of_constants, of_run)
         if order is not None:
             raise _different(
@@ -131,33 +128,25 @@ def _site_notes(of_constants: Crystal, of_run: Crystal) -> list[str]:
                 "two cell files differ",
             )
         raise _different(
-            f"site {int(apart.argmax()) + 1} of the constants is {apart.max():.2f} Å from that "
-            "of the run",
+            f"site {int(apart.shift.argmax()) + 1} of the constants is {farthest:.2f} Å from "
+            "that of the run",
             "the constants are of another structure",
         )
-    if cells_sx.any():
-        site = int(np.abs(cells_sx).max(axis=1).argmax())
-        cell = " ".join(f"{x:+.0f}" for x in cells_sx[site])
+    if apart.cells.any():
+        site = int(np.abs(apart.cells).max(axis=1).argmax())
+        cell = " ".join(f"{x:+d}" for x in apart.cells[site])
         raise _different(
             f"site {site + 1} of the constants is in another cell than that of the run, {cell} "
             "lattice vectors away",
             "phases of polarisation vectors are those of the sites as they are listed",
         )
-    if apart.max() > _NOTED_SHIFT:
-        return [
-            f"sites of the constants are up to {apart.max():.3f} Å from those of the run: the "
+    if farthest > NOTICED.site:
+        text = (
+            f"sites of the constants are up to {farthest:.3f} Å from those of the run: the "
             "structure relaxed otherwise, and constants with it"
-        ]
+        )
+        return [Note("warning", text)]
     return []
-
-
-def _shifts(from_sx: Floats, to_sx: Floats) -> Floats:
-    """Reduced vectors (s, 3) between sites, the common shift of the crystal taken out."""
-    apart = to_sx - from_sx
-    # The circular mean, so that sites in other cells do not pull at it; then that of cells.
-    common = np.angle(np.exp(2j * np.pi * apart).mean(axis=0)) / (2.0 * np.pi)
-    rest: Floats = apart - common
-    return rest - np.rint(np.median(rest, axis=0))
 
 
 def _order(of_constants: Crystal, of_run: Crystal) -> tuple[int, ...] | None:
@@ -168,22 +157,20 @@ def _order(of_constants: Crystal, of_run: Crystal) -> tuple[int, ...] | None:
             return None
         if any(of_constants.species[k] != of_run.species[s] for s, k in enumerate(order)):
             continue
-        shift_sx = _shifts(of_constants.sites[list(order)], of_run.sites)
-        apart = np.linalg.norm((shift_sx - np.rint(shift_sx)) @ of_run.cell, axis=1)
-        if apart.max() < _NOTED_SHIFT:
+        sorted_ = replace(of_constants, sites=of_constants.sites[list(order)])
+        if crystal_difference(sorted_, of_run).shift.max() < NOTICED.site:
             return order
     return None
 
 
-def _mass_notes(of_constants: Crystal, of_run: Crystal) -> list[str]:
-    relative = of_run.masses / of_constants.masses - 1.0
-    site = int(np.abs(relative).argmax())
-    if abs(relative[site]) < _NOTED_MASS:
+def _mass_notes(of_constants: Crystal, of_run: Crystal, apart: CrystalDifference) -> list[Note]:
+    site = int(np.abs(apart.mass).argmax())
+    if abs(apart.mass[site]) < NOTICED.mass:
         return []
     told = (
         f"site {site + 1} has {of_run.masses[site] / DALTON:.4f} Da in the run and "
         f"{of_constants.masses[site] / DALTON:.4f} Da in the constants"
     )
-    if abs(relative[site]) > _FOREIGN_MASS:
+    if abs(apart.mass[site]) > SAME_CRYSTAL.mass:
         raise _different(f"masses differ: {told}", "an element is another one")
-    return [f"{told}: modes are those of the masses of the run"]
+    return [Note("warning", f"{told}: modes are those of the masses of the run")]

@@ -12,6 +12,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.data import Modes
+from trajmodes.data.lattice import wrap
 from trajmodes.data.points import point
 from trajmodes.errors import UsageError
 
@@ -96,12 +97,11 @@ def _numbers(words: str) -> list[float]:
 def _listed(q_x: Floats, modes: Modes) -> tuple[int, bool]:
     """Row of q or −q, up to reciprocal lattice vectors, and whether it is that of −q."""
     for opposite, sign in ((False, 1.0), (True, -1.0)):
-        apart = modes.qpoints - sign * q_x
-        away = np.abs(apart - np.rint(apart)).max(axis=1)
+        away = np.abs(wrap(modes.qpoints - sign * q_x)).max(axis=1)
         if away.min() < _TOLERANCE:
             return int(away.argmin()), opposite
-    steps = modes.qpoints[:, None] - np.stack([q_x, -q_x])
-    near = np.linalg.norm(steps - np.rint(steps), axis=-1).min(axis=1)
+    steps = wrap(modes.qpoints[:, None] - np.stack([q_x, -q_x]))
+    near = np.linalg.norm(steps, axis=-1).min(axis=1)
     names = "; ".join(point(modes.qpoints[row]) for row in np.argsort(near)[:3])
     raise UsageError(
         f"q = {point(q_x)} is not commensurate with the supercell",

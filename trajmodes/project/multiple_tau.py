@@ -137,14 +137,10 @@ def averages(series_it: Floats, first: int, n_levels: int) -> list[tuple[int, Fl
     return found
 
 
-@njit(nogil=True, cache=True)
 def _halve(series_it: Floats, start: int) -> Floats:
     """Means of pairs of neighbours, from a start on."""
-    size = max(0, (series_it.shape[1] - start) // 2)
-    means = np.empty((len(series_it), size))
-    for i in range(len(series_it)):
-        for t in range(size):
-            means[i, t] = 0.5 * (series_it[i, start + 2 * t] + series_it[i, start + 2 * t + 1])
+    stop = start + 2 * max(0, (series_it.shape[1] - start) // 2)
+    means: Floats = 0.5 * (series_it[:, start:stop:2] + series_it[:, start + 1 : stop : 2])
     return means
 
 
@@ -200,23 +196,14 @@ def meet(
     return both, Seam(first, around, n_before, n_across)
 
 
-@njit(nogil=True, cache=True)
-def _pair_range(
-    lag: int, size: int, across: tuple[int, int], edges: tuple[int, int]
-) -> tuple[int, int]:
-    """Range of k of the pairs (k, k + lag) over a seam whose later one is between two edges."""
-    low = max(across[0] - lag, 0, edges[0] - lag)
-    return low, max(low, min(across[0] + across[1], size - lag, edges[1] - lag))
-
-
-@njit(nogil=True, cache=True)
 def _pair_ranges(size: int, across: tuple[int, int], edges: Ints, lags: Ints) -> Ints:
-    """Ranges of k of all blocks and lags, as (b, n, 2)."""
-    ranges = np.empty((len(edges) - 1, len(lags), 2), dtype=np.int64)
-    for b in range(len(edges) - 1):
-        for n in range(len(lags)):
-            low, high = _pair_range(lags[n], size, across, (edges[b], edges[b + 1]))
-            ranges[b, n, 0], ranges[b, n, 1] = low, high
+    """Ranges of k of the pairs (k, k + lag) of all blocks and lags, as (b, n, 2).
+
+    They lie over a seam, and the later one of each pair is between the edges of its block.
+    """
+    low_bn = np.maximum(np.maximum(across[0] - lags, 0), edges[:-1, None] - lags)
+    last_bn = np.minimum(np.minimum(across[0] + across[1], size - lags), edges[1:, None] - lags)
+    ranges: Ints = np.stack([low_bn, np.maximum(low_bn, last_bn)], axis=2)
     return ranges
 
 

@@ -26,35 +26,13 @@ from trajmodes.data import BandSpectra
 from trajmodes.errors import DataError
 from trajmodes.project.band_filter import BandPlan, filter_taps, power_response
 from trajmodes.project.coordinates import Amplitudes, Projector
-from trajmodes.project.segments import Part, Segments
+from trajmodes.project.segments import Part, Segments, Series, joined, waiting
 from trajmodes.project.window import effective_segments, hann
 from trajmodes.symmetry.mode_sets import set_members, set_omega
 
 __all__ = ["NarrowBandReduction", "NarrowBandSums"]
 
 _BATCH_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Outputs of the filter for consecutive places."""
-
-    first: int
-    """Place of the first one, counted over all stretches of the run."""
-    values: Complexes
-    """(2, q, m, k), forward and backward, in √(eV). Near the ends of what was read they lack
-    the terms of frames beyond."""
-
-    @property
-    def stop(self) -> int:
-        """Place after the last one."""
-        return self.first + int(self.values.shape[-1])
-
-    def between(self, start: int, stop: int) -> "Outputs":
-        """Those whose places lie in [start, stop), as a view."""
-        first = min(max(start, self.first), self.stop)
-        last = min(max(stop, first), self.stop)
-        return Outputs(first, self.values[..., first - self.first : last - self.first])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +43,10 @@ class NarrowBandSums:
     """Frames [start, stop) covered."""
     power: tuple[Floats | None, ...]
     """(g, w) for each length, unit: eV. Summed over the segments done; None where none is."""
-    pending: tuple[Outputs, ...]
-    """In order of their places, without overlap."""
+    pending: tuple[Series, ...]
+    """(2, q, m, k), forward and backward, in √(eV): outputs of the filter by their places over
+    all stretches of the run, in order and without overlap. Near the ends of what was read they
+    lack the terms of frames beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +83,8 @@ class NarrowBandReduction:
                 fix="ask for a coarser resolution, or run longer",
             )
 
-    def sums(self, amplitudes: Amplitudes) -> NarrowBandSums:
-        """Return the state of one block of frames.
+    def chunk(self, amplitudes: Amplitudes, /) -> NarrowBandSums:
+        """Make the state of one block of frames.
 
         Raises
         ------
@@ -129,14 +109,9 @@ class NarrowBandReduction:
         DataError
             If frames are missing between them.
         """
-        if earlier.part[1] != later.part[0]:
-            raise DataError(
-                f"spectra: frames {earlier.part[1]} to {later.part[0]} are missing or out of "
-                "order"
-            )
-        part = (earlier.part[0], later.part[1])
+        part = joined(earlier.part, later.part, "spectra")
         power = tuple(map(_added, earlier.power, later.power))
-        pending = _joined(earlier.pending, later.pending, self._complete_until(part[1]))
+        pending = _met(earlier.pending, later.pending, self._complete_until(part[1]))
         both = NarrowBandSums(part, power, pending)
         return self._settle((earlier.part, later.part), both)
 
@@ -206,7 +181,7 @@ class NarrowBandReduction:
         """Place of the first output that sums over frames from the given one on."""
         return self._place(frame - (self.plan.taps - 1))
 
-    def _filtered(self, number: int, part: Part, velocity_qmt: Complexes) -> Outputs:
+    def _filtered(self, number: int, part: Part, velocity_qmt: Complexes) -> Series:
         """Sum what the frames of a part add to the outputs of one stretch."""
         start, stop = self.stretches[number]
         begin, end = max(part[0], start), min(part[1], stop)
@@ -215,7 +190,7 @@ class NarrowBandReduction:
         places = self._places()
         count = int(places[number + 1] - places[number])
         if used.size == 0 or count == 0:
-            return Outputs(0, np.empty((2, *velocity_qmt.shape[:2], 0), dtype=complex))
+            return Series(0, np.empty((2, *velocity_qmt.shape[:2], 0), dtype=complex))
         first = min(max(-((taps - 1 - int(used[0])) // step), 0), count)
         last = min(int(used[-1]) // step + 1, count)
         offsets_kn = used - step * np.arange(first, last)[:, None]
@@ -224,7 +199,7 @@ class NarrowBandReduction:
         used_qmn = velocity_qmt[..., begin - part[0] : end - part[0]]
         turn_qmn = self._turns(used)
         both = np.stack([used_qmn * turn_qmn, used_qmn * turn_qmn.conj()])
-        return Outputs(int(places[number]) + first, both @ filter_kn.T.astype(complex))
+        return Series(int(places[number]) + first, both @ filter_kn.T.astype(complex))
 
     def _turns(self, used: Ints) -> Complexes:
         """e^{−iω_c nΔt} (q, m, n), exactly periodic in the shortest segment."""
@@ -249,12 +224,7 @@ class NarrowBandReduction:
                 power[i] = _added(power[i], self._power(parts))
             head_stop, tail_start = segments.edges(state.part)
             head, tail = max(head, self._place(head_stop)), min(tail, self._place(tail_start))
-        pending = state.pending
-        if head < tail:
-            ends = ((0, head), (tail, int(self._places()[-1])))
-            pending = tuple(_detached(y, y.between(*end)) for end in ends for y in pending)
-        waiting = tuple(y for y in pending if y.values.size)
-        return NarrowBandSums(state.part, tuple(power), waiting)
+        return NarrowBandSums(state.part, tuple(power), waiting(state.pending, head, tail))
 
     def _power(self, parts: Sequence[Complexes]) -> Floats:
         """Power (g, w) of one segment in the middle half of the band."""
@@ -286,16 +256,9 @@ def _added(left: Floats | None, right: Floats | None) -> Floats | None:
     return left + right
 
 
-def _detached(whole: Outputs, part: Outputs) -> Outputs:
-    """Copy a part, for a view would keep the whole in memory."""
-    if part.values.shape == whole.values.shape:
-        return whole
-    return Outputs(part.first, part.values.copy())
-
-
-def _joined(
-    earlier: tuple[Outputs, ...], later: tuple[Outputs, ...], complete: int
-) -> tuple[Outputs, ...]:
+def _met(
+    earlier: tuple[Series, ...], later: tuple[Series, ...], complete: int
+) -> tuple[Series, ...]:
     """Join outputs of both, added where they meet, and cut where the complete ones end.
 
     Only what meets is copied: complete outputs stay where they are until they are used.
@@ -311,8 +274,8 @@ def _joined(
     values = np.zeros((*left[0].values.shape[:-1], high - low), dtype=complex)
     for y in (*left, *right):
         values[..., y.first - low : y.stop - low] += y.values
-    seam = Outputs(low, values)
+    seam = Series(low, values)
     cut = min(max(complete, low), high)
-    pieces = [_detached(seam, seam.between(*ends)) for ends in ((low, cut), (cut, high))]
+    pieces = [seam.cut(*ends) for ends in ((low, cut), (cut, high))]
     kept = [y for y in earlier if y.stop <= begin], [y for y in later if y.first >= end]
     return (*kept[0], *(y for y in pieces if y.values.size), *kept[1])

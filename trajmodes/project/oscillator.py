@@ -25,16 +25,7 @@ from numba import njit
 
 from trajmodes.arrays import Complexes, Floats, Ints
 
-__all__ = [
-    "Grid",
-    "add_poles",
-    "displacement_shares",
-    "expected_power",
-    "oscillator_line",
-    "part_of",
-    "place_poles",
-    "velocity_shares",
-]
+__all__ = ["Grid", "Room", "add_poles", "expected_power", "part_of"]
 
 _CRITICAL = 1e-8
 """Least |ω₀² − γ²/4| in γ²: nearer to critical damping the two poles are kept this far apart,
@@ -42,7 +33,7 @@ which moves the spectrum by as little."""
 
 
 class Grid(NamedTuple):
-    """Consecutive bins, of which the kernels tell the spectrum, and one more on each side."""
+    """Consecutive bins at which the kernels compute a spectrum, and one more on each side."""
 
     first: int
     """The one that is before the first."""
@@ -57,10 +48,28 @@ class Grid(NamedTuple):
     def of(first: int, last: int, segment_frames: int, interval_ps: float) -> "Grid":
         """All bins from the first to the last one."""
         turns = np.exp(-2j * np.pi / segment_frames * np.arange(first - 1, last + 2))
-        return Grid(first - 1, turns, segment_frames, interval_ps)
+        return Grid(int(first) - 1, turns, int(segment_frames), float(interval_ps))
 
 
-@njit(nogil=True, cache=True)
+class Room(NamedTuple):
+    """Arrays that the kernels fill anew for each line."""
+
+    weights_kn: Floats
+    """(4, 5) c_V, c_U and the continuum (see `fano`), and their derivatives."""
+    factors_kn: Floats
+    """(4, 5) what one pole adds to the spectrum and to its derivatives: real and imaginary
+    parts of the factors of the two window sums, and the constant of the lag zero."""
+    sums_nw: Complexes
+    """(5, w + 2) g₀, g₁, g₂ of the module's text, Σ_τ b(τ) y^τ and its derivative by ln y."""
+
+    @staticmethod
+    def of(n_bins: int) -> "Room":
+        """Room for spectra of so many bins."""
+        sums_nw = np.empty((5, n_bins + 2), dtype=np.complex128)
+        return Room(np.zeros((4, 5)), np.empty((4, 5)), sums_nw)
+
+
+@njit(nogil=True, cache=True, inline="always")
 def part_of(grid: Grid, first: int, size: int) -> Grid:
     """Take so many of the bins, from this one on."""
     place = first - 1 - grid.first
@@ -87,108 +96,86 @@ def expected_power(
     (g, w) spectrum in 1/THz, and (g, 2, w) its derivatives by ω₀ and ln γ.
     """
     spectra = np.empty((len(bins), 3, bins.shape[1]))
+    room = Room.of(bins.shape[1])
+    room.weights_kn[0, 0] = 1.0
     for g, (first, last) in enumerate(bins[:, [0, -1]]):
         grid = Grid.of(first, last, segment_frames, interval_ps)
-        oscillator_line(omega[g], gamma[g], grid, spectra[g])
+        add_poles(omega[g], gamma[g], grid, room, spectra[g])
     return spectra[:, 0], spectra[:, 1:]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def oscillator_line(omega: float, gamma: float, grid: Grid, spectra_kw: Floats) -> None:
-    """Spectrum of one line and its derivatives by ω₀ and ln γ: see `expected_power`."""
-    poles, slopes = place_poles(omega, gamma)
-    share, change = velocity_shares(poles, slopes)
-    shares = np.empty((3, 2), np.complex128)
-    shares[0], shares[1:] = share, change
-    add_poles((poles, slopes), shares, grid, spectra_kw)
+def add_poles(omega: float, gamma: float, grid: Grid, room: Room, spectra_kw: Floats) -> None:
+    """Put in c_V V + c_U U as windowed and sampled, per THz, and its derivatives.
 
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def place_poles(omega: float, gamma: float) -> tuple[Complexes, Complexes]:
-    """Find the poles p_j in rad/ps and their derivatives (n, j) by ω₀ and ln γ."""
-    square, least = omega**2 - 0.25 * gamma**2, _CRITICAL * gamma**2
-    if abs(square) < least:
-        square = np.copysign(least, square)
-    root = np.sqrt(complex(square))
-    poles, slopes = np.empty(2, np.complex128), np.empty((2, 2), np.complex128)
-    for j in range(2):
-        sign = 1.0 - 2.0 * j
-        poles[j] = -0.5 * gamma + sign * 1j * root
-        slopes[0, j] = sign * 1j * omega / root
-        slopes[1, j] = -0.5 * gamma - sign * 0.25j * gamma**2 / root
-    return poles, slopes
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def velocity_shares(poles: Complexes, slopes: Complexes) -> tuple[Complexes, Complexes]:
-    """Shares A_j of the poles in the velocity, and their derivatives (n, j).
-
-    Its spectrum is 4γω²/((ω² − ω₀²)² + γ²ω²).
-    """
-    split = poles[0] - poles[1]
-    share, change = np.empty(2, np.complex128), np.empty((2, 2), np.complex128)
-    share[0], share[1] = poles[0] / split, 1.0 - poles[0] / split
-    for n in range(2):
-        # d(p₁/(p₁ − p₂)) = (p₁ dp₂ − p₂ dp₁)/(p₁ − p₂)².
-        change[n, 0] = (poles[0] * slopes[n, 1] - poles[1] * slopes[n, 0]) / split**2
-        change[n, 1] = -change[n, 0]
-    return share, change
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def displacement_shares(poles: Complexes, slopes: Complexes) -> tuple[Complexes, Complexes]:
-    """Shares in ω₀Q, 4γω₀²/((ω² − ω₀²)² + γ²ω²), of the same area; derivatives alike."""
-    # C(t)/C(0) = (p₁ e^{p₂t} − p₂ e^{p₁t})/(p₁ − p₂): the shares change places.
-    share, change = velocity_shares(poles, slopes)
-    return share[::-1].copy(), change[:, ::-1].copy()
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def add_poles(
-    poles: tuple[Complexes, Complexes],
-    shares_kj: Complexes,
-    grid: Grid,
-    spectra_kw: Floats,
-) -> None:
-    """Put in the expected spectrum of Σ_j A_j e^{p_j t} and its derivatives, per THz.
+    V and U are the spectra of velocity and of ω₀Q, both of area 1: 4γω²/((ω² − ω₀²)² + γ²ω²),
+    and the same with ω₀² in place of the ω² above the line.
 
     Parameters
     ----------
-    poles
-        p_j, and their derivatives (n, j) by ω₀ and ln γ.
-    shares_kj
-        A_j, and their derivatives: by ω₀ and ln γ, and by what else they depend on.
+    omega, gamma
+        ω₀ and γ in rad/ps.
     grid
         The bins.
+    room
+        With c_V and c_U in the first two columns of the weights, and below them their
+        derivatives by ω₀, by ln γ, and by what else they depend on.
     spectra_kw
         Where the spectrum and its derivatives are put.
     """
-    values, slopes = poles
-    n_bins = spectra_kw.shape[1]
-    g0, g1, g2, sums, growth = np.empty((5, n_bins + 2), np.complex128)
+    square, least = omega**2 - 0.25 * gamma**2, _CRITICAL * gamma**2
+    if abs(square) < least:
+        square = np.copysign(least, square)
+    root, n_bins = np.sqrt(complex(square)), len(grid.turns) - 2
+    factors, sums = room.factors_kn, room.sums_nw
+    for j in range(2):
+        pole = _place_factors(omega, gamma, (1.0 - 2.0 * j) * root, grid, room)
+        _geometric_sums(grid.interval * pole, grid, sums)
+        _window_sums(grid.length, n_bins, sums)
+        for k in range(len(spectra_kw)):
+            a, b = complex(factors[k, 0], factors[k, 1]), complex(factors[k, 2], factors[k, 3])
+            for w in range(n_bins):
+                before = 0.0 if j == 0 else spectra_kw[k, w]
+                real = a.real * sums[3, w].real - a.imag * sums[3, w].imag
+                real += b.real * sums[4, w].real - b.imag * sums[4, w].imag
+                spectra_kw[k, w] = before + factors[k, 4] + real
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _place_factors(
+    omega: float, gamma: float, root: complex, grid: Grid, room: Room
+) -> complex:
+    """Put in the factors of one pole p = −γ/2 + i·root, and return it."""
+    weights, factors = room.weights_kn, room.factors_kn
+    pole, other = -0.5 * gamma + 1j * root, -0.5 * gamma - 1j * root
+    split = 2j * root
+    # C(t)/C(0) = (p₁ e^{p₁t} − p₂ e^{p₂t})/(p₁ − p₂); that of ω₀Q has the shares exchanged.
+    velocity, displacement = pole / split, -other / split
     # Two for the pooled ±f, two for the negative lags, Σ w² = 3L/8.
     scale = 4.0 * grid.interval / (0.375 * grid.length)
-    for k in range(len(shares_kj)):
-        # The lag zero is in each bin alike.
-        spectra_kw[k] = 2.0 * grid.interval * shares_kj[k].sum().real
-    for j in range(2):
-        _geometric_sums(grid.interval * values[j], grid, (g0, g1, g2))
-        _window_sums((g0, g1, g2), grid.length, sums, growth)
-        for k in range(len(shares_kj)):
-            a, b = scale * shares_kj[k, j], 0.0j
-            if 0 < k <= 2:
-                b = scale * grid.interval * shares_kj[0, j] * slopes[k - 1, j]
-            for w in range(n_bins):
-                real = a.real * sums[w].real - a.imag * sums[w].imag
-                spectra_kw[k, w] += real + b.real * growth[w].real - b.imag * growth[w].imag
+    whole = weights[0, 0] * velocity + weights[0, 1] * displacement
+    for k in range(4):
+        share = weights[k, 0] * velocity + weights[k, 1] * displacement
+        moved = 0.0j
+        if 0 < k <= 2:
+            moved, against = 1j * omega / root, -1j * omega / root
+            if k == 2:
+                bent = 0.25j * gamma**2 / root
+                moved, against = -0.5 * gamma - bent, -0.5 * gamma + bent
+            # d(p₁/(p₁ − p₂)) = (p₁ dp₂ − p₂ dp₁)/(p₁ − p₂)².
+            change = (pole * against - other * moved) / (split * split)
+            share += (weights[0, 0] - weights[0, 1]) * change
+        growth = scale * grid.interval * whole * moved
+        factors[k, 0], factors[k, 1] = scale * share.real, scale * share.imag
+        factors[k, 2], factors[k, 3] = growth.real, growth.imag
+        factors[k, 4] = 2.0 * grid.interval * share.real
+    return pole
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _geometric_sums(
-    step: complex, grid: Grid, geometric: tuple[Complexes, Complexes, Complexes]
-) -> None:
-    """Put in g₀, g₁, g₂ of the module's text."""
-    g0, g1, g2 = geometric
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _geometric_sums(step: complex, grid: Grid, sums_nw: Complexes) -> None:
+    """Put in g₀, g₁, g₂ of the module's text, for y = e^step at ω = 0."""
+    g0, g1, g2 = sums_nw[0], sums_nw[1], sums_nw[2]
     length, turns = grid.length, grid.turns
     once, whole = np.exp(step), np.exp(length * step)
     decay = 1.0 - whole
@@ -204,18 +191,13 @@ def _geometric_sums(
         g2[b] = ratio * gap * (rest - 2.0 * decay * ratio)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _window_sums(
-    geometric: tuple[Complexes, Complexes, Complexes],
-    length: int,
-    sums: Complexes,
-    growth: Complexes,
-) -> None:
-    """Σ_τ b(τ) y^τ in each bin, and its derivative by the step ln y."""
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _window_sums(length: int, n_bins: int, sums_nw: Complexes) -> None:
+    """Put in Σ_τ b(τ) y^τ for each bin, and its derivative by ln y."""
+    g0, g1, g2, sums, growth = sums_nw[0], sums_nw[1], sums_nw[2], sums_nw[3], sums_nw[4]
     theta = 2.0 * np.pi / length
     sine = 0.5 * (0.25 / np.tan(0.5 * theta) - 0.125 / np.tan(theta))
-    g0, g1, g2 = geometric
-    for w in range(len(sums) - 2):
+    for w in range(n_bins):
         # e^{+iθτ} moves to the bin before, e^{−iθτ} to the one after.
         edge = g0[w + 2] - g0[w]
         # y dg₀/dy = L g₀ − g₁, and y dg₁/dy = g₂.

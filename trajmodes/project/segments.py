@@ -13,16 +13,69 @@ A segment inside a part of the run is done by it. Those that began before it, or
 are open: frames of the head and of the tail wait for the other half.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from trajmodes.arrays import Bools, Ints
+from trajmodes.arrays import Bools, Complexes, Ints
+from trajmodes.errors import DataError
 
-__all__ = ["Part", "Segments"]
+__all__ = ["Part", "Segments", "Series", "joined", "waiting"]
 
 Part = tuple[int, int]
 """Frames [start, stop) of the run."""
+
+
+def joined(earlier: Part, later: Part, quantity: str) -> Part:
+    """Frames of two neighbouring parts of the run.
+
+    Raises
+    ------
+    DataError
+        If the second part does not follow directly on the first one.
+    """
+    if earlier[1] != later[0]:
+        raise DataError(
+            f"{quantity}: frames {earlier[1]} to {later[0]} are missing or out of order"
+        )
+    return earlier[0], later[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Values at consecutive places, along the last axis."""
+
+    first: int
+    """Place of the first value, counted over the whole run."""
+    values: Complexes
+    """(…, t)."""
+
+    @property
+    def stop(self) -> int:
+        """Place after the last value."""
+        return self.first + int(self.values.shape[-1])
+
+    def between(self, start: int, stop: int) -> "Series":
+        """Values at the places [start, stop), as a view."""
+        first = min(max(start, self.first), self.stop)
+        last = min(max(stop, first), self.stop)
+        return Series(first, self.values[..., first - self.first : last - self.first])
+
+    def cut(self, start: int, stop: int) -> "Series":
+        """Values at the places [start, stop), copied: a view would keep all in memory."""
+        part = self.between(start, stop)
+        whole = part.values.shape == self.values.shape
+        return self if whole else Series(part.first, part.values.copy())
+
+
+def waiting(series: Iterable[Series], head_stop: int, tail_start: int) -> tuple[Series, ...]:
+    """Values before the end of the head or from the start of the tail on; all if they meet."""
+    kept = list(series)
+    if head_stop < tail_start:
+        ends = ((0, head_stop), (tail_start, np.iinfo(int).max))
+        kept = [one.cut(*end) for end in ends for one in kept]
+    return tuple(one for one in kept if one.values.size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ import numpy as np
 from numba import njit
 
 from trajmodes.arrays import Bools, Floats, Ints
-from trajmodes.project.fano import fano_line
-from trajmodes.project.oscillator import Grid, oscillator_line, part_of
+from trajmodes.project.fano import line_spectra
+from trajmodes.project.oscillator import Grid, Room, part_of
 
 __all__ = [
     "AREA",
@@ -70,10 +70,11 @@ class Observed:
         return sizes
 
     @property
-    def grid(self) -> Grid:
-        """All bins that there are."""
+    def axes(self) -> tuple[Ints, Ints, Grid]:
+        """First bin (g,) and number of bins (g,) of each spectrum, and all bins."""
         first, last = int(self.bins.min()), int(self.bins.max())
-        return Grid.of(first, last, self.segment_frames, self.interval_ps)
+        grid = Grid.of(first, last, self.segment_frames, self.interval_ps)
+        return np.ascontiguousarray(self.bins[:, 0]), self.sizes, grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,53 +138,56 @@ def model_of(shape: LineShape) -> Callable[[Observed, Floats], tuple[Floats, Flo
     def model(observed: Observed, theta: Floats) -> tuple[Floats, Floats]:
         power = np.zeros(observed.bins.shape)
         slopes = np.zeros((len(theta), where.count, observed.bins.shape[1]))
-        axes = (observed.bins[:, 0], observed.sizes, observed.grid)
-        _line_models(theta, where.codes, axes, power, slopes)
+        room = Room.of(power.shape[1])
+        _line_models(theta, where.codes, (*observed.axes, room), power, slopes)
         return power, slopes
 
     return model
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _line_models(
-    theta: Floats,
+    theta_gn: Floats,
     codes: tuple[int, int, int],
-    axes: tuple[Ints, Ints, Grid],
+    axes: tuple[Ints, Ints, Grid, Room],
     power_gw: Floats,
     slopes_gnw: Floats,
 ) -> None:
     """Put in S and its derivatives, up to the last bin that counts."""
-    first, sizes, grid = axes
-    for g in range(len(theta)):
-        n = sizes[g]
-        power, slopes = power_gw[g, :n], slopes_gnw[g, :, :n]
-        line_model(theta[g], codes, part_of(grid, first[g], n), power, slopes)
+    first, sizes, grid, room = axes
+    for g in range(len(theta_gn)):
+        axis = part_of(grid, first[g], sizes[g])
+        line_model(theta_gn[g], codes, (axis, room), power_gw[g], slopes_gnw[g])
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def line_model(
     theta: Floats,
     codes: tuple[int, int, int],
-    grid: Grid,
+    axis: tuple[Grid, Room],
     power: Floats,
     slopes_nw: Floats,
 ) -> None:
     """Put in S (w,) and its derivatives (n, w) for parameters (n,): see `model_of`."""
     lean, baseline, ratio = codes
-    omega, gamma = theta[OMEGA], np.exp(theta[GAMMA])
-    if lean < 0:
-        oscillator_line(omega, gamma, grid, slopes_nw[:3])
-    else:
-        fano_line(omega, gamma, theta[lean], grid, slopes_nw[:4])
+    grid, room = axis
+    asymmetry = 0.0 if lean < 0 else theta[lean]
+    line = (theta[OMEGA], np.exp(theta[GAMMA]), asymmetry)
+    line_spectra(line, grid, room, slopes_nw[: 3 if lean < 0 else 4])
+    n_bins = len(grid.turns) - 2
     # The spectrum is its own derivative by ln a.
-    power[:] = slopes_nw[AREA]
-    if baseline >= 0:
-        power += theta[baseline]
-        slopes_nw[baseline] = 1.0
+    for w in range(n_bins):
+        power[w] = slopes_nw[AREA, w]
+        if baseline >= 0:
+            power[w] += theta[baseline]
+            slopes_nw[baseline, w] = 1.0
     if ratio >= 0:
-        weaker = slopes_nw[ratio : ratio + 3]
-        width = np.exp(theta[ratio + GAMMA])
-        oscillator_line(theta[ratio + OMEGA], width, grid, weaker)
-        weaker *= np.exp(theta[ratio])
-        power += weaker[0]
-    slopes_nw[AREA] = power
+        line = (theta[ratio + OMEGA], np.exp(theta[ratio + GAMMA]), 0.0)
+        line_spectra(line, grid, room, slopes_nw[ratio : ratio + 3])
+        height = np.exp(theta[ratio])
+        for w in range(n_bins):
+            for k in range(ratio, ratio + 3):
+                slopes_nw[k, w] *= height
+            power[w] += slopes_nw[ratio, w]
+    for w in range(n_bins):
+        slopes_nw[AREA, w] = power[w]

@@ -15,7 +15,6 @@ import numpy as np
 import xarray as xr
 
 from trajmodes.arrays import Complexes, Floats, freeze
-from trajmodes.data import MotionBlock
 from trajmodes.errors import DataError, StorageError
 from trajmodes.project.coordinates import Amplitudes, Projector
 from trajmodes.project.mode_choice import ChosenMode
@@ -96,7 +95,7 @@ Spans = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class SpillReduction:
-    """Reduction from motion to `Spill`.
+    """Reduction from amplitudes to `Spill`.
 
     Parameters
     ----------
@@ -119,12 +118,8 @@ class SpillReduction:
     def __post_init__(self) -> None:
         freeze(self, {}, float, times_ps="t")
 
-    def chunk(self, block: MotionBlock) -> tuple[int, Spans]:
-        """Write one block of frames; see `sums`."""
-        return self.sums(self.projector.project(block))
-
-    def sums(self, amplitudes: Amplitudes) -> tuple[int, Spans]:
-        """Write amplitudes that are already there.
+    def chunk(self, amplitudes: Amplitudes, /) -> tuple[int, Spans]:
+        """Write one block of frames.
 
         Returns
         -------

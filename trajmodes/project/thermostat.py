@@ -28,11 +28,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Complexes, Floats, Ints
-from trajmodes.data import MotionBlock
+from trajmodes.arrays import Complexes, Floats
 from trajmodes.project.coordinates import Amplitudes, Projector
 from trajmodes.project.statistics import longest_sem
-from trajmodes.project.time_blocks import block_numbers, join_blocks, require_all_frames
+from trajmodes.streaming.blocks import BlockReduction, BlockSums, Sums, require_all_frames
 from trajmodes.units import BOLTZMANN
 
 __all__ = ["Ensemble", "EnsembleVerdict", "KineticReduction", "KineticSums"]
@@ -85,31 +84,18 @@ class Ensemble:
 
 
 @dataclass(frozen=True, slots=True)
-class KineticSums:
-    """Sums over frames for a stretch of consecutive time blocks (b)."""
+class KineticSums(Sums):
+    """Sums over the frames of one block of time."""
 
-    first_block: int
-    """Number of the first time block."""
-    counts: Ints
-    """(b,) frames summed."""
-    sums: Floats
-    """(b, 4), sums of K, E = K + U, K² and KE of the whole crystal, in eV and eV²."""
+    energies: Floats
+    """(4,), sums of K, E = K + U, K² and KE of the whole crystal, in eV and eV²."""
 
 
 @dataclass(frozen=True, slots=True)
-class KineticReduction:
-    """Reduction from motion to `Ensemble`.
+class KineticReduction(BlockReduction[Amplitudes, KineticSums]):
+    """Reduction from amplitudes to `Ensemble`.
 
-    Parameters
-    ----------
-    projector
-        Projection on the modes.
-    n_frames
-        Number of frames of the whole run.
-    interval_ps
-        Time between frames.
-    n_blocks
-        Number of time blocks kept for the error bars; a power of two, at least 8.
+    The number of blocks of time is a power of two, at least 8.
     """
 
     projector: Projector
@@ -117,41 +103,24 @@ class KineticReduction:
     interval_ps: float
     n_blocks: int = 64
 
-    def chunk(self, block: MotionBlock) -> KineticSums:
-        """Return the sums over one block of frames."""
-        return self.sums(self.projector.project(block))
-
-    def sums(self, amplitudes: Amplitudes) -> KineticSums:
-        """Return the sums over amplitudes that are already there.
+    def sums(self, block: Amplitudes) -> KineticSums:
+        """Sum over frames of one block of time.
 
         Raises
         ------
         DataError
             If the run has no velocities.
         """
-        velocity = amplitudes.velocity_or_raise("a thermostat shows in velocities")
+        velocity = block.velocity_or_raise("a thermostat shows in velocities")
         modes = self.projector.modes
         inside_qm = np.where(modes.sets >= 0, 0.5 * modes.weights[:, None], 0.0)
         kinetic_t = _squares(inside_qm, velocity)
         stiff_qm = inside_qm * np.maximum(modes.omega, 0.0) ** 2
-        energy_t = kinetic_t + _squares(stiff_qm, amplitudes.coordinate)
-        first_frame, n_here = amplitudes.first_frame, len(kinetic_t)
-        block_t = block_numbers(first_frame, n_here, self.n_blocks, self.n_frames)
-        first = int(block_t[0])
+        energy_t = kinetic_t + _squares(stiff_qm, block.coordinate)
         columns = (kinetic_t, energy_t, kinetic_t**2, kinetic_t * energy_t)
-        sums = [np.bincount(block_t - first, column) for column in columns]
-        return KineticSums(first, np.bincount(block_t - first), np.column_stack(sums))
+        return KineticSums(len(kinetic_t), np.array([column.sum() for column in columns]))
 
-    def combine(self, earlier: KineticSums, later: KineticSums) -> KineticSums:
-        """Return the sums over two neighbouring stretches of time."""
-        offset = later.first_block - earlier.first_block
-        return KineticSums(
-            earlier.first_block,
-            join_blocks(offset, earlier.counts, later.counts),
-            join_blocks(offset, earlier.sums, later.sums),
-        )
-
-    def finalize(self, state: KineticSums) -> Ensemble:
+    def finalize(self, state: BlockSums[KineticSums]) -> Ensemble:
         """Return what the fluctuations say of the run.
 
         Raises
@@ -159,14 +128,12 @@ class KineticReduction:
         DataError
             If frames are missing.
         """
-        require_all_frames(int(state.counts.sum()), self.n_frames)
+        counts_b = state.stack("frames")
+        require_all_frames(int(counts_b.sum()), self.n_frames)
         modes = self.projector.modes
         freedom = float((modes.weights[:, None] * (modes.sets >= 0)).sum())
-        filled = state.counts > 0
-        shares_b = state.counts[filled] / self.n_frames
-        kinetic_b, energy_b, square_b, product_b = (
-            state.sums[filled] / state.counts[filled, None]
-        ).T
+        shares_b = counts_b / self.n_frames
+        kinetic_b, energy_b, square_b, product_b = state.stack("energies").T / counts_b
         kinetic, energy = _line(shares_b, kinetic_b), _line(shares_b, energy_b)
         # ½d(k_BT)² with d k_BT = 2K.
         canonical = 2.0 * kinetic.mean**2 / freedom

@@ -18,6 +18,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.units import FEMTOSECOND, THZ
 
 __all__ = [
@@ -69,7 +70,7 @@ def verlet_kinetic_share(omega: Floats, timestep_ps: float) -> Floats:
     return share
 
 
-def verlet_note(highest_omega: float, timestep_fs: float | None) -> str | None:
+def verlet_note(highest_omega: float, timestep_fs: float | None) -> Note | None:
     """Tell what the time step does to the fastest mode, where it is worth it.
 
     Parameters
@@ -90,18 +91,20 @@ def verlet_note(highest_omega: float, timestep_fs: float | None) -> str | None:
     shift = float(verlet_frequency(highest, timestep_ps)) / highest_omega - 1.0
     told = f"a time step of {timestep_fs:g} fs, modes up to {highest_omega / THZ:.4g} THz"
     if not np.isfinite(shift):
-        return f"{told}: no simulation is stable with that, so it is not the time step"
+        text = f"{told}: no simulation is stable with that, so it is not the time step"
+        return Note("note", text)
     if shift < _WORTH_TELLING:
         return None
     short = 1.0 - float(verlet_kinetic_share(highest, timestep_ps))
-    return (
+    text = (
         f"{told}: velocity Verlet raises the highest frequency by {shift:.2%}, lower ones by "
         f"less as ω², and its kinetic energy falls short of the potential one by {short:.2%}; "
         f"compare frequencies of the run with those of the constants only to that"
     )
+    return Note("note", text)
 
 
-def require_sampled(highest_omega: float, interval_ps: float) -> str | None:
+def require_sampled(highest_omega: float, interval_ps: float) -> Note | None:
     """Refuse a run whose frames are too far apart for its fastest modes.
 
     A line above the Nyquist frequency 1/2Δ would be folded back to where it does not belong.
@@ -132,7 +135,7 @@ def require_sampled(highest_omega: float, interval_ps: float) -> str | None:
     # Rounded down, so that what is advised will do.
     densest_fs = np.floor(1e4 * 0.5 / (_HEADROOM * highest_thz)) / 10.0
     if highest_thz < nyquist_thz:
-        return f"{told}: little is left for lines that are broad or shifted"
+        return Note("note", f"{told}: little is left for lines that are broad or shifted")
     raise DataError(
         "the frames are too far apart for spectra",
         where=told,

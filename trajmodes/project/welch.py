@@ -2,14 +2,14 @@
 
 Segments of L frames lie as `segments` says. Those inside a part of the run are done and only
 their power is kept: summed over each set of modes, and over all q for each site and direction.
-Frames of open segments wait in `pieces` for the other half. So no result depends on where
+Frames of open segments wait in `pending` for the other half. So no result depends on where
 blocks end, and memory is one segment, however long the run.
 
 No mean is taken off: drift has been removed, and the velocity of a bound atom has none. What is
 left at f = 0 belongs to the line, and the sum rule ∫S df = ⟨K⟩ holds in expectation as it is.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import NamedTuple
@@ -17,22 +17,20 @@ from typing import NamedTuple
 import numpy as np
 import scipy.fft
 
-from trajmodes.arrays import Complexes, Floats
+from trajmodes.arrays import Floats
 from trajmodes.data import (
     MaximumEntropySpectra,
-    MotionBlock,
     PowerSpectra,
     VibrationalDensity,
 )
 from trajmodes.errors import DataError
 from trajmodes.project.coordinates import Amplitudes, Projector
 from trajmodes.project.periodogram import SegmentPower, segment_entropy, segment_power
-from trajmodes.project.segments import Segments
+from trajmodes.project.segments import Part, Segments, Series, joined, waiting
 from trajmodes.project.window import effective_segments
 from trajmodes.symmetry.mode_sets import set_members
 
 __all__ = [
-    "Piece",
     "Spectra",
     "WelchReduction",
     "WelchSums",
@@ -89,35 +87,17 @@ def default_segment(n_frames: int, interval_ps: float, n_series: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Velocities of frames that still wait for a segment to be completed."""
-
-    first_frame: int
-    """Index of the first frame within the trajectory."""
-    velocity: Complexes
-    """(q, m, t), Q̇ in √(eV)."""
-
-    def clipped(self, start: int, stop: int) -> "Piece":
-        """Those frames that lie in [start, stop), as a view."""
-        n_frames = self.velocity.shape[-1]
-        first, last = (min(max(end - self.first_frame, 0), n_frames) for end in (start, stop))
-        return Piece(self.first_frame + first, self.velocity[..., first : max(first, last)])
-
-
-@dataclass(frozen=True, slots=True)
 class WelchSums:
-    """Spectra of a stretch of frames [start, stop), and the frames that wait."""
+    """Spectra of a part of the run, and the frames that wait for a segment to be completed."""
 
-    start: int
-    """First frame covered."""
-    stop: int
-    """Frame after the last one covered."""
+    part: Part
+    """Frames [start, stop) covered."""
     power: SegmentPower | None
     """Sum over the segments done; None while there is none."""
     entropy: Floats | None
     """(g, v), unit: eV/THz. Sum of their maximum-entropy spectra; None if not asked for."""
-    pieces: tuple[Piece, ...]
-    """Frames that wait, in time order."""
+    pending: tuple[Series, ...]
+    """(q, m, t) Q̇ in √(eV) of the frames that wait, in time order."""
 
 
 class Spectra(NamedTuple):
@@ -133,7 +113,7 @@ class Spectra(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WelchReduction:
-    """Reduction from motion to `Spectra`.
+    """Reduction from amplitudes to `Spectra`.
 
     Parameters
     ----------
@@ -190,12 +170,8 @@ class WelchReduction:
         """Where they lie."""
         return Segments(self.stretches, self.segment_frames, self.segment_frames // 2)
 
-    def chunk(self, block: MotionBlock) -> WelchSums:
-        """Return the state of one block of frames."""
-        return self.sums(self.projector.project(block))
-
-    def sums(self, amplitudes: Amplitudes) -> WelchSums:
-        """Return the state of amplitudes that are already there.
+    def chunk(self, amplitudes: Amplitudes, /) -> WelchSums:
+        """Make the state of one block of frames.
 
         Raises
         ------
@@ -203,17 +179,13 @@ class WelchReduction:
             If the run has no velocities.
         """
         velocity = amplitudes.velocity_or_raise("spectra need velocities")
-        first = amplitudes.first_frame
-        last = first + velocity.shape[-1]
-        whole = Piece(first, velocity)
-        inside = [whole.clipped(*stretch) for stretch in self.stretches]
+        whole = Series(amplitudes.first_frame, velocity)
+        inside = [whole.between(*stretch) for stretch in self.stretches]
         # Without a copy all fields of the block would stay in memory as well.
-        pieces = tuple(
-            Piece(part.first_frame, part.velocity.copy())
-            for part in inside
-            if part.velocity.size
+        pending = tuple(
+            Series(one.first, one.values.copy()) for one in inside if one.values.size
         )
-        return self._settle((), first, last, pieces)
+        return self._settle((), (whole.first, whole.stop), pending)
 
     def combine(self, earlier: WelchSums, later: WelchSums) -> WelchSums:
         """Return the state of two neighbouring stretches of time.
@@ -223,12 +195,8 @@ class WelchReduction:
         DataError
             If frames are missing between them.
         """
-        if earlier.stop != later.start:
-            raise DataError(
-                f"spectra: frames {earlier.stop} to {later.start} are missing or out of order"
-            )
-        pieces = earlier.pieces + later.pieces
-        return self._settle((earlier, later), earlier.start, later.stop, pieces)
+        part = joined(earlier.part, later.part, "spectra")
+        return self._settle((earlier, later), part, earlier.pending + later.pending)
 
     def finalize(self, state: WelchSums) -> Spectra:
         """Return the spectra, normalised so that ∫₀^∞ S df is the kinetic energy of a mode.
@@ -240,7 +208,8 @@ class WelchReduction:
         """
         length = self.segment_frames
         if state.power is None:
-            raise DataError(f"spectra: only the frames {state.start} to {state.stop} were read")
+            start, stop = state.part
+            raise DataError(f"spectra: only the frames {start} to {stop} were read")
         counts = self.segments.counts
         interval_ps = self.interval_ps
         # Half for ½|Q̇|²; the window takes Σ w² out of it.
@@ -263,41 +232,22 @@ class WelchReduction:
         return Spectra(modes, density, scale * state.power.points, entropy)
 
     def _settle(
-        self, parts: tuple[WelchSums, ...], start: int, stop: int, pieces: tuple[Piece, ...]
+        self, parts: tuple[WelchSums, ...], both: Part, pending: tuple[Series, ...]
     ) -> WelchSums:
         """Do the segments that became complete, and drop the frames that no other one needs."""
         segments, modes = self.segments, self.projector.modes
         points = np.array(self.points, dtype=np.int64)
-        ranges = tuple((part.start, part.stop) for part in parts)
         power = [part.power for part in parts if part.power is not None]
         entropy = [part.entropy for part in parts if part.entropy is not None]
-        for first in segments.newly_inside((start, stop), ranges):
-            last = first + self.segment_frames
-            frames = [piece.clipped(first, last).velocity for piece in pieces]
+        for first in segments.newly_inside(both, tuple(part.part for part in parts)):
+            last = int(first) + self.segment_frames
+            frames = [one.between(int(first), last).values for one in pending]
             power.append(segment_power(modes, frames, points))
             if self.poles is not None:
                 entropy.append(segment_entropy(modes, frames, self.poles, self.interval_ps))
         return WelchSums(
-            start,
-            stop,
+            both,
             reduce(add, power) if power else None,
             reduce(add, entropy) if entropy else None,
-            _waiting(pieces, *segments.edges((start, stop))),
+            waiting(pending, *segments.edges(both)),
         )
-
-
-def _waiting(pieces: tuple[Piece, ...], head_stop: int, tail_start: int) -> tuple[Piece, ...]:
-    """Keep what lies before the end of the head or after the start of the tail."""
-    if head_stop >= tail_start:
-        return pieces
-    end = np.iinfo(int).max
-    clipped = [_detached(piece, piece.clipped(0, head_stop)) for piece in pieces]
-    clipped += [_detached(piece, piece.clipped(tail_start, end)) for piece in pieces]
-    return tuple(piece for piece in clipped if piece.velocity.size)
-
-
-def _detached(whole: Piece, part: Piece) -> Piece:
-    """Copy a part, for a view would keep the whole in memory; the whole itself stays."""
-    if part.velocity.shape == whole.velocity.shape:
-        return whole
-    return replace(part, velocity=part.velocity.copy())

@@ -21,7 +21,7 @@ from numba import njit
 
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.project.goodness import NEIGHBOURS, largest_stray
-from trajmodes.project.oscillator import Grid, part_of
+from trajmodes.project.oscillator import Grid, Room, part_of
 from trajmodes.project.shapes import (
     GAMMA,
     OMEGA,
@@ -99,16 +99,15 @@ def fit_whittle(
     resolution = resolution_thz(observed.segment_frames, observed.interval_ps) * THZ
     highest = _FAR_BEYOND * 0.5 / observed.interval_ps * THZ
     limits = _Limits(resolution, highest, where.codes)
-    theta = start.copy()
+    theta = np.array(start, dtype=float, order="C")
     converged = np.zeros(len(theta), dtype=bool)
-    _climb_all(
-        theta,
-        (observed.power, observed.inside, observed.averages),
-        (observed.bins[:, 0], observed.sizes, observed.grid),
-        limits,
-        steps,
-        converged,
+    seen = (
+        np.array(observed.power, dtype=float, order="C"),
+        np.array(observed.inside, dtype=bool, order="C"),
+        np.array(observed.averages, dtype=float),
     )
+    work = _Work.of(where.count, observed.bins.shape[1])
+    _climb_all(theta, seen, (*observed.axes, work), limits, steps, converged)
     return _summary(observed, theta, shape, converged)
 
 
@@ -123,101 +122,150 @@ class _Limits(NamedTuple):
     """Where lean, baseline and second line stand, −1 for those that are not there."""
 
 
+class _Work(NamedTuple):
+    """Arrays that the kernels fill anew for each line and step: n parameters, w bins."""
+
+    room: Room
+    power: Floats
+    """(w,) S."""
+    slopes_nw: Floats
+    """(n, w) derivatives of S, then of ln S."""
+    scores: Floats
+    """(2, n) of the parameters as they are, and of those computed last."""
+    fishers: Floats
+    """(2, n, n) Fisher matrices likewise."""
+    step: Floats
+    tried: Floats
+    scale: Floats
+    """(n,) each, the last one in standard errors."""
+    root: Floats
+    """(n, n) Cholesky factor."""
+    held: Bools
+    """(n,) parameters that stay at their limits in this step."""
+
+    @staticmethod
+    def of(n: int, n_bins: int) -> "_Work":
+        """Arrays for so many parameters and bins."""
+        return _Work(
+            Room.of(n_bins),
+            np.empty(n_bins),
+            np.empty((n, n_bins)),
+            np.empty((2, n)),
+            np.empty((2, n, n)),
+            np.empty(n),
+            np.empty(n),
+            np.empty(n),
+            np.empty((n, n)),
+            np.empty(n, dtype=bool),
+        )
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def _climb_all(
     theta_gn: Floats,
     seen: tuple[Floats, Bools, Floats],
-    axes: tuple[Ints, Ints, Grid],
+    axes: tuple[Ints, Ints, Grid, _Work],
     limits: _Limits,
     steps: int,
     converged: Bools,
 ) -> None:
     """Take each of the parameters (g, n) to the maximum of the likelihood."""
     power_gw, inside_gw, averages = seen
-    first, sizes, grid = axes
+    first, sizes, grid, work = axes
     for g in range(len(theta_gn)):
-        n_bins = sizes[g]
-        one = (power_gw[g, :n_bins], inside_gw[g, :n_bins], averages[g])
-        axis = part_of(grid, first[g], n_bins)
-        converged[g] = _climb(theta_gn[g], one, axis, limits, steps)
+        one = (power_gw[g], inside_gw[g], averages[g])
+        axis = part_of(grid, first[g], sizes[g])
+        converged[g] = _climb(theta_gn[g], one, (axis, work), limits, steps)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _climb(
     theta: Floats,
     seen: tuple[Floats, Bools, float],
-    axis: Grid,
+    axis: tuple[Grid, _Work],
     limits: _Limits,
     steps: int,
 ) -> bool:
     """Change parameters (n,) until the next step would be small; whether it is."""
-    size = len(theta)
+    _, work = axis
+    tried = work.tried
     _keep(theta, limits)
-    now, then = _room(size), _room(size)
-    cost = _likelihood(theta, seen, axis, limits.codes, now)
+    damping, cost = 1e-3, _likelihood(theta, seen, axis, limits.codes)
     if cost == np.inf:
         # Leave out what may make a spectrum negative on a new range of bins.
         for place in limits.codes[:2]:
             if place >= 0:
                 theta[place] = 0.0
-        cost = _likelihood(theta, seen, axis, limits.codes, now)
-    damping = 1e-3
-    for _ in range(steps):
-        if cost == np.inf:
-            break
-        score, fisher = now
-        step = _step(score, fisher, damping)
-        held = _held(theta, step, limits)
-        if held.any():
-            step = _step_without(held, score, fisher, damping)
-        tried = theta + _shorten(theta, step, limits.codes)
+        cost = _likelihood(theta, seen, axis, limits.codes)
+    accepted, left = True, steps if cost < np.inf else 0
+    for _ in range(left):
+        if accepted:
+            _accept(work)
+        _choose_step(theta, damping, limits, work)
+        for n in range(len(theta)):
+            tried[n] = theta[n] + work.step[n]
         _keep(tried, limits)
-        step = tried - theta
         # What the step would be without damping is what must be small.
-        if _norm(fisher, step) * (1.0 + damping) ** 2 < 1e-6:
+        if _norm(theta, work) * (1.0 + damping) ** 2 < 1e-6:
             return True
-        new = _likelihood(tried, seen, axis, limits.codes, then)
-        if new <= cost:
-            theta[:] = tried
-            cost, now, then = new, then, now
+        new = _likelihood(tried, seen, axis, limits.codes)
+        accepted = new <= cost
+        if accepted:
+            for n in range(len(theta)):
+                theta[n] = tried[n]
+            cost = new
             damping = max(0.2 * damping, 1e-9)
         else:
             damping = min(10.0 * damping, 1e9)
     return False
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _room(size: int) -> tuple[Floats, Floats]:
-    """Room for a score and a Fisher matrix."""
-    return np.empty(size), np.empty((size, size))
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _accept(work: _Work) -> None:
+    """Take the score and the Fisher matrix computed last as those of the parameters."""
+    for n in range(work.scores.shape[1]):
+        work.scores[0, n] = work.scores[1, n]
+        for m in range(work.scores.shape[1]):
+            work.fishers[0, n, m] = work.fishers[1, n, m]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _norm(fisher: Floats, step: Floats) -> float:
-    """Square of a step in standard errors."""
-    total = 0.0
-    for n in range(len(step)):
-        for m in range(len(step)):
-            total += step[n] * fisher[n, m] * step[m]
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _choose_step(theta: Floats, damping: float, limits: _Limits, work: _Work) -> None:
+    """Put in the damped step, which takes no parameter beyond its limits if it is there."""
+    for n in range(len(theta)):
+        work.held[n] = False
+    _solve(damping, work)
+    if _hold(theta, limits, work):
+        _solve(damping, work)
+    _shorten(theta, limits.codes, work.step)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _norm(theta: Floats, work: _Work) -> float:
+    """Square of the step that is tried, in standard errors."""
+    tried, fisher, total = work.tried, work.fishers[0], 0.0
+    for n in range(len(theta)):
+        for m in range(len(theta)):
+            total += (tried[n] - theta[n]) * fisher[n, m] * (tried[m] - theta[m])
     return total
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _shorten(theta: Floats, step: Floats, codes: tuple[int, int, int]) -> Floats:
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _shorten(theta: Floats, codes: tuple[int, int, int], step: Floats) -> None:
     """Let no step go further than the model is about linear.
 
     Logarithms stay within a factor of e, ω₀ within a tenth of itself and half a width.
     """
     _, baseline, second = codes
-    longest = np.ones(len(theta))
-    if baseline >= 0:
-        longest[baseline] = np.inf
-    for first in (0, second):
-        if first >= 0:
-            width = np.exp(theta[first + GAMMA])
-            longest[first + OMEGA] = 0.1 * theta[first + OMEGA] + 0.5 * width
-    shorter: Floats = step / max(1.0, (np.abs(step) / longest).max())
-    return shorter
+    largest = 1.0
+    for n in range(len(theta)):
+        longest = 1.0
+        if n in (OMEGA, second + OMEGA) and (n == OMEGA or second >= 0):
+            longest = 0.1 * theta[n] + 0.5 * np.exp(theta[n - OMEGA + GAMMA])
+        if n != baseline and abs(step[n]) > largest * longest:
+            largest = abs(step[n]) / longest
+    for n in range(len(theta)):
+        step[n] /= largest
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -239,17 +287,38 @@ def _keep(theta: Floats, limits: _Limits) -> None:
         theta[lean] = min(max(theta[lean], -_LARGEST_LEAN), _LARGEST_LEAN)
 
 
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _hold(theta: Floats, limits: _Limits, work: _Work) -> bool:
+    """Mark parameters at their limits that the step takes beyond; whether there are any."""
+    near, kept = work.scale, work.tried
+    for n in range(len(theta)):
+        near[n] = theta[n] + np.copysign(1e-9 * (1.0 + abs(theta[n])), work.step[n])
+        kept[n] = near[n]
+    _keep(kept, limits)
+    any_held = False
+    for n in range(len(theta)):
+        work.held[n] = kept[n] != near[n] and kept[n] == theta[n]
+        any_held |= work.held[n]
+    return any_held
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
-def _step(score: Floats, fisher: Floats, damping: float) -> Floats:
-    """Damped step of Fisher scoring, by Cholesky's decomposition."""
+def _solve(damping: float, work: _Work) -> None:
+    """Put in the damped step of Fisher scoring, by Cholesky's decomposition.
+
+    Parameters that are held do not move.
+    """
+    score, fisher, held = work.scores[0], work.fishers[0], work.held
+    step, scale, root = work.step, work.scale, work.root
     size = len(score)
-    scale = np.sqrt(np.maximum(np.diag(fisher), 1e-300))
-    root = np.zeros((size, size))
-    step = score / scale
     for n in range(size):
+        scale[n] = 1.0 if held[n] else np.sqrt(max(fisher[n, n], 1e-300))
+        step[n] = 0.0 if held[n] else score[n] / scale[n]
         for m in range(n + 1):
             # A parameter of which nothing is known, like ω₀ at zero, stays where it is.
-            value = fisher[n, m] / (scale[n] * scale[m]) + (damping if m == n else 0.0)
+            value = 0.0 if held[n] or held[m] else fisher[n, m] / (scale[n] * scale[m])
+            if m == n:
+                value = damping + (1.0 if held[n] else value)
             for k in range(m):
                 value -= root[n, k] * root[m, k]
             root[n, m] = np.sqrt(value) if m == n else value / root[m, m]
@@ -261,56 +330,52 @@ def _step(score: Floats, fisher: Floats, damping: float) -> Floats:
         for m in range(n + 1, size):
             step[n] -= root[m, n] * step[m]
         step[n] /= root[n, n]
-    return step / scale
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _held(theta: Floats, step: Floats, limits: _Limits) -> Bools:
-    """Tell the parameters (n,) that are at their limits, and that the step takes beyond."""
-    near = theta + np.copysign(1e-9 * (1.0 + np.abs(theta)), step)
-    kept = near.copy()
-    _keep(kept, limits)
-    held: Bools = (kept != near) & (kept == theta)
-    return held
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _step_without(held: Bools, score: Floats, fisher: Floats, damping: float) -> Floats:
-    """Step that leaves some parameters (n,) as they are."""
-    score, fisher = score.copy(), fisher.copy()
-    for place in np.flatnonzero(held):
-        score[place], fisher[place], fisher[:, place] = 0.0, 0.0, 0.0
-        fisher[place, place] = 1.0
-    return _step(score, fisher, damping)
+    for n in range(size):
+        step[n] /= scale[n]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _likelihood(
     theta: Floats,
     seen: tuple[Floats, Bools, float],
-    axis: Grid,
+    axis: tuple[Grid, _Work],
     codes: tuple[int, int, int],
-    room: tuple[Floats, Floats],
 ) -> float:
     """−ln L, infinite where S is not positive; put in score and Fisher matrix."""
     observed, inside, averages = seen
-    score, fisher = room
-    power, jacobian_nw = np.empty(len(observed)), np.empty((len(theta), len(observed)))
-    line_model(theta, codes, axis, power, jacobian_nw)
+    grid, work = axis
+    power, jacobian_nw = work.power, work.slopes_nw
+    line_model(theta, codes, (grid, work.room), power, jacobian_nw)
+    n_bins = len(grid.turns) - 2
     cost, area = 0.0, np.exp(-theta[0])
-    misfit, weight = np.zeros(len(observed)), np.zeros(len(observed))
-    for w in range(len(observed)):
+    for w in range(n_bins):
+        weight, misfit = 0.0, 0.0
         if inside[w]:
             # The logarithm of what is not positive is nan, and so is the cost then.
             ratio = observed[w] * area / power[w]
             cost += theta[0] + np.log(power[w]) + ratio
-            misfit[w], weight[w] = ratio - 1.0, 1.0 / power[w]
+            misfit, weight = ratio - 1.0, 1.0 / power[w]
+        power[w] = misfit
+        for n in range(len(theta)):
+            jacobian_nw[n, w] *= weight
     if not np.isfinite(cost):
         return np.inf
-    jacobian_nw *= weight
-    score[:] = averages * np.dot(jacobian_nw, misfit)
-    fisher[:] = averages * np.dot(jacobian_nw, jacobian_nw.T)
+    for n in range(len(theta)):
+        score = _product(jacobian_nw[n], power, n_bins)
+        work.scores[1, n] = averages * score
+        for m in range(n + 1):
+            information = averages * _product(jacobian_nw[n], jacobian_nw[m], n_bins)
+            work.fishers[1, n, m] = work.fishers[1, m, n] = information
     return averages * cost
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _product(first: Floats, second: Floats, n_bins: int) -> float:
+    """Scalar product over the bins."""
+    total = 0.0
+    for w in range(n_bins):
+        total += first[w] * second[w]
+    return total
 
 
 def _model(observed: Observed, theta: Floats, shape: LineShape) -> tuple[Floats, Floats]:

@@ -2,15 +2,14 @@
 
 In: files that a simulation wrote. Out: a `Trajectory`, which says what is in them (atoms,
 times, segments, precision, what is missing) and reads any range of frames as a
-`trajmodes.data.FrameBlock`, by as many threads and processes as like to.
+`trajmodes.data.FrameBlock`, by any number of threads and processes.
 
-Open `trajectory` first: it is the contract that all formats meet. `trajmodes.formats.open`
-finds the format of a file,
-`lammps_open` and `lammps_dump` are the fullest example, `scan` and `decimals` turn text into
-numbers, `offsets` keeps what a first look at a file has found. `memory` takes frames from
-arrays and ASE. `runs` tells which files are pieces of one run, `restarts` which frames count
-where two of them overlap. `match` and `displace` turn
-frames into motion about the sites of a crystal.
+Read `trajectory` first: it is what all formats give. `trajmodes.formats.open` finds the format
+of a file. `lammps_open` and `lammps_dump` are the fullest example, `scan` and `decimals` turn
+text into numbers, `offsets` keeps what a first look at a file has found. `memory` takes frames
+from arrays and ASE. `runs` decides which files are pieces of one run, `time_axis` which frames
+count where two of them overlap, and when they were taken. `match` and `displace` turn frames
+into motion about the sites of a crystal.
 """
 
 from trajmodes.readers.diagnose import Diagnosis, diagnose
@@ -18,18 +17,13 @@ from trajmodes.readers.differenced import DifferencedMotion
 from trajmodes.readers.displace import Displacer, Hops
 from trajmodes.readers.lammps_units import LennardJonesUnits
 from trajmodes.readers.match import Match, match
-from trajmodes.readers.memory import (
-    MemoryTrajectory,
-    trajectory_of_arrays,
-    trajectory_of_atoms,
-)
+from trajmodes.readers.memory import trajectory_of_arrays, trajectory_of_atoms
 from trajmodes.readers.periodicity import find_crystal
 from trajmodes.readers.reference import AverageStructure, average_structure
 from trajmodes.readers.runs import group_runs, open_runs
-from trajmodes.readers.selection import select_frames
 from trajmodes.readers.species import told_species
 from trajmodes.readers.thinned import ThinnedMotion
-from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.trajectory import Trajectory, select_frames
 
 __all__ = [
     "AverageStructure",
@@ -39,7 +33,6 @@ __all__ = [
     "Hops",
     "LennardJonesUnits",
     "Match",
-    "MemoryTrajectory",
     "ThinnedMotion",
     "Trajectory",
     "average_structure",

@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data import FrameBlock
+from trajmodes.data.lattice import minimum_image
 from trajmodes.errors import DataError
 
 __all__ = ["BondTree", "bond_tree"]
@@ -120,8 +121,7 @@ def bond_tree(positions: Floats, box: Floats | None = None) -> BondTree:
     apart = positions[:, None] - positions[None]
     tree = _spanning_tree(np.linalg.norm(apart, axis=2))
     if box is not None and len(positions) > 1:
-        reduced = apart @ np.linalg.inv(box)
-        through = _spanning_tree(np.linalg.norm((reduced - np.rint(reduced)) @ box, axis=2))
+        through = _spanning_tree(np.linalg.norm(minimum_image(apart, box), axis=2))
         shorter = through.lengths.max() < _CUT * tree.lengths.max()
         if shorter and through.lengths.min() > _SHORTEST:
             return through

@@ -10,9 +10,9 @@ farthest along a fixed direction.
 from itertools import product
 
 import numpy as np
-from ase.geometry import minkowski_reduce
 
 from trajmodes.arrays import Floats
+from trajmodes.data.lattice import reduced_cell
 
 __all__ = ["chosen_cell"]
 
@@ -34,7 +34,7 @@ def chosen_cell(lattice: Floats) -> Floats:
     -------
     (3, 3) rows in Å, ascending in length.
     """
-    reduced, _ = minkowski_reduce(lattice)
+    reduced, _ = reduced_cell(lattice)
     volume = abs(float(np.linalg.det(reduced)))
     steps = np.array([n for n in product((-1, 0, 1), repeat=3) if any(n)])
     vectors = steps @ reduced

@@ -12,6 +12,7 @@ import bz2
 import lzma
 import os
 import tempfile
+import warnings
 import weakref
 import zlib
 from collections.abc import Iterator
@@ -24,10 +25,11 @@ from typing import IO, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.errors import DataError, StorageError, UsageError
+from trajmodes.errors import DataError, StorageError, TrajmodesWarning, UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.offsets import FileStamp, check_unchanged, stamp_file
 
-__all__ = ["TextSource", "open_source", "read_head"]
+__all__ = ["TextSource", "incomplete_end", "open_source", "read_head"]
 
 _PIECE = 1 << 14
 _WRONG_SUMS = ("incorrect data check", "incorrect length check")
@@ -166,6 +168,48 @@ def open_source(path: str | os.PathLike[str], *, allow_partial: bool = False) ->
     if method is None:
         return TextSource(stamp, stamp.size)
     return _spooled(stamp, method, allow_partial=allow_partial)
+
+
+def incomplete_end(
+    source: TextSource, byte: int, name: str, n_frames: int, *, strict: bool
+) -> tuple[Note, ...]:
+    """Note, and warn, that a file ends before its last frame does; nothing if it does not.
+
+    Parameters
+    ----------
+    source
+        The text of the file.
+    byte
+        Where the incomplete frame begins; negative if there is none.
+    name
+        The incomplete frame, for messages.
+    n_frames
+        Number of complete frames.
+    strict
+        Whether an incomplete frame is an error.
+
+    Raises
+    ------
+    DataError
+        If there is an incomplete frame and it is an error, or there is no frame.
+    """
+    what = f"the last frame ({name}, from byte {byte}) is not complete" if byte >= 0 else ""
+    what = "; ".join(filter(None, [source.damage, what]))
+    path = source.stamp.path
+    if not what and not n_frames:
+        raise DataError(f"{path} holds no frame")
+    if not what:
+        return ()
+    if strict or not n_frames:
+        raise DataError(
+            what if n_frames else f"{what}, and there is no other",
+            where=str(path),
+            why="the run was stopped while it was writing, or is still going on",
+            fix="leave out --strict to use the others" if n_frames else "",
+        )
+    message = f"{what} and is not used ({path})"
+    warnings.warn(message, TrajmodesWarning, stacklevel=5)
+    return (Note("warning", message),)
 
 
 def read_head(path: str | os.PathLike[str], size: int = 4096) -> bytes:

@@ -82,21 +82,21 @@ _INFINITY = np.uint64(0x7FF << 52)
 _TOP = np.uint64(1 << 63)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _eight(word: Word) -> Word:
     """Read the number that eight bytes 0 … 9 make, the first one most significant."""
     word = word * _U10 + (word >> _U8)
     return ((word & _PAIRS) * _HUNDREDS + ((word >> _U16) & _PAIRS) * _UNITS) >> _U32
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _four(word: Word) -> Word:
     """Read the number that the upper four bytes 0 … 9 of a word make."""
     word = (word >> _U32) * _U10 + (word >> np.uint64(40))
     return (word & _BYTE) * _U100 + ((word >> _U16) & _BYTE)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _last(word: Word, count: int) -> Word:
     """Keep the last bytes of a word, as many as told, with zeros in place of the others."""
     if count == 0:
@@ -105,7 +105,7 @@ def _last(word: Word, count: int) -> Word:
     return word >> shift << shift
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def plain_decimal(address: int, start: int, stop: int) -> tuple[float, bool]:
     """Value of the common kind of literal, such as −12.345678, or False for `parse_decimal`.
 
@@ -153,7 +153,7 @@ def plain_decimal(address: int, start: int, stop: int) -> tuple[float, bool]:
     return np.float64(whole) / _SIGNED_POWERS[sign, behind], True
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def plain_integer(address: int, start: int, stop: int) -> np.int64:
     """Value of one to eight digits without a sign, or −1 for `parse_integer`.
 
@@ -175,7 +175,7 @@ def plain_integer(address: int, start: int, stop: int) -> np.int64:
     return np.int64(_eight(word))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _digits(address: int, at: int, value: Word) -> tuple[Word, int]:
     """Append the run of digits at a place to value, modulo 2⁶⁴; value and place after it."""
     while True:
@@ -190,7 +190,7 @@ def _digits(address: int, at: int, value: Word) -> tuple[Word, int]:
             return value, at
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _exponent(address: int, at: int) -> tuple[int, int]:
     """Exponent written at a place, held at ±99 999, and the place after it; −1 if none."""
     sign = load_byte(address + at)
@@ -206,7 +206,7 @@ def _exponent(address: int, at: int) -> tuple[int, int]:
     return (-value if sign == 45 else value), at
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _rounded(high: Word, low: Word, exponent: int) -> Word:
     """Bits of the double nearest to (high 2⁶⁴ + low) 2^exponent, the top bit of high set."""
     top = exponent + 127
@@ -228,7 +228,7 @@ def _rounded(high: Word, low: Word, exponent: int) -> Word:
     return mantissa
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _product(whole: Word, power: int) -> tuple[Word, Word, int]:
     """Round down whole · 10^power to (high 2⁶⁴ + low) 2^exponent, less than 2 units too low."""
     shift = np.uint64(leading_zeros(whole))
@@ -242,7 +242,7 @@ def _product(whole: Word, power: int) -> tuple[Word, Word, int]:
     return high, low, exponent
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _raised(product: tuple[Word, Word, int], units: Word) -> Word:
     """Bits of the double nearest to a product that is raised by some units of its low half."""
     high, low, exponent = product
@@ -255,7 +255,7 @@ def _raised(product: tuple[Word, Word, int], units: Word) -> Word:
     return _rounded(high, low, exponent)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _nearest(whole: Word, power: int, cut: bool) -> tuple[float, int]:  # noqa: FBT001 - compiled
     """Round whole · 10^power, or up to whole + 1 if digits were cut, to (double, verdict)."""
     if whole == _U0 or power < _MIN_POWER:
@@ -270,7 +270,7 @@ def _nearest(whole: Word, power: int, cut: bool) -> tuple[float, int]:  # noqa: 
     return as_double(below), DECIDED if below == above else UNDECIDED
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _long(address: int, at: int) -> tuple[Word, int, bool]:
     """Take 19 significant digits: (whole, power of ten they lack, whether some are cut)."""
     whole, power, cut = _U0, 0, False
@@ -292,7 +292,7 @@ def _long(address: int, at: int) -> tuple[Word, int, bool]:
             cut |= digit != 0
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def parse_decimal(address: int, at: int) -> tuple[float, int, int]:
     """Read a decimal literal: value, place after it, and verdict.
 
@@ -340,7 +340,7 @@ def parse_decimal(address: int, at: int) -> tuple[float, int, int]:
     return (-value if sign == 45 else value), at, verdict
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def parse_integer(address: int, at: int) -> tuple[int, int, int]:
     """Read an integer of up to 18 digits: value, place after it, and DECIDED or WRONG.
 

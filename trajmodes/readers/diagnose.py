@@ -1,6 +1,6 @@
 """Everything about a run that decides whether results can be trusted, before the work is done.
 
-Figures come from a sample of frames; `remarks` says what follows from them.
+Figures come from a sample of frames; `checks` says what follows from them.
 """
 
 import os
@@ -13,12 +13,12 @@ import numpy as np
 
 from trajmodes.arrays import Floats, freeze
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
+from trajmodes.readers.checks import check_run
 from trajmodes.readers.displace import Hops
 from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.readers.match import Match
-from trajmodes.readers.remarks import Remark, remarks_on
 from trajmodes.readers.run_sample import ENOUGH, RunSample, mean_and_error, sample_run
-from trajmodes.readers.timeline import common_stride
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import half_space
 from trajmodes.units import THZ
@@ -50,7 +50,7 @@ class Diagnosis:
 
     figures: Mapping[str, Figure]
     """Name → figure, in the order to be told."""
-    verdict: tuple[Remark, ...]
+    verdict: tuple[Note, ...]
     qpoints: Floats
     """(q, 3) commensurate q points, one of each pair ±q, reduced coordinates."""
     weights: Floats
@@ -63,8 +63,8 @@ class Diagnosis:
 
     @property
     def usable(self) -> bool:
-        """Whether no remark is an error."""
-        return all(remark.severity != "error" for remark in self.verdict)
+        """Whether no note is an error."""
+        return all(note.severity != "error" for note in self.verdict)
 
 
 def diagnose(trajectory: Trajectory, match: Match, *, hops: Hops = "refuse") -> Diagnosis:
@@ -95,7 +95,7 @@ def diagnose(trajectory: Trajectory, match: Match, *, hops: Hops = "refuse") -> 
         **_size_figures(trajectory, match, sample),
     }
     return Diagnosis(
-        figures, remarks_on(trajectory, match, sample), space.qpoints, space.weights, sample
+        figures, check_run(trajectory, match, sample), space.qpoints, space.weights, sample
     )
 
 
@@ -206,10 +206,7 @@ def _time_figures(trajectory: Trajectory, sample: RunSample) -> dict[str, Figure
         ),
     }
     if trajectory.interval_ps is not None:
-        interval, stride = (
-            trajectory.interval_ps,
-            common_stride(trajectory.steps, trajectory.segments),
-        )
+        interval, stride = trajectory.interval_ps, trajectory.time.step_stride
         step = f"{stride} steps of {1e3 * interval / stride:.4g} fs" if stride else ""
         figures["interval"] = Figure(1e3 * interval, "fs", step)
         figures["Nyquist frequency"] = Figure(0.5 / interval, "THz", "of the frames")
@@ -226,7 +223,7 @@ def _time_figures(trajectory: Trajectory, sample: RunSample) -> dict[str, Figure
 
 def _count(n_segments: int) -> str:
     return (
-        "without a gap" if n_segments == 1 else f"in {n_segments} stretches, with gaps between"
+        "without a gap" if n_segments == 1 else f"in {n_segments} segments, with gaps between"
     )
 
 

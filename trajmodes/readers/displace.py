@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from ase.geometry import minkowski_reduce
 from numba import njit
 
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data import FrameBlock, MotionBlock
+from trajmodes.data.lattice import reduced_cell
 from trajmodes.errors import DataError
 from trajmodes.readers.box_motion import box_change, box_motion, in_box
 from trajmodes.readers.match import Match
@@ -82,7 +82,7 @@ class Displacer:
         masses = match.supercell.masses[match.slots]
         n_atoms = len(masses)
         # Reduced vectors of the same lattice have the widest cell to round in.
-        box, _ = minkowski_reduce(match.box)
+        box, _ = reduced_cell(match.box)
         plan = _Plan(
             np.ascontiguousarray(match.reference),
             np.ascontiguousarray(match.slots),
@@ -200,7 +200,8 @@ def _displace(x_tax, plan, u_tax, drift_tx, farthest):  # type: ignore[no-untype
     start, apart, centre = np.empty(3), np.empty(3), np.empty(3)
     for t in range(n_frames):
         _rough_drift(x_tax[t], plan, start)
-        centre[:] = 0.0
+        for x in range(3):
+            centre[x] = 0.0
         for a in range(n_atoms):
             for x in range(3):
                 apart[x] = x_tax[t, a, x] - plan.reference[a, x] - start[x]
@@ -217,7 +218,7 @@ def _displace(x_tax, plan, u_tax, drift_tx, farthest):  # type: ignore[no-untype
         farthest[0][t], farthest[1][t] = _centre(u_tax[t], centre, plan.slots)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _fold(apart, box, inverse):  # type: ignore[no-untyped-def]
     """Replace a vector by its nearest image; folded atoms only are off by half a box."""
     for y in range(3):
@@ -228,7 +229,7 @@ def _fold(apart, box, inverse):  # type: ignore[no-untyped-def]
                 apart[x] -= boxes * box[y, x]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _centre(u_ax, centre, slots):  # type: ignore[no-untyped-def]
     """Take the centre of mass away; the largest distance that is left, and the file's atom."""
     worst, where = -1.0, 0
@@ -244,10 +245,11 @@ def _centre(u_ax, centre, slots):  # type: ignore[no-untyped-def]
     return np.sqrt(worst), where
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _rough_drift(x_ax, plan, start):  # type: ignore[no-untyped-def]
     """Circular mean in Å, in the frame of the file, of x − reference over the probes."""
-    start[:] = 0.0
+    for x in range(3):
+        start[x] = 0.0
     for y in range(3):
         cosine = sine = 0.0
         for a in plan.probes:
@@ -267,7 +269,8 @@ def _turn(v_tax, plan, shares, out_tax, mean_tx):  # type: ignore[no-untyped-def
     n_frames, n_atoms, _ = v_tax.shape
     turn, mean = plan.rotation, np.empty(3)
     for t in range(n_frames):
-        mean[:] = 0.0
+        for x in range(3):
+            mean[x] = 0.0
         for a in range(n_atoms):
             slot = plan.slots[a]
             for y in range(3):

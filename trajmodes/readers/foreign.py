@@ -1,15 +1,13 @@
 """Any other trajectory that ASE or MDAnalysis reads, frame by frame, in internal units."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Floats, Ints
-from trajmodes.data import FrameBlock
+from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.readers.foreign_ase import open_ase, open_ase_traj
 from trajmodes.readers.foreign_frame import ForeignFrame, ForeignFrames, ForeignInfo
@@ -22,11 +20,10 @@ from trajmodes.readers.foreign_mdanalysis import (
 )
 from trajmodes.readers.offsets import stamp_file
 from trajmodes.readers.safe_formats import require_trajectory_format
-from trajmodes.readers.timeline import common_interval, uniform_segments
-from trajmodes.readers.trajectory import ReadOptions, Trajectory
-from trajmodes.units import FEMTOSECOND
+from trajmodes.readers.time_axis import kept_frames, time_axis
+from trajmodes.readers.trajectory import AtomTable, FrameFields, ReadOptions, Trajectory
 
-__all__ = ["ForeignTrajectory", "open_foreign"]
+__all__ = ["LibraryFrames", "open_foreign"]
 
 _BY_SUFFIX: dict[str, Callable[[Path], ForeignFrames]] = {
     ".traj": open_ase_traj,
@@ -41,27 +38,30 @@ _BY_SUFFIX: dict[str, Callable[[Path], ForeignFrames]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ForeignTrajectory(Trajectory):
-    """Frames that another library reads."""
+@dataclass(frozen=True, slots=True, eq=False)
+class LibraryFrames:
+    """Frames that ASE or MDAnalysis reads."""
 
-    sources: tuple[ForeignFrames, ...] = field(repr=False)
+    paths: tuple[Path, ...]
+    sources: tuple[ForeignFrames, ...]
     """One for each file."""
-    cell: Floats | None = field(repr=False)
+    n_atoms: int
+    """Number of atoms."""
+    has_velocities: bool
+    """Whether every frame has velocities."""
+    has_forces: bool
+    """Whether every frame has forces."""
+    cell: Floats | None
     """(3, 3), unit: Å. The cell where the file has none."""
 
-    def read(self, start: int, stop: int) -> FrameBlock:
+    def read(self, start: int, stop: int) -> FrameFields:
         """Frames [start, stop).
 
         Raises
         ------
-        UsageError
-            If the range lies outside the trajectory.
         DataError
             If a frame cannot be read.
         """
-        if not 0 <= start <= stop <= self.n_frames:
-            raise UsageError(f"frames {start} … {stop} are asked for of {self.n_frames}")
         shape = (stop - start, self.n_atoms, 3)
         cells, positions = np.empty((stop - start, 3, 3)), np.empty(shape)
         velocities = np.empty(shape) if self.has_velocities else None
@@ -73,8 +73,14 @@ class ForeignTrajectory(Trajectory):
                 velocities[t] = frame.velocities
             if forces is not None:
                 forces[t] = frame.forces
-        steps = self.steps[start:stop]
-        return FrameBlock(start, steps, cells, positions, velocities, forces, self.unwrapped)
+        return FrameFields(cells, positions, velocities, forces)
+
+    def name_of(self, frame: int) -> str:
+        """File and number of a frame, for messages."""
+        ends = np.cumsum([source.info.n_frames for source in self.sources])
+        file = int(np.searchsorted(ends, frame, side="right"))
+        number = frame - int(ends[file]) + self.sources[file].info.n_frames
+        return f"{self.paths[file]}, frame {number}"
 
     def _frames(self, start: int, stop: int) -> Iterator[ForeignFrame]:
         first = 0
@@ -88,7 +94,7 @@ class ForeignTrajectory(Trajectory):
 
 def open_foreign(
     paths: Sequence[Path], options: ReadOptions, *, cell: Floats | None = None
-) -> ForeignTrajectory:
+) -> Trajectory:
     """Open files of one format that ASE or MDAnalysis reads.
 
     Every frame is looked at once, so that a damaged one is found before the work begins.
@@ -112,37 +118,44 @@ def open_foreign(
     """
     if not paths:
         raise UsageError("no trajectory files are given")
-    sources = tuple(_open_one(Path(path)) for path in paths)
-    survey = _survey(tuple(map(Path, paths)), sources, given_cell=cell is not None)
-    info = sources[0].info
-    times, steps = survey.times_ps, survey.steps
-    if times is None and options.timestep_fs is not None:
-        times = np.asarray(steps * (options.timestep_fs * FEMTOSECOND), dtype=float)
-    first = survey.first
-    fields = {"positions": True, "velocities": first.velocities is not None}
-    fields["forces"] = first.forces is not None
-    segments = uniform_segments(steps, survey.seams)
-    return ForeignTrajectory(
-        paths=tuple(map(Path, paths)),
-        n_frames=len(steps),
+    files = tuple(map(Path, paths))
+    sources = tuple(map(_open_one, files))
+    survey = _survey(files, sources, given_cell=cell is not None)
+    info, first = sources[0].info, survey.first
+    names = ["positions"]
+    names += ["velocities"] if first.velocities is not None else []
+    names += ["forces"] if first.forces is not None else []
+    frames = LibraryFrames(
+        paths=files,
+        sources=sources,
         n_atoms=info.n_atoms,
-        steps=steps,
-        times_ps=times,
-        interval_ps=None if times is None else common_interval(times, segments),
-        segments=segments,
-        species=info.species,
-        masses=info.masses,
+        has_velocities="velocities" in names,
+        has_forces="forces" in names,
+        cell=None if cell is None else np.asarray(cell, dtype=float),
+    )
+    kept = kept_frames([str(path) for path in files], survey.steps)
+    time, time_notes = time_axis(
+        np.concatenate(survey.steps)[kept.frames],
+        survey.times_ps[kept.frames],
+        timestep_fs=options.timestep_fs,
+        breaks=kept.breaks,
+        place=frames.name_of,
+    )
+    return Trajectory(
+        paths=files,
+        n_atoms=info.n_atoms,
+        time=time,
+        atoms=AtomTable(species=info.species, masses=info.masses),
         unit_style=info.unit_style,
-        columns=tuple(name for name, there in fields.items() if there),
-        has_velocities=fields["velocities"],
-        has_forces=fields["forces"],
+        columns=tuple(names),
+        has_velocities=frames.has_velocities,
+        has_forces=frames.has_forces,
         unwrapped=False,
-        n_bytes=sum(Path(path).stat().st_size for path in paths),
+        n_bytes=sum(path.stat().st_size for path in files),
         precision_digits=info.precision_digits,
         rounding=_rounding(info, first),
-        notes=info.notes,
-        sources=sources,
-        cell=None if cell is None else np.asarray(cell, dtype=float),
+        notes=(*info.notes, *time_notes),
+        frames=frames,
     )
 
 
@@ -198,13 +211,13 @@ def _guarded(
 
 
 class _Survey(NamedTuple):
-    """What one look at every frame told."""
+    """What one look at every frame shows."""
 
     first: ForeignFrame
-    steps: Ints
-    times_ps: Floats | None
-    seams: tuple[int, ...]
-    """Frames before which the gap is unknown."""
+    steps: list[Floats]
+    """(w,) steps of each file; nan where they do not rise from frame to frame."""
+    times_ps: Floats
+    """(t,) times; nan where they do not rise from frame to frame."""
 
 
 def _survey(
@@ -222,18 +235,15 @@ def _survey(
     if first is None:
         raise DataError("there are no frames", where=str(paths[0]))
     # A file that is one of several may count its steps or its time from zero.
-    numbered, timed = _rises(steps), _rises(times)
-    starts = tuple(accumulate(source.info.n_frames for source in sources))[:-1]
-    return _Survey(
-        first,
-        np.asarray(steps if numbered else range(len(steps)), dtype=np.int64),
-        np.asarray(times, dtype=float) if timed else None,
-        () if numbered or timed else starts,
-    )
+    ends = np.cumsum([source.info.n_frames for source in sources])[:-1]
+    return _Survey(first, np.split(_rising(steps), ends), _rising(times))
 
 
-def _rises(marks: Sequence[float | None]) -> bool:
-    return None not in marks and bool((np.diff(np.asarray(marks, dtype=float)) > 0.0).all())
+def _rising(marks: Sequence[float | None]) -> Floats:
+    """Turn marks (t,) into numbers; all nan unless every frame has one and they rise."""
+    values = np.array([np.nan if mark is None else mark for mark in marks], dtype=float)
+    rises = np.isfinite(values).all() and (np.diff(values) > 0.0).all()
+    return values if rises else np.full_like(values, np.nan)
 
 
 def _check(frame: ForeignFrame, first: ForeignFrame, where: str, *, given_cell: bool) -> None:

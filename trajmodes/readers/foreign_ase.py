@@ -13,9 +13,10 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.readers.foreign_frame import ForeignFrame, ForeignInfo
 from trajmodes.readers.safe_formats import ase_format
-from trajmodes.units import DALTON, FEMTOSECOND
+from trajmodes.units import ASE_TIME, DALTON, FEMTOSECOND
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["AseFrames", "open_ase", "open_ase_traj"]
 
 # ASE's unit of time is Å √(u/eV); in ps that is √(u in eV ps²/Å²).
-_ASE_TIME = float(np.sqrt(DALTON))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def open_ase(path: Path) -> AseFrames:
     return AseFrames(_info(images[0], len(kept), 8, ()), kept)
 
 
-def _info(atoms: "Atoms", n_frames: int, digits: int, notes: Sequence[str]) -> ForeignInfo:
+def _info(atoms: "Atoms", n_frames: int, digits: int, notes: Sequence[Note]) -> ForeignInfo:
     return ForeignInfo(
         n_frames=n_frames,
         n_atoms=len(atoms),
@@ -114,7 +114,7 @@ def _converted(atoms: "Atoms", step: int | None, time_ps: float | None) -> Forei
     forces = results.get("forces")
     velocities: Floats | None = None
     if atoms.has("momenta"):
-        velocities = np.asarray(atoms.get_velocities()) / _ASE_TIME
+        velocities = np.asarray(atoms.get_velocities()) / ASE_TIME
     cell = np.asarray(atoms.cell.array, dtype=float)
     return ForeignFrame(
         step=step,

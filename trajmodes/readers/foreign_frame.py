@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from trajmodes.arrays import Floats
+from trajmodes.notes import Note
 
 __all__ = ["ForeignFrame", "ForeignFrames", "ForeignInfo"]
 
@@ -41,7 +42,7 @@ class ForeignInfo:
     """Significant digits of a position."""
     unit_style: str
     """Whose units the file is in."""
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     rounding: float | None = None
     """Half a unit in the last place of a position, unit: Å; None where digits decide."""
 

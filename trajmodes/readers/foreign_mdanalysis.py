@@ -16,6 +16,7 @@ from scipy.io import netcdf_file
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.readers.foreign_frame import ForeignFrame, ForeignInfo
 
 __all__ = ["known_to_mdanalysis", "open_dcd", "open_mdanalysis", "open_netcdf", "open_xdr"]
@@ -28,7 +29,7 @@ _SINGLE_DIGITS = 7
 _UNITS = "MDAnalysis"
 
 
-def _info(n_frames: int, n_atoms: int, *notes: str) -> ForeignInfo:
+def _info(n_frames: int, n_atoms: int, *notes: Note) -> ForeignInfo:
     return ForeignInfo(n_frames, n_atoms, None, None, _SINGLE_DIGITS, _UNITS, notes)
 
 
@@ -97,10 +98,12 @@ def open_xdr(path: Path) -> _XdrFrames:
         offsets = np.array(file.offsets, dtype=np.int64)
         info = _info(len(offsets), file.n_atoms)
         if path.suffix.lower() == ".xtc":
-            note = (
+            text = (
                 "XTC rounds positions, by default to 0.01 Å, and holds neither velocities nor "
-                "forces: write TRR with positions, velocities and forces"
+                "forces"
             )
+            fix = "write TRR with positions, velocities and forces"
+            note = Note("warning", text, fix=fix)
             info = replace(info, precision_digits=4, notes=(note,), rounding=0.005)
     return _XdrFrames(info, path, offsets)
 
@@ -161,7 +164,8 @@ def open_dcd(path: Path) -> _DcdFrames:
 
     with DCDFile(str(path)) as file:
         header = file.header
-        note = "DCD holds neither velocities nor forces, and positions to seven digits"
+        text = "DCD holds neither velocities nor forces, and positions to seven digits"
+        note = Note("warning", text)
         info = _info(len(file), header["natoms"], note)
         return _DcdFrames(info, path, int(header["istart"]), max(int(header["nsavc"]), 1))
 

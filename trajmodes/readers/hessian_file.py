@@ -8,6 +8,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, UsageError
+from trajmodes.notes import Note
 
 __all__ = ["HessianFile", "read_hessian"]
 
@@ -21,7 +22,7 @@ class HessianFile:
 
     values: Floats
     """(3a, 3a), unit: eV/Å². Symmetric."""
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     """What the user should know."""
 
 
@@ -81,9 +82,6 @@ def read_hessian(path: str | os.PathLike[str], n_atoms: int) -> HessianFile:
             why="it is no matrix of second derivatives, or its differences are too coarse",
             fix="give ∂²U/∂x∂y in eV/Å², x y z of atom after atom",
         )
-    notes = (
-        (f"the Hessian was made symmetric; it missed that by up to {odd:.1e} of the largest",)
-        if odd > _WORTH_TELLING
-        else ()
-    )
+    text = f"the Hessian was made symmetric; it missed that by up to {odd:.1e} of the largest"
+    notes = (Note("note", text),) if odd > _WORTH_TELLING else ()
     return HessianFile(0.5 * (square + square.T), notes)

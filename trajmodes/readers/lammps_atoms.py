@@ -1,18 +1,19 @@
 """What the first frame of a LAMMPS dump tells of its atoms."""
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.readers.lammps_columns import Layout
 from trajmodes.readers.lammps_dump import FramePlaces, parse_frames
 from trajmodes.readers.precision import Rounding, rounding_of
 from trajmodes.readers.scan import SKIP, Target
+from trajmodes.readers.trajectory import AtomTable
 
-__all__ = ["FirstFrame", "coordinate_rounding", "look_at_atoms"]
+__all__ = ["coordinate_rounding", "look_at_atoms"]
 
 _SAMPLE_BYTES = 1 << 15
 _SYMBOL = re.compile(r"[A-Z][a-z]?")
@@ -20,19 +21,9 @@ _MASS_OF_CARBON = (11.5, 13.5)
 _EXACT = float(1 << 53)
 
 
-@dataclass(frozen=True, slots=True)
-class FirstFrame:
-    """The atoms, sorted by id where they have one."""
-
-    ids: Ints | None
-    types: Ints | None
-    masses: Floats | None
-    """(a,) in the units of the file."""
-    species: tuple[str, ...] | None
-    notes: tuple[str, ...]
-
-
-def look_at_atoms(places: FramePlaces, n_atoms: int, layout: Layout) -> FirstFrame:
+def look_at_atoms(
+    places: FramePlaces, n_atoms: int, layout: Layout, mass_factor: float
+) -> tuple[AtomTable, tuple[Note, ...]]:
     """Ids, types, masses and species of the first frame.
 
     Parameters
@@ -43,6 +34,8 @@ def look_at_atoms(places: FramePlaces, n_atoms: int, layout: Layout) -> FirstFra
         Number of atoms.
     layout
         Which columns every frame has.
+    mass_factor
+        One unit of mass of the file in eV ps²/Å².
 
     Raises
     ------
@@ -62,32 +55,33 @@ def look_at_atoms(places: FramePlaces, n_atoms: int, layout: Layout) -> FirstFra
     twice = np.unique(ids[1:][np.diff(ids) == 0]) if layout.ids else none
     if len(twice):
         listed = ", ".join(map(str, twice[:10].tolist()))
-        raise DataError(f"atom ids appear twice in one frame: {listed}", where=_first(places))
+        raise DataError(
+            f"atom ids appear twice in one frame: {listed}", where=places.name_of(0)
+        )
     masses = fields[0, 0, order, 2] if "mass" in names else None
     species: tuple[str, ...] | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     if "element" in names:
         symbols = [row[names.index("element")] for row in _rows(places, 0)]
         species, notes = _credible([symbols[a] for a in order], types, masses)
-    return FirstFrame(
-        ids if layout.ids else None, types if layout.types else None, masses, species, notes
+    atoms = AtomTable(
+        ids=ids if layout.ids else None,
+        types=types if layout.types else None,
+        species=species,
+        masses=None if masses is None else masses * mass_factor,
     )
-
-
-def _first(places: FramePlaces) -> str:
-    path = places.sources[places.file[0]].stamp.path
-    return f"{path}, frame 0, step {places.steps[0]}"
+    return atoms, notes
 
 
 def _integers(values: Floats, name: str, places: FramePlaces) -> Ints:
     odd = np.flatnonzero(values != np.rint(values))
     if len(odd):
         what = f"{values[odd[0]]:g} is not an integer"
-        raise DataError(what, where=f"{_first(places)}, column {name}")
+        raise DataError(what, where=f"{places.name_of(0)}, column {name}")
     large = np.flatnonzero(np.abs(values) >= _EXACT)
     if len(large):
         what = f"{values[large[0]]:g} is larger than any {name} that LAMMPS writes"
-        raise DataError(what, where=f"{_first(places)}, column {name}")
+        raise DataError(what, where=f"{places.name_of(0)}, column {name}")
     return values.astype(np.int64)
 
 
@@ -103,18 +97,19 @@ def _rows(places: FramePlaces, frame: int, most: int | None = None) -> list[list
 
 def _credible(
     symbols: list[str], types: Ints, masses: Floats | None
-) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+) -> tuple[tuple[str, ...] | None, tuple[Note, ...]]:
     """Species as the column `element` has them, unless they are only LAMMPS's default C."""
-    mend = "mend: dump_modify ID element SYMBOLS, one for each type"
+    fix = "dump_modify ID element SYMBOLS, one for each type"
     odd = sorted({symbol for symbol in symbols if not _SYMBOL.fullmatch(symbol)})
     if odd:
-        return None, (f"'{odd[0]}' in column element is not a chemical symbol; {mend}",)
+        text = f"'{odd[0]}' in column element is not a chemical symbol"
+        return None, (Note("warning", text, fix=fix),)
     if set(symbols) == {"C"}:
         low, high = _MASS_OF_CARBON
         carbon = masses is not None and bool(((masses > low) & (masses < high)).all())
         if not carbon or len(np.unique(types)) > 1:
-            default = "column element says C for all atoms, which is what LAMMPS writes untold"
-            return None, (f"{default}; {mend}",)
+            text = "column element says C for all atoms, which LAMMPS writes by default"
+            return None, (Note("warning", text, fix=fix),)
     return tuple(symbols), ()
 
 

@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.notes import Note
 
 __all__ = ["boundary_notes", "box_vectors", "flat_box"]
 
@@ -65,7 +66,7 @@ def flat_box(cells: Floats) -> int | None:
     return int(wrong[0]) if len(wrong) else None
 
 
-def boundary_notes(header: str) -> list[str]:
+def boundary_notes(header: str) -> list[Note]:
     """Say which directions are not periodic, by the header of a frame; old ones tell nothing.
 
     Parameters
@@ -84,7 +85,8 @@ def boundary_notes(header: str) -> list[str]:
         dict.fromkeys(_KINDS[k] for s in open_sides.values() for k in s if k != "p")
     )
     flags = ", ".join(f"{name} ({side})" for name, side in open_sides.items())
-    return [
+    text = (
         f"the box is not periodic but {kinds} along {flags}, yet all directions are taken as "
-        "periodic; mend: boundary p p p"
-    ]
+        "periodic"
+    )
+    return [Note("warning", text, fix="boundary p p p", subject="box")]

@@ -7,21 +7,20 @@ and processes may do so at once.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data import FrameBlock
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError
 from trajmodes.readers.compressed import TextSource
 from trajmodes.readers.lammps_columns import Layout
 from trajmodes.readers.lammps_units import UnitFactors
 from trajmodes.readers.scan import Target, TextFault, fill_rows, padded
-from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.trajectory import AtomTable, FrameFields
 
-__all__ = ["FramePlaces", "LammpsDump", "parse_frames"]
+__all__ = ["FramePlaces", "LammpsFrames", "parse_frames"]
 
 _PIECE = 1 << 21
 
@@ -43,6 +42,11 @@ class FramePlaces:
     """(t,) index into columns."""
     steps: Ints
     """(t,) simulation step."""
+
+    def name_of(self, frame: int) -> str:
+        """File, number and step of a frame, for messages."""
+        path = self.sources[self.file[frame]].stamp.path
+        return f"{path}, frame {frame}, step {self.steps[frame]}"
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Cut frames [start, stop) into runs that are read and parsed together."""
@@ -98,53 +102,51 @@ def _located(fault: TextFault, places: FramePlaces, frame: int, offset: int) -> 
     source = places.sources[places.file[frame]]
     names = places.columns[places.header[frame]]
     column = f", column {names[fault.column]}" if 0 <= fault.column < len(names) else ""
-    where = f"{source.stamp.path}, frame {frame}, step {places.steps[frame]}"
+    where = places.name_of(frame)
     return DataError(fault.what, where=f"{where}, line {source.line_at(offset)}{column}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LammpsDump(Trajectory):
+class LammpsFrames:
     """Frames of LAMMPS text dumps."""
 
-    layout: Layout = field(repr=False)
+    layout: Layout
     """What is read of every frame."""
-    factors: UnitFactors = field(repr=False)
+    factors: UnitFactors
     """Factors into internal units."""
-    places: FramePlaces = field(repr=False)
+    places: FramePlaces
     """Where the frames are."""
-    cells: Floats = field(repr=False)
+    atoms: AtomTable
+    """The atoms, whose order every frame is brought into."""
+    n_atoms: int
+    """Number of atoms."""
+    cells: Floats
     """(t, 3, 3), unit: Å. Rows are the box vectors."""
-    origins: Floats = field(repr=False)
+    origins: Floats
     """(t, 3), unit: Å. Corner of the box."""
 
     def __post_init__(self) -> None:
-        sizes = {"t": self.n_frames, "a": self.n_atoms}
-        freeze(self, sizes, np.int64, steps="t", ids="a", types="a")
-        freeze(self, sizes, float, times_ps="t", masses="a", cells="t 3 3", origins="t 3")
+        freeze(self, {}, float, cells="t 3 3", origins="t 3")
 
-    def read(self, start: int, stop: int) -> FrameBlock:
+    def read(self, start: int, stop: int) -> FrameFields:
         """Frames [start, stop).
 
         Raises
         ------
-        UsageError
-            If the range lies outside the trajectory.
         DataError
             If a frame holds what it must not hold, or the file has changed.
         """
-        if not 0 <= start <= stop <= self.n_frames:
-            raise UsageError(f"frames {start} to {stop} are asked for, out of {self.n_frames}")
         fields = np.empty((len(self.layout.fields), stop - start, self.n_atoms, 3))
         plans = [self.layout.plan(names) for names in self.places.columns]
         none = np.empty(0, dtype=np.int64)
-        ids = none if self.ids is None else self.ids
-        types = none if self.types is None else self.types
+        ids = none if self.atoms.ids is None else self.atoms.ids
+        types = none if self.atoms.types is None else self.atoms.types
         for first, last in self.places.pieces(start, stop):
             target = Target(plans[self.places.header[first]], ids, types, fields)
             parse_frames(self.places, first, last, target, first - start)
-        return self._block(start, stop, fields)
+        return self._in_internal_units(start, stop, fields)
 
-    def _block(self, start: int, stop: int, fields: Floats) -> FrameBlock:
+    def _in_internal_units(self, start: int, stop: int, fields: Floats) -> FrameFields:
         """Turn what the columns say into positions, velocities and forces, in place."""
         cells = self.cells[start:stop]
         form, factors, named = self.layout.coordinates, self.factors, iter(fields)
@@ -162,15 +164,7 @@ class LammpsDump(Trajectory):
                 np.multiply(array, factor, out=array)
         if form.images:
             _add_images(positions, next(named), cells)
-        return FrameBlock(
-            first_frame=start,
-            steps=self.steps[start:stop],
-            cells=cells,
-            positions=positions,
-            velocities=velocities,
-            forces=forces,
-            unwrapped=form.unwrapped,
-        )
+        return FrameFields(cells, positions, velocities, forces)
 
 
 @njit(nogil=True, cache=True)

@@ -72,13 +72,13 @@ _WORDS = {
 _ITEM, _ROWS, _TIMESTEP, _TIME, _NUMBER, _BOUNDS, _UNITS = _WORDS.values()
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def skip_mark(text: Bytes, n: int) -> int:
     """Place behind a byte order mark at the start of a text."""
     return 3 if n > 2 and text[0] == 0xEF and text[1] == 0xBB and text[2] == 0xBF else 0
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def find_frames(
     text: Bytes, window: tuple[int, int, int, int], state: Ints, table: Ints, reals: Floats
 ) -> tuple[int, int, int]:
@@ -117,7 +117,7 @@ def find_frames(
         state[0] = state[1] = entry[_ATOMS]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _check_count(text: Bytes, entry: Ints, first: int, left: int) -> int:
     """Whether the number of atoms is that of the first frame, or else possible at all."""
     if first > 0:
@@ -127,7 +127,7 @@ def _check_count(text: Bytes, entry: Ints, first: int, left: int) -> int:
     return FOUND if 0 < entry[_ATOMS] <= left // least else COUNT_ABSURD
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _read_header(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tuple[int, int]:
     """One header: (status, place of the first row, or of what is wrong)."""
     entry[:] = 0
@@ -158,7 +158,7 @@ def _read_header(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tup
     return FOUND if entry[_BOX] else NO_BOX, stop + 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _read_item(
     text: Bytes, places: tuple[int, int, int], entry: Ints, real: Floats
 ) -> tuple[int, int]:
@@ -184,7 +184,7 @@ def _read_item(
     return status, at
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _count_words(text: Bytes, at: int, stop: int) -> int:
     """Words between two places, at least one."""
     words = 0
@@ -193,7 +193,7 @@ def _count_words(text: Bytes, at: int, stop: int) -> int:
     return max(words, 1)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _hashed(text: Bytes, at: int, stop: int, value: Any) -> Any:
     """FNV-1a hash of the text between two places, blanks left out at the end."""
     while stop > at and text[stop - 1] <= 32:
@@ -203,7 +203,7 @@ def _hashed(text: Bytes, at: int, stop: int, value: Any) -> Any:
     return value
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _read_integer(text: Bytes, at: int, n: int) -> tuple[int, int, int]:
     """Read a line of one integer: (status, next line or what is wrong, value)."""
     address: Any = np.int64(text.ctypes.data)
@@ -217,7 +217,7 @@ def _read_integer(text: Bytes, at: int, n: int) -> tuple[int, int, int]:
     return FOUND, stop + 1, value
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _read_reals(text: Bytes, at: int, n: int, out: Floats, doubt: int) -> tuple[int, int, int]:
     """Read a line of numbers: (status, next line or what is wrong, whether any is in doubt)."""
     address: Any = np.int64(text.ctypes.data)
@@ -238,7 +238,7 @@ def _read_reals(text: Bytes, at: int, n: int, out: Floats, doubt: int) -> tuple[
     return FOUND, stop + 1, doubt
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _read_box(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tuple[int, int]:
     """Three rows of two, three or four numbers: (status, place behind or of what is wrong)."""
     stop = line_end(text, at, n)
@@ -254,7 +254,7 @@ def _read_box(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tuple[
     return FOUND, at
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _read_units(text: Bytes, at: int, n: int, entry: Ints) -> tuple[int, int]:
     """Remember where the name of the unit style is."""
     stop = line_end(text, at, n)
@@ -264,7 +264,7 @@ def _read_units(text: Bytes, at: int, n: int, entry: Ints) -> tuple[int, int]:
     return FOUND, stop + 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _skip_item(text: Bytes, at: int, n: int) -> tuple[int, int]:
     """Pass over the lines of an item that is not known."""
     while True:

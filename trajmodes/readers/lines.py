@@ -16,7 +16,7 @@ _LOW_BITS = np.uint64(0x0101010101010101)
 _U7, _U56 = np.uint64(7), np.uint64(56)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def skip_lines(text: Bytes, at: int, n: int, wanted: int) -> tuple[int, int]:
     """Place behind a number of lines, and how many of them are not in the text.
 
@@ -49,7 +49,7 @@ def skip_lines(text: Bytes, at: int, n: int, wanted: int) -> tuple[int, int]:
     return at, wanted
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def line_end(text: Bytes, at: int, n: int) -> int:
     """Place of the next newline, or n.
 
@@ -67,7 +67,7 @@ def line_end(text: Bytes, at: int, n: int) -> int:
     return at
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def skip_blanks(text: Bytes, at: int, n: int) -> int:
     """Place of the next character that is not a blank, a line end or a zero, or n.
 
@@ -87,7 +87,7 @@ def skip_blanks(text: Bytes, at: int, n: int) -> int:
     return at
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def skip_spaces(text: Bytes, at: int, n: int) -> int:
     """Place of the next character that is not a space as C has them, or n.
 
@@ -105,7 +105,7 @@ def skip_spaces(text: Bytes, at: int, n: int) -> int:
     return at
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def starts_with(text: Bytes, at: int, n: int, word: Bytes) -> bool:
     """Whether a word stands at a place, with a blank or a line end behind it.
 

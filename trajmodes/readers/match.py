@@ -13,18 +13,19 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.linalg import polar
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import Crystal, Supercell
+from trajmodes.data.crystal_difference import EXPANSION, SAME_CRYSTAL
+from trajmodes.data.lattice import deformation, nearest_neighbour
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.readers.box_motion import BoxMotion
 from trajmodes.readers.moving_box import box_notes, symmetric_box
 from trajmodes.readers.reference import AverageStructure, average_structure
 from trajmodes.readers.registration import (
     Placement,
     Registration,
-    nearest_neighbour,
     register,
 )
 from trajmodes.readers.species import atom_species
@@ -34,9 +35,6 @@ from trajmodes.symmetry.translations import atom_at, build_supercell
 
 __all__ = ["Match", "match"]
 
-_STRAIN = 0.06
-"""Largest linear strain between the cell file and the run."""
-_NOTED_STRAIN = 0.02
 _TOLERANCE = 1e-3
 """Å. Symmetry of the crystal, as cell files with four digits have it."""
 
@@ -79,7 +77,7 @@ class Match:
     """International symbol of the crystal of the cell file."""
     ids: Ints
     """(a,) id of each atom in the file, counted from 1 where it has none."""
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     """What the user should know."""
     box_motion: BoxMotion | None = None
     """How the box moves about `box`, its mean; None where it is fixed."""
@@ -166,7 +164,7 @@ class _Known(NamedTuple):
 
     average: AverageStructure
     ids: Ints
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     relax: bool
 
 
@@ -180,9 +178,9 @@ def _assembled(
     average, ids, notes, relax = known
     crystal, placed = supercell.crystal, found.placement
     # map = (1 + ε) Rᵀ
-    turn, stretch = polar(found.map, side="left")
-    rotation, strain = turn.T, stretch - np.eye(3)
-    cell = crystal.cell @ stretch
+    change = deformation(found.map)
+    rotation, strain = change.rotation.T, change.strain
+    cell = crystal.cell @ change.stretch
     raw, raw_by_frame = _site_means(average, placed, rotation)
     moved = _allowed(group, raw) if relax else np.zeros_like(raw)
     strained = Crystal(
@@ -306,7 +304,7 @@ def _allowed(group: SpaceGroup, moved: Floats) -> Floats:
 
 def _with_masses(
     crystal: Crystal, trajectory: Trajectory, site: Ints
-) -> tuple[Crystal, tuple[str, ...]]:
+) -> tuple[Crystal, tuple[Note, ...]]:
     """Give the crystal the masses of the run, where the file tells them."""
     if trajectory.masses is None:
         return crystal, ()
@@ -322,27 +320,30 @@ def _with_masses(
     weighed = Crystal(crystal.cell, crystal.sites, crystal.species, masses)
     if change < 1e-3:
         return weighed, ()
-    return weighed, (f"masses are those of the run, up to {change:.1%} off the cell file's",)
+    text = f"masses are those of the run, up to {change:.1%} off the cell file's"
+    return weighed, (Note("warning", text),)
 
 
-def _strain_notes(strain: Floats) -> tuple[str, ...]:
+def _strain_notes(strain: Floats) -> tuple[Note, ...]:
     largest = float(np.abs(np.linalg.eigvalsh(strain)).max())
-    if largest < _NOTED_STRAIN:
+    if largest < EXPANSION.strain:
         return ()
-    return (
+    text = (
         f"the run's lattice is strained by up to {largest:.1%} from the cell file: constants "
-        "taken from elsewhere may belong to another lattice parameter",
+        "taken from elsewhere may belong to another lattice parameter"
     )
+    return (Note("warning", text),)
 
 
-def _symmetry_notes(group: SpaceGroup, strained: Crystal) -> tuple[str, ...]:
+def _symmetry_notes(group: SpaceGroup, strained: Crystal) -> tuple[Note, ...]:
     left = space_group(strained, tolerance=_TOLERANCE)
     if left.n_operations == group.n_operations:
         return ()
-    return (
+    text = (
         f"the box of the run lowers the symmetry from {group.symbol} to {left.symbol}: it is "
-        "not a whole multiple of a cell of the full symmetry",
+        "not a whole multiple of a cell of the full symmetry"
     )
+    return (Note("warning", text),)
 
 
 def _check_numbers(crystal: Crystal, species: tuple[str, ...]) -> None:
@@ -367,7 +368,7 @@ def _check_volume(crystal: Crystal, box: Floats, n_atoms: int) -> None:
     run = abs(float(np.linalg.det(box))) / n_atoms
     cell = crystal.volume / crystal.n_sites
     ratio = (run / cell) ** (1 / 3)
-    if abs(ratio - 1.0) > _STRAIN:
+    if abs(ratio - 1.0) > SAME_CRYSTAL.strain:
         raise DataError(
             f"the run has {run:.4g} Å³ per atom, the cell file {cell:.4g}: lengths differ by "
             f"{ratio - 1.0:+.1%}",

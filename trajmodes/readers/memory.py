@@ -5,73 +5,54 @@ source are matched, displaced, streamed and fitted as the frames of a file are.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Floats, freeze
-from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers.trajectory import Trajectory
-from trajmodes.units import DALTON
+from trajmodes.readers.time_axis import TimeAxis
+from trajmodes.readers.trajectory import AtomTable, FrameFields, Trajectory
+from trajmodes.units import ASE_TIME, DALTON
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = [
-    "MemoryTrajectory",
-    "trajectory_of_arrays",
-    "trajectory_of_atoms",
-]
+__all__ = ["MemoryFrames", "trajectory_of_arrays", "trajectory_of_atoms"]
 
 _FORCE_NAMES = ("forces", "force", "REF_forces", "MACE_forces")
 # ASE's unit of time is Å √(u/eV); in ps that is √(u in eV ps²/Å²).
-_ASE_TIME = float(np.sqrt(DALTON))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MemoryTrajectory(Trajectory):
-    """Frames in memory; see `trajectory_of_arrays` and `trajectory_of_atoms`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class MemoryFrames:
+    """Frames in memory."""
 
-    cells: Floats = field(repr=False)
+    cells: Floats
     """(t, 3, 3), unit: Å. Rows are the box vectors; nan where there is no box."""
-    positions: Floats = field(repr=False)
+    positions: Floats
     """(t, a, 3), unit: Å."""
-    velocities: Floats | None = field(repr=False)
+    velocities: Floats | None
     """(t, a, 3), unit: Å/ps."""
-    forces: Floats | None = field(repr=False)
+    forces: Floats | None
     """(t, a, 3), unit: eV/Å."""
 
     def __post_init__(self) -> None:
-        sizes = {"t": self.n_frames, "a": self.n_atoms}
-        freeze(self, sizes, np.int64, steps="t")
-        freeze(self, sizes, float, times_ps="t", masses="a", ideal="a 3", cells="t 3 3")
-        freeze(self, sizes, float, positions="t a 3", velocities="t a 3", forces="t a 3")
+        t, a, _ = self.positions.shape
+        sizes = {"t": t, "a": a}
+        freeze(self, sizes, float, cells="t 3 3", positions="t a 3")
+        freeze(self, sizes, float, velocities="t a 3", forces="t a 3")
 
-    def read(self, start: int, stop: int) -> FrameBlock:
-        """Frames [start, stop).
-
-        Raises
-        ------
-        UsageError
-            If the range lies outside the trajectory.
-        """
-        if not 0 <= start <= stop <= self.n_frames:
-            raise UsageError(f"frames {start} to {stop} are asked for, out of {self.n_frames}")
+    def read(self, start: int, stop: int) -> FrameFields:
+        """Frames [start, stop)."""
         velocities, forces = (
             None if array is None else array[start:stop]
             for array in (self.velocities, self.forces)
         )
-        return FrameBlock(
-            start,
-            self.steps[start:stop],
-            self.cells[start:stop],
-            self.positions[start:stop],
-            velocities,
-            forces,
-            self.unwrapped,
+        return FrameFields(
+            self.cells[start:stop], self.positions[start:stop], velocities, forces
         )
 
 
@@ -85,7 +66,7 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
     masses_da: npt.ArrayLike | None = None,
     interval_ps: float | None = None,
     ideal: npt.ArrayLike | None = None,
-) -> MemoryTrajectory:
+) -> Trajectory:
     """Trajectory of frames that are given as arrays.
 
     Parameters
@@ -130,18 +111,16 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
         boxes = np.broadcast_to(boxes, (n_frames, *boxes.shape))
     given = {"positions": places, "velocities": velocities, "forces": forces}
     arrays = {k: np.asarray(v, dtype=float) for k, v in given.items() if v is not None}
-    steps = np.arange(n_frames)
-    times = None if interval_ps is None else np.asarray(interval_ps * steps, dtype=float)
-    found = MemoryTrajectory(
+    frames = MemoryFrames(boxes, places, arrays.get("velocities"), arrays.get("forces"))
+    structure = None if ideal is None else np.asarray(ideal, dtype=float)
+    found = Trajectory(
         paths=(),
-        n_frames=n_frames,
         n_atoms=n_atoms,
-        steps=steps,
-        times_ps=times,
-        interval_ps=interval_ps,
-        segments=((0, n_frames),),
-        species=tuple(species),
-        masses=None if masses_da is None else np.asarray(masses_da, dtype=float) * DALTON,
+        time=TimeAxis.uniform(n_frames, interval_ps),
+        atoms=AtomTable(
+            species=tuple(species),
+            masses=None if masses_da is None else np.asarray(masses_da, dtype=float) * DALTON,
+        ),
         unit_style="memory",
         columns=tuple(arrays),
         has_velocities="velocities" in arrays,
@@ -151,13 +130,10 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
         precision_digits=16,
         rounding=0.0,
         notes=(),
-        ideal=None if ideal is None else np.asarray(ideal, dtype=float),
-        cells=boxes,
-        positions=places,
-        velocities=arrays.get("velocities"),
-        forces=arrays.get("forces"),
+        ideal=structure,
+        frames=frames,
     )
-    _check_numbers(found, arrays, boxed=cells is not None)
+    _check_numbers(frames, structure, boxed=cells is not None)
     return found
 
 
@@ -167,7 +143,7 @@ def trajectory_of_atoms(
     ideal: "Atoms | None" = None,
     interval_ps: float | None = None,
     isolated: bool = False,
-) -> MemoryTrajectory:
+) -> Trajectory:
     """Trajectory of a list of ASE Atoms.
 
     Forces are those that a calculator has left with its results, before constraints, or the
@@ -212,7 +188,7 @@ def trajectory_of_atoms(
         None if isolated else np.stack([image.cell.array for image in images]),
         first.get_chemical_symbols(),
         forces=None if missing else np.stack([array for array in forces if array is not None]),
-        velocities=np.stack([image.get_velocities() for image in images]) / _ASE_TIME
+        velocities=np.stack([image.get_velocities() for image in images]) / ASE_TIME
         if moving
         else None,
         masses_da=first.get_masses(),
@@ -221,14 +197,15 @@ def trajectory_of_atoms(
     )
 
 
-def _check_numbers(found: MemoryTrajectory, arrays: dict[str, Floats], *, boxed: bool) -> None:
-    boxes = {"cells": found.cells} if boxed else {}
-    for name, array in (arrays | boxes).items():
-        if not np.isfinite(array).all():
+def _check_numbers(frames: MemoryFrames, ideal: Floats | None, *, boxed: bool) -> None:
+    names = ("positions", "velocities", "forces", *(("cells",) if boxed else ()))
+    for name in names:
+        array: Floats | None = getattr(frames, name)
+        if array is not None and not np.isfinite(array).all():
             place = np.argwhere(~np.isfinite(array))[0]
-            what = f"{name} of atom {place[1]}" if name in arrays else "the cell"
+            what = "the cell" if name == "cells" else f"{name} of atom {place[1]}"
             raise DataError(f"{what} is not finite", where=f"frame {place[0]}")
-    volumes = np.abs(np.linalg.det(found.cells)) if boxed else np.full(1, np.inf)
+    volumes = np.abs(np.linalg.det(frames.cells)) if boxed else np.full(1, np.inf)
     flat = np.flatnonzero(~(volumes > 1e-6))
     if len(flat):
         raise DataError(
@@ -236,7 +213,7 @@ def _check_numbers(found: MemoryTrajectory, arrays: dict[str, Floats], *, boxed:
             where=f"frame {flat[0]}",
             fix="give three box vectors in Å: a crystal is periodic",
         )
-    if found.ideal is not None and not np.isfinite(found.ideal).all():
+    if ideal is not None and not np.isfinite(ideal).all():
         raise DataError("an ideal position is not finite")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.bond_tree import BondTree, bond_tree
 from trajmodes.readers.eckart import EckartFrame, best_turns, eckart_frame
 from trajmodes.readers.linear_frame import parallel_turns, shortest_turns
@@ -40,7 +41,7 @@ class MoleculeReference:
     """The reference, and how frames are turned to it."""
 
     frame: EckartFrame
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     """What the user should know."""
 
 
@@ -163,7 +164,7 @@ def _formula(species: tuple[str, ...]) -> str:
     )
 
 
-def _straight(positions: Floats, masses: Floats) -> tuple[Floats, tuple[str, ...]]:
+def _straight(positions: Floats, masses: Floats) -> tuple[Floats, tuple[Note, ...]]:
     """Put atoms that lie nearly on a line exactly on it."""
     line = line_of(positions, masses)
     if line is None:
@@ -171,16 +172,17 @@ def _straight(positions: Floats, masses: Floats) -> tuple[Floats, tuple[str, ...
     about = centred(positions, masses)
     on_line = np.outer(about @ line, line)
     moved = float(np.linalg.norm(about - on_line, axis=1).max())
-    note = (
-        "all atoms of the reference lie on a line: there are five external motions, not six",
-        f"its atoms were put on the line, by up to {moved:.1e} Å",
-    )
-    return positions - about + on_line, note[: 2 if moved > 1e-9 else 1]
+    texts = [
+        "all atoms of the reference lie on a line: there are five external motions, not six"
+    ]
+    if moved > 1e-9:
+        texts.append(f"its atoms were put on the line, by up to {moved:.1e} Å")
+    return positions - about + on_line, tuple(Note("note", text) for text in texts)
 
 
 def _average(
     trajectory: Trajectory, species: tuple[str, ...], masses: Floats
-) -> tuple[EckartFrame, tuple[str, ...]]:
+) -> tuple[EckartFrame, tuple[Note, ...]]:
     """Eckart frame of the average structure of a sample of frames."""
     most = max(8, min(_SAMPLE, _SAMPLE_VALUES // trajectory.n_atoms))
     count = min(most, trajectory.n_frames)
@@ -199,11 +201,12 @@ def _average(
             fix="give a --reference",
         )
     how = "all frames" if len(frames) == trajectory.n_frames else f"{len(frames)} frames"
-    notes = [f"the reference is the average structure of {how} in their Eckart frames"]
+    texts = [f"the reference is the average structure of {how} in their Eckart frames"]
     if line is not None:
-        notes.append("the molecule is linear on the average: five external motions, not six")
+        texts.append("the molecule is linear on the average: five external motions, not six")
     # The links' lengths were those of the first frame.
-    return eckart_frame(isolated(species, mean, masses), bond_tree(mean)), tuple(notes)
+    notes = tuple(Note("note", text) for text in texts)
+    return eckart_frame(isolated(species, mean, masses), bond_tree(mean)), notes
 
 
 def _whole(blocks: list[FrameBlock]) -> tuple[BondTree, Floats]:

@@ -9,8 +9,9 @@ which is no noise.
 from dataclasses import replace
 
 import numpy as np
-from scipy.linalg import polar
 
+from trajmodes.data.lattice import deformation
+from trajmodes.notes import Note
 from trajmodes.readers.box_motion import BoxMotion
 from trajmodes.readers.reference import AverageStructure
 from trajmodes.readers.registration import Registration
@@ -39,8 +40,7 @@ def symmetric_box(
     """
     if average.motion is None:
         return average, found
-    turn, stretch = polar(found.map, side="left")
-    strain = stretch - np.eye(3)
+    strain, turn = deformation(found.map)
     turned = group.cartesian @ strain @ group.cartesian.swapaxes(1, 2)
     allowed = turned.mean(axis=0)
     if not np.abs(strain - allowed).max() <= average.motion.rms:
@@ -59,7 +59,7 @@ def symmetric_box(
     return moved, replace(found, map=even, shift=found.shift @ carry, placement=placement)
 
 
-def box_notes(motion: BoxMotion | None) -> tuple[str, ...]:
+def box_notes(motion: BoxMotion | None) -> tuple[Note, ...]:
     """Tell the user the mean box and how the box moves about it.
 
     Parameters
@@ -74,7 +74,8 @@ def box_notes(motion: BoxMotion | None) -> tuple[str, ...]:
     unit = motion.mean / lengths[:, None]
     cosines = np.clip((unit @ unit.T)[[1, 2, 0], [2, 0, 1]], -1.0, 1.0)
     angles = ", ".join(f"{angle:.2f}°" for angle in np.degrees(np.arccos(cosines)))
-    return (
+    text = (
         f"the box moves ({motion.told}): displacements are those of reduced coordinates in the "
-        f"mean box, {sides} Å, {angles}",
+        f"mean box, {sides} Å, {angles}"
     )
+    return (Note("warning", text),)

@@ -12,12 +12,13 @@ from itertools import combinations
 
 import ase.data
 import numpy as np
-from ase.geometry import minkowski_reduce
 from scipy.spatial import cKDTree
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal
+from trajmodes.data.lattice import minimum_image, reduced_cell, wrap
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.readers.cell_choice import chosen_cell
 from trajmodes.readers.reference import AverageStructure
 from trajmodes.symmetry.operations import SpaceGroup, space_group
@@ -70,12 +71,12 @@ def find_crystal(
     symmetric, moved = on_symmetric_sites(group)
     if average.motion is not None:
         symmetric = _in_symmetric_cell(symmetric, group)
-    note = (
+    text = (
         f"no cell file: the average structure is {n_cells} primitive cells of "
         f"{crystal.n_sites} atoms, space group {group.symbol}; sites were moved by up to "
         f"{moved:.1e} Å to obey it"
     )
-    return ReducedCrystal(symmetric, (note,))
+    return ReducedCrystal(symmetric, (Note("note", text),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +156,8 @@ def _translations(structure: _Structure, noise: float) -> Floats:
     whole, kinds = structure.whole, structure.kinds
     positions = whole.positions
     members = np.flatnonzero(kinds == np.argmin(np.bincount(kinds)))
-    box, _ = minkowski_reduce(whole.cell)
-    apart = (positions[members[1:]] - positions[members[0]]) @ np.linalg.inv(box)
-    vectors = (apart - np.rint(apart)) @ box
+    box, _ = reduced_cell(whole.cell)
+    vectors = minimum_image(positions[members[1:]] - positions[members[0]], box)
     vectors = vectors[np.argsort((vectors**2).sum(axis=1), kind="stable")]
     probes = np.unique(np.linspace(0, len(kinds) - 1, _PROBES).astype(np.int64))
     # Both atoms of a pair are noisy, and the vector itself: leave room, then ask all atoms.
@@ -193,7 +193,7 @@ def _primitive_lattice(whole: Crystal, vectors: Floats) -> Floats | None:
     volumes = np.abs(np.linalg.det(candidates[triples]))
     real = volumes > 0.8 * whole.volume / n_atoms
     best = candidates[triples[real][volumes[real].argmin()]]
-    cell, _ = minkowski_reduce(best)
+    cell, _ = reduced_cell(best)
     exact = box @ np.linalg.inv(cell)
     matrix = np.rint(exact)
     n_cells = round(abs(float(np.linalg.det(matrix))))
@@ -209,8 +209,7 @@ def _classes(structure: _Structure, lattice: Floats) -> Ints:
     labels = np.full(len(reduced), -1, dtype=np.int64)
     while (labels < 0).any():
         first = int(np.flatnonzero(labels < 0)[0])
-        apart = reduced - reduced[first]
-        distance = np.linalg.norm((apart - np.rint(apart)) @ lattice, axis=1)
+        distance = np.linalg.norm(wrap(reduced - reduced[first]) @ lattice, axis=1)
         alike = (structure.kinds == structure.kinds[first]) & (labels < 0)
         labels[alike & (distance < 0.3 * structure.spacing)] = labels.max() + 1
     n_cells = round(structure.whole.volume / abs(float(np.linalg.det(lattice))))

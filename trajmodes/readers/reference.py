@@ -10,11 +10,12 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import FrameBlock
+from trajmodes.data.lattice import common_shift, wrap
 from trajmodes.errors import DataError
 from trajmodes.readers.box_motion import BoxMotion, box_change, box_motion, in_box
 from trajmodes.readers.trajectory import Trajectory
 
-__all__ = ["AverageStructure", "average_structure", "nearest_images"]
+__all__ = ["AverageStructure", "average_structure", "relative_displacements"]
 
 _SAMPLE = 64
 _SAMPLE_VALUES = 5_000_000
@@ -89,7 +90,9 @@ def average_structure(
         none = np.empty((0, trajectory.n_atoms, 3))
         return AverageStructure(frames[:0], motion.mean, trajectory.ideal, none, exact=True)
     places = [_positions(block, motion.mean if moves else None) for block in blocks]
-    moved_tax = np.stack([nearest_images(x_ax - places[0], motion.mean) for x_ax in places])
+    moved_tax = np.stack(
+        [relative_displacements(x_ax - places[0], motion.mean) for x_ax in places]
+    )
     mean = moved_tax.mean(axis=0)
     return AverageStructure(
         frames,
@@ -109,15 +112,13 @@ def _positions(block: FrameBlock, box: Floats | None) -> Floats:
     return first
 
 
-def nearest_images(apart: Floats, box: Floats) -> Floats:
+def relative_displacements(apart: Floats, box: Floats) -> Floats:
     """Differences (a, 3) in Å folded to nearest images about their common shift, less its mean.
 
     The common shift is the circular mean over the atoms, so that it may be any distance.
     """
     reduced = apart @ np.linalg.inv(box)
-    waves = np.exp(2j * np.pi * reduced).mean(axis=0)
-    reduced = reduced - np.angle(waves) / (2.0 * np.pi)
-    folded = (reduced - np.rint(reduced)) @ box
+    folded = wrap(reduced - common_shift(reduced)) @ box
     result: Floats = folded - folded.mean(axis=0)
     return result
 

@@ -12,17 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from ase.geometry import minkowski_reduce
-from scipy.linalg import polar
 
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data import Crystal
+from trajmodes.data.crystal_difference import SAME_CRYSTAL
+from trajmodes.data.lattice import AROUND, deformation, reduced_cell, wrap
 from trajmodes.symmetry.operations import SpaceGroup
 
-__all__ = ["Placement", "Registration", "nearest_neighbour", "place_sites", "register"]
+__all__ = ["Placement", "Registration", "place_sites", "register"]
 
-_STRAIN = 0.06
-"""Largest linear strain that a match may have."""
 _NOISE = 0.2
 """Å. Error of a vector between two averaged atoms that guesses must allow for."""
 _FIRST_SHELL = 40
@@ -95,16 +93,6 @@ class _Lattice:
     """(s, 3) in reduced coordinates of this cell."""
     kinds: Ints
     """(s,) label of the species."""
-
-
-def nearest_neighbour(crystal: Crystal) -> float:
-    """Shortest distance between two atoms of a crystal in Å."""
-    cell, _ = minkowski_reduce(crystal.cell)
-    apart = (crystal.positions[:, None] - crystal.positions) @ np.linalg.inv(cell)
-    apart -= np.rint(apart)
-    images = np.indices((3, 3, 3)).reshape(3, -1).T - 1
-    distance = np.linalg.norm((apart[:, :, None] + images) @ cell, axis=-1)
-    return float(distance[distance > 1e-6].min())
 
 
 def register(
@@ -187,20 +175,17 @@ def place_sites(cell: Floats, sites: Floats, allowed: Bools, points: Floats) -> 
 
 
 def _reduced(crystal: Crystal, names: list[str]) -> _Lattice:
-    cell, basis = minkowski_reduce(crystal.cell)
+    cell, basis = reduced_cell(crystal.cell)
     sites = crystal.positions @ np.linalg.inv(cell)
     kinds = np.array([names.index(name) for name in crystal.species])
-    return _Lattice(cell, np.rint(basis).astype(np.int64), sites, kinds)
+    return _Lattice(cell, basis, sites, kinds)
 
 
 def _cloud(atoms: _Atoms, anchor: int) -> _Cloud:
     """All atoms and the images next to them."""
-    box, _ = minkowski_reduce(atoms.box)
-    apart = (atoms.positions - atoms.positions[anchor]) @ np.linalg.inv(box)
-    apart -= np.rint(apart)
-    images = np.indices((3, 3, 3)).reshape(3, -1).T - 1
-    if len(apart) > _LARGE:
-        images = np.zeros((1, 3), dtype=np.int64)
+    box, _ = reduced_cell(atoms.box)
+    apart = wrap((atoms.positions - atoms.positions[anchor]) @ np.linalg.inv(box))
+    images = AROUND if len(apart) <= _LARGE else np.zeros((1, 3), dtype=np.int64)
     vectors = ((apart[:, None] + images) @ box).reshape(-1, 3)
     order = np.argsort((vectors**2).sum(axis=1), kind="stable")
     return _Cloud(anchor, vectors[order], np.repeat(atoms.kinds, len(images))[order])
@@ -242,7 +227,7 @@ def _metric_fits(lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, *, mirrored: b
     scale = (per_atom * len(lattice.sites) / np.linalg.det(lattice.cell)) ** (1 / 3)
     metric = scale**2 * lattice.cell @ lattice.cell.T
     lengths = np.sqrt(np.diag(metric))
-    slack = _STRAIN + _NOISE / lengths
+    slack = SAME_CRYSTAL.strain + _NOISE / lengths
     like = cloud.vectors[cloud.kinds == atoms.kinds[cloud.anchor]]
     norms = np.linalg.norm(like, axis=1)
     first, second, third = (
@@ -290,10 +275,8 @@ def _scores(lattice: _Lattice, cloud: _Cloud, maps: Floats, site: int) -> Floats
     for start in range(0, len(maps), step):
         cells = lattice.cell @ maps[start : start + step]
         # (g, k, s, 3): shell atom k from site s, anchor on `site`
-        apart = (points @ np.linalg.inv(cells) + lattice.sites[site])[
-            :, :, None
-        ] - lattice.sites
-        apart -= np.rint(apart)
+        places = points @ np.linalg.inv(cells) + lattice.sites[site]
+        apart = wrap(places[:, :, None] - lattice.sites)
         vectors = np.einsum("gksx,gxy->gksy", apart, cells)
         distance = np.where(forbidden, np.inf, (vectors**2).sum(axis=-1))
         near = distance.argmin(axis=2)[:, :, None, None]
@@ -371,9 +354,13 @@ def _in_user_basis(
 
     def simplicity(matrix: Ints) -> tuple[bool, int, int, list[int]]:
         turn = np.linalg.inv(matrix @ group.crystal.cell) @ atoms.box
-        angle = np.arccos(np.clip((np.trace(polar(turn)[0]) - 1.0) / 2.0, -1.0, 1.0))
         off_diagonal = int(np.abs(matrix).sum() - np.abs(np.diag(matrix)).sum())
-        return bool(angle > 0.02), off_diagonal, -int(np.trace(matrix)), matrix.ravel().tolist()
+        return (
+            deformation(turn).angle > 0.02,
+            off_diagonal,
+            -int(np.trace(matrix)),
+            matrix.ravel().tolist(),
+        )
 
     simplest = min(family, key=simplicity)
     inverse = np.rint(np.linalg.inv(lattice.basis)).astype(np.int64)

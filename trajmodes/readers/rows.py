@@ -96,7 +96,7 @@ class Work(NamedTuple):
     """(k, 3) place in the fields, start and stop of all tokens that Python has to round."""
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _place_of(ids: Ints, wanted: Any) -> Any:
     """Index of an id among sorted ones, −1 if absent; at once where ids have no gaps."""
     guess = wanted - ids[0]
@@ -112,13 +112,13 @@ def _place_of(ids: Ints, wanted: Any) -> Any:
     return low if low < len(ids) and ids[low] == wanted else -1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _is_space(byte: Any) -> Any:
     """Whether a byte is a space as C has them, and as `tokens` has them."""
     return byte == 32 or 9 <= byte <= 13
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _skip_blanks(address: int, at: int) -> int:
     byte = load_byte(address + at)
     while _is_space(byte) and byte != 10:
@@ -127,14 +127,14 @@ def _skip_blanks(address: int, at: int) -> int:
     return at
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _keep_token(work: Work, held: int, column: int, start: int, stop: int) -> int:
     """Remember a token of this row that Python has to round."""
     work.tokens[held, 0], work.tokens[held, 1], work.tokens[held, 2] = column, start, stop
     return held + 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _parse_row(address: int, plan: Ints, work: Work) -> tuple[int, int, int, int]:
     """Any row, token after token: (status, id, type, undecided tokens)."""
     state, at = work.state, work.state[AT]
@@ -167,14 +167,14 @@ def _parse_row(address: int, plan: Ints, work: Work) -> tuple[int, int, int, int
     return DONE, atom, kind, held
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _row_width(address: int, n_columns: int, edges: Ints) -> int:
     """Edges in a row: the last token's end is its newline, or blanks stand before that."""
     width = 2 * n_columns
     return width if load_byte(address + edges[width - 1]) == 10 else width + 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _plain_rows(address: int, place: int, n_rows: int, target: Target, work: Work) -> bool:
     """Parse rows between known edges column by column; False if any is out of the ordinary.
 
@@ -182,7 +182,6 @@ def _plain_rows(address: int, place: int, n_rows: int, target: Target, work: Wor
     on these. Rows that are not plain are left to `_parse_row`, which also names their faults.
     """
     plan, edges, first = target.plan, work.edges, work.state[ROW]
-    n_frames, n_atoms = target.fields.shape[1], target.fields.shape[2]
     width = _row_width(address, len(plan), edges)
     for row in range(n_rows):
         work.rows[row] = first + row
@@ -192,12 +191,11 @@ def _plain_rows(address: int, place: int, n_rows: int, target: Target, work: Wor
         view = (address, n_rows, 2 * column, width)
         if plan[column] == ID and not _plain_ids(view, target.ids, edges, work.rows):
             return False
-    flat = target.fields.reshape(-1)
     for column in range(len(plan)):
         view, code = (address, n_rows, 2 * column, width), plan[column]
         if code >= 0:
-            offset = ((code // 3) * n_frames + place) * n_atoms * 3 + code % 3
-            sound = _plain_column(view, edges, work.rows, flat[offset:])
+            out_ax = target.fields[code // 3, place]
+            sound = _plain_column(view, edges, work.rows, (out_ax, code % 3))
         elif code == TYPE and len(target.types):
             sound = _plain_types(view, target.types, edges, work.rows)
         else:
@@ -207,12 +205,13 @@ def _plain_rows(address: int, place: int, n_rows: int, target: Target, work: Wor
     return _mark_seen(work, n_rows)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _plain_column(
-    view: tuple[int, int, int, int], edges: Ints, rows: Ints, out: Floats
+    view: tuple[int, int, int, int], edges: Ints, rows: Ints, out: tuple[Floats, int]
 ) -> bool:
-    """Parse one column of numbers into every third place of out, in the order of rows."""
+    """Parse one column of numbers into a component of some atoms, in the order of rows."""
     address, n_rows, edge, width = view
+    out_ax, component = out
     for row in range(n_rows):
         start, stop = edges[row * width + edge], edges[row * width + edge + 1]
         value, plain = plain_decimal(address, start, stop)
@@ -221,11 +220,11 @@ def _plain_column(
             value, end, verdict = parse_decimal(address, start)
             if verdict != DECIDED or end != stop or not np.isfinite(value):
                 return False
-        out[rows[row] * 3] = value
+        out_ax[rows[row], component] = value
     return True
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _plain_types(view: tuple[int, int, int, int], types: Ints, edges: Ints, rows: Ints) -> bool:
     """Whether a column holds the types that these rows must have."""
     address, n_rows, edge, width = view
@@ -236,7 +235,7 @@ def _plain_types(view: tuple[int, int, int, int], types: Ints, edges: Ints, rows
     return True
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _plain_skip(view: tuple[int, int, int, int], edges: Ints) -> bool:
     """Whether a column that is not read holds tokens at all."""
     address, n_rows, edge, width = view
@@ -246,7 +245,7 @@ def _plain_skip(view: tuple[int, int, int, int], edges: Ints) -> bool:
     return empty == 0
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _plain_ids(view: tuple[int, int, int, int], ids: Ints, edges: Ints, rows: Ints) -> bool:
     """Find the places of the ids in a column; False if one of them is not known."""
     address, n_rows, edge, width = view
@@ -258,7 +257,7 @@ def _plain_ids(view: tuple[int, int, int, int], ids: Ints, edges: Ints, rows: In
     return True
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _mark_seen(work: Work, n_rows: int) -> bool:
     """Mark the places of some rows as filled; False, and no mark, if one is filled already."""
     frame = work.state[FRAME]
@@ -271,25 +270,34 @@ def _mark_seen(work: Work, n_rows: int) -> bool:
     return True
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
+def _column_of(plan: Ints, code: Any) -> Any:
+    """First column with this code, which must be there."""
+    column = 0
+    while plan[column] != code:
+        column += 1
+    return column
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _place_of_row(atom: int, kind: int, target: Target, work: Work) -> tuple[int, int]:
     """Where a row belongs: (status, place); the place must be free and of the same type."""
     state, place = work.state, work.state[ROW]
     if len(target.ids):
-        state[COLUMN] = np.argmax(target.plan == ID)
+        state[COLUMN] = _column_of(target.plan, ID)
         place = _place_of(target.ids, atom)
         if place < 0:
             return UNKNOWN_ID, place
     if work.seen[place] == state[FRAME]:
         return SECOND_ID, place
     if len(target.types) and kind != target.types[place]:
-        state[COLUMN] = np.argmax(target.plan == TYPE)
+        state[COLUMN] = _column_of(target.plan, TYPE)
         return OTHER_TYPE, place
     work.seen[place] = state[FRAME]
     return DONE, place
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _any_row(address: int, place: int, target: Target, work: Work) -> int:
     """Parse one row with care and store it; the status."""
     state, plan, start = work.state, target.plan, work.state[AT]
@@ -301,22 +309,22 @@ def _any_row(address: int, place: int, target: Target, work: Work) -> int:
         state[AT] = start
         return status
     n_frames, n_atoms = target.fields.shape[1], target.fields.shape[2]
-    flat = target.fields.reshape(-1)
     for column in range(len(plan)):
+        field, component = plan[column] // 3, plan[column] % 3
         if plan[column] >= 0:
-            offset = ((plan[column] // 3) * n_frames + place) * n_atoms * 3 + plan[column] % 3
-            flat[offset + row * 3] = work.values[column]
+            target.fields[field, place, row, component] = work.values[column]
             for token in range(held):
                 if work.tokens[token, 0] == column:
                     pending = work.pending[state[N_PENDING]]
-                    pending[0] = offset + row * 3
-                    pending[1:] = work.tokens[token, 1:]
+                    pending[0] = ((field * n_frames + place) * n_atoms + row) * 3 + component
+                    pending[1] = work.tokens[token, 1]
+                    pending[2] = work.tokens[token, 2]
                     state[N_PENDING] += 1
     state[ROW] += 1
     return DONE
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _parse_frame(address: int, place: int, stop: int, target: Target, work: Work) -> int:
     """Rows of one frame from the state on, into the t axis at a place; the status."""
     state, n_columns, n_atoms = work.state, len(target.plan), target.fields.shape[2]
@@ -346,13 +354,13 @@ def _parse_frame(address: int, place: int, stop: int, target: Target, work: Work
     return DONE
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def parse_rows(text: Bytes, places: Ints, first: int, target: Target, work: Work) -> int:
     """Frames from the state on; the status, with its place in the state."""
     state = work.state
     address: Any = np.int64(text.ctypes.data)
     while state[FRAME] < len(places):
-        start, stop = places[state[FRAME]]
+        start, stop = places[state[FRAME], 0], places[state[FRAME], 1]
         if state[ROW] == 0:
             state[AT] = start
         status = _parse_frame(address, first + state[FRAME], stop, target, work)

@@ -13,6 +13,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import FrameBlock, MotionBlock
+from trajmodes.data.lattice import minimum_image
 from trajmodes.errors import DataError
 from trajmodes.readers.box_motion import box_change
 from trajmodes.readers.displace import Displacer, FrameFigures, Hops
@@ -208,8 +209,7 @@ def _drift(
     else:
         box = match.box @ match.rotation
         drift = np.concatenate([one.drift for one in figures])
-        reduced = (drift - drift[0]) @ np.linalg.inv(box)
-        moved = (reduced - np.rint(reduced)) @ box
+        moved = minimum_image(drift - drift[0], box)
     return float(np.linalg.norm(moved, axis=1).max())
 
 

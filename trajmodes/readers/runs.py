@@ -15,17 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
+from trajmodes.data.crystal_difference import SAME_STRUCTURE
 from trajmodes.errors import UnitsError, UsageError
-from trajmodes.readers.reference import nearest_images
+from trajmodes.readers.reference import relative_displacements
 from trajmodes.readers.trajectory import Trajectory
 
 __all__ = ["group_runs", "open_runs"]
 
 _SAME = 1e-3
 """Å. Distance, beyond rounding, up to which atoms count as being at the same places."""
-
-_SAME_STRUCTURE = 1e-5
-"""Å. Ideal positions that differ by less are those of one structure, written twice."""
 
 Run = list[Trajectory]
 
@@ -150,7 +148,7 @@ def _apart(one: Trajectory, t: int, other: Trajectory, s: int) -> float:
     """Root mean square distance in Å of the atoms in two frames, a common shift aside."""
     t %= one.n_frames
     frames = one.read(t, t + 1), other.read(s, s + 1)
-    vectors = nearest_images(
+    vectors = relative_displacements(
         frames[1].positions[0] - frames[0].positions[0], frames[0].cells[0]
     )
     return float(np.sqrt((vectors**2).sum(axis=1).mean()))
@@ -168,6 +166,6 @@ def about_one_structure(one: Trajectory, other: Trajectory) -> bool:
         return False
     boxes = [whole.read(0, 1).cells[0] for whole in (one, other)]
     return bool(
-        np.abs(one.ideal - other.ideal).max() < _SAME_STRUCTURE
-        and np.abs(boxes[0] - boxes[1]).max() < _SAME_STRUCTURE
+        np.abs(one.ideal - other.ideal).max() < SAME_STRUCTURE.site
+        and np.abs(boxes[0] - boxes[1]).max() < SAME_STRUCTURE.site
     )

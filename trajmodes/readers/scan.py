@@ -87,7 +87,10 @@ def fill_rows(text: Bytes, places: Ints, first: int, target: Target) -> None:
         unknown or used twice, a type another one, or if rows follow that were not announced.
         Its frame is counted from the first of these frames.
     """
-    n_columns, n_atoms = len(target.plan), target.fields.shape[2]
+    # The kernels are compiled for arrays that may be written to, and not again for others.
+    plan, ids, types = (np.require(part, np.int64, "CW") for part in target[:3])
+    target = Target(plan, ids, types, target.fields)
+    n_columns, n_atoms = len(plan), target.fields.shape[2]
     work = Work(
         state=np.zeros(5, dtype=np.int64),
         seen=np.full(n_atoms, -1, dtype=np.int64),

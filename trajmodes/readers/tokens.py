@@ -21,7 +21,7 @@ BLOCK = 64
 _U0, _U1, _U63 = np.uint64(0), np.uint64(1), np.uint64(63)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def find_edges(address: int, at: int, stop: int, edges: Ints) -> int:
     """Places where tokens begin and end, and of newlines that do not end one.
 

@@ -1,14 +1,26 @@
-"""The contract that every reader meets: frames by number, and what the file says of itself."""
+"""What every reader gives: frames by number, and what the files say about them."""
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
-from trajmodes.arrays import Floats, Ints
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import FrameBlock
+from trajmodes.errors import UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.lammps_units import LennardJonesUnits
+from trajmodes.readers.time_axis import TimeAxis
 
-__all__ = ["ReadOptions", "Trajectory"]
+__all__ = [
+    "AtomTable",
+    "FrameFields",
+    "FrameReader",
+    "ReadOptions",
+    "Trajectory",
+    "select_frames",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +41,68 @@ class ReadOptions:
     """Whether atoms without ids are taken in the order of the file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Trajectory(ABC):
-    """Frames of one or several files, in order of time, and what is known of them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtomTable:
+    """The atoms, the same in every frame; sorted by id where they have ids."""
+
+    ids: Ints | None = None
+    """(a,) sorted ids; None where the file has none."""
+    types: Ints | None = None
+    """(a,) types; None where the file has none."""
+    species: tuple[str, ...] | None
+    """(a,) chemical symbols, where the file names them credibly."""
+    masses: Floats | None
+    """(a,), unit: eV ps²/Å²; None where the file has none."""
+
+    def __post_init__(self) -> None:
+        sizes = {} if self.species is None else {"a": len(self.species)}
+        freeze(self, sizes, np.int64, ids="a", types="a")
+        freeze(self, sizes, float, masses="a")
+
+
+class FrameFields(NamedTuple):
+    """What a range of frames holds, in internal units."""
+
+    cells: Floats
+    """(t, 3, 3), unit: Å. Rows are the box vectors; nan where there is no box."""
+    positions: Floats
+    """(t, a, 3), unit: Å."""
+    velocities: Floats | None
+    """(t, a, 3), unit: Å/ps."""
+    forces: Floats | None
+    """(t, a, 3), unit: eV/Å."""
+
+
+class FrameReader(Protocol):
+    """Frames of files of one format, or in memory.
 
     Implementations are frozen and picklable (a worker reopens the files by their paths), hold
     no open position, and may be read by several threads at once.
     """
 
+    def read(self, start: int, stop: int) -> FrameFields:
+        """Frames [start, stop), which is a range within the trajectory.
+
+        Raises
+        ------
+        DataError
+            If a frame holds what it must not hold, or the file has changed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trajectory:
+    """Frames of one or several files in the order of time, and what is known about them."""
+
     paths: tuple[Path, ...]
     """The files, in order of time; none if the frames were handed over in memory."""
-    n_frames: int
-    """Number of frames."""
     n_atoms: int
     """Number of atoms, the same in every frame."""
-    steps: Ints
-    """(t,) simulation step of each frame."""
-    times_ps: Floats | None
-    """(t,) time in ps; None where neither the file nor the user gives it."""
-    interval_ps: float | None
-    """Time between frames within a segment, in ps."""
-    segments: tuple[tuple[int, int], ...]
-    """Frame ranges [start, stop) of uniform spacing; a gap or a restart ends one."""
-    ids: Ints | None = None
-    """(a,) sorted atom ids; None where the file has none."""
-    types: Ints | None = None
-    """(a,) atom types; None where the file has none."""
-    species: tuple[str, ...] | None
-    """(a,) chemical symbols, where the file names them credibly."""
-    masses: Floats | None
-    """(a,), unit: eV ps²/Å²; None where the file has none."""
+    time: TimeAxis = field(repr=False)
+    """When the frames were taken."""
+    atoms: AtomTable = field(repr=False)
+    """What the files say about the atoms."""
     unit_style: str
     """Name of the unit style that the file is written in."""
     columns: tuple[str, ...]
@@ -75,14 +119,63 @@ class Trajectory(ABC):
     """Most significant digits seen in a coordinate."""
     rounding: float
     """By how much the largest coordinates may be rounded, unit: Å; 0 if not at all."""
-    notes: tuple[str, ...]
-    """Warnings for the user, each with the line that mends it."""
-    ideal: Floats | None = None
+    notes: tuple[Note, ...]
+    """What the user should know about the files."""
+    ideal: Floats | None = field(default=None, repr=False)
     """(a, 3), unit: Å. The positions that every frame was displaced from, where they are known:
-    the frames are then snapshots about these, and not a course in time about an average that
-    only the frames can tell."""
+    the frames are then snapshots, not a course in time about an average that only the frames
+    can tell."""
+    frames: FrameReader = field(repr=False)
+    """Reads the frames."""
 
-    @abstractmethod
+    def __post_init__(self) -> None:
+        freeze(self, {"a": self.n_atoms}, float, ideal="a 3")
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return self.time.n_frames
+
+    @property
+    def steps(self) -> Ints:
+        """(t,) simulation step of each frame."""
+        return self.time.steps
+
+    @property
+    def times_ps(self) -> Floats | None:
+        """(t,) time in ps; None where neither the file nor the user gives it."""
+        return self.time.times_ps
+
+    @property
+    def interval_ps(self) -> float | None:
+        """Time between frames within a segment, in ps."""
+        return self.time.interval_ps
+
+    @property
+    def segments(self) -> tuple[tuple[int, int], ...]:
+        """Frame ranges [start, stop) of uniform spacing."""
+        return self.time.segments
+
+    @property
+    def ids(self) -> Ints | None:
+        """(a,) sorted atom ids; None where the file has none."""
+        return self.atoms.ids
+
+    @property
+    def types(self) -> Ints | None:
+        """(a,) atom types; None where the file has none."""
+        return self.atoms.types
+
+    @property
+    def species(self) -> tuple[str, ...] | None:
+        """(a,) chemical symbols, where the file names them credibly."""
+        return self.atoms.species
+
+    @property
+    def masses(self) -> Floats | None:
+        """(a,), unit: eV ps²/Å²; None where the file has none."""
+        return self.atoms.masses
+
     def read(self, start: int, stop: int) -> FrameBlock:
         """Frames [start, stop).
 
@@ -93,3 +186,53 @@ class Trajectory(ABC):
         DataError
             If a frame holds what it must not hold, or the file has changed.
         """
+        if not 0 <= start <= stop <= self.n_frames:
+            raise UsageError(f"frames {start} to {stop} are asked for, out of {self.n_frames}")
+        found = self.frames.read(start, stop)
+        return FrameBlock(start, self.steps[start:stop], *found, unwrapped=self.unwrapped)
+
+
+@dataclass(frozen=True, slots=True)
+class _LaterFrames:
+    """Frames counted from a later one."""
+
+    whole: FrameReader
+    first: int
+
+    def read(self, start: int, stop: int) -> FrameFields:
+        return self.whole.read(self.first + start, self.first + stop)
+
+
+def select_frames(trajectory: Trajectory, start: int, stop: int | None) -> Trajectory:
+    """Trajectory of the frames [start, stop) alone.
+
+    Parameters
+    ----------
+    trajectory
+        The whole trajectory.
+    start
+        First frame wanted.
+    stop
+        The one after the last, which may lie beyond the end; None for the end.
+
+    Raises
+    ------
+    UsageError
+        If there is no such frame.
+    """
+    n_frames = trajectory.n_frames
+    end = n_frames if stop is None else min(stop, n_frames)
+    if not 0 <= start < end:
+        raise UsageError(
+            f"frames {start}:{'' if stop is None else stop} are asked for, but there are "
+            f"{n_frames}",
+            fix=f"choose frames between 0 and {n_frames}",
+        )
+    if (start, end) == (0, n_frames):
+        return trajectory
+    return replace(
+        trajectory,
+        time=trajectory.time.part(start, end),
+        n_bytes=trajectory.n_bytes * (end - start) // n_frames,
+        frames=_LaterFrames(trajectory.frames, start),
+    )

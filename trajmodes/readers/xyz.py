@@ -1,26 +1,26 @@
-"""Opening XYZ files: find all frames, recognise the program, put frames into order."""
+"""Open XYZ files: find all frames, recognise the program, put frames into order."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.errors import DataError, TrajmodesWarning, UnitsError, UsageError
-from trajmodes.readers.compressed import TextSource, open_source
+from trajmodes.errors import DataError, UnitsError, UsageError
+from trajmodes.notes import Note
+from trajmodes.readers.compressed import TextSource, incomplete_end, open_source
 from trajmodes.readers.lammps_units import UnitFactors
 from trajmodes.readers.offsets import cached_index
 from trajmodes.readers.precision import COARSE, Rounding, rounding_of
 from trajmodes.readers.scan import ID, SKIP, TYPE
-from trajmodes.readers.trajectory import ReadOptions
-from trajmodes.readers.xyz_atoms import AtomTable, describe_atoms, refuse_wrong_style
+from trajmodes.readers.time_axis import kept_frames, time_axis
+from trajmodes.readers.trajectory import AtomTable, ReadOptions, Trajectory
+from trajmodes.readers.xyz_atoms import describe_atoms, refuse_wrong_style
 from trajmodes.readers.xyz_comment import parse_properties
 from trajmodes.readers.xyz_dialect import Fields, choose_fields, choose_units, recognise_program
 from trajmodes.readers.xyz_first import FirstFrame, read_first_frame
 from trajmodes.readers.xyz_index import Index, index_frames
-from trajmodes.readers.xyz_timeline import arrange_frames
-from trajmodes.readers.xyz_trajectory import XyzFile, XyzTrajectory
+from trajmodes.readers.xyz_trajectory import XyzFile, XyzFrames
 from trajmodes.units import DALTON
 
 __all__ = ["open_xyz"]
@@ -31,7 +31,7 @@ _SAMPLE_ROWS = 64
 
 def open_xyz(
     paths: Sequence[Path], options: ReadOptions, *, cell: Floats | None = None
-) -> XyzTrajectory:
+) -> Trajectory:
     """Open XYZ files of one run.
 
     Parameters
@@ -52,27 +52,27 @@ def open_xyz(
     """
     sources = [open_source(path, allow_partial=options.allow_partial) for path in paths]
     firsts = [read_first_frame(source) for source in sources]
-    notes: list[str] = []
+    notes: list[Note] = []
     indices = [_indexed(*pair, options, notes) for pair in zip(sources, firsts, strict=True)]
     where = str(sources[0].stamp.path)
     style, factors = _units(firsts[0], options, where)
     atoms = describe_atoms(firsts[0], factors.mass, where)
     program = _program(firsts[0])
     if program == "lammps":
-        refuse_wrong_style(firsts[0], style, factors, atoms, where)
-    timeline = arrange_frames(
-        [str(source.stamp.path) for source in sources],
-        [np.asarray(index["steps"], dtype=float) for index in indices],
-        [np.asarray(index["times"], dtype=float) * factors.time for index in indices],
-        options.timestep_fs,
-    )
+        refuse_wrong_style(firsts[0], style, factors, atoms.table, where)
+    steps = _steps(indices)
+    kept = kept_frames([str(source.stamp.path) for source in sources], steps)
     for source, first in zip(sources, firsts, strict=True):
         _refuse_other_atoms(source, first, firsts[0])
         if options.units is None and first.fields.velocity is not None:
             _refuse_other_program(source, first, firsts[0])
-    files = tuple(
-        XyzFile(source, _plans(index), first.ids, atoms.row_types)
-        for source, first, index in zip(sources, firsts, indices, strict=True)
+    places = _places(indices)[kept.frames]
+    time, time_notes = time_axis(
+        np.concatenate(steps)[kept.frames],
+        np.concatenate([index["times"] for index in indices])[kept.frames] * factors.time,
+        timestep_fs=options.timestep_fs,
+        breaks=kept.breaks,
+        place=lambda t: f"{sources[places[t, 0]].stamp.path}, frame {places[t, 2]}",
     )
     digits, half_unit = _rounding(sources[-1], indices[-1], firsts[-1])
     rounding = half_unit * factors.length
@@ -80,22 +80,14 @@ def open_xyz(
     notes += _notes(firsts[0], program, options, boxed=boxed)
     if rounding > COARSE:
         notes.append(_precision_note(firsts[0], program, digits, rounding))
-    notes += [*atoms.notes, *timeline.notes]
-    cells = np.concatenate([index["cells"] for index in indices])[timeline.kept]
-    places = _places(indices)[timeline.kept]
-    fields = firsts[0].fields
-    return XyzTrajectory(
+    notes += [*atoms.notes, *kept.notes, *time_notes]
+    cells = np.concatenate([index["cells"] for index in indices])[kept.frames]
+    fields, n_atoms = firsts[0].fields, len(firsts[0].rows)
+    return Trajectory(
         paths=tuple(sources[i].stamp.path for i in dict.fromkeys(places[:, 0].tolist())),
-        n_frames=len(timeline.kept),
-        n_atoms=len(firsts[0].rows),
-        steps=timeline.steps,
-        times_ps=timeline.times_ps,
-        interval_ps=timeline.interval_ps,
-        segments=timeline.segments,
-        ids=atoms.ids,
-        types=atoms.types,
-        species=atoms.species,
-        masses=atoms.masses,
+        n_atoms=n_atoms,
+        time=time,
+        atoms=atoms.table,
         unit_style=style,
         columns=tuple(item.name for item in parse_properties(firsts[0].properties).values()),
         has_velocities=fields.velocity is not None,
@@ -105,15 +97,22 @@ def open_xyz(
         precision_digits=digits,
         rounding=rounding,
         notes=tuple(notes),
-        files=files,
-        places=places,
-        cells=_with_cell(cells * factors.length, cell, where),
-        factors=_factors(fields, factors, atoms),
+        frames=XyzFrames(
+            files=tuple(
+                XyzFile(source, _plans(index), first.ids, atoms.row_types)
+                for source, first, index in zip(sources, firsts, indices, strict=True)
+            ),
+            places=places,
+            steps=time.steps,
+            n_atoms=n_atoms,
+            cells=_with_cell(cells * factors.length, cell, where),
+            factors=_factors(fields, factors, atoms.table),
+        ),
     )
 
 
 def _indexed(
-    source: TextSource, first: FirstFrame, options: ReadOptions, notes: list[str]
+    source: TextSource, first: FirstFrame, options: ReadOptions, notes: list[Note]
 ) -> Index:
     """Find the frames of one file; say so where the last one is not complete."""
 
@@ -124,21 +123,17 @@ def _indexed(
     index = build() if source.damage else cached_index(source.stamp, "xyz frames", build)
     n_frames = len(index["stops"])
     byte, step = index["lost"].tolist()
-    if source.damage or byte >= 0:
-        name = f"step {step}" if step >= 0 else f"number {n_frames}"
-        what = f"the last frame ({name}, from byte {byte}) is not complete" if byte >= 0 else ""
-        what = "; ".join(filter(None, [source.damage, what]))
-        if options.strict or n_frames == 0:
-            raise DataError(
-                what if n_frames else f"{what}, and there is no other",
-                where=str(source.stamp.path),
-                why="the run was stopped while it was writing, or is still going on",
-                fix="leave out --strict to use the others" if n_frames else "",
-            )
-        message = f"{what} and is not used ({source.stamp.path})"
-        warnings.warn(message, TrajmodesWarning, stacklevel=4)
-        notes.append(message)
+    name = f"step {step}" if step >= 0 else f"number {n_frames}"
+    notes += incomplete_end(source, byte, name, n_frames, strict=options.strict)
     return index
+
+
+def _steps(indices: Sequence[Index]) -> list[Floats]:
+    """Take the steps of each file; nan if all are the same, which numbers nothing."""
+    steps = [np.asarray(index["steps"], dtype=float) for index in indices]
+    n_frames = sum(map(len, steps))
+    constant = n_frames > 1 and len({step for part in steps for step in part.tolist()}) == 1
+    return [np.full_like(part, np.nan) for part in steps] if constant else steps
 
 
 def _program(first: FirstFrame) -> str:
@@ -150,28 +145,29 @@ def _units(first: FirstFrame, options: ReadOptions, where: str) -> tuple[str, Un
     return choose_units(options.units, program, name, options.lj, where=where)
 
 
-def _notes(first: FirstFrame, program: str, options: ReadOptions, *, boxed: bool) -> list[str]:
-    """Collect notes for the user, each with what mends it."""
-    notes = []
+def _notes(first: FirstFrame, program: str, options: ReadOptions, *, boxed: bool) -> list[Note]:
+    """List what the user should know about the first frame."""
+    notes: list[Note] = []
     if program == "lammps" and options.units is None:
-        notes.append("extended XYZ names no unit style: metal is taken; mend: --units STYLE")
+        text = "extended XYZ names no unit style: metal is taken"
+        notes.append(Note("warning", text, fix="--units STYLE"))
     if first.fields.ignored:
         others = ", ".join(first.fields.ignored)
-        notes.append(f"forces are read from {first.fields.force_name}, not from {others}")
+        text = f"forces are read from {first.fields.force_name}, not from {others}"
+        notes.append(Note("warning", text))
     if boxed and any(word[0] in "Ff0" for word in first.values.get("pbc", "").split()):
-        notes.append(f"pbc is {first.values['pbc']}, yet all directions are taken as periodic")
+        text = f"pbc is {first.values['pbc']}, yet all directions are taken as periodic"
+        notes.append(Note("warning", text, subject="box"))
     return notes
 
 
-def _precision_note(first: FirstFrame, program: str, digits: int, rounding: float) -> str:
-    mend = "write positions with ten digits"
+def _precision_note(first: FirstFrame, program: str, digits: int, rounding: float) -> Note:
+    fix = "write positions with ten digits"
     if program == "lammps":
         # Styles xyz and extxyz know no `format float`, and want a format for each column.
-        mend = f'dump_modify ID format line "%s{" %.10g" * (first.fields.n_columns - 1)}"'
-    return (
-        f"coordinates are rounded by up to {rounding:.0e} Å, to {digits} significant digits; "
-        f"mend: {mend}"
-    )
+        fix = f'dump_modify ID format line "%s{" %.10g" * (first.fields.n_columns - 1)}"'
+    text = f"coordinates are rounded by up to {rounding:.0e} Å, to {digits} significant digits"
+    return Note("warning", text, fix=fix, subject="rounding")
 
 
 def _rounding(source: TextSource, index: Index, first: FirstFrame) -> Rounding:
@@ -230,20 +226,19 @@ def _plan(fields: Fields) -> Ints:
     return plan
 
 
-def _factors(fields: Fields, factors: UnitFactors, atoms: AtomTable) -> tuple[Floats, ...]:
-    found = [np.full((1, 1), factors.length)]
+def _factors(
+    fields: Fields, factors: UnitFactors, atoms: AtomTable
+) -> tuple[Floats, Floats | None, Floats | None]:
+    velocity = None if fields.velocity is None else np.full((1, 1), factors.velocity)
     if fields.velocity_name == "momenta" and atoms.masses is not None:
         # p is a multiple of √(u eV), that is of √(u in eV ps²/Å²) eV ps/Å.
-        found.append(np.sqrt(DALTON) / atoms.masses[:, None])
-    elif fields.velocity is not None:
-        found.append(np.full((1, 1), factors.velocity))
-    if fields.force is not None:
-        found.append(np.full((1, 1), factors.force))
-    return tuple(found)
+        velocity = np.sqrt(DALTON) / atoms.masses[:, None]
+    force = None if fields.force is None else np.full((1, 1), factors.force)
+    return np.full((1, 1), factors.length), velocity, force
 
 
 def _places(indices: Sequence[Index]) -> Ints:
-    """(t, 5) as `XyzTrajectory.places`."""
+    """(t, 5) as `XyzFrames.places`."""
     tables = []
     for i, index in enumerate(indices):
         numbers = np.arange(len(index["stops"]))

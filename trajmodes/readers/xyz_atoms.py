@@ -1,41 +1,35 @@
-"""What the first frame of an XYZ file tells of the atoms, which holds for all frames."""
+"""The atoms, the same in all frames, from the first frame of an XYZ file."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.lammps_units import UnitFactors, unit_factors
+from trajmodes.readers.trajectory import AtomTable
 from trajmodes.readers.xyz_comment import parse_integer, parse_real
 from trajmodes.readers.xyz_first import FirstFrame
 from trajmodes.units import BOLTZMANN, DALTON
 
-__all__ = ["AtomTable", "describe_atoms", "refuse_wrong_style"]
+__all__ = ["XyzAtoms", "describe_atoms", "refuse_wrong_style"]
 
 _SYMBOL = re.compile(r"[A-Z][a-z]?")
 _TYPE = re.compile(r"[0-9]{1,9}")
 
 
-@dataclass(frozen=True, slots=True)
-class AtomTable:
-    """The atoms, sorted by id."""
+class XyzAtoms(NamedTuple):
+    """What the first frame says about the atoms."""
 
-    ids: Ints | None
-    """(a,) ids."""
-    types: Ints | None
-    """(a,) types."""
+    table: AtomTable
     row_types: Ints
     """(a,) what the column of types, or else of atomic numbers, must hold; empty without."""
-    species: tuple[str, ...] | None
-    """(a,) chemical symbols."""
-    masses: Floats | None
-    """(a,), unit: eV ps²/Å²."""
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
-def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> AtomTable:
+def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> XyzAtoms:
     """Read ids, types, species and masses.
 
     Momenta are useless without masses: where those are not in the file, they are the standard
@@ -55,7 +49,8 @@ def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> AtomTab
     DataError
         If a column holds what it must not, or momenta come without any way to know the masses.
     """
-    fields, notes = first.fields, []
+    fields = first.fields
+    notes: list[Note] = []
     types = _integers(first, fields.types, "an atom type", where)
     numbers = _integers(first, fields.numbers, "an atomic number", where)
     species = None
@@ -65,9 +60,11 @@ def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> AtomTab
             species = names
         elif types is None and all(_TYPE.fullmatch(name) for name in set(names)):
             types = np.array([int(name) for name in names], dtype=np.int64)
-            notes.append("the species are numbers: they are taken as types, not as elements")
+            text = "the species are numbers: they are taken as types, not as elements"
+            notes.append(Note("warning", text))
         else:
-            notes.append("the species are not chemical symbols, and are ignored")
+            text = "the species are not chemical symbols, and are ignored"
+            notes.append(Note("warning", text))
     if species is None and numbers is not None:
         species = _symbols(numbers, where)
     masses = None
@@ -80,17 +77,15 @@ def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> AtomTab
         masses = _standard_masses(species)
         if masses is None:
             raise DataError("momenta without masses or species", where=where)
-        notes.append("velocities are the momenta divided by standard atomic masses")
+        text = "velocities are the momenta divided by standard atomic masses"
+        notes.append(Note("warning", text))
     none = np.empty(0, dtype=np.int64)
     row_types = _integers(first, fields.types, "", where)
-    return AtomTable(
-        ids=first.ids if len(first.ids) else None,
-        types=types,
-        row_types=next((found for found in (row_types, numbers) if found is not None), none),
-        species=species,
-        masses=masses,
-        notes=tuple(notes),
+    table = AtomTable(
+        ids=first.ids if len(first.ids) else None, types=types, species=species, masses=masses
     )
+    kinds = next((found for found in (row_types, numbers) if found is not None), none)
+    return XyzAtoms(table, kinds, tuple(notes))
 
 
 def _integers(first: FirstFrame, column: int | None, name: str, where: str) -> Ints | None:
@@ -132,7 +127,7 @@ def _standard_masses(species: tuple[str, ...] | None) -> Floats | None:
     return masses
 
 
-def _odd_masses(masses: Floats, species: tuple[str, ...] | None) -> list[str]:
+def _odd_masses(masses: Floats, species: tuple[str, ...] | None) -> list[Note]:
     """Say where masses are far from those of the elements: perhaps another unit."""
     standard = _standard_masses(species)
     if standard is None or species is None:
@@ -141,10 +136,8 @@ def _odd_masses(masses: Floats, species: tuple[str, ...] | None) -> list[str]:
     worst = int(np.argmax(np.abs(np.log(ratio))))
     if 0.25 < ratio[worst] < 4.0:
         return []
-    return [
-        f"the mass of {species[worst]} is {ratio[worst]:.4g} times that of the element; mend, "
-        "if masses are in eV fs²/Å²: --units quip"
-    ]
+    text = f"the mass of {species[worst]} is {ratio[worst]:.4g} times that of the element"
+    return [Note("warning", text, fix="--units quip, if masses are in eV fs²/Å²")]
 
 
 def refuse_wrong_style(

@@ -9,21 +9,19 @@ dump_exyz.cu, quippy/convert.py, ASE ase/io/extxyz.py.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import nan
 
 from trajmodes.errors import DataError, UnitsError
 from trajmodes.readers.lammps_units import LennardJonesUnits, UnitFactors, unit_factors
 from trajmodes.readers.xyz_comment import Property
-from trajmodes.units import DALTON, FEMTOSECOND
+from trajmodes.units import ASE_TIME, DALTON, FEMTOSECOND
 
 __all__ = ["Fields", "choose_fields", "choose_units", "recognise_program"]
 
 _PER_FEMTOSECOND = 1.0 / FEMTOSECOND
-_ASE_TIME = sqrt(DALTON)
-"""Å √(u/eV) in ps."""
 _PROGRAMS = {
     # ASE defines no key for the time: whatever a user calls so has no unit.
-    "ase": UnitFactors(1.0, nan, 1.0 / _ASE_TIME, 1.0, DALTON),
+    "ase": UnitFactors(1.0, nan, 1.0 / ASE_TIME, 1.0, DALTON),
     "gpumd": UnitFactors(1.0, FEMTOSECOND, _PER_FEMTOSECOND, 1.0, DALTON),
     # QUIP's unit of mass is eV fs²/Å².
     "quip": UnitFactors(1.0, FEMTOSECOND, _PER_FEMTOSECOND, 1.0, FEMTOSECOND**2),

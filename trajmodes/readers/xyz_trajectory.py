@@ -1,19 +1,18 @@
-"""Extended and plain XYZ trajectories, from whichever program, in internal units."""
+"""Frames of extended and plain XYZ files, from whichever program, in internal units."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import FrameBlock
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError
 from trajmodes.readers.compressed import TextSource
 from trajmodes.readers.scan import Target, TextFault, fill_rows, padded
-from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.trajectory import FrameFields
 
-__all__ = ["XyzFile", "XyzTrajectory"]
+__all__ = ["XyzFile", "XyzFrames"]
 
 _PIECE = 1 << 21
 """Bytes that are read and parsed together, if a frame is not larger."""
@@ -31,48 +30,47 @@ class XyzFile(NamedTuple):
     """(a,) types, or empty."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class XyzTrajectory(Trajectory):
+@dataclass(frozen=True, slots=True, eq=False)
+class XyzFrames:
     """Frames of XYZ files."""
 
-    files: tuple[XyzFile, ...] = field(repr=False)
-    places: Ints = field(repr=False)
+    files: tuple[XyzFile, ...]
+    places: Ints
     """(t, 5) file, order of the columns, number of the frame in the file, start and stop of
     its rows."""
-    cells: Floats = field(repr=False)
+    steps: Ints
+    """(t,) simulation step, for messages."""
+    n_atoms: int
+    """Number of atoms."""
+    cells: Floats
     """(t, 3, 3), unit: Å."""
-    factors: tuple[Floats, ...] = field(repr=False)
-    """Factors of the positions, velocities and forces that there are, as (1, 1), or as (a, 1)
-    where momenta become velocities."""
+    factors: tuple[Floats, Floats | None, Floats | None]
+    """Factors of the positions, velocities and forces, as (1, 1), or as (a, 1) where momenta
+    become velocities; None for what the files have not."""
 
-    def read(self, start: int, stop: int) -> FrameBlock:
+    def read(self, start: int, stop: int) -> FrameFields:
         """Frames [start, stop).
 
         Raises
         ------
-        UsageError
-            If the range lies outside the trajectory.
         DataError
             If a frame holds what it must not hold, or the file has changed.
         """
-        if not 0 <= start <= stop <= self.n_frames:
-            raise UsageError(f"frames {start} to {stop} are asked for, out of {self.n_frames}")
-        fields = np.empty((len(self.factors), stop - start, self.n_atoms, 3))
+        n_fields = sum(factor is not None for factor in self.factors)
+        fields = np.empty((n_fields, stop - start, self.n_atoms, 3))
         for low, high in self._pieces(start, stop):
             self._parse(low, high, low - start, fields)
-        for f, factor in enumerate(self.factors):
-            if (factor != 1.0).any():
-                fields[f] *= factor
-        named = iter(fields)
-        return FrameBlock(
-            first_frame=start,
-            steps=self.steps[start:stop],
-            cells=self.cells[start:stop],
-            positions=next(named),
-            velocities=next(named) if self.has_velocities else None,
-            forces=next(named) if self.has_forces else None,
-            unwrapped=self.unwrapped,
+        parsed = iter(fields)
+        positions, *others = (
+            None if factor is None else _scaled(next(parsed), factor) for factor in self.factors
         )
+        assert positions is not None
+        return FrameFields(self.cells[start:stop], positions, *others)
+
+    def name_of(self, frame: int) -> str:
+        """File, number and step of a frame, for messages."""
+        file, _, number, _, _ = self.places[frame].tolist()
+        return f"{self.files[file].source.stamp.path}, frame {number}, step {self.steps[frame]}"
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Ranges of frames that are read and parsed together."""
@@ -99,10 +97,14 @@ class XyzTrajectory(Trajectory):
                 target = Target(plans[layout], ids, types, fields)
                 fill_rows(text, self.places[low:high, 3:] - offset, first, target)
         except TextFault as fault:
-            t = low + fault.frame
-            place = f"frame {self.places[t, 2]}, step {self.steps[t]}"
             column = f", column {fault.column + 1}" if fault.column >= 0 else ""
             line = source.line_at(offset + fault.at)
-            raise DataError(
-                fault.what, where=f"{source.stamp.path}, {place}, line {line}{column}"
-            ) from None
+            where = f"{self.name_of(low + fault.frame)}, line {line}{column}"
+            raise DataError(fault.what, where=where) from None
+
+
+def _scaled(field: Floats, factor: Floats) -> Floats:
+    """Multiply a field (t, a, 3) in place by a factor (1, 1) or (a, 1)."""
+    if (factor != 1.0).any():
+        field *= factor
+    return field

@@ -4,11 +4,10 @@ In comes a `Results`, which the pipeline fills; out go ``results.nc`` (xarray op
 tables, figures with their data, and a summary in the terminal. Everything is drawn and told
 from the Dataset alone, so that a file read back serves as well as a run just done.
 
-Open `results` and `projection` for the nouns, `layout` and `layout_modes` for the variables of
-the file, `write` for the list of files in a results folder; `dataset` and `dataset_*` fill the
-Dataset. `tables_all` has the list of tables, `figures` that of the figures, which share
-`style`; `summary` and `list_of_modes` write to the terminal. A scan of a ledger has a noun of
-its own, in `scan`.
+Open `results` and `projection` for the nouns; `dataset` and `dataset_*` fill the Dataset.
+`write` writes a results folder. `figures` has the list of the figures, which share `style`;
+`summary` and `list_of_modes` write to the terminal. A scan of a ledger has a noun of its own,
+in `scan`.
 """
 
 from importlib import import_module
@@ -44,21 +43,18 @@ from trajmodes.report.results import (
 from trajmodes.report.scan import ScanRow, render_scan, scan_table
 from trajmodes.report.spectral_energy import SpectralEnergy
 from trajmodes.report.summary import (
-    CheckVerdict,
     check_rows,
     render,
     render_check,
     render_spectral_energy,
 )
+from trajmodes.report.write import write_results, write_spectral_energy
 
 if TYPE_CHECKING:
     from trajmodes.report.figure_scan import draw_scan
-    from trajmodes.report.figures import draw_figures
-    from trajmodes.report.write import write_results, write_spectral_energy
 
 __all__ = [
     "Bands",
-    "CheckVerdict",
     "Conductivity",
     "Convergence",
     "EnergyCovariance",
@@ -81,7 +77,6 @@ __all__ = [
     "StabilityVerdict",
     "ThermostatVerdict",
     "check_rows",
-    "draw_figures",
     "draw_scan",
     "point",
     "render",
@@ -95,16 +90,9 @@ __all__ = [
     "write_spectral_energy",
 ]
 
-# These need matplotlib, which `trajmodes show` has no use for.
-_DRAWING = {
-    "draw_figures": "trajmodes.report.figures",
-    "draw_scan": "trajmodes.report.figure_scan",
-    "write_results": "trajmodes.report.write",
-    "write_spectral_energy": "trajmodes.report.write",
-}
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _DRAWING:
+    # It needs matplotlib, which `trajmodes show` has no use for.
+    if name != "draw_scan":
         raise AttributeError(f"module 'trajmodes.report' has no attribute {name!r}")
-    return getattr(import_module(_DRAWING[name]), name)
+    return getattr(import_module("trajmodes.report.figure_scan"), name)

@@ -15,7 +15,6 @@ from trajmodes.report.dataset_modes import (
     projection_values,
     renormalised_values,
 )
-from trajmodes.report.layout import DIMENSIONS, FORMAT, FORMAT_VERSION, spec_of
 from trajmodes.report.results import (
     Bands,
     Finding,
@@ -25,6 +24,7 @@ from trajmodes.report.results import (
     Results,
 )
 from trajmodes.report.spectral_energy import SpectralEnergy
+from trajmodes.results.layout import DIMENSIONS, FORMAT, FORMAT_VERSION, spec_of
 from trajmodes.units import DALTON, THZ
 
 __all__ = ["to_dataset"]
@@ -49,7 +49,7 @@ def to_dataset(results: Results | SpectralEnergy) -> xr.Dataset:
 
     Returns
     -------
-    A flat Dataset. `trajmodes.report.layout` lists its variables; those of a stage that was
+    A flat Dataset. `trajmodes.results.layout` lists its variables; those of a stage that was
     left out are absent.
     """
     values = {**_crystal(results.supercell), **_bands(results.bands), **_told(results)}
@@ -266,6 +266,6 @@ def _told(results: Results | SpectralEnergy) -> Values:
         "input_name": _texts(item.name for item in inputs),
         "input_bytes": np.array([item.n_bytes for item in inputs], dtype=np.int64),
         "input_sha256": _texts(item.sha256 for item in inputs),
-        "warnings": _texts(results.warnings),
-        "notes": _texts(results.notes),
+        "warnings": _texts(map(str, results.warnings)),
+        "notes": _texts(map(str, results.notes)),
     }

@@ -15,18 +15,14 @@ from trajmodes.report.figure_map import (
     draw_map,
     empty_legs,
     map_handles,
-    map_reach,
     mark_empty_legs,
     mark_points,
-    shown_part,
 )
 from trajmodes.report.style import BLACK, BLUE, GREY, is_seen, new_figure
-from trajmodes.report.tables import Table, bands_table
-from trajmodes.report.tables_modes import energy_density_table
 from trajmodes.report.wording import point_label
+from trajmodes.results.tables_modes import map_reach
 
 __all__ = [
-    "bands_data",
     "bands_handles",
     "draw_bands",
     "draw_branches",
@@ -208,19 +204,3 @@ def _in_rows(texts: list[str], middles: list[float], size: float) -> list[str]:
             ends[free[0]] = middle + half
         moved.append("\n" * free[0] + text if free else "")
     return moved
-
-
-def bands_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Tell the data of the figure, by the name of the file.
-
-    Parameters
-    ----------
-    dataset
-        Results.
-    """
-    data = {"bands.csv": bands_table(dataset)}
-    if "map_power" in dataset:
-        parts = ["map_branch_power", "map_site_power"]
-        whole = shown_part(dataset).drop_vars(parts, errors="ignore")
-        data["bands_map.csv"] = energy_density_table(whole)
-    return data

@@ -14,11 +14,9 @@ from trajmodes.report.style import (
     plain_numbers,
     points,
 )
-from trajmodes.report.tables import Table, table_of
-from trajmodes.report.tables_modes import conductivity_tables
 from trajmodes.report.wording import counted, mesh_of, plus_minus
 
-__all__ = ["conductivity_data", "draw_conductivity"]
+__all__ = ["draw_conductivity"]
 
 _KINDS = (("classical", RED, "-"), ("quantum", BLUE, (0, (5, 1.5))))
 _SHORTEST = 0.005
@@ -120,20 +118,3 @@ def _free_paths(axes: Axes, dataset: xr.Dataset) -> None:
         # Where symmetry lets a mode stand, its velocity is what rounding leaves.
         told = f"left out, below {_SHORTEST:g} nm: {counted(still, 'set')}"
         axes.set_title(told, fontsize=7.0)
-
-
-def conductivity_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Tell the data of the figure, by the name of the file.
-
-    Parameters
-    ----------
-    dataset
-        Results with a conductivity.
-    """
-    names = [
-        *("set", "set_q", "set_point", "branch_first", "branch_last"),
-        *("freq_harmonic_thz", "free_path"),
-    ]
-    tables = conductivity_tables(dataset)
-    tables["free_paths.csv"] = table_of(dataset, "Mean free paths of the sets of modes", names)
-    return tables

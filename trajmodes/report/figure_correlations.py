@@ -9,11 +9,9 @@ from matplotlib.lines import Line2D
 from trajmodes.arrays import Floats, Ints
 from trajmodes.report.panels import choose_sets, small_panels, tell_in_panel
 from trajmodes.report.style import BLACK, BLUE, GREY, RED, points
-from trajmodes.report.tables import Table
-from trajmodes.report.tables_modes import correlations_table
 from trajmodes.report.wording import plus_minus
 
-__all__ = ["correlations_data", "draw_correlations"]
+__all__ = ["draw_correlations"]
 
 _DASHES = (0, (3, 3))
 _LIFETIMES_SHOWN = 6.0
@@ -113,14 +111,3 @@ def _told(one: xr.Dataset) -> str:
     strays = float(one["energy_misfit"])
     rates = f"\nmore than one rate: misfit {strays:.2g}" if strays > 1.0 else ""
     return f"τ {lives[0]} ps{line}{rates}"
-
-
-def correlations_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Tell the data of the figure, by the name of the file.
-
-    Parameters
-    ----------
-    dataset
-        Results with lifetimes from the correlation of energies.
-    """
-    return {"correlations.csv": correlations_table(dataset, _choose(dataset))}

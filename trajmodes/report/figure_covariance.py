@@ -5,10 +5,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from trajmodes.report.style import new_figure
-from trajmodes.report.tables import Table
-from trajmodes.report.tables_modes import energy_correlation_table
 
-__all__ = ["covariance_data", "draw_covariance"]
+__all__ = ["draw_covariance"]
 
 _SHOWN = 0.995
 """Part of the pairs of different sets that the colours can tell apart."""
@@ -55,14 +53,3 @@ def draw_covariance(dataset: xr.Dataset) -> Figure:
     )
     bar.set_label(f"Correlation of energies; pale below ±{_NOISE:g}")
     return figure
-
-
-def covariance_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Tell the data of the figure, by the name of the file.
-
-    Parameters
-    ----------
-    dataset
-        Results with the covariance of energies.
-    """
-    return {"energy_correlation.csv": energy_correlation_table(dataset)}

@@ -7,10 +7,9 @@ from matplotlib.figure import Figure
 
 from trajmodes.arrays import Floats
 from trajmodes.report.style import BLACK, COLOURS, branch_colours, new_figure, panel_letter
-from trajmodes.report.tables import Table
-from trajmodes.report.tables_modes import density_table
+from trajmodes.results.tables_modes import density_table
 
-__all__ = ["density_data", "draw_density"]
+__all__ = ["draw_density"]
 
 _SHOWN = 0.01
 """The axis reaches as high as the density exceeds this part of its maximum …"""
@@ -76,14 +75,3 @@ def _draw(axes: Axes, freq: Floats, whole: Floats, parts: dict[str, Floats]) -> 
     axes.set_ylabel("States per atom (1/THz)")
     if parts:
         axes.legend(loc="upper left", ncols=1 + len(parts), borderaxespad=0.4)
-
-
-def density_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Tell the data of the figure, by the name of the file.
-
-    Parameters
-    ----------
-    dataset
-        Results with the spectra of sites.
-    """
-    return {"vdos.csv": density_table(dataset)}

@@ -18,10 +18,9 @@ from trajmodes.report.style import (
     panel_letter,
     points,
 )
-from trajmodes.report.tables import Table, table_of
 from trajmodes.report.wording import plus_minus
 
-__all__ = ["draw_energies", "energies_data"]
+__all__ = ["draw_energies"]
 
 _SHARE = 0.98
 """The axis holds this share of the points; badly known ones may lie beyond."""
@@ -143,21 +142,3 @@ def _beyond(axes: Axes, freq: Floats, value: Floats) -> None:
                 label=label,
             )
             label = "_nolegend_"
-
-
-def energies_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Tell the data of the figure, by the name of the file.
-
-    Parameters
-    ----------
-    dataset
-        Results with mode energies.
-    """
-    mean, sem = float(dataset["temperature"]), float(dataset["temperature_sem"])
-    title = f"Energies of the sets of modes; the whole run has {plus_minus(mean, sem)} K"
-    names = [
-        *("set", "set_q", "set_point", "branch_first", "branch_last", "members"),
-        "freq_harmonic_thz",
-        *("mode_temperature", "equipartition_z", "heat_capacity_kb", "anharmonicity"),
-    ]
-    return {"energies.csv": table_of(dataset, title, names)}

@@ -13,9 +13,8 @@ from trajmodes.report.style import (
     panel_letter,
     points,
 )
-from trajmodes.report.tables import Table, force_constants_table, table_of
 
-__all__ = ["draw_fit", "fit_data"]
+__all__ = ["draw_fit"]
 
 
 def draw_fit(dataset: xr.Dataset) -> Figure:
@@ -84,19 +83,3 @@ def _convergence(axes: Axes, dataset: xr.Dataset) -> None:
         axes.tick_params(right=False)
         twin.tick_params(left=False, top=False)
     axes.set_title("against the fit of the whole run")
-
-
-def fit_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Tell the data of the figure, by the name of the file.
-
-    Parameters
-    ----------
-    dataset
-        Results.
-    """
-    data = {"fit_shells.csv": force_constants_table(dataset)}
-    if "run_fraction" in dataset:
-        title = "Change of the fit while the run grows"
-        names = ["run_fraction", "fit_change", "fit_freq_change_thz"]
-        data["fit_convergence.csv"] = table_of(dataset, title, names)
-    return data

@@ -22,10 +22,9 @@ from trajmodes.report.style import (
     panel_letter,
     points,
 )
-from trajmodes.report.tables import Table, bands_table, gruneisen_table
 from trajmodes.report.wording import compact
 
-__all__ = ["draw_gruneisen", "gruneisen_data"]
+__all__ = ["draw_gruneisen"]
 
 _SAME = 1e-6
 _MOST_NAMED = 6
@@ -184,17 +183,3 @@ def _sets(axes: Axes, dataset: xr.Dataset) -> None:
         labelspacing=0.2,
         alignment="left",
     )
-
-
-def gruneisen_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Tell the data of the figure, by the name of the file.
-
-    Parameters
-    ----------
-    dataset
-        Results with Grüneisen parameters.
-    """
-    return {
-        "gruneisen_path.csv": bands_table(dataset),
-        "gruneisen_sets.csv": gruneisen_table(dataset),
-    }

@@ -24,12 +24,10 @@ from trajmodes.report.style import (
     plain_numbers,
     points,
 )
-from trajmodes.report.tables import Table, table_of
-from trajmodes.report.tables_modes import LIFETIMES, PERTURBATIVE
 from trajmodes.report.wording import mesh_of
 from trajmodes.units import THZ
 
-__all__ = ["draw_lifetimes", "lifetimes_data"]
+__all__ = ["draw_lifetimes"]
 
 
 _IN_A_ROW = 3
@@ -258,20 +256,3 @@ def _one_by_other(axes: Axes, dataset: xr.Dataset) -> None:
     axes.set(xlabel="τ from the line (ps)", ylabel="τ from the energy correlation (ps)")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower right", borderaxespad=0.3, handletextpad=0.4, fontsize=6.5)
-
-
-def lifetimes_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Tell the data of the figure, by the name of the file.
-
-    Parameters
-    ----------
-    dataset
-        Results with lifetimes of any kind.
-    """
-    names = [
-        *("set", "set_q", "set_point", "branch_first", "branch_last", "freq_harmonic_thz"),
-        *("freq_spectrum_thz", *LIFETIMES, "line_resolution_thz", *PERTURBATIVE),
-        *("verdict", "energy_verdict"),
-    ]
-    title = "Lifetimes of the sets of modes; lines too narrow have less than two resolutions"
-    return {"lifetimes.csv": table_of(dataset, title, names)}

@@ -23,11 +23,9 @@ __all__ = [
     "draw_map",
     "empty_legs",
     "map_handles",
-    "map_reach",
     "mark_empty_legs",
     "mark_points",
     "patches",
-    "shown_part",
     "stretches",
 ]
 
@@ -38,10 +36,6 @@ _WIDEST = 0.03
 """Widest patch, as a part of the path: that of a point far from others."""
 _PIXELS = 2
 """Least height of a row of the map: thinner lines are hard to see."""
-_SHOWN = 0.99
-"""The axis reaches as high as this part of the kinetic energy of every patch does."""
-_ABOVE = 1.1
-"""Data are told up to so many times the highest frequency that counts."""
 _ONE_PLACE = 1e-4
 """Images of one q meet the path within this part of its length."""
 _SAME_LENGTH = 1e-3
@@ -310,31 +304,3 @@ def map_handles(legs: list[tuple[float, float]]) -> list[Artist]:
     if legs:
         handles.append(Swatch(**_EMPTY, label="no q of the supercell here"))
     return handles
-
-
-def map_reach(dataset: xr.Dataset) -> float:
-    """Tell the frequency in THz below which nearly all the energy of the map lies.
-
-    Parameters
-    ----------
-    dataset
-        Results with a map.
-    """
-    cumulated = np.cumsum(dataset["map_power"].values, axis=1)
-    # At Γ nothing moves but optical modes, if there are any.
-    cumulated = cumulated[cumulated[:, -1] > (1.0 - _SHOWN) * cumulated[:, -1].max()]
-    below = (cumulated < _SHOWN * cumulated[:, -1:]).sum(axis=1).max(initial=0)
-    return float(dataset["map_freq_thz"].values[min(below, cumulated.shape[1] - 1)])
-
-
-def shown_part(dataset: xr.Dataset) -> xr.Dataset:
-    """Leave out the frequencies of the map that lie above all that a figure shows.
-
-    Parameters
-    ----------
-    dataset
-        Results with a map.
-    """
-    highest = float(dataset["band_freq_thz"].max()) if "band_freq_thz" in dataset else 0.0
-    top = _ABOVE * max(highest, map_reach(dataset))
-    return dataset.isel(map_freq_thz=dataset["map_freq_thz"].values <= top)

@@ -22,10 +22,9 @@ from trajmodes.report.style import (
     panel_letter,
     points,
 )
-from trajmodes.report.tables import Table, cluster_table, orders_table, table_of
 from trajmodes.report.wording import order_name
 
-__all__ = ["draw_orders", "orders_data"]
+__all__ = ["draw_orders"]
 
 _COLOURS = {2: BLUE, 3: ORANGE, 4: GREEN}
 _MARKERS = {2: "o", 3: "s", 4: "^"}
@@ -242,24 +241,3 @@ def _settling(axes: Axes, dataset: xr.Dataset) -> None:
         log_axis(axes, positive.min() / 1.5, positive.max() * 3.0)
     axes.set(xlabel="Part of the run", ylabel="Change from the whole run (%)", xlim=(0.0, 1.03))
     axes.legend(loc="upper right", ncols=3, columnspacing=1.2, borderaxespad=0.3)
-
-
-def orders_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Tell the data of the figure, by the name of the file.
-
-    Parameters
-    ----------
-    dataset
-        Results with triplets.
-    """
-    data = {"orders_triplets.csv": cluster_table(dataset, "triplet")}
-    if "quartet_shell_norm" in dataset:
-        data["orders_quartets.csv"] = cluster_table(dataset, "quartet")
-    if "order" in dataset.dims:
-        data["orders.csv"] = orders_table(dataset)
-    if "fit_order_change" in dataset:
-        title = "Change of the constants of each order while the run grows"
-        data["orders_convergence.csv"] = table_of(
-            dataset, title, ["run_fraction", "fit_order_change"]
-        )
-    return data

@@ -23,10 +23,8 @@ from trajmodes.report.style import (
     panel_letter,
     points,
 )
-from trajmodes.report.tables import Table, table_of
-from trajmodes.report.tables_modes import renormalised_table
 
-__all__ = ["draw_renormalised", "renormalised_data"]
+__all__ = ["draw_renormalised"]
 
 _Dashes = Literal["-"] | tuple[float, tuple[float, float]]
 
@@ -174,23 +172,3 @@ def _told(one: _Difference) -> str:
     far = int((np.abs(one.value) > _FAR * one.sem).sum())
     middle = f"{float(np.median(one.value)):+.2g}".replace("-", "−")
     return f"median {middle} THz, {far} of {len(one.value)} sets beyond {_FAR:g} errors"
-
-
-def renormalised_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Tell the data of the figure, by the name of the file.
-
-    Parameters
-    ----------
-    dataset
-        Results with renormalised bands.
-    """
-    data = {"renormalised.csv": renormalised_table(dataset)}
-    if "set" in dataset.dims:
-        title = "Frequencies that the motion shows beside the fitted ones; x_sem: error of x"
-        names = [
-            *("set", "set_q", "set_point", "branch_first", "branch_last"),
-            *("freq_harmonic_thz", "freq_spectrum_thz", "quasi_particle_own"),
-            "freq_ratio_thz",
-        ]
-        data["renormalised_sets.csv"] = table_of(dataset, title, names)
-    return data

@@ -8,14 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from trajmodes.arrays import Floats
-from trajmodes.report.figures import Plate
 from trajmodes.report.scan import (
     TOLERANCE,
     ScanRow,
     best_row,
     enough_row,
     groups_of,
-    scan_table,
 )
 from trajmodes.report.style import (
     BLUE,
@@ -44,7 +42,7 @@ _LEGEND, _TALL, _LOW, _BETWEEN, _FOOT = 0.72, 2.0, 1.15, 0.72, 0.45
 _DASHES = (0, (4, 2))
 
 
-def draw_scan(rows: Sequence[ScanRow]) -> Plate:
+def draw_scan(rows: Sequence[ScanRow]) -> Figure:
     """Draw residuals and the lowest frequency against cutoffs, orders and run length.
 
     Parameters
@@ -68,8 +66,7 @@ def draw_scan(rows: Sequence[ScanRow]) -> Plate:
         for letter, axes in zip("abcdefghij", panels, strict=False):
             panel_letter(axes, letter)
         _legend(figure)
-    text = "residuals and the lowest frequency against cutoffs, orders and run length"
-    return Plate("scan", text, figure, {"scan.csv": scan_table(rows)})
+    return figure
 
 
 def _place(figure: Figure, left: float, foot: float, wide: float, tall: float) -> Axes:

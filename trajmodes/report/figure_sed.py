@@ -12,13 +12,10 @@ from trajmodes.report.figure_map import (
     map_handles,
     mark_empty_legs,
     mark_points,
-    shown_part,
 )
 from trajmodes.report.style import new_figure
-from trajmodes.report.tables import Table
-from trajmodes.report.tables_modes import energy_density_table
 
-__all__ = ["draw_energy_density", "energy_density_data", "few_branches"]
+__all__ = ["draw_energy_density"]
 
 _COLUMNS = 3
 _ROW = 2.2
@@ -27,23 +24,10 @@ _HEAD = 0.27
 """Room for the legend in inches."""
 _NAME_SIZE = 7.0
 """Size of the names of points, in points."""
-_MOST_BRANCHES = 12
-"""Of more branches the panels would be too small."""
 _SEEN = 0.02
 """What is weaker than this part of the strongest spectrum does not widen a panel."""
 _LEAST_ROOM = 0.01
 """Room below and above a branch, as a part of the highest frequency."""
-
-
-def few_branches(dataset: xr.Dataset) -> bool:
-    """Tell whether the map has its branches apart, and few enough of them for a figure.
-
-    Parameters
-    ----------
-    dataset
-        Results.
-    """
-    return "map_branch_power" in dataset and dataset.sizes["branch"] <= _MOST_BRANCHES
 
 
 def draw_energy_density(dataset: xr.Dataset) -> Figure:
@@ -109,15 +93,3 @@ def _span(dataset: xr.Dataset, branch: int) -> tuple[float, float]:
     # What is imaginary by less than a hundredth of the highest frequency is noise at Γ.
     low = low - room if low < -0.01 * highest else max(low - room, 0.0)
     return low, high + room
-
-
-def energy_density_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Tell the data of the figure, by the name of the file.
-
-    Parameters
-    ----------
-    dataset
-        Results with a map by branches.
-    """
-    branches = shown_part(dataset).drop_vars("map_site_power", errors="ignore")
-    return {"sed_branches.csv": energy_density_table(branches)}

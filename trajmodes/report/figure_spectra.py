@@ -9,12 +9,10 @@ from matplotlib.lines import Line2D
 from trajmodes.arrays import Bools, Ints
 from trajmodes.report.panels import choose_sets, small_panels, tell_in_panel
 from trajmodes.report.style import BLACK, BLUE, GREEN, GREY, RED, log_axis
-from trajmodes.report.tables import Table
-from trajmodes.report.tables_modes import lines_table
 from trajmodes.report.wording import plus_minus
 from trajmodes.units import MEV
 
-__all__ = ["draw_spectra", "spectra_data"]
+__all__ = ["draw_spectra"]
 
 _DASHES = (0, (3, 3))
 _DECADES = 3.0
@@ -98,14 +96,3 @@ def _told(one: xr.Dataset) -> str:
     width = plus_minus(float(one["linewidth_thz"]), float(one["linewidth_thz_sem"]))
     life = plus_minus(float(one["lifetime_ps"]), float(one["lifetime_ps_sem"]))
     return f"FWHM {width} THz\nτ {life} ps"
-
-
-def spectra_data(dataset: xr.Dataset) -> dict[str, Table]:
-    """Tell the data of the figure, by the name of the file.
-
-    Parameters
-    ----------
-    dataset
-        Results with lines.
-    """
-    return {"spectra.csv": lines_table(dataset, _choose(dataset))}

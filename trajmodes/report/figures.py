@@ -1,161 +1,172 @@
-"""All figures that the results have data for."""
+"""The list of figures. Each is drawn, and matplotlib loaded, when its file is written."""
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import xarray as xr
-from matplotlib.figure import Figure
 
-from trajmodes.report.figure_bands import bands_data, draw_bands
-from trajmodes.report.figure_conductivity import conductivity_data, draw_conductivity
-from trajmodes.report.figure_correlations import correlations_data, draw_correlations
-from trajmodes.report.figure_covariance import covariance_data, draw_covariance
-from trajmodes.report.figure_density import density_data, draw_density
-from trajmodes.report.figure_energies import draw_energies, energies_data
-from trajmodes.report.figure_fit import draw_fit, fit_data
-from trajmodes.report.figure_gruneisen import draw_gruneisen, gruneisen_data
-from trajmodes.report.figure_lifetimes import draw_lifetimes, lifetimes_data
-from trajmodes.report.figure_orders import draw_orders, orders_data
-from trajmodes.report.figure_renormalised import draw_renormalised, renormalised_data
-from trajmodes.report.figure_sed import (
-    draw_energy_density,
-    energy_density_data,
-    few_branches,
-)
-from trajmodes.report.figure_spectra import draw_spectra, spectra_data
-from trajmodes.report.style import sheet
-from trajmodes.report.tables import Table, described
+from trajmodes.results.outputs import BANDS, DENSITY_MAP, TABLES, Output
 
-__all__ = ["Plate", "draw_figures"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FIGURES", "MAP_OUTPUTS", "OUTPUTS", "Drawing"]
+
+_MOST_BRANCHES = 12
+"""Of more branches the panels would be too small."""
 
 
-class Plate(NamedTuple):
-    """A figure with the data it shows."""
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure that is still to be drawn."""
 
-    name: str
-    text: str
-    """What it shows, in one line."""
-    figure: Figure
-    data: dict[str, Table]
-    """Name of the file → its table."""
+    maker: str
+    """Module of this room and its function, such as ``figure_bands.draw_bands``."""
+    dataset: xr.Dataset
 
+    def draw(self) -> "Figure":
+        """Draw it in the style of the package."""
+        module, function = self.maker.split(".")
+        home = import_module(f"trajmodes.report.{module}")
+        with import_module("trajmodes.report.style").sheet():
+            figure: Figure = getattr(home, function)(self.dataset)
+        return figure
 
-def _has(*names: str) -> Callable[[xr.Dataset], bool]:
-    """Whether one of some variables is there."""
-    return lambda dataset: any(name in dataset for name in names)
-
-
-class _Plan(NamedTuple):
-    """How a figure is made."""
-
-    name: str
-    parts: tuple[tuple[str, str], ...]
-    """Of its text, see `described`."""
-    possible: Callable[[xr.Dataset], bool]
-    """Whether the results have the data for it."""
-    draw: Callable[[xr.Dataset], Figure]
-    data: Callable[[xr.Dataset], dict[str, Table]]
+    def write(self, path: Path) -> None:
+        """Draw it and write a PNG file."""
+        import_module("trajmodes.report.style").save_png(self.draw(), path)
 
 
-_PLANS = (
-    _Plan(
-        "bands",
+def _drawn(maker: str) -> Callable[[xr.Dataset], Drawing]:
+    return partial(Drawing, maker)
+
+
+def _has_few_branches(dataset: xr.Dataset) -> bool:
+    return dataset.sizes["branch"] <= _MOST_BRANCHES
+
+
+FIGURES = (
+    Output(
+        "figures/bands.png",
         (
             ("", "bands"),
             ("band_freq_thz_sem", " with error band"),
             ("map_power", " over the spectral energy"),
         ),
-        *(_has("band_freq_thz"), draw_bands, bands_data),
+        ("band_freq_thz",),
+        _drawn("figure_bands.draw_bands"),
     ),
-    _Plan(
-        "renormalised",
+    Output(
+        "figures/renormalised.png",
         (
             ("", "fitted bands beside those made of the motion itself"),
             ("freq_harmonic_thz", ", and how far apart they are"),
         ),
-        _has("band_quasi_particle_thz", "band_displacement_thz"),
-        *(draw_renormalised, renormalised_data),
+        ("band_quasi_particle_thz", "band_displacement_thz"),
+        _drawn("figure_renormalised.draw_renormalised"),
     ),
-    _Plan(
-        "sed_branches",
-        (("", "spectral energy along the path, branch by branch"),),
-        *(few_branches, draw_energy_density, energy_density_data),
+    Output(
+        "figures/sed_branches.png",
+        "spectral energy along the path, branch by branch",
+        ("map_branch_power",),
+        _drawn("figure_sed.draw_energy_density"),
+        _has_few_branches,
     ),
-    _Plan(
-        "vdos",
-        (("", "density of states: whole, and by species or direction where these differ"),),
-        *(_has("vdos"), draw_density, density_data),
+    Output(
+        "figures/vdos.png",
+        "density of states: whole, and by species or direction where these differ",
+        ("vdos",),
+        _drawn("figure_density.draw_density"),
     ),
-    _Plan(
-        "spectra",
-        (("", "spectra of chosen modes with fits"),),
-        *(_has("line_power"), draw_spectra, spectra_data),
+    Output(
+        "figures/spectra.png",
+        "spectra of chosen modes with fits",
+        ("line_power",),
+        _drawn("figure_spectra.draw_spectra"),
     ),
-    _Plan(
-        "correlations",
-        (("", "correlations of energies of chosen modes with fits"),),
-        *(_has("energy_acf"), draw_correlations, correlations_data),
+    Output(
+        "figures/correlations.png",
+        "correlations of energies of chosen modes with fits",
+        ("energy_acf",),
+        _drawn("figure_correlations.draw_correlations"),
     ),
-    _Plan(
-        "lifetimes",
+    Output(
+        "figures/lifetimes.png",
         (
             ("", "lifetimes against frequency"),
             ("lifetime_energy_ps", ", and both ways of the run compared"),
         ),
-        _has("lifetime_ps", "lifetime_energy_ps", "lifetime_phi3_classical_ps"),
-        *(draw_lifetimes, lifetimes_data),
+        ("lifetime_ps", "lifetime_energy_ps", "lifetime_phi3_classical_ps"),
+        _drawn("figure_lifetimes.draw_lifetimes"),
     ),
-    _Plan(
-        "conductivity",
-        (("", "thermal conductivity by frequency and by mean free path"),),
-        *(_has("kappa_classical_w_mk"), draw_conductivity, conductivity_data),
+    Output(
+        "figures/conductivity.png",
+        "thermal conductivity by frequency and by mean free path",
+        ("kappa_classical_w_mk",),
+        _drawn("figure_conductivity.draw_conductivity"),
     ),
-    _Plan(
-        "gruneisen",
-        (("", "Grüneisen parameters along the bands and of the sets of modes"),),
-        *(_has("gruneisen"), draw_gruneisen, gruneisen_data),
+    Output(
+        "figures/gruneisen.png",
+        "Grüneisen parameters along the bands and of the sets of modes",
+        ("gruneisen",),
+        _drawn("figure_gruneisen.draw_gruneisen"),
     ),
-    _Plan(
-        "energies",
+    Output(
+        "figures/energies.png",
         (
             ("", "mode temperatures (is energy shared equally?), heat capacities"),
             ("anharmonicity", ", anharmonicity"),
         ),
-        *(_has("mode_temperature"), draw_energies, energies_data),
+        ("mode_temperature",),
+        _drawn("figure_energies.draw_energies"),
     ),
-    _Plan(
-        "energy_correlation",
-        (("", "how the energies of modes fluctuate together"),),
-        *(_has("energy_correlation"), draw_covariance, covariance_data),
+    Output(
+        "figures/energy_correlation.png",
+        "how the energies of modes fluctuate together",
+        ("energy_correlation",),
+        _drawn("figure_covariance.draw_covariance"),
     ),
-    _Plan(
-        "fit",
+    Output(
+        "figures/fit.png",
         (("", "constants by distance"), ("run_fraction", ", and how the fit settles")),
-        *(_has("shell_norm"), draw_fit, fit_data),
+        ("shell_norm",),
+        _drawn("figure_fit.draw_fit"),
     ),
-    _Plan(
-        "orders",
+    Output(
+        "figures/orders.png",
         (
             ("", "cubic"),
             ("quartet_shell_norm", " and quartic"),
             ("", " constants by distance"),
             ("order", ", and what each order adds to the fit"),
         ),
-        *(_has("triplet_shell_norm"), draw_orders, orders_data),
+        ("triplet_shell_norm",),
+        _drawn("figure_orders.draw_orders"),
     ),
 )
 
+OUTPUTS = (*TABLES, *FIGURES)
+"""What a run writes beside results.nc, as far as it is made from the results alone."""
 
-def draw_figures(dataset: xr.Dataset) -> Iterator[Plate]:
-    """Draw one figure after the other.
-
-    Parameters
-    ----------
-    dataset
-        Results, from a run or read back from results.nc.
-    """
-    for plan in _PLANS:
-        if plan.possible(dataset):
-            with sheet():
-                figure = plan.draw(dataset)
-            yield Plate(plan.name, described(plan.parts, dataset), figure, plan.data(dataset))
+MAP_OUTPUTS = (
+    DENSITY_MAP,
+    BANDS,
+    Output(
+        "figures/sed.png",
+        (("", "spectral energy along the path"), ("band_freq_thz", ", bands drawn over it")),
+        ("map_power",),
+        _drawn("figure_bands.draw_bands"),
+    ),
+    Output(
+        "figures/sed_branches.png",
+        "the same, branch by branch",
+        ("map_branch_power",),
+        _drawn("figure_sed.draw_energy_density"),
+        _has_few_branches,
+    ),
+)
+"""What a map of the spectral energy writes."""

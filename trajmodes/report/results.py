@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import ForceConstants, Modes, Supercell
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.report.projection import Conductivity, Projection, RenormalisedBands
 
 if TYPE_CHECKING:
@@ -259,8 +260,8 @@ class Results:
     requirement: RunRequirement | None = None
     diagnosis: Mapping[str, Finding] = field(default_factory=dict)
     """Name → figure of the input check."""
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    warnings: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     """Stage → seconds. Shown, but not stored: the same input gives the same file."""
 

@@ -9,8 +9,8 @@ from rich.console import Group
 from rich.table import Table as Grid
 from rich.text import Text
 
-from trajmodes.report.tables import Table
 from trajmodes.report.wording import compact, order_name
+from trajmodes.results.tables import Table
 
 __all__ = [
     "TOLERANCE",

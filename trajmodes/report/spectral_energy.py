@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from trajmodes.data import Supercell
+from trajmodes.notes import Note
 from trajmodes.report.projection import SpectralMap
 from trajmodes.report.results import Bands, Provenance
 
@@ -18,5 +19,5 @@ class SpectralEnergy:
     """The path; without branches where there are no force constants."""
     map: SpectralMap
     provenance: Provenance
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    warnings: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()

@@ -2,8 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -13,6 +11,7 @@ from rich.text import Text
 
 from trajmodes.arrays import Ints
 from trajmodes.data import Verdict
+from trajmodes.notes import Note
 from trajmodes.report.dataset import to_dataset
 from trajmodes.report.list_of_modes import SetList, list_sets
 from trajmodes.report.results import Finding, Results
@@ -27,20 +26,11 @@ from trajmodes.report.summary_modes import (
 )
 from trajmodes.report.wording import counted, place_of, plus_minus, size_of
 
-__all__ = ["CheckVerdict", "check_rows", "render", "render_check"]
+__all__ = ["check_rows", "render", "render_check"]
 
 _NAMED_FILES = 3
 """So many names of input files are told."""
 _NOTES = ("notes", "kappa_notes")
-
-
-class CheckVerdict(NamedTuple):
-    """What a check of the input concludes from one figure or several."""
-
-    severity: Literal["error", "warning", "ok"]
-    text: str
-    fix: str
-    """What to do about it; empty if nothing."""
 
 
 def render(
@@ -105,9 +95,7 @@ def _texts(dataset: xr.Dataset, name: str) -> list[str]:
 
 
 def _files(files: Mapping[str, str]) -> list[Text]:
-    beside = [name for name in files if Path(name).match("figures/*.csv")]
-    lines = [Text(f"{name}: {text}") for name, text in files.items() if name not in beside]
-    return lines + [Text("figures/*.csv: the data of each figure")] * bool(beside)
+    return [Text(f"{name}: {text}") for name, text in files.items()]
 
 
 def _timings(timings: Mapping[str, float]) -> Text:
@@ -316,16 +304,14 @@ def check_rows(diagnosis: Mapping[str, Finding]) -> list[tuple[str, str, str, st
     ]
 
 
-def render_check(
-    rows: Iterable[tuple[str, str, str, str]], verdicts: Iterable[CheckVerdict]
-) -> Group:
+def render_check(rows: Iterable[tuple[str, str, str, str]], notes: Iterable[Note]) -> Group:
     """Tell what a check of the input found.
 
     Parameters
     ----------
     rows
         (name, value, unit, note) of every figure.
-    verdicts
+    notes
         What follows from them; the worst come first.
     """
     table = Table(box=None, padding=(0, 1), header_style="bold")
@@ -335,14 +321,15 @@ def render_check(
     table.add_column("what it tells")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    order = {"error": 0, "warning": 1, "ok": 2}
+    order = {"error": 0, "warning": 1, "note": 2, "ok": 3}
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True)
     grid.add_column()
-    styles = {"error": "bold red", "warning": "yellow", "ok": "green"}
-    words = {"error": "STOP", "warning": "look", "ok": "fine"}
-    for severity, text, fix in sorted(verdicts, key=lambda verdict: order[verdict.severity]):
-        grid.add_row(Text(words[severity], style=styles[severity]), Text(text))
-        if fix:
-            grid.add_row(Text("fix", style="bold"), Text(fix))
+    styles = {"error": "bold red", "warning": "yellow", "note": "", "ok": "green"}
+    words = {"error": "STOP", "warning": "look", "note": "note", "ok": "fine"}
+    for note in sorted(notes, key=lambda note: order[note.severity]):
+        grid.add_row(Text(words[note.severity], style=styles[note.severity]), Text(note.text))
+        for name, text in (("why", note.why), ("fix", note.fix)):
+            if text:
+                grid.add_row(Text(name, style="bold"), Text(text))
     return Group(table, Text(), grid)

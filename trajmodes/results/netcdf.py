@@ -58,7 +58,6 @@ _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 _FRAME = "frame"
 _CHUNK_BYTES = 1 << 18
-_COMPRESSION: dict[str, Any] = {"zlib": True, "complevel": 1, "fletcher32": True}
 
 _DAMAGE = (OSError, RuntimeError, ValueError, AttributeError, LookupError, MemoryError)
 """What the NetCDF library raises where bytes of a file are not as they were written."""
@@ -152,11 +151,11 @@ def write_series(blocks: Iterable[xr.Dataset], path: Path, kind: Kind) -> None:
     with new_file(path, kind) as file:
         for block in map(_by_parts, blocks):
             if not file.dimensions:
-                _describe(file, block)
+                _begin(file, block)
             start, stop = stop, stop + block.sizes[_FRAME]
             for name, variable in block.variables.items():
                 if _FRAME in variable.dims:
-                    file[name][start:stop] = variable.values
+                    file[str(name)][start:stop] = variable.values
 
 
 def _by_parts(block: xr.Dataset) -> xr.Dataset:
@@ -171,30 +170,24 @@ def _by_parts(block: xr.Dataset) -> xr.Dataset:
     return block.assign(complex_ones).assign_coords(part=["real", "imaginary"])
 
 
-def _describe(file: netCDF4.Dataset, block: xr.Dataset) -> None:
+def _begin(file: netCDF4.Dataset, block: xr.Dataset) -> None:
     """Create all variables, and fill those that do not depend on the frame."""
-    file.setncatts(block.attrs)
-    for dimension, size in block.sizes.items():
-        file.createDimension(dimension, None if dimension == _FRAME else size)
-    for name, variable in block.variables.items():
-        is_text, has_frames = variable.dtype.kind == "U", _FRAME in variable.dims
-        shape = variable.shape[1:]
-        row = variable.dtype.itemsize * int(np.prod(shape))
-        made = file.createVariable(
-            name,
-            str if is_text else variable.dtype,
-            variable.dims,
-            fill_value=np.nan if variable.dtype.kind == "f" else None,
-            chunksizes=(max(1, _CHUNK_BYTES // row), *shape) if has_frames else None,
-            **(_COMPRESSION if has_frames else {}),
-        )
-        made.setncatts(variable.attrs)
-        others = [c for c in block.coords if c != name and c not in block.dims]
-        if name in block.data_vars and others:
-            near = [c for c in others if set(block[c].dims) <= set(variable.dims)]
-            made.coordinates = " ".join(map(str, near))
-        if not has_frames:
-            made[:] = variable.values.astype(object) if is_text else variable.values
+    encoding = {
+        str(name): {
+            "zlib": True,
+            "complevel": 1,
+            "fletcher32": True,
+            "chunksizes": (
+                max(1, _CHUNK_BYTES // max(1, variable[0].nbytes)),
+                *variable.shape[1:],
+            ),
+        }
+        for name, variable in block.variables.items()
+        if _FRAME in variable.dims
+    }
+    store = NetCDF4DataStore(file)  # type: ignore[no-untyped-call]  # xarray left it so
+    nothing = block.isel({_FRAME: slice(0, 0)})
+    nothing.dump_to_store(store, encoding=encoding, unlimited_dims=[_FRAME])
 
 
 def save_dataset(dataset: xr.Dataset, path: str | Path, kind: Kind = RESULTS) -> Path:
@@ -287,10 +280,10 @@ def _require_kind(dataset: xr.Dataset, source: Path, kind: Kind) -> None:
             fix=_give(kind),
         )
     version = dataset.attrs.get("format_version")
-    is_number = isinstance(version, int | np.integer)
-    if is_number and version == kind.version:
+    number = version if isinstance(version, int | np.integer) else 0
+    if number == kind.version:
         return
-    is_older = is_number and 1 <= version < kind.version
+    is_older = 1 <= number < kind.version
     raise DataError(
         f"the {kind.noun} have format version {version}, known is {kind.version}",
         where=str(source),

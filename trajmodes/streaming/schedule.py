@@ -20,11 +20,11 @@ import dask
 from dask.delayed import delayed
 from threadpoolctl import threadpool_limits
 
-from trajmodes.data import MotionBlock
 from trajmodes.streaming.reduction import Reduction
 
 __all__ = ["cut_blocks", "stream"]
 
+Block = TypeVar("Block")
 Result = TypeVar("Result")
 
 BLOCK_BYTES = 7_500_000
@@ -60,9 +60,9 @@ def cut_blocks(segments: Sequence[tuple[int, int]], n_atoms: int) -> list[tuple[
 
 
 def stream(
-    read: Callable[[int, int], MotionBlock],
+    read: Callable[[int, int], Block],
     blocks: Sequence[tuple[int, int]],
-    reduction: Reduction[Any, Result],
+    reduction: Reduction[Block, Any, Result],
     *,
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
@@ -102,9 +102,9 @@ def stream(
 
 
 def _fold(
-    read: Callable[[int, int], MotionBlock],
+    read: Callable[[int, int], Block],
     cuts: Sequence[tuple[int, int]],
-    reduction: Reduction[Any, Any],
+    reduction: Reduction[Block, Any, Any],
     state: Any,
 ) -> Any:
     """State after one more window of blocks."""
@@ -119,8 +119,8 @@ def _fold(
 
 
 def _read_and_chunk(
-    read: Callable[[int, int], MotionBlock],
-    reduction: Reduction[Any, Any],
+    read: Callable[[int, int], Block],
+    reduction: Reduction[Block, Any, Any],
     start: int,
     stop: int,
 ) -> Any:

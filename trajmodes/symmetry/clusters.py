@@ -15,14 +15,15 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data import Crystal, Supercell
+from trajmodes.data.lattice import cells_within, shortest_vector
 from trajmodes.errors import UsageError
+from trajmodes.notes import Note
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import SpaceGroup
 
 __all__ = [
     "SHELL_TOLERANCE",
     "Orbits",
-    "cells_within",
     "classify",
     "cluster_orbits",
     "inscribed_radius",
@@ -64,7 +65,7 @@ class Orbits:
     """(o,) largest distance between members, in Å; ascending."""
     stabilisers: Bools
     """(o, g, m) whether operation and permutation leave the representative as it is."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     """What a user should know about the choice of clusters."""
 
     def __post_init__(self) -> None:
@@ -145,9 +146,7 @@ def inscribed_radius(supercell: Supercell) -> float:
 
     It is half the shortest lattice vector: two atoms nearer than this have one nearest image.
     """
-    shortest = np.linalg.norm(supercell.cell, axis=1).min()
-    lengths = np.linalg.norm(cells_within(supercell.cell, shortest) @ supercell.cell, axis=1)
-    return float(np.sort(lengths)[1]) / 2.0
+    return shortest_vector(supercell.cell) / 2.0
 
 
 def pair_orbits(
@@ -212,7 +211,7 @@ def _within_sphere(cutoff: Cutoff, supercell: Supercell) -> Cutoff:
     )
 
 
-def _edge_notes(orbits: Orbits, cutoff: Cutoff, taken: Bools) -> tuple[str, ...]:
+def _edge_notes(orbits: Orbits, cutoff: Cutoff, taken: Bools) -> tuple[Note, ...]:
     near = np.abs(orbits.excess(cutoff)) < SHELL_TOLERANCE
     labels = orbits.labels()
     texts = (
@@ -220,15 +219,7 @@ def _edge_notes(orbits: Orbits, cutoff: Cutoff, taken: Bools) -> tuple[str, ...]
         f"{cutoff} Å and is {'taken in' if taken[o] else 'left out'}"
         for o in np.flatnonzero(near)
     )
-    return tuple(dict.fromkeys(texts))
-
-
-def cells_within(cell: Floats, radius: float) -> Ints:
-    """(c, 3) all n with |(x + n) cell| ≤ radius for some x in [−½, ½]³, and a few more."""
-    # Component i of a vector r is r · (column i of the inverse).
-    reach = np.ceil(radius * np.linalg.norm(np.linalg.inv(cell), axis=0) + 0.5).astype(int)
-    axes = (np.arange(-n, n + 1) for n in reach)
-    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    return tuple(Note("note", text) for text in dict.fromkeys(texts))
 
 
 def _clusters_within(crystal: Crystal, order: int, reach: Floats) -> tuple[Ints, Ints]:

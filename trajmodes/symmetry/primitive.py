@@ -6,6 +6,8 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal
+from trajmodes.data.lattice import wrap
+from trajmodes.notes import Note
 from trajmodes.symmetry.operations import SpaceGroup
 
 
@@ -14,7 +16,7 @@ class ReducedCrystal:
     """A primitive crystal, and what was done to a larger cell to get it."""
 
     crystal: Crystal
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     """What the user should know."""
 
 
@@ -72,8 +74,7 @@ def fold_atoms(lattice: Floats, whole: Crystal, classes: Ints) -> tuple[Crystal,
     first = first[order]
     counts = np.bincount(site)
     reduced = whole.positions @ np.linalg.inv(lattice)
-    apart = reduced - reduced[first][site]
-    apart -= np.rint(apart)
+    apart = wrap(reduced - reduced[first][site])
     # (s, 3) mean over the atoms of a class, about the first one
     total = np.stack([np.bincount(site, apart[:, x]) for x in range(3)], axis=1)
     mean = total / counts[:, None]

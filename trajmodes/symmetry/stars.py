@@ -22,14 +22,7 @@ _STEPS = 4096 * 3**2 * 5 * 7 * 11 * 13 * 17 * 19
 
 
 def star_images(crystal: Crystal, qpoints: npt.ArrayLike) -> Floats:
-    """All images of each q, with repetitions where q has a symmetry of its own.
-
-    Parameters
-    ----------
-    crystal
-        The crystal whose space group decides.
-    qpoints
-        (q, 3) reduced coordinates.
+    """All images of q points (q, 3), with repetitions where q has a symmetry of its own.
 
     Returns
     -------
@@ -42,17 +35,10 @@ def star_images(crystal: Crystal, qpoints: npt.ArrayLike) -> Floats:
 
 
 def star_labels(crystal: Crystal, qpoints: npt.ArrayLike) -> Ints:
-    """Find the first q of the list that is in the same star, for each q.
+    """Find the first of the q points (q, 3) that is in the same star, for each of them.
 
     Two q points are in one star when a point-group operation, time reversal and a reciprocal
     lattice vector lead from one to the other. The list need not hold whole stars.
-
-    Parameters
-    ----------
-    crystal
-        The crystal whose space group decides.
-    qpoints
-        (q, 3) reduced coordinates.
 
     Returns
     -------
@@ -76,11 +62,6 @@ def _keys(qpoints: Floats) -> Ints:
 
 def point_group(crystal: Crystal) -> Ints:
     """Rotations W of the space group that also keep the masses, the identity first.
-
-    Parameters
-    ----------
-    crystal
-        The crystal.
 
     Returns
     -------

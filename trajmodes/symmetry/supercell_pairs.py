@@ -6,7 +6,8 @@ import numpy as np
 
 from trajmodes.arrays import Ints
 from trajmodes.data import Supercell
-from trajmodes.symmetry.clusters import SHELL_TOLERANCE, Orbits, cells_within, classify
+from trajmodes.data.lattice import nearest_images
+from trajmodes.symmetry.clusters import SHELL_TOLERANCE, Orbits, classify
 from trajmodes.symmetry.operations import SpaceGroup, supercell_group
 from trajmodes.symmetry.translations import cell_rank
 
@@ -48,16 +49,9 @@ def _share_images(orbits: Orbits, supercell: Supercell) -> Orbits:
         + orbits.lattice[:, 1]
         - crystal.sites[orbits.sites[:, 0]]
     )
-    folds = np.rint(apart @ np.linalg.inv(supercell.matrix)).astype(np.int64)
-    folded = (apart - folds @ supercell.matrix) @ crystal.cell
-    around = cells_within(supercell.cell, float(np.linalg.norm(folded, axis=1).max()))
-    # (c, image, 3) lattice vectors from the listed pair to its images
-    moves = (around - folds[:, None]) @ supercell.matrix
-    distances = np.linalg.norm((apart[:, None] + moves) @ crystal.cell, axis=-1)
-    nearest = distances.min(axis=1)
-    pair, image = np.nonzero(distances < nearest[:, None] + SHELL_TOLERANCE)
+    pair, move, nearest = nearest_images(apart, supercell, SHELL_TOLERANCE)
     lattice = orbits.lattice[pair].copy()
-    lattice[:, 1] += moves[pair, image]
+    lattice[:, 1] += move
     shared = replace(
         orbits,
         sites=orbits.sites[pair],

@@ -6,6 +6,7 @@ import pytest
 from trajmodes.data import MotionBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit import ForceRows, default_blocks, expansion_of
+from trajmodes.streaming.blocks import BlockSums
 from trajmodes.symmetry import space_group
 
 
@@ -43,7 +44,7 @@ def test_sums_are_what_they_are_called(wurtzite, reduction, random_frames):
 def test_blocks_of_time_do_not_depend_on_where_a_run_starts(wurtzite, reduction, random_frames):
     u_tax, f_tax = random_frames(wurtzite, 12)
     state = reduction(24, 4).chunk(MotionBlock(9, u_tax, None, f_tax))
-    assert {k: part.frames for k, part in state.items()} == {1: 3, 2: 6, 3: 3}
+    assert {k: part.frames for k, part in state.by_block.items()} == {1: 3, 2: 6, 3: 3}
 
 
 def test_state_does_not_change_when_combined(wurtzite, reduction, random_frames):
@@ -51,11 +52,13 @@ def test_state_does_not_change_when_combined(wurtzite, reduction, random_frames)
     reduce = reduction(12, 1)
     first = reduce.chunk(MotionBlock(0, u_tax, None, f_tax))
     second = reduce.chunk(MotionBlock(6, f_tax, None, u_tax))
-    before = first[0].gram.copy()
+    before = first.by_block[0].gram.copy()
     both = reduce.combine(first, second)
-    np.testing.assert_array_equal(first[0].gram, before)
-    assert both[0].frames == 12
-    np.testing.assert_array_equal(both[0].gram, first[0].gram + second[0].gram)
+    np.testing.assert_array_equal(first.by_block[0].gram, before)
+    assert both.by_block[0].frames == 12
+    np.testing.assert_array_equal(
+        both.by_block[0].gram, first.by_block[0].gram + second.by_block[0].gram
+    )
 
 
 def test_reduction_survives_pickling(wurtzite, reduction, random_frames):
@@ -63,15 +66,16 @@ def test_reduction_survives_pickling(wurtzite, reduction, random_frames):
     reduce = reduction(5, cutoffs={2: 3.3, 3: 2.1})
     block = MotionBlock(0, u_tax, None, f_tax)
     again = pickle.loads(pickle.dumps(reduce))
-    np.testing.assert_array_equal(again.chunk(block)[0].gram, reduce.chunk(block)[0].gram)
+    one, other = (part.chunk(block).by_block[0] for part in (reduce, again))
+    np.testing.assert_array_equal(one.gram, other.gram)
 
 
 def test_missing_forces_are_told(wurtzite, reduction, random_frames):
     u_tax, _ = random_frames(wurtzite, 2)
     with pytest.raises(DataError, match=r"no forces[\s\S]*add fx fy fz to the dump"):
         reduction(2).chunk(MotionBlock(0, u_tax, None, None))
-    with pytest.raises(DataError, match="no frames to fit"):
-        reduction(2).finalize({})
+    with pytest.raises(DataError, match="no frames to sum over"):
+        reduction(2).finalize(BlockSums())
 
 
 def test_many_parameters_have_fewer_blocks():

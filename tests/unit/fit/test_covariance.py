@@ -6,6 +6,7 @@ import pytest
 from trajmodes.data import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.fit import ForceCovariance
+from trajmodes.streaming.blocks import BlockSums
 from trajmodes.symmetry import half_space, lattice_transform
 
 
@@ -30,10 +31,10 @@ def test_state_does_not_change_when_combined(wurtzite, random_frames):
     reduction = ForceCovariance(half_space(wurtzite), 12, 1)
     first = reduction.chunk(MotionBlock(0, u_tax, None, f_tax))
     second = reduction.chunk(MotionBlock(6, f_tax, None, u_tax))
-    before = first[0].displacement.copy()
+    before = first.by_block[0].displacement.copy()
     both = reduction.combine(first, second)
-    np.testing.assert_array_equal(first[0].displacement, before)
-    assert both[0].frames == 12
+    np.testing.assert_array_equal(first.by_block[0].displacement, before)
+    assert both.by_block[0].frames == 12
 
 
 def test_reduction_survives_pickling(wurtzite, random_frames):
@@ -41,7 +42,9 @@ def test_reduction_survives_pickling(wurtzite, random_frames):
     reduction = ForceCovariance(half_space(wurtzite), 5)
     block = MotionBlock(0, u_tax, None, f_tax)
     again = pickle.loads(pickle.dumps(reduction))
-    np.testing.assert_array_equal(again.chunk(block)[0].force, reduction.chunk(block)[0].force)
+    np.testing.assert_array_equal(
+        again.chunk(block).by_block[0].force, reduction.chunk(block).by_block[0].force
+    )
 
 
 def test_missing_forces_are_told(wurtzite, random_frames):
@@ -49,5 +52,5 @@ def test_missing_forces_are_told(wurtzite, random_frames):
     reduction = ForceCovariance(half_space(wurtzite), 2)
     with pytest.raises(DataError, match=r"no forces[\s\S]*add fx fy fz to the dump"):
         reduction.chunk(MotionBlock(0, u_tax, None, None))
-    with pytest.raises(DataError, match="no frames to fit"):
-        reduction.finalize({})
+    with pytest.raises(DataError, match="no frames to sum over"):
+        reduction.finalize(BlockSums())

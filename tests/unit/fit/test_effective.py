@@ -92,7 +92,7 @@ def test_few_frames_have_no_error_bars(run):
     assert fit.constants.replicates is None
     assert fit.replicates is None
     assert np.isnan(fit.reference_shift_sem).all()
-    assert any("too few frames for error bars" in note for note in fit.notes)
+    assert any("too few frames for error bars" in str(note) for note in fit.notes)
 
 
 def test_structure_that_wants_to_relax_is_told(wurtzite, run, reduce_frames):
@@ -100,7 +100,7 @@ def test_structure_that_wants_to_relax_is_told(wurtzite, run, reduce_frames):
     push = np.tile(np.outer([1, 1, -1, -1], [0, 0, 0.3]), (wurtzite.n_cells, 1))
     fit = fit_harmonic(reduce_frames(wurtzite, u_tax, f_tax + push), cutoff=4.0)
     np.testing.assert_allclose(fit.constants.quality.first_order, push[:4], atol=1e-10)
-    assert any("0.3 eV/Å; it wants to relax" in note for note in fit.notes)
+    assert any("0.3 eV/Å; it wants to relax" in str(note) for note in fit.notes)
 
 
 def test_minimum_norm_is_noted(wurtzite, run, reduce_frames):
@@ -110,7 +110,7 @@ def test_minimum_norm_is_noted(wurtzite, run, reduce_frames):
         fit_harmonic(flat, cutoff=4.0)
     fit = fit_harmonic(flat, cutoff=4.0, options=FitOptions(minimum_norm=True))
     assert fit.constants.quality.rank < fit.constants.quality.n_parameters
-    assert "solution of least norm" in fit.notes[0]
+    assert "solution of least norm" in str(fit.notes[0])
 
 
 def test_zero_forces_are_refused(wurtzite, run, reduce_frames):

@@ -38,7 +38,7 @@ def test_weak_ridge_is_least_squares(ledger):
     plain = fit_ledger(sums).constants.values
     ridge = fit_ledger(sums, options=FitOptions(method="ridge", strength=1e-10))
     np.testing.assert_allclose(ridge.constants.values, plain, atol=1e-7)
-    assert any("ridge, strength 1.0e-10" in note for note in ridge.notes)
+    assert any("ridge, strength 1.0e-10" in str(note) for note in ridge.notes)
 
 
 def test_ridge_takes_what_least_squares_refuses(ledger):

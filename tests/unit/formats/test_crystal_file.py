@@ -38,7 +38,7 @@ def test_conventional_poscar_becomes_primitive(tmp_path):
     assert loaded.crystal.volume == pytest.approx(5.43**3 / 4, rel=1e-12)
     assert_same_structure(loaded.crystal, atoms)
     assert loaded.crystal.masses == pytest.approx(28.085 * DALTON)
-    assert "8 atoms is 4 primitive cells of 2" in loaded.notes[0]
+    assert "8 atoms is 4 primitive cells of 2" in str(loaded.notes[0])
 
 
 def test_primitive_cell_is_kept_as_it_stands(tmp_path):
@@ -68,7 +68,7 @@ def test_rounded_sites_are_put_where_symmetry_has_them(tmp_path):
     atoms = Atoms("Ga2N2", cell=cell, scaled_positions=[*sites, [0.6667, 0.3333, 0.876]])
     loaded = load_crystal(written(tmp_path, atoms, "POSCAR"))
     assert space_group(loaded.crystal, tolerance=1e-6).symbol == "P6_3mc"
-    assert "sites were moved by up to" in loaded.notes[0]
+    assert "sites were moved by up to" in str(loaded.notes[0])
 
 
 def test_order_of_sites_is_that_of_the_file(tmp_path):

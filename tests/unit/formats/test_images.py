@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trajmodes.data import ForceConstants
-from trajmodes.formats.images import beyond_nearest, diagonal_container, nearest_images
+from trajmodes.formats.images import beyond_nearest, diagonal_container, images_of_pairs
 from trajmodes.symmetry.translations import build_supercell
 
 MATRICES = [np.eye(3), np.diag([2, 2, 2]), [[1, 0, 0], [3, 2, 0], [0, 2, 2]]]
@@ -17,7 +17,7 @@ MATRICES = [np.eye(3), np.diag([2, 2, 2]), [[1, 0, 0], [3, 2, 0], [0, 2, 2]]]
 def test_images_are_those_of_brute_force(name, matrix, crystals):
     crystal = crystals[name]
     supercell = build_supercell(crystal, matrix)
-    images = nearest_images(supercell)
+    images = images_of_pairs(supercell)
     box = np.array(list(itertools.product(range(-9, 10), repeat=3))) @ supercell.matrix
     for i, j, c in np.ndindex(images.count.shape):
         cells = supercell.cells[c] + box
@@ -33,7 +33,7 @@ def test_images_are_those_of_brute_force(name, matrix, crystals):
 def test_shared_images_are_nearest_and_farther_ones_are_not(crystals):
     crystal = crystals["bcc"]
     supercell = build_supercell(crystal, np.diag([2, 2, 2]))
-    images = nearest_images(supercell)
+    images = images_of_pairs(supercell)
     assert images.count.max() > 1
     zero = np.zeros(len(images.lattice), dtype=int)
     values = np.ones((len(zero), 3, 3))
@@ -56,5 +56,5 @@ def test_a_container_holds_every_pair_once(name, crystals, springs):
     assert beyond_nearest(constants, container) == ()
     ends = (constants.lattice + crystal.sites[constants.second]) @ crystal.cell
     length = np.linalg.norm(ends - crystal.positions[constants.first], axis=1)
-    images = nearest_images(container)
+    images = images_of_pairs(container)
     assert (images.count[images.distance < length.max() + 1e-6] == 1).all()

@@ -143,7 +143,7 @@ def test_an_imaginary_mode_has_a_pattern_but_no_time(solid, tmp_path):
     assert movie.times_ps is None
     frames = read(write_movie(movie, tmp_path / "soft.xyz"), index=":")
     assert "vel" not in frames[0].arrays
-    with pytest.raises(UsageError, match="no size at a temperature"):
+    with pytest.raises(UsageError, match="no thermal amplitude"):
         make_movie(soft, temperature=300.0)
 
 

@@ -192,7 +192,7 @@ def test_phono3py_random_and_pairs(salt, tmp_path):
             np.savetxt(file, force, fmt="%15.10f")
     run = open_trajectory(path)
     check(run, np.array(moved), forces[there], 1e-9)
-    assert "displaced supercells have no forces and are left out" in run.notes[0]
+    assert "displaced supercells have no forces and are left out" in str(run.notes[0])
     rows = np.concatenate([u_tax, f_tax], axis=2).reshape(-1, 6)
     np.savetxt(tmp_path / "FORCES_FC3", rows, fmt="%.17e")
     check(open_trajectory(path), u_tax, f_tax)
@@ -213,7 +213,7 @@ def test_tdep_folder(salt, tmp_path):
         run = open_trajectory(folder / name)
         check(run, u_tax, f_tax, 1e-9)
     assert run.paths == (folder / "infile.positions",)
-    assert "--temperature 300" in run.notes[0]
+    assert "--temperature 300" in str(run.notes[0])
     assert crystal_beside(folder / "infile.forces") == folder / "infile.ucposcar"
     assert load_crystal(crystal_beside(folder)).crystal.n_sites == 2
     # a shell's infile.* names every file of the folder: one run all the same
@@ -247,7 +247,7 @@ def test_dfset(salt, tmp_path, units, length, force):
     write(tmp_path / "SPOSCAR", ideal_atoms(made), format="vasp", direct=True)
     run = open_trajectory(path, supercell=tmp_path / "SPOSCAR", units=units)
     check(run, u_tax, f_tax, 1e-8)
-    assert (units is None) == any("--units metal" in note for note in run.notes)
+    assert (units is None) == any("--units metal" in str(note) for note in run.notes)
     both = open_trajectory([path, path], supercell=tmp_path / "SPOSCAR", units=units)
     check(both, np.tile(u_tax, (2, 1, 1)), np.tile(f_tax, (2, 1, 1)), 1e-8)
     assert both.segments == ((0, 2 * N_FRAMES),)

@@ -52,7 +52,7 @@ def harmonic_motion(constants, supercell, hessian_of, energies_ta, rng):
 def covariances(motion, modes, supercell, n_blocks=16):
     projector = Projector(half_space(supercell), modes)
     reduction = DisplacementCovarianceReduction(projector, len(motion.displacements), n_blocks)
-    return reduction.finalize(reduction.chunk(motion))
+    return reduction.finalize(reduction.chunk(projector.project(motion)))
 
 
 def exact(constants, modes) -> np.ndarray:

@@ -92,5 +92,5 @@ def test_what_cannot_be_is_refused(crystals, springs):
         perturbative_linewidths(constants, supercell, (2, 2, 2), 0.0)
     with pytest.raises(UsageError, match=r"\[0\.25, 0\.0, 0\.0\] is no point of the mesh"):
         perturbative_linewidths(constants, supercell, (2, 2, 2), 300.0, [[0.25, 0.0, 0.0]])
-    with pytest.raises(UsageError, match="finite numbers of shape"):
+    with pytest.raises(DataError, match="finite numbers of shape"):
         perturbative_linewidths(constants, supercell, (2, 2, 2), 300.0, [0.25, 0.0, 0.0])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trajmodes.phonons import commensurate, dynamical_matrices, fold_pairs, frequencies_at
+from trajmodes.phonons import commensurate, dynamical_matrices, frequencies_at
 from trajmodes.phonons.supercell_matrices import pair_list, star_mean
 from trajmodes.symmetry import (
     build_supercell,
@@ -12,6 +12,7 @@ from trajmodes.symmetry import (
     space_group,
     supercell_group,
 )
+from trajmodes.symmetry.folding import fold_pairs
 from trajmodes.symmetry.stars import star_labels
 
 CASES = {

@@ -14,6 +14,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.formats import read_constants
 from trajmodes.pipeline import project_job
 from trajmodes.report import to_dataset
+from trajmodes.results.outputs import TABLES
 
 DATA = Path(__file__).parents[3] / "examples" / "data"
 N_FRAMES = 2000
@@ -72,7 +73,7 @@ def test_the_number_of_workers_does_not_change_a_bit(run, whole, projected):
 
 
 def test_the_folder_holds_what_is_in_memory(run, whole, projected, tmp_path, monkeypatch):
-    monkeypatch.setattr("trajmodes.report.write.draw_figures", lambda _dataset: ())
+    monkeypatch.setattr("trajmodes.report.write.OUTPUTS", TABLES)
     words = {"conductivity": 6, "workers": 3, "output": tmp_path / "out"}
     tm.project_run(run, whole.constants, **words)
     stored = xr.load_dataset(tmp_path / "out" / "results.nc")
@@ -106,7 +107,7 @@ def test_a_mesh_holds_the_points_of_the_supercell_however_few_are_asked_for(run,
 def test_what_a_short_run_cannot_resolve_is_told_and_the_rest_is_kept(run, whole):
     found = tm.project_run(run, whole.constants, conductivity=6, frames=SHORT)
     assert found.conductivity is None
-    assert any("no lifetime is resolved" in text for text in found.warnings)
+    assert any("no lifetime is resolved" in str(text) for text in found.warnings)
     assert (found.projection.energies.kinetic > 0.0).all()
 
 
@@ -116,7 +117,7 @@ def test_strain_of_one_percent_is_told_and_of_eight_refused(run, whole):
         return replace(whole.constants, crystal=replace(crystal, cell=crystal.cell / (1 + by)))
 
     near = tm.project_run(run, strained(-0.01), frames=SHORT)
-    assert any("-1.00% in length and -2.97% in volume" in text for text in near.warnings)
+    assert any("-1.00% in length and -2.97% in volume" in str(text) for text in near.warnings)
     with pytest.raises(DataError, match=r"lengths differ by \+8\.0%"):
         tm.project_run(run, strained(0.08), frames=SHORT)
 

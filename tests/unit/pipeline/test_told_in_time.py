@@ -7,6 +7,7 @@ import pytest
 
 import trajmodes as tm
 from trajmodes.errors import DataError, UsageError
+from trajmodes.notes import Note
 from trajmodes.pipeline.requirements import warnings_of
 from trajmodes.pipeline.spectral_plan import plan_spectra
 
@@ -37,14 +38,15 @@ def test_frames_are_told_with_those_that_are_used(stride, words):
 
 
 def test_lines_to_be_copied_stay_lines_in_warnings():
-    remarks = [
-        SimpleNamespace(severity="warning", text="too far apart", fix="dump d\ndump_modify d"),
-        SimpleNamespace(severity="error", text="no forces", fix="add fx"),
-        SimpleNamespace(severity="warning", text="odd", fix=""),
-        SimpleNamespace(severity="ok", text="fine", fix=""),
+    known = Note("warning", "odd")
+    notes = [
+        Note("warning", "too far apart", fix="dump d\ndump_modify d"),
+        Note("error", "no forces", fix="add fx"),
+        known,
+        Note("ok", "fine"),
     ]
-    run = SimpleNamespace(diagnosis=SimpleNamespace(verdict=remarks), notes=("odd",))
-    found = warnings_of(run)
+    run = SimpleNamespace(diagnosis=SimpleNamespace(verdict=notes), notes=(known,))
+    found = tuple(map(str, warnings_of(run)))
     assert found == ("too far apart; fix:\ndump d\ndump_modify d", "no forces; fix: add fx")
 
 

@@ -47,7 +47,7 @@ def _matrices(modes, amplitudes):
 def test_sums_are_those_of_all_pairs(space, paired, smooth) -> None:
     modes, n_blocks = paired, 5
     reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, STRETCHES, n_blocks)
-    found = reduction.finalize(reduction.sums(smooth))
+    found = reduction.finalize(reduction.chunk(smooth))
     series = _matrices(modes, smooth)
     total = sum(stop - start for start, stop in STRETCHES)
     assert found.lag_ps[1] == pytest.approx(0.01)
@@ -80,7 +80,7 @@ def test_sums_are_those_of_all_pairs(space, paired, smooth) -> None:
 
 def test_the_mean_is_that_of_all_energies(space, modes, smooth) -> None:
     reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, STRETCHES, 5)
-    found = reduction.finalize(reduction.sums(smooth))
+    found = reduction.finalize(reduction.chunk(smooth))
     used = np.concatenate([np.arange(*stretch) for stretch in STRETCHES])
     for g, levels in _matrices(modes, smooth).items():
         energies = np.concatenate([np.einsum("iit->it", m_ijt).real for m_ijt in levels])
@@ -110,7 +110,7 @@ def test_the_basis_of_a_degenerate_level_does_not_matter(space, paired, smooth, 
     projector = Projector(space, replace(paired, omega=omega))
     reduction = AutocorrelationReduction(projector, INTERVAL, STRETCHES, 5)
     plain, other = (
-        reduction.finalize(reduction.sums(Amplitudes(0, *fields, None)))
+        reduction.finalize(reduction.chunk(Amplitudes(0, *fields, None)))
         for fields in ((q, v), turned)
     )
     for name in ("products", "sums", "mean", "omega_ratio"):
@@ -123,7 +123,7 @@ def test_an_imaginary_mode_has_no_series(space, modes, smooth) -> None:
     omega[modes.sets == 1] *= -1.0
     soft = replace(modes, omega=omega)
     reduction = AutocorrelationReduction(Projector(space, soft), INTERVAL, ((0, N_FRAMES),))
-    found = reduction.finalize(reduction.sums(smooth))
+    found = reduction.finalize(reduction.chunk(smooth))
     assert found.members[1] == 0
     assert np.isnan([found.mean[1], found.omega[1], found.omega_ratio[1]]).all()
     assert (found.members[[0, 2]] > 0).all()
@@ -131,7 +131,7 @@ def test_an_imaginary_mode_has_no_series(space, modes, smooth) -> None:
 
 def test_the_true_frequency_is_found_beside_the_harmonic_one(space, modes, smooth) -> None:
     reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, ((0, N_FRAMES),))
-    found = reduction.finalize(reduction.sums(smooth))
+    found = reduction.finalize(reduction.chunk(smooth))
     g = 2
     members = modes.sets == g
     weights = np.broadcast_to(modes.weights[:, None], members.shape)[members]
@@ -149,35 +149,35 @@ def test_a_gap_ends_a_segment(space, modes, smooth) -> None:
     changed = smooth.velocity.copy()
     changed[..., 128:192] = 1e3
     other = Amplitudes(0, smooth.coordinate, changed, None)
-    one, two = (whole.finalize(whole.sums(x)) for x in (smooth, other))
+    one, two = (whole.finalize(whole.chunk(x)) for x in (smooth, other))
     assert np.array_equal(one.products, two.products)
     parts = [
         AutocorrelationReduction(projector, INTERVAL, (stretch,), 2)
         for stretch in ((0, 128), (192, 320))
     ]
-    apart = [part.finalize(part.sums(smooth)) for part in parts]
+    apart = [part.finalize(part.chunk(smooth)) for part in parts]
     joined = np.concatenate([part.products for part in apart])
     assert np.allclose(one.products, joined, rtol=1e-11)
 
 
 def test_memory_does_not_grow_with_the_run(space, modes, smooth) -> None:
     reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, ((0, 10**7),))
-    state, sizes = reduction.sums(_part(smooth, 0, 200)), []
+    state, sizes = reduction.chunk(_part(smooth, 0, 200)), []
     for first in range(200, 20_000, 200):
         block = Amplitudes(
             first, *(x[..., :200] for x in (smooth.coordinate, smooth.velocity)), None
         )
-        state = reduction.combine(state, reduction.sums(block))
+        state = reduction.combine(state, reduction.chunk(block))
         held = [one for piece in state.pieces for one in piece.strips]
         sizes.append(sum(strip.head.size + strip.tail.size for strip in held))
     assert len(state.pieces) == 1
     assert max(sizes) <= 2 * 7 * 24 * len(reduction._waves.sets)
-    assert len(state.blocks) <= 2
+    assert len(state.blocks.by_block) <= 2
 
 
 def test_missing_frames_are_noticed(space, modes, smooth) -> None:
     reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, ((0, N_FRAMES),))
-    first, last = (reduction.sums(_part(smooth, *part)) for part in ((0, 100), (120, 400)))
+    first, last = (reduction.chunk(_part(smooth, *part)) for part in ((0, 100), (120, 400)))
     with pytest.raises(DataError, match="frames 100 to 120 are missing"):
         reduction.combine(first, last)
     with pytest.raises(DataError, match="only the frames 0 to 100 were read"):
@@ -187,7 +187,7 @@ def test_missing_frames_are_noticed(space, modes, smooth) -> None:
 def test_velocities_are_needed(space, modes, smooth) -> None:
     reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, ((0, N_FRAMES),))
     with pytest.raises(DataError, match="need velocities"):
-        reduction.sums(Amplitudes(0, smooth.coordinate, None, None))
+        reduction.chunk(Amplitudes(0, smooth.coordinate, None, None))
 
 
 def test_a_few_frames_are_too_short(space, modes) -> None:
@@ -198,5 +198,5 @@ def test_a_few_frames_are_too_short(space, modes) -> None:
 def test_reductions_can_be_sent_to_workers(space, modes, smooth) -> None:
     reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, ((0, N_FRAMES),))
     there = pickle.loads(pickle.dumps(reduction))
-    one, two = (x.finalize(x.sums(smooth)) for x in (reduction, there))
+    one, two = (x.finalize(x.chunk(smooth)) for x in (reduction, there))
     assert np.array_equal(one.products, two.products)

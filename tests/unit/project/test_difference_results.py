@@ -40,7 +40,7 @@ def both(space: HalfSpace, modes: Modes):
     q_qmt, v_qmt = wave[..., 1:-1], -1j * true * wave[..., 1:-1]
     reduction = EnergyReduction(Projector(space, modes), N_FRAMES)
     results = [
-        reduction.finalize(reduction.sums(Amplitudes(0, q_qmt, v, None)))
+        reduction.finalize(reduction.chunk(Amplitudes(0, q_qmt, v, None)))
         for v in (v_qmt, differences / kept[..., None])
     ]
     return *results, set_mean(kept, modes)

@@ -1,6 +1,8 @@
 """Covariances of mode coordinates in blocks of time."""
 
 from dataclasses import replace
+from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -37,7 +39,7 @@ def part(motion: MotionBlock, start: int, stop: int) -> MotionBlock:
 
 def test_blocks_hold_means_of_products(projector, motion):
     reduction = DisplacementCovarianceReduction(projector, N_FRAMES, n_blocks=3)
-    found = reduction.finalize(reduction.chunk(motion))
+    found = reduction.finalize(reduction.chunk(projector.project(motion)))
     q_qmt = projector.coordinates(motion.displacements)
     v_qmt = projector.velocities(motion.velocities)
     q_qmt[0] -= q_qmt[0].mean(axis=-1, keepdims=True)  # Γ comes first
@@ -54,10 +56,9 @@ def test_blocks_hold_means_of_products(projector, motion):
 
 def test_where_blocks_are_cut_does_not_matter(projector, motion):
     reduction = DisplacementCovarianceReduction(projector, N_FRAMES)
-    whole = reduction.finalize(reduction.chunk(motion))
-    parts = [
-        reduction.chunk(part(motion, a, b)) for a, b in ((0, 7), (7, 8), (8, 31), (31, 50))
-    ]
+    whole = reduction.finalize(reduction.chunk(projector.project(motion)))
+    edges = (0, 7, 8, 31, 50)
+    parts = [reduction.chunk(projector.project(part(motion, *ab))) for ab in pairwise(edges)]
     for order in ("left", "right"):
         state = parts[0] if order == "left" else parts[-1]
         for one in parts[1:] if order == "left" else parts[-2::-1]:
@@ -72,7 +73,7 @@ def test_where_blocks_are_cut_does_not_matter(projector, motion):
 def test_a_run_without_velocities_has_no_kinetic_part(projector, motion):
     reduction = DisplacementCovarianceReduction(projector, N_FRAMES)
     still = replace(motion, velocities=None)
-    found = reduction.finalize(reduction.chunk(still))
+    found = reduction.finalize(reduction.chunk(projector.project(still)))
     assert found.kinetic is None
     assert found.covariance.shape[0] == 16
 
@@ -80,14 +81,15 @@ def test_a_run_without_velocities_has_no_kinetic_part(projector, motion):
 def test_missing_frames_are_told(projector, motion):
     reduction = DisplacementCovarianceReduction(projector, N_FRAMES)
     with pytest.raises(DataError, match="30 of 50 frames were summed"):
-        reduction.finalize(reduction.chunk(part(motion, 0, 30)))
+        reduction.finalize(reduction.chunk(projector.project(part(motion, 0, 30))))
 
 
 def test_memory_does_not_grow_with_the_run(projector, motion):
     sizes = set()
     for n_frames in (50, 5000):
         reduction = DisplacementCovarianceReduction(projector, n_frames)
-        state = reduction.chunk(part(motion, 0, 10))
-        later = MotionBlock(n_frames - 50, *(motion.displacements, motion.velocities), None)
-        sizes.add(reduction.combine(state, reduction.chunk(later)).products.nbytes)
+        amplitudes = projector.project(motion)
+        parts = [replace(amplitudes, first_frame=first) for first in range(0, n_frames, 50)]
+        whole = reduce(reduction.combine, map(reduction.chunk, parts))
+        sizes.add(whole.stack("products").nbytes)
     assert len(sizes) == 1

@@ -33,7 +33,7 @@ def test_covariance_is_that_of_the_energies(
     energies = _energies(projector, motion)
     known = (modes.sets >= 0).ravel()
     reduction = EnergyCovarianceReduction(projector, N_FRAMES)
-    result = reduction.finalize(reduction.chunk(motion))
+    result = reduction.finalize(reduction.chunk(reduction.projector.project(motion)))
     expected = np.cov(energies[known], bias=True)
     found = result.modes[np.ix_(known, known)]
     assert np.allclose(found, expected, rtol=1e-9, atol=1e-12 * energies.mean() ** 2)
@@ -45,9 +45,9 @@ def test_cuts_and_their_brackets_do_not_matter(
     space: HalfSpace, paired: Modes, motion: MotionBlock
 ) -> None:
     reduction = EnergyCovarianceReduction(Projector(space, paired), N_FRAMES)
-    whole = reduction.finalize(reduction.chunk(motion))
+    whole = reduction.finalize(reduction.chunk(reduction.projector.project(motion)))
     one, two, three = (
-        reduction.chunk(MotionBlock(a, motion.displacements[a:b], motion.velocities[a:b], None))
+        reduction.chunk(reduction.projector.project(motion.part(slice(a, b))))
         for a, b in ((0, 50), (50, 51), (51, N_FRAMES))
     )
     before = one.products.copy()
@@ -70,7 +70,7 @@ def test_correlation_of_sets_leaves_a_mode_and_itself_out(
     modes = replace(paired, omega=omega)
     projector = Projector(space, modes)
     reduction = EnergyCovarianceReduction(projector, N_FRAMES)
-    result = reduction.finalize(reduction.chunk(motion))
+    result = reduction.finalize(reduction.chunk(reduction.projector.project(motion)))
     labels = np.where(modes.omega > 0.0, modes.sets, -1).ravel()
     covariance = np.cov(_energies(projector, motion), bias=True)
     for g in range(modes.n_sets):
@@ -95,7 +95,7 @@ def test_modes_that_give_to_each_other_are_told(space: HalfSpace, modes: Modes) 
     v_qmt = np.sqrt(2.0 * energies).astype(complex)
     reduction = EnergyCovarianceReduction(Projector(space, modes), 4000)
     amplitudes = Amplitudes(0, np.zeros_like(v_qmt), v_qmt, None)
-    correlation = reduction.finalize(reduction.sums(amplitudes)).correlation.copy()
+    correlation = reduction.finalize(reduction.chunk(amplitudes)).correlation.copy()
     assert correlation[4, 9] < -0.95
     correlation[4, 9] = correlation[9, 4] = 0.0
     assert np.nanmax(np.abs(correlation)) < 0.1
@@ -113,6 +113,6 @@ def test_velocities_are_needed_and_all_frames(
 ) -> None:
     reduction = EnergyCovarianceReduction(Projector(space, modes), N_FRAMES + 1)
     with pytest.raises(DataError, match="need velocities"):
-        reduction.chunk(replace(motion, velocities=None))
+        reduction.chunk(reduction.projector.project(replace(motion, velocities=None)))
     with pytest.raises(DataError, match="300 of 301 frames"):
-        reduction.finalize(reduction.chunk(motion))
+        reduction.finalize(reduction.chunk(reduction.projector.project(motion)))

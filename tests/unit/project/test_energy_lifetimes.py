@@ -53,7 +53,7 @@ def _simulated(rng, n_sets: int, members: int, frames: int, interval: float, **h
             q, v = ((x[0::2] + 1j * x[1::2]) / np.sqrt(2.0) for x in (q, v))
         fields = (x.astype(complex).reshape(*sets.shape, -1) for x in (q, v))
         amplitudes = Amplitudes(first, *fields, None)
-        part = reduction.sums(amplitudes)
+        part = reduction.chunk(amplitudes)
         total = part if total is None else reduction.combine(total, part)
     return reduction.finalize(total)
 

@@ -26,7 +26,7 @@ def _amplitudes(modes: Modes, energies: np.ndarray, rng: np.random.Generator) ->
 def _heat(space: HalfSpace, modes: Modes, energies: np.ndarray, n_blocks: int = 64):
     reduction = EnergyReduction(Projector(space, modes), energies.shape[-1], n_blocks)
     amplitudes = _amplitudes(modes, energies, np.random.default_rng(4))
-    return reduction.finalize(reduction.sums(amplitudes))
+    return reduction.finalize(reduction.chunk(amplitudes))
 
 
 def _canonical(modes: Modes, rng: np.random.Generator, n_frames: int = N_FRAMES) -> np.ndarray:
@@ -105,7 +105,7 @@ def test_a_still_crystal_is_no_error(space: HalfSpace, modes: Modes) -> None:
         0, *(1e-9 * np.random.default_rng(k).normal(size=shape) for k in (1, 2)), None
     )
     reduction = EnergyReduction(Projector(space, modes), 32, 16)
-    result = reduction.finalize(reduction.chunk(motion))
+    result = reduction.finalize(reduction.chunk(reduction.projector.project(motion)))
     assert np.isfinite(result.heat_capacity_kb).all()
 
 
@@ -114,9 +114,9 @@ def test_fluctuations_do_not_depend_on_cuts(space: HalfSpace, paired: Modes, cut
     energies = _canonical(paired, np.random.default_rng(9), 2000)
     amplitudes = _amplitudes(paired, energies, np.random.default_rng(1))
     reduction = EnergyReduction(Projector(space, paired), 2000)
-    whole = reduction.finalize(reduction.sums(amplitudes))
+    whole = reduction.finalize(reduction.chunk(amplitudes))
     states = [
-        reduction.sums(
+        reduction.chunk(
             Amplitudes(a, amplitudes.coordinate[..., a:b], amplitudes.velocity[..., a:b], None)
         )
         for a, b in ((0, cut), (cut, 2000))

@@ -66,7 +66,7 @@ def test_velocity_is_undefined_where_omega_is_not_positive(soft):
     for values in (found.velocity, found.energy, found.occupation, found.phase):
         assert np.isnan(values[0]).all()
         assert np.isfinite(values[1:]).all()
-    assert "1 vibration with ω² ≤ 0: ṽ = Q̇/ω is undefined" in undefined_note(modes)[0]
+    assert "1 vibration with ω² ≤ 0: ṽ = Q̇/ω is undefined" in undefined_note(modes)[0].text
 
 
 def test_unit_is_that_of_atomic_units():

@@ -49,13 +49,13 @@ def test_bands_are_parts_of_the_whole_spectrum(projector: Projector) -> None:
     delay = (PLAN.taps - 1) // 2
     shifted = _part(amplitudes, delay, n_frames - delay)
     shifted = replace(shifted, first_frame=0)
-    for band in bands.finalize(bands.sums(amplitudes)):
+    for band in bands.finalize(bands.chunk(amplitudes)):
         stop = shifted.velocity.shape[2]
         length = band.segment_frames
         hops = (stop - length) // (length // 2)
         ends = (0, length + hops * (length // 2))
         welch = WelchReduction(projector, length, INTERVAL, (ends,))
-        whole = welch.finalize(welch.sums(shifted)).modes
+        whole = welch.finalize(welch.chunk(shifted)).modes
         assert np.allclose(band.averages, whole.averages)
         bins = band.first_bin[:, None] + np.arange(band.power.shape[1])
         there = np.isfinite(band.power)
@@ -75,7 +75,7 @@ def test_a_pure_wave_keeps_its_energy_and_place(projector: Projector) -> None:
         freq = np.abs(projector.modes.omega[q, m]) / (2 * np.pi) + 0.4
         v_qmt = np.zeros((*projector.modes.omega.shape, n_frames), dtype=complex)
         v_qmt[q, m] = np.exp(sign * 2j * np.pi * freq * INTERVAL * np.arange(n_frames))
-        band = bands.finalize(bands.sums(Amplitudes(0, v_qmt, v_qmt, None)))[0]
+        band = bands.finalize(bands.chunk(Amplitudes(0, v_qmt, v_qmt, None)))[0]
         df = 1.0 / (band.segment_frames * INTERVAL)
         assert band.freq_thz[label][np.nanargmax(band.power[label])] == pytest.approx(
             freq, abs=df
@@ -91,12 +91,12 @@ def test_block_cuts_and_brackets_do_not_matter(projector: Projector) -> None:
     amplitudes = _series(projector, n_frames)
     stretches = ((0, 2100), (2100, n_frames))
     reduction = NarrowBandReduction(projector, BandPlan(5, (32, 16)), INTERVAL, stretches)
-    whole = reduction.finalize(reduction.sums(amplitudes))
+    whole = reduction.finalize(reduction.chunk(amplitudes))
     rng = np.random.default_rng(7)
     for _ in range(6):
         inner = rng.choice(np.arange(1, n_frames), 60, replace=False)
         edges = [0, *sorted(inner.tolist()), n_frames]
-        states = [reduction.sums(_part(amplitudes, a, b)) for a, b in pairwise(edges)]
+        states = [reduction.chunk(_part(amplitudes, a, b)) for a, b in pairwise(edges)]
         while len(states) > 1:
             i = int(rng.integers(len(states) - 1))
             states[i : i + 2] = [reduction.combine(states[i], states[i + 1])]
@@ -109,7 +109,7 @@ def test_memory_does_not_grow_with_the_run(projector: Projector) -> None:
     state, most = None, 0
     amplitudes = _series(projector, 40_000)
     for start in range(0, 40_000, 50):
-        later = reduction.sums(_part(amplitudes, start, start + 50))
+        later = reduction.chunk(_part(amplitudes, start, start + 50))
         state = later if state is None else reduction.combine(state, later)
         most = max(most, sum(y.values.shape[-1] for y in state.pending))
         # A view would keep the whole array that it was cut from.
@@ -120,7 +120,9 @@ def test_memory_does_not_grow_with_the_run(projector: Projector) -> None:
 def test_missing_frames_are_an_error(projector: Projector) -> None:
     amplitudes = _series(projector, 2000)
     reduction = NarrowBandReduction(projector, PLAN, INTERVAL, ((0, 2000),))
-    first, last = (reduction.sums(_part(amplitudes, *ends)) for ends in ((0, 500), (501, 2000)))
+    first, last = (
+        reduction.chunk(_part(amplitudes, *ends)) for ends in ((0, 500), (501, 2000))
+    )
     with pytest.raises(DataError, match="frames 500 to 501 are missing"):
         reduction.combine(first, last)
     with pytest.raises(DataError, match="too short for spectra of long segments"):

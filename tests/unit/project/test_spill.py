@@ -11,11 +11,11 @@ import xarray as xr
 
 from trajmodes.data import Modes, MotionBlock
 from trajmodes.errors import DataError, StorageError
-from trajmodes.project.coordinates import Projector
+from trajmodes.project.coordinates import Amplitudes, Projector
 from trajmodes.project.mode_choice import parse_modes
 from trajmodes.project.spill import SpillReduction
 from trajmodes.results import AMPLITUDES, write_series
-from trajmodes.streaming import stream
+from trajmodes.streaming import Transformed, stream
 from trajmodes.symmetry.translations import HalfSpace
 from trajmodes.units import THZ
 
@@ -39,9 +39,10 @@ def reduction(space: HalfSpace, modes: Modes, tmp_path) -> SpillReduction:
     return SpillReduction(Projector(space, modes), chosen, TIMES_PS, tmp_path / "scratch")
 
 
-def _block(motion: MotionBlock, start: int, stop: int) -> MotionBlock:
-    v = None if motion.velocities is None else motion.velocities[start:stop]
-    return MotionBlock(start, motion.displacements[start:stop], v, None)
+def _amplitudes(
+    reduction: SpillReduction, motion: MotionBlock, start: int, stop: int
+) -> Amplitudes:
+    return reduction.projector.project(motion.part(slice(start, stop)))
 
 
 def _expected(reduction: SpillReduction, motion: MotionBlock) -> list[np.ndarray]:
@@ -59,7 +60,7 @@ def _expected(reduction: SpillReduction, motion: MotionBlock) -> list[np.ndarray
 
 
 def _whole(reduction: SpillReduction, motion: MotionBlock, blocks=BLOCKS):
-    states = [reduction.chunk(_block(motion, *edge)) for edge in blocks]
+    states = [reduction.chunk(_amplitudes(reduction, motion, *edge)) for edge in blocks]
     state = states[0]
     for later in states[1:]:
         state = reduction.combine(state, later)
@@ -106,8 +107,9 @@ def test_order_repetition_and_threads_do_not_matter(reduction, motion) -> None:
     once = np.array(_whole(reduction, motion).values)
     reduction.path.unlink()
     mixed = [*BLOCKS[::-1], BLOCKS[1], (30, 90)]
+    parts = [_amplitudes(reduction, motion, *edge) for edge in mixed]
     with ThreadPoolExecutor(4) as pool:
-        states = list(pool.map(lambda edge: reduction.chunk(_block(motion, *edge)), mixed))
+        states = list(pool.map(reduction.chunk, parts))
     state = states[0]
     for other in states[1:]:
         state = reduction.combine(state, other)
@@ -116,7 +118,12 @@ def test_order_repetition_and_threads_do_not_matter(reduction, motion) -> None:
 
 def test_it_streams(reduction, motion) -> None:
     sent = pickle.loads(pickle.dumps(reduction))
-    spill = stream(lambda start, stop: _block(motion, start, stop), BLOCKS, sent, workers=2)
+    projected = Transformed(sent.projector.project, sent)
+
+    def read(start: int, stop: int) -> MotionBlock:
+        return motion.part(slice(start, stop))
+
+    spill = stream(read, BLOCKS, projected, workers=2)
     assert np.allclose(spill.dataset().Q, _expected(reduction, motion)[0], atol=1e-13)
 
 
@@ -135,17 +142,20 @@ def test_batches_of_writing_do_not_matter(reduction, motion, tmp_path, monkeypat
 
 
 def test_what_is_missing_is_told(reduction, motion, tmp_path) -> None:
-    first, last = (reduction.chunk(_block(motion, *edge)) for edge in (BLOCKS[0], BLOCKS[3]))
+    first, last = (
+        reduction.chunk(_amplitudes(reduction, motion, *edge))
+        for edge in (BLOCKS[0], BLOCKS[3])
+    )
     with pytest.raises(DataError, match=r"only the frames \(\(0, 50\), \(120, 203\)\)"):
         reduction.finalize(reduction.combine(first, last))
-    bare = reduction.chunk(_block(replace(motion, velocities=None), 50, 51))
+    bare = reduction.chunk(_amplitudes(reduction, replace(motion, velocities=None), 50, 51))
     with pytest.raises(DataError, match="velocities are missing in a part"):
         reduction.combine(first, bare)
     with pytest.raises(DataError, match=r"frames 200 to 250 are outside of 203"):
-        reduction.chunk(replace(_block(motion, 0, 50), first_frame=200))
+        reduction.chunk(replace(_amplitudes(reduction, motion, 0, 50), first_frame=200))
     nowhere = replace(reduction, path=tmp_path / "no" / "where")
     with pytest.raises(StorageError, match="time series could not be written"):
-        nowhere.chunk(motion)
+        nowhere.chunk(reduction.projector.project(motion))
 
 
 def test_a_full_disk_is_an_error_and_not_the_end(reduction, motion, monkeypatch) -> None:
@@ -154,7 +164,7 @@ def test_a_full_disk_is_an_error_and_not_the_end(reduction, motion, monkeypatch)
 
     monkeypatch.setattr("trajmodes.project.spill.os.pwrite", full)
     with pytest.raises(StorageError, match=r"No space left(.|\n)*fewer modes"):
-        reduction.chunk(motion)
+        reduction.chunk(reduction.projector.project(motion))
 
 
 def test_writes_may_come_in_pieces(reduction, motion, monkeypatch) -> None:

@@ -57,7 +57,7 @@ def _rescaled(modes: Modes, amplitudes: Amplitudes) -> Amplitudes:
 def _found(space: HalfSpace, modes: Modes, amplitudes: Amplitudes):
     n_frames = amplitudes.coordinate.shape[-1]
     reduction = KineticReduction(Projector(space, modes), n_frames, INTERVAL_PS)
-    return reduction.finalize(reduction.sums(amplitudes))
+    return reduction.finalize(reduction.chunk(amplitudes))
 
 
 def test_constant_energy(space: HalfSpace, modes: Modes) -> None:
@@ -144,7 +144,7 @@ def test_cuts_do_not_matter(space: HalfSpace, modes: Modes) -> None:
     reduction = KineticReduction(Projector(space, modes), 300, INTERVAL_PS)
 
     def part(start: int, stop: int):
-        return reduction.sums(
+        return reduction.chunk(
             Amplitudes(
                 start,
                 amplitudes.coordinate[..., start:stop],
@@ -166,11 +166,11 @@ def test_cuts_do_not_matter(space: HalfSpace, modes: Modes) -> None:
 def test_what_is_missing_is_told(space: HalfSpace, modes: Modes) -> None:
     amplitudes = _bath(modes, 0.0, 20)
     reduction = KineticReduction(Projector(space, modes), 30, INTERVAL_PS)
-    check = partial(reduction.sums, replace(amplitudes, velocity=None))
+    check = partial(reduction.chunk, replace(amplitudes, velocity=None))
     with pytest.raises(DataError, match="shows in velocities"):
         check()
     with pytest.raises(DataError, match="20 of 30 frames"):
-        reduction.finalize(reduction.sums(amplitudes))
+        reduction.finalize(reduction.chunk(amplitudes))
 
 
 def test_error_bars_of_the_ratios_and_of_the_drift_are_honest(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from trajmodes.data import Modes, MotionBlock
+from trajmodes.data import Modes
 from trajmodes.errors import DataError
 from trajmodes.project import (
     Projector,
@@ -38,7 +38,7 @@ def _amplitudes(projector: Projector, n_frames: int, seed: int = 0) -> Amplitude
 def test_spectra_equal_scipys(projector: Projector, modes: Modes) -> None:
     amplitudes = _amplitudes(projector, 300)
     reduction = _reduction(projector, (0, 300))
-    spectra = reduction.finalize(reduction.sums(amplitudes)).modes
+    spectra = reduction.finalize(reduction.chunk(amplitudes)).modes
     options = {"fs": 1 / INTERVAL, "nperseg": LENGTH, "detrend": False}
     _, two_sided = welch(amplitudes.velocity, return_onesided=False, **options)
     folded = 0.5 * two_sided[..., : LENGTH // 2 + 1]
@@ -57,7 +57,7 @@ def test_both_directions_of_travel_are_pooled(projector: Projector) -> None:
         v_qmt[2, 1] = np.exp(sign * 2j * np.pi * 12.5 * times)
         reduction = _reduction(projector, (0, len(times)))
         results.append(
-            reduction.finalize(reduction.sums(Amplitudes(0, v_qmt, v_qmt, None))).modes
+            reduction.finalize(reduction.chunk(Amplitudes(0, v_qmt, v_qmt, None))).modes
         )
     assert np.allclose(results[0].power, results[1].power, atol=1e-12)
     label = projector.modes.sets[2, 1]
@@ -68,7 +68,7 @@ def test_both_directions_of_travel_are_pooled(projector: Projector) -> None:
 def test_area_is_the_kinetic_energy(projector: Projector) -> None:
     amplitudes = _amplitudes(projector, 20_000, seed=4)
     reduction = _reduction(projector, (0, 20_000))
-    spectra = reduction.finalize(reduction.sums(amplitudes)).modes
+    spectra = reduction.finalize(reduction.chunk(amplitudes)).modes
     kinetic = 0.5 * (np.abs(amplitudes.velocity) ** 2).mean(axis=2)
     area = spectra.power.sum(axis=1) * spectra.freq_thz[1]
     assert np.allclose(area, set_mean(kinetic, projector.modes), rtol=5e-2)
@@ -82,12 +82,12 @@ def test_a_gap_ends_a_segment(projector: Projector) -> None:
     apart = _reduction(projector, (0, 150), (150, 300))
     assert np.array_equal(apart.segments.starts, [0, 32, 64, 150, 182, 214])
     assert np.array_equal(whole.segments.starts, [0, 32, 64, 96, 128, 160, 192, 224])
-    cut = apart.finalize(apart.sums(amplitudes)).modes
+    cut = apart.finalize(apart.chunk(amplitudes)).modes
     pieces = []
     for first in (0, 150):
         half = replace(amplitudes, velocity=amplitudes.velocity[..., first : first + 150])
         one = _reduction(projector, (0, 150))
-        pieces.append(one.finalize(one.sums(half)).modes)
+        pieces.append(one.finalize(one.chunk(half)).modes)
     assert np.allclose(cut.power, (pieces[0].power + pieces[1].power) / 2, rtol=1e-12)
     assert np.allclose(cut.averages, pieces[0].averages + pieces[1].averages, rtol=1e-12)
 
@@ -98,35 +98,32 @@ def test_memory_is_one_segment(projector: Projector) -> None:
     state, most = None, 0
     for first in range(0, 5000, 50):
         velocity = amplitudes.velocity[..., first : first + 50]
-        later = reduction.sums(Amplitudes(first, velocity, velocity, None))
+        later = reduction.chunk(Amplitudes(first, velocity, velocity, None))
         state = later if state is None else reduction.combine(state, later)
-        most = max(most, sum(piece.velocity.shape[-1] for piece in state.pieces))
-        assert all(piece.velocity.base is None for piece in state.pieces[:-1])
+        most = max(most, sum(one.values.shape[-1] for one in state.pending))
+        assert all(one.values.base is None for one in state.pending[:-1])
     assert most < LENGTH + 50
-    assert sum(piece.velocity.shape[-1] for piece in state.pieces) == 0
+    assert sum(one.values.shape[-1] for one in state.pending) == 0
 
 
 def test_missing_frames_are_noticed(projector: Projector) -> None:
     reduction = _reduction(projector, (0, 200))
-    first = reduction.sums(_amplitudes(projector, 100))
-    later = reduction.sums(replace(_amplitudes(projector, 100), first_frame=101))
+    first = reduction.chunk(_amplitudes(projector, 100))
+    later = reduction.chunk(replace(_amplitudes(projector, 100), first_frame=101))
     with pytest.raises(DataError, match="frames 100 to 101 are missing"):
         reduction.combine(first, later)
 
 
-def test_what_cannot_be_done_is_refused(projector: Projector, space: HalfSpace) -> None:
+def test_what_cannot_be_done_is_refused(projector: Projector) -> None:
     with pytest.raises(DataError, match="65 frames cannot be analysed"):
         WelchReduction(projector, 65, INTERVAL, ((0, 100),))
     with pytest.raises(DataError, match=r"no segment of 64 frames fits .* has 63 frames"):
         _reduction(projector, (0, 40), (40, 103))
     short = _reduction(projector, (0, 64))
     with pytest.raises(DataError, match="only the frames 0 to 63 were read"):
-        short.finalize(short.sums(_amplitudes(projector, 63)))
-    block = MotionBlock(0, np.zeros((3, space.supercell.n_atoms, 3)), None, None)
+        short.finalize(short.chunk(_amplitudes(projector, 63)))
     with pytest.raises(DataError, match="spectra need velocities"):
-        short.chunk(block)
-    with pytest.raises(DataError, match="spectra need velocities"):
-        short.sums(Amplitudes(0, np.zeros((1, 1, 1), complex), None, None))
+        short.chunk(Amplitudes(0, np.zeros((1, 1, 1), complex), None, None))
 
 
 def test_default_stride_reaches_twice_the_highest_frequency() -> None:
@@ -153,7 +150,7 @@ def test_sites_and_single_points_share_the_power_of_the_modes(projector: Project
     amplitudes = _amplitudes(projector, 300)
     modes, n_q = projector.modes, len(projector.modes.omega)
     reduction = replace(_reduction(projector, (0, 300)), points=tuple(range(n_q)))
-    spectra = reduction.finalize(reduction.sums(amplitudes))
+    spectra = reduction.finalize(reduction.chunk(amplitudes))
     options = {"fs": 1 / INTERVAL, "nperseg": LENGTH, "detrend": False}
     _, two_sided = welch(amplitudes.velocity, return_onesided=False, **options)
     folded = 0.5 * two_sided[..., : LENGTH // 2 + 1]
@@ -166,7 +163,7 @@ def test_sites_and_single_points_share_the_power_of_the_modes(projector: Project
     v_qmt = np.zeros_like(amplitudes.velocity)
     wave = np.exp(0.3j * np.arange(300))
     v_qmt[3] = modes.vectors[3, :, 1, 2].conj()[:, None] * wave
-    one = reduction.finalize(reduction.sums(Amplitudes(0, v_qmt, v_qmt, None))).points[3]
+    one = reduction.finalize(reduction.chunk(Amplitudes(0, v_qmt, v_qmt, None))).points[3]
     assert one[1, 2].sum() == pytest.approx(one.sum(), rel=1e-10)
 
 
@@ -175,7 +172,7 @@ def test_maximum_entropy_spectra_have_the_area_of_the_others(projector: Projecto
     reduction = replace(_reduction(projector, (0, 2000)), poles=12)
     halves = [replace(amplitudes, velocity=amplitudes.velocity[..., :900])]
     halves.append(Amplitudes(900, amplitudes.coordinate, amplitudes.velocity[..., 900:], None))
-    state = reduction.combine(*map(reduction.sums, halves))
+    state = reduction.combine(*map(reduction.chunk, halves))
     spectra = reduction.finalize(state)
     assert spectra.entropy is not None
     assert spectra.entropy.order == 12
@@ -200,7 +197,7 @@ def test_maximum_entropy_counts_waves_of_both_signs_twice(projector: Projector) 
     v_qmt[one, 3] = rng.normal(size=2000)
     v_qmt[two, 3] = np.sqrt(2.0) * (rng.normal(size=2000) + 1j * rng.normal(size=2000))
     reduction = replace(_reduction(pooled, (0, 2000)), poles=8)
-    spectra = reduction.finalize(reduction.sums(Amplitudes(0, v_qmt, v_qmt, None)))
+    spectra = reduction.finalize(reduction.chunk(Amplitudes(0, v_qmt, v_qmt, None)))
     area = spectra.entropy.power[0].sum() * spectra.entropy.freq_thz[1]
     assert area == pytest.approx(0.5 * (1.0 + 2.0 * 4.0) / 3.0, rel=0.1)
     plain = spectra.modes.power[0].sum() * spectra.modes.freq_thz[1]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from trajmodes.data import Crystal, FrameBlock
+from trajmodes.readers.time_axis import TimeAxis
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN, THZ
 
@@ -51,6 +52,10 @@ class MemoryRun:
     @property
     def steps(self) -> np.ndarray:
         return 5 * np.arange(self.n_frames)
+
+    @property
+    def time(self) -> TimeAxis:
+        return TimeAxis(self.steps, self.times_ps, self.interval_ps, self.segments)
 
     @property
     def times_ps(self) -> np.ndarray | None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.readers.diagnose import diagnose
 from trajmodes.readers.match import match
 
@@ -133,9 +134,10 @@ def test_wrong_time_step_is_seen_in_the_motion(run, found):
 
 def test_rounding_is_weighed_against_the_motion(run, found):
     """Up to 0.001 Å, while atoms move by 0.06 Å; half of that is below a hundredth."""
-    coarse = replace(run, rounding=1e-3, notes=("coordinates are rounded by up to 1e-03 Å",))
+    coarse = replace(run, rounding=1e-3, notes=(Note("warning", "digits", subject="rounding"),))
     diagnosis = diagnose(coarse, found)
     told = remark(diagnosis, "are rounded by")
+    assert all(one.text != "digits" for one in diagnosis.verdict)
     assert told.text.startswith("coordinates are rounded by up to 1e-03 Å, 2%")
     assert diagnosis.figures["digits"].text.endswith("rounded by up to 1e-03 Å")
     fine = diagnose(replace(run, rounding=5e-4), found)
@@ -159,11 +161,11 @@ def test_heating_is_told(run, found):
 
 
 def test_notes_are_passed_on(run, found):
-    notes = ("a note of the reader; mend: do this", "no forces; mend: add fx fy fz")
-    diagnosis = diagnose(replace(run, notes=notes), found)
-    told = remark(diagnosis, "a note of the reader")
-    assert told[:3] == ("warning", "a note of the reader", "do this")
-    assert all("no forces" not in one.text for one in diagnosis.verdict)
+    kept = Note("warning", "a note of the reader: no forces are rounded", fix="do this")
+    fields = Note("warning", "the dump lacks something", subject="fields")
+    diagnosis = diagnose(replace(run, notes=(kept, fields)), found)
+    assert kept in diagnosis.verdict
+    assert fields not in diagnosis.verdict
 
 
 def test_a_net_force_and_a_drift_are_told_with_units(run, found):

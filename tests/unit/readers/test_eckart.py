@@ -323,14 +323,14 @@ class TestReference:
         np.testing.assert_allclose(distances(mean), distances(molecule.positions), atol=2e-3)
         again = found.frame(trajectory.read(0, 300)).displacements
         assert np.abs(again.mean(axis=0)).max() < 1e-10
-        assert "the average structure of all frames" in found.notes[0]
+        assert "the average structure of all frames" in str(found.notes[0])
 
     def test_linear_on_the_average(self):
         molecule, trajectory = self.trajectory("linear", size=0.06)
         found = molecule_reference(trajectory, molecule.species)
         assert found.frame.line is not None
         assert len(rigid_motions(found.frame.molecule)) == 5
-        assert "linear on the average" in " ".join(found.notes)
+        assert "linear on the average" in " ".join(map(str, found.notes))
 
     def test_bent_on_the_average(self):
         molecule, trajectory = self.trajectory("bent", size=0.06)
@@ -405,7 +405,7 @@ def test_files_without_box(tmp_path, comment):
     path.write_text("\n".join(["3", comment, *rows] * 2) + "\n")
     trajectory = open_trajectory(path, isolated=True)
     assert np.isfinite(trajectory.read(0, 2).cells).all() == ("Lattice" in comment)
-    assert not [note for note in trajectory.notes if "pbc" in note]
+    assert not [note for note in trajectory.notes if "pbc" in note.text]
     found = molecule_reference(trajectory, trajectory.species)
     assert np.abs(found.frame(trajectory.read(0, 2)).displacements).max() < 1e-12
     if "Lattice" not in comment:

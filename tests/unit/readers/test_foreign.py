@@ -17,8 +17,8 @@ from ase.io import write
 
 from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers.foreign import ForeignTrajectory, open_foreign
-from trajmodes.readers.trajectory import ReadOptions
+from trajmodes.readers.foreign import open_foreign
+from trajmodes.readers.trajectory import ReadOptions, Trajectory
 from trajmodes.readers.xyz import open_xyz
 from trajmodes.units import DALTON
 
@@ -27,7 +27,7 @@ N_FRAMES, N_ATOMS = 4, 12
 KJ_PER_MOL = ase.units.kJ / ase.units.mol
 
 
-def whole(found: ForeignTrajectory) -> FrameBlock:
+def whole(found: Trajectory) -> FrameBlock:
     return found.read(0, found.n_frames)
 
 

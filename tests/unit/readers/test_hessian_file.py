@@ -30,7 +30,7 @@ def test_small_asymmetry_is_told(tmp_path):
     np.save(tmp_path / "h.npy", odd)
     found = read_hessian(tmp_path / "h.npy", 2)
     np.testing.assert_array_equal(found.values, found.values.T)
-    assert "the Hessian was made symmetric" in found.notes[0]
+    assert "the Hessian was made symmetric" in str(found.notes[0])
 
 
 @pytest.mark.parametrize(

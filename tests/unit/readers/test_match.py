@@ -7,9 +7,9 @@ import pytest
 from ase.spacegroup import crystal as ase_crystal
 
 from trajmodes.data import Crystal
+from trajmodes.data.lattice import nearest_neighbour
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.match import match
-from trajmodes.readers.registration import nearest_neighbour
 from trajmodes.units import DALTON
 
 
@@ -92,8 +92,8 @@ def test_large_shear_is_found(crystals, einstein):
     assert np.linalg.eigvalsh(found.strain) == pytest.approx(
         np.linalg.eigvalsh(strain), abs=1e-9
     )
-    assert any("strained by up to 3.8%" in note for note in found.notes)
-    assert any("lowers the symmetry from Fm-3m" in note for note in found.notes)
+    assert any("strained by up to 3.8%" in str(note) for note in found.notes)
+    assert any("lowers the symmetry from Fm-3m" in str(note) for note in found.notes)
 
 
 def test_free_coordinate_is_relaxed_and_no_other(crystals, einstein):
@@ -120,7 +120,7 @@ def test_elements_come_from_masses(crystals, einstein):
     masses = np.tile(crystal.masses, 8) * 1.01
     found = match(crystal, replace(run, species=None, masses=masses))
     assert found.supercell.masses[found.slots] == pytest.approx(masses)
-    assert "masses are those of the run, up to 1.0%" in found.notes[0]
+    assert "masses are those of the run, up to 1.0%" in str(found.notes[0])
 
 
 def test_elements_come_from_numbers_where_only_one_way_fits(crystals, einstein):

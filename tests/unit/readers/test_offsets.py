@@ -145,6 +145,6 @@ def test_cached_and_fresh_index_of_a_dump_agree():
     source = open_source(DATA / "t_general.lammpstrj")
     first = open_trajectory(DATA / "t_general.lammpstrj", units="metal")
     second = open_trajectory(DATA / "t_general.lammpstrj", units="metal")
-    assert np.array_equal(first.cells, second.cells)
-    assert np.array_equal(first.places.body, index_dump(source).entries[:, 1])
+    assert np.array_equal(first.frames.cells, second.frames.cells)
+    assert np.array_equal(first.frames.places.body, index_dump(source).entries[:, 1])
     assert np.array_equal(first.read(0, 3).positions, second.read(0, 3).positions)

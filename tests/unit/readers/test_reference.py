@@ -57,7 +57,7 @@ def test_crystal_is_found_in_the_average(crystals, einstein, name):
     assert found.crystal.n_sites == crystals[name].n_sites
     assert found.crystal.volume == pytest.approx(crystals[name].volume, rel=1e-9)
     assert space_group(found.crystal, tolerance=1e-5).symbol == symbol
-    assert symbol in found.notes[0]
+    assert symbol in str(found.notes[0])
     again = match(found.crystal, run)
     assert np.abs(again.rotation - np.eye(3)).max() < 1e-9
     assert again.residual_rms < 0.05

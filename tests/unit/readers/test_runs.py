@@ -84,7 +84,7 @@ def test_a_restart_that_wrote_over_its_end_is_one_run(tmp_path):
     assert groups(a, b) == [("a", "b")]
     (run,) = open_runs([a, b], opened)
     assert run.steps.tolist() == list(range(0, 201, 10))
-    assert any("step 60 to step 100 (a restart)" in note for note in run.notes)
+    assert any("step 60 to step 100 (a restart)" in str(note) for note in run.notes)
 
 
 def test_overlapping_runs_whose_atoms_differ_are_two(tmp_path):

@@ -22,6 +22,7 @@ from trajmodes.data import (
     Verdict,
     VibrationalDensity,
 )
+from trajmodes.notes import Note
 from trajmodes.report import (
     Bands,
     Conductivity,
@@ -422,8 +423,10 @@ def make_results(n=((4, 0, 0), (0, 4, 0), (0, 0, 4)), seed=7):
             "drift": Finding(1.2e-6, "Å/ps", "of the centre of mass"),
             "time step": Finding(float("nan"), "", "as given"),
         },
-        warnings=("velocities have six digits only, see [thermo] in the input",),
-        notes=("two frames were dropped",),
+        warnings=(
+            Note("warning", "velocities have six digits only, see [thermo] in the input"),
+        ),
+        notes=(Note("note", "two frames were dropped"),),
         timings={"scan": 1.2, "fit": 3.4, "project": 5.6},
     )
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trajmodes.report import to_dataset
-from trajmodes.report.layout import DIMENSIONS, VARIABLES, spec_of
+from trajmodes.results.layout import DIMENSIONS, VARIABLES, spec_of
 from trajmodes.units import BOLTZMANN, MEV, THZ
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from trajmodes.data import Verdict
-from trajmodes.report import draw_figures, to_dataset
+from trajmodes.report import to_dataset
 from trajmodes.report.figure_bands import draw_bands
 from trajmodes.report.figure_conductivity import draw_conductivity
 from trajmodes.report.figure_correlations import draw_correlations
@@ -302,9 +302,9 @@ def test_bands_without_sets_have_one_panel(full):
 
 def test_one_kind_of_bands_alone(full_results):
     only = full_results.renormalised[1:]
-    plates = draw_figures(to_dataset(replace(full_results, renormalised=only)))
-    plate = next(plate for plate in plates if plate.name == "renormalised")
-    legend = plate.figure.axes[0].get_legend()
+    with sheet():
+        figure = draw_renormalised(to_dataset(replace(full_results, renormalised=only)))
+    legend = figure.axes[0].get_legend()
     told = [text.get_text() for text in legend.get_texts()]
     assert told == ["fitted constants", "displacements", "±2 standard errors"]
 

@@ -72,9 +72,7 @@ def test_the_file_has_every_field(scan_rows, tmp_path):
 
 
 def test_the_picture_marks_what_to_take(scan_rows):
-    plate = draw_scan(scan_rows)
-    assert (plate.name, list(plate.data)) == ("scan", ["scan.csv"])
-    pairs, squares = plate.figure.axes[:2]
+    pairs, squares = draw_scan(scan_rows).axes[:2]
     marks = [line.get_xdata()[0] for line in pairs.lines if line.get_linestyle() == "--"]
     assert marks == [5.0]
     rings = [line for line in pairs.lines if line.get_markersize() == 11.0]

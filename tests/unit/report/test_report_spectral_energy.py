@@ -6,18 +6,18 @@ import pytest
 from rich.console import Console
 
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.report import (
     SpectralEnergy,
     render_modes,
     render_spectral_energy,
-    tables_all,
     to_dataset,
     write_spectral_energy,
 )
 from trajmodes.report.figure_bands import draw_bands
 from trajmodes.report.style import sheet
-from trajmodes.report.tables import bands_table
-from trajmodes.results import open_folder, read_results
+from trajmodes.results import open_folder, outputs, read_results
+from trajmodes.results.outputs import BANDS
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def with_constants(full_results):
         bands=full_results.bands,
         map=full_results.projection.spectral_map,
         provenance=full_results.provenance,
-        warnings=("the path misses L",),
+        warnings=(Note("warning", "the path misses L"),),
     )
 
 
@@ -61,7 +61,7 @@ def test_branches_count_from_one_in_every_table(with_constants, full, tmp_path):
         numbers = [x.removeprefix(f"{name}_") for x in head.split(",") if x.startswith(name)]
         assert [x for x in numbers if x.isdigit()] == list("123456")
     # The same table as a whole run writes.
-    names = [name for name in bands_table(full).columns if "gruneisen" not in name]
+    names = [name for name in BANDS.make(full).columns if "gruneisen" not in name]
     assert heads[0].split(",") == names
 
 
@@ -80,7 +80,7 @@ def test_a_map_without_constants(bare, tmp_path):
 
 
 def test_a_table_left_out_is_told(bare, tmp_path, monkeypatch):
-    monkeypatch.setattr(tables_all, "_MOST_CELLS", 100)
+    monkeypatch.setattr(outputs, "_MOST_CELLS", 100)
     with open_folder(tmp_path) as folder:
         files = write_spectral_energy(bare, folder)
     assert "tables/sed.csv" not in files

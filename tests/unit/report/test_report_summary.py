@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from rich.console import Console, Group
 
-from trajmodes.report import CheckVerdict, Finding, InputFile, render, render_check, to_dataset
+from trajmodes.notes import Note
+from trajmodes.report import Finding, InputFile, render, render_check, to_dataset
 from trajmodes.report.summary import check_rows
 from trajmodes.report.summary_fit import fit_section
 from trajmodes.report.summary_modes import lifetimes_line
@@ -248,14 +249,9 @@ def without_tails(results):
     return "\n".join(line.rstrip() for line in lines)
 
 
-@pytest.mark.parametrize("folder", ["", "out/", "/tmp/out/"])
-def test_files_are_listed_and_their_data_in_one_line(results, folder):
-    names = {"results.nc": "all results", "figures/a.png": "a picture", "figures/a.csv": "data"}
-    files = {f"{folder}{name}": text for name, text in names.items()}
-    text = printed(render(results, files=files))
-    assert f"{folder}results.nc: all results" in text
-    assert "figures/*.csv: the data of each figure" in text
-    assert "figures/a.csv" not in text
+def test_files_are_listed(results):
+    text = printed(render(results, files={"out/results.nc": "all results"}))
+    assert "out/results.nc: all results" in text
 
 
 def test_check_puts_the_worst_first():
@@ -263,17 +259,20 @@ def test_check_puts_the_worst_first():
         "drift": Finding(1.5e-6, "Å/ps", "of the centre of mass [small]"),
         "units": Finding(float("nan"), "", "metal"),
     }
-    verdicts = [
-        CheckVerdict("ok", "all atoms match", ""),
-        CheckVerdict("error", "no velocities", "dump vx vy vz"),
-        CheckVerdict("warning", "six digits", "dump_modify 1 format float %.10g"),
+    notes = [
+        Note("ok", "all atoms match"),
+        Note("note", "the cell was reduced"),
+        Note("error", "no velocities", why="the dump lacks them", fix="dump vx vy vz"),
+        Note("warning", "six digits", fix="dump_modify 1 format float %.10g"),
     ]
-    lines = printed(render_check(check_rows(diagnosis), verdicts)).splitlines()
+    lines = printed(render_check(check_rows(diagnosis), notes)).splitlines()
     text = "\n".join(lines)
     assert " ".join(lines[1].split()) == "drift 1.5e-06 Å/ps of the centre of mass [small]"
     assert lines[2].split() == ["units", "metal"]
     assert text.index("STOP no velocities") < text.index("look six digits")
     assert text.index("fix  dump vx vy vz") < text.index("look six digits")
+    assert text.index("why  the dump lacks them") < text.index("fix  dump vx vy vz")
+    assert text.index("look six digits") < text.index("note the cell was reduced")
     assert lines[-1].split() == ["fine", "all", "atoms", "match"]
 
 

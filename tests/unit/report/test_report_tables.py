@@ -4,10 +4,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.report import tables_all, to_dataset
-from trajmodes.report.tables import Table
-from trajmodes.report.tables_all import small_ones, tables_of
-from trajmodes.report.tables_modes import energy_density_table
+from trajmodes.report import to_dataset
+from trajmodes.results import open_folder, outputs
+from trajmodes.results.outputs import TABLES, write_outputs
+from trajmodes.results.tables import Table
+from trajmodes.results.tables_modes import energy_density_table
+
+
+def tables_of(dataset):
+    """All tables under ``tables``, by the name of the file."""
+    return {
+        output.name.removeprefix("tables/"): output.make(dataset)
+        for output in TABLES
+        if output.name.startswith("tables/") and output.is_possible(dataset)
+    }
 
 
 def read(table, path):
@@ -163,16 +173,17 @@ def test_conductivity(full, tmp_path):
         assert len(columns) == 3
 
 
-def test_very_large_tables_are_left_to_the_netcdf(dataset, monkeypatch):
-    _, told = small_ones(tables_of(dataset))
-    assert told == ""
-    monkeypatch.setattr(tables_all, "_MOST_CELLS", 6000)
-    kept, told = small_ones(tables_of(dataset))
-    assert "modes.csv" in kept
-    for name in ("spectra.csv", "lines.csv"):
-        assert name not in kept
-        assert f"tables/{name}" in told
-    assert told.endswith(" left to it, for more than 6 000 cells")
+def test_very_large_tables_are_left_to_the_netcdf(dataset, tmp_path, monkeypatch):
+    with open_folder(tmp_path) as folder:
+        files = write_outputs(dataset, "all results", TABLES, folder, {})
+        assert files["results.nc"] == "all results; xarray opens it"
+        monkeypatch.setattr(outputs, "_MOST_CELLS", 6000)
+        files = write_outputs(dataset, "all results", TABLES, folder, {})
+    assert "tables/modes.csv" in files
+    for name in ("tables/spectra.csv", "tables/lines.csv"):
+        assert name not in files
+        assert name in files["results.nc"]
+    assert files["results.nc"].endswith(" left to it, for more than 6 000 cells")
 
 
 def test_modes_tell_lifetimes_three_ways(full, tmp_path):

@@ -1,11 +1,13 @@
 import resource
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
 from trajmodes.errors import StorageError
 from trajmodes.report import write_results
-from trajmodes.report.names import RESULT_FILES
+from trajmodes.report.write import RESULT_FILES
 from trajmodes.results import Writer, open_folder
 
 
@@ -52,3 +54,18 @@ def test_the_names_of_all_results_are_known_before(full_results, tmp_path):
     with open_folder(tmp_path) as folder:
         written = write_results(full_results, folder, {})
     assert sorted(written) == sorted(RESULT_FILES)
+
+
+def test_no_two_files_are_the_same(full_results, tmp_path):
+    with open_folder(tmp_path) as folder:
+        written = write_results(full_results, folder, {})
+    contents = [(tmp_path / name).read_bytes() for name in written]
+    assert len(set(contents)) == len(contents)
+
+
+def test_matplotlib_is_loaded_for_figures_alone():
+    program = (
+        "import sys; from trajmodes.report.write import RESULT_FILES; "
+        "assert 'figures/bands.png' in RESULT_FILES; assert 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

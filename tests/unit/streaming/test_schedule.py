@@ -71,6 +71,6 @@ def test_two_reductions_share_one_read():
         reads.append(start)
         return read(start, stop)
 
-    first, second = stream(counted, [(0, 5), (5, 9)], Together(Trace(), Trace()))
-    assert first == second
+    both = stream(counted, [(0, 5), (5, 9)], Together({"one": Trace(), "two": Trace()}))
+    assert both["one"] == both["two"]
     assert sorted(reads) == [0, 5]

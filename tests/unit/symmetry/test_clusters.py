@@ -88,7 +88,7 @@ def test_pairs_on_the_limit_are_left_out(crystals):
     orbits = pair_orbits(space_group(crystal), 5.431, supercell=supercell)
     assert orbits.radii[-1] < 5.43
     assert len(orbits.notes) == 1
-    assert "5.4310 Å lies on the cutoff of 5.431 Å and is left out" in orbits.notes[0]
+    assert "5.4310 Å lies on the cutoff of 5.431 Å and is left out" in str(orbits.notes[0])
 
 
 def test_shell_on_the_cutoff_is_reported(crystals):
@@ -97,8 +97,8 @@ def test_shell_on_the_cutoff_is_reported(crystals):
     inside = pair_orbits(group, second + 5e-4)
     outside = pair_orbits(group, second - 5e-4)
     assert (inside.n_orbits, outside.n_orbits) == (3, 2)
-    assert "is taken in" in inside.notes[0]
-    assert "is left out" in outside.notes[0]
+    assert "is taken in" in str(inside.notes[0])
+    assert "is left out" in str(outside.notes[0])
     assert pair_orbits(group, 4.5).notes == ()
 
 

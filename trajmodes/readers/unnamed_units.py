@@ -1,9 +1,9 @@
 """Frames of one run that do not name their units, beside others that do.
 
-A restart does not change units; but what LAMMPS's user put into one call may be two runs. So
-the numbers are looked at: two of its styles differ by a factor of ten or more in what they
-measure velocities or forces in, which a change of temperature is not, or by 1.9 in lengths.
-Lengths alone do not tell, for metal and real measure both in Å.
+A restart does not change units, but files that are given together may be of two runs. So the
+numbers are compared: two unit styles of LAMMPS differ by a factor of ten or more in velocities
+or forces, which a change of temperature does not explain, or by 1.9 in lengths. Lengths alone
+do not decide, for metal and real both measure them in Å.
 """
 
 from dataclasses import dataclass
@@ -12,44 +12,45 @@ import numpy as np
 
 from trajmodes.arrays import Ints
 from trajmodes.errors import UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.trajectory import Trajectory
 
-__all__ = ["Silent", "note_of_silent"]
+__all__ = ["UnnamedUnits", "check_unnamed_units"]
 
 _SAME_LENGTH = 1.25
 _SAME_MOTION = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Silent:
-    """Frames without a name of units."""
+class UnnamedUnits:
+    """Frames whose units are not named, and others of the same run whose units are."""
 
     frames: Ints
-    """(s,) those that name none."""
+    """(s,) those without the name of their units."""
     others: Ints
-    """(n,) those that do."""
-    name: str
-    """File of the first one that names none."""
-    teller: str
-    """File of the first one that does."""
+    """(n,) those with it."""
+    file: str
+    """File of the first frame without it."""
+    other_file: str
+    """File of the first frame with it."""
 
 
-def note_of_silent(silent: Silent, dump: Trajectory) -> str:
-    """Tell that frames which do not name their units have those of the others.
+def check_unnamed_units(unnamed: UnnamedUnits, dump: Trajectory) -> Note:
+    """Note that frames which do not name their units have those of the others.
 
     Parameters
     ----------
-    silent
+    unnamed
         The frames.
     dump
-        All frames, as if all were in the units that some of them name.
+        All frames, read as if all were in the units that some of them name.
 
     Raises
     ------
     UsageError
         If the numbers do not show that they are.
     """
-    one, other = (_sizes(dump, frames) for frames in (silent.others, silent.frames))
+    one, other = (_sizes(dump, frames) for frames in (unnamed.others, unnamed.frames))
     ratios = {name: other[name] / one[name] for name in one if one[name] and other[name]}
     limits = {name: _SAME_LENGTH if name == "box" else _SAME_MOTION for name in ratios}
     unlike = [
@@ -60,7 +61,7 @@ def note_of_silent(silent: Silent, dump: Trajectory) -> str:
     # The box, and something that moves or pulls.
     if unlike or len(ratios) < max(len(one), 2):
         raise UsageError(
-            f"{silent.name} does not say which units it is in, and {silent.teller} is in "
+            f"{unnamed.file} does not say which units it is in, and {unnamed.other_file} is in "
             f"{dump.unit_style}",
             why=f"they may differ: {', '.join(unlike)}"
             if unlike
@@ -70,11 +71,12 @@ def note_of_silent(silent: Silent, dump: Trajectory) -> str:
             fix=f"--units {dump.unit_style} if all files are of one run; else analyse each run "
             "by itself; for later runs: dump_modify ID units yes",
         )
-    told = ", ".join(ratios)
-    return (
-        f"{silent.name} does not name its units: they are taken to be {dump.unit_style}, as in "
-        f"{silent.teller}, for its {told} are of the same size as there"
+    compared = ", ".join(ratios)
+    text = (
+        f"{unnamed.file} does not name its units: they are taken to be {dump.unit_style}, as "
+        f"in {unnamed.other_file}, for its {compared} are of the same size as there"
     )
+    return Note("warning", text)
 
 
 def _sizes(dump: Trajectory, frames: Ints) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The layout of a results file, second page: modes, bands, and what a run says about them."""
 
-from trajmodes.report.spec import Spec
+from trajmodes.results.spec import Spec
 
 __all__ = ["MODE_DIMENSIONS", "MODE_VARIABLES"]
 

@@ -1,17 +1,15 @@
-"""What follows from a look at a run, and what mends it: exact dump lines where they do."""
-
-from typing import Literal, NamedTuple
+"""What the sampled frames say a run is good for, and what to do where it is not."""
 
 import numpy as np
 
+from trajmodes.notes import Note, Severity
+from trajmodes.readers.dump_command import dump_lines
 from trajmodes.readers.match import Match
-from trajmodes.readers.mending import dump_lines
 from trajmodes.readers.run_sample import ENOUGH, RunSample, mean_and_error
-from trajmodes.readers.timeline import common_stride
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON, THZ
 
-__all__ = ["Remark", "remarks_on"]
+__all__ = ["check_run"]
 
 _AGREE, _DISAGREE = 1.3, 1.8
 """The two temperatures of an anharmonic crystal differ by a few per cent; a wrong element shows
@@ -21,21 +19,10 @@ _NET = 0.1
 _NET_EACH = 0.01
 """Net force per atom as a part of the rms force: the stricter bound for small cells."""
 _COARSE = 0.01
-"""Rounding of coordinates as a part of the rms displacement that is worth a remark."""
+"""Rounding of coordinates as a part of the rms displacement that is worth a note."""
 
 
-class Remark(NamedTuple):
-    """What follows from the figures."""
-
-    severity: Literal["error", "warning", "ok"]
-    text: str
-    fix: str
-    """What to do about it; empty if nothing."""
-    concerns: Literal["all", "fit", "spectra"] = "all"
-    """Whether it matters for constants too, or for what goes on in time alone."""
-
-
-def remarks_on(trajectory: Trajectory, match: Match, sample: RunSample) -> tuple[Remark, ...]:
+def check_run(trajectory: Trajectory, match: Match, sample: RunSample) -> tuple[Note, ...]:
     """Say what a run is good for, and what it is not.
 
     Parameters
@@ -48,102 +35,97 @@ def remarks_on(trajectory: Trajectory, match: Match, sample: RunSample) -> tuple
         What a sample of its frames says.
     """
     return (
-        *(Remark("warning", note, "") for note in match.notes),
-        *_told_by_reader(trajectory),
-        *_match_remarks(match),
-        *_field_remarks(trajectory, match, sample),
-        *_time_remarks(trajectory, match, sample),
-        *_physics_remarks(match, sample),
+        *match.notes,
+        *_reader_notes(trajectory),
+        *_match_notes(match),
+        *_field_notes(trajectory, match, sample),
+        *_time_notes(trajectory, match, sample),
+        *_physics_notes(match, sample),
     )
 
 
-def _match_remarks(match: Match) -> list[Remark]:
-    remarks = []
+def _match_notes(match: Match) -> list[Note]:
+    notes = []
     if match.residual_max > 0.15 * match.spacing:
-        remarks.append(
-            Remark(
+        notes.append(
+            Note(
                 "warning",
                 f"a mean position is {match.residual_max:.2f} Å from its site: the run is "
                 "short, or its structure is not quite that of the cell file",
-                "compare with the cell found without a cell file",
+                fix="compare with the cell found without a cell file",
             )
         )
     else:
-        remarks.append(Remark("ok", "every atom has its site", ""))
-    return remarks
+        notes.append(Note("ok", "every atom has its site"))
+    return notes
 
 
-def _field_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Remark]:
-    remarks = []
+def _field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Note]:
+    notes = []
     lines = dump_lines(trajectory, match.supercell.crystal.species)
     if not trajectory.has_forces:
         text = "no forces: constants cannot be fitted"
         attach = "attach forces to the frames, for example by a SinglePointCalculator"
-        remarks.append(
-            Remark("error", text, lines if trajectory.paths else attach, concerns="fit")
+        notes.append(
+            Note("error", text, fix=lines if trajectory.paths else attach, concerns="fit")
         )
     if not trajectory.has_velocities and trajectory.ideal is None:
         text = (
             "no velocities: kinetic energies and spectra come from differences of positions, "
             "where frames are close enough"
         )
-        remarks.append(Remark("warning", text, lines))
+        notes.append(Note("warning", text, fix=lines))
     rounding = trajectory.rounding
     if rounding > _COARSE * sample.displacement_rms:
         text = (
             f"coordinates are rounded by up to {rounding:.0e} Å, "
             f"{rounding / sample.displacement_rms:.0%} of the rms displacement"
         )
-        remarks.append(Remark("warning", text, lines))
-    return remarks
+        notes.append(Note("warning", text, fix=lines))
+    return notes
 
 
-def _told_by_reader(trajectory: Trajectory) -> list[Remark]:
-    """Pass notes of the reader on, but for fields and digits: `_field_remarks` has these."""
-    remarks = []
-    for note in trajectory.notes:
-        text, _, fix = note.partition("; mend")
-        if not any(words in text for words in ("no velocities", "no forces", "are rounded by")):
-            remarks.append(Remark("warning", text, fix.lstrip(":, ")))
-    return remarks
+def _reader_notes(trajectory: Trajectory) -> list[Note]:
+    """Take the reader's notes, but for fields and digits, which `_field_notes` judges."""
+    return [note for note in trajectory.notes if note.subject not in ("fields", "rounding")]
 
 
-def _time_remarks(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Remark]:
+def _time_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Note]:
     if trajectory.ideal is not None:
-        return [Remark("ok", "snapshots about a known structure: constants can be fitted", "")]
+        return [Note("ok", "snapshots about a known structure: constants can be fitted")]
     if trajectory.interval_ps is None:
         return [
-            Remark(
+            Note(
                 "error",
                 "the time between frames is not known: no spectra, no lifetimes",
-                "give the time step (--timestep-fs), or dump_modify ID time yes",
-                "spectra",
+                fix="give the time step (--timestep-fs), or dump_modify ID time yes",
+                concerns="spectra",
             )
         ]
-    remarks = []
+    notes = []
     if sample.omega_bound is not None:
-        remarks.append(_nyquist_remark(trajectory, match, sample.omega_bound))
-    told = sample.interval_ps
-    if told is not None and not 0.6 < told / trajectory.interval_ps < 1.7:
-        remarks.append(
-            Remark(
+        notes.append(_nyquist_note(trajectory, match, sample.omega_bound))
+    moved = sample.interval_ps
+    if moved is not None and not 0.6 < moved / trajectory.interval_ps < 1.7:
+        notes.append(
+            Note(
                 "error",
-                f"atoms move as if frames were {1e3 * told:.3g} fs apart, not "
+                f"atoms move as if frames were {1e3 * moved:.3g} fs apart, not "
                 f"{1e3 * trajectory.interval_ps:.3g} fs",
-                "check the time step (where a file numbers no steps, --timestep-fs is the time "
-                "between frames) and the unit of the velocities",
-                "spectra",
+                fix="check the time step (where a file numbers no steps, --timestep-fs is the "
+                "time between frames) and the unit of the velocities",
+                concerns="spectra",
             )
         )
-    return remarks
+    return notes
 
 
-def _nyquist_remark(trajectory: Trajectory, match: Match, omega: float) -> Remark:
+def _nyquist_note(trajectory: Trajectory, match: Match, omega: float) -> Note:
     assert trajectory.interval_ps is not None
     nyquist, bound = 0.5 / trajectory.interval_ps, omega / THZ
     if nyquist > 2.0 * bound:
-        return Remark("ok", f"frames are dense enough: Nyquist {nyquist:.3g} THz", "")
-    stride = common_stride(trajectory.steps, trajectory.segments)
+        return Note("ok", f"frames are dense enough: Nyquist {nyquist:.3g} THz")
+    stride = trajectory.time.step_stride
     # Nyquist at three times the bound leaves room for what the bound does not see.
     wanted = max(1, int(stride * nyquist / (3.0 * bound)))
     text = (
@@ -151,30 +133,31 @@ def _nyquist_remark(trajectory: Trajectory, match: Match, omega: float) -> Remar
         f"while the crystal has modes of {bound:.3g} THz at least"
     )
     fix = dump_lines(trajectory, match.supercell.crystal.species, stride=wanted)
-    return Remark("error" if nyquist < 1.2 * bound else "warning", text, fix, "spectra")
+    severity: Severity = "error" if nyquist < 1.2 * bound else "warning"
+    return Note(severity, text, fix=fix, concerns="spectra")
 
 
-def _temperatures_remark(match: Match, kinetic: float, virial: float) -> Remark:
+def _temperature_note(match: Match, kinetic: float, virial: float) -> Note:
     ratio = kinetic / virial
     both = f"velocities ({kinetic:.4g} K) and forces ({virial:.4g} K)"
     if 1.0 / _AGREE < ratio < _AGREE:
-        return Remark("ok", f"{both} belong to one temperature", "")
+        return Note("ok", f"{both} belong to one temperature")
     masses_da = np.unique(match.supercell.crystal.masses / DALTON)
     guess = ", ".join(f"{mass / ratio:.4g} Da instead of {mass:.4g}" for mass in masses_da)
     fix = f"check elements and masses ({guess} would agree), and the units"
     severe = not 1.0 / _DISAGREE < ratio < _DISAGREE
-    return Remark("error" if severe else "warning", f"{both} disagree", fix)
+    return Note("error" if severe else "warning", f"{both} disagree", fix=fix)
 
 
-def _physics_remarks(match: Match, sample: RunSample) -> list[Remark]:
-    remarks = []
+def _physics_notes(match: Match, sample: RunSample) -> list[Note]:
+    notes = []
     (kinetic, sem), (virial, _) = mean_and_error(sample.kinetic), mean_and_error(sample.virial)
     if np.isfinite([kinetic, virial]).all():
         if len(sample.frames) < ENOUGH:
             text = "too few frames to prove the units by two temperatures"
-            remarks.append(Remark("warning", text, "run longer"))
+            notes.append(Note("warning", text, fix="run longer"))
         else:
-            remarks.append(_temperatures_remark(match, kinetic, virial))
+            notes.append(_temperature_note(match, kinetic, virial))
     if sample.kinetic is not None and len(sample.kinetic) >= 2 * ENOUGH:
         half = len(sample.kinetic) // 2
         change = float(sample.kinetic[half:].mean() - sample.kinetic[:half].mean())
@@ -182,7 +165,7 @@ def _physics_remarks(match: Match, sample: RunSample) -> list[Remark]:
             text = (
                 f"the temperature changes by {change:+.3g} K from the first half to the second"
             )
-            remarks.append(Remark("warning", text, "leave out the start, or run longer"))
+            notes.append(Note("warning", text, fix="leave out the start, or run longer"))
     if sample.net_force is not None and sample.force_rms is not None:
         n_atoms = match.supercell.n_atoms
         bound = min(_NET * np.sqrt(3.0 * n_atoms), _NET_EACH * n_atoms) * sample.force_rms
@@ -194,5 +177,5 @@ def _physics_remarks(match: Match, sample: RunSample) -> list[Remark]:
                 "as Langevin adds its own"
             )
             fix = "dump all atoms, and forces before any constraint, field or thermostat"
-            remarks.append(Remark("warning", text, fix))
-    return remarks
+            notes.append(Note("warning", text, fix=fix))
+    return notes

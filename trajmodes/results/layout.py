@@ -7,8 +7,8 @@ follow the rule of the whole package: a bare name is in eV, Å, ps, K; another u
 the name.
 """
 
-from trajmodes.report.layout_modes import MODE_DIMENSIONS, MODE_VARIABLES
-from trajmodes.report.spec import Spec
+from trajmodes.results.layout_modes import MODE_DIMENSIONS, MODE_VARIABLES
+from trajmodes.results.spec import Spec
 
 __all__ = ["DIMENSIONS", "FORMAT", "FORMAT_VERSION", "VARIABLES", "spec_of"]
 

@@ -1,6 +1,6 @@
-"""CSV tables: a few lines of comment that tell the units, then columns."""
+"""CSV tables: comment lines that give the units, then columns; the tables of the fit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,28 +8,15 @@ from typing import Any
 import numpy.typing as npt
 import xarray as xr
 
-from trajmodes.report.layout import spec_of
-from trajmodes.report.spec import Spec
-
-__all__ = [
-    "Table",
-    "bands_table",
-    "cluster_table",
-    "described",
-    "force_constants_table",
-    "gruneisen_table",
-    "meaning_of",
-    "orders_table",
-    "table_of",
-]
-
+from trajmodes.results.layout import spec_of
+from trajmodes.results.spec import Spec
 
 _ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns of equal length, each told about in the comment above them."""
+    """Columns of equal length, each explained in the comment above them."""
 
     title: str
     columns: Mapping[str, npt.NDArray[Any]]
@@ -39,7 +26,7 @@ class Table:
 
     @property
     def n_cells(self) -> int:
-        """How many numbers and texts it has."""
+        """Number of cells."""
         return sum(len(column) for column in self.columns.values())
 
     def write(self, path: Path) -> None:
@@ -85,7 +72,7 @@ def _quoted(text: str) -> str:
     return text
 
 
-def table_of(dataset: xr.Dataset, title: str, names: list[str]) -> Table:
+def table_of(dataset: xr.Dataset, title: str, names: Sequence[str]) -> Table:
     """Table of the variables of a Dataset that share their first dimension.
 
     Parameters
@@ -120,66 +107,14 @@ def table_of(dataset: xr.Dataset, title: str, names: list[str]) -> Table:
     return Table(title, columns, meanings)
 
 
-def described(parts: tuple[tuple[str, str], ...], dataset: xr.Dataset) -> str:
-    """Tell what a file holds, with no word of what the results have no data for.
-
-    Parameters
-    ----------
-    parts
-        (variable, text): the text counts where the variable is there, or has no name.
-    dataset
-        Results.
-    """
-    return "".join(text for needed, text in parts if not needed or needed in dataset)
-
-
 def meaning_of(spec: Spec) -> str:
-    """Tell what a variable is, in one line.
-
-    Parameters
-    ----------
-    spec
-        Its page of the layout.
-    """
+    """Return unit, meaning and convention of a variable in one line."""
     text = spec.long_name if spec.units in ("", "1") else f"{spec.long_name}, in {spec.units}"
     return f"{text} ({spec.convention})" if spec.convention else text
 
 
-def force_constants_table(dataset: xr.Dataset) -> Table:
-    """One row for each shell of neighbours.
-
-    Parameters
-    ----------
-    dataset
-        Results.
-    """
-    names = ["shell_species", "shell_distance", "shell_neighbours", "shell_norm", "shell_trace"]
-    return table_of(dataset, "Pair force constants by shell of neighbours", names)
-
-
-def cluster_table(dataset: xr.Dataset, name: str) -> Table:
-    """One row for each shell of triplets or quartets.
-
-    Parameters
-    ----------
-    dataset
-        Results with constants of that order.
-    name
-        ``triplet`` or ``quartet``.
-    """
-    parts = ("species", "longest", "perimeter", "distances", "multiplicity", "norm")
-    title = f"Force constants of {name}s by species and distances"
-    return table_of(dataset, title, [f"{name}_shell_{part}" for part in parts])
-
-
 def orders_table(dataset: xr.Dataset) -> Table:
-    """One row for each order of force constants.
-
-    Parameters
-    ----------
-    dataset
-        Results with the quality of each order.
-    """
+    """One row for each order of force constants."""
     parts = ("cutoff", "parameters", "r_squared", "rms_residual", "rms_predicted")
     names = ["order", *(f"order_{part}" for part in parts), "order_scheme_distance"]
     scheme = str(dataset["fit_scheme"].item())
@@ -187,13 +122,7 @@ def orders_table(dataset: xr.Dataset) -> Table:
 
 
 def gruneisen_table(dataset: xr.Dataset) -> Table:
-    """One row for each set of symmetry-equal modes.
-
-    Parameters
-    ----------
-    dataset
-        Results with Grüneisen parameters.
-    """
+    """One row for each set of symmetry-equal modes."""
     means = [
         f"{kind} mean {float(dataset[f'gruneisen_{kind}']):.6g}"
         for kind in ("classical", "quantum")
@@ -206,15 +135,3 @@ def gruneisen_table(dataset: xr.Dataset) -> Table:
         *("freq_harmonic_thz", "gruneisen"),
     ]
     return table_of(dataset, title, names)
-
-
-def bands_table(dataset: xr.Dataset) -> Table:
-    """One row for each point of the band path.
-
-    Parameters
-    ----------
-    dataset
-        Results.
-    """
-    names = ["path_segment", "path_distance", "path_q", "band_freq_thz", "band_gruneisen"]
-    return table_of(dataset, "Harmonic frequencies along the band path", names)

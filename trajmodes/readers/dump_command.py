@@ -1,4 +1,4 @@
-"""The LAMMPS lines that write a dump which needs no mending."""
+"""The LAMMPS commands that write a dump with everything that an analysis needs."""
 
 from trajmodes.readers.trajectory import Trajectory
 

@@ -1,0 +1,184 @@
+"""Geometry of lattices: reduced cells, nearest periodic images, strain and rotation of a cell.
+
+Rows of a cell are its vectors, and vectors are rows: x = n @ cell. Reduced coordinates carry no
+2π. `wrap` folds by rounding: what is left is certain to be the nearest image only if it is
+shorter than half the shortest lattice vector. In a reduced cell the nearest image is that one
+or one of its 26 neighbours (`AROUND`); `nearest_images` looks at all of them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import polar
+
+from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.supercell import Supercell
+
+__all__ = [
+    "AROUND",
+    "Deformation",
+    "NearestImages",
+    "ReducedCell",
+    "cells_within",
+    "common_shift",
+    "deformation",
+    "equal_modulo_lattice",
+    "minimum_image",
+    "nearest_images",
+    "nearest_neighbour",
+    "reduced_cell",
+    "same_lattice",
+    "shortest_vector",
+    "wrap",
+]
+
+AROUND: Ints = np.indices((3, 3, 3)).reshape(3, -1).T - 1
+"""(27, 3) lattice vectors with the components −1, 0 and 1."""
+
+_ONE_PLACE = 1e-6
+"""Å. Two points nearer than this are one."""
+
+
+class ReducedCell(NamedTuple):
+    """The shortest vectors that span a lattice."""
+
+    cell: Floats
+    """(3, 3) rows, ascending in length."""
+    change: Ints
+    """(3, 3) unimodular: reduced cell = change @ given cell."""
+
+
+def reduced_cell(cell: npt.ArrayLike) -> ReducedCell:
+    """Reduce a cell after Minkowski."""
+    from ase.geometry import minkowski_reduce  # noqa: PLC0415 - ASE takes long to load
+
+    reduced, change = minkowski_reduce(cell)
+    return ReducedCell(reduced, np.rint(change).astype(np.int64))
+
+
+def wrap(reduced: Floats) -> Floats:
+    """Fold reduced coordinates (…, 3) to [−½, ½] by whole lattice vectors."""
+    folded: Floats = reduced - np.rint(reduced)
+    return folded
+
+
+def minimum_image(vectors: Floats, cell: Floats) -> Floats:
+    """Fold vectors (…, 3) to the parallelepiped about the origin, in their own unit."""
+    folded: Floats = wrap(vectors @ np.linalg.inv(cell)) @ cell
+    return folded
+
+
+def equal_modulo_lattice(one: npt.ArrayLike, other: npt.ArrayLike, tolerance: float) -> Bools:
+    """Whether reduced coordinates (…, 3) differ by whole numbers within a tolerance."""
+    apart = wrap(np.asarray(one, dtype=float) - np.asarray(other, dtype=float))
+    equal: Bools = np.abs(apart).max(axis=-1) < tolerance
+    return equal
+
+
+def same_lattice(one: Ints, other: Ints) -> bool:
+    """Whether the rows of two supercell matrices (3, 3) span the same lattice."""
+    change = one @ np.linalg.inv(other)
+    whole = np.abs(change - np.rint(change)).max() < 1e-6
+    return bool(whole and abs(abs(np.linalg.det(change)) - 1.0) < 1e-6)
+
+
+def common_shift(reduced: Floats) -> Floats:
+    """Circular mean (3,) of reduced coordinates (n, 3), which whole numbers do not change."""
+    shift: Floats = np.angle(np.exp(2j * np.pi * reduced).mean(axis=0)) / (2.0 * np.pi)
+    return shift
+
+
+def cells_within(cell: Floats, radius: float) -> Ints:
+    """(c, 3) all n with |(x + n) cell| ≤ radius for some x in [−½, ½]³, and a few more."""
+    # Component i of a vector r is r · (column i of the inverse).
+    reach = np.ceil(radius * np.linalg.norm(np.linalg.inv(cell), axis=0) + 0.5).astype(int)
+    axes = (np.arange(-n, n + 1) for n in reach)
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def shortest_vector(cell: Floats) -> float:
+    """Length of the shortest lattice vector, in the unit of the cell."""
+    shortest = float(np.linalg.norm(cell, axis=1).min())
+    lengths = np.linalg.norm(cells_within(cell, shortest) @ cell, axis=1)
+    return float(np.sort(lengths)[1])
+
+
+def nearest_neighbour(crystal: Crystal) -> float:
+    """Shortest distance between two atoms of a crystal in Å."""
+    cell, _ = reduced_cell(crystal.cell)
+    apart = wrap((crystal.positions[:, None] - crystal.positions) @ np.linalg.inv(cell))
+    distance = np.linalg.norm((apart[:, :, None] + AROUND) @ cell, axis=-1)
+    return float(distance[distance > _ONE_PLACE].min())
+
+
+class NearestImages(NamedTuple):
+    """The nearest images modulo a supercell of some vectors (n), all that are equally near."""
+
+    owner: Ints
+    """(k,) vector that an image belongs to, ascending."""
+    shift: Ints
+    """(k, 3) lattice vector of the crystal that leads from the vector to the image."""
+    distance: Floats
+    """(n,), unit: Å. Length of the nearest image."""
+
+
+def nearest_images(apart: Floats, supercell: Supercell, tolerance: float) -> NearestImages:
+    """Find the nearest images modulo a supercell.
+
+    Parameters
+    ----------
+    apart
+        (n, 3) vectors in reduced coordinates of the crystal.
+    supercell
+        The supercell.
+    tolerance
+        Å. Images whose lengths differ by less are equally near.
+    """
+    cell = supercell.crystal.cell
+    box = reduced_cell(supercell.cell).change @ supercell.matrix
+    folds = np.rint(apart @ np.linalg.inv(box)).astype(np.int64)
+    shift_nix = (AROUND - folds[:, None]) @ box
+    length_ni = np.linalg.norm((apart[:, None] + shift_nix) @ cell, axis=-1)
+    distance = length_ni.min(axis=1)
+    owner, image = np.nonzero(length_ni < distance[:, None] + tolerance)
+    return NearestImages(owner, shift_nix[owner, image], distance)
+
+
+class Deformation(NamedTuple):
+    """Polar decomposition of a linear map of row vectors, map = (1 + strain) @ rotation."""
+
+    strain: Floats
+    """(3, 3) symmetric; it acts first."""
+    rotation: Floats
+    """(3, 3) orthogonal, improper if the map is."""
+
+    @property
+    def stretch(self) -> Floats:
+        """(3, 3) 1 + strain."""
+        return np.eye(3) + self.strain
+
+    @property
+    def principal(self) -> Floats:
+        """(3,) principal strains, ascending."""
+        return np.linalg.eigvalsh(self.strain).astype(float)
+
+    @property
+    def largest(self) -> float:
+        """Principal strain of the largest magnitude, with its sign."""
+        values = self.principal
+        return float(values[np.abs(values).argmax()])
+
+    @property
+    def angle(self) -> float:
+        """Angle of a proper rotation in rad."""
+        # |1 − R| = 2√2 sin(θ/2) keeps the digits of a small angle, which the trace loses.
+        half = np.linalg.norm(self.rotation - np.eye(3)) / np.sqrt(8.0)
+        return 2.0 * float(np.arcsin(min(half, 1.0)))
+
+
+def deformation(linear: npt.ArrayLike) -> Deformation:
+    """Split a linear map (3, 3) of row vectors into strain and rotation."""
+    rotation, stretch = polar(linear, side="left")
+    return Deformation(stretch - np.eye(3), rotation)

@@ -1,0 +1,350 @@
+"""Frames in the order of time: which of them count, and when they were taken.
+
+A restarted run goes back to an earlier step and moves on from there, perhaps along another
+path, for random forces and another order of sums lead elsewhere. So the part that was written
+later counts as a whole, from its first frame on, and of the earlier part only the frames
+before: no step counts twice, and every segment is one motion.
+
+A part is taken for a restart if it has a step in common with what was written before and
+reaches at least as far. A part that starts again at the very first step is another run.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.errors import DataError, UsageError
+from trajmodes.notes import Note
+from trajmodes.units import FEMTOSECOND
+
+__all__ = ["KeptFrames", "TimeAxis", "kept_frames", "time_axis"]
+
+_EXACT, _ROUNDED = 1e-12, 1e-6
+"""Relative precision of steps and exact times, and of times that may be in single precision."""
+_LISTED_GAPS = 3
+"""Number of gaps that a note lists one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeAxis:
+    """When the frames of one run were taken."""
+
+    steps: Ints
+    """(t,) simulation step of each frame; its index where the files number no steps."""
+    times_ps: Floats | None
+    """(t,) time in ps; None where neither the files nor the user give it."""
+    interval_ps: float | None
+    """Time between neighbouring frames of a segment, in ps."""
+    segments: tuple[tuple[int, int], ...]
+    """Frame ranges [start, stop) of uniform spacing; a gap or a restart ends one."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, np.int64, steps="t")
+        freeze(self, sizes, float, times_ps="t")
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return len(self.steps)
+
+    @property
+    def step_stride(self) -> int:
+        """Number of simulation steps between neighbouring frames; 0 without neighbours."""
+        uniform = (start for start, stop in self.segments if stop - start > 1)
+        return next((int(self.steps[t + 1] - self.steps[t]) for t in uniform), 0)
+
+    def part(self, start: int, stop: int) -> "TimeAxis":
+        """Time axis of the frames [start, stop) alone."""
+        clipped = ((max(a, start) - start, min(b, stop) - start) for a, b in self.segments)
+        return replace(
+            self,
+            steps=self.steps[start:stop],
+            times_ps=None if self.times_ps is None else self.times_ps[start:stop],
+            segments=tuple((a, b) for a, b in clipped if a < b),
+        )
+
+    @staticmethod
+    def uniform(n_frames: int, interval_ps: float | None = None) -> "TimeAxis":
+        """Time axis of frames without gaps, which are numbered from 0."""
+        steps = np.arange(n_frames)
+        times = None if interval_ps is None else np.asarray(interval_ps * steps, dtype=float)
+        return TimeAxis(steps, times, interval_ps, ((0, n_frames),))
+
+
+class KeptFrames(NamedTuple):
+    """Frames of one run in the order of time, each step once."""
+
+    frames: Ints
+    """(t,) index of each frame among all that were written, files one after the other."""
+    breaks: tuple[int, ...]
+    """Frames that start a segment: the first one after a restart; where the files number no
+    steps, the first one of each file but the first."""
+    notes: tuple[Note, ...]
+    """For each restart, which frames count."""
+
+
+def kept_frames(names: Sequence[str], steps: Sequence[Ints | Floats]) -> KeptFrames:
+    """Order the frames of several files by their steps, and leave out what was written again.
+
+    Files that number no steps are taken in the order given.
+
+    Parameters
+    ----------
+    names
+        Name of each file, for messages.
+    steps
+        (w,) step of each frame of each file in the order of writing; nan without a number.
+
+    Raises
+    ------
+    DataError
+        If steps go back and it is no restart.
+    """
+    sizes = [len(part) for part in steps]
+    firsts = np.concatenate([[0], np.cumsum(sizes)])
+    if not all(np.isfinite(part).all() for part in steps):
+        return KeptFrames(np.arange(firsts[-1]), tuple(firsts[1:-1].tolist()), ())
+    order = sorted(range(len(steps)), key=lambda k: (steps[k][0], steps[k][-1]))
+    index = np.concatenate([np.arange(firsts[k], firsts[k + 1]) for k in order])
+    file = np.repeat(np.arange(len(sizes)), sizes)[index]
+    return _without_rewritten(index, np.concatenate(steps)[index], file, names)
+
+
+def _without_rewritten(
+    index: Ints, steps: Ints | Floats, file: Ints, names: Sequence[str]
+) -> KeptFrames:
+    """Leave out frames (w,) that were written again later."""
+    starts = [*(np.flatnonzero(np.diff(steps) <= 0) + 1).tolist(), len(steps)]
+    kept = np.arange(starts[0])
+    notes = []
+    for first, stop in pairwise(starts):
+        later = np.arange(first, stop)
+        again = kept[steps[kept] >= steps[first]]
+        _require_restart(steps, file, names, (again, later, kept))
+        notes.append(_restart_note(steps, file, names, (again, later)))
+        kept = np.concatenate([kept[: len(kept) - len(again)], later])
+    restarts = (np.flatnonzero(np.diff(kept) > 1) + 1).tolist()
+    return KeptFrames(index[kept], tuple(restarts), tuple(notes))
+
+
+def _require_restart(
+    steps: Ints | Floats, file: Ints, names: Sequence[str], parts: tuple[Ints, Ints, Ints]
+) -> None:
+    again, later, kept = parts
+    first, last = steps[later[0]], steps[later[-1]]
+    name = names[file[later[0]]]
+    fix = "analyse each run by itself (trajmodes fit pools several)"
+    where = f"{name}, step {first:.12g}"
+    if len(again) == len(kept) and file[kept[0]] == file[later[0]]:
+        raise DataError(
+            f"the run starts again at step {first:.12g}, its very first one",
+            where=where,
+            why="a second run was written behind the first one (dump_modify append yes), or "
+            "the file holds a copy of it",
+            fix="cut the file where the second one starts, and analyse each by itself",
+        )
+    if len(again) == len(kept):
+        raise DataError(
+            f"{names[file[kept[0]]]} starts at step {steps[kept[0]]:.12g}, and so does {name}"
+            if steps[kept[0]] == first
+            else f"all steps of {names[file[kept[0]]]} are in {name} again",
+            where=where,
+            why="they are runs of their own, or copies of one",
+            fix=f"{fix}, or give one of the copies",
+        )
+    if last < steps[again[-1]] or not np.isin(steps[again], steps[later]).any():
+        ends = f"ends at step {last:.12g} already"
+        alone = "has none of the steps written before"
+        raise DataError(
+            f"the steps go back from {steps[later[0] - 1]:.12g} to {first:.12g}, and the part "
+            f"that starts there {ends if last < steps[again[-1]] else alone}",
+            where=where,
+            why="a restart would write the same steps again and go on: these are several runs, "
+            "or a restart that was stopped early or dumped at another interval",
+            fix=f"{fix}; or cut off the part that is not to count",
+        )
+
+
+def _restart_note(
+    steps: Ints | Floats, file: Ints, names: Sequence[str], parts: tuple[Ints, Ints]
+) -> Note:
+    again, later = parts
+    first, last, name = steps[later[0]], steps[again[-1]], names[file[later[0]]]
+    common = f"step {first:.12g}" + (f" to step {last:.12g}" if last > first else "")
+    files = [names[k] for k in dict.fromkeys([*file[again].tolist(), int(file[later[0]])])]
+    frames = "1 frame" if len(again) == 1 else f"{len(again)} frames"
+    if files == [name]:
+        what = f"{common} was written again in {name} (a restart): the later frames count"
+    else:
+        listed = (
+            f"{', '.join(files[:-1])} and {files[-1]} {'both' if len(files) == 2 else 'all'}"
+        )
+        what = f"{listed} have {common} (a restart): the later frames, in {name}, count"
+    text = (
+        f"{what}, and {frames} before {'is' if len(again) == 1 else 'are'} left out; spectra "
+        "start anew there"
+    )
+    return Note("warning", text, fix="if these are different runs, analyse each by itself")
+
+
+def time_axis(
+    steps: Ints | Floats,
+    times_ps: Floats,
+    *,
+    timestep_fs: float | None,
+    breaks: tuple[int, ...],
+    place: Callable[[int], str],
+    exact_times: bool = False,
+) -> tuple[TimeAxis, tuple[Note, ...]]:
+    """Time axis of frames in the order of time, and what the user should know about it.
+
+    Parameters
+    ----------
+    steps
+        (t,) simulation steps; nan where the files number none.
+    times_ps
+        (t,) times in ps; nan where the files give none.
+    timestep_fs
+        Time step in fs, or None; the time between frames where the files number no steps.
+    breaks
+        Frames that start a segment, as `kept_frames` finds them.
+    place
+        File and frame of a frame, for messages.
+    exact_times
+        Whether times are written in full precision. Gaps are then seen in the times, which
+        show also where the time step was changed; else in the steps, where there are any.
+
+    Raises
+    ------
+    DataError
+        If the time runs backwards.
+    UsageError
+        If the time step contradicts the times in the files.
+    """
+    n_frames = len(steps)
+    numbered, known = bool(np.isfinite(steps).all()), np.isfinite(times_ps)
+    timed = bool(known.all())
+    marks = steps if numbered else np.arange(n_frames)
+    computed: Floats | None = None
+    if timestep_fs is not None:
+        computed = np.asarray(marks * (timestep_fs * FEMTOSECOND), dtype=float)
+    notes = []
+    if timed:
+        _refuse_backwards(times_ps, place)
+    if numbered and computed is not None and timestep_fs is not None:
+        _refuse_other_step(times_ps[known], computed[known], timestep_fs)
+    if known.any() and not timed:
+        notes.append(_missing_time_note(steps, times_ps, timestep_fs, place))
+    if not timed and computed is not None and not numbered:
+        text = "the files number no steps: the time step given is taken as that between frames"
+        notes.append(Note("warning", text))
+    times = times_ps if timed else computed
+    by_times = timed and (exact_times or not numbered)
+    precision = _ROUNDED if by_times and not exact_times else _EXACT
+    # Between files that give neither step nor time, the gap is unknown.
+    restarts = breaks if numbered or not timed else ()
+    segments = _uniform_segments(times_ps if by_times else marks, restarts, precision)
+    gaps = [start for start, _ in segments[1:] if start not in restarts]
+    if gaps:
+        notes.append(_gap_note(marks, gaps, len(segments)))
+    interval = None if times is None else _common_interval(times, segments)
+    return TimeAxis(marks.astype(np.int64), times, interval, segments), tuple(notes)
+
+
+def _refuse_backwards(times: Floats, place: Callable[[int], str]) -> None:
+    back = np.flatnonzero(~(np.diff(times) > 0.0))
+    if len(back):
+        t = int(back[0]) + 1
+        raise DataError(
+            f"the time does not rise, but goes from {times[t - 1]:.12g} to {times[t]:.12g} ps",
+            where=place(t),
+            why="the time was set back during the run, the files hold several runs, or the "
+            "file is damaged",
+            fix="analyse the parts of the run each for itself",
+        )
+
+
+def _refuse_other_step(times: Floats, computed: Floats, timestep_fs: float) -> None:
+    """Refuse a time step that is not that of the times in the files."""
+    if len(times) < 2:
+        return
+    ratio = (times[-1] - times[0]) / (computed[-1] - computed[0])
+    if not abs(ratio - 1.0) < 1e-3:
+        given, found = f"{timestep_fs:g} fs", f"{ratio * timestep_fs:g} fs"
+        raise UsageError(
+            f"a time step of {given} is given, but the file's own times mean {found}",
+            fix=f"give {found} (--timestep-fs), or none where every frame has its time",
+        )
+
+
+def _missing_time_note(
+    steps: Ints | Floats,
+    times: Floats,
+    timestep_fs: float | None,
+    place: Callable[[int], str],
+) -> Note:
+    """Say that only some frames have a time, and which time step follows from these."""
+    known = np.flatnonzero(np.isfinite(times))
+    (s0, s1), (t0, t1) = steps[known[[0, -1]]], times[known[[0, -1]]]
+    by_others = f" (by the others {(t1 - t0) / (s1 - s0) / FEMTOSECOND:.6g})" if s1 > s0 else ""
+    text = f"some frames have no time, the first is {place(int(np.isnan(times).argmax()))}"
+    if timestep_fs is None:
+        return Note("warning", text, fix=f"give --timestep-fs{by_others}")
+    used = f"all times are made of steps of {timestep_fs:g} fs"
+    return Note("warning", f"{text}; {used}{by_others}")
+
+
+def _gap_note(marks: Ints | Floats, gaps: Sequence[int], n_segments: int) -> Note:
+    """Say where the gaps are that no restart explains."""
+    places = [
+        f"after step {marks[k - 1]:.12g} comes step {marks[k]:.12g}"
+        for k in gaps[:_LISTED_GAPS]
+    ]
+    more = f", and {len(gaps) - _LISTED_GAPS} more" if len(gaps) > _LISTED_GAPS else ""
+    text = (
+        f"the time between frames is not uniform: {n_segments} segments "
+        f"({', '.join(places)}{more})"
+    )
+    fix = (
+        "write one run at one interval (LAMMPS: dump_modify ID append yes for its continuation)"
+    )
+    return Note("warning", text, fix=fix)
+
+
+def _uniform_segments(
+    marks: Ints | Floats, breaks: Sequence[int], precision: float
+) -> tuple[tuple[int, int], ...]:
+    """Frame ranges within which neighbours are one usual distance apart.
+
+    The usual distance is the most frequent one, the shortest of these if there are several.
+    It is met to a thousandth, or to the relative precision of the marks (t,).
+    """
+    if len(marks) < 2:
+        return ((0, len(marks)),) if len(marks) else ()
+    distances = np.diff(marks).astype(float)
+    usual = _usual(distances)
+    slack = np.maximum(1e-3 * usual, precision * np.abs(marks[1:]))
+    uneven = np.flatnonzero(np.abs(distances - usual) > slack) + 1
+    bounds = sorted({0, len(marks), *uneven.tolist(), *breaks})
+    return tuple(pairwise(bounds))
+
+
+def _usual(distances: Floats) -> float:
+    """Most frequent distance, those that agree to six digits taken together."""
+    scale = float(np.median(distances))
+    _, first, counts = np.unique(
+        np.rint(distances / scale * 1e6), return_index=True, return_counts=True
+    )
+    return float(distances[first[np.argmax(counts)]])
+
+
+def _common_interval(times: Floats, segments: Sequence[tuple[int, int]]) -> float | None:
+    """Mean distance of neighbouring frames over all segments; None without neighbours."""
+    spans = [(times[stop - 1] - times[start], stop - 1 - start) for start, stop in segments]
+    intervals = sum(count for _, count in spans)
+    return float(sum(span for span, _ in spans) / intervals) if intervals else None

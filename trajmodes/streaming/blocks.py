@@ -1,0 +1,144 @@
+"""Sums over frames in contiguous blocks of time: the spread of the blocks gives the error bars.
+
+Frame t of n lies in block t·B // n. Blocks are counted in frames of the whole run, so no sum
+depends on where the run is cut for reading. Two neighbouring parts of a run share at most one
+block: only its sums are added, and those of all others are passed on without a copy.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from trajmodes.arrays import Ints
+from trajmodes.errors import DataError
+
+__all__ = ["BlockReduction", "BlockSums", "Sums", "block_ranges", "require_all_frames"]
+
+
+class _Frames(Protocol):
+    """A stretch of frames that can be cut."""
+
+    @property
+    def indices(self) -> Ints:
+        """(t,) index of each frame within the run, ascending."""
+        ...
+
+    def part(self: "Frames", frames: slice) -> "Frames":
+        """Cut out some of the frames."""
+        ...
+
+
+class _Addable(Protocol):
+    def __add__(self, other: Any, /) -> Any: ...
+
+
+Frames = TypeVar("Frames", bound=_Frames)
+S = TypeVar("S", bound="Sums")
+A = TypeVar("A", bound=_Addable)
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Sums over some frames; those of other frames are added field by field."""
+
+    frames: int
+    """Number of frames."""
+
+    def __add__(self: S, other: S) -> S:
+        """Add the sums over other frames."""
+        names = [one.name for one in fields(self)]
+        return type(self)(*(getattr(self, n) + getattr(other, n) for n in names))
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSums(Generic[A]):
+    """Sums for each block of time that has frames in some stretch of the run."""
+
+    by_block: Mapping[int, A] = field(default_factory=dict)
+    """Number of the block of time, from 0 → sums over its frames."""
+
+    def __add__(self, other: "BlockSums[A]") -> "BlockSums[A]":
+        """Add the sums over other frames, block by block."""
+        mine, theirs = self.by_block, other.by_block
+        shared = {b: mine[b] + theirs[b] for b in mine.keys() & theirs.keys()}
+        return BlockSums({**mine, **theirs, **shared})
+
+    def in_time_order(self) -> list[A]:
+        """List the sums of the blocks that have frames.
+
+        Raises
+        ------
+        DataError
+            If no block has any.
+        """
+        if not self.by_block:
+            raise DataError("there are no frames to sum over: all of them were left out")
+        return [self.by_block[b] for b in sorted(self.by_block)]
+
+    def stack(self, name: str) -> npt.NDArray[Any]:
+        """(b, …) one field of the sums, in order of time."""
+        return np.array([getattr(sums, name) for sums in self.in_time_order()])
+
+
+class BlockReduction(ABC, Generic[Frames, S]):
+    """A `Reduction` whose state is a `BlockSums`: subclasses say what is summed."""
+
+    __slots__ = ()
+
+    n_frames: int
+    """Number of frames of the whole run."""
+    n_blocks: int
+    """Number of blocks of time."""
+
+    @abstractmethod
+    def sums(self, block: Frames) -> S:
+        """Sum over frames that all lie in one block of time."""
+
+    def chunk(self, block: Frames, /) -> BlockSums[S]:
+        """Sum over one stretch of frames, block of time by block of time."""
+        ranges = block_ranges(block.indices, self.n_blocks, self.n_frames)
+        return BlockSums({label: self.sums(block.part(frames)) for label, frames in ranges})
+
+    def combine(self, earlier: BlockSums[S], later: BlockSums[S]) -> BlockSums[S]:
+        """Add up two stretches of time."""
+        return earlier + later
+
+
+def block_ranges(indices: Ints, n_blocks: int, n_frames: int) -> Iterator[tuple[int, slice]]:
+    """Cut frames at the borders of the blocks of time.
+
+    Parameters
+    ----------
+    indices
+        (t,) index of each frame within the run, ascending.
+    n_blocks
+        Number of blocks of time.
+    n_frames
+        Number of frames of the whole run.
+
+    Yields
+    ------
+    Number of a block of time, and which of the frames lie in it.
+    """
+    labels = indices * n_blocks // n_frames
+    cuts = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
+    for start, stop in pairwise(cuts):
+        if stop > start:
+            yield int(labels[start]), slice(start, stop)
+
+
+def require_all_frames(counted: int, n_frames: int) -> None:
+    """Refuse sums that lack frames.
+
+    Raises
+    ------
+    DataError
+        If not as many were counted as the run has.
+    """
+    if counted != n_frames:
+        raise DataError(f"{counted} of {n_frames} frames were summed")

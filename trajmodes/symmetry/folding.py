@@ -1,0 +1,43 @@
+"""Force constants between the atoms of a periodic supercell: the images of each atom summed."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data import ClusterConstants, ForceConstants, Supercell
+from trajmodes.symmetry.translations import atom_at
+
+__all__ = ["fold_pairs", "fold_triplets"]
+
+
+def fold_pairs(constants: ForceConstants, supercell: Supercell) -> Floats:
+    """(s, a, 3, 3) pair constants in eV/Å² between the home cell and all atoms.
+
+    The supercell may be any one of the same crystal; atoms are in canonical order.
+    """
+    folded = np.zeros((supercell.crystal.n_sites, supercell.n_atoms, 3, 3))
+    others = atom_at(supercell, constants.second, constants.lattice)
+    np.add.at(folded, (constants.first, others), constants.values)
+    return folded
+
+
+def fold_triplets(
+    triplets: ClusterConstants, supercell: Supercell
+) -> Iterator[tuple[int, int, Floats]]:
+    """Cubic constants of two atoms with all third atoms, where there are any.
+
+    Yields
+    ------
+    Site of the home cell, second atom in canonical order, (a, 3, 3, 3) constants in eV/Å³.
+    """
+    first, second, third = triplets.sites.T
+    one = atom_at(supercell, second, triplets.lattice[:, 1])
+    two = atom_at(supercell, third, triplets.lattice[:, 2])
+    for site in range(supercell.crystal.n_sites):
+        mine = np.flatnonzero(first == site)
+        for atom in np.unique(one[mine]):
+            chosen = mine[one[mine] == atom]
+            slab = np.zeros((supercell.n_atoms, 3, 3, 3))
+            np.add.at(slab, two[chosen], triplets.values[chosen])
+            yield site, int(atom), slab
