@@ -16,7 +16,7 @@ def main(output: str) -> None:
     results = tm.fit_constants(
         DATA / "silicon.lammpstrj.xz",
         cell=DATA / "silicon.POSCAR",
-        cutoff=5.0,
+        cutoff2=5.0,
         cutoff3=3.9,
         output=output,
     )

@@ -16,7 +16,7 @@ DATA = Path(__file__).parent / "data"
 
 def main(output: str) -> None:
     dump = DATA / "silicon.lammpstrj.xz"
-    fitted = tm.fit_constants(dump, cell=DATA / "silicon.POSCAR", cutoff=5.0)
+    fitted = tm.fit_constants(dump, cell=DATA / "silicon.POSCAR", cutoff2=5.0)
     results = tm.project_run(dump, fitted.constants)  # or a folder or file that holds them
     dataset = results.to_dataset()
 

@@ -13,7 +13,7 @@ DATA = Path(__file__).parent / "data"
 
 def main(output: str) -> None:
     results = tm.run(
-        DATA / "silicon.lammpstrj.xz", cell=DATA / "silicon.POSCAR", cutoff=5.0, output=output
+        DATA / "silicon.lammpstrj.xz", cell=DATA / "silicon.POSCAR", cutoff2=5.0, output=output
     )
     dataset = results.to_dataset()
 

@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
+from trajmodes.config import ReadOptions
 from trajmodes.formats import open_trajectory
 
 pytestmark = pytest.mark.bench
@@ -71,7 +72,7 @@ def report(name, speed, peer):
 
 
 def our_speed(dump):
-    trajectory = open_trajectory(dump, units="metal", timestep_fs=1.0)
+    trajectory = open_trajectory(dump, ReadOptions(units="metal", timestep_fs=1.0))
     trajectory.read(0, 1)
     stop = min(trajectory.n_frames, 4 * N_FRAMES)
     megabytes = 1e-6 * trajectory.n_bytes / trajectory.n_frames
@@ -116,7 +117,7 @@ def test_faster_than_mdanalysis(dump):
 
 
 def test_memory_does_not_grow_with_the_run(dump):
-    trajectory = open_trajectory(dump, units="metal", timestep_fs=1.0)
+    trajectory = open_trajectory(dump, ReadOptions(units="metal", timestep_fs=1.0))
     process = psutil.Process()
     for start in range(0, 200, BLOCK):
         trajectory.read(start, start + BLOCK)
@@ -132,7 +133,9 @@ def test_memory_does_not_grow_with_the_run(dump):
 def test_first_index_and_cached_index(dump, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     start = time.perf_counter()
-    size = open_trajectory(dump, units="metal", timestep_fs=1.0).n_bytes
+    size = open_trajectory(dump, ReadOptions(units="metal", timestep_fs=1.0)).n_bytes
     first = time.perf_counter() - start
-    again = best_of(3, lambda: open_trajectory(dump, units="metal", timestep_fs=1.0))
+    again = best_of(
+        3, lambda: open_trajectory(dump, ReadOptions(units="metal", timestep_fs=1.0))
+    )
     say(f"index: {1e-6 * size / first:.0f} MB/s at first, {1e3 * again:.1f} ms when cached")

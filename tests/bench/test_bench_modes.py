@@ -28,10 +28,11 @@ import numpy as np
 import pytest
 import scipy.fft
 
+from trajmodes.config import job_from_mapping
 from trajmodes.data import BandSpectra, ForceConstants, Supercell
 from trajmodes.formats import read_constants
 from trajmodes.phonons import modes_at
-from trajmodes.pipeline import job_of, open_run, project_only
+from trajmodes.pipeline import open_run, project_only
 from trajmodes.pipeline.log import Log
 from trajmodes.project import LineShape, fit_lines
 from trajmodes.project.oscillator import expected_power
@@ -101,7 +102,7 @@ def project(words: dict[str, object]) -> Took:
     tries = []
     for _ in range(2):
         log = CpuLog()
-        found = project_only(job_of(words), command="bench", log=log)
+        found = project_only(job_from_mapping(words), command="bench", log=log)
         tries.append(Took(dict(log.seconds), log.cpu, n_frames))
         assert np.isfinite(found.results.projection.energies.kinetic).all()
     return min(tries, key=lambda took: took.counted)
@@ -123,7 +124,7 @@ def silicon(tmp_path_factory) -> dict[str, object]:
         constants = str(folder / "fit")
         options = ["--cell", str(cell), "--timestep-fs", "1", "--units", "metal"]
         call(["fit", dump, *options, "--cutoff", "5", "-o", constants])
-    return {**words, "constants": constants}
+    return {**words, "force_constants": constants}
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +136,7 @@ def nitride() -> dict[str, object]:
         pytest.skip("no run of gallium nitride is given")
     dump, cell, constants = given
     return {
-        "trajectory": (dump,), "cell": cell, "constants": constants,
+        "trajectory": (dump,), "cell": cell, "force_constants": constants,
         "timestep_fs": 0.5, "units": "metal",
     }  # fmt: skip
 
@@ -204,7 +205,7 @@ def dynaphopys_seconds(words: dict[str, object]) -> float:
     apart = structure.get_positions(repeat)[:, None] - supercell.positions
     apart = apart @ np.linalg.inv(supercell.cell)
     order = np.abs(apart - np.rint(apart)).max(axis=2).argmin(axis=1)
-    hessian = whole_hessian(read_constants(words["constants"]), supercell)
+    hessian = whole_hessian(read_constants(words["force_constants"]), supercell)
     constants = hessian[order][:, order]
     structure.set_force_constants(link.ForceConstants(constants, supercell=np.diag(repeat)))
     velocities = run.motion(0, run.n_frames).velocities[:, order].astype(complex)
@@ -238,13 +239,13 @@ def test_many_atoms(silicon, tmp_path):
     """At most 1.5 GB, and 1.5 times the time of 512 atoms for an atom and a frame."""
     n_frames = int(os.environ.get("TRAJMODES_BENCH_LARGE_FRAMES", "260"))
     dump = Path(os.environ.get("TRAJMODES_BENCH_LARGE", tmp_path / "large.lammpstrj"))
-    constants = read_constants(silicon["constants"])
+    constants = read_constants(silicon["force_constants"])
     matrix = np.rint(8 * 5.431 * np.linalg.inv(constants.crystal.cell)).astype(int)
     supercell = build_supercell(constants.crystal, matrix)
     if not dump.exists():
         write_dump(dump, constants, supercell, n_frames)
     large = {**silicon, "trajectory": (str(dump),)}
-    options = ["--cell", silicon["cell"], "--constants", silicon["constants"]]
+    options = ["--cell", silicon["cell"], "--force-constants", silicon["force_constants"]]
     options += ["--timestep-fs", "1", "--units", "metal", "-o", str(tmp_path / "modes")]
     whole, peak = call(["project", str(dump), *options])
     small, took = project(silicon), project(large)
@@ -348,7 +349,7 @@ def test_lines_of_every_shape():
         power = np.pad(line * rng.gamma(averages, 1.0 / averages, line.shape), ((0, 0), (1, 1)))
         first = np.zeros(n_sets, dtype=int)
         ladder.append(BandSpectra(first, power, np.full(n_sets, averages), length, interval))
-    for kind in ("oscillator", "fano", "two"):
+    for kind in ("oscillator", "fano", "two-oscillators"):
         for baseline in (False, True):
             seconds = []
             for _ in range(3):

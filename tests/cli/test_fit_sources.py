@@ -139,8 +139,8 @@ def test_displacements_are_counted_from_the_average(crystals, springs, hessian_o
     frames = trajectory_of_atoms(images, ideal=ideal)
     settings = {"cell": tmp_path / "POSCAR", "cutoff": CUTOFF}
     given = tm.fit_constants(frames, **settings)
-    assert any("--reference average" in str(note) for note in given.notes)
-    results = tm.fit_constants(frames, reference="average", **settings)
+    assert any("--displacements-from average" in str(note) for note in given.notes)
+    results = tm.fit_constants(frames, displacements_from="average", **settings)
     moved = results.supercell.crystal.positions - crystal.positions
     apart = (moved - moved[0])[:, 2]
     np.testing.assert_allclose(apart, (offset - offset[0])[:, 2], atol=2e-3)

@@ -98,7 +98,7 @@ def test_results_of_a_run_that_was_killed_while_it_wrote_are_refused(fitted, tmp
 def test_results_do_not_replace_the_constants_they_are_made_from(fitted, command, file):
     before = contents(fitted)
     output = fitted.parent / "x" / ".." / "fit"
-    text = refused(command, RUN, "--constants", fitted / file, "-o", output)
+    text = refused(command, RUN, "--force-constants", fitted / file, "-o", output)
     assert "would replace what they are made from" in text
     assert "name another folder" in text
     assert contents(fitted) == before
@@ -121,7 +121,7 @@ def test_a_molecule_does_not_replace_its_hessian(tmp_path):
         (["fit", "none.xyz", "--cell", CELL], "ledger.nc"),
         (["run", "none.xyz", "--cell", CELL], "FORCE_CONSTANTS"),
         (["run", "none.xyz", "--cell", CELL], "figures/bands.png"),
-        (["run", "none.xyz", "--spill", "X:4"], "amplitudes.nc"),
+        (["run", "none.xyz", "--save-amplitudes", "X:4"], "amplitudes.nc"),
         (["sed", "none.xyz", "--cell", CELL], "tables/sed.csv"),
         (["molecule", "none.xyz"], "modes.csv"),
     ],
@@ -139,7 +139,7 @@ def test_files_of_the_user_are_not_overwritten(tmp_path, words, name):
 def test_files_that_a_command_does_not_write_are_not_in_its_way(fitted, tmp_path):
     for name in ("ledger.nc", "FORCE_CONSTANTS", "notes.txt"):
         (tmp_path / name).write_text("mine")
-    words = ["project", RUN, "--constants", fitted, *SHORT, "-o", tmp_path]
+    words = ["project", RUN, "--force-constants", fitted, *SHORT, "-o", tmp_path]
     done(*words)
     done(*words)
     assert (tmp_path / "ledger.nc").read_text() == "mine"
@@ -165,8 +165,8 @@ def test_given_constants_are_not_fitted_anew(tmp_path, command):
     job = tmp_path / "job.toml"
     job.write_text(f'trajectory = "{RUN}"\nconstants = "fit"\noutput = "out"\n')
     text = refused(command, job)
-    assert "constants are given" in text
-    assert "use `trajmodes project JOB.toml`, or leave out constants" in text
+    assert "force constants are given" in text
+    assert "use `trajmodes project JOB.toml`, or leave out force_constants" in text
     assert not (tmp_path / "out").exists()
 
 
@@ -198,7 +198,7 @@ def test_a_cell_of_another_crystal_beside_constants_is_refused(fitted, tmp_path,
     assert change(text) != text
     (tmp_path / "POSCAR").write_text(change(text))
     for command in ("project", "sed"):
-        given = ["--constants", fitted, "--cell", tmp_path / "POSCAR", *SHORT]
+        given = ["--force-constants", fitted, "--cell", tmp_path / "POSCAR", *SHORT]
         text = refused(command, RUN, *given, "-o", tmp_path / "out", code=3)
         assert words in text
         assert "the constants are of Si2" in text
@@ -206,7 +206,7 @@ def test_a_cell_of_another_crystal_beside_constants_is_refused(fitted, tmp_path,
 
 
 def test_a_cell_of_the_same_crystal_is_not_told_as_read(fitted, tmp_path):
-    given = ["--constants", fitted, "--cell", CELL, *SHORT, "-o", tmp_path / "out"]
+    given = ["--force-constants", fitted, "--cell", CELL, *SHORT, "-o", tmp_path / "out"]
     assert "POSCAR" not in done("project", RUN, *given)
     shown = done("show", tmp_path / "out" / "results.nc")
     assert RUN.name in shown
@@ -217,8 +217,15 @@ def test_a_cell_of_the_same_crystal_is_not_told_as_read(fitted, tmp_path):
 
 
 def test_a_special_point_is_spilled_by_its_name(fitted, tmp_path):
-    words = ["--constants", fitted, *SHORT, "-o", tmp_path / "out"]
-    spills = ["--spill", "X:4", "--spill", "1/2 0 1/2:4", "--spill", "0 1/2 1/2:4"]
+    words = ["--force-constants", fitted, *SHORT, "-o", tmp_path / "out"]
+    spills = [
+        "--save-amplitudes",
+        "X:4",
+        "--save-amplitudes",
+        "1/2 0 1/2:4",
+        "--save-amplitudes",
+        "0 1/2 1/2:4",
+    ]
     done("project", RUN, *words, *spills)
     found = xr.load_dataset(tmp_path / "out" / "amplitudes.nc")
     by_name = found.Q.values[:, 0]
@@ -241,7 +248,15 @@ def test_a_special_point_is_spilled_by_its_name(fitted, tmp_path):
     ],
 )
 def test_what_is_no_mode_is_refused_as_it_was_written(fitted, tmp_path, mode, words):
-    words_given = ["--constants", fitted, *SHORT, "--spill", mode, "-o", tmp_path / "out"]
+    words_given = [
+        "--force-constants",
+        fitted,
+        *SHORT,
+        "--save-amplitudes",
+        mode,
+        "-o",
+        tmp_path / "out",
+    ]
     assert words in refused("project", RUN, *words_given)
 
 
@@ -297,7 +312,7 @@ def test_an_export_is_whole_or_not_there(fitted, tmp_path):
 
 @pytest.mark.parametrize(("points", "is_told"), [(6, True), (8, False)])
 def test_a_mesh_finer_than_asked_for_is_told(fitted, tmp_path, points, is_told):
-    words = ["--constants", fitted, "--conductivity", points, "-o", tmp_path / "out"]
+    words = ["--force-constants", fitted, "--conductivity", points, "-o", tmp_path / "out"]
     text = done("project", RUN, *words)
     assert "mesh 8 × 8 × 8" in text
     assert ("8 × 8 × 8 where 6 × 6 × 6 was asked for" in text) == is_told
@@ -311,7 +326,7 @@ def test_a_short_run_is_told_with_its_frames_and_those_that_are_used(tmp_path):
 
 
 def test_a_folder_of_sed_is_told_as_such(fitted, tmp_path):
-    words = ["--constants", fitted, "--path", "G X", *SHORT, "-o", tmp_path / "sed"]
+    words = ["--force-constants", fitted, "--path", "G X", *SHORT, "-o", tmp_path / "sed"]
     done("sed", RUN, *words)
     text = refused("modes", tmp_path / "sed", code=3)
     names = {name for name in contents(tmp_path / "sed") if not name.startswith(".")}

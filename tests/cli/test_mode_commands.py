@@ -144,14 +144,14 @@ def fitted(world) -> Path:
 def on(fitted: Path, *more: object, run: str = "run", constants: Path | None = None) -> list:
     """Words after the name of a command that takes a run and constants."""
     path = fitted.parent / f"{run}.lammpstrj"
-    return [path, "--constants", constants or fitted, "--timestep-fs", 1, *more]
+    return [path, "--force-constants", constants or fitted, "--timestep-fs", 1, *more]
 
 
 WISHES = ["--energy-covariance", "--maximum-entropy", 20, "--line", "fano", "--baseline"]
 SPILLS = [
     word
     for q, branches in SPILLED.items()
-    for word in ("--spill", f"{q}:{','.join(map(str, branches))}")
+    for word in ("--save-amplitudes", f"{q}:{','.join(map(str, branches))}")
 ]
 
 
@@ -349,7 +349,7 @@ def test_a_path_that_is_none_is_refused(fitted, tmp_path, path, words):
     ],
 )
 def test_a_mode_that_is_none_is_refused(fitted, tmp_path, mode, words):
-    result = call("project", *on(fitted, "--spill", mode, "-o", tmp_path / "out"))
+    result = call("project", *on(fitted, "--save-amplitudes", mode, "-o", tmp_path / "out"))
     assert result.exit_code == 2
     assert words in told(result.stderr)
 
@@ -357,12 +357,12 @@ def test_a_mode_that_is_none_is_refused(fitted, tmp_path, mode, words):
 def test_a_job_file_says_the_same_as_the_command_line(fitted, projected):
     settings = tomllib.loads((projected / "run.toml").read_text())
     wanted = {
-        "constants": str(fitted),
+        "force_constants": str(fitted),
         "energy_covariance": True,
         "maximum_entropy": 20,
         "line": "fano",
         "baseline": True,
-        "spill": ["1/4 0 0:2,5", "0 0 1/2:9", "3/4 0 0:2"],
+        "save_amplitudes": ["1/4 0 0:2,5", "0 0 1/2:9", "3/4 0 0:2"],
         "path": "G X | 0,0,0 0,0,1/2",
     }
     assert {name: settings[name] for name in wanted} == wanted

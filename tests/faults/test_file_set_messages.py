@@ -8,6 +8,7 @@ import gzip
 import numpy as np
 import pytest
 
+from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.formats import open_trajectory
 
@@ -54,7 +55,8 @@ def test_units_of_one_file_are_those_of_another_where_the_numbers_show_it(tmp_pa
         note in str(told) and "box, velocities, forces" in str(told) for told in found.notes
     )
     assert not any(
-        "name its units" in str(n) for n in open_trajectory([a, b], units="real").notes
+        "name its units" in str(n)
+        for n in open_trajectory([a, b], ReadOptions(units="real")).notes
     )
 
 
@@ -84,32 +86,32 @@ def test_units_that_the_numbers_do_not_show_are_asked_for(tmp_path, size, box, w
     assert not isinstance(told.value, UnitsError)
     with pytest.raises(UsageError, match=why):
         open_trajectory([a, b])
-    assert open_trajectory([a, b], units="metal").n_frames == 4
+    assert open_trajectory([a, b], ReadOptions(units="metal")).n_frames == 4
 
 
 def test_times_in_one_file_only(tmp_path):
     a = saved(tmp_path / "a", *(frame(t, time=0.002 * t) for t in (0, 10, 20)))
     b = saved(tmp_path / "b", frame(30), frame(40))
-    found = open_trajectory([a, b], units="metal")
+    found = open_trajectory([a, b], ReadOptions(units="metal"))
     assert found.times_ps is None
     note = f"some frames have no time, the first is {b}, frame 3, step 30; fix: give"
     assert any(note in str(told) and "(by the others 2)" in str(told) for told in found.notes)
-    given = open_trajectory([a, b], units="metal", timestep_fs=2.0)
+    given = open_trajectory([a, b], ReadOptions(units="metal", timestep_fs=2.0))
     assert given.times_ps.tolist() == pytest.approx([0.0, 0.02, 0.04, 0.06, 0.08])
     assert any("all times are made of steps of 2 fs" in str(told) for told in given.notes)
     with pytest.raises(UsageError, match="of 1 fs is given, but the file's own times mean 2"):
-        open_trajectory([a, b], units="metal", timestep_fs=1.0)
+        open_trajectory([a, b], ReadOptions(units="metal", timestep_fs=1.0))
 
 
 def test_a_restart_is_no_gap(tmp_path):
     a = saved(tmp_path / "a", *map(frame, range(0, 60, 10)))
     b = saved(tmp_path / "b", *map(frame, range(40, 100, 10)))
-    found = open_trajectory([a, b], units="metal")
+    found = open_trajectory([a, b], ReadOptions(units="metal"))
     assert found.segments == ((0, 4), (4, 10))
     assert any("(a restart)" in str(note) for note in found.notes)
     assert not any("not uniform" in str(note) for note in found.notes)
     c = saved(tmp_path / "c", frame(200), frame(210))
-    gap = open_trajectory([a, b, c], units="metal")
+    gap = open_trajectory([a, b, c], ReadOptions(units="metal"))
     assert any(
         "not uniform: 3 segments (after step 90 comes step 200)" in str(note)
         for note in gap.notes
@@ -119,15 +121,23 @@ def test_a_restart_is_no_gap(tmp_path):
 def test_columns_that_frames_do_not_share(tmp_path):
     scaled = COLUMNS.replace("xu yu zu", "xs ys zs")
     with pytest.raises(DataError, match=r"no coordinates in common.* xu yu zu .* xs ys zs "):
-        open_trajectory(saved(tmp_path / "a", frame(0), frame(10, scaled)), units="metal")
+        open_trajectory(
+            saved(tmp_path / "a", frame(0), frame(10, scaled)), ReadOptions(units="metal")
+        )
     with pytest.raises(DataError, match=r"no coordinates among the columns id type xu yu \("):
-        open_trajectory(saved(tmp_path / "b", frame(0, "id type xu yu")), units="metal")
+        open_trajectory(
+            saved(tmp_path / "b", frame(0, "id type xu yu")), ReadOptions(units="metal")
+        )
     with pytest.raises(DataError, match=r"two columns are called xu(.|\n)*fix: name each"):
-        open_trajectory(saved(tmp_path / "c", frame(0, "id xu yu zu xu")), units="metal")
+        open_trajectory(
+            saved(tmp_path / "c", frame(0, "id xu yu zu xu")), ReadOptions(units="metal")
+        )
 
 
 def test_single_components_are_told_as_such(tmp_path):
-    found = open_trajectory(saved(tmp_path / "a", frame(0, "id xu yu zu vx")), units="metal")
+    found = open_trajectory(
+        saved(tmp_path / "a", frame(0, "id xu yu zu vx")), ReadOptions(units="metal")
+    )
     assert any("not all components of velocities; fix: add vx" in str(n) for n in found.notes)
     assert any(note.text.startswith("no forces") for note in found.notes)
 
@@ -153,18 +163,18 @@ def test_files_that_hold_no_text(tmp_path, content, message):
     path = tmp_path / "run.lammpstrj"
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
-        open_trajectory(path, units="metal")
+        open_trajectory(path, ReadOptions(units="metal"))
 
 
 def test_tabs_and_line_ends_of_windows_mean_nothing(tmp_path):
     text = frame(0) + frame(10)
-    plain = open_trajectory(saved(tmp_path / "a", text), units="metal").read(0, 2)
+    plain = open_trajectory(saved(tmp_path / "a", text), ReadOptions(units="metal")).read(0, 2)
     odd = tmp_path / "b"
     odd.write_bytes(text.replace(" ", "\t").replace("ITEM:\t", "ITEM: ").encode())
     for old, new in (("NUMBER\tOF\tATOMS", "NUMBER OF ATOMS"), ("BOX\tBOUNDS", "BOX BOUNDS")):
         odd.write_bytes(odd.read_bytes().replace(old.encode(), new.encode()))
     odd.write_bytes(odd.read_bytes().replace(b"\n", b"\r\n"))
-    found = open_trajectory(odd, units="metal").read(0, 2)
+    found = open_trajectory(odd, ReadOptions(units="metal")).read(0, 2)
     assert np.array_equal(found.positions, plain.positions)
     assert np.array_equal(found.forces, plain.forces)
 
@@ -189,7 +199,7 @@ def test_files_of_two_programs_may_differ_in_units(tmp_path):
     b = saved(tmp_path / "b.xyz", extended("Time=2"))
     with pytest.raises(UnitsError, match=rf"no program that is known, .* gpumd \({b}\)"):
         open_trajectory([a, b])
-    assert open_trajectory([a, b], units="gpumd").n_frames == 2
+    assert open_trajectory([a, b], ReadOptions(units="gpumd")).n_frames == 2
 
 
 def test_a_box_alone_does_not_tell_units(tmp_path):
@@ -203,7 +213,7 @@ def test_units_are_known_although_the_frame_that_names_them_was_written_again(tm
     rest = [frame(step) for step in (10, 20, 30, 20, 30, 40)]
     assert open_trajectory(saved(tmp_path / "a", frame(0, units="metal"), *rest)).n_frames == 5
     early = [frame(10, units="metal"), frame(20), frame(10), frame(20), frame(30)]
-    found = open_trajectory(saved(tmp_path / "b", frame(0), *early), units="metal")
+    found = open_trajectory(saved(tmp_path / "b", frame(0), *early), ReadOptions(units="metal"))
     assert found.n_frames == 4
     late = saved(tmp_path / "c", frame(0, units="metal"), frame(10), frame(20))
     more = saved(tmp_path / "d", frame(10, units="metal"), *map(frame, (20, 30, 20, 30, 40)))
@@ -213,4 +223,4 @@ def test_units_are_known_although_the_frame_that_names_them_was_written_again(tm
 def test_a_run_written_behind_another_one_is_no_restart(tmp_path):
     twice = saved(tmp_path / "a", *map(frame, (0, 10, 20, 0, 10, 20, 30)))
     with pytest.raises(DataError, match="starts again at step 0, its very first one"):
-        open_trajectory(twice, units="metal")
+        open_trajectory(twice, ReadOptions(units="metal"))

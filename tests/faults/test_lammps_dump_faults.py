@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, TrajmodesWarning, UsageError
 from trajmodes.formats import open_trajectory
 
@@ -28,7 +29,7 @@ def bad(tmp_path):
     def write(text, **options):
         path = tmp_path / "run.lammpstrj"
         path.write_bytes(text)
-        return open_trajectory(path, units="metal", **options)
+        return open_trajectory(path, ReadOptions(units="metal", **options))
 
     return write
 
@@ -54,7 +55,9 @@ def test_a_cut_last_frame_is_left_out_with_a_warning(bad, cut):
         trajectory = bad(TEXT[:cut])
     assert trajectory.n_frames == 4
     assert any("is not complete" in str(note) for note in trajectory.notes)
-    expected = open_trajectory(DATA / "o_custom.lammpstrj", units="metal").read(0, 4)
+    expected = open_trajectory(DATA / "o_custom.lammpstrj", ReadOptions(units="metal")).read(
+        0, 4
+    )
     assert np.array_equal(trajectory.read(0, 4).positions, expected.positions)
     with pytest.raises(DataError, match=f"from byte {STARTS[4]}.*is not complete"):
         bad(TEXT[:cut], strict=True)
@@ -311,7 +314,7 @@ def test_times_that_do_not_rise(bad):
 
 @pytest.mark.parametrize("timestep", [0.0, -1.0, float("nan"), float("inf")])
 def test_time_steps_that_are_none(bad, timestep):
-    with pytest.raises(UsageError, match="which is not positive"):
+    with pytest.raises(UsageError, match="must be a positive number"):
         bad(TEXT, timestep_fs=timestep)
 
 
@@ -347,7 +350,9 @@ def test_open_boundaries_of_tilted_boxes_are_told(tmp_path):
         path = tmp_path / name
         path.write_text(text.replace("pp pp pp", "pp ff pp"))
         (note,) = (
-            n for n in open_trajectory(path, units="metal").notes if "not periodic" in n.text
+            n
+            for n in open_trajectory(path, ReadOptions(units="metal")).notes
+            if "not periodic" in n.text
         )
         assert f"along {where}, yet" in note.text
 
@@ -387,9 +392,11 @@ def test_rounding_is_told_where_it_matters(bad, columns, form, scale, told):
         )
 
 
-def test_text_that_is_no_dump(bad):
+def test_text_that_is_no_dump(bad, tmp_path):
+    path = tmp_path / "other"
+    path.write_text("hello\nworld\n")
     with pytest.raises(DataError, match="starts with a line 'ITEM: …', this file does not"):
-        bad(b"hello\nworld\n", format="lammps")
+        open_trajectory(path, format="lammps")
     with pytest.raises(DataError, match="two columns are called id"):
         bad(TEXT.replace(b"id type xs", b"id id xs"))
 
@@ -416,7 +423,8 @@ def test_files_that_change_during_the_run_are_noticed(bad, how):
 def test_files_of_different_runs():
     with pytest.raises(DataError, match="changes from 27 to 32"):
         open_trajectory(
-            [DATA / "o_custom.lammpstrj", DATA / "t_plain.lammpstrj"], units="metal"
+            [DATA / "o_custom.lammpstrj", DATA / "t_plain.lammpstrj"],
+            ReadOptions(units="metal"),
         )
 
 
@@ -433,7 +441,7 @@ def test_units_that_change(bad):
 
 def test_a_cell_for_a_dump_is_refused():
     with pytest.raises(UsageError, match="a LAMMPS dump has its own"):
-        open_trajectory(DATA / "o_custom.lammpstrj", units="metal", cell=np.eye(3))
+        open_trajectory(DATA / "o_custom.lammpstrj", ReadOptions(units="metal", box=np.eye(3)))
     with pytest.raises(UsageError, match="format 'gro' is not one of"):
         open_trajectory(DATA / "o_custom.lammpstrj", format="gro")
     with pytest.raises(UsageError, match="no trajectory file is given"):

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trajmodes.config import ReadOptions
 from trajmodes.errors import TrajmodesError, TrajmodesWarning
 from trajmodes.formats import open_trajectory
 from trajmodes.readers import lammps_dump, lammps_index, xyz_index, xyz_trajectory
@@ -102,7 +103,7 @@ def read_damaged_texts(name, n_cases):
         path = Path(tempfile.mkdtemp()) / name
         path.write_bytes(damaged(text, rng) if case else text)
         try:
-            run = open_trajectory(path, units="metal", cell=cell, format=form)
+            run = open_trajectory(path, ReadOptions(units="metal", box=cell), format=form)
             run.read(0, run.n_frames)
         except TrajmodesError:
             assert case, "the sound file was refused"

@@ -10,6 +10,7 @@ from ase import Atoms
 from ase.io import write
 from phonopy.structure.atoms import PhonopyAtoms
 
+from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.formats import open_trajectory
 
@@ -66,13 +67,13 @@ def test_damaged_rows_are_named(dfset, supercell, damage, told):
     lines[12] = damage(lines[12])
     dfset.write_text("\n".join(lines))
     with pytest.raises(DataError, match=rf"{told}(.|\n)*DFSET, line 13"):
-        open_trajectory(dfset, supercell=supercell)
+        open_trajectory(dfset, ReadOptions(supercell=supercell))
 
 
 def test_cut_dfset_is_refused(dfset, supercell):
     dfset.write_text("\n".join(dfset.read_text().splitlines()[:-1]) + "\n")
     with pytest.raises(DataError, match="23 rows are no whole number of frames of 8 atoms"):
-        open_trajectory(dfset, supercell=supercell)
+        open_trajectory(dfset, ReadOptions(supercell=supercell))
 
 
 CUT = r"ends without a line break, after “.*”(.|\n)*inside its last number"
@@ -81,13 +82,13 @@ CUT = r"ends without a line break, after “.*”(.|\n)*inside its last number"
 def test_a_dfset_cut_inside_its_last_number_is_refused(dfset, supercell):
     dfset.write_text(dfset.read_text()[:-3])
     with pytest.raises(DataError, match=CUT):
-        open_trajectory(dfset, supercell=supercell)
+        open_trajectory(dfset, ReadOptions(supercell=supercell))
 
 
 def test_a_supercell_cut_inside_its_last_number_is_refused(dfset, supercell):
     supercell.write_text(supercell.read_text().rstrip()[:-3])
     with pytest.raises(DataError, match=CUT):
-        open_trajectory(dfset, supercell=supercell)
+        open_trajectory(dfset, ReadOptions(supercell=supercell))
 
 
 @pytest.mark.parametrize("name", ["infile.positions", "infile.forces", "infile.ssposcar"])
@@ -123,7 +124,7 @@ def test_damaged_archive_is_told(dfset, supercell):
     packed = dfset.with_name("DFSET.xz")
     packed.write_bytes(lzma.compress(dfset.read_bytes())[:-40])
     with pytest.raises(TrajmodesError, match=r"DFSET.xz(.|\n)*"):
-        open_trajectory(packed, supercell=supercell)
+        open_trajectory(packed, ReadOptions(supercell=supercell))
 
 
 def test_number_in_a_yaml_row(yaml_file):
@@ -178,7 +179,9 @@ def test_no_damage_raises_another_error(kind, dfset, yaml_file, supercell):
             )
         path.write_bytes(bytes(data[: rng.randrange(1, len(data) + 1)]))
         try:
-            open_trajectory(path, format="phonopy" if kind == "yaml" else kind, **options)
+            open_trajectory(
+                path, ReadOptions(**options), format="phonopy" if kind == "yaml" else kind
+            )
         except TrajmodesError:
             refused += 1
     assert refused > 20

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, TrajmodesWarning, UsageError
-from trajmodes.readers.trajectory import ReadOptions, Trajectory
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.readers.xyz import open_xyz
 
 DATA = Path(__file__).parents[1] / "data"

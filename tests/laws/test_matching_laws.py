@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from trajmodes.config import ReadOptions
 from trajmodes.data import Crystal, FrameBlock, MotionBlock
 from trajmodes.formats.open import open_trajectory
 from trajmodes.readers.displace import Displacer
@@ -263,7 +264,7 @@ def test_restricted_and_general_triclinic_are_one_motion():
     crystal = Crystal(cell, np.full((1, 3), 0.1), ("Ar",), np.array([39.948 * DALTON]))
     blocks: list[tuple[Match, MotionBlock]] = []
     for name in ("match_t_restricted.lammpstrj", "match_t_general.lammpstrj"):
-        run = open_trajectory(DATA / name, units="metal", timestep_fs=2.0)
+        run = open_trajectory(DATA / name, ReadOptions(units="metal", timestep_fs=2.0))
         found = match(crystal, run)
         assert (found.supercell.matrix == 3 * np.eye(3)).all()
         blocks.append((found, Displacer(found)(run.read(0, run.n_frames))))

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 import trajmodes as tm
+from trajmodes.config import job_from_mapping
 from trajmodes.data import Supercell
 from trajmodes.fit import ForceCovariance
 from trajmodes.phonons import modes_at
 from trajmodes.pipeline import fit_runs, load
-from trajmodes.pipeline.api import job_of
 from trajmodes.pipeline.log import Log
 from trajmodes.project import (
     AutocorrelationReduction,
@@ -176,7 +176,7 @@ def test_a_rigid_shift_and_a_drift_do_not_matter(base, truth, tmp_path_factory, 
 def loaded(base, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cuts")
     words = {"trajectory": [str(base.write(folder))], "cell": str(folder / "POSCAR")}
-    return load(job_of({**words, "timestep_fs": 1.0, "cutoff": 3.4}), log=Log())
+    return load(job_from_mapping({**words, "timestep_fs": 1.0, "cutoff": 3.4}), log=Log())
 
 
 def reductions(loaded):

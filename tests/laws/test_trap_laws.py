@@ -46,6 +46,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from trajmodes.config import ReadOptions
 from trajmodes.data import Modes, MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.formats import open_trajectory
@@ -248,7 +249,9 @@ def test_unsorted_ids(truth, tmp_path) -> None:
             numbers = " ".join(f"{x:.14g}" for x in (*x_tax[t, a], *v_tax[t, a]))
             text += f"{a + 1} {kinds[supercell.species[a]]} {numbers}\n"
     (tmp_path / "run.lammpstrj").write_text(text, encoding="utf-8")
-    run = open_trajectory(tmp_path / "run.lammpstrj", units="metal", timestep_fs=1.0)
+    run = open_trajectory(
+        tmp_path / "run.lammpstrj", ReadOptions(units="metal", timestep_fs=1.0)
+    )
     found = match(truth.crystal, run, type_map={1: "Na", 2: "Cl"})
     motion = Displacer(found)(run.read(0, n_frames))
     expected = truth.kinetic(truth.motion.velocities[:n_frames])

@@ -6,8 +6,8 @@ import subprocess
 import numpy as np
 import pytest
 
+from trajmodes.config import ReadOptions
 from trajmodes.formats import open_trajectory
-from trajmodes.readers import LennardJonesUnits
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
@@ -63,8 +63,8 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("style", STYLES)
 def test_newtons_equations_hold_in_internal_units(folder, style):
-    lj = LennardJonesUnits(0.0104, 3.4, 39.948) if style == "lj" else None
-    trajectory = open_trajectory(folder / f"{style}.lammpstrj", lj=lj)
+    lj = (0.0104, 3.4, 39.948) if style == "lj" else None
+    trajectory = open_trajectory(folder / f"{style}.lammpstrj", ReadOptions(lj=lj))
     assert trajectory.unit_style == style
     block = trajectory.read(0, trajectory.n_frames)
     time = (trajectory.times_ps - trajectory.times_ps[0])[:, None]

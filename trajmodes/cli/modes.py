@@ -6,139 +6,88 @@ import click
 
 from trajmodes.cli.command_line import command_line
 from trajmodes.cli.exits import ending
-from trajmodes.cli.options import (
-    constants_option,
-    input_options,
-    molecule_options,
-    output_option,
-    path_option,
-    perturbation_option,
-    project_options,
-    temperature_option,
-    workers_option,
-)
+from trajmodes.cli.options import Command, given_job, takes_options
 from trajmodes.cli.progress import progress_bars
+from trajmodes.config import values_of
 
 __all__ = ["modes", "molecule", "movie", "project", "sed"]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
-@input_options
-@constants_option
-@project_options
-@perturbation_option
-@temperature_option
-@path_option
-@output_option("modes")
+@takes_options("project")
 def project(**given: Any) -> None:
     """Project a run on the modes of given force constants.
 
-    One pass: energies, spectra, lifetimes, densities of every mode, without fitting anew.
+    One pass over the run gives energies, spectra, lifetimes and densities of all modes.
     """
     with ending():
-        from trajmodes.pipeline import job_of, project_job, show_results
+        from trajmodes.pipeline import project_job, show_results
 
         with progress_bars() as bars:
-            job = job_of(given, output="modes")
+            job = given_job("project", given)
             written = project_job(job, command=command_line(), bars=bars)
         click.echo(show_results(*written), nl=False)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
-@input_options
-@constants_option
-@path_option
-@click.option("--resolution-thz", type=float, metavar="THZ", help="Resolution of the spectra.")
-@workers_option
-@output_option("sed")
+@takes_options("sed")
 def sed(**given: Any) -> None:
     """Map the spectral energy density along a path through the zone.
 
-    With --constants the bands are drawn over it, and each branch has a map of its own.
+    With --force-constants the bands are drawn over it, and each branch has a map of its own.
     """
     with ending():
-        from trajmodes.pipeline import job_of, sed_job, show_sed
+        from trajmodes.pipeline import sed_job, show_sed
 
         with progress_bars() as bars:
-            job = job_of(given, output="sed")
+            job = given_job("sed", given)
             found, files = sed_job(job, command=command_line(), bars=bars)
         click.echo(show_sed(found, files), nl=False)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("results", metavar="RESULTS.nc | FOLDER")
-@click.option(
-    "--sort",
-    type=click.Choice(["q", "frequency", "lifetime"]),
-    default="q",
-    help="Order of the rows [q].",
-)
-@click.option("--resolved", is_flag=True, help="Only sets with a lifetime.")
-def modes(results: str, sort: Any, resolved: bool) -> None:  # noqa: FBT001 - click calls it
-    """Tell all modes: q, branch, frequencies, temperature, linewidth, lifetimes, verdict."""
+@takes_options("modes")
+def modes(results: str, **given: Any) -> None:
+    """Print a table of all modes: q, branch, frequencies, temperature, linewidth, lifetimes."""
     with ending():
         from trajmodes.pipeline import show_modes
 
-        click.echo(show_modes(results, sort=sort, only_resolved=resolved), nl=False)
+        values = values_of("modes", given)
+        text = show_modes(results, sort=values["sort"], only_resolved=values["resolved"])
+        click.echo(text, nl=False)
 
 
-@click.command()
-@click.argument("constants", metavar="FOLDER | CONSTANTS")
+@click.command(cls=Command)
+@click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS")
 @click.argument("mode", metavar='"Q:BRANCH"')
-@click.option("--frames", type=click.IntRange(2), default=40, help="Frames in a period [40].")
-@click.option(
-    "--amplitude", type=float, metavar="Å", help="Largest displacement [0.3, unless at T]."
-)
-@click.option(
-    "--temperature", type=float, metavar="K", help="Amplitude of the mode at this temperature."
-)
-@click.option("-o", "--output", metavar="FILE", default="mode.xyz", help="File [mode.xyz].")
-def movie(constants: str, mode: str, **options: Any) -> None:
+@takes_options("movie")
+def movie(force_constants: str, mode: str, **given: Any) -> None:
     """Write one period of a mode as extended XYZ, such as "1/2 1/2 0:4" or "X:4".
 
-    Branches count from 1. An earlier movie gives way; any other file does not.
+    Branches count from 1. An earlier movie is replaced; any other file is not.
     """
     with ending():
         from trajmodes.pipeline import movie_job
 
-        click.echo(movie_job(constants, mode, **options), nl=False)
+        text = movie_job(force_constants, mode, **values_of("movie", given))
+        click.echo(text, nl=False)
 
 
-@click.command()
-@click.argument("trajectory", nargs=-1, required=True, metavar="FILE...")
-@click.option(
-    "--reference",
-    metavar="FILE",
-    help="Geometry that displacements are counted from, atoms in the order of the run; by "
-    "default the average structure.",
-)
-@click.option(
-    "--hessian",
-    metavar="FILE",
-    help="Second derivatives in eV/Å² at the reference (.npy or text); by default fitted.",
-)
-@click.option(
-    "--series", is_flag=True, help="Write positions and velocities of the modes, every frame."
-)
-@molecule_options
-@output_option("modes")
-def molecule(
-    reference: str | None,
-    hessian: str | None,
-    series: bool,  # noqa: FBT001 - click calls it
-    **given: Any,
-) -> None:
+@click.command(cls=Command)
+@click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
+@takes_options("molecule")
+def molecule(**given: Any) -> None:
     """Find the modes of a molecule or a cluster, without periodicity.
 
-    Rotation and drift are taken off in the Eckart frame.
+    Rotation and drift are removed in the Eckart frame.
     """
     with ending():
-        from trajmodes.pipeline import MoleculeFiles, job_of, molecule_job, show_molecule
+        from trajmodes.pipeline import molecule_job, show_molecule
 
-        files = MoleculeFiles(reference, hessian, series)
         with progress_bars() as bars:
-            job = job_of(given, output="modes")
-            written = molecule_job(job, files, command=command_line(), bars=bars)
+            job = given_job("molecule", given)
+            written = molecule_job(job, command=command_line(), bars=bars)
         click.echo(show_molecule(*written), nl=False)

@@ -10,15 +10,9 @@ from trajmodes import __version__
 from trajmodes.cli.command_line import command_line
 from trajmodes.cli.exits import ending
 from trajmodes.cli.modes import modes, molecule, movie, project, sed
-from trajmodes.cli.options import (
-    fit_options,
-    input_options,
-    output_option,
-    path_option,
-    run_options,
-    workers_option,
-)
+from trajmodes.cli.options import Command, given_job, takes_options
 from trajmodes.cli.progress import progress_bars
+from trajmodes.config import FOLDERS, values_of
 from trajmodes.errors import DataError
 
 __all__ = ["main"]
@@ -34,7 +28,7 @@ def main() -> None:
     trajmodes check run.lammpstrj --cell POSCAR      does the file fit the crystal?
     trajmodes run   run.lammpstrj --cell POSCAR      force constants, energies, lifetimes
     trajmodes fit   a/*.lammpstrj b/*.lammpstrj …    force constants alone, of several runs
-    trajmodes project run.lammpstrj --constants fit/ energies, lifetimes on given constants
+    trajmodes project run.xyz --force-constants fit/ energies, lifetimes of given modes
     trajmodes sed   run.lammpstrj --path auto        spectral energy density along a path
     trajmodes modes modes/results.nc                 the table of all modes
     trajmodes movie fit/ "1/2 1/2 0:4"               a mode as extended XYZ
@@ -51,119 +45,94 @@ for command in (project, sed, modes, movie, molecule):
     main.add_command(command)
 
 
-@main.command()
-@click.argument("trajectory", nargs=-1, required=True, metavar="FILE...")
-@input_options
+@main.command(cls=Command)
+@click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
+@takes_options("check")
 def check(**given: Any) -> None:
-    """Match a trajectory to its crystal and tell what is right and wrong with it."""
+    """Match a trajectory to its crystal and report what is right and wrong with it."""
     with ending():
-        from trajmodes.pipeline import check_job, job_of, show_check
+        from trajmodes.pipeline import check_job, show_check
 
-        run = check_job(job_of(given))
+        run = check_job(given_job("check", given))
         click.echo(show_check(run), nl=False)
         sys.exit(0 if run.diagnosis.usable else DataError.exit_code)
 
 
-@main.command()
+@main.command(cls=Command)
 @click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
-@input_options
-@run_options
-@path_option
-@output_option("results")
+@takes_options("run")
 def run(**given: Any) -> None:
     """Fit force constants, project the run on its modes, and write the results.
 
-    Options given beside a job file take the place of its settings.
+    Options given beside a job file replace those in it.
     """
     with ending():
-        from trajmodes.pipeline import job_of, run_job, show_results
+        from trajmodes.pipeline import run_job, show_results
 
         with progress_bars() as bars:
-            written = run_job(job_of(given), command=command_line(), bars=bars)
+            written = run_job(given_job("run", given), command=command_line(), bars=bars)
         click.echo(show_results(*written), nl=False)
 
 
-@main.command()
+@main.command(cls=Command)
 @click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
-@input_options
-@click.option(
-    "--hops",
-    type=click.Choice(["refuse", "exclude"]),
-    help="Frames in which an atom has left its site: an error, or left out [refuse].",
-)
-@fit_options
-@workers_option
-@click.option("--append", metavar="LEDGER.nc", help="Add the runs to those of an earlier fit.")
-@output_option("fit")
+@takes_options("fit")
 def fit(**given: Any) -> None:
     """Fit force constants to one or several runs, or to any displacements and forces.
 
     Files are LAMMPS dumps, extended XYZ, what ASE and MDAnalysis read, phonopy or phono3py
-    yaml, infiles of TDEP, or a DFSET of ALAMODE. Runs are told apart by folder and time steps.
+    yaml, infiles of TDEP, or a DFSET of ALAMODE. Folders and time steps tell runs apart.
     """
     with ending():
-        from trajmodes.pipeline import fit_job, job_of, show_results
+        from trajmodes.pipeline import fit_job, show_results
 
         with progress_bars() as bars:
-            job = job_of(given, output="fit")
-            written = fit_job(job, command=command_line(), bars=bars)
+            written = fit_job(given_job("fit", given), command=command_line(), bars=bars)
         click.echo(show_results(*written), nl=False)
 
 
-@main.command()
-@click.argument("ledger", metavar="LEDGER.nc | FOLDER")
-@click.option(
-    "--scheme",
-    type=click.Choice(["sequential", "joint"]),
-    default="sequential",
-    help="Fit each order to what the lower ones leave, or all at once [sequential].",
-)
-@click.option("-o", "--output", metavar="FOLDER", help="Folder for the table and the picture.")
-def scan(ledger: str, scheme: Any, output: str | None) -> None:
-    """Fit a ledger with all cutoffs, orders and constraints, and parts of the run.
+@main.command(cls=Command)
+@click.argument("normal_equations", metavar="NORMAL_EQUATIONS | FOLDER")
+@takes_options("scan")
+def scan(normal_equations: str, **given: Any) -> None:
+    """Repeat a fit with other cutoffs, orders and constraints, and with parts of the run.
 
-    The trajectory is not read again.
+    The normal equations that a fit has written are used; the trajectory is not read again.
     """
     with ending():
         from trajmodes.pipeline import scan_job, show_scan, write_scan
 
-        rows = scan_job(ledger, scheme)
+        values = values_of("scan", given)
+        rows = scan_job(normal_equations, values["scheme"])
         click.echo(show_scan(rows), nl=False)
-        if output is not None:
-            click.echo(write_scan(rows, output), nl=False)
+        if values["output"] is not None:
+            click.echo(write_scan(rows, values["output"]), nl=False)
 
 
-@main.command()
+@main.command(cls=Command)
 @click.argument("folder", metavar="FOLDER")
-@click.option(
-    "--to",
-    "targets",
-    multiple=True,
-    required=True,
-    type=click.Choice(["phonopy", "phono3py", "shengbte", "tdep", "alamode", "hdf5"]),
-    help="Program to write for. May be given again.",
-)
-@click.option("-o", "--output", metavar="FOLDER", help="Where to write [FOLDER/export].")
-def export(folder: str, targets: tuple[str, ...], output: str | None) -> None:
-    """Write the constants of a fit for other programs."""
+@takes_options("export")
+def export(folder: str, **given: Any) -> None:
+    """Write the force constants of a fit for other programs."""
     with ending():
         from trajmodes.pipeline import export_job, show_export
 
-        click.echo(show_export(export_job(folder, targets, output)), nl=False)
+        values = values_of("export", given)
+        click.echo(show_export(export_job(folder, values["to"], values["output"])), nl=False)
 
 
-@main.command()
+@main.command(cls=Command)
 @click.argument("results", metavar="RESULTS.nc")
 def show(results: str) -> None:
-    """Show what a run gave."""
+    """Print the main results of a run."""
     with ending():
         from trajmodes.pipeline import show_file
 
         click.echo(show_file(results), nl=False)
 
 
-@main.command()
-@output_option("trajmodes-demo")
+@main.command(cls=Command)
+@takes_options("demo")
 def demo(output: str | None) -> None:
     """Run the main job on a bundled LAMMPS run of bcc zirconium, and explain it."""
     with ending():
@@ -175,7 +144,7 @@ def demo(output: str | None) -> None:
             show_results,
         )
 
-        job = demo_job(output or "trajmodes-demo")
+        job = demo_job(output or FOLDERS["demo"])
         click.echo(demo_prologue(job), nl=False)
         with progress_bars() as bars:
             written = run_job(job, command=command_line(), bars=bars)

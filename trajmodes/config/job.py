@@ -1,303 +1,204 @@
-"""A job: everything that a run was asked for, from the command line or from a TOML file.
+"""A job: everything that a run was asked for, from the command line, a job file or Python.
 
 A job file has the same names as the options, with underscores; paths are relative to it::
 
     trajectory = ["run.lammpstrj"]
     cell = "POSCAR"
     timestep_fs = 1.0
-    cutoff = 8.0
+    cutoff2 = 8.0
 """
 
-import json
-import tomllib
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from math import isfinite
+from functools import cache
+from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from types import MappingProxyType
+from typing import Any
 
+from trajmodes.config.groups import (
+    ExportOptions,
+    ForceConstantOptions,
+    MatchOptions,
+    MoleculeOptions,
+    MovieOptions,
+    PhononOptions,
+    ProjectionOptions,
+    ReadOptions,
+    RunningOptions,
+    TableOptions,
+)
+from trajmodes.config.job_file import read_settings, settings_text
+from trajmodes.config.option import Group, Option, options_in
 from trajmodes.errors import UsageError
-from trajmodes.symmetry import parse_cutoff
 
-__all__ = ["Job", "job_from_mapping", "read_job", "toml_text"]
+PathName = str | PathLike[str]
 
-AVERAGE_BOX = "average"
-WHOLE_SUPERCELL = "supercell"
-FINE_MESH = "auto"
+OF_A_JOB: Mapping[str, type[Group]] = MappingProxyType(
+    {
+        "reading": ReadOptions,
+        "matching": MatchOptions,
+        "fit": ForceConstantOptions,
+        "phonons": PhononOptions,
+        "projection": ProjectionOptions,
+        "molecule": MoleculeOptions,
+        "running": RunningOptions,
+    }
+)
+"""Attribute of `Job` → group of options."""
 
-PATHS = ("cell", "supercell", "append", "constants", "output")
-"""Settings that name one file or folder."""
+OF_OTHER_COMMANDS: tuple[type[Group], ...] = (TableOptions, MovieOptions, ExportOptions)
+"""Options of commands that read results and not a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What to read, how to understand it, and what to make of it."""
+    """What to read and what to calculate: the files of a run, and the options by group."""
 
     trajectory: tuple[str, ...]
-    """Trajectory files of one run."""
-    cell: str | None = None
-    """File with the crystal (POSCAR, CIF, …); None: found from the average structure."""
-    timestep_fs: float | None = None
-    """Time step of the simulation in fs, where the file does not tell the time."""
-    units: str | None = None
-    """LAMMPS unit style, or ase, gpumd, quip for extended XYZ, where the file does not tell."""
-    lj: tuple[float, ...] = ()
-    """What ε in eV, σ in Å and the mass in Da are, for the unit style lj."""
-    box: tuple[float, ...] | Literal["average"] = ()
-    """Box in Å of a file that holds none, such as plain XYZ: three lengths or nine numbers;
-    "average" where the box moves and displacements are to be counted in its average."""
-    supercell: str | None = None
-    """File with the supercell before it was displaced, for displacements alone."""
-    trust_order: bool = False
-    """Whether atoms without ids are taken in the order of the file."""
-    species: tuple[str, ...] = ()
-    """Chemical symbol of atom type 1, 2, …, where the file does not name them."""
-    frames: tuple[int, int | None] = (0, None)
-    """First frame to use and the one after the last."""
-    hops: Literal["refuse", "exclude"] = "refuse"
-    """Whether a frame in which an atom has left its site is an error, or is left out."""
-    cutoff: float | str | None = None
-    """Cutoff of the pair constants in Å, with others for pairs of species ("8 Si-O:5");
-    "supercell" for all pairs of it; None for the largest that the supercell admits."""
-    cutoff3: float | str | None = None
-    """Cutoff of the triplet constants; None for none."""
-    cutoff4: float | str | None = None
-    """Cutoff of the quartet constants; None for none."""
-    scheme: Literal["sequential", "joint"] = "sequential"
-    """Whether each order is fitted to what the lower ones leave, or all at once."""
-    constraints: tuple[str, ...] = ()
-    """Relations to impose, born-huang and huang, or to leave out, no-hermitian."""
-    method: Literal["least-squares", "ridge", "lasso", "adaptive-lasso"] = "least-squares"
-    """How constants are fitted."""
-    strength: float | None = None
-    """Of the regularisation; None: what predicts blocks left out of the fit best."""
-    minimum_norm: bool = False
-    """Whether the solution of least norm is taken where the data leave a choice."""
-    errors: Literal["jackknife", "sandwich"] = "jackknife"
-    """How error bars of the constants are made."""
-    require_stable: bool = False
-    """Whether constants with an imaginary mode are an error."""
-    reference: Literal["auto", "average", "given"] = "auto"
-    """What displacements are counted from: the average structure, or the one that snapshots
-    were displaced from; auto: the latter where it is known."""
-    append: str | None = None
-    """Ledger of earlier runs that these are added to."""
-    perturbation: int | None = None
-    """Points along each reciprocal lattice vector for three-phonon widths; None for none."""
-    temperature: float | None = None
-    """Temperature in K to label the constants with; None: the kinetic temperature."""
-    constants: str | None = None
-    """File or folder with force constants to project on; None: those fitted to the run."""
-    resolution_thz: float | None = None
-    """Wanted resolution of the spectra in THz; None: several at once, each line choosing."""
-    line: Literal["oscillator", "fano", "two"] = "oscillator"
-    """Shape that lines are fitted with: a damped oscillator, one with an asymmetry, or two."""
-    baseline: bool = False
-    """Whether a constant below the line is fitted too."""
-    maximum_entropy: int | None = None
-    """Number of poles of maximum-entropy spectra (Burg); None for none."""
-    energy_covariance: bool = False
-    """Whether the covariance of the energies of all pairs of modes is kept."""
-    spill: tuple[str, ...] = ()
-    """Modes whose amplitudes are written frame by frame, such as "1/2 1/2 0:4" or "X:4"."""
-    conductivity: int | Literal["auto"] | None = None
-    """Least number of points of the mesh of the thermal conductivity along each reciprocal
-    lattice vector; auto for a mesh that is fine enough, None for no conductivity."""
-    path: str = "auto"
-    """Path through the zone: auto, or points by name or number ("G X | 0,0,0 1/2,1/2,1/2")."""
-    strict: bool = False
-    """Whether a cut last frame is an error."""
-    allow_partial: bool = False
-    """Whether the frames before damage in a compressed file may be used."""
-    output: str = "results"
-    """Folder of the results."""
-    workers: int | None = None
-    """Number of threads; None for all cores."""
+    """Trajectory files."""
+    reading: ReadOptions = field(default_factory=ReadOptions)
+    matching: MatchOptions = field(default_factory=MatchOptions)
+    fit: ForceConstantOptions = field(default_factory=ForceConstantOptions)
+    phonons: PhononOptions = field(default_factory=PhononOptions)
+    projection: ProjectionOptions = field(default_factory=ProjectionOptions)
+    molecule: MoleculeOptions = field(default_factory=MoleculeOptions)
+    running: RunningOptions = field(default_factory=RunningOptions)
 
     def __post_init__(self) -> None:
-        for names, kind, words in _KINDS:
-            for name in names:
-                _check(name, getattr(self, name), kind, words)
-        for cutoff in (self.cutoff, self.cutoff3, self.cutoff4):
-            if isinstance(cutoff, str) and cutoff != WHOLE_SUPERCELL:
-                parse_cutoff(cutoff)
-        if self.errors == "sandwich" and self.method != "least-squares":
-            raise UsageError(
-                "errors of a regularised fit cannot be had by the sandwich",
-                fix="take the jackknife",
-            )
-        if self.cutoff4 is not None and self.cutoff3 is None:
-            raise UsageError(
-                "a cutoff of quartets is given, but none of triplets", fix="give cutoff3 too"
-            )
-        first, last = self.frames
-        if first < 0 or (last is not None and last <= first):
-            raise UsageError(
-                f"frames {first}:{'' if last is None else last} holds no frame",
-                fix="give START:STOP with 0 ≤ START < STOP; either may be left out",
-            )
         if not self.trajectory:
             raise UsageError("no trajectory was given", fix="name at least one trajectory file")
 
+    @property
+    def folder(self) -> str:
+        """Folder of the results.
 
-def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+        Raises
+        ------
+        UsageError
+            If the job names none.
+        """
+        if self.running.output is None:
+            raise UsageError("no folder for the results is named", fix="give output")
+        return self.running.output
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Values of all options by name, with the trajectory."""
+        values = {
+            one.name: getattr(getattr(self, attribute), one.name)
+            for attribute, group in OF_A_JOB.items()
+            for one in options_in(group)
+        }
+        return {"trajectory": self.trajectory, **values}
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and _is_positive(value)
+    def with_options(self, **given: Any) -> "Job":
+        """Give the same job other values of some options.
 
-
-def _are_texts(value: object) -> bool:
-    return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
-
-
-def _are_numbers(value: object, lengths: tuple[int, ...]) -> TypeGuard[tuple[float, ...]]:
-    if not isinstance(value, tuple) or len(value) not in lengths:
-        return False
-    return all(type(item) in (int, float) and isfinite(item) for item in value)
-
-
-def _are_lj_units(value: object) -> bool:
-    return _are_numbers(value, (0, 3)) and min(value, default=1.0) > 0.0
-
-
-def _is_switch(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _are_frames(value: object) -> bool:
-    kinds = [type(item) for item in value] if isinstance(value, tuple) else []
-    return kinds in ([int, int], [int, type(None)])
-
-
-def _is_cutoff(value: object) -> bool:
-    return isinstance(value, str) or _is_positive(value)
+        Raises
+        ------
+        UsageError
+            If an option does not exist or does not take the value.
+        """
+        return job_from_mapping({**self.settings, **_by_name(given)})
 
 
-def _one_of(*words: str) -> tuple[Callable[[object], bool], str]:
-    return lambda value: value in words, "one of " + ", ".join(words)
+@cache
+def job_options() -> Mapping[str, Option]:
+    """All options of a job by name."""
+    return {one.name: one for group in OF_A_JOB.values() for one in options_in(group)}
 
 
-CONSTRAINTS = ("born-huang", "huang", "no-hermitian")
-"""Relations between constants that can be switched."""
-
-_KINDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
-    (
-        ("timestep_fs", "temperature", "resolution_thz", "workers", "strength"),
-        _is_positive,
-        "a positive number",
-    ),
-    (
-        ("perturbation", "maximum_entropy"),
-        _is_count,
-        "a positive whole number",
-    ),
-    (
-        ("conductivity",),
-        lambda v: v == FINE_MESH or _is_count(v),
-        f"a positive whole number, or {FINE_MESH}",
-    ),
-    (("cutoff",), _is_cutoff, 'a positive number, or "supercell"'),
-    (("cutoff3", "cutoff4"), _is_cutoff, "a positive number"),
-    (
-        ("cell", "units", "output", "supercell", "append", "constants", "path"),
-        lambda v: isinstance(v, str),
-        "text",
-    ),
-    (("trajectory", "species", "spill"), _are_texts, "a list of texts"),
-    (
-        ("lj",),
-        _are_lj_units,
-        "three positive numbers",
-    ),
-    (
-        ("box",),
-        lambda v: v == AVERAGE_BOX or _are_numbers(v, (0, 3, 9)),
-        f"three or nine numbers, or {AVERAGE_BOX}",
-    ),
-    (
-        (
-            *("strict", "allow_partial", "trust_order", "minimum_norm", "require_stable"),
-            *("baseline", "energy_covariance"),
-        ),
-        _is_switch,
-        "true or false",
-    ),
-    (("frames",), _are_frames, "one or two whole numbers"),
-    (("hops",), *_one_of("refuse", "exclude")),
-    (("line",), *_one_of("oscillator", "fano", "two")),
-    (("scheme",), *_one_of("sequential", "joint")),
-    (("method",), *_one_of("least-squares", "ridge", "lasso", "adaptive-lasso")),
-    (("errors",), *_one_of("jackknife", "sandwich")),
-    (("reference",), *_one_of("auto", "average", "given")),
-    (
-        ("constraints",),
-        lambda v: isinstance(v, tuple) and set(v) <= set(CONSTRAINTS),
-        "a list of " + ", ".join(CONSTRAINTS),
-    ),
-)
-"""Settings, what their values must be (None apart), and that in words."""
+@cache
+def options_of(command: str) -> Mapping[str, Option]:
+    """Options that a command takes, by name and in order."""
+    groups = (*OF_A_JOB.values(), *OF_OTHER_COMMANDS)
+    found = (one for group in groups for one in options_in(group))
+    return {one.name: one for one in found if command in one.commands}
 
 
-def _check(name: str, value: object, kind: Callable[[object], bool], words: str) -> None:
-    if value is not None and not kind(value):
-        raise UsageError(f"{name} is {value!r} but must be {words}")
-
-
-_OTHER_NAMES = {"cutoff2": "cutoff", "constraint": "constraints"}
-"""Name of an option → the setting that it stands for."""
-
-
-def job_from_mapping(given: Mapping[str, Any], *, where: str = "") -> Job:
-    """Make a job from names and values, refusing names that do not exist.
-
-    Parameters
-    ----------
-    given
-        Field names of `Job` and their values; lists stand for tuples.
-    where
-        Where the names come from, for error messages.
+def values_of(command: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of all options of a command that has no job file, checked.
 
     Raises
     ------
     UsageError
-        If a name is unknown, the trajectory is missing or a value is impossible.
+        If a value is not allowed.
     """
-    given = {_OTHER_NAMES.get(name, name): value for name, value in given.items()}
-    known = {field.name: field for field in fields(Job)}
-    for name in given:
-        if name not in known:
+    options = options_of(command)
+    return {name: one.checked(given.get(name)) for name, one in options.items()}
+
+
+def job_of(
+    command: str,
+    trajectory: PathName | Iterable[PathName],
+    given: Mapping[str, Any],
+    *,
+    folder: str | None = None,
+) -> Job:
+    """Job of a command, from its options or from a job file.
+
+    Parameters
+    ----------
+    command
+        Name of the command; it decides which options are taken.
+    trajectory
+        Trajectory files, or one job file (``.toml``), whose options `given` replaces.
+    given
+        Options by name. A job file may hold options of other commands as well.
+    folder
+        Folder of the results where neither a job file nor `given` names one.
+
+    Raises
+    ------
+    UsageError
+        If an option does not exist, is not one of the command, or does not take its value.
+    """
+    paths = [trajectory] if isinstance(trajectory, str | PathLike) else trajectory
+    names = [fspath(path) for path in paths]
+    options = _by_name(given)
+    for name in options:
+        if name in job_options() and name not in options_of(command):
             raise UsageError(
-                f'there is no setting "{name}"', where=where, fix=_instead_of(name, known)
+                f"{name} is not an option of `trajmodes {command}`",
+                fix=f"leave it out; it belongs to {_commands(job_options()[name])}",
             )
-    needed = [name for name, field in known.items() if field.default is MISSING]
-    missing = [name for name in needed if name not in given]
-    if missing:
-        raise UsageError(f"{missing[0]} is missing", where=where, fix=f"add {missing[0]} = …")
-    values: dict[str, Any] = {
-        name: tuple(v) if isinstance(v, list) else v for name, v in given.items()
-    }
-    if isinstance(values["trajectory"], str):
-        values["trajectory"] = (values["trajectory"],)
-    frames = values.get("frames")
-    if isinstance(frames, tuple) and len(frames) == 1:
-        values["frames"] = (*frames, None)
+    settings: dict[str, Any] = {"trajectory": names}
+    where = ""
+    if len(names) == 1 and names[0].endswith(".toml"):
+        where = names[0]
+        settings = _settings_in(Path(where), command)
+    settings = {"output": folder, **settings}
+    return job_from_mapping({**settings, **_checked(options, "")}, where=where)
+
+
+def job_from_mapping(given: Mapping[str, Any], *, where: str = "") -> Job:
+    """Make a job from names and values.
+
+    Parameters
+    ----------
+    given
+        Options by name, and the trajectory; lists stand for tuples.
+    where
+        Source of the values, for error messages.
+
+    Raises
+    ------
+    UsageError
+        If an option does not exist, the trajectory is missing or a value is not allowed.
+    """
+    values = _checked(given, where)
+    if "trajectory" not in values:
+        raise UsageError("trajectory is missing", where=where, fix="add trajectory = …")
+    groups: dict[str, Any] = {}
     try:
-        return Job(**values)
+        for attribute, group in OF_A_JOB.items():
+            names = [one.name for one in options_in(group)]
+            groups[attribute] = group(**{n: values[n] for n in names if n in values})
+        return Job(trajectory=values["trajectory"], **groups)
     except UsageError as error:
-        place = error.where or where
-        raise UsageError(error.what, where=place, why=error.why, fix=error.fix) from None
-
-
-def _instead_of(name: str, known: Collection[str]) -> str:
-    """Name the settings that a word may stand for: those like it, or all."""
-    like = get_close_matches(name, known)
-    like += [one for one in known if one.startswith(f"{name}_") and one not in like]
-    if like:
-        return f"did you mean {' or '.join(like)}?"
-    return "one of: " + ", ".join(known)
+        raise _at(error, where) from None
 
 
 def read_job(path: Path) -> Job:
@@ -306,44 +207,96 @@ def read_job(path: Path) -> Job:
     Raises
     ------
     UsageError
-        If the file is missing, is not TOML, or has settings that do not exist.
+        If the file is missing, is not TOML, or has options that do not exist.
     """
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the job file: {error.strerror}", where=str(path)
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"not a TOML file: {error}", where=str(path)) from None
-    job = job_from_mapping(given, where=str(path))
-    values = asdict(job)
-    values["trajectory"] = tuple(str(path.parent / name) for name in job.trajectory)
-    for name in PATHS:
-        if name in given:
-            values[name] = str(path.parent / given[name])
-    return Job(**values)
+    return job_from_mapping(_settings_in(path), where=str(path))
 
 
 def toml_text(job: Job) -> str:
-    """Text of a job file that asks for the same, wherever it is put: its paths are absolute.
+    """Text of a job file for the same job, which may be put anywhere: its paths are absolute.
 
-    Settings that are None are left out.
+    Options that are not set are left out.
     """
-    given = asdict(job)
-    given["trajectory"] = [str(Path(name).absolute()) for name in job.trajectory]
-    for name in PATHS:
-        if given[name] is not None:
-            given[name] = str(Path(given[name]).absolute())
-    lines = []
-    for field in fields(Job):
-        value = given[field.name]
-        if value is not None and value != ():
-            items = (
-                [item for item in value if item is not None]
-                if isinstance(value, tuple)
-                else value
+    values = job.settings
+    values["trajectory"] = tuple(str(Path(name).absolute()) for name in job.trajectory)
+    for name, one in job_options().items():
+        if one.declared.is_path and values[name] is not None:
+            values[name] = str(Path(values[name]).absolute())
+    return settings_text(values)
+
+
+def _settings_in(path: Path, command: str = "") -> dict[str, Any]:
+    """Read the settings of a job file; make its paths relative to the working directory."""
+    values = _checked(read_settings(path), str(path))
+    for name, one in job_options().items():
+        if name not in values:
+            continue
+        if one.declared.is_path:
+            values[name] = str(path.parent / values[name])
+        is_for_molecules = one.commands == {"molecule"} and values[name] != one.default
+        if is_for_molecules and command not in ("", "molecule"):
+            raise UsageError(
+                f"{name} is an option of `trajmodes molecule` only",
+                where=str(path),
+                fix="leave it out",
             )
-            # The numbers, strings, booleans and flat lists of JSON are those of TOML.
-            lines.append(f"{field.name} = {json.dumps(items, ensure_ascii=False)}")
-    return "\n".join(lines) + "\n"
+    if "trajectory" in values:
+        names = values["trajectory"]
+        values["trajectory"] = tuple(str(path.parent / name) for name in names)
+    return values
+
+
+def _by_name(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by their first names; other spellings are understood."""
+    names = {also: one.name for one in job_options().values() for also in one.declared.also}
+    found: dict[str, Any] = {}
+    for spelling, value in given.items():
+        name = names.get(spelling, spelling)
+        if name in found:
+            raise UsageError(
+                f"{name} is given twice, as {spelling} too", fix="leave one of them out"
+            )
+        found[name] = value
+    return found
+
+
+def _checked(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Values by first names, each one checked."""
+    try:
+        return {name: _value(name, value) for name, value in _by_name(given).items()}
+    except UsageError as error:
+        raise _at(error, where) from None
+
+
+def _value(name: str, value: Any) -> Any:
+    if name == "trajectory":
+        return _files(value)
+    if name not in job_options():
+        raise UsageError(f'there is no option "{name}"', fix=_instead_of(name))
+    return job_options()[name].checked(value)
+
+
+def _files(value: Any) -> tuple[str, ...]:
+    names = (value,) if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
+        raise UsageError(f"trajectory is {value!r} but must be a list of texts")
+    return tuple(names)
+
+
+def _at(error: UsageError, where: str) -> UsageError:
+    place = error.where or where
+    return UsageError(error.what, where=place, why=error.why, fix=error.fix)
+
+
+def _instead_of(name: str) -> str:
+    """Name the options that a word may stand for: those like it, or all."""
+    known = ("trajectory", *job_options())
+    like = get_close_matches(name, known)
+    like += [one for one in known if one.startswith(f"{name}_") and one not in like]
+    if like:
+        return f"did you mean {' or '.join(like)}?"
+    return "one of: " + ", ".join(known)
+
+
+def _commands(one: Option) -> str:
+    return ", ".join(f"`trajmodes {name}`" for name in sorted(one.commands))

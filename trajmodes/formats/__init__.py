@@ -4,14 +4,14 @@ In: cell files, displacements and forces, force constants, and every kind of tra
 `trajmodes.readers` opens. Out: force constants in the units and the layout of a program, and
 movies of phonons.
 
-Start with `base`: it is the contract of a format. `registry` is the one list of formats, and
-`open` finds the format of a file. There is one file for each program, with reading and writing
-side by side: `phonopy` (with `phonopy_cells` and `phonopy_data`), `phono3py`, `shengbte`,
-`tdep`, `alamode`, and `hdf5` for everything as it is. They share `cell_file` (crystals and
-supercells, POSCAR), `snapshots` (frames displaced from an ideal structure), `order` (how a
-program numbers the atoms of a supercell), `images` and `folding` (from lattice vectors to a
-supercell and back) and `text` (numbers line by line). phono3py itself is needed only to read
-its own yaml files with displacements.
+Start with `base`: it is the contract of a format. `registry` is the one list of formats; `open`
+finds the format of a file, and `runs` the files that are pieces of one run. There is one file
+for each program, with reading and writing side by side: `phonopy` (with `phonopy_cells` and
+`phonopy_data`), `phono3py`, `shengbte`, `tdep`, `alamode`, and `hdf5` for everything as it is.
+They share `cell_file` (crystals and supercells, POSCAR), `snapshots` (frames displaced from an
+ideal structure), `order` (how a program numbers the atoms of a supercell), `images` and
+`folding` (from lattice vectors to a supercell and back) and `text` (numbers line by line).
+phono3py itself is needed only to read its own yaml files with displacements.
 
 | format | pairs | triplets | quartets | read back | displacements and forces |
 |---|---|---|---|---|---|
@@ -26,7 +26,7 @@ its own yaml files with displacements.
 from trajmodes.formats.base import Export
 from trajmodes.formats.cell_file import load_crystal, read_crystal
 from trajmodes.formats.movie import Movie, Wave, is_movie, make_movie, wave_of, write_movie
-from trajmodes.formats.open import crystal_beside, open_trajectory, source_path
+from trajmodes.formats.open import crystal_beside, open_trajectory
 from trajmodes.formats.phonopy import write_phonopy
 from trajmodes.formats.registry import (
     TARGETS,
@@ -34,6 +34,7 @@ from trajmodes.formats.registry import (
     read_supercell,
     write_constants,
 )
+from trajmodes.formats.runs import group_runs, open_runs
 
 __all__ = [
     "TARGETS",
@@ -41,14 +42,15 @@ __all__ = [
     "Movie",
     "Wave",
     "crystal_beside",
+    "group_runs",
     "is_movie",
     "load_crystal",
     "make_movie",
+    "open_runs",
     "open_trajectory",
     "read_constants",
     "read_crystal",
     "read_supercell",
-    "source_path",
     "wave_of",
     "write_constants",
     "write_movie",

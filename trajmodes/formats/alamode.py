@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.config import ReadOptions
 from trajmodes.data import ForceConstants, Supercell
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.base import Export, Format, SnapshotReader
@@ -38,7 +39,7 @@ from trajmodes.formats.snapshots import displaced_frames
 from trajmodes.notes import Note
 from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.readers.number_rows import frames_of_rows, read_rows
-from trajmodes.readers.trajectory import ReadOptions, Trajectory
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import BOHR, RYDBERG
 
 _TAGS = {2: "HARMONIC", 3: "ANHARM3", 4: "ANHARM4"}
@@ -181,7 +182,7 @@ def _is_number(token: bytes) -> bool:
     return True
 
 
-def read_dfset(path: Path, options: ReadOptions, supercell: Path | None) -> Trajectory:
+def read_dfset(path: Path, options: ReadOptions) -> Trajectory:
     """Displacements and forces of a DFSET file.
 
     Parameters
@@ -189,9 +190,8 @@ def read_dfset(path: Path, options: ReadOptions, supercell: Path | None) -> Traj
     path
         The file.
     options
-        ``units`` is the LAMMPS style of lengths and forces; those of ALAMODE if not given.
-    supercell
-        Cell file of the supercell, atoms in the order of the DFSET file.
+        ``units`` is the LAMMPS style of lengths and forces, those of ALAMODE if not given.
+        ``supercell`` is a cell file with the atoms in the order of the DFSET file.
 
     Raises
     ------
@@ -200,13 +200,13 @@ def read_dfset(path: Path, options: ReadOptions, supercell: Path | None) -> Traj
     DataError
         If the rows are no whole number of frames of the supercell, or hold other than numbers.
     """
-    if supercell is None:
+    if options.supercell is None:
         raise UsageError(
             "a DFSET file does not hold its supercell",
             where=str(path),
             fix="give the undisplaced supercell, atoms in the same order: --supercell SPOSCAR",
         )
-    ideal = read_supercell(supercell)
+    ideal = read_supercell(Path(options.supercell))
     u_tax, f_tax = frames_of_rows(read_rows(path, 2), len(ideal.species), path)
     if options.units is None:
         length, force, style = BOHR, RYDBERG / BOHR, "alamode"

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from trajmodes.config import ReadOptions
 from trajmodes.data import ForceConstants, Supercell
-from trajmodes.readers.trajectory import ReadOptions, Trajectory
+from trajmodes.readers.trajectory import Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class SnapshotReader:
 
     recognise: Callable[[Path, bytes], bool]
     """Whether a path, by its name or the first bytes of its text, is the program's."""
-    read: Callable[[Path, ReadOptions, Path | None], Trajectory]
-    """Read a file or folder, with options and the cell file of the supercell where given."""
+    read: Callable[[Path, ReadOptions], Trajectory]
+    """Read a file or folder."""
     cell_file: Callable[[Path], Path | None] = lambda _: None
     """The cell file that belongs to a path; None where there is none."""
     is_folder: bool = False

@@ -9,32 +9,29 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from trajmodes.arrays import Floats
+from trajmodes.config import ReadOptions
 from trajmodes.errors import UsageError
 from trajmodes.formats.registry import SNAPSHOTS
 from trajmodes.formats.snapshots import join_snapshots
 from trajmodes.readers.compressed import read_head
-from trajmodes.readers.lammps_units import LennardJonesUnits
 from trajmodes.readers.offsets import stamp_file
 from trajmodes.readers.text_head import require_text
-from trajmodes.readers.trajectory import ReadOptions, Trajectory
+from trajmodes.readers.trajectory import Trajectory, select_frames
+
+PathName = str | os.PathLike[str]
+
+PLAIN = ReadOptions()
 
 _FORCES_ALONE = ("FORCE_SETS", "FORCES_FC3")
 _FORMATS = ("lammps", "xyz", *SNAPSHOTS, "other")
 
 
-def open_trajectory(  # noqa: PLR0913 - each keyword is a fact that only the user knows
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+def open_trajectory(
+    paths: PathName | Iterable[PathName],
+    options: ReadOptions = PLAIN,
     *,
-    units: str | None = None,
-    timestep_fs: float | None = None,
-    lj: LennardJonesUnits | None = None,
-    strict: bool = False,
-    allow_partial: bool = False,
-    trust_order: bool = False,
-    cell: npt.ArrayLike | None = None,
-    supercell: str | os.PathLike[str] | None = None,
     format: str | None = None,  # noqa: A002 - the word users know
     isolated: bool = False,
 ) -> Trajectory:
@@ -44,24 +41,8 @@ def open_trajectory(  # noqa: PLR0913 - each keyword is a fact that only the use
     ----------
     paths
         The file, or the files in any order: they are put in order by time step.
-    units
-        Unit style of LAMMPS (metal, real, si, lj, electron, micro, nano, cgs), where the file
-        does not name it.
-    timestep_fs
-        Time of one simulation step in fs, where the file does not tell the time.
-    lj
-        What ε, σ and m are, for the unit style lj.
-    strict
-        Whether an incomplete last frame is an error; else a warning, and it is left out.
-    allow_partial
-        Whether frames before damage in compressed data are used; else damage is an error.
-    trust_order
-        Whether atoms without ids are taken in the order of the file; else that is an error.
-    cell
-        (3, 3) box vectors in Å, for files that have none.
-    supercell
-        Cell file of the supercell before it was displaced, atoms in the same order, for files
-        of displacements that do not hold it (DFSET of ALAMODE).
+    options
+        What the user knows of them.
     format
         lammps, xyz, phonopy (yaml, of phono3py as well), tdep, alamode (DFSET), or other (what
         MDAnalysis or ASE reads); recognised from the file where it is not given.
@@ -81,23 +62,21 @@ def open_trajectory(  # noqa: PLR0913 - each keyword is a fact that only the use
         raise UsageError("no trajectory file is given")
     if format is not None and format not in _FORMATS:
         raise UsageError(f"format '{format}' is not one of {', '.join(_FORMATS)}")
-    if timestep_fs is not None and not 0.0 < timestep_fs < np.inf:
-        raise UsageError(f"a time step of {timestep_fs:g} fs is given, which is not positive")
-    options = ReadOptions(units, timestep_fs, lj, strict, allow_partial, trust_order)
     kind = format or _recognise(files[0])
-    box = None if cell is None else np.asarray(cell, dtype=float)
+    box = _box(options)
     if isolated and box is None and kind in ("xyz", "other"):
         box = np.full((3, 3), np.nan)
-    _refuse_unused(
-        kind, files[0], box=box is not None, supercell=supercell is not None, units=units
-    )
+    _refuse_unused(kind, files[0], options, has_box=box is not None)
+    return select_frames(_open(kind, files, options, box), *options.frames)
+
+
+def _open(kind: str, files: list[Path], options: ReadOptions, box: Floats | None) -> Trajectory:
+    """Open files of a format; its reader is loaded here, for MDAnalysis and ASE are heavy."""
     if kind in SNAPSHOTS:
-        given = None if supercell is None else Path(supercell)
         reader = SNAPSHOTS[kind]
         places = dict.fromkeys(map(source_path, files)) if reader.is_folder else files
-        return join_snapshots([reader.read(place, options, given) for place in places])
+        return join_snapshots([reader.read(place, options) for place in places])
     if kind == "lammps":
-        # Each format is loaded when it is met: MDAnalysis and ASE are heavy.
         from trajmodes.readers.lammps_open import open_lammps_dump  # noqa: PLC0415
 
         return open_lammps_dump(files, options)
@@ -108,6 +87,14 @@ def open_trajectory(  # noqa: PLR0913 - each keyword is a fact that only the use
     from trajmodes.readers.foreign import open_foreign  # noqa: PLC0415
 
     return open_foreign(files, options, cell=box)
+
+
+def _box(options: ReadOptions) -> Floats | None:
+    """Box vectors (3, 3) in Å of three lengths or nine numbers; None if there are none."""
+    numbers = options.box
+    if numbers is None or isinstance(numbers, str):
+        return None
+    return np.diag(numbers) if len(numbers) == 3 else np.reshape(numbers, (3, 3))
 
 
 def source_path(path: Path) -> Path:
@@ -129,24 +116,22 @@ def crystal_beside(path: str | os.PathLike[str]) -> Path | None:
     return None if reader is None else reader.cell_file(file)
 
 
-def _refuse_unused(
-    kind: str, path: Path, *, box: bool, supercell: bool, units: str | None
-) -> None:
+def _refuse_unused(kind: str, path: Path, options: ReadOptions, *, has_box: bool) -> None:
     """Refuse what is given and would not be used."""
     reader = SNAPSHOTS.get(kind)
-    if box and (kind == "lammps" or reader is not None):
+    if has_box and (kind == "lammps" or reader is not None):
         name = "a LAMMPS dump has its own" if kind == "lammps" else "the supercell has its own"
         raise UsageError(f"a cell is given, but {name}", where=str(path))
-    if supercell and reader is None:
+    if options.supercell and reader is None:
         raise UsageError(
             "a supercell is given, but the file holds positions and not displacements",
             where=str(path),
         )
-    if supercell and reader is not None and reader.holds_supercell:
+    if options.supercell and reader is not None and reader.holds_supercell:
         raise UsageError("a supercell is given, but the file holds its own", where=str(path))
-    if units is not None and reader is not None and reader.holds_units:
+    if options.units is not None and reader is not None and reader.holds_units:
         raise UsageError(
-            f"units {units} are given, but {kind} files are in units of their own",
+            f"units {options.units} are given, but {kind} files are in units of their own",
             where=str(path),
             fix="leave the units out",
         )

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trajmodes.arrays import Floats
+from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.formats.base import SnapshotReader
 from trajmodes.formats.snapshots import IdealStructure, displaced_frames
@@ -39,7 +40,7 @@ from trajmodes.readers.number_rows import (
     require_line_end,
 )
 from trajmodes.readers.plain_yaml import parse_yaml, read_text
-from trajmodes.readers.trajectory import ReadOptions, Trajectory
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def looks_like_phonopy(path: Path, head: bytes) -> bool:
     return any(line.strip() == f"{name}:".encode() for name in _PROGRAMS for line in lines)
 
 
-def read_data_set(path: Path, options: ReadOptions, supercell: Path | None) -> Trajectory:
+def read_data_set(path: Path, options: ReadOptions) -> Trajectory:
     """Displacements and forces of a yaml file, and of FORCE_SETS or FORCES_FC3 beside it.
 
     Forces in the yaml file take precedence. Supercells without forces (pairs that phono3py left
@@ -72,7 +73,7 @@ def read_data_set(path: Path, options: ReadOptions, supercell: Path | None) -> T
     ----------
     path
         phonopy_params.yaml, phonopy_disp.yaml, phono3py_params.yaml, …, compressed or not.
-    options, supercell
+    options
         Not used: the file holds its units and its supercell.
 
     Raises
@@ -83,7 +84,7 @@ def read_data_set(path: Path, options: ReadOptions, supercell: Path | None) -> T
     DataError
         If the yaml is damaged, or the parts do not belong together.
     """
-    del options, supercell
+    del options
     data, length, force = _load(path)
     if data.supercell is None or data.dataset is None:
         raise UsageError(

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats, freeze
+from trajmodes.data.crystal_difference import SAME_STRUCTURE
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.readers.memory import MemoryFrames, trajectory_of_arrays
-from trajmodes.readers.runs import about_one_structure
 from trajmodes.readers.time_axis import TimeAxis
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON
@@ -130,4 +130,15 @@ def join_snapshots(pieces: Sequence[Trajectory]) -> Trajectory:
             velocities=None,
             forces=np.concatenate(forces),
         ),
+    )
+
+
+def about_one_structure(one: Trajectory, other: Trajectory) -> bool:
+    """Whether two trajectories hold snapshots about the same known structure."""
+    if one.ideal is None or other.ideal is None or one.species != other.species:
+        return False
+    boxes = [whole.read(0, 1).cells[0] for whole in (one, other)]
+    return bool(
+        np.abs(one.ideal - other.ideal).max() < SAME_STRUCTURE.site
+        and np.abs(boxes[0] - boxes[1]).max() < SAME_STRUCTURE.site
     )

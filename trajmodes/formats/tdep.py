@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.config import ReadOptions
 from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
 from trajmodes.data.lattice import wrap
 from trajmodes.errors import DataError
@@ -40,7 +41,7 @@ from trajmodes.formats.snapshots import displaced_frames
 from trajmodes.formats.text import Numbers
 from trajmodes.notes import Note
 from trajmodes.readers.number_rows import frames_of_rows, read_rows, require_line_end
-from trajmodes.readers.trajectory import ReadOptions, Trajectory
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import build_supercell
 
 _PRIMITIVE, _SUPERCELL = "infile.ucposcar", "infile.ssposcar"
@@ -316,7 +317,7 @@ def _is_input(path: Path, head: bytes) -> bool:
     return (folder / "infile.positions").is_file()
 
 
-def _read_input(path: Path, options: ReadOptions, supercell: Path | None) -> Trajectory:
+def _read_input(path: Path, options: ReadOptions) -> Trajectory:
     """Read snapshots of a TDEP folder, as displacements from its ideal supercell.
 
     Parameters
@@ -324,9 +325,7 @@ def _read_input(path: Path, options: ReadOptions, supercell: Path | None) -> Tra
     path
         The folder.
     options
-        Not used: TDEP defines its units.
-    supercell
-        Cell file of the ideal supercell; infile.ssposcar of the folder if not given.
+        ``supercell`` is a cell file to take in place of infile.ssposcar.
 
     Raises
     ------
@@ -335,8 +334,7 @@ def _read_input(path: Path, options: ReadOptions, supercell: Path | None) -> Tra
     DataError
         If the files contradict each other, or hold other than numbers.
     """
-    del options
-    ideal = read_ideal(supercell or path / _SUPERCELL)
+    ideal = read_ideal(Path(options.supercell or path / _SUPERCELL))
     positions, forces = path / "infile.positions", path / "infile.forces"
     n_atoms = len(ideal.species)
     (s_tax,) = frames_of_rows(read_rows(positions, 1), n_atoms, positions)

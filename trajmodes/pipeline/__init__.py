@@ -7,13 +7,13 @@ what is made of lifetimes in `transport`. `written` writes the folder, `api` hol
 from Python, `collect` turns what the stages return into the nouns of the report.
 """
 
-from trajmodes.pipeline.api import fit_constants, job_of, open_run, project_run, run
+from trajmodes.pipeline.api import fit_constants, open_run, project_run, run
 from trajmodes.pipeline.check import check_job, show_check
 from trajmodes.pipeline.demo import demo_epilogue, demo_job, demo_prologue
 from trajmodes.pipeline.export import export_job, show_export
 from trajmodes.pipeline.fit import Fitted, fit_runs
 from trajmodes.pipeline.load import LoadedRun, load, load_runs
-from trajmodes.pipeline.molecule_job import MoleculeFiles, molecule_job, molecule_modes
+from trajmodes.pipeline.molecule_job import molecule_job, molecule_modes
 from trajmodes.pipeline.molecule_tables import show_molecule
 from trajmodes.pipeline.movie import movie_job
 from trajmodes.pipeline.projected import project_job, project_only
@@ -26,7 +26,6 @@ from trajmodes.pipeline.written import Written
 __all__ = [
     "Fitted",
     "LoadedRun",
-    "MoleculeFiles",
     "Written",
     "analyse",
     "check_job",
@@ -38,7 +37,6 @@ __all__ = [
     "fit_job",
     "fit_only",
     "fit_runs",
-    "job_of",
     "load",
     "load_runs",
     "molecule_job",

@@ -111,7 +111,7 @@ def with_perturbation(results: Results, job: Job, log: Log) -> Results:
     DataError
         If there are no triplets, or the temperature is not known.
     """
-    if job.perturbation is None:
+    if job.phonons.perturbation is None:
         return results
     constants, modes = results.constants, results.modes
     if constants.triplets is None:
@@ -126,7 +126,7 @@ def with_perturbation(results: Results, job: Job, log: Log) -> Results:
             fix="give --temperature",
         )
     with log.stage("perturbation theory"):
-        mesh = (job.perturbation,) * 3
+        mesh = (job.phonons.perturbation,) * 3
         lines = perturbative_linewidths(
             constants, results.supercell, mesh, temperature, modes.qpoints
         )

@@ -3,7 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
-from trajmodes.config import Job
+from trajmodes.config import Job, MatchOptions, RunningOptions
 
 __all__ = ["demo_epilogue", "demo_job", "demo_prologue"]
 
@@ -20,8 +20,8 @@ def demo_job(output: str) -> Job:
     """
     return Job(
         trajectory=(str(_FOLDER / "zirconium.lammpstrj.xz"),),
-        cell=str(_FOLDER / "POSCAR"),
-        output=output,
+        matching=MatchOptions(cell=str(_FOLDER / "POSCAR")),
+        running=RunningOptions(output=output),
     )
 
 
@@ -40,7 +40,7 @@ bcc zirconium at 1400 K: a crystal that harmonic theory calls unstable, held up 
 What follows is the same as
 
   trajmodes run {job.trajectory[0]} \\
-      --cell {job.cell} -o {job.output}
+      --cell {job.matching.cell} -o {job.folder}
 
   first pass   displacements and forces → effective force constants → phonons at 1400 K
   second pass  displacements and velocities → energy, spectrum and lifetime of every mode
@@ -58,10 +58,10 @@ def demo_epilogue(job: Job) -> str:
     """
     return f"""
 Look at
-  {job.output}/figures/     the bands over the measured spectra first: no branch is imaginary,
+  {job.folder}/figures/     the bands over the measured spectra first: no branch is imaginary,
                             although at 0 K this crystal is unstable; lines are broad at N
-  {job.output}/results.nc   everything, for xarray; `trajmodes show` prints it again
-  {job.output}/run.toml     the job; change it and `trajmodes run` it
+  {job.folder}/results.nc   everything, for xarray; `trajmodes show` prints it again
+  {job.folder}/run.toml     the job; change it and `trajmodes run` it
 
 Your own run:
   trajmodes check run.lammpstrj --cell POSCAR --timestep-fs 1

@@ -102,7 +102,7 @@ def fit_runs(
             f"the mean displacement is surely not zero, up to "
             f"{np.linalg.norm(shift, axis=1).max():.2g} Å: pairs do not mind, higher orders do"
         )
-        fix = "--reference average counts from the average structure"
+        fix = "--displacements-from average counts from the average structure"
         note = Note("note", text, fix=fix)
         return fitted._replace(notes=(note, *fitted.notes))
     log.tell("the mean displacement is not zero: once more, from the average structure")
@@ -144,7 +144,7 @@ def _fit_once(
 
 
 def _counts_from_average(runs: Sequence[LoadedRun]) -> bool:
-    wanted = runs[0].job.reference
+    wanted = runs[0].job.fit.displacements_from
     known = any(run.trajectory.ideal is not None for run in runs)
     return wanted == "average" or (wanted == "auto" and not known)
 
@@ -162,16 +162,16 @@ def _is_off_average(fitted: Fitted) -> bool:
 def fit_options(job: Job) -> FitOptions:
     """How a job wants its constants fitted."""
     return FitOptions(
-        scheme=job.scheme,
+        scheme=job.fit.scheme,
         constraints=Constraints(
-            hermitian="no-hermitian" not in job.constraints,
-            born_huang="born-huang" in job.constraints,
-            huang="huang" in job.constraints,
+            hermitian="no-hermitian" not in job.fit.constraints,
+            born_huang="born-huang" in job.fit.constraints,
+            huang="huang" in job.fit.constraints,
         ),
-        minimum_norm=job.minimum_norm,
-        method=job.method,
-        strength=job.strength,
-        errors=job.errors,
+        minimum_norm=job.fit.minimum_norm,
+        method=job.fit.method,
+        strength=job.fit.strength,
+        errors=job.fit.errors,
     )
 
 
@@ -206,7 +206,7 @@ def modes_of(fit: Fit, ledger: Ledger, *, require_stable: bool = False) -> Modes
 
 
 def _cutoffs(job: Job) -> Mapping[int, Reach]:
-    given = {2: job.cutoff, 3: job.cutoff3, 4: job.cutoff4}
+    given = {2: job.fit.cutoff2, 3: job.fit.cutoff3, 4: job.fit.cutoff4}
     return {
         order: _reach(value)
         for order, value in given.items()
@@ -216,7 +216,7 @@ def _cutoffs(job: Job) -> Mapping[int, Reach]:
 
 def _shorter(job: Job) -> Mapping[int, Cutoff | None] | None:
     """Cutoffs to take of a ledger: those asked for, or all that it has."""
-    given = {2: job.cutoff, 3: job.cutoff3, 4: job.cutoff4}
+    given = {2: job.fit.cutoff2, 3: job.fit.cutoff3, 4: job.fit.cutoff4}
     if all(value is None for value in given.values()):
         return None
     asked = {n: value for n, value in given.items() if n == 2 or value is not None}
@@ -236,7 +236,7 @@ def _ledger(
     run: LoadedRun, expansion: Expansion, n_blocks: int, bars: StartBar, title: str
 ) -> Ledger:
     advance = bars(title, run.n_frames)
-    workers = run.job.workers
+    workers = run.job.running.workers
     if expansion.orders[-1] > 2:
         sums: Any = ForceRows(expansion, run.supercell, run.n_frames, n_blocks)
     else:
@@ -271,15 +271,15 @@ def _source(run: LoadedRun, kelvin: float) -> Source:
     more = "" if len(paths) < 2 else f" and {len(paths) - 1} more"
     return Source(
         name=f"{paths[0]}{more}" if paths else "arrays",
-        temperature=run.job.temperature or kelvin,
+        temperature=run.job.phonons.temperature or kelvin,
         interval_ps=np.nan if interval is None else interval,
     )
 
 
 def _temperature(job: Job, ledger: Ledger) -> float | None:
     """Temperature of the job, or the mean over the frames of all runs where it is known."""
-    if job.temperature is not None or not ledger.sources:
-        return job.temperature
+    if job.phonons.temperature is not None or not ledger.sources:
+        return job.phonons.temperature
     known = np.array([source.temperature for source in ledger.sources])
     frames = np.bincount(ledger.run, ledger.frames)
     return float(frames @ known / frames.sum()) if np.isfinite(known).all() else None

@@ -3,31 +3,26 @@
 import glob
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from trajmodes.arrays import Floats
-from trajmodes.config import Job
+from trajmodes.config import Job, ReadOptions
 from trajmodes.data import Crystal, FrameBlock, MotionBlock, Supercell
 from trajmodes.errors import DataError, UnitsError, UsageError
-from trajmodes.formats import crystal_beside, load_crystal, open_trajectory, source_path
+from trajmodes.formats import crystal_beside, load_crystal, open_runs, open_trajectory
 from trajmodes.notes import Note
 from trajmodes.pipeline.log import Log
 from trajmodes.readers import (
     AverageStructure,
     Diagnosis,
     Displacer,
-    LennardJonesUnits,
     Match,
     Trajectory,
     average_structure,
     diagnose,
     find_crystal,
     match,
-    open_runs,
     select_frames,
     told_species,
 )
@@ -38,7 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadedRun", "load", "load_runs"]
 
-PROVABLE_UNITS = ("metal", "real", "si", "cgs", "electron", "micro", "nano")
+PROVABLE_UNITS: tuple[
+    Literal["metal", "real", "si", "cgs", "electron", "micro", "nano"], ...
+] = ("metal", "real", "si", "cgs", "electron", "micro", "nano")
 """Unit styles whose factors are fixed; lj needs three numbers that only the user knows."""
 
 PROOF = 1.8
@@ -78,7 +75,7 @@ class LoadedRun:
     @property
     def files(self) -> list[Path]:
         """All files that the run is read from."""
-        named = [self.job.cell, self.job.supercell]
+        named = [self.job.matching.cell, self.job.reading.supercell]
         return [*self.trajectory.paths, *(Path(name) for name in named if name is not None)]
 
     @property
@@ -103,7 +100,9 @@ class LoadedRun:
     def moved(self, shift: Floats) -> "LoadedRun":
         """Count displacements from sites that are moved by (s, 3) in Å; symmetry allows it."""
         matched = self.match.moved(shift)
-        return replace(self, match=matched, displacer=Displacer(matched, self.job.hops))
+        return replace(
+            self, match=matched, displacer=Displacer(matched, self.job.matching.hops)
+        )
 
     def __iter__(self) -> Iterator[MotionBlock]:
         """Blocks of motion in order of time."""
@@ -128,8 +127,8 @@ class KnownCrystal(NamedTuple):
     """Whether its sites follow the mean positions of the run, or stay where they are."""
 
 
-Opener = Callable[[str | None], Sequence[Trajectory]]
-"""Opens the trajectories of a job in given units."""
+Opener = Callable[[Sequence[Path], ReadOptions], Sequence[Trajectory]]
+"""Opens files as the trajectories of one or several runs."""
 
 
 def load(job: Job, *, log: Log, crystal: Crystal | None = None) -> LoadedRun:
@@ -155,9 +154,8 @@ def load(job: Job, *, log: Log, crystal: Crystal | None = None) -> LoadedRun:
     DataError
         If the trajectory is not sound, or not of this crystal.
     """
-    paths = _expand(job.trajectory)
     known = None if crystal is None else KnownCrystal(crystal, relax=True)
-    return _load(job, lambda units: [_open(paths, job, units)], known, log)[0]
+    return _load(job, _one_run, known, log)[0]
 
 
 def load_runs(
@@ -193,24 +191,27 @@ def load_runs(
     """
     known = None if crystal is None else KnownCrystal(crystal, relax=False)
     if frames is not None:
-        return _load(job, lambda _: [frames], known, log)
-    paths = _expand(job.trajectory)
-
-    def open_all(units: str | None) -> Sequence[Trajectory]:
-        return open_runs(map(source_path, paths), partial(_open, job=job, units=units))
-
-    return _load(job, open_all, known, log)
+        selected = select_frames(frames, *job.reading.frames)
+        return _load(job, lambda *_: [selected], known, log)
+    return _load(job, open_runs, known, log)
 
 
-def _load(job: Job, open_all: Opener, known: KnownCrystal | None, log: Log) -> list[LoadedRun]:
+def _load(
+    job: Job, open_files: Opener, known: KnownCrystal | None, log: Log
+) -> list[LoadedRun]:
     with log.stage("open and match"):
+        paths = _expand(job.trajectory)
         try:
-            runs = _match_all(job, open_all(job.units), known)
+            runs = _match_all(job, open_files(paths, job.reading), known)
         except UnitsError as error:
-            runs = _prove_units(job, open_all, known, error)
+            runs = _prove_units(job, open_files, known, error)
     for note in dict.fromkeys(note for run in runs for note in run.notes):
         log.tell(f"note: {note}")
     return runs
+
+
+def _one_run(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
+    return [open_trajectory(paths, options)]
 
 
 def _expand(names: tuple[str, ...]) -> list[Path]:
@@ -225,20 +226,6 @@ def _expand(names: tuple[str, ...]) -> list[Path]:
     return paths
 
 
-def _open(paths: Sequence[Path], job: Job, units: str | None) -> Trajectory:
-    return open_trajectory(
-        paths,
-        units=units,
-        timestep_fs=job.timestep_fs,
-        strict=job.strict,
-        allow_partial=job.allow_partial,
-        trust_order=job.trust_order,
-        lj=LennardJonesUnits(*job.lj) if job.lj else None,
-        cell=_box(job.box),
-        supercell=job.supercell,
-    )
-
-
 def _match_all(
     job: Job, trajectories: Sequence[Trajectory], known: KnownCrystal | None
 ) -> list[LoadedRun]:
@@ -251,10 +238,10 @@ def _match_all(
     return runs
 
 
-def _match(job: Job, whole: Trajectory, known: KnownCrystal | None) -> LoadedRun:
-    trajectory = select_frames(whole, *job.frames)
-    type_map = dict(enumerate(job.species, start=1)) or None
-    average = average_structure(trajectory, box="average" if job.box == "average" else "fixed")
+def _match(job: Job, trajectory: Trajectory, known: KnownCrystal | None) -> LoadedRun:
+    type_map = dict(enumerate(job.matching.species, start=1)) or None
+    box: Literal["average", "fixed"] = "average" if job.reading.box == "average" else "fixed"
+    average = average_structure(trajectory, box=box)
     notes: tuple[Note, ...] = ()
     if known is None:
         crystal, notes = _crystal(job, trajectory, average, type_map)
@@ -266,8 +253,8 @@ def _match(job: Job, whole: Trajectory, known: KnownCrystal | None) -> LoadedRun
         job=job,
         trajectory=trajectory,
         match=matched,
-        diagnosis=diagnose(trajectory, matched, hops=job.hops),
-        displacer=Displacer(matched, job.hops),
+        diagnosis=diagnose(trajectory, matched, hops=job.matching.hops),
+        displacer=Displacer(matched, job.matching.hops),
         notes=(*notes, *matched.notes),
     )
 
@@ -280,7 +267,7 @@ def _crystal(
 ) -> tuple[Crystal, tuple[Note, ...]]:
     """Crystal of the cell file, of the file that came with the data, or of the average."""
     beside = crystal_beside(trajectory.paths[0]) if trajectory.paths else None
-    file = job.cell or beside
+    file = job.matching.cell or beside
     if file is None:
         species = told_species(trajectory, type_map)
         found = find_crystal(average, species, trajectory.masses)
@@ -289,15 +276,8 @@ def _crystal(
     return found.crystal, found.notes
 
 
-def _box(numbers: tuple[float, ...] | str) -> Floats | None:
-    """Box vectors (3, 3) in Å from three lengths or nine numbers; None if there are none."""
-    if not numbers or isinstance(numbers, str):
-        return None
-    return np.diag(numbers) if len(numbers) == 3 else np.reshape(numbers, (3, 3))
-
-
 def _prove_units(
-    job: Job, open_all: Opener, known: KnownCrystal | None, missing: UnitsError
+    job: Job, open_files: Opener, known: KnownCrystal | None, missing: UnitsError
 ) -> list[LoadedRun]:
     """Load with the one unit style in which lengths fit the crystal and temperatures agree.
 
@@ -307,9 +287,11 @@ def _prove_units(
     proved: dict[str, list[LoadedRun]] = {}
     refused: dict[str, DataError] = {}
     doubt = ""
+    paths = _expand(job.trajectory)
     for style in PROVABLE_UNITS:
         try:
-            runs = _match_all(job, open_all(style), known)
+            opened = open_files(paths, replace(job.reading, units=style))
+            runs = _match_all(job, opened, known)
         except DataError as error:
             refused[style] = error
             continue

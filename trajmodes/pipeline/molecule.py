@@ -7,9 +7,7 @@ of a crystal is on its phonons, for a molecule is a crystal of one cell at Γ.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from trajmodes.arrays import Floats
@@ -19,17 +17,12 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.molecular import hessian_reduction
 from trajmodes.formats import open_trajectory
 from trajmodes.notes import Note
-from trajmodes.phonons.normal_modes import (
-    ModeTable,
-    external_part,
-    mode_table,
-    normal_modes,
-)
+from trajmodes.phonons.normal_modes import ModeTable, external_part, mode_table, normal_modes
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.project import project_run
 from trajmodes.project.coordinates import Projector
 from trajmodes.project.ipi_modes import ATOMIC_UNIT, ipi_amplitudes, undefined_note
-from trajmodes.readers import LennardJonesUnits, Trajectory, select_frames, told_species
+from trajmodes.readers import Trajectory, select_frames, told_species
 from trajmodes.readers.eckart import EckartFrame
 from trajmodes.readers.hessian_file import read_hessian
 from trajmodes.readers.molecule import molecule_reference
@@ -119,19 +112,13 @@ class MoleculeResults:
         )
 
 
-def open_molecule(
-    job: Job, *, reference: str | None = None, frames: Trajectory | None = None
-) -> MoleculeRun:
+def open_molecule(job: Job, *, frames: Trajectory | None = None) -> MoleculeRun:
     """Open a run of a molecule and find its reference.
 
     Parameters
     ----------
     job
-        What to read: trajectory, units, timestep_fs, species, frames, lj, strict,
-        allow_partial, trust_order, box; settings of crystals are not used.
-    reference
-        File of the reference, atoms in the order of the trajectory; the average structure
-        where it is not given.
+        What to read; options for crystals are not used.
     frames
         Frames that are open already, in place of the job's files.
 
@@ -142,11 +129,14 @@ def open_molecule(
     DataError
         If the trajectory is not sound, or not of this molecule.
     """
-    if job.energy_covariance:
+    if job.projection.energy_covariance:
         raise UsageError("covariances of energies are made for runs of crystals only")
-    trajectory = select_frames(_open(job) if frames is None else frames, *job.frames)
-    species = told_species(trajectory, dict(enumerate(job.species, start=1)) or None)
-    found = molecule_reference(trajectory, species, reference)
+    if frames is None:
+        trajectory = open_trajectory(job.trajectory, job.reading, isolated=True)
+    else:
+        trajectory = select_frames(frames, *job.reading.frames)
+    species = told_species(trajectory, dict(enumerate(job.matching.species, start=1)) or None)
+    found = molecule_reference(trajectory, species, job.molecule.reference)
     # A molecule needs no box, so what there is to say of its box does not matter.
     notes = (note for note in trajectory.notes if note.subject != "box")
     return MoleculeRun(job, trajectory, found.frame, (*notes, *found.notes))
@@ -156,7 +146,6 @@ def analyse_molecule(
     run: MoleculeRun,
     *,
     log: Log,
-    hessian: str | None = None,
     bars: StartBar = no_bars,
 ) -> MoleculeResults:
     """Find the second derivatives and modes of a molecule, and project its run on them.
@@ -164,12 +153,10 @@ def analyse_molecule(
     Parameters
     ----------
     run
-        The run, as from `open_molecule`.
+        The run, as from `open_molecule`; its job may name a file of second derivatives, see
+        `trajmodes.readers.hessian_file`.
     log
         Takes down the stages.
-    hessian
-        File of second derivatives, see `trajmodes.readers.hessian_file`; fitted to the forces
-        of the run where it is not given.
     bars
         Starts a progress bar.
 
@@ -180,7 +167,7 @@ def analyse_molecule(
     DataError
         If there are neither forces nor second derivatives, or too few frames for them.
     """
-    molecule = run.supercell
+    molecule, hessian = run.supercell, run.job.molecule.hessian
     if hessian is None:
         with log.stage("first pass: second derivatives"):
             constants, notes = _fitted(run, bars)
@@ -234,21 +221,6 @@ def normal_coordinates(
         )
 
 
-def _open(job: Job) -> Trajectory:
-    box = None if not job.box or isinstance(job.box, str) else np.array(job.box)
-    return open_trajectory(
-        [Path(name) for name in job.trajectory],
-        units=job.units,
-        timestep_fs=job.timestep_fs,
-        strict=job.strict,
-        allow_partial=job.allow_partial,
-        trust_order=job.trust_order,
-        lj=LennardJonesUnits(*job.lj) if job.lj else None,
-        cell=None if box is None else np.diag(box) if len(box) == 3 else box.reshape(3, 3),
-        isolated=True,
-    )
-
-
 def _fitted(run: MoleculeRun, bars: StartBar) -> tuple[ForceConstants, tuple[Note, ...]]:
     if not run.trajectory.has_forces:
         raise DataError(
@@ -261,7 +233,7 @@ def _fitted(run: MoleculeRun, bars: StartBar) -> tuple[ForceConstants, tuple[Not
         run.motion,
         run.blocks,
         reduction,
-        workers=run.job.workers,
+        workers=run.job.running.workers,
         progress=bars("first pass: second derivatives", run.n_frames),
     )
     if constants.replicates is not None:

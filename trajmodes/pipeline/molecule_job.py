@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.config import Job, job_from_mapping, toml_text
-from trajmodes.errors import UsageError
+from trajmodes.config import Job, job_of, takes, toml_text
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.molecule import (
     MoleculeResults,
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 __all__ = [
-    "MoleculeFiles",
     "WrittenMolecule",
     "molecule_job",
     "molecule_modes",
@@ -47,17 +45,6 @@ __all__ = [
 PathLike = str | os.PathLike[str]
 
 _FILES = ("modes.csv", "reference.xyz", "hessian.npy", "vectors.npy", "run.toml", "run.log")
-
-
-class MoleculeFiles(NamedTuple):
-    """Files beside the trajectory, and what is to be written."""
-
-    reference: str | None = None
-    """The reference, atoms in the order of the trajectory; None for the average structure."""
-    hessian: str | None = None
-    """Second derivatives in eV/Å² at the reference; None to fit them."""
-    series: bool = False
-    """Whether q̃ and ṽ of every frame are written."""
 
 
 class WrittenMolecule(NamedTuple):
@@ -69,69 +56,61 @@ class WrittenMolecule(NamedTuple):
 
 
 def molecule_job(
-    job: Job, files: MoleculeFiles, *, command: str, bars: StartBar = no_bars
+    job: Job, *, command: str, bars: StartBar = no_bars, frames: Trajectory | None = None
 ) -> WrittenMolecule:
     """Find the modes of a molecule in a run without periodicity, and write a folder.
 
     Parameters
     ----------
     job
-        What to read, and the folder; see `open_molecule` for the settings that are used.
-    files
-        Reference, second derivatives, and whether coordinates are written.
+        What to read, and the folder.
     command
         The command line or call, for the log.
     bars
         Starts a progress bar.
+    frames
+        Frames that are open already, in place of the job's files.
 
     Raises
     ------
     UsageError
-        If second derivatives come without the reference that they belong to, or the folder
-        holds what the results are made from, or files of someone else.
+        If the folder holds what the results are made from, or files of someone else.
     TrajmodesError
         Whatever is wrong with the input, the folder or the disk, with what to do about it.
     """
-    _require_reference(files)
+    files = job.molecule
     inputs = [one for one in (files.reference, files.hessian) if one is not None]
     names = (*_FILES, *((COORDINATES.file,) if files.series else ()))
-    require_replaceable(job.output, names, [*inputs, *inputs_of(job)])
+    require_replaceable(job.folder, names, [*inputs, *inputs_of(job)])
     log = Log()
     log.tell(command)
-    with open_folder(job.output) as folder:
+    with open_folder(job.folder) as folder:
         with log.stage("open and find the reference"):
-            run = open_molecule(job, reference=files.reference)
-        results = analyse_molecule(run, log=log, hessian=files.hessian, bars=bars)
+            run = open_molecule(job, frames=frames)
+        results = analyse_molecule(run, log=log, bars=bars)
         for note in results.notes:
             log.tell(f"note: {note}")
         with log.stage("write"):
             writers = _writers(run, results, log, series=files.series)
             written = write_files(folder, writers)
     return WrittenMolecule(
-        results, {str(Path(job.output) / name): text for name, text in written.items()}
+        results, {str(Path(job.folder) / name): text for name, text in written.items()}
     )
 
 
+@takes("molecule")
 def molecule_modes(
-    data: "PathLike | Sequence[PathLike] | Sequence[Atoms] | Trajectory",
-    *,
-    reference: str | None = None,
-    hessian: str | None = None,
-    **settings: Any,
+    data: "PathLike | Sequence[PathLike] | Sequence[Atoms] | Trajectory", **options: Any
 ) -> MoleculeResults:
-    """Modes of a molecule from frames of any source; nothing is written.
+    """Modes of a molecule from frames of any source.
 
     Parameters
     ----------
     data
         Trajectory files, a list of ASE ``Atoms``, or frames that are open already. The time
         between Atoms is `timestep_fs`.
-    reference
-        File of the reference, atoms in the order of the frames; else the average structure.
-    hessian
-        File of second derivatives in eV/Å² at the reference; else they are fitted.
-    settings
-        As in `trajmodes.config.Job`: timestep_fs, units, species, frames, resolution_thz, …
+    **options
+        Options of `trajmodes molecule`; with ``output`` the folder is written as well.
 
     Raises
     ------
@@ -146,12 +125,12 @@ def molecule_modes(
     >>> found = tm.molecule_modes("run.xyz", timestep_fs=0.5)  # doctest: +SKIP
     >>> found.table.wavenumber_cm  # doctest: +SKIP
     """
-    files = MoleculeFiles(reference, hessian)
-    _require_reference(files)
-    frames, names = _frames(data, settings.get("timestep_fs"))
-    job = job_from_mapping({**settings, "trajectory": names})
-    run = open_molecule(job, reference=reference, frames=frames)
-    return analyse_molecule(run, log=Log(), hessian=hessian)
+    frames, names = _frames(data, options.get("timestep_fs"))
+    job = job_of("molecule", names, options)
+    if job.running.output is not None:
+        command = f"trajmodes.molecule_modes({', '.join(job.trajectory)})"
+        return molecule_job(job, command=command, frames=frames).results
+    return analyse_molecule(open_molecule(job, frames=frames), log=Log())
 
 
 def _frames(
@@ -169,15 +148,6 @@ def _frames(
         interval = None if timestep_fs is None else timestep_fs * FEMTOSECOND
         return trajectory_of_atoms(images, interval_ps=interval, isolated=True), ["atoms"]
     return None, [os.fspath(item) for item in cast("Sequence[PathLike]", items)]
-
-
-def _require_reference(files: MoleculeFiles) -> None:
-    if files.hessian is not None and files.reference is None:
-        raise UsageError(
-            "a Hessian is given, but not the geometry that it belongs to",
-            why="the average structure lies and is turned in another way",
-            fix="give --reference FILE, atoms in the order of the trajectory",
-        )
 
 
 def _writers(

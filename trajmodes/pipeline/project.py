@@ -120,14 +120,14 @@ def project_run(
         projector = Projector(half_space(run.supercell), modes, kept)
         plan = plan_spectra(run, source, highest, projector.n_series)
         parts = _parts(run, source, projector, plan)
-        if run.job.spill:
+        if run.job.projection.save_amplitudes:
             parts["spill"] = _spill(run, source, projector, scratch)
         reduction = Transformed(projector.project, Together(parts))
         found = stream(
             source.read,
             source.blocks,
             reduction,
-            workers=run.job.workers,
+            workers=run.job.running.workers,
             progress=bars("projection on modes", source.n_frames),
         )
     with log.stage("lines and lifetimes"):
@@ -164,12 +164,12 @@ def _parts(
             plan.frames,
             dt,
             stretches,
-            poles=job.maximum_entropy,
+            poles=job.projection.maximum_entropy,
         ),
     }
     if plan.bands is not None:
         parts["bands"] = NarrowBandReduction(projector, plan.bands, dt, stretches)
-    if job.energy_covariance:
+    if job.projection.energy_covariance:
         parts["covariance"] = EnergyCovarianceReduction(projector, n)
     return parts
 
@@ -201,7 +201,9 @@ def _spill(
             "time series of modes need a folder to be written to", fix="give an output folder"
         )
     modes = projector.modes
-    chosen = parse_modes(run.job.spill, modes, partial(zone_point, modes.crystal))
+    chosen = parse_modes(
+        run.job.projection.save_amplitudes, modes, partial(zone_point, modes.crystal)
+    )
     return SpillReduction(projector, chosen, source.times_ps, scratch / "amplitudes")
 
 
@@ -210,7 +212,7 @@ def _told(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
     spectra: Spectra = found["spectra"]
     ladder = (whole_axis(spectra.modes), *found.get("bands", ()))
     guess = set_omega(modes) / THZ
-    shape = LineShape(run.job.line, run.job.baseline)
+    shape = LineShape(run.job.projection.line, run.job.projection.baseline)
     lines = fit_lines(ladder, guess, shape)
     test = equipartition(found["energies"])
     ensemble, covariance = found["ensemble"], found.get("covariance")

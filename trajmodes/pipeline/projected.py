@@ -33,7 +33,7 @@ from trajmodes.pipeline.requirements import (
 from trajmodes.pipeline.same_crystal import require_same_crystal
 from trajmodes.pipeline.source import interval_of
 from trajmodes.pipeline.transport import conductivity_of, heat_flow_of, renormalised_bands
-from trajmodes.pipeline.written import Analysis, Written, write_found
+from trajmodes.pipeline.written import Analysis, Written, output_folder
 from trajmodes.project import check_lattice
 from trajmodes.report import Conductivity, Projection, Provenance, Results
 from trajmodes.report.wording import mesh_of
@@ -82,13 +82,11 @@ def project_job(
         Whatever is wrong with the input, the folder or the disk, with what to do about it.
     """
     log = Log()
-
-    def find(scratch: Path) -> Analysis:
-        return project_only(
-            job, command=command, log=log, bars=bars, scratch=scratch, known=known
+    with output_folder(job, log) as output:
+        found = project_only(
+            job, command=command, log=log, bars=bars, scratch=output.scratch, known=known
         )
-
-    return write_found(job, log, find)
+        return output.write(found)
 
 
 def project_only(
@@ -194,13 +192,13 @@ def run_on_constants(
     DataError
         If the run, or a cell file that is given, is not of their crystal.
     """
-    if job.constants is None:
+    if job.projection.force_constants is None:
         raise UsageError(
             "no force constants are given to project on",
-            fix="give --constants FOLDER, or let `trajmodes run` fit them first",
+            fix="give --force-constants FOLDER, or let `trajmodes run` fit them first",
         )
     if known is None:
-        constants, job = _read(job, job.constants, log)
+        constants, job = _read(job, job.projection.force_constants, log)
     else:
         constants, job = known, _without_cell(job, known)
     run = load(job, log=log, crystal=constants.crystal)
@@ -229,7 +227,7 @@ def _read(job: Job, path: str, log: Log) -> tuple[ForceConstants, Job]:
     try:
         known = read_constants(path)
     except DataError:
-        if job.cell is None:
+        if job.matching.cell is None:
             raise
     else:
         return known, _without_cell(job, known)
@@ -238,9 +236,9 @@ def _read(job: Job, path: str, log: Log) -> tuple[ForceConstants, Job]:
 
 def _without_cell(job: Job, known: ForceConstants) -> Job:
     """Leave out a cell file beside constants that know their crystal, once it is compared."""
-    if job.cell is not None:
-        require_same_crystal(known.crystal, job.cell)
-    return replace(job, cell=None)
+    if job.matching.cell is not None:
+        require_same_crystal(known.crystal, job.matching.cell)
+    return job.with_options(cell=None)
 
 
 def with_projection(
@@ -314,7 +312,7 @@ def _conductivity(
 
     What the run is too short for is told, but does not cost the results that there are.
     """
-    wanted = run.job.conductivity
+    wanted = run.job.projection.conductivity
     if wanted is None:
         return None, ()
     points = wanted if isinstance(wanted, int) else None
@@ -329,7 +327,7 @@ def _conductivity(
 
 def _mesh_note(job: Job, mesh: tuple[int, int, int]) -> tuple[Note, ...]:
     """Tell that the mesh of the conductivity is finer than the one that was asked for."""
-    wanted = job.conductivity
+    wanted = job.projection.conductivity
     if not isinstance(wanted, int) or set(mesh) == {wanted}:
         return ()
     text = (
@@ -355,4 +353,4 @@ def path_bands(constants: ForceConstants, job: Job) -> Bands:
     UsageError
         If the path names a point that is not known.
     """
-    return dispersion(constants, chosen_path(constants.crystal, job.path, PATH_SPACING))
+    return dispersion(constants, chosen_path(constants.crystal, job.phonons.path, PATH_SPACING))

@@ -57,11 +57,12 @@ def require_no_constants(job: Job) -> None:
     UsageError
         If it names constants.
     """
-    if job.constants is not None:
+    given = job.projection.force_constants
+    if given is not None:
         raise UsageError(
-            f"constants are given, {job.constants}, but this command fits its own",
+            f"force constants are given, {given}, but this command fits its own",
             why="`trajmodes project` and `trajmodes sed` take given ones",
-            fix="use `trajmodes project JOB.toml`, or leave out constants",
+            fix="use `trajmodes project JOB.toml`, or leave out force_constants",
         )
 
 
@@ -78,9 +79,11 @@ def require_known_modes(run: LoadedRun) -> None:
     UsageError
         If a text is no mode, or its q is not commensurate with the supercell.
     """
-    if run.job.spill:
+    if run.job.projection.save_amplitudes:
         modes = bare_modes(half_space(run.supercell))
-        parse_modes(run.job.spill, modes, partial(zone_point, modes.crystal))
+        parse_modes(
+            run.job.projection.save_amplitudes, modes, partial(zone_point, modes.crystal)
+        )
 
 
 def require_all_frames(run: LoadedRun) -> None:
@@ -96,7 +99,7 @@ def require_all_frames(run: LoadedRun) -> None:
     UsageError
         If its job asks for it.
     """
-    if run.job.hops != "refuse":
+    if run.job.matching.hops != "refuse":
         raise UsageError(
             "frames cannot be left out of a run that is projected on its modes",
             why="spectra need frames at equal distances in time",

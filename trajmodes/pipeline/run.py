@@ -39,7 +39,7 @@ from trajmodes.pipeline.requirements import (
     why_not_projected,
 )
 from trajmodes.pipeline.source import interval_of
-from trajmodes.pipeline.written import Analysis, Written, write_found
+from trajmodes.pipeline.written import Analysis, Written, output_folder
 from trajmodes.readers import Trajectory
 from trajmodes.report import (
     Projection,
@@ -71,12 +71,10 @@ def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
     """
     require_no_constants(job)
     log = Log()
-
-    def find(scratch: Path) -> Analysis:
+    with output_folder(job, log, for_phonopy=True) as output:
         run = load(job, log=log)
-        return analyse(run, command=command, log=log, bars=bars, scratch=scratch)
-
-    return write_found(job, log, find, for_phonopy=True)
+        found = analyse(run, command=command, log=log, bars=bars, scratch=output.scratch)
+        return output.write(found)
 
 
 def fit_job(
@@ -101,11 +99,8 @@ def fit_job(
         Whatever is wrong with the input, the folder or the disk, with what to do about it.
     """
     log = Log()
-
-    def find(_: Path) -> Analysis:
-        return fit_only(job, command=command, log=log, bars=bars, frames=frames)
-
-    return write_found(job, log, find)
+    with output_folder(job, log) as output:
+        return output.write(fit_only(job, command=command, log=log, bars=bars, frames=frames))
 
 
 def analyse(
@@ -199,7 +194,7 @@ def fit_only(
         If a run has no forces, or all together have too few frames for the constants.
     """
     require_no_constants(job)
-    earlier = None if job.append is None else read_ledger(job.append)
+    earlier = None if job.fit.append is None else read_ledger(job.fit.append)
     if earlier is None:
         _require_triplets(job)
     runs = _runs_for(earlier, job, log, frames)
@@ -216,7 +211,7 @@ def fit_only(
 
 def _require_triplets(job: Job) -> None:
     """Refuse perturbation theory without cubic constants, before the long pass."""
-    if job.perturbation is not None and job.cutoff3 is None:
+    if job.phonons.perturbation is not None and job.fit.cutoff3 is None:
         raise UsageError(
             "linewidths of perturbation theory need cubic constants, and none are to be fitted",
             fix="give --cutoff3, or leave out --perturbation",
@@ -235,7 +230,7 @@ def _runs_for(
     except DataError as error:
         raise DataError(
             f"the run does not fit the crystal of the ledger, {crystal.formula}: {error.what}",
-            where=job.append or "",
+            where=job.fit.append or "",
             why="runs are added to a ledger of the same crystal at the same volume",
             fix="give the ledger of this crystal, or fit without --append",
         ) from error
@@ -246,7 +241,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Band
     fit, runs = fitted.fit, fitted.runs
     job = runs[0].job
     with log.stage("phonons"):
-        modes = modes_of(fit, fitted.ledger, require_stable=job.require_stable)
+        modes = modes_of(fit, fitted.ledger, require_stable=job.fit.require_stable)
         bands = path_bands(fit.constants, job)
         names = point_names(modes.crystal, modes.qpoints)
         gruneisen = gruneisen_parameters(fit.constants, modes, bands, fit.constants.temperature)

@@ -72,10 +72,10 @@ def sed_job(
     DataError
         If the frames are too far apart, or the run is too short for spectra.
     """
-    require_replaceable(job.output, MAP_FILES, inputs_of(job))
+    require_replaceable(job.folder, MAP_FILES, inputs_of(job))
     log = Log()
-    with open_folder(job.output) as folder:
-        if job.constants is None:
+    with open_folder(job.folder) as folder:
+        if job.projection.force_constants is None:
             run, constants = load(job, log=log), None
             foreign: tuple[Note, ...] = ()
         else:
@@ -83,7 +83,7 @@ def sed_job(
         require_usable(run, ["all", "spectra"])
         require_all_frames(run)
         space = half_space(run.supercell)
-        path = chosen_path(run.supercell.crystal, job.path, PATH_SPACING)
+        path = chosen_path(run.supercell.crystal, job.phonons.path, PATH_SPACING)
         if constants is None:
             modes = bare_modes(space)
             bands = PhononBands(path, np.empty((len(path.distance), 0)), None)
@@ -102,7 +102,7 @@ def sed_job(
             notes=run.notes,
         )
         files = write_spectral_energy(sed, folder)
-    return sed, {str(Path(job.output) / name): text for name, text in files.items()}
+    return sed, {str(Path(job.folder) / name): text for name, text in files.items()}
 
 
 def show_sed(sed: SpectralEnergy, files: dict[str, str]) -> str:
@@ -153,7 +153,7 @@ def _map(
             source.read,
             source.blocks,
             Transformed(projector.project, welch),
-            workers=run.job.workers,
+            workers=run.job.running.workers,
             progress=bars("spectra along the path", source.n_frames),
         )
     freq_thz = found.modes.freq_thz

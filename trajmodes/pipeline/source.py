@@ -104,7 +104,9 @@ def source_of(run: Runs, highest: float) -> Source:
         )
         differenced_ps = interval_ps
     # Time series are for those who want every frame.
-    stride = 1 if run.job.spill else default_stride(interval_ps, highest / THZ)
+    stride = (
+        1 if run.job.projection.save_amplitudes else default_stride(interval_ps, highest / THZ)
+    )
     thinned = ThinnedMotion(read, stretches, stride)
     return Source(
         read=thinned,
@@ -147,7 +149,7 @@ def timestep_fs(run: Runs) -> float | None:
     numbered = any(
         stop - start > 1 and steps[start + 1] - steps[start] > 1 for start, stop in segments
     )
-    return run.job.timestep_fs if numbered else None
+    return run.job.reading.timestep_fs if numbered else None
 
 
 def thinning_note(source: Source) -> Note | None:

@@ -48,7 +48,7 @@ def plan_spectra(run: Runs, source: Source, highest: float, n_series: int) -> Sp
     UsageError
         If the wanted resolution cannot be had.
     """
-    used_ps, wanted = source.interval_ps, run.job.resolution_thz
+    used_ps, wanted = source.interval_ps, run.job.projection.resolution_thz
     longest = max(stop - start for start, stop in source.stretches)
     if wanted is None:
         frames = default_segment(longest, used_ps, n_series)

@@ -1,8 +1,9 @@
 """From results to their folder: what is written beside the tables and figures of the report."""
 
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ from trajmodes.report.write import RESULT_FILES
 from trajmodes.results import (
     AMPLITUDES,
     LEDGER,
+    ResultsFolder,
     Writer,
     encode,
     open_folder,
@@ -27,9 +29,10 @@ from trajmodes.results import (
 __all__ = [
     "CONSTANTS_FILE",
     "Analysis",
+    "OutputFolder",
     "Written",
     "inputs_of",
-    "write_found",
+    "output_folder",
 ]
 
 CONSTANTS_FILE = "force_constants.h5"
@@ -54,10 +57,37 @@ class Analysis(NamedTuple):
     """Name → further file of the folder."""
 
 
-def write_found(
-    job: Job, log: Log, find: Callable[[Path], Analysis], *, for_phonopy: bool = False
-) -> Written:
-    """Find results while the folder is kept from others, and write them to it.
+@dataclass(frozen=True, slots=True)
+class OutputFolder:
+    """The folder of a job while other processes are kept from it."""
+
+    job: Job
+    log: Log
+    for_phonopy: bool
+    """Whether phonopy's files are written too."""
+    folder: ResultsFolder
+    scratch: Path
+    """Folder in it for what may not stay in memory; it is removed at the end."""
+
+    def write(self, found: Analysis) -> Written:
+        """Write results and all files that belong to them.
+
+        Raises
+        ------
+        StorageError
+            If the disk does not take them.
+        """
+        with self.log.stage("write"):
+            extra = _for_phonopy(found.results, self.scratch) if self.for_phonopy else {}
+            extra |= _extra(found, self.job, self.log, self.scratch)
+            files = write_results(found.results, self.folder, extra)
+        paths = {str(Path(self.job.folder) / name): text for name, text in files.items()}
+        return Written(replace(found.results, timings=self.log.seconds), paths)
+
+
+@contextmanager
+def output_folder(job: Job, log: Log, *, for_phonopy: bool = False) -> Iterator[OutputFolder]:
+    """Keep the folder of a job from other processes while its results are calculated.
 
     Parameters
     ----------
@@ -65,8 +95,6 @@ def write_found(
         The job; it names the folder.
     log
         Takes down the stages.
-    find
-        Does the work; it is given a folder for what may not stay in memory.
     for_phonopy
         Whether phonopy's files are written too.
 
@@ -74,22 +102,15 @@ def write_found(
     ------
     UsageError
         If the results would replace what they are made from, or a file that is not ours.
-    TrajmodesError
-        Whatever finding raises, or is wrong with the folder or the disk.
+    LockedError
+        If another process writes to the folder.
     """
-    require_replaceable(job.output, _names(job, for_phonopy=for_phonopy), inputs_of(job))
+    require_replaceable(job.folder, _names(job, for_phonopy=for_phonopy), inputs_of(job))
     with (
-        open_folder(job.output) as folder,
-        TemporaryDirectory(dir=folder.path, prefix=".trajmodes.") as name,
+        open_folder(job.folder) as folder,
+        TemporaryDirectory(dir=folder.path, prefix=".trajmodes.") as scratch,
     ):
-        scratch = Path(name)
-        found = find(scratch)
-        with log.stage("write"):
-            extra = _for_phonopy(found.results, scratch) if for_phonopy else {}
-            extra |= _extra(found, job, log, scratch)
-            files = write_results(found.results, folder, extra)
-    paths = {str(Path(job.output) / name): text for name, text in files.items()}
-    return Written(replace(found.results, timings=log.seconds), paths)
+        yield OutputFolder(job, log, for_phonopy, folder, Path(scratch))
 
 
 def inputs_of(job: Job) -> tuple[str, ...]:
@@ -103,7 +124,7 @@ def inputs_of(job: Job) -> tuple[str, ...]:
     job
         The job.
     """
-    named = (job.constants, job.cell, job.supercell)
+    named = (job.projection.force_constants, job.matching.cell, job.reading.supercell)
     frames = (name for name in job.trajectory if not Path(name).is_dir())
     return (*(name for name in named if name is not None), *frames)
 
@@ -113,8 +134,8 @@ def _names(job: Job, *, for_phonopy: bool) -> tuple[str, ...]:
     return (
         *RESULT_FILES,
         *(CONSTANTS_FILE, *JOB_FILES),
-        *((LEDGER.file,) if job.constants is None else ()),
-        *((AMPLITUDES.file,) if job.spill else ()),
+        *((LEDGER.file,) if job.projection.force_constants is None else ()),
+        *((AMPLITUDES.file,) if job.projection.save_amplitudes else ()),
         *(PHONOPY_FILES if for_phonopy else ()),
     )
 

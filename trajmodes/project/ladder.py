@@ -119,7 +119,7 @@ def climb(rungs: list[Rung], guess_thz: Floats, shape: LineShape) -> Chosen:
         if len(rows) == 0:
             continue
         lines = _fit(rung, rows, (theta[rows], look[rows]), shape)
-        if shape.kind == "two":
+        if shape.kind == "two-oscillators":
             known = chosen.parameters[rows]
             lines = fit_two(rung, rows, lines, (outlook[rows], known), shape)
         found = _found(rung, rows, lines, shape)

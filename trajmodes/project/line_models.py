@@ -136,9 +136,9 @@ def _parameters(lines: LineFits, rows: Ints) -> tuple[Floats, LineShape]:
     return theta, shape
 
 
-def _kind(lines: LineFits) -> Literal["oscillator", "fano", "two"]:
+def _kind(lines: LineFits) -> Literal["oscillator", "fano", "two-oscillators"]:
     if lines.partner_kinetic is not None:
-        return "two"
+        return "two-oscillators"
     return "oscillator" if lines.asymmetry is None else "fano"
 
 

@@ -40,7 +40,7 @@ AREA, OMEGA, GAMMA = 0, 1, 2
 class LineShape:
     """What is fitted to the spectrum of each set of modes."""
 
-    kind: Literal["oscillator", "fano", "two"] = "oscillator"
+    kind: Literal["oscillator", "fano", "two-oscillators"] = "oscillator"
     """One damped oscillator, one with Fano's interference, or the sum of two oscillators."""
     baseline: bool = False
     """Whether a constant may lie below the line."""
@@ -109,7 +109,7 @@ def places(shape: LineShape) -> Places:
         lean, count = count, count + 1
     if shape.baseline:
         baseline, count = count, count + 1
-    if shape.kind == "two":
+    if shape.kind == "two-oscillators":
         ratio, count = count, count + 3
     return Places(lean, baseline, ratio, count)
 

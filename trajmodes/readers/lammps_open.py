@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Ints
+from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.compressed import TextSource, incomplete_end, open_source
@@ -22,7 +23,7 @@ from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.readers.offsets import cached_index
 from trajmodes.readers.precision import COARSE
 from trajmodes.readers.time_axis import kept_frames, time_axis
-from trajmodes.readers.trajectory import ReadOptions, Trajectory
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.readers.unnamed_units import UnnamedUnits, check_unnamed_units
 
 __all__ = ["open_lammps_dump"]

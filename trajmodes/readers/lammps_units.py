@@ -27,16 +27,8 @@ _HARTREE = codata.value("Hartree energy") * _JOULE
 _FEMTO = codata.femto * _SECOND
 
 
-@dataclass(frozen=True, slots=True)
-class LennardJonesUnits:
-    """What ε, σ and m stand for in a run with ``units lj``."""
-
-    epsilon_ev: float
-    """Energy ε in eV."""
-    sigma_angstrom: float
-    """Length σ in Å."""
-    mass_da: float
-    """Mass m in dalton."""
+LennardJonesUnits = tuple[float, float, float]
+"""What ε in eV, σ in Å and the mass in Da are in a run with ``units lj``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +100,7 @@ def _lennard_jones(lj: LennardJonesUnits | None) -> UnitFactors:
             "units lj are multiples of ε, σ and m, which no dump file holds",
             fix="give ε in eV, σ in Å and m in dalton",
         )
-    energy, length, mass = lj.epsilon_ev, lj.sigma_angstrom, lj.mass_da * DALTON
+    energy, length, mass = lj[0], lj[1], lj[2] * DALTON
     if not min(energy, length, mass) > 0.0:
         raise UsageError(f"ε, σ and m of lj units must be positive, got {lj}")
     # v is in √(ε/m), so that τ = σ √(m/ε).

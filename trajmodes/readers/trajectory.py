@@ -10,35 +10,9 @@ from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import FrameBlock
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
-from trajmodes.readers.lammps_units import LennardJonesUnits
 from trajmodes.readers.time_axis import TimeAxis
 
-__all__ = [
-    "AtomTable",
-    "FrameFields",
-    "FrameReader",
-    "ReadOptions",
-    "Trajectory",
-    "select_frames",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """What a user may tell a reader beyond the files."""
-
-    units: str | None = None
-    """Unit style of LAMMPS, where the file does not name it."""
-    timestep_fs: float | None = None
-    """Time of one simulation step in fs."""
-    lj: LennardJonesUnits | None = None
-    """What ε, σ and m are, for the unit style lj."""
-    strict: bool = False
-    """Whether an incomplete last frame is an error."""
-    allow_partial: bool = False
-    """Whether frames before damage in compressed data are used."""
-    trust_order: bool = False
-    """Whether atoms without ids are taken in the order of the file."""
+__all__ = ["AtomTable", "FrameFields", "FrameReader", "Trajectory", "select_frames"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.compressed import TextSource, incomplete_end, open_source
@@ -14,7 +15,7 @@ from trajmodes.readers.offsets import cached_index
 from trajmodes.readers.precision import COARSE, Rounding, rounding_of
 from trajmodes.readers.scan import ID, SKIP, TYPE
 from trajmodes.readers.time_axis import kept_frames, time_axis
-from trajmodes.readers.trajectory import AtomTable, ReadOptions, Trajectory
+from trajmodes.readers.trajectory import AtomTable, Trajectory
 from trajmodes.readers.xyz_atoms import describe_atoms, refuse_wrong_style
 from trajmodes.readers.xyz_comment import parse_properties
 from trajmodes.readers.xyz_dialect import Fields, choose_fields, choose_units, recognise_program

@@ -1,6 +1,5 @@
 """How far force constants reach: one radius, or one for each pair of species."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -8,6 +7,7 @@ from types import MappingProxyType
 import numpy as np
 
 from trajmodes.arrays import Floats
+from trajmodes.config import split_cutoff
 from trajmodes.data import Crystal
 from trajmodes.errors import UsageError
 
@@ -90,17 +90,4 @@ def parse_cutoff(text: str) -> Cutoff:
     UsageError
         If the words are not of this form.
     """
-    first, *rest = text.replace(",", " ").split() or [""]
-    found = [re.fullmatch(r"([A-Za-z]+)-([A-Za-z]+)[:=](.+)", word) for word in rest]
-    pairs, radius = {}, 0.0
-    try:
-        pairs = {(one[1], one[2]): float(one[3]) for one in found if one is not None}
-        radius = float(first)
-    except ValueError:
-        found = [None]
-    if None in found:
-        raise UsageError(
-            f'"{text}" is not a cutoff',
-            fix='give a length in Å, and others for pairs of species after it: "4.5 Si-O:3.2"',
-        )
-    return Cutoff(radius, pairs)
+    return Cutoff(*split_cutoff(text))

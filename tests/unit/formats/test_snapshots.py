@@ -13,9 +13,10 @@ from ase.io import write
 from phonopy.file_IO import write_FORCE_SETS
 from phonopy.structure.atoms import PhonopyAtoms
 
+from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats import crystal_beside, load_crystal, open_trajectory
-from trajmodes.readers import average_structure, diagnose, find_crystal, match, open_runs
+from trajmodes.formats import crystal_beside, load_crystal, open_runs, open_trajectory
+from trajmodes.readers import average_structure, diagnose, find_crystal, match
 from trajmodes.units import DALTON
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "dispforce"
@@ -217,7 +218,7 @@ def test_tdep_folder(salt, tmp_path):
     assert crystal_beside(folder / "infile.forces") == folder / "infile.ucposcar"
     assert load_crystal(crystal_beside(folder)).crystal.n_sites == 2
     # a shell's infile.* names every file of the folder: one run all the same
-    (one,) = open_runs(sorted(folder.iterdir()), open_trajectory)
+    (one,) = open_runs(sorted(folder.iterdir()), ReadOptions())
     assert one.n_frames == N_FRAMES
 
 
@@ -245,10 +246,12 @@ def test_dfset(salt, tmp_path, units, length, force):
     made, u_tax, f_tax = salt
     path = write_dfset(tmp_path / "DFSET_random", u_tax / length, f_tax / force)
     write(tmp_path / "SPOSCAR", ideal_atoms(made), format="vasp", direct=True)
-    run = open_trajectory(path, supercell=tmp_path / "SPOSCAR", units=units)
+    run = open_trajectory(path, ReadOptions(supercell=tmp_path / "SPOSCAR", units=units))
     check(run, u_tax, f_tax, 1e-8)
     assert (units is None) == any("--units metal" in str(note) for note in run.notes)
-    both = open_trajectory([path, path], supercell=tmp_path / "SPOSCAR", units=units)
+    both = open_trajectory(
+        [path, path], ReadOptions(supercell=tmp_path / "SPOSCAR", units=units)
+    )
     check(both, np.tile(u_tax, (2, 1, 1)), np.tile(f_tax, (2, 1, 1)), 1e-8)
     assert both.segments == ((0, 2 * N_FRAMES),)
     assert crystal_beside(path) is None
@@ -261,7 +264,7 @@ def test_dfset_wants_its_supercell(salt, tmp_path):
         open_trajectory(path)
     write(tmp_path / "SPOSCAR", ideal_atoms(made) * (1, 1, 3), format="vasp")
     with pytest.raises(DataError, match="256 rows are no whole number of frames of 192 atoms"):
-        open_trajectory(path, supercell=tmp_path / "SPOSCAR")
+        open_trajectory(path, ReadOptions(supercell=tmp_path / "SPOSCAR"))
 
 
 def test_files_of_different_structures_are_not_joined(salt, tmp_path):
@@ -274,28 +277,28 @@ def test_files_of_different_structures_are_not_joined(salt, tmp_path):
         folders.append(write_tdep(tmp_path / name, other, u_tax, f_tax))
     with pytest.raises(DataError, match="displacements from different structures"):
         open_trajectory(folders)
-    assert [run.n_frames for run in open_runs(folders, open_trajectory)] == [4, 4]
+    assert [run.n_frames for run in open_runs(folders, ReadOptions())] == [4, 4]
     twice = [folders[0], write_tdep(tmp_path / "c", made, u_tax, f_tax)]
-    assert [run.n_frames for run in open_runs(twice, open_trajectory)] == [8]
+    assert [run.n_frames for run in open_runs(twice, ReadOptions())] == [8]
 
 
 def test_what_would_not_be_used_is_refused(salt, tmp_path):
     made, u_tax, f_tax = salt
     folder = write_tdep(tmp_path / "T", made, u_tax, f_tax)
     with pytest.raises(UsageError, match="tdep files are in units of their own"):
-        open_trajectory(folder, units="metal")
+        open_trajectory(folder, ReadOptions(units="metal"))
     with pytest.raises(UsageError, match="the supercell has its own"):
-        open_trajectory(folder, cell=np.eye(3))
+        open_trajectory(folder, ReadOptions(box=np.eye(3)))
     dump = Path(__file__).parents[2] / "data" / "lammps" / "o_custom.lammpstrj"
     with pytest.raises(UsageError, match="holds positions and not displacements"):
-        open_trajectory(dump, units="metal", supercell=folder / "infile.ssposcar")
+        open_trajectory(dump, ReadOptions(units="metal", supercell=folder / "infile.ssposcar"))
     (tmp_path / "FORCE_SETS").write_text("16\n1\n")
     with pytest.raises(UsageError, match="forces without their supercell"):
         open_trajectory(tmp_path / "FORCE_SETS")
     made.dataset = {"displacements": u_tax, "forces": f_tax}
     made.save(tmp_path / "p.yaml")
     with pytest.raises(UsageError, match="the file holds its own"):
-        open_trajectory(tmp_path / "p.yaml", supercell=folder / "infile.ssposcar")
+        open_trajectory(tmp_path / "p.yaml", ReadOptions(supercell=folder / "infile.ssposcar"))
 
 
 def test_the_reference_is_the_ideal_structure(salt, tmp_path):
@@ -319,7 +322,7 @@ def test_the_reference_is_the_ideal_structure(salt, tmp_path):
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data/dispforce")
 def test_rock_salt_of_symfc():
     path = DATA / "dfset_NaCl_222_rd.xz"
-    run = open_trajectory(path, supercell=DATA / "NaCl_222.vasp", units="metal")
+    run = open_trajectory(path, ReadOptions(supercell=DATA / "NaCl_222.vasp", units="metal"))
     with lzma.open(path, "rt") as file:
         rows = np.loadtxt(file).reshape(20, 64, 6)
     check(run, rows[..., :3], rows[..., 3:])

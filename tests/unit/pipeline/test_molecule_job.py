@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from trajmodes.config import job_from_mapping
 from trajmodes.errors import DataError, UsageError
-from trajmodes.pipeline.molecule_job import MoleculeFiles, molecule_job, molecule_modes
+from trajmodes.pipeline.molecule_job import molecule_job, molecule_modes
 from trajmodes.pipeline.molecule_tables import show_molecule
 from trajmodes.project.ipi_modes import ATOMIC_UNIT
 from trajmodes.symmetry.isolated import isolated, vibrational_space
@@ -64,15 +64,14 @@ def job(folder, **settings):
 
 
 def files(folder, *, hessian=True, series=False):
-    return MoleculeFiles(
-        str(folder / "mol.xyz"), str(folder / "hessian.npy") if hessian else None, series
-    )
+    given = {"hessian": str(folder / "hessian.npy")} if hessian else {}
+    return {"reference": str(folder / "mol.xyz"), "series": series, **given}
 
 
 @pytest.mark.parametrize("hessian", [True, False], ids=["file", "fit"])
 def test_whole_job(folder, hessian):
     written = molecule_job(
-        job(folder), files(folder, hessian=hessian, series=True), command="x"
+        job(folder, **files(folder, hessian=hessian, series=True)), command="x"
     )
     results = written.results
     np.testing.assert_allclose(results.table.freq_thz, OMEGA / THZ, rtol=1e-5)
@@ -99,7 +98,7 @@ def test_whole_job(folder, hessian):
 
 
 def test_coordinates_of_every_frame_are_written(folder):
-    molecule_job(job(folder), files(folder, series=True), command="x")
+    molecule_job(job(folder, **files(folder, series=True)), command="x")
     with netCDF4.Dataset(folder / "out" / "normal_coordinates.nc") as data:
         assert data["position"].shape == (N_FRAMES, 3)
         size = np.sqrt(data["position"][:] ** 2 + data["velocity"][:] ** 2)
@@ -126,8 +125,8 @@ def test_snapshots_without_time_give_frequencies_alone(images):
 def test_imaginary_mode_is_told(folder, tmp_path):
     square = np.array([-1.0, 1.0, 1.0]) * OMEGA**2
     np.save(tmp_path / "h.npy", ROOT[:, None] * (SPACE.T * square @ SPACE) * ROOT)
-    given = MoleculeFiles(str(folder / "mol.xyz"), str(tmp_path / "h.npy"), series=True)
-    written = molecule_job(job(folder, output=str(tmp_path / "out")), given, command="x")
+    given = {"reference": folder / "mol.xyz", "hessian": tmp_path / "h.npy", "series": True}
+    written = molecule_job(job(folder, output=tmp_path / "out", **given), command="x")
     assert written.results.table.freq_thz[0] < 0.0
     assert any("ṽ = Q̇/ω is undefined" in str(note) for note in written.results.notes)
     with netCDF4.Dataset(tmp_path / "out" / "normal_coordinates.nc") as data:
@@ -140,13 +139,12 @@ def test_settings_of_crystals(folder):
     with pytest.raises(
         UsageError, match="covariances of energies are made for runs of crystals"
     ):
-        molecule_job(job(folder, energy_covariance=True), files(folder), command="x")
+        molecule_job(job(folder, energy_covariance=True, **files(folder)), command="x")
 
 
 def test_hessian_needs_its_reference(folder):
-    given = MoleculeFiles(hessian=str(folder / "hessian.npy"))
     with pytest.raises(UsageError, match="a Hessian is given, but not the geometry"):
-        molecule_job(job(folder), given, command="x")
+        job(folder, hessian=folder / "hessian.npy")
     with pytest.raises(UsageError, match="a Hessian is given, but not the geometry"):
         molecule_modes(folder / "run.xyz", hessian="hessian.npy", timestep_fs=1.0)
 
@@ -154,15 +152,15 @@ def test_hessian_needs_its_reference(folder):
 def test_hessian_of_another_orientation(folder, tmp_path):
     turn = np.kron(np.eye(3), Rotation.from_rotvec([0.0, 0.0, 0.8]).as_matrix())
     np.save(tmp_path / "h.npy", turn @ HESSIAN @ turn.T)
-    given = MoleculeFiles(str(folder / "mol.xyz"), str(tmp_path / "h.npy"))
+    given = {"reference": folder / "mol.xyz", "hessian": tmp_path / "h.npy"}
     with pytest.raises(DataError, match="by the Hessian, a molecule that is turned as a whole"):
-        molecule_job(job(folder), given, command="x")
+        molecule_job(job(folder, **given), command="x")
 
 
 def test_hessian_with_rounding_is_used_and_told(folder, tmp_path):
     np.save(tmp_path / "h.npy", HESSIAN + 0.01 * np.eye(9) * HESSIAN.max())
-    given = MoleculeFiles(str(folder / "mol.xyz"), str(tmp_path / "h.npy"))
-    written = molecule_job(job(folder), given, command="x")
+    given = {"reference": folder / "mol.xyz", "hessian": tmp_path / "h.npy"}
+    written = molecule_job(job(folder, **given), command="x")
     assert any("not quite free of rigid motions" in str(note) for note in written.results.notes)
 
 

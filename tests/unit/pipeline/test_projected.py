@@ -79,7 +79,11 @@ def test_the_folder_holds_what_is_in_memory(run, whole, projected, tmp_path, mon
     stored = xr.load_dataset(tmp_path / "out" / "results.nc")
     assert equal(stored, projected) > 60
     # What was written serves as constants again, by the job of the command.
-    given = {"trajectory": [str(run)], "constants": str(tmp_path / "out"), "conductivity": 6}
+    given = {
+        "trajectory": [str(run)],
+        "force_constants": str(tmp_path / "out"),
+        "conductivity": 6,
+    }
     job = job_from_mapping({**given, "output": str(tmp_path / "again")})
     assert equal(project_job(job, command="test").results, projected) > 60
     again = read_constants(tmp_path / "again")
@@ -122,11 +126,13 @@ def test_strain_of_one_percent_is_told_and_of_eight_refused(run, whole):
         tm.project_run(run, strained(0.08), frames=SHORT)
 
 
-def test_frames_may_not_be_left_out(run, whole):
+def test_frames_may_not_be_left_out(run, whole, tmp_path):
+    job = tmp_path / "job.toml"
+    job.write_text(f'trajectory = "{run}"\nhops = "exclude"\n')
     with pytest.raises(UsageError, match="frames cannot be left out"):
-        tm.project_run(run, whole.constants, frames=SHORT, hops="exclude")
+        tm.project_run(job, whole.constants, frames=SHORT)
 
 
 def test_time_series_need_a_folder(run, whole):
     with pytest.raises(UsageError, match="need a folder to be written to"):
-        tm.project_run(run, whole.constants, frames=SHORT, spill=["0 0 0:all"])
+        tm.project_run(run, whole.constants, frames=SHORT, save_amplitudes=["0 0 0:all"])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from trajmodes.config import Job
+from trajmodes.config import Job, job_from_mapping
 from trajmodes.data import ForceConstants, Modes, MotionBlock, Supercell
 from trajmodes.errors import DataError
 from trajmodes.phonons import (
@@ -84,7 +84,9 @@ class World:
             masses_da=self.supercell.masses / DALTON,
             interval_ps=interval_ps,
         )
-        return Run(trajectory, self.supercell, Job(trajectory=("memory",), **job))
+        return Run(
+            trajectory, self.supercell, job_from_mapping({"trajectory": "memory", **job})
+        )
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +173,7 @@ def test_differenced_velocities_give_what_true_ones_give(both) -> None:
 
 def test_time_series_have_all_frames_at_their_times(world, dense, tmp_path) -> None:
     for known, first in ((True, 0), (False, 1)):
-        run = world.run(dense, velocities=known, n_frames=800, spill=("0 0 0:9",))
+        run = world.run(dense, velocities=known, n_frames=800, save_amplitudes=("0 0 0:9",))
         spill = _projected(world, run, scratch=tmp_path).spill
         times_ps = dense * (first + np.arange(800))
         assert spill.times_ps == pytest.approx(times_ps, rel=1e-9)

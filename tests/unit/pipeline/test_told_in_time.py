@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import trajmodes as tm
+from trajmodes.config import Job
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.pipeline.requirements import warnings_of
@@ -31,7 +32,7 @@ def source(n_frames: int, stride: int) -> SimpleNamespace:
 def test_frames_are_told_with_those_that_are_used(stride, words):
     run = SimpleNamespace(
         trajectory=SimpleNamespace(segments=((0, 10),)),
-        job=SimpleNamespace(resolution_thz=None),
+        job=Job(trajectory=("run",)),
     )
     with pytest.raises(DataError, match=words):
         plan_spectra(run, source(10, stride), 2.0 * np.pi * 15.0, 100)
@@ -50,6 +51,6 @@ def test_lines_to_be_copied_stay_lines_in_warnings():
     assert found == ("too far apart; fix:\ndump d\ndump_modify d", "no forces; fix: add fx")
 
 
-def test_fitting_from_python_refuses_constants_too():
-    with pytest.raises(UsageError, match="constants are given"):
+def test_fitting_from_python_refuses_force_constants_too():
+    with pytest.raises(UsageError, match="force_constants is not an option of `trajmodes fit`"):
         tm.fit_constants("none.xyz", constants="fit")

@@ -188,7 +188,7 @@ def test_two_overlapping_lines_are_recovered() -> None:
     def spectrum(f: np.ndarray) -> np.ndarray:
         return 0.65 * oscillator(f, FREQ, 0.3) + 0.35 * oscillator(f, FREQ + 0.45, 0.4)
 
-    fits = fitted(14, spectrum, shape=LineShape("two"))
+    fits = fitted(14, spectrum, shape=LineShape("two-oscillators"))
     honest(fits.freq_thz, fits.freq_thz_sem, FREQ)
     honest(fits.linewidth_thz, fits.linewidth_thz_sem, 0.3)
     assert np.mean(fits.kinetic) == pytest.approx(0.325, rel=0.03)
@@ -203,7 +203,7 @@ def test_the_stronger_of_two_lines_comes_first() -> None:
     def spectrum(f: np.ndarray) -> np.ndarray:
         return 0.3 * oscillator(f, FREQ - 1, 0.1) + 0.7 * oscillator(f, FREQ, 0.3) + 0.002
 
-    shape = LineShape("two", baseline=True)
+    shape = LineShape("two-oscillators", baseline=True)
     fits = fitted(15, spectrum, shape=shape, runs=40, guess=FREQ - 1)
     assert np.median(fits.freq_thz) == pytest.approx(FREQ, abs=0.02)
     assert np.median(fits.partner_freq_thz) == pytest.approx(FREQ - 1, abs=0.02)
@@ -212,7 +212,7 @@ def test_the_stronger_of_two_lines_comes_first() -> None:
 
 
 def test_one_line_has_no_partner() -> None:
-    fits = fitted(16, lambda f: oscillator(f, FREQ, 0.3), shape=LineShape("two"))
+    fits = fitted(16, lambda f: oscillator(f, FREQ, 0.3), shape=LineShape("two-oscillators"))
     alone = np.isnan(fits.partner_freq_thz)
     assert alone.mean() > 0.97
     plain = fitted(16, lambda f: oscillator(f, FREQ, 0.3))
@@ -298,7 +298,7 @@ def test_wings_that_end_faster_do_not_tell_the_width(monkeypatch) -> None:
 
 SHAPES = [
     LineShape(kind, baseline=baseline)
-    for kind in ("oscillator", "fano", "two")
+    for kind in ("oscillator", "fano", "two-oscillators")
     for baseline in (False, True)
 ]
 
@@ -308,7 +308,7 @@ def test_models_are_those_that_were_fitted(shape: LineShape) -> None:
     """They go through the measured spectra, and say nothing where nothing was resolved."""
 
     def spectrum(f: np.ndarray) -> np.ndarray:
-        if shape.kind == "two":
+        if shape.kind == "two-oscillators":
             return 0.6 * oscillator(f, FREQ, 0.3) + 0.4 * oscillator(f, FREQ + 0.6, 0.3)
         return oscillator(f, FREQ, 0.4, 0.08 if shape.kind == "fano" else 0.0)
 
@@ -331,7 +331,9 @@ def test_models_are_those_that_were_fitted(shape: LineShape) -> None:
 def test_models_of_one_line_where_two_were_asked_for() -> None:
     spectra = ladder(simulated(21, lambda f: oscillator(f, FREQ, 0.4), runs=10))
     guess = np.full(10, FREQ)
-    one, two = (fit_lines(spectra, guess, LineShape(kind)) for kind in ("oscillator", "two"))
+    one, two = (
+        fit_lines(spectra, guess, LineShape(kind)) for kind in ("oscillator", "two-oscillators")
+    )
     alone = np.isnan(two.partner_kinetic)
     assert alone.sum() > 7
     models = [line_models(spectra, fits, guess).model[alone] for fits in (one, two)]

@@ -12,7 +12,7 @@ OBSERVED = Observed(
 )
 SHAPES = [
     LineShape(kind, baseline=baseline)
-    for kind in ("oscillator", "fano", "two")
+    for kind in ("oscillator", "fano", "two-oscillators")
     for baseline in (False, True)
 ]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, StorageError, TrajmodesWarning, UsageError
 from trajmodes.formats import open_trajectory
 from trajmodes.readers import compressed
@@ -98,7 +99,7 @@ def test_frames_before_damage_can_be_used(tmp_path):
     with pytest.warns(
         TrajmodesWarning, match=r"gzip data end too early.*the last frame \(step"
     ):
-        part = open_trajectory(path, allow_partial=True)
+        part = open_trajectory(path, ReadOptions(allow_partial=True))
     whole = open_trajectory(DATA / "o_all.lammpstrj")
     assert 0 < part.n_frames < whole.n_frames
     expected = whole.read(0, part.n_frames).positions

@@ -15,10 +15,11 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import Trajectory as AseTrajectory
 from ase.io import write
 
+from trajmodes.config import ReadOptions
 from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.foreign import open_foreign
-from trajmodes.readers.trajectory import ReadOptions, Trajectory
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.readers.xyz import open_xyz
 from trajmodes.units import DALTON
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats import open_trajectory
-from trajmodes.readers import LennardJonesUnits, lammps_index
+from trajmodes.readers import lammps_index
 from trajmodes.readers.compressed import open_source
 from trajmodes.readers.lammps_index import index_dump
 from trajmodes.units import DALTON
@@ -62,8 +63,10 @@ def with_columns(tmp_path, source, keep):
 def test_all_coordinate_variants_agree(tmp_path, source, columns, unwrapped):
     if "xsu" in columns and not source.startswith("o_all"):
         pytest.skip("the tilted runs were dumped without xsu")
-    full = open_trajectory(DATA / source, units="metal")
-    part = open_trajectory(with_columns(tmp_path, source, columns.split()), units="metal")
+    full = open_trajectory(DATA / source, ReadOptions(units="metal"))
+    part = open_trajectory(
+        with_columns(tmp_path, source, columns.split()), ReadOptions(units="metal")
+    )
     assert part.unwrapped is unwrapped
     assert part.ids.tolist() == full.ids.tolist()
     difference = whole(part).positions - whole(full).positions
@@ -77,7 +80,8 @@ def test_all_coordinate_variants_agree(tmp_path, source, columns, unwrapped):
 @pytest.mark.parametrize("name", ["o_custom", "o_custom_x"])
 def test_six_digit_dumps_agree_with_the_exact_one(name):
     exact, rounded = (
-        open_trajectory(DATA / f"{stem}.lammpstrj", units="metal") for stem in ("o_all", name)
+        open_trajectory(DATA / f"{stem}.lammpstrj", ReadOptions(units="metal"))
+        for stem in ("o_all", name)
     )
     a, b = whole(exact), whole(rounded)
     assert np.abs(a.positions - b.positions).max() < SIX_DIGITS
@@ -94,7 +98,7 @@ def test_six_digit_dumps_agree_with_the_exact_one(name):
 
 def test_general_triclinic_is_the_restricted_cell_rotated():
     restricted = whole(open_trajectory(DATA / "t_restricted.lammpstrj"))
-    general = whole(open_trajectory(DATA / "t_general.lammpstrj", units="metal"))
+    general = whole(open_trajectory(DATA / "t_general.lammpstrj", ReadOptions(units="metal")))
     for t in range(3):
         rotation = np.linalg.solve(restricted.cells[t], general.cells[t])
         assert np.abs(rotation @ rotation.T - np.eye(3)).max() < 1e-14
@@ -105,7 +109,9 @@ def test_general_triclinic_is_the_restricted_cell_rotated():
 
 def test_restricted_triclinic_box_is_not_its_bounding_box():
     # fcc primitive vectors of a = 5.26 Å, three times: all three of one length, 60° apart.
-    cell = whole(open_trajectory(DATA / "t_plain.lammpstrj", units="metal")).cells[0]
+    cell = whole(open_trajectory(DATA / "t_plain.lammpstrj", ReadOptions(units="metal"))).cells[
+        0
+    ]
     length = 3 * 5.26 / np.sqrt(2)
     gram = length**2 * (0.5 + 0.5 * np.eye(3))
     assert np.abs(cell @ cell.T - gram).max() < 1e-11
@@ -128,7 +134,9 @@ def test_what_the_file_says_of_itself():
 
 def test_files_are_ordered_by_step_not_by_name():
     paths = sorted((DATA / "multi").glob("*"), key=lambda path: path.name[::-1])[::-1]
-    many = open_trajectory([*paths[2:], *paths[:2]], units="metal", timestep_fs=2.0)
+    many = open_trajectory(
+        [*paths[2:], *paths[:2]], ReadOptions(units="metal", timestep_fs=2.0)
+    )
     one = open_trajectory(DATA / "o_all.lammpstrj")
     assert many.steps.tolist() == [0, 10, 20, 30, 40]
     assert many.interval_ps == pytest.approx(0.02)
@@ -139,7 +147,7 @@ def test_files_are_ordered_by_step_not_by_name():
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(start=st.integers(0, 5), stop=st.integers(0, 5))
 def test_any_range_of_frames_is_a_slice_of_all(start, stop):
-    trajectory = open_trajectory(DATA / "o_custom.lammpstrj", units="metal")
+    trajectory = open_trajectory(DATA / "o_custom.lammpstrj", ReadOptions(units="metal"))
     if start > stop:
         with pytest.raises(UsageError, match="are asked for, out of 5"):
             trajectory.read(start, stop)
@@ -152,7 +160,7 @@ def test_any_range_of_frames_is_a_slice_of_all(start, stop):
 
 def test_threads_and_pickles_read_the_same():
     for name in ("o_custom.lammpstrj", "o_custom.lammpstrj.gz"):
-        trajectory = open_trajectory(DATA / name, units="metal")
+        trajectory = open_trajectory(DATA / name, ReadOptions(units="metal"))
         twin = pickle.loads(pickle.dumps(trajectory))
         with ThreadPoolExecutor(4) as pool:
             starts = [k % 5 for k in range(40)]
@@ -180,7 +188,7 @@ def two_atoms(step):
 
 def test_rows_are_sorted_by_id_and_ids_may_have_gaps(tmp_path):
     path = write(tmp_path / "a", [two_atoms(0), (5, two_atoms(5)[1][::-1])])
-    trajectory = open_trajectory(path, units="metal")
+    trajectory = open_trajectory(path, ReadOptions(units="metal"))
     assert trajectory.ids.tolist() == [3, 7]
     assert trajectory.types.tolist() == [1, 2]
     assert whole(trajectory).positions[:, 1, 0].tolist() == [0.5, 5.5]
@@ -189,9 +197,11 @@ def test_rows_are_sorted_by_id_and_ids_may_have_gaps(tmp_path):
 @pytest.mark.parametrize("end", ["\r\n", " \n", "  \t\r\n", "\n"])
 def test_line_ends_and_trailing_blanks(tmp_path, end):
     # Each line of a header, too, may have them.
-    plain = open_trajectory(write(tmp_path / "a", map(two_atoms, range(4))), units="metal")
+    plain = open_trajectory(
+        write(tmp_path / "a", map(two_atoms, range(4))), ReadOptions(units="metal")
+    )
     odd = open_trajectory(
-        write(tmp_path / "b", map(two_atoms, range(4)), end=end), units="metal"
+        write(tmp_path / "b", map(two_atoms, range(4)), end=end), ReadOptions(units="metal")
     )
     assert np.array_equal(whole(plain).positions, whole(odd).positions)
     assert odd.notes == plain.notes
@@ -199,10 +209,12 @@ def test_line_ends_and_trailing_blanks(tmp_path, end):
 
 def test_blank_lines_between_frames_and_a_byte_order_mark(tmp_path):
     path = write(tmp_path / "a", map(two_atoms, range(3)))
-    expected = whole(open_trajectory(path, units="metal")).positions
+    expected = whole(open_trajectory(path, ReadOptions(units="metal"))).positions
     text = path.read_text().replace("ITEM: TIMESTEP", "\n \nITEM: TIMESTEP") + "\n\n"
     path.write_bytes(b"\xef\xbb\xbf" + text.lstrip().encode())
-    assert np.array_equal(whole(open_trajectory(path, units="metal")).positions, expected)
+    assert np.array_equal(
+        whole(open_trajectory(path, ReadOptions(units="metal"))).positions, expected
+    )
 
 
 def test_columns_are_read_anew_in_each_frame(tmp_path):
@@ -210,7 +222,7 @@ def test_columns_are_read_anew_in_each_frame(tmp_path):
     other = write(tmp_path / "b", [(1, ["6 9 1 1 5"])], columns="z vx id type x")
     text = other.read_text().replace("id type x", "id type x y").replace("1 1 5", "1 1 5 7")
     path.write_text(path.read_text() + text)
-    trajectory = open_trajectory(path, units="metal")
+    trajectory = open_trajectory(path, ReadOptions(units="metal"))
     assert whole(trajectory).positions[:, 0].tolist() == [[2, 3, 4], [5, 7, 6]]
     assert not trajectory.has_velocities
 
@@ -219,14 +231,14 @@ def test_unknown_items_are_passed_over(tmp_path):
     path = write(tmp_path / "a", map(two_atoms, range(2)))
     text = path.read_text()
     path.write_text(text.replace("ITEM: NUMBER", "ITEM: LABEL\nany thing\n1 2\nITEM: NUMBER"))
-    assert open_trajectory(path, units="metal").n_frames == 2
+    assert open_trajectory(path, ReadOptions(units="metal")).n_frames == 2
 
 
 def test_order_is_trusted_only_if_told_so(tmp_path):
     path = write(tmp_path / "a", [(0, ["1 0 0", "2 0 0"])], columns="x y z")
     with pytest.raises(DataError, match="no column id"):
-        open_trajectory(path, units="metal")
-    trajectory = open_trajectory(path, units="metal", trust_order=True)
+        open_trajectory(path, ReadOptions(units="metal"))
+    trajectory = open_trajectory(path, ReadOptions(units="metal", trust_order=True))
     assert trajectory.ids is None
     assert whole(trajectory).positions[0, :, 0].tolist() == [1, 2]
 
@@ -237,7 +249,7 @@ def test_restarted_runs_keep_the_last_of_repeated_steps(tmp_path):
         tmp_path / "b", [(20, ["3 1 9 9 9", "7 2 8 8 8"]), two_atoms(30), two_atoms(50)]
     )
     for paths in ([second, first], [first, second]):
-        trajectory = open_trajectory(paths, units="metal", timestep_fs=1.0)
+        trajectory = open_trajectory(paths, ReadOptions(units="metal", timestep_fs=1.0))
         assert trajectory.steps.tolist() == [0, 10, 20, 30, 50]
         assert whole(trajectory).positions[2, 0].tolist() == [9, 9, 9]
         assert trajectory.segments == ((0, 2), (2, 4), (4, 5))
@@ -253,7 +265,7 @@ def test_restarted_runs_keep_the_last_of_repeated_steps(tmp_path):
 def test_steps_that_go_back_otherwise_are_refused(tmp_path):
     path = write(tmp_path / "a", map(two_atoms, [0, 10, 20, 5, 15]))
     with pytest.raises(DataError, match="steps go back from 20 to 5"):
-        open_trajectory(path, units="metal")
+        open_trajectory(path, ReadOptions(units="metal"))
 
 
 def test_units_must_be_known_and_must_agree(tmp_path):
@@ -261,9 +273,9 @@ def test_units_must_be_known_and_must_agree(tmp_path):
     with pytest.raises(UsageError, match="does not say which units"):
         open_trajectory(path)
     with pytest.raises(UsageError, match="units real are asked for, but the file is in metal"):
-        open_trajectory(DATA / "o_all.lammpstrj", units="real")
+        open_trajectory(DATA / "o_all.lammpstrj", ReadOptions(units="real"))
     with pytest.raises(UsageError, match="4 fs is given, but the file's own times mean 2 fs"):
-        open_trajectory(DATA / "o_all.lammpstrj", timestep_fs=4.0)
+        open_trajectory(DATA / "o_all.lammpstrj", ReadOptions(timestep_fs=4.0))
 
 
 def test_fields_are_converted(tmp_path):
@@ -272,15 +284,15 @@ def test_fields_are_converted(tmp_path):
         [(0, ["1 2.0 0.5 0 0 1 0 0 0 3 0"])],
         columns="id mass xs ys zs vx vy vz fx fy fz",
     )
-    lj = LennardJonesUnits(epsilon_ev=0.01, sigma_angstrom=3.0, mass_da=40.0)
-    trajectory = open_trajectory(path, units="lj", lj=lj)
+    lj = (0.01, 3.0, 40.0)
+    trajectory = open_trajectory(path, ReadOptions(units="lj", lj=lj))
     block = whole(trajectory)
     assert block.cells[0].tolist() == (12.0 * np.eye(3)).tolist()
     assert block.positions[0, 0].tolist() == [6, 0, 0]
     assert block.velocities[0, 0, 0] == pytest.approx(np.sqrt(0.01 / (40 * DALTON)))
     assert block.forces[0, 0, 1] == pytest.approx(3 * 0.01 / 3.0)
     assert trajectory.masses[0] == pytest.approx(80 * DALTON)
-    real = whole(open_trajectory(path, units="real"))
+    real = whole(open_trajectory(path, ReadOptions(units="real")))
     assert real.velocities[0, 0, 0] == pytest.approx(1000.0)
 
 
@@ -296,7 +308,7 @@ def test_fields_are_converted(tmp_path):
 )
 def test_elements_are_believed_only_if_they_were_set(tmp_path, rows, species):
     path = write(tmp_path / "a", [(0, rows)], columns="id type element mass x y z")
-    trajectory = open_trajectory(path, units="metal")
+    trajectory = open_trajectory(path, ReadOptions(units="metal"))
     assert trajectory.species == species
     told = any("dump_modify ID element" in str(note) for note in trajectory.notes)
     assert told is (species is None)
@@ -346,7 +358,7 @@ def test_two_short_frames_are_not_taken_for_one_long(tmp_path, monkeypatch):
     monkeypatch.setattr(lammps_index, "_LEAP", 1)
     monkeypatch.setattr(lammps_index, "_PEEK", 4096)
     monkeypatch.setattr(lammps_index, "_CHUNK", 4096)
-    trajectory = open_trajectory(path, units="metal")
+    trajectory = open_trajectory(path, ReadOptions(units="metal"))
     assert trajectory.steps.tolist() == list(steps)
     assert whole(trajectory).positions[:, -1, 2].tolist() == list(steps)
 
@@ -373,6 +385,6 @@ def test_tilted_boxes_and_image_flags(tmp_path_factory, tilt, images, reduced):
     for names, values in (("xs ys zs", reduced), ("x y z", inside.tolist())):
         numbers = " ".join(map(repr, [*values, *images]))
         path.write_text(f"{text}ITEM: ATOMS id {names} ix iy iz\n1 {numbers}\n")
-        block = whole(open_trajectory(path, units="metal"))
+        block = whole(open_trajectory(path, ReadOptions(units="metal")))
         assert np.abs(block.cells[0] - cell).max() < 1e-14
         assert np.abs(block.positions[0, 0] - expected).max() < 2e-13

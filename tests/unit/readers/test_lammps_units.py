@@ -4,7 +4,7 @@ import pytest
 from scipy import constants
 
 from trajmodes.errors import UsageError
-from trajmodes.readers.lammps_units import LennardJonesUnits, unit_factors
+from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.units import BOLTZMANN, DALTON
 
 STYLES = ["metal", "real", "si", "cgs", "electron", "micro", "nano"]
@@ -47,7 +47,7 @@ def test_a_thermal_argon_atom_has_its_energy_in_every_style(style):
 
 
 def test_lj_reduced_units_of_argon():
-    lj = LennardJonesUnits(epsilon_ev=0.0104, sigma_angstrom=3.4, mass_da=39.948)
+    lj = (0.0104, 3.4, 39.948)
     unit = unit_factors("lj", lj)
     # The time unit of argon is 2.15 ps, its velocity unit 158 m/s.
     assert unit.time == pytest.approx(2.145, abs=2e-3)
@@ -61,6 +61,6 @@ def test_what_cannot_be_converted_is_refused():
     with pytest.raises(UsageError, match="multiples of ε, σ and m"):
         unit_factors("lj")
     with pytest.raises(UsageError, match="must be positive"):
-        unit_factors("lj", LennardJonesUnits(0.0, 3.4, 40.0))
+        unit_factors("lj", (0.0, 3.4, 40.0))
     with pytest.raises(UsageError, match="'Metal' is not a unit style"):
         unit_factors("Metal")

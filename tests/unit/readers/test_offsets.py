@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats import open_trajectory
 from trajmodes.readers import offsets
@@ -143,8 +144,8 @@ def test_a_file_that_changes_is_noticed(file):
 
 def test_cached_and_fresh_index_of_a_dump_agree():
     source = open_source(DATA / "t_general.lammpstrj")
-    first = open_trajectory(DATA / "t_general.lammpstrj", units="metal")
-    second = open_trajectory(DATA / "t_general.lammpstrj", units="metal")
+    first = open_trajectory(DATA / "t_general.lammpstrj", ReadOptions(units="metal"))
+    second = open_trajectory(DATA / "t_general.lammpstrj", ReadOptions(units="metal"))
     assert np.array_equal(first.frames.cells, second.frames.cells)
     assert np.array_equal(first.frames.places.body, index_dump(source).entries[:, 1])
     assert np.array_equal(first.read(0, 3).positions, second.read(0, 3).positions)

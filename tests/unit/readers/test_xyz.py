@@ -19,10 +19,11 @@ from ase.io import write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trajmodes.config import ReadOptions
 from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.lammps_open import open_lammps_dump
-from trajmodes.readers.trajectory import ReadOptions, Trajectory
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.readers.xyz import open_xyz
 from trajmodes.units import DALTON
 

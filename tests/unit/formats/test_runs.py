@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trajmodes.config import ReadOptions
 from trajmodes.errors import UnitsError, UsageError
-from trajmodes.formats import open_trajectory
-from trajmodes.readers import group_runs, open_runs
+from trajmodes.formats import group_runs, open_runs, open_trajectory
 
 PIECES = Path(__file__).parents[2] / "data" / "lammps" / "multi"
 BOX = 10.0
 
 
-def opened(paths):
-    return open_trajectory(paths, units="metal")
+METAL = ReadOptions(units="metal")
 
 
 def write_dump(path, steps, seed, *, n_atoms=6, shift=0.0):
@@ -40,14 +39,14 @@ def write_dump(path, steps, seed, *, n_atoms=6, shift=0.0):
 def groups(*paths):
     return [
         tuple(path.name for path in run)
-        for run in group_runs([opened([path]) for path in paths])
+        for run in group_runs([open_trajectory([path], METAL) for path in paths])
     ]
 
 
 def test_pieces_that_lammps_wrote_are_one_run():
     paths = sorted(PIECES.iterdir())
     assert len(paths) == 5
-    (run,) = open_runs(reversed(paths), opened)
+    (run,) = open_runs(reversed(paths), METAL)
     assert run.paths == tuple(paths)
     assert run.steps.tolist() == [0, 10, 20, 30, 40]
 
@@ -55,7 +54,7 @@ def test_pieces_that_lammps_wrote_are_one_run():
 def test_pieces_in_two_folders_are_two_runs(tmp_path):
     for name in ("T300", "T300b"):
         shutil.copytree(PIECES, tmp_path / name)
-    runs = open_runs(sorted(tmp_path.glob("*/*")), opened)
+    runs = open_runs(sorted(tmp_path.glob("*/*")), METAL)
     assert [len(run.paths) for run in runs] == [5, 5]
     assert [run.paths[0].parent.name for run in runs] == ["T300", "T300b"]
 
@@ -65,7 +64,7 @@ def test_steps_that_start_again_are_another_run(tmp_path):
     b = write_dump(tmp_path / "b", range(0, 100, 10), 2)
     c = write_dump(tmp_path / "c", range(0, 50, 10), 1)
     assert groups(b, a, c) == [("b",), ("a",), ("c",)]
-    assert [run.n_frames for run in open_runs([a, b, c], opened)] == [10, 10, 5]
+    assert [run.n_frames for run in open_runs([a, b, c], METAL)] == [10, 10, 5]
 
 
 def test_continuations_with_a_gap_or_a_common_step_are_one_run(tmp_path):
@@ -73,7 +72,7 @@ def test_continuations_with_a_gap_or_a_common_step_are_one_run(tmp_path):
     b = write_dump(tmp_path / "b", range(100, 201, 10), 1)
     c = write_dump(tmp_path / "c", range(500, 601, 10), 1)
     assert groups(c, b, a) == [("a", "b", "c")]
-    (run,) = open_runs([c, b, a], opened)
+    (run,) = open_runs([c, b, a], METAL)
     assert run.n_frames == 32
     assert len(run.segments) > 1
 
@@ -82,7 +81,7 @@ def test_a_restart_that_wrote_over_its_end_is_one_run(tmp_path):
     a = write_dump(tmp_path / "a", range(0, 101, 10), 1)
     b = write_dump(tmp_path / "b", range(60, 201, 10), 1)
     assert groups(a, b) == [("a", "b")]
-    (run,) = open_runs([a, b], opened)
+    (run,) = open_runs([a, b], METAL)
     assert run.steps.tolist() == list(range(0, 201, 10))
     assert any("step 60 to step 100 (a restart)" in str(note) for note in run.notes)
 
@@ -118,24 +117,21 @@ def test_files_that_number_no_steps_are_runs_of_their_own(tmp_path):
     for name in ("a.xyz", "b.xyz"):
         frame = "2\nplain\nNa 0 0 0\nCl 2 2 2\n"
         (tmp_path / name).write_text(frame * 3)
-
-    def plain(paths):
-        return open_trajectory(paths, cell=np.eye(3) * 4.0)
-
-    assert [run.n_frames for run in open_runs(sorted(tmp_path.iterdir()), plain)] == [3, 3]
+    boxed = ReadOptions(box=np.eye(3) * 4.0)
+    assert [run.n_frames for run in open_runs(sorted(tmp_path.iterdir()), boxed)] == [3, 3]
 
 
 def test_files_that_do_not_name_their_units_beside_one_that_does(tmp_path):
     a = write_dump(tmp_path / "a", range(0, 50, 10), 1)
     b = write_dump(tmp_path / "b", range(50, 100, 10), 1)
     with pytest.raises(UnitsError, match="does not say which units"):
-        open_runs([a, b], open_trajectory)
+        open_runs([a, b], ReadOptions())
     a.write_text("ITEM: UNITS\nreal\n" + a.read_text())
     for paths in ([a, b], [b, a]):
         with pytest.raises(
             UsageError, match=f"{b} does not say .*, and {a} is in real"
         ) as told:
-            open_runs(paths, open_trajectory)
+            open_runs(paths, ReadOptions())
         # what is no UnitsError is not mended by trying all styles, which would blame the other
         assert not isinstance(told.value, UnitsError)
         assert "--units real" in told.value.fix
@@ -143,4 +139,4 @@ def test_files_that_do_not_name_their_units_beside_one_that_does(tmp_path):
 
 def test_no_file_is_an_error():
     with pytest.raises(UsageError, match="no trajectory file is given"):
-        open_runs([], opened)
+        open_runs([], METAL)

@@ -10,17 +10,18 @@ Where several runs could go on with a file, it belongs to the one whose last fra
 Snapshots about one known structure have no order in time: they are one run, wherever they lie.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from trajmodes.data.crystal_difference import SAME_STRUCTURE
+from trajmodes.config import ReadOptions
 from trajmodes.errors import UnitsError, UsageError
+from trajmodes.formats.open import open_trajectory, source_path
+from trajmodes.formats.snapshots import about_one_structure
 from trajmodes.readers.reference import relative_displacements
-from trajmodes.readers.trajectory import Trajectory
-
-__all__ = ["group_runs", "open_runs"]
+from trajmodes.readers.trajectory import Trajectory, select_frames
 
 _SAME = 1e-3
 """Å. Distance, beyond rounding, up to which atoms count as being at the same places."""
@@ -28,18 +29,15 @@ _SAME = 1e-3
 Run = list[Trajectory]
 
 
-def open_runs(
-    paths: Iterable[Path], open_files: Callable[[Sequence[Path]], Trajectory]
-) -> list[Trajectory]:
+def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:
     """Open files of one or several runs.
 
     Parameters
     ----------
     paths
         The files, in any order.
-    open_files
-        Opens the files of one run, as `trajmodes.formats.open_trajectory` with the options of
-        the user.
+    options
+        What the user knows of them; `frames` selects from each run.
 
     Returns
     -------
@@ -52,17 +50,18 @@ def open_runs(
     DataError
         If a file is not sound.
     """
-    names = dict.fromkeys(paths)
+    # The input of TDEP is a folder; its files may be named one by one.
+    names = dict.fromkeys(map(source_path, paths))
     if not names:
         raise UsageError("no trajectory file is given")
-    pieces = _opened(list(names), open_files)
+    whole = replace(options, frames=(0, None))
+    pieces = _opened(list(names), whole)
     alone = {piece.paths: piece for piece in pieces}
-    return [alone.get(group) or open_files(group) for group in group_runs(pieces)]
+    runs = (alone.get(group) or open_trajectory(group, whole) for group in group_runs(pieces))
+    return [select_frames(run, *options.frames) for run in runs]
 
 
-def _opened(
-    paths: Sequence[Path], open_files: Callable[[Sequence[Path]], Trajectory]
-) -> list[Trajectory]:
+def _opened(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
     """Open files one by one.
 
     Units that some of them do not name are not guessed from others: which files are of one run
@@ -72,7 +71,7 @@ def _opened(
     silent: list[tuple[Path, UnitsError]] = []
     for path in paths:
         try:
-            pieces.append(open_files([path]))
+            pieces.append(open_trajectory([path], options))
         except UnitsError as error:
             silent.append((path, error))
     if silent and not pieces:
@@ -152,20 +151,3 @@ def _apart(one: Trajectory, t: int, other: Trajectory, s: int) -> float:
         frames[1].positions[0] - frames[0].positions[0], frames[0].cells[0]
     )
     return float(np.sqrt((vectors**2).sum(axis=1).mean()))
-
-
-def about_one_structure(one: Trajectory, other: Trajectory) -> bool:
-    """Whether two trajectories hold snapshots about the same known structure.
-
-    Parameters
-    ----------
-    one, other
-        The trajectories.
-    """
-    if one.ideal is None or other.ideal is None or one.species != other.species:
-        return False
-    boxes = [whole.read(0, 1).cells[0] for whole in (one, other)]
-    return bool(
-        np.abs(one.ideal - other.ideal).max() < SAME_STRUCTURE.site
-        and np.abs(boxes[0] - boxes[1]).max() < SAME_STRUCTURE.site
-    )

@@ -1,0 +1,386 @@
+"""All options of the program, in the groups that the stages take.
+
+To add an option, add a field here: the command line, the job file, the keywords in Python and
+``docs/options.md`` follow. ``commands`` names the commands that take the options of a group;
+in Python, `trajmodes.open` takes those of ``check``.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from trajmodes.config import kinds
+from trajmodes.config.option import Group, option
+from trajmodes.errors import UsageError
+
+CRYSTAL = "check run fit project sed"
+"""Commands that read a run of a crystal."""
+
+FOLDERS = {
+    "run": "results",
+    "fit": "fit",
+    "project": "modes",
+    "sed": "sed",
+    "molecule": "modes",
+    "demo": "trajmodes-demo",
+}
+"""Command → folder that it writes where none is named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions(Group):
+    """How to read the trajectory: what the user knows and the file does not say."""
+
+    title: ClassVar = "Reading the trajectory"
+    commands: ClassVar = f"{CRYSTAL} molecule"
+
+    timestep_fs: float | None = option(
+        "Time step of the simulation in fs; the time between frames if the file does not "
+        "number its steps.",
+        metavar="FS",
+        unset="from the file",
+    )
+    units: (
+        Literal[
+            "metal",
+            "real",
+            "si",
+            "lj",
+            "electron",
+            "micro",
+            "nano",
+            "cgs",
+            "ase",
+            "gpumd",
+            "quip",
+        ]
+        | None
+    ) = option(
+        "Unit style of LAMMPS, or the program that wrote an extended XYZ file (ase, gpumd, "
+        "quip).",
+        unset="from the file",
+    )
+    lj: tuple[float, float, float] | None = option(
+        "ε in eV, σ in Å and the mass in Da that define the unit style lj.",
+        kind=kinds.LJ_UNITS,
+        metavar="EV,Å,DA",
+    )
+    box: tuple[float, ...] | Literal["average"] | None = option(
+        "Box in Å for a file without one: three lengths, or nine numbers for three vectors. "
+        "The word average is for a run at constant pressure: displacements are counted in the "
+        "average box.",
+        kind=kinds.BOX,
+        metavar="A,B,C|average",
+        unset="from the file",
+    )
+    supercell: str | None = option(
+        "Supercell without displacements, for a file that holds displacements only (DFSET).",
+        commands=CRYSTAL,
+        metavar="FILE",
+        is_path=True,
+    )
+    frames: tuple[int, int | None] = option(
+        "Frames to use, such as 2000: to skip the first two thousand.",
+        default=(0, None),
+        kind=kinds.FRAMES,
+        metavar="START:STOP",
+        unset="all",
+    )
+    trust_order: bool = option(
+        "Accept atoms without ids, in the order of the file; otherwise an error.", default=False
+    )
+    strict: bool = option(
+        "Treat an incomplete last frame as an error; otherwise it is left out.", default=False
+    )
+    allow_partial: bool = option(
+        "Use the frames before the damage in a compressed file; otherwise damage is an error.",
+        default=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchOptions(Group):
+    """How to match the trajectory to its crystal."""
+
+    title: ClassVar = "Crystal"
+    commands: ClassVar = CRYSTAL
+
+    cell: str | None = option(
+        "File with the crystal: POSCAR, CIF or any other format that ASE reads.",
+        metavar="FILE",
+        unset="found from the average structure",
+        is_path=True,
+    )
+    species: tuple[str, ...] = option(
+        "Chemical symbols of atom types 1, 2, …, such as Ga,N.",
+        default=(),
+        kind=kinds.SYMBOLS,
+        commands=f"{CRYSTAL} molecule",
+        metavar="SYMBOLS",
+        unset="from the file",
+    )
+    hops: Literal["refuse", "exclude"] = option(
+        "Treat frames in which an atom has left its site as an error, or exclude them.",
+        default="refuse",
+        commands="check fit",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForceConstantOptions(Group):
+    """How to fit force constants."""
+
+    title: ClassVar = "Fit of force constants"
+    commands: ClassVar = "run fit"
+
+    cutoff2: float | str | None = option(
+        "Cutoff in Å of the second-order force constants, or supercell for all pairs in it. "
+        'Pairs of species may have cutoffs of their own: "8 Si-O:5".',
+        kind=kinds.CUTOFF_OR_ALL,
+        also=("cutoff",),
+        metavar="Å|supercell",
+        unset="the largest that the supercell admits",
+    )
+    cutoff3: float | str | None = option(
+        "Cutoff in Å of the third-order force constants.",
+        kind=kinds.CUTOFF,
+        metavar="Å",
+        unset="no third order",
+    )
+    cutoff4: float | str | None = option(
+        "Cutoff in Å of the fourth-order force constants; needs cutoff3.",
+        kind=kinds.CUTOFF,
+        metavar="Å",
+        unset="no fourth order",
+    )
+    scheme: Literal["sequential", "joint"] = option(
+        "Fit each order to the forces that the lower orders leave, or all orders at once.",
+        default="sequential",
+        commands="run fit scan",
+    )
+    constraints: tuple[Literal["born-huang", "huang", "no-hermitian"], ...] = option(
+        "Impose rotational invariance (born-huang) or zero stress (huang), or do not require "
+        "that D(q) is Hermitian (no-hermitian). May be repeated.",
+        default=(),
+        also=("constraint",),
+    )
+    method: Literal["least-squares", "ridge", "lasso", "adaptive-lasso"] = option(
+        "Method of the fit; the regularised ones are for few frames.", default="least-squares"
+    )
+    strength: float | None = option(
+        "Strength of the regularisation.",
+        kind=kinds.number(1e-30, 1e30),
+        metavar="X",
+        unset="chosen by cross-validation over blocks of time",
+    )
+    minimum_norm: bool = option(
+        "Where the frames leave force constants undetermined, take those of smallest norm; "
+        "otherwise an error.",
+        default=False,
+    )
+    displacements_from: Literal["auto", "average", "given"] = option(
+        "Count displacements from the average structure, or from the given one that snapshots "
+        "were displaced from; auto: the given one where it is known.",
+        default="auto",
+    )
+    errors: Literal["jackknife", "sandwich"] = option(
+        "Estimator of the error bars of the force constants.", default="jackknife"
+    )
+    require_stable: bool = option(
+        "Fail if a mode is imaginary, or may be within its error.", default=False
+    )
+    append: str | None = option(
+        "Normal equations of an earlier fit, to which the runs are added.",
+        commands="fit",
+        metavar="NORMAL_EQUATIONS",
+        is_path=True,
+    )
+
+    def __post_init__(self) -> None:
+        Group.__post_init__(self)
+        if self.errors == "sandwich" and self.method != "least-squares":
+            raise UsageError(
+                "the sandwich estimator gives no error bars for a regularised fit",
+                fix="use errors = jackknife",
+            )
+        if self.cutoff4 is not None and self.cutoff3 is None:
+            raise UsageError(
+                "a cutoff of the fourth order is given, but none of the third",
+                fix="give cutoff3 too",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhononOptions(Group):
+    """What to calculate from force constants."""
+
+    title: ClassVar = "Phonons"
+    commands: ClassVar = "run fit project"
+
+    perturbation: int | None = option(
+        "Calculate linewidths by perturbation theory too, on a mesh of N × N × N points "
+        "(needs phono3py).",
+        metavar="N",
+    )
+    temperature: float | None = option(
+        "Temperature in K that the force constants are labelled with and quantum averages are "
+        "taken at.",
+        metavar="K",
+        unset="the kinetic temperature",
+    )
+    path: str = option(
+        'Path through the Brillouin zone: auto, or points such as "G X W | 0,0,0 1/2,1/2,1/2".',
+        default="auto",
+        commands="run project sed",
+        metavar="POINTS",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectionOptions(Group):
+    """How to project the run on modes, and what to calculate from the projection."""
+
+    title: ClassVar = "Projection on modes"
+    commands: ClassVar = "run project"
+
+    force_constants: str | None = option(
+        "Force constants that define the modes: a results folder, FORCE_CONSTANTS, fc2.hdf5, "
+        "or those of TDEP.",
+        commands="project sed",
+        also=("constants",),
+        metavar="FILE|FOLDER",
+        is_path=True,
+    )
+    resolution_thz: float | None = option(
+        "Resolution of the spectra in THz.",
+        commands="run project sed molecule",
+        metavar="THZ",
+        unset="chosen for each line from several segment lengths; one for all in sed",
+    )
+    line: Literal["oscillator", "fano", "two-oscillators"] = option(
+        "Line shape of the fits: a damped oscillator, one with Fano asymmetry, or two that "
+        "overlap.",
+        default="oscillator",
+        commands="run project molecule",
+    )
+    baseline: bool = option(
+        "Fit a constant background below each line too.",
+        default=False,
+        commands="run project molecule",
+    )
+    maximum_entropy: int | None = option(
+        "Number of poles of maximum-entropy spectra (Burg), calculated in addition.",
+        metavar="POLES",
+    )
+    energy_covariance: bool = option(
+        "Keep the covariance of the energies of all pairs of modes.", default=False
+    )
+    save_amplitudes: tuple[str, ...] = option(
+        'Save the amplitudes Q(t) and velocities of these modes, such as "1/2 1/2 0:4", '
+        '"X:4-6" or "0 0 0:all". May be repeated.',
+        default=(),
+        metavar='"Q:BRANCHES"',
+    )
+    conductivity: int | Literal["auto"] | None = option(
+        "Calculate the thermal conductivity from the lifetimes, on a mesh of at least "
+        "N × N × N points that includes the q points of the supercell; auto, or no number: a "
+        "mesh that is fine enough.",
+        kind=kinds.MESH,
+        metavar="[N]",
+        bare=kinds.FINE_MESH,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoleculeOptions(Group):
+    """Files of a molecule beside its run, and what to write."""
+
+    title: ClassVar = "Molecule"
+    commands: ClassVar = "molecule"
+
+    reference: str | None = option(
+        "Geometry that displacements are counted from, atoms in the order of the run.",
+        metavar="FILE",
+        unset="the average structure",
+        is_path=True,
+    )
+    hessian: str | None = option(
+        "Second derivatives in eV/Å² at the reference (.npy or text).",
+        metavar="FILE",
+        unset="fitted to the forces",
+        is_path=True,
+    )
+    series: bool = option(
+        "Write the normal coordinates and their velocities for every frame.", default=False
+    )
+
+    def __post_init__(self) -> None:
+        Group.__post_init__(self)
+        if self.hessian is not None and self.reference is None:
+            raise UsageError(
+                "a Hessian is given, but not the geometry that it belongs to",
+                why="the average structure has another position and orientation",
+                fix="give --reference FILE, atoms in the order of the trajectory",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningOptions(Group):
+    """Where results go, and how many threads work."""
+
+    title: ClassVar = "Output and threads"
+    commands: ClassVar = "run fit project sed molecule"
+
+    output: str | None = option(
+        "Folder of the results.",
+        commands="run fit project sed molecule scan demo",
+        metavar="FOLDER",
+        unset="nothing is written",
+        defaults=FOLDERS,
+        is_path=True,
+    )
+    workers: int | None = option("Number of threads.", metavar="N", unset="all cores")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableOptions(Group):
+    """Table of modes on the terminal."""
+
+    title: ClassVar = "Table"
+    commands: ClassVar = "modes"
+
+    sort: Literal["q", "frequency", "lifetime"] = option("Order of the rows.", default="q")
+    resolved: bool = option("Show only modes whose lifetime is resolved.", default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovieOptions(Group):
+    """Movie of a mode."""
+
+    title: ClassVar = "Movie"
+    commands: ClassVar = "movie"
+
+    frames: int = option("Frames in one period.", default=40, kind=kinds.whole(2), metavar="N")
+    amplitude: float | None = option(
+        "Largest displacement of an atom in Å.",
+        metavar="Å",
+        unset="0.3, or that at the temperature",
+    )
+    temperature: float | None = option(
+        "Take the amplitude of the mode at this temperature in K.", metavar="K"
+    )
+    output: str = option("File of the movie.", default="mode.xyz", metavar="FILE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions(Group):
+    """Files for other programs."""
+
+    title: ClassVar = "Export"
+    commands: ClassVar = "export"
+
+    to: tuple[Literal["phonopy", "phono3py", "shengbte", "tdep", "alamode", "hdf5"], ...] = (
+        option("Program to write for. May be repeated.", default=(), is_required=True)
+    )
+    output: str | None = option(
+        "Folder to write to.", metavar="FOLDER", unset="export in the folder of the fit"
+    )

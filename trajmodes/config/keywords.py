@@ -1,0 +1,58 @@
+"""Keywords of the public functions, made from the declarations of the options."""
+
+import inspect
+import re
+from collections.abc import Callable
+from textwrap import indent, wrap
+from typing import Any, TypeVar
+
+from trajmodes.config.job import options_of
+from trajmodes.config.option import Option
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_ENTRY = re.compile(r"^\*\*options\n(?: {4}.*\n)*", re.MULTILINE)
+
+
+def takes(command: str) -> Callable[[Function], Function]:
+    """Give a function or method the options of a command as keywords.
+
+    The function is written with ``**options``, and with an entry of that name under Parameters
+    in its docstring. Signature and docstring then list the options themselves, with types,
+    defaults and meaning. Parameters that the function has already are left as they are.
+
+    Parameters
+    ----------
+    command
+        Command whose options the function takes; `trajmodes.config.job_of` with the same
+        command checks them.
+    """
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        names = {p.name for p in own}
+        options = [one for name, one in options_of(command).items() if name not in names]
+        more = [
+            inspect.Parameter(
+                one.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=one.default,
+                annotation=one.annotation,
+            )
+            for one in options
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
+        entries = "".join(map(_entry, options))
+        function.__doc__ = _ENTRY.sub(lambda _: entries, inspect.getdoc(function) or "")
+        return function
+
+    return decorate
+
+
+def _entry(one: Option) -> str:
+    """Entry of an option under Parameters."""
+    default = one.default_text()
+    text = one.declared.help + (f" Default: {default}." if default else "")
+    lines = "\n".join(wrap(text, 92, break_on_hyphens=False))
+    return f"{one.name}\n{indent(lines, '    ')}\n"

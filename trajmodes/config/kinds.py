@@ -1,0 +1,245 @@
+"""The kinds of values that options take: how text is read, and which values are allowed."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import isfinite
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from trajmodes.errors import UsageError
+
+AVERAGE_BOX = "average"
+WHOLE_SUPERCELL = "supercell"
+FINE_MESH = "auto"
+
+LEAST, MOST = 1e-6, 1e9
+"""Range of a positive number in the units of its option: far beyond anything physical, and far
+from where products of such numbers overflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Values that an option takes."""
+
+    words: str
+    """What a value must be, as an error message says it."""
+    accepts: Callable[[Any], bool]
+    """Whether a value is allowed."""
+    read: Callable[[str], Any]
+    """Value of a text; raises ValueError where the text has none."""
+    choices: tuple[str, ...] = ()
+    """The words allowed, if the value is one of them or a list of them."""
+    is_list: bool = False
+    """Whether the value is a list whose items are given one by one."""
+    from_text: bool = False
+    """Whether a text is understood in a job file and in Python too, as on the command line."""
+    is_switch: bool = False
+    """Whether the option is on or off."""
+    tidy: Callable[[Any], Any] = lambda value: value
+    """Brings a value of a job file or of Python into one form."""
+
+
+def kind_of(annotation: Any) -> Kind:
+    """Kind of the values of a type.
+
+    Raises
+    ------
+    TypeError
+        If there is no kind for the type.
+    """
+    options = [one for one in _members(annotation) if one is not type(None)]
+    (kind,) = options
+    if get_origin(kind) is Literal:
+        return choice(*get_args(kind))
+    if get_origin(kind) is tuple:
+        (item, _) = get_args(kind)
+        return choices(*get_args(item)) if get_origin(item) is Literal else TEXTS
+    if kind not in _PLAIN:
+        raise TypeError(f"no kind of option for {annotation}")
+    return _PLAIN[kind]
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    is_union = get_origin(annotation) in (Union, UnionType)
+    return get_args(annotation) if is_union else (annotation,)
+
+
+def number(least: float = LEAST, most: float = MOST) -> Kind:
+    """Positive numbers between bounds."""
+
+    def accepts(value: Any) -> bool:
+        return _is_number(value) and least <= value <= most
+
+    low, high = _short(least), _short(most)
+    return Kind(f"a positive number between {low} and {high}", accepts, float)
+
+
+def _short(bound: float) -> str:
+    """Power of ten such as 1e-6."""
+    return f"{bound:.0e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+def whole(least: int) -> Kind:
+    """Whole numbers from a bound on."""
+    return Kind(f"a whole number of at least {least}", partial(_is_whole, least=least), int)
+
+
+def choice(*words: str) -> Kind:
+    """One of some words."""
+    return Kind("one of " + ", ".join(words), words.__contains__, str, choices=words)
+
+
+def choices(*words: str) -> Kind:
+    """Any of some words."""
+
+    def accepts(value: Any) -> bool:
+        return _are_texts(value) and set(value) <= set(words)
+
+    text = "a list of " + ", ".join(words)
+    return Kind(text, accepts, str, choices=words, is_list=True)
+
+
+def split_cutoff(text: str) -> tuple[float, dict[tuple[str, str], float]]:
+    """Radius in Å, and those of pairs of species, of a text such as ``4.5 Si-O:3.2 O-O:4``.
+
+    Raises
+    ------
+    UsageError
+        If the text is not of this form.
+    """
+    first, *rest = text.replace(",", " ").split() or [""]
+    found = [re.fullmatch(r"([A-Za-z]+)-([A-Za-z]+)[:=](.+)", word) for word in rest]
+    pairs, radius = {}, 0.0
+    try:
+        pairs = {(one[1], one[2]): float(one[3]) for one in found if one is not None}
+        radius = float(first)
+    except ValueError:
+        found = [None]
+    if None in found:
+        raise UsageError(
+            f'"{text}" is not a cutoff',
+            fix='give a length in Å, and others for pairs of species after it: "4.5 Si-O:3.2"',
+        )
+    return radius, pairs
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _is_whole(value: Any, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+
+
+def _are_numbers(value: Any, least: float) -> bool:
+    if not isinstance(value, tuple):
+        return False
+    return all(_is_number(item) and least <= item <= MOST for item in value)
+
+
+def _are_frames(value: Any) -> bool:
+    if not isinstance(value, tuple) or len(value) != 2:
+        return False
+    start, stop = value
+    if type(start) is not int or type(stop) not in (int, type(None)):
+        return False
+    return 0 <= start <= MOST and (stop is None or start < stop <= MOST)
+
+
+def _range(value: Any) -> Any:
+    """Range of frames of one or two numbers, of which the first may be left out."""
+    if not isinstance(value, tuple) or len(value) not in (1, 2):
+        return value
+    start, stop = (*value, None)[:2]
+    return (0 if start is None else start, stop)
+
+
+def _nine(value: Any) -> Any:
+    """Nine numbers in a row where three vectors are given."""
+    rows = value if isinstance(value, tuple) else ()
+    is_matrix = len(rows) == 3 and all(isinstance(row, tuple) for row in rows)
+    return tuple(x for row in rows for x in row) if is_matrix else value
+
+
+def _is_cutoff(value: Any) -> bool:
+    if not isinstance(value, str):
+        return _is_number(value) and LEAST <= value <= MOST
+    radii = split_cutoff(value)
+    return all(LEAST <= radius <= MOST for radius in (radii[0], *radii[1].values()))
+
+
+def _read_numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(word) for word in text.replace(",", " ").split())
+
+
+def _read_box(text: str) -> tuple[float, ...] | str:
+    return text if text == AVERAGE_BOX else _read_numbers(text)
+
+
+def _read_frames(text: str) -> tuple[int, int | None]:
+    fields = re.fullmatch(r"\s*(\d*):(\d*)\s*", text)
+    if fields is None:
+        raise ValueError(text)
+    start, stop = fields.groups()
+    return int(start or 0), int(stop) if stop else None
+
+
+def _read_cutoff(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _read_mesh(text: str) -> int | str:
+    return text if text == FINE_MESH else int(text)
+
+
+def _read_symbols(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+WHOLE = Kind("a positive whole number", _is_whole, int)
+TEXT = Kind("text", lambda value: isinstance(value, str), str)
+TEXTS = Kind("a list of texts", _are_texts, str, is_list=True)
+SWITCH = Kind("true or false", lambda value: isinstance(value, bool), str, is_switch=True)
+SYMBOLS = Kind("a list of chemical symbols", _are_texts, _read_symbols, from_text=True)
+CUTOFF = Kind("a positive number", _is_cutoff, _read_cutoff)
+CUTOFF_OR_ALL = Kind(
+    f'a positive number, or "{WHOLE_SUPERCELL}"',
+    lambda value: value == WHOLE_SUPERCELL or _is_cutoff(value),
+    _read_cutoff,
+)
+MESH = Kind(
+    f"a positive whole number, or {FINE_MESH}",
+    lambda value: value == FINE_MESH or _is_whole(value),
+    _read_mesh,
+)
+LJ_UNITS = Kind(
+    "three positive numbers",
+    lambda value: _are_numbers(value, 1e-30) and len(value) == 3,
+    _read_numbers,
+    from_text=True,
+)
+BOX = Kind(
+    f"three or nine numbers, or {AVERAGE_BOX}",
+    lambda value: value == AVERAGE_BOX or (_are_numbers(value, -MOST) and len(value) in (3, 9)),
+    _read_box,
+    from_text=True,
+    tidy=_nine,
+)
+FRAMES = Kind(
+    "START:STOP, such as 2000: or :5000, or one or two whole numbers with 0 ≤ START < STOP",
+    _are_frames,
+    _read_frames,
+    from_text=True,
+    tidy=_range,
+)
+
+_PLAIN = {bool: SWITCH, int: WHOLE, float: number(), str: TEXT}
