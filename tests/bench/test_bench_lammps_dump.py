@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from trajmodes.config import ReadOptions
-from trajmodes.readers import open_trajectory
+from trajmodes.formats import open_trajectory
 
 pytestmark = pytest.mark.bench
 

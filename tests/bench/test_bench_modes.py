@@ -30,7 +30,7 @@ import scipy.fft
 
 from trajmodes.config import job_from_mapping
 from trajmodes.data import BandSpectra, ForceConstants, Supercell
-from trajmodes.export import read_constants
+from trajmodes.formats import read_constants
 from trajmodes.phonons import modes_at
 from trajmodes.pipeline.api import open_run
 from trajmodes.pipeline.log import Log

@@ -13,7 +13,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 import trajmodes as tm
 from trajmodes.cli import main
-from trajmodes.export import read_constants
+from trajmodes.formats import read_constants
 from trajmodes.readers import trajectory_of_atoms
 from trajmodes.symmetry import build_supercell, cell_rank
 from trajmodes.units import DALTON

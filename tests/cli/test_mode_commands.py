@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from scipy.linalg import cholesky, expm
 
 from trajmodes.cli import main
-from trajmodes.export import read_constants, write_constants
+from trajmodes.formats import read_constants, write_constants
 from trajmodes.results.outputs import TABLES
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN

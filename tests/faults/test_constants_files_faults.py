@@ -9,7 +9,7 @@ import pytest
 
 from trajmodes.data import ClusterConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.export import read_constants, read_supercell, write_constants
+from trajmodes.formats import read_constants, read_supercell, write_constants
 from trajmodes.symmetry.translations import build_supercell
 
 pytestmark = pytest.mark.faults

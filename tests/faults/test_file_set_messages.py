@@ -10,7 +10,7 @@ import pytest
 
 from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
-from trajmodes.readers import open_trajectory
+from trajmodes.formats import open_trajectory
 
 COLUMNS = "id type xu yu zu vx vy vz fx fy fz"
 

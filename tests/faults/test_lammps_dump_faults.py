@@ -10,7 +10,7 @@ import pytest
 
 from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, TrajmodesWarning, UsageError
-from trajmodes.readers import open_trajectory
+from trajmodes.formats import open_trajectory
 
 DATA = Path(__file__).parents[1] / "data" / "lammps"
 TEXT = (DATA / "o_custom.lammpstrj").read_bytes()

@@ -20,13 +20,8 @@ import pytest
 
 from trajmodes.config import ReadOptions
 from trajmodes.errors import TrajmodesError, TrajmodesWarning
-from trajmodes.readers import (
-    lammps_dump,
-    lammps_index,
-    open_trajectory,
-    xyz_index,
-    xyz_trajectory,
-)
+from trajmodes.formats import open_trajectory
+from trajmodes.readers import lammps_dump, lammps_index, xyz_index, xyz_trajectory
 from trajmodes.readers.decimals import PADDING
 
 DATA = Path(__file__).parents[1] / "data"

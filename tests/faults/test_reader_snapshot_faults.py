@@ -12,7 +12,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError
-from trajmodes.readers import open_trajectory
+from trajmodes.formats import open_trajectory
 
 N_ATOMS, N_FRAMES = 8, 3
 

@@ -12,8 +12,13 @@ import pytest
 from ase.build import bulk
 
 from trajmodes.errors import DataError, TrajmodesError, UsageError
-from trajmodes.export import read_constants, read_supercell, write_constants
-from trajmodes.readers import open_trajectory, read_crystal
+from trajmodes.formats import (
+    open_trajectory,
+    read_constants,
+    read_crystal,
+    read_supercell,
+    write_constants,
+)
 from trajmodes.readers.hessian_file import read_hessian
 from trajmodes.readers.safe_formats import read_with_ase
 from trajmodes.symmetry.translations import build_supercell

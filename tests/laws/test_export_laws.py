@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import constants as codata
 
 from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
-from trajmodes.export import read_constants, read_supercell, write_constants
+from trajmodes.formats import read_constants, read_supercell, write_constants
 from trajmodes.phonons import dynamical_matrices
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON

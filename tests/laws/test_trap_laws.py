@@ -49,18 +49,12 @@ from scipy.spatial.transform import Rotation
 from trajmodes.config import ReadOptions
 from trajmodes.data import Modes, MotionBlock
 from trajmodes.errors import DataError
+from trajmodes.formats import open_trajectory
 from trajmodes.phonons import modes_at
 from trajmodes.project import EnergyReduction, Projector
 from trajmodes.project.differences import attenuation, require_correctable
 from trajmodes.project.time_step import require_sampled
-from trajmodes.readers import (
-    Displacer,
-    Trajectory,
-    diagnose,
-    match,
-    open_trajectory,
-    trajectory_of_arrays,
-)
+from trajmodes.readers import Displacer, Trajectory, diagnose, match, trajectory_of_arrays
 from trajmodes.readers.differenced import DifferencedMotion
 from trajmodes.symmetry.translations import HalfSpace, build_supercell, half_space
 from trajmodes.units import BOLTZMANN, DALTON, THZ

@@ -20,8 +20,8 @@ from phonopy.physical_units import get_calculator_physical_units, get_physical_u
 from phonopy.structure.atoms import PhonopyAtoms
 
 from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
-from trajmodes.export import read_constants, write_constants
-from trajmodes.export.images import images_of_pairs
+from trajmodes.formats import read_constants, write_constants
+from trajmodes.formats.images import images_of_pairs
 from trajmodes.phonons import frequencies_at, modes_at
 from trajmodes.symmetry.translations import build_supercell, cell_rank
 from trajmodes.units import DALTON, THZ

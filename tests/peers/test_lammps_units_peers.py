@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from trajmodes.config import ReadOptions
-from trajmodes.readers import open_trajectory
+from trajmodes.formats import open_trajectory
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 

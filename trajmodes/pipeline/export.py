@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from trajmodes.data import ForceConstants, Supercell
 from trajmodes.errors import UsageError
-from trajmodes.export import write_constants
+from trajmodes.formats import write_constants
 from trajmodes.pipeline.reading import read_constants
 from trajmodes.pipeline.written import CONSTANTS_FILE
 from trajmodes.results import (
@@ -39,7 +39,7 @@ def export_job(source: str, targets: tuple[str, ...], output: str | None = None)
     source
         Results folder, or a file in it.
     targets
-        Programs: see `trajmodes.export.TARGETS`.
+        Programs: see `trajmodes.formats.TARGETS`.
     output
         Folder to write to, one folder for each program in it; by default ``export`` beside the
         constants.

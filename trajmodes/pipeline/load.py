@@ -10,6 +10,7 @@ from trajmodes.arrays import Floats
 from trajmodes.config import Job, ReadOptions
 from trajmodes.data import Crystal, FrameBlock, MotionBlock, Supercell
 from trajmodes.errors import DataError, UnitsError, UsageError
+from trajmodes.formats import crystal_beside, load_crystal, open_runs, open_trajectory
 from trajmodes.notes import Note
 from trajmodes.pipeline.log import Log
 from trajmodes.readers import (
@@ -19,13 +20,9 @@ from trajmodes.readers import (
     Match,
     Trajectory,
     average_structure,
-    crystal_beside,
     diagnose,
     find_crystal,
-    load_crystal,
     match,
-    open_runs,
-    open_trajectory,
     select_frames,
     told_species,
 )

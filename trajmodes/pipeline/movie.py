@@ -9,7 +9,7 @@ from trajmodes.data import Modes
 from trajmodes.data.lattice import nearest_neighbour
 from trajmodes.data.points import point
 from trajmodes.errors import UsageError
-from trajmodes.export import Movie, is_movie, make_movie, wave_of, write_movie
+from trajmodes.formats import Movie, is_movie, make_movie, wave_of, write_movie
 from trajmodes.phonons import modes_at, zone_point
 from trajmodes.pipeline.reading import read_constants
 from trajmodes.project import parse_modes

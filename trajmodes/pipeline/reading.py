@@ -3,8 +3,8 @@
 import os
 
 from trajmodes.data import ForceConstants, Supercell
-from trajmodes.export import read_constants as read_any
 from trajmodes.fit import Ledger, ledger_of
+from trajmodes.formats import read_constants as read_any
 from trajmodes.results import LEDGER, read_dataset, whole_results
 
 __all__ = ["read_constants", "read_ledger"]

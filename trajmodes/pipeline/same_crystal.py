@@ -3,7 +3,7 @@
 from trajmodes.data import Crystal
 from trajmodes.data.crystal_difference import same_substance, shortest_lengths
 from trajmodes.errors import DataError
-from trajmodes.readers import load_crystal
+from trajmodes.formats import load_crystal
 
 __all__ = ["require_same_crystal"]
 

@@ -20,9 +20,9 @@ from trajmodes.data.lattice import minimum_image, reduced_cell, wrap
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.readers.cell_choice import chosen_cell
-from trajmodes.readers.crystal_file import CrystalFile, fold_atoms, on_symmetric_sites
 from trajmodes.readers.reference import AverageStructure
 from trajmodes.symmetry.operations import SpaceGroup, space_group
+from trajmodes.symmetry.primitive import ReducedCrystal, fold_atoms, on_symmetric_sites
 from trajmodes.units import DALTON
 
 __all__ = ["find_crystal"]
@@ -37,7 +37,7 @@ _FLOOR = 2e-3
 
 def find_crystal(
     average: AverageStructure, species: tuple[str, ...], masses: Floats | None = None
-) -> CrystalFile:
+) -> ReducedCrystal:
     """Primitive crystal of an average structure, in the frame of the file.
 
     Parameters
@@ -76,7 +76,7 @@ def find_crystal(
         f"{crystal.n_sites} atoms, space group {group.symbol}; sites were moved by up to "
         f"{moved:.1e} Å to obey it"
     )
-    return CrystalFile(symmetric, (Note("note", text),))
+    return ReducedCrystal(symmetric, (Note("note", text),))
 
 
 @dataclass(frozen=True, slots=True)

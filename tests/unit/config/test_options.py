@@ -10,10 +10,7 @@ from click.testing import CliRunner
 
 import trajmodes as tm
 from trajmodes.cli import main
-from trajmodes.config import job_from_mapping
-from trajmodes.config import options_of
-from trajmodes.config import options_page
-from trajmodes.config import takes
+from trajmodes.config import job_from_mapping, options_of, options_page, takes
 from trajmodes.pipeline.api import open_run
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -10,9 +10,8 @@ import xarray as xr
 
 import trajmodes as tm
 from trajmodes.config import job_from_mapping
-from trajmodes.errors import DataError
-from trajmodes.errors import UsageError
-from trajmodes.export import read_constants
+from trajmodes.errors import DataError, UsageError
+from trajmodes.formats import read_constants
 from trajmodes.pipeline.projected import project_job
 from trajmodes.report import to_dataset
 from trajmodes.results.outputs import TABLES

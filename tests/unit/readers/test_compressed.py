@@ -15,7 +15,8 @@ import pytest
 
 from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, StorageError, TrajmodesWarning, UsageError
-from trajmodes.readers import compressed, open_trajectory
+from trajmodes.formats import open_trajectory
+from trajmodes.readers import compressed
 
 DATA = Path(__file__).parents[2] / "data" / "lammps"
 TEXT = "".join(f"{k} {random.Random(k).random()}\n" for k in range(20_000)).encode()

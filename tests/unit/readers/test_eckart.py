@@ -7,7 +7,8 @@ from scipy.spatial.transform import Rotation
 
 from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers import open_trajectory, trajectory_of_arrays, trajectory_of_atoms
+from trajmodes.formats import open_trajectory
+from trajmodes.readers import trajectory_of_arrays, trajectory_of_atoms
 from trajmodes.readers.bond_tree import bond_tree
 from trajmodes.readers.eckart import best_turns, eckart_frame
 from trajmodes.readers.linear_frame import parallel_turns, shortest_turns, turned_about

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers import lammps_index, open_trajectory
+from trajmodes.formats import open_trajectory
+from trajmodes.readers import lammps_index
 from trajmodes.readers.compressed import open_source
 from trajmodes.readers.lammps_index import index_dump
 from trajmodes.units import DALTON

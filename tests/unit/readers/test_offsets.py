@@ -9,7 +9,8 @@ import pytest
 
 from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers import offsets, open_trajectory
+from trajmodes.formats import open_trajectory
+from trajmodes.readers import offsets
 from trajmodes.readers.compressed import open_source
 from trajmodes.readers.lammps_index import index_dump
 from trajmodes.readers.offsets import cached_index, check_unchanged, stamp_file

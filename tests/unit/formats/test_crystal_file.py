@@ -1,0 +1,115 @@
+"""Cell files: what is read, what is reduced, what is refused."""
+
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+
+from trajmodes.errors import DataError, UsageError
+from trajmodes.formats.cell_file import load_crystal, read_crystal
+from trajmodes.symmetry.operations import space_group
+from trajmodes.units import DALTON
+
+
+def written(folder: Path, atoms: Atoms, name: str) -> Path:
+    path = folder / name
+    ase.io.write(path, atoms)
+    return path
+
+
+def assert_same_structure(small, atoms: Atoms) -> None:
+    """Every atom of the file is a site of the crystal, in the file's frame."""
+    box = atoms.cell.array @ np.linalg.inv(small.cell)
+    assert np.abs(box - np.rint(box)).max() < 1e-8
+    for symbol, place in zip(atoms.get_chemical_symbols(), atoms.positions, strict=True):
+        apart = (place - small.positions) @ np.linalg.inv(small.cell)
+        distance = np.linalg.norm((apart - np.rint(apart)) @ small.cell, axis=1)
+        assert small.species[int(distance.argmin())] == symbol
+        assert distance.min() < 1e-6
+
+
+def test_conventional_poscar_becomes_primitive(tmp_path):
+    atoms = bulk("Si", "diamond", a=5.43, cubic=True)
+    loaded = load_crystal(written(tmp_path, atoms, "POSCAR"))
+    assert loaded.crystal.n_sites == 2
+    assert loaded.crystal.volume == pytest.approx(5.43**3 / 4, rel=1e-12)
+    assert_same_structure(loaded.crystal, atoms)
+    assert loaded.crystal.masses == pytest.approx(28.085 * DALTON)
+    assert "8 atoms is 4 primitive cells of 2" in str(loaded.notes[0])
+
+
+def test_primitive_cell_is_kept_as_it_stands(tmp_path):
+    atoms = bulk("MgO", "rocksalt", a=4.21)
+    atoms.positions += [0.1, 0.2, 0.3]
+    loaded = load_crystal(written(tmp_path, atoms, "POSCAR"))
+    assert loaded.notes == ()
+    assert loaded.crystal.cell == pytest.approx(atoms.cell.array, abs=1e-12)
+    assert loaded.crystal.positions == pytest.approx(atoms.positions, abs=1e-9)
+    assert loaded.crystal.species == ("Mg", "O")
+
+
+@pytest.mark.parametrize("name", ["cell.vasp", "cell.xyz", "cell.cif"])
+def test_turned_supercell_keeps_its_frame(tmp_path, name):
+    atoms = bulk("GaN", "wurtzite", a=3.19, c=5.19, u=0.376).repeat((2, 1, 3))
+    if not name.endswith("cif"):
+        atoms.rotate(37.0, (1.0, 2.0, 3.0), rotate_cell=True)
+    path = written(tmp_path, atoms, name)
+    crystal = read_crystal(path)
+    assert crystal.n_sites == 4
+    assert_same_structure(crystal, ase.io.read(path, format="vasp" if "vasp" in name else None))
+
+
+def test_rounded_sites_are_put_where_symmetry_has_them(tmp_path):
+    cell = [[3.19, 0.0, 0.0], [-1.595, 3.19 * 0.75**0.5, 0.0], [0.0, 0.0, 5.19]]
+    sites = [[0.3333, 0.6667, 0.0], [0.6667, 0.3333, 0.5], [0.3333, 0.6667, 0.376]]
+    atoms = Atoms("Ga2N2", cell=cell, scaled_positions=[*sites, [0.6667, 0.3333, 0.876]])
+    loaded = load_crystal(written(tmp_path, atoms, "POSCAR"))
+    assert space_group(loaded.crystal, tolerance=1e-6).symbol == "P6_3mc"
+    assert "sites were moved by up to" in str(loaded.notes[0])
+
+
+def test_order_of_sites_is_that_of_the_file(tmp_path):
+    atoms = bulk("OMg", "rocksalt", a=4.2, cubic=True)
+    assert read_crystal(written(tmp_path, atoms, "POSCAR")).species == ("O", "Mg")
+
+
+def test_missing_file_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match="missing or no file"):
+        read_crystal(tmp_path / "POSCAR")
+
+
+def test_nonsense_is_a_usage_error(tmp_path):
+    path = tmp_path / "POSCAR"
+    path.write_text("this is no cell\n")
+    with pytest.raises(UsageError, match="ASE cannot read the cell file"):
+        read_crystal(path)
+
+
+def test_molecule_without_cell_is_refused(tmp_path):
+    path = written(tmp_path, Atoms("H2", positions=[[0, 0, 0], [0, 0, 0.7]]), "cell.xyz")
+    with pytest.raises(DataError, match="holds no crystal"):
+        read_crystal(path)
+
+
+def test_partly_occupied_sites_are_refused(tmp_path):
+    path = tmp_path / "cell.cif"
+    path.write_text(
+        "data_x\n_cell_length_a 4\n_cell_length_b 4\n_cell_length_c 4\n_cell_angle_alpha 90\n"
+        "_cell_angle_beta 90\n_cell_angle_gamma 90\n_symmetry_space_group_name_H-M 'P 1'\n"
+        "loop_\n_atom_site_label\n_atom_site_type_symbol\n_atom_site_fract_x\n"
+        "_atom_site_fract_y\n_atom_site_fract_z\n_atom_site_occupancy\n"
+        "Cu1 Cu 0 0 0 0.5\nAu1 Au 0 0 0 0.5\n"
+    )
+    with pytest.raises(DataError, match="partly occupied"):
+        read_crystal(path)
+
+
+def test_atoms_listed_twice_are_refused(tmp_path):
+    atoms = Atoms("Fe2", cell=[2.8] * 3, positions=[[0.0] * 3, [0.0, 0.0, 1e-5]])
+    path = tmp_path / "POSCAR"
+    ase.io.write(path, atoms, format="vasp")
+    with pytest.raises(DataError, match="atoms coincide"):
+        read_crystal(path)

@@ -1,0 +1,58 @@
+"""Files of other programs, in and out.
+
+In: cell files, displacements and forces, force constants, and every kind of trajectory that
+`trajmodes.readers` opens. Out: force constants in the units and the layout of a program, and
+movies of phonons.
+
+Start with `base`: it is the contract of a format. `registry` is the one list of formats; `open`
+finds the format of a file, and `runs` the files that are pieces of one run. There is one file
+for each program, with reading and writing side by side: `phonopy` (with `phonopy_cells` and
+`phonopy_data`), `phono3py`, `shengbte`, `tdep`, `alamode`, and `hdf5` for everything as it is.
+They share `cell_file` (crystals and supercells, POSCAR), `snapshots` (frames displaced from an
+ideal structure), `order` (how a program numbers the atoms of a supercell), `images` and
+`folding` (from lattice vectors to a supercell and back) and `text` (numbers line by line).
+phono3py itself is needed only to read its own yaml files with displacements.
+
+| format | pairs | triplets | quartets | read back | displacements and forces |
+|---|---|---|---|---|---|
+| phonopy | yes | no | no | yes | yaml, FORCE_SETS; FORCES_FC3 of phono3py |
+| phono3py | yes | yes | no | yes | by phonopy |
+| shengbte | yes | needed | for FourPhonon | no | no |
+| tdep | yes | yes | yes | yes | infile.positions, infile.forces |
+| alamode | yes | yes | yes | no | DFSET |
+| hdf5 | yes | yes | yes | yes, with error bars and the quality of the fit | no |
+"""
+
+from trajmodes.formats.base import Export
+from trajmodes.formats.cell_file import load_crystal, read_crystal
+from trajmodes.formats.movie import Movie, Wave, is_movie, make_movie, wave_of, write_movie
+from trajmodes.formats.open import crystal_beside, open_trajectory
+from trajmodes.formats.phonopy import write_phonopy
+from trajmodes.formats.registry import (
+    TARGETS,
+    read_constants,
+    read_supercell,
+    write_constants,
+)
+from trajmodes.formats.runs import group_runs, open_runs
+
+__all__ = [
+    "TARGETS",
+    "Export",
+    "Movie",
+    "Wave",
+    "crystal_beside",
+    "group_runs",
+    "is_movie",
+    "load_crystal",
+    "make_movie",
+    "open_runs",
+    "open_trajectory",
+    "read_constants",
+    "read_crystal",
+    "read_supercell",
+    "wave_of",
+    "write_constants",
+    "write_movie",
+    "write_phonopy",
+]

@@ -1,0 +1,227 @@
+"""ALAMODE: force constants for anphon, and displacements and forces of a DFSET.
+
+Out: an XML file, named as FCSXML or FCSFILE in anphon's input.
+
+Layout as alm's writer (alm/writer.cpp) makes it and anphon (fcs_phonon.cpp, system.cpp) reads
+it, in Rydberg units: supercell vectors in bohr, reduced positions, and for each pure
+translation and primitive atom the atom of the supercell it leads to. A constant names its first
+atom among the primitive ones, the others among those of the supercell with the image they lie
+in: image 1 is the supercell itself, 2 to 27 are its neighbours, the third vector fastest. Each
+constant of two atoms with two directions stands there. Of those of three or more only the ones
+whose members after the first, as 3·atom + direction, do not decrease: anphon makes the others
+by permuting members that differ in this number.
+
+Constants are those of our lattice vectors, image by image, so nothing is shared or guessed. A
+cluster that leaves the 27 supercells cannot be written.
+
+Verified by a reader in the tests that follows anphon's, which itself was not at hand. alm's
+tables of unique constants (HarmonicUnique, CubicUnique) are left out: anphon does not need
+them, alm does to hold constants fixed in a fit.
+
+In: DFSET, rows of a displacement and a force, frame after frame. ALAMODE defines them in bohr
+and Ry/bohr (its manual, "How to make a DFSET file"); files of other programs that look the same
+are in Å and eV/Å. The file says neither that nor its supercell.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.config import ReadOptions
+from trajmodes.data import ForceConstants, Supercell
+from trajmodes.errors import DataError, UsageError
+from trajmodes.formats.base import Export, Format, SnapshotReader
+from trajmodes.formats.cell_file import read_supercell
+from trajmodes.formats.order import canonical_order
+from trajmodes.formats.snapshots import displaced_frames
+from trajmodes.notes import Note
+from trajmodes.readers.lammps_units import unit_factors
+from trajmodes.readers.number_rows import frames_of_rows, read_rows
+from trajmodes.readers.trajectory import Trajectory
+from trajmodes.units import BOHR, RYDBERG
+
+_TAGS = {2: "HARMONIC", 3: "ANHARM3", 4: "ANHARM4"}
+# Ry/bohrⁿ; anphon passes over what is smaller than 1e-15.
+_NOTHING = 1e-15
+
+
+def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
+    """Write alamode.xml with the constants of all orders.
+
+    Raises
+    ------
+    DataError
+        If a cluster leaves the 27 supercells about the first atom.
+    """
+    path = folder / "alamode.xml"
+    pairs = (
+        np.stack([constants.first, constants.second], axis=1),
+        np.stack([np.zeros_like(constants.lattice), constants.lattice], axis=1),
+        constants.values,
+    )
+    orders = [(*pairs,)] + [
+        (c.sites, c.lattice, c.values)
+        for c in (constants.triplets, constants.quartets)
+        if c is not None
+    ]
+    with path.open("w", encoding="utf-8") as file:
+        file.write('<?xml version="1.0" encoding="utf-8"?>\n<Data>\n')
+        file.writelines(f"  {line}\n" for line in _structure(supercell))
+        file.write("  <ForceConstants>\n")
+        for sites, lattice, values in orders:
+            file.writelines(f"    {x}\n" for x in _elements(supercell, sites, lattice, values))
+        file.write("  </ForceConstants>\n</Data>\n")
+    note = "anphon takes masses from its table unless MASS is given in its input"
+    return Export((path,), (note,))
+
+
+def _structure(supercell: Supercell) -> Iterator[str]:
+    """Supercell and translations."""
+    kinds = list(dict.fromkeys(supercell.crystal.species))
+    n_sites = supercell.crystal.n_sites
+    yield "<ALM_version>1.4.2</ALM_version>"
+    yield "<Structure>"
+    yield f"  <NumberOfAtoms>{supercell.n_atoms}</NumberOfAtoms>"
+    yield f"  <NumberOfElements>{len(kinds)}</NumberOfElements>"
+    yield "  <AtomicElements>"
+    for number, kind in enumerate(kinds, start=1):
+        yield f'    <element number="{number}">{kind}</element>'
+    yield "  </AtomicElements>"
+    yield "  <LatticeVector>"
+    for i, row in enumerate(supercell.cell / BOHR, start=1):
+        yield f"    <a{i}>{_row(row)}</a{i}>"
+    yield "  </LatticeVector>"
+    yield "  <Periodicity>1 1 1</Periodicity>"
+    yield "  <Position>"
+    for atom, (row, kind) in enumerate(zip(_places(supercell), supercell.species, strict=True)):
+        yield f'    <pos index="{atom + 1}" element="{kind}">{_row(row)}</pos>'
+    yield "  </Position>"
+    yield "</Structure>"
+    yield "<Symmetry>"
+    yield f"  <NumberOfTranslations>{supercell.n_cells}</NumberOfTranslations>"
+    yield "  <Translations>"
+    for atom in range(supercell.n_atoms):
+        cell, site = divmod(atom, n_sites)
+        yield f'    <map tran="{cell + 1}" atom="{site + 1}">{atom + 1}</map>'
+    yield "  </Translations>"
+    yield "</Symmetry>"
+
+
+def _places(supercell: Supercell) -> Floats:
+    """Reduced positions in the supercell, folded into [0, 1)."""
+    reduced = supercell.positions @ np.linalg.inv(supercell.cell)
+    return reduced - np.floor(reduced + 1e-10)
+
+
+def _elements(
+    supercell: Supercell, sites_cn: Ints, lattice_cnx: Ints, values: Floats
+) -> Iterator[str]:
+    """One line per constant of one order, in Ry/bohrⁿ."""
+    n = sites_cn.shape[1]
+    atoms_cn, images_cn = _address(supercell, sites_cn, lattice_cnx)
+    flat = values.reshape(len(values), -1) * (BOHR**n / RYDBERG)
+    directions = np.indices((3,) * n).reshape(n, -1).T
+    tag = f"FC{n}"
+    yield f"<{_TAGS[n]}>"
+    for site, atoms, images, numbers in zip(
+        sites_cn[:, 0], atoms_cn, images_cn, flat, strict=True
+    ):
+        elements = 3 * atoms[1:] + directions[:, 1:]
+        rising = (np.diff(elements, axis=1) >= 0).all(axis=1)
+        for d in np.flatnonzero(rising & ((np.abs(numbers) > _NOTHING) | (n == 2))):
+            members = "".join(
+                f' pair{m + 1}="{atoms[m] + 1} {directions[d, m] + 1} {images[m] + 1}"'
+                for m in range(1, n)
+            )
+            first = f'pair1="{site + 1} {directions[d, 0] + 1}"'
+            yield f"  <{tag} {first}{members}>{numbers[d]:.15e}</{tag}>"
+    yield f"</{_TAGS[n]}>"
+
+
+def _address(supercell: Supercell, sites_cn: Ints, lattice_cnx: Ints) -> tuple[Ints, Ints]:
+    """Atom of the supercell and number of its image, of each member of each cluster."""
+    atoms = canonical_order(supercell).atoms(sites_cn, lattice_cnx)
+    places = _places(supercell)
+    reduced = (lattice_cnx + supercell.crystal.sites[sites_cn]) @ np.linalg.inv(
+        supercell.matrix
+    )
+    # The first atom may have been folded as well: images count from where it is.
+    moved = reduced - places[atoms]
+    image = np.rint(moved - moved[:, :1]).astype(np.int64)
+    if np.abs(image).max(initial=0) > 1:
+        raise DataError(
+            "a cluster of constants leaves the neighbours of the supercell",
+            where=f"supercell matrix {supercell.matrix.tolist()}",
+            why="constants reach too far for it, or its vectors are very skew",
+            fix="use a supercell with shorter vectors, or smaller cutoffs",
+        )
+    rank = (image + 1) @ np.array([9, 3, 1])
+    # Image 13 is the supercell itself and comes first.
+    return atoms, np.where(rank == 13, 0, rank + (rank < 13))
+
+
+def _row(numbers: Floats) -> str:
+    return "".join(f" {x:.15e}" for x in numbers)
+
+
+def looks_like_dfset(path: Path, head: bytes) -> bool:
+    """Whether a text starts with a row of six numbers, comments aside."""
+    del path
+    rows = (line.partition(b"#")[0].split() for line in head.splitlines())
+    first = next(filter(None, rows), [])
+    return len(first) == 6 and all(map(_is_number, first))
+
+
+def _is_number(token: bytes) -> bool:
+    try:
+        float(token)
+    except ValueError:
+        return False
+    return True
+
+
+def read_dfset(path: Path, options: ReadOptions) -> Trajectory:
+    """Displacements and forces of a DFSET file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    options
+        ``units`` is the LAMMPS style of lengths and forces, those of ALAMODE if not given.
+        ``supercell`` is a cell file with the atoms in the order of the DFSET file.
+
+    Raises
+    ------
+    UsageError
+        If the supercell is not given, or a file cannot be read.
+    DataError
+        If the rows are no whole number of frames of the supercell, or hold other than numbers.
+    """
+    if options.supercell is None:
+        raise UsageError(
+            "a DFSET file does not hold its supercell",
+            where=str(path),
+            fix="give the undisplaced supercell, atoms in the same order: --supercell SPOSCAR",
+        )
+    ideal = read_supercell(Path(options.supercell))
+    u_tax, f_tax = frames_of_rows(read_rows(path, 2), len(ideal.species), path)
+    if options.units is None:
+        length, force, style = BOHR, RYDBERG / BOHR, "alamode"
+        text = f"{path.name} is read in bohr and Ry/bohr, as ALAMODE defines it"
+        fix = "--units metal, if it is in Å and eV/Å"
+        notes: tuple[Note, ...] = (Note("warning", text, fix=fix),)
+    else:
+        factors = unit_factors(options.units, options.lj)
+        length, force, style, notes = factors.length, factors.force, options.units, ()
+    return displaced_frames(
+        ideal, u_tax * length, f_tax * force, path, unit_style=style, notes=notes
+    )
+
+
+FORMAT = Format(
+    write_constants=write,
+    snapshots=SnapshotReader(looks_like_dfset, read_dfset, holds_units=False),
+)

@@ -1,0 +1,59 @@
+"""The contract of a format: how its files are recognised, read and written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from trajmodes.config import ReadOptions
+from trajmodes.data import ForceConstants, Supercell
+from trajmodes.readers.trajectory import Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Files written for another program."""
+
+    paths: tuple[Path, ...]
+    """The files, the one to load first."""
+    notes: tuple[str, ...] = ()
+    """What the files do not hold or a user must know, a sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantsReader:
+    """How files of force constants are recognised and read."""
+
+    recognise: Callable[[Path], bool]
+    """Whether a file, by name and content, is one of the program's, damaged or not."""
+    read: Callable[[Path, Supercell | None], ForceConstants]
+    """Read a recognised file and those beside it, on a supercell that is given or theirs."""
+    read_supercell: Callable[[Path], Supercell]
+    """Read the supercell that belongs to a recognised file."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotReader:
+    """How files of displacements and forces are recognised and read."""
+
+    recognise: Callable[[Path, bytes], bool]
+    """Whether a path, by its name or the first bytes of its text, is the program's."""
+    read: Callable[[Path, ReadOptions], Trajectory]
+    """Read a file or folder."""
+    cell_file: Callable[[Path], Path | None] = lambda _: None
+    """The cell file that belongs to a path; None where there is none."""
+    is_folder: bool = False
+    """Whether the files of a folder are read together."""
+    holds_supercell: bool = False
+    """Whether a supercell must not be given, as the files hold their own."""
+    holds_units: bool = True
+    """Whether units must not be given, as the format defines them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """The files of one program. What a program does not have is None."""
+
+    write_constants: Callable[[ForceConstants, Supercell, Path], Export]
+    """Write force constants to an existing folder."""
+    constants: ConstantsReader | None = None
+    snapshots: SnapshotReader | None = None

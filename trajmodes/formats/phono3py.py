@@ -1,0 +1,233 @@
+"""Pair and cubic constants for phono3py: fc2.hdf5, fc3.hdf5 and phono3py_params.yaml.
+
+The layout is that of phono3py's documentation (“Input / Output files”): fc3 (s, a, a, 3, 3, 3)
+in eV/Å³ and force_constants (s, a, 3, 3) in eV/Å², rows for the primitive atoms named by
+p2s_map (compact format). Nothing of phono3py is needed to write or read them: h5py does it.
+fc3 is stored in compressed pieces, and pieces without constants take no room on the disk;
+phono3py itself keeps s·a²·27 numbers in memory.
+
+`phono3py-load phono3py_params.yaml` in the folder takes all three. Of pair constants alone
+there is no fc3.hdf5; phonopy takes fc2.hdf5 as well.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data import ClusterConstants, ForceConstants, Supercell
+from trajmodes.errors import DataError
+from trajmodes.formats import phonopy
+from trajmodes.formats.base import ConstantsReader, Export, Format
+from trajmodes.formats.folding import (
+    SupercellTriplets,
+    fold_pairs,
+    fold_triplets,
+    spread_triplets,
+)
+from trajmodes.formats.hdf5 import looks_like
+from trajmodes.formats.images import beyond_nearest
+from trajmodes.formats.phonopy_cells import PhonopyCells, cells_of, phonopy_object, read_cells
+from trajmodes.units import DALTON
+
+_YAML = ("phono3py_params.yaml", "phono3py.yaml", "phono3py_disp.yaml")
+
+
+def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
+    """Write fc2.hdf5, phono3py_params.yaml and, of cubic constants, fc3.hdf5.
+
+    Raises
+    ------
+    DataError
+        If phonopy does not take the crystal.
+    """
+    cells = cells_of(phonopy_object(supercell), supercell)
+    parameters = folder / "phono3py_params.yaml"
+    parameters.write_text("\n".join(_cell_lines(supercell)) + "\n", encoding="utf-8")
+    pairs = folder / "fc2.hdf5"
+    with h5py.File(pairs, "w") as file:
+        file.create_dataset(
+            "force_constants",
+            data=fold_pairs(constants, cells.order, cells.rows),
+            compression="gzip",
+        )
+        file.create_dataset("p2s_map", data=cells.rows)
+        file.create_dataset("physical_unit", data=np.array([b"eV/angstrom^2"]))
+    paths = [parameters, pairs]
+    if constants.triplets is not None:
+        paths.append(folder / "fc3.hdf5")
+        _write_cubic(constants.triplets, cells, paths[-1])
+    return Export(tuple(paths), _notes(constants, supercell))
+
+
+def _notes(constants: ForceConstants, supercell: Supercell) -> tuple[str, ...]:
+    notes = []
+    if constants.triplets is None:
+        notes.append(
+            "there are no cubic constants and so no fc3.hdf5: fit with --cutoff3 for it"
+        )
+    if constants.quartets is not None:
+        notes.append("phono3py holds no quartic constants: they are left out")
+    beyond = [x for x in beyond_nearest(constants, supercell) if x != "quartets"]
+    if beyond:
+        notes.append(
+            f"{' and '.join(beyond)} reach beyond the nearest images of the supercell: "
+            "phono3py gives the same numbers at commensurate q only"
+        )
+    return tuple(notes)
+
+
+def _write_cubic(triplets: ClusterConstants, cells: PhonopyCells, path: Path) -> None:
+    """Write fc3 piece by piece: the constants of two atoms with all atoms at a time."""
+    n_sites, n_atoms = len(cells.rows), cells.order.supercell.n_atoms
+    mask = np.zeros((n_sites, n_atoms, n_atoms), dtype=np.int8)
+    with h5py.File(path, "w") as file:
+        fc3 = file.create_dataset(
+            "fc3",
+            (n_sites, n_atoms, n_atoms, 3, 3, 3),
+            dtype="f8",
+            chunks=(1, 1, n_atoms, 3, 3, 3),
+            compression="gzip",
+            compression_opts=4,
+        )
+        for row, atom, slab in fold_triplets(triplets, cells.order, cells.rows):
+            fc3[row, atom] = slab
+            mask[row, atom] = slab.any(axis=(1, 2, 3))
+        # phono3py passes over triplets that are marked as empty.
+        file.create_dataset("fc3_nonzero_indices", data=mask, compression="gzip")
+        file.create_dataset("p2s_map", data=cells.rows)
+
+
+def _cell_lines(supercell: Supercell) -> Iterator[str]:
+    """Lines of a phono3py.yaml-like file: crystal and supercell matrix."""
+    crystal = supercell.crystal
+    yield "phono3py:"
+    yield '  calculator: "vasp"'
+    yield "physical_unit:"
+    yield '  atomic_mass: "AMU"'
+    yield '  length: "angstrom"'
+    yield '  force_constants: "eV/angstrom^2"'
+    yield "supercell_matrix:"
+    yield from (f"- [ {a}, {b}, {c} ]" for a, b, c in supercell.matrix.T)
+    yield "primitive_matrix:"
+    yield from (f"- [ {a}, {b}, {c} ]" for a, b, c in np.eye(3))
+    yield "unit_cell:"
+    yield "  lattice:"
+    yield from (f"  - [ {a:.15f}, {b:.15f}, {c:.15f} ]" for a, b, c in crystal.cell)
+    yield "  points:"
+    for symbol, (a, b, c), mass in zip(
+        crystal.species, crystal.sites, crystal.masses / DALTON, strict=True
+    ):
+        yield f"  - symbol: {symbol}"
+        yield f"    coordinates: [ {a:.17f}, {b:.17f}, {c:.17f} ]"
+        yield f"    mass: {mass:.12f}"
+
+
+def _is_cubic(path: Path) -> bool:
+    """Whether it is an fc3.hdf5, or the fc2.hdf5 beside one."""
+    if path.name == "fc2.hdf5":
+        return (path.parent / "fc3.hdf5").exists()
+    return looks_like(path, lambda file: "fc3" in file, "fc3.hdf5")
+
+
+def read(path: Path, supercell: Supercell | None) -> ForceConstants:
+    """Read pair and cubic constants, shared among nearest images as phono3py does.
+
+    Cubic constants are taken as the file has them: let phono3py make them symmetric first if
+    they come from finite displacements.
+
+    Parameters
+    ----------
+    path
+        fc3.hdf5 or fc2.hdf5; the other one lies beside it.
+    supercell
+        The supercell that the constants belong to, in whose order phono3py would put its
+        atoms; None to read it from the phono3py.yaml-like file beside.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged, or does not belong to the cells.
+    """
+    cubic = path if path.name != "fc2.hdf5" else path.parent / "fc3.hdf5"
+    pairs = path.parent / "fc2.hdf5"
+    if not pairs.exists():
+        raise DataError(
+            "fc2.hdf5 is missing beside the cubic constants",
+            where=str(path.parent),
+            fix="put phono3py's fc2.hdf5 into the same folder",
+        )
+    if supercell is None:
+        described = _cells_file(path)
+        of_pairs = read_cells(described)
+        of_cubic = read_cells(described, of_pairs=False)
+    else:
+        of_pairs = of_cubic = cells_of(phonopy_object(supercell), supercell)
+    found = phonopy.read_with(pairs, of_pairs)
+    triplets = spread_triplets(_read_cubic(cubic, of_cubic), of_cubic.order, of_cubic.rows)
+    return ForceConstants(
+        found.crystal,
+        found.first,
+        found.second,
+        found.lattice,
+        found.values,
+        triplets=triplets,
+    )
+
+
+def read_supercell(path: Path) -> Supercell:
+    """Read the supercell of the cubic constants from the yaml file beside them."""
+    return read_cells(_cells_file(path), of_pairs=False).order.supercell
+
+
+def _cells_file(path: Path) -> Path:
+    for name in _YAML:
+        if (path.parent / name).exists():
+            return path.parent / name
+    raise DataError(
+        "the files do not say to which crystal their constants belong",
+        where=str(path.parent),
+        why=f"none of {', '.join(_YAML)} lies beside them",
+        fix="put phono3py's yaml file beside them, or give the supercell",
+    )
+
+
+def _read_cubic(path: Path, cells: PhonopyCells) -> SupercellTriplets:
+    """Read the cubic constants that are not zero, one row of a site at a time."""
+    site: list[Ints] = []
+    second: list[Ints] = []
+    third: list[Ints] = []
+    values: list[Floats] = []
+    try:
+        with h5py.File(path) as file:
+            fc3 = file["fc3"]
+            numbers = phonopy.row_atoms(file, cells)
+            rows = phonopy.row_numbers(fc3.shape, numbers, cells, path)
+            for s, row in enumerate(rows):
+                slab = fc3[int(row)]
+                j, k = np.nonzero(slab.any(axis=(2, 3, 4)))
+                site.append(np.full(len(j), s))
+                second.append(j)
+                third.append(k)
+                values.append(slab[j, k])
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise DataError(
+            f"the constants cannot be read: {error}",
+            where=str(path),
+            why="the file was cut off, or is of another kind",
+            fix="let phono3py write it again",
+        ) from error
+    found = np.concatenate(values) * cells.unit_of_triplets
+    if not np.isfinite(found).all():
+        raise DataError("the file holds numbers that are not finite", where=str(path))
+    return SupercellTriplets(
+        np.concatenate(site), np.concatenate(second), np.concatenate(third), found
+    )
+
+
+FORMAT = Format(
+    write_constants=write,
+    constants=ConstantsReader(_is_cubic, read, read_supercell),
+)

@@ -1,0 +1,317 @@
+"""Data sets of phonopy and phono3py: yaml files with displacements, and forces in or by them.
+
+A data set of type 2 displaces all atoms of every supercell; one of type 1 displaces one atom
+(phonopy) or up to two (phono3py), which is here written out for all atoms. The files are
+understood by phonopy's and phono3py's own loaders, after a reading of the yaml that constructs
+plain data only.
+
+The numbers of a data set of type 2 are taken from the text, as a yaml parser needs 10 s per
+million. phonopy and phono3py write them with one atom in a row::
+
+    dataset:
+      displacements:
+      - # 1
+        - [  0.0074,  -0.0194,  -0.0216 ]
+        …
+      forces:
+      …
+"""
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.config import ReadOptions
+from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.formats.base import SnapshotReader
+from trajmodes.formats.snapshots import IdealStructure, displaced_frames
+from trajmodes.notes import Note
+from trajmodes.readers.number_rows import (
+    frames_of_rows,
+    parse_rows,
+    read_rows,
+    require_line_end,
+)
+from trajmodes.readers.plain_yaml import parse_yaml, read_text
+from trajmodes.readers.trajectory import Trajectory
+from trajmodes.units import DALTON
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+_PROGRAMS = ("phonopy", "phono3py")
+_BLOCK = re.compile(rb"^dataset:\n(?: .*\n)+", re.MULTILINE)
+_FIELD = re.compile(
+    rb"^  (displacements|forces):\n((?:  - *(?:#.*)?\n(?:    - \[[^\]\n]*\].*\n)+)+)",
+    re.MULTILINE,
+)
+_FRAME = re.compile(rb"^  - ", re.MULTILINE)
+_ROW = re.compile(rb"\[([^\]\n]*)\]")
+
+
+def looks_like_phonopy(path: Path, head: bytes) -> bool:
+    """Whether the first bytes of a text are those of a yaml file of phonopy or phono3py."""
+    del path
+    lines = head.splitlines()
+    return any(line.strip() == f"{name}:".encode() for name in _PROGRAMS for line in lines)
+
+
+def read_data_set(path: Path, options: ReadOptions) -> Trajectory:
+    """Displacements and forces of a yaml file, and of FORCE_SETS or FORCES_FC3 beside it.
+
+    Forces in the yaml file take precedence. Supercells without forces (pairs that phono3py left
+    out) are left out.
+
+    Parameters
+    ----------
+    path
+        phonopy_params.yaml, phonopy_disp.yaml, phono3py_params.yaml, …, compressed or not.
+    options
+        Not used: the file holds its units and its supercell.
+
+    Raises
+    ------
+    UsageError
+        If the file holds no supercell or no displacements, there are no forces, or phono3py is
+        not installed and needed.
+    DataError
+        If the yaml is damaged, or the parts do not belong together.
+    """
+    del options
+    data, length, force = _load(path)
+    if data.supercell is None or data.dataset is None:
+        raise UsageError(
+            f"the file has no {'supercell' if data.supercell is None else 'displacements'}",
+            where=str(path),
+            fix=f"give {data.command_name}_params.yaml, or {data.command_name}_disp.yaml with "
+            "the forces beside it",
+        )
+    with _damage_of(path):
+        ideal = _structure(data.supercell, length)
+        u_tax, f_tax = _written_out(data.dataset, len(ideal.species))
+        if f_tax is None:
+            u_tax, f_tax = _forces_beside(path, data.command_name, u_tax)
+    if f_tax.shape != u_tax.shape:
+        raise DataError(
+            f"there are forces of {f_tax.shape[0]} supercells and displacements of "
+            f"{u_tax.shape[0]}",
+            where=str(path),
+            why="the forces are of another set of displacements",
+        )
+    computed = np.abs(f_tax).max(axis=(1, 2)) > 0.0
+    if not computed.any():
+        raise DataError("all forces are zero", where=str(path))
+    notes: tuple[Note, ...] = ()
+    if not computed.all():
+        text = (
+            f"{path.name}: {int((~computed).sum())} of {len(computed)} displaced supercells "
+            "have no forces and are left out"
+        )
+        notes = (Note("warning", text),)
+    return displaced_frames(
+        ideal,
+        u_tax[computed] * length,
+        f_tax[computed] * force,
+        path,
+        unit_style=data.calculator or data.command_name,
+        notes=notes,
+    )
+
+
+def unit_cell_of(path: Path) -> "Atoms":
+    """Read the unit cell, in Å, with its masses, of a yaml file of phonopy or phono3py.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    UsageError
+        If it holds none.
+    DataError
+        If the yaml is damaged.
+    """
+    from ase import Atoms  # noqa: PLC0415 - ase loads slowly
+
+    data, length, _ = _load(path)
+    cell = data.unitcell or data.primitive
+    if cell is None:
+        raise UsageError("the file has no unit cell", where=str(path), fix="give a cell file")
+    return Atoms(
+        symbols=cell.symbols,
+        cell=cell.cell * length,
+        scaled_positions=cell.scaled_positions,
+        masses=cell.masses,
+        pbc=True,
+    )
+
+
+def _load(path: Path) -> tuple[Any, float, float]:
+    """Let phonopy's loader read the file; also its units of length and force."""
+    from phonopy.interface.phonopy_yaml import load_phonopy_yaml  # noqa: PLC0415 - loads slowly
+    from phonopy.physical_units import get_calculator_physical_units  # noqa: PLC0415
+
+    text, rows = _without_rows(read_text(path), str(path))
+    content = parse_yaml(text, path)
+    program = next((name for name in _PROGRAMS if name in content), None)
+    if program is None:
+        raise DataError("the yaml file is not one of phonopy or phono3py", where=str(path))
+    load = load_phonopy_yaml if program == "phonopy" else _phono3py_loader(path)
+    # The loaders warn that older layouts will not be read for ever.
+    with _damage_of(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = load(content)
+    if rows:
+        data.dataset = rows
+    with _damage_of(path):
+        units = get_calculator_physical_units(data.calculator)
+    length, force = float(units.distance_to_A), float(units.force_to_eVperA)
+    if program == "phono3py" and (length, force) != (1.0, 1.0):
+        raise UsageError(
+            f"a phono3py file in the units of {data.calculator} is not read",
+            where=str(path),
+            why="phono3py converts some of its numbers to Å and eV/Å, and not others",
+            fix="write it again with phono3py in Å and eV/Å, without a calculator",
+        )
+    return data, length, force
+
+
+def _phono3py_loader(path: Path) -> Any:
+    try:
+        return import_module("phono3py.interface.phono3py_yaml").load_phono3py_yaml
+    except ImportError:
+        raise UsageError(
+            "phono3py is needed to read its files",
+            where=str(path),
+            fix="pip install 'trajmodes[kappa]'",
+        ) from None
+
+
+def _structure(cell: Any, length: float) -> IdealStructure:
+    return IdealStructure(
+        cell.cell * length,
+        cell.scaled_positions @ cell.cell * length,
+        tuple(cell.symbols),
+        cell.masses * DALTON,
+    )
+
+
+def _written_out(dataset: Mapping[str, Any], n_atoms: int) -> tuple[Floats, Floats | None]:
+    """Displacements (t, a, 3) of the supercells of a data set, and forces if all have them.
+
+    Of pairs, all those with the first atom alone come first, as in FORCES_FC3.
+    """
+    if "displacements" in dataset:
+        forces = dataset.get("forces")
+        return np.asarray(dataset["displacements"], dtype=float), (
+            None if forces is None else np.asarray(forces, dtype=float)
+        )
+    singles = dataset["first_atoms"]
+    moved: list[tuple[Mapping[str, Any], ...]] = [(one,) for one in singles]
+    moved += [(one, other) for one in singles for other in one.get("second_atoms", ())]
+    u_tax = np.array([_moved(atoms, n_atoms) for atoms in moved])
+    if not all("forces" in atoms[-1] for atoms in moved):
+        return u_tax, None
+    return u_tax, np.array([atoms[-1]["forces"] for atoms in moved], dtype=float)
+
+
+def _moved(atoms: tuple[Mapping[str, Any], ...], n_atoms: int) -> Floats:
+    displacements = np.zeros((n_atoms, 3))
+    for atom in atoms:
+        displacements[atom["number"]] += atom["displacement"]
+    return displacements
+
+
+def _forces_beside(path: Path, program: str, u_tax: Floats) -> tuple[Floats, Floats]:
+    """Displacements and forces (t, a, 3), the forces from the file that phonopy writes."""
+    from phonopy.file_IO import parse_FORCE_SETS  # noqa: PLC0415 - loads slowly
+
+    name = "FORCE_SETS" if program == "phonopy" else "FORCES_FC3"
+    file, n_atoms = path.parent / name, u_tax.shape[1]
+    if not file.is_file():
+        raise UsageError(
+            f"the file has no forces, and there is no {name} beside it",
+            where=str(path),
+            fix=f"put {name} into its folder, or give {program}_params.yaml, which holds both",
+        )
+    if program == "phono3py":
+        columns = len(_first_row(file))
+        vectors = frames_of_rows(read_rows(file, max(1, columns // 3)), n_atoms, file)
+        return (vectors[0], vectors[1]) if len(vectors) == 2 else (u_tax, vectors[0])
+    require_line_end(file.read_bytes(), str(file))
+    with _damage_of(file):
+        u_tax, f_tax = _written_out(parse_FORCE_SETS(file, natom=n_atoms), n_atoms)
+        if f_tax is None:
+            raise DataError("there are no forces", where=str(file))
+    return u_tax, f_tax
+
+
+@contextmanager
+def _damage_of(path: Path) -> Iterator[None]:
+    """Turn any exception of a loader into an error that names the file."""
+    try:
+        yield
+    except TrajmodesError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"the file cannot be read: {type(error).__name__}: {error}",
+            where=str(path),
+            why="it is damaged, or written by a newer version of phonopy or phono3py",
+        ) from error
+
+
+def _first_row(file: Path) -> list[str]:
+    with file.open(encoding="utf-8", errors="replace") as text:
+        rows = (line.partition("#")[0].split() for line in text)
+        return next(filter(None, rows), [])
+
+
+def _without_rows(text: bytes, where: str) -> tuple[bytes, dict[str, Floats]]:
+    """Cut the data set out of a yaml file and read it.
+
+    Parameters
+    ----------
+    text
+        The file.
+    where
+        Its name, for messages.
+
+    Returns
+    -------
+    The rest of the text, and displacements and forces (t, a, 3) as far as the data set has
+    them. The whole text and nothing, where the data set is not laid out in rows.
+
+    Raises
+    ------
+    DataError
+        If a row holds what is not a finite number, or too many or too few of them.
+    """
+    block = _BLOCK.search(text + b"\n")
+    fields = {} if block is None else {m[1].decode(): m[2] for m in _FIELD.finditer(block[0])}
+    if block is None or "displacements" not in fields:
+        return text, {}
+    arrays = {}
+    for name, rows in fields.items():
+        n_frames = len(_FRAME.findall(rows))
+        body = b"\n".join(_ROW.findall(rows)).replace(b",", b" ")
+        vectors = parse_rows(body.split(b"\n"), 1, f"{where}, {name}, row")[0]
+        if len(vectors) % n_frames:
+            return text, {}
+        arrays[name] = vectors.reshape(n_frames, -1, 3)
+    return text[: block.start()] + text[block.end() :], arrays
+
+
+SNAPSHOTS = SnapshotReader(
+    looks_like_phonopy, read_data_set, lambda path: path, holds_supercell=True
+)
+"""Data sets of phonopy and of phono3py."""

@@ -1,0 +1,161 @@
+"""The one list of formats: force constants are written and read by the name of a program.
+
+A format is one file beside this one, which ends with its `Format`, and one entry here.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from trajmodes.data import ForceConstants, Supercell
+from trajmodes.errors import DataError, StorageError, UsageError
+from trajmodes.formats import alamode, hdf5, phono3py, phonopy, shengbte, tdep
+from trajmodes.formats.base import ConstantsReader, Export, Format
+
+FORMATS: dict[str, Format] = {
+    "hdf5": hdf5.FORMAT,
+    "phono3py": phono3py.FORMAT,
+    "phonopy": phonopy.FORMAT,
+    "tdep": tdep.FORMAT,
+    "shengbte": shengbte.FORMAT,
+    "alamode": alamode.FORMAT,
+}
+
+_OWN = "hdf5"
+
+TARGETS = tuple(FORMATS)
+"""Names that `write_constants` knows."""
+
+SNAPSHOTS = {
+    name: known.snapshots for name, known in FORMATS.items() if known.snapshots is not None
+}
+"""Readers of displacements and forces, by program."""
+
+
+def write_constants(
+    constants: ForceConstants, supercell: Supercell, folder: Path, target: str
+) -> Export:
+    """Write force constants for another program.
+
+    Parameters
+    ----------
+    constants
+        The force constants, of all orders that were fitted.
+    supercell
+        The supercell of the run, with any integer matrix: phonopy, phono3py and ALAMODE keep
+        constants between its atoms.
+    folder
+        Where to write. It is made if it does not exist.
+    target
+        One of `TARGETS`.
+
+    Returns
+    -------
+    The files, and notes on what they do not hold.
+
+    Raises
+    ------
+    UsageError
+        If the target is not known.
+    DataError
+        If the format cannot hold the constants, or needs cubic ones and there are none. A
+        folder that was made for them is removed again.
+    StorageError
+        If the files cannot be written.
+    """
+    if target not in FORMATS:
+        raise UsageError(
+            f"no format is called “{target}”", fix=f"take one of {', '.join(TARGETS)}"
+        )
+    is_new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return FORMATS[target].write_constants(constants, supercell, folder)
+    except DataError:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+    except OSError as error:
+        raise StorageError(
+            f"the constants could not be written: {error.strerror or error}",
+            where=str(folder),
+            fix="check the folder, its rights and the space on its disk",
+        ) from error
+
+
+def read_constants(
+    path: str | os.PathLike[str], *, supercell: Supercell | None = None
+) -> ForceConstants:
+    """Read force constants of phonopy, phono3py, TDEP, or trajmodes.
+
+    Parameters
+    ----------
+    path
+        A file of force constants, or a folder with those of one program. Files that belong
+        together are expected in one folder, under the names that the program gives them.
+    supercell
+        Crystal and supercell that the constants belong to, for files that come without a
+        description of them.
+
+    Raises
+    ------
+    UsageError
+        If nothing at the path is recognised, or a folder holds constants of several programs.
+    DataError
+        If a file is damaged, or does not belong to the supercell.
+    """
+    reader, file = _recognise(Path(path))
+    return reader.read(file, supercell)
+
+
+def read_supercell(path: Path) -> Supercell:
+    """Read the supercell that force constants were fitted on, or are kept on.
+
+    Parameters
+    ----------
+    path
+        As for `read_constants`.
+
+    Raises
+    ------
+    UsageError
+        If nothing at the path is recognised, or a folder holds constants of several programs.
+    DataError
+        If the files do not describe it, or are damaged.
+    """
+    reader, file = _recognise(path)
+    return reader.read_supercell(file)
+
+
+def _recognise(path: Path) -> tuple[ConstantsReader, Path]:
+    """Find the reader of a file, or the reader of a folder and its first file."""
+    if not path.exists():
+        raise UsageError(f"there is no {path}", fix="check the path")
+    files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    readers = {name: known.constants for name, known in FORMATS.items() if known.constants}
+    found: dict[str, Path] = {}
+    for file in files:
+        names = [name for name, reader in readers.items() if reader.recognise(file)]
+        # The earlier format in the list knows more: fc2.hdf5 beside fc3.hdf5 is phono3py's.
+        for name in names[:1]:
+            found.setdefault(name, file)
+    if _OWN in found:
+        # In a results folder the other files were written from our own one and hold less.
+        found = {_OWN: found[_OWN]}
+    if len(found) > 1:
+        raise UsageError(
+            f"the folder holds constants of several programs: {', '.join(found)}",
+            where=str(path),
+            fix=f"name the file, for example {next(iter(found.values()))}",
+        )
+    if not found:
+        raise UsageError(
+            "no file of force constants is recognised",
+            where=str(path),
+            why="known are FORCE_CONSTANTS, force_constants.hdf5, phonopy_params.yaml, "
+            "fc3.hdf5 with fc2.hdf5, outfile.forceconstant and force_constants.h5",
+            fix="give one of these files, or a folder with one of them",
+        )
+    name, file = next(iter(found.items()))
+    return readers[name], file

@@ -1,0 +1,114 @@
+"""Constants for ShengBTE: FORCE_CONSTANTS_2ND, FORCE_CONSTANTS_3RD, a CONTROL to start from.
+
+Layouts as in ShengBTE's README and as its input.f90 reads them. FORCE_CONSTANTS_3RD, in blocks:
+a number, the Cartesian lattice vectors of the second and third atom in Å, the three atoms
+counted from 1, and 27 constants in eV/Å³, the last direction fastest. FORCE_CONSTANTS_2ND is
+phonopy's FORCE_CONSTANTS between all atoms of n1 × n2 × n3 primitive cells, sites slowest and
+n1 fastest, as phonopy orders them. A supercell of another shape cannot be given to ShengBTE, so
+the pairs are folded onto a diagonal one that is large enough to hold them; `scell` of CONTROL
+names it. Quartic constants go to FORCE_CONSTANTS_4TH, which FourPhonon reads: as above, with
+three vectors, four atoms and 81 constants.
+"""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
+from trajmodes.errors import DataError
+from trajmodes.formats.base import Export, Format
+from trajmodes.formats.folding import fold_pairs
+from trajmodes.formats.images import diagonal_container
+from trajmodes.formats.order import grid_order
+from trajmodes.units import DALTON
+
+_ROOM_K = 300
+
+
+def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
+    """Write CONTROL and the constants of second, third and, where there are any, fourth order.
+
+    Raises
+    ------
+    DataError
+        If there are no cubic constants.
+    """
+    from phonopy.file_IO import write_FORCE_CONSTANTS  # noqa: PLC0415 - loads slowly
+
+    if constants.triplets is None:
+        raise DataError(
+            "there are no cubic constants to write for ShengBTE",
+            why="the fit took pairs only",
+            fix="fit with --cutoff3, or export to phonopy",
+        )
+    container = diagonal_container(constants, supercell)
+    pairs = folder / "FORCE_CONSTANTS_2ND"
+    order = grid_order(container)
+    folded = fold_pairs(constants, order, np.arange(container.n_atoms))
+    write_FORCE_CONSTANTS(folded, pairs)
+    control = folder / "CONTROL"
+    control.write_text(_control(constants, container), encoding="utf-8")
+    cubic = folder / "FORCE_CONSTANTS_3RD"
+    _write_blocks(constants.triplets, constants.crystal, cubic)
+    paths = [control, pairs, cubic]
+    notes = [
+        "CONTROL: ngrid, T and scalebroad are a start, to be converged; isotopes and Born "
+        "charges are off"
+    ]
+    if constants.quartets is not None:
+        paths.append(folder / "FORCE_CONSTANTS_4TH")
+        _write_blocks(constants.quartets, constants.crystal, paths[-1])
+        notes.append("FORCE_CONSTANTS_4TH is read by FourPhonon, not by ShengBTE itself")
+    return Export(tuple(paths), tuple(notes))
+
+
+def _write_blocks(clusters: ClusterConstants, crystal: Crystal, path: Path) -> None:
+    """Write the clusters that are not zero, a block each."""
+    n = clusters.order
+    strong = np.flatnonzero(clusters.values.any(axis=tuple(range(1, n + 1))))
+    labels = [" ".join(map(str, d)) for d in itertools.product((1, 2, 3), repeat=n)]
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f"{len(strong)}\n")
+        for number, c in enumerate(strong, start=1):
+            vectors = clusters.lattice[c, 1:] @ crystal.cell
+            lines = ["", f"{number:6d}"]
+            lines += ["".join(f" {x:18.10f}" for x in vector) for vector in vectors]
+            lines += ["".join(f" {site + 1:5d}" for site in clusters.sites[c])]
+            lines += [
+                f" {label} {x:24.15E}"
+                for label, x in zip(labels, clusters.values[c].ravel(), strict=True)
+            ]
+            file.write("\n".join(lines) + "\n")
+
+
+def _control(constants: ForceConstants, container: Supercell) -> str:
+    """Make a complete CONTROL with the crystal of the run and plain settings."""
+    crystal = constants.crystal
+    # Atoms of one symbol may have masses of their own: an element is a symbol and a mass.
+    kinds = list(dict.fromkeys(zip(crystal.species, crystal.masses.tolist(), strict=True)))
+    types = [kinds.index(k) + 1 for k in zip(crystal.species, crystal.masses, strict=True)]
+    names = " ".join(f'"{name}"' for name, _ in kinds)
+    masses = " ".join(f"{mass / DALTON:.8f}" for _, mass in kinds)
+    temperature = constants.temperature or _ROOM_K
+    lines = ["&allocations"]
+    lines += [
+        f"  nelements={len(kinds)},",
+        f"  natoms={crystal.n_sites},",
+        "  ngrid(:)=12 12 12",
+    ]
+    lines += ["&end", "&crystal", "  lfactor=0.1,"]
+    for i, row in enumerate(crystal.cell, start=1):
+        lines += [f"  lattvec(:,{i})=" + " ".join(f"{x:.15f}" for x in row) + ","]
+    lines += [f"  elements={names},", f"  types={' '.join(map(str, types))},"]
+    for i, row in enumerate(crystal.sites, start=1):
+        lines += [f"  positions(:,{i})=" + " ".join(f"{x:.15f}" for x in row) + ","]
+    lines += [f"  masses={masses},", f"  gfactors={' '.join(['0.0'] * len(kinds))},"]
+    lines += [f"  scell(:)={' '.join(str(n) for n in np.diag(container.matrix))}", "&end"]
+    lines += ["&parameters", f"  T={temperature:g},", "  scalebroad=1.0", "&end"]
+    lines += ["&flags", "  nonanalytic=.FALSE.,", "  isotopes=.FALSE.,"]
+    lines += ["  autoisotopes=.FALSE.", "&end"]
+    return "\n".join(lines) + "\n"
+
+
+FORMAT = Format(write_constants=write)

@@ -1,0 +1,394 @@
+"""TDEP: force constants and cells out and in, and its input files with positions and forces.
+
+Force constants are in outfile.forceconstant, …_thirdorder and …_fourthorder.
+
+The layout is the one of TDEP's documentation (extract_forceconstants) and of the read
+statements of its sources (libolle, type_forceconstant_*.f90), list-directed and hence blind to
+spacing. Pairs: number of atoms, cutoff in Å, for each atom the number of neighbours, for each
+neighbour its index, its lattice vector, and three rows of constants in eV/Å²; a last line 0
+says that there are no Born charges. Triplets and quartets: for each one the indices of all
+members, a line each, then the lattice vectors of all members, then 9 or 27 rows, the last
+index along a row.
+
+TDEP folds the sites of infile.ucposcar into the cell, so they are written folded, and lattice
+vectors count from the folded sites. Atoms are grouped by species. TDEP maps constants onto a
+supercell by distance and stops if a cluster within the reach of the longest one is missing:
+those are written too, as zeros.
+
+The text has been read back by a reader written after TDEP's read statements (in the tests), not
+by TDEP itself. TDEP takes the natural masses of the elements whatever masses were used here.
+
+Its input is a folder with infile.positions, infile.forces and their supercell infile.ssposcar.
+Positions are fractional, folded into the supercell or not; forces are in eV/Å (documentation of
+TDEP, "files").
+"""
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.config import ReadOptions
+from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
+from trajmodes.data.lattice import wrap
+from trajmodes.errors import DataError
+from trajmodes.formats.base import ConstantsReader, Export, Format, SnapshotReader
+from trajmodes.formats.cell_file import grouped, read_poscar, write_poscar
+from trajmodes.formats.cell_file import read_supercell as read_ideal
+from trajmodes.formats.snapshots import displaced_frames
+from trajmodes.formats.text import Numbers
+from trajmodes.notes import Note
+from trajmodes.readers.number_rows import frames_of_rows, read_rows, require_line_end
+from trajmodes.readers.trajectory import Trajectory
+from trajmodes.symmetry.translations import build_supercell
+
+_PRIMITIVE, _SUPERCELL = "infile.ucposcar", "infile.ssposcar"
+_SUFFIX = {2: "", 3: "_thirdorder", 4: "_fourthorder"}
+_MEMBERS = {2: "neighbours", 3: "triplets", 4: "quartets"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Clusters:
+    """Clusters of any order: sites (c, n), lattice (c, n, 3), values (c, 3, …)."""
+
+    sites: Ints
+    lattice: Ints
+    values: Floats
+
+
+def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
+    """Write the constants of all orders, infile.ucposcar and infile.ssposcar."""
+    crystal = constants.crystal
+    folded, shift = _fold_sites(crystal.sites)
+    order = grouped(crystal.species)
+    species = tuple(crystal.species[s] for s in order)
+    cells = folder / _PRIMITIVE, folder / _SUPERCELL
+    write_poscar(cells[0], crystal.cell, folded[order], species)
+    atoms = grouped(supercell.species)
+    places = supercell.positions[atoms] @ np.linalg.inv(supercell.cell)
+    names = tuple(supercell.species[a] for a in atoms)
+    write_poscar(cells[1], supercell.cell, _fold_sites(places)[0], names)
+    tidy = Crystal(crystal.cell, folded[order], species, crystal.masses[order])
+    paths = []
+    for n, clusters in _by_order(constants).items():
+        paths.append(folder / f"outfile.forceconstant{_SUFFIX[n]}")
+        moved = _move(clusters, shift, np.argsort(order))
+        _write_clusters(paths[-1], tidy, _completed(moved, tidy))
+    note = "TDEP takes the natural masses of the elements, not those of the run"
+    return Export((*paths, *cells), (note,))
+
+
+def _by_order(constants: ForceConstants) -> dict[int, _Clusters]:
+    sites = np.stack([constants.first, constants.second], axis=1)
+    lattice = np.stack([np.zeros_like(constants.lattice), constants.lattice], axis=1)
+    found = {2: _Clusters(sites, lattice, constants.values)}
+    for clusters in (constants.triplets, constants.quartets):
+        if clusters is not None:
+            found[clusters.order] = _Clusters(clusters.sites, clusters.lattice, clusters.values)
+    return found
+
+
+def _fold_sites(reduced: Floats) -> tuple[Floats, Ints]:
+    """Reduced coordinates in [0, 1) and what was taken off, with TDEP's tolerance at 0."""
+    shift = np.floor(reduced + 1e-10).astype(np.int64)
+    folded = reduced - shift
+    return np.where(np.abs(folded) < 1e-10, 0.0, folded), shift
+
+
+def _move(clusters: _Clusters, shift: Ints, place: Ints) -> _Clusters:
+    """Clusters of folded sites in another order."""
+    lattice = clusters.lattice + shift[clusters.sites]
+    return _Clusters(place[clusters.sites], lattice - lattice[:, :1], clusters.values)
+
+
+def _completed(clusters: _Clusters, crystal: Crystal) -> _Clusters:
+    """All clusters no two members of which are farther apart than those of any given one.
+
+    Clusters listed twice are added up, missing ones are zero; sorted by first site, members and
+    lattice vectors, the nearest first.
+    """
+    reach = _reach(clusters, crystal)
+    sites, lattice = _all_clusters(crystal, reach, clusters.sites.shape[1])
+    keys = np.concatenate([clusters.sites, sites]), np.concatenate([clusters.lattice, lattice])
+    rows = np.concatenate([keys[0], keys[1].reshape(len(keys[0]), -1)], axis=1)
+    _, first, place = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    values = np.zeros((len(first), *clusters.values.shape[1:]))
+    np.add.at(values, place.reshape(-1)[: len(clusters.sites)], clusters.values)
+    sites, lattice = keys[0][first], keys[1][first]
+    ends = (lattice + crystal.sites[sites]) @ crystal.cell
+    size = np.linalg.norm(ends - ends[:, :1], axis=2).sum(axis=1)
+    order = np.lexsort((np.round(size, 6), sites[:, 0]))
+    return _Clusters(sites[order], lattice[order], values[order])
+
+
+def _reach(clusters: _Clusters, crystal: Crystal) -> float:
+    """Largest distance of two members in Å."""
+    ends = (clusters.lattice + crystal.sites[clusters.sites]) @ crystal.cell
+    pairs = itertools.combinations(range(clusters.sites.shape[1]), 2)
+    return max(
+        float(np.linalg.norm(ends[:, m] - ends[:, n], axis=1).max(initial=0.0))
+        for m, n in pairs
+    )
+
+
+def _all_clusters(crystal: Crystal, reach: float, order: int) -> tuple[Ints, Ints]:
+    """Sites (c, n) and lattice vectors (c, n, 3) of all clusters within a reach in Å."""
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(crystal.cell), axis=0)
+    span = [range(-n, n + 1) for n in np.ceil(reach / heights + 1.0).astype(int)]
+    cells = np.array(list(itertools.product(*span)))
+    found = []
+    for s in range(crystal.n_sites):
+        place = cells[:, None, :] + crystal.sites[None, :, :]
+        apart = (place - crystal.sites[s]) @ crystal.cell
+        cell, site = np.nonzero(np.linalg.norm(apart, axis=2) < reach + 1e-5)
+        vectors = apart[cell, site]
+        near = np.linalg.norm(vectors[:, None] - vectors, axis=2) < reach + 1e-5
+        members = np.arange(len(site))[:, None]
+        for _ in range(order - 2):
+            fits = near[members].all(axis=1)
+            row, new = np.nonzero(fits)
+            members = np.concatenate([members[row], new[:, None]], axis=1)
+        own = np.full((len(members), 1), s)
+        home = np.zeros((len(members), 1, 3), dtype=np.int64)
+        found.append(
+            (
+                np.concatenate([own, site[members]], axis=1),
+                np.concatenate([home, cells[cell[members]]], axis=1),
+            )
+        )
+    return np.concatenate([x for x, _ in found]), np.concatenate([x for _, x in found])
+
+
+def _write_clusters(path: Path, crystal: Crystal, clusters: _Clusters) -> None:
+    order = clusters.sites.shape[1]
+    # As TDEP writes it: slightly more than the longest distance, which is then inside.
+    cutoff = _reach(clusters, crystal) + 1e-5
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f"{crystal.n_sites:11d}               atoms in the unit cell\n")
+        file.write(f"{cutoff:21.15f}     cutoff (A)\n")
+        for s in range(crystal.n_sites):
+            mine = np.flatnonzero(clusters.sites[:, 0] == s)
+            file.write(f"{len(mine):11d}               {_MEMBERS[order]} of atom {s + 1}\n")
+            for c in mine:
+                members = clusters.sites[c] if order > 2 else clusters.sites[c, 1:]
+                vectors = clusters.lattice[c] if order > 2 else clusters.lattice[c, 1:]
+                file.writelines(f"{member + 1:11d}\n" for member in members)
+                file.writelines(_row(vector.astype(float)) for vector in vectors)
+                file.writelines(_row(row) for row in clusters.values[c].reshape(-1, 3))
+        if order == 2:
+            file.write(" 0   no Born charges\n")
+
+
+def _row(numbers: Floats) -> str:
+    return "".join(f" {x:24.16E}" for x in numbers) + "\n"
+
+
+def _is_constants(path: Path) -> bool:
+    """Whether its name is one of TDEP's for constants."""
+    return any(
+        path.name in {f"{where}.forceconstant{suffix}" for suffix in _SUFFIX.values()}
+        for where in ("infile", "outfile")
+    )
+
+
+def read(path: Path, supercell: Supercell | None) -> ForceConstants:
+    """Read pairs, and triplets and quartets where such files lie beside.
+
+    Parameters
+    ----------
+    path
+        A file of TDEP's name for constants, of whichever order.
+    supercell
+        Its crystal stands for infile.ucposcar, atom by atom; None to read that file beside.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged.
+    """
+    start = path.name.split(".")[0] + ".forceconstant"
+    if supercell is None:
+        cell = path.parent / _PRIMITIVE
+        if not cell.exists():
+            raise DataError(
+                "infile.ucposcar is missing beside the constants",
+                where=str(path.parent),
+                fix="put it into the same folder, or give the supercell",
+            )
+        crystal = read_poscar(cell)
+    else:
+        crystal = supercell.crystal
+    # TDEP counts lattice vectors from sites that lie inside the cell.
+    _, shift = _fold_sites(crystal.sites)
+    found = {}
+    for order, suffix in _SUFFIX.items():
+        file = path.parent / (start + suffix)
+        if order == 2 or file.exists():
+            clusters, cutoff = _read_clusters(file, crystal, order)
+            found[order] = _move(clusters, -shift, np.arange(crystal.n_sites)), cutoff
+    pairs, cutoff = found.pop(2)
+    more = {
+        order: ClusterConstants(c.sites, c.lattice, c.values, cutoff=reach)
+        for order, (c, reach) in found.items()
+    }
+    return ForceConstants(
+        crystal,
+        pairs.sites[:, 0],
+        pairs.sites[:, 1],
+        pairs.lattice[:, 1],
+        pairs.values,
+        cutoff=cutoff,
+        triplets=more.get(3),
+        quartets=more.get(4),
+    )
+
+
+def read_supercell(path: Path) -> Supercell:
+    """Read the supercell from infile.ucposcar and infile.ssposcar beside the constants.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged, or one cell is no multiple of the other.
+    """
+    crystal = read_poscar(path.parent / _PRIMITIVE)
+    larger = read_poscar(path.parent / _SUPERCELL)
+    ratio = larger.cell @ np.linalg.inv(crystal.cell)
+    matrix = np.rint(ratio).astype(np.int64)
+    if np.abs(ratio - matrix).max() > 1e-4:
+        raise DataError(
+            "infile.ssposcar is no supercell of infile.ucposcar", where=str(path.parent)
+        )
+    return build_supercell(crystal, matrix)
+
+
+def _read_clusters(path: Path, crystal: Crystal, order: int) -> tuple[_Clusters, float]:
+    numbers = Numbers(path)
+    n_sites = numbers.count("the number of atoms")
+    if n_sites != crystal.n_sites:
+        raise numbers.error(f"{crystal.n_sites} atoms expected, found {n_sites}")
+    cutoff = numbers.floats(1, "the cutoff")[0]
+    sites: list[list[int]] = []
+    lattice: list[Ints] = []
+    values: list[Floats] = []
+    for s in range(n_sites):
+        for _ in range(numbers.count(f"the number of {_MEMBERS[order]} of atom {s + 1}")):
+            members, vectors = _read_members(numbers, s, n_sites, order)
+            sites.append(members)
+            lattice.append(vectors)
+            rows = numbers.rows(3 ** (order - 1), 3, "constants")
+            values.append(rows.reshape((3,) * order))
+    if order == 2 and numbers.integers(1, "0 or the kind of Born charges")[0] != 0:
+        raise numbers.error(
+            "the constants are those without the field of Born charges, which is not read"
+        )
+    numbers.finish(whole=False)
+    found = _Clusters(
+        np.array(sites).reshape(-1, order),
+        np.array(lattice).reshape(-1, order, 3),
+        np.array(values).reshape(-1, *(3,) * order),
+    )
+    return found, cutoff
+
+
+def _read_members(
+    numbers: Numbers, first: int, n_sites: int, order: int
+) -> tuple[list[int], Ints]:
+    """Sites and lattice vectors of one cluster, the first member included."""
+    n_listed = 1 if order == 2 else order
+    members = [numbers.index(n_sites, "the index of an atom") for _ in range(n_listed)]
+    vectors = numbers.rows(n_listed, 3, "a lattice vector")
+    whole = np.rint(vectors).astype(np.int64)
+    if np.abs(vectors - whole).max() > 1e-3:
+        raise numbers.error("a lattice vector of whole numbers expected")
+    if order == 2:
+        return [first, *members], np.concatenate([np.zeros((1, 3), dtype=np.int64), whole])
+    if members[0] != first or whole[0].any():
+        raise numbers.error(f"a first member in the home cell, atom {first + 1}, expected")
+    return members, whole
+
+
+def _is_input(path: Path, head: bytes) -> bool:
+    """Whether a path is one of TDEP's input files, or a folder that holds them."""
+    del head
+    folder = path.parent if path.name.startswith("infile.") else path
+    return (folder / "infile.positions").is_file()
+
+
+def _read_input(path: Path, options: ReadOptions) -> Trajectory:
+    """Read snapshots of a TDEP folder, as displacements from its ideal supercell.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    options
+        ``supercell`` is a cell file to take in place of infile.ssposcar.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing.
+    DataError
+        If the files contradict each other, or hold other than numbers.
+    """
+    ideal = read_ideal(Path(options.supercell or path / _SUPERCELL))
+    positions, forces = path / "infile.positions", path / "infile.forces"
+    n_atoms = len(ideal.species)
+    (s_tax,) = frames_of_rows(read_rows(positions, 1), n_atoms, positions)
+    (f_tax,) = frames_of_rows(read_rows(forces, 1), n_atoms, forces)
+    if len(s_tax) != len(f_tax):
+        raise DataError(
+            f"there are {len(s_tax)} frames of positions and {len(f_tax)} of forces",
+            where=str(path),
+            why="one of the files is cut",
+        )
+    notes = _check_meta(path / "infile.meta", n_atoms, len(s_tax))
+    apart = wrap(s_tax - ideal.positions @ np.linalg.inv(ideal.cell))
+    return displaced_frames(
+        ideal, apart @ ideal.cell, f_tax, positions, unit_style="tdep", notes=notes
+    )
+
+
+def _check_meta(path: Path, n_atoms: int, n_frames: int) -> tuple[Note, ...]:
+    """Compare with what infile.meta says; a note of its temperature."""
+    if not path.is_file():
+        return ()
+    text = path.read_bytes()
+    require_line_end(text, str(path))
+    lines = text.decode("utf-8", errors="replace").splitlines()
+    try:
+        numbers = [float(line.partition("#")[0].split()[0]) for line in lines[:4]]
+        meta_atoms, meta_frames, _, kelvin = numbers
+    except (ValueError, IndexError):
+        raise DataError(
+            "the file does not hold the four numbers that TDEP expects",
+            where=str(path),
+            fix="numbers of atoms and time steps, time step in fs, temperature in K",
+        ) from None
+    for name, said, have in (("atoms", meta_atoms, n_atoms), ("frames", meta_frames, n_frames)):
+        if said != have:
+            raise DataError(
+                f"infile.meta announces {said:g} {name}, the other files hold {have}",
+                where=str(path.parent),
+                why="a file is cut, or of another run",
+            )
+    if kelvin == 0.0:
+        return ()
+    fix = f"--temperature {kelvin:g}, to label the constants"
+    return (Note("warning", f"infile.meta says {kelvin:g} K", fix=fix),)
+
+
+def _cell_beside(path: Path) -> Path | None:
+    """Find the primitive cell in the folder of the input files; None if it is missing."""
+    beside = (path if path.is_dir() else path.parent) / _PRIMITIVE
+    return beside if beside.is_file() else None
+
+
+FORMAT = Format(
+    write_constants=write,
+    constants=ConstantsReader(_is_constants, read, read_supercell),
+    snapshots=SnapshotReader(_is_input, _read_input, _cell_beside, is_folder=True),
+)
