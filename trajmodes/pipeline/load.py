@@ -103,9 +103,7 @@ class LoadedRun:
     def moved(self, shift: Floats) -> "LoadedRun":
         """Count displacements from sites that are moved by (s, 3) in Å; symmetry allows it."""
         matched = self.match.moved(shift)
-        return replace(
-            self, match=matched, displacer=Displacer(matched, self.job.matching.hops)
-        )
+        return replace(self, match=matched, displacer=replace(self.displacer, match=matched))
 
     def __iter__(self) -> Iterator[MotionBlock]:
         """Blocks of motion in order of time."""
@@ -252,12 +250,21 @@ def _match(job: Job, trajectory: Trajectory, known: KnownCrystal | None) -> Load
     matched = match(
         known.crystal, trajectory, type_map=type_map, average=average, relax=known.relax
     )
+    diagnosis = diagnose(
+        trajectory, matched, hops=job.matching.hops, outliers=job.matching.outliers
+    )
     return LoadedRun(
         job=job,
         trajectory=trajectory,
         match=matched,
-        diagnosis=diagnose(trajectory, matched, hops=job.matching.hops),
-        displacer=Displacer(matched, job.matching.hops),
+        diagnosis=diagnosis,
+        displacer=Displacer(
+            matched,
+            job.matching.hops,
+            job.matching.outliers,
+            diagnosis.sample.limits,
+            trajectory.place,
+        ),
         notes=(*notes, *matched.notes),
     )
 

@@ -18,6 +18,7 @@ from trajmodes.readers.checks import check_run
 from trajmodes.readers.displace import Hops
 from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.readers.match import Match
+from trajmodes.readers.outliers import Outliers
 from trajmodes.readers.run_sample import ENOUGH, RunSample, mean_and_error, sample_run
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import half_space
@@ -67,7 +68,13 @@ class Diagnosis:
         return all(note.severity != "error" for note in self.verdict)
 
 
-def diagnose(trajectory: Trajectory, match: Match, *, hops: Hops = "refuse") -> Diagnosis:
+def diagnose(
+    trajectory: Trajectory,
+    match: Match,
+    *,
+    hops: Hops = "refuse",
+    outliers: Outliers = "refuse",
+) -> Diagnosis:
     """Look at a sample of frames and say what the run is good for.
 
     Parameters
@@ -78,6 +85,8 @@ def diagnose(trajectory: Trajectory, match: Match, *, hops: Hops = "refuse") -> 
         Its match to a crystal.
     hops
         What is done about frames in which an atom has left its site: see `Displacer`.
+    outliers
+        The same of frames with a value that no thermal motion reaches.
 
     Raises
     ------
@@ -85,7 +94,7 @@ def diagnose(trajectory: Trajectory, match: Match, *, hops: Hops = "refuse") -> 
         If velocities and forces belong to different temperatures, as wrong units make them, or
         a sampled frame cannot be used.
     """
-    sample = sample_run(trajectory, match, hops=hops)
+    sample = sample_run(trajectory, match, hops=hops, outliers=outliers)
     _check_units(trajectory, sample)
     space = half_space(match.supercell)
     figures = {

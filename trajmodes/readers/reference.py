@@ -3,6 +3,7 @@
 Snapshots about a known structure have no need of an average: the structure is the reference.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,13 +16,22 @@ from trajmodes.errors import DataError
 from trajmodes.readers.box_motion import BoxMotion, box_change, box_motion, in_box
 from trajmodes.readers.trajectory import Trajectory
 
-__all__ = ["AverageStructure", "average_structure", "relative_displacements"]
+__all__ = [
+    "AverageStructure",
+    "average_structure",
+    "far_position",
+    "farthest_position",
+    "relative_displacements",
+]
 
 _SAMPLE = 64
 _SAMPLE_VALUES = 5_000_000
 """Atoms times frames that are kept at most: 120 MB."""
 _FIXED = 1e-6
 """Relative change of the box that still counts as none."""
+_BOXES = 2.0**20
+"""Boxes beyond which a position is refused. LAMMPS counts no more of them, and at
+20 Å each a double precision number is then rounded by 10⁻⁹ Å, a single precision one by 1 Å."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,8 @@ def average_structure(
     Raises
     ------
     DataError
-        If the box changes in time and may not, or the trajectory is empty.
+        If the box changes in time and may not, a position is too far away to be exact, or the
+        trajectory is empty.
     """
     if trajectory.n_frames == 0:
         raise DataError(
@@ -82,6 +93,8 @@ def average_structure(
     n_frames = min(n_frames, most, trajectory.n_frames)
     frames = np.unique(np.linspace(0, trajectory.n_frames - 1, n_frames).astype(np.int64))
     blocks = [trajectory.read(int(t), int(t) + 1) for t in frames]
+    for block in blocks:
+        _require_near(block, trajectory)
     motion = box_motion(np.concatenate([block.cells for block in blocks]))
     moves = box == "average" and motion.largest > _FIXED
     if not moves or trajectory.ideal is not None:
@@ -110,6 +123,56 @@ def _positions(block: FrameBlock, box: Floats | None) -> Floats:
         places = in_box(places, block.cells, box)
     first: Floats = places[0]
     return first
+
+
+def _require_near(block: FrameBlock, trajectory: Trajectory) -> None:
+    """Refuse a single frame with a position that is too far away to be exact."""
+    far = np.abs(block.positions[0]).max(axis=1) > farthest_position(block.cells[0])
+    if far.any():
+        atom = int(far.argmax())
+        number = atom + 1 if trajectory.ids is None else int(trajectory.ids[atom])
+        raise far_position(block, 0, atom, number, trajectory.place)
+
+
+def farthest_position(box: Floats) -> float:
+    """Coordinate in Å beyond which a position is refused.
+
+    Parameters
+    ----------
+    box
+        (3, 3) box vectors in Å, as rows.
+    """
+    return _BOXES * float(np.linalg.norm(box, axis=1).min())
+
+
+def far_position(
+    block: FrameBlock, t: int, atom: int, number: int, place: Callable[[int, int], str]
+) -> DataError:
+    """Error that names a position too far away to be exact.
+
+    Parameters
+    ----------
+    block
+        Frames as the reader has them.
+    t
+        The frame, counted from the first of the block.
+    atom
+        Index of the atom.
+    number
+        Id of the atom.
+    place
+        Names the file and the line of a frame and an atom.
+    """
+    x = int(np.abs(block.positions[t, atom]).argmax())
+    frame = block.first_frame + t
+    return DataError(
+        f"{'xyz'[x]} of atom {number} is {block.positions[t, atom, x]:.6g} Å, more than "
+        f"{_BOXES:.0f} boxes away",
+        where=f"frame {frame}, step {block.steps[t]}; {place(frame, atom)}",
+        why="the number is damaged, or the unit of length is another one; so far away "
+        "coordinates are too coarse to tell displacements",
+        fix="correct the number, or leave the frame out by --frames",
+    )
 
 
 def relative_displacements(apart: Floats, box: Floats) -> Floats:
