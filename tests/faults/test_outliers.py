@@ -12,14 +12,9 @@ from click.testing import CliRunner
 import trajmodes as tm
 from trajmodes.cli import main
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers import (
-    Displacer,
-    load_crystal,
-    match,
-    open_trajectory,
-    trajectory_of_arrays,
-)
-from trajmodes.readers.run_sample import sample_run
+from trajmodes.matching import Displacer, match
+from trajmodes.matching.sample import sample_run
+from trajmodes.readers import load_crystal, open_trajectory, trajectory_of_arrays
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "examples" / "data"

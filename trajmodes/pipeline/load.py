@@ -10,24 +10,26 @@ from trajmodes.arrays import Floats
 from trajmodes.config import Job, ReadOptions
 from trajmodes.data import Crystal, FrameBlock, MotionBlock, Supercell
 from trajmodes.errors import DataError, UnitsError, UsageError
-from trajmodes.notes import Note
-from trajmodes.pipeline.log import Log
-from trajmodes.readers import (
+from trajmodes.matching import (
     AverageStructure,
     Diagnosis,
     Displacer,
     Match,
-    Trajectory,
     average_structure,
-    crystal_beside,
     diagnose,
     find_crystal,
-    load_crystal,
     match,
+    told_species,
+)
+from trajmodes.notes import Note
+from trajmodes.pipeline.log import Log
+from trajmodes.readers import (
+    Trajectory,
+    crystal_beside,
+    load_crystal,
     open_runs,
     open_trajectory,
     select_frames,
-    told_species,
 )
 from trajmodes.streaming import cut_blocks, lazy_arrays
 

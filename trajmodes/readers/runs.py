@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.config import ReadOptions
+from trajmodes.data.lattice import relative_displacements
 from trajmodes.errors import UnitsError, UsageError
 from trajmodes.readers.displaced import about_one_structure
 from trajmodes.readers.open import open_trajectory
-from trajmodes.readers.reference import relative_displacements
 from trajmodes.readers.selection import select_frames
 from trajmodes.readers.tdep import is_tdep
 from trajmodes.readers.trajectory import Trajectory

@@ -15,16 +15,8 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers import (
-    average_structure,
-    crystal_beside,
-    diagnose,
-    find_crystal,
-    load_crystal,
-    match,
-    open_runs,
-    open_trajectory,
-)
+from trajmodes.matching import average_structure, diagnose, find_crystal, match
+from trajmodes.readers import crystal_beside, load_crystal, open_runs, open_trajectory
 from trajmodes.units import DALTON
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "dispforce"

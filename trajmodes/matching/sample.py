@@ -15,10 +15,10 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data import FrameBlock, MotionBlock
 from trajmodes.data.lattice import minimum_image
 from trajmodes.errors import DataError
-from trajmodes.readers.box_motion import box_change
-from trajmodes.readers.displace import Displacer, FrameFigures, Hops
-from trajmodes.readers.match import Match
-from trajmodes.readers.outliers import Limits, Outliers, limits_of
+from trajmodes.matching.box import box_change
+from trajmodes.matching.displacements import Displacer, FrameFigures, Hops
+from trajmodes.matching.match import Match
+from trajmodes.matching.outliers import Limits, Outliers, limits_of
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import BOLTZMANN
 

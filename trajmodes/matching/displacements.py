@@ -17,10 +17,10 @@ from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data import FrameBlock, MotionBlock
 from trajmodes.data.lattice import reduced_cell
 from trajmodes.errors import DataError
-from trajmodes.readers.box_motion import box_change, box_motion, in_box
-from trajmodes.readers.match import Match
-from trajmodes.readers.outliers import Limits, Outliers, Place, outlier_error
-from trajmodes.readers.reference import far_position, farthest_position
+from trajmodes.matching.average import far_position, farthest_position
+from trajmodes.matching.box import box_change, box_motion, in_box
+from trajmodes.matching.match import Match
+from trajmodes.matching.outliers import Limits, Outliers, Place, outlier_error
 
 __all__ = ["Displacer", "FrameFigures", "Hops"]
 
@@ -72,7 +72,7 @@ class Displacer:
     """Callable that turns a `FrameBlock` into a `MotionBlock`; picklable and thread-safe.
 
     Where the match allows the box to move, displacements are those of the reduced coordinates
-    in the mean box: see `trajmodes.readers.box_motion` for what that neglects.
+    in the mean box: see `trajmodes.matching.box` for what that neglects.
     """
 
     match: Match

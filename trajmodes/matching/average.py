@@ -4,24 +4,26 @@ Snapshots about a known structure have no need of an average: the structure is t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import FrameBlock
-from trajmodes.data.lattice import common_shift, wrap
+from trajmodes.data.lattice import deformation, relative_displacements
 from trajmodes.errors import DataError
-from trajmodes.readers.box_motion import BoxMotion, box_change, box_motion, in_box
+from trajmodes.matching.box import BoxMotion, box_change, box_motion, in_box
+from trajmodes.matching.registration import Registration
 from trajmodes.readers.trajectory import Trajectory
+from trajmodes.symmetry.operations import SpaceGroup
 
 __all__ = [
     "AverageStructure",
     "average_structure",
     "far_position",
     "farthest_position",
-    "relative_displacements",
+    "symmetric_box",
 ]
 
 _SAMPLE = 64
@@ -77,7 +79,7 @@ def average_structure(
         Number of frames to sample; fewer where the run is short or very large.
     box
         Whether the box has to be the same in all frames, or may move about its average: see
-        `trajmodes.readers.box_motion`.
+        `trajmodes.matching.box`.
 
     Raises
     ------
@@ -175,17 +177,6 @@ def far_position(
     )
 
 
-def relative_displacements(apart: Floats, box: Floats) -> Floats:
-    """Differences (a, 3) in Å folded to nearest images about their common shift, less its mean.
-
-    The common shift is the circular mean over the atoms, so that it may be any distance.
-    """
-    reduced = apart @ np.linalg.inv(box)
-    folded = wrap(reduced - common_shift(reduced)) @ box
-    result: Floats = folded - folded.mean(axis=0)
-    return result
-
-
 def _require_fixed_box(motion: BoxMotion, blocks: list[FrameBlock], frames: Ints) -> None:
     if motion.largest <= _FIXED:
         return
@@ -197,3 +188,46 @@ def _require_fixed_box(motion: BoxMotion, blocks: list[FrameBlock], frames: Ints
         fix="run at a fixed box (NVE or NVT), with the mean box of this run; or count "
         "displacements in the mean box: --box average",
     )
+
+
+def symmetric_box(
+    group: SpaceGroup, average: AverageStructure, found: Registration
+) -> tuple[AverageStructure, Registration]:
+    """Carry an average structure into the box of the strain that symmetry allows.
+
+    The mean of a fluctuating box is strained by noise, and a cubic crystal in it is no longer
+    cubic. Only the part of the strain that the point group allows is kept,
+    ε → Σ_g C ε Cᵀ / |G|, unless the rest exceeds the fluctuation of single frames.
+
+    Parameters
+    ----------
+    group
+        Space group of the crystal.
+    average
+        The average structure, in its mean box.
+    found
+        Where the crystal lies in it.
+
+    Returns
+    -------
+    Both in the symmetric box; as they are if the box is fixed, or the strain is no noise.
+    """
+    if average.motion is None:
+        return average, found
+    strain, turn = deformation(found.map)
+    turned = group.cartesian @ strain @ group.cartesian.swapaxes(1, 2)
+    allowed = turned.mean(axis=0)
+    if not np.abs(strain - allowed).max() <= average.motion.rms:
+        return average, found
+    even = (np.eye(3) + allowed) @ turn
+    carry = np.linalg.inv(found.map) @ even
+    box = average.box @ carry
+    moved = replace(
+        average,
+        box=box,
+        positions=average.positions @ carry,
+        deviations=average.deviations @ carry,
+        motion=replace(average.motion, mean=box),
+    )
+    placement = replace(found.placement, offset=found.placement.offset @ carry)
+    return moved, replace(found, map=even, shift=found.shift @ carry, placement=placement)

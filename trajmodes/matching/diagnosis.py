@@ -13,13 +13,13 @@ import numpy as np
 
 from trajmodes.arrays import Floats, freeze
 from trajmodes.errors import DataError
+from trajmodes.matching.checks import check_run
+from trajmodes.matching.displacements import Hops
+from trajmodes.matching.match import Match
+from trajmodes.matching.outliers import Outliers
+from trajmodes.matching.sample import ENOUGH, RunSample, mean_and_error, sample_run
 from trajmodes.notes import Note
-from trajmodes.readers.checks import check_run
-from trajmodes.readers.displace import Hops
 from trajmodes.readers.lammps_units import unit_factors
-from trajmodes.readers.match import Match
-from trajmodes.readers.outliers import Outliers
-from trajmodes.readers.run_sample import ENOUGH, RunSample, mean_and_error, sample_run
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import half_space
 from trajmodes.units import THZ

@@ -32,7 +32,7 @@ import numpy as np
 from trajmodes.arrays import Floats, freeze
 from trajmodes.data import FrameBlock, MotionBlock, Supercell
 from trajmodes.errors import DataError
-from trajmodes.readers.match import Match
+from trajmodes.matching.match import Match
 
 __all__ = ["Limits", "Outliers", "Place", "limits_of", "outlier_error"]
 

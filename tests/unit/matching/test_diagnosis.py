@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
+from trajmodes.matching.diagnosis import diagnose
+from trajmodes.matching.match import match
 from trajmodes.notes import Note
-from trajmodes.readers.diagnose import diagnose
-from trajmodes.readers.match import match
 
 FREQ_THZ = 8.0
 
