@@ -13,10 +13,9 @@ from trajmodes.readers.compressed import read_head
 from trajmodes.readers.dfset import looks_like_dfset
 from trajmodes.readers.offsets import stamp_file
 from trajmodes.readers.phonopy_yaml import looks_like_phonopy
-from trajmodes.readers.selection import select_frames
 from trajmodes.readers.tdep import PRIMITIVE_NAME, is_tdep
 from trajmodes.readers.text_head import require_text
-from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.trajectory import Trajectory, select_frames
 
 __all__ = ["crystal_beside", "open_trajectory"]
 

@@ -21,9 +21,8 @@ from trajmodes.data.lattice import relative_displacements
 from trajmodes.errors import UnitsError, UsageError
 from trajmodes.readers.displaced import about_one_structure
 from trajmodes.readers.open import open_trajectory
-from trajmodes.readers.selection import select_frames
 from trajmodes.readers.tdep import is_tdep
-from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.trajectory import Trajectory, select_frames
 
 __all__ = ["group_runs", "open_runs"]
 
