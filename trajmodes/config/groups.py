@@ -123,6 +123,11 @@ class MatchOptions(Group):
         default="refuse",
         commands="check fit",
     )
+    outliers: Literal["refuse", "drop"] = option(
+        "Treat frames with a value that no thermal motion reaches as an error, or drop them.",
+        default="refuse",
+        commands="check fit",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ import numpy as np
 
 from trajmodes.config import Job
 from trajmodes.data import Finding
+from trajmodes.matching import Diagnosis
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.log import Log
 from trajmodes.pipeline.show import WIDTH, text_of
-from trajmodes.readers import Diagnosis
 from trajmodes.report import check_rows, point, render_check
 from trajmodes.symmetry import star_labels
 

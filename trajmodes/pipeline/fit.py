@@ -134,7 +134,7 @@ def _fit_once(
             options=fit_options(job),
         )
     read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
-    return Fitted(runs, ledger, fit, _frame_notes(ledger, read))
+    return Fitted(runs, ledger, fit, _frame_notes(ledger, read, job))
 
 
 def _counts_from_average(runs: Sequence[LoadedRun]) -> bool:
@@ -242,13 +242,15 @@ def _ledger(
     return ledger.of_source(_source(run, kelvin))
 
 
-def _frame_notes(ledger: Ledger, n_read: int) -> tuple[Note, ...]:
+def _frame_notes(ledger: Ledger, n_read: int, job: Job) -> tuple[Note, ...]:
     """Tell how many frames were left out, and whether temperatures are mixed."""
     texts = []
     if ledger.n_frames < n_read:
+        reasons = ["an atom had left its site"] if job.matching.hops == "exclude" else []
+        reasons += ["a value was an outlier"] if job.matching.outliers == "drop" else []
         texts.append(
-            f"{n_read - ledger.n_frames} of {n_read} frames were left out: an atom had left "
-            "its site"
+            f"{n_read - ledger.n_frames} of {n_read} frames were left out: "
+            + " or ".join(reasons)
         )
     kelvin = [s.temperature for s in ledger.sources if np.isfinite(s.temperature)]
     if kelvin and max(kelvin) - min(kelvin) > SAME_TEMPERATURE * max(kelvin):

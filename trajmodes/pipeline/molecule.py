@@ -16,13 +16,14 @@ from trajmodes.data import ForceConstants, Modes, MotionBlock, Projection, Super
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.molecular import hessian_reduction
 from trajmodes.formats import open_trajectory
+from trajmodes.matching import told_species
 from trajmodes.notes import Note
 from trajmodes.phonons.normal_modes import ModeTable, external_part, mode_table, normal_modes
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.project import project_run
 from trajmodes.project.coordinates import Projector
 from trajmodes.project.ipi_modes import ATOMIC_UNIT, ipi_amplitudes, undefined_note
-from trajmodes.readers import Trajectory, select_frames, told_species
+from trajmodes.readers import Trajectory, select_frames
 from trajmodes.readers.eckart import EckartFrame
 from trajmodes.readers.hessian_file import read_hessian
 from trajmodes.readers.molecule import molecule_reference

@@ -13,12 +13,13 @@ import numpy as np
 from trajmodes.arrays import Floats, freeze
 from trajmodes.data import Finding
 from trajmodes.errors import DataError
+from trajmodes.matching.checks import check_run
+from trajmodes.matching.displacements import Hops
+from trajmodes.matching.match import Match
+from trajmodes.matching.outliers import Outliers
+from trajmodes.matching.sample import ENOUGH, RunSample, mean_and_error, sample_run
 from trajmodes.notes import Note
-from trajmodes.readers.checks import check_run
-from trajmodes.readers.displace import Hops
 from trajmodes.readers.lammps_units import unit_factors
-from trajmodes.readers.match import Match
-from trajmodes.readers.run_sample import ENOUGH, RunSample, mean_and_error, sample_run
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import half_space
 from trajmodes.units import THZ
@@ -57,7 +58,13 @@ class Diagnosis:
         return all(note.severity != "error" for note in self.verdict)
 
 
-def diagnose(trajectory: Trajectory, match: Match, *, hops: Hops = "refuse") -> Diagnosis:
+def diagnose(
+    trajectory: Trajectory,
+    match: Match,
+    *,
+    hops: Hops = "refuse",
+    outliers: Outliers = "refuse",
+) -> Diagnosis:
     """Look at a sample of frames and say what the run is good for.
 
     Parameters
@@ -68,6 +75,8 @@ def diagnose(trajectory: Trajectory, match: Match, *, hops: Hops = "refuse") -> 
         Its match to a crystal.
     hops
         What is done about frames in which an atom has left its site: see `Displacer`.
+    outliers
+        The same of frames with a value that no thermal motion reaches.
 
     Raises
     ------
@@ -75,7 +84,7 @@ def diagnose(trajectory: Trajectory, match: Match, *, hops: Hops = "refuse") -> 
         If velocities and forces belong to different temperatures, as wrong units make them, or
         a sampled frame cannot be used.
     """
-    sample = sample_run(trajectory, match, hops=hops)
+    sample = sample_run(trajectory, match, hops=hops, outliers=outliers)
     _check_units(trajectory, sample)
     space = half_space(match.supercell)
     figures = {
