@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "open": ("trajmodes.pipeline", "open_run"),
     "run": ("trajmodes.pipeline", "run"),
-    "to_dataset": ("trajmodes.report", "to_dataset"),
+    "to_dataset": ("trajmodes.results.dataset", "to_dataset"),
     "fit_constants": ("trajmodes.pipeline", "fit_constants"),
     "molecule_modes": ("trajmodes.pipeline", "molecule_modes"),
     "project_run": ("trajmodes.pipeline.api", "project_run"),
