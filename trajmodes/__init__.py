@@ -19,7 +19,7 @@ _HOMES = {
     "run": ("trajmodes.pipeline.api", "run"),
     "fit_constants": ("trajmodes.pipeline.api", "fit_constants"),
     "molecule_modes": ("trajmodes.pipeline.molecule_job", "molecule_modes"),
-    "to_dataset": ("trajmodes.report", "to_dataset"),
+    "to_dataset": ("trajmodes.results.dataset", "to_dataset"),
     "project_run": ("trajmodes.pipeline.api", "project_run"),
     "read_constants": ("trajmodes.pipeline.reading", "read_constants"),
     "read_results": ("trajmodes.results", "read_results"),

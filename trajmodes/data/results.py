@@ -134,7 +134,7 @@ class Projection:
 class Results:
     """Everything a run gave. A stage that was left out is None.
 
-    `trajmodes.report.to_dataset` makes one xarray Dataset of it.
+    `trajmodes.results.dataset.to_dataset` makes one xarray Dataset of it.
     """
 
     supercell: Supercell
@@ -225,7 +225,7 @@ class Results:
             )
 
     def __repr__(self) -> str:
-        """Say what there is; `trajmodes.report.to_dataset` gives the numbers."""
+        """Say what there is; `trajmodes.results.dataset.to_dataset` gives the numbers."""
         parts = ["constants", "modes", "bands"]
         parts += [
             name

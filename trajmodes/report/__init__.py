@@ -1,23 +1,20 @@
-"""What a run gave, told to people and to programs.
+"""What a run gave, as figures and as text in the terminal.
 
-In comes a `Results`, which the pipeline puts together; out go ``results.nc`` (xarray opens it),
-CSV tables, figures with their data, and a summary in the terminal. Everything is drawn and told
-from the Dataset alone, so that a file read back serves as well as a run just done.
-
-Results are in `trajmodes.data.results`; `dataset` and `dataset_*` fill the Dataset. `write`
-writes a results folder. `figures` has the list of the figures, which share `style`; `summary`
-and `list_of_modes` write to the terminal.
+Everything is drawn and printed from the Dataset alone, so that a file read back serves as well
+as a run just done. Results are in `trajmodes.data.results`. `write` writes a results folder.
+`figures` has the list of the figures, which share `style`; `summary` and `list_of_modes` write
+to the terminal.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from trajmodes.data.points import point
-from trajmodes.report.dataset import to_dataset
 from trajmodes.report.list_of_modes import render_modes
 from trajmodes.report.scan import render_scan, scan_table
 from trajmodes.report.summary import check_rows, render, render_check, render_spectral_energy
 from trajmodes.report.write import write_results, write_spectral_energy
+from trajmodes.results.dataset import to_dataset
 
 if TYPE_CHECKING:
     from trajmodes.report.figure_scan import draw_scan

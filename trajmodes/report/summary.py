@@ -13,7 +13,6 @@ from trajmodes.arrays import Ints
 from trajmodes.data import Finding, Results, SpectralEnergy, Verdict
 from trajmodes.data.modes import signed_squares
 from trajmodes.notes import Note
-from trajmodes.report.dataset import to_dataset
 from trajmodes.report.list_of_modes import SetList, list_sets
 from trajmodes.report.summary_fit import fit_in_one_line, fit_section
 from trajmodes.report.summary_modes import (
@@ -24,6 +23,7 @@ from trajmodes.report.summary_modes import (
     thermostat_line,
 )
 from trajmodes.report.wording import counted, place_of, plus_minus, size_of
+from trajmodes.results.dataset import to_dataset
 
 __all__ = ["check_rows", "render", "render_check"]
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from trajmodes.data import Results, SpectralEnergy
-from trajmodes.report.dataset import to_dataset
 from trajmodes.report.figures import MAP_OUTPUTS, OUTPUTS
 from trajmodes.results import RESULTS, ResultsFolder, Writer
+from trajmodes.results.dataset import to_dataset
 from trajmodes.results.outputs import write_outputs
 
 __all__ = ["MAP_FILES", "RESULT_FILES", "write_results", "write_spectral_energy"]

@@ -1,6 +1,8 @@
-"""What a run writes and reads again: NetCDF files, tables, and the folder that holds them.
+"""What a run writes and reads again: one Dataset, NetCDF files, tables, and their folder.
 
-`netcdf` reads and writes all NetCDF files, `folder` keeps a results folder whole.
+Open `schema` and ``variables.csv`` for the variables, which `dataset` fills from
+`trajmodes.data.Results`; `outputs` has the list of tables, `netcdf` reads and writes all NetCDF
+files, and `folder` keeps a results folder whole.
 """
 
 from trajmodes.results.folder import (

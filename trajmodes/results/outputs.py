@@ -16,7 +16,7 @@ from trajmodes.results.folder import ResultsFolder, Writer, write_files
 from trajmodes.results.netcdf import RESULTS, encode
 from trajmodes.results.tables import Table, table_of
 
-__all__ = ["BANDS", "DENSITY_MAP", "TABLES", "Content", "Output", "described", "write_outputs"]
+__all__ = ["BANDS", "DENSITY_MAP", "TABLES", "Output", "described", "listed", "write_outputs"]
 
 _MOST_CELLS = 2_000_000
 """Larger tables, such as the spectra of very many sets, are left to results.nc."""
@@ -64,7 +64,7 @@ def described(text: str | tuple[tuple[str, str], ...], dataset: xr.Dataset) -> s
     return "".join(part for needed, part in text if not needed or needed in dataset)
 
 
-def _listed(title: str, *names: str) -> Callable[[xr.Dataset], Table]:
+def listed(title: str, *names: str) -> Callable[[xr.Dataset], Table]:
     """Table of some variables, see `table_of`."""
     return partial(table_of, title=title, names=names)
 
@@ -76,7 +76,7 @@ def _clusters(order: int, name: str, kind: str) -> Output:
         f"tables/force_constants{order}.csv",
         f"{kind} constants by species and distances of the {name}",
         (shell,),
-        _listed(
+        listed(
             f"Force constants of {name}s by species and distances",
             *(f"{shell}_{part}" for part in parts),
         ),
@@ -91,7 +91,7 @@ BANDS = Output(
         ("", " along the band path"),
     ),
     ("band_freq_thz",),
-    _listed(
+    listed(
         "Harmonic frequencies along the band path",
         *("path_segment", "path_distance", "path_q", "band_freq_thz", "band_gruneisen"),
     ),
@@ -129,7 +129,7 @@ TABLES = (
         "tables/force_constants.csv",
         "pair constants by shell of neighbours",
         ("shell",),
-        _listed(
+        listed(
             "Pair force constants by shell of neighbours",
             *("shell_species", "shell_distance", "shell_neighbours"),
             *("shell_norm", "shell_trace"),
@@ -146,7 +146,7 @@ TABLES = (
             ("free_path", ", mean free paths"),
         ),
         ("set",),
-        _listed(
+        listed(
             "Sets of symmetry-equal modes; x_sem is the error of x",
             *("set", "set_q", "set_point", "star_size", "degeneracy"),
             *("branch_first", "branch_last", "members"),
@@ -211,7 +211,7 @@ TABLES = (
         "tables/renormalised.csv",
         "fitted bands and those made of the motion itself",
         ("band_quasi_particle_thz", "band_displacement_thz"),
-        _listed(
+        listed(
             "Bands compared; x_sem is the error of x",
             *("path_segment", "path_distance", "path_q", "band_freq_thz"),
             *("band_quasi_particle_thz", "band_displacement_thz"),
@@ -245,7 +245,7 @@ TABLES = (
         "figures/renormalised_sets.csv",
         "differences that are drawn with the renormalised bands",
         ("quasi_particle_own",),
-        _listed(
+        listed(
             "Frequencies that the motion shows beside the fitted ones; x_sem: error of x",
             *("set", "set_q", "set_point", "branch_first", "branch_last"),
             *("freq_harmonic_thz", "freq_spectrum_thz", "quasi_particle_own"),
@@ -256,7 +256,7 @@ TABLES = (
         "figures/fit_convergence.csv",
         "how the fit settles while the run grows",
         ("fit_change",),
-        _listed(
+        listed(
             "Change of the fit while the run grows",
             *("run_fraction", "fit_change", "fit_freq_change_thz"),
         ),
@@ -265,7 +265,7 @@ TABLES = (
         "figures/orders_convergence.csv",
         "how each order settles while the run grows",
         ("fit_order_change",),
-        _listed(
+        listed(
             "Change of the constants of each order while the run grows",
             *("run_fraction", "fit_order_change"),
         ),

@@ -8,8 +8,7 @@ from typing import Any
 import numpy.typing as npt
 import xarray as xr
 
-from trajmodes.results.layout import spec_of
-from trajmodes.results.spec import Spec
+from trajmodes.results.schema import variable_of
 
 _ROWS = 4096
 
@@ -92,9 +91,9 @@ def table_of(dataset: xr.Dataset, title: str, names: Sequence[str]) -> Table:
             if name not in dataset:
                 continue
             variable = dataset[name]
-            spec = spec_of(name)
-            if name == base or spec.convention:
-                meanings[name] = meaning_of(spec)
+            declared = variable_of(name)
+            if name == base or declared.convention:
+                meanings[name] = declared.text
             if variable.ndim == 1:
                 columns[name] = variable.values
                 continue
@@ -105,12 +104,6 @@ def table_of(dataset: xr.Dataset, title: str, names: Sequence[str]) -> Table:
                 label = first + k if labels is None else str(labels[k]).rstrip("*")
                 columns[f"{name}_{label}"] = variable.values[:, k]
     return Table(title, columns, meanings)
-
-
-def meaning_of(spec: Spec) -> str:
-    """Return unit, meaning and convention of a variable in one line."""
-    text = spec.long_name if spec.units in ("", "1") else f"{spec.long_name}, in {spec.units}"
-    return f"{text} ({spec.convention})" if spec.convention else text
 
 
 def orders_table(dataset: xr.Dataset) -> Table:

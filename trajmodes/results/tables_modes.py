@@ -7,8 +7,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from trajmodes.arrays import Floats
-from trajmodes.results.layout import spec_of
-from trajmodes.results.tables import Table, meaning_of, table_of
+from trajmodes.results.schema import variable_of
+from trajmodes.results.tables import Table, table_of
 from trajmodes.units import BOLTZMANN
 
 _SHOWN = 0.99
@@ -59,7 +59,7 @@ def _by_set(dataset: xr.Dataset, freq: str, power: str, title: str) -> Table:
     columns: dict[str, npt.NDArray[Any]] = {freq: dataset[freq].values}
     for g in dataset["set"].values.tolist():
         columns[f"{power}_{g}"] = dataset[power].values[g]
-    return Table(title, columns, {freq: "in THz", f"{power}_n": meaning_of(spec_of(power))})
+    return Table(title, columns, {freq: "in THz", f"{power}_n": variable_of(power).text})
 
 
 def lines_table(dataset: xr.Dataset) -> Table:
@@ -85,7 +85,7 @@ def _long_by_set(dataset: xr.Dataset, title: str, names: tuple[str, ...]) -> Tab
     columns = {"set": np.repeat(dataset["set"].values, place.shape[1])[known.ravel()]}
     columns |= {name: dataset[name].values[known] for name in names}
     meanings = {"set": "number as in modes.csv"}
-    meanings |= {name: meaning_of(spec_of(name)) for name in names}
+    meanings |= {name: variable_of(name).text for name in names}
     return Table(title, columns, meanings)
 
 
@@ -93,11 +93,11 @@ def energy_correlation_table(dataset: xr.Dataset) -> Table:
     """One row for each pair of sets of modes."""
     matrix = dataset["energy_correlation"].values
     one, other = np.triu_indices(len(matrix))
-    spec = spec_of("energy_correlation")
+    text = variable_of("energy_correlation").text
     return Table(
         "How the energies of modes fluctuate together; every pair of sets once",
         {"set": one, "set_2": other, "energy_correlation": matrix[one, other]},
-        {"set, set_2": "numbers as in modes.csv", "energy_correlation": meaning_of(spec)},
+        {"set, set_2": "numbers as in modes.csv", "energy_correlation": text},
     )
 
 
@@ -123,7 +123,7 @@ def density_table(dataset: xr.Dataset) -> Table:
             "of freedom of an atom: 3, less what the centre of mass takes)",
             "density_A, density_x": "the parts of species A, of direction x (they sum to the "
             "whole)",
-            "vdos_s_x": meaning_of(spec_of("vdos")) + "; site s from 0, direction x",
+            "vdos_s_x": variable_of("vdos").text + "; site s from 0, direction x",
         },
     )
 
@@ -141,18 +141,18 @@ def energy_density_table(dataset: xr.Dataset) -> Table:
     columns["map_freq_thz"] = np.tile(dataset["map_freq_thz"].values, n_points)
     columns["map_power"] = dataset["map_power"].values.ravel()
     meanings = {
-        name: meaning_of(spec_of(name))
+        name: variable_of(name).text
         for name in ("map_distance", "map_q", "map_freq_thz", "map_power")
     }
     if "map_branch_power" in dataset:
         branches = dataset["map_branch_power"].values.transpose(1, 0, 2)
         columns |= {f"map_branch_power_{m + 1}": p.ravel() for m, p in enumerate(branches)}
-        meanings["map_branch_power_m"] = meaning_of(spec_of("map_branch_power"))
+        meanings["map_branch_power_m"] = variable_of("map_branch_power").text
     if "map_site_power" in dataset:
         sites: Floats = dataset["map_site_power"].values.transpose(1, 2, 0, 3)
         for s, k in np.ndindex(sites.shape[:2]):
             columns[f"map_site_power_{s}_{'xyz'[k]}"] = sites[s, k].ravel()
-        meanings["map_site_power_s_x"] = meaning_of(spec_of("map_site_power"))
+        meanings["map_site_power_s_x"] = variable_of("map_site_power").text
     return Table("Spectral energy density along the path", columns, meanings)
 
 
@@ -168,7 +168,7 @@ def conductivity_table(dataset: xr.Dataset) -> Table:
     for name in names:
         for part in (name, f"{name}_sem"):
             columns[part] = dataset[part].values.ravel()
-    meanings = {name: meaning_of(spec_of(name)) for name in names}
+    meanings = {name: variable_of(name).text for name in names}
     filled = f"{100.0 * share:.3g} % of the classical one from lifetimes filled in"
     return Table(f"{_conductivity_title(dataset)}; {filled}", columns, meanings)
 

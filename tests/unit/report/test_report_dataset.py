@@ -5,21 +5,21 @@ import pytest
 
 from trajmodes.phonons import shells_of
 from trajmodes.report import to_dataset
-from trajmodes.results.layout import DIMENSIONS, VARIABLES, spec_of
+from trajmodes.results.schema import DIMENSIONS, VARIABLES, variable_of
 from trajmodes.units import BOLTZMANN, MEV, THZ, W_MK
 
 
-def test_every_variable_is_in_the_layout(full):
+def test_every_variable_is_declared(full):
     for name, variable in full.variables.items():
         if name in DIMENSIONS and name not in VARIABLES:
             continue
-        spec = spec_of(str(name))
-        assert variable.dims == tuple(spec.dims.split())
-        assert variable.attrs["units"] == spec.units
+        declared = variable_of(str(name))
+        assert variable.dims == declared.dimensions
+        assert variable.attrs["units"] == declared.unit
         assert variable.attrs["long_name"]
 
 
-def test_every_variable_of_the_layout_is_written(full):
+def test_every_declared_variable_is_written(full):
     assert set(VARIABLES) <= set(full.variables)
 
 
@@ -28,11 +28,11 @@ def test_every_dimension_is_explained(full):
 
 
 def test_the_unit_stands_in_the_name():
-    for name, spec in VARIABLES.items():
+    for name, variable in VARIABLES.items():
         endings = {"THz": "_thz", "meV": "_mev", "Da": "_da", "byte": "_bytes"}
         endings |= {"meV²": "_mev2", "W/(m K)": "_w_mk", "k_B": "_kb"}
-        if spec.units in endings:
-            assert name.endswith(endings[spec.units]), name
+        if variable.unit in endings:
+            assert name.endswith(endings[variable.unit]), name
 
 
 def test_sets_are_summed_up_by_hand(results, dataset):

@@ -15,7 +15,7 @@ from trajmodes.report.figure_map import empty_legs, patches
 from trajmodes.report.figure_orders import draw_orders
 from trajmodes.report.figure_sed import draw_energy_density
 from trajmodes.report.figures import FIGURES
-from trajmodes.report.style import branch_colours, save_png, sheet
+from trajmodes.report.style import save_png, sheet
 from trajmodes.report.wording import point_label
 from trajmodes.results.tables_modes import shown_map_table
 from trajmodes.units import THZ
@@ -379,14 +379,6 @@ def test_lines_go_straight_on_at_crossings():
     assert (np.ptp(np.take_along_axis(gamma, followed, axis=1), axis=0) == 0.0).all()
     # In the middle they have their own numbers.
     assert followed[10].tolist() == [0, 1]
-
-
-def test_many_branches_run_from_dark_to_bright():
-    colours = branch_colours(9)
-    brightness = [sum(mpl.colors.to_rgb(colour)) for colour in colours]
-    assert len(set(colours)) == 9
-    assert (np.diff(brightness) > 0.0).all()
-    assert len(set(branch_colours(6))) == 6
 
 
 def test_figures_of_a_fit_without_projection(full_results, tmp_path):

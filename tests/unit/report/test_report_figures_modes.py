@@ -1,6 +1,5 @@
 """Figures of what the projection gave, and of what was made of it."""
 
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -152,28 +151,6 @@ def test_lifetimes_of_both_ways_over_each_other(full, figures):
         wanted = full[["lifetime_ps", "lifetime_energy_ps"]].isel(set=shown)
         assert drawn[label] == pytest.approx(wanted.to_array().values.T)
     assert side.get_xlim() == side.get_ylim()
-
-
-def test_limits_stay_small_and_behind(figures):
-    axes, _, side = figures["lifetimes"].axes
-    for panel in (axes, side):
-        values = [bars.lines[0] for bars in panel.containers]
-        (limits,) = (line for line in panel.lines if "too narrow" in str(line.get_label()))
-        assert limits.get_markersize() < min(line.get_markersize() for line in values)
-        assert limits.get_zorder() < min(line.get_zorder() for line in values)
-        assert limits.get_alpha() < 0.7
-
-
-@pytest.mark.parametrize("kept", [range(20), range(9), [3, 4]])
-def test_the_legend_of_lifetimes_is_even(full, kept):
-    for dataset in (full, full.drop_vars([n for n in full if "phi3" in n])):
-        with sheet():
-            figure = draw_lifetimes(dataset.isel(set=list(kept)))
-            figure.canvas.draw()
-        boxes = [text.get_window_extent() for text in figure.legends[0].get_texts()]
-        rows = Counter(round(box.y0 / 10.0) for box in boxes)
-        assert len(rows) <= 2
-        assert max(rows.values()) - min(rows.values()) <= 1
 
 
 def test_lifetimes_of_one_kind_need_one_panel(results):

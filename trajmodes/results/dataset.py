@@ -1,0 +1,258 @@
+"""Results → one flat xarray Dataset, as `schema` declares it."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from trajmodes.arrays import Bools, Floats
+from trajmodes.data import (
+    Bands,
+    ClusterConstants,
+    ForceConstants,
+    Modes,
+    PerturbativeWidths,
+    Projection,
+    Provenance,
+    Results,
+    SpectralEnergy,
+    Verdict,
+)
+from trajmodes.data.jackknife import jackknife_sem
+from trajmodes.results.netcdf import RESULTS
+from trajmodes.results.schema import DIMENSIONS, VARIABLES, Variable, variable_of
+from trajmodes.symmetry.mode_sets import places_of_sets, set_mean
+from trajmodes.units import BOLTZMANN, DALTON, MEV, THZ, W_MK
+
+__all__ = ["to_dataset"]
+
+_CONVENTIONS = (
+    "F = −Φ u − ½ Φ³ uu − ⅙ Φ⁴ uuu; "
+    "D(q) = (M_b M_b')^(−½) Σ_R Φ exp[iq·(R + r_b' − r_b)]; D e = ω² e; "
+    "Q = N_c^(−½) Σ √M e*·u exp(−iq·r), so that ⟨|Q̇|²⟩ = k_BT; frequencies are ω/2π in THz, "
+    "negative means imaginary; linewidth = full width at half maximum = γ/2π; "
+    "lifetime = 1/γ = 1/(2π·FWHM), of the energy; spectra are one-sided with ±f pooled, so "
+    "that their integral is ⟨K⟩ of one mode; every x_sem is the standard error of x."
+)
+_FACTORS = {
+    "THz": THZ,
+    "THz²": THZ**2,
+    "meV": MEV,
+    "meV²": MEV**2,
+    "Da": DALTON,
+    "k_B/2": BOLTZMANN / 2.0,
+    "W/(m K)": W_MK,
+    "W/(m K THz)": W_MK / THZ,
+}
+_LABELS = {
+    "xyz": ["x", "y", "z"],
+    "xyz_2": ["x", "y", "z"],
+    "xyz_3": ["x", "y", "z"],
+    "xyz_4": ["x", "y", "z"],
+    "vector": ["a", "b", "c"],
+    "vector_2": ["a", "b", "c"],
+    "reciprocal": ["a*", "b*", "c*"],
+    "reim": ["re", "im"],
+}
+"""Names of the directions."""
+
+_Parts = dict[str, Any]
+"""Name → value that a source may begin with; None where there is nothing."""
+
+
+def to_dataset(results: Results | SpectralEnergy) -> xr.Dataset:
+    """Collect all results in one Dataset with named dimensions, units and provenance.
+
+    Parameters
+    ----------
+    results
+        What a run gave, or a map of the spectral energy.
+
+    Returns
+    -------
+    A flat Dataset. `trajmodes.results.schema` lists its variables; those of a stage that was
+    left out are absent.
+    """
+    parts = _of_run(results) if isinstance(results, Results) else {"map": results.map}
+    parts |= _common(results)
+    values: dict[str, npt.NDArray[Any]] = {}
+    for name, variable in VARIABLES.items():
+        value, sem = (_found(parts, path) for path in (variable.source, _sem(variable.source)))
+        if value is not None:
+            values[name] = _array(value, variable)
+        if sem is not None:
+            values[f"{name}_sem"] = _array(sem, variable)
+    # What has no elements is left out too: NetCDF has no dimensions of size 0.
+    present = {name: value for name, value in values.items() if value.size}
+    dataset = xr.Dataset(
+        {name: _variable(name, value) for name, value in present.items()},
+        coords={
+            name: xr.Variable((name,), value, {"units": "", "long_name": DIMENSIONS[name]})
+            for name, value in _LABELS.items()
+        },
+        attrs=_attributes(results.provenance),
+    )
+    return dataset.set_coords([name for name in present if variable_of(name).is_coordinate])
+
+
+def _sem(path: str) -> str:
+    """Path of the standard error: ``energies.single.0`` → ``energies.single_sem.0``."""
+    body, _, index = path.rpartition(".")
+    return f"{body}_sem.{index}" if index.isdigit() else f"{path}_sem"
+
+
+def _found(parts: _Parts, path: str) -> Any:
+    """Follow a path of attributes; None where one of them is None."""
+    root, *steps = path.split(".")
+    value = parts.get(root)
+    for step in steps:
+        if value is None:
+            return None
+        if step.isdigit():
+            value = value[int(step)] if int(step) < len(value) else None
+        elif step.endswith("_sem"):
+            # Not everything has a standard error.
+            value = getattr(value, step, None)
+        elif type(value) is tuple:
+            value = [getattr(one, step) for one in value]
+        else:
+            value = getattr(value, step)
+    return value
+
+
+def _array(value: Any, variable: Variable) -> npt.NDArray[Any]:
+    """Numbers in the unit of the variable, or texts."""
+    array = np.asarray(value)
+    if array.dtype.kind == "c":
+        array = np.stack([array.real, array.imag], axis=-1)
+    return array / _FACTORS[variable.divide_by] if variable.divide_by else array
+
+
+def _variable(name: str, values: npt.NDArray[Any]) -> xr.Variable:
+    variable = variable_of(name)
+    attributes = {"units": variable.unit, "long_name": variable.meaning}
+    if variable.convention:
+        attributes["conventions"] = variable.convention
+    return xr.Variable(variable.dimensions, values, attributes)
+
+
+def _attributes(provenance: Provenance) -> dict[str, str | int]:
+    return {
+        "title": "Phonons at temperature from a molecular-dynamics trajectory",
+        **RESULTS.attributes,
+        "conventions": _CONVENTIONS,
+        "command": provenance.command,
+        "versions": "\n".join(f"{name} {v}" for name, v in provenance.versions.items()),
+        "run_file": provenance.run_file,
+    }
+
+
+def _common(results: Results | SpectralEnergy) -> _Parts:
+    """Parts of runs and of maps."""
+    return {
+        **_path(results.bands),
+        "supercell": results.supercell,
+        "bands": results.bands,
+        "provenance": results.provenance,
+        "warnings": [str(note) for note in results.warnings],
+        "notes": [str(note) for note in results.notes],
+    }
+
+
+def _path(bands: Bands) -> _Parts:
+    segment = np.zeros(len(bands.path.distance), dtype=np.int64)
+    segment[bands.path.jumps] = 1
+    places, names = bands.path.ticks()
+    return {"path_segments": np.cumsum(segment), "tick_places": places, "tick_names": names}
+
+
+def _of_run(results: Results) -> _Parts:
+    shells = {2: "pair_shells", 3: "triplet_shells", 4: "quartet_shells"}
+    convergence, stability = results.convergence, results.stability
+    quality, diagnosis = results.constants.quality, results.diagnosis
+    return {
+        **{name: getattr(results, name) for name in results.__slots__},
+        **_with_errors("pair", results.constants),
+        **_with_errors("triplet", results.constants.triplets),
+        **_with_errors("quartet", results.constants.quartets),
+        **{shells[one.order]: one for one in results.shells},
+        **{one.kind.replace("-", "_"): one for one in results.renormalised},
+        **_sets(results.modes, results.point_names),
+        **_gruneisen(results),
+        **_perturbation(results.perturbation, results.modes),
+        **_projected(results.projection),
+        "by_order": quality if quality is not None and quality.orders else None,
+        "pair_change": None if convergence is None else convergence.change[:, 0],
+        "lowest_branch": None if stability is None else stability.branch + 1,
+        "finding_names": tuple(diagnosis),
+        "findings": tuple(diagnosis.values()),
+    }
+
+
+def _with_errors(name: str, constants: ForceConstants | ClusterConstants | None) -> _Parts:
+    if constants is None:
+        return {}
+    replicates = constants.replicates
+    sem = None if replicates is None else jackknife_sem(replicates)
+    return {f"{name}_values": constants.values, f"{name}_values_sem": sem}
+
+
+def _sets(modes: Modes, names: tuple[str, ...]) -> _Parts:
+    """Where each set lies in the zone."""
+    places = places_of_sets(modes)
+    return {
+        "places": places,
+        "branch_numbers": np.arange(1, modes.omega.shape[1] + 1),
+        "set_numbers": np.arange(modes.n_sets),
+        "set_qpoints": modes.qpoints[places.first],
+        "set_names": [names[k] for k in places.first] if names else None,
+        "branch_first": places.lowest + 1,
+        "branch_last": places.highest + 1,
+    }
+
+
+def _gruneisen(results: Results) -> _Parts:
+    """Means at the temperature of the force constants; nan where that is not known."""
+    if results.gruneisen is None:
+        return {}
+    mean = results.gruneisen.mean
+    known, sem = len(mean.temperatures) > 0, mean.quantum_sem
+    return {
+        "gruneisen_temperature": mean.temperatures[0] if known else np.nan,
+        "gruneisen_quantum": mean.quantum[0] if known else np.nan,
+        "gruneisen_quantum_sem": sem[0] if known and sem is not None else None,
+    }
+
+
+class _ByStatistics(NamedTuple):
+    classical: Floats
+    quantum: Floats
+
+
+def _perturbation(widths: PerturbativeWidths | None, modes: Modes) -> _Parts:
+    """Means over the sets of modes; lifetimes are nan where there is no width."""
+    if widths is None:
+        return {}
+    both = set_mean(np.stack([widths.classical, widths.quantum]), modes)
+    lifetimes = 1.0 / np.where(both > 0.0, both, np.nan)
+    return {"phi3_widths": _ByStatistics(*both), "phi3_lifetimes": _ByStatistics(*lifetimes)}
+
+
+def _projected(projection: Projection | None) -> _Parts:
+    if projection is None:
+        return {}
+    covariance, lifetimes = projection.covariance, projection.lifetimes
+    shape = projection.energies.travelling.shape[1:]
+    return {
+        "map": projection.spectral_map,
+        "mode_covariance": None
+        if covariance is None
+        else covariance.modes.reshape(*shape, *shape),
+        "line_resolved": _resolved(projection.lines.verdicts),
+        "decay_resolved": None if lifetimes is None else _resolved(lifetimes.verdicts),
+    }
+
+
+def _resolved(verdicts: tuple[Verdict, ...]) -> Bools:
+    return np.array([verdict is Verdict.RESOLVED for verdict in verdicts])

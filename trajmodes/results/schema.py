@@ -1,0 +1,141 @@
+"""The variables of a results file, each declared once, in ``variables.csv`` beside this module.
+
+A row has the name of a variable, its dimensions, unit, meaning and convention, and its source:
+the path of attributes in `trajmodes.data.Results` or in one of the parts that
+`trajmodes.results.dataset` derives. The Dataset, the heads of the tables and the list in
+``docs/formats.md`` follow from it.
+
+A variable ``x_sem`` is the standard error of ``x``, with the same dimensions and unit. A bare
+name is in eV, Å, ps, K; another unit is part of the name.
+"""
+
+import csv
+from importlib.resources import files
+from typing import NamedTuple
+
+__all__ = ["DIMENSIONS", "VARIABLES", "Variable", "list_variables", "variable_of"]
+
+
+class Variable(NamedTuple):
+    """A variable of the results."""
+
+    name: str
+    dimensions: tuple[str, ...]
+    unit: str
+    """1 for pure numbers, empty for text."""
+    source: str
+    """Path of attributes. A number is an index; of a list of objects it is the attribute of
+    each. The standard error is the attribute of the same name and ``_sem``."""
+    divide_by: str
+    """The unit of the source is divided by this one; empty where it is in the unit already."""
+    is_coordinate: bool
+    """Whether it labels the points of a dimension."""
+    meaning: str
+    convention: str
+    """Definition, sign or normalisation."""
+    section: str
+    """Heading in the list of variables."""
+
+    @property
+    def text(self) -> str:
+        """Unit, meaning and convention in one line."""
+        text = self.meaning if self.unit in ("", "1") else f"{self.meaning}, in {self.unit}"
+        return f"{text} ({self.convention})" if self.convention else text
+
+
+DIMENSIONS = {
+    "vector": "lattice vectors a, b, c",
+    "vector_2": "lattice vectors a, b, c of the primitive cell",
+    "reciprocal": "reciprocal lattice vectors",
+    "xyz": "Cartesian directions",
+    "xyz_2": "Cartesian directions, second of two",
+    "xyz_3": "Cartesian directions of the third atom",
+    "xyz_4": "Cartesian directions of the fourth atom",
+    "reim": "real and imaginary part",
+    "site": "sites of the primitive cell",
+    "pair": "pairs of atoms, first one in the home cell",
+    "block": "delete-one-block estimates (jackknife)",
+    "shell": "shells of neighbours",
+    "triplet": "triplets of atoms in every order of members, first one in the home cell",
+    "triplet_member": "atoms of a triplet",
+    "triplet_side": "distances within a triplet",
+    "triplet_shell": "triplets of the same species and distances",
+    "quartet": "quartets of atoms in every order of members, first one in the home cell",
+    "quartet_member": "atoms of a quartet",
+    "quartet_side": "distances within a quartet",
+    "quartet_shell": "quartets of the same species and distances",
+    "order": "orders of force constants: 2 for pairs, 3 for triplets, 4 for quartets",
+    "constraint": "relations imposed beside those of translations",
+    "run_part": "growing parts of the run",
+    "qpoint": "commensurate q points, one of each ±q",
+    "qpoint_2": "the same, for the second mode of a pair",
+    "branch": "branches in ascending frequency, from 1",
+    "branch_2": "the same, for the second mode of a pair",
+    "set": "sets of symmetry-equal modes",
+    "set_2": "the same, for the second set of a pair",
+    "freq_thz": "frequency grid of the spectra",
+    "line_bin": "frequencies around each line",
+    "entropy_freq_thz": "frequency grid of the maximum-entropy spectra",
+    "lag": "lags of the correlation of energies",
+    "path": "points along the band path",
+    "tick": "named points of the band path",
+    "map_point": "commensurate q points on the band path",
+    "map_freq_thz": "frequency grid of the map",
+    "kappa_freq_thz": "frequency grid of the conductivity",
+    "kappa_path": "grid of mean free paths of the conductivity",
+    "check": "figures of the input check",
+    "input": "files that were read",
+    "warning": "warnings",
+    "note": "notes",
+}
+"""Dimension → what it counts."""
+
+
+def _read() -> dict[str, Variable]:
+    """Read the declarations; a line that begins with # is the heading of a section."""
+    lines = files("trajmodes.results").joinpath("variables.csv").read_text("utf-8")
+    variables: dict[str, Variable] = {}
+    section = ""
+    for row in csv.reader(lines.splitlines()[1:]):
+        if row[0].startswith("# "):
+            section = row[0].removeprefix("# ")
+            continue
+        name, dimensions, unit, source, divide_by, coordinate, meaning, convention = row
+        variables[name] = Variable(
+            *(name, tuple(dimensions.split()), unit, source, divide_by),
+            *(bool(coordinate), meaning, convention, section),
+        )
+    return variables
+
+
+VARIABLES = _read()
+"""Name → what it is."""
+
+
+def variable_of(name: str) -> Variable:
+    """Return what a variable is; ``x_sem`` inherits from ``x``."""
+    if name in VARIABLES:
+        return VARIABLES[name]
+    of = VARIABLES[name.removesuffix("_sem")]
+    return of._replace(name=name, meaning=f"standard error: {of.meaning}", convention="")
+
+
+def list_variables() -> str:
+    """Return the list of all variables in Markdown, as ``docs/formats.md`` has it."""
+    lines: list[str] = []
+    section = ""
+    for variable in VARIABLES.values():
+        if variable.section != section:
+            section = variable.section
+            lines += [
+                "",
+                f"**{section}**",
+                "",
+                "| variable | axes | unit | |",
+                "|---|---|---|---|",
+            ]
+        axes = ", ".join(variable.dimensions)
+        text = variable.meaning + (f"; {variable.convention}" if variable.convention else "")
+        cells = (f"`{variable.name}`", axes, variable.unit, text)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines).lstrip("\n") + "\n"
