@@ -4,13 +4,13 @@ In: files that a simulation wrote. Out: a `Trajectory`, which says what is in th
 times, segments, precision, what is missing) and reads any range of frames as a
 `trajmodes.data.FrameBlock`, by any number of threads and processes.
 
-Read `trajectory` first: it is what all formats give. `open` chooses the format,
-`lammps_open` and `lammps_dump` are the fullest example, `scan` and `decimals` turn text into
-numbers, `offsets` keeps what a first look at a file has found. `memory` takes frames from
-arrays and ASE, `snapshots` the displacements and forces that phonopy, phono3py, TDEP and
-ALAMODE collect. `runs` decides which files are pieces of one run, `time_axis` which frames
-count where two of them overlap, and when they were taken. `match` and `displace` turn frames
-into motion about the sites of a crystal.
+Read `trajectory` first: it is what all formats give. `open` chooses the format; `lammps` is
+the fullest example, `xyz` the second. `scan` and `decimals` turn text into numbers, `offsets`
+keeps what a first look at a file has found. `memory` takes frames from arrays and ASE,
+`snapshots` the displacements and forces that phonopy, phono3py, TDEP and ALAMODE collect.
+`runs` decides which files are pieces of one run, `time_axis` which frames count where two of
+them overlap, and when they were taken. `match` and `displace` turn frames into motion about
+the sites of a crystal.
 """
 
 from trajmodes.readers.crystal_file import CrystalFile, load_crystal, read_crystal

@@ -3,7 +3,7 @@
 import numpy as np
 
 from trajmodes.notes import Note, Severity
-from trajmodes.readers.dump_command import dump_lines
+from trajmodes.readers.lammps.dump_command import dump_lines
 from trajmodes.readers.match import Match
 from trajmodes.readers.run_sample import ENOUGH, RunSample, mean_and_error
 from trajmodes.readers.trajectory import Trajectory

@@ -10,12 +10,14 @@ from trajmodes.arrays import Floats
 from trajmodes.config import ReadOptions
 from trajmodes.errors import UsageError
 from trajmodes.readers.compressed import read_head
+from trajmodes.readers.compressed import require_text
 from trajmodes.readers.dfset import looks_like_dfset
 from trajmodes.readers.offsets import stamp_file
 from trajmodes.readers.phonopy_yaml import looks_like_phonopy
-from trajmodes.readers.tdep import PRIMITIVE_NAME, is_tdep
-from trajmodes.readers.text_head import require_text
-from trajmodes.readers.trajectory import Trajectory, select_frames
+from trajmodes.readers.tdep import PRIMITIVE_NAME
+from trajmodes.readers.tdep import is_tdep
+from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.trajectory import select_frames
 
 __all__ = ["crystal_beside", "open_trajectory"]
 
@@ -78,11 +80,11 @@ def _open(kind: str, files: list[Path], options: ReadOptions, box: Floats | None
         given = None if options.supercell is None else Path(options.supercell)
         return open_snapshots(files, kind, options, given)
     if kind == "lammps":
-        from trajmodes.readers.lammps_open import open_lammps_dump  # noqa: PLC0415
+        from trajmodes.readers.lammps.open import open_lammps_dump  # noqa: PLC0415
 
         return open_lammps_dump(files, options)
     if kind == "xyz":
-        from trajmodes.readers.xyz import open_xyz  # noqa: PLC0415
+        from trajmodes.readers.xyz.open import open_xyz  # noqa: PLC0415
 
         return open_xyz(files, options, cell=box)
     from trajmodes.readers.foreign import open_foreign  # noqa: PLC0415
