@@ -27,7 +27,7 @@ from trajmodes.readers import (
     open_runs,
     open_trajectory,
     select_frames,
-    told_species,
+    species_of_run,
 )
 from trajmodes.streaming import cut_blocks, lazy_arrays
 
@@ -272,7 +272,7 @@ def _crystal(
     beside = crystal_beside(trajectory.paths[0]) if trajectory.paths else None
     file = job.matching.cell or beside
     if file is None:
-        species = told_species(trajectory, type_map)
+        species = species_of_run(trajectory, type_map)
         found = find_crystal(average, species, trajectory.masses)
     else:
         found = load_crystal(file)

@@ -23,7 +23,7 @@ from trajmodes.readers.open import crystal_beside, open_trajectory
 from trajmodes.readers.periodicity import find_crystal
 from trajmodes.readers.reference import AverageStructure, average_structure
 from trajmodes.readers.runs import group_runs, open_runs
-from trajmodes.readers.species import told_species
+from trajmodes.readers.species import species_of_run
 from trajmodes.readers.thinned import ThinnedMotion
 from trajmodes.readers.trajectory import Trajectory, select_frames
 
@@ -48,7 +48,7 @@ __all__ = [
     "open_trajectory",
     "read_crystal",
     "select_frames",
-    "told_species",
+    "species_of_run",
     "trajectory_of_arrays",
     "trajectory_of_atoms",
 ]

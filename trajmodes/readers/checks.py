@@ -1,4 +1,4 @@
-"""What the sampled frames say a run is good for, and what to do where it is not."""
+"""Checks of a run by a sample of its frames: what it can be used for, and how to improve it."""
 
 import numpy as np
 
@@ -23,7 +23,7 @@ _COARSE = 0.01
 
 
 def check_run(trajectory: Trajectory, match: Match, sample: RunSample) -> tuple[Note, ...]:
-    """Say what a run is good for, and what it is not.
+    """Check what a run can be used for.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def check_run(trajectory: Trajectory, match: Match, sample: RunSample) -> tuple[
     match
         Its match to a crystal.
     sample
-        What a sample of its frames says.
+        Figures from a sample of its frames.
     """
     return (
         *match.notes,

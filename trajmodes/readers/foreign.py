@@ -106,7 +106,7 @@ def open_foreign(
     paths
         The files, in order of time.
     options
-        What the user tells beyond them. The time step is used where the files do not tell the
+        What the user knows beyond them. The time step is used where the files do not give the
         time; it is the time between frames where they do not number their steps either.
     cell
         (3, 3), unit: Å. Box vectors, for files that have none.
@@ -199,7 +199,7 @@ def _unreadable(path: Path, error: Exception, frame: int | None = None) -> DataE
 def _guarded(
     path: Path, source: ForeignFrames, start: int, stop: int
 ) -> Iterator[ForeignFrame]:
-    """Frames of one file, whatever goes wrong told with file and frame."""
+    """Frames of one file; every error names the file and the frame."""
     frames = source.frames(start, stop)
     for t in range(start, stop):
         try:

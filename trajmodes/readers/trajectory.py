@@ -77,8 +77,7 @@ class Trajectory:
     """What the user should know about the files."""
     ideal: Floats | None = field(default=None, repr=False)
     """(a, 3), unit: Å. The positions that every frame was displaced from, where they are known:
-    the frames are then snapshots, not a course in time about an average that only the frames
-    can tell."""
+    the frames are then snapshots about a known structure, not dynamics about an average."""
     frames: FrameReader = field(repr=False)
     """Reads the frames."""
 
