@@ -189,7 +189,7 @@ def extended(comment, velocity="vel"):
 
 def test_velocities_of_unknown_units_are_named_with_their_file(tmp_path):
     path = saved(tmp_path / "a.xyz", extended(""))
-    with pytest.raises(UnitsError, match=rf"velocities 'vel' are in \({path}\)"):
+    with pytest.raises(UnitsError, match=rf"velocities 'vel' is unknown \({path}\)"):
         open_trajectory(path)
 
 

@@ -60,7 +60,7 @@ def compilation_announced(console: "Console") -> Iterator[None]:
     """Print one line when the first kernel is compiled: those in the cache are not."""
     from numba.core import event
 
-    class Announce(event.Listener):  # type: ignore[misc]  # numba carries no types
+    class Announce(event.Listener):  # numba carries no types
         said = False
 
         def on_start(self, event: Any) -> None:  # noqa: ARG002 - numba's interface

@@ -16,7 +16,6 @@ from trajmodes.matching.diagnosis import Diagnosis, diagnose
 from trajmodes.matching.displacements import Displacer, Hops
 from trajmodes.matching.find_cell import find_crystal
 from trajmodes.matching.match import Match, match
-from trajmodes.matching.species import told_species
 
 __all__ = [
     "AverageStructure",

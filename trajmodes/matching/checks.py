@@ -1,11 +1,11 @@
-"""What the sampled frames say a run is good for, and what to do where it is not."""
+"""Checks of a run by a sample of its frames: what it can be used for, and how to improve it."""
 
 import numpy as np
 
 from trajmodes.matching.match import Match
 from trajmodes.matching.sample import ENOUGH, RunSample, mean_and_error
 from trajmodes.notes import Note, Severity
-from trajmodes.readers.dump_command import dump_lines
+from trajmodes.readers.lammps.dump_command import dump_lines
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON, THZ
 
@@ -23,7 +23,7 @@ _COARSE = 0.01
 
 
 def check_run(trajectory: Trajectory, match: Match, sample: RunSample) -> tuple[Note, ...]:
-    """Say what a run is good for, and what it is not.
+    """Check what a run can be used for.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def check_run(trajectory: Trajectory, match: Match, sample: RunSample) -> tuple[
     match
         Its match to a crystal.
     sample
-        What a sample of its frames says.
+        Figures from a sample of its frames.
     """
     return (
         *match.notes,

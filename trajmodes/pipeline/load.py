@@ -20,8 +20,8 @@ from trajmodes.matching import (
     diagnose,
     find_crystal,
     match,
-    told_species,
 )
+from trajmodes.matching.species import species_of_run
 from trajmodes.notes import Note
 from trajmodes.pipeline.log import Log
 from trajmodes.readers import Trajectory, select_frames
@@ -275,7 +275,7 @@ def _crystal(
     beside = crystal_beside(trajectory.paths[0]) if trajectory.paths else None
     file = job.matching.cell or beside
     if file is None:
-        species = told_species(trajectory, type_map)
+        species = species_of_run(trajectory, type_map)
         found = find_crystal(average, species, trajectory.masses)
     else:
         found = load_crystal(file)

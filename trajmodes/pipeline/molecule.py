@@ -16,7 +16,7 @@ from trajmodes.data import ForceConstants, Modes, MotionBlock, Projection, Super
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.molecular import hessian_reduction
 from trajmodes.formats import open_trajectory
-from trajmodes.matching import told_species
+from trajmodes.matching.species import species_of_run
 from trajmodes.notes import Note
 from trajmodes.phonons.normal_modes import ModeTable, external_part, mode_table, normal_modes
 from trajmodes.pipeline.log import Log, StartBar, no_bars
@@ -135,7 +135,7 @@ def open_molecule(job: Job, *, frames: Trajectory | None = None) -> MoleculeRun:
         trajectory = open_trajectory(job.trajectory, job.reading, isolated=True)
     else:
         trajectory = select_frames(frames, *job.reading.frames)
-    species = told_species(trajectory, dict(enumerate(job.matching.species, start=1)) or None)
+    species = species_of_run(trajectory, dict(enumerate(job.matching.species, start=1)) or None)
     found = molecule_reference(trajectory, species, job.molecule.reference)
     # A molecule needs no box, so what there is to say of its box does not matter.
     notes = (note for note in trajectory.notes if note.subject != "box")

@@ -137,7 +137,7 @@ def model_of(shape: LineShape) -> Callable[[Observed, Floats], tuple[Floats, Flo
 
     def model(observed: Observed, theta: Floats) -> tuple[Floats, Floats]:
         power = np.zeros(observed.bins.shape)
-        slopes = np.zeros((len(theta), where.count, observed.bins.shape[1]))
+        slopes = np.zeros((len(theta), where.count, power.shape[1]))
         room = Room.of(power.shape[1])
         _line_models(theta, where.codes, (*observed.axes, room), power, slopes)
         return power, slopes

@@ -10,6 +10,7 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.readers.atom_table import AtomTable
 from trajmodes.readers.foreign_ase import open_ase, open_ase_traj
 from trajmodes.readers.foreign_frame import ForeignFrame, ForeignFrames, ForeignInfo
 from trajmodes.readers.foreign_mdanalysis import (
@@ -22,7 +23,7 @@ from trajmodes.readers.foreign_mdanalysis import (
 from trajmodes.readers.offsets import stamp_file
 from trajmodes.readers.safe_formats import require_trajectory_format
 from trajmodes.readers.time_axis import kept_frames, time_axis
-from trajmodes.readers.trajectory import AtomTable, FrameFields, Trajectory
+from trajmodes.readers.trajectory import FrameFields, Trajectory
 
 __all__ = ["LibraryFrames", "open_foreign"]
 
@@ -109,7 +110,7 @@ def open_foreign(
     paths
         The files, in order of time.
     options
-        What the user tells beyond them. The time step is used where the files do not tell the
+        What the user knows beyond them. The time step is used where the files do not give the
         time; it is the time between frames where they do not number their steps either.
     cell
         (3, 3), unit: Å. Box vectors, for files that have none.
@@ -202,7 +203,7 @@ def _unreadable(path: Path, error: Exception, frame: int | None = None) -> DataE
 def _guarded(
     path: Path, source: ForeignFrames, start: int, stop: int
 ) -> Iterator[ForeignFrame]:
-    """Frames of one file, whatever goes wrong told with file and frame."""
+    """Frames of one file; every error names the file and the frame."""
     frames = source.frames(start, stop)
     for t in range(start, stop):
         try:

@@ -89,7 +89,7 @@ def fill_rows(text: Bytes, places: Ints, first: int, target: Target) -> None:
         Its frame is counted from the first of these frames.
     """
     # The kernels are compiled for arrays that may be written to, and not again for others.
-    plan, ids, types = (np.require(part, np.int64, "CW") for part in target[:3])
+    plan, ids, types = (np.require(part, np.int64, ["C", "W"]) for part in target[:3])
     target = Target(plan, ids, types, target.fields)
     n_columns, n_atoms = len(plan), target.fields.shape[2]
     work = Work(

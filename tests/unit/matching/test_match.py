@@ -149,7 +149,7 @@ def test_type_map_decides(crystals, einstein):
 
 def test_nothing_tells_the_elements(crystals, einstein):
     run = einstein(crystals["rock salt"], 2 * np.eye(3, dtype=int))
-    with pytest.raises(UsageError, match="nothing in the trajectory tells"):
+    with pytest.raises(UsageError, match="does not say which atom types are which elements"):
         match(crystals["rock salt"], replace(run, species=None))
     one = einstein(crystals["bcc"], 3 * np.eye(3, dtype=int))
     assert match(crystals["bcc"], replace(one, species=None)).residual_rms < 0.1

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers.xyz_comment import (
+from trajmodes.readers.xyz.columns import choose_fields, choose_units, recognise_program
+from trajmodes.readers.xyz.comment import (
     parse_comment,
     parse_lattice,
     parse_properties,
     parse_real,
 )
-from trajmodes.readers.xyz_dialect import choose_fields, choose_units, recognise_program
 from trajmodes.units import DALTON
 
 NINE = "4 0 0 0 5 0 0 0 6"
@@ -213,7 +213,7 @@ def test_units_follow_the_user_then_the_program(
 
 
 def test_velocities_of_unknown_unit_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"(?s)'vel' are in.*--units metal"):
+    with pytest.raises(UsageError, match=r"(?s)'vel' is unknown.*--units metal"):
         choose_units(None, "", "vel", None)
     assert choose_units(None, "", "", None)[0] == "ase"
 

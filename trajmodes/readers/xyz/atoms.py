@@ -8,15 +8,14 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
+from trajmodes.readers.atom_table import AtomTable, is_symbol
 from trajmodes.readers.lammps_units import UnitFactors, unit_factors
-from trajmodes.readers.trajectory import AtomTable
-from trajmodes.readers.xyz_comment import parse_integer, parse_real
-from trajmodes.readers.xyz_first import FirstFrame
+from trajmodes.readers.xyz.comment import parse_integer, parse_real
+from trajmodes.readers.xyz.first_frame import FirstFrame
 from trajmodes.units import BOLTZMANN, DALTON
 
 __all__ = ["XyzAtoms", "describe_atoms", "refuse_wrong_style"]
 
-_SYMBOL = re.compile(r"[A-Z][a-z]?")
 _TYPE = re.compile(r"[0-9]{1,9}")
 
 
@@ -56,7 +55,7 @@ def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> XyzAtom
     species = None
     if fields.species is not None:
         names = first.column(fields.species)
-        if all(_SYMBOL.fullmatch(name) for name in set(names)):
+        if all(map(is_symbol, set(names))):
             species = names
         elif types is None and all(_TYPE.fullmatch(name) for name in set(names)):
             types = np.array([int(name) for name in names], dtype=np.int64)
@@ -170,7 +169,7 @@ def refuse_wrong_style(
     if column is None or masses is None or style == "lj" or len(masses) < 2:
         return
     try:
-        told = parse_real(first.values.get("temperature", "0"), "Temperature")
+        written = parse_real(first.values.get("temperature", "0"), "Temperature")
     except DataError as error:
         raise DataError(error.what, where=f"{where}, frame 0") from error
     velocities = _reals(first, column, 3, "a velocity", where)
@@ -180,14 +179,15 @@ def refuse_wrong_style(
         squared = float(np.sum(masses[:, None] * velocities**2)) / freedom
 
     def agrees(velocity: float) -> bool:
-        return bool(told / 3.0 < squared * velocity**2 < told * 3.0)
+        return bool(written / 3.0 < squared * velocity**2 < written * 3.0)
 
-    if told < 1e-3 or squared == 0.0 or agrees(factors.velocity):
+    if written < 1e-3 or squared == 0.0 or agrees(factors.velocity):
         return
     others = [name for name in ("metal", "real", "si") if agrees(unit_factors(name).velocity)]
     kelvin = squared * factors.velocity**2
     raise UsageError(
-        f"the velocities give {kelvin:.4g} K in units {style}, the comment says {told:.4g} K",
+        f"the velocities give {kelvin:.4g} K in units {style}, the comment says "
+        f"{written:.4g} K",
         where=where,
         why="the run used another unit style, or other masses",
         fix=f"--units {others[0]}" if others else "--units with the style of the LAMMPS run",

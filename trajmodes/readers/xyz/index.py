@@ -12,7 +12,8 @@ from trajmodes.errors import DataError
 from trajmodes.readers.compressed import TextSource
 from trajmodes.readers.decimals import PADDING
 from trajmodes.readers.scan import Bytes, padded
-from trajmodes.readers.xyz_comment import (
+from trajmodes.readers.xyz.columns import choose_fields
+from trajmodes.readers.xyz.comment import (
     PLAIN_PROPERTIES,
     parse_comment,
     parse_integer,
@@ -20,9 +21,8 @@ from trajmodes.readers.xyz_comment import (
     parse_properties,
     parse_real,
 )
-from trajmodes.readers.xyz_dialect import choose_fields
-from trajmodes.readers.xyz_first import FirstFrame, placed
-from trajmodes.readers.xyz_frames import (
+from trajmodes.readers.xyz.first_frame import FirstFrame, placed
+from trajmodes.readers.xyz.walk import (
     ALIEN_ROW,
     BAD_COUNT,
     COUNT,
@@ -157,7 +157,7 @@ def index_frames(source: TextSource, first: FirstFrame) -> Index:
     lie; ``cells`` (t, 3, 3) in the units of the file, nan where it has none; ``steps`` and
     ``times`` as written, nan where not; ``layout``, which of the ``layouts`` (the different
     texts of Properties) it has. And ``lost``, byte and step of a frame that the end of the
-    file cuts off; −1, −1 if none is, and step −1 where it is not told.
+    file cuts off; −1, −1 if none is, and step −1 where it is not known.
 
     Raises
     ------
