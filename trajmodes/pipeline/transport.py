@@ -20,7 +20,7 @@ from trajmodes.phonons import (
     shared_mesh,
 )
 from trajmodes.pipeline.project import Projected
-from trajmodes.project import best_lifetimes
+from trajmodes.project import best_lifetimes, longest_floor
 from trajmodes.units import THZ
 
 __all__ = ["conductivity_of", "renormalised_bands"]
@@ -98,9 +98,6 @@ def conductivity_of(
     kelvin = projection.energies.temperature
     lines, energies = projection.lines, projection.lifetimes
     lifetime, sem = best_lifetimes(lines, energies)
-    floor = lines.floor_ps
-    if energies is not None:
-        floor = np.fmax(floor, energies.floor_ps)
-    lifetimes = ModeLifetimes(modes, lifetime, sem, floor)
+    lifetimes = ModeLifetimes(modes, lifetime, sem, longest_floor(lines, energies))
     mesh = None if points is None else shared_mesh(supercell, (points, points, points))
     return conductivity(constants, supercell, lifetimes, kelvin, mesh)

@@ -5,7 +5,7 @@ import numpy as np
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data import EnergyLifetimes, LineFits, WidthComparison
 
-__all__ = ["best_lifetimes", "compare_widths"]
+__all__ = ["best_lifetimes", "compare_widths", "longest_floor"]
 
 _MOST_RESOLVED = 0.9
 _FEWEST_COMPARED = 5
@@ -33,6 +33,24 @@ def best_lifetimes(lines: LineFits, energies: EnergyLifetimes | None) -> tuple[F
     ours, theirs = one_sem / one, other_sem / other
     by_other = np.isfinite(theirs) & ~(ours <= theirs)
     return np.where(by_other, other, one), np.where(by_other, other_sem, one_sem)
+
+
+def longest_floor(lines: LineFits, energies: EnergyLifetimes | None) -> Floats:
+    """Take for each set the larger of the lower bounds that lines and energies give.
+
+    Parameters
+    ----------
+    lines
+        Fits to the spectra.
+    energies
+        Fits to the correlation of energies, if there are any.
+
+    Returns
+    -------
+    (g,) in ps; nan where neither gives a bound.
+    """
+    floor = lines.floor_ps
+    return floor if energies is None else np.fmax(floor, energies.floor_ps)
 
 
 def compare_widths(lifetime_ps: Floats, sem_ps: Floats, predicted: Floats) -> WidthComparison:

@@ -8,12 +8,15 @@ import pytest
 from trajmodes.data import ClusterConstants, Crystal, ForceConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons import (
+    band_path,
     gruneisen_at,
     gruneisen_of,
+    gruneisen_parameters,
     mean_gruneisen,
     modes_at,
     strain_derivative,
 )
+from trajmodes.phonons.gruneisen_mean import mean_mesh
 from trajmodes.units import DALTON
 
 STIFF, BEND, CUBIC = 5.0, 0.4, -20.0
@@ -200,3 +203,31 @@ def test_modes_left_out_of_the_mean_are_counted():
 def test_a_low_temperature_does_not_underflow():
     cold = mean_gruneisen(simple_cubic(), (4, 4, 4), [0.01, 0.1])
     assert np.isfinite(cold.quantum).all()
+
+
+@pytest.mark.parametrize("name", ["diamond", "wurtzite", "triclinic"])
+def test_the_mesh_of_the_mean_is_fine_and_has_the_symmetry_of_the_crystal(name, crystals):
+    crystal = crystals[name]
+    counts = mean_mesh(crystal)
+    lengths = 2.0 * np.pi * np.linalg.norm(np.linalg.inv(crystal.cell), axis=0)
+    assert (lengths / counts <= 0.15).all()
+    assert (counts[0] == counts[1]) is (name != "triclinic")
+    assert (counts[0] == counts[2]) is (name == "diamond")
+
+
+def test_all_answers_to_volume_belong_together():
+    """The same values on the path, for the sets, and in the mean; none without triplets."""
+    constants = replace(simple_cubic(), temperature=300.0)
+    modes = modes_at(constants, [[0.25, 0.0, 0.0], [0.5, 0.5, 0.0]])
+    path = band_path(constants.crystal, 0.3)
+    found = gruneisen_parameters(constants, modes, path)
+    single = gruneisen_at(constants, modes.qpoints).gamma
+    np.testing.assert_allclose(found.sets[modes.sets], single, rtol=1e-9)
+    along = gruneisen_at(constants, path.qpoints).gamma
+    np.testing.assert_array_equal(found.path, along)
+    mean = mean_gruneisen(constants, mean_mesh(constants.crystal), 300.0)
+    assert found.mean.quantum == pytest.approx(mean.quantum)
+    unknown = gruneisen_parameters(replace(constants, temperature=None), modes, path)
+    assert unknown.mean.quantum.shape == (0,)
+    assert unknown.mean.classical == pytest.approx(mean.classical)
+    assert gruneisen_parameters(replace(constants, triplets=None), modes, path) is None
