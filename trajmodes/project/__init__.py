@@ -23,24 +23,21 @@ run lie, `statistics` what is made of the sums in blocks of time. Means over sta
 degenerate branches are those of `trajmodes.symmetry.mode_sets`.
 """
 
-from trajmodes.project.agreement import best_lifetimes
-from trajmodes.project.agreement import compare_widths
-from trajmodes.project.agreement import longest_floor
-from trajmodes.project.autocorrelation import AutocorrelationReduction
-from trajmodes.project.autocorrelation import EnergyCorrelations
-from trajmodes.project.band_filter import BandPlan
-from trajmodes.project.band_filter import default_bands
+from trajmodes.project.agreement import best_lifetimes, compare_widths, longest_floor
+from trajmodes.project.autocorrelation import AutocorrelationReduction, EnergyCorrelations
+from trajmodes.project.band_filter import BandPlan, default_bands
 from trajmodes.project.bare_modes import bare_modes
-from trajmodes.project.coordinates import Amplitudes
-from trajmodes.project.coordinates import Projector
-from trajmodes.project.difference_results import correct_density
-from trajmodes.project.difference_results import correct_energies
-from trajmodes.project.difference_results import correct_spectra
-from trajmodes.project.differences import attenuation
-from trajmodes.project.differences import require_correctable
-from trajmodes.project.differences import spectrum_factor
-from trajmodes.project.displacement_covariance import DisplacementCovariance
-from trajmodes.project.displacement_covariance import DisplacementCovarianceReduction
+from trajmodes.project.coordinates import Amplitudes, Projector
+from trajmodes.project.difference_results import (
+    correct_density,
+    correct_energies,
+    correct_spectra,
+)
+from trajmodes.project.differences import attenuation, require_correctable, spectrum_factor
+from trajmodes.project.displacement_covariance import (
+    DisplacementCovariance,
+    DisplacementCovarianceReduction,
+)
 from trajmodes.project.energies import EnergyReduction
 from trajmodes.project.energy_covariance import EnergyCovarianceReduction
 from trajmodes.project.energy_lifetimes import energy_lifetimes
@@ -51,15 +48,10 @@ from trajmodes.project.lineshape import fit_lines
 from trajmodes.project.mode_choice import parse_modes
 from trajmodes.project.narrow_band import NarrowBandReduction
 from trajmodes.project.shapes import LineShape
-from trajmodes.project.spill import Spill
-from trajmodes.project.spill import SpillReduction
+from trajmodes.project.spill import Spill, SpillReduction
 from trajmodes.project.thermostat import KineticReduction
-from trajmodes.project.time_step import require_sampled
-from trajmodes.project.time_step import verlet_note
-from trajmodes.project.welch import Spectra
-from trajmodes.project.welch import WelchReduction
-from trajmodes.project.welch import default_segment
-from trajmodes.project.welch import default_stride
+from trajmodes.project.time_step import require_sampled, verlet_note
+from trajmodes.project.welch import Spectra, WelchReduction, default_segment, default_stride
 from trajmodes.project.window import resolution_thz
 
 __all__ = [
