@@ -20,7 +20,14 @@ from trajmodes.errors import DataError
 from trajmodes.matching.average import far_position, farthest_position
 from trajmodes.matching.box import box_change, box_motion, in_box
 from trajmodes.matching.match import Match
-from trajmodes.matching.outliers import Limits, Outliers, Place, outlier_error
+from trajmodes.matching.outliers import (
+    Limits,
+    Outliers,
+    Place,
+    count_beyond,
+    count_outliers,
+    outlier_error,
+)
 
 __all__ = ["Displacer", "FrameFigures", "Hops"]
 
@@ -63,8 +70,6 @@ class _Plan(NamedTuple):
     box: Floats
     inverse: Floats
     rotation: Floats
-    far: Floats
-    """(3 a,), unit: Å. Coordinates that are too large to be exact, the same for all atoms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,8 @@ class Displacer:
     place: Place | None = None
     """Names file and line of a frame and an atom, for errors."""
     _plan: _Plan = field(init=False, repr=False)
+    _far: Floats = field(init=False, repr=False)
+    """(a, 3), unit: Å. Coordinates that are too large to be exact."""
 
     def __post_init__(self) -> None:
         match = self.match
@@ -102,9 +109,11 @@ class Displacer:
             np.ascontiguousarray(box),
             np.ascontiguousarray(np.linalg.inv(box)),
             np.ascontiguousarray(match.rotation),
-            np.full(3 * n_atoms, farthest_position(match.box)),
         )
         object.__setattr__(self, "_plan", plan)
+        far = np.full((n_atoms, 3), farthest_position(match.box))
+        far.flags.writeable = False
+        object.__setattr__(self, "_far", far)
 
     def __call__(self, block: FrameBlock) -> MotionBlock:
         """Motion of every frame of a block; see `measure`."""
@@ -133,23 +142,21 @@ class Displacer:
         shape = positions.shape
         u_tax, drift_tx = np.empty(shape), np.empty((shape[0], 3))
         farthest, atom = np.empty(shape[0]), np.empty(shape[0], dtype=np.int64)
-        far, beyond = np.zeros((2, shape[0]), dtype=np.int64)
-        limits = Limits.none(shape[1]) if self.limits is None else self.limits
-        found = (farthest, atom, far, beyond)
-        _displace(positions, self._plan, limits.displacements, u_tax, drift_tx, found)
-        self._require_near(block, np.flatnonzero(far))
+        _displace(positions, self._plan, u_tax, drift_tx, (farthest, atom))
+        self._require_near(block)
         velocities = drift_velocity = forces = net_force = None
         if block.velocities is not None:
             velocities, drift_velocity = np.empty(shape), np.empty((shape[0], 3))
-            shares = self._plan.shares
-            out = (velocities, drift_velocity, beyond)
-            _turn(block.velocities, self._plan, shares, limits.velocities, out)
+            _turn(block.velocities, self._plan, self._plan.shares, velocities, drift_velocity)
         if block.forces is not None:
             forces, net_force = np.empty(shape), np.empty((shape[0], 3))
             even = np.full(shape[1], 1.0 / shape[1])
-            _turn(block.forces, self._plan, even, limits.forces, (forces, net_force, beyond))
+            _turn(block.forces, self._plan, even, forces, net_force)
             net_force *= shape[1]
         whole = MotionBlock(block.first_frame, u_tax, velocities, forces)
+        beyond = np.zeros(shape[0], dtype=np.int64)
+        if self.limits is not None:
+            beyond = count_outliers(whole, self.limits)
         kept = self._sound(block, whole, (farthest, atom, beyond))
         figures = FrameFigures(
             drift_tx, drift_velocity, net_force, farthest, np.empty(0, dtype=np.int64)
@@ -179,12 +186,13 @@ class Displacer:
                 "displacements in the mean box: --box average",
             )
 
-    def _require_near(self, block: FrameBlock, doubtful: Ints) -> None:
+    def _require_near(self, block: FrameBlock) -> None:
         """Refuse frames with positions so many boxes away that displacements are not exact."""
-        for t in doubtful:
+        far = farthest_position(self.match.box)
+        for t in np.flatnonzero(count_beyond(block.positions, self._far)):
             size = np.abs(block.positions[t]).max(axis=1)
             atom = int(np.nan_to_num(size).argmax())
-            if size[atom] > self._plan.far[0]:
+            if size[atom] > far:
                 number = int(self.match.ids[atom])
                 raise far_position(block, int(t), atom, number, self._named_place)
 
@@ -248,14 +256,8 @@ def _kept_part(
 
 
 @njit(nogil=True, cache=True)
-def _displace(x_tax, plan, limit_ax, u_tax, drift_tx, found):  # type: ignore[no-untyped-def]
-    """Fill displacements (t, a, 3), drift (t, 3), and what is found of every frame.
-
-    Found are the largest distance and its atom, and how many positions are too far away to be
-    exact and how many displacements beyond their limits.
-    """
-    farthest, atom, far, beyond = found
-    limits = limit_ax.ravel()
+def _displace(x_tax, plan, u_tax, drift_tx, farthest):  # type: ignore[no-untyped-def]
+    """Fill displacements (t, a, 3), drift (t, 3), and the largest distances and their atoms."""
     n_frames, n_atoms, _ = x_tax.shape
     turn = plan.rotation
     start, apart, centre = np.empty(3), np.empty(3), np.empty(3)
@@ -272,13 +274,11 @@ def _displace(x_tax, plan, limit_ax, u_tax, drift_tx, found):  # type: ignore[no
                 u = apart[0] * turn[0, y] + apart[1] * turn[1, y] + apart[2] * turn[2, y]
                 u_tax[t, slot, y] = u
                 centre[y] += plan.shares[a] * u
-        far[t] = _count_beyond(x_tax[t].ravel(), plan.far)
         for y in range(3):
             drift_tx[t, y] = centre[y]
             for x in range(3):
                 drift_tx[t, y] += start[x] * turn[x, y]
-        farthest[t], atom[t] = _centre(u_tax[t], centre, plan.slots)
-        beyond[t] += _count_beyond(u_tax[t].ravel(), limits)
+        farthest[0][t], farthest[1][t] = _centre(u_tax[t], centre, plan.slots)
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -309,15 +309,6 @@ def _centre(u_ax, centre, slots):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _count_beyond(values, limits):  # type: ignore[no-untyped-def]
-    """Count values beyond their limits; written so that a nan is one of them."""
-    beyond = 0
-    for i in range(len(limits)):
-        beyond += not abs(values[i]) <= limits[i]
-    return beyond
-
-
-@njit(nogil=True, cache=True, inline="always")
 def _rough_drift(x_ax, plan, start):  # type: ignore[no-untyped-def]
     """Circular mean in Å, in the frame of the file, of x − reference over the probes."""
     for x in range(3):
@@ -336,13 +327,8 @@ def _rough_drift(x_ax, plan, start):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _turn(v_tax, plan, shares, limit_ax, out):  # type: ignore[no-untyped-def]
-    """Turn and reorder a field (t, a, 3), less its mean with given shares (a,), kept too.
-
-    Counts the components beyond their limits.
-    """
-    out_tax, mean_tx, beyond = out
-    limits = limit_ax.ravel()
+def _turn(v_tax, plan, shares, out_tax, mean_tx):  # type: ignore[no-untyped-def]
+    """Turn and reorder a field (t, a, 3), less its mean with given shares (a,), kept too."""
     n_frames, n_atoms, _ = v_tax.shape
     turn, mean = plan.rotation, np.empty(3)
     for t in range(n_frames):
@@ -361,6 +347,5 @@ def _turn(v_tax, plan, shares, limit_ax, out):  # type: ignore[no-untyped-def]
         for a in range(n_atoms):
             for y in range(3):
                 out_tax[t, a, y] -= mean[y]
-        beyond[t] += _count_beyond(out_tax[t].ravel(), limits)
         for y in range(3):
             mean_tx[t, y] = mean[y]

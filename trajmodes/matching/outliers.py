@@ -28,13 +28,22 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numba import njit
 
-from trajmodes.arrays import Floats, freeze
+from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import FrameBlock, MotionBlock, Supercell
 from trajmodes.errors import DataError
 from trajmodes.matching.match import Match
 
-__all__ = ["Limits", "Outliers", "Place", "limits_of", "outlier_error"]
+__all__ = [
+    "Limits",
+    "Outliers",
+    "Place",
+    "count_beyond",
+    "count_outliers",
+    "limits_of",
+    "outlier_error",
+]
 
 Outliers = Literal["refuse", "drop"]
 
@@ -69,12 +78,6 @@ class Limits:
         sizes: dict[str, int] = {}
         freeze(self, sizes, float, displacements="a 3", velocities="a 3", forces="a 3")
 
-    @classmethod
-    def none(cls, n_atoms: int) -> "Limits":
-        """Limits that nothing exceeds."""
-        free = np.full((n_atoms, 3), np.inf)
-        return cls(free, free, free)
-
 
 def limits_of(
     sample: Sequence[MotionBlock], supercell: Supercell, n_frames: int, spacing: float
@@ -94,7 +97,8 @@ def limits_of(
     """
     sample = [block for block in sample if block.n_frames]
     if not sample:
-        return Limits.none(supercell.n_atoms)
+        free = np.full((supercell.n_atoms, 3), np.inf)
+        return Limits(free, free, free)
     velocities = [block.velocities for block in sample if block.velocities is not None]
     forces = [block.forces for block in sample if block.forces is not None]
     fields = [[block.displacements for block in sample], velocities, forces]
@@ -131,6 +135,41 @@ def _quantile(size: Floats, part: float) -> Floats:
     last = size.shape[1] - 1
     lower: Floats = np.sort(size, axis=1)[:, int(part * last)]
     return lower
+
+
+def count_outliers(motion: MotionBlock, limits: Limits) -> Ints:
+    """Count the components (t,) of each frame that are beyond their limits.
+
+    Parameters
+    ----------
+    motion
+        The frames.
+    limits
+        The limits.
+    """
+    beyond = count_beyond(motion.displacements, limits.displacements)
+    if motion.velocities is not None:
+        beyond += count_beyond(motion.velocities, limits.velocities)
+    if motion.forces is not None:
+        beyond += count_beyond(motion.forces, limits.forces)
+    return beyond
+
+
+def count_beyond(values: Floats, limits: Floats) -> Ints:
+    """Count the components (t,) of a field (t, a, 3) beyond limits (a, 3), or nan."""
+    beyond = np.zeros(len(values), dtype=np.int64)
+    _count(values.reshape(len(values), limits.size), limits.reshape(-1), beyond)
+    return beyond
+
+
+@njit(nogil=True, cache=True)
+def _count(values_ti, limits_i, beyond_t):  # type: ignore[no-untyped-def]
+    """Count what is beyond; written so that a nan is."""
+    for t in range(len(values_ti)):
+        beyond = 0
+        for i in range(len(limits_i)):
+            beyond += not abs(values_ti[t, i]) <= limits_i[i]
+        beyond_t[t] = beyond
 
 
 class _Field(NamedTuple):
