@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import trajmodes as tm
-from trajmodes.pipeline import export_job, scan_job
+from trajmodes.pipeline.export import export_job
+from trajmodes.pipeline.scan import scan_job
 
 DATA = Path(__file__).parent / "data"
 
@@ -23,7 +24,7 @@ def main(output: str) -> None:
     for one in results.constants.quality.orders:
         kind = {2: "pairs", 3: "triplets"}[one.order]
         print(f"{kind} to {one.cutoff} Å: {one.n_parameters} constants, R² {one.r_squared:.4f}")
-    gruneisen = results.gruneisen
+    gruneisen = results.gruneisen.mean
     print(f"mean γ = {gruneisen.classical:.3f} ± {gruneisen.classical_sem:.3f}")
     print(results.stability.text)
 

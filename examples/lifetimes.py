@@ -18,7 +18,7 @@ def main(output: str) -> None:
     dump = DATA / "silicon.lammpstrj.xz"
     fitted = tm.fit_constants(dump, cell=DATA / "silicon.POSCAR", cutoff2=5.0)
     results = tm.project_run(dump, fitted.constants)  # or a folder or file that holds them
-    dataset = results.to_dataset()
+    dataset = tm.to_dataset(results)
 
     # From the width of the line, and from how fast the energy forgets: nan where not resolved.
     # Both are the lifetime of the energy, 1/γ.

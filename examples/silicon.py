@@ -15,7 +15,7 @@ def main(output: str) -> None:
     results = tm.run(
         DATA / "silicon.lammpstrj.xz", cell=DATA / "silicon.POSCAR", cutoff2=5.0, output=output
     )
-    dataset = results.to_dataset()
+    dataset = tm.to_dataset(results)
 
     # One row for each set of modes that symmetry makes equal.
     names = ["freq_harmonic_thz", "linewidth_thz", "lifetime_ps", "lifetime_ps_sem"]

@@ -2,7 +2,7 @@
 
 >>> import trajmodes as tm
 >>> results = tm.run("run.lammpstrj", cell="POSCAR", timestep_fs=1.0)  # doctest: +SKIP
->>> results.to_dataset()  # doctest: +SKIP
+>>> tm.to_dataset(results)  # doctest: +SKIP
 
 Open `trajmodes.pipeline` to see how the stages are composed, `trajmodes.data` for what they
 hand to each other.
@@ -15,10 +15,11 @@ __version__ = "0.1.0"
 
 # The public names load when first used: `import trajmodes` itself must be instant.
 _HOMES = {
-    "open": ("trajmodes.pipeline", "open_run"),
-    "run": ("trajmodes.pipeline", "run"),
-    "fit_constants": ("trajmodes.pipeline", "fit_constants"),
-    "molecule_modes": ("trajmodes.pipeline", "molecule_modes"),
+    "open": ("trajmodes.pipeline.api", "open_run"),
+    "run": ("trajmodes.pipeline.api", "run"),
+    "fit_constants": ("trajmodes.pipeline.api", "fit_constants"),
+    "molecule_modes": ("trajmodes.pipeline.molecule_job", "molecule_modes"),
+    "to_dataset": ("trajmodes.report", "to_dataset"),
     "project_run": ("trajmodes.pipeline.api", "project_run"),
     "read_constants": ("trajmodes.pipeline.reading", "read_constants"),
     "read_results": ("trajmodes.results", "read_results"),
@@ -33,6 +34,7 @@ __all__ = [
     "read_constants",
     "read_results",
     "run",
+    "to_dataset",
 ]
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "MEV",
     "RYDBERG",
     "THZ",
+    "W_MK",
 ]
 
 _J_PER_EV = _codata.electron_volt
@@ -48,6 +49,9 @@ THZ = 2.0 * pi
 
 FEMTOSECOND = 1e-3
 """One fs in ps."""
+
+W_MK = _codata.pico * _codata.angstrom / _J_PER_EV
+"""One W/(m K) in eV/(K Å ps)."""
 
 MEV = 1e-3
 """One meV in eV."""

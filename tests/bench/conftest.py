@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from trajmodes.pipeline import LoadedRun
+from trajmodes.pipeline.load import LoadedRun
 
 
 @pytest.fixture

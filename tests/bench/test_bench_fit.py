@@ -28,7 +28,7 @@ from trajmodes.fit import (
     fit_ledger,
 )
 from trajmodes.fit.model import model_of
-from trajmodes.pipeline import open_run
+from trajmodes.pipeline.api import open_run
 from trajmodes.streaming import cut_blocks, stream
 from trajmodes.symmetry import Constraints, build_supercell, half_space, space_group
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from trajmodes.data import Crystal, FrameBlock
-from trajmodes.readers.displace import Displacer
-from trajmodes.readers.match import match
-from trajmodes.readers.reference import AverageStructure
+from trajmodes.matching.average import AverageStructure
+from trajmodes.matching.displacements import Displacer
+from trajmodes.matching.match import match
 from trajmodes.symmetry.translations import build_supercell
 
 pytestmark = pytest.mark.bench

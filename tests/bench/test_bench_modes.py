@@ -32,8 +32,9 @@ from trajmodes.config import job_from_mapping
 from trajmodes.data import BandSpectra, ForceConstants, Supercell
 from trajmodes.formats import read_constants
 from trajmodes.phonons import modes_at
-from trajmodes.pipeline import open_run, project_only
+from trajmodes.pipeline.api import open_run
 from trajmodes.pipeline.log import Log
+from trajmodes.pipeline.projected import project_only
 from trajmodes.project import LineShape, fit_lines
 from trajmodes.project.oscillator import expected_power
 from trajmodes.symmetry import build_supercell

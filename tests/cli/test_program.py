@@ -1,5 +1,6 @@
 """The program as a user meets it: whole commands, exit codes, messages."""
 
+import io
 import os
 import subprocess
 import sys
@@ -10,9 +11,13 @@ import numpy as np
 import pytest
 import xarray as xr
 from click.testing import CliRunner
+from numba import njit
+from rich.console import Console
 
 from trajmodes.cli import main
-from trajmodes.pipeline import demo_job, open_run
+from trajmodes.cli.progress import compilation_announced
+from trajmodes.pipeline.api import open_run
+from trajmodes.pipeline.demo import demo_job
 from trajmodes.results import open_folder
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
@@ -245,6 +250,31 @@ def test_heavy_libraries_wait_until_they_are_used():
     heavy = ("numpy", "numba", "dask", "matplotlib", "phonopy")
     assert "'click'" in loaded
     assert [name for name in heavy if f"'{name}'" in loaded] == []
+
+
+def test_show_loads_only_what_it_needs(demo):
+    folder, _ = demo
+    code = (
+        "import sys\n"
+        "from trajmodes.cli import main\n"
+        "main(sys.argv[1:], standalone_mode=False)\n"
+        "print([m for m in sys.modules if '.' not in m])"
+    )
+    words = [sys.executable, "-c", code, "show", str(folder / "results.nc")]
+    shown = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    heavy = ("matplotlib", "MDAnalysis", "ase", "phonopy", "spglib", "numba", "distributed")
+    assert "Temperature" in shown
+    assert "'xarray'" in shown
+    assert [name for name in heavy if f"'{name}'" in shown] == []
+
+
+def test_compilation_is_announced_once_where_somebody_watches():
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=True, width=100)
+    with compilation_announced(console):
+        for shift in (1, 2):
+            assert njit(lambda x, shift=shift: x + shift)(1) == 1 + shift
+    assert written.getvalue().count("once per installation") == 1
 
 
 def test_the_demo_data_are_small():

@@ -76,8 +76,8 @@ def test_error_bars_of_pairs_and_triplets_are_honest(runs, n_runs, memory):
         for method, found in scores.items():
             fit = fit_ledger(ledger, options=FitOptions(errors=method))
             x, told = independent(fit)
-            found.append((x - truth) / np.sqrt(fit.replicates.variance[told]))
-        inefficiencies.append(fit.replicates.inefficiency)
+            found.append((x - truth) / np.sqrt(fit.errors.variance[told]))
+        inefficiencies.append(fit.errors.inefficiency)
     orders = fit.model.order[fit.model.order > 1]
     for method, found in scores.items():
         for order in (2, 3):
@@ -99,7 +99,7 @@ def test_replicates_of_the_constants_carry_the_error(runs):
     n_blocks = len(spread)
     variance = (n_blocks - 1) / n_blocks * (spread**2).sum(axis=(0, 2, 3, 4))
     told = fit.model.order == 3
-    expected = fit.replicates.variance[told].sum()
+    expected = fit.errors.variance[told].sum()
     assert variance.sum() == pytest.approx(expected)
     assert len(variance) == basis.orbits.n_clusters
     assert own.stop - own.start == basis.n_parameters

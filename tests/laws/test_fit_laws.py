@@ -165,7 +165,7 @@ def test_average_structure_is_the_reference(crystals, springs, hessian_of):
     fit = fit_harmonic(covariances, cutoff=cutoff)
     assert np.abs(fit.constants.values.sum()) < 1e-9
     assert np.abs(hessian_of(fit.constants, supercell) - hessian).max() < 1e-10
-    apart = (fit.reference_shift - fit.reference_shift[0])[:, 2]
+    apart = (fit.reference.shift - fit.reference.shift[0])[:, 2]
     noise = 5 * 0.05 / np.sqrt(60 * supercell.n_cells)
     assert np.abs(apart - (offset - offset[0])[:, 2]).max() < noise
     push = (hessian @ shift.ravel()).reshape(-1, 3)[:4]
@@ -205,7 +205,7 @@ def test_error_bars_are_honest(crystals, springs, hessian_of, memory):
         kept = variance > 1e-6 * variance.max()
         reference = fold_like(fit.constants, truth)
         scores.append(((values - reference)[kept] / np.sqrt(variance[kept])).ravel())
-        inefficiencies.append(fit.replicates.inefficiency)
+        inefficiencies.append(fit.errors.inefficiency)
     scores = np.concatenate(scores)
     assert 0.85 < np.sqrt(np.mean(scores**2)) < 1.2
     # products of two such series have memory² between frames

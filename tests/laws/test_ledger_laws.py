@@ -167,7 +167,7 @@ def test_parts_of_a_ledger_are_fits_of_their_own(
     assert_same(part.constants, anew.constants)
     assert part.constants.quality.n_parameters == anew.constants.quality.n_parameters
     assert part.constants.cutoff == anew.constants.cutoff
-    errors = [fit.replicates.variance.sum() for fit in (part, anew)]
+    errors = [fit.errors.variance.sum() for fit in (part, anew)]
     assert errors[0] == pytest.approx(errors[1], rel=1e-8)
 
 

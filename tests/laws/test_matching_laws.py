@@ -13,8 +13,8 @@ from scipy.spatial.transform import Rotation
 from trajmodes.config import ReadOptions
 from trajmodes.data import Crystal, FrameBlock, MotionBlock
 from trajmodes.formats.open import open_trajectory
-from trajmodes.readers.displace import Displacer
-from trajmodes.readers.match import Match, match
+from trajmodes.matching.displacements import Displacer
+from trajmodes.matching.match import Match, match
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON

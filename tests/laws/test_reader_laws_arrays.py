@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import special_ortho_group
 
 from trajmodes.data import FrameBlock
-from trajmodes.readers import Displacer, average_structure, match, trajectory_of_arrays
+from trajmodes.matching import Displacer, average_structure, match
+from trajmodes.readers import trajectory_of_arrays
 from trajmodes.symmetry.translations import build_supercell
 
 MATRICES = {

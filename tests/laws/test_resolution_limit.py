@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from trajmodes.data import BandSpectra, Verdict
+from trajmodes.data.spectra import NARROWEST
 from trajmodes.project import fit_lines, resolution_thz
 from trajmodes.project.oscillator import expected_power
-from trajmodes.report import dataset_modes
 from trajmodes.units import THZ
 
 
 def test_a_narrow_line_is_told_the_limit_that_is_drawn():
     length, interval_ps = 1000, 0.01
-    limit = 2.0 * dataset_modes._HANN_WIDTH / (length * interval_ps)
-    assert limit == pytest.approx(2.0 * resolution_thz(length, interval_ps), rel=1e-6)
+    limit = NARROWEST * resolution_thz(length, interval_ps)
     bins = np.arange(1, length // 2)[None, :]
     omega, gamma = np.array([10.0 * THZ]), np.array([0.3 * limit * THZ])
     power = np.full((1, length // 2 + 1), 1e-9)
@@ -21,4 +20,7 @@ def test_a_narrow_line_is_told_the_limit_that_is_drawn():
     spectra = BandSpectra(np.zeros(1, dtype=int), power, np.array([50.0]), length, interval_ps)
     fits = fit_lines([spectra], np.array([10.0]))
     assert fits.verdicts == (Verdict.TOO_NARROW,)
+    # What a figure is drawn from, and what the advice says.
+    assert NARROWEST * fits.resolution_thz[0] == pytest.approx(limit)
+    assert fits.segment_ps == pytest.approx([length * interval_ps])
     assert f"narrower than {limit:.3g} THz" in fits.advice[0]

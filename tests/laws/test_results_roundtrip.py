@@ -1,6 +1,7 @@
 """Law: what is written to results.nc is what is read back, whatever stages took part."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,44 +10,48 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trajmodes.data import (
+    BandPath,
+    Bands,
     ClusterConstants,
+    Conductivity,
+    Convergence,
     Crystal,
+    EnergyCovariance,
     EnergyLifetimes,
+    Ensemble,
+    EnsembleVerdict,
+    Equipartition,
+    Finding,
+    FitErrors,
     FitQuality,
     ForceConstants,
+    GruneisenParameters,
+    HeatFlow,
+    InputFile,
     LineData,
     LineFits,
+    MaximumEntropySpectra,
+    MeanGruneisen,
     ModeEnergies,
     Modes,
     OrderQuality,
-    PowerSpectra,
-    Verdict,
-    VibrationalDensity,
-)
-from trajmodes.notes import Note
-from trajmodes.report import (
-    Bands,
-    Conductivity,
-    Convergence,
-    EnergyCovariance,
-    EquipartitionTest,
-    Finding,
-    FitErrors,
-    GruneisenParameters,
-    InputFile,
-    MaximumEntropySpectra,
     PerturbativeWidths,
+    PowerSpectra,
     Projection,
     Provenance,
     Reference,
     RenormalisedBands,
     Results,
-    RunRequirement,
+    RunLength,
     SpectralMap,
-    StabilityVerdict,
-    ThermostatVerdict,
-    to_dataset,
+    Stability,
+    Verdict,
+    VibrationalDensity,
+    WidthComparison,
 )
+from trajmodes.notes import Note
+from trajmodes.phonons import shells_of
+from trajmodes.report import to_dataset
 from trajmodes.results import read_results, save_dataset
 from trajmodes.symmetry.translations import build_supercell
 
@@ -99,7 +104,7 @@ def random_projection(rng, shape, n_bins, verdicts, advice, *, forces, mapped):
     special = rng.random(3) < 0.5
     lines = LineFits(
         *some(8, n_sets),
-        *(verdicts, advice, rng.integers(8, 99, n_sets), 0.1 + rng.random(n_sets)),
+        *(verdicts, advice, 1.0 + rng.random(n_sets), 0.1 + rng.random(n_sets)),
         asymmetry=some(n_sets) if special[0] else None,
         asymmetry_sem=some(n_sets) if special[0] else None,
         baseline=some(n_sets) if special[1] else None,
@@ -132,9 +137,14 @@ def random_requests(rng, shape, freq, verdicts, advice, *, mapped):
             *some(4, n_sets), verdicts, advice, *some(4, n_sets, 5).round(2)
         ),
         "density": VibrationalDensity(freq, some(n_sites, 3, n_bins)),
-        "equipartition": EquipartitionTest(some(n_sets), 1.5, 3, 0.2, advice[0]),
-        "thermostat": ThermostatVerdict("cannot be told", 0.5, np.nan, advice[-1]),
-        "covariance": EnergyCovariance(some(n_sets, n_sets), some(n_modes, n_modes)),
+        "equipartition": Equipartition(
+            300.0, 1.0, some(n_sets), rng.random(n_sets), 1.5, 3, 0.2, []
+        ),
+        "ensemble": Ensemble(
+            *(EnsembleVerdict.UNKNOWN, advice[-1], 0.1, np.nan, 0.5, np.nan),
+            *(300.0, 0.01, np.nan, "", ""),
+        ),
+        "covariance": EnergyCovariance(some(n_modes, n_modes), some(n_sets, n_sets)),
         "maximum_entropy": MaximumEntropySpectra(np.arange(6.0), some(n_sets, 6), 4),
     }
     chosen = {name: part for name, part in everything.items() if rng.random() < 0.5}
@@ -149,22 +159,32 @@ def random_requests(rng, shape, freq, verdicts, advice, *, mapped):
 
 def random_transport(rng, modes, bands):
     """Bands and conductivity made of a projection."""
-    shape, n_sets = bands.freq_thz.shape, modes.n_sets
+    shape, n_sets = bands.omega.shape, modes.n_sets
+    quasi, moved = (replace(bands, omega=one) for one in rng.random((2, *shape)))
     return {
         "renormalised": (
-            RenormalisedBands(
-                *("quasi-particles", rng.random(shape), None, rng.random(n_sets) < 0.5)
-            ),
-            RenormalisedBands("displacements", rng.random(shape), rng.random(shape)),
+            RenormalisedBands("quasi-particles", quasi, rng.random(n_sets) < 0.5),
+            RenormalisedBands("displacements", moved),
         )[: int(rng.integers(0, 3))],
         "conductivity": Conductivity(
-            *rng.random((4, 3, 3)),
-            *(300.0, (2, 3, 4), 0.25, 0.125, *rng.random((3, 7)), *rng.random((3, 5))),
+            *(300.0, (2, 3, 4), random_flow(rng), random_flow(rng)),
+            filled=rng.random(n_sets) < 0.5,
+            speed=rng.random(n_sets),
             free_path=np.full(n_sets, np.nan),
             free_path_sem=rng.random(n_sets),
-            notes=("a note",) if rng.random() < 0.5 else (),
         ),
     }
+
+
+def random_flow(rng):
+    return HeatFlow(
+        *rng.random((2, 3, 3)),
+        *rng.random(4),
+        edges=np.arange(8.0),
+        below_frequency=rng.random((8, 3, 3)),
+        length=rng.random(5),
+        below_length=rng.random((5, 3, 3)),
+    )
 
 
 def random_clusters(rng, order, n_sites, *, errors):
@@ -186,33 +206,40 @@ def random_orders(rng, cutoffs):
     )
 
 
-def random_extras(rng, modes, bands, text, *, errors):
+def random_extras(rng, modes, bands, *, errors):
     """What only a fit tells that goes on to higher orders."""
-    n_sets, shape = modes.n_sets, bands.freq_thz.shape
+    n_sets, shape = modes.n_sets, bands.omega.shape
     n_sites = modes.crystal.n_sites
     gamma = rng.standard_normal(shape)
     sem = rng.random() if errors else None
     return {
-        "fit_errors": FitErrors("sandwich", 8, 2.5, 3.5, levelled=bool(rng.random() < 0.5)),
+        "fit_errors": FitErrors(
+            rng.random((8, 3)), 2.5, 3.5, levelled=bool(rng.random() < 0.5), method="sandwich"
+        ),
         "reference": Reference(rng.random((n_sites, 3)), np.full((n_sites, 3), np.nan)),
-        "scheme_freq_distance_thz": rng.random(),
+        "scheme_omega_distance": rng.random(),
         "gruneisen": GruneisenParameters(
             path=np.where(gamma > 1.0, np.nan, gamma),
             path_sem=rng.random(shape) if errors else None,
             sets=rng.random(n_sets),
             sets_sem=rng.random(n_sets) if errors else None,
-            temperature=300.0 if errors else np.nan,
-            classical=rng.random(),
-            classical_sem=sem,
-            quantum=rng.random() if errors else np.nan,
-            quantum_sem=sem,
-            mesh=(2, 3, 4),
+            mean=MeanGruneisen(
+                temperatures=[300.0] if errors else [],
+                quantum=[rng.random()] if errors else [],
+                quantum_sem=[rng.random()] if errors else None,
+                classical=rng.random(),
+                classical_sem=sem,
+                mesh=(2, 3, 4),
+                left_out=0.0,
+            ),
         ),
         "perturbation": PerturbativeWidths(
-            rng.random(n_sets), np.full(n_sets, np.nan), 300.0, (2, 2, 2)
+            *(300.0, (2, 2, 2), modes.qpoints, modes.omega),
+            *(rng.random(modes.omega.shape), np.full(modes.omega.shape, np.nan), 0.0),
         ),
-        "stability": StabilityVerdict("unstable", text, rng.random(), sem, rng.random(3), 1),
-        "requirement": RunRequirement(text, *rng.random(6)),
+        "comparison": WidthComparison(rng.random(), np.nan, 3),
+        "stability": Stability("unstable", -rng.random(), sem, rng.random(3), 1, -4.0),
+        "run_length": RunLength(*rng.random(6), rng.random(3), 0),
     }
 
 
@@ -261,16 +288,14 @@ def any_results(draw):
         triplets=clusters.get(3),
         quartets=clusters.get(4),
     )
-    names = draw(st.lists(texts, min_size=1, max_size=3))
-    bands = Bands(
-        distance=np.sort(rng.random(5)),
+    path = BandPath(
+        crystal=crystal,
         qpoints=rng.random((5, 3)),
-        freq_thz=rng.standard_normal((5, m)),
-        freq_thz_sem=rng.random((5, m)) if errors else None,
-        breaks=draw(st.sampled_from([[], [2]])),
-        tick_positions=np.sort(rng.random(len(names))),
-        tick_labels=names,
+        distance=np.sort(rng.random(5)),
+        offsets=[0, 2, 5],
+        labels=(("Γ", "X"), (draw(texts), draw(texts))),
     )
+    bands = Bands(path, rng.standard_normal((5, m)), rng.random((5, m)) if errors else None)
     projection = None
     if projected:
         verdicts = tuple(draw(st.sampled_from(list(Verdict))) for _ in range(n_sets))
@@ -288,18 +313,15 @@ def any_results(draw):
             {"trajmodes": "0"}, (InputFile(draw(texts), 2**40, "f"),), "run", draw(texts)
         ),
         projection=projection,
+        shells=shells_of(constants),
         convergence=Convergence(
             np.array([0.5, 1.0]),
-            np.array([0.1, 0.0]),
-            order_change=rng.random((2, len(quality.orders))) if higher else None,
+            rng.random((2, len(quality.orders))),
+            omega_change=rng.random(2) if higher else None,
         )
         if errors
         else None,
-        **(
-            random_extras(rng, modes, bands, draw(texts), errors=errors)
-            if draw(st.booleans())
-            else {}
-        ),
+        **(random_extras(rng, modes, bands, errors=errors) if draw(st.booleans()) else {}),
         **(random_transport(rng, modes, bands) if projected and errors else {}),
         diagnosis={
             name: Finding(1.0, name, name) for name in draw(st.lists(texts, max_size=2))

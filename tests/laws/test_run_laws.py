@@ -19,7 +19,8 @@ from trajmodes.config import job_from_mapping
 from trajmodes.data import Supercell
 from trajmodes.fit import ForceCovariance
 from trajmodes.phonons import modes_at
-from trajmodes.pipeline import fit_runs, load
+from trajmodes.pipeline.fit import fit_runs
+from trajmodes.pipeline.load import load
 from trajmodes.pipeline.log import Log
 from trajmodes.project import (
     AutocorrelationReduction,

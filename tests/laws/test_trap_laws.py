@@ -19,11 +19,11 @@ restricted triclinic frame             laws/test_matching_laws.py::test_restrict
 unsorted ids                           laws/test_trap_laws.py::test_unsorted_ids
 unsorted ids                           unit/readers/test_lammps_dump.py::test_rows_are_sorted_by_id_and_ids_may_have_gaps
 units of velocities                    laws/test_trap_laws.py::test_units_of_velocities
-units of velocities                    unit/readers/test_diagnose.py::test_wrong_units_are_named
+units of velocities                    unit/matching/test_diagnosis.py::test_wrong_units_are_named
 differenced velocities                 laws/test_trap_laws.py::test_differenced_velocities
 differenced velocities                 unit/project/test_differences.py::test_what_cannot_be_corrected_is_refused
 aliasing by the stride of the dump     laws/test_trap_laws.py::test_frames_too_far_apart
-aliasing by the stride of the dump     unit/readers/test_diagnose.py::test_coarse_frames_are_told_with_the_stride_that_mends_them
+aliasing by the stride of the dump     unit/matching/test_diagnosis.py::test_coarse_frames_are_told_with_the_stride_that_mends_them
 Verlet shift                           unit/project/test_time_step.py::test_a_run_of_velocity_verlet_is_as_told
 thermostat                             unit/project/test_thermostat.py::test_a_bath
 restarts and gaps                      unit/project/test_welch.py::test_a_gap_ends_a_segment
@@ -50,11 +50,12 @@ from trajmodes.config import ReadOptions
 from trajmodes.data import Modes, MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.formats import open_trajectory
+from trajmodes.matching import Displacer, diagnose, match
 from trajmodes.phonons import modes_at
 from trajmodes.project import EnergyReduction, Projector
 from trajmodes.project.differences import attenuation, require_correctable
 from trajmodes.project.time_step import require_sampled
-from trajmodes.readers import Displacer, Trajectory, diagnose, match, trajectory_of_arrays
+from trajmodes.readers import Trajectory, trajectory_of_arrays
 from trajmodes.readers.differenced import DifferencedMotion
 from trajmodes.symmetry.translations import HalfSpace, build_supercell, half_space
 from trajmodes.units import BOLTZMANN, DALTON, THZ

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trajmodes.fit import FitOptions, ForceRows, expansion_of, fit_ledger
-from trajmodes.pipeline import open_run
+from trajmodes.pipeline.api import open_run
 from trajmodes.symmetry import space_group
 
 TABLE = Path(__file__).parents[1] / "data" / "silicon_third_order.txt"

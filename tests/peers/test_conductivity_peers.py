@@ -13,7 +13,7 @@ from trajmodes.phonons.velocities import Branches, group_velocities
 from trajmodes.symmetry import build_supercell
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.stars import point_group
-from trajmodes.units import DALTON
+from trajmodes.units import DALTON, W_MK
 
 pytestmark = pytest.mark.peer
 
@@ -109,7 +109,7 @@ def test_conductivity_with_widths_of_phono3py_is_its_own(
             lifetime = np.where(half > 0.0, 1.0 / (4.0 * np.pi * half), 0.0)
         wanted = theirs.kappa[0, k]
         for branches, rtol in ((same, 1e-5), (own, 2e-3)):
-            flow = heat_flow(branches, lifetime, temperature, crystal.volume)
+            flow = heat_flow(branches, lifetime, temperature, crystal.volume) / W_MK
             kappa = np.einsum("kqmxy,q->kxy", flow, weights)
             kappa = np.einsum("gxi,kij,gyj->kxy", turns, kappa, turns) / len(turns)
             found = kappa[1][[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]

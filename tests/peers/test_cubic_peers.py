@@ -142,24 +142,24 @@ def test_linewidths_equal_those_of_phono3py(beside):
     supercell = build_supercell(crystal, [[2, 0, 0], [0, 2, 0], [0, 0, 2]])
     temperature = 300.0
     lines = perturbative_linewidths(beside.constants, supercell, (3, 3, 3), temperature)
-    assert lines.divisions == (4, 4, 4)
+    assert lines.mesh == (4, 4, 4)
     peer.fc2, peer.fc3 = beside.fc2, beside.fc3
-    peer.mesh_numbers = lines.divisions
+    peer.mesh_numbers = lines.mesh
     peer.init_phph_interaction(
         symmetrize_tetrahedra=True, exclude_gamma_acoustic=True, average_degenerate_weights=True
     )
     for q in (1, len(lines.qpoints) - 1):
-        address = np.rint(lines.qpoints[q] * lines.divisions).astype(int)
+        address = np.rint(lines.qpoints[q] * lines.mesh).astype(int)
         theirs = peer.run_imag_self_energy(
             [peer.grid.get_indices_from_addresses(address)], [temperature, 1e3 * temperature],
             frequency_points_at_bands=True,
         ).gammas  # fmt: skip
         half, hot = theirs[0, :, 0]
         wanted = 2 * half
-        np.testing.assert_allclose(lines.linewidth_quantum_thz[q], wanted, rtol=1e-5)
+        np.testing.assert_allclose(lines.quantum[q] / THZ, wanted, rtol=1e-5)
         classical = 2 * hot / 1e3
-        np.testing.assert_allclose(lines.linewidth_classical_thz[q], classical, rtol=1e-5)
-    assert np.isnan(lines.linewidth_quantum_thz[0, :3]).all()
+        np.testing.assert_allclose(lines.classical[q] / THZ, classical, rtol=1e-5)
+    assert np.isnan(lines.quantum[0, :3]).all()
 
 
 def test_classical_widths_are_sums_with_classical_occupation(beside):
@@ -203,12 +203,12 @@ def test_classical_widths_are_sums_with_classical_occupation(beside):
     def classical(freq: np.ndarray) -> np.ndarray:
         return np.where(freq > 1e-4, 1.0 / (unit * np.maximum(freq, 1e-3)), 0.0)
 
-    ratio = lines.linewidth_quantum_thz[0] / total(bose, 1.0)
+    ratio = lines.quantum[0] / THZ / total(bose, 1.0)
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-5)
     np.testing.assert_allclose(
-        lines.linewidth_classical_thz[0], ratio[0] * total(classical, 0.0), rtol=1e-5
+        lines.classical[0] / THZ, ratio[0] * total(classical, 0.0), rtol=1e-5
     )
-    assert np.abs(lines.linewidth_classical_thz / lines.linewidth_quantum_thz - 1).max() > 1e-3
+    assert np.abs(lines.classical / lines.quantum - 1).max() > 1e-3
 
 
 def set_means(values: np.ndarray, sets: np.ndarray) -> np.ndarray:
@@ -227,9 +227,7 @@ def test_constants_shared_among_images_go_onto_the_supercell_of_the_run(beside):
     qpoints = [[0.5, 0.25, 0.0]]
     wanted = perturbative_linewidths(beside.constants, large, (4, 4, 4), 300.0, qpoints)
     found = perturbative_linewidths(shared, large, (4, 4, 4), 300.0, qpoints)
-    np.testing.assert_allclose(
-        found.linewidth_quantum_thz, wanted.linewidth_quantum_thz, rtol=1e-6
-    )
+    np.testing.assert_allclose(found.quantum, wanted.quantum, rtol=1e-6)
     small = build_supercell(crystal, np.diag([2, 2, 2]))
     with pytest.raises(DataError, match="does not find the frequencies"):
         perturbative_linewidths(shared, small, (4, 4, 4), 300.0, qpoints)
@@ -242,9 +240,7 @@ def test_widths_go_with_the_square_of_the_cubic_constants(beside):
     supercell = build_supercell(crystal, np.diag([2, 2, 2]))
     one = perturbative_linewidths(beside.constants, supercell, (2, 2, 2), 300.0)
     two = perturbative_linewidths(stronger, supercell, (2, 2, 2), 600.0)
-    np.testing.assert_allclose(
-        two.linewidth_classical_thz, 8.0 * one.linewidth_classical_thz, rtol=1e-8, atol=1e-14
-    )
+    np.testing.assert_allclose(two.classical, 8.0 * one.classical, rtol=1e-8, atol=1e-14)
 
 
 def test_sites_may_lie_in_any_cell(beside):
@@ -264,6 +260,6 @@ def test_sites_may_lie_in_any_cell(beside):
         perturbative_linewidths(one, build_supercell(one.crystal, np.eye(3)), (3, 3, 3), 300.0)
         for one in (constants, elsewhere)
     ]
-    for name in ("linewidth_quantum_thz", "linewidth_classical_thz"):
+    for name in ("quantum", "classical"):
         first, second = (getattr(one, name) for one in widths)
         np.testing.assert_allclose(first, second, rtol=1e-6, atol=1e-9)

@@ -8,7 +8,7 @@ import pytest
 import trajmodes as tm
 from trajmodes.cli import main
 from trajmodes.phonons import gruneisen_at, modes_at
-from trajmodes.pipeline import export_job
+from trajmodes.pipeline.export import export_job
 
 pytestmark = pytest.mark.peer
 

@@ -22,7 +22,8 @@ def project(**given: Any) -> None:
     One pass over the run gives energies, spectra, lifetimes and densities of all modes.
     """
     with ending():
-        from trajmodes.pipeline import project_job, show_results
+        from trajmodes.pipeline.projected import project_job
+        from trajmodes.pipeline.show import show_results
 
         with progress_bars() as bars:
             job = given_job("project", given)
@@ -39,7 +40,7 @@ def sed(**given: Any) -> None:
     With --force-constants the bands are drawn over it, and each branch has a map of its own.
     """
     with ending():
-        from trajmodes.pipeline import sed_job, show_sed
+        from trajmodes.pipeline.sed import sed_job, show_sed
 
         with progress_bars() as bars:
             job = given_job("sed", given)
@@ -53,7 +54,7 @@ def sed(**given: Any) -> None:
 def modes(results: str, **given: Any) -> None:
     """Print a table of all modes: q, branch, frequencies, temperature, linewidth, lifetimes."""
     with ending():
-        from trajmodes.pipeline import show_modes
+        from trajmodes.pipeline.show import show_modes
 
         values = values_of("modes", given)
         text = show_modes(results, sort=values["sort"], only_resolved=values["resolved"])
@@ -70,7 +71,7 @@ def movie(force_constants: str, mode: str, **given: Any) -> None:
     Branches count from 1. An earlier movie is replaced; any other file is not.
     """
     with ending():
-        from trajmodes.pipeline import movie_job
+        from trajmodes.pipeline.movie import movie_job
 
         text = movie_job(force_constants, mode, **values_of("movie", given))
         click.echo(text, nl=False)
@@ -85,7 +86,8 @@ def molecule(**given: Any) -> None:
     Rotation and drift are removed in the Eckart frame.
     """
     with ending():
-        from trajmodes.pipeline import molecule_job, show_molecule
+        from trajmodes.pipeline.molecule_job import molecule_job
+        from trajmodes.pipeline.molecule_tables import show_molecule
 
         with progress_bars() as bars:
             job = given_job("molecule", given)

@@ -51,7 +51,7 @@ for command in (project, sed, modes, movie, molecule):
 def check(**given: Any) -> None:
     """Match a trajectory to its crystal and report what is right and wrong with it."""
     with ending():
-        from trajmodes.pipeline import check_job, show_check
+        from trajmodes.pipeline.check import check_job, show_check
 
         run = check_job(given_job("check", given))
         click.echo(show_check(run), nl=False)
@@ -67,7 +67,8 @@ def run(**given: Any) -> None:
     Options given beside a job file replace those in it.
     """
     with ending():
-        from trajmodes.pipeline import run_job, show_results
+        from trajmodes.pipeline.run import run_job
+        from trajmodes.pipeline.show import show_results
 
         with progress_bars() as bars:
             written = run_job(given_job("run", given), command=command_line(), bars=bars)
@@ -84,7 +85,8 @@ def fit(**given: Any) -> None:
     yaml, infiles of TDEP, or a DFSET of ALAMODE. Folders and time steps tell runs apart.
     """
     with ending():
-        from trajmodes.pipeline import fit_job, show_results
+        from trajmodes.pipeline.run import fit_job
+        from trajmodes.pipeline.show import show_results
 
         with progress_bars() as bars:
             written = fit_job(given_job("fit", given), command=command_line(), bars=bars)
@@ -100,7 +102,7 @@ def scan(normal_equations: str, **given: Any) -> None:
     The normal equations that a fit has written are used; the trajectory is not read again.
     """
     with ending():
-        from trajmodes.pipeline import scan_job, show_scan, write_scan
+        from trajmodes.pipeline.scan import scan_job, show_scan, write_scan
 
         values = values_of("scan", given)
         rows = scan_job(normal_equations, values["scheme"])
@@ -115,7 +117,7 @@ def scan(normal_equations: str, **given: Any) -> None:
 def export(folder: str, **given: Any) -> None:
     """Write the force constants of a fit for other programs."""
     with ending():
-        from trajmodes.pipeline import export_job, show_export
+        from trajmodes.pipeline.export import export_job, show_export
 
         values = values_of("export", given)
         click.echo(show_export(export_job(folder, values["to"], values["output"])), nl=False)
@@ -126,7 +128,7 @@ def export(folder: str, **given: Any) -> None:
 def show(results: str) -> None:
     """Print the main results of a run."""
     with ending():
-        from trajmodes.pipeline import show_file
+        from trajmodes.pipeline.show import show_file
 
         click.echo(show_file(results), nl=False)
 
@@ -136,13 +138,9 @@ def show(results: str) -> None:
 def demo(output: str | None) -> None:
     """Run the main job on a bundled LAMMPS run of bcc zirconium, and explain it."""
     with ending():
-        from trajmodes.pipeline import (
-            demo_epilogue,
-            demo_job,
-            demo_prologue,
-            run_job,
-            show_results,
-        )
+        from trajmodes.pipeline.demo import demo_epilogue, demo_job, demo_prologue
+        from trajmodes.pipeline.run import run_job
+        from trajmodes.pipeline.show import show_results
 
         job = demo_job(output or FOLDERS["demo"])
         click.echo(demo_prologue(job), nl=False)

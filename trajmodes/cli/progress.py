@@ -1,11 +1,19 @@
 """A bar with rate and time left on stderr; nothing where stderr is not a terminal."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["progress_bars"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["compilation_announced", "progress_bars"]
 
 Advance = Callable[[int], None]
+
+_COMPILING = (
+    "Compiling the numerical kernels for this machine: once per installation, half a minute."
+)
 
 
 @contextmanager
@@ -28,7 +36,11 @@ def progress_bars() -> Iterator[Callable[[str, int], Advance]]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    watched = console.is_terminal
+    with (
+        Progress(*columns, console=console, disable=not watched) as progress,
+        compilation_announced(console) if watched else nullcontext(),
+    ):
 
         def start(title: str, total: int) -> Advance:
             task = progress.add_task(title, total=total, rate="")
@@ -41,3 +53,23 @@ def progress_bars() -> Iterator[Callable[[str, int], Advance]]:
             return advance
 
         yield start
+
+
+@contextmanager
+def compilation_announced(console: "Console") -> Iterator[None]:
+    """Print one line when the first kernel is compiled: those in the cache are not."""
+    from numba.core import event
+
+    class Announce(event.Listener):  # type: ignore[misc]  # numba carries no types
+        said = False
+
+        def on_start(self, event: Any) -> None:  # noqa: ARG002 - numba's interface
+            if not self.said:
+                self.said = True
+                console.print(_COMPILING)
+
+        def on_end(self, event: Any) -> None:
+            """Say nothing."""
+
+    with event.install_listener("numba:compile", Announce()):
+        yield

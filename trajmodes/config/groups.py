@@ -123,6 +123,11 @@ class MatchOptions(Group):
         default="refuse",
         commands="check fit",
     )
+    outliers: Literal["refuse", "drop"] = option(
+        "Treat frames with a value that no thermal motion reaches as an error, or drop them.",
+        default="refuse",
+        commands="check fit",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +224,7 @@ class PhononOptions(Group):
     perturbation: int | None = option(
         "Calculate linewidths by perturbation theory too, on a mesh of N × N × N points "
         "(needs phono3py).",
+        kind=kinds.whole(1, kinds.LARGEST_MESH),
         metavar="N",
     )
     temperature: float | None = option(
@@ -359,7 +365,9 @@ class MovieOptions(Group):
     title: ClassVar = "Movie"
     commands: ClassVar = "movie"
 
-    frames: int = option("Frames in one period.", default=40, kind=kinds.whole(2), metavar="N")
+    frames: int = option(
+        "Frames in one period.", default=40, kind=kinds.whole(2, 100_000), metavar="N"
+    )
     amplitude: float | None = option(
         "Largest displacement of an atom in Å.",
         metavar="Å",

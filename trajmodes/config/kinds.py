@@ -14,6 +14,9 @@ AVERAGE_BOX = "average"
 WHOLE_SUPERCELL = "supercell"
 FINE_MESH = "auto"
 
+LARGEST_MESH = 1000
+"""Most points of a mesh along an axis: a thousand million in all, more than memory holds."""
+
 LEAST, MOST = 1e-6, 1e9
 """Range of a positive number in the units of its option: far beyond anything physical, and far
 from where products of such numbers overflow."""
@@ -81,9 +84,10 @@ def _short(bound: float) -> str:
     return f"{bound:.0e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
-def whole(least: int) -> Kind:
-    """Whole numbers from a bound on."""
-    return Kind(f"a whole number of at least {least}", partial(_is_whole, least=least), int)
+def whole(least: int, most: int) -> Kind:
+    """Whole numbers between bounds."""
+    accepts = partial(_is_whole, least=least, most=most)
+    return Kind(f"a whole number from {least} to {most}", accepts, int)
 
 
 def choice(*words: str) -> Kind:
@@ -129,8 +133,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
-def _is_whole(value: Any, least: int = 1) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST
+def _is_whole(value: Any, least: int = 1, most: float = MOST) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def _are_texts(value: Any) -> bool:
@@ -217,8 +221,8 @@ CUTOFF_OR_ALL = Kind(
     _read_cutoff,
 )
 MESH = Kind(
-    f"a positive whole number, or {FINE_MESH}",
-    lambda value: value == FINE_MESH or _is_whole(value),
+    f"a whole number from 1 to {LARGEST_MESH}, or {FINE_MESH}",
+    lambda value: value == FINE_MESH or _is_whole(value, most=LARGEST_MESH),
     _read_mesh,
 )
 LJ_UNITS = Kind(

@@ -36,7 +36,9 @@ def _row(one: Option) -> str:
 def _value(one: Option) -> str:
     if one.kind.choices:
         return ", ".join(f"`{word}`" for word in one.kind.choices)
-    return one.kind.words.replace("true or false", "switch")
+    if one.declared.is_path:
+        return "file or folder"
+    return "switch" if one.kind.is_switch else one.kind.words
 
 
 def _default(one: Option) -> str:

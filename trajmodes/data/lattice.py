@@ -29,6 +29,7 @@ __all__ = [
     "nearest_images",
     "nearest_neighbour",
     "reduced_cell",
+    "relative_displacements",
     "same_lattice",
     "shortest_vector",
     "wrap",
@@ -88,6 +89,17 @@ def common_shift(reduced: Floats) -> Floats:
     """Circular mean (3,) of reduced coordinates (n, 3), which whole numbers do not change."""
     shift: Floats = np.angle(np.exp(2j * np.pi * reduced).mean(axis=0)) / (2.0 * np.pi)
     return shift
+
+
+def relative_displacements(apart: Floats, box: Floats) -> Floats:
+    """Differences (a, 3) in Å folded to nearest images about their common shift, less its mean.
+
+    The common shift is the circular mean over the atoms, so that it may be any distance.
+    """
+    reduced = apart @ np.linalg.inv(box)
+    folded = wrap(reduced - common_shift(reduced)) @ box
+    result: Floats = folded - folded.mean(axis=0)
+    return result
 
 
 def cells_within(cell: Floats, radius: float) -> Ints:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from trajmodes.arrays import Complexes, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
 
-__all__ = ["Modes"]
+__all__ = ["Modes", "signed_squares"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +43,29 @@ class Modes:
     def n_sets(self) -> int:
         """Number of sets of symmetry-equal modes."""
         return int(self.sets.max(initial=-1)) + 1
+
+
+def signed_squares(omega: Floats, omega_sem: Floats | None) -> tuple[Floats, Floats | None]:
+    """Signed squares of frequencies, in which an imaginary mode is to be judged.
+
+    −0.12 ± 0.20 THz² is zero. The error of a frequency is s = min(δ/(2|ω|), √δ), δ being that
+    of ω² (see `trajmodes.phonons.diagonalize`); this gives back δ = max(2|ω|s, s²) exactly.
+
+    Parameters
+    ----------
+    omega
+        (…) frequencies in any unit, negative where imaginary.
+    omega_sem
+        (…) their standard errors in the same unit; None where unknown.
+
+    Returns
+    -------
+    squared
+        (…) ω|ω|.
+    squared_sem
+        (…) its standard error; None where unknown.
+    """
+    squared: Floats = omega * np.abs(omega)
+    if omega_sem is None:
+        return squared, None
+    return squared, np.maximum(2.0 * np.abs(omega) * omega_sem, omega_sem**2)

@@ -9,20 +9,24 @@ from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.units import THZ
 
 __all__ = [
+    "DISAGREE",
     "NARROWEST",
     "BandSpectra",
     "EnergyLifetimes",
     "LineData",
     "LineFits",
     "MaximumEntropySpectra",
-    "ModeEnergies",
     "PowerSpectra",
     "Verdict",
     "VibrationalDensity",
 ]
 
 NARROWEST = 2.0
-"""Least width of a line that deserves to be told, in resolutions."""
+"""Least width of a line that is reported, in resolutions."""
+
+DISAGREE = 2.0
+"""Combined errors by which two lifetimes of a mode disagree. Both come from one run, so that
+the combined error is an upper bound, and what is reported to disagree does so surely."""
 
 
 class Verdict(StrEnum):
@@ -39,69 +43,6 @@ class Verdict(StrEnum):
     TOO_LONG = "not resolved: the run is too short for a lifetime as long"
     TOO_FAST = "not resolved: the energy decays from frame to frame"
     UNDEFINED = "not resolved: the harmonic frequency is imaginary, the energy not defined"
-
-
-@dataclass(frozen=True, slots=True)
-class ModeEnergies:
-    """Mean energies of every set (g) of symmetry-equal modes, with standard errors."""
-
-    members: Ints
-    """(g,) number of real degrees of freedom pooled: star, ±q and degenerate branches."""
-    kinetic: Floats
-    """(g,), unit: eV. ½⟨|Q̇|²⟩ of one mode."""
-    kinetic_sem: Floats
-    """(g,), unit: eV."""
-    potential: Floats
-    """(g,), unit: eV. ½ω²⟨|Q|²⟩; nan for an imaginary mode, for which it is undefined."""
-    potential_sem: Floats
-    """(g,), unit: eV."""
-    virial: Floats | None
-    """(g,), unit: eV. −½⟨Re Q*𝓕⟩; None where the run has no forces."""
-    virial_sem: Floats | None
-    """(g,), unit: eV."""
-    omega_displacement: Floats
-    """(g,), unit: rad/ps. From ω² = k_BT/⟨|Q|²⟩ at the kinetic temperature of the run."""
-    omega_displacement_sem: Floats
-    """(g,), unit: rad/ps."""
-    omega_ratio: Floats
-    """(g,), unit: rad/ps. From ω² = ⟨|Q̇|²⟩/⟨|Q|²⟩, free of the temperature."""
-    omega_ratio_sem: Floats
-    """(g,), unit: rad/ps."""
-    temperature: float
-    """Kinetic temperature of the whole run in K, without the centre of mass."""
-    temperature_sem: float
-    """Its standard error in K."""
-    anharmonicity: Floats | None
-    """(g,) W/U − 1; None where the run has no forces, nan for an imaginary mode."""
-    anharmonicity_sem: Floats | None
-    """(g,), what U and W share taken out."""
-    heat_capacity_kb: Floats
-    """(g,), unit: k_B. Of one mode, from fluctuations of K + U; nan for an imaginary one."""
-    heat_capacity_kb_sem: Floats
-    """(g,), unit: k_B."""
-    single: Floats
-    """(k, q, m), unit: eV. K, U and, where there are forces, W (k) of every single mode, as its
-    set has them; nan for the acoustic modes at Γ."""
-    single_sem: Floats
-    """(k, q, m), unit: eV."""
-    travelling: Floats
-    """(2, q, m), unit: eV. Mean energies ⟨E±⟩ = ⟨½|ωQ ± iQ̇|²⟩ of the waves that run along +q
-    and along −q, of every single mode; both are K + U where q = −q, and nan where
-    ω² < 0, and for the acoustic modes at Γ."""
-    travelling_sem: Floats
-    """(2, q, m), unit: eV."""
-
-    def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, int, members="g")
-        freeze(self, sizes, float, kinetic="g", potential="g", virial="g")
-        freeze(self, sizes, float, kinetic_sem="g", potential_sem="g", virial_sem="g")
-        freeze(self, sizes, float, omega_displacement="g", omega_displacement_sem="g")
-        freeze(self, sizes, float, omega_ratio="g", omega_ratio_sem="g")
-        freeze(self, sizes, float, anharmonicity="g", anharmonicity_sem="g")
-        freeze(self, sizes, float, heat_capacity_kb="g", heat_capacity_kb_sem="g")
-        freeze(self, sizes, float, single="k q m", single_sem="k q m")
-        freeze(self, sizes, float, travelling="2 q m", travelling_sem="2 q m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +90,15 @@ class BandSpectra:
         freeze(self, sizes, float, power="g w", averages="g")
 
     @property
+    def duration_ps(self) -> float:
+        """Length of a segment in ps."""
+        return self.segment_frames * self.interval_ps
+
+    @property
     def freq_thz(self) -> Floats:
         """(g, w), unit: THz."""
         bins = self.first_bin[:, None] + np.arange(self.power.shape[1])
-        return bins / (self.segment_frames * self.interval_ps)
+        return bins / self.duration_ps
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,8 +205,8 @@ class LineFits:
     """(g,) resolved, or the reason why not."""
     advice: tuple[str, ...]
     """(g,) what would resolve it; empty where resolved."""
-    segment_frames: Ints
-    """(g,) length of the segments whose spectrum was taken for this set."""
+    segment_ps: Floats
+    """(g,), unit: ps. Length of the segments whose spectrum was taken for this set."""
     resolution_thz: Floats
     """(g,), unit: THz. Full width at half maximum that they give to a line of no width."""
     asymmetry: Floats | None = None
@@ -278,8 +224,15 @@ class LineFits:
 
     def __post_init__(self) -> None:
         sizes = {"g": len(self.verdicts)}
-        freeze(self, sizes, int, segment_frames="g")
-        freeze(self, sizes, float, resolution_thz="g", asymmetry="g", asymmetry_sem="g")
+        freeze(
+            self,
+            sizes,
+            float,
+            segment_ps="g",
+            resolution_thz="g",
+            asymmetry="g",
+            asymmetry_sem="g",
+        )
         freeze(self, sizes, float, baseline="g", partner_freq_thz="g")
         freeze(self, sizes, float, partner_linewidth_thz="g", partner_kinetic="g")
         freeze(self, sizes, float, freq_thz="g", freq_thz_sem="g", linewidth_thz="g")

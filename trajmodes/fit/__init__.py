@@ -17,13 +17,11 @@ from trajmodes.fit.ledger import Ledger, Source, pooled
 from trajmodes.fit.ledger_file import ledger_dataset, ledger_of
 from trajmodes.fit.model import Scheme
 from trajmodes.fit.regularise import Method
-from trajmodes.fit.scan import ScanKind, ScanPoint, scan_ledger
+from trajmodes.fit.scan import scan_ledger
 from trajmodes.fit.solution import FitOptions
-from trajmodes.fit.uncertainty import Convergence, Replicates
 
 __all__ = [
     "HIGHEST_ORDER",
-    "Convergence",
     "Expansion",
     "Fit",
     "FitOptions",
@@ -34,9 +32,6 @@ __all__ = [
     "Ledger",
     "Method",
     "Reach",
-    "Replicates",
-    "ScanKind",
-    "ScanPoint",
     "Scheme",
     "Source",
     "constants_of",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trajmodes.arrays import Floats, freeze
-from trajmodes.data import ForceConstants
+from trajmodes.data import Convergence, FitErrors, ForceConstants, Reference
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.covariance import ForceCovariances
 from trajmodes.fit.expansion import Reach, expansion_of
@@ -14,19 +14,8 @@ from trajmodes.fit.harmonic import harmonic_ledger
 from trajmodes.fit.ledger import Ledger
 from trajmodes.fit.model import Model
 from trajmodes.fit.quality import first_order_forces, mean_of_blocks, notes_of, quality_of
-from trajmodes.fit.solution import (
-    FitOptions,
-    solve_ledger,
-    solve_other_scheme,
-    with_strength,
-)
-from trajmodes.fit.uncertainty import (
-    Convergence,
-    Replicates,
-    convergence,
-    left_out_solutions,
-    replicates,
-)
+from trajmodes.fit.solution import FitOptions, solve_ledger, solve_other_scheme, with_strength
+from trajmodes.fit.uncertainty import GrowingFits, fit_errors, growing_fits, left_out_solutions
 from trajmodes.notes import Note
 from trajmodes.symmetry import Cutoff, SpaceGroup, invariant_part, space_group
 
@@ -40,20 +29,20 @@ class Fit:
     constants: ForceConstants
     model: Model
     convergence: Convergence
+    """How the constants settle while the run grows."""
+    partial_values: Floats
+    """(c, p, 3, 3), unit: eV/Å². Pair constants of each part of the run in `convergence`."""
     other_scheme: ForceConstants | None
     """The constants of the other scheme, without error bars: joint for a sequential fit and
     the other way about. None for pairs alone, or where that is singular."""
-    reference_shift: Floats
-    """(s, 3), unit: Å. Mean displacement of each site as far as symmetry allows it."""
-    reference_shift_sem: Floats
-    """(s, 3), unit: Å. Its standard error; nan if unknown."""
-    replicates: Replicates | None
+    reference: Reference
+    errors: FitErrors | None
     """Blocks behind the error bars; None where the run is too short for any."""
     notes: tuple[Note, ...]
     """What a user should know, in plain sentences."""
 
     def __post_init__(self) -> None:
-        freeze(self, {}, float, reference_shift="s 3", reference_shift_sem="s 3")
+        freeze(self, {}, float, partial_values="c p 3 3")
 
     @property
     def group(self) -> SpaceGroup:
@@ -104,7 +93,7 @@ def fit_ledger(
     solved = solve_ledger(ledger, options)
     equations, parameters = solved.equations, solved.parameters
     left_out = left_out_solutions(equations, options.solver)
-    blocks = replicates(
+    blocks = fit_errors(
         equations,
         parameters,
         solver=options.solver,
@@ -115,16 +104,18 @@ def fit_ledger(
     constants = constants_of(equations.model, parameters, blocks)
     force, force_sem = first_order_forces(ledger, constants)
     allowed = invariant_part(ledger.expansion.group, ledger.displacement_sum)
-    shift, shift_sem = mean_of_blocks(allowed, ledger.frames)
+    convergence, partial = _convergence(
+        growing_fits(equations, options.solver), equations.model
+    )
     quality = quality_of(ledger, solved, other, options, force, left_out)
     return Fit(
         constants=replace(constants, temperature=temperature, quality=quality),
         model=equations.model,
-        convergence=convergence(equations, options.solver),
+        convergence=convergence,
+        partial_values=partial,
         other_scheme=other and constants_of(other.equations.model, other.parameters),
-        reference_shift=shift,
-        reference_shift_sem=shift_sem,
-        replicates=blocks,
+        reference=Reference(*mean_of_blocks(allowed, ledger.frames)),
+        errors=blocks,
         notes=(
             *_hermitian_notes(constants, options),
             *notes_of(ledger, solved.found, blocks, quality, force_sem),
@@ -171,7 +162,7 @@ def fit_harmonic(
 
 
 def constants_of(
-    model: Model, parameters: Floats, blocks: Replicates | None = None
+    model: Model, parameters: Floats, blocks: FitErrors | None = None
 ) -> ForceConstants:
     """Force constants of all orders of a model.
 
@@ -200,6 +191,23 @@ def constants_of(
                 basis.clusters(z[own]), replicates=again, cutoff=reach
             )
     return replace(pairs, triplets=higher.get(3), quartets=higher.get(4))
+
+
+def _convergence(growing: GrowingFits, model: Model) -> tuple[Convergence, Floats]:
+    """How the constants settle, and (c, p, 3, 3) the pair constants of each part of the run."""
+    determined = np.isfinite(growing.parameters).all(axis=1)
+    found_cz, expansion = growing.parameters[determined], model.expansion
+    columns = [expansion.columns(order) for order in expansion.orders[1:]]
+    change_co = np.column_stack([_relative_change(found_cz[:, own]) for own in columns])
+    fraction = growing.frames[determined] / growing.frames[-1]
+    values = expansion.bases[1].expand(found_cz[:, expansion.columns(2)])
+    return Convergence(fraction, change_co), values
+
+
+def _relative_change(found_cz: Floats) -> Floats:
+    """(c,) distance of parameters from the last ones, relative to these."""
+    change: Floats = np.linalg.norm(found_cz - found_cz[-1], axis=1)
+    return change / np.linalg.norm(found_cz[-1])
 
 
 def _hermitian_notes(constants: ForceConstants, options: FitOptions) -> tuple[Note, ...]:

@@ -21,6 +21,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, freeze
 from trajmodes.data import FitQuality, ForceConstants, MotionBlock, Supercell
+from trajmodes.data.jackknife import jackknife_sem
 from trajmodes.errors import DataError
 from trajmodes.fit.force_sums import forces_of
 from trajmodes.streaming.blocks import BlockReduction, BlockSums, Sums
@@ -246,9 +247,7 @@ def _left_out(blocks: list[VibrationSums], total: VibrationSums) -> Floats | Non
         if any(one is None for one in found):
             return best
         replicates = np.array(found)
-        n = len(replicates)
-        spread = replicates - replicates.mean(axis=0)
-        error = (n - 1) / n * float((spread**2).sum())
+        error = float((jackknife_sem(replicates) ** 2).sum())
         if error > largest:
             best, largest = replicates, error
         blocks = [_total(blocks[b : b + 2]) for b in range(0, len(blocks) - 1, 2)]

@@ -3,11 +3,11 @@
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import FitQuality, ForceConstants, OrderQuality
+from trajmodes.data import FitErrors, FitQuality, ForceConstants, OrderQuality
 from trajmodes.fit.ledger import Ledger
 from trajmodes.fit.solution import FitOptions, Solved
 from trajmodes.fit.solve import Determined
-from trajmodes.fit.uncertainty import Replicates, predicted_squares
+from trajmodes.fit.uncertainty import predicted_squares
 from trajmodes.notes import Note
 
 __all__ = ["first_order_forces", "mean_of_blocks", "notes_of", "quality_of"]
@@ -160,7 +160,7 @@ def mean_of_blocks(sums: Floats, frames: Ints) -> tuple[Floats, Floats]:
 def notes_of(
     ledger: Ledger,
     found: Determined,
-    errors: Replicates | None,
+    errors: FitErrors | None,
     quality: FitQuality,
     first_order_sem: Floats,
 ) -> tuple[Note, ...]:
@@ -201,7 +201,7 @@ def _rank_notes(found: Determined, n_frames: int) -> tuple[Note, ...]:
     return (Note("note", text),)
 
 
-def _error_notes(errors: Replicates | None) -> tuple[Note, ...]:
+def _error_notes(errors: FitErrors | None) -> tuple[Note, ...]:
     if errors is None:
         return (Note("note", "there are too few frames for error bars"),)
     if not errors.levelled:

@@ -1,13 +1,12 @@
 """What a ledger tells without reading data: orders, cutoffs, constraints, run length."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats
-from trajmodes.data import FitQuality, ForceConstants
+from trajmodes.data import FitQuality, ForceConstants, ScanKind, ScanPoint
 from trajmodes.errors import DataError
 from trajmodes.fit.effective import constants_of
 from trajmodes.fit.ledger import Ledger
@@ -17,9 +16,7 @@ from trajmodes.fit.solution import FitOptions, solve_ledger, solve_other_scheme
 from trajmodes.fit.uncertainty import left_out_solutions
 from trajmodes.symmetry import Constraints, Cutoff
 
-__all__ = ["ScanKind", "ScanPoint", "scan_ledger"]
-
-ScanKind = Literal["order", "cutoff", "constraints", "ridge", "time"]
+__all__ = ["scan_ledger"]
 
 _MOST_CUTOFFS = 12
 """Cutoffs tried for one order, spread evenly over its shells."""
@@ -28,24 +25,9 @@ _PARTS = (1, 2, 3, 4, 6, 8)
 """Eighths of the run that are fitted by themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScanPoint:
-    """One fit of a scan."""
-
-    kind: ScanKind
-    """What differs from the fit with all that the ledger has."""
-    label: str
-    """The choice, in words."""
-    order: int
-    """Order whose cutoff differs; else the highest."""
-    value: float
-    """The choice as a number: order, cutoff in Å, ridge or number of frames; nan if none."""
-    quality: FitQuality
-    constants: ForceConstants
-    """Without error bars."""
-
-
-def scan_ledger(ledger: Ledger, options: FitOptions | None = None) -> Iterator[ScanPoint]:
+def scan_ledger(
+    ledger: Ledger, options: FitOptions | None = None
+) -> Iterator[tuple[ScanPoint, ForceConstants]]:
     """Fit a ledger in every way that it allows; what is not determined is left out.
 
     Parameters
@@ -54,14 +36,18 @@ def scan_ledger(ledger: Ledger, options: FitOptions | None = None) -> Iterator[S
         Sums over one or several trajectories.
     options
         How to fit, where the scan does not decide.
+
+    Yields
+    ------
+    Each fit, and its constants without error bars.
     """
     given = options or FitOptions()
     for kind, label, order, value, part, how in _choices(ledger, given):
         try:
-            point = _assessed(part, how)
+            quality, constants = _assessed(part, how)
         except DataError:
             continue
-        yield ScanPoint(kind, label, order, value, *point)
+        yield ScanPoint(kind, label, order, value, quality), constants
 
 
 _Choice = tuple[ScanKind, str, int, float, Ledger, FitOptions]

@@ -10,24 +10,24 @@ lifetime, so a first plateau may be a false one (silicon at 300 K: 2.4, 2.4, 2.6
 frames per independent one): all lengths are looked at.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data import FitErrors
+from trajmodes.data.fit_quality import ErrorMethod
 from trajmodes.fit.model import NormalEquations
 from trajmodes.fit.solve import Solver, estimate, solve_positive
 
 __all__ = [
-    "Convergence",
-    "ErrorMethod",
-    "Replicates",
-    "convergence",
+    "GrowingFits",
+    "fit_errors",
+    "growing_fits",
     "left_out_solutions",
     "predicted_squares",
-    "replicates",
 ]
 
 FEWEST_BLOCKS = 8
@@ -36,43 +36,8 @@ FEWEST_BLOCKS = 8
 _PARTS = 16
 """Growing parts of the run that are fitted to see how the constants settle."""
 
-ErrorMethod = Literal["jackknife", "sandwich"]
 
-
-@dataclass(frozen=True, slots=True)
-class Replicates:
-    """Estimates of the parameters with one block left out, and what their spread tells."""
-
-    parameters: Floats
-    """(b, n). Covariance (B − 1)/B Σ_b (x_b − x̄)(x_b − x̄)ᵀ."""
-    block_frames: float
-    """Mean number of frames in one block."""
-    inefficiency: float
-    """Variance over what it were if every force component had an error of its own: the
-    number of frames per independent frame where forces on different atoms are independent."""
-    levelled: bool
-    """Whether the error was seen to stop growing with the length of the blocks."""
-    method: ErrorMethod = "jackknife"
-    """Whether blocks were left out, or only to first order."""
-
-    def __post_init__(self) -> None:
-        freeze(self, {}, float, parameters="b n")
-
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return len(self.parameters)
-
-    @property
-    def variance(self) -> Floats:
-        """(n,) squared standard errors of the parameters."""
-        spread = self.parameters - self.parameters.mean(axis=0)
-        result: Floats = (self.n_blocks - 1) / self.n_blocks * (spread**2).sum(axis=0)
-        return result
-
-
-@dataclass(frozen=True, slots=True)
-class Convergence:
+class GrowingFits(NamedTuple):
     """Fits to growing parts of a run."""
 
     frames: Ints
@@ -82,20 +47,15 @@ class Convergence:
     r_squared: Floats
     """(b,) coefficient of determination; nan likewise."""
 
-    def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, np.int64, frames="b")
-        freeze(self, sizes, float, parameters="b z", r_squared="b")
 
-
-def replicates(
+def fit_errors(
     equations: NormalEquations,
     parameters: Floats,
     *,
     solver: Solver = solve_positive,
     method: ErrorMethod = "jackknife",
     left_out: Floats | None = None,
-) -> Replicates | None:
+) -> FitErrors | None:
     """Error of the solution from the blocks, joined as long as that makes it grow.
 
     Parameters
@@ -130,7 +90,7 @@ def replicates(
     return _longest_needed(levels, len(parameters))
 
 
-def convergence(equations: NormalEquations, solver: Solver = solve_positive) -> Convergence:
+def growing_fits(equations: NormalEquations, solver: Solver = solve_positive) -> GrowingFits:
     """Fit growing parts of a run, 16 at most.
 
     Parameters
@@ -153,7 +113,7 @@ def convergence(equations: NormalEquations, solver: Solver = solve_positive) -> 
         except np.linalg.LinAlgError:
             continue
         explained[b] = 2.0 * moment[b] @ found[b] - found[b] @ gram @ found[b]
-    return Convergence(
+    return GrowingFits(
         np.cumsum(equations.frames),
         found @ equations.model.null_space.T,
         explained / np.where(square > 0.0, square, np.nan),
@@ -235,7 +195,7 @@ def _measured(
     solver: Solver,
     method: ErrorMethod,
     left_out: Floats | None = None,
-) -> Replicates | None:
+) -> FitErrors | None:
     n_blocks = equations.n_blocks
     if n_blocks < FEWEST_BLOCKS:
         return None
@@ -247,7 +207,7 @@ def _measured(
         return None
     inefficiency = _inefficiency(equations, parameters, left_out)
     length = float(equations.frames.mean())
-    return Replicates(left_out, length, inefficiency, levelled=True, method=method)
+    return FitErrors(left_out, length, inefficiency, levelled=True, method=method)
 
 
 def _inefficiency(equations: NormalEquations, parameters: Floats, found: Floats) -> float:
@@ -269,7 +229,7 @@ def _inefficiency(equations: NormalEquations, parameters: Floats, found: Floats)
     return ratio * (n_blocks - 1) / n_blocks / max(len(parameters), 1)
 
 
-def _longest_needed(levels: list[Replicates], rank: int) -> Replicates:
+def _longest_needed(levels: list[FitErrors], rank: int) -> FitErrors:
     """Choose from blocks of growing length those with the largest error, if it grew at all."""
     finest, largest = levels[0], max(levels, key=lambda level: level.inefficiency)
     best = largest if _grown(finest, largest, rank) else finest
@@ -277,7 +237,7 @@ def _longest_needed(levels: list[Replicates], rank: int) -> Replicates:
     return replace(best, levelled=best is not levels[-1])
 
 
-def _grown(shorter: Replicates, longer: Replicates, rank: int) -> bool:
+def _grown(shorter: FitErrors, longer: FitErrors, rank: int) -> bool:
     """Whether the error grew by more than chance would have it.
 
     The relative variance of either estimate is 2/(n(B − 1)); the joined blocks hold the

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.config import ReadOptions
+from trajmodes.data.lattice import relative_displacements
 from trajmodes.errors import UnitsError, UsageError
 from trajmodes.formats.open import open_trajectory, source_path
 from trajmodes.formats.snapshots import about_one_structure
-from trajmodes.readers.reference import relative_displacements
 from trajmodes.readers.trajectory import Trajectory, select_frames
 
 _SAME = 1e-3

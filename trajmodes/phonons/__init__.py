@@ -11,54 +11,30 @@ frequencies; `green_function`, from covariances) or a thermal conductivity (`con
 phase convention.
 """
 
-from trajmodes.phonons.bands import Bands, dispersion
+from trajmodes.phonons.bands import dispersion, spectral_map
 from trajmodes.phonons.chosen_path import chosen_path, zone_point
 from trajmodes.phonons.conductivity import conductivity, dense_mesh
-from trajmodes.phonons.conductivity_result import Conductivity, HeatFlow
-from trajmodes.phonons.diagonalize import frequencies_at, modes_at, squared_thz
+from trajmodes.phonons.diagonalize import frequencies_at, frequency_change, modes_at
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices
 from trajmodes.phonons.green_function import green_function_constants
 from trajmodes.phonons.gruneisen import Gruneisen, gruneisen_at, gruneisen_of
-from trajmodes.phonons.gruneisen_mean import MeanGruneisen, mean_gruneisen
+from trajmodes.phonons.gruneisen_mean import gruneisen_parameters, mean_gruneisen
 from trajmodes.phonons.lifetime_mesh import ModeLifetimes
-from trajmodes.phonons.linewidths import (
-    PerturbativeLines,
-    linewidths_of_sets,
-    perturbative_linewidths,
-    shared_mesh,
-)
+from trajmodes.phonons.linewidths import perturbative_linewidths, shared_mesh
 from trajmodes.phonons.point_names import point_names
-from trajmodes.phonons.qpoints import (
-    BandPath,
-    PathHits,
-    band_path,
-    commensurate,
-    mesh,
-    on_path,
-)
-from trajmodes.phonons.renormalised import Renormalised, renormalised
-from trajmodes.phonons.run_length import RunLength, run_length
-from trajmodes.phonons.stability import Stability, stability
+from trajmodes.phonons.qpoints import PathHits, band_path, commensurate, mesh, on_path
+from trajmodes.phonons.renormalised import renormalised
+from trajmodes.phonons.run_length import run_length
+from trajmodes.phonons.shells import shells_of
+from trajmodes.phonons.stability import stability
 from trajmodes.phonons.strain import StrainDerivative, strain_derivative
-from trajmodes.phonons.supercell_constants import (
-    joined_axes,
-    smallest_supercell,
-)
+from trajmodes.phonons.supercell_constants import joined_axes, smallest_supercell
 from trajmodes.phonons.velocities import group_velocities
 
 __all__ = [
-    "BandPath",
-    "Bands",
-    "Conductivity",
     "Gruneisen",
-    "HeatFlow",
-    "MeanGruneisen",
     "ModeLifetimes",
     "PathHits",
-    "PerturbativeLines",
-    "Renormalised",
-    "RunLength",
-    "Stability",
     "StrainDerivative",
     "band_path",
     "chosen_path",
@@ -68,12 +44,13 @@ __all__ = [
     "dispersion",
     "dynamical_matrices",
     "frequencies_at",
+    "frequency_change",
     "green_function_constants",
     "group_velocities",
     "gruneisen_at",
     "gruneisen_of",
+    "gruneisen_parameters",
     "joined_axes",
-    "linewidths_of_sets",
     "mean_gruneisen",
     "mesh",
     "modes_at",
@@ -83,8 +60,9 @@ __all__ = [
     "renormalised",
     "run_length",
     "shared_mesh",
+    "shells_of",
     "smallest_supercell",
-    "squared_thz",
+    "spectral_map",
     "stability",
     "strain_derivative",
     "zone_point",

@@ -1,32 +1,13 @@
-"""Dispersion along a band path."""
-
-from dataclasses import dataclass
+"""Dispersion and spectra along a band path."""
 
 import numpy as np
 
-from trajmodes.arrays import Floats, freeze
-from trajmodes.data import ForceConstants
+from trajmodes.data import BandPath, Bands, ForceConstants, Modes, PowerSpectra, SpectralMap
 from trajmodes.errors import DataError
 from trajmodes.phonons.diagonalize import frequencies_at
-from trajmodes.phonons.qpoints import BandPath
+from trajmodes.phonons.qpoints import on_path
 
-__all__ = ["Bands", "dispersion"]
-
-
-@dataclass(frozen=True, slots=True)
-class Bands:
-    """Frequencies along a path, branches in order of frequency at every point."""
-
-    path: BandPath
-    """Where the points are, their distances, sections and labels."""
-    omega: Floats
-    """(q, m), unit: rad/ps. Negative means imaginary."""
-    omega_sem: Floats | None
-    """(q, m), unit: rad/ps. Standard error; None where the constants have none."""
-
-    def __post_init__(self) -> None:
-        sizes = {"q": len(self.path.distance)}
-        freeze(self, sizes, float, omega="q m", omega_sem="q m")
+__all__ = ["dispersion", "spectral_map"]
 
 
 def dispersion(constants: ForceConstants, path: BandPath) -> Bands:
@@ -52,3 +33,35 @@ def dispersion(constants: ForceConstants, path: BandPath) -> Bands:
         )
     omega, omega_sem = frequencies_at(constants, path.qpoints)
     return Bands(path, omega, omega_sem)
+
+
+def spectral_map(path: BandPath, modes: Modes, spectra: PowerSpectra) -> SpectralMap | None:
+    """Velocity spectra of each branch at the commensurate points of the path, and their sum.
+
+    Parameters
+    ----------
+    path
+        The path.
+    modes
+        Modes at the commensurate points.
+    spectra
+        Spectra of the sets of these modes.
+
+    Returns
+    -------
+    None where no commensurate point with a spectrum lies on the path.
+    """
+    hits = on_path(path, modes.qpoints)
+    shown = (modes.sets[hits.index] >= 0).any(axis=1)
+    if not shown.any():
+        return None
+    rows = hits.index[shown]
+    sets_km = modes.sets[rows]
+    branches_kmw = np.where((sets_km >= 0)[..., None], spectra.power[sets_km], 0.0)
+    return SpectralMap(
+        distance=hits.distance[shown],
+        qpoints=modes.qpoints[rows],
+        freq_thz=spectra.freq_thz,
+        power=branches_kmw.sum(axis=1),
+        branches=branches_kmw,
+    )

@@ -12,10 +12,10 @@ from itertools import pairwise
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data import Crystal
+from trajmodes.data import BandPath, Crystal
 from trajmodes.data.points import point
 from trajmodes.errors import UsageError
-from trajmodes.phonons.qpoints import BandPath, band_path, special_points, walk
+from trajmodes.phonons.qpoints import band_path, special_points, walk
 
 __all__ = ["chosen_path", "zone_point"]
 

@@ -19,10 +19,9 @@ from dataclasses import replace
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data import Crystal, ForceConstants, Supercell
+from trajmodes.data import Conductivity, Crystal, ForceConstants, HeatFlow, Supercell
 from trajmodes.data.points import point
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.conductivity_result import Conductivity, HeatFlow
 from trajmodes.phonons.diagonalize import frequencies_at
 from trajmodes.phonons.heat_flow import FlowEdges, FlowSums, flow_sums, zone_of
 from trajmodes.phonons.lifetime_mesh import (
@@ -50,10 +49,8 @@ _RESTING = 1e-6
 # Rounding of ω and of sums, relative to the highest.
 _ROUNDING = 1e-5
 _BINS = 200
-# From 0.01 nm to 1 cm, 20 mean free paths for a factor of ten.
-_LENGTHS_NM = np.geomspace(1e-2, 1e7, 181)
-# Å in one nm.
-_NM = 10.0
+# Mean free paths in Å from 0.1 Å to 1 cm, 20 for a factor of ten.
+_LENGTHS = 10.0 * np.geomspace(1e-2, 1e7, 181)
 
 
 def conductivity(
@@ -103,15 +100,14 @@ def conductivity(
     classical, quantum = (_flow(turns, sums, deviations, edges, kind) for kind in (0, 1))
     speed, path, path_sem = _free_paths(constants, lifetimes)
     return Conductivity(
-        crystal=constants.crystal,
         temperature=temperature,
-        divisions=divisions,
+        mesh=divisions,
         classical=classical,
         quantum=quantum,
         filled=strengths.filled,
         speed=speed,
-        free_path_nm=path,
-        free_path_nm_sem=path_sem,
+        free_path=path,
+        free_path_sem=path_sem,
     )
 
 
@@ -130,7 +126,7 @@ def dense_mesh(supercell: Supercell) -> tuple[int, int, int]:
 
 def _edges(lifetimes: ModeLifetimes) -> FlowEdges:
     top = 1.05 * float(lifetimes.modes.omega.max())
-    return FlowEdges(np.linspace(0.0, top, _BINS + 1), _LENGTHS_NM * _NM)
+    return FlowEdges(np.linspace(0.0, top, _BINS + 1), _LENGTHS)
 
 
 def _check_stable(sums: FlowSums, edges: FlowEdges) -> None:
@@ -217,16 +213,16 @@ def _flow(
     below_length = np.cumsum(at_length, axis=0)[:-1]
     span = _span(sums)
     return HeatFlow(
-        kappa_w_mk=kappa,
-        kappa_w_mk_sem=np.sqrt((errors**2).sum(axis=0)),
-        isotropic_w_mk=float(isotropic),
-        isotropic_w_mk_sem=float(np.sqrt((_isotropic(errors) ** 2).sum())),
+        kappa=kappa,
+        kappa_sem=np.sqrt((errors**2).sum(axis=0)),
+        isotropic=float(isotropic),
+        isotropic_sem=float(np.sqrt((_isotropic(errors) ** 2).sum())),
         long_wave_share=float(_isotropic(sums.long_waves[kind]) / _isotropic(sums.kappa[kind])),
         filled_share=float(_isotropic(filled) / isotropic),
-        edge_thz=edges.omega / THZ,
-        below_frequency_w_mk=below_frequency,
-        length_nm=_LENGTHS_NM[span],
-        below_length_w_mk=below_length[span],
+        edges=edges.omega,
+        below_frequency=below_frequency,
+        length=_LENGTHS[span],
+        below_length=below_length[span],
     )
 
 
@@ -246,7 +242,7 @@ def _rotations(crystal: Crystal) -> Floats:
 def _free_paths(
     constants: ForceConstants, lifetimes: ModeLifetimes
 ) -> tuple[Floats, Floats, Floats]:
-    """Speed (g,) in Å/ps, mean free path and its error in nm, of each set."""
+    """Speed (g,) in Å/ps, mean free path and its error in Å, of each set."""
     modes = lifetimes.modes
     velocity = group_velocities(constants, modes.qpoints).velocity
     square = (np.nan_to_num(velocity) ** 2).sum(axis=2)
@@ -254,6 +250,6 @@ def _free_paths(
     # Where symmetry forbids a velocity, rounding leaves one.
     speed = np.where(speed > _RESTING * speed.max(initial=0.0), speed, 0.0)
     known = lifetimes.resolved
-    path = np.where(known, speed * lifetimes.lifetime_ps, np.nan) / _NM
-    path_sem = np.where(known, speed * lifetimes.lifetime_ps_sem, np.nan) / _NM
+    path = np.where(known, speed * lifetimes.lifetime_ps, np.nan)
+    path_sem = np.where(known, speed * lifetimes.lifetime_ps_sem, np.nan)
     return speed, path, path_sem

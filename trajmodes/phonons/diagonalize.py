@@ -9,11 +9,15 @@ For ω itself δω = δ(ω²)/(2|ω|), which diverges at ω = 0. Since
 |√|x + δ| − √|x|| ≤ √|δ| for any x, the smaller of the two is used.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.data import Crystal, ForceConstants, Modes
+from trajmodes.data.jackknife import jackknife_sem
 from trajmodes.data.lattice import equal_modulo_lattice
 from trajmodes.errors import DataError
 from trajmodes.phonons.dynamical_matrix import (
@@ -25,9 +29,8 @@ from trajmodes.phonons.dynamical_matrix import (
     q_chunks,
 )
 from trajmodes.symmetry.stars import star_labels
-from trajmodes.units import THZ
 
-__all__ = ["frequencies_at", "modes_at", "squared_thz"]
+__all__ = ["frequencies_at", "frequency_change", "modes_at"]
 
 # Neighbouring ω² closer than this, relative to the mean ω² of the stiffest site, are one set:
 # far above rounding, far below what two branches differ by anywhere but at a crossing.
@@ -113,30 +116,30 @@ def frequencies_at(
     return _signed_root(square_qm), _sem_of_root(square_qm, square_sem)
 
 
-def squared_thz(modes: Modes) -> tuple[Floats, Floats | None]:
-    """Signed squares of the frequencies, in which an imaginary mode is to be judged.
-
-    −0.12 ± 0.20 THz² is zero. The standard error of ω² is given back exactly: with
-    s = min(δ/(2|ω|), √δ) being the error of ω, δ = max(2|ω|s, s²).
+def frequency_change(
+    constants: ForceConstants, values: Iterable[Floats], modes: Modes
+) -> Floats:
+    """Root mean square change of the frequencies for other values of the pair constants.
 
     Parameters
     ----------
+    constants
+        The pairs that the values belong to.
+    values
+        (c, p, 3, 3) other values in eV/Å².
     modes
-        The modes.
+        Modes that the frequencies are compared with; every q of the full set counts once.
 
     Returns
     -------
-    square
-        (q, m) signed (ω/2π)² in THz².
-    square_sem
-        (q, m) its standard error in THz²; None where unknown.
+    (c,) in rad/ps.
     """
-    freq = modes.omega / THZ
-    square = freq * np.abs(freq)
-    if modes.omega_sem is None:
-        return square, None
-    sem = modes.omega_sem / THZ
-    return square, np.maximum(2.0 * np.abs(freq) * sem, sem**2)
+    weights_qm = np.broadcast_to(modes.weights[:, None], modes.omega.shape)
+    bare = replace(constants, replicates=None)
+    omegas = (frequencies_at(replace(bare, values=one), modes.qpoints)[0] for one in values)
+    squares = [np.average((omega - modes.omega) ** 2, weights=weights_qm) for omega in omegas]
+    change: Floats = np.sqrt(np.array(squares))
+    return change
 
 
 def _solve(total: LatticeSum, q_qx: Floats) -> tuple[Floats, Complexes]:
@@ -160,19 +163,14 @@ def _propagate(
             "an error bar needs at least two delete-one-block replicates",
             fix="fit with more time blocks",
         )
-    # Welford's recurrence: the replicates differ little, so differences are taken first.
-    mean_qm = np.zeros(starts_qm.shape)
-    spread_qm = np.zeros(starts_qm.shape)
-    for count, total in enumerate(lattice_sums(constants, replicates), start=1):
+
+    def squares_of(total: LatticeSum) -> Floats:
         value_qm = np.empty(starts_qm.shape)
         for part in q_chunks(total, len(q_qx)):
             value_qm[part] = _expectation(evaluate(total, q_qx[part]), vectors_qmk[part])
-        step_qm = _set_means(value_qm, starts_qm) - mean_qm
-        mean_qm += step_qm / count
-        spread_qm += step_qm**2 * ((count - 1) / count)
-    n_blocks = len(replicates)
-    sem: Floats = np.sqrt(spread_qm * ((n_blocks - 1) / n_blocks))
-    return sem
+        return _set_means(value_qm, starts_qm)
+
+    return jackknife_sem(squares_of(total) for total in lattice_sums(constants, replicates))
 
 
 def _expectation(d_qkl: Complexes, vectors_qmk: Complexes) -> Floats:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from trajmodes.arrays import Bools, Floats, freeze
 from trajmodes.data import Crystal, ForceConstants, Modes
+from trajmodes.data.jackknife import jackknife_sem
 from trajmodes.errors import DataError
 from trajmodes.phonons.diagonalize import modes_at
 from trajmodes.phonons.dynamical_matrix import lattice_sum
@@ -28,7 +29,6 @@ __all__ = [
     "gruneisen_at",
     "gruneisen_of",
     "is_defined",
-    "jackknife_sem",
     "volume_part",
 ]
 
@@ -152,13 +152,6 @@ def volume_part(components: Floats) -> Floats:
     """Third of the trace of (…, c) components of strain: the answer to d ln V."""
     part: Floats = components[..., :3].mean(axis=-1)
     return part
-
-
-def jackknife_sem(replicates: Floats) -> Floats:
-    """Take the standard error from delete-one-block estimates along the first axis."""
-    n_blocks = len(replicates)
-    sem: Floats = np.sqrt(n_blocks - 1.0) * replicates.std(axis=0)
-    return sem
 
 
 def _estimates(response: StrainResponse, defined: Bools) -> dict[str, Floats]:

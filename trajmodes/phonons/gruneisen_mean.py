@@ -6,51 +6,81 @@ White, Heat Capacity and Thermal Expansion at Low Temperatures (1999), §2.6). �
 is the volume expansion of a crystal of bulk modulus B.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.arrays import Floats, freeze
-from trajmodes.data import ForceConstants
+from trajmodes.arrays import Floats
+from trajmodes.data import (
+    BandPath,
+    Crystal,
+    ForceConstants,
+    GruneisenParameters,
+    MeanGruneisen,
+    Modes,
+)
+from trajmodes.data.jackknife import jackknife_sem
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.diagonalize import modes_at
 from trajmodes.phonons.gruneisen import (
+    Gruneisen,
     gamma_components,
+    gruneisen_at,
+    gruneisen_of,
     is_defined,
-    jackknife_sem,
     volume_part,
 )
 from trajmodes.phonons.qpoints import mesh
 from trajmodes.phonons.strain_response import StrainResponse, strain_responses
+from trajmodes.phonons.supercell_constants import joined_axes
 from trajmodes.units import BOLTZMANN, HBAR
 
-__all__ = ["MeanGruneisen", "mean_gruneisen"]
+__all__ = ["gruneisen_parameters", "mean_gruneisen", "mean_mesh"]
+
+# Largest distance in 1/Å, 2π included, of neighbours on the mesh of the mean. The mean changes
+# by less than its error when that mesh is doubled.
+_SPACING = 0.15
 
 
-@dataclass(frozen=True, slots=True)
-class MeanGruneisen:
-    """Grüneisen parameters averaged over a mesh of q points."""
+def gruneisen_parameters(
+    constants: ForceConstants, modes: Modes, path: BandPath
+) -> GruneisenParameters | None:
+    """Grüneisen parameters along a path, of the sets of modes, and their mean over the zone.
 
-    temperatures: Floats
-    """(k,), unit: K."""
-    quantum: Floats
-    """(k,) mean with Bose–Einstein heat capacities."""
-    quantum_sem: Floats | None
-    """(k,) its standard error; None where the constants have none."""
-    classical: float
-    """Mean with the same heat capacity for all modes."""
-    classical_sem: float | None
-    """Its standard error; None where the constants have none."""
-    divisions: tuple[int, int, int]
-    """The mesh, in points along each reciprocal lattice vector."""
-    left_out: float
-    """Part of the modes that have no Grüneisen parameter, for ω² is not positive. The acoustic
-    modes at Γ, which are left out too, are not counted in it."""
+    Parameters
+    ----------
+    constants
+        Their temperature, if known, is that of the quantum mean.
+    modes
+        Modes of the constants.
+    path
+        Band path of the same crystal.
 
-    def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, float, temperatures="k", quantum="k", quantum_sem="k")
+    Returns
+    -------
+    None where there are no cubic constants.
+    """
+    if constants.triplets is None:
+        return None
+    along = gruneisen_at(constants, path.qpoints)
+    sets, sets_sem = _of_sets(gruneisen_of(constants, modes), modes)
+    kelvin = [] if constants.temperature is None else [constants.temperature]
+    mean = mean_gruneisen(constants, mean_mesh(constants.crystal), kelvin)
+    return GruneisenParameters(along.gamma, along.gamma_sem, sets, sets_sem, mean)
+
+
+def mean_mesh(crystal: Crystal) -> tuple[int, int, int]:
+    """Mesh that is fine enough for the mean; axes that the point group mixes are alike.
+
+    Parameters
+    ----------
+    crystal
+        The crystal.
+    """
+    reciprocal = 2.0 * np.pi * np.linalg.norm(np.linalg.inv(crystal.cell), axis=0)
+    counts = np.maximum(2, np.ceil(reciprocal / _SPACING)).astype(int)
+    for axes in map(list, joined_axes(crystal)):
+        counts[axes] = counts[axes].max()
+    return int(counts[0]), int(counts[1]), int(counts[2])
 
 
 def mean_gruneisen(
@@ -105,9 +135,17 @@ def mean_gruneisen(
         quantum_sem=None if sem is None else sem[1:],
         classical=float(mean[0]),
         classical_sem=None if sem is None else float(sem[0]),
-        divisions=divisions,
+        mesh=divisions,
         left_out=float(weights @ left_out.mean(axis=1) / weights.sum()),
     )
+
+
+def _of_sets(found: Gruneisen, modes: Modes) -> tuple[Floats, Floats | None]:
+    """(g,) values of one member of each set: all have the same."""
+    labels, first = np.unique(modes.sets, return_index=True)
+    chosen = first[labels >= 0]
+    sem = None if found.gamma_sem is None else found.gamma_sem.ravel()[chosen]
+    return found.gamma.ravel()[chosen], sem
 
 
 def _weighted(

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy import constants as _codata
 
 from trajmodes.arrays import Floats, freeze
 from trajmodes.data import Crystal, ForceConstants
@@ -30,9 +29,6 @@ __all__ = [
     "heat_flow",
     "zone_of",
 ]
-
-_W_MK = _codata.electron_volt / (_codata.pico * _codata.angstrom)
-"""One eV/(K Å ps) in W/(m K)."""
 
 # Entries of the matrix of interpolation weights in memory at one time.
 _ENTRIES = 1 << 20
@@ -75,13 +71,13 @@ def heat_flow(
 
     Returns
     -------
-    (2, q, m, 3, 3) in W/(m K); the mean over all q of the zone, summed over m, is κ. Zero for
-    modes whose frequency is not positive.
+    (2, q, m, 3, 3) in eV/(K Å ps); the mean over all q of the zone, summed over m, is κ. Zero
+    for modes whose frequency is not positive.
     """
     moves = branches.omega > 0.0
     v_qmx = np.where(moves[:, :, None], branches.velocity, 0.0)
     scale_kqm = heat_capacities(branches.omega, temperature) * np.where(moves, lifetime_ps, 0.0)
-    scale_kqm = scale_kqm * (_W_MK / volume)
+    scale_kqm = scale_kqm / volume
     v_qmxy = v_qmx[..., :, None] * v_qmx[..., None, :]
     flow: Floats = scale_kqm[..., None, None] * v_qmxy
     return flow
@@ -141,7 +137,7 @@ def zone_of(crystal: Crystal, divisions: tuple[int, int, int]) -> Zone:
 class FlowSums:
     """Sums over the modes of a zone; k is the kind of heat capacity, classical or quantum.
 
-    All in W/(m K), not symmetrised: only irreducible points are summed.
+    All in eV/(K Å ps), not symmetrised: only irreducible points are summed.
     """
 
     kappa: Floats

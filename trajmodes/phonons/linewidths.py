@@ -11,7 +11,6 @@ that Γ(T')/T' at a temperature T' ≫ ħω/k_B is the classical Γ(T)/T, up to 
 """
 
 import importlib
-from dataclasses import dataclass
 from math import gcd, lcm
 from typing import Any
 
@@ -20,8 +19,8 @@ import numpy.typing as npt
 from phonopy.phonon.grid import get_ir_grid_points
 from phonopy.structure.atoms import PhonopyAtoms
 
-from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data import Crystal, ForceConstants, Modes, Supercell
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data import ForceConstants, PerturbativeWidths, Supercell
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.diagonalize import frequencies_at
 from trajmodes.phonons.dynamical_matrix import checked_qpoints
@@ -38,7 +37,7 @@ from trajmodes.symmetry import atom_at
 from trajmodes.symmetry.folding import fold_pairs
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
 
-__all__ = ["PerturbativeLines", "linewidths_of_sets", "perturbative_linewidths", "shared_mesh"]
+__all__ = ["perturbative_linewidths", "shared_mesh"]
 
 # ħω/k_BT' of the highest mode: the classical width is then right to 1e-9.
 _CLASSICAL = 1e-4
@@ -48,41 +47,13 @@ _LOWEST_THZ = 1e-4
 _SAME = 1e-5
 
 
-@dataclass(frozen=True, slots=True)
-class PerturbativeLines:
-    """Three-phonon linewidths at a list of q points."""
-
-    crystal: Crystal
-    temperature: float
-    """In K."""
-    divisions: tuple[int, int, int]
-    """Mesh of the sum over scattering partners, points along each reciprocal lattice vector."""
-    qpoints: Floats
-    """(q, 3), reduced coordinates, no 2π."""
-    freq_thz: Floats
-    """(q, m), unit: THz. Negative means imaginary."""
-    linewidth_quantum_thz: Floats
-    """(q, m), unit: THz. Full width at half maximum, Bose–Einstein occupation; nan for modes
-    that are imaginary, or acoustic at Γ."""
-    linewidth_classical_thz: Floats
-    """(q, m), unit: THz. The same with the occupation k_BT/ħω of a classical crystal."""
-    left_out: float
-    """Part of the modes of the mesh that took no part, for they are imaginary; besides them the
-    three acoustic ones at Γ."""
-
-    def __post_init__(self) -> None:
-        sizes = {"m": 3 * self.crystal.n_sites}
-        freeze(self, sizes, float, qpoints="q 3", freq_thz="q m")
-        freeze(self, sizes, float, linewidth_quantum_thz="q m", linewidth_classical_thz="q m")
-
-
 def perturbative_linewidths(
     constants: ForceConstants,
     supercell: Supercell,
     divisions: tuple[int, int, int],
     temperature: float,
     qpoints: npt.ArrayLike | None = None,
-) -> PerturbativeLines:
+) -> PerturbativeWidths:
     """Three-phonon linewidths from the constants alone.
 
     Parameters
@@ -134,14 +105,13 @@ def perturbative_linewidths(
     # (smearing, temperature, grid point, mode), half widths
     half_tqm = peer.thermal_conductivity.gamma[0][:, place]
     half_tqm = np.where(freq_thz > _LOWEST_THZ, half_tqm, np.nan)
-    return PerturbativeLines(
-        crystal=constants.crystal,
+    return PerturbativeWidths(
         temperature=temperature,
-        divisions=mesh,
+        mesh=mesh,
         qpoints=q_qx,
-        freq_thz=freq_thz,
-        linewidth_quantum_thz=2.0 * half_tqm[0],
-        linewidth_classical_thz=2.0 * half_tqm[1] * (temperature / hot),
+        omega=freq_thz * THZ,
+        quantum=2.0 * half_tqm[0] * THZ,
+        classical=2.0 * half_tqm[1] * (temperature / hot) * THZ,
         # Rounding leaves the acoustic modes at Γ a little below zero.
         left_out=float((all_thz[peer.grid.grg2bzg] < -_LOWEST_THZ).mean()),
     )
@@ -177,42 +147,6 @@ def shared_mesh(supercell: Supercell, divisions: tuple[int, int, int]) -> tuple[
         for axis in group:
             mesh[axis] = unit * -(-least // unit)
     return mesh[0], mesh[1], mesh[2]
-
-
-def linewidths_of_sets(lines: PerturbativeLines, modes: Modes) -> tuple[Floats, Floats]:
-    """Linewidths of each set of modes, quantum and classical: means over its members.
-
-    Parameters
-    ----------
-    lines
-        Linewidths at the q points of the modes, in the same order.
-    modes
-        The modes.
-
-    Returns
-    -------
-    Quantum and classical linewidths (g,) in THz, full width at half maximum; nan for sets that
-    have none.
-
-    Raises
-    ------
-    DataError
-        If the q points are not the same.
-    """
-    ours, theirs = modes.qpoints, lines.qpoints
-    if ours.shape != theirs.shape or np.abs(ours - theirs).max(initial=0.0) > _SAME:
-        raise DataError(
-            "the linewidths are at other q points than the modes",
-            fix="make them with perturbative_linewidths(…, qpoints=modes.qpoints)",
-        )
-    member = modes.sets >= 0
-    labels, weights = modes.sets[member], np.broadcast_to(modes.weights[:, None], member.shape)
-    counts = np.bincount(labels, weights[member], modes.n_sets)
-    quantum, classical = (
-        np.bincount(labels, weights[member] * width[member], modes.n_sets) / counts
-        for width in (lines.linewidth_quantum_thz, lines.linewidth_classical_thz)
-    )
-    return quantum, classical
 
 
 def _addresses(q_qx: Floats, mesh: tuple[int, int, int]) -> Ints:

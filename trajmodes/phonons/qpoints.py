@@ -15,7 +15,7 @@ from seekpath import SupercellWarning
 from seekpath.hpkot import EdgeCaseWarning
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data import Crystal, Supercell
+from trajmodes.data import BandPath, Crystal, Supercell
 from trajmodes.data.lattice import equal_modulo_lattice
 from trajmodes.errors import DataError, TrajmodesWarning, UsageError
 from trajmodes.symmetry.stars import point_group, star_images
@@ -23,7 +23,6 @@ from trajmodes.symmetry.translations import half_space
 
 __all__ = [
     "SAME_Q",
-    "BandPath",
     "PathHits",
     "band_path",
     "commensurate",
@@ -39,42 +38,6 @@ _TOLERANCE = 1e-4
 SAME_Q = 1e-4
 """Reduced coordinates closer than this are equal: the corners of a path through a cell given
 with few digits are no exact fractions, and q points of a supercell lie much farther apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class BandPath:
-    """Straight sections through the Brillouin zone, each with both of its ends."""
-
-    crystal: Crystal
-    qpoints: Floats
-    """(q, 3), reduced coordinates, section after section."""
-    distance: Floats
-    """(q,), unit: 1/Å, 2π included. Length walked; it does not grow over a jump."""
-    offsets: Ints
-    """(k + 1,) section k is offsets[k]:offsets[k + 1]."""
-    labels: tuple[tuple[str, str], ...]
-    """(k,) names of the first and the last point of each section."""
-
-    def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, float, qpoints="q 3", distance="q")
-        freeze(self, sizes, np.int64, offsets="o")
-
-    @property
-    def n_sections(self) -> int:
-        """Number of straight sections."""
-        return len(self.labels)
-
-    def ticks(self) -> tuple[Floats, tuple[str, ...]]:
-        """Distances and names of the corners; a jump is named ``U|K``."""
-        places = [float(self.distance[0])]
-        names = [self.labels[0][0]]
-        for k, (start, end) in enumerate(self.labels):
-            if start != names[-1]:
-                names[-1] = f"{names[-1]}|{start}"
-            places.append(float(self.distance[self.offsets[k + 1] - 1]))
-            names.append(end)
-        return np.array(places), tuple(names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,46 +14,30 @@ columns in bounded memory some columns are only nearly so; the errors at the q p
 supercell stay exact, for sums over one set do not see the other ones.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy.linalg
 
-from trajmodes.arrays import Bools, Complexes, Floats, freeze
+from trajmodes.arrays import Bools, Complexes, Floats
 from trajmodes.data import ForceConstants, Modes, Supercell
+from trajmodes.data.modes import signed_squares
 from trajmodes.errors import DataError
-from trajmodes.phonons.diagonalize import squared_thz
 from trajmodes.phonons.supercell_matrices import pair_list
 from trajmodes.symmetry.mode_sets import set_mean
-from trajmodes.units import THZ
 
-__all__ = ["Renormalised", "check_commensurate", "renormalised"]
+__all__ = ["check_commensurate", "renormalised"]
 
 # Replicates take at most this much memory, but there are never fewer than the least number.
 _BYTES = 128 * 2**20
 _FEWEST, _MOST = 32, 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Renormalised:
-    """Force constants that give measured frequencies at the q points of a supercell."""
-
-    constants: ForceConstants
-    """Pairs of the whole supercell; replicates where all frequencies have errors."""
-    kept: Bools
-    """(g,) sets whose frequency is not known and was left as it was."""
-
-    def __post_init__(self) -> None:
-        freeze(self, {}, bool, kept="g")
-
-
 def renormalised(
     modes: Modes,
     supercell: Supercell,
-    freq_thz: Floats,
-    freq_thz_sem: Floats | None = None,
+    omega: Floats,
+    omega_sem: Floats | None = None,
     temperature: float | None = None,
-) -> Renormalised:
+) -> tuple[ForceConstants, Bools]:
     """Force constants from the frequencies of sets of modes.
 
     Parameters
@@ -62,14 +46,21 @@ def renormalised(
         Modes at the q points of `half_space` of the supercell.
     supercell
         The supercell of the run.
-    freq_thz
-        (g,) frequency ω̃/2π of each set in THz, negative for an imaginary one; nan where it is
+    omega
+        (g,) frequency ω̃ of each set in rad/ps, negative for an imaginary one; nan where it is
         not known: that of the modes is kept.
-    freq_thz_sem
-        (g,) standard errors in THz; those of kept sets are taken from the modes. None, or nan
-        for a set that is not kept, gives constants without error bars.
+    omega_sem
+        (g,) standard errors in rad/ps; those of kept sets are taken from the modes. None, or
+        nan for a set that is not kept, gives constants without error bars.
     temperature
         Temperature of the run in K.
+
+    Returns
+    -------
+    constants
+        Pairs of the whole supercell; replicates where all frequencies have errors.
+    own
+        (g,) sets whose frequency was given; that of the others was left as it was.
 
     Raises
     ------
@@ -79,12 +70,11 @@ def renormalised(
     """
     pairs = pair_list(supercell)
     check_commensurate(modes, pairs.space.qpoints)
-    if freq_thz.shape != (modes.n_sets,):
+    if omega.shape != (modes.n_sets,):
         raise DataError(
-            f"{modes.n_sets} sets of modes need as many frequencies, got shape {freq_thz.shape}"
+            f"{modes.n_sets} sets of modes need as many frequencies, got shape {omega.shape}"
         )
-    kept = ~np.isfinite(freq_thz)
-    square, sem = _squares(modes, freq_thz, freq_thz_sem)
+    square, sem = _squares(modes, omega, omega_sem)
     values = pairs.values(_matrices(modes, square))
     replicates = None
     if sem is not None:
@@ -94,7 +84,7 @@ def renormalised(
         replicates = np.empty((len(codes), *values.shape))
         for b, step in enumerate(steps):
             replicates[b] = pairs.values(_matrices(modes, square + step))
-    return Renormalised(pairs.constants(values, replicates, temperature), kept)
+    return pairs.constants(values, replicates, temperature), np.isfinite(omega)
 
 
 def check_commensurate(modes: Modes, qpoints: Floats) -> None:
@@ -110,19 +100,17 @@ def check_commensurate(modes: Modes, qpoints: Floats) -> None:
 
 
 def _squares(
-    modes: Modes, freq_thz: Floats, sem_thz: Floats | None
+    modes: Modes, omega: Floats, omega_sem: Floats | None
 ) -> tuple[Floats, Floats | None]:
     """Signed ω̃² of each set and its standard error, in (rad/ps)²."""
-    kept = ~np.isfinite(freq_thz)
-    harmonic, harmonic_sem = squared_thz(modes)
-    omega = freq_thz * THZ
-    square = np.where(kept, set_mean(harmonic, modes) * THZ**2, omega * np.abs(omega))
-    if sem_thz is None or (harmonic_sem is None and kept.any()):
+    kept = ~np.isfinite(omega)
+    harmonic, harmonic_sem = signed_squares(modes.omega, modes.omega_sem)
+    square, sem = signed_squares(omega, omega_sem)
+    square = np.where(kept, set_mean(harmonic, modes), square)
+    if sem is None or (harmonic_sem is None and kept.any()):
         return square, None
-    # |√|x + δ| − √|x|| ≤ √|δ|: an error s of ω is one of ω² of max(2|ω|s, s²).
-    sem = np.maximum(2.0 * np.abs(omega) * sem_thz * THZ, (sem_thz * THZ) ** 2)
     if harmonic_sem is not None:
-        sem = np.where(kept, set_mean(harmonic_sem, modes) * THZ**2, sem)
+        sem = np.where(kept, set_mean(harmonic_sem, modes), sem)
     return square, sem if np.isfinite(sem).all() else None
 
 

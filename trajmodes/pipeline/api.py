@@ -5,13 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from trajmodes.config import job_of, takes
-from trajmodes.data import ForceConstants
+from trajmodes.data import ForceConstants, Results
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.log import Log
 from trajmodes.pipeline.projected import project_job, project_only
 from trajmodes.pipeline.run import analyse, fit_job, fit_only, run_job
 from trajmodes.readers import Trajectory, trajectory_of_atoms
-from trajmodes.report import Results
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -75,7 +74,7 @@ def run(trajectory: PathLike | Iterable[PathLike], **options: Any) -> Results:
     --------
     >>> import trajmodes as tm
     >>> results = tm.run("run.lammpstrj", cell="POSCAR", timestep_fs=1.0)  # doctest: +SKIP
-    >>> results.to_dataset()["lifetime_ps"]  # doctest: +SKIP
+    >>> tm.to_dataset(results)["lifetime_ps"]  # doctest: +SKIP
     """
     job = job_of("run", trajectory, options)
     command = f"trajmodes.run({', '.join(job.trajectory)})"

@@ -3,11 +3,12 @@
 import numpy as np
 
 from trajmodes.config import Job
+from trajmodes.data import Finding
+from trajmodes.matching import Diagnosis
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.log import Log
 from trajmodes.pipeline.show import WIDTH, text_of
-from trajmodes.readers import Diagnosis
-from trajmodes.report import Finding, check_rows, point, render_check
+from trajmodes.report import check_rows, point, render_check
 from trajmodes.symmetry import star_labels
 
 __all__ = ["check_job", "findings_of", "show_check"]
@@ -42,7 +43,7 @@ def findings_of(diagnosis: Diagnosis) -> dict[str, Finding]:
         What was found in a sample of frames.
     """
     figures = diagnosis.figures.items()
-    return {name: Finding(*figure) for name, figure in figures if name not in _OF_THE_MACHINE}
+    return {name: one for name, one in figures if name not in _OF_THE_MACHINE}
 
 
 def show_check(run: LoadedRun) -> str:
@@ -53,9 +54,7 @@ def show_check(run: LoadedRun) -> str:
     run
         The run that was checked.
     """
-    rows = check_rows(
-        {name: Finding(*figure) for name, figure in run.diagnosis.figures.items()}
-    )
+    rows = check_rows(run.diagnosis.figures)
     notes = dict.fromkeys([*run.notes, *run.diagnosis.verdict])
     return text_of(render_check(rows, notes)) + "\n" + _commensurate_points(run)
 

@@ -29,13 +29,7 @@ from trajmodes.phonons import modes_at, stability
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.streaming import Together, stream
-from trajmodes.symmetry import (
-    Constraints,
-    Cutoff,
-    half_space,
-    parse_cutoff,
-    space_group,
-)
+from trajmodes.symmetry import Constraints, Cutoff, half_space, parse_cutoff, space_group
 
 __all__ = ["Fitted", "fit_options", "fit_runs", "modes_of"]
 
@@ -94,7 +88,7 @@ def fit_runs(
         If a run has no forces, or all together leave constants undetermined.
     """
     fitted = _fit_once(runs, log, bars, earlier)
-    shift = fitted.fit.reference_shift
+    shift = fitted.fit.reference.shift
     if not _is_off_average(fitted):
         return fitted
     if earlier is not None or not _counts_from_average(runs):
@@ -140,7 +134,7 @@ def _fit_once(
             options=fit_options(job),
         )
     read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
-    return Fitted(runs, ledger, fit, _frame_notes(ledger, read))
+    return Fitted(runs, ledger, fit, _frame_notes(ledger, read, job))
 
 
 def _counts_from_average(runs: Sequence[LoadedRun]) -> bool:
@@ -154,8 +148,8 @@ def _is_off_average(fitted: Fitted) -> bool:
 
     Cubic constants are off by about a quarter of its part of the rms displacement.
     """
-    moved = np.abs(fitted.fit.reference_shift)
-    sem, rms = fitted.fit.reference_shift_sem, fitted.runs[0].diagnosis.sample.displacement_rms
+    moved = np.abs(fitted.fit.reference.shift)
+    sem, rms = fitted.fit.reference.shift_sem, fitted.runs[0].diagnosis.sample.displacement_rms
     return bool((moved > np.maximum(SURE * sem, OFF_AVERAGE * rms)).any())
 
 
@@ -248,13 +242,15 @@ def _ledger(
     return ledger.of_source(_source(run, kelvin))
 
 
-def _frame_notes(ledger: Ledger, n_read: int) -> tuple[Note, ...]:
+def _frame_notes(ledger: Ledger, n_read: int, job: Job) -> tuple[Note, ...]:
     """Tell how many frames were left out, and whether temperatures are mixed."""
     texts = []
     if ledger.n_frames < n_read:
+        reasons = ["an atom had left its site"] if job.matching.hops == "exclude" else []
+        reasons += ["a value was an outlier"] if job.matching.outliers == "drop" else []
         texts.append(
-            f"{n_read - ledger.n_frames} of {n_read} frames were left out: an atom had left "
-            "its site"
+            f"{n_read - ledger.n_frames} of {n_read} frames were left out: "
+            + " or ".join(reasons)
         )
     kelvin = [s.temperature for s in ledger.sources if np.isfinite(s.temperature)]
     if kelvin and max(kelvin) - min(kelvin) > SAME_TEMPERATURE * max(kelvin):

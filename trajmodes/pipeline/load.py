@@ -11,21 +11,20 @@ from trajmodes.config import Job, ReadOptions
 from trajmodes.data import Crystal, FrameBlock, MotionBlock, Supercell
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.formats import crystal_beside, load_crystal, open_runs, open_trajectory
-from trajmodes.notes import Note
-from trajmodes.pipeline.log import Log
-from trajmodes.readers import (
+from trajmodes.matching import (
     AverageStructure,
     Diagnosis,
     Displacer,
     Match,
-    Trajectory,
     average_structure,
     diagnose,
     find_crystal,
     match,
-    select_frames,
     told_species,
 )
+from trajmodes.notes import Note
+from trajmodes.pipeline.log import Log
+from trajmodes.readers import Trajectory, select_frames
 from trajmodes.streaming import cut_blocks, lazy_arrays
 
 if TYPE_CHECKING:
@@ -100,9 +99,7 @@ class LoadedRun:
     def moved(self, shift: Floats) -> "LoadedRun":
         """Count displacements from sites that are moved by (s, 3) in Å; symmetry allows it."""
         matched = self.match.moved(shift)
-        return replace(
-            self, match=matched, displacer=Displacer(matched, self.job.matching.hops)
-        )
+        return replace(self, match=matched, displacer=replace(self.displacer, match=matched))
 
     def __iter__(self) -> Iterator[MotionBlock]:
         """Blocks of motion in order of time."""
@@ -249,12 +246,21 @@ def _match(job: Job, trajectory: Trajectory, known: KnownCrystal | None) -> Load
     matched = match(
         known.crystal, trajectory, type_map=type_map, average=average, relax=known.relax
     )
+    diagnosis = diagnose(
+        trajectory, matched, hops=job.matching.hops, outliers=job.matching.outliers
+    )
     return LoadedRun(
         job=job,
         trajectory=trajectory,
         match=matched,
-        diagnosis=diagnose(trajectory, matched, hops=job.matching.hops),
-        displacer=Displacer(matched, job.matching.hops),
+        diagnosis=diagnosis,
+        displacer=Displacer(
+            matched,
+            job.matching.hops,
+            job.matching.outliers,
+            diagnosis.sample.limits,
+            trajectory.place,
+        ),
         notes=(*notes, *matched.notes),
     )
 

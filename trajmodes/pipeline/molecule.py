@@ -12,21 +12,21 @@ import xarray as xr
 
 from trajmodes.arrays import Floats
 from trajmodes.config import Job
-from trajmodes.data import ForceConstants, Modes, MotionBlock, Supercell
+from trajmodes.data import ForceConstants, Modes, MotionBlock, Projection, Supercell
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.molecular import hessian_reduction
 from trajmodes.formats import open_trajectory
+from trajmodes.matching import told_species
 from trajmodes.notes import Note
 from trajmodes.phonons.normal_modes import ModeTable, external_part, mode_table, normal_modes
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.project import project_run
 from trajmodes.project.coordinates import Projector
 from trajmodes.project.ipi_modes import ATOMIC_UNIT, ipi_amplitudes, undefined_note
-from trajmodes.readers import Trajectory, select_frames, told_species
+from trajmodes.readers import Trajectory, select_frames
 from trajmodes.readers.eckart import EckartFrame
 from trajmodes.readers.hessian_file import read_hessian
 from trajmodes.readers.molecule import molecule_reference
-from trajmodes.report import Projection
 from trajmodes.streaming import cut_blocks, stream
 from trajmodes.symmetry import half_space
 from trajmodes.symmetry.isolated import pairs_of_hessian, rigid_motions

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.data import Projection
 from trajmodes.pipeline.molecule import MoleculeResults
-from trajmodes.report import Projection
 from trajmodes.report.wording import plus_minus
 from trajmodes.results.tables import Table
 from trajmodes.units import BOLTZMANN, THZ

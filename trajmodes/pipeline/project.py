@@ -1,4 +1,4 @@
-"""The pass that projects a run on modes, and what is made of it in the nouns of the report."""
+"""The pass that projects a run on modes, and the fits to what it gives."""
 
 from functools import partial
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data import BandSpectra, Modes, PowerSpectra
+from trajmodes.data import BandSpectra, Modes, PowerSpectra, Projection
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.phonons import zone_point
@@ -48,12 +48,6 @@ from trajmodes.project import (
     parse_modes,
     require_sampled,
     verlet_note,
-)
-from trajmodes.report import (
-    EnergyCovariance,
-    EquipartitionTest,
-    Projection,
-    ThermostatVerdict,
 )
 from trajmodes.streaming import Reduction, Together, Transformed, stream
 from trajmodes.symmetry import half_space
@@ -133,7 +127,7 @@ def project_run(
     with log.stage("lines and lifetimes"):
         if kept is not None and apart_ps is not None:
             found |= _corrected(found, set_mean(kept, modes), apart_ps, modes)
-        projection = _told(found, run, modes)
+        projection = _projection(found, run, modes)
     notes = [remark for remark in remarks if remark is not None]
     notes += [
         Note("note", text)
@@ -207,15 +201,13 @@ def _spill(
     return SpillReduction(projector, chosen, source.times_ps, scratch / "amplitudes")
 
 
-def _told(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
-    """Results of the pass in the nouns of the report."""
+def _projection(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
+    """Lines, lifetimes and tests that the results of the pass allow."""
     spectra: Spectra = found["spectra"]
     ladder = (whole_axis(spectra.modes), *found.get("bands", ()))
     guess = set_omega(modes) / THZ
     shape = LineShape(run.job.projection.line, run.job.projection.baseline)
     lines = fit_lines(ladder, guess, shape)
-    test = equipartition(found["energies"])
-    ensemble, covariance = found["ensemble"], found.get("covariance")
     return Projection(
         energies=found["energies"],
         spectra=spectra.modes,
@@ -223,17 +215,9 @@ def _told(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
         line_data=line_models(ladder, lines, guess),
         lifetimes=energy_lifetimes(found["correlations"]),
         density=spectra.density,
-        equipartition=EquipartitionTest(
-            test.z, test.chi_squared, test.freedom, test.p_value, test.text
-        ),
-        thermostat=ThermostatVerdict(
-            str(ensemble.verdict),
-            ensemble.kinetic_ratio,
-            ensemble.kinetic_ratio_sem,
-            ensemble.text,
-        ),
-        covariance=covariance
-        and EnergyCovariance(correlation=covariance.correlation, modes=covariance.modes),
+        equipartition=equipartition(found["energies"]),
+        ensemble=found["ensemble"],
+        covariance=found.get("covariance"),
         maximum_entropy=spectra.entropy,
     )
 

@@ -8,17 +8,20 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.config import Job, toml_text
-from trajmodes.data import ForceConstants
+from trajmodes.data import Bands, Conductivity, ForceConstants, Projection, Provenance, Results
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
-from trajmodes.phonons import Bands, chosen_path, dispersion, modes_at, point_names
-from trajmodes.pipeline.anharmonic import (
+from trajmodes.phonons import (
+    chosen_path,
+    dispersion,
     gruneisen_parameters,
-    stability_of,
-    with_perturbation,
+    modes_at,
+    point_names,
+    shells_of,
+    spectral_map,
 )
+from trajmodes.pipeline.anharmonic import stability_of, with_comparison, with_perturbation
 from trajmodes.pipeline.check import findings_of
-from trajmodes.pipeline.collect import bands_of, spectral_map
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.project import project_run
@@ -32,10 +35,9 @@ from trajmodes.pipeline.requirements import (
 )
 from trajmodes.pipeline.same_crystal import require_same_crystal
 from trajmodes.pipeline.source import interval_of
-from trajmodes.pipeline.transport import conductivity_of, heat_flow_of, renormalised_bands
+from trajmodes.pipeline.transport import conductivity_of, renormalised_bands
 from trajmodes.pipeline.written import Analysis, Written, output_folder
 from trajmodes.project import check_lattice
-from trajmodes.report import Conductivity, Projection, Provenance, Results
 from trajmodes.report.wording import mesh_of
 from trajmodes.results import AMPLITUDES, Writer, write_series
 from trajmodes.symmetry import half_space
@@ -134,13 +136,14 @@ def project_only(
             modes = modes_at(constants, space.qpoints, space.weights)
             bands = path_bands(constants, job)
             names = point_names(modes.crystal, modes.qpoints)
-            gruneisen = gruneisen_parameters(constants, modes, bands, constants.temperature)
+            gruneisen = gruneisen_parameters(constants, modes, bands.path)
         results = Results(
             supercell=run.supercell,
             constants=constants,
             modes=modes,
-            bands=bands_of(bands),
+            bands=bands,
             point_names=names,
+            shells=shells_of(constants),
             provenance=Provenance(versions(), (), command, toml_text(job)),
             gruneisen=gruneisen,
             stability=stability_of(modes),
@@ -151,7 +154,7 @@ def project_only(
         results, extra = with_projection(
             run, results, bands, log=log, bars=bars, scratch=scratch
         )
-        results = with_perturbation(results, job, log)
+        results = with_comparison(with_perturbation(results, job, log))
         inputs = hashes.result()
     provenance = replace(results.provenance, inputs=inputs)
     results = replace(results, provenance=provenance, timings=log.seconds)
@@ -283,7 +286,7 @@ def with_projection(
     projected = project_run(run, modes, log=log, bars=bars, scratch=scratch)
     projection = projected.projection
     projection = replace(
-        projection, spectral_map=spectral_map(bands, modes, projection.spectra)
+        projection, spectral_map=spectral_map(bands.path, modes, projection.spectra)
     )
     with log.stage("bands and transport"):
         renormalised = renormalised_bands(projected, modes, supercell, bands)
@@ -317,12 +320,12 @@ def _conductivity(
         return None, ()
     points = wanted if isinstance(wanted, int) else None
     try:
-        found = heat_flow_of(
+        found = conductivity_of(
             results.constants, results.modes, run.supercell, projection, points
         )
     except DataError as error:
         return None, (Note("warning", error.what, why=error.why, fix=error.fix),)
-    return conductivity_of(found), ()
+    return found, ()
 
 
 def _mesh_note(job: Job, mesh: tuple[int, int, int]) -> tuple[Note, ...]:

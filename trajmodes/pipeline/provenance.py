@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from trajmodes import __version__
-from trajmodes.report import InputFile
+from trajmodes.data import InputFile
 
 __all__ = ["input_files", "versions"]
 

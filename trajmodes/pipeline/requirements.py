@@ -99,11 +99,12 @@ def require_all_frames(run: LoadedRun) -> None:
     UsageError
         If its job asks for it.
     """
-    if run.job.matching.hops != "refuse":
+    if run.job.matching.hops != "refuse" or run.job.matching.outliers != "refuse":
         raise UsageError(
             "frames cannot be left out of a run that is projected on its modes",
             why="spectra need frames at equal distances in time",
-            fix="use `trajmodes fit` with --hops exclude, or choose --frames without hops",
+            fix="use `trajmodes fit` with --hops exclude or --outliers drop, or choose "
+            "--frames without such frames",
         )
 
 

@@ -7,23 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.config import Job, toml_text
+from trajmodes.data import Bands, Modes, Projection, Provenance, Results
 from trajmodes.errors import DataError, UsageError
-from trajmodes.fit import Ledger
+from trajmodes.fit import Fit, Ledger
 from trajmodes.notes import Note
-from trajmodes.phonons import Bands, point_names
+from trajmodes.phonons import frequency_change, gruneisen_parameters, point_names, shells_of
 from trajmodes.pipeline.anharmonic import (
-    gruneisen_parameters,
-    requirement_of,
+    run_length_of,
     stability_of,
+    with_comparison,
     with_perturbation,
 )
 from trajmodes.pipeline.check import findings_of
-from trajmodes.pipeline.collect import (
-    bands_of,
-    convergence_of,
-    fit_errors_of,
-    scheme_distance_thz,
-)
 from trajmodes.pipeline.fit import Fitted, fit_runs, modes_of
 from trajmodes.pipeline.load import LoadedRun, load, load_runs
 from trajmodes.pipeline.log import Log, StartBar, no_bars
@@ -41,12 +36,6 @@ from trajmodes.pipeline.requirements import (
 from trajmodes.pipeline.source import interval_of
 from trajmodes.pipeline.written import Analysis, Written, output_folder
 from trajmodes.readers import Trajectory
-from trajmodes.report import (
-    Projection,
-    Provenance,
-    Reference,
-    Results,
-)
 from trajmodes.results import Writer
 
 __all__ = ["analyse", "fit_job", "fit_only", "run_job"]
@@ -153,6 +142,7 @@ def analyse(
             )
         else:
             results = replace(results, notes=(*results.notes, reason))
+        results = with_comparison(results)
         inputs = hashes.result()
     results = replace(
         results,
@@ -244,21 +234,26 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Band
         modes = modes_of(fit, fitted.ledger, require_stable=job.fit.require_stable)
         bands = path_bands(fit.constants, job)
         names = point_names(modes.crystal, modes.qpoints)
-        gruneisen = gruneisen_parameters(fit.constants, modes, bands, fit.constants.temperature)
+        gruneisen = gruneisen_parameters(fit.constants, modes, bands.path)
+        convergence = replace(
+            fit.convergence,
+            omega_change=frequency_change(fit.constants, fit.partial_values, modes),
+        )
     results = Results(
         supercell=fitted.ledger.supercell,
         constants=fit.constants,
         modes=modes,
-        bands=bands_of(bands),
+        bands=bands,
         point_names=names,
+        shells=shells_of(fit.constants),
         provenance=Provenance(versions(), (), command, toml_text(job)),
-        convergence=convergence_of(fit, modes),
-        fit_errors=fit_errors_of(fit),
-        reference=Reference(fit.reference_shift, fit.reference_shift_sem),
-        scheme_freq_distance_thz=scheme_distance_thz(fit, modes),
+        convergence=convergence,
+        fit_errors=fit.errors,
+        reference=fit.reference,
+        scheme_omega_distance=_scheme_distance(fit, modes),
         gruneisen=gruneisen,
         stability=stability_of(modes),
-        requirement=requirement_of(modes, fitted.duration_ps),
+        run_length=run_length_of(modes, fitted.duration_ps),
         diagnosis=findings_of(runs[0].diagnosis),
         warnings=tuple(dict.fromkeys(text for run in runs for text in warnings_of(run))),
         notes=tuple(
@@ -270,11 +265,19 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Band
     return with_perturbation(results, job, log), bands
 
 
+def _scheme_distance(fit: Fit, modes: Modes) -> float | None:
+    """Root mean square difference of frequencies in rad/ps from those of the other scheme."""
+    if fit.other_scheme is None:
+        return None
+    values = [fit.other_scheme.values]
+    return float(frequency_change(fit.other_scheme, values, modes)[0])
+
+
 def _lifetime_notes(
     run: LoadedRun, fitted: Fitted, projection: Projection | None
 ) -> tuple[Note, ...]:
     """Say so where the blocks of the error bars are shorter than the modes live."""
-    errors, interval_ps = fitted.fit.replicates, run.trajectory.interval_ps
+    errors, interval_ps = fitted.fit.errors, run.trajectory.interval_ps
     if projection is None or errors is None or interval_ps is None:
         return ()
     lifetimes = projection.lines.lifetime_ps

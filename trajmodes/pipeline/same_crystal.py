@@ -32,7 +32,7 @@ def require_same_crystal(known: Crystal, path: str) -> None:
     if same_substance(known, given):
         return
     raise DataError(
-        f"the cell file is of {_told(given)}, the constants are of {_told(known)}",
+        f"the cell file is of {_described(given)}, the constants are of {_described(known)}",
         where=path,
         why="constants know the crystal that they belong to, and another cell does not go "
         "with them",
@@ -40,7 +40,7 @@ def require_same_crystal(known: Crystal, path: str) -> None:
     )
 
 
-def _told(crystal: Crystal) -> str:
+def _described(crystal: Crystal) -> str:
     lengths = ", ".join(f"{x:.4g}" for x in shortest_lengths(crystal))
     return (
         f"{crystal.formula} ({lengths} Å, {crystal.volume / crystal.n_sites:.4g} Å³ per atom)"

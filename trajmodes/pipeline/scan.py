@@ -1,18 +1,19 @@
-"""What a ledger tells without reading the data again, as rows of the report."""
+"""Fits of a ledger in every way that it allows, without reading the data again."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data import ForceConstants
+from trajmodes.data import ForceConstants, ScanPoint
 from trajmodes.errors import UsageError
-from trajmodes.fit import FitOptions, Ledger, ScanPoint, Scheme, scan_ledger
+from trajmodes.fit import FitOptions, Ledger, Scheme, scan_ledger
 from trajmodes.phonons import modes_at, stability
 from trajmodes.pipeline.reading import read_ledger
 from trajmodes.pipeline.show import text_of
-from trajmodes.report import ScanRow, draw_scan, render_scan, scan_table
+from trajmodes.report import draw_scan, render_scan, scan_table
 from trajmodes.report.style import save_png
 from trajmodes.results import Writer, open_folder, write_files
 from trajmodes.symmetry import half_space
@@ -20,7 +21,7 @@ from trajmodes.symmetry import half_space
 __all__ = ["scan_job", "scan_rows", "show_scan", "write_scan"]
 
 
-def scan_job(path: str, scheme: Scheme = "sequential") -> list[ScanRow]:
+def scan_job(path: str, scheme: Scheme = "sequential") -> list[ScanPoint]:
     """Fit a ledger in every way that it allows.
 
     Parameters
@@ -38,8 +39,8 @@ def scan_job(path: str, scheme: Scheme = "sequential") -> list[ScanRow]:
     return scan_rows(read_ledger(path), FitOptions(scheme=scheme))
 
 
-def scan_rows(ledger: Ledger, options: FitOptions | None = None) -> list[ScanRow]:
-    """Rows of a scan, with the lowest commensurate frequency of each fit.
+def scan_rows(ledger: Ledger, options: FitOptions | None = None) -> list[ScanPoint]:
+    """Fits of a scan, with the lowest commensurate frequency of each.
 
     Parameters
     ----------
@@ -49,10 +50,13 @@ def scan_rows(ledger: Ledger, options: FitOptions | None = None) -> list[ScanRow
         How to fit, where the scan does not decide.
     """
     qpoints = half_space(ledger.supercell).qpoints
-    return [_row(point, qpoints) for point in scan_ledger(ledger, options)]
+    return [
+        replace(point, lowest_squared=_lowest(constants, qpoints))
+        for point, constants in scan_ledger(ledger, options)
+    ]
 
 
-def show_scan(rows: list[ScanRow]) -> str:
+def show_scan(rows: list[ScanPoint]) -> str:
     """Tell what a scan found.
 
     Parameters
@@ -63,7 +67,7 @@ def show_scan(rows: list[ScanRow]) -> str:
     return text_of(render_scan(rows))
 
 
-def write_scan(rows: list[ScanRow], output: str) -> str:
+def write_scan(rows: list[ScanPoint], output: str) -> str:
     """Write the table and the picture of a scan, and tell where.
 
     Parameters
@@ -95,25 +99,6 @@ def write_scan(rows: list[ScanRow], output: str) -> str:
     return "".join(f"{root / name}: {text}\n" for name, text in files.items())
 
 
-def _row(point: ScanPoint, qpoints: Floats) -> ScanRow:
-    quality = point.quality
-    last = quality.orders[-1]
-    return ScanRow(
-        kind=point.kind,
-        label=point.label,
-        cutoffs=" | ".join(one.cutoff for one in quality.orders),
-        n_parameters=quality.n_parameters,
-        r_squared=quality.r_squared,
-        rms_residual=quality.rms_residual,
-        rms_predicted=last.rms_predicted,
-        condition=quality.condition,
-        scheme_distance=quality.orders[0].scheme_distance,
-        lowest_squared_thz=_lowest(point.constants, qpoints),
-        order=point.order if point.kind == "cutoff" else 0,
-        value=point.value,
-    )
-
-
 def _lowest(constants: ForceConstants, qpoints: Floats) -> float:
     modes = modes_at(constants, qpoints)
-    return stability(modes).square_thz if (modes.sets >= 0).any() else np.nan
+    return stability(modes).squared if (modes.sets >= 0).any() else np.nan

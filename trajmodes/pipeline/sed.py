@@ -6,12 +6,10 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.config import Job, toml_text
-from trajmodes.data import Modes
+from trajmodes.data import BandPath, Bands, Modes, Provenance, SpectralEnergy, SpectralMap
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
-from trajmodes.phonons import BandPath, chosen_path, dispersion, modes_at, on_path
-from trajmodes.phonons import Bands as PhononBands
-from trajmodes.pipeline.collect import bands_of
+from trajmodes.phonons import chosen_path, dispersion, modes_at, on_path
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.projected import PATH_SPACING, run_on_constants
@@ -21,20 +19,8 @@ from trajmodes.pipeline.show import text_of
 from trajmodes.pipeline.source import source_of
 from trajmodes.pipeline.spectral_plan import plan_spectra
 from trajmodes.pipeline.written import inputs_of
-from trajmodes.project import (
-    Projector,
-    Spectra,
-    WelchReduction,
-    bare_modes,
-    spectrum_factor,
-)
-from trajmodes.report import (
-    Provenance,
-    SpectralEnergy,
-    SpectralMap,
-    render_spectral_energy,
-    write_spectral_energy,
-)
+from trajmodes.project import Projector, Spectra, WelchReduction, bare_modes, spectrum_factor
+from trajmodes.report import render_spectral_energy, write_spectral_energy
 from trajmodes.report.write import MAP_FILES
 from trajmodes.results import open_folder, require_replaceable
 from trajmodes.streaming import Transformed, stream
@@ -86,7 +72,7 @@ def sed_job(
         path = chosen_path(run.supercell.crystal, job.phonons.path, PATH_SPACING)
         if constants is None:
             modes = bare_modes(space)
-            bands = PhononBands(path, np.empty((len(path.distance), 0)), None)
+            bands = Bands(path, np.empty((len(path.distance), 0)), None)
         else:
             modes = modes_at(constants, space.qpoints, space.weights)
             bands = dispersion(constants, path)
@@ -95,7 +81,7 @@ def sed_job(
             inputs = hashes.result()
         sed = SpectralEnergy(
             supercell=run.supercell,
-            bands=bands_of(bands),
+            bands=bands,
             map=found,
             provenance=Provenance(versions(), inputs, command, toml_text(job)),
             warnings=(*foreign, *warnings_of(run)),

@@ -6,7 +6,8 @@ from typing import Literal
 
 from rich.console import Console, RenderableType
 
-from trajmodes.report import Results, render, render_modes
+from trajmodes.data import Results
+from trajmodes.report import render, render_modes
 from trajmodes.results import read_results
 
 __all__ = ["WIDTH", "show_file", "show_modes", "show_results", "text_of"]

@@ -11,10 +11,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from trajmodes.config import Job, toml_text
+from trajmodes.data import Results
 from trajmodes.fit import Ledger, ledger_dataset
 from trajmodes.formats import write_constants, write_phonopy
 from trajmodes.pipeline.log import Log
-from trajmodes.report import Results, write_results
+from trajmodes.report import write_results
 from trajmodes.report.write import RESULT_FILES
 from trajmodes.results import (
     AMPLITUDES,

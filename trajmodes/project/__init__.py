@@ -13,6 +13,7 @@ reductions (see `trajmodes.streaming`) then share the amplitudes of one pass.
 | spectra of long segments around each line | `narrow_band`, `band_filter` | |
 | frequency, width and lifetime of a line | | `lineshape`, `ladder`, `whittle`, `verdicts` |
 | decay of energy correlations | `autocorrelation`, `multiple_tau` | `energy_lifetimes` |
+| lifetimes by both ways | | `agreement` |
 | what the ensemble was | `thermostat` | |
 | covariances of displacements, of energies | `displacement_covariance`, `energy_covariance` | |
 | amplitudes frame by frame | `spill` | |
@@ -22,6 +23,7 @@ run lie, `statistics` what is made of the sums in blocks of time. Means over sta
 degenerate branches are those of `trajmodes.symmetry.mode_sets`.
 """
 
+from trajmodes.project.agreement import best_lifetimes, compare_widths
 from trajmodes.project.autocorrelation import AutocorrelationReduction, EnergyCorrelations
 from trajmodes.project.band_filter import BandPlan, default_bands
 from trajmodes.project.bare_modes import bare_modes
@@ -71,7 +73,9 @@ __all__ = [
     "WelchReduction",
     "attenuation",
     "bare_modes",
+    "best_lifetimes",
     "check_lattice",
+    "compare_widths",
     "correct_density",
     "correct_energies",
     "correct_spectra",

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trajmodes.arrays import Bools, Complexes, Floats, freeze
-from trajmodes.data import Modes
+from trajmodes.arrays import Bools, Complexes, Floats
+from trajmodes.data import EnergyCovariance, Modes
 from trajmodes.errors import DataError
 from trajmodes.project.coordinates import Amplitudes, Projector
 from trajmodes.streaming.blocks import Sums, require_all_frames
-
-__all__ = ["EnergyCovariance", "EnergyCovarianceReduction", "EnergyProducts"]
 
 _MOST_BYTES = 1 << 30
 
@@ -28,23 +26,6 @@ class EnergyProducts(Sums):
     """(n,), unit: eV."""
     products: Floats
     """(n, n), unit: eV²."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnergyCovariance:
-    """How the energies of modes fluctuate together."""
-
-    modes: Floats
-    """(n, n), unit: eV². Covariance of E = K + U of single modes, n = (q, m) over one of each
-    pair ±q. nan for imaginary modes and for the acoustic ones at Γ."""
-    correlation: Floats
-    """(g, g) Σ cov(E, E') over the pairs of different modes of two sets, divided by their
-    number and by the root of the mean variances of both sets. A mode is not paired with
-    itself: on the diagonal stands what members of one set have in common, nan where a set has
-    one only. Degenerate modes of one q share what their arbitrary mixture makes them share."""
-
-    def __post_init__(self) -> None:
-        freeze(self, {}, float, modes="n n", correlation="g g")
 
 
 @dataclass(frozen=True, slots=True)

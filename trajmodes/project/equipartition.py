@@ -17,69 +17,22 @@ of freedom, under the condition Σ n_g (T_g − T) = 0, leave just that. Either 
 one degree of freedom.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.special import chdtrc, erfc, ndtri, stdtr
 
-from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data import ModeEnergies
+from trajmodes.arrays import Floats
+from trajmodes.data import Equipartition, ModeEnergies
 from trajmodes.errors import DataError
 from trajmodes.units import BOLTZMANN
 
-__all__ = ["Equipartition", "equipartition"]
+__all__ = ["equipartition"]
 
-_DOUBTFUL, _VIOLATED, _ANY_SET = 0.05, 1e-3, 1e-2
+_ANY_SET = 1e-2
 # Degrees of freedom of the error bars: fits the tails of damped oscillators that are simulated
 # for 1 to 300 lifetimes, one in a hundred of which is 2.5 to 3.6 error bars off.
 _STUDENT = 8.0
 # How soon the variance becomes one with what is left of a snapshot's: fits the same runs.
 _SETTLING = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Equipartition:
-    """Temperatures of all sets (g) beside the one they should have in common."""
-
-    temperature: float
-    """Common temperature in K: the mean over sets with inverse variances."""
-    temperature_sem: float
-    """Its standard error in K."""
-    z: Floats
-    """(g,) how many standard errors a set is off, made normal; nan without an error bar."""
-    probability: Floats
-    """(g,) chance that a set is as far off, on either side, where energy is shared equally."""
-    chi_squared: float
-    """Σ z²."""
-    freedom: int
-    """Degrees of freedom: sets with an error bar, less one for the common temperature."""
-    p_value: float
-    """Chance of a χ² at least as large where the energy is shared equally."""
-    failing: Ints
-    """Sets that are too far off even for the farthest of so many (Bonferroni, 1 in 100)."""
-
-    def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, float, z="g", probability="g")
-        freeze(self, sizes, int, failing="f")
-
-    @property
-    def holds(self) -> bool:
-        """Whether the temperatures agree, all together and each of them."""
-        return self.p_value >= _DOUBTFUL and not len(self.failing)
-
-    @property
-    def text(self) -> str:
-        """The verdict in one sentence."""
-        told = f"χ² = {self.chi_squared:.1f} for {self.freedom}, p = {self.p_value:.2g}"
-        if len(self.failing):
-            named = ", ".join(str(g) for g in self.failing[:8])
-            more = f" and {len(self.failing) - 8} more" if len(self.failing) > 8 else ""
-            return f"equipartition fails in set(s) {named}{more} ({told})"
-        if self.p_value < _VIOLATED:
-            return f"equipartition fails, though in no single set ({told})"
-        word = "is doubtful" if self.p_value < _DOUBTFUL else "holds"
-        return f"equipartition {word} ({told})"
 
 
 def equipartition(energies: ModeEnergies) -> Equipartition:

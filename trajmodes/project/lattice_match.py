@@ -95,10 +95,10 @@ def _different(what: str, why: str) -> DataError:
 def _check_species(of_constants: Crystal, of_run: Crystal) -> None:
     if of_constants.species == of_run.species:
         return
-    told = f"{' '.join(of_constants.species)} in the constants, {' '.join(of_run.species)} in"
+    text = f"{' '.join(of_constants.species)} in the constants, {' '.join(of_run.species)} in"
     if sorted(of_constants.species) == sorted(of_run.species):
-        raise _different(f"sites are in another order: {told} the run", "two cell files differ")
-    raise _different(f"species differ: {told} the run", "the constants are of another crystal")
+        raise _different(f"sites are in another order: {text} the run", "two cell files differ")
+    raise _different(f"species differ: {text} the run", "the constants are of another crystal")
 
 
 def _strain_notes(
@@ -167,10 +167,10 @@ def _mass_notes(of_constants: Crystal, of_run: Crystal, apart: CrystalDifference
     site = int(np.abs(apart.mass).argmax())
     if abs(apart.mass[site]) < NOTICED.mass:
         return []
-    told = (
+    text = (
         f"site {site + 1} has {of_run.masses[site] / DALTON:.4f} Da in the run and "
         f"{of_constants.masses[site] / DALTON:.4f} Da in the constants"
     )
     if abs(apart.mass[site]) > SAME_CRYSTAL.mass:
-        raise _different(f"masses differ: {told}", "an element is another one")
-    return [Note("warning", f"{told}: modes are those of the masses of the run")]
+        raise _different(f"masses differ: {text}", "an element is another one")
+    return [Note("warning", f"{text}: modes are those of the masses of the run")]

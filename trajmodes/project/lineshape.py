@@ -95,7 +95,7 @@ def _told(rungs: list[Rung], chosen: Chosen, shape: LineShape) -> LineFits:
         goodness=chosen.goodness,
         verdicts=tuple(verdicts),
         advice=tuple(advice),
-        segment_frames=np.array([one.spectra.segment_frames for one in rungs])[rung],
+        segment_ps=np.array([one.spectra.duration_ps for one in rungs])[rung],
         resolution_thz=np.array([one.resolution for one in rungs])[rung],
         **extra,
     )

@@ -23,18 +23,18 @@ A linear drift is taken out first, and told: energy that drifts is no fluctuatio
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
 
 from trajmodes.arrays import Complexes, Floats
+from trajmodes.data import Ensemble, EnsembleVerdict
 from trajmodes.project.coordinates import Amplitudes, Projector
 from trajmodes.project.statistics import longest_sem
 from trajmodes.streaming.blocks import BlockReduction, BlockSums, Sums, require_all_frames
 from trajmodes.units import BOLTZMANN
 
-__all__ = ["Ensemble", "EnsembleVerdict", "KineticReduction", "KineticSums"]
+__all__ = ["KineticReduction", "KineticSums"]
 
 _CONSTANT = 0.2
 """ρ_E below which energy counts as constant, and above which it does not."""
@@ -44,43 +44,6 @@ _IN_STEP = 0.65
 """ρ_K above which modes are in step, at constant energy: anharmonicity alone gives 0.6."""
 _SURE = 2.0
 """Standard errors that a verdict has to hold within."""
-
-
-class EnsembleVerdict(StrEnum):
-    """What the fluctuations of the energies say of the run."""
-
-    NVE = "NVE"
-    THERMOSTATTED = "thermostatted"
-    ISOKINETIC = "isokinetic"
-    UNKNOWN = "cannot be told"
-
-
-@dataclass(frozen=True, slots=True)
-class Ensemble:
-    """How the run was made, as far as it shows, and how steady its temperature is."""
-
-    verdict: EnsembleVerdict
-    """NVE, thermostatted, isokinetic, or cannot be told."""
-    text: str
-    """What it is told from, and what it means for linewidths."""
-    energy_ratio: float
-    """ρ_E, covariance of K and K + U over the canonical one."""
-    energy_ratio_sem: float
-    """Its standard error; nan where the run is too short for one."""
-    kinetic_ratio: float
-    """ρ_K, variance of K over the canonical one."""
-    kinetic_ratio_sem: float
-    """Its standard error; nan where the run is too short for one."""
-    temperature: float
-    """Kinetic temperature in K."""
-    drift_k_per_ps: float
-    """Slope of (K + U)/(d k_B), U harmonic and without imaginary modes, in K/ps."""
-    drift_k_per_ps_sem: float
-    """Its standard error in K/ps."""
-    drift_text: str
-    """Told where the temperature drifts by 1 % and more over the run, surely; else empty."""
-    step_text: str
-    """Told where modes are in step as after a start from the perfect lattice; else empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,36 +8,19 @@ Read `trajectory` first: it is what all formats give. `trajmodes.formats.open` f
 of a file. `lammps_open` and `lammps_dump` are the fullest example, `scan` and `decimals` turn
 text into numbers, `offsets` keeps what a first look at a file has found. `memory` takes frames
 from arrays and ASE. `time_axis` decides which frames count where two files of a run overlap,
-and when they were taken. `match` and `displace` turn frames into motion about the sites of a
-crystal.
+and when they were taken.
 """
 
-from trajmodes.readers.diagnose import Diagnosis, diagnose
 from trajmodes.readers.differenced import DifferencedMotion
-from trajmodes.readers.displace import Displacer, Hops
-from trajmodes.readers.match import Match, match
 from trajmodes.readers.memory import trajectory_of_arrays, trajectory_of_atoms
-from trajmodes.readers.periodicity import find_crystal
-from trajmodes.readers.reference import AverageStructure, average_structure
-from trajmodes.readers.species import told_species
 from trajmodes.readers.thinned import ThinnedMotion
 from trajmodes.readers.trajectory import Trajectory, select_frames
 
 __all__ = [
-    "AverageStructure",
-    "Diagnosis",
     "DifferencedMotion",
-    "Displacer",
-    "Hops",
-    "Match",
     "ThinnedMotion",
     "Trajectory",
-    "average_structure",
-    "diagnose",
-    "find_crystal",
-    "match",
     "select_frames",
-    "told_species",
     "trajectory_of_arrays",
     "trajectory_of_atoms",
 ]

@@ -83,6 +83,10 @@ class LibraryFrames:
         number = frame - int(ends[file]) + self.sources[file].info.n_frames
         return f"{self.paths[file]}, frame {number}"
 
+    def place(self, frame: int, atom: int) -> str:  # noqa: ARG002 - the libraries know no lines
+        """File of a frame, and its number there."""
+        return self.name_of(frame)
+
     def _frames(self, start: int, stop: int) -> Iterator[ForeignFrame]:
         first = 0
         for path, source in zip(self.paths, self.sources, strict=True):

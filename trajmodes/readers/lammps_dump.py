@@ -17,7 +17,7 @@ from trajmodes.errors import DataError
 from trajmodes.readers.compressed import TextSource
 from trajmodes.readers.lammps_columns import Layout
 from trajmodes.readers.lammps_units import UnitFactors
-from trajmodes.readers.scan import Target, TextFault, fill_rows, padded
+from trajmodes.readers.scan import Target, TextFault, fill_rows, padded, row_of
 from trajmodes.readers.trajectory import AtomTable, FrameFields
 
 __all__ = ["FramePlaces", "LammpsFrames", "parse_frames"]
@@ -146,6 +146,17 @@ class LammpsFrames:
             parse_frames(self.places, first, last, target, first - start)
         return self._in_internal_units(start, stop, fields)
 
+    def place(self, frame: int, atom: int) -> str:
+        """Name file and line of an atom in a frame."""
+        places = self.places
+        source, body = places.sources[places.file[frame]], int(places.body[frame])
+        text = source.data(body, int(places.stop[frame]) - body)
+        names = places.columns[places.header[frame]]
+        column = names.index("id") if self.atoms.ids is not None else None
+        number = atom if self.atoms.ids is None else int(self.atoms.ids[atom])
+        line = source.line_at(body) + row_of(text, column, number)
+        return f"{source.stamp.path}, line {line}"
+
     def _in_internal_units(self, start: int, stop: int, fields: Floats) -> FrameFields:
         """Turn what the columns say into positions, velocities and forces, in place."""
         cells = self.cells[start:stop]
@@ -161,7 +172,9 @@ class LammpsFrames:
             (forces, factors.force),
         ):
             if array is not None and factor != 1.0:
-                np.multiply(array, factor, out=array)
+                # Infinities are outliers, and are named as such.
+                with np.errstate(over="ignore"):
+                    np.multiply(array, factor, out=array)
         if form.images:
             _add_images(positions, next(named), cells)
         return FrameFields(cells, positions, velocities, forces)

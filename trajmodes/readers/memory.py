@@ -55,6 +55,10 @@ class MemoryFrames:
             self.cells[start:stop], self.positions[start:stop], velocities, forces
         )
 
+    def place(self, frame: int, atom: int) -> str:  # noqa: ARG002 - nothing is known
+        """Nothing: frames in memory have no lines."""
+        return ""
+
 
 def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the frames
     positions: npt.ArrayLike,

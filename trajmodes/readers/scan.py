@@ -40,6 +40,7 @@ __all__ = [
     "TextFault",
     "fill_rows",
     "padded",
+    "row_of",
     "token_at",
 ]
 
@@ -122,6 +123,24 @@ def _settle(text: Bytes, target: Target, pending: Ints, places: Ints) -> None:
             frame = int(np.searchsorted(places[:, 0], start, side="right")) - 1
             what = f"'{token_at(text, start)}' is not a finite number"
             raise TextFault(what, frame=frame, row=-1, column=-1, at=start)
+
+
+def row_of(text: bytes, column: int | None, number: int) -> int:
+    """Row of an atom among those of a frame, from 0.
+
+    Parameters
+    ----------
+    text
+        The rows of the frame.
+    column
+        Column of the ids; None where atoms are in the order of the file.
+    number
+        Id of the atom, or its place.
+    """
+    if column is None:
+        return number
+    ids = (int(row.split()[column]) for row in text.splitlines())
+    return next(row for row, one in enumerate(ids) if one == number)
 
 
 def token_at(text: Bytes, at: int) -> str:

@@ -64,6 +64,10 @@ class FrameReader(Protocol):
         """
         ...
 
+    def place(self, frame: int, atom: int) -> str:
+        """File and line of an atom in a frame; empty where they are not known."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trajectory:
@@ -165,6 +169,19 @@ class Trajectory:
         found = self.frames.read(start, stop)
         return FrameBlock(start, self.steps[start:stop], *found, unwrapped=self.unwrapped)
 
+    def place(self, frame: int, atom: int) -> str:
+        """File and line of an atom in a frame, for messages; the files where that is unknown.
+
+        Parameters
+        ----------
+        frame
+            The frame.
+        atom
+            Index of the atom, as `read` orders them.
+        """
+        files = " … ".join(dict.fromkeys(map(str, (*self.paths[:1], *self.paths[-1:]))))
+        return self.frames.place(frame, atom) or files or "frames in memory"
+
 
 @dataclass(frozen=True, slots=True)
 class _LaterFrames:
@@ -175,6 +192,9 @@ class _LaterFrames:
 
     def read(self, start: int, stop: int) -> FrameFields:
         return self.whole.read(self.first + start, self.first + stop)
+
+    def place(self, frame: int, atom: int) -> str:
+        return self.whole.place(self.first + frame, atom)
 
 
 def select_frames(trajectory: Trajectory, start: int, stop: int | None) -> Trajectory:

@@ -9,7 +9,7 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
 from trajmodes.readers.compressed import TextSource
-from trajmodes.readers.scan import Target, TextFault, fill_rows, padded
+from trajmodes.readers.scan import ID, Target, TextFault, fill_rows, padded, row_of
 from trajmodes.readers.trajectory import FrameFields
 
 __all__ = ["XyzFile", "XyzFrames"]
@@ -72,6 +72,16 @@ class XyzFrames:
         file, _, number, _, _ = self.places[frame].tolist()
         return f"{self.files[file].source.stamp.path}, frame {number}, step {self.steps[frame]}"
 
+    def place(self, frame: int, atom: int) -> str:
+        """Name file and line of an atom in a frame."""
+        file, layout, _, start, stop = self.places[frame].tolist()
+        source, plans, ids, _ = self.files[file]
+        named = np.flatnonzero(plans[layout] == ID)
+        column = int(named[0]) if len(named) and len(ids) else None
+        number = atom if column is None else int(ids[atom])
+        row = row_of(source.data(start, stop - start), column, number)
+        return f"{source.stamp.path}, line {source.line_at(start) + row}"
+
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Ranges of frames that are read and parsed together."""
         rows = self.places[start:stop].tolist()
@@ -106,5 +116,7 @@ class XyzFrames:
 def _scaled(field: Floats, factor: Floats) -> Floats:
     """Multiply a field (t, a, 3) in place by a factor (1, 1) or (a, 1)."""
     if (factor != 1.0).any():
-        field *= factor
+        # Infinities are outliers, and are named as such.
+        with np.errstate(over="ignore"):
+            field *= factor
     return field

@@ -1,13 +1,12 @@
 """What a run gave, told to people and to programs.
 
-In comes a `Results`, which the pipeline fills; out go ``results.nc`` (xarray opens it), CSV
-tables, figures with their data, and a summary in the terminal. Everything is drawn and told
+In comes a `Results`, which the pipeline puts together; out go ``results.nc`` (xarray opens it),
+CSV tables, figures with their data, and a summary in the terminal. Everything is drawn and told
 from the Dataset alone, so that a file read back serves as well as a run just done.
 
-Open `results` and `projection` for the nouns; `dataset` and `dataset_*` fill the Dataset.
-`write` writes a results folder. `figures` has the list of the figures, which share `style`;
-`summary` and `list_of_modes` write to the terminal. A scan of a ledger has a noun of its own,
-in `scan`.
+Results are in `trajmodes.data.results`; `dataset` and `dataset_*` fill the Dataset. `write`
+writes a results folder. `figures` has the list of the figures, which share `style`; `summary`
+and `list_of_modes` write to the terminal.
 """
 
 from importlib import import_module
@@ -16,66 +15,14 @@ from typing import TYPE_CHECKING, Any
 from trajmodes.data.points import point
 from trajmodes.report.dataset import to_dataset
 from trajmodes.report.list_of_modes import render_modes
-from trajmodes.report.projection import (
-    Conductivity,
-    EnergyCovariance,
-    EquipartitionTest,
-    MaximumEntropySpectra,
-    Projection,
-    RenormalisedBands,
-    SpectralMap,
-    ThermostatVerdict,
-)
-from trajmodes.report.results import (
-    Bands,
-    Convergence,
-    Finding,
-    FitErrors,
-    GruneisenParameters,
-    InputFile,
-    PerturbativeWidths,
-    Provenance,
-    Reference,
-    Results,
-    RunRequirement,
-    StabilityVerdict,
-)
-from trajmodes.report.scan import ScanRow, render_scan, scan_table
-from trajmodes.report.spectral_energy import SpectralEnergy
-from trajmodes.report.summary import (
-    check_rows,
-    render,
-    render_check,
-    render_spectral_energy,
-)
+from trajmodes.report.scan import render_scan, scan_table
+from trajmodes.report.summary import check_rows, render, render_check, render_spectral_energy
 from trajmodes.report.write import write_results, write_spectral_energy
 
 if TYPE_CHECKING:
     from trajmodes.report.figure_scan import draw_scan
 
 __all__ = [
-    "Bands",
-    "Conductivity",
-    "Convergence",
-    "EnergyCovariance",
-    "EquipartitionTest",
-    "Finding",
-    "FitErrors",
-    "GruneisenParameters",
-    "InputFile",
-    "MaximumEntropySpectra",
-    "PerturbativeWidths",
-    "Projection",
-    "Provenance",
-    "Reference",
-    "RenormalisedBands",
-    "Results",
-    "RunRequirement",
-    "ScanRow",
-    "SpectralEnergy",
-    "SpectralMap",
-    "StabilityVerdict",
-    "ThermostatVerdict",
     "check_rows",
     "draw_scan",
     "point",

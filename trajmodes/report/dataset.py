@@ -7,7 +7,18 @@ import numpy.typing as npt
 import xarray as xr
 
 from trajmodes.arrays import Complexes, Floats
-from trajmodes.data import Modes, Supercell
+from trajmodes.data import (
+    Bands,
+    Finding,
+    GruneisenParameters,
+    Modes,
+    PerturbativeWidths,
+    Provenance,
+    Results,
+    SpectralEnergy,
+    Supercell,
+    WidthComparison,
+)
 from trajmodes.report.dataset_fit import Values, fit_values
 from trajmodes.report.dataset_modes import (
     conductivity_values,
@@ -15,16 +26,8 @@ from trajmodes.report.dataset_modes import (
     projection_values,
     renormalised_values,
 )
-from trajmodes.report.results import (
-    Bands,
-    Finding,
-    GruneisenParameters,
-    PerturbativeWidths,
-    Provenance,
-    Results,
-)
-from trajmodes.report.spectral_energy import SpectralEnergy
 from trajmodes.results.layout import DIMENSIONS, FORMAT, FORMAT_VERSION, spec_of
+from trajmodes.symmetry.mode_sets import places_of_sets, set_mean
 from trajmodes.units import DALTON, THZ
 
 __all__ = ["to_dataset"]
@@ -72,7 +75,8 @@ def _all(results: Results) -> Values:
         **_modes(results.modes),
         **_sets(results.modes, results.point_names),
         **_gruneisen(results.gruneisen),
-        **_perturbation(results.perturbation),
+        **_perturbation(results.perturbation, results.modes),
+        **_comparison(results.comparison),
         **renormalised_values(results.renormalised),
         **conductivity_values(results.conductivity),
         **_findings(results.diagnosis),
@@ -166,97 +170,93 @@ def _modes(modes: Modes) -> Values:
 
 
 def _bands(bands: Bands) -> Values:
-    segment = np.zeros(len(bands.distance), dtype=np.int64)
-    segment[bands.breaks] = 1
+    path = bands.path
+    segment = np.zeros(len(path.distance), dtype=np.int64)
+    segment[path.jumps] = 1
+    positions, labels = path.ticks()
     return {
-        "path_distance": bands.distance,
+        "path_distance": path.distance,
         "path_segment": np.cumsum(segment),
-        "path_q": bands.qpoints,
-        "band_freq_thz": bands.freq_thz,
-        "band_freq_thz_sem": bands.freq_thz_sem,
-        "tick_distance": bands.tick_positions,
-        "tick_label": _texts(bands.tick_labels),
+        "path_q": path.qpoints,
+        "band_freq_thz": bands.omega / THZ,
+        "band_freq_thz_sem": None if bands.omega_sem is None else bands.omega_sem / THZ,
+        "tick_distance": positions,
+        "tick_label": _texts(labels),
     }
 
 
 def _sets(modes: Modes, names: tuple[str, ...]) -> Values:
     """Where each set lies in the zone, and its harmonic frequency."""
-    n_sets = modes.n_sets
-    q_index, m_index = np.nonzero(modes.sets >= 0)
-    label = modes.sets[q_index, m_index]
-    # Rows come in the order of q: the first q of a star stands for all of it.
-    _, rows = np.unique(label, return_index=True)
-    first = q_index[rows]
-    here = q_index == first[label]
-    label_here, m_here = label[here], m_index[here]
-    degeneracy = np.bincount(label_here, minlength=n_sets)
-    lowest = np.full(n_sets, modes.omega.shape[1])
-    highest = np.zeros(n_sets, dtype=np.int64)
-    np.minimum.at(lowest, label_here, m_here)
-    np.maximum.at(highest, label_here, m_here)
-    stars = np.unique(np.stack([label, q_index]), axis=1)
-
-    def mean_thz(values_qm: Floats) -> Floats:
-        total = np.zeros(n_sets)
-        np.add.at(total, label_here, values_qm[q_index[here], m_here])
-        return total / degeneracy / THZ
-
+    places = places_of_sets(modes)
     return {
-        "set": np.arange(n_sets),
-        "set_q": modes.qpoints[first],
-        "set_point": _texts(names[k] for k in first) if names else None,
-        "star_size": np.rint(np.bincount(stars[0], modes.weights[stars[1]])).astype(np.int64),
-        "degeneracy": degeneracy,
-        "branch_first": lowest + 1,
-        "branch_last": highest + 1,
-        "freq_harmonic_thz": mean_thz(modes.omega),
-        "freq_harmonic_thz_sem": (
-            None if modes.omega_sem is None else mean_thz(modes.omega_sem)
-        ),
+        "set": np.arange(modes.n_sets),
+        "set_q": modes.qpoints[places.first],
+        "set_point": _texts(names[k] for k in places.first) if names else None,
+        "star_size": places.star_size,
+        "degeneracy": places.degeneracy,
+        "branch_first": places.lowest + 1,
+        "branch_last": places.highest + 1,
+        "freq_harmonic_thz": places.omega / THZ,
+        "freq_harmonic_thz_sem": (None if places.omega_sem is None else places.omega_sem / THZ),
     }
 
 
 def _gruneisen(gruneisen: GruneisenParameters | None) -> Values:
     if gruneisen is None:
         return {}
+    mean = gruneisen.mean
+    known = len(mean.temperatures) > 0
     return {
         "band_gruneisen": gruneisen.path,
         "band_gruneisen_sem": gruneisen.path_sem,
         "gruneisen": gruneisen.sets,
         "gruneisen_sem": gruneisen.sets_sem,
-        "gruneisen_classical": gruneisen.classical,
-        "gruneisen_classical_sem": gruneisen.classical_sem,
-        "gruneisen_quantum": gruneisen.quantum,
-        "gruneisen_quantum_sem": gruneisen.quantum_sem,
-        "gruneisen_temperature": gruneisen.temperature,
-        "gruneisen_mesh": np.array(gruneisen.mesh),
+        "gruneisen_classical": mean.classical,
+        "gruneisen_classical_sem": mean.classical_sem,
+        "gruneisen_quantum": mean.quantum[0] if known else np.nan,
+        "gruneisen_quantum_sem": (
+            mean.quantum_sem[0] if known and mean.quantum_sem is not None else None
+        ),
+        "gruneisen_temperature": mean.temperatures[0] if known else np.nan,
+        "gruneisen_mesh": np.array(mean.mesh),
     }
 
 
-def _perturbation(widths: PerturbativeWidths | None) -> Values:
+def _perturbation(widths: PerturbativeWidths | None, modes: Modes) -> Values:
     if widths is None:
         return {}
+    classical, quantum = set_mean(np.stack([widths.classical, widths.quantum]), modes)
     return {
-        "linewidth_phi3_classical_thz": widths.classical_thz,
-        "linewidth_phi3_quantum_thz": widths.quantum_thz,
-        "lifetime_phi3_classical_ps": _lifetime(widths.classical_thz),
-        "lifetime_phi3_quantum_ps": _lifetime(widths.quantum_thz),
+        "linewidth_phi3_classical_thz": classical / THZ,
+        "linewidth_phi3_quantum_thz": quantum / THZ,
+        "lifetime_phi3_classical_ps": _lifetime(classical),
+        "lifetime_phi3_quantum_ps": _lifetime(quantum),
         "phi3_temperature": widths.temperature,
         "phi3_mesh": np.array(widths.mesh),
     }
 
 
-def _lifetime(width_thz: Floats) -> Floats:
-    """1/(2π FWHM) in ps; nan where there is no width."""
-    return 1.0 / (2.0 * np.pi * np.where(width_thz > 0.0, width_thz, np.nan))
-
-
-def _findings(figures: Mapping[str, Finding]) -> Values:
+def _comparison(comparison: WidthComparison | None) -> Values:
+    if comparison is None:
+        return {}
     return {
-        "check_name": _texts(figures),
-        "check_value": np.array([finding.value for finding in figures.values()], dtype=float),
-        "check_unit": _texts(finding.unit for finding in figures.values()),
-        "check_text": _texts(finding.text for finding in figures.values()),
+        "phi3_ratio": comparison.ratio,
+        "phi3_ratio_sem": comparison.ratio_sem,
+        "phi3_compared": comparison.n_sets,
+    }
+
+
+def _lifetime(width: Floats) -> Floats:
+    """1/γ in ps of widths γ in rad/ps; nan where there is no width."""
+    return 1.0 / np.where(width > 0.0, width, np.nan)
+
+
+def _findings(findings: Mapping[str, Finding]) -> Values:
+    return {
+        "check_name": _texts(findings),
+        "check_value": np.array([finding.value for finding in findings.values()], dtype=float),
+        "check_unit": _texts(finding.unit for finding in findings.values()),
+        "check_text": _texts(finding.text for finding in findings.values()),
     }
 
 

@@ -4,9 +4,20 @@ from typing import Any
 
 import numpy as np
 
-from trajmodes.data import ClusterConstants, Crystal, FitQuality, ForceConstants
-from trajmodes.report.results import Convergence, Reference, Results
-from trajmodes.report.shells import cluster_shells, jackknife_sem, pair_shells
+from trajmodes.data import (
+    ClusterConstants,
+    Convergence,
+    FitErrors,
+    FitQuality,
+    ForceConstants,
+    Reference,
+    Results,
+    RunLength,
+    Shells,
+    Stability,
+)
+from trajmodes.data.jackknife import jackknife_sem
+from trajmodes.units import THZ
 
 __all__ = ["Values", "fit_values"]
 
@@ -27,19 +38,23 @@ def fit_values(results: Results) -> Values:
         **_pairs(constants),
         **_quality(constants.quality),
         **_convergence(results.convergence),
-        **_errors(results),
+        **_errors(results.fit_errors),
         **_reference(results.reference),
-        **_verdicts(results),
-        "scheme_freq_distance_thz": results.scheme_freq_distance_thz,
+        **_stability(results.stability),
+        **_run_length(results.run_length),
     }
-    for name, clusters in (("triplet", constants.triplets), ("quartet", constants.quartets)):
+    if results.scheme_omega_distance is not None:
+        values["scheme_freq_distance_thz"] = results.scheme_omega_distance / THZ
+    for clusters in (constants.triplets, constants.quartets):
         if clusters is not None:
-            values |= _clusters(name, constants.crystal, clusters)
+            values |= _clusters(clusters)
+    for shells in results.shells:
+        values |= _pair_shells(shells) if shells.order == 2 else _cluster_shells(shells)
     return values
 
 
 def _pairs(constants: ForceConstants) -> Values:
-    replicates, shells = constants.replicates, pair_shells(constants)
+    replicates = constants.replicates
     return {
         "fc_first": constants.first,
         "fc_second": constants.second,
@@ -49,6 +64,11 @@ def _pairs(constants: ForceConstants) -> Values:
         "fc_replicates": replicates,
         "fit_temperature": constants.temperature,
         "cutoff": constants.cutoff,
+    }
+
+
+def _pair_shells(shells: Shells) -> Values:
+    return {
         "shell_distance": shells.longest,
         "shell_species": np.array(shells.species, dtype=str),
         "shell_neighbours": shells.listed,
@@ -59,16 +79,21 @@ def _pairs(constants: ForceConstants) -> Values:
     }
 
 
-def _clusters(name: str, crystal: Crystal, constants: ClusterConstants) -> Values:
+def _clusters(constants: ClusterConstants) -> Values:
     order, replicates = constants.order, constants.replicates
     sem = None if replicates is None else jackknife_sem(replicates)
-    shells = cluster_shells(crystal, constants)
     return {
         f"fc{order}_sites": constants.sites,
         f"fc{order}_lattice": constants.lattice,
         f"force_constants{order}": constants.values,
         f"force_constants{order}_sem": sem,
         f"cutoff{order}": constants.cutoff,
+    }
+
+
+def _cluster_shells(shells: Shells) -> Values:
+    name = {3: "triplet", 4: "quartet"}[shells.order]
+    return {
         f"{name}_shell_species": np.array(shells.species, dtype=str),
         f"{name}_shell_distances": shells.distances,
         f"{name}_shell_longest": shells.longest,
@@ -109,14 +134,15 @@ def _convergence(convergence: Convergence | None) -> Values:
         return {}
     return {
         "run_fraction": convergence.fraction,
-        "fit_change": convergence.change,
-        "fit_freq_change_thz": convergence.freq_change_thz,
-        "fit_order_change": convergence.order_change,
+        "fit_change": convergence.change[:, 0],
+        "fit_freq_change_thz": (
+            None if convergence.omega_change is None else convergence.omega_change / THZ
+        ),
+        "fit_order_change": convergence.change,
     }
 
 
-def _errors(results: Results) -> Values:
-    errors = results.fit_errors
+def _errors(errors: FitErrors | None) -> Values:
     if errors is None:
         return {}
     return {
@@ -134,26 +160,29 @@ def _reference(reference: Reference | None) -> Values:
     return {"reference_shift": reference.shift, "reference_shift_sem": reference.shift_sem}
 
 
-def _verdicts(results: Results) -> Values:
-    stability, needed = results.stability, results.requirement
-    values: Values = {}
-    if stability is not None:
-        values |= {
-            "stability": stability.verdict,
-            "stability_text": stability.text,
-            "lowest_squared_thz": stability.square_thz,
-            "lowest_squared_thz_sem": stability.square_thz_sem,
-            "lowest_q": stability.qpoint,
-            "lowest_branch": stability.branch + 1,
-        }
-    if needed is not None:
-        values |= {
-            "run_needed_text": needed.text,
-            "run_wanted_thz": needed.wanted_thz,
-            "run_duration": needed.duration,
-            "run_worst_thz": needed.worst_thz,
-            "run_typical_thz": needed.typical_thz,
-            "run_worst_factor": needed.worst_factor,
-            "run_typical_factor": needed.typical_factor,
-        }
-    return values
+def _stability(stability: Stability | None) -> Values:
+    if stability is None:
+        return {}
+    sem = stability.squared_sem
+    return {
+        "stability": stability.verdict,
+        "stability_text": stability.text,
+        "lowest_squared_thz": stability.squared / THZ**2,
+        "lowest_squared_thz_sem": None if sem is None else sem / THZ**2,
+        "lowest_q": stability.qpoint,
+        "lowest_branch": stability.branch + 1,
+    }
+
+
+def _run_length(needed: RunLength | None) -> Values:
+    if needed is None:
+        return {}
+    return {
+        "run_needed_text": needed.text,
+        "run_wanted_thz": needed.wanted / THZ,
+        "run_duration": needed.duration,
+        "run_worst_thz": needed.worst / THZ,
+        "run_typical_thz": needed.typical / THZ,
+        "run_worst_factor": needed.worst_factor,
+        "run_typical_factor": needed.typical_factor,
+    }

@@ -3,23 +3,23 @@
 import numpy as np
 
 from trajmodes.arrays import Bools
-from trajmodes.data import EnergyLifetimes, LineFits, ModeEnergies, Verdict
-from trajmodes.report.dataset_fit import Values
-from trajmodes.report.projection import (
+from trajmodes.data import (
     Conductivity,
-    EquipartitionTest,
+    EnergyLifetimes,
+    Ensemble,
+    Equipartition,
+    HeatFlow,
+    LineFits,
+    ModeEnergies,
     Projection,
     RenormalisedBands,
     SpectralMap,
-    ThermostatVerdict,
+    Verdict,
 )
-from trajmodes.units import BOLTZMANN, MEV, THZ
+from trajmodes.report.dataset_fit import Values
+from trajmodes.units import BOLTZMANN, MEV, THZ, W_MK
 
 __all__ = ["conductivity_values", "map_values", "projection_values", "renormalised_values"]
-
-_HANN_WIDTH = 2.0 * 0.7202912900601339
-"""Full width at half maximum of the power response of the Hann window, in units of one over
-the length of a segment."""
 
 
 def projection_values(projection: Projection) -> Values:
@@ -33,10 +33,12 @@ def projection_values(projection: Projection) -> Values:
     spectra, data = projection.spectra, projection.line_data
     values = {
         **_energies(projection.energies),
-        **_tests(projection.equipartition, projection.thermostat),
+        **_equipartition(projection.equipartition),
+        **_ensemble(projection.ensemble),
         **_covariance(projection),
         **_lines(projection.lines),
-        **_lifetimes(projection.lifetimes, projection.lines),
+        **_lifetimes(projection.lifetimes),
+        "lifetime_disagreement": projection.disagreement,
         "line_freq_thz": data.freq_thz,
         "line_power": data.power,
         "line_model": data.model,
@@ -101,24 +103,34 @@ def _energies(energies: ModeEnergies) -> Values:
     return values
 
 
-def _tests(test: EquipartitionTest | None, ensemble: ThermostatVerdict | None) -> Values:
-    values: Values = {}
-    if test is not None:
-        values |= {
-            "equipartition_z": test.z,
-            "equipartition_chi2": test.chi_squared,
-            "equipartition_freedom": test.freedom,
-            "equipartition_p": test.p_value,
-            "equipartition_text": test.text,
-        }
-    if ensemble is not None:
-        values |= {
-            "thermostat": ensemble.verdict,
-            "thermostat_text": ensemble.text,
-            "kinetic_fluctuation": ensemble.ratio,
-            "kinetic_fluctuation_sem": ensemble.ratio_sem,
-        }
-    return values
+def _equipartition(test: Equipartition | None) -> Values:
+    if test is None:
+        return {}
+    return {
+        "equipartition_temperature": test.temperature,
+        "equipartition_temperature_sem": test.temperature_sem,
+        "equipartition_z": test.z,
+        "equipartition_probability": test.probability,
+        "equipartition_chi2": test.chi_squared,
+        "equipartition_freedom": test.freedom,
+        "equipartition_p": test.p_value,
+        "equipartition_text": test.text,
+    }
+
+
+def _ensemble(ensemble: Ensemble | None) -> Values:
+    if ensemble is None:
+        return {}
+    return {
+        "thermostat": str(ensemble.verdict),
+        "thermostat_text": ensemble.text,
+        "energy_fluctuation": ensemble.energy_ratio,
+        "energy_fluctuation_sem": ensemble.energy_ratio_sem,
+        "kinetic_fluctuation": ensemble.kinetic_ratio,
+        "kinetic_fluctuation_sem": ensemble.kinetic_ratio_sem,
+        "energy_drift_k_per_ps": ensemble.drift_k_per_ps,
+        "energy_drift_k_per_ps_sem": ensemble.drift_k_per_ps_sem,
+    }
 
 
 def _covariance(projection: Projection) -> Values:
@@ -144,7 +156,7 @@ def _lines(lines: LineFits) -> Values:
         "line_kinetic_mev": lines.kinetic / MEV,
         "line_goodness": lines.goodness,
         "line_resolution_thz": lines.resolution_thz,
-        "line_segment_ps": _HANN_WIDTH / lines.resolution_thz,
+        "line_segment_ps": lines.segment_ps,
         "line_asymmetry": lines.asymmetry,
         "line_asymmetry_sem": lines.asymmetry_sem,
         "line_baseline": lines.baseline,
@@ -161,15 +173,12 @@ def _resolved(verdicts: tuple[Verdict, ...]) -> Bools:
     return np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
 
 
-def _lifetimes(lifetimes: EnergyLifetimes | None, lines: LineFits) -> Values:
+def _lifetimes(lifetimes: EnergyLifetimes | None) -> Values:
     if lifetimes is None:
         return {}
-    apart = lifetimes.lifetime_ps - lines.lifetime_ps
     return {
         "lifetime_energy_ps": lifetimes.lifetime_ps,
         "lifetime_energy_ps_sem": lifetimes.lifetime_ps_sem,
-        "lifetime_disagreement": apart
-        / np.hypot(lifetimes.lifetime_ps_sem, lines.lifetime_ps_sem),
         "energy_misfit": lifetimes.misfit,
         "energy_resolved": _resolved(lifetimes.verdicts),
         "energy_verdict": np.array([str(v) for v in lifetimes.verdicts], dtype=str),
@@ -208,12 +217,13 @@ def renormalised_values(kinds: tuple[RenormalisedBands, ...]) -> Values:
         Bands of each kind.
     """
     values: Values = {}
-    for bands in kinds:
-        name = bands.kind.removesuffix("s").replace("-", "_")
-        values[f"band_{name}_thz"] = bands.freq_thz
-        values[f"band_{name}_thz_sem"] = bands.freq_thz_sem
-        if bands.replaced is not None:
-            values["quasi_particle_own"] = bands.replaced
+    for kind in kinds:
+        name, bands = kind.kind.removesuffix("s").replace("-", "_"), kind.bands
+        values[f"band_{name}_thz"] = bands.omega / THZ
+        if bands.omega_sem is not None:
+            values[f"band_{name}_thz_sem"] = bands.omega_sem / THZ
+        if kind.own is not None:
+            values["quasi_particle_own"] = kind.own
     return values
 
 
@@ -227,22 +237,22 @@ def conductivity_values(conductivity: Conductivity | None) -> Values:
     """
     if conductivity is None:
         return {}
-    return {
-        "kappa_classical_w_mk": conductivity.classical_w_mk,
-        "kappa_classical_w_mk_sem": conductivity.classical_w_mk_sem,
-        "kappa_quantum_w_mk": conductivity.quantum_w_mk,
-        "kappa_quantum_w_mk_sem": conductivity.quantum_w_mk_sem,
+    values: Values = {
         "kappa_temperature": conductivity.temperature,
         "kappa_mesh": np.array(conductivity.mesh),
-        "kappa_filled_share": conductivity.filled_share,
-        "kappa_long_wave_share": conductivity.long_wave_share,
-        "kappa_freq_thz": conductivity.freq_thz,
-        "kappa_spectral_classical": conductivity.spectral_classical,
-        "kappa_spectral_quantum": conductivity.spectral_quantum,
-        "kappa_path": conductivity.path_length,
-        "kappa_cumulative_classical_w_mk": conductivity.cumulative_classical,
-        "kappa_cumulative_quantum_w_mk": conductivity.cumulative_quantum,
+        "kappa_filled_share": conductivity.classical.filled_share,
+        "kappa_long_wave_share": conductivity.classical.long_wave_share,
+        "kappa_freq_thz": conductivity.classical.omega / THZ,
+        "kappa_path": conductivity.classical.length,
         "free_path": conductivity.free_path,
         "free_path_sem": conductivity.free_path_sem,
-        "kappa_notes": np.array(conductivity.notes, dtype=str),
     }
+    for kind in ("classical", "quantum"):
+        flow: HeatFlow = getattr(conductivity, kind)
+        values |= {
+            f"kappa_{kind}_w_mk": flow.kappa / W_MK,
+            f"kappa_{kind}_w_mk_sem": flow.kappa_sem / W_MK,
+            f"kappa_spectral_{kind}": flow.spectral / W_MK * THZ,
+            f"kappa_cumulative_{kind}_w_mk": flow.cumulative / W_MK,
+        }
+    return values

@@ -10,8 +10,7 @@ from matplotlib.markers import TICKRIGHT, TICKUP
 
 from trajmodes.arrays import Bools, Floats
 from trajmodes.data import Verdict
-from trajmodes.data.spectra import NARROWEST
-from trajmodes.report.agreement import DISAGREE
+from trajmodes.data.spectra import DISAGREE, NARROWEST
 from trajmodes.report.style import (
     BLUE,
     GREEN,

@@ -1,6 +1,7 @@
 """What a scan of a ledger found: which cutoffs to take, and whether the run is long enough."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,13 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from trajmodes.arrays import Floats
-from trajmodes.report.scan import (
-    TOLERANCE,
-    ScanRow,
-    best_row,
-    enough_row,
-    groups_of,
-)
+from trajmodes.data import ScanPoint
+from trajmodes.report.scan import TOLERANCE, best_row, enough_row, groups_of, lowest_squared_thz
 from trajmodes.report.style import (
     BLUE,
     GREEN,
@@ -42,7 +38,7 @@ _LEGEND, _TALL, _LOW, _BETWEEN, _FOOT = 0.72, 2.0, 1.15, 0.72, 0.45
 _DASHES = (0, (4, 2))
 
 
-def draw_scan(rows: Sequence[ScanRow]) -> Figure:
+def draw_scan(rows: Sequence[ScanPoint]) -> Figure:
     """Draw residuals and the lowest frequency against cutoffs, orders and run length.
 
     Parameters
@@ -50,7 +46,7 @@ def draw_scan(rows: Sequence[ScanRow]) -> Figure:
     rows
         All rows of a scan; constraints and ridges are left to the table.
     """
-    kinds: dict[str, list[list[ScanRow]]] = {"cutoff": [], "order": [], "time": []}
+    kinds: dict[str, list[list[ScanPoint]]] = {"cutoff": [], "order": [], "time": []}
     for _, group in groups_of(rows):
         # One point tells nothing about what it hangs on.
         if group[0].kind in kinds and len(group) > 1:
@@ -75,7 +71,7 @@ def _place(figure: Figure, left: float, foot: float, wide: float, tall: float) -
     return figure.add_axes((left / WIDTH, foot / height, wide / WIDTH, tall / height))
 
 
-def _cutoffs(figure: Figure, groups: Sequence[Sequence[ScanRow]]) -> list[Axes]:
+def _cutoffs(figure: Figure, groups: Sequence[Sequence[ScanPoint]]) -> list[Axes]:
     """One column for each order: residuals above, the lowest frequency below."""
     wide = (WIDTH - _LEFT - _RIGHT - _TIGHT * (len(groups) - 1)) / len(groups)
     foot = figure.get_figheight() - _LEGEND - _TALL
@@ -108,10 +104,10 @@ def _cutoffs(figure: Figure, groups: Sequence[Sequence[ScanRow]]) -> list[Axes]:
     return [uppers[0], lowers[0]]
 
 
-def _others(figure: Figure, groups: Sequence[Sequence[ScanRow]]) -> list[Axes]:
+def _others(figure: Figure, groups: Sequence[Sequence[ScanPoint]]) -> list[Axes]:
     """Residuals by order and by run length, and the lowest frequency by run length."""
     last = groups[-1]
-    settles = last[0].kind == "time" and np.isfinite([r.lowest_squared_thz for r in last]).any()
+    settles = last[0].kind == "time" and np.isfinite([r.lowest_squared for r in last]).any()
     n_panels = len(groups) + int(settles)
     wide = (WIDTH - _LEFT - _RIGHT - _GAP * (n_panels - 1)) / n_panels
     panels = []
@@ -138,7 +134,7 @@ def _others(figure: Figure, groups: Sequence[Sequence[ScanRow]]) -> list[Axes]:
     return panels
 
 
-def _frame(axes: Axes, group: Sequence[ScanRow]) -> None:
+def _frame(axes: Axes, group: Sequence[ScanPoint]) -> None:
     """Horizontal limits."""
     values = np.array([row.value for row in group])
     margin = 0.09 * np.ptp(values)
@@ -146,9 +142,9 @@ def _frame(axes: Axes, group: Sequence[ScanRow]) -> None:
     axes.set_xlim(0.0 if is_time else values.min() - margin, values.max() + margin)
 
 
-def _reach(rows: Sequence[ScanRow]) -> tuple[float, float]:
+def _reach(rows: Sequence[ScanPoint]) -> tuple[float, float]:
     """Limits of a logarithmic axis, with room for the numbers of parameters."""
-    shown = np.concatenate(_columns(rows, "rms_residual", "rms_predicted")) / MEV
+    shown = np.concatenate(_columns(rows, "quality.rms_residual", "rms_predicted")) / MEV
     shown = shown[np.isfinite(shown) & (shown > 0.0)]
     if not shown.size:
         return 0.1, 1.0
@@ -156,8 +152,8 @@ def _reach(rows: Sequence[ScanRow]) -> tuple[float, float]:
     return low / (high / low) ** 0.1 / 1.2, high * (high / low) ** 0.15 * 1.3
 
 
-def _residuals(axes: Axes, group: Sequence[ScanRow]) -> None:
-    place, left, predicted = _columns(group, "value", "rms_residual", "rms_predicted")
+def _residuals(axes: Axes, group: Sequence[ScanPoint]) -> None:
+    place, left, predicted = _columns(group, "value", "quality.rms_residual", "rms_predicted")
     axes.plot(place, left / MEV, "o-", color=BLUE, markersize=3.6)
     axes.plot(place, predicted / MEV, "D", color=ORANGE, markerfacecolor="none", markersize=6.0)
     best = best_row(group)
@@ -176,8 +172,8 @@ def _residuals(axes: Axes, group: Sequence[ScanRow]) -> None:
         # Beside the line that marks what is enough, into the panel.
         beside = 0 if row is not enough else -1 if row is group[-1] else 1
         axes.annotate(
-            str(row.n_parameters),
-            (row.value, np.fmax(row.rms_residual, row.rms_predicted) / MEV),
+            str(row.quality.n_parameters),
+            (row.value, np.fmax(row.quality.rms_residual, row.rms_predicted) / MEV),
             xytext=(3 * beside, 9),
             textcoords="offset points",
             ha=("right", "center", "left")[beside + 1],
@@ -197,19 +193,19 @@ def _show_all_of(axes: Axes, values: Floats) -> None:
     axes.set_ylim(low - room, high + room)
 
 
-def _squares(axes: Axes, group: Sequence[ScanRow]) -> None:
-    place, square, sem = _columns(
-        group, "value", "lowest_squared_thz", "lowest_squared_thz_sem"
-    )
+def _squares(axes: Axes, group: Sequence[ScanPoint]) -> None:
+    (place,) = _columns(group, "value")
+    square = np.array([lowest_squared_thz(row) for row in group])
     axes.plot(place, square, color=BLUE, linewidth=0.8)
-    points(axes, place, square, np.nan_to_num(sem), marker="o", color=BLUE)
+    points(axes, place, square, marker="o", color=BLUE)
     _show_all_of(axes, square)
     if np.nanmin(square, initial=0.0) < 0.0:
         axes.axhline(0.0, color=GREY, linewidth=0.7, zorder=0)
 
 
-def _columns(group: Sequence[ScanRow], *names: str) -> list[Floats]:
-    return [np.array([getattr(row, name) for row in group], dtype=float) for name in names]
+def _columns(group: Sequence[ScanPoint], *names: str) -> list[Floats]:
+    readers = [attrgetter(name) for name in names]
+    return [np.array([read(row) for row in group], dtype=float) for read in readers]
 
 
 def _legend(figure: Figure) -> None:

@@ -13,9 +13,8 @@ from rich.text import Text
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Verdict
-from trajmodes.data.spectra import NARROWEST
+from trajmodes.data.spectra import DISAGREE, NARROWEST
 from trajmodes.errors import DataError
-from trajmodes.report.agreement import DISAGREE
 from trajmodes.report.wording import branches, counted, place_of, terse
 from trajmodes.units import THZ
 

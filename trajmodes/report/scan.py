@@ -1,24 +1,25 @@
-"""What a scan of a ledger gives: one row for each fit, told to people and to programs."""
+"""A scan of a ledger as a table and in the terminal: one row for each fit."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 from rich.console import Group
 from rich.table import Table as Grid
 from rich.text import Text
 
+from trajmodes.data import ScanKind, ScanPoint
 from trajmodes.report.wording import compact, order_name
 from trajmodes.results.tables import Table
+from trajmodes.units import THZ
 
 __all__ = [
     "TOLERANCE",
-    "ScanKind",
-    "ScanRow",
     "best_row",
     "enough_row",
     "groups_of",
+    "lowest_squared_thz",
     "render_scan",
     "scan_table",
 ]
@@ -26,42 +27,8 @@ __all__ = [
 TOLERANCE = 0.01
 """Fits that predict worse by no more than this part of the residual are as good."""
 
-ScanKind = Literal["cutoff", "order", "constraints", "ridge", "time"]
 
-
-@dataclass(frozen=True, slots=True)
-class ScanRow:
-    """One fit of a scan: what was varied, and what came out."""
-
-    kind: ScanKind
-    """What was varied."""
-    label: str
-    """Its value in words, such as ``pairs 6 Å`` or ``Huang``."""
-    cutoffs: str
-    """Cutoffs of all orders in Å, in words, such as ``6 | 4.5``."""
-    n_parameters: int
-    r_squared: float
-    rms_residual: float
-    """In eV/Å."""
-    rms_predicted: float = np.nan
-    """In eV/Å, for blocks of time that were left out of the fit; nan if there are too few."""
-    condition: float = np.nan
-    scheme_distance: float = np.nan
-    """|Φ' − Φ|/|Φ| of the pair constants, joint and sequential; nan where one is unknown."""
-    error: float = np.nan
-    """Mean relative standard error of the constants; nan if unknown."""
-    lowest_squared_thz: float = np.nan
-    """Lowest signed (ω/2π)² in THz²; nan if it was not looked at."""
-    lowest_squared_thz_sem: float = np.nan
-    """Its standard error in THz²."""
-    order: int = 2
-    """Order whose cutoff was varied; else the highest."""
-    value: float = np.nan
-    """What was varied as a number: cutoff in Å, highest order, strength of the ridge or frames
-    fitted; nan for constraints."""
-
-
-def scan_table(rows: Sequence[ScanRow]) -> Table:
+def scan_table(rows: Sequence[ScanPoint]) -> Table:
     """All rows of a scan as a table for scan.csv.
 
     Parameters
@@ -69,30 +36,63 @@ def scan_table(rows: Sequence[ScanRow]) -> Table:
     rows
         The rows.
     """
-    columns = {name: np.array([getattr(row, name) for row in rows]) for name in _MEANINGS}
-    return Table("Fits of one ledger: what was varied, and what came out", columns, _MEANINGS)
+    columns = {
+        name: np.array([read(row) for row in rows]) for name, (_, read) in _FIELDS.items()
+    }
+    meanings = {name: meaning for name, (meaning, _) in _FIELDS.items()}
+    return Table("Fits of one ledger: what was varied, and what came out", columns, meanings)
 
 
-_MEANINGS = {
-    "kind": "what was varied",
-    "label": "its value in words",
-    "value": "its value: cutoff in Å, highest order, strength of the ridge, frames fitted",
-    "order": "order whose cutoff was varied, else the highest",
-    "cutoffs": "cutoffs of all orders, in Å",
-    "n_parameters": "free parameters",
-    "r_squared": "coefficient of determination of the forces",
-    "rms_residual": "root mean square residual force component, in eV/Å",
-    "rms_predicted": "the same for blocks of time left out of the fit, in eV/Å",
-    "condition": "condition number of the equilibrated normal matrix",
-    "scheme_distance": "distance of the joint and the sequential pair constants, |Φ' − Φ|/|Φ|",
-    "error": "mean relative standard error of the constants",
-    "lowest_squared_thz": "lowest square of a frequency, in THz² (negative: unstable)",
-    "lowest_squared_thz_sem": "its standard error, in THz²",
+def lowest_squared_thz(row: ScanPoint) -> float:
+    """Lowest signed (ω/2π)² of a fit in THz²; nan where it was not computed.
+
+    Parameters
+    ----------
+    row
+        The fit.
+    """
+    return row.lowest_squared / THZ**2
+
+
+_FIELDS: Mapping[str, tuple[str, Callable[[ScanPoint], Any]]] = {
+    "kind": ("what was varied", attrgetter("kind")),
+    "label": ("its value in words", attrgetter("label")),
+    "value": (
+        "its value: cutoff in Å, highest order, strength of the ridge, frames fitted",
+        attrgetter("value"),
+    ),
+    "order": ("order whose cutoff was varied, else the highest", attrgetter("order")),
+    "cutoffs": ("cutoffs of all orders, in Å", attrgetter("cutoffs")),
+    "n_parameters": ("free parameters", attrgetter("quality.n_parameters")),
+    "r_squared": (
+        "coefficient of determination of the forces",
+        attrgetter("quality.r_squared"),
+    ),
+    "rms_residual": (
+        "root mean square residual force component, in eV/Å",
+        attrgetter("quality.rms_residual"),
+    ),
+    "rms_predicted": (
+        "the same for blocks of time left out of the fit, in eV/Å",
+        attrgetter("rms_predicted"),
+    ),
+    "condition": (
+        "condition number of the equilibrated normal matrix",
+        attrgetter("quality.condition"),
+    ),
+    "scheme_distance": (
+        "distance of the joint and the sequential pair constants, |Φ' − Φ|/|Φ|",
+        attrgetter("scheme_distance"),
+    ),
+    "lowest_squared_thz": (
+        "lowest square of a frequency, in THz² (negative: unstable)",
+        lowest_squared_thz,
+    ),
 }
-"""Heading → meaning."""
+"""Column → meaning, and how it is read from a fit."""
 
 
-def best_row(rows: Sequence[ScanRow]) -> ScanRow | None:
+def best_row(rows: Sequence[ScanPoint]) -> ScanPoint | None:
     """Row that predicts frames left out of the fit best; None if that is not known.
 
     Parameters
@@ -104,7 +104,7 @@ def best_row(rows: Sequence[ScanRow]) -> ScanRow | None:
     return min(known, key=lambda row: row.rms_predicted) if known else None
 
 
-def enough_row(rows: Sequence[ScanRow]) -> ScanRow | None:
+def enough_row(rows: Sequence[ScanPoint]) -> ScanPoint | None:
     """Row of fewest parameters that predicts within one percent as well as the best.
 
     Parameters
@@ -116,10 +116,10 @@ def enough_row(rows: Sequence[ScanRow]) -> ScanRow | None:
     if best is None:
         return None
     good = [row for row in rows if row.rms_predicted <= (1.0 + TOLERANCE) * best.rms_predicted]
-    return min(good, key=lambda row: (row.n_parameters, row.rms_predicted))
+    return min(good, key=lambda row: (row.quality.n_parameters, row.rms_predicted))
 
 
-def groups_of(rows: Sequence[ScanRow]) -> list[tuple[str, list[ScanRow]]]:
+def groups_of(rows: Sequence[ScanPoint]) -> list[tuple[str, list[ScanPoint]]]:
     """Title and rows of each thing that was varied; cutoffs of each order by themselves.
 
     Parameters
@@ -127,7 +127,7 @@ def groups_of(rows: Sequence[ScanRow]) -> list[tuple[str, list[ScanRow]]]:
     rows
         All rows of a scan.
     """
-    groups: dict[str, list[ScanRow]] = {}
+    groups: dict[str, list[ScanPoint]] = {}
     for row in rows:
         title = _TITLES[row.kind]
         if row.kind == "cutoff":
@@ -149,7 +149,7 @@ _RANKED = ("cutoff", "order", "ridge")
 """Choices that prediction may decide; constraints are a matter of physics."""
 
 
-def render_scan(rows: Sequence[ScanRow]) -> Group:
+def render_scan(rows: Sequence[ScanPoint]) -> Group:
     """Tell what a scan found, readable without colour and in 80 columns.
 
     Parameters
@@ -178,7 +178,7 @@ def render_scan(rows: Sequence[ScanRow]) -> Group:
     return Group(table, Text(), Text(told))
 
 
-def _marks(group: Sequence[ScanRow]) -> dict[int, str]:
+def _marks(group: Sequence[ScanPoint]) -> dict[int, str]:
     """Place in the group → what it is good for."""
     best, enough = best_row(group), enough_row(group)
     marks = {}
@@ -188,39 +188,33 @@ def _marks(group: Sequence[ScanRow]) -> dict[int, str]:
     return marks
 
 
-def _shown(form: str, name: str) -> Callable[[ScanRow], str]:
+def _shown(form: str, name: str) -> Callable[[ScanPoint], str]:
     """How to write a number; nothing where there is none."""
+    read = attrgetter(name)
 
-    def cell(row: ScanRow) -> str:
-        value = getattr(row, name)
+    def cell(row: ScanPoint) -> str:
+        value = read(row)
         return format(value, form) if np.isfinite(value) else ""
 
     return cell
 
 
-def _percent(name: str) -> Callable[[ScanRow], str]:
-    """How to write a fraction of |Φ|."""
-
-    def cell(row: ScanRow) -> str:
-        value = 100.0 * getattr(row, name)
-        return f"{value:.2g}" if np.isfinite(value) else ""
-
-    return cell
+def _distance(row: ScanPoint) -> str:
+    """Distance of both schemes in percent."""
+    return f"{100.0 * row.scheme_distance:.2g}" if np.isfinite(row.scheme_distance) else ""
 
 
-def _square(row: ScanRow) -> str:
-    if not np.isfinite(row.lowest_squared_thz):
-        return ""
-    return compact(row.lowest_squared_thz, row.lowest_squared_thz_sem)
+def _square(row: ScanPoint) -> str:
+    square = lowest_squared_thz(row)
+    return compact(square, np.nan) if np.isfinite(square) else ""
 
 
-_COLUMNS: tuple[tuple[str, Callable[[ScanRow], str]], ...] = (
-    ("param.\n", _shown("d", "n_parameters")),
-    ("R²\n", _shown(".5f", "r_squared")),
-    ("residual\neV/Å", _shown(".5f", "rms_residual")),
+_COLUMNS: tuple[tuple[str, Callable[[ScanPoint], str]], ...] = (
+    ("param.\n", _shown("d", "quality.n_parameters")),
+    ("R²\n", _shown(".5f", "quality.r_squared")),
+    ("residual\neV/Å", _shown(".5f", "quality.rms_residual")),
     ("left out\neV/Å", _shown(".5f", "rms_predicted")),
-    ("cond.\n", _shown(".2g", "condition")),
-    ("joint–\nseq. %", _percent("scheme_distance")),
-    ("error\n%", _percent("error")),
+    ("cond.\n", _shown(".2g", "quality.condition")),
+    ("joint–\nseq. %", _distance),
     ("lowest f²\nTHz²", _square),
 )

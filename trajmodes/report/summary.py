@@ -10,12 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from trajmodes.arrays import Ints
-from trajmodes.data import Verdict
+from trajmodes.data import Finding, Results, SpectralEnergy, Verdict
+from trajmodes.data.modes import signed_squares
 from trajmodes.notes import Note
 from trajmodes.report.dataset import to_dataset
 from trajmodes.report.list_of_modes import SetList, list_sets
-from trajmodes.report.results import Finding, Results
-from trajmodes.report.spectral_energy import SpectralEnergy
 from trajmodes.report.summary_fit import fit_in_one_line, fit_section
 from trajmodes.report.summary_modes import (
     conductivity_line,
@@ -30,7 +29,6 @@ __all__ = ["check_rows", "render", "render_check"]
 
 _NAMED_FILES = 3
 """So many names of input files are told."""
-_NOTES = ("notes", "kappa_notes")
 
 
 def render(
@@ -59,7 +57,7 @@ def render(
     for title, lines in (
         ("Not resolved, and what would help", notes),
         ("Warnings", [Text(str(text)) for text in _texts(dataset, "warnings")]),
-        ("Notes", [Text(str(text)) for name in _NOTES for text in _texts(dataset, name)]),
+        ("Notes", [Text(str(text)) for text in _texts(dataset, "notes")]),
         ("Files", _files(files or {})),
     ):
         parts += _section(title, lines)
@@ -250,17 +248,16 @@ def _imaginary(dataset: xr.Dataset) -> list[Text]:
     """ω² < 0 of the fitted constants, with the verdict that its error bar allows."""
     if "freq_harmonic_thz" not in dataset:
         return []
-    freq = dataset["freq_harmonic_thz"].values
+    freq, sem_thz = dataset["freq_harmonic_thz"].values, dataset.get("freq_harmonic_thz_sem")
+    squares, sems = signed_squares(freq, None if sem_thz is None else sem_thz.values)
     lines = []
     for g in np.flatnonzero(freq < 0.0):
         place = f"set {g} at q = {place_of(dataset.isel(set=g))} is imaginary"
-        square = -(float(freq[g]) ** 2)
-        if "freq_harmonic_thz_sem" not in dataset:
+        square = float(squares[g])
+        if sems is None:
             lines.append(Text(f"{place}: f² = {square:.3g} THz², error unknown"))
             continue
-        # f is the root of what was estimated, with error δ: that of f is min(δ/2|f|, √δ).
-        root_sem = float(dataset["freq_harmonic_thz_sem"].values[g])
-        sem = max(2.0 * abs(float(freq[g])) * root_sem, root_sem**2)
+        sem = float(sems[g])
         means = "zero within its error" if -square < 2.0 * sem else "the crystal is unstable"
         lines.append(Text(f"{place}: f² = {plus_minus(square, sem)} THz², {means}"))
     return lines

@@ -6,8 +6,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from trajmodes.arrays import Floats
-from trajmodes.report.agreement import better_known, widest_resolved
 from trajmodes.report.wording import counted, mesh_of, order_name, plus_minus
 
 __all__ = ["fit_in_one_line", "fit_section"]
@@ -16,7 +14,6 @@ _SMALL, _LARGE = 0.2, 0.4
 """Force that pair constants leave, over all: a reading aid, with no sharp meaning."""
 _FIXED = 1e-9
 """In Å: mean positions that symmetry fixes shift by rounding alone."""
-_FEWEST_COMPARED = 5
 _FAR = 3.0
 """Widths of the run over perturbative ones that perturbation theory does not explain."""
 _DECISIVE = 3.0
@@ -236,29 +233,19 @@ def _perturbation(dataset: xr.Dataset) -> str:
         f"{mesh_of(dataset['phi3_mesh'].values)}: median {np.median(classical[known]):.3g} THz "
         f"classical, {np.median(quantum[known]):.3g} THz quantum"
     )
-    return text + _beside_the_run(dataset, classical)
+    return text + _beside_the_run(dataset)
 
 
-def _beside_the_run(dataset: xr.Dataset, classical: Floats) -> str:
+def _beside_the_run(dataset: xr.Dataset) -> str:
     """Compare the mean linewidth of the run with the perturbative one of the same sets."""
-    if "lifetime_ps" not in dataset:
+    if "phi3_ratio" not in dataset:
         return ""
-    lifetime, sem = (dataset[name].values for name in ("lifetime_ps", "lifetime_ps_sem"))
-    if "lifetime_energy_ps" in dataset:
-        names = ("lifetime_energy_ps", "lifetime_energy_ps_sem")
-        by_energy, by_energy_sem = (dataset[name].values for name in names)
-        lifetime, sem = better_known((lifetime, sem), (by_energy, by_energy_sem))
-    sets = widest_resolved(classical, np.isfinite(lifetime))
-    if len(sets) < _FEWEST_COMPARED:
+    ratio, ratio_sem = (float(dataset[name]) for name in ("phi3_ratio", "phi3_ratio_sem"))
+    if not np.isfinite(ratio):
         return "; the run resolves too few of the widest lines to be compared"
-    # γ̂ scatters evenly in its logarithm, so that its mean is large by half its variance.
-    rate = (1.0 - 0.5 * (sem / lifetime) ** 2)[sets] / lifetime[sets]
-    predicted = 2.0 * np.pi * classical[sets]
-    ratio = float(rate.sum() / predicted.sum())
-    ratio_sem = float(np.sqrt(((rate**2 * sem[sets]) ** 2).sum()) / predicted.sum())
     text = (
         f"; the run has {plus_minus(ratio, ratio_sem)} times the classical ones (mean of the "
-        f"{len(sets)} widest that it resolves)"
+        f"{int(dataset['phi3_compared'])} widest that it resolves)"
     )
     if not 1.0 / _FAR <= ratio <= _FAR:
         text += (

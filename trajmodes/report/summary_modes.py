@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
-from trajmodes.report.agreement import DISAGREE
+from trajmodes.data.spectra import DISAGREE
 from trajmodes.report.wording import mesh_of, plus_minus, point_label
 
 __all__ = [

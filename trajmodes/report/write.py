@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
+from trajmodes.data import Results, SpectralEnergy
 from trajmodes.report.dataset import to_dataset
 from trajmodes.report.figures import MAP_OUTPUTS, OUTPUTS
-from trajmodes.report.results import Results
-from trajmodes.report.spectral_energy import SpectralEnergy
 from trajmodes.results import RESULTS, ResultsFolder, Writer
 from trajmodes.results.outputs import write_outputs
 

@@ -21,7 +21,6 @@ MODE_DIMENSIONS = {
     "map_freq_thz": "frequency grid of the map",
     "kappa_freq_thz": "frequency grid of the conductivity",
     "kappa_path": "grid of mean free paths of the conductivity",
-    "kappa_note": "notes on the conductivity",
 }
 """Dimension → what it counts."""
 
@@ -154,6 +153,12 @@ _ENERGIES = {
         "qpoint branch", "meV", "energy of the wave along −q", _TRAVELLING
     ),
     "temperature": Spec("", "K", "kinetic temperature of the run", "centre of mass left out"),
+    "equipartition_temperature": Spec(
+        "", "K", "temperature that the modes have in common", "mean with inverse variances"
+    ),
+    "equipartition_probability": Spec(
+        "set", "1", "chance of such a deviation where energy is shared equally", "two-sided"
+    ),
     "equipartition_z": Spec(
         "set", "1", "deviation of the mode temperature from the common one", "in its errors"
     ),
@@ -163,6 +168,16 @@ _ENERGIES = {
     "equipartition_text": Spec("", "", "whether energy is shared equally, in one sentence"),
     "thermostat": Spec("", "", "NVE, thermostatted, isokinetic, or cannot be told"),
     "thermostat_text": Spec("", "", "the verdict on the thermostat and what it means"),
+    "energy_fluctuation": Spec(
+        "",
+        "1",
+        "covariance of the kinetic and the whole energy of the run over the canonical one",
+        "cov(K, K + U)/½d(k_BT)²: 0 at constant energy, 1 with a thermostat; the verdict is "
+        "made from it",
+    ),
+    "energy_drift_k_per_ps": Spec(
+        "", "K/ps", "drift of the energy of the modes", "slope of (K + U)/(d k_B), U harmonic"
+    ),
     "kinetic_fluctuation": Spec(
         "",
         "1",
@@ -267,6 +282,14 @@ _LIFETIMES = {
         "set", "ps", "perturbative lifetime, Bose–Einstein occupation", "1/(2π·FWHM)"
     ),
     "phi3_temperature": Spec("", "K", "temperature of the perturbative linewidths"),
+    "phi3_ratio": Spec(
+        "",
+        "1",
+        "mean linewidth of the run over the perturbative one",
+        "classical; of the sets of widest prediction, as far as nine in ten are resolved; nan "
+        "for fewer than five sets",
+    ),
+    "phi3_compared": Spec("", "1", "sets in this ratio"),
     "phi3_mesh": Spec("reciprocal", "1", "points of the mesh of the perturbative linewidths"),
 }
 
@@ -347,7 +370,6 @@ _CONDUCTIVITY = {
         f"mean of the diagonal; {_QUANTUM}",
     ),
     "free_path": Spec("set", "Å", "mean free path of the set", "|v|τ; nan: not resolved"),
-    "kappa_notes": Spec("kappa_note", "", "notes on the conductivity"),
 }
 
 MODE_VARIABLES = _PLACES | _SETS | _ENERGIES | _LINES | _LIFETIMES | _SPECTRA | _CONDUCTIVITY

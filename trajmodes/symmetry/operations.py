@@ -18,6 +18,7 @@ from spglib.error import SpglibError
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data import Crystal, Supercell
+from trajmodes.data.lattice import wrap
 from trajmodes.errors import DataError
 
 __all__ = [
@@ -178,7 +179,7 @@ def supercell_group(group: SpaceGroup, supercell: Supercell) -> SpaceGroup:
     # A supercell vector n (row) goes to n Wᵀ; it must be an integer sum of supercell vectors.
     images = supercell.matrix @ group.rotations.swapaxes(1, 2)
     sums = images @ np.linalg.inv(supercell.matrix)
-    return group.subgroup(np.abs(sums - np.rint(sums)).max(axis=(1, 2)) < 1e-6)
+    return group.subgroup(np.abs(wrap(sums)).max(axis=(1, 2)) < 1e-6)
 
 
 def invariant_part(group: SpaceGroup, vectors: Floats) -> Floats:

@@ -50,6 +50,10 @@ def _share_images(orbits: Orbits, supercell: Supercell) -> Orbits:
         - crystal.sites[orbits.sites[:, 0]]
     )
     pair, move, nearest = nearest_images(apart, supercell, SHELL_TOLERANCE)
+    # In order of the supercell vectors that lead to the images, whatever basis was searched.
+    steps = np.rint(move @ np.linalg.inv(supercell.matrix))
+    order = np.lexsort((*steps.T[::-1], pair))
+    pair, move = pair[order], move[order]
     lattice = orbits.lattice[pair].copy()
     lattice[:, 1] += move
     shared = replace(

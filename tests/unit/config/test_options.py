@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import trajmodes as tm
 from trajmodes.cli import main
 from trajmodes.config import job_from_mapping, options_of, options_page, takes
-from trajmodes.pipeline import open_run
+from trajmodes.pipeline.api import open_run
 
 DOCS = Path(__file__).parents[3] / "docs"
 COMMANDS = ("check", "run", "fit", "project", "sed", "molecule", "modes", "movie", "export")
@@ -102,7 +102,9 @@ def test_every_option_of_a_job_is_on_a_command_line():
         (["--timestep-fs", "inf"], "timestep_fs is 'inf' but must be a positive number"),
         (["--temperature", "nan"], "temperature is 'nan' but must be a positive number"),
         (["--frames", "9:3"], "frames is '9:3' but must be START:STOP"),
-        (["--conductivity", "many"], "conductivity is 'many' but must be a positive whole"),
+        (["--conductivity", "many"], "conductivity is 'many' but must be a whole number"),
+        (["--conductivity", "1000000"], "must be a whole number from 1 to 1000"),
+        (["--perturbation", "0"], "must be a whole number from 1 to 1000"),
         (["--box", "1,2"], "box is '1,2' but must be three or nine numbers"),
         (["--cutoff", "far"], '"far" is not a cutoff'),
         (["--cutoff4", "3"], "a cutoff of the fourth order is given, but none of the third"),

@@ -37,7 +37,7 @@ def test_constants_carry_pairs_and_errors(run):
     fit = fit_harmonic(covariances, cutoff=4.0)
     constants = fit.constants
     assert constants.n_pairs == fit.model.expansion.bases[1].orbits.n_clusters
-    assert len(constants.replicates) == fit.replicates.n_blocks
+    assert len(constants.replicates) == fit.errors.n_blocks
     spread = constants.replicates - constants.replicates.mean(axis=0)
     n_blocks = len(spread)
     sem = np.sqrt((n_blocks - 1) / n_blocks * (spread**2).sum(axis=0))
@@ -68,7 +68,7 @@ def test_constant_force_equals_shifting_the_frames(wurtzite, reduce_frames, rand
     )
     shifted = fit_harmonic(by_hand, cutoff=4.4, options=FitOptions(constant_force=False))
     np.testing.assert_allclose(fit.constants.values, shifted.constants.values, atol=1e-12)
-    np.testing.assert_allclose(fit.reference_shift, allowed(u_tax), atol=1e-14)
+    np.testing.assert_allclose(fit.reference.shift, allowed(u_tax), atol=1e-14)
     fixed = fit_harmonic(
         reduce_frames(wurtzite, u_tax, f_tax, n_blocks=4),
         cutoff=4.4,
@@ -90,8 +90,8 @@ def test_few_frames_have_no_error_bars(run):
     covariances, _, _ = run(5)
     fit = fit_harmonic(covariances, cutoff=4.0)
     assert fit.constants.replicates is None
-    assert fit.replicates is None
-    assert np.isnan(fit.reference_shift_sem).all()
+    assert fit.errors is None
+    assert np.isnan(fit.reference.shift_sem).all()
     assert any("too few frames for error bars" in str(note) for note in fit.notes)
 
 

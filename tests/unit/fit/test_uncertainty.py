@@ -3,15 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from trajmodes.data import FitErrors
 from trajmodes.fit.model import model_of, normal_equations
 from trajmodes.fit.solve import estimate, solve_positive
 from trajmodes.fit.uncertainty import (
-    Replicates,
     _longest_needed,
-    convergence,
+    fit_errors,
+    growing_fits,
     left_out_solutions,
     predicted_squares,
-    replicates,
 )
 from trajmodes.symmetry import Constraints
 
@@ -35,7 +35,7 @@ def solution(equations):
 @pytest.mark.parametrize("scheme", ["sequential", "joint"])
 def test_replicates_leave_one_block_out(system, scheme):
     equations = system(64, cutoffs={2: 3.4, 3: 2.1}, scheme=scheme)
-    errors = replicates(equations, solution(equations))
+    errors = fit_errors(equations, solution(equations))
     assert errors.n_blocks == 32
     assert errors.levelled
     assert errors.method == "jackknife"
@@ -55,7 +55,7 @@ def test_sandwich_is_the_first_order_of_the_jackknife(system, scheme):
     equations = system(640, cutoffs={2: 3.4, 3: 2.1}, scheme=scheme)
     found = solution(equations)
     left_out, first = (
-        replicates(equations, found, method=method) for method in ("jackknife", "sandwich")
+        fit_errors(equations, found, method=method) for method in ("jackknife", "sandwich")
     )
     assert first.method == "sandwich"
     np.testing.assert_allclose(np.sqrt(first.variance), np.sqrt(left_out.variance), rtol=0.1)
@@ -67,14 +67,14 @@ def test_sandwich_is_the_first_order_of_the_jackknife(system, scheme):
 
 def test_independent_frames_have_inefficiency_one(system):
     equations = system(320)
-    errors = replicates(equations, solution(equations))
+    errors = fit_errors(equations, solution(equations))
     assert errors.inefficiency == pytest.approx(1.0, abs=0.25)
 
 
 def test_blocks_are_joined_until_the_error_levels_off(system):
     # every frame three times: blocks of two frames cut through the triples
     equations = system(22, repeat=3)
-    errors = replicates(equations, solution(equations))
+    errors = fit_errors(equations, solution(equations))
     assert errors.n_blocks < 32
     assert errors.inefficiency == pytest.approx(3.0, rel=0.35)
 
@@ -91,7 +91,7 @@ def test_blocks_are_joined_until_the_error_levels_off(system):
 )
 def test_a_plateau_is_believed_only_if_nothing_grows_later(seen, n_blocks, levelled):
     levels = [
-        Replicates(np.zeros((32 >> k, 31)), 10.0, x, levelled=True) for k, x in enumerate(seen)
+        FitErrors(np.zeros((32 >> k, 31)), 10.0, x, levelled=True) for k, x in enumerate(seen)
     ]
     chosen = _longest_needed(levels, 31)
     assert (chosen.n_blocks, chosen.levelled) == (n_blocks, levelled)
@@ -99,17 +99,17 @@ def test_a_plateau_is_believed_only_if_nothing_grows_later(seen, n_blocks, level
 
 def test_too_few_blocks_give_no_error(system):
     equations = system(7)
-    assert replicates(equations, solution(equations)) is None
+    assert fit_errors(equations, solution(equations)) is None
 
 
 def test_few_blocks_are_not_called_levelled(system):
     equations = system(60, n_blocks=10)
-    assert not replicates(equations, solution(equations)).levelled
+    assert not fit_errors(equations, solution(equations)).levelled
 
 
 def test_convergence_ends_at_the_solution(system):
     equations = system(32)
-    course = convergence(equations)
+    course = growing_fits(equations)
     np.testing.assert_array_equal(course.frames, np.arange(2, 34, 2))
     z = equations.model.null_space @ solution(equations)
     np.testing.assert_allclose(course.parameters[-1], z, atol=1e-12)
@@ -123,7 +123,7 @@ def test_convergence_is_nan_where_undetermined(system):
     equations = system(32)
     gram = equations.gram.copy()
     gram[:6] = 0.0
-    course = convergence(replace(equations, gram=gram))
+    course = growing_fits(replace(equations, gram=gram))
     assert np.isnan(course.parameters[:3]).all()
     assert np.isnan(course.r_squared[:3]).all()
     assert np.isfinite(course.parameters[3:]).all()

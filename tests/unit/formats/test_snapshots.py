@@ -16,7 +16,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats import crystal_beside, load_crystal, open_runs, open_trajectory
-from trajmodes.readers import average_structure, diagnose, find_crystal, match
+from trajmodes.matching import average_structure, diagnose, find_crystal, match
 from trajmodes.units import DALTON
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "dispforce"

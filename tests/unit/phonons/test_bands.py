@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal
+from trajmodes.data import Bands, Crystal, PowerSpectra
 from trajmodes.errors import DataError
-from trajmodes.phonons import Bands, band_path, dispersion, frequencies_at
+from trajmodes.phonons import band_path, dispersion, frequencies_at, modes_at, spectral_map
+from trajmodes.symmetry import build_supercell, half_space
 
 
 def test_bands_are_the_frequencies_along_the_path(crystals, springs):
@@ -44,3 +45,26 @@ def test_a_path_through_another_cell_is_refused(crystals, springs):
     wider = Crystal(bcc.cell * 1.01, bcc.sites, bcc.species, bcc.masses)
     with pytest.raises(DataError, match="made for another cell"):
         dispersion(springs(bcc, 3.0), band_path(wider, 0.5))
+
+
+def test_a_path_names_its_jumps(crystals):
+    path = band_path(crystals["bcc"], 0.1)
+    # Γ–H–N–Γ–P–H|P–N: one jump, at no distance.
+    (here,) = path.jumps
+    assert path.distance[here] == pytest.approx(path.distance[here - 1])
+    assert np.abs(path.qpoints[here] - path.qpoints[here - 1]).max() > 0.1
+    assert "H|P" in path.ticks()[1]
+
+
+def test_the_map_adds_up_the_branches(crystals, springs):
+    constants = springs(crystals["bcc"], 4.0)
+    space = half_space(build_supercell(crystals["bcc"], 3 * np.eye(3, dtype=int)))
+    modes = modes_at(constants, space.qpoints, space.weights)
+    # A spectrum that tells the label of its set.
+    power_gw = np.arange(1.0, modes.n_sets + 1.0)[:, None] * np.ones(4)
+    spectra = PowerSpectra(np.arange(4.0), power_gw, np.ones(modes.n_sets), 16, 0.01)
+    found = spectral_map(band_path(crystals["bcc"], 0.1), modes, spectra)
+    sums = {float((row + 1.0).sum()) for row in modes.sets if (row >= 0).all()}
+    assert set(found.power[:, 0].tolist()) <= sums
+    np.testing.assert_array_equal(found.power, found.branches.sum(axis=1))
+    assert (np.diff(found.distance) >= 0.0).all()

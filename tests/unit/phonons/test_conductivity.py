@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from scipy import constants as codata
 
-from trajmodes.data import Crystal, ForceConstants
+from trajmodes.data import Conductivity, Crystal, ForceConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons import (
-    Conductivity,
     ModeLifetimes,
     commensurate,
     conductivity,
@@ -21,7 +20,7 @@ from trajmodes.phonons import (
 from trajmodes.phonons.heat_flow import heat_capacities, zone_of
 from trajmodes.symmetry import build_supercell
 from trajmodes.symmetry.mode_sets import set_mean
-from trajmodes.units import BOLTZMANN, DALTON, HBAR
+from trajmodes.units import BOLTZMANN, DALTON, HBAR, W_MK
 
 KELVIN = 300.0
 # ⟨1/(3 − cos x − cos y − cos z)⟩ over a period of each: G. N. Watson, Q. J. Math. 10, 266
@@ -68,9 +67,9 @@ def test_scalar_springs_conduct_as_the_integral_says(scalar):
     for n in (8, 16, 24):
         found = conductivity(scalar, supercell, power_law(modes), KELVIN, (n, n, n))
         np.testing.assert_allclose(
-            found.classical.kappa_w_mk, found.classical.isotropic_w_mk * np.eye(3), atol=1e-9
+            found.classical.kappa, found.classical.isotropic * np.eye(3), atol=1e-12
         )
-        errors.append(found.classical.isotropic_w_mk / wanted - 1.0)
+        errors.append(found.classical.isotropic / W_MK / wanted - 1.0)
     # Without its finer shell about Γ the last mesh would be off by 10 %.
     assert abs(errors[0]) > abs(errors[1]) > abs(errors[2])
     assert abs(errors[2]) < 0.012
@@ -89,40 +88,37 @@ def test_heat_capacities_have_their_limits():
 def test_hot_crystals_are_classical_and_cold_ones_do_not_conduct(silicon):
     constants, supercell, modes = silicon
     hot = conductivity(constants, supercell, power_law(modes), 1e5, MESH)
-    assert hot.quantum.isotropic_w_mk == pytest.approx(hot.classical.isotropic_w_mk, rel=1e-4)
+    assert hot.quantum.isotropic == pytest.approx(hot.classical.isotropic, rel=1e-4)
     cold = conductivity(constants, supercell, power_law(modes), 10.0, MESH)
-    assert cold.classical.isotropic_w_mk == pytest.approx(hot.classical.isotropic_w_mk)
-    assert cold.quantum.isotropic_w_mk < 0.2 * cold.classical.isotropic_w_mk
+    assert cold.classical.isotropic == pytest.approx(hot.classical.isotropic)
+    assert cold.quantum.isotropic < 0.2 * cold.classical.isotropic
 
 
 def test_spectra_add_up_to_the_conductivity(silicon):
     constants, supercell, modes = silicon
     found = conductivity(constants, supercell, power_law(modes), KELVIN, MESH)
     for flow in (found.classical, found.quantum):
-        kappa = flow.kappa_w_mk
-        np.testing.assert_allclose(flow.below_frequency_w_mk[-1], kappa, rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(flow.below_length_w_mk[-1], kappa, rtol=1e-4, atol=1e-9)
-        widths = np.diff(flow.edge_thz)
-        total = np.einsum("wxy,w->xy", flow.spectral_w_mk_thz, widths)
-        np.testing.assert_allclose(total, kappa, rtol=1e-9, atol=1e-9)
-        for below in (flow.below_frequency_w_mk, flow.below_length_w_mk):
-            assert (np.diff(np.trace(below, axis1=1, axis2=2)) > -1e-9).all()
-        assert len(flow.freq_thz) == len(flow.edge_thz) - 1
-        assert flow.below_length_w_mk[0, 0, 0] < 1e-3 * kappa[0, 0]
-        assert flow.isotropic_w_mk == pytest.approx(np.trace(kappa) / 3.0)
+        kappa = flow.kappa
+        np.testing.assert_allclose(flow.below_frequency[-1], kappa, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(flow.below_length[-1], kappa, rtol=1e-4, atol=1e-12)
+        total = flow.spectral @ np.diff(flow.edges)
+        assert total == pytest.approx(flow.isotropic, rel=1e-9)
+        assert flow.cumulative[-1] == pytest.approx(flow.isotropic, rel=1e-4)
+        for below in (flow.below_frequency, flow.below_length):
+            assert (np.diff(np.trace(below, axis1=1, axis2=2)) > -1e-12).all()
+        assert len(flow.omega) == len(flow.edges) - 1
+        assert flow.below_length[0, 0, 0] < 1e-3 * kappa[0, 0]
+        assert flow.isotropic == pytest.approx(np.trace(kappa) / 3.0)
         assert 0.0 < flow.long_wave_share < 1.0
         assert flow.filled_share == 0.0
-    assert "300.0 K" in str(found)
 
 
 def test_conductivity_is_linear_in_the_lifetimes(silicon):
     constants, supercell, modes = silicon
     one = conductivity(constants, supercell, power_law(modes), KELVIN, MESH).classical
     two = conductivity(constants, supercell, power_law(modes, 4000.0), KELVIN, MESH).classical
-    np.testing.assert_allclose(two.kappa_w_mk, 2.0 * one.kappa_w_mk, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(
-        two.kappa_w_mk_sem, 2.0 * one.kappa_w_mk_sem, rtol=1e-9, atol=1e-9
-    )
+    np.testing.assert_allclose(two.kappa, 2.0 * one.kappa, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(two.kappa_sem, 2.0 * one.kappa_sem, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("n_missing", [0, 3])
@@ -144,16 +140,14 @@ def test_error_bars_are_those_of_the_lifetimes(silicon, n_missing):
     for g in np.flatnonzero(np.isfinite(lifetime)):
         moved = lifetime.copy()
         moved[g] *= 1.0 + step
-        change = (kappa(moved).classical.kappa_w_mk - found.kappa_w_mk) / step
+        change = (kappa(moved).classical.kappa - found.kappa) / step
         variance += (change * sem[g] / lifetime[g]) ** 2
     if n_missing == 0:
-        np.testing.assert_allclose(
-            found.kappa_w_mk_sem, np.sqrt(variance), rtol=1e-3, atol=1e-9
-        )
+        np.testing.assert_allclose(found.kappa_sem, np.sqrt(variance), rtol=1e-3, atol=1e-12)
         assert found.filled_share == 0.0
     else:
         # The scatter about the model comes on top.
-        assert (found.kappa_w_mk_sem.diagonal() > np.sqrt(variance.diagonal())).all()
+        assert (found.kappa_sem.diagonal() > np.sqrt(variance.diagonal())).all()
         assert 0.0 < found.filled_share < 0.5
         assert kappa(lifetime).filled.sum() == n_missing
 
@@ -166,12 +160,10 @@ def test_errors_of_the_constants_count_too(silicon):
     sure = power_law(modes)
     sure = ModeLifetimes(modes, sure.lifetime_ps, 1e-9 * sure.lifetime_ps)
     found = conductivity(noisy, supercell, sure, KELVIN, (12, 12, 12)).classical
-    assert found.isotropic_w_mk_sem / found.isotropic_w_mk == pytest.approx(
-        0.2 * np.sqrt(3.0), rel=0.02
-    )
+    assert found.isotropic_sem / found.isotropic == pytest.approx(0.2 * np.sqrt(3.0), rel=0.02)
     quiet = conductivity(constants, supercell, sure, KELVIN, (12, 12, 12)).classical
-    assert quiet.isotropic_w_mk == pytest.approx(found.isotropic_w_mk, rel=1e-12)
-    assert quiet.isotropic_w_mk_sem < 1e-8 * quiet.isotropic_w_mk
+    assert quiet.isotropic == pytest.approx(found.isotropic, rel=1e-12)
+    assert quiet.isotropic_sem < 1e-8 * quiet.isotropic
 
 
 def test_mean_free_paths_of_sets(silicon):
@@ -181,13 +173,13 @@ def test_mean_free_paths_of_sets(silicon):
     lifetime[1] = np.nan
     lives = ModeLifetimes(modes, lifetime, 0.1 * lifetime)
     found = conductivity(constants, supercell, lives, KELVIN, MESH)
-    assert np.isnan(found.free_path_nm[1])
+    assert np.isnan(found.free_path[1])
     known = np.arange(modes.n_sets) != 1
     np.testing.assert_allclose(
-        found.free_path_nm[known], (0.1 * found.speed * lifetime)[known], rtol=1e-12
+        found.free_path[known], (found.speed * lifetime)[known], rtol=1e-12
     )
     np.testing.assert_allclose(
-        found.free_path_nm_sem[known], 0.1 * found.free_path_nm[known], rtol=1e-12
+        found.free_path_sem[known], 0.1 * found.free_path[known], rtol=1e-12
     )
     assert (found.speed < 120.0).all()
 

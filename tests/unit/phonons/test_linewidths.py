@@ -8,14 +8,7 @@ import pytest
 
 from trajmodes.data import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons import (
-    PerturbativeLines,
-    commensurate,
-    linewidths_of_sets,
-    modes_at,
-    perturbative_linewidths,
-    shared_mesh,
-)
+from trajmodes.phonons import commensurate, perturbative_linewidths, shared_mesh
 from trajmodes.symmetry import build_supercell
 
 CUBE = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
@@ -51,27 +44,6 @@ def test_a_mesh_has_points(crystals):
     supercell = build_supercell(crystals["bcc"], np.eye(3, dtype=int))
     with pytest.raises(UsageError, match="three positive numbers"):
         shared_mesh(supercell, (4, 0, 4))
-
-
-def test_sets_have_the_mean_over_their_members(crystals, springs):
-    supercell = build_supercell(crystals["diamond"], 2 * np.eye(3, dtype=int))
-    qpoints, weights = commensurate(supercell)
-    modes = modes_at(springs(crystals["diamond"], 4.5), qpoints, weights)
-    width = np.arange(modes.omega.size, dtype=float).reshape(modes.omega.shape)
-    width[0, :3] = np.nan
-    lines = PerturbativeLines(
-        crystals["diamond"], 300.0, (2, 2, 2), qpoints, modes.omega, width, 3.0 * width, 0.0
-    )
-    quantum, classical = linewidths_of_sets(lines, modes)
-    for label in range(modes.n_sets):
-        member = modes.sets == label
-        mean = np.average(width[member], weights=(weights[:, None] * member)[member])
-        assert quantum[label] == pytest.approx(mean)
-    np.testing.assert_allclose(classical, 3.0 * quantum)
-    with pytest.raises(DataError, match="other q points"):
-        linewidths_of_sets(lines, modes_at(springs(crystals["diamond"], 4.5), qpoints[1:]))
-    with pytest.raises(DataError, match="other q points"):
-        linewidths_of_sets(lines, modes_at(springs(crystals["diamond"], 4.5), qpoints[::-1]))
 
 
 def test_a_missing_phono3py_is_named(monkeypatch, crystals, springs):

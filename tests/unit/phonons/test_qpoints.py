@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal
+from trajmodes.data import BandPath, Crystal
 from trajmodes.errors import TrajmodesWarning, UsageError
-from trajmodes.phonons import BandPath, band_path, commensurate, mesh, on_path
+from trajmodes.phonons import band_path, commensurate, mesh, on_path
 from trajmodes.symmetry.stars import star_images, star_labels
 from trajmodes.symmetry.translations import build_supercell, half_space
 

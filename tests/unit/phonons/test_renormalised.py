@@ -35,8 +35,8 @@ def case(request, crystals, springs):
     modes = modes_at(springs(crystal, 4.0), *commensurate(supercell))
     modes = replace(modes, omega_sem=np.full(modes.omega.shape, 0.05 * THZ))
     rng = np.random.default_rng(1)
-    freq_thz = np.sqrt(set_mean(modes.omega**2, modes)) / THZ
-    return modes, supercell, freq_thz * rng.uniform(0.9, 1.1, len(freq_thz))
+    omega = np.sqrt(set_mean(modes.omega**2, modes))
+    return modes, supercell, omega * rng.uniform(0.9, 1.1, len(omega))
 
 
 def wanted_at(modes, of_sets) -> np.ndarray:
@@ -45,67 +45,67 @@ def wanted_at(modes, of_sets) -> np.ndarray:
 
 
 def test_frequencies_are_exact_at_the_q_points_of_the_supercell(case):
-    modes, supercell, freq_thz = case
-    freq_thz[2] *= -1.0  # an imaginary one
-    found = renormalised(modes, supercell, freq_thz)
-    omega, sem = frequencies_at(found.constants, modes.qpoints)
-    wanted = np.sort(wanted_at(modes, THZ * freq_thz), axis=1)
+    modes, supercell, given = case
+    given[2] *= -1.0  # an imaginary one
+    constants, own = renormalised(modes, supercell, given)
+    omega, sem = frequencies_at(constants, modes.qpoints)
+    wanted = np.sort(wanted_at(modes, given), axis=1)
     top = np.abs(wanted).max()
     np.testing.assert_allclose(omega * abs(omega), wanted * abs(wanted), atol=1e-10 * top**2)
     assert sem is None
-    assert not found.kept.any()
+    assert own.all()
 
 
 def test_own_frequencies_give_back_the_own_bands(case):
     modes, supercell, _ = case
     unknown = np.full(modes.n_sets, np.nan)
-    found = renormalised(modes, supercell, unknown)
-    assert found.kept.all()
-    omega, _ = frequencies_at(found.constants, modes.qpoints)
+    constants, own = renormalised(modes, supercell, unknown)
+    assert not own.any()
+    omega, _ = frequencies_at(constants, modes.qpoints)
     scale = modes.omega.max() ** 2
     np.testing.assert_allclose(omega**2, modes.omega**2, rtol=0, atol=1e-10 * scale)
 
 
 def test_errors_are_exact_at_the_q_points_of_the_supercell(case):
-    modes, supercell, freq_thz = case
-    sem = np.random.default_rng(2).uniform(0.01, 0.1, len(freq_thz))
-    freq_thz[1] = np.nan
-    found = renormalised(modes, supercell, freq_thz, sem, 300.0)
-    omega, omega_sem = frequencies_at(found.constants, modes.qpoints)
-    harmonic = np.sqrt(set_mean(modes.omega**2, modes)) / THZ
-    freq, error = np.where(found.kept, harmonic, freq_thz), np.where(found.kept, 0.05, sem)
+    modes, supercell, given = case
+    sem = THZ * np.random.default_rng(2).uniform(0.01, 0.1, len(given))
+    given[1] = np.nan
+    constants, own = renormalised(modes, supercell, given, sem, 300.0)
+    omega, omega_sem = frequencies_at(constants, modes.qpoints)
+    harmonic = np.sqrt(set_mean(modes.omega**2, modes))
+    freq, error = np.where(own, given, harmonic), np.where(own, sem, 0.05 * THZ)
     order = np.argsort(wanted_at(modes, freq), axis=1)
     wanted = np.take_along_axis(wanted_at(modes, error), order, axis=1)
     moving = np.take_along_axis(modes.sets, order, axis=1) >= 0
-    np.testing.assert_allclose(omega_sem[moving] / THZ, wanted[moving], rtol=1e-8)
-    assert found.constants.temperature == 300.0
+    np.testing.assert_allclose(omega_sem[moving], wanted[moving], rtol=1e-8)
+    assert constants.temperature == 300.0
     assert (omega[moving] > 0.0).all()
 
 
 def test_errors_between_are_those_of_independent_frequencies(case):
     """One frequency after another is moved: squares of what ω² of the bands does add up."""
-    modes, supercell, freq_thz = case
-    sem = np.full(len(freq_thz), 0.02)
+    modes, supercell, given = case
+    sem = np.full(len(given), 0.02 * THZ)
     q = np.array([[0.11, 0.23, 0.31]])
-    found = renormalised(modes, supercell, freq_thz, sem).constants
+    found = renormalised(modes, supercell, given, sem)[0]
     omega, omega_sem = frequencies_at(found, q)
     step, variance = 1e-4, np.zeros(omega.shape)
-    for g in range(len(freq_thz)):
-        moved = freq_thz.copy()
+    for g in range(len(given)):
+        moved = given.copy()
         moved[g] += step
-        shifted = frequencies_at(renormalised(modes, supercell, moved).constants, q)[0]
+        shifted = frequencies_at(renormalised(modes, supercell, moved)[0], q)[0]
         variance += ((shifted - omega) / step * sem[g]) ** 2
     np.testing.assert_allclose(omega_sem, np.sqrt(variance), rtol=2e-3)
 
 
 def test_errors_survive_a_bound_on_memory(case, monkeypatch):
-    modes, supercell, freq_thz = case
-    sem = np.full(len(freq_thz), 0.02)
-    full = renormalised(modes, supercell, freq_thz, sem).constants
+    modes, supercell, given = case
+    sem = np.full(len(given), 0.02 * THZ)
+    full = renormalised(modes, supercell, given, sem)[0]
     module = "trajmodes.phonons.renormalised"
     monkeypatch.setattr(sys.modules[module], "_BYTES", 0)
     monkeypatch.setattr(sys.modules[module], "_FEWEST", 8)
-    small = renormalised(modes, supercell, freq_thz, sem).constants
+    small = renormalised(modes, supercell, given, sem)[0]
     assert len(small.replicates) == 8 < len(full.replicates)
     _, one = frequencies_at(full, modes.qpoints[1:])
     _, two = frequencies_at(small, modes.qpoints[1:])
@@ -113,9 +113,9 @@ def test_errors_survive_a_bound_on_memory(case, monkeypatch):
 
 
 def test_bands_go_through_the_points_with_error_bars(case):
-    modes, supercell, freq_thz = case
-    found = renormalised(modes, supercell, freq_thz, np.full(len(freq_thz), 0.02))
-    bands = dispersion(found.constants, band_path(modes.crystal, 0.4))
+    modes, supercell, given = case
+    constants, _ = renormalised(modes, supercell, given, np.full(len(given), 0.02 * THZ))
+    bands = dispersion(constants, band_path(modes.crystal, 0.4))
     assert np.isfinite(bands.omega).all()
     assert np.isfinite(bands.omega_sem).all()
     zero = np.abs(bands.path.qpoints).max(axis=1) == 0.0
@@ -123,20 +123,20 @@ def test_bands_go_through_the_points_with_error_bars(case):
 
 
 def test_without_all_errors_there_are_no_error_bars(case):
-    modes, supercell, freq_thz = case
-    sem = np.full(len(freq_thz), 0.02)
+    modes, supercell, given = case
+    sem = np.full(len(given), 0.02 * THZ)
     sem[0] = np.nan
-    assert renormalised(modes, supercell, freq_thz, sem).constants.replicates is None
-    freq_thz[0] = np.nan
+    assert renormalised(modes, supercell, given, sem)[0].replicates is None
+    given[0] = np.nan
     bare = replace(modes, omega_sem=None)
-    assert renormalised(bare, supercell, freq_thz, sem).constants.replicates is None
-    assert renormalised(modes, supercell, freq_thz, sem).constants.replicates is not None
+    assert renormalised(bare, supercell, given, sem)[0].replicates is None
+    assert renormalised(modes, supercell, given, sem)[0].replicates is not None
 
 
 def test_frequencies_and_sets_must_agree(case):
-    modes, supercell, freq_thz = case
+    modes, supercell, given = case
     with pytest.raises(DataError, match="need as many frequencies"):
-        renormalised(modes, supercell, freq_thz[1:])
+        renormalised(modes, supercell, given[1:])
     larger = build_supercell(modes.crystal, 2 * supercell.matrix)
     with pytest.raises(DataError, match="not at the q points of the supercell"):
-        renormalised(modes, larger, freq_thz)
+        renormalised(modes, larger, given)

@@ -30,14 +30,14 @@ SQUARE = np.array([[0.0, 0, 0], [5.0, 6, 7], [3.1, 8, 9]])
 
 
 def test_a_stable_crystal_names_its_lowest_mode(modes):
-    found = stability(judged(modes, SQUARE, 0.02))
+    found = stability(judged(modes, SQUARE, 0.019))
     assert (found.verdict, found.branch) == ("stable", 0)
     np.testing.assert_array_equal(found.qpoint, Q_LIST[2])
-    assert found.square_thz == pytest.approx(3.1)
-    assert found.square_thz_sem == pytest.approx(0.02)
-    assert found.significance == pytest.approx(155)
-    assert str(found) == (
-        "stable: the lowest ω² is 3.100 ± 0.020 THz² at q = 1/10 -1/4 3/8, branch 1, "
+    assert found.squared / THZ**2 == pytest.approx(3.1)
+    assert found.squared_sem / THZ**2 == pytest.approx(0.019)
+    assert found.significance == pytest.approx(3.1 / 0.019)
+    assert found.text == (
+        "stable: the lowest ω² is 3.100 ± 0.019 THz² at q = 1/10 -1/4 3/8, branch 1, "
         "160 standard errors above zero"
     )
 
@@ -47,7 +47,7 @@ def test_an_unstable_mode_is_told_with_its_significance(modes):
     square[1] = [-0.52, -0.3, 7]
     found = stability(judged(modes, square, 0.03))
     assert found.verdict == "unstable"
-    assert str(found) == (
+    assert found.text == (
         "unstable: ω² = −0.520 ± 0.030 THz² at q = 1/2 1/2 0, branch 1, "
         "17 standard errors below zero"
     )
@@ -58,7 +58,7 @@ def test_a_mode_that_is_zero_within_its_error_decides_nothing(modes):
     square[1, 0], sem[1, 0] = -0.12, 0.20
     found = stability(judged(modes, square, sem))
     assert found.verdict == "not decided"
-    assert str(found) == (
+    assert found.text == (
         "not decided: ω² = −0.12 ± 0.20 THz² at q = 1/2 1/2 0, branch 1 is zero within "
         "3 standard errors"
     )
@@ -71,16 +71,16 @@ def test_certainty_goes_before_depth(modes):
     square[1, 0], sem[1, 0] = -0.9, 0.6
     square[2, 0] = -0.2
     found = stability(judged(modes, square, sem))
-    assert (found.verdict, found.square_thz) == ("unstable", pytest.approx(-0.2))
+    assert (found.verdict, found.squared / THZ**2) == ("unstable", pytest.approx(-0.2))
 
 
 def test_without_errors_the_sign_decides(modes):
     plain = replace(modes, omega=np.sqrt(SQUARE) * THZ, omega_sem=None)
     found = stability(plain)
     assert found.verdict == "stable"
-    assert found.square_thz_sem is None
+    assert found.squared_sem is None
     assert found.significance == np.inf
-    assert "its error is not known" in str(found)
+    assert "its error is not known" in found.text
     assert stability(replace(plain, omega=-plain.omega)).verdict == "unstable"
 
 
@@ -106,35 +106,36 @@ def test_errors_fall_with_the_root_of_time(modes):
     # ω/2π = 2 THz everywhere, so that δω is a quarter of δ(ω²)
     sem = np.full((3, 3), 0.4)
     sem[2, 1] = 0.8
-    found = run_length(judged(modes, 4.0, sem), 100.0, 0.05)
-    assert (found.worst_thz, found.typical_thz) == (pytest.approx(0.2), pytest.approx(0.1))
+    found = run_length(judged(modes, 4.0, sem), 100.0, 0.05 * THZ)
+    assert found.worst / THZ == pytest.approx(0.2)
+    assert found.typical / THZ == pytest.approx(0.1)
     assert (found.worst_factor, found.typical_factor) == (pytest.approx(16), pytest.approx(4))
     assert found.worst_duration == pytest.approx(1600)
     assert found.typical_duration == pytest.approx(400)
     assert found.branch == 1
-    assert str(found) == (
+    assert found.text == (
         "all frequencies are known to ±0.05 THz after a run of 1600 ps, 16 times as long as "
         "this one, half of them at 400 ps; slowest is branch 2 at q = 1/10 -1/4 3/8"
     )
     # and the prediction comes true
     longer = judged(modes, 4.0, sem / 4.0)
-    assert run_length(longer, 1600.0, 0.05).worst_factor == pytest.approx(1.0)
+    assert run_length(longer, 1600.0, 0.05 * THZ).worst_factor == pytest.approx(1.0)
 
 
 def test_a_mode_at_zero_takes_the_fourth_power(modes):
     square = np.full((3, 3), 4.0)
     square[1, 0] = 0.0
-    found = run_length(judged(modes, square, 0.16), 10.0, 0.1)
+    found = run_length(judged(modes, square, 0.16), 10.0, 0.1 * THZ)
     # √0.16 = 0.4 THz; δ has to come down to 0.01 THz², by 16
-    assert found.worst_thz == pytest.approx(0.4)
+    assert found.worst / THZ == pytest.approx(0.4)
     assert found.worst_factor == pytest.approx(256.0)
-    assert "half of them have it already" in str(found)
+    assert "half of them have it already" in found.text
 
 
 def test_a_run_that_is_long_enough_says_so(modes):
     found = run_length(judged(modes, 4.0, 0.04), 10.0)
     assert found.worst_factor == pytest.approx(0.04)
-    assert str(found) == (
+    assert found.text == (
         "every frequency is known to better than ±0.05 THz, the worst to ±0.01 THz"
     )
 

@@ -12,9 +12,10 @@ import trajmodes as tm
 from trajmodes.config import job_from_mapping
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats import read_constants
-from trajmodes.pipeline import project_job
+from trajmodes.pipeline.projected import project_job
 from trajmodes.report import to_dataset
 from trajmodes.results.outputs import TABLES
+from trajmodes.units import W_MK
 
 DATA = Path(__file__).parents[3] / "examples" / "data"
 N_FRAMES = 2000
@@ -93,19 +94,45 @@ def test_the_folder_holds_what_is_in_memory(run, whole, projected, tmp_path, mon
 def test_conductivity_of_a_cubic_crystal_is_one_number(projected):
     found = projected.conductivity
     assert found is not None, projected.warnings
-    kappa = found.classical_w_mk
+    kappa = found.classical.kappa / W_MK
     np.testing.assert_allclose(kappa, kappa[0, 0] * np.eye(3), atol=1e-6 * kappa[0, 0])
     assert 1.0 < kappa[0, 0] < 100.0
     assert found.mesh[0] >= 6
     assert len(set(found.mesh)) == 1
     # Quantum heat capacities are smaller, little at 1140 K.
-    assert 0.9 < found.quantum_w_mk[0, 0] / kappa[0, 0] < 1.0
+    assert 0.9 < found.quantum.isotropic / found.classical.isotropic < 1.0
+
+
+def test_verdicts_reach_the_results_with_the_numbers_behind_them(projected):
+    """ρ_E decides whether the run was NVE; equipartition has a temperature of its own."""
+    data, found = to_dataset(projected), projected.projection
+    ensemble, test = found.ensemble, found.equipartition
+    for name, value in (
+        ("energy_fluctuation", ensemble.energy_ratio),
+        ("energy_fluctuation_sem", ensemble.energy_ratio_sem),
+        ("energy_drift_k_per_ps", ensemble.drift_k_per_ps),
+        ("energy_drift_k_per_ps_sem", ensemble.drift_k_per_ps_sem),
+        ("equipartition_temperature", test.temperature),
+        ("equipartition_temperature_sem", test.temperature_sem),
+    ):
+        assert np.isfinite(value), name
+        assert float(data[name]) == value, name
+    # The run was made at constant energy: cov(K, K + U) is zero, var K is not.
+    assert data["thermostat"].item() == "NVE"
+    assert abs(float(data["energy_fluctuation"])) < 0.2
+    assert float(data["kinetic_fluctuation"]) > 0.3
+    kelvin, sem = (float(data[f"equipartition_temperature{end}"]) for end in ("", "_sem"))
+    assert kelvin == pytest.approx(float(data["temperature"]), abs=5.0 * sem)
+    # Two-sided: one in three beyond one standard error.
+    chance = data["equipartition_probability"].values
+    z = np.abs(data["equipartition_z"].values)
+    assert ((chance < 0.3173) == (z > 1.0)).all()
 
 
 def test_a_mesh_holds_the_points_of_the_supercell_however_few_are_asked_for(run, whole):
     found = tm.project_run(run, whole.constants, conductivity=1).conductivity
     assert found.mesh == (4, 4, 4)
-    assert found.classical_w_mk[0, 0] > 1.0
+    assert found.classical.kappa[0, 0] > W_MK
 
 
 def test_what_a_short_run_cannot_resolve_is_told_and_the_rest_is_kept(run, whole):

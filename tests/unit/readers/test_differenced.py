@@ -10,9 +10,9 @@ import pytest
 
 from trajmodes.data import MotionBlock
 from trajmodes.errors import DataError
+from trajmodes.matching.displacements import Displacer
+from trajmodes.matching.match import match
 from trajmodes.readers.differenced import DifferencedMotion
-from trajmodes.readers.displace import Displacer
-from trajmodes.readers.match import match
 
 STRETCHES = ((0, 10), (10, 12), (12, 13), (13, 24))
 INTERVAL_PS = 0.005

@@ -5,50 +5,55 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import chi2
+from scipy.special import ndtr
+from scipy.stats import chi2, norm
 
 from trajmodes.data import (
+    BandPath,
+    Bands,
     ClusterConstants,
+    Conductivity,
+    Convergence,
     Crystal,
+    EnergyCovariance,
     EnergyLifetimes,
+    Ensemble,
+    EnsembleVerdict,
+    Equipartition,
+    Finding,
+    FitErrors,
     FitQuality,
     ForceConstants,
+    GruneisenParameters,
+    HeatFlow,
+    InputFile,
     LineData,
     LineFits,
+    MaximumEntropySpectra,
+    MeanGruneisen,
     ModeEnergies,
     Modes,
     OrderQuality,
-    PowerSpectra,
-    Verdict,
-    VibrationalDensity,
-)
-from trajmodes.notes import Note
-from trajmodes.report import (
-    Bands,
-    Conductivity,
-    Convergence,
-    EnergyCovariance,
-    EquipartitionTest,
-    Finding,
-    FitErrors,
-    GruneisenParameters,
-    InputFile,
-    MaximumEntropySpectra,
     PerturbativeWidths,
+    PowerSpectra,
     Projection,
     Provenance,
     Reference,
     RenormalisedBands,
     Results,
-    RunRequirement,
-    ScanRow,
+    RunLength,
+    ScanPoint,
     SpectralMap,
-    StabilityVerdict,
-    ThermostatVerdict,
-    to_dataset,
+    Stability,
+    Verdict,
+    VibrationalDensity,
+    WidthComparison,
 )
+from trajmodes.notes import Note
+from trajmodes.phonons import shells_of
+from trajmodes.report import to_dataset
 from trajmodes.symmetry.translations import build_supercell, half_space
-from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
+from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ, W_MK
 
 A = 5.431
 TEMPERATURE = 300.0
@@ -106,6 +111,7 @@ def born_constants(rng, n_blocks=10, noise=0.004):
             rms_force=0.83,
             rms_residual=0.092,
             first_order=np.zeros((2, 3)),
+            orders=(OrderQuality(2, "4.5", 7, 0.98765, 0.092, np.nan, np.nan),),
         ),
     )
 
@@ -213,7 +219,7 @@ def fit_lines(rng, freq0, members):
         goodness=keep(rng.uniform(0.9, 1.1, n_sets)),
         verdicts=tuple(verdicts),
         advice=tuple("" if good else advice for good in ok),
-        segment_frames=segment,
+        segment_ps=segment * INTERVAL_PS,
         resolution_thz=resolution,
     )
     data = [np.where(outside, np.nan, x) for x in (freq, noisy)]
@@ -317,7 +323,6 @@ def project(rng, modes):
     z = off / (2.0 * energies.kinetic_sem / BOLTZMANN)
     chi_squared, freedom = float((z**2).sum()), len(z) - 1
     p = float(chi2.sf(chi_squared, freedom))
-    told = f"equipartition holds (χ² = {chi_squared:.1f} for {freedom}, p = {p:.2g})"
     return Projection(
         energies=energies,
         spectra=spectra,
@@ -325,11 +330,22 @@ def project(rng, modes):
         line_data=data,
         lifetimes=remember(rng, freq0, members),
         density=density_of(modes, spectra),
-        equipartition=EquipartitionTest(z, chi_squared, freedom, p, told),
-        thermostat=ThermostatVerdict(
-            *("NVE", 0.51, 0.03),
+        equipartition=Equipartition(
+            temperature=energies.temperature,
+            temperature_sem=energies.temperature_sem,
+            z=z,
+            probability=2.0 * norm.sf(np.abs(z)),
+            chi_squared=chi_squared,
+            freedom=freedom,
+            p_value=p,
+            failing=[],
+        ),
+        ensemble=Ensemble(
+            EnsembleVerdict.NVE,
             "the kinetic energy fluctuates by 0.51 ± 0.03 of the canonical variance: the run "
             "was made at constant energy, or as good as that",
+            *(0.02, 0.04, 0.51, 0.03),
+            *(TEMPERATURE, 0.001, 0.002, "", ""),
         ),
     )
 
@@ -345,38 +361,29 @@ CORNERS = [
 
 def band_path(constants, n=40):
     reciprocal = 2 * np.pi * np.linalg.inv(CRYSTAL.cell).T
-    distance, qpoints, breaks, ticks, labels = [], [], [], [], []
-    start, last = 0.0, None
-    for (name, head), (other, tail) in CORNERS:
-        q = np.linspace(head, tail, n)
+    distance, qpoints = [], []
+    start = 0.0
+    for (_, head), (_, tail) in CORNERS:
         length = np.linalg.norm((np.array(tail) - head) @ reciprocal)
-        if last is not None and last != name:
-            breaks.append(len(distance))
-        if last != name:
-            ticks.append(start)
-            labels.append(name)
         distance += list(start + length * np.linspace(0, 1, n))
-        qpoints += list(q)
+        qpoints += list(np.linspace(head, tail, n))
         start += length
-        ticks.append(start)
-        labels.append(other)
-        last = other
-    omega, _ = solve(constants, np.array(qpoints))
-    return Bands(
-        distance=np.array(distance),
+    path = BandPath(
+        crystal=CRYSTAL,
         qpoints=np.array(qpoints),
-        freq_thz=omega / THZ,
-        freq_thz_sem=0.003 * np.abs(omega) / THZ + 0.02,
-        breaks=np.array(breaks),
-        tick_positions=np.array(ticks),
-        tick_labels=tuple(labels),
+        distance=np.array(distance),
+        offsets=n * np.arange(len(CORNERS) + 1),
+        labels=tuple((name, other) for (name, _), (other, _) in CORNERS),
     )
+    omega, _ = solve(constants, path.qpoints)
+    return Bands(path, omega, 0.003 * np.abs(omega) + 0.02 * THZ)
 
 
 def spectral_map(rng, constants, bands, n=8):
     """Spectra at the points of the path whose coordinates are multiples of 1/n."""
-    at = np.abs(bands.qpoints * n - np.round(bands.qpoints * n)).max(axis=1) < 1e-9
-    omega, vectors = solve(constants, bands.qpoints[at])
+    path = bands.path
+    at = np.abs(path.qpoints * n - np.round(path.qpoints * n)).max(axis=1) < 1e-9
+    omega, vectors = solve(constants, path.qpoints[at])
     f0 = np.maximum(np.abs(omega) / THZ, 0.05)[:, :, None]
     freq = np.arange(0, 400) * 0.05
     lines = oscillator(freq, f0, true_widths(f0) + 0.05) * BOLTZMANN * TEMPERATURE / 2
@@ -384,8 +391,8 @@ def spectral_map(rng, constants, bands, n=8):
     # Drift carries no energy.
     lines[(np.abs(omega) / THZ < 0.05)] = 0.0
     return SpectralMap(
-        distance=bands.distance[at],
-        qpoints=bands.qpoints[at],
+        distance=path.distance[at],
+        qpoints=path.qpoints[at],
         freq_thz=freq,
         power=lines.sum(axis=1),
         branches=lines,
@@ -407,6 +414,7 @@ def make_results(n=((4, 0, 0), (0, 4, 0), (0, 0, 4)), seed=7):
         constants=constants,
         modes=modes,
         bands=bands,
+        shells=shells_of(constants),
         provenance=Provenance(
             versions={"trajmodes": "0.1.0", "numpy": "2.4"},
             inputs=(InputFile("si.lammpstrj", 1_050_852_062, "ab" * 32),),
@@ -416,8 +424,8 @@ def make_results(n=((4, 0, 0), (0, 4, 0), (0, 0, 4)), seed=7):
         projection=projection,
         convergence=Convergence(
             fraction=part,
-            change=0.004 * np.sqrt(1 / part - 1),
-            freq_change_thz=0.02 * (1 / part - 1),
+            change=0.004 * np.sqrt(1 / part - 1)[:, None],
+            omega_change=0.02 * THZ * (1 / part - 1),
         ),
         diagnosis={
             "drift": Finding(1.2e-6, "Å/ps", "of the centre of mass"),
@@ -504,7 +512,7 @@ def project_more(rng, results):
         given,
         lines=second_lines(given.lines),
         covariance=EnergyCovariance(
-            correlation, (BOLTZMANN * TEMPERATURE) ** 2 * np.eye(n_modes)
+            modes=(BOLTZMANN * TEMPERATURE) ** 2 * np.eye(n_modes), correlation=correlation
         ),
         maximum_entropy=MaximumEntropySpectra(
             freq, 0.5 * BOLTZMANN * TEMPERATURE * entropy, 300
@@ -517,15 +525,15 @@ def renormalise(results):
     """Bands a little softer than the fitted ones."""
     bands = results.bands
     own = np.isfinite(results.projection.lines.freq_thz)
-    soft = bands.freq_thz * (1.0 - 0.002 * bands.freq_thz)
+    freq = bands.omega / THZ
+    soft = freq * (1.0 - 0.002 * freq)
+    sems = 0.01 + 0.002 * freq, 0.02 + 0.01 * np.abs(freq)
+    quasi = replace(bands, omega=soft * THZ, omega_sem=sems[0] * THZ)
+    displaced = replace(bands, omega=0.99 * soft * THZ, omega_sem=sems[1] * THZ)
     return (
-        RenormalisedBands("quasi-particles", soft, 0.01 + 0.002 * bands.freq_thz, own),
-        RenormalisedBands("displacements", 0.99 * soft, 0.02 + 0.01 * np.abs(bands.freq_thz)),
+        RenormalisedBands("quasi-particles", quasi, own),
+        RenormalisedBands("displacements", displaced),
     )
-
-
-EV_PER_PS_ANGSTROM = 1602.176634
-"""W/m of one eV/(ps Å)."""
 
 
 def conduct(results):
@@ -535,34 +543,40 @@ def conduct(results):
     speed = 60.0 * (1.0 - freq / 17.0) + 2.0
     cells = abs(np.linalg.det(results.supercell.matrix))
     volume = cells * abs(np.linalg.det(CRYSTAL.cell))
-    part = members * BOLTZMANN * speed**2 * tau / 3.0 / volume * EV_PER_PS_ANGSTROM
+    part = members * BOLTZMANN * speed**2 * tau / 3.0 / volume
     x = HBAR * THZ * freq / (BOLTZMANN * TEMPERATURE)
     weight = (x / (2.0 * np.sinh(x / 2.0))) ** 2
-    grid, path = np.linspace(0.0, 17.0, 171), np.geomspace(1.0, 1e4, 81)
-    bell = np.exp(-0.5 * ((grid - freq[:, None]) / 0.4) ** 2) / (0.4 * np.sqrt(2.0 * np.pi))
-    below = (speed * tau)[:, None] < path
-    kappa = [np.eye(3) * (part * w).sum() for w in (1.0, weight)]
-    kappa = [k + 0.1 * (np.ones((3, 3)) - np.eye(3)) for k in kappa]
     ok = np.isfinite(results.projection.lifetimes.lifetime_ps)
-    free = np.where(ok, speed * tau, np.nan)
+    free = speed * tau
     return Conductivity(
-        classical_w_mk=kappa[0],
-        classical_w_mk_sem=0.04 * np.abs(kappa[0]) + 0.2,
-        quantum_w_mk=kappa[1],
-        quantum_w_mk_sem=0.05 * np.abs(kappa[1]) + 0.2,
         temperature=TEMPERATURE,
         mesh=(11, 11, 11),
-        filled_share=float(part[~ok].sum() / part.sum()),
+        classical=flow(part, freq, free, ok),
+        quantum=flow(part * weight, freq, free, ok),
+        filled=~ok,
+        speed=speed,
+        free_path=np.where(ok, free, np.nan),
+        free_path_sem=np.where(ok, 0.1 * free, np.nan),
+    )
+
+
+def flow(part, freq, free, ok):
+    """Heat flow of sets that carry some part each; spectral lines have a width of 0.4 THz."""
+    edges, length = np.linspace(0.0, 17.0, 172), np.geomspace(1.0, 1e4, 81)
+    below = ndtr((edges[:, None] - freq) / 0.4) @ part
+    shorter = (free < length[:, None]) @ part
+    kappa = np.eye(3) * part.sum() + 0.1 * W_MK * (np.ones((3, 3)) - np.eye(3))
+    return HeatFlow(
+        kappa=kappa,
+        kappa_sem=0.04 * np.abs(kappa) + 0.2 * W_MK,
+        isotropic=part.sum(),
+        isotropic_sem=0.04 * part.sum(),
         long_wave_share=0.125,
-        freq_thz=grid,
-        spectral_classical=part @ bell,
-        spectral_quantum=(part * weight) @ bell,
-        path_length=path,
-        cumulative_classical=part @ below,
-        cumulative_quantum=(part * weight) @ below,
-        free_path=free,
-        free_path_sem=0.1 * free,
-        notes=("modes below 2 THz carry half of it: a larger cell would tell",),
+        filled_share=float(part[~ok].sum() / part.sum()),
+        edges=edges * THZ,
+        below_frequency=below[:, None, None] * np.eye(3),
+        length=length,
+        below_length=shorter[:, None, None] * np.eye(3),
     )
 
 
@@ -571,8 +585,9 @@ def make_full(results, seed=8):
     rng = np.random.default_rng(seed)
     modes, bands, convergence = results.modes, results.bands, results.convergence
     freq, _ = set_means(modes)
-    path = 0.9 - 0.04 * bands.freq_thz
-    path[np.abs(bands.freq_thz) < 0.05] = np.nan
+    band_thz = bands.omega / THZ
+    path = 0.9 - 0.04 * band_thz
+    path[np.abs(band_thz) < 0.05] = np.nan
     width = 0.9 * true_widths(freq)
     quality = replace(
         results.constants.quality,
@@ -584,47 +599,64 @@ def make_full(results, seed=8):
         constraints=("hermitian", "huang"),
     )
     decay = np.sqrt(1.0 / convergence.fraction - 1.0)
+    constants = replace(
+        results.constants,
+        quality=quality,
+        triplets=clusters(rng, 3),
+        quartets=clusters(rng, 4),
+    )
+    member = modes.sets >= 0
+    classical = np.where(member, width[modes.sets], np.nan) * THZ
     return replace(
         results,
         point_names=("Γ", "Z9", *[""] * (len(modes.qpoints) - 2)),
-        constants=replace(
-            results.constants,
-            quality=quality,
-            triplets=clusters(rng, 3),
-            quartets=clusters(rng, 4),
-        ),
-        convergence=replace(convergence, order_change=decay[:, None] * [0.004, 0.02, 0.3]),
+        constants=constants,
+        shells=shells_of(constants),
+        convergence=replace(convergence, change=decay[:, None] * [0.004, 0.02, 0.3]),
         projection=project_more(rng, results),
         renormalised=renormalise(results),
         conductivity=conduct(results),
-        fit_errors=FitErrors("jackknife", 16, 1250.0, 3.4, levelled=True),
+        fit_errors=FitErrors(rng.random((16, 62)), 1250.0, 3.4, levelled=True),
         reference=Reference([[0.003, 0.0, 0.004], [0, 0, 0]], np.full((2, 3), 0.001)),
-        scheme_freq_distance_thz=0.012,
+        scheme_omega_distance=0.012 * THZ,
         gruneisen=GruneisenParameters(
             path=path,
-            path_sem=0.01 + 0.05 / (1.0 + bands.freq_thz**2),
+            path_sem=0.01 + 0.05 / (1.0 + band_thz**2),
             sets=0.9 - 0.04 * freq,
             sets_sem=np.full(len(freq), 0.02),
-            temperature=TEMPERATURE,
-            classical=0.53,
-            classical_sem=0.012,
-            quantum=0.47,
-            quantum_sem=0.013,
-            mesh=(14, 14, 12),
+            mean=MeanGruneisen([TEMPERATURE], [0.47], [0.013], 0.53, 0.012, (14, 14, 12), 0.0),
         ),
-        perturbation=PerturbativeWidths(0.9 * width, width, TEMPERATURE, (16, 16, 16)),
-        stability=StabilityVerdict(
-            *("stable", "stable: the lowest ω² is 4.93 THz², far above zero"),
-            square_thz=4.93,
-            square_thz_sem=0.02,
+        perturbation=PerturbativeWidths(
+            *(TEMPERATURE, (16, 16, 16), modes.qpoints, modes.omega),
+            *(0.9 * classical, classical, 0.0),
+        ),
+        comparison=WidthComparison(1.2, 0.05, 20),
+        stability=Stability(
+            "stable",
+            squared=4.93 * THZ**2,
+            squared_sem=0.02 * THZ**2,
             qpoint=[0.0, 0.125, 0.125],
             branch=0,
+            significance=246.5,
         ),
-        requirement=RunRequirement(
-            *("all frequencies are known to ±0.05 THz after a run of 320 ps", 0.05, 100.0),
-            *(0.09, 0.01, 3.2, 0.04),
+        run_length=RunLength(
+            *(0.05 * THZ, 100.0, 0.09 * THZ, 0.01 * THZ, 3.2, 0.04),
+            *([0.0, 0.125, 0.125], 0),
         ),
     )
+
+
+def scan_point(kind, label, cutoffs, forces, **rest):
+    """One fit of a scan; forces are the residual and that of frames left out, in eV/Å."""
+    orders = [
+        OrderQuality(2 + k, cutoff, 3, 0.9, *forces, 0.01)
+        for k, cutoff in enumerate(cutoffs.split(" | "))
+    ]
+    quality = FitQuality(
+        *(31, 31, 54.0, 2000, 1.0 - forces[0] ** 2, 1.0, forces[0], np.zeros((2, 3))),
+        orders=tuple(orders),
+    )
+    return ScanPoint(kind, label, **{"order": 3, "value": np.nan, "quality": quality} | rest)
 
 
 def make_scan():
@@ -633,37 +665,28 @@ def make_scan():
     for order, radii in ((2, (3.0, 4.0, 5.0, 6.0, 7.0)), (3, (3.0, 4.0, 5.0))):
         for k, radius in enumerate(radii):
             left = 0.01 + 0.1 * np.exp(-6.0 * (k if order == 2 else k + 1))
-            rows.append(
-                ScanRow(
-                    kind="cutoff",
-                    label=f"order {order} to {radius:.2f} Å",
-                    cutoffs=f"{radius} | 4.5" if order == 2 else f"8 | {radius}",
-                    n_parameters=10 * order + 7 * k,
-                    r_squared=1.0 - left**2,
-                    rms_residual=left,
-                    rms_predicted=left * (1.0 + 2e-4 * (k - 3) ** 2),
-                    condition=54.0,
-                    scheme_distance=0.01,
-                    lowest_squared_thz=-0.3 if k == 0 else 4.93,
-                    lowest_squared_thz_sem=0.02,
-                    order=order,
-                    value=radius,
-                )
+            row = scan_point(
+                *("cutoff", f"order {order} to {radius:.2f} Å"),
+                f"{radius} | 4.5" if order == 2 else f"8 | {radius}",
+                (left, left * (1.0 + 2e-4 * (k - 3) ** 2)),
+                order=order,
+                value=radius,
+                lowest_squared=(-0.3 if k == 0 else 4.93) * THZ**2,
             )
+            quality = replace(row.quality, n_parameters=10 * order + 7 * k)
+            rows.append(replace(row, quality=quality))
     for order, left in ((2, 0.1), (3, 0.01)):
-        rows.append(
-            ScanRow("order", f"up to order {order}", "8", 31, 0.99, left, value=float(order))
-        )
-    rows.append(ScanRow("constraints", "+ Huang", "8 | 4.5", 30, 0.99, 0.01, 0.011))
+        label = f"up to order {order}"
+        rows.append(scan_point("order", label, "8", (left, np.nan), value=float(order)))
+    rows.append(scan_point("constraints", "+ Huang", "8 | 4.5", (0.01, 0.011)))
     for frames in (500, 1000, 2000):
         left = 0.01 * (1.0 - 20.0 / frames)
-        rows.append(
-            ScanRow(
-                *("time", f"first {frames} frames", "8 | 4.5", 58, 0.99, left, 0.0201 - left),
-                lowest_squared_thz=4.9 + 1.0 / frames,
-                value=float(frames),
-            )
+        row = scan_point(
+            *("time", f"first {frames} frames", "8 | 4.5", (left, 0.0201 - left)),
+            value=float(frames),
+            lowest_squared=(4.9 + 1.0 / frames) * THZ**2,
         )
+        rows.append(row)
     return rows
 
 

@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from trajmodes.phonons import shells_of
 from trajmodes.report import to_dataset
 from trajmodes.results.layout import DIMENSIONS, VARIABLES, spec_of
-from trajmodes.units import BOLTZMANN, MEV, THZ
+from trajmodes.units import BOLTZMANN, MEV, THZ, W_MK
 
 
 def test_every_variable_is_in_the_layout(full):
@@ -80,9 +81,7 @@ def test_waves_belong_to_single_modes(results, dataset):
 
 def test_lines_have_their_own_resolution(results, dataset):
     lines = results.projection.lines
-    assert dataset["line_segment_ps"].values == pytest.approx(
-        lines.segment_frames * results.projection.spectra.interval_ps
-    )
+    assert dataset["line_segment_ps"].values == pytest.approx(lines.segment_ps)
     assert set(dataset["line_segment_ps"].values.round(6)) == {20.0, 40.0}
     known = np.isfinite(dataset["line_freq_thz"].values)
     step = np.nanmedian(np.diff(dataset["line_freq_thz"].values, axis=1), axis=1)
@@ -120,16 +119,16 @@ def test_covariance_has_the_axes_of_the_modes(full_results, full):
 
 def test_bands_of_the_motion_keep_their_kind(full_results, full):
     quasi, displaced = full_results.renormalised
-    assert (full["band_quasi_particle_thz"].values == quasi.freq_thz).all()
-    assert (full["band_displacement_thz_sem"].values == displaced.freq_thz_sem).all()
-    assert (full["quasi_particle_own"].values == quasi.replaced).all()
+    assert full["band_quasi_particle_thz"].values == pytest.approx(quasi.bands.omega / THZ)
+    sem = displaced.bands.omega_sem / THZ
+    assert full["band_displacement_thz_sem"].values == pytest.approx(sem)
+    assert (full["quasi_particle_own"].values == quasi.own).all()
 
 
 def test_conductivity(full_results, full):
     given = full_results.conductivity
-    assert (full["kappa_quantum_w_mk"].values == given.quantum_w_mk).all()
     area = full["kappa_spectral_classical"].integrate("kappa_freq_thz")
-    assert float(area) == pytest.approx(np.trace(given.classical_w_mk) / 3, rel=1e-2)
+    assert float(area) == pytest.approx(given.classical.isotropic / W_MK, rel=1e-2)
     assert full["free_path"].dims == ("set",)
 
 
@@ -140,7 +139,7 @@ def test_vectors_can_be_put_together_again(results, dataset):
 
 
 def test_a_jump_of_the_path_begins_a_segment(results, dataset):
-    at = results.bands.breaks[0]
+    at = results.bands.path.jumps[0]
     segment = dataset["path_segment"].values
     assert segment[at - 1] == 0
     assert segment[at] == 1
@@ -148,14 +147,16 @@ def test_a_jump_of_the_path_begins_a_segment(results, dataset):
 
 
 def test_what_was_left_out_is_absent(results):
+    constants = replace(results.constants, replicates=None, quality=None, cutoff=None)
     bare = to_dataset(
         replace(
             results,
             projection=None,
             convergence=None,
-            constants=replace(results.constants, replicates=None, quality=None, cutoff=None),
+            constants=constants,
+            shells=shells_of(constants),
             modes=replace(results.modes, omega_sem=None),
-            bands=replace(results.bands, freq_thz_sem=None),
+            bands=replace(results.bands, omega_sem=None),
             diagnosis={},
             warnings=(),
             notes=(),
@@ -217,7 +218,7 @@ def test_orders_have_a_dimension_of_their_own(full_results, full):
         assert str(here["order_cutoff"].item()) == one.cutoff
         assert int(here["order_parameters"]) == one.n_parameters
         assert float(here["order_rms_predicted"]) == one.rms_predicted
-        change = full_results.convergence.order_change[:, k]
+        change = full_results.convergence.change[:, k]
         assert (here["fit_order_change"].values == change).all()
     assert float(full["fit_anharmonicity"]) == pytest.approx(0.1 / 0.83)
     assert full["fit_constraint"].values.tolist() == ["hermitian", "huang"]
@@ -232,9 +233,9 @@ def test_verdicts_and_means(full):
 
 
 def test_no_width_has_no_lifetime(full_results):
-    width = full_results.perturbation.classical_thz.copy()
-    width[:2] = 0.0, np.nan
-    changed = replace(full_results.perturbation, classical_thz=width)
+    width, sets = full_results.perturbation.classical.copy(), full_results.modes.sets
+    width[sets == 0], width[sets == 1] = 0.0, np.nan
+    changed = replace(full_results.perturbation, classical=width)
     lifetime = to_dataset(replace(full_results, perturbation=changed))
     assert np.isnan(lifetime["lifetime_phi3_classical_ps"].values[:2]).all()
     assert np.isfinite(lifetime["lifetime_phi3_classical_ps"].values[2:]).all()

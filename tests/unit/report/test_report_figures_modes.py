@@ -21,6 +21,7 @@ from trajmodes.report.figure_sed import draw_energy_density
 from trajmodes.report.figure_spectra import draw_spectra
 from trajmodes.report.panels import choose_sets
 from trajmodes.report.style import save_png, sheet
+from trajmodes.units import THZ
 
 
 @pytest.fixture(scope="module")
@@ -369,7 +370,8 @@ def test_conductivity_by_frequency_and_path(full, figures):
 
 def test_imaginary_bands_of_the_motion(full_results, tmp_path):
     soft = full_results.renormalised[0]
-    soft = replace(soft, freq_thz=soft.freq_thz - 3.0, freq_thz_sem=None)
+    lower = replace(soft.bands, omega=soft.bands.omega - 3.0 * THZ, omega_sem=None)
+    soft = replace(soft, bands=lower)
     dataset = to_dataset(replace(full_results, renormalised=(soft,)))
     with sheet():
         figure = draw_renormalised(dataset)

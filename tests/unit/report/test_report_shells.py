@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from trajmodes.data import ClusterConstants, Crystal, ForceConstants
-from trajmodes.report.shells import cluster_shells, jackknife_sem, pair_shells
+from trajmodes.data.jackknife import jackknife_sem
+from trajmodes.phonons.shells import cluster_shells, pair_shells
 
 
 def test_pair_shells_diamond(results):

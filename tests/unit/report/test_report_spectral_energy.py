@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from trajmodes.data import Bands, SpectralEnergy
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.report import (
-    SpectralEnergy,
     render_modes,
     render_spectral_energy,
     to_dataset,
@@ -34,7 +34,7 @@ def with_constants(full_results):
 @pytest.fixture
 def bare(with_constants):
     bands = with_constants.bands
-    path = replace(bands, freq_thz=np.empty((len(bands.distance), 0)), freq_thz_sem=None)
+    path = Bands(bands.path, np.empty((len(bands.path.distance), 0)), None)
     return replace(with_constants, bands=path, map=replace(with_constants.map, branches=None))
 
 

@@ -216,7 +216,9 @@ def test_constants_by_shell(dataset, tmp_path):
 
 def test_only_tables_that_there_is_data_for(results):
     bare = to_dataset(replace(results, projection=None))
-    assert set(tables_of(bare)) == {"bands.csv", "force_constants.csv", "modes.csv"}
+    assert set(tables_of(bare)) == {
+        *("bands.csv", "force_constants.csv", "modes.csv", "orders.csv")
+    }
 
 
 def test_modes_have_widths_of_perturbation_theory(full, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from trajmodes.report import to_dataset
 from trajmodes.results.tables_modes import density_table
-from trajmodes.units import BOLTZMANN
+from trajmodes.units import BOLTZMANN, THZ, W_MK
 
 MEV, TURN, NM = 1e3, 2.0 * np.pi, 10.0
 BOTH = ("", "_sem")
@@ -35,21 +35,23 @@ def _expected(results):
         found[f"lifetime_energy_ps{end}"] = getattr(lifetimes, f"lifetime_ps{end}")
         for name in ("linewidth_thz", "lifetime_ps"):
             found[name + end] = getattr(lines, name + end)
-        for kind in ("classical_w_mk", "quantum_w_mk"):
-            found[f"kappa_{kind}{end}"] = getattr(conductivity, kind + end)
+        for kind in ("classical", "quantum"):
+            kappa = getattr(getattr(conductivity, kind), f"kappa{end}")
+            found[f"kappa_{kind}_w_mk{end}"] = kappa / W_MK
         found[f"free_path{end}"] = getattr(conductivity, f"free_path{end}")
     for kind in ("classical", "quantum"):
-        found[f"kappa_spectral_{kind}"] = getattr(conductivity, f"spectral_{kind}")
-        found[f"kappa_cumulative_{kind}_w_mk"] = getattr(conductivity, f"cumulative_{kind}")
+        flow = getattr(conductivity, kind)
+        found[f"kappa_spectral_{kind}"] = flow.spectral * THZ / W_MK
+        found[f"kappa_cumulative_{kind}_w_mk"] = flow.cumulative / W_MK
     apart = lifetimes.lifetime_ps - lines.lifetime_ps
     together = np.sqrt(lifetimes.lifetime_ps_sem**2 + lines.lifetime_ps_sem**2)
     return found | {
         "line_kinetic_mev": lines.kinetic * MEV,
         "partner_kinetic_mev": lines.partner_kinetic * MEV,
         "lifetime_disagreement": apart / together,
-        "kappa_path": conductivity.path_length,
-        "kinetic_fluctuation": projection.thermostat.ratio,
-        "kinetic_fluctuation_sem": projection.thermostat.ratio_sem,
+        "kappa_path": conductivity.classical.length,
+        "kinetic_fluctuation": projection.ensemble.kinetic_ratio,
+        "kinetic_fluctuation_sem": projection.ensemble.kinetic_ratio_sem,
         "energy_acf": lifetimes.correlation,
         "energy_acf_sem": lifetimes.correlation_sem,
         "power": projection.spectra.power,

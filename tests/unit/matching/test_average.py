@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers.match import match
-from trajmodes.readers.periodicity import find_crystal
-from trajmodes.readers.reference import average_structure
-from trajmodes.readers.species import told_species
+from trajmodes.matching.average import average_structure
+from trajmodes.matching.find_cell import find_crystal
+from trajmodes.matching.match import match
+from trajmodes.matching.species import told_species
 from trajmodes.symmetry.operations import space_group
 
 MATRICES = {

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.readers.displace import Displacer
-from trajmodes.readers.match import match
+from trajmodes.matching.displacements import Displacer
+from trajmodes.matching.match import match
 
 
 @pytest.fixture(scope="module")

@@ -69,6 +69,9 @@ class MemoryRun:
     def has_forces(self) -> bool:
         return self.forces is not None
 
+    def place(self, frame: int, atom: int) -> str:
+        return f"memory, frame {frame}, row {atom}"
+
     def read(self, start: int, stop: int) -> FrameBlock:
         v, f = (
             None if field is None else field[start:stop]

@@ -5,7 +5,7 @@ With equipartition each mode has ⟨|Q̇|²⟩ = k_BT and ⟨ω²|Q|²⟩ = k_BT
 ⟨|ΔF|²/M⟩/(Δ²⟨|F|²/M⟩) is at most ⟨ω⁴⟩/⟨ω²⟩. Both are lower bounds of the highest ω².
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import NamedTuple
 
@@ -15,9 +15,10 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data import FrameBlock, MotionBlock
 from trajmodes.data.lattice import minimum_image
 from trajmodes.errors import DataError
-from trajmodes.readers.box_motion import box_change
-from trajmodes.readers.displace import Displacer, FrameFigures, Hops
-from trajmodes.readers.match import Match
+from trajmodes.matching.box import box_change
+from trajmodes.matching.displacements import Displacer, FrameFigures, Hops
+from trajmodes.matching.match import Match
+from trajmodes.matching.outliers import Limits, Outliers, limits_of
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import BOLTZMANN
 
@@ -62,6 +63,8 @@ class RunSample:
     """Time between frames that the distances gone and the velocities agree on, in ps."""
     seconds_per_frame: float
     """Time to read and displace one frame with one thread."""
+    limits: Limits = field(repr=False)
+    """Beyond what a value of the run is an outlier."""
 
 
 class _Moments(NamedTuple):
@@ -86,7 +89,12 @@ class _Moments(NamedTuple):
 
 
 def sample_run(
-    trajectory: Trajectory, match: Match, *, n_pairs: int = _PAIRS, hops: Hops = "refuse"
+    trajectory: Trajectory,
+    match: Match,
+    *,
+    n_pairs: int = _PAIRS,
+    hops: Hops = "refuse",
+    outliers: Outliers = "refuse",
 ) -> RunSample:
     """Look at pairs of frames spread evenly over a run.
 
@@ -100,25 +108,30 @@ def sample_run(
         Number of pairs; fewer where the run is short.
     hops
         What is done about frames in which an atom has left its site: see `Displacer`.
+    outliers
+        The same of frames with a value that no thermal motion reaches.
 
     Raises
     ------
     DataError
-        If a frame cannot be used: the box changes, an atom hopped.
+        If a frame cannot be used: the box changes, an atom hopped, a value is an outlier.
     """
-    displacer = Displacer(match, hops)
+    scout = Displacer(match, "exclude", place=trajectory.place)
     starts, length = _pairs(trajectory, n_pairs)
-    displacer(trajectory.read(int(starts[0]), int(starts[0]) + length))
+    scout(trajectory.read(int(starts[0]), int(starts[0]) + length))
     begun = perf_counter()
     blocks = [trajectory.read(int(t), int(t) + length) for t in starts]
-    measured = [displacer.measure(block) for block in blocks]
+    seen = [scout(block) for block in blocks]
     seconds = (perf_counter() - begun) / (len(starts) * length)
+    limits = limits_of(seen, match.supercell, trajectory.n_frames, match.spacing)
+    displacer = replace(scout, hops=hops, outliers=outliers, limits=limits)
+    measured = [displacer.measure(block) for block in blocks]
     whole = [k for k, (motion, _) in enumerate(measured) if motion.n_frames == length]
     if not whole:
         raise DataError(
-            "in every frame that was looked at an atom has left its site",
+            "no sampled frame can be used: an atom has left its site, or a value is an outlier",
             where=f"{len(starts)} places in the run",
-            why="atoms diffuse, or the crystal melted",
+            why="atoms diffuse, the crystal melted, or the file is damaged",
             fix="use a temperature, or a part of the run, where every atom keeps its site",
         )
     starts = starts[whole]
@@ -147,6 +160,7 @@ def sample_run(
         ),
         interval_ps=sums.path / sums.square_path if sums.square_path > 0.0 else None,
         seconds_per_frame=seconds,
+        limits=limits,
     )
 
 

@@ -7,7 +7,7 @@ nearest image of (x − reference − d), turned to the user's frame, put in can
 its mass-weighted mean. The choice of those few atoms only decides between images.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,8 +17,10 @@ from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data import FrameBlock, MotionBlock
 from trajmodes.data.lattice import reduced_cell
 from trajmodes.errors import DataError
-from trajmodes.readers.box_motion import box_change, box_motion, in_box
-from trajmodes.readers.match import Match
+from trajmodes.matching.average import far_position, farthest_position
+from trajmodes.matching.box import box_change, box_motion, in_box
+from trajmodes.matching.match import Match
+from trajmodes.matching.outliers import Limits, Outliers, Place, outlier_error
 
 __all__ = ["Displacer", "FrameFigures", "Hops"]
 
@@ -48,7 +50,8 @@ class FrameFigures(NamedTuple):
     farthest: Floats
     """(t,), unit: Å. Largest displacement of an atom."""
     excluded: Ints
-    """(k,) number of each frame that was left out because an atom had left its site."""
+    """(k,) number of each frame that was left out: an atom had left its site, or a value was an
+    outlier."""
 
 
 class _Plan(NamedTuple):
@@ -60,6 +63,8 @@ class _Plan(NamedTuple):
     box: Floats
     inverse: Floats
     rotation: Floats
+    far: Floats
+    """(3 a,), unit: Å. Coordinates that are too large to be exact, the same for all atoms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class Displacer:
     """Callable that turns a `FrameBlock` into a `MotionBlock`; picklable and thread-safe.
 
     Where the match allows the box to move, displacements are those of the reduced coordinates
-    in the mean box: see `trajmodes.readers.box_motion` for what that neglects.
+    in the mean box: see `trajmodes.matching.box` for what that neglects.
     """
 
     match: Match
@@ -75,6 +80,12 @@ class Displacer:
     """Whether a frame in which an atom has left its site is an error, or is left out of the
     motion. That is for fits only: frames are no longer at equal distances in time. A block may
     be left without a frame."""
+    outliers: Outliers = "refuse"
+    """The same of a frame in which a value is beyond the limits."""
+    limits: Limits | None = None
+    """What no value may exceed; None for any."""
+    place: Place | None = None
+    """Names file and line of a frame and an atom, for errors."""
     _plan: _Plan = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -91,6 +102,7 @@ class Displacer:
             np.ascontiguousarray(box),
             np.ascontiguousarray(np.linalg.inv(box)),
             np.ascontiguousarray(match.rotation),
+            np.full(3 * n_atoms, farthest_position(match.box)),
         )
         object.__setattr__(self, "_plan", plan)
 
@@ -110,7 +122,9 @@ class Displacer:
         ------
         DataError
             If the box is not that of the match, or an atom is farther from its site than atoms
-            get that keep it, 0.8 of the distance between neighbours, and hops are refused.
+            get that keep it, 0.8 of the distance between neighbours, and hops are refused; or
+            a value is beyond the limits, and outliers are refused; or a position is too far
+            away to be exact.
         """
         self._check_box(block)
         positions = block.positions
@@ -119,25 +133,28 @@ class Displacer:
         shape = positions.shape
         u_tax, drift_tx = np.empty(shape), np.empty((shape[0], 3))
         farthest, atom = np.empty(shape[0]), np.empty(shape[0], dtype=np.int64)
-        _displace(positions, self._plan, u_tax, drift_tx, (farthest, atom))
-        kept = self._without_hops(block, farthest, atom)
+        far, beyond = np.zeros((2, shape[0]), dtype=np.int64)
+        limits = Limits.none(shape[1]) if self.limits is None else self.limits
+        found = (farthest, atom, far, beyond)
+        _displace(positions, self._plan, limits.displacements, u_tax, drift_tx, found)
+        self._require_near(block, np.flatnonzero(far))
         velocities = drift_velocity = forces = net_force = None
         if block.velocities is not None:
             velocities, drift_velocity = np.empty(shape), np.empty((shape[0], 3))
-            _turn(block.velocities, self._plan, self._plan.shares, velocities, drift_velocity)
+            shares = self._plan.shares
+            out = (velocities, drift_velocity, beyond)
+            _turn(block.velocities, self._plan, shares, limits.velocities, out)
         if block.forces is not None:
             forces, net_force = np.empty(shape), np.empty((shape[0], 3))
             even = np.full(shape[1], 1.0 / shape[1])
-            _turn(block.forces, self._plan, even, forces, net_force)
+            _turn(block.forces, self._plan, even, limits.forces, (forces, net_force, beyond))
             net_force *= shape[1]
-        fields = (u_tax, velocities, forces, drift_tx, drift_velocity, net_force, farthest)
-        if kept.all():
-            return _named(block.first_frame, fields, np.empty(0, dtype=np.int64))
-        left = tuple(None if one is None else one[kept] for one in fields)
-        motion, figures = _named(
-            block.first_frame, left, block.first_frame + np.flatnonzero(~kept)
+        whole = MotionBlock(block.first_frame, u_tax, velocities, forces)
+        kept = self._sound(block, whole, (farthest, atom, beyond))
+        figures = FrameFigures(
+            drift_tx, drift_velocity, net_force, farthest, np.empty(0, dtype=np.int64)
         )
-        return replace(motion, frames=block.first_frame + np.flatnonzero(kept)), figures
+        return (whole, figures) if kept.all() else _kept_part(whole, figures, kept)
 
     def _check_box(self, block: FrameBlock) -> None:
         if block.positions.shape[1] != len(self.match.slots):
@@ -162,39 +179,83 @@ class Displacer:
                 "displacements in the mean box: --box average",
             )
 
-    def _without_hops(self, block: FrameBlock, farthest: Floats, atom: Ints) -> Bools:
-        """(t,) frames in which every atom keeps its site; refuses others if it has to."""
+    def _require_near(self, block: FrameBlock, doubtful: Ints) -> None:
+        """Refuse frames with positions so many boxes away that displacements are not exact."""
+        for t in doubtful:
+            size = np.abs(block.positions[t]).max(axis=1)
+            atom = int(np.nan_to_num(size).argmax())
+            if size[atom] > self._plan.far[0]:
+                number = int(self.match.ids[atom])
+                raise far_position(block, int(t), atom, number, self._named_place)
+
+    def _sound(
+        self, block: FrameBlock, motion: MotionBlock, found: tuple[Floats, Ints, Ints]
+    ) -> Bools:
+        """(t,) frames without hops and outliers; refuses others if it has to."""
+        farthest, atom, beyond = found
+        drop = self.outliers == "drop"
+        kept: Bools = beyond == 0 if drop else np.ones(len(beyond), dtype=bool)
         limit = _HOP * self.match.spacing
-        kept: Bools = farthest <= limit
-        lost = np.isnan(farthest) if self.hops == "exclude" else ~kept
-        if lost.any():
-            t = int(lost.argmax())
-            raise DataError(
-                f"atom {self.match.ids[atom[t]]} is {farthest[t]:.2f} Å from its site",
-                where=f"frame {block.first_frame + t}, step {block.steps[t]}; {_HOP} of the "
-                f"distance between neighbours is {limit:.2f} Å",
-                why="the atom hopped to another site, or the crystal melted",
-                fix="use a temperature, or a part of the run, where every atom keeps its site; "
-                "or leave such frames out of the fit: --hops exclude",
-            )
+        lost = np.isnan(farthest) if self.hops == "exclude" else ~(farthest <= limit)
+        if (lost & kept).any():
+            t = int((lost & kept).argmax())
+            raise self._hop(block, t, int(atom[t]), float(farthest[t]))
+        kept &= farthest <= limit
+        odd = kept & (beyond > 0)
+        if odd.any() and self.limits is not None:
+            t = int(odd.argmax())
+            raise outlier_error(block, t, motion, self.limits, self.match, self._named_place)
         return kept
 
+    def _hop(self, block: FrameBlock, t: int, atom: int, distance: float) -> DataError:
+        limit = _HOP * self.match.spacing
+        frame = block.first_frame + t
+        return DataError(
+            f"atom {self.match.ids[atom]} is {distance:.2f} Å from its site",
+            where=f"frame {frame}, step {block.steps[t]}; {_HOP} of the distance between "
+            f"neighbours is {limit:.2f} Å; {self._named_place(frame, atom)}",
+            why="the atom hopped to another site, the crystal melted, or the position in the "
+            "file is wrong",
+            fix="use a temperature, or a part of the run, where every atom keeps its site; "
+            "or leave such frames out of the fit: --hops exclude",
+        )
 
-def _named(
-    first_frame: int, fields: tuple[Floats | None, ...], excluded: Ints
+    def _named_place(self, frame: int, atom: int) -> str:
+        return f"atom {atom} of the frame" if self.place is None else self.place(frame, atom)
+
+
+def _kept_part(
+    motion: MotionBlock, figures: FrameFigures, kept: Bools
 ) -> tuple[MotionBlock, FrameFigures]:
-    """Give the fields of the frames that are left their names."""
-    u_tax, velocities, forces, drift_tx, drift_velocity, net_force, farthest = fields
-    assert u_tax is not None
-    assert drift_tx is not None
-    assert farthest is not None
-    motion = MotionBlock(first_frame, u_tax, velocities, forces)
-    return motion, FrameFigures(drift_tx, drift_velocity, net_force, farthest, excluded)
+    """Return the frames that are kept, and the numbers of the others."""
+    v, v_drift, f, f_net = (
+        None if one is None else one[kept]
+        for one in (
+            motion.velocities,
+            figures.drift_velocity,
+            motion.forces,
+            figures.net_force,
+        )
+    )
+    first = motion.first_frame
+    part = MotionBlock(
+        first, motion.displacements[kept], v, f, frames=first + np.flatnonzero(kept)
+    )
+    excluded = first + np.flatnonzero(~kept)
+    return part, FrameFigures(
+        figures.drift[kept], v_drift, f_net, figures.farthest[kept], excluded
+    )
 
 
 @njit(nogil=True, cache=True)
-def _displace(x_tax, plan, u_tax, drift_tx, farthest):  # type: ignore[no-untyped-def]
-    """Fill displacements (t, a, 3), drift (t, 3), and the largest distances and their atoms."""
+def _displace(x_tax, plan, limit_ax, u_tax, drift_tx, found):  # type: ignore[no-untyped-def]
+    """Fill displacements (t, a, 3), drift (t, 3), and what is found of every frame.
+
+    Found are the largest distance and its atom, and how many positions are too far away to be
+    exact and how many displacements beyond their limits.
+    """
+    farthest, atom, far, beyond = found
+    limits = limit_ax.ravel()
     n_frames, n_atoms, _ = x_tax.shape
     turn = plan.rotation
     start, apart, centre = np.empty(3), np.empty(3), np.empty(3)
@@ -211,11 +272,13 @@ def _displace(x_tax, plan, u_tax, drift_tx, farthest):  # type: ignore[no-untype
                 u = apart[0] * turn[0, y] + apart[1] * turn[1, y] + apart[2] * turn[2, y]
                 u_tax[t, slot, y] = u
                 centre[y] += plan.shares[a] * u
+        far[t] = _count_beyond(x_tax[t].ravel(), plan.far)
         for y in range(3):
             drift_tx[t, y] = centre[y]
             for x in range(3):
                 drift_tx[t, y] += start[x] * turn[x, y]
-        farthest[0][t], farthest[1][t] = _centre(u_tax[t], centre, plan.slots)
+        farthest[t], atom[t] = _centre(u_tax[t], centre, plan.slots)
+        beyond[t] += _count_beyond(u_tax[t].ravel(), limits)
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -246,6 +309,15 @@ def _centre(u_ax, centre, slots):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, inline="always")
+def _count_beyond(values, limits):  # type: ignore[no-untyped-def]
+    """Count values beyond their limits; written so that a nan is one of them."""
+    beyond = 0
+    for i in range(len(limits)):
+        beyond += not abs(values[i]) <= limits[i]
+    return beyond
+
+
+@njit(nogil=True, cache=True, inline="always")
 def _rough_drift(x_ax, plan, start):  # type: ignore[no-untyped-def]
     """Circular mean in Å, in the frame of the file, of x − reference over the probes."""
     for x in range(3):
@@ -264,8 +336,13 @@ def _rough_drift(x_ax, plan, start):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _turn(v_tax, plan, shares, out_tax, mean_tx):  # type: ignore[no-untyped-def]
-    """Turn and reorder a field (t, a, 3), less its mean with given shares (a,), kept too."""
+def _turn(v_tax, plan, shares, limit_ax, out):  # type: ignore[no-untyped-def]
+    """Turn and reorder a field (t, a, 3), less its mean with given shares (a,), kept too.
+
+    Counts the components beyond their limits.
+    """
+    out_tax, mean_tx, beyond = out
+    limits = limit_ax.ravel()
     n_frames, n_atoms, _ = v_tax.shape
     turn, mean = plan.rotation, np.empty(3)
     for t in range(n_frames):
@@ -284,5 +361,6 @@ def _turn(v_tax, plan, shares, out_tax, mean_tx):  # type: ignore[no-untyped-def
         for a in range(n_atoms):
             for y in range(3):
                 out_tax[t, a, y] -= mean[y]
+        beyond[t] += _count_beyond(out_tax[t].ravel(), limits)
         for y in range(3):
             mean_tx[t, y] = mean[y]

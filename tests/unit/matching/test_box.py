@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.readers import (
-    Displacer,
-    average_structure,
-    diagnose,
-    find_crystal,
-    match,
-)
-from trajmodes.readers.box_motion import box_motion, in_box
+from trajmodes.matching import Displacer, average_structure, diagnose, find_crystal, match
+from trajmodes.matching.box import box_motion, in_box
 from trajmodes.symmetry.operations import space_group
 
 EYE3 = 3 * np.eye(3, dtype=int)

@@ -3,25 +3,37 @@
 Snapshots about a known structure have no need of an average: the structure is the reference.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import FrameBlock
-from trajmodes.data.lattice import common_shift, wrap
+from trajmodes.data.lattice import deformation, relative_displacements
 from trajmodes.errors import DataError
-from trajmodes.readers.box_motion import BoxMotion, box_change, box_motion, in_box
+from trajmodes.matching.box import BoxMotion, box_change, box_motion, in_box
+from trajmodes.matching.registration import Registration
 from trajmodes.readers.trajectory import Trajectory
+from trajmodes.symmetry.operations import SpaceGroup
 
-__all__ = ["AverageStructure", "average_structure", "relative_displacements"]
+__all__ = [
+    "AverageStructure",
+    "average_structure",
+    "far_position",
+    "farthest_position",
+    "symmetric_box",
+]
 
 _SAMPLE = 64
 _SAMPLE_VALUES = 5_000_000
 """Atoms times frames that are kept at most: 120 MB."""
 _FIXED = 1e-6
 """Relative change of the box that still counts as none."""
+_BOXES = 2.0**20
+"""Boxes beyond which a position is refused. LAMMPS counts no more of them, and at
+20 Å each a double precision number is then rounded by 10⁻⁹ Å, a single precision one by 1 Å."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +79,13 @@ def average_structure(
         Number of frames to sample; fewer where the run is short or very large.
     box
         Whether the box has to be the same in all frames, or may move about its average: see
-        `trajmodes.readers.box_motion`.
+        `trajmodes.matching.box`.
 
     Raises
     ------
     DataError
-        If the box changes in time and may not, or the trajectory is empty.
+        If the box changes in time and may not, a position is too far away to be exact, or the
+        trajectory is empty.
     """
     if trajectory.n_frames == 0:
         raise DataError(
@@ -82,6 +95,8 @@ def average_structure(
     n_frames = min(n_frames, most, trajectory.n_frames)
     frames = np.unique(np.linspace(0, trajectory.n_frames - 1, n_frames).astype(np.int64))
     blocks = [trajectory.read(int(t), int(t) + 1) for t in frames]
+    for block in blocks:
+        _require_near(block, trajectory)
     motion = box_motion(np.concatenate([block.cells for block in blocks]))
     moves = box == "average" and motion.largest > _FIXED
     if not moves or trajectory.ideal is not None:
@@ -112,15 +127,54 @@ def _positions(block: FrameBlock, box: Floats | None) -> Floats:
     return first
 
 
-def relative_displacements(apart: Floats, box: Floats) -> Floats:
-    """Differences (a, 3) in Å folded to nearest images about their common shift, less its mean.
+def _require_near(block: FrameBlock, trajectory: Trajectory) -> None:
+    """Refuse a single frame with a position that is too far away to be exact."""
+    far = np.abs(block.positions[0]).max(axis=1) > farthest_position(block.cells[0])
+    if far.any():
+        atom = int(far.argmax())
+        number = atom + 1 if trajectory.ids is None else int(trajectory.ids[atom])
+        raise far_position(block, 0, atom, number, trajectory.place)
 
-    The common shift is the circular mean over the atoms, so that it may be any distance.
+
+def farthest_position(box: Floats) -> float:
+    """Coordinate in Å beyond which a position is refused.
+
+    Parameters
+    ----------
+    box
+        (3, 3) box vectors in Å, as rows.
     """
-    reduced = apart @ np.linalg.inv(box)
-    folded = wrap(reduced - common_shift(reduced)) @ box
-    result: Floats = folded - folded.mean(axis=0)
-    return result
+    return _BOXES * float(np.linalg.norm(box, axis=1).min())
+
+
+def far_position(
+    block: FrameBlock, t: int, atom: int, number: int, place: Callable[[int, int], str]
+) -> DataError:
+    """Error that names a position too far away to be exact.
+
+    Parameters
+    ----------
+    block
+        Frames as the reader has them.
+    t
+        The frame, counted from the first of the block.
+    atom
+        Index of the atom.
+    number
+        Id of the atom.
+    place
+        Names the file and the line of a frame and an atom.
+    """
+    x = int(np.abs(block.positions[t, atom]).argmax())
+    frame = block.first_frame + t
+    return DataError(
+        f"{'xyz'[x]} of atom {number} is {block.positions[t, atom, x]:.6g} Å, more than "
+        f"{_BOXES:.0f} boxes away",
+        where=f"frame {frame}, step {block.steps[t]}; {place(frame, atom)}",
+        why="the number is damaged, or the unit of length is another one; so far away "
+        "coordinates are too coarse to tell displacements",
+        fix="correct the number, or leave the frame out by --frames",
+    )
 
 
 def _require_fixed_box(motion: BoxMotion, blocks: list[FrameBlock], frames: Ints) -> None:
@@ -134,3 +188,46 @@ def _require_fixed_box(motion: BoxMotion, blocks: list[FrameBlock], frames: Ints
         fix="run at a fixed box (NVE or NVT), with the mean box of this run; or count "
         "displacements in the mean box: --box average",
     )
+
+
+def symmetric_box(
+    group: SpaceGroup, average: AverageStructure, found: Registration
+) -> tuple[AverageStructure, Registration]:
+    """Carry an average structure into the box of the strain that symmetry allows.
+
+    The mean of a fluctuating box is strained by noise, and a cubic crystal in it is no longer
+    cubic. Only the part of the strain that the point group allows is kept,
+    ε → Σ_g C ε Cᵀ / |G|, unless the rest exceeds the fluctuation of single frames.
+
+    Parameters
+    ----------
+    group
+        Space group of the crystal.
+    average
+        The average structure, in its mean box.
+    found
+        Where the crystal lies in it.
+
+    Returns
+    -------
+    Both in the symmetric box; as they are if the box is fixed, or the strain is no noise.
+    """
+    if average.motion is None:
+        return average, found
+    strain, turn = deformation(found.map)
+    turned = group.cartesian @ strain @ group.cartesian.swapaxes(1, 2)
+    allowed = turned.mean(axis=0)
+    if not np.abs(strain - allowed).max() <= average.motion.rms:
+        return average, found
+    even = (np.eye(3) + allowed) @ turn
+    carry = np.linalg.inv(found.map) @ even
+    box = average.box @ carry
+    moved = replace(
+        average,
+        box=box,
+        positions=average.positions @ carry,
+        deviations=average.deviations @ carry,
+        motion=replace(average.motion, mean=box),
+    )
+    placement = replace(found.placement, offset=found.placement.offset @ carry)
+    return moved, replace(found, map=even, shift=found.shift @ carry, placement=placement)

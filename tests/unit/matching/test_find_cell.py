@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase.geometry import minkowski_reduce
 
-from trajmodes.readers.cell_choice import chosen_cell
+from trajmodes.matching.find_cell import chosen_cell
 
 LATTICES = {
     "cubic": np.eye(3),

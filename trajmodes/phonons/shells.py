@@ -1,70 +1,33 @@
-"""Constants by shell, for any order: what the tables and figures of the fit show."""
+"""Force constants by shell of neighbours, for any order."""
 
 from dataclasses import dataclass
 from itertools import combinations
-from math import factorial
 
 import numpy as np
 
-from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data import ClusterConstants, Crystal, ForceConstants
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Shells
+from trajmodes.data.jackknife import jackknife_sem
 
-__all__ = ["Shells", "cluster_shells", "jackknife_sem", "pair_shells"]
+__all__ = ["cluster_shells", "pair_shells", "shells_of"]
 
 _SAME_DISTANCE = 1e-3
 """Distances that differ by less than this, in Å, are equal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shells:
-    """Clusters of the same species with the same distances, shortest first.
+def shells_of(constants: ForceConstants) -> tuple[Shells, ...]:
+    """Sort the constants of every order into shells, pairs first.
 
-    Self terms, whose members are all one atom, are left out.
+    Parameters
+    ----------
+    constants
+        The force constants, with replicates where error bars are wanted.
     """
-
-    order: int
-    """Number of members of a cluster."""
-    species: tuple[str, ...]
-    """(h,) for example Cl–Na."""
-    distances: Floats
-    """(h, d), unit: Å. Between every two members, ascending; zero where one repeats."""
-    listed: Ints
-    """(h,) clusters listed: from every site of the primitive cell, in every order."""
-    norm: Floats
-    """(h,), unit: eV/Åⁿ. Root mean square over the shell of the Frobenius norm |Φ|."""
-    norm_sem: Floats | None
-    """(h,), unit: eV/Åⁿ."""
-    trace: Floats | None = None
-    """(h,), unit: eV/Å². Mean over the shell of the trace of Φ; of pairs only."""
-    trace_sem: Floats | None = None
-    """(h,), unit: eV/Å²."""
-
-    def __post_init__(self) -> None:
-        sizes = {"h": len(self.species)}
-        freeze(self, sizes, float, distances="h d", norm="h", norm_sem="h")
-        freeze(self, sizes, float, trace="h", trace_sem="h")
-        freeze(self, sizes, np.int64, listed="h")
-
-    @property
-    def longest(self) -> Floats:
-        """(h,) largest distance between two members in Å."""
-        return self.distances[:, -1]
-
-    @property
-    def perimeter(self) -> Floats:
-        """(h,) sum of all distances in Å."""
-        total: Floats = self.distances.sum(axis=1)
-        return total
-
-    @property
-    def multiplicity(self) -> Ints:
-        """(h,) different clusters in one primitive cell, whatever the order of members."""
-        # A member that is there m times takes part in m(m − 1)/2 distances of zero.
-        repeats = (self.distances == 0.0).sum(axis=1)
-        same = {0: 1, 1: 2, 2: 4, 3: 6}
-        orderings = [factorial(self.order) // same[zeros] for zeros in repeats.tolist()]
-        different: Ints = np.rint(self.listed / np.array(orderings, float)).astype(np.int64)
-        return different
+    higher = (constants.triplets, constants.quartets)
+    return (
+        pair_shells(constants),
+        *(cluster_shells(constants.crystal, one) for one in higher if one is not None),
+    )
 
 
 def pair_shells(constants: ForceConstants) -> Shells:
@@ -182,17 +145,3 @@ def _steps(length_cd: Floats) -> Ints:
     number = np.cumsum(np.diff(values, prepend=values[:1]) > _SAME_DISTANCE)
     steps: Ints = number[place.reshape(length_cd.shape)].astype(np.int64)
     return steps
-
-
-def jackknife_sem(replicates: Floats) -> Floats:
-    """Form the standard error √[(B − 1)/B Σ_b (g_b − ḡ)²] of delete-one-block estimates.
-
-    Parameters
-    ----------
-    replicates
-        (b, …) estimates, each without one block.
-    """
-    n_blocks = len(replicates)
-    spread = replicates - replicates.mean(axis=0)
-    sem: Floats = np.sqrt((n_blocks - 1) / n_blocks * (spread**2).sum(axis=0))
-    return sem

@@ -19,16 +19,15 @@ from trajmodes.data import Crystal, Supercell
 from trajmodes.data.crystal_difference import EXPANSION, SAME_CRYSTAL
 from trajmodes.data.lattice import deformation, nearest_neighbour
 from trajmodes.errors import DataError
-from trajmodes.notes import Note
-from trajmodes.readers.box_motion import BoxMotion
-from trajmodes.readers.moving_box import box_notes, symmetric_box
-from trajmodes.readers.reference import AverageStructure, average_structure
-from trajmodes.readers.registration import (
+from trajmodes.matching.average import AverageStructure, average_structure, symmetric_box
+from trajmodes.matching.box import BoxMotion, box_notes
+from trajmodes.matching.registration import (
     Placement,
     Registration,
     register,
 )
-from trajmodes.readers.species import atom_species
+from trajmodes.matching.species import atom_species
+from trajmodes.notes import Note
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.operations import SpaceGroup, invariant_part, space_group
 from trajmodes.symmetry.translations import atom_at, build_supercell

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from trajmodes.matching.match import Match
+from trajmodes.matching.sample import ENOUGH, RunSample, mean_and_error
 from trajmodes.notes import Note, Severity
 from trajmodes.readers.dump_command import dump_lines
-from trajmodes.readers.match import Match
-from trajmodes.readers.run_sample import ENOUGH, RunSample, mean_and_error
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON, THZ
 

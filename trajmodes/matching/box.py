@@ -14,8 +14,9 @@ import numpy as np
 from numba import njit
 
 from trajmodes.arrays import Floats, freeze
+from trajmodes.notes import Note
 
-__all__ = ["BoxMotion", "box_change", "box_motion", "in_box"]
+__all__ = ["BoxMotion", "box_change", "box_motion", "box_notes", "in_box"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,28 @@ def in_box(positions: Floats, cells: Floats, box: Floats) -> Floats:
     moved = np.empty(positions.shape)
     _mapped(positions, np.ascontiguousarray(np.linalg.inv(cells) @ box), moved)
     return moved
+
+
+def box_notes(motion: BoxMotion | None) -> tuple[Note, ...]:
+    """Note on the mean box and how the box moves about it.
+
+    Parameters
+    ----------
+    motion
+        Mean and motion of the box; None if it is fixed.
+    """
+    if motion is None:
+        return ()
+    lengths = np.linalg.norm(motion.mean, axis=1)
+    sides = " × ".join(f"{length:.5g}" for length in lengths)
+    unit = motion.mean / lengths[:, None]
+    cosines = np.clip((unit @ unit.T)[[1, 2, 0], [2, 0, 1]], -1.0, 1.0)
+    angles = ", ".join(f"{angle:.2f}°" for angle in np.degrees(np.arccos(cosines)))
+    text = (
+        f"the box moves ({motion.told}): displacements are those of reduced coordinates in the "
+        f"mean box, {sides} Å, {angles}"
+    )
+    return (Note("warning", text),)
 
 
 @njit(nogil=True, cache=True)

@@ -5,10 +5,16 @@ the average. Candidates are the vectors from one atom to others of its species; 
 true ones span the primitive lattice, and the box, a whole multiple of it, makes it exact.
 Atoms that become one site are averaged, which takes the noise down by the root of the number
 of cells; then spglib finds the space group at a tolerance to match, and sites are symmetrised.
+
+A lattice has many reduced cells whose vectors have the same lengths, and rounding decides in
+which of them a reduction ends: runs of one crystal at two temperatures would have different
+axes. One is chosen whatever the noise. Its angles are all acute where they can be, else right
+or obtuse (the two types of Niggli, Krystallographische Grundlagen, 1928); of these cells it is
+the one whose vectors go farthest along a fixed direction.
 """
 
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, product
 
 import ase.data
 import numpy as np
@@ -18,14 +24,13 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal
 from trajmodes.data.lattice import minimum_image, reduced_cell, wrap
 from trajmodes.errors import DataError
+from trajmodes.matching.average import AverageStructure
 from trajmodes.notes import Note
-from trajmodes.readers.cell_choice import chosen_cell
-from trajmodes.readers.reference import AverageStructure
 from trajmodes.symmetry.operations import SpaceGroup, space_group
 from trajmodes.symmetry.primitive import ReducedCrystal, fold_atoms, on_symmetric_sites
 from trajmodes.units import DALTON
 
-__all__ = ["find_crystal"]
+__all__ = ["chosen_cell", "find_crystal"]
 
 _PROBES = 24
 _SHORTEST = 40
@@ -33,6 +38,10 @@ _MOST_NOISE = 0.075
 """Of the distance between neighbours."""
 _FLOOR = 2e-3
 """Å. Noise below this is taken for rounding of the file."""
+_ALIKE = 5e-3
+"""Relative: lengths that differ by less are equal, and cosines below it zero."""
+_FORWARD = np.array([1.0, 0.6, 0.3])
+"""No two short vectors of a lattice along the axes go equally far along it."""
 
 
 def find_crystal(
@@ -254,3 +263,41 @@ def _group_or_none(crystal: Crystal, tolerance: float) -> SpaceGroup | None:
         return space_group(crystal, tolerance=tolerance)
     except DataError:
         return None
+
+
+def chosen_cell(lattice: Floats) -> Floats:
+    """Choose a reduced, right-handed primitive cell of a lattice.
+
+    Parameters
+    ----------
+    lattice
+        (3, 3) any primitive cell, rows in Å.
+
+    Returns
+    -------
+    (3, 3) rows in Å, ascending in length.
+    """
+    reduced, _ = reduced_cell(lattice)
+    volume = abs(float(np.linalg.det(reduced)))
+    steps = np.array([n for n in product((-1, 0, 1), repeat=3) if any(n)])
+    vectors = steps @ reduced
+    lengths = np.linalg.norm(vectors, axis=1)
+    alike = [np.abs(lengths / np.linalg.norm(row) - 1.0) < _ALIKE for row in reduced]
+    places = np.array(list(product(*(np.flatnonzero(one) for one in alike))))
+    cells = vectors[places]
+    cells = cells[np.linalg.det(cells) > 0.5 * volume]
+    cosines = _cosines(cells)
+    for wanted in ((cosines > _ALIKE).all(axis=1), (cosines < _ALIKE).all(axis=1)):
+        if wanted.any():
+            cells = cells[wanted]
+            break
+    along = cells @ _FORWARD
+    chosen: Floats = cells[np.lexsort(along.T[::-1])[-1]]
+    return chosen
+
+
+def _cosines(cells: Floats) -> Floats:
+    """(n, 3) cosines of the three angles."""
+    unit = cells / np.linalg.norm(cells, axis=2, keepdims=True)
+    cosines: Floats = np.einsum("nix,nix->ni", unit, np.roll(unit, -1, axis=1))
+    return cosines

@@ -7,23 +7,24 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 
 from trajmodes.arrays import Floats, freeze
+from trajmodes.data import Finding
 from trajmodes.errors import DataError
+from trajmodes.matching.checks import check_run
+from trajmodes.matching.displacements import Hops
+from trajmodes.matching.match import Match
+from trajmodes.matching.outliers import Outliers
+from trajmodes.matching.sample import ENOUGH, RunSample, mean_and_error, sample_run
 from trajmodes.notes import Note
-from trajmodes.readers.checks import check_run
-from trajmodes.readers.displace import Hops
 from trajmodes.readers.lammps_units import unit_factors
-from trajmodes.readers.match import Match
-from trajmodes.readers.run_sample import ENOUGH, RunSample, mean_and_error, sample_run
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import half_space
 from trajmodes.units import THZ
 
-__all__ = ["Diagnosis", "Figure", "diagnose"]
+__all__ = ["Diagnosis", "diagnose"]
 
 _STYLES = ("metal", "real", "electron", "si", "cgs", "micro", "nano")
 _RATIO = 3.0
@@ -34,21 +35,11 @@ _BASE_SECONDS, _PASSES = 12.0, 3.0
 """Time to start, draw and write; and of both passes, in times of reading and displacing."""
 
 
-class Figure(NamedTuple):
-    """One number about the run."""
-
-    value: float
-    """nan where only the text says something."""
-    unit: str
-    text: str
-    """What it means, in a few words."""
-
-
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """Figures of a run, what follows from them, and the q points that it holds."""
 
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, Finding]
     """Name → figure, in the order to be told."""
     verdict: tuple[Note, ...]
     qpoints: Floats
@@ -67,7 +58,13 @@ class Diagnosis:
         return all(note.severity != "error" for note in self.verdict)
 
 
-def diagnose(trajectory: Trajectory, match: Match, *, hops: Hops = "refuse") -> Diagnosis:
+def diagnose(
+    trajectory: Trajectory,
+    match: Match,
+    *,
+    hops: Hops = "refuse",
+    outliers: Outliers = "refuse",
+) -> Diagnosis:
     """Look at a sample of frames and say what the run is good for.
 
     Parameters
@@ -78,6 +75,8 @@ def diagnose(trajectory: Trajectory, match: Match, *, hops: Hops = "refuse") -> 
         Its match to a crystal.
     hops
         What is done about frames in which an atom has left its site: see `Displacer`.
+    outliers
+        The same of frames with a value that no thermal motion reaches.
 
     Raises
     ------
@@ -85,7 +84,7 @@ def diagnose(trajectory: Trajectory, match: Match, *, hops: Hops = "refuse") -> 
         If velocities and forces belong to different temperatures, as wrong units make them, or
         a sampled frame cannot be used.
     """
-    sample = sample_run(trajectory, match, hops=hops)
+    sample = sample_run(trajectory, match, hops=hops, outliers=outliers)
     _check_units(trajectory, sample)
     space = half_space(match.supercell)
     figures = {
@@ -140,24 +139,24 @@ def _likely_units(style: str, kinetic: float, virial: float) -> str:
     return ""
 
 
-def _match_figures(match: Match) -> dict[str, Figure]:
+def _match_figures(match: Match) -> dict[str, Finding]:
     cosine = np.clip((np.trace(match.rotation) - 1.0) / 2.0, -1.0, 1.0)
     strain = np.linalg.eigvalsh(match.strain)
     largest = float(strain[np.abs(strain).argmax()])
     supercell, moved = match.supercell, np.linalg.norm(match.relaxation, axis=1).max()
     matrix = str(supercell.matrix.tolist())
     return {
-        "atoms": Figure(supercell.n_atoms, "", f"all on sites, {match.space_group}"),
-        "primitive cells": Figure(supercell.n_cells, "", f"supercell matrix {matrix}"),
-        "rotation": Figure(float(np.degrees(np.arccos(cosine))), "°", "file to cell file"),
-        "strain": Figure(
+        "atoms": Finding(supercell.n_atoms, "", f"all on sites, {match.space_group}"),
+        "primitive cells": Finding(supercell.n_cells, "", f"supercell matrix {matrix}"),
+        "rotation": Finding(float(np.degrees(np.arccos(cosine))), "°", "file to cell file"),
+        "strain": Finding(
             round(100 * largest, 6) + 0.0, "%", "largest, from the cell file to the run"
         ),
-        "residual": Figure(match.residual_rms, "Å", "rms, mean positions from ideal sites"),
-        "largest residual": Figure(
+        "residual": Finding(match.residual_rms, "Å", "rms, mean positions from ideal sites"),
+        "largest residual": Finding(
             match.residual_max, "Å", f"neighbours {match.spacing:.4g} Å"
         ),
-        "relaxation": Figure(
+        "relaxation": Finding(
             float(moved),
             "Å",
             f"of sites as symmetry allows, ± {match.relaxation_sem:.1e}; without symmetry "
@@ -166,29 +165,29 @@ def _match_figures(match: Match) -> dict[str, Figure]:
     }
 
 
-def _motion_figures(sample: RunSample) -> dict[str, Figure]:
+def _motion_figures(sample: RunSample) -> dict[str, Finding]:
     (kinetic, kinetic_sem), (virial, virial_sem) = (
         mean_and_error(sample.kinetic),
         mean_and_error(sample.virial),
     )
     speed = "" if sample.drift_speed is None else f", at most {sample.drift_speed:.1e} Å/ps"
     figures = {
-        "drift": Figure(sample.drift, "Å", f"largest, of the centre of mass{speed}"),
-        "box change": Figure(sample.box_change, "", "largest, relative"),
-        "displacement": Figure(
+        "drift": Finding(sample.drift, "Å", f"largest, of the centre of mass{speed}"),
+        "box change": Finding(sample.box_change, "", "largest, relative"),
+        "displacement": Finding(
             sample.displacement_rms,
             "Å",
             f"rms component; largest of an atom {sample.farthest:.3g}",
         ),
     }
     if sample.kinetic is not None:
-        figures["kinetic temperature"] = Figure(kinetic, "K", f"± {kinetic_sem:.2g}, 3N − 3")
+        figures["kinetic temperature"] = Finding(kinetic, "K", f"± {kinetic_sem:.2g}, 3N − 3")
     if sample.virial is not None:
-        figures["virial temperature"] = Figure(
+        figures["virial temperature"] = Finding(
             virial, "K", f"± {virial_sem:.2g}, −⟨u·F⟩/(3N − 3)k_B"
         )
     if sample.net_force is not None and sample.force_rms is not None:
-        figures["net force"] = Figure(
+        figures["net force"] = Finding(
             sample.net_force,
             "eV/Å",
             f"largest; rms component of an atom {sample.force_rms:.3g}",
@@ -196,10 +195,10 @@ def _motion_figures(sample: RunSample) -> dict[str, Figure]:
     return figures
 
 
-def _time_figures(trajectory: Trajectory, sample: RunSample) -> dict[str, Figure]:
+def _time_figures(trajectory: Trajectory, sample: RunSample) -> dict[str, Finding]:
     figures = {
-        "frames": Figure(trajectory.n_frames, "", _count(len(trajectory.segments))),
-        "digits": Figure(
+        "frames": Finding(trajectory.n_frames, "", _count(len(trajectory.segments))),
+        "digits": Finding(
             trajectory.precision_digits,
             "",
             f"of a coordinate, at most; rounded by up to {trajectory.rounding:.0e} Å",
@@ -208,14 +207,14 @@ def _time_figures(trajectory: Trajectory, sample: RunSample) -> dict[str, Figure
     if trajectory.interval_ps is not None:
         interval, stride = trajectory.interval_ps, trajectory.time.step_stride
         step = f"{stride} steps of {1e3 * interval / stride:.4g} fs" if stride else ""
-        figures["interval"] = Figure(1e3 * interval, "fs", step)
-        figures["Nyquist frequency"] = Figure(0.5 / interval, "THz", "of the frames")
+        figures["interval"] = Finding(1e3 * interval, "fs", step)
+        figures["Nyquist frequency"] = Finding(0.5 / interval, "THz", "of the frames")
     if sample.interval_ps is not None:
-        figures["interval from motion"] = Figure(
+        figures["interval from motion"] = Finding(
             1e3 * sample.interval_ps, "fs", "distance gone over velocity"
         )
     if sample.omega_bound is not None:
-        figures["highest frequency"] = Figure(
+        figures["highest frequency"] = Finding(
             sample.omega_bound / THZ, "THz", "at least, from moments; often 1.2 to 2 times that"
         )
     return figures
@@ -227,7 +226,9 @@ def _count(n_segments: int) -> str:
     )
 
 
-def _size_figures(trajectory: Trajectory, match: Match, sample: RunSample) -> dict[str, Figure]:
+def _size_figures(
+    trajectory: Trajectory, match: Match, sample: RunSample
+) -> dict[str, Finding]:
     n_fields = 1 + trajectory.has_velocities + trajectory.has_forces
     n_workers = os.cpu_count() or 1
     # Text and numbers of the blocks in flight; half the run as amplitudes of half the q.
@@ -240,10 +241,10 @@ def _size_figures(trajectory: Trajectory, match: Match, sample: RunSample) -> di
     seconds = float(f"{seconds:.1g}")
     total = int(match.supercell.n_cells)
     return {
-        "q points": Figure(total, "", "commensurate with the supercell, ±q counted twice"),
-        "memory of a run": Figure(memory / 1e9, "GB", "about"),
-        "time of a run": Figure(seconds, "s", f"about, with {n_workers} workers"),
-        "file": Figure(
+        "q points": Finding(total, "", "commensurate with the supercell, ±q counted twice"),
+        "memory of a run": Finding(memory / 1e9, "GB", "about"),
+        "time of a run": Finding(seconds, "s", f"about, with {n_workers} workers"),
+        "file": Finding(
             trajectory.n_bytes / 1e9, "GB", f"columns {' '.join(trajectory.columns)}"
         ),
     }

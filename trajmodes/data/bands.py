@@ -1,0 +1,116 @@
+"""Dispersions: a path through the Brillouin zone, and what is known along it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from trajmodes.arrays import Bools, Floats, Ints, freeze
+from trajmodes.data.crystal import Crystal
+
+__all__ = ["BandPath", "Bands", "RenormalisedBands", "SpectralMap"]
+
+
+@dataclass(frozen=True, slots=True)
+class BandPath:
+    """Straight sections through the Brillouin zone, each with both of its ends."""
+
+    crystal: Crystal
+    qpoints: Floats
+    """(q, 3), reduced coordinates, section after section."""
+    distance: Floats
+    """(q,), unit: 1/Å, 2π included. Length walked; it does not grow over a jump."""
+    offsets: Ints
+    """(k + 1,) section k is offsets[k]:offsets[k + 1]."""
+    labels: tuple[tuple[str, str], ...]
+    """(k,) names of the first and the last point of each section."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, qpoints="q 3", distance="q")
+        freeze(self, sizes, np.int64, offsets="o")
+
+    @property
+    def n_sections(self) -> int:
+        """Number of straight sections."""
+        return len(self.labels)
+
+    def ticks(self) -> tuple[Floats, tuple[str, ...]]:
+        """Distances and names of the corners; a jump is named ``U|K``."""
+        places = [float(self.distance[0])]
+        names = [self.labels[0][0]]
+        for k, (start, end) in enumerate(self.labels):
+            if start != names[-1]:
+                names[-1] = f"{names[-1]}|{start}"
+            places.append(float(self.distance[self.offsets[k + 1] - 1]))
+            names.append(end)
+        return np.array(places), tuple(names)
+
+    @property
+    def jumps(self) -> Ints:
+        """(j,) index of the first point of each section that starts where none ended."""
+        jumps = [
+            int(self.offsets[k + 1])
+            for k in range(self.n_sections - 1)
+            if self.labels[k][1] != self.labels[k + 1][0]
+        ]
+        return np.array(jumps, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Frequencies along a path, branches in order of frequency at every point."""
+
+    path: BandPath
+    """Where the points are, their distances, sections and labels."""
+    omega: Floats
+    """(q, m), unit: rad/ps. Negative means imaginary."""
+    omega_sem: Floats | None
+    """(q, m), unit: rad/ps. Standard error; None where the constants have none."""
+
+    def __post_init__(self) -> None:
+        sizes = {"q": len(self.path.distance)}
+        freeze(self, sizes, float, omega="q m", omega_sem="q m")
+
+
+@dataclass(frozen=True, slots=True)
+class RenormalisedBands:
+    """Bands of force constants that were made from the motion itself."""
+
+    kind: Literal["quasi-particles", "displacements"]
+    """From the frequencies of the spectral lines, put back on the eigenvectors, or from the
+    covariance of displacements (Green's function)."""
+    bands: Bands
+    own: Bools | None = None
+    """(g,) sets whose own frequency was used; the fitted one replaces the others. None where
+    all were."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, bool, own="g")
+
+
+@dataclass(frozen=True, slots=True)
+class SpectralMap:
+    """Velocity spectra at the commensurate points (k) of a path through the zone."""
+
+    distance: Floats
+    """(k,), unit: 1/Å. Place on the path, on the scale of `BandPath.distance`."""
+    qpoints: Floats
+    """(k, 3), reduced coordinates of the commensurate q, or of one that symmetry makes
+    equal."""
+    freq_thz: Floats
+    """(w,), unit: THz."""
+    power: Floats
+    """(k, w), unit: eV/THz. Sum over all branches, or what is the same over all sites and
+    directions; mean over the star of q."""
+    branches: Floats | None = None
+    """(k, m, w), unit: eV/THz. With eigenvectors: of each branch, mean over star and degenerate
+    branches. None without force constants."""
+    sites: Floats | None = None
+    """(k, s, 3, w), unit: eV/THz. Without eigenvectors: of each site along each direction, at
+    the very q of `qpoints`. None where not asked for."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, distance="k", qpoints="k 3", freq_thz="w", power="k w")
+        sizes = {"k": len(self.distance), "w": len(self.freq_thz)}
+        freeze(self, sizes, float, branches="k m w", sites="k s 3 w")

@@ -1,0 +1,253 @@
+"""Everything that a run gave, and what it was made from.
+
+The stages make the parts, the pipeline puts them together, the report reads them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data.anharmonic import (
+    GruneisenParameters,
+    PerturbativeWidths,
+    WidthComparison,
+)
+from trajmodes.data.bands import Bands, RenormalisedBands, SpectralMap
+from trajmodes.data.conductivity import Conductivity
+from trajmodes.data.energies import EnergyCovariance, ModeEnergies
+from trajmodes.data.fit_quality import Convergence, FitErrors, Reference, Shells
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.modes import Modes
+from trajmodes.data.spectra import (
+    EnergyLifetimes,
+    LineData,
+    LineFits,
+    MaximumEntropySpectra,
+    PowerSpectra,
+    VibrationalDensity,
+)
+from trajmodes.data.supercell import Supercell
+from trajmodes.data.verdicts import Ensemble, Equipartition, RunLength, Stability
+from trajmodes.errors import DataError
+from trajmodes.notes import Note
+
+__all__ = ["Finding", "InputFile", "Projection", "Provenance", "Results", "SpectralEnergy"]
+
+
+class Finding(NamedTuple):
+    """One number that a check of the input gave."""
+
+    value: float
+    """nan where only the text says something."""
+    unit: str
+    """Empty for a pure number."""
+    text: str
+    """What it means, in a few words."""
+
+
+class InputFile(NamedTuple):
+    """A file that was read."""
+
+    name: str
+    n_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What the results were made from, and with what.
+
+    It holds no time of day: the same input gives the same file.
+    """
+
+    versions: Mapping[str, str]
+    """Program and library → version; ``trajmodes`` among them."""
+    inputs: tuple[InputFile, ...]
+    command: str
+    """The command line, or the call."""
+    run_file: str
+    """Text of run.toml as resolved."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "versions", MappingProxyType(dict(self.versions)))
+        object.__setattr__(self, "inputs", tuple(InputFile(*item) for item in self.inputs))
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What the projection on the modes gave for each set (g) of symmetry-equal modes."""
+
+    energies: ModeEnergies
+    spectra: PowerSpectra
+    """On the whole axis of frequency."""
+    lines: LineFits
+    line_data: LineData
+    """The spectrum that each line was fitted to, and the fit."""
+    lifetimes: EnergyLifetimes | None = None
+    """From the correlation of energies."""
+    density: VibrationalDensity | None = None
+    equipartition: Equipartition | None = None
+    ensemble: Ensemble | None = None
+    covariance: EnergyCovariance | None = None
+    maximum_entropy: MaximumEntropySpectra | None = None
+    spectral_map: SpectralMap | None = None
+
+    def __post_init__(self) -> None:
+        parts = (
+            self.energies.members,
+            self.spectra.power,
+            self.lines.verdicts,
+            self.line_data.freq_thz,
+            self.lifetimes.verdicts if self.lifetimes else None,
+            self.equipartition.z if self.equipartition else None,
+            self.covariance.correlation if self.covariance else None,
+            self.maximum_entropy.power if self.maximum_entropy else None,
+        )
+        counts = {len(part) for part in parts if part is not None}
+        if len(counts) > 1:
+            raise DataError(f"energies, spectra and lines have {sorted(counts)} sets of modes")
+        if self.density is not None and not np.array_equal(
+            self.density.freq_thz, self.spectra.freq_thz
+        ):
+            raise DataError("the density of states is on another grid than the spectra")
+
+    @property
+    def disagreement(self) -> Floats | None:
+        """(g,) difference of both lifetimes of a set, in combined standard errors.
+
+        It is the lifetime by the correlation of energies less that by the line. Both come from
+        one run: the combined error, added in squares, is an upper bound. nan where one of them
+        is not resolved; None without correlations of energies.
+        """
+        one, other = self.lines, self.lifetimes
+        if other is None:
+            return None
+        apart: Floats = other.lifetime_ps - one.lifetime_ps
+        return apart / np.hypot(other.lifetime_ps_sem, one.lifetime_ps_sem)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Everything a run gave. A stage that was left out is None.
+
+    `trajmodes.report.to_dataset` makes one xarray Dataset of it.
+    """
+
+    supercell: Supercell
+    constants: ForceConstants
+    modes: Modes
+    """At the commensurate q points."""
+    bands: Bands
+    provenance: Provenance
+    point_names: tuple[str, ...] = ()
+    """(q,) names of the special points among the commensurate q points, empty elsewhere."""
+    shells: tuple[Shells, ...] = ()
+    """The constants by shell of neighbours: pairs, then triplets and quartets if there are."""
+    projection: Projection | None = None
+    renormalised: tuple[RenormalisedBands, ...] = ()
+    conductivity: Conductivity | None = None
+    convergence: Convergence | None = None
+    fit_errors: FitErrors | None = None
+    """Blocks behind the error bars of the constants."""
+    reference: Reference | None = None
+    scheme_omega_distance: float | None = None
+    """Root mean square difference in rad/ps between the commensurate frequencies of a joint
+    fit and of a sequential one."""
+    gruneisen: GruneisenParameters | None = None
+    perturbation: PerturbativeWidths | None = None
+    comparison: WidthComparison | None = None
+    """Linewidths of the run beside those of perturbation theory."""
+    stability: Stability | None = None
+    run_length: RunLength | None = None
+    """How long a run must be for frequencies of a wanted error."""
+    diagnosis: Mapping[str, Finding] = field(default_factory=dict)
+    """Name → finding of the input check."""
+    warnings: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """Stage → seconds. Shown, but not stored: the same input gives the same file."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "diagnosis", MappingProxyType(dict(self.diagnosis)))
+        object.__setattr__(self, "timings", MappingProxyType(dict(self.timings)))
+        object.__setattr__(self, "warnings", tuple(self.warnings))
+        object.__setattr__(self, "notes", tuple(self.notes))
+        object.__setattr__(self, "renormalised", tuple(self.renormalised))
+        self._check_sets()
+        self._check_path()
+        self._check_orders()
+
+    def _check_sets(self) -> None:
+        counts = {
+            "were projected on": self.projection and len(self.projection.energies.members),
+            "have a Grüneisen parameter": self.gruneisen and len(self.gruneisen.sets),
+            "have a mean free path": self.conductivity and len(self.conductivity.free_path),
+        }
+        for one in self.renormalised:
+            counts[f"are named by the bands from {one.kind}"] = (
+                None if one.own is None else len(one.own)
+            )
+        n_sets = self.modes.n_sets
+        n_q, names = len(self.modes.qpoints), len(self.point_names)
+        if names not in (0, n_q):
+            raise DataError(f"{n_q} q points are given, but {names} names")
+        for what, count in counts.items():
+            if count is not None and count != n_sets:
+                raise DataError(f"the modes form {n_sets} sets, but {count} {what}")
+        widths = self.perturbation
+        if widths is not None and not _same(widths.qpoints, self.modes.qpoints):
+            raise DataError(
+                "the perturbative linewidths are at other q points than the modes",
+                fix="make them with perturbative_linewidths(…, qpoints=modes.qpoints)",
+            )
+
+    def _check_path(self) -> None:
+        """Check that what lies on the path has the points and branches of the bands."""
+        shape = self.bands.omega.shape
+        shapes = {f"bands from {one.kind}": one.bands.omega.shape for one in self.renormalised}
+        if self.gruneisen is not None:
+            shapes["Grüneisen parameters"] = self.gruneisen.path.shape
+        for name, other in shapes.items():
+            if other != shape:
+                raise DataError(f"the bands have shape {shape}, but the {name} {other}")
+
+    def _check_orders(self) -> None:
+        quality = self.constants.quality
+        known = len(quality.orders) if quality is not None else 0
+        if self.convergence is not None and self.convergence.change.shape[1] != known:
+            raise DataError(
+                f"the change of {self.convergence.change.shape[1]} orders is given, but the "
+                f"quality of {known}"
+            )
+
+    def __repr__(self) -> str:
+        """Say what there is; `trajmodes.report.to_dataset` gives the numbers."""
+        parts = ["constants", "modes", "bands"]
+        parts += [
+            name
+            for name in ("projection", "gruneisen", "perturbation", "conductivity")
+            if getattr(self, name) is not None
+        ]
+        return f"<Results: {', '.join(parts)}; {self.constants!r}>"
+
+
+@dataclass(frozen=True, slots=True)
+class SpectralEnergy:
+    """The spectral energy density of a run along a path."""
+
+    supercell: Supercell
+    bands: Bands
+    """The path; without branches where there are no force constants."""
+    map: SpectralMap
+    provenance: Provenance
+    warnings: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+def _same(ours: Floats, theirs: Floats) -> bool:
+    """Whether two lists of q points are equal."""
+    return ours.shape == theirs.shape and np.allclose(ours, theirs, rtol=0.0, atol=1e-5)

@@ -1,0 +1,206 @@
+"""Which values no thermal motion reaches, and which number of the input they come from.
+
+The scale of a field is measured in frames spread over the run, before the pass, so that the
+result depends neither on the cuts nor on the number of workers. It is the largest of
+
+    median |v| / 0.6745   over the atoms of a species, of one Cartesian component,
+    median |v| / 0.6745   over those of a site of the primitive cell, of one component,
+    99 % quantile of |v| / 2.576   over the atoms of a species and the three components,
+
+each the standard deviation of a normal distribution. They are taken in every sampled frame, and
+their median over the frames is used, which one damaged number does not move. The second lets an
+atom rattle more than others of its species. The third keeps sets in which few atoms are
+displaced from being refused.
+
+An outlier exceeds the scale K times. Velocities are normal, and the largest of 10¹⁰ values is
+6.5 σ; forces on a repulsive wall have wider tails (9.6 σ in 6·10⁵ values of bcc zirconium at
+1400 K). The widest tails considered are exponential. Of n values with P(|v| > x) = exp(−x/b),
+median b ln 2, any exceeds K with the probability p if
+
+    K = 0.6745 / ln 2 · ln(n/p) ,
+
+25 to 29 for 10⁵ to 10⁷ values and p = 10⁻⁶. A value just below K changes a mean square over n
+values by K²/n: less than one part in 10³ where n > 10⁶.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from trajmodes.arrays import Floats, freeze
+from trajmodes.data import FrameBlock, MotionBlock, Supercell
+from trajmodes.errors import DataError
+from trajmodes.matching.match import Match
+
+__all__ = ["Limits", "Outliers", "Place", "limits_of", "outlier_error"]
+
+Outliers = Literal["refuse", "drop"]
+
+Place = Callable[[int, int], str]
+"""Names the file, and the line where it is known, of a frame and an atom."""
+
+_POSITIONS, _VELOCITIES, _FORCES = ("x", "y", "z"), ("vx", "vy", "vz"), ("fx", "fy", "fz")
+
+_MEDIAN, _TAIL, _TAIL_SIGMA = 0.6745, 0.99, 2.576
+"""Median and 99 % quantile of |v| of a normal distribution of unit variance."""
+_FALSE_ALARM = 1e-6
+"""Probability that a run without damage is refused, if its tails are exponential."""
+_NEAR = 0.25
+"""Displacement in distances of nearest neighbours that is no outlier, whatever the scale: in
+sets where one atom is displaced the others are at rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Largest magnitude of each component that is no outlier; infinite where unknown."""
+
+    displacements: Floats
+    """(a, 3), unit: Å. Atoms in canonical order, axes of the user's frame."""
+    velocities: Floats
+    """(a, 3), unit: Å/ps."""
+    forces: Floats
+    """(a, 3), unit: eV/Å."""
+    factor: float = np.inf
+    """Ratio of the limits of velocities and forces to their scale."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, displacements="a 3", velocities="a 3", forces="a 3")
+
+    @classmethod
+    def none(cls, n_atoms: int) -> "Limits":
+        """Limits that nothing exceeds."""
+        free = np.full((n_atoms, 3), np.inf)
+        return cls(free, free, free)
+
+
+def limits_of(
+    sample: Sequence[MotionBlock], supercell: Supercell, n_frames: int, spacing: float
+) -> Limits:
+    """Limits for all frames of a run from the motion in some of them.
+
+    Parameters
+    ----------
+    sample
+        Frames spread over the run.
+    supercell
+        The simulated crystal.
+    n_frames
+        Number of frames of the run.
+    spacing
+        Distance of nearest neighbours in Å.
+    """
+    sample = [block for block in sample if block.n_frames]
+    if not sample:
+        return Limits.none(supercell.n_atoms)
+    velocities = [block.velocities for block in sample if block.velocities is not None]
+    forces = [block.forces for block in sample if block.forces is not None]
+    fields = [[block.displacements for block in sample], velocities, forces]
+    n_values = 3 * supercell.n_atoms * n_frames * sum(map(bool, fields))
+    factor = _MEDIAN / np.log(2.0) * float(np.log(n_values / _FALSE_ALARM))
+    u_ax, v_ax, f_ax = (
+        factor * _scale(np.concatenate(parts), supercell)
+        if parts
+        else np.full((supercell.n_atoms, 3), np.inf)
+        for parts in fields
+    )
+    # A field that is zero in most frames has no scale to judge by.
+    v_ax, f_ax = (np.where(x > 0.0, x, np.inf) for x in (v_ax, f_ax))
+    return Limits(np.maximum(u_ax, _NEAR * spacing), v_ax, f_ax, factor)
+
+
+def _scale(v_tax: Floats, supercell: Supercell) -> Floats:
+    """Robust standard deviation (a, 3) of each atom and component."""
+    crystal, n_frames = supercell.crystal, len(v_tax)
+    size = np.where(np.isnan(v_tax), np.inf, np.abs(v_tax))
+    size = size.reshape(n_frames, supercell.n_cells, crystal.n_sites, 3)
+    scale = np.median(_quantile(size, 0.5), axis=0) / _MEDIAN
+    species = np.array(crystal.species)
+    for own in (species == name for name in dict.fromkeys(crystal.species)):
+        alike = size[:, :, own].reshape(n_frames, -1, 3)
+        middle = np.median(_quantile(alike, 0.5), axis=0) / _MEDIAN
+        tail = np.median(_quantile(alike.reshape(n_frames, -1), _TAIL)) / _TAIL_SIGMA
+        scale[own] = np.maximum(scale[own], np.maximum(middle, tail))
+    return np.tile(scale, (supercell.n_cells, 1))
+
+
+def _quantile(size: Floats, part: float) -> Floats:
+    """Quantile along the second axis, less than the largest value if there are two."""
+    last = size.shape[1] - 1
+    lower: Floats = np.sort(size, axis=1)[:, int(part * last)]
+    return lower
+
+
+class _Field(NamedTuple):
+    names: tuple[str, str, str]
+    unit: str
+    raw: Floats
+    """(a, 3) as the reader has it."""
+    moved: Floats
+    """(a, 3) about the reference or the median, in the order and the axes of the file."""
+    limit: Floats
+
+
+def outlier_error(
+    block: FrameBlock, t: int, motion: MotionBlock, limits: Limits, match: Match, place: Place
+) -> DataError:
+    """Error that names the value that is farthest beyond its limit in a frame.
+
+    Parameters
+    ----------
+    block
+        Frames as the reader has them.
+    t
+        The frame, counted from the first of the block.
+    motion
+        The same frames as motion.
+    limits
+        The limits.
+    match
+        What the motion is about.
+    place
+        Names the file and the line.
+    """
+    fields = _fields(block, t, motion, limits, match)
+    with np.errstate(invalid="ignore", over="ignore"):
+        excess = np.array(
+            [
+                np.abs(one.moved @ match.rotation / one.limit[match.slots]).max(axis=1)
+                for one in fields
+            ]
+        )
+    worst, atom = (int(k) for k in np.unravel_index(int(excess.argmax()), excess.shape))
+    field, frame = fields[worst], block.first_frame + t
+    x = int(np.abs(field.moved[atom]).argmax())
+    beyond = (
+        f"{abs(field.moved[atom, x]):.3g} Å from its site"
+        if worst == 0
+        else f"{excess[worst, atom] * limits.factor:.3g} standard deviations"
+    )
+    return DataError(
+        f"{field.names[x]} of atom {match.ids[atom]} is {field.raw[atom, x]:.6g} {field.unit}, "
+        f"{beyond}",
+        where=f"frame {frame}, step {block.steps[t]}; {place(frame, atom)}",
+        why=f"no thermal motion reaches {limits.factor:.0f} standard deviations in so many "
+        "numbers: this one is damaged, or the run is not in equilibrium",
+        fix="correct the number, or leave the frame out by --frames; `trajmodes fit` leaves "
+        "such frames out with --outliers drop",
+    )
+
+
+def _fields(
+    block: FrameBlock, t: int, motion: MotionBlock, limits: Limits, match: Match
+) -> list[_Field]:
+    """Fields of one frame. The mean taken away from the motion holds the outlier itself."""
+    u_ax = motion.displacements[t, match.slots] @ match.rotation.T
+    fields = [_Field(_POSITIONS, "Å", block.positions[t], u_ax, limits.displacements)]
+    for names, unit, raw, limit in (
+        (_VELOCITIES, "Å/ps", block.velocities, limits.velocities),
+        (_FORCES, "eV/Å", block.forces, limits.forces),
+    ):
+        if raw is not None:
+            moved = raw[t] - np.median(raw[t], axis=0)
+            fields.append(_Field(names, unit, raw[t], moved, limit))
+    return fields
