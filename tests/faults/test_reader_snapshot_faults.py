@@ -180,7 +180,7 @@ def test_no_damage_raises_another_error(kind, dfset, yaml_file, supercell):
         path.write_bytes(bytes(data[: rng.randrange(1, len(data) + 1)]))
         try:
             open_trajectory(
-                path, ReadOptions(**options), format="phonopy" if kind == "yaml" else kind
+                path, ReadOptions(**options), format="phonopy" if kind == "yaml" else "alamode"
             )
         except TrajmodesError:
             refused += 1

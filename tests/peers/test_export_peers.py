@@ -21,7 +21,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
 from trajmodes.formats import read_constants, write_constants
-from trajmodes.formats.images import images_of_pairs
+from trajmodes.formats.folding import images_of_pairs
 from trajmodes.phonons import frequencies_at, modes_at
 from trajmodes.symmetry.translations import build_supercell, cell_rank
 from trajmodes.units import DALTON, THZ

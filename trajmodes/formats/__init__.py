@@ -9,8 +9,8 @@ finds the format of a file, and `runs` the files that are pieces of one run. The
 for each program, with reading and writing side by side: `phonopy` (with `phonopy_cells` and
 `phonopy_data`), `phono3py`, `shengbte`, `tdep`, `alamode`, and `hdf5` for everything as it is.
 They share `cell_file` (crystals and supercells, POSCAR), `snapshots` (frames displaced from an
-ideal structure), `order` (how a program numbers the atoms of a supercell), `images` and
-`folding` (from lattice vectors to a supercell and back) and `text` (numbers line by line).
+ideal structure), `folding` (from lattice vectors to the atoms of a supercell and back) and
+`text` (numbers line by line).
 phono3py itself is needed only to read its own yaml files with displacements.
 
 | format | pairs | triplets | quartets | read back | displacements and forces |

@@ -34,7 +34,7 @@ from trajmodes.data import ForceConstants, Supercell
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.base import Export, Format, SnapshotReader
 from trajmodes.formats.cell_file import read_supercell
-from trajmodes.formats.order import canonical_order
+from trajmodes.formats.folding import canonical_order
 from trajmodes.formats.snapshots import displaced_frames
 from trajmodes.notes import Note
 from trajmodes.readers.lammps_units import unit_factors

@@ -1,8 +1,17 @@
 """Constants by lattice vector → constants between the atoms of a supercell, and back.
 
+Order: a program numbers the atoms of a supercell its own way, and some put them in other
+periodic images. A site and a lattice vector say which atom is meant in any order; vectors that
+differ by a vector of the supercell mean the same atom.
+
+Images: a program that keeps constants between the atoms of a periodic supercell knows only
+their sum over the images. To interpolate between commensurate q it lets each act at the nearest
+image, in equal parts where several are equally near (Parlinski, Li and Kawazoe, Phys. Rev.
+Lett. 78, 4063 (1997)).
+
 Folding adds what the periodic images of an atom contribute. Spreading divides it among the
-nearest images again (see `images`), so folding undoes spreading always, and spreading undoes
-folding for constants that act at the nearest images only.
+nearest images again, so folding always undoes spreading, and spreading undoes folding for
+constants that act at the nearest images only.
 
 For a triplet there are three choices of the atom from which the other two are the nearest
 images. phono3py (4.0 and later, `make_r0_average`) takes the mean over the three, which keeps
@@ -14,13 +23,171 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from trajmodes.arrays import Floats, Ints
-from trajmodes.data import ClusterConstants, ForceConstants
-from trajmodes.formats.images import Images, images_of_pairs
-from trajmodes.formats.order import AtomOrder
+from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data import ClusterConstants, ForceConstants, Supercell
+from trajmodes.data.lattice import nearest_images, shortest_vector
+from trajmodes.errors import DataError
 from trajmodes.symmetry import folding
-from trajmodes.symmetry.translations import atom_at, cell_rank
+from trajmodes.symmetry.translations import atom_at, build_supercell, cell_rank
+
+# Å; images within it count as equally near. phonopy's and phono3py's tolerance.
+_TIE = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class AtomOrder:
+    """Site and lattice vector of each atom of a supercell, in another program's order.
+
+    Raises
+    ------
+    DataError
+        If an atom of the supercell is missing or there twice.
+    """
+
+    supercell: Supercell
+    sites: Ints
+    """(a,) site of each atom."""
+    cells: Ints
+    """(a, 3) lattice vector of each atom's cell."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {"a": self.supercell.n_atoms}, np.int64, sites="a", cells="a 3")
+        if (
+            len(np.unique(atom_at(self.supercell, self.sites, self.cells)))
+            != self.supercell.n_atoms
+        ):
+            raise DataError(
+                "the atoms of the file are not those of the supercell",
+                where=f"matrix {self.supercell.matrix.tolist()}",
+                fix="give the cells that the constants belong to",
+            )
+
+    def atoms(self, sites: npt.ArrayLike, cells: npt.ArrayLike) -> Ints:
+        """Numbers, in this order, of the atoms at the given sites and lattice vectors.
+
+        Parameters
+        ----------
+        sites
+            (…,) sites.
+        cells
+            (…, 3) lattice vectors.
+        """
+        place = np.empty(self.supercell.n_atoms, dtype=np.int64)
+        place[atom_at(self.supercell, self.sites, self.cells)] = np.arange(
+            self.supercell.n_atoms
+        )
+        numbers: Ints = place[atom_at(self.supercell, sites, cells)]
+        return numbers
+
+
+def canonical_order(supercell: Supercell) -> AtomOrder:
+    """Our own order: cells in canonical order, sites fastest."""
+    cells = np.repeat(supercell.cells, supercell.crystal.n_sites, axis=0)
+    return AtomOrder(supercell, supercell.site_index, cells)
+
+
+def grid_order(supercell: Supercell) -> AtomOrder:
+    """Sites slowest, then the third, second and first lattice vector of a diagonal supercell.
+
+    Raises
+    ------
+    DataError
+        If the matrix of the supercell is not diagonal.
+    """
+    n1, n2, n3 = (int(n) for n in np.diag(supercell.matrix))
+    if np.any(supercell.matrix != np.diag([n1, n2, n3])):
+        raise DataError(f"the matrix {supercell.matrix.tolist()} is not diagonal")
+    grid = np.indices((n3, n2, n1)).reshape(3, -1).T[:, ::-1]
+    n_sites = supercell.crystal.n_sites
+    sites = np.repeat(np.arange(n_sites), supercell.n_cells)
+    return AtomOrder(supercell, sites, np.tile(grid, (n_sites, 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """Nearest images of every pair of atoms of a supercell, by site, site and cell."""
+
+    supercell: Supercell
+    start: Ints
+    """(s, s, c) first row in ``lattice`` of the images of a pair."""
+    count: Ints
+    """(s, s, c) how many images are equally near."""
+    lattice: Ints
+    """(n, 3) lattice vectors from the cell of the first atom to that of the second's image."""
+    distance: Floats
+    """(s, s, c), unit: Å. Distance of the nearest image."""
+
+
+def images_of_pairs(supercell: Supercell) -> Images:
+    """Find the nearest images of all pairs of atoms."""
+    crystal = supercell.crystal
+    apart = crystal.sites[None, :] - crystal.sites[:, None]
+    vector_ijcx = supercell.cells + apart[:, :, None, :]
+    shape = vector_ijcx.shape[:3]
+    found = nearest_images(vector_ijcx.reshape(-1, 3), supercell, _TIE)
+    count = np.bincount(found.owner).reshape(shape)
+    start = np.cumsum(count).reshape(shape) - count
+    lattice = supercell.cells[found.owner % supercell.n_cells] + found.shift
+    return Images(supercell, start, count, lattice, found.distance.reshape(shape))
+
+
+def beyond_nearest(constants: ForceConstants, supercell: Supercell) -> tuple[str, ...]:
+    """Names of the orders whose clusters do not all consist of nearest images.
+
+    Constants of theirs that are zero do not count.
+    """
+    images = images_of_pairs(supercell)
+    found = []
+    strong = constants.values.any(axis=(1, 2))
+    sites = np.stack([constants.first, constants.second], axis=1)[strong]
+    lattice = np.stack([np.zeros_like(constants.lattice), constants.lattice], axis=1)[strong]
+    if _is_beyond(images, sites, lattice):
+        found.append("pairs")
+    for name, clusters in (("triplets", constants.triplets), ("quartets", constants.quartets)):
+        if clusters is None:
+            continue
+        strong = clusters.values.any(axis=tuple(range(1, clusters.values.ndim)))
+        if _is_beyond(images, clusters.sites[strong], clusters.lattice[strong]):
+            found.append(name)
+    return tuple(found)
+
+
+def _is_beyond(images: Images, sites_cn: Ints, lattice_cnx: Ints) -> bool:
+    """Whether two members of any cluster are farther apart than their nearest images."""
+    crystal = images.supercell.crystal
+    for m in range(1, sites_cn.shape[1]):
+        for n in range(m):
+            i, j = sites_cn[:, n], sites_cn[:, m]
+            step = lattice_cnx[:, m] - lattice_cnx[:, n]
+            vector = (step + crystal.sites[j] - crystal.sites[i]) @ crystal.cell
+            nearest = images.distance[i, j, cell_rank(images.supercell, step)]
+            if (np.linalg.norm(vector, axis=1) > nearest + _TIE).any():
+                return True
+    return False
+
+
+def diagonal_container(constants: ForceConstants, supercell: Supercell) -> Supercell:
+    """Find a diagonal supercell in which every pair is the only nearest of its images.
+
+    The given supercell itself if it is diagonal and its pairs reach no farther than their
+    nearest images: those that it shares among images are then shared alike.
+    """
+    crystal = constants.crystal
+    diagonal = np.diag(np.abs(np.diag(supercell.matrix)))
+    is_diagonal = np.array_equal(diagonal, supercell.matrix)
+    if is_diagonal and "pairs" not in beyond_nearest(constants, supercell):
+        return supercell
+    strong = constants.values.any(axis=(1, 2))
+    ends = constants.lattice[strong] + crystal.sites[constants.second[strong]]
+    vectors = (ends - crystal.sites[constants.first[strong]]) @ crystal.cell
+    reach = float(np.linalg.norm(vectors, axis=1).max(initial=0.0))
+    lengths = np.linalg.norm(crystal.cell, axis=1)
+    repeat = np.ones(3, dtype=np.int64)
+    while shortest_vector(repeat[:, None] * crystal.cell) <= 2.001 * reach:
+        repeat[np.argmin(repeat * lengths)] += 1
+    return build_supercell(crystal, np.diag(repeat))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,12 @@ from trajmodes.formats import phonopy
 from trajmodes.formats.base import ConstantsReader, Export, Format
 from trajmodes.formats.folding import (
     SupercellTriplets,
+    beyond_nearest,
     fold_pairs,
     fold_triplets,
     spread_triplets,
 )
 from trajmodes.formats.hdf5 import looks_like
-from trajmodes.formats.images import beyond_nearest
 from trajmodes.formats.phonopy_cells import PhonopyCells, cells_of, phonopy_object, read_cells
 from trajmodes.units import DALTON
 

@@ -19,9 +19,8 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data import ForceConstants, Supercell
 from trajmodes.errors import DataError
 from trajmodes.formats.base import ConstantsReader, Export, Format
-from trajmodes.formats.folding import fold_pairs, spread_pairs
+from trajmodes.formats.folding import beyond_nearest, fold_pairs, spread_pairs
 from trajmodes.formats.hdf5 import is_hdf5, looks_like
-from trajmodes.formats.images import beyond_nearest
 from trajmodes.formats.phonopy_cells import PhonopyCells, cells_of, phonopy_object, read_cells
 from trajmodes.formats.phonopy_data import SNAPSHOTS
 from trajmodes.formats.text import Numbers

@@ -10,7 +10,7 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data import Crystal, Supercell
 from trajmodes.errors import DataError, TrajmodesWarning
-from trajmodes.formats.order import AtomOrder
+from trajmodes.formats.folding import AtomOrder
 from trajmodes.readers.plain_yaml import read_yaml
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON

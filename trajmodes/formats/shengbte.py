@@ -18,9 +18,7 @@ import numpy as np
 from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
 from trajmodes.errors import DataError
 from trajmodes.formats.base import Export, Format
-from trajmodes.formats.folding import fold_pairs
-from trajmodes.formats.images import diagonal_container
-from trajmodes.formats.order import grid_order
+from trajmodes.formats.folding import diagonal_container, fold_pairs, grid_order
 from trajmodes.units import DALTON
 
 _ROOM_K = 300

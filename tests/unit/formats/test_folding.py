@@ -6,13 +6,15 @@ import pytest
 from trajmodes.data import ForceConstants
 from trajmodes.errors import DataError
 from trajmodes.formats.folding import (
+    AtomOrder,
     SupercellTriplets,
+    canonical_order,
     fold_pairs,
     fold_triplets,
+    grid_order,
     spread_pairs,
     spread_triplets,
 )
-from trajmodes.formats.order import AtomOrder, canonical_order, grid_order
 from trajmodes.symmetry.translations import build_supercell
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trajmodes.data import ForceConstants
-from trajmodes.formats.images import beyond_nearest, diagonal_container, images_of_pairs
+from trajmodes.formats.folding import beyond_nearest, diagonal_container, images_of_pairs
 from trajmodes.symmetry.translations import build_supercell
 
 MATRICES = [np.eye(3), np.diag([2, 2, 2]), [[1, 0, 0], [3, 2, 0], [0, 2, 2]]]
