@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from trajmodes.config import ReadOptions
-from trajmodes.readers.xyz import open_xyz
+from trajmodes.readers.xyz.open import open_xyz
 
 pytestmark = pytest.mark.bench
 

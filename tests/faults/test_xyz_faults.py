@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, TrajmodesWarning, UsageError
 from trajmodes.readers.trajectory import Trajectory
-from trajmodes.readers.xyz import open_xyz
+from trajmodes.readers.xyz.open import open_xyz
 
 DATA = Path(__file__).parents[1] / "data"
 PLAIN = ReadOptions()

@@ -15,9 +15,8 @@ from trajmodes.config import ReadOptions
 from trajmodes.errors import UsageError
 from trajmodes.formats.registry import SNAPSHOTS
 from trajmodes.formats.snapshots import join_snapshots
-from trajmodes.readers.compressed import read_head
+from trajmodes.readers.compressed import read_head, require_text
 from trajmodes.readers.offsets import stamp_file
-from trajmodes.readers.text_head import require_text
 from trajmodes.readers.trajectory import Trajectory, select_frames
 
 PathName = str | os.PathLike[str]
@@ -77,11 +76,11 @@ def _open(kind: str, files: list[Path], options: ReadOptions, box: Floats | None
         places = dict.fromkeys(map(source_path, files)) if reader.is_folder else files
         return join_snapshots([reader.read(place, options) for place in places])
     if kind == "lammps":
-        from trajmodes.readers.lammps_open import open_lammps_dump  # noqa: PLC0415
+        from trajmodes.readers.lammps.open import open_lammps_dump  # noqa: PLC0415
 
         return open_lammps_dump(files, options)
     if kind == "xyz":
-        from trajmodes.readers.xyz import open_xyz  # noqa: PLC0415
+        from trajmodes.readers.xyz.open import open_xyz  # noqa: PLC0415
 
         return open_xyz(files, options, cell=box)
     from trajmodes.readers.foreign import open_foreign  # noqa: PLC0415

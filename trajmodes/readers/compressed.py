@@ -29,7 +29,7 @@ from trajmodes.errors import DataError, StorageError, TrajmodesWarning, UsageErr
 from trajmodes.notes import Note
 from trajmodes.readers.offsets import FileStamp, check_unchanged, stamp_file
 
-__all__ = ["TextSource", "incomplete_end", "open_source", "read_head"]
+__all__ = ["TextSource", "incomplete_end", "open_source", "read_head", "require_text"]
 
 _PIECE = 1 << 14
 _WRONG_SUMS = ("incorrect data check", "incorrect length check")
@@ -40,6 +40,9 @@ _MAGIC = {
     "xz": b"\xfd7zXZ\x00",
     "zstd": b"\x28\xb5\x2f\xfd",
 }
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
+"""Byte order marks of UTF-16 and UTF-32."""
+_BLANK = b" \t\r\n\f\v"
 
 
 class _Decompressor(Protocol):
@@ -234,6 +237,43 @@ def read_head(path: str | os.PathLike[str], size: int = 4096) -> bytes:
             except _faults():
                 break
     return head[:size]
+
+
+def require_text(path: Path, head: bytes) -> None:
+    """Refuse files without text, of wide characters, or whose lines end in another way.
+
+    Parameters
+    ----------
+    path
+        The file.
+    head
+        Its first bytes, decompressed.
+
+    Raises
+    ------
+    DataError
+        If it is one of these.
+    """
+    if not head.strip(_BLANK):
+        raise DataError(
+            "the file holds no text" if not head else "the file holds nothing but blanks",
+            where=str(path),
+            why="the run has written nothing yet, or the file was cut at its very beginning",
+        )
+    if head.startswith(_WIDE):
+        raise DataError(
+            "the file is text of two-byte characters (UTF-16)",
+            where=str(path),
+            why="a program such as PowerShell or Excel wrote it anew",
+            fix="iconv -f UTF-16 -t UTF-8 FILE > FILE.utf8",
+        )
+    if b"\r" in head and b"\n" not in head and b"\0" not in head:
+        raise DataError(
+            "lines end with a carriage return alone",
+            where=str(path),
+            why="the file was converted for an old Macintosh",
+            fix="tr '\\r' '\\n' < FILE > FILE.unix",
+        )
 
 
 def _method_of(path: Path) -> str | None:

@@ -10,6 +10,7 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.readers.atom_table import AtomTable
 from trajmodes.readers.foreign_ase import open_ase, open_ase_traj
 from trajmodes.readers.foreign_frame import ForeignFrame, ForeignFrames, ForeignInfo
 from trajmodes.readers.foreign_mdanalysis import (
@@ -22,7 +23,7 @@ from trajmodes.readers.foreign_mdanalysis import (
 from trajmodes.readers.offsets import stamp_file
 from trajmodes.readers.safe_formats import require_trajectory_format
 from trajmodes.readers.time_axis import kept_frames, time_axis
-from trajmodes.readers.trajectory import AtomTable, FrameFields, Trajectory
+from trajmodes.readers.trajectory import FrameFields, Trajectory
 
 __all__ = ["LibraryFrames", "open_foreign"]
 

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from trajmodes.arrays import Floats, freeze
 from trajmodes.errors import DataError, UsageError
+from trajmodes.readers.atom_table import AtomTable
 from trajmodes.readers.time_axis import TimeAxis
-from trajmodes.readers.trajectory import AtomTable, FrameFields, Trajectory
+from trajmodes.readers.trajectory import FrameFields, Trajectory
 from trajmodes.units import ASE_TIME, DALTON
 
 if TYPE_CHECKING:

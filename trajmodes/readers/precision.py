@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["COARSE", "Rounding", "rounding_of"]
+from trajmodes.notes import Note
 
-COARSE = 1e-4
+__all__ = ["Rounding", "rounding_notes", "rounding_of"]
+
+_COARSE = 1e-4
 """Rounding in Å that is worth a note; atoms of a crystal move by a few hundredths and more."""
 
 _LITERAL = re.compile(r"[+-]?0*(\d*)(?:\.(\d*))?(?:[eEdD]([+-]?\d{1,3}))?")
@@ -45,3 +47,21 @@ def rounding_of(literals: Iterable[str]) -> Rounding:
             power = len(whole) + exponent + significant - len(whole + fraction)
             digits, largest = max(digits, significant), max(largest, power)
     return Rounding(digits, 0.5 * 10.0 ** min(largest - digits, 300) if digits else 0.0)
+
+
+def rounding_notes(rounding: float, digits: int, fix: str) -> tuple[Note, ...]:
+    """Say so where coordinates are rounded by more than is harmless.
+
+    Parameters
+    ----------
+    rounding
+        By how much the largest coordinates may be rounded, unit: Å.
+    digits
+        Most significant digits of a coordinate.
+    fix
+        How to write more digits.
+    """
+    if rounding <= _COARSE:
+        return ()
+    text = f"coordinates are rounded by up to {rounding:.0e} Å, to {digits} significant digits"
+    return (Note("warning", text, fix=fix, subject="rounding"),)

@@ -4,34 +4,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import numpy as np
-
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import FrameBlock
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
+from trajmodes.readers.atom_table import AtomTable
 from trajmodes.readers.time_axis import TimeAxis
 
-__all__ = ["AtomTable", "FrameFields", "FrameReader", "Trajectory", "select_frames"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AtomTable:
-    """The atoms, the same in every frame; sorted by id where they have ids."""
-
-    ids: Ints | None = None
-    """(a,) sorted ids; None where the file has none."""
-    types: Ints | None = None
-    """(a,) types; None where the file has none."""
-    species: tuple[str, ...] | None
-    """(a,) chemical symbols, where the file names them credibly."""
-    masses: Floats | None
-    """(a,), unit: eV ps²/Å²; None where the file has none."""
-
-    def __post_init__(self) -> None:
-        sizes = {} if self.species is None else {"a": len(self.species)}
-        freeze(self, sizes, np.int64, ids="a", types="a")
-        freeze(self, sizes, float, masses="a")
+__all__ = ["FrameFields", "FrameReader", "Trajectory", "select_frames"]
 
 
 class FrameFields(NamedTuple):

@@ -20,7 +20,7 @@ from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.foreign import open_foreign
 from trajmodes.readers.trajectory import Trajectory
-from trajmodes.readers.xyz import open_xyz
+from trajmodes.readers.xyz.open import open_xyz
 from trajmodes.units import DALTON
 
 PLAIN = ReadOptions()

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats import open_trajectory
-from trajmodes.readers import lammps_index
 from trajmodes.readers.compressed import open_source
-from trajmodes.readers.lammps_index import index_dump
+from trajmodes.readers.lammps import index as lammps_index
+from trajmodes.readers.lammps.index import index_dump
 from trajmodes.units import DALTON
 
 DATA = Path(__file__).parents[2] / "data" / "lammps"

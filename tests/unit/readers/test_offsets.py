@@ -12,7 +12,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.formats import open_trajectory
 from trajmodes.readers import offsets
 from trajmodes.readers.compressed import open_source
-from trajmodes.readers.lammps_index import index_dump
+from trajmodes.readers.lammps.index import index_dump
 from trajmodes.readers.offsets import cached_index, check_unchanged, stamp_file
 
 DATA = Path(__file__).parents[2] / "data" / "lammps"

@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from trajmodes.config import ReadOptions
 from trajmodes.data import FrameBlock
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers.lammps_open import open_lammps_dump
+from trajmodes.readers.lammps.open import open_lammps_dump
 from trajmodes.readers.trajectory import Trajectory
-from trajmodes.readers.xyz import open_xyz
+from trajmodes.readers.xyz.open import open_xyz
 from trajmodes.units import DALTON
 
 DATA = Path(__file__).parents[2] / "data"

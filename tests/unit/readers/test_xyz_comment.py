@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers.xyz_comment import (
+from trajmodes.readers.xyz.columns import choose_fields, choose_units, recognise_program
+from trajmodes.readers.xyz.comment import (
     parse_comment,
     parse_lattice,
     parse_properties,
     parse_real,
 )
-from trajmodes.readers.xyz_dialect import choose_fields, choose_units, recognise_program
 from trajmodes.units import DALTON
 
 NINE = "4 0 0 0 5 0 0 0 6"

@@ -1,22 +1,19 @@
-"""What the first frame of a LAMMPS dump tells of its atoms."""
-
-import re
+"""The atoms and the rounding of coordinates, from the first frames of a LAMMPS dump."""
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.readers.lammps_columns import Layout
-from trajmodes.readers.lammps_dump import FramePlaces, parse_frames
+from trajmodes.readers.atom_table import AtomTable, is_symbol, order_by_id
+from trajmodes.readers.lammps.columns import Layout
+from trajmodes.readers.lammps.dump import FramePlaces, parse_frames
 from trajmodes.readers.precision import Rounding, rounding_of
 from trajmodes.readers.scan import SKIP, Target
-from trajmodes.readers.trajectory import AtomTable
 
 __all__ = ["coordinate_rounding", "look_at_atoms"]
 
 _SAMPLE_BYTES = 1 << 15
-_SYMBOL = re.compile(r"[A-Z][a-z]?")
 _MASS_OF_CARBON = (11.5, 13.5)
 _EXACT = float(1 << 53)
 
@@ -50,14 +47,8 @@ def look_at_atoms(
     parse_frames(places, 0, 1, Target(plan, none, none, fields))
     ids = _integers(fields[0, 0, :, 0], "id", places)
     types = _integers(fields[0, 0, :, 1], "type", places)
-    order = np.argsort(ids, kind="stable") if layout.ids else np.arange(n_atoms)
+    order = order_by_id(ids, places.name_of(0)) if layout.ids else np.arange(n_atoms)
     ids, types = ids[order], types[order]
-    twice = np.unique(ids[1:][np.diff(ids) == 0]) if layout.ids else none
-    if len(twice):
-        listed = ", ".join(map(str, twice[:10].tolist()))
-        raise DataError(
-            f"atom ids appear twice in one frame: {listed}", where=places.name_of(0)
-        )
     masses = fields[0, 0, order, 2] if "mass" in names else None
     species: tuple[str, ...] | None = None
     notes: tuple[Note, ...] = ()
@@ -100,9 +91,9 @@ def _credible(
 ) -> tuple[tuple[str, ...] | None, tuple[Note, ...]]:
     """Species as the column `element` has them, unless they are only LAMMPS's default C."""
     fix = "dump_modify ID element SYMBOLS, one for each type"
-    odd = sorted({symbol for symbol in symbols if not _SYMBOL.fullmatch(symbol)})
-    if odd:
-        text = f"'{odd[0]}' in column element is not a chemical symbol"
+    others = sorted({symbol for symbol in symbols if not is_symbol(symbol)})
+    if others:
+        text = f"'{others[0]}' in column element is not a chemical symbol"
         return None, (Note("warning", text, fix=fix),)
     if set(symbols) == {"C"}:
         low, high = _MASS_OF_CARBON

@@ -9,19 +9,20 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
+from trajmodes.readers.atom_table import AtomTable
 from trajmodes.readers.compressed import TextSource, incomplete_end, open_source
 from trajmodes.readers.lammps_units import UnitFactors
 from trajmodes.readers.offsets import cached_index
-from trajmodes.readers.precision import COARSE, Rounding, rounding_of
+from trajmodes.readers.precision import Rounding, rounding_notes, rounding_of
 from trajmodes.readers.scan import ID, SKIP, TYPE
 from trajmodes.readers.time_axis import kept_frames, time_axis
-from trajmodes.readers.trajectory import AtomTable, Trajectory
-from trajmodes.readers.xyz_atoms import describe_atoms, refuse_wrong_style
-from trajmodes.readers.xyz_comment import parse_properties
-from trajmodes.readers.xyz_dialect import Fields, choose_fields, choose_units, recognise_program
-from trajmodes.readers.xyz_first import FirstFrame, read_first_frame
-from trajmodes.readers.xyz_index import Index, index_frames
-from trajmodes.readers.xyz_trajectory import XyzFile, XyzFrames
+from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.xyz.atoms import describe_atoms, refuse_wrong_style
+from trajmodes.readers.xyz.columns import Fields, choose_fields, choose_units, recognise_program
+from trajmodes.readers.xyz.comment import parse_properties
+from trajmodes.readers.xyz.first_frame import FirstFrame, read_first_frame
+from trajmodes.readers.xyz.frames import XyzFile, XyzFrames
+from trajmodes.readers.xyz.index import Index, index_frames
 from trajmodes.units import DALTON
 
 __all__ = ["open_xyz"]
@@ -79,8 +80,7 @@ def open_xyz(
     rounding = half_unit * factors.length
     boxed = cell is None or bool(np.isfinite(cell).all())
     notes += _notes(firsts[0], program, options, boxed=boxed)
-    if rounding > COARSE:
-        notes.append(_precision_note(firsts[0], program, digits, rounding))
+    notes += rounding_notes(rounding, digits, _more_digits(firsts[0], program))
     notes += [*atoms.notes, *kept.notes, *time_notes]
     cells = np.concatenate([index["cells"] for index in indices])[kept.frames]
     fields, n_atoms = firsts[0].fields, len(firsts[0].rows)
@@ -162,13 +162,12 @@ def _notes(first: FirstFrame, program: str, options: ReadOptions, *, boxed: bool
     return notes
 
 
-def _precision_note(first: FirstFrame, program: str, digits: int, rounding: float) -> Note:
-    fix = "write positions with ten digits"
-    if program == "lammps":
-        # Styles xyz and extxyz know no `format float`, and want a format for each column.
-        fix = f'dump_modify ID format line "%s{" %.10g" * (first.fields.n_columns - 1)}"'
-    text = f"coordinates are rounded by up to {rounding:.0e} Å, to {digits} significant digits"
-    return Note("warning", text, fix=fix, subject="rounding")
+def _more_digits(first: FirstFrame, program: str) -> str:
+    """How to write positions with ten digits."""
+    if program != "lammps":
+        return "write positions with ten digits"
+    # Styles xyz and extxyz know no `format float`, and want a format for each column.
+    return f'dump_modify ID format line "%s{" %.10g" * (first.fields.n_columns - 1)}"'
 
 
 def _rounding(source: TextSource, index: Index, first: FirstFrame) -> Rounding:

@@ -8,15 +8,14 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
+from trajmodes.readers.atom_table import AtomTable, is_symbol
 from trajmodes.readers.lammps_units import UnitFactors, unit_factors
-from trajmodes.readers.trajectory import AtomTable
-from trajmodes.readers.xyz_comment import parse_integer, parse_real
-from trajmodes.readers.xyz_first import FirstFrame
+from trajmodes.readers.xyz.comment import parse_integer, parse_real
+from trajmodes.readers.xyz.first_frame import FirstFrame
 from trajmodes.units import BOLTZMANN, DALTON
 
 __all__ = ["XyzAtoms", "describe_atoms", "refuse_wrong_style"]
 
-_SYMBOL = re.compile(r"[A-Z][a-z]?")
 _TYPE = re.compile(r"[0-9]{1,9}")
 
 
@@ -56,7 +55,7 @@ def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> XyzAtom
     species = None
     if fields.species is not None:
         names = first.column(fields.species)
-        if all(_SYMBOL.fullmatch(name) for name in set(names)):
+        if all(map(is_symbol, set(names))):
             species = names
         elif types is None and all(_TYPE.fullmatch(name) for name in set(names)):
             types = np.array([int(name) for name in names], dtype=np.int64)

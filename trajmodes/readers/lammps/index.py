@@ -14,7 +14,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
 from trajmodes.readers.compressed import TextSource
 from trajmodes.readers.decimals import PADDING
-from trajmodes.readers.lammps_header import (
+from trajmodes.readers.lammps.header import (
     BAD_NUMBER,
     COUNT_ABSURD,
     COUNT_CHANGED,

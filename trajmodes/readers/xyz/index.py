@@ -12,7 +12,8 @@ from trajmodes.errors import DataError
 from trajmodes.readers.compressed import TextSource
 from trajmodes.readers.decimals import PADDING
 from trajmodes.readers.scan import Bytes, padded
-from trajmodes.readers.xyz_comment import (
+from trajmodes.readers.xyz.columns import choose_fields
+from trajmodes.readers.xyz.comment import (
     PLAIN_PROPERTIES,
     parse_comment,
     parse_integer,
@@ -20,9 +21,8 @@ from trajmodes.readers.xyz_comment import (
     parse_properties,
     parse_real,
 )
-from trajmodes.readers.xyz_dialect import choose_fields
-from trajmodes.readers.xyz_first import FirstFrame, placed
-from trajmodes.readers.xyz_frames import (
+from trajmodes.readers.xyz.first_frame import FirstFrame, placed
+from trajmodes.readers.xyz.walk import (
     ALIEN_ROW,
     BAD_COUNT,
     COUNT,

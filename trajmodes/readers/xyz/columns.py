@@ -13,7 +13,7 @@ from math import nan
 
 from trajmodes.errors import DataError, UnitsError
 from trajmodes.readers.lammps_units import LennardJonesUnits, UnitFactors, unit_factors
-from trajmodes.readers.xyz_comment import Property
+from trajmodes.readers.xyz.comment import Property
 from trajmodes.units import ASE_TIME, DALTON, FEMTOSECOND
 
 __all__ = ["Fields", "choose_fields", "choose_units", "recognise_program"]

@@ -7,14 +7,15 @@ import numpy as np
 
 from trajmodes.arrays import Ints
 from trajmodes.errors import DataError, TrajmodesError
+from trajmodes.readers.atom_table import order_by_id
 from trajmodes.readers.compressed import TextSource
-from trajmodes.readers.xyz_comment import (
+from trajmodes.readers.xyz.columns import Fields, choose_fields
+from trajmodes.readers.xyz.comment import (
     PLAIN_PROPERTIES,
     parse_comment,
     parse_integer,
     parse_properties,
 )
-from trajmodes.readers.xyz_dialect import Fields, choose_fields
 
 __all__ = ["FirstFrame", "placed", "read_first_frame"]
 
@@ -150,11 +151,5 @@ def _ids_and_order(
         ids = np.array([parse_integer(row[fields.ids], "an atom id") for row in rows])
     except DataError as error:
         raise placed(error, f"{source.stamp.path}, frame 0") from error
-    order = np.argsort(ids, kind="stable")
-    twice = np.flatnonzero(np.diff(ids[order]) == 0)
-    if len(twice):
-        raise DataError(
-            f"atom id {ids[order[twice[0]]]} appears twice in one frame",
-            where=f"{source.stamp.path}, frame 0",
-        )
-    return ids[order].astype(np.int64), order.astype(np.int64)
+    order = order_by_id(ids, f"{source.stamp.path}, frame 0")
+    return ids[order].astype(np.int64), order

@@ -13,25 +13,26 @@ from trajmodes.config import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.compressed import TextSource, incomplete_end, open_source
-from trajmodes.readers.lammps_atoms import coordinate_rounding, look_at_atoms
-from trajmodes.readers.lammps_box import boundary_notes, box_vectors, flat_box
-from trajmodes.readers.lammps_columns import Layout, choose_layout
-from trajmodes.readers.lammps_dump import FramePlaces, LammpsFrames
-from trajmodes.readers.lammps_header import Entry
-from trajmodes.readers.lammps_index import DumpIndex, index_dump
+from trajmodes.readers.lammps.box import boundary_notes, box_vectors, flat_box
+from trajmodes.readers.lammps.columns import Layout, choose_layout
+from trajmodes.readers.lammps.dump import FramePlaces, LammpsFrames
+from trajmodes.readers.lammps.first_frame import coordinate_rounding, look_at_atoms
+from trajmodes.readers.lammps.header import Entry
+from trajmodes.readers.lammps.index import DumpIndex, index_dump
+from trajmodes.readers.lammps.unnamed_units import UnnamedUnits, check_unnamed_units
 from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.readers.offsets import cached_index
-from trajmodes.readers.precision import COARSE
+from trajmodes.readers.precision import rounding_notes
 from trajmodes.readers.time_axis import kept_frames, time_axis
 from trajmodes.readers.trajectory import Trajectory
-from trajmodes.readers.unnamed_units import UnnamedUnits, check_unnamed_units
 
 __all__ = ["open_lammps_dump"]
 
+_IMAGES = ("ix", "iy", "iz")
 _OF_DUMP_ATOM = {
     ("id", "type", *coordinates, *images)
     for coordinates in (("x", "y", "z"), ("xs", "ys", "zs"))
-    for images in ((), ("ix", "iy", "iz"))
+    for images in ((), _IMAGES)
 }
 """Columns that `dump atom` writes, for which LAMMPS refuses `format float`."""
 
@@ -96,7 +97,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     rounding = half_unit * float(longest or factors.length)
     notes += [*kept.notes, *time_notes, *atom_notes, *headers.notes]
     notes += [
-        *_precision_notes(headers.columns[0], digits, rounding),
+        *rounding_notes(rounding, digits, _more_digits(headers.columns[0])),
         *_missing_field_notes(layout, headers.columns),
     ]
     dump = Trajectory(
@@ -243,18 +244,13 @@ def _unit_style(styles: set[str], given: str | None, where: str) -> str:
     return named or given or ""
 
 
-def _precision_notes(columns: tuple[str, ...], digits: int, rounding: float) -> list[Note]:
-    """Say so where coordinates are rounded by more than is harmless."""
-    if rounding <= COARSE:
-        return []
-    form = "float %.10g"
-    if columns in _OF_DUMP_ATOM:
-        words = [
-            "%d" if name in {"id", "type", "ix", "iy", "iz"} else "%.10g" for name in columns
-        ]
-        form = f'line "{" ".join(words)}"'
-    text = f"coordinates are rounded by up to {rounding:.0e} Å, to {digits} significant digits"
-    return [Note("warning", text, fix=f"dump_modify ID format {form}", subject="rounding")]
+def _more_digits(columns: tuple[str, ...]) -> str:
+    """Command that makes LAMMPS write ten digits of the coordinates."""
+    if columns not in _OF_DUMP_ATOM:
+        return "dump_modify ID format float %.10g"
+    integers = {"id", "type", *_IMAGES}
+    forms = " ".join("%d" if name in integers else "%.10g" for name in columns)
+    return f'dump_modify ID format line "{forms}"'
 
 
 def _missing_field_notes(

@@ -1,0 +1,1 @@
+"""Plain and extended XYZ files: find the frames, understand comments and columns."""
