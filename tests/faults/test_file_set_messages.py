@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from trajmodes.config import ReadOptions
-from trajmodes.errors import DataError, UnitsError, UsageError
+from trajmodes.errors import DataError
+from trajmodes.errors import UnitsError
+from trajmodes.errors import UsageError
 from trajmodes.formats import open_trajectory
 
 COLUMNS = "id type xu yu zu vx vy vz fx fy fz"
@@ -189,7 +191,7 @@ def extended(comment, velocity="vel"):
 
 def test_velocities_of_unknown_units_are_named_with_their_file(tmp_path):
     path = saved(tmp_path / "a.xyz", extended(""))
-    with pytest.raises(UnitsError, match=rf"velocities 'vel' are in \({path}\)"):
+    with pytest.raises(UnitsError, match=rf"velocities 'vel' is unknown \({path}\)"):
         open_trajectory(path)
 
 

@@ -1,13 +1,17 @@
-"""What the sampled frames say a run is good for, and what to do where it is not."""
+"""Checks of a run by a sample of its frames: what it can be used for, and how to improve it."""
 
 import numpy as np
 
 from trajmodes.matching.match import Match
-from trajmodes.matching.sample import ENOUGH, RunSample, mean_and_error
-from trajmodes.notes import Note, Severity
+from trajmodes.matching.sample import ENOUGH
+from trajmodes.matching.sample import RunSample
+from trajmodes.matching.sample import mean_and_error
+from trajmodes.notes import Note
+from trajmodes.notes import Severity
 from trajmodes.readers.lammps.dump_command import dump_lines
 from trajmodes.readers.trajectory import Trajectory
-from trajmodes.units import DALTON, THZ
+from trajmodes.units import DALTON
+from trajmodes.units import THZ
 
 __all__ = ["check_run"]
 
@@ -23,7 +27,7 @@ _COARSE = 0.01
 
 
 def check_run(trajectory: Trajectory, match: Match, sample: RunSample) -> tuple[Note, ...]:
-    """Say what a run is good for, and what it is not.
+    """Check what a run can be used for.
 
     Parameters
     ----------
@@ -32,7 +36,7 @@ def check_run(trajectory: Trajectory, match: Match, sample: RunSample) -> tuple[
     match
         Its match to a crystal.
     sample
-        What a sample of its frames says.
+        Figures from a sample of its frames.
     """
     return (
         *match.notes,

@@ -1,4 +1,4 @@
-"""Which element every atom of a trajectory is: told, weighed, or the only way it can be."""
+"""Which element every atom is: from its symbol, its mass, or the numbers of atoms."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON
 
-__all__ = ["atom_species", "told_species"]
+__all__ = ["atom_species", "species_of_run"]
 
 Species = tuple[str, ...]
 
@@ -36,7 +36,7 @@ def atom_species(
     Raises
     ------
     UsageError
-        If nothing tells the elements apart, or the map misses a type.
+        If the elements cannot be told apart, or the map misses a type.
     DataError
         If the masses in the file belong to no element of the crystal.
     """
@@ -55,7 +55,9 @@ def atom_species(
     return _by_count(trajectory, crystal)
 
 
-def told_species(trajectory: Trajectory, type_map: Mapping[int, str] | None = None) -> Species:
+def species_of_run(
+    trajectory: Trajectory, type_map: Mapping[int, str] | None = None
+) -> Species:
     """Chemical symbol of every atom where no cell file is given.
 
     The user's map of types comes first, then the symbols in the file, then the element whose
@@ -71,7 +73,7 @@ def told_species(trajectory: Trajectory, type_map: Mapping[int, str] | None = No
     Raises
     ------
     UsageError
-        If nothing tells the elements, or the map misses a type.
+        If the elements are unknown, or the map misses a type.
     """
     if type_map is not None:
         return _by_map(trajectory, type_map)
@@ -79,7 +81,7 @@ def told_species(trajectory: Trajectory, type_map: Mapping[int, str] | None = No
         return trajectory.species
     if trajectory.masses is None:
         raise UsageError(
-            "nothing in the trajectory tells the elements",
+            "the trajectory does not say which elements its atoms are",
             fix="name the elements of types 1, 2, … (--species Ga,N), or give a cell file, "
             "or write them: dump_modify ID element Ga N",
         )
@@ -134,7 +136,7 @@ def _by_count(trajectory: Trajectory, crystal: Crystal) -> Species:
     )
     if trajectory.types is None:
         raise UsageError(
-            "nothing in the trajectory tells the elements apart",
+            "the trajectory does not say which atom types are which elements",
             where="no type, no mass",
             fix=fix,
         )
@@ -144,10 +146,10 @@ def _by_count(trajectory: Trajectory, crystal: Crystal) -> Species:
     kinds = sorted(counts)
     ways = [] if rest else list(_assignments([counts[kind] for kind in kinds], wanted))
     if len(ways) != 1:
-        told = ", ".join(f"type {kind}: {counts[kind]}" for kind in kinds)
+        listed = ", ".join(f"type {kind}: {counts[kind]}" for kind in kinds)
         raise UsageError(
             f"{'several' if ways else 'no'} assignments of types to elements fit the numbers",
-            where=f"{told}; per cell "
+            where=f"{listed}; per cell "
             + ", ".join(f"{name}: {crystal.species.count(name)}" for name in names),
             fix=fix,
         )

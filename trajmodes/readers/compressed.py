@@ -318,7 +318,7 @@ def _decompress(stamp: FileStamp, method: str, spool: IO[bytes]) -> str:
                 spool.write(decompressor.decompress(data))
             except _faults() as error:
                 if str(error).endswith(_WRONG_SUMS):
-                    # Nothing tells where in this member: only those before it are sound.
+                    # The damage may be anywhere in this member; those before it are sound.
                     spool.truncate(spool.seek(start))
                     return (
                         f"{method} data from byte {start} of the text on are damaged: {error}"

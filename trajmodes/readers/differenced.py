@@ -4,7 +4,7 @@
 
 The first and the last frame of each uninterrupted stretch have only one neighbour, and so no
 velocity. They are left out, and the frames that remain are counted anew: what comes out is a
-run of its own, whose stretches follow each other without holes.
+run of its own, whose segments follow each other without holes.
 
 Such velocities are attenuated: a motion of frequency ω keeps sin(ωΔ)/(ωΔ) of its amplitude.
 See `trajmodes.project.differences` for what is done about that.
@@ -37,7 +37,7 @@ class DifferencedMotion:
 
     read: Callable[[int, int], MotionBlock]
     """Reads the frames [start, stop) of the run."""
-    stretches: tuple[tuple[int, int], ...]
+    source_segments: tuple[tuple[int, int], ...]
     """Uninterrupted, evenly spaced frame ranges [start, stop) of the run, in time order."""
     interval_ps: float
     """Time between frames within a stretch."""
@@ -51,7 +51,7 @@ class DifferencedMotion:
         if not self._inner:
             raise DataError(
                 "velocities cannot be had from positions: no three frames follow each other",
-                where=f"{len(self.stretches)} stretches with gaps between",
+                where=f"{len(self.source_segments)} segments with gaps between",
                 why="a central difference needs the frames before and after",
                 fix="dump vx vy vz, or dump at equal distances in time",
             )
@@ -59,7 +59,7 @@ class DifferencedMotion:
     @property
     def _inner(self) -> list[tuple[int, int]]:
         """Frame ranges of the run that have velocities."""
-        shrunk = ((start + 1, stop - 1) for start, stop in self.stretches)
+        shrunk = ((start + 1, stop - 1) for start, stop in self.source_segments)
         return [(start, stop) for start, stop in shrunk if start < stop]
 
     @property

@@ -1,6 +1,8 @@
 """Any other trajectory that ASE or MDAnalysis reads, frame by frame, in internal units."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -9,21 +11,26 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.config import ReadOptions
-from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.errors import DataError
+from trajmodes.errors import TrajmodesError
+from trajmodes.errors import UsageError
 from trajmodes.readers.atom_table import AtomTable
-from trajmodes.readers.foreign_ase import open_ase, open_ase_traj
-from trajmodes.readers.foreign_frame import ForeignFrame, ForeignFrames, ForeignInfo
-from trajmodes.readers.foreign_mdanalysis import (
-    known_to_mdanalysis,
-    open_dcd,
-    open_mdanalysis,
-    open_netcdf,
-    open_xdr,
-)
+from trajmodes.readers.foreign_ase import open_ase
+from trajmodes.readers.foreign_ase import open_ase_traj
+from trajmodes.readers.foreign_frame import ForeignFrame
+from trajmodes.readers.foreign_frame import ForeignFrames
+from trajmodes.readers.foreign_frame import ForeignInfo
+from trajmodes.readers.foreign_mdanalysis import known_to_mdanalysis
+from trajmodes.readers.foreign_mdanalysis import open_dcd
+from trajmodes.readers.foreign_mdanalysis import open_mdanalysis
+from trajmodes.readers.foreign_mdanalysis import open_netcdf
+from trajmodes.readers.foreign_mdanalysis import open_xdr
 from trajmodes.readers.offsets import stamp_file
 from trajmodes.readers.safe_formats import require_trajectory_format
-from trajmodes.readers.time_axis import kept_frames, time_axis
-from trajmodes.readers.trajectory import FrameFields, Trajectory
+from trajmodes.readers.time_axis import kept_frames
+from trajmodes.readers.time_axis import time_axis
+from trajmodes.readers.trajectory import FrameFields
+from trajmodes.readers.trajectory import Trajectory
 
 __all__ = ["LibraryFrames", "open_foreign"]
 
@@ -110,7 +117,7 @@ def open_foreign(
     paths
         The files, in order of time.
     options
-        What the user tells beyond them. The time step is used where the files do not tell the
+        What the user knows beyond them. The time step is used where the files do not give the
         time; it is the time between frames where they do not number their steps either.
     cell
         (3, 3), unit: Å. Box vectors, for files that have none.
@@ -203,7 +210,7 @@ def _unreadable(path: Path, error: Exception, frame: int | None = None) -> DataE
 def _guarded(
     path: Path, source: ForeignFrames, start: int, stop: int
 ) -> Iterator[ForeignFrame]:
-    """Frames of one file, whatever goes wrong told with file and frame."""
+    """Frames of one file; every error names the file and the frame."""
     frames = source.frames(start, stop)
     for t in range(start, stop):
         try:

@@ -2,7 +2,7 @@
 
 Runs are often written far more densely than their modes move. Frames in between are read, for
 text has no other way, but neither projected nor kept. The frames that remain are counted anew:
-what comes out is a run of its own, whose stretches follow each other without holes.
+what comes out is a run of its own, whose segments follow each other without holes.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,14 +27,14 @@ class ThinnedMotion:
 
     read: Callable[[int, int], MotionBlock]
     """Reads the frames [start, stop) of the run."""
-    stretches: tuple[tuple[int, int], ...]
+    source_segments: tuple[tuple[int, int], ...]
     """Uninterrupted frame ranges [start, stop) of the run, in time order."""
     stride: int
 
     @property
     def segments(self) -> tuple[tuple[int, int], ...]:
         """Uninterrupted ranges [start, stop) of the frames that are left, counted anew."""
-        sizes = (-((start - stop) // self.stride) for start, stop in self.stretches)
+        sizes = (-((start - stop) // self.stride) for start, stop in self.source_segments)
         return tuple(pairwise(accumulate(sizes, initial=0)))
 
     @property
@@ -45,7 +45,7 @@ class ThinnedMotion:
     @property
     def frames(self) -> Ints:
         """(t,) index within the run of each frame that is left."""
-        return np.concatenate([np.arange(*ends, self.stride) for ends in self.stretches])
+        return np.concatenate([np.arange(*ends, self.stride) for ends in self.source_segments])
 
     def blocks(self, cuts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         """Ranges of the frames that are left, for blocks of the run.
@@ -68,7 +68,7 @@ class ThinnedMotion:
             If the range lies outside or crosses the end of a stretch, or a frame holds what it
             must not hold.
         """
-        for (first, last), (begin, _) in zip(self.segments, self.stretches, strict=True):
+        for (first, last), (begin, _) in zip(self.segments, self.source_segments, strict=True):
             if first <= start < stop <= last:
                 low = begin + (start - first) * self.stride
                 whole = self.read(low, begin + (stop - 1 - first) * self.stride + 1)

@@ -1,10 +1,15 @@
 """What every reader gives: frames by number, and what the files say about them."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+from typing import Protocol
 
-from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.arrays import Floats
+from trajmodes.arrays import Ints
+from trajmodes.arrays import freeze
 from trajmodes.data import FrameBlock
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
@@ -81,8 +86,7 @@ class Trajectory:
     """What the user should know about the files."""
     ideal: Floats | None = field(default=None, repr=False)
     """(a, 3), unit: Å. The positions that every frame was displaced from, where they are known:
-    the frames are then snapshots, not a course in time about an average that only the frames
-    can tell."""
+    the frames are then snapshots about a known structure, not dynamics about an average."""
     frames: FrameReader = field(repr=False)
     """Reads the frames."""
 

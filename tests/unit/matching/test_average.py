@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError
+from trajmodes.errors import UsageError
 from trajmodes.matching.average import average_structure
 from trajmodes.matching.find_cell import find_crystal
 from trajmodes.matching.match import match
 from trajmodes.matching.species import told_species
+from trajmodes.readers.species import species_of_run
 from trajmodes.symmetry.operations import space_group
 
 MATRICES = {
@@ -90,12 +92,12 @@ def test_crystal_with_a_vacancy_is_refused(crystals, einstein):
 
 def test_elements_without_a_cell_file(crystals, einstein):
     run = einstein(crystals["rock salt"], np.eye(3, dtype=int))
-    assert told_species(run) == ("Na", "Cl")
+    assert species_of_run(run) == ("Na", "Cl")
     bare = replace(run, species=None)
-    assert told_species(replace(bare, masses=crystals["rock salt"].masses)) == ("Na", "Cl")
-    assert told_species(replace(bare, types=np.array([2, 1])), {1: "Na", 2: "Cl"}) == (
+    assert species_of_run(replace(bare, masses=crystals["rock salt"].masses)) == ("Na", "Cl")
+    assert species_of_run(replace(bare, types=np.array([2, 1])), {1: "Na", 2: "Cl"}) == (
         "Cl",
         "Na",
     )
-    with pytest.raises(UsageError, match="nothing in the trajectory tells the elements"):
-        told_species(bare)
+    with pytest.raises(UsageError, match="does not say which elements its atoms are"):
+        species_of_run(bare)

@@ -8,7 +8,8 @@ from ase.spacegroup import crystal as ase_crystal
 
 from trajmodes.data import Crystal
 from trajmodes.data.lattice import nearest_neighbour
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError
+from trajmodes.errors import UsageError
 from trajmodes.matching.match import match
 from trajmodes.units import DALTON
 
@@ -149,7 +150,7 @@ def test_type_map_decides(crystals, einstein):
 
 def test_nothing_tells_the_elements(crystals, einstein):
     run = einstein(crystals["rock salt"], 2 * np.eye(3, dtype=int))
-    with pytest.raises(UsageError, match="nothing in the trajectory tells"):
+    with pytest.raises(UsageError, match="does not say which atom types are which elements"):
         match(crystals["rock salt"], replace(run, species=None))
     one = einstein(crystals["bcc"], 3 * np.eye(3, dtype=int))
     assert match(crystals["bcc"], replace(one, species=None)).residual_rms < 0.1

@@ -10,9 +10,11 @@ from scipy.spatial.transform import Rotation
 
 from trajmodes.config import job_from_mapping
 from trajmodes.errors import DataError, UsageError
+from trajmodes.pipeline.molecule import open_molecule
 from trajmodes.pipeline.molecule_job import molecule_job, molecule_modes
 from trajmodes.pipeline.molecule_tables import show_molecule
 from trajmodes.project.ipi_modes import ATOMIC_UNIT
+from trajmodes.readers import open_trajectory
 from trajmodes.symmetry.isolated import isolated, vibrational_space
 from trajmodes.units import BOLTZMANN, DALTON, THZ
 
@@ -112,6 +114,16 @@ def test_atoms_in_memory(images):
     found = molecule_modes(images, timestep_fs=STEP_FS)
     np.testing.assert_allclose(found.table.freq_thz, OMEGA / THZ, rtol=1e-3)
     assert repr(found).startswith("<MoleculeResults of OH2: 3 vibrations, 4")
+
+
+def test_a_molecule_is_not_told_that_its_box_is_not_periodic(tmp_path):
+    image = RELAXED.copy()
+    image.cell = np.diag([20.0, 20.0, 20.0])
+    write(tmp_path / "run.xyz", [image] * 3, format="extxyz", columns=["symbols", "positions"])
+    trajectory = open_trajectory(tmp_path / "run.xyz")
+    assert [note.subject for note in trajectory.notes] == ["box"]
+    run = open_molecule(job(tmp_path), frames=trajectory)
+    assert not any(note.subject == "box" for note in run.notes)
 
 
 def test_snapshots_without_time_give_frequencies_alone(images):

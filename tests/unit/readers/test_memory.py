@@ -54,6 +54,19 @@ def test_ideal_structure_is_kept():
     assert np.shares_memory(select_frames(run, 1, None).ideal, run.ideal)
 
 
+def test_selected_frames_are_those_of_the_whole_run():
+    _, frames = images(6)
+    run = trajectory_of_atoms(frames, interval_ps=0.002)
+    part = select_frames(select_frames(run, 1, None), 1, 4)
+    block, same = part.read(1, 3), run.read(3, 5)
+    assert (part.n_frames, block.first_frame) == (3, 1)
+    assert block.positions.tolist() == same.positions.tolist()
+    assert block.forces.tolist() == same.forces.tolist()
+    assert block.steps.tolist() == same.steps.tolist()
+    with pytest.raises(UsageError, match="frames 2 to 4 are asked for, out of 3"):
+        part.read(2, 4)
+
+
 def test_forces_are_those_before_constraints():
     _, frames = images()
     for image in frames:

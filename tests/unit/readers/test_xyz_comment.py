@@ -213,7 +213,7 @@ def test_units_follow_the_user_then_the_program(
 
 
 def test_velocities_of_unknown_unit_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"(?s)'vel' are in.*--units metal"):
+    with pytest.raises(UsageError, match=r"(?s)'vel' is unknown.*--units metal"):
         choose_units(None, "", "vel", None)
     assert choose_units(None, "", "", None)[0] == "ase"
 

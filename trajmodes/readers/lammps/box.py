@@ -67,7 +67,7 @@ def flat_box(cells: Floats) -> int | None:
 
 
 def boundary_notes(header: str) -> list[Note]:
-    """Say which directions are not periodic, by the header of a frame; old ones tell nothing.
+    """Note directions that are not periodic; old headers do not say which these are.
 
     Parameters
     ----------

@@ -65,9 +65,9 @@ def look_at_atoms(
 
 
 def _integers(values: Floats, name: str, places: FramePlaces) -> Ints:
-    odd = np.flatnonzero(values != np.rint(values))
-    if len(odd):
-        what = f"{values[odd[0]]:g} is not an integer"
+    fractional = np.flatnonzero(values != np.rint(values))
+    if len(fractional):
+        what = f"{values[fractional[0]]:g} is not an integer"
         raise DataError(what, where=f"{places.name_of(0)}, column {name}")
     large = np.flatnonzero(np.abs(values) >= _EXACT)
     if len(large):
@@ -77,7 +77,7 @@ def _integers(values: Floats, name: str, places: FramePlaces) -> Ints:
 
 
 def _rows(places: FramePlaces, frame: int, most: int | None = None) -> list[list[str]]:
-    """Tokens of the complete rows of a frame, or of its first ones, within so many bytes."""
+    """Tokens of the complete rows of a frame, or of those within its first `most` bytes."""
     source = places.sources[places.file[frame]]
     at, stop = int(places.body[frame]), int(places.stop[frame])
     lines = source.data(at, min(stop - at, most or stop - at)).split(b"\n")

@@ -55,7 +55,7 @@ class DumpIndex:
     entries: Ints
     """(t, 12) see `Entry`."""
     reals: Floats
-    """(t, 13) time in the units of the file (nan if not told), then the rows of the box."""
+    """(t, 13) time in the units of the file (nan if not given), then the rows of the box."""
     lost: Ints
     """(2,) byte and step of a frame that the end of the file cuts off; −1, −1 if none is, and
     step −1 where the cut is within its header."""
@@ -130,7 +130,7 @@ class _Walk:
         self.position = int(self._recent[-1, Entry.STOP]) if leaps else self.position + at
 
     def _keep(self, count: int) -> None:
-        """Put complete frames away; one whose rows are still counted moves up to row 0."""
+        """Store complete frames; one whose rows are still being counted moves to row 0."""
         self.entries.append(self._table[:count].copy())
         self.reals.append(self._real_table[:count].copy())
         self._recent = np.concatenate([self._recent, self.entries[-1][-2:]])[-2:]

@@ -45,7 +45,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     paths
         The files, in any order.
     options
-        What the user tells beyond them.
+        What the user knows beyond them.
 
     Raises
     ------
@@ -217,7 +217,7 @@ def _with_units(file: Ints, entries: Ints) -> Ints:
 
 
 def _unnamed(sources: tuple[TextSource, ...], file: Ints, entries: Ints) -> UnnamedUnits | None:
-    """Frames whose units nothing names, where others' are."""
+    """Frames without the name of their units, where others have it."""
     named = entries[:, Entry.UNITS_SIZE] > 0
     if named.all() or not named.any():
         return None

@@ -169,7 +169,7 @@ def refuse_wrong_style(
     if column is None or masses is None or style == "lj" or len(masses) < 2:
         return
     try:
-        told = parse_real(first.values.get("temperature", "0"), "Temperature")
+        written = parse_real(first.values.get("temperature", "0"), "Temperature")
     except DataError as error:
         raise DataError(error.what, where=f"{where}, frame 0") from error
     velocities = _reals(first, column, 3, "a velocity", where)
@@ -179,14 +179,15 @@ def refuse_wrong_style(
         squared = float(np.sum(masses[:, None] * velocities**2)) / freedom
 
     def agrees(velocity: float) -> bool:
-        return bool(told / 3.0 < squared * velocity**2 < told * 3.0)
+        return bool(written / 3.0 < squared * velocity**2 < written * 3.0)
 
-    if told < 1e-3 or squared == 0.0 or agrees(factors.velocity):
+    if written < 1e-3 or squared == 0.0 or agrees(factors.velocity):
         return
     others = [name for name in ("metal", "real", "si") if agrees(unit_factors(name).velocity)]
     kelvin = squared * factors.velocity**2
     raise UsageError(
-        f"the velocities give {kelvin:.4g} K in units {style}, the comment says {told:.4g} K",
+        f"the velocities give {kelvin:.4g} K in units {style}, the comment says "
+        f"{written:.4g} K",
         where=where,
         why="the run used another unit style, or other masses",
         fix=f"--units {others[0]}" if others else "--units with the style of the LAMMPS run",

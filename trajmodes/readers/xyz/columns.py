@@ -2,7 +2,7 @@
 
 The format fixes names of columns, not their units, and the programs that write velocities
 disagree: LAMMPS ``vel`` is in its unit style, GPUMD ``vel`` in Å/fs, QUIP ``velo`` in Å/fs,
-ASE writes ``momenta`` in √(u eV). Where the comment does not tell the program, the unit must
+ASE writes ``momenta`` in √(u eV). Where the comment does not show the program, the unit must
 be given. Sources: LAMMPS src/EXTRA-DUMP/dump_extxyz.cpp, GPUMD src/measure/dump_xyz.cu and
 dump_exyz.cu, quippy/convert.py, ASE ase/io/extxyz.py.
 """
@@ -113,7 +113,7 @@ def choose_fields(properties: Mapping[str, Property]) -> Fields:
 
 
 def recognise_program(values: Mapping[str, str], properties: Mapping[str, Property]) -> str:
-    """Name of the program whose units a frame is in; empty where nothing tells.
+    """Name of the program whose units a frame is in; empty where that is unknown.
 
     OVITO keeps the units, whatever they were, of the file it read, but shows itself by an
     ``Origin``; such a file does not count as that of the program whose keys it passes on.
@@ -163,12 +163,12 @@ def choose_units(
     Raises
     ------
     UnitsError
-        If nothing tells what the velocities are in, or there is no such unit style.
+        If the unit of the velocities is unknown, or there is no such unit style.
     """
     name = units or {"lammps": "metal"}.get(program, program)
     if not name and velocity_name:
         raise UnitsError(
-            f"nothing tells what unit the velocities {velocity_name!r} are in",
+            f"the unit of the velocities {velocity_name!r} is unknown",
             where=where,
             why="the comment line does not show which program wrote the file",
             fix="say it: --units metal (Å/ps), gpumd or quip (Å/fs), or another LAMMPS style",

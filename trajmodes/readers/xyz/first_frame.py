@@ -102,7 +102,7 @@ def read_first_frame(source: TextSource) -> FirstFrame:
 
 
 def placed(error: TrajmodesError, where: str) -> DataError:
-    """Put the file and line before the place that a parser of one line told."""
+    """Put the file and line before the place that the parser of a line gives."""
     place = f"{where}, {error.where}" if error.where else where
     return DataError(error.what, where=place, why=error.why, fix=error.fix)
 

@@ -157,7 +157,7 @@ def index_frames(source: TextSource, first: FirstFrame) -> Index:
     lie; ``cells`` (t, 3, 3) in the units of the file, nan where it has none; ``steps`` and
     ``times`` as written, nan where not; ``layout``, which of the ``layouts`` (the different
     texts of Properties) it has. And ``lost``, byte and step of a frame that the end of the
-    file cuts off; −1, −1 if none is, and step −1 where it is not told.
+    file cuts off; −1, −1 if none is, and step −1 where it is not known.
 
     Raises
     ------

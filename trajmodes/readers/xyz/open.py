@@ -41,7 +41,7 @@ def open_xyz(
     paths
         The files; in order of time where they number no steps.
     options
-        What the user tells beyond them. `units` may also be ``ase``, ``gpumd`` or ``quip``.
+        What the user knows beyond them. `units` may also be ``ase``, ``gpumd`` or ``quip``.
     cell
         (3, 3), unit: Å. Box vectors, for files that have none; nan where they need none.
 

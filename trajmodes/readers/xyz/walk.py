@@ -1,6 +1,6 @@
 """Where the frames of an XYZ file begin and end, found line by line in one compiled pass.
 
-XYZ has no mark between frames: only counting lines tells where the next one starts. As every
+XYZ has no mark between frames: the next one is found by counting lines. As every
 line is visited anyway, each row is also held against the species of the first frame, so that
 atoms which change places are found before anything is computed.
 """
