@@ -1,6 +1,6 @@
-"""What can go wrong, said so that a user knows what to do next.
+"""Errors that say what to do next.
 
-Every error tells what happened, where, why that is likely, and how to mend it.
+Every error says what happened, where, why that is likely, and how to fix it.
 The class of an error fixes the exit code of the program.
 """
 
