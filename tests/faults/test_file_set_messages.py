@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from trajmodes.config import ReadOptions
-from trajmodes.errors import DataError
-from trajmodes.errors import UnitsError
-from trajmodes.errors import UsageError
+from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.formats import open_trajectory
 
 COLUMNS = "id type xu yu zu vx vy vz fx fy fz"

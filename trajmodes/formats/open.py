@@ -15,11 +15,9 @@ from trajmodes.config import ReadOptions
 from trajmodes.errors import UsageError
 from trajmodes.formats.registry import SNAPSHOTS
 from trajmodes.formats.snapshots import join_snapshots
-from trajmodes.readers.compressed import read_head
-from trajmodes.readers.compressed import require_text
+from trajmodes.readers.compressed import read_head, require_text
 from trajmodes.readers.offsets import stamp_file
-from trajmodes.readers.trajectory import Trajectory
-from trajmodes.readers.trajectory import select_frames
+from trajmodes.readers.trajectory import Trajectory, select_frames
 
 PathName = str | os.PathLike[str]
 

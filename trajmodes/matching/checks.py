@@ -3,15 +3,11 @@
 import numpy as np
 
 from trajmodes.matching.match import Match
-from trajmodes.matching.sample import ENOUGH
-from trajmodes.matching.sample import RunSample
-from trajmodes.matching.sample import mean_and_error
-from trajmodes.notes import Note
-from trajmodes.notes import Severity
+from trajmodes.matching.sample import ENOUGH, RunSample, mean_and_error
+from trajmodes.notes import Note, Severity
 from trajmodes.readers.lammps.dump_command import dump_lines
 from trajmodes.readers.trajectory import Trajectory
-from trajmodes.units import DALTON
-from trajmodes.units import THZ
+from trajmodes.units import DALTON, THZ
 
 __all__ = ["check_run"]
 

@@ -1,46 +1,31 @@
 """From a job to a run that can be streamed: file, crystal and the map between them."""
 
 import glob
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-from typing import Literal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from trajmodes.arrays import Floats
-from trajmodes.config import Job
-from trajmodes.config import ReadOptions
-from trajmodes.data import Crystal
-from trajmodes.data import FrameBlock
-from trajmodes.data import MotionBlock
-from trajmodes.data import Supercell
-from trajmodes.errors import DataError
-from trajmodes.errors import UnitsError
-from trajmodes.errors import UsageError
-from trajmodes.formats import crystal_beside
-from trajmodes.formats import load_crystal
-from trajmodes.formats import open_runs
-from trajmodes.formats import open_trajectory
-from trajmodes.matching import AverageStructure
-from trajmodes.matching import Diagnosis
-from trajmodes.matching import Displacer
-from trajmodes.matching import Match
-from trajmodes.matching import average_structure
-from trajmodes.matching import diagnose
-from trajmodes.matching import find_crystal
-from trajmodes.matching import match
-from trajmodes.matching import told_species
+from trajmodes.config import Job, ReadOptions
+from trajmodes.data import Crystal, FrameBlock, MotionBlock, Supercell
+from trajmodes.errors import DataError, UnitsError, UsageError
+from trajmodes.formats import crystal_beside, load_crystal, open_runs, open_trajectory
+from trajmodes.matching import (
+    AverageStructure,
+    Diagnosis,
+    Displacer,
+    Match,
+    average_structure,
+    diagnose,
+    find_crystal,
+    match,
+    species_of_run,
+)
 from trajmodes.notes import Note
 from trajmodes.pipeline.log import Log
-from trajmodes.readers import Trajectory
-from trajmodes.readers import select_frames
-from trajmodes.readers import species_of_run
-from trajmodes.streaming import cut_blocks
-from trajmodes.streaming import lazy_arrays
+from trajmodes.readers import Trajectory, select_frames
+from trajmodes.streaming import cut_blocks, lazy_arrays
 
 if TYPE_CHECKING:
     from dask.array import Array

@@ -12,40 +12,24 @@ import xarray as xr
 
 from trajmodes.arrays import Floats
 from trajmodes.config import Job
-from trajmodes.data import ForceConstants
-from trajmodes.data import Modes
-from trajmodes.data import MotionBlock
-from trajmodes.data import Projection
-from trajmodes.data import Supercell
-from trajmodes.errors import DataError
-from trajmodes.errors import UsageError
+from trajmodes.data import ForceConstants, Modes, MotionBlock, Projection, Supercell
+from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.molecular import hessian_reduction
 from trajmodes.formats import open_trajectory
-from trajmodes.matching import told_species
+from trajmodes.matching import species_of_run
 from trajmodes.notes import Note
-from trajmodes.phonons.normal_modes import ModeTable
-from trajmodes.phonons.normal_modes import external_part
-from trajmodes.phonons.normal_modes import mode_table
-from trajmodes.phonons.normal_modes import normal_modes
-from trajmodes.pipeline.log import Log
-from trajmodes.pipeline.log import StartBar
-from trajmodes.pipeline.log import no_bars
+from trajmodes.phonons.normal_modes import ModeTable, external_part, mode_table, normal_modes
+from trajmodes.pipeline.log import Log, StartBar, no_bars
 from trajmodes.pipeline.project import project_run
 from trajmodes.project.coordinates import Projector
-from trajmodes.project.ipi_modes import ATOMIC_UNIT
-from trajmodes.project.ipi_modes import ipi_amplitudes
-from trajmodes.project.ipi_modes import undefined_note
-from trajmodes.readers import Trajectory
-from trajmodes.readers import select_frames
-from trajmodes.readers import species_of_run
+from trajmodes.project.ipi_modes import ATOMIC_UNIT, ipi_amplitudes, undefined_note
+from trajmodes.readers import Trajectory, select_frames
 from trajmodes.readers.eckart import EckartFrame
 from trajmodes.readers.hessian_file import read_hessian
 from trajmodes.readers.molecule import molecule_reference
-from trajmodes.streaming import cut_blocks
-from trajmodes.streaming import stream
+from trajmodes.streaming import cut_blocks, stream
 from trajmodes.symmetry import half_space
-from trajmodes.symmetry.isolated import pairs_of_hessian
-from trajmodes.symmetry.isolated import rigid_motions
+from trajmodes.symmetry.isolated import pairs_of_hessian, rigid_motions
 
 __all__ = [
     "MoleculeResults",

@@ -1,8 +1,6 @@
 """Any other trajectory that ASE or MDAnalysis reads, frame by frame, in internal units."""
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,26 +9,21 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.config import ReadOptions
-from trajmodes.errors import DataError
-from trajmodes.errors import TrajmodesError
-from trajmodes.errors import UsageError
+from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.readers.atom_table import AtomTable
-from trajmodes.readers.foreign_ase import open_ase
-from trajmodes.readers.foreign_ase import open_ase_traj
-from trajmodes.readers.foreign_frame import ForeignFrame
-from trajmodes.readers.foreign_frame import ForeignFrames
-from trajmodes.readers.foreign_frame import ForeignInfo
-from trajmodes.readers.foreign_mdanalysis import known_to_mdanalysis
-from trajmodes.readers.foreign_mdanalysis import open_dcd
-from trajmodes.readers.foreign_mdanalysis import open_mdanalysis
-from trajmodes.readers.foreign_mdanalysis import open_netcdf
-from trajmodes.readers.foreign_mdanalysis import open_xdr
+from trajmodes.readers.foreign_ase import open_ase, open_ase_traj
+from trajmodes.readers.foreign_frame import ForeignFrame, ForeignFrames, ForeignInfo
+from trajmodes.readers.foreign_mdanalysis import (
+    known_to_mdanalysis,
+    open_dcd,
+    open_mdanalysis,
+    open_netcdf,
+    open_xdr,
+)
 from trajmodes.readers.offsets import stamp_file
 from trajmodes.readers.safe_formats import require_trajectory_format
-from trajmodes.readers.time_axis import kept_frames
-from trajmodes.readers.time_axis import time_axis
-from trajmodes.readers.trajectory import FrameFields
-from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.time_axis import kept_frames, time_axis
+from trajmodes.readers.trajectory import FrameFields, Trajectory
 
 __all__ = ["LibraryFrames", "open_foreign"]
 

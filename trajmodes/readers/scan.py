@@ -9,25 +9,27 @@ import numpy as np
 
 from trajmodes.arrays import Ints
 from trajmodes.readers.decimals import PADDING
-from trajmodes.readers.rows import DONE
-from trajmodes.readers.rows import EXTRA_ROWS
-from trajmodes.readers.rows import ID
-from trajmodes.readers.rows import LONG_ROW
-from trajmodes.readers.rows import MISSING_ROWS
-from trajmodes.readers.rows import N_PENDING
-from trajmodes.readers.rows import NOT_A_NUMBER
-from trajmodes.readers.rows import NOT_FINITE
-from trajmodes.readers.rows import OTHER_TYPE
-from trajmodes.readers.rows import PAUSED
-from trajmodes.readers.rows import SECOND_ID
-from trajmodes.readers.rows import SHORT_ROW
-from trajmodes.readers.rows import SKIP
-from trajmodes.readers.rows import TYPE
-from trajmodes.readers.rows import UNKNOWN_ID
-from trajmodes.readers.rows import Bytes
-from trajmodes.readers.rows import Target
-from trajmodes.readers.rows import Work
-from trajmodes.readers.rows import parse_rows
+from trajmodes.readers.rows import (
+    DONE,
+    EXTRA_ROWS,
+    ID,
+    LONG_ROW,
+    MISSING_ROWS,
+    N_PENDING,
+    NOT_A_NUMBER,
+    NOT_FINITE,
+    OTHER_TYPE,
+    PAUSED,
+    SECOND_ID,
+    SHORT_ROW,
+    SKIP,
+    TYPE,
+    UNKNOWN_ID,
+    Bytes,
+    Target,
+    Work,
+    parse_rows,
+)
 
 __all__ = [
     "ID",

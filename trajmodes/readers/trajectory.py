@@ -1,15 +1,10 @@
 """What every reader gives: frames by number, and what the files say about them."""
 
-from dataclasses import dataclass
-from dataclasses import field
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from trajmodes.arrays import Floats
-from trajmodes.arrays import Ints
-from trajmodes.arrays import freeze
+from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data import FrameBlock
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note

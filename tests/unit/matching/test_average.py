@@ -5,13 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.errors import DataError
-from trajmodes.errors import UsageError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.matching.average import average_structure
 from trajmodes.matching.find_cell import find_crystal
 from trajmodes.matching.match import match
-from trajmodes.matching.species import told_species
-from trajmodes.readers.species import species_of_run
+from trajmodes.matching.species import species_of_run
 from trajmodes.symmetry.operations import space_group
 
 MATRICES = {

@@ -8,8 +8,7 @@ from ase.spacegroup import crystal as ase_crystal
 
 from trajmodes.data import Crystal
 from trajmodes.data.lattice import nearest_neighbour
-from trajmodes.errors import DataError
-from trajmodes.errors import UsageError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.matching.match import match
 from trajmodes.units import DALTON
 

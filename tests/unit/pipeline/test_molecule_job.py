@@ -10,11 +10,11 @@ from scipy.spatial.transform import Rotation
 
 from trajmodes.config import job_from_mapping
 from trajmodes.errors import DataError, UsageError
+from trajmodes.formats.open import open_trajectory
 from trajmodes.pipeline.molecule import open_molecule
 from trajmodes.pipeline.molecule_job import molecule_job, molecule_modes
 from trajmodes.pipeline.molecule_tables import show_molecule
 from trajmodes.project.ipi_modes import ATOMIC_UNIT
-from trajmodes.readers import open_trajectory
 from trajmodes.symmetry.isolated import isolated, vibrational_space
 from trajmodes.units import BOLTZMANN, DALTON, THZ
 
