@@ -16,6 +16,7 @@ from trajmodes.matching.diagnosis import Diagnosis, diagnose
 from trajmodes.matching.displacements import Displacer, Hops
 from trajmodes.matching.find_cell import find_crystal
 from trajmodes.matching.match import Match, match
+from trajmodes.matching.species import species_of_run
 
 __all__ = [
     "AverageStructure",
@@ -27,5 +28,5 @@ __all__ = [
     "diagnose",
     "find_crystal",
     "match",
-    "told_species",
+    "species_of_run",
 ]

@@ -20,6 +20,7 @@ from trajmodes.matching import (
     diagnose,
     find_crystal,
     match,
+    species_of_run,
 )
 from trajmodes.matching.species import species_of_run
 from trajmodes.notes import Note

@@ -16,6 +16,7 @@ from trajmodes.data import ForceConstants, Modes, MotionBlock, Projection, Super
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.molecular import hessian_reduction
 from trajmodes.formats import open_trajectory
+from trajmodes.matching import species_of_run
 from trajmodes.matching.species import species_of_run
 from trajmodes.notes import Note
 from trajmodes.phonons.normal_modes import ModeTable, external_part, mode_table, normal_modes
