@@ -1,31 +1,37 @@
 """From results to their folder: what is written beside the tables and figures of the report."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import NamedTuple
 
-from trajmodes.config import Job, toml_text
+from trajmodes.config import Job
+from trajmodes.config import toml_text
 from trajmodes.data import Results
-from trajmodes.fit import Ledger, ledger_dataset
-from trajmodes.formats import write_constants, write_phonopy
+from trajmodes.fit import Ledger
+from trajmodes.fit import ledger_dataset
+from trajmodes.formats import write_constants
+from trajmodes.formats import write_phonopy
 from trajmodes.pipeline.log import Log
 from trajmodes.report import write_results
+from trajmodes.report.painter import Painter
+from trajmodes.report.painter import second_painter
 from trajmodes.report.write import RESULT_FILES
-from trajmodes.results import (
-    AMPLITUDES,
-    LEDGER,
-    ResultsFolder,
-    Writer,
-    encode,
-    open_folder,
-    require_replaceable,
-)
+from trajmodes.results import AMPLITUDES
+from trajmodes.results import LEDGER
+from trajmodes.results import ResultsFolder
+from trajmodes.results import Writer
+from trajmodes.results import encode
+from trajmodes.results import open_folder
+from trajmodes.results import require_replaceable
 
 __all__ = [
     "CONSTANTS_FILE",
@@ -69,6 +75,8 @@ class OutputFolder:
     folder: ResultsFolder
     scratch: Path
     """Folder in it for what may not stay in memory; it is removed at the end."""
+    painter: Painter | None
+    """A second process that draws some of the figures."""
 
     def write(self, found: Analysis) -> Written:
         """Write results and all files that belong to them.
@@ -81,7 +89,7 @@ class OutputFolder:
         with self.log.stage("write"):
             extra = _for_phonopy(found.results, self.scratch) if self.for_phonopy else {}
             extra |= _extra(found, self.job, self.log, self.scratch)
-            files = write_results(found.results, self.folder, extra)
+            files = write_results(found.results, self.folder, extra, self.painter)
         paths = {str(Path(self.job.folder) / name): text for name, text in files.items()}
         return Written(replace(found.results, timings=self.log.seconds), paths)
 
@@ -110,8 +118,9 @@ def output_folder(job: Job, log: Log, *, for_phonopy: bool = False) -> Iterator[
     with (
         open_folder(job.folder) as folder,
         TemporaryDirectory(dir=folder.path, prefix=".trajmodes.") as scratch,
+        second_painter(Path(scratch)) as painter,
     ):
-        yield OutputFolder(job, log, for_phonopy, folder, Path(scratch))
+        yield OutputFolder(job, log, for_phonopy, folder, Path(scratch), painter)
 
 
 def inputs_of(job: Job) -> tuple[str, ...]:
