@@ -1,37 +1,32 @@
 """From results to their folder: what is written beside the tables and figures of the report."""
 
 import shutil
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import NamedTuple
 
-from trajmodes.config import Job
-from trajmodes.config import toml_text
+from trajmodes.config import Job, toml_text
 from trajmodes.data import Results
-from trajmodes.fit import Ledger
-from trajmodes.fit import ledger_dataset
-from trajmodes.formats import write_constants
-from trajmodes.formats import write_phonopy
+from trajmodes.fit import Ledger, ledger_dataset
+from trajmodes.formats import write_constants, write_phonopy
 from trajmodes.pipeline.log import Log
 from trajmodes.report import write_results
-from trajmodes.report.painter import Painter
-from trajmodes.report.painter import second_painter
+from trajmodes.report.painter import Painter, second_painter
 from trajmodes.report.write import RESULT_FILES
-from trajmodes.results import AMPLITUDES
-from trajmodes.results import LEDGER
-from trajmodes.results import ResultsFolder
-from trajmodes.results import Writer
-from trajmodes.results import encode
-from trajmodes.results import open_folder
-from trajmodes.results import require_replaceable
+from trajmodes.results import (
+    AMPLITUDES,
+    LEDGER,
+    ResultsFolder,
+    Writer,
+    encode,
+    open_folder,
+    require_replaceable,
+)
 
 __all__ = [
     "CONSTANTS_FILE",

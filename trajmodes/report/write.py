@@ -2,14 +2,10 @@
 
 from collections.abc import Mapping
 
-from trajmodes.data import Results
-from trajmodes.data import SpectralEnergy
-from trajmodes.report.figures import MAP_OUTPUTS
-from trajmodes.report.figures import OUTPUTS
+from trajmodes.data import Results, SpectralEnergy
+from trajmodes.report.figures import MAP_OUTPUTS, OUTPUTS
 from trajmodes.report.painter import Painter
-from trajmodes.results import RESULTS
-from trajmodes.results import ResultsFolder
-from trajmodes.results import Writer
+from trajmodes.results import RESULTS, ResultsFolder, Writer
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.outputs import write_outputs
 
