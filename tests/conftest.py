@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -138,6 +139,16 @@ def fold_to_supercell(constants: ForceConstants, supercell: Supercell) -> np.nda
 def _one_thread_of_blas() -> Iterator[None]:
     """On shared machines threads that wait for each other cost more than they give."""
     with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_process_draws() -> Iterator[None]:
+    """Tests share the machine: a second process for figures would cost more than it gives."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "trajmodes.pipeline.written.second_painter", lambda _folder: nullcontext()
+        )
         yield
 
 

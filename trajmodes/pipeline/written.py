@@ -16,6 +16,7 @@ from trajmodes.fit import Ledger, ledger_dataset
 from trajmodes.formats import write_constants, write_phonopy
 from trajmodes.pipeline.log import Log
 from trajmodes.report import write_results
+from trajmodes.report.painter import Painter, second_painter
 from trajmodes.report.write import RESULT_FILES
 from trajmodes.results import (
     AMPLITUDES,
@@ -69,6 +70,8 @@ class OutputFolder:
     folder: ResultsFolder
     scratch: Path
     """Folder in it for what may not stay in memory; it is removed at the end."""
+    painter: Painter | None
+    """A second process that draws some of the figures."""
 
     def write(self, found: Analysis) -> Written:
         """Write results and all files that belong to them.
@@ -81,7 +84,7 @@ class OutputFolder:
         with self.log.stage("write"):
             extra = _for_phonopy(found.results, self.scratch) if self.for_phonopy else {}
             extra |= _extra(found, self.job, self.log, self.scratch)
-            files = write_results(found.results, self.folder, extra)
+            files = write_results(found.results, self.folder, extra, self.painter)
         paths = {str(Path(self.job.folder) / name): text for name, text in files.items()}
         return Written(replace(found.results, timings=self.log.seconds), paths)
 
@@ -110,8 +113,9 @@ def output_folder(job: Job, log: Log, *, for_phonopy: bool = False) -> Iterator[
     with (
         open_folder(job.folder) as folder,
         TemporaryDirectory(dir=folder.path, prefix=".trajmodes.") as scratch,
+        second_painter(Path(scratch)) as painter,
     ):
-        yield OutputFolder(job, log, for_phonopy, folder, Path(scratch))
+        yield OutputFolder(job, log, for_phonopy, folder, Path(scratch), painter)
 
 
 def inputs_of(job: Job) -> tuple[str, ...]:

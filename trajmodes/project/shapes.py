@@ -136,9 +136,10 @@ def model_of(shape: LineShape) -> Callable[[Observed, Floats], tuple[Floats, Flo
     where = places(shape)
 
     def model(observed: Observed, theta: Floats) -> tuple[Floats, Floats]:
+        n_bins = observed.bins.shape[1]
         power = np.zeros(observed.bins.shape)
-        slopes = np.zeros((len(theta), where.count, power.shape[1]))
-        room = Room.of(power.shape[1])
+        slopes = np.zeros((len(theta), where.count, n_bins))
+        room = Room.of(n_bins)
         _line_models(theta, where.codes, (*observed.axes, room), power, slopes)
         return power, slopes
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from trajmodes.data import Results, SpectralEnergy
 from trajmodes.report.figures import MAP_OUTPUTS, OUTPUTS
+from trajmodes.report.painter import Painter
 from trajmodes.results import RESULTS, ResultsFolder, Writer
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.outputs import write_outputs
@@ -18,7 +19,10 @@ MAP_FILES = (RESULTS.file, *(output.name for output in MAP_OUTPUTS))
 
 
 def write_results(
-    results: Results, folder: ResultsFolder, extra_writers: Mapping[str, Writer]
+    results: Results,
+    folder: ResultsFolder,
+    extra_writers: Mapping[str, Writer],
+    painter: Painter | None = None,
 ) -> dict[str, str]:
     """Write everything a run gave: all files, or none if one fails.
 
@@ -30,6 +34,8 @@ def write_results(
         An open folder, see `trajmodes.results.open_folder`.
     extra_writers
         Name of a file → how to write it, for files that other rooms know how to write.
+    painter
+        A second process that draws some of the figures.
 
     Returns
     -------
@@ -42,7 +48,9 @@ def write_results(
     StorageError
         If the system refuses to write.
     """
-    return write_outputs(to_dataset(results), "all results", OUTPUTS, folder, extra_writers)
+    dataset = to_dataset(results)
+    outputs = OUTPUTS if painter is None else painter.begin(dataset)
+    return write_outputs(dataset, "all results", outputs, folder, extra_writers)
 
 
 def write_spectral_energy(sed: SpectralEnergy, folder: ResultsFolder) -> dict[str, str]:

@@ -1,0 +1,49 @@
+"""Figures that a second process draws are those that the first one would draw."""
+
+import sys
+import time
+
+import pytest
+
+from trajmodes.report import to_dataset, write_results
+from trajmodes.report.figures import FIGURES
+from trajmodes.report.painter import second_painter
+from trajmodes.results import open_folder
+
+
+def pictures(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*.png")}
+
+
+def alone(results, path):
+    with open_folder(path) as folder:
+        write_results(results, folder, {})
+    return pictures(path)
+
+
+def test_the_second_process_draws_the_same(results, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    dataset = to_dataset(results)
+    names = [o.name.split("/")[1] for o in FIGURES if o.is_possible(dataset)]
+    with open_folder(tmp_path / "both") as folder, second_painter(scratch) as painter:
+        assert painter is not None
+        outputs = painter.begin(dataset)
+        end = time.monotonic() + 60.0
+        while not (scratch / names[0]).exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        drawn = pictures(scratch)
+        for output in outputs:
+            if output.name.endswith("bands.png"):
+                output.make(dataset).write(folder.path / "bands.png")
+    assert drawn == alone(results, tmp_path / "one")
+    assert (tmp_path / "both" / "bands.png").read_bytes() == drawn["bands.png"]
+    assert not (scratch / "bands.png").exists()
+
+
+@pytest.mark.parametrize("program", ["/bin/false", "/nowhere/python"])
+def test_without_the_second_process_all_is_drawn(results, tmp_path, monkeypatch, program):
+    monkeypatch.setattr(sys, "executable", program)
+    with open_folder(tmp_path / "both") as folder, second_painter(tmp_path) as painter:
+        write_results(results, folder, {}, painter)
+    assert pictures(tmp_path / "both") == alone(results, tmp_path / "one")
