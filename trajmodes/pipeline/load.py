@@ -22,7 +22,6 @@ from trajmodes.matching import (
     match,
     species_of_run,
 )
-from trajmodes.matching.species import species_of_run
 from trajmodes.notes import Note
 from trajmodes.pipeline.log import Log
 from trajmodes.readers import Trajectory, select_frames

@@ -17,7 +17,6 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.molecular import hessian_reduction
 from trajmodes.formats import open_trajectory
 from trajmodes.matching import species_of_run
-from trajmodes.matching.species import species_of_run
 from trajmodes.notes import Note
 from trajmodes.phonons.normal_modes import ModeTable, external_part, mode_table, normal_modes
 from trajmodes.pipeline.log import Log, StartBar, no_bars
