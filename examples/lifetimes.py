@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import trajmodes as tm
-from trajmodes.formats import make_movie, wave_of, write_movie
+from trajmodes.report.movie import make_movie, wave_of, write_movie
 
 DATA = Path(__file__).parent / "data"
 

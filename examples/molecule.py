@@ -14,7 +14,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
 import trajmodes as tm
-from trajmodes.pipeline.molecule_tables import show_molecule
+from trajmodes.pipeline.molecule.tables import show_molecule
 
 STEP_FS, EVERY, N_FRAMES = 0.25, 4, 8_000
 KELVIN, LIFETIME_PS = 100.0, 0.1

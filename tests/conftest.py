@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from trajmodes.data import Crystal, ForceConstants, Supercell
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.symmetry.translations import cell_rank
 from trajmodes.units import DALTON
 
@@ -147,7 +148,7 @@ def _one_process_draws() -> Iterator[None]:
     """Tests share the machine: a second process for figures would cost more than it gives."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "trajmodes.pipeline.written.second_painter", lambda _folder: nullcontext()
+            "trajmodes.pipeline.job_folder.second_painter", lambda _folder: nullcontext()
         )
         yield
 

@@ -18,11 +18,11 @@ _HOMES = {
     "open": ("trajmodes.pipeline.api", "open_run"),
     "run": ("trajmodes.pipeline.api", "run"),
     "fit_constants": ("trajmodes.pipeline.api", "fit_constants"),
-    "molecule_modes": ("trajmodes.pipeline.molecule_job", "molecule_modes"),
+    "molecule_modes": ("trajmodes.pipeline.molecule.job", "molecule_modes"),
     "to_dataset": ("trajmodes.results.dataset", "to_dataset"),
     "project_run": ("trajmodes.pipeline.api", "project_run"),
-    "read_constants": ("trajmodes.pipeline.reading", "read_constants"),
-    "read_results": ("trajmodes.results", "read_results"),
+    "read_constants": ("trajmodes.pipeline.load", "read_constants"),
+    "read_results": ("trajmodes.results.netcdf", "read_results"),
 }
 
 __all__ = [

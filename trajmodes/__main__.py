@@ -1,5 +1,5 @@
 """``python -m trajmodes`` is the program ``trajmodes``."""
 
-from trajmodes.cli import main
+from trajmodes.cli.program import main
 
 main()

@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from trajmodes.errors import DataError
 
-__all__ = ["Bools", "Complexes", "Floats", "Ints", "freeze"]
-
 Floats = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex128]
 Ints = npt.NDArray[np.int64]

@@ -4,16 +4,6 @@ Every error says what happened, where, why that is likely, and how to fix it.
 The class of an error fixes the exit code of the program.
 """
 
-__all__ = [
-    "DataError",
-    "LockedError",
-    "StorageError",
-    "TrajmodesError",
-    "TrajmodesWarning",
-    "UnitsError",
-    "UsageError",
-]
-
 
 class TrajmodesWarning(UserWarning):
     """Something in the input deserves a look, but the result stands."""

@@ -7,8 +7,6 @@ is shown or stored. Code that acts on a note looks at its fields, never at its t
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
-__all__ = ["Note", "Severity"]
-
 Severity = Literal["error", "warning", "note", "ok"]
 
 

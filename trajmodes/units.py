@@ -9,19 +9,6 @@ from math import pi, sqrt
 
 from scipy import constants as _codata
 
-__all__ = [
-    "ASE_TIME",
-    "BOHR",
-    "BOLTZMANN",
-    "DALTON",
-    "FEMTOSECOND",
-    "HBAR",
-    "MEV",
-    "RYDBERG",
-    "THZ",
-    "W_MK",
-]
-
 _J_PER_EV = _codata.electron_volt
 # A mass unit of eV ps²/Å² in kg: (J/eV) (s/ps)² / (m/Å)².
 _KG_PER_MASS = _J_PER_EV * _codata.pico**2 / _codata.angstrom**2

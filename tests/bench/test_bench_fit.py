@@ -17,20 +17,19 @@ import pytest
 from ase import Atoms
 from threadpoolctl import threadpool_limits
 
-from trajmodes.data import MotionBlock, Supercell
-from trajmodes.fit import (
-    FitOptions,
-    ForceCovariance,
-    ForceRows,
-    default_blocks,
-    expansion_of,
-    fit_harmonic,
-    fit_ledger,
-)
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.motion import MotionBlock
+from trajmodes.fit.accumulate import ForceRows, default_blocks
+from trajmodes.fit.covariance import ForceCovariance
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import fit_harmonic, fit_ledger
 from trajmodes.fit.model import model_of
+from trajmodes.fit.solution import FitOptions
 from trajmodes.pipeline.api import open_run
-from trajmodes.streaming import cut_blocks, stream
-from trajmodes.symmetry import Constraints, build_supercell, half_space, space_group
+from trajmodes.streaming.schedule import cut_blocks, stream
+from trajmodes.symmetry.constraints import Constraints
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import build_supercell, half_space
 
 pytestmark = [pytest.mark.bench, pytest.mark.filterwarnings("ignore")]
 
@@ -47,9 +46,13 @@ LARGE = """
 import resource, time
 import numpy as np
 from threadpoolctl import threadpool_limits
-from trajmodes.data import Crystal, MotionBlock
-from trajmodes.fit import ForceRows, expansion_of, fit_ledger
-from trajmodes.symmetry import build_supercell, space_group
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.motion import MotionBlock
+from trajmodes.fit.accumulate import ForceRows
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import fit_ledger
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import build_supercell
 
 fcc = np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
 sites = np.array([[0.0] * 3, [0.25] * 3])

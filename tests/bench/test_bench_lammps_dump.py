@@ -13,8 +13,8 @@ import numpy as np
 import psutil
 import pytest
 
-from trajmodes.config import ReadOptions
-from trajmodes.formats import open_trajectory
+from trajmodes.config.groups import ReadOptions
+from trajmodes.formats.open import open_trajectory
 
 pytestmark = pytest.mark.bench
 

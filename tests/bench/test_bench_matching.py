@@ -5,7 +5,8 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal, FrameBlock
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.motion import FrameBlock
 from trajmodes.matching.average import AverageStructure
 from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.match import match

@@ -28,17 +28,19 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from trajmodes.config import job_from_mapping
-from trajmodes.data import BandSpectra, ForceConstants, Supercell
-from trajmodes.formats import read_constants
-from trajmodes.phonons import modes_at
+from trajmodes.config.job import job_from_mapping
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.spectra import BandSpectra
+from trajmodes.formats.registry import read_constants
+from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.api import open_run
-from trajmodes.pipeline.log import Log
-from trajmodes.pipeline.projected import project_only
-from trajmodes.project import LineShape, fit_lines
-from trajmodes.project.oscillator import expected_power
-from trajmodes.symmetry import build_supercell
-from trajmodes.symmetry.translations import HalfSpace, cell_rank, half_space
+from trajmodes.pipeline.job_folder import Log
+from trajmodes.pipeline.project_job import project_only
+from trajmodes.project.lineshape.fit import fit_lines
+from trajmodes.project.lineshape.models import LineShape
+from trajmodes.project.lineshape.oscillator import expected_power
+from trajmodes.symmetry.translations import HalfSpace, build_supercell, cell_rank, half_space
 from trajmodes.units import BOLTZMANN, DALTON
 
 pytestmark = [pytest.mark.bench, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from trajmodes.data import BandSpectra, MotionBlock
-from trajmodes.phonons import modes_at
-from trajmodes.project import (
-    EnergyReduction,
-    Projector,
-    WelchReduction,
-    fit_lines,
-)
-from trajmodes.project.oscillator import expected_power
-from trajmodes.streaming import Together, Transformed
+from trajmodes.data.motion import MotionBlock
+from trajmodes.data.spectra import BandSpectra
+from trajmodes.phonons.modes import modes_at
+from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.project.lineshape.fit import fit_lines
+from trajmodes.project.lineshape.oscillator import expected_power
+from trajmodes.project.projector import Projector
+from trajmodes.project.spectra.welch import WelchReduction
+from trajmodes.streaming.reduction import Together, Transformed
 from trajmodes.symmetry.translations import build_supercell, half_space
 
 pytestmark = [pytest.mark.bench, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

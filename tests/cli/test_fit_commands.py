@@ -11,9 +11,9 @@ import xarray as xr
 from click.testing import CliRunner
 
 import trajmodes as tm
-from trajmodes.cli import main
+from trajmodes.cli.program import main
 from trajmodes.errors import UsageError
-from trajmodes.formats import read_constants
+from trajmodes.formats.registry import read_constants
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
 DUMP, CELL = DATA / "silicon.lammpstrj.xz", DATA / "silicon.POSCAR"

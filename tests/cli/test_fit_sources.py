@@ -12,10 +12,10 @@ from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
 import trajmodes as tm
-from trajmodes.cli import main
-from trajmodes.formats import read_constants
-from trajmodes.readers import trajectory_of_atoms
-from trajmodes.symmetry import build_supercell, cell_rank
+from trajmodes.cli.program import main
+from trajmodes.formats.registry import read_constants
+from trajmodes.readers.arrays import trajectory_of_atoms
+from trajmodes.symmetry.translations import build_supercell, cell_rank
 from trajmodes.units import DALTON
 
 CUTOFF, N_FRAMES = 4.1, 12

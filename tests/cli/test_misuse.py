@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner
 
-from trajmodes.cli import main
+from trajmodes.cli.program import main
 from trajmodes.report.write import MAP_FILES
 from trajmodes.results.outputs import TABLES
 

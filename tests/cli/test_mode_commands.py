@@ -17,8 +17,8 @@ import xarray as xr
 from click.testing import CliRunner
 from scipy.linalg import cholesky, expm
 
-from trajmodes.cli import main
-from trajmodes.formats import read_constants, write_constants
+from trajmodes.cli.program import main
+from trajmodes.formats.registry import read_constants, write_constants
 from trajmodes.results.outputs import TABLES
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trajmodes.cli import main
+from trajmodes.cli.program import main
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

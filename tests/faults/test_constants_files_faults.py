@@ -7,9 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
-from trajmodes.data import ClusterConstants
+from trajmodes.data.force_constants import ClusterConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats import read_constants, read_supercell, write_constants
+from trajmodes.formats.registry import read_constants, read_supercell, write_constants
 from trajmodes.symmetry.translations import build_supercell
 
 pytestmark = pytest.mark.faults

@@ -8,9 +8,9 @@ import gzip
 import numpy as np
 import pytest
 
-from trajmodes.config import ReadOptions
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
-from trajmodes.formats import open_trajectory
+from trajmodes.formats.open import open_trajectory
 
 COLUMNS = "id type xu yu zu vx vy vz fx fy fz"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trajmodes.config import ReadOptions
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesWarning, UsageError
-from trajmodes.formats import open_trajectory
+from trajmodes.formats.open import open_trajectory
 
 DATA = Path(__file__).parents[1] / "data" / "lammps"
 TEXT = (DATA / "o_custom.lammpstrj").read_bytes()

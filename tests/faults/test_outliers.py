@@ -10,12 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 import trajmodes as tm
-from trajmodes.cli import main
+from trajmodes.cli.program import main
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats import load_crystal, open_trajectory
-from trajmodes.matching import Displacer, match
+from trajmodes.formats.cell_file import load_crystal
+from trajmodes.formats.open import open_trajectory
+from trajmodes.matching.displacements import Displacer
+from trajmodes.matching.match import match
 from trajmodes.matching.sample import sample_run
-from trajmodes.readers import trajectory_of_arrays
+from trajmodes.readers.arrays import trajectory_of_arrays
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "examples" / "data"

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trajmodes.config import ReadOptions
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import TrajmodesError, TrajmodesWarning
-from trajmodes.formats import open_trajectory
-from trajmodes.readers.decimals import PADDING
+from trajmodes.formats.open import open_trajectory
 from trajmodes.readers.lammps import dump as lammps_dump
 from trajmodes.readers.lammps import index as lammps_index
+from trajmodes.readers.text.floats import PADDING
 from trajmodes.readers.xyz import frames as xyz_frames
 from trajmodes.readers.xyz import index as xyz_index
 

@@ -10,9 +10,9 @@ from ase import Atoms
 from ase.io import write
 from phonopy.structure.atoms import PhonopyAtoms
 
-from trajmodes.config import ReadOptions
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError
-from trajmodes.formats import open_trajectory
+from trajmodes.formats.open import open_trajectory
 
 N_ATOMS, N_FRAMES = 8, 3
 

@@ -12,14 +12,10 @@ import pytest
 from ase.build import bulk
 
 from trajmodes.errors import DataError, TrajmodesError, UsageError
-from trajmodes.formats import (
-    open_trajectory,
-    read_constants,
-    read_crystal,
-    read_supercell,
-    write_constants,
-)
-from trajmodes.readers.hessian_file import read_hessian
+from trajmodes.formats.cell_file import read_crystal
+from trajmodes.formats.open import open_trajectory
+from trajmodes.formats.registry import read_constants, read_supercell, write_constants
+from trajmodes.molecules.hessian import read_hessian
 from trajmodes.readers.safe_formats import read_with_ase
 from trajmodes.symmetry.translations import build_supercell
 

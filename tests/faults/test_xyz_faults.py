@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trajmodes.config import ReadOptions
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, TrajmodesWarning, UsageError
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.readers.xyz.open import open_xyz

@@ -6,9 +6,10 @@ from math import factorial
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
-from trajmodes.fit import ForceRows, constants_of
-from trajmodes.symmetry import cell_rank
+from trajmodes.data.motion import MotionBlock
+from trajmodes.fit.accumulate import ForceRows
+from trajmodes.fit.fit import constants_of
+from trajmodes.symmetry.translations import cell_rank
 
 
 def _dense(sites, lattice, values, supercell):

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trajmodes.phonons import modes_at
-from trajmodes.project import Projector
-from trajmodes.project.autocorrelation import AutocorrelationReduction
-from trajmodes.project.coordinates import Amplitudes
+from trajmodes.phonons.modes import modes_at
+from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
+from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.symmetry.translations import build_supercell, half_space
 
 N_FRAMES = 190

@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
-from trajmodes.fit import FitOptions, ForceRows, constants_of, expansion_of, fit_ledger
+from trajmodes.data.motion import MotionBlock
+from trajmodes.fit.accumulate import ForceRows
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import constants_of, fit_ledger
 from trajmodes.fit.model import model_of
-from trajmodes.symmetry import Constraints, build_supercell, space_group
+from trajmodes.fit.solution import FitOptions
+from trajmodes.symmetry.constraints import Constraints
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import build_supercell
 
 N_FRAMES = 1600
 MOVED, NOISE = 0.1, 0.3

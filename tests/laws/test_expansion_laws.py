@@ -5,18 +5,16 @@ import itertools
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal
-from trajmodes.fit import FitOptions, constants_of, expansion_of, fit_ledger
+from trajmodes.data.crystal import Crystal
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import constants_of, fit_ledger
 from trajmodes.fit.model import model_of
-from trajmodes.symmetry import (
-    Constraints,
-    Cutoff,
-    build_supercell,
-    inscribed_radius,
-    null_space,
-    pair_orbits,
-    space_group,
-)
+from trajmodes.fit.solution import FitOptions
+from trajmodes.symmetry.clusters import inscribed_radius, pair_orbits
+from trajmodes.symmetry.constraints import Constraints, null_space
+from trajmodes.symmetry.cutoffs import Cutoff
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import build_supercell
 
 CONVENTIONAL = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
 JOINT = FitOptions(scheme="joint")

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import constants as codata
 
-from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
-from trajmodes.formats import read_constants, read_supercell, write_constants
-from trajmodes.phonons import dynamical_matrices
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
+from trajmodes.formats.registry import read_constants, read_supercell, write_constants
+from trajmodes.phonons.dynamical_matrix import dynamical_matrices
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON
 

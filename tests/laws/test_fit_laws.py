@@ -8,19 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from trajmodes.data import Crystal, MotionBlock
-from trajmodes.fit import FitOptions, ForceCovariance, fit_harmonic
-from trajmodes.symmetry import (
-    Constraints,
-    build_supercell,
-    constraint_rows,
-    half_space,
-    null_space,
-    pair_orbits,
-    space_group,
-    supercell_pair_orbits,
-    symmetry_basis,
-)
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.motion import MotionBlock
+from trajmodes.fit.covariance import ForceCovariance
+from trajmodes.fit.fit import fit_harmonic
+from trajmodes.fit.solution import FitOptions
+from trajmodes.symmetry.clusters import pair_orbits
+from trajmodes.symmetry.constraints import Constraints, constraint_rows, null_space
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.supercell_pairs import supercell_pair_orbits
+from trajmodes.symmetry.tensors import symmetry_basis
+from trajmodes.symmetry.translations import build_supercell, half_space
 
 CONVENTIONAL = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
 CASES = {

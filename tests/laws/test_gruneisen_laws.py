@@ -7,15 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from trajmodes.data import ClusterConstants, Crystal, ForceConstants
-from trajmodes.phonons import (
-    frequencies_at,
-    gruneisen_at,
-    mean_gruneisen,
-    modes_at,
-    strain_derivative,
-)
-from trajmodes.symmetry import space_group
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
+from trajmodes.phonons.anharmonic.gruneisen import gruneisen_at, mean_gruneisen
+from trajmodes.phonons.anharmonic.strain import strain_derivative
+from trajmodes.phonons.modes import frequencies_at, modes_at
+from trajmodes.symmetry.operations import space_group
 from trajmodes.units import BOLTZMANN, HBAR
 
 NAMES = ["diamond", "rock salt", "wurtzite", "triclinic"]

@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from trajmodes.data import Crystal, MotionBlock
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.fit import (
-    FitOptions,
-    ForceCovariance,
-    constants_of,
-    expansion_of,
-    fit_harmonic,
-    fit_ledger,
-    pooled,
-)
+from trajmodes.fit.covariance import ForceCovariance
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import constants_of, fit_harmonic, fit_ledger
 from trajmodes.fit.model import model_of
-from trajmodes.symmetry import Constraints, Cutoff, build_supercell, half_space, space_group
+from trajmodes.fit.normal_blocks import pooled
+from trajmodes.fit.solution import FitOptions
+from trajmodes.symmetry.constraints import Constraints
+from trajmodes.symmetry.cutoffs import Cutoff
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import build_supercell, half_space
 
 JOINT = FitOptions(scheme="joint")
 # supercell matrix, cutoffs in Å by order: small, so that whole design matrices are at hand

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from trajmodes.config import ReadOptions
-from trajmodes.data import Crystal, FrameBlock, MotionBlock
+from trajmodes.config.groups import ReadOptions
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.formats.open import open_trajectory
 from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.match import Match, match

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import Modes, MotionBlock
-from trajmodes.phonons.diagonalize import modes_at
-from trajmodes.project.coordinates import Amplitudes, Projector
-from trajmodes.project.energies import EnergyReduction
-from trajmodes.project.equipartition import equipartition
+from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
+from trajmodes.phonons.modes import modes_at
+from trajmodes.project.energies.equipartition import equipartition
+from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import BOLTZMANN
 

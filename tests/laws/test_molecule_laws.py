@@ -9,16 +9,18 @@ from ase.optimize import BFGS
 from ase.vibrations import Vibrations
 from scipy.spatial.transform import Rotation
 
-from trajmodes.fit.molecular import hessian_reduction
-from trajmodes.phonons.normal_modes import mode_table, normal_modes
-from trajmodes.project import EnergyReduction, Projector
-from trajmodes.readers import trajectory_of_arrays
-from trajmodes.readers.bond_tree import bond_tree
-from trajmodes.readers.eckart import eckart_frame
-from trajmodes.readers.molecule import follow_axis, molecule_reference
-from trajmodes.streaming import Together, Transformed, cut_blocks, stream
-from trajmodes.symmetry import half_space
-from trajmodes.symmetry.isolated import isolated, pairs_of_hessian, vibrational_space
+from trajmodes.molecules.eckart import eckart_frame
+from trajmodes.molecules.hessian_fit import hessian_reduction
+from trajmodes.molecules.normal_modes import mode_table, normal_modes
+from trajmodes.molecules.point_group import isolated, pairs_of_hessian, vibrational_space
+from trajmodes.molecules.reference import follow_axis, molecule_reference
+from trajmodes.molecules.unwrap import bond_tree
+from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.project.projector import Projector
+from trajmodes.readers.arrays import trajectory_of_arrays
+from trajmodes.streaming.reduction import Together, Transformed
+from trajmodes.streaming.schedule import cut_blocks, stream
+from trajmodes.symmetry.translations import half_space
 from trajmodes.units import BOLTZMANN, DALTON, THZ
 
 KELVIN = 50.0

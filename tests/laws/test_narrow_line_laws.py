@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from trajmodes.data import BandSpectra, Verdict
-from trajmodes.project import fit_lines
-from trajmodes.project.window import effective_segments, hann, resolution_thz
+from trajmodes.data.spectra import BandSpectra, Verdict
+from trajmodes.project.lineshape.fit import fit_lines
+from trajmodes.project.spectra.segments import effective_segments, hann, resolution_thz
 
 INTERVAL, LENGTH, SEGMENTS, SETS, MEMBERS = 0.02, 256, 7, 150, 6
 RESOLUTION = resolution_thz(LENGTH, INTERVAL)

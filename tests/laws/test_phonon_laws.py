@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trajmodes.data import Crystal
-from trajmodes.phonons import commensurate, dynamical_matrices, frequencies_at, modes_at
+from trajmodes.data.crystal import Crystal
+from trajmodes.phonons.dynamical_matrix import dynamical_matrices
+from trajmodes.phonons.modes import frequencies_at, modes_at
+from trajmodes.phonons.qpoints import commensurate
 from trajmodes.symmetry.stars import star_images
 from trajmodes.symmetry.translations import build_supercell, half_space, lattice_transform
 

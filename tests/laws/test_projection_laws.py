@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trajmodes.data import Crystal, Modes, MotionBlock
-from trajmodes.phonons import modes_at
-from trajmodes.project import (
-    AutocorrelationReduction,
-    BandPlan,
-    DisplacementCovarianceReduction,
-    EnergyReduction,
-    KineticReduction,
-    NarrowBandReduction,
-    Projector,
-    WelchReduction,
-)
-from trajmodes.streaming import Together, Transformed
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
+from trajmodes.phonons.modes import modes_at
+from trajmodes.project.energies.displacement_covariance import DisplacementCovarianceReduction
+from trajmodes.project.energies.ensemble import KineticReduction
+from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
+from trajmodes.project.projector import Projector
+from trajmodes.project.spectra.decimation import BandPlan
+from trajmodes.project.spectra.welch import WelchReduction
+from trajmodes.project.spectra.zoom import NarrowBandReduction
+from trajmodes.streaming.reduction import Together, Transformed
 from trajmodes.symmetry.translations import HalfSpace, build_supercell, cell_rank, half_space
 
 LENGTH, N_FRAMES = 32, 150

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import special_ortho_group
 
-from trajmodes.data import FrameBlock
-from trajmodes.matching import Displacer, average_structure, match
-from trajmodes.readers import trajectory_of_arrays
+from trajmodes.data.motion import FrameBlock
+from trajmodes.matching.average import average_structure
+from trajmodes.matching.displacements import Displacer
+from trajmodes.matching.match import match
+from trajmodes.readers.arrays import trajectory_of_arrays
 from trajmodes.symmetry.translations import build_supercell
 
 MATRICES = {

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import BandSpectra, Verdict
-from trajmodes.data.spectra import NARROWEST
-from trajmodes.project import fit_lines, resolution_thz
-from trajmodes.project.oscillator import expected_power
+from trajmodes.data.spectra import NARROWEST, BandSpectra, Verdict
+from trajmodes.project.lineshape.fit import fit_lines
+from trajmodes.project.lineshape.oscillator import expected_power
+from trajmodes.project.spectra.segments import resolution_thz
 from trajmodes.units import THZ
 
 

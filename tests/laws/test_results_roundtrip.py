@@ -9,50 +9,45 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trajmodes.data import (
-    BandPath,
-    Bands,
+from trajmodes.data.anharmonic import (
+    GruneisenParameters,
+    MeanGruneisen,
+    PerturbativeWidths,
+    WidthComparison,
+)
+from trajmodes.data.bands import BandPath, Bands, RenormalisedBands, SpectralMap
+from trajmodes.data.conductivity import Conductivity, HeatFlow
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.energies import EnergyCovariance, ModeEnergies
+from trajmodes.data.fit_quality import Convergence, FitErrors, Reference
+from trajmodes.data.force_constants import (
     ClusterConstants,
-    Conductivity,
-    Convergence,
-    Crystal,
-    EnergyCovariance,
-    EnergyLifetimes,
-    Ensemble,
-    EnsembleVerdict,
-    Equipartition,
-    Finding,
-    FitErrors,
     FitQuality,
     ForceConstants,
-    GruneisenParameters,
-    HeatFlow,
-    InputFile,
+    OrderQuality,
+)
+from trajmodes.data.modes import Modes
+from trajmodes.data.results import Finding, InputFile, Projection, Provenance, Results
+from trajmodes.data.spectra import (
+    EnergyLifetimes,
     LineData,
     LineFits,
     MaximumEntropySpectra,
-    MeanGruneisen,
-    ModeEnergies,
-    Modes,
-    OrderQuality,
-    PerturbativeWidths,
     PowerSpectra,
-    Projection,
-    Provenance,
-    Reference,
-    RenormalisedBands,
-    Results,
-    RunLength,
-    SpectralMap,
-    Stability,
     Verdict,
     VibrationalDensity,
-    WidthComparison,
+)
+from trajmodes.data.verdicts import (
+    Ensemble,
+    EnsembleVerdict,
+    Equipartition,
+    RunLength,
+    Stability,
 )
 from trajmodes.notes import Note
-from trajmodes.phonons import shells_of
-from trajmodes.report import to_dataset
-from trajmodes.results import read_results, save_dataset
+from trajmodes.phonons.shells import shells_of
+from trajmodes.results.dataset import to_dataset
+from trajmodes.results.netcdf import read_results, save_dataset
 from trajmodes.symmetry.translations import build_supercell
 
 # Together more than some seconds.

@@ -15,20 +15,19 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 import trajmodes as tm
-from trajmodes.config import job_from_mapping
-from trajmodes.data import Supercell
-from trajmodes.fit import ForceCovariance
-from trajmodes.phonons import modes_at
+from trajmodes.config.job import job_from_mapping
+from trajmodes.data.crystal import Supercell
+from trajmodes.fit.covariance import ForceCovariance
+from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.fit import fit_runs
+from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.load import load
-from trajmodes.pipeline.log import Log
-from trajmodes.project import (
-    AutocorrelationReduction,
-    EnergyReduction,
-    Projector,
-    WelchReduction,
-)
-from trajmodes.streaming import Together, Transformed, stream
+from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
+from trajmodes.project.projector import Projector
+from trajmodes.project.spectra.welch import WelchReduction
+from trajmodes.streaming.reduction import Together, Transformed
+from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import BOLTZMANN
 

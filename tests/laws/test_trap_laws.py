@@ -46,17 +46,22 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from trajmodes.config import ReadOptions
-from trajmodes.data import Modes, MotionBlock
+from trajmodes.config.groups import ReadOptions
+from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.formats import open_trajectory
-from trajmodes.matching import Displacer, diagnose, match
-from trajmodes.phonons import modes_at
-from trajmodes.project import EnergyReduction, Projector
-from trajmodes.project.differences import attenuation, require_correctable
-from trajmodes.project.time_step import require_sampled
-from trajmodes.readers import Trajectory, trajectory_of_arrays
-from trajmodes.readers.differenced import DifferencedMotion
+from trajmodes.formats.open import open_trajectory
+from trajmodes.matching.diagnosis import diagnose
+from trajmodes.matching.displacements import Displacer
+from trajmodes.matching.match import match
+from trajmodes.phonons.modes import modes_at
+from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.project.projector import Projector
+from trajmodes.project.sampling.differenced import DifferencedMotion
+from trajmodes.project.sampling.differences import attenuation, require_correctable
+from trajmodes.project.sampling.verlet import require_sampled
+from trajmodes.readers.arrays import trajectory_of_arrays
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import HalfSpace, build_supercell, half_space
 from trajmodes.units import BOLTZMANN, DALTON, THZ
 

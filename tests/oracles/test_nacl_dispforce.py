@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal, MotionBlock
-from trajmodes.fit import ForceCovariance, fit_harmonic
-from trajmodes.symmetry import build_supercell, half_space
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.motion import MotionBlock
+from trajmodes.fit.covariance import ForceCovariance
+from trajmodes.fit.fit import fit_harmonic
+from trajmodes.symmetry.translations import build_supercell, half_space
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "dispforce"
 FCC = np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trajmodes.fit import FitOptions, ForceRows, expansion_of, fit_ledger
+from trajmodes.fit.accumulate import ForceRows
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import fit_ledger
+from trajmodes.fit.solution import FitOptions
 from trajmodes.pipeline.api import open_run
-from trajmodes.symmetry import space_group
+from trajmodes.symmetry.operations import space_group
 
 TABLE = Path(__file__).parents[1] / "data" / "silicon_third_order.txt"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "data"

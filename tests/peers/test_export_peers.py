@@ -19,10 +19,11 @@ from phonopy.file_IO import (
 from phonopy.physical_units import get_calculator_physical_units, get_physical_units
 from phonopy.structure.atoms import PhonopyAtoms
 
-from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
-from trajmodes.formats import read_constants, write_constants
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.formats.folding import images_of_pairs
-from trajmodes.phonons import frequencies_at, modes_at
+from trajmodes.formats.registry import read_constants, write_constants
+from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.symmetry.translations import build_supercell, cell_rank
 from trajmodes.units import DALTON, THZ
 

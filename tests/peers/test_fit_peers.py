@@ -7,18 +7,15 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from trajmodes.data import MotionBlock
-from trajmodes.fit import FitOptions, ForceRows, expansion_of, fit_ledger
-from trajmodes.symmetry import (
-    Constraints,
-    build_supercell,
-    cell_rank,
-    constraint_rows,
-    inscribed_radius,
-    null_space,
-    space_group,
-    supercell_group,
-)
+from trajmodes.data.motion import MotionBlock
+from trajmodes.fit.accumulate import ForceRows
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import fit_ledger
+from trajmodes.fit.solution import FitOptions
+from trajmodes.symmetry.clusters import inscribed_radius
+from trajmodes.symmetry.constraints import Constraints, constraint_rows, null_space
+from trajmodes.symmetry.operations import space_group, supercell_group
+from trajmodes.symmetry.translations import build_supercell, cell_rank
 
 pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore")]
 

@@ -6,8 +6,8 @@ import subprocess
 import numpy as np
 import pytest
 
-from trajmodes.config import ReadOptions
-from trajmodes.formats import open_trajectory
+from trajmodes.config.groups import ReadOptions
+from trajmodes.formats.open import open_trajectory
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 

@@ -23,27 +23,19 @@ from ase import Atoms
 from phonopy.physical_units import get_physical_units
 from phonopy.structure.atoms import PhonopyAtoms
 
-from trajmodes.data import (
-    BandSpectra,
-    EnergyLifetimes,
-    LineFits,
-    ModeEnergies,
-    Modes,
-    MotionBlock,
-)
-from trajmodes.phonons import modes_at
-from trajmodes.project import (
-    Amplitudes,
-    AutocorrelationReduction,
-    EnergyReduction,
-    Projector,
-    WelchReduction,
-    energy_lifetimes,
-    fit_lines,
-)
-from trajmodes.streaming import Together, Transformed
-from trajmodes.symmetry import build_supercell
-from trajmodes.symmetry.translations import half_space
+from trajmodes.data.energies import ModeEnergies
+from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
+from trajmodes.data.spectra import BandSpectra, EnergyLifetimes, LineFits
+from trajmodes.phonons.modes import modes_at
+from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
+from trajmodes.project.lifetimes.lifetimes import energy_lifetimes
+from trajmodes.project.lineshape.fit import fit_lines
+from trajmodes.project.projector import Amplitudes, Projector
+from trajmodes.project.spectra.welch import WelchReduction
+from trajmodes.streaming.reduction import Together, Transformed
+from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import BOLTZMANN, DALTON, THZ
 
 pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore")]

@@ -7,8 +7,12 @@ from phonopy.phonon.band_structure import get_band_qpoints_by_seekpath
 from phonopy.physical_units import get_physical_units
 from phonopy.structure.atoms import PhonopyAtoms
 
-from trajmodes.data import ForceConstants, Supercell
-from trajmodes.phonons import band_path, dispersion, dynamical_matrices, modes_at
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.dynamical_matrix import dynamical_matrices
+from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.qpoints import band_path
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON, THZ

@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from trajmodes.data import Modes
-from trajmodes.project import Projector
+from trajmodes.data.modes import Modes
+from trajmodes.project.projector import Projector
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import DALTON, FEMTOSECOND
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import trajmodes as tm
-from trajmodes.cli import main
-from trajmodes.phonons import gruneisen_at, modes_at
+from trajmodes.cli.program import main
+from trajmodes.phonons.anharmonic.gruneisen import gruneisen_at
+from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.export import export_job
 
 pytestmark = pytest.mark.peer

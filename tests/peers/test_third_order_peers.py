@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
-from trajmodes.fit import FitOptions, ForceRows, expansion_of, fit_ledger
-from trajmodes.symmetry import build_supercell, cell_rank, space_group
+from trajmodes.data.motion import MotionBlock
+from trajmodes.fit.accumulate import ForceRows
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import fit_ledger
+from trajmodes.fit.solution import FitOptions
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import build_supercell, cell_rank
 
 pytestmark = pytest.mark.peer
 

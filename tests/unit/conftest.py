@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal, FrameBlock
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.motion import FrameBlock
 from trajmodes.readers.time_axis import TimeAxis
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN, THZ

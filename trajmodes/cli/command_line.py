@@ -3,8 +3,6 @@
 import shlex
 import sys
 
-__all__ = ["command_line"]
-
 
 def command_line() -> str:
     """Return the command line, quoted so that a shell takes it as it stands."""

@@ -10,8 +10,6 @@ import click
 
 from trajmodes.errors import TrajmodesError, TrajmodesWarning
 
-__all__ = ["ending"]
-
 INTERRUPTED = 130
 BUG = 1
 

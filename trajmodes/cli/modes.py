@@ -8,9 +8,7 @@ from trajmodes.cli.command_line import command_line
 from trajmodes.cli.exits import ending
 from trajmodes.cli.options import Command, given_job, takes_options
 from trajmodes.cli.progress import progress_bars
-from trajmodes.config import values_of
-
-__all__ = ["modes", "molecule", "movie", "project", "sed"]
+from trajmodes.config.job import values_of
 
 
 @click.command(cls=Command)
@@ -22,7 +20,7 @@ def project(**given: Any) -> None:
     One pass over the run gives energies, spectra, lifetimes and densities of all modes.
     """
     with ending():
-        from trajmodes.pipeline.projected import project_job
+        from trajmodes.pipeline.project_job import project_job
         from trajmodes.pipeline.show import show_results
 
         with progress_bars() as bars:
@@ -86,8 +84,8 @@ def molecule(**given: Any) -> None:
     Rotation and drift are removed in the Eckart frame.
     """
     with ending():
-        from trajmodes.pipeline.molecule_job import molecule_job
-        from trajmodes.pipeline.molecule_tables import show_molecule
+        from trajmodes.pipeline.molecule.job import molecule_job
+        from trajmodes.pipeline.molecule.tables import show_molecule
 
         with progress_bars() as bars:
             job = given_job("molecule", given)

@@ -5,7 +5,9 @@ from typing import Any, TypeVar
 
 import click
 
-from trajmodes.config import FOLDERS, Job, Option, job_of, options_of
+from trajmodes.config.groups import FOLDERS
+from trajmodes.config.job import Job, job_of, options_of
+from trajmodes.config.option import Option
 from trajmodes.errors import UsageError
 
 Function = TypeVar("Function", bound=Callable[..., Any])

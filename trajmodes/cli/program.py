@@ -12,10 +12,9 @@ from trajmodes.cli.exits import ending
 from trajmodes.cli.modes import modes, molecule, movie, project, sed
 from trajmodes.cli.options import Command, given_job, takes_options
 from trajmodes.cli.progress import progress_bars
-from trajmodes.config import FOLDERS, values_of
+from trajmodes.config.groups import FOLDERS
+from trajmodes.config.job import values_of
 from trajmodes.errors import DataError
-
-__all__ = ["main"]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

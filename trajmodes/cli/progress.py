@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["compilation_announced", "progress_bars"]
 
 Advance = Callable[[int], None]
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from trajmodes.arrays import Floats, freeze
 
-__all__ = ["GruneisenParameters", "MeanGruneisen", "PerturbativeWidths", "WidthComparison"]
-
 
 @dataclass(frozen=True, slots=True)
 class MeanGruneisen:

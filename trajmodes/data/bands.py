@@ -8,8 +8,6 @@ import numpy as np
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
 
-__all__ = ["BandPath", "Bands", "RenormalisedBands", "SpectralMap"]
-
 
 @dataclass(frozen=True, slots=True)
 class BandPath:

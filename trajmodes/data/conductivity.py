@@ -6,8 +6,6 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Floats, freeze
 
-__all__ = ["Conductivity", "HeatFlow"]
-
 
 @dataclass(frozen=True, slots=True)
 class HeatFlow:

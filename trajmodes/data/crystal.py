@@ -1,11 +1,14 @@
-"""The primitive crystal: cell, sites, species, masses."""
+"""The primitive crystal: cell, sites, species, masses.
+
+The simulated crystal: an integer multiple of the primitive one, atoms in canonical order.
+"""
 
 from dataclasses import dataclass
 
-from trajmodes.arrays import Floats, freeze
-from trajmodes.errors import DataError
+import numpy as np
 
-__all__ = ["Crystal"]
+from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +69,66 @@ class Crystal:
     def positions(self) -> Floats:
         """(s, 3) Cartesian positions of the sites in Å."""
         return self.sites @ self.cell
+
+
+@dataclass(frozen=True, slots=True)
+class Supercell:
+    """``matrix @ crystal.cell``, with its cells in the order of a product of cyclic groups.
+
+    The cells of a supercell form the finite abelian group Z³/(Z³·matrix). Its Smith normal
+    form ``U matrix V = diag(shape)`` labels cell n by ``(n @ transform) mod shape``, so that a
+    lattice Fourier transform is an ordinary three-dimensional FFT over ``shape``.
+
+    Canonical atom order, used by every `MotionBlock`: atom = cell · n_sites + site, cells in
+    C order of their group label. Build one with `trajmodes.symmetry.build_supercell`.
+    """
+
+    crystal: Crystal
+    matrix: Ints
+    """(3, 3). Rows are the supercell vectors in units of the primitive ones."""
+    shape: tuple[int, int, int]
+    """Orders d1, d2, d3 of the cyclic groups; their product is the number of cells."""
+    transform: Ints
+    """(3, 3). The unimodular V of the Smith normal form."""
+    cells: Ints
+    """(c, 3). Integer primitive-lattice vector of each cell, in canonical order."""
+
+    def __post_init__(self) -> None:
+        sizes = {"c": int(np.prod(self.shape))}
+        freeze(self, sizes, np.int64, matrix="3 3", transform="3 3", cells="c 3")
+
+    @property
+    def n_cells(self) -> int:
+        """Number of primitive cells."""
+        return len(self.cells)
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return self.n_cells * self.crystal.n_sites
+
+    @property
+    def cell(self) -> Floats:
+        """(3, 3) supercell vectors in Å, as rows."""
+        return self.matrix @ self.crystal.cell
+
+    @property
+    def masses(self) -> Floats:
+        """(a,) masses of all atoms in canonical order."""
+        return np.tile(self.crystal.masses, self.n_cells)
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        """(a,) chemical symbols in canonical order."""
+        return self.crystal.species * self.n_cells
+
+    @property
+    def site_index(self) -> Ints:
+        """(a,) site of each atom in canonical order."""
+        return np.tile(np.arange(self.crystal.n_sites), self.n_cells)
+
+    @property
+    def positions(self) -> Floats:
+        """(a, 3) ideal positions in Å in canonical order, not folded into the supercell."""
+        reduced = self.cells[:, None, :] + self.crystal.sites[None, :, :]
+        return (reduced @ self.crystal.cell).reshape(-1, 3)

@@ -13,20 +13,6 @@ from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import common_shift, deformation, reduced_cell
 
-__all__ = [
-    "EXPANSION",
-    "NOTICED",
-    "SAME_CRYSTAL",
-    "SAME_STRUCTURE",
-    "SAME_SUBSTANCE",
-    "SAME_VOLUME",
-    "CrystalDifference",
-    "CrystalTolerances",
-    "crystal_difference",
-    "same_substance",
-    "shortest_lengths",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class CrystalTolerances:

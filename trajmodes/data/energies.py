@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from trajmodes.arrays import Floats, Ints, freeze
 
-__all__ = ["EnergyCovariance", "ModeEnergies"]
-
 
 @dataclass(frozen=True, slots=True)
 class ModeEnergies:

@@ -7,18 +7,7 @@ from typing import Literal
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data.force_constants import FitQuality
-from trajmodes.data.jackknife import jackknife_sem
-
-__all__ = [
-    "Convergence",
-    "ErrorMethod",
-    "FitErrors",
-    "Reference",
-    "ScanKind",
-    "ScanPoint",
-    "Shells",
-]
+from trajmodes.data.force_constants import FitQuality, jackknife_sem
 
 ErrorMethod = Literal["jackknife", "sandwich"]
 ScanKind = Literal["order", "cutoff", "constraints", "ridge", "time"]

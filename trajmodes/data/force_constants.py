@@ -1,5 +1,9 @@
-"""Force constants of the primitive crystal, order by order, and what is known about them."""
+"""The standard error of a function of delete-one-block estimates.
 
+Force constants of the primitive crystal, order by order, and what is known about them.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +13,26 @@ from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
 
-__all__ = ["ClusterConstants", "FitQuality", "ForceConstants", "OrderQuality"]
+
+def jackknife_sem(replicates: Iterable[Floats]) -> Floats:
+    """Form the jackknife standard error √[(B − 1)/B Σ_b (g_b − ḡ)²] (Tukey 1958).
+
+    Welford's recurrence takes one estimate at a time: they differ little from each other, and
+    all of them together may be large.
+
+    Parameters
+    ----------
+    replicates
+        (b, …) estimates, each without one block. Any iterable of arrays (…).
+    """
+    count = 0
+    mean = spread = np.zeros(())
+    for count, value in enumerate(replicates, start=1):
+        step = value - mean
+        mean = mean + step / count
+        spread = spread + step**2 * ((count - 1) / count)
+    sem: Floats = np.sqrt(spread * ((count - 1) / count))
+    return sem
 
 
 @dataclass(frozen=True, slots=True)

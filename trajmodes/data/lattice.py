@@ -13,27 +13,7 @@ import numpy.typing as npt
 from scipy.linalg import polar
 
 from trajmodes.arrays import Bools, Floats, Ints
-from trajmodes.data.crystal import Crystal
-from trajmodes.data.supercell import Supercell
-
-__all__ = [
-    "AROUND",
-    "Deformation",
-    "NearestImages",
-    "ReducedCell",
-    "cells_within",
-    "common_shift",
-    "deformation",
-    "equal_modulo_lattice",
-    "minimum_image",
-    "nearest_images",
-    "nearest_neighbour",
-    "reduced_cell",
-    "relative_displacements",
-    "same_lattice",
-    "shortest_vector",
-    "wrap",
-]
+from trajmodes.data.crystal import Crystal, Supercell
 
 AROUND: Ints = np.indices((3, 3, 3)).reshape(3, -1).T - 1
 """(27, 3) lattice vectors with the components −1, 0 and 1."""

@@ -7,8 +7,6 @@ import numpy as np
 from trajmodes.arrays import Complexes, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
 
-__all__ = ["Modes", "signed_squares"]
-
 
 @dataclass(frozen=True, slots=True)
 class Modes:
@@ -49,7 +47,7 @@ def signed_squares(omega: Floats, omega_sem: Floats | None) -> tuple[Floats, Flo
     """Signed squares of frequencies, in which an imaginary mode is to be judged.
 
     −0.12 ± 0.20 THz² is zero. The error of a frequency is s = min(δ/(2|ω|), √δ), δ being that
-    of ω² (see `trajmodes.phonons.diagonalize`); this gives back δ = max(2|ω|s, s²) exactly.
+    of ω² (see `trajmodes.phonons.modes`); this gives back δ = max(2|ω|s, s²) exactly.
 
     Parameters
     ----------

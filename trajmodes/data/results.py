@@ -11,13 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data.anharmonic import (
-    GruneisenParameters,
-    PerturbativeWidths,
-    WidthComparison,
-)
+from trajmodes.data.anharmonic import GruneisenParameters, PerturbativeWidths, WidthComparison
 from trajmodes.data.bands import Bands, RenormalisedBands, SpectralMap
 from trajmodes.data.conductivity import Conductivity
+from trajmodes.data.crystal import Supercell
 from trajmodes.data.energies import EnergyCovariance, ModeEnergies
 from trajmodes.data.fit_quality import Convergence, FitErrors, Reference, Shells
 from trajmodes.data.force_constants import ForceConstants
@@ -30,12 +27,9 @@ from trajmodes.data.spectra import (
     PowerSpectra,
     VibrationalDensity,
 )
-from trajmodes.data.supercell import Supercell
 from trajmodes.data.verdicts import Ensemble, Equipartition, RunLength, Stability
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-
-__all__ = ["Finding", "InputFile", "Projection", "Provenance", "Results", "SpectralEnergy"]
 
 
 class Finding(NamedTuple):

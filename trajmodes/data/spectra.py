@@ -8,19 +8,6 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.units import THZ
 
-__all__ = [
-    "DISAGREE",
-    "NARROWEST",
-    "BandSpectra",
-    "EnergyLifetimes",
-    "LineData",
-    "LineFits",
-    "MaximumEntropySpectra",
-    "PowerSpectra",
-    "Verdict",
-    "VibrationalDensity",
-]
-
 NARROWEST = 2.0
 """Least width of a line that is reported, in resolutions."""
 

@@ -5,17 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data.points import point
+from trajmodes.data.labels import point
 from trajmodes.units import THZ
-
-__all__ = [
-    "DECISIVE",
-    "Ensemble",
-    "EnsembleVerdict",
-    "Equipartition",
-    "RunLength",
-    "Stability",
-]
 
 DECISIVE = 3.0
 """Standard errors of ω² from zero that decide on stability."""

@@ -15,12 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from trajmodes.arrays import Complexes, Floats, Ints, freeze
-from trajmodes.data import MotionBlock
-from trajmodes.fit.force_sums import ForceSums, forces_of, site_sums
+from trajmodes.data.motion import MotionBlock
+from trajmodes.fit.accumulate import ForceSums, forces_of, site_sums
 from trajmodes.streaming.blocks import BlockReduction, BlockSums
-from trajmodes.symmetry import HalfSpace, lattice_transform
-
-__all__ = ["CovarianceSums", "ForceCovariance", "ForceCovariances"]
+from trajmodes.symmetry.translations import HalfSpace, lattice_transform
 
 _BATCH_BYTES = 1 << 19
 """Size of the displacements transformed at once: they and their transforms fit in L2 cache."""

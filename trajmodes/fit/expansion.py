@@ -13,19 +13,13 @@ from typing import Literal
 import numpy as np
 
 from trajmodes.arrays import Bools, Ints
-from trajmodes.data import Crystal, Supercell
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.errors import UsageError
-from trajmodes.symmetry import (
-    Cutoff,
-    SpaceGroup,
-    SymmetryBasis,
-    cluster_orbits,
-    inscribed_radius,
-    supercell_pair_orbits,
-    symmetry_basis,
-)
-
-__all__ = ["HIGHEST_ORDER", "Expansion", "Reach", "expansion_of"]
+from trajmodes.symmetry.clusters import cluster_orbits, inscribed_radius
+from trajmodes.symmetry.cutoffs import Cutoff
+from trajmodes.symmetry.operations import SpaceGroup
+from trajmodes.symmetry.supercell_pairs import supercell_pair_orbits
+from trajmodes.symmetry.tensors import SymmetryBasis, symmetry_basis
 
 HIGHEST_ORDER = 4
 """Quartic constants: the forces are of third order in the displacements."""

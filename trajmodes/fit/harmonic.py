@@ -18,10 +18,9 @@ from numba import njit
 from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.fit.covariance import ForceCovariances
 from trajmodes.fit.expansion import Expansion
-from trajmodes.fit.ledger import Ledger
-from trajmodes.symmetry import SymmetryBasis, cell_rank
-
-__all__ = ["harmonic_ledger"]
+from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.symmetry.tensors import SymmetryBasis
+from trajmodes.symmetry.translations import cell_rank
 
 
 def harmonic_ledger(covariances: ForceCovariances, expansion: Expansion) -> Ledger:

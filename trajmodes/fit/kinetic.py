@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trajmodes.data import MotionBlock, Supercell
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.motion import MotionBlock
 from trajmodes.units import BOLTZMANN
-
-__all__ = ["KineticTemperature"]
 
 _State = tuple[int, float]
 """Number of frames and Σ_t Σ_a m v²."""

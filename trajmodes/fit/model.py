@@ -17,10 +17,9 @@ import scipy.linalg
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
-from trajmodes.fit.ledger import Ledger
-from trajmodes.symmetry import Constraints, SymmetryBasis, constraint_rows, null_space
-
-__all__ = ["Model", "NormalEquations", "Scheme", "model_of", "normal_equations"]
+from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.symmetry.constraints import Constraints, constraint_rows, null_space
+from trajmodes.symmetry.tensors import SymmetryBasis
 
 Scheme = Literal["sequential", "joint"]
 

@@ -3,14 +3,13 @@
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import FitErrors, FitQuality, ForceConstants, OrderQuality
-from trajmodes.fit.ledger import Ledger
+from trajmodes.data.fit_quality import FitErrors
+from trajmodes.data.force_constants import FitQuality, ForceConstants, OrderQuality
+from trajmodes.fit.normal_blocks import Ledger
 from trajmodes.fit.solution import FitOptions, Solved
 from trajmodes.fit.solve import Determined
 from trajmodes.fit.uncertainty import predicted_squares
 from trajmodes.notes import Note
-
-__all__ = ["first_order_forces", "mean_of_blocks", "notes_of", "quality_of"]
 
 _SIGNIFICANT = 5.0
 """Standard errors beyond which a mean force is worth a word, …"""

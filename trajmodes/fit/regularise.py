@@ -19,8 +19,6 @@ from trajmodes.fit.model import NormalEquations
 from trajmodes.fit.solve import Solver, equilibration, solve_positive
 from trajmodes.fit.uncertainty import left_out_solutions, predicted_squares
 
-__all__ = ["STRENGTHS", "Method", "best_strength", "predictions", "solver_of"]
-
 Method = Literal["least-squares", "ridge", "lasso", "adaptive-lasso"]
 
 STRENGTHS = tuple(float(10.0**power) for power in np.arange(-7.0, 0.0, 0.5))

@@ -20,11 +20,10 @@ import numpy as np
 from numba import njit
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import Supercell
+from trajmodes.data.crystal import Supercell
 from trajmodes.fit.expansion import Expansion
-from trajmodes.symmetry import SymmetryBasis, atom_at
-
-__all__ = ["ForceMap", "Motion", "fill_rows", "force_maps"]
+from trajmodes.symmetry.tensors import SymmetryBasis
+from trajmodes.symmetry.translations import atom_at
 
 _TOGETHER = 4
 """Terms that the kernel adds at once: their number is padded to a multiple of it."""

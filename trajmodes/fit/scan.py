@@ -6,17 +6,17 @@ from dataclasses import replace
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats
-from trajmodes.data import FitQuality, ForceConstants, ScanKind, ScanPoint
+from trajmodes.data.fit_quality import ScanKind, ScanPoint
+from trajmodes.data.force_constants import FitQuality, ForceConstants
 from trajmodes.errors import DataError
-from trajmodes.fit.effective import constants_of
-from trajmodes.fit.ledger import Ledger
+from trajmodes.fit.fit import constants_of
+from trajmodes.fit.normal_blocks import Ledger
 from trajmodes.fit.quality import first_order_forces, quality_of
 from trajmodes.fit.regularise import STRENGTHS
 from trajmodes.fit.solution import FitOptions, solve_ledger, solve_other_scheme
 from trajmodes.fit.uncertainty import left_out_solutions
-from trajmodes.symmetry import Constraints, Cutoff
-
-__all__ = ["scan_ledger"]
+from trajmodes.symmetry.constraints import Constraints
+from trajmodes.symmetry.cutoffs import Cutoff
 
 _MOST_CUTOFFS = 12
 """Cutoffs tried for one order, spread evenly over its shells."""

@@ -6,13 +6,11 @@ from typing import NamedTuple
 from trajmodes.arrays import Floats
 from trajmodes.data.fit_quality import ErrorMethod
 from trajmodes.errors import DataError
-from trajmodes.fit.ledger import Ledger
 from trajmodes.fit.model import Model, NormalEquations, Scheme, model_of, normal_equations
+from trajmodes.fit.normal_blocks import Ledger
 from trajmodes.fit.regularise import Method, best_strength, solver_of
 from trajmodes.fit.solve import Determined, Solver, determined, estimate
-from trajmodes.symmetry import Constraints
-
-__all__ = ["FitOptions", "Solved", "solve_ledger", "solve_other_scheme", "with_strength"]
+from trajmodes.symmetry.constraints import Constraints
 
 
 @dataclass(frozen=True, slots=True)

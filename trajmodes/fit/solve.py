@@ -15,16 +15,6 @@ from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.errors import DataError
 from trajmodes.fit.model import Model, NormalEquations
 
-__all__ = [
-    "CONDITION_LIMIT",
-    "Determined",
-    "Solver",
-    "determined",
-    "equilibration",
-    "estimate",
-    "solve_positive",
-]
-
 CONDITION_LIMIT = 1e12
 """Largest condition number of the equilibrated matrix at which its inverse means anything."""
 

@@ -17,18 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import FitErrors
-from trajmodes.data.fit_quality import ErrorMethod
+from trajmodes.data.fit_quality import ErrorMethod, FitErrors
 from trajmodes.fit.model import NormalEquations
 from trajmodes.fit.solve import Solver, estimate, solve_positive
-
-__all__ = [
-    "GrowingFits",
-    "fit_errors",
-    "growing_fits",
-    "left_out_solutions",
-    "predicted_squares",
-]
 
 FEWEST_BLOCKS = 8
 """Fewer blocks tell too little about their own spread."""

@@ -22,37 +22,3 @@ phono3py itself is needed only to read its own yaml files with displacements.
 | alamode | yes | yes | yes | no | DFSET |
 | hdf5 | yes | yes | yes | yes, with error bars and the quality of the fit | no |
 """
-
-from trajmodes.formats.base import Export
-from trajmodes.formats.cell_file import load_crystal, read_crystal
-from trajmodes.formats.movie import Movie, Wave, is_movie, make_movie, wave_of, write_movie
-from trajmodes.formats.open import crystal_beside, open_trajectory
-from trajmodes.formats.phonopy import write_phonopy
-from trajmodes.formats.registry import (
-    TARGETS,
-    read_constants,
-    read_supercell,
-    write_constants,
-)
-from trajmodes.formats.runs import group_runs, open_runs
-
-__all__ = [
-    "TARGETS",
-    "Export",
-    "Movie",
-    "Wave",
-    "crystal_beside",
-    "group_runs",
-    "is_movie",
-    "load_crystal",
-    "make_movie",
-    "open_runs",
-    "open_trajectory",
-    "read_constants",
-    "read_crystal",
-    "read_supercell",
-    "wave_of",
-    "write_constants",
-    "write_movie",
-    "write_phonopy",
-]

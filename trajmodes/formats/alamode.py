@@ -29,17 +29,18 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.config import ReadOptions
-from trajmodes.data import ForceConstants, Supercell
+from trajmodes.config.groups import ReadOptions
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.base import Export, Format, SnapshotReader
 from trajmodes.formats.cell_file import read_supercell
 from trajmodes.formats.folding import canonical_order
 from trajmodes.formats.snapshots import displaced_frames
 from trajmodes.notes import Note
-from trajmodes.readers.lammps_units import unit_factors
-from trajmodes.readers.number_rows import frames_of_rows, read_rows
+from trajmodes.readers.text.tables import frames_of_rows, read_rows
 from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.units import unit_factors
 from trajmodes.units import BOHR, RYDBERG
 
 _TAGS = {2: "HARMONIC", 3: "ANHARM3", 4: "ANHARM4"}

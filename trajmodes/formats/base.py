@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from trajmodes.config import ReadOptions
-from trajmodes.data import ForceConstants, Supercell
+from trajmodes.config.groups import ReadOptions
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.readers.trajectory import Trajectory
 
 

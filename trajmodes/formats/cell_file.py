@@ -17,15 +17,15 @@ import numpy as np
 from ase.data import atomic_masses, atomic_numbers
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import Crystal
+from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import reduced_cell
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.formats.phonopy_data import looks_like_phonopy, unit_cell_of
 from trajmodes.formats.snapshots import IdealStructure
 from trajmodes.formats.text import Numbers
 from trajmodes.notes import Note
-from trajmodes.readers.compressed import read_head
 from trajmodes.readers.safe_formats import read_with_ase
+from trajmodes.readers.text.source import read_head
 from trajmodes.symmetry.operations import space_group, symmetry_dataset
 from trajmodes.symmetry.primitive import ReducedCrystal, fold_atoms, on_symmetric_sites
 from trajmodes.units import DALTON

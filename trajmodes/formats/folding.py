@@ -26,7 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data import ClusterConstants, ForceConstants, Supercell
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.data.lattice import nearest_images, shortest_vector
 from trajmodes.errors import DataError
 from trajmodes.symmetry import folding

@@ -14,13 +14,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from trajmodes.data import (
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.force_constants import (
     ClusterConstants,
-    Crystal,
     FitQuality,
     ForceConstants,
     OrderQuality,
-    Supercell,
 )
 from trajmodes.errors import DataError
 from trajmodes.formats.base import ConstantsReader, Export, Format

@@ -17,7 +17,8 @@ import h5py
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import ClusterConstants, ForceConstants, Supercell
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError
 from trajmodes.formats import phonopy
 from trajmodes.formats.base import ConstantsReader, Export, Format

@@ -16,7 +16,8 @@ import h5py
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import ForceConstants, Supercell
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError
 from trajmodes.formats.base import ConstantsReader, Export, Format
 from trajmodes.formats.folding import beyond_nearest, fold_pairs, spread_pairs

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import Crystal, Supercell
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.errors import DataError, TrajmodesWarning
 from trajmodes.formats.folding import AtomOrder
-from trajmodes.readers.plain_yaml import read_yaml
+from trajmodes.readers.text.yaml import read_yaml
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON
 

@@ -28,18 +28,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.config import ReadOptions
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.formats.base import SnapshotReader
 from trajmodes.formats.snapshots import IdealStructure, displaced_frames
 from trajmodes.notes import Note
-from trajmodes.readers.number_rows import (
+from trajmodes.readers.text.tables import (
     frames_of_rows,
     parse_rows,
     read_rows,
     require_line_end,
 )
-from trajmodes.readers.plain_yaml import parse_yaml, read_text
+from trajmodes.readers.text.yaml import parse_yaml, read_text
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON
 

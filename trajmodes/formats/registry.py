@@ -7,7 +7,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from trajmodes.data import ForceConstants, Supercell
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, StorageError, UsageError
 from trajmodes.formats import alamode, hdf5, phono3py, phonopy, shengbte, tdep
 from trajmodes.formats.base import ConstantsReader, Export, Format

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError
 from trajmodes.formats.base import Export, Format
 from trajmodes.formats.folding import diagonal_container, fold_pairs, grid_order

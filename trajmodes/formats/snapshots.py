@@ -10,7 +10,7 @@ from trajmodes.arrays import Floats, freeze
 from trajmodes.data.crystal_difference import SAME_STRUCTURE
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.readers.memory import MemoryFrames, trajectory_of_arrays
+from trajmodes.readers.arrays import MemoryFrames, trajectory_of_arrays
 from trajmodes.readers.time_axis import TimeAxis
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON

@@ -30,8 +30,9 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.config import ReadOptions
-from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
+from trajmodes.config.groups import ReadOptions
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.data.lattice import wrap
 from trajmodes.errors import DataError
 from trajmodes.formats.base import ConstantsReader, Export, Format, SnapshotReader
@@ -40,7 +41,7 @@ from trajmodes.formats.cell_file import read_supercell as read_ideal
 from trajmodes.formats.snapshots import displaced_frames
 from trajmodes.formats.text import Numbers
 from trajmodes.notes import Note
-from trajmodes.readers.number_rows import frames_of_rows, read_rows, require_line_end
+from trajmodes.readers.text.tables import frames_of_rows, read_rows, require_line_end
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import build_supercell
 

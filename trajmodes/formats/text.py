@@ -7,7 +7,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError
-from trajmodes.readers.number_rows import require_line_end
+from trajmodes.readers.text.tables import require_line_end
 
 _TAIL = 1 << 10
 

@@ -10,23 +10,3 @@ the primitive crystal where there is no cell file, `registration` the map betwee
 `species` the elements. `displacements` turns frames into motion, `outliers` finds damaged
 numbers. `sample` measures some frames; `checks` and `diagnosis` say what follows.
 """
-
-from trajmodes.matching.average import AverageStructure, average_structure
-from trajmodes.matching.diagnosis import Diagnosis, diagnose
-from trajmodes.matching.displacements import Displacer, Hops
-from trajmodes.matching.find_cell import find_crystal
-from trajmodes.matching.match import Match, match
-from trajmodes.matching.species import species_of_run
-
-__all__ = [
-    "AverageStructure",
-    "Diagnosis",
-    "Displacer",
-    "Hops",
-    "Match",
-    "average_structure",
-    "diagnose",
-    "find_crystal",
-    "match",
-    "species_of_run",
-]

@@ -10,21 +10,13 @@ from typing import Literal
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data import FrameBlock
 from trajmodes.data.lattice import deformation, relative_displacements
+from trajmodes.data.motion import FrameBlock
 from trajmodes.errors import DataError
 from trajmodes.matching.box import BoxMotion, box_change, box_motion, in_box
 from trajmodes.matching.registration import Registration
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.operations import SpaceGroup
-
-__all__ = [
-    "AverageStructure",
-    "average_structure",
-    "far_position",
-    "farthest_position",
-    "symmetric_box",
-]
 
 _SAMPLE = 64
 _SAMPLE_VALUES = 5_000_000

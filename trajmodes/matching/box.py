@@ -16,8 +16,6 @@ from numba import njit
 from trajmodes.arrays import Floats, freeze
 from trajmodes.notes import Note
 
-__all__ = ["BoxMotion", "box_change", "box_motion", "box_notes", "in_box"]
-
 
 @dataclass(frozen=True, slots=True)
 class BoxMotion:

@@ -9,8 +9,6 @@ from trajmodes.readers.lammps.dump_command import dump_lines
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON, THZ
 
-__all__ = ["check_run"]
-
 _AGREE, _DISAGREE = 1.3, 1.8
 """The two temperatures of an anharmonic crystal differ by a few per cent; a wrong element shows
 in the kinetic one, as its mass does."""

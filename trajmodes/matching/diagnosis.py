@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from trajmodes.arrays import Floats, freeze
-from trajmodes.data import Finding
+from trajmodes.data.results import Finding
 from trajmodes.errors import DataError
 from trajmodes.matching.checks import check_run
 from trajmodes.matching.displacements import Hops
@@ -19,12 +19,10 @@ from trajmodes.matching.match import Match
 from trajmodes.matching.outliers import Outliers
 from trajmodes.matching.sample import ENOUGH, RunSample, mean_and_error, sample_run
 from trajmodes.notes import Note
-from trajmodes.readers.lammps_units import unit_factors
 from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.units import unit_factors
 from trajmodes.symmetry.translations import half_space
 from trajmodes.units import THZ
-
-__all__ = ["Diagnosis", "diagnose"]
 
 _STYLES = ("metal", "real", "electron", "si", "cgs", "micro", "nano")
 _RATIO = 3.0

@@ -14,8 +14,8 @@ import numpy as np
 from numba import njit
 
 from trajmodes.arrays import Bools, Floats, Ints
-from trajmodes.data import FrameBlock, MotionBlock
 from trajmodes.data.lattice import reduced_cell
+from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.matching.average import far_position, farthest_position
 from trajmodes.matching.box import box_change, box_motion, in_box
@@ -28,8 +28,6 @@ from trajmodes.matching.outliers import (
     count_outliers,
     outlier_error,
 )
-
-__all__ = ["Displacer", "FrameFigures", "Hops"]
 
 Hops = Literal["refuse", "exclude"]
 

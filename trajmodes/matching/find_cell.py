@@ -21,7 +21,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import Crystal
+from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import minimum_image, reduced_cell, wrap
 from trajmodes.errors import DataError
 from trajmodes.matching.average import AverageStructure
@@ -29,8 +29,6 @@ from trajmodes.notes import Note
 from trajmodes.symmetry.operations import SpaceGroup, space_group
 from trajmodes.symmetry.primitive import ReducedCrystal, fold_atoms, on_symmetric_sites
 from trajmodes.units import DALTON
-
-__all__ = ["chosen_cell", "find_crystal"]
 
 _PROBES = 24
 _SHORTEST = 40

@@ -15,24 +15,18 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data import Crystal, Supercell
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.crystal_difference import EXPANSION, SAME_CRYSTAL
 from trajmodes.data.lattice import deformation, nearest_neighbour
 from trajmodes.errors import DataError
 from trajmodes.matching.average import AverageStructure, average_structure, symmetric_box
 from trajmodes.matching.box import BoxMotion, box_notes
-from trajmodes.matching.registration import (
-    Placement,
-    Registration,
-    register,
-)
+from trajmodes.matching.registration import Placement, Registration, register
 from trajmodes.matching.species import atom_species
 from trajmodes.notes import Note
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.operations import SpaceGroup, invariant_part, space_group
 from trajmodes.symmetry.translations import atom_at, build_supercell
-
-__all__ = ["Match", "match"]
 
 _TOLERANCE = 1e-3
 """Å. Symmetry of the crystal, as cell files with four digits have it."""

@@ -31,19 +31,10 @@ import numpy as np
 from numba import njit
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data import FrameBlock, MotionBlock, Supercell
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.matching.match import Match
-
-__all__ = [
-    "Limits",
-    "Outliers",
-    "Place",
-    "count_beyond",
-    "count_outliers",
-    "limits_of",
-    "outlier_error",
-]
 
 Outliers = Literal["refuse", "drop"]
 

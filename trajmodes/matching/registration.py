@@ -14,12 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints
-from trajmodes.data import Crystal
+from trajmodes.data.crystal import Crystal
 from trajmodes.data.crystal_difference import SAME_CRYSTAL
 from trajmodes.data.lattice import AROUND, deformation, reduced_cell, wrap
 from trajmodes.symmetry.operations import SpaceGroup
-
-__all__ = ["Placement", "Registration", "place_sites", "register"]
 
 _NOISE = 0.2
 """Å. Error of a vector between two averaged atoms that guesses must allow for."""

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import FrameBlock, MotionBlock
 from trajmodes.data.lattice import minimum_image
+from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.matching.box import box_change
 from trajmodes.matching.displacements import Displacer, FrameFigures, Hops
@@ -21,8 +21,6 @@ from trajmodes.matching.match import Match
 from trajmodes.matching.outliers import Limits, Outliers, limits_of
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import BOLTZMANN
-
-__all__ = ["ENOUGH", "RunSample", "mean_and_error", "sample_run"]
 
 ENOUGH = 8
 """Sampled frames from which two temperatures may be compared."""

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 import ase.data
 import numpy as np
 
-from trajmodes.data import Crystal
+from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON
-
-__all__ = ["atom_species", "species_of_run"]
 
 Species = tuple[str, ...]
 

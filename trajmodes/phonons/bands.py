@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from trajmodes.data import BandPath, Bands, ForceConstants, Modes, PowerSpectra, SpectralMap
+from trajmodes.data.bands import BandPath, Bands, SpectralMap
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.modes import Modes
+from trajmodes.data.spectra import PowerSpectra
 from trajmodes.errors import DataError
-from trajmodes.phonons.diagonalize import frequencies_at
+from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import on_path
-
-__all__ = ["dispersion", "spectral_map"]
 
 
 def dispersion(constants: ForceConstants, path: BandPath) -> Bands:

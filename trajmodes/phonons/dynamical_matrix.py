@@ -17,17 +17,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from trajmodes.arrays import Complexes, Floats, Ints
-from trajmodes.data import Crystal, ForceConstants
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError
-
-__all__ = [
-    "LatticeSum",
-    "dynamical_matrices",
-    "evaluate",
-    "lattice_sum",
-    "lattice_sums",
-    "q_chunks",
-]
 
 # Largest difference between Φ(R) and the transpose of Φ(−R), relative to the largest
 # constant, that still passes for rounding, text files with few digits included.

@@ -15,22 +15,12 @@ from seekpath import SupercellWarning
 from seekpath.hpkot import EdgeCaseWarning
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data import BandPath, Crystal, Supercell
+from trajmodes.data.bands import BandPath
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import equal_modulo_lattice
 from trajmodes.errors import DataError, TrajmodesWarning, UsageError
 from trajmodes.symmetry.stars import point_group, star_images
 from trajmodes.symmetry.translations import half_space
-
-__all__ = [
-    "SAME_Q",
-    "PathHits",
-    "band_path",
-    "commensurate",
-    "mesh",
-    "on_path",
-    "special_points",
-    "walk",
-]
 
 # Distance in Å within which a site must meet its image; as `space_group` has it.
 _TOLERANCE = 1e-4

@@ -6,10 +6,9 @@ from itertools import combinations
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Shells
-from trajmodes.data.jackknife import jackknife_sem
-
-__all__ = ["cluster_shells", "pair_shells", "shells_of"]
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.fit_quality import Shells
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jackknife_sem
 
 _SAME_DISTANCE = 1e-3
 """Distances that differ by less than this, in Å, are equal."""

@@ -19,15 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Bools, Complexes, Floats, freeze
-from trajmodes.data import ForceConstants
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.phonons.dynamical_matrix import (
     LatticeSum,
     checked_qpoints,
     evaluate,
     lattice_sum,
 )
-
-__all__ = ["Branches", "branches_in_parts", "group_velocities"]
 
 # As for sets of modes: ω² closer than this, relative to the mean ω² of the stiffest site.
 _DEGENERATE = 1e-6

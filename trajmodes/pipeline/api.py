@@ -4,18 +4,20 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from trajmodes.config import job_of, takes
-from trajmodes.data import ForceConstants, Results
+from trajmodes.config.job import job_of
+from trajmodes.config.keywords import takes
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.results import Results
+from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.load import LoadedRun, load
-from trajmodes.pipeline.log import Log
-from trajmodes.pipeline.projected import project_job, project_only
+from trajmodes.pipeline.project_job import project_job, project_only
 from trajmodes.pipeline.run import analyse, fit_job, fit_only, run_job
-from trajmodes.readers import Trajectory, trajectory_of_atoms
+from trajmodes.readers.arrays import trajectory_of_atoms
+from trajmodes.readers.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["fit_constants", "open_run", "project_run", "run"]
 
 PathLike = str | os.PathLike[str]
 

@@ -1,17 +1,192 @@
-"""Whether a trajectory fits its crystal, and what it is good for."""
+"""Whether a cell file beside force constants is of the crystal that these belong to.
+
+What a run has to be for what is wanted of it, told before the long passes and not after.
+
+Whether a trajectory fits its crystal, and what it is good for.
+"""
+
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
-from trajmodes.config import Job
-from trajmodes.data import Finding
-from trajmodes.matching import Diagnosis
+from trajmodes.config.job import Job
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.crystal_difference import same_substance, shortest_lengths
+from trajmodes.data.labels import point
+from trajmodes.data.modes import Modes
+from trajmodes.data.results import Finding
+from trajmodes.errors import DataError, UsageError
+from trajmodes.formats.cell_file import load_crystal
+from trajmodes.matching.diagnosis import Diagnosis
+from trajmodes.notes import Note
+from trajmodes.phonons.band_path import zone_point
+from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.load import LoadedRun, load
-from trajmodes.pipeline.log import Log
+from trajmodes.pipeline.motion_source import source_of
 from trajmodes.pipeline.show import WIDTH, text_of
-from trajmodes.report import check_rows, point, render_check
-from trajmodes.symmetry import star_labels
+from trajmodes.project.mode_selection import parse_modes
+from trajmodes.project.projector import bare_modes
+from trajmodes.report.text.summary import check_rows, render_check
+from trajmodes.symmetry.stars import star_labels
+from trajmodes.symmetry.translations import half_space
 
-__all__ = ["check_job", "findings_of", "show_check"]
+
+def require_same_crystal(known: Crystal, path: str) -> None:
+    """Refuse a cell file of another crystal than that of given constants.
+
+    Composition and volume per atom must agree, and the shortest lattice vectors where the
+    cells have as many sites: a choice of the cell does not matter.
+
+    Parameters
+    ----------
+    known
+        The crystal of the constants.
+    path
+        The cell file.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file.
+    DataError
+        If it is of another crystal.
+    """
+    given = load_crystal(path).crystal
+    if same_substance(known, given):
+        return
+    raise DataError(
+        f"the cell file is of {_described(given)}, the constants are of {_described(known)}",
+        where=path,
+        why="constants know the crystal that they belong to, and another cell does not go "
+        "with them",
+        fix="leave out the cell, or give the constants of this crystal",
+    )
+
+
+def _described(crystal: Crystal) -> str:
+    lengths = ", ".join(f"{x:.4g}" for x in shortest_lengths(crystal))
+    return (
+        f"{crystal.formula} ({lengths} Å, {crystal.volume / crystal.n_sites:.4g} Å³ per atom)"
+    )
+
+
+def require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
+    """Refuse at once what the check calls an error of what is wanted.
+
+    Parameters
+    ----------
+    run
+        The run.
+    wanted
+        What notes may concern.
+
+    Raises
+    ------
+    DataError
+        With the note and what to do about it.
+    """
+    for note in run.diagnosis.verdict:
+        if note.severity == "error" and note.concerns in wanted:
+            where = ", ".join(str(path) for path in run.trajectory.paths[:3])
+            raise DataError(note.text, where=where, why=note.why, fix=note.fix)
+
+
+def require_no_constants(job: Job) -> None:
+    """Refuse to fit constants where the job gives some.
+
+    Parameters
+    ----------
+    job
+        The job.
+
+    Raises
+    ------
+    UsageError
+        If it names constants.
+    """
+    given = job.projection.force_constants
+    if given is not None:
+        raise UsageError(
+            f"force constants are given, {given}, but this command fits its own",
+            why="`trajmodes project` and `trajmodes sed` take given ones",
+            fix="use `trajmodes project JOB.toml`, or leave out force_constants",
+        )
+
+
+def require_known_modes(run: LoadedRun) -> None:
+    """Refuse modes that the job asks for and that there are not, before the long passes.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Raises
+    ------
+    UsageError
+        If a text is no mode, or its q is not commensurate with the supercell.
+    """
+    if run.job.projection.save_amplitudes:
+        modes = bare_modes(half_space(run.supercell))
+        parse_modes(
+            run.job.projection.save_amplitudes, modes, partial(zone_point, modes.crystal)
+        )
+
+
+def require_all_frames(run: LoadedRun) -> None:
+    """Refuse to leave out frames of a run that is to be projected.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Raises
+    ------
+    UsageError
+        If its job asks for it.
+    """
+    if run.job.matching.hops != "refuse" or run.job.matching.outliers != "refuse":
+        raise UsageError(
+            "frames cannot be left out of a run that is projected on its modes",
+            why="spectra need frames at equal distances in time",
+            fix="use `trajmodes fit` with --hops exclude or --outliers drop, or choose "
+            "--frames without such frames",
+        )
+
+
+def why_not_projected(run: LoadedRun, modes: Modes) -> Note | None:
+    """Tell why a run without velocities cannot be projected; None if it can.
+
+    Parameters
+    ----------
+    run
+        The run.
+    modes
+        The modes.
+    """
+    if run.trajectory.has_velocities:
+        return None
+    try:
+        source_of(run, float(modes.omega.max()))
+    except DataError as error:
+        text = f"not projected on modes, for the run has no velocities: {error.what}"
+        return Note("note", text, why=error.why, fix=error.fix)
+    return None
+
+
+def warnings_of(run: LoadedRun) -> tuple[Note, ...]:
+    """Tell what the check warns of, and what it calls errors that do not matter here.
+
+    Parameters
+    ----------
+    run
+        The run.
+    """
+    found = (note for note in run.diagnosis.verdict if note.severity != "ok")
+    return tuple(note for note in found if note not in run.notes)
+
 
 _OF_THE_MACHINE = {"memory of a run", "time of a run"}
 

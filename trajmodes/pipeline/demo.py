@@ -3,9 +3,8 @@
 from importlib.resources import files
 from pathlib import Path
 
-from trajmodes.config import Job, MatchOptions, RunningOptions
-
-__all__ = ["demo_epilogue", "demo_job", "demo_prologue"]
+from trajmodes.config.groups import MatchOptions, RunningOptions
+from trajmodes.config.job import Job
 
 _FOLDER = Path(str(files("trajmodes.pipeline"))) / "demo_run"
 

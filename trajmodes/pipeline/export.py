@@ -5,22 +5,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from trajmodes.data import ForceConstants, Supercell
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import UsageError
-from trajmodes.formats import write_constants
-from trajmodes.pipeline.reading import read_constants
-from trajmodes.pipeline.written import CONSTANTS_FILE
-from trajmodes.results import (
+from trajmodes.formats.registry import write_constants
+from trajmodes.pipeline.job_folder import CONSTANTS_FILE
+from trajmodes.pipeline.load import read_constants
+from trajmodes.results.folder import (
     Writer,
     open_folder,
-    read_results,
     require_replaceable,
     whole_results,
     write_files,
 )
-from trajmodes.symmetry import build_supercell
-
-__all__ = ["Exported", "export_job", "show_export"]
+from trajmodes.results.netcdf import read_results
+from trajmodes.symmetry.translations import build_supercell
 
 
 class Exported(NamedTuple):

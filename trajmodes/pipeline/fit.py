@@ -5,33 +5,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trajmodes.config import Job
-from trajmodes.data import Modes
+from trajmodes.config.job import Job
+from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
-from trajmodes.fit import (
-    Expansion,
-    Fit,
-    FitOptions,
-    ForceCovariance,
-    ForceRows,
-    KineticTemperature,
-    Ledger,
-    Reach,
-    Source,
-    default_blocks,
-    expansion_of,
-    fit_ledger,
-    harmonic_ledger,
-    pooled,
-)
+from trajmodes.fit.accumulate import ForceRows, default_blocks
+from trajmodes.fit.covariance import ForceCovariance
+from trajmodes.fit.expansion import Expansion, Reach, expansion_of
+from trajmodes.fit.fit import Fit, fit_ledger
+from trajmodes.fit.harmonic import harmonic_ledger
+from trajmodes.fit.kinetic import KineticTemperature
+from trajmodes.fit.normal_blocks import Ledger, Source, pooled
+from trajmodes.fit.solution import FitOptions
 from trajmodes.notes import Note
-from trajmodes.phonons import modes_at, stability
+from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.stability import stability
+from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.load import LoadedRun
-from trajmodes.pipeline.log import Log, StartBar, no_bars
-from trajmodes.streaming import Together, stream
-from trajmodes.symmetry import Constraints, Cutoff, half_space, parse_cutoff, space_group
-
-__all__ = ["Fitted", "fit_options", "fit_runs", "modes_of"]
+from trajmodes.streaming.reduction import Together
+from trajmodes.streaming.schedule import stream
+from trajmodes.symmetry.constraints import Constraints
+from trajmodes.symmetry.cutoffs import Cutoff, parse_cutoff
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import half_space
 
 SAME_TEMPERATURE = 0.05
 """Relative difference of temperatures beyond which pooling runs is worth a word."""

@@ -1,36 +1,83 @@
-"""From a job to a run that can be streamed: file, crystal and the map between them."""
+"""Reading what earlier commands wrote: all files of one run, or a refusal.
+
+From a job to a run that can be streamed: file, crystal and the map between them.
+"""
 
 import glob
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from trajmodes.arrays import Floats
-from trajmodes.config import Job, ReadOptions
-from trajmodes.data import Crystal, FrameBlock, MotionBlock, Supercell
+from trajmodes.config.groups import ReadOptions
+from trajmodes.config.job import Job
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError, UnitsError, UsageError
-from trajmodes.formats import crystal_beside, load_crystal, open_runs, open_trajectory
-from trajmodes.matching import (
-    AverageStructure,
-    Diagnosis,
-    Displacer,
-    Match,
-    average_structure,
-    diagnose,
-    find_crystal,
-    match,
-    species_of_run,
-)
+from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.formats.cell_file import load_crystal
+from trajmodes.formats.open import crystal_beside, open_runs, open_trajectory
+from trajmodes.formats.registry import read_constants as read_any
+from trajmodes.matching.average import AverageStructure, average_structure
+from trajmodes.matching.diagnosis import Diagnosis, diagnose
+from trajmodes.matching.displacements import Displacer
+from trajmodes.matching.find_cell import find_crystal
+from trajmodes.matching.match import Match, match
+from trajmodes.matching.species import species_of_run
 from trajmodes.notes import Note
-from trajmodes.pipeline.log import Log
-from trajmodes.readers import Trajectory, select_frames
-from trajmodes.streaming import cut_blocks, lazy_arrays
+from trajmodes.pipeline.job_folder import Log
+from trajmodes.readers.trajectory import Trajectory, select_frames
+from trajmodes.results.folder import whole_results
+from trajmodes.results.netcdf import LEDGER, read_dataset
+from trajmodes.results.normal_equations import ledger_of
+from trajmodes.streaming.lazy import lazy_arrays
+from trajmodes.streaming.schedule import cut_blocks
 
 if TYPE_CHECKING:
     from dask.array import Array
 
-__all__ = ["LoadedRun", "load", "load_runs"]
+
+def read_constants(
+    path: str | os.PathLike[str], *, supercell: Supercell | None = None
+) -> ForceConstants:
+    """Read force constants of phonopy, phono3py, TDEP, or our own.
+
+    Parameters
+    ----------
+    path
+        A file that holds force constants, or a folder with those of one program. Files that
+        belong together are looked for beside it, under the names their program gives them.
+    supercell
+        Crystal and supercell that the force constants belong to, for files that do not describe
+        them.
+
+    Raises
+    ------
+    UsageError
+        If nothing at the path is recognised, or a folder holds force constants of several
+        programs.
+    DataError
+        If a file is damaged, does not belong to the supercell, or lies in a results folder of
+        an unfinished run.
+    """
+    with whole_results(path):
+        return read_any(path, supercell=supercell)
+
+
+def read_ledger(path: str | os.PathLike[str]) -> Ledger:
+    """Read the normal equations of a fit, from ledger.nc or its results folder.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, of another kind or version, or lies in a results folder
+        of an unfinished run.
+    """
+    return ledger_of(read_dataset(path, LEDGER), where=os.fspath(path))
+
 
 PROVABLE_UNITS: tuple[
     Literal["metal", "real", "si", "cgs", "electron", "micro", "nano"], ...

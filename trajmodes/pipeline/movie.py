@@ -5,17 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from trajmodes.data import Modes
+from trajmodes.data.labels import point
 from trajmodes.data.lattice import nearest_neighbour
-from trajmodes.data.points import point
+from trajmodes.data.modes import Modes
 from trajmodes.errors import UsageError
-from trajmodes.formats import Movie, is_movie, make_movie, wave_of, write_movie
-from trajmodes.phonons import modes_at, zone_point
-from trajmodes.pipeline.reading import read_constants
-from trajmodes.project import parse_modes
+from trajmodes.phonons.band_path import zone_point
+from trajmodes.phonons.modes import modes_at
+from trajmodes.pipeline.load import read_constants
+from trajmodes.project.mode_selection import parse_modes
+from trajmodes.report.movie import Movie, is_movie, make_movie, wave_of, write_movie
 from trajmodes.units import THZ
-
-__all__ = ["movie_job"]
 
 
 def movie_job(

@@ -6,26 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
-from trajmodes.config import Job, toml_text
-from trajmodes.data import Bands, Modes, Projection, Provenance, Results
+from trajmodes.config.job import Job, toml_text
+from trajmodes.data.bands import Bands
+from trajmodes.data.modes import Modes
+from trajmodes.data.results import Projection, Provenance, Results
 from trajmodes.errors import DataError, UsageError
-from trajmodes.fit import Fit, Ledger
+from trajmodes.fit.fit import Fit
+from trajmodes.fit.normal_blocks import Ledger
 from trajmodes.notes import Note
-from trajmodes.phonons import frequency_change, gruneisen_parameters, point_names, shells_of
-from trajmodes.pipeline.anharmonic import (
-    run_length_of,
-    stability_of,
-    with_comparison,
-    with_perturbation,
-)
-from trajmodes.pipeline.check import findings_of
-from trajmodes.pipeline.fit import Fitted, fit_runs, modes_of
-from trajmodes.pipeline.load import LoadedRun, load, load_runs
-from trajmodes.pipeline.log import Log, StartBar, no_bars
-from trajmodes.pipeline.projected import path_bands, with_projection
-from trajmodes.pipeline.provenance import input_files, versions
-from trajmodes.pipeline.reading import read_ledger
-from trajmodes.pipeline.requirements import (
+from trajmodes.phonons.anharmonic.gruneisen import gruneisen_parameters
+from trajmodes.phonons.band_path import point_names
+from trajmodes.phonons.modes import frequency_change
+from trajmodes.phonons.shells import shells_of
+from trajmodes.pipeline.check import (
+    findings_of,
     require_all_frames,
     require_known_modes,
     require_no_constants,
@@ -33,12 +27,28 @@ from trajmodes.pipeline.requirements import (
     warnings_of,
     why_not_projected,
 )
-from trajmodes.pipeline.source import interval_of
-from trajmodes.pipeline.written import Analysis, Written, output_folder
-from trajmodes.readers import Trajectory
-from trajmodes.results import Writer
-
-__all__ = ["analyse", "fit_job", "fit_only", "run_job"]
+from trajmodes.pipeline.derived import (
+    run_length_of,
+    stability_of,
+    with_comparison,
+    with_perturbation,
+)
+from trajmodes.pipeline.fit import Fitted, fit_runs, modes_of
+from trajmodes.pipeline.job_folder import (
+    Analysis,
+    Log,
+    StartBar,
+    Written,
+    input_files,
+    no_bars,
+    output_folder,
+    versions,
+)
+from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_ledger
+from trajmodes.pipeline.motion_source import interval_of
+from trajmodes.pipeline.project_job import path_bands, with_projection
+from trajmodes.readers.trajectory import Trajectory
+from trajmodes.results.folder import Writer
 
 
 def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:

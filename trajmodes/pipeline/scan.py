@@ -7,18 +7,22 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data import ForceConstants, ScanPoint
+from trajmodes.data.fit_quality import ScanPoint
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import UsageError
-from trajmodes.fit import FitOptions, Ledger, Scheme, scan_ledger
-from trajmodes.phonons import modes_at, stability
-from trajmodes.pipeline.reading import read_ledger
+from trajmodes.fit.model import Scheme
+from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.fit.scan import scan_ledger
+from trajmodes.fit.solution import FitOptions
+from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.stability import stability
+from trajmodes.pipeline.load import read_ledger
 from trajmodes.pipeline.show import text_of
-from trajmodes.report import draw_scan, render_scan, scan_table
-from trajmodes.report.style import save_png
-from trajmodes.results import Writer, open_folder, write_files
-from trajmodes.symmetry import half_space
-
-__all__ = ["scan_job", "scan_rows", "show_scan", "write_scan"]
+from trajmodes.report.figures.scan import draw_scan
+from trajmodes.report.figures.style import save_png
+from trajmodes.report.text.scan import render_scan, scan_table
+from trajmodes.results.folder import Writer, open_folder, write_files
+from trajmodes.symmetry.translations import half_space
 
 
 def scan_job(path: str, scheme: Scheme = "sequential") -> list[ScanPoint]:

@@ -5,28 +5,39 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.config import Job, toml_text
-from trajmodes.data import BandPath, Bands, Modes, Provenance, SpectralEnergy, SpectralMap
+from trajmodes.config.job import Job, toml_text
+from trajmodes.data.bands import BandPath, Bands, SpectralMap
+from trajmodes.data.modes import Modes
+from trajmodes.data.results import Provenance, SpectralEnergy
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
-from trajmodes.phonons import chosen_path, dispersion, modes_at, on_path
+from trajmodes.phonons.band_path import chosen_path
+from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.qpoints import on_path
+from trajmodes.pipeline.check import require_all_frames, require_usable, warnings_of
+from trajmodes.pipeline.job_folder import (
+    Log,
+    StartBar,
+    input_files,
+    inputs_of,
+    no_bars,
+    versions,
+)
 from trajmodes.pipeline.load import LoadedRun, load
-from trajmodes.pipeline.log import Log, StartBar, no_bars
-from trajmodes.pipeline.projected import PATH_SPACING, run_on_constants
-from trajmodes.pipeline.provenance import input_files, versions
-from trajmodes.pipeline.requirements import require_all_frames, require_usable, warnings_of
+from trajmodes.pipeline.motion_source import source_of
+from trajmodes.pipeline.project_job import PATH_SPACING, run_on_constants
+from trajmodes.pipeline.projection import plan_spectra
 from trajmodes.pipeline.show import text_of
-from trajmodes.pipeline.source import source_of
-from trajmodes.pipeline.spectral_plan import plan_spectra
-from trajmodes.pipeline.written import inputs_of
-from trajmodes.project import Projector, Spectra, WelchReduction, bare_modes, spectrum_factor
-from trajmodes.report import render_spectral_energy, write_spectral_energy
-from trajmodes.report.write import MAP_FILES
-from trajmodes.results import open_folder, require_replaceable
-from trajmodes.streaming import Transformed, stream
-from trajmodes.symmetry import half_space
-
-__all__ = ["sed_job", "show_sed"]
+from trajmodes.project.projector import Projector, bare_modes
+from trajmodes.project.sampling.differences import spectrum_factor
+from trajmodes.project.spectra.welch import Spectra, WelchReduction
+from trajmodes.report.text.summary import render_spectral_energy
+from trajmodes.report.write import MAP_FILES, write_spectral_energy
+from trajmodes.results.folder import open_folder, require_replaceable
+from trajmodes.streaming.reduction import Transformed
+from trajmodes.streaming.schedule import stream
+from trajmodes.symmetry.translations import half_space
 
 _MARGIN = 1.5
 """Highest frequency in units of the bound that moments of the run give: it is at 1.2 to 2."""

@@ -6,11 +6,10 @@ from typing import Literal
 
 from rich.console import Console, RenderableType
 
-from trajmodes.data import Results
-from trajmodes.report import render, render_modes
-from trajmodes.results import read_results
-
-__all__ = ["WIDTH", "show_file", "show_modes", "show_results", "text_of"]
+from trajmodes.data.results import Results
+from trajmodes.report.text.mode_table import render_modes
+from trajmodes.report.text.summary import render
+from trajmodes.results.netcdf import read_results
 
 WIDTH = 100
 """Widest text: longer lines are hard to read, whatever the terminal."""

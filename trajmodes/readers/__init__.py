@@ -10,17 +10,3 @@ into numbers, `offsets` keeps what a first look at a file has found. `memory` ta
 arrays and ASE. `time_axis` decides which frames count where two files of a run overlap, and
 when they were taken.
 """
-
-from trajmodes.readers.differenced import DifferencedMotion
-from trajmodes.readers.memory import trajectory_of_arrays, trajectory_of_atoms
-from trajmodes.readers.thinned import ThinnedMotion
-from trajmodes.readers.trajectory import Trajectory, select_frames
-
-__all__ = [
-    "DifferencedMotion",
-    "ThinnedMotion",
-    "Trajectory",
-    "select_frames",
-    "trajectory_of_arrays",
-    "trajectory_of_atoms",
-]

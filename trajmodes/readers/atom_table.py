@@ -8,8 +8,6 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.errors import DataError
 
-__all__ = ["AtomTable", "is_symbol", "order_by_id"]
-
 _SYMBOL = re.compile(r"[A-Z][a-z]?")
 _LISTED_IDS = 10
 

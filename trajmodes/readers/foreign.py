@@ -8,24 +8,22 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.config import ReadOptions
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.readers.ase import open_ase, open_ase_traj
 from trajmodes.readers.atom_table import AtomTable
-from trajmodes.readers.foreign_ase import open_ase, open_ase_traj
 from trajmodes.readers.foreign_frame import ForeignFrame, ForeignFrames, ForeignInfo
-from trajmodes.readers.foreign_mdanalysis import (
+from trajmodes.readers.mdanalysis import (
     known_to_mdanalysis,
     open_dcd,
     open_mdanalysis,
     open_netcdf,
     open_xdr,
 )
-from trajmodes.readers.offsets import stamp_file
 from trajmodes.readers.safe_formats import require_trajectory_format
+from trajmodes.readers.text.index_cache import stamp_file
 from trajmodes.readers.time_axis import kept_frames, time_axis
 from trajmodes.readers.trajectory import FrameFields, Trajectory
-
-__all__ = ["LibraryFrames", "open_foreign"]
 
 _BY_SUFFIX: dict[str, Callable[[Path], ForeignFrames]] = {
     ".traj": open_ase_traj,

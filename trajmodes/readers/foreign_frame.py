@@ -7,8 +7,6 @@ from typing import NamedTuple, Protocol
 from trajmodes.arrays import Floats
 from trajmodes.notes import Note
 
-__all__ = ["ForeignFrame", "ForeignFrames", "ForeignInfo"]
-
 
 class ForeignFrame(NamedTuple):
     """One frame. What a file does not have is None."""

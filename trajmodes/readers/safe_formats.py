@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers.compressed import TextSource, open_source
-from trajmodes.readers.number_rows import require_line_end
+from trajmodes.readers.text.source import TextSource, open_source
+from trajmodes.readers.text.tables import require_line_end
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["ase_format", "read_with_ase", "require_trajectory_format"]
 
 _REFUSED_BY_ASE = {
     "bundletrajectory": "a folder of files",

@@ -21,8 +21,6 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.units import FEMTOSECOND
 
-__all__ = ["KeptFrames", "TimeAxis", "kept_frames", "time_axis"]
-
 _EXACT, _ROUNDED = 1e-12, 1e-6
 """Relative precision of steps and exact times, and of times that may be in single precision."""
 _LISTED_GAPS = 3

@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.data import FrameBlock
+from trajmodes.data.motion import FrameBlock
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.atom_table import AtomTable
 from trajmodes.readers.time_axis import TimeAxis
-
-__all__ = ["FrameFields", "FrameReader", "Trajectory", "select_frames"]
 
 
 class FrameFields(NamedTuple):

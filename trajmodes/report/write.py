@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 
-from trajmodes.data import Results, SpectralEnergy
-from trajmodes.report.figures import MAP_OUTPUTS, OUTPUTS
-from trajmodes.report.painter import Painter
-from trajmodes.results import RESULTS, ResultsFolder, Writer
+from trajmodes.data.results import Results, SpectralEnergy
+from trajmodes.report.figures.catalogue import MAP_OUTPUTS, OUTPUTS
+from trajmodes.report.figures.painter import Painter
 from trajmodes.results.dataset import to_dataset
+from trajmodes.results.folder import ResultsFolder, Writer
+from trajmodes.results.netcdf import RESULTS
 from trajmodes.results.outputs import write_outputs
-
-__all__ = ["MAP_FILES", "RESULT_FILES", "write_results", "write_spectral_energy"]
 
 RESULT_FILES = (RESULTS.file, *(output.name for output in OUTPUTS))
 """Files that a run may write, known before there are results."""

@@ -7,25 +7,16 @@ import numpy.typing as npt
 import xarray as xr
 
 from trajmodes.arrays import Bools, Floats
-from trajmodes.data import (
-    Bands,
-    ClusterConstants,
-    ForceConstants,
-    Modes,
-    PerturbativeWidths,
-    Projection,
-    Provenance,
-    Results,
-    SpectralEnergy,
-    Verdict,
-)
-from trajmodes.data.jackknife import jackknife_sem
+from trajmodes.data.anharmonic import PerturbativeWidths
+from trajmodes.data.bands import Bands
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jackknife_sem
+from trajmodes.data.modes import Modes
+from trajmodes.data.results import Projection, Provenance, Results, SpectralEnergy
+from trajmodes.data.spectra import Verdict
 from trajmodes.results.netcdf import RESULTS
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, Variable, variable_of
 from trajmodes.symmetry.mode_sets import places_of_sets, set_mean
 from trajmodes.units import BOLTZMANN, DALTON, MEV, THZ, W_MK
-
-__all__ = ["to_dataset"]
 
 _CONVENTIONS = (
     "F = −Φ u − ½ Φ³ uu − ⅙ Φ⁴ uuu; "

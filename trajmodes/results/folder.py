@@ -22,15 +22,6 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.results.lock import acquire_lock
 from trajmodes.results.storage import storage_error, sync
 
-__all__ = [
-    "ResultsFolder",
-    "Writer",
-    "open_folder",
-    "require_replaceable",
-    "whole_results",
-    "write_files",
-]
-
 _LOCK = ".trajmodes.lock"
 _STAGING = ".trajmodes.staging"
 _UNFINISHED = ".trajmodes.files.new"

@@ -15,8 +15,6 @@ from pathlib import Path
 
 from trajmodes.errors import LockedError
 
-__all__ = ["acquire_lock"]
-
 
 def acquire_lock(path: Path) -> int:
     """Lock a file and write into it who holds it.

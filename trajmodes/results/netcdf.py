@@ -19,9 +19,6 @@ from trajmodes.errors import DataError
 from trajmodes.results.folder import whole_results
 from trajmodes.results.storage import atomic_file
 
-__all__ = ["AMPLITUDES", "COORDINATES", "LEDGER", "RESULTS", "Kind", "encode", "new_file"]
-__all__ += ["read_dataset", "read_results", "save_dataset", "write_series"]
-
 
 class Kind(NamedTuple):
     """A kind of file."""

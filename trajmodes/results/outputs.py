@@ -1,7 +1,7 @@
 """The list of outputs: a table is one entry of `TABLES`, with all that is known of it.
 
-Figures are entries of the same kind, in `trajmodes.report.figures`. The names of all files of a
-results folder follow from these lists, and so does what is written to it.
+Figures are entries of the same kind, in `trajmodes.report.figures.catalogue`. The names of all
+files of a results folder follow from these lists, and so does what is written to it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,8 +15,6 @@ from trajmodes.results import tables, tables_modes
 from trajmodes.results.folder import ResultsFolder, Writer, write_files
 from trajmodes.results.netcdf import RESULTS, encode
 from trajmodes.results.tables import Table, table_of
-
-__all__ = ["BANDS", "DENSITY_MAP", "TABLES", "Output", "described", "listed", "write_outputs"]
 
 _MOST_CELLS = 2_000_000
 """Larger tables, such as the spectra of very many sets, are left to results.nc."""

@@ -13,8 +13,6 @@ import csv
 from importlib.resources import files
 from typing import NamedTuple
 
-__all__ = ["DIMENSIONS", "VARIABLES", "Variable", "list_variables", "variable_of"]
-
 
 class Variable(NamedTuple):
     """A variable of the results."""

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from trajmodes.errors import StorageError
 
-__all__ = ["atomic_file", "storage_error", "sync"]
-
 _FIXES = {
     errno.ENOSPC: "free some space, or name a folder on another disk",
     errno.EDQUOT: "your quota is used up: free some space, or name a folder elsewhere",

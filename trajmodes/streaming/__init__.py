@@ -4,9 +4,3 @@ In: a reader of blocks and a `Reduction`. Out: the reduction's result, the same 
 the number of workers. Open `reduction` for the contract, `blocks` for sums in blocks of time,
 `schedule` for how the pass is run.
 """
-
-from trajmodes.streaming.lazy import lazy_arrays
-from trajmodes.streaming.reduction import Reduction, Together, Transformed
-from trajmodes.streaming.schedule import cut_blocks, stream
-
-__all__ = ["Reduction", "Together", "Transformed", "cut_blocks", "lazy_arrays", "stream"]

@@ -17,8 +17,6 @@ import numpy.typing as npt
 from trajmodes.arrays import Ints
 from trajmodes.errors import DataError
 
-__all__ = ["BlockReduction", "BlockSums", "Sums", "block_ranges", "require_all_frames"]
-
 
 class _Frames(Protocol):
     """A stretch of frames that can be cut."""

@@ -5,12 +5,10 @@ from typing import TYPE_CHECKING
 
 from dask.delayed import delayed
 
-from trajmodes.data import FrameBlock, MotionBlock
+from trajmodes.data.motion import FrameBlock, MotionBlock
 
 if TYPE_CHECKING:
     from dask.array import Array
-
-__all__ = ["lazy_arrays"]
 
 
 def lazy_arrays(

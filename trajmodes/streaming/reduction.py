@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-__all__ = ["Reduction", "Together", "Transformed"]
-
 Block = TypeVar("Block")
 Block_contra = TypeVar("Block_contra", contravariant=True)
 Made = TypeVar("Made")

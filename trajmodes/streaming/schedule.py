@@ -22,8 +22,6 @@ from threadpoolctl import threadpool_limits
 
 from trajmodes.streaming.reduction import Reduction
 
-__all__ = ["cut_blocks", "stream"]
-
 Block = TypeVar("Block")
 Result = TypeVar("Result")
 

@@ -14,22 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
-from trajmodes.data import Crystal, Supercell
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import cells_within, shortest_vector
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import SpaceGroup
-
-__all__ = [
-    "SHELL_TOLERANCE",
-    "Orbits",
-    "classify",
-    "cluster_orbits",
-    "inscribed_radius",
-    "pair_orbits",
-    "permutations_of",
-]
 
 SHELL_TOLERANCE = 1e-3
 """Distance in Å within which a neighbour shell counts as lying on the cutoff."""

@@ -22,8 +22,6 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.symmetry.clusters import classify
 from trajmodes.symmetry.tensors import SymmetryBasis
 
-__all__ = ["Constraints", "constraint_rows", "null_space"]
-
 _NULL = 1e-6
 """Below this part of the largest a pivot counts as zero; symmetry leaves 1e-15 or 0.05."""
 

@@ -7,11 +7,9 @@ from types import MappingProxyType
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.config import split_cutoff
-from trajmodes.data import Crystal
+from trajmodes.config.kinds import split_cutoff
+from trajmodes.data.crystal import Crystal
 from trajmodes.errors import UsageError
-
-__all__ = ["Cutoff", "parse_cutoff"]
 
 
 @dataclass(frozen=True, slots=True)

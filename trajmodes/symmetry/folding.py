@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data import ClusterConstants, ForceConstants, Supercell
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.symmetry.translations import atom_at
-
-__all__ = ["fold_pairs", "fold_triplets"]
 
 
 def fold_pairs(constants: ForceConstants, supercell: Supercell) -> Floats:

@@ -5,9 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import Modes
-
-__all__ = ["SetPlaces", "places_of_sets", "set_mean", "set_members", "set_omega"]
+from trajmodes.data.modes import Modes
 
 
 class SetPlaces(NamedTuple):

@@ -17,17 +17,9 @@ from spglib import SpglibDataset
 from spglib.error import SpglibError
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
-from trajmodes.data import Crystal, Supercell
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import wrap
 from trajmodes.errors import DataError
-
-__all__ = [
-    "SpaceGroup",
-    "invariant_part",
-    "space_group",
-    "supercell_group",
-    "symmetry_dataset",
-]
 
 
 @dataclass(frozen=True, slots=True)

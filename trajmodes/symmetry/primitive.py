@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import Crystal
+from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import wrap
 from trajmodes.notes import Note
 from trajmodes.symmetry.operations import SpaceGroup

@@ -10,10 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data import Crystal
+from trajmodes.data.crystal import Crystal
 from trajmodes.symmetry.operations import space_group
-
-__all__ = ["point_group", "star_images", "star_labels"]
 
 # Finest lattice of fractions. All denominators up to 22 and powers of two up to 4096 divide
 # it; other fractions up to a thousandth stay farther from a rounding edge (½ of a step) than

@@ -5,13 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from trajmodes.arrays import Ints
-from trajmodes.data import Supercell
+from trajmodes.data.crystal import Supercell
 from trajmodes.data.lattice import nearest_images
 from trajmodes.symmetry.clusters import SHELL_TOLERANCE, Orbits, classify
 from trajmodes.symmetry.operations import SpaceGroup, supercell_group
 from trajmodes.symmetry.translations import cell_rank
-
-__all__ = ["supercell_pair_orbits"]
 
 
 def supercell_pair_orbits(group: SpaceGroup, supercell: Supercell) -> Orbits:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
-from trajmodes.data import ClusterConstants, Crystal, ForceConstants
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.symmetry.clusters import Orbits, permutations_of
-
-__all__ = ["SymmetryBasis", "symmetry_basis"]
 
 _NULL = 1e-6
 """Below this part of its length a vector counts as zero; symmetry leaves 1e-15 or 0.05."""

@@ -14,18 +14,8 @@ import numpy.typing as npt
 import scipy.fft
 
 from trajmodes.arrays import Complexes, Floats, Ints, freeze
-from trajmodes.data import Crystal, Supercell
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.errors import DataError
-
-__all__ = [
-    "HalfSpace",
-    "atom_at",
-    "build_supercell",
-    "cell_rank",
-    "half_space",
-    "lattice_transform",
-    "smith_normal_form",
-]
 
 
 def smith_normal_form(matrix: npt.ArrayLike) -> tuple[Ints, Ints]:

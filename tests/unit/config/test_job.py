@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trajmodes.config import Job, ReadOptions, job_from_mapping, job_of, read_job, toml_text
+from trajmodes.config.groups import ReadOptions
+from trajmodes.config.job import Job, job_from_mapping, job_of, read_job, toml_text
 from trajmodes.errors import UsageError
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)

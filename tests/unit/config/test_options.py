@@ -9,8 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 import trajmodes as tm
-from trajmodes.cli import main
-from trajmodes.config import job_from_mapping, options_of, options_page, takes
+from trajmodes.cli.program import main
+from trajmodes.config.job import job_from_mapping, options_of
+from trajmodes.config.keywords import takes
+from trajmodes.config.reference import options_page
 from trajmodes.pipeline.api import open_run
 
 DOCS = Path(__file__).parents[3] / "docs"

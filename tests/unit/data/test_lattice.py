@@ -20,7 +20,7 @@ from trajmodes.data.lattice import (
     same_lattice,
     shortest_vector,
 )
-from trajmodes.symmetry import build_supercell
+from trajmodes.symmetry.translations import build_supercell
 
 NAMES = ("diamond", "wurtzite", "quartz", "triclinic")
 SKEW = np.array([[1, 3, 0], [0, 1, 4], [0, 0, 1]])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal, MotionBlock
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.symmetry.translations import build_supercell
 

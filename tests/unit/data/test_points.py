@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trajmodes.data.points import point
+from trajmodes.data.labels import point
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
-from trajmodes.fit import ForceCovariance, ForceRows, expansion_of
-from trajmodes.symmetry import build_supercell, half_space, space_group
+from trajmodes.data.motion import MotionBlock
+from trajmodes.fit.accumulate import ForceRows
+from trajmodes.fit.covariance import ForceCovariance
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import build_supercell, half_space
 
 
 @pytest.fixture

@@ -3,11 +3,12 @@ import pickle
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError, UsageError
-from trajmodes.fit import ForceRows, default_blocks, expansion_of
+from trajmodes.fit.accumulate import ForceRows, default_blocks
+from trajmodes.fit.expansion import expansion_of
 from trajmodes.streaming.blocks import BlockSums
-from trajmodes.symmetry import space_group
+from trajmodes.symmetry.operations import space_group
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
-from trajmodes.fit import Fit, ForceCovariance, fit_harmonic
-from trajmodes.phonons import frequency_change, modes_at
-from trajmodes.symmetry import build_supercell, half_space
+from trajmodes.data.motion import MotionBlock
+from trajmodes.fit.covariance import ForceCovariance
+from trajmodes.fit.fit import Fit, fit_harmonic
+from trajmodes.phonons.modes import frequency_change, modes_at
+from trajmodes.symmetry.translations import build_supercell, half_space
 
 N_FRAMES = 64
 

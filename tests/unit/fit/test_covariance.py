@@ -3,11 +3,11 @@ import pickle
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.fit import ForceCovariance
+from trajmodes.fit.covariance import ForceCovariance
 from trajmodes.streaming.blocks import BlockSums
-from trajmodes.symmetry import half_space, lattice_transform
+from trajmodes.symmetry.translations import half_space, lattice_transform
 
 
 def test_sums_are_what_they_are_called(wurtzite, reduce_frames, random_frames):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.fit import FitOptions, fit_harmonic
+from trajmodes.fit.fit import fit_harmonic
+from trajmodes.fit.solution import FitOptions
 
 
 @pytest.fixture

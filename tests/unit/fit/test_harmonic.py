@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.fit import expansion_of, harmonic_ledger
-from trajmodes.symmetry import build_supercell, space_group
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.harmonic import harmonic_ledger
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import build_supercell
 
 
 @pytest.mark.parametrize("name", ["wurtzite", "triclinic"])

@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal
+from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
-from trajmodes.fit import Source, ledger_dataset, pooled
-from trajmodes.fit import ledger_of as read_back
-from trajmodes.symmetry import build_supercell
+from trajmodes.fit.normal_blocks import Source, pooled
+from trajmodes.results.normal_equations import ledger_dataset
+from trajmodes.results.normal_equations import ledger_of as read_back
+from trajmodes.symmetry.translations import build_supercell
 
 
 @pytest.fixture

@@ -2,9 +2,13 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError, UsageError
-from trajmodes.fit import expansion_of, harmonic_ledger
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.harmonic import harmonic_ledger
 from trajmodes.fit.model import model_of, normal_equations
-from trajmodes.symmetry import Constraints, Cutoff, build_supercell, space_group
+from trajmodes.symmetry.constraints import Constraints
+from trajmodes.symmetry.cutoffs import Cutoff
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import build_supercell
 
 
 def model_for(supercell, cutoffs, scheme="sequential", **words):

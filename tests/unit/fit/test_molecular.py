@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.fit.molecular import hessian_reduction
-from trajmodes.streaming.blocks import BlockSums
-from trajmodes.symmetry.isolated import (
+from trajmodes.molecules.hessian_fit import hessian_reduction
+from trajmodes.molecules.point_group import (
     hessian_of,
     isolated,
     pairs_of_hessian,
     rigid_motions,
     vibrational_space,
 )
+from trajmodes.streaming.blocks import BlockSums
 from trajmodes.units import BOLTZMANN, DALTON
 
 RNG = np.random.default_rng(0)

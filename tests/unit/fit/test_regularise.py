@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import UsageError
-from trajmodes.fit import FitOptions, ForceRows, expansion_of, fit_ledger
 from trajmodes.fit import regularise as module
+from trajmodes.fit.accumulate import ForceRows
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import fit_ledger
 from trajmodes.fit.regularise import STRENGTHS, solver_of
-from trajmodes.symmetry import space_group
+from trajmodes.fit.solution import FitOptions
+from trajmodes.symmetry.operations import space_group
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from trajmodes.fit import expansion_of
+from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.rows import Motion, fill_rows, force_maps
-from trajmodes.symmetry import build_supercell, cell_rank, space_group
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import build_supercell, cell_rank
 
 CASES = {
     "diamond": (np.diag([2, 2, 2]), {2: 3.7, 3: 3.7, 4: 2.5}),

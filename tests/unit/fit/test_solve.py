@@ -6,7 +6,7 @@ import pytest
 from trajmodes.errors import DataError
 from trajmodes.fit.model import model_of, normal_equations
 from trajmodes.fit.solve import determined, estimate, solve_positive
-from trajmodes.symmetry import Constraints
+from trajmodes.symmetry.constraints import Constraints
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import FitErrors
+from trajmodes.data.fit_quality import FitErrors
 from trajmodes.fit.model import model_of, normal_equations
 from trajmodes.fit.solve import estimate, solve_positive
 from trajmodes.fit.uncertainty import (
@@ -13,7 +13,7 @@ from trajmodes.fit.uncertainty import (
     left_out_solutions,
     predicted_squares,
 )
-from trajmodes.symmetry import Constraints
+from trajmodes.symmetry.constraints import Constraints
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import ForceConstants
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError
 from trajmodes.formats.folding import (
     AtomOrder,

@@ -6,11 +6,17 @@ import h5py
 import numpy as np
 import pytest
 
-from trajmodes.data import ClusterConstants, Crystal, FitQuality, ForceConstants, OrderQuality
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import (
+    ClusterConstants,
+    FitQuality,
+    ForceConstants,
+    OrderQuality,
+)
 from trajmodes.errors import DataError, StorageError, UsageError
-from trajmodes.formats import TARGETS, read_constants, write_constants
 from trajmodes.formats.cell_file import read_poscar
-from trajmodes.phonons import dynamical_matrices
+from trajmodes.formats.registry import TARGETS, read_constants, write_constants
+from trajmodes.phonons.dynamical_matrix import dynamical_matrices
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON
 

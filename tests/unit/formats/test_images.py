@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from trajmodes.data import ForceConstants
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.formats.folding import beyond_nearest, diagonal_container, images_of_pairs
 from trajmodes.symmetry.translations import build_supercell
 

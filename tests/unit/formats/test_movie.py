@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from ase.io import read
 
-from trajmodes.data import MotionBlock
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError, StorageError, UsageError
-from trajmodes.formats.movie import (
+from trajmodes.phonons.modes import modes_at
+from trajmodes.project.projector import Projector
+from trajmodes.report.movie import (
     Wave,
     is_movie,
     make_movie,
@@ -14,8 +16,6 @@ from trajmodes.formats.movie import (
     wave_of,
     write_movie,
 )
-from trajmodes.phonons import modes_at
-from trajmodes.project import Projector
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import BOLTZMANN, THZ
 

@@ -9,11 +9,14 @@ import pytest
 from phonopy.file_IO import parse_FORCE_CONSTANTS, write_FORCE_CONSTANTS
 from phonopy.physical_units import get_physical_units
 
-from trajmodes.data import ClusterConstants, Crystal, ForceConstants, Supercell
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, TrajmodesWarning
-from trajmodes.formats import read_constants, write_constants, write_phonopy
+from trajmodes.formats.phonopy import write_phonopy
 from trajmodes.formats.phonopy_cells import cells_of, phonopy_object
-from trajmodes.phonons import commensurate, frequencies_at
+from trajmodes.formats.registry import read_constants, write_constants
+from trajmodes.phonons.modes import frequencies_at
+from trajmodes.phonons.qpoints import commensurate
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON, THZ

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trajmodes.config import ReadOptions
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import UnitsError, UsageError
-from trajmodes.formats import group_runs, open_runs, open_trajectory
+from trajmodes.formats.open import group_runs, open_runs, open_trajectory
 
 PIECES = Path(__file__).parents[2] / "data" / "lammps" / "multi"
 BOX = 10.0

@@ -13,10 +13,14 @@ from ase.io import write
 from phonopy.file_IO import write_FORCE_SETS
 from phonopy.structure.atoms import PhonopyAtoms
 
-from trajmodes.config import ReadOptions
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats import crystal_beside, load_crystal, open_runs, open_trajectory
-from trajmodes.matching import average_structure, diagnose, find_crystal, match
+from trajmodes.formats.cell_file import load_crystal
+from trajmodes.formats.open import crystal_beside, open_runs, open_trajectory
+from trajmodes.matching.average import average_structure
+from trajmodes.matching.diagnosis import diagnose
+from trajmodes.matching.find_cell import find_crystal
+from trajmodes.matching.match import match
 from trajmodes.units import DALTON
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "dispforce"

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.matching import Displacer, average_structure, diagnose, find_crystal, match
+from trajmodes.matching.average import average_structure
 from trajmodes.matching.box import box_motion, in_box
+from trajmodes.matching.diagnosis import diagnose
+from trajmodes.matching.displacements import Displacer
+from trajmodes.matching.find_cell import find_crystal
+from trajmodes.matching.match import match
 from trajmodes.symmetry.operations import space_group
 
 EYE3 = 3 * np.eye(3, dtype=int)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase.spacegroup import crystal as ase_crystal
 
-from trajmodes.data import Crystal
+from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import nearest_neighbour
 from trajmodes.errors import DataError, UsageError
 from trajmodes.matching.match import match

@@ -5,10 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import Bands, Crystal, PowerSpectra
+from trajmodes.data.bands import Bands
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.spectra import PowerSpectra
 from trajmodes.errors import DataError
-from trajmodes.phonons import band_path, dispersion, frequencies_at, modes_at, spectral_map
-from trajmodes.symmetry import build_supercell, half_space
+from trajmodes.phonons.bands import dispersion, spectral_map
+from trajmodes.phonons.modes import frequencies_at, modes_at
+from trajmodes.phonons.qpoints import band_path
+from trajmodes.symmetry.translations import build_supercell, half_space
 
 
 def test_bands_are_the_frequencies_along_the_path(crystals, springs):

@@ -7,19 +7,18 @@ import numpy as np
 import pytest
 from scipy import constants as codata
 
-from trajmodes.data import Conductivity, Crystal, ForceConstants
+from trajmodes.data.conductivity import Conductivity
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons import (
-    ModeLifetimes,
-    commensurate,
-    conductivity,
-    dense_mesh,
-    modes_at,
-    shared_mesh,
-)
-from trajmodes.phonons.heat_flow import heat_capacities, zone_of
-from trajmodes.symmetry import build_supercell
+from trajmodes.phonons.anharmonic.linewidths import shared_mesh
+from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.qpoints import commensurate
+from trajmodes.phonons.transport.conductivity import conductivity, dense_mesh
+from trajmodes.phonons.transport.heat_flow import heat_capacities, zone_of
+from trajmodes.phonons.transport.lifetime_mesh import ModeLifetimes
 from trajmodes.symmetry.mode_sets import set_mean
+from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, W_MK
 
 KELVIN = 300.0

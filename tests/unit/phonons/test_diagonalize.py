@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import ForceConstants, Modes
-from trajmodes.data.modes import signed_squares
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.modes import Modes, signed_squares
 from trajmodes.errors import DataError
-from trajmodes.phonons import dynamical_matrices, frequencies_at, modes_at
+from trajmodes.phonons.dynamical_matrix import dynamical_matrices
+from trajmodes.phonons.modes import frequencies_at, modes_at
 
 Q_LIST = np.array(
     [

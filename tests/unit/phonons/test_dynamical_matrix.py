@@ -5,9 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal, ForceConstants
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError
-from trajmodes.phonons import dynamical_matrices, dynamical_matrix, frequencies_at
+from trajmodes.phonons import dynamical_matrix
+from trajmodes.phonons.dynamical_matrix import dynamical_matrices
+from trajmodes.phonons.modes import frequencies_at
 
 
 def test_linear_chain_has_its_textbook_dispersion():

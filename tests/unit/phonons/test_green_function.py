@@ -3,18 +3,15 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.phonons import (
-    commensurate,
-    dynamical_matrices,
-    frequencies_at,
-    green_function_constants,
-    modes_at,
-)
-from trajmodes.project import Projector
-from trajmodes.project.displacement_covariance import DisplacementCovarianceReduction
-from trajmodes.symmetry import build_supercell, half_space
+from trajmodes.phonons.dynamical_matrix import dynamical_matrices
+from trajmodes.phonons.modes import frequencies_at, modes_at
+from trajmodes.phonons.qpoints import commensurate
+from trajmodes.phonons.renormalised.green_function import green_function_constants
+from trajmodes.project.energies.displacement_covariance import DisplacementCovarianceReduction
+from trajmodes.project.projector import Projector
+from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import BOLTZMANN
 
 KELVIN = 300.0

@@ -5,18 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import ClusterConstants, Crystal, ForceConstants
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons import (
-    band_path,
+from trajmodes.phonons.anharmonic.gruneisen import (
     gruneisen_at,
     gruneisen_of,
     gruneisen_parameters,
     mean_gruneisen,
-    modes_at,
-    strain_derivative,
+    mean_mesh,
 )
-from trajmodes.phonons.gruneisen_mean import mean_mesh
+from trajmodes.phonons.anharmonic.strain import strain_derivative
+from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.qpoints import band_path
 from trajmodes.units import DALTON
 
 STIFF, BEND, CUBIC = 5.0, 0.4, -20.0
@@ -88,7 +89,7 @@ def test_no_q_gives_nothing():
 
 def test_chunks_change_nothing(monkeypatch):
     whole = gruneisen_at(simple_cubic(), Q_LIST)
-    monkeypatch.setattr("trajmodes.phonons.strain_response._CHUNK_BYTES", 1)
+    monkeypatch.setattr("trajmodes.phonons.anharmonic.strain_response._CHUNK_BYTES", 1)
     again = gruneisen_at(simple_cubic(), Q_LIST)
     np.testing.assert_allclose(again.tensor, whole.tensor, rtol=1e-12, atol=1e-12)
 

@@ -3,17 +3,14 @@
 import numpy as np
 import pytest
 
-from trajmodes.phonons import (
-    ModeLifetimes,
-    commensurate,
-    conductivity,
-    group_velocities,
-    modes_at,
-)
-from trajmodes.phonons.heat_flow import FlowEdges, flow_sums, zone_of
-from trajmodes.phonons.lifetime_mesh import fill, lifetime_grid
-from trajmodes.symmetry import build_supercell
+from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.qpoints import commensurate
+from trajmodes.phonons.transport.conductivity import conductivity
+from trajmodes.phonons.transport.heat_flow import FlowEdges, flow_sums, zone_of
+from trajmodes.phonons.transport.lifetime_mesh import ModeLifetimes, fill, lifetime_grid
+from trajmodes.phonons.velocities import group_velocities
 from trajmodes.symmetry.mode_sets import set_mean, set_members
+from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN
 
 STRENGTH = 2000.0

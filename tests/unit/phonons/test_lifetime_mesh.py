@@ -5,11 +5,12 @@ import pytest
 from scipy import stats
 
 from trajmodes.errors import DataError
-from trajmodes.phonons import ModeLifetimes, commensurate, modes_at
-from trajmodes.phonons.lifetime_mesh import fill, lifetime_grid
-from trajmodes.symmetry import build_supercell
+from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.qpoints import commensurate
+from trajmodes.phonons.transport.lifetime_mesh import ModeLifetimes, fill, lifetime_grid
 from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.symmetry.stars import star_images
+from trajmodes.symmetry.translations import build_supercell
 
 CASES = {
     "diamond": [[-2, 2, 2], [2, -2, 2], [2, 2, -2]],

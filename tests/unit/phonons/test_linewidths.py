@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import ClusterConstants, ForceConstants
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons import commensurate, perturbative_linewidths, shared_mesh
-from trajmodes.symmetry import build_supercell
+from trajmodes.phonons.anharmonic.linewidths import perturbative_linewidths, shared_mesh
+from trajmodes.phonons.qpoints import commensurate
+from trajmodes.symmetry.translations import build_supercell
 
 CUBE = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
 

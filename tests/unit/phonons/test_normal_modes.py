@@ -5,8 +5,8 @@ import pytest
 from scipy import constants as codata
 
 from trajmodes.errors import DataError
-from trajmodes.phonons.normal_modes import external_part, mode_table, normal_modes
-from trajmodes.symmetry.isolated import isolated, pairs_of_hessian, rigid_motions
+from trajmodes.molecules.normal_modes import external_part, mode_table, normal_modes
+from trajmodes.molecules.point_group import isolated, pairs_of_hessian, rigid_motions
 from trajmodes.units import DALTON, THZ
 
 CARBON, OXYGEN = 12.011 * DALTON, 15.999 * DALTON

@@ -5,8 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal
-from trajmodes.phonons import commensurate, point_names
+from trajmodes.data.crystal import Crystal
+from trajmodes.phonons.band_path import point_names
+from trajmodes.phonons.qpoints import commensurate
 from trajmodes.symmetry.translations import build_supercell
 
 

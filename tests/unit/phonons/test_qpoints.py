@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import BandPath, Crystal
+from trajmodes.data.bands import BandPath
+from trajmodes.data.crystal import Crystal
 from trajmodes.errors import TrajmodesWarning, UsageError
-from trajmodes.phonons import band_path, commensurate, mesh, on_path
+from trajmodes.phonons.qpoints import band_path, commensurate, mesh, on_path
 from trajmodes.symmetry.stars import star_images, star_labels
 from trajmodes.symmetry.translations import build_supercell, half_space
 

@@ -7,16 +7,12 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.phonons import (
-    band_path,
-    commensurate,
-    dispersion,
-    frequencies_at,
-    modes_at,
-    renormalised,
-)
-from trajmodes.symmetry import build_supercell
+from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.modes import frequencies_at, modes_at
+from trajmodes.phonons.qpoints import band_path, commensurate
+from trajmodes.phonons.renormalised.quasi_particles import renormalised
 from trajmodes.symmetry.mode_sets import set_mean
+from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import THZ
 
 CASES = {
@@ -102,7 +98,7 @@ def test_errors_survive_a_bound_on_memory(case, monkeypatch):
     modes, supercell, given = case
     sem = np.full(len(given), 0.02 * THZ)
     full = renormalised(modes, supercell, given, sem)[0]
-    module = "trajmodes.phonons.renormalised"
+    module = "trajmodes.phonons.renormalised.quasi_particles"
     monkeypatch.setattr(sys.modules[module], "_BYTES", 0)
     monkeypatch.setattr(sys.modules[module], "_FEWEST", 8)
     small = renormalised(modes, supercell, given, sem)[0]

@@ -5,16 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import ClusterConstants, Crystal, ForceConstants
-from trajmodes.phonons import smallest_supercell
-from trajmodes.phonons.supercell_constants import (
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
+from trajmodes.phonons.renormalised.supercell_constants import (
     dense_triplets,
     joined_axes,
     pair_reach,
+    smallest_supercell,
     triplet_reach,
 )
-from trajmodes.symmetry import build_supercell, inscribed_radius
+from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.folding import fold_pairs
+from trajmodes.symmetry.translations import build_supercell
 
 NAMES = ["diamond", "rock salt", "bcc", "wurtzite", "triclinic"]
 

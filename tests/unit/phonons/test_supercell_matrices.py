@@ -3,17 +3,14 @@
 import numpy as np
 import pytest
 
-from trajmodes.phonons import commensurate, dynamical_matrices, frequencies_at
-from trajmodes.phonons.supercell_matrices import pair_list, star_mean
-from trajmodes.symmetry import (
-    build_supercell,
-    half_space,
-    lattice_transform,
-    space_group,
-    supercell_group,
-)
+from trajmodes.phonons.dynamical_matrix import dynamical_matrices
+from trajmodes.phonons.modes import frequencies_at
+from trajmodes.phonons.qpoints import commensurate
+from trajmodes.phonons.renormalised.supercell_matrices import pair_list, star_mean
 from trajmodes.symmetry.folding import fold_pairs
+from trajmodes.symmetry.operations import space_group, supercell_group
 from trajmodes.symmetry.stars import star_labels
+from trajmodes.symmetry.translations import build_supercell, half_space, lattice_transform
 
 CASES = {
     "diamond": [[-2, 2, 2], [2, -2, 2], [2, 2, -2]],

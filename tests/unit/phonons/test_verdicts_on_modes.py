@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import Modes
+from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons import modes_at, run_length, stability
+from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.stability import run_length, stability
 from trajmodes.units import THZ
 
 Q_LIST = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.1, -0.25, 0.375]])

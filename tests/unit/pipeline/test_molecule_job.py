@@ -8,14 +8,14 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 from scipy.spatial.transform import Rotation
 
-from trajmodes.config import job_from_mapping
+from trajmodes.config.job import job_from_mapping
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
-from trajmodes.pipeline.molecule import open_molecule
-from trajmodes.pipeline.molecule_job import molecule_job, molecule_modes
-from trajmodes.pipeline.molecule_tables import show_molecule
-from trajmodes.project.ipi_modes import ATOMIC_UNIT
-from trajmodes.symmetry.isolated import isolated, vibrational_space
+from trajmodes.molecules.ipi import ATOMIC_UNIT
+from trajmodes.molecules.point_group import isolated, vibrational_space
+from trajmodes.pipeline.molecule.job import molecule_job, molecule_modes
+from trajmodes.pipeline.molecule.load import open_molecule
+from trajmodes.pipeline.molecule.tables import show_molecule
 from trajmodes.units import BOLTZMANN, DALTON, THZ
 
 N_FRAMES, STEP_FS = 600, 1.0

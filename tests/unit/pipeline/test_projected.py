@@ -9,11 +9,11 @@ import pytest
 import xarray as xr
 
 import trajmodes as tm
-from trajmodes.config import job_from_mapping
+from trajmodes.config.job import job_from_mapping
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats import read_constants
-from trajmodes.pipeline.projected import project_job
-from trajmodes.report import to_dataset
+from trajmodes.formats.registry import read_constants
+from trajmodes.pipeline.project_job import project_job
+from trajmodes.results.dataset import to_dataset
 from trajmodes.results.outputs import TABLES
 from trajmodes.units import W_MK
 

@@ -10,17 +10,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from trajmodes.config import Job, job_from_mapping
-from trajmodes.data import ForceConstants, Modes, MotionBlock, Supercell
+from trajmodes.config.job import Job, job_from_mapping
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.phonons import chosen_path, dispersion, modes_at
-from trajmodes.pipeline.log import Log
-from trajmodes.pipeline.project import project_run
-from trajmodes.pipeline.transport import renormalised_bands
-from trajmodes.project import best_lifetimes
-from trajmodes.readers import Trajectory, trajectory_of_arrays
-from trajmodes.symmetry import build_supercell, half_space
+from trajmodes.phonons.band_path import chosen_path
+from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.modes import modes_at
+from trajmodes.pipeline.derived import renormalised_bands
+from trajmodes.pipeline.job_folder import Log
+from trajmodes.pipeline.projection import project_run
+from trajmodes.project.lifetimes.lifetimes import best_lifetimes
+from trajmodes.readers.arrays import trajectory_of_arrays
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.mode_sets import set_mean
+from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import BOLTZMANN, DALTON, THZ
 
 N_FRAMES, KELVIN, SOFTER = 4000, 200.0, 0.85

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from trajmodes.pipeline.provenance import input_files
+from trajmodes.pipeline.job_folder import input_files
 
 
 def test_files_are_told_by_name_size_and_hash(tmp_path) -> None:

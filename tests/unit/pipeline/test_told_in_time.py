@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import trajmodes as tm
-from trajmodes.config import Job
+from trajmodes.config.job import Job
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
-from trajmodes.pipeline.requirements import warnings_of
-from trajmodes.pipeline.spectral_plan import plan_spectra
+from trajmodes.pipeline.check import warnings_of
+from trajmodes.pipeline.projection import plan_spectra
 
 
 def source(n_frames: int, stride: int) -> SimpleNamespace:

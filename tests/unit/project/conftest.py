@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal, Modes
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.modes import Modes
 from trajmodes.symmetry.translations import HalfSpace, build_supercell, half_space
 from trajmodes.units import DALTON, THZ
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.project.autocorrelation import AutocorrelationReduction
-from trajmodes.project.coordinates import Amplitudes, Projector
+from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
+from trajmodes.project.projector import Amplitudes, Projector
 
 N_FRAMES, INTERVAL = 400, 0.0025
 STRETCHES = ((3, 170), (170, 300), (310, 399))

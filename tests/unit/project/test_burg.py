@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.project.burg import autoregression, burg_power
+from trajmodes.project.spectra.burg import autoregression, burg_power
 
 INTERVAL = 0.02
 

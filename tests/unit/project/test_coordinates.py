@@ -4,9 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import Modes, MotionBlock
+from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.project.coordinates import Projector
+from trajmodes.project.projector import Projector
 from trajmodes.symmetry.translations import HalfSpace
 
 

@@ -5,21 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import (
+from trajmodes.data.modes import Modes
+from trajmodes.data.spectra import (
     BandSpectra,
     MaximumEntropySpectra,
-    Modes,
     PowerSpectra,
     VibrationalDensity,
 )
-from trajmodes.project import EnergyReduction, Projector
-from trajmodes.project.coordinates import Amplitudes
-from trajmodes.project.difference_results import (
+from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.project.projector import Amplitudes, Projector
+from trajmodes.project.sampling.differences import (
+    attenuation,
     correct_density,
     correct_energies,
     correct_spectra,
 )
-from trajmodes.project.differences import attenuation
 from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.symmetry.translations import HalfSpace
 from trajmodes.units import THZ

@@ -7,12 +7,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.phonons import modes_at
-from trajmodes.project import Projector
-from trajmodes.project.displacement_covariance import DisplacementCovarianceReduction
-from trajmodes.symmetry import build_supercell, half_space
+from trajmodes.phonons.modes import modes_at
+from trajmodes.project.energies.displacement_covariance import DisplacementCovarianceReduction
+from trajmodes.project.projector import Projector
+from trajmodes.symmetry.translations import build_supercell, half_space
 
 N_FRAMES = 50
 

@@ -3,10 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import Modes, MotionBlock
+from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.project.coordinates import Projector
-from trajmodes.project.energies import EnergyReduction
+from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.project.projector import Projector
 from trajmodes.symmetry.mode_sets import set_members
 from trajmodes.symmetry.translations import HalfSpace
 from trajmodes.units import BOLTZMANN

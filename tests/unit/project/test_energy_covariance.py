@@ -4,10 +4,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from trajmodes.data import Modes, MotionBlock
+from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.project.coordinates import Amplitudes, Projector
-from trajmodes.project.energy_covariance import EnergyCovarianceReduction
+from trajmodes.project.energies.energy_covariance import EnergyCovarianceReduction
+from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.symmetry.translations import HalfSpace
 
 N_FRAMES = 300

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from trajmodes.data import Verdict
-from trajmodes.project.autocorrelation import AutocorrelationReduction
-from trajmodes.project.coordinates import Amplitudes
-from trajmodes.project.energy_fit import fit_decays, seen, theory_variance
-from trajmodes.project.energy_lifetimes import energy_lifetimes
+from trajmodes.data.spectra import Verdict
+from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
+from trajmodes.project.lifetimes.decay_fit import fit_decays, seen, theory_variance
+from trajmodes.project.lifetimes.lifetimes import energy_lifetimes
+from trajmodes.project.projector import Amplitudes
 
 GAMMA = 0.5
 """1/ps."""

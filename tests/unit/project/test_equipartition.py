@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trajmodes.data import ModeEnergies
+from trajmodes.data.energies import ModeEnergies
 from trajmodes.errors import DataError
-from trajmodes.project.equipartition import equipartition
+from trajmodes.project.energies.equipartition import equipartition
 from trajmodes.units import BOLTZMANN
 
 TEMPERATURE = 300.0

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from trajmodes.project.fano import expected_fano
-from trajmodes.project.oscillator import expected_power
-from trajmodes.project.window import hann
+from trajmodes.project.lineshape.fano import expected_fano
+from trajmodes.project.lineshape.oscillator import expected_power
+from trajmodes.project.spectra.segments import hann
 
 LENGTH, INTERVAL = 256, 0.01
 BINS = np.arange(1, LENGTH // 2)[None]

@@ -3,10 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import Modes, MotionBlock
-from trajmodes.project.coordinates import Amplitudes, Projector
-from trajmodes.project.energies import EnergyReduction
-from trajmodes.project.energy_sums import group_sizes
+from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
+from trajmodes.project.energies.accumulate import group_sizes
+from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.symmetry.translations import HalfSpace
 from trajmodes.units import BOLTZMANN
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy import constants as codata
 
-from trajmodes.data import Modes, MotionBlock
+from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.project.coordinates import Projector
-from trajmodes.project.ipi_modes import ATOMIC_UNIT, ipi_amplitudes, undefined_note
-from trajmodes.symmetry.isolated import isolated, rigid_motions, vibrational_space
+from trajmodes.molecules.ipi import ATOMIC_UNIT, ipi_amplitudes, undefined_note
+from trajmodes.molecules.point_group import isolated, rigid_motions, vibrational_space
+from trajmodes.project.projector import Projector
 from trajmodes.symmetry.translations import half_space
 from trajmodes.units import DALTON, HBAR, THZ
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import BandSpectra, LineFits, Verdict
+from trajmodes.data.spectra import BandSpectra, LineFits, Verdict
 from trajmodes.errors import DataError
-from trajmodes.project.line_models import line_models
-from trajmodes.project.lineshape import fit_lines
-from trajmodes.project.shapes import LineShape
-from trajmodes.project.window import effective_segments, hann, resolution_thz
+from trajmodes.project.lineshape.curves import line_models
+from trajmodes.project.lineshape.fit import fit_lines
+from trajmodes.project.lineshape.models import LineShape
+from trajmodes.project.spectra.segments import effective_segments, hann, resolution_thz
 
 INTERVAL, N_FRAMES, MEMBERS, RUNS = 0.02, 4096, 5, 100
 LENGTHS = (128, 512, 2048)
@@ -290,7 +290,7 @@ def test_wings_that_end_faster_do_not_tell_the_width(monkeypatch) -> None:
     ratio = np.nanmean(data.power[shown] / data.model[shown])
     assert ratio == pytest.approx(1.0, abs=0.1)
     assert np.nanmax(away) > 4 > np.median(np.nanmax(np.where(shown, away, 0), axis=1))
-    monkeypatch.setattr("trajmodes.project.ladder._RANGES", (4.0,))
+    monkeypatch.setattr("trajmodes.project.lineshape.resolution._RANGES", (4.0,))
     blind = fit_lines(spectra, guess)
     assert np.nanmean(blind.linewidth_thz) > 1.3 * known
     assert np.nanmedian(blind.goodness) > 5 * np.nanmedian(fits.goodness)

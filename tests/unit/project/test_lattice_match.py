@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from trajmodes.errors import DataError
-from trajmodes.project.lattice_match import check_lattice
+from trajmodes.project.crystal_check import check_lattice
 
 NAMES = ("diamond", "wurtzite", "quartz", "triclinic")
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from trajmodes.data import BandSpectra, Verdict
-from trajmodes.project import fit_lines, resolution_thz
-from trajmodes.project.window import effective_segments, hann
+from trajmodes.data.spectra import BandSpectra, Verdict
+from trajmodes.project.lineshape.fit import fit_lines
+from trajmodes.project.spectra.segments import effective_segments, hann, resolution_thz
 
 LENGTH, INTERVAL, FREQ = 512, 0.01, 12.3
 RESOLUTION = resolution_thz(LENGTH, INTERVAL)
@@ -180,7 +180,7 @@ def test_the_range_of_the_fit_does_not_matter(monkeypatch: pytest.MonkeyPatch) -
     spectra = _simulated(18, 12, 8 * RESOLUTION, runs=40)
     usual = fit_lines([spectra], _guess(spectra))
     for widths in (2.0, 8.0):
-        monkeypatch.setattr("trajmodes.project.ladder._RANGES", (widths,))
+        monkeypatch.setattr("trajmodes.project.lineshape.resolution._RANGES", (widths,))
         other = fit_lines([spectra], _guess(spectra))
         for name in ("freq_thz", "linewidth_thz"):
             shift = getattr(other, name) - getattr(usual, name)

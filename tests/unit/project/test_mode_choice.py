@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import Modes
-from trajmodes.data.points import point
+from trajmodes.data.labels import point
+from trajmodes.data.modes import Modes
 from trajmodes.errors import UsageError
-from trajmodes.project.mode_choice import parse_modes
+from trajmodes.project.mode_selection import parse_modes
 
 
 def _text(q: np.ndarray) -> str:

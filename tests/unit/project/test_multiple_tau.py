@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trajmodes.project.multiple_tau import (
+from trajmodes.project.lifetimes.multiple_tau import (
     Seam,
     add_pairs,
     averages,

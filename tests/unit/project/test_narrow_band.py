@@ -6,12 +6,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from trajmodes.data import Modes
+from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
-from trajmodes.project import Projector, WelchReduction
-from trajmodes.project.band_filter import BandPlan, default_bands, filter_taps, power_response
-from trajmodes.project.coordinates import Amplitudes
-from trajmodes.project.narrow_band import NarrowBandReduction
+from trajmodes.project.projector import Amplitudes, Projector
+from trajmodes.project.spectra.decimation import (
+    BandPlan,
+    default_bands,
+    filter_taps,
+    power_response,
+)
+from trajmodes.project.spectra.welch import WelchReduction
+from trajmodes.project.spectra.zoom import NarrowBandReduction
 from trajmodes.symmetry.mode_sets import set_members
 from trajmodes.symmetry.translations import HalfSpace
 

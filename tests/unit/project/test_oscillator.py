@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from trajmodes.project.oscillator import expected_power
-from trajmodes.project.window import hann
+from trajmodes.project.lineshape.oscillator import expected_power
+from trajmodes.project.spectra.segments import hann
 
 LENGTH, INTERVAL = 128, 0.01
 

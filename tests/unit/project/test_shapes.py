@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.project.shapes import LineShape, Observed, extended, model_of, places
+from trajmodes.project.lineshape.models import LineShape, Observed, extended, model_of, places
 
 LENGTH, INTERVAL = 256, 0.01
 BINS = np.arange(5, 90)[None]

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from trajmodes.data import Modes, MotionBlock
+from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError, StorageError
-from trajmodes.project.coordinates import Amplitudes, Projector
-from trajmodes.project.mode_choice import parse_modes
-from trajmodes.project.spill import SpillReduction
-from trajmodes.results import AMPLITUDES, write_series
-from trajmodes.streaming import Transformed, stream
+from trajmodes.project.amplitude_series import SpillReduction
+from trajmodes.project.mode_selection import parse_modes
+from trajmodes.project.projector import Amplitudes, Projector
+from trajmodes.results.netcdf import AMPLITUDES, write_series
+from trajmodes.streaming.reduction import Transformed
+from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.translations import HalfSpace
 from trajmodes.units import THZ
 
@@ -136,7 +138,7 @@ def test_without_velocities_there_is_q_alone(reduction, motion, tmp_path) -> Non
 
 def test_batches_of_writing_do_not_matter(reduction, motion, tmp_path, monkeypatch) -> None:
     spill = _whole(reduction, motion)
-    monkeypatch.setattr("trajmodes.project.spill._BATCH_BYTES", 16 * 2 * 8 * 17)
+    monkeypatch.setattr("trajmodes.project.amplitude_series._BATCH_BYTES", 16 * 2 * 8 * 17)
     with xr.open_dataset(written(spill, tmp_path / "modes.nc")) as found:
         assert np.array_equal(found.Qdot.sel(part="imaginary"), spill.values[:, 1].imag)
 
@@ -162,7 +164,7 @@ def test_a_full_disk_is_an_error_and_not_the_end(reduction, motion, monkeypatch)
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("trajmodes.project.spill.os.pwrite", full)
+    monkeypatch.setattr("trajmodes.project.amplitude_series.os.pwrite", full)
     with pytest.raises(StorageError, match=r"No space left(.|\n)*fewer modes"):
         reduction.chunk(reduction.projector.project(motion))
 
@@ -170,7 +172,7 @@ def test_a_full_disk_is_an_error_and_not_the_end(reduction, motion, monkeypatch)
 def test_writes_may_come_in_pieces(reduction, motion, monkeypatch) -> None:
     plain = os.pwrite
     monkeypatch.setattr(
-        "trajmodes.project.spill.os.pwrite",
+        "trajmodes.project.amplitude_series.os.pwrite",
         lambda fd, rows, offset: plain(fd, rows[:1000], offset),
     )
     q_tk = _expected(reduction, motion)[0]

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from trajmodes.project.statistics import block_sem, energy_sem, longest_sem, ratio_sem
+from trajmodes.project.energies.standard_errors import (
+    block_sem,
+    energy_sem,
+    longest_sem,
+    ratio_sem,
+)
 
 FRAMES, BLOCKS = 2048, 64
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from trajmodes.data import Modes
+from trajmodes.data.modes import Modes
+from trajmodes.data.verdicts import EnsembleVerdict
 from trajmodes.errors import DataError
-from trajmodes.project.coordinates import Amplitudes, Projector
-from trajmodes.project.thermostat import EnsembleVerdict, KineticReduction
+from trajmodes.project.energies.ensemble import KineticReduction
+from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.symmetry.translations import HalfSpace
 from trajmodes.units import BOLTZMANN
 

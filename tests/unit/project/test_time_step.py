@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.project.time_step import (
+from trajmodes.project.sampling.verlet import (
     require_sampled,
     verlet_frequency,
     verlet_kinetic_share,

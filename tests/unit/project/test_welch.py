@@ -4,15 +4,10 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from trajmodes.data import Modes
+from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
-from trajmodes.project import (
-    Projector,
-    WelchReduction,
-    default_segment,
-    default_stride,
-)
-from trajmodes.project.coordinates import Amplitudes
+from trajmodes.project.projector import Amplitudes, Projector
+from trajmodes.project.spectra.welch import WelchReduction, default_segment, default_stride
 from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.symmetry.translations import HalfSpace
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from trajmodes.project.oscillator import expected_power
-from trajmodes.project.shapes import LineShape, Observed
-from trajmodes.project.whittle import fit_whittle
+from trajmodes.project.lineshape.models import LineShape, Observed
+from trajmodes.project.lineshape.oscillator import expected_power
+from trajmodes.project.lineshape.whittle import fit_whittle
 
 LENGTH, INTERVAL = 1024, 0.01
 BINS = np.arange(60, 180)[None]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import get_window
 
-from trajmodes.project.window import effective_segments, hann, resolution_thz
+from trajmodes.project.spectra.segments import effective_segments, hann, resolution_thz
 
 
 def test_window_is_scipys_periodic_hann() -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trajmodes.config import ReadOptions
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, StorageError, TrajmodesWarning, UsageError
-from trajmodes.formats import open_trajectory
-from trajmodes.readers import compressed
+from trajmodes.formats.open import open_trajectory
+from trajmodes.readers.text import source as compressed
 
 DATA = Path(__file__).parents[2] / "data" / "lammps"
 TEXT = "".join(f"{k} {random.Random(k).random()}\n" for k in range(20_000)).encode()

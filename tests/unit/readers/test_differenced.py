@@ -8,11 +8,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.match import match
-from trajmodes.readers.differenced import DifferencedMotion
+from trajmodes.project.sampling.differenced import DifferencedMotion
 
 STRETCHES = ((0, 10), (10, 12), (12, 13), (13, 24))
 INTERVAL_PS = 0.005

@@ -5,15 +5,20 @@ import pytest
 from ase import Atoms
 from scipy.spatial.transform import Rotation
 
-from trajmodes.data import FrameBlock
+from trajmodes.data.motion import FrameBlock
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats import open_trajectory
-from trajmodes.readers import trajectory_of_arrays, trajectory_of_atoms
-from trajmodes.readers.bond_tree import bond_tree
-from trajmodes.readers.eckart import best_turns, eckart_frame
-from trajmodes.readers.linear_frame import parallel_turns, shortest_turns, turned_about
-from trajmodes.readers.molecule import follow_axis, molecule_reference
-from trajmodes.symmetry.isolated import centred, isolated, rigid_motions
+from trajmodes.formats.open import open_trajectory
+from trajmodes.molecules.eckart import (
+    best_turns,
+    eckart_frame,
+    parallel_turns,
+    shortest_turns,
+    turned_about,
+)
+from trajmodes.molecules.point_group import centred, isolated, rigid_motions
+from trajmodes.molecules.reference import follow_axis, molecule_reference
+from trajmodes.molecules.unwrap import bond_tree
+from trajmodes.readers.arrays import trajectory_of_arrays, trajectory_of_atoms
 from trajmodes.units import DALTON
 
 NO_BOX = np.full((3, 3), np.nan)

@@ -15,8 +15,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import Trajectory as AseTrajectory
 from ase.io import write
 
-from trajmodes.config import ReadOptions
-from trajmodes.data import FrameBlock
+from trajmodes.config.groups import ReadOptions
+from trajmodes.data.motion import FrameBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.foreign import open_foreign
 from trajmodes.readers.trajectory import Trajectory

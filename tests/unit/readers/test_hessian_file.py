@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers.hessian_file import read_hessian
+from trajmodes.molecules.hessian import read_hessian
 
 HESSIAN = np.random.default_rng(1).normal(size=(6, 6))
 HESSIAN = HESSIAN + HESSIAN.T

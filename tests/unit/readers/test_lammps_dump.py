@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trajmodes.config import ReadOptions
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats import open_trajectory
-from trajmodes.readers.compressed import open_source
+from trajmodes.formats.open import open_trajectory
 from trajmodes.readers.lammps import index as lammps_index
 from trajmodes.readers.lammps.index import index_dump
+from trajmodes.readers.text.source import open_source
 from trajmodes.units import DALTON
 
 DATA = Path(__file__).parents[2] / "data" / "lammps"

@@ -4,7 +4,7 @@ import pytest
 from scipy import constants
 
 from trajmodes.errors import UsageError
-from trajmodes.readers.lammps_units import unit_factors
+from trajmodes.readers.units import unit_factors
 from trajmodes.units import BOLTZMANN, DALTON
 
 STYLES = ["metal", "real", "si", "cgs", "electron", "micro", "nano"]

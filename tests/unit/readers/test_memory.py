@@ -10,7 +10,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers import select_frames, trajectory_of_arrays, trajectory_of_atoms
+from trajmodes.readers.arrays import trajectory_of_arrays, trajectory_of_atoms
+from trajmodes.readers.trajectory import select_frames
 from trajmodes.units import DALTON
 
 BOX = np.array([[4.0, 0.0, 0.0], [0.5, 4.2, 0.0], [0.0, 0.3, 4.4]])

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trajmodes.config import ReadOptions
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats import open_trajectory
-from trajmodes.readers import offsets
-from trajmodes.readers.compressed import open_source
+from trajmodes.formats.open import open_trajectory
 from trajmodes.readers.lammps.index import index_dump
-from trajmodes.readers.offsets import cached_index, check_unchanged, stamp_file
+from trajmodes.readers.text import index_cache as offsets
+from trajmodes.readers.text.index_cache import cached_index, check_unchanged, stamp_file
+from trajmodes.readers.text.source import open_source
 
 DATA = Path(__file__).parents[2] / "data" / "lammps"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from trajmodes.readers.decimals import (
+from trajmodes.readers.text.floats import (
     DECIDED,
     PADDING,
     UNDECIDED,
@@ -18,7 +18,8 @@ from trajmodes.readers.decimals import (
     plain_decimal,
     plain_integer,
 )
-from trajmodes.readers.scan import ID, SKIP, TYPE, Target, TextFault, fill_rows, padded
+from trajmodes.readers.text.parse import TextFault, fill_rows, padded
+from trajmodes.readers.text.rows import ID, SKIP, TYPE, Target
 
 quick = settings(max_examples=400, deadline=None, derandomize=True)
 finite = st.floats(allow_nan=False, allow_infinity=False)

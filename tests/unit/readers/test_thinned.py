@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.readers import ThinnedMotion
+from trajmodes.project.sampling.stride import ThinnedMotion
 
 STRETCHES = ((0, 10), (10, 17), (17, 18))
 

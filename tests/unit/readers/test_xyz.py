@@ -19,8 +19,8 @@ from ase.io import write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trajmodes.config import ReadOptions
-from trajmodes.data import FrameBlock
+from trajmodes.config.groups import ReadOptions
+from trajmodes.data.motion import FrameBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.lammps.open import open_lammps_dump
 from trajmodes.readers.trajectory import Trajectory

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.phonons import shells_of
-from trajmodes.report import to_dataset
+from trajmodes.phonons.shells import shells_of
+from trajmodes.results.dataset import to_dataset
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, variable_of
 from trajmodes.units import BOLTZMANN, MEV, THZ, W_MK
 

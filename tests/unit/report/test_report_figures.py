@@ -7,16 +7,17 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from trajmodes.phonons import shells_of
-from trajmodes.report import draw_scan, to_dataset
-from trajmodes.report.figure_bands import draw_bands
-from trajmodes.report.figure_gruneisen import _followed, draw_gruneisen
-from trajmodes.report.figure_map import empty_legs, patches
-from trajmodes.report.figure_orders import draw_orders
-from trajmodes.report.figure_sed import draw_energy_density
-from trajmodes.report.figures import FIGURES
-from trajmodes.report.style import save_png, sheet
-from trajmodes.report.wording import point_label
+from trajmodes.phonons.shells import shells_of
+from trajmodes.report.figures.bands import draw_bands
+from trajmodes.report.figures.catalogue import FIGURES
+from trajmodes.report.figures.fit import draw_orders
+from trajmodes.report.figures.gruneisen import _followed, draw_gruneisen
+from trajmodes.report.figures.scan import draw_scan
+from trajmodes.report.figures.sed import draw_energy_density
+from trajmodes.report.figures.spectral_map import empty_legs, patches
+from trajmodes.report.figures.style import save_png, sheet
+from trajmodes.report.text.numbers import point_label
+from trajmodes.results.dataset import to_dataset
 from trajmodes.results.tables_modes import shown_map_table
 from trajmodes.units import THZ
 

@@ -5,21 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import Verdict
-from trajmodes.report import to_dataset
-from trajmodes.report.figure_bands import draw_bands
-from trajmodes.report.figure_conductivity import draw_conductivity
-from trajmodes.report.figure_correlations import draw_correlations
-from trajmodes.report.figure_covariance import draw_covariance
-from trajmodes.report.figure_density import draw_density
-from trajmodes.report.figure_energies import draw_energies
-from trajmodes.report.figure_lifetimes import draw_lifetimes
-from trajmodes.report.figure_map import patches
-from trajmodes.report.figure_renormalised import draw_renormalised
-from trajmodes.report.figure_sed import draw_energy_density
-from trajmodes.report.figure_spectra import draw_spectra
-from trajmodes.report.panels import choose_sets
-from trajmodes.report.style import save_png, sheet
+from trajmodes.data.spectra import Verdict
+from trajmodes.report.figures.bands import draw_bands
+from trajmodes.report.figures.conductivity import draw_conductivity
+from trajmodes.report.figures.density import draw_density
+from trajmodes.report.figures.energies import draw_covariance, draw_energies
+from trajmodes.report.figures.lifetimes import draw_lifetimes
+from trajmodes.report.figures.mode_panels import choose_sets, draw_correlations, draw_spectra
+from trajmodes.report.figures.renormalised import draw_renormalised
+from trajmodes.report.figures.sed import draw_energy_density
+from trajmodes.report.figures.spectral_map import patches
+from trajmodes.report.figures.style import save_png, sheet
+from trajmodes.results.dataset import to_dataset
 from trajmodes.units import THZ
 
 

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from trajmodes.data import Verdict
+from trajmodes.data.spectra import Verdict
 from trajmodes.errors import DataError
-from trajmodes.report import render, render_modes, to_dataset
+from trajmodes.report.text.mode_table import render_modes
+from trajmodes.report.text.summary import render
+from trajmodes.results.dataset import to_dataset
 
 
 def printed(dataset, width=140, **options):

@@ -5,10 +5,11 @@ import time
 
 import pytest
 
-from trajmodes.report import to_dataset, write_results
-from trajmodes.report.figures import FIGURES
-from trajmodes.report.painter import second_painter
-from trajmodes.results import open_folder
+from trajmodes.report.figures.catalogue import FIGURES
+from trajmodes.report.figures.painter import second_painter
+from trajmodes.report.write import write_results
+from trajmodes.results.dataset import to_dataset
+from trajmodes.results.folder import open_folder
 
 
 def pictures(folder):

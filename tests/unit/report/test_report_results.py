@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import Bands, Finding, SpectralMap
+from trajmodes.data.bands import Bands, SpectralMap
+from trajmodes.data.results import Finding
 from trajmodes.errors import DataError
 
 

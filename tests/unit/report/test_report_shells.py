@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data import ClusterConstants, Crystal, ForceConstants
-from trajmodes.data.jackknife import jackknife_sem
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jackknife_sem
 from trajmodes.phonons.shells import cluster_shells, pair_shells
 
 

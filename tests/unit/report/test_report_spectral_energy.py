@@ -5,18 +5,19 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from trajmodes.data import Bands, SpectralEnergy
+from trajmodes.data.bands import Bands
+from trajmodes.data.results import SpectralEnergy
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.report import (
-    render_modes,
-    render_spectral_energy,
-    to_dataset,
-    write_spectral_energy,
-)
-from trajmodes.report.figure_bands import draw_bands
-from trajmodes.report.style import sheet
-from trajmodes.results import open_folder, outputs, read_results
+from trajmodes.report.figures.bands import draw_bands
+from trajmodes.report.figures.style import sheet
+from trajmodes.report.text.mode_table import render_modes
+from trajmodes.report.text.summary import render_spectral_energy
+from trajmodes.report.write import write_spectral_energy
+from trajmodes.results import outputs
+from trajmodes.results.dataset import to_dataset
+from trajmodes.results.folder import open_folder
+from trajmodes.results.netcdf import read_results
 from trajmodes.results.outputs import BANDS
 
 

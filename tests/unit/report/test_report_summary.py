@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from rich.console import Console, Group
 
-from trajmodes.data import Finding, InputFile
+from trajmodes.data.results import Finding, InputFile
 from trajmodes.notes import Note
-from trajmodes.report import render, render_check, to_dataset
-from trajmodes.report.summary import check_rows
-from trajmodes.report.summary_fit import fit_section
-from trajmodes.report.summary_modes import lifetimes_line
+from trajmodes.report.text.fit import fit_section
+from trajmodes.report.text.modes import lifetimes_line
+from trajmodes.report.text.summary import check_rows, render, render_check
+from trajmodes.results.dataset import to_dataset
 from trajmodes.units import THZ, W_MK
 
 

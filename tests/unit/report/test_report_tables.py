@@ -4,8 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.report import to_dataset
-from trajmodes.results import open_folder, outputs
+from trajmodes.results import outputs
+from trajmodes.results.dataset import to_dataset
+from trajmodes.results.folder import open_folder
 from trajmodes.results.outputs import TABLES, write_outputs
 from trajmodes.results.tables import Table
 from trajmodes.results.tables_modes import energy_density_table

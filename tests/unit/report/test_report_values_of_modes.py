@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.report import to_dataset
+from trajmodes.results.dataset import to_dataset
 from trajmodes.results.tables_modes import density_table
 from trajmodes.units import BOLTZMANN, THZ, W_MK
 

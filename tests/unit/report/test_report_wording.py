@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trajmodes.report.wording import (
+from trajmodes.report.text.numbers import (
     branches,
     compact,
     counted,

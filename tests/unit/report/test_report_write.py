@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from trajmodes.errors import StorageError
-from trajmodes.report import write_results
-from trajmodes.report.write import RESULT_FILES
-from trajmodes.results import Writer, open_folder
+from trajmodes.report.write import RESULT_FILES, write_results
+from trajmodes.results.folder import Writer, open_folder
 
 
 def text(content):

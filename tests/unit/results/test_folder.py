@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from trajmodes.errors import DataError, LockedError, StorageError, UsageError
-from trajmodes.results import (
+from trajmodes.results import lock
+from trajmodes.results.folder import (
     Writer,
-    lock,
     open_folder,
     require_replaceable,
     whole_results,
@@ -21,7 +21,7 @@ from trajmodes.results import (
 
 HOLDER = """
 import sys, time
-from trajmodes.results import open_folder
+from trajmodes.results.folder import open_folder
 with open_folder(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
@@ -371,7 +371,7 @@ def test_the_list_of_earlier_versions_is_known(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from trajmodes.results import Writer, open_folder, write_files
+from trajmodes.results.folder import Writer, open_folder, write_files
 
 def text(content):
     return Writer("a text", lambda path: path.write_text(content))

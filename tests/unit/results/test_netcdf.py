@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from trajmodes.errors import DataError, StorageError
-from trajmodes.results import (
+from trajmodes.results.netcdf import (
     AMPLITUDES,
     LEDGER,
     RESULTS,

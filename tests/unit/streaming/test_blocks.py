@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trajmodes.data import MotionBlock
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.streaming import Transformed, stream
 from trajmodes.streaming.blocks import BlockReduction, BlockSums, Sums, require_all_frames
+from trajmodes.streaming.reduction import Transformed
+from trajmodes.streaming.schedule import stream
 
 N_FRAMES = 61
 

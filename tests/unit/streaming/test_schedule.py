@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from trajmodes.data import MotionBlock
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.streaming import Together, cut_blocks, stream
+from trajmodes.streaming.reduction import Together
+from trajmodes.streaming.schedule import cut_blocks, stream
 
 
 @dataclass(frozen=True)

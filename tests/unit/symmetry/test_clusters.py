@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import UsageError
-from trajmodes.symmetry import (
-    Cutoff,
-    build_supercell,
+from trajmodes.symmetry.clusters import (
+    classify,
     cluster_orbits,
     inscribed_radius,
     pair_orbits,
-    space_group,
-    supercell_pair_orbits,
+    permutations_of,
 )
-from trajmodes.symmetry.clusters import classify, permutations_of
+from trajmodes.symmetry.cutoffs import Cutoff
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.supercell_pairs import supercell_pair_orbits
+from trajmodes.symmetry.translations import build_supercell
 
 CONVENTIONAL = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
 

@@ -1,15 +1,11 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal
-from trajmodes.symmetry import (
-    Constraints,
-    cluster_orbits,
-    constraint_rows,
-    null_space,
-    space_group,
-    symmetry_basis,
-)
+from trajmodes.data.crystal import Crystal
+from trajmodes.symmetry.clusters import cluster_orbits
+from trajmodes.symmetry.constraints import Constraints, constraint_rows, null_space
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.tensors import symmetry_basis
 
 CONVENTIONAL = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import UsageError
-from trajmodes.symmetry import Cutoff, parse_cutoff
+from trajmodes.symmetry.cutoffs import Cutoff, parse_cutoff
 
 
 def test_radii_by_species(crystals):

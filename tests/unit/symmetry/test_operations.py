@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal
+from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
-from trajmodes.symmetry import build_supercell, invariant_part, space_group, supercell_group
+from trajmodes.symmetry.operations import invariant_part, space_group, supercell_group
+from trajmodes.symmetry.translations import build_supercell
 
 
 @pytest.mark.parametrize(

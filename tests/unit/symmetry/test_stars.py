@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal
+from trajmodes.data.crystal import Crystal
 from trajmodes.symmetry.stars import point_group, star_images, star_labels
 from trajmodes.symmetry.translations import build_supercell, half_space
 

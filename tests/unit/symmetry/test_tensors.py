@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from trajmodes.data import Crystal
-from trajmodes.symmetry import cluster_orbits, pair_orbits, space_group, symmetry_basis
-from trajmodes.symmetry.clusters import permutations_of
+from trajmodes.data.crystal import Crystal
+from trajmodes.symmetry.clusters import cluster_orbits, pair_orbits, permutations_of
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.tensors import symmetry_basis
 
 
 @pytest.mark.parametrize(("order", "cutoff"), [(2, 4.5), (3, 3.3), (4, 2.1)])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from trajmodes.data import Crystal
+from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
 from trajmodes.symmetry.translations import (
     build_supercell,

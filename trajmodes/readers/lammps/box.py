@@ -7,8 +7,6 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.notes import Note
 
-__all__ = ["boundary_notes", "box_vectors", "flat_box"]
-
 _BOUNDS = re.compile(r"ITEM:\sBOX BOUNDS\b(.*)")
 _SIDE = re.compile(r"[pfsm]{2}")
 _KINDS = {"f": "fixed", "s": "shrink-wrapped", "m": "shrink-wrapped"}

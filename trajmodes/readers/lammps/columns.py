@@ -7,9 +7,7 @@ import numpy as np
 
 from trajmodes.arrays import Ints
 from trajmodes.errors import DataError
-from trajmodes.readers.scan import ID, SKIP, TYPE
-
-__all__ = ["Coordinates", "Layout", "choose_layout"]
+from trajmodes.readers.text.rows import ID, SKIP, TYPE
 
 
 @dataclass(frozen=True, slots=True)

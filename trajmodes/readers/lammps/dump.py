@@ -15,13 +15,12 @@ from numba import njit
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.errors import DataError
 from trajmodes.readers.atom_table import AtomTable
-from trajmodes.readers.compressed import TextSource
 from trajmodes.readers.lammps.columns import Layout
-from trajmodes.readers.lammps_units import UnitFactors
-from trajmodes.readers.scan import Target, TextFault, fill_rows, padded, row_of
+from trajmodes.readers.text.parse import TextFault, fill_rows, padded, row_of
+from trajmodes.readers.text.rows import Target
+from trajmodes.readers.text.source import TextSource
 from trajmodes.readers.trajectory import FrameFields
-
-__all__ = ["FramePlaces", "LammpsFrames", "parse_frames"]
+from trajmodes.readers.units import UnitFactors
 
 _PIECE = 1 << 21
 

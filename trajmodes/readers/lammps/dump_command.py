@@ -2,8 +2,6 @@
 
 from trajmodes.readers.trajectory import Trajectory
 
-__all__ = ["dump_lines"]
-
 
 def dump_lines(
     trajectory: Trajectory, species: tuple[str, ...], *, stride: int | None = None

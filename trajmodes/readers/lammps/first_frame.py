@@ -8,10 +8,8 @@ from trajmodes.notes import Note
 from trajmodes.readers.atom_table import AtomTable, is_symbol, order_by_id
 from trajmodes.readers.lammps.columns import Layout
 from trajmodes.readers.lammps.dump import FramePlaces, parse_frames
-from trajmodes.readers.precision import Rounding, rounding_of
-from trajmodes.readers.scan import SKIP, Target
-
-__all__ = ["coordinate_rounding", "look_at_atoms"]
+from trajmodes.readers.text.rounding import Rounding, rounding_of
+from trajmodes.readers.text.rows import SKIP, Target
 
 _SAMPLE_BYTES = 1 << 15
 _MASS_OF_CARBON = (11.5, 13.5)

@@ -7,27 +7,15 @@ import numpy as np
 from numba import njit
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.readers.decimals import UNDECIDED, WRONG, parse_decimal, parse_integer
-from trajmodes.readers.lines import line_end, skip_blanks, skip_lines, skip_spaces, starts_with
-from trajmodes.readers.rows import Bytes
-
-__all__ = [
-    "BAD_NUMBER",
-    "COUNT_ABSURD",
-    "COUNT_CHANGED",
-    "FOUND",
-    "FULL",
-    "MORE",
-    "NO_BOX",
-    "NO_COUNT",
-    "NO_ITEM",
-    "NO_ROWS",
-    "NO_STEP",
-    "N_REALS",
-    "Entry",
-    "find_frames",
-    "skip_mark",
-]
+from trajmodes.readers.text.floats import UNDECIDED, WRONG, parse_decimal, parse_integer
+from trajmodes.readers.text.lines import (
+    line_end,
+    skip_blanks,
+    skip_lines,
+    skip_spaces,
+    starts_with,
+)
+from trajmodes.readers.text.rows import Bytes
 
 
 class Entry(IntEnum):

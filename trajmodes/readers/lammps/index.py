@@ -12,8 +12,6 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
-from trajmodes.readers.compressed import TextSource
-from trajmodes.readers.decimals import PADDING
 from trajmodes.readers.lammps.header import (
     BAD_NUMBER,
     COUNT_ABSURD,
@@ -30,9 +28,9 @@ from trajmodes.readers.lammps.header import (
     find_frames,
     skip_mark,
 )
-from trajmodes.readers.scan import padded
-
-__all__ = ["DumpIndex", "index_dump"]
+from trajmodes.readers.text.floats import PADDING
+from trajmodes.readers.text.parse import padded
+from trajmodes.readers.text.source import TextSource
 
 _CHUNK = 1 << 22
 _CAPACITY = 4096

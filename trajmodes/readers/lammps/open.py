@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Ints
-from trajmodes.config import ReadOptions
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
-from trajmodes.readers.compressed import TextSource, incomplete_end, open_source
 from trajmodes.readers.lammps.box import boundary_notes, box_vectors, flat_box
 from trajmodes.readers.lammps.columns import Layout, choose_layout
 from trajmodes.readers.lammps.dump import FramePlaces, LammpsFrames
@@ -20,13 +19,12 @@ from trajmodes.readers.lammps.first_frame import coordinate_rounding, look_at_at
 from trajmodes.readers.lammps.header import Entry
 from trajmodes.readers.lammps.index import DumpIndex, index_dump
 from trajmodes.readers.lammps.unnamed_units import UnnamedUnits, check_unnamed_units
-from trajmodes.readers.lammps_units import unit_factors
-from trajmodes.readers.offsets import cached_index
-from trajmodes.readers.precision import rounding_notes
+from trajmodes.readers.text.index_cache import cached_index
+from trajmodes.readers.text.rounding import rounding_notes
+from trajmodes.readers.text.source import TextSource, incomplete_end, open_source
 from trajmodes.readers.time_axis import kept_frames, time_axis
 from trajmodes.readers.trajectory import Trajectory
-
-__all__ = ["open_lammps_dump"]
+from trajmodes.readers.units import unit_factors
 
 _IMAGES = ("ix", "iy", "iz")
 _OF_DUMP_ATOM = {

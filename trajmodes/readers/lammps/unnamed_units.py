@@ -15,8 +15,6 @@ from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.trajectory import Trajectory
 
-__all__ = ["UnnamedUnits", "check_unnamed_units"]
-
 _SAME_LENGTH = 1.25
 _SAME_MOTION = 3.0
 

@@ -9,12 +9,10 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.atom_table import AtomTable, is_symbol
-from trajmodes.readers.lammps_units import UnitFactors, unit_factors
+from trajmodes.readers.units import UnitFactors, unit_factors
 from trajmodes.readers.xyz.comment import parse_integer, parse_real
 from trajmodes.readers.xyz.first_frame import FirstFrame
 from trajmodes.units import BOLTZMANN, DALTON
-
-__all__ = ["XyzAtoms", "describe_atoms", "refuse_wrong_style"]
 
 _TYPE = re.compile(r"[0-9]{1,9}")
 

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from math import nan
 
 from trajmodes.errors import DataError, UnitsError
-from trajmodes.readers.lammps_units import LennardJonesUnits, UnitFactors, unit_factors
+from trajmodes.readers.units import LennardJonesUnits, UnitFactors, unit_factors
 from trajmodes.readers.xyz.comment import Property
 from trajmodes.units import ASE_TIME, DALTON, FEMTOSECOND
-
-__all__ = ["Fields", "choose_fields", "choose_units", "recognise_program"]
 
 _PER_FEMTOSECOND = 1.0 / FEMTOSECOND
 _PROGRAMS = {

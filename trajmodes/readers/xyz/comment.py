@@ -18,16 +18,6 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError
 
-__all__ = [
-    "PLAIN_PROPERTIES",
-    "Property",
-    "parse_comment",
-    "parse_integer",
-    "parse_lattice",
-    "parse_properties",
-    "parse_real",
-]
-
 _QUOTED = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
 _NESTED = r"\{[^{}]*\}|\[(?:[^\[\]]|\[[^\[\]]*\])*\]"
 # A bare word may hold quotes inside, as in 5'-end, but not begin with one. What stands behind

@@ -8,7 +8,7 @@ import numpy as np
 from trajmodes.arrays import Ints
 from trajmodes.errors import DataError, TrajmodesError
 from trajmodes.readers.atom_table import order_by_id
-from trajmodes.readers.compressed import TextSource
+from trajmodes.readers.text.source import TextSource
 from trajmodes.readers.xyz.columns import Fields, choose_fields
 from trajmodes.readers.xyz.comment import (
     PLAIN_PROPERTIES,
@@ -16,8 +16,6 @@ from trajmodes.readers.xyz.comment import (
     parse_integer,
     parse_properties,
 )
-
-__all__ = ["FirstFrame", "placed", "read_first_frame"]
 
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE = b"\n"

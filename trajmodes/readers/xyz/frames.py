@@ -8,11 +8,10 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
-from trajmodes.readers.compressed import TextSource
-from trajmodes.readers.scan import ID, Target, TextFault, fill_rows, padded, row_of
+from trajmodes.readers.text.parse import TextFault, fill_rows, padded, row_of
+from trajmodes.readers.text.rows import ID, Target
+from trajmodes.readers.text.source import TextSource
 from trajmodes.readers.trajectory import FrameFields
-
-__all__ = ["XyzFile", "XyzFrames"]
 
 _PIECE = 1 << 21
 """Bytes that are read and parsed together, if a frame is not larger."""

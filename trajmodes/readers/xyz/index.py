@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
-from trajmodes.readers.compressed import TextSource
-from trajmodes.readers.decimals import PADDING
-from trajmodes.readers.scan import Bytes, padded
+from trajmodes.readers.text.floats import PADDING
+from trajmodes.readers.text.parse import padded
+from trajmodes.readers.text.rows import Bytes
+from trajmodes.readers.text.source import TextSource
 from trajmodes.readers.xyz.columns import choose_fields
 from trajmodes.readers.xyz.comment import (
     PLAIN_PROPERTIES,
@@ -34,8 +35,6 @@ from trajmodes.readers.xyz.walk import (
     Found,
     walk_lines,
 )
-
-__all__ = ["Index", "index_frames"]
 
 Index = dict[str, npt.NDArray[Any]]
 

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.config import ReadOptions
+from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.atom_table import AtomTable
-from trajmodes.readers.compressed import TextSource, incomplete_end, open_source
-from trajmodes.readers.lammps_units import UnitFactors
-from trajmodes.readers.offsets import cached_index
-from trajmodes.readers.precision import Rounding, rounding_notes, rounding_of
-from trajmodes.readers.scan import ID, SKIP, TYPE
+from trajmodes.readers.text.index_cache import cached_index
+from trajmodes.readers.text.rounding import Rounding, rounding_notes, rounding_of
+from trajmodes.readers.text.rows import ID, SKIP, TYPE
+from trajmodes.readers.text.source import TextSource, incomplete_end, open_source
 from trajmodes.readers.time_axis import kept_frames, time_axis
 from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.units import UnitFactors
 from trajmodes.readers.xyz.atoms import describe_atoms, refuse_wrong_style
 from trajmodes.readers.xyz.columns import Fields, choose_fields, choose_units, recognise_program
 from trajmodes.readers.xyz.comment import parse_properties
@@ -24,8 +24,6 @@ from trajmodes.readers.xyz.first_frame import FirstFrame, read_first_frame
 from trajmodes.readers.xyz.frames import XyzFile, XyzFrames
 from trajmodes.readers.xyz.index import Index, index_frames
 from trajmodes.units import DALTON
-
-__all__ = ["open_xyz"]
 
 _SAMPLE_BYTES = 1 << 14
 _SAMPLE_ROWS = 64

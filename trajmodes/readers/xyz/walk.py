@@ -11,24 +11,9 @@ import numpy as np
 from numba import njit
 
 from trajmodes.arrays import Ints
-from trajmodes.readers.decimals import DECIDED, parse_integer
-from trajmodes.readers.scan import Bytes
-from trajmodes.readers.words import load_word
-
-__all__ = [
-    "ALIEN_ROW",
-    "BAD_COUNT",
-    "COMMENT",
-    "COUNT",
-    "MORE",
-    "OTHER_COUNT",
-    "OTHER_SPECIES",
-    "PAUSED",
-    "ROWS",
-    "Expected",
-    "Found",
-    "walk_lines",
-]
+from trajmodes.readers.text.floats import DECIDED, parse_integer
+from trajmodes.readers.text.intrinsics import load_word
+from trajmodes.readers.text.rows import Bytes
 
 MORE, PAUSED, BAD_COUNT, OTHER_COUNT, ALIEN_ROW, OTHER_SPECIES = 0, 1, 2, 3, 4, 5
 COUNT, COMMENT, ROWS = 0, 1, 2

@@ -1,0 +1,55 @@
+"""Numbers in sentences.
+
+Points of the zone in words: one spelling for sentences, tables and figures.
+"""
+
+from fractions import Fraction
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+
+
+def two_digits(value: float) -> str:
+    """Round to two digits, and write no power of ten.
+
+    Parameters
+    ----------
+    value
+        The number.
+
+    Examples
+    --------
+    >>> two_digits(1147.0), two_digits(0.0527)
+    ('1100', '0.053')
+    """
+    return f"{float(f'{value:.2g}'):.15g}"
+
+
+_LARGEST_DENOMINATOR = 99
+
+
+def point(q: Floats) -> str:
+    """Write reduced coordinates as fractions, for one of ±q.
+
+    Parameters
+    ----------
+    q
+        (3,) reduced coordinates.
+
+    Examples
+    --------
+    >>> point(np.array([-0.5, -0.25, 1 / 3]))
+    '1/2 1/4 -1/3'
+    """
+    # −½ and ½ are one and the same point; so are the modes at q and −q.
+    folded = np.where(np.isclose(np.abs(q), 0.5), 0.0, q)
+    leading = folded[np.flatnonzero(np.abs(folded) > 1e-9)[:1]]
+    sign = -1.0 if leading.size and leading[0] < 0.0 else 1.0
+    shown = np.where(np.isclose(np.abs(q), 0.5), 0.5, sign * folded)
+    return " ".join(_fraction(float(x)) for x in shown)
+
+
+def _fraction(x: float) -> str:
+    near = Fraction(x).limit_denominator(_LARGEST_DENOMINATOR)
+    return str(near) if abs(float(near) - x) < 1e-6 else f"{x:.3f}"

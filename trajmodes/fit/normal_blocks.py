@@ -1,0 +1,172 @@
+"""The block Gram ledger: all that a fit of any order learns from a trajectory.
+
+With A the design matrix of an `Expansion` and f the forces, the squared residual of some
+frames is Σ|f|² − 2 h·z + z·G z with G = AᵀA and h = Aᵀf. These sums are kept for contiguous
+blocks of time. Adding blocks is fitting all of them; leaving one out is an error bar or a test
+of prediction; taking part of the columns is a shorter cutoff or a lower order; a null space is
+a constraint. None of that reads the trajectory again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from trajmodes.arrays import Bools, Floats, Ints, freeze
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.crystal_difference import SAME_VOLUME, crystal_difference
+from trajmodes.data.lattice import same_lattice
+from trajmodes.errors import DataError
+from trajmodes.fit.expansion import Expansion
+
+
+class Source(NamedTuple):
+    """A run that a ledger was made from."""
+
+    name: str
+    """Its files, in words."""
+    temperature: float
+    """Temperature in K; nan if unknown."""
+    interval_ps: float
+    """Time between frames in ps; nan if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Sums over the frames of each block of time (b), blocks without frames left out."""
+
+    supercell: Supercell
+    expansion: Expansion
+    run: Ints
+    """(b,) number of the run that each block belongs to, from 0; blocks follow in time."""
+    frames: Ints
+    """(b,) number of frames."""
+    gram: Floats
+    """(b, z, z). Σ_t AᵀA in the units of the columns, Åⁿ⁻¹ for order n."""
+    moment: Floats
+    """(b, z). Σ_t Aᵀf in eV/Å times the units of the columns."""
+    square: Floats
+    """(b,), unit: eV²/Å². Σ_t |f|²."""
+    displacement_sum: Floats
+    """(b, s, 3), unit: Å. Σ_t of the mean displacement of each site over the cells."""
+    force_sum: Floats
+    """(b, s, 3), unit: eV/Å. Σ_t of the mean force on each site over the cells."""
+    sources: tuple[Source, ...] = ()
+    """(r,) what is known of each run; empty where nothing is."""
+
+    def __post_init__(self) -> None:
+        sizes = {"z": self.expansion.n_parameters, "s": self.expansion.crystal.n_sites}
+        freeze(self, sizes, np.int64, run="b", frames="b")
+        freeze(self, sizes, float, gram="b z z", moment="b z", square="b")
+        freeze(self, sizes, float, displacement_sum="b s 3", force_sum="b s 3")
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.frames)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return int(self.frames.sum())
+
+    @property
+    def n_components(self) -> int:
+        """Number of force components in one frame."""
+        return 3 * self.supercell.n_atoms
+
+    def restricted(self, expansion: Expansion, columns: Bools) -> "Ledger":
+        """Keep the columns that a (z,) mask marks, which are those of a smaller expansion."""
+        return replace(
+            self,
+            expansion=expansion,
+            gram=self.gram[:, columns][:, :, columns],
+            moment=self.moment[:, columns],
+        )
+
+    def of_source(self, source: Source) -> "Ledger":
+        """Say what is known of the run, when it is one."""
+        return replace(self, sources=(source,))
+
+
+def pooled(ledgers: Sequence[Ledger]) -> Ledger:
+    """One ledger of several runs of the same crystal, in the order given.
+
+    Parameters
+    ----------
+    ledgers
+        Ledgers of one expansion. The supercell of the first one stands for all.
+
+    Raises
+    ------
+    DataError
+        If their crystals, volumes, supercells or columns differ, or frames are there twice.
+    """
+    first = ledgers[0]
+    for other in ledgers[1:]:
+        _check_alike(first, other)
+    starts = np.cumsum([0, *(int(one.run.max()) + 1 for one in ledgers)])
+    known = all(one.sources for one in ledgers)
+    run = [one.run + start for one, start in zip(ledgers, starts, strict=False)]
+    return replace(
+        first,
+        run=np.concatenate(run),
+        frames=np.concatenate([one.frames for one in ledgers]),
+        gram=np.concatenate([one.gram for one in ledgers]),
+        moment=np.concatenate([one.moment for one in ledgers]),
+        square=np.concatenate([one.square for one in ledgers]),
+        displacement_sum=np.concatenate([one.displacement_sum for one in ledgers]),
+        force_sum=np.concatenate([one.force_sum for one in ledgers]),
+        sources=tuple(source for one in ledgers for source in one.sources) if known else (),
+    )
+
+
+_SAME_SUM = 1e-12
+"""Relative difference of two sums over the same frames, which the order of adding leaves."""
+
+
+def _check_alike(first: Ledger, other: Ledger) -> None:
+    one, two = first.supercell, other.supercell
+    reasons = []
+    if not same_lattice(one.matrix, two.matrix):
+        reasons.append(f"supercells {one.matrix.tolist()} and {two.matrix.tolist()}")
+    reasons += _differences(one.crystal, two.crystal)
+    mine, theirs = first.expansion, other.expansion
+    if mine.cutoffs != theirs.cutoffs:
+        reasons.append(f"cutoffs {[*map(str, mine.cutoffs)]} and {[*map(str, theirs.cutoffs)]}")
+    elif mine.n_parameters != theirs.n_parameters:
+        reasons.append("numbers of parameters")
+    if reasons:
+        raise DataError(
+            "the runs cannot be pooled: they differ in " + ", ".join(reasons),
+            fix="pool runs of one supercell at one volume, fitted with the same cutoffs",
+        )
+    again = {_total(first, r) for r in np.unique(first.run)}
+    for run in np.unique(other.run):
+        frames, square = _total(other, run)
+        if any(n == frames and abs(s - square) <= _SAME_SUM * s for n, s in again):
+            raise DataError(
+                f"the same {frames} frames are given twice",
+                why="they are in the ledger already, or one file was named twice; counted "
+                "twice they would make error bars too small",
+                fix="give new frames only",
+            )
+
+
+def _differences(one: Crystal, two: Crystal) -> list[str]:
+    if one.species != two.species:
+        return [f"species {', '.join(one.species)} and {', '.join(two.species)}"]
+    apart, found = crystal_difference(one, two), []
+    strain = max(abs(apart.largest_strain), apart.angle)
+    if strain > SAME_VOLUME.strain:
+        found.append(f"lattice vectors, by {strain:.1%}")
+    if apart.shift.max() > SAME_VOLUME.site:
+        found.append(f"sites, by {apart.shift.max():.2f} Å")
+    return found
+
+
+def _total(ledger: Ledger, run: int) -> tuple[int, float]:
+    """Count the frames and sum the squared forces of one run."""
+    own = ledger.run == run
+    return int(ledger.frames[own].sum()), float(ledger.square[own].sum())

@@ -1,0 +1,166 @@
+r"""Normal modes of a molecule, its translations and rotations taken out exactly.
+
+D = √M⁻¹ Φ √M⁻¹ is diagonalised within the space of the vibrations, so that external motions
+have ω = 0 and nothing of them is left in the others, whatever the constants. Frequencies of
+vibrations are signed: negative means imaginary. Modes whose frequencies are equal to a part in
+10⁴ are one set, of which only sums and means have a meaning.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import constants as codata
+
+from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.modes import Modes
+from trajmodes.errors import DataError
+from trajmodes.molecules.point_group import hessian_of, rigid_motions, vibrational_space
+from trajmodes.units import DALTON, HBAR, MEV, THZ
+
+_EQUAL = 1e-4
+_PER_CM = 1e12 / (100.0 * codata.speed_of_light)
+"""One THz in cm⁻¹."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModeTable:
+    """What tables of vibrations show, for every vibration (v) in order of frequency."""
+
+    mode: Ints
+    """(v,) number of the mode in `Modes`."""
+    set: Ints
+    """(v,) label of its degenerate set."""
+    freq_thz: Floats
+    """(v,), unit: THz. Negative where imaginary."""
+    freq_thz_sem: Floats
+    """(v,), unit: THz; nan where the second derivatives have no error bars."""
+    wavenumber_cm: Floats
+    """(v,), unit: cm⁻¹."""
+    energy_mev: Floats
+    """(v,), unit: meV. ħω."""
+    reduced_mass_da: Floats
+    """(v,), unit: Da. 1/Σ|e_a|²/m_a: that of Cartesian displacements of norm 1."""
+    force_constant: Floats
+    """(v,), unit: eV/Å². ω² times the reduced mass."""
+    participation: Floats
+    """(v,) 1/(N Σ|e_a|⁴): 1 where all atoms move alike, 1/N where one moves alone."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, np.int64, mode="v", set="v")
+        freeze(self, sizes, float, freq_thz="v", freq_thz_sem="v", wavenumber_cm="v")
+        freeze(self, sizes, float, energy_mev="v", reduced_mass_da="v", force_constant="v")
+        freeze(self, sizes, float, participation="v")
+
+
+def normal_modes(molecule: Supercell, constants: ForceConstants) -> Modes:
+    """Modes of a molecule at Γ, its only q.
+
+    Parameters
+    ----------
+    molecule
+        The reference, of one cell.
+    constants
+        Its force constants; error bars come from their replicates.
+
+    Returns
+    -------
+    All 3a modes, ascending in ω. External ones have ω = 0 and the label −1.
+
+    Raises
+    ------
+    DataError
+        If there is no vibration.
+    """
+    space, external = vibrational_space(molecule), rigid_motions(molecule)
+    if len(space) == 0:
+        raise DataError("a single atom has no vibrations")
+    root = np.repeat(np.sqrt(molecule.masses), 3)
+    rows = space / root
+    # (1 + b, d, d)
+    matrices = rows @ hessian_of(constants) @ rows.T
+    square, turn = np.linalg.eigh(0.5 * (matrices[0] + matrices[0].T))
+    omega = np.copysign(np.sqrt(np.abs(square)), square)
+    vectors = turn.T @ space
+    starts = np.diff(omega, prepend=-np.inf) > _EQUAL * np.abs(omega)
+    sets = np.cumsum(starts) - 1
+    sem = _sem(matrices[1:], turn, omega, sets) if len(matrices) > 2 else None
+    zeros = np.zeros(len(external))
+    all_omega = np.concatenate([omega, zeros])
+    order = np.argsort(all_omega, kind="stable")
+    n = molecule.n_atoms
+    all_sets = np.concatenate([sets, np.full(len(external), -1)])
+    return Modes(
+        crystal=molecule.crystal,
+        qpoints=np.zeros((1, 3)),
+        weights=np.ones(1),
+        omega=all_omega[order][None],
+        vectors=np.concatenate([vectors, external])[order].reshape(1, 3 * n, n, 3),
+        omega_sem=None if sem is None else np.concatenate([sem, zeros])[order][None],
+        sets=all_sets[order][None],
+    )
+
+
+def mode_table(modes: Modes) -> ModeTable:
+    """Table of the vibrations of a molecule.
+
+    Parameters
+    ----------
+    modes
+        As from `normal_modes`.
+    """
+    chosen = np.flatnonzero(modes.sets[0] >= 0)
+    omega = modes.omega[0, chosen]
+    weight_va = (np.abs(modes.vectors[0, chosen]) ** 2).sum(axis=2)
+    mass = 1.0 / (weight_va @ (1.0 / modes.crystal.masses))
+    unknown = np.full(len(chosen), np.nan)
+    return ModeTable(
+        mode=chosen,
+        set=modes.sets[0, chosen],
+        freq_thz=omega / THZ,
+        freq_thz_sem=unknown if modes.omega_sem is None else modes.omega_sem[0, chosen] / THZ,
+        wavenumber_cm=omega / THZ * _PER_CM,
+        energy_mev=omega * HBAR / MEV,
+        reduced_mass_da=mass / DALTON,
+        force_constant=np.sign(omega) * omega**2 * mass,
+        participation=1.0 / (weight_va.shape[1] * (weight_va**2).sum(axis=1)),
+    )
+
+
+def external_part(molecule: Supercell, hessian: Floats) -> tuple[float, float]:
+    """How far second derivatives are from vanishing for translations and for rotations.
+
+    Parameters
+    ----------
+    molecule
+        The reference, of one cell.
+    hessian
+        (3a, 3a) in eV/Å².
+
+    Returns
+    -------
+    Root mean square ω² of what they do to translations, and to rotations, as parts of the
+    largest ω².
+    """
+    root = np.repeat(np.sqrt(molecule.masses), 3)
+    dynamical = hessian / root[:, None] / root
+    largest = float(np.abs(np.linalg.eigvalsh(dynamical)).max())
+    images = np.linalg.norm(rigid_motions(molecule) @ dynamical, axis=1) / largest
+    parts = images[:3], images[3:]
+    shift, turn = (float(np.sqrt(np.mean(p**2))) if len(p) else 0.0 for p in parts)
+    return shift, turn
+
+
+def _sem(replicates: Floats, turn: Floats, omega: Floats, sets: Ints) -> Floats:
+    """Jackknife standard error of ω (d,): ω² to first order, averaged over each set."""
+    square_bv = np.einsum("kv,bkl,lv->bv", turn, replicates, turn)
+    members = np.bincount(sets)
+    means_bg = np.stack([np.bincount(sets, row) / members for row in square_bv])
+    n = len(means_bg)
+    variance = (n - 1) / n * ((means_bg - means_bg.mean(axis=0)) ** 2).sum(axis=0)
+    error = np.sqrt(variance)[sets]
+    # Near ω = 0, where the first order diverges, √|x + δ| − √|x| ≤ √|δ|.
+    sem: Floats = error / np.maximum(2.0 * np.abs(omega), np.sqrt(np.maximum(error, 1e-300)))
+    return sem

@@ -1,0 +1,223 @@
+"""Dynamical matrices at all q points of a supercell: to force constants, and symmetrised.
+
+Back to real space is one FFT over the cell group,
+
+    Φ_{bα,b'β}(R) = (M_b M_b')^{½} N_c⁻¹ Σ_q D_{bα,b'β}(q) e^{−iq·(R + τ_b' − τ_b)},
+
+R modulo the supercell. Each pair is put at its nearest image, in equal shares where several are
+equally near (Wigner–Seitz sharing), as fits without a cutoff do: phonons at the q points of
+the supercell are then what was put in, and vary smoothly between.
+
+An operation {W|w} takes a wave of displacements at q, with amplitudes a_s at the positions of
+the atoms, to one at q' = W⁻ᵀq with a'_{p(s)} = C a_s e^{−iq'·w}: the phase is the same for all
+sites and drops out of a a†. A reciprocal lattice vector G is paid with e^{iG·τ_s} per site,
+and −q holds the complex conjugate.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import scipy.fft
+from numba import njit
+
+from trajmodes.arrays import Bools, Complexes, Floats, Ints
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.symmetry.operations import SpaceGroup, space_group, supercell_group
+from trajmodes.symmetry.supercell_pairs import supercell_pair_orbits
+from trajmodes.symmetry.translations import HalfSpace, cell_rank, half_space
+
+
+@dataclass(frozen=True, slots=True)
+class PairList:
+    """All pairs of a supercell at their nearest images, ready to take values."""
+
+    space: HalfSpace
+    first: Ints
+    """(p,) site in the home cell."""
+    second: Ints
+    """(p,) site of the neighbour."""
+    lattice: Ints
+    """(p, 3) lattice vector of the neighbour's cell."""
+    share: Floats
+    """(p,) part of the constant that the image carries."""
+
+    def values(self, matrices: Complexes) -> Floats:
+        """Pair constants from dynamical matrices.
+
+        Parameters
+        ----------
+        matrices
+            (q, 3s, 3s) in (rad/ps)², at the q points of `half_space`, atom-position phase.
+
+        Returns
+        -------
+        (p, 3, 3) in eV/Å². Their sum over the neighbours of a site is made exactly zero, which
+        it is but for rounding if D(0) has the three uniform shifts as null vectors.
+        """
+        supercell = self.space.supercell
+        folded = _to_cells(self.space, matrices)
+        root = np.sqrt(supercell.crystal.masses)
+        weight = self.share * root[self.first] * root[self.second]
+        place = cell_rank(supercell, self.lattice)
+        values = folded[place, self.first, :, self.second] * weight[:, None, None]
+        rest = np.zeros((supercell.crystal.n_sites, 3, 3))
+        np.add.at(rest, self.first, values)
+        own = (self.first == self.second) & (self.lattice == 0).all(axis=1)
+        values[own] -= rest[self.first[own]]
+        return values
+
+    def constants(
+        self, values: Floats, replicates: Floats | None, temperature: float | None
+    ) -> ForceConstants:
+        """Force constants with given values and replicates of these pairs."""
+        return ForceConstants(
+            crystal=self.space.supercell.crystal,
+            first=self.first,
+            second=self.second,
+            lattice=self.lattice,
+            values=values,
+            replicates=replicates,
+            temperature=temperature,
+        )
+
+
+def pair_list(supercell: Supercell) -> PairList:
+    """List all pairs of a supercell, each at its nearest image or images.
+
+    Parameters
+    ----------
+    supercell
+        The supercell.
+    """
+    orbits = supercell_pair_orbits(space_group(supercell.crystal), supercell)
+    first, second = orbits.sites.T
+    return PairList(half_space(supercell), first, second, orbits.lattice[:, 1], orbits.share)
+
+
+def _to_cells(space: HalfSpace, matrices: Complexes) -> Floats:
+    """(c, s, 3, s', 3) mass-weighted constants of each cell from D(q) of half of the q."""
+    shape = space.supercell.shape
+    n_sites = space.supercell.crystal.n_sites
+    parts = matrices.reshape(-1, n_sites, 3, n_sites, 3)
+    # e^{−iq·(τ' − τ)} leads to the phase of cells, which has the period of the lattice
+    turn_qst = space.phases.conj()[:, :, None] * space.phases[:, None, :]
+    cells_qsxty = parts * turn_qst[:, :, None, :, None]
+    labels = _half_labels(space)
+    full = np.empty((*shape, n_sites, 3, n_sites, 3), dtype=complex)
+    full[tuple((-labels) % np.array(shape)[:, None])] = cells_qsxty.conj()
+    full[tuple(labels)] = cells_qsxty
+    real: Floats = scipy.fft.fftn(full, axes=(0, 1, 2), norm="forward").real
+    return real.reshape(-1, n_sites, 3, n_sites, 3)
+
+
+def _half_labels(space: HalfSpace) -> Ints:
+    """(3, q) labels in the group of q points."""
+    d1, d2, d3 = space.supercell.shape
+    return np.array(np.unravel_index(space.bins, (d1, d2, d3 // 2 + 1)), dtype=np.int64)
+
+
+def star_mean(space: HalfSpace, matrices: Complexes) -> Complexes:
+    """Mean of matrices over the space group of the crystal and time reversal.
+
+    Only operations are used that keep the masses and map the supercell on itself.
+
+    Parameters
+    ----------
+    space
+        The q points.
+    matrices
+        (…, q, 3s, 3s) Hermitian matrices in Cartesian components, atom-position phase, such as
+        dynamical matrices or covariances of amplitudes.
+
+    Returns
+    -------
+    (…, q, 3s, 3s) with the symmetry of the crystal.
+    """
+    crystal = space.supercell.crystal
+    group = space_group(crystal)
+    same_mass = (crystal.masses[group.permutations] == crystal.masses).all(axis=1)
+    group = supercell_group(group.subgroup(same_mass), space.supercell)
+    n_sites = crystal.n_sites
+    blocks = np.ascontiguousarray(matrices, dtype=complex)
+    blocks = blocks.reshape(-1, space.n_qpoints, n_sites, 3, n_sites, 3)
+    mean_bqsxty = np.zeros_like(blocks)
+    for operation in range(group.n_operations):
+        image = _images(space, group, operation)
+        _add_image(mean_bqsxty, blocks, image)
+    mean = mean_bqsxty.reshape(matrices.shape)
+    mean /= group.n_operations
+    return mean
+
+
+class _Image(NamedTuple):
+    """What a symmetry operation does to matrices at all q."""
+
+    sites: Ints
+    """(s,) site that each one goes to."""
+    turn: Floats
+    """(3, 3) Cartesian rotation."""
+    place: Ints
+    """(q,) place of the image of each q, or of its opposite."""
+    conjugate: Bools
+    """(q,) whether it is the opposite."""
+    phase: Complexes
+    """(q, s) e^{iG·τ} that leads there."""
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_image(mean: Complexes, matrices: Complexes, image: _Image) -> None:
+    """Add T M T† of all (b, q, s, x, t, y) at the place of the image of each q."""
+    n_blocks, n_q, n_sites = matrices.shape[:3]
+    for b in range(n_blocks):
+        for q in range(n_q):
+            for s in range(n_sites):
+                for t in range(n_sites):
+                    _add_block(mean, matrices, image, (b, q, s, t))
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _add_block(
+    mean: Complexes, matrices: Complexes, image: _Image, place: tuple[int, int, int, int]
+) -> None:
+    """Add e^{iG·(τ_s − τ_t)} R B Rᵀ of one 3 × 3 block, or its conjugate at the opposite q."""
+    b, q, s, t = place
+    to_q, to_s, to_t, turn = image.place[q], image.sites[s], image.sites[t], image.turn
+    factor = image.phase[q, to_s] * image.phase[q, to_t].conjugate()
+    for x in range(3):
+        for j in range(3):
+            half = 0.0j
+            for i in range(3):
+                half += turn[x, i] * matrices[b, q, s, i, t, j]
+            half *= factor
+            if image.conjugate[q]:
+                half = half.conjugate()
+            for y in range(3):
+                mean[b, to_q, to_s, x, to_t, y] += half * turn[y, j]
+
+
+def _images(space: HalfSpace, group: SpaceGroup, operation: int) -> _Image:
+    supercell = space.supercell
+    shape = np.array(supercell.shape)
+    turned_qx = space.qpoints @ np.linalg.inv(group.rotations[operation])
+    steps = turned_qx @ np.linalg.inv(supercell.transform).T * shape
+    labels = np.rint(steps).astype(np.int64)
+    table = np.full(supercell.n_cells, -1, dtype=np.int64)
+    own = _rank(_half_labels(space).T, shape)
+    table[own] = np.arange(space.n_qpoints)
+    place = table[_rank(labels, shape)]
+    conjugate = place < 0
+    place = np.where(conjugate, table[_rank(-labels, shape)], place)
+    sign = np.where(conjugate, -1.0, 1.0)[:, None]
+    beyond = np.rint(turned_qx - sign * space.qpoints[place])
+    phase_qs = np.exp(2j * np.pi * (beyond @ supercell.crystal.sites.T))
+    sites, turn = group.permutations[operation], group.cartesian[operation]
+    return _Image(sites, np.ascontiguousarray(turn), place, conjugate, phase_qs)
+
+
+def _rank(labels: Ints, shape: Ints) -> Ints:
+    """Find the number of each label (q, 3), modulo the group, in C order."""
+    folded = labels % shape
+    rank: Ints = (folded[:, 0] * shape[1] + folded[:, 1]) * shape[2] + folded[:, 2]
+    return rank

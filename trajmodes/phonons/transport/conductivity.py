@@ -1,0 +1,255 @@
+"""Lattice thermal conductivity in the relaxation-time picture, with lifetimes of the run.
+
+    κ_xy = (V N_q)⁻¹ Σ_qm C_qm v_x v_y τ_qm
+
+over a mesh of N_q points, V the volume of the cell, v the group velocity, τ the energy
+lifetime and C the heat capacity of one mode: k_B for classical nuclei, as those of the run
+were, or k_B x² eˣ/(eˣ − 1)² with x = ħω/k_BT. The lifetimes stay those of the classical run
+in both. Lifetimes of single modes take every scattering event to destroy heat current: where
+normal processes dominate, κ is too small (R. Peierls, Ann. Phys. 395, 1055 (1929)).
+
+The error bar has two independent parts. That of the lifetimes is linear: κ depends on the
+logarithms of the strengths γ/ω² of the sets through the interpolation, and its derivatives are
+summed along with it. That of the force constants comes from their replicates, with the
+lifetimes as they are; a coarser mesh is enough to follow these.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data.conductivity import Conductivity, HeatFlow
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.labels import point
+from trajmodes.errors import DataError, UsageError
+from trajmodes.phonons.anharmonic.linewidths import shared_mesh
+from trajmodes.phonons.modes import frequencies_at
+from trajmodes.phonons.transport.heat_flow import FlowEdges, FlowSums, flow_sums, zone_of
+from trajmodes.phonons.transport.lifetime_mesh import (
+    LifetimeGrid,
+    ModeLifetimes,
+    fill,
+    lifetime_grid,
+)
+from trajmodes.phonons.velocities import group_velocities
+from trajmodes.symmetry.mode_sets import set_mean
+from trajmodes.symmetry.stars import point_group
+from trajmodes.units import THZ
+
+# Largest distance in 1/Å, 2π included, of neighbours on a mesh that is chosen for the user.
+_SPACING = 0.08
+# Part of κ that may rest on lifetimes which were not measured.
+_MOST_FILLED = 2.0 / 3.0
+# Replicates of the constants are followed on a mesh coarser by this factor.
+_COARSER = 3
+# Speed, in units of the highest, that is none.
+_RESTING = 1e-6
+# Rounding of ω and of sums, relative to the highest.
+_ROUNDING = 1e-5
+_BINS = 200
+# Mean free paths in Å from 0.1 Å to 1 cm, 20 for a factor of ten.
+_LENGTHS = 10.0 * np.geomspace(1e-2, 1e7, 181)
+
+
+def conductivity(
+    constants: ForceConstants,
+    supercell: Supercell,
+    lifetimes: ModeLifetimes,
+    temperature: float,
+    divisions: tuple[int, int, int] | None = None,
+) -> Conductivity:
+    """Thermal conductivity from lifetimes at the q points of a supercell.
+
+    Parameters
+    ----------
+    constants
+        Force constants whose modes the lifetimes belong to.
+    supercell
+        The supercell of the run.
+    lifetimes
+        Lifetimes of the sets of modes.
+    temperature
+        Temperature of the run in K.
+    divisions
+        Mesh, points along each reciprocal lattice vector; `dense_mesh` where not given.
+
+    Raises
+    ------
+    UsageError
+        If the temperature or a number of points is not positive.
+    DataError
+        If a mode is imaginary, or more than two thirds of κ would rest on lifetimes that are
+        not resolved.
+    """
+    if not temperature > 0.0:
+        raise UsageError(f"the temperature must be positive, got {temperature} K")
+    divisions = dense_mesh(supercell) if divisions is None else divisions
+    strengths = fill(lifetimes)
+    grid = lifetime_grid(lifetimes.modes, supercell)
+    edges = _edges(lifetimes)
+    zone = zone_of(constants.crystal, divisions)
+    sums = flow_sums(constants, zone, grid, strengths, temperature, edges)
+    _check_stable(sums, edges)
+    _check_resolved(sums, lifetimes)
+    deviations = strengths.deviations(grid.contracted(sums.slopes))
+    more = _replicated(constants, divisions, grid, lifetimes, temperature, sums.kappa)
+    deviations = np.concatenate([deviations, more])
+    turns = _rotations(constants.crystal)
+    classical, quantum = (_flow(turns, sums, deviations, edges, kind) for kind in (0, 1))
+    speed, path, path_sem = _free_paths(constants, lifetimes)
+    return Conductivity(
+        temperature=temperature,
+        mesh=divisions,
+        classical=classical,
+        quantum=quantum,
+        filled=strengths.filled,
+        speed=speed,
+        free_path=path,
+        free_path_sem=path_sem,
+    )
+
+
+def dense_mesh(supercell: Supercell) -> tuple[int, int, int]:
+    """Mesh for integrals over the zone: fine, and with all q points of the supercell on it.
+
+    Parameters
+    ----------
+    supercell
+        The supercell of the run.
+    """
+    reciprocal = 2.0 * np.pi * np.linalg.inv(supercell.crystal.cell)
+    wanted = np.ceil(np.linalg.norm(reciprocal, axis=0) / _SPACING).astype(int)
+    return shared_mesh(supercell, (int(wanted[0]), int(wanted[1]), int(wanted[2])))
+
+
+def _edges(lifetimes: ModeLifetimes) -> FlowEdges:
+    top = 1.05 * float(lifetimes.modes.omega.max())
+    return FlowEdges(np.linspace(0.0, top, _BINS + 1), _LENGTHS)
+
+
+def _check_stable(sums: FlowSums, edges: FlowEdges) -> None:
+    """Raise a `DataError` if a mode of the mesh is imaginary."""
+    if sums.lowest < -_ROUNDING * edges.omega[-1]:
+        raise DataError(
+            f"a mode at q = {point(sums.lowest_qpoint)} is imaginary, "
+            f"{sums.lowest / THZ:.3g} THz: a lifetime does not tell what heat it carries",
+            why="the crystal is unstable, or the constants are poor between the q points of "
+            "the supercell",
+            fix="use a larger supercell, a cutoff, or constants fitted to a longer run",
+        )
+
+
+def _check_resolved(sums: FlowSums, lifetimes: ModeLifetimes) -> None:
+    """Raise a `DataError` if too much was filled in."""
+    share = float(_isotropic(sums.filled[0]) / _isotropic(sums.kappa[0]))
+    if share > _MOST_FILLED:
+        known = lifetimes.resolved
+        raise DataError(
+            f"the conductivity is not resolved: {100.0 * share:.0f} % of it would "
+            f"rest on lifetimes not measured; {known.sum()} of {len(known)} sets have one",
+            why="the modes that carry the heat outlive the run, or the resolution of spectra",
+            fix="run longer: the advice beside each mode tells how much",
+        )
+
+
+def _replicated(
+    constants: ForceConstants,
+    divisions: tuple[int, int, int],
+    grid: LifetimeGrid,
+    lifetimes: ModeLifetimes,
+    temperature: float,
+    whole: Floats,
+) -> Floats:
+    """(b, k, 3, 3) deviations by the constants; the sum of their squares is a variance.
+
+    They are scaled from κ on the coarser mesh to that on the whole one (k, 3, 3).
+    """
+    if constants.replicates is None:
+        return np.zeros((0, 2, 3, 3))
+    n1, n2, n3 = (max(1, round(n / _COARSER)) for n in divisions)
+    zone = zone_of(constants.crystal, (n1, n2, n3))
+    modes, edges = lifetimes.modes, _edges(lifetimes)
+    kappa = np.empty((len(constants.replicates), 2, 3, 3))
+    for b, values in enumerate(constants.replicates):
+        one = replace(constants, values=values, replicates=None)
+        square = set_mean(frequencies_at(one, modes.qpoints)[0] ** 2, modes)
+        strengths = fill(lifetimes, square)
+        kappa[b] = flow_sums(one, zone, grid, strengths, temperature, edges).kappa
+    mean = kappa.mean(axis=0)
+    scale = _isotropic(whole) / _isotropic(mean) * np.sqrt(1.0 - 1.0 / len(kappa))
+    deviations: Floats = scale[:, None, None] * (kappa - mean)
+    return deviations
+
+
+def _span(sums: FlowSums) -> slice:
+    """Mean free paths from one that is longer than none to the first that is longer than all.
+
+    The same for both kinds of heat capacity, which then stand side by side.
+    """
+    below_lk = np.cumsum(_isotropic(sums.at_length), axis=0)[:-1]
+    carried_lk = below_lk / _isotropic(sums.kappa)
+    first = int((carried_lk <= _ROUNDING).all(axis=1).sum())
+    last = int((carried_lk < 1.0 - _ROUNDING).any(axis=1).sum())
+    return slice(max(0, first - 1), last + 1)
+
+
+def _flow(
+    turns: Floats, sums: FlowSums, deviations: Floats, edges: FlowEdges, kind: int
+) -> HeatFlow:
+    """Make the result for one kind of heat capacity, symmetrised by rotations (g, 3, 3)."""
+    kappa, filled, errors, below_frequency, at_length = (
+        np.einsum("gxi,...ij,gyj->...xy", turns, part, turns, optimize=True) / len(turns)
+        for part in (
+            sums.kappa[kind],
+            sums.filled[kind],
+            deviations[:, kind],
+            sums.below_frequency[:, kind],
+            sums.at_length[:, kind],
+        )
+    )
+    isotropic = _isotropic(kappa)
+    below_length = np.cumsum(at_length, axis=0)[:-1]
+    span = _span(sums)
+    return HeatFlow(
+        kappa=kappa,
+        kappa_sem=np.sqrt((errors**2).sum(axis=0)),
+        isotropic=float(isotropic),
+        isotropic_sem=float(np.sqrt((_isotropic(errors) ** 2).sum())),
+        long_wave_share=float(_isotropic(sums.long_waves[kind]) / _isotropic(sums.kappa[kind])),
+        filled_share=float(_isotropic(filled) / isotropic),
+        edges=edges.omega,
+        below_frequency=below_frequency,
+        length=_LENGTHS[span],
+        below_length=below_length[span],
+    )
+
+
+def _isotropic(tensors: Floats) -> Floats:
+    """One third of the trace of (…, 3, 3)."""
+    mean: Floats = np.asarray(np.trace(tensors, axis1=-2, axis2=-1) / 3.0)
+    return mean
+
+
+def _rotations(crystal: Crystal) -> Floats:
+    """(g, 3, 3) point group, acting on columns of Cartesian components."""
+    columns = crystal.cell.T
+    turns: Floats = columns @ point_group(crystal) @ np.linalg.inv(columns)
+    return turns
+
+
+def _free_paths(
+    constants: ForceConstants, lifetimes: ModeLifetimes
+) -> tuple[Floats, Floats, Floats]:
+    """Speed (g,) in Å/ps, mean free path and its error in Å, of each set."""
+    modes = lifetimes.modes
+    velocity = group_velocities(constants, modes.qpoints).velocity
+    square = (np.nan_to_num(velocity) ** 2).sum(axis=2)
+    speed = np.sqrt(set_mean(square, modes))
+    # Where symmetry forbids a velocity, rounding leaves one.
+    speed = np.where(speed > _RESTING * speed.max(initial=0.0), speed, 0.0)
+    known = lifetimes.resolved
+    path = np.where(known, speed * lifetimes.lifetime_ps, np.nan)
+    path_sem = np.where(known, speed * lifetimes.lifetime_ps_sem, np.nan)
+    return speed, path, path_sem

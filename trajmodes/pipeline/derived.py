@@ -1,0 +1,193 @@
+"""What cubic constants and error bars allow: perturbative linewidths, stability, run length.
+
+What the measured frequencies and lifetimes are good for: bands and thermal conductivity.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from trajmodes.config.job import Job
+from trajmodes.data.bands import Bands, RenormalisedBands
+from trajmodes.data.conductivity import Conductivity
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.modes import Modes
+from trajmodes.data.results import Projection, Results
+from trajmodes.data.verdicts import RunLength, Stability
+from trajmodes.errors import DataError
+from trajmodes.phonons.anharmonic.linewidths import perturbative_linewidths, shared_mesh
+from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.renormalised.green_function import green_function_constants
+from trajmodes.phonons.renormalised.quasi_particles import renormalised
+from trajmodes.phonons.stability import run_length, stability
+from trajmodes.phonons.transport.conductivity import conductivity
+from trajmodes.phonons.transport.lifetime_mesh import ModeLifetimes
+from trajmodes.pipeline.job_folder import Log
+from trajmodes.pipeline.projection import Projected
+from trajmodes.project.lifetimes.lifetimes import best_lifetimes, compare_widths, longest_floor
+from trajmodes.symmetry.mode_sets import set_mean
+from trajmodes.units import THZ
+
+
+def with_perturbation(results: Results, job: Job, log: Log) -> Results:
+    """Add three-phonon linewidths of the sets of modes, if the job asks for them.
+
+    They are those at the temperature of the motion where it was projected, at that of the
+    constants otherwise.
+
+    Parameters
+    ----------
+    results
+        What constants and, if there is one, projection give.
+    job
+        Tells the mesh: the least number of points along each reciprocal lattice vector.
+    log
+        Takes down the stage.
+
+    Raises
+    ------
+    UsageError
+        If phono3py is not installed.
+    DataError
+        If there are no triplets, or the temperature is not known.
+    """
+    if job.phonons.perturbation is None:
+        return results
+    constants, modes = results.constants, results.modes
+    if constants.triplets is None:
+        raise DataError(
+            "linewidths of perturbation theory need cubic constants", fix="give --cutoff3"
+        )
+    moved = results.projection
+    temperature = constants.temperature if moved is None else moved.energies.temperature
+    if temperature is None:
+        raise DataError(
+            "linewidths of perturbation theory need a temperature, and the run tells none",
+            fix="give --temperature",
+        )
+    with log.stage("perturbation theory"):
+        mesh = (job.phonons.perturbation,) * 3
+        widths = perturbative_linewidths(
+            constants, results.supercell, mesh, temperature, modes.qpoints
+        )
+    return replace(results, perturbation=widths)
+
+
+def with_comparison(results: Results) -> Results:
+    """Compare the linewidths of the run with those of perturbation theory, if both are there.
+
+    Parameters
+    ----------
+    results
+        What constants and projection give.
+    """
+    widths, projection = results.perturbation, results.projection
+    if widths is None or projection is None:
+        return results
+    lifetime, sem = best_lifetimes(projection.lines, projection.lifetimes)
+    predicted = set_mean(widths.classical, results.modes)
+    return replace(results, comparison=compare_widths(lifetime, sem, predicted))
+
+
+def stability_of(modes: Modes) -> Stability | None:
+    """Judge the stability; None where there is no mode but the acoustic ones at Γ.
+
+    Parameters
+    ----------
+    modes
+        Modes at the commensurate points.
+    """
+    return stability(modes) if (modes.sets >= 0).any() else None
+
+
+def run_length_of(modes: Modes, duration_ps: float) -> RunLength | None:
+    """How long a run must be for frequencies of a wanted error; None without error bars.
+
+    Parameters
+    ----------
+    modes
+        Modes at the commensurate points.
+    duration_ps
+        Length of all runs together; nan if unknown.
+    """
+    if modes.omega_sem is None or not duration_ps > 0.0 or not (modes.sets >= 0).any():
+        return None
+    return run_length(modes, duration_ps)
+
+
+def renormalised_bands(
+    projected: Projected, modes: Modes, supercell: Supercell, bands: Bands
+) -> tuple[RenormalisedBands, ...]:
+    """Bands from the measured frequencies, and from the displacements.
+
+    Parameters
+    ----------
+    projected
+        The projection.
+    modes
+        Modes at the commensurate points.
+    supercell
+        The supercell of the run.
+    bands
+        Bands of the force constants, for the path.
+    """
+    lines, energies = projected.projection.lines, projected.projection.energies
+    kelvin = energies.temperature
+    found = []
+    if np.isfinite(lines.freq_thz).any():
+        particles, own = renormalised(
+            modes, supercell, lines.freq_thz * THZ, lines.freq_thz_sem * THZ, kelvin
+        )
+        along = dispersion(particles, bands.path)
+        found.append(RenormalisedBands("quasi-particles", along, own))
+    covariance = projected.displacements
+    if projected.differenced:
+        # Frequencies would be those of ⟨Q̇Q̇†⟩, which differences attenuate.
+        return tuple(found)
+    moved = green_function_constants(
+        modes,
+        supercell,
+        covariance.covariance,
+        covariance.frames,
+        kelvin,
+        covariance.kinetic,
+    )
+    found.append(RenormalisedBands("displacements", dispersion(moved, bands.path)))
+    return tuple(found)
+
+
+def conductivity_of(
+    constants: ForceConstants,
+    modes: Modes,
+    supercell: Supercell,
+    projection: Projection,
+    points: int | None,
+) -> Conductivity:
+    """Thermal conductivity from the lifetimes of the run.
+
+    Parameters
+    ----------
+    constants
+        The force constants.
+    modes
+        Their modes at the commensurate points.
+    supercell
+        The supercell of the run.
+    projection
+        What the projection gave.
+    points
+        Least number of points of the mesh along each reciprocal lattice vector, all q of the
+        supercell lying on it; None for enough of them.
+
+    Raises
+    ------
+    DataError
+        If a mode is imaginary, or too few lifetimes are resolved.
+    """
+    kelvin = projection.energies.temperature
+    lines, energies = projection.lines, projection.lifetimes
+    lifetime, sem = best_lifetimes(lines, energies)
+    lifetimes = ModeLifetimes(modes, lifetime, sem, longest_floor(lines, energies))
+    mesh = None if points is None else shared_mesh(supercell, (points, points, points))
+    return conductivity(constants, supercell, lifetimes, kelvin, mesh)

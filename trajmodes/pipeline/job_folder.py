@@ -1,0 +1,269 @@
+"""What was done and how long it took, for the log file and the end of the output.
+
+What results were made from: versions of the libraries, names, sizes and hashes of files.
+
+From results to their folder: what is written beside the tables and figures of the report.
+"""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from types import MappingProxyType
+from typing import NamedTuple
+
+from trajmodes import __version__
+from trajmodes.config.job import Job, toml_text
+from trajmodes.data.results import InputFile, Results
+from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.formats.phonopy import write_phonopy
+from trajmodes.formats.registry import write_constants
+from trajmodes.report.figures.painter import Painter, second_painter
+from trajmodes.report.write import RESULT_FILES, write_results
+from trajmodes.results.folder import ResultsFolder, Writer, open_folder, require_replaceable
+from trajmodes.results.netcdf import AMPLITUDES, LEDGER, encode
+from trajmodes.results.normal_equations import ledger_dataset
+
+StartBar = Callable[[str, int], Callable[[int], None]]
+"""Starts a progress bar: (title, number of frames) → function to advance it by frames."""
+
+
+def no_bars(_title: str, _total: int) -> Callable[[int], None]:
+    """Progress that nobody watches."""
+    return lambda _frames: None
+
+
+class Log:
+    """Stages of a run in order, each with its seconds, and what was found on the way."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._seconds: dict[str, float] = {}
+        self._start = time.perf_counter()
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Stage → seconds."""
+        return dict(self._seconds)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure a stage.
+
+        Parameters
+        ----------
+        name
+            What the stage does, in a few words.
+        """
+        self.tell(f"{name} …")
+        start = time.perf_counter()
+        yield
+        self._seconds[name] = time.perf_counter() - start
+        self.tell(f"{name}: {self._seconds[name]:.2f} s")
+
+    def tell(self, text: str) -> None:
+        """Note something, with the seconds since the start.
+
+        Parameters
+        ----------
+        text
+            One line.
+        """
+        self._lines.append(f"{time.perf_counter() - self._start:9.2f}  {text}")
+
+    def write(self, path: Path) -> None:
+        """Write the log as text.
+
+        Parameters
+        ----------
+        path
+            The file.
+        """
+        path.write_text("\n".join(self._lines) + "\n", encoding="utf-8")
+
+
+_LIBRARIES = ("numpy", "scipy", "numba", "dask", "spglib", "phonopy", "seekpath", "xarray")
+_PIECE_BYTES = 1 << 20
+
+
+def versions() -> dict[str, str]:
+    """Versions of trajmodes and of the libraries that numbers pass through."""
+    return {"trajmodes": __version__, **{name: version(name) for name in _LIBRARIES}}
+
+
+@contextmanager
+def input_files(paths: list[Path]) -> Iterator["Future[tuple[InputFile, ...]]"]:
+    """Hash files in the background; hashing releases the GIL, and ends when the caller leaves.
+
+    Parameters
+    ----------
+    paths
+        Files that were, or are about to be, read.
+    """
+    left = Event()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool.submit(lambda: tuple(_describe(path, left) for path in paths))
+        finally:
+            # An error must not wait until the rest of a large file is hashed.
+            left.set()
+
+
+def _describe(path: Path, left: Event) -> InputFile:
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while not left.is_set() and (piece := file.read(_PIECE_BYTES)):
+            digest.update(piece)
+    return InputFile(path.name, path.stat().st_size, digest.hexdigest())
+
+
+CONSTANTS_FILE = "force_constants.h5"
+JOB_FILES = ("run.toml", "run.log")
+PHONOPY_FILES = ("FORCE_CONSTANTS", "phonopy_params.yaml")
+
+
+class Written(NamedTuple):
+    """Results and the files that hold them."""
+
+    results: Results
+    files: Mapping[str, str]
+    """Path → what the file is, in one line."""
+
+
+class Analysis(NamedTuple):
+    """Results and the sums that their constants were fitted to."""
+
+    results: Results
+    ledger: Ledger | None = None
+    extra: Mapping[str, Writer] = MappingProxyType({})
+    """Name → further file of the folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFolder:
+    """The folder of a job while other processes are kept from it."""
+
+    job: Job
+    log: Log
+    for_phonopy: bool
+    """Whether phonopy's files are written too."""
+    folder: ResultsFolder
+    scratch: Path
+    """Folder in it for what may not stay in memory; it is removed at the end."""
+    painter: Painter | None
+    """A second process that draws some of the figures."""
+
+    def write(self, found: Analysis) -> Written:
+        """Write results and all files that belong to them.
+
+        Raises
+        ------
+        StorageError
+            If the disk does not take them.
+        """
+        with self.log.stage("write"):
+            extra = _for_phonopy(found.results, self.scratch) if self.for_phonopy else {}
+            extra |= _extra(found, self.job, self.log, self.scratch)
+            files = write_results(found.results, self.folder, extra, self.painter)
+        paths = {str(Path(self.job.folder) / name): text for name, text in files.items()}
+        return Written(replace(found.results, timings=self.log.seconds), paths)
+
+
+@contextmanager
+def output_folder(job: Job, log: Log, *, for_phonopy: bool = False) -> Iterator[OutputFolder]:
+    """Keep the folder of a job from other processes while its results are calculated.
+
+    Parameters
+    ----------
+    job
+        The job; it names the folder.
+    log
+        Takes down the stages.
+    for_phonopy
+        Whether phonopy's files are written too.
+
+    Raises
+    ------
+    UsageError
+        If the results would replace what they are made from, or a file that is not ours.
+    LockedError
+        If another process writes to the folder.
+    """
+    require_replaceable(job.folder, _names(job, for_phonopy=for_phonopy), inputs_of(job))
+    with (
+        open_folder(job.folder) as folder,
+        TemporaryDirectory(dir=folder.path, prefix=".trajmodes.") as scratch,
+        second_painter(Path(scratch)) as painter,
+    ):
+        yield OutputFolder(job, log, for_phonopy, folder, Path(scratch), painter)
+
+
+def inputs_of(job: Job) -> tuple[str, ...]:
+    """Files and folders that results are made from, and that they may not replace.
+
+    A ledger that is appended to is none of them, for the new one holds all that it held; nor is
+    a folder of frames, of which results replace no file.
+
+    Parameters
+    ----------
+    job
+        The job.
+    """
+    named = (job.projection.force_constants, job.matching.cell, job.reading.supercell)
+    frames = (name for name in job.trajectory if not Path(name).is_dir())
+    return (*(name for name in named if name is not None), *frames)
+
+
+def _names(job: Job, *, for_phonopy: bool) -> tuple[str, ...]:
+    """Files that may be written, as far as the job tells."""
+    return (
+        *RESULT_FILES,
+        *(CONSTANTS_FILE, *JOB_FILES),
+        *((LEDGER.file,) if job.projection.force_constants is None else ()),
+        *((AMPLITUDES.file,) if job.projection.save_amplitudes else ()),
+        *(PHONOPY_FILES if for_phonopy else ()),
+    )
+
+
+def _extra(found: Analysis, job: Job, log: Log, scratch: Path) -> dict[str, Writer]:
+    """Files that other rooms than the report know how to write."""
+    constants, supercell = found.results.constants, found.results.supercell
+    whole = write_constants(constants, supercell, scratch, "hdf5").paths
+    text = "all constants, exactly; `trajmodes export` writes them for other programs"
+    extra = {path.name: Writer(text, _copy(path)) for path in whole}
+    if found.ledger is not None:
+        dataset = ledger_dataset(found.ledger)
+        text = "sums of the fit, for `trajmodes scan` and `trajmodes fit --append`"
+        extra[LEDGER.file] = Writer(text, partial(encode, dataset, kind=LEDGER))
+    extra |= found.extra
+    job_file, log_file = JOB_FILES
+    extra[job_file] = Writer("the job as resolved", _text_writer(toml_text(job)))
+    extra[log_file] = Writer("what was done, and how long it took", log.write)
+    return extra
+
+
+def _for_phonopy(results: Results, scratch: Path) -> dict[str, Writer]:
+    paths = write_phonopy(results.constants, results.supercell, scratch)
+    return {path.name: Writer("loaded by phonopy", _copy(path)) for path in paths}
+
+
+def _copy(source: Path) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        shutil.copyfile(source, path)
+
+    return write
+
+
+def _text_writer(text: str) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        path.write_text(text, encoding="utf-8")
+
+    return write

@@ -1,0 +1,204 @@
+"""The job `trajmodes molecule`: from files to a folder of files, and the door from Python."""
+
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.config.job import Job, job_of, toml_text
+from trajmodes.config.keywords import takes
+from trajmodes.molecules.point_group import hessian_of
+from trajmodes.pipeline.job_folder import Log, StartBar, inputs_of, no_bars
+from trajmodes.pipeline.molecule.load import (
+    MoleculeResults,
+    MoleculeRun,
+    analyse_molecule,
+    normal_coordinates,
+    open_molecule,
+)
+from trajmodes.pipeline.molecule.tables import modes_table
+from trajmodes.readers.arrays import trajectory_of_atoms
+from trajmodes.readers.trajectory import Trajectory
+from trajmodes.results.folder import Writer, open_folder, require_replaceable, write_files
+from trajmodes.results.netcdf import COORDINATES, write_series
+from trajmodes.units import DALTON, FEMTOSECOND
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+PathLike = str | os.PathLike[str]
+
+_FILES = ("modes.csv", "reference.xyz", "hessian.npy", "vectors.npy", "run.toml", "run.log")
+
+
+class WrittenMolecule(NamedTuple):
+    """Results and the files that hold them."""
+
+    results: MoleculeResults
+    files: Mapping[str, str]
+    """Path → what the file is, in one line."""
+
+
+def molecule_job(
+    job: Job, *, command: str, bars: StartBar = no_bars, frames: Trajectory | None = None
+) -> WrittenMolecule:
+    """Find the modes of a molecule in a run without periodicity, and write a folder.
+
+    Parameters
+    ----------
+    job
+        What to read, and the folder.
+    command
+        The command line or call, for the log.
+    bars
+        Starts a progress bar.
+    frames
+        Frames that are open already, in place of the job's files.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds what the results are made from, or files of someone else.
+    TrajmodesError
+        Whatever is wrong with the input, the folder or the disk, with what to do about it.
+    """
+    files = job.molecule
+    inputs = [one for one in (files.reference, files.hessian) if one is not None]
+    names = (*_FILES, *((COORDINATES.file,) if files.series else ()))
+    require_replaceable(job.folder, names, [*inputs, *inputs_of(job)])
+    log = Log()
+    log.tell(command)
+    with open_folder(job.folder) as folder:
+        with log.stage("open and find the reference"):
+            run = open_molecule(job, frames=frames)
+        results = analyse_molecule(run, log=log, bars=bars)
+        for note in results.notes:
+            log.tell(f"note: {note}")
+        with log.stage("write"):
+            writers = _writers(run, results, log, series=files.series)
+            written = write_files(folder, writers)
+    return WrittenMolecule(
+        results, {str(Path(job.folder) / name): text for name, text in written.items()}
+    )
+
+
+@takes("molecule")
+def molecule_modes(
+    data: "PathLike | Sequence[PathLike] | Sequence[Atoms] | Trajectory", **options: Any
+) -> MoleculeResults:
+    """Modes of a molecule from frames of any source.
+
+    Parameters
+    ----------
+    data
+        Trajectory files, a list of ASE ``Atoms``, or frames that are open already. The time
+        between Atoms is `timestep_fs`.
+    **options
+        Options of `trajmodes molecule`; with ``output`` the folder is written as well.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing, or something that only the user knows.
+    DataError
+        If the frames are not sound, or too few.
+
+    Examples
+    --------
+    >>> import trajmodes as tm
+    >>> found = tm.molecule_modes("run.xyz", timestep_fs=0.5)  # doctest: +SKIP
+    >>> found.table.wavenumber_cm  # doctest: +SKIP
+    """
+    frames, names = _frames(data, options.get("timestep_fs"))
+    job = job_of("molecule", names, options)
+    if job.running.output is not None:
+        command = f"trajmodes.molecule_modes({', '.join(job.trajectory)})"
+        return molecule_job(job, command=command, frames=frames).results
+    return analyse_molecule(open_molecule(job, frames=frames), log=Log())
+
+
+def _frames(
+    data: "PathLike | Sequence[PathLike] | Sequence[Atoms] | Trajectory",
+    timestep_fs: float | None,
+) -> tuple[Trajectory | None, list[str]]:
+    """Frames that are in memory already, or names of files."""
+    if isinstance(data, Trajectory):
+        return data, ["arrays"]
+    if isinstance(data, str | os.PathLike):
+        return None, [os.fspath(data)]
+    items = list(data)
+    if items and hasattr(items[0], "get_forces"):
+        images = cast("Sequence[Atoms]", items)
+        interval = None if timestep_fs is None else timestep_fs * FEMTOSECOND
+        return trajectory_of_atoms(images, interval_ps=interval, isolated=True), ["atoms"]
+    return None, [os.fspath(item) for item in cast("Sequence[PathLike]", items)]
+
+
+def _writers(
+    run: MoleculeRun, results: MoleculeResults, log: Log, *, series: bool
+) -> dict[str, Writer]:
+    text = "normal modes: frequencies, reduced masses, what the run says of each"
+    writers = {
+        "modes.csv": Writer(text, modes_table(results).write),
+        "reference.xyz": Writer(
+            "the reference; frequencies belong to it", partial(_put, text=_xyz(results))
+        ),
+        "hessian.npy": Writer(
+            "second derivatives in eV/Å² at the reference",
+            _array(hessian_of(results.constants)[0]),
+        ),
+        "vectors.npy": Writer(
+            "Cartesian displacements (mode, atom, 3) of norm 1, in the order of modes.csv",
+            _array(_cartesian(results)),
+        ),
+    }
+    if series:
+        write = partial(
+            write_series,
+            normal_coordinates(run, results.modes, results.table),
+            kind=COORDINATES,
+        )
+        text = "normal-mode positions and velocities of every frame, as for i-PI"
+        writers[COORDINATES.file] = Writer(text, write)
+    writers["run.toml"] = Writer("the job as resolved", partial(_put, text=toml_text(run.job)))
+    writers["run.log"] = Writer("what was done, and how long it took", log.write)
+    return writers
+
+
+def _cartesian(results: MoleculeResults) -> Floats:
+    vectors = results.modes.vectors[0, results.table.mode].real
+    moved = vectors / np.sqrt(results.molecule.masses)[:, None]
+    norms: Floats = np.linalg.norm(moved, axis=(1, 2), keepdims=True)
+    unit: Floats = moved / norms
+    return unit
+
+
+def _xyz(results: MoleculeResults) -> str:
+    molecule = results.molecule
+    rows = [
+        f"{name} {x:.12f} {y:.12f} {z:.12f} {mass:.9f}"
+        for name, (x, y, z), mass in zip(
+            molecule.species, molecule.positions, molecule.masses / DALTON, strict=True
+        )
+    ]
+    head = 'Properties=species:S:1:pos:R:3:masses:R:1 pbc="F F F"'
+    return "\n".join([str(len(rows)), head, *rows]) + "\n"
+
+
+def _put(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _array(values: Floats) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        buffer = io.BytesIO()
+        np.save(buffer, values)
+        path.write_bytes(buffer.getvalue())
+
+    return write

@@ -1,0 +1,154 @@
+"""What a run of a molecule gave, as a table for files and a text for the terminal."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data.results import Projection
+from trajmodes.pipeline.molecule.load import MoleculeResults
+from trajmodes.report.text.numbers import plus_minus
+from trajmodes.results.tables import Table
+from trajmodes.units import BOLTZMANN, THZ
+
+Columns = dict[str, tuple[npt.NDArray[Any], str]]
+"""Heading → numbers or texts of every vibration, and what they are."""
+
+
+def show_molecule(results: MoleculeResults, files: Mapping[str, str]) -> str:
+    """Tell what a run of a molecule gave and where it was written.
+
+    Parameters
+    ----------
+    results
+        What it gave.
+    files
+        Path of each file that was written → what it is.
+    """
+    crystal = results.molecule.crystal
+    count = len(results.table.mode)
+    source = "fitted to the run" if results.fitted else "from a file"
+    lines = [
+        f"{crystal.formula}: {crystal.n_sites} atoms, {count} vibrations, "
+        f"{results.n_external} external motions; second derivatives {source}"
+    ]
+    quality = results.constants.quality
+    if quality is not None:
+        lines.append(
+            f"forces left by them: {quality.rms_residual:.3g} of {quality.rms_force:.3g} eV/Å "
+            f"(R² {quality.r_squared:.6f}, {quality.n_frames} frames)"
+        )
+    if results.projection is not None:
+        energies = results.projection.energies
+        kelvin = plus_minus(energies.temperature, energies.temperature_sem)
+        lines.append(f"vibrational temperature {kelvin} K")
+    lines += ["", *_rows(results), ""]
+    if results.projection is not None:
+        told = Counter(map(str, results.projection.lines.verdicts))
+        lines += [f"lines: {count} {verdict}" for verdict, count in told.items()]
+    lines += [f"note: {note}" for note in results.notes]
+    lines += [f"{path}: {text}" for path, text in files.items()]
+    return "\n".join(lines) + "\n"
+
+
+def modes_table(results: MoleculeResults) -> Table:
+    """Table of the vibrations, one row each.
+
+    Parameters
+    ----------
+    results
+        What a run gave.
+    """
+    columns = _columns(results)
+    return Table(
+        f"normal modes of {results.molecule.crystal.formula}",
+        {name: values for name, (values, _) in columns.items()},
+        {name: text for name, (_, text) in columns.items()},
+    )
+
+
+def _columns(results: MoleculeResults) -> Columns:
+    table = results.table
+    columns: Columns = {
+        "mode": (table.mode, "number of the mode, external motions counted"),
+        "set": (table.set, "modes of equal frequency have one number"),
+        "freq_thz": (table.freq_thz, "THz, harmonic; negative where imaginary"),
+        "freq_thz_sem": (table.freq_thz_sem, "THz, standard error"),
+        "wavenumber_cm": (table.wavenumber_cm, "1/cm"),
+        "energy_mev": (table.energy_mev, "meV"),
+        "reduced_mass_da": (table.reduced_mass_da, "Da, for Cartesian vectors of norm 1"),
+        "force_constant": (table.force_constant, "eV/Å², reduced mass times ω²"),
+        "participation": (table.participation, "1 where all atoms move alike"),
+    }
+    if results.projection is not None:
+        columns |= _projected(results.projection, table.set)
+    return columns
+
+
+def _projected(projection: Projection, sets: Ints) -> Columns:
+    """Columns of what the run says, each mode with the numbers of its set."""
+    energies, lines = projection.energies, projection.lines
+    columns: Columns = {
+        "kinetic_ev": (energies.kinetic, "eV, mean kinetic energy"),
+        "kinetic_ev_sem": (energies.kinetic_sem, "eV"),
+        "potential_ev": (energies.potential, "eV, ½ω²⟨Q²⟩; nothing where ω² < 0"),
+        "potential_ev_sem": (energies.potential_sem, "eV"),
+        "freq_displacement_thz": (energies.omega_displacement / THZ, "THz, from ⟨Q²⟩ and T"),
+        "freq_ratio_thz": (energies.omega_ratio / THZ, "THz, from ⟨Q̇²⟩/⟨Q²⟩"),
+        "line_freq_thz": (lines.freq_thz, "THz, of the spectral line"),
+        "line_freq_thz_sem": (lines.freq_thz_sem, "THz"),
+        "linewidth_thz": (lines.linewidth_thz, "THz, full width at half maximum"),
+        "linewidth_thz_sem": (lines.linewidth_thz_sem, "THz"),
+        "lifetime_ps": (lines.lifetime_ps, "ps, 1/(2π linewidth)"),
+        "lifetime_ps_sem": (lines.lifetime_ps_sem, "ps"),
+        "verdict": (np.array(lines.verdicts, dtype=str), "on the line"),
+    }
+    if energies.anharmonicity is not None and energies.anharmonicity_sem is not None:
+        columns["anharmonicity"] = (energies.anharmonicity, "W/U − 1, W from the forces")
+        columns["anharmonicity_sem"] = (energies.anharmonicity_sem, "")
+    decay = projection.lifetimes
+    if decay is not None:
+        columns["energy_lifetime_ps"] = (decay.lifetime_ps, "ps, from energy correlations")
+        columns["energy_lifetime_ps_sem"] = (decay.lifetime_ps_sem, "ps")
+    return {name: (values[sets], text) for name, (values, text) in columns.items()}
+
+
+def _rows(results: MoleculeResults) -> list[str]:
+    """Lines of the terminal's table."""
+    table, projection = results.table, results.projection
+    heads = ["mode", "set", "THz", "± THz", "1/cm", "meV", "μ/Da", "k eV/Å²"]
+    columns: list[list[str]] = [
+        [str(m) for m in table.mode],
+        [str(g) for g in table.set],
+        *(
+            _numbers(values, digits)
+            for values, digits in (
+                (table.freq_thz, 4),
+                (table.freq_thz_sem, 4),
+                (table.wavenumber_cm, 2),
+                (table.energy_mev, 3),
+                (table.reduced_mass_da, 3),
+                (table.force_constant, 3),
+            )
+        ),
+    ]
+    if projection is not None:
+        kelvin = 2.0 / BOLTZMANN * projection.energies.kinetic
+        heads += ["T/K", "line THz", "τ/ps"]
+        columns += [
+            _numbers(kelvin[table.set], 1),
+            _numbers(projection.lines.freq_thz[table.set], 4),
+            _numbers(projection.lines.lifetime_ps[table.set], 2),
+        ]
+    widths = [
+        max(map(len, (head, *column))) for head, column in zip(heads, columns, strict=True)
+    ]
+    rows = [heads, *zip(*columns, strict=True)]
+    return ["  ".join(f"{c:>{w}}" for c, w in zip(row, widths, strict=True)) for row in rows]
+
+
+def _numbers(values: Floats, digits: int) -> list[str]:
+    return [f"{x:.{digits}f}" if np.isfinite(x) else "–" for x in values]

@@ -1,0 +1,304 @@
+"""How spectra are made of a run: in segments of which lengths.
+
+The pass that projects a run on modes, and the fits to what it gives.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data.modes import Modes
+from trajmodes.data.results import Projection
+from trajmodes.data.spectra import BandSpectra, PowerSpectra
+from trajmodes.errors import DataError, UsageError
+from trajmodes.notes import Note
+from trajmodes.phonons.band_path import zone_point
+from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
+from trajmodes.pipeline.motion_source import (
+    Runs,
+    Source,
+    difference_note,
+    interval_of,
+    source_of,
+    thinning_note,
+    timestep_fs,
+)
+from trajmodes.project.amplitude_series import Spill, SpillReduction
+from trajmodes.project.energies.displacement_covariance import (
+    DisplacementCovariance,
+    DisplacementCovarianceReduction,
+)
+from trajmodes.project.energies.energy_covariance import EnergyCovarianceReduction
+from trajmodes.project.energies.ensemble import KineticReduction
+from trajmodes.project.energies.equipartition import equipartition
+from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
+from trajmodes.project.lifetimes.lifetimes import energy_lifetimes
+from trajmodes.project.lineshape.curves import line_models
+from trajmodes.project.lineshape.fit import fit_lines
+from trajmodes.project.lineshape.models import LineShape
+from trajmodes.project.mode_selection import parse_modes
+from trajmodes.project.projector import Amplitudes, Projector
+from trajmodes.project.sampling.differences import (
+    attenuation,
+    correct_density,
+    correct_energies,
+    correct_spectra,
+)
+from trajmodes.project.sampling.verlet import require_sampled, verlet_note
+from trajmodes.project.spectra.decimation import BandPlan, default_bands
+from trajmodes.project.spectra.segments import resolution_thz
+from trajmodes.project.spectra.welch import Spectra, WelchReduction, default_segment
+from trajmodes.project.spectra.zoom import NarrowBandReduction
+from trajmodes.streaming.reduction import Reduction, Together, Transformed
+from trajmodes.streaming.schedule import stream
+from trajmodes.symmetry.mode_sets import set_mean, set_omega
+from trajmodes.symmetry.translations import half_space
+from trajmodes.units import THZ
+
+FEWEST_FRAMES = 64
+"""Least frames in a segment of the spectra: with fewer, a line is a handful of bins."""
+
+
+class SpectralPlan(NamedTuple):
+    """How spectra are made of a run."""
+
+    frames: int
+    """Frames used of a segment on the whole axis."""
+    bands: BandPlan | None
+    """Longer segments around each line; None where there are none."""
+
+
+def plan_spectra(run: Runs, source: Source, highest: float, n_series: int) -> SpectralPlan:
+    """Segments of the spectra: as asked for, or as run and memory allow.
+
+    Parameters
+    ----------
+    run
+        The run, with its job.
+    source
+        The motion that is projected.
+    highest
+        Highest harmonic frequency in rad/ps; not positive where unknown.
+    n_series
+        Number of complex amplitudes.
+
+    Raises
+    ------
+    DataError
+        If the run is too short for spectra.
+    UsageError
+        If the wanted resolution cannot be had.
+    """
+    used_ps, wanted = source.interval_ps, run.job.projection.resolution_thz
+    longest = max(stop - start for start, stop in source.stretches)
+    if wanted is None:
+        frames = default_segment(longest, used_ps, n_series)
+        if frames < FEWEST_FRAMES:
+            raise _too_short(run, source, longest)
+        bands = default_bands(longest, used_ps, n_series, highest / THZ, frames)
+        return SpectralPlan(frames, bands)
+    frames = 2 * round(resolution_thz(2, used_ps) / wanted)
+    if not FEWEST_FRAMES <= frames <= longest:
+        finest, coarsest = (resolution_thz(n, used_ps) for n in (longest, FEWEST_FRAMES))
+        raise UsageError(
+            f"a resolution of {wanted:g} THz cannot be had from this run",
+            why=f"its longest stretch is {longest * used_ps:.4g} ps",
+            fix=f"give --resolution-thz between {finest:.2g} and {coarsest:.2g}",
+        )
+    return SpectralPlan(frames, None)
+
+
+def _too_short(run: Runs, source: Source, longest: int) -> DataError:
+    whole = max(stop - start for start, stop in run.trajectory.segments)
+    counted = f"{longest} frames without a gap"
+    if source.stride > 1:
+        counted = (
+            f"of {whole} frames without a gap one in {source.stride} is used, which is all "
+            f"that the highest frequency needs: {longest} frames"
+        )
+    return DataError(
+        f"the run is too short for spectra: {counted}, where {2 * FEWEST_FRAMES} are the least "
+        f"({2 * FEWEST_FRAMES * source.interval_ps:.3g} ps)",
+        why="the run is short, frames were chosen, or gaps part it",
+        fix="run longer, or choose more frames",
+    )
+
+
+class Projected(NamedTuple):
+    """What a projection gave, and what later stages need of it."""
+
+    projection: Projection
+    displacements: DisplacementCovariance
+    notes: tuple[Note, ...]
+    spill: Spill | None
+    """Time series of chosen modes, in the scratch folder."""
+    differenced: bool
+    """Whether velocities are differences of positions."""
+
+
+def project_run(
+    run: Runs,
+    modes: Modes,
+    *,
+    log: Log,
+    bars: StartBar = no_bars,
+    scratch: Path | None = None,
+) -> Projected:
+    """Energies, spectra, lines and lifetimes of all modes, in one pass.
+
+    Parameters
+    ----------
+    run
+        The run. Where it has no velocities, they are differences of positions, corrected.
+    modes
+        Modes at the commensurate q points of its supercell.
+    log
+        Takes down the stages.
+    bars
+        Starts a progress bar.
+    scratch
+        Folder for time series that are asked for.
+
+    Raises
+    ------
+    UsageError
+        If time series are asked for, but there is no folder for them or no such mode.
+    DataError
+        If the time between frames is not known, frames are too far apart for the modes, or the
+        run is too short for spectra.
+    """
+    highest = float(modes.omega.max())
+    source = source_of(run, highest)
+    remarks = (
+        require_sampled(highest, interval_of(run)),
+        verlet_note(highest, timestep_fs(run)),
+        difference_note(source),
+        thinning_note(source),
+    )
+    with log.stage("projection"):
+        apart_ps = source.differenced_ps
+        kept = None if apart_ps is None else attenuation(modes.omega, apart_ps)
+        projector = Projector(half_space(run.supercell), modes, kept)
+        plan = plan_spectra(run, source, highest, projector.n_series)
+        parts = _parts(run, source, projector, plan)
+        if run.job.projection.save_amplitudes:
+            parts["spill"] = _spill(run, source, projector, scratch)
+        reduction = Transformed(projector.project, Together(parts))
+        found = stream(
+            source.read,
+            source.blocks,
+            reduction,
+            workers=run.job.running.workers,
+            progress=bars("projection on modes", source.n_frames),
+        )
+    with log.stage("lines and lifetimes"):
+        if kept is not None and apart_ps is not None:
+            found |= _corrected(found, set_mean(kept, modes), apart_ps, modes)
+        projection = _projection(found, run, modes)
+    notes = [remark for remark in remarks if remark is not None]
+    notes += [
+        Note("note", text)
+        for text in (found["ensemble"].drift_text, found["ensemble"].step_text)
+        if text
+    ]
+    return Projected(
+        projection,
+        found["displacements"],
+        tuple(notes),
+        found.get("spill"),
+        apart_ps is not None,
+    )
+
+
+def _parts(
+    run: Runs, source: Source, projector: Projector, plan: SpectralPlan
+) -> dict[str, Reduction[Amplitudes, Any, Any]]:
+    """Reductions for what the job asks for."""
+    job, n, dt, stretches = run.job, source.n_frames, source.interval_ps, source.stretches
+    parts: dict[str, Reduction[Amplitudes, Any, Any]] = {
+        "energies": EnergyReduction(projector, n),
+        "ensemble": KineticReduction(projector, n, dt),
+        "displacements": DisplacementCovarianceReduction(projector, n),
+        "correlations": AutocorrelationReduction(projector, dt, stretches),
+        "spectra": WelchReduction(
+            projector,
+            plan.frames,
+            dt,
+            stretches,
+            poles=job.projection.maximum_entropy,
+        ),
+    }
+    if plan.bands is not None:
+        parts["bands"] = NarrowBandReduction(projector, plan.bands, dt, stretches)
+    if job.projection.energy_covariance:
+        parts["covariance"] = EnergyCovarianceReduction(projector, n)
+    return parts
+
+
+def _corrected(
+    found: dict[str, Any], kept: Floats, interval_ps: float, modes: Modes
+) -> dict[str, Any]:
+    """Results of differenced velocities, with what the factors of the amplitudes left."""
+    spectra: Spectra = found["spectra"]
+    bands, entropy = found.get("bands", ()), spectra.entropy
+    corrected = correct_spectra(spectra.modes, kept, interval_ps)
+    members = found["energies"].members
+    return {
+        "energies": correct_energies(found["energies"], kept, interval_ps, modes.sets),
+        "spectra": spectra._replace(
+            modes=corrected,
+            density=correct_density(spectra.density, spectra.modes, corrected, members),
+            entropy=entropy and correct_spectra(entropy, kept, interval_ps),
+        ),
+        "bands": tuple(correct_spectra(band, kept, interval_ps) for band in bands),
+    }
+
+
+def _spill(
+    run: Runs, source: Source, projector: Projector, scratch: Path | None
+) -> SpillReduction:
+    if scratch is None:
+        raise UsageError(
+            "time series of modes need a folder to be written to", fix="give an output folder"
+        )
+    modes = projector.modes
+    chosen = parse_modes(
+        run.job.projection.save_amplitudes, modes, partial(zone_point, modes.crystal)
+    )
+    return SpillReduction(projector, chosen, source.times_ps, scratch / "amplitudes")
+
+
+def _projection(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
+    """Lines, lifetimes and tests that the results of the pass allow."""
+    spectra: Spectra = found["spectra"]
+    ladder = (whole_axis(spectra.modes), *found.get("bands", ()))
+    guess = set_omega(modes) / THZ
+    shape = LineShape(run.job.projection.line, run.job.projection.baseline)
+    lines = fit_lines(ladder, guess, shape)
+    return Projection(
+        energies=found["energies"],
+        spectra=spectra.modes,
+        lines=lines,
+        line_data=line_models(ladder, lines, guess),
+        lifetimes=energy_lifetimes(found["correlations"]),
+        density=spectra.density,
+        equipartition=equipartition(found["energies"]),
+        ensemble=found["ensemble"],
+        covariance=found.get("covariance"),
+        maximum_entropy=spectra.entropy,
+    )
+
+
+def whole_axis(spectra: PowerSpectra) -> BandSpectra:
+    """Spectra on the whole axis as the rung of a ladder."""
+    return BandSpectra(
+        first_bin=np.zeros(len(spectra.power), dtype=np.int64),
+        power=spectra.power,
+        averages=spectra.averages,
+        segment_frames=spectra.segment_frames,
+        interval_ps=spectra.interval_ps,
+    )

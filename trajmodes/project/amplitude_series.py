@@ -1,0 +1,200 @@
+"""Time series Q(t), Q̇(t) of chosen modes, written down while the run streams by.
+
+Every block of frames writes its rows to their own place in a file of fixed layout, (t, field,
+k) complex numbers: in any order, by any thread, twice if need be. What is kept in memory is
+which frames are there.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from trajmodes.arrays import Complexes, Floats, freeze
+from trajmodes.errors import DataError, StorageError
+from trajmodes.project.mode_selection import ChosenMode
+from trajmodes.project.projector import Amplitudes, Projector
+from trajmodes.units import THZ
+
+_BATCH_BYTES = 1 << 23
+_CONVENTIONS = (
+    "Q_qm(t) = N_c^(-1/2) sum_lb sqrt(M_b) conj(e_b(qm)).u_lb(t) exp(-2 pi i q.r_lb), r_lb the "
+    "ideal position of site b in cell l in reduced coordinates, e of norm 1 with the phase of "
+    "the atom positions; Q' the same of velocities; <|Q'|^2> = k_B T; Q_-q = conj(Q_q). The "
+    "phase of e is arbitrary, and so is the choice of e within a degenerate set"
+)
+_FIELDS = (
+    ("Q", "sqrt(eV) ps", "mode coordinate"),
+    ("Qdot", "sqrt(eV)", "velocity of the mode coordinate"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spill:
+    """Time series of chosen modes, on disk."""
+
+    path: Path
+    """File of (t, field, k) complex numbers."""
+    fields: int
+    """1 for Q alone, 2 for Q and Q̇."""
+    chosen: tuple[ChosenMode, ...]
+    times_ps: Floats
+    """(t,) time of each frame."""
+    freq_thz: Floats
+    """(k,) harmonic frequency of each mode, negative where imaginary."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {"k": len(self.chosen)}, float, times_ps="t", freq_thz="k")
+
+    @property
+    def values(self) -> Complexes:
+        """(t, field, k), mapped from the disk and not read before it is used."""
+        shape = (len(self.times_ps), self.fields, len(self.chosen))
+        return np.memmap(self.path, dtype=np.complex128, mode="r", shape=shape)
+
+    def dataset(self) -> xr.Dataset:
+        """Complex series and what they are, for as long as the file of the spill exists."""
+        values = self.values
+        series = {
+            name: (("frame", "mode"), values[:, field], {"units": unit, "long_name": text})
+            for field, (name, unit, text) in enumerate(_FIELDS[: self.fields])
+        }
+        return xr.Dataset(series, self._coordinates(), {"conventions": _CONVENTIONS})
+
+    def blocks(self) -> Iterator[xr.Dataset]:
+        """Return the same frame by frame, some at a time."""
+        whole = self.dataset()
+        batch = max(1, _BATCH_BYTES // (16 * self.fields * len(self.chosen)))
+        for start in range(0, len(self.times_ps), batch):
+            yield whole.isel(frame=slice(start, start + batch))
+
+    def _coordinates(self) -> dict[str, tuple[str | tuple[str, ...], Any, dict[str, str]]]:
+        qpoints = [mode.qpoint for mode in self.chosen]
+        branches = [mode.branch + 1 for mode in self.chosen]
+        return {
+            "time": ("frame", self.times_ps, {"units": "ps"}),
+            "q": (("mode", "reduced"), np.array(qpoints), {"long_name": "reduced coordinates"}),
+            "branch": ("mode", np.array(branches), {"long_name": "branch, counted from 1"}),
+            "freq_thz": (
+                "mode",
+                self.freq_thz,
+                {"units": "THz", "long_name": "harmonic frequency, negative where imaginary"},
+            ),
+        }
+
+
+Spans = tuple[tuple[int, int], ...]
+"""Frame ranges [start, stop) in time order that are written, joined where they meet."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpillReduction:
+    """Reduction from amplitudes to `Spill`.
+
+    Parameters
+    ----------
+    projector
+        Projection on the modes.
+    chosen
+        The modes, from `parse_modes`.
+    times_ps
+        (t,) time of each frame of the run.
+    path
+        Scratch file, on a disk that all workers see. It grows to 32 bytes per frame and mode,
+        and is the caller's to remove.
+    """
+
+    projector: Projector
+    chosen: tuple[ChosenMode, ...]
+    times_ps: Floats
+    path: Path
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, times_ps="t")
+
+    def chunk(self, amplitudes: Amplitudes, /) -> tuple[int, Spans]:
+        """Write one block of frames.
+
+        Returns
+        -------
+        Number of fields, and the frames that were written.
+
+        Raises
+        ------
+        DataError
+            If frames lie outside the run.
+        StorageError
+            If the file cannot be written.
+        """
+        present = [amplitudes.coordinate]
+        present += [] if amplitudes.velocity is None else [amplitudes.velocity]
+        rows = np.array([mode.row for mode in self.chosen])
+        branches = np.array([mode.branch for mode in self.chosen])
+        turned = np.array([mode.opposite for mode in self.chosen])
+        series_fkt = np.stack([field[rows, branches] for field in present])
+        np.conjugate(series_fkt, out=series_fkt, where=turned[:, None])
+        start, n_frames = amplitudes.first_frame, series_fkt.shape[-1]
+        if not 0 <= start <= start + n_frames <= len(self.times_ps):
+            raise DataError(
+                f"frames {start} to {start + n_frames} are outside of {len(self.times_ps)}"
+            )
+        frames = series_fkt.transpose(2, 0, 1)
+        # By writing, not by a map of memory: a full disk is then an error, not the end.
+        self._put(frames.tobytes(), start * frames[0].nbytes if n_frames else 0)
+        return len(present), ((start, start + n_frames),)
+
+    def combine(
+        self, earlier: tuple[int, Spans], later: tuple[int, Spans]
+    ) -> tuple[int, Spans]:
+        """Return the frames written of two stretches of time.
+
+        Raises
+        ------
+        DataError
+            If one has velocities and the other one has none.
+        """
+        if earlier[0] != later[0]:
+            raise DataError("velocities are missing in a part of the run")
+        spans: list[tuple[int, int]] = []
+        for start, stop in sorted((*earlier[1], *later[1])):
+            if spans and start <= spans[-1][1]:
+                spans[-1] = (spans[-1][0], max(stop, spans[-1][1]))
+            else:
+                spans.append((start, stop))
+        return earlier[0], tuple(spans)
+
+    def finalize(self, state: tuple[int, Spans]) -> Spill:
+        """Return the series.
+
+        Raises
+        ------
+        DataError
+            If frames are missing.
+        """
+        fields, spans = state
+        if spans != ((0, len(self.times_ps)),):
+            raise DataError(f"time series: only the frames {spans} were read")
+        omega = self.projector.modes.omega
+        freq_thz = np.array([omega[mode.row, mode.branch] for mode in self.chosen]) / THZ
+        return Spill(self.path, fields, self.chosen, self.times_ps, freq_thz)
+
+    def _put(self, rows: bytes, offset: int) -> None:
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                rest = memoryview(rows)
+                while rest:
+                    written = os.pwrite(descriptor, rest, offset)
+                    rest, offset = rest[written:], offset + written
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise StorageError(
+                f"the time series could not be written: {error.strerror or error}",
+                where=str(self.path),
+                fix="choose fewer modes, or a folder with more space",
+            ) from error

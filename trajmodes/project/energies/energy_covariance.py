@@ -1,0 +1,129 @@
+"""Covariance of the energies of single modes: which modes give to each other, on request.
+
+The standing energy E = K + U of every mode is multiplied with that of every other one, block
+of frames by block of frames. Energies of modes fluctuate by about their mean: the product of
+the means may be taken off at the end without loss of digits.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Bools, Complexes, Floats
+from trajmodes.data.energies import EnergyCovariance
+from trajmodes.data.modes import Modes
+from trajmodes.errors import DataError
+from trajmodes.project.projector import Amplitudes, Projector
+from trajmodes.streaming.blocks import Sums, require_all_frames
+
+_MOST_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyProducts(Sums):
+    """Sums over a stretch of frames."""
+
+    energies: Floats
+    """(n,), unit: eV."""
+    products: Floats
+    """(n, n), unit: eV²."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyCovarianceReduction:
+    """Reduction from amplitudes to `EnergyCovariance`.
+
+    Memory is 8n² bytes for each state, n being the number of single modes; while states are
+    combined there are a few.
+
+    Raises
+    ------
+    DataError
+        If one state would exceed 1 GiB.
+    """
+
+    projector: Projector
+    n_frames: int
+
+    def __post_init__(self) -> None:
+        n = self.projector.n_series
+        if 8 * n**2 > _MOST_BYTES:
+            raise DataError(
+                f"the covariance of the energies of {n} modes takes {8e-9 * n**2:.1f} GB",
+                why=f"at most {_MOST_BYTES >> 30} GiB is kept: {_most_modes()} modes",
+                fix="ask for it in a smaller supercell",
+            )
+
+    def chunk(self, amplitudes: Amplitudes, /) -> EnergyProducts:
+        """Sum over one block of frames.
+
+        Raises
+        ------
+        DataError
+            If the run has no velocities.
+        """
+        velocity = amplitudes.velocity_or_raise("energies of modes need velocities")
+        n_t = velocity.shape[-1]
+        squares = np.where(_counted(self.projector.modes), self.projector.modes.omega**2, 0.0)
+        energy_qmt = _square(amplitudes.coordinate)
+        energy_qmt *= squares[:, :, None]
+        energy_qmt += _square(velocity)
+        energy_qmt *= 0.5
+        x_nt = energy_qmt.reshape(-1, n_t)
+        # The product of a matrix with its own transpose costs BLAS half of another one.
+        return EnergyProducts(n_t, x_nt.sum(axis=1), x_nt @ x_nt.T)
+
+    def combine(self, earlier: EnergyProducts, later: EnergyProducts) -> EnergyProducts:
+        """Add up two stretches of time."""
+        return earlier + later
+
+    def finalize(self, state: EnergyProducts) -> EnergyCovariance:
+        """Return covariances of single modes and correlations of sets.
+
+        Raises
+        ------
+        DataError
+            If frames are missing.
+        """
+        require_all_frames(state.frames, self.n_frames)
+        mean = state.energies / self.n_frames
+        covariance = state.products / self.n_frames
+        covariance -= np.outer(mean, mean)
+        modes = self.projector.modes
+        correlation = _set_correlation(covariance, modes)
+        left_out = ~_counted(modes).ravel()
+        covariance[left_out] = np.nan
+        covariance[:, left_out] = np.nan
+        return EnergyCovariance(covariance, correlation)
+
+
+def _most_modes() -> int:
+    return int((_MOST_BYTES // 8) ** 0.5)
+
+
+def _counted(modes: Modes) -> Bools:
+    """(q, m) modes that have an energy: neither drift nor imaginary."""
+    counted: Bools = (modes.sets >= 0) & (modes.omega > 0.0)
+    return counted
+
+
+def _square(amplitudes_qmt: Complexes) -> Floats:
+    square: Floats = amplitudes_qmt.real**2
+    square += amplitudes_qmt.imag**2
+    return square
+
+
+def _set_correlation(covariance: Floats, modes: Modes) -> Floats:
+    """Mean correlation (g, g) of pairs of different modes; nan where there is no pair."""
+    counted_n = _counted(modes).ravel()
+    of_set_gn = (modes.sets.ravel() == np.arange(modes.n_sets)[:, None]) & counted_n
+    member_gn = of_set_gn.astype(float)
+    own_n = np.diag(covariance)
+    sums_gh = member_gn @ covariance @ member_gn.T - np.diag(member_gn @ own_n)
+    count_g = member_gn.sum(axis=1)
+    pairs_gh = np.outer(count_g, count_g) - np.diag(count_g)
+    root_g = np.sqrt(member_gn @ own_n / np.where(count_g > 0, count_g, np.nan))
+    known = pairs_gh > 0.0
+    correlation: Floats = np.full(known.shape, np.nan)
+    np.divide(sums_gh, pairs_gh * np.outer(root_g, root_g), where=known, out=correlation)
+    return correlation

@@ -1,0 +1,174 @@
+"""A basis without force constants: each site along each direction, for spectra at any q.
+
+From motion to mode amplitudes, for all commensurate q of any supercell at once.
+
+    Q_qm(t) = N_c^{-½} Σ_lb √M_b e*_b(qm)·u_lb(t) e^{−iq·r_lb}
+
+The sum over cells is a lattice FFT; the sum over sites and directions, mass weight included,
+is one (3s × 3s) product per q. Frames go through both in batches that stay in the cache.
+Velocities give Q̇; forces, divided by √M instead of multiplied, give the mode force 𝓕.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajmodes.arrays import Complexes, Floats, Ints
+from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
+from trajmodes.errors import DataError
+from trajmodes.symmetry.stars import star_labels
+from trajmodes.symmetry.translations import HalfSpace, lattice_transform
+
+
+def bare_modes(space: HalfSpace) -> Modes:
+    """Put unit vectors in place of polarisation vectors; all branches of a star are one set.
+
+    Spectra of such modes are those of the velocities themselves: the sum over branches is what
+    polarisation vectors would give, since these are only turned against each other.
+
+    Parameters
+    ----------
+    space
+        The commensurate q points.
+    """
+    crystal = space.supercell.crystal
+    n_branches = 3 * crystal.n_sites
+    vectors = np.eye(n_branches, dtype=complex).reshape(1, n_branches, crystal.n_sites, 3)
+    _, stars = np.unique(star_labels(crystal, space.qpoints), return_inverse=True)
+    return Modes(
+        crystal=crystal,
+        qpoints=space.qpoints,
+        weights=space.weights,
+        omega=np.zeros((space.n_qpoints, n_branches)),
+        vectors=np.repeat(vectors, space.n_qpoints, axis=0),
+        omega_sem=None,
+        sets=np.repeat(stars[:, None], n_branches, axis=1),
+    )
+
+
+_BATCH_BYTES = 1 << 19
+
+
+@dataclass(frozen=True, slots=True)
+class Amplitudes:
+    """Mode amplitudes of consecutive frames."""
+
+    first_frame: int
+    """Index of the first frame within the trajectory."""
+    coordinate: Complexes
+    """(q, m, t), Q in √(eV) ps."""
+    velocity: Complexes | None
+    """(q, m, t), Q̇ in √(eV); None where the trajectory has no velocities."""
+    force: Complexes | None
+    """(q, m, t), 𝓕 in √(eV)/ps; None where the trajectory has no forces."""
+
+    @property
+    def indices(self) -> Ints:
+        """(t,) index of each frame within the trajectory."""
+        return np.arange(self.first_frame, self.first_frame + self.coordinate.shape[-1])
+
+    def part(self, frames: slice) -> "Amplitudes":
+        """Cut out consecutive frames, as views."""
+        start, _, _ = frames.indices(self.coordinate.shape[-1])
+        return Amplitudes(
+            self.first_frame + start,
+            self.coordinate[..., frames],
+            None if self.velocity is None else self.velocity[..., frames],
+            None if self.force is None else self.force[..., frames],
+        )
+
+    def velocity_or_raise(self, clause: str) -> Complexes:
+        """Q̇, for those who cannot do without.
+
+        Parameters
+        ----------
+        clause
+            Who needs it, to begin the message with: "spectra need velocities".
+
+        Raises
+        ------
+        DataError
+            If the trajectory has no velocities.
+        """
+        if self.velocity is None:
+            raise DataError(
+                f"{clause}, and the trajectory has none",
+                why="velocities differenced from positions are attenuated: a 10 THz mode seen"
+                " every 10 fs would keep only 0.875 of its kinetic energy",
+                fix="dump vx vy vz",
+            )
+        return self.velocity
+
+
+@dataclass(frozen=True, slots=True)
+class Projector:
+    """Projection of real-space fields on the modes at all commensurate q.
+
+    Raises
+    ------
+    DataError
+        If the modes are not given at the q points of the space, in the same order.
+    """
+
+    space: HalfSpace
+    """The commensurate q points of the supercell, one of each pair ±q."""
+    modes: Modes
+    """The modes there, in the same order."""
+    kept: Floats | None = None
+    """(q, m) part of their amplitude that velocities have kept, where they are differences of
+    positions: they are divided by it. None for true velocities."""
+
+    def __post_init__(self) -> None:
+        same = self.space.qpoints.shape == self.modes.qpoints.shape and np.allclose(
+            self.space.qpoints, self.modes.qpoints, rtol=0.0, atol=1e-9
+        )
+        if not same or not np.array_equal(self.space.weights, self.modes.weights):
+            raise DataError(
+                "modes and supercell list different q points",
+                fix="diagonalise at the q points of half_space(supercell)",
+            )
+
+    @property
+    def n_series(self) -> int:
+        """Number of complex time series: q points times branches."""
+        return self.modes.omega.size
+
+    def coordinates(self, displacements: Floats) -> Complexes:
+        """Q of displacements (t, a, 3) in Å, as (q, m, t) in √(eV) ps."""
+        return self._amplitudes(displacements, 0.5)
+
+    def velocities(self, velocities: Floats) -> Complexes:
+        """Q̇ of velocities (t, a, 3) in Å/ps, as (q, m, t) in √(eV)."""
+        amplitudes = self._amplitudes(velocities, 0.5)
+        if self.kept is not None:
+            amplitudes /= self.kept[..., None]
+        return amplitudes
+
+    def forces(self, forces: Floats) -> Complexes:
+        """Mode force 𝓕 of forces (t, a, 3) in eV/Å, as (q, m, t) in √(eV)/ps."""
+        return self._amplitudes(forces, -0.5)
+
+    def project(self, block: MotionBlock) -> Amplitudes:
+        """Amplitudes of all fields that the block has."""
+        return Amplitudes(
+            block.first_frame,
+            self.coordinates(block.displacements),
+            None if block.velocities is None else self.velocities(block.velocities),
+            None if block.forces is None else self.forces(block.forces),
+        )
+
+    def _amplitudes(self, field: Floats, mass_power: float) -> Complexes:
+        n_q, n_m = self.modes.omega.shape
+        weights = self.modes.crystal.masses**mass_power
+        bras = (self.modes.vectors.conj() * weights[:, None]).reshape(n_q, n_m, -1)
+        n_frames = len(field)
+        result = np.empty((n_q, n_m, n_frames), dtype=complex)
+        batch = max(1, _BATCH_BYTES // max(1, field[0].nbytes)) if n_frames else 1
+        for start in range(0, n_frames, batch):
+            frames = slice(start, start + batch)
+            # (q, m, s x) @ (q, s x, t) → (q, m, t)
+            result[:, :, frames] = bras @ lattice_transform(self.space, field[frames]).swapaxes(
+                1, 2
+            )
+        return result

@@ -1,0 +1,286 @@
+"""Spectra of long segments in a band around each line, in little memory.
+
+A line that is narrow needs segments that are long, and a segment of all amplitudes waits in
+memory until it is complete. But a narrow line has no use for the whole axis of frequency: the
+velocity of each mode is turned back by its harmonic frequency, for both directions of travel,
+
+    y_k = Σ_j h_j Q̇_{kD+j} e^{∓iω_c (kD+j)Δt},
+
+low-pass filtered by h and kept at every D-th frame. What is left holds the band around ±ω_c,
+and the Hann-windowed periodogram of y, divided by |H|², is that of Q̇ there: same bins, same
+expectation, a tenth of the memory. Several lengths are made of the same y: a ladder, from
+segments as long as memory and run allow down to those of the whole axis.
+
+y_k sums over frames that may lie in two blocks of the run. It is a sum, so the parts of both
+are added where they meet (`combine`), and no result depends on where blocks end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+
+from trajmodes.arrays import Complexes, Floats, Ints
+from trajmodes.data.spectra import BandSpectra
+from trajmodes.errors import DataError
+from trajmodes.project.projector import Amplitudes, Projector
+from trajmodes.project.spectra.decimation import BandPlan, filter_taps, power_response
+from trajmodes.project.spectra.segments import (
+    Part,
+    Segments,
+    Series,
+    effective_segments,
+    hann,
+    joined,
+    waiting,
+)
+from trajmodes.symmetry.mode_sets import set_members, set_omega
+
+_BATCH_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class NarrowBandSums:
+    """Spectra of a part of the run, and the outputs that wait."""
+
+    part: Part
+    """Frames [start, stop) covered."""
+    power: tuple[Floats | None, ...]
+    """(g, w) for each length, unit: eV. Summed over the segments done; None where none is."""
+    pending: tuple[Series, ...]
+    """(2, q, m, k), forward and backward, in √(eV): outputs of the filter by their places over
+    all stretches of the run, in order and without overlap. Near the ends of what was read they
+    lack the terms of frames beyond."""
+
+
+@dataclass(frozen=True, slots=True)
+class NarrowBandReduction:
+    """Reduction from amplitudes to a ladder of `BandSpectra`, longest segments first.
+
+    Parameters
+    ----------
+    projector
+        Projection on the modes.
+    plan
+        What is kept, and the lengths.
+    interval_ps
+        Time between frames.
+    stretches
+        Uninterrupted, evenly spaced frame ranges [start, stop) of the run, in time order.
+
+    Raises
+    ------
+    DataError
+        If no segment of the longest length fits into the run.
+    """
+
+    projector: Projector
+    plan: BandPlan
+    interval_ps: float
+    stretches: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        if not any(self._segments(self.plan.outputs[0]).counts):
+            raise DataError(
+                "the run is too short for spectra of long segments",
+                where=f"a segment takes {self._segments(self.plan.outputs[0]).span} frames",
+                fix="ask for a coarser resolution, or run longer",
+            )
+
+    def chunk(self, amplitudes: Amplitudes, /) -> NarrowBandSums:
+        """Make the state of one block of frames.
+
+        Raises
+        ------
+        DataError
+            If the run has no velocities.
+        """
+        velocity = amplitudes.velocity_or_raise("spectra need velocities")
+        first = amplitudes.first_frame
+        part = (first, first + velocity.shape[-1])
+        pending = [
+            self._filtered(number, part, velocity) for number in range(len(self.stretches))
+        ]
+        empty = (None,) * len(self.plan.outputs)
+        state = NarrowBandSums(part, empty, tuple(y for y in pending if y.values.size))
+        return self._settle((), state)
+
+    def combine(self, earlier: NarrowBandSums, later: NarrowBandSums) -> NarrowBandSums:
+        """Return the state of two neighbouring stretches of time.
+
+        Raises
+        ------
+        DataError
+            If frames are missing between them.
+        """
+        part = joined(earlier.part, later.part, "spectra")
+        power = tuple(map(_added, earlier.power, later.power))
+        pending = _met(earlier.pending, later.pending, self._complete_until(part[1]))
+        both = NarrowBandSums(part, power, pending)
+        return self._settle((earlier.part, later.part), both)
+
+    def finalize(self, state: NarrowBandSums) -> tuple[BandSpectra, ...]:
+        """Return the spectra of each length, one-sided, both ±f pooled.
+
+        Raises
+        ------
+        DataError
+            If frames are missing.
+        """
+        return tuple(
+            self._spectra(length, power)
+            for length, power in zip(self.plan.outputs, state.power, strict=True)
+        )
+
+    def _spectra(self, length: int, power: Floats | None) -> BandSpectra:
+        if power is None:
+            raise DataError("spectra: a part of the run was not read")
+        counts = self._segments(length).counts
+        step_ps = self.plan.decimation * self.interval_ps
+        # As for the whole axis: ½ of ½|Q̇|², Σ w² = 3/8 of the length.
+        scale = 0.5 * step_ps / ((3.0 / 8.0) * length * sum(counts))
+        first = self._centers() * (length // self.plan.outputs[-1]) - length // 4
+        power_gw = scale * power / power_response(self.plan, length)
+        bins = first[:, None] + np.arange(power_gw.shape[1])
+        top = length * self.plan.decimation // 2
+        power_gw[(bins < 0) | (bins > top)] = np.nan
+        members = set_members(self.projector.modes).astype(float)
+        return BandSpectra(
+            first_bin=first,
+            power=power_gw,
+            averages=effective_segments(counts) * members,
+            segment_frames=length * self.plan.decimation,
+            interval_ps=self.interval_ps,
+        )
+
+    def _segments(self, length: int) -> Segments:
+        plan = self.plan
+        used = (length - 1) * plan.decimation + plan.taps
+        return Segments(self.stretches, used, length // 2 * plan.decimation)
+
+    def _centers(self) -> Ints:
+        """Middle (g,) of the band of each set, in bins of the shortest segments."""
+        omega_g = np.abs(set_omega(self.projector.modes))
+        step_ps = self.plan.outputs[-1] * self.plan.decimation * self.interval_ps
+        centers: Ints = np.rint(omega_g / (2.0 * np.pi) * step_ps).astype(np.int64)
+        return centers
+
+    def _places(self) -> Ints:
+        """Count the outputs before each stretch, and all of them."""
+        plan = self.plan
+        used = [stop - start for start, stop in self.stretches]
+        counts = [max((n - plan.taps) // plan.decimation + 1, 0) for n in used]
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+    def _place(self, frame: int) -> int:
+        """Place of the first output whose first frame is not before the given one."""
+        places, step = self._places(), self.plan.decimation
+        for number, (start, stop) in enumerate(self.stretches):
+            if frame < stop:
+                inside = int(places[number]) + max(-((start - frame) // step), 0)
+                return min(inside, int(places[number + 1]))
+        return int(places[-1])
+
+    def _complete_until(self, frame: int) -> int:
+        """Place of the first output that sums over frames from the given one on."""
+        return self._place(frame - (self.plan.taps - 1))
+
+    def _filtered(self, number: int, part: Part, velocity_qmt: Complexes) -> Series:
+        """Sum what the frames of a part add to the outputs of one stretch."""
+        start, stop = self.stretches[number]
+        begin, end = max(part[0], start), min(part[1], stop)
+        step, taps = self.plan.decimation, self.plan.taps
+        used = np.arange(begin - start, end - start)
+        places = self._places()
+        count = int(places[number + 1] - places[number])
+        if used.size == 0 or count == 0:
+            return Series(0, np.empty((2, *velocity_qmt.shape[:2], 0), dtype=complex))
+        first = min(max(-((taps - 1 - int(used[0])) // step), 0), count)
+        last = min(int(used[-1]) // step + 1, count)
+        offsets_kn = used - step * np.arange(first, last)[:, None]
+        inside = (offsets_kn >= 0) & (offsets_kn < taps)
+        filter_kn = np.where(inside, filter_taps(self.plan)[offsets_kn * inside], 0.0)
+        used_qmn = velocity_qmt[..., begin - part[0] : end - part[0]]
+        turn_qmn = self._turns(used)
+        both = np.stack([used_qmn * turn_qmn, used_qmn * turn_qmn.conj()])
+        return Series(int(places[number]) + first, both @ filter_kn.T.astype(complex))
+
+    def _turns(self, used: Ints) -> Complexes:
+        """e^{−iω_c nΔt} (q, m, n), exactly periodic in the shortest segment."""
+        period = self.plan.outputs[-1] * self.plan.decimation
+        roots = np.exp(-2j * np.pi * np.arange(period) / period)
+        sets = self.projector.modes.sets
+        centers_g = self._centers()
+        # The acoustic modes at Γ belong to no set; their outputs are not used.
+        centers_qm = np.where(sets >= 0, centers_g[sets], 0)
+        turns: Complexes = roots[centers_qm[..., None] * used % period]
+        return turns
+
+    def _settle(self, earlier: tuple[Part, ...], state: NarrowBandSums) -> NarrowBandSums:
+        """Do the segments that became complete, and drop outputs that no other one needs."""
+        power = list(state.power)
+        head, tail = self._place(state.part[0]), int(self._places()[-1])
+        for i, length in enumerate(self.plan.outputs):
+            segments = self._segments(length)
+            for first in segments.newly_inside(state.part, earlier):
+                place = self._place(int(first))
+                parts = [y.between(place, place + length).values for y in state.pending]
+                power[i] = _added(power[i], self._power(parts))
+            head_stop, tail_start = segments.edges(state.part)
+            head, tail = max(head, self._place(head_stop)), min(tail, self._place(tail_start))
+        return NarrowBandSums(state.part, tuple(power), waiting(state.pending, head, tail))
+
+    def _power(self, parts: Sequence[Complexes]) -> Floats:
+        """Power (g, w) of one segment in the middle half of the band."""
+        modes = self.projector.modes
+        length = sum(part.shape[-1] for part in parts)
+        window, quarter = hann(length), length // 4
+        share_qm = modes.weights[:, None] / set_members(modes)[modes.sets]
+        power_gw = np.zeros((modes.n_sets, 2 * quarter + 1))
+        batch = max(1, _BATCH_BYTES // (32 * length * modes.omega.shape[1]))
+        for start in range(0, len(modes.omega), batch):
+            rows = slice(start, start + batch)
+            segment = np.concatenate([part[:, rows] for part in parts], axis=3)
+            segment *= window
+            waves = scipy.fft.fft(segment, axis=3, overwrite_x=True)
+            both = waves.real**2 + waves.imag**2
+            # Offsets −¼ to ¼ of the rate; those of the other direction run backwards.
+            forward = np.concatenate([both[0, ..., -quarter:], both[0, ..., : quarter + 1]], 2)
+            backward = np.concatenate([both[1, ..., -quarter:], both[1, ..., : quarter + 1]], 2)
+            band_qmw = (forward + backward[..., ::-1]) * share_qm[rows, :, None]
+            for (q, m), label in np.ndenumerate(modes.sets[rows]):
+                if label >= 0:
+                    power_gw[label] += band_qmw[q, m]
+        return power_gw
+
+
+def _added(left: Floats | None, right: Floats | None) -> Floats | None:
+    if left is None or right is None:
+        return right if left is None else left
+    return left + right
+
+
+def _met(
+    earlier: tuple[Series, ...], later: tuple[Series, ...], complete: int
+) -> tuple[Series, ...]:
+    """Join outputs of both, added where they meet, and cut where the complete ones end.
+
+    Only what meets is copied: complete outputs stay where they are until they are used.
+    """
+    if not earlier or not later:
+        return earlier + later
+    begin, end = later[0].first, earlier[-1].stop
+    left = [y for y in earlier if y.stop > begin]
+    right = [y for y in later if y.first < end]
+    if not left or not right:
+        return earlier + later
+    low, high = min(left[0].first, begin), max(right[-1].stop, end)
+    values = np.zeros((*left[0].values.shape[:-1], high - low), dtype=complex)
+    for y in (*left, *right):
+        values[..., y.first - low : y.stop - low] += y.values
+    seam = Series(low, values)
+    cut = min(max(complete, low), high)
+    pieces = [seam.cut(*ends) for ends in ((low, cut), (cut, high))]
+    kept = [y for y in earlier if y.stop <= begin], [y for y in later if y.first >= end]
+    return (*kept[0], *(y for y in pieces if y.values.size), *kept[1])

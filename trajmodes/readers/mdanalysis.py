@@ -1,0 +1,253 @@
+"""Frames by way of MDAnalysis: XTC, TRR, DCD, AMBER NetCDF, H5MD and the others it reads.
+
+For XTC, TRR and DCD the file classes beneath MDAnalysis's readers are used: they give the box
+as it was written, and leave no file of frame offsets beside the trajectory.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import constants
+from scipy.io import netcdf_file
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.errors import DataError
+from trajmodes.notes import Note
+from trajmodes.readers.foreign_frame import ForeignFrame, ForeignInfo
+
+_NM = 10.0
+"""One nm in Å."""
+_KJ_PER_MOL = constants.kilo / (constants.Avogadro * constants.electron_volt)
+"""One kJ/mol in eV."""
+_SINGLE_DIGITS = 7
+_UNITS = "MDAnalysis"
+
+
+def _info(n_frames: int, n_atoms: int, *notes: Note) -> ForeignInfo:
+    return ForeignInfo(n_frames, n_atoms, None, None, _SINGLE_DIGITS, _UNITS, notes)
+
+
+def _frame(cell: Floats | None, positions: Any, **others: Any) -> ForeignFrame:
+    empty = dict.fromkeys(("step", "time_ps", "velocities", "forces", "species"))
+    flat = cell is None or np.linalg.det(cell) == 0.0
+    return ForeignFrame(
+        cell=None if flat else cell,
+        positions=np.asarray(positions, dtype=float),
+        **(empty | others),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _XdrFrames:
+    """Frames of a GROMACS file."""
+
+    info: ForeignInfo
+    path: Path
+    offsets: Ints
+    """(t,) byte at which each frame begins."""
+
+    def frames(self, start: int, stop: int) -> Iterator[ForeignFrame]:
+        """Frames start … stop − 1."""
+        with _xdr_file(self.path) as file:
+            file.set_offsets(self.offsets)
+            file.seek(start)
+            for _ in range(start, stop):
+                yield self._converted(file.read())
+
+    def _converted(self, raw: Any) -> ForeignFrame:
+        if not getattr(raw, "hasx", True):
+            raise DataError(
+                f"step {raw.step} has no positions",
+                why="GROMACS wrote velocities or forces more often than positions",
+                fix="write them at the same steps (nstxout = nstvout = nstfout)",
+            )
+        per_nm = _KJ_PER_MOL / _NM
+        return _frame(
+            np.asarray(raw.box, dtype=float) * _NM,
+            raw.x * np.float64(_NM),
+            step=int(raw.step),
+            time_ps=float(raw.time),
+            velocities=raw.v * np.float64(_NM) if getattr(raw, "hasv", False) else None,
+            forces=raw.f * np.float64(per_nm) if getattr(raw, "hasf", False) else None,
+        )
+
+
+def _xdr_file(path: Path) -> AbstractContextManager[Any]:
+    from MDAnalysis.lib.formats import libmdaxdr  # noqa: PLC0415 - loads slowly
+
+    kind = libmdaxdr.TRRFile if path.suffix.lower() == ".trr" else libmdaxdr.XTCFile
+    file: AbstractContextManager[Any] = kind(str(path))
+    return file
+
+
+def open_xdr(path: Path) -> _XdrFrames:
+    """Frames of a GROMACS ``.xtc`` or ``.trr`` file.
+
+    Raises
+    ------
+    OSError
+        If the file is damaged.
+    """
+    with _xdr_file(path) as file:
+        offsets = np.array(file.offsets, dtype=np.int64)
+        info = _info(len(offsets), file.n_atoms)
+        if path.suffix.lower() == ".xtc":
+            text = (
+                "XTC rounds positions, by default to 0.01 Å, and holds neither velocities nor "
+                "forces"
+            )
+            fix = "write TRR with positions, velocities and forces"
+            note = Note("warning", text, fix=fix)
+            info = replace(info, precision_digits=4, notes=(note,), rounding=0.005)
+    return _XdrFrames(info, path, offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class _DcdFrames:
+    """Frames of a CHARMM, NAMD or LAMMPS DCD file."""
+
+    info: ForeignInfo
+    path: Path
+    first_step: int
+    stride: int
+
+    def frames(self, start: int, stop: int) -> Iterator[ForeignFrame]:
+        """Frames start … stop − 1."""
+        from MDAnalysis.lib.formats.libdcd import DCDFile  # noqa: PLC0415 - loads slowly
+
+        with DCDFile(str(self.path)) as file:
+            file.seek(start)
+            for t in range(start, stop):
+                raw = file.read()
+                yield _frame(
+                    _dcd_cell(raw.unitcell), raw.xyz, step=self.first_step + t * self.stride
+                )
+
+
+def _dcd_cell(box: Floats) -> Floats | None:
+    """Box vectors, a along x and b in the xy plane; DCD has no other orientation.
+
+    The six numbers are A, γ, B, β, α, C, the angles in degrees or as cosines.
+    """
+    from MDAnalysis.lib.mdamath import triclinic_vectors  # noqa: PLC0415 - loads slowly
+
+    lengths, angles = box[[0, 2, 5]], box[[4, 3, 1]]
+    if not (box > 0.0).any():
+        return None
+    if (np.abs(angles) <= 1.0).all():
+        angles = np.rad2deg(np.arccos(angles))
+    if (lengths <= 0.0).any() or (angles <= 0.0).any() or (angles >= 180.0).any():
+        raise DataError(
+            f"the box {box.tolist()} is not three lengths and three angles",
+            why="newer CHARMM writes a shape matrix, which other programs do not read either",
+            fix="convert the file, or give the cell",
+        )
+    cell: Floats = triclinic_vectors(np.concatenate([lengths, angles]), dtype=np.float64)
+    return cell
+
+
+def open_dcd(path: Path) -> _DcdFrames:
+    """Frames of a DCD file. Its time unit is not trusted: programs disagree about it.
+
+    Raises
+    ------
+    OSError
+        If the file is damaged.
+    """
+    from MDAnalysis.lib.formats.libdcd import DCDFile  # noqa: PLC0415 - loads slowly
+
+    with DCDFile(str(path)) as file:
+        header = file.header
+        text = "DCD holds neither velocities nor forces, and positions to seven digits"
+        note = Note("warning", text)
+        info = _info(len(file), header["natoms"], note)
+        return _DcdFrames(info, path, int(header["istart"]), max(int(header["nsavc"]), 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _ReaderFrames:
+    """Frames of any format that MDAnalysis reads."""
+
+    info: ForeignInfo
+    path: Path
+
+    def frames(self, start: int, stop: int) -> Iterator[ForeignFrame]:
+        """Frames start … stop − 1."""
+        from MDAnalysis.coordinates.core import reader  # noqa: PLC0415 - loads slowly
+
+        with reader(str(self.path)) as source:
+            for t in range(start, stop):
+                yield _from_timestep(source, source[t])
+
+
+def _from_timestep(source: Any, now: Any) -> ForeignFrame:
+    forces = np.asarray(now.forces, dtype=float) * _KJ_PER_MOL if now.has_forces else None
+    return _frame(
+        _box(source, now),
+        now.positions,
+        step=int(now.data["step"]) if "step" in now.data else None,
+        time_ps=float(now.time) if source.units.get("time") else None,
+        velocities=np.asarray(now.velocities, dtype=float) if now.has_velocities else None,
+        forces=forces,
+    )
+
+
+def _box(source: Any, now: Any) -> Floats | None:
+    """Box vectors in Å, in the orientation of the positions."""
+    if now.dimensions is None:
+        return None
+    if source.format == "H5MD":
+        # The reader keeps lengths and angles alone, and so forgets how the box is turned.
+        group = source._particle_group  # noqa: SLF001 - the one way to the box as written
+        edges = np.asarray(group["box/edges/value"][now.frame], dtype=float)
+        if edges.shape == (3, 3):
+            return np.asarray(edges * (now.dimensions[0] / np.linalg.norm(edges[0])))
+    return np.asarray(now.triclinic_dimensions, dtype=float)
+
+
+def known_to_mdanalysis(path: Path) -> bool:
+    """Whether MDAnalysis has a trajectory reader for files of this name."""
+    import MDAnalysis  # noqa: PLC0415 - loads slowly
+
+    readers: dict[str, Any] = MDAnalysis._READERS  # noqa: SLF001 - the registry has no public face
+    return path.suffix[1:].upper() in readers
+
+
+def open_netcdf(path: Path) -> _ReaderFrames:
+    """Frames of an AMBER NetCDF file.
+
+    Raises
+    ------
+    DataError
+        If it is of a kind of NetCDF that MDAnalysis does not read, or shorter than it says.
+    """
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic not in {b"CDF\x01", b"CDF\x02"}:
+        raise DataError(
+            "this kind of NetCDF cannot be read",
+            where=str(path),
+            why="it is CDF-5 or HDF5, and MDAnalysis reads the classic kinds only",
+            fix="nccopy -k 64-bit-offset IN OUT, or write a text dump",
+        )
+    # A file that was cut fails here: MDAnalysis would open it and stumble later.
+    with netcdf_file(path, "r", mmap=True):
+        return open_mdanalysis(path)
+
+
+def open_mdanalysis(path: Path) -> _ReaderFrames:
+    """Frames of a file by MDAnalysis's own reader for its suffix.
+
+    Raises
+    ------
+    DataError
+        If the reader needs to be told more than the file says.
+    """
+    from MDAnalysis.coordinates.core import reader  # noqa: PLC0415 - loads slowly
+
+    with reader(str(path)) as source:
+        return _ReaderFrames(_info(source.n_frames, source.n_atoms), path)

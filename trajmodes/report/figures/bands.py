@@ -1,0 +1,199 @@
+"""Bands with their error band over the spectral energy that the run has along the path."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.textpath import text_to_path
+
+from trajmodes.report.figures.spectral_map import (
+    draw_map,
+    empty_legs,
+    map_handles,
+    mark_empty_legs,
+    mark_points,
+)
+from trajmodes.report.figures.style import BLACK, BLUE, GREY, is_seen, new_figure
+from trajmodes.report.text.numbers import point_label
+from trajmodes.results.tables_modes import map_reach
+
+_NAME_SIZE = 8.0
+"""Size of the names of points, in points."""
+_NAMES_APART = 3.0
+"""Least room between two names, in points."""
+_NAME_ROWS = 2
+"""Names that collide go to so many rows; what finds no room is left out."""
+
+
+def draw_bands(dataset: xr.Dataset) -> Figure:
+    """Draw frequencies along the band path, the measured spectra behind them.
+
+    Parameters
+    ----------
+    dataset
+        Results with bands, with a spectral map, or with both.
+    """
+    figure = new_figure(4.4)
+    has_map = "map_power" in dataset
+    axes = figure.add_axes((0.085, 0.08, 0.79 if has_map else 0.9, 0.85))
+    place = dataset["path_distance"].values
+    has_bands = "band_freq_thz" in dataset
+    freq = dataset["band_freq_thz"].values if has_bands else np.zeros(1)
+    top = 1.06 * max(float(freq.max()), 0.1)
+    if has_map:
+        top = max(top, map_reach(dataset))
+    bottom = min(0.0, 1.1 * float(freq.min()))
+    # What is imaginary by less than a hundredth of the highest frequency is noise at Γ.
+    bottom = bottom if bottom < -0.01 * top else 0.0
+    if has_map:
+        power = dataset["map_power"].values
+        mesh = draw_map(axes, dataset, power, (bottom, top), float(power.max()))
+        bar = figure.colorbar(mesh, cax=figure.add_axes((0.89, 0.08, 0.02, 0.85)))
+        bar.set_label("Spectral kinetic energy (meV/THz)")
+        bar.outline.set_linewidth(0.7)
+        mark_points(axes, dataset)
+        legs = empty_legs(dataset)
+        mark_empty_legs(axes, legs)
+    handles = map_handles(legs) if has_map else []
+    if has_bands:
+        draw_branches(axes, dataset, over_map=has_map)
+        sem = dataset.get("band_freq_thz_sem")
+        has_errors = sem is not None and is_seen(sem.values, top - bottom)
+        handles = bands_handles(has_errors=has_errors) + handles
+    axes.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=len(handles),
+        borderaxespad=0.1,
+    )
+    axes.set(xlim=(place[0], place[-1]), ylim=(bottom, top), ylabel="Frequency (THz)")
+    if bottom < 0.0:
+        axes.axhline(0.0, color=GREY, linewidth=0.7)
+        axes.set_ylabel("Frequency (THz), imaginary below 0")
+    name_points(axes, dataset)
+    return figure
+
+
+def bands_handles(*, has_errors: bool) -> list[Artist]:
+    """Explain the lines of the bands in a legend.
+
+    Parameters
+    ----------
+    has_errors
+        Whether bands of error are seen.
+    """
+    handles: list[Artist] = [
+        Line2D([], [], color=BLUE, linewidth=0.9, label="fitted constants")
+    ]
+    if has_errors:
+        handles.append(Patch(color=BLUE, alpha=0.3, linewidth=0, label="±2 standard errors"))
+    return handles
+
+
+def draw_branches(
+    axes: Axes,
+    dataset: xr.Dataset,
+    name: str = "band_freq_thz",
+    colour: str = BLUE,
+    dashes: str | tuple[float, tuple[float, ...]] = "-",
+    *,
+    over_map: bool = False,
+) -> None:
+    """Draw bands as lines, with bands of ±2 standard errors where these are known.
+
+    Parameters
+    ----------
+    axes
+        A panel over the band path.
+    dataset
+        Results.
+    name
+        Variable with the frequencies.
+    colour, dashes
+        Look of the lines.
+    over_map
+        Whether the lines of a map must stay visible below.
+    """
+    linewidth, alpha = (0.7, 0.5) if over_map else (0.9, 1.0)
+    place = dataset["path_distance"].values
+    freq = dataset[name].values
+    sem = dataset.get(f"{name}_sem")
+    segment = dataset["path_segment"].values
+    for number in np.unique(segment):
+        inside = segment == number
+        axes.plot(
+            *(place[inside], freq[inside]),
+            color=colour,
+            linestyle=dashes,
+            linewidth=linewidth,
+            alpha=alpha,
+            zorder=3,
+        )
+        if sem is None:
+            continue
+        low, high = (freq + sign * sem.values for sign in (-2.0, 2.0))
+        bands = [
+            np.concatenate(
+                [
+                    np.stack([place[inside], low[inside, m]], axis=1),
+                    np.stack([place[inside], high[inside, m]], axis=1)[::-1],
+                ]
+            )
+            for m in range(freq.shape[1])
+        ]
+        shade = PolyCollection(
+            bands, facecolor=colour, alpha=0.3 * alpha, edgecolor="none", zorder=2
+        )
+        axes.add_collection(shade, autolim=False)
+
+
+def name_points(axes: Axes, dataset: xr.Dataset, size: float = _NAME_SIZE) -> None:
+    """Draw lines and names at the named points; two names at a break are joined by a bar.
+
+    Names that would run into each other take turns in two rows.
+
+    Parameters
+    ----------
+    axes
+        A panel over the whole band path.
+    dataset
+        Results.
+    size
+        Of the names, in points.
+    """
+    named: dict[float, list[str]] = {}
+    # Rounded, a point at the end may lie beyond it, where matplotlib shows nothing.
+    last = float(dataset["path_distance"].values[-1])
+    ticks = zip(dataset["tick_distance"].values, dataset["tick_label"].values, strict=True)
+    for place, name in ticks:
+        names = named.setdefault(min(round(float(place), 6), last), [])
+        if point_label(str(name)) not in names:
+            names.append(point_label(str(name)))
+    texts = ["|".join(names) for names in named.values()]
+    first = float(dataset["path_distance"].values[0])
+    wide = axes.get_window_extent().width * 72.0 / axes.figure.dpi
+    middles = [(place - first) / (last - first) * wide for place in named]
+    axes.set_xticks(list(named), _in_rows(texts, middles, size))
+    axes.tick_params(axis="x", length=0, pad=5, labelsize=size)
+    for place in named:
+        axes.axvline(place, color=BLACK, linewidth=0.5, zorder=1)
+
+
+def _in_rows(texts: list[str], middles: list[float], size: float) -> list[str]:
+    """Move names that would run into each other to a lower row, places and size in points."""
+    font = FontProperties(size=size)
+    ends = [-np.inf] * _NAME_ROWS
+    moved = []
+    for text, middle in zip(texts, middles, strict=True):
+        half = 0.5 * text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+        free = [k for k in range(_NAME_ROWS) if ends[k] + _NAMES_APART <= middle - half]
+        if free:
+            ends[free[0]] = middle + half
+        moved.append("\n" * free[0] + text if free else "")
+    return moved

@@ -1,0 +1,81 @@
+"""Vibrational density of states: whole, by species, and by direction where these differ."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from trajmodes.arrays import Floats
+from trajmodes.report.figures.style import (
+    BLACK,
+    COLOURS,
+    branch_colours,
+    new_figure,
+    panel_letter,
+)
+from trajmodes.results.tables_modes import density_table
+
+_SHOWN = 0.01
+"""The axis reaches as high as the density exceeds this part of its maximum …"""
+_ROOM = 1.05
+"""… and so much farther."""
+_ANISOTROPIC = 0.03
+"""Directions are drawn where they differ by more than this part of the whole."""
+
+
+def draw_density(dataset: xr.Dataset) -> Figure:
+    """Draw the density of states of the run.
+
+    Parameters
+    ----------
+    dataset
+        Results with the spectra of sites.
+    """
+    columns = density_table(dataset).columns
+    freq, whole = columns["freq_thz"], columns["density"]
+    species = dict.fromkeys(dataset["species"].values.tolist())
+    kinds = {name: columns[f"density_{name}"] for name in species}
+    ways = {x: columns[f"density_{x}"] for x in "xyz"}
+    parts = [kinds] if len(kinds) > 1 else []
+    if _differ(whole, list(ways.values())):
+        parts.append(ways)
+    n_rows, tall = max(len(parts), 1), 2.3
+    height = 0.7 + n_rows * (tall + 0.25) - 0.25
+    figure = new_figure(height)
+    seen = freq[whole > _SHOWN * whole.max()]
+    last = min(_ROOM * float(seen[-1]), float(freq[-1])) if seen.size else float(freq[-1])
+    for k, part in enumerate(parts or [{}]):
+        foot = 0.47 + (n_rows - 1 - k) * (tall + 0.25)
+        axes = figure.add_axes((0.085, foot / height, 0.89, tall / height))
+        _draw(axes, freq, whole, part)
+        axes.set_xlim(0.0, last)
+        if k + 1 < n_rows:
+            axes.tick_params(labelbottom=False)
+        else:
+            axes.set_xlabel("Frequency (THz)")
+        if n_rows > 1:
+            panel_letter(axes, "ab"[k])
+    return figure
+
+
+def _differ(whole: Floats, ways: list[Floats]) -> bool:
+    """Whether the densities along x, y, z differ, as cumulated over the frequency."""
+    cumulated = np.cumsum(ways, axis=1)
+    apart = float(np.ptp(cumulated, axis=0).max())
+    return apart > _ANISOTROPIC * float(np.sum(whole)) / 3.0
+
+
+def _draw(axes: Axes, freq: Floats, whole: Floats, parts: dict[str, Floats]) -> None:
+    axes.fill_between(freq, whole, color=BLACK, alpha=0.08, linewidth=0)
+    axes.plot(freq, whole, color=BLACK, label="all")
+    colours = COLOURS if len(parts) <= len(COLOURS) else branch_colours(len(parts))
+    # Lines that lie upon each other are told apart by their dashes.
+    dashes = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))
+    for k, (name, density) in enumerate(parts.items()):
+        axes.plot(
+            freq, density, color=colours[k], linestyle=dashes[k % 3], linewidth=1.0, label=name
+        )
+    axes.set_ylim(0.0, 1.12 * float(whole.max()))
+    axes.set_ylabel("States per atom (1/THz)")
+    if parts:
+        axes.legend(loc="upper left", ncols=1 + len(parts), borderaxespad=0.4)

@@ -1,0 +1,192 @@
+"""Energies of all modes: temperatures, equipartition, heat capacities, anharmonicity.
+
+How the energies of the sets of modes fluctuate together.
+"""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from trajmodes.arrays import Floats
+from trajmodes.report.figures.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    PURPLE,
+    RED,
+    new_figure,
+    panel_letter,
+    points,
+)
+from trajmodes.report.text.numbers import plus_minus
+
+_SHARE = 0.98
+"""The axis holds this share of the points; badly known ones may lie beyond."""
+_MOST_HEAT = 2.0
+"""So far in k_B from the harmonic one heat capacities are shown; what is farther is noise."""
+_HEAD = 0.2
+"""Room for the legend, as a part of what lies below."""
+_LOOK: dict[str, Any] = {"marker": "o", "color": BLUE, "markersize": 3.2, "alpha": 0.6}
+
+
+def draw_energies(dataset: xr.Dataset) -> Figure:
+    """Draw temperature, heat capacity and anharmonicity of every set against its frequency.
+
+    Parameters
+    ----------
+    dataset
+        Results with mode energies.
+    """
+    figure = new_figure(5.5)
+    tested = "equipartition_z" in dataset
+    upper = figure.add_axes((0.085, 0.585, 0.575 if tested else 0.905, 0.345))
+    _temperatures(upper, dataset)
+    panels = [upper]
+    if tested:
+        side = figure.add_axes((0.745, 0.585, 0.245, 0.345))
+        _deviations(side, dataset["equipartition_z"].values)
+        upper.set_title(_capital(str(dataset["equipartition_text"].item())))
+        panels.append(side)
+    forces = "anharmonicity" in dataset
+    heat = figure.add_axes((0.085, 0.085, 0.39 if forces else 0.905, 0.345))
+    _around(heat, dataset, "heat_capacity_kb", 1.0, _MOST_HEAT)
+    heat.set_ylabel(r"Heat capacity of a mode (k$_\mathrm{B}$)")
+    panels.append(heat)
+    if forces:
+        excess = figure.add_axes((0.6, 0.085, 0.39, 0.345))
+        _around(excess, dataset, "anharmonicity", 0.0, np.inf)
+        excess.set_ylabel("Anharmonicity, W/U − 1")
+        panels.append(excess)
+    for axes, letter in zip(panels, "abcd", strict=False):
+        panel_letter(axes, letter)
+    return figure
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _temperatures(axes: Axes, dataset: xr.Dataset) -> None:
+    freq = dataset["freq_harmonic_thz"].values
+    value, sem = (dataset[n].values for n in ("mode_temperature", "mode_temperature_sem"))
+    mean, mean_sem = float(dataset["temperature"]), float(dataset["temperature_sem"])
+    points(axes, freq, value, sem, label="set of modes", **_LOOK)
+    axes.axhspan(mean - mean_sem, mean + mean_sem, color=RED, alpha=0.25, linewidth=0)
+    axes.axhline(mean, color=RED, label=f"whole run, {plus_minus(mean, mean_sem)} K")
+    axes.set(xlabel="Frequency (THz)", ylabel=r"Mode temperature, 2⟨K⟩/k$_\mathrm{B}$ (K)")
+    bars = np.nan_to_num(sem)
+    least = 1e-3 * max(mean, 1.0)
+    low = float(np.nanmin(value - bars, initial=mean - least))
+    high = float(np.nanmax(value + bars, initial=mean + least))
+    # Room above for the legend.
+    axes.set_ylim(max(low - 0.06 * (high - low), 0.0), high + _HEAD * (high - low))
+    axes.set_xlim(left=min(0.0, float(freq.min()) - 0.5))
+    axes.legend(loc="upper right", ncols=2, borderaxespad=0.3, columnspacing=1.2)
+
+
+def _deviations(axes: Axes, sigmas: Floats) -> None:
+    known = sigmas[np.isfinite(sigmas)]
+    edges = np.linspace(-5.0, 5.0, 21)
+    shown = np.clip(known, -4.99, 4.99)
+    axes.hist(shown, edges.tolist(), density=True, color=BLUE, edgecolor="white", label="sets")
+    normal = np.linspace(-5.0, 5.0, 201)
+    axes.plot(
+        normal,
+        np.exp(-0.5 * normal**2) / np.sqrt(2.0 * np.pi),
+        color=BLACK,
+        label="normal",
+    )
+    axes.set(xlabel="Deviation / error bar", ylabel="Density", xlim=(-5.0, 5.0))
+    axes.margins(y=0.3)
+    axes.tick_params(top=False)
+    axes.axvline(0.0, color=GREY, linewidth=0.6)
+    axes.legend(loc="upper right", borderaxespad=0.3)
+
+
+def _around(axes: Axes, dataset: xr.Dataset, name: str, expected: float, most: float) -> None:
+    """Draw a quantity of each set around what it is in a harmonic crystal, so far at most."""
+    freq = dataset["freq_harmonic_thz"].values
+    value, sem = dataset[name].values, dataset[f"{name}_sem"].values
+    known = np.isfinite(value)
+    points(axes, freq[known], value[known], sem[known], **_LOOK)
+    axes.axhline(expected, color=RED, linewidth=0.9, label="harmonic")
+    axes.set_xlabel("Frequency (THz)")
+    axes.set_xlim(left=min(0.0, float(freq.min()) - 0.5))
+    off = np.abs(value - expected)[known]
+    reach = 1.2 * float(np.quantile(off, _SHARE)) if off.size else 0.0
+    reach = min(max(reach, 1e-3), most)
+    axes.set_ylim(expected - reach, expected + reach)
+    _beyond(axes, freq[known], value[known])
+    above = (1.0, 1.0)
+    axes.legend(
+        loc="lower right", bbox_to_anchor=above, ncols=2, borderaxespad=0.1, columnspacing=1.2
+    )
+
+
+def _beyond(axes: Axes, freq: Floats, value: Floats) -> None:
+    """Mark points that lie beyond the panel at its edges."""
+    low, high = axes.get_ylim()
+    count = int(((value < low) | (value > high)).sum())
+    label = f"beyond ({count})"
+    for shown, edge, marker in ((value < low, 0.025, "v"), (value > high, 0.975, "^")):
+        if shown.any():
+            axes.plot(
+                *(freq[shown], np.full(int(shown.sum()), edge)),
+                transform=axes.get_xaxis_transform(),
+                linestyle="none",
+                marker=marker,
+                color=PURPLE,
+                markersize=4.0,
+                label=label,
+            )
+            label = "_nolegend_"
+
+
+_SHOWN = 0.995
+"""Part of the pairs of different sets that the colours can tell apart."""
+_NOISE = 0.1
+"""Smaller correlations are drawn pale: those of a short run are as large by chance."""
+_PALE = 0.35
+
+
+def draw_covariance(dataset: xr.Dataset) -> Figure:
+    """Draw the correlation of the energies of all pairs of sets, ordered by frequency.
+
+    Parameters
+    ----------
+    dataset
+        Results with the covariance of energies.
+    """
+    freq = dataset["freq_harmonic_thz"].values
+    order = np.argsort(freq, kind="stable")
+    matrix = dataset["energy_correlation"].values[np.ix_(order, order)]
+    apart = np.abs(matrix[~np.eye(len(matrix), dtype=bool)])
+    known = apart[np.isfinite(apart)]
+    limit = max(float(np.quantile(known, _SHOWN)) if known.size else 0.0, 1e-3)
+    figure = new_figure(5.9)
+    axes = figure.add_axes((0.11, 0.09, 0.74, 0.74 * 7.0 / 5.9))
+    image = axes.imshow(
+        matrix,
+        vmin=-limit,
+        vmax=limit,
+        cmap="RdBu_r",
+        origin="lower",
+        interpolation="none",
+        alpha=np.where(np.abs(matrix) < _NOISE, _PALE, 1.0),
+    )
+    shown = np.unique(np.linspace(0, len(order) - 1, min(len(order), 9)).round().astype(int))
+    labels = [f"{freq[order[k]]:.1f}" for k in shown]
+    axes.set_xticks(shown, labels)
+    axes.set_yticks(shown, labels)
+    axes.set(
+        xlabel="Frequency of the set of modes (THz)",
+        ylabel="Frequency of the set of modes (THz)",
+    )
+    bar = figure.colorbar(
+        image, cax=figure.add_axes((0.875, 0.09, 0.02, 0.74 * 7.0 / 5.9)), extend="both"
+    )
+    bar.set_label(f"Correlation of energies; pale below ±{_NOISE:g}")
+    return figure

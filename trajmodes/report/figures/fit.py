@@ -1,0 +1,314 @@
+"""How good the fit is: constants by distance, and how it settles with the run.
+
+Constants of three and four atoms by distance, and what each order adds to the fit.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.report.figures.style import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    log_axis,
+    new_figure,
+    panel_letter,
+    points,
+)
+from trajmodes.report.text.numbers import order_name
+
+
+def draw_fit(dataset: xr.Dataset) -> Figure:
+    """Draw the constants by shell of neighbours, and the change of the fit with the run.
+
+    Parameters
+    ----------
+    dataset
+        Results; the second panel is left out where the convergence is not known.
+    """
+    figure = new_figure(3.3)
+    settles = "run_fraction" in dataset
+    axes = figure.add_axes((0.085, 0.135, 0.395 if settles else 0.9, 0.775))
+    _shells(axes, dataset)
+    panel_letter(axes, "a")
+    if settles:
+        side = figure.add_axes((0.575, 0.135, 0.335, 0.775))
+        _convergence(side, dataset)
+        panel_letter(side, "b")
+    if "r_squared" in dataset:
+        axes.set_title(
+            f"R² = {float(dataset['r_squared']):.5f}, residual "
+            f"{float(dataset['rms_residual']):.3g} of {float(dataset['rms_force']):.3g} eV/Å",
+            fontsize=8.0,
+        )
+    return figure
+
+
+def _shells(axes: Axes, dataset: xr.Dataset) -> None:
+    distance, norm = dataset["shell_distance"].values, dataset["shell_norm"].values
+    sem = dataset["shell_norm_sem"].values if "shell_norm_sem" in dataset else None
+    kinds = dataset["shell_species"].values
+    for k, kind in enumerate(dict.fromkeys(kinds.tolist())):
+        shown = (kinds == kind) & (norm > 0.0)
+        points(
+            axes,
+            distance[shown],
+            norm[shown],
+            None if sem is None else sem[shown],
+            above_zero=True,
+            marker="os^Dv"[k % 5],
+            color=COLOURS[k % len(COLOURS)],
+            label=kind,
+        )
+    positive = norm[norm > 0.0]
+    if positive.size:
+        log_axis(axes, positive.min() / 3.0, positive.max() * 3.0)
+    axes.set_xlim(0.0, 1.06 * distance.max())
+    axes.set(xlabel="Distance (Å)", ylabel="Pair constants, rms |Φ| (eV/Å²)")
+    axes.legend(loc="upper right", borderaxespad=0.3)
+
+
+def _convergence(axes: Axes, dataset: xr.Dataset) -> None:
+    # The last part is the run itself: its change is zero by definition.
+    part = dataset["run_fraction"].values[:-1]
+    change = dataset["fit_change"].values[:-1]
+    axes.plot(part, 100.0 * change, "o-", color=BLUE, label="parameters (%)")
+    axes.set(xlabel="Part of the run", ylabel="Change of the parameters (%)", xlim=(0.0, 1.03))
+    axes.yaxis.label.set_color(BLUE)
+    axes.set_ylim(bottom=0.0)
+    if "fit_freq_change_thz" in dataset:
+        twin = axes.twinx()
+        twin.plot(part, dataset["fit_freq_change_thz"].values[:-1], "s--", color=RED)
+        twin.set_ylabel("Change of the frequencies, rms (THz)", color=RED)
+        twin.set_ylim(bottom=0.0)
+        axes.tick_params(right=False)
+        twin.tick_params(left=False, top=False)
+    axes.set_title("against the fit of the whole run")
+
+
+_COLOURS = {2: BLUE, 3: ORANGE, 4: GREEN}
+_MARKERS = {2: "o", 3: "s", 4: "^"}
+_NOTHING = 1e-6
+_MARKER, _POINTS_PER_INCH = 6.0, 72.0
+"""Width of a marker, with some room, in points."""
+_LEGEND_COLUMNS = 3
+_MOST_KINDS = 5
+"""Species of clusters that have a colour of their own."""
+
+
+def draw_orders(dataset: xr.Dataset) -> Figure:
+    """Draw the constants of each higher order, the residuals by order, and how each settles.
+
+    Parameters
+    ----------
+    dataset
+        Results with triplets; panels without data are left out.
+    """
+    upper: list[Callable[[Axes, xr.Dataset], None]] = [_triplets]
+    lower: list[Callable[[Axes, xr.Dataset], None]] = []
+    if "quartet_shell_norm" in dataset:
+        upper.append(_quartets)
+    if dataset.sizes.get("order", 0) > 1:
+        lower.append(_residuals)
+    if "fit_order_change" in dataset and dataset.sizes["run_part"] > 1:
+        lower.append(_settling)
+    rows = [row for row in (upper, lower) if row]
+    names = ("triplet", "quartet")[: len(upper)]
+    n_lines = max(-(-len(_kinds(dataset, name)) // _LEGEND_COLUMNS) for name in names)
+    height = 2.95 * len(rows) + 0.1 + 0.18 * (n_lines - 1)
+    figure = new_figure(height)
+    letters = iter("abcd")
+    for k, row in enumerate(rows):
+        foot = 0.45 + 2.95 * (len(rows) - 1 - k)
+        wide = (0.895, 0.385)[len(row) - 1]
+        for column, panel in enumerate(row):
+            place = (0.085 + 0.51 * column, foot / height, wide, 2.25 / height)
+            axes = figure.add_axes(place)
+            panel(axes, dataset)
+            panel_letter(axes, next(letters))
+    return figure
+
+
+def _triplets(axes: Axes, dataset: xr.Dataset) -> None:
+    _constants(axes, dataset, "triplet")
+    axes.set_ylabel("Cubic constants, rms |Φ| (eV/Å³)")
+
+
+def _quartets(axes: Axes, dataset: xr.Dataset) -> None:
+    _constants(axes, dataset, "quartet")
+    axes.set_ylabel("Quartic constants, rms |Φ| (eV/Å⁴)")
+
+
+def _constants(axes: Axes, dataset: xr.Dataset, name: str) -> None:
+    shell = f"{name}_shell"
+    longest, norm = (dataset[f"{shell}_{part}"].values for part in ("longest", "norm"))
+    sem = dataset.get(f"{shell}_norm_sem")
+    kinds, atoms = dataset[f"{shell}_species"].values, _atoms(dataset, name)
+    colour, seen = _colours_of(kinds, norm), _seen(norm)
+    if seen.any():
+        log_axis(axes, norm[seen].min() / 3.0, norm[seen].max() * 3.0)
+    axes.set_xlim(0.85 * longest.min(), 1.05 * longest.max())
+    place = _side_by_side(axes, longest, norm, seen)
+    for kind, number in sorted(set(zip(kinds.tolist(), atoms.tolist(), strict=True))):
+        shown = (kinds == kind) & (atoms == number) & seen
+        points(
+            axes,
+            place[shown],
+            norm[shown],
+            None if sem is None else sem.values[shown],
+            above_zero=True,
+            marker=_MARKERS[number],
+            color=colour.get(kind, GREY),
+        )
+    axes.set_xlabel("Largest distance between two members (Å)")
+    axes.legend(
+        handles=_kinds(dataset, name),
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=_LEGEND_COLUMNS,
+        columnspacing=1.2,
+        handletextpad=0.3,
+        borderaxespad=0.1,
+    )
+
+
+def _kinds(dataset: xr.Dataset, name: str) -> list[Line2D]:
+    """Explain a colour for each species and a shape for each number of atoms."""
+    norm = dataset[f"{name}_shell_norm"].values
+    colour = _colours_of(dataset[f"{name}_shell_species"].values, norm)
+    seen = _seen(norm)
+    kinds, atoms = dataset[f"{name}_shell_species"].values[seen], _atoms(dataset, name)[seen]
+    handles = [
+        Line2D([], [], linestyle="none", marker="o", color=shade, label=kind)
+        for kind, shade in colour.items()
+        if kind in kinds
+    ]
+    if set(kinds.tolist()) - set(colour):
+        handles.append(Line2D([], [], linestyle="none", marker="o", color=GREY, label="others"))
+    handles += [
+        Line2D(
+            *([], []),
+            linestyle="none",
+            marker=_MARKERS[number],
+            color=BLACK,
+            markerfacecolor="white",
+            label=f"{number} atoms",
+        )
+        for number in sorted(set(atoms.tolist()))
+    ]
+    return handles
+
+
+def _seen(norm: Floats) -> Bools:
+    """Leave out what symmetry makes zero, up to rounding."""
+    seen: Bools = norm > _NOTHING * norm.max()
+    return seen
+
+
+def _side_by_side(axes: Axes, longest: Floats, norm: Floats, seen: Bools) -> Floats:
+    """(h,) distance at which each shell is drawn: those that would hide others step aside."""
+    size = np.array(axes.bbox.size) / axes.figure.dpi * _POINTS_PER_INCH
+    (left, right), (low, high) = axes.get_xlim(), np.log10(axes.get_ylim())
+    step, touch = _MARKER * (right - left) / size[0], _MARKER * (high - low) / size[1]
+    level = np.log10(np.where(seen, norm, 1.0))
+    place = longest.astype(float)
+    waiting = sorted(np.flatnonzero(seen).tolist(), key=lambda h: float(level[h]))
+    while waiting:
+        # Shells that touch one another, each the next one above.
+        group = [waiting.pop(0)]
+        for h in list(waiting):
+            near = abs(longest[h] - longest[group[-1]]) < step
+            if near and level[h] - level[group[-1]] < touch:
+                group.append(h)
+                waiting.remove(h)
+        place[group] += step * (np.arange(len(group)) - 0.5 * (len(group) - 1))
+    return place
+
+
+def _atoms(dataset: xr.Dataset, name: str) -> Ints:
+    """(h,) number of different atoms in the clusters of each shell."""
+    sides = dataset[f"{name}_shell_distances"].values
+    # Of n members, those that repeat are at distance zero.
+    zeros, order = (sides == 0.0).sum(axis=1), 3 if name == "triplet" else 4
+    return np.where(zeros < 2, order - zeros, 2)
+
+
+def _colours_of(kinds: npt.NDArray[np.str_], norm: Floats) -> dict[str, str]:
+    """Colours of the species with the strongest constants."""
+    strongest = {
+        kind: float(norm[kinds == kind].max()) for kind in dict.fromkeys(kinds.tolist())
+    }
+    ranked = sorted(strongest, key=lambda kind: -strongest[kind])
+    return dict(zip(ranked[:_MOST_KINDS], COLOURS, strict=False))
+
+
+def _residuals(axes: Axes, dataset: xr.Dataset) -> None:
+    """Force that is left by all orders up to each one, in percent of all."""
+    scale = 100.0 / float(dataset["rms_force"])
+    left = scale * dataset["order_rms_residual"].values
+    predicted = scale * dataset["order_rms_predicted"].values
+    place = np.arange(len(left))
+    axes.plot(place, left, "o-", color=BLUE, label="frames of the fit")
+    if np.isfinite(predicted).any():
+        axes.plot(
+            *(place, predicted, "D"),
+            color=ORANGE,
+            markerfacecolor="none",
+            markersize=7.0,
+            label="frames left out of it",
+        )
+    shown = np.concatenate([left, predicted])
+    shown = shown[np.isfinite(shown) & (shown > 0.0)]
+    if shown.size:
+        log_axis(axes, shown.min() / 1.6, shown.max() * 2.6)
+    for x, y, free, squared in zip(
+        place,
+        left,
+        dataset["order_parameters"].values,
+        dataset["order_r_squared"].values,
+        strict=True,
+    ):
+        axes.annotate(
+            f"{free} free\nR² {squared:.5f}",
+            (x, y),
+            xytext=(8, 3),
+            textcoords="offset points",
+            fontsize=7.5,
+        )
+    names = [order_name(int(order)) for order in dataset["order"].values]
+    axes.set_xticks(place, [names[0], *(f"+ {name}" for name in names[1:])])
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlim(-0.25, len(left) - 0.1)
+    axes.set_ylabel("Residual, rms, of the forces (%)")
+    axes.legend(loc="lower left", borderaxespad=0.3)
+
+
+def _settling(axes: Axes, dataset: xr.Dataset) -> None:
+    # The last part is the run itself: its change is zero by definition.
+    part = dataset["run_fraction"].values[:-1]
+    change = 100.0 * dataset["fit_order_change"].values[:-1]
+    for k, order in enumerate(dataset["order"].values.tolist()):
+        axes.plot(
+            part,
+            change[:, k],
+            linestyle="-",
+            marker=_MARKERS[order],
+            color=_COLOURS[order],
+            label=order_name(order),
+        )
+    positive = change[change > 0.0]
+    if positive.size:
+        log_axis(axes, positive.min() / 1.5, positive.max() * 3.0)
+    axes.set(xlabel="Part of the run", ylabel="Change from the whole run (%)", xlim=(0.0, 1.03))
+    axes.legend(loc="upper right", ncols=3, columnspacing=1.2, borderaxespad=0.3)

@@ -1,0 +1,183 @@
+"""Grüneisen parameters along the band path and of the sets of modes."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.optimize import linear_sum_assignment
+
+from trajmodes.arrays import Floats, Ints
+from trajmodes.report.figures.bands import name_points
+from trajmodes.report.figures.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    RED,
+    branch_colours,
+    is_seen,
+    new_figure,
+    panel_letter,
+    points,
+)
+from trajmodes.report.text.numbers import compact
+
+_SAME = 1e-6
+_MOST_NAMED = 6
+"""More branches than this are told apart by their colour alone."""
+
+
+def draw_gruneisen(dataset: xr.Dataset) -> Figure:
+    """Draw γ along the band path, each branch in its colour, and that of the sets of modes.
+
+    Parameters
+    ----------
+    dataset
+        Results with Grüneisen parameters.
+    """
+    figure = new_figure(3.45)
+    axes = figure.add_axes((0.085, 0.13, 0.53, 0.69))
+    side = figure.add_axes((0.7, 0.13, 0.29, 0.69))
+    low, high = _reach(dataset)
+    _along_path(axes, dataset)
+    sem = dataset.get("band_gruneisen_sem")
+    errors = sem is not None and is_seen(sem.values, high - low)
+    _name_branches(axes, dataset.sizes["branch"], "±2 standard errors; " if errors else "")
+    _sets(side, dataset)
+    for panel in (axes, side):
+        panel.set_ylim(low, high)
+        panel.axhline(0.0, color=GREY, linewidth=0.7, zorder=1)
+    panel_letter(axes, "a")
+    panel_letter(side, "b")
+    return figure
+
+
+def _reach(dataset: xr.Dataset) -> tuple[float, float]:
+    """Limits that hold nearly all values; close to Γ some are large and badly known."""
+    value = np.concatenate([dataset[n].values.ravel() for n in ("band_gruneisen", "gruneisen")])
+    known = value[np.isfinite(value)]
+    if not known.size:
+        return -1.0, 1.0
+    low, high = np.quantile(known, [0.005, 0.995])
+    margin = 0.08 * max(high - low, 0.1)
+    return min(low - margin, -margin), max(high + margin, margin)
+
+
+def _along_path(axes: Axes, dataset: xr.Dataset) -> None:
+    place = dataset["path_distance"].values
+    gamma, freq = dataset["band_gruneisen"].values, dataset["band_freq_thz"].values
+    sem = dataset.get("band_gruneisen_sem")
+    n_branches = gamma.shape[1]
+    colours = branch_colours(n_branches)
+    for k, inside in enumerate(_sections(dataset)):
+        followed = _followed(freq[inside], gamma[inside])
+        for m in range(n_branches):
+            branch = followed[:, m]
+            line = gamma[inside, branch]
+            label = f"{m + 1}" if k == 0 and n_branches <= _MOST_NAMED else None
+            axes.plot(place[inside], line, color=colours[m], label=label, zorder=3)
+            if sem is not None:
+                double = 2.0 * sem.values[inside, branch]
+                axes.fill_between(
+                    *(place[inside], line - double, line + double),
+                    color=colours[m],
+                    alpha=0.2,
+                    linewidth=0,
+                    zorder=2,
+                )
+    name_points(axes, dataset)
+    axes.set(xlim=(place[0], place[-1]), ylabel="Grüneisen parameter γ")
+
+
+def _name_branches(axes: Axes, n_branches: int, errors: str) -> None:
+    if n_branches <= _MOST_NAMED:
+        axes.legend(
+            title=f"{errors}branch",
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0),
+            ncols=n_branches,
+            columnspacing=0.9,
+            handlelength=1.2,
+            borderaxespad=0.1,
+            alignment="left",
+        )
+    else:
+        axes.set_title(f"{errors}branches: low dark, high bright")
+
+
+def _sections(dataset: xr.Dataset) -> Iterator[Ints]:
+    """Points of the path from one named point to the next."""
+    place, segment = dataset["path_distance"].values, dataset["path_segment"].values
+    named = np.unique(dataset["tick_distance"].values)
+    for number in np.unique(segment):
+        for low, high in pairwise(named):
+            within = (place > low - _SAME) & (place < high + _SAME) & (segment == number)
+            inside = np.flatnonzero(within)
+            if inside.size and place[inside[-1]] - place[inside[0]] > _SAME:
+                yield inside
+
+
+def _followed(freq: Floats, gamma: Floats) -> Ints:
+    """(k, m) branch that each line of the figure is on: lines go straight on at crossings.
+
+    Branches are numbered by frequency, so that where two cross, they exchange numbers and the
+    values of γ would jump. Lines have their numbers in the middle of the stretch.
+    """
+    middle = len(freq) // 2
+    onward = _onward(freq[middle:], gamma[middle:])
+    back = _onward(freq[middle::-1], gamma[middle::-1])
+    return np.concatenate([back[:0:-1], onward])
+
+
+def _onward(freq: Floats, gamma: Floats) -> Ints:
+    """(k, m) branch that each line is on, if line m is on branch m at the first point."""
+    n_points, n_branches = freq.shape
+    wide_f = max(float(np.ptp(freq)), 1e-9)
+    wide_g = max(
+        float(np.ptp(gamma[np.isfinite(gamma)])) if np.isfinite(gamma).any() else 0, 1e-9
+    )
+    followed = np.tile(np.arange(n_branches), (n_points, 1))
+    slope = np.zeros(n_branches)
+    for k in range(1, n_points):
+        before = followed[k - 1]
+        # Axes (line, branch at this point).
+        step_f = freq[k][None, :] - (freq[k - 1, before] + slope)[:, None]
+        step_g = gamma[k][None, :] - gamma[k - 1, before][:, None]
+        cost = np.abs(step_f) / wide_f + np.abs(np.nan_to_num(step_g)) / wide_g
+        _, followed[k] = linear_sum_assignment(cost)
+        slope = freq[k, followed[k]] - freq[k - 1, before]
+    return followed
+
+
+def _sets(axes: Axes, dataset: xr.Dataset) -> None:
+    sem = dataset.get("gruneisen_sem")
+    points(
+        axes,
+        dataset["freq_harmonic_thz"].values,
+        dataset["gruneisen"].values,
+        None if sem is None else sem.values,
+        marker="o",
+        color=BLUE,
+    )
+    kelvin = float(dataset["gruneisen_temperature"])
+    for kind, colour, dashes, told in (
+        ("classical", RED, "-", "classical"),
+        ("quantum", BLACK, "--", f"quantum, {kelvin:.4g} K"),
+    ):
+        value = float(dataset[f"gruneisen_{kind}"])
+        if np.isfinite(value):
+            error = dataset.get(f"gruneisen_{kind}_sem")
+            number = compact(value, None if error is None else float(error))
+            axes.axhline(value, color=colour, linestyle=dashes, label=f"{told}: {number}")
+    axes.set_xlim(left=0.0)
+    axes.set_xlabel("Frequency (THz)")
+    axes.legend(
+        title="mean over the zone",
+        loc="lower left",
+        bbox_to_anchor=(-0.06, 1.0),
+        borderaxespad=0.1,
+        labelspacing=0.2,
+        alignment="left",
+    )

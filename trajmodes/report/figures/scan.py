@@ -1,0 +1,252 @@
+"""What a scan of a ledger found: which cutoffs to take, and whether the run is long enough."""
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from trajmodes.arrays import Floats
+from trajmodes.data.fit_quality import ScanPoint
+from trajmodes.report.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    WIDTH,
+    log_axis,
+    new_figure,
+    panel_letter,
+    points,
+    sheet,
+)
+from trajmodes.report.text.numbers import order_name
+from trajmodes.report.text.scan import (
+    TOLERANCE,
+    best_row,
+    enough_row,
+    groups_of,
+    lowest_squared_thz,
+)
+from trajmodes.units import MEV
+
+_LEFT, _RIGHT, _GAP = 0.62, 0.08, 0.62
+"""Inches beside the panels, and between panels that have axes of their own."""
+_TIGHT, _ABOVE = 0.14, 0.24
+"""Inches between panels that share an axis, side by side and one above the other."""
+_LEGEND, _TALL, _LOW, _BETWEEN, _FOOT = 0.72, 2.0, 1.15, 0.72, 0.45
+"""Inches: the legend, a panel of residuals, one of squared frequencies, and room below."""
+_DASHES = (0, (4, 2))
+
+
+def draw_scan(rows: Sequence[ScanPoint]) -> Figure:
+    """Draw residuals and the lowest frequency against cutoffs, orders and run length.
+
+    Parameters
+    ----------
+    rows
+        All rows of a scan; constraints and ridges are left to the table.
+    """
+    kinds: dict[str, list[list[ScanPoint]]] = {"cutoff": [], "order": [], "time": []}
+    for _, group in groups_of(rows):
+        # One point tells nothing about what it hangs on.
+        if group[0].kind in kinds and len(group) > 1:
+            kinds[group[0].kind].append(group)
+    cutoffs, others = kinds["cutoff"], kinds["order"] + kinds["time"]
+    height = _LEGEND + _FOOT + bool(cutoffs and others) * _BETWEEN
+    height += bool(cutoffs) * (_TALL + _ABOVE + _LOW) + bool(others) * _TALL
+    with sheet():
+        figure = new_figure(height)
+        panels = _cutoffs(figure, cutoffs) if cutoffs else []
+        if others:
+            panels += _others(figure, others)
+        for letter, axes in zip("abcdefghij", panels, strict=False):
+            panel_letter(axes, letter)
+        _legend(figure)
+    return figure
+
+
+def _place(figure: Figure, left: float, foot: float, wide: float, tall: float) -> Axes:
+    """Panel at a place in inches."""
+    height = figure.get_figheight()
+    return figure.add_axes((left / WIDTH, foot / height, wide / WIDTH, tall / height))
+
+
+def _cutoffs(figure: Figure, groups: Sequence[Sequence[ScanPoint]]) -> list[Axes]:
+    """One column for each order: residuals above, the lowest frequency below."""
+    wide = (WIDTH - _LEFT - _RIGHT - _TIGHT * (len(groups) - 1)) / len(groups)
+    foot = figure.get_figheight() - _LEGEND - _TALL
+    uppers, lowers = [], []
+    for k, group in enumerate(groups):
+        left = _LEFT + k * (wide + _TIGHT)
+        upper = _place(figure, left, foot, wide, _TALL)
+        lower = _place(figure, left, foot - _ABOVE - _LOW, wide, _LOW)
+        _residuals(upper, group)
+        _squares(lower, group)
+        enough = enough_row(group)
+        for axes in (upper, lower):
+            _frame(axes, group)
+            if enough is not None:
+                axes.axvline(enough.value, color=GREEN, linestyle=_DASHES, zorder=0)
+        upper.tick_params(labelbottom=False)
+        lower.set_xlabel(f"Cutoff of {order_name(group[0].order)} (Å)")
+        uppers.append(upper)
+        lowers.append(lower)
+    every = [row for group in groups for row in group]
+    for axes in uppers:
+        log_axis(axes, *_reach(every))
+    low, high = min(a.get_ylim()[0] for a in lowers), max(a.get_ylim()[1] for a in lowers)
+    for axes in lowers:
+        axes.set_ylim(low, high)
+    uppers[0].set_ylabel("Residual, rms (meV/Å)")
+    lowers[0].set_ylabel("Lowest f² (THz²)")
+    for axes in (*uppers[1:], *lowers[1:]):
+        axes.tick_params(labelleft=False)
+    return [uppers[0], lowers[0]]
+
+
+def _others(figure: Figure, groups: Sequence[Sequence[ScanPoint]]) -> list[Axes]:
+    """Residuals by order and by run length, and the lowest frequency by run length."""
+    last = groups[-1]
+    settles = last[0].kind == "time" and np.isfinite([r.lowest_squared for r in last]).any()
+    n_panels = len(groups) + int(settles)
+    wide = (WIDTH - _LEFT - _RIGHT - _GAP * (n_panels - 1)) / n_panels
+    panels = []
+    for k in range(n_panels):
+        axes = _place(figure, _LEFT + k * (wide + _GAP), _FOOT, wide, _TALL)
+        group = groups[min(k, len(groups) - 1)]
+        _frame(axes, group)
+        if k == len(groups):
+            _squares(axes, group)
+            axes.set_ylabel("Lowest f² (THz²)")
+        else:
+            _residuals(axes, group)
+            axes.set_ylabel("Residual, rms (meV/Å)")
+            if group[0].kind == "order":
+                log_axis(axes, *_reach(group))
+                axes.set_xticks([row.value for row in group])
+        is_time = group[0].kind == "time"
+        axes.set_xlabel("Frames fitted" if is_time else "Highest order")
+        if is_time:
+            axes.ticklabel_format(axis="y", useOffset=False)
+            axes.locator_params(axis="x", nbins=4)
+            axes.locator_params(axis="y", nbins=5)
+        panels.append(axes)
+    return panels
+
+
+def _frame(axes: Axes, group: Sequence[ScanPoint]) -> None:
+    """Horizontal limits."""
+    values = np.array([row.value for row in group])
+    margin = 0.09 * np.ptp(values)
+    is_time = group[0].kind == "time"
+    axes.set_xlim(0.0 if is_time else values.min() - margin, values.max() + margin)
+
+
+def _reach(rows: Sequence[ScanPoint]) -> tuple[float, float]:
+    """Limits of a logarithmic axis, with room for the numbers of parameters."""
+    shown = np.concatenate(_columns(rows, "quality.rms_residual", "rms_predicted")) / MEV
+    shown = shown[np.isfinite(shown) & (shown > 0.0)]
+    if not shown.size:
+        return 0.1, 1.0
+    low, high = shown.min(), shown.max()
+    return low / (high / low) ** 0.1 / 1.2, high * (high / low) ** 0.15 * 1.3
+
+
+def _residuals(axes: Axes, group: Sequence[ScanPoint]) -> None:
+    place, left, predicted = _columns(group, "value", "quality.rms_residual", "rms_predicted")
+    axes.plot(place, left / MEV, "o-", color=BLUE, markersize=3.6)
+    axes.plot(place, predicted / MEV, "D", color=ORANGE, markerfacecolor="none", markersize=6.0)
+    best = best_row(group)
+    if group[0].kind == "time":
+        _show_all_of(axes, np.concatenate([left, predicted]) / MEV)
+        return
+    if best is not None:
+        axes.plot(
+            *(best.value, best.rms_predicted / MEV, "o"),
+            color=RED,
+            markerfacecolor="none",
+            markersize=11.0,
+        )
+    enough = enough_row(group) if group[0].kind == "cutoff" else None
+    for row in group:
+        # Beside the line that marks what is enough, into the panel.
+        beside = 0 if row is not enough else -1 if row is group[-1] else 1
+        axes.annotate(
+            str(row.quality.n_parameters),
+            (row.value, np.fmax(row.quality.rms_residual, row.rms_predicted) / MEV),
+            xytext=(3 * beside, 9),
+            textcoords="offset points",
+            ha=("right", "center", "left")[beside + 1],
+            fontsize=7.0,
+            color=GREY,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
+        )
+
+
+def _show_all_of(axes: Axes, values: Floats) -> None:
+    """Limits with room around the values; changes below a percent are not blown up."""
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return
+    low, high = known.min(), known.max()
+    room = max(0.15 * (high - low), TOLERANCE * float(np.abs(known).max()), 1e-12)
+    axes.set_ylim(low - room, high + room)
+
+
+def _squares(axes: Axes, group: Sequence[ScanPoint]) -> None:
+    (place,) = _columns(group, "value")
+    square = np.array([lowest_squared_thz(row) for row in group])
+    axes.plot(place, square, color=BLUE, linewidth=0.8)
+    points(axes, place, square, marker="o", color=BLUE)
+    _show_all_of(axes, square)
+    if np.nanmin(square, initial=0.0) < 0.0:
+        axes.axhline(0.0, color=GREY, linewidth=0.7, zorder=0)
+
+
+def _columns(group: Sequence[ScanPoint], *names: str) -> list[Floats]:
+    readers = [attrgetter(name) for name in names]
+    return [np.array([read(row) for row in group], dtype=float) for read in readers]
+
+
+def _legend(figure: Figure) -> None:
+    handles = [
+        Line2D([], [], color=BLUE, marker="o", markersize=3.6, label="frames of the fit"),
+        Line2D(
+            *([], []),
+            linestyle="none",
+            marker="D",
+            color=ORANGE,
+            markerfacecolor="none",
+            markersize=6.0,
+            label="frames left out of it",
+        ),
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker="$12$",
+            color=GREY,
+            markersize=9.0,
+            label="free parameters",
+        ),
+        Line2D(
+            *([], []),
+            linestyle="none",
+            marker="o",
+            color=RED,
+            markerfacecolor="none",
+            markersize=10.0,
+            label="predicts best",
+        ),
+        Line2D(
+            *([], []),
+            color=GREEN,
+            linestyle=_DASHES,
+            label=f"enough: fewest parameters within {100.0 * TOLERANCE:g} % of the best",
+        ),
+    ]
+    figure.legend(handles=handles, loc="upper center", ncols=3, columnspacing=1.8)

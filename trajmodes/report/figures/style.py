@@ -1,0 +1,233 @@
+"""One look for all figures: sizes, fonts, colours that the colour-blind can tell apart."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from trajmodes.arrays import Floats
+
+# Okabe and Ito, "Color Universal Design" (2008).
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+SKY, PURPLE = "#56B4E9", "#CC79A7"
+GREY, BLACK = "#7A7A7A", "#222222"
+COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
+"""For kinds of things, in this order."""
+
+WIDTH = 7.0
+"""Width of a figure in inches: two columns of a journal."""
+
+_SEEN = 0.01
+"""What is thinner than this part of the axis looks like a line."""
+
+_SHEET: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "axes.titlesize": 9.0,
+    "axes.labelsize": 9.0,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "legend.fontsize": 8.0,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": BLACK,
+    "axes.labelcolor": BLACK,
+    "axes.titlelocation": "left",
+    # A fixed height: finding a free one costs a third of the drawing time.
+    "axes.titley": 1.0,
+    "axes.axisbelow": True,
+    "text.color": BLACK,
+    "xtick.color": BLACK,
+    "ytick.color": BLACK,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.minor.width": 0.5,
+    "ytick.minor.width": 0.5,
+    "hatch.linewidth": 0.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4.0,
+    "errorbar.capsize": 0.0,
+    "figure.dpi": 160.0,
+    "savefig.dpi": 160.0,
+}
+
+
+@contextmanager
+def sheet() -> Iterator[None]:
+    """Draw under the style of the package, whatever the user's own settings are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SHEET)  # type: ignore[arg-type]  # stubs want literal keys
+        yield
+
+
+def new_figure(height: float) -> Figure:
+    """Make an empty figure of full width that no window knows of.
+
+    Parameters
+    ----------
+    height
+        Height in inches.
+    """
+    figure = Figure(figsize=(WIDTH, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write a figure at 160 dots per inch.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    path
+        The file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    with sheet():
+        figure.savefig(path, format="png", metadata={"Software": "trajmodes"})
+
+
+def branch_colours(count: int) -> list[str]:
+    """Colours for branches from the lowest to the highest.
+
+    Parameters
+    ----------
+    count
+        Number of branches. Up to six have colours far apart, more run from dark to bright.
+    """
+    if count <= len(COLOURS):
+        return list(COLOURS[:count])
+    # The bright end is too pale for lines on white.
+    return [
+        to_hex(colour) for colour in mpl.colormaps["viridis"](np.linspace(0.0, 0.88, count))
+    ]
+
+
+def points(
+    axes: Axes,
+    place: Floats,
+    value: Floats,
+    sem: Floats | None = None,
+    *,
+    above_zero: bool = False,
+    **look: Any,
+) -> None:
+    """Draw points with error bars.
+
+    Parameters
+    ----------
+    axes
+        The panel.
+    place, value
+        (n,) coordinates.
+    sem
+        (n,) standard errors of the values, if known.
+    above_zero
+        Whether bars end above zero, as they must on a logarithmic axis.
+    look
+        Marker, colour and label, as matplotlib knows them.
+    """
+    bars = None
+    if sem is not None:
+        bars = np.stack([np.minimum(sem, 0.9 * value) if above_zero else sem, sem])
+    settings: dict[str, Any] = {"markersize": 4.2, "markeredgecolor": "white"} | look
+    axes.errorbar(
+        place,
+        value,
+        yerr=bars,
+        linestyle="none",
+        elinewidth=0.9,
+        markeredgewidth=0.4,
+        **settings,
+    )
+
+
+def is_seen(sem: Floats, span: float) -> bool:
+    """Tell whether a band of ±2 standard errors can be told from a line.
+
+    Parameters
+    ----------
+    sem
+        Standard errors of what is drawn, of any shape; nan for none.
+    span
+        Length of the axis.
+    """
+    known = sem[np.isfinite(sem)]
+    # Few points make no band: close to Γ some errors are large.
+    return bool(known.size) and 4.0 * float(np.quantile(known, 0.95)) > _SEEN * span
+
+
+def log_axis(axes: Axes, low: float, high: float) -> None:
+    """Make the vertical axis logarithmic, with plain numbers where it spans few decades.
+
+    Parameters
+    ----------
+    axes
+        The panel.
+    low, high
+        Limits of the axis, positive.
+    """
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    plain_numbers(axes.yaxis, low, high)
+
+
+def plain_numbers(axis: Axis, low: float, high: float) -> None:
+    """Write plain numbers along a logarithmic axis that spans few decades.
+
+    Parameters
+    ----------
+    axis
+        The axis.
+    low, high
+        Its limits.
+    """
+    if high < 300.0 * low:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    else:
+        axis.set_major_locator(LogLocator(numticks=6))
+        axis.set_minor_locator(NullLocator())
+
+
+def panel_letter(axes: Axes, letter: str) -> None:
+    """Put the letter of a panel beside its upper left corner.
+
+    Parameters
+    ----------
+    axes
+        The panel.
+    letter
+        Its letter.
+    """
+    axes.annotate(
+        letter,
+        (0.0, 1.0),
+        xytext=(-28, 4),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontweight="bold",
+        fontsize=10.0,
+    )

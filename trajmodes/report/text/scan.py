@@ -1,0 +1,210 @@
+"""A scan of a ledger as a table and in the terminal: one row for each fit."""
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from rich.console import Group
+from rich.table import Table as Grid
+from rich.text import Text
+
+from trajmodes.data.fit_quality import ScanKind, ScanPoint
+from trajmodes.report.text.numbers import compact, order_name
+from trajmodes.results.tables import Table
+from trajmodes.units import THZ
+
+TOLERANCE = 0.01
+"""Fits that predict worse by no more than this part of the residual are as good."""
+
+
+def scan_table(rows: Sequence[ScanPoint]) -> Table:
+    """All rows of a scan as a table for scan.csv.
+
+    Parameters
+    ----------
+    rows
+        The rows.
+    """
+    columns = {
+        name: np.array([read(row) for row in rows]) for name, (_, read) in _FIELDS.items()
+    }
+    meanings = {name: meaning for name, (meaning, _) in _FIELDS.items()}
+    return Table("Fits of one ledger: what was varied, and what came out", columns, meanings)
+
+
+def lowest_squared_thz(row: ScanPoint) -> float:
+    """Lowest signed (ω/2π)² of a fit in THz²; nan where it was not computed.
+
+    Parameters
+    ----------
+    row
+        The fit.
+    """
+    return row.lowest_squared / THZ**2
+
+
+_FIELDS: Mapping[str, tuple[str, Callable[[ScanPoint], Any]]] = {
+    "kind": ("what was varied", attrgetter("kind")),
+    "label": ("its value in words", attrgetter("label")),
+    "value": (
+        "its value: cutoff in Å, highest order, strength of the ridge, frames fitted",
+        attrgetter("value"),
+    ),
+    "order": ("order whose cutoff was varied, else the highest", attrgetter("order")),
+    "cutoffs": ("cutoffs of all orders, in Å", attrgetter("cutoffs")),
+    "n_parameters": ("free parameters", attrgetter("quality.n_parameters")),
+    "r_squared": (
+        "coefficient of determination of the forces",
+        attrgetter("quality.r_squared"),
+    ),
+    "rms_residual": (
+        "root mean square residual force component, in eV/Å",
+        attrgetter("quality.rms_residual"),
+    ),
+    "rms_predicted": (
+        "the same for blocks of time left out of the fit, in eV/Å",
+        attrgetter("rms_predicted"),
+    ),
+    "condition": (
+        "condition number of the equilibrated normal matrix",
+        attrgetter("quality.condition"),
+    ),
+    "scheme_distance": (
+        "distance of the joint and the sequential pair constants, |Φ' − Φ|/|Φ|",
+        attrgetter("scheme_distance"),
+    ),
+    "lowest_squared_thz": (
+        "lowest square of a frequency, in THz² (negative: unstable)",
+        lowest_squared_thz,
+    ),
+}
+"""Column → meaning, and how it is read from a fit."""
+
+
+def best_row(rows: Sequence[ScanPoint]) -> ScanPoint | None:
+    """Row that predicts frames left out of the fit best; None if that is not known.
+
+    Parameters
+    ----------
+    rows
+        Rows of one kind.
+    """
+    known = [row for row in rows if np.isfinite(row.rms_predicted)]
+    return min(known, key=lambda row: row.rms_predicted) if known else None
+
+
+def enough_row(rows: Sequence[ScanPoint]) -> ScanPoint | None:
+    """Row of fewest parameters that predicts within one percent as well as the best.
+
+    Parameters
+    ----------
+    rows
+        Rows of one kind.
+    """
+    best = best_row(rows)
+    if best is None:
+        return None
+    good = [row for row in rows if row.rms_predicted <= (1.0 + TOLERANCE) * best.rms_predicted]
+    return min(good, key=lambda row: (row.quality.n_parameters, row.rms_predicted))
+
+
+def groups_of(rows: Sequence[ScanPoint]) -> list[tuple[str, list[ScanPoint]]]:
+    """Title and rows of each thing that was varied; cutoffs of each order by themselves.
+
+    Parameters
+    ----------
+    rows
+        All rows of a scan.
+    """
+    groups: dict[str, list[ScanPoint]] = {}
+    for row in rows:
+        title = _TITLES[row.kind]
+        if row.kind == "cutoff":
+            title += f" of {order_name(row.order)}"
+        groups.setdefault(title, []).append(row)
+    return list(groups.items())
+
+
+_TITLES: Mapping[ScanKind, str] = {
+    "cutoff": "Cutoff",
+    "order": "Orders",
+    "constraints": "Constraints",
+    "ridge": "Ridge",
+    "time": "Length of the run",
+}
+
+
+_RANKED = ("cutoff", "order", "ridge")
+"""Choices that prediction may decide; constraints are a matter of physics."""
+
+
+def render_scan(rows: Sequence[ScanPoint]) -> Group:
+    """Tell what a scan found, readable without colour and in 80 columns.
+
+    Parameters
+    ----------
+    rows
+        The rows.
+    """
+    columns = [column for column in _COLUMNS if any(column[1](row) for row in rows)]
+    table = Grid(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("fit")
+    for name, _ in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
+    for n, (title, group) in enumerate(groups_of(rows)):
+        if n:
+            table.add_row()
+        table.add_row(Text(title, style="bold"))
+        marks = _marks(group) if group[0].kind in _RANKED else {}
+        for k, row in enumerate(group):
+            cells = [row.label, *(cell(row) or "–" for _, cell in columns), marks.get(k, "")]
+            table.add_row(*(Text(cell) for cell in cells))
+    told = (
+        "best: predicts frames left out of the fit best; enough: the fewest parameters within "
+        f"{100.0 * TOLERANCE:g} % of that"
+    )
+    return Group(table, Text(), Text(told))
+
+
+def _marks(group: Sequence[ScanPoint]) -> dict[int, str]:
+    """Place in the group → what it is good for."""
+    best, enough = best_row(group), enough_row(group)
+    marks = {}
+    for k, row in enumerate(group):
+        words = [word for word, one in (("best", best), ("enough", enough)) if row is one]
+        marks[k] = ", ".join(words)
+    return marks
+
+
+def _shown(form: str, name: str) -> Callable[[ScanPoint], str]:
+    """How to write a number; nothing where there is none."""
+    read = attrgetter(name)
+
+    def cell(row: ScanPoint) -> str:
+        value = read(row)
+        return format(value, form) if np.isfinite(value) else ""
+
+    return cell
+
+
+def _distance(row: ScanPoint) -> str:
+    """Distance of both schemes in percent."""
+    return f"{100.0 * row.scheme_distance:.2g}" if np.isfinite(row.scheme_distance) else ""
+
+
+def _square(row: ScanPoint) -> str:
+    square = lowest_squared_thz(row)
+    return compact(square, np.nan) if np.isfinite(square) else ""
+
+
+_COLUMNS: tuple[tuple[str, Callable[[ScanPoint], str]], ...] = (
+    ("param.\n", _shown("d", "quality.n_parameters")),
+    ("R²\n", _shown(".5f", "quality.r_squared")),
+    ("residual\neV/Å", _shown(".5f", "quality.rms_residual")),
+    ("left out\neV/Å", _shown(".5f", "rms_predicted")),
+    ("cond.\n", _shown(".2g", "quality.condition")),
+    ("joint–\nseq. %", _distance),
+    ("lowest f²\nTHz²", _square),
+)

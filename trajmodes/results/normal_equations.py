@@ -1,0 +1,169 @@
+"""ledger.nc: a ledger as an xarray Dataset, to be fitted again, extended or pooled later.
+
+The columns are not stored but made again from crystal, supercell and cutoffs; the tensors of
+the representatives are kept beside them to prove that they are the same.
+"""
+
+import numpy as np
+import xarray as xr
+
+from trajmodes.arrays import Floats
+from trajmodes.data.crystal import Crystal
+from trajmodes.errors import DataError
+from trajmodes.fit.expansion import Expansion, Reach, expansion_of
+from trajmodes.fit.normal_blocks import Ledger, Source
+from trajmodes.symmetry.cutoffs import Cutoff, parse_cutoff
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import build_supercell
+
+_SUPERCELL = "supercell"
+_SAME = 1e-6
+"""Largest difference of tensor components that are made again on another machine."""
+
+
+def ledger_dataset(ledger: Ledger) -> xr.Dataset:
+    """Dataset of a ledger, with units and meaning in its attributes.
+
+    Parameters
+    ----------
+    ledger
+        The ledger.
+    """
+    crystal, expansion = ledger.expansion.crystal, ledger.expansion
+    sources = ledger.sources or (Source("", np.nan, np.nan),) * (int(ledger.run.max()) + 1)
+    gram = "column column_2"
+    told = {
+        "cell": ("vector xyz", crystal.cell, "Å", "primitive cell, rows are lattice vectors"),
+        "sites": ("site vector", crystal.sites, "1", "reduced coordinates"),
+        "species": ("site", np.array(crystal.species, dtype=str), "", "chemical symbols"),
+        "masses": ("site", crystal.masses, "eV ps2/Å2", "masses"),
+        "supercell_matrix": (
+            "vector vector_2",
+            ledger.supercell.matrix,
+            "1",
+            "rows are the supercell vectors in primitive ones",
+        ),
+        "order": ("order", np.array(expansion.orders), "1", "orders of the constants"),
+        "cutoff": (
+            "order",
+            np.array([_exact(reach) for reach in expansion.cutoffs], dtype=str),
+            "Å",
+            "radius, and radii for pairs of species; that of order 1 means nothing",
+        ),
+        "column_order": (
+            "column",
+            np.repeat(expansion.orders, np.diff(expansion.starts)),
+            "1",
+            "order of the constants that a column belongs to",
+        ),
+        "check": ("check", _fingerprint(expansion), "1", "tensors of the representatives"),
+        "block_run": ("block", ledger.run, "1", "run that each block of time belongs to"),
+        "frames": ("block", ledger.frames, "1", "frames in the block"),
+        "gram": (f"block {gram}", ledger.gram, "Å^(n+m-2)", "sums of products of columns"),
+        "moment": ("block column", ledger.moment, "eV Å^(n-2)", "products with the forces"),
+        "square": ("block", ledger.square, "eV2/Å2", "sum of squares of the forces"),
+        "displacement_sum": (
+            "block site xyz",
+            ledger.displacement_sum,
+            "Å",
+            "sum over frames of the mean displacement of each site",
+        ),
+        "force_sum": (
+            "block site xyz",
+            ledger.force_sum,
+            "eV/Å",
+            "sum over frames of the mean force on each site",
+        ),
+        "source": ("run", np.array([s.name for s in sources], dtype=str), "", "files"),
+        "temperature": ("run", np.array([s.temperature for s in sources]), "K", "temperature"),
+        "interval_ps": (
+            "run",
+            np.array([s.interval_ps for s in sources]),
+            "ps",
+            "time between frames",
+        ),
+    }
+    return xr.Dataset(
+        {
+            name: (dims.split(), values, {"units": units, "long_name": text})
+            for name, (dims, values, units, text) in told.items()
+        },
+        attrs={
+            "title": "block Gram ledger of a fit of force constants",
+            "convention": "residual = square - 2 moment.z + z.gram.z for parameters z of the "
+            "orbits before sum rules; rows act on displacements relative to the force's atom",
+        },
+    )
+
+
+def ledger_of(dataset: xr.Dataset, *, where: str = "") -> Ledger:
+    """Ledger from its Dataset.
+
+    Parameters
+    ----------
+    dataset
+        As `ledger_dataset` makes it.
+    where
+        Where it comes from, for error messages.
+
+    Raises
+    ------
+    DataError
+        If its columns cannot be made again.
+    """
+    crystal = Crystal(
+        cell=dataset["cell"].values,
+        sites=dataset["sites"].values,
+        species=tuple(str(symbol) for symbol in dataset["species"].values),
+        masses=dataset["masses"].values,
+    )
+    supercell = build_supercell(crystal, dataset["supercell_matrix"].values)
+    reaches: dict[int, Reach] = {
+        int(order): "supercell" if str(text) == _SUPERCELL else parse_cutoff(str(text))
+        for order, text in zip(dataset["order"].values, dataset["cutoff"].values, strict=True)
+        if order > 1
+    }
+    expansion = expansion_of(space_group(crystal, tolerance=1e-3), supercell, reaches)
+    known, made = dataset["check"].values, _fingerprint(expansion)
+    if known.shape != made.shape or np.abs(known - made).max(initial=0.0) > _SAME:
+        raise DataError(
+            "the columns of this ledger cannot be made again",
+            where=where,
+            why="it was written with another version of trajmodes or of spglib, which sorts or "
+            "sees the symmetry of the crystal differently",
+            fix="read the trajectory again with this version",
+        )
+    names = [str(name) for name in dataset["source"].values]
+    numbers = zip(
+        names,
+        dataset["temperature"].values.tolist(),
+        dataset["interval_ps"].values.tolist(),
+        strict=True,
+    )
+    return Ledger(
+        supercell=supercell,
+        expansion=expansion,
+        run=dataset["block_run"].values,
+        frames=dataset["frames"].values,
+        gram=dataset["gram"].values,
+        moment=dataset["moment"].values,
+        square=dataset["square"].values,
+        displacement_sum=dataset["displacement_sum"].values,
+        force_sum=dataset["force_sum"].values,
+        sources=tuple(Source(*one) for one in numbers) if any(names) else (),
+    )
+
+
+def _exact(reach: Cutoff | None) -> str:
+    """Text of a cutoff that gives back the same numbers: not rounded for the eye."""
+    if reach is None:
+        return _SUPERCELL
+    named = (f"{a}-{b}:{radius!r}" for (a, b), radius in sorted(reach.by_species.items()))
+    return " ".join([repr(reach.radius), *named])
+
+
+def _fingerprint(expansion: Expansion) -> Floats:
+    """Tensors of the representatives of all orbits, one after the other."""
+    return np.concatenate(
+        [basis.tensors[basis.orbits.representatives].ravel() for basis in expansion]
+    )
