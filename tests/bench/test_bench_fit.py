@@ -22,7 +22,7 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.accumulate import ForceRows, default_blocks
 from trajmodes.fit.covariance import ForceCovariance
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.fit import fit_harmonic, fit_ledger
+from trajmodes.fit.fit import fit_equations, fit_harmonic
 from trajmodes.fit.model import model_of
 from trajmodes.fit.solution import FitOptions
 from trajmodes.pipeline.api import open_run
@@ -50,7 +50,7 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.accumulate import ForceRows
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.fit import fit_ledger
+from trajmodes.fit.fit import fit_equations
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell
 
@@ -65,7 +65,7 @@ with threadpool_limits(1):
     reduction = ForceRows(expansion, supercell, 20)
     u_tax, f_tax = rng.normal(size=(2, 20, supercell.n_atoms, 3))
     state = reduction.chunk(MotionBlock(0, u_tax, None, f_tax))
-    fit = fit_ledger(reduction.finalize(state))
+    fit = fit_equations(reduction.finalize(state))
 took = time.perf_counter() - start
 assert fit.constants.quality.n_parameters == 58
 peak = [line for line in open("/proc/self/status") if line.startswith("VmHWM")][0].split()[1]
@@ -117,8 +117,8 @@ def rows_seconds(frames, cutoffs, workers):
     stream(frames.motion, [(0, 32)], reduction, workers=1)
     blocks = cut_blocks([(0, n_frames)], frames.supercell.n_atoms)
     start = time.perf_counter()
-    ledger = stream(frames.motion, blocks, reduction, workers=workers)
-    return (time.perf_counter() - start) / n_frames, ledger
+    equations = stream(frames.motion, blocks, reduction, workers=workers)
+    return (time.perf_counter() - start) / n_frames, equations
 
 
 def report(what, ours, peer, name, unit="ms"):
@@ -183,13 +183,13 @@ def test_basis_frames_and_fit_beside_hiphive(frames):
         container.add_structure(frame)
         times.append(time.perf_counter() - start)
     for workers in (1, 2):
-        each, ledger = rows_seconds(frames, CUTOFFS, workers)
+        each, equations = rows_seconds(frames, CUTOFFS, workers)
         # the first frame also compiles and sets up
         what = f"one frame of {supercell.n_atoms} atoms, {workers} threads ({1 / each:.0f}/s)"
         report(what, each, float(np.median(times[1:])), "hiPhive")
     start = time.perf_counter()
-    fit_ledger(ledger)
-    say(f"fit of the ledger with error bars, both schemes: {time.perf_counter() - start:.3g} s")
+    fit_equations(equations)
+    say(f"fit with error bars, both schemes: {time.perf_counter() - start:.3g} s")
 
 
 def test_basis_frames_and_fit_beside_symfc(frames):
@@ -215,9 +215,9 @@ def test_basis_frames_and_fit_beside_symfc(frames):
     start = time.perf_counter()
     solver.solve(orders=[*CUTOFFS])
     theirs = time.perf_counter() - start
-    each, ledger = rows_seconds(frames, CUTOFFS, 2)
+    each, equations = rows_seconds(frames, CUTOFFS, 2)
     start = time.perf_counter()
-    fit_ledger(ledger, options=FitOptions(scheme="joint"))
+    fit_equations(equations, options=FitOptions(scheme="joint"))
     own = PEER_FRAMES * each + time.perf_counter() - start
     # most of what symfc takes does not grow with the frames
     report(f"{PEER_FRAMES} frames and the fit", own, theirs, "symfc", "s")

@@ -65,10 +65,16 @@ def assert_same(one: Path, other: Path) -> None:
         assert np.abs(mine - theirs).max() < 1e-10 * np.abs(mine).max()
 
 
-def test_fit_writes_constants_ledger_and_results(fitted):
+def test_fit_writes_force_constants_equations_and_results(fitted):
     folder, result = fitted
     names = {path.name for path in folder.rglob("*") if path.is_file()}
-    assert {"results.nc", "ledger.nc", "force_constants.h5", "run.toml", "fit.png"} <= names
+    assert {
+        "results.nc",
+        "normal_equations.nc",
+        "force_constants.h5",
+        "run.toml",
+        "fit.png",
+    } <= names
     dataset = xr.load_dataset(folder / "results.nc")
     np.testing.assert_array_equal(dataset["order"], [2, 3])
     assert dataset["order_r_squared"].values[1] > dataset["order_r_squared"].values[0] > 0.9
@@ -82,40 +88,40 @@ def test_runs_in_two_folders_are_pooled(fitted, texts, tmp_path):
     files = [write_dump(tmp_path / a / "si.lammpstrj", part) for a, part in parts.items()]
     fit(*files, "-o", tmp_path / "pooled")
     assert_same(fitted[0], tmp_path / "pooled")
-    ledger = xr.load_dataset(tmp_path / "pooled" / "ledger.nc")
-    assert ledger.sizes["run"] == 2
+    equations = xr.load_dataset(tmp_path / "pooled" / "normal_equations.nc")
+    assert equations.sizes["run"] == 2
 
 
 @pytest.mark.slow
-def test_later_frames_are_appended_to_a_ledger(fitted, dump, tmp_path):
+def test_later_frames_are_appended_to_saved_equations(fitted, dump, tmp_path):
     half = FRAMES // 2
     fit(dump, "--frames", f":{half}", "-o", tmp_path / "first")
-    ledger = tmp_path / "first" / "ledger.nc"
-    fit(dump, "--frames", f"{half}:", "--append", ledger, "-o", tmp_path / "both")
+    equations = tmp_path / "first" / "normal_equations.nc"
+    fit(dump, "--frames", f"{half}:", "--append", equations, "-o", tmp_path / "both")
     assert_same(fitted[0], tmp_path / "both")
 
 
-def test_shorter_cutoffs_of_a_ledger_are_those_of_a_new_fit(fitted, dump, texts, tmp_path):
+def test_shorter_cutoffs_of_saved_equations_equal_a_new_fit(fitted, dump, texts, tmp_path):
     rest = write_dump(tmp_path / "later" / "si.lammpstrj", texts[-FRAMES // 4 :])
     settings = {"cell": CELL, "cutoff": 4.0, "cutoff3": 2.5}
     first = tm.fit_constants(dump, output=tmp_path / "first", frames=(0, 600), cell=CELL)
     assert first.constants.triplets is None
-    ledger = fitted[0] / "ledger.nc"
+    equations = fitted[0] / "normal_equations.nc"
     with pytest.raises(UsageError, match=r"orders \[2, 3\] are asked for"):
-        tm.fit_constants(rest, append=tmp_path / "first" / "ledger.nc", **settings)
-    shorter = tm.fit_constants(rest, append=ledger, **settings).constants
+        tm.fit_constants(rest, append=tmp_path / "first" / "normal_equations.nc", **settings)
+    shorter = tm.fit_constants(rest, append=equations, **settings).constants
     assert (shorter.cutoff, shorter.triplets.cutoff) == (4.0, 2.5)
     with pytest.raises(UsageError, match="is asked for of sums made with"):
-        tm.fit_constants(rest, append=ledger, cell=CELL, cutoff=5.2)
+        tm.fit_constants(rest, append=equations, cell=CELL, cutoff=5.2)
 
 
-def test_a_ledger_takes_no_frames_twice_and_no_other_crystal(fitted, dump, tmp_path):
-    ledger = fitted[0] / "ledger.nc"
-    result = call("fit", dump, "--append", ledger, "-o", tmp_path / "twice")
+def test_appending_refuses_repeated_frames_and_other_crystals(fitted, dump, tmp_path):
+    equations = fitted[0] / "normal_equations.nc"
+    result = call("fit", dump, "--append", equations, "-o", tmp_path / "twice")
     assert f"{FRAMES} frames are given twice" in result.output
     copper = [DATA / "copper.lammpstrj.xz", "--units", "metal", "--timestep-fs", "2"]
-    result = call("fit", *copper, "--append", ledger, "-o", tmp_path / "other")
-    assert "does not fit the crystal of the ledger, Si2" in result.output
+    result = call("fit", *copper, "--append", equations, "-o", tmp_path / "other")
+    assert "does not fit the crystal of the normal equations, Si2" in result.output
     assert "without --append" in result.output
 
 

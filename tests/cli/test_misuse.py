@@ -118,7 +118,7 @@ def test_a_molecule_does_not_replace_its_hessian(tmp_path):
     ("words", "name"),
     [
         # Told before the run, which is not there, is read.
-        (["fit", "none.xyz", "--cell", CELL], "ledger.nc"),
+        (["fit", "none.xyz", "--cell", CELL], "normal_equations.nc"),
         (["run", "none.xyz", "--cell", CELL], "FORCE_CONSTANTS"),
         (["run", "none.xyz", "--cell", CELL], "figures/bands.png"),
         (["run", "none.xyz", "--save-amplitudes", "X:4"], "amplitudes.nc"),
@@ -137,12 +137,12 @@ def test_files_of_the_user_are_not_overwritten(tmp_path, words, name):
 
 
 def test_files_that_a_command_does_not_write_are_not_in_its_way(fitted, tmp_path):
-    for name in ("ledger.nc", "FORCE_CONSTANTS", "notes.txt"):
+    for name in ("normal_equations.nc", "FORCE_CONSTANTS", "notes.txt"):
         (tmp_path / name).write_text("mine")
     words = ["project", RUN, "--force-constants", fitted, *SHORT, "-o", tmp_path]
     done(*words)
     done(*words)
-    assert (tmp_path / "ledger.nc").read_text() == "mine"
+    assert (tmp_path / "normal_equations.nc").read_text() == "mine"
     assert (tmp_path / "FORCE_CONSTANTS").read_text() == "mine"
 
 

@@ -1,4 +1,4 @@
-"""Polynomial forces, ledgers and design matrices made the plain way."""
+"""Polynomial forces, normal equations and design matrices, computed directly."""
 
 import itertools
 from math import factorial
@@ -90,8 +90,8 @@ def design_of(dense_of):
 
 
 @pytest.fixture(scope="session")
-def ledger_of():
-    """``ledger_of(expansion, supercell, u_tax, f_tax, n_blocks=8, cuts=())``."""
+def equations_of():
+    """``equations_of(expansion, supercell, u_tax, f_tax, n_blocks=8, cuts=())``."""
 
     def make(expansion, supercell, u_tax, f_tax, n_blocks=8, cuts=()):
         reduction = ForceRows(expansion, supercell, len(u_tax), n_blocks)

@@ -6,7 +6,7 @@ import pytest
 from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.accumulate import ForceRows
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.fit import constants_of, fit_ledger
+from trajmodes.fit.fit import constants_of, fit_equations
 from trajmodes.fit.model import model_of
 from trajmodes.fit.solution import FitOptions
 from trajmodes.symmetry.constraints import Constraints
@@ -28,7 +28,7 @@ def correlated(rng, shape, memory):
 
 @pytest.fixture(scope="module")
 def runs(crystals, dense_of):
-    """``runs(n, memory)`` yields ledgers of wurtzite: triplets, and a constant force, allowed.
+    """``runs(n, memory)`` yields normal equations of wurtzite up to third order.
 
     Displacements are Gaussian, so that ⟨uuu⟩ = 0 and the sequential limit is the truth.
     """
@@ -77,9 +77,9 @@ def independent(fit):
 def test_error_bars_of_pairs_and_triplets_are_honest(runs, n_runs, memory):
     make, truth = runs
     scores, inefficiencies = {"jackknife": [], "sandwich": []}, []
-    for ledger in make(n_runs, memory):
+    for equations in make(n_runs, memory):
         for method, found in scores.items():
-            fit = fit_ledger(ledger, options=FitOptions(errors=method))
+            fit = fit_equations(equations, options=FitOptions(errors=method))
             x, told = independent(fit)
             found.append((x - truth) / np.sqrt(fit.errors.variance[told]))
         inefficiencies.append(fit.errors.inefficiency)
@@ -97,7 +97,7 @@ def test_error_bars_of_pairs_and_triplets_are_honest(runs, n_runs, memory):
 def test_replicates_of_the_constants_carry_the_error(runs):
     """Any constant, and any function of the constants, has its error from the replicates."""
     make, _ = runs
-    fit = fit_ledger(next(make(1, 0.0)))
+    fit = fit_equations(next(make(1, 0.0)))
     basis, own = fit.model.expansion.bases[2], fit.model.expansion.columns(3)
     spread = fit.constants.triplets.replicates
     spread = spread - spread.mean(axis=0)

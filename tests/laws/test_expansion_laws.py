@@ -7,7 +7,7 @@ import pytest
 
 from trajmodes.data.crystal import Crystal
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.fit import constants_of, fit_ledger
+from trajmodes.fit.fit import constants_of, fit_equations
 from trajmodes.fit.model import model_of
 from trajmodes.fit.solution import FitOptions
 from trajmodes.symmetry.clusters import inscribed_radius, pair_orbits
@@ -59,7 +59,7 @@ def moved(supercell, n_frames, size, seed=1):
 
 
 @pytest.fixture
-def truth_is_found(image_forces, ledger_of):
+def truth_is_found(image_forces, equations_of):
     """Fit exact forces of random constants; returns the fit."""
 
     def check(crystal, matrix, cutoffs, n_frames):
@@ -69,7 +69,9 @@ def truth_is_found(image_forces, ledger_of):
         # a constant force would be fitted as well: the truth has none
         u_tax = moved(supercell, n_frames, 0.3)
         f_tax = image_forces(truth, supercell, u_tax)
-        fit = fit_ledger(ledger_of(model.expansion, supercell, u_tax, f_tax), options=JOINT)
+        fit = fit_equations(
+            equations_of(model.expansion, supercell, u_tax, f_tax), options=JOINT
+        )
         assert_truth_is_found(fit.constants, truth)
         assert fit.constants.quality.rank == fit.constants.quality.n_parameters
         return fit
@@ -94,7 +96,7 @@ def test_clusters_that_fill_the_supercell_give_the_truth(crystals, truth_is_foun
 
 
 @pytest.mark.parametrize("name", ["diamond", "rock salt", "wurtzite"])
-def test_bonds_that_reach_to_the_limit_are_in_the_span(crystals, ledger_of, name):
+def test_bonds_that_reach_to_the_limit_are_in_the_span(crystals, equations_of, name):
     """Forces of an anharmonic pair potential, with no word of orbits or tensors."""
     crystal = crystals[name]
     supercell = build_supercell(crystal, np.diag([2, 2, 2]))
@@ -109,7 +111,7 @@ def test_bonds_that_reach_to_the_limit_are_in_the_span(crystals, ledger_of, name
             length = np.linalg.norm(bond)
             if length < reach:
                 f_tax[:, a] += _bond_force(bond / length, u_tax[:, b] - u_tax[:, a], length)
-    fit = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax), options=JOINT)
+    fit = fit_equations(equations_of(expansion, supercell, u_tax, f_tax), options=JOINT)
     # cancellation leaves the square root of rounding in the residual
     assert fit.constants.quality.rms_residual < 1e-6 * fit.constants.quality.rms_force
     assert fit.constants.quality.orders[1].rms_residual > 1e-3 * fit.constants.quality.rms_force
@@ -179,13 +181,13 @@ def test_cutoffs_by_species_give_the_truth(crystals, truth_is_found):
 
 @pytest.mark.parametrize("name", ["diamond", "wurtzite", "triclinic", "rutile"])
 def test_fitted_constants_obey_sum_rules_permutations_and_space_group(
-    crystals, ledger_of, name
+    crystals, equations_of, name
 ):
     matrix, cutoffs, n_frames = CASES[name]
     supercell, model = model_for(crystals[name], matrix, cutoffs)
     rng = np.random.default_rng(4)
     u_tax, f_tax = rng.normal(size=(2, n_frames, supercell.n_atoms, 3))
-    constants = fit_ledger(ledger_of(model.expansion, supercell, u_tax, f_tax)).constants
+    constants = fit_equations(equations_of(model.expansion, supercell, u_tax, f_tax)).constants
     group = space_group(crystals[name])
     for part in (constants.triplets, constants.quartets):
         order, size = part.order, np.abs(part.values).max()
@@ -234,16 +236,16 @@ def torques_and_stress(constants):
 
 @pytest.mark.parametrize("name", ["wurtzite", "triclinic"])
 @pytest.mark.parametrize("higher", [{}, {3: 2.2}])
-def test_constraints_hold_for_the_fitted_constants(crystals, ledger_of, name, higher):
+def test_constraints_hold_for_the_fitted_constants(crystals, equations_of, name, higher):
     matrix, cutoffs, n_frames = CASES[name]
     supercell, model = model_for(crystals[name], matrix, {2: cutoffs[2], **higher})
     rng = np.random.default_rng(5)
     u_tax, f_tax = rng.normal(size=(2, n_frames, supercell.n_atoms, 3))
-    ledger = ledger_of(model.expansion, supercell, u_tax, f_tax)
+    equations = equations_of(model.expansion, supercell, u_tax, f_tax)
 
     def fitted(**switches):
         options = FitOptions(constraints=Constraints(**switches))
-        constants = fit_ledger(ledger, options=options).constants
+        constants = fit_equations(equations, options=options).constants
         return constants.quality, *torques_and_stress(constants)
 
     plain, torque, stress = fitted()
@@ -283,7 +285,7 @@ def spring_model(basis, tension):
 
 @pytest.mark.parametrize("name", ["wurtzite", "triclinic"])
 def test_central_forces_in_equilibrium_obey_all_constraints(
-    crystals, ledger_of, image_forces, name
+    crystals, equations_of, image_forces, name
 ):
     """Tensions without force on any site and without stress: the sums are analytic zeros."""
     matrix, cutoffs, n_frames = CASES[name]
@@ -306,11 +308,11 @@ def test_central_forces_in_equilibrium_obey_all_constraints(
     ):
         truth = basis.constants(spring_model(basis, tension)[0])
         assert (max(torques_and_stress(truth)) < 1e-10) == at_rest
-        ledger = ledger_of(
+        equations = equations_of(
             model.expansion, supercell, u_tax, image_forces(truth, supercell, u_tax)
         )
-        assert_truth_is_found(fit_ledger(ledger).constants, truth)
-        constrained = fit_ledger(ledger, options=everything).constants
+        assert_truth_is_found(fit_equations(equations).constants, truth)
+        constrained = fit_equations(equations, options=everything).constants
         off = np.abs(constrained.values - truth.values).max() / np.abs(truth.values).max()
         assert off < 1e-9 if at_rest else off > 1e-3
 
@@ -320,16 +322,16 @@ def test_central_forces_in_equilibrium_obey_all_constraints(
     # skew parts of Σ_j Φ_ij that site symmetries allow, less those of all sites together
     [("diamond", 0), ("wurtzite", 0), ("rutile", 0), ("quartz", 4), ("triclinic", 6)],
 )
-def test_sums_that_are_not_symmetric_are_a_switch(crystals, ledger_of, name, n_more):
+def test_sums_that_are_not_symmetric_are_a_switch(crystals, equations_of, name, n_more):
     crystal = crystals[name]
     matrix = CASES[name][0] if name in CASES else np.diag([2, 2, 2])
     reach = 4.0 if name != "quartz" else 3.0
     supercell, model = model_for(crystal, matrix, {2: reach})
     rng = np.random.default_rng(8)
     u_tax, f_tax = rng.normal(size=(2, 40, supercell.n_atoms, 3))
-    ledger = ledger_of(model.expansion, supercell, u_tax, f_tax)
+    equations = equations_of(model.expansion, supercell, u_tax, f_tax)
     strict, loose = (
-        fit_ledger(ledger, options=FitOptions(constraints=Constraints(hermitian=switch)))
+        fit_equations(equations, options=FitOptions(constraints=Constraints(hermitian=switch)))
         for switch in (True, False)
     )
     counts = [fit.constants.quality.n_parameters for fit in (strict, loose)]

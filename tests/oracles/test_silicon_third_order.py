@@ -10,7 +10,7 @@ import pytest
 
 from trajmodes.fit.accumulate import ForceRows
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.fit import fit_ledger
+from trajmodes.fit.fit import fit_equations
 from trajmodes.fit.solution import FitOptions
 from trajmodes.pipeline.api import open_run
 from trajmodes.symmetry.operations import space_group
@@ -21,7 +21,7 @@ CUTOFFS = {2: 5.4, 3: 4.2, 4: 2.6}
 
 
 @pytest.fixture(scope="module")
-def ledger():
+def equations():
     """The run of the examples: 64 atoms, 1150 K, of the same volume as the table."""
     run = open_run(EXAMPLES / "silicon.lammpstrj.xz", cell=EXAMPLES / "silicon.POSCAR")
     supercell = run.supercell
@@ -55,13 +55,13 @@ def beside_the_table(clusters, crystal):
     ],
 )
 def test_constants_from_md_are_those_at_rest_but_for_anharmonicity(
-    ledger, cutoffs, scheme, margin
+    equations, cutoffs, scheme, margin
 ):
     """At 1150 K effective constants differ by a tenth, and by half of that beside quartets.
 
     Error bars are far smaller: the margin is anharmonicity. It falls to 0.35 % at 300 K.
     """
-    fit = fit_ledger(ledger, cutoffs=cutoffs, options=FitOptions(scheme=scheme))
+    fit = fit_equations(equations, cutoffs=cutoffs, options=FitOptions(scheme=scheme))
     found, sem, table = beside_the_table(fit.constants.triplets, fit.constants.crystal)
     size, off = np.abs(table).max(), np.abs(found - table).max()
     assert sem.max() < 0.004 * size

@@ -10,7 +10,7 @@ from ase import Atoms
 from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.accumulate import ForceRows
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.fit import fit_ledger
+from trajmodes.fit.fit import fit_equations
 from trajmodes.fit.solution import FitOptions
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.constraints import Constraints, constraint_rows, null_space
@@ -79,8 +79,8 @@ def fitted(frames, group):
         assert basis.orbits.notes == ()
     reduction = ForceRows(expansion, frames.supercell, len(frames.displacements), 4)
     block = MotionBlock(0, frames.displacements, None, frames.forces)
-    ledger = reduction.finalize(reduction.chunk(block))
-    fit = fit_ledger(ledger, options=FitOptions(scheme="joint", constant_force=False))
+    equations = reduction.finalize(reduction.chunk(block))
+    fit = fit_equations(equations, options=FitOptions(scheme="joint", constant_force=False))
     counts = {one.order: one.n_parameters for one in fit.constants.quality.orders}
     assert frames.known.items() <= counts.items()
     return fit.constants, counts

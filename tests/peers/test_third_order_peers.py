@@ -10,7 +10,7 @@ import pytest
 from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.accumulate import ForceRows
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.fit import fit_ledger
+from trajmodes.fit.fit import fit_equations
 from trajmodes.fit.solution import FitOptions
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell, cell_rank
@@ -117,7 +117,7 @@ def fitted(supercell, u_tax, f_tax, cutoffs, options=None):
     expansion = expansion_of(space_group(supercell.crystal), supercell, cutoffs)
     reduction = ForceRows(expansion, supercell, len(u_tax), 16)
     state = reduction.chunk(MotionBlock(0, u_tax, None, f_tax))
-    return fit_ledger(reduction.finalize(state), options=options)
+    return fit_equations(reduction.finalize(state), options=options)
 
 
 def in_order_of(clusters, supercell, third):

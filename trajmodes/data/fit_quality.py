@@ -133,7 +133,7 @@ class ScanPoint:
     """One fit of a scan: what was varied, and how well it describes the forces."""
 
     kind: ScanKind
-    """What differs from the fit with all that the ledger has."""
+    """Whether orders, a cutoff, constraints, the ridge strength or the run length is varied."""
     label: str
     """The choice in words, such as ``order 2 to 6.00 Å`` or ``+ Huang``."""
     order: int

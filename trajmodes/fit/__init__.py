@@ -1,8 +1,7 @@
 """From displacements and forces to effective force constants with error bars.
 
-In: `MotionBlock`s of a trajectory, through one of two reductions. `ForceRows` makes a `Ledger`,
-the sums of an `Expansion` of any order; `ForceCovariance` serves pairs alone, faster and for
-every cutoff, and is turned into a ledger by `harmonic_ledger`. Out: `fit_ledger` makes a `Fit`
-of a ledger as often as wanted: orders, cutoffs, constraints, schemes. Open `ledger` for the
-idea, `expansion` for the columns, `effective` for the whole.
+In: `MotionBlock`s of a trajectory. `ForceRows` (any order) or `ForceCovariance` with
+`harmonic_equations` (second order, faster, every cutoff) reduce them to `NormalEquationBlocks`.
+Out: `fit_equations` makes a `Fit` of these as often as wanted: orders, cutoffs, constraints,
+schemes. Open first: `normal_equations` (the idea), `expansion` (columns), `fit` (the whole).
 """

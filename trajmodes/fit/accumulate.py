@@ -1,6 +1,6 @@
 """What every fit to forces sums over frames besides its own products.
 
-From a stream of motion to a ledger: rows of many frames at a time, and their products.
+From a stream of motion to normal equations: rows of many frames at a time, and their products.
 
 Rows are made site by site for some cells and up to 64 frames, so that they and what they are
 made of stay in the cache, and are multiplied (BLAS) as soon as a few thousand have come
@@ -16,7 +16,7 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.expansion import Expansion
-from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.rows import ForceMap, Motion, fill_rows, force_maps
 from trajmodes.streaming.blocks import BlockReduction, BlockSums, Sums
 
@@ -62,16 +62,16 @@ _FRAMES = 64
 _ROW_BYTES = 1 << 20
 """Memory of the rows that are multiplied at once: enough for BLAS, little for the cache."""
 
-_LEDGER_BYTES, _MOST_BYTES = 1 << 28, 1 << 32
-"""Memory that the blocks of a ledger are to take, with fewer of them where there are many
-parameters, and the memory beyond which a fit is refused."""
+_EQUATION_BYTES, _MOST_BYTES = 1 << 28, 1 << 32
+"""Memory that all blocks should take (fewer blocks where there are many parameters), and the
+memory beyond which a fit is refused."""
 
 _BLOCKS = (8, 32)
 """Fewest and most blocks of time of all runs together; error bars need some eight."""
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerSums(ForceSums):
+class NormalEquationSums(ForceSums):
     """The sums of some frames of one block of time."""
 
     gram: Floats
@@ -95,7 +95,7 @@ def default_blocks(n_parameters: int, n_runs: int = 1) -> int:
     """
     fewest, most = _BLOCKS
     one = 8 * (n_parameters + 1) ** 2
-    together = int(np.clip(_LEDGER_BYTES // one, fewest, most))
+    together = int(np.clip(_EQUATION_BYTES // one, fewest, most))
     each = max(1, together // n_runs, -(-fewest // n_runs))
     if each * n_runs * one > _MOST_BYTES:
         raise UsageError(
@@ -108,8 +108,8 @@ def default_blocks(n_parameters: int, n_runs: int = 1) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class ForceRows(BlockReduction[MotionBlock, LedgerSums]):
-    """A `Reduction` of motion to a `Ledger`."""
+class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
+    """A `Reduction` of motion to a `NormalEquationBlocks`."""
 
     expansion: Expansion
     supercell: Supercell
@@ -121,7 +121,7 @@ class ForceRows(BlockReduction[MotionBlock, LedgerSums]):
         maps = tuple(force_maps(self.expansion, self.supercell))
         object.__setattr__(self, "maps", maps)
 
-    def finalize(self, state: BlockSums[LedgerSums]) -> Ledger:
+    def finalize(self, state: BlockSums[NormalEquationSums]) -> NormalEquationBlocks:
         """Stack the blocks in order of time.
 
         Raises
@@ -131,7 +131,7 @@ class ForceRows(BlockReduction[MotionBlock, LedgerSums]):
         """
         # Sums of products are symmetric but for rounding.
         gram = state.stack("gram")
-        return Ledger(
+        return NormalEquationBlocks(
             supercell=self.supercell,
             expansion=self.expansion,
             run=np.zeros(len(gram), dtype=np.int64),
@@ -143,7 +143,7 @@ class ForceRows(BlockReduction[MotionBlock, LedgerSums]):
             force_sum=state.stack("force_sum"),
         )
 
-    def sums(self, block: MotionBlock) -> LedgerSums:
+    def sums(self, block: MotionBlock) -> NormalEquationSums:
         """Sum over frames of one block of time.
 
         Raises
@@ -165,7 +165,7 @@ class ForceRows(BlockReduction[MotionBlock, LedgerSums]):
             for table in self.maps:
                 own = np.append(table.columns, size - 1)
                 gram[np.ix_(own, own)] += _products(table, motion, n_sites)
-        return LedgerSums(
+        return NormalEquationSums(
             n_frames,
             site_sums(self.supercell, displacements),
             site_sums(self.supercell, forces),

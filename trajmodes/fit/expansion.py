@@ -98,7 +98,7 @@ class Expansion:
         if missing or len(bases) != bases[-1].order:
             raise UsageError(
                 f"orders {sorted(cutoffs)} are asked for",
-                where=f"the ledger has orders {self.orders[1:]}",
+                where=f"the normal equations have orders {self.orders[1:]}",
                 fix="fit with a cutoff for each order up to the highest",
             )
         return Expansion(tuple(bases), tuple(reaches)), np.concatenate(masks)

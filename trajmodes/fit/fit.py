@@ -1,4 +1,4 @@
-"""The fit as a user asks for it: a ledger in, force constants with error bars out."""
+"""The fit as a user asks for it: normal equations in, force constants with error bars out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,11 +11,16 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.covariance import ForceCovariances
 from trajmodes.fit.expansion import Reach, expansion_of
-from trajmodes.fit.harmonic import harmonic_ledger
+from trajmodes.fit.harmonic import harmonic_equations
 from trajmodes.fit.model import Model
-from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import first_order_forces, mean_of_blocks, notes_of, quality_of
-from trajmodes.fit.solution import FitOptions, solve_ledger, solve_other_scheme, with_strength
+from trajmodes.fit.solution import (
+    FitOptions,
+    solve_equations,
+    solve_other_scheme,
+    with_strength,
+)
 from trajmodes.fit.uncertainty import GrowingFits, fit_errors, growing_fits, left_out_solutions
 from trajmodes.notes import Note
 from trajmodes.symmetry.cutoffs import Cutoff
@@ -50,22 +55,22 @@ class Fit:
         return self.model.expansion.group
 
 
-def fit_ledger(
-    ledger: Ledger,
+def fit_equations(
+    equations: NormalEquationBlocks,
     *,
     cutoffs: Mapping[int, Cutoff | None] | None = None,
     temperature: float | None = None,
     options: FitOptions | None = None,
 ) -> Fit:
-    """Fit force constants to the sums of a ledger.
+    """Fit force constants to normal equations summed over a trajectory.
 
     Parameters
     ----------
-    ledger
+    equations
         Sums over one or several trajectories.
     cutoffs
-        Order → cutoff, for fewer orders or a shorter reach than the ledger has; None for that
-        of the ledger.
+        Order → cutoff, for fewer orders or a shorter reach than those of the equations; None
+        for the same.
     temperature
         Temperature in K to note in the constants.
     options
@@ -74,7 +79,7 @@ def fit_ledger(
     Raises
     ------
     UsageError
-        If a cutoff or an order is beyond those of the ledger.
+        If a cutoff or an order is beyond those of the equations.
     DataError
         If the forces are all zero, or the data leave constants undetermined.
     """
@@ -85,40 +90,38 @@ def fit_ledger(
             why="it assumes least squares",
             fix="take the jackknife",
         )
-    if not ledger.square.sum() > 0.0:
+    if not equations.square.sum() > 0.0:
         raise DataError("all forces are zero", fix="check the forces of the file")
     if cutoffs is not None:
-        ledger = ledger.restricted(*ledger.expansion.restricted(cutoffs))
-    options = with_strength(ledger, options)
-    solved = solve_ledger(ledger, options)
-    equations, parameters = solved.equations, solved.parameters
-    left_out = left_out_solutions(equations, options.solver)
+        equations = equations.restricted(*equations.expansion.restricted(cutoffs))
+    options = with_strength(equations, options)
+    solved = solve_equations(equations, options)
+    reduced, parameters = solved.equations, solved.parameters
+    left_out = left_out_solutions(reduced, options.solver)
     blocks = fit_errors(
-        equations,
+        reduced,
         parameters,
         solver=options.solver,
         method=options.errors,
         left_out=left_out,
     )
-    other = solve_other_scheme(ledger, options, solved)
-    constants = constants_of(equations.model, parameters, blocks)
-    force, force_sem = first_order_forces(ledger, constants)
-    allowed = invariant_part(ledger.expansion.group, ledger.displacement_sum)
-    convergence, partial = _convergence(
-        growing_fits(equations, options.solver), equations.model
-    )
-    quality = quality_of(ledger, solved, other, options, force, left_out)
+    other = solve_other_scheme(equations, options, solved)
+    constants = constants_of(reduced.model, parameters, blocks)
+    force, force_sem = first_order_forces(equations, constants)
+    allowed = invariant_part(equations.expansion.group, equations.displacement_sum)
+    convergence, partial = _convergence(growing_fits(reduced, options.solver), reduced.model)
+    quality = quality_of(equations, solved, other, options, force, left_out)
     return Fit(
         constants=replace(constants, temperature=temperature, quality=quality),
-        model=equations.model,
+        model=reduced.model,
         convergence=convergence,
         partial_values=partial,
         other_scheme=other and constants_of(other.equations.model, other.parameters),
-        reference=Reference(*mean_of_blocks(allowed, ledger.frames)),
+        reference=Reference(*mean_of_blocks(allowed, equations.frames)),
         errors=blocks,
         notes=(
             *_hermitian_notes(constants, options),
-            *notes_of(ledger, solved.found, blocks, quality, force_sem),
+            *notes_of(equations, solved.found, blocks, quality, force_sem),
             *_method_notes(options),
         ),
     )
@@ -157,8 +160,8 @@ def fit_harmonic(
     """
     supercell = covariances.space.supercell
     group = space_group(supercell.crystal) if group is None else group
-    ledger = harmonic_ledger(covariances, expansion_of(group, supercell, {2: cutoff}))
-    return fit_ledger(ledger, temperature=temperature, options=options)
+    equations = harmonic_equations(covariances, expansion_of(group, supercell, {2: cutoff}))
+    return fit_equations(equations, temperature=temperature, options=options)
 
 
 def constants_of(

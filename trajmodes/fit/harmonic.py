@@ -1,7 +1,7 @@
-"""The ledger of a harmonic fit, assembled from covariances.
+"""The normal equations of a harmonic fit, assembled from covariances.
 
 The force on site s of cell l is −Φ1_s − Σ_p Φ_p (u(s_p, l + R_p) − u(s, l)) over the pairs p
-that start at s. With Φ_p = Σ_k z_k E_pk the sums of `ledger` are
+that start at s. With Φ_p = Σ_k z_k E_pk the sums of `normal_equations` are
 
     G_kk' = Σ_s Σ_{p,p' from s} tr[E_pkᵀ E_p'k' M_p'p],
     h_k   = −Σ_p tr[E_pkᵀ (C_fu(s, s_p, R_p) − C_fu(s, s, 0))],
@@ -18,13 +18,15 @@ from numba import njit
 from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.fit.covariance import ForceCovariances
 from trajmodes.fit.expansion import Expansion
-from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.symmetry.tensors import SymmetryBasis
 from trajmodes.symmetry.translations import cell_rank
 
 
-def harmonic_ledger(covariances: ForceCovariances, expansion: Expansion) -> Ledger:
-    """Assemble the ledger of pair constants, block by block.
+def harmonic_equations(
+    covariances: ForceCovariances, expansion: Expansion
+) -> NormalEquationBlocks:
+    """Assemble the normal equations of second order, block by block.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ def harmonic_ledger(covariances: ForceCovariances, expansion: Expansion) -> Ledg
     gram[:, two, two], moment[:, two] = _pair_sums(covariances, pairs)
     gram[:, one, two] = _mixed_sums(covariances, still, pairs)
     gram[:, two, one] = gram[:, one, two].swapaxes(1, 2)
-    return Ledger(
+    return NormalEquationBlocks(
         supercell=covariances.space.supercell,
         expansion=expansion,
         run=np.zeros(n_blocks, dtype=np.int64),

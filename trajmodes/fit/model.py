@@ -17,7 +17,7 @@ import scipy.linalg
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
-from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.symmetry.constraints import Constraints, constraint_rows, null_space
 from trajmodes.symmetry.tensors import SymmetryBasis
 
@@ -174,7 +174,7 @@ def _stages(order: Ints, scheme: Scheme) -> Ints:
 
 
 @dataclass(frozen=True, slots=True)
-class NormalEquations:
+class ReducedEquations:
     """Squared residual Σ|f|² − 2 h·x + x·G x for each block of time (b)."""
 
     model: Model
@@ -201,7 +201,7 @@ class NormalEquations:
         """Number of blocks."""
         return len(self.frames)
 
-    def merged(self, n_together: int) -> "NormalEquations":
+    def merged(self, n_together: int) -> "ReducedEquations":
         """Join neighbouring blocks of one run, so many at a time, into longer ones."""
         place = np.arange(self.n_blocks) - np.searchsorted(self.run, self.run)
         cuts = np.flatnonzero(place % n_together == 0)
@@ -215,34 +215,34 @@ class NormalEquations:
         )
 
 
-def normal_equations(ledger: Ledger, model: Model) -> NormalEquations:
-    """Assemble the sums of a ledger for the free parameters of a model.
+def reduced_equations(equations: NormalEquationBlocks, model: Model) -> ReducedEquations:
+    """Reduce normal equations to the free parameters of a model.
 
     Parameters
     ----------
-    ledger
-        Ledger of the model's expansion.
+    equations
+        NormalEquationBlocks of the model's expansion.
     model
         The model.
     """
-    model = _with_own_constant_force(ledger, model)
+    model = _with_own_constant_force(equations, model)
     free = model.null_space
-    gram = np.empty((ledger.n_blocks, free.shape[1], free.shape[1]))
-    for own, target in zip(ledger.gram, gram, strict=True):
+    gram = np.empty((equations.n_blocks, free.shape[1], free.shape[1]))
+    for own, target in zip(equations.gram, gram, strict=True):
         part = free.T @ (own @ free)
         np.add(0.5 * part, 0.5 * part.T, out=target)
-    return NormalEquations(
+    return ReducedEquations(
         model,
-        ledger.run,
+        equations.run,
         gram,
-        ledger.moment @ free,
-        ledger.square,
-        ledger.frames,
-        ledger.n_components,
+        equations.moment @ free,
+        equations.square,
+        equations.frames,
+        equations.n_components,
     )
 
 
-def _with_own_constant_force(ledger: Ledger, model: Model) -> Model:
+def _with_own_constant_force(equations: NormalEquationBlocks, model: Model) -> Model:
     """Let every later stage fit a constant force of its own, through columns of zero mean.
 
     The first stage takes the mean force with it, that of uu in ½ Φ3 uu as well; without a
@@ -251,7 +251,7 @@ def _with_own_constant_force(ledger: Ledger, model: Model) -> Model:
     still, later = model.order == 1, model.stage > 0
     free = model.null_space.copy()
     push = free[:, still]
-    overlap = push.T @ ledger.gram.sum(axis=0) @ free
+    overlap = push.T @ equations.gram.sum(axis=0) @ free
     mean = np.linalg.solve(overlap[:, still], overlap[:, later])
     free[:, later] -= push @ mean
     return replace(model, null_space=free)

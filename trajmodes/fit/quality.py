@@ -5,7 +5,7 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.fit_quality import FitErrors
 from trajmodes.data.force_constants import FitQuality, ForceConstants, OrderQuality
-from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.solution import FitOptions, Solved
 from trajmodes.fit.solve import Determined
 from trajmodes.fit.uncertainty import predicted_squares
@@ -22,7 +22,7 @@ _LONG_BLOCKS = 8
 
 
 def quality_of(
-    ledger: Ledger,
+    equations: NormalEquationBlocks,
     solved: Solved,
     other: Solved | None,
     options: FitOptions,
@@ -33,7 +33,7 @@ def quality_of(
 
     Parameters
     ----------
-    ledger
+    equations
         The sums that were fitted.
     solved
         The solution.
@@ -47,9 +47,9 @@ def quality_of(
         (b, n) solutions without each block; None if they are not known.
     """
     model = solved.equations.model
-    n_components = ledger.n_components * ledger.n_frames
-    square = float(ledger.square.sum())
-    residuals = _residuals(ledger, solved)
+    n_components = equations.n_components * equations.n_frames
+    square = float(equations.square.sum())
+    residuals = _residuals(equations, solved)
     predicted = _predicted(solved, options, left_out)
     orders = []
     for k, basis in enumerate(model.expansion):
@@ -76,7 +76,7 @@ def quality_of(
         n_parameters=n_free,
         rank=n_free - solved.found.n_loose,
         condition=max(solved.found.conditions),
-        n_frames=ledger.n_frames,
+        n_frames=equations.n_frames,
         r_squared=orders[-1].r_squared,
         rms_force=float(np.sqrt(square / n_components)),
         rms_residual=orders[-1].rms_residual,
@@ -87,10 +87,10 @@ def quality_of(
     )
 
 
-def _residuals(ledger: Ledger, solved: Solved) -> list[float]:
+def _residuals(equations: NormalEquationBlocks, solved: Solved) -> list[float]:
     """Squared residual by all orders up to each one; a sequential fit is good at each stage."""
-    gram, moment = ledger.gram.sum(axis=0), ledger.moment.sum(axis=0)
-    square, model = float(ledger.square.sum()), solved.equations.model
+    gram, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
+    square, model = float(equations.square.sum()), solved.equations.model
     found = []
     for basis, stop in zip(model.expansion, model.expansion.starts[1:], strict=True):
         if model.scheme == "joint":
@@ -115,12 +115,14 @@ def _predicted(solved: Solved, options: FitOptions, left_out: Floats | None) -> 
     return [np.nan, *np.maximum(squares.sum(axis=0), 0.0).tolist()]
 
 
-def first_order_forces(ledger: Ledger, constants: ForceConstants) -> tuple[Floats, Floats]:
+def first_order_forces(
+    equations: NormalEquationBlocks, constants: ForceConstants
+) -> tuple[Floats, Floats]:
     """(s, 3) mean of f + Φ2 u about the given reference in eV/Å, and its standard error.
 
     Parameters
     ----------
-    ledger
+    equations
         The sums that were fitted.
     constants
         The pair constants.
@@ -128,10 +130,10 @@ def first_order_forces(ledger: Ledger, constants: ForceConstants) -> tuple[Float
     n_sites = constants.crystal.n_sites
     uniform_stxy = np.zeros((n_sites, n_sites, 3, 3))
     np.add.at(uniform_stxy, (constants.first, constants.second), constants.values)
-    left_bsx = ledger.force_sum + np.einsum(
-        "stxy,bty->bsx", uniform_stxy, ledger.displacement_sum
+    left_bsx = equations.force_sum + np.einsum(
+        "stxy,bty->bsx", uniform_stxy, equations.displacement_sum
     )
-    return mean_of_blocks(left_bsx, ledger.frames)
+    return mean_of_blocks(left_bsx, equations.frames)
 
 
 def mean_of_blocks(sums: Floats, frames: Ints) -> tuple[Floats, Floats]:
@@ -157,7 +159,7 @@ def mean_of_blocks(sums: Floats, frames: Ints) -> tuple[Floats, Floats]:
 
 
 def notes_of(
-    ledger: Ledger,
+    equations: NormalEquationBlocks,
     found: Determined,
     errors: FitErrors | None,
     quality: FitQuality,
@@ -167,7 +169,7 @@ def notes_of(
 
     Parameters
     ----------
-    ledger
+    equations
         The sums that were fitted.
     found
         What the data determine.
@@ -179,15 +181,15 @@ def notes_of(
         (s, 3) standard error of the mean force left on each site in eV/Å.
     """
     return (
-        *_edge_notes(ledger),
-        *_rank_notes(found, ledger.n_frames),
+        *_edge_notes(equations),
+        *_rank_notes(found, equations.n_frames),
         *_error_notes(errors),
         *_relaxation_notes(quality, first_order_sem),
     )
 
 
-def _edge_notes(ledger: Ledger) -> tuple[Note, ...]:
-    return tuple(note for basis in ledger.expansion for note in basis.orbits.notes)
+def _edge_notes(equations: NormalEquationBlocks) -> tuple[Note, ...]:
+    return tuple(note for basis in equations.expansion for note in basis.orbits.notes)
 
 
 def _rank_notes(found: Determined, n_frames: int) -> tuple[Note, ...]:

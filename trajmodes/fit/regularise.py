@@ -2,8 +2,8 @@
 
 LASSO (Tibshirani, J. R. Stat. Soc. B 58, 267 (1996)) minimises ½|f − A x|²/N + α Σ|x_k| in
 variables of unit columns; the adaptive one (Zou, J. Am. Stat. Assoc. 101, 1418 (2006)) weighs
-each |x_k| by 1/|x_k of a ridge fit|. Both need AᵀA and Aᵀf only, so a ledger is enough. The
-strength is chosen by leaving out one block of time at a time.
+each |x_k| by 1/|x_k of a ridge fit|. Both need AᵀA and Aᵀf only, so the normal equations are
+enough. The strength is chosen by leaving out one block of time at a time.
 
 MD data have thousands of times more forces than constants: plain least squares is right there.
 """
@@ -15,7 +15,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, UsageError
-from trajmodes.fit.model import NormalEquations
+from trajmodes.fit.model import ReducedEquations
 from trajmodes.fit.solve import Solver, equilibration, solve_positive
 from trajmodes.fit.uncertainty import left_out_solutions, predicted_squares
 
@@ -53,7 +53,7 @@ def solver_of(method: Method, strength: float) -> Solver:
     return partial(_lasso, path=_least_angles(), strength=strength, adaptive=adaptive)
 
 
-def best_strength(equations: NormalEquations, method: Method) -> float:
+def best_strength(equations: ReducedEquations, method: Method) -> float:
     """Find the strength that predicts blocks left out of the fit best.
 
     Raises
@@ -71,7 +71,7 @@ def best_strength(equations: NormalEquations, method: Method) -> float:
     return STRENGTHS[int(np.nanargmin(sums))]
 
 
-def predictions(equations: NormalEquations, method: Method) -> Floats:
+def predictions(equations: ReducedEquations, method: Method) -> Floats:
     """Squared residual of blocks left out of the fit, for each of `STRENGTHS`.
 
     Returns

@@ -1,4 +1,4 @@
-"""What a ledger tells without reading data: orders, cutoffs, constraints, run length."""
+"""Fits that need no second reading of the data: orders, cutoffs, constraints, run length."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,10 +10,10 @@ from trajmodes.data.fit_quality import ScanKind, ScanPoint
 from trajmodes.data.force_constants import FitQuality, ForceConstants
 from trajmodes.errors import DataError
 from trajmodes.fit.fit import constants_of
-from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import first_order_forces, quality_of
 from trajmodes.fit.regularise import STRENGTHS
-from trajmodes.fit.solution import FitOptions, solve_ledger, solve_other_scheme
+from trajmodes.fit.solution import FitOptions, solve_equations, solve_other_scheme
 from trajmodes.fit.uncertainty import left_out_solutions
 from trajmodes.symmetry.constraints import Constraints
 from trajmodes.symmetry.cutoffs import Cutoff
@@ -25,14 +25,14 @@ _PARTS = (1, 2, 3, 4, 6, 8)
 """Eighths of the run that are fitted by themselves."""
 
 
-def scan_ledger(
-    ledger: Ledger, options: FitOptions | None = None
+def scan_equations(
+    equations: NormalEquationBlocks, options: FitOptions | None = None
 ) -> Iterator[tuple[ScanPoint, ForceConstants]]:
-    """Fit a ledger in every way that it allows; what is not determined is left out.
+    """Fit normal equations in every way that they allow, but leave out undetermined fits.
 
     Parameters
     ----------
-    ledger
+    equations
         Sums over one or several trajectories.
     options
         How to fit, where the scan does not decide.
@@ -42,7 +42,7 @@ def scan_ledger(
     Each fit, and its constants without error bars.
     """
     given = options or FitOptions()
-    for kind, label, order, value, part, how in _choices(ledger, given):
+    for kind, label, order, value, part, how in _choices(equations, given):
         try:
             quality, constants = _assessed(part, how)
         except DataError:
@@ -50,31 +50,31 @@ def scan_ledger(
         yield ScanPoint(kind, label, order, value, quality), constants
 
 
-_Choice = tuple[ScanKind, str, int, float, Ledger, FitOptions]
+_Choice = tuple[ScanKind, str, int, float, NormalEquationBlocks, FitOptions]
 
 
-def _choices(ledger: Ledger, options: FitOptions) -> Iterator[_Choice]:
-    highest = ledger.expansion.orders[-1]
+def _choices(equations: NormalEquationBlocks, options: FitOptions) -> Iterator[_Choice]:
+    highest = equations.expansion.orders[-1]
     for order in range(2, highest + 1):
-        part = _restricted(ledger, dict.fromkeys(range(2, order + 1)))
+        part = _restricted(equations, dict.fromkeys(range(2, order + 1)))
         yield "order", f"up to order {order}", order, float(order), part, options
     for order in range(2, highest + 1):
-        for cutoff in shells_of(ledger, order):
+        for cutoff in shells_of(equations, order):
             cutoffs: dict[int, Cutoff | None] = dict.fromkeys(range(2, highest + 1))
-            part = _restricted(ledger, cutoffs | {order: Cutoff(cutoff)})
+            part = _restricted(equations, cutoffs | {order: Cutoff(cutoff)})
             label = f"order {order} to {cutoff:.2f} Å"
             yield "cutoff", label, order, cutoff, part, options
     for label, constraints in _SETS.items():
         how = replace(options, constraints=constraints)
-        yield "constraints", label, highest, np.nan, ledger, how
+        yield "constraints", label, highest, np.nan, equations, how
     for strength in STRENGTHS[::2]:
         how = replace(options, method="ridge", strength=strength)
-        yield "ridge", f"ridge {strength:.0e}", highest, strength, ledger, how
-    done = np.cumsum(ledger.frames)
+        yield "ridge", f"ridge {strength:.0e}", highest, strength, equations, how
+    done = np.cumsum(equations.frames)
     for eighths in _PARTS:
         first = done <= done[-1] * eighths / 8.0
         if first.any():
-            part = _blocks(ledger, first)
+            part = _blocks(equations, first)
             label = f"first {part.n_frames} frames"
             yield "time", label, highest, float(part.n_frames), part, options
 
@@ -88,18 +88,18 @@ _SETS = {
 }
 
 
-def shells_of(ledger: Ledger, order: int) -> list[float]:
+def shells_of(equations: NormalEquationBlocks, order: int) -> list[float]:
     """Cutoffs in Å that lie half-way between shells of an order, and beyond the last.
 
     Parameters
     ----------
-    ledger
-        The ledger.
+    equations
+        The normal equations.
     order
         The order.
     """
-    place = ledger.expansion.orders.index(order)
-    basis, own = ledger.expansion.bases[place], ledger.expansion.cutoffs[place]
+    place = equations.expansion.orders.index(order)
+    basis, own = equations.expansion.bases[place], equations.expansion.cutoffs[place]
     longest = np.inf if own is None else own.largest
     radii: Floats = np.unique(np.round(basis.orbits.radii, 3))
     radii = radii[radii > 0.0]
@@ -111,11 +111,13 @@ def shells_of(ledger: Ledger, order: int) -> list[float]:
     return [float(r) for r in found]
 
 
-def _restricted(ledger: Ledger, cutoffs: Mapping[int, Cutoff | None]) -> Ledger:
-    """Ledger with shorter cutoffs; a radius beyond that of the ledger is that of the ledger."""
-    own = dict(zip(ledger.expansion.orders, ledger.expansion.cutoffs, strict=True))
+def _restricted(
+    equations: NormalEquationBlocks, cutoffs: Mapping[int, Cutoff | None]
+) -> NormalEquationBlocks:
+    """Shorten the cutoffs; a radius beyond that of the equations leaves theirs."""
+    own = dict(zip(equations.expansion.orders, equations.expansion.cutoffs, strict=True))
     kept = {order: _within(own[order], wanted) for order, wanted in cutoffs.items()}
-    return ledger.restricted(*ledger.expansion.restricted(kept))
+    return equations.restricted(*equations.expansion.restricted(kept))
 
 
 def _within(own: Cutoff | None, wanted: Cutoff | None) -> Cutoff | None:
@@ -125,24 +127,26 @@ def _within(own: Cutoff | None, wanted: Cutoff | None) -> Cutoff | None:
     return Cutoff(min(own.radius, wanted.radius), pairs)
 
 
-def _blocks(ledger: Ledger, chosen: Bools) -> Ledger:
+def _blocks(equations: NormalEquationBlocks, chosen: Bools) -> NormalEquationBlocks:
     return replace(
-        ledger,
-        run=ledger.run[chosen],
-        frames=ledger.frames[chosen],
-        gram=ledger.gram[chosen],
-        moment=ledger.moment[chosen],
-        square=ledger.square[chosen],
-        displacement_sum=ledger.displacement_sum[chosen],
-        force_sum=ledger.force_sum[chosen],
+        equations,
+        run=equations.run[chosen],
+        frames=equations.frames[chosen],
+        gram=equations.gram[chosen],
+        moment=equations.moment[chosen],
+        square=equations.square[chosen],
+        displacement_sum=equations.displacement_sum[chosen],
+        force_sum=equations.force_sum[chosen],
     )
 
 
-def _assessed(ledger: Ledger, options: FitOptions) -> tuple[FitQuality, ForceConstants]:
-    solved = solve_ledger(ledger, options)
+def _assessed(
+    equations: NormalEquationBlocks, options: FitOptions
+) -> tuple[FitQuality, ForceConstants]:
+    solved = solve_equations(equations, options)
     constants = constants_of(solved.equations.model, solved.parameters)
-    force, _ = first_order_forces(ledger, constants)
-    other = solve_other_scheme(ledger, options, solved)
+    force, _ = first_order_forces(equations, constants)
+    other = solve_other_scheme(equations, options, solved)
     left_out = left_out_solutions(solved.equations, options.solver)
-    quality = quality_of(ledger, solved, other, options, force, left_out)
+    quality = quality_of(equations, solved, other, options, force, left_out)
     return quality, replace(constants, quality=quality)

@@ -1,4 +1,4 @@
-"""One solution of a ledger: options in, parameters with rank and condition out."""
+"""One solution of the normal equations: options in, parameters with rank and condition out."""
 
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -6,8 +6,8 @@ from typing import NamedTuple
 from trajmodes.arrays import Floats
 from trajmodes.data.fit_quality import ErrorMethod
 from trajmodes.errors import DataError
-from trajmodes.fit.model import Model, NormalEquations, Scheme, model_of, normal_equations
-from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.fit.model import Model, ReducedEquations, Scheme, model_of, reduced_equations
+from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.regularise import Method, best_strength, solver_of
 from trajmodes.fit.solve import Determined, Solver, determined, estimate
 from trajmodes.symmetry.constraints import Constraints
@@ -59,8 +59,8 @@ class Solved(NamedTuple):
     """(n,) free parameters of the determined directions."""
 
     @property
-    def equations(self) -> NormalEquations:
-        """The normal equations."""
+    def equations(self) -> ReducedEquations:
+        """The normal equations of the determined free parameters."""
         return self.found.equations
 
     @property
@@ -70,12 +70,14 @@ class Solved(NamedTuple):
         return z
 
 
-def solve_ledger(ledger: Ledger, options: FitOptions, model: Model | None = None) -> Solved:
+def solve_equations(
+    equations: NormalEquationBlocks, options: FitOptions, model: Model | None = None
+) -> Solved:
     """Solve for the free parameters of all orders.
 
     Parameters
     ----------
-    ledger
+    equations
         Sums over one or several trajectories.
     options
         How to fit.
@@ -87,23 +89,23 @@ def solve_ledger(ledger: Ledger, options: FitOptions, model: Model | None = None
     DataError
         If the data leave constants undetermined.
     """
-    model = model or _model(ledger, options)
+    model = model or _model(equations, options)
     found = determined(
-        normal_equations(ledger, model),
+        reduced_equations(equations, model),
         minimum_norm=options.minimum_norm,
         regularised=options.regularised,
     )
-    equations = found.equations
-    gram, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
-    return Solved(model, found, estimate(equations, gram, moment, options.solver))
+    reduced = found.equations
+    gram, moment = reduced.gram.sum(axis=0), reduced.moment.sum(axis=0)
+    return Solved(model, found, estimate(reduced, gram, moment, options.solver))
 
 
-def with_strength(ledger: Ledger, options: FitOptions) -> FitOptions:
+def with_strength(equations: NormalEquationBlocks, options: FitOptions) -> FitOptions:
     """Choose the strength of the regularisation where the options leave it open.
 
     Parameters
     ----------
-    ledger
+    equations
         Sums over one or several trajectories.
     options
         How to fit.
@@ -115,13 +117,13 @@ def with_strength(ledger: Ledger, options: FitOptions) -> FitOptions:
     """
     if not options.regularised or options.strength is not None:
         return options
-    equations = normal_equations(ledger, _model(ledger, options))
-    return replace(options, strength=best_strength(equations, options.method))
+    reduced = reduced_equations(equations, _model(equations, options))
+    return replace(options, strength=best_strength(reduced, options.method))
 
 
-def _model(ledger: Ledger, options: FitOptions) -> Model:
+def _model(equations: NormalEquationBlocks, options: FitOptions) -> Model:
     model = model_of(
-        ledger.expansion,
+        equations.expansion,
         constraints=options.constraints,
         scheme=options.scheme,
         constant_force=options.constant_force,
@@ -129,23 +131,25 @@ def _model(ledger: Ledger, options: FitOptions) -> Model:
     return model.localised() if options.sparse else model
 
 
-def solve_other_scheme(ledger: Ledger, options: FitOptions, solved: Solved) -> Solved | None:
+def solve_other_scheme(
+    equations: NormalEquationBlocks, options: FitOptions, solved: Solved
+) -> Solved | None:
     """Solve in the scheme that was not asked for; None if there is one only, or no solution.
 
     Parameters
     ----------
-    ledger
+    equations
         Sums over one or several trajectories.
     options
         How to fit.
     solved
         The solution in the scheme that was asked for.
     """
-    if len(ledger.expansion.bases) < 3:
+    if len(equations.expansion.bases) < 3:
         return None
     scheme: Scheme = "sequential" if options.scheme == "joint" else "joint"
     try:
         how = replace(options, scheme=scheme)
-        return solve_ledger(ledger, how, solved.model.in_scheme(scheme))
+        return solve_equations(equations, how, solved.model.in_scheme(scheme))
     except DataError:
         return None

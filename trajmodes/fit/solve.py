@@ -13,7 +13,7 @@ from scipy.linalg import lapack
 
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.errors import DataError
-from trajmodes.fit.model import Model, NormalEquations
+from trajmodes.fit.model import Model, ReducedEquations
 
 CONDITION_LIMIT = 1e12
 """Largest condition number of the equilibrated matrix at which its inverse means anything."""
@@ -33,7 +33,7 @@ Solver = Callable[[Floats, Floats], Floats]
 class Determined:
     """Normal equations of what the data determine."""
 
-    equations: NormalEquations
+    equations: ReducedEquations
     conditions: tuple[float, ...]
     """Condition number of the equilibrated matrix of each stage, all directions taken."""
     n_loose: int
@@ -45,7 +45,7 @@ class Determined:
 
 
 def determined(
-    equations: NormalEquations, *, minimum_norm: bool = False, regularised: bool = False
+    equations: ReducedEquations, *, minimum_norm: bool = False, regularised: bool = False
 ) -> Determined:
     """Look at rank and condition, and take out what the data do not determine.
 
@@ -97,7 +97,7 @@ def determined(
 
 
 def estimate(
-    equations: NormalEquations, gram: Floats, moment: Floats, solver: Solver
+    equations: ReducedEquations, gram: Floats, moment: Floats, solver: Solver
 ) -> Floats:
     """Free parameters from sums over some blocks, each stage on what the earlier ones leave.
 
@@ -208,7 +208,7 @@ def _complement(scale: Floats, vectors: Floats, loose: Bools) -> Floats:
     return result
 
 
-def _within(equations: NormalEquations, spans: dict[int, Floats]) -> NormalEquations:
+def _within(equations: ReducedEquations, spans: dict[int, Floats]) -> ReducedEquations:
     """Keep the directions of each stage that its span holds."""
     stages = equations.model.stages
     span = scipy.linalg.block_diag(
@@ -216,7 +216,7 @@ def _within(equations: NormalEquations, spans: dict[int, Floats]) -> NormalEquat
     )
     order = np.concatenate(stages)
     gram = equations.gram[:, order][:, :, order]
-    return NormalEquations(
+    return ReducedEquations(
         equations.model.within(spans),
         equations.run,
         span.T @ gram @ span,

@@ -18,7 +18,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.fit_quality import ErrorMethod, FitErrors
-from trajmodes.fit.model import NormalEquations
+from trajmodes.fit.model import ReducedEquations
 from trajmodes.fit.solve import Solver, estimate, solve_positive
 
 FEWEST_BLOCKS = 8
@@ -40,7 +40,7 @@ class GrowingFits(NamedTuple):
 
 
 def fit_errors(
-    equations: NormalEquations,
+    equations: ReducedEquations,
     parameters: Floats,
     *,
     solver: Solver = solve_positive,
@@ -81,7 +81,7 @@ def fit_errors(
     return _longest_needed(levels, len(parameters))
 
 
-def growing_fits(equations: NormalEquations, solver: Solver = solve_positive) -> GrowingFits:
+def growing_fits(equations: ReducedEquations, solver: Solver = solve_positive) -> GrowingFits:
     """Fit growing parts of a run, 16 at most.
 
     Parameters
@@ -111,7 +111,7 @@ def growing_fits(equations: NormalEquations, solver: Solver = solve_positive) ->
     )
 
 
-def predicted_squares(equations: NormalEquations, left_out: Floats) -> Floats:
+def predicted_squares(equations: ReducedEquations, left_out: Floats) -> Floats:
     """Squared residuals of each block by the fit to all others: cross-validation.
 
     Parameters
@@ -137,7 +137,7 @@ def predicted_squares(equations: NormalEquations, left_out: Floats) -> Floats:
 
 
 def left_out_solutions(
-    equations: NormalEquations, solver: Solver = solve_positive
+    equations: ReducedEquations, solver: Solver = solve_positive
 ) -> Floats | None:
     """Solve without each block in turn.
 
@@ -165,7 +165,7 @@ def left_out_solutions(
     return found
 
 
-def _first_order(equations: NormalEquations, parameters: Floats) -> Floats:
+def _first_order(equations: ReducedEquations, parameters: Floats) -> Floats:
     """(b, n) solutions without each block to first order, on the scale of the jackknife."""
     stage = equations.model.stage
     lower = np.where(stage[:, None] >= stage, equations.gram.sum(axis=0), 0.0)
@@ -181,7 +181,7 @@ def _first_order(equations: NormalEquations, parameters: Floats) -> Floats:
 
 
 def _measured(
-    equations: NormalEquations,
+    equations: ReducedEquations,
     parameters: Floats,
     solver: Solver,
     method: ErrorMethod,
@@ -201,7 +201,7 @@ def _measured(
     return FitErrors(left_out, length, inefficiency, levelled=True, method=method)
 
 
-def _inefficiency(equations: NormalEquations, parameters: Floats, found: Floats) -> float:
+def _inefficiency(equations: ReducedEquations, parameters: Floats, found: Floats) -> float:
     """Mean over the parameters of their variance in units of that of independent errors."""
     gram, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
     spread = found - found.mean(axis=0)

@@ -1,4 +1,4 @@
-"""From matched runs to force constants: one pass each, one ledger, one fit."""
+"""From matched runs to force constants: one pass each, normal equations, one fit."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,10 +11,10 @@ from trajmodes.errors import DataError
 from trajmodes.fit.accumulate import ForceRows, default_blocks
 from trajmodes.fit.covariance import ForceCovariance
 from trajmodes.fit.expansion import Expansion, Reach, expansion_of
-from trajmodes.fit.fit import Fit, fit_ledger
-from trajmodes.fit.harmonic import harmonic_ledger
+from trajmodes.fit.fit import Fit, fit_equations
+from trajmodes.fit.harmonic import harmonic_equations
 from trajmodes.fit.kinetic import KineticTemperature
-from trajmodes.fit.normal_blocks import Ledger, Source, pooled
+from trajmodes.fit.normal_equations import NormalEquationBlocks, Source, pooled
 from trajmodes.fit.solution import FitOptions
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
@@ -41,7 +41,7 @@ class Fitted(NamedTuple):
 
     runs: Sequence[LoadedRun]
     """The runs, their displacements counted from the average structure."""
-    ledger: Ledger
+    equations: NormalEquationBlocks
     fit: Fit
     notes: tuple[Note, ...] = ()
     """What became of the frames."""
@@ -49,9 +49,9 @@ class Fitted(NamedTuple):
     @property
     def duration_ps(self) -> float:
         """Length of all runs together in ps; nan where the time between frames is unknown."""
-        ledger = self.ledger
-        frames = np.bincount(ledger.run, ledger.frames)
-        steps = [source.interval_ps for source in ledger.sources]
+        equations = self.equations
+        frames = np.bincount(equations.run, equations.frames)
+        steps = [source.interval_ps for source in equations.sources]
         return float(frames @ steps) if len(steps) == len(frames) else np.nan
 
 
@@ -60,7 +60,7 @@ def fit_runs(
     *,
     log: Log,
     bars: StartBar = no_bars,
-    earlier: Ledger | None = None,
+    earlier: NormalEquationBlocks | None = None,
 ) -> Fitted:
     """Fit effective force constants to one or several runs of a crystal.
 
@@ -73,7 +73,7 @@ def fit_runs(
     bars
         Starts a progress bar.
     earlier
-        Ledger of runs that these are added to; its columns are taken.
+        Normal equations that the runs are added to; their columns are used.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def fit_runs(
 
 
 def _fit_once(
-    runs: Sequence[LoadedRun], log: Log, bars: StartBar, earlier: Ledger | None
+    runs: Sequence[LoadedRun], log: Log, bars: StartBar, earlier: NormalEquationBlocks | None
 ) -> Fitted:
     job, supercell = runs[0].job, runs[0].supercell
     with log.stage("symmetry"):
@@ -114,22 +114,22 @@ def _fit_once(
             expansion = expansion_of(group, supercell, _cutoffs(job))
         else:
             expansion = earlier.expansion
-    ledgers = [] if earlier is None else [earlier]
+    parts = [] if earlier is None else [earlier]
     n_blocks = default_blocks(expansion.n_parameters, len(runs))
     for number, run in enumerate(runs, start=1):
         title = "first pass: fit" if len(runs) == 1 else f"fit, run {number} of {len(runs)}"
         with log.stage(title.replace("fit", "force constants")):
-            ledgers.append(_ledger(run, expansion, n_blocks, bars, title))
-    ledger = pooled(ledgers)
+            parts.append(_equations(run, expansion, n_blocks, bars, title))
+    equations = pooled(parts)
     with log.stage("solve"):
-        fit = fit_ledger(
-            ledger,
+        fit = fit_equations(
+            equations,
             cutoffs=None if earlier is None else _shorter(job),
-            temperature=_temperature(job, ledger),
+            temperature=_temperature(job, equations),
             options=fit_options(job),
         )
     read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
-    return Fitted(runs, ledger, fit, _frame_notes(ledger, read, job))
+    return Fitted(runs, equations, fit, _frame_notes(equations, read, job))
 
 
 def _counts_from_average(runs: Sequence[LoadedRun]) -> bool:
@@ -164,15 +164,17 @@ def fit_options(job: Job) -> FitOptions:
     )
 
 
-def modes_of(fit: Fit, ledger: Ledger, *, require_stable: bool = False) -> Modes:
+def modes_of(
+    fit: Fit, equations: NormalEquationBlocks, *, require_stable: bool = False
+) -> Modes:
     """Modes of fitted constants at the commensurate q points.
 
     Parameters
     ----------
     fit
         The fit.
-    ledger
-        Its ledger.
+    equations
+        Its normal equations.
     require_stable
         Whether an imaginary mode is an error.
 
@@ -181,7 +183,7 @@ def modes_of(fit: Fit, ledger: Ledger, *, require_stable: bool = False) -> Modes
     DataError
         If a mode is imaginary, or may be, and none must be.
     """
-    space = half_space(ledger.supercell)
+    space = half_space(equations.supercell)
     modes = modes_at(fit.constants, space.qpoints, space.weights)
     if require_stable and (found := stability(modes)).verdict != "stable":
         raise DataError(
@@ -204,7 +206,7 @@ def _cutoffs(job: Job) -> Mapping[int, Reach]:
 
 
 def _shorter(job: Job) -> Mapping[int, Cutoff | None] | None:
-    """Cutoffs to take of a ledger: those asked for, or all that it has."""
+    """Cutoffs for saved normal equations: those asked for, or theirs."""
     given = {2: job.fit.cutoff2, 3: job.fit.cutoff3, 4: job.fit.cutoff4}
     if all(value is None for value in given.values()):
         return None
@@ -221,9 +223,9 @@ def _reach(value: float | str | None) -> Reach:
     return parse_cutoff(value) if isinstance(value, str) else value
 
 
-def _ledger(
+def _equations(
     run: LoadedRun, expansion: Expansion, n_blocks: int, bars: StartBar, title: str
-) -> Ledger:
+) -> NormalEquationBlocks:
     advance = bars(title, run.n_frames)
     workers = run.job.running.workers
     if expansion.orders[-1] > 2:
@@ -233,21 +235,21 @@ def _ledger(
     both = Together({"sums": sums, "kelvin": KineticTemperature(run.supercell)})
     results = stream(run.motion, run.blocks, both, workers=workers, progress=advance)
     found, kelvin = results["sums"], results["kelvin"]
-    ledger = found if expansion.orders[-1] > 2 else harmonic_ledger(found, expansion)
-    return ledger.of_source(_source(run, kelvin))
+    equations = found if expansion.orders[-1] > 2 else harmonic_equations(found, expansion)
+    return equations.of_source(_source(run, kelvin))
 
 
-def _frame_notes(ledger: Ledger, n_read: int, job: Job) -> tuple[Note, ...]:
+def _frame_notes(equations: NormalEquationBlocks, n_read: int, job: Job) -> tuple[Note, ...]:
     """Tell how many frames were left out, and whether temperatures are mixed."""
     texts = []
-    if ledger.n_frames < n_read:
+    if equations.n_frames < n_read:
         reasons = ["an atom had left its site"] if job.matching.hops == "exclude" else []
         reasons += ["a value was an outlier"] if job.matching.outliers == "drop" else []
         texts.append(
-            f"{n_read - ledger.n_frames} of {n_read} frames were left out: "
+            f"{n_read - equations.n_frames} of {n_read} frames were left out: "
             + " or ".join(reasons)
         )
-    kelvin = [s.temperature for s in ledger.sources if np.isfinite(s.temperature)]
+    kelvin = [s.temperature for s in equations.sources if np.isfinite(s.temperature)]
     if kelvin and max(kelvin) - min(kelvin) > SAME_TEMPERATURE * max(kelvin):
         texts.append(
             f"runs between {min(kelvin):.0f} and {max(kelvin):.0f} K are pooled; effective "
@@ -267,10 +269,10 @@ def _source(run: LoadedRun, kelvin: float) -> Source:
     )
 
 
-def _temperature(job: Job, ledger: Ledger) -> float | None:
+def _temperature(job: Job, equations: NormalEquationBlocks) -> float | None:
     """Temperature of the job, or the mean over the frames of all runs where it is known."""
-    if job.phonons.temperature is not None or not ledger.sources:
+    if job.phonons.temperature is not None or not equations.sources:
         return job.phonons.temperature
-    known = np.array([source.temperature for source in ledger.sources])
-    frames = np.bincount(ledger.run, ledger.frames)
+    known = np.array([source.temperature for source in equations.sources])
+    frames = np.bincount(equations.run, equations.frames)
     return float(frames @ known / frames.sum()) if np.isfinite(known).all() else None

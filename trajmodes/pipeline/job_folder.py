@@ -23,14 +23,14 @@ from typing import NamedTuple
 from trajmodes import __version__
 from trajmodes.config.job import Job, toml_text
 from trajmodes.data.results import InputFile, Results
-from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.phonopy import write_phonopy
 from trajmodes.formats.registry import write_constants
 from trajmodes.report.figures.painter import Painter, second_painter
 from trajmodes.report.write import RESULT_FILES, write_results
 from trajmodes.results.folder import ResultsFolder, Writer, open_folder, require_replaceable
-from trajmodes.results.netcdf import AMPLITUDES, LEDGER, encode
-from trajmodes.results.normal_equations import ledger_dataset
+from trajmodes.results.netcdf import AMPLITUDES, NORMAL_EQUATIONS, encode
+from trajmodes.results.normal_equations import equations_dataset
 
 StartBar = Callable[[str, int], Callable[[int], None]]
 """Starts a progress bar: (title, number of frames) → function to advance it by frames."""
@@ -142,7 +142,7 @@ class Analysis(NamedTuple):
     """Results and the sums that their constants were fitted to."""
 
     results: Results
-    ledger: Ledger | None = None
+    equations: NormalEquationBlocks | None = None
     extra: Mapping[str, Writer] = MappingProxyType({})
     """Name → further file of the folder."""
 
@@ -209,8 +209,8 @@ def output_folder(job: Job, log: Log, *, for_phonopy: bool = False) -> Iterator[
 def inputs_of(job: Job) -> tuple[str, ...]:
     """Files and folders that results are made from, and that they may not replace.
 
-    A ledger that is appended to is none of them, for the new one holds all that it held; nor is
-    a folder of frames, of which results replace no file.
+    Normal equations that are appended to are not among them, since the new file holds both;
+    nor is a folder of frames, of which results replace no file.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def _names(job: Job, *, for_phonopy: bool) -> tuple[str, ...]:
     return (
         *RESULT_FILES,
         *(CONSTANTS_FILE, *JOB_FILES),
-        *((LEDGER.file,) if job.projection.force_constants is None else ()),
+        *((NORMAL_EQUATIONS.file,) if job.projection.force_constants is None else ()),
         *((AMPLITUDES.file,) if job.projection.save_amplitudes else ()),
         *(PHONOPY_FILES if for_phonopy else ()),
     )
@@ -239,10 +239,12 @@ def _extra(found: Analysis, job: Job, log: Log, scratch: Path) -> dict[str, Writ
     whole = write_constants(constants, supercell, scratch, "hdf5").paths
     text = "all constants, exactly; `trajmodes export` writes them for other programs"
     extra = {path.name: Writer(text, _copy(path)) for path in whole}
-    if found.ledger is not None:
-        dataset = ledger_dataset(found.ledger)
+    if found.equations is not None:
+        dataset = equations_dataset(found.equations)
         text = "sums of the fit, for `trajmodes scan` and `trajmodes fit --append`"
-        extra[LEDGER.file] = Writer(text, partial(encode, dataset, kind=LEDGER))
+        extra[NORMAL_EQUATIONS.file] = Writer(
+            text, partial(encode, dataset, kind=NORMAL_EQUATIONS)
+        )
     extra |= found.extra
     job_file, log_file = JOB_FILES
     extra[job_file] = Writer("the job as resolved", _text_writer(toml_text(job)))

@@ -17,7 +17,7 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError, UnitsError, UsageError
-from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.cell_file import load_crystal
 from trajmodes.formats.open import crystal_beside, open_runs, open_trajectory
 from trajmodes.formats.registry import read_constants as read_any
@@ -31,8 +31,8 @@ from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.readers.trajectory import Trajectory, select_frames
 from trajmodes.results.folder import whole_results
-from trajmodes.results.netcdf import LEDGER, read_dataset
-from trajmodes.results.normal_equations import ledger_of
+from trajmodes.results.netcdf import NORMAL_EQUATIONS, read_dataset
+from trajmodes.results.normal_equations import equations_of
 from trajmodes.streaming.lazy import lazy_arrays
 from trajmodes.streaming.schedule import cut_blocks
 
@@ -67,8 +67,8 @@ def read_constants(
         return read_any(path, supercell=supercell)
 
 
-def read_ledger(path: str | os.PathLike[str]) -> Ledger:
-    """Read the normal equations of a fit, from ledger.nc or its results folder.
+def read_normal_equations(path: str | os.PathLike[str]) -> NormalEquationBlocks:
+    """Read the normal equations of a fit, from normal_equations.nc or its results folder.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def read_ledger(path: str | os.PathLike[str]) -> Ledger:
         If the file is missing, damaged, of another kind or version, or lies in a results folder
         of an unfinished run.
     """
-    return ledger_of(read_dataset(path, LEDGER), where=os.fspath(path))
+    return equations_of(read_dataset(path, NORMAL_EQUATIONS), where=os.fspath(path))
 
 
 PROVABLE_UNITS: tuple[

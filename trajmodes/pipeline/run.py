@@ -12,7 +12,7 @@ from trajmodes.data.modes import Modes
 from trajmodes.data.results import Projection, Provenance, Results
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.fit import Fit
-from trajmodes.fit.normal_blocks import Ledger
+from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.notes import Note
 from trajmodes.phonons.anharmonic.gruneisen import gruneisen_parameters
 from trajmodes.phonons.band_path import point_names
@@ -44,7 +44,7 @@ from trajmodes.pipeline.job_folder import (
     output_folder,
     versions,
 )
-from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_ledger
+from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_normal_equations
 from trajmodes.pipeline.motion_source import interval_of
 from trajmodes.pipeline.project_job import path_bands, with_projection
 from trajmodes.readers.trajectory import Trajectory
@@ -160,7 +160,7 @@ def analyse(
         provenance=replace(results.provenance, inputs=inputs),
         timings=log.seconds,
     )
-    return Analysis(results, fitted.ledger, extra)
+    return Analysis(results, fitted.equations, extra)
 
 
 def fit_only(
@@ -194,7 +194,7 @@ def fit_only(
         If a run has no forces, or all together have too few frames for the constants.
     """
     require_no_constants(job)
-    earlier = None if job.fit.append is None else read_ledger(job.fit.append)
+    earlier = None if job.fit.append is None else read_normal_equations(job.fit.append)
     if earlier is None:
         _require_triplets(job)
     runs = _runs_for(earlier, job, log, frames)
@@ -206,7 +206,7 @@ def fit_only(
         inputs = hashes.result()
     provenance = replace(results.provenance, inputs=inputs)
     results = replace(results, provenance=provenance, timings=log.seconds)
-    return Analysis(results, fitted.ledger)
+    return Analysis(results, fitted.equations)
 
 
 def _require_triplets(job: Job) -> None:
@@ -219,9 +219,9 @@ def _require_triplets(job: Job) -> None:
 
 
 def _runs_for(
-    earlier: Ledger | None, job: Job, log: Log, frames: Trajectory | None
+    earlier: NormalEquationBlocks | None, job: Job, log: Log, frames: Trajectory | None
 ) -> list[LoadedRun]:
-    """Load runs, matched to the crystal of a ledger if they are added to one."""
+    """Load runs, matched to the crystal of saved normal equations if they are added to them."""
     if earlier is None:
         return load_runs(job, log=log, frames=frames)
     crystal = earlier.supercell.crystal
@@ -229,10 +229,11 @@ def _runs_for(
         return load_runs(job, log=log, crystal=crystal, frames=frames)
     except DataError as error:
         raise DataError(
-            f"the run does not fit the crystal of the ledger, {crystal.formula}: {error.what}",
+            f"the run does not fit the crystal of the normal equations, {crystal.formula}: "
+            f"{error.what}",
             where=job.fit.append or "",
-            why="runs are added to a ledger of the same crystal at the same volume",
-            fix="give the ledger of this crystal, or fit without --append",
+            why="runs are added to normal equations of the same crystal at the same volume",
+            fix="give the normal equations of this crystal, or fit without --append",
         ) from error
 
 
@@ -241,7 +242,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Band
     fit, runs = fitted.fit, fitted.runs
     job = runs[0].job
     with log.stage("phonons"):
-        modes = modes_of(fit, fitted.ledger, require_stable=job.fit.require_stable)
+        modes = modes_of(fit, fitted.equations, require_stable=job.fit.require_stable)
         bands = path_bands(fit.constants, job)
         names = point_names(modes.crystal, modes.qpoints)
         gruneisen = gruneisen_parameters(fit.constants, modes, bands.path)
@@ -250,7 +251,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Band
             omega_change=frequency_change(fit.constants, fit.partial_values, modes),
         )
     results = Results(
-        supercell=fitted.ledger.supercell,
+        supercell=fitted.equations.supercell,
         constants=fit.constants,
         modes=modes,
         bands=bands,

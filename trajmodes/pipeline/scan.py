@@ -1,4 +1,4 @@
-"""Fits of a ledger in every way that it allows, without reading the data again."""
+"""Fits of saved normal equations in every way that they allow, without the trajectory."""
 
 from dataclasses import replace
 from functools import partial
@@ -11,12 +11,12 @@ from trajmodes.data.fit_quality import ScanPoint
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import UsageError
 from trajmodes.fit.model import Scheme
-from trajmodes.fit.normal_blocks import Ledger
-from trajmodes.fit.scan import scan_ledger
+from trajmodes.fit.normal_equations import NormalEquationBlocks
+from trajmodes.fit.scan import scan_equations
 from trajmodes.fit.solution import FitOptions
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.stability import stability
-from trajmodes.pipeline.load import read_ledger
+from trajmodes.pipeline.load import read_normal_equations
 from trajmodes.pipeline.show import text_of
 from trajmodes.report.figures.scan import draw_scan
 from trajmodes.report.figures.style import save_png
@@ -26,37 +26,39 @@ from trajmodes.symmetry.translations import half_space
 
 
 def scan_job(path: str, scheme: Scheme = "sequential") -> list[ScanPoint]:
-    """Fit a ledger in every way that it allows.
+    """Fit saved normal equations in every way that they allow.
 
     Parameters
     ----------
     path
-        ledger.nc, or the results folder that it is in.
+        normal_equations.nc, or the results folder that it is in.
     scheme
         Whether each order is fitted to what the lower ones leave, or all at once.
 
     Raises
     ------
     DataError
-        If there is no ledger, or it cannot be read.
+        If there are no normal equations, or they cannot be read.
     """
-    return scan_rows(read_ledger(path), FitOptions(scheme=scheme))
+    return scan_rows(read_normal_equations(path), FitOptions(scheme=scheme))
 
 
-def scan_rows(ledger: Ledger, options: FitOptions | None = None) -> list[ScanPoint]:
+def scan_rows(
+    equations: NormalEquationBlocks, options: FitOptions | None = None
+) -> list[ScanPoint]:
     """Fits of a scan, with the lowest commensurate frequency of each.
 
     Parameters
     ----------
-    ledger
-        The ledger.
+    equations
+        The normal equations.
     options
         How to fit, where the scan does not decide.
     """
-    qpoints = half_space(ledger.supercell).qpoints
+    qpoints = half_space(equations.supercell).qpoints
     return [
         replace(point, lowest_squared=_lowest(constants, qpoints))
-        for point, constants in scan_ledger(ledger, options)
+        for point, constants in scan_equations(equations, options)
     ]
 
 

@@ -41,7 +41,9 @@ class Kind(NamedTuple):
 
 
 RESULTS = Kind("trajmodes results", 2, "results", "results.nc", "run")
-LEDGER = Kind("trajmodes ledger", 1, "normal equations", "ledger.nc", "fit")
+NORMAL_EQUATIONS = Kind(
+    "trajmodes normal equations", 1, "normal equations", "normal_equations.nc", "fit"
+)
 AMPLITUDES = Kind("trajmodes amplitudes", 1, "mode amplitudes", "amplitudes.nc", "project")
 COORDINATES = Kind(
     "trajmodes normal coordinates",

@@ -1,4 +1,4 @@
-"""ledger.nc: a ledger as an xarray Dataset, to be fitted again, extended or pooled later.
+"""normal_equations.nc: normal equations as a Dataset, to fit again, extend or pool later.
 
 The columns are not stored but made again from crystal, supercell and cutoffs; the tensors of
 the representatives are kept beside them to prove that they are the same.
@@ -11,7 +11,7 @@ from trajmodes.arrays import Floats
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion, Reach, expansion_of
-from trajmodes.fit.normal_blocks import Ledger, Source
+from trajmodes.fit.normal_equations import NormalEquationBlocks, Source
 from trajmodes.symmetry.cutoffs import Cutoff, parse_cutoff
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell
@@ -21,25 +21,21 @@ _SAME = 1e-6
 """Largest difference of tensor components that are made again on another machine."""
 
 
-def ledger_dataset(ledger: Ledger) -> xr.Dataset:
-    """Dataset of a ledger, with units and meaning in its attributes.
-
-    Parameters
-    ----------
-    ledger
-        The ledger.
-    """
-    crystal, expansion = ledger.expansion.crystal, ledger.expansion
-    sources = ledger.sources or (Source("", np.nan, np.nan),) * (int(ledger.run.max()) + 1)
+def equations_dataset(equations: NormalEquationBlocks) -> xr.Dataset:
+    """Describe normal equations as a Dataset with units and meanings in its attributes."""
+    crystal, expansion = equations.expansion.crystal, equations.expansion
+    sources = equations.sources or (Source("", np.nan, np.nan),) * (
+        int(equations.run.max()) + 1
+    )
     gram = "column column_2"
-    told = {
+    variables = {
         "cell": ("vector xyz", crystal.cell, "Å", "primitive cell, rows are lattice vectors"),
         "sites": ("site vector", crystal.sites, "1", "reduced coordinates"),
         "species": ("site", np.array(crystal.species, dtype=str), "", "chemical symbols"),
         "masses": ("site", crystal.masses, "eV ps2/Å2", "masses"),
         "supercell_matrix": (
             "vector vector_2",
-            ledger.supercell.matrix,
+            equations.supercell.matrix,
             "1",
             "rows are the supercell vectors in primitive ones",
         ),
@@ -57,20 +53,20 @@ def ledger_dataset(ledger: Ledger) -> xr.Dataset:
             "order of the constants that a column belongs to",
         ),
         "check": ("check", _fingerprint(expansion), "1", "tensors of the representatives"),
-        "block_run": ("block", ledger.run, "1", "run that each block of time belongs to"),
-        "frames": ("block", ledger.frames, "1", "frames in the block"),
-        "gram": (f"block {gram}", ledger.gram, "Å^(n+m-2)", "sums of products of columns"),
-        "moment": ("block column", ledger.moment, "eV Å^(n-2)", "products with the forces"),
-        "square": ("block", ledger.square, "eV2/Å2", "sum of squares of the forces"),
+        "block_run": ("block", equations.run, "1", "run that each block of time belongs to"),
+        "frames": ("block", equations.frames, "1", "frames in the block"),
+        "gram": (f"block {gram}", equations.gram, "Å^(n+m-2)", "sums of products of columns"),
+        "moment": ("block column", equations.moment, "eV Å^(n-2)", "products with the forces"),
+        "square": ("block", equations.square, "eV2/Å2", "sum of squares of the forces"),
         "displacement_sum": (
             "block site xyz",
-            ledger.displacement_sum,
+            equations.displacement_sum,
             "Å",
             "sum over frames of the mean displacement of each site",
         ),
         "force_sum": (
             "block site xyz",
-            ledger.force_sum,
+            equations.force_sum,
             "eV/Å",
             "sum over frames of the mean force on each site",
         ),
@@ -86,23 +82,23 @@ def ledger_dataset(ledger: Ledger) -> xr.Dataset:
     return xr.Dataset(
         {
             name: (dims.split(), values, {"units": units, "long_name": text})
-            for name, (dims, values, units, text) in told.items()
+            for name, (dims, values, units, text) in variables.items()
         },
         attrs={
-            "title": "block Gram ledger of a fit of force constants",
+            "title": "normal equations of a fit of force constants, in blocks of time",
             "convention": "residual = square - 2 moment.z + z.gram.z for parameters z of the "
             "orbits before sum rules; rows act on displacements relative to the force's atom",
         },
     )
 
 
-def ledger_of(dataset: xr.Dataset, *, where: str = "") -> Ledger:
-    """Ledger from its Dataset.
+def equations_of(dataset: xr.Dataset, *, where: str = "") -> NormalEquationBlocks:
+    """Read normal equations from their Dataset.
 
     Parameters
     ----------
     dataset
-        As `ledger_dataset` makes it.
+        As `equations_dataset` makes it.
     where
         Where it comes from, for error messages.
 
@@ -127,7 +123,7 @@ def ledger_of(dataset: xr.Dataset, *, where: str = "") -> Ledger:
     known, made = dataset["check"].values, _fingerprint(expansion)
     if known.shape != made.shape or np.abs(known - made).max(initial=0.0) > _SAME:
         raise DataError(
-            "the columns of this ledger cannot be made again",
+            "the columns of these normal equations cannot be made again",
             where=where,
             why="it was written with another version of trajmodes or of spglib, which sorts or "
             "sees the symmetry of the crystal differently",
@@ -140,7 +136,7 @@ def ledger_of(dataset: xr.Dataset, *, where: str = "") -> Ledger:
         dataset["interval_ps"].values.tolist(),
         strict=True,
     )
-    return Ledger(
+    return NormalEquationBlocks(
         supercell=supercell,
         expansion=expansion,
         run=dataset["block_run"].values,

@@ -157,7 +157,7 @@ def test_a_group_made_by_hand_is_checked_too():
 
 def test_an_option_of_another_command_is_refused_but_for_job_files(tmp_path):
     with pytest.raises(UsageError, match="append is not an option of `trajmodes run`"):
-        job_of("run", "a.xyz", {"append": "ledger.nc"})
+        job_of("run", "a.xyz", {"append": "normal_equations.nc"})
     path = tmp_path / "job.toml"
     path.write_text('trajectory = "a"\nmaximum_entropy = 20\n')
     assert job_of("fit", path, {}).projection.maximum_entropy == 20

@@ -24,8 +24,8 @@ def reduce_frames():
 
 
 @pytest.fixture
-def ledger_of():
-    """``ledger_of(supercell, cutoffs, u_tax, f_tax, n_blocks=32)`` by rows of any order."""
+def equations_of():
+    """``equations_of(supercell, cutoffs, u_tax, f_tax, n_blocks=32)`` by rows of any order."""
 
     def reduce(supercell, cutoffs, u_tax, f_tax, n_blocks=32):
         expansion = expansion_of(space_group(supercell.crystal), supercell, cutoffs)

@@ -23,23 +23,23 @@ def reduction(wurtzite):
 def test_sums_are_what_they_are_called(wurtzite, reduction, random_frames):
     u_tax, f_tax = random_frames(wurtzite, 50)
     reduce = reduction(50, 3)
-    ledger = reduce.finalize(reduce.chunk(MotionBlock(0, u_tax, None, f_tax)))
-    np.testing.assert_array_equal(ledger.frames, [17, 17, 16])
-    np.testing.assert_array_equal(ledger.run, [0, 0, 0])
+    equations = reduce.finalize(reduce.chunk(MotionBlock(0, u_tax, None, f_tax)))
+    np.testing.assert_array_equal(equations.frames, [17, 17, 16])
+    np.testing.assert_array_equal(equations.run, [0, 0, 0])
     inside = slice(17, 34)
-    assert ledger.square[1] == pytest.approx((f_tax[inside] ** 2).sum())
-    for sums, frames in ((ledger.displacement_sum, u_tax), (ledger.force_sum, f_tax)):
+    assert equations.square[1] == pytest.approx((f_tax[inside] ** 2).sum())
+    for sums, frames in ((equations.displacement_sum, u_tax), (equations.force_sum, f_tax)):
         by_site = frames[inside].reshape(17, wurtzite.n_cells, 4, 3)
         np.testing.assert_allclose(sums[1], by_site.mean(axis=1).sum(axis=0), atol=1e-12)
     # order 1 is the force on each site, turned round
-    still = ledger.expansion.bases[0]
-    site_sums = ledger.force_sum[1] * wurtzite.n_cells
+    still = equations.expansion.bases[0]
+    site_sums = equations.force_sum[1] * wurtzite.n_cells
     units = still.expand(np.eye(still.n_parameters))
     np.testing.assert_allclose(
-        ledger.moment[1, : still.n_parameters],
+        equations.moment[1, : still.n_parameters],
         -np.einsum("zcx,cx->z", units, site_sums[still.orbits.sites[:, 0]]),
     )
-    np.testing.assert_allclose(ledger.gram, ledger.gram.swapaxes(1, 2), rtol=1e-12)
+    np.testing.assert_allclose(equations.gram, equations.gram.swapaxes(1, 2), rtol=1e-12)
 
 
 def test_blocks_of_time_do_not_depend_on_where_a_run_starts(wurtzite, reduction, random_frames):

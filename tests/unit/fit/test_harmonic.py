@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.harmonic import harmonic_ledger
+from trajmodes.fit.harmonic import harmonic_equations
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell
 
@@ -19,8 +19,10 @@ def test_sums_equal_those_of_the_design_matrix(
     expansion = expansion_of(space_group(crystal), supercell, {2: reach})
     still, pairs = expansion.bases
     u_tax, f_tax = random_frames(supercell, 5)
-    ledger = harmonic_ledger(reduce_frames(supercell, u_tax, f_tax, n_blocks=2), expansion)
-    assert ledger.gram.shape == (2, expansion.n_parameters, expansion.n_parameters)
+    equations = harmonic_equations(
+        reduce_frames(supercell, u_tax, f_tax, n_blocks=2), expansion
+    )
+    assert equations.gram.shape == (2, expansion.n_parameters, expansion.n_parameters)
     # column z: forces of constants with the parameter z alone
     constant_zsx = -still.expand(np.eye(still.n_parameters))
     order = np.argsort(still.orbits.sites[:, 0])
@@ -45,20 +47,20 @@ def test_sums_equal_those_of_the_design_matrix(
     n = len(design_ztx)
     for b, frames in enumerate([slice(0, 3), slice(3, 5)]):
         rows_zr = design_ztx[:, frames].reshape(n, -1)
-        np.testing.assert_allclose(ledger.gram[b, :n, :n], rows_zr @ rows_zr.T, atol=1e-9)
+        np.testing.assert_allclose(equations.gram[b, :n, :n], rows_zr @ rows_zr.T, atol=1e-9)
         np.testing.assert_allclose(
-            ledger.moment[b, :n], rows_zr @ f_tax[frames].ravel(), atol=1e-9
+            equations.moment[b, :n], rows_zr @ f_tax[frames].ravel(), atol=1e-9
         )
-        assert ledger.square[b] == pytest.approx((f_tax[frames] ** 2).sum())
+        assert equations.square[b] == pytest.approx((f_tax[frames] ** 2).sum())
 
 
-def test_both_reductions_make_the_same_ledger(
-    wurtzite, reduce_frames, ledger_of, random_frames
+def test_both_reductions_make_the_same_normal_equations(
+    wurtzite, reduce_frames, equations_of, random_frames
 ):
     u_tax, f_tax = random_frames(wurtzite, 40)
-    rows = ledger_of(wurtzite, {2: 4.4}, u_tax, f_tax, n_blocks=4)
+    rows = equations_of(wurtzite, {2: 4.4}, u_tax, f_tax, n_blocks=4)
     covariances = reduce_frames(wurtzite, u_tax, f_tax, n_blocks=4)
-    waves = harmonic_ledger(covariances, rows.expansion)
+    waves = harmonic_equations(covariances, rows.expansion)
     for name in ("gram", "moment", "square", "displacement_sum", "force_sum"):
         one, other = getattr(rows, name), getattr(waves, name)
         np.testing.assert_allclose(one, other, atol=1e-10 * np.abs(one).max(), err_msg=name)

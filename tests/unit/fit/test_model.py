@@ -3,8 +3,8 @@ import pytest
 
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.harmonic import harmonic_ledger
-from trajmodes.fit.model import model_of, normal_equations
+from trajmodes.fit.harmonic import harmonic_equations
+from trajmodes.fit.model import model_of, reduced_equations
 from trajmodes.symmetry.constraints import Constraints
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import space_group
@@ -58,8 +58,8 @@ def test_merging_blocks_adds_them(wurtzite, reduce_frames, random_frames):
     model = model_for(wurtzite, {2: 3.5})
     frames = random_frames(wurtzite, 20)
     four, two = (
-        normal_equations(
-            harmonic_ledger(reduce_frames(wurtzite, *frames, n_blocks=n), model.expansion),
+        reduced_equations(
+            harmonic_equations(reduce_frames(wurtzite, *frames, n_blocks=n), model.expansion),
             model,
         )
         for n in (4, 2)

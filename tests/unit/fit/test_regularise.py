@@ -6,14 +6,14 @@ from trajmodes.errors import UsageError
 from trajmodes.fit import regularise as module
 from trajmodes.fit.accumulate import ForceRows
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.fit import fit_ledger
+from trajmodes.fit.fit import fit_equations
 from trajmodes.fit.regularise import STRENGTHS, solver_of
 from trajmodes.fit.solution import FitOptions
 from trajmodes.symmetry.operations import space_group
 
 
 @pytest.fixture
-def ledger(wurtzite, springs, hessian_of):
+def equations(wurtzite, springs, hessian_of):
     def make(n_frames, noise):
         """Short springs, and columns of much farther pairs that are truly zero."""
         hessian = hessian_of(springs(wurtzite.crystal, 2.2), wurtzite)
@@ -36,42 +36,42 @@ def far(constants):
     return constants.values[np.linalg.norm(bonds, axis=1) > 2.3]
 
 
-def test_weak_ridge_is_least_squares(ledger):
-    sums = ledger(20, 0.1)
-    plain = fit_ledger(sums).constants.values
-    ridge = fit_ledger(sums, options=FitOptions(method="ridge", strength=1e-10))
+def test_weak_ridge_is_least_squares(equations):
+    sums = equations(20, 0.1)
+    plain = fit_equations(sums).constants.values
+    ridge = fit_equations(sums, options=FitOptions(method="ridge", strength=1e-10))
     np.testing.assert_allclose(ridge.constants.values, plain, atol=1e-7)
     assert any("ridge, strength 1.0e-10" in str(note) for note in ridge.notes)
 
 
-def test_ridge_takes_what_least_squares_refuses(ledger):
-    sums = ledger(1, 0.0)
-    fit = fit_ledger(sums, options=FitOptions(method="ridge", strength=1e-6))
+def test_ridge_takes_what_least_squares_refuses(equations):
+    sums = equations(1, 0.0)
+    fit = fit_equations(sums, options=FitOptions(method="ridge", strength=1e-6))
     assert np.isfinite(fit.constants.values).all()
 
 
 @pytest.mark.parametrize("method", ["lasso", "adaptive-lasso"])
-def test_lasso_finds_which_constants_are_zero(ledger, method):
+def test_lasso_finds_which_constants_are_zero(equations, method):
     pytest.importorskip("sklearn")
-    sums = ledger(8, 0.3)
+    sums = equations(8, 0.3)
     plain, sparse = (
-        fit_ledger(sums, options=FitOptions(method=m)) for m in ("least-squares", method)
+        fit_equations(sums, options=FitOptions(method=m)) for m in ("least-squares", method)
     )
     assert np.abs(far(sparse.constants)).sum() < 0.5 * np.abs(far(plain.constants)).sum()
     if method == "adaptive-lasso":
         assert np.count_nonzero(np.abs(far(sparse.constants)).max(axis=(1, 2)) > 1e-9) < 70
 
 
-def test_strength_is_what_predicts_left_out_blocks_best(ledger):
-    sums = ledger(10, 2.0)
-    chosen = fit_ledger(sums, options=FitOptions(method="ridge"))
+def test_strength_is_what_predicts_left_out_blocks_best(equations):
+    sums = equations(10, 2.0)
+    chosen = fit_equations(sums, options=FitOptions(method="ridge"))
     predicted = [
-        fit_ledger(sums, options=FitOptions(method="ridge", strength=one)).constants.quality
+        fit_equations(sums, options=FitOptions(method="ridge", strength=one)).constants.quality
         for one in STRENGTHS
     ]
     best = min(quality.orders[-1].rms_predicted for quality in predicted)
     assert chosen.constants.quality.orders[-1].rms_predicted == pytest.approx(best)
-    plain = fit_ledger(sums).constants.quality.orders[-1].rms_predicted
+    plain = fit_equations(sums).constants.quality.orders[-1].rms_predicted
     assert best < plain
 
 

@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.fit.model import model_of, normal_equations
+from trajmodes.fit.model import model_of, reduced_equations
 from trajmodes.fit.solve import determined, estimate, solve_positive
 from trajmodes.symmetry.constraints import Constraints
 
 
 @pytest.fixture
-def equations(wurtzite, ledger_of, random_frames):
+def equations(wurtzite, equations_of, random_frames):
     def make(n_frames, flatten=None, cutoffs=None, scheme="sequential"):
         u_tax, f_tax = random_frames(wurtzite, n_frames)
         if flatten is not None:
             u_tax = u_tax * flatten
-        ledger = ledger_of(wurtzite, cutoffs or {2: 4.4}, u_tax, f_tax)
-        model = model_of(ledger.expansion, constraints=Constraints(), scheme=scheme)
-        return normal_equations(ledger, model)
+        equations = equations_of(wurtzite, cutoffs or {2: 4.4}, u_tax, f_tax)
+        model = model_of(equations.expansion, constraints=Constraints(), scheme=scheme)
+        return reduced_equations(equations, model)
 
     return make
 

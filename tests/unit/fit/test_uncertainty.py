@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trajmodes.data.fit_quality import FitErrors
-from trajmodes.fit.model import model_of, normal_equations
+from trajmodes.fit.model import model_of, reduced_equations
 from trajmodes.fit.solve import estimate, solve_positive
 from trajmodes.fit.uncertainty import (
     _longest_needed,
@@ -17,12 +17,12 @@ from trajmodes.symmetry.constraints import Constraints
 
 
 @pytest.fixture
-def system(wurtzite, ledger_of, random_frames):
+def system(wurtzite, equations_of, random_frames):
     def make(n_frames, n_blocks=32, repeat=1, cutoffs=None, scheme="sequential"):
         frames = np.repeat(random_frames(wurtzite, n_frames), repeat, axis=1)
-        ledger = ledger_of(wurtzite, cutoffs or {2: 3.4}, *frames, n_blocks=n_blocks)
-        model = model_of(ledger.expansion, constraints=Constraints(), scheme=scheme)
-        return normal_equations(ledger, model)
+        equations = equations_of(wurtzite, cutoffs or {2: 3.4}, *frames, n_blocks=n_blocks)
+        model = model_of(equations.expansion, constraints=Constraints(), scheme=scheme)
+        return reduced_equations(equations, model)
 
     return make
 

@@ -10,7 +10,7 @@ import xarray as xr
 from trajmodes.errors import DataError, StorageError
 from trajmodes.results.netcdf import (
     AMPLITUDES,
-    LEDGER,
+    NORMAL_EQUATIONS,
     RESULTS,
     encode,
     read_dataset,
@@ -79,11 +79,11 @@ def test_files_of_netcdf_with_times_are_read(dataset, tmp_path):
 
 
 def test_another_kind_is_refused(dataset, path, tmp_path):
-    with pytest.raises(DataError, match="does not hold trajmodes ledger") as caught:
-        read_dataset(path, LEDGER)
-    assert "give the ledger.nc that `trajmodes fit` wrote" in caught.value.fix
-    encode(dataset.drop_attrs(), tmp_path / "ledger.nc", LEDGER)
-    assert read_dataset(tmp_path, LEDGER).drop_attrs().identical(dataset.drop_attrs())
+    with pytest.raises(DataError, match="does not hold trajmodes normal equations") as caught:
+        read_dataset(path, NORMAL_EQUATIONS)
+    assert "give the normal_equations.nc that `trajmodes fit` wrote" in caught.value.fix
+    encode(dataset.drop_attrs(), tmp_path / "normal_equations.nc", NORMAL_EQUATIONS)
+    assert read_dataset(tmp_path, NORMAL_EQUATIONS).drop_attrs().identical(dataset.drop_attrs())
 
 
 def test_series_do_not_depend_on_the_blocks(tmp_path):

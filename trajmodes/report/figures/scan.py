@@ -1,4 +1,4 @@
-"""What a scan of a ledger found: which cutoffs to take, and whether the run is long enough."""
+"""What a scan of the fit found: which cutoffs to take, and whether the run is long enough."""
 
 from collections.abc import Sequence
 from operator import attrgetter

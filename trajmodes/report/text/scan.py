@@ -1,4 +1,4 @@
-"""A scan of a ledger as a table and in the terminal: one row for each fit."""
+"""A scan of the fit as a table and in the terminal: one row for each fit."""
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
@@ -30,7 +30,9 @@ def scan_table(rows: Sequence[ScanPoint]) -> Table:
         name: np.array([read(row) for row in rows]) for name, (_, read) in _FIELDS.items()
     }
     meanings = {name: meaning for name, (meaning, _) in _FIELDS.items()}
-    return Table("Fits of one ledger: what was varied, and what came out", columns, meanings)
+    return Table(
+        "Fits of the same normal equations: what was varied, and the result", columns, meanings
+    )
 
 
 def lowest_squared_thz(row: ScanPoint) -> float:

@@ -1,4 +1,4 @@
-"""The block Gram ledger: all that a fit of any order learns from a trajectory.
+"""Normal equations in blocks of time: all that a fit of any order needs of a trajectory.
 
 With A the design matrix of an `Expansion` and f the forces, the squared residual of some
 frames is Σ|f|² − 2 h·z + z·G z with G = AᵀA and h = Aᵀf. These sums are kept for contiguous
@@ -22,7 +22,7 @@ from trajmodes.fit.expansion import Expansion
 
 
 class Source(NamedTuple):
-    """A run that a ledger was made from."""
+    """A run that contributed to normal equations."""
 
     name: str
     """Its files, in words."""
@@ -33,7 +33,7 @@ class Source(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class NormalEquationBlocks:
     """Sums over the frames of each block of time (b), blocks without frames left out."""
 
     supercell: Supercell
@@ -76,7 +76,7 @@ class Ledger:
         """Number of force components in one frame."""
         return 3 * self.supercell.n_atoms
 
-    def restricted(self, expansion: Expansion, columns: Bools) -> "Ledger":
+    def restricted(self, expansion: Expansion, columns: Bools) -> "NormalEquationBlocks":
         """Keep the columns that a (z,) mask marks, which are those of a smaller expansion."""
         return replace(
             self,
@@ -85,40 +85,40 @@ class Ledger:
             moment=self.moment[:, columns],
         )
 
-    def of_source(self, source: Source) -> "Ledger":
+    def of_source(self, source: Source) -> "NormalEquationBlocks":
         """Say what is known of the run, when it is one."""
         return replace(self, sources=(source,))
 
 
-def pooled(ledgers: Sequence[Ledger]) -> Ledger:
-    """One ledger of several runs of the same crystal, in the order given.
+def pooled(parts: Sequence[NormalEquationBlocks]) -> NormalEquationBlocks:
+    """Pool the normal equations of several runs of one crystal, in the order given.
 
     Parameters
     ----------
-    ledgers
-        Ledgers of one expansion. The supercell of the first one stands for all.
+    parts
+        Normal equations of one expansion. The supercell of the first one stands for all.
 
     Raises
     ------
     DataError
         If their crystals, volumes, supercells or columns differ, or frames are there twice.
     """
-    first = ledgers[0]
-    for other in ledgers[1:]:
+    first = parts[0]
+    for other in parts[1:]:
         _check_alike(first, other)
-    starts = np.cumsum([0, *(int(one.run.max()) + 1 for one in ledgers)])
-    known = all(one.sources for one in ledgers)
-    run = [one.run + start for one, start in zip(ledgers, starts, strict=False)]
+    starts = np.cumsum([0, *(int(one.run.max()) + 1 for one in parts)])
+    known = all(one.sources for one in parts)
+    run = [one.run + start for one, start in zip(parts, starts, strict=False)]
     return replace(
         first,
         run=np.concatenate(run),
-        frames=np.concatenate([one.frames for one in ledgers]),
-        gram=np.concatenate([one.gram for one in ledgers]),
-        moment=np.concatenate([one.moment for one in ledgers]),
-        square=np.concatenate([one.square for one in ledgers]),
-        displacement_sum=np.concatenate([one.displacement_sum for one in ledgers]),
-        force_sum=np.concatenate([one.force_sum for one in ledgers]),
-        sources=tuple(source for one in ledgers for source in one.sources) if known else (),
+        frames=np.concatenate([one.frames for one in parts]),
+        gram=np.concatenate([one.gram for one in parts]),
+        moment=np.concatenate([one.moment for one in parts]),
+        square=np.concatenate([one.square for one in parts]),
+        displacement_sum=np.concatenate([one.displacement_sum for one in parts]),
+        force_sum=np.concatenate([one.force_sum for one in parts]),
+        sources=tuple(source for one in parts for source in one.sources) if known else (),
     )
 
 
@@ -126,7 +126,7 @@ _SAME_SUM = 1e-12
 """Relative difference of two sums over the same frames, which the order of adding leaves."""
 
 
-def _check_alike(first: Ledger, other: Ledger) -> None:
+def _check_alike(first: NormalEquationBlocks, other: NormalEquationBlocks) -> None:
     one, two = first.supercell, other.supercell
     reasons = []
     if not same_lattice(one.matrix, two.matrix):
@@ -148,8 +148,8 @@ def _check_alike(first: Ledger, other: Ledger) -> None:
         if any(n == frames and abs(s - square) <= _SAME_SUM * s for n, s in again):
             raise DataError(
                 f"the same {frames} frames are given twice",
-                why="they are in the ledger already, or one file was named twice; counted "
-                "twice they would make error bars too small",
+                why="the saved normal equations hold them already, or one file was named "
+                "twice; counted twice they would make error bars too small",
                 fix="give new frames only",
             )
 
@@ -166,7 +166,7 @@ def _differences(one: Crystal, two: Crystal) -> list[str]:
     return found
 
 
-def _total(ledger: Ledger, run: int) -> tuple[int, float]:
+def _total(equations: NormalEquationBlocks, run: int) -> tuple[int, float]:
     """Count the frames and sum the squared forces of one run."""
-    own = ledger.run == run
-    return int(ledger.frames[own].sum()), float(ledger.square[own].sum())
+    own = equations.run == run
+    return int(equations.frames[own].sum()), float(equations.square[own].sum())

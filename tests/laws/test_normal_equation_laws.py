@@ -1,4 +1,4 @@
-"""Laws of the block ledger: least squares, stages, cuts, parts, pools, invariances, rank."""
+"""Laws of the normal equations: least squares, stages, blocks, pooling, invariances, rank."""
 
 import re
 from dataclasses import fields, replace
@@ -14,9 +14,9 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.fit.covariance import ForceCovariance
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.fit import constants_of, fit_harmonic, fit_ledger
+from trajmodes.fit.fit import constants_of, fit_equations, fit_harmonic
 from trajmodes.fit.model import model_of
-from trajmodes.fit.normal_blocks import pooled
+from trajmodes.fit.normal_equations import pooled
 from trajmodes.fit.solution import FitOptions
 from trajmodes.symmetry.constraints import Constraints
 from trajmodes.symmetry.cutoffs import Cutoff
@@ -53,13 +53,13 @@ def assert_same(one, other, tolerance=1e-10):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_joint_fit_is_least_squares(crystals, ledger_of, design_of, name):
+def test_joint_fit_is_least_squares(crystals, equations_of, design_of, name):
     supercell, expansion, u_tax, f_tax = case(crystals, name, 20)
     model = model_of(expansion, constraints=Constraints(), scheme="joint")
     rows = design_of(model, supercell, u_tax)
     direct, _, rank, _ = np.linalg.lstsq(rows, f_tax.ravel(), rcond=None)
     assert rank == model.n_parameters
-    fit = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax), options=JOINT)
+    fit = fit_equations(equations_of(expansion, supercell, u_tax, f_tax), options=JOINT)
     assert_same(fit.constants, constants_of(model, direct))
     left = f_tax.ravel() - rows @ direct
     quality = fit.constants.quality
@@ -70,7 +70,7 @@ def test_joint_fit_is_least_squares(crystals, ledger_of, design_of, name):
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("constant_force", [True, False])
 def test_sequential_fit_is_least_squares_of_what_is_left(
-    crystals, ledger_of, design_of, name, constant_force
+    crystals, equations_of, design_of, name, constant_force
 ):
     supercell, expansion, u_tax, f_tax = case(crystals, name, 20)
     model = model_of(
@@ -90,7 +90,7 @@ def test_sequential_fit_is_least_squares_of_what_is_left(
         x[own] = found
         residuals.append(np.sqrt((left**2).mean()))
     options = FitOptions(constant_force=constant_force)
-    fit = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax), options=options)
+    fit = fit_equations(equations_of(expansion, supercell, u_tax, f_tax), options=options)
     assert_same(fit.constants, constants_of(model, x))
     quality = fit.constants.quality
     assert quality.scheme == "sequential"
@@ -98,10 +98,10 @@ def test_sequential_fit_is_least_squares_of_what_is_left(
     assert quality.orders[0].n_parameters == model.count(2)
 
 
-def test_sequential_and_joint_fits_differ_as_is_told(crystals, ledger_of):
+def test_sequential_and_joint_fits_differ_as_is_told(crystals, equations_of):
     supercell, expansion, u_tax, f_tax = case(crystals, "diamond", 20)
-    ledger = ledger_of(expansion, supercell, u_tax, f_tax)
-    one, other = fit_ledger(ledger), fit_ledger(ledger, options=JOINT)
+    equations = equations_of(expansion, supercell, u_tax, f_tax)
+    one, other = fit_equations(equations), fit_equations(equations, options=JOINT)
     assert_same(one.other_scheme, other.constants, tolerance=1e-12)
     assert_same(other.other_scheme, one.constants, tolerance=1e-12)
     bases = expansion.bases[1:]
@@ -116,22 +116,22 @@ def test_sequential_and_joint_fits_differ_as_is_told(crystals, ledger_of):
 
 @settings(derandomize=True, deadline=None, max_examples=15)
 @given(cuts=st.sets(st.integers(1, 36), max_size=8), n_blocks=st.integers(1, 50))
-def test_cuts_of_the_stream_do_not_matter(crystals, ledger_of, cuts, n_blocks):
+def test_cuts_of_the_stream_do_not_matter(crystals, equations_of, cuts, n_blocks):
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 37)
-    whole = ledger_of(expansion, supercell, u_tax, f_tax, n_blocks)
-    cut = ledger_of(expansion, supercell, u_tax, f_tax, n_blocks, cuts)
+    whole = equations_of(expansion, supercell, u_tax, f_tax, n_blocks)
+    cut = equations_of(expansion, supercell, u_tax, f_tax, n_blocks, cuts)
     np.testing.assert_array_equal(whole.frames, cut.frames)
     for name in ("gram", "moment", "square", "displacement_sum", "force_sum"):
         np.testing.assert_allclose(getattr(whole, name), getattr(cut, name), atol=1e-10)
 
 
-def test_ledger_of_many_frames_equals_that_of_few_at_a_time(crystals, ledger_of):
+def test_normal_equations_do_not_depend_on_the_batch_size(crystals, equations_of):
     # more frames than the kernel treats at once, in blocks of other lengths
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 151)
-    whole = ledger_of(expansion, supercell, u_tax, f_tax, n_blocks=3)
-    single = ledger_of(expansion, supercell, u_tax, f_tax, n_blocks=3, cuts=range(1, 151))
+    whole = equations_of(expansion, supercell, u_tax, f_tax, n_blocks=3)
+    single = equations_of(expansion, supercell, u_tax, f_tax, n_blocks=3, cuts=range(1, 151))
     np.testing.assert_allclose(whole.gram, single.gram, atol=1e-9)
-    assert_same(fit_ledger(whole).constants, fit_ledger(single).constants)
+    assert_same(fit_equations(whole).constants, fit_equations(single).constants)
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_ledger_of_many_frames_equals_that_of_few_at_a_time(crystals, ledger_of)
     ],
 )
 @pytest.mark.parametrize("scheme", ["sequential", "joint"])
-def test_parts_of_a_ledger_are_fits_of_their_own(
-    crystals, ledger_of, name, cutoffs, fresh, scheme
+def test_restricted_equations_equal_a_new_fit(
+    crystals, equations_of, name, cutoffs, fresh, scheme
 ):
     matrix, reach = {
         "wurtzite": (np.diag([3, 3, 2]), {2: 4.7, 3: 3.3, 4: 2.1}),
@@ -159,10 +159,10 @@ def test_parts_of_a_ledger_are_fits_of_their_own(
     }[name]
     supercell, expansion, u_tax, f_tax = case(crystals, name, 30, cutoffs=reach, matrix=matrix)
     options = FitOptions(scheme=scheme)
-    ledger = ledger_of(expansion, supercell, u_tax, f_tax)
-    part = fit_ledger(ledger, cutoffs=cutoffs, options=options)
+    equations = equations_of(expansion, supercell, u_tax, f_tax)
+    part = fit_equations(equations, cutoffs=cutoffs, options=options)
     smaller = expansion_of(expansion.group, supercell, fresh)
-    anew = fit_ledger(ledger_of(smaller, supercell, u_tax, f_tax), options=options)
+    anew = fit_equations(equations_of(smaller, supercell, u_tax, f_tax), options=options)
     np.testing.assert_array_equal(part.constants.lattice, anew.constants.lattice)
     assert_same(part.constants, anew.constants)
     assert part.constants.quality.n_parameters == anew.constants.quality.n_parameters
@@ -171,21 +171,21 @@ def test_parts_of_a_ledger_are_fits_of_their_own(
     assert errors[0] == pytest.approx(errors[1], rel=1e-8)
 
 
-def test_two_runs_pooled_equal_one_run_cut_in_two(crystals, ledger_of):
+def test_two_runs_pooled_equal_one_run_cut_in_two(crystals, equations_of):
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 64)
-    one = ledger_of(expansion, supercell, u_tax, f_tax, n_blocks=16)
+    one = equations_of(expansion, supercell, u_tax, f_tax, n_blocks=16)
     two = pooled(
         [
-            ledger_of(expansion, supercell, u_tax[part], f_tax[part], n_blocks=8)
+            equations_of(expansion, supercell, u_tax[part], f_tax[part], n_blocks=8)
             for part in (slice(0, 32), slice(32, 64))
         ]
     )
     np.testing.assert_array_equal(two.run, np.repeat([0, 1], 8))
     np.testing.assert_array_equal(two.frames, one.frames)
-    assert_same(fit_ledger(two).constants, fit_ledger(one).constants)
+    assert_same(fit_equations(two).constants, fit_equations(one).constants)
     np.testing.assert_allclose(
-        fit_ledger(two).constants.triplets.replicates,
-        fit_ledger(one).constants.triplets.replicates,
+        fit_equations(two).constants.triplets.replicates,
+        fit_equations(one).constants.triplets.replicates,
         atol=1e-10,
     )
     # pooling is associative
@@ -196,67 +196,69 @@ def test_two_runs_pooled_equal_one_run_cut_in_two(crystals, ledger_of):
     np.testing.assert_array_equal(left.gram, right.gram)
 
 
-def _blocks(ledger, part):
+def _blocks(equations, part):
     kept = {"run", "frames", "gram", "moment", "square", "displacement_sum", "force_sum"}
-    return {f.name: getattr(ledger, f.name)[part] for f in fields(ledger) if f.name in kept}
+    return {
+        f.name: getattr(equations, f.name)[part] for f in fields(equations) if f.name in kept
+    }
 
 
-def test_runs_of_different_kinds_are_not_pooled(crystals, ledger_of):
+def test_runs_of_different_kinds_are_not_pooled(crystals, equations_of):
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 4)
-    one = ledger_of(expansion, supercell, u_tax, f_tax)
+    one = equations_of(expansion, supercell, u_tax, f_tax)
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 4, cutoffs={2: 3.1})
     with pytest.raises(DataError, match="cannot be pooled: they differ in cutoffs"):
-        pooled([one, ledger_of(expansion, supercell, u_tax, f_tax)])
+        pooled([one, equations_of(expansion, supercell, u_tax, f_tax)])
     supercell, expansion, u_tax, f_tax = case(
         crystals, "wurtzite", 4, matrix=np.diag([2, 2, 3])
     )
     with pytest.raises(DataError, match="they differ in supercells"):
-        pooled([one, ledger_of(expansion, supercell, u_tax, f_tax)])
+        pooled([one, equations_of(expansion, supercell, u_tax, f_tax)])
     supercell, expansion, u_tax, f_tax = case(crystals, "diamond", 4)
     with pytest.raises(DataError, match="they differ in species"):
-        pooled([one, ledger_of(expansion, supercell, u_tax, f_tax)])
+        pooled([one, equations_of(expansion, supercell, u_tax, f_tax)])
 
 
-def test_drift_net_force_scale_and_order_of_frames_change_nothing(crystals, ledger_of):
+def test_drift_net_force_scale_and_order_of_frames_change_nothing(crystals, equations_of):
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 40)
-    plain = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax)).constants
+    plain = fit_equations(equations_of(expansion, supercell, u_tax, f_tax)).constants
     rng = np.random.default_rng(4)
     drift = rng.normal(size=(2, 40, 1, 3))
     # the net force may go along with the drift: no constant tells of either
-    drifted = ledger_of(expansion, supercell, u_tax + drift[0], f_tax + drift[1] - drift[0])
-    assert_same(fit_ledger(drifted).constants, plain)
+    drifted = equations_of(expansion, supercell, u_tax + drift[0], f_tax + drift[1] - drift[0])
+    assert_same(fit_equations(drifted).constants, plain)
     shuffled = rng.permutation(40)
-    mixed = ledger_of(expansion, supercell, u_tax[shuffled], f_tax[shuffled])
-    assert_same(fit_ledger(mixed).constants, plain)
-    double = fit_ledger(ledger_of(expansion, supercell, u_tax, 2.0 * f_tax)).constants
+    mixed = equations_of(expansion, supercell, u_tax[shuffled], f_tax[shuffled])
+    assert_same(fit_equations(mixed).constants, plain)
+    double = fit_equations(equations_of(expansion, supercell, u_tax, 2.0 * f_tax)).constants
     for one, two in zip(all_values(plain), all_values(double), strict=True):
         np.testing.assert_allclose(two, 2.0 * one, atol=1e-10 * np.abs(one).max())
-    longer = fit_ledger(ledger_of(expansion, supercell, 2.0 * u_tax, f_tax)).constants
+    longer = fit_equations(equations_of(expansion, supercell, 2.0 * u_tax, f_tax)).constants
     for n, (one, two) in enumerate(zip(all_values(plain), all_values(longer), strict=True), 1):
         np.testing.assert_allclose(two, one / 2.0**n, atol=1e-10 * np.abs(one).max())
 
 
-def test_constants_turn_with_the_crystal(crystals, ledger_of):
+def test_constants_turn_with_the_crystal(crystals, equations_of):
     matrix, cutoffs = CASES["wurtzite"]
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 40)
-    plain = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax)).constants
+    plain = fit_equations(equations_of(expansion, supercell, u_tax, f_tax)).constants
     crystal, rng = crystals["wurtzite"], np.random.default_rng(4)
     turn = Rotation.random(rng=rng).as_matrix()
     turned = Crystal(crystal.cell @ turn.T, crystal.sites, crystal.species, crystal.masses)
     other = build_supercell(turned, matrix)
-    ledger = ledger_of(
+    equations = equations_of(
         expansion_of(space_group(turned), other, cutoffs), other, u_tax @ turn.T, f_tax @ turn.T
     )
-    found = fit_ledger(ledger).constants
+    found = fit_equations(equations).constants
     np.testing.assert_allclose(found.values, turn @ plain.values @ turn.T, atol=1e-10)
     moved = np.einsum("cxyz,ux,vy,wz->cuvw", plain.triplets.values, turn, turn, turn)
     size = np.abs(moved).max()
     np.testing.assert_allclose(found.triplets.values, moved, atol=1e-10 * size)
 
 
-def test_pairs_by_rows_and_by_waves_are_the_same(crystals, ledger_of):
+def test_pairs_by_rows_and_by_waves_are_the_same(crystals, equations_of):
     supercell, expansion, u_tax, f_tax = case(crystals, "triclinic", 40, cutoffs={2: 4.0})
-    rows = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax, n_blocks=32))
+    rows = fit_equations(equations_of(expansion, supercell, u_tax, f_tax, n_blocks=32))
     reduction = ForceCovariance(half_space(supercell), 40)
     state = reduction.chunk(MotionBlock(0, u_tax, None, f_tax))
     waves = fit_harmonic(reduction.finalize(state), cutoff=4.0)
@@ -277,7 +279,7 @@ def exact_cubic_run(crystals, n_frames, seed=1):
 
 
 def test_wrong_reference_shifts_pairs_by_the_triplets(
-    crystals, ledger_of, polynomial_forces, dense_of
+    crystals, equations_of, polynomial_forces, dense_of
 ):
     """f = −Φ2 (u − s) − ½ Φ3 (u − s)(u − s): in u the pair constants are Φ2 − Φ3 s."""
     supercell, expansion, truth, u_tax = exact_cubic_run(crystals, 60)
@@ -285,21 +287,21 @@ def test_wrong_reference_shifts_pairs_by_the_triplets(
     shift_sx = np.array([[0, 0, 0.02], [0, 0, 0.02], [0, 0, -0.02], [0, 0, -0.02]])
     shift = np.tile(shift_sx, (supercell.n_cells, 1))
     f_tax = polynomial_forces(truth, supercell, u_tax - shift)
-    ledger = ledger_of(expansion, supercell, u_tax, f_tax)
-    fit = fit_ledger(ledger, options=JOINT)
+    equations = equations_of(expansion, supercell, u_tax, f_tax)
+    fit = fit_equations(equations, options=JOINT)
     found, true = dense_of(fit.constants, supercell), dense_of(truth, supercell)
     assert np.abs(found[3] - true[3]).max() < 1e-9 * np.abs(true[3]).max()
     expected = true[2] - true[3] @ shift.ravel()
     assert np.abs(found[2] - expected).max() < 1e-9 * np.abs(expected).max()
     assert np.abs(found[2] - true[2]).max() > 1e-3 * np.abs(expected).max()
     # without a constant force there is none to make up for the shift
-    fixed = fit_ledger(ledger, options=replace(JOINT, constant_force=False)).constants
+    fixed = fit_equations(equations, options=replace(JOINT, constant_force=False)).constants
     assert np.abs(fixed.triplets.values - truth.triplets.values).max() > 0.01
 
 
 @pytest.mark.parametrize("constant_force", [True, False])
 def test_stages_of_a_symmetric_ensemble_give_the_truth(
-    crystals, ledger_of, polynomial_forces, constant_force
+    crystals, equations_of, polynomial_forces, constant_force
 ):
     """⟨uuu⟩ = 0 exactly, by u and −u in turn: the stages do not see each other.
 
@@ -308,8 +310,8 @@ def test_stages_of_a_symmetric_ensemble_give_the_truth(
     supercell, expansion, truth, u_tax = exact_cubic_run(crystals, 40)
     u_tax = np.concatenate([u_tax, -u_tax])
     f_tax = polynomial_forces(truth, supercell, u_tax)
-    ledger = ledger_of(expansion, supercell, u_tax, f_tax)
-    fit = fit_ledger(ledger, options=FitOptions(constant_force=constant_force))
+    equations = equations_of(expansion, supercell, u_tax, f_tax)
+    fit = fit_equations(equations, options=FitOptions(constant_force=constant_force))
     assert_same(fit.constants, truth, tolerance=1e-9)
     quality = fit.constants.quality
     assert quality.rms_residual < 1e-6 * quality.rms_force
@@ -317,26 +319,26 @@ def test_stages_of_a_symmetric_ensemble_give_the_truth(
     assert quality.orders[0].scheme_distance < 1e-9
 
 
-def test_singular_designs_name_their_shells_in_every_order(crystals, ledger_of):
+def test_singular_designs_name_their_shells_in_every_order(crystals, equations_of):
     reach = {2: 3.2, 3: 3.6}
     supercell, expansion, u_tax, f_tax = case(crystals, "triclinic", 1, cutoffs=reach)
     model = model_of(expansion, constraints=Constraints(), scheme="sequential")
     # one frame has 69 forces besides the net one
     assert model.count(1) + model.count(2) < 69 < model.count(3)
-    ledger = ledger_of(expansion, supercell, u_tax, f_tax, n_blocks=1)
+    equations = equations_of(expansion, supercell, u_tax, f_tax, n_blocks=1)
     with pytest.raises(
         DataError,
         match=r"leave \d+ of \d+ parameters undetermined[\s\S]*Si–O–O \d\.\d{3} Å[\s\S]*"
         "too few independent frames",
     ) as raised:
-        fit_ledger(ledger)
+        fit_equations(equations)
     # pairs are determined: none of them is named
     named = re.findall(r"(\S+) \d\.\d{3} Å", str(raised.value))
     assert {name.count("–") for name in named} == {2}
     wide = expansion_of(expansion.group, supercell, {2: 4.1})
     with pytest.raises(DataError, match=r"shells [A-Z][a-z]?–[A-Z][a-z]? [\s\S]*too few"):
-        fit_ledger(ledger_of(wide, supercell, u_tax, f_tax, n_blocks=1))
-    least = fit_ledger(ledger, options=replace(JOINT, minimum_norm=True)).constants
+        fit_equations(equations_of(wide, supercell, u_tax, f_tax, n_blocks=1))
+    least = fit_equations(equations, options=replace(JOINT, minimum_norm=True)).constants
     quality = least.quality
     # all forces are met, by the constants of least norm; the net force of each frame is left
     net = np.repeat(f_tax.mean(axis=1, keepdims=True), supercell.n_atoms, axis=1)
@@ -344,13 +346,15 @@ def test_singular_designs_name_their_shells_in_every_order(crystals, ledger_of):
     assert quality.rank < quality.n_parameters
     assert quality.rms_residual == pytest.approx(rest, rel=1e-6)
     ridge = FitOptions(scheme="joint", method="ridge", strength=1e-6)
-    damped = fit_ledger(ledger, options=ridge).constants
+    damped = fit_equations(equations, options=ridge).constants
     assert damped.quality.rms_residual < 1.1 * rest
-    assert any("regularised" in str(note) for note in fit_ledger(ledger, options=ridge).notes)
+    assert any(
+        "regularised" in str(note) for note in fit_equations(equations, options=ridge).notes
+    )
     assert np.isfinite(damped.triplets.values).all()
 
 
-def test_minimum_norm_is_that_of_the_pseudo_inverse(crystals, ledger_of, design_of):
+def test_minimum_norm_is_that_of_the_pseudo_inverse(crystals, equations_of, design_of):
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 12)
     u_tax = u_tax * [0.0, 0.0, 1.0]
     model = model_of(expansion, constraints=Constraints(), scheme="joint")
@@ -358,13 +362,13 @@ def test_minimum_norm_is_that_of_the_pseudo_inverse(crystals, ledger_of, design_
     gram = rows.T @ rows
     assert np.linalg.matrix_rank(gram, tol=1e-10 * np.abs(gram).max()) < len(gram)
     expected = np.linalg.pinv(rows, rcond=1e-8) @ f_tax.ravel()
-    ledger = ledger_of(expansion, supercell, u_tax, f_tax)
-    fit = fit_ledger(ledger, options=replace(JOINT, minimum_norm=True))
+    equations = equations_of(expansion, supercell, u_tax, f_tax)
+    fit = fit_equations(equations, options=replace(JOINT, minimum_norm=True))
     assert_same(fit.constants, constants_of(model, expected), tolerance=1e-8)
     assert "solution of least norm" in str(fit.notes[0])
 
 
-def test_ridge_of_a_ledger_is_ridge_of_the_rows(crystals, ledger_of, design_of):
+def test_ridge_from_normal_equations_equals_ridge_from_rows(crystals, equations_of, design_of):
     supercell, expansion, u_tax, f_tax = case(crystals, "diamond", 20)
     model = model_of(expansion, constraints=Constraints(), scheme="joint")
     rows = design_of(model, supercell, u_tax)
@@ -374,14 +378,14 @@ def test_ridge_of_a_ledger_is_ridge_of_the_rows(crystals, ledger_of, design_of):
     target = np.concatenate([f_tax.ravel(), np.zeros(len(size))])
     expected, *_ = np.linalg.lstsq(wide, target, rcond=None)
     options = FitOptions(scheme="joint", method="ridge", strength=0.3)
-    fit = fit_ledger(ledger_of(expansion, supercell, u_tax, f_tax), options=options)
+    fit = fit_equations(equations_of(expansion, supercell, u_tax, f_tax), options=options)
     assert_same(fit.constants, constants_of(model, expected))
 
 
 @pytest.mark.parametrize("scheme", ["joint", "sequential"])
 @pytest.mark.parametrize("minimum_norm", [False, True])
 def test_told_residuals_are_those_of_the_constants(
-    crystals, ledger_of, image_forces, scheme, minimum_norm
+    crystals, equations_of, image_forces, scheme, minimum_norm
 ):
     """R² and residuals follow from the constants that are given out, rank or no rank."""
     supercell = build_supercell(crystals["triclinic"], [[3, 1, 0], [0, 2, 0], [0, -1, 2]])
@@ -389,9 +393,9 @@ def test_told_residuals_are_those_of_the_constants(
     rng = np.random.default_rng(3)
     u_tax, f_tax = 0.1 * rng.normal(size=(2, 4 if minimum_norm else 40, supercell.n_atoms, 3))
     f_tax -= f_tax.mean(axis=1, keepdims=True)
-    ledger = ledger_of(expansion, supercell, u_tax, f_tax)
+    equations = equations_of(expansion, supercell, u_tax, f_tax)
     options = FitOptions(scheme=scheme, minimum_norm=minimum_norm, constant_force=False)
-    constants = fit_ledger(ledger, options=options).constants
+    constants = fit_equations(equations, options=options).constants
     told = constants.quality.orders
     for one, part in zip(told, (replace(constants, triplets=None), constants), strict=True):
         left = f_tax - image_forces(part, supercell, u_tax)
