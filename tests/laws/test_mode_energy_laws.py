@@ -8,7 +8,7 @@ import pytest
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
 from trajmodes.phonons.modes import modes_at
-from trajmodes.project.energies.equipartition import equipartition
+from trajmodes.project.energies.ensemble import equipartition
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.symmetry.translations import build_supercell, half_space

@@ -11,9 +11,8 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.project.sampling.differenced import DifferencedMotion
-from trajmodes.project.sampling.differences import require_correctable
-from trajmodes.project.sampling.stride import ThinnedMotion
+from trajmodes.project.differences import DifferencedMotion, require_correctable
+from trajmodes.project.sampling import ThinnedMotion
 from trajmodes.project.spectra.welch import default_stride
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.streaming.schedule import cut_blocks

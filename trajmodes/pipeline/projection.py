@@ -27,13 +27,18 @@ from trajmodes.pipeline.motion_source import (
     timestep_fs,
 )
 from trajmodes.project.amplitude_series import Spill, SpillReduction
-from trajmodes.project.energies.displacement_covariance import (
+from trajmodes.project.differences import (
+    attenuation,
+    correct_density,
+    correct_energies,
+    correct_spectra,
+)
+from trajmodes.project.energies.covariances import (
     DisplacementCovariance,
     DisplacementCovarianceReduction,
+    EnergyCovarianceReduction,
 )
-from trajmodes.project.energies.energy_covariance import EnergyCovarianceReduction
-from trajmodes.project.energies.ensemble import KineticReduction
-from trajmodes.project.energies.equipartition import equipartition
+from trajmodes.project.energies.ensemble import KineticReduction, equipartition
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
 from trajmodes.project.lifetimes.lifetimes import energy_lifetimes
@@ -42,17 +47,10 @@ from trajmodes.project.lineshape.fit import fit_lines
 from trajmodes.project.lineshape.models import LineShape
 from trajmodes.project.mode_selection import parse_modes
 from trajmodes.project.projector import Amplitudes, Projector
-from trajmodes.project.sampling.differences import (
-    attenuation,
-    correct_density,
-    correct_energies,
-    correct_spectra,
-)
-from trajmodes.project.sampling.verlet import require_sampled, verlet_note
-from trajmodes.project.spectra.decimation import BandPlan, default_bands
+from trajmodes.project.sampling import require_sampled, verlet_note
 from trajmodes.project.spectra.segments import resolution_thz
 from trajmodes.project.spectra.welch import Spectra, WelchReduction, default_segment
-from trajmodes.project.spectra.zoom import NarrowBandReduction
+from trajmodes.project.spectra.zoom import BandPlan, NarrowBandReduction, default_bands
 from trajmodes.streaming.reduction import Reduction, Together, Transformed
 from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.mode_sets import set_mean, set_omega

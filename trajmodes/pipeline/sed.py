@@ -29,8 +29,8 @@ from trajmodes.pipeline.motion_source import source_of
 from trajmodes.pipeline.project_job import PATH_SPACING, run_on_constants
 from trajmodes.pipeline.projection import plan_spectra
 from trajmodes.pipeline.show import text_of
+from trajmodes.project.differences import spectrum_factor
 from trajmodes.project.projector import Projector, bare_modes
-from trajmodes.project.sampling.differences import spectrum_factor
 from trajmodes.project.spectra.welch import Spectra, WelchReduction
 from trajmodes.report.text.summary import render_spectral_energy
 from trajmodes.report.write import MAP_FILES, write_spectral_energy

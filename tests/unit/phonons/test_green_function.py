@@ -9,7 +9,7 @@ from trajmodes.phonons.dynamical_matrix import dynamical_matrices
 from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import commensurate
 from trajmodes.phonons.renormalised.green_function import green_function_constants
-from trajmodes.project.energies.displacement_covariance import DisplacementCovarianceReduction
+from trajmodes.project.energies.covariances import DisplacementCovarianceReduction
 from trajmodes.project.projector import Projector
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import BOLTZMANN

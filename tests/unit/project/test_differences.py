@@ -6,7 +6,7 @@ from scipy.linalg import expm
 from scipy.optimize import curve_fit
 
 from trajmodes.errors import DataError
-from trajmodes.project.sampling.differences import (
+from trajmodes.project.differences import (
     attenuation,
     energy_factor,
     frequency_from_ratio,

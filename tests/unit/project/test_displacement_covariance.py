@@ -10,7 +10,7 @@ import pytest
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.phonons.modes import modes_at
-from trajmodes.project.energies.displacement_covariance import DisplacementCovarianceReduction
+from trajmodes.project.energies.covariances import DisplacementCovarianceReduction
 from trajmodes.project.projector import Projector
 from trajmodes.symmetry.translations import build_supercell, half_space
 

@@ -7,7 +7,7 @@ import pytest
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.project.energies.energy_covariance import EnergyCovarianceReduction
+from trajmodes.project.energies.covariances import EnergyCovarianceReduction
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.symmetry.translations import HalfSpace
 

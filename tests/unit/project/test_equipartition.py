@@ -4,7 +4,7 @@ from scipy import stats
 
 from trajmodes.data.energies import ModeEnergies
 from trajmodes.errors import DataError
-from trajmodes.project.energies.equipartition import equipartition
+from trajmodes.project.energies.ensemble import equipartition
 from trajmodes.units import BOLTZMANN
 
 TEMPERATURE = 300.0

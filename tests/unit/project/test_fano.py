@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from trajmodes.project.lineshape.fano import expected_fano
-from trajmodes.project.lineshape.oscillator import expected_power
+from trajmodes.project.lineshape.oscillator import expected_fano, expected_power
 from trajmodes.project.spectra.segments import hann
 
 LENGTH, INTERVAL = 256, 0.01

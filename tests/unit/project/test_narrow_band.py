@@ -9,14 +9,14 @@ import pytest
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
 from trajmodes.project.projector import Amplitudes, Projector
-from trajmodes.project.spectra.decimation import (
+from trajmodes.project.spectra.welch import WelchReduction
+from trajmodes.project.spectra.zoom import (
     BandPlan,
+    NarrowBandReduction,
     default_bands,
     filter_taps,
     power_response,
 )
-from trajmodes.project.spectra.welch import WelchReduction
-from trajmodes.project.spectra.zoom import NarrowBandReduction
 from trajmodes.symmetry.mode_sets import set_members
 from trajmodes.symmetry.translations import HalfSpace
 

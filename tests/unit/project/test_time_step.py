@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.project.sampling.verlet import (
+from trajmodes.project.sampling import (
     require_sampled,
     verlet_frequency,
     verlet_kinetic_share,

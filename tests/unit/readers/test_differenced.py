@@ -12,7 +12,7 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.match import match
-from trajmodes.project.sampling.differenced import DifferencedMotion
+from trajmodes.project.differences import DifferencedMotion
 
 STRETCHES = ((0, 10), (10, 12), (12, 13), (13, 24))
 INTERVAL_PS = 0.005

@@ -5,7 +5,7 @@ import pytest
 
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.project.sampling.stride import ThinnedMotion
+from trajmodes.project.sampling import ThinnedMotion
 
 STRETCHES = ((0, 10), (10, 17), (17, 18))
 

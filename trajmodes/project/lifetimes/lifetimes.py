@@ -35,13 +35,14 @@ from trajmodes.project.lifetimes.autocorrelation import EnergyCorrelations
 from trajmodes.project.lifetimes.decay_fit import (
     DecayFits,
     Seen,
+    averaged_decay,
+    energy_decay,
     expected,
     fit_decays,
     lost,
     seen,
     theory_variance,
 )
-from trajmodes.project.lifetimes.decay_model import averaged_decay, energy_decay
 
 _LAST_LIFETIME = 5.0
 """Lags up to so many lifetimes have a weight in the fit."""

@@ -16,8 +16,7 @@ import numpy as np
 from numba import njit
 
 from trajmodes.arrays import Bools, Floats, Ints
-from trajmodes.project.lineshape.fano import line_spectra
-from trajmodes.project.lineshape.oscillator import Grid, Room, part_of
+from trajmodes.project.lineshape.oscillator import Grid, Room, line_spectra, part_of
 
 AREA, OMEGA, GAMMA = 0, 1, 2
 """Where every shape has ln area, ω₀ and ln γ."""
