@@ -107,11 +107,11 @@ def test_shorter_cutoffs_of_saved_equations_equal_a_new_fit(fitted, dump, texts,
     first = tm.fit_constants(dump, output=tmp_path / "first", frames=(0, 600), cell=CELL)
     assert first.constants.triplets is None
     equations = fitted[0] / "normal_equations.nc"
-    with pytest.raises(UsageError, match=r"orders \[2, 3\] are asked for"):
+    with pytest.raises(UsageError, match=r"orders \[2, 3\] cannot be fitted"):
         tm.fit_constants(rest, append=tmp_path / "first" / "normal_equations.nc", **settings)
     shorter = tm.fit_constants(rest, append=equations, **settings).constants
     assert (shorter.cutoff, shorter.triplets.cutoff) == (4.0, 2.5)
-    with pytest.raises(UsageError, match="is asked for of sums made with"):
+    with pytest.raises(UsageError, match="is longer than that of the normal equations"):
         tm.fit_constants(rest, append=equations, cell=CELL, cutoff=5.2)
 
 

@@ -1,10 +1,8 @@
-"""What every fit to forces sums over frames besides its own products.
+"""Sums over the frames of a trajectory: normal equations of any order, kinetic temperature.
 
-From a stream of motion to normal equations: rows of many frames at a time, and their products.
-
-Rows are made site by site for some cells and up to 64 frames, so that they and what they are
-made of stay in the cache, and are multiplied (BLAS) as soon as a few thousand have come
-together. Nothing grows with the number of frames.
+Rows of the design matrix are computed site by site for some cells and up to 64 frames, so that
+they and their monomials stay in the cache. A few thousand rows at a time are multiplied by BLAS
+and dropped: memory does not grow with the number of frames.
 """
 
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.rows import ForceMap, Motion, fill_rows, force_maps
 from trajmodes.streaming.blocks import BlockReduction, BlockSums, Sums
+from trajmodes.units import BOLTZMANN
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,41 +56,34 @@ def site_sums(supercell: Supercell, field: Floats) -> Floats:
 
 
 _FRAMES = 64
-"""Frames treated at once: the inner loops of the kernel run over them."""
+"""Frames treated at once; the inner loops of the kernel run over them."""
 
 _ROW_BYTES = 1 << 20
-"""Memory of the rows that are multiplied at once: enough for BLAS, little for the cache."""
+"""Memory of the rows multiplied at once: large enough for BLAS, small enough for the cache."""
 
 _EQUATION_BYTES, _MOST_BYTES = 1 << 28, 1 << 32
 """Memory that all blocks should take (fewer blocks where there are many parameters), and the
 memory beyond which a fit is refused."""
 
 _BLOCKS = (8, 32)
-"""Fewest and most blocks of time of all runs together; error bars need some eight."""
+"""Fewest and most blocks of time of all runs together; error bars need about eight."""
 
 
 @dataclass(frozen=True, slots=True)
 class NormalEquationSums(ForceSums):
-    """The sums of some frames of one block of time."""
+    """Sums over some frames of one block of time."""
 
     gram: Floats
     """(z + 1, z + 1) products of all columns and, last, of the force."""
 
 
 def default_blocks(n_parameters: int, n_runs: int = 1) -> int:
-    """Choose a number of blocks of time for each run, in bounded memory.
-
-    Parameters
-    ----------
-    n_parameters
-        Number of parameters of the expansion.
-    n_runs
-        Number of runs that are pooled.
+    """Choose the number of blocks of time of each of the pooled runs, in bounded memory.
 
     Raises
     ------
     UsageError
-        If so many parameters cannot be fitted in the memory of a usual machine.
+        If the normal equations would take more than 4 GiB.
     """
     fewest, most = _BLOCKS
     one = 8 * (n_parameters + 1) ** 2
@@ -99,9 +91,9 @@ def default_blocks(n_parameters: int, n_runs: int = 1) -> int:
     each = max(1, together // n_runs, -(-fewest // n_runs))
     if each * n_runs * one > _MOST_BYTES:
         raise UsageError(
-            f"there are {n_parameters} parameters, whose sums would take "
+            f"the normal equations of {n_parameters} parameters would take "
             f"{each * n_runs * one / 2**30:.0f} GiB",
-            why="the cutoffs take in many clusters that symmetry does not relate",
+            why="the cutoffs include many clusters that symmetry does not relate",
             fix="shorten the cutoff of the highest order",
         )
     return each
@@ -109,7 +101,7 @@ def default_blocks(n_parameters: int, n_runs: int = 1) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
-    """A `Reduction` of motion to a `NormalEquationBlocks`."""
+    """A `Reduction` of motion to `NormalEquationBlocks`."""
 
     expansion: Expansion
     supercell: Supercell
@@ -129,7 +121,6 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
         DataError
             If there was no frame.
         """
-        # Sums of products are symmetric but for rounding.
         gram = state.stack("gram")
         return NormalEquationBlocks(
             supercell=self.supercell,
@@ -179,12 +170,44 @@ def _products(table: ForceMap, motion: Motion, n_sites: int) -> Floats:
     atoms = np.arange(table.site, len(motion.displacements), n_sites)
     together = max(1, _ROW_BYTES // (8 * 3 * n_frames * n_columns))
     parts = np.array_split(np.arange(len(atoms)), -(-len(atoms) // together))
-    # One room for all parts: fresh memory costs more than what is done to it.
-    room = np.empty(n_columns * len(parts[0]) * 3 * n_frames)
+    # One buffer for all parts: allocation would cost more than the arithmetic.
+    buffer = np.empty(n_columns * len(parts[0]) * 3 * n_frames)
     total = np.zeros((n_columns, n_columns))
     for cells in parts:
-        rows = room[: n_columns * len(cells) * 3 * n_frames].reshape(n_columns, -1)
+        rows = buffer[: n_columns * len(cells) * 3 * n_frames].reshape(n_columns, -1)
         fill_rows(table, motion, atoms[cells], cells, rows.reshape(n_columns, -1, 3, n_frames))
-        # numpy hands a product with its own transpose to dsyrk, half the work
+        # numpy computes a product with its own transpose by dsyrk: half the work
         total += rows @ rows.T
     return total
+
+
+_KineticSum = tuple[int, float]
+"""Number of frames and Σ_t Σ_a m v²."""
+
+
+@dataclass(frozen=True, slots=True)
+class KineticTemperature:
+    """A `Reduction` of motion to the kinetic temperature Σ m v²/(3N − 3)k_B in K.
+
+    The three degrees of freedom of the centre of mass are not counted. The temperature is nan
+    where there are no velocities.
+    """
+
+    supercell: Supercell
+
+    def chunk(self, block: MotionBlock) -> _KineticSum:
+        """Sum over one block of frames."""
+        if block.velocities is None:
+            return 0, 0.0
+        square_a = np.einsum("tax,tax->a", block.velocities, block.velocities)
+        return block.n_frames, float(square_a @ self.supercell.masses)
+
+    def combine(self, earlier: _KineticSum, later: _KineticSum) -> _KineticSum:
+        """Add two sums."""
+        return earlier[0] + later[0], earlier[1] + later[1]
+
+    def finalize(self, state: _KineticSum) -> float:
+        """Convert the sum to a temperature in K."""
+        n_frames, total = state
+        n_free = 3 * self.supercell.n_atoms - 3
+        return total / (n_frames * n_free * BOLTZMANN) if n_frames and n_free else np.nan

@@ -1,13 +1,13 @@
-"""All that a harmonic fit can learn from a trajectory, in one pass.
+"""Covariances of displacements and forces: all that a harmonic fit needs of a trajectory.
 
 With the lattice transforms u(q) and f(q) of a frame (see `symmetry.translations`) a harmonic
 crystal obeys f(q) = −D(q) u(q), D without masses. The squared residual of all frames,
 
     Σ_t Σ_q |f + D u|² = Σ|f|² + Σ_q tr[D C_uu D†] + 2 Re tr[D† C_fu],
 
-depends on the data only through C_uu(q) = Σ_t u u†, C_fu(q) = Σ_t f u† and Σ|f|². So neither
-the symmetry of the crystal nor a cutoff is needed while the trajectory is read: every
-constraint can be tried afterwards. Sums are kept for contiguous blocks of time, for errors.
+depends on the data only through C_uu(q) = Σ_t u u†, C_fu(q) = Σ_t f u† and Σ|f|². Neither the
+symmetry of the crystal nor a cutoff is needed while the trajectory is read. The sums are kept
+for contiguous blocks of time, from which the error bars follow.
 """
 
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from trajmodes.streaming.blocks import BlockReduction, BlockSums
 from trajmodes.symmetry.translations import HalfSpace, lattice_transform
 
 _BATCH_BYTES = 1 << 19
-"""Size of the displacements transformed at once: they and their transforms fit in L2 cache."""
+"""Size of the displacements transformed at once: with their transforms they fit in L2 cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForceCovariances:
-    """Sums over the frames of each block of time (b), blocks without frames left out."""
+    """Sums over the frames of each block of time (b); blocks without frames are left out."""
 
     space: HalfSpace
     frames: Ints
@@ -63,12 +63,12 @@ class ForceCovariances:
 
 @dataclass(frozen=True, slots=True)
 class CovarianceSums(ForceSums):
-    """The sums of some frames of one block of time."""
+    """Sums over some frames of one block of time."""
 
     displacement: Floats
-    """(q, 3s·2, 3s·2), unit: Å². Σ_t v vᵀ, v holding real and imaginary parts by turns."""
+    """(q, 3s·2, 3s·2), unit: Å². Σ_t v vᵀ, v the interleaved real and imaginary parts of u."""
     force: Floats
-    """(q, 3s·2, 3s·2), unit: eV. Σ_t g vᵀ, g likewise made of f(q)."""
+    """(q, 3s·2, 3s·2), unit: eV. Σ_t g vᵀ, g the same of f(q)."""
     force_square: float
 
 
@@ -92,8 +92,8 @@ class ForceCovariance(BlockReduction[MotionBlock, CovarianceSums]):
         return ForceCovariances(
             self.space,
             state.stack("frames"),
-            np.array([_complex(part.displacement) for part in sums]),
-            np.array([_complex(part.force) for part in sums]),
+            np.array([_complex_products(part.displacement) for part in sums]),
+            np.array([_complex_products(part.force) for part in sums]),
             state.stack("force_square"),
             state.stack("displacement_sum"),
             state.stack("force_sum"),
@@ -115,9 +115,11 @@ class ForceCovariance(BlockReduction[MotionBlock, CovarianceSums]):
         fu_qxy = np.zeros_like(uu_qxy)
         size = max(8, _BATCH_BYTES // (24 * n_atoms))
         for start in range(0, n_frames, size):
-            u_qtx = _real(lattice_transform(self.space, displacements[start : start + size]))
+            u_qtx = _interleaved(
+                lattice_transform(self.space, displacements[start : start + size])
+            )
             uu_qxy += u_qtx.swapaxes(1, 2) @ u_qtx
-            f_qtx = _real(lattice_transform(self.space, forces[start : start + size]))
+            f_qtx = _interleaved(lattice_transform(self.space, forces[start : start + size]))
             fu_qxy += f_qtx.swapaxes(1, 2) @ u_qtx
         return CovarianceSums(
             n_frames,
@@ -129,13 +131,13 @@ class ForceCovariance(BlockReduction[MotionBlock, CovarianceSums]):
         )
 
 
-def _real(waves: Complexes) -> Floats:
-    """(q, t, 3s) complex numbers as (q, t, 3s·2) real and imaginary parts by turns."""
+def _interleaved(waves: Complexes) -> Floats:
+    """View (q, t, 3s) complex numbers as (q, t, 3s·2) interleaved real and imaginary parts."""
     view: Floats = waves.view(np.float64)
     return view
 
 
-def _complex(products: Floats) -> Complexes:
+def _complex_products(products: Floats) -> Complexes:
     """Σ a b† from the sums of the products of real and imaginary parts."""
     n_qpoints, width, _ = products.shape
     parts = products.reshape(n_qpoints, width // 2, 2, width // 2, 2)

@@ -1,9 +1,9 @@
-"""The model before any relation is imposed: tensors of the orbits of every order.
+"""Expansion of the forces in the displacements, before any constraint is imposed.
 
-f = −Φ1 − Φ2 u − ½ Φ3 uu − (1/6) Φ4 uuu, each Φn a sum of the tensors of its orbits with
-parameters z. A column of the design matrix is the force of one parameter. Constraints between
-the parameters, smaller cutoffs and fewer orders are choices of a subspace of z, made later in
-`model`: the sums over a trajectory serve them all.
+f = −Φ1 − Φ2 u − ½ Φ3 uu − (1/6) Φ4 uuu, where each Φn is a linear combination, with parameters
+z, of the symmetry-adapted tensors of the orbits of its clusters. A column of the design matrix
+is the force of one parameter. Constraints, shorter cutoffs and fewer orders select subspaces of
+z afterwards (`model`), so that one pass over a trajectory serves them all.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,16 +22,17 @@ from trajmodes.symmetry.supercell_pairs import supercell_pair_orbits
 from trajmodes.symmetry.tensors import SymmetryBasis, symmetry_basis
 
 HIGHEST_ORDER = 4
-"""Quartic constants: the forces are of third order in the displacements."""
+"""Fourth-order force constants: forces of third order in the displacements."""
 
 Reach = float | Cutoff | Literal["supercell"] | None
-"""How far constants reach: a radius in Å or radii by species; ``"supercell"``, for pairs only,
-for all pairs with Wigner–Seitz sharing; None for the largest radius the supercell admits."""
+"""Range of the force constants of one order: a radius in Å or radii by species; for order 2
+also ``"supercell"``: all pairs, shared among nearest images (Wigner–Seitz); None for the
+largest radius that the supercell admits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """Bases of consecutive orders from 1, whose parameters z follow each other."""
+    """Symmetry-adapted bases of the orders 1, 2, …; their parameters z are concatenated."""
 
     bases: tuple[SymmetryBasis, ...]
     cutoffs: tuple[Cutoff | None, ...]
@@ -47,12 +48,12 @@ class Expansion:
 
     @property
     def group(self) -> SpaceGroup:
-        """Operations that the constants are symmetric under."""
+        """Symmetry operations of the force constants."""
         return self.bases[0].orbits.group
 
     @property
     def orders(self) -> tuple[int, ...]:
-        """The orders, ascending."""
+        """Orders, ascending."""
         return tuple(basis.order for basis in self.bases)
 
     @property
@@ -66,23 +67,23 @@ class Expansion:
         return int(self.starts[-1])
 
     def columns(self, order: int) -> slice:
-        """Return the place of the parameters of one order among all."""
+        """Return the slice of the parameters of one order."""
         k = self.orders.index(order)
         return slice(int(self.starts[k]), int(self.starts[k + 1]))
 
     def restricted(self, cutoffs: Mapping[int, Cutoff | None]) -> tuple["Expansion", Bools]:
-        """Expansion of fewer orders and shorter reach, and the (z,) mask of its parameters.
+        """Select fewer orders and shorter cutoffs; also return the (z,) mask of the parameters.
 
         Parameters
         ----------
         cutoffs
-            Order → new cutoff; None for that of the expansion. Orders that are not named,
-            the first apart, are left out with all that are higher.
+            Order → new cutoff; None keeps the cutoff. Orders that are not named are dropped,
+            except the first.
 
         Raises
         ------
         UsageError
-            If an order is asked for that the expansion has not, or a longer reach.
+            If the expansion lacks an order that is asked for, or its cutoff is shorter.
         """
         bases, reaches, masks = [], [], []
         for basis, own in zip(self.bases, self.cutoffs, strict=True):
@@ -97,7 +98,7 @@ class Expansion:
         missing = set(cutoffs) - {basis.order for basis in bases}
         if missing or len(bases) != bases[-1].order:
             raise UsageError(
-                f"orders {sorted(cutoffs)} are asked for",
+                f"orders {sorted(cutoffs)} cannot be fitted",
                 where=f"the normal equations have orders {self.orders[1:]}",
                 fix="fit with a cutoff for each order up to the highest",
             )
@@ -113,7 +114,7 @@ def _shorter(
     crystal = orbits.group.crystal
     if own is not None and (wanted.matrix(crystal) > own.matrix(crystal) + 1e-6).any():
         raise UsageError(
-            f"a cutoff of {wanted} Å is asked for of sums made with {own} Å",
+            f"the cutoff of {wanted} Å is longer than that of the normal equations, {own} Å",
             fix=f"read the trajectory again with the longer cutoff of order {basis.order}",
         )
     return basis.selected(orbits.within(wanted))
@@ -122,21 +123,17 @@ def _shorter(
 def expansion_of(
     group: SpaceGroup, supercell: Supercell, cutoffs: Mapping[int, Reach]
 ) -> Expansion:
-    """Bases of all orders up to the highest that has a cutoff.
+    """Construct the bases of all orders up to the highest that has a cutoff.
 
     Parameters
     ----------
-    group
-        Space group of the crystal.
-    supercell
-        Supercell of the data.
     cutoffs
-        Order (2, 3, 4) → how far its constants reach.
+        Order (2, 3, 4) → range of its force constants.
 
     Raises
     ------
     UsageError
-        If an order is left out, or a cutoff is not admissible.
+        If an order is missing, or a cutoff is larger than the supercell admits.
     """
     orders = sorted({2, *cutoffs})
     if orders != list(range(2, 2 + len(orders))) or orders[-1] > HIGHEST_ORDER:
@@ -150,17 +147,17 @@ def expansion_of(
     else:
         reach = _cutoff(cutoffs.get(2), supercell)
         orbits = cluster_orbits(group, 2, reach, supercell=supercell)
-        # The largest cutoff lies on the boundary by its definition: no word about that.
-        noted = orbits if cutoffs.get(2) is not None else replace(orbits, notes=())
-        pairs = symmetry_basis(noted)
-    # A single site has no neighbours: any radius lists the sites.
+        # The largest admissible cutoff lies on the boundary by definition: drop that note.
+        pair_orbits = orbits if cutoffs.get(2) is not None else replace(orbits, notes=())
+        pairs = symmetry_basis(pair_orbits)
+    # Clusters of order 1 are single sites: any radius lists them.
     bases = [symmetry_basis(cluster_orbits(group, 1, Cutoff(1.0))), pairs]
     reaches: list[Cutoff | None] = [None, reach]
     for order in orders[1:]:
         if cutoffs[order] == "supercell":
             raise UsageError(
-                f"all clusters of the supercell are asked for in order {order}",
-                why="only pairs can be shared among their nearest images",
+                f'"supercell" is not a cutoff of order {order}',
+                why="only pairs are shared among their nearest images",
                 fix="give a radius in Å",
             )
         shorter = _cutoff(cutoffs[order], supercell)

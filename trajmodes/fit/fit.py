@@ -29,29 +29,29 @@ from trajmodes.symmetry.operations import SpaceGroup, invariant_part, space_grou
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Force constants fitted to one or several runs, and what is to be known about them."""
+    """Force constants fitted to one or several runs, with convergence, errors and notes."""
 
     constants: ForceConstants
     model: Model
     convergence: Convergence
-    """How the constants settle while the run grows."""
+    """Change of the force constants as the run grows."""
     partial_values: Floats
-    """(c, p, 3, 3), unit: eV/Å². Pair constants of each part of the run in `convergence`."""
+    """(c, p, 3, 3), unit: eV/Å². Φ2 of each growing part of the run, as in `convergence`."""
     other_scheme: ForceConstants | None
-    """The constants of the other scheme, without error bars: joint for a sequential fit and
-    the other way about. None for pairs alone, or where that is singular."""
+    """Force constants of the other scheme (joint for a sequential fit, and vice versa) without
+    error bars; None for second order alone, or where that fit is singular."""
     reference: Reference
     errors: FitErrors | None
-    """Blocks behind the error bars; None where the run is too short for any."""
+    """Replicates behind the error bars; None if the run is too short."""
     notes: tuple[Note, ...]
-    """What a user should know, in plain sentences."""
+    """Remarks for the user."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, partial_values="c p 3 3")
 
     @property
     def group(self) -> SpaceGroup:
-        """Operations that the constants are symmetric under."""
+        """Symmetry operations of the force constants."""
         return self.model.expansion.group
 
 
@@ -62,33 +62,29 @@ def fit_equations(
     temperature: float | None = None,
     options: FitOptions | None = None,
 ) -> Fit:
-    """Fit force constants to normal equations summed over a trajectory.
+    """Fit force constants to normal equations summed over one or several trajectories.
 
     Parameters
     ----------
-    equations
-        Sums over one or several trajectories.
     cutoffs
-        Order → cutoff, for fewer orders or a shorter reach than those of the equations; None
-        for the same.
+        Order → cutoff, for fewer orders or shorter cutoffs than those of the equations; None
+        keeps all.
     temperature
-        Temperature in K to note in the constants.
-    options
-        How to fit.
+        Temperature in K, stored with the force constants.
 
     Raises
     ------
     UsageError
         If a cutoff or an order is beyond those of the equations.
     DataError
-        If the forces are all zero, or the data leave constants undetermined.
+        If all forces are zero, or the data do not determine all parameters.
     """
     options = options or FitOptions()
     if options.errors == "sandwich" and options.regularised:
         raise UsageError(
-            "errors of a regularised fit cannot be had by the sandwich",
+            "the sandwich estimator gives no error bars for a regularised fit",
             why="it assumes least squares",
-            fix="take the jackknife",
+            fix="use the jackknife",
         )
     if not equations.square.sum() > 0.0:
         raise DataError("all forces are zero", fix="check the forces of the file")
@@ -98,7 +94,7 @@ def fit_equations(
     solved = solve_equations(equations, options)
     reduced, parameters = solved.equations, solved.parameters
     left_out = left_out_solutions(reduced, options.solver)
-    blocks = fit_errors(
+    errors = fit_errors(
         reduced,
         parameters,
         solver=options.solver,
@@ -106,7 +102,7 @@ def fit_equations(
         left_out=left_out,
     )
     other = solve_other_scheme(equations, options, solved)
-    constants = constants_of(reduced.model, parameters, blocks)
+    constants = constants_of(reduced.model, parameters, errors)
     force, force_sem = first_order_forces(equations, constants)
     allowed = invariant_part(equations.expansion.group, equations.displacement_sum)
     convergence, partial = _convergence(growing_fits(reduced, options.solver), reduced.model)
@@ -118,10 +114,10 @@ def fit_equations(
         partial_values=partial,
         other_scheme=other and constants_of(other.equations.model, other.parameters),
         reference=Reference(*mean_of_blocks(allowed, equations.frames)),
-        errors=blocks,
+        errors=errors,
         notes=(
             *_hermitian_notes(constants, options),
-            *notes_of(equations, solved.found, blocks, quality, force_sem),
+            *notes_of(equations, solved.found, errors, quality, force_sem),
             *_method_notes(options),
         ),
     )
@@ -135,28 +131,24 @@ def fit_harmonic(
     group: SpaceGroup | None = None,
     options: FitOptions | None = None,
 ) -> Fit:
-    """Fit harmonic force constants to forces: the best harmonic model of the ensemble.
+    """Fit second-order force constants: the best harmonic model of the ensemble.
 
     Parameters
     ----------
-    covariances
-        Sums over the trajectory, from the reduction `ForceCovariance`.
     cutoff
         Radius in Å of the pairs to fit; ``None`` for the largest that the supercell admits;
         ``"supercell"`` for all pairs of the supercell with Wigner–Seitz sharing.
     temperature
-        Temperature in K to note in the constants.
+        Temperature in K, stored with the force constants.
     group
-        Space group of the crystal; found by spglib if ``None``.
-    options
-        How to fit.
+        Space group of the crystal; determined with spglib if ``None``.
 
     Raises
     ------
     UsageError
         If the cutoff reaches beyond the supercell's inscribed sphere.
     DataError
-        If the forces are all zero, or the data leave constants undetermined.
+        If all forces are zero, or the data do not determine all parameters.
     """
     supercell = covariances.space.supercell
     group = space_group(supercell.crystal) if group is None else group
@@ -165,21 +157,11 @@ def fit_harmonic(
 
 
 def constants_of(
-    model: Model, parameters: Floats, blocks: FitErrors | None = None
+    model: Model, parameters: Floats, errors: FitErrors | None = None
 ) -> ForceConstants:
-    """Force constants of all orders of a model.
-
-    Parameters
-    ----------
-    model
-        The model.
-    parameters
-        (n,) its free parameters.
-    blocks
-        Estimates with one block left out, for error bars.
-    """
+    """Expand (n,) free parameters of a model into force constants of all orders."""
     z = model.null_space @ parameters
-    z_b = None if blocks is None else blocks.parameters @ model.null_space.T
+    z_b = None if errors is None else errors.parameters @ model.null_space.T
     higher = {}
     for basis, cutoff in zip(model.expansion, model.expansion.cutoffs, strict=True):
         if basis.order == 1:
@@ -197,7 +179,7 @@ def constants_of(
 
 
 def _convergence(growing: GrowingFits, model: Model) -> tuple[Convergence, Floats]:
-    """How the constants settle, and (c, p, 3, 3) the pair constants of each part of the run."""
+    """Convergence with run length, and (c, p, 3, 3) Φ2 of each growing part of the run."""
     determined = np.isfinite(growing.parameters).all(axis=1)
     found_cz, expansion = growing.parameters[determined], model.expansion
     columns = [expansion.columns(order) for order in expansion.orders[1:]]
@@ -208,20 +190,20 @@ def _convergence(growing: GrowingFits, model: Model) -> tuple[Convergence, Float
 
 
 def _relative_change(found_cz: Floats) -> Floats:
-    """(c,) distance of parameters from the last ones, relative to these."""
+    """(c,) distance of parameters from those of the whole run, relative to their norm."""
     change: Floats = np.linalg.norm(found_cz - found_cz[-1], axis=1)
     return change / np.linalg.norm(found_cz[-1])
 
 
 def _hermitian_notes(constants: ForceConstants, options: FitOptions) -> tuple[Note, ...]:
-    """Own up to what the constants lack without that relation."""
+    """State by how much the force constants break the sum rule when D(q) is not Hermitian."""
     if options.constraints.hermitian:
         return ()
     sums = np.zeros((constants.crystal.n_sites, 3, 3))
     np.add.at(sums, constants.first, constants.values)
     text = (
-        "D(q) was not asked to be Hermitian, yet constants are stored so that it is: they "
-        f"break the sum rule by up to {np.abs(sums).max():.2g} eV/Å², for comparison only"
+        "the fit does not constrain D(q) to be Hermitian, but stored force constants do: they "
+        f"break the sum rule by up to {np.abs(sums).max():.2g} eV/Å²; use for comparison only"
     )
     return (Note("note", text),)
 
@@ -231,6 +213,6 @@ def _method_notes(options: FitOptions) -> tuple[Note, ...]:
         return ()
     text = (
         f"the fit is regularised ({options.method}, strength {options.strength:.1e}): "
-        "constants are pulled towards zero, which the error bars do not tell"
+        "this biases the force constants towards zero, which the error bars omit"
     )
     return (Note("note", text),)

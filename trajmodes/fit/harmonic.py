@@ -7,8 +7,8 @@ that start at s. With Φ_p = Σ_k z_k E_pk the sums of `normal_equations` are
     h_k   = −Σ_p tr[E_pkᵀ (C_fu(s, s_p, R_p) − C_fu(s, s, 0))],
 
 where C_ab(s, s', R) = Σ_t Σ_l a(s, l) b(s', l + R)ᵀ is the inverse lattice transform of the
-covariances and M_pp' that of the relative displacements, four terms of C_uu. The cost is that
-of pairs of pairs, and not of frames or of atoms.
+covariances and M_pp' the covariance of the relative displacements, four terms of C_uu. The cost
+grows with the number of pairs of pairs, not with the number of frames or atoms.
 """
 
 import numpy as np
@@ -26,22 +26,14 @@ from trajmodes.symmetry.translations import cell_rank
 def harmonic_equations(
     covariances: ForceCovariances, expansion: Expansion
 ) -> NormalEquationBlocks:
-    """Assemble the normal equations of second order, block by block.
-
-    Parameters
-    ----------
-    covariances
-        Sums over a trajectory.
-    expansion
-        A model of order two for the same crystal.
-    """
-    still, pairs = expansion.bases
+    """Assemble the normal equations of an expansion to second order, block by block."""
+    singles, pairs = expansion.bases
     n_blocks, total = covariances.n_blocks, expansion.n_parameters
     gram, moment = np.empty((n_blocks, total, total)), np.empty((n_blocks, total))
     one, two = expansion.columns(1), expansion.columns(2)
-    gram[:, one, one], moment[:, one] = _site_sums(covariances, still)
+    gram[:, one, one], moment[:, one] = _site_sums(covariances, singles)
     gram[:, two, two], moment[:, two] = _pair_sums(covariances, pairs)
-    gram[:, one, two] = _mixed_sums(covariances, still, pairs)
+    gram[:, one, two] = _mixed_sums(covariances, singles, pairs)
     gram[:, two, one] = gram[:, one, two].swapaxes(1, 2)
     return NormalEquationBlocks(
         supercell=covariances.space.supercell,
@@ -56,42 +48,44 @@ def harmonic_equations(
     )
 
 
-def _per_site(still: SymmetryBasis) -> Floats:
-    """(z, s, 3) constant force of each parameter of order 1, times −1."""
-    n_sites = still.orbits.group.crystal.n_sites
-    units: Floats = np.empty((still.n_parameters, n_sites, 3))
-    units[:, still.orbits.sites[:, 0]] = still.expand(np.eye(still.n_parameters))
+def _per_site(singles: SymmetryBasis) -> Floats:
+    """(z, s, 3) Φ1 of a unit of each parameter of order 1."""
+    n_sites = singles.orbits.group.crystal.n_sites
+    units: Floats = np.empty((singles.n_parameters, n_sites, 3))
+    units[:, singles.orbits.sites[:, 0]] = singles.expand(np.eye(singles.n_parameters))
     return units
 
 
-def _site_sums(covariances: ForceCovariances, still: SymmetryBasis) -> tuple[Floats, Floats]:
-    """(b, z, z) and (b, z) sums of the constants of order 1."""
+def _site_sums(covariances: ForceCovariances, singles: SymmetryBasis) -> tuple[Floats, Floats]:
+    """(b, z, z) normal matrices and (b, z) moments of the parameters of order 1."""
     n_cells = covariances.space.supercell.n_cells
-    units_zsx = _per_site(still)
+    units_zsx = _per_site(singles)
     overlap = n_cells * np.einsum("zsx,wsx->zw", units_zsx, units_zsx)
     moment = -n_cells * np.einsum("zsx,bsx->bz", units_zsx, covariances.force_sum)
     return covariances.frames[:, None, None] * overlap, moment
 
 
 def _mixed_sums(
-    covariances: ForceCovariances, still: SymmetryBasis, pairs: SymmetryBasis
+    covariances: ForceCovariances, singles: SymmetryBasis, pairs: SymmetryBasis
 ) -> Floats:
-    """(b, z, z') sums of the products of the constants of order 1 with those of pairs."""
+    """(b, z, z') products of the columns of order 1 with those of order 2."""
     n_cells = covariances.space.supercell.n_cells
     first, second = pairs.orbits.sites.T
-    moved_bpx = covariances.displacement_sum[:, second] - covariances.displacement_sum[:, first]
+    relative_bpx = (
+        covariances.displacement_sum[:, second] - covariances.displacement_sum[:, first]
+    )
     tensors_pkxy = pairs.tensors.reshape(len(first), -1, 3, 3)
-    pull_pkbx = np.einsum("pkxy,bpy->pkbx", tensors_pkxy, moved_bpx)
+    force_pkbx = np.einsum("pkxy,bpy->pkbx", tensors_pkxy, relative_bpx)
     force_zbsx = np.zeros((pairs.n_parameters + 1, *covariances.displacement_sum.shape))
-    np.add.at(force_zbsx.swapaxes(1, 2), (pairs.columns, first[:, None]), pull_pkbx)
-    mixed: Floats = n_cells * np.einsum("wsx,zbsx->bwz", _per_site(still), force_zbsx[:-1])
+    np.add.at(force_zbsx.swapaxes(1, 2), (pairs.columns, first[:, None]), force_pkbx)
+    mixed: Floats = n_cells * np.einsum("wsx,zbsx->bwz", _per_site(singles), force_zbsx[:-1])
     return mixed
 
 
 def _pair_sums(covariances: ForceCovariances, basis: SymmetryBasis) -> tuple[Floats, Floats]:
-    """(b, z, z) and (b, z) sums of the constants of pairs."""
+    """(b, z, z) normal matrices and (b, z) moments of the parameters of order 2."""
     supercell = covariances.space.supercell
-    # A pair of an atom with itself does not move relatively.
+    # The relative displacement of an atom and itself is zero.
     apart = (basis.orbits.sites[:, 0] != basis.orbits.sites[:, 1]) | (
         basis.orbits.lattice[:, 1] != 0
     ).any(axis=1)
@@ -116,9 +110,9 @@ def _pair_sums(covariances: ForceCovariances, basis: SymmetryBasis) -> tuple[Flo
     fu_cstxyb = _real_space(covariances, covariances.force)
     fu_pxyb = fu_cstxyb[cell_rank(supercell, lattice), first, second]
     fu_pxyb = fu_pxyb - fu_cstxyb[0, first, first]
-    slope_pkb = -np.einsum("pkxy,pxyb->pkb", tensors, fu_pxyb)
+    moment_pkb = -np.einsum("pkxy,pxyb->pkb", tensors, fu_pxyb)
     moment_zb = np.zeros((basis.n_parameters + 1, covariances.n_blocks))
-    np.add.at(moment_zb, basis.columns[order], slope_pkb)
+    np.add.at(moment_zb, basis.columns[order], moment_pkb)
     gram = np.empty((covariances.n_blocks, basis.n_parameters, basis.n_parameters))
     for b, target in enumerate(gram):
         upper = np.triu(gram_zzb[:, :, b])
@@ -126,16 +120,16 @@ def _pair_sums(covariances: ForceCovariances, basis: SymmetryBasis) -> tuple[Flo
     return gram, moment_zb[:-1].T
 
 
-def _real_space(covariances: ForceCovariances, waves: Complexes) -> Floats:
+def _real_space(covariances: ForceCovariances, transforms: Complexes) -> Floats:
     """(c, s, s', 3, 3, b) Σ_t Σ_l a(s, l) b(s', l + R_c)ᵀ from Σ_t a(q) b(q)†."""
     space = covariances.space
     n_blocks = covariances.n_blocks
     n_sites = space.supercell.crystal.n_sites
     shape = space.supercell.shape
-    parts_bqsxty = waves.reshape(n_blocks, -1, n_sites, 3, n_sites, 3)
-    # back to cell phases: a* b e^{iq·(τ' − τ)}
-    turn_qst = space.phases[:, :, None] * space.phases[:, None, :].conj()
-    half_qstxyb = np.einsum("bqsxty,qst->qstxyb", parts_bqsxty.conj(), turn_qst)
+    parts_bqsxty = transforms.reshape(n_blocks, -1, n_sites, 3, n_sites, 3)
+    # back to the phases of cells: a* b e^{iq·(τ' − τ)}
+    phase_qst = space.phases[:, :, None] * space.phases[:, None, :].conj()
+    half_qstxyb = np.einsum("bqsxty,qst->qstxyb", parts_bqsxty.conj(), phase_qst)
     labels = np.array(np.unravel_index(space.bins, (*shape[:2], shape[2] // 2 + 1)))
     full = np.empty((*shape, *half_qstxyb.shape[1:]), dtype=complex)
     full[tuple((-labels) % np.array(shape)[:, None])] = half_qstxyb.conj()
@@ -153,7 +147,7 @@ def _add_pairs_of_pairs(
     uu_cstxyb: Floats,
     gram_zzb: Floats,
 ) -> None:
-    """Add all pairs (p, r) that share their first site, r of the same or a later orbit.
+    """Add all pairs of pairs (p, r) with one first site, r of the same or a later orbit.
 
     Columns of `pairs`: first parameter, number of parameters, second site, cell label (3).
     """
@@ -176,22 +170,22 @@ def _add_pairs_of_pairs(
 def _relative(
     uu_cstxyb: Floats, shape: Ints, s: int, one: Ints, two: Ints, uu_xyb: Floats
 ) -> None:
-    """Covariance of the displacements of two neighbours, both relative to the first site.
+    """Compute the covariance of two neighbours' displacements relative to the first site.
 
-    A neighbour is its site and its cell label (3).
+    A neighbour is given by its site and its cell label (3).
     """
-    both = back = there = 0
+    both = first = second = 0
     for i in range(3):
         both = both * shape[i] + (two[1 + i] - one[1 + i]) % shape[i]
-        back = back * shape[i] + (-one[1 + i]) % shape[i]
-        there = there * shape[i] + two[1 + i]
+        first = first * shape[i] + (-one[1 + i]) % shape[i]
+        second = second * shape[i] + two[1 + i]
     for x in range(3):
         for y in range(3):
             for b in range(uu_xyb.shape[2]):
                 uu_xyb[x, y, b] = (
                     uu_cstxyb[both, one[0], two[0], x, y, b]
-                    - uu_cstxyb[back, one[0], s, x, y, b]
-                    - uu_cstxyb[there, s, two[0], x, y, b]
+                    - uu_cstxyb[first, one[0], s, x, y, b]
+                    - uu_cstxyb[second, s, two[0], x, y, b]
                     + uu_cstxyb[0, s, s, x, y, b]
                 )
 
@@ -214,7 +208,7 @@ def _multiply(tensor_kxy: Floats, uu_xyb: Floats, half_kxyb: Floats) -> None:
 
 @njit(nogil=True, cache=True, inline="always")
 def _contract(half_kxyb: Floats, tensor_mxy: Floats, target_kmb: Floats) -> None:
-    """Add the product with each tensor of the other pair to each block's matrix."""
+    """Add the product with each tensor of the other pair to the matrix of each block."""
     for k in range(len(half_kxyb)):
         for m in range(len(tensor_mxy)):
             for x in range(3):

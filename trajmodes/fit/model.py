@@ -1,11 +1,11 @@
-"""What is fitted: which part of an expansion, under which relations, in which order.
+"""Free parameters of a fit: part of an expansion, under constraints, in stages.
 
-Free parameters x give the parameters of the expansion by z = N x, the orthonormal columns of N
-spanning all z that obey the constraints. They are determined in stages. In the sequential
-scheme pairs come first, together with a constant force where the site symmetry allows one:
-the best harmonic model of the ensemble (Hellman, Steneteg, Abrikosov, Simak, Phys. Rev. B 87,
-104111 (2013)). Each higher order is then fitted to the force that the lower ones leave, again
-with a constant force. The joint scheme is one stage.
+The free parameters x determine the parameters of the expansion by z = N x, where the
+orthonormal columns of N span all z that obey the constraints. They are determined in stages.
+The sequential scheme first fits the second order, together with a constant force where the
+site symmetry allows one: the best harmonic model of the ensemble (Hellman, Steneteg,
+Abrikosov, Simak, Phys. Rev. B 87, 104111 (2013)). Each higher order is then fitted to
+the residual force, again with a constant force. The joint scheme has one stage.
 """
 
 from dataclasses import dataclass, replace
@@ -32,12 +32,11 @@ class Model:
     constraints: Constraints
     scheme: Scheme
     null_space: Floats
-    """(z, n): z = N x, columns orthonormal in the parameters of their order, but for a
-    `localised` model."""
+    """(z, n) N in z = N x. Columns are orthonormal, unless the model is `localised`."""
     order: Ints
-    """(n,) order that each free parameter belongs to; 0 for those that mix several."""
+    """(n,) order of each free parameter; 0 if it mixes several."""
     stage: Ints
-    """(n,) stage in which it is determined, ascending."""
+    """(n,) stage in which each is determined, ascending."""
 
     def __post_init__(self) -> None:
         sizes = {"z": self.expansion.n_parameters}
@@ -46,7 +45,7 @@ class Model:
 
     @property
     def n_parameters(self) -> int:
-        """Number of free parameters, those of order 1 included."""
+        """Number of free parameters, including those of order 1."""
         return len(self.order)
 
     @property
@@ -59,13 +58,13 @@ class Model:
         return int((self.order == order).sum())
 
     def in_scheme(self, scheme: Scheme) -> "Model":
-        """Take the same free parameters in the stages of a scheme."""
+        """Sort the same free parameters into the stages of a scheme."""
         return replace(self, scheme=scheme, stage=_stages(self.order, scheme))
 
     def within(self, spans: dict[int, Floats]) -> "Model":
-        """Keep, of the stages named, the orthonormal directions (n of the stage, r) given.
+        """Keep only the given orthonormal directions (n of the stage, r) of some stages.
 
-        Where they mix the orders of their stage, their own order is 0.
+        Directions that mix several orders have order 0.
         """
         parts, order, stage = [], [], []
         for k, own in enumerate(self.stages):
@@ -85,10 +84,10 @@ class Model:
         )
 
     def localised(self) -> "Model":
-        """Take as free parameters some of the z themselves, for the others follow from them.
+        """Choose a subset of z as free parameters, from which the others follow.
 
-        Parameters that are constants of single orbits can be zero one by one, which a
-        combination of orbits cannot. Taken are orbits of distinct atoms before self terms.
+        Each belongs to one orbit, so that a sparse fit can set the force constants of single
+        orbits to zero. Self terms are chosen last.
         """
         free = np.zeros_like(self.null_space)
         for basis in self.expansion:
@@ -96,7 +95,7 @@ class Model:
             if not len(own):
                 continue
             part = self.null_space[self.expansion.columns(basis.order)][:, own]
-            weight = np.where(_of_distinct_atoms(basis), 1.0, _LAST)
+            weight = np.where(_of_distinct_atoms(basis), 1.0, _SELF_TERM_WEIGHT)
             _, chosen = scipy.linalg.qr(weight * part.T, pivoting=True, mode="r")
             chosen = chosen[: len(own)]
             local = np.linalg.solve(part[chosen].T, part.T).T
@@ -104,12 +103,12 @@ class Model:
         return replace(self, null_space=free)
 
 
-_LAST = 1e-3
-"""Weight that makes self terms the last to be taken."""
+_SELF_TERM_WEIGHT = 1e-3
+"""Weight of self terms in the pivoted QR decomposition, which chooses them last."""
 
 
 def _of_distinct_atoms(basis: SymmetryBasis) -> Bools:
-    """(z,) whether the members of the orbit of each parameter are all different."""
+    """(z,) whether the clusters of each parameter have no atom twice."""
     chosen = basis.orbits.representatives
     atoms = np.concatenate(
         [basis.orbits.sites[chosen][:, :, None], basis.orbits.lattice[chosen]], axis=2
@@ -126,24 +125,20 @@ def model_of(
     scheme: Scheme,
     constant_force: bool = True,
 ) -> Model:
-    """Free parameters of an expansion under constraints.
+    """Find the free parameters of an expansion under constraints.
 
     Parameters
     ----------
-    expansion
-        The expansion.
-    constraints
-        Relations beside those of translations.
     scheme
-        Whether each order is fitted to what the lower ones leave, or all at once.
+        Whether each order is fitted to the residual of the lower ones, or all orders at once.
     constant_force
-        Fit a constant force on each site too, as far as symmetry allows it: the same as
-        counting displacements from the average structure.
+        Also fit a constant force on each site where symmetry allows it. This is equivalent to
+        measuring displacements from the average structure.
 
     Raises
     ------
     DataError
-        If symmetry and the sum rules leave no free parameter to an order.
+        If symmetry and the constraints leave an order without free parameters.
     """
     total = expansion.n_parameters
     parts, order = [], []
@@ -156,7 +151,7 @@ def model_of(
                 f"symmetry and the sum rule leave no free parameter of order {basis.order}",
                 where=f"{basis.orbits.n_orbits} orbits up to "
                 f"{basis.orbits.radii.max(initial=0.0):.4f} Å",
-                why="the cutoff takes in no neighbour",
+                why="no neighbour lies within the cutoff",
                 fix="raise the cutoff",
             )
         part = np.zeros((total, free.shape[1]))
@@ -169,13 +164,13 @@ def model_of(
 
 
 def _stages(order: Ints, scheme: Scheme) -> Ints:
-    """(n,) stage of parameters of each order; a constant force goes with the pairs."""
+    """(n,) stage of each parameter; the constant force is fitted with the second order."""
     return np.zeros_like(order) if scheme == "joint" else np.maximum(order - 2, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class ReducedEquations:
-    """Squared residual Σ|f|² − 2 h·x + x·G x for each block of time (b)."""
+    """Squared residual Σ|f|² − 2 h·x + x·G x of the free parameters, in blocks of time (b)."""
 
     model: Model
     run: Ints
@@ -202,7 +197,7 @@ class ReducedEquations:
         return len(self.frames)
 
     def merged(self, n_together: int) -> "ReducedEquations":
-        """Join neighbouring blocks of one run, so many at a time, into longer ones."""
+        """Merge every `n_together` consecutive blocks of a run."""
         place = np.arange(self.n_blocks) - np.searchsorted(self.run, self.run)
         cuts = np.flatnonzero(place % n_together == 0)
         return replace(
@@ -216,16 +211,8 @@ class ReducedEquations:
 
 
 def reduced_equations(equations: NormalEquationBlocks, model: Model) -> ReducedEquations:
-    """Reduce normal equations to the free parameters of a model.
-
-    Parameters
-    ----------
-    equations
-        NormalEquationBlocks of the model's expansion.
-    model
-        The model.
-    """
-    model = _with_own_constant_force(equations, model)
+    """Reduce the normal equations of an expansion to the free parameters of a model."""
+    model = _with_centred_columns(equations, model)
     free = model.null_space
     gram = np.empty((equations.n_blocks, free.shape[1], free.shape[1]))
     for own, target in zip(equations.gram, gram, strict=True):
@@ -242,16 +229,16 @@ def reduced_equations(equations: NormalEquationBlocks, model: Model) -> ReducedE
     )
 
 
-def _with_own_constant_force(equations: NormalEquationBlocks, model: Model) -> Model:
-    """Let every later stage fit a constant force of its own, through columns of zero mean.
+def _with_centred_columns(equations: NormalEquationBlocks, model: Model) -> Model:
+    """Let every later stage fit its own constant force, by columns of zero mean force.
 
-    The first stage takes the mean force with it, that of uu in ½ Φ3 uu as well; without a
-    constant to make up for that the next one would find too small a Φ3.
+    The constant force of the first stage contains the mean of ½ Φ3 uu. Without a constant force
+    of its own the next stage would underestimate Φ3.
     """
-    still, later = model.order == 1, model.stage > 0
+    first, later = model.order == 1, model.stage > 0
     free = model.null_space.copy()
-    push = free[:, still]
-    overlap = push.T @ equations.gram.sum(axis=0) @ free
-    mean = np.linalg.solve(overlap[:, still], overlap[:, later])
-    free[:, later] -= push @ mean
+    constant = free[:, first]
+    overlap = constant.T @ equations.gram.sum(axis=0) @ free
+    mean = np.linalg.solve(overlap[:, first], overlap[:, later])
+    free[:, later] -= constant @ mean
     return replace(model, null_space=free)

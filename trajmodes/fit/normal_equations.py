@@ -1,10 +1,10 @@
 """Normal equations in blocks of time: all that a fit of any order needs of a trajectory.
 
 With A the design matrix of an `Expansion` and f the forces, the squared residual of some
-frames is Σ|f|² − 2 h·z + z·G z with G = AᵀA and h = Aᵀf. These sums are kept for contiguous
-blocks of time. Adding blocks is fitting all of them; leaving one out is an error bar or a test
-of prediction; taking part of the columns is a shorter cutoff or a lower order; a null space is
-a constraint. None of that reads the trajectory again.
+frames is Σ|f|² − 2 h·z + z·G z with the normal matrix G = AᵀA and the moment h = Aᵀf. These
+sums are kept for contiguous blocks of time. The sum of all blocks gives the fit. Leaving blocks
+out gives error bars and cross-validation, selecting columns gives shorter cutoffs and lower
+orders, and a null space imposes constraints, all without reading the trajectory again.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Source(NamedTuple):
     """A run that contributed to normal equations."""
 
     name: str
-    """Its files, in words."""
+    """Names of its files."""
     temperature: float
     """Temperature in K; nan if unknown."""
     interval_ps: float
@@ -34,12 +34,12 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NormalEquationBlocks:
-    """Sums over the frames of each block of time (b), blocks without frames left out."""
+    """Sums over the frames of each block of time (b); blocks without frames are left out."""
 
     supercell: Supercell
     expansion: Expansion
     run: Ints
-    """(b,) number of the run that each block belongs to, from 0; blocks follow in time."""
+    """(b,) index of the run of each block; blocks are in order of time."""
     frames: Ints
     """(b,) number of frames."""
     gram: Floats
@@ -53,7 +53,7 @@ class NormalEquationBlocks:
     force_sum: Floats
     """(b, s, 3), unit: eV/Å. Σ_t of the mean force on each site over the cells."""
     sources: tuple[Source, ...] = ()
-    """(r,) what is known of each run; empty where nothing is."""
+    """(r,) name, temperature and interval of each run; empty if unknown."""
 
     def __post_init__(self) -> None:
         sizes = {"z": self.expansion.n_parameters, "s": self.expansion.crystal.n_sites}
@@ -77,7 +77,7 @@ class NormalEquationBlocks:
         return 3 * self.supercell.n_atoms
 
     def restricted(self, expansion: Expansion, columns: Bools) -> "NormalEquationBlocks":
-        """Keep the columns that a (z,) mask marks, which are those of a smaller expansion."""
+        """Keep the columns of a smaller expansion, which a (z,) mask marks."""
         return replace(
             self,
             expansion=expansion,
@@ -85,8 +85,8 @@ class NormalEquationBlocks:
             moment=self.moment[:, columns],
         )
 
-    def of_source(self, source: Source) -> "NormalEquationBlocks":
-        """Say what is known of the run, when it is one."""
+    def with_source(self, source: Source) -> "NormalEquationBlocks":
+        """Record the source of a single run."""
         return replace(self, sources=(source,))
 
 
@@ -101,11 +101,11 @@ def pooled(parts: Sequence[NormalEquationBlocks]) -> NormalEquationBlocks:
     Raises
     ------
     DataError
-        If their crystals, volumes, supercells or columns differ, or frames are there twice.
+        If crystals, volumes, supercells or columns differ, or the same frames occur twice.
     """
     first = parts[0]
     for other in parts[1:]:
-        _check_alike(first, other)
+        _check_poolable(first, other)
     starts = np.cumsum([0, *(int(one.run.max()) + 1 for one in parts)])
     known = all(one.sources for one in parts)
     run = [one.run + start for one, start in zip(parts, starts, strict=False)]
@@ -123,10 +123,10 @@ def pooled(parts: Sequence[NormalEquationBlocks]) -> NormalEquationBlocks:
 
 
 _SAME_SUM = 1e-12
-"""Relative difference of two sums over the same frames, which the order of adding leaves."""
+"""Relative difference of two sums over the same frames in different order."""
 
 
-def _check_alike(first: NormalEquationBlocks, other: NormalEquationBlocks) -> None:
+def _check_poolable(first: NormalEquationBlocks, other: NormalEquationBlocks) -> None:
     one, two = first.supercell, other.supercell
     reasons = []
     if not same_lattice(one.matrix, two.matrix):

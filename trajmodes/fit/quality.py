@@ -1,4 +1,4 @@
-"""How good a fit is: residuals by order, prediction of frames left out, forces left at rest."""
+"""Quality of a fit: residuals by order, cross-validation, mean forces, and notes on these."""
 
 import numpy as np
 
@@ -12,13 +12,13 @@ from trajmodes.fit.uncertainty import predicted_squares
 from trajmodes.notes import Note
 
 _SIGNIFICANT = 5.0
-"""Standard errors beyond which a mean force is worth a word, …"""
+"""Standard errors beyond which a mean force is significant."""
 
 _NOTABLE = 0.01
-"""… if it is also more than this part of the rms force."""
+"""Fraction of the rms force beyond which a significant mean force is reported."""
 
 _LONG_BLOCKS = 8
-"""Blocks for the errors of means, which beats between modes correlate over many periods."""
+"""Blocks for the errors of means: beats between modes correlate means over many periods."""
 
 
 def quality_of(
@@ -29,22 +29,16 @@ def quality_of(
     first_order: Floats,
     left_out: Floats | None,
 ) -> FitQuality:
-    """How well a solution describes the forces, order by order.
+    """Assess how well a solution describes the forces, order by order.
 
     Parameters
     ----------
-    equations
-        The sums that were fitted.
-    solved
-        The solution.
     other
         The solution of the other scheme, if there is one.
-    options
-        How it was found.
     first_order
-        (s, 3) mean force left on each site in eV/Å.
+        (s, 3) mean residual force on each site in eV/Å.
     left_out
-        (b, n) solutions without each block; None if they are not known.
+        (b, n) solutions without each block, for cross-validation.
     """
     model = solved.equations.model
     n_components = equations.n_components * equations.n_frames
@@ -74,7 +68,7 @@ def quality_of(
     n_free = sum(one.n_parameters for one in orders)
     return FitQuality(
         n_parameters=n_free,
-        rank=n_free - solved.found.n_loose,
+        rank=n_free - solved.found.n_undetermined,
         condition=max(solved.found.conditions),
         n_frames=equations.n_frames,
         r_squared=orders[-1].r_squared,
@@ -88,7 +82,7 @@ def quality_of(
 
 
 def _residuals(equations: NormalEquationBlocks, solved: Solved) -> list[float]:
-    """Squared residual by all orders up to each one; a sequential fit is good at each stage."""
+    """Squared residual of the force of all orders up to each one."""
     gram, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
     square, model = float(equations.square.sum()), solved.equations.model
     found = []
@@ -98,19 +92,19 @@ def _residuals(equations: NormalEquationBlocks, solved: Solved) -> list[float]:
         else:
             stage = max(basis.order - 2, 0)
             z = model.null_space @ np.where(model.stage <= stage, solved.parameters, 0.0)
-        # An exact fit may come out below zero by rounding.
+        # The residual of an exact fit may be negative by rounding.
         found.append(max(float(square - 2.0 * moment @ z + z @ gram @ z), 0.0))
     return found
 
 
 def _predicted(solved: Solved, options: FitOptions, left_out: Floats | None) -> list[float]:
-    """Squared residual of blocks left out of the fit, by orders up to each one."""
+    """Squared residual of blocks left out of the fit, of all orders up to each one."""
     n_orders = len(solved.equations.model.expansion.bases)
     if left_out is None:
         return [np.nan] * n_orders
     squares = predicted_squares(solved.equations, left_out)
     if options.scheme == "joint":
-        # Lower orders of a joint fit predict nothing by themselves.
+        # The lower orders of a joint fit are no model by themselves.
         return [*[np.nan] * (n_orders - 1), max(float(squares[:, -1].sum()), 0.0)]
     return [np.nan, *np.maximum(squares.sum(axis=0), 0.0).tolist()]
 
@@ -118,34 +112,18 @@ def _predicted(solved: Solved, options: FitOptions, left_out: Floats | None) -> 
 def first_order_forces(
     equations: NormalEquationBlocks, constants: ForceConstants
 ) -> tuple[Floats, Floats]:
-    """(s, 3) mean of f + Φ2 u about the given reference in eV/Å, and its standard error.
-
-    Parameters
-    ----------
-    equations
-        The sums that were fitted.
-    constants
-        The pair constants.
-    """
+    """(s, 3) mean of f + Φ2 u about the given reference in eV/Å, and its standard error."""
     n_sites = constants.crystal.n_sites
     uniform_stxy = np.zeros((n_sites, n_sites, 3, 3))
     np.add.at(uniform_stxy, (constants.first, constants.second), constants.values)
-    left_bsx = equations.force_sum + np.einsum(
+    residual_bsx = equations.force_sum + np.einsum(
         "stxy,bty->bsx", uniform_stxy, equations.displacement_sum
     )
-    return mean_of_blocks(left_bsx, equations.frames)
+    return mean_of_blocks(residual_bsx, equations.frames)
 
 
 def mean_of_blocks(sums: Floats, frames: Ints) -> tuple[Floats, Floats]:
-    """Mean per frame from the sums of blocks, and its standard error from long blocks.
-
-    Parameters
-    ----------
-    sums
-        (b, s, 3) sums over the frames of each block.
-    frames
-        (b,) number of frames.
-    """
+    """Mean per frame and its standard error from (b, s, 3) sums over blocks of (b,) frames."""
     mean = sums.sum(axis=0) / frames.sum()
     if len(frames) < _LONG_BLOCKS:
         return mean, np.full_like(mean, np.nan)
@@ -165,39 +143,25 @@ def notes_of(
     quality: FitQuality,
     first_order_sem: Floats,
 ) -> tuple[Note, ...]:
-    """Tell what a user should know about a fit, in plain sentences.
-
-    Parameters
-    ----------
-    equations
-        The sums that were fitted.
-    found
-        What the data determine.
-    errors
-        Blocks behind the error bars.
-    quality
-        How well the forces are described.
-    first_order_sem
-        (s, 3) standard error of the mean force left on each site in eV/Å.
-    """
+    """Collect the remarks on a fit; `first_order_sem` is (s, 3) in eV/Å."""
     return (
-        *_edge_notes(equations),
+        *_cutoff_notes(equations),
         *_rank_notes(found, equations.n_frames),
         *_error_notes(errors),
         *_relaxation_notes(quality, first_order_sem),
     )
 
 
-def _edge_notes(equations: NormalEquationBlocks) -> tuple[Note, ...]:
+def _cutoff_notes(equations: NormalEquationBlocks) -> tuple[Note, ...]:
     return tuple(note for basis in equations.expansion for note in basis.orbits.notes)
 
 
 def _rank_notes(found: Determined, n_frames: int) -> tuple[Note, ...]:
-    if not found.n_loose:
+    if not found.n_undetermined:
         return ()
     text = (
-        f"{found.n_loose} parameters are not determined by the {n_frames} frames; "
-        f"the solution of least norm is taken (shells {', '.join(found.undetermined)})"
+        f"{found.n_undetermined} parameters are not determined by the {n_frames} frames; "
+        f"the minimum-norm solution is used (shells {', '.join(found.undetermined)})"
     )
     return (Note("note", text),)
 
@@ -207,8 +171,8 @@ def _error_notes(errors: FitErrors | None) -> tuple[Note, ...]:
         return (Note("note", "there are too few frames for error bars"),)
     if not errors.levelled:
         text = (
-            f"with {errors.n_blocks} blocks of {errors.block_frames:.0f} frames the errors "
-            "have not been seen to level off: take them as lower bounds, or run longer"
+            f"the errors still grow at {errors.n_blocks} blocks of {errors.block_frames:.0f} "
+            "frames: take them as lower bounds, or run longer"
         )
         return (Note("note", text),)
     return ()
@@ -221,7 +185,7 @@ def _relaxation_notes(quality: FitQuality, sem: Floats) -> tuple[Note, ...]:
         return ()
     site = int(np.abs(force).max(axis=1).argmax())
     text = (
-        f"the reference structure is not at rest: the mean force on site {site} is "
-        f"{np.linalg.norm(force[site]):.2g} eV/Å; it wants to relax"
+        f"the reference structure is not in equilibrium: the mean force on site {site} is "
+        f"{np.linalg.norm(force[site]):.2g} eV/Å, and the site would relax"
     )
     return (Note("note", text),)

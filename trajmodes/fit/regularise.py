@@ -1,11 +1,12 @@
-"""Few data: ridge, LASSO and adaptive LASSO, and how strong to regularise.
+"""Regularised fits: ridge, LASSO and adaptive LASSO, and the choice of their strength.
 
-LASSO (Tibshirani, J. R. Stat. Soc. B 58, 267 (1996)) minimises ½|f − A x|²/N + α Σ|x_k| in
-variables of unit columns; the adaptive one (Zou, J. Am. Stat. Assoc. 101, 1418 (2006)) weighs
-each |x_k| by 1/|x_k of a ridge fit|. Both need AᵀA and Aᵀf only, so the normal equations are
-enough. The strength is chosen by leaving out one block of time at a time.
+LASSO (Tibshirani, J. R. Stat. Soc. B 58, 267 (1996)) minimises ½|f − A x|²/N + α Σ|x_k| for
+columns of unit norm; adaptive LASSO (Zou, J. Am. Stat. Assoc. 101, 1418 (2006)) weights each
+|x_k| by 1/|x_k of a ridge fit|. Both need only AᵀA and Aᵀf, the normal equations. The strength
+is chosen by cross-validation, leaving out one block of time at a time.
 
-MD data have thousands of times more forces than constants: plain least squares is right there.
+Regularisation is for few data. MD runs have thousands of times more force components than
+parameters, and least squares is appropriate.
 """
 
 from functools import partial
@@ -22,23 +23,15 @@ from trajmodes.fit.uncertainty import left_out_solutions, predicted_squares
 Method = Literal["least-squares", "ridge", "lasso", "adaptive-lasso"]
 
 STRENGTHS = tuple(float(10.0**power) for power in np.arange(-7.0, 0.0, 0.5))
-"""Strengths tried: of the ridge on a unit diagonal, of LASSO in parts of the one that leaves
-no constant at all."""
+"""Strengths tried: ridge relative to a unit diagonal, LASSO relative to the smallest strength
+that sets all parameters to zero."""
 
 _FIRST_GUESS = 1e-6
-"""Ridge of the fit that the adaptive LASSO takes its weights from."""
+"""Ridge of the fit that gives the weights of adaptive LASSO."""
 
 
 def solver_of(method: Method, strength: float) -> Solver:
-    """Give what solves one stage.
-
-    Parameters
-    ----------
-    method
-        Least squares, with a ridge on the unit diagonal of the equilibrated matrix, or LASSO
-        along the path of least angles.
-    strength
-        The ridge, or α in parts of the one that leaves no constant at all.
+    """Return the solver of one stage; `strength` is in the units of `STRENGTHS`.
 
     Raises
     ------
@@ -54,29 +47,27 @@ def solver_of(method: Method, strength: float) -> Solver:
 
 
 def best_strength(equations: ReducedEquations, method: Method) -> float:
-    """Find the strength that predicts blocks left out of the fit best.
+    """Choose the strength that best predicts blocks left out of the fit.
 
     Raises
     ------
     DataError
-        If there is one block only, or no strength gives a solution.
+        If there is only one block, or no strength gives a solution.
     """
     sums = predictions(equations, method)
     if not np.isfinite(sums).any():
         raise DataError(
             "the strength of the regularisation cannot be chosen",
-            why="it is chosen by leaving out one block of time, and there is one only",
+            why="cross-validation leaves out one block of time, and there is only one",
             fix="give the strength, or more frames",
         )
     return STRENGTHS[int(np.nanargmin(sums))]
 
 
 def predictions(equations: ReducedEquations, method: Method) -> Floats:
-    """Squared residual of blocks left out of the fit, for each of `STRENGTHS`.
+    """(k,) squared residual in eV²/Å² of blocks left out of the fit, for each of `STRENGTHS`.
 
-    Returns
-    -------
-    (k,) in eV²/Å²; nan where the other blocks do not determine the parameters.
+    It is nan where the other blocks do not determine the parameters.
     """
     found = [left_out_solutions(equations, solver_of(method, one)) for one in STRENGTHS]
     return np.array(
@@ -106,14 +97,14 @@ def _lasso(
     scale = equilibration(gram)
     if adaptive:
         first = solve_positive(gram, moment, ridge=_FIRST_GUESS) / scale
-        # A constant that the first fit makes small pays dearly for being there.
+        # The penalty is large for parameters that the ridge fit makes small.
         scale = scale * np.maximum(np.abs(first) / np.abs(first).max(), 1e-12)
-    slope = scale * moment
-    largest = float(np.abs(slope).max())
+    correlation = scale * moment
+    largest = float(np.abs(correlation).max())
     if not largest > 0.0:
         return np.zeros_like(moment)
     _, _, found = path(
-        Xy=slope,
+        Xy=correlation,
         Gram=gram * np.outer(scale, scale),
         n_samples=1,
         alpha_min=strength * largest,

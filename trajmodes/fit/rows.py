@@ -1,15 +1,16 @@
-"""Rows of the design matrix: the forces that each parameter makes in each frame.
+"""Rows of the design matrix: the forces of a unit of each parameter in each frame.
 
-By the sum rule the constants act on relative displacements d_j = u_j − u_i alone, so the force
-on atom i of the parameters z of order n is
+By the sum rule the force constants act only on relative displacements d_j = u_j − u_i. The
+force on atom i of the parameters z of order n is
 
     f_i = −1/(n−1)! Σ_clusters(i; j, k, …) Σ_z z E_z d_j d_k …
 
-and clusters whose other members include i itself drop out: no uniform shift matters, and no
-self term is summed. Clusters that differ in the order of the other members only are one, with
-their number as a factor. For each site a `ForceMap` lists the neighbours, the products of
-their components ("monomials", each a product of two earlier ones) and the coefficients of
-these in every column. A kernel runs through the lists for many frames at a time.
+so that a uniform translation exerts no force, and clusters whose other members include i drop
+out: no self term is summed. Clusters that differ only in the order of the other members are
+summed once, with their number as a factor. For each site a `ForceMap` lists the neighbours, the
+monomials of their displacement components (each a product of two earlier ones) and the
+coefficients of the monomials in every column. A kernel evaluates these lists for many frames at
+a time.
 """
 
 from dataclasses import dataclass
@@ -26,12 +27,12 @@ from trajmodes.symmetry.tensors import SymmetryBasis
 from trajmodes.symmetry.translations import atom_at
 
 _TOGETHER = 4
-"""Terms that the kernel adds at once: their number is padded to a multiple of it."""
+"""Terms that the kernel adds at once; their number is padded to a multiple."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForceMap:
-    """What the force on one site is made of."""
+    """The force on one site as a polynomial in relative displacements."""
 
     site: int
     columns: Ints
@@ -39,14 +40,14 @@ class ForceMap:
     neighbours: Ints
     """(c, k) atom of each neighbour k of the site in each cell c of the supercell."""
     products: Ints
-    """(o, 2) the two earlier monomials that each further one is the product of. Monomial 0 is
-    one, 1 + 3k + x is component x of the relative displacement of neighbour k."""
+    """(o, 2) the two earlier monomials whose product each higher monomial is. Monomial 0 is 1,
+    and monomial 1 + 3k + x is component x of the relative displacement of neighbour k."""
     bounds: Ints
     """(3z + 1,) first term of each column and direction; direction fastest."""
     monomials: Ints
     """(t,) monomial of each term."""
     factors: Floats
-    """(t,) its factor."""
+    """(t,) coefficient of each term."""
 
     @property
     def n_monomials(self) -> int:
@@ -55,27 +56,19 @@ class ForceMap:
 
 
 class _Terms(NamedTuple):
-    """Terms of one order on one site: neighbours and directions of the factors by name."""
+    """Terms of one order on one site, with the neighbours and directions of their factors."""
 
     column: Ints
     direction: Ints
     members: Ints
-    """(t, n − 1) row of each other member in the list of neighbours."""
+    """(t, n − 1) index of each other member in the list of neighbours."""
     axes: Ints
     """(t, n − 1) direction of the displacement of each."""
     factor: Floats
 
 
 def force_maps(expansion: Expansion, supercell: Supercell) -> list[ForceMap]:
-    """Tables of the forces on each site of the crystal.
-
-    Parameters
-    ----------
-    expansion
-        The model.
-    supercell
-        Supercell of the data.
-    """
+    """Construct the map of the force on each site of the crystal."""
     return [_force_map(expansion, supercell, s) for s in range(supercell.crystal.n_sites)]
 
 
@@ -108,10 +101,11 @@ def _force_map(expansion: Expansion, supercell: Supercell, site: int) -> ForceMa
 
 
 def _others(basis: SymmetryBasis, site: int) -> tuple[Ints, Ints, Floats]:
-    """Clusters (c,) that start at a site, their other members (c, n − 1, 4), how many are one.
+    """Clusters (c,) that start at a site, their other members (c, n − 1, 4) and weights (c,).
 
-    A member is its site and its cell. One of each set that differs in their order is taken, and
-    none that has the first atom among them.
+    A member is given by its site and its cell. Clusters that contain the first atom twice are
+    left out. Of clusters that differ in the order of the members one is kept, and its weight is
+    their number over (n − 1)!.
     """
     orbits = basis.orbits
     clusters = np.flatnonzero(orbits.sites[:, 0] == site)
@@ -126,7 +120,7 @@ def _others(basis: SymmetryBasis, site: int) -> tuple[Ints, Ints, Floats]:
     ordered = np.sort(label.reshape(len(clusters), -1), axis=1)
     _, first, together = np.unique(ordered, axis=0, return_index=True, return_inverse=True)
     count = np.bincount(together.reshape(-1))
-    # One whose members are in ascending order, so that equal ones stand side by side.
+    # Members of the cluster kept ascend, so that equal members are adjacent.
     return clusters[first], members[first], count / factorial(basis.order - 1)
 
 
@@ -150,7 +144,7 @@ def _terms(
 
 
 def _monomials(parts: list[_Terms], n_neighbours: int) -> tuple[Ints, Ints]:
-    """Monomial (t,) of every term of all orders, and the table of products."""
+    """(t,) monomial of every term of all orders, and (o, 2) the table of products."""
     n_known = 1 + 3 * n_neighbours
     table = np.zeros((0, 2), dtype=np.int64)
     found = []
@@ -176,7 +170,7 @@ def _monomials(parts: list[_Terms], n_neighbours: int) -> tuple[Ints, Ints]:
 def _padded(
     target: Ints, monomial: Ints, factor: Floats, n_targets: int
 ) -> tuple[Ints, Ints, Floats]:
-    """Terms by target, equal ones added up, padded with zeros to full steps of the kernel."""
+    """Sort terms by target, add equal ones, and pad with zeros to full steps of the kernel."""
     both, same = np.unique(np.stack([target, monomial]), axis=1, return_inverse=True)
     total = np.bincount(same.reshape(-1), factor)
     target, monomial = both
@@ -190,7 +184,7 @@ def _padded(
 
 
 class Motion(NamedTuple):
-    """Some frames with the frames contiguous."""
+    """Some frames, with the time axis contiguous."""
 
     displacements: Floats
     """(a, 3, t), unit: Å."""
@@ -199,26 +193,14 @@ class Motion(NamedTuple):
 
 
 def fill_rows(table: ForceMap, motion: Motion, atoms: Ints, cells: Ints, rows: Floats) -> None:
-    """Fill columns of the design matrix for one site in some cells, the forces last.
+    """Fill rows (z + 1, c, 3, t) with the force of a unit of each parameter, and the data last.
 
-    Parameters
-    ----------
-    table
-        What the force on the site is made of.
-    motion
-        The frames.
-    atoms
-        (c,) the atom of the site in each of the cells.
-    cells
-        (c,) the cells.
-    rows
-        (z + 1, c, 3, t), filled with the force that each parameter of the table makes, per unit
-        of it, and with the given force.
+    The (c,) atoms are those of the site of the table in the (c,) cells.
     """
     rows[-1] = motion.forces[atoms]
     lists = (table.products, table.bounds, table.monomials, table.factors)
-    room = np.empty((table.n_monomials, rows.shape[3]))
-    _fill(motion.displacements, atoms, table.neighbours[cells], lists, room, rows)
+    monomials = np.empty((table.n_monomials, rows.shape[3]))
+    _fill(motion.displacements, atoms, table.neighbours[cells], lists, monomials, rows)
 
 
 @njit(nogil=True, cache=True)
@@ -227,48 +209,48 @@ def _fill(
     atoms: Ints,
     neighbours: Ints,
     lists: tuple[Ints, Ints, Ints, Floats],
-    room_ot: Floats,
+    value_ot: Floats,
     rows_zcxt: Floats,
 ) -> None:
-    """Fill all columns but the last; room_ot holds the monomials of one cell at a time."""
+    """Fill all columns but the last; `value_ot` holds the monomials of one cell at a time."""
     products, bounds, monomials, factors = lists
-    sum_t = np.empty(room_ot.shape[1])
-    room_ot[0] = 1.0
+    sum_t = np.empty(value_ot.shape[1])
+    value_ot[0] = 1.0
     for c in range(len(atoms)):
-        _relative(u_axt, atoms[c], neighbours[c], room_ot)
-        _multiply(products, 1 + 3 * neighbours.shape[1], room_ot)
+        _relative(u_axt, atoms[c], neighbours[c], value_ot)
+        _multiply(products, 1 + 3 * neighbours.shape[1], value_ot)
         for z in range(len(rows_zcxt) - 1):
             for x in range(3):
                 start, stop = bounds[3 * z + x], bounds[3 * z + x + 1]
-                _sum_terms(start, stop, monomials, factors, room_ot, sum_t)
+                _sum_terms(start, stop, monomials, factors, value_ot, sum_t)
                 rows_zcxt[z, c, x] = sum_t
 
 
-# Plain indices in the inner loops: views of rows would cost more than the sums.
+# The inner loops use plain indices: views of rows would cost more than the sums.
 
 
 @njit(nogil=True, cache=True)
-def _relative(u_axt: Floats, atom: int, neighbours: Ints, room_ot: Floats) -> None:
-    """Relative displacements of the neighbours of an atom: the monomials after the one."""
+def _relative(u_axt: Floats, atom: int, neighbours: Ints, value_ot: Floats) -> None:
+    """Compute the monomials of degree 1: relative displacements of the neighbours."""
     for k in range(len(neighbours)):
         other = neighbours[k]
         for x in range(3):
-            for t in range(room_ot.shape[1]):
-                room_ot[1 + 3 * k + x, t] = u_axt[other, x, t] - u_axt[atom, x, t]
+            for t in range(value_ot.shape[1]):
+                value_ot[1 + 3 * k + x, t] = u_axt[other, x, t] - u_axt[atom, x, t]
 
 
 @njit(nogil=True, cache=True)
-def _multiply(products: Ints, first: int, room_ot: Floats) -> None:
-    """Products of earlier monomials."""
+def _multiply(products: Ints, first: int, value_ot: Floats) -> None:
+    """Compute the higher monomials as products of earlier ones."""
     for o in range(len(products)):
         one, two = products[o]
-        for t in range(room_ot.shape[1]):
-            room_ot[first + o, t] = room_ot[one, t] * room_ot[two, t]
+        for t in range(value_ot.shape[1]):
+            value_ot[first + o, t] = value_ot[one, t] * value_ot[two, t]
 
 
 @njit(nogil=True, cache=True)
 def _sum_terms(
-    start: int, stop: int, monomials: Ints, factors: Floats, room_ot: Floats, sum_t: Floats
+    start: int, stop: int, monomials: Ints, factors: Floats, value_ot: Floats, sum_t: Floats
 ) -> None:
     """Add up the terms of one column and direction, four at a time."""
     for t in range(len(sum_t)):
@@ -277,5 +259,5 @@ def _sum_terms(
         a, b, c, d = factors[e], factors[e + 1], factors[e + 2], factors[e + 3]
         i, j, k, m = monomials[e], monomials[e + 1], monomials[e + 2], monomials[e + 3]
         for t in range(len(sum_t)):
-            two, four = a * room_ot[i, t] + b * room_ot[j, t], c * room_ot[k, t]
-            sum_t[t] += two + (four + d * room_ot[m, t])
+            two, four = a * value_ot[i, t] + b * value_ot[j, t], c * value_ot[k, t]
+            sum_t[t] += two + (four + d * value_ot[m, t])

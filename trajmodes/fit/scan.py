@@ -1,4 +1,4 @@
-"""Fits that need no second reading of the data: orders, cutoffs, constraints, run length."""
+"""Scans of a fit without reading the data again: orders, cutoffs, constraints, run length."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -19,32 +19,28 @@ from trajmodes.symmetry.constraints import Constraints
 from trajmodes.symmetry.cutoffs import Cutoff
 
 _MOST_CUTOFFS = 12
-"""Cutoffs tried for one order, spread evenly over its shells."""
+"""Most cutoffs tried for one order, spread evenly over its shells."""
 
-_PARTS = (1, 2, 3, 4, 6, 8)
-"""Eighths of the run that are fitted by themselves."""
+_EIGHTHS = (1, 2, 3, 4, 6, 8)
+"""Initial parts of the run that are fitted, in eighths."""
 
 
 def scan_equations(
     equations: NormalEquationBlocks, options: FitOptions | None = None
 ) -> Iterator[tuple[ScanPoint, ForceConstants]]:
-    """Fit normal equations in every way that they allow, but leave out undetermined fits.
+    """Vary orders, cutoffs, constraints, ridge and run length, one at a time.
 
-    Parameters
-    ----------
-    equations
-        Sums over one or several trajectories.
-    options
-        How to fit, where the scan does not decide.
+    The options apply where the scan does not vary them. Fits that the data do not determine are
+    left out.
 
     Yields
     ------
-    Each fit, and its constants without error bars.
+    Each fit, and its force constants without error bars.
     """
-    given = options or FitOptions()
-    for kind, label, order, value, part, how in _choices(equations, given):
+    options = options or FitOptions()
+    for kind, label, order, value, part, chosen in _choices(equations, options):
         try:
-            quality, constants = _assessed(part, how)
+            quality, constants = _assessed(part, chosen)
         except DataError:
             continue
         yield ScanPoint(kind, label, order, value, quality), constants
@@ -64,22 +60,22 @@ def _choices(equations: NormalEquationBlocks, options: FitOptions) -> Iterator[_
             part = _restricted(equations, cutoffs | {order: Cutoff(cutoff)})
             label = f"order {order} to {cutoff:.2f} Å"
             yield "cutoff", label, order, cutoff, part, options
-    for label, constraints in _SETS.items():
-        how = replace(options, constraints=constraints)
-        yield "constraints", label, highest, np.nan, equations, how
+    for label, constraints in _CONSTRAINTS.items():
+        varied = replace(options, constraints=constraints)
+        yield "constraints", label, highest, np.nan, equations, varied
     for strength in STRENGTHS[::2]:
-        how = replace(options, method="ridge", strength=strength)
-        yield "ridge", f"ridge {strength:.0e}", highest, strength, equations, how
+        varied = replace(options, method="ridge", strength=strength)
+        yield "ridge", f"ridge {strength:.0e}", highest, strength, equations, varied
     done = np.cumsum(equations.frames)
-    for eighths in _PARTS:
+    for eighths in _EIGHTHS:
         first = done <= done[-1] * eighths / 8.0
         if first.any():
-            part = _blocks(equations, first)
+            part = _selected_blocks(equations, first)
             label = f"first {part.n_frames} frames"
             yield "time", label, highest, float(part.n_frames), part, options
 
 
-_SETS = {
+_CONSTRAINTS = {
     "translations alone": Constraints(hermitian=False),
     "+ Hermitian": Constraints(),
     "+ Born–Huang": Constraints(born_huang=True),
@@ -89,15 +85,7 @@ _SETS = {
 
 
 def shells_of(equations: NormalEquationBlocks, order: int) -> list[float]:
-    """Cutoffs in Å that lie half-way between shells of an order, and beyond the last.
-
-    Parameters
-    ----------
-    equations
-        The normal equations.
-    order
-        The order.
-    """
+    """List cutoffs in Å half-way between the shells of an order, and beyond the last shell."""
     place = equations.expansion.orders.index(order)
     basis, own = equations.expansion.bases[place], equations.expansion.cutoffs[place]
     longest = np.inf if own is None else own.largest
@@ -114,20 +102,20 @@ def shells_of(equations: NormalEquationBlocks, order: int) -> list[float]:
 def _restricted(
     equations: NormalEquationBlocks, cutoffs: Mapping[int, Cutoff | None]
 ) -> NormalEquationBlocks:
-    """Shorten the cutoffs; a radius beyond that of the equations leaves theirs."""
+    """Shorten the cutoffs to at most those of the equations."""
     own = dict(zip(equations.expansion.orders, equations.expansion.cutoffs, strict=True))
-    kept = {order: _within(own[order], wanted) for order, wanted in cutoffs.items()}
+    kept = {order: _shorter(own[order], wanted) for order, wanted in cutoffs.items()}
     return equations.restricted(*equations.expansion.restricted(kept))
 
 
-def _within(own: Cutoff | None, wanted: Cutoff | None) -> Cutoff | None:
+def _shorter(own: Cutoff | None, wanted: Cutoff | None) -> Cutoff | None:
     if own is None or wanted is None:
         return wanted
     pairs = {pair: min(r, wanted.radius) for pair, r in own.by_species.items()}
     return Cutoff(min(own.radius, wanted.radius), pairs)
 
 
-def _blocks(equations: NormalEquationBlocks, chosen: Bools) -> NormalEquationBlocks:
+def _selected_blocks(equations: NormalEquationBlocks, chosen: Bools) -> NormalEquationBlocks:
     return replace(
         equations,
         run=equations.run[chosen],

@@ -1,4 +1,4 @@
-"""One solution of the normal equations: options in, parameters with rank and condition out."""
+"""Solve normal equations with given options: parameters, rank and condition number."""
 
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -15,45 +15,45 @@ from trajmodes.symmetry.constraints import Constraints
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """How to fit."""
+    """Options of a fit."""
 
     scheme: Scheme = "sequential"
-    """Whether each order is fitted to what the lower ones leave, or all at once."""
+    """Whether each order is fitted to the residual of the lower ones, or all orders at once."""
     constraints: Constraints = field(default_factory=Constraints)
-    """Relations beside those of translations."""
+    """Constraints besides the translational sum rules."""
     constant_force: bool = True
-    """Fit a constant force on each site, as far as symmetry allows it, together with the
-    pairs: the same as counting displacements from the average structure."""
+    """Also fit a constant force on each site where symmetry allows it. This is equivalent to
+    measuring displacements from the average structure."""
     minimum_norm: bool = False
-    """Take the solution of least norm where the data leave a choice, instead of refusing."""
+    """Use the minimum-norm solution where the data do not determine all parameters."""
     method: Method = "least-squares"
-    """How one stage is solved."""
+    """Least squares or a regularised method."""
     strength: float | None = None
-    """Of the regularisation; None: what predicts blocks left out of the fit best."""
+    """Strength of the regularisation; None for the best by cross-validation."""
     errors: ErrorMethod = "jackknife"
-    """How error bars are made."""
+    """Estimator of the error bars."""
 
     @property
     def solver(self) -> Solver:
-        """How one stage is solved; the strength must be known."""
+        """Solver of one stage; the strength must be known."""
         return solver_of(self.method, self.strength or 0.0)
 
     @property
     def sparse(self) -> bool:
-        """Whether the solver wants to find constants that are zero."""
+        """Whether the solver sets parameters to zero."""
         return self.method in ("lasso", "adaptive-lasso")
 
     @property
     def regularised(self) -> bool:
-        """Whether the solver copes with directions that the data leave undetermined."""
+        """Whether the solver admits undetermined directions."""
         return self.method != "least-squares"
 
 
 class Solved(NamedTuple):
-    """A solution and what it was found from."""
+    """A solution with its model and normal equations."""
 
     model: Model
-    """The model before the data came in."""
+    """The model, before undetermined directions are left out."""
     found: Determined
     parameters: Floats
     """(n,) free parameters of the determined directions."""
@@ -73,21 +73,12 @@ class Solved(NamedTuple):
 def solve_equations(
     equations: NormalEquationBlocks, options: FitOptions, model: Model | None = None
 ) -> Solved:
-    """Solve for the free parameters of all orders.
-
-    Parameters
-    ----------
-    equations
-        Sums over one or several trajectories.
-    options
-        How to fit.
-    model
-        Its free parameters, where they are known already.
+    """Solve for the free parameters of all orders; the model is constructed if not given.
 
     Raises
     ------
     DataError
-        If the data leave constants undetermined.
+        If the data do not determine all parameters.
     """
     model = model or _model(equations, options)
     found = determined(
@@ -101,19 +92,12 @@ def solve_equations(
 
 
 def with_strength(equations: NormalEquationBlocks, options: FitOptions) -> FitOptions:
-    """Choose the strength of the regularisation where the options leave it open.
-
-    Parameters
-    ----------
-    equations
-        Sums over one or several trajectories.
-    options
-        How to fit.
+    """Choose the strength of the regularisation by cross-validation if it is not given.
 
     Raises
     ------
     DataError
-        If there is one block of time only.
+        If there is only one block of time.
     """
     if not options.regularised or options.strength is not None:
         return options
@@ -134,22 +118,12 @@ def _model(equations: NormalEquationBlocks, options: FitOptions) -> Model:
 def solve_other_scheme(
     equations: NormalEquationBlocks, options: FitOptions, solved: Solved
 ) -> Solved | None:
-    """Solve in the scheme that was not asked for; None if there is one only, or no solution.
-
-    Parameters
-    ----------
-    equations
-        Sums over one or several trajectories.
-    options
-        How to fit.
-    solved
-        The solution in the scheme that was asked for.
-    """
+    """Solve in the other scheme; None for second order alone, or if it has no solution."""
     if len(equations.expansion.bases) < 3:
         return None
     scheme: Scheme = "sequential" if options.scheme == "joint" else "joint"
     try:
-        how = replace(options, scheme=scheme)
-        return solve_equations(equations, how, solved.model.in_scheme(scheme))
+        other = replace(options, scheme=scheme)
+        return solve_equations(equations, other, solved.model.in_scheme(scheme))
     except DataError:
         return None

@@ -1,7 +1,7 @@
-"""Solving normal equations, stage by stage, with status, rank and condition looked at.
+"""Solve normal equations stage by stage, and check rank and condition number.
 
-The matrix of a stage is first brought to a unit diagonal: its condition number is then that of
-the problem and not of the units. What the data do not determine is named by neighbour shell.
+The normal matrix of a stage is first scaled to a unit diagonal, so that its condition number
+does not depend on the units. Undetermined directions are reported by neighbour shell.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,57 +16,54 @@ from trajmodes.errors import DataError
 from trajmodes.fit.model import Model, ReducedEquations
 
 CONDITION_LIMIT = 1e12
-"""Largest condition number of the equilibrated matrix at which its inverse means anything."""
+"""Largest condition number of the equilibrated matrix at which it is not singular."""
 
 _SHARE_NAMED = 0.02
-"""Part of an undetermined direction that a shell must make up to be named."""
+"""Weight of a shell in the undetermined directions beyond which it is named."""
 
 _MOST_NAMES = 12
-"""Shells that an error message lists."""
+"""Most shells that an error message lists."""
 
 Solver = Callable[[Floats, Floats], Floats]
-"""Parameters of one stage from its matrix and its moment. It raises
-`numpy.linalg.LinAlgError` where these do not determine them."""
+"""Parameters of one stage from its normal matrix and moment; raises
+`numpy.linalg.LinAlgError` if the matrix is singular."""
 
 
 @dataclass(frozen=True, slots=True)
 class Determined:
-    """Normal equations of what the data determine."""
+    """Normal equations of the directions that the data determine."""
 
     equations: ReducedEquations
     conditions: tuple[float, ...]
-    """Condition number of the equilibrated matrix of each stage, all directions taken."""
-    n_loose: int
-    """Number of directions that were left out."""
+    """Condition number of the equilibrated matrix of each stage, with all directions."""
+    n_undetermined: int
+    """Number of undetermined directions, which were left out."""
     undetermined: tuple[str, ...]
-    """Names of the shells that take part in them."""
+    """Names of the shells that contribute to them."""
     counts: Mapping[int, int]
-    """Order → number of free parameters, all directions taken."""
+    """Order → number of free parameters, with all directions."""
 
 
 def determined(
     equations: ReducedEquations, *, minimum_norm: bool = False, regularised: bool = False
 ) -> Determined:
-    """Look at rank and condition, and take out what the data do not determine.
+    """Check rank and condition number, and leave out undetermined directions.
 
     Parameters
     ----------
-    equations
-        The normal equations.
     minimum_norm
-        Leave out directions that the data do not determine, so that the solution has least
-        norm, instead of refusing.
+        Leave out undetermined directions, which gives the minimum-norm solution.
     regularised
-        The solver copes with undetermined directions: leave them in.
+        The solver admits undetermined directions: keep them.
 
     Raises
     ------
     DataError
-        If the data leave directions undetermined; it names their neighbour shells.
+        If directions are undetermined and neither option is set; it names their shells.
     """
     model = equations.model
     gram = equations.gram.sum(axis=0)
-    conditions, spans, names, n_loose = [], {}, [], 0
+    conditions, spans, names, n_undetermined = [], {}, [], 0
     for k, own in enumerate(model.stages):
         part = gram[np.ix_(own, own)]
         condition = _condition(part)
@@ -75,42 +72,40 @@ def determined(
             continue
         scale = equilibration(part)
         weights, vectors = scipy.linalg.eigh(part * np.outer(scale, scale))
-        loose = weights < weights[-1] / CONDITION_LIMIT
-        if not loose.any():
+        null = weights < weights[-1] / CONDITION_LIMIT
+        if not null.any():
             continue
-        names += _names(model, own, scale[:, None] * vectors[:, loose])
-        spans[k] = _complement(scale, vectors, loose)
-        n_loose += int(loose.sum())
-    if n_loose and not minimum_norm:
+        names += _shell_names(model, own, scale[:, None] * vectors[:, null])
+        spans[k] = _complement(scale, vectors, null)
+        n_undetermined += int(null.sum())
+    if n_undetermined and not minimum_norm:
         raise DataError(
-            f"the frames leave {n_loose} of {model.n_parameters} parameters undetermined",
-            where=f"condition number {max(conditions):.2g}; shells {_listed(names)}",
+            f"{n_undetermined} of {model.n_parameters} parameters are undetermined",
+            where=f"condition number {max(conditions):.2g}; shells {_joined(names)}",
             why="there are too few independent frames, or the supercell folds these shells "
             "onto others",
             fix="give more frames, lower the cutoff, regularise (--method ridge), or ask for "
-            "the solution of least norm (--minimum-norm)",
+            "the minimum-norm solution (--minimum-norm)",
         )
     if spans:
-        equations = _within(equations, spans)
+        equations = _projected(equations, spans)
     counts = {order: model.count(order) for order in model.expansion.orders}
-    return Determined(equations, tuple(conditions), n_loose, tuple(names), counts)
+    return Determined(equations, tuple(conditions), n_undetermined, tuple(names), counts)
 
 
 def estimate(
     equations: ReducedEquations, gram: Floats, moment: Floats, solver: Solver
 ) -> Floats:
-    """Free parameters from sums over some blocks, each stage on what the earlier ones leave.
+    """Solve for the (n,) free parameters, each stage fitted to the residual of the last.
 
     Parameters
     ----------
     equations
-        Where the stages are.
+        Defines the stages.
     gram
-        (n, n) sums of products.
+        (n, n) sum of the normal matrices of some blocks.
     moment
-        (n,) sums of products with the forces.
-    solver
-        How one stage is solved.
+        (n,) sum of their moments.
 
     Raises
     ------
@@ -120,53 +115,46 @@ def estimate(
     found = np.zeros(len(moment))
     for own in equations.model.stages:
         rest = moment[own] - gram[own] @ found
-        still = equations.model.order[own] == 1
-        found[own] = _one_stage(gram[np.ix_(own, own)], rest, still, solver)
+        constant = equations.model.order[own] == 1
+        found[own] = _one_stage(gram[np.ix_(own, own)], rest, constant, solver)
     return found
 
 
-def _one_stage(gram: Floats, moment: Floats, still: Bools, solver: Solver) -> Floats:
-    """Solve one stage, its constant forces eliminated: no regularisation may pull at them.
+def _one_stage(gram: Floats, moment: Floats, constant: Bools, solver: Solver) -> Floats:
+    """Solve one stage; its constant forces are eliminated first, so as not to be regularised.
 
-    They stand for the choice of the reference structure.
+    They represent the choice of the reference structure.
     """
-    if not still.any():
+    if not constant.any():
         return solver(gram, moment)
-    cross = gram[np.ix_(still, ~still)]
-    right = np.column_stack([cross, moment[still]])
-    answer = np.linalg.solve(gram[np.ix_(still, still)], right)
+    cross = gram[np.ix_(constant, ~constant)]
+    right = np.column_stack([cross, moment[constant]])
+    solution = np.linalg.solve(gram[np.ix_(constant, constant)], right)
     rest = solver(
-        gram[np.ix_(~still, ~still)] - cross.T @ answer[:, :-1],
-        moment[~still] - cross.T @ answer[:, -1],
+        gram[np.ix_(~constant, ~constant)] - cross.T @ solution[:, :-1],
+        moment[~constant] - cross.T @ solution[:, -1],
     )
     found = np.empty(len(moment))
-    found[~still] = rest
-    found[still] = answer[:, -1] - answer[:, :-1] @ rest
+    found[~constant] = rest
+    found[constant] = solution[:, -1] - solution[:, :-1] @ rest
     return found
 
 
 def solve_positive(gram: Floats, moment: Floats, *, ridge: float = 0.0) -> Floats:
-    """Solution of gram @ x = moment by Cholesky factors of the equilibrated matrix.
+    """Solve gram @ x = moment by Cholesky decomposition of the equilibrated matrix.
 
-    Parameters
-    ----------
-    gram
-        (n, n) symmetric.
-    moment
-        (n,).
-    ridge
-        Added to the diagonal of the equilibrated matrix, which is 1.
+    The ridge is added to the diagonal of the equilibrated matrix, which is 1.
 
     Raises
     ------
     numpy.linalg.LinAlgError
-        If the matrix is not positive definite beyond rounding.
+        If the matrix is singular to rounding.
     """
     scale = equilibration(gram)
     equal = gram * np.outer(scale, scale)
     equal[np.diag_indices_from(equal)] += ridge
     factor = scipy.linalg.cholesky(equal, lower=True, overwrite_a=True)
-    # A pivot is the part of a column that the earlier ones leave, at most 1.
+    # A squared pivot is the fraction of a column not spanned by the earlier ones.
     if np.diag(factor).min(initial=1.0) ** 2 < 1.0 / CONDITION_LIMIT:
         raise np.linalg.LinAlgError("the matrix is singular to rounding")
     result: Floats = scale * scipy.linalg.cho_solve((factor, True), scale * moment)
@@ -174,13 +162,7 @@ def solve_positive(gram: Floats, moment: Floats, *, ridge: float = 0.0) -> Float
 
 
 def equilibration(gram: Floats) -> Floats:
-    """(n,) factors that bring the diagonal to 1; a column without data keeps its zero.
-
-    Parameters
-    ----------
-    gram
-        (n, n) symmetric.
-    """
+    """(n,) factors that scale the diagonal of (n, n) to 1; zeros on the diagonal remain."""
     diagonal = np.diag(gram)
     scale: Floats = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
     return scale
@@ -201,15 +183,15 @@ def _condition(gram: Floats) -> float:
     return float(1.0 / reciprocal)
 
 
-def _complement(scale: Floats, vectors: Floats, loose: Bools) -> Floats:
-    """(n, r) orthonormal directions orthogonal to all that change no force."""
-    full, _ = scipy.linalg.qr(scale[:, None] * vectors[:, loose])
-    result: Floats = full[:, int(loose.sum()) :]
+def _complement(scale: Floats, vectors: Floats, null: Bools) -> Floats:
+    """(n, r) orthonormal directions orthogonal to those that change no force."""
+    full, _ = scipy.linalg.qr(scale[:, None] * vectors[:, null])
+    result: Floats = full[:, int(null.sum()) :]
     return result
 
 
-def _within(equations: ReducedEquations, spans: dict[int, Floats]) -> ReducedEquations:
-    """Keep the directions of each stage that its span holds."""
+def _projected(equations: ReducedEquations, spans: dict[int, Floats]) -> ReducedEquations:
+    """Keep the directions in the given spans of the stages."""
     stages = equations.model.stages
     span = scipy.linalg.block_diag(
         *(spans.get(k, np.eye(len(own))) for k, own in enumerate(stages))
@@ -227,15 +209,15 @@ def _within(equations: ReducedEquations, spans: dict[int, Floats]) -> ReducedEqu
     )
 
 
-def _listed(names: list[str]) -> str:
-    """Names, equal ones once, and not more than a reader will read."""
+def _joined(names: list[str]) -> str:
+    """Join distinct names, at most `_MOST_NAMES`."""
     unique = list(dict.fromkeys(names))
     more = len(unique) - _MOST_NAMES
     return ", ".join(unique[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _names(model: Model, own: Ints, directions: Floats) -> list[str]:
-    """Shells that directions in the space of a stage change, by order and distance."""
+def _shell_names(model: Model, own: Ints, directions: Floats) -> list[str]:
+    """Name the shells, by order and distance, that contribute to directions of a stage."""
     z = model.null_space[:, own] @ (directions / np.linalg.norm(directions, axis=0))
     weight = (z**2).sum(axis=1)
     names = []

@@ -1,13 +1,13 @@
-"""Error bars of fitted constants from contiguous blocks of time.
+"""Error bars of fitted parameters from contiguous blocks of time.
 
-Leaving out one block at a time (jackknife: Quenouille 1956, Tukey 1958) needs only
-differences of sums: x_(−b) from G − G_b and h − h_b. The sandwich (Huber 1967) is its first
-order: with M the block lower triangle of G by stages, x moves by M⁻¹(h_b − M_b x) for one block
-more. Frames are correlated, so the blocks must be longer than the correlation time: neighbours
-are joined as long as that makes the error grow (Flyvbjerg and Petersen, J. Chem. Phys. 91, 461
-(1989)). Products of displacements and forces forget most within a period and the rest within a
-lifetime, so a first plateau may be a false one (silicon at 300 K: 2.4, 2.4, 2.6, 2.8, 3.1, 3.6
-frames per independent one): all lengths are looked at.
+The jackknife (Quenouille 1956, Tukey 1958) leaves out one block at a time, which needs only
+differences of sums: x_(−b) from G − G_b and h − h_b. The sandwich estimator (Huber 1967) is its
+first order: with M the block lower triangle of G by stages, adding block b changes x by
+M⁻¹(h_b − M_b x). Frames are correlated, so the blocks must be longer than the correlation time:
+neighbouring blocks are merged as long as the error grows (Flyvbjerg and Petersen, J. Chem.
+Phys. 91, 461 (1989)). Products of displacements and forces decorrelate mostly within a period
+and completely within a lifetime, so the first plateau may be a false one (silicon at 300 K:
+2.4, 2.4, 2.6, 2.8, 3.1, 3.6 frames per independent one): all block lengths are tried.
 """
 
 from dataclasses import replace
@@ -22,10 +22,10 @@ from trajmodes.fit.model import ReducedEquations
 from trajmodes.fit.solve import Solver, estimate, solve_positive
 
 FEWEST_BLOCKS = 8
-"""Fewer blocks tell too little about their own spread."""
+"""Fewest blocks for an error bar: the spread of fewer is too uncertain."""
 
 _PARTS = 16
-"""Growing parts of the run that are fitted to see how the constants settle."""
+"""Most growing parts of the run that are fitted."""
 
 
 class GrowingFits(NamedTuple):
@@ -34,9 +34,9 @@ class GrowingFits(NamedTuple):
     frames: Ints
     """(b,) number of frames from the start."""
     parameters: Floats
-    """(b, z) parameters of the expansion; nan where so few frames do not determine them."""
+    """(b, z) parameters of the expansion; nan where the frames do not determine them."""
     r_squared: Floats
-    """(b,) coefficient of determination; nan likewise."""
+    """(b,) coefficient of determination; nan in the same parts."""
 
 
 def fit_errors(
@@ -47,34 +47,29 @@ def fit_errors(
     method: ErrorMethod = "jackknife",
     left_out: Floats | None = None,
 ) -> FitErrors | None:
-    """Error of the solution from the blocks, joined as long as that makes it grow.
+    """Estimate the error of a solution from its blocks, merged as long as the error grows.
 
     Parameters
     ----------
-    equations
-        The normal equations, block by block.
     parameters
-        (n,) their solution.
-    solver
-        How one stage is solved.
+        (n,) the solution.
     method
-        Leave out blocks, or take the first order of doing so, which assumes least squares.
+        The jackknife, or the sandwich estimator, which assumes least squares.
     left_out
-        (b, n) solutions without each block, where they are known already.
+        (b, n) solutions without each block, if already computed.
 
     Returns
     -------
-    The estimates, or None if there are too few blocks, or if one block less would leave
-    parameters undetermined.
+    None if there are too few blocks, or if the parameters are undetermined without one of them.
     """
     measure = partial(_measured, parameters=parameters, solver=solver, method=method)
     finest = measure(equations, left_out=left_out)
     if finest is None:
         return None
     levels, together = [finest], 2
-    while (joined := equations.merged(together)).n_blocks >= FEWEST_BLOCKS:
-        longer = measure(joined)
-        if longer is None or joined.n_blocks == levels[-1].n_blocks:
+    while (merged := equations.merged(together)).n_blocks >= FEWEST_BLOCKS:
+        longer = measure(merged)
+        if longer is None or merged.n_blocks == levels[-1].n_blocks:
             break
         levels.append(longer)
         together *= 2
@@ -82,15 +77,7 @@ def fit_errors(
 
 
 def growing_fits(equations: ReducedEquations, solver: Solver = solve_positive) -> GrowingFits:
-    """Fit growing parts of a run, 16 at most.
-
-    Parameters
-    ----------
-    equations
-        The normal equations, block by block.
-    solver
-        How one stage is solved.
-    """
+    """Fit growing parts of a run, 16 at most."""
     equations = equations.merged(-(-equations.n_blocks // _PARTS))
     gram = np.zeros(equations.gram.shape[1:])
     moment = np.cumsum(equations.moment, axis=0)
@@ -112,18 +99,9 @@ def growing_fits(equations: ReducedEquations, solver: Solver = solve_positive) -
 
 
 def predicted_squares(equations: ReducedEquations, left_out: Floats) -> Floats:
-    """Squared residuals of each block by the fit to all others: cross-validation.
+    """(b, s) squared residuals in eV²/Å² of each block after each stage, fitted to all others.
 
-    Parameters
-    ----------
-    equations
-        The normal equations, block by block.
-    left_out
-        (b, n) solutions without each block.
-
-    Returns
-    -------
-    (b, s) sums in eV²/Å², after each stage.
+    Cross-validation, from the (b, n) solutions without each block.
     """
     stage = equations.model.stage
     n_stages = int(stage.max(initial=-1)) + 1
@@ -139,18 +117,9 @@ def predicted_squares(equations: ReducedEquations, left_out: Floats) -> Floats:
 def left_out_solutions(
     equations: ReducedEquations, solver: Solver = solve_positive
 ) -> Floats | None:
-    """Solve without each block in turn.
+    """(b, n) solutions without each block in turn.
 
-    Parameters
-    ----------
-    equations
-        The normal equations, block by block.
-    solver
-        How one stage is solved.
-
-    Returns
-    -------
-    (b, n) solutions; None if there is one block only, or the others do not determine one.
+    None if there is only one block, or if the parameters are undetermined without one of them.
     """
     if equations.n_blocks < 2:
         return None
@@ -166,7 +135,7 @@ def left_out_solutions(
 
 
 def _first_order(equations: ReducedEquations, parameters: Floats) -> Floats:
-    """(b, n) solutions without each block to first order, on the scale of the jackknife."""
+    """(b, n) solutions without each block to first order, scaled like jackknife replicates."""
     stage = equations.model.stage
     lower = np.where(stage[:, None] >= stage, equations.gram.sum(axis=0), 0.0)
     scores = np.array(
@@ -202,17 +171,17 @@ def _measured(
 
 
 def _inefficiency(equations: ReducedEquations, parameters: Floats, found: Floats) -> float:
-    """Mean over the parameters of their variance in units of that of independent errors."""
+    """Mean variance of the parameters, relative to that of independent frames."""
     gram, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
     spread = found - found.mean(axis=0)
     n_components = equations.n_components * int(equations.frames.sum())
     ratio = 0.0
     for own in equations.model.stages:
-        # what is left after this stage is the noise that it met
+        # the residual after this stage is its noise
         x = np.where(equations.model.stage <= equations.model.stage[own[0]], parameters, 0.0)
         residual = float(equations.square.sum() - 2.0 * moment @ x + x @ gram @ x)
         noise = residual / (n_components - np.count_nonzero(x))
-        # tr(G V) is n times the variance of a component's error if all are independent
+        # tr(G V) is n times the noise variance of a force component if all are independent
         part = gram[np.ix_(own, own)]
         variance = np.einsum("bn,nm,bm->", spread[:, own], part, spread[:, own])
         ratio += float(variance / noise) if noise > 0.0 else np.nan
@@ -221,18 +190,18 @@ def _inefficiency(equations: ReducedEquations, parameters: Floats, found: Floats
 
 
 def _longest_needed(levels: list[FitErrors], rank: int) -> FitErrors:
-    """Choose from blocks of growing length those with the largest error, if it grew at all."""
+    """Choose the block length with the largest error, if the error grows significantly."""
     finest, largest = levels[0], max(levels, key=lambda level: level.inefficiency)
     best = largest if _grown(finest, largest, rank) else finest
-    # The error grew up to the fewest blocks, or there were too few to join any.
+    # Not levelled: the error grew up to the longest blocks, or no blocks could be merged.
     return replace(best, levelled=best is not levels[-1])
 
 
 def _grown(shorter: FitErrors, longer: FitErrors, rank: int) -> bool:
-    """Whether the error grew by more than chance would have it.
+    """Whether the error grows by more than its standard error.
 
-    The relative variance of either estimate is 2/(n(B − 1)); the joined blocks hold the
-    shorter ones, so that of the difference is the difference of the two.
+    The relative variance of either estimate is 2/(n(B − 1)); the longer blocks are merged from
+    the shorter ones, so the variance of the difference is the difference of the variances.
     """
     freedom = 1.0 / (longer.n_blocks - 1) - 1.0 / (shorter.n_blocks - 1)
     scatter = float(np.sqrt(2.0 / rank * freedom))

@@ -8,12 +8,11 @@ import numpy as np
 from trajmodes.config.job import Job
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
-from trajmodes.fit.accumulate import ForceRows, default_blocks
+from trajmodes.fit.accumulate import ForceRows, KineticTemperature, default_blocks
 from trajmodes.fit.covariance import ForceCovariance
 from trajmodes.fit.expansion import Expansion, Reach, expansion_of
 from trajmodes.fit.fit import Fit, fit_equations
 from trajmodes.fit.harmonic import harmonic_equations
-from trajmodes.fit.kinetic import KineticTemperature
 from trajmodes.fit.normal_equations import NormalEquationBlocks, Source, pooled
 from trajmodes.fit.solution import FitOptions
 from trajmodes.notes import Note
@@ -236,7 +235,7 @@ def _equations(
     results = stream(run.motion, run.blocks, both, workers=workers, progress=advance)
     found, kelvin = results["sums"], results["kelvin"]
     equations = found if expansion.orders[-1] > 2 else harmonic_equations(found, expansion)
-    return equations.of_source(_source(run, kelvin))
+    return equations.with_source(_source(run, kelvin))
 
 
 def _frame_notes(equations: NormalEquationBlocks, n_read: int, job: Job) -> tuple[Note, ...]:

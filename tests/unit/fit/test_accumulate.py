@@ -20,7 +20,7 @@ def reduction(wurtzite):
     return make
 
 
-def test_sums_are_what_they_are_called(wurtzite, reduction, random_frames):
+def test_sums_over_blocks_equal_direct_sums(wurtzite, reduction, random_frames):
     u_tax, f_tax = random_frames(wurtzite, 50)
     reduce = reduction(50, 3)
     equations = reduce.finalize(reduce.chunk(MotionBlock(0, u_tax, None, f_tax)))
@@ -31,18 +31,18 @@ def test_sums_are_what_they_are_called(wurtzite, reduction, random_frames):
     for sums, frames in ((equations.displacement_sum, u_tax), (equations.force_sum, f_tax)):
         by_site = frames[inside].reshape(17, wurtzite.n_cells, 4, 3)
         np.testing.assert_allclose(sums[1], by_site.mean(axis=1).sum(axis=0), atol=1e-12)
-    # order 1 is the force on each site, turned round
-    still = equations.expansion.bases[0]
+    # the column of order 1 is minus the force on each site
+    singles = equations.expansion.bases[0]
     site_sums = equations.force_sum[1] * wurtzite.n_cells
-    units = still.expand(np.eye(still.n_parameters))
+    units = singles.expand(np.eye(singles.n_parameters))
     np.testing.assert_allclose(
-        equations.moment[1, : still.n_parameters],
-        -np.einsum("zcx,cx->z", units, site_sums[still.orbits.sites[:, 0]]),
+        equations.moment[1, : singles.n_parameters],
+        -np.einsum("zcx,cx->z", units, site_sums[singles.orbits.sites[:, 0]]),
     )
     np.testing.assert_allclose(equations.gram, equations.gram.swapaxes(1, 2), rtol=1e-12)
 
 
-def test_blocks_of_time_do_not_depend_on_where_a_run_starts(wurtzite, reduction, random_frames):
+def test_blocks_of_time_are_cut_by_frame_number(wurtzite, reduction, random_frames):
     u_tax, f_tax = random_frames(wurtzite, 12)
     state = reduction(24, 4).chunk(MotionBlock(9, u_tax, None, f_tax))
     assert {k: part.frames for k, part in state.by_block.items()} == {1: 3, 2: 6, 3: 3}
@@ -71,7 +71,7 @@ def test_reduction_survives_pickling(wurtzite, reduction, random_frames):
     np.testing.assert_array_equal(one.gram, other.gram)
 
 
-def test_missing_forces_are_told(wurtzite, reduction, random_frames):
+def test_missing_forces_raise(wurtzite, reduction, random_frames):
     u_tax, _ = random_frames(wurtzite, 2)
     with pytest.raises(DataError, match=r"no forces[\s\S]*add fx fy fz to the dump"):
         reduction(2).chunk(MotionBlock(0, u_tax, None, None))
@@ -87,6 +87,6 @@ def test_many_parameters_have_fewer_blocks():
     assert default_blocks(10, 100) == 1
 
 
-def test_too_many_parameters_are_refused_before_memory_ends():
+def test_too_many_parameters_are_refused():
     with pytest.raises(UsageError, match=r"30000 parameters[\s\S]*shorten the cutoff"):
         default_blocks(30_000)

@@ -1,4 +1,4 @@
-"""How the constants and their frequencies settle while the run grows."""
+"""Convergence of force constants and frequencies with the length of the run."""
 
 import numpy as np
 import pytest
@@ -22,11 +22,11 @@ def fitted(crystals, springs, hessian_of, space):
     """Springs whose forces are ten per cent stronger in the first half of the run."""
     hessian = hessian_of(springs(crystals["bcc"], 3.0), space.supercell)
 
-    def fit(n_still=0) -> Fit:
+    def fit(n_at_rest=0) -> Fit:
         random = np.random.default_rng(4)
         u_tax = random.normal(0.0, 0.05, (N_FRAMES, space.supercell.n_atoms, 3))
         u_tax -= u_tax.mean(axis=1, keepdims=True)
-        u_tax[:n_still] = 0.0
+        u_tax[:n_at_rest] = 0.0
         f_tax = -(u_tax.reshape(N_FRAMES, -1) @ hessian).reshape(u_tax.shape)
         f_tax[: N_FRAMES // 2] *= 1.1
         reduction = ForceCovariance(space, N_FRAMES)
@@ -49,7 +49,7 @@ def test_the_last_part_is_the_whole_run(fit) -> None:
     np.testing.assert_allclose(fit.partial_values[-1], values, atol=1e-9 * abs(values).max())
 
 
-def test_half_of_the_run_has_its_own_constants(fit, space) -> None:
+def test_stronger_forces_in_the_first_half_change_its_fit(fit, space) -> None:
     """1.1 k for half of the run, about 1.05 k for all of it; ω goes with the root."""
     modes = modes_at(fit.constants, space.qpoints, space.weights)
     half = int(np.flatnonzero(fit.convergence.fraction == 0.5)[0])
@@ -60,8 +60,8 @@ def test_half_of_the_run_has_its_own_constants(fit, space) -> None:
     assert change[-1] < 1e-5
 
 
-def test_parts_that_determine_nothing_are_left_out(fitted) -> None:
-    found = fitted(n_still=N_FRAMES // 4)
+def test_undetermined_parts_are_left_out(fitted) -> None:
+    found = fitted(n_at_rest=N_FRAMES // 4)
     assert found.convergence.fraction[0] > 0.25
     assert np.isfinite(found.convergence.change).all()
     assert len(found.partial_values) == len(found.convergence.fraction) < 16

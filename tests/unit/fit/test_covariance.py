@@ -10,7 +10,7 @@ from trajmodes.streaming.blocks import BlockSums
 from trajmodes.symmetry.translations import half_space, lattice_transform
 
 
-def test_sums_are_what_they_are_called(wurtzite, reduce_frames, random_frames):
+def test_sums_over_blocks_equal_direct_sums(wurtzite, reduce_frames, random_frames):
     u_tax, f_tax = random_frames(wurtzite, 50)
     covariances = reduce_frames(wurtzite, u_tax, f_tax, n_blocks=3)
     u_qtx, f_qtx = (lattice_transform(half_space(wurtzite), x) for x in (u_tax, f_tax))
@@ -47,7 +47,7 @@ def test_reduction_survives_pickling(wurtzite, random_frames):
     )
 
 
-def test_missing_forces_are_told(wurtzite, random_frames):
+def test_missing_forces_raise(wurtzite, random_frames):
     u_tax, _ = random_frames(wurtzite, 2)
     reduction = ForceCovariance(half_space(wurtzite), 2)
     with pytest.raises(DataError, match=r"no forces[\s\S]*add fx fy fz to the dump"):

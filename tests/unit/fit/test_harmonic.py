@@ -17,15 +17,15 @@ def test_sums_equal_those_of_the_design_matrix(
     crystal = crystals[name]
     supercell = build_supercell(crystal, [[3, 0, 0], [0, 3, 0], [0, 1, 2]])
     expansion = expansion_of(space_group(crystal), supercell, {2: reach})
-    still, pairs = expansion.bases
+    singles, pairs = expansion.bases
     u_tax, f_tax = random_frames(supercell, 5)
     equations = harmonic_equations(
         reduce_frames(supercell, u_tax, f_tax, n_blocks=2), expansion
     )
     assert equations.gram.shape == (2, expansion.n_parameters, expansion.n_parameters)
     # column z: forces of constants with the parameter z alone
-    constant_zsx = -still.expand(np.eye(still.n_parameters))
-    order = np.argsort(still.orbits.sites[:, 0])
+    constant_zsx = -singles.expand(np.eye(singles.n_parameters))
+    order = np.argsort(singles.orbits.sites[:, 0])
     pushes = [
         np.tile(one[order], (supercell.n_cells, 1)).ravel() * np.ones((5, 1))
         for one in constant_zsx

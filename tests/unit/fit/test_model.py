@@ -11,15 +11,15 @@ from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell
 
 
-def model_for(supercell, cutoffs, scheme="sequential", **words):
+def model_for(supercell, cutoffs, scheme="sequential", **options):
     expansion = expansion_of(space_group(supercell.crystal), supercell, cutoffs)
-    return model_of(expansion, constraints=Constraints(), scheme=scheme, **words)
+    return model_of(expansion, constraints=Constraints(), scheme=scheme, **options)
 
 
 def test_free_parameters_are_sorted_by_stage(wurtzite):
     cutoffs = {2: 4.4, 3: 3.3, 4: 2.1}
     model = model_for(wurtzite, cutoffs)
-    # one constant force: Ga and N move apart along c
+    # one constant force, opposite for Ga and N, along c
     assert model.count(1) == 1
     assert model.n_parameters == sum(model.count(n) for n in (1, 2, 3, 4))
     np.testing.assert_array_equal(model.stage, np.maximum(model.order - 2, 0))
@@ -34,7 +34,7 @@ def test_free_parameters_are_sorted_by_stage(wurtzite):
     assert model_for(wurtzite, cutoffs, constant_force=False).count(1) == 0
 
 
-def test_columns_of_an_order_touch_its_parameters_alone(wurtzite):
+def test_null_space_does_not_mix_orders(wurtzite):
     model = model_for(wurtzite, {2: 4.4, 3: 3.3})
     for order in (1, 2, 3):
         outside = np.ones(model.expansion.n_parameters, dtype=bool)
@@ -42,7 +42,7 @@ def test_columns_of_an_order_touch_its_parameters_alone(wurtzite):
         assert not model.null_space[outside][:, model.order == order].any()
 
 
-def test_directions_within_stages(wurtzite):
+def test_models_are_restricted_to_directions_of_a_stage(wurtzite):
     model = model_for(wurtzite, {2: 4.4, 3: 3.3})
     n_second = model.count(3)
     span = np.eye(n_second)[:, :3]
@@ -71,7 +71,7 @@ def test_merging_blocks_adds_them(wurtzite, reduce_frames, random_frames):
     np.testing.assert_array_equal(merged.frames, two.frames)
 
 
-def test_no_neighbours_are_refused(crystals):
+def test_cutoffs_without_neighbours_are_refused(crystals):
     supercell = build_supercell(crystals["diamond"], 3 * np.eye(3, dtype=int))
     with pytest.raises(DataError, match=r"no free parameter of order 2[\s\S]*no neighbour"):
         model_for(supercell, {2: 1.0})
@@ -80,25 +80,25 @@ def test_no_neighbours_are_refused(crystals):
 
 
 @pytest.mark.parametrize("cutoffs", [{2: 3.0, 4: 2.0}, {3: 3.0, 4: 2.0, 5: 2.0}, {1: 3.0}])
-def test_orders_must_follow_each_other(wurtzite, cutoffs):
+def test_orders_must_be_consecutive(wurtzite, cutoffs):
     with pytest.raises(UsageError, match="one for each order from 2 to the highest"):
         expansion_of(space_group(wurtzite.crystal), wurtzite, cutoffs)
 
 
-def test_pairs_may_be_all_of_the_supercell_and_no_other_order(wurtzite):
+def test_supercell_is_a_cutoff_of_second_order_alone(wurtzite):
     group = space_group(wurtzite.crystal)
     assert expansion_of(group, wurtzite, {2: "supercell", 3: 2.2}).cutoffs[1] is None
-    with pytest.raises(UsageError, match="only pairs can be shared"):
+    with pytest.raises(UsageError, match="only pairs are shared"):
         expansion_of(group, wurtzite, {2: 3.0, 3: "supercell"})
 
 
-def test_pairs_have_the_largest_cutoff_where_none_is_given(wurtzite):
+def test_second_order_has_the_largest_cutoff_by_default(wurtzite):
     expansion = expansion_of(space_group(wurtzite.crystal), wurtzite, {3: 2.2})
     assert expansion.cutoffs[1].radius == pytest.approx(1.5 * 3.19)
     assert expansion.orders == (1, 2, 3)
 
 
-def test_smaller_expansions_are_parts(wurtzite):
+def test_restricted_expansions_equal_new_ones(wurtzite):
     group = space_group(wurtzite.crystal)
     whole = expansion_of(group, wurtzite, {2: 4.4, 3: 3.3, 4: 2.1})
     part, mask = whole.restricted({2: Cutoff(3.3), 3: None})
@@ -111,9 +111,10 @@ def test_smaller_expansions_are_parts(wurtzite):
         width = other.tensors.shape[1]
         np.testing.assert_array_equal(one.tensors[:, :width], other.tensors)
         assert not one.tensors[:, width:].any()
-    with pytest.raises(UsageError, match=r"orders \[2, 4\] are asked for"):
+    with pytest.raises(UsageError, match=r"orders \[2, 4\] cannot be fitted"):
         whole.restricted({2: None, 4: None})
     with pytest.raises(
-        UsageError, match=r"a cutoff of 4.5 Å is asked for of sums made with 4.4"
+        UsageError,
+        match=r"the cutoff of 4.5 Å is longer than that of the normal equations, 4.4",
     ):
         whole.restricted({2: Cutoff(4.5)})

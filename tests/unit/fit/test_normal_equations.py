@@ -7,7 +7,7 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
 from trajmodes.fit.normal_equations import Source, pooled
 from trajmodes.results.normal_equations import equations_dataset
-from trajmodes.results.normal_equations import equations_of as read_back
+from trajmodes.results.normal_equations import equations_of as equations_from_dataset
 from trajmodes.symmetry.translations import build_supercell
 
 
@@ -32,7 +32,7 @@ def test_restricting_takes_columns(equations):
 
 
 def test_pooling_numbers_the_runs(equations):
-    # other frames, as far as their forces tell
+    # other frames, to judge by their forces
     second, third = (
         replace(equations, square=factor * equations.square) for factor in (2.0, 3.0)
     )
@@ -43,9 +43,9 @@ def test_pooling_numbers_the_runs(equations):
 
 
 def test_sources_are_kept_if_all_are_known(equations):
-    one = equations.of_source(Source("a", 300.0, 0.005))
+    one = equations.with_source(Source("a", 300.0, 0.005))
     second = replace(equations, square=2.0 * equations.square)
-    other = second.of_source(Source("b", 310.0, 0.01))
+    other = second.with_source(Source("b", 310.0, 0.01))
     assert [source.name for source in pooled([one, other]).sources] == ["a", "b"]
     assert pooled([one, second]).sources == ()
 
@@ -64,9 +64,7 @@ def test_different_cells_are_not_pooled(wurtzite, equations, equations_of, rando
         pooled([equations, other])
 
 
-def test_the_crystal_of_the_runs_counts_and_not_that_of_the_columns(
-    wurtzite, equations, equations_of, random_frames
-):
+def test_crystals_of_pooled_runs_must_agree(wurtzite, equations, equations_of, random_frames):
     """Appended runs have the columns of the saved equations, whatever their own cell is."""
     crystal = wurtzite.crystal
     other = equations_of(wurtzite, {2: 3.3, 3: 2.1}, *random_frames(wurtzite, 2))
@@ -89,14 +87,14 @@ def test_another_basis_of_the_supercell_is_the_same_supercell(
     assert pooled([equations, other]).n_frames == 10
 
 
-def test_any_cutoff_is_read_back(crystals, equations_of, random_frames):
+def test_cutoffs_are_written_exactly(crystals, equations_of, random_frames):
     """The default cutoff is the limit itself: rounded up, it would be beyond."""
     diamond = crystals["diamond"]
     for factor in (1.0000123, 1.0037719, 0.99917123):
         crystal = Crystal(factor * diamond.cell, diamond.sites, diamond.species, diamond.masses)
         supercell = build_supercell(crystal, 2 * np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]]))
         sums = equations_of(supercell, {2: None, 3: 2.512345678}, *random_frames(supercell, 1))
-        again = read_back(equations_dataset(sums))
+        again = equations_from_dataset(equations_dataset(sums))
         assert again.expansion.cutoffs == sums.expansion.cutoffs
         np.testing.assert_array_equal(again.gram, sums.gram)
 

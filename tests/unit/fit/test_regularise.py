@@ -15,7 +15,7 @@ from trajmodes.symmetry.operations import space_group
 @pytest.fixture
 def equations(wurtzite, springs, hessian_of):
     def make(n_frames, noise):
-        """Short springs, and columns of much farther pairs that are truly zero."""
+        """Short springs, fitted with a much longer cutoff."""
         hessian = hessian_of(springs(wurtzite.crystal, 2.2), wurtzite)
         expansion = expansion_of(space_group(wurtzite.crystal), wurtzite, {2: 4.7})
         rng = np.random.default_rng(0)
@@ -29,7 +29,7 @@ def equations(wurtzite, springs, hessian_of):
 
 
 def far(constants):
-    """Constants of pairs beyond the springs."""
+    """Force constants of pairs beyond the springs."""
     crystal = constants.crystal
     ends = constants.lattice + crystal.sites[constants.second]
     bonds = (ends - crystal.sites[constants.first]) @ crystal.cell
@@ -44,7 +44,7 @@ def test_weak_ridge_is_least_squares(equations):
     assert any("ridge, strength 1.0e-10" in str(note) for note in ridge.notes)
 
 
-def test_ridge_takes_what_least_squares_refuses(equations):
+def test_ridge_fits_undetermined_systems(equations):
     sums = equations(1, 0.0)
     fit = fit_equations(sums, options=FitOptions(method="ridge", strength=1e-6))
     assert np.isfinite(fit.constants.values).all()
@@ -62,7 +62,7 @@ def test_lasso_finds_which_constants_are_zero(equations, method):
         assert np.count_nonzero(np.abs(far(sparse.constants)).max(axis=(1, 2)) > 1e-9) < 70
 
 
-def test_strength_is_what_predicts_left_out_blocks_best(equations):
+def test_strength_is_chosen_by_cross_validation(equations):
     sums = equations(10, 2.0)
     chosen = fit_equations(sums, options=FitOptions(method="ridge"))
     predicted = [
@@ -75,7 +75,7 @@ def test_strength_is_what_predicts_left_out_blocks_best(equations):
     assert best < plain
 
 
-def test_missing_library_is_told(monkeypatch):
+def test_missing_scikit_learn_raises(monkeypatch):
     def refuse(name, *_args):
         raise ImportError(name)
 

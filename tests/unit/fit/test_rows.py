@@ -57,12 +57,12 @@ def test_rows_are_the_forces_of_single_parameters(crystals, name):
         for t in range(3):
             expected = columns_by_clusters(expansion, supercell, table.site, u_axt[:, :, t])
             np.testing.assert_allclose(rows[:-1, :, :, t], expected[table.columns], atol=1e-12)
-            # columns that the table leaves out make no force on this site
+            # parameters without a column exert no force on this site
             others = np.setdiff1d(np.arange(expansion.n_parameters), table.columns)
             assert np.abs(expected[others]).max(initial=0.0) < 1e-12
 
 
-def test_tables_are_of_steps_that_the_kernel_takes(crystals):
+def test_force_maps_are_padded_and_consistent(crystals):
     matrix, cutoffs = CASES["wurtzite"]
     supercell = build_supercell(crystals["wurtzite"], matrix)
     expansion = expansion_of(space_group(crystals["wurtzite"]), supercell, cutoffs)
@@ -70,16 +70,16 @@ def test_tables_are_of_steps_that_the_kernel_takes(crystals):
         assert (np.diff(table.bounds) % 4 == 0).all()
         assert table.bounds[-1] == len(table.monomials) == len(table.factors)
         assert table.monomials.max() < table.n_monomials
-        # every product is made of earlier ones
+        # every product has earlier factors
         first = table.n_monomials - len(table.products)
         assert (table.products < first + np.arange(len(table.products))[:, None]).all()
         assert len(np.unique(table.products, axis=0)) == len(table.products)
-        # the atom itself is no neighbour: all displacements are relative to it
+        # the atom itself is no neighbour
         own = np.arange(supercell.n_cells)[:, None] * 4 + table.site
         assert (table.neighbours != own).all()
 
 
-def test_part_of_the_cells_has_the_rows_of_these(crystals):
+def test_rows_of_some_cells_equal_those_of_all(crystals):
     matrix, cutoffs = CASES["diamond"]
     supercell = build_supercell(crystals["diamond"], matrix)
     expansion = expansion_of(space_group(crystals["diamond"]), supercell, cutoffs)

@@ -10,7 +10,7 @@ from trajmodes.symmetry.constraints import Constraints
 
 
 @pytest.fixture
-def equations(wurtzite, equations_of, random_frames):
+def system_of(wurtzite, equations_of, random_frames):
     def make(n_frames, flatten=None, cutoffs=None, scheme="sequential"):
         u_tax, f_tax = random_frames(wurtzite, n_frames)
         if flatten is not None:
@@ -22,25 +22,25 @@ def equations(wurtzite, equations_of, random_frames):
     return make
 
 
-def solved(equations, solver=solve_positive, **words):
-    found = determined(equations, **words)
+def solved(system, solver=solve_positive, **options):
+    found = determined(system, **options)
     sums = found.equations.gram.sum(0), found.equations.moment.sum(0)
     return found, estimate(found.equations, *sums, solver)
 
 
-def test_solution_is_least_squares(equations):
-    system = equations(12)
+def test_solution_is_least_squares(system_of):
+    system = system_of(12)
     found, x = solved(system)
     direct = np.linalg.solve(system.gram.sum(0), system.moment.sum(0))
     np.testing.assert_allclose(x, direct, rtol=1e-10)
-    assert found.n_loose == 0
+    assert found.n_undetermined == 0
     assert found.undetermined == ()
     assert len(found.conditions) == 1
     assert 1.0 < found.conditions[0] < 100.0
 
 
-def test_stages_meet_what_the_earlier_ones_leave(equations):
-    system = equations(20, cutoffs={2: 3.3, 3: 2.1, 4: 2.1})
+def test_stages_are_fitted_to_the_residual_of_earlier_ones(system_of):
+    system = system_of(20, cutoffs={2: 3.3, 3: 2.1, 4: 2.1})
     found, x = solved(system)
     gram, moment = system.gram.sum(0), system.moment.sum(0)
     one, two, three = system.model.stages
@@ -52,56 +52,56 @@ def test_stages_meet_what_the_earlier_ones_leave(equations):
     rest = moment[three] - gram[np.ix_(three, one)] @ first - gram[np.ix_(three, two)] @ second
     third = np.linalg.solve(gram[np.ix_(three, three)], rest)
     np.testing.assert_allclose(x, np.concatenate([first, second, third]), rtol=1e-9)
-    _, joint = solved(equations(20, cutoffs={2: 3.3, 3: 2.1, 4: 2.1}, scheme="joint"))
+    _, joint = solved(system_of(20, cutoffs={2: 3.3, 3: 2.1, 4: 2.1}, scheme="joint"))
     # the constant force of the joint scheme is one for all orders
     own = system.model.order > 1
     np.testing.assert_allclose(joint[own], np.linalg.solve(gram, moment)[own], rtol=1e-8)
     assert np.abs(joint - x)[own].max() > 1e-6
 
 
-def test_columns_of_later_stages_have_no_mean_force(equations):
-    system = equations(20, cutoffs={2: 3.3, 3: 2.1, 4: 2.1})
-    still, later = system.model.order == 1, system.model.stage > 0
-    mixed = system.gram.sum(0)[np.ix_(still, later)]
+def test_columns_of_later_stages_have_no_mean_force(system_of):
+    system = system_of(20, cutoffs={2: 3.3, 3: 2.1, 4: 2.1})
+    constant, later = system.model.order == 1, system.model.stage > 0
+    mixed = system.gram.sum(0)[np.ix_(constant, later)]
     scale = np.sqrt(np.diag(system.gram.sum(0)))
-    assert np.abs(mixed / np.outer(scale[still], scale[later])).max() < 1e-12
+    assert np.abs(mixed / np.outer(scale[constant], scale[later])).max() < 1e-12
 
 
-def test_units_do_not_change_the_condition(equations):
-    gram = equations(12).gram.sum(0)
+def test_solution_does_not_depend_on_units(system_of):
+    gram = system_of(12).gram.sum(0)
     scale = 10.0 ** np.linspace(-6, 6, len(gram))
     moment = np.ones(len(gram))
     scaled = solve_positive(gram * np.outer(scale, scale), scale * moment)
     np.testing.assert_allclose(scaled * scale, solve_positive(gram, moment), rtol=1e-9)
 
 
-def test_undetermined_shells_are_named_and_refused(equations):
-    # atoms that move along c only tell nothing of the constants across it
-    system = equations(12, flatten=[0.0, 0.0, 1.0])
-    with pytest.raises(DataError, match=r"parameters undetermined[\s\S]*Ga–N \d\.\d{3} Å"):
+def test_undetermined_shells_are_named_and_refused(system_of):
+    # motion along c alone does not determine the force constants across it
+    system = system_of(12, flatten=[0.0, 0.0, 1.0])
+    with pytest.raises(DataError, match=r"parameters are undetermined[\s\S]*Ga–N \d\.\d{3} Å"):
         determined(system)
 
 
-def test_undetermined_triplets_are_named_and_refused(equations):
-    system = equations(12, flatten=[0.0, 0.0, 1.0], cutoffs={2: 2.1, 3: 2.1})
+def test_undetermined_triplets_are_named_and_refused(system_of):
+    system = system_of(12, flatten=[0.0, 0.0, 1.0], cutoffs={2: 2.1, 3: 2.1})
     with pytest.raises(DataError, match=r"undetermined[\s\S]*Ga–Ga–N \d\.\d{3} Å"):
         determined(system)
 
 
-def test_minimum_norm_solution(equations):
-    system = equations(12, flatten=[0.0, 0.0, 1.0])
+def test_minimum_norm_solution(system_of):
+    system = system_of(12, flatten=[0.0, 0.0, 1.0])
     found, x = solved(system, minimum_norm=True)
     gram, moment = system.gram.sum(0), system.moment.sum(0)
     n_free = system.model.n_parameters
-    assert n_free - found.n_loose == np.linalg.matrix_rank(gram) < n_free
+    assert n_free - found.n_undetermined == np.linalg.matrix_rank(gram) < n_free
     assert np.isinf(found.conditions[0]) or found.conditions[0] > 1e12
     z = found.equations.model.null_space @ x
     expected = system.model.null_space @ (np.linalg.pinv(gram, rcond=1e-10) @ moment)
     np.testing.assert_allclose(z, expected, atol=1e-9)
 
 
-def test_minimum_norm_by_stages(equations):
-    system = equations(12, flatten=[0.0, 0.0, 1.0], cutoffs={2: 3.3, 3: 2.1})
+def test_minimum_norm_by_stages(system_of):
+    system = system_of(12, flatten=[0.0, 0.0, 1.0], cutoffs={2: 3.3, 3: 2.1})
     found, x = solved(system, minimum_norm=True)
     z = found.equations.model.null_space @ x
     gram, moment = system.gram.sum(0), system.moment.sum(0)
@@ -113,25 +113,27 @@ def test_minimum_norm_by_stages(equations):
     np.testing.assert_allclose(z, expected, atol=1e-8)
 
 
-def test_ridge_copes_with_what_is_undetermined(equations):
-    system = equations(12, flatten=[0.0, 0.0, 1.0])
+def test_ridge_solves_undetermined_systems(system_of):
+    system = system_of(12, flatten=[0.0, 0.0, 1.0])
     ridge = partial(solve_positive, ridge=1e-3)
     found, x = solved(system, solver=ridge, regularised=True)
-    assert found.n_loose == 0
+    assert found.n_undetermined == 0
     gram, moment = system.gram.sum(0), system.moment.sum(0)
-    # A constant force is not pulled at: it is eliminated first.
-    still = system.model.order == 1
-    assert still.any()
-    cross, own = gram[np.ix_(still, ~still)], gram[np.ix_(still, still)]
-    rest = gram[np.ix_(~still, ~still)] - cross.T @ np.linalg.solve(own, cross)
-    right = moment[~still] - cross.T @ np.linalg.solve(own, moment[still])
+    # The constant force is not regularised: it is eliminated first.
+    constant = system.model.order == 1
+    assert constant.any()
+    cross, own = gram[np.ix_(constant, ~constant)], gram[np.ix_(constant, constant)]
+    rest = gram[np.ix_(~constant, ~constant)] - cross.T @ np.linalg.solve(own, cross)
+    right = moment[~constant] - cross.T @ np.linalg.solve(own, moment[constant])
     diagonal = np.where(np.diag(rest) > 0.0, np.diag(rest), 1.0)
     direct = np.linalg.solve(rest + 1e-3 * np.diag(diagonal), right)
-    np.testing.assert_allclose(x[~still], direct, atol=1e-10)
-    np.testing.assert_allclose(own @ x[still] + cross @ x[~still], moment[still], atol=1e-10)
+    np.testing.assert_allclose(x[~constant], direct, atol=1e-10)
+    np.testing.assert_allclose(
+        own @ x[constant] + cross @ x[~constant], moment[constant], atol=1e-10
+    )
 
 
-def test_singular_matrix_is_noticed():
+def test_singular_matrices_are_refused():
     with pytest.raises(np.linalg.LinAlgError):
         solve_positive(np.ones((2, 2)), np.ones(2))
     nearly = np.ones((2, 2)) + 1e-14 * np.eye(2)

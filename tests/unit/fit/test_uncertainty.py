@@ -59,7 +59,7 @@ def test_sandwich_is_the_first_order_of_the_jackknife(system, scheme):
     )
     assert first.method == "sandwich"
     np.testing.assert_allclose(np.sqrt(first.variance), np.sqrt(left_out.variance), rtol=0.1)
-    # of the same blocks: replicate by replicate, not only in the mean
+    # The two agree replicate by replicate, not only in the mean.
     moved = left_out.parameters - found, first.parameters - found
     assert np.abs(moved[0] - moved[1]).max() < 0.2 * np.abs(moved[0]).max()
     assert first.inefficiency == pytest.approx(left_out.inefficiency, rel=0.1)
@@ -71,8 +71,8 @@ def test_independent_frames_have_inefficiency_one(system):
     assert errors.inefficiency == pytest.approx(1.0, abs=0.25)
 
 
-def test_blocks_are_joined_until_the_error_levels_off(system):
-    # every frame three times: blocks of two frames cut through the triples
+def test_blocks_are_merged_until_the_error_levels_off(system):
+    # Every frame occurs three times: blocks of two frames split the triples.
     equations = system(22, repeat=3)
     errors = fit_errors(equations, solution(equations))
     assert errors.n_blocks < 32
@@ -89,7 +89,7 @@ def test_blocks_are_joined_until_the_error_levels_off(system):
         ((1.3,), 32, False),
     ],
 )
-def test_a_plateau_is_believed_only_if_nothing_grows_later(seen, n_blocks, levelled):
+def test_a_plateau_counts_only_if_the_error_grows_no_further(seen, n_blocks, levelled):
     levels = [
         FitErrors(np.zeros((32 >> k, 31)), 10.0, x, levelled=True) for k, x in enumerate(seen)
     ]
@@ -109,27 +109,27 @@ def test_few_blocks_are_not_called_levelled(system):
 
 def test_convergence_ends_at_the_solution(system):
     equations = system(32)
-    course = growing_fits(equations)
-    np.testing.assert_array_equal(course.frames, np.arange(2, 34, 2))
+    growing = growing_fits(equations)
+    np.testing.assert_array_equal(growing.frames, np.arange(2, 34, 2))
     z = equations.model.null_space @ solution(equations)
-    np.testing.assert_allclose(course.parameters[-1], z, atol=1e-12)
-    # pure noise: the fit explains as many parts of it as it has parameters
+    np.testing.assert_allclose(growing.parameters[-1], z, atol=1e-12)
+    # R² = h·x/Σ|f|² for the least-squares solution
     explained = equations.moment.sum(0) @ solution(equations)
-    assert course.r_squared[-1] == pytest.approx(explained / equations.square.sum())
-    assert course.r_squared[-1] < course.r_squared[0] / 5.0
+    assert growing.r_squared[-1] == pytest.approx(explained / equations.square.sum())
+    assert growing.r_squared[-1] < growing.r_squared[0] / 5.0
 
 
 def test_convergence_is_nan_where_undetermined(system):
     equations = system(32)
     gram = equations.gram.copy()
     gram[:6] = 0.0
-    course = growing_fits(replace(equations, gram=gram))
-    assert np.isnan(course.parameters[:3]).all()
-    assert np.isnan(course.r_squared[:3]).all()
-    assert np.isfinite(course.parameters[3:]).all()
+    growing = growing_fits(replace(equations, gram=gram))
+    assert np.isnan(growing.parameters[:3]).all()
+    assert np.isnan(growing.r_squared[:3]).all()
+    assert np.isfinite(growing.parameters[3:]).all()
 
 
-def test_prediction_is_of_frames_that_were_left_out(system):
+def test_cross_validation_predicts_blocks_left_out(system):
     equations = system(32, n_blocks=4, cutoffs={2: 3.4, 3: 2.1})
     squares = predicted_squares(equations, left_out_solutions(equations))
     assert squares.shape == (4, 2)
@@ -148,11 +148,11 @@ def test_prediction_is_of_frames_that_were_left_out(system):
         expected = equations.square[2] - 2 * equations.moment[2] @ used
         expected += used @ equations.gram[2] @ used
         assert squares[2, stage] == pytest.approx(expected)
-    # noise is not predicted: the residual exceeds the noise itself
+    # Noise cannot be predicted: the residual exceeds it.
     assert squares[:, 1].sum() > equations.square.sum()
 
 
-def test_blocks_of_different_runs_are_not_joined(system):
+def test_blocks_of_different_runs_are_not_merged(system):
     equations = system(64, n_blocks=8)
     split = replace(equations, run=np.array([0, 0, 0, 1, 1, 1, 1, 1]))
     np.testing.assert_array_equal(split.merged(2).run, [0, 0, 1, 1, 1])

@@ -18,7 +18,7 @@ def run(wurtzite, springs, hessian_of, reduce_frames, random_frames):
     return make
 
 
-def test_quality_is_that_of_the_frames(run):
+def test_quality_describes_the_frames(run):
     covariances, _, f_tax = run(200)
     fit = fit_harmonic(covariances, cutoff=4.0, temperature=300.0)
     quality = fit.constants.quality
@@ -33,7 +33,7 @@ def test_quality_is_that_of_the_frames(run):
     assert fit.notes == ()
 
 
-def test_constants_carry_pairs_and_errors(run):
+def test_force_constants_have_pairs_and_errors(run):
     covariances, _, _ = run(200)
     fit = fit_harmonic(covariances, cutoff=4.0)
     constants = fit.constants
@@ -43,7 +43,7 @@ def test_constants_carry_pairs_and_errors(run):
     n_blocks = len(spread)
     sem = np.sqrt((n_blocks - 1) / n_blocks * (spread**2).sum(axis=0))
     assert 0.0 < sem.max() < 0.05
-    # constants that symmetry makes zero have no error
+    # force constants that vanish by symmetry have no error
     zero = np.abs(constants.values) < 1e-12
     assert sem[zero].max() < 1e-12
 
@@ -96,12 +96,12 @@ def test_few_frames_have_no_error_bars(run):
     assert any("too few frames for error bars" in str(note) for note in fit.notes)
 
 
-def test_structure_that_wants_to_relax_is_told(wurtzite, run, reduce_frames):
+def test_mean_forces_on_the_reference_are_noted(wurtzite, run, reduce_frames):
     _, u_tax, f_tax = run(100)
-    push = np.tile(np.outer([1, 1, -1, -1], [0, 0, 0.3]), (wurtzite.n_cells, 1))
-    fit = fit_harmonic(reduce_frames(wurtzite, u_tax, f_tax + push), cutoff=4.0)
-    np.testing.assert_allclose(fit.constants.quality.first_order, push[:4], atol=1e-10)
-    assert any("0.3 eV/Å; it wants to relax" in str(note) for note in fit.notes)
+    mean_force = np.tile(np.outer([1, 1, -1, -1], [0, 0, 0.3]), (wurtzite.n_cells, 1))
+    fit = fit_harmonic(reduce_frames(wurtzite, u_tax, f_tax + mean_force), cutoff=4.0)
+    np.testing.assert_allclose(fit.constants.quality.first_order, mean_force[:4], atol=1e-10)
+    assert any("0.3 eV/Å, and the site would relax" in str(note) for note in fit.notes)
 
 
 def test_minimum_norm_is_noted(wurtzite, run, reduce_frames):
@@ -111,7 +111,7 @@ def test_minimum_norm_is_noted(wurtzite, run, reduce_frames):
         fit_harmonic(flat, cutoff=4.0)
     fit = fit_harmonic(flat, cutoff=4.0, options=FitOptions(minimum_norm=True))
     assert fit.constants.quality.rank < fit.constants.quality.n_parameters
-    assert "solution of least norm" in str(fit.notes[0])
+    assert "minimum-norm solution" in str(fit.notes[0])
 
 
 def test_zero_forces_are_refused(wurtzite, run, reduce_frames):
