@@ -134,7 +134,7 @@ def test_clusters_on_the_cutoff_are_noted_and_treated_alike(crystals, order, cut
     cutoffs = {n: 4.0 if n == 2 else 2.5 for n in range(2, order)} | {order: cutoff + off}
     expansion = expansion_of(space_group(crystal), supercell, cutoffs)
     orbits = expansion.bases[order - 1].orbits
-    word = "taken in" if off > 0 else "left out"
+    word = "included" if off > 0 else "left out"
     assert orbits.notes
     for note in orbits.notes:
         assert f"lies on the cutoff of {cutoff + off:g} Å and is {word}" in note.text

@@ -1,7 +1,8 @@
-"""What symmetry says before any data is read.
+"""Symmetry of crystals, supercells, clusters of atoms and q points; no data are read here.
 
-In: a `Crystal`, a supercell matrix, a cutoff. Out: canonical supercells and their lattice
-Fourier transforms (`translations`), space-group operations (`operations`), orbits of clusters
-(`clusters`, `supercell_pairs`) within `cutoffs`, the constants that symmetry allows on them
-(`tensors`) and the relations that sum rules add (`constraints`). Open `translations` first.
+In: a `Crystal`, a supercell matrix, cutoffs. Out: supercells and their lattice transforms
+(`translations`), space groups (`operations`), primitive cells (`primitive`), orbits of clusters
+(`clusters`, `supercell_pairs`) within `cutoffs`, symmetry-adapted force constants (`tensors`),
+sum rules (`constraints`), images in a supercell (`folding`), stars of q (`stars`), sets of
+symmetry-equivalent modes (`mode_sets`). Open `translations` first.
 """

@@ -1,10 +1,10 @@
 """Orbits of clusters of atoms under the space group and the permutations of their members.
 
 A cluster of order n is a list of n atoms (site, cell), the first one in the home cell. An
-operation g moves it, a permutation π reorders it, a lattice translation brings its first
-atom home again. The force constants of all clusters of an orbit follow from those of its
-representative: Φ(c) = π·C(g)⊗…⊗C(g) Φ(representative). Nothing here depends on the size of a
-supercell; the orbits of all pairs of one are in `supercell_pairs`.
+operation g maps it, a permutation π reorders it, and a lattice translation brings the first
+atom back to the home cell. The force constants of all clusters of an orbit follow from those of
+its representative: Φ(c) = π·C(g)⊗…⊗C(g) Φ(representative). The orbits of all pairs of a
+supercell are in `supercell_pairs`.
 """
 
 import itertools
@@ -25,10 +25,10 @@ SHELL_TOLERANCE = 1e-3
 """Distance in Å within which a neighbour shell counts as lying on the cutoff."""
 
 _NOISE = 1e-6
-"""A distance nearer than this to the cutoff, in Å, equals it: rounding must not decide."""
+"""Distances within this of the cutoff, in Å, count as equal to it, despite rounding."""
 
 _MARGIN = 0.02
-"""How far beyond the cutoff clusters are listed, in Å, so that no orbit is cut by noise."""
+"""Distance in Å beyond the cutoff to which clusters are listed, so that orbits are whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +41,21 @@ class Orbits:
     lattice: Ints
     """(c, n, 3) cell of each member; zero for the first."""
     share: Floats
-    """(c,) part of the constant that the cluster carries: below 1 for images that are
-    equally near in a supercell, else 1."""
+    """(c,) weight of the cluster: below 1 for equally near images in a supercell, else 1."""
     orbit: Ints
     """(c,) orbit of each cluster."""
     operation: Ints
-    """(c,) operation that takes the representative to the cluster."""
+    """(c,) operation that maps the representative to the cluster."""
     permutation: Ints
-    """(c,) index into `permutations_of`: the order its members are then taken in."""
+    """(c,) index into `permutations_of` of the reordering that follows."""
     representatives: Ints
-    """(o,) cluster that stands for each orbit."""
+    """(o,) representative cluster of each orbit."""
     radii: Floats
     """(o,) largest distance between members, in Å; ascending."""
     stabilisers: Bools
-    """(o, g, m) whether operation and permutation leave the representative as it is."""
+    """(o, g, m) whether operation and permutation leave the representative invariant."""
     notes: tuple[Note, ...] = ()
-    """What a user should know about the choice of clusters."""
+    """Remarks for the user on the choice of clusters."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {"g": self.group.n_operations}
@@ -83,7 +82,7 @@ class Orbits:
 
     def selected(self, wanted: Bools) -> "Orbits":
         """Keep the orbits that a (o,) mask marks, by ascending radius, and their clusters."""
-        # Rounded, so that noise in equal radii does not decide the order.
+        # Rounded: noise in equal radii must not decide the order.
         chosen = np.argsort(np.round(self.radii, 6), kind="stable")
         chosen = chosen[wanted[chosen]]
         number = np.full(self.n_orbits, len(chosen))
@@ -106,7 +105,7 @@ class Orbits:
         )
 
     def excess(self, cutoff: Cutoff) -> Floats:
-        """(o,) by how much the farthest members of each orbit are beyond a cutoff, in Å."""
+        """(o,) largest distance between members in excess of a cutoff, in Å."""
         crystal = self.group.crystal
         reach = cutoff.matrix(crystal)[self.sites[:, :, None], self.sites[:, None, :]]
         beyond_cij = _distances(crystal, self.sites, self.lattice) - reach
@@ -116,7 +115,7 @@ class Orbits:
         return beyond
 
     def within(self, cutoff: Cutoff) -> Bools:
-        """(o,) whether each orbit is nearer than a cutoff; one that lies on it is not."""
+        """(o,) whether each orbit lies inside a cutoff; an orbit on the cutoff does not."""
         return self.excess(cutoff) < -_NOISE
 
     def labels(self) -> tuple[str, ...]:
@@ -127,14 +126,14 @@ class Orbits:
 
 
 def permutations_of(order: int) -> Ints:
-    """(order!, order) all orders that the members of a cluster can be taken in."""
+    """(order!, order) all permutations of the members of a cluster."""
     return np.array(list(itertools.permutations(range(order))), dtype=np.int64)
 
 
 def inscribed_radius(supercell: Supercell) -> float:
     """Radius in Å of the largest sphere inside the Wigner–Seitz cell of a supercell.
 
-    It is half the shortest lattice vector: two atoms nearer than this have one nearest image.
+    It is half the shortest lattice vector: closer pairs have a single nearest image.
     """
     return shortest_vector(supercell.cell) / 2.0
 
@@ -142,7 +141,7 @@ def inscribed_radius(supercell: Supercell) -> float:
 def pair_orbits(
     group: SpaceGroup, cutoff: float | Cutoff, *, supercell: Supercell | None = None
 ) -> Orbits:
-    """Orbits of all pairs nearer than a cutoff, self terms included; see `cluster_orbits`."""
+    """Find the orbits of all pairs within a cutoff, including self terms: `cluster_orbits`."""
     return cluster_orbits(group, 2, cutoff, supercell=supercell)
 
 
@@ -153,47 +152,43 @@ def cluster_orbits(
     *,
     supercell: Supercell | None = None,
 ) -> Orbits:
-    """Orbits of all clusters whose members are nearer to each other than a cutoff.
+    """Find the orbits of all clusters whose members lie within a cutoff of each other.
 
     Members may repeat: self terms are clusters. Clusters of order 1 are the sites.
 
     Parameters
     ----------
-    group
-        Space group of the crystal.
-    order
-        Number of members of a cluster.
     cutoff
-        Radius in Å, or radii for pairs of species. A shell that lies on it within rounding
-        noise is left out as a whole.
+        Radius in Å, or radii for pairs of species. A shell on the cutoff within rounding is
+        left out as a whole.
     supercell
-        Supercell of the data, when the constants are to be fitted. Pairs on the boundary of
-        its inscribed sphere have several nearest images and are left out.
+        Supercell of the data, if force constants are to be fitted. Pairs on the surface of its
+        inscribed sphere have several nearest images and are left out.
 
     Raises
     ------
     UsageError
-        If the cutoff is not positive or reaches beyond the inscribed sphere.
+        If the cutoff is not positive or exceeds the radius of the inscribed sphere.
     """
     given = cutoff if isinstance(cutoff, Cutoff) else Cutoff(cutoff)
-    inside = given if supercell is None else _within_sphere(given, supercell)
+    inside = given if supercell is None else _inside_sphere(given, supercell)
     reach = inside.matrix(group.crystal) + _MARGIN
     sites, lattice = _clusters_within(group.crystal, order, reach)
     orbits = classify(group, sites, lattice)
-    taken = orbits.within(inside)
-    return replace(orbits.selected(taken), notes=_edge_notes(orbits, given, taken))
+    included = orbits.within(inside)
+    return replace(orbits.selected(included), notes=_cutoff_notes(orbits, given, included))
 
 
-def _within_sphere(cutoff: Cutoff, supercell: Supercell) -> Cutoff:
-    """Bound the cutoff by the sphere inside the supercell, its surface left out."""
+def _inside_sphere(cutoff: Cutoff, supercell: Supercell) -> Cutoff:
+    """Limit the cutoff to the interior of the inscribed sphere of the supercell."""
     limit = inscribed_radius(supercell)
     if cutoff.largest > limit + 1e-6:
         raise UsageError(
             f"the cutoff of {cutoff.largest:g} Å reaches beyond the supercell's inscribed "
             "sphere",
-            why="farther pairs meet their own periodic images",
+            why="more distant pairs interact with their own periodic images",
             fix=f"the largest admissible cutoff is {np.floor(limit * 1e4) / 1e4:.4f} Å; "
-            'for everything the supercell can tell of pairs, give "supercell"',
+            'for all pairs of the supercell, give "supercell"',
         )
     top = limit - SHELL_TOLERANCE
     return Cutoff(
@@ -201,12 +196,12 @@ def _within_sphere(cutoff: Cutoff, supercell: Supercell) -> Cutoff:
     )
 
 
-def _edge_notes(orbits: Orbits, cutoff: Cutoff, taken: Bools) -> tuple[Note, ...]:
+def _cutoff_notes(orbits: Orbits, cutoff: Cutoff, included: Bools) -> tuple[Note, ...]:
     near = np.abs(orbits.excess(cutoff)) < SHELL_TOLERANCE
     labels = orbits.labels()
     texts = (
         f"the {labels[o]} shell at {orbits.radii[o]:.4f} Å lies on the cutoff of "
-        f"{cutoff} Å and is {'taken in' if taken[o] else 'left out'}"
+        f"{cutoff} Å and is {'included' if included[o] else 'left out'}"
         for o in np.flatnonzero(near)
     )
     return tuple(Note("note", text) for text in dict.fromkeys(texts))
@@ -219,7 +214,7 @@ def _clusters_within(crystal: Crystal, order: int, reach: Floats) -> tuple[Ints,
     lattice = np.zeros((n_sites, 1, 3), dtype=np.int64)
     around = [_neighbours(crystal, first, reach) for first in range(n_sites)]
     for _ in range(order - 1):
-        # One more member: any neighbour of the first that is near to all others as well.
+        # Add a member: any neighbour of the first that is also within reach of all others.
         parts = [
             _extend(sites[sites[:, 0] == first], lattice[sites[:, 0] == first], near)
             for first, near in enumerate(around)
@@ -233,7 +228,7 @@ def _clusters_within(crystal: Crystal, order: int, reach: Floats) -> tuple[Ints,
 
 
 def _neighbours(crystal: Crystal, first: int, reach: Floats) -> tuple[Ints, Ints]:
-    """Sites (k,) and cells (k, 3) of the atoms nearer to a home site than reach."""
+    """Sites (k,) and cells (k, 3) of the atoms within reach of a home site."""
     around = cells_within(crystal.cell, float(reach[first].max()))
     sites, lattice = [], []
     for second in range(crystal.n_sites):
@@ -246,7 +241,7 @@ def _neighbours(crystal: Crystal, first: int, reach: Floats) -> tuple[Ints, Ints
 
 
 def _extend(sites: Ints, lattice: Ints, near: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
-    """All clusters with each of the neighbours added as a last member."""
+    """Append each of the neighbours to each cluster as a last member."""
     n_clusters, n_near = len(sites), len(near[0])
     more_sites = np.column_stack(
         [np.repeat(sites, n_near, axis=0), np.tile(near[0], n_clusters)]
@@ -265,44 +260,44 @@ def _distances(crystal: Crystal, sites: Ints, lattice: Ints) -> Floats:
 def classify(
     group: SpaceGroup, sites: Ints, lattice: Ints, wrap: "Wrap | None" = None
 ) -> Orbits:
-    """Sort listed clusters into orbits; an orbit that the list holds only in part is dropped.
+    """Sort listed clusters into orbits; orbits that the list contains only in part are dropped.
 
     Parameters
     ----------
-    group
-        The space group.
     sites
-        (c, n) site of each member. All orders of the members must be listed.
+        (c, n) site of each member. All permutations of the members must be listed.
     lattice
         (c, n, 3) cell of each member; zero for the first.
     wrap
-        Turns cells (c, 3) into labels (c, k) that are equal where the cells count as the same;
-        by default every cell is one of its own.
+        Maps cells (c, 3) to labels (c, k) that are equal for equivalent cells; by default all
+        cells are distinct.
     """
     key = _key(group, sites, lattice, wrap)
     ascending = np.argsort(key(sites, lattice), kind="stable")
     sites, lattice = sites[ascending], lattice[ascending]
     keys = key(sites, lattice)
     orders = permutations_of(sites.shape[1])
-    # Place in the list of every moved and of every reordered cluster; the last one, c, stands
-    # for those that the list lacks.
+    # Index in the list of every mapped and of every reordered cluster; the number of clusters
+    # stands for those not in the list.
     moved_gc = np.array(
         [_find(keys, key(*_moved(group, g, sites, lattice))) for g in range(group.n_operations)]
     )
-    turned_mc = np.array([_find(keys, key(*_reordered(pi, sites, lattice))) for pi in orders])
-    lost = len(keys)
-    moved_gc, turned_mc = (
-        np.column_stack([places, np.full(len(places), lost)])
-        for places in (moved_gc, turned_mc)
+    reordered_mc = np.array(
+        [_find(keys, key(*_reordered(pi, sites, lattice))) for pi in orders]
     )
-    missing = (turned_mc == lost).any(axis=0)[moved_gc].any(axis=0)
-    first = turned_mc.min(axis=0)[moved_gc].min(axis=0)[:-1]
+    lost = len(keys)
+    moved_gc, reordered_mc = (
+        np.column_stack([places, np.full(len(places), lost)])
+        for places in (moved_gc, reordered_mc)
+    )
+    missing = (reordered_mc == lost).any(axis=0)[moved_gc].any(axis=0)
+    first = reordered_mc.min(axis=0)[moved_gc].min(axis=0)[:-1]
     whole = ~missing[:-1]
-    heads = np.flatnonzero((first == np.arange(lost)) & whole)
-    # (m, g, o) place of every image of the representatives
-    images_mgo = turned_mc[:, moved_gc[:, heads]]
-    operation, permutation = _first_way(images_mgo, lost)
-    orbit = np.searchsorted(heads, first[whole])
+    first_members = np.flatnonzero((first == np.arange(lost)) & whole)
+    # (m, g, o) index of every image of the representatives
+    images_mgo = reordered_mc[:, moved_gc[:, first_members]]
+    operation, permutation = _first_image(images_mgo, lost)
+    orbit = np.searchsorted(first_members, first[whole])
     radii = _distances(group.crystal, sites[whole], lattice[whole]).max(axis=(1, 2))
     found = Orbits(
         group=group,
@@ -312,9 +307,9 @@ def classify(
         orbit=orbit,
         operation=operation[whole],
         permutation=permutation[whole],
-        representatives=np.searchsorted(np.flatnonzero(whole), heads),
+        representatives=np.searchsorted(np.flatnonzero(whole), first_members),
         radii=np.bincount(orbit, radii) / np.bincount(orbit),
-        stabilisers=(images_mgo == heads).transpose(2, 1, 0),
+        stabilisers=(images_mgo == first_members).transpose(2, 1, 0),
     )
     return found.selected(np.ones(found.n_orbits, dtype=bool))
 
@@ -324,14 +319,14 @@ Key = Callable[[Ints, Ints], Ints]
 
 
 def _key(group: SpaceGroup, sites: Ints, lattice: Ints, wrap: Wrap | None) -> Key:
-    """Key of a cluster: one integer made of the numbers of its members among all listed."""
+    """Return a function that encodes each cluster as one integer."""
     n_sites, order = group.crystal.n_sites, sites.shape[1]
     reach = np.abs(lattice).max(axis=(0, 1), initial=0) + 1
     spans = 2 * reach + 1 if wrap is None else wrap(lattice.reshape(-1, 3)).max(axis=0) + 1
 
     def atoms_of(sites: Ints, lattice: Ints) -> Ints:
         cells = lattice.reshape(-1, 3)
-        # What lies outside the list is brought to its edge, where the list has nothing.
+        # Cells outside the list are clipped to its empty margin.
         labels = np.clip(cells + reach, 0, 2 * reach) if wrap is None else wrap(cells)
         atoms: Ints = np.ravel_multi_index((sites.ravel(), *labels.T), (n_sites, *spans))
         return atoms
@@ -347,25 +342,25 @@ def _key(group: SpaceGroup, sites: Ints, lattice: Ints, wrap: Wrap | None) -> Ke
 
 
 def _moved(group: SpaceGroup, g: int, sites: Ints, lattice: Ints) -> tuple[Ints, Ints]:
-    """Clusters after an operation, brought home."""
+    """Apply an operation to clusters, with the first member in the home cell again."""
     moved = lattice @ group.rotations[g].T + group.shifts[g][sites]
     return group.permutations[g][sites], moved - moved[:, :1]
 
 
 def _reordered(permutation: Ints, sites: Ints, lattice: Ints) -> tuple[Ints, Ints]:
-    """Clusters with their members in another order, brought home."""
+    """Permute the members of clusters, with the first one in the home cell again."""
     cells = lattice[:, permutation]
     return sites[:, permutation], cells - cells[:, :1]
 
 
 def _find(keys: Ints, wanted: Ints) -> Ints:
-    """Place of each wanted key in ascending keys, their number where it is missing."""
+    """Index of each wanted key in ascending keys; the number of keys where it is missing."""
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return np.where(keys[place] == wanted, place, len(keys))
 
 
-def _first_way(images_mgo: Ints, n_clusters: int) -> tuple[Ints, Ints]:
-    """(c,) operation and permutation that lead from the representative to each cluster."""
+def _first_image(images_mgo: Ints, n_clusters: int) -> tuple[Ints, Ints]:
+    """(c,) first operation and permutation that map the representative to each cluster."""
     n_orders, n_operations, _ = images_mgo.shape
     way = np.full(n_clusters + 1, n_operations * n_orders)
     for k, (g, m) in enumerate(np.ndindex(n_operations, n_orders)):

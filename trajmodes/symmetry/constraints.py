@@ -1,16 +1,16 @@
-"""Linear relations between the parameters of orbits: sum rules and their kin.
+"""Linear constraints on the parameters of orbits: sum rules and rotational invariance.
 
-Every relation is a set of rows A with A z = 0 for the parameters z of a `SymmetryBasis`;
-`null_space` turns rows into orthonormal free parameters x, z = N x. Given are
+Each constraint is a set of rows A with A z = 0 for the parameters z of a `SymmetryBasis`;
+`null_space` converts rows to orthonormal free parameters x, z = N x. The constraints are
 
 * translations: Σ over the last member of Φ = 0 for every choice of the others, so that a
-  uniform shift makes no force;
+  uniform translation exerts no force;
 * Hermiticity of D(q): the sum of Φ_ij over the neighbours of i is symmetric, since it is −Φ_ii.
-  Symmetry grants it for most sites; at low symmetry it is a relation of its own;
+  Site symmetry implies this for most sites, but not at low symmetry;
 * Born–Huang: Σ_j (Φ_ij^{αβ} r_ij^γ − Φ_ij^{αγ} r_ij^β) = 0, so that a rotation of the crystal
-  makes no force on any atom (Born and Huang, Dynamical Theory of Crystal Lattices, §23);
+  exerts no force on any atom (Born and Huang, Dynamical Theory of Crystal Lattices, §23);
 * Huang: the bracket [αβ,γδ] = Σ_ij Φ_ij^{αβ} r_ij^γ r_ij^δ equals [γδ,αβ], which holds without
-  initial stress (ibid., §27). Both are of pairs and assume a crystal in equilibrium.
+  initial stress (ibid., §27). The last two concern pairs in a crystal in equilibrium.
 """
 
 from dataclasses import dataclass, fields
@@ -23,36 +23,28 @@ from trajmodes.symmetry.clusters import classify
 from trajmodes.symmetry.tensors import SymmetryBasis
 
 _NULL = 1e-6
-"""Below this part of the largest a pivot counts as zero; symmetry leaves 1e-15 or 0.05."""
+"""Pivots below this fraction of the largest are zero; in practice 1e-15 or above 0.05."""
 
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """Which relations are imposed beside those of translations."""
+    """Constraints imposed besides the translational sum rules."""
 
     hermitian: bool = True
-    """The sum of the constants over the neighbours of an atom is symmetric."""
+    """The sum of Φ2 over the neighbours of an atom is symmetric."""
     born_huang: bool = False
-    """A rotation of the crystal makes no force."""
+    """A rotation of the crystal exerts no force."""
     huang: bool = False
     """There is no initial stress."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of those that are imposed."""
+        """Names of the imposed constraints."""
         return tuple(f.name for f in fields(self) if getattr(self, f.name))
 
 
 def constraint_rows(basis: SymmetryBasis, constraints: Constraints) -> Floats:
-    """(r, z) rows A of the relations A z = 0 between the parameters of one order.
-
-    Parameters
-    ----------
-    basis
-        Parameters of one order.
-    constraints
-        Which relations to impose beside those of translations.
-    """
+    """(r, z) rows A of the constraints A z = 0 on the parameters of one order."""
     if basis.order != 2:
         return _translations(basis)
     rows = [_translations(basis) if constraints.hermitian else _symmetric_translations(basis)]
@@ -64,13 +56,7 @@ def constraint_rows(basis: SymmetryBasis, constraints: Constraints) -> Floats:
 
 
 def null_space(rows: Floats) -> Floats:
-    """(z, n) orthonormal solutions of rows @ z = 0, by rank-revealing QR of the transpose.
-
-    Parameters
-    ----------
-    rows
-        (r, z).
-    """
+    """(z, n) orthonormal solutions of rows (r, z) @ z = 0, by rank-revealing QR."""
     used = np.abs(rows).max(axis=1, initial=0.0) > 0.0
     full, upper, _ = scipy.linalg.qr(rows[used].T, pivoting=True)
     diagonal = np.abs(np.diag(upper))
@@ -80,20 +66,20 @@ def null_space(rows: Floats) -> Floats:
 
 
 def _translations(basis: SymmetryBasis) -> Floats:
-    """Sum over the last member, once for every inequivalent choice of the others."""
+    """Sum over the last member, for every inequivalent choice of the others."""
     group = _inequivalent_others(basis)
     return _summed(basis, group, basis.tensors)
 
 
 def _symmetric_translations(basis: SymmetryBasis) -> Floats:
-    """Sum over the neighbours of a site, as far as that is symmetric in the directions."""
+    """Symmetric part of the sum over the neighbours of each inequivalent site."""
     places = np.arange(9).reshape(3, 3).T.ravel()
     symmetric = basis.tensors + basis.tensors[:, :, places]
     return _summed(basis, _inequivalent_others(basis), symmetric)
 
 
 def _born_huang(basis: SymmetryBasis) -> Floats:
-    """Torques: Σ_j (Φ_ij^{xy} r_ij^z − Φ_ij^{xz} r_ij^y) of each inequivalent site i."""
+    """Torque Σ_j (Φ_ij^{xy} r_ij^z − Φ_ij^{xz} r_ij^y) of each inequivalent site i."""
     phi_ckxy = basis.tensors.reshape(*basis.tensors.shape[:2], 3, 3)
     moment_ckxyz = np.einsum("ckxy,cz->ckxyz", phi_ckxy, _bonds(basis))
     torque = moment_ckxyz - moment_ckxyz.swapaxes(3, 4)
@@ -112,7 +98,7 @@ def _huang(basis: SymmetryBasis) -> Floats:
 
 
 def _bonds(basis: SymmetryBasis) -> Floats:
-    """(c, 3) vectors from the first to the second member, the longest of length 1."""
+    """(c, 3) vectors from the first to the second member, in units of the longest."""
     orbits, crystal = basis.orbits, basis.orbits.group.crystal
     apart = crystal.sites[orbits.sites[:, 1]] - crystal.sites[orbits.sites[:, 0]]
     bonds = (apart + orbits.lattice[:, 1]) @ crystal.cell
@@ -121,9 +107,9 @@ def _bonds(basis: SymmetryBasis) -> Floats:
 
 
 def _inequivalent_others(basis: SymmetryBasis) -> Ints:
-    """(c,) number of the choice of all members but the last; −1 for images of other choices.
+    """(c,) index of the inequivalent choice of all members but the last; −1 for its images.
 
-    The relation of one choice is that of all its images, by symmetry.
+    The constraint of one choice implies those of all its images, by symmetry.
     """
     orbits, order = basis.orbits, basis.order
     if order == 1:
@@ -133,11 +119,13 @@ def _inequivalent_others(basis: SymmetryBasis) -> Ints:
     found, choice = np.unique(members, axis=0, return_inverse=True)
     shape = (len(found), order - 1, 3)
     others = classify(orbits.group, found[:, : order - 1], found[:, order - 1 :].reshape(shape))
-    heads = others.representatives
+    representatives = others.representatives
     listed = np.column_stack([others.sites, others.lattice.reshape(others.n_clusters, -1)])
-    _, same = np.unique(np.concatenate([found, listed[heads]]), axis=0, return_inverse=True)
+    _, same = np.unique(
+        np.concatenate([found, listed[representatives]]), axis=0, return_inverse=True
+    )
     number = np.full(len(found), -1)
-    number[same.reshape(-1)[len(found) :]] = np.arange(len(heads))
+    number[same.reshape(-1)[len(found) :]] = np.arange(len(representatives))
     result: Ints = number[choice.reshape(-1)]
     return result
 

@@ -1,4 +1,4 @@
-"""How far force constants reach: one radius, or one for each pair of species."""
+"""Cutoffs of force constants: one radius, or radii for pairs of species."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class Cutoff:
     """
 
     radius: float
-    """In Å, for all pairs of species that `by_species` does not name."""
+    """Radius in Å for all pairs of species not in `by_species`."""
     by_species: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """Sorted pair of chemical symbols → radius in Å."""
 
@@ -36,7 +36,7 @@ class Cutoff:
                 raise UsageError(f"the cutoff is {radius:g} Å", fix="give a positive cutoff")
 
     def __reduce__(self) -> tuple[type["Cutoff"], tuple[float, dict[tuple[str, str], float]]]:
-        """Pickle by parts: a mapping proxy cannot be pickled."""
+        """Pickle as a dict: a mapping proxy cannot be pickled."""
         return Cutoff, (self.radius, dict(self.by_species))
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Cutoff:
         Raises
         ------
         UsageError
-            If a species is named that the crystal has not.
+            If `by_species` names a species that the crystal does not contain.
         """
         for pair in self.by_species:
             missing = set(pair) - set(crystal.species)
@@ -76,16 +76,11 @@ def _sorted(first: str, second: str) -> tuple[str, str]:
 
 
 def parse_cutoff(text: str) -> Cutoff:
-    """Cutoff from words such as ``4.5`` or ``4.5 Si-O:3.2 O-O:4``.
-
-    Parameters
-    ----------
-    text
-        One radius in Å, then pairs of species with a radius of their own.
+    """Parse a cutoff such as ``4.5`` or ``4.5 Si-O:3.2 O-O:4``: radii in Å.
 
     Raises
     ------
     UsageError
-        If the words are not of this form.
+        If the text has another form.
     """
     return Cutoff(*split_cutoff(text))

@@ -1,4 +1,4 @@
-"""Force constants between the atoms of a periodic supercell: the images of each atom summed."""
+"""Force constants between the atoms of a periodic supercell, summed over periodic images."""
 
 from collections.abc import Iterator
 
@@ -11,10 +11,7 @@ from trajmodes.symmetry.translations import atom_at
 
 
 def fold_pairs(constants: ForceConstants, supercell: Supercell) -> Floats:
-    """(s, a, 3, 3) pair constants in eV/Å² between the home cell and all atoms.
-
-    The supercell may be any one of the same crystal; atoms are in canonical order.
-    """
+    """(s, a, 3, 3) Φ2 in eV/Å² between the home cell and all atoms, in canonical order."""
     folded = np.zeros((supercell.crystal.n_sites, supercell.n_atoms, 3, 3))
     others = atom_at(supercell, constants.second, constants.lattice)
     np.add.at(folded, (constants.first, others), constants.values)
@@ -24,11 +21,11 @@ def fold_pairs(constants: ForceConstants, supercell: Supercell) -> Floats:
 def fold_triplets(
     triplets: ClusterConstants, supercell: Supercell
 ) -> Iterator[tuple[int, int, Floats]]:
-    """Cubic constants of two atoms with all third atoms, where there are any.
+    """Sum Φ3 over periodic images, one pair of atoms at a time; vanishing pairs are left out.
 
     Yields
     ------
-    Site of the home cell, second atom in canonical order, (a, 3, 3, 3) constants in eV/Å³.
+    Site of the home cell, second atom in canonical order, (a, 3, 3, 3) Φ3 in eV/Å³.
     """
     first, second, third = triplets.sites.T
     one = atom_at(supercell, second, triplets.lattice[:, 1])
@@ -37,6 +34,6 @@ def fold_triplets(
         mine = np.flatnonzero(first == site)
         for atom in np.unique(one[mine]):
             chosen = mine[one[mine] == atom]
-            slab = np.zeros((supercell.n_atoms, 3, 3, 3))
-            np.add.at(slab, two[chosen], triplets.values[chosen])
-            yield site, int(atom), slab
+            phi3_axyz = np.zeros((supercell.n_atoms, 3, 3, 3))
+            np.add.at(phi3_axyz, two[chosen], triplets.values[chosen])
+            yield site, int(atom), phi3_axyz

@@ -1,4 +1,8 @@
-"""Means over sets of symmetry-equal modes: the star of q, ±q and degenerate branches."""
+"""Means over sets of symmetry-equivalent modes.
+
+A set consists of the degenerate branches at all q of one star, ±q included. The acoustic modes
+at Γ belong to no set.
+"""
 
 from typing import NamedTuple
 
@@ -9,36 +13,30 @@ from trajmodes.data.modes import Modes
 
 
 class SetPlaces(NamedTuple):
-    """Where each set (g) lies in the zone, and its frequency."""
+    """Star, branches and frequency of each set (g)."""
 
     first: Ints
-    """(g,) the first q of its star, as an index into `Modes.qpoints`."""
+    """(g,) index into `Modes.qpoints` of the first q of the star."""
     star_size: Ints
-    """(g,) number of q of the full set in its star."""
+    """(g,) number of q in the star, both signs counted."""
     degeneracy: Ints
-    """(g,) number of its branches at one q."""
+    """(g,) number of branches at one q."""
     lowest: Ints
-    """(g,) its lowest branch, from 0."""
+    """(g,) lowest branch, from 0."""
     highest: Ints
-    """(g,) its highest branch, from 0."""
+    """(g,) highest branch, from 0."""
     omega: Floats
     """(g,), unit: rad/ps. Mean over the branches; negative means imaginary."""
     omega_sem: Floats | None
-    """(g,), unit: rad/ps. Their mean standard error; None where unknown."""
+    """(g,), unit: rad/ps. Mean standard error of the branches; None if unknown."""
 
 
 def places_of_sets(modes: Modes) -> SetPlaces:
-    """Find where each set lies in the zone.
-
-    Parameters
-    ----------
-    modes
-        Modes with their sets.
-    """
+    """Find the star, the branches and the frequency of each set."""
     n_sets = modes.n_sets
     q_index, m_index = np.nonzero(modes.sets >= 0)
     label = modes.sets[q_index, m_index]
-    # Rows come in the order of q: the first q of a star represents all of it.
+    # Rows are in the order of q: the first q of a star represents it.
     _, rows = np.unique(label, return_index=True)
     first = q_index[rows]
     here = q_index == first[label]
@@ -69,8 +67,8 @@ def places_of_sets(modes: Modes) -> SetPlaces:
 def set_members(modes: Modes) -> Ints:
     """Count the real degrees of freedom in each set.
 
-    A complex amplitude that stands for ±q is two, its real and its imaginary part; where
-    q = −q it is one. The acoustic modes at Γ belong to no set.
+    A complex amplitude of ±q counts as two, its real and imaginary parts; where q = −q it
+    counts as one.
 
     Returns
     -------
@@ -81,19 +79,7 @@ def set_members(modes: Modes) -> Ints:
 
 
 def set_mean(values: Floats, modes: Modes) -> Floats:
-    """Mean of a property of single modes over each set, every q of the full set counted once.
-
-    Parameters
-    ----------
-    values
-        (…, q, m) one value per mode.
-    modes
-        Modes with their sets.
-
-    Returns
-    -------
-    (…, g) means.
-    """
+    """(…, g) mean over each set of (…, q, m) values per mode, all q of both signs counted."""
     rows = values.reshape(-1, modes.omega.size)
     means = _totals(rows, modes) / _totals(np.ones((1, modes.omega.size)), modes)
     shaped: Floats = means.reshape(*values.shape[:-2], modes.n_sets)
@@ -101,20 +87,14 @@ def set_mean(values: Floats, modes: Modes) -> Floats:
 
 
 def set_omega(modes: Modes) -> Floats:
-    """Frequency (g,) of each set in rad/ps, negative where imaginary.
-
-    Parameters
-    ----------
-    modes
-        Modes with their sets.
-    """
+    """(g,) frequency of each set in rad/ps, negative where imaginary."""
     labels, first = np.unique(modes.sets, return_index=True)
     omega: Floats = modes.omega.ravel()[first[labels >= 0]]
     return omega
 
 
 def _totals(rows: Floats, modes: Modes) -> Floats:
-    """Weighted sums (r, g) of (r, q m) values; label −1 is counted apart and dropped."""
+    """(r, g) weighted sums of (r, q m) values; modes with label −1 are left out."""
     labels = modes.sets.ravel() + 1
     weights = np.repeat(modes.weights, modes.omega.shape[1])
     sums = [np.bincount(labels, weights * row, modes.n_sets + 1)[1:] for row in rows]

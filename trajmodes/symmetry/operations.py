@@ -1,11 +1,10 @@
-"""The space group of a crystal, and what each operation does to its sites.
+"""The space group of a crystal and the action of its operations on the sites.
 
-An operation takes reduced coordinates x to W x + w. It takes site s of cell R to the site
-p(s) of cell W R + n(s), with p and n tabulated once for all. A displacement or a force turns
-by the Cartesian matrix C = Aᵀ W A⁻ᵀ, the rows of A being the lattice vectors. A cell from a
-file or an average carries noise, which would make C not quite orthogonal and the products of
-operations not quite operations; C is therefore taken in the nearest cell whose metric
-W leaves unchanged, mean_W Wᵀ (A Aᵀ) W.
+An operation maps reduced coordinates x to W x + w, and site s of cell R to site p(s) of cell
+W R + n(s); p and n are tabulated. Displacements and forces transform by the Cartesian matrix
+C = Aᵀ W A⁻ᵀ, where the rows of A are the lattice vectors. A cell from a file or an average is
+noisy, so that C would not be exactly orthogonal. C is therefore computed in the nearest cell
+with the invariant metric mean_W Wᵀ (A Aᵀ) W.
 """
 
 import warnings
@@ -36,9 +35,9 @@ class SpaceGroup:
     cartesian: Floats
     """(g, 3, 3). C, orthogonal, acting on columns of Cartesian components."""
     permutations: Ints
-    """(g, s) site that each site is taken to."""
+    """(g, s) p: image of each site."""
     shifts: Ints
-    """(g, s, 3) lattice vector that the image of each home-cell site lies in."""
+    """(g, s, 3) n: cell of the image of each home-cell site."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {"s": self.crystal.n_sites}
@@ -69,10 +68,10 @@ def space_group(crystal: Crystal, *, tolerance: float = 1e-4) -> SpaceGroup:
     Parameters
     ----------
     crystal
-        The crystal. A cell that is not primitive is allowed: its centring translations are
-        operations like any other.
+        The crystal. If its cell is not primitive, centring translations are among the
+        operations.
     tolerance
-        Distance in Å within which a site must meet its image.
+        Largest distance in Å between a site and the image of another.
 
     Raises
     ------
@@ -96,24 +95,12 @@ def space_group(crystal: Crystal, *, tolerance: float = 1e-4) -> SpaceGroup:
 
 
 def symmetry_dataset(crystal: Crystal, tolerance: float) -> SpglibDataset | None:
-    """Ask spglib for the symmetry of a crystal.
-
-    Parameters
-    ----------
-    crystal
-        The crystal, primitive or not.
-    tolerance
-        Distance in Å within which a site must meet its image.
-
-    Returns
-    -------
-    What spglib finds; nothing if it finds no group.
-    """
+    """Find the symmetry of a crystal with spglib; None if it finds no group."""
     kinds = sorted(set(crystal.species))
     numbers = [kinds.index(symbol) for symbol in crystal.species]
     cell = (crystal.cell.tolist(), crystal.sites.tolist(), numbers)
     try:
-        # spglib 2 warns about a switch of its own on every call.
+        # spglib 2 warns about one of its own settings on every call.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             return spglib.get_symmetry_dataset(cell, symprec=tolerance)
@@ -138,9 +125,9 @@ def _site_images(
     bijective = (np.sort(permutations, axis=1) == np.arange(crystal.n_sites)).all()
     if worst > 4.0 * tolerance or not bijective:
         raise DataError(
-            "a symmetry operation does not take sites to sites",
+            "a symmetry operation does not map sites to sites",
             where=f"nearest site {worst:.3g} Å off, tolerance {tolerance:g} Å",
-            why="the cell obeys its symmetry only roughly",
+            why="the cell obeys its symmetry only approximately",
             fix="symmetrise the cell file, or lower the tolerance",
         )
     shifts = np.take_along_axis(cells, permutations[:, :, None, None], axis=2)[:, :, 0]
@@ -159,32 +146,16 @@ def _cartesian(cell: Floats, rotations: Ints) -> Floats:
 
 
 def supercell_group(group: SpaceGroup, supercell: Supercell) -> SpaceGroup:
-    """Operations that also map the lattice of the supercell on itself.
-
-    Parameters
-    ----------
-    group
-        Space group of the primitive crystal.
-    supercell
-        A supercell of the same crystal.
-    """
-    # A supercell vector n (row) goes to n Wᵀ; it must be an integer sum of supercell vectors.
+    """Keep the operations that also map the lattice of a supercell onto itself."""
+    # A supercell vector n (row) is mapped to n Wᵀ, an integer sum of supercell vectors.
     images = supercell.matrix @ group.rotations.swapaxes(1, 2)
     sums = images @ np.linalg.inv(supercell.matrix)
     return group.subgroup(np.abs(wrap(sums)).max(axis=(1, 2)) < 1e-6)
 
 
 def invariant_part(group: SpaceGroup, vectors: Floats) -> Floats:
-    """Part of a vector per site that every operation leaves unchanged.
-
-    Parameters
-    ----------
-    group
-        Space group of the crystal.
-    vectors
-        (…, s, 3) Cartesian vectors, equal in all cells: displacements or forces.
-    """
+    """Project (…, s, 3) Cartesian vectors, equal in all cells, onto their invariant part."""
     mean = np.zeros_like(vectors)
-    for turn, sites in zip(group.cartesian, group.permutations, strict=True):
-        mean[..., sites, :] += vectors @ turn.T
+    for rotation, sites in zip(group.cartesian, group.permutations, strict=True):
+        mean[..., sites, :] += vectors @ rotation.T
     return mean / group.n_operations

@@ -1,4 +1,4 @@
-"""A crystal reduced to a primitive cell, and its sites where the space group has them."""
+"""Primitive cells, and sites symmetrised by the space group."""
 
 from dataclasses import dataclass, replace
 
@@ -13,25 +13,20 @@ from trajmodes.symmetry.operations import SpaceGroup
 
 @dataclass(frozen=True, slots=True)
 class ReducedCrystal:
-    """A primitive crystal, and what was done to a larger cell to get it."""
+    """A primitive crystal, and notes on its reduction from a larger cell."""
 
     crystal: Crystal
     notes: tuple[Note, ...]
-    """What the user should know."""
+    """Remarks for the user."""
 
 
 def on_symmetric_sites(group: SpaceGroup) -> tuple[Crystal, float]:
-    """Put the sites of a crystal exactly where its space group has them.
-
-    Parameters
-    ----------
-    group
-        The space group, found with some tolerance.
+    """Symmetrise the sites of a crystal by its space group.
 
     Returns
     -------
-    The crystal, every site at the mean of the images that fall on it, and the largest move in
-    Å. A crystal that obeys its group but for rounding is returned as it is.
+    The crystal, with every site at the mean of the images that fall on it, and the largest
+    displacement of a site in Å. A crystal symmetric to rounding is returned unchanged.
     """
     crystal = group.crystal
     # (g, s, 3) reduced image W x_s + w − n, near the site p(s)
@@ -48,21 +43,21 @@ def on_symmetric_sites(group: SpaceGroup) -> tuple[Crystal, float]:
 
 
 def fold_atoms(lattice: Floats, whole: Crystal, classes: Ints) -> tuple[Crystal, float]:
-    """Fold a large cell into a small one: every class of translated atoms becomes one site.
+    """Fold a large cell into a smaller one: each class of translated atoms becomes a site.
 
     Parameters
     ----------
     lattice
-        (3, 3) vectors of the small cell in Å, as rows, in the frame of the large one.
+        (3, 3) vectors of the small cell in Å, as rows, in the axes of the large one.
     whole
         The large cell.
     classes
-        (a,) label of the site that each atom becomes.
+        (a,) label of the site of each atom.
 
     Returns
     -------
-    The small crystal, sites in the order of their first atoms, each at the mean of its atoms
-    near the first one, masses as means; and the largest distance in Å of an atom from its site.
+    The small crystal, with sites in the order of their first atoms and positions and masses
+    averaged over the atoms, and the largest distance in Å of an atom from its site.
     """
     if np.linalg.det(lattice) < 0.0:
         lattice = -lattice
@@ -75,7 +70,7 @@ def fold_atoms(lattice: Floats, whole: Crystal, classes: Ints) -> tuple[Crystal,
     counts = np.bincount(site)
     reduced = whole.positions @ np.linalg.inv(lattice)
     apart = wrap(reduced - reduced[first][site])
-    # (s, 3) mean over the atoms of a class, about the first one
+    # (s, 3) mean over the atoms of a class, relative to the first
     total = np.stack([np.bincount(site, apart[:, x]) for x in range(3)], axis=1)
     mean = total / counts[:, None]
     moved = float(np.linalg.norm((apart - mean[site]) @ lattice, axis=1).max())

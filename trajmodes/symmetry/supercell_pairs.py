@@ -1,4 +1,4 @@
-"""Orbits of all pairs of a supercell, for constants that reach as far as it can tell."""
+"""Orbits of all pairs of a supercell, for force constants without a cutoff."""
 
 from dataclasses import replace
 
@@ -13,18 +13,11 @@ from trajmodes.symmetry.translations import cell_rank
 
 
 def supercell_pair_orbits(group: SpaceGroup, supercell: Supercell) -> Orbits:
-    """Orbits of all pairs of a supercell, each at its nearest image or images.
+    """Find the orbits of all pairs of a supercell, each at its nearest image or images.
 
-    Pairs that are equal modulo the supercell are one; where several of its images are equally
-    near, each carries an equal share (Wigner–Seitz sharing). Only operations that map the
-    supercell on itself are used.
-
-    Parameters
-    ----------
-    group
-        Space group of the crystal.
-    supercell
-        The supercell.
+    Pairs that are equal modulo the supercell are identified. Equally near images share the
+    force constant equally (Wigner–Seitz). Only operations that map the supercell onto itself
+    are used.
     """
     group = supercell_group(group, supercell)
     n_sites, n_cells = group.crystal.n_sites, supercell.n_cells
@@ -40,7 +33,7 @@ def supercell_pair_orbits(group: SpaceGroup, supercell: Supercell) -> Orbits:
 
 
 def _share_images(orbits: Orbits, supercell: Supercell) -> Orbits:
-    """List every pair at all its nearest images modulo the supercell, with equal shares."""
+    """Replace every pair by all its nearest images modulo the supercell, with equal shares."""
     crystal = supercell.crystal
     apart = (
         crystal.sites[orbits.sites[:, 1]]
@@ -48,7 +41,7 @@ def _share_images(orbits: Orbits, supercell: Supercell) -> Orbits:
         - crystal.sites[orbits.sites[:, 0]]
     )
     pair, move, nearest = nearest_images(apart, supercell, SHELL_TOLERANCE)
-    # In order of the supercell vectors that lead to the images, whatever basis was searched.
+    # Sort by the supercell vectors that lead to the images: independent of the basis searched.
     steps = np.rint(move @ np.linalg.inv(supercell.matrix))
     order = np.lexsort((*steps.T[::-1], pair))
     pair, move = pair[order], move[order]

@@ -1,10 +1,10 @@
-"""Constants of clusters that symmetry allows: a few tensors for each orbit.
+"""Symmetry-adapted tensors: the force constants that symmetry allows on each orbit.
 
-The constants of an orbit's representative are a vector of 3ⁿ numbers that its stabiliser
-leaves unchanged: the space that the mean of the stabiliser's matrices projects on. The tensors
-of all other clusters of the orbit follow by the operation and permutation that lead to them.
-They are orthonormal in Σ_clusters |Φ|² per primitive cell. Sum rules are no part of this: they
-tie orbits together, see `constraints`.
+The force constants of the representative of an orbit are a vector of 3ⁿ numbers that its
+stabiliser leaves invariant: the space onto which the mean of the stabiliser's matrices
+projects. The tensors of the other clusters of the orbit follow by the operations and
+permutations that map the representative to them. They are orthonormal in Σ_clusters |Φ|² per
+primitive cell. Sum rules relate different orbits and are in `constraints`.
 """
 
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.symmetry.clusters import Orbits, permutations_of
 
 _NULL = 1e-6
-"""Below this part of its length a vector counts as zero; symmetry leaves 1e-15 or 0.05."""
+"""Remainders below this are zero; in practice 1e-15 or above 0.05."""
 
 _ROUNDING = 1e-14
-"""Components of unit tensors below this are zero."""
+"""Components of unit tensors below this are set to zero."""
 
 
 @dataclass(frozen=True, slots=True)
 class SymmetryBasis:
-    """Linear map from the parameters of the orbits (z) to the constants of all clusters (c)."""
+    """Linear map from the parameters of the orbits (z) to Φ of all clusters (c)."""
 
     orbits: Orbits
     tensors: Floats
-    """(c, k, 3ⁿ). Constants of each cluster for each parameter k of its orbit, zero beyond
-    the number that its orbit has."""
+    """(c, k, 3ⁿ). Φ of each cluster for a unit of each parameter k of its orbit; zero beyond
+    the number of parameters of the orbit."""
     starts: Ints
     """(o + 1,) first parameter of each orbit, and their total number."""
 
@@ -51,36 +51,26 @@ class SymmetryBasis:
 
     @property
     def counts(self) -> Ints:
-        """(o,) number of parameters that symmetry leaves each orbit."""
+        """(o,) number of parameters of each orbit."""
         return np.diff(self.starts)
 
     @property
     def columns(self) -> Ints:
-        """(c, k) parameter that each tensor belongs to; beyond the number of its orbit, z."""
+        """(c, k) parameter of each tensor; the total number for the zeros beyond those."""
         width = np.arange(self.tensors.shape[1])
         own = self.starts[self.orbits.orbit][:, None] + width
         return np.where(width < self.counts[self.orbits.orbit][:, None], own, self.starts[-1])
 
     def selected(self, wanted: Bools) -> tuple["SymmetryBasis", Bools]:
-        """Basis of the orbits that a (o,) mask marks, and the (z,) mask of its parameters."""
+        """Select the orbits that a (o,) mask marks; also return the (z,) mask of parameters."""
         kept = wanted[self.orbits.orbit]
         starts = np.concatenate([[0], np.cumsum(self.counts[wanted])])
-        # The orbits ascend already: selecting keeps the order of the clusters.
+        # Orbits are sorted already: the selection keeps the order of the clusters.
         basis = SymmetryBasis(self.orbits.selected(wanted), self.tensors[kept], starts)
         return basis, np.repeat(wanted, self.counts)
 
     def expand(self, parameters: Floats) -> Floats:
-        """Constants of all clusters.
-
-        Parameters
-        ----------
-        parameters
-            (…, z) parameters in eV/Åⁿ.
-
-        Returns
-        -------
-        (…, c, 3, …, 3) constants in eV/Åⁿ.
-        """
+        """Expand (…, z) parameters into (…, c, 3, …, 3) force constants, both in eV/Åⁿ."""
         wide = np.concatenate([parameters, np.zeros((*parameters.shape[:-1], 1))], axis=-1)
         columns, shape = self.columns, (3,) * self.order
         flat = wide.reshape(-1, wide.shape[-1])
@@ -91,13 +81,7 @@ class SymmetryBasis:
         return result
 
     def project(self, values: Floats) -> Floats:
-        """Parameters of the constants nearest to given ones; undoes `expand`.
-
-        Parameters
-        ----------
-        values
-            (c, 3, …, 3) constants in eV/Åⁿ, in the order of the clusters.
-        """
+        """Project force constants (c, 3, …, 3) on the (z,) parameters; inverts `expand`."""
         flat = values.reshape(self.orbits.n_clusters, -1)
         weights = np.einsum("cky,cy->ck", self.tensors, flat)
         z = np.zeros(self.n_parameters + 1)
@@ -105,13 +89,7 @@ class SymmetryBasis:
         return z[:-1]
 
     def constants(self, parameters: Floats) -> ForceConstants:
-        """Pair constants as the noun that other rooms read; see `clusters` for other orders.
-
-        Parameters
-        ----------
-        parameters
-            (z,) parameters in eV/Å².
-        """
+        """Expand (z,) parameters in eV/Å² into second-order `ForceConstants`."""
         crystal: Crystal = self.orbits.group.crystal
         return ForceConstants(
             crystal=crystal,
@@ -122,67 +100,55 @@ class SymmetryBasis:
         )
 
     def clusters(self, parameters: Floats) -> ClusterConstants:
-        """Constants of order three or higher as the noun that other rooms read.
-
-        Parameters
-        ----------
-        parameters
-            (z,) parameters in eV/Åⁿ.
-        """
+        """Expand (z,) parameters in eV/Åⁿ into force constants of third or higher order."""
         return ClusterConstants(self.orbits.sites, self.orbits.lattice, self.expand(parameters))
 
 
 def symmetry_basis(orbits: Orbits) -> SymmetryBasis:
-    """Find the constants that symmetry allows on given orbits.
-
-    Parameters
-    ----------
-    orbits
-        Orbits of clusters of one order.
-    """
+    """Find the symmetry-adapted tensors of orbits of one order."""
     powers = _tensor_powers(orbits)
     rows = _reorderings(orbits.order)
     spaces = [_invariant_space(mask, powers, rows) for mask in orbits.stabilisers]
     starts = np.cumsum([0, *(space.shape[1] for space in spaces)])
     width = max((space.shape[1] for space in spaces), default=0)
-    # (o, y, k) tensors of the representatives, zero beyond the number of their orbit
+    # (o, y, k) tensors of the representatives, padded with zeros
     wide = np.zeros((orbits.n_orbits, 3**orbits.order, width))
     for target, space in zip(wide, spaces, strict=True):
         target[:, : space.shape[1]] = space
     wide /= np.sqrt(np.bincount(orbits.orbit, orbits.share**2))[:, None, None]
     tensors = np.empty((orbits.n_clusters, width, 3**orbits.order))
-    way = orbits.operation * len(rows) + orbits.permutation
-    for one in np.unique(way):
-        clusters = np.flatnonzero(way == one)
-        turn = powers[one // len(rows)][rows[one % len(rows)]]
-        tensors[clusters] = (turn @ wide[orbits.orbit[clusters]]).swapaxes(1, 2)
+    image = orbits.operation * len(rows) + orbits.permutation
+    for one in np.unique(image):
+        clusters = np.flatnonzero(image == one)
+        matrix = powers[one // len(rows)][rows[one % len(rows)]]
+        tensors[clusters] = (matrix @ wide[orbits.orbit[clusters]]).swapaxes(1, 2)
     tensors *= orbits.share[:, None, None]
-    # Exact zeros are skipped in the sums over clusters, rounding noise is not.
+    # Sums over clusters skip exact zeros, but not rounding noise.
     tensors[np.abs(tensors) < _ROUNDING] = 0.0
     return SymmetryBasis(orbits, tensors, starts)
 
 
 def _tensor_powers(orbits: Orbits) -> Floats:
-    """(g, 3ⁿ, 3ⁿ) what each operation does to the constants."""
-    turns = orbits.group.cartesian
-    power = turns
+    """(g, 3ⁿ, 3ⁿ) matrix of each operation on tensors of order n."""
+    rotations = orbits.group.cartesian
+    power = rotations
     for _ in range(orbits.order - 1):
-        power = np.einsum("gxy,guv->gxuyv", power, turns)
-        power = power.reshape(len(turns), power.shape[1] * 3, -1)
+        power = np.einsum("gxy,guv->gxuyv", power, rotations)
+        power = power.reshape(len(rotations), power.shape[1] * 3, -1)
     return power
 
 
 def _reorderings(order: int) -> Ints:
-    """(m, 3ⁿ) place that each component comes from when the members are reordered."""
+    """(m, 3ⁿ) index of the source of each component under each permutation of the members."""
     places = np.arange(3**order).reshape((3,) * order)
     return np.array([places.transpose(pi).ravel() for pi in permutations_of(order)])
 
 
 def _invariant_space(stabiliser: Bools, powers: Floats, rows: Ints) -> Floats:
-    """(3ⁿ, k) orthonormal constants that a stabiliser (g, m) leaves unchanged.
+    """(3ⁿ, k) orthonormal tensors that a stabiliser (g, m) leaves invariant.
 
-    Gram–Schmidt over the columns of the projector in their order: no eigenvectors, whose
-    choice within the space would be the library's and not ours.
+    By Gram–Schmidt over the columns of the projector. The choice of eigenvectors in a
+    degenerate space would depend on the linear-algebra library.
     """
     projector = np.zeros(powers.shape[1:])
     for own, row in zip(stabiliser.T, rows, strict=True):

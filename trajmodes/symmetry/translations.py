@@ -1,10 +1,10 @@
 """The translation group of a supercell, and Fourier transforms over it.
 
-The cells n ∈ Z³ of a supercell with integer matrix S (rows) are counted modulo the rows of S.
-With the Smith normal form U S V = diag(d), U and V unimodular, g = n V mod d is a label in
-Z_d1 × Z_d2 × Z_d3 and adds like n: the cells form a product of cyclic groups. The q points
-with S q integer are q = V (k/d), and q·n = Σ k_i g_i/d_i modulo 1. A lattice Fourier
-transform is therefore a three-dimensional FFT over g, for any supercell whatever.
+The cells n ∈ Z³ of a supercell with integer matrix S (rows) are equivalent modulo the rows of
+S. With the Smith normal form U S V = diag(d), U and V unimodular, g = n V mod d labels them in
+Z_d1 × Z_d2 × Z_d3 and is additive in n: the cells form a product of cyclic groups. The q points
+with S q integer are q = V (k/d), and q·n = Σ k_i g_i/d_i modulo 1. The lattice Fourier
+transform is therefore a three-dimensional FFT over g for every supercell.
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,12 @@ from trajmodes.errors import DataError
 
 
 def smith_normal_form(matrix: npt.ArrayLike) -> tuple[Ints, Ints]:
-    """Diagonal d and unimodular V of U S V = diag(d), d_i > 0 and d_1 | d_2 | d_3.
-
-    Parameters
-    ----------
-    matrix
-        (3, 3) integers with a determinant that is not zero.
+    """Find d and unimodular V of U S V = diag(d), with d_i > 0 and d_1 | d_2 | d_3.
 
     Raises
     ------
     DataError
-        If the matrix is singular or not made of integers.
+        If the (3, 3) matrix S is singular or not integer.
     """
     given = np.asarray(matrix)
     rows = [[round(float(x)) for x in row] for row in given]
@@ -45,7 +40,7 @@ def smith_normal_form(matrix: npt.ArrayLike) -> tuple[Ints, Ints]:
 
 
 def _clear_row_and_column(rows: list[list[int]], columns: list[list[int]], k: int) -> None:
-    """Euclid on rows and columns k… until rows[k][k] stands alone and divides what is left."""
+    """Eliminate row and column k by Euclid's algorithm; rows[k][k] then divides the rest."""
     while _move_smallest_to_corner(rows, columns, k):
         pivot = rows[k][k]
         for i in range(k + 1, 3):
@@ -76,14 +71,12 @@ def _move_smallest_to_corner(rows: list[list[int]], columns: list[list[int]], k:
 
 
 def build_supercell(crystal: Crystal, matrix: npt.ArrayLike) -> Supercell:
-    """Supercell of a crystal with its cells in canonical order.
+    """Construct a supercell of a primitive crystal, with its cells in canonical order.
 
     Parameters
     ----------
-    crystal
-        The primitive crystal.
     matrix
-        (3, 3) integers, determinant > 0. Rows are the supercell vectors in primitive ones.
+        (3, 3) integers, determinant > 0. Rows are the supercell vectors in primitive vectors.
 
     Raises
     ------
@@ -104,15 +97,7 @@ def build_supercell(crystal: Crystal, matrix: npt.ArrayLike) -> Supercell:
 
 
 def cell_rank(supercell: Supercell, cells: npt.ArrayLike) -> Ints:
-    """Canonical index of the supercell's cell that each lattice vector is equivalent to.
-
-    Parameters
-    ----------
-    supercell
-        The supercell.
-    cells
-        (…, 3) integer lattice vectors of the primitive crystal.
-    """
+    """(…,) canonical index of cells (…, 3), integer lattice vectors of the crystal."""
     labels = (np.asarray(cells, dtype=np.int64) @ supercell.transform) % supercell.shape
     _, d2, d3 = supercell.shape
     rank: Ints = (labels[..., 0] * d2 + labels[..., 1]) * d3 + labels[..., 2]
@@ -120,17 +105,7 @@ def cell_rank(supercell: Supercell, cells: npt.ArrayLike) -> Ints:
 
 
 def atom_at(supercell: Supercell, sites: npt.ArrayLike, cells: npt.ArrayLike) -> Ints:
-    """Atom of the supercell, in canonical order, that is at a site of a cell.
-
-    Parameters
-    ----------
-    supercell
-        The supercell.
-    sites
-        (…,) sites.
-    cells
-        (…, 3) integer lattice vectors of the primitive crystal.
-    """
+    """(…,) canonical index of the atoms on sites (…,) of cells (…, 3)."""
     rank = cell_rank(supercell, cells)
     atoms: Ints = rank * supercell.crystal.n_sites + np.asarray(sites, dtype=np.int64)
     return atoms
@@ -138,17 +113,17 @@ def atom_at(supercell: Supercell, sites: npt.ArrayLike, cells: npt.ArrayLike) ->
 
 @dataclass(frozen=True, slots=True)
 class HalfSpace:
-    """One of each pair ±q of the q points commensurate with a supercell, Γ first."""
+    """The q points commensurate with a supercell, one of each pair ±q, Γ first."""
 
     supercell: Supercell
     qpoints: Floats
     """(q, 3), reduced coordinates in [−½, ½)."""
     weights: Floats
-    """(q,) 2 where −q is another point, 1 where it is the same one."""
+    """(q,) 2 where −q is another point, 1 where it is the same."""
     bins: Ints
-    """(q,) place of each q in the flattened output of a real FFT over the cell group."""
+    """(q,) index of each q in the flattened output of a real FFT over the cell group."""
     phases: Complexes
-    """(q, s) factors e^{−iq·τ_s} that move the phase to the atoms' ideal positions."""
+    """(q, s) e^{−iq·τ_s}, which refer the phase to the ideal positions of the atoms."""
 
     def __post_init__(self) -> None:
         sizes = {"s": self.supercell.crystal.n_sites}
@@ -158,23 +133,23 @@ class HalfSpace:
 
     @property
     def n_qpoints(self) -> int:
-        """Number of q points kept."""
+        """Number of q points."""
         return len(self.weights)
 
 
 def half_space(supercell: Supercell) -> HalfSpace:
-    """All commensurate q points up to the sign, with what a lattice transform needs."""
+    """List the commensurate q points up to their sign."""
     shape = np.array(supercell.shape)
     half = (*supercell.shape[:2], supercell.shape[2] // 2 + 1)
     labels = np.indices(half).reshape(3, -1).T
     opposite = (-labels) % shape
     same = (opposite == labels).all(axis=1)
-    # On the planes k3 = 0 and k3 = d3/2 a real FFT holds both signs: keep the first.
+    # On the planes k3 = 0 and k3 = d3/2 a real FFT contains both signs: keep the first.
     inside = opposite[:, 2] < half[2]
     place = np.ravel_multi_index(tuple(labels.T), half)
     twin = np.where(inside, np.ravel_multi_index(tuple(opposite.T), half, mode="clip"), place)
     bins = np.flatnonzero(place <= twin)
-    # Fold with integers (k·V over the common denominator), so that ½ is always −½.
+    # Fold by integers (k·V over the common denominator), so that ½ always becomes −½.
     scale = int(shape.prod())
     numerators = (labels[bins] * (scale // shape)) @ supercell.transform.T
     qpoints = ((numerators + scale // 2) % scale - scale // 2) / scale
@@ -183,14 +158,7 @@ def half_space(supercell: Supercell) -> HalfSpace:
 
 
 def lattice_transform(space: HalfSpace, field: Floats) -> Complexes:
-    """N_c^{-½} Σ_l field(l, b) e^{−iq·(R_l + τ_b)} of every frame.
-
-    Parameters
-    ----------
-    space
-        The q points.
-    field
-        (t, a, 3) in canonical atom order.
+    """N_c^{-½} Σ_l field(l, b) e^{−iq·(R_l + τ_b)} of every frame of a field (t, a, 3).
 
     Returns
     -------

@@ -52,7 +52,7 @@ def test_shells_of_diamond(crystals):
 
 
 @pytest.mark.parametrize("name", ["diamond", "wurtzite"])
-def test_operation_and_permutation_lead_to_each_pair(crystals, name):
+def test_operations_and_permutations_map_representatives_to_pairs(crystals, name):
     crystal = crystals[name]
     group = space_group(crystal)
     orbits = pair_orbits(group, 5.0)
@@ -60,15 +60,15 @@ def test_operation_and_permutation_lead_to_each_pair(crystals, name):
                + orbits.lattice[:, 1]) @ crystal.cell  # fmt: skip
     for c in range(orbits.n_clusters):
         start = orbits.representatives[orbits.orbit[c]]
-        turned = group.cartesian[orbits.operation[c]] @ vectors[start]
-        turned = -turned if orbits.permutation[c] else turned
-        np.testing.assert_allclose(turned, vectors[c], atol=1e-9)
+        rotated = group.cartesian[orbits.operation[c]] @ vectors[start]
+        rotated = -rotated if orbits.permutation[c] else rotated
+        np.testing.assert_allclose(rotated, vectors[c], atol=1e-9)
 
 
 def test_inscribed_radius_is_half_the_shortest_vector(crystals):
     crystal = crystals["diamond"]
     assert inscribed_radius(build_supercell(crystal, 4 * CONVENTIONAL)) == pytest.approx(10.862)
-    # the same lattice by long skew vectors
+    # the same lattice, with long skew vectors
     skew = np.array([[1, 0, 0], [3, 1, 0], [-2, 5, 1]]) @ (4 * CONVENTIONAL)
     assert inscribed_radius(build_supercell(crystal, skew)) == pytest.approx(10.862)
 
@@ -83,7 +83,7 @@ def test_cutoff_beyond_the_inscribed_sphere_is_refused(crystals):
         pair_orbits(group, 0.0)
 
 
-def test_pairs_on_the_limit_are_left_out(crystals):
+def test_pairs_on_the_inscribed_sphere_are_left_out(crystals):
     crystal = crystals["diamond"]
     supercell = build_supercell(crystal, 2 * CONVENTIONAL)
     orbits = pair_orbits(space_group(crystal), 5.431, supercell=supercell)
@@ -98,12 +98,12 @@ def test_shell_on_the_cutoff_is_reported(crystals):
     inside = pair_orbits(group, second + 5e-4)
     outside = pair_orbits(group, second - 5e-4)
     assert (inside.n_orbits, outside.n_orbits) == (3, 2)
-    assert "is taken in" in str(inside.notes[0])
+    assert "is included" in str(inside.notes[0])
     assert "is left out" in str(outside.notes[0])
     assert pair_orbits(group, 4.5).notes == ()
 
 
-def test_images_of_the_whole_supercell_share(crystals):
+def test_equally_near_images_share_equally(crystals):
     crystal = crystals["rock salt"]
     supercell = build_supercell(crystal, 2 * CONVENTIONAL)
     orbits = supercell_pair_orbits(space_group(crystal), supercell)
@@ -127,7 +127,7 @@ def test_skew_supercell_vectors_do_not_matter(crystals):
 
 
 def clusters_by_brute_force(crystal, order, reach):
-    """All lists of atoms, the first one at home, whose members are near to each other."""
+    """List all clusters, the first atom in the home cell, with all distances within reach."""
     atoms = {
         (j, *cell) for _, j, *cell in pairs_by_brute_force(crystal, reach.max(), reach=3)
     } | {(j, 0, 0, 0) for j in range(crystal.n_sites)}
@@ -176,12 +176,12 @@ def test_all_clusters_are_listed_once(crystals, name, order, cutoff):
 @pytest.mark.parametrize(
     ("name", "order", "cutoff"), [("diamond", 3, 4.0), ("wurtzite", 3, 3.3), ("rutile", 4, 2.1)]
 )
-def test_orbits_are_those_of_operations_and_orders(crystals, name, order, cutoff):
+def test_orbits_are_closed_under_operations_and_permutations(crystals, name, order, cutoff):
     group = space_group(crystals[name])
     orbits = cluster_orbits(group, order, cutoff)
     place = {key: k for k, key in enumerate(listed(orbits))}
     orders = permutations_of(order)
-    # what is said to lead from the representative to each cluster does
+    # operation and permutation map the representative to each cluster
     start = orbits.representatives[orbits.orbit]
     for c, (g, pi) in enumerate(zip(orbits.operation, orders[orbits.permutation], strict=True)):
         sites, cells = orbits.sites[start[c]], orbits.lattice[start[c]]
@@ -189,7 +189,7 @@ def test_orbits_are_those_of_operations_and_orders(crystals, name, order, cutoff
         moved = moved[pi] - moved[pi[0]]
         there = zip(group.permutations[g][sites][pi].tolist(), moved.tolist(), strict=True)
         assert place[tuple((s, *r) for s, r in there)] == c
-    # the size of an orbit times that of the stabiliser is that of the group
+    # orbit–stabiliser theorem
     kept = orbits.stabilisers.sum(axis=(1, 2))
     sizes = np.bincount(orbits.orbit)
     np.testing.assert_array_equal(sizes * kept, group.n_operations * len(orders))
@@ -202,7 +202,7 @@ def test_clusters_of_one_member_are_the_sites(crystals):
     assert orbits.labels() == ("Ti", "O")
 
 
-def test_part_of_an_orbit_is_dropped(crystals):
+def test_incomplete_orbits_are_dropped(crystals):
     group = space_group(crystals["diamond"])
     orbits = cluster_orbits(group, 3, 4.0)
     kept = np.arange(orbits.n_clusters) != orbits.n_clusters - 1
@@ -211,7 +211,7 @@ def test_part_of_an_orbit_is_dropped(crystals):
     assert listed(partly) == [key for key, k in zip(listed(orbits), lost, strict=True) if k]
 
 
-def test_higher_orders_are_bound_by_the_inscribed_sphere_as_well(crystals):
+def test_higher_orders_are_limited_by_the_inscribed_sphere(crystals):
     crystal = crystals["diamond"]
     supercell = build_supercell(crystal, 2 * CONVENTIONAL)
     with pytest.raises(UsageError, match=r"cutoff of 5\.6 Å[\s\S]*is 5\.4310 Å"):

@@ -33,7 +33,7 @@ def test_numbers_of_free_parameters(crystals, name, order, cutoff, n_parameters)
 
 def test_nearest_neighbours_of_diamond_have_two_constants(crystals):
     basis, free = free_parameters(crystals["diamond"], 2.5)
-    # (α, β) of the bond; the self term has one and is tied by the sum rule
+    # α and β of the bond; the parameter of the self term follows by the sum rule
     np.testing.assert_array_equal(basis.counts, [1, 2])
     assert free.shape == (3, 2)
 
@@ -72,31 +72,32 @@ def test_conventional_cell_has_the_parameters_of_the_primitive_one(crystals):
         assert free.shape[1] == count
 
 
-def test_sums_that_are_not_symmetric_are_a_choice(crystals):
-    # in P1 nothing but the relation makes Σ_j Φ_ij symmetric: 3 numbers for each site
-    tied, loose = (
+def test_hermiticity_is_an_option(crystals):
+    # in P1 only this constraint makes Σ_j Φ_ij symmetric: 3 parameters for each site
+    hermitian, unconstrained = (
         free_parameters(crystals["triclinic"], 4.0, hermitian=switch)[1].shape[1]
         for switch in (True, False)
     )
-    assert loose - tied == 9 - 3  # the sum over all sites is symmetric anyway: 3 are free
+    # 3 antisymmetric components for each of 3 sites; those of the sum over all sites vanish
+    assert unconstrained - hermitian == 9 - 3
     basis, free = free_parameters(crystals["diamond"], 4.0, hermitian=False)
     assert free.shape[1] == free_parameters(crystals["diamond"], 4.0)[1].shape[1]
     assert np.abs(constraint_rows(basis, Constraints()) @ free).max() < 1e-13
 
 
-def test_cubic_symmetry_grants_what_rotations_and_pressure_ask(crystals):
+def test_cubic_symmetry_implies_rotational_constraints(crystals):
     _, plain = free_parameters(crystals["diamond"], 5.0)
     _, both = free_parameters(crystals["diamond"], 5.0, born_huang=True, huang=True)
     assert plain.shape == both.shape
 
 
 @pytest.mark.parametrize("name", ["wurtzite", "quartz", "triclinic"])
-def test_rotations_and_stress_take_parameters_away(crystals, name):
+def test_rotational_constraints_reduce_the_parameters(crystals, name):
     basis, plain = free_parameters(crystals[name], 4.0)
     _, rotated = free_parameters(crystals[name], 4.0, born_huang=True)
     _, both = free_parameters(crystals[name], 4.0, born_huang=True, huang=True)
     assert plain.shape[1] > rotated.shape[1] >= both.shape[1] > 0
-    # each is a subspace of the one before
+    # each is a subspace of the previous one
     for wide, narrow in ((plain, rotated), (rotated, both)):
         np.testing.assert_allclose(wide @ (wide.T @ narrow), narrow, atol=1e-10)
     assert basis.n_parameters > plain.shape[1]
@@ -107,7 +108,7 @@ def test_constraints_have_names():
     assert Constraints(hermitian=False, huang=True).names == ("huang",)
 
 
-def test_no_rows_leave_everything_free():
+def test_without_rows_all_parameters_are_free():
     np.testing.assert_array_equal(null_space(np.zeros((0, 3))), np.eye(3))
     np.testing.assert_array_equal(null_space(np.zeros((2, 3))), np.eye(3))
     assert null_space(np.eye(3)).shape == (3, 0)

@@ -16,13 +16,13 @@ def test_radii_by_species(crystals):
     assert str(Cutoff(4.5)) == "4.5"
 
 
-def test_unknown_species_are_told(crystals):
+def test_unknown_species_are_refused(crystals):
     with pytest.raises(UsageError, match=r"Cl-Mg, but the crystal has no Mg[\s\S]*Cl, Na"):
         Cutoff(4.0, {("Mg", "Cl"): 3.0}).matrix(crystals["rock salt"])
 
 
 @pytest.mark.parametrize("radius", [0.0, -1.0, float("inf"), float("nan")])
-def test_only_positive_lengths_are_cutoffs(radius):
+def test_cutoffs_must_be_positive(radius):
     with pytest.raises(UsageError, match="give a positive cutoff"):
         Cutoff(radius)
     with pytest.raises(UsageError, match="give a positive cutoff"):
@@ -37,13 +37,13 @@ def test_only_positive_lengths_are_cutoffs(radius):
         ("4.5, O-Si:3.2", Cutoff(4.5, {("Si", "O"): 3.2})),
     ],
 )
-def test_words_become_a_cutoff(text, cutoff):
+def test_cutoffs_are_parsed(text, cutoff):
     assert parse_cutoff(text) == cutoff
     assert parse_cutoff(str(cutoff)) == cutoff
 
 
 @pytest.mark.parametrize("text", ["", "far", "4.5 Si", "4.5 Si-O:x", "Si-O:3.2", "4.5 4.6"])
-def test_other_words_are_refused(text):
+def test_other_texts_are_refused(text):
     with pytest.raises(UsageError, match=r'is not a cutoff[\s\S]*"4.5 Si-O:3.2"'):
         parse_cutoff(text)
 

@@ -41,12 +41,12 @@ def test_noise_in_the_cell_leaves_rotations_orthogonal_and_closed(crystals):
         tolerance=1e-3,
     )
     assert group.n_operations == 48
-    turns = group.cartesian
+    rotations = group.cartesian
     np.testing.assert_allclose(
-        turns @ turns.swapaxes(1, 2), np.tile(np.eye(3), (48, 1, 1)), atol=1e-13
+        rotations @ rotations.swapaxes(1, 2), np.tile(np.eye(3), (48, 1, 1)), atol=1e-13
     )
-    products = (turns[:, None] @ turns).reshape(-1, 9)
-    apart = np.abs(products[:, None] - turns.reshape(-1, 9)).max(axis=2).min(axis=1)
+    products = (rotations[:, None] @ rotations).reshape(-1, 9)
+    apart = np.abs(products[:, None] - rotations.reshape(-1, 9)).max(axis=2).min(axis=1)
     assert apart.max() < 1e-13
 
 
@@ -58,7 +58,7 @@ def test_conventional_cell_keeps_its_centring(crystals):
     assert space_group(crystal).n_operations == 96
 
 
-def test_supercell_keeps_only_what_maps_it_on_itself(crystals):
+def test_supercell_group_maps_its_lattice_onto_itself(crystals):
     group = space_group(crystals["bcc"])
     cube = [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
     assert supercell_group(group, build_supercell(crystals["bcc"], cube)).n_operations == 48
@@ -66,7 +66,7 @@ def test_supercell_keeps_only_what_maps_it_on_itself(crystals):
     assert supercell_group(group, build_supercell(crystals["bcc"], brick)).n_operations == 16
 
 
-def test_invariant_part_is_what_symmetry_allows(crystals):
+def test_invariant_part_of_wurtzite_lies_along_c(crystals):
     vectors = np.random.default_rng(1).normal(size=(4, 3))
     assert np.abs(invariant_part(space_group(crystals["diamond"]), vectors[:2])).max() < 1e-15
     kept = invariant_part(space_group(crystals["wurtzite"]), vectors)
@@ -80,8 +80,8 @@ def test_invariant_part_is_left_unchanged_by_every_operation(crystals):
     kept = invariant_part(group, np.random.default_rng(2).normal(size=(9, 3)))
     # x of silicon, x y z of oxygen
     assert np.linalg.norm(kept[3:]) > 0.5
-    for turn, sites in zip(group.cartesian, group.permutations, strict=True):
-        np.testing.assert_allclose(kept[sites], kept @ turn.T, atol=1e-12)
+    for rotation, sites in zip(group.cartesian, group.permutations, strict=True):
+        np.testing.assert_allclose(kept[sites], kept @ rotation.T, atol=1e-12)
     np.testing.assert_allclose(invariant_part(group, kept), kept, atol=1e-12)
 
 

@@ -55,15 +55,15 @@ def test_a_whole_star_is_one_label_in_every_zone(crystals):
         np.testing.assert_array_equal(star_labels(crystal, shifted), 0, err_msg=name)
 
 
-def test_labels_name_the_first_member(crystals):
+def test_labels_are_the_first_members(crystals):
     q = [[0.5, 0, 0], [0, 0, 0], [0, 0.5, 0], [0.5, 0.5, 0.5], [0.1, 0, 0], [0, -0.1, 0]]
     np.testing.assert_array_equal(star_labels(crystals["diamond"], q), [0, 1, 0, 0, 4, 4])
 
 
 @pytest.mark.parametrize("name", ["diamond", "wurtzite"])
 @pytest.mark.parametrize("n", [3, 4])
-def test_the_number_of_stars_is_that_of_burnside(name, n, crystals):
-    # Orbits of a group are as many as the points that an operation fixes, on the mean.
+def test_the_number_of_stars_obeys_burnsides_lemma(name, n, crystals):
+    # The number of orbits is the mean number of points that an operation fixes.
     crystal = crystals[name]
     space = half_space(build_supercell(crystal, n * np.eye(3)))
     rotations = point_group(crystal)

@@ -22,7 +22,7 @@ def test_basis_is_orthonormal_and_projects_back(crystals, name, order, cutoff):
 
 @pytest.mark.parametrize("order", [2, 3, 4])
 def test_projection_of_any_tensors_is_the_mean_over_the_group(crystals, order):
-    """The projector of a basis equals averaging over operations and orders of the members."""
+    """Projection on the basis equals the mean over operations and permutations."""
     group = space_group(crystals["wurtzite"])
     orbits = cluster_orbits(group, order, 2.1)
     basis = symmetry_basis(orbits)
@@ -31,17 +31,17 @@ def test_projection_of_any_tensors_is_the_mean_over_the_group(crystals, order):
     place = {(tuple(s), *map(tuple, r)): k for k, (s, r) in enumerate(listed)}
     mean = np.zeros_like(values)
     for g in range(group.n_operations):
-        turned = values
+        rotated = values
         for axis in range(1, order + 1):
-            turned = np.moveaxis(
-                np.tensordot(turned, group.cartesian[g], axes=(axis, 1)), -1, axis
+            rotated = np.moveaxis(
+                np.tensordot(rotated, group.cartesian[g], axes=(axis, 1)), -1, axis
             )
         sites = group.permutations[g][orbits.sites]
         cells = orbits.lattice @ group.rotations[g].T + group.shifts[g][orbits.sites]
         for pi in permutations_of(order):
             home = cells[:, pi] - cells[:, pi[:1]]
             for c, (s, r) in enumerate(zip(sites[:, pi].tolist(), home.tolist(), strict=True)):
-                mean[place[(tuple(s), *map(tuple, r))]] += turned[c].transpose(pi)
+                mean[place[(tuple(s), *map(tuple, r))]] += rotated[c].transpose(pi)
     mean /= group.n_operations * len(permutations_of(order))
     np.testing.assert_allclose(basis.expand(basis.project(values)), mean, atol=1e-12)
 
@@ -76,7 +76,7 @@ def test_selecting_orbits_keeps_their_tensors(crystals):
     np.testing.assert_array_equal(part.orbits.sites, basis.orbits.sites[kept])
 
 
-def test_nouns_list_what_was_expanded(crystals):
+def test_force_constants_hold_the_expanded_values(crystals):
     group = space_group(crystals["diamond"])
     pairs = symmetry_basis(cluster_orbits(group, 2, 4.0))
     triplets = symmetry_basis(cluster_orbits(group, 3, 2.5))

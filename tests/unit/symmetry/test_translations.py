@@ -54,8 +54,8 @@ def test_cells_are_counted_once_and_modulo_supercell_vectors(matrix, shift):
 @given(matrices)
 def test_half_space_holds_every_commensurate_q_up_to_the_sign(matrix):
     space = half_space(build_supercell(CRYSTAL, matrix))
-    turns = space.qpoints @ matrix.T
-    np.testing.assert_allclose(turns, np.rint(turns), atol=1e-9)
+    phases = space.qpoints @ matrix.T
+    np.testing.assert_allclose(phases, np.rint(phases), atol=1e-9)
     assert space.weights.sum() == round(np.linalg.det(matrix))
     np.testing.assert_array_equal(space.qpoints[0], 0.0)
     both = np.concatenate([space.qpoints, -space.qpoints[space.weights == 2.0]])
@@ -68,7 +68,7 @@ def test_transform_equals_the_sum_over_atoms(matrix, seed):
     supercell = build_supercell(CRYSTAL, matrix)
     space = half_space(supercell)
     field_tax = np.random.default_rng(seed).normal(size=(2, supercell.n_atoms, 3))
-    # q reduced · r reduced; integer cells and site positions, nothing measured.
+    # reduced q times reduced ideal positions
     reduced_ax = (supercell.cells[:, None, :] + CRYSTAL.sites).reshape(-1, 3)
     phase_qa = np.exp(-2j * np.pi * space.qpoints @ reduced_ax.T)
     phase_qls = phase_qa.reshape(space.n_qpoints, supercell.n_cells, 2)
@@ -91,13 +91,13 @@ def test_parseval():
 
 
 @pytest.mark.parametrize(
-    ("matrix", "words"),
+    ("matrix", "text"),
     [
         ([[1, 0, 0], [0, 1, 0], [1, 1, 0]], "singular"),
         ([[1.5, 0, 0], [0, 1, 0], [0, 0, 1]], "3 × 3 integers"),
         ([[0, 1, 0], [1, 0, 0], [0, 0, 1]], "negative determinant"),
     ],
 )
-def test_a_matrix_that_makes_no_supercell_is_refused(matrix, words):
-    with pytest.raises(DataError, match=words):
+def test_invalid_supercell_matrices_are_refused(matrix, text):
+    with pytest.raises(DataError, match=text):
         build_supercell(CRYSTAL, matrix)
