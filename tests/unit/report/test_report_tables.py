@@ -8,8 +8,7 @@ from trajmodes.results import outputs
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder
 from trajmodes.results.outputs import TABLES, write_outputs
-from trajmodes.results.tables import Table
-from trajmodes.results.tables_modes import energy_density_table
+from trajmodes.results.tables import Table, energy_density_table
 
 
 def tables_of(dataset):
@@ -177,14 +176,14 @@ def test_conductivity(full, tmp_path):
 def test_very_large_tables_are_left_to_the_netcdf(dataset, tmp_path, monkeypatch):
     with open_folder(tmp_path) as folder:
         files = write_outputs(dataset, "all results", TABLES, folder, {})
-        assert files["results.nc"] == "all results; xarray opens it"
+        assert files["results.nc"] == "all results as an xarray Dataset"
         monkeypatch.setattr(outputs, "_MOST_CELLS", 6000)
         files = write_outputs(dataset, "all results", TABLES, folder, {})
     assert "tables/modes.csv" in files
     for name in ("tables/spectra.csv", "tables/lines.csv"):
         assert name not in files
         assert name in files["results.nc"]
-    assert files["results.nc"].endswith(" left to it, for more than 6 000 cells")
+    assert files["results.nc"].endswith(" not written: more than 6 000 cells")
 
 
 def test_modes_tell_lifetimes_three_ways(full, tmp_path):

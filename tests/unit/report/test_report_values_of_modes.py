@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trajmodes.results.dataset import to_dataset
-from trajmodes.results.tables_modes import density_table
+from trajmodes.results.tables import density_table
 from trajmodes.units import BOLTZMANN, THZ, W_MK
 
 MEV, TURN, NM = 1e3, 2.0 * np.pi, 10.0
