@@ -84,7 +84,7 @@ def test_results_of_a_run_that_was_killed_while_it_wrote_are_refused(fitted, tmp
     ):
         text = refused(*words, code=3)
         assert "the results in this folder are incomplete" in text
-        assert "run it again" in text
+        assert "repeat the run" in text
     done("fit", RUN, "--cell", CELL, "--cutoff", 4, *SHORT, "-o", folder)
     assert not (folder / ".trajmodes.rest").exists()
     done("show", folder)

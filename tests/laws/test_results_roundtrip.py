@@ -1,4 +1,4 @@
-"""Law: what is written to results.nc is what is read back, whatever stages took part."""
+"""Law: results.nc gives back the results as written, whatever stages took part."""
 
 import tempfile
 from dataclasses import replace
@@ -50,7 +50,7 @@ from trajmodes.results.dataset import to_dataset
 from trajmodes.results.netcdf import read_results, save_dataset
 from trajmodes.symmetry.translations import build_supercell
 
-# Together more than some seconds.
+# These tests take several seconds.
 pytestmark = pytest.mark.slow
 
 LINE_EXTRAS = (
@@ -120,7 +120,7 @@ def random_projection(rng, shape, n_bins, verdicts, advice, *, forces, mapped):
 
 
 def random_requests(rng, shape, freq, verdicts, advice, *, mapped):
-    """What a projection gives besides, each at random."""
+    """Optional results of a projection, each with probability one half."""
     n_sets, n_bins = len(verdicts), len(freq)
     n_sites, n_modes = shape[1] // 3, shape[0] * shape[1]
 
@@ -153,7 +153,7 @@ def random_requests(rng, shape, freq, verdicts, advice, *, mapped):
 
 
 def random_transport(rng, modes, bands):
-    """Bands and conductivity made of a projection."""
+    """Bands and conductivity derived from a projection."""
     shape, n_sets = bands.omega.shape, modes.n_sets
     quasi, moved = (replace(bands, omega=one) for one in rng.random((2, *shape)))
     return {
@@ -202,7 +202,7 @@ def random_orders(rng, cutoffs):
 
 
 def random_extras(rng, modes, bands, *, errors):
-    """What only a fit tells that goes on to higher orders."""
+    """Results of a fit of higher orders."""
     n_sets, shape = modes.n_sets, bands.omega.shape
     n_sites = modes.crystal.n_sites
     gamma = rng.standard_normal(shape)
@@ -251,7 +251,7 @@ def any_results(draw):
         1.0 + rng.random(n_sites),
     )
     n_sets = draw(st.integers(1, n_q * m))
-    # Every label occurs, the rest at random.
+    # Each label occurs at least once.
     labels = np.concatenate([np.arange(n_sets), rng.integers(-1, n_sets, n_q * m - n_sets)])
     vectors = rng.standard_normal((2, n_q, m, n_sites, 3))
     modes = Modes(
@@ -327,13 +327,13 @@ def any_results(draw):
 
 @settings(derandomize=True, deadline=None, max_examples=12)
 @given(any_results())
-def test_written_is_read(results):
+def test_results_are_read_back_bit_for_bit(results):
     dataset = to_dataset(results)
     with tempfile.TemporaryDirectory() as folder:
         read = read_results(save_dataset(to_dataset(results), Path(folder) / "results.nc"))
     assert set(read.variables) == set(dataset.variables)
     for name, variable in dataset.variables.items():
-        # Bit for bit; the units, names and conventions with them.
+        # Values bit for bit, and units, names and conventions.
         assert read[name].dims == variable.dims
         assert read[name].attrs == variable.attrs
         assert np.array_equal(
@@ -345,7 +345,7 @@ def test_written_is_read(results):
 
 @settings(derandomize=True, deadline=None, max_examples=5)
 @given(any_results())
-def test_reading_and_writing_again_changes_nothing(results):
+def test_results_read_and_written_again_are_identical(results):
     with tempfile.TemporaryDirectory() as folder:
         first = save_dataset(to_dataset(results), Path(folder) / "first.nc")
         second = save_dataset(read_results(first), Path(folder) / "second.nc")

@@ -1,6 +1,11 @@
-"""What a run writes and reads again: one Dataset, NetCDF files, tables, and their folder.
+"""The output files: one xarray Dataset with all results, NetCDF files, tables, the folder.
 
-Open `schema` and ``variables.csv`` for the variables, which `dataset` fills from
-`trajmodes.data.Results`; `outputs` has the list of tables, `netcdf` reads and writes all NetCDF
-files, and `folder` keeps a results folder whole.
+In: `trajmodes.data.results.Results`. Out: the Dataset, results.nc and the CSV tables.
+
+- `schema`, ``variables.csv``: every variable with its axes, unit and definition (start here)
+- `dataset`: `Results` → Dataset
+- `netcdf`: reads and writes all NetCDF files of trajmodes
+- `normal_equations`: the normal equations of a fit as a Dataset, and back
+- `tables`, `outputs`: the CSV tables, and the list of all output files
+- `folder`, `storage`: complete results folders, atomic files, locks
 """

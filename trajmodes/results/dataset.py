@@ -1,4 +1,4 @@
-"""Results → one flat xarray Dataset, as `schema` declares it."""
+"""`Results` → one flat xarray Dataset with the variables that `schema` declares."""
 
 from typing import Any, NamedTuple
 
@@ -46,35 +46,29 @@ _LABELS = {
     "reciprocal": ["a*", "b*", "c*"],
     "reim": ["re", "im"],
 }
-"""Names of the directions."""
+"""Labels of the directions."""
 
-_Parts = dict[str, Any]
-"""Name → value that a source may begin with; None where there is nothing."""
+_Roots = dict[str, Any]
+"""First name of a source path → its object; None if a stage was left out."""
 
 
 def to_dataset(results: Results | SpectralEnergy) -> xr.Dataset:
     """Collect all results in one Dataset with named dimensions, units and provenance.
 
-    Parameters
-    ----------
-    results
-        What a run gave, or a map of the spectral energy.
-
-    Returns
-    -------
-    A flat Dataset. `trajmodes.results.schema` lists its variables; those of a stage that was
-    left out are absent.
+    `trajmodes.results.schema` lists the variables. Those of a stage that was left out are
+    absent.
     """
-    parts = _of_run(results) if isinstance(results, Results) else {"map": results.map}
-    parts |= _common(results)
+    roots = _roots_of_run(results) if isinstance(results, Results) else {"map": results.map}
+    roots |= _common_roots(results)
     values: dict[str, npt.NDArray[Any]] = {}
     for name, variable in VARIABLES.items():
-        value, sem = (_found(parts, path) for path in (variable.source, _sem(variable.source)))
+        value = _follow(roots, variable.source)
+        sem = _follow(roots, _sem_path(variable.source))
         if value is not None:
-            values[name] = _array(value, variable)
+            values[name] = _in_unit(value, variable)
         if sem is not None:
-            values[f"{name}_sem"] = _array(sem, variable)
-    # What has no elements is left out too: NetCDF has no dimensions of size 0.
+            values[f"{name}_sem"] = _in_unit(sem, variable)
+    # Empty arrays are left out: NetCDF has no dimensions of size 0.
     present = {name: value for name, value in values.items() if value.size}
     dataset = xr.Dataset(
         {name: _variable(name, value) for name, value in present.items()},
@@ -87,16 +81,16 @@ def to_dataset(results: Results | SpectralEnergy) -> xr.Dataset:
     return dataset.set_coords([name for name in present if variable_of(name).is_coordinate])
 
 
-def _sem(path: str) -> str:
+def _sem_path(path: str) -> str:
     """Path of the standard error: ``energies.single.0`` → ``energies.single_sem.0``."""
     body, _, index = path.rpartition(".")
     return f"{body}_sem.{index}" if index.isdigit() else f"{path}_sem"
 
 
-def _found(parts: _Parts, path: str) -> Any:
-    """Follow a path of attributes; None where one of them is None."""
+def _follow(roots: _Roots, path: str) -> Any:
+    """Value at a path of attributes; None if one of them is None."""
     root, *steps = path.split(".")
-    value = parts.get(root)
+    value = roots.get(root)
     for step in steps:
         if value is None:
             return None
@@ -112,7 +106,7 @@ def _found(parts: _Parts, path: str) -> Any:
     return value
 
 
-def _array(value: Any, variable: Variable) -> npt.NDArray[Any]:
+def _in_unit(value: Any, variable: Variable) -> npt.NDArray[Any]:
     """Numbers in the unit of the variable, or texts."""
     array = np.asarray(value)
     if array.dtype.kind == "c":
@@ -139,10 +133,10 @@ def _attributes(provenance: Provenance) -> dict[str, str | int]:
     }
 
 
-def _common(results: Results | SpectralEnergy) -> _Parts:
-    """Parts of runs and of maps."""
+def _common_roots(results: Results | SpectralEnergy) -> _Roots:
+    """Provide the sources that runs and maps have in common."""
     return {
-        **_path(results.bands),
+        **_path_roots(results.bands),
         "supercell": results.supercell,
         "bands": results.bands,
         "provenance": results.provenance,
@@ -151,28 +145,28 @@ def _common(results: Results | SpectralEnergy) -> _Parts:
     }
 
 
-def _path(bands: Bands) -> _Parts:
+def _path_roots(bands: Bands) -> _Roots:
     segment = np.zeros(len(bands.path.distance), dtype=np.int64)
     segment[bands.path.jumps] = 1
     places, names = bands.path.ticks()
     return {"path_segments": np.cumsum(segment), "tick_places": places, "tick_names": names}
 
 
-def _of_run(results: Results) -> _Parts:
+def _roots_of_run(results: Results) -> _Roots:
     shells = {2: "pair_shells", 3: "triplet_shells", 4: "quartet_shells"}
     convergence, stability = results.convergence, results.stability
     quality, diagnosis = results.constants.quality, results.diagnosis
     return {
         **{name: getattr(results, name) for name in results.__slots__},
-        **_with_errors("pair", results.constants),
-        **_with_errors("triplet", results.constants.triplets),
-        **_with_errors("quartet", results.constants.quartets),
+        **_force_constant_roots("pair", results.constants),
+        **_force_constant_roots("triplet", results.constants.triplets),
+        **_force_constant_roots("quartet", results.constants.quartets),
         **{shells[one.order]: one for one in results.shells},
         **{one.kind.replace("-", "_"): one for one in results.renormalised},
-        **_sets(results.modes, results.point_names),
-        **_gruneisen(results),
-        **_perturbation(results.perturbation, results.modes),
-        **_projected(results.projection),
+        **_set_roots(results.modes, results.point_names),
+        **_gruneisen_roots(results),
+        **_perturbation_roots(results.perturbation, results.modes),
+        **_projection_roots(results.projection),
         "by_order": quality if quality is not None and quality.orders else None,
         "pair_change": None if convergence is None else convergence.change[:, 0],
         "lowest_branch": None if stability is None else stability.branch + 1,
@@ -181,7 +175,9 @@ def _of_run(results: Results) -> _Parts:
     }
 
 
-def _with_errors(name: str, constants: ForceConstants | ClusterConstants | None) -> _Parts:
+def _force_constant_roots(
+    name: str, constants: ForceConstants | ClusterConstants | None
+) -> _Roots:
     if constants is None:
         return {}
     replicates = constants.replicates
@@ -189,8 +185,8 @@ def _with_errors(name: str, constants: ForceConstants | ClusterConstants | None)
     return {f"{name}_values": constants.values, f"{name}_values_sem": sem}
 
 
-def _sets(modes: Modes, names: tuple[str, ...]) -> _Parts:
-    """Where each set lies in the zone."""
+def _set_roots(modes: Modes, names: tuple[str, ...]) -> _Roots:
+    """Position of each set in the Brillouin zone."""
     places = places_of_sets(modes)
     return {
         "places": places,
@@ -203,8 +199,8 @@ def _sets(modes: Modes, names: tuple[str, ...]) -> _Parts:
     }
 
 
-def _gruneisen(results: Results) -> _Parts:
-    """Means at the temperature of the force constants; nan where that is not known."""
+def _gruneisen_roots(results: Results) -> _Roots:
+    """Means at the temperature of the force constants; nan if it is not known."""
     if results.gruneisen is None:
         return {}
     mean = results.gruneisen.mean
@@ -221,8 +217,8 @@ class _ByStatistics(NamedTuple):
     quantum: Floats
 
 
-def _perturbation(widths: PerturbativeWidths | None, modes: Modes) -> _Parts:
-    """Means over the sets of modes; lifetimes are nan where there is no width."""
+def _perturbation_roots(widths: PerturbativeWidths | None, modes: Modes) -> _Roots:
+    """Means over the sets of modes; lifetimes are nan where the width is zero or unknown."""
     if widths is None:
         return {}
     both = set_mean(np.stack([widths.classical, widths.quantum]), modes)
@@ -230,7 +226,7 @@ def _perturbation(widths: PerturbativeWidths | None, modes: Modes) -> _Parts:
     return {"phi3_widths": _ByStatistics(*both), "phi3_lifetimes": _ByStatistics(*lifetimes)}
 
 
-def _projected(projection: Projection | None) -> _Parts:
+def _projection_roots(projection: Projection | None) -> _Roots:
     if projection is None:
         return {}
     covariance, lifetimes = projection.covariance, projection.lifetimes

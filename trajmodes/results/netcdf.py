@@ -1,6 +1,6 @@
-"""NetCDF-4 files of trajmodes: kinds and versions, reading with a report of damage, writing.
+"""Reading and writing the NetCDF-4 files of trajmodes, each of a declared kind and version.
 
-The same content gives the same bytes: the files hold no time of day and no name of a library.
+The same content gives the same bytes: the files contain no time stamps and no library versions.
 """
 
 import os
@@ -26,9 +26,9 @@ class Kind(NamedTuple):
     format: str
     """The attribute ``format`` of the file."""
     version: int
-    """Rises when a variable changes its meaning or goes; new variables may come at any time."""
-    noun: str
-    """Its content, as messages name it: a plural."""
+    """Increased when a variable is removed or changes its meaning, not when one is added."""
+    content: str
+    """Its content in words, as a plural, for messages."""
     file: str
     """Name of the file in a results folder."""
     command: str
@@ -36,7 +36,7 @@ class Kind(NamedTuple):
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """Attributes of the file that name its kind."""
+        """Attributes of the file that state its kind."""
         return {"format": self.format, "format_version": self.version}
 
 
@@ -59,19 +59,12 @@ _FRAME = "frame"
 _CHUNK_BYTES = 1 << 18
 
 _DAMAGE = (OSError, RuntimeError, ValueError, AttributeError, LookupError, MemoryError)
-"""What the NetCDF library raises where bytes of a file are not as they were written."""
+"""Exceptions that the NetCDF library raises when it reads a damaged file."""
 
 
 @contextmanager
 def new_file(path: Path, kind: Kind) -> Iterator[netCDF4.Dataset]:
-    """Open a new NetCDF-4 file without time stamps.
-
-    Parameters
-    ----------
-    path
-        The file. One that exists is overwritten.
-    kind
-        The kind of file that its attributes shall name.
+    """Open a new NetCDF-4 file without time stamps; an existing one is overwritten.
 
     Raises
     ------
@@ -84,16 +77,16 @@ def new_file(path: Path, kind: Kind) -> Iterator[netCDF4.Dataset]:
             file.setncatts(kind.attributes)
             yield file
     except (OSError, RuntimeError) as error:
-        # Of a disk that refuses, the library says no more than "HDF error": ask the disk.
+        # The library reports no more than "HDF error"; writing bytes gives the system's reason.
         with path.open("ab") as stream:
             stream.write(bytes(1 << 20))
         raise OSError(f"the NetCDF library failed: {error}") from error
 
 
 def _empty_hdf5() -> bytes:
-    """Image of an HDF5 file without objects whose root group keeps no times.
+    """Bytes of an empty HDF5 file whose root group has no time stamps.
 
-    NetCDF-C keeps no times for variables, but has no option for the root group of new files.
+    NetCDF-C writes no times for variables, but has no option for the root group of new files.
     """
     order = h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED
     creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
@@ -116,7 +109,7 @@ def encode(dataset: xr.Dataset, path: Path, kind: Kind = RESULTS) -> None:
     OSError
         If the file cannot be written.
     """
-    # Filters are for arrays of numbers: scalars and texts of any length cannot have them.
+    # HDF5 has filters for arrays of numbers only, not for scalars and variable-length texts.
     filters: dict[str, Any] = {
         str(name): {"zlib": True, "complevel": 4, "shuffle": True, "fletcher32": True}
         for name, variable in dataset.variables.items()
@@ -128,14 +121,14 @@ def encode(dataset: xr.Dataset, path: Path, kind: Kind = RESULTS) -> None:
 
 
 def write_series(blocks: Iterable[xr.Dataset], path: Path, kind: Kind) -> None:
-    """Write time series, in the memory of one block of frames.
+    """Write time series block by block; one block of frames is in memory at a time.
 
     Parameters
     ----------
     blocks
-        Consecutive frames of all variables with the axis ``frame``, which is their first one.
-        Other variables are those of the first block. Complex numbers are stored as their real
-        and imaginary part along a last axis ``part``.
+        Consecutive blocks of the variables whose first axis is ``frame``. All other variables
+        are taken from the first block. Complex numbers are stored as real and imaginary parts
+        along a last axis ``part``.
     path
         The file.
     kind
@@ -148,16 +141,16 @@ def write_series(blocks: Iterable[xr.Dataset], path: Path, kind: Kind) -> None:
     """
     stop = 0
     with new_file(path, kind) as file:
-        for block in map(_by_parts, blocks):
+        for block in map(_split_complex, blocks):
             if not file.dimensions:
-                _begin(file, block)
+                _create_variables(file, block)
             start, stop = stop, stop + block.sizes[_FRAME]
             for name, variable in block.variables.items():
                 if _FRAME in variable.dims:
                     file[str(name)][start:stop] = variable.values
 
 
-def _by_parts(block: xr.Dataset) -> xr.Dataset:
+def _split_complex(block: xr.Dataset) -> xr.Dataset:
     """Replace complex variables by their real and imaginary parts."""
     complex_ones = {
         name: ((*series.dims, "part"), np.stack([series.real, series.imag], -1), series.attrs)
@@ -169,8 +162,8 @@ def _by_parts(block: xr.Dataset) -> xr.Dataset:
     return block.assign(complex_ones).assign_coords(part=["real", "imaginary"])
 
 
-def _begin(file: netCDF4.Dataset, block: xr.Dataset) -> None:
-    """Create all variables, and fill those that do not depend on the frame."""
+def _create_variables(file: netCDF4.Dataset, block: xr.Dataset) -> None:
+    """Create all variables, and write those that do not depend on the frame."""
     encoding = {
         str(name): {
             "zlib": True,
@@ -190,7 +183,7 @@ def _begin(file: netCDF4.Dataset, block: xr.Dataset) -> None:
 
 
 def save_dataset(dataset: xr.Dataset, path: str | Path, kind: Kind = RESULTS) -> Path:
-    """Write a Dataset to one file, which replaces an existing one once it is whole.
+    """Write a Dataset to a file; an existing one is replaced when the new one is complete.
 
     Raises
     ------
@@ -209,9 +202,9 @@ def read_dataset(path: str | os.PathLike[str], kind: Kind) -> xr.Dataset:
     Parameters
     ----------
     path
-        The file, or the results folder that holds it.
+        The file, or the results folder that contains it.
     kind
-        The kind of file that is wanted.
+        The kind of file expected.
 
     Raises
     ------
@@ -228,7 +221,7 @@ def read_dataset(path: str | os.PathLike[str], kind: Kind) -> xr.Dataset:
             dataset = xr.load_dataset(source, engine="netcdf4")
         except _DAMAGE as error:
             raise DataError(
-                f"the {kind.noun} are damaged",
+                f"the {kind.content} are damaged",
                 where=str(source),
                 why=f"the file was cut off or changed after it was written ({error})",
                 fix="copy it again, or repeat the run",
@@ -255,17 +248,17 @@ def _require_hdf5(source: Path, kind: Kind) -> None:
             head = stream.read(len(_HDF5_MAGIC))
     except OSError as error:
         raise DataError(
-            f"the {kind.noun} cannot be read",
+            f"the {kind.content} cannot be read",
             where=str(source),
             why=error.strerror or str(error),
-            fix=_give(kind),
+            fix=_expected_file(kind),
         ) from error
     if not head or not _HDF5_MAGIC.startswith(head):
         raise DataError(
             "this is not a NetCDF-4 file",
             where=str(source),
             why="the file is empty" if not head else f"it begins with {head!r}",
-            fix=_give(kind),
+            fix=_expected_file(kind),
         )
 
 
@@ -276,7 +269,7 @@ def _require_kind(dataset: xr.Dataset, source: Path, kind: Kind) -> None:
             where=str(source),
             why=f"its attribute 'format' is {dataset.attrs.get('format')!r}, not "
             f"{kind.format!r}",
-            fix=_give(kind),
+            fix=_expected_file(kind),
         )
     version = dataset.attrs.get("format_version")
     number = version if isinstance(version, int | np.integer) else 0
@@ -284,14 +277,15 @@ def _require_kind(dataset: xr.Dataset, source: Path, kind: Kind) -> None:
         return
     is_older = 1 <= number < kind.version
     raise DataError(
-        f"the {kind.noun} have format version {version}, known is {kind.version}",
+        f"the {kind.content} have format version {version}; this trajmodes reads version "
+        f"{kind.version}",
         where=str(source),
-        why="an older trajmodes wrote the file, and its variables meant other things"
+        why="an older trajmodes wrote the file, and some variables had another meaning"
         if is_older
         else "a newer trajmodes wrote the file",
         fix="repeat the run, or read the file with xarray" if is_older else "update trajmodes",
     )
 
 
-def _give(kind: Kind) -> str:
+def _expected_file(kind: Kind) -> str:
     return f"give the {kind.file} that `trajmodes {kind.command}` wrote"

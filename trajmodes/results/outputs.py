@@ -1,7 +1,7 @@
-"""The list of outputs: a table is one entry of `TABLES`, with all that is known of it.
+"""The list of output tables. Each is declared by one entry of `TABLES`.
 
-Figures are entries of the same kind, in `trajmodes.report.figures.catalogue`. The names of all
-files of a results folder follow from these lists, and so does what is written to it.
+Figures are declared in the same way in `trajmodes.report.figures.catalogue`. These two lists
+determine the names and the content of all files of a results folder.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,17 +11,17 @@ from typing import NamedTuple, Protocol
 
 import xarray as xr
 
-from trajmodes.results import tables, tables_modes
+from trajmodes.results import tables
 from trajmodes.results.folder import ResultsFolder, Writer, write_files
 from trajmodes.results.netcdf import RESULTS, encode
 from trajmodes.results.tables import Table, table_of
 
 _MOST_CELLS = 2_000_000
-"""Larger tables, such as the spectra of very many sets, are left to results.nc."""
+"""Larger tables, such as the spectra of very many sets, are not written: see results.nc."""
 
 
 class Content(Protocol):
-    """What an output holds: a table, or a figure that is still to be drawn."""
+    """Content of an output: a table, or a figure that is drawn when it is written."""
 
     def write(self, path: Path) -> None:
         """Write it to a file."""
@@ -33,49 +33,40 @@ class Output(NamedTuple):
     name: str
     """Path within the folder."""
     text: str | tuple[tuple[str, str], ...]
-    """What the file is, in one line; or parts of it, each with the variable that it needs."""
+    """Description in one line; or parts of it, each with the variable that it needs."""
     needs: tuple[str, ...]
-    """Variables or dimensions; the file is made where the results have one of them."""
+    """Variables or dimensions; the file is written if the results have one of them."""
     make: Callable[[xr.Dataset], Content]
     fits: Callable[[xr.Dataset], bool] = lambda _dataset: True
-    """Whether the results suit the file otherwise."""
+    """Further condition on the results."""
 
     def is_possible(self, dataset: xr.Dataset) -> bool:
-        """Whether the results have the data."""
+        """Whether the results contain the data for this file."""
         known = {*dataset.variables, *dataset.dims}
         return not known.isdisjoint(self.needs) and self.fits(dataset)
 
 
-def described(text: str | tuple[tuple[str, str], ...], dataset: xr.Dataset) -> str:
-    """Describe a file, without what the results have no data for.
-
-    Parameters
-    ----------
-    text
-        The text, or its parts (variable, text): a part is used where the variable exists, or
-        has no name.
-    dataset
-        Results.
-    """
+def describe(text: str | tuple[tuple[str, str], ...], dataset: xr.Dataset) -> str:
+    """Describe a file: join the parts of the text whose variable is in the results."""
     if isinstance(text, str):
         return text
     return "".join(part for needed, part in text if not needed or needed in dataset)
 
 
-def listed(title: str, *names: str) -> Callable[[xr.Dataset], Table]:
-    """Table of some variables, see `table_of`."""
+def _columns(title: str, *names: str) -> Callable[[xr.Dataset], Table]:
+    """Return a function that makes a table of the named variables, see `table_of`."""
     return partial(table_of, title=title, names=names)
 
 
-def _clusters(order: int, name: str, kind: str) -> Output:
+def _cluster_table(order: int, name: str, ordinal: str) -> Output:
     shell = f"{name}_shell"
     parts = ("species", "longest", "perimeter", "distances", "multiplicity", "norm")
     return Output(
         f"tables/force_constants{order}.csv",
-        f"{kind} constants by species and distances of the {name}",
+        f"{ordinal}-order force constants by species and distances of the {name}",
         (shell,),
-        listed(
-            f"Force constants of {name}s by species and distances",
+        _columns(
+            f"Force constants of {ordinal} order by species and distances of the {name}",
             *(f"{shell}_{part}" for part in parts),
         ),
     )
@@ -89,7 +80,7 @@ BANDS = Output(
         ("", " along the band path"),
     ),
     ("band_freq_thz",),
-    listed(
+    _columns(
         "Harmonic frequencies along the band path",
         *("path_segment", "path_distance", "path_q", "band_freq_thz", "band_gruneisen"),
     ),
@@ -103,20 +94,20 @@ DENSITY_MAP = Output(
         ("map_site_power", ", by site and direction"),
     ),
     ("map_power",),
-    tables_modes.energy_density_table,
+    tables.energy_density_table,
 )
-"""The table of a map that is made by itself."""
+"""The table of `trajmodes sed`."""
 
 TABLES = (
     BANDS,
     Output(
         "tables/orders.csv",
-        "what the constants of each order add to the description of the forces",
+        "fit quality with force constants up to each order",
         ("order",),
         tables.orders_table,
     ),
-    _clusters(3, "triplet", "cubic"),
-    _clusters(4, "quartet", "quartic"),
+    _cluster_table(3, "triplet", "third"),
+    _cluster_table(4, "quartet", "fourth"),
     Output(
         "tables/gruneisen.csv",
         "Grüneisen parameters of the sets of modes",
@@ -125,10 +116,10 @@ TABLES = (
     ),
     Output(
         "tables/force_constants.csv",
-        "pair constants by shell of neighbours",
+        "second-order force constants by neighbour shell",
         ("shell",),
-        listed(
-            "Pair force constants by shell of neighbours",
+        _columns(
+            "Second-order force constants by neighbour shell",
             *("shell_species", "shell_distance", "shell_neighbours"),
             *("shell_norm", "shell_trace"),
         ),
@@ -144,8 +135,9 @@ TABLES = (
             ("free_path", ", mean free paths"),
         ),
         ("set",),
-        listed(
-            "Sets of symmetry-equal modes; x_sem is the error of x",
+        _columns(
+            "Sets of symmetry-equivalent modes (star of q and degenerate branches); x_sem is "
+            "the standard error of x",
             *("set", "set_q", "set_point", "star_size", "degeneracy"),
             *("branch_first", "branch_last", "members"),
             *("freq_harmonic_thz", "freq_displacement_thz"),
@@ -165,86 +157,86 @@ TABLES = (
     ),
     Output(
         "tables/energies.csv",
-        "energies of every mode and of its waves along ±q",
+        "energies of every mode and of its travelling waves along ±q",
         ("mode_kinetic_mev",),
-        tables_modes.energies_table,
+        tables.energies_table,
     ),
     Output(
         "tables/spectra.csv",
         "spectra of every set of modes",
         ("power",),
-        tables_modes.spectra_table,
+        tables.spectra_table,
     ),
     Output(
         "tables/spectra_entropy.csv",
         "maximum-entropy spectra of every set of modes",
         ("power_entropy",),
-        tables_modes.entropy_table,
+        tables.entropy_table,
     ),
     Output(
         "tables/lines.csv",
-        "what the lines were fitted to, and the fits",
+        "spectra around each line, with the fitted lines",
         ("line_power",),
-        tables_modes.lines_table,
+        tables.lines_table,
     ),
     Output(
         "tables/correlations.csv",
-        "correlations of energies in time, and the fitted decays",
+        "energy autocorrelations, with the fitted decays",
         ("energy_acf",),
-        tables_modes.correlations_table,
+        tables.correlations_table,
     ),
     Output(
         "tables/energy_correlation.csv",
-        "how the energies of modes fluctuate together",
+        "correlation of the energies of different sets of modes",
         ("energy_correlation",),
-        tables_modes.energy_correlation_table,
+        tables.energy_correlation_table,
     ),
     Output(
         "tables/vdos.csv",
-        "density of states, whole and by species, site and direction",
+        "vibrational density of states: total, and by species, site and direction",
         ("vdos",),
-        tables_modes.density_table,
+        tables.density_table,
     ),
     Output(
         "tables/renormalised.csv",
-        "fitted bands and those made of the motion itself",
+        "fitted bands, and bands from spectral lines and displacement covariances",
         ("band_quasi_particle_thz", "band_displacement_thz"),
-        listed(
-            "Bands compared; x_sem is the error of x",
+        _columns(
+            "Bands compared; x_sem is the standard error of x",
             *("path_segment", "path_distance", "path_q", "band_freq_thz"),
             *("band_quasi_particle_thz", "band_displacement_thz"),
         ),
     ),
     Output(
         "tables/conductivity.csv",
-        "thermal conductivity with its error",
+        "thermal conductivity with its standard error",
         ("kappa_classical_w_mk",),
-        tables_modes.conductivity_table,
+        tables.conductivity_table,
     ),
     Output(
         "tables/conductivity_spectral.csv",
         "thermal conductivity by frequency",
         ("kappa_spectral_classical",),
-        tables_modes.spectral_conductivity_table,
+        tables.spectral_conductivity_table,
     ),
     Output(
         "tables/conductivity_cumulative.csv",
         "thermal conductivity by mean free path",
         ("kappa_cumulative_classical_w_mk",),
-        tables_modes.cumulative_conductivity_table,
+        tables.cumulative_conductivity_table,
     ),
     Output(
         "figures/bands_map.csv",
-        "spectral energy that is drawn with the bands",
+        "spectral energy density drawn with the bands",
         ("map_power",),
-        tables_modes.shown_map_table,
+        tables.shown_map_table,
     ),
     Output(
         "figures/renormalised_sets.csv",
-        "differences that are drawn with the renormalised bands",
+        "frequency differences drawn with the renormalised bands",
         ("quasi_particle_own",),
-        listed(
-            "Frequencies that the motion shows beside the fitted ones; x_sem: error of x",
+        _columns(
+            "Frequencies measured in the run and fitted ones; x_sem: standard error of x",
             *("set", "set_q", "set_point", "branch_first", "branch_last"),
             *("freq_harmonic_thz", "freq_spectrum_thz", "quasi_particle_own"),
             "freq_ratio_thz",
@@ -252,25 +244,25 @@ TABLES = (
     ),
     Output(
         "figures/fit_convergence.csv",
-        "how the fit settles while the run grows",
+        "convergence of the fit with the length of the run",
         ("fit_change",),
-        listed(
-            "Change of the fit while the run grows",
+        _columns(
+            "Change of the fit with the length of the run",
             *("run_fraction", "fit_change", "fit_freq_change_thz"),
         ),
     ),
     Output(
         "figures/orders_convergence.csv",
-        "how each order settles while the run grows",
+        "convergence of each order with the length of the run",
         ("fit_order_change",),
-        listed(
-            "Change of the constants of each order while the run grows",
+        _columns(
+            "Change of the force constants of each order with the length of the run",
             *("run_fraction", "fit_order_change"),
         ),
         lambda dataset: dataset.sizes["order"] > 1,
     ),
 )
-"""Tables of a run. Those under ``figures`` hold data of a figure that no other table has."""
+"""Tables of a run. Those under ``figures`` contain data of a figure that no other table has."""
 
 
 def write_outputs(
@@ -280,31 +272,31 @@ def write_outputs(
     folder: ResultsFolder,
     extra_writers: Mapping[str, Writer],
 ) -> dict[str, str]:
-    """Write results.nc and all outputs that the results have data for.
+    """Write results.nc and all outputs for which the results contain data.
 
     Parameters
     ----------
     dataset
         Results.
     text
-        What results.nc is, in one line.
+        Description of results.nc, in one line.
     outputs
-        The list.
+        The list of outputs.
     folder
         An open folder.
     extra_writers
-        Name of a file → how to write it, for files that are not made from the Dataset.
+        Name of a file → its writer, for files that are not made from the Dataset.
 
     Returns
     -------
-    Name of each file → what it is, in one line.
+    Name of each file → its description.
 
     Raises
     ------
     UsageError
         If a name leads out of the folder.
     StorageError
-        If the system refuses to write.
+        If a file cannot be written.
     """
     writers: dict[str, Writer] = {}
     large: list[str] = []
@@ -313,8 +305,9 @@ def write_outputs(
         if isinstance(content, Table) and content.n_cells > _MOST_CELLS:
             large.append(output.name)
         else:
-            writers[output.name] = Writer(described(output.text, dataset), content.write)
-    why = f"more than {_MOST_CELLS:,} cells".replace(",", " ")
-    note = f"; {', '.join(large)} left to it, for {why}" if large else ""
-    whole = {RESULTS.file: Writer(f"{text}; xarray opens it{note}", partial(encode, dataset))}
-    return write_files(folder, whole | writers | dict(extra_writers))
+            writers[output.name] = Writer(describe(output.text, dataset), content.write)
+    limit = f"{_MOST_CELLS:,}".replace(",", " ")
+    note = f"; {', '.join(large)} not written: more than {limit} cells" if large else ""
+    text = f"{text} as an xarray Dataset{note}"
+    results = {RESULTS.file: Writer(text, partial(encode, dataset))}
+    return write_files(folder, results | writers | dict(extra_writers))

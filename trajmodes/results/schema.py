@@ -1,9 +1,9 @@
 """The variables of a results file, each declared once, in ``variables.csv`` beside this module.
 
-A row has the name of a variable, its dimensions, unit, meaning and convention, and its source:
-the path of attributes in `trajmodes.data.Results` or in one of the parts that
-`trajmodes.results.dataset` derives. The Dataset, the heads of the tables and the list in
-``docs/formats.md`` follow from it.
+A row gives the name of a variable, its dimensions, unit, meaning and convention, and its
+source: a path of attributes in `trajmodes.data.results.Results` or in one of the objects that
+`trajmodes.results.dataset` derives. The Dataset, the headings of the tables and the list in
+``docs/formats.md`` are made from these declarations.
 
 A variable ``x_sem`` is the standard error of ``x``, with the same dimensions and unit. A bare
 name is in eV, Å, ps, K; another unit is part of the name.
@@ -22,12 +22,12 @@ class Variable(NamedTuple):
     unit: str
     """1 for pure numbers, empty for text."""
     source: str
-    """Path of attributes. A number is an index; of a list of objects it is the attribute of
-    each. The standard error is the attribute of the same name and ``_sem``."""
+    """Path of attributes. A number is an index; the attribute of a tuple is that of each of its
+    elements. The standard error is the attribute of the same name with ``_sem``."""
     divide_by: str
-    """The unit of the source is divided by this one; empty where it is in the unit already."""
+    """Unit by which the source is divided; empty if it has the unit of the variable."""
     is_coordinate: bool
-    """Whether it labels the points of a dimension."""
+    """Whether it is a coordinate of a dimension."""
     meaning: str
     convention: str
     """Definition, sign or normalisation."""
@@ -53,7 +53,7 @@ DIMENSIONS = {
     "site": "sites of the primitive cell",
     "pair": "pairs of atoms, first one in the home cell",
     "block": "delete-one-block estimates (jackknife)",
-    "shell": "shells of neighbours",
+    "shell": "neighbour shells",
     "triplet": "triplets of atoms in every order of members, first one in the home cell",
     "triplet_member": "atoms of a triplet",
     "triplet_side": "distances within a triplet",
@@ -63,34 +63,34 @@ DIMENSIONS = {
     "quartet_side": "distances within a quartet",
     "quartet_shell": "quartets of the same species and distances",
     "order": "orders of force constants: 2 for pairs, 3 for triplets, 4 for quartets",
-    "constraint": "relations imposed beside those of translations",
-    "run_part": "growing parts of the run",
+    "constraint": "constraints imposed in addition to the translational sum rules",
+    "run_part": "initial parts of the run, of increasing length",
     "qpoint": "commensurate q points, one of each ±q",
     "qpoint_2": "the same, for the second mode of a pair",
     "branch": "branches in ascending frequency, from 1",
     "branch_2": "the same, for the second mode of a pair",
-    "set": "sets of symmetry-equal modes",
+    "set": "sets of symmetry-equivalent modes: star of q and degenerate branches",
     "set_2": "the same, for the second set of a pair",
     "freq_thz": "frequency grid of the spectra",
     "line_bin": "frequencies around each line",
     "entropy_freq_thz": "frequency grid of the maximum-entropy spectra",
-    "lag": "lags of the correlation of energies",
+    "lag": "lags of the energy autocorrelation",
     "path": "points along the band path",
     "tick": "named points of the band path",
     "map_point": "commensurate q points on the band path",
-    "map_freq_thz": "frequency grid of the map",
+    "map_freq_thz": "frequency grid of the spectral energy density",
     "kappa_freq_thz": "frequency grid of the conductivity",
     "kappa_path": "grid of mean free paths of the conductivity",
-    "check": "figures of the input check",
+    "check": "quantities of the input check",
     "input": "files that were read",
     "warning": "warnings",
     "note": "notes",
 }
-"""Dimension → what it counts."""
+"""Dimension → meaning."""
 
 
 def _read() -> dict[str, Variable]:
-    """Read the declarations; a line that begins with # is the heading of a section."""
+    """Read the declarations; a line that begins with # is a section heading."""
     lines = files("trajmodes.results").joinpath("variables.csv").read_text("utf-8")
     variables: dict[str, Variable] = {}
     section = ""
@@ -107,11 +107,11 @@ def _read() -> dict[str, Variable]:
 
 
 VARIABLES = _read()
-"""Name → what it is."""
+"""Name → declaration."""
 
 
 def variable_of(name: str) -> Variable:
-    """Return what a variable is; ``x_sem`` inherits from ``x``."""
+    """Return the declaration of a variable; ``x_sem`` is derived from ``x``."""
     if name in VARIABLES:
         return VARIABLES[name]
     of = VARIABLES[name.removesuffix("_sem")]
@@ -119,7 +119,7 @@ def variable_of(name: str) -> Variable:
 
 
 def list_variables() -> str:
-    """Return the list of all variables in Markdown, as ``docs/formats.md`` has it."""
+    """List of all variables in Markdown, as printed in ``docs/formats.md``."""
     lines: list[str] = []
     section = ""
     for variable in VARIABLES.values():

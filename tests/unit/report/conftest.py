@@ -1,4 +1,4 @@
-"""Results as a run on silicon would give them, from a small Born model of diamond."""
+"""Results of a run on silicon, made from a Born model of diamond."""
 
 from dataclasses import replace
 from itertools import product
@@ -220,7 +220,7 @@ def fit_lines(rng, freq0, members):
     return lines, LineData(*data, np.where(outside | ~ok[:, None], np.nan, power))
 
 
-def remember(rng, freq0, members):
+def energy_decays(rng, freq0, members):
     """Decays of the energy at the true rates; the slowest ones are not resolved."""
     true = 1.0 / (2.0 * np.pi * true_widths(freq0))
     sem = true * np.sqrt(0.5 * true / members)
@@ -267,7 +267,7 @@ def density_of(modes, spectra):
     )
 
 
-def share_energy(rng, modes, freq0, members):
+def mode_energies(rng, modes, freq0, members):
     n_sets, kinetic = len(members), 0.5 * BOLTZMANN * TEMPERATURE
     sem = kinetic / np.sqrt(25 * members)
     means = [kinetic + sem * rng.standard_normal(n_sets) for _ in range(3)]
@@ -309,7 +309,7 @@ def share_energy(rng, modes, freq0, members):
 def project(rng, modes):
     freq0, members = set_means(modes)
     energies, spectra = (
-        share_energy(rng, modes, freq0, members),
+        mode_energies(rng, modes, freq0, members),
         whole_axis(rng, freq0, members),
     )
     lines, data = fit_lines(rng, freq0, members)
@@ -322,7 +322,7 @@ def project(rng, modes):
         spectra=spectra,
         lines=lines,
         line_data=data,
-        lifetimes=remember(rng, freq0, members),
+        lifetimes=energy_decays(rng, freq0, members),
         density=density_of(modes, spectra),
         equipartition=Equipartition(
             temperature=energies.temperature,
@@ -435,18 +435,18 @@ def make_results(n=((4, 0, 0), (0, 4, 0), (0, 0, 4)), seed=7):
 
 HOME, BONDS = (0, 0, 0), [(0, 0, 0), (-1, 0, 0), (0, -1, 0), (0, 0, -1)]
 CHAINS = [((0, HOME), (1, b)) for b in BONDS]
-"""Bonds, …"""
+"""Bonds, as atoms (site, cell)."""
 ANGLES = [((0, HOME), (1, a), (1, b)) for a, b in product(BONDS, BONDS) if a < b]
 ANGLES += [
     ((1, HOME), *((0, tuple(-np.array(r))) for r in (a, b)))
     for a, b in product(BONDS, BONDS)
     if a < b
 ]
-"""… and pairs of bonds of one atom, as atoms (site, cell)."""
+"""Pairs of bonds of one atom, as atoms (site, cell)."""
 
 
 def clusters(rng, order, n_blocks=10):
-    """Constants of bonds and angles in every order of their members, weak ones for angles."""
+    """Force constants of bonds and angles in every order of their members; angles are weak."""
     listed, strength = [], []
     for size, atoms in [(1.0, a) for a in CHAINS] + [(0.05, a) for a in ANGLES]:
         # Every member takes part at least once.
@@ -476,7 +476,7 @@ ORDERS = (
 
 
 def second_lines(lines):
-    """The same with what only special fits tell."""
+    """Lines with asymmetry, baseline and a second line."""
     ok = np.isfinite(lines.freq_thz)
     return replace(
         lines,
@@ -489,8 +489,8 @@ def second_lines(lines):
     )
 
 
-def project_more(rng, results):
-    """All that a projection gives on request."""
+def full_projection(rng, results):
+    """A projection with all results on request."""
     given, modes = results.projection, results.modes
     freq0, members = set_means(modes)
     freq = np.arange(1, 1001) * 0.02
@@ -516,7 +516,7 @@ def project_more(rng, results):
 
 
 def renormalise(results):
-    """Bands a little softer than the fitted ones."""
+    """Renormalised bands slightly softer than the fitted ones."""
     bands = results.bands
     own = np.isfinite(results.projection.lines.freq_thz)
     freq = bands.omega / THZ
@@ -530,7 +530,7 @@ def renormalise(results):
     )
 
 
-def conduct(results):
+def conductivity(results):
     """Σ C v²τ/3V with speeds that fall with the frequency."""
     freq, members = set_means(results.modes)
     tau = 1.0 / (2.0 * np.pi * true_widths(freq))
@@ -555,7 +555,7 @@ def conduct(results):
 
 
 def flow(part, freq, free, ok):
-    """Heat flow of sets that carry some part each; spectral lines have a width of 0.4 THz."""
+    """Heat flow with a part from each set, broadened to 0.4 THz."""
     edges, length = np.linspace(0.0, 17.0, 172), np.geomspace(1.0, 1e4, 81)
     below = ndtr((edges[:, None] - freq) / 0.4) @ part
     shorter = (free < length[:, None]) @ part
@@ -575,7 +575,7 @@ def flow(part, freq, free, ok):
 
 
 def make_full(results, seed=8):
-    """The same with constants of higher orders and all that follows from them."""
+    """Results with third- and fourth-order force constants and all derived properties."""
     rng = np.random.default_rng(seed)
     modes, bands, convergence = results.modes, results.bands, results.convergence
     freq, _ = set_means(modes)
@@ -607,9 +607,9 @@ def make_full(results, seed=8):
         constants=constants,
         shells=shells_of(constants),
         convergence=replace(convergence, change=decay[:, None] * [0.004, 0.02, 0.3]),
-        projection=project_more(rng, results),
+        projection=full_projection(rng, results),
         renormalised=renormalise(results),
-        conductivity=conduct(results),
+        conductivity=conductivity(results),
         fit_errors=FitErrors(rng.random((16, 62)), 1250.0, 3.4, levelled=True),
         reference=Reference([[0.003, 0.0, 0.004], [0, 0, 0]], np.full((2, 3), 0.001)),
         scheme_omega_distance=0.012 * THZ,
@@ -641,7 +641,7 @@ def make_full(results, seed=8):
 
 
 def scan_point(kind, label, cutoffs, forces, **rest):
-    """One fit of a scan; forces are the residual and that of frames left out, in eV/Å."""
+    """One fit of a scan; forces: rms residual in the fit and in frames left out, in eV/Å."""
     orders = [
         OrderQuality(2 + k, cutoff, 3, 0.9, *forces, 0.01)
         for k, cutoff in enumerate(cutoffs.split(" | "))
@@ -654,7 +654,7 @@ def scan_point(kind, label, cutoffs, forces, **rest):
 
 
 def make_scan():
-    """Rows of a scan: pairs and triplets have enough at 5 and 4 Å."""
+    """Rows of a scan; 5 Å is enough for the second order, 4 Å for the third."""
     rows = []
     for order, radii in ((2, (3.0, 4.0, 5.0, 6.0, 7.0)), (3, (3.0, 4.0, 5.0))):
         for k, radius in enumerate(radii):

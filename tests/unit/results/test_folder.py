@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from trajmodes.errors import DataError, LockedError, StorageError, UsageError
-from trajmodes.results import lock
+from trajmodes.results import storage
 from trajmodes.results.folder import (
     Writer,
     open_folder,
@@ -41,7 +41,7 @@ def broken(error):
 
 
 def paths_of(folder):
-    """What a user sees: the list of own files is hidden."""
+    """All files but the hidden file list."""
     return [p for p in folder.rglob("*") if p.is_file() and p.name != ".trajmodes.files"]
 
 
@@ -49,7 +49,7 @@ def files_of(folder):
     return {str(p.relative_to(folder)): p.read_text() for p in paths_of(folder)}
 
 
-def test_files_that_only_an_earlier_run_wrote_are_removed_and_no_others(tmp_path):
+def test_only_files_of_the_earlier_run_are_removed(tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
     with open_folder(tmp_path) as folder:
         write_files(folder, {"a": text("1"), "sub/b": text("1")})
@@ -58,7 +58,7 @@ def test_files_that_only_an_earlier_run_wrote_are_removed_and_no_others(tmp_path
     assert files_of(tmp_path) == {"mine.txt": "keep", "a": "2"}
 
 
-def test_a_folder_that_nothing_was_written_to_is_not_left_behind(tmp_path):
+def test_an_unused_new_folder_is_removed(tmp_path):
     with open_folder(tmp_path / "new"):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -67,7 +67,7 @@ def test_a_folder_that_nothing_was_written_to_is_not_left_behind(tmp_path):
     assert tmp_path.exists()
 
 
-def test_earlier_files_give_way(tmp_path):
+def test_earlier_results_are_replaced(tmp_path):
     with open_folder(tmp_path) as folder:
         write_files(folder, {"a": text("1"), "sub/b": text("1")})
         assert write_files(folder, {"a": text("2")}) == {"a": "a text"}
@@ -81,7 +81,7 @@ def test_earlier_files_give_way(tmp_path):
         (errno.EROFS, "read-only"),
         (errno.EACCES, "change its permissions"),
         (errno.EIO, "look at the system log"),
-        (errno.EBADF, "see that the disk has space"),
+        (errno.EBADF, "check that the disk has space"),
     ],
 )
 def test_earlier_results_survive_a_failure(tmp_path, number, fix):
@@ -98,9 +98,9 @@ def test_earlier_results_survive_a_failure(tmp_path, number, fix):
 
 
 @pytest.mark.parametrize(
-    ("name", "fix"), [("sub", "a folder of that name is in the way"), ("a/b", "is a file")]
+    ("name", "fix"), [("sub", "a folder of that name exists"), ("a/b", "is a file")]
 )
-def test_what_is_in_the_way_is_found_before_anything_is_written(tmp_path, name, fix):
+def test_an_occupied_name_is_found_before_anything_is_written(tmp_path, name, fix):
     with open_folder(tmp_path) as folder:
         write_files(folder, {"a": text("old"), "sub/b": text("old")})
         with pytest.raises(StorageError, match="could not be written") as caught:
@@ -109,7 +109,7 @@ def test_what_is_in_the_way_is_found_before_anything_is_written(tmp_path, name, 
     assert files_of(tmp_path) == {"a": "old", "sub/b": "old"}
 
 
-def test_any_other_failure_leaves_no_rest(tmp_path):
+def test_no_partial_files_remain_after_any_other_error(tmp_path):
     with open_folder(tmp_path) as folder, pytest.raises(KeyError, match="of another kind"):
         write_files(folder, {"a": broken(KeyError("of another kind"))})
     assert files_of(tmp_path) == {}
@@ -130,7 +130,7 @@ def test_names_cannot_leave_the_folder(tmp_path, name):
     assert [p.name for p in tmp_path.iterdir()] == ["results"]
 
 
-def test_a_rest_of_a_killed_run_is_cleared(tmp_path):
+def test_temporary_files_of_a_killed_run_are_removed(tmp_path):
     (tmp_path / ".trajmodes.staging").mkdir()
     (tmp_path / ".trajmodes.staging" / "half").write_text("half")
     with open_folder(tmp_path) as folder:
@@ -140,7 +140,7 @@ def test_a_rest_of_a_killed_run_is_cleared(tmp_path):
 
 @pytest.fixture
 def held(tmp_path):
-    """A folder that another process has open, and that process."""
+    """A folder that another process has locked, and that process."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
@@ -151,7 +151,7 @@ def held(tmp_path):
     process.stdout.close()
 
 
-def test_a_second_process_is_kept_out_until_the_first_dies(held):
+def test_a_second_process_cannot_open_the_folder_until_the_first_ends(held):
     path, process = held
     with (
         pytest.raises(LockedError, match="another process writes to this results") as caught,
@@ -169,7 +169,7 @@ def test_a_second_process_is_kept_out_until_the_first_dies(held):
     assert files_of(path) == {"a": "1"}
 
 
-def test_the_same_process_is_kept_out_too(tmp_path):
+def test_the_same_process_cannot_open_the_folder_twice(tmp_path):
     with (
         open_folder(tmp_path),
         pytest.raises(LockedError, match=f"process {os.getpid()}"),
@@ -185,7 +185,7 @@ def sign(path, host, pid):
     (path / ".trajmodes.lock").write_text(json.dumps(holder))
 
 
-def test_a_process_on_another_host_is_believed(tmp_path):
+def test_a_lock_of_another_host_is_respected(tmp_path):
     sign(tmp_path, "far-away", 1)
     with (
         pytest.raises(LockedError, match="host far-away, process 1, since 2026-01-01"),
@@ -195,18 +195,18 @@ def test_a_process_on_another_host_is_believed(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "no json", "[1]", "\x00\x01"])
-def test_a_lock_that_tells_nothing_is_stale(tmp_path, content):
+def test_a_lock_without_a_holder_is_stale(tmp_path, content):
     (tmp_path / ".trajmodes.lock").write_text(content)
     with open_folder(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_the_file_system_has_no_locks_living_processes_count(tmp_path, monkeypatch):
+def test_without_file_locks_a_running_process_holds_the_lock(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOTSUP, "no locks")
 
-    monkeypatch.setattr(lock.fcntl, "flock", refuse)
+    monkeypatch.setattr(storage.fcntl, "flock", refuse)
     sign(tmp_path, socket.gethostname(), os.getppid())
     with pytest.raises(LockedError, match="another process writes"), open_folder(tmp_path):
         pass
@@ -218,7 +218,7 @@ def test_where_the_file_system_has_no_locks_living_processes_count(tmp_path, mon
     assert files_of(tmp_path) == {"a": "1"}
 
 
-def test_a_file_in_the_way(tmp_path):
+def test_a_file_of_the_name_of_the_folder(tmp_path):
     (tmp_path / "results").write_text("a file")
     with (
         pytest.raises(StorageError, match="results could not be written") as caught,
@@ -229,7 +229,7 @@ def test_a_file_in_the_way(tmp_path):
     assert Path(tmp_path / "results").read_text() == "a file"
 
 
-def test_files_of_someone_else_do_not_give_way(tmp_path):
+def test_foreign_files_are_not_replaced(tmp_path):
     (tmp_path / "b").write_text("mine")
     with open_folder(tmp_path) as folder:
         with pytest.raises(
@@ -244,7 +244,7 @@ def test_files_of_someone_else_do_not_give_way(tmp_path):
     assert files_of(tmp_path) == {"a": "1", "b": "mine"}
 
 
-def test_what_is_in_the_way_is_told_in_time(tmp_path):
+def test_existing_files_are_reported_before_the_run(tmp_path):
     require_replaceable(tmp_path / "new", ["a"], [tmp_path / "new", "run.xyz"])
     with open_folder(tmp_path) as folder:
         write_files(folder, {"a": text("1"), "sub/b": text("1")})
@@ -253,14 +253,14 @@ def test_what_is_in_the_way_is_told_in_time(tmp_path):
     with pytest.raises(UsageError, match="c would be replaced"):
         require_replaceable(tmp_path, ["a", "c"])
     for given in (tmp_path, tmp_path / "sub" / ".." / "a", tmp_path / "sub" / "b"):
-        with pytest.raises(UsageError, match="would replace what they are made from"):
+        with pytest.raises(UsageError, match="would replace one of their inputs"):
             require_replaceable(tmp_path, ["a"], [given])
-    # A folder that someone else made may hold the input: nothing of theirs is replaced.
+    # Without a file list the folder is foreign and may contain the input.
     (tmp_path / ".trajmodes.files").unlink()
     require_replaceable(tmp_path, ["d"], [tmp_path])
 
 
-def test_a_writer_that_is_killed_halfway_does_not_lock_itself_out(tmp_path, monkeypatch):
+def test_an_interrupted_writer_can_write_again(tmp_path, monkeypatch):
     moved, move = [], Path.replace
 
     def die(self, target):
@@ -281,7 +281,7 @@ def test_a_writer_that_is_killed_halfway_does_not_lock_itself_out(tmp_path, monk
     assert files_of(tmp_path) == {"a": "2", "b": "2"}
 
 
-def test_a_list_that_cannot_be_written_leaves_the_earlier_one(tmp_path, monkeypatch):
+def test_a_file_list_that_cannot_be_written_leaves_the_earlier_one(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -300,7 +300,7 @@ def test_a_list_that_cannot_be_written_leaves_the_earlier_one(tmp_path, monkeypa
     "name",
     [".trajmodes.lock", ".trajmodes.files", ".trajmodes.files.new", ".trajmodes.staging"],
 )
-def test_links_among_the_hidden_names_are_not_followed(tmp_path, name):
+def test_links_of_hidden_names_are_not_followed(tmp_path, name):
     root = tmp_path / "results"
     root.mkdir()
     mine = tmp_path / "mine"
@@ -333,15 +333,15 @@ def test_a_link_made_while_the_folder_is_open_is_not_followed(tmp_path):
     assert (mine / "a").read_text() == "keep"
 
 
-def test_a_link_in_place_of_the_lock_is_not_opened(tmp_path):
+def test_a_link_with_the_name_of_the_lock_is_not_opened(tmp_path):
     (tmp_path / "mine").write_text("keep")
     (tmp_path / "lock").symlink_to(tmp_path / "mine")
     with pytest.raises(OSError, match="symbolic links"):
-        lock.acquire_lock(tmp_path / "lock")
+        storage.acquire_lock(tmp_path / "lock")
     assert (tmp_path / "mine").read_text() == "keep"
 
 
-def test_results_that_change_while_they_are_read_are_refused(tmp_path):
+def test_results_that_change_during_reading_are_refused(tmp_path):
     with open_folder(tmp_path) as folder:
         write_files(folder, {"a": text("1"), "b": text("1")})
         reading = whole_results(tmp_path / "a")
@@ -351,13 +351,13 @@ def test_results_that_change_while_they_are_read_are_refused(tmp_path):
             reading.__exit__(None, None, None)
 
 
-def test_a_file_without_a_list_beside_it_is_read(tmp_path):
+def test_a_file_in_a_folder_without_a_list_is_read(tmp_path):
     (tmp_path / "a").write_text("copied")
     with whole_results(tmp_path / "a"):
         assert (tmp_path / "a").read_text() == "copied"
 
 
-def test_the_list_of_earlier_versions_is_known(tmp_path):
+def test_the_file_list_of_earlier_versions_is_read(tmp_path):
     (tmp_path / "a").write_text("1")
     (tmp_path / "b").write_text("1")
     (tmp_path / ".trajmodes.files").write_text('["a", "b"]')
@@ -413,7 +413,7 @@ NEW = {"a": "new", "sub/b": "new", "sub/d": "new"}
 
 
 def state_of(root):
-    """What a reader sees."""
+    """The results that a reader gets."""
     try:
         with whole_results(root):
             found = {
@@ -427,7 +427,7 @@ def state_of(root):
     return "old" if found == OLD else "new"
 
 
-def test_a_process_killed_at_any_step_leaves_no_mixture(tmp_path):
+def test_a_process_killed_at_any_step_never_mixes_results(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path)],
         capture_output=True,
@@ -436,7 +436,7 @@ def test_a_process_killed_at_any_step_leaves_no_mixture(tmp_path):
     )
     n_steps = int(done.stdout)
     states = [state_of(tmp_path / str(n + 1)) for n in range(n_steps)]
-    # First the old results, then a refusal, then the new results: each at several steps.
+    # First the old results, then an error, then the new results, each at several steps.
     assert states == sorted(states, key=["old", "refused", "new"].index)
     assert min(map(states.count, ("old", "refused", "new"))) > 2
     for n in range(n_steps):

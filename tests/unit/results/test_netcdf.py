@@ -40,7 +40,7 @@ def path(dataset, tmp_path):
     return save_dataset(dataset, tmp_path / "results.nc")
 
 
-def test_numbers_are_compressed_and_checked(path):
+def test_numbers_are_compressed_with_checksums(path):
     with netCDF4.Dataset(path) as file:
         assert file.data_model == "NETCDF4"
         filters = file["power"].filters()
@@ -49,7 +49,7 @@ def test_numbers_are_compressed_and_checked(path):
         assert not any(d.isunlimited() for d in file.dimensions.values())
 
 
-def test_xarray_opens_it_without_help(path, dataset):
+def test_xarray_reads_the_file_directly(path, dataset):
     with xr.open_dataset(path) as opened:
         near = opened["power"].sel(set=3, freq_thz=5.0204, method="nearest")
         assert float(near["freq_thz"]) == pytest.approx(20 * 5020 / 19_999)
@@ -58,27 +58,27 @@ def test_xarray_opens_it_without_help(path, dataset):
         assert opened.attrs["title"] == dataset.attrs["title"]
 
 
-def test_a_folder_stands_for_the_file_in_it(path):
+def test_a_results_folder_can_be_given_for_its_file(path):
     assert read_results(path.parent).identical(read_results(path))
 
 
 def test_the_same_content_gives_the_same_bytes(dataset, path, tmp_path):
-    time.sleep(1.1)  # HDF5 counts its times in seconds
+    time.sleep(1.1)  # time stamps of HDF5 are in seconds
     again = save_dataset(dataset, tmp_path / "again.nc")
     assert again.read_bytes() == path.read_bytes()
 
 
-def test_what_is_read_back_is_what_was_written(dataset, path):
+def test_results_are_read_back_as_written(dataset, path):
     assert read_results(path).identical(dataset)
 
 
-def test_files_of_netcdf_with_times_are_read(dataset, tmp_path):
+def test_files_with_time_stamps_are_read(dataset, tmp_path):
     earlier = tmp_path / "earlier.nc"
     dataset.to_netcdf(earlier, engine="netcdf4")
     assert read_results(earlier).identical(dataset)
 
 
-def test_another_kind_is_refused(dataset, path, tmp_path):
+def test_a_file_of_another_kind_is_refused(dataset, path, tmp_path):
     with pytest.raises(DataError, match="does not hold trajmodes normal equations") as caught:
         read_dataset(path, NORMAL_EQUATIONS)
     assert "give the normal_equations.nc that `trajmodes fit` wrote" in caught.value.fix
@@ -110,14 +110,14 @@ def test_series_do_not_depend_on_the_blocks(tmp_path):
 
 
 @pytest.mark.parametrize("part", [0.0005, 0.3, 0.9])
-def test_a_file_cut_off_is_refused(path, part):
+def test_a_truncated_file_is_refused(path, part):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(part * len(whole))])
     with pytest.raises(DataError, match=r"the results are damaged \(.*results.nc\)"):
         read_results(path)
 
 
-def test_a_flipped_bit_in_the_data_is_found(path):
+def test_a_flipped_bit_in_the_data_is_detected(path):
     whole = bytearray(path.read_bytes())
     # The largest block of compressed numbers lies around the largest run without zeros.
     runs = bytes(whole).split(b"\0\0\0\0")
@@ -132,7 +132,7 @@ def test_a_flipped_bit_in_the_data_is_found(path):
     ("content", "why"),
     [(b"", "the file is empty"), (b"CDF\x01abcdefgh", "it begins with b'CDF"), (b"x", "b'x'")],
 )
-def test_a_file_that_is_no_netcdf4(tmp_path, content, why):
+def test_a_file_that_is_not_netcdf4_is_refused(tmp_path, content, why):
     path = tmp_path / "other.nc"
     path.write_bytes(content)
     with pytest.raises(DataError, match="this is not a NetCDF-4 file") as caught:
@@ -140,14 +140,14 @@ def test_a_file_that_is_no_netcdf4(tmp_path, content, why):
     assert why in caught.value.why
 
 
-def test_a_missing_file(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(DataError, match="the results cannot be read") as caught:
         read_results(tmp_path / "no.nc")
     assert caught.value.exit_code == 3
     assert "No such file" in caught.value.why
 
 
-def test_a_file_of_another_program(tmp_path):
+def test_a_file_of_another_program_is_refused(tmp_path):
     path = tmp_path / "weather.nc"
     xr.Dataset({"rain": ("day", [1.0])}).to_netcdf(path)
     with pytest.raises(DataError, match="does not hold trajmodes results"):
@@ -157,16 +157,17 @@ def test_a_file_of_another_program(tmp_path):
 @pytest.mark.parametrize(
     ("version", "why"), [(3, "a newer"), (1, "an older"), (0, "a newer"), ("one", "a newer")]
 )
-def test_a_version_not_known(dataset, tmp_path, version, why):
+def test_an_unknown_version_is_refused(dataset, tmp_path, version, why):
     path = save_dataset(dataset.assign_attrs(format_version=version), tmp_path / "new.nc")
-    with pytest.raises(DataError, match=f"format version {version}, known is 2") as caught:
+    message = f"format version {version}; this trajmodes reads version 2"
+    with pytest.raises(DataError, match=message) as caught:
         read_results(path)
     assert caught.value.why.startswith(f"{why} trajmodes wrote the file")
     assert ("repeat the run" in caught.value.fix) is (why == "an older")
 
 
 @pytest.mark.parametrize("size", [100, 5_000, 50_000, 500_000])
-def test_a_full_disk_leaves_the_earlier_file(dataset, tmp_path, size):
+def test_a_full_disk_leaves_the_earlier_file_intact(dataset, tmp_path, size):
     path = tmp_path / "results.nc"
     path.write_text("earlier")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -182,7 +183,7 @@ def test_a_full_disk_leaves_the_earlier_file(dataset, tmp_path, size):
     assert path.read_text() == "earlier"
 
 
-def test_a_folder_that_is_not_there(dataset, tmp_path):
+def test_a_missing_folder_is_reported(dataset, tmp_path):
     with pytest.raises(StorageError, match="could not be written") as caught:
         save_dataset(dataset, tmp_path / "no" / "results.nc")
     assert caught.value.why == "No such file or directory"

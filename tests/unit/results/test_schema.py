@@ -2,26 +2,26 @@ from pathlib import Path
 
 import pytest
 
-from trajmodes.results.dataset import _FACTORS, _found
+from trajmodes.results.dataset import _FACTORS, _follow
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, list_variables, variable_of
 
 FORMATS = Path(__file__).parents[3] / "docs" / "formats.md"
 
 
-def test_the_list_in_the_docs_is_that_of_the_declarations():
+def test_the_docs_list_all_variables():
     # Renew it with python -c "from trajmodes.results.schema import list_variables; …".
     page = FORMATS.read_text(encoding="utf-8")
     start, stop = "<!-- variables -->\n", "<!-- end of variables -->"
     assert page.partition(start)[2].partition(stop)[0].strip() == list_variables().strip()
 
 
-def test_dimensions_and_units_are_known():
+def test_all_dimensions_and_units_are_declared():
     used = {axis for variable in VARIABLES.values() for axis in variable.dimensions}
     assert used == set(DIMENSIONS)
     assert {variable.divide_by for variable in VARIABLES.values()} == {"", *_FACTORS}
 
 
-def test_an_error_inherits_from_its_variable():
+def test_a_standard_error_has_the_unit_and_meaning_of_its_variable():
     error = variable_of("lifetime_ps_sem")
     assert error.unit == "ps"
     assert error.text == "standard error: energy lifetime, from the linewidth, in ps"
@@ -29,7 +29,7 @@ def test_an_error_inherits_from_its_variable():
         variable_of("no_such_sem")
 
 
-class Thing:
+class Source:
     pair = (1.0, 2.0)
     nothing = None
 
@@ -38,10 +38,10 @@ class Thing:
 
 
 def test_sources_are_paths_of_attributes():
-    parts = {"thing": Thing(), "absent": None}
-    assert _found(parts, "thing.pair.1") == 2.0
-    assert _found(parts, "thing.parts.pair") == [(1.0, 2.0)]
-    for path in ("thing.pair.2", "thing.nothing.more", "absent.x", "none", "thing.pair_sem"):
-        assert _found(parts, path) is None
+    roots = {"source": Source(), "absent": None}
+    assert _follow(roots, "source.pair.1") == 2.0
+    assert _follow(roots, "source.parts.pair") == [(1.0, 2.0)]
+    for path in ("source.pair.2", "source.nothing.more", "absent.x", "none", "source.pair_sem"):
+        assert _follow(roots, path) is None
     with pytest.raises(AttributeError, match="pairs"):
-        _found(parts, "thing.pairs")
+        _follow(roots, "source.pairs")

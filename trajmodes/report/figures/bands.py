@@ -20,7 +20,7 @@ from trajmodes.report.figures.spectral_map import (
 )
 from trajmodes.report.figures.style import BLACK, BLUE, GREY, is_seen, new_figure
 from trajmodes.report.text.numbers import point_label
-from trajmodes.results.tables_modes import map_reach
+from trajmodes.results.tables import highest_map_freq_thz
 
 _NAME_SIZE = 8.0
 """Size of the names of points, in points."""
@@ -46,7 +46,7 @@ def draw_bands(dataset: xr.Dataset) -> Figure:
     freq = dataset["band_freq_thz"].values if has_bands else np.zeros(1)
     top = 1.06 * max(float(freq.max()), 0.1)
     if has_map:
-        top = max(top, map_reach(dataset))
+        top = max(top, highest_map_freq_thz(dataset))
     bottom = min(0.0, 1.1 * float(freq.min()))
     # What is imaginary by less than a hundredth of the highest frequency is noise at Γ.
     bottom = bottom if bottom < -0.01 * top else 0.0

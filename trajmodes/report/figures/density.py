@@ -13,7 +13,7 @@ from trajmodes.report.figures.style import (
     new_figure,
     panel_letter,
 )
-from trajmodes.results.tables_modes import density_table
+from trajmodes.results.tables import density_table
 
 _SHOWN = 0.01
 """The axis reaches as high as the density exceeds this part of its maximum …"""

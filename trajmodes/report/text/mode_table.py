@@ -1,4 +1,4 @@
-"""The sets of modes as a list in the terminal, a few columns or all of them."""
+"""Tables of the sets of symmetry-equivalent modes in the terminal."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from trajmodes.units import THZ
 
 
 class _Short(NamedTuple):
-    """A verdict where there is little room."""
+    """Short forms of a verdict."""
 
     letter: str
     words: str
@@ -31,16 +31,16 @@ _SHORT = {
     Verdict.TOO_BROAD: _Short("b", "too broad"),
     Verdict.TOO_FEW: _Short("d", "few data"),
     Verdict.FAILED: _Short("f", "fit failed"),
-    Verdict.NO_LINE: _Short("o", "odd shape"),
+    Verdict.NO_LINE: _Short("p", "poor fit"),
     Verdict.OUTSIDE: _Short("x", "off band"),
     Verdict.OVERDAMPED: _Short("v", "overdamped"),
     Verdict.TOO_LONG: _Short("s", "short run"),
-    Verdict.TOO_FAST: _Short("q", "too quick"),
+    Verdict.TOO_FAST: _Short("q", "too fast"),
     Verdict.UNDEFINED: _Short("i", "imaginary"),
 }
 _VERDICTS = ("verdict", "energy_verdict")
 _MANY, _TOO_MANY = 100.0, 9999.5
-"""From the one on, lifetimes in ps are whole numbers; from the other on, powers of ten."""
+"""Lifetimes in ps from which on whole numbers, and powers of ten, are printed."""
 
 
 _Row = Mapping[str, Any]
@@ -54,7 +54,7 @@ class _Column(NamedTuple):
     name: str
     unit: str
     needs: str
-    """Variable that must be there."""
+    """Variable that the column needs."""
     cell: Callable[[_Row], str]
     justify: JustifyMethod = "right"
 
@@ -65,43 +65,43 @@ def render_modes(
     sort: Literal["q", "frequency", "lifetime"] = "q",
     only_resolved: bool = False,
 ) -> Group:
-    """List what a run says about every set of symmetry-equal modes, in 100 columns.
+    """List all sets of symmetry-equivalent modes of a run, in 100 columns.
 
     Parameters
     ----------
     dataset
         Results with a projection.
     sort
-        Whether neighbours in the list belong to one q, or have about the same frequency or
-        lifetime: that of the line where it was resolved, the longest first.
+        Order of the list: by q, by frequency, or by lifetime, the longest first (of the line
+        if it is resolved, otherwise of the energy autocorrelation).
     only_resolved
-        Whether to leave out sets whose lifetime neither the line nor the energy told.
+        Whether to list only sets with a lifetime from the line or the energy autocorrelation.
 
     Raises
     ------
     DataError
-        If the results hold no projection.
+        If the results contain no projection.
     """
     if "mode_temperature" not in dataset:
         is_map = "map_power" in dataset and "set" not in dataset.dims
         raise DataError(
-            "the results hold no projection on the modes",
-            why="they are the spectral energy along a path, of `trajmodes sed`"
+            "the results contain no projection on the modes",
+            why="they are a spectral energy density, written by `trajmodes sed`"
             if is_map
-            else "only constants were fitted",
-            fix="make them with `trajmodes project` or `trajmodes run`",
+            else "only force constants were fitted",
+            fix="run `trajmodes project` or `trajmodes run`",
         )
-    sets = _in_order(dataset, sort)
+    sets = _sorted_sets(dataset, sort)
     hidden = 0
     if only_resolved:
         flags = [dataset[n].values for n in ("resolved", "energy_resolved") if n in dataset]
         known = np.any(flags, axis=0)[sets]
         hidden, sets = int((~known).sum()), sets[known]
-    table = list_sets(dataset, sets.tolist(), _ALL, spare=_SPARE)
+    table = list_sets(dataset, sets.tolist(), _ALL, optional=_OPTIONAL)
     return Group(table, Text(), _legend(dataset, hidden))
 
 
-def _in_order(dataset: xr.Dataset, sort: str) -> Ints:
+def _sorted_sets(dataset: xr.Dataset, sort: str) -> Ints:
     """Labels of all sets, sorted."""
     if sort == "q":
         return np.arange(dataset.sizes["set"])
@@ -112,34 +112,37 @@ def _in_order(dataset: xr.Dataset, sort: str) -> Ints:
             if name in dataset:
                 key = np.where(np.isfinite(key), key, dataset[name].values)
         key = -key
-    # Those without a lifetime come last: nan does.
+    # Sets without a lifetime come last: nan sorts last.
     return np.argsort(key, kind="stable")
 
 
 def _legend(dataset: xr.Dataset, hidden: int) -> Table:
-    ways = ["the line"]
+    methods = ["the spectral line"]
     if "lifetime_energy_ps" in dataset:
-        ways.append("the correlation of energies")
+        methods.append("the energy autocorrelation")
     if "lifetime_phi3_classical_ps" in dataset:
-        ways.append("Φ3 (classical; the quantum one is in modes.csv)")
+        methods.append(
+            "third-order force constants Φ3 (classical; modes.csv has the quantum one)"
+        )
     lines = [
-        "ω/2π: of the constants, from displacements, free of the temperature, from the line",
-        "1.23(5) is 1.23 ± 0.05; C is the heat capacity; Γ is the full width at half maximum; "
-        f"τ is the lifetime of the energy, 1/(2πΓ): from {', from '.join(ways)}",
-        "< and > are limits: the line is narrower than two resolutions",
+        "frequencies: harmonic (force constants), displ. (from ⟨|Q|²⟩ and T), ratio (ω² = "
+        "⟨v²⟩/⟨u²⟩ of the mode, independent of T), line (fit of the spectral line)",
+        "1.23(5) means 1.23 ± 0.05; T: mode temperature; C: heat capacity; FWHM: linewidth",
+        f"τ: energy lifetime, 1/(2π FWHM), from {', from '.join(methods)}",
+        "< and > are limits: the line is narrower than twice the resolution",
     ]
     if "lifetime_disagreement" in dataset:
         apart = np.abs(dataset["lifetime_disagreement"].values)
         count, known = int((apart > DISAGREE).sum()), int(np.isfinite(apart).sum())
         lines.append(
-            f"* the lifetimes of line and energy are more than {DISAGREE:g} combined errors "
-            f"apart: {count} of {known} sets that both ways resolved"
+            f"* the lifetimes from line and energy differ by more than {DISAGREE:g} combined "
+            f"errors: {count} of {known} sets that both methods resolved"
         )
     given = {text for name in _VERDICTS if name in dataset for text in dataset[name].values}
     letters = ", ".join(" ".join(_SHORT[verdict]) for verdict in Verdict if verdict in given)
-    lines.append(f"verdicts on line and energy: {letters}")
+    lines.append(f"verdicts on line and energy autocorrelation: {letters}")
     if hidden:
-        lines.append(f"left out: {counted(hidden, 'set')} with no lifetime")
+        lines.append(f"not listed: {counted(hidden, 'set')} without a lifetime")
     grid = Table.grid(padding=(0, 1))
     for line in lines:
         grid.add_row("  -", Text(line))
@@ -148,12 +151,12 @@ def _legend(dataset: xr.Dataset, hidden: int) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class SetList:
-    """A table of sets that leaves columns out, and says so, where not all find room."""
+    """A table of sets that leaves out optional columns on a narrow terminal, and says so."""
 
     heads: tuple[_Column, ...]
     columns: tuple[tuple[str, ...], ...]
     """The cells of each column."""
-    spare: tuple[str, ...]
+    optional: tuple[str, ...]
     """Names of columns that may be left out, in this order."""
     caption: str = ""
 
@@ -163,16 +166,16 @@ class SetList:
             for head, cells in zip(self.heads, self.columns, strict=True)
         }
         left_out: list[str] = []
-        spare = [name for name in self.spare if name in widths]
+        optional = [name for name in self.optional if name in widths]
         # One blank between columns.
-        while spare and sum(widths.values()) + len(widths) - 1 > options.max_width:
-            left_out.append(spare.pop(0))
+        while optional and sum(widths.values()) + len(widths) - 1 > options.max_width:
+            left_out.append(optional.pop(0))
             del widths[left_out[-1]]
         fits = sum(widths.values()) + len(widths) - 1 <= options.max_width
         table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
         shown = [k for k, head in enumerate(self.heads) if head.name in widths]
         for head in (self.heads[k] for k in shown):
-            # As the last resort q goes on in the next line: a number cut off would lie.
+            # As the last resort q is wrapped: a truncated number would be wrong.
             table.add_column(
                 f"{head.name}\n{head.unit}",
                 justify=head.justify,
@@ -180,9 +183,10 @@ class SetList:
             )
         for row in zip(*(self.columns[k] for k in shown), strict=True):
             table.add_row(*map(Text, row))
-        told = [f"no room for {', '.join(left_out)}: see modes.csv"] if left_out else []
+        names = ", ".join(left_out)
+        hint = f"columns left out on this narrow terminal: {names}; see modes.csv"
         yield table
-        yield from (Text(line) for line in [self.caption, *told] if line)
+        yield from (Text(line) for line in [self.caption, hint * bool(left_out)] if line)
 
 
 def list_sets(
@@ -190,7 +194,7 @@ def list_sets(
     sets: Iterable[int],
     names: Iterable[str],
     *,
-    spare: Iterable[str] = (),
+    optional: Iterable[str] = (),
     caption: str = "",
 ) -> SetList:
     """Make a table with one row for each set.
@@ -202,14 +206,14 @@ def list_sets(
     sets
         Labels of the sets, in order.
     names
-        Names of the columns; those that there is no data for are left out.
-    spare
-        Names of columns to leave out where it is too narrow for all, in this order.
+        Names of the columns; those without data are left out.
+    optional
+        Names of columns to leave out on a narrow terminal, in this order.
     caption
-        What stands below.
+        Text below the table.
     """
     heads = tuple(_COLUMNS[name] for name in names if _COLUMNS[name].needs in dataset)
-    # As plain arrays: to index all variables of a Dataset takes 10 ms for each row.
+    # Plain arrays: indexing all variables of a Dataset takes 10 ms a row.
     values = {
         str(name): variable.values
         for name, variable in dataset.variables.items()
@@ -217,11 +221,11 @@ def list_sets(
     }
     rows = [{name: value[g] for name, value in values.items()} for g in sets]
     columns = tuple(tuple(head.cell(one) for one in rows) for head in heads)
-    return SetList(heads, columns, tuple(_COLUMNS[name].name for name in spare), caption)
+    return SetList(heads, columns, tuple(_COLUMNS[name].name for name in optional), caption)
 
 
 def _number(name: str) -> Callable[[_Row], str]:
-    """How to write one number with its error."""
+    """Return a function that formats a variable of one set with its error."""
 
     def cell(one: _Row) -> str:
         sem = float(one[f"{name}_sem"]) if f"{name}_sem" in one else None
@@ -247,7 +251,7 @@ def _life(one: _Row) -> str:
 
 
 def _energy_life(one: _Row) -> str:
-    # A place for the star is kept, so that the digits stay below each other.
+    # A blank in place of the star keeps the digits aligned.
     apart = abs(float(one["lifetime_disagreement"])) > DISAGREE
     return _number("lifetime_energy_ps")(one) + ("*" if apart else " ")
 
@@ -281,11 +285,11 @@ _COLUMNS = {
     "displacement": _Column(
         *("displ.", "THz", "freq_displacement_thz"), _number("freq_displacement_thz")
     ),
-    "ratio": _Column("T-free", "THz", "freq_ratio_thz", _number("freq_ratio_thz")),
+    "ratio": _Column("ratio", "THz", "freq_ratio_thz", _number("freq_ratio_thz")),
     "line": _Column("line", "THz", "freq_spectrum_thz", _number("freq_spectrum_thz")),
     "temperature": _Column("T", "K", "mode_temperature", _number("mode_temperature")),
     "heat": _Column("C", "k_B", "heat_capacity_kb", _number("heat_capacity_kb")),
-    "width": _Column("Γ", "THz", "linewidth_thz", _width),
+    "width": _Column("FWHM", "THz", "linewidth_thz", _width),
     "life": _Column("τ line", "ps", "lifetime_ps", _life),
     "energy life": _Column("τ energy", "ps", "lifetime_energy_ps", _energy_life),
     "Φ3 life": _Column("τ Φ3", "ps", "lifetime_phi3_classical_ps", _phi3_life),
@@ -302,5 +306,5 @@ _ALL = (
     *("set", "q", "branch", "harmonic", "displacement", "ratio", "line", "temperature"),
     *("heat", "width", "life", "energy life", "Φ3 life", "letters"),
 )
-_SPARE = ("displacement", "heat", "ratio", "temperature", "branch", "width", "harmonic")
-"""Left out in this order: what is noisy first."""
+_OPTIONAL = ("displacement", "heat", "ratio", "temperature", "branch", "width", "harmonic")
+"""Left out in this order on a narrow terminal, the noisiest first."""

@@ -1,4 +1,4 @@
-"""Numbers the way people read them."""
+"""Numbers, counts and names as text."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,14 +10,7 @@ from trajmodes.data.labels import point
 
 
 def plus_minus(value: float, sem: float | None = None) -> str:
-    """Write a number with its standard error, both to the error's second digit.
-
-    Parameters
-    ----------
-    value
-        The number; a dash stands for nan.
-    sem
-        Its standard error, if known.
+    """Format a number and its standard error, both to two digits of the error; nan as –.
 
     Examples
     --------
@@ -37,20 +30,13 @@ def plus_minus(value: float, sem: float | None = None) -> str:
 
 
 def _digits(sem: float) -> int:
-    """Decimal places of the second digit of an error."""
+    """Decimal places up to the second digit of an error."""
     # Rounded first: 0.0998 is 0.10, one digit less than its logarithm says.
     return max(0, min(9, 1 - math.floor(math.log10(float(f"{sem:.1e}")))))
 
 
 def compact(value: float, sem: float | None = None) -> str:
-    """Write a number with its standard error in brackets, in units of its last digits.
-
-    Parameters
-    ----------
-    value
-        The number; a dash stands for nan.
-    sem
-        Its standard error, if known.
+    """Format a number with two digits of its standard error in brackets; nan as –.
 
     Examples
     --------
@@ -69,14 +55,7 @@ def compact(value: float, sem: float | None = None) -> str:
 
 
 def terse(value: float, sem: float | None = None) -> str:
-    """Write a number with its standard error in brackets, to the error's first digit.
-
-    Parameters
-    ----------
-    value
-        The number; a dash stands for nan.
-    sem
-        Its standard error, if known.
+    """Format a number with one digit of its standard error in brackets; nan as –.
 
     Examples
     --------
@@ -98,12 +77,7 @@ def terse(value: float, sem: float | None = None) -> str:
 
 
 def branches(first: int, last: int) -> str:
-    """Write a range of branches.
-
-    Parameters
-    ----------
-    first, last
-        Numbers from 1.
+    """Format a range of branches.
 
     Examples
     --------
@@ -114,26 +88,19 @@ def branches(first: int, last: int) -> str:
 
 
 def place_of(one: Mapping[Any, Any]) -> str:
-    """Write the q of a set, and its name where it has one.
+    """Format the q of a set, and the name of the point if it has one.
 
     Parameters
     ----------
     one
-        Variables of one set, ``set_q`` and, where points have names, ``set_point``.
+        Variables of one set: ``set_q`` and, if points have names, ``set_point``.
     """
     name = str(np.asarray(one["set_point"])) if "set_point" in one else ""
     return f"{point(np.asarray(one['set_q']))} {name}".rstrip()
 
 
-def counted(count: float, noun: str) -> str:
-    """Write a whole number of things.
-
-    Parameters
-    ----------
-    count
-        How many; rounded.
-    noun
-        What they are, in the singular.
+def counted(count: float, singular: str) -> str:
+    """Format a count, rounded, with its unit in the singular or plural.
 
     Examples
     --------
@@ -141,32 +108,22 @@ def counted(count: float, noun: str) -> str:
     ('1 frame', '8 blocks')
     """
     number = f"{count:.0f}"
-    return f"{number} {noun}{'' if number == '1' else 's'}"
+    return f"{number} {singular}{'' if number == '1' else 's'}"
 
 
 def order_name(order: int) -> str:
-    """Name what force constants of an order connect.
-
-    Parameters
-    ----------
-    order
-        2, 3 or 4.
+    """Name an order of force constants.
 
     Examples
     --------
     >>> order_name(3)
-    'triplets'
+    '3rd order'
     """
-    return {2: "pairs", 3: "triplets", 4: "quartets"}.get(order, f"order {order}")
+    return {2: "2nd order", 3: "3rd order"}.get(order, f"{order}th order")
 
 
 def mesh_of(divisions: Iterable[int]) -> str:
-    """Write the divisions of a mesh.
-
-    Parameters
-    ----------
-    divisions
-        Points along each reciprocal lattice vector.
+    """Format the divisions of a mesh.
 
     Examples
     --------
@@ -177,12 +134,7 @@ def mesh_of(divisions: Iterable[int]) -> str:
 
 
 def size_of(n_bytes: int) -> str:
-    """Write a size in bytes.
-
-    Parameters
-    ----------
-    n_bytes
-        The size.
+    """Format a number of bytes.
 
     Examples
     --------
@@ -196,12 +148,12 @@ def size_of(n_bytes: int) -> str:
 
 
 def point_label(name: str) -> str:
-    """Write the name of a point of the zone the way people do: GAMMA is Γ, SIGMA_0 is Σ₀.
+    """Format the name of a special point: GAMMA as Γ, SIGMA_0 as Σ₀.
 
     Parameters
     ----------
     name
-        Name as seekpath gives it; two names may be joined by a bar.
+        Name as given by seekpath; two names may be joined by a bar.
     """
     if "|" in name:
         return "|".join(point_label(part) for part in name.split("|"))

@@ -15,17 +15,11 @@ from trajmodes.results.tables import Table
 from trajmodes.units import THZ
 
 TOLERANCE = 0.01
-"""Fits that predict worse by no more than this part of the residual are as good."""
+"""A fit is good enough if its predicted residual exceeds the best one by at most this part."""
 
 
 def scan_table(rows: Sequence[ScanPoint]) -> Table:
-    """All rows of a scan as a table for scan.csv.
-
-    Parameters
-    ----------
-    rows
-        The rows.
-    """
+    """Make the table of scan.csv, one row for each fit."""
     columns = {
         name: np.array([read(row) for row in rows]) for name, (_, read) in _FIELDS.items()
     }
@@ -36,24 +30,21 @@ def scan_table(rows: Sequence[ScanPoint]) -> Table:
 
 
 def lowest_squared_thz(row: ScanPoint) -> float:
-    """Lowest signed (ω/2π)² of a fit in THz²; nan where it was not computed.
-
-    Parameters
-    ----------
-    row
-        The fit.
-    """
+    """Lowest signed (ω/2π)² of a fit in THz²; nan if it was not calculated."""
     return row.lowest_squared / THZ**2
 
 
 _FIELDS: Mapping[str, tuple[str, Callable[[ScanPoint], Any]]] = {
-    "kind": ("what was varied", attrgetter("kind")),
-    "label": ("its value in words", attrgetter("label")),
+    "kind": ("varied quantity", attrgetter("kind")),
+    "label": ("its value as text", attrgetter("label")),
     "value": (
         "its value: cutoff in Å, highest order, strength of the ridge, frames fitted",
         attrgetter("value"),
     ),
-    "order": ("order whose cutoff was varied, else the highest", attrgetter("order")),
+    "order": (
+        "order whose cutoff was varied, or the highest order",
+        attrgetter("order"),
+    ),
     "cutoffs": ("cutoffs of all orders, in Å", attrgetter("cutoffs")),
     "n_parameters": ("free parameters", attrgetter("quality.n_parameters")),
     "r_squared": (
@@ -65,7 +56,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[ScanPoint], Any]]] = {
         attrgetter("quality.rms_residual"),
     ),
     "rms_predicted": (
-        "the same for blocks of time left out of the fit, in eV/Å",
+        "root mean square residual in blocks of time left out of the fit, in eV/Å",
         attrgetter("rms_predicted"),
     ),
     "condition": (
@@ -73,7 +64,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[ScanPoint], Any]]] = {
         attrgetter("quality.condition"),
     ),
     "scheme_distance": (
-        "distance of the joint and the sequential pair constants, |Φ' − Φ|/|Φ|",
+        "distance of second-order force constants, joint and sequential fit, |Φ' − Φ|/|Φ|",
         attrgetter("scheme_distance"),
     ),
     "lowest_squared_thz": (
@@ -81,29 +72,17 @@ _FIELDS: Mapping[str, tuple[str, Callable[[ScanPoint], Any]]] = {
         lowest_squared_thz,
     ),
 }
-"""Column → meaning, and how it is read from a fit."""
+"""Column → meaning, and the function that reads it from a fit."""
 
 
 def best_row(rows: Sequence[ScanPoint]) -> ScanPoint | None:
-    """Row that predicts frames left out of the fit best; None if that is not known.
-
-    Parameters
-    ----------
-    rows
-        Rows of one kind.
-    """
+    """Fit with the smallest residual in frames left out; None if no fit has one."""
     known = [row for row in rows if np.isfinite(row.rms_predicted)]
     return min(known, key=lambda row: row.rms_predicted) if known else None
 
 
 def enough_row(rows: Sequence[ScanPoint]) -> ScanPoint | None:
-    """Row of fewest parameters that predicts within one percent as well as the best.
-
-    Parameters
-    ----------
-    rows
-        Rows of one kind.
-    """
+    """Fit with the fewest parameters whose predicted residual is within 1 % of the best."""
     best = best_row(rows)
     if best is None:
         return None
@@ -112,18 +91,12 @@ def enough_row(rows: Sequence[ScanPoint]) -> ScanPoint | None:
 
 
 def groups_of(rows: Sequence[ScanPoint]) -> list[tuple[str, list[ScanPoint]]]:
-    """Title and rows of each thing that was varied; cutoffs of each order by themselves.
-
-    Parameters
-    ----------
-    rows
-        All rows of a scan.
-    """
+    """Group the rows by the varied quantity, cutoffs by order: title and rows of each group."""
     groups: dict[str, list[ScanPoint]] = {}
     for row in rows:
         title = _TITLES[row.kind]
         if row.kind == "cutoff":
-            title += f" of {order_name(row.order)}"
+            title += f", {order_name(row.order)}"
         groups.setdefault(title, []).append(row)
     return list(groups.items())
 
@@ -138,17 +111,11 @@ _TITLES: Mapping[ScanKind, str] = {
 
 
 _RANKED = ("cutoff", "order", "ridge")
-"""Choices that prediction may decide; constraints are a matter of physics."""
+"""Quantities chosen by the predicted residual; constraints are a matter of physics."""
 
 
 def render_scan(rows: Sequence[ScanPoint]) -> Group:
-    """Tell what a scan found, readable without colour and in 80 columns.
-
-    Parameters
-    ----------
-    rows
-        The rows.
-    """
+    """Make the table of a scan for the terminal, readable in 80 columns without colour."""
     columns = [column for column in _COLUMNS if any(column[1](row) for row in rows)]
     table = Grid(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("fit")
@@ -163,15 +130,15 @@ def render_scan(rows: Sequence[ScanPoint]) -> Group:
         for k, row in enumerate(group):
             cells = [row.label, *(cell(row) or "–" for _, cell in columns), marks.get(k, "")]
             table.add_row(*(Text(cell) for cell in cells))
-    told = (
-        "best: predicts frames left out of the fit best; enough: the fewest parameters within "
-        f"{100.0 * TOLERANCE:g} % of that"
+    caption = (
+        "best: smallest residual in frames left out of the fit; enough: fewest parameters "
+        f"within {100.0 * TOLERANCE:g} % of it"
     )
-    return Group(table, Text(), Text(told))
+    return Group(table, Text(), Text(caption))
 
 
 def _marks(group: Sequence[ScanPoint]) -> dict[int, str]:
-    """Place in the group → what it is good for."""
+    """Index in the group → "best", "enough", both or neither."""
     best, enough = best_row(group), enough_row(group)
     marks = {}
     for k, row in enumerate(group):
@@ -180,8 +147,8 @@ def _marks(group: Sequence[ScanPoint]) -> dict[int, str]:
     return marks
 
 
-def _shown(form: str, name: str) -> Callable[[ScanPoint], str]:
-    """How to write a number; nothing where there is none."""
+def _formatted(form: str, name: str) -> Callable[[ScanPoint], str]:
+    """Return a function that formats a number of a fit; nan becomes an empty text."""
     read = attrgetter(name)
 
     def cell(row: ScanPoint) -> str:
@@ -192,7 +159,7 @@ def _shown(form: str, name: str) -> Callable[[ScanPoint], str]:
 
 
 def _distance(row: ScanPoint) -> str:
-    """Distance of both schemes in percent."""
+    """Distance of joint and sequential fit in percent."""
     return f"{100.0 * row.scheme_distance:.2g}" if np.isfinite(row.scheme_distance) else ""
 
 
@@ -202,11 +169,11 @@ def _square(row: ScanPoint) -> str:
 
 
 _COLUMNS: tuple[tuple[str, Callable[[ScanPoint], str]], ...] = (
-    ("param.\n", _shown("d", "quality.n_parameters")),
-    ("R²\n", _shown(".5f", "quality.r_squared")),
-    ("residual\neV/Å", _shown(".5f", "quality.rms_residual")),
-    ("left out\neV/Å", _shown(".5f", "rms_predicted")),
-    ("cond.\n", _shown(".2g", "quality.condition")),
+    ("param.\n", _formatted("d", "quality.n_parameters")),
+    ("R²\n", _formatted(".5f", "quality.r_squared")),
+    ("residual\neV/Å", _formatted(".5f", "quality.rms_residual")),
+    ("left out\neV/Å", _formatted(".5f", "rms_predicted")),
+    ("cond.\n", _formatted(".2g", "quality.condition")),
     ("joint–\nseq. %", _distance),
     ("lowest f²\nTHz²", _square),
 )

@@ -1,4 +1,4 @@
-"""What a run gave, in the terminal: readable without colour and in 80 columns."""
+"""The summary of results in the terminal, readable in 80 columns without colour."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,20 +14,21 @@ from trajmodes.data.modes import signed_squares
 from trajmodes.data.results import Finding, Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
 from trajmodes.notes import Note
-from trajmodes.report.text.fit import fit_in_one_line, fit_section
 from trajmodes.report.text.mode_table import SetList, list_sets
-from trajmodes.report.text.modes import (
+from trajmodes.report.text.numbers import counted, place_of, plus_minus, size_of
+from trajmodes.report.text.sections import (
     conductivity_line,
+    empty_sections_line,
     equipartition_line,
-    legs_line,
+    fit_in_one_line,
+    fit_section,
     lifetimes_line,
     thermostat_line,
 )
-from trajmodes.report.text.numbers import counted, place_of, plus_minus, size_of
 from trajmodes.results.dataset import to_dataset
 
 _NAMED_FILES = 3
-"""So many names of input files are told."""
+"""At most this many names of input files are printed."""
 
 
 def render(
@@ -36,45 +37,36 @@ def render(
     rows: int | None = 30,
     files: Mapping[str, str] | None = None,
 ) -> Group:
-    """Tell what was run and what came out.
+    """Make the summary of a run.
 
     Parameters
     ----------
     results
-        What a run gave, a map of its spectral energy, or the Dataset read back from
-        results.nc.
+        Results of a run, a map of its spectral energy density, or the Dataset of results.nc.
     rows
-        So many sets of modes are listed, evenly spread over the frequencies; None for all.
+        Number of sets of modes to list, evenly spread over the frequencies; None for all.
     files
-        Name of each file that was written → what it is.
+        Name of each file that was written → its description.
     """
     dataset = results if isinstance(results, xr.Dataset) else to_dataset(results)
     parts: list[RenderableType] = [_overview(dataset), *fit_section(dataset)]
     if "set" in dataset.dims:
         parts += [Text(), _modes(dataset, rows)]
-    notes = [*_imaginary(dataset), *_unresolved(dataset)]
+    unresolved = [*_imaginary(dataset), *_unresolved(dataset)]
     for title, lines in (
-        ("Not resolved, and what would help", notes),
+        ("Not resolved, and what would resolve it", unresolved),
         ("Warnings", [Text(str(text)) for text in _texts(dataset, "warnings")]),
         ("Notes", [Text(str(text)) for text in _texts(dataset, "notes")]),
         ("Files", _files(files or {})),
     ):
         parts += _section(title, lines)
     if isinstance(results, Results) and results.timings:
-        parts += _section("Seconds", [_timings(results.timings)])
+        parts += _section("Timings in seconds", [_timings(results.timings)])
     return Group(*parts)
 
 
 def render_spectral_energy(sed: SpectralEnergy, files: Mapping[str, str]) -> Group:
-    """Tell what was mapped, and where it was written.
-
-    Parameters
-    ----------
-    sed
-        A map of the spectral energy.
-    files
-        Name of each file that was written → what it is.
-    """
+    """Make the summary of a map of the spectral energy density and its files."""
     return render(sed, files=files)
 
 
@@ -98,7 +90,7 @@ def _files(files: Mapping[str, str]) -> list[Text]:
 def _timings(timings: Mapping[str, float]) -> Text:
     total = sum(timings.values())
     parts = [f"{stage} {seconds:.1f}" for stage, seconds in timings.items()]
-    return Text(", ".join([*parts, f"together {total:.1f}"]))
+    return Text(", ".join([*parts, f"total {total:.1f}"]))
 
 
 def _overview(dataset: xr.Dataset) -> Table:
@@ -114,7 +106,7 @@ def _overview(dataset: xr.Dataset) -> Table:
         ("Fit", fit_in_one_line(dataset)),
         ("Frequencies", _frequencies(dataset)),
         ("Map", _map(dataset)),
-        ("Path", legs_line(dataset)),
+        ("Path", empty_sections_line(dataset)),
         ("Equipartition", equipartition_line(dataset)),
         ("Thermostat", thermostat_line(dataset)),
         ("Lifetimes", lifetimes_line(dataset)),
@@ -136,12 +128,12 @@ def _run(dataset: xr.Dataset) -> str:
 
 
 def _files_of_a_name(name: str, sizes: list[int]) -> str:
-    """Tell files of one name, which runs in folders of their own have, together."""
+    """Files of the same name in several folders, as one item."""
     if len(sizes) == 1:
         return f"{name} ({size_of(sizes[0])})"
     if len(set(sizes)) == 1:
         return f"{len(sizes)} × {name} ({size_of(sizes[0])} each)"
-    return f"{len(sizes)} × {name} ({size_of(sum(sizes))} together)"
+    return f"{len(sizes)} × {name} ({size_of(sum(sizes))} in total)"
 
 
 def _crystal(dataset: xr.Dataset) -> str:
@@ -153,10 +145,10 @@ def _crystal(dataset: xr.Dataset) -> str:
 
 
 def _cell(dataset: xr.Dataset) -> str:
-    # Rounding leaves 1e-12 Å where there is nothing.
+    # Rounding errors of 1e-12 Å are printed as zero.
     cell = dataset["cell"].values.round(6) + 0.0
     rows = [", ".join(f"{x:.5g}" for x in row) for row in cell]
-    return f"({') ('.join(rows)}) Å; q are reduced in its reciprocal"
+    return f"({') ('.join(rows)}) Å; q in units of its reciprocal vectors"
 
 
 def _supercell(dataset: xr.Dataset) -> str:
@@ -171,14 +163,16 @@ def _temperature(dataset: xr.Dataset) -> str:
         known = "fit_temperature" in dataset
         return f"{float(dataset['fit_temperature']):.4g} K" if known else ""
     value, sem = float(dataset["temperature"]), float(dataset["temperature_sem"])
-    return f"{plus_minus(value, sem)} K, kinetic, centre of mass left out"
+    return f"{plus_minus(value, sem)} K, kinetic, without the centre of mass"
 
 
 def _frequencies(dataset: xr.Dataset) -> str:
     if "mode_freq_thz" not in dataset:
         return ""
     freq = dataset["mode_freq_thz"].values
-    sets = f" in {dataset.sizes['set']} sets of equal modes" if "set" in dataset.dims else ""
+    sets = (
+        f" in {dataset.sizes['set']} sets of equivalent ones" if "set" in dataset.dims else ""
+    )
     return (
         f"up to {freq.max():.3f} THz; {freq.shape[0]} q points (one of each ±q), "
         f"{freq.size} modes{sets}"
@@ -186,21 +180,21 @@ def _frequencies(dataset: xr.Dataset) -> str:
 
 
 def _map(dataset: xr.Dataset) -> str:
-    """Tell of the spectral energy along the path, where there is little else."""
+    """Size of the spectral energy map, if the results are a map alone."""
     if "map_power" not in dataset or "set" in dataset.dims:
         return ""
     freq = dataset["map_freq_thz"].values
     places = len(np.unique(dataset["map_distance"].values.round(6)))
-    # A path that comes back to a q, or to one a reciprocal lattice vector away, counts it once.
+    # Points of the path that are equal up to a reciprocal lattice vector count once.
     inside = np.round(dataset["map_q"].values, 6) % 1.0
     parts = [
-        f"spectral energy at {counted(places, 'point')} of the path ("
-        f"{len(np.unique(inside, axis=0))} different q), up to {freq[-1]:.4g} THz in steps of "
+        f"spectral energy density at {counted(places, 'point')} of the path ("
+        f"{len(np.unique(inside, axis=0))} distinct q), up to {freq[-1]:.4g} THz in steps of "
         f"{freq[1] - freq[0]:.3g} THz"
     ]
-    for name, told in (("branch", "by branch"), ("site", "by site and direction")):
+    for name, label in (("branch", "by branch"), ("site", "by site and direction")):
         if f"map_{name}_power" in dataset:
-            parts.append(told)
+            parts.append(label)
     return ", ".join(parts)
 
 
@@ -209,27 +203,27 @@ def _modes(dataset: xr.Dataset, rows: int | None) -> SetList:
     freq = dataset["freq_harmonic_thz"].values
     count = n_sets if rows is None else min(rows, n_sets)
     projected = "verdict" in dataset
-    shown = _chosen(dataset, count)
+    shown = _choose_sets(dataset, count)
     shown = shown[np.argsort(freq[shown], kind="stable")]
-    told = "1.23(5) is 1.23 ± 0.05"
+    caption = "1.23(5) means 1.23 ± 0.05"
     if count < n_sets:
         rule = "those with a lifetime first" if projected else "spread over the frequencies"
         place = "trajmodes modes FOLDER" if projected else "tables/modes.csv"
-        told += f"; {count} of {counted(n_sets, 'set')}, {rule}; all: {place}"
-    names = _OF_LINES if projected else _OF_FIT
-    return list_sets(dataset, shown.tolist(), names, spare=_SPARE, caption=told)
+        caption += f"; {count} of {counted(n_sets, 'set')}, {rule}; all sets: {place}"
+    names = _PROJECTION_COLUMNS if projected else _FIT_COLUMNS
+    return list_sets(dataset, shown.tolist(), names, optional=_OPTIONAL, caption=caption)
 
 
-_OF_LINES = (
+_PROJECTION_COLUMNS = (
     *("set", "q", "branch", "harmonic", "line", "width", "life", "energy life", "verdict"),
 )
-_OF_FIT = ("set", "q", "branch", "harmonic", "Φ3 width", "γ")
-"""Columns with and without a projection; the rest is in modes.csv."""
-_SPARE = ("width", "line", "branch")
-"""Columns to leave out where it is too narrow for all, in this order."""
+_FIT_COLUMNS = ("set", "q", "branch", "harmonic", "Φ3 width", "γ")
+"""Columns with and without a projection; modes.csv has more."""
+_OPTIONAL = ("width", "line", "branch")
+"""Columns to leave out on a narrow terminal, in this order."""
 
 
-def _chosen(dataset: xr.Dataset, count: int) -> Ints:
+def _choose_sets(dataset: xr.Dataset, count: int) -> Ints:
     """Choose sets to list: those with a lifetime first, spread evenly over the frequencies."""
     order = np.argsort(dataset["freq_harmonic_thz"].values, kind="stable")
     resolved = np.zeros(len(order), dtype=bool)
@@ -244,7 +238,7 @@ def _chosen(dataset: xr.Dataset, count: int) -> Ints:
 
 
 def _imaginary(dataset: xr.Dataset) -> list[Text]:
-    """ω² < 0 of the fitted constants, with the verdict that its error bar allows."""
+    """List sets with ω² < 0, and whether this is significant."""
     if "freq_harmonic_thz" not in dataset:
         return []
     freq, sem_thz = dataset["freq_harmonic_thz"].values, dataset.get("freq_harmonic_thz_sem")
@@ -257,43 +251,39 @@ def _imaginary(dataset: xr.Dataset) -> list[Text]:
             lines.append(Text(f"{place}: f² = {square:.3g} THz², error unknown"))
             continue
         sem = float(sems[g])
-        means = "zero within its error" if -square < 2.0 * sem else "the crystal is unstable"
-        lines.append(Text(f"{place}: f² = {plus_minus(square, sem)} THz², {means}"))
+        verdict = "zero within its error" if -square < 2.0 * sem else "the crystal is unstable"
+        lines.append(Text(f"{place}: f² = {plus_minus(square, sem)} THz², {verdict}"))
     return lines
 
 
 def _unresolved(dataset: xr.Dataset) -> list[Text]:
-    """Each reason once, with how many sets it holds for and what would help."""
+    """One line for each reason: number of sets, and what would resolve them."""
     return [
         line
-        for names, what in (
-            (("verdict", "advice"), ""),
-            (("energy_verdict", "energy_advice"), "energy correlation of "),
+        for names, prefix in (
+            (("verdict", "advice"), "spectral line of "),
+            (("energy_verdict", "energy_advice"), "energy autocorrelation of "),
         )
         if names[0] in dataset
-        for line in _reasons(_texts(dataset, names[0]), _texts(dataset, names[1]), what)
+        for line in _reasons(_texts(dataset, names[0]), _texts(dataset, names[1]), prefix)
     ]
 
 
-def _reasons(verdicts: list[str], advice: list[str], what: str) -> Iterable[Text]:
+def _reasons(verdicts: list[str], advice: list[str], prefix: str) -> Iterable[Text]:
     for verdict in dict.fromkeys(v for v in verdicts if v != Verdict.RESOLVED):
         sets = [g for g, v in enumerate(verdicts) if v == verdict]
         reason = verdict.removeprefix("not resolved: ")
         if len({advice[g] for g in sets}) == 1:
             text = advice[sets[0]]
         else:
-            text = f"set {sets[0]}, for one: {advice[sets[0]]}; for the others see modes.csv"
-        yield Text(f"{what}{counted(len(sets), 'set')}, {reason}{f': {text}' if text else ''}")
+            text = f"for example set {sets[0]}: {advice[sets[0]]}; see modes.csv for the others"
+        yield Text(
+            f"{prefix}{counted(len(sets), 'set')}, {reason}{f': {text}' if text else ''}"
+        )
 
 
 def check_rows(diagnosis: Mapping[str, Finding]) -> list[tuple[str, str, str, str]]:
-    """Rows for `render_check` from the figures of a check.
-
-    Parameters
-    ----------
-    diagnosis
-        Name → figure.
-    """
+    """Name, value, unit and meaning of each quantity of a check, for `render_check`."""
     return [
         (name, "" if finding.value != finding.value else f"{finding.value:.6g}", *finding[1:])
         for name, finding in diagnosis.items()
@@ -301,20 +291,12 @@ def check_rows(diagnosis: Mapping[str, Finding]) -> list[tuple[str, str, str, st
 
 
 def render_check(rows: Iterable[tuple[str, str, str, str]], notes: Iterable[Note]) -> Group:
-    """Tell what a check of the input found.
-
-    Parameters
-    ----------
-    rows
-        (name, value, unit, note) of every figure.
-    notes
-        What follows from them; the worst come first.
-    """
+    """Make the report of a check: a row for each quantity, then notes, the worst first."""
     table = Table(box=None, padding=(0, 1), header_style="bold")
-    table.add_column("figure", no_wrap=True)
+    table.add_column("quantity", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("unit", no_wrap=True)
-    table.add_column("what it tells")
+    table.add_column("meaning")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     order = {"error": 0, "warning": 1, "note": 2, "ok": 3}
@@ -322,9 +304,8 @@ def render_check(rows: Iterable[tuple[str, str, str, str]], notes: Iterable[Note
     grid.add_column(no_wrap=True)
     grid.add_column()
     styles = {"error": "bold red", "warning": "yellow", "note": "", "ok": "green"}
-    words = {"error": "STOP", "warning": "look", "note": "note", "ok": "fine"}
     for note in sorted(notes, key=lambda note: order[note.severity]):
-        grid.add_row(Text(words[note.severity], style=styles[note.severity]), Text(note.text))
+        grid.add_row(Text(note.severity, style=styles[note.severity]), Text(note.text))
         for name, text in (("why", note.why), ("fix", note.fix)):
             if text:
                 grid.add_row(Text(name, style="bold"), Text(text))

@@ -27,7 +27,7 @@ def test_every_dimension_is_explained(full):
     assert set(full.dims) == set(DIMENSIONS)
 
 
-def test_the_unit_stands_in_the_name():
+def test_the_unit_is_part_of_the_name():
     for name, variable in VARIABLES.items():
         endings = {"THz": "_thz", "meV": "_mev", "Da": "_da", "byte": "_bytes"}
         endings |= {"meV²": "_mev2", "W/(m K)": "_w_mk", "k_B": "_kb"}
@@ -35,7 +35,7 @@ def test_the_unit_stands_in_the_name():
             assert name.endswith(endings[variable.unit]), name
 
 
-def test_sets_are_summed_up_by_hand(results, dataset):
+def test_sets_agree_with_a_direct_count(results, dataset):
     modes = results.modes
     for g in range(modes.n_sets):
         at = np.argwhere(modes.sets == g)
@@ -52,7 +52,7 @@ def test_sets_are_summed_up_by_hand(results, dataset):
         assert int(one["members"]) == int(one["star_size"]) * len(branches)
 
 
-def test_units_are_those_people_use(results, dataset):
+def test_units_of_the_dataset(results, dataset):
     energies = results.projection.energies
     assert dataset["mode_temperature"].values == pytest.approx(2 * energies.kinetic / BOLTZMANN)
     assert dataset["kinetic_mev"].values == pytest.approx(energies.kinetic / MEV)
@@ -117,7 +117,7 @@ def test_covariance_has_the_axes_of_the_modes(full_results, full):
     assert float(one) == pytest.approx(covariance[3 * n_branches + 1, 3 * n_branches + 1] * 1e6)
 
 
-def test_bands_of_the_motion_keep_their_kind(full_results, full):
+def test_renormalised_bands_keep_their_kind(full_results, full):
     quasi, displaced = full_results.renormalised
     assert full["band_quasi_particle_thz"].values == pytest.approx(quasi.bands.omega / THZ)
     sem = displaced.bands.omega_sem / THZ
@@ -132,7 +132,7 @@ def test_conductivity(full_results, full):
     assert full["free_path"].dims == ("set",)
 
 
-def test_vectors_can_be_put_together_again(results, dataset):
+def test_complex_vectors_are_recovered_from_their_parts(results, dataset):
     parts = dataset["mode_vectors"]
     vectors = parts.sel(reim="re").values + 1j * parts.sel(reim="im").values
     assert (vectors == results.modes.vectors).all()
@@ -146,7 +146,7 @@ def test_a_jump_of_the_path_begins_a_segment(results, dataset):
     assert set(segment) == {0, 1}
 
 
-def test_what_was_left_out_is_absent(results):
+def test_variables_of_stages_left_out_are_absent(results):
     constants = replace(results.constants, replicates=None, quality=None, cutoff=None)
     bare = to_dataset(
         replace(
@@ -232,7 +232,7 @@ def test_verdicts_and_means(full):
     assert full["lifetime_phi3_quantum_ps"].values == pytest.approx(1 / (2 * np.pi * width))
 
 
-def test_no_width_has_no_lifetime(full_results):
+def test_zero_or_unknown_widths_have_no_lifetime(full_results):
     width, sets = full_results.perturbation.classical.copy(), full_results.modes.sets
     width[sets == 0], width[sets == 1] = 0.0, np.nan
     changed = replace(full_results.perturbation, classical=width)

@@ -19,7 +19,7 @@ def printed(dataset, width=140, **options):
 
 
 def cells(text):
-    """Set → the cells of its row, q left out."""
+    """Set → the cells of its row without q."""
     rows = {}
     for line in text.splitlines()[2:]:
         words = line[16:].split()
@@ -29,13 +29,13 @@ def cells(text):
 
 
 @pytest.mark.parametrize("which", ["dataset", "full"])
-def test_it_fits(request, which):
+def test_the_list_fits_100_columns(request, which):
     text = printed(request.getfixturevalue(which), 100)
     assert max(map(len, text.splitlines())) <= 100
     assert "…" not in text
 
 
-def test_a_row_has_everything(full):
+def test_a_row_has_all_values(full):
     rows = cells(printed(full))
     assert set(rows) == set(range(full.sizes["set"]))
     for g, row in rows.items():
@@ -54,7 +54,7 @@ def test_a_row_has_everything(full):
 
 
 def test_lifetimes_limits_and_verdicts(full):
-    letters = {Verdict.RESOLVED: "·", Verdict.TOO_NARROW: "n", Verdict.NO_LINE: "o"}
+    letters = {Verdict.RESOLVED: "·", Verdict.TOO_NARROW: "n", Verdict.NO_LINE: "p"}
     starred = 0
     for g, row in cells(printed(full)).items():
         one = full.isel(set=g)
@@ -79,11 +79,11 @@ def test_lifetimes_limits_and_verdicts(full):
         assert row[11] == letters[verdict] + ("·" if one["energy_resolved"] else "d")
     assert starred == 1
     both = np.isfinite(full["lifetime_disagreement"].values).sum()
-    told = f"more than 2 combined errors apart: 1 of {both} sets"
-    assert told in " ".join(printed(full).split())
+    legend = f"differ by more than 2 combined errors: 1 of {both} sets"
+    assert legend in " ".join(printed(full).split())
 
 
-def test_order(full):
+def test_the_list_is_sorted_as_requested(full):
     by_q, by_frequency = (list(cells(printed(full, sort=key))) for key in ("q", "frequency"))
     assert by_q == sorted(by_q)
     freq = full["freq_harmonic_thz"].values[by_frequency]
@@ -98,11 +98,11 @@ def test_order(full):
     assert sorted(by_lifetime) == by_q
 
 
-def test_only_resolved_ones(full):
+def test_unresolved_sets_can_be_left_out(full):
     known = full["resolved"].values | full["energy_resolved"].values
     text = printed(full, only_resolved=True)
     assert set(cells(text)) == set(np.flatnonzero(known))
-    assert f"left out: {(~known).sum()} sets with no lifetime" in text
+    assert f"not listed: {(~known).sum()} sets without a lifetime" in text
 
 
 def test_a_run_without_forces_or_correlations(results):
@@ -113,54 +113,54 @@ def test_a_run_without_forces_or_correlations(results):
     assert "τ line" in text
 
 
-def test_the_summary_knows_every_verdict(full):
+def test_the_summary_has_words_for_every_verdict(full):
     texts = np.array([str(v) for v in Verdict] * 3)[: full.sizes["set"]]
     stream = io.StringIO()
-    told = full.assign(verdict=("set", texts))
-    Console(file=stream, width=76).print(render(told, rows=None))
+    changed = full.assign(verdict=("set", texts))
+    Console(file=stream, width=76).print(render(changed, rows=None))
     assert max(map(len, stream.getvalue().splitlines())) <= 76
     for words in ("overdamped", "short run", "imaginary", "off band"):
         assert words in stream.getvalue()
 
 
-def test_a_fit_alone_has_no_such_list(results):
-    with pytest.raises(DataError, match="the results hold no projection on the modes"):
+def test_a_fit_without_projection_is_refused(results):
+    with pytest.raises(DataError, match="the results contain no projection on the modes"):
         render_modes(to_dataset(replace(results, projection=None)))
 
 
-def test_every_verdict_is_told(full, dataset):
+def test_every_verdict_has_a_letter(full, dataset):
     n_sets = full.sizes["set"]
     texts = np.array([str(v) for v in Verdict] + [str(Verdict.RESOLVED)] * n_sets)[:n_sets]
-    told = full.assign(
+    changed = full.assign(
         verdict=("set", texts), energy_verdict=("set", np.roll(texts, len(Verdict)))
     )
-    text = printed(told)
-    legend = text.split("verdicts on line and energy: ")[1].split()
+    text = printed(changed)
+    legend = text.split("verdicts on line and energy autocorrelation: ")[1].split()
     letters = {row[11][0] for row in cells(text).values()}
-    # One letter for each, and each explained.
+    # One letter for each verdict, explained in the legend.
     assert len(letters) == len(Verdict)
     assert letters <= set(legend)
     assert "fit failed" not in printed(dataset)
 
 
-def test_nothing_wraps_where_q_is_long_and_lifetimes_are_many(full):
+def test_long_q_and_lifetimes_do_not_wrap(full):
     lives = np.geomspace(0.5, 5e4, full.sizes["set"])
     q = full["set_q"].values.copy()
     q[3] = (5 / 12, -5 / 12, 1 / 12)
     wide = full.assign(lifetime_phi3_classical_ps=("set", lives), set_q=(full["set_q"].dims, q))
     text = printed(wide, 100)
-    rows = text[: text.index("no room for")].splitlines()
+    rows = text[: text.index("columns left out")].splitlines()
     assert len(rows) == 2 + full.sizes["set"]
     assert max(map(len, rows)) <= 100
     assert "5/12 -5/12 1/12 " in rows[5]
-    told = [row.split()[-2] for row in rows[2:]]
-    assert all("e" not in x for x, life in zip(told, lives, strict=True) if life < 9999)
-    assert [float(x) for x in told] == pytest.approx(lives, rel=0.2)
-    # What goes first is noisy; what the others are compared with stays.
-    assert "no room for displ." in text
+    shown = [row.split()[-2] for row in rows[2:]]
+    assert all("e" not in x for x, life in zip(shown, lives, strict=True) if life < 9999)
+    assert [float(x) for x in shown] == pytest.approx(lives, rel=0.2)
+    # Noisy columns are left out first, the harmonic frequency last.
+    assert "terminal: displ." in text
     assert "harmonic" in rows[0]
     assert "displ." in printed(full)
-    # As the last resort q goes on in the next line, and nothing is cut off.
+    # As the last resort q is wrapped, and nothing is truncated.
     assert "…" not in printed(wide, width=60)
 
 
@@ -176,6 +176,6 @@ def test_special_points_are_named_beside_their_q(full, dataset):
     assert "0 0 0 Γ" not in printed(dataset)
 
 
-def test_every_q_has_a_place_for_its_name(full_results):
+def test_the_number_of_names_is_that_of_q_points(full_results):
     with pytest.raises(DataError, match="q points are given, but 1 names"):
         replace(full_results, point_names=("Γ",))

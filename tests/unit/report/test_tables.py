@@ -8,8 +8,7 @@ from trajmodes.results import outputs
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder
 from trajmodes.results.outputs import TABLES, write_outputs
-from trajmodes.results.tables import Table
-from trajmodes.results.tables_modes import energy_density_table
+from trajmodes.results.tables import Table, energy_density_table
 
 
 def tables_of(dataset):
@@ -77,7 +76,7 @@ def test_energies_have_one_row_for_each_mode(results, dataset, tmp_path):
     assert numbers(columns["q_c"])[::6] == pytest.approx(results.modes.qpoints[:, 2])
 
 
-def test_waves_are_in_the_energies(results, dataset, tmp_path):
+def test_energies_have_travelling_waves(results, dataset, tmp_path):
     _, columns = read(tables_of(dataset)["energies.csv"], tmp_path / "energies.csv")
     forward = results.projection.energies.travelling[0].ravel() * 1e3
     assert numbers(columns["travelling_forward_mev"]) == pytest.approx(
@@ -101,7 +100,9 @@ def test_spectra_are_columns(full, tmp_path):
         ("correlations.csv", "acf_lag_ps", ["energy_acf", "energy_acf_sem"]),
     ],
 )
-def test_what_was_fitted_is_one_below_the_other(dataset, tmp_path, file, place, names):
+def test_fitted_spectra_and_correlations_are_in_long_form(
+    dataset, tmp_path, file, place, names
+):
     _, columns = read(tables_of(dataset)[file], tmp_path / file)
     label = numbers(columns["set"])
     for g in (0, 7):
@@ -116,7 +117,7 @@ def test_density_counts_the_degrees_of_freedom(dataset, tmp_path):
     _, columns = read(tables_of(dataset)["vdos.csv"], tmp_path / "vdos.csv")
     density = numbers(columns["density"])
     area = density.sum() * (float(columns["freq_thz"][1]) - float(columns["freq_thz"][0]))
-    # Drift takes three of 384; the wings go beyond the axis.
+    # The centre of mass has three of 384 degrees of freedom; the wings exceed the axis.
     assert area == pytest.approx(3 * (1 - 1 / 128), rel=0.02)
     along = sum(numbers(columns[f"density_{x}"]) for x in "xyz")
     assert along == pytest.approx(density, rel=1e-8)
@@ -126,7 +127,7 @@ def test_density_counts_the_degrees_of_freedom(dataset, tmp_path):
 
 
 def test_energy_density_has_one_row_for_each_point_and_frequency(full, tmp_path):
-    # By symmetry both sites have the same; here they shall be told apart.
+    # By symmetry both sites are equal; here they are made different.
     sites = full["map_site_power"].values * np.array([1.0, 2.0])[:, None, None]
     full = full.assign(map_site_power=(full["map_site_power"].dims, sites))
     _, columns = read(energy_density_table(full), tmp_path / "sed.csv")
@@ -174,20 +175,20 @@ def test_conductivity(full, tmp_path):
         assert len(columns) == 3
 
 
-def test_very_large_tables_are_left_to_the_netcdf(dataset, tmp_path, monkeypatch):
+def test_very_large_tables_are_not_written(dataset, tmp_path, monkeypatch):
     with open_folder(tmp_path) as folder:
         files = write_outputs(dataset, "all results", TABLES, folder, {})
-        assert files["results.nc"] == "all results; xarray opens it"
+        assert files["results.nc"] == "all results as an xarray Dataset"
         monkeypatch.setattr(outputs, "_MOST_CELLS", 6000)
         files = write_outputs(dataset, "all results", TABLES, folder, {})
     assert "tables/modes.csv" in files
     for name in ("tables/spectra.csv", "tables/lines.csv"):
         assert name not in files
         assert name in files["results.nc"]
-    assert files["results.nc"].endswith(" left to it, for more than 6 000 cells")
+    assert files["results.nc"].endswith(" not written: more than 6 000 cells")
 
 
-def test_modes_tell_lifetimes_three_ways(full, tmp_path):
+def test_modes_have_lifetimes_of_three_methods(full, tmp_path):
     comment, columns = read(tables_of(full)["modes.csv"], tmp_path / "modes.csv")
     for name in (
         *("lifetime_ps", "lifetime_energy_ps_sem", "lifetime_disagreement"),
@@ -215,7 +216,7 @@ def test_constants_by_shell(dataset, tmp_path):
     )
 
 
-def test_only_tables_that_there_is_data_for(results):
+def test_tables_without_data_are_left_out(results):
     bare = to_dataset(replace(results, projection=None))
     assert set(tables_of(bare)) == {
         *("bands.csv", "force_constants.csv", "modes.csv", "orders.csv")
@@ -233,7 +234,7 @@ def test_modes_have_widths_of_perturbation_theory(full, tmp_path):
     assert any("linewidth_phi3_quantum_thz: perturbative" in line for line in comment)
 
 
-def test_bands_have_gamma(full, tmp_path):
+def test_bands_have_gruneisen_parameters(full, tmp_path):
     _, columns = read(tables_of(full)["bands.csv"], tmp_path / "bands.csv")
     gamma = full["band_gruneisen"].values[:, 2]
     assert numbers(columns["band_gruneisen_3"]) == pytest.approx(gamma, rel=1e-9, nan_ok=True)

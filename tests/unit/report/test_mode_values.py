@@ -1,4 +1,4 @@
-"""Every number of the modes stands under its own name, in the unit that the name says."""
+"""Every variable of the modes contains its own values, in the unit of its name."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trajmodes.results.dataset import to_dataset
-from trajmodes.results.tables_modes import density_table
+from trajmodes.results.tables import density_table
 from trajmodes.units import BOLTZMANN, THZ, W_MK
 
 MEV, TURN, NM = 1e3, 2.0 * np.pi, 10.0
@@ -14,7 +14,7 @@ BOTH = ("", "_sem")
 
 
 def _expected(results):
-    """Name of each variable → what the noun of the report holds, in the unit of the name."""
+    """Name of each variable → values of `Results` in the unit of the name."""
     projection, conductivity = results.projection, results.conductivity
     energies, lines = projection.energies, projection.lines
     lifetimes = projection.lifetimes
@@ -59,8 +59,8 @@ def _expected(results):
     }
 
 
-def test_numbers_stand_under_their_names_in_their_units(full_results) -> None:
-    # Errors of all energies are alike in these results: a change of places would not show.
+def test_variables_have_the_values_and_units_of_their_names(full_results) -> None:
+    # All energies of the fixture have the same errors: make them different.
     energies = full_results.projection.energies
     energies = replace(energies, potential_sem=1.3 * energies.kinetic_sem)
     projection = replace(full_results.projection, energies=energies)
@@ -76,7 +76,7 @@ def test_numbers_stand_under_their_names_in_their_units(full_results) -> None:
         assert unit == ending.get(last, unit), name
 
 
-def test_units_of_what_names_do_not_tell(full_results) -> None:
+def test_units_that_are_not_part_of_a_name(full_results) -> None:
     dataset = to_dataset(full_results)
     for name, unit in (
         *(("free_path", "Å"), ("kappa_path", "Å"), ("temperature", "K")),
@@ -86,19 +86,19 @@ def test_units_of_what_names_do_not_tell(full_results) -> None:
     ):
         assert dataset[name].attrs["units"] == unit, name
     for name in ("linewidth_thz", "linewidth_phi3_quantum_thz", "partner_linewidth_thz"):
-        told = dataset[name].attrs["long_name"] + dataset[name].attrs.get("conventions", "")
-        assert "full width at half maximum" in told, name
+        text = dataset[name].attrs["long_name"] + dataset[name].attrs.get("conventions", "")
+        assert "full width at half maximum" in text, name
 
 
-def test_segments_are_told_by_their_length(full_results) -> None:
-    """A Hann window of length T gives a line of no width 1.4406/T (Harris 1978, table 1)."""
+def test_resolution_follows_from_the_segment_length(full_results) -> None:
+    """A Hann window of length T broadens a line of zero width to 1.4406/T (Harris 1978, table 1)."""
     dataset = to_dataset(full_results)
     length = dataset["line_segment_ps"] * dataset["line_resolution_thz"]
     assert length.values == pytest.approx(1.44, abs=0.005)
 
 
-def test_directions_of_the_density_are_told_apart(full) -> None:
-    """Each direction has a third of it by symmetry; here they shall be told apart."""
+def test_directions_of_the_density_are_not_exchanged(full) -> None:
+    """By symmetry each direction has one third; here they are made different."""
     vdos = full["vdos"].values * np.array([1.0, 2.0, 4.0])[:, None]
     columns = density_table(full.assign(vdos=(full["vdos"].dims, vdos))).columns
     for k, direction in enumerate("xyz"):

@@ -1,4 +1,4 @@
-"""Figures that a second process draws are those that the first one would draw."""
+"""Figures drawn by a second process are equal to those drawn by the first one."""
 
 import sys
 import time
@@ -43,7 +43,9 @@ def test_the_second_process_draws_the_same(results, tmp_path):
 
 
 @pytest.mark.parametrize("program", ["/bin/false", "/nowhere/python"])
-def test_without_the_second_process_all_is_drawn(results, tmp_path, monkeypatch, program):
+def test_without_the_second_process_all_figures_are_drawn(
+    results, tmp_path, monkeypatch, program
+):
     monkeypatch.setattr(sys, "executable", program)
     with open_folder(tmp_path / "both") as folder, second_painter(tmp_path) as painter:
         write_results(results, folder, {}, painter)

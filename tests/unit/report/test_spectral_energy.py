@@ -39,7 +39,7 @@ def bare(with_constants):
     return replace(with_constants, bands=path, map=replace(with_constants.map, branches=None))
 
 
-def test_what_is_written_is_read(with_constants, tmp_path):
+def test_files_of_a_map_are_read_back(with_constants, tmp_path):
     with open_folder(tmp_path / "sed") as folder:
         files = write_spectral_energy(with_constants, folder)
     assert set(files) == {
@@ -51,7 +51,7 @@ def test_what_is_written_is_read(with_constants, tmp_path):
     assert read_results(tmp_path / "sed").identical(to_dataset(with_constants))
 
 
-def test_branches_count_from_one_in_every_table(with_constants, full, tmp_path):
+def test_branches_are_numbered_from_one_in_every_table(with_constants, full, tmp_path):
     with open_folder(tmp_path) as folder:
         write_spectral_energy(with_constants, folder)
     heads = [
@@ -75,20 +75,20 @@ def test_a_map_without_constants(bare, tmp_path):
     assert "map_site_power" in dataset
     with sheet():
         axes = draw_bands(dataset).axes[0]
-    (told,) = axes.get_legend().get_texts()
-    assert told.get_text() == "q of the supercell"
+    (label,) = axes.get_legend().get_texts()
+    assert label.get_text() == "q of the supercell"
     assert axes.get_ylim()[0] == 0.0
 
 
-def test_a_table_left_out_is_told(bare, tmp_path, monkeypatch):
+def test_a_table_that_is_too_large_is_named(bare, tmp_path, monkeypatch):
     monkeypatch.setattr(outputs, "_MOST_CELLS", 100)
     with open_folder(tmp_path) as folder:
         files = write_spectral_energy(bare, folder)
     assert "tables/sed.csv" not in files
-    assert files["results.nc"].endswith("; tables/sed.csv left to it, for more than 100 cells")
+    assert files["results.nc"].endswith("; tables/sed.csv not written: more than 100 cells")
 
 
-def test_it_is_told(with_constants, bare):
+def test_the_summary_of_a_map(with_constants, bare):
     texts = []
     for sed in (with_constants, bare):
         stream = io.StringIO()
@@ -97,7 +97,7 @@ def test_it_is_told(with_constants, bare):
         )
         texts.append(" ".join(stream.getvalue().split()))
     for text in texts:
-        assert "points of the path (11 different q), up to 19.95 THz" in text
+        assert "points of the path (11 distinct q), up to 19.95 THz" in text
         assert "the path misses L" in text
         assert "results.nc: the map" in text
         assert " Fit " not in text
@@ -106,5 +106,5 @@ def test_it_is_told(with_constants, bare):
 
 
 def test_a_map_has_no_list_of_modes(with_constants):
-    with pytest.raises(DataError, match="hold no projection"):
+    with pytest.raises(DataError, match="contain no projection"):
         render_modes(to_dataset(with_constants))

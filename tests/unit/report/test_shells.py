@@ -33,7 +33,7 @@ def test_jackknife_of_a_mean_is_the_standard_error_of_the_mean():
     assert jackknife_sem(without_one) == pytest.approx(blocks.std(ddof=1) / np.sqrt(12))
 
 
-def test_species_at_the_same_distance_are_pair_shells_their_own():
+def test_pairs_of_different_species_are_different_shells():
     crystal = Crystal(4.0 * np.eye(3), [[0, 0, 0], [0.5, 0.5, 0.5]], ("Na", "Cl"), [1.0, 1.0])
     constants = ForceConstants(
         crystal=crystal,
@@ -50,7 +50,7 @@ def test_species_at_the_same_distance_are_pair_shells_their_own():
     assert by_species == pytest.approx({"Cl–Na": 3 * 3.5, "Na–Na": 3.0, "Cl–Cl": 6.0})
 
 
-def test_self_terms_alone_make_no_shell(results):
+def test_self_terms_have_no_shell(results):
     given = results.constants
     only = replace(
         given,
@@ -107,7 +107,7 @@ def test_errors_of_triplets_come_from_the_replicates(full_results):
     assert cluster_shells(given.crystal, bare).norm_sem is None
 
 
-def test_species_of_triplets_are_told_apart():
+def test_triplets_of_different_species_are_different_shells():
     crystal = Crystal(4.0 * np.eye(3), [[0, 0, 0], [0.5, 0.5, 0.5]], ("Na", "Cl"), [1.0, 1.0])
     clusters = ClusterConstants(
         sites=[[0, 1, 1], [0, 0, 1], [1, 0, 0], [0, 0, 0]],

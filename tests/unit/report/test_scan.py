@@ -18,22 +18,22 @@ def printed(rows, width=100):
 
 
 def unpredicted(row):
-    """The same fit with too few blocks to leave any out."""
+    """The same fit without predicted residuals."""
     orders = [replace(one, rms_predicted=np.nan) for one in row.quality.orders]
     return replace(row, quality=replace(row.quality, orders=tuple(orders)))
 
 
-def test_rows_are_grouped_by_what_was_varied(scan_rows):
+def test_rows_are_grouped_by_the_varied_quantity(scan_rows):
     titles = [title for title, _ in groups_of(scan_rows)]
     assert titles == [
-        *("Cutoff of pairs", "Cutoff of triplets", "Orders", "Constraints"),
+        *("Cutoff, 2nd order", "Cutoff, 3rd order", "Orders", "Constraints"),
         "Length of the run",
     ]
 
 
 def test_best_and_enough(scan_rows):
     pairs, triplets = (group for _, group in groups_of(scan_rows)[:2])
-    # The longest reach predicts best; 5 Å predicts within one percent of it.
+    # The longest cutoff has the smallest predicted residual; that of 5 Å is within one percent.
     assert best_row(pairs).value == 6.0
     assert enough_row(pairs).value == 5.0
     assert enough_row(triplets).value == 4.0
@@ -42,25 +42,25 @@ def test_best_and_enough(scan_rows):
 
 
 @pytest.mark.parametrize("width", [80, 100])
-def test_the_table_fits_and_is_plain(scan_rows, width):
+def test_the_table_fits_the_width(scan_rows, width):
     text = printed(scan_rows, width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
 
 
-def test_the_table_marks_what_to_take(scan_rows):
+def test_the_table_marks_the_best_and_the_smallest_sufficient_fit(scan_rows):
     lines = printed(scan_rows).splitlines()
     by_label = {line[:17].strip(): line.split() for line in lines}
     assert by_label["order 2 to 5.00 Å"][-1] == "enough"
     assert by_label["order 2 to 6.00 Å"][-1] == "best"
     assert by_label["order 2 to 3.00 Å"][-1] == "-0.3"
-    # Nothing is known to be best among those, and physics decides on constraints.
+    # These fits have no prediction, and constraints are chosen by physics.
     for label in ("up to order 3", "+ Huang", "first 500 frames"):
         assert not {"best", "enough"} & set(by_label[label])
 
 
-def test_columns_that_nothing_is_known_of_are_left_out(scan_rows):
-    # As in the summary of a fit: percent.
+def test_columns_without_values_are_left_out(scan_rows):
+    # In percent, as in the summary of a fit.
     assert printed(scan_rows).splitlines()[1].split()[-3:] == ["seq.", "%", "THz²"]
     alone = printed([row for row in scan_rows if row.kind == "order"])
     assert "joint" in alone
@@ -82,7 +82,7 @@ def test_the_file_has_every_field(scan_rows, tmp_path):
     assert rows[-4]["lowest_squared_thz"] == ""
 
 
-def test_the_picture_marks_what_to_take(scan_rows):
+def test_the_figure_marks_the_best_and_the_smallest_sufficient_fit(scan_rows):
     pairs, squares = draw_scan(scan_rows).axes[:2]
     marks = [line.get_xdata()[0] for line in pairs.lines if line.get_linestyle() == "--"]
     assert marks == [5.0]
@@ -92,7 +92,7 @@ def test_the_picture_marks_what_to_take(scan_rows):
     assert squares.get_ylim()[0] < -0.3
 
 
-def test_no_number_is_struck_through(scan_rows):
+def test_numbers_do_not_overlap_the_marking_line(scan_rows):
     figure = draw_scan(scan_rows).figure
     with sheet():
         figure.draw_without_rendering()
@@ -106,7 +106,7 @@ def test_no_number_is_struck_through(scan_rows):
             assert not any(box.x0 < x < box.x1 for box in numbers)
 
 
-def test_one_point_makes_no_panel(scan_rows, tmp_path):
+def test_a_group_of_one_fit_has_no_panel(scan_rows, tmp_path):
     n_all = len(draw_scan(scan_rows).figure.axes)
     longer = [row for row in scan_rows if row.kind == "cutoff" and row.order == 3][1:]
     only = [row for row in scan_rows if row not in longer]

@@ -63,13 +63,13 @@ def test_density_is_on_the_grid_of_the_spectra(results):
         ("maximum_entropy", lambda one: replace(one, power=one.power[1:])),
     ],
 )
-def test_every_part_has_all_sets(full_results, part, made):
+def test_all_parts_of_a_projection_have_all_sets(full_results, part, made):
     given = full_results.projection
     with pytest.raises(DataError, match=r"have \[30, 31\] sets of modes"):
         replace(given, **{part: made(getattr(given, part))})
 
 
-def test_bands_of_the_motion_are_on_the_path(full_results):
+def test_renormalised_bands_are_on_the_path(full_results):
     quasi, displaced = full_results.renormalised
     path = displaced.bands.path
     path = replace(path, qpoints=path.qpoints[1:], distance=path.distance[1:])
@@ -81,7 +81,7 @@ def test_bands_of_the_motion_are_on_the_path(full_results):
         replace(full_results, renormalised=(few,))
 
 
-def test_mean_free_paths_are_those_of_the_sets(full_results):
+def test_each_set_has_a_mean_free_path(full_results):
     few = replace(
         full_results.conductivity,
         filled=[False],
@@ -93,7 +93,7 @@ def test_mean_free_paths_are_those_of_the_sets(full_results):
         replace(full_results, conductivity=few)
 
 
-def test_sets_of_everything_must_be_those_of_the_modes(full_results):
+def test_anharmonic_results_belong_to_the_sets_of_the_modes(full_results):
     few = replace(full_results.gruneisen, sets=[0.5], sets_sem=[0.1])
     with pytest.raises(DataError, match="form 31 sets, but 1 have a Grüneisen parameter"):
         replace(full_results, gruneisen=few)
@@ -110,7 +110,7 @@ def test_grueneisen_parameters_are_on_the_bands(full_results):
         replace(full_results, gruneisen=off)
 
 
-def test_change_has_a_column_for_each_order(full_results):
+def test_convergence_has_a_column_for_each_order(full_results):
     given = full_results.convergence
     fewer = replace(given, change=given.change[:, :2])
     with pytest.raises(DataError, match="change of 2 orders is given, but the quality of 3"):

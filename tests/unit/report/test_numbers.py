@@ -13,7 +13,7 @@ from trajmodes.report.text.numbers import (
 
 
 @pytest.mark.parametrize(
-    ("value", "sem", "told", "short"),
+    ("value", "sem", "text", "short"),
     [
         (15.03412, 0.0213, "15.034 ± 0.021", "15.034(21)"),
         (15.03412, 0.0998, "15.03 ± 0.10", "15.03(10)"),
@@ -28,16 +28,16 @@ from trajmodes.report.text.numbers import (
         (float("nan"), 0.1, "–", "–"),
     ],
 )
-def test_numbers_with_errors(value, sem, told, short):
-    assert plus_minus(value, sem) == told
+def test_numbers_with_errors(value, sem, text, short):
+    assert plus_minus(value, sem) == text
     assert compact(value, sem) == short
 
 
 @pytest.mark.parametrize(
-    ("count", "told"), [(1, "1 frame"), (0, "0 frames"), (2, "2 frames"), (0.9, "1 frame")]
+    ("count", "text"), [(1, "1 frame"), (0, "0 frames"), (2, "2 frames"), (0.9, "1 frame")]
 )
-def test_things_are_counted(count, told):
-    assert counted(count, "frame") == told
+def test_counts_have_units_in_singular_or_plural(count, text):
+    assert counted(count, "frame") == text
 
 
 def test_branches_and_sizes():
@@ -53,5 +53,5 @@ def test_branches_and_sizes():
 
 def test_orders_and_meshes():
     names = [order_name(order) for order in (2, 3, 4, 5)]
-    assert names == ["pairs", "triplets", "quartets", "order 5"]
+    assert names == ["2nd order", "3rd order", "4th order", "5th order"]
     assert mesh_of(np.array([12, 12, 8])) == "12 × 12 × 8"

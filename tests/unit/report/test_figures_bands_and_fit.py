@@ -18,7 +18,7 @@ from trajmodes.report.figures.spectral_map import empty_legs, patches
 from trajmodes.report.figures.style import save_png, sheet
 from trajmodes.report.text.numbers import point_label
 from trajmodes.results.dataset import to_dataset
-from trajmodes.results.tables_modes import shown_map_table
+from trajmodes.results.tables import shown_map_table
 from trajmodes.units import THZ
 
 ALWAYS = ["bands", "vdos", "spectra", "correlations", "lifetimes", "energies", "fit"]

@@ -15,11 +15,11 @@ def text(content):
 
 
 def paths_of(folder):
-    """What a user sees: the list of own files is hidden."""
+    """All files but the hidden file list."""
     return [p for p in folder.rglob("*") if p.is_file() and p.name != ".trajmodes.files"]
 
 
-def test_everything_a_run_gave(results, tmp_path):
+def test_all_results_are_written(results, tmp_path):
     extra = {"log.txt": text("a log")}
     with open_folder(tmp_path / "deep" / "results") as folder:
         written = write_results(results, folder, extra)
@@ -30,14 +30,14 @@ def test_everything_a_run_gave(results, tmp_path):
     assert "lifetimes" in written["tables/modes.csv"]
 
 
-def test_files_of_a_fit_tell_of_nothing_that_is_not_there(results, tmp_path):
+def test_descriptions_of_files_mention_only_their_content(results, tmp_path):
     with open_folder(tmp_path) as folder:
         written = write_results(replace(results, projection=None), folder, {})
     assert written["tables/modes.csv"] == "sets of modes: frequencies"
     assert written["figures/bands.png"] == "bands with error band"
 
 
-def test_a_disk_that_fills_up(results, tmp_path):
+def test_a_full_disk_leaves_no_files(results, tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with open_folder(tmp_path) as folder:
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
@@ -49,7 +49,7 @@ def test_a_disk_that_fills_up(results, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_names_of_all_results_are_known_before(full_results, tmp_path):
+def test_the_names_of_all_files_are_known_before_the_run(full_results, tmp_path):
     with open_folder(tmp_path) as folder:
         written = write_results(full_results, folder, {})
     assert sorted(written) == sorted(RESULT_FILES)

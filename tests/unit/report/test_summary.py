@@ -7,8 +7,7 @@ from rich.console import Console, Group
 
 from trajmodes.data.results import Finding, InputFile
 from trajmodes.notes import Note
-from trajmodes.report.text.fit import fit_section
-from trajmodes.report.text.modes import lifetimes_line
+from trajmodes.report.text.sections import fit_section, lifetimes_line
 from trajmodes.report.text.summary import check_rows, render, render_check
 from trajmodes.results.dataset import to_dataset
 from trajmodes.units import THZ, W_MK
@@ -22,14 +21,14 @@ def printed(renderable, width=80):
 
 @pytest.mark.parametrize("width", [76, 80, 100])
 @pytest.mark.parametrize("which", ["results", "full_results"])
-def test_it_fits_and_is_plain(request, which, width):
+def test_the_summary_fits_the_width_without_colour(request, which, width):
     text = printed(render(request.getfixturevalue(which), rows=None), width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     assert "\x1b" not in text
 
 
-def test_a_dataset_tells_the_same_as_the_results(results, dataset):
+def test_a_dataset_and_its_results_have_the_same_summary(results, dataset):
     assert printed(render(dataset)) == printed(render(replace(results, timings={})))
 
 
@@ -40,19 +39,19 @@ def test_the_overview(results):
         "Crystal        Si2, 2 sites in 40.05 Å³",
         "Supercell      [4 0 0, 0 4 0, 0 0 4], 64 cells, 128 atoms",
         "Temperature    300.40 ± 0.90 K",
-        "given constants, of their own run: 7 parameters (full rank), 4.5 Å, 20001 frames; R² ",
+        "given force constants, from another run: 7 parameters (full rank), cutoff 4.5 Å",
         "36 q points (one of each ±q), 216 modes in 31 sets",
         "Equipartition  holds (χ² = ",
         "Thermostat     NVE: the kinetic energy fluctuates by 0.51 ± 0.03",
-        "Lifetimes      of 31 sets, 20 resolved by their lines, 17 by the correlation of their",
+        "Lifetimes      20 of 31 sets resolved from the spectral line, 17 from the energy",
         "velocities have six digits only, see [thermo] in the input",
         "two frames were dropped",
-        "scan 1.2, fit 3.4, project 5.6, together 10.2",
+        "scan 1.2, fit 3.4, project 5.6, total 10.2",
     ):
         assert line in text
 
 
-def test_rounding_of_the_cell_is_not_told(dataset):
+def test_rounding_errors_of_the_cell_are_not_printed(dataset):
     cell = dataset["cell"].values.copy()
     cell[0] += [-1e-12, 1e-12, -2e-13]
     noisy = dataset.assign(cell=(dataset["cell"].dims, cell))
@@ -76,13 +75,13 @@ def test_a_row_of_the_table(results, dataset):
     assert line.split()[-1] == "resolved"
 
 
-def test_rows_are_limited_and_that_is_said(results):
+def test_the_number_of_rows_is_limited_and_stated(results):
     text = printed(render(results, rows=5))
-    told = "; 5 of 31 sets, those with a lifetime first; all: trajmodes modes FOLDER"
-    assert told in " ".join(text.split())
+    caption = "; 5 of 31 sets, those with a lifetime first; all sets: trajmodes modes FOLDER"
+    assert caption in " ".join(text.split())
     assert "FOLDER" not in printed(render(results, rows=None))
     fit = printed(render(replace(results, projection=None), rows=5), 100)
-    assert "; 5 of 31 sets, spread over the frequencies; all: tables/modes.csv" in fit
+    assert "; 5 of 31 sets, spread over the frequencies; all sets: tables/modes.csv" in fit
 
 
 def test_sets_with_a_lifetime_of_any_kind_come_first(results, dataset):
@@ -93,42 +92,41 @@ def test_sets_with_a_lifetime_of_any_kind_come_first(results, dataset):
     assert {int(row[:3]) for row in rows} == set(np.flatnonzero(known))
 
 
-def test_advice_for_one_of_many_is_a_sentence(dataset):
+def test_one_advice_of_many_is_given_as_an_example(dataset):
     verdicts = dataset["verdict"].values
     narrow = np.flatnonzero(verdicts == "not resolved: narrower than the resolution")
     advice = dataset["advice"].values.astype(object)
     advice[narrow[0]] = "lives longer than 6.3 ps"
     text = " ".join(printed(render(dataset.assign(advice=("set", advice.astype(str))))).split())
-    told = f"set {narrow[0]}, for one: lives longer than 6.3 ps; for the others see modes.csv"
-    assert told in text
+    assert f"for example set {narrow[0]}: lives longer than 6.3 ps; see modes.csv" in text
 
 
-def test_legs_of_the_path_without_q_are_named(dataset):
+def test_sections_of_the_path_without_q_are_named(dataset):
     assert "no q of the supercell" not in printed(render(dataset))
     place, ends = dataset["map_distance"].values, dataset["tick_distance"].values
     few = dataset.isel(map_point=(place > ends[-2] - 1e-9))
     text = " ".join(printed(render(few), 100).split())
-    assert "no q of the supercell on Γ–X, X–U: the map is empty there" in text
+    assert "no q of the supercell on Γ–X, X–U" in text
 
 
-def test_what_would_resolve_is_told_once(results):
+def test_each_reason_is_listed_once(results):
     text = " ".join(printed(render(results)).split())
     advice = "segments of 80 ps, a run of 800 ps, would do"
-    assert f"10 sets, narrower than the resolution: {advice}" in text
-    told = "too little data for an error bar: a run of 500 ps would do"
-    assert f"energy correlation of 14 sets, {told}" in text
-    assert f"1 set, the spectrum does not have the shape of one line: {advice}" in text
+    assert f"spectral line of 10 sets, narrower than the resolution: {advice}" in text
+    reason = "too little data for an error bar: a run of 500 ps would do"
+    assert f"energy autocorrelation of 14 sets, {reason}" in text
+    assert f"line of 1 set, the spectrum does not have the shape of one line: {advice}" in text
 
 
 @pytest.mark.parametrize(
-    ("square", "square_sem", "told"),
+    ("square", "square_sem", "words"),
     [
         (-0.12, 0.20, "f² = -0.12 ± 0.20 THz², zero within its error"),
         (-0.12, 0.05, "f² = -0.120 ± 0.050 THz², the crystal is unstable"),
         (-0.001, 0.20, "f² = -0.00 ± 0.20 THz², zero within its error"),
     ],
 )
-def test_an_imaginary_mode_and_its_significance(results, square, square_sem, told):
+def test_an_imaginary_mode_and_its_significance(results, square, square_sem, words):
     freq = -np.sqrt(-square)
     modes = results.modes
     first = modes.sets == 0
@@ -140,10 +138,10 @@ def test_an_imaginary_mode_and_its_significance(results, square, square_sem, tol
     )
     text = " ".join(printed(render(replace(results, modes=changed))).split())
     assert "set 0 at q = 0 0 0 is imaginary" in text
-    assert told in text
+    assert words in text
 
 
-def test_a_failed_equipartition_is_loud(results):
+def test_failed_equipartition_is_in_capitals(results):
     given = results.projection.equipartition
     z = given.z.copy()
     z[4] = -7.0
@@ -151,10 +149,10 @@ def test_a_failed_equipartition_is_loud(results):
     projection = replace(results.projection, equipartition=failed)
     text = " ".join(printed(render(replace(results, projection=projection))).split())
     assert "FAILS in set(s) 4 (χ² = 90.0 for 30, p = " in text
-    assert "farthest is set 4, -7.0 error bars" in text
+    assert "largest deviation: set 4, -7.0 standard errors" in text
 
 
-def test_a_thermostat_is_loud(results):
+def test_a_thermostat_is_in_capitals(results):
     hot = replace(results.projection.ensemble, verdict="thermostatted", text="it was on")
     projection = replace(results.projection, ensemble=hot)
     text = printed(render(replace(results, projection=projection)))
@@ -171,7 +169,10 @@ def test_lifetimes_that_disagree_are_named(results, count):
     projection = replace(results.projection, lifetimes=replace(lifetimes, lifetime_ps=agreed))
     text = " ".join(printed(render(replace(results, projection=projection))).split())
     n_both = int(both.sum())
-    assert f"both agree within 2 errors in {n_both - count} of {n_both}" in text
+    assert (
+        f"both methods agree within 2 standard errors in {n_both - count} of {n_both} sets"
+        in text
+    )
     assert ("DISAGREE" in text) is bool(count)
     if count == 1:
         assert f"DISAGREE in set {sets[0]}" in text
@@ -182,14 +183,12 @@ def test_lifetimes_that_disagree_are_named(results, count):
 
 def test_lifetimes_of_one_kind_alone(results):
     projection = replace(results.projection, lifetimes=None)
-    text = printed(render(replace(results, projection=projection)), 100)
-    assert "of 31 sets, 20 resolved by their lines\n" in text.replace(" \n", "\n").replace(
-        "  ", ""
-    )
-    assert "energy correlation" not in text
+    text = stripped(replace(results, projection=projection))
+    assert "Lifetimes      20 of 31 sets resolved from the spectral line\n" in text
+    assert "energy autocorrelation" not in text
 
 
-def test_conductivity_is_told_with_its_error(full_results):
+def test_conductivity_has_a_standard_error(full_results):
     given = full_results.conductivity
     classical = replace(
         given.classical,
@@ -205,14 +204,14 @@ def test_conductivity_is_told_with_its_error(full_results):
     given = replace(given, classical=classical, quantum=quantum)
     text = " ".join(printed(render(replace(full_results, conductivity=given))).split())
     assert "κ = 150 ± 12 classical; x 120 ± 11, y 121 ± 11, z 180 ± 11 quantum" in text
-    assert "at 300 K, mesh 11 × 11 × 11; 25 % of the classical one from lifetimes" in text
+    assert "at 300 K, mesh 11 × 11 × 11; 25 % of the classical value from lifetimes" in text
 
 
-def test_a_singular_fit_is_loud(results):
+def test_a_rank_deficient_fit_is_in_capitals(results):
     quality = replace(results.constants.quality, rank=6)
     constants = replace(results.constants, quality=quality)
     text = printed(render(replace(results, constants=constants)))
-    assert "7 parameters (RANK 6 ONLY)" in text
+    assert "7 parameters (RANK 6 ONLY)" in " ".join(text.split())
 
 
 def test_without_a_projection(results):
@@ -223,7 +222,7 @@ def test_without_a_projection(results):
     assert "resolved" not in text
 
 
-def test_many_inputs_are_not_all_named(results):
+def test_at_most_three_input_files_are_named(results):
     inputs = tuple(InputFile(f"run.{k}", 1000, "") for k in range(9))
     provenance = replace(results.provenance, inputs=inputs)
     text = printed(render(replace(results, provenance=provenance)), 100)
@@ -231,24 +230,24 @@ def test_many_inputs_are_not_all_named(results):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "told"),
+    ("sizes", "words"),
     [
         ((6_810_000, 6_810_000), "2 × run.xyz (6.81 MB each), POSCAR (127 B)"),
-        ((1000, 2000), "2 × run.xyz (3 kB together), POSCAR (127 B)"),
+        ((1000, 2000), "2 × run.xyz (3 kB in total), POSCAR (127 B)"),
     ],
 )
-def test_files_of_one_name_are_told_together(results, sizes, told):
+def test_files_of_the_same_name_are_one_item(results, sizes, words):
     inputs = [InputFile("run.xyz", size, "") for size in sizes]
     inputs.insert(1, InputFile("POSCAR", 127, ""))
     provenance = replace(results.provenance, inputs=tuple(inputs))
-    assert f"Run            {told}\n" in without_tails(replace(results, provenance=provenance))
+    assert f"Run            {words}\n" in stripped(replace(results, provenance=provenance))
     more = (*inputs, InputFile("a", 1, ""), InputFile("b", 1, ""))
     provenance = replace(results.provenance, inputs=more)
-    text = without_tails(replace(results, provenance=provenance))
-    assert f"{told}, a (1 B), and 1 more file\n" in text
+    text = stripped(replace(results, provenance=provenance))
+    assert f"{words}, a (1 B), and 1 more file\n" in text
 
 
-def without_tails(results):
+def stripped(results):
     lines = printed(render(results), 100).splitlines()
     return "\n".join(line.rstrip() for line in lines)
 
@@ -258,7 +257,7 @@ def test_files_are_listed(results):
     assert "out/results.nc: all results" in text
 
 
-def test_check_puts_the_worst_first():
+def test_notes_of_a_check_begin_with_the_worst():
     diagnosis = {
         "drift": Finding(1.5e-6, "Å/ps", "of the centre of mass [small]"),
         "units": Finding(float("nan"), "", "metal"),
@@ -270,40 +269,53 @@ def test_check_puts_the_worst_first():
         Note("warning", "six digits", fix="dump_modify 1 format float %.10g"),
     ]
     lines = printed(render_check(check_rows(diagnosis), notes)).splitlines()
-    text = "\n".join(lines)
+    text = " ".join(" ".join(lines).split())
     assert " ".join(lines[1].split()) == "drift 1.5e-06 Å/ps of the centre of mass [small]"
     assert lines[2].split() == ["units", "metal"]
-    assert text.index("STOP no velocities") < text.index("look six digits")
-    assert text.index("fix  dump vx vy vz") < text.index("look six digits")
-    assert text.index("why  the dump lacks them") < text.index("fix  dump vx vy vz")
-    assert text.index("look six digits") < text.index("note the cell was reduced")
-    assert lines[-1].split() == ["fine", "all", "atoms", "match"]
+    assert text.index("error no velocities") < text.index("warning six digits")
+    assert text.index("fix dump vx vy vz") < text.index("warning six digits")
+    assert text.index("why the dump lacks them") < text.index("fix dump vx vy vz")
+    assert text.index("warning six digits") < text.index("note the cell was reduced")
+    assert lines[-1].split() == ["ok", "all", "atoms", "match"]
 
 
-def test_the_fit_order_by_order(full_results):
+def test_the_table_of_orders(full_results):
     text = printed(render(full_results), 100)
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line.split()}
-    told = "62 parameters (full rank), pairs 8 Å, triplets 4.5 Å, quartets 3 Si-Si:2.5 Å, 20001"
-    assert told in " ".join(text.split())
-    assert lines["pairs"] == ["pairs", "8", "31", "0.985000", "0.1", "(0.101)", "12", "0.4"]
-    assert lines["triplets"][:5] == ["triplets", "4.5", "27", "0.999600", "0.016"]
-    assert lines["quartets"][-1] == "–"
-    assert "sequential fit; imposed: Hermitian, Huang; residual by this and" in text
+    fit = (
+        "62 parameters (full rank), cutoffs 8 Å (2nd order), 4.5 Å (3rd order), "
+        "3 Si-Si:2.5 Å (4th order), 20001"
+    )
+    assert fit in " ".join(text.split())
+    assert lines["2nd"] == [
+        "2nd",
+        "order",
+        "8",
+        "31",
+        "0.985000",
+        "0.1",
+        "(0.101)",
+        "12",
+        "0.4",
+    ]
+    assert lines["3rd"][:6] == ["3rd", "order", "4.5", "27", "0.999600", "0.016"]
+    assert lines["4th"][-1] == "–"
+    assert "sequential fit; imposed: Hermitian, Huang; rms residual with this" in text
 
 
-def test_what_is_known_of_the_fit(full_results):
+def test_the_section_of_the_fit(full_results):
     text = " ".join(printed(render(full_results)).split())
     for line in (
-        "Anharmonicity small: pair constants leave σ = 0.120 of the rms force",
-        "jackknife over 16 blocks of 1250 frames, 3.4 frames per independent one (mean "
-        "over the constants of all orders); levelled off",
+        "small: the rms residual of the second-order force constants is σ = 0.120 of the rms",
+        "jackknife over 16 blocks of 1250 frames, 3.4 frames per independent frame (mean "
+        "over the force constants of all orders); converged",
         "frequencies of a joint and a sequential fit differ by 0.012 THz (rms)",
         "Stability stable: the lowest ω² is 4.930 ± 0.020 THz² at q = 0 1/8 1/8, branch 1",
         "Run length all frequencies are known to ±0.05 THz after a run of 320 ps",
-        "mean positions lie up to 0.0050 ± 0.0010 Å (site 0, Si) from the reference structure",
-        "mean force left up to 0 eV/Å (site 0, Si)",
+        "differ from the reference structure: largest shift 0.0050 ± 0.0010 Å (site 0, Si)",
+        "largest mean residual force 0 eV/Å (site 0, Si)",
         "mean γ = 0.530 ± 0.012 classical, 0.470 ± 0.013 quantum at 300 K, mesh 14 × 14 × 12",
-        "three phonons at 300 K, mesh 16 × 16 × 16: median",
+        "three-phonon scattering at 300 K, mesh 16 × 16 × 16: median",
     ):
         assert line in text
 
@@ -311,9 +323,9 @@ def test_what_is_known_of_the_fit(full_results):
 @pytest.mark.parametrize(
     ("ratio", "words"),
     [
-        (1.2, "the run has 1.200 ± 0.050 times the classical ones (mean of the 20 widest"),
+        (1.2, "are 1.200 ± 0.050 times the classical ones (mean of the 20 broadest"),
         (3.5, "three-phonon perturbation theory does not describe this run"),
-        (np.nan, "the run resolves too few of the widest lines to be compared"),
+        (np.nan, "the run resolves too few of the broadest lines for a comparison"),
     ],
 )
 def test_the_run_is_compared_with_perturbation_theory(full, ratio, words):
@@ -321,7 +333,7 @@ def test_the_run_is_compared_with_perturbation_theory(full, ratio, words):
     assert words in text
 
 
-def test_bad_news_of_the_fit_is_loud(full_results):
+def test_unconverged_and_undecided_results_are_in_capitals(full_results):
     bad = replace(
         full_results,
         fit_errors=replace(full_results.fit_errors, levelled=False),
@@ -329,43 +341,45 @@ def test_bad_news_of_the_fit_is_loud(full_results):
         reference=replace(full_results.reference, shift=np.zeros((2, 3))),
     )
     text = " ".join(printed(render(bad)).split())
-    assert "NOT levelled off: take them as lower bounds" in text
+    assert "NOT converged with the block length: lower bounds" in text
     assert "NOT DECIDED: ω² = 0.100 ± 0.020 THz²" in text
-    assert "mean positions agree with the reference structure, as symmetry demands" in text
+    assert "mean positions agree with the reference structure, as symmetry requires" in text
 
 
-def test_a_shift_within_its_error_is_none(full_results):
+def test_a_shift_within_its_error_is_no_disagreement(full_results):
     small = replace(full_results.reference, shift=[[0.002, 0, 0], [0, 0, 0]])
     text = " ".join(printed(render(replace(full_results, reference=small))).split())
-    assert "agree with the reference structure: shift up to 0.0020 ± 0.0010 Å (site 0" in text
+    assert "agree with the reference structure: largest shift 0.0020 ± 0.0010 Å (site 0" in text
 
 
-def test_blocks_of_one_frame(full_results):
+def test_a_block_of_one_frame_is_singular(full_results):
     errors = replace(full_results.fit_errors, parameters=np.ones((8, 3)), block_frames=1.0)
     text = " ".join(printed(render(replace(full_results, fit_errors=errors))).split())
     assert "jackknife over 8 blocks of 1 frame, " in text
 
 
-def test_lower_orders_of_a_joint_fit_predict_nothing(full_results):
+def test_lower_orders_of_a_joint_fit_have_no_prediction(full_results):
     quality = full_results.constants.quality
     pairs = replace(quality.orders[0], rms_predicted=np.nan)
     quality = replace(quality, orders=(pairs, *quality.orders[1:]), scheme="joint")
     joint = replace(full_results, constants=replace(full_results.constants, quality=quality))
     text = printed(render(joint), 100)
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line.split()}
-    assert lines["pairs"][4:6] == ["0.1", "(–)"]
+    assert lines["2nd"][5:7] == ["0.1", "(–)"]
     assert "joint fit; imposed" in text
 
 
-@pytest.mark.parametrize(("left", "word"), [(0.1, "small"), (0.3, "moderate"), (0.5, "large")])
-def test_a_word_for_anharmonicity(full_results, left, word):
+@pytest.mark.parametrize(("sigma", "word"), [(0.1, "small"), (0.3, "moderate"), (0.5, "large")])
+def test_anharmonicity_is_small_moderate_or_large(full_results, sigma, word):
     quality = full_results.constants.quality
-    orders = (replace(quality.orders[0], rms_residual=left * quality.rms_force),)
+    orders = (replace(quality.orders[0], rms_residual=sigma * quality.rms_force),)
     constants = replace(
         full_results.constants, quality=replace(quality, orders=orders), triplets=None
     )
     only = replace(full_results, constants=constants, convergence=None)
-    assert f"{word}: pair constants leave σ = {left:.3f}" in printed(render(only))
+    text = " ".join(printed(render(only)).split())
+    words = f"{word}: the rms residual of the second-order force constants is σ = {sigma:.3f}"
+    assert words in text
 
 
 def test_a_fit_without_projection(full_results):
@@ -373,21 +387,21 @@ def test_a_fit_without_projection(full_results):
     header = next(line for line in text.splitlines() if line.startswith("set"))
     assert header.split() == ["set", "q", "br.", "harmonic", "Φ3", "FWHM", "γ"]
     assert "median" in text
-    assert "the run has" not in text
+    assert "of the run are" not in text
     assert "resolved" not in text
 
 
-def test_pairs_alone_have_no_section_of_orders(results):
+def test_a_second_order_fit_has_no_table_of_orders(results):
     text = printed(render(results))
     assert not any(line.startswith("order") for line in text.splitlines())
 
 
-@pytest.mark.parametrize(("astray", "told"), [(0.1, False), (0.4, True)])
-def test_energies_that_decay_at_more_than_one_rate_are_counted(full, astray, told):
+@pytest.mark.parametrize(("share", "shown"), [(0.1, False), (0.4, True)])
+def test_energies_that_decay_with_several_rates_are_counted(full, share, shown):
     resolved = np.flatnonzero(full["energy_resolved"].values)
-    strays = np.where(full["energy_resolved"].values, 0.3, np.nan)
-    strays[resolved[: round(astray * len(resolved))]] = 5.0
-    text = lifetimes_line(full.assign(energy_misfit=("set", strays)))
-    phrase = f"({(strays > 1.0).sum()} of them decay at more than one rate: larger errors)"
-    assert (phrase in text) == told
-    assert f"{len(resolved)} by the correlation of their energies" in text
+    misfits = np.where(full["energy_resolved"].values, 0.3, np.nan)
+    misfits[resolved[: round(share * len(resolved))]] = 5.0
+    text = lifetimes_line(full.assign(energy_misfit=("set", misfits)))
+    phrase = f"({(misfits > 1.0).sum()} of these decay with more than one rate: larger errors)"
+    assert (phrase in text) == shown
+    assert f"{len(resolved)} from the energy autocorrelation" in text

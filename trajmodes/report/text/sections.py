@@ -1,0 +1,367 @@
+"""Lines of the summary on the fit (orders, errors, stability) and the projection."""
+
+from itertools import pairwise
+
+import numpy as np
+import xarray as xr
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from trajmodes.data.spectra import DISAGREE
+from trajmodes.report.text.numbers import (
+    counted,
+    mesh_of,
+    order_name,
+    plus_minus,
+    point_label,
+)
+
+_SMALL, _LARGE = 0.2, 0.4
+"""Anharmonicity σ that is called small and large; a reading aid without a sharp meaning."""
+_FIXED = 1e-9
+"""In Å: shifts of sites that symmetry fixes are rounding errors below this."""
+_FAR = 3.0
+"""Largest ratio of linewidths of the run and of perturbation theory that is not flagged."""
+_SIGNIFICANT = 3.0
+"""Shifts of this many standard errors are significant."""
+_CONSTRAINTS = {"hermitian": "Hermitian", "born_huang": "Born–Huang", "huang": "Huang"}
+_NAMED_SETS = 5
+_MANY_RATES = 0.2
+"""Share of sets with several decay rates that is reported; 0.05 is expected by chance."""
+_SAME_PLACE = 1e-5
+"""Points on the path that are closer than this, in 1/Å, are the same."""
+_ISOTROPIC = 1e-6
+_ANISOTROPIC = 2.0
+"""κ along x, y, z is printed separately if it differs by more than this many errors."""
+
+
+def fit_in_one_line(dataset: xr.Dataset) -> str:
+    """State the size and quality of the fit."""
+    if "r_squared" not in dataset:
+        return "given force constants" if "force_constants" in dataset else ""
+    free, rank = int(dataset["n_parameters"]), int(dataset["rank"])
+    full = "full rank" if rank == free else f"RANK {rank} ONLY"
+    # Only a fit to this run has the run's mean positions.
+    other = "" if "reference_shift" in dataset else "given force constants, from another run: "
+    return (
+        f"{other}{free} parameters ({full}), {_cutoffs(dataset)}, "
+        f"{int(dataset['n_frames'])} frames; "
+        f"R² = {float(dataset['r_squared']):.5f}, "
+        f"rms residual {float(dataset['rms_residual']):.3g} "
+        f"of {float(dataset['rms_force']):.3g} eV/Å"
+    )
+
+
+def _cutoffs(dataset: xr.Dataset) -> str:
+    if "order_cutoff" in dataset:
+        pairs = zip(dataset["order"].values, dataset["order_cutoff"].values, strict=True)
+        cutoffs = {int(order): str(text) for order, text in pairs}
+    else:
+        names = {2: "cutoff", 3: "cutoff3", 4: "cutoff4"}
+        cutoffs = {2: "supercell"} | {
+            order: f"{float(dataset[name]):.4g}"
+            for order, name in names.items()
+            if name in dataset
+        }
+    texts = {
+        order: "no cutoff" if text == "supercell" else f"{text} Å"
+        for order, text in cutoffs.items()
+    }
+    if len(texts) > 1:
+        return "cutoffs " + ", ".join(
+            f"{text} ({order_name(order)})" for order, text in texts.items()
+        )
+    (text,) = texts.values()
+    return text if text == "no cutoff" else f"cutoff {text}"
+
+
+def fit_section(dataset: xr.Dataset) -> list[RenderableType]:
+    """Results of the fit beyond its quality: orders, errors, stability, properties from Φ3."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for name, text in (
+        ("Anharmonicity", _anharmonicity(dataset)),
+        ("Error bars", _error_bars(dataset)),
+        ("Fit schemes", _schemes(dataset)),
+        ("Stability", _stability(dataset)),
+        ("Run length", _run_length(dataset)),
+        ("Reference", _reference(dataset)),
+        ("Grüneisen", _gruneisen(dataset)),
+        ("Φ3 linewidths", _perturbation(dataset)),
+    ):
+        if text:
+            grid.add_row(name, Text(text))
+    parts: list[RenderableType] = []
+    if dataset.sizes.get("order", 0) > 1:
+        parts += [Text(), _orders(dataset)]
+    return [*parts, Text(), grid] if grid.row_count else parts
+
+
+def _orders(dataset: xr.Dataset) -> Group:
+    """Table with one row for each order."""
+    constraints = (
+        dataset["fit_constraint"].values.tolist() if "fit_constraint" in dataset else []
+    )
+    names = ", ".join(_CONSTRAINTS.get(name, name) for name in constraints)
+    imposed = f"; imposed: {names}" if names else ""
+    predicted = _is_predicted(dataset)
+    brackets = "; in brackets: of frames left out of the fit" if predicted else ""
+    scheme = dataset["fit_scheme"].item()
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("order", "cutoff\nÅ"):
+        table.add_column(name, no_wrap=name == "order")
+    for name in ("param.\n", "R²\n", "residual\neV/Å", "of force\n%", "joint–\nseq. %"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for k in range(dataset.sizes["order"]):
+        table.add_row(
+            *(Text(cell) for cell in _row(dataset.isel(order=k), predicted=predicted))
+        )
+    caption = f"{scheme} fit{imposed}; rms residual with this and all lower orders{brackets}"
+    return Group(table, Text(caption))
+
+
+def _is_predicted(dataset: xr.Dataset) -> bool:
+    return bool(np.isfinite(dataset["order_rms_predicted"].values).any())
+
+
+def _row(one: xr.Dataset, *, predicted: bool) -> tuple[str, ...]:
+    residual, left_out = float(one["order_rms_residual"]), float(one["order_rms_predicted"])
+    # Lower orders of a joint fit alone make no prediction.
+    bracket = f" ({f'{left_out:.4g}' if np.isfinite(left_out) else '–'})" if predicted else ""
+    force, apart = float(one["rms_force"]), float(one["order_scheme_distance"])
+    return (
+        order_name(int(one["order"])),
+        str(one["order_cutoff"].item()),
+        str(int(one["order_parameters"])),
+        f"{float(one['order_r_squared']):.6f}",
+        f"{residual:.4g}{bracket}",
+        f"{100.0 * residual / force:.3g}",
+        f"{100.0 * apart:.2g}" if np.isfinite(apart) else "–",
+    )
+
+
+def _anharmonicity(dataset: xr.Dataset) -> str:
+    if "fit_anharmonicity" not in dataset:
+        return ""
+    sigma = float(dataset["fit_anharmonicity"])
+    word = "small" if sigma < _SMALL else "moderate" if sigma < _LARGE else "large"
+    where = "" if "reference_shift" in dataset else " in the run they were fitted to"
+    return (
+        f"{word}: the rms residual of the second-order force constants is σ = {sigma:.3f} of "
+        f"the rms force{where}"
+    )
+
+
+def _error_bars(dataset: xr.Dataset) -> str:
+    if "error_method" not in dataset:
+        return ""
+    levelled = bool(dataset["error_levelled"])
+    tail = "converged" if levelled else "NOT converged with the block length: lower bounds"
+    return (
+        f"{dataset['error_method'].item()} over "
+        f"{counted(int(dataset['error_blocks']), 'block')} of "
+        f"{counted(float(dataset['error_block_frames']), 'frame')}, "
+        f"{float(dataset['error_inefficiency']):.3g} frames per independent frame (mean over "
+        f"the force constants of all orders); {tail}"
+    )
+
+
+def _schemes(dataset: xr.Dataset) -> str:
+    if "scheme_freq_distance_thz" not in dataset:
+        return ""
+    apart = float(dataset["scheme_freq_distance_thz"])
+    return f"frequencies of a joint and a sequential fit differ by {apart:.2g} THz (rms)"
+
+
+def _stability(dataset: xr.Dataset) -> str:
+    if "stability_text" not in dataset:
+        return ""
+    verdict, text = (str(dataset[name].item()) for name in ("stability", "stability_text"))
+    return text if verdict == "stable" else text.replace(verdict, verdict.upper(), 1)
+
+
+def _run_length(dataset: xr.Dataset) -> str:
+    return str(dataset["run_needed_text"].item()) if "run_needed_text" in dataset else ""
+
+
+def _reference(dataset: xr.Dataset) -> str:
+    parts = []
+    if "reference_shift" in dataset:
+        parts.append(_shift(dataset))
+    if parts and "first_order" in dataset:
+        force = np.linalg.norm(dataset["first_order"].values, axis=1)
+        site = int(force.argmax())
+        parts.append(
+            f"largest mean residual force {force[site]:.2g} eV/Å ({_site(dataset, site)})"
+        )
+    return "; ".join(parts)
+
+
+def _shift(dataset: xr.Dataset) -> str:
+    """Largest symmetrised shift of the mean positions from the reference structure."""
+    shift, sem = (dataset[f"reference_shift{end}"].values for end in ("", "_sem"))
+    length = np.linalg.norm(shift, axis=1)
+    site = int(length.argmax())
+    if not length[site] > _FIXED:
+        return "mean positions agree with the reference structure, as symmetry requires"
+    along = float(np.sqrt(((shift[site] * sem[site]) ** 2).sum())) / float(length[site])
+    largest = f"{plus_minus(float(length[site]), along)} Å ({_site(dataset, site)})"
+    if length[site] < _SIGNIFICANT * along:
+        return f"mean positions agree with the reference structure: largest shift {largest}"
+    return f"mean positions differ from the reference structure: largest shift {largest}"
+
+
+def _site(dataset: xr.Dataset, site: int) -> str:
+    return f"site {site}, {dataset['species'].values[site]}"
+
+
+def _gruneisen(dataset: xr.Dataset) -> str:
+    if "gruneisen_classical" not in dataset:
+        return ""
+    parts = []
+    kelvin = float(dataset["gruneisen_temperature"])
+    for kind, label in (("classical", "classical"), ("quantum", f"quantum at {kelvin:.4g} K")):
+        value = float(dataset[f"gruneisen_{kind}"])
+        sem = dataset.get(f"gruneisen_{kind}_sem")
+        if np.isfinite(value):
+            parts.append(f"{plus_minus(value, None if sem is None else float(sem))} {label}")
+    mesh = mesh_of(dataset["gruneisen_mesh"].values)
+    return f"mean γ = {', '.join(parts)}, mesh {mesh}" if parts else ""
+
+
+def _perturbation(dataset: xr.Dataset) -> str:
+    if "linewidth_phi3_classical_thz" not in dataset:
+        return ""
+    classical = dataset["linewidth_phi3_classical_thz"].values
+    quantum = dataset["linewidth_phi3_quantum_thz"].values
+    known = np.isfinite(classical) & (classical > 0.0)
+    if not known.any():
+        return "none"
+    text = (
+        f"three-phonon scattering at {float(dataset['phi3_temperature']):.4g} K, mesh "
+        f"{mesh_of(dataset['phi3_mesh'].values)}: median {np.median(classical[known]):.3g} THz "
+        f"classical, {np.median(quantum[known]):.3g} THz quantum"
+    )
+    return text + _width_comparison(dataset)
+
+
+def _width_comparison(dataset: xr.Dataset) -> str:
+    """Compare the mean linewidth of the run with the perturbative one of the same sets."""
+    if "phi3_ratio" not in dataset:
+        return ""
+    ratio, ratio_sem = (float(dataset[name]) for name in ("phi3_ratio", "phi3_ratio_sem"))
+    if not np.isfinite(ratio):
+        return "; the run resolves too few of the broadest lines for a comparison"
+    text = (
+        f"; linewidths of the run are {plus_minus(ratio, ratio_sem)} times the classical ones "
+        f"(mean of the {int(dataset['phi3_compared'])} broadest resolved lines)"
+    )
+    if not 1.0 / _FAR <= ratio <= _FAR:
+        text += (
+            ": three-phonon perturbation theory does not describe this run. Likely reasons: "
+            "higher-order scattering, a coarse mesh, or a short cutoff of the third order"
+        )
+    return text
+
+
+def equipartition_line(dataset: xr.Dataset) -> str:
+    """State whether equipartition holds; a failure is in capitals."""
+    if "equipartition_text" not in dataset:
+        return ""
+    text = str(dataset["equipartition_text"].item()).removeprefix("equipartition ")
+    word, _, rest = text.partition(" ")
+    if word == "holds":
+        return text
+    off = dataset["equipartition_z"].values
+    farthest = int(np.nanargmax(np.abs(off)))
+    return (
+        f"{word.upper()} {rest}; largest deviation: set {farthest}, {off[farthest]:+.1f} "
+        "standard errors; see figures/energies.png"
+    )
+
+
+def thermostat_line(dataset: xr.Dataset) -> str:
+    """State the verdict on the thermostat; anything but NVE is in capitals."""
+    if "thermostat" not in dataset:
+        return ""
+    verdict = str(dataset["thermostat"].item())
+    shown = verdict if verdict == "NVE" else verdict.upper()
+    return f"{shown}: {dataset['thermostat_text'].item()}"
+
+
+def lifetimes_line(dataset: xr.Dataset) -> str:
+    """Count the sets that each method resolved, and the sets in which both agree."""
+    if "resolved" not in dataset:
+        return ""
+    lines, n_sets = int(dataset["resolved"].sum()), dataset.sizes["set"]
+    text = f"{lines} of {n_sets} sets resolved from the spectral line"
+    if "energy_resolved" not in dataset:
+        return text
+    by_energy = int(dataset["energy_resolved"].sum())
+    text += f", {by_energy} from the energy autocorrelation"
+    several_rates = int((dataset["energy_misfit"] > 1.0).sum())
+    if several_rates > _MANY_RATES * by_energy:
+        text += f" ({several_rates} of these decay with more than one rate: larger errors)"
+    apart = np.abs(dataset["lifetime_disagreement"].values)
+    both, sets = int(np.isfinite(apart).sum()), np.flatnonzero(apart > DISAGREE)
+    if not both:
+        return f"{text}; none by both methods"
+    text += (
+        f"; both methods agree within {DISAGREE:g} standard errors in {both - len(sets)} of "
+        f"{counted(both, 'set')}"
+    )
+    if not len(sets):
+        return text
+    named = ", ".join(str(g) for g in sets[:_NAMED_SETS])
+    more = f" and {len(sets) - _NAMED_SETS} more" if len(sets) > _NAMED_SETS else ""
+    word = "set" if len(sets) == 1 else "sets"
+    return f"{text}, but DISAGREE in {word} {named}{more}"
+
+
+def conductivity_line(dataset: xr.Dataset) -> str:
+    """State the thermal conductivity with its standard error."""
+    if "kappa_classical_w_mk" not in dataset:
+        return ""
+    parts = []
+    for kind in ("classical", "quantum"):
+        value, sem = (
+            np.diag(dataset[f"kappa_{kind}_w_mk{end}"].values) for end in ("", "_sem")
+        )
+        if np.ptp(value) > _ANISOTROPIC * sem.max():
+            along = zip("xyz", value, sem, strict=True)
+            text = ", ".join(f"{x} {plus_minus(float(k), float(s))}" for x, k, s in along)
+        else:
+            text = plus_minus(float(value.mean()), float(sem.mean()))
+            text += "" if np.ptp(value) < _ISOTROPIC * value.max() else " (mean of x, y, z)"
+        parts.append(f"{text} {kind}")
+    estimated, extrapolated = (
+        100.0 * float(dataset[f"kappa_{what}_share"]) for what in ("filled", "long_wave")
+    )
+    return (
+        f"κ = {'; '.join(parts)}, in W/(m K), at {float(dataset['kappa_temperature']):.4g} K, "
+        f"mesh {mesh_of(dataset['kappa_mesh'].values)}; {estimated:.2g} % of the classical "
+        f"value from lifetimes estimated by a power law, {extrapolated:.2g} % extrapolated to "
+        "wavelengths longer than the supercell"
+    )
+
+
+def empty_sections_line(dataset: xr.Dataset) -> str:
+    """Name the sections of the path, between two named points, without a q of the run."""
+    if "map_distance" not in dataset or "tick_distance" not in dataset:
+        return ""
+    ticks: dict[float, list[str]] = {}
+    for distance, label in zip(
+        dataset["tick_distance"].values, dataset["tick_label"].values, strict=True
+    ):
+        # At a jump, one name ends a section and the other begins the next one.
+        ticks.setdefault(round(float(distance), 6), []).extend(str(label).split("|"))
+    hits = dataset["map_distance"].values
+    named = list(ticks.items())
+    empty = [
+        f"{point_label(names[-1])}–{point_label(others[0])}"
+        for (start, names), (end, others) in pairwise(named)
+        if not ((hits > start - _SAME_PLACE) & (hits < end + _SAME_PLACE)).any()
+    ]
+    return f"no q of the supercell on {', '.join(empty)}" * bool(empty)
