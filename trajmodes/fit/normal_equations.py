@@ -76,6 +76,22 @@ class NormalEquationBlocks:
         """Number of force components in one frame."""
         return 3 * self.supercell.n_atoms
 
+    @property
+    def duration_ps(self) -> float:
+        """Length of all runs together in ps; nan if an interval between frames is unknown."""
+        frames = np.bincount(self.run, self.frames)
+        steps = [source.interval_ps for source in self.sources]
+        return float(frames @ steps) if len(steps) == len(frames) else np.nan
+
+    @property
+    def temperature(self) -> float | None:
+        """Mean temperature of all frames in K; None if that of a run is unknown."""
+        known = np.array([source.temperature for source in self.sources])
+        if not len(known) or not np.isfinite(known).all():
+            return None
+        frames = np.bincount(self.run, self.frames)
+        return float(frames @ known / frames.sum())
+
     def restricted(self, expansion: Expansion, columns: Bools) -> "NormalEquationBlocks":
         """Keep the columns that a (z,) mask marks, which are those of a smaller expansion."""
         return replace(

@@ -1,71 +1,74 @@
-"""The spectral energy density of a run along a path, with or without force constants."""
+"""The command `trajmodes sed`: the spectral energy density of a run along a path of q.
+
+Force constants, if they are given, resolve it by branch.
+"""
 
 from pathlib import Path
 
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.config.job import Job, toml_text
-from trajmodes.data.bands import BandPath, Bands, SpectralMap
+from trajmodes.config.job import Job
+from trajmodes.config.job import toml_text
+from trajmodes.data.bands import BandPath
+from trajmodes.data.bands import Bands
+from trajmodes.data.bands import SpectralMap
 from trajmodes.data.modes import Modes
-from trajmodes.data.results import Provenance, SpectralEnergy
+from trajmodes.data.results import Provenance
+from trajmodes.data.results import SpectralEnergy
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.phonons.band_path import chosen_path
 from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import on_path
-from trajmodes.pipeline.check import require_all_frames, require_usable, warnings_of
-from trajmodes.pipeline.job_folder import (
-    Log,
-    StartBar,
-    input_files,
-    inputs_of,
-    no_bars,
-    versions,
-)
-from trajmodes.pipeline.load import LoadedRun, load
+from trajmodes.pipeline.check import require_all_frames
+from trajmodes.pipeline.check import require_usable
+from trajmodes.pipeline.check import warnings_of
+from trajmodes.pipeline.job_folder import Log
+from trajmodes.pipeline.job_folder import StartBar
+from trajmodes.pipeline.job_folder import input_files
+from trajmodes.pipeline.job_folder import inputs_of
+from trajmodes.pipeline.job_folder import no_bars
+from trajmodes.pipeline.job_folder import versions
+from trajmodes.pipeline.load import LoadedRun
+from trajmodes.pipeline.load import load
 from trajmodes.pipeline.motion_source import source_of
-from trajmodes.pipeline.project_job import PATH_SPACING, run_on_constants
+from trajmodes.pipeline.project_job import PATH_SPACING
+from trajmodes.pipeline.project_job import run_on_constants
 from trajmodes.pipeline.projection import plan_spectra
 from trajmodes.pipeline.show import text_of
 from trajmodes.project.differences import spectrum_factor
-from trajmodes.project.projector import Projector, bare_modes
-from trajmodes.project.spectra.welch import Spectra, WelchReduction
+from trajmodes.project.projector import Projector
+from trajmodes.project.projector import bare_modes
+from trajmodes.project.spectra.welch import Spectra
+from trajmodes.project.spectra.welch import WelchReduction
 from trajmodes.report.text.summary import render_spectral_energy
-from trajmodes.report.write import MAP_FILES, write_spectral_energy
-from trajmodes.results.folder import open_folder, require_replaceable
+from trajmodes.report.write import MAP_FILES
+from trajmodes.report.write import write_spectral_energy
+from trajmodes.results.folder import open_folder
+from trajmodes.results.folder import require_replaceable
 from trajmodes.streaming.reduction import Transformed
 from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.translations import half_space
 
 _MARGIN = 1.5
-"""Highest frequency in units of the bound that moments of the run give: it is at 1.2 to 2."""
+"""Assumed highest frequency over the lower bound that moments of the motion give; in crystals
+this ratio is between 1.2 and 2."""
 
 
 def sed_job(
     job: Job, *, command: str, bars: StartBar = no_bars
 ) -> tuple[SpectralEnergy, dict[str, str]]:
-    """Map the spectral energy density along a path, and write table and figure.
+    """Map the spectral energy density along a path; write the table and the figure.
 
-    Parameters
-    ----------
-    job
-        What to read; it names path and constants, if there are any.
-    command
-        The command line or call, for the provenance.
-    bars
-        Starts a progress bar: (title, number of frames) → function to advance it.
-
-    Returns
-    -------
-    The map, and the files that hold it.
+    The map is returned with the files that hold it: path → description.
 
     Raises
     ------
     UsageError
-        If no commensurate q lies on the path, the path names a point that is not known, or
-        the folder holds the constants, or files of someone else.
+        If no commensurate q lies on the path, the path names an unknown point, or the folder
+        holds the force constants or files that trajmodes did not write.
     DataError
         If the frames are too far apart, or the run is too short for spectra.
     """
@@ -103,15 +106,7 @@ def sed_job(
 
 
 def show_sed(sed: SpectralEnergy, files: dict[str, str]) -> str:
-    """Tell what was mapped, and where it was written.
-
-    Parameters
-    ----------
-    sed
-        The map.
-    files
-        Path of each file → what it is.
-    """
+    """Summary of the map, and the files that hold it (path → description)."""
     return text_of(render_spectral_energy(sed, files))
 
 
@@ -128,10 +123,10 @@ def _map(
     if len(hits.index) == 0:
         raise UsageError(
             "no q of the supercell lies on the path",
-            why="the waves of a run are those that fit into its box",
+            why="the supercell admits commensurate q only",
             fix="choose a path through q points of the supercell",
         )
-    # Without constants nothing but the motion itself tells how fast it is.
+    # Without force constants the highest frequency is estimated from the motion itself.
     bound = run.diagnosis.sample.omega_bound
     highest = float(modes.omega.max()) if branches or bound is None else _MARGIN * bound
     source = source_of(run, highest)
