@@ -1,4 +1,4 @@
-"""Options of the commands, made from the declarations in `trajmodes.config`; the command line."""
+"""The options of the commands, made from the declarations in `trajmodes.config`."""
 
 import shlex
 import sys

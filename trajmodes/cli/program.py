@@ -35,7 +35,7 @@ def main() -> None:
     trajmodes export fit/ --to phono3py              for phonopy, ShengBTE, TDEP, ALAMODE, …
     trajmodes show  results/results.nc               the main results
     """  # noqa: D301 - click wants the very character \b
-    # A primitive cell is sought with many tolerances; spglib prints a warning for each that fails.
+    # A primitive cell is sought with many tolerances; spglib would warn of each failure.
     os.environ.setdefault("SPGLIB_WARNING", "OFF")
 
 

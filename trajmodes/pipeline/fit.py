@@ -138,7 +138,9 @@ def fit_options(job: Job) -> FitOptions:
     )
 
 
-def modes_of(fit: Fit, equations: NormalEquationBlocks, *, require_stable: bool = False) -> Modes:
+def modes_of(
+    fit: Fit, equations: NormalEquationBlocks, *, require_stable: bool = False
+) -> Modes:
     """Modes of fitted force constants at the commensurate q points.
 
     Raises

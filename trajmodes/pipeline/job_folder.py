@@ -203,7 +203,9 @@ def _extra(found: Analysis, job: Job, log: Log, scratch: Path) -> dict[str, Writ
     if found.equations is not None:
         dataset = equations_dataset(found.equations)
         text = "normal equations of the fit, for `trajmodes scan` and `trajmodes fit --append`"
-        extra[NORMAL_EQUATIONS.file] = Writer(text, partial(encode, dataset, kind=NORMAL_EQUATIONS))
+        extra[NORMAL_EQUATIONS.file] = Writer(
+            text, partial(encode, dataset, kind=NORMAL_EQUATIONS)
+        )
     extra |= found.extra
     job_file, log_file = JOB_FILES
     extra[job_file] = Writer("the job as resolved", _text_writer(toml_text(job)))

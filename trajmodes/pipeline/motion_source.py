@@ -1,8 +1,7 @@
 """The motion that is projected on modes: velocities of the run, or differences of positions."""
 
 from collections.abc import Callable
-from typing import NamedTuple
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,8 +11,7 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.project.differences import DifferencedMotion
-from trajmodes.project.differences import require_correctable
+from trajmodes.project.differences import DifferencedMotion, require_correctable
 from trajmodes.project.sampling import ThinnedMotion
 from trajmodes.project.spectra.welch import default_stride
 from trajmodes.readers.trajectory import Trajectory
@@ -53,7 +51,7 @@ class Source(NamedTuple):
     """Motion with velocities, at the stride that its highest frequency allows."""
 
     read: Callable[[int, int], MotionBlock]
-    stretches: tuple[tuple[int, int], ...]
+    segments: tuple[tuple[int, int], ...]
     """Frame ranges without gaps."""
     blocks: list[tuple[int, int]]
     """Frame ranges of the blocks that are streamed."""
@@ -65,7 +63,7 @@ class Source(NamedTuple):
     times_ps: Floats
     """(t,) time of each frame."""
     differenced_ps: float | None
-    """Time between positions whose differences are the velocities; None if it has velocities."""
+    """Time between positions whose differences are the velocities; None: velocities given."""
 
 
 def source_of(run: Runs, highest: float) -> Source:
@@ -84,15 +82,15 @@ def source_of(run: Runs, highest: float) -> Source:
     DataError
         If the time between frames is unknown or too large.
     """
-    interval_ps, stretches = interval_of(run), run.trajectory.segments
+    interval_ps, segments = interval_of(run), run.trajectory.segments
     known = run.trajectory.times_ps
     times_ps = interval_ps * np.arange(float(run.n_frames)) if known is None else known
     read: Callable[[int, int], MotionBlock] = run.motion
     differenced_ps = None
     if not run.trajectory.has_velocities:
         require_correctable(highest, interval_ps)
-        differences = DifferencedMotion(run.motion, stretches, interval_ps)
-        read, stretches, times_ps = (
+        differences = DifferencedMotion(run.motion, segments, interval_ps)
+        read, segments, times_ps = (
             differences,
             differences.segments,
             times_ps[differences.frames],
@@ -102,11 +100,11 @@ def source_of(run: Runs, highest: float) -> Source:
     stride = (
         1 if run.job.projection.save_amplitudes else default_stride(interval_ps, highest / THZ)
     )
-    thinned = ThinnedMotion(read, stretches, stride)
+    thinned = ThinnedMotion(read, segments, stride)
     return Source(
         read=thinned,
-        stretches=thinned.segments,
-        blocks=thinned.blocks(cut_blocks(stretches, run.trajectory.n_atoms)),
+        segments=thinned.segments,
+        blocks=thinned.blocks(cut_blocks(segments, run.trajectory.n_atoms)),
         n_frames=thinned.n_frames,
         stride=stride,
         interval_ps=stride * interval_ps,

@@ -39,7 +39,9 @@ def scan_job(path: str, scheme: Scheme = "sequential") -> list[ScanPoint]:
     return scan_rows(read_normal_equations(path), FitOptions(scheme=scheme))
 
 
-def scan_rows(equations: NormalEquationBlocks, options: FitOptions | None = None) -> list[ScanPoint]:
+def scan_rows(
+    equations: NormalEquationBlocks, options: FitOptions | None = None
+) -> list[ScanPoint]:
     """Points of a scan, with the square of the lowest commensurate frequency of each."""
     qpoints = half_space(equations.supercell).qpoints
     return [
