@@ -380,7 +380,7 @@ def test_a_job_file_says_the_same_as_the_command_line(fitted, projected):
 def test_velocities_by_differences_give_the_same_energies(fitted, plain):
     folder = fitted.parent / "still"
     text = one_line(done("project", *on(fitted, "-o", folder, run="still")))
-    assert "the run has no velocities: they are differences of positions" in text
+    assert "the run has no velocities: differences of positions are used" in text
     found = xr.load_dataset(folder / "results.nc")
     assert float(found.temperature) == pytest.approx(float(plain.temperature), rel=0.01)
     apart = found.kinetic_mev / plain.kinetic_mev - 1.0

@@ -385,8 +385,12 @@ class ExportOptions(Group):
     title: ClassVar = "Export"
     commands: ClassVar = "export"
 
-    to: tuple[Literal["phonopy", "phono3py", "shengbte", "tdep", "alamode", "hdf5"], ...] = (
-        option("Program to write for. May be repeated.", default=(), is_required=True)
+    to: tuple[str, ...] = option(
+        "Program to write for: phonopy, phono3py, shengbte, tdep, alamode or hdf5. May be "
+        "repeated.",
+        default=(),
+        metavar="PROGRAM",
+        is_required=True,
     )
     output: str | None = option(
         "Folder to write to.", metavar="FOLDER", unset="export in the folder of the fit"
