@@ -344,20 +344,20 @@ def test_lines_of_every_shape():
     n_sets, interval = 200, 0.015
     omega = 2.0 * np.pi * rng.uniform(2.0, 16.0, n_sets)
     gamma = 2.0 * np.pi * 10 ** rng.uniform(-1.5, 0.0, n_sets)
-    ladder = []
+    spectra = []
     for length in (512, 2048):
         bins = np.tile(np.arange(1, length // 2), (n_sets, 1))
         line, _ = expected_power(omega, gamma, bins, length, interval)
         averages = 20.0 * 16384 / length
         power = np.pad(line * rng.gamma(averages, 1.0 / averages, line.shape), ((0, 0), (1, 1)))
         first = np.zeros(n_sets, dtype=int)
-        ladder.append(BandSpectra(first, power, np.full(n_sets, averages), length, interval))
+        spectra.append(BandSpectra(first, power, np.full(n_sets, averages), length, interval))
     for kind in ("oscillator", "fano", "two-oscillators"):
         for baseline in (False, True):
             seconds = []
             for _ in range(3):
                 start = time.process_time()
-                fits = fit_lines(ladder, omega / (2.0 * np.pi), LineShape(kind, baseline))
+                fits = fit_lines(spectra, omega / (2.0 * np.pi), LineShape(kind, baseline))
                 seconds.append(time.process_time() - start)
             assert np.isfinite(fits.linewidth_thz).mean() > 0.5
             say(f"{kind}, baseline {baseline}: {n_sets / min(seconds):.0f} sets/s of CPU")

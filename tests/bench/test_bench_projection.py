@@ -83,12 +83,12 @@ def test_energies_and_spectra(projector):
 
 
 def test_lineshapes():
-    """Fits per second on a ladder of lengths; at least 500 are asked for."""
+    """Fits per second with several segment lengths; at least 500 are asked for."""
     rng = np.random.default_rng(2)
     n_sets = 500
     center = rng.uniform(2.0, 16.0, n_sets)[:, None]
     width = 10 ** rng.uniform(-2.0, 0.0, n_sets)[:, None]
-    ladder = []
+    spectra = []
     for length, half in ((512, None), (2048, 2.0), (8192, 2.0)):
         df = 1.0 / (length * INTERVAL)
         first = np.zeros(n_sets, dtype=int)
@@ -101,6 +101,6 @@ def test_lineshapes():
         line, _ = expected_power(omega, gamma, bins, length, INTERVAL)
         averages = 20.0 * 16384 / length
         power = line * rng.gamma(averages, 1 / averages, line.shape)
-        ladder.append(BandSpectra(first, power, np.full(n_sets, averages), length, INTERVAL))
-    seconds = _best(lambda: fit_lines(ladder, center[:, 0]), 2)
+        spectra.append(BandSpectra(first, power, np.full(n_sets, averages), length, INTERVAL))
+    seconds = _best(lambda: fit_lines(spectra, center[:, 0]), 2)
     print(f"\nlineshapes: {n_sets / seconds:.0f} fits/s")  # noqa: T201 - a bench prints

@@ -1,4 +1,4 @@
-"""Constants alone: the commands fit, scan and export as a user meets them."""
+"""The commands fit, scan and export."""
 
 import lzma
 from pathlib import Path
@@ -121,7 +121,7 @@ def test_appending_refuses_repeated_frames_and_other_crystals(fitted, dump, tmp_
     assert f"{FRAMES} frames are given twice" in result.output
     copper = [DATA / "copper.lammpstrj.xz", "--units", "metal", "--timestep-fs", "2"]
     result = call("fit", *copper, "--append", equations, "-o", tmp_path / "other")
-    assert "does not fit the crystal of the normal equations, Si2" in result.output
+    assert "does not match the crystal of the earlier fit, Si2" in result.output
     assert "without --append" in result.output
 
 
@@ -137,7 +137,7 @@ def test_atoms_in_memory_give_what_the_file_gives(fitted, dump):
     assert np.abs(found.triplets.values - truth.triplets.values).max() < 1e-6 * scale
 
 
-def test_joint_fit_is_another_one_and_says_so(fitted, dump, tmp_path):
+def test_the_joint_fit_differs_and_reports_the_distance(fitted, dump, tmp_path):
     result = fit(dump, "--scheme", "joint", "-o", tmp_path / "joint")
     assert "joint" in result.stdout
     sequential, joint = (
@@ -146,8 +146,8 @@ def test_joint_fit_is_another_one_and_says_so(fitted, dump, tmp_path):
     apart = np.linalg.norm(
         joint["force_constants"].values - sequential["force_constants"].values
     )
-    told = float(sequential["order_scheme_distance"][0])
-    assert apart / np.linalg.norm(sequential["force_constants"]) == pytest.approx(told)
+    reported = float(sequential["order_scheme_distance"][0])
+    assert apart / np.linalg.norm(sequential["force_constants"]) == pytest.approx(reported)
 
 
 def test_scan_reads_no_trajectory(fitted, tmp_path):
@@ -179,14 +179,14 @@ def test_export_is_loaded_by_phonopy(fitted, tmp_path):
         (["--append", "nowhere.nc"], "No such file or directory"),
     ],
 )
-def test_impossible_wishes_are_refused(dump, tmp_path, words, message):
+def test_impossible_options_are_refused(dump, tmp_path, words, message):
     result = call("fit", dump, "--cell", CELL, *words, "-o", tmp_path / "fit")
     assert result.exit_code != 0
     assert message in result.output
     assert not (tmp_path / "fit").exists()
 
 
-def test_missing_things_are_told(tmp_path):
+def test_missing_inputs_are_named(tmp_path):
     for command in (["scan", tmp_path], ["export", tmp_path, "--to", "phonopy"]):
         result = call(*command)
         assert result.exit_code != 0

@@ -144,6 +144,6 @@ def test_displacements_are_counted_from_the_average(crystals, springs, hessian_o
     moved = results.supercell.crystal.positions - crystal.positions
     apart = (moved - moved[0])[:, 2]
     np.testing.assert_allclose(apart, (offset - offset[0])[:, 2], atol=2e-3)
-    assert any("counted from the average structure" in str(note) for note in results.notes)
+    assert any("relative to the average structure" in str(note) for note in results.notes)
     assert np.abs(results.reference.shift).max() < 1e-3
     assert np.abs(hessian_of(results.constants, supercell) - hessian).max() < 1e-4

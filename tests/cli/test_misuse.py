@@ -1,4 +1,4 @@
-"""What users do that they do not mean: it is refused in time, and nothing of theirs is lost."""
+"""Mistakes of a user are refused before the run, and no file of the user is lost."""
 
 import shutil
 from pathlib import Path
@@ -25,16 +25,16 @@ def call(*words: object):
 def done(*words: object) -> str:
     result = call(*words)
     assert result.exit_code == 0, result.output
-    return told(result.stdout)
+    return one_line(result.stdout)
 
 
 def refused(*words: object, code: int = 2) -> str:
     result = call(*words)
     assert result.exit_code == code, result.output
-    return told(result.stderr)
+    return one_line(result.stderr)
 
 
-def told(text: str) -> str:
+def one_line(text: str) -> str:
     """Text without its line breaks."""
     return " ".join(text.split())
 
@@ -47,7 +47,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _few_figures():
-    """Figures have their own tests, and take longer than all else here."""
+    """Draw no figures: they have their own tests, and take the longest time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("trajmodes.report.write.OUTPUTS", TABLES)
         yield
@@ -61,10 +61,10 @@ def fitted(tmp_path_factory) -> Path:
     return folder
 
 
-# --- what a killed run left
+# --- folder of a killed run
 
 
-def test_results_of_a_run_that_was_killed_while_it_wrote_are_refused(fitted, tmp_path):
+def test_results_of_a_run_that_was_killed_while_writing_are_refused(fitted, tmp_path):
     folder = tmp_path / "killed"
     shutil.copytree(fitted, folder)
     listed = folder / ".trajmodes.files"
@@ -90,12 +90,12 @@ def test_results_of_a_run_that_was_killed_while_it_wrote_are_refused(fitted, tmp
     done("show", folder)
 
 
-# --- what would be overwritten
+# --- files that would be overwritten
 
 
 @pytest.mark.parametrize("command", ["project", "sed"])
 @pytest.mark.parametrize("file", ["", "force_constants.h5"])
-def test_results_do_not_replace_the_constants_they_are_made_from(fitted, command, file):
+def test_results_do_not_replace_their_force_constants(fitted, command, file):
     before = contents(fitted)
     output = fitted.parent / "x" / ".." / "fit"
     text = refused(command, RUN, "--force-constants", fitted / file, "-o", output)
@@ -117,7 +117,7 @@ def test_a_molecule_does_not_replace_its_hessian(tmp_path):
 @pytest.mark.parametrize(
     ("words", "name"),
     [
-        # Told before the run, which is not there, is read.
+        # Reported before the run, which does not exist, is read.
         (["fit", "none.xyz", "--cell", CELL], "normal_equations.nc"),
         (["run", "none.xyz", "--cell", CELL], "FORCE_CONSTANTS"),
         (["run", "none.xyz", "--cell", CELL], "figures/bands.png"),
@@ -136,7 +136,7 @@ def test_files_of_the_user_are_not_overwritten(tmp_path, words, name):
     assert contents(tmp_path) == {name: b"mine"}
 
 
-def test_files_that_a_command_does_not_write_are_not_in_its_way(fitted, tmp_path):
+def test_files_that_a_command_does_not_write_are_kept(fitted, tmp_path):
     for name in ("normal_equations.nc", "FORCE_CONSTANTS", "notes.txt"):
         (tmp_path / name).write_text("mine")
     words = ["project", RUN, "--force-constants", fitted, *SHORT, "-o", tmp_path]
@@ -153,7 +153,7 @@ def test_a_movie_replaces_movies_only(fitted, tmp_path):
     path.write_text(path.read_text().replace("branch", "other"))
     before = path.read_bytes()
     text = refused("movie", fitted, "X:4", "-o", path)
-    assert "would replace a file that is no movie" in text
+    assert "would replace a file that is not a movie" in text
     assert path.read_bytes() == before
 
 
@@ -161,7 +161,7 @@ def test_a_movie_replaces_movies_only(fitted, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["run", "fit"])
-def test_given_constants_are_not_fitted_anew(tmp_path, command):
+def test_a_fit_refuses_given_force_constants(tmp_path, command):
     job = tmp_path / "job.toml"
     job.write_text(f'trajectory = "{RUN}"\nconstants = "fit"\noutput = "out"\n')
     text = refused(command, job)
@@ -188,9 +188,9 @@ Direct
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda _: WURTZITE, r"the cell file is of Ga2N2"),
-        (lambda text: text.replace("Si", "Ge"), r"the cell file is of Ge2"),
-        (lambda text: text.replace("5.4", "6.1"), r"the cell file is of Si2"),
+        (lambda _: WURTZITE, r"the cell file describes Ga2N2"),
+        (lambda text: text.replace("Si", "Ge"), r"the cell file describes Ge2"),
+        (lambda text: text.replace("5.4", "6.1"), r"the cell file describes Si2"),
     ],
 )
 def test_a_cell_of_another_crystal_beside_constants_is_refused(fitted, tmp_path, change, words):
@@ -201,11 +201,11 @@ def test_a_cell_of_another_crystal_beside_constants_is_refused(fitted, tmp_path,
         given = ["--force-constants", fitted, "--cell", tmp_path / "POSCAR", *SHORT]
         text = refused(command, RUN, *given, "-o", tmp_path / "out", code=3)
         assert words in text
-        assert "the constants are of Si2" in text
+        assert "the force constants Si2" in text
     assert not (tmp_path / "out").exists()
 
 
-def test_a_cell_of_the_same_crystal_is_not_told_as_read(fitted, tmp_path):
+def test_an_unused_cell_file_is_not_listed_as_input(fitted, tmp_path):
     given = ["--force-constants", fitted, "--cell", CELL, *SHORT, "-o", tmp_path / "out"]
     assert "POSCAR" not in done("project", RUN, *given)
     shown = done("show", tmp_path / "out" / "results.nc")
@@ -216,9 +216,9 @@ def test_a_cell_of_the_same_crystal_is_not_told_as_read(fitted, tmp_path):
 # --- modes by name
 
 
-def test_a_special_point_is_spilled_by_its_name(fitted, tmp_path):
+def test_amplitudes_of_a_special_point_are_saved_by_its_name(fitted, tmp_path):
     words = ["--force-constants", fitted, *SHORT, "-o", tmp_path / "out"]
-    spills = [
+    saved = [
         "--save-amplitudes",
         "X:4",
         "--save-amplitudes",
@@ -226,10 +226,10 @@ def test_a_special_point_is_spilled_by_its_name(fitted, tmp_path):
         "--save-amplitudes",
         "0 1/2 1/2:4",
     ]
-    done("project", RUN, *words, *spills)
+    done("project", RUN, *words, *saved)
     found = xr.load_dataset(tmp_path / "out" / "amplitudes.nc")
     by_name = found.Q.values[:, 0]
-    # One of the three arms of X, whatever the cell calls it.
+    # One of the three arms of X, whichever is named X for this cell.
     others = [found.Q.values[:, k] for k in range(1, found.sizes["mode"])]
     q = np.abs(found.q.values)
     assert sorted(q[0].tolist()) == [0.0, 0.5, 0.5]
@@ -247,7 +247,7 @@ def test_a_special_point_is_spilled_by_its_name(fitted, tmp_path):
         (":4", "“:4” is no mode"),
     ],
 )
-def test_what_is_no_mode_is_refused_as_it_was_written(fitted, tmp_path, mode, words):
+def test_a_text_that_names_no_mode_is_refused(fitted, tmp_path, mode, words):
     words_given = [
         "--force-constants",
         fitted,
@@ -264,14 +264,12 @@ def test_what_is_no_mode_is_refused_as_it_was_written(fitted, tmp_path, mode, wo
     ("mode", "words"),
     [
         ("X:7", "“X:7” names no branch that there is fix: branches count from 1 to 6"),
-        ("0 0 0:1", "branch 1 at q = 0 0 0 moves the whole crystal"),
+        ("0 0 0:1", "branch 1 at q = 0 0 0 is a translation of the whole crystal"),
         ("G:3", "choose an optical branch, here 4 to 6"),
         ("0.123 0 0:1", "no small supercell holds a wave of q = 0.123 0 0 fix: give q as"),
     ],
 )
-def test_a_movie_that_cannot_be_is_refused_in_words_of_the_command(
-    fitted, tmp_path, mode, words
-):
+def test_a_movie_of_an_impossible_mode_is_refused(fitted, tmp_path, mode, words):
     text = refused("movie", fitted, mode, "-o", tmp_path / "mode.xyz")
     assert words in text
     assert "supercell matrix" not in text
@@ -279,16 +277,16 @@ def test_a_movie_that_cannot_be_is_refused_in_words_of_the_command(
 
 
 @pytest.mark.parametrize(("size", "is_large"), [(1.1, False), (1.3, True)])
-def test_a_movie_whose_atoms_run_into_each_other_says_so(fitted, tmp_path, size, is_large):
+def test_a_movie_with_too_large_displacements_has_a_note(fitted, tmp_path, size, is_large):
     # Neighbours in silicon are 2.35 Å apart.
     text = done("movie", fitted, "X:4", "--amplitude", size, "-o", tmp_path / "mode.xyz")
-    assert ("more than half the distance of the nearest neighbours" in text) == is_large
+    assert ("more than half the nearest-neighbour distance" in text) == is_large
 
 
 # --- export, conductivity, short runs, folders of other commands
 
 
-def test_pair_constants_are_written_for_phono3py_and_the_next_program(fitted, tmp_path):
+def test_second_order_force_constants_are_written_for_phono3py_and_tdep(fitted, tmp_path):
     words = ["--to", "phono3py", "--to", "tdep", "-o", tmp_path / "export"]
     assert "no cubic constants and so no fc3.hdf5" in done("export", fitted, *words)
     names = {p for p in contents(tmp_path / "export") if not Path(p).name.startswith(".")}
@@ -298,7 +296,7 @@ def test_pair_constants_are_written_for_phono3py_and_the_next_program(fitted, tm
     done("export", fitted, *words)
 
 
-def test_an_export_is_whole_or_not_there(fitted, tmp_path):
+def test_an_export_writes_all_files_or_none(fitted, tmp_path):
     words = ["--to", "tdep", "--to", "shengbte", "-o", tmp_path / "export"]
     assert "no cubic constants" in refused("export", fitted, *words, code=3)
     assert not (tmp_path / "export").exists()
@@ -310,22 +308,22 @@ def test_an_export_is_whole_or_not_there(fitted, tmp_path):
     assert contents(tmp_path / "export") == {"phonopy/FORCE_CONSTANTS": b"mine"}
 
 
-@pytest.mark.parametrize(("points", "is_told"), [(6, True), (8, False)])
-def test_a_mesh_finer_than_asked_for_is_told(fitted, tmp_path, points, is_told):
+@pytest.mark.parametrize(("points", "is_noted"), [(6, True), (8, False)])
+def test_a_mesh_finer_than_asked_for_is_noted(fitted, tmp_path, points, is_noted):
     words = ["--force-constants", fitted, "--conductivity", points, "-o", tmp_path / "out"]
     text = done("project", RUN, *words)
     assert "mesh 8 × 8 × 8" in text
-    assert ("8 × 8 × 8 where 6 × 6 × 6 was asked for" in text) == is_told
+    assert ("8 × 8 × 8, while 6 × 6 × 6 was asked for" in text) == is_noted
 
 
-def test_a_short_run_is_told_with_its_frames_and_those_that_are_used(tmp_path):
+def test_a_short_run_is_refused_with_its_number_of_frames(tmp_path):
     words = ["run", DATA / "copper.lammpstrj.xz", *COPPER, "-o", tmp_path / "out"]
     text = refused(*words, "--frames", "0:100", code=3)
     assert "100 frames without a gap" in text
-    assert "128 are the least" in text
+    assert "at least 128 are needed" in text
 
 
-def test_a_folder_of_sed_is_told_as_such(fitted, tmp_path):
+def test_a_folder_of_sed_is_named_as_such(fitted, tmp_path):
     words = ["--force-constants", fitted, "--path", "G X", *SHORT, "-o", tmp_path / "sed"]
     done("sed", RUN, *words)
     text = refused("modes", tmp_path / "sed", code=3)

@@ -1,4 +1,4 @@
-"""The commands about single modes, from a dump to the files and texts that they leave.
+"""The commands about modes, from a dump to their files and texts.
 
 The run is of a triclinic crystal, where every mode is a set of its own: damped harmonic motion
 at one temperature, exact at every frame.
@@ -27,7 +27,7 @@ N_FRAMES, INTERVAL_PS, KELVIN = 1500, 0.006, 150.0
 GAP = (700, 760)
 CUTOFF = 3.4
 SUPERCELL = [[4, 0, 0], [0, 2, 0], [0, 1, 2]]
-SPILLED = {"1/4 0 0": (2, 5), "0 0 1/2": (9,), "3/4 0 0": (2,)}
+SAVED_MODES = {"1/4 0 0": (2, 5), "0 0 1/2": (9,), "3/4 0 0": (2,)}
 
 
 def call(*words: object):
@@ -40,7 +40,7 @@ def done(*words: object) -> str:
     return result.stdout
 
 
-def told(text: str) -> str:
+def one_line(text: str) -> str:
     """Text without its line breaks."""
     return " ".join(text.split())
 
@@ -51,7 +51,7 @@ def table(path: Path) -> pd.DataFrame:
 
 @pytest.fixture(scope="module", autouse=True)
 def _few_figures():
-    """Figures have their own tests, and take longer than all else here."""
+    """Draw no figures: they have their own tests, and take the longest time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("trajmodes.report.write.OUTPUTS", TABLES)
         yield
@@ -84,7 +84,7 @@ def frames(crystals, springs, hessian_of):
     squares, vectors = np.linalg.eigh(hessian / np.outer(root, root))
     omega, vectors = np.sqrt(squares[3:]), vectors[:, 3:] / root[:, None]
     random = np.random.default_rng(5)
-    # Some lines are narrower than a run of 15 ps can tell.
+    # Some lines are narrower than the resolution of a run of 15 ps.
     friction = np.where(np.arange(len(omega)) % 5, 2.0, 0.02)
     q, p = damped(omega, friction, random)
     u, v = q @ vectors.T, p @ vectors.T
@@ -147,33 +147,33 @@ def on(fitted: Path, *more: object, run: str = "run", constants: Path | None = N
     return [path, "--force-constants", constants or fitted, "--timestep-fs", 1, *more]
 
 
-WISHES = ["--energy-covariance", "--maximum-entropy", 20, "--line", "fano", "--baseline"]
-SPILLS = [
+EXTRA_OPTIONS = ["--energy-covariance", "--maximum-entropy", 20, "--line", "fano", "--baseline"]
+SAVE_OPTIONS = [
     word
-    for q, branches in SPILLED.items()
+    for q, branches in SAVED_MODES.items()
     for word in ("--save-amplitudes", f"{q}:{','.join(map(str, branches))}")
 ]
 
 
 @pytest.fixture(scope="module")
 def projected(fitted) -> Path:
-    """Folder of `trajmodes project` with all that can be asked for."""
+    """Folder of `trajmodes project` with all options."""
     folder = fitted.parent / "projected"
-    wishes = [*WISHES, *SPILLS, "--path", "G X | 0,0,0 0,0,1/2"]
-    text = done("project", *on(fitted, *wishes, "-o", folder))
-    (folder / "told.txt").write_text(text)
+    options = [*EXTRA_OPTIONS, *SAVE_OPTIONS, "--path", "G X | 0,0,0 0,0,1/2"]
+    text = done("project", *on(fitted, *options, "-o", folder))
+    (folder / "output.txt").write_text(text)
     return folder
 
 
 @pytest.fixture(scope="module")
 def plain(fitted) -> xr.Dataset:
-    """Results of `trajmodes project` as it is without options."""
+    """Results of `trajmodes project` without options."""
     done("project", *on(fitted, "-o", fitted.parent / "plain"))
     return xr.load_dataset(fitted.parent / "plain" / "results.nc")
 
 
 def same(left: xr.Dataset, right: xr.Dataset, tolerance: float = 0.0) -> int:
-    """Compare all numbers that both have; tell how many."""
+    """Compare all numbers that both have; return their count."""
     compared = 0
     for name in set(left.data_vars) & set(right.data_vars):
         one, two = left[name].values, right[name].values
@@ -212,7 +212,7 @@ def test_constants_of_other_programs_give_the_same(fitted, plain, tmp_path, kind
     done("project", *on(fitted, *more, "-o", tmp_path / "out", constants=path))
     found = xr.load_dataset(tmp_path / "out" / "results.nc")
     names = ["mode_freq_thz", "kinetic_mev", "freq_spectrum_thz"]
-    # Constants alone do not tell the sites that they were fitted about: Γ feels it.
+    # Files of force constants do not contain the reference sites, which matters at Γ.
     names += [] if kind == "alone" else ["potential_mev"]
     for name in names:
         np.testing.assert_allclose(found[name], plain[name], rtol=1e-5, atol=1e-5)
@@ -228,9 +228,9 @@ def test_constants_of_another_volume_are_warned_of_or_refused(fitted, tmp_path, 
     result = call("project", *words)
     assert result.exit_code == code, result.output
     if code == 0:
-        assert "differs by +1.00% in length and +3.03% in volume" in told(result.stdout)
+        assert "differs by +1.00% in length and +3.03% in volume" in one_line(result.stdout)
     else:
-        assert "lengths differ by +8.0%" in told(result.stderr)
+        assert "lengths differ by +8.0%" in one_line(result.stderr)
         assert not (tmp_path / "out" / "results.nc").exists()
 
 
@@ -260,11 +260,11 @@ def test_displacements_are_counted_from_the_same_sites(plain, whole):
 # --- what can be asked for
 
 
-def test_spilled_series_have_the_energies_of_the_table(projected):
+def test_saved_amplitudes_have_the_energies_of_the_table(projected):
     series = xr.load_dataset(projected / "amplitudes.nc")
     assert series.sizes["frame"] == N_FRAMES
     np.testing.assert_allclose(np.diff(series.time), INTERVAL_PS, rtol=1e-9)
-    chosen = [(q, m) for q, branches in SPILLED.items() for m in branches]
+    chosen = [(q, m) for q, branches in SAVED_MODES.items() for m in branches]
     assert series.branch.values.tolist() == [m for _, m in chosen]
     energies = table(projected / "tables" / "energies.csv").set_index(
         ["q_a", "q_b", "q_c", "branch"]
@@ -318,7 +318,7 @@ def test_asymmetric_lines_and_baselines_are_fitted(projected, plain):
         assert name not in plain or plain[name].isnull().all()
 
 
-def test_the_path_is_the_one_that_was_named(projected):
+def test_the_path_is_the_given_one(projected):
     found = xr.load_dataset(projected / "results.nc")
     assert found.tick_label.values.tolist() == ["Γ", "X|0 0 0", "0 0 1/2"]
     np.testing.assert_allclose(found.path_q[-1], [0, 0, 0.5], atol=1e-12)
@@ -334,10 +334,10 @@ def test_the_path_is_the_one_that_was_named(projected):
         ("0,0 1/2,0", "is no point of the zone"),
     ],
 )
-def test_a_path_that_is_none_is_refused(fitted, tmp_path, path, words):
+def test_an_invalid_path_is_refused(fitted, tmp_path, path, words):
     result = call("project", *on(fitted, "--path", path, "-o", tmp_path / "out"))
     assert result.exit_code == 2
-    assert words in told(result.stderr)
+    assert words in one_line(result.stderr)
 
 
 @pytest.mark.parametrize(
@@ -348,10 +348,10 @@ def test_a_path_that_is_none_is_refused(fitted, tmp_path, path, words):
         ("1/4 0 0", "is no mode"),
     ],
 )
-def test_a_mode_that_is_none_is_refused(fitted, tmp_path, mode, words):
+def test_an_unknown_mode_is_refused(fitted, tmp_path, mode, words):
     result = call("project", *on(fitted, "--save-amplitudes", mode, "-o", tmp_path / "out"))
     assert result.exit_code == 2
-    assert words in told(result.stderr)
+    assert words in one_line(result.stderr)
 
 
 def test_a_job_file_says_the_same_as_the_command_line(fitted, projected):
@@ -370,8 +370,8 @@ def test_a_job_file_says_the_same_as_the_command_line(fitted, projected):
     done("project", projected / "run.toml", "-o", folder)
     first, second = (xr.load_dataset(path / "results.nc") for path in (projected, folder))
     assert same(first, second) > 60
-    spilled = [xr.load_dataset(path / "amplitudes.nc") for path in (projected, folder)]
-    xr.testing.assert_identical(*spilled)
+    saved = [xr.load_dataset(path / "amplitudes.nc") for path in (projected, folder)]
+    xr.testing.assert_identical(*saved)
 
 
 # --- runs that lack something
@@ -379,8 +379,8 @@ def test_a_job_file_says_the_same_as_the_command_line(fitted, projected):
 
 def test_velocities_by_differences_give_the_same_energies(fitted, plain):
     folder = fitted.parent / "still"
-    text = told(done("project", *on(fitted, "-o", folder, run="still")))
-    assert "the run has no velocities: they are differences of positions" in text
+    text = one_line(done("project", *on(fitted, "-o", folder, run="still")))
+    assert "the run has no velocities: differences of positions are used" in text
     found = xr.load_dataset(folder / "results.nc")
     assert float(found.temperature) == pytest.approx(float(plain.temperature), rel=0.01)
     apart = found.kinetic_mev / plain.kinetic_mev - 1.0
@@ -409,7 +409,7 @@ def test_a_gap_leaves_fewer_segments(fitted, plain):
 def test_sed_over_sites_is_sed_over_branches(fitted):
     folder = fitted.parent / "sed"
     text = done("sed", *on(fitted, "--path", "G X", "-o", folder))
-    assert "3 points of the path" in told(text)
+    assert "3 points of the path" in one_line(text)
     names = {str(path.relative_to(folder)) for path in folder.rglob("*.*")}
     wanted = "results.nc tables/sed.csv tables/bands.csv figures/sed.png"
     assert {*wanted.split(), "figures/sed_branches.png"} <= names
@@ -457,7 +457,7 @@ def test_modes_can_leave_out_and_sort(fitted, plain):
     text = done("modes", fitted.parent / "plain", "--resolved", "--sort", "lifetime")
     order = [int(row.split()[0]) for row in rows(text)]
     assert sorted(order) == np.flatnonzero(known).tolist()
-    assert f"left out: {(~known).sum()} sets with no lifetime" in told(text)
+    assert f"left out: {(~known).sum()} sets with no lifetime" in one_line(text)
     life = plain.lifetime_ps.fillna(plain.lifetime_energy_ps).values[order]
     assert all(one >= two for one, two in pairwise(life))
     text = done("modes", fitted.parent / "plain", "--sort", "frequency")
@@ -474,7 +474,7 @@ def test_modes_of_a_fit_are_refused(fitted):
 def test_a_movie_is_read_by_ase(fitted, tmp_path):
     path = tmp_path / "mode.xyz"
     words = ["--frames", 12, "--amplitude", 0.2, "-o", path]
-    text = told(done("movie", fitted, "1/4 0 0:4", *words))
+    text = one_line(done("movie", fitted, "1/4 0 0:4", *words))
     images = ase.io.read(path, index=":")
     # A wave of four cells of three atoms.
     assert [len(image) for image in images] == [12] * 12
@@ -492,8 +492,8 @@ def test_a_movie_is_read_by_ase(fitted, tmp_path):
         ("Q:1", "is no point of the zone"),
     ],
 )
-def test_a_movie_of_no_mode_is_refused(fitted, tmp_path, mode, words):
+def test_a_movie_of_an_unknown_mode_is_refused(fitted, tmp_path, mode, words):
     result = call("movie", fitted, mode, "-o", tmp_path / "mode.xyz")
     assert result.exit_code == 2
-    assert words in told(result.stderr)
+    assert words in one_line(result.stderr)
     assert not (tmp_path / "mode.xyz").exists()

@@ -1,4 +1,4 @@
-"""The program as a user meets it: whole commands, exit codes, messages."""
+"""The program: whole commands, exit codes, messages."""
 
 import io
 import os
@@ -14,10 +14,10 @@ from click.testing import CliRunner
 from numba import njit
 from rich.console import Console
 
+from trajmodes.cli.demo import demo_job
 from trajmodes.cli.program import main
 from trajmodes.cli.progress import compilation_announced
 from trajmodes.pipeline.api import open_run
-from trajmodes.pipeline.demo import demo_job
 from trajmodes.results.folder import open_folder
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
@@ -36,7 +36,7 @@ def demo(tmp_path_factory):
     return folder, result
 
 
-def test_demo_tells_what_it_does_and_where_to_look(demo):
+def test_demo_prints_what_it_does_and_where_to_look(demo):
     folder, result = demo
     assert "trajmodes run" in result.stdout
     assert f"{folder}/figures" in result.stdout
@@ -44,8 +44,8 @@ def test_demo_tells_what_it_does_and_where_to_look(demo):
 
 
 @pytest.mark.parametrize(("given", "kept"), [("", "OFF"), ("ON", "ON")])
-def test_spglib_does_not_speak_unless_it_is_asked_to(monkeypatch, given, kept):
-    """Without a cell file it would tell of every tolerance that finds no primitive cell."""
+def test_spglib_prints_no_warnings_unless_asked(monkeypatch, given, kept):
+    """Without a cell file it would warn of each tolerance that finds no primitive cell."""
     monkeypatch.setenv("SPGLIB_WARNING", given)
     if not given:
         monkeypatch.delenv("SPGLIB_WARNING")
@@ -96,7 +96,7 @@ def test_the_job_written_down_gives_the_same_results(demo, tmp_path):
     xr.testing.assert_identical(first, second)
 
 
-def test_show_tells_the_main_figures(demo):
+def test_show_prints_the_main_results(demo):
     result = call("show", demo[0] / "results.nc")
     assert result.exit_code == 0
     assert "R²" in result.stdout
@@ -138,8 +138,8 @@ def test_a_plain_xyz_file_needs_its_box_and_its_positions_alone_fit_nothing(tmp_
     assert without.exit_code == 2
     assert "--box" in without.stderr
     box = ",".join(map(str, run.match.box.ravel()))
-    told = call("check", *words, "--box", box)
-    assert "supercell matrix [[3, -1, 1], [0, 4, -1], [-1, 0, 4]]" in told.stdout
+    result = call("check", *words, "--box", box)
+    assert "supercell matrix [[3, -1, 1], [0, 4, -1], [-1, 0, 4]]" in result.stdout
     refused = call("run", *words, "--box", box, "--output", tmp_path / "out")
     assert refused.exit_code == 3
     assert "no forces" in refused.stderr
@@ -170,7 +170,7 @@ def test_a_wrong_element_stops_the_run(tmp_path, units):
     assert "elements" in result.stderr
 
 
-def test_units_are_not_the_answer_to_a_wrong_cell(tmp_path):
+def test_a_wrong_cell_is_not_reported_as_wrong_units(tmp_path):
     cell = tmp_path / "POSCAR"
     cell.write_text((DATA / "copper.POSCAR").read_text().replace("1.8275", "1.99"))
     words = ["--cell", cell, "--timestep-fs", "2"]
@@ -183,11 +183,11 @@ def test_units_are_not_the_answer_to_a_wrong_cell(tmp_path):
     ("more", "words"),
     [
         (["--frames", "0:100"], "too short for spectra"),
-        (["--resolution-thz", "100"], "cannot be had from this run"),
-        (["--resolution-thz", "1e-4"], "cannot be had from this run"),
+        (["--resolution-thz", "100"], "this run does not allow a resolution of"),
+        (["--resolution-thz", "1e-4"], "this run does not allow a resolution of"),
     ],
 )
-def test_a_resolution_that_the_run_does_not_have_is_refused(tmp_path, more, words):
+def test_a_resolution_that_the_run_does_not_allow_is_refused(tmp_path, more, words):
     output = ["--output", tmp_path / "out"]
     result = call("run", DATA / "copper.lammpstrj.xz", *COPPER, *more, *output)
     assert result.exit_code in (2, 3)
@@ -204,7 +204,7 @@ def test_frames_can_be_chosen():
     ("words", "code", "message"),
     [
         (["check", "none.lammpstrj"], 2, "none.lammpstrj"),
-        (["check", "none*.lammpstrj"], 2, "no file fits the pattern"),
+        (["check", "none*.lammpstrj"], 2, "no file matches the pattern"),
         (["run", "none.toml"], 2, "cannot read the job file"),
         (["show", "none.nc"], 3, "cannot be read"),
         (["check", __file__, "--frames", "5"], 2, "START:STOP"),
@@ -212,7 +212,7 @@ def test_frames_can_be_chosen():
         (["run", __file__, "--cutoff", "far"], 2, '"far" is not a cutoff'),
     ],
 )
-def test_a_wrong_call_is_one_message_and_a_code(words, code, message):
+def test_a_wrong_call_gives_one_message_and_an_exit_code(words, code, message):
     result = call(*words)
     assert result.exit_code == code
     assert message in result.output
@@ -268,7 +268,7 @@ def test_show_loads_only_what_it_needs(demo):
     assert [name for name in heavy if f"'{name}'" in shown] == []
 
 
-def test_compilation_is_announced_once_where_somebody_watches():
+def test_compilation_is_announced_once_on_a_terminal():
     written = io.StringIO()
     console = Console(file=written, force_terminal=True, width=100)
     with compilation_announced(console):

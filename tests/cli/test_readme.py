@@ -1,4 +1,4 @@
-"""What the README shows runs."""
+"""The README: its code runs, its links and commands exist."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ def test_the_python_tour_runs(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_every_link_leads_somewhere(path):
+def test_every_link_exists(path):
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
 
@@ -32,8 +32,8 @@ def test_the_readme_and_the_index_lead_to_all_pages():
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     names = {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"}
     assert {name for name in names if f"\n{name}\n" not in index} == set()
-    told = ("conventions", "method", "fitting", "modes", "molecules")
-    assert [name for name in told if f"(docs/{name}.md)" not in TEXT] == []
+    linked = ("conventions", "method", "fitting", "modes", "molecules")
+    assert [name for name in linked if f"(docs/{name}.md)" not in TEXT] == []
 
 
 def test_every_folder_named_in_the_map_exists():

@@ -1,4 +1,4 @@
-"""The whole job: what must not matter does not matter, from the text of a dump to the lines.
+"""The whole job, from the text of a dump to the lines: conventions of the file do not matter.
 
 The run is written as LAMMPS writes it, with all digits, so reader, match, fit, phonons and
 projection are all part of the law.

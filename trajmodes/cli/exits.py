@@ -26,11 +26,11 @@ def ending() -> Iterator[None]:
             click.echo(f"error: {error}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("interrupted: earlier results are as they were", err=True)
+            click.echo("interrupted: earlier results are unchanged", err=True)
             sys.exit(INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit):
             raise
-        except Exception:  # noqa: BLE001 - the last stop: whatever is left is a bug, and is shown
+        except Exception:  # noqa: BLE001 - any other exception is a bug, and is shown
             traceback.print_exc()
             click.echo("this is a bug in trajmodes: please report the lines above", err=True)
             sys.exit(BUG)

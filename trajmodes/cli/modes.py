@@ -1,12 +1,11 @@
-"""The commands about single modes: project a run on given constants, and look at what came."""
+"""The commands about modes: project a run on given force constants, and look at the results."""
 
 from typing import Any
 
 import click
 
-from trajmodes.cli.command_line import command_line
 from trajmodes.cli.exits import ending
-from trajmodes.cli.options import Command, given_job, takes_options
+from trajmodes.cli.options import Command, command_line, given_job, takes_options
 from trajmodes.cli.progress import progress_bars
 from trajmodes.config.job import values_of
 
@@ -35,7 +34,7 @@ def project(**given: Any) -> None:
 def sed(**given: Any) -> None:
     """Map the spectral energy density along a path through the zone.
 
-    With --force-constants the bands are drawn over it, and each branch has a map of its own.
+    With --force-constants the map is resolved by branch, and the bands are drawn over it.
     """
     with ending():
         from trajmodes.pipeline.sed import sed_job, show_sed

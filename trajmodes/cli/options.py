@@ -1,5 +1,7 @@
-"""Options of the commands, made from the declarations in `trajmodes.config`."""
+"""The options of the commands, made from the declarations in `trajmodes.config`."""
 
+import shlex
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -57,6 +59,11 @@ def given_job(command: str, given: Mapping[str, Any]) -> Job:
     options = {name: value for name, value in given.items() if value not in (None, ())}
     trajectory = options.pop("trajectory")
     return job_of(command, trajectory, options, folder=FOLDERS.get(command))
+
+
+def command_line() -> str:
+    """Return the command line, quoted for a shell; it is part of the provenance of results."""
+    return shlex.join(["trajmodes", *sys.argv[1:]])
 
 
 def _click_option(option: Option, command: str) -> Callable[[Function], Function]:

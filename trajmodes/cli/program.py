@@ -1,4 +1,4 @@
-"""The commands. They parse, call the pipeline and show what it returns; no more."""
+"""The commands: each parses its options, calls the pipeline and prints the result."""
 
 import os
 import sys
@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 from trajmodes import __version__
-from trajmodes.cli.command_line import command_line
 from trajmodes.cli.exits import ending
 from trajmodes.cli.modes import modes, molecule, movie, project, sed
-from trajmodes.cli.options import Command, given_job, takes_options
+from trajmodes.cli.options import Command, command_line, given_job, takes_options
 from trajmodes.cli.progress import progress_bars
 from trajmodes.config.groups import FOLDERS
 from trajmodes.config.job import values_of
@@ -34,9 +33,9 @@ def main() -> None:
     trajmodes molecule run.xyz                       modes of a molecule or cluster
     trajmodes scan  fit/                             which cutoff, which order, how long a run
     trajmodes export fit/ --to phono3py              for phonopy, ShengBTE, TDEP, ALAMODE, …
-    trajmodes show  results/results.nc               what came out
+    trajmodes show  results/results.nc               the main results
     """  # noqa: D301 - click wants the very character \b
-    # A primitive cell is sought with many tolerances, and spglib prints each that does not do.
+    # A primitive cell is sought with many tolerances; spglib would warn of each failure.
     os.environ.setdefault("SPGLIB_WARNING", "OFF")
 
 
@@ -48,7 +47,7 @@ for command in (project, sed, modes, movie, molecule):
 @click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
 @takes_options("check")
 def check(**given: Any) -> None:
-    """Match a trajectory to its crystal and report what is right and wrong with it."""
+    """Match a trajectory to its crystal, and report what it is suited for and what is wrong."""
     with ending():
         from trajmodes.pipeline.check import check_job, show_check
 
@@ -81,7 +80,8 @@ def fit(**given: Any) -> None:
     """Fit force constants to one or several runs, or to any displacements and forces.
 
     Files are LAMMPS dumps, extended XYZ, what ASE and MDAnalysis read, phonopy or phono3py
-    yaml, infiles of TDEP, or a DFSET of ALAMODE. Folders and time steps tell runs apart.
+    yaml, infiles of TDEP, or a DFSET of ALAMODE. Folders and time steps decide which files
+    are parts of one run.
     """
     with ending():
         from trajmodes.pipeline.run import fit_job
@@ -137,7 +137,7 @@ def show(results: str) -> None:
 def demo(output: str | None) -> None:
     """Run the main job on a bundled LAMMPS run of bcc zirconium, and explain it."""
     with ending():
-        from trajmodes.pipeline.demo import demo_epilogue, demo_job, demo_prologue
+        from trajmodes.cli.demo import demo_epilogue, demo_job, demo_prologue
         from trajmodes.pipeline.run import run_job
         from trajmodes.pipeline.show import show_results
 

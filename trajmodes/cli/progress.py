@@ -1,4 +1,4 @@
-"""A bar with rate and time left on stderr; nothing where stderr is not a terminal."""
+"""Progress bars with rate and remaining time on stderr, if it is a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,7 +17,7 @@ _COMPILING = (
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int], Advance]]:
-    """Give a function that starts a bar: (title, number of frames) → advance(frames)."""
+    """Provide a function that starts a bar: (title, number of frames) → advance(frames)."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -56,7 +56,7 @@ def progress_bars() -> Iterator[Callable[[str, int], Advance]]:
 
 @contextmanager
 def compilation_announced(console: "Console") -> Iterator[None]:
-    """Print one line when the first kernel is compiled: those in the cache are not."""
+    """Print one line when the first kernel is compiled; cached kernels are not compiled."""
     from numba.core import event
 
     class Announce(event.Listener):  # numba carries no types
@@ -68,7 +68,7 @@ def compilation_announced(console: "Console") -> Iterator[None]:
                 console.print(_COMPILING)
 
         def on_end(self, event: Any) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     with event.install_listener("numba:compile", Announce()):
         yield

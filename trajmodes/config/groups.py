@@ -23,12 +23,12 @@ FOLDERS = {
     "molecule": "modes",
     "demo": "trajmodes-demo",
 }
-"""Command → folder that it writes where none is named."""
+"""Command → its default folder of results."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions(Group):
-    """How to read the trajectory: what the user knows and the file does not say."""
+    """How to read the trajectory, and what its file does not contain."""
 
     title: ClassVar = "Reading the trajectory"
     commands: ClassVar = f"{CRYSTAL} molecule"
@@ -124,7 +124,7 @@ class MatchOptions(Group):
         commands="check fit",
     )
     outliers: Literal["refuse", "drop"] = option(
-        "Treat frames with a value that no thermal motion reaches as an error, or drop them.",
+        "Treat frames with a value beyond any thermal motion as an error, or drop them.",
         default="refuse",
         commands="check fit",
     )
@@ -222,14 +222,13 @@ class PhononOptions(Group):
     commands: ClassVar = "run fit project"
 
     perturbation: int | None = option(
-        "Calculate linewidths by perturbation theory too, on a mesh of N × N × N points "
+        "Also calculate linewidths by perturbation theory, on a mesh of N × N × N points "
         "(needs phono3py).",
         kind=kinds.whole(1, kinds.LARGEST_MESH),
         metavar="N",
     )
     temperature: float | None = option(
-        "Temperature in K that the force constants are labelled with and quantum averages are "
-        "taken at.",
+        "Temperature in K of the force constants, at which quantum averages are taken.",
         metavar="K",
         unset="the kinetic temperature",
     )
@@ -331,7 +330,7 @@ class MoleculeOptions(Group):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningOptions(Group):
-    """Where results go, and how many threads work."""
+    """Folder of the results, and number of threads."""
 
     title: ClassVar = "Output and threads"
     commands: ClassVar = "run fit project sed molecule"
@@ -386,8 +385,12 @@ class ExportOptions(Group):
     title: ClassVar = "Export"
     commands: ClassVar = "export"
 
-    to: tuple[Literal["phonopy", "phono3py", "shengbte", "tdep", "alamode", "hdf5"], ...] = (
-        option("Program to write for. May be repeated.", default=(), is_required=True)
+    to: tuple[str, ...] = option(
+        "Program to write for: phonopy, phono3py, shengbte, tdep, alamode or hdf5. May be "
+        "repeated.",
+        default=(),
+        metavar="PROGRAM",
+        is_required=True,
     )
     output: str | None = option(
         "Folder to write to.", metavar="FOLDER", unset="export in the folder of the fit"

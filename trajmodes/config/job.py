@@ -1,4 +1,4 @@
-"""A job: everything that a run was asked for, from the command line, a job file or Python.
+"""A job: what to read and what to calculate, from the command line, a job file or Python.
 
 A job file has the same names as the options, with underscores; paths are relative to it::
 

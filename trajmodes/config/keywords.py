@@ -24,7 +24,7 @@ def takes(command: str) -> Callable[[Function], Function]:
     Parameters
     ----------
     command
-        Command whose options the function takes; `trajmodes.config.job_of` with the same
+        Command whose options the function takes; `trajmodes.config.job.job_of` with the same
         command checks them.
     """
 

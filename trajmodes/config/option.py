@@ -17,7 +17,7 @@ from trajmodes.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """What a group says of an option beyond its name, type and default."""
+    """Declaration of an option beside its name, type and default."""
 
     help: str
     """What the option means, in one or two sentences."""
@@ -28,9 +28,9 @@ class Declared:
     also: tuple[str, ...] = ()
     """Other spellings."""
     metavar: str = ""
-    """What stands for the value in the help."""
+    """Placeholder of the value in the help."""
     unset: str = ""
-    """What happens where it is not given."""
+    """Default, in words."""
     defaults: Mapping[str, str] = field(default_factory=dict)
     """Command → default on its command line."""
     bare: str = ""
@@ -64,7 +64,7 @@ class Option:
         return tuple("--" + name.replace("_", "-") for name in names)
 
     def default_text(self, command: str = "") -> str:
-        """Say what holds where the option is not given; empty for a switch and for nothing."""
+        """Text of the default; empty for a switch and for no default."""
         if command in self.declared.defaults:
             return self.declared.defaults[command]
         if self.declared.unset:

@@ -11,7 +11,7 @@ _HEAD = """\
 Every option has one name: with hyphens on the command line (`--timestep-fs 1`), with
 underscores in a job file (`timestep_fs = 1`) and as a keyword in Python (`timestep_fs=1`).
 This page is made from the declarations in `trajmodes/config/groups.py` by
-`trajmodes.config.options_page()`.
+`trajmodes.config.reference.options_page()`.
 """
 
 _COLUMNS = "| option | value | default | meaning | commands |\n|---|---|---|---|---|\n"

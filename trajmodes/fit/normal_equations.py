@@ -8,14 +8,20 @@ orders, and a null space imposes constraints, all without reading the trajectory
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Bools, Floats, Ints, freeze
-from trajmodes.data.crystal import Crystal, Supercell
-from trajmodes.data.crystal_difference import SAME_VOLUME, crystal_difference
+from trajmodes.arrays import Bools
+from trajmodes.arrays import Floats
+from trajmodes.arrays import Ints
+from trajmodes.arrays import freeze
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.crystal_difference import SAME_VOLUME
+from trajmodes.data.crystal_difference import crystal_difference
 from trajmodes.data.lattice import same_lattice
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
@@ -75,6 +81,22 @@ class NormalEquationBlocks:
     def n_components(self) -> int:
         """Number of force components in one frame."""
         return 3 * self.supercell.n_atoms
+
+    @property
+    def duration_ps(self) -> float:
+        """Length of all runs together in ps; nan if an interval between frames is unknown."""
+        frames = np.bincount(self.run, self.frames)
+        steps = [source.interval_ps for source in self.sources]
+        return float(frames @ steps) if len(steps) == len(frames) else np.nan
+
+    @property
+    def temperature(self) -> float | None:
+        """Mean temperature of all frames in K; None if that of a run is unknown."""
+        known = np.array([source.temperature for source in self.sources])
+        if not len(known) or not np.isfinite(known).all():
+            return None
+        frames = np.bincount(self.run, self.frames)
+        return float(frames @ known / frames.sum())
 
     def restricted(self, expansion: Expansion, columns: Bools) -> "NormalEquationBlocks":
         """Keep the columns of a smaller expansion, which a (z,) mask marks."""

@@ -2,11 +2,16 @@
 
 import numpy as np
 
-from trajmodes.arrays import Floats, Ints
+from trajmodes.arrays import Floats
+from trajmodes.arrays import Ints
 from trajmodes.data.fit_quality import FitErrors
-from trajmodes.data.force_constants import FitQuality, ForceConstants, OrderQuality
+from trajmodes.data.fit_quality import Reference
+from trajmodes.data.force_constants import FitQuality
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.force_constants import OrderQuality
 from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.fit.solution import FitOptions, Solved
+from trajmodes.fit.solution import FitOptions
+from trajmodes.fit.solution import Solved
 from trajmodes.fit.solve import Determined
 from trajmodes.fit.uncertainty import predicted_squares
 from trajmodes.notes import Note
@@ -16,6 +21,10 @@ _SIGNIFICANT = 5.0
 
 _NOTABLE = 0.01
 """Fraction of the rms force beyond which a significant mean force is reported."""
+
+SURE, OFF_AVERAGE = 5.0, 0.01
+"""Mean displacement, in standard errors and over the rms displacement, beyond which
+displacements are counted from the average structure instead."""
 
 _LONG_BLOCKS = 8
 """Blocks for the errors of means: beats between modes correlate means over many periods."""
@@ -176,6 +185,34 @@ def _error_notes(errors: FitErrors | None) -> tuple[Note, ...]:
         )
         return (Note("note", text),)
     return ()
+
+
+def block_length_notes(
+    errors: FitErrors | None, interval_ps: float | None, lifetimes_ps: Floats
+) -> tuple[Note, ...]:
+    """Note that the blocks of the error bars are shorter than the longest lifetime."""
+    if errors is None or interval_ps is None:
+        return ()
+    longest = float(np.max(lifetimes_ps, initial=0.0, where=np.isfinite(lifetimes_ps)))
+    block_ps = errors.block_frames * interval_ps
+    if block_ps >= longest:
+        return ()
+    text = (
+        f"the error bars of the force constants come from blocks of {block_ps:.3g} ps, but "
+        f"lifetimes of modes reach {longest:.3g} ps: the error bars are lower bounds"
+    )
+    return (Note("note", text),)
+
+
+def is_off_average(reference: Reference, displacement_rms: float) -> bool:
+    """Whether the mean displacement is significant, and large enough to matter.
+
+    The relative error of cubic force constants is about a quarter of the ratio of the mean to
+    the root mean square displacement (Å).
+    """
+    moved = np.abs(reference.shift)
+    limit = np.maximum(SURE * reference.shift_sem, OFF_AVERAGE * displacement_rms)
+    return bool((moved > limit).any())
 
 
 def _relaxation_notes(quality: FitQuality, sem: Floats) -> tuple[Note, ...]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
@@ -24,7 +25,12 @@ from trajmodes.readers.units import unit_factors
 from trajmodes.symmetry.translations import half_space
 from trajmodes.units import THZ
 
-_STYLES = ("metal", "real", "electron", "si", "cgs", "micro", "nano")
+PROVABLE_UNITS: tuple[
+    Literal["metal", "real", "si", "cgs", "electron", "micro", "nano"], ...
+] = ("metal", "real", "si", "cgs", "electron", "micro", "nano")
+"""Unit styles with fixed factors; those of lj are known to the user only."""
+PROOF = 1.8
+"""Kinetic and virial temperature within this factor of each other prove the units of a file."""
 _RATIO = 3.0
 """Kinetic and virial temperature of a solid may differ by this factor, not by more."""
 _BASE_BYTES, _BLOCK_BYTES, _WAITING_BYTES = 350e6, 3e6, 38e6
@@ -96,6 +102,13 @@ def diagnose(
     )
 
 
+def units_are_proved(sample: RunSample) -> bool | None:
+    """Whether velocities and forces give one temperature; None where one of them is missing."""
+    if sample.kinetic is None or sample.virial is None:
+        return None
+    return bool(1.0 / PROOF < sample.kinetic.mean() / sample.virial.mean() < PROOF)
+
+
 def _check_units(trajectory: Trajectory, sample: RunSample) -> None:
     """Refuse where the two temperatures cannot belong to one run."""
     (kinetic, _), (virial, _) = mean_and_error(sample.kinetic), mean_and_error(sample.virial)
@@ -121,9 +134,9 @@ def _likely_units(style: str, kinetic: float, virial: float) -> str:
     """Name the unit that would make both temperatures agree; empty if none does."""
     if virial <= 0.0 or kinetic <= 0.0:
         return ""
-    if style in _STYLES:
+    if style in PROVABLE_UNITS:
         taken = unit_factors(style)
-        for other in _STYLES:
+        for other in PROVABLE_UNITS:
             factors = unit_factors(other)
             if factors.length != taken.length:
                 continue

@@ -1,8 +1,7 @@
-"""The conductor: composes the stages; no formula lives here.
+"""The jobs: compositions of the stages, without formulas of their own.
 
-In: a `Job`. Out: a matched run (`load`), a check (`check`), results and their folder (`run`,
-`projected`, `sed`, `molecule_job`), and what a folder allows later (`scan`, `export`, `movie`).
-Open `run` first: it is the main job from end to end, its two passes in `fit` and `project`,
-what is made of lifetimes in `transport`. `written` writes the folder, `api` holds the functions
-of ``import trajmodes``.
+In: a `Job`. Out: results, and the folder that holds them. Open `run` first: it is the main job
+from end to end. A run is loaded by `load` and checked by `check`; its two passes are in `fit`
+and `projection`; `project_job`, `sed`, `molecule.job`, `export` and `movie` are the other
+commands; `derived` calculates what follows from modes and lifetimes; `job_folder` writes.
 """

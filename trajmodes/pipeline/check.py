@@ -1,8 +1,6 @@
-"""Whether a cell file beside force constants is of the crystal that these belong to.
+"""Checks of a run and its job: `trajmodes check`, and what other jobs refuse before they start.
 
-What a run has to be for what is wanted of it, told before the long passes and not after.
-
-Whether a trajectory fits its crystal, and what it is good for.
+A run that cannot give what is asked for is refused before the long passes, not after them.
 """
 
 from collections.abc import Sequence
@@ -33,34 +31,26 @@ from trajmodes.symmetry.translations import half_space
 
 
 def require_same_crystal(known: Crystal, path: str) -> None:
-    """Refuse a cell file of another crystal than that of given constants.
+    """Refuse a cell file that describes another crystal than the force constants.
 
-    Composition and volume per atom must agree, and the shortest lattice vectors where the
-    cells have as many sites: a choice of the cell does not matter.
-
-    Parameters
-    ----------
-    known
-        The crystal of the constants.
-    path
-        The cell file.
+    Composition and volume per atom must agree. The shortest lattice vectors must agree too if
+    both cells have the same number of sites. The choice of the cell does not matter.
 
     Raises
     ------
     UsageError
         If there is no such file.
     DataError
-        If it is of another crystal.
+        If it describes another crystal.
     """
     given = load_crystal(path).crystal
     if same_substance(known, given):
         return
     raise DataError(
-        f"the cell file is of {_described(given)}, the constants are of {_described(known)}",
+        f"the cell file describes {_described(given)}, the force constants {_described(known)}",
         where=path,
-        why="constants know the crystal that they belong to, and another cell does not go "
-        "with them",
-        fix="leave out the cell, or give the constants of this crystal",
+        why="force constants contain their crystal, which must be that of the cell file",
+        fix="leave out the cell, or give the force constants of this crystal",
     )
 
 
@@ -72,7 +62,7 @@ def _described(crystal: Crystal) -> str:
 
 
 def require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
-    """Refuse at once what the check calls an error of what is wanted.
+    """Refuse a run in which the check found an error that concerns what is wanted.
 
     Parameters
     ----------
@@ -84,7 +74,7 @@ def require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
     Raises
     ------
     DataError
-        With the note and what to do about it.
+        With the text of the note and its remedy.
     """
     for note in run.diagnosis.verdict:
         if note.severity == "error" and note.concerns in wanted:
@@ -93,39 +83,29 @@ def require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
 
 
 def require_no_constants(job: Job) -> None:
-    """Refuse to fit constants where the job gives some.
-
-    Parameters
-    ----------
-    job
-        The job.
+    """Refuse to fit force constants where the job gives some.
 
     Raises
     ------
     UsageError
-        If it names constants.
+        If it names force constants.
     """
     given = job.projection.force_constants
     if given is not None:
         raise UsageError(
             f"force constants are given, {given}, but this command fits its own",
-            why="`trajmodes project` and `trajmodes sed` take given ones",
+            why="only `trajmodes project` and `trajmodes sed` use given force constants",
             fix="use `trajmodes project JOB.toml`, or leave out force_constants",
         )
 
 
 def require_known_modes(run: LoadedRun) -> None:
-    """Refuse modes that the job asks for and that there are not, before the long passes.
-
-    Parameters
-    ----------
-    run
-        The run.
+    """Refuse to save amplitudes of modes that do not exist, before the long passes.
 
     Raises
     ------
     UsageError
-        If a text is no mode, or its q is not commensurate with the supercell.
+        If a text does not name a mode, or its q is not commensurate with the supercell.
     """
     if run.job.projection.save_amplitudes:
         modes = bare_modes(half_space(run.supercell))
@@ -135,69 +115,46 @@ def require_known_modes(run: LoadedRun) -> None:
 
 
 def require_all_frames(run: LoadedRun) -> None:
-    """Refuse to leave out frames of a run that is to be projected.
-
-    Parameters
-    ----------
-    run
-        The run.
+    """Refuse to leave out single frames of a run that is to be projected.
 
     Raises
     ------
     UsageError
-        If its job asks for it.
+        If its job leaves out frames.
     """
     if run.job.matching.hops != "refuse" or run.job.matching.outliers != "refuse":
         raise UsageError(
-            "frames cannot be left out of a run that is projected on its modes",
-            why="spectra need frames at equal distances in time",
+            "single frames cannot be left out of a run that is projected on modes",
+            why="spectra need frames at equal intervals of time",
             fix="use `trajmodes fit` with --hops exclude or --outliers drop, or choose "
             "--frames without such frames",
         )
 
 
 def why_not_projected(run: LoadedRun, modes: Modes) -> Note | None:
-    """Tell why a run without velocities cannot be projected; None if it can.
-
-    Parameters
-    ----------
-    run
-        The run.
-    modes
-        The modes.
-    """
+    """Note why a run without velocities cannot be projected; None if it can."""
     if run.trajectory.has_velocities:
         return None
     try:
         source_of(run, float(modes.omega.max()))
     except DataError as error:
-        text = f"not projected on modes, for the run has no velocities: {error.what}"
+        text = f"not projected on modes, because the run has no velocities: {error.what}"
         return Note("note", text, why=error.why, fix=error.fix)
     return None
 
 
 def warnings_of(run: LoadedRun) -> tuple[Note, ...]:
-    """Tell what the check warns of, and what it calls errors that do not matter here.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+    """Warnings of the check, and its errors that do not concern this job."""
     found = (note for note in run.diagnosis.verdict if note.severity != "ok")
     return tuple(note for note in found if note not in run.notes)
 
 
 _OF_THE_MACHINE = {"memory of a run", "time of a run"}
+"""Figures of a diagnosis that depend on the computer."""
 
 
 def check_job(job: Job) -> LoadedRun:
     """Match a trajectory to its crystal and look at a sample of its frames.
-
-    Parameters
-    ----------
-    job
-        What to read; where results go does not matter.
 
     Raises
     ------
@@ -210,32 +167,20 @@ def check_job(job: Job) -> LoadedRun:
 
 
 def findings_of(diagnosis: Diagnosis) -> dict[str, Finding]:
-    """Figures of a diagnosis that the results keep: those that the input alone decides.
-
-    Parameters
-    ----------
-    diagnosis
-        What was found in a sample of frames.
-    """
+    """Figures of a diagnosis that depend on the input alone; the results keep these."""
     figures = diagnosis.figures.items()
     return {name: one for name, one in figures if name not in _OF_THE_MACHINE}
 
 
 def show_check(run: LoadedRun) -> str:
-    """Tell what a check found.
-
-    Parameters
-    ----------
-    run
-        The run that was checked.
-    """
+    """Text of a check for the terminal."""
     rows = check_rows(run.diagnosis.figures)
     notes = dict.fromkeys([*run.notes, *run.diagnosis.verdict])
     return text_of(render_check(rows, notes)) + "\n" + _commensurate_points(run)
 
 
 def _commensurate_points(run: LoadedRun) -> str:
-    """List the q points that the supercell holds, one of each star, in columns."""
+    """List the commensurate q points, one of each star, in columns."""
     diagnosis = run.diagnosis
     labels = star_labels(run.supercell.crystal, diagnosis.qpoints)
     _, first, star = np.unique(labels, return_index=True, return_inverse=True)

@@ -1,6 +1,7 @@
-"""What cubic constants and error bars allow: perturbative linewidths, stability, run length.
+"""Results that follow from modes, cubic force constants, frequencies and lifetimes.
 
-What the measured frequencies and lifetimes are good for: bands and thermal conductivity.
+Stability, the run length that a wanted error needs, linewidths of perturbation theory and their
+comparison with those of the run, renormalised bands, and the thermal conductivity.
 """
 
 from dataclasses import replace
@@ -31,39 +32,30 @@ from trajmodes.units import THZ
 
 
 def with_perturbation(results: Results, job: Job, log: Log) -> Results:
-    """Add three-phonon linewidths of the sets of modes, if the job asks for them.
+    """Add three-phonon linewidths of all sets of modes, if the job asks for them.
 
-    They are those at the temperature of the motion where it was projected, at that of the
-    constants otherwise.
-
-    Parameters
-    ----------
-    results
-        What constants and, if there is one, projection give.
-    job
-        Tells the mesh: the least number of points along each reciprocal lattice vector.
-    log
-        Takes down the stage.
+    The temperature is that of the projected motion; without a projection, that of the force
+    constants.
 
     Raises
     ------
     UsageError
         If phono3py is not installed.
     DataError
-        If there are no triplets, or the temperature is not known.
+        If there are no cubic force constants, or the temperature is not known.
     """
     if job.phonons.perturbation is None:
         return results
     constants, modes = results.constants, results.modes
     if constants.triplets is None:
         raise DataError(
-            "linewidths of perturbation theory need cubic constants", fix="give --cutoff3"
+            "linewidths of perturbation theory need cubic force constants", fix="give --cutoff3"
         )
     moved = results.projection
     temperature = constants.temperature if moved is None else moved.energies.temperature
     if temperature is None:
         raise DataError(
-            "linewidths of perturbation theory need a temperature, and the run tells none",
+            "linewidths of perturbation theory need a temperature, and it is unknown",
             fix="give --temperature",
         )
     with log.stage("perturbation theory"):
@@ -75,13 +67,7 @@ def with_perturbation(results: Results, job: Job, log: Log) -> Results:
 
 
 def with_comparison(results: Results) -> Results:
-    """Compare the linewidths of the run with those of perturbation theory, if both are there.
-
-    Parameters
-    ----------
-    results
-        What constants and projection give.
-    """
+    """Compare linewidths of the run with those of perturbation theory, if there are both."""
     widths, projection = results.perturbation, results.projection
     if widths is None or projection is None:
         return results
@@ -91,26 +77,12 @@ def with_comparison(results: Results) -> Results:
 
 
 def stability_of(modes: Modes) -> Stability | None:
-    """Judge the stability; None where there is no mode but the acoustic ones at Γ.
-
-    Parameters
-    ----------
-    modes
-        Modes at the commensurate points.
-    """
+    """Verdict on the stability; None if there are no modes but the acoustic ones at Γ."""
     return stability(modes) if (modes.sets >= 0).any() else None
 
 
 def run_length_of(modes: Modes, duration_ps: float) -> RunLength | None:
-    """How long a run must be for frequencies of a wanted error; None without error bars.
-
-    Parameters
-    ----------
-    modes
-        Modes at the commensurate points.
-    duration_ps
-        Length of all runs together; nan if unknown.
-    """
+    """Run length that a wanted error of the frequencies needs; None without error bars."""
     if modes.omega_sem is None or not duration_ps > 0.0 or not (modes.sets >= 0).any():
         return None
     return run_length(modes, duration_ps)
@@ -119,19 +91,7 @@ def run_length_of(modes: Modes, duration_ps: float) -> RunLength | None:
 def renormalised_bands(
     projected: Projected, modes: Modes, supercell: Supercell, bands: Bands
 ) -> tuple[RenormalisedBands, ...]:
-    """Bands from the measured frequencies, and from the displacements.
-
-    Parameters
-    ----------
-    projected
-        The projection.
-    modes
-        Modes at the commensurate points.
-    supercell
-        The supercell of the run.
-    bands
-        Bands of the force constants, for the path.
-    """
+    """Bands from the frequencies of the lines, and from covariances of the displacements."""
     lines, energies = projected.projection.lines, projected.projection.energies
     kelvin = energies.temperature
     found = []
@@ -143,7 +103,7 @@ def renormalised_bands(
         found.append(RenormalisedBands("quasi-particles", along, own))
     covariance = projected.displacements
     if projected.differenced:
-        # Frequencies would be those of ⟨Q̇Q̇†⟩, which differences attenuate.
+        # Differences attenuate ⟨Q̇Q̇†⟩, from which the frequencies would follow.
         return tuple(found)
     moved = green_function_constants(
         modes,
@@ -166,19 +126,8 @@ def conductivity_of(
 ) -> Conductivity:
     """Thermal conductivity from the lifetimes of the run.
 
-    Parameters
-    ----------
-    constants
-        The force constants.
-    modes
-        Their modes at the commensurate points.
-    supercell
-        The supercell of the run.
-    projection
-        What the projection gave.
-    points
-        Least number of points of the mesh along each reciprocal lattice vector, all q of the
-        supercell lying on it; None for enough of them.
+    `points`: least number of points of the mesh along each reciprocal lattice vector; None: a
+    mesh that is fine enough. All q points of the supercell lie on the mesh.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Constants of a results folder, or of another program, written for a program."""
+"""The command `trajmodes export`: force constants of a results folder for other programs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ from trajmodes.symmetry.translations import build_supercell
 
 
 class Exported(NamedTuple):
-    """Files that were written, and what they do not hold."""
+    """Files that were written, and notes on what they cannot contain."""
 
     files: Mapping[str, tuple[Path, ...]]
     """Program → its files, the one to load first."""
@@ -31,24 +31,17 @@ class Exported(NamedTuple):
 
 
 def export_job(source: str, targets: tuple[str, ...], output: str | None = None) -> Exported:
-    """Write the constants of a fit for other programs: all files that are asked for, or none.
+    """Write force constants for the programs of `trajmodes.formats.registry`, or no file.
 
-    Parameters
-    ----------
-    source
-        Results folder, or a file in it.
-    targets
-        Programs: see `trajmodes.formats.TARGETS`.
-    output
-        Folder to write to, one folder for each program in it; by default ``export`` beside the
-        constants.
+    Each program has its own folder in `output`; by default ``export`` beside the constants.
 
     Raises
     ------
     UsageError
-        If there are no constants, no such program, or a file of someone else is in the way.
+        If there are no force constants, the program is unknown, or a file that trajmodes did
+        not write would be replaced.
     DataError
-        If a format cannot hold the constants.
+        If a format cannot represent the force constants.
     StorageError
         If the files cannot be written.
     """
@@ -66,20 +59,14 @@ def export_job(source: str, targets: tuple[str, ...], output: str | None = None)
             require_replaceable(root / target, [path.name for path in paths])
         for target, paths in staged.items():
             with open_folder(root / target) as folder:
-                # Staged on the same disk: moved there, however large.
+                # On the same disk, so that moving is quick for large files too.
                 write_files(folder, {p.name: Writer(target, p.replace) for p in paths})
             files[target] = tuple(root / target / path.name for path in paths)
     return Exported(files, tuple(notes))
 
 
 def show_export(exported: Exported) -> str:
-    """Tell which files were written.
-
-    Parameters
-    ----------
-    exported
-        What was written.
-    """
+    """List the files that were written, with their notes."""
     lines = [f"{target:10}{path}" for target, paths in exported.files.items() for path in paths]
     lines += [f"note: {note}" for note in exported.notes]
     return "\n".join(lines) + "\n"
@@ -90,7 +77,7 @@ def _constants(source: Path) -> tuple[ForceConstants, Supercell, Path]:
     file = folder / CONSTANTS_FILE
     if not file.is_file():
         raise UsageError(
-            "there are no constants to export",
+            "there are no force constants to export",
             where=str(source),
             why=f"there is no {CONSTANTS_FILE}",
             fix="give the folder that `trajmodes fit` or `trajmodes run` wrote",

@@ -1,57 +1,58 @@
-"""From matched runs to force constants: one pass each, normal equations, one fit."""
+"""From matched runs to force constants: normal equations from one pass each, then one fit."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from trajmodes.config.job import Job
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
-from trajmodes.fit.accumulate import ForceRows, KineticTemperature, default_blocks
+from trajmodes.fit.accumulate import ForceRows
+from trajmodes.fit.accumulate import KineticTemperature
+from trajmodes.fit.accumulate import default_blocks
 from trajmodes.fit.covariance import ForceCovariance
-from trajmodes.fit.expansion import Expansion, Reach, expansion_of
-from trajmodes.fit.fit import Fit, fit_equations
+from trajmodes.fit.expansion import Expansion
+from trajmodes.fit.expansion import Reach
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import Fit
+from trajmodes.fit.fit import fit_equations
 from trajmodes.fit.harmonic import harmonic_equations
-from trajmodes.fit.normal_equations import NormalEquationBlocks, Source, pooled
+from trajmodes.fit.normal_equations import NormalEquationBlocks
+from trajmodes.fit.normal_equations import Source
+from trajmodes.fit.normal_equations import pooled
+from trajmodes.fit.quality import is_off_average
 from trajmodes.fit.solution import FitOptions
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.stability import stability
-from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
+from trajmodes.pipeline.job_folder import Log
+from trajmodes.pipeline.job_folder import StartBar
+from trajmodes.pipeline.job_folder import no_bars
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.streaming.reduction import Together
 from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.constraints import Constraints
-from trajmodes.symmetry.cutoffs import Cutoff, parse_cutoff
+from trajmodes.symmetry.cutoffs import Cutoff
+from trajmodes.symmetry.cutoffs import parse_cutoff
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import half_space
 
 SAME_TEMPERATURE = 0.05
-"""Relative difference of temperatures beyond which pooling runs is worth a word."""
-
-SURE, OFF_AVERAGE = 5.0, 0.01
-"""Mean displacement, in standard errors and in parts of the rms one, beyond which displacements
-are counted anew from the average structure."""
+"""Relative difference of temperatures beyond which pooling of runs is noted."""
 
 
 class Fitted(NamedTuple):
-    """A fit and the sums that it was made from."""
+    """A fit and its normal equations."""
 
     runs: Sequence[LoadedRun]
-    """The runs, their displacements counted from the average structure."""
+    """The runs; their displacements may have been moved to the average structure."""
     equations: NormalEquationBlocks
     fit: Fit
     notes: tuple[Note, ...] = ()
-    """What became of the frames."""
-
-    @property
-    def duration_ps(self) -> float:
-        """Length of all runs together in ps; nan where the time between frames is unknown."""
-        equations = self.equations
-        frames = np.bincount(equations.run, equations.frames)
-        steps = [source.interval_ps for source in equations.sources]
-        return float(frames @ steps) if len(steps) == len(frames) else np.nan
+    """On frames that were left out, temperatures, and the reference."""
 
 
 def fit_runs(
@@ -63,40 +64,34 @@ def fit_runs(
 ) -> Fitted:
     """Fit effective force constants to one or several runs of a crystal.
 
-    Parameters
-    ----------
-    runs
-        The runs, matched to the crystal of the first one. Their job tells how to fit.
-    log
-        Takes down the stages.
-    bars
-        Starts a progress bar.
-    earlier
-        Normal equations that the runs are added to; their columns are used.
+    Each run is matched to the crystal of the first one. The runs are added to the normal
+    equations of `earlier` fits if there are any; their parameters are kept then.
 
     Raises
     ------
     UsageError
-        If a cutoff is not admissible.
+        If a cutoff is too large for the supercell.
     DataError
-        If a run has no forces, or all together leave constants undetermined.
+        If a run has no forces, or all runs together do not determine the force constants.
     """
     fitted = _fit_once(runs, log, bars, earlier)
     shift = fitted.fit.reference.shift
-    if not _is_off_average(fitted):
+    rms = fitted.runs[0].diagnosis.sample.displacement_rms
+    if not is_off_average(fitted.fit.reference, rms):
         return fitted
     if earlier is not None or not _counts_from_average(runs):
         text = (
-            f"the mean displacement is surely not zero, up to "
-            f"{np.linalg.norm(shift, axis=1).max():.2g} Å: pairs do not mind, higher orders do"
+            f"the mean displacement is significant, up to "
+            f"{np.linalg.norm(shift, axis=1).max():.2g} Å: this does not affect second-order "
+            "force constants, but higher orders"
         )
-        fix = "--displacements-from average counts from the average structure"
+        fix = "use --displacements-from average"
         note = Note("note", text, fix=fix)
         return fitted._replace(notes=(note, *fitted.notes))
-    log.tell("the mean displacement is not zero: once more, from the average structure")
+    log.record("the mean displacement is significant: second fit, from the average structure")
     again = _fit_once([run.moved(shift) for run in runs], log, bars, None)
     text = (
-        f"displacements are counted from the average structure: sites were moved by up to "
+        f"displacements are relative to the average structure: sites were moved by up to "
         f"{np.linalg.norm(shift, axis=1).max():.2g} Å"
     )
     note = Note("note", text)
@@ -118,13 +113,13 @@ def _fit_once(
     for number, run in enumerate(runs, start=1):
         title = "first pass: fit" if len(runs) == 1 else f"fit, run {number} of {len(runs)}"
         with log.stage(title.replace("fit", "force constants")):
-            parts.append(_equations(run, expansion, n_blocks, bars, title))
+            parts.append(_equations_of_run(run, expansion, n_blocks, bars, title))
     equations = pooled(parts)
     with log.stage("solve"):
         fit = fit_equations(
             equations,
-            cutoffs=None if earlier is None else _shorter(job),
-            temperature=_temperature(job, equations),
+            cutoffs=None if earlier is None else _smaller_cutoffs(job),
+            temperature=job.phonons.temperature or equations.temperature,
             options=fit_options(job),
         )
     read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
@@ -132,23 +127,14 @@ def _fit_once(
 
 
 def _counts_from_average(runs: Sequence[LoadedRun]) -> bool:
+    """Whether the job allows the average structure as the reference."""
     wanted = runs[0].job.fit.displacements_from
     known = any(run.trajectory.ideal is not None for run in runs)
     return wanted == "average" or (wanted == "auto" and not known)
 
 
-def _is_off_average(fitted: Fitted) -> bool:
-    """Whether the mean displacement is surely not zero, and large enough to matter.
-
-    Cubic constants are off by about a quarter of its part of the rms displacement.
-    """
-    moved = np.abs(fitted.fit.reference.shift)
-    sem, rms = fitted.fit.reference.shift_sem, fitted.runs[0].diagnosis.sample.displacement_rms
-    return bool((moved > np.maximum(SURE * sem, OFF_AVERAGE * rms)).any())
-
-
 def fit_options(job: Job) -> FitOptions:
-    """How a job wants its constants fitted."""
+    """Options of the fit that a job asks for."""
     return FitOptions(
         scheme=job.fit.scheme,
         constraints=Constraints(
@@ -166,31 +152,22 @@ def fit_options(job: Job) -> FitOptions:
 def modes_of(
     fit: Fit, equations: NormalEquationBlocks, *, require_stable: bool = False
 ) -> Modes:
-    """Modes of fitted constants at the commensurate q points.
-
-    Parameters
-    ----------
-    fit
-        The fit.
-    equations
-        Its normal equations.
-    require_stable
-        Whether an imaginary mode is an error.
+    """Modes of fitted force constants at the commensurate q points.
 
     Raises
     ------
     DataError
-        If a mode is imaginary, or may be, and none must be.
+        If `require_stable`, and a mode is imaginary or may be so within its error.
     """
     space = half_space(equations.supercell)
     modes = modes_at(fit.constants, space.qpoints, space.weights)
     if require_stable and (found := stability(modes)).verdict != "stable":
         raise DataError(
-            "the constants were asked to be stable and are not",
+            "the force constants are not stable, and --require-stable was given",
             where=str(found),
-            why="the crystal is not stable at this temperature and volume, or the run is too "
-            "short, or the cutoff too small",
-            fix="look at the bands without --require-stable; run longer or widen the cutoff",
+            why="the crystal is unstable at this temperature and volume, the run is too short, "
+            "or the cutoff is too small",
+            fix="look at the bands without --require-stable; run longer or increase the cutoff",
         )
     return modes
 
@@ -198,14 +175,14 @@ def modes_of(
 def _cutoffs(job: Job) -> Mapping[int, Reach]:
     given = {2: job.fit.cutoff2, 3: job.fit.cutoff3, 4: job.fit.cutoff4}
     return {
-        order: _reach(value)
+        order: _cutoff(value)
         for order, value in given.items()
         if order == 2 or value is not None
     }
 
 
-def _shorter(job: Job) -> Mapping[int, Cutoff | None] | None:
-    """Cutoffs for saved normal equations: those asked for, or theirs."""
+def _smaller_cutoffs(job: Job) -> Mapping[int, Cutoff | None] | None:
+    """Cutoffs of the job for normal equations of larger ones; None: those of the equations."""
     given = {2: job.fit.cutoff2, 3: job.fit.cutoff3, 4: job.fit.cutoff4}
     if all(value is None for value in given.values()):
         return None
@@ -216,13 +193,13 @@ def _shorter(job: Job) -> Mapping[int, Cutoff | None] | None:
     }
 
 
-def _reach(value: float | str | None) -> Reach:
+def _cutoff(value: float | str | None) -> Reach:
     if value == "supercell":
         return "supercell"
     return parse_cutoff(value) if isinstance(value, str) else value
 
 
-def _equations(
+def _equations_of_run(
     run: LoadedRun, expansion: Expansion, n_blocks: int, bars: StartBar, title: str
 ) -> NormalEquationBlocks:
     advance = bars(title, run.n_frames)
@@ -239,7 +216,7 @@ def _equations(
 
 
 def _frame_notes(equations: NormalEquationBlocks, n_read: int, job: Job) -> tuple[Note, ...]:
-    """Tell how many frames were left out, and whether temperatures are mixed."""
+    """Note frames that were left out, and pooled runs of different temperature."""
     texts = []
     if equations.n_frames < n_read:
         reasons = ["an atom had left its site"] if job.matching.hops == "exclude" else []
@@ -251,8 +228,8 @@ def _frame_notes(equations: NormalEquationBlocks, n_read: int, job: Job) -> tupl
     kelvin = [s.temperature for s in equations.sources if np.isfinite(s.temperature)]
     if kelvin and max(kelvin) - min(kelvin) > SAME_TEMPERATURE * max(kelvin):
         texts.append(
-            f"runs between {min(kelvin):.0f} and {max(kelvin):.0f} K are pooled; effective "
-            "constants are those of one temperature"
+            f"runs between {min(kelvin):.0f} and {max(kelvin):.0f} K are pooled, although "
+            "effective force constants belong to one temperature"
         )
     return tuple(Note("note", text) for text in texts)
 
@@ -266,12 +243,3 @@ def _source(run: LoadedRun, kelvin: float) -> Source:
         temperature=run.job.phonons.temperature or kelvin,
         interval_ps=np.nan if interval is None else interval,
     )
-
-
-def _temperature(job: Job, equations: NormalEquationBlocks) -> float | None:
-    """Temperature of the job, or the mean over the frames of all runs where it is known."""
-    if job.phonons.temperature is not None or not equations.sources:
-        return job.phonons.temperature
-    known = np.array([source.temperature for source in equations.sources])
-    frames = np.bincount(equations.run, equations.frames)
-    return float(frames @ known / frames.sum()) if np.isfinite(known).all() else None

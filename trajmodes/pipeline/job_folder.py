@@ -1,8 +1,7 @@
-"""What was done and how long it took, for the log file and the end of the output.
+"""The folder of a job: its log, the provenance of its results, and its files.
 
-What results were made from: versions of the libraries, names, sizes and hashes of files.
-
-From results to their folder: what is written beside the tables and figures of the report.
+The report writes tables and figures; force constants, normal equations, the job and the log are
+written here.
 """
 
 import hashlib
@@ -33,16 +32,16 @@ from trajmodes.results.netcdf import AMPLITUDES, NORMAL_EQUATIONS, encode
 from trajmodes.results.normal_equations import equations_dataset
 
 StartBar = Callable[[str, int], Callable[[int], None]]
-"""Starts a progress bar: (title, number of frames) → function to advance it by frames."""
+"""Starts a progress bar: (title, number of frames) → function that advances it by frames."""
 
 
 def no_bars(_title: str, _total: int) -> Callable[[int], None]:
-    """Progress that nobody watches."""
+    """Show no progress bar."""
     return lambda _frames: None
 
 
 class Log:
-    """Stages of a run in order, each with its seconds, and what was found on the way."""
+    """Stages of a job in order, each with its duration, and notes."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -51,42 +50,24 @@ class Log:
 
     @property
     def seconds(self) -> Mapping[str, float]:
-        """Stage → seconds."""
+        """Stage → duration in seconds."""
         return dict(self._seconds)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Measure a stage.
-
-        Parameters
-        ----------
-        name
-            What the stage does, in a few words.
-        """
-        self.tell(f"{name} …")
+        """Record a stage and its duration."""
+        self.record(f"{name} …")
         start = time.perf_counter()
         yield
         self._seconds[name] = time.perf_counter() - start
-        self.tell(f"{name}: {self._seconds[name]:.2f} s")
+        self.record(f"{name}: {self._seconds[name]:.2f} s")
 
-    def tell(self, text: str) -> None:
-        """Note something, with the seconds since the start.
-
-        Parameters
-        ----------
-        text
-            One line.
-        """
+    def record(self, text: str) -> None:
+        """Add a line, with the seconds since the start."""
         self._lines.append(f"{time.perf_counter() - self._start:9.2f}  {text}")
 
     def write(self, path: Path) -> None:
-        """Write the log as text.
-
-        Parameters
-        ----------
-        path
-            The file.
-        """
+        """Write the log as text."""
         path.write_text("\n".join(self._lines) + "\n", encoding="utf-8")
 
 
@@ -95,25 +76,19 @@ _PIECE_BYTES = 1 << 20
 
 
 def versions() -> dict[str, str]:
-    """Versions of trajmodes and of the libraries that numbers pass through."""
+    """Versions of trajmodes and of the libraries that results depend on."""
     return {"trajmodes": __version__, **{name: version(name) for name in _LIBRARIES}}
 
 
 @contextmanager
 def input_files(paths: list[Path]) -> Iterator["Future[tuple[InputFile, ...]]"]:
-    """Hash files in the background; hashing releases the GIL, and ends when the caller leaves.
-
-    Parameters
-    ----------
-    paths
-        Files that were, or are about to be, read.
-    """
+    """Hash files in a thread until the caller leaves; hashing releases the GIL."""
     left = Event()
     with ThreadPoolExecutor(1) as pool:
         try:
             yield pool.submit(lambda: tuple(_describe(path, left) for path in paths))
         finally:
-            # An error must not wait until the rest of a large file is hashed.
+            # After an error the rest of a large file need not be hashed.
             left.set()
 
 
@@ -135,29 +110,29 @@ class Written(NamedTuple):
 
     results: Results
     files: Mapping[str, str]
-    """Path → what the file is, in one line."""
+    """Path → description of the file."""
 
 
 class Analysis(NamedTuple):
-    """Results and the sums that their constants were fitted to."""
+    """Results and the normal equations of their force constants."""
 
     results: Results
     equations: NormalEquationBlocks | None = None
     extra: Mapping[str, Writer] = MappingProxyType({})
-    """Name → further file of the folder."""
+    """Name → further file of the results folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutputFolder:
-    """The folder of a job while other processes are kept from it."""
+    """The folder of a job while it is locked against other processes."""
 
     job: Job
     log: Log
     for_phonopy: bool
-    """Whether phonopy's files are written too."""
+    """Whether files for phonopy are written too."""
     folder: ResultsFolder
     scratch: Path
-    """Folder in it for what may not stay in memory; it is removed at the end."""
+    """Subfolder for temporary files; it is removed at the end."""
     painter: Painter | None
     """A second process that draws some of the figures."""
 
@@ -167,7 +142,7 @@ class OutputFolder:
         Raises
         ------
         StorageError
-            If the disk does not take them.
+            If the files cannot be written.
         """
         with self.log.stage("write"):
             extra = _for_phonopy(found.results, self.scratch) if self.for_phonopy else {}
@@ -179,21 +154,12 @@ class OutputFolder:
 
 @contextmanager
 def output_folder(job: Job, log: Log, *, for_phonopy: bool = False) -> Iterator[OutputFolder]:
-    """Keep the folder of a job from other processes while its results are calculated.
-
-    Parameters
-    ----------
-    job
-        The job; it names the folder.
-    log
-        Takes down the stages.
-    for_phonopy
-        Whether phonopy's files are written too.
+    """Lock the folder of a job while its results are calculated.
 
     Raises
     ------
     UsageError
-        If the results would replace what they are made from, or a file that is not ours.
+        If the results would replace their own input, or a file that trajmodes did not write.
     LockedError
         If another process writes to the folder.
     """
@@ -207,15 +173,10 @@ def output_folder(job: Job, log: Log, *, for_phonopy: bool = False) -> Iterator[
 
 
 def inputs_of(job: Job) -> tuple[str, ...]:
-    """Files and folders that results are made from, and that they may not replace.
+    """Input files and folders, which results must not replace.
 
-    Normal equations that are appended to are not among them, since the new file holds both;
-    nor is a folder of frames, of which results replace no file.
-
-    Parameters
-    ----------
-    job
-        The job.
+    Normal equations of an earlier fit may be replaced, because the new ones include them. A
+    folder of frames is left out, because results replace none of its files.
     """
     named = (job.projection.force_constants, job.matching.cell, job.reading.supercell)
     frames = (name for name in job.trajectory if not Path(name).is_dir())
@@ -223,7 +184,7 @@ def inputs_of(job: Job) -> tuple[str, ...]:
 
 
 def _names(job: Job, *, for_phonopy: bool) -> tuple[str, ...]:
-    """Files that may be written, as far as the job tells."""
+    """Names of the files that the job may write."""
     return (
         *RESULT_FILES,
         *(CONSTANTS_FILE, *JOB_FILES),
@@ -234,14 +195,14 @@ def _names(job: Job, *, for_phonopy: bool) -> tuple[str, ...]:
 
 
 def _extra(found: Analysis, job: Job, log: Log, scratch: Path) -> dict[str, Writer]:
-    """Files that other rooms than the report know how to write."""
+    """Files beside those of the report."""
     constants, supercell = found.results.constants, found.results.supercell
     whole = write_constants(constants, supercell, scratch, "hdf5").paths
-    text = "all constants, exactly; `trajmodes export` writes them for other programs"
+    text = "all force constants in full precision; `trajmodes export` converts them"
     extra = {path.name: Writer(text, _copy(path)) for path in whole}
     if found.equations is not None:
         dataset = equations_dataset(found.equations)
-        text = "sums of the fit, for `trajmodes scan` and `trajmodes fit --append`"
+        text = "normal equations of the fit, for `trajmodes scan` and `trajmodes fit --append`"
         extra[NORMAL_EQUATIONS.file] = Writer(
             text, partial(encode, dataset, kind=NORMAL_EQUATIONS)
         )

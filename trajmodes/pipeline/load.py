@@ -1,6 +1,6 @@
-"""Reading what earlier commands wrote: all files of one run, or a refusal.
+"""From a job to a run that can be streamed: the file, the crystal, and the map between them.
 
-From a job to a run that can be streamed: file, crystal and the map between them.
+Also reads what earlier jobs wrote: force constants and normal equations.
 """
 
 import glob
@@ -22,7 +22,12 @@ from trajmodes.formats.cell_file import load_crystal
 from trajmodes.formats.open import crystal_beside, open_runs, open_trajectory
 from trajmodes.formats.registry import read_constants as read_any
 from trajmodes.matching.average import AverageStructure, average_structure
-from trajmodes.matching.diagnosis import Diagnosis, diagnose
+from trajmodes.matching.diagnosis import (
+    PROVABLE_UNITS,
+    Diagnosis,
+    diagnose,
+    units_are_proved,
+)
 from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.find_cell import find_crystal
 from trajmodes.matching.match import Match, match
@@ -43,24 +48,22 @@ if TYPE_CHECKING:
 def read_constants(
     path: str | os.PathLike[str], *, supercell: Supercell | None = None
 ) -> ForceConstants:
-    """Read force constants of phonopy, phono3py, TDEP, or our own.
+    """Read force constants of phonopy, phono3py, TDEP or trajmodes.
 
     Parameters
     ----------
     path
-        A file that holds force constants, or a folder with those of one program. Files that
-        belong together are looked for beside it, under the names their program gives them.
+        A file with force constants, or a folder with those of one program. Further files of
+        the program are looked for in the same folder, under the names that it gives them.
     supercell
-        Crystal and supercell that the force constants belong to, for files that do not describe
-        them.
+        Crystal and supercell of the force constants, for files that do not describe them.
 
     Raises
     ------
     UsageError
-        If nothing at the path is recognised, or a folder holds force constants of several
-        programs.
+        If no format is recognised, or a folder contains force constants of several programs.
     DataError
-        If a file is damaged, does not belong to the supercell, or lies in a results folder of
+        If a file is damaged, does not belong to the supercell, or is in the results folder of
         an unfinished run.
     """
     with whole_results(path):
@@ -68,29 +71,20 @@ def read_constants(
 
 
 def read_normal_equations(path: str | os.PathLike[str]) -> NormalEquationBlocks:
-    """Read the normal equations of a fit, from normal_equations.nc or its results folder.
+    """Read the normal equations of a fit, from ``normal_equations.nc`` or its results folder.
 
     Raises
     ------
     DataError
-        If the file is missing, damaged, of another kind or version, or lies in a results folder
-        of an unfinished run.
+        If the file is missing, damaged, of another kind or version, or in the results folder of
+        an unfinished run.
     """
     return equations_of(read_dataset(path, NORMAL_EQUATIONS), where=os.fspath(path))
 
 
-PROVABLE_UNITS: tuple[
-    Literal["metal", "real", "si", "cgs", "electron", "micro", "nano"], ...
-] = ("metal", "real", "si", "cgs", "electron", "micro", "nano")
-"""Unit styles whose factors are fixed; lj needs three numbers that only the user knows."""
-
-PROOF = 1.8
-"""Two temperatures within this factor of each other prove the units that they are read in."""
-
-
 @dataclass(frozen=True, slots=True)
 class LoadedRun:
-    """A trajectory matched to its crystal. Iterate over it for blocks of motion."""
+    """A trajectory matched to its crystal; iterating over it gives blocks of motion."""
 
     job: Job
     trajectory: Trajectory
@@ -98,10 +92,10 @@ class LoadedRun:
     diagnosis: Diagnosis
     displacer: Displacer
     notes: tuple[Note, ...]
-    """What was found out about the input."""
+    """Notes on the input."""
 
     def __repr__(self) -> str:
-        """Say what it is; the arrays would fill screens."""
+        """Short text: crystal, number of frames and atoms, files."""
         files = ", ".join(path.name for path in self.trajectory.paths) or "arrays"
         return (
             f"<LoadedRun of {self.supercell.crystal.formula}: {self.n_frames} frames of "
@@ -126,25 +120,25 @@ class LoadedRun:
 
     @property
     def blocks(self) -> list[tuple[int, int]]:
-        """Frame ranges [start, stop) that the run is streamed in."""
+        """Frame ranges [start, stop) of the blocks that are streamed."""
         return cut_blocks(self.trajectory.segments, self.trajectory.n_atoms)
 
     def frames(self, start: int, stop: int) -> FrameBlock:
-        """Frames [start, stop) as the file has them, in internal units."""
+        """Frames [start, stop) in the axes of the file, in internal units."""
         return self.trajectory.read(start, stop)
 
     def motion(self, start: int, stop: int) -> MotionBlock:
-        """Frames [start, stop) as displacements in the user's frame, in canonical order.
+        """Frames [start, stop) as displacements, in the axes and atom order of the crystal.
 
         Raises
         ------
         DataError
-            If a frame holds what it must not hold, or an atom has left its site.
+            If a frame contains an outlier or a damaged value, or an atom has left its site.
         """
         return self.displacer(self.trajectory.read(start, stop))
 
     def moved(self, shift: Floats) -> "LoadedRun":
-        """Count displacements from sites that are moved by (s, 3) in Å; symmetry allows it."""
+        """Count displacements from sites moved by (s, 3) in Å, which keep their symmetry."""
         matched = self.match.moved(shift)
         return replace(self, match=matched, displacer=replace(self.displacer, match=matched))
 
@@ -155,7 +149,7 @@ class LoadedRun:
     def arrays(self) -> "dict[str, Array]":
         """Positions, velocities and forces as Dask arrays (t, a, 3) in Å, Å/ps, eV/Å.
 
-        As the file has them, atoms sorted by id; nothing is read before they are computed.
+        In the axes of the file, atoms sorted by id. Nothing is read until they are computed.
         """
         fields = ["positions"]
         fields += ["velocities"] if self.trajectory.has_velocities else []
@@ -168,7 +162,7 @@ class KnownCrystal(NamedTuple):
 
     crystal: Crystal
     relax: bool
-    """Whether its sites follow the mean positions of the run, or stay where they are."""
+    """Whether its sites are moved to the mean positions of the run."""
 
 
 Opener = Callable[[Sequence[Path], ReadOptions], Sequence[Trajectory]]
@@ -178,25 +172,24 @@ Opener = Callable[[Sequence[Path], ReadOptions], Sequence[Trajectory]]
 def load(job: Job, *, log: Log, crystal: Crystal | None = None) -> LoadedRun:
     """Open one trajectory, match it to its crystal and look at a sample of its frames.
 
-    Units that neither the file nor the job names are taken only where they can be proved: see
-    `_prove_units`.
+    Units that neither the file nor the job names must be proved: see `_prove_units`.
 
     Parameters
     ----------
     job
-        What to read: all files are pieces of one run.
+        What to read: all files are parts of one run.
     log
-        Takes down the stages.
+        Records the stages.
     crystal
         The crystal to match the run to, such as that of given force constants; its cell and
-        sites follow those of the run. By default that of the cell file.
+        sites are adjusted to the run. By default that of the cell file.
 
     Raises
     ------
     UsageError
-        If a file is missing, or something that only the user knows.
+        If a file is missing, or an option that only the user knows.
     DataError
-        If the trajectory is not sound, or not of this crystal.
+        If the trajectory is damaged or inconsistent, or of another crystal.
     """
     known = None if crystal is None else KnownCrystal(crystal, relax=True)
     return _load(job, _one_run, known, log)[0]
@@ -211,27 +204,26 @@ def load_runs(
 ) -> list[LoadedRun]:
     """Open the trajectories of one or several runs of one crystal; see `load`.
 
-    Which files are pieces of one run is seen from their folders and time steps. The crystal of
-    the first run, with its average sites, is the reference of all.
+    Folders and time steps of the files decide which of them are parts of one run. The crystal
+    of the first run, with its average sites, is the reference of all runs.
 
     Parameters
     ----------
     job
         What to read.
     log
-        Takes down the stages.
+        Records the stages.
     crystal
-        The crystal to match all runs to, its sites taken as they are; by default that of the
-        cell file.
+        The crystal to match all runs to, its sites unchanged; by default that of the cell file.
     frames
-        Frames that are open already, such as those of arrays, in place of the job's files.
+        Frames in memory, in place of the job's files.
 
     Raises
     ------
     UsageError
-        If a file is missing, or something that only the user knows.
+        If a file is missing, or an option that only the user knows.
     DataError
-        If a trajectory is not sound, or not of this crystal.
+        If a trajectory is damaged or inconsistent, or of another crystal.
     """
     known = None if crystal is None else KnownCrystal(crystal, relax=False)
     if frames is not None:
@@ -250,7 +242,7 @@ def _load(
         except UnitsError as error:
             runs = _prove_units(job, open_files, known, error)
     for note in dict.fromkeys(note for run in runs for note in run.notes):
-        log.tell(f"note: {note}")
+        log.record(f"note: {note}")
     return runs
 
 
@@ -265,7 +257,7 @@ def _expand(names: tuple[str, ...]) -> list[Path]:
         is_pattern = glob.has_magic(name) and not Path(name).exists()
         found = sorted(glob.glob(name)) if is_pattern else [name]  # noqa: PTH207 - may be absolute
         if not found:
-            raise UsageError(f'no file fits the pattern "{name}"')
+            raise UsageError(f'no file matches the pattern "{name}"')
         paths.extend(Path(path) for path in found)
     return paths
 
@@ -273,7 +265,7 @@ def _expand(names: tuple[str, ...]) -> list[Path]:
 def _match_all(
     job: Job, trajectories: Sequence[Trajectory], known: KnownCrystal | None
 ) -> list[LoadedRun]:
-    """Match the first run, and the others to the crystal that it turned out to have."""
+    """Match the first run, then the others to the crystal found for the first."""
     runs: list[LoadedRun] = []
     for trajectory in trajectories:
         if runs:
@@ -318,7 +310,7 @@ def _crystal(
     average: AverageStructure,
     type_map: dict[int, str] | None,
 ) -> tuple[Crystal, tuple[Note, ...]]:
-    """Crystal of the cell file, of the file that came with the data, or of the average."""
+    """Crystal of the cell file, of a file beside the data, or of the average structure."""
     beside = crystal_beside(trajectory.paths[0]) if trajectory.paths else None
     file = job.matching.cell or beside
     if file is None:
@@ -332,10 +324,10 @@ def _crystal(
 def _prove_units(
     job: Job, open_files: Opener, known: KnownCrystal | None, missing: UnitsError
 ) -> list[LoadedRun]:
-    """Load with the one unit style in which lengths fit the crystal and temperatures agree.
+    """Load with the only unit style in which the box fits and the temperatures agree.
 
-    The box must be that of the crystal, and the kinetic temperature that of the forces on the
-    displaced atoms: no two styles pass both. Of several runs the first one decides.
+    The box must fit the crystal, and the kinetic temperature must agree with the virial one: no
+    two styles pass both tests. The first of several runs decides.
     """
     proved: dict[str, list[LoadedRun]] = {}
     refused: dict[str, DataError] = {}
@@ -349,23 +341,26 @@ def _prove_units(
             refused[style] = error
             continue
         run = runs[0]
-        kinetic, virial = run.diagnosis.sample.kinetic, run.diagnosis.sample.virial
-        if kinetic is None or virial is None:
-            doubt = "only a run with velocities and forces can prove them"
+        sample = run.diagnosis.sample
+        if sample.kinetic is None or sample.virial is None:
+            doubt = "the units can be proved only for a run with velocities and forces"
             continue
-        told = f"velocities ({kinetic.mean():.0f} K) and forces ({virial.mean():.0f} K)"
-        if 1.0 / PROOF < kinetic.mean() / virial.mean() < PROOF:
+        both = (
+            f"velocities ({sample.kinetic.mean():.0f} K) and forces "
+            f"({sample.virial.mean():.0f} K)"
+        )
+        if units_are_proved(sample):
             text = (
                 f"the file does not name its units; they are {style}, the only ones in which "
-                f"the box fits the crystal and {told} belong to one temperature"
+                f"the box fits the crystal and {both} give one temperature"
             )
             note = Note("note", text)
             proved[style] = [replace(run, notes=(note, *run.notes)), *runs[1:]]
         else:
-            doubt = f"in {style} units {told} disagree; elements of the cell file may be wrong"
+            doubt = f"in {style} units {both} disagree; elements of the cell file may be wrong"
     if len(proved) == 1:
         return next(iter(proved.values()))
     if not proved and not doubt:
-        # The run fits the crystal in no units at all: that is what is wrong.
+        # The box fits the crystal in no units, so the units are not the problem.
         raise refused["metal"]
     raise UnitsError(missing.what, where=missing.where, why=doubt, fix=missing.fix)

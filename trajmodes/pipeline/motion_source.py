@@ -1,4 +1,4 @@
-"""What is projected: motion with velocities, as they are in a run or by differences."""
+"""The motion that is projected on modes: velocities of the run, or differences of positions."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -20,16 +20,16 @@ from trajmodes.units import THZ
 
 
 class Runs(Protocol):
-    """A run of a crystal or of a molecule, as far as projecting it needs to know."""
+    """What a projection needs of a run of a crystal or of a molecule."""
 
     @property
     def job(self) -> Job:
-        """What it was asked for."""
+        """The job."""
         ...
 
     @property
     def trajectory(self) -> Trajectory:
-        """Its frames."""
+        """The frames."""
         ...
 
     @property
@@ -48,63 +48,63 @@ class Runs(Protocol):
 
 
 class Source(NamedTuple):
-    """Motion with velocities, thinned to what its fastest modes ask for."""
+    """Motion with velocities, at the stride that its highest frequency allows."""
 
     read: Callable[[int, int], MotionBlock]
-    stretches: tuple[tuple[int, int], ...]
-    """Uninterrupted frame ranges."""
+    segments: tuple[tuple[int, int], ...]
+    """Frame ranges without gaps."""
     blocks: list[tuple[int, int]]
-    """Frame ranges that the motion is streamed in."""
+    """Frame ranges of the blocks that are streamed."""
     n_frames: int
     stride: int
-    """Every so many-th frame of the run is used."""
+    """One frame in `stride` frames of the run is used."""
     interval_ps: float
     """Time between the frames that are used."""
     times_ps: Floats
     """(t,) time of each frame."""
     differenced_ps: float | None
-    """Time between the frames that velocities are differences of; None for true ones."""
+    """Time between positions whose differences are the velocities; None: velocities given."""
 
 
 def source_of(run: Runs, highest: float) -> Source:
-    """Motion to project, with velocities from positions where the run has none.
+    """Motion to project, with velocities from positions if the run has none.
 
     Parameters
     ----------
     run
-        The run.
+        A run of a crystal or of a molecule.
     highest
-        Highest frequency of its motion in rad/ps, not positive where unknown: it decides how
-        many frames are used, and whether differences can be corrected.
+        Highest frequency of its motion in rad/ps, not positive if unknown. It determines the
+        stride, and whether velocities from differences can be corrected.
 
     Raises
     ------
     DataError
-        If the time between frames is not known, or frames are too far apart.
+        If the time between frames is unknown or too large.
     """
-    interval_ps, stretches = interval_of(run), run.trajectory.segments
+    interval_ps, segments = interval_of(run), run.trajectory.segments
     known = run.trajectory.times_ps
     times_ps = interval_ps * np.arange(float(run.n_frames)) if known is None else known
     read: Callable[[int, int], MotionBlock] = run.motion
     differenced_ps = None
     if not run.trajectory.has_velocities:
         require_correctable(highest, interval_ps)
-        differences = DifferencedMotion(run.motion, stretches, interval_ps)
-        read, stretches, times_ps = (
+        differences = DifferencedMotion(run.motion, segments, interval_ps)
+        read, segments, times_ps = (
             differences,
             differences.segments,
             times_ps[differences.frames],
         )
         differenced_ps = interval_ps
-    # Time series are for those who want every frame.
+    # Amplitudes are saved at every frame.
     stride = (
         1 if run.job.projection.save_amplitudes else default_stride(interval_ps, highest / THZ)
     )
-    thinned = ThinnedMotion(read, stretches, stride)
+    thinned = ThinnedMotion(read, segments, stride)
     return Source(
         read=thinned,
-        stretches=thinned.segments,
-        blocks=thinned.blocks(cut_blocks(stretches, run.trajectory.n_atoms)),
+        segments=thinned.segments,
+        blocks=thinned.blocks(cut_blocks(segments, run.trajectory.n_atoms)),
         n_frames=thinned.n_frames,
         stride=stride,
         interval_ps=stride * interval_ps,
@@ -119,25 +119,19 @@ def interval_of(run: Runs) -> float:
     Raises
     ------
     DataError
-        If it is not known.
+        If it is unknown.
     """
     interval_ps = run.trajectory.interval_ps
     if interval_ps is None:
         raise DataError(
-            "the time between frames is not known, and spectra need it",
+            "the time between frames is unknown, and spectra need it",
             fix="give --timestep-fs, the time step of the simulation",
         )
     return interval_ps
 
 
 def timestep_fs(run: Runs) -> float | None:
-    """Time step of the simulation in fs, where steps are numbered and the job tells it.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+    """Time step of the simulation in fs; None if frames carry no step numbers."""
     steps, segments = run.trajectory.steps, run.trajectory.segments
     numbered = any(
         stop - start > 1 and steps[start + 1] - steps[start] > 1 for start, stop in segments
@@ -145,35 +139,24 @@ def timestep_fs(run: Runs) -> float | None:
     return run.job.reading.timestep_fs if numbered else None
 
 
-def thinning_note(source: Source) -> Note | None:
-    """Tell that not all frames are used; None if they are.
-
-    Parameters
-    ----------
-    source
-        The motion that is projected.
-    """
+def stride_note(source: Source) -> Note | None:
+    """Note that not all frames are used; None if they are."""
     if source.stride == 1:
         return None
     text = (
-        f"one in {source.stride} frames is projected: {1e3 * source.interval_ps:.3g} fs apart "
-        f"they resolve {0.5 / source.interval_ps:.3g} THz, twice the highest frequency or more"
+        f"one frame in {source.stride} is projected: at intervals of "
+        f"{1e3 * source.interval_ps:.3g} fs the Nyquist frequency is "
+        f"{0.5 / source.interval_ps:.3g} THz, at least twice the highest frequency"
     )
     return Note("note", text)
 
 
 def difference_note(source: Source) -> Note | None:
-    """Tell that velocities are differences; None if they are not.
-
-    Parameters
-    ----------
-    source
-        The motion that is projected.
-    """
+    """Note that velocities are differences of positions; None if they are not."""
     if source.differenced_ps is None:
         return None
     text = (
-        "the run has no velocities: they are differences of positions, corrected for the "
+        "the run has no velocities: differences of positions are used, corrected for the "
         "attenuation of each mode"
     )
-    return Note("note", text, fix="dump vx vy vz for exact ones")
+    return Note("note", text, fix="dump vx vy vz to have exact velocities")

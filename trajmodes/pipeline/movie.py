@@ -1,4 +1,4 @@
-"""A mode of force constants as a movie."""
+"""The command `trajmodes movie`: one period of a mode as extended XYZ."""
 
 from functools import partial
 from pathlib import Path
@@ -26,28 +26,17 @@ def movie_job(
     amplitude: float | None = None,
     temperature: float | None = None,
 ) -> str:
-    """Write one period of a mode as extended XYZ, and tell about it.
+    """Write one period of a mode, such as "1/2 1/2 0:4" or "X:4"; return a text about the file.
 
-    Parameters
-    ----------
-    constants
-        File or folder with force constants.
-    mode
-        q and branch, such as "1/2 1/2 0:4" or "X:4"; branches count from 1.
-    output
-        The file. An earlier movie is replaced, any other file is not.
-    frames
-        Frames in a period.
-    amplitude
-        Largest displacement in Å.
-    temperature
-        Temperature in K to take the size from instead.
+    Branches count from 1. `amplitude` is the largest displacement in Å; by default it is the
+    thermal one at `temperature` in K, or 0.3 Å without a temperature. An earlier movie is
+    replaced, any other file is not.
 
     Raises
     ------
     UsageError
-        If there is no such mode, it is a translation, there are no constants, or the file is
-        there and is no movie.
+        If the mode does not exist or is a translation, there are no force constants, or the
+        file exists and is not a movie.
     StorageError
         If the file cannot be written.
     """
@@ -55,7 +44,7 @@ def movie_job(
     is_there = path.is_file()
     if is_there and not is_movie(path):
         raise UsageError(
-            "the movie would replace a file that is no movie of trajmodes",
+            "the movie would replace a file that is not a movie of trajmodes",
             where=output,
             fix="name another file with -o (--output), or move this one away",
         )
@@ -69,39 +58,39 @@ def movie_job(
         temperature=temperature,
     )
     write_movie(movie, path)
-    told = (
+    summary = (
         f"{path}{' (replaced)' if is_there else ''}: {frames} frames of "
         f"{movie.supercell.n_atoms} atoms, {modes.omega[0, branch] / THZ:.4g} THz, {movie.size}"
     )
-    return "\n".join([told, *_size_notes(movie)]) + "\n"
+    return "\n".join([summary, *_size_notes(movie)]) + "\n"
 
 
 def _branch(mode: str, modes: Modes) -> int:
-    """Index of the one branch that is asked for, at the only q of the modes."""
+    """Index of the branch that is asked for; the modes are those of one q."""
     (chosen, *more) = parse_modes([mode], modes, partial(zone_point, modes.crystal))
     if more:
         raise UsageError("a movie shows one mode", fix="name one branch")
-    # Modes without a set are translations of the whole crystal.
+    # Modes that belong to no set are translations of the whole crystal.
     if modes.sets[0, chosen.branch] < 0:
         vibrating = np.flatnonzero(modes.sets[0] >= 0) + 1
         others = f", here {vibrating[0]} to {vibrating[-1]}" if vibrating.size else ""
         raise UsageError(
-            f"branch {chosen.branch + 1} at q = {point(modes.qpoints[0])} moves the whole "
-            "crystal: there is no vibration to show",
-            why="three acoustic branches at Γ are translations",
+            f"branch {chosen.branch + 1} at q = {point(modes.qpoints[0])} is a translation of "
+            "the whole crystal, not a vibration",
+            why="the three acoustic branches at Γ are translations",
             fix=f"choose an optical branch{others}, or another q",
         )
     return chosen.branch
 
 
 def _size_notes(movie: Movie) -> list[str]:
-    """Tell of displacements by which neighbours may run into each other."""
+    """Note displacements so large that neighbours may pass through each other."""
     apart = nearest_neighbour(movie.wave.crystal)
     largest = float(np.linalg.norm(movie.displacements, axis=2).max())
     if largest <= 0.5 * apart:
         return []
     return [
-        f"note: atoms move by up to {largest:.3g} Å, more than half the distance of the "
-        f"nearest neighbours, {apart:.3g} Å: they may run through each other; --amplitude 0.3 "
-        "is usual"
+        f"note: atoms move by up to {largest:.3g} Å, more than half the nearest-neighbour "
+        f"distance of {apart:.3g} Å, and may pass through each other; 0.3 Å is usual "
+        "(--amplitude 0.3)"
     ]

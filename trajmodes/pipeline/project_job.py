@@ -1,4 +1,4 @@
-"""The job of projecting: a run, and the force constants that its modes belong to."""
+"""The command `trajmodes project`: a run projected on the modes of given force constants."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -55,10 +55,10 @@ from trajmodes.symmetry.translations import half_space
 
 PATH_SPACING = 0.02
 """Distance of neighbouring points of the band path in 1/Å, 2π included: far finer than any
-feature of a dispersion whose constants reach 10 Å."""
+feature of a dispersion from force constants with a cutoff of 10 Å."""
 
 _SURELY = 5.0
-"""Standard errors of the mean by which a run is surely about other sites."""
+"""Standard errors beyond which the mean positions of a run differ from given sites."""
 
 
 def project_job(
@@ -68,23 +68,14 @@ def project_job(
     bars: StartBar = no_bars,
     known: ForceConstants | None = None,
 ) -> Written:
-    """Project a run on the modes of given constants, and write the results folder.
+    """Project a run on the modes of given force constants, and write the results folder.
 
-    Parameters
-    ----------
-    job
-        What to read and what to make of it; it names the constants.
-    command
-        The command line or call, for the provenance.
-    bars
-        Starts a progress bar: (title, number of frames) → function to advance it.
-    known
-        Constants in memory, in place of those that the job names.
+    `known` are force constants in memory, in place of those that the job names.
 
     Raises
     ------
     TrajmodesError
-        Whatever is wrong with the input, the folder or the disk, with what to do about it.
+        For any fault of the input, the folder or the disk, with its remedy.
     """
     log = Log()
     with output_folder(job, log) as output:
@@ -103,30 +94,30 @@ def project_only(
     scratch: Path | None = None,
     known: ForceConstants | None = None,
 ) -> Analysis:
-    """Project a run on the modes of given constants.
+    """Project a run on the modes of given force constants.
 
     Parameters
     ----------
     job
-        What to read and what to make of it; it names the constants.
+        What to read and calculate; it names the force constants.
     command
         The command line or call, for the provenance.
     log
-        Takes down the stages.
+        Records the stages.
     bars
         Starts a progress bar.
     scratch
-        Folder for time series that are asked for.
+        Folder for amplitudes, if the job saves them.
     known
-        Constants in memory, in place of those that the job names.
+        Force constants in memory, in place of those that the job names.
 
     Raises
     ------
     UsageError
-        If no constants are given, or frames are to be left out.
+        If no force constants are given, or single frames are to be left out.
     DataError
-        If the run is not of the crystal of the constants, frames are too far apart, or the run
-        is too short for spectra.
+        If the run is of another crystal than the force constants, its frames are too far
+        apart, or it is too short for spectra.
     """
     run, constants, foreign = run_on_constants(job, log=log, known=known)
     require_usable(run, ["all", "spectra"])
@@ -167,41 +158,41 @@ def project_only(
 def run_on_constants(
     job: Job, *, log: Log, known: ForceConstants | None = None
 ) -> tuple[LoadedRun, ForceConstants, tuple[Note, ...]]:
-    """Load a run on the crystal of given constants.
+    """Match a run to the crystal of given force constants.
 
-    The crystal of the constants decides on cell, sites and their order; its lattice takes the
-    strain of the run, of which the match tells. A cell file is needed for constants alone that
-    come without a crystal; beside others it must be of their crystal, and is not used.
+    The crystal of the force constants defines the cell, the sites and their order; its lattice
+    is strained to that of the run. A cell file is needed only for force constants without a
+    crystal. Beside others it must describe the same crystal, and is not used.
 
     Parameters
     ----------
     job
-        What to read; it names the constants.
+        What to read; it names the force constants.
     log
-        Takes down the stages.
+        Records the stages.
     known
-        Constants in memory, in place of those that the job names.
+        Force constants in memory, in place of those that the job names.
 
     Returns
     -------
     run
         The run.
     constants
-        The constants, on the crystal of the run.
+        The force constants, on the crystal of the run.
     foreign
-        What should be known where the run is at another volume than the constants.
+        Notes on a run at another volume than that of the force constants.
 
     Raises
     ------
     UsageError
-        If no constants are given.
+        If no force constants are given.
     DataError
-        If the run, or a cell file that is given, is not of their crystal.
+        If the run or the cell file is of another crystal.
     """
     if job.projection.force_constants is None:
         raise UsageError(
-            "no force constants are given to project on",
-            fix="give --force-constants FOLDER, or let `trajmodes run` fit them first",
+            "no force constants are given",
+            fix="give --force-constants FOLDER, or use `trajmodes run`, which fits them",
         )
     if known is None:
         constants, job = _read(job, job.projection.force_constants, log)
@@ -214,10 +205,10 @@ def run_on_constants(
 
 
 def _about_given_sites(run: LoadedRun) -> LoadedRun:
-    """Count displacements from the sites of the constants, unless the run is surely elsewhere.
+    """Count displacements from the sites of the force constants, if the run is about them.
 
-    The mean of the few frames that a match looks at is known less well than the sites that
-    constants were fitted about.
+    The match averages few frames, so its mean positions are less precise than the sites to
+    which force constants were fitted. They are kept only if they differ significantly.
     """
     moved, sem = run.match.relaxation, run.match.relaxation_sem
     if np.abs(moved).max(initial=0.0) > _SURELY * sem:
@@ -226,9 +217,9 @@ def _about_given_sites(run: LoadedRun) -> LoadedRun:
 
 
 def _read(job: Job, path: str, log: Log) -> tuple[ForceConstants, Job]:
-    """Read constants; of those that come without a crystal, it is that of the cell file.
+    """Read force constants; the cell file is used if they come without a crystal.
 
-    The job names the cell file only where it is used.
+    The job that is returned names the cell file only if it is used.
     """
     try:
         known = read_constants(path)
@@ -241,7 +232,7 @@ def _read(job: Job, path: str, log: Log) -> tuple[ForceConstants, Job]:
 
 
 def _without_cell(job: Job, known: ForceConstants) -> Job:
-    """Leave out a cell file beside constants that know their crystal, once it is compared."""
+    """Compare the cell file with the crystal of the force constants, then leave it out."""
     if job.matching.cell is not None:
         require_same_crystal(known.crystal, job.matching.cell)
     return job.with_options(cell=None)
@@ -256,22 +247,22 @@ def with_projection(
     bars: StartBar = no_bars,
     scratch: Path | None = None,
 ) -> tuple[Results, Mapping[str, Writer]]:
-    """Add to results what the projection of the run gives.
+    """Project a run, and add to results what follows.
 
     Parameters
     ----------
     run
         The run.
     results
-        What the constants alone give.
+        Results of the force constants alone.
     bands
-        Their bands.
+        Bands of the force constants.
     log
-        Takes down the stages.
+        Records the stages.
     bars
         Starts a progress bar.
     scratch
-        Folder for time series that are asked for; without it there are none.
+        Folder for amplitudes, if the job saves them.
 
     Returns
     -------
@@ -294,29 +285,29 @@ def with_projection(
     with log.stage("bands and transport"):
         renormalised = renormalised_bands(projected, modes, supercell, bands)
         conductivity, refusal = _conductivity(run, results, projection)
-        told = () if conductivity is None else _mesh_note(run.job, conductivity.mesh)
+        finer = () if conductivity is None else _mesh_note(run.job, conductivity.mesh)
     results = replace(
         results,
         projection=projection,
         renormalised=renormalised,
         conductivity=conductivity,
         warnings=(*results.warnings, *refusal),
-        notes=(*results.notes, *projected.notes, *told),
+        notes=(*results.notes, *projected.notes, *finer),
     )
-    spill = projected.spill
-    if spill is None:
+    amplitudes = projected.amplitudes
+    if amplitudes is None:
         return results, {}
-    text = "time series Q(t) and its velocity of the chosen modes"
-    write = partial(write_series, spill.blocks(), kind=AMPLITUDES)
+    text = "amplitudes Q(t) and their velocities of the chosen modes"
+    write = partial(write_series, amplitudes.blocks(), kind=AMPLITUDES)
     return results, {AMPLITUDES.file: Writer(text, write)}
 
 
 def _conductivity(
     run: LoadedRun, results: Results, projection: Projection
 ) -> tuple[Conductivity | None, tuple[Note, ...]]:
-    """Conductivity if asked for, or the reason why there is none.
+    """Conductivity if asked for, or a warning that gives the reason why there is none.
 
-    What the run is too short for is told, but does not cost the results that there are.
+    A run that is too short for it has other results, so this is not an error.
     """
     wanted = run.job.projection.conductivity
     if wanted is None:
@@ -332,14 +323,14 @@ def _conductivity(
 
 
 def _mesh_note(job: Job, mesh: tuple[int, int, int]) -> tuple[Note, ...]:
-    """Tell that the mesh of the conductivity is finer than the one that was asked for."""
+    """Note that the mesh of the conductivity is finer than the one asked for."""
     wanted = job.projection.conductivity
     if not isinstance(wanted, int) or set(mesh) == {wanted}:
         return ()
     text = (
-        f"the thermal conductivity is summed on a mesh of {mesh_of(mesh)} where "
-        f"{mesh_of([wanted] * 3)} was asked for: it is the smallest that is no coarser "
-        "and holds all q points of the supercell, at which lifetimes are known"
+        f"the thermal conductivity is summed on a mesh of {mesh_of(mesh)}, while "
+        f"{mesh_of([wanted] * 3)} was asked for: it is the smallest mesh that is no coarser "
+        "and contains all q points of the supercell, where lifetimes are known"
     )
     return (Note("note", text),)
 
@@ -347,16 +338,9 @@ def _mesh_note(job: Job, mesh: tuple[int, int, int]) -> tuple[Note, ...]:
 def path_bands(constants: ForceConstants, job: Job) -> Bands:
     """Bands along the path that the job names.
 
-    Parameters
-    ----------
-    constants
-        The force constants.
-    job
-        The job.
-
     Raises
     ------
     UsageError
-        If the path names a point that is not known.
+        If the path names an unknown point.
     """
     return dispersion(constants, chosen_path(constants.crystal, job.phonons.path, PATH_SPACING))

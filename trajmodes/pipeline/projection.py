@@ -1,6 +1,7 @@
-"""How spectra are made of a run: in segments of which lengths.
+"""The pass that projects a run on modes, and the fits to its spectra and correlations.
 
-The pass that projects a run on modes, and the fits to what it gives.
+All reductions share one pass: energies, spectra of several segment lengths, correlations of
+energies, covariances and, if asked for, the amplitudes themselves.
 """
 
 from functools import partial
@@ -23,7 +24,7 @@ from trajmodes.pipeline.motion_source import (
     difference_note,
     interval_of,
     source_of,
-    thinning_note,
+    stride_note,
     timestep_fs,
 )
 from trajmodes.project.amplitude_series import Spill, SpillReduction
@@ -58,41 +59,33 @@ from trajmodes.symmetry.translations import half_space
 from trajmodes.units import THZ
 
 FEWEST_FRAMES = 64
-"""Least frames in a segment of the spectra: with fewer, a line is a handful of bins."""
+"""Smallest number of frames in a segment: with fewer frames a line has only a few bins."""
 
 
 class SpectralPlan(NamedTuple):
-    """How spectra are made of a run."""
+    """Segments of the spectra of a run."""
 
     frames: int
-    """Frames used of a segment on the whole axis."""
+    """Frames of a segment of the spectra over all frequencies."""
     bands: BandPlan | None
-    """Longer segments around each line; None where there are none."""
+    """Longer segments for zoom spectra around each line; None: no zoom spectra."""
 
 
 def plan_spectra(run: Runs, source: Source, highest: float, n_series: int) -> SpectralPlan:
-    """Segments of the spectra: as asked for, or as run and memory allow.
+    """Segments for the wanted resolution; by default those that run and memory allow.
 
-    Parameters
-    ----------
-    run
-        The run, with its job.
-    source
-        The motion that is projected.
-    highest
-        Highest harmonic frequency in rad/ps; not positive where unknown.
-    n_series
-        Number of complex amplitudes.
+    `highest` is the highest harmonic frequency in rad/ps, not positive if unknown, and
+    `n_series` the number of complex amplitudes.
 
     Raises
     ------
     DataError
         If the run is too short for spectra.
     UsageError
-        If the wanted resolution cannot be had.
+        If the run does not allow the wanted resolution.
     """
     used_ps, wanted = source.interval_ps, run.job.projection.resolution_thz
-    longest = max(stop - start for start, stop in source.stretches)
+    longest = max(stop - start for start, stop in source.segments)
     if wanted is None:
         frames = default_segment(longest, used_ps, n_series)
         if frames < FEWEST_FRAMES:
@@ -103,8 +96,8 @@ def plan_spectra(run: Runs, source: Source, highest: float, n_series: int) -> Sp
     if not FEWEST_FRAMES <= frames <= longest:
         finest, coarsest = (resolution_thz(n, used_ps) for n in (longest, FEWEST_FRAMES))
         raise UsageError(
-            f"a resolution of {wanted:g} THz cannot be had from this run",
-            why=f"its longest stretch is {longest * used_ps:.4g} ps",
+            f"this run does not allow a resolution of {wanted:g} THz",
+            why=f"its longest part without a gap is {longest * used_ps:.4g} ps",
             fix=f"give --resolution-thz between {finest:.2g} and {coarsest:.2g}",
         )
     return SpectralPlan(frames, None)
@@ -115,25 +108,25 @@ def _too_short(run: Runs, source: Source, longest: int) -> DataError:
     counted = f"{longest} frames without a gap"
     if source.stride > 1:
         counted = (
-            f"of {whole} frames without a gap one in {source.stride} is used, which is all "
-            f"that the highest frequency needs: {longest} frames"
+            f"of {whole} frames without a gap one in {source.stride} is used, as the highest "
+            f"frequency allows: {longest} frames"
         )
     return DataError(
-        f"the run is too short for spectra: {counted}, where {2 * FEWEST_FRAMES} are the least "
+        f"the run is too short for spectra: {counted}; at least {2 * FEWEST_FRAMES} are needed "
         f"({2 * FEWEST_FRAMES * source.interval_ps:.3g} ps)",
-        why="the run is short, frames were chosen, or gaps part it",
-        fix="run longer, or choose more frames",
+        why="the run is short or has gaps, or --frames selects few frames",
+        fix="run longer, or select more frames",
     )
 
 
 class Projected(NamedTuple):
-    """What a projection gave, and what later stages need of it."""
+    """A projection, and what later stages need beside it."""
 
     projection: Projection
     displacements: DisplacementCovariance
     notes: tuple[Note, ...]
-    spill: Spill | None
-    """Time series of chosen modes, in the scratch folder."""
+    amplitudes: Spill | None
+    """Amplitudes of the chosen modes, in the scratch folder."""
     differenced: bool
     """Whether velocities are differences of positions."""
 
@@ -148,34 +141,24 @@ def project_run(
 ) -> Projected:
     """Energies, spectra, lines and lifetimes of all modes, in one pass.
 
-    Parameters
-    ----------
-    run
-        The run. Where it has no velocities, they are differences of positions, corrected.
-    modes
-        Modes at the commensurate q points of its supercell.
-    log
-        Takes down the stages.
-    bars
-        Starts a progress bar.
-    scratch
-        Folder for time series that are asked for.
+    The modes are those at the commensurate q points. If the run has no velocities, differences
+    of positions are used and corrected. Amplitudes that the job saves are written to `scratch`.
 
     Raises
     ------
     UsageError
-        If time series are asked for, but there is no folder for them or no such mode.
+        If amplitudes are to be saved, but there is no folder, or a mode does not exist.
     DataError
-        If the time between frames is not known, frames are too far apart for the modes, or the
-        run is too short for spectra.
+        If the time between frames is unknown or too large for the modes, or the run is too
+        short for spectra.
     """
     highest = float(modes.omega.max())
     source = source_of(run, highest)
-    remarks = (
+    notes = (
         require_sampled(highest, interval_of(run)),
         verlet_note(highest, timestep_fs(run)),
         difference_note(source),
-        thinning_note(source),
+        stride_note(source),
     )
     with log.stage("projection"):
         apart_ps = source.differenced_ps
@@ -184,7 +167,7 @@ def project_run(
         plan = plan_spectra(run, source, highest, projector.n_series)
         parts = _parts(run, source, projector, plan)
         if run.job.projection.save_amplitudes:
-            parts["spill"] = _spill(run, source, projector, scratch)
+            parts["amplitudes"] = _amplitude_reduction(run, source, projector, scratch)
         reduction = Transformed(projector.project, Together(parts))
         found = stream(
             source.read,
@@ -197,8 +180,8 @@ def project_run(
         if kept is not None and apart_ps is not None:
             found |= _corrected(found, set_mean(kept, modes), apart_ps, modes)
         projection = _projection(found, run, modes)
-    notes = [remark for remark in remarks if remark is not None]
-    notes += [
+    found_notes = [note for note in notes if note is not None]
+    found_notes += [
         Note("note", text)
         for text in (found["ensemble"].drift_text, found["ensemble"].step_text)
         if text
@@ -206,8 +189,8 @@ def project_run(
     return Projected(
         projection,
         found["displacements"],
-        tuple(notes),
-        found.get("spill"),
+        tuple(found_notes),
+        found.get("amplitudes"),
         apart_ps is not None,
     )
 
@@ -215,23 +198,23 @@ def project_run(
 def _parts(
     run: Runs, source: Source, projector: Projector, plan: SpectralPlan
 ) -> dict[str, Reduction[Amplitudes, Any, Any]]:
-    """Reductions for what the job asks for."""
-    job, n, dt, stretches = run.job, source.n_frames, source.interval_ps, source.stretches
+    """Reductions of the amplitudes that the job asks for."""
+    job, n, dt, segments = run.job, source.n_frames, source.interval_ps, source.segments
     parts: dict[str, Reduction[Amplitudes, Any, Any]] = {
         "energies": EnergyReduction(projector, n),
         "ensemble": KineticReduction(projector, n, dt),
         "displacements": DisplacementCovarianceReduction(projector, n),
-        "correlations": AutocorrelationReduction(projector, dt, stretches),
+        "correlations": AutocorrelationReduction(projector, dt, segments),
         "spectra": WelchReduction(
             projector,
             plan.frames,
             dt,
-            stretches,
+            segments,
             poles=job.projection.maximum_entropy,
         ),
     }
     if plan.bands is not None:
-        parts["bands"] = NarrowBandReduction(projector, plan.bands, dt, stretches)
+        parts["bands"] = NarrowBandReduction(projector, plan.bands, dt, segments)
     if job.projection.energy_covariance:
         parts["covariance"] = EnergyCovarianceReduction(projector, n)
     return parts
@@ -240,7 +223,10 @@ def _parts(
 def _corrected(
     found: dict[str, Any], kept: Floats, interval_ps: float, modes: Modes
 ) -> dict[str, Any]:
-    """Results of differenced velocities, with what the factors of the amplitudes left."""
+    """Results of differenced velocities, with the corrections that remain beside `kept`.
+
+    `kept` (set) are the attenuation factors by which amplitudes were divided.
+    """
     spectra: Spectra = found["spectra"]
     bands, entropy = found.get("bands", ()), spectra.entropy
     corrected = correct_spectra(spectra.modes, kept, interval_ps)
@@ -256,12 +242,13 @@ def _corrected(
     }
 
 
-def _spill(
+def _amplitude_reduction(
     run: Runs, source: Source, projector: Projector, scratch: Path | None
 ) -> SpillReduction:
     if scratch is None:
         raise UsageError(
-            "time series of modes need a folder to be written to", fix="give an output folder"
+            "amplitudes of modes are written to a folder, and none is given",
+            fix="give --output",
         )
     modes = projector.modes
     chosen = parse_modes(
@@ -271,17 +258,17 @@ def _spill(
 
 
 def _projection(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
-    """Lines, lifetimes and tests that the results of the pass allow."""
+    """Lines, lifetimes and tests from the results of the pass."""
     spectra: Spectra = found["spectra"]
-    ladder = (whole_axis(spectra.modes), *found.get("bands", ()))
+    segment_spectra = (whole_axis(spectra.modes), *found.get("bands", ()))
     guess = set_omega(modes) / THZ
     shape = LineShape(run.job.projection.line, run.job.projection.baseline)
-    lines = fit_lines(ladder, guess, shape)
+    lines = fit_lines(segment_spectra, guess, shape)
     return Projection(
         energies=found["energies"],
         spectra=spectra.modes,
         lines=lines,
-        line_data=line_models(ladder, lines, guess),
+        line_data=line_models(segment_spectra, lines, guess),
         lifetimes=energy_lifetimes(found["correlations"]),
         density=spectra.density,
         equipartition=equipartition(found["energies"]),
@@ -292,7 +279,7 @@ def _projection(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
 
 
 def whole_axis(spectra: PowerSpectra) -> BandSpectra:
-    """Spectra on the whole axis as the rung of a ladder."""
+    """Spectra over all frequencies, in the form of zoom spectra."""
     return BandSpectra(
         first_bin=np.zeros(len(spectra.power), dtype=np.int64),
         power=spectra.power,

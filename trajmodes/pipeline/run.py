@@ -1,10 +1,8 @@
-"""The main jobs: one pass to fit, one to project, and everything told and written down."""
+"""The commands `trajmodes run` and `trajmodes fit`: a pass to fit, and a pass to project."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from trajmodes.config.job import Job, toml_text
 from trajmodes.data.bands import Bands
@@ -13,6 +11,7 @@ from trajmodes.data.results import Projection, Provenance, Results
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.fit import Fit
 from trajmodes.fit.normal_equations import NormalEquationBlocks
+from trajmodes.fit.quality import block_length_notes
 from trajmodes.notes import Note
 from trajmodes.phonons.anharmonic.gruneisen import gruneisen_parameters
 from trajmodes.phonons.band_path import point_names
@@ -52,21 +51,12 @@ from trajmodes.results.folder import Writer
 
 
 def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
-    """Fit, project, and write the results folder.
-
-    Parameters
-    ----------
-    job
-        What to read and what to make of it.
-    command
-        The command line or call, for the provenance.
-    bars
-        Starts a progress bar: (title, number of frames) → function to advance it.
+    """Fit force constants, project on their modes, and write the results folder.
 
     Raises
     ------
     TrajmodesError
-        Whatever is wrong with the input, the folder or the disk, with what to do about it.
+        For any fault of the input, the folder or the disk, with its remedy.
     """
     require_no_constants(job)
     log = Log()
@@ -79,23 +69,14 @@ def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
 def fit_job(
     job: Job, *, command: str, bars: StartBar = no_bars, frames: Trajectory | None = None
 ) -> Written:
-    """Fit the constants of one or several runs, and write the results folder.
+    """Fit force constants to one or several runs, and write the results folder.
 
-    Parameters
-    ----------
-    job
-        What to read and how to fit it.
-    command
-        The command line or call, for the provenance.
-    bars
-        Starts a progress bar: (title, number of frames) → function to advance it.
-    frames
-        Frames that are open already, in place of the job's files.
+    `frames`: frames in memory, in place of the job's files.
 
     Raises
     ------
     TrajmodesError
-        Whatever is wrong with the input, the folder or the disk, with what to do about it.
+        For any fault of the input, the folder or the disk, with its remedy.
     """
     log = Log()
     with output_folder(job, log) as output:
@@ -110,33 +91,22 @@ def analyse(
     bars: StartBar = no_bars,
     scratch: Path | None = None,
 ) -> Analysis:
-    """Fit constants to a run, project it on their modes, and fit the lines.
+    """Fit force constants to a run, and project it on their modes.
 
-    Parameters
-    ----------
-    run
-        The run, matched to its crystal.
-    command
-        The command line or call, for the provenance.
-    log
-        Takes down the stages.
-    bars
-        Starts a progress bar.
-    scratch
-        Folder for time series that are asked for; without it there are none.
+    `scratch`: folder for amplitudes, if the job saves them.
 
     Raises
     ------
     UsageError
-        If frames are to be left out of a run that is to be projected, or constants are given.
+        If single frames are to be left out of a run that is projected, or force constants are
+        given.
     DataError
-        If the run has no forces, too few frames for the constants or for spectra, or no known
-        time between frames.
+        If the run has no forces or too few frames, or the time between frames is unknown.
     """
     require_no_constants(run.job)
     require_usable(run, ["all", "fit", "spectra"])
     if run.trajectory.has_velocities:
-        interval_of(run)  # before the long first pass, not after it
+        interval_of(run)  # fails before the long first pass, not after it
         require_all_frames(run)
     require_known_modes(run)
     _require_triplets(run.job)
@@ -156,7 +126,7 @@ def analyse(
         inputs = hashes.result()
     results = replace(
         results,
-        notes=(*results.notes, *_lifetime_notes(run, fitted, results.projection)),
+        notes=(*results.notes, *_block_notes(run, fitted, results.projection)),
         provenance=replace(results.provenance, inputs=inputs),
         timings=log.seconds,
     )
@@ -171,27 +141,16 @@ def fit_only(
     bars: StartBar = no_bars,
     frames: Trajectory | None = None,
 ) -> Analysis:
-    """Fit constants to one or several runs of a crystal.
+    """Fit force constants to one or several runs of a crystal.
 
-    Parameters
-    ----------
-    job
-        What to read and how to fit it.
-    command
-        The command line or call, for the provenance.
-    log
-        Takes down the stages.
-    bars
-        Starts a progress bar.
-    frames
-        Frames that are open already, in place of the job's files.
+    `frames`: frames in memory, in place of the job's files.
 
     Raises
     ------
     UsageError
-        If a file is missing, a cutoff is not admissible, or constants are given.
+        If a file is missing, a cutoff is too large, or force constants are given.
     DataError
-        If a run has no forces, or all together have too few frames for the constants.
+        If a run has no forces, or all runs together have too few frames.
     """
     require_no_constants(job)
     earlier = None if job.fit.append is None else read_normal_equations(job.fit.append)
@@ -210,10 +169,10 @@ def fit_only(
 
 
 def _require_triplets(job: Job) -> None:
-    """Refuse perturbation theory without cubic constants, before the long pass."""
+    """Refuse perturbation theory without cubic force constants, before the long pass."""
     if job.phonons.perturbation is not None and job.fit.cutoff3 is None:
         raise UsageError(
-            "linewidths of perturbation theory need cubic constants, and none are to be fitted",
+            "linewidths of perturbation theory need cubic force constants, and none are fitted",
             fix="give --cutoff3, or leave out --perturbation",
         )
 
@@ -221,7 +180,7 @@ def _require_triplets(job: Job) -> None:
 def _runs_for(
     earlier: NormalEquationBlocks | None, job: Job, log: Log, frames: Trajectory | None
 ) -> list[LoadedRun]:
-    """Load runs, matched to the crystal of saved normal equations if they are added to them."""
+    """Load runs, matched to the crystal of the earlier fit if there is one."""
     if earlier is None:
         return load_runs(job, log=log, frames=frames)
     crystal = earlier.supercell.crystal
@@ -229,16 +188,16 @@ def _runs_for(
         return load_runs(job, log=log, crystal=crystal, frames=frames)
     except DataError as error:
         raise DataError(
-            f"the run does not fit the crystal of the normal equations, {crystal.formula}: "
+            f"the run does not match the crystal of the earlier fit, {crystal.formula}: "
             f"{error.what}",
             where=job.fit.append or "",
-            why="runs are added to normal equations of the same crystal at the same volume",
+            why="normal equations are added up for one crystal at one volume",
             fix="give the normal equations of this crystal, or fit without --append",
         ) from error
 
 
 def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Bands]:
-    """Make results of what the constants alone give."""
+    """Results of the force constants alone, and their bands."""
     fit, runs = fitted.fit, fitted.runs
     job = runs[0].job
     with log.stage("phonons"):
@@ -264,7 +223,7 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Band
         scheme_omega_distance=_scheme_distance(fit, modes),
         gruneisen=gruneisen,
         stability=stability_of(modes),
-        run_length=run_length_of(modes, fitted.duration_ps),
+        run_length=run_length_of(modes, fitted.equations.duration_ps),
         diagnosis=findings_of(runs[0].diagnosis),
         warnings=tuple(dict.fromkeys(text for run in runs for text in warnings_of(run))),
         notes=tuple(
@@ -284,20 +243,10 @@ def _scheme_distance(fit: Fit, modes: Modes) -> float | None:
     return float(frequency_change(fit.other_scheme, values, modes)[0])
 
 
-def _lifetime_notes(
+def _block_notes(
     run: LoadedRun, fitted: Fitted, projection: Projection | None
 ) -> tuple[Note, ...]:
-    """Say so where the blocks of the error bars are shorter than the modes live."""
-    errors, interval_ps = fitted.fit.errors, run.trajectory.interval_ps
-    if projection is None or errors is None or interval_ps is None:
+    if projection is None:
         return ()
-    lifetimes = projection.lines.lifetime_ps
-    longest = float(np.max(lifetimes, initial=0.0, where=np.isfinite(lifetimes)))
-    block_ps = errors.block_frames * interval_ps
-    if block_ps >= longest:
-        return ()
-    text = (
-        f"the error bars of the constants come from blocks of {block_ps:.3g} ps, but modes "
-        f"live up to {longest:.3g} ps: take them as lower bounds"
-    )
-    return (Note("note", text),)
+    interval_ps, lifetimes_ps = run.trajectory.interval_ps, projection.lines.lifetime_ps
+    return block_length_notes(fitted.fit.errors, interval_ps, lifetimes_ps)

@@ -1,4 +1,7 @@
-"""Fits of saved normal equations in every way that they allow, without the trajectory."""
+"""The command `trajmodes scan`: other fits to the same normal equations.
+
+Cutoffs, orders, constraints and the length of the run are varied; no trajectory is read.
+"""
 
 from dataclasses import replace
 from functools import partial
@@ -26,19 +29,12 @@ from trajmodes.symmetry.translations import half_space
 
 
 def scan_job(path: str, scheme: Scheme = "sequential") -> list[ScanPoint]:
-    """Fit saved normal equations in every way that they allow.
-
-    Parameters
-    ----------
-    path
-        normal_equations.nc, or the results folder that it is in.
-    scheme
-        Whether each order is fitted to what the lower ones leave, or all at once.
+    """Repeat a fit with other cutoffs, orders and constraints, and with parts of the run.
 
     Raises
     ------
     DataError
-        If there are no normal equations, or they cannot be read.
+        If there are no normal equations at the path, or they cannot be read.
     """
     return scan_rows(read_normal_equations(path), FitOptions(scheme=scheme))
 
@@ -46,15 +42,7 @@ def scan_job(path: str, scheme: Scheme = "sequential") -> list[ScanPoint]:
 def scan_rows(
     equations: NormalEquationBlocks, options: FitOptions | None = None
 ) -> list[ScanPoint]:
-    """Fits of a scan, with the lowest commensurate frequency of each.
-
-    Parameters
-    ----------
-    equations
-        The normal equations.
-    options
-        How to fit, where the scan does not decide.
-    """
+    """Points of a scan, with the square of the lowest commensurate frequency of each."""
     qpoints = half_space(equations.supercell).qpoints
     return [
         replace(point, lowest_squared=_lowest(constants, qpoints))
@@ -63,39 +51,28 @@ def scan_rows(
 
 
 def show_scan(rows: list[ScanPoint]) -> str:
-    """Tell what a scan found.
-
-    Parameters
-    ----------
-    rows
-        One for each fit.
-    """
+    """Table of a scan for the terminal."""
     return text_of(render_scan(rows))
 
 
 def write_scan(rows: list[ScanPoint], output: str) -> str:
-    """Write the table and the picture of a scan, and tell where.
-
-    Parameters
-    ----------
-    rows
-        One for each fit.
-    output
-        Folder to write to.
+    """Write the table and the figure of a scan; return a text that lists both files.
 
     Raises
     ------
     UsageError
-        If the folder holds results, which these files would replace.
+        If the folder holds results.
     StorageError
         If the files cannot be written.
     """
     root = Path(output)
     if (root / "results.nc").exists():
         raise UsageError(
-            "a scan is not written among results", where=output, fix="name another folder"
+            "a scan cannot be written into a folder of results",
+            where=output,
+            fix="name another folder",
         )
-    text = "residuals and the lowest frequency against cutoffs, orders and run length"
+    text = "residuals and the lowest frequency against cutoffs, orders and length of the run"
     writers = {
         "scan.csv": Writer("all fits of the scan", scan_table(rows).write),
         "scan.png": Writer(text, partial(save_png, draw_scan(rows))),

@@ -1,4 +1,7 @@
-"""The spectral energy density of a run along a path, with or without force constants."""
+"""The command `trajmodes sed`: the spectral energy density of a run along a path of q.
+
+Force constants, if they are given, resolve it by branch.
+"""
 
 from pathlib import Path
 
@@ -40,32 +43,22 @@ from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.translations import half_space
 
 _MARGIN = 1.5
-"""Highest frequency in units of the bound that moments of the run give: it is at 1.2 to 2."""
+"""Assumed highest frequency over the lower bound that moments of the motion give; in crystals
+this ratio is between 1.2 and 2."""
 
 
 def sed_job(
     job: Job, *, command: str, bars: StartBar = no_bars
 ) -> tuple[SpectralEnergy, dict[str, str]]:
-    """Map the spectral energy density along a path, and write table and figure.
+    """Map the spectral energy density along a path; write the table and the figure.
 
-    Parameters
-    ----------
-    job
-        What to read; it names path and constants, if there are any.
-    command
-        The command line or call, for the provenance.
-    bars
-        Starts a progress bar: (title, number of frames) → function to advance it.
-
-    Returns
-    -------
-    The map, and the files that hold it.
+    The map is returned with the files that hold it: path → description.
 
     Raises
     ------
     UsageError
-        If no commensurate q lies on the path, the path names a point that is not known, or
-        the folder holds the constants, or files of someone else.
+        If no commensurate q lies on the path, the path names an unknown point, or the folder
+        holds the force constants or files that trajmodes did not write.
     DataError
         If the frames are too far apart, or the run is too short for spectra.
     """
@@ -103,15 +96,7 @@ def sed_job(
 
 
 def show_sed(sed: SpectralEnergy, files: dict[str, str]) -> str:
-    """Tell what was mapped, and where it was written.
-
-    Parameters
-    ----------
-    sed
-        The map.
-    files
-        Path of each file → what it is.
-    """
+    """Summary of the map, and the files that hold it (path → description)."""
     return text_of(render_spectral_energy(sed, files))
 
 
@@ -128,10 +113,10 @@ def _map(
     if len(hits.index) == 0:
         raise UsageError(
             "no q of the supercell lies on the path",
-            why="the waves of a run are those that fit into its box",
+            why="the supercell admits commensurate q only",
             fix="choose a path through q points of the supercell",
         )
-    # Without constants nothing but the motion itself tells how fast it is.
+    # Without force constants the highest frequency is estimated from the motion itself.
     bound = run.diagnosis.sample.omega_bound
     highest = float(modes.omega.max()) if branches or bound is None else _MARGIN * bound
     source = source_of(run, highest)
@@ -143,7 +128,7 @@ def _map(
             projector,
             plan.frames,
             source.interval_ps,
-            source.stretches,
+            source.segments,
             points,
         )
         found: Spectra = stream(

@@ -1,4 +1,4 @@
-"""Results and checks as text for the terminal."""
+"""Text for the terminal."""
 
 import shutil
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from trajmodes.report.text.summary import render
 from trajmodes.results.netcdf import read_results
 
 WIDTH = 100
-"""Widest text: longer lines are hard to read, whatever the terminal."""
+"""Largest width of the text: longer lines are hard to read on any terminal."""
 
 
 def text_of(part: RenderableType) -> str:
-    """Text of something that rich can show, as wide as the terminal but at most 100 columns."""
+    """Render for the terminal, at most 100 columns wide."""
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
     console = Console(width=width)
     with console.capture() as capture:
@@ -25,25 +25,12 @@ def text_of(part: RenderableType) -> str:
 
 
 def show_results(results: Results, files: Mapping[str, str]) -> str:
-    """Tell what a run gave and where it was written.
-
-    Parameters
-    ----------
-    results
-        What the run gave.
-    files
-        Path of each file that was written → what it is.
-    """
+    """Summary of the results of a run, and the files that hold them (path → description)."""
     return text_of(render(results, files=files))
 
 
 def show_file(path: str) -> str:
-    """Tell what a results file holds.
-
-    Parameters
-    ----------
-    path
-        The file ``results.nc``.
+    """Summary of the results in a file ``results.nc``.
 
     Raises
     ------
@@ -59,16 +46,7 @@ def show_modes(
     sort: Literal["q", "frequency", "lifetime"] = "q",
     only_resolved: bool = False,
 ) -> str:
-    """Tell all modes of a results file, one row for each set.
-
-    Parameters
-    ----------
-    path
-        The file ``results.nc``, or its folder.
-    sort
-        Order of the rows.
-    only_resolved
-        Whether sets without a lifetime are left out.
+    """Table of all modes of ``results.nc`` or its folder, one row for each set of modes.
 
     Raises
     ------

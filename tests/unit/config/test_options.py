@@ -86,7 +86,7 @@ def test_a_method_takes_options_too():
 
 
 def test_the_page_of_options_is_that_of_the_declarations():
-    # Written by trajmodes.config.options_page().
+    # Written by trajmodes.config.reference.options_page().
     assert (DOCS / "options.md").read_text(encoding="utf-8") == options_page()
 
 

@@ -116,7 +116,7 @@ def test_atoms_in_memory(images):
     assert repr(found).startswith("<MoleculeResults of OH2: 3 vibrations, 4")
 
 
-def test_a_molecule_is_not_told_that_its_box_is_not_periodic(tmp_path):
+def test_a_molecule_has_no_note_on_its_box(tmp_path):
     image = RELAXED.copy()
     image.cell = np.diag([20.0, 20.0, 20.0])
     write(tmp_path / "run.xyz", [image] * 3, format="extxyz", columns=["symbols", "positions"])
@@ -134,7 +134,7 @@ def test_snapshots_without_time_give_frequencies_alone(images):
     assert "vibrational temperature" not in show_molecule(found, {})
 
 
-def test_imaginary_mode_is_told(folder, tmp_path):
+def test_an_imaginary_mode_is_noted(folder, tmp_path):
     square = np.array([-1.0, 1.0, 1.0]) * OMEGA**2
     np.save(tmp_path / "h.npy", ROOT[:, None] * (SPACE.T * square @ SPACE) * ROOT)
     given = {"reference": folder / "mol.xyz", "hessian": tmp_path / "h.npy", "series": True}
@@ -169,7 +169,7 @@ def test_hessian_of_another_orientation(folder, tmp_path):
         molecule_job(job(folder, **given), command="x")
 
 
-def test_hessian_with_rounding_is_used_and_told(folder, tmp_path):
+def test_a_rounded_hessian_is_used_and_noted(folder, tmp_path):
     np.save(tmp_path / "h.npy", HESSIAN + 0.01 * np.eye(9) * HESSIAN.max())
     given = {"reference": folder / "mol.xyz", "hessian": tmp_path / "h.npy"}
     written = molecule_job(job(folder, **given), command="x")

@@ -1,4 +1,4 @@
-"""The pass as a whole, on a motion that is known exactly: what is told is what there is.
+"""The pass as a whole, on a motion that is known exactly.
 
 A crystal of springs moves harmonically, every mode with an energy of its own and for ever. The
 modes that it is projected on are those of constants softer than it is, so that whatever takes
@@ -134,7 +134,7 @@ def test_a_run_with_frames_too_far_apart_is_refused(world) -> None:
         _projected(world, world.run(0.55 / world.highest_thz))
 
 
-def test_what_the_time_step_does_is_told(world) -> None:
+def test_errors_of_the_time_step_are_noted(world) -> None:
     """It is the step of the simulation that counts, not the time between frames."""
     steps_fs, every = 150.0 / world.highest_thz / np.pi, 3
     run = world.run(1e-3 * steps_fs * every, timestep_fs=steps_fs)
@@ -149,11 +149,11 @@ def test_what_the_time_step_does_is_told(world) -> None:
 
 
 def test_every_second_frame_is_enough(world, dense, both) -> None:
-    told = both[0].projection
-    assert told.spectra.interval_ps == pytest.approx(2.0 * dense)
-    energy = float(told.energies.members @ told.energies.kinetic)
+    projection = both[0].projection
+    assert projection.spectra.interval_ps == pytest.approx(2.0 * dense)
+    energy = float(projection.energies.members @ projection.energies.kinetic)
     assert energy == pytest.approx(0.5 * world.energies.sum(), rel=0.01)
-    assert any("one in 2 frames is projected" in str(note) for note in both[0].notes)
+    assert any("one frame in 2 is projected" in str(note) for note in both[0].notes)
 
 
 def test_differenced_velocities_give_what_true_ones_give(both) -> None:
@@ -174,24 +174,24 @@ def test_differenced_velocities_give_what_true_ones_give(both) -> None:
 def test_time_series_have_all_frames_at_their_times(world, dense, tmp_path) -> None:
     for known, first in ((True, 0), (False, 1)):
         run = world.run(dense, velocities=known, n_frames=800, save_amplitudes=("0 0 0:9",))
-        spill = _projected(world, run, scratch=tmp_path).spill
+        series = _projected(world, run, scratch=tmp_path).amplitudes
         times_ps = dense * (first + np.arange(800))
-        assert spill.times_ps == pytest.approx(times_ps, rel=1e-9)
-        q_t, v_t = spill.values[:, 0, 0], spill.values[:, 1, 0]
+        assert series.times_ps == pytest.approx(times_ps, rel=1e-9)
+        q_t, v_t = series.values[:, 0, 0], series.values[:, 1, 0]
         assert np.gradient(q_t, dense)[1:-1] == pytest.approx(
             v_t[1:-1], abs=0.2 * np.abs(v_t).max()
         )
 
 
-def test_the_fluctuation_of_the_kinetic_energy_is_told(world, dense, both) -> None:
+def test_the_fluctuation_of_the_kinetic_energy_is_reported(world, dense, both) -> None:
     """That of the atoms, over ½d(k_BT)² for d degrees of freedom; not that of the total one."""
     v_tax = world.run(dense).trajectory.read(0, N_FRAMES).velocities
     kinetic_t = 0.5 * np.einsum("a,tax->t", world.supercell.masses, v_tax**2)
     expected = 0.5 * len(world.omega) * kinetic_t.var() / kinetic_t.mean() ** 2
-    told = both[0].projection.ensemble
+    ensemble = both[0].projection.ensemble
     assert expected > 0.2
-    assert told.verdict == "NVE"
-    assert told.kinetic_ratio == pytest.approx(expected, rel=0.05)
+    assert ensemble.verdict == "NVE"
+    assert ensemble.kinetic_ratio == pytest.approx(expected, rel=0.05)
 
 
 # --- what is made of it
@@ -234,8 +234,8 @@ def test_bands_of_the_motion_are_those_of_the_crystal(world, both) -> None:
 def test_bands_of_the_lines_go_through_them_with_their_errors(world, both) -> None:
     modes, lines = world.modes, both[0].projection.lines
     freq = 1.03 * set_mean(modes.omega, modes) / THZ
-    told = replace(lines, freq_thz=freq, freq_thz_sem=0.01 * freq)
-    projection = replace(both[0].projection, lines=told)
+    measured = replace(lines, freq_thz=freq, freq_thz_sem=0.01 * freq)
+    projection = replace(both[0].projection, lines=measured)
     found = _renormalised(world, both[0]._replace(projection=projection))["quasi-particles"]
     bands = _bands(world)
     for place in _at(bands, [1 / 3, 0, 0]):

@@ -7,7 +7,7 @@ import pytest
 from trajmodes.pipeline.job_folder import input_files
 
 
-def test_files_are_told_by_name_size_and_hash(tmp_path) -> None:
+def test_input_files_are_recorded_by_name_size_and_hash(tmp_path) -> None:
     (tmp_path / "a").write_bytes(b"abc" * 1_000_000)
     (tmp_path / "b").write_bytes(b"")
     with input_files([tmp_path / "a", tmp_path / "b"]) as hashes:
@@ -20,7 +20,7 @@ def test_files_are_told_by_name_size_and_hash(tmp_path) -> None:
 def test_an_error_does_not_wait_for_the_hash(tmp_path) -> None:
     path = tmp_path / "large"
     path.touch()
-    os.truncate(path, 50_000_000_000)  # sparse: it takes no room, but a minute to hash
+    os.truncate(path, 50_000_000_000)  # sparse: no disk space, but a minute to hash
     start = time.perf_counter()
     with pytest.raises(ValueError, match="stop"), input_files([path]):
         raise ValueError("stop")

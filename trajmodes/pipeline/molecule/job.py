@@ -73,13 +73,13 @@ def molecule_job(
     names = (*_FILES, *((COORDINATES.file,) if files.series else ()))
     require_replaceable(job.folder, names, [*inputs, *inputs_of(job)])
     log = Log()
-    log.tell(command)
+    log.record(command)
     with open_folder(job.folder) as folder:
         with log.stage("open and find the reference"):
             run = open_molecule(job, frames=frames)
         results = analyse_molecule(run, log=log, bars=bars)
         for note in results.notes:
-            log.tell(f"note: {note}")
+            log.record(f"note: {note}")
         with log.stage("write"):
             writers = _writers(run, results, log, series=files.series)
             written = write_files(folder, writers)

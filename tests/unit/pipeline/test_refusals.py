@@ -1,4 +1,4 @@
-"""What a run is refused for, in words that tell the numbers."""
+"""Jobs that are refused, and the numbers in their messages."""
 
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ from trajmodes.pipeline.projection import plan_spectra
 
 def source(n_frames: int, stride: int) -> SimpleNamespace:
     return SimpleNamespace(
-        stretches=((0, n_frames // stride),), stride=stride, interval_ps=0.005 * stride
+        segments=((0, n_frames // stride),), stride=stride, interval_ps=0.005 * stride
     )
 
 
@@ -24,12 +24,12 @@ def source(n_frames: int, stride: int) -> SimpleNamespace:
     [
         (
             2,
-            r"of 10 frames without a gap one in 2 is used, .*: 5 frames, .*\(1\.28 ps",
+            r"of 10 frames without a gap one in 2 is used, .*: 5 frames; .*\(1\.28 ps",
         ),
-        (1, r"for spectra: 10 frames without a gap, where 128 are the least \(0\.64 ps\)"),
+        (1, r"for spectra: 10 frames without a gap; at least 128 are needed \(0\.64 ps\)"),
     ],
 )
-def test_frames_are_told_with_those_that_are_used(stride, words):
+def test_a_short_run_is_refused_with_its_frames_and_the_stride(stride, words):
     run = SimpleNamespace(
         trajectory=SimpleNamespace(segments=((0, 10),)),
         job=Job(trajectory=("run",)),
@@ -38,7 +38,7 @@ def test_frames_are_told_with_those_that_are_used(stride, words):
         plan_spectra(run, source(10, stride), 2.0 * np.pi * 15.0, 100)
 
 
-def test_lines_to_be_copied_stay_lines_in_warnings():
+def test_dump_lines_in_warnings_keep_their_line_breaks():
     known = Note("warning", "odd")
     notes = [
         Note("warning", "too far apart", fix="dump d\ndump_modify d"),
@@ -51,6 +51,6 @@ def test_lines_to_be_copied_stay_lines_in_warnings():
     assert found == ("too far apart; fix:\ndump d\ndump_modify d", "no forces; fix: add fx")
 
 
-def test_fitting_from_python_refuses_force_constants_too():
+def test_a_fit_from_python_refuses_given_force_constants():
     with pytest.raises(UsageError, match="force_constants is not an option of `trajmodes fit`"):
         tm.fit_constants("none.xyz", constants="fit")

@@ -1,4 +1,4 @@
-"""The demonstration: the main job on a LAMMPS run that comes with the program."""
+"""The demonstration: the main job on a LAMMPS run that is part of the package."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -10,13 +10,7 @@ _FOLDER = Path(str(files("trajmodes.pipeline"))) / "demo_run"
 
 
 def demo_job(output: str) -> Job:
-    """Job of the demonstration.
-
-    Parameters
-    ----------
-    output
-        Folder of the results.
-    """
+    """Job of the demonstration."""
     return Job(
         trajectory=(str(_FOLDER / "zirconium.lammpstrj.xz"),),
         matching=MatchOptions(cell=str(_FOLDER / "POSCAR")),
@@ -25,18 +19,12 @@ def demo_job(output: str) -> Job:
 
 
 def demo_prologue(job: Job) -> str:
-    """Tell what the demonstration is about to do.
-
-    Parameters
-    ----------
-    job
-        Job of the demonstration.
-    """
+    """Text that explains the demonstration before it starts."""
     return f"""\
-bcc zirconium at 1400 K: a crystal that harmonic theory calls unstable, held up by its own heat.
+bcc zirconium at 1400 K: unstable in harmonic theory, stabilised by anharmonicity.
 128 atoms, 64 ps at constant energy, run with LAMMPS ({_FOLDER / "zirconium.in"}).
 
-What follows is the same as
+This is the same as
 
   trajmodes run {job.trajectory[0]} \\
       --cell {job.matching.cell} -o {job.folder}
@@ -48,19 +36,13 @@ What follows is the same as
 
 
 def demo_epilogue(job: Job) -> str:
-    """Tell where to look next.
-
-    Parameters
-    ----------
-    job
-        Job of the demonstration.
-    """
+    """Text that says which files to look at next."""
     return f"""
 Look at
-  {job.folder}/figures/     the bands over the measured spectra first: no branch is imaginary,
-                            although at 0 K this crystal is unstable; lines are broad at N
-  {job.folder}/results.nc   everything, for xarray; `trajmodes show` prints it again
-  {job.folder}/run.toml     the job; change it and `trajmodes run` it
+  {job.folder}/figures/     first the bands over the measured spectra: no branch is imaginary,
+                            although the crystal is unstable at 0 K; lines are broad at N
+  {job.folder}/results.nc   all results, for xarray; `trajmodes show` prints them again
+  {job.folder}/run.toml     the job; change it and run it again
 
 Your own run:
   trajmodes check run.lammpstrj --cell POSCAR --timestep-fs 1

@@ -1,4 +1,4 @@
-"""A run projected on constants from elsewhere, in memory: silicon at 1140 K."""
+"""A run projected on given force constants, in memory: silicon at 1140 K."""
 
 import lzma
 from dataclasses import replace
@@ -50,7 +50,7 @@ def numbers(results) -> dict[str, np.ndarray]:
 
 
 def equal(left, right, tolerance: float = 0.0) -> int:
-    """Compare all numbers that both have; tell how many."""
+    """Compare all numbers that both have; return their count."""
     one, two = numbers(left), numbers(right)
     shared = one.keys() & two.keys() - {"input_bytes"}
     for name in shared:
@@ -135,14 +135,14 @@ def test_a_mesh_holds_the_points_of_the_supercell_however_few_are_asked_for(run,
     assert found.classical.kappa[0, 0] > W_MK
 
 
-def test_what_a_short_run_cannot_resolve_is_told_and_the_rest_is_kept(run, whole):
+def test_a_conductivity_that_a_short_run_cannot_give_is_a_warning(run, whole):
     found = tm.project_run(run, whole.constants, conductivity=6, frames=SHORT)
     assert found.conductivity is None
     assert any("no lifetime is resolved" in str(text) for text in found.warnings)
     assert (found.projection.energies.kinetic > 0.0).all()
 
 
-def test_strain_of_one_percent_is_told_and_of_eight_refused(run, whole):
+def test_a_strain_of_one_percent_is_a_warning_and_of_eight_an_error(run, whole):
     def strained(by):
         crystal = whole.constants.crystal
         return replace(whole.constants, crystal=replace(crystal, cell=crystal.cell / (1 + by)))
@@ -153,13 +153,13 @@ def test_strain_of_one_percent_is_told_and_of_eight_refused(run, whole):
         tm.project_run(run, strained(0.08), frames=SHORT)
 
 
-def test_frames_may_not_be_left_out(run, whole, tmp_path):
+def test_single_frames_may_not_be_left_out(run, whole, tmp_path):
     job = tmp_path / "job.toml"
     job.write_text(f'trajectory = "{run}"\nhops = "exclude"\n')
     with pytest.raises(UsageError, match="frames cannot be left out"):
         tm.project_run(job, whole.constants, frames=SHORT)
 
 
-def test_time_series_need_a_folder(run, whole):
-    with pytest.raises(UsageError, match="need a folder to be written to"):
+def test_saved_amplitudes_need_a_folder(run, whole):
+    with pytest.raises(UsageError, match="are written to a folder, and none is given"):
         tm.project_run(run, whole.constants, frames=SHORT, save_amplitudes=["0 0 0:all"])
