@@ -8,20 +8,14 @@ orders, and a null space imposes constraints, all without reading the trajectory
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Bools
-from trajmodes.arrays import Floats
-from trajmodes.arrays import Ints
-from trajmodes.arrays import freeze
-from trajmodes.data.crystal import Crystal
-from trajmodes.data.crystal import Supercell
-from trajmodes.data.crystal_difference import SAME_VOLUME
-from trajmodes.data.crystal_difference import crystal_difference
+from trajmodes.arrays import Bools, Floats, Ints, freeze
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.crystal_difference import SAME_VOLUME, crystal_difference
 from trajmodes.data.lattice import same_lattice
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion

@@ -2,16 +2,11 @@
 
 import numpy as np
 
-from trajmodes.arrays import Floats
-from trajmodes.arrays import Ints
-from trajmodes.data.fit_quality import FitErrors
-from trajmodes.data.fit_quality import Reference
-from trajmodes.data.force_constants import FitQuality
-from trajmodes.data.force_constants import ForceConstants
-from trajmodes.data.force_constants import OrderQuality
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data.fit_quality import FitErrors, Reference
+from trajmodes.data.force_constants import FitQuality, ForceConstants, OrderQuality
 from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.fit.solution import FitOptions
-from trajmodes.fit.solution import Solved
+from trajmodes.fit.solution import FitOptions, Solved
 from trajmodes.fit.solve import Determined
 from trajmodes.fit.uncertainty import predicted_squares
 from trajmodes.notes import Note

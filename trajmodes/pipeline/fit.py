@@ -1,42 +1,30 @@
 """From matched runs to force constants: normal equations from one pass each, then one fit."""
 
-from collections.abc import Mapping
-from collections.abc import Sequence
-from typing import Any
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from trajmodes.config.job import Job
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
-from trajmodes.fit.accumulate import ForceRows
-from trajmodes.fit.accumulate import KineticTemperature
-from trajmodes.fit.accumulate import default_blocks
+from trajmodes.fit.accumulate import ForceRows, KineticTemperature, default_blocks
 from trajmodes.fit.covariance import ForceCovariance
-from trajmodes.fit.expansion import Expansion
-from trajmodes.fit.expansion import Reach
-from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.fit import Fit
-from trajmodes.fit.fit import fit_equations
+from trajmodes.fit.expansion import Expansion, Reach, expansion_of
+from trajmodes.fit.fit import Fit, fit_equations
 from trajmodes.fit.harmonic import harmonic_equations
-from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.fit.normal_equations import Source
-from trajmodes.fit.normal_equations import pooled
+from trajmodes.fit.normal_equations import NormalEquationBlocks, Source, pooled
 from trajmodes.fit.quality import is_off_average
 from trajmodes.fit.solution import FitOptions
 from trajmodes.notes import Note
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.stability import stability
-from trajmodes.pipeline.job_folder import Log
-from trajmodes.pipeline.job_folder import StartBar
-from trajmodes.pipeline.job_folder import no_bars
+from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.streaming.reduction import Together
 from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.constraints import Constraints
-from trajmodes.symmetry.cutoffs import Cutoff
-from trajmodes.symmetry.cutoffs import parse_cutoff
+from trajmodes.symmetry.cutoffs import Cutoff, parse_cutoff
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import half_space
 
