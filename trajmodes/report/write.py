@@ -7,8 +7,8 @@ from trajmodes.report.figures.catalogue import MAP_OUTPUTS, OUTPUTS
 from trajmodes.report.figures.painter import Painter
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import ResultsFolder, Writer
-from trajmodes.results.netcdf import RESULTS
 from trajmodes.results.outputs import write_outputs
+from trajmodes.results.stored import RESULTS
 
 RESULT_FILES = (RESULTS.file, *(output.name for output in OUTPUTS))
 """Files that a run may write, known before there are results."""

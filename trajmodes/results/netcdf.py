@@ -1,4 +1,4 @@
-"""NetCDF-4 files of trajmodes: kinds and versions, reading with a report of damage, writing.
+"""NetCDF-4 files of trajmodes as xarray Datasets: reading, writing.
 
 The same content gives the same bytes: the files hold no time of day and no name of a library.
 """
@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import netCDF4
@@ -15,32 +15,9 @@ import numpy as np
 import xarray as xr
 from xarray.backends import NetCDF4DataStore
 
-from trajmodes.errors import DataError
-from trajmodes.results.folder import whole_results
 from trajmodes.results.storage import atomic_file
+from trajmodes.results.stored import RESULTS, Kind, readable, require_kind
 
-
-class Kind(NamedTuple):
-    """A kind of file."""
-
-    format: str
-    """The attribute ``format`` of the file."""
-    version: int
-    """Rises when a variable changes its meaning or goes; new variables may come at any time."""
-    noun: str
-    """Its content, as messages name it: a plural."""
-    file: str
-    """Name of the file in a results folder."""
-    command: str
-    """The command that writes it."""
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """Attributes of the file that name its kind."""
-        return {"format": self.format, "format_version": self.version}
-
-
-RESULTS = Kind("trajmodes results", 2, "results", "results.nc", "run")
 NORMAL_EQUATIONS = Kind(
     "trajmodes normal equations", 1, "normal equations", "normal_equations.nc", "fit"
 )
@@ -53,13 +30,8 @@ COORDINATES = Kind(
     "molecule",
 )
 
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-
 _FRAME = "frame"
 _CHUNK_BYTES = 1 << 18
-
-_DAMAGE = (OSError, RuntimeError, ValueError, AttributeError, LookupError, MemoryError)
-"""What the NetCDF library raises where bytes of a file are not as they were written."""
 
 
 @contextmanager
@@ -219,21 +191,9 @@ def read_dataset(path: str | os.PathLike[str], kind: Kind) -> xr.Dataset:
         If the file is missing, damaged, of another program or of another version, or the folder
         holds files of an unfinished run.
     """
-    source = Path(path)
-    with whole_results(source):
-        if source.is_dir():
-            source = source / kind.file
-        _require_hdf5(source, kind)
-        try:
-            dataset = xr.load_dataset(source, engine="netcdf4")
-        except _DAMAGE as error:
-            raise DataError(
-                f"the {kind.noun} are damaged",
-                where=str(source),
-                why=f"the file was cut off or changed after it was written ({error})",
-                fix="copy it again, or repeat the run",
-            ) from error
-    _require_kind(dataset, source, kind)
+    with readable(path, kind) as source:
+        dataset = xr.load_dataset(source, engine="netcdf4")
+    require_kind(dataset.attrs, source, kind)
     return dataset
 
 
@@ -247,51 +207,3 @@ def read_results(path: str | os.PathLike[str]) -> xr.Dataset:
         holds files of an unfinished run.
     """
     return read_dataset(path, RESULTS)
-
-
-def _require_hdf5(source: Path, kind: Kind) -> None:
-    try:
-        with source.open("rb") as stream:
-            head = stream.read(len(_HDF5_MAGIC))
-    except OSError as error:
-        raise DataError(
-            f"the {kind.noun} cannot be read",
-            where=str(source),
-            why=error.strerror or str(error),
-            fix=_give(kind),
-        ) from error
-    if not head or not _HDF5_MAGIC.startswith(head):
-        raise DataError(
-            "this is not a NetCDF-4 file",
-            where=str(source),
-            why="the file is empty" if not head else f"it begins with {head!r}",
-            fix=_give(kind),
-        )
-
-
-def _require_kind(dataset: xr.Dataset, source: Path, kind: Kind) -> None:
-    if dataset.attrs.get("format") != kind.format:
-        raise DataError(
-            f"this NetCDF file does not hold {kind.format}",
-            where=str(source),
-            why=f"its attribute 'format' is {dataset.attrs.get('format')!r}, not "
-            f"{kind.format!r}",
-            fix=_give(kind),
-        )
-    version = dataset.attrs.get("format_version")
-    number = version if isinstance(version, int | np.integer) else 0
-    if number == kind.version:
-        return
-    is_older = 1 <= number < kind.version
-    raise DataError(
-        f"the {kind.noun} have format version {version}, known is {kind.version}",
-        where=str(source),
-        why="an older trajmodes wrote the file, and its variables meant other things"
-        if is_older
-        else "a newer trajmodes wrote the file",
-        fix="repeat the run, or read the file with xarray" if is_older else "update trajmodes",
-    )
-
-
-def _give(kind: Kind) -> str:
-    return f"give the {kind.file} that `trajmodes {kind.command}` wrote"

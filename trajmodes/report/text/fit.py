@@ -1,12 +1,12 @@
 """The fit in the terminal: what each order adds, error bars, stability, how long to run."""
 
 import numpy as np
-import xarray as xr
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from trajmodes.report.text.numbers import counted, mesh_of, order_name, plus_minus
+from trajmodes.results.stored import NamedArrays
 
 _SMALL, _LARGE = 0.2, 0.4
 """Force that pair constants leave, over all: a reading aid, with no sharp meaning."""
@@ -19,7 +19,7 @@ _DECISIVE = 3.0
 _CONSTRAINTS = {"hermitian": "Hermitian", "born_huang": "Born–Huang", "huang": "Huang"}
 
 
-def fit_in_one_line(dataset: xr.Dataset) -> str:
+def fit_in_one_line(dataset: NamedArrays) -> str:
     """Tell the size and quality of the fit.
 
     Parameters
@@ -42,7 +42,7 @@ def fit_in_one_line(dataset: xr.Dataset) -> str:
     )
 
 
-def _reach(dataset: xr.Dataset) -> str:
+def _reach(dataset: NamedArrays) -> str:
     if "order_cutoff" in dataset:
         texts = zip(dataset["order"].values, dataset["order_cutoff"].values, strict=True)
         reaches = {int(order): _in_angstrom(str(text)) for order, text in texts}
@@ -62,7 +62,7 @@ def _in_angstrom(cutoff: str) -> str:
     return "whole supercell" if cutoff == "supercell" else f"{cutoff} Å"
 
 
-def fit_section(dataset: xr.Dataset) -> list[RenderableType]:
+def fit_section(dataset: NamedArrays) -> list[RenderableType]:
     """Tell what is known about the fit; nothing where that is no more than its quality.
 
     Parameters
@@ -91,7 +91,7 @@ def fit_section(dataset: xr.Dataset) -> list[RenderableType]:
     return [*parts, Text(), grid] if grid.row_count else parts
 
 
-def _orders(dataset: xr.Dataset) -> Group:
+def _orders(dataset: NamedArrays) -> Group:
     """One line for each order."""
     constraints = (
         dataset["fit_constraint"].values.tolist() if "fit_constraint" in dataset else []
@@ -114,11 +114,11 @@ def _orders(dataset: xr.Dataset) -> Group:
     return Group(table, Text(caption))
 
 
-def _is_predicted(dataset: xr.Dataset) -> bool:
+def _is_predicted(dataset: NamedArrays) -> bool:
     return bool(np.isfinite(dataset["order_rms_predicted"].values).any())
 
 
-def _row(one: xr.Dataset, *, predicted: bool) -> tuple[str, ...]:
+def _row(one: NamedArrays, *, predicted: bool) -> tuple[str, ...]:
     left, left_out = float(one["order_rms_residual"]), float(one["order_rms_predicted"])
     # Lower orders of a joint fit predict nothing by themselves.
     bracket = f" ({f'{left_out:.4g}' if np.isfinite(left_out) else '–'})" if predicted else ""
@@ -134,7 +134,7 @@ def _row(one: xr.Dataset, *, predicted: bool) -> tuple[str, ...]:
     )
 
 
-def _anharmonicity(dataset: xr.Dataset) -> str:
+def _anharmonicity(dataset: NamedArrays) -> str:
     if "fit_anharmonicity" not in dataset:
         return ""
     sigma = float(dataset["fit_anharmonicity"])
@@ -143,7 +143,7 @@ def _anharmonicity(dataset: xr.Dataset) -> str:
     return f"{word}: pair constants leave σ = {sigma:.3f} of the rms force{where}"
 
 
-def _error_bars(dataset: xr.Dataset) -> str:
+def _error_bars(dataset: NamedArrays) -> str:
     if "error_method" not in dataset:
         return ""
     levelled = bool(dataset["error_levelled"])
@@ -157,25 +157,25 @@ def _error_bars(dataset: xr.Dataset) -> str:
     )
 
 
-def _schemes(dataset: xr.Dataset) -> str:
+def _schemes(dataset: NamedArrays) -> str:
     if "scheme_freq_distance_thz" not in dataset:
         return ""
     apart = float(dataset["scheme_freq_distance_thz"])
     return f"frequencies of a joint and a sequential fit differ by {apart:.2g} THz (rms)"
 
 
-def _stability(dataset: xr.Dataset) -> str:
+def _stability(dataset: NamedArrays) -> str:
     if "stability_text" not in dataset:
         return ""
     verdict, text = (str(dataset[name].item()) for name in ("stability", "stability_text"))
     return text if verdict == "stable" else text.replace(verdict, verdict.upper(), 1)
 
 
-def _run_length(dataset: xr.Dataset) -> str:
+def _run_length(dataset: NamedArrays) -> str:
     return str(dataset["run_needed_text"].item()) if "run_needed_text" in dataset else ""
 
 
-def _reference(dataset: xr.Dataset) -> str:
+def _reference(dataset: NamedArrays) -> str:
     parts = []
     if "reference_shift" in dataset:
         parts.append(_shift(dataset))
@@ -186,7 +186,7 @@ def _reference(dataset: xr.Dataset) -> str:
     return "; ".join(parts)
 
 
-def _shift(dataset: xr.Dataset) -> str:
+def _shift(dataset: NamedArrays) -> str:
     """Tell how far the mean positions are from the reference, as far as symmetry allows it."""
     shift, sem = (dataset[f"reference_shift{end}"].values for end in ("", "_sem"))
     length = np.linalg.norm(shift, axis=1)
@@ -200,11 +200,11 @@ def _shift(dataset: xr.Dataset) -> str:
     return f"mean positions lie up to {told} from the reference structure"
 
 
-def _site(dataset: xr.Dataset, site: int) -> str:
+def _site(dataset: NamedArrays, site: int) -> str:
     return f"site {site}, {dataset['species'].values[site]}"
 
 
-def _gruneisen(dataset: xr.Dataset) -> str:
+def _gruneisen(dataset: NamedArrays) -> str:
     if "gruneisen_classical" not in dataset:
         return ""
     parts = []
@@ -218,7 +218,7 @@ def _gruneisen(dataset: xr.Dataset) -> str:
     return f"mean γ = {', '.join(parts)}, mesh {mesh}" if parts else ""
 
 
-def _perturbation(dataset: xr.Dataset) -> str:
+def _perturbation(dataset: NamedArrays) -> str:
     if "linewidth_phi3_classical_thz" not in dataset:
         return ""
     classical = dataset["linewidth_phi3_classical_thz"].values
@@ -234,7 +234,7 @@ def _perturbation(dataset: xr.Dataset) -> str:
     return text + _beside_the_run(dataset)
 
 
-def _beside_the_run(dataset: xr.Dataset) -> str:
+def _beside_the_run(dataset: NamedArrays) -> str:
     """Compare the mean linewidth of the run with the perturbative one of the same sets."""
     if "phi3_ratio" not in dataset:
         return ""

@@ -3,10 +3,10 @@
 from itertools import pairwise
 
 import numpy as np
-import xarray as xr
 
 from trajmodes.data.spectra import DISAGREE
 from trajmodes.report.text.numbers import mesh_of, plus_minus, point_label
+from trajmodes.results.stored import NamedArrays
 
 _NAMED_SETS = 5
 _ASTRAY_BY_CHANCE = 0.2
@@ -18,7 +18,7 @@ _DIRECTIONS = 2.0
 """Errors that the conductivities along x, y, z must be apart to be told one by one."""
 
 
-def equipartition_line(dataset: xr.Dataset) -> str:
+def equipartition_line(dataset: NamedArrays) -> str:
     """Tell whether energy is shared equally; bad news in capitals.
 
     Parameters
@@ -40,7 +40,7 @@ def equipartition_line(dataset: xr.Dataset) -> str:
     )
 
 
-def thermostat_line(dataset: xr.Dataset) -> str:
+def thermostat_line(dataset: NamedArrays) -> str:
     """Tell whether the run was made at constant energy; bad news in capitals.
 
     Parameters
@@ -55,7 +55,7 @@ def thermostat_line(dataset: xr.Dataset) -> str:
     return f"{told}: {dataset['thermostat_text'].item()}"
 
 
-def lifetimes_line(dataset: xr.Dataset) -> str:
+def lifetimes_line(dataset: NamedArrays) -> str:
     """Tell how many sets each way resolved, and whether both ways agree.
 
     Parameters
@@ -65,13 +65,13 @@ def lifetimes_line(dataset: xr.Dataset) -> str:
     """
     if "resolved" not in dataset:
         return ""
-    lines, n_sets = int(dataset["resolved"].sum()), dataset.sizes["set"]
+    lines, n_sets = int(dataset["resolved"].values.sum()), dataset.sizes["set"]
     told = f"of {n_sets} sets, {lines} resolved by their lines"
     if "energy_resolved" not in dataset:
         return told
-    by_energy = int(dataset["energy_resolved"].sum())
+    by_energy = int(dataset["energy_resolved"].values.sum())
     told += f", {by_energy} by the correlation of their energies"
-    astray = int((dataset["energy_misfit"] > 1.0).sum())
+    astray = int((dataset["energy_misfit"].values > 1.0).sum())
     if astray > _ASTRAY_BY_CHANCE * by_energy:
         told += f" ({astray} of them decay at more than one rate: larger errors)"
     apart = np.abs(dataset["lifetime_disagreement"].values)
@@ -87,7 +87,7 @@ def lifetimes_line(dataset: xr.Dataset) -> str:
     return f"{told}, but DISAGREE in {word} {named}{more}"
 
 
-def conductivity_line(dataset: xr.Dataset) -> str:
+def conductivity_line(dataset: NamedArrays) -> str:
     """Tell the thermal conductivity with its error.
 
     Parameters
@@ -120,7 +120,7 @@ def conductivity_line(dataset: xr.Dataset) -> str:
     )
 
 
-def legs_line(dataset: xr.Dataset) -> str:
+def legs_line(dataset: NamedArrays) -> str:
     """Tell the legs of the path where the run has no q, and the map is empty.
 
     Parameters

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import xarray as xr
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -24,14 +23,14 @@ from trajmodes.report.text.modes import (
     thermostat_line,
 )
 from trajmodes.report.text.numbers import counted, place_of, plus_minus, size_of
-from trajmodes.results.dataset import to_dataset
+from trajmodes.results.stored import NamedArrays
 
 _NAMED_FILES = 3
 """So many names of input files are told."""
 
 
 def render(
-    results: Results | SpectralEnergy | xr.Dataset,
+    results: Results | SpectralEnergy | NamedArrays,
     *,
     rows: int | None = 30,
     files: Mapping[str, str] | None = None,
@@ -48,7 +47,7 @@ def render(
     files
         Name of each file that was written → what it is.
     """
-    dataset = results if isinstance(results, xr.Dataset) else to_dataset(results)
+    dataset = _arrays_of(results)
     parts: list[RenderableType] = [_overview(dataset), *fit_section(dataset)]
     if "set" in dataset.dims:
         parts += [Text(), _modes(dataset, rows)]
@@ -63,6 +62,14 @@ def render(
     if isinstance(results, Results) and results.timings:
         parts += _section("Seconds", [_timings(results.timings)])
     return Group(*parts)
+
+
+def _arrays_of(results: Results | SpectralEnergy | NamedArrays) -> NamedArrays:
+    if not isinstance(results, Results | SpectralEnergy):
+        return results
+    from trajmodes.results.dataset import to_dataset  # noqa: PLC0415 - xarray loads slowly
+
+    return to_dataset(results)
 
 
 def render_spectral_energy(sed: SpectralEnergy, files: Mapping[str, str]) -> Group:
@@ -87,7 +94,7 @@ def _section(title: str, lines: list[Text]) -> list[RenderableType]:
     return [Text(), Text(title, style="bold"), grid]
 
 
-def _texts(dataset: xr.Dataset, name: str) -> list[str]:
+def _texts(dataset: NamedArrays, name: str) -> list[str]:
     return dataset[name].values.tolist() if name in dataset else []
 
 
@@ -101,7 +108,7 @@ def _timings(timings: Mapping[str, float]) -> Text:
     return Text(", ".join([*parts, f"together {total:.1f}"]))
 
 
-def _overview(dataset: xr.Dataset) -> Table:
+def _overview(dataset: NamedArrays) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column()
@@ -125,7 +132,7 @@ def _overview(dataset: xr.Dataset) -> Table:
     return grid
 
 
-def _run(dataset: xr.Dataset) -> str:
+def _run(dataset: NamedArrays) -> str:
     sizes: dict[str, list[int]] = {}
     for k, name in enumerate(_texts(dataset, "input_name")):
         sizes.setdefault(name, []).append(int(dataset["input_bytes"].values[k]))
@@ -144,7 +151,7 @@ def _files_of_a_name(name: str, sizes: list[int]) -> str:
     return f"{len(sizes)} × {name} ({size_of(sum(sizes))} together)"
 
 
-def _crystal(dataset: xr.Dataset) -> str:
+def _crystal(dataset: NamedArrays) -> str:
     counts = Counter(dataset["species"].values.tolist())
     formula = "".join(f"{name}{n if n > 1 else ''}" for name, n in counts.items())
     volume = abs(float(np.linalg.det(dataset["cell"].values)))
@@ -152,21 +159,21 @@ def _crystal(dataset: xr.Dataset) -> str:
     return f"{formula}, {sites} in {volume:.2f} Å³"
 
 
-def _cell(dataset: xr.Dataset) -> str:
+def _cell(dataset: NamedArrays) -> str:
     # Rounding leaves 1e-12 Å where there is nothing.
     cell = dataset["cell"].values.round(6) + 0.0
     rows = [", ".join(f"{x:.5g}" for x in row) for row in cell]
     return f"({') ('.join(rows)}) Å; q are reduced in its reciprocal"
 
 
-def _supercell(dataset: xr.Dataset) -> str:
+def _supercell(dataset: NamedArrays) -> str:
     matrix = dataset["supercell_matrix"].values
     cells = round(abs(float(np.linalg.det(matrix))))
     rows = ", ".join(" ".join(str(x) for x in row) for row in matrix.tolist())
     return f"[{rows}], {cells} cells, {cells * dataset.sizes['site']} atoms"
 
 
-def _temperature(dataset: xr.Dataset) -> str:
+def _temperature(dataset: NamedArrays) -> str:
     if "temperature" not in dataset:
         known = "fit_temperature" in dataset
         return f"{float(dataset['fit_temperature']):.4g} K" if known else ""
@@ -174,7 +181,7 @@ def _temperature(dataset: xr.Dataset) -> str:
     return f"{plus_minus(value, sem)} K, kinetic, centre of mass left out"
 
 
-def _frequencies(dataset: xr.Dataset) -> str:
+def _frequencies(dataset: NamedArrays) -> str:
     if "mode_freq_thz" not in dataset:
         return ""
     freq = dataset["mode_freq_thz"].values
@@ -185,7 +192,7 @@ def _frequencies(dataset: xr.Dataset) -> str:
     )
 
 
-def _map(dataset: xr.Dataset) -> str:
+def _map(dataset: NamedArrays) -> str:
     """Tell of the spectral energy along the path, where there is little else."""
     if "map_power" not in dataset or "set" in dataset.dims:
         return ""
@@ -204,7 +211,7 @@ def _map(dataset: xr.Dataset) -> str:
     return ", ".join(parts)
 
 
-def _modes(dataset: xr.Dataset, rows: int | None) -> SetList:
+def _modes(dataset: NamedArrays, rows: int | None) -> SetList:
     n_sets = dataset.sizes["set"]
     freq = dataset["freq_harmonic_thz"].values
     count = n_sets if rows is None else min(rows, n_sets)
@@ -229,7 +236,7 @@ _SPARE = ("width", "line", "branch")
 """Columns to leave out where it is too narrow for all, in this order."""
 
 
-def _chosen(dataset: xr.Dataset, count: int) -> Ints:
+def _chosen(dataset: NamedArrays, count: int) -> Ints:
     """Choose sets to list: those with a lifetime first, spread evenly over the frequencies."""
     order = np.argsort(dataset["freq_harmonic_thz"].values, kind="stable")
     resolved = np.zeros(len(order), dtype=bool)
@@ -243,7 +250,7 @@ def _chosen(dataset: xr.Dataset, count: int) -> Ints:
     return np.concatenate(chosen)
 
 
-def _imaginary(dataset: xr.Dataset) -> list[Text]:
+def _imaginary(dataset: NamedArrays) -> list[Text]:
     """ω² < 0 of the fitted constants, with the verdict that its error bar allows."""
     if "freq_harmonic_thz" not in dataset:
         return []
@@ -262,7 +269,7 @@ def _imaginary(dataset: xr.Dataset) -> list[Text]:
     return lines
 
 
-def _unresolved(dataset: xr.Dataset) -> list[Text]:
+def _unresolved(dataset: NamedArrays) -> list[Text]:
     """Each reason once, with how many sets it holds for and what would help."""
     return [
         line
