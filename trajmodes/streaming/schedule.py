@@ -12,6 +12,7 @@ the number of workers, so the same input gives the same bits.
 """
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -113,7 +114,16 @@ def _fold(
     for start, stop in cuts:
         later = chunk(start, stop)
         folded = later if folded is None else combine(folded, later)
-    return folded.compute()
+    return folded.compute(scheduler=_scheduler())
+
+
+def _scheduler() -> str | None:
+    """Threads, unless the user's settings or a client of a cluster may say otherwise.
+
+    Left to choose, Dask loads all of ``distributed`` to see whether there is a client.
+    """
+    is_open = "distributed" in sys.modules or dask.config.get("scheduler", None) is not None
+    return None if is_open else "threads"
 
 
 def _read_and_chunk(

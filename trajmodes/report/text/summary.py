@@ -258,7 +258,7 @@ def _imaginary(dataset: NamedArrays) -> list[Text]:
     squares, sems = signed_squares(freq, None if sem_thz is None else sem_thz.values)
     lines = []
     for g in np.flatnonzero(freq < 0.0):
-        place = f"set {g} at q = {place_of(dataset.isel(set=g))} is imaginary"
+        place = f"set {g} at q = {place_of(dataset.isel(set=g).variables)} is imaginary"
         square = float(squares[g])
         if sems is None:
             lines.append(Text(f"{place}: f² = {square:.3g} THz², error unknown"))
