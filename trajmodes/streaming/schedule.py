@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import dask
 from dask.delayed import delayed
+from dask.threaded import get as threaded_get
 from threadpoolctl import threadpool_limits
 
 from trajmodes.streaming.reduction import Reduction
@@ -117,13 +118,13 @@ def _fold(
     return folded.compute(scheduler=_scheduler())
 
 
-def _scheduler() -> str | None:
+def _scheduler() -> Callable[..., Any] | None:
     """Threads, unless the user's settings or a client of a cluster may say otherwise.
 
     Left to choose, Dask loads all of ``distributed`` to see whether there is a client.
     """
     is_open = "distributed" in sys.modules or dask.config.get("scheduler", None) is not None
-    return None if is_open else "threads"
+    return None if is_open else threaded_get
 
 
 def _read_and_chunk(
