@@ -2,34 +2,12 @@
 
 Multiply by a factor to come in, divide by it to go out:
 ``omega = 15.0 * THZ`` is 15 THz in rad/ps, ``omega / THZ`` is in THz again.
-All factors come from CODATA by way of ``scipy.constants``.
+Measured and defined constants come from CODATA by way of ``scipy.constants``, which is loaded
+when the first of them is asked for.
 """
 
 from math import pi, sqrt
-
-from scipy import constants as _codata
-
-_J_PER_EV = _codata.electron_volt
-# A mass unit of eV ps²/Å² in kg: (J/eV) (s/ps)² / (m/Å)².
-_KG_PER_MASS = _J_PER_EV * _codata.pico**2 / _codata.angstrom**2
-
-DALTON = _codata.atomic_mass / _KG_PER_MASS
-"""One dalton in eV ps²/Å²."""
-
-BOLTZMANN = _codata.Boltzmann / _J_PER_EV
-"""Boltzmann's constant in eV/K."""
-
-BOHR = _codata.physical_constants["Bohr radius"][0] / _codata.angstrom
-"""One bohr in Å."""
-
-RYDBERG = _codata.physical_constants["Rydberg constant times hc in eV"][0]
-"""One Rydberg in eV."""
-
-ASE_TIME = sqrt(DALTON)
-"""ASE's unit of time, Å √(Da/eV), in ps."""
-
-HBAR = _codata.hbar / _J_PER_EV / _codata.pico
-"""Planck's reduced constant in eV ps."""
+from typing import TYPE_CHECKING
 
 THZ = 2.0 * pi
 """One THz, a cyclic frequency, as an angular frequency in rad/ps."""
@@ -37,8 +15,53 @@ THZ = 2.0 * pi
 FEMTOSECOND = 1e-3
 """One fs in ps."""
 
-W_MK = _codata.pico * _codata.angstrom / _J_PER_EV
-"""One W/(m K) in eV/(K Å ps)."""
-
 MEV = 1e-3
 """One meV in eV."""
+
+DALTON: float
+"""One dalton in eV ps²/Å²."""
+
+BOLTZMANN: float
+"""Boltzmann's constant in eV/K."""
+
+BOHR: float
+"""One bohr in Å."""
+
+RYDBERG: float
+"""One Rydberg in eV."""
+
+ASE_TIME: float
+"""ASE's unit of time, Å √(Da/eV), in ps."""
+
+HBAR: float
+"""Planck's reduced constant in eV ps."""
+
+W_MK: float
+"""One W/(m K) in eV/(K Å ps)."""
+
+
+def _codata() -> dict[str, float]:
+    from scipy import constants as codata  # noqa: PLC0415 - scipy loads slowly
+
+    joule = codata.electron_volt
+    # A mass unit of eV ps²/Å² in kg: (J/eV) (s/ps)² / (m/Å)².
+    mass = joule * codata.pico**2 / codata.angstrom**2
+    dalton = codata.atomic_mass / mass
+    return {
+        "DALTON": dalton,
+        "BOLTZMANN": codata.Boltzmann / joule,
+        "BOHR": codata.physical_constants["Bohr radius"][0] / codata.angstrom,
+        "RYDBERG": codata.physical_constants["Rydberg constant times hc in eV"][0],
+        "ASE_TIME": sqrt(dalton),
+        "HBAR": codata.hbar / joule / codata.pico,
+        "W_MK": codata.pico * codata.angstrom / joule,
+    }
+
+
+if not TYPE_CHECKING:  # a type checker shall still refuse names that do not exist
+
+    def __getattr__(name: str) -> float:
+        if name not in __annotations__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals().update(_codata())
+        return globals()[name]

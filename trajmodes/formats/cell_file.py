@@ -11,7 +11,7 @@ here, and read here where exactly one crystal is expected.
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers
@@ -122,6 +122,11 @@ def read_atoms(file: Path) -> "Atoms":
 def _from_ase(file: Path) -> "Atoms":
     # ASE knows POSCAR by its name only.
     kind = "vasp" if file.suffix.lower() in _POSCAR_SUFFIXES else None
+    plain = (
+        _plain_poscar(file) if kind or "POSCAR" in file.name or "CONTCAR" in file.name else None
+    )
+    if plain is not None:
+        return plain
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -136,6 +141,29 @@ def _from_ase(file: Path) -> "Atoms":
             why=f"{type(error).__name__}: {error}",
             fix="name it POSCAR, *.vasp or *.cif, or convert it to one of these",
         ) from error
+
+
+def _plain_poscar(file: Path) -> "Atoms | None":
+    """Read a POSCAR to the bit as ASE does, whose readers take long to load.
+
+    None where it is not of the plain kind: one positive scale, elements named, no selective
+    dynamics.
+    """
+    from ase import Atoms  # noqa: PLC0415 - ase loads slowly
+
+    scale = file.read_text(encoding="utf-8", errors="replace").splitlines()[1:2]
+    try:
+        poscar = _poscar(file)
+        if len(scale[0].split()) != 1 or not float(scale[0]) > 0.0:
+            return None
+    except (DataError, ValueError):
+        return None
+    atoms = Atoms(poscar.species, cell=poscar.cell, pbc=True)
+    if poscar.is_cartesian:
+        atoms.set_positions(poscar.places)
+    else:
+        atoms.set_scaled_positions(poscar.places)
+    return atoms
 
 
 def _check_atoms(atoms: "Atoms", file: Path) -> None:
@@ -226,14 +254,16 @@ def write_poscar(path: Path, cell: Floats, reduced: Floats, species: tuple[str, 
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def read_poscar(path: Path) -> Crystal:
-    """Read the crystal of a POSCAR; masses are the standard ones of its elements.
+class _Poscar(NamedTuple):
+    cell: Floats
+    species: tuple[str, ...]
+    places: Floats
+    """(a, 3) Cartesian in Å, or reduced."""
+    is_cartesian: bool
 
-    Raises
-    ------
-    DataError
-        If the file is damaged.
-    """
+
+def _poscar(path: Path) -> _Poscar:
+    """Read a POSCAR that names its elements, and has no selective dynamics."""
     numbers = Numbers(path)
     numbers.words("a title")
     scale = numbers.floats(1, "the scale of the cell")[0]
@@ -247,11 +277,26 @@ def read_poscar(path: Path) -> Crystal:
     kind = numbers.words("“direct” or “Cartesian”")[0][0].lower()
     if kind not in "dc":
         raise numbers.error("“direct” or “Cartesian” expected")
-    sites = numbers.rows(sum(counts), 3, "the place of an atom")
+    places = numbers.rows(sum(counts), 3, "the place of an atom")
     if kind == "c":
-        sites = sites @ np.linalg.inv(cell) * (scale if scale > 0 else 1.0)
+        places = places * (scale if scale > 0 else 1.0)
     numbers.finish(whole=False)
     species = tuple(n for n, count in zip(names, counts, strict=True) for _ in range(count))
+    return _Poscar(cell, species, places, kind == "c")
+
+
+def read_poscar(path: Path) -> Crystal:
+    """Read the crystal of a POSCAR; masses are the standard ones of its elements.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged.
+    """
+    poscar = _poscar(path)
+    cell, species, sites = poscar.cell, poscar.species, poscar.places
+    if poscar.is_cartesian:
+        sites = sites @ np.linalg.inv(cell)
     masses = np.array([atomic_masses[atomic_numbers[name]] for name in species]) * DALTON
     try:
         return Crystal(cell, sites, species, masses)

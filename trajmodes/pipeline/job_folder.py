@@ -145,11 +145,15 @@ class OutputFolder:
             If the files cannot be written.
         """
         with self.log.stage("write"):
-            extra = _for_phonopy(found.results, self.scratch) if self.for_phonopy else {}
-            extra |= _extra(found, self.job, self.log, self.scratch)
-            files = write_results(found.results, self.folder, extra, self.painter)
+            files = write_results(
+                found.results, self.folder, lambda: self._extra(found), self.painter
+            )
         paths = {str(Path(self.job.folder) / name): text for name, text in files.items()}
         return Written(replace(found.results, timings=self.log.seconds), paths)
+
+    def _extra(self, found: Analysis) -> dict[str, Writer]:
+        extra = _for_phonopy(found.results, self.scratch) if self.for_phonopy else {}
+        return extra | _extra(found, self.job, self.log, self.scratch)
 
 
 @contextmanager

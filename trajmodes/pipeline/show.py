@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from trajmodes.data.results import Results
 from trajmodes.report.text.mode_table import render_modes
 from trajmodes.report.text.summary import render
-from trajmodes.results.netcdf import read_results
+from trajmodes.results.stored import read_arrays
 
 WIDTH = 100
 """Largest width of the text: longer lines are hard to read on any terminal."""
@@ -37,7 +37,7 @@ def show_file(path: str) -> str:
     DataError
         If it is not a results file.
     """
-    return text_of(render(read_results(path), rows=None))
+    return text_of(render(read_arrays(path), rows=None))
 
 
 def show_modes(
@@ -53,4 +53,4 @@ def show_modes(
     DataError
         If it is not a results file.
     """
-    return text_of(render_modes(read_results(path), sort=sort, only_resolved=only_resolved))
+    return text_of(render_modes(read_arrays(path), sort=sort, only_resolved=only_resolved))

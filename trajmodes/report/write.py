@@ -1,14 +1,14 @@
 """Writing a results folder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from trajmodes.data.results import Results, SpectralEnergy
 from trajmodes.report.figures.catalogue import MAP_OUTPUTS, OUTPUTS
 from trajmodes.report.figures.painter import Painter
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import ResultsFolder, Writer
-from trajmodes.results.netcdf import RESULTS
 from trajmodes.results.outputs import write_outputs
+from trajmodes.results.stored import RESULTS
 
 RESULT_FILES = (RESULTS.file, *(output.name for output in OUTPUTS))
 """Files that a run may write, known before there are results."""
@@ -20,7 +20,7 @@ MAP_FILES = (RESULTS.file, *(output.name for output in MAP_OUTPUTS))
 def write_results(
     results: Results,
     folder: ResultsFolder,
-    extra_writers: Mapping[str, Writer],
+    make_extra: Callable[[], Mapping[str, Writer]],
     painter: Painter | None = None,
 ) -> dict[str, str]:
     """Write everything a run gave: all files, or none if one fails.
@@ -31,8 +31,9 @@ def write_results(
         What the run gave.
     folder
         An open folder, see `trajmodes.results.open_folder`.
-    extra_writers
-        Name of a file → how to write it, for files that other rooms know how to write.
+    make_extra
+        Gives files that other rooms know how to write, name → writer. Called while the second
+        process already draws.
     painter
         A second process that draws some of the figures.
 
@@ -49,7 +50,7 @@ def write_results(
     """
     dataset = to_dataset(results)
     outputs = OUTPUTS if painter is None else painter.begin(dataset)
-    return write_outputs(dataset, "all results", outputs, folder, extra_writers)
+    return write_outputs(dataset, "all results", outputs, folder, make_extra())
 
 
 def write_spectral_energy(sed: SpectralEnergy, folder: ResultsFolder) -> dict[str, str]:

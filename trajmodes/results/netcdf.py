@@ -1,4 +1,4 @@
-"""Reading and writing the NetCDF-4 files of trajmodes, each of a declared kind and version.
+"""Reading and writing the NetCDF-4 files of trajmodes as xarray Datasets.
 
 The same content gives the same bytes: the files contain no time stamps and no library versions.
 """
@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import netCDF4
@@ -15,32 +15,9 @@ import numpy as np
 import xarray as xr
 from xarray.backends import NetCDF4DataStore
 
-from trajmodes.errors import DataError
-from trajmodes.results.folder import whole_results
 from trajmodes.results.storage import atomic_file
+from trajmodes.results.stored import RESULTS, Kind, readable, require_kind
 
-
-class Kind(NamedTuple):
-    """A kind of file."""
-
-    format: str
-    """The attribute ``format`` of the file."""
-    version: int
-    """Increased when a variable is removed or changes its meaning, not when one is added."""
-    content: str
-    """Its content in words, as a plural, for messages."""
-    file: str
-    """Name of the file in a results folder."""
-    command: str
-    """The command that writes it."""
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """Attributes of the file that state its kind."""
-        return {"format": self.format, "format_version": self.version}
-
-
-RESULTS = Kind("trajmodes results", 2, "results", "results.nc", "run")
 NORMAL_EQUATIONS = Kind(
     "trajmodes normal equations", 1, "normal equations", "normal_equations.nc", "fit"
 )
@@ -53,13 +30,8 @@ COORDINATES = Kind(
     "molecule",
 )
 
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-
 _FRAME = "frame"
 _CHUNK_BYTES = 1 << 18
-
-_DAMAGE = (OSError, RuntimeError, ValueError, AttributeError, LookupError, MemoryError)
-"""Exceptions that the NetCDF library raises when it reads a damaged file."""
 
 
 @contextmanager
@@ -212,21 +184,9 @@ def read_dataset(path: str | os.PathLike[str], kind: Kind) -> xr.Dataset:
         If the file is missing, damaged, of another program or of another version, or the folder
         holds files of an unfinished run.
     """
-    source = Path(path)
-    with whole_results(source):
-        if source.is_dir():
-            source = source / kind.file
-        _require_hdf5(source, kind)
-        try:
-            dataset = xr.load_dataset(source, engine="netcdf4")
-        except _DAMAGE as error:
-            raise DataError(
-                f"the {kind.content} are damaged",
-                where=str(source),
-                why=f"the file was cut off or changed after it was written ({error})",
-                fix="copy it again, or repeat the run",
-            ) from error
-    _require_kind(dataset, source, kind)
+    with readable(path, kind) as source:
+        dataset = xr.load_dataset(source, engine="netcdf4")
+    require_kind(dataset.attrs, source, kind)
     return dataset
 
 
@@ -240,52 +200,3 @@ def read_results(path: str | os.PathLike[str]) -> xr.Dataset:
         holds files of an unfinished run.
     """
     return read_dataset(path, RESULTS)
-
-
-def _require_hdf5(source: Path, kind: Kind) -> None:
-    try:
-        with source.open("rb") as stream:
-            head = stream.read(len(_HDF5_MAGIC))
-    except OSError as error:
-        raise DataError(
-            f"the {kind.content} cannot be read",
-            where=str(source),
-            why=error.strerror or str(error),
-            fix=_expected_file(kind),
-        ) from error
-    if not head or not _HDF5_MAGIC.startswith(head):
-        raise DataError(
-            "this is not a NetCDF-4 file",
-            where=str(source),
-            why="the file is empty" if not head else f"it begins with {head!r}",
-            fix=_expected_file(kind),
-        )
-
-
-def _require_kind(dataset: xr.Dataset, source: Path, kind: Kind) -> None:
-    if dataset.attrs.get("format") != kind.format:
-        raise DataError(
-            f"this NetCDF file does not hold {kind.format}",
-            where=str(source),
-            why=f"its attribute 'format' is {dataset.attrs.get('format')!r}, not "
-            f"{kind.format!r}",
-            fix=_expected_file(kind),
-        )
-    version = dataset.attrs.get("format_version")
-    number = version if isinstance(version, int | np.integer) else 0
-    if number == kind.version:
-        return
-    is_older = 1 <= number < kind.version
-    raise DataError(
-        f"the {kind.content} have format version {version}; this trajmodes reads version "
-        f"{kind.version}",
-        where=str(source),
-        why="an older trajmodes wrote the file, and some variables had another meaning"
-        if is_older
-        else "a newer trajmodes wrote the file",
-        fix="repeat the run, or read the file with xarray" if is_older else "update trajmodes",
-    )
-
-
-def _expected_file(kind: Kind) -> str:
-    return f"give the {kind.file} that `trajmodes {kind.command}` wrote"

@@ -13,7 +13,8 @@ import xarray as xr
 
 from trajmodes.results import tables
 from trajmodes.results.folder import ResultsFolder, Writer, write_files
-from trajmodes.results.netcdf import RESULTS, encode
+from trajmodes.results.netcdf import encode
+from trajmodes.results.stored import RESULTS
 from trajmodes.results.tables import Table, table_of
 
 _MOST_CELLS = 2_000_000

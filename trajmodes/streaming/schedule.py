@@ -12,12 +12,14 @@ the number of workers, so the same input gives the same bits.
 """
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import dask
 from dask.delayed import delayed
+from dask.threaded import get as threaded_get
 from threadpoolctl import threadpool_limits
 
 from trajmodes.streaming.reduction import Reduction
@@ -113,7 +115,16 @@ def _fold(
     for start, stop in cuts:
         later = chunk(start, stop)
         folded = later if folded is None else combine(folded, later)
-    return folded.compute()
+    return folded.compute(scheduler=_scheduler())
+
+
+def _scheduler() -> Callable[..., Any] | None:
+    """Threads, unless the user's settings or a client of a cluster may say otherwise.
+
+    Left to choose, Dask loads all of ``distributed`` to see whether there is a client.
+    """
+    is_open = "distributed" in sys.modules or dask.config.get("scheduler", None) is not None
+    return None if is_open else threaded_get
 
 
 def _read_and_chunk(

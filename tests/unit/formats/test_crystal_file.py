@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats.cell_file import load_crystal, read_crystal
+from trajmodes.formats.cell_file import load_crystal, read_atoms, read_crystal
 from trajmodes.symmetry.operations import space_group
 from trajmodes.units import DALTON
 
@@ -113,3 +113,30 @@ def test_atoms_listed_twice_are_refused(tmp_path):
     ase.io.write(path, atoms, format="vasp")
     with pytest.raises(DataError, match="atoms coincide"):
         read_crystal(path)
+
+
+_GALLIUM_NITRIDE = """Ga N
+{scale}
+5.43 0.1 0.0
+0.0 5.1234567890123 0.0
+0.3 0.0 6.7
+{names}
+{kind}
+0.1 0.2 0.333333333333 {end}
+0.5 0.7 1.25 {end}
+-0.1 0.2 0.9 {end}
+"""
+
+
+@pytest.mark.parametrize("scale", ["1.0", "1.37", "-150.0", "1.0 1.1 1.2"])
+@pytest.mark.parametrize("kind", ["Direct", "Cartesian", "k", "Selective\ndirect"])
+@pytest.mark.parametrize("names", ["Ga N\n1 2", "Ga N ! named\n1 2", "1 2"])
+def test_poscar_is_to_the_bit_what_ase_reads(tmp_path, scale, kind, names):
+    file = tmp_path / "POSCAR"
+    end = "T T F" if kind.startswith("S") else ""
+    text = _GALLIUM_NITRIDE.format(scale=scale, names=names, kind=kind, end=end)
+    file.write_text(text)
+    wanted, atoms = ase.io.read(file), read_atoms(file)
+    assert np.array_equal(atoms.cell.array, wanted.cell.array)
+    assert np.array_equal(atoms.positions, wanted.positions)
+    assert np.array_equal(atoms.numbers, wanted.numbers)

@@ -18,7 +18,7 @@ def pictures(folder):
 
 def alone(results, path):
     with open_folder(path) as folder:
-        write_results(results, folder, {})
+        write_results(results, folder, dict)
     return pictures(path)
 
 
@@ -48,5 +48,5 @@ def test_without_the_second_process_all_figures_are_drawn(
 ):
     monkeypatch.setattr(sys, "executable", program)
     with open_folder(tmp_path / "both") as folder, second_painter(tmp_path) as painter:
-        write_results(results, folder, {}, painter)
+        write_results(results, folder, dict, painter)
     assert pictures(tmp_path / "both") == alone(results, tmp_path / "one")

@@ -11,13 +11,13 @@ from trajmodes.errors import DataError, StorageError
 from trajmodes.results.netcdf import (
     AMPLITUDES,
     NORMAL_EQUATIONS,
-    RESULTS,
     encode,
     read_dataset,
     read_results,
     save_dataset,
     write_series,
 )
+from trajmodes.results.stored import RESULTS
 
 
 @pytest.fixture

@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from phonopy.phonon.grid import get_ir_grid_points
-from phonopy.structure.atoms import PhonopyAtoms
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.anharmonic import PerturbativeWidths
@@ -92,6 +90,8 @@ def perturbative_linewidths(
     peer.init_phph_interaction(
         symmetrize_tetrahedra=True, exclude_gamma_acoustic=True, average_degenerate_weights=True
     )
+    from phonopy.phonon.grid import get_ir_grid_points  # noqa: PLC0415 - phonopy loads slowly
+
     _, _, ir_map = get_ir_grid_points(peer.grid)
     regular = ir_map[addresses @ np.array([1, mesh[0], mesh[0] * mesh[1]])]
     asked, place = np.unique(regular, return_inverse=True)
@@ -178,6 +178,8 @@ def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
     large = supercell
     if constants.cutoff is not None:
         large = smallest_supercell(crystal, pair_reach(constants))
+    from phonopy.structure.atoms import PhonopyAtoms  # noqa: PLC0415 - phonopy loads slowly
+
     unit = PhonopyAtoms(
         symbols=list(crystal.species),
         cell=crystal.cell,

@@ -101,7 +101,12 @@ def _place(folder: Path, output: Output) -> Path:
 
 def _draw_all() -> None:
     """Load what drawing needs, read the results, draw."""
-    import_module("trajmodes.report.figures.style")
+    style = import_module("trajmodes.report.figures.style")
+    # The first picture of a process takes longer: fonts and symbols are loaded with it.
+    with style.sheet():
+        empty = style.new_figure(2.0)
+        empty.add_subplot(xlabel="0")
+    style.save_png(empty, Path(os.devnull))
     dataset, folder = pickle.load(sys.stdin.buffer)
     for output in reversed(FIGURES):
         if output.is_possible(dataset):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import xarray as xr
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderResult
 from rich.table import Table
@@ -15,6 +14,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data.spectra import DISAGREE, NARROWEST, Verdict
 from trajmodes.errors import DataError
 from trajmodes.report.text.numbers import branches, counted, place_of, terse
+from trajmodes.results.stored import NamedArrays
 from trajmodes.units import THZ
 
 
@@ -60,7 +60,7 @@ class _Column(NamedTuple):
 
 
 def render_modes(
-    dataset: xr.Dataset,
+    dataset: NamedArrays,
     *,
     sort: Literal["q", "frequency", "lifetime"] = "q",
     only_resolved: bool = False,
@@ -101,7 +101,7 @@ def render_modes(
     return Group(table, Text(), _legend(dataset, hidden))
 
 
-def _sorted_sets(dataset: xr.Dataset, sort: str) -> Ints:
+def _sorted_sets(dataset: NamedArrays, sort: str) -> Ints:
     """Labels of all sets, sorted."""
     if sort == "q":
         return np.arange(dataset.sizes["set"])
@@ -116,7 +116,7 @@ def _sorted_sets(dataset: xr.Dataset, sort: str) -> Ints:
     return np.argsort(key, kind="stable")
 
 
-def _legend(dataset: xr.Dataset, hidden: int) -> Table:
+def _legend(dataset: NamedArrays, hidden: int) -> Table:
     methods = ["the spectral line"]
     if "lifetime_energy_ps" in dataset:
         methods.append("the energy autocorrelation")
@@ -190,7 +190,7 @@ class SetList:
 
 
 def list_sets(
-    dataset: xr.Dataset,
+    dataset: NamedArrays,
     sets: Iterable[int],
     names: Iterable[str],
     *,

@@ -3,7 +3,6 @@
 from itertools import pairwise
 
 import numpy as np
-import xarray as xr
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +15,7 @@ from trajmodes.report.text.numbers import (
     plus_minus,
     point_label,
 )
+from trajmodes.results.stored import NamedArrays
 
 _SMALL, _LARGE = 0.2, 0.4
 """Anharmonicity σ that is called small and large; a reading aid without a sharp meaning."""
@@ -36,7 +36,7 @@ _ANISOTROPIC = 2.0
 """κ along x, y, z is printed separately if it differs by more than this many errors."""
 
 
-def fit_in_one_line(dataset: xr.Dataset) -> str:
+def fit_in_one_line(dataset: NamedArrays) -> str:
     """State the size and quality of the fit."""
     if "r_squared" not in dataset:
         return "given force constants" if "force_constants" in dataset else ""
@@ -53,7 +53,7 @@ def fit_in_one_line(dataset: xr.Dataset) -> str:
     )
 
 
-def _cutoffs(dataset: xr.Dataset) -> str:
+def _cutoffs(dataset: NamedArrays) -> str:
     if "order_cutoff" in dataset:
         pairs = zip(dataset["order"].values, dataset["order_cutoff"].values, strict=True)
         cutoffs = {int(order): str(text) for order, text in pairs}
@@ -76,7 +76,7 @@ def _cutoffs(dataset: xr.Dataset) -> str:
     return text if text == "no cutoff" else f"cutoff {text}"
 
 
-def fit_section(dataset: xr.Dataset) -> list[RenderableType]:
+def fit_section(dataset: NamedArrays) -> list[RenderableType]:
     """Results of the fit beyond its quality: orders, errors, stability, properties from Φ3."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
@@ -99,7 +99,7 @@ def fit_section(dataset: xr.Dataset) -> list[RenderableType]:
     return [*parts, Text(), grid] if grid.row_count else parts
 
 
-def _orders(dataset: xr.Dataset) -> Group:
+def _orders(dataset: NamedArrays) -> Group:
     """Table with one row for each order."""
     constraints = (
         dataset["fit_constraint"].values.tolist() if "fit_constraint" in dataset else []
@@ -122,11 +122,11 @@ def _orders(dataset: xr.Dataset) -> Group:
     return Group(table, Text(caption))
 
 
-def _is_predicted(dataset: xr.Dataset) -> bool:
+def _is_predicted(dataset: NamedArrays) -> bool:
     return bool(np.isfinite(dataset["order_rms_predicted"].values).any())
 
 
-def _row(one: xr.Dataset, *, predicted: bool) -> tuple[str, ...]:
+def _row(one: NamedArrays, *, predicted: bool) -> tuple[str, ...]:
     residual, left_out = float(one["order_rms_residual"]), float(one["order_rms_predicted"])
     # Lower orders of a joint fit alone make no prediction.
     bracket = f" ({f'{left_out:.4g}' if np.isfinite(left_out) else '–'})" if predicted else ""
@@ -142,7 +142,7 @@ def _row(one: xr.Dataset, *, predicted: bool) -> tuple[str, ...]:
     )
 
 
-def _anharmonicity(dataset: xr.Dataset) -> str:
+def _anharmonicity(dataset: NamedArrays) -> str:
     if "fit_anharmonicity" not in dataset:
         return ""
     sigma = float(dataset["fit_anharmonicity"])
@@ -154,7 +154,7 @@ def _anharmonicity(dataset: xr.Dataset) -> str:
     )
 
 
-def _error_bars(dataset: xr.Dataset) -> str:
+def _error_bars(dataset: NamedArrays) -> str:
     if "error_method" not in dataset:
         return ""
     levelled = bool(dataset["error_levelled"])
@@ -168,25 +168,25 @@ def _error_bars(dataset: xr.Dataset) -> str:
     )
 
 
-def _schemes(dataset: xr.Dataset) -> str:
+def _schemes(dataset: NamedArrays) -> str:
     if "scheme_freq_distance_thz" not in dataset:
         return ""
     apart = float(dataset["scheme_freq_distance_thz"])
     return f"frequencies of a joint and a sequential fit differ by {apart:.2g} THz (rms)"
 
 
-def _stability(dataset: xr.Dataset) -> str:
+def _stability(dataset: NamedArrays) -> str:
     if "stability_text" not in dataset:
         return ""
     verdict, text = (str(dataset[name].item()) for name in ("stability", "stability_text"))
     return text if verdict == "stable" else text.replace(verdict, verdict.upper(), 1)
 
 
-def _run_length(dataset: xr.Dataset) -> str:
+def _run_length(dataset: NamedArrays) -> str:
     return str(dataset["run_needed_text"].item()) if "run_needed_text" in dataset else ""
 
 
-def _reference(dataset: xr.Dataset) -> str:
+def _reference(dataset: NamedArrays) -> str:
     parts = []
     if "reference_shift" in dataset:
         parts.append(_shift(dataset))
@@ -199,7 +199,7 @@ def _reference(dataset: xr.Dataset) -> str:
     return "; ".join(parts)
 
 
-def _shift(dataset: xr.Dataset) -> str:
+def _shift(dataset: NamedArrays) -> str:
     """Largest symmetrised shift of the mean positions from the reference structure."""
     shift, sem = (dataset[f"reference_shift{end}"].values for end in ("", "_sem"))
     length = np.linalg.norm(shift, axis=1)
@@ -213,11 +213,11 @@ def _shift(dataset: xr.Dataset) -> str:
     return f"mean positions differ from the reference structure: largest shift {largest}"
 
 
-def _site(dataset: xr.Dataset, site: int) -> str:
+def _site(dataset: NamedArrays, site: int) -> str:
     return f"site {site}, {dataset['species'].values[site]}"
 
 
-def _gruneisen(dataset: xr.Dataset) -> str:
+def _gruneisen(dataset: NamedArrays) -> str:
     if "gruneisen_classical" not in dataset:
         return ""
     parts = []
@@ -231,7 +231,7 @@ def _gruneisen(dataset: xr.Dataset) -> str:
     return f"mean γ = {', '.join(parts)}, mesh {mesh}" if parts else ""
 
 
-def _perturbation(dataset: xr.Dataset) -> str:
+def _perturbation(dataset: NamedArrays) -> str:
     if "linewidth_phi3_classical_thz" not in dataset:
         return ""
     classical = dataset["linewidth_phi3_classical_thz"].values
@@ -247,7 +247,7 @@ def _perturbation(dataset: xr.Dataset) -> str:
     return text + _width_comparison(dataset)
 
 
-def _width_comparison(dataset: xr.Dataset) -> str:
+def _width_comparison(dataset: NamedArrays) -> str:
     """Compare the mean linewidth of the run with the perturbative one of the same sets."""
     if "phi3_ratio" not in dataset:
         return ""
@@ -266,7 +266,7 @@ def _width_comparison(dataset: xr.Dataset) -> str:
     return text
 
 
-def equipartition_line(dataset: xr.Dataset) -> str:
+def equipartition_line(dataset: NamedArrays) -> str:
     """State whether equipartition holds; a failure is in capitals."""
     if "equipartition_text" not in dataset:
         return ""
@@ -282,7 +282,7 @@ def equipartition_line(dataset: xr.Dataset) -> str:
     )
 
 
-def thermostat_line(dataset: xr.Dataset) -> str:
+def thermostat_line(dataset: NamedArrays) -> str:
     """State the verdict on the thermostat; anything but NVE is in capitals."""
     if "thermostat" not in dataset:
         return ""
@@ -291,17 +291,17 @@ def thermostat_line(dataset: xr.Dataset) -> str:
     return f"{shown}: {dataset['thermostat_text'].item()}"
 
 
-def lifetimes_line(dataset: xr.Dataset) -> str:
+def lifetimes_line(dataset: NamedArrays) -> str:
     """Count the sets that each method resolved, and the sets in which both agree."""
     if "resolved" not in dataset:
         return ""
-    lines, n_sets = int(dataset["resolved"].sum()), dataset.sizes["set"]
+    lines, n_sets = int(dataset["resolved"].values.sum()), dataset.sizes["set"]
     text = f"{lines} of {n_sets} sets resolved from the spectral line"
     if "energy_resolved" not in dataset:
         return text
-    by_energy = int(dataset["energy_resolved"].sum())
+    by_energy = int(dataset["energy_resolved"].values.sum())
     text += f", {by_energy} from the energy autocorrelation"
-    several_rates = int((dataset["energy_misfit"] > 1.0).sum())
+    several_rates = int((dataset["energy_misfit"].values > 1.0).sum())
     if several_rates > _MANY_RATES * by_energy:
         text += f" ({several_rates} of these decay with more than one rate: larger errors)"
     apart = np.abs(dataset["lifetime_disagreement"].values)
@@ -320,7 +320,7 @@ def lifetimes_line(dataset: xr.Dataset) -> str:
     return f"{text}, but DISAGREE in {word} {named}{more}"
 
 
-def conductivity_line(dataset: xr.Dataset) -> str:
+def conductivity_line(dataset: NamedArrays) -> str:
     """State the thermal conductivity with its standard error."""
     if "kappa_classical_w_mk" not in dataset:
         return ""
@@ -347,7 +347,7 @@ def conductivity_line(dataset: xr.Dataset) -> str:
     )
 
 
-def empty_sections_line(dataset: xr.Dataset) -> str:
+def empty_sections_line(dataset: NamedArrays) -> str:
     """Name the sections of the path, between two named points, without a q of the run."""
     if "map_distance" not in dataset or "tick_distance" not in dataset:
         return ""

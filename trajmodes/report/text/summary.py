@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import xarray as xr
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -25,14 +24,14 @@ from trajmodes.report.text.sections import (
     lifetimes_line,
     thermostat_line,
 )
-from trajmodes.results.dataset import to_dataset
+from trajmodes.results.stored import NamedArrays
 
 _NAMED_FILES = 3
 """At most this many names of input files are printed."""
 
 
 def render(
-    results: Results | SpectralEnergy | xr.Dataset,
+    results: Results | SpectralEnergy | NamedArrays,
     *,
     rows: int | None = 30,
     files: Mapping[str, str] | None = None,
@@ -48,7 +47,7 @@ def render(
     files
         Name of each file that was written → its description.
     """
-    dataset = results if isinstance(results, xr.Dataset) else to_dataset(results)
+    dataset = _arrays_of(results)
     parts: list[RenderableType] = [_overview(dataset), *fit_section(dataset)]
     if "set" in dataset.dims:
         parts += [Text(), _modes(dataset, rows)]
@@ -65,6 +64,14 @@ def render(
     return Group(*parts)
 
 
+def _arrays_of(results: Results | SpectralEnergy | NamedArrays) -> NamedArrays:
+    if not isinstance(results, Results | SpectralEnergy):
+        return results
+    from trajmodes.results.dataset import to_dataset  # noqa: PLC0415 - xarray loads slowly
+
+    return to_dataset(results)
+
+
 def render_spectral_energy(sed: SpectralEnergy, files: Mapping[str, str]) -> Group:
     """Make the summary of a map of the spectral energy density and its files."""
     return render(sed, files=files)
@@ -79,7 +86,7 @@ def _section(title: str, lines: list[Text]) -> list[RenderableType]:
     return [Text(), Text(title, style="bold"), grid]
 
 
-def _texts(dataset: xr.Dataset, name: str) -> list[str]:
+def _texts(dataset: NamedArrays, name: str) -> list[str]:
     return dataset[name].values.tolist() if name in dataset else []
 
 
@@ -93,7 +100,7 @@ def _timings(timings: Mapping[str, float]) -> Text:
     return Text(", ".join([*parts, f"total {total:.1f}"]))
 
 
-def _overview(dataset: xr.Dataset) -> Table:
+def _overview(dataset: NamedArrays) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column()
@@ -117,7 +124,7 @@ def _overview(dataset: xr.Dataset) -> Table:
     return grid
 
 
-def _run(dataset: xr.Dataset) -> str:
+def _run(dataset: NamedArrays) -> str:
     sizes: dict[str, list[int]] = {}
     for k, name in enumerate(_texts(dataset, "input_name")):
         sizes.setdefault(name, []).append(int(dataset["input_bytes"].values[k]))
@@ -136,7 +143,7 @@ def _files_of_a_name(name: str, sizes: list[int]) -> str:
     return f"{len(sizes)} × {name} ({size_of(sum(sizes))} in total)"
 
 
-def _crystal(dataset: xr.Dataset) -> str:
+def _crystal(dataset: NamedArrays) -> str:
     counts = Counter(dataset["species"].values.tolist())
     formula = "".join(f"{name}{n if n > 1 else ''}" for name, n in counts.items())
     volume = abs(float(np.linalg.det(dataset["cell"].values)))
@@ -144,21 +151,21 @@ def _crystal(dataset: xr.Dataset) -> str:
     return f"{formula}, {sites} in {volume:.2f} Å³"
 
 
-def _cell(dataset: xr.Dataset) -> str:
+def _cell(dataset: NamedArrays) -> str:
     # Rounding errors of 1e-12 Å are printed as zero.
     cell = dataset["cell"].values.round(6) + 0.0
     rows = [", ".join(f"{x:.5g}" for x in row) for row in cell]
     return f"({') ('.join(rows)}) Å; q in units of its reciprocal vectors"
 
 
-def _supercell(dataset: xr.Dataset) -> str:
+def _supercell(dataset: NamedArrays) -> str:
     matrix = dataset["supercell_matrix"].values
     cells = round(abs(float(np.linalg.det(matrix))))
     rows = ", ".join(" ".join(str(x) for x in row) for row in matrix.tolist())
     return f"[{rows}], {cells} cells, {cells * dataset.sizes['site']} atoms"
 
 
-def _temperature(dataset: xr.Dataset) -> str:
+def _temperature(dataset: NamedArrays) -> str:
     if "temperature" not in dataset:
         known = "fit_temperature" in dataset
         return f"{float(dataset['fit_temperature']):.4g} K" if known else ""
@@ -166,7 +173,7 @@ def _temperature(dataset: xr.Dataset) -> str:
     return f"{plus_minus(value, sem)} K, kinetic, without the centre of mass"
 
 
-def _frequencies(dataset: xr.Dataset) -> str:
+def _frequencies(dataset: NamedArrays) -> str:
     if "mode_freq_thz" not in dataset:
         return ""
     freq = dataset["mode_freq_thz"].values
@@ -179,7 +186,7 @@ def _frequencies(dataset: xr.Dataset) -> str:
     )
 
 
-def _map(dataset: xr.Dataset) -> str:
+def _map(dataset: NamedArrays) -> str:
     """Size of the spectral energy map, if the results are a map alone."""
     if "map_power" not in dataset or "set" in dataset.dims:
         return ""
@@ -198,7 +205,7 @@ def _map(dataset: xr.Dataset) -> str:
     return ", ".join(parts)
 
 
-def _modes(dataset: xr.Dataset, rows: int | None) -> SetList:
+def _modes(dataset: NamedArrays, rows: int | None) -> SetList:
     n_sets = dataset.sizes["set"]
     freq = dataset["freq_harmonic_thz"].values
     count = n_sets if rows is None else min(rows, n_sets)
@@ -223,7 +230,7 @@ _OPTIONAL = ("width", "line", "branch")
 """Columns to leave out on a narrow terminal, in this order."""
 
 
-def _choose_sets(dataset: xr.Dataset, count: int) -> Ints:
+def _choose_sets(dataset: NamedArrays, count: int) -> Ints:
     """Choose sets to list: those with a lifetime first, spread evenly over the frequencies."""
     order = np.argsort(dataset["freq_harmonic_thz"].values, kind="stable")
     resolved = np.zeros(len(order), dtype=bool)
@@ -237,7 +244,7 @@ def _choose_sets(dataset: xr.Dataset, count: int) -> Ints:
     return np.concatenate(chosen)
 
 
-def _imaginary(dataset: xr.Dataset) -> list[Text]:
+def _imaginary(dataset: NamedArrays) -> list[Text]:
     """List sets with ω² < 0, and whether this is significant."""
     if "freq_harmonic_thz" not in dataset:
         return []
@@ -245,7 +252,7 @@ def _imaginary(dataset: xr.Dataset) -> list[Text]:
     squares, sems = signed_squares(freq, None if sem_thz is None else sem_thz.values)
     lines = []
     for g in np.flatnonzero(freq < 0.0):
-        place = f"set {g} at q = {place_of(dataset.isel(set=g))} is imaginary"
+        place = f"set {g} at q = {place_of(dataset.isel(set=g).variables)} is imaginary"
         square = float(squares[g])
         if sems is None:
             lines.append(Text(f"{place}: f² = {square:.3g} THz², error unknown"))
@@ -256,7 +263,7 @@ def _imaginary(dataset: xr.Dataset) -> list[Text]:
     return lines
 
 
-def _unresolved(dataset: xr.Dataset) -> list[Text]:
+def _unresolved(dataset: NamedArrays) -> list[Text]:
     """One line for each reason: number of sets, and what would resolve them."""
     return [
         line
