@@ -327,11 +327,11 @@ def test_the_path_is_the_one_that_was_named(projected):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("G Q", '"Q" is no point of the zone'),
+        ("G Q", '"Q" is not a point of the zone'),
         ("G", "fewer than two points"),
         ("G X | X", "fewer than two points"),
-        ("X X", "stands still at X"),
-        ("0,0 1/2,0", "is no point of the zone"),
+        ("X X", "has the point X twice in a row"),
+        ("0,0 1/2,0", "is not a point of the zone"),
     ],
 )
 def test_a_path_that_is_none_is_refused(fitted, tmp_path, path, words):
@@ -489,7 +489,7 @@ def test_a_movie_is_read_by_ase(fitted, tmp_path):
     [
         ("1/4 0 0:14", "names no branch that there is"),
         ("1/4 0 0:all", "a movie shows one mode"),
-        ("Q:1", "is no point of the zone"),
+        ("Q:1", "is not a point of the zone"),
     ],
 )
 def test_a_movie_of_no_mode_is_refused(fitted, tmp_path, mode, words):

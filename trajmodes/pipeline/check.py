@@ -20,7 +20,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.cell_file import load_crystal
 from trajmodes.matching.diagnosis import Diagnosis
 from trajmodes.notes import Note
-from trajmodes.phonons.band_path import zone_point
+from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.motion_source import source_of

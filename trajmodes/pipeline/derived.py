@@ -16,10 +16,9 @@ from trajmodes.data.modes import Modes
 from trajmodes.data.results import Projection, Results
 from trajmodes.data.verdicts import RunLength, Stability
 from trajmodes.errors import DataError
-from trajmodes.phonons.anharmonic.linewidths import perturbative_linewidths, shared_mesh
 from trajmodes.phonons.bands import dispersion
-from trajmodes.phonons.renormalised.green_function import green_function_constants
-from trajmodes.phonons.renormalised.quasi_particles import renormalised
+from trajmodes.phonons.linewidths import perturbative_linewidths, shared_mesh
+from trajmodes.phonons.renormalised import green_function_constants, quasi_particle_constants
 from trajmodes.phonons.stability import run_length, stability
 from trajmodes.phonons.transport.conductivity import conductivity
 from trajmodes.phonons.transport.lifetime_mesh import ModeLifetimes
@@ -136,7 +135,7 @@ def renormalised_bands(
     kelvin = energies.temperature
     found = []
     if np.isfinite(lines.freq_thz).any():
-        particles, own = renormalised(
+        particles, own = quasi_particle_constants(
             modes, supercell, lines.freq_thz * THZ, lines.freq_thz_sem * THZ, kelvin
         )
         along = dispersion(particles, bands.path)

@@ -14,10 +14,10 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.results import Projection, Provenance, Results
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
-from trajmodes.phonons.anharmonic.gruneisen import gruneisen_parameters
-from trajmodes.phonons.band_path import chosen_path, point_names
-from trajmodes.phonons.bands import dispersion, spectral_map
+from trajmodes.phonons.bands import chosen_path, dispersion, spectral_map
+from trajmodes.phonons.gruneisen import gruneisen_parameters
 from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.qpoints import point_names
 from trajmodes.phonons.shells import shells_of
 from trajmodes.pipeline.check import (
     findings_of,

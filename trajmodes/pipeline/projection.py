@@ -15,7 +15,7 @@ from trajmodes.data.results import Projection
 from trajmodes.data.spectra import BandSpectra, PowerSpectra
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
-from trajmodes.phonons.band_path import zone_point
+from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.motion_source import (
     Runs,

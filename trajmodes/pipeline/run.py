@@ -14,9 +14,9 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.fit import Fit
 from trajmodes.fit.normal_blocks import Ledger
 from trajmodes.notes import Note
-from trajmodes.phonons.anharmonic.gruneisen import gruneisen_parameters
-from trajmodes.phonons.band_path import point_names
+from trajmodes.phonons.gruneisen import gruneisen_parameters
 from trajmodes.phonons.modes import frequency_change
+from trajmodes.phonons.qpoints import point_names
 from trajmodes.phonons.shells import shells_of
 from trajmodes.pipeline.check import (
     findings_of,

@@ -11,10 +11,8 @@ from trajmodes.data.modes import Modes
 from trajmodes.data.results import Provenance, SpectralEnergy
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
-from trajmodes.phonons.band_path import chosen_path
-from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.bands import chosen_path, dispersion, on_path
 from trajmodes.phonons.modes import modes_at
-from trajmodes.phonons.qpoints import on_path
 from trajmodes.pipeline.check import require_all_frames, require_usable, warnings_of
 from trajmodes.pipeline.job_folder import (
     Log,

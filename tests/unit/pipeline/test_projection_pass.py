@@ -16,8 +16,7 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.phonons.band_path import chosen_path
-from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.bands import chosen_path, dispersion
 from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.derived import renormalised_bands
 from trajmodes.pipeline.job_folder import Log
