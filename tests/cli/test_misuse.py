@@ -241,7 +241,7 @@ def test_amplitudes_of_a_special_point_are_saved_by_its_name(fitted, tmp_path):
     ("mode", "words"),
     [
         ("K:4", "not commensurate with the supercell"),
-        ("Q:4", '"Q" is no point of the zone'),
+        ("Q:4", '"Q" is not a point of the zone'),
         ("X:7", "“X:7” names no branch that there is fix: branches count from 1 to 6"),
         ("X", "“X” is no mode"),
         (":4", "“:4” is no mode"),

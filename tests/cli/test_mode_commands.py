@@ -15,10 +15,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 from click.testing import CliRunner
-from scipy.linalg import cholesky, expm
+from scipy.linalg import cholesky
+from scipy.linalg import expm
 
 from trajmodes.cli.program import main
-from trajmodes.formats.registry import read_constants, write_constants
+from trajmodes.formats.registry import read_constants
+from trajmodes.formats.registry import write_constants
 from trajmodes.results.outputs import TABLES
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN
@@ -327,11 +329,11 @@ def test_the_path_is_the_given_one(projected):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("G Q", '"Q" is no point of the zone'),
+        ("G Q", '"Q" is not a point of the zone'),
         ("G", "fewer than two points"),
         ("G X | X", "fewer than two points"),
-        ("X X", "stands still at X"),
-        ("0,0 1/2,0", "is no point of the zone"),
+        ("X X", "has the point X twice in a row"),
+        ("0,0 1/2,0", "is not a point of the zone"),
     ],
 )
 def test_an_invalid_path_is_refused(fitted, tmp_path, path, words):
@@ -489,7 +491,7 @@ def test_a_movie_is_read_by_ase(fitted, tmp_path):
     [
         ("1/4 0 0:14", "names no branch that there is"),
         ("1/4 0 0:all", "a movie shows one mode"),
-        ("Q:1", "is no point of the zone"),
+        ("Q:1", "is not a point of the zone"),
     ],
 )
 def test_a_movie_of_an_unknown_mode_is_refused(fitted, tmp_path, mode, words):

@@ -9,10 +9,9 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.bands import band_path, dispersion
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices
 from trajmodes.phonons.modes import modes_at
-from trajmodes.phonons.qpoints import band_path
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON, THZ

@@ -1,12 +1,15 @@
 """From force constants to phonons.
 
-In: `ForceConstants`, and q points from `qpoints` (commensurate with a supercell, along a band
-path, on a mesh). Out: `Modes` with error bars and sets of symmetry-equal modes
-(`diagonalize`), or `Bands` along a path (`bands`); what the errors allow one to say
-(`stability`, `run_length`); and from cubic constants how modes answer to strain (`gruneisen`,
-whose mathematics is in `strain` and `strain_response`) and the linewidths of perturbation
-theory (`linewidths`). What a run measured becomes force constants again (`renormalised`, from
-frequencies; `green_function`, from covariances) or a thermal conductivity (`conductivity`, with
-`velocities`, `lifetime_mesh` and `heat_flow`). Open `dynamical_matrix` first: it states the
-phase convention.
+In: `trajmodes.data.force_constants.ForceConstants` and a list of q points. Out:
+`trajmodes.data.modes.Modes` with error bars and sets of symmetry-equivalent modes, bands,
+Grüneisen parameters, linewidths, thermal conductivity. Open `dynamical_matrix` first: it states
+the phase convention.
+
+- `dynamical_matrix`, `modes`, `velocities`: D(q), its eigenvalues and their gradient
+- `qpoints`, `bands`: q points of a supercell, a mesh or a band path; bands
+- `stability`: sign of ω², and the length of run that a wanted error needs
+- `shells`: force constants by shell of neighbours
+- `strain`, `gruneisen`, `linewidths`: from force constants of third order
+- `renormalised`, `supercells`: force constants from measured frequencies or covariances
+- `transport`: thermal conductivity from the lifetimes of a run
 """

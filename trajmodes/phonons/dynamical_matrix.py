@@ -1,12 +1,13 @@
-"""The dynamical matrix D(q) of any list of q points.
+"""The dynamical matrix D(q) at any list of q points.
 
-D_{bα,b'β}(q) = (M_b M_b')^{-½} Σ_R Φ_{bα,b'β}(R) e^{iq·(R + τ_b' − τ_b)}, the phase at the
-atom positions (Born and Huang, Dynamical Theory of Crystal Lattices, §24; docs/conventions).
+D_{bα,b'β}(q) = (M_b M_b')^{-½} Σ_R Φ_{bα,b'β}(R) e^{iq·(R + τ_b' − τ_b)}, with the phase at the
+positions of the atoms (Born and Huang, Dynamical Theory of Crystal Lattices, §24;
+docs/conventions).
 
 Φ(−R) is the transpose of Φ(R), so R and −R together give
-cos(q·R)·(Φ(R) + Φ(R)ᵀ) + i sin(q·R)·(Φ(R) − Φ(R)ᵀ): half of the lattice vectors are enough, two
-real matrix products do all q points at once, and D is Hermitian by construction. The site
-phases come last, for they are products of one factor per site.
+cos(q·R)·(Φ(R) + Φ(R)ᵀ) + i sin(q·R)·(Φ(R) − Φ(R)ᵀ). Half of the lattice vectors suffice, two
+real matrix products give all q points at once, and D is Hermitian by construction. The site
+phases factorise and are applied last.
 """
 
 from collections.abc import Iterator
@@ -21,8 +22,8 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError
 
-# Largest difference between Φ(R) and the transpose of Φ(−R), relative to the largest
-# constant, that still passes for rounding, text files with few digits included.
+# Largest difference between Φ(R) and the transpose of Φ(−R), relative to the largest force
+# constant, that is accepted as rounding. Text files have few digits.
 _ASYMMETRY = 1e-6
 # Working memory of one chunk of q points; results do not depend on it.
 _CHUNK_BYTES = 32 * 2**20
@@ -30,35 +31,29 @@ _CHUNK_BYTES = 32 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class LatticeSum:
-    """Mass-weighted constants, ready for a Fourier sum over half of the lattice vectors."""
+    """Mass-weighted force constants for a Fourier sum over half of the lattice vectors."""
 
     crystal: Crystal
     lattice: Ints
     """(r, 3) lattice vectors, one of each pair ±R, the zero vector first."""
     even: Floats
-    """(r, 3s · 3s), unit: (rad/ps)². What cos(q·R) multiplies; symmetric."""
+    """(r, 3s · 3s), unit: (rad/ps)². Coefficients of cos(q·R); symmetric."""
     odd: Floats
-    """(r, 3s · 3s), unit: (rad/ps)². What sin(q·R) multiplies; antisymmetric."""
+    """(r, 3s · 3s), unit: (rad/ps)². Coefficients of sin(q·R); antisymmetric."""
 
     @property
     def scale(self) -> float:
-        """Largest mean ω² of a site and direction over the zone, in (rad/ps)².
+        """Largest diagonal element of D averaged over the zone, in (rad/ps)².
 
-        It is the diagonal of D averaged over q: a yardstick for rounding errors of ω² that
-        does not depend on which q points are asked for.
+        It is the scale of the rounding errors of ω², and does not depend on the list of q
+        points.
         """
         n = 3 * self.crystal.n_sites
         return float(np.abs(self.even[0, :: n + 1]).max(initial=0.0))
 
 
 def checked_qpoints(qpoints: npt.ArrayLike) -> Floats:
-    """Q points as an array (q, 3).
-
-    Raises
-    ------
-    DataError
-        If they have another shape, or are not finite.
-    """
+    """Convert q points to an array (q, 3); raise a `DataError` if they are not finite."""
     q_qx = np.asarray(qpoints, dtype=float)
     if q_qx.ndim != 2 or q_qx.shape[1] != 3 or not np.isfinite(q_qx).all():
         raise DataError(
@@ -77,8 +72,8 @@ def dynamical_matrices(constants: ForceConstants, qpoints: npt.ArrayLike) -> Com
     Raises
     ------
     DataError
-        If the constants of (i, j, R) and (j, i, −R) are not transposes of each other, or not
-        finite.
+        If the force constants of (i, j, R) and (j, i, −R) are not transposes of each other, or
+        are not finite.
     """
     q_qx = np.asarray(qpoints, dtype=float).reshape(-1, 3)
     total = lattice_sum(constants, constants.values)
@@ -90,20 +85,15 @@ def dynamical_matrices(constants: ForceConstants, qpoints: npt.ArrayLike) -> Com
 
 
 def lattice_sum(constants: ForceConstants, values: Floats) -> LatticeSum:
-    """Group the pairs by lattice vector, weight them by mass, fold R and −R.
+    """Group the pairs by lattice vector, weight them by mass, combine R and −R.
 
-    Parameters
-    ----------
-    constants
-        Where the pairs are.
-    values
-        (p, 3, 3) constants in eV/Å²: those of ``constants`` or one of their replicates.
+    ``values`` are (p, 3, 3) in eV/Å²: those of ``constants``, or one of their replicates.
 
     Raises
     ------
     DataError
-        If the constants of (i, j, R) and (j, i, −R) are not transposes of each other, or not
-        finite.
+        If the force constants of (i, j, R) and (j, i, −R) are not transposes of each other, or
+        are not finite.
     """
     return next(lattice_sums(constants, values[None]))
 
@@ -125,7 +115,7 @@ def lattice_sums(constants: ForceConstants, replicates: Floats) -> Iterator[Latt
         finite.
     """
     s = constants.crystal.n_sites
-    # A set of lattice vectors closed under negation is turned about by it when sorted.
+    # Negation reverses the order of a sorted list of lattice vectors closed under it.
     found, place = np.unique(
         np.concatenate([constants.lattice, -constants.lattice, np.zeros((1, 3), int)]),
         axis=0,
@@ -147,7 +137,7 @@ def lattice_sums(constants: ForceConstants, replicates: Floats) -> Iterator[Latt
         phi_rkl = 0.5 * (phi_rkl + twin_rkl)[middle:]
         transposed = phi_rkl.swapaxes(1, 2)
         even, odd = phi_rkl + transposed, phi_rkl - transposed
-        even[0] *= 0.5  # R = 0 is its own twin
+        even[0] *= 0.5  # R = 0 equals −R
         halves = (part.reshape(len(even), -1) for part in (even, odd))
         yield LatticeSum(constants.crystal, found[middle:], *halves)
 
@@ -156,7 +146,7 @@ def _check_exchange(phi_rkl: Floats, twin_rkl: Floats) -> None:
     worst = float(np.abs(phi_rkl - twin_rkl).max(initial=0.0))
     largest = float(np.abs(phi_rkl).max(initial=0.0))
     if not np.isfinite(largest):
-        raise DataError("the force constants hold numbers that are not finite")
+        raise DataError("the force constants contain numbers that are not finite")
     if worst > _ASYMMETRY * largest:
         raise DataError(
             "the force constants of (i, j, R) and (j, i, −R) are not transposes of each other: "
@@ -167,7 +157,7 @@ def _check_exchange(phi_rkl: Floats, twin_rkl: Floats) -> None:
 
 
 def q_chunks(total: LatticeSum, n_qpoints: int) -> Iterator[slice]:
-    """Cut a list of q points so that the work of one piece stays within bounded memory."""
+    """Divide a list of q points into chunks of bounded working memory."""
     bytes_per_q = 16 * (2 * len(total.lattice) + 6 * total.even.shape[1])
     step = max(1, _CHUNK_BYTES // bytes_per_q)
     for start in range(0, n_qpoints, step):
@@ -175,19 +165,7 @@ def q_chunks(total: LatticeSum, n_qpoints: int) -> Iterator[slice]:
 
 
 def evaluate(total: LatticeSum, qpoints: Floats) -> Complexes:
-    """Dynamical matrices of one chunk of q points.
-
-    Parameters
-    ----------
-    total
-        The lattice sum.
-    qpoints
-        (q, 3) reduced coordinates.
-
-    Returns
-    -------
-    (q, 3s, 3s) in (rad/ps)².
-    """
+    """Dynamical matrices (q, 3s, 3s) in (rad/ps)² at one chunk of q points (q, 3)."""
     n = 3 * total.crystal.n_sites
     angle_qr = 2.0 * np.pi * (qpoints @ total.lattice.T)
     d_qkl = np.empty((len(qpoints), n, n), dtype=complex)

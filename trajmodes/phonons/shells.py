@@ -15,13 +15,7 @@ _SAME_DISTANCE = 1e-3
 
 
 def shells_of(constants: ForceConstants) -> tuple[Shells, ...]:
-    """Sort the constants of every order into shells, pairs first.
-
-    Parameters
-    ----------
-    constants
-        The force constants, with replicates where error bars are wanted.
-    """
+    """Sort the force constants of every order into shells, second order first."""
     higher = (constants.triplets, constants.quartets)
     return (
         pair_shells(constants),
@@ -30,13 +24,7 @@ def shells_of(constants: ForceConstants) -> tuple[Shells, ...]:
 
 
 def pair_shells(constants: ForceConstants) -> Shells:
-    """Sort the pairs of force constants into shells.
-
-    Parameters
-    ----------
-    constants
-        The pair constants, with replicates where error bars are wanted.
-    """
+    """Sort the force constants of second order into shells; replicates give error bars."""
     lattice = np.stack([np.zeros_like(constants.lattice), constants.lattice], axis=1)
     sites = np.stack([constants.first, constants.second], axis=1)
     grouped = _Grouping.of(constants.crystal, sites, lattice)
@@ -57,15 +45,7 @@ def pair_shells(constants: ForceConstants) -> Shells:
 
 
 def cluster_shells(crystal: Crystal, constants: ClusterConstants) -> Shells:
-    """Sort triplets or quartets into shells.
-
-    Parameters
-    ----------
-    crystal
-        The crystal that they belong to.
-    constants
-        The constants, with replicates where error bars are wanted.
-    """
+    """Sort force constants of third or fourth order into shells; replicates give error bars."""
     grouped = _Grouping.of(crystal, constants.sites, constants.lattice)
     replicates = constants.replicates
     return Shells(
@@ -80,12 +60,12 @@ def cluster_shells(crystal: Crystal, constants: ClusterConstants) -> Shells:
 
 @dataclass(frozen=True, slots=True)
 class _Grouping:
-    """Which shell each cluster belongs to."""
+    """The shell of each cluster."""
 
     clusters: Ints
     """(k,) clusters that belong to a shell."""
     shell: Ints
-    """(k,) shell of each."""
+    """(k,) their shell."""
     species: tuple[str, ...]
     distances: Floats
 
@@ -102,7 +82,7 @@ class _Grouping:
         clusters = np.flatnonzero(length_cd[:, -1] > 0.0)
         names = np.array(sorted(set(crystal.species)))
         kinds = np.searchsorted(names, np.array(crystal.species))[sites[clusters]]
-        # Longest first, then all distances from the shortest, then species in alphabet.
+        # Sorted by the longest side, then by all sides from the shortest, then by species.
         step_cd = _steps(length_cd[clusters])
         keys = np.concatenate([step_cd[:, -1:], step_cd, np.sort(kinds, axis=1)], axis=1)
         unique, first, shell = np.unique(keys, axis=0, return_index=True, return_inverse=True)
@@ -138,9 +118,9 @@ class _Grouping:
 
 
 def _steps(length_cd: Floats) -> Ints:
-    """Give each distance the rank of its kind: equal ones have the same."""
+    """Rank of each distance among the distinct ones."""
     values, place = np.unique(length_cd, return_inverse=True)
-    # A new number begins where the length jumps.
+    # The rank increases where the sorted length jumps.
     number = np.cumsum(np.diff(values, prepend=values[:1]) > _SAME_DISTANCE)
     steps: Ints = number[place.reshape(length_cd.shape)].astype(np.int64)
     return steps

@@ -1,13 +1,12 @@
-"""Whether a crystal is stable: the sign of ω², as far as its error lets one tell.
+"""Stability of a crystal, and the length of run that a wanted error of frequencies needs.
 
-ω itself is no measure near zero, and the sign of an estimate proves nothing without its error:
-−0.12 ± 0.20 THz² is zero, −0.52 ± 0.03 THz² is not.
+The sign of ω² decides on stability, compared with its standard error: −0.12 ± 0.20 THz² is
+zero, −0.52 ± 0.03 THz² is not.
 
-How much longer a run must be for frequencies of a wanted error.
-
-Errors of the constants, and of ω² with them, fall as 1/√t once the blocks are independent. The
-error of ω is min(δ/2|ω|, √δ) with δ the error of ω² (see `diagonalize`), so a mode near zero
-needs time as the fourth power of the wanted precision.
+The errors of the force constants and of ω² fall as 1/√t once the blocks are independent. The
+error of ω is min(δ/2|ω|, √δ), with δ the error of ω² (see `modes`). The time needed therefore
+grows as the inverse square of the wanted error of ω, and as its inverse fourth power for a mode
+near zero.
 """
 
 import numpy as np
@@ -20,17 +19,13 @@ from trajmodes.units import THZ
 
 
 def stability(modes: Modes) -> Stability:
-    """Judge the sign of ω² of all modes but the acoustic ones at Γ.
+    """Judge the sign of ω² of all modes except the acoustic ones at Γ.
 
-    A mode three standard errors below zero makes the crystal unstable: the lowest such mode is
-    named. If there is none, but some mode is less than three standard errors from zero, the
-    matter is not decided: the mode that is lowest in standard errors is named. Else the crystal
-    is stable, at these q, and the lowest mode is named.
-
-    Parameters
-    ----------
-    modes
-        The modes; without errors the sign alone decides.
+    A mode with ω² three standard errors below zero makes the crystal unstable, and the lowest
+    such mode is named. If there is none, but ω² of some mode is less than three standard errors
+    above zero, the sign is not decided, and the mode of least significance is named. Otherwise
+    the crystal is stable at these q, and the lowest mode is named. Without errors the sign alone
+    decides.
 
     Raises
     ------
@@ -40,13 +35,13 @@ def stability(modes: Modes) -> Stability:
     square_qm, sem_qm = signed_squares(modes.omega, modes.omega_sem)
     judged = modes.sets >= 0
     if not judged.any():
-        raise DataError("there is no mode to judge: the acoustic ones at Γ are always zero")
-    score_qm = _score(square_qm, sem_qm)
-    unstable, open_qm = judged & (score_qm <= -DECISIVE), judged & (score_qm < DECISIVE)
+        raise DataError("there is no mode to judge: the acoustic modes at Γ are always zero")
+    score_qm = _significance(square_qm, sem_qm)
+    unstable, undecided = judged & (score_qm <= -DECISIVE), judged & (score_qm < DECISIVE)
     if unstable.any():
         verdict, among, order = "unstable", unstable, square_qm
-    elif open_qm.any():
-        verdict, among, order = "not decided", open_qm, score_qm
+    elif undecided.any():
+        verdict, among, order = "not decided", undecided, score_qm
     else:
         verdict, among, order = "stable", judged, square_qm
     q, m = np.unravel_index(int(np.where(among, order, np.inf).argmin()), order.shape)
@@ -60,8 +55,8 @@ def stability(modes: Modes) -> Stability:
     )
 
 
-def _score(square: Floats, sem: Floats | None) -> Floats:
-    """Count standard errors from zero; infinite where there is no error."""
+def _significance(square: Floats, sem: Floats | None) -> Floats:
+    """ω² in units of its standard error; infinite where there is no error."""
     if sem is None:
         return np.copysign(np.inf, square)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -70,18 +65,16 @@ def _score(square: Floats, sem: Floats | None) -> Floats:
 
 
 WANTED = 0.05 * THZ
-"""Error of frequencies in rad/ps that the run length is computed for by default."""
+"""Error of the frequencies in rad/ps that the run length is computed for by default."""
 
 
 def run_length(modes: Modes, duration: float, wanted: float = WANTED) -> RunLength:
-    """Length of run for a wanted error of the frequencies, acoustic modes at Γ left aside.
+    """Length of run that a wanted error of the frequencies needs, without acoustic modes at Γ.
 
     Parameters
     ----------
-    modes
-        The modes with their errors.
     duration
-        Length in ps of what the errors come from, all runs together.
+        Length in ps of all runs together that the errors come from.
     wanted
         The wanted standard error in rad/ps.
 
@@ -90,7 +83,7 @@ def run_length(modes: Modes, duration: float, wanted: float = WANTED) -> RunLeng
     UsageError
         If the duration or the wanted error is not positive.
     DataError
-        If the modes have no errors, or there are none but the acoustic ones at Γ.
+        If the modes have no errors, or all are acoustic modes at Γ.
     """
     if not (duration > 0.0 and wanted > 0.0):
         raise UsageError(
@@ -101,15 +94,15 @@ def run_length(modes: Modes, duration: float, wanted: float = WANTED) -> RunLeng
     counted = modes.sets >= 0
     if square_sem is None or modes.omega_sem is None or not counted.any():
         raise DataError(
-            "the modes have no errors to judge a run by",
-            why="the constants have no replicates, or only acoustic modes at Γ are there",
+            "the modes have no errors, so the length of run cannot be judged",
+            why="the force constants have no replicates, or all modes are acoustic ones at Γ",
             fix="fit to at least eight blocks of time",
         )
     linear = (square_sem / (2.0 * wanted)) ** 2
-    # The smaller of δ/2|ω| and √δ is wanted: whichever gets there first.
+    # The error of ω is the smaller of δ/2|ω| and √δ.
     with np.errstate(divide="ignore", invalid="ignore"):
-        away = np.where(square_qm != 0.0, linear / np.abs(square_qm), np.inf)
-    factors = np.where(counted, np.minimum(away, (square_sem / wanted**2) ** 2), -np.inf)
+        ratio = np.where(square_qm != 0.0, linear / np.abs(square_qm), np.inf)
+    factors = np.where(counted, np.minimum(ratio, (square_sem / wanted**2) ** 2), -np.inf)
     sem = modes.omega_sem[counted]
     q, m = np.unravel_index(int(factors.argmax()), factors.shape)
     return RunLength(

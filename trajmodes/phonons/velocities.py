@@ -1,15 +1,15 @@
 """Group velocities v = ∂ω/∂k from the analytic derivative of the dynamical matrix.
 
-First-order perturbation theory (Hellmann and Feynman): ∂(ω²)/∂k = e† (∂D/∂k) e, so that
-v = e† (∂D/∂k) e / 2|ω| with the sign of ω that marks imaginary modes. Only the phases e^{ik·R}
-of the cells are differentiated: those of the sites add i[D, τ] to ∂D/∂k, the elements of which
-between vectors of one ω² are zero.
+By first-order perturbation theory (Hellmann and Feynman) ∂(ω²)/∂k = e† (∂D/∂k) e. Hence
+v = e† (∂D/∂k) e / 2|ω|, where ω is negative for imaginary modes. Only the phases e^{ik·R} of the
+cells are differentiated. The site phases add i[D, τ] to ∂D/∂k, whose matrix elements between
+eigenvectors of equal ω² vanish.
 
-In a degenerate set V_x = e† (∂D/∂k_x) e / 2ω is a matrix, and the matrices of different x need
-not commute. The branches that leave the point along n are the eigenvectors of n·V; n is one
-direction without symmetry, (1, 2, 3)/√14. Sums of v⊗v over a star of such points are then what
-neighbouring points without degeneracy have on average. The trace of V_x V_y would also count
-the coherence between the branches.
+For degenerate branches V_x = e† (∂D/∂k_x) e / 2ω is a matrix, and the matrices of different x
+need not commute. The branches that leave the point along n are the eigenvectors of n·V. A
+direction without symmetry is used, n = (1, 2, 3)/√14. Sums of v⊗v over a star of such points
+then equal the average over neighbouring points without degeneracy. The trace of V_x V_y would
+also count the coherence between the branches.
 """
 
 from collections.abc import Iterator
@@ -26,12 +26,11 @@ from trajmodes.phonons.dynamical_matrix import (
     evaluate,
     lattice_sum,
 )
+from trajmodes.phonons.modes import branch_starts
 
-# As for sets of modes: ω² closer than this, relative to the mean ω² of the stiffest site.
-_DEGENERATE = 1e-6
-# ω² below this, on the same scale, is that of a uniform shift: rounding and no more.
+# |ω²| below this, relative to the mean ω² of the stiffest site, is zero: a uniform shift.
 _ZERO = 1e-10
-_SPLITTING = np.array([1.0, 2.0, 3.0]) / np.sqrt(14.0)
+_DIRECTION = np.array([1.0, 2.0, 3.0]) / np.sqrt(14.0)
 # Working memory of one chunk of q points; results do not depend on it.
 _CHUNK_BYTES = 32 * 2**20
 
@@ -41,9 +40,9 @@ class Branches:
     """Frequencies and group velocities at a list of q points."""
 
     omega: Floats
-    """(q, m), unit: rad/ps, ascending. Negative means imaginary, 0 a uniform shift."""
+    """(q, m), unit: rad/ps, ascending. Negative if imaginary, 0 for a uniform shift."""
     velocity: Floats
-    """(q, m, 3), unit: Å/ps, Cartesian. nan for a uniform shift, which has none."""
+    """(q, m, 3), unit: Å/ps, Cartesian. nan for a uniform shift."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, omega="q m", velocity="q m 3")
@@ -55,26 +54,26 @@ def group_velocities(constants: ForceConstants, qpoints: npt.ArrayLike) -> Branc
     Raises
     ------
     DataError
-        If the constants are not symmetric under exchange of indices, or a q is not finite.
+        If the force constants are not symmetric under exchange of indices, or a q is not finite.
     """
     q_qx = checked_qpoints(qpoints)
     n_modes = 3 * constants.crystal.n_sites
     omega, velocity = np.empty((len(q_qx), n_modes)), np.empty((len(q_qx), n_modes, 3))
-    for part, found in branches_in_parts(constants, q_qx, max(1, len(q_qx))):
+    for part, found in branches_by_chunk(constants, q_qx, max(1, len(q_qx))):
         omega[part], velocity[part] = found.omega, found.velocity
     return Branches(omega, velocity)
 
 
-def branches_in_parts(
-    constants: ForceConstants, qpoints: Floats, most: int
+def branches_by_chunk(
+    constants: ForceConstants, qpoints: Floats, longest: int
 ) -> Iterator[tuple[slice, Branches]]:
-    """Frequencies and velocities of one stretch of the q points (q, 3) after another.
+    """Frequencies and velocities of chunks of q points (q, 3), in bounded memory.
 
-    Memory stays bounded however long the list is; no stretch is longer than ``most``.
+    No chunk has more than ``longest`` q points.
     """
     total = lattice_sum(constants, constants.values)
     bytes_per_q = 16 * (4 * len(total.lattice) + 10 * total.even.shape[1])
-    step = min(most, max(1, _CHUNK_BYTES // bytes_per_q))
+    step = min(longest, max(1, _CHUNK_BYTES // bytes_per_q))
     for start in range(0, len(qpoints), step):
         part = slice(start, start + step)
         yield part, _branches(total, qpoints[part])
@@ -85,49 +84,50 @@ def _branches(total: LatticeSum, q_qx: Floats) -> Branches:
     # (q, m, m') of each direction
     v_xqmn = [
         columns_qkm.conj().swapaxes(1, 2) @ slope @ columns_qkm
-        for slope in _slopes(total, q_qx)
+        for slope in _matrix_slopes(total, q_qx)
     ]
-    half_qmx = np.stack([np.einsum("qmm->qm", v_qmn).real for v_qmn in v_xqmn], axis=-1)
-    _split(np.stack(v_xqmn), square_qm, total.scale, half_qmx)
-    still = np.abs(square_qm) < _ZERO * total.scale
-    omega = np.where(still, 0.0, np.copysign(np.sqrt(np.abs(square_qm)), square_qm))
-    velocity = half_qmx / np.where(still, np.nan, 2.0 * np.abs(omega))[:, :, None]
+    slope_qmx = np.stack([np.einsum("qmm->qm", v_qmn).real for v_qmn in v_xqmn], axis=-1)
+    _split_degenerate(np.stack(v_xqmn), branch_starts(total, square_qm), slope_qmx)
+    uniform = np.abs(square_qm) < _ZERO * total.scale
+    omega = np.where(uniform, 0.0, np.copysign(np.sqrt(np.abs(square_qm)), square_qm))
+    velocity = slope_qmx / np.where(uniform, np.nan, 2.0 * np.abs(omega))[:, :, None]
     return Branches(omega, velocity)
 
 
-def _slopes(total: LatticeSum, q_qx: Floats) -> Iterator[Complexes]:
-    """∂D/∂k_x (q, 3s, 3s) in (rad/ps)² Å but for the sites, for x one after another."""
+def _matrix_slopes(total: LatticeSum, q_qx: Floats) -> Iterator[Complexes]:
+    """∂D/∂k_x (q, 3s, 3s) in (rad/ps)² Å without the site term, for each direction x."""
     n = 3 * total.crystal.n_sites
     angle_qr = 2.0 * np.pi * (q_qx @ total.lattice.T)
     sine, cosine = np.sin(angle_qr), np.cos(angle_qr)
-    reach_rx = total.lattice @ total.crystal.cell
+    vectors_rx = total.lattice @ total.crystal.cell
     phase_qk = np.repeat(np.exp(2j * np.pi * (q_qx @ total.crystal.sites.T)), 3, axis=1)
-    for reach_r in reach_rx.T:
+    for component_r in vectors_rx.T:
         slope = np.empty((len(q_qx), n, n), dtype=complex)
-        slope.real = ((-reach_r * sine) @ total.even).reshape(-1, n, n)
-        slope.imag = ((reach_r * cosine) @ total.odd).reshape(-1, n, n)
+        slope.real = ((-component_r * sine) @ total.even).reshape(-1, n, n)
+        slope.imag = ((component_r * cosine) @ total.odd).reshape(-1, n, n)
         slope *= phase_qk.conj()[:, :, None]
         slope *= phase_qk[:, None, :]
         yield slope
 
 
-def _split(v_xqmn: Complexes, square_qm: Floats, scale: float, half_qmx: Floats) -> None:
-    """Set the diagonals of degenerate branches to those of branches that leave along n."""
-    starts_qm = np.diff(square_qm, axis=1, prepend=-np.inf) > _DEGENERATE * scale
-    for place, first, size in _runs(starts_qm):
+def _split_degenerate(v_xqmn: Complexes, starts_qm: Bools, slope_qmx: Floats) -> None:
+    """Set ∂ω²/∂k of degenerate branches to that of the branches that leave along n."""
+    for place, first, size in _degenerate(starts_qm):
         rows = first[:, None] + np.arange(size)
-        # (x, run, size, size)
+        # (x, group of branches, size, size)
         v_xgmn = v_xqmn[:, place[:, None, None], rows[:, :, None], rows[:, None, :]]
-        _, turn_gmn = np.linalg.eigh(np.tensordot(_SPLITTING, v_xgmn, axes=1))
-        split_xgm = np.einsum("gam,xgab,gbm->xgm", turn_gmn.conj(), v_xgmn, turn_gmn)
-        half_qmx[place[:, None], rows] = np.moveaxis(split_xgm.real, 0, -1)
+        _, basis_gmn = np.linalg.eigh(np.tensordot(_DIRECTION, v_xgmn, axes=1))
+        split_xgm = np.einsum("gam,xgab,gbm->xgm", basis_gmn.conj(), v_xgmn, basis_gmn)
+        slope_qmx[place[:, None], rows] = np.moveaxis(split_xgm.real, 0, -1)
 
 
-def _runs(starts_qm: Bools) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], int]]:
-    """Degenerate sets by size above one: their q and their first branch."""
+def _degenerate(
+    starts_qm: Bools,
+) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], int]]:
+    """Groups of degenerate branches, by size: their q points, their first branches, the size."""
     n_modes = starts_qm.shape[1]
-    opener = np.flatnonzero(starts_qm)
-    sizes = np.diff(opener, append=starts_qm.size)
+    lowest = np.flatnonzero(starts_qm)
+    sizes = np.diff(lowest, append=starts_qm.size)
     for size in np.unique(sizes[sizes > 1]):
-        place, first = np.divmod(opener[sizes == size], n_modes)
+        place, first = np.divmod(lowest[sizes == size], n_modes)
         yield place, first, int(size)

@@ -9,11 +9,15 @@ from trajmodes.data.labels import point
 from trajmodes.data.lattice import nearest_neighbour
 from trajmodes.data.modes import Modes
 from trajmodes.errors import UsageError
-from trajmodes.phonons.band_path import zone_point
 from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.load import read_constants
 from trajmodes.project.mode_selection import parse_modes
-from trajmodes.report.movie import Movie, is_movie, make_movie, wave_of, write_movie
+from trajmodes.report.movie import Movie
+from trajmodes.report.movie import is_movie
+from trajmodes.report.movie import make_movie
+from trajmodes.report.movie import wave_of
+from trajmodes.report.movie import write_movie
 from trajmodes.units import THZ
 
 

@@ -9,9 +9,8 @@ from trajmodes.data.bands import Bands
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.spectra import PowerSpectra
 from trajmodes.errors import DataError
-from trajmodes.phonons.bands import dispersion, spectral_map
+from trajmodes.phonons.bands import band_path, dispersion, spectral_map
 from trajmodes.phonons.modes import frequencies_at, modes_at
-from trajmodes.phonons.qpoints import band_path
 from trajmodes.symmetry.translations import build_supercell, half_space
 
 
@@ -51,7 +50,7 @@ def test_a_path_through_another_cell_is_refused(crystals, springs):
         dispersion(springs(bcc, 3.0), band_path(wider, 0.5))
 
 
-def test_a_path_names_its_jumps(crystals):
+def test_jumps_of_a_path_are_labelled(crystals):
     path = band_path(crystals["bcc"], 0.1)
     # Γ–H–N–Γ–P–H|P–N: one jump, at no distance.
     (here,) = path.jumps
@@ -60,11 +59,11 @@ def test_a_path_names_its_jumps(crystals):
     assert "H|P" in path.ticks()[1]
 
 
-def test_the_map_adds_up_the_branches(crystals, springs):
+def test_the_spectral_map_is_the_sum_of_its_branches(crystals, springs):
     constants = springs(crystals["bcc"], 4.0)
     space = half_space(build_supercell(crystals["bcc"], 3 * np.eye(3, dtype=int)))
     modes = modes_at(constants, space.qpoints, space.weights)
-    # A spectrum that tells the label of its set.
+    # The spectrum of each set is its label plus one.
     power_gw = np.arange(1.0, modes.n_sets + 1.0)[:, None] * np.ones(4)
     spectra = PowerSpectra(np.arange(4.0), power_gw, np.ones(modes.n_sets), 16, 0.01)
     found = spectral_map(band_path(crystals["bcc"], 0.1), modes, spectra)

@@ -11,7 +11,7 @@ from trajmodes.data.conductivity import Conductivity
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.anharmonic.linewidths import shared_mesh
+from trajmodes.phonons.linewidths import shared_mesh
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import commensurate
 from trajmodes.phonons.transport.conductivity import conductivity, dense_mesh
@@ -53,7 +53,7 @@ def silicon(crystals, springs):
     return constants, supercell, modes_at(constants, *commensurate(supercell))
 
 
-def test_scalar_springs_conduct_as_the_integral_says(scalar):
+def test_scalar_springs_have_the_conductivity_of_watsons_integral(scalar):
     """ω² = (4k/M) Σ sin²(θ/2), τ = A/ω²: κ = (3k_B A/16a)⟨sin²θ_x/(Σ sin²(θ/2))²⟩.
 
     By parts the mean is 2⟨1/Σ⟩ − 4/3 with ⟨1/Σ⟩ = 2 Watson's integral.
@@ -122,7 +122,7 @@ def test_conductivity_is_linear_in_the_lifetimes(silicon):
 
 @pytest.mark.parametrize("n_missing", [0, 3])
 def test_error_bars_are_those_of_the_lifetimes(silicon, n_missing):
-    """Each lifetime is moved by its error in turn: squares of what κ does add up."""
+    """The squared changes of κ due to the error of each lifetime add up."""
     constants, supercell, modes = silicon
     given = power_law(modes)
     rng = np.random.default_rng(4)
@@ -145,14 +145,14 @@ def test_error_bars_are_those_of_the_lifetimes(silicon, n_missing):
         np.testing.assert_allclose(found.kappa_sem, np.sqrt(variance), rtol=1e-3, atol=1e-12)
         assert found.filled_share == 0.0
     else:
-        # The scatter about the model comes on top.
+        # The scatter about the model adds to it.
         assert (found.kappa_sem.diagonal() > np.sqrt(variance.diagonal())).all()
         assert 0.0 < found.filled_share < 0.5
         assert kappa(lifetime).filled.sum() == n_missing
 
 
-def test_errors_of_the_constants_count_too(silicon):
-    """Stiffer by f as a whole, with the same linewidths: κ is larger by f."""
+def test_errors_of_the_force_constants_are_included(silicon):
+    """κ is proportional to the force constants at fixed linewidths."""
     constants, supercell, modes = silicon
     factors = 1.0 + 0.2 * np.array([-1.0, 1.0, -1.0, 1.0])
     noisy = replace(constants, replicates=constants.values * factors[:, None, None, None])
@@ -189,7 +189,7 @@ def test_too_few_lifetimes_give_no_number(silicon):
     lifetime = np.full(modes.n_sets, np.nan)
     lifetime[-2:] = lives.lifetime_ps[-2:]
     poor = ModeLifetimes(modes, lifetime, 0.1 * lifetime)
-    with pytest.raises(DataError, match=r"not resolved: \d+ % of it would"):
+    with pytest.raises(DataError, match=r"not resolved: \d+ % of it would come"):
         conductivity(constants, supercell, poor, KELVIN, MESH)
 
 
@@ -201,7 +201,7 @@ def test_unstable_crystals_give_no_number(silicon):
         conductivity(soft, supercell, lives, KELVIN, MESH)
 
 
-def test_impossible_requests_are_told(silicon):
+def test_invalid_arguments_are_refused(silicon):
     constants, supercell, modes = silicon
     with pytest.raises(UsageError, match="temperature must be positive"):
         conductivity(constants, supercell, power_law(modes), 0.0, MESH)
@@ -210,17 +210,17 @@ def test_impossible_requests_are_told(silicon):
 
 
 @pytest.mark.parametrize("name", ["diamond", "wurtzite", "triclinic"])
-def test_points_of_the_zone_fill_it(name, crystals):
+def test_weights_of_the_zone_add_up_to_one(name, crystals):
     crystal = crystals[name]
     zone = zone_of(crystal, (6, 6, 4))
     np.testing.assert_allclose(zone.weights[:, 3:].sum(axis=0), 1.0, rtol=1e-12)
-    # In the cube around Γ the shell counts for 1.5 times its share: ∫ 1/q² is to be right.
+    # In the cube around Γ the shell has 1.5 times its weight, so that ∫ 1/q² is correct.
     cube, shell = 27 / 144, 1.5 * 26 / 144
     np.testing.assert_allclose(zone.weights[:, :3].sum(axis=0), 1.0 - cube + shell, rtol=1e-12)
     assert zone.weights.min() > -1e-15
 
 
-def test_default_mesh_is_fine_and_holds_the_points_of_the_supercell(silicon, crystals):
+def test_default_mesh_is_fine_and_contains_the_q_points_of_the_supercell(silicon, crystals):
     _, supercell, _ = silicon
     divisions = dense_mesh(supercell)
     assert divisions == shared_mesh(supercell, divisions)

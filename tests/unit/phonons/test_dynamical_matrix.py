@@ -28,7 +28,7 @@ def test_linear_chain_has_its_textbook_dispersion():
     np.testing.assert_array_equal(np.abs(omega[:, :2]), 0.0)
 
 
-def test_every_element_is_the_sum_of_the_conventions_page(crystals, springs):
+def test_every_element_follows_the_convention(crystals, springs):
     constants = springs(crystals["triclinic"], 5.0)
     crystal = constants.crystal
     q = np.array([0.21, -0.37, 0.45])
@@ -43,7 +43,7 @@ def test_every_element_is_the_sum_of_the_conventions_page(crystals, springs):
     np.testing.assert_allclose(found, wanted.reshape(9, 9), atol=1e-12 * np.abs(wanted).max())
 
 
-def test_pairs_may_come_in_any_order_and_in_parts(crystals, springs):
+def test_pairs_may_be_listed_in_any_order_and_in_parts(crystals, springs):
     constants = springs(crystals["wurtzite"], 4.0)
     order = np.random.default_rng(3).permutation(constants.n_pairs)
     twice = ForceConstants(
@@ -58,7 +58,7 @@ def test_pairs_may_come_in_any_order_and_in_parts(crystals, springs):
     np.testing.assert_allclose(dynamical_matrices(twice, q), wanted, atol=1e-10)
 
 
-def test_cuts_of_the_list_do_not_matter(crystals, springs, monkeypatch):
+def test_results_do_not_depend_on_chunks(crystals, springs, monkeypatch):
     constants = springs(crystals["wurtzite"], 4.0)
     q = np.random.default_rng(5).uniform(-1, 1, (13, 3))
     # Backwards, so that freed memory cannot pass for a result.
@@ -75,7 +75,7 @@ def test_an_empty_list_gives_an_empty_result(crystals, springs):
     assert dynamical_matrices(constants, np.zeros((0, 3))).shape == (0, 3, 3)
 
 
-def test_constants_that_are_no_second_derivatives_are_refused(crystals, springs):
+def test_asymmetric_force_constants_are_refused(crystals, springs):
     constants = springs(crystals["diamond"], 3.0)
     values = constants.values.copy()
     values[-1, 0, 1] += 1e-3

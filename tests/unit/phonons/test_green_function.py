@@ -1,4 +1,4 @@
-"""Constants from displacement covariances, on samples of harmonic crystals."""
+"""Force constants from displacement covariances, on samples of harmonic crystals."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,14 @@ import pytest
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices
-from trajmodes.phonons.modes import frequencies_at, modes_at
+from trajmodes.phonons.modes import frequencies_at
+from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import commensurate
-from trajmodes.phonons.renormalised.green_function import green_function_constants
 from trajmodes.project.energies.covariances import DisplacementCovarianceReduction
+from trajmodes.phonons.renormalised import green_function_constants
 from trajmodes.project.projector import Projector
-from trajmodes.symmetry.translations import build_supercell, half_space
+from trajmodes.symmetry.translations import build_supercell
+from trajmodes.symmetry.translations import half_space
 from trajmodes.units import BOLTZMANN
 
 KELVIN = 300.0
@@ -20,7 +22,7 @@ CASES = {"diamond": np.diag([2, 2, 2]), "wurtzite": np.diag([2, 2, 1])}
 
 @pytest.fixture(params=CASES)
 def case(request, crystals, springs):
-    """True constants, a supercell, and modes of other constants to project on."""
+    """True force constants, a supercell, and modes of other force constants as a basis."""
     crystal = crystals[request.param]
     supercell = build_supercell(crystal, CASES[request.param])
     other = modes_at(springs(crystal, 3.3), *commensurate(supercell))
@@ -31,12 +33,12 @@ def harmonic_motion(constants, supercell, hessian_of, energies_ta, rng):
     """Independent frames of a harmonic crystal; (t, k) energies in units of k_BT."""
     root = np.repeat(np.sqrt(supercell.masses), 3)
     square, vectors = np.linalg.eigh(hessian_of(constants, supercell) / np.outer(root, root))
-    still = square < 1e-6 * square.max()
+    frozen = square < 1e-6 * square.max()
     size = np.sqrt(BOLTZMANN * KELVIN * energies_ta)
     n_frames = len(energies_ta)
     phases = rng.normal(size=(2, n_frames, len(square)))
-    q_tk = np.where(still, 0.0, size * phases[0] / np.sqrt(np.where(still, 1.0, square)))
-    v_tk = np.where(still, 0.0, size * phases[1])
+    q_tk = np.where(frozen, 0.0, size * phases[0] / np.sqrt(np.where(frozen, 1.0, square)))
+    v_tk = np.where(frozen, 0.0, size * phases[1])
     shape = (n_frames, supercell.n_atoms, 3)
     return MotionBlock(
         0,
@@ -53,12 +55,12 @@ def covariances(motion, modes, supercell, n_blocks=16):
 
 
 def exact(constants, modes) -> np.ndarray:
-    """k_BT D⁻¹ in the basis of the modes, acoustic ones at Γ left alone."""
+    """k_BT D⁻¹ in the basis of the modes, identity for the acoustic ones at Γ."""
     d_qkl = dynamical_matrices(constants, modes.qpoints)
     e_qmk = modes.vectors.reshape(*modes.sets.shape, -1)
     d_qmn = e_qmk.conj() @ d_qkl @ e_qmk.swapaxes(1, 2)
-    still = modes.sets < 0
-    both = still[:, :, None] | still[:, None, :]
+    frozen = modes.sets < 0
+    both = frozen[:, :, None] | frozen[:, None, :]
     d_qmn = np.where(both, np.eye(d_qmn.shape[1]), d_qmn)
     return BOLTZMANN * KELVIN * np.linalg.inv(d_qmn)
 
@@ -75,14 +77,14 @@ def test_exact_covariances_give_the_exact_matrix(case):
     assert found.temperature == KELVIN
 
 
-def test_velocities_take_the_place_of_the_temperature(case):
+def test_velocities_replace_the_temperature(case):
     constants, supercell, modes = case
     n_modes = modes.omega.shape[1]
     kinetic = (
         BOLTZMANN * KELVIN * np.broadcast_to(np.eye(n_modes), (4, *modes.sets.shape, n_modes))
     )
     blocks, frames = np.stack([exact(constants, modes)] * 4), np.full(4, 10)
-    # a run that is 1.7 times as hot as one thinks
+    # a run that is 1.7 times as hot as assumed
     found = green_function_constants(
         modes, supercell, 1.7 * blocks, frames, KELVIN, 1.7 * kinetic
     )
@@ -92,7 +94,7 @@ def test_velocities_take_the_place_of_the_temperature(case):
 
 
 @pytest.mark.parametrize("with_velocities", [False, True])
-def test_samples_give_the_truth_within_honest_errors(case, hessian_of, with_velocities):
+def test_samples_agree_with_the_truth_within_their_errors(case, hessian_of, with_velocities):
     constants, supercell, modes = case
     wanted, _ = frequencies_at(constants, modes.qpoints)
     moves, scores = wanted > 1.0, []
@@ -111,8 +113,8 @@ def test_samples_give_the_truth_within_honest_errors(case, hessian_of, with_velo
 
 
 @pytest.mark.parametrize("with_velocities", [False, True])
-def test_few_frames_do_not_stiffen_the_crystal(crystals, springs, hessian_of, with_velocities):
-    """Nine branches, 100 frames, no symmetry: plain inverses would be some 10 % too large."""
+def test_few_frames_give_no_bias(crystals, springs, hessian_of, with_velocities):
+    """Nine branches, 100 frames, no symmetry: plain inverses would be about 10 % too large."""
     crystal = crystals["triclinic"]
     supercell = build_supercell(crystal, np.diag([2, 1, 2]))
     constants = springs(crystal, 4.0)
@@ -135,8 +137,8 @@ def test_few_frames_do_not_stiffen_the_crystal(crystals, springs, hessian_of, wi
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.03)
 
 
-def test_energies_that_never_equalise_do_no_harm_with_velocities(case, hessian_of):
-    """Each mode keeps an energy of its own: the temperature misleads, velocities do not."""
+def test_unequal_mode_energies_do_not_matter_with_velocities(case, hessian_of):
+    """Each mode keeps its own energy: k_BT gives wrong frequencies, velocities do not."""
     constants, supercell, modes = case
     rng = np.random.default_rng(5)
     energies = np.ones((400, 1)) * rng.exponential(size=3 * supercell.n_atoms)
@@ -155,7 +157,7 @@ def test_energies_that_never_equalise_do_no_harm_with_velocities(case, hessian_o
     assert off[0] > 0.1
 
 
-def test_too_little_data_is_told(case):
+def test_too_little_data_is_refused(case):
     constants, supercell, modes = case
     blocks = np.stack([exact(constants, modes)] * 3)
     with pytest.raises(DataError, match="3 blocks of time are too few"):

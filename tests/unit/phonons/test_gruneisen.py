@@ -1,4 +1,4 @@
-"""Grüneisen parameters of a crystal with a closed form, and what is refused."""
+"""Grüneisen parameters of a crystal with a closed form, and refused input."""
 
 from dataclasses import replace
 
@@ -8,16 +8,16 @@ import pytest
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.anharmonic.gruneisen import (
+from trajmodes.phonons.bands import band_path
+from trajmodes.phonons.gruneisen import (
     gruneisen_at,
     gruneisen_of,
     gruneisen_parameters,
     mean_gruneisen,
     mean_mesh,
 )
-from trajmodes.phonons.anharmonic.strain import strain_derivative
 from trajmodes.phonons.modes import modes_at
-from trajmodes.phonons.qpoints import band_path
+from trajmodes.phonons.strain import strain_derivative
 from trajmodes.units import DALTON
 
 STIFF, BEND, CUBIC = 5.0, 0.4, -20.0
@@ -47,9 +47,9 @@ def simple_cubic(stiff: float = STIFF, bend: float = BEND, cubic: float = CUBIC)
     )  # fmt: skip
 
 
-def test_a_simple_cubic_crystal_has_its_closed_form():
+def test_simple_cubic_crystal_agrees_with_the_closed_form():
     found = gruneisen_at(simple_cubic(), Q_LIST[:1])
-    # At X the transverse modes hang on φ'/r of the bonds along q, the longitudinal one on φ''.
+    # At X the transverse modes depend on φ'/r of the bonds along q, the longitudinal one on φ''.
     # ∂(φ'/r)/∂ε_xx = φ'' − φ'/r, ∂φ''/∂ε_xx = r φ'''.
     across = -0.5 * (STIFF - BEND) / BEND
     along = -0.5 * SIDE * CUBIC / STIFF
@@ -65,7 +65,7 @@ def test_a_simple_cubic_crystal_has_its_closed_form():
     assert found.slope_sem is None
 
 
-def test_acoustic_modes_at_gamma_have_none():
+def test_acoustic_modes_at_gamma_have_no_grueneisen_parameter():
     found = gruneisen_at(simple_cubic(), Q_LIST)
     assert np.isnan(found.gamma[2]).all()
     assert np.isnan(found.tensor[2]).all()
@@ -73,7 +73,7 @@ def test_acoustic_modes_at_gamma_have_none():
     assert np.isfinite(found.gamma[:2]).all()
 
 
-def test_an_imaginary_mode_has_a_slope_only():
+def test_an_imaginary_mode_has_only_a_slope():
     found = gruneisen_at(simple_cubic(bend=-0.4), Q_LIST[:1])
     np.testing.assert_array_equal(np.isnan(found.gamma[0]), [True, True, False])
     np.testing.assert_allclose(
@@ -81,21 +81,21 @@ def test_an_imaginary_mode_has_a_slope_only():
     )
 
 
-def test_no_q_gives_nothing():
+def test_an_empty_list_of_q_gives_empty_arrays():
     found = gruneisen_at(simple_cubic(), np.zeros((0, 3)))
     assert found.gamma.shape == (0, 3)
     assert found.tensor.shape == (0, 3, 3, 3)
 
 
-def test_chunks_change_nothing(monkeypatch):
+def test_results_do_not_depend_on_chunks(monkeypatch):
     whole = gruneisen_at(simple_cubic(), Q_LIST)
-    monkeypatch.setattr("trajmodes.phonons.anharmonic.strain_response._CHUNK_BYTES", 1)
+    monkeypatch.setattr("trajmodes.phonons.strain._CHUNK_BYTES", 1)
     again = gruneisen_at(simple_cubic(), Q_LIST)
     np.testing.assert_allclose(again.tensor, whole.tensor, rtol=1e-12, atol=1e-12)
 
 
 def doubled(constants: ForceConstants, n_pairs: int, n_triplets: int) -> ForceConstants:
-    """Replicates that are all alike."""
+    """Force constants with equal replicates."""
     triplets = constants.triplets
     return replace(
         constants,
@@ -106,15 +106,15 @@ def doubled(constants: ForceConstants, n_pairs: int, n_triplets: int) -> ForceCo
     )
 
 
-def test_replicates_that_agree_leave_no_error():
+def test_equal_replicates_give_no_error():
     found = gruneisen_at(doubled(simple_cubic(), 3, 3), Q_LIST[:2])
     scale = np.abs(found.tensor).max()
     assert found.gamma_sem.max() < 1e-13 * scale
     assert found.tensor_sem.max() < 1e-13 * scale
 
 
-def test_a_soft_mode_has_the_error_that_its_softness_gives():
-    """δγ = γ δω²/ω² where the pair constants alone are uncertain."""
+def test_error_of_a_soft_mode_is_that_of_its_frequency():
+    """δγ = γ δω²/ω² if only the second order is uncertain."""
     plain = simple_cubic()
     factors = 1.0 + 1e-3 * np.array([1.0, -1.0, 0.0])
     constants = replace(
@@ -126,22 +126,20 @@ def test_a_soft_mode_has_the_error_that_its_softness_gives():
 
 
 def test_replicates_must_be_of_the_same_blocks():
-    with pytest.raises(
-        DataError, match="3 replicates of the pair constants and 4 of the cubic"
-    ):
+    with pytest.raises(DataError, match="3 replicates .* of second order, 4 of third"):
         gruneisen_at(doubled(simple_cubic(), 3, 4), Q_LIST)
     with pytest.raises(DataError, match="at least two blocks"):
         gruneisen_of(doubled(simple_cubic(), 1, 1), modes_at(simple_cubic(), Q_LIST))
 
 
-def test_triplets_are_needed(crystals, springs):
-    with pytest.raises(DataError, match="hold no cubic ones"):
+def test_third_order_is_needed(crystals, springs):
+    with pytest.raises(DataError, match="no force constants of third order"):
         gruneisen_at(springs(crystals["bcc"], 3.0), Q_LIST)
 
 
 def test_modes_of_another_crystal_are_refused(crystals, springs):
     modes = modes_at(springs(crystals["diamond"], 3.0), Q_LIST)
-    with pytest.raises(DataError, match="of another crystal"):
+    with pytest.raises(DataError, match="belong to another crystal"):
         gruneisen_of(simple_cubic(), modes)
 
 
@@ -165,8 +163,8 @@ def test_a_broken_sum_rule_is_refused():
         strain_derivative(replace(constants, triplets=replace(broken.triplets, values=values)))
 
 
-def test_an_internal_displacement_without_resistance_is_refused():
-    """Two bonds of opposite stiffness: strain pushes the sublattices, nothing holds them."""
+def test_an_internal_displacement_without_restoring_force_is_refused():
+    """Two bonds of opposite stiffness: the restoring forces cancel."""
     crystal = Crystal(
         np.eye(3) * SIDE, np.array([[0, 0, 0], [0, 0, 0.5]]), ("Si", "Si"), np.full(2, DALTON)
     )
@@ -179,7 +177,7 @@ def test_an_internal_displacement_without_resistance_is_refused():
         np.array([[0, 0, 0], [0, 0, -1], [0, 0, 0], [0, 0, 1]]),
         np.array([-bond, bond, -bond, bond]), triplets=nothing,
     )  # fmt: skip
-    with pytest.raises(DataError, match="meets no resistance"):
+    with pytest.raises(DataError, match="has no restoring force"):
         strain_derivative(constants)
     assert not strain_derivative(constants, relaxed=False).values.any()
 
@@ -216,8 +214,8 @@ def test_the_mesh_of_the_mean_is_fine_and_has_the_symmetry_of_the_crystal(name, 
     assert (counts[0] == counts[2]) is (name == "diamond")
 
 
-def test_all_answers_to_volume_belong_together():
-    """The same values on the path, for the sets, and in the mean; none without triplets."""
+def test_path_sets_and_mean_agree():
+    """The same values on the path, for the sets and in the mean; none without third order."""
     constants = replace(simple_cubic(), temperature=300.0)
     modes = modes_at(constants, [[0.25, 0.0, 0.0], [0.5, 0.5, 0.0]])
     path = band_path(constants.crystal, 0.3)

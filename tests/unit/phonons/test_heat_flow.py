@@ -7,7 +7,11 @@ from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import commensurate
 from trajmodes.phonons.transport.conductivity import conductivity
 from trajmodes.phonons.transport.heat_flow import FlowEdges, flow_sums, zone_of
-from trajmodes.phonons.transport.lifetime_mesh import ModeLifetimes, fill, lifetime_grid
+from trajmodes.phonons.transport.lifetime_mesh import (
+    ModeLifetimes,
+    all_strengths,
+    lifetime_grid,
+)
 from trajmodes.phonons.velocities import group_velocities
 from trajmodes.symmetry.mode_sets import set_mean, set_members
 from trajmodes.symmetry.translations import build_supercell
@@ -38,7 +42,7 @@ def mode_by_mode(constants, divisions):
     return branches.omega, np.sqrt(square), life, flow
 
 
-def test_what_is_cumulated_is_of_modes_with_shorter_paths(solid) -> None:
+def test_cumulative_conductivity_counts_modes_with_shorter_mean_free_paths(solid) -> None:
     constants, supercell, lives = solid
     divisions = (2, 2, 5)
     found = conductivity(constants, supercell, lives, KELVIN, divisions).classical
@@ -50,8 +54,8 @@ def test_what_is_cumulated_is_of_modes_with_shorter_paths(solid) -> None:
     np.testing.assert_allclose(below, expected, rtol=1e-6, atol=1e-9 * flow.sum())
 
 
-def test_heat_is_spread_over_the_frequencies_of_a_cell_of_the_mesh(solid) -> None:
-    """By the half of |v| times the spacing to either side, and a bin at least."""
+def test_heat_flow_is_spread_over_the_frequency_range_of_a_mesh_cell(solid) -> None:
+    """Its width is |v| times the spacing, and at least one bin."""
     constants, supercell, lives = solid
     divisions = (2, 2, 5)
     found = conductivity(constants, supercell, lives, KELVIN, divisions).classical
@@ -65,12 +69,12 @@ def test_heat_is_spread_over_the_frequencies_of_a_cell_of_the_mesh(solid) -> Non
     np.testing.assert_allclose(below, expected, atol=1e-9 * flow.sum())
 
 
-def test_shares_are_what_the_logarithms_of_their_linewidths_move(solid) -> None:
-    """κ = Σ C v² e^{−x}/ω²: what rests on some x is minus the derivative by them together."""
+def test_filled_and_long_wave_shares_are_derivatives_by_log_linewidths(solid) -> None:
+    """κ = Σ C v² e^{−x}/ω²: the part of κ from some x is minus its derivative by these x."""
     constants, supercell, lives = solid
     lifetime = lives.lifetime_ps.copy()
     lifetime[::4] = np.nan
-    strengths = fill(ModeLifetimes(lives.modes, lifetime, 0.1 * lifetime))
+    strengths = all_strengths(ModeLifetimes(lives.modes, lifetime, 0.1 * lifetime))
     grid = lifetime_grid(lives.modes, supercell)
     top = 1.05 * lives.modes.omega.max()
     edges = FlowEdges(np.linspace(0.0, top, 51), np.geomspace(0.1, 1e5, 61))
@@ -87,8 +91,8 @@ def test_shares_are_what_the_logarithms_of_their_linewidths_move(solid) -> None:
     assert 0.0 < trace[1] < trace[2]
 
 
-def test_what_is_filled_in_is_a_mean_over_modes_of_like_frequency(crystals, springs) -> None:
-    """Every mode counts, not every set; within a twentieth of the highest frequency."""
+def test_filled_values_are_weighted_means_over_similar_frequencies(crystals, springs) -> None:
+    """Every mode has equal weight; the Gaussian width is 1/20 of the highest frequency."""
     crystal = crystals["wurtzite"]
     supercell = build_supercell(crystal, np.diag([3, 3, 2]))
     modes = modes_at(springs(crystal, 4.0), *commensurate(supercell))
@@ -99,7 +103,7 @@ def test_what_is_filled_in_is_a_mean_over_modes_of_like_frequency(crystals, spri
     lifetime = STRENGTH / omega**2 * np.exp(rng.normal(size=len(omega)))
     known = rng.random(len(omega)) < 0.6
     given = np.where(known, lifetime, np.nan)
-    found = fill(ModeLifetimes(modes, given, 0.1 * given))
+    found = all_strengths(ModeLifetimes(modes, given, 0.1 * given))
 
     def mean_near(wanted: np.ndarray, *, others: bool = False) -> np.ndarray:
         near = np.exp(-0.5 * ((wanted[:, None] - omega[known]) / (0.05 * omega.max())) ** 2)
@@ -111,7 +115,7 @@ def test_what_is_filled_in_is_a_mean_over_modes_of_like_frequency(crystals, spri
     scatter = -np.log(lifetime * omega**2)[known] - mean_near(omega[known], others=True)
     expected = np.sqrt((members[known] * scatter**2).sum() / members[known].sum())
     np.testing.assert_allclose(found.sem[~known], expected, rtol=1e-9)
-    # A function of all filled values alone: the resolved ones behind them, and the scatter.
+    # A function of all filled values: the errors of resolved ones, and the scatter.
     slopes = np.where(known, 0.0, 1.0)
     own = 0.1 * found.model.sum(axis=0)
     wanted = (own**2).sum() + (found.sem[~known].sum()) ** 2

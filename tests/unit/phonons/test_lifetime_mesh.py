@@ -1,4 +1,4 @@
-"""Linewidths between the q points of a supercell."""
+"""Interpolation of linewidths between the q points of a supercell."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,11 @@ from scipy import stats
 from trajmodes.errors import DataError
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import commensurate
-from trajmodes.phonons.transport.lifetime_mesh import ModeLifetimes, fill, lifetime_grid
+from trajmodes.phonons.transport.lifetime_mesh import (
+    ModeLifetimes,
+    all_strengths,
+    lifetime_grid,
+)
 from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.symmetry.stars import star_images
 from trajmodes.symmetry.translations import build_supercell
@@ -49,10 +53,10 @@ def test_weights_add_up_and_have_the_symmetry_of_the_crystal(case):
     values = grid.extended(np.random.default_rng(0).normal(size=modes.n_sets))
     found = (matrix @ values).reshape(len(images), -1)
     np.testing.assert_allclose(found, np.broadcast_to(found[0], found.shape), rtol=1e-9)
-    assert matrix.shape[0] * grid.entries_per_q // grid.places.shape[1] >= matrix.nnz
+    assert matrix.shape[0] * grid.entries_per_q // grid.sets.shape[1] >= matrix.nnz
 
 
-def test_smooth_functions_are_found_with_the_square_of_the_spacing(crystals, springs):
+def test_interpolation_error_is_of_second_order_in_the_spacing(crystals, springs):
     crystal = crystals["diamond"]
 
     def smooth(q_qx):
@@ -72,7 +76,7 @@ def test_smooth_functions_are_found_with_the_square_of_the_spacing(crystals, spr
     assert worst[1] < 0.15
 
 
-def test_acoustic_branches_at_zero_continue_even_functions(crystals, springs):
+def test_acoustic_branches_at_gamma_are_extrapolated_as_even_functions(crystals, springs):
     modes, supercell = modes_of(crystals["bcc"], springs, np.diag([6, 6, 6]))
     grid = lifetime_grid(modes, supercell)
     far = np.linalg.norm(
@@ -80,13 +84,13 @@ def test_acoustic_branches_at_zero_continue_even_functions(crystals, springs):
     )
     values = set_mean(np.broadcast_to((1.5 + far**2)[:, None], modes.sets.shape), modes)
     np.testing.assert_allclose(grid.extended(values)[-3:], 1.5, rtol=1e-10)
-    # derivatives are handed on in the same shares
+    # derivatives have the same weights
     slopes = np.random.default_rng(1).normal(size=(modes.n_sets + 3, 2))
     back = values @ grid.contracted(slopes)
     np.testing.assert_allclose(back, grid.extended(values) @ slopes, rtol=1e-10)
 
 
-def test_sets_without_a_lifetime_are_like_those_of_similar_frequency(case):
+def test_sets_without_a_lifetime_take_that_of_similar_frequencies(case):
     modes, _ = case
     omega = np.sqrt(set_mean(modes.omega**2, modes))
     lifetime = 2000.0 / omega**2
@@ -95,7 +99,7 @@ def test_sets_without_a_lifetime_are_like_those_of_similar_frequency(case):
     sem = 0.05 * lifetime
     lifetime[:2] = np.nan
     sem[3] = np.nan
-    found = fill(ModeLifetimes(modes, lifetime, sem))
+    found = all_strengths(ModeLifetimes(modes, lifetime, sem))
     assert found.filled.tolist() == [g in (0, 1, 3) for g in range(len(omega))]
     np.testing.assert_allclose(found.log_strength[found.filled], -np.log(2000.0), atol=0.2)
     np.testing.assert_allclose(found.sem[~found.filled], 0.05, rtol=1e-10)
@@ -103,8 +107,8 @@ def test_sets_without_a_lifetime_are_like_those_of_similar_frequency(case):
     np.testing.assert_allclose(found.model.sum(axis=1), 1.0, rtol=1e-12)
 
 
-def test_sets_that_outlive_the_run_are_filled_above_what_it_can_tell(crystals, springs):
-    """The longest tenth is not resolved: by the resolved ones they would live too short."""
+def test_lower_bounds_correct_the_bias_of_unresolved_long_lifetimes(crystals, springs):
+    """The longest tenth is not resolved: the resolved ones alone give too short lifetimes."""
     modes, _ = modes_of(crystals["wurtzite"], springs, np.diag([4, 4, 3]))
     omega = np.sqrt(set_mean(modes.omega**2, modes))
     off = {True: [], False: []}
@@ -115,48 +119,48 @@ def test_sets_that_outlive_the_run_are_filled_above_what_it_can_tell(crystals, s
         seen = np.where(true < longest, true, np.nan)
         floor = np.where(true < longest, np.nan, longest)
         for limit, given in ((True, floor), (False, None)):
-            found = fill(ModeLifetimes(modes, seen, 0.1 * seen, given))
+            found = all_strengths(ModeLifetimes(modes, seen, 0.1 * seen, given))
             missing = found.log_strength + np.log(true * omega**2)
             off[limit].append(missing[found.filled].mean())
     assert np.mean(off[False]) > 0.25
     assert abs(np.mean(off[True])) < 0.1
 
 
-def test_a_cut_distribution_has_the_mean_that_it_has(case):
+def test_bounded_sets_have_the_mean_of_a_truncated_normal_distribution(case):
     modes, _ = case
     omega = np.sqrt(set_mean(modes.omega**2, modes))
     scatter = 0.3 * np.random.default_rng(5).normal(size=len(omega))
     lifetime = 2000.0 / omega**2 * np.exp(scatter)
     three = [1, 4, 6]
     lifetime[three] = np.nan
-    plain = fill(ModeLifetimes(modes, lifetime, 0.1 * lifetime))
+    plain = all_strengths(ModeLifetimes(modes, lifetime, 0.1 * lifetime))
     model, sem = plain.log_strength[three], plain.sem[1]
     cut = np.array([-2.0, 0.5, np.inf])
     floor = np.full(len(omega), np.nan)
     floor[three[:2]] = np.exp(-(model + sem * cut)[:2]) / omega[three[:2]] ** 2
-    found = fill(ModeLifetimes(modes, lifetime, 0.1 * lifetime, floor))
+    found = all_strengths(ModeLifetimes(modes, lifetime, 0.1 * lifetime, floor))
     below = stats.truncnorm(-np.inf, cut, model, sem).mean()
     np.testing.assert_allclose(found.log_strength[three], below, rtol=1e-9)
-    # The limit stays where it is when the model moves.
+    # The bound is fixed when the model changes.
     step = 1e-5
     higher = stats.truncnorm(-np.inf, cut - step / sem, model + step, sem).mean()
     np.testing.assert_allclose(found.model.sum(axis=1), (higher - below) / step, rtol=1e-3)
 
 
-def test_one_lifetime_does_not_tell_how_far_others_are_off(case):
+def test_one_lifetime_gives_no_error_of_the_others(case):
     modes, _ = case
     lifetime = np.full(modes.n_sets, np.nan)
     lifetime[2] = 3.0
-    with pytest.raises(DataError, match="one lifetime is resolved: how far others are off"):
-        fill(ModeLifetimes(modes, lifetime, 0.1 * lifetime))
+    with pytest.raises(DataError, match="only one lifetime is resolved"):
+        all_strengths(ModeLifetimes(modes, lifetime, 0.1 * lifetime))
 
 
-def test_errors_of_filled_values_follow_those_that_make_them(case):
+def test_errors_of_filled_values_are_propagated_from_resolved_ones(case):
     modes, _ = case
     omega = np.sqrt(set_mean(modes.omega**2, modes))
     lifetime = 2000.0 / omega**2
     lifetime[0] = np.nan
-    found = fill(ModeLifetimes(modes, lifetime, 0.05 * lifetime))
+    found = all_strengths(ModeLifetimes(modes, lifetime, 0.05 * lifetime))
     one = np.zeros(len(omega))
     one[0] = 1.0  # a function of the filled one alone
     variance = (found.deviations(one) ** 2).sum()
@@ -164,17 +168,17 @@ def test_errors_of_filled_values_follow_those_that_make_them(case):
     assert variance == pytest.approx(wanted, rel=1e-12)
 
 
-def test_what_cannot_be_is_told(crystals, springs):
+def test_invalid_input_is_refused(crystals, springs):
     modes, _ = modes_of(crystals["diamond"], springs, np.diag([2, 2, 2]))
     nothing = np.full(modes.n_sets, np.nan)
     with pytest.raises(DataError, match="no lifetime is resolved"):
-        fill(ModeLifetimes(modes, nothing, nothing))
+        all_strengths(ModeLifetimes(modes, nothing, nothing))
     soft = modes_at(
         springs(crystals["diamond"], 4.0, strength=-1.0), modes.qpoints, modes.weights
     )
     some = np.ones(soft.n_sets)
     with pytest.raises(DataError, match="no real frequency"):
-        fill(ModeLifetimes(soft, some, 0.1 * some))
+        all_strengths(ModeLifetimes(soft, some, 0.1 * some))
     with pytest.raises(DataError, match="not at the q points of the supercell"):
         lifetime_grid(modes, build_supercell(modes.crystal, np.diag([3, 2, 2])))
     one, cell = modes_of(crystals["diamond"], springs, np.eye(3, dtype=int))

@@ -8,7 +8,7 @@ import pytest
 
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.anharmonic.linewidths import perturbative_linewidths, shared_mesh
+from trajmodes.phonons.linewidths import perturbative_linewidths, shared_mesh
 from trajmodes.phonons.qpoints import commensurate
 from trajmodes.symmetry.translations import build_supercell
 
@@ -33,7 +33,7 @@ def with_nothing_cubic(constants: ForceConstants) -> ForceConstants:
         ("triclinic", np.diag([2, 3, 1]), (3, 3, 3), (4, 3, 3)),
     ],
 )
-def test_a_mesh_holds_all_q_of_the_supercell(name, matrix, asked, wanted, crystals):
+def test_the_mesh_contains_all_q_points_of_the_supercell(name, matrix, asked, wanted, crystals):
     supercell = build_supercell(crystals[name], matrix)
     mesh = shared_mesh(supercell, asked)
     assert mesh == wanted
@@ -41,13 +41,13 @@ def test_a_mesh_holds_all_q_of_the_supercell(name, matrix, asked, wanted, crysta
     np.testing.assert_allclose(places, np.rint(places), atol=1e-9)
 
 
-def test_a_mesh_has_points(crystals):
+def test_an_empty_mesh_is_refused(crystals):
     supercell = build_supercell(crystals["bcc"], np.eye(3, dtype=int))
     with pytest.raises(UsageError, match="three positive numbers"):
         shared_mesh(supercell, (4, 0, 4))
 
 
-def test_a_missing_phono3py_is_named(monkeypatch, crystals, springs):
+def test_missing_phono3py_is_reported(monkeypatch, crystals, springs):
     monkeypatch.setitem(sys.modules, "phono3py", None)
     constants = with_nothing_cubic(springs(crystals["bcc"], 3.0))
     supercell = build_supercell(crystals["bcc"], np.eye(3, dtype=int) * 2)
@@ -55,15 +55,15 @@ def test_a_missing_phono3py_is_named(monkeypatch, crystals, springs):
         perturbative_linewidths(constants, supercell, (2, 2, 2), 300.0)
 
 
-def test_what_cannot_be_is_refused(crystals, springs):
+def test_invalid_input_is_refused(crystals, springs):
     plain = springs(crystals["bcc"], 3.0)
     supercell = build_supercell(crystals["bcc"], np.eye(3, dtype=int) * 2)
-    with pytest.raises(DataError, match="hold no cubic ones"):
+    with pytest.raises(DataError, match="no force constants of third order"):
         perturbative_linewidths(plain, supercell, (2, 2, 2), 300.0)
     constants = with_nothing_cubic(plain)
     with pytest.raises(UsageError, match="temperature must be positive"):
         perturbative_linewidths(constants, supercell, (2, 2, 2), 0.0)
-    with pytest.raises(UsageError, match=r"\[0\.25, 0\.0, 0\.0\] is no point of the mesh"):
+    with pytest.raises(UsageError, match=r"\[0\.25, 0\.0, 0\.0\] is not a point of the mesh"):
         perturbative_linewidths(constants, supercell, (2, 2, 2), 300.0, [[0.25, 0.0, 0.0]])
     with pytest.raises(DataError, match="finite numbers of shape"):
         perturbative_linewidths(constants, supercell, (2, 2, 2), 300.0, [0.25, 0.0, 0.0])

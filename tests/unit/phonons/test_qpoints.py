@@ -1,4 +1,6 @@
-"""Lists of q points."""
+"""Lists of q points, the points on a band path, and the names of special points."""
+
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -6,7 +8,8 @@ import pytest
 from trajmodes.data.bands import BandPath
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import TrajmodesWarning, UsageError
-from trajmodes.phonons.qpoints import band_path, commensurate, mesh, on_path
+from trajmodes.phonons.bands import band_path, on_path
+from trajmodes.phonons.qpoints import commensurate, mesh, point_names
 from trajmodes.symmetry.stars import star_images, star_labels
 from trajmodes.symmetry.translations import build_supercell, half_space
 
@@ -63,7 +66,7 @@ def test_the_path_of_silicon(crystals):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_path_is_evenly_walked(name, crystals):
+def test_points_of_a_path_are_equally_spaced(name, crystals):
     crystal, spacing = crystals[name], 0.07
     path = band_path(crystal, spacing)
     cartesian = path.qpoints @ np.linalg.inv(crystal.cell).T * 2 * np.pi
@@ -79,7 +82,7 @@ def test_a_path_is_evenly_walked(name, crystals):
 
 
 def test_the_path_is_that_of_the_users_own_cell(crystals):
-    """Another choice of primitive vectors, turned in space: the same wave vectors."""
+    """Another choice of primitive vectors, rotated in space, gives the same wave vectors."""
     crystal = crystals["diamond"]
     change = np.array([[1, 1, 0], [0, 1, 1], [0, 0, 1]])
     turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))
@@ -111,7 +114,7 @@ def test_a_cell_with_few_digits_keeps_its_path(crystals):
     np.testing.assert_allclose(path.qpoints, wanted.qpoints, atol=1e-4)
 
 
-def test_a_cell_that_is_not_primitive_is_told(crystals):
+def test_a_cell_that_is_not_primitive_gives_a_warning(crystals):
     crystal = crystals["bcc"]
     double = Crystal(
         2.87 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), ("Fe", "Fe"),
@@ -128,7 +131,7 @@ def test_a_spacing_must_be_positive(spacing, crystals):
         band_path(crystals["bcc"], spacing)
 
 
-def test_silicon_in_a_cube_meets_the_path_where_it_should(crystals):
+def test_q_points_of_cubic_silicon_supercell_on_the_path(crystals):
     crystal = crystals["diamond"]
     qpoints, _ = commensurate(build_supercell(crystal, CUBIC))
     path = band_path(crystal, 0.1)
@@ -148,7 +151,7 @@ def test_silicon_in_a_cube_meets_the_path_where_it_should(crystals):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_meetings_are_those_of_a_search_by_brute_force(name, crystals):
+def test_points_on_the_path_agree_with_a_brute_force_search(name, crystals):
     crystal = crystals[name]
     qpoints, _ = commensurate(build_supercell(crystal, [[4, 0, 0], [0, 4, 0], [0, 0, 2]]))
     path = band_path(crystal, 0.5)
@@ -170,7 +173,7 @@ def test_meetings_are_those_of_a_search_by_brute_force(name, crystals):
     assert found == wanted
 
 
-def test_both_ends_of_a_whole_period_are_met(crystals):
+def test_both_ends_of_a_full_period_are_found(crystals):
     path = BandPath(
         crystals["triclinic"], np.array([[0, 0, 0], [1, 0, 0]]), np.array([0, 2.0]),
         np.array([0, 2]), (("Γ", "Γ"),),
@@ -181,7 +184,7 @@ def test_both_ends_of_a_whole_period_are_met(crystals):
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_noise_at_the_corners_of_a_path_is_forgiven(sign, crystals):
+def test_noise_at_the_corners_of_a_path_is_tolerated(sign, crystals):
     path = BandPath(
         crystals["triclinic"], np.array([[0, sign * 1e-6, 0], [0, -0.5, 1e-6]]),
         np.array([0, 1.0]), np.array([0, 2]), (("Γ", "Y"),),
@@ -191,3 +194,41 @@ def test_noise_at_the_corners_of_a_path_is_forgiven(sign, crystals):
     np.testing.assert_allclose(hits.distance, [0, 0.5, 1], atol=1e-5)
     back = BandPath(path.crystal, path.qpoints[::-1], path.distance, path.offsets, path.labels)
     np.testing.assert_array_equal(on_path(back, [[0, 0, 0], [0, 0.5, 0]]).index, [1, 0])
+
+
+def counts(crystal, matrix):
+    qpoints, weights = commensurate(build_supercell(crystal, matrix))
+    found = Counter()
+    for name, weight in zip(point_names(crystal, qpoints), weights, strict=True):
+        found[name] += int(weight)
+    return found
+
+
+def test_stars_of_the_face_centred_cube_have_their_known_sizes(crystals):
+    found = counts(crystals["diamond"], [[-4, 4, 4], [4, -4, 4], [4, 4, -4]])
+    # Of 256 points; U and K are one star, of which K is named first.
+    wanted = {"Γ": 1, "X": 3, "L": 4, "W": 6, "K": 12}
+    assert {name: found[name] for name in wanted} == wanted
+    assert sum(found.values()) == 256
+    assert set(found) == {"", *wanted}
+
+
+def test_stars_of_the_hexagonal_zone(crystals):
+    found = counts(crystals["wurtzite"], np.diag([6, 6, 2]))
+    wanted = {"Γ": 1, "A": 1, "M": 3, "L": 3, "K": 2, "H": 2}
+    assert {name: found[name] for name in wanted} == wanted
+    assert set(found) == {"", *wanted}
+
+
+@pytest.mark.parametrize(
+    "turn", [[[0, 1, 0], [0, 0, 1], [1, 0, 0]], [[1, 0, 0], [1, 1, 0], [0, -1, 1]]]
+)
+def test_names_do_not_depend_on_the_choice_of_the_cell(crystals, turn):
+    one = crystals["wurtzite"]
+    turned = np.array(turn)
+    other = Crystal(
+        turned @ one.cell, one.sites @ np.linalg.inv(turned), one.species, one.masses
+    )
+    qpoints, _ = commensurate(build_supercell(one, np.diag([6, 6, 2])))
+    # q·(a row of the cell) is what it was.
+    assert point_names(other, qpoints @ turned.T) == point_names(one, qpoints)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.bands import band_path, dispersion
 from trajmodes.phonons.modes import frequencies_at, modes_at
-from trajmodes.phonons.qpoints import band_path, commensurate
-from trajmodes.phonons.renormalised.quasi_particles import renormalised
+from trajmodes.phonons.qpoints import commensurate
+from trajmodes.phonons.renormalised import quasi_particle_constants
 from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import THZ
@@ -43,7 +43,7 @@ def wanted_at(modes, of_sets) -> np.ndarray:
 def test_frequencies_are_exact_at_the_q_points_of_the_supercell(case):
     modes, supercell, given = case
     given[2] *= -1.0  # an imaginary one
-    constants, own = renormalised(modes, supercell, given)
+    constants, own = quasi_particle_constants(modes, supercell, given)
     omega, sem = frequencies_at(constants, modes.qpoints)
     wanted = np.sort(wanted_at(modes, given), axis=1)
     top = np.abs(wanted).max()
@@ -52,10 +52,10 @@ def test_frequencies_are_exact_at_the_q_points_of_the_supercell(case):
     assert own.all()
 
 
-def test_own_frequencies_give_back_the_own_bands(case):
+def test_harmonic_frequencies_reproduce_the_harmonic_bands(case):
     modes, supercell, _ = case
     unknown = np.full(modes.n_sets, np.nan)
-    constants, own = renormalised(modes, supercell, unknown)
+    constants, own = quasi_particle_constants(modes, supercell, unknown)
     assert not own.any()
     omega, _ = frequencies_at(constants, modes.qpoints)
     scale = modes.omega.max() ** 2
@@ -66,7 +66,7 @@ def test_errors_are_exact_at_the_q_points_of_the_supercell(case):
     modes, supercell, given = case
     sem = THZ * np.random.default_rng(2).uniform(0.01, 0.1, len(given))
     given[1] = np.nan
-    constants, own = renormalised(modes, supercell, given, sem, 300.0)
+    constants, own = quasi_particle_constants(modes, supercell, given, sem, 300.0)
     omega, omega_sem = frequencies_at(constants, modes.qpoints)
     harmonic = np.sqrt(set_mean(modes.omega**2, modes))
     freq, error = np.where(own, given, harmonic), np.where(own, sem, 0.05 * THZ)
@@ -83,25 +83,25 @@ def test_errors_between_are_those_of_independent_frequencies(case):
     modes, supercell, given = case
     sem = np.full(len(given), 0.02 * THZ)
     q = np.array([[0.11, 0.23, 0.31]])
-    found = renormalised(modes, supercell, given, sem)[0]
+    found = quasi_particle_constants(modes, supercell, given, sem)[0]
     omega, omega_sem = frequencies_at(found, q)
     step, variance = 1e-4, np.zeros(omega.shape)
     for g in range(len(given)):
         moved = given.copy()
         moved[g] += step
-        shifted = frequencies_at(renormalised(modes, supercell, moved)[0], q)[0]
+        shifted = frequencies_at(quasi_particle_constants(modes, supercell, moved)[0], q)[0]
         variance += ((shifted - omega) / step * sem[g]) ** 2
     np.testing.assert_allclose(omega_sem, np.sqrt(variance), rtol=2e-3)
 
 
-def test_errors_survive_a_bound_on_memory(case, monkeypatch):
+def test_errors_do_not_depend_on_the_memory_bound(case, monkeypatch):
     modes, supercell, given = case
     sem = np.full(len(given), 0.02 * THZ)
-    full = renormalised(modes, supercell, given, sem)[0]
-    module = "trajmodes.phonons.renormalised.quasi_particles"
+    full = quasi_particle_constants(modes, supercell, given, sem)[0]
+    module = "trajmodes.phonons.renormalised"
     monkeypatch.setattr(sys.modules[module], "_BYTES", 0)
     monkeypatch.setattr(sys.modules[module], "_FEWEST", 8)
-    small = renormalised(modes, supercell, given, sem)[0]
+    small = quasi_particle_constants(modes, supercell, given, sem)[0]
     assert len(small.replicates) == 8 < len(full.replicates)
     _, one = frequencies_at(full, modes.qpoints[1:])
     _, two = frequencies_at(small, modes.qpoints[1:])
@@ -110,7 +110,9 @@ def test_errors_survive_a_bound_on_memory(case, monkeypatch):
 
 def test_bands_go_through_the_points_with_error_bars(case):
     modes, supercell, given = case
-    constants, _ = renormalised(modes, supercell, given, np.full(len(given), 0.02 * THZ))
+    constants, _ = quasi_particle_constants(
+        modes, supercell, given, np.full(len(given), 0.02 * THZ)
+    )
     bands = dispersion(constants, band_path(modes.crystal, 0.4))
     assert np.isfinite(bands.omega).all()
     assert np.isfinite(bands.omega_sem).all()
@@ -122,17 +124,17 @@ def test_without_all_errors_there_are_no_error_bars(case):
     modes, supercell, given = case
     sem = np.full(len(given), 0.02 * THZ)
     sem[0] = np.nan
-    assert renormalised(modes, supercell, given, sem)[0].replicates is None
+    assert quasi_particle_constants(modes, supercell, given, sem)[0].replicates is None
     given[0] = np.nan
     bare = replace(modes, omega_sem=None)
-    assert renormalised(bare, supercell, given, sem)[0].replicates is None
-    assert renormalised(modes, supercell, given, sem)[0].replicates is not None
+    assert quasi_particle_constants(bare, supercell, given, sem)[0].replicates is None
+    assert quasi_particle_constants(modes, supercell, given, sem)[0].replicates is not None
 
 
-def test_frequencies_and_sets_must_agree(case):
+def test_number_of_frequencies_must_be_that_of_sets(case):
     modes, supercell, given = case
-    with pytest.raises(DataError, match="need as many frequencies"):
-        renormalised(modes, supercell, given[1:])
+    with pytest.raises(DataError, match="sets of modes need"):
+        quasi_particle_constants(modes, supercell, given[1:])
     larger = build_supercell(modes.crystal, 2 * supercell.matrix)
     with pytest.raises(DataError, match="not at the q points of the supercell"):
-        renormalised(modes, larger, given)
+        quasi_particle_constants(modes, larger, given)

@@ -5,7 +5,7 @@ import pytest
 
 from trajmodes.errors import DataError
 from trajmodes.phonons.modes import frequencies_at
-from trajmodes.phonons.velocities import branches_in_parts, group_velocities
+from trajmodes.phonons.velocities import branches_by_chunk, group_velocities
 from trajmodes.symmetry.stars import star_images
 
 NAMES = ["diamond", "rock salt", "bcc", "wurtzite", "rutile", "triclinic"]
@@ -32,7 +32,7 @@ def test_velocities_are_derivatives_of_the_frequencies(name, crystals, springs):
 
 
 @pytest.mark.parametrize("name", ["diamond", "wurtzite", "rutile"])
-def test_degenerate_branches_leave_along_the_direction_of_splitting(name, crystals, springs):
+def test_velocities_of_degenerate_branches_are_one_sided_slopes(name, crystals, springs):
     constants = springs(crystals[name], 4.5)
     direction = np.array([1.0, 2.0, 3.0]) / np.sqrt(14.0)
     q_qx = np.array([[0.2, 0.2, 0.2], [0.3, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 0.5]])
@@ -47,14 +47,14 @@ def test_degenerate_branches_leave_along_the_direction_of_splitting(name, crysta
 
 
 @pytest.mark.parametrize("name", ["diamond", "wurtzite"])
-def test_speed_is_the_same_in_a_star(name, crystals, springs):
+def test_speed_is_equal_within_a_star(name, crystals, springs):
     constants = springs(crystals[name], 4.5)
     images = star_images(crystals[name], [[0.13, 0.27, -0.4]])[:, 0]
     speed = np.linalg.norm(group_velocities(constants, images).velocity, axis=2)
     np.testing.assert_allclose(speed, np.broadcast_to(speed[0], speed.shape), rtol=1e-7)
 
 
-def test_uniform_shifts_have_no_velocity_and_imaginary_modes_a_signed_one(crystals, springs):
+def test_uniform_shifts_have_no_velocity_and_imaginary_modes_a_negative_one(crystals, springs):
     constants = springs(crystals["diamond"], 4.5)
     found = group_velocities(constants, [[0, 0, 0], [1, 0, 0], [0.1, 0.2, 0.3]])
     assert np.isnan(found.velocity[:2, :3]).all()
@@ -69,17 +69,17 @@ def test_uniform_shifts_have_no_velocity_and_imaginary_modes_a_signed_one(crysta
     )
 
 
-def test_parts_do_not_change_the_result(crystals, springs):
+def test_results_do_not_depend_on_chunks(crystals, springs):
     constants = springs(crystals["rock salt"], 4.5)
     q_qx = np.random.default_rng(1).uniform(-0.5, 0.5, (7, 3))
     whole = group_velocities(constants, q_qx)
-    parts = list(branches_in_parts(constants, q_qx, 3))
+    parts = list(branches_by_chunk(constants, q_qx, 3))
     assert [part.start for part, _ in parts] == [0, 3, 6]
     for part, found in parts:
         np.testing.assert_allclose(found.velocity, whole.velocity[part], rtol=1e-9, atol=1e-9)
 
 
-def test_wave_vectors_are_finite_triples(crystals, springs):
+def test_invalid_q_points_are_refused(crystals, springs):
     constants = springs(crystals["bcc"], 3.0)
     with pytest.raises(DataError, match=r"finite numbers of shape \(q, 3\)"):
         group_velocities(constants, [0.0, 0.0, 0.0])

@@ -1,17 +1,17 @@
-"""Lattice thermal conductivity in the relaxation-time picture, with lifetimes of the run.
+"""Lattice thermal conductivity in the relaxation-time approximation, with lifetimes of the run.
 
     κ_xy = (V N_q)⁻¹ Σ_qm C_qm v_x v_y τ_qm
 
-over a mesh of N_q points, V the volume of the cell, v the group velocity, τ the energy
-lifetime and C the heat capacity of one mode: k_B for classical nuclei, as those of the run
-were, or k_B x² eˣ/(eˣ − 1)² with x = ħω/k_BT. The lifetimes stay those of the classical run
-in both. Lifetimes of single modes take every scattering event to destroy heat current: where
-normal processes dominate, κ is too small (R. Peierls, Ann. Phys. 395, 1055 (1929)).
+over a mesh of N_q points, with V the volume of the cell, v the group velocity, τ the energy
+lifetime and C the heat capacity of one mode: k_B for classical nuclei, as in the run, or
+k_B x² eˣ/(eˣ − 1)² with x = ħω/k_BT. Both use the lifetimes of the classical run. Lifetimes of
+single modes count every scattering event as resistive. Where normal processes dominate, κ is
+therefore too small (R. Peierls, Ann. Phys. 395, 1055 (1929)).
 
-The error bar has two independent parts. That of the lifetimes is linear: κ depends on the
-logarithms of the strengths γ/ω² of the sets through the interpolation, and its derivatives are
-summed along with it. That of the force constants comes from their replicates, with the
-lifetimes as they are; a coarser mesh is enough to follow these.
+The error bar has two independent parts. The error of the lifetimes is propagated linearly: κ
+depends through the interpolation on the logarithms of γ/ω² of the sets, and its derivatives are
+summed with it. The error of the force constants comes from their replicates, at fixed lifetimes
+and on a coarser mesh.
 """
 
 from dataclasses import replace
@@ -24,13 +24,13 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.labels import point
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.anharmonic.linewidths import shared_mesh
+from trajmodes.phonons.linewidths import shared_mesh
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.transport.heat_flow import FlowEdges, FlowSums, flow_sums, zone_of
 from trajmodes.phonons.transport.lifetime_mesh import (
     LifetimeGrid,
     ModeLifetimes,
-    fill,
+    all_strengths,
     lifetime_grid,
 )
 from trajmodes.phonons.velocities import group_velocities
@@ -38,18 +38,18 @@ from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.symmetry.stars import point_group
 from trajmodes.units import THZ
 
-# Largest distance in 1/Å, 2π included, of neighbours on a mesh that is chosen for the user.
+# Largest distance in 1/Å, 2π included, of neighbours on the default mesh.
 _SPACING = 0.08
-# Part of κ that may rest on lifetimes which were not measured.
+# Largest part of κ that may come from lifetimes that were not measured.
 _MOST_FILLED = 2.0 / 3.0
-# Replicates of the constants are followed on a mesh coarser by this factor.
+# Replicates of the force constants use a mesh coarser by this factor.
 _COARSER = 3
-# Speed, in units of the highest, that is none.
+# Speed, relative to the highest, below which it is zero.
 _RESTING = 1e-6
-# Rounding of ω and of sums, relative to the highest.
+# Rounding of ω and of sums, relative to the largest value.
 _ROUNDING = 1e-5
 _BINS = 200
-# Mean free paths in Å from 0.1 Å to 1 cm, 20 for a factor of ten.
+# Mean free paths in Å from 0.1 Å to 1 cm, 20 per decade.
 _LENGTHS = 10.0 * np.geomspace(1e-2, 1e7, 181)
 
 
@@ -65,7 +65,7 @@ def conductivity(
     Parameters
     ----------
     constants
-        Force constants whose modes the lifetimes belong to.
+        The force constants; the lifetimes are those of their modes.
     supercell
         The supercell of the run.
     lifetimes
@@ -73,31 +73,35 @@ def conductivity(
     temperature
         Temperature of the run in K.
     divisions
-        Mesh, points along each reciprocal lattice vector; `dense_mesh` where not given.
+        Number of mesh points along each reciprocal lattice vector; `dense_mesh` by default.
 
     Raises
     ------
     UsageError
         If the temperature or a number of points is not positive.
     DataError
-        If a mode is imaginary, or more than two thirds of κ would rest on lifetimes that are
+        If a mode is imaginary, or more than two thirds of κ would come from lifetimes that are
         not resolved.
     """
     if not temperature > 0.0:
         raise UsageError(f"the temperature must be positive, got {temperature} K")
     divisions = dense_mesh(supercell) if divisions is None else divisions
-    strengths = fill(lifetimes)
+    strengths = all_strengths(lifetimes)
     grid = lifetime_grid(lifetimes.modes, supercell)
     edges = _edges(lifetimes)
     zone = zone_of(constants.crystal, divisions)
     sums = flow_sums(constants, zone, grid, strengths, temperature, edges)
     _check_stable(sums, edges)
     _check_resolved(sums, lifetimes)
-    deviations = strengths.deviations(grid.contracted(sums.slopes))
-    more = _replicated(constants, divisions, grid, lifetimes, temperature, sums.kappa)
-    deviations = np.concatenate([deviations, more])
-    turns = _rotations(constants.crystal)
-    classical, quantum = (_flow(turns, sums, deviations, edges, kind) for kind in (0, 1))
+    of_lifetimes = strengths.deviations(grid.contracted(sums.slopes))
+    of_constants = _replicate_deviations(
+        constants, divisions, grid, lifetimes, temperature, sums.kappa
+    )
+    deviations = np.concatenate([of_lifetimes, of_constants])
+    rotations = _rotations(constants.crystal)
+    classical, quantum = (
+        _symmetrised_flow(rotations, sums, deviations, edges, kind) for kind in (0, 1)
+    )
     speed, path, path_sem = _free_paths(constants, lifetimes)
     return Conductivity(
         temperature=temperature,
@@ -112,13 +116,7 @@ def conductivity(
 
 
 def dense_mesh(supercell: Supercell) -> tuple[int, int, int]:
-    """Mesh for integrals over the zone: fine, and with all q points of the supercell on it.
-
-    Parameters
-    ----------
-    supercell
-        The supercell of the run.
-    """
+    """Default mesh for integrals over the zone; it contains all q points of the supercell."""
     reciprocal = 2.0 * np.pi * np.linalg.inv(supercell.crystal.cell)
     wanted = np.ceil(np.linalg.norm(reciprocal, axis=0) / _SPACING).astype(int)
     return shared_mesh(supercell, (int(wanted[0]), int(wanted[1]), int(wanted[2])))
@@ -134,27 +132,28 @@ def _check_stable(sums: FlowSums, edges: FlowEdges) -> None:
     if sums.lowest < -_ROUNDING * edges.omega[-1]:
         raise DataError(
             f"a mode at q = {point(sums.lowest_qpoint)} is imaginary, "
-            f"{sums.lowest / THZ:.3g} THz: a lifetime does not tell what heat it carries",
-            why="the crystal is unstable, or the constants are poor between the q points of "
-            "the supercell",
+            f"{sums.lowest / THZ:.3g} THz: its heat flow is not defined",
+            why="the crystal is unstable, or the force constants are inaccurate between the q "
+            "points of the supercell",
             fix="use a larger supercell, a cutoff, or constants fitted to a longer run",
         )
 
 
 def _check_resolved(sums: FlowSums, lifetimes: ModeLifetimes) -> None:
-    """Raise a `DataError` if too much was filled in."""
+    """Raise a `DataError` if too much of κ comes from lifetimes that were not measured."""
     share = float(_isotropic(sums.filled[0]) / _isotropic(sums.kappa[0]))
     if share > _MOST_FILLED:
         known = lifetimes.resolved
         raise DataError(
-            f"the conductivity is not resolved: {100.0 * share:.0f} % of it would "
-            f"rest on lifetimes not measured; {known.sum()} of {len(known)} sets have one",
-            why="the modes that carry the heat outlive the run, or the resolution of spectra",
-            fix="run longer: the advice beside each mode tells how much",
+            f"the conductivity is not resolved: {100.0 * share:.0f} % of it would come from "
+            f"lifetimes that were not measured; {known.sum()} of {len(known)} sets have one",
+            why="the modes that carry the heat live longer than the run, or their lines are "
+            "narrower than the resolution of the spectra",
+            fix="run longer; the advice for each mode says how long",
         )
 
 
-def _replicated(
+def _replicate_deviations(
     constants: ForceConstants,
     divisions: tuple[int, int, int],
     grid: LifetimeGrid,
@@ -162,9 +161,9 @@ def _replicated(
     temperature: float,
     whole: Floats,
 ) -> Floats:
-    """(b, k, 3, 3) deviations by the constants; the sum of their squares is a variance.
+    """Deviations (b, k, 3, 3) due to the force constants; their sum of squares is a variance.
 
-    They are scaled from κ on the coarser mesh to that on the whole one (k, 3, 3).
+    They are scaled from κ on the coarser mesh to κ on the full mesh, ``whole`` (k, 3, 3).
     """
     if constants.replicates is None:
         return np.zeros((0, 2, 3, 3))
@@ -175,7 +174,7 @@ def _replicated(
     for b, values in enumerate(constants.replicates):
         one = replace(constants, values=values, replicates=None)
         square = set_mean(frequencies_at(one, modes.qpoints)[0] ** 2, modes)
-        strengths = fill(lifetimes, square)
+        strengths = all_strengths(lifetimes, square)
         kappa[b] = flow_sums(one, zone, grid, strengths, temperature, edges).kappa
     mean = kappa.mean(axis=0)
     scale = _isotropic(whole) / _isotropic(mean) * np.sqrt(1.0 - 1.0 / len(kappa))
@@ -183,11 +182,8 @@ def _replicated(
     return deviations
 
 
-def _span(sums: FlowSums) -> slice:
-    """Mean free paths from one that is longer than none to the first that is longer than all.
-
-    The same for both kinds of heat capacity, which then stand side by side.
-    """
+def _length_range(sums: FlowSums) -> slice:
+    """Range of mean free paths in which heat is carried, common to both heat capacities."""
     below_lk = np.cumsum(_isotropic(sums.at_length), axis=0)[:-1]
     carried_lk = below_lk / _isotropic(sums.kappa)
     first = int((carried_lk <= _ROUNDING).all(axis=1).sum())
@@ -195,12 +191,13 @@ def _span(sums: FlowSums) -> slice:
     return slice(max(0, first - 1), last + 1)
 
 
-def _flow(
-    turns: Floats, sums: FlowSums, deviations: Floats, edges: FlowEdges, kind: int
+def _symmetrised_flow(
+    rotations: Floats, sums: FlowSums, deviations: Floats, edges: FlowEdges, kind: int
 ) -> HeatFlow:
-    """Make the result for one kind of heat capacity, symmetrised by rotations (g, 3, 3)."""
+    """Heat flow for one kind of heat capacity, averaged over rotations (g, 3, 3)."""
     kappa, filled, errors, below_frequency, at_length = (
-        np.einsum("gxi,...ij,gyj->...xy", turns, part, turns, optimize=True) / len(turns)
+        np.einsum("gxi,...ij,gyj->...xy", rotations, part, rotations, optimize=True)
+        / len(rotations)
         for part in (
             sums.kappa[kind],
             sums.filled[kind],
@@ -211,7 +208,7 @@ def _flow(
     )
     isotropic = _isotropic(kappa)
     below_length = np.cumsum(at_length, axis=0)[:-1]
-    span = _span(sums)
+    span = _length_range(sums)
     return HeatFlow(
         kappa=kappa,
         kappa_sem=np.sqrt((errors**2).sum(axis=0)),
@@ -233,10 +230,10 @@ def _isotropic(tensors: Floats) -> Floats:
 
 
 def _rotations(crystal: Crystal) -> Floats:
-    """(g, 3, 3) point group, acting on columns of Cartesian components."""
+    """Point group (g, 3, 3), acting on columns of Cartesian components."""
     columns = crystal.cell.T
-    turns: Floats = columns @ point_group(crystal) @ np.linalg.inv(columns)
-    return turns
+    rotations: Floats = columns @ point_group(crystal) @ np.linalg.inv(columns)
+    return rotations
 
 
 def _free_paths(
@@ -247,7 +244,7 @@ def _free_paths(
     velocity = group_velocities(constants, modes.qpoints).velocity
     square = (np.nan_to_num(velocity) ** 2).sum(axis=2)
     speed = np.sqrt(set_mean(square, modes))
-    # Where symmetry forbids a velocity, rounding leaves one.
+    # Rounding leaves a velocity where symmetry forbids one.
     speed = np.where(speed > _RESTING * speed.max(initial=0.0), speed, 0.0)
     known = lifetimes.resolved
     path = np.where(known, speed * lifetimes.lifetime_ps, np.nan)

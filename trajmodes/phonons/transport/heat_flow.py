@@ -1,9 +1,9 @@
-"""The heat that phonons carry: one mode, and sums of modes over the zone.
+"""Heat flow of phonons, mode by mode and summed over the zone.
 
-Near Γ the summand C v⊗v τ goes as 1/q², which a mesh integrates badly: the error falls only as
-the spacing h. The cube of edge 3h about Γ (in the axes of the mesh) is therefore covered anew
-for the three acoustic branches, with spacing h/3, but for its innermost cube of edge h. The
-integral of g(direction)/q² over a cube goes as its edge: that over the innermost cube is half
+Near Γ the summand C v⊗v τ varies as 1/q², so the error of a sum over a mesh falls only as its
+spacing h. For the three acoustic branches the cube of edge 3h about Γ (in the axes of the mesh)
+is therefore sampled with spacing h/3, except for its innermost cube of edge h. The integral of
+g(direction)/q² over a cube is proportional to its edge, so that over the innermost cube is half
 of that over the shell around it.
 """
 
@@ -17,7 +17,7 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.phonons.qpoints import mesh
 from trajmodes.phonons.transport.lifetime_mesh import LifetimeGrid, Strengths
-from trajmodes.phonons.velocities import Branches, branches_in_parts
+from trajmodes.phonons.velocities import Branches, branches_by_chunk
 from trajmodes.symmetry.stars import star_labels
 from trajmodes.units import BOLTZMANN, HBAR
 
@@ -26,18 +26,9 @@ _ENTRIES = 1 << 20
 
 
 def heat_capacities(omega: Floats, temperature: float) -> Floats:
-    """Heat capacity of modes, classical and quantum.
+    """Heat capacity (2, …) in eV/K of modes of frequency ω ≥ 0 (…) in rad/ps.
 
-    Parameters
-    ----------
-    omega
-        (…) frequencies in rad/ps, not negative.
-    temperature
-        In K.
-
-    Returns
-    -------
-    (2, …) in eV/K: k_B, and k_B (x/2)²/sinh²(x/2) with x = ħω/k_BT.
+    The classical one is k_B, the quantum one k_B (x/2)²/sinh²(x/2) with x = ħω/k_BT.
     """
     half = np.clip(0.5 * HBAR * omega / (BOLTZMANN * temperature), 1e-9, 300.0)
     capacity: Floats = BOLTZMANN * np.stack([np.ones_like(half), (half / np.sinh(half)) ** 2])
@@ -47,27 +38,16 @@ def heat_capacities(omega: Floats, temperature: float) -> Floats:
 def heat_flow(
     branches: Branches, lifetime_ps: Floats, temperature: float, volume: float
 ) -> Floats:
-    """C v⊗v τ/V of single modes, classical and quantum.
+    """C v⊗v τ/V (2, q, m, 3, 3) in eV/(K Å ps) of single modes, classical and quantum.
 
-    Parameters
-    ----------
-    branches
-        Frequencies and velocities (q, m).
-    lifetime_ps
-        (q, m) energy lifetimes in ps.
-    temperature
-        In K.
-    volume
-        Volume of the primitive cell in Å³.
-
-    Returns
-    -------
-    (2, q, m, 3, 3) in eV/(K Å ps); the mean over all q of the zone, summed over m, is κ. Zero
-    for modes whose frequency is not positive.
+    ``lifetime_ps`` (q, m) are energy lifetimes, ``volume`` in Å³ that of the primitive cell. The
+    mean over all q of the zone, summed over m, is κ. Modes whose frequency is not positive have
+    zero.
     """
-    moves = branches.omega > 0.0
-    v_qmx = np.where(moves[:, :, None], branches.velocity, 0.0)
-    scale_kqm = heat_capacities(branches.omega, temperature) * np.where(moves, lifetime_ps, 0.0)
+    counted = branches.omega > 0.0
+    v_qmx = np.where(counted[:, :, None], branches.velocity, 0.0)
+    capacity_kqm = heat_capacities(branches.omega, temperature)
+    scale_kqm = capacity_kqm * np.where(counted, lifetime_ps, 0.0)
     scale_kqm = scale_kqm / volume
     v_qmxy = v_qmx[..., :, None] * v_qmx[..., None, :]
     flow: Floats = scale_kqm[..., None, None] * v_qmxy
@@ -81,7 +61,7 @@ class Zone:
     qpoints: Floats
     """(q, 3), reduced coordinates."""
     weights: Floats
-    """(q, m), part of the zone that each branch stands for."""
+    """(q, m), part of the zone that each branch represents."""
     spacing: float
     """Mean distance of neighbours in 1/Å, 2π included."""
 
@@ -92,17 +72,8 @@ class Zone:
 def zone_of(crystal: Crystal, divisions: tuple[int, int, int]) -> Zone:
     """Irreducible points of a mesh, finer around Γ for the three acoustic branches.
 
-    Parameters
-    ----------
-    crystal
-        The crystal.
-    divisions
-        Number of points along each reciprocal lattice vector.
-
-    Raises
-    ------
-    UsageError
-        If a number of points is not positive.
+    ``divisions`` are numbers of points along each reciprocal lattice vector; a `UsageError` is
+    raised if one is not positive.
     """
     qpoints, members = mesh(crystal, divisions)
     n_modes, n_points = 3 * crystal.n_sites, float(np.prod(divisions))
@@ -113,7 +84,7 @@ def zone_of(crystal: Crystal, divisions: tuple[int, int, int]) -> Zone:
     near = np.array(list(product((-1, 0, 1), repeat=3))) / divisions
     shell = np.array([n for n in product(range(-4, 5), repeat=3) if max(map(abs, n)) > 1])
     shell_qx = shell / (3.0 * np.array(divisions))
-    # The cube need not have the symmetry of the crystal: members of one star lie in and out.
+    # The cube may lack the symmetry of the crystal, so it can contain only a part of a star.
     place = star_labels(crystal, np.concatenate([qpoints, near]))[len(qpoints) :]
     np.subtract.at(weights[:, :3], place, 1.0 / n_points)
     head, count = np.unique(star_labels(crystal, shell_qx), return_counts=True)
@@ -128,30 +99,30 @@ def zone_of(crystal: Crystal, divisions: tuple[int, int, int]) -> Zone:
 class FlowSums:
     """Sums over the modes of a zone; k is the kind of heat capacity, classical or quantum.
 
-    All in eV/(K Å ps), not symmetrised: only irreducible points are summed.
+    All are in eV/(K Å ps), and not symmetrised: they run over irreducible points only.
     """
 
     kappa: Floats
     """(k, 3, 3)."""
     filled: Floats
-    """(k, 3, 3), what rests on filled sets."""
+    """(k, 3, 3), part of κ from sets without a measured lifetime."""
     long_waves: Floats
-    """(k, 3, 3), what rests on acoustic linewidths continued towards Γ."""
+    """(k, 3, 3), part of κ from acoustic linewidths extrapolated to Γ."""
     slopes: Floats
-    """(g + 3, k, 3, 3), derivatives by the extended logarithms of the strengths."""
+    """(g + 3, k, 3, 3), derivatives of κ by `LifetimeGrid.extended` values of ln(γ/ω²)."""
     below_frequency: Floats
-    """(w, k, 3, 3), what lies below each edge in frequency."""
+    """(w, k, 3, 3), part of κ below each edge in frequency."""
     at_length: Floats
-    """(l + 1, k, 3, 3), what lies between edges of the mean free path."""
+    """(l + 1, k, 3, 3), part of κ between edges of the mean free path."""
     lowest: float
-    """Lowest frequency met in rad/ps, negative if imaginary."""
+    """Lowest frequency in rad/ps, negative if imaginary."""
     lowest_qpoint: Floats
-    """(3,) where."""
+    """(3,) its q."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlowEdges:
-    """Where spectra are cut."""
+    """Edges in frequency and mean free path at which the cumulative κ is evaluated."""
 
     omega: Floats
     """(w,), unit: rad/ps. Equally spaced from 0 to above the highest frequency."""
@@ -167,21 +138,7 @@ def flow_sums(
     temperature: float,
     edges: FlowEdges,
 ) -> FlowSums:
-    """Sum the heat flow over the zone, a stretch of q points at a time.
-
-    Parameters
-    ----------
-    constants
-        The force constants.
-    zone
-        The q points.
-    grid, strengths
-        Linewidths between the q points of the supercell.
-    temperature
-        In K.
-    edges
-        Where spectra are cut.
-    """
+    """Sum the heat flow over the zone, in chunks of q points."""
     n_modes = zone.weights.shape[1]
     values = grid.extended(strengths.log_strength)
     filled = np.clip(grid.extended(strengths.filled.astype(float)), 0.0, 1.0)
@@ -195,8 +152,8 @@ def flow_sums(
         lowest=np.inf,
         lowest_qpoint=np.zeros(3),
     )
-    most = max(1, _ENTRIES // grid.entries_per_q)
-    for part, branches in branches_in_parts(constants, zone.qpoints, most):
+    longest = max(1, _ENTRIES // grid.entries_per_q)
+    for part, branches in branches_by_chunk(constants, zone.qpoints, longest):
         matrix = grid.weights(zone.qpoints[part])
         rate_qm = np.exp(matrix @ values).reshape(-1, n_modes) * branches.omega**2
         lifetime_qm = 1.0 / np.where(branches.omega > 0.0, rate_qm, np.inf)
@@ -206,20 +163,20 @@ def flow_sums(
         rows = rows.reshape(-1, 2, 3, 3)
         sums.kappa += rows.sum(axis=0)
         sums.filled += np.tensordot(matrix @ filled, rows, axes=1)
-        # The last three columns are the acoustic branches at Γ, where nothing was measured.
+        # The last three columns are the acoustic branches at Γ, which have no linewidth.
         sums.long_waves += np.tensordot(matrix[:, -3:].sum(axis=1).A1, rows, axes=1)
         sums.slopes -= (matrix.T @ rows.reshape(len(rows), -1)).reshape(sums.slopes.shape)
         speed = np.nan_to_num(np.linalg.norm(branches.velocity, axis=2))
-        below = _below(branches.omega, speed * zone.spacing, edges.omega)
+        below = _part_below(branches.omega, speed * zone.spacing, edges.omega)
         sums.below_frequency += np.tensordot(below, rows, axes=1)
         bins = np.searchsorted(edges.length, (speed * lifetime_qm).ravel())
         np.add.at(sums.at_length, bins, rows)
-        _note_lowest(sums, branches, zone.qpoints[part])
+        _update_lowest(sums, branches, zone.qpoints[part])
     return sums
 
 
-def _below(omega: Floats, width: Floats, edges: Floats) -> Floats:
-    """(w, q m) part of each mode below each edge; it is spread as far as ω varies in a cell."""
+def _part_below(omega: Floats, width: Floats, edges: Floats) -> Floats:
+    """Part (w, q m) of each mode below each edge; ω is spread over its range in a mesh cell."""
     step = edges[1]
     half = 0.5 * np.maximum(width, step).ravel()
     low = np.clip(omega.ravel() - half, 0.0, edges[-1] - step)
@@ -228,7 +185,7 @@ def _below(omega: Floats, width: Floats, edges: Floats) -> Floats:
     return part
 
 
-def _note_lowest(sums: FlowSums, branches: Branches, q_qx: Floats) -> None:
+def _update_lowest(sums: FlowSums, branches: Branches, q_qx: Floats) -> None:
     lowest_q = branches.omega.min(axis=1)
     place = int(lowest_q.argmin())
     if lowest_q[place] < sums.lowest:

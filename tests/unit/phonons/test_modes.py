@@ -56,7 +56,7 @@ def test_vectors_solve_the_eigenvalue_problem(name, crystals, springs):
     np.testing.assert_array_equal(modes.weights, 1.0)
 
 
-def test_weights_are_handed_through(crystals, springs):
+def test_weights_are_kept(crystals, springs):
     modes = modes_at(springs(crystals["bcc"], 3.0), Q_LIST[:2], weights=[1, 2])
     np.testing.assert_array_equal(modes.weights, [1.0, 2.0])
 
@@ -68,7 +68,7 @@ def test_imaginary_modes_are_negative(crystals, springs):
     np.testing.assert_allclose(omega, -frequencies_at(stable, Q_LIST[1:])[0][:, ::-1])
 
 
-def test_silicon_sets_are_those_of_the_textbook(crystals, springs):
+def test_silicon_sets_have_textbook_degeneracies(crystals, springs):
     labels = modes_at(springs(crystals["diamond"], 4.5), Q_LIST).sets
     # Γ: acoustic, triple optical. X: 2 + 2 + 2. L: TA twice, LA, LO, TO twice.
     np.testing.assert_array_equal(labels[0], [-1, -1, -1, 0, 0, 0])
@@ -77,7 +77,7 @@ def test_silicon_sets_are_those_of_the_textbook(crystals, springs):
     assert sorted(sizes) == [1, 1, 2, 2]
     np.testing.assert_array_equal(labels[2], labels[3])
     np.testing.assert_array_equal(labels[2], labels[4])
-    # a general point: nothing is degenerate, and labels go on in order
+    # a general point: nothing is degenerate, and labels continue in order
     np.testing.assert_array_equal(np.diff(labels[5]), 1)
     assert labels[5, 0] == labels[2].max() + 1
 
@@ -88,7 +88,7 @@ def test_labels_count_in_order_of_first_appearance(crystals, springs):
     assert (np.diff(first) > 0).all()
 
 
-def test_optical_modes_below_the_acoustic_ones_are_kept_apart(crystals, springs):
+def test_optical_modes_below_the_acoustic_ones_are_distinguished(crystals, springs):
     constants = springs(crystals["rock salt"], 3.0)
     soft = constants.first != constants.second
     values = np.where(soft[:, None, None], -0.3, 1.0) * constants.values
@@ -102,7 +102,7 @@ def test_optical_modes_below_the_acoustic_ones_are_kept_apart(crystals, springs)
     np.testing.assert_array_equal(modes.sets, [[0, 0, 0, -1, -1, -1]])
 
 
-def test_gamma_is_known_in_every_zone(crystals, springs):
+def test_gamma_is_recognised_in_every_zone(crystals, springs):
     modes = modes_at(springs(crystals["rock salt"], 4.5), [[0, 0, 0], [1, 0, 0]])
     np.testing.assert_array_equal(modes.sets[0], modes.sets[1])
     assert (modes.sets[0, :3] == -1).all()
@@ -117,7 +117,7 @@ def test_constants_without_the_symmetry_split_the_star(crystals, springs):
     assert modes_at(constants, q).n_sets == modes_at(constants, q[:1]).n_sets
     labels = modes_at(bent, q).sets
     assert not set(labels[0]) & set(labels[1])
-    # What still is equal stays together, wherever the odd one stands in the list.
+    # The two equivalent q points stay in one set, wherever the third is in the list.
     even = 1.0 + 0.1 * (constants.lattice**2 @ [1, 1, 0] == 1)
     bent = replace(constants, values=constants.values * even[:, None, None])
     for order in ([0, 1, 2], [2, 0, 1], [0, 2, 1]):
@@ -181,7 +181,7 @@ def test_frequencies_alone_equal_those_of_the_modes(crystals, springs):
     np.testing.assert_allclose(sem, modes.omega_sem, rtol=1e-12)
 
 
-def test_a_soft_mode_has_a_finite_error_bar_and_gives_its_square_back(crystals):
+def test_squares_of_soft_modes_are_recovered_with_their_errors(crystals):
     crystal = crystals["bcc"]
     thz = 2 * np.pi
     square, square_sem = np.array([-0.12, 0.0, 25.0]), np.array([0.20, 0.04, 0.01])

@@ -1,47 +1,51 @@
-"""Linewidths of perturbation theory: three-phonon scattering, to stand beside those from MD.
+"""Linewidths of three-phonon scattering in perturbation theory, for comparison with MD.
 
-From Φ2 and Φ3 phono3py (A. Togo, L. Chaput, I. Tanaka, Phys. Rev. B 91, 094306 (2015)) finds
-Γ(ω_qm), half the width in cyclic THz, to lowest order in Φ3 and with the tetrahedron method.
-Full width at half maximum: 2Γ. Lifetime: 1/(4πΓ).
+phono3py (A. Togo, L. Chaput, I. Tanaka, Phys. Rev. B 91, 094306 (2015)) computes Γ(ω_qm), half
+the width in cyclic THz, from Φ2 and Φ3, to lowest order in Φ3 and with the tetrahedron method.
+The full width at half maximum is 2Γ, the lifetime 1/(4πΓ).
 
-Phonons of molecular dynamics are classical: n = k_BT/ħω, without the ½ of the zero point.
-phono3py knows Bose–Einstein occupation only. But Γ is a sum of terms linear in
-n_1 + n_2 + 1 and n_1 − n_2, and n = k_BT/ħω − ½ + ħω/12k_BT − …: the halves cancel in both, so
-that Γ(T')/T' at a temperature T' ≫ ħω/k_B is the classical Γ(T)/T, up to (ħω/k_BT')²/12.
+Phonons of molecular dynamics are classical, with n = k_BT/ħω and no zero-point term ½. phono3py
+uses Bose–Einstein occupation. Γ is a sum of terms linear in n_1 + n_2 + 1 and n_1 − n_2, and
+n = k_BT/ħω − ½ + ħω/12k_BT − …, so the halves cancel in both. Γ(T')/T' at a temperature
+T' ≫ ħω/k_B is therefore the classical Γ(T)/T, up to (ħω/k_BT')²/12.
 """
 
 import importlib
-from math import gcd, lcm
+from math import gcd
+from math import lcm
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.arrays import Floats, Ints
+from trajmodes.arrays import Floats
+from trajmodes.arrays import Ints
 from trajmodes.data.anharmonic import PerturbativeWidths
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.anharmonic.strain import triplets_of
+from trajmodes.errors import DataError
+from trajmodes.errors import UsageError
 from trajmodes.phonons.dynamical_matrix import checked_qpoints
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import commensurate
-from trajmodes.phonons.renormalised.supercell_constants import (
-    dense_triplets,
-    joined_axes,
-    pair_reach,
-    smallest_supercell,
-    triplet_reach,
-)
+from trajmodes.phonons.strain import triplets_of
+from trajmodes.phonons.supercells import dense_triplets
+from trajmodes.phonons.supercells import joined_axes
+from trajmodes.phonons.supercells import pair_reach
+from trajmodes.phonons.supercells import smallest_supercell
+from trajmodes.phonons.supercells import triplet_reach
 from trajmodes.symmetry.folding import fold_pairs
 from trajmodes.symmetry.translations import atom_at
-from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
+from trajmodes.units import BOLTZMANN
+from trajmodes.units import DALTON
+from trajmodes.units import HBAR
+from trajmodes.units import THZ
 
-# ħω/k_BT' of the highest mode: the classical width is then right to 1e-9.
+# ħω/k_BT' of the highest mode; the classical width is then accurate to 1e-9.
 _CLASSICAL = 1e-4
-# Frequencies in THz below which phono3py takes a mode to be none; its own default.
+# Frequency in THz below which phono3py ignores a mode; its own default.
 _LOWEST_THZ = 1e-4
-# Largest difference from our frequencies, relative to the highest one.
+# Largest difference between phono3py's ω² and ours, relative to the highest ω².
 _SAME = 1e-5
 
 
@@ -52,31 +56,31 @@ def perturbative_linewidths(
     temperature: float,
     qpoints: npt.ArrayLike | None = None,
 ) -> PerturbativeWidths:
-    """Three-phonon linewidths from the constants alone.
+    """Three-phonon linewidths from force constants of second and third order.
 
     Parameters
     ----------
     constants
-        Force constants with triplets. They must have the symmetry of the crystal.
+        The force constants. They must have the symmetry of the crystal.
     supercell
         The supercell of the run.
     divisions
-        Mesh of scattering partners at least as fine as this, points along each reciprocal
-        lattice vector; it is enlarged to hold all q points of the supercell. Widths converge
-        slowly with it: compare two meshes.
+        Least number of mesh points of scattering partners along each reciprocal lattice vector.
+        The mesh is enlarged to contain all q points of the supercell. Widths converge slowly
+        with the mesh: compare two meshes.
     temperature
         Temperature in K.
     qpoints
-        (q, 3) points of that mesh; the commensurate ones of the supercell where not given.
+        (q, 3) points of that mesh; by default those of the supercell.
 
     Raises
     ------
     UsageError
         If phono3py is not installed, the temperature or a division is not positive, or a q is
-        no point of the mesh.
+        not a point of the mesh.
     DataError
-        If there are no triplets, the q points are not finite numbers (q, 3), or phono3py does
-        not find the frequencies of these constants.
+        If there is no third order, the q points are not finite numbers (q, 3), or phono3py
+        finds other frequencies.
     """
     triplets_of(constants)
     if not temperature > 0.0:
@@ -86,7 +90,7 @@ def perturbative_linewidths(
     addresses = _addresses(q_qx, mesh)
     peer = _phono3py(constants, supercell)
     peer.mesh_numbers = mesh
-    # Without these three the width depends on which of several equal q or modes is asked.
+    # Without these options the widths of symmetry-equivalent modes differ.
     peer.init_phph_interaction(
         symmetrize_tetrahedra=True, exclude_gamma_acoustic=True, average_degenerate_weights=True
     )
@@ -101,7 +105,9 @@ def perturbative_linewidths(
     peer.run_thermal_conductivity(
         temperatures=[temperature, hot], grid_points=peer.grid.grg2bzg[asked]
     )
-    freq_thz = _frequencies(constants, q_qx, peer.thermal_conductivity.frequencies[place])
+    freq_thz = _checked_frequencies(
+        constants, q_qx, peer.thermal_conductivity.frequencies[place]
+    )
     # (smearing, temperature, grid point, mode), half widths
     half_tqm = peer.thermal_conductivity.gamma[0][:, place]
     half_tqm = np.where(freq_thz > _LOWEST_THZ, half_tqm, np.nan)
@@ -112,31 +118,20 @@ def perturbative_linewidths(
         omega=freq_thz * THZ,
         quantum=2.0 * half_tqm[0] * THZ,
         classical=2.0 * half_tqm[1] * (temperature / hot) * THZ,
-        # Rounding leaves the acoustic modes at Γ a little below zero.
+        # Rounding can make the acoustic modes at Γ slightly imaginary.
         left_out=float((all_thz[peer.grid.grg2bzg] < -_LOWEST_THZ).mean()),
     )
 
 
 def shared_mesh(supercell: Supercell, divisions: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Smallest mesh through Γ, no coarser than asked, that holds all q of a supercell.
+    """Smallest mesh through Γ that contains all q points of any supercell.
 
-    Axes that the point group mixes are divided alike.
-
-    Parameters
-    ----------
-    supercell
-        Any supercell, a skew one included.
-    divisions
-        Smallest number of points along each reciprocal lattice vector.
-
-    Raises
-    ------
-    UsageError
-        If a number of points is not positive.
+    It has at least ``divisions`` points along each reciprocal lattice vector, and equal numbers
+    along axes that the point group mixes. A `UsageError` is raised if a number is not positive.
     """
     if min(divisions) < 1:
         raise UsageError(f"a mesh has three positive numbers of points, got {divisions}")
-    # q = S⁻¹ m for integer m, and S⁻¹ is an integer matrix over det S.
+    # q = S⁻¹ m for integer m, and S⁻¹ is an integer matrix divided by det S.
     n_cells = supercell.n_cells
     rows = np.rint(np.linalg.inv(supercell.matrix) * n_cells).astype(int).tolist()
     needed = [n_cells // gcd(n_cells, *row) for row in rows]
@@ -150,21 +145,21 @@ def shared_mesh(supercell: Supercell, divisions: tuple[int, int, int]) -> tuple[
 
 
 def _addresses(q_qx: Floats, mesh: tuple[int, int, int]) -> Ints:
-    """(q, 3) integer places of q points on a mesh."""
+    """Integer addresses (q, 3) of q points on a mesh."""
     steps = q_qx * mesh
     addresses = np.rint(steps).astype(np.int64)
     off = np.abs(steps - addresses).max(axis=1, initial=0.0)
     if (off > 1e-4).any():
         worst = q_qx[off.argmax()]
         raise UsageError(
-            f"q = {worst.tolist()} is no point of the mesh {mesh}",
-            fix="ask for a mesh that holds it",
+            f"q = {worst.tolist()} is not a point of the mesh {mesh}",
+            fix="use a mesh that contains it",
         )
     return addresses % mesh
 
 
 def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
-    """Make a Phono3py object, which carries no types, that holds the constants."""
+    """Untyped Phono3py object with the force constants."""
     try:
         phono3py = importlib.import_module("phono3py")
     except ImportError as error:
@@ -174,7 +169,7 @@ def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
         ) from error
     crystal = constants.crystal
     small = smallest_supercell(crystal, triplet_reach(constants))
-    # Constants shared among images of the supercell of the run belong to that supercell.
+    # Force constants without a cutoff are shared among images in the supercell of the run.
     large = supercell
     if constants.cutoff is not None:
         large = smallest_supercell(crystal, pair_reach(constants))
@@ -193,10 +188,10 @@ def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
         primitive_matrix=np.eye(3),
         cutoff_frequency=_LOWEST_THZ,
     )
-    sites, order = _order(peer.phonon_supercell, peer.phonon_primitive, large)
+    sites, order = _atom_order(peer.phonon_supercell, peer.phonon_primitive, large)
     pairs = fold_pairs(constants, large)
     peer.fc2 = np.array([pairs[s, atoms] for s, atoms in zip(sites, order, strict=True)])
-    sites, order = _order(peer.supercell, peer.primitive, small)
+    sites, order = _atom_order(peer.supercell, peer.primitive, small)
     cubic = dense_triplets(triplets_of(constants), small)
     peer.fc3 = np.array(
         [cubic[s][atoms[:, None], atoms] for s, atoms in zip(sites, order, strict=True)]
@@ -204,10 +199,10 @@ def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
     return peer
 
 
-def _order(theirs: Any, primitive: Any, supercell: Supercell) -> tuple[Ints, Ints]:
-    """Our site (s,) of each of their primitive atoms, and our atom (s, a) of each of theirs.
+def _atom_order(theirs: Any, primitive: Any, supercell: Supercell) -> tuple[Ints, Ints]:
+    """Our site (s,) of each primitive atom of phono3py, and our atom (s, a) of each atom.
 
-    Their primitive atoms may lie in any cell: ours are counted from the cell of each.
+    Its primitive atoms may be in any cell; our atoms are counted from the cell of each.
     """
     crystal = supercell.crystal
     site_of = {int(atom): site for site, atom in enumerate(theirs.u2s_map)}
@@ -217,25 +212,25 @@ def _order(theirs: Any, primitive: Any, supercell: Supercell) -> tuple[Ints, Int
     home = np.asarray(primitive.p2s_map)
     if np.abs(reduced - cells).max() > 1e-4:
         raise DataError(
-            "phono3py's supercell is not ours",
-            why="its convention for supercells may have changed",
+            "phono3py's supercell differs from that of trajmodes",
+            why="phono3py may have changed its convention for supercells",
             fix="use a version of phono3py that trajmodes was tested with",
         )
     return sites[home], atom_at(supercell, sites, cells - cells[home][:, None])
 
 
-def _frequencies(constants: ForceConstants, q_qx: Floats, theirs_thz: Floats) -> Floats:
-    """Our frequencies in THz, (q, m), if those that phono3py worked with are the same."""
+def _checked_frequencies(constants: ForceConstants, q_qx: Floats, theirs_thz: Floats) -> Floats:
+    """Our frequencies (q, m) in THz; raise a `DataError` if those of phono3py differ."""
     freq_thz = frequencies_at(constants, q_qx)[0] / THZ
     highest = np.abs(freq_thz).max(initial=0.0)
-    # Squares, for near zero the root of a rounding error is large.
+    # Squares are compared: near zero the root of a rounding error is large.
     worst = np.abs(freq_thz * np.abs(freq_thz) - theirs_thz * np.abs(theirs_thz)).max(initial=0)
     if worst > _SAME * highest**2:
         raise DataError(
-            "phono3py does not find the frequencies of these force constants: "
-            f"squares differ by {worst / highest**2:.2g} of the highest",
-            why="they lack the symmetry of the crystal, or reach beyond the supercell of the "
-            "run",
+            "phono3py finds other frequencies of these force constants: "
+            f"ω² differs by {worst / highest**2:.2g} of the highest",
+            why="the force constants lack the symmetry of the crystal, or extend beyond the "
+            "supercell of the run",
             fix="give the supercell that the constants were made for",
         )
     return freq_thz

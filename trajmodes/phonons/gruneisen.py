@@ -1,20 +1,19 @@
-"""Mode Grüneisen parameters: how phonon frequencies answer to a change of volume or shape.
+"""Mode Grüneisen parameters, and their mean over the zone weighted by heat capacity.
 
-γ_qm = −(V/ω) ∂ω/∂V = −(V/2ω²) ∂ω²/∂V, and the tensor γ^{xy} = −(1/2ω²) ∂ω²/∂ε_xy whose trace
-is 3γ, at fixed reduced q (Grüneisen, Ann. Phys. 344, 257 (1912); Barron and Klein in Dynamical
-Properties of Solids 1 (1974)). For effective constants of a temperature they are those of the
-constants at that temperature: what temperature itself does to them is not in it.
+γ_qm = −(V/ω) ∂ω/∂V = −(V/2ω²) ∂ω²/∂V describes the change of a phonon frequency with volume,
+and the tensor γ^{xy} = −(1/2ω²) ∂ω²/∂ε_xy, of trace 3γ, that with strain, both at fixed reduced
+q (Grüneisen, Ann. Phys. 344, 257 (1912); Barron and Klein in Dynamical Properties of Solids 1
+(1974)). Effective force constants of a temperature give γ of these force constants. The change
+of the force constants with temperature is not included.
 
-γ is undefined where ω² is not positive, and is nan there: imaginary modes and the acoustic
-modes at Γ. What always exists is the slope V ∂ω²/∂V, which tells by how much compression
-stabilises an unstable mode.
+γ is nan where ω² is not positive: for imaginary modes and the acoustic modes at Γ. The slope
+V ∂ω²/∂V is always defined. It is the rate at which compression stabilises an unstable mode.
 
-The thermodynamic Grüneisen parameter: the mean over the zone with heat capacities.
-
-γ(T) = Σ C_qm γ_qm / Σ C_qm. With classical statistics every C is k_B and the mean does not
-depend on T; with Bose–Einstein statistics C = k_B x² eˣ/(eˣ − 1)², x = ħω/k_BT (Barron and
-White, Heat Capacity and Thermal Expansion at Low Temperatures (1999), §2.6). γ(T) times C/(V B)
-is the volume expansion of a crystal of bulk modulus B.
+The thermodynamic Grüneisen parameter is γ(T) = Σ C_qm γ_qm / Σ C_qm. With classical statistics
+every C is k_B, and the mean does not depend on T. With Bose–Einstein statistics
+C = k_B x² eˣ/(eˣ − 1)², x = ħω/k_BT (Barron and White, Heat Capacity and Thermal Expansion at
+Low Temperatures (1999), §2.6). γ(T) C/(V B) is the volume expansion of a crystal of bulk
+modulus B.
 """
 
 from dataclasses import dataclass
@@ -29,47 +28,45 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.anharmonic.strain_response import (
-    StrainResponse,
-    strain_responses,
-    tensor_of,
-)
 from trajmodes.phonons.dynamical_matrix import lattice_sum
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import mesh
-from trajmodes.phonons.renormalised.supercell_constants import joined_axes
+from trajmodes.phonons.strain import StrainResponse, strain_responses, tensor_of
+from trajmodes.phonons.supercells import joined_axes
 from trajmodes.units import BOLTZMANN, HBAR
 
-# ω² below this part of the mean ω² of the stiffest site is zero.
+# ω² below this, relative to the mean ω² of the stiffest site, is zero.
 _ZERO = 1e-10
+# Largest distance in 1/Å, 2π included, of neighbours on the mesh of the mean. On a mesh twice as
+# fine the mean changes by less than its error.
+_SPACING = 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class Gruneisen:
-    """Answers of modes to strain, set means in place of degenerate branches.
+    """Grüneisen parameters of modes, averaged over the degenerate branches of one q.
 
-    Sets are those at one q: in the members of a star the tensors are turned copies of each
-    other.
+    At the members of a star the tensors are rotated copies of each other.
     """
 
     crystal: Crystal
     qpoints: Floats
     """(q, 3), reduced coordinates, no 2π."""
     omega: Floats
-    """(q, m), unit: rad/ps. Negative means imaginary."""
+    """(q, m), unit: rad/ps. Negative if imaginary."""
     gamma: Floats
     """(q, m), no unit. −(V/ω) ∂ω/∂V; nan where ω² is not positive, and for the acoustic modes
     at Γ."""
     gamma_sem: Floats | None
-    """(q, m) standard error of γ; None where the constants have none."""
+    """(q, m); None without replicates of the force constants."""
     tensor: Floats
     """(q, m, 3, 3), no unit. −(1/2ω²) ∂ω²/∂ε; nan where γ is."""
     tensor_sem: Floats | None
-    """(q, m, 3, 3) standard error of the tensor."""
+    """(q, m, 3, 3)."""
     slope: Floats
-    """(q, m), unit: (rad/ps)². V ∂ω²/∂V, for any mode; zero for the acoustic modes at Γ."""
+    """(q, m), unit: (rad/ps)². V ∂ω²/∂V of every mode; zero for the acoustic modes at Γ."""
     slope_sem: Floats | None
-    """(q, m), unit: (rad/ps)². Standard error of the slope."""
+    """(q, m), unit: (rad/ps)²."""
 
     def __post_init__(self) -> None:
         sizes = {"m": 3 * self.crystal.n_sites}
@@ -81,42 +78,32 @@ class Gruneisen:
 def gruneisen_at(
     constants: ForceConstants, qpoints: npt.ArrayLike, *, relaxed: bool = True
 ) -> Gruneisen:
-    """Grüneisen parameters at a list of q points; see `gruneisen_of`.
-
-    Parameters
-    ----------
-    constants
-        Force constants with triplets.
-    qpoints
-        (q, 3) reduced coordinates, no 2π.
-    relaxed
-        Whether the sublattices relax under strain; else they only follow it (clamped ions).
-    """
+    """Grüneisen parameters at q points (q, 3) in reduced coordinates; see `gruneisen_of`."""
     return gruneisen_of(constants, modes_at(constants, qpoints), relaxed=relaxed)
 
 
 def gruneisen_of(constants: ForceConstants, modes: Modes, *, relaxed: bool = True) -> Gruneisen:
-    """Grüneisen parameters of modes, with the error that both orders of constants give them.
+    """Grüneisen parameters of modes; replicates of both orders give error bars.
 
     Parameters
     ----------
     constants
-        Force constants with triplets. Error bars come from the replicates of pairs and
-        triplets, taken together block by block.
+        Force constants of second and third order.
     modes
-        Modes of the same constants, by `modes_at`.
+        Modes of the same force constants, from `modes_at`.
     relaxed
-        Whether the sublattices relax under strain; else they only follow it (clamped ions).
+        Whether the sublattices relax under strain; otherwise they follow the homogeneous
+        strain (clamped ions).
 
     Raises
     ------
     DataError
-        If there are no triplets; if they lack the exchange symmetry or the sum rule; if their
-        replicates are not of the same blocks as those of the pairs; or if the modes are of
-        another crystal.
+        If there is no third order; if it lacks the exchange symmetry or the sum rule; if its
+        replicates are not of the same blocks as those of second order; or if the modes belong
+        to another crystal.
     """
     if modes.vectors.shape[2] != constants.crystal.n_sites:
-        raise DataError("the modes are of another crystal than the force constants")
+        raise DataError("the modes belong to another crystal than the force constants")
     defined = is_defined(constants, modes)
     parts = [
         _estimates(response, defined[part])
@@ -135,7 +122,7 @@ def gruneisen_of(constants: ForceConstants, modes: Modes, *, relaxed: bool = Tru
 
 
 def is_defined(constants: ForceConstants, modes: Modes) -> Bools:
-    """(q, m) whether a mode has a Grüneisen parameter: ω² > 0, and not acoustic at Γ."""
+    """Whether each mode (q, m) has a Grüneisen parameter: ω² > 0, and not acoustic at Γ."""
     scale = lattice_sum(constants, constants.values).scale
     square = modes.omega * np.abs(modes.omega)
     defined: Bools = (square > _ZERO * scale) & (modes.sets >= 0)
@@ -143,10 +130,10 @@ def is_defined(constants: ForceConstants, modes: Modes) -> Bools:
 
 
 def gamma_components(response: StrainResponse, defined: Bools) -> tuple[Floats, Floats | None]:
-    """−(1/2ω²) ∂ω²/∂ε, (q, m, c) and (b, q, m, c); nan where it is not defined.
+    """−(1/2ω²) ∂ω²/∂ε (q, m, c) and its replicates (b, q, m, c); nan where not defined.
 
-    The replicates are linear in what they change, so that the error of a soft mode does not
-    hang on a replicate that comes near ω² = 0.
+    The replicates are linearised, so that the error of a soft mode does not depend on a single
+    replicate with ω² near 0.
     """
     square = np.where(defined, response.square, np.nan)[..., None]
     gamma = -0.5 * response.slope / square
@@ -157,7 +144,7 @@ def gamma_components(response: StrainResponse, defined: Bools) -> tuple[Floats, 
 
 
 def volume_part(components: Floats) -> Floats:
-    """Third of the trace of (…, c) components of strain: the answer to d ln V."""
+    """One third of the trace of components (…, c): the derivative by ln V."""
     part: Floats = components[..., :3].mean(axis=-1)
     return part
 
@@ -176,46 +163,25 @@ def _estimates(response: StrainResponse, defined: Bools) -> dict[str, Floats]:
     return found
 
 
-# Largest distance in 1/Å, 2π included, of neighbours on the mesh of the mean. The mean changes
-# by less than its error when that mesh is doubled.
-_SPACING = 0.15
-
-
 def gruneisen_parameters(
     constants: ForceConstants, modes: Modes, path: BandPath
 ) -> GruneisenParameters | None:
     """Grüneisen parameters along a path, of the sets of modes, and their mean over the zone.
 
-    Parameters
-    ----------
-    constants
-        Their temperature, if known, is that of the quantum mean.
-    modes
-        Modes of the constants.
-    path
-        Band path of the same crystal.
-
-    Returns
-    -------
-    None where there are no cubic constants.
+    The temperature of the force constants, if known, is that of the quantum mean. The result is
+    None if there are no force constants of third order.
     """
     if constants.triplets is None:
         return None
     along = gruneisen_at(constants, path.qpoints)
-    sets, sets_sem = _of_sets(gruneisen_of(constants, modes), modes)
+    sets, sets_sem = _set_values(gruneisen_of(constants, modes), modes)
     kelvin = [] if constants.temperature is None else [constants.temperature]
     mean = mean_gruneisen(constants, mean_mesh(constants.crystal), kelvin)
     return GruneisenParameters(along.gamma, along.gamma_sem, sets, sets_sem, mean)
 
 
 def mean_mesh(crystal: Crystal) -> tuple[int, int, int]:
-    """Mesh that is fine enough for the mean; axes that the point group mixes are alike.
-
-    Parameters
-    ----------
-    crystal
-        The crystal.
-    """
+    """Mesh that is fine enough for the mean; axes that the point group mixes are equal."""
     reciprocal = 2.0 * np.pi * np.linalg.norm(np.linalg.inv(crystal.cell), axis=0)
     counts = np.maximum(2, np.ceil(reciprocal / _SPACING)).astype(int)
     for axes in map(list, joined_axes(crystal)):
@@ -234,22 +200,19 @@ def mean_gruneisen(
 
     Parameters
     ----------
-    constants
-        Force constants with triplets; error bars come from the replicates of both orders.
     divisions
-        Number of points along each reciprocal lattice vector. The mean converges as the third
-        power of it.
+        Number n of points along each reciprocal lattice vector. The mean converges as n⁻³.
     temperatures
         (k,) temperatures in K for the quantum mean.
     relaxed
-        Whether the sublattices relax under strain; else they only follow it (clamped ions).
+        As in `gruneisen_of`.
 
     Raises
     ------
     UsageError
         If a temperature or a number of points is not positive.
     DataError
-        If the constants are not fit for it (see `gruneisen_of`).
+        As `gruneisen_of`, or if no mode of the mesh has a positive ω².
     """
     kelvin = np.atleast_1d(np.asarray(temperatures, dtype=float))
     if kelvin.ndim != 1 or not (kelvin > 0.0).all():
@@ -261,12 +224,12 @@ def mean_gruneisen(
         raise DataError("no mode of the mesh has a Grüneisen parameter: no ω² is positive")
     lowest = float(modes.omega[defined].min())
     sums = [
-        _weighted(response, weights[part, None] * defined[part], kelvin, lowest)
+        _weighted_sums(response, weights[part, None] * defined[part], kelvin, lowest)
         for part, response in strain_responses(constants, modes, relaxed=relaxed)
     ]
     # (constants and replicates, classical and temperatures)
-    top, bottom = np.sum(sums, axis=0)
-    mean, replicates = top[0] / bottom[0], top[1:] / bottom[1:]
+    weighted, total = np.sum(sums, axis=0)
+    mean, replicates = weighted[0] / total[0], weighted[1:] / total[1:]
     sem = jackknife_sem(replicates) if len(replicates) else None
     left_out = ~defined & (modes.sets >= 0)
     return MeanGruneisen(
@@ -280,18 +243,18 @@ def mean_gruneisen(
     )
 
 
-def _of_sets(found: Gruneisen, modes: Modes) -> tuple[Floats, Floats | None]:
-    """(g,) values of one member of each set: all have the same."""
+def _set_values(found: Gruneisen, modes: Modes) -> tuple[Floats, Floats | None]:
+    """γ (g,) of each set and its error: those of one member, for all are equal."""
     labels, first = np.unique(modes.sets, return_index=True)
     chosen = first[labels >= 0]
     sem = None if found.gamma_sem is None else found.gamma_sem.ravel()[chosen]
     return found.gamma.ravel()[chosen], sem
 
 
-def _weighted(
+def _weighted_sums(
     response: StrainResponse, weights: Floats, kelvin: Floats, lowest: float
 ) -> Floats:
-    """Σ Cγ and Σ C of a chunk: (2, constants and replicates, classical and temperatures)."""
+    """Σ Cγ and Σ C of a chunk (2, constants and replicates, classical and temperatures)."""
     gamma, gammas = gamma_components(response, weights > 0.0)
     square = response.square[None]
     values = volume_part(gamma)[None]
@@ -310,9 +273,9 @@ def _weighted(
 
 
 def _capacity(omega: Floats, lowest: float, temperature: float) -> Floats:
-    """Heat capacity in k_B, up to a factor that keeps the largest one from underflow."""
+    """Heat capacity in k_B, times a common factor that prevents underflow."""
     unit = HBAR / (BOLTZMANN * temperature)
     x = np.maximum(unit * omega, 1e-12)
-    # Only modes without a parameter, which do not count, lie far below the lowest.
+    # Modes far below the lowest have no Grüneisen parameter and weight zero.
     capacity: Floats = (x / np.expm1(-x)) ** 2 * np.exp(np.minimum(unit * lowest - x, 100.0))
     return capacity

@@ -1,4 +1,4 @@
-"""What the errors of modes allow one to say: stability, and the length of run needed."""
+"""Stability, and the length of run that a wanted error needs."""
 
 from dataclasses import replace
 
@@ -43,7 +43,7 @@ def test_a_stable_crystal_names_its_lowest_mode(modes):
     )
 
 
-def test_an_unstable_mode_is_told_with_its_significance(modes):
+def test_an_unstable_mode_is_reported_with_its_significance(modes):
     square = SQUARE.copy()
     square[1] = [-0.52, -0.3, 7]
     found = stability(judged(modes, square, 0.03))
@@ -54,7 +54,7 @@ def test_an_unstable_mode_is_told_with_its_significance(modes):
     )
 
 
-def test_a_mode_that_is_zero_within_its_error_decides_nothing(modes):
+def test_a_mode_that_is_zero_within_its_error_leaves_stability_undecided(modes):
     square, sem = SQUARE.copy(), np.full((3, 3), 0.02)
     square[1, 0], sem[1, 0] = -0.12, 0.20
     found = stability(judged(modes, square, sem))
@@ -67,7 +67,7 @@ def test_a_mode_that_is_zero_within_its_error_decides_nothing(modes):
     assert stability(judged(modes, square, sem)).verdict == "not decided"
 
 
-def test_certainty_goes_before_depth(modes):
+def test_a_significant_imaginary_mode_is_named_before_a_lower_uncertain_one(modes):
     square, sem = SQUARE.copy(), np.full((3, 3), 0.02)
     square[1, 0], sem[1, 0] = -0.9, 0.6
     square[2, 0] = -0.2
@@ -85,7 +85,7 @@ def test_without_errors_the_sign_decides(modes):
     assert stability(replace(plain, omega=-plain.omega)).verdict == "unstable"
 
 
-def test_errors_of_zero_are_certain(modes):
+def test_an_error_of_zero_makes_the_sign_certain(modes):
     square = SQUARE.copy()
     square[1, 0] = -1e-3
     assert stability(judged(modes, square, 0.0)).verdict == "unstable"
@@ -103,7 +103,7 @@ def test_acoustic_modes_at_gamma_are_not_judged(modes):
         stability(at_gamma)
 
 
-def test_errors_fall_with_the_root_of_time(modes):
+def test_run_length_grows_with_the_square_of_the_error(modes):
     # ω/2π = 2 THz everywhere, so that δω is a quarter of δ(ω²)
     sem = np.full((3, 3), 0.4)
     sem[2, 1] = 0.8
@@ -118,22 +118,22 @@ def test_errors_fall_with_the_root_of_time(modes):
         "all frequencies are known to ±0.05 THz after a run of 1600 ps, 16 times as long as "
         "this one, half of them at 400 ps; slowest is branch 2 at q = 1/10 -1/4 3/8"
     )
-    # and the prediction comes true
+    # and the prediction is consistent
     longer = judged(modes, 4.0, sem / 4.0)
     assert run_length(longer, 1600.0, 0.05 * THZ).worst_factor == pytest.approx(1.0)
 
 
-def test_a_mode_at_zero_takes_the_fourth_power(modes):
+def test_run_length_of_a_mode_at_zero_grows_with_the_fourth_power(modes):
     square = np.full((3, 3), 4.0)
     square[1, 0] = 0.0
     found = run_length(judged(modes, square, 0.16), 10.0, 0.1 * THZ)
-    # √0.16 = 0.4 THz; δ has to come down to 0.01 THz², by 16
+    # √0.16 = 0.4 THz; δ must fall by 16, to 0.01 THz²
     assert found.worst / THZ == pytest.approx(0.4)
     assert found.worst_factor == pytest.approx(256.0)
     assert "half of them have it already" in found.text
 
 
-def test_a_run_that_is_long_enough_says_so(modes):
+def test_a_run_that_is_long_enough_is_reported(modes):
     found = run_length(judged(modes, 4.0, 0.04), 10.0)
     assert found.worst_factor == pytest.approx(0.04)
     assert found.text == (
@@ -141,8 +141,8 @@ def test_a_run_that_is_long_enough_says_so(modes):
     )
 
 
-def test_a_length_of_run_needs_errors(modes):
-    with pytest.raises(DataError, match="no errors to judge a run by"):
+def test_run_length_needs_errors(modes):
+    with pytest.raises(DataError, match="the modes have no errors"):
         run_length(modes, 10.0)
     with pytest.raises(UsageError, match="must be positive, got 0 ps"):
         run_length(judged(modes, 4.0, 0.1), 0.0)

@@ -1,0 +1,265 @@
+"""Force constants from the motion of a run, in two ways.
+
+**From quasi-particle frequencies** ω̃ (renormalised dispersion). At the q points of the
+supercell D(q) = Σ_m ω̃²_m e_m e_m†, with ω̃ in place of the harmonic frequencies (normal-mode
+decomposition: T. Sun, D.-B. Zhang, R. M. Wentzcovitch, Phys. Rev. B 89, 094109 (2014);
+A. Carreras, A. Togo, I. Tanaka, Comput. Phys. Commun. 221, 221 (2017)). In real space these are
+force constants whose bands interpolate every ω̃.
+
+The errors of the frequencies are assumed independent from set to set. Replicate b shifts ω̃² of
+set g by h_bg σ_g/√(B − 1), where h has columns of ±1 of zero sum. The jackknife variance
+(B − 1)/B Σ_b (g_b − ḡ)² is then σ_g² for one set, and Σ_g (∂/∂ω̃²_g)² σ_g² for any linear
+function, since the columns are orthogonal. If memory allows fewer columns than sets, some are
+only nearly orthogonal. The errors at the q points of the supercell remain exact, since they
+depend on one set only.
+
+**From displacement covariances** (Green's function). In a classical harmonic crystal
+⟨w w†⟩ = k_BT D(q)⁻¹ for the mass-weighted amplitudes w at q, hence D(q) = k_BT ⟨w w†⟩⁻¹
+(C. Campañá, M. H. Müser, Phys. Rev. B 74, 075420 (2006); L. T. Kong, Comput. Phys. Commun. 182,
+2201 (2011)). No forces are needed. All branches of a q are treated together, so the
+polarisation vectors are obtained as well. In an anharmonic crystal D is the harmonic model with
+the covariances of the run.
+
+In a run not much longer than the lifetimes the energy of each mode is far from k_BT, and time
+blocks do not reveal this. If velocities are available, their covariances V = ⟨ẇ ẇ†⟩ replace
+k_BT: D = G² with G ⟨w w†⟩ G = V, the geometric mean of V and ⟨w w†⟩⁻¹. For uncorrelated modes
+this is ⟨|Q̇|²⟩/⟨|Q|²⟩ of each mode, which does not depend on its energy; with V = k_BT it is the
+formula above. The discretisation error of the velocities remains: with velocity Verlet ω is too
+low by ω (ωΔt)²/8.
+
+The covariances are first averaged over the space group. The inverse of a mean over n independent
+samples of p components is too large by n/(n − p) (the mean of an inverse Wishart matrix).
+Frames are not independent, so n is not known. The jackknife over time blocks removes the bias to
+first order in 1/n: D = B D̂ − (B − 1) mean_b D̂_(b), with D̂_(b) from all blocks but one. The same
+D̂_(b) are the replicates that give error bars. Without velocities these are reliable only if a
+block is longer than the lifetimes.
+"""
+
+import numpy as np
+import scipy.linalg
+
+from trajmodes.arrays import Bools, Complexes, Floats, Ints
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.modes import Modes, signed_squares
+from trajmodes.errors import DataError
+from trajmodes.phonons.supercells import pair_list, star_mean
+from trajmodes.symmetry.mode_sets import set_mean
+from trajmodes.units import BOLTZMANN
+
+# Largest memory of the replicates, unless the least number of them needs more.
+_BYTES = 128 * 2**20
+_FEWEST, _MOST = 32, 1024
+_FEWEST_BLOCKS = 4
+# Smallest eigenvalue of a matrix of correlation coefficients. Below it, a combination of modes
+# has not been sampled.
+_SINGULAR = 1e-8
+
+
+def quasi_particle_constants(
+    modes: Modes,
+    supercell: Supercell,
+    omega: Floats,
+    omega_sem: Floats | None = None,
+    temperature: float | None = None,
+) -> tuple[ForceConstants, Bools]:
+    """Force constants from the frequencies of sets of modes.
+
+    Parameters
+    ----------
+    modes
+        Modes at the q points of `half_space` of the supercell.
+    supercell
+        The supercell of the run.
+    omega
+        (g,) frequency ω̃ of each set in rad/ps, negative if imaginary. Sets with nan keep the
+        frequency and error of the modes.
+    omega_sem
+        (g,) standard errors in rad/ps. If it is None, or nan for a set that has a frequency,
+        the force constants have no error bars.
+    temperature
+        Temperature of the run in K.
+
+    Returns
+    -------
+    constants
+        All pairs of the supercell; replicates if all frequencies have errors.
+    measured
+        (g,) sets whose frequency was given.
+
+    Raises
+    ------
+    DataError
+        If the modes are not at the q points of the supercell, or the number of frequencies is
+        not that of sets.
+    """
+    pairs = pair_list(supercell)
+    check_commensurate(modes, pairs.space.qpoints)
+    if omega.shape != (modes.n_sets,):
+        raise DataError(
+            f"{modes.n_sets} sets of modes need {modes.n_sets} frequencies, got an array of "
+            f"shape {omega.shape}"
+        )
+    square, sem = _squares(modes, omega, omega_sem)
+    values = pairs.values(_matrices(modes, square))
+    replicates = None
+    if sem is not None:
+        bound = max(_FEWEST, min(_MOST, _BYTES // values.nbytes))
+        signs = _replicate_signs(modes.n_sets, bound)
+        steps = signs * (sem / np.sqrt(len(signs) - 1))
+        replicates = np.empty((len(signs), *values.shape))
+        for b, step in enumerate(steps):
+            replicates[b] = pairs.values(_matrices(modes, square + step))
+    return pairs.constants(values, replicates, temperature), np.isfinite(omega)
+
+
+def check_commensurate(modes: Modes, qpoints: Floats) -> None:
+    """Raise a `DataError` if modes are not at the q points of the supercell in their order."""
+    same = modes.qpoints.shape == qpoints.shape and np.allclose(
+        modes.qpoints, qpoints, rtol=0.0, atol=1e-9
+    )
+    if not same:
+        raise DataError(
+            "the modes are not at the q points of the supercell",
+            fix="make them with modes_at(constants, *commensurate(supercell))",
+        )
+
+
+def _squares(
+    modes: Modes, omega: Floats, omega_sem: Floats | None
+) -> tuple[Floats, Floats | None]:
+    """Signed ω̃² of each set and its standard error, in (rad/ps)²."""
+    kept = ~np.isfinite(omega)
+    harmonic, harmonic_sem = signed_squares(modes.omega, modes.omega_sem)
+    square, sem = signed_squares(omega, omega_sem)
+    square = np.where(kept, set_mean(harmonic, modes), square)
+    if sem is None or (harmonic_sem is None and kept.any()):
+        return square, None
+    if harmonic_sem is not None:
+        sem = np.where(kept, set_mean(harmonic_sem, modes), sem)
+    return square, sem if np.isfinite(sem).all() else None
+
+
+def _matrices(modes: Modes, square_g: Floats) -> Complexes:
+    """D = Σ_m ω² e e† (q, 3s, 3s), without the acoustic modes at Γ."""
+    square_qm = np.where(modes.sets >= 0, square_g[modes.sets], 0.0)
+    e_qmk = modes.vectors.reshape(*modes.sets.shape, -1)
+    matrices: Complexes = (e_qmk * square_qm[:, :, None]).swapaxes(1, 2) @ e_qmk.conj()
+    return matrices
+
+
+def _replicate_signs(n_sets: int, most: int) -> Floats:
+    """Columns (b, g) of ±1 of zero sum; orthogonal if there are fewer sets than ``most``."""
+    n_replicates = 2
+    while n_replicates <= n_sets and 2 * n_replicates <= most:
+        n_replicates *= 2
+    columns: Floats = scipy.linalg.hadamard(n_replicates, dtype=float)[:, 1:]
+    tables = [columns]
+    # Columns of different tables are correlated by about 1/√B. The seed is fixed.
+    random = np.random.default_rng(0)
+    while len(tables) * (n_replicates - 1) < n_sets:
+        tables.append(random.permutation(columns, axis=0))
+    return np.concatenate(tables, axis=1)[:, :n_sets]
+
+
+def green_function_constants(
+    modes: Modes,
+    supercell: Supercell,
+    covariance: Complexes,
+    frames: Ints,
+    temperature: float,
+    kinetic: Complexes | None = None,
+) -> ForceConstants:
+    """Force constants, with replicates, from covariances of mode coordinates.
+
+    Parameters
+    ----------
+    modes
+        Modes at the q points of `half_space` of the supercell. They serve as a basis; their
+        frequencies are not used.
+    supercell
+        The supercell of the run.
+    covariance
+        (b, q, m, m') ⟨Q Q†⟩ in eV ps² of each time block.
+    frames
+        (b,) number of frames in each block.
+    temperature
+        Temperature of the run in K, preferably the measured one.
+    kinetic
+        (b, q, m, m') ⟨Q̇ Q̇†⟩ in eV of each time block; k_BT of all modes by default.
+
+    Raises
+    ------
+    DataError
+        If the modes are not at the q points of the supercell, there are fewer than four blocks,
+        or there are too few independent frames to invert the covariances.
+    """
+    pairs = pair_list(supercell)
+    check_commensurate(modes, pairs.space.qpoints)
+    if len(frames) < _FEWEST_BLOCKS:
+        raise DataError(
+            f"{len(frames)} blocks of time are too few for an error bar; at least "
+            f"{_FEWEST_BLOCKS} are needed",
+            fix="use more frames",
+        )
+    e_qmk = modes.vectors.reshape(*modes.sets.shape, -1)
+
+    def sums(parts_bqmn: Complexes) -> Complexes:
+        # w = Σ_m Q_m e_m, in Cartesian components
+        cartesian = e_qmk.swapaxes(1, 2) @ (parts_bqmn @ e_qmk.conj())
+        even = e_qmk.conj() @ star_mean(pairs.space, cartesian) @ e_qmk.swapaxes(1, 2)
+        return even * frames[:, None, None, None]
+
+    def values(covariance_qmn: Complexes, kinetic_qmn: Complexes) -> Floats:
+        root_qmn = _root_of_matrix(covariance_qmn, kinetic_qmn, modes.sets >= 0)
+        return pairs.values(e_qmk.swapaxes(1, 2) @ (root_qmn @ root_qmn) @ e_qmk.conj())
+
+    if kinetic is None:
+        thermal = BOLTZMANN * temperature * np.eye(modes.omega.shape[1], dtype=complex)
+        kinetic = np.broadcast_to(thermal, covariance.shape)
+    n_blocks, n_frames = len(frames), int(frames.sum())
+    position, velocity = sums(covariance), sums(kinetic)
+    all_position, all_velocity = position.sum(axis=0), velocity.sum(axis=0)
+    plain = values(all_position / n_frames, all_velocity / n_frames)
+    replicates = np.empty((n_blocks, *plain.shape))
+    for b, left in enumerate(n_frames - frames):
+        replicates[b] = values(
+            (all_position - position[b]) / left, (all_velocity - velocity[b]) / left
+        )
+    unbiased = n_blocks * plain - (n_blocks - 1) * replicates.mean(axis=0)
+    return pairs.constants(unbiased, replicates, temperature)
+
+
+def _root_of_matrix(
+    covariance_qmn: Complexes, kinetic_qmn: Complexes, moving_qm: Bools
+) -> Complexes:
+    """G (q, m, m') in rad/ps with G ⟨QQ†⟩ G = ⟨Q̇Q̇†⟩; zero for the acoustic modes at Γ."""
+    one = np.eye(moving_qm.shape[1])
+    both = moving_qm[:, :, None] & moving_qm[:, None, :]
+    c_qmn, v_qmn = (np.where(both, part, one) for part in (covariance_qmn, kinetic_qmn))
+    _check_sampled(c_qmn)
+    # With ⟨QQ†⟩ = L L†: G = L⁻† (L† V L)^½ L⁻¹
+    lower = np.linalg.cholesky(c_qmn)
+    upper = lower.conj().swapaxes(1, 2)
+    square_qk, vectors = np.linalg.eigh(upper @ v_qmn @ lower)
+    root_qk = np.sqrt(np.maximum(square_qk, 0.0))
+    solved = np.linalg.solve(upper, vectors)
+    g_qmn = (solved * root_qk[:, None, :]) @ solved.conj().swapaxes(1, 2)
+    result: Complexes = np.where(both, g_qmn, 0.0)
+    return result
+
+
+def _check_sampled(covariance_qmn: Complexes) -> None:
+    """Raise a `DataError` if some combination of modes has not been sampled."""
+    size_qm = np.sqrt(np.maximum(np.einsum("qmm->qm", covariance_qmn).real, 0.0))
+    scale_qmn = size_qm[:, :, None] * size_qm[:, None, :]
+    sampled = bool((size_qm > 0.0).all())
+    if sampled:
+        lowest = np.linalg.eigvalsh(covariance_qmn / scale_qmn)[:, 0]
+        sampled = bool((lowest > _SINGULAR).all())
+    if not sampled:
+        raise DataError(
+            "the displacement covariances cannot be inverted",
+            why="there are fewer independent frames than branches, or atoms do not move",
+            fix="run longer",
+        )

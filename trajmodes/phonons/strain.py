@@ -1,0 +1,398 @@
+"""Response of force constants and frequencies to homogeneous strain, from the third order.
+
+A displacement gradient η moves the atom at r by ηr. Each sublattice s moves in addition by the
+internal strain X_s:η, until no site feels a force. To first order the second-order force
+constants become Φ2 + Φ3·u (Born and Huang, Dynamical Theory of Crystal Lattices, §11 and §23):
+
+∂Φ_ij^{αβ}/∂η^{γδ} = Σ_k Φ_ijk^{αβλ} (δ_λγ r_k^δ + X_{s(k)}^{λγδ}),
+X_s^{λγδ} = −Σ_{s'μ} (K⁻¹)_{ss'}^{λμ} Σ_k Φ_{s'k}^{μγ} r_k^δ,    K_{ss'} = Σ_R Φ_{ss'}(R).
+
+K⁻¹ is the inverse in the space of site displacements without a uniform shift. By the sum rule
+of Φ3 the result depends neither on that shift nor on the origin of r_k; the origin is the first
+member of the cluster.
+
+At fixed reduced q the phases of the atoms do not change under strain. ∂D/∂ε is therefore the
+lattice sum of ∂Φ2/∂ε, and ∂ω²/∂ε = Re e†(∂D/∂ε)e, with the mean over degenerate branches (the
+trace). Strain is symmetric, with six components in the order xx, yy, zz, yz, xz, xy.
+
+A replicate of the force constants changes D by δ, and with it the eigenvectors. This adds
+Σ_m' 2 Re(P_mm' δ_m'm)/(ω_m² − ω_m'²) to ∂ω²/∂ε, summed over the modes m' of other sets, with
+P = e†(∂D/∂ε)e. The sum diverges where two branches approach each other, although the mixing of
+two vectors is bounded. The gap is therefore replaced by sqrt((ω_m² − ω_m'²)² + 4|δ|²), which is
+exact for two levels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from trajmodes.arrays import Bools, Complexes, Floats, Ints, freeze
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
+from trajmodes.data.modes import Modes
+from trajmodes.errors import DataError
+from trajmodes.phonons.dynamical_matrix import LatticeSum, evaluate, lattice_sum, lattice_sums
+from trajmodes.phonons.modes import expectation, set_means, set_starts
+
+# Largest violation of the exchange symmetry, relative to the largest value, that is accepted as
+# rounding; the same as for second order.
+_ASYMMETRY = 1e-6
+# Stiffness of an internal displacement, relative to the largest, below which it is zero.
+_SOFT = 1e-9
+_COMPONENTS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+_PLACES = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
+# Working memory of one chunk of q points; results do not depend on it.
+_CHUNK_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class StrainDerivative:
+    """∂Φ2/∂η of the pairs that belong to a triplet; it is zero for the others.
+
+    Both (i, j, R) and (j, i, −R) are listed. The sum over the neighbours of one site is zero.
+    """
+
+    crystal: Crystal
+    first: Ints
+    """(p,) site in the home cell."""
+    second: Ints
+    """(p,) site of the neighbour."""
+    lattice: Ints
+    """(p, 3) lattice vector of the neighbour's cell."""
+    values: Floats
+    """(p, 3, 3, 3, 3), unit: eV/Å², axes (pair, α, β, γ, δ) with α and β the directions of the
+    first and second site and η^{γδ} the displacement gradient. The part antisymmetric in γδ is
+    a rotation of the crystal."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, np.int64, first="p", second="p", lattice="p 3")
+        freeze(self, sizes, float, values="p 3 3 3 3")
+
+
+@dataclass(frozen=True, slots=True)
+class TripletSum:
+    """Sum over the third member of triplets (c), which leaves pairs (p)."""
+
+    crystal: Crystal
+    first: Ints
+    """(p,) site in the home cell."""
+    second: Ints
+    """(p,) site of the neighbour."""
+    lattice: Ints
+    """(p, 3) lattice vector of the neighbour's cell."""
+    twin: Ints
+    """(p,) index of the pair with its members exchanged."""
+    weights: csr_array
+    """(p · (3 + s), c). Row (p, δ) holds r_k^δ of the triplets of pair p, in Å; row (p, 3 + s)
+    holds 1 for those whose third member is on site s."""
+
+    def derivative(self, values: Floats, internal: Floats | None) -> Floats:
+        """∂Φ2/∂η (p, 3, 3, 3, 3) in eV/Å² of the pairs; axes as in `StrainDerivative`.
+
+        Parameters
+        ----------
+        values
+            (c, 3, 3, 3) force constants of third order in eV/Å³.
+        internal
+            (s, 3, 3, 3) internal strain in Å; None for clamped ions.
+
+        Raises
+        ------
+        DataError
+            If the result depends on the order of the members of a pair.
+        """
+        s = self.crystal.n_sites
+        sums = self.weights @ values.reshape(len(values), 27)
+        sums_prabl = sums.reshape(len(self.first), 3 + s, 3, 3, 3)
+        clamped = sums_prabl[:, :3].transpose(0, 2, 3, 4, 1)
+        if internal is None:
+            return self._symmetric(clamped)
+        # (pair, site, α, β, λ) (site, λ, γ, δ)
+        relaxation = np.tensordot(sums_prabl[:, 3:], internal, axes=((1, 4), (0, 1)))
+        return self._symmetric(clamped + relaxation)
+
+    def _symmetric(self, values: Floats) -> Floats:
+        exchanged = values[self.twin].swapaxes(1, 2)
+        worst = float(np.abs(values - exchanged).max(initial=0.0))
+        largest = float(np.abs(values).max(initial=0.0))
+        if not np.isfinite(largest):
+            raise DataError(
+                "the force constants of third order contain numbers that are not finite"
+            )
+        if worst > _ASYMMETRY * largest:
+            raise DataError(
+                "the change of the force constants under strain depends on the order of the "
+                f"pair, by {worst / largest:.2g} of the largest change",
+                why="the force constants of third order are not symmetric under exchange of "
+                "their members, or their sum over the last member is not zero",
+                fix="list every triplet with its members in all orders, and impose the acoustic "
+                "sum rule",
+            )
+        return 0.5 * (values + exchanged)
+
+
+def strain_derivative(constants: ForceConstants, *, relaxed: bool = True) -> StrainDerivative:
+    """Derivative of the second-order force constants by strain, at fixed reduced positions.
+
+    Parameters
+    ----------
+    constants
+        Force constants of second and third order.
+    relaxed
+        Whether the sublattices relax until no site feels a force; otherwise they follow the
+        homogeneous strain (clamped ions).
+
+    Raises
+    ------
+    DataError
+        If there is no third order, it lacks the exchange symmetry, or a strain acts on an
+        internal displacement without restoring force.
+    """
+    triplets = triplets_of(constants)
+    total = triplet_sum(constants.crystal, triplets)
+    internal = internal_strain(constants, constants.values) if relaxed else None
+    values = total.derivative(triplets.values, internal)
+    return StrainDerivative(constants.crystal, total.first, total.second, total.lattice, values)
+
+
+def triplets_of(constants: ForceConstants) -> ClusterConstants:
+    """Force constants of third order; raise a `DataError` if there are none."""
+    if constants.triplets is None:
+        raise DataError(
+            "there are no force constants of third order",
+            why="phonons change with strain, and scatter, by the third order of the energy",
+            fix="fit with a cutoff for the third order, or read a file that contains it",
+        )
+    return constants.triplets
+
+
+def triplet_sum(crystal: Crystal, triplets: ClusterConstants) -> TripletSum:
+    """Sort the triplets by their first two members.
+
+    Raises
+    ------
+    DataError
+        If a pair is listed in one order only.
+    """
+    heads = np.column_stack([triplets.sites[:, :2], triplets.lattice[:, 1]])
+    pairs, pair_of = np.unique(heads, axis=0, return_inverse=True)
+    exchanged = np.column_stack([pairs[:, 1], pairs[:, 0], -pairs[:, 2:]])
+    order = np.lexsort(exchanged.T[::-1])
+    if not np.array_equal(exchanged[order], pairs):
+        raise DataError(
+            "a triplet (i, j, k) is listed without (j, i, k)",
+            fix="list every triplet with its members in all orders",
+        )
+    return TripletSum(
+        crystal,
+        first=pairs[:, 0],
+        second=pairs[:, 1],
+        lattice=pairs[:, 2:],
+        twin=order,
+        weights=_weights(crystal, triplets, pair_of.reshape(-1), len(pairs)),
+    )
+
+
+def _weights(
+    crystal: Crystal, triplets: ClusterConstants, pair_of: Ints, n_pairs: int
+) -> csr_array:
+    rows_per_pair = 3 + crystal.n_sites
+    third = triplets.sites[:, 2]
+    places = crystal.sites[third] + triplets.lattice[:, 2] - crystal.sites[triplets.sites[:, 0]]
+    inside = np.column_stack([np.tile(np.arange(3), (len(third), 1)), 3 + third])
+    rows = pair_of[:, None] * rows_per_pair + inside
+    data = np.column_stack([places @ crystal.cell, np.ones(len(third))])
+    columns = np.broadcast_to(np.arange(len(third))[:, None], rows.shape)
+    shape = (n_pairs * rows_per_pair, len(third))
+    return csr_array((data.ravel(), (rows.ravel(), columns.ravel())), shape=shape)
+
+
+def internal_strain(constants: ForceConstants, values: Floats) -> Floats:
+    """Internal strain X (s, 3, 3, 3) in Å: site, direction λ, displacement gradient γδ.
+
+    ``values`` are (p, 3, 3) in eV/Å²: those of ``constants``, or one of their replicates. The
+    mean over the sites is zero. A `DataError` is raised if a strain acts on an internal
+    displacement without restoring force.
+    """
+    crystal = constants.crystal
+    s = crystal.n_sites
+    stiffness = np.zeros((s, s, 3, 3))
+    np.add.at(stiffness, (constants.first, constants.second), values)
+    vector = crystal.sites[constants.second] + constants.lattice
+    vector = vector - crystal.sites[constants.first]
+    # (pair, direction of the force, γ, δ)
+    pair_force = values[:, :, :, None] * (vector @ crystal.cell)[:, None, None, :]
+    force = np.zeros((s, 3, 3, 3))
+    np.subtract.at(force, constants.first, pair_force)
+    matrix = stiffness.swapaxes(1, 2).reshape(3 * s, 3 * s)
+    relaxed = _balancing_displacements(0.5 * (matrix + matrix.T), force.reshape(3 * s, 9))
+    return relaxed.reshape(s, 3, 3, 3)
+
+
+def _balancing_displacements(stiffness: Floats, force: Floats) -> Floats:
+    """Displacements (3s, 9) of zero mean that balance the forces."""
+    shifts = np.tile(np.eye(3), (len(stiffness) // 3, 1))
+    basis, _ = np.linalg.qr(shifts, mode="complete")
+    inner = basis[:, 3:]
+    eigenvalues, vectors = np.linalg.eigh(inner.T @ stiffness @ inner)
+    projected = vectors.T @ (inner.T @ force)
+    # Rounding leaves a force of this size where symmetry forbids one.
+    noise = _SOFT * float(np.abs(force).max(initial=0.0))
+    soft = np.abs(eigenvalues) <= _SOFT * np.abs(stiffness).max(initial=0.0)
+    if (np.abs(projected[soft]) > noise).any():
+        raise DataError(
+            "a strain acts on an internal displacement that has no restoring force",
+            why="an optical mode at Γ has zero frequency",
+            fix="use clamped ions, or check the force constants",
+        )
+    amplitude = projected / np.where(soft, 1.0, eigenvalues)[:, None]
+    displacements: Floats = inner @ (vectors @ np.where(soft[:, None], 0.0, amplitude))
+    return displacements
+
+
+@dataclass(frozen=True, slots=True)
+class StrainResponse:
+    """ω² and ∂ω²/∂ε at a chunk of q points; c is the component of strain."""
+
+    square: Floats
+    """(q, m) ω² in (rad/ps)², negative for an imaginary mode."""
+    slope: Floats
+    """(q, m, c) ∂ω²/∂ε in (rad/ps)²."""
+    square_replicates: Floats | None
+    """(b, q, m) ω² to first order in the change of D; None without replicates."""
+    slope_replicates: Floats | None
+    """(b, q, m, c) ∂ω²/∂ε, to the same order."""
+
+
+def tensor_of(components: Floats) -> Floats:
+    """Symmetric tensors (…, 3, 3) of components (…, c)."""
+    tensor: Floats = components[..., _PLACES]
+    return tensor
+
+
+def strain_responses(
+    constants: ForceConstants, modes: Modes, *, relaxed: bool
+) -> Iterator[tuple[slice, StrainResponse]]:
+    """Response of modes to strain, in chunks of their q points.
+
+    ``modes`` are those of ``constants``; ``relaxed`` is explained in `strain_derivative`.
+
+    Raises
+    ------
+    DataError
+        If there is no third order, it lacks a symmetry, or its replicates are not of the same
+        blocks as those of second order.
+    """
+    triplets = triplets_of(constants)
+    replicates = _replicates(constants, triplets)
+    change = _StrainChange(constants, triplet_sum(constants.crystal, triplets), relaxed)
+    n_modes = modes.omega.shape[1]
+    n_values = 6 * n_modes**2 + 4 * n_modes * len(replicates)
+    step = max(1, _CHUNK_BYTES // (16 * n_values))
+    for start in range(0, max(1, len(modes.qpoints)), step):
+        part = slice(start, start + step)
+        chunk = _chunk(modes, part)
+        _, *mean = change.lattice_sums(constants.values, triplets.values)
+        p_cqmn = np.stack([_matrix_elements(one, chunk) for one in mean])
+        slope = set_means(np.einsum("cqmm->qmc", p_cqmn).real, chunk.starts)
+        found = [_replicate(change.lattice_sums(*pair), chunk, p_cqmn) for pair in replicates]
+        yield (
+            part,
+            StrainResponse(
+                chunk.square,
+                slope,
+                np.stack([one[0] for one in found]) if found else None,
+                np.stack([one[1] for one in found]) if found else None,
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """The modes at a few q points."""
+
+    qpoints: Floats
+    square: Floats
+    """(q, m), unit: (rad/ps)²."""
+    vectors: Complexes
+    """(q, m, 3s), one in each row."""
+    starts: Bools
+    """(q, m), see `set_starts`."""
+    same: Bools
+    """(q, m, m) whether two branches belong to the same set."""
+
+
+def _chunk(modes: Modes, part: slice) -> _Chunk:
+    omega, sets = modes.omega[part], modes.sets[part]
+    starts = set_starts(sets)
+    rank_qm = starts.cumsum(axis=1)
+    return _Chunk(
+        qpoints=modes.qpoints[part],
+        square=set_means(omega * np.abs(omega), starts),
+        vectors=modes.vectors[part].reshape(*omega.shape, omega.shape[1]),
+        starts=starts,
+        same=rank_qm[:, :, None] == rank_qm[:, None, :],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _StrainChange:
+    """Change under strain of the force constants, or of any of their replicates."""
+
+    constants: ForceConstants
+    total: TripletSum
+    relaxed: bool
+
+    def lattice_sums(self, pairs: Floats, triplets: Floats) -> list[LatticeSum]:
+        """Lattice sums of D and of each component of ∂D/∂ε."""
+        crystal = self.constants.crystal
+        internal = internal_strain(self.constants, pairs) if self.relaxed else None
+        values = self.total.derivative(triplets, internal)
+        listed = ForceConstants(
+            crystal, self.total.first, self.total.second, self.total.lattice, values[..., 0, 0]
+        )
+        parts = [0.5 * (values[..., x, y] + values[..., y, x]) for x, y in _COMPONENTS]
+        return [lattice_sum(self.constants, pairs), *lattice_sums(listed, np.array(parts))]
+
+
+def _replicates(
+    constants: ForceConstants, triplets: ClusterConstants
+) -> list[tuple[Floats, Floats]]:
+    """Second- and third-order values of each replicate; empty if either has none."""
+    if constants.replicates is None or triplets.replicates is None:
+        return []
+    counts = len(constants.replicates), len(triplets.replicates)
+    if counts[0] != counts[1] or counts[0] < 2:
+        raise DataError(
+            f"{counts[0]} replicates of the force constants of second order, {counts[1]} of "
+            "third order",
+            why="an error bar needs at least two blocks, the same ones for both orders",
+            fix="fit both orders to the same time blocks",
+        )
+    return list(zip(constants.replicates, triplets.replicates, strict=True))
+
+
+def _matrix_elements(total: LatticeSum, chunk: _Chunk) -> Complexes:
+    """e_m† D e_m' (q, m, m') of all pairs of modes."""
+    image_qkm = evaluate(total, chunk.qpoints) @ chunk.vectors.swapaxes(1, 2)
+    return chunk.vectors.conj() @ image_qkm
+
+
+def _replicate(
+    sums: list[LatticeSum], chunk: _Chunk, p_cqmn: Complexes
+) -> tuple[Floats, Floats]:
+    """ω² (q, m) and ∂ω²/∂ε (q, m, c) of one replicate."""
+    d_qmn = _matrix_elements(sums[0], chunk)
+    square = np.einsum("qmm->qm", d_qmn).real
+    expected = [expectation(evaluate(one, chunk.qpoints), chunk.vectors) for one in sums[1:]]
+    slope_qmc = np.stack(expected, axis=-1)
+    gap_qmn = chunk.square[:, :, None] - chunk.square[:, None, :]
+    size_qmn = np.sqrt(gap_qmn**2 + 4.0 * np.abs(d_qmn) ** 2)
+    size_qmn[chunk.same] = np.inf
+    mixing_qmn = d_qmn * np.copysign(1.0, gap_qmn) / size_qmn
+    # P_mm' δ_m'm is P_mm' times the conjugate of δ_mm'.
+    slope_qmc += 2.0 * np.einsum("cqmn,qmn->qmc", p_cqmn, mixing_qmn.conj()).real
+    return set_means(square, chunk.starts), set_means(slope_qmc, chunk.starts)
