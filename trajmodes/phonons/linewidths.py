@@ -11,35 +11,31 @@ T' ≫ ħω/k_B is therefore the classical Γ(T)/T, up to (ħω/k_BT')²/12.
 """
 
 import importlib
-from math import gcd
-from math import lcm
+from math import gcd, lcm
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.arrays import Floats
-from trajmodes.arrays import Ints
+from trajmodes.arrays import Floats, Ints
 from trajmodes.data.anharmonic import PerturbativeWidths
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.errors import DataError
-from trajmodes.errors import UsageError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.dynamical_matrix import checked_qpoints
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import commensurate
 from trajmodes.phonons.strain import triplets_of
-from trajmodes.phonons.supercells import dense_triplets
-from trajmodes.phonons.supercells import joined_axes
-from trajmodes.phonons.supercells import pair_reach
-from trajmodes.phonons.supercells import smallest_supercell
-from trajmodes.phonons.supercells import triplet_reach
+from trajmodes.phonons.supercells import (
+    dense_triplets,
+    joined_axes,
+    pair_reach,
+    smallest_supercell,
+    triplet_reach,
+)
 from trajmodes.symmetry.folding import fold_pairs
 from trajmodes.symmetry.translations import atom_at
-from trajmodes.units import BOLTZMANN
-from trajmodes.units import DALTON
-from trajmodes.units import HBAR
-from trajmodes.units import THZ
+from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
 
 # ħω/k_BT' of the highest mode; the classical width is then accurate to 1e-9.
 _CLASSICAL = 1e-4

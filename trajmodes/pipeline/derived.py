@@ -9,31 +9,23 @@ from dataclasses import replace
 import numpy as np
 
 from trajmodes.config.job import Job
-from trajmodes.data.bands import Bands
-from trajmodes.data.bands import RenormalisedBands
+from trajmodes.data.bands import Bands, RenormalisedBands
 from trajmodes.data.conductivity import Conductivity
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes
-from trajmodes.data.results import Projection
-from trajmodes.data.results import Results
-from trajmodes.data.verdicts import RunLength
-from trajmodes.data.verdicts import Stability
+from trajmodes.data.results import Projection, Results
+from trajmodes.data.verdicts import RunLength, Stability
 from trajmodes.errors import DataError
 from trajmodes.phonons.bands import dispersion
-from trajmodes.phonons.linewidths import perturbative_linewidths
-from trajmodes.phonons.linewidths import shared_mesh
-from trajmodes.phonons.renormalised import green_function_constants
-from trajmodes.phonons.renormalised import quasi_particle_constants
-from trajmodes.phonons.stability import run_length
-from trajmodes.phonons.stability import stability
+from trajmodes.phonons.linewidths import perturbative_linewidths, shared_mesh
+from trajmodes.phonons.renormalised import green_function_constants, quasi_particle_constants
+from trajmodes.phonons.stability import run_length, stability
 from trajmodes.phonons.transport.conductivity import conductivity
 from trajmodes.phonons.transport.lifetime_mesh import ModeLifetimes
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.projection import Projected
-from trajmodes.project.lifetimes.lifetimes import best_lifetimes
-from trajmodes.project.lifetimes.lifetimes import compare_widths
-from trajmodes.project.lifetimes.lifetimes import longest_floor
+from trajmodes.project.lifetimes.lifetimes import best_lifetimes, compare_widths, longest_floor
 from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.units import THZ
 

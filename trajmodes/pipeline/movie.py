@@ -13,11 +13,7 @@ from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.load import read_constants
 from trajmodes.project.mode_selection import parse_modes
-from trajmodes.report.movie import Movie
-from trajmodes.report.movie import is_movie
-from trajmodes.report.movie import make_movie
-from trajmodes.report.movie import wave_of
-from trajmodes.report.movie import write_movie
+from trajmodes.report.movie import Movie, is_movie, make_movie, wave_of, write_movie
 from trajmodes.units import THZ
 
 

@@ -7,53 +7,50 @@ from pathlib import Path
 
 import numpy as np
 
-from trajmodes.config.job import Job
-from trajmodes.config.job import toml_text
+from trajmodes.config.job import Job, toml_text
 from trajmodes.data.bands import Bands
 from trajmodes.data.conductivity import Conductivity
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.data.results import Projection
-from trajmodes.data.results import Provenance
-from trajmodes.data.results import Results
-from trajmodes.errors import DataError
-from trajmodes.errors import UsageError
+from trajmodes.data.results import Projection, Provenance, Results
+from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
-from trajmodes.phonons.bands import chosen_path
-from trajmodes.phonons.bands import dispersion
-from trajmodes.phonons.bands import spectral_map
+from trajmodes.phonons.bands import chosen_path, dispersion, spectral_map
 from trajmodes.phonons.gruneisen import gruneisen_parameters
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import point_names
 from trajmodes.phonons.shells import shells_of
-from trajmodes.pipeline.check import findings_of
-from trajmodes.pipeline.check import require_all_frames
-from trajmodes.pipeline.check import require_known_modes
-from trajmodes.pipeline.check import require_same_crystal
-from trajmodes.pipeline.check import require_usable
-from trajmodes.pipeline.check import warnings_of
-from trajmodes.pipeline.derived import conductivity_of
-from trajmodes.pipeline.derived import renormalised_bands
-from trajmodes.pipeline.derived import stability_of
-from trajmodes.pipeline.derived import with_comparison
-from trajmodes.pipeline.derived import with_perturbation
-from trajmodes.pipeline.job_folder import Analysis
-from trajmodes.pipeline.job_folder import Log
-from trajmodes.pipeline.job_folder import StartBar
-from trajmodes.pipeline.job_folder import Written
-from trajmodes.pipeline.job_folder import input_files
-from trajmodes.pipeline.job_folder import no_bars
-from trajmodes.pipeline.job_folder import output_folder
-from trajmodes.pipeline.job_folder import versions
-from trajmodes.pipeline.load import LoadedRun
-from trajmodes.pipeline.load import load
-from trajmodes.pipeline.load import read_constants
+from trajmodes.pipeline.check import (
+    findings_of,
+    require_all_frames,
+    require_known_modes,
+    require_same_crystal,
+    require_usable,
+    warnings_of,
+)
+from trajmodes.pipeline.derived import (
+    conductivity_of,
+    renormalised_bands,
+    stability_of,
+    with_comparison,
+    with_perturbation,
+)
+from trajmodes.pipeline.job_folder import (
+    Analysis,
+    Log,
+    StartBar,
+    Written,
+    input_files,
+    no_bars,
+    output_folder,
+    versions,
+)
+from trajmodes.pipeline.load import LoadedRun, load, read_constants
 from trajmodes.pipeline.motion_source import interval_of
 from trajmodes.pipeline.projection import project_run
 from trajmodes.project.crystal_check import check_lattice
 from trajmodes.report.text.numbers import mesh_of
 from trajmodes.results.folder import Writer
-from trajmodes.results.netcdf import AMPLITUDES
-from trajmodes.results.netcdf import write_series
+from trajmodes.results.netcdf import AMPLITUDES, write_series
 from trajmodes.symmetry.translations import half_space
 
 PATH_SPACING = 0.02

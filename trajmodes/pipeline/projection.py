@@ -6,41 +6,40 @@ energies, covariances and, if asked for, the amplitudes themselves.
 
 from functools import partial
 from pathlib import Path
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Projection
-from trajmodes.data.spectra import BandSpectra
-from trajmodes.data.spectra import PowerSpectra
-from trajmodes.errors import DataError
-from trajmodes.errors import UsageError
+from trajmodes.data.spectra import BandSpectra, PowerSpectra
+from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.phonons.qpoints import zone_point
-from trajmodes.pipeline.job_folder import Log
-from trajmodes.pipeline.job_folder import StartBar
-from trajmodes.pipeline.job_folder import no_bars
-from trajmodes.pipeline.motion_source import Runs
-from trajmodes.pipeline.motion_source import Source
-from trajmodes.pipeline.motion_source import difference_note
-from trajmodes.pipeline.motion_source import interval_of
-from trajmodes.pipeline.motion_source import source_of
-from trajmodes.pipeline.motion_source import stride_note
-from trajmodes.pipeline.motion_source import timestep_fs
-from trajmodes.project.amplitude_series import Spill
-from trajmodes.project.amplitude_series import SpillReduction
-from trajmodes.project.differences import attenuation
-from trajmodes.project.differences import correct_density
-from trajmodes.project.differences import correct_energies
-from trajmodes.project.differences import correct_spectra
-from trajmodes.project.energies.covariances import DisplacementCovariance
-from trajmodes.project.energies.covariances import DisplacementCovarianceReduction
-from trajmodes.project.energies.covariances import EnergyCovarianceReduction
-from trajmodes.project.energies.ensemble import KineticReduction
-from trajmodes.project.energies.ensemble import equipartition
+from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
+from trajmodes.pipeline.motion_source import (
+    Runs,
+    Source,
+    difference_note,
+    interval_of,
+    source_of,
+    stride_note,
+    timestep_fs,
+)
+from trajmodes.project.amplitude_series import Spill, SpillReduction
+from trajmodes.project.differences import (
+    attenuation,
+    correct_density,
+    correct_energies,
+    correct_spectra,
+)
+from trajmodes.project.energies.covariances import (
+    DisplacementCovariance,
+    DisplacementCovarianceReduction,
+    EnergyCovarianceReduction,
+)
+from trajmodes.project.energies.ensemble import KineticReduction, equipartition
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
 from trajmodes.project.lifetimes.lifetimes import energy_lifetimes
@@ -48,23 +47,14 @@ from trajmodes.project.lineshape.curves import line_models
 from trajmodes.project.lineshape.fit import fit_lines
 from trajmodes.project.lineshape.models import LineShape
 from trajmodes.project.mode_selection import parse_modes
-from trajmodes.project.projector import Amplitudes
-from trajmodes.project.projector import Projector
-from trajmodes.project.sampling import require_sampled
-from trajmodes.project.sampling import verlet_note
+from trajmodes.project.projector import Amplitudes, Projector
+from trajmodes.project.sampling import require_sampled, verlet_note
 from trajmodes.project.spectra.segments import resolution_thz
-from trajmodes.project.spectra.welch import Spectra
-from trajmodes.project.spectra.welch import WelchReduction
-from trajmodes.project.spectra.welch import default_segment
-from trajmodes.project.spectra.zoom import BandPlan
-from trajmodes.project.spectra.zoom import NarrowBandReduction
-from trajmodes.project.spectra.zoom import default_bands
-from trajmodes.streaming.reduction import Reduction
-from trajmodes.streaming.reduction import Together
-from trajmodes.streaming.reduction import Transformed
+from trajmodes.project.spectra.welch import Spectra, WelchReduction, default_segment
+from trajmodes.project.spectra.zoom import BandPlan, NarrowBandReduction, default_bands
+from trajmodes.streaming.reduction import Reduction, Together, Transformed
 from trajmodes.streaming.schedule import stream
-from trajmodes.symmetry.mode_sets import set_mean
-from trajmodes.symmetry.mode_sets import set_omega
+from trajmodes.symmetry.mode_sets import set_mean, set_omega
 from trajmodes.symmetry.translations import half_space
 from trajmodes.units import THZ
 

@@ -4,15 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from trajmodes.config.job import Job
-from trajmodes.config.job import toml_text
+from trajmodes.config.job import Job, toml_text
 from trajmodes.data.bands import Bands
 from trajmodes.data.modes import Modes
-from trajmodes.data.results import Projection
-from trajmodes.data.results import Provenance
-from trajmodes.data.results import Results
-from trajmodes.errors import DataError
-from trajmodes.errors import UsageError
+from trajmodes.data.results import Projection, Provenance, Results
+from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.fit import Fit
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import block_length_notes
@@ -21,35 +17,35 @@ from trajmodes.phonons.gruneisen import gruneisen_parameters
 from trajmodes.phonons.modes import frequency_change
 from trajmodes.phonons.qpoints import point_names
 from trajmodes.phonons.shells import shells_of
-from trajmodes.pipeline.check import findings_of
-from trajmodes.pipeline.check import require_all_frames
-from trajmodes.pipeline.check import require_known_modes
-from trajmodes.pipeline.check import require_no_constants
-from trajmodes.pipeline.check import require_usable
-from trajmodes.pipeline.check import warnings_of
-from trajmodes.pipeline.check import why_not_projected
-from trajmodes.pipeline.derived import run_length_of
-from trajmodes.pipeline.derived import stability_of
-from trajmodes.pipeline.derived import with_comparison
-from trajmodes.pipeline.derived import with_perturbation
-from trajmodes.pipeline.fit import Fitted
-from trajmodes.pipeline.fit import fit_runs
-from trajmodes.pipeline.fit import modes_of
-from trajmodes.pipeline.job_folder import Analysis
-from trajmodes.pipeline.job_folder import Log
-from trajmodes.pipeline.job_folder import StartBar
-from trajmodes.pipeline.job_folder import Written
-from trajmodes.pipeline.job_folder import input_files
-from trajmodes.pipeline.job_folder import no_bars
-from trajmodes.pipeline.job_folder import output_folder
-from trajmodes.pipeline.job_folder import versions
-from trajmodes.pipeline.load import LoadedRun
-from trajmodes.pipeline.load import load
-from trajmodes.pipeline.load import load_runs
-from trajmodes.pipeline.load import read_normal_equations
+from trajmodes.pipeline.check import (
+    findings_of,
+    require_all_frames,
+    require_known_modes,
+    require_no_constants,
+    require_usable,
+    warnings_of,
+    why_not_projected,
+)
+from trajmodes.pipeline.derived import (
+    run_length_of,
+    stability_of,
+    with_comparison,
+    with_perturbation,
+)
+from trajmodes.pipeline.fit import Fitted, fit_runs, modes_of
+from trajmodes.pipeline.job_folder import (
+    Analysis,
+    Log,
+    StartBar,
+    Written,
+    input_files,
+    no_bars,
+    output_folder,
+    versions,
+)
+from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_normal_equations
 from trajmodes.pipeline.motion_source import interval_of
-from trajmodes.pipeline.project_job import path_bands
-from trajmodes.pipeline.project_job import with_projection
+from trajmodes.pipeline.project_job import path_bands, with_projection
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import Writer
 

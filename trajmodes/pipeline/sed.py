@@ -8,46 +8,34 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.config.job import Job
-from trajmodes.config.job import toml_text
-from trajmodes.data.bands import BandPath
-from trajmodes.data.bands import Bands
-from trajmodes.data.bands import SpectralMap
+from trajmodes.config.job import Job, toml_text
+from trajmodes.data.bands import BandPath, Bands, SpectralMap
 from trajmodes.data.modes import Modes
-from trajmodes.data.results import Provenance
-from trajmodes.data.results import SpectralEnergy
+from trajmodes.data.results import Provenance, SpectralEnergy
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
-from trajmodes.phonons.bands import chosen_path
-from trajmodes.phonons.bands import dispersion
-from trajmodes.phonons.bands import on_path
+from trajmodes.phonons.bands import chosen_path, dispersion, on_path
 from trajmodes.phonons.modes import modes_at
-from trajmodes.pipeline.check import require_all_frames
-from trajmodes.pipeline.check import require_usable
-from trajmodes.pipeline.check import warnings_of
-from trajmodes.pipeline.job_folder import Log
-from trajmodes.pipeline.job_folder import StartBar
-from trajmodes.pipeline.job_folder import input_files
-from trajmodes.pipeline.job_folder import inputs_of
-from trajmodes.pipeline.job_folder import no_bars
-from trajmodes.pipeline.job_folder import versions
-from trajmodes.pipeline.load import LoadedRun
-from trajmodes.pipeline.load import load
+from trajmodes.pipeline.check import require_all_frames, require_usable, warnings_of
+from trajmodes.pipeline.job_folder import (
+    Log,
+    StartBar,
+    input_files,
+    inputs_of,
+    no_bars,
+    versions,
+)
+from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.motion_source import source_of
-from trajmodes.pipeline.project_job import PATH_SPACING
-from trajmodes.pipeline.project_job import run_on_constants
+from trajmodes.pipeline.project_job import PATH_SPACING, run_on_constants
 from trajmodes.pipeline.projection import plan_spectra
 from trajmodes.pipeline.show import text_of
 from trajmodes.project.differences import spectrum_factor
-from trajmodes.project.projector import Projector
-from trajmodes.project.projector import bare_modes
-from trajmodes.project.spectra.welch import Spectra
-from trajmodes.project.spectra.welch import WelchReduction
+from trajmodes.project.projector import Projector, bare_modes
+from trajmodes.project.spectra.welch import Spectra, WelchReduction
 from trajmodes.report.text.summary import render_spectral_energy
-from trajmodes.report.write import MAP_FILES
-from trajmodes.report.write import write_spectral_energy
-from trajmodes.results.folder import open_folder
-from trajmodes.results.folder import require_replaceable
+from trajmodes.report.write import MAP_FILES, write_spectral_energy
+from trajmodes.results.folder import open_folder, require_replaceable
 from trajmodes.streaming.reduction import Transformed
 from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.translations import half_space

@@ -6,14 +6,12 @@ import pytest
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices
-from trajmodes.phonons.modes import frequencies_at
-from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import commensurate
-from trajmodes.project.energies.covariances import DisplacementCovarianceReduction
 from trajmodes.phonons.renormalised import green_function_constants
+from trajmodes.project.energies.covariances import DisplacementCovarianceReduction
 from trajmodes.project.projector import Projector
-from trajmodes.symmetry.translations import build_supercell
-from trajmodes.symmetry.translations import half_space
+from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import BOLTZMANN
 
 KELVIN = 300.0

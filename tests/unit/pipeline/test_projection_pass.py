@@ -5,21 +5,18 @@ modes that it is projected on are those of constants softer than it is, so that 
 the harmonic frequency for that of the motion shows.
 """
 
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from trajmodes.config.job import Job
-from trajmodes.config.job import job_from_mapping
+from trajmodes.config.job import Job, job_from_mapping
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.phonons.bands import chosen_path
-from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.bands import chosen_path, dispersion
 from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.derived import renormalised_bands
 from trajmodes.pipeline.job_folder import Log
@@ -28,11 +25,8 @@ from trajmodes.project.lifetimes.lifetimes import best_lifetimes
 from trajmodes.readers.arrays import trajectory_of_arrays
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.mode_sets import set_mean
-from trajmodes.symmetry.translations import build_supercell
-from trajmodes.symmetry.translations import half_space
-from trajmodes.units import BOLTZMANN
-from trajmodes.units import DALTON
-from trajmodes.units import THZ
+from trajmodes.symmetry.translations import build_supercell, half_space
+from trajmodes.units import BOLTZMANN, DALTON, THZ
 
 N_FRAMES, KELVIN, SOFTER = 4000, 200.0, 0.85
 
