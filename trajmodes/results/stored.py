@@ -48,7 +48,7 @@ _DAMAGE = (OSError, RuntimeError, ValueError, AttributeError, LookupError, Memor
 
 @contextmanager
 def readable(path: str | os.PathLike[str], kind: Kind) -> Iterator[Path]:
-    """Yield the file; an exception of the NetCDF library in the block means that it is damaged."""
+    """Yield the file; an exception of the NetCDF library in the block means damage."""
     source = Path(path)
     with whole_results(source):
         if source.is_dir():

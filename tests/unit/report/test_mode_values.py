@@ -91,7 +91,7 @@ def test_units_that_are_not_part_of_a_name(full_results) -> None:
 
 
 def test_resolution_follows_from_the_segment_length(full_results) -> None:
-    """A Hann window of length T broadens a line of zero width to 1.4406/T (Harris 1978, table 1)."""
+    """A Hann window of length T broadens a sharp line to 1.4406/T (Harris 1978, table 1)."""
     dataset = to_dataset(full_results)
     length = dataset["line_segment_ps"] * dataset["line_resolution_thz"]
     assert length.values == pytest.approx(1.44, abs=0.005)
