@@ -406,7 +406,7 @@ def test_panels_of_the_orders(full, full_plates):
     left = 100 * full["order_rms_residual"].values / float(full["rms_force"])
     assert residual.lines[0].get_ydata() == pytest.approx(left)
     assert [text.get_text() for text in residual.get_xticklabels()] == [
-        *("pairs", "+ triplets", "+ quartets"),
+        *("2nd order", "+ 3rd order", "+ 4th order"),
     ]
     assert len(settling.lines) == 3
 
