@@ -1,4 +1,4 @@
-"""Crystals of several kinds and springs between their atoms, for tests of every room."""
+"""Crystals and spring force constants for all tests."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from trajmodes.units import DALTON
 
 @pytest.fixture(scope="session", autouse=True)
 def _terminal_of_hundred_columns() -> Iterator[None]:
-    """Tables are as wide as the terminal: tests read the same in every one."""
+    """Fix the width of tables, which is that of the terminal."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "100")
         yield
@@ -86,7 +86,7 @@ def _crystals() -> dict[str, Crystal]:
 
 
 def _near(crystal: Crystal, reach: int) -> tuple[np.ndarray, ...]:
-    """first, second, lattice and vector of all pairs in (2·reach + 1)³ cells."""
+    """List first, second, lattice and vector of all pairs in (2·reach + 1)³ cells."""
     cells = np.array(list(itertools.product(range(-reach, reach + 1), repeat=3)))
     s = crystal.n_sites
     first, second, cell = (x.ravel() for x in np.indices((s, s, len(cells))))
@@ -95,7 +95,7 @@ def _near(crystal: Crystal, reach: int) -> tuple[np.ndarray, ...]:
 
 
 def _springs(vectors: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """−∂²U/∂u∂u' of springs that depend on species and distance alone: fully symmetric."""
+    """Φ of springs that depend on species and distance alone, and hence are symmetric."""
     length = np.linalg.norm(vectors, axis=1)
     unit = vectors / length[:, None]
     stiff = 9.0 * np.exp(-(length**2) / 9.0) * kinds
@@ -105,7 +105,7 @@ def _springs(vectors: np.ndarray, kinds: np.ndarray) -> np.ndarray:
 
 
 def spring_constants(crystal: Crystal, cutoff: float, strength: float = 1.0) -> ForceConstants:
-    """Springs to all neighbours within the cutoff; species make them differ."""
+    """Connect all neighbours within the cutoff by springs that depend on the species."""
     inverse = np.linalg.norm(np.linalg.inv(crystal.cell), axis=0).max()
     first, second, lattice, vectors = _near(crystal, int(np.ceil(cutoff * inverse)) + 1)
     length = np.linalg.norm(vectors, axis=1)
@@ -138,14 +138,14 @@ def fold_to_supercell(constants: ForceConstants, supercell: Supercell) -> np.nda
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread_of_blas() -> Iterator[None]:
-    """On shared machines threads that wait for each other cost more than they give."""
+    """Limit BLAS to one thread: tests may run in parallel."""
     with threadpool_limits(1):
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_process_draws() -> Iterator[None]:
-    """Tests share the machine: a second process for figures would cost more than it gives."""
+    """Draw figures in the process of the test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "trajmodes.pipeline.job_folder.second_painter", lambda _folder: nullcontext()
@@ -155,13 +155,13 @@ def _one_process_draws() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def crystals() -> dict[str, Crystal]:
-    """Diamond, rock salt, bcc, wurtzite, rutile, quartz, a monoclinic and a triclinic one."""
+    """Crystals by name: diamond, rock salt, bcc, wurtzite, rutile, quartz and others."""
     return _crystals()
 
 
 @pytest.fixture(scope="session")
 def springs() -> Callable[..., ForceConstants]:
-    """``springs(crystal, cutoff, strength=1.0)`` builds symmetric constants."""
+    """``springs(crystal, cutoff, strength=1.0)`` builds force constants of springs."""
     return spring_constants
 
 

@@ -4,8 +4,8 @@
 >>> results = tm.run("run.lammpstrj", cell="POSCAR", timestep_fs=1.0)  # doctest: +SKIP
 >>> tm.to_dataset(results)  # doctest: +SKIP
 
-Open `trajmodes.pipeline` to see how the stages are composed, `trajmodes.data` for what they
-hand to each other.
+See `trajmodes.pipeline` for the composition of the stages, and `trajmodes.data` for the data
+classes that they exchange.
 """
 
 from importlib import import_module
@@ -13,7 +13,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# The public names load when first used: `import trajmodes` itself must be instant.
+# Public names are imported on first use, so that `import trajmodes` is fast.
 _HOMES = {
     "open": ("trajmodes.pipeline.api", "open_run"),
     "run": ("trajmodes.pipeline.api", "run"),

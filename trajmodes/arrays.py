@@ -1,4 +1,4 @@
-"""Array aliases, shape checks and read-only views for the nouns."""
+"""Array types, and shape checks and read-only views for the data classes."""
 
 from typing import Any
 
@@ -13,20 +13,18 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
-def freeze(noun: object, sizes: dict[str, int], dtype: npt.DTypeLike, **axes: str) -> None:
+def freeze(instance: object, sizes: dict[str, int], dtype: npt.DTypeLike, **axes: str) -> None:
     """Check array fields of a frozen dataclass and make them read-only.
 
-    Call it in ``__post_init__`` with one and the same ``sizes`` for all fields: the first
-    field that has an axis letter fixes its size, the later ones must agree.
+    Call it in ``__post_init__`` with the same ``sizes`` for all fields: the first field with an
+    axis letter fixes its size, and later ones must agree.
 
     Parameters
     ----------
-    noun
-        The frozen dataclass under construction.
     sizes
         Sizes of the axis letters known so far; extended in place.
     dtype
-        Type that the fields are converted to.
+        Type to which the fields are converted.
     axes
         Field name → its axes, for example ``displacements="t a 3"``. A number is an exact
         size. Fields that are ``None`` stay ``None``.
@@ -37,13 +35,13 @@ def freeze(noun: object, sizes: dict[str, int], dtype: npt.DTypeLike, **axes: st
         If a field has another shape.
     """
     for field, letters in axes.items():
-        value = getattr(noun, field)
+        value = getattr(instance, field)
         if value is None:
             continue
         array = np.asarray(value, dtype=dtype).view()
-        _check_shape(f"{type(noun).__name__}.{field}", array, letters.split(), sizes)
+        _check_shape(f"{type(instance).__name__}.{field}", array, letters.split(), sizes)
         array.flags.writeable = False
-        object.__setattr__(noun, field, array)
+        object.__setattr__(instance, field, array)
 
 
 def _check_shape(

@@ -1,23 +1,22 @@
-"""Errors that say what to do next.
+"""Errors of trajmodes: what happened, where, the likely reason, and how to fix it.
 
-Every error says what happened, where, why that is likely, and how to fix it.
-The class of an error fixes the exit code of the program.
+The class of an error determines the exit code of the program.
 """
 
 
 class TrajmodesWarning(UserWarning):
-    """Something in the input deserves a look, but the result stands."""
+    """The input is unusual, but the result is valid."""
 
 
 class TrajmodesError(Exception):
-    """Base of all errors that trajmodes raises on purpose.
+    """Base class of the errors that trajmodes raises.
 
     Parameters
     ----------
     what
         What happened, in one sentence.
     where
-        File, frame, line or field it happened at.
+        File, frame, line or field.
     why
         The likely reason.
     fix
@@ -34,13 +33,13 @@ class TrajmodesError(Exception):
         super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle by parts, so that workers can hand errors on."""
+        """Pickle by parts, so that workers can return errors."""
         state = {"where": self.where, "why": self.why, "fix": self.fix}
         return _rebuild, (type(self), self.what, state)
 
 
 def _labelled(name: str, text: str) -> str:
-    """Text behind its name; further lines of it begin where the first one does."""
+    """Prefix a text with its name; further lines are indented to match the first."""
     head = f"  {name}: "
     return head + text.replace("\n", "\n" + " " * len(head))
 
@@ -50,17 +49,17 @@ def _rebuild(kind: type[TrajmodesError], what: str, state: dict[str, str]) -> Tr
 
 
 class UsageError(TrajmodesError):
-    """The call or the job file asks for something that cannot be."""
+    """The call or the job file asks for something impossible."""
 
     exit_code = 2
 
 
 class UnitsError(UsageError):
-    """The units of a file are not known."""
+    """The units of a file are unknown."""
 
 
 class DataError(TrajmodesError):
-    """A file or an array holds what it must not hold, or lacks what is needed."""
+    """A file or an array has invalid content, or lacks required data."""
 
     exit_code = 3
 

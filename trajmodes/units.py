@@ -1,9 +1,9 @@
-"""The one unit system: eV, Å, ps, K, e; and the factors that lead into it.
+"""The internal units eV, Å, ps, K, e, and conversion factors.
 
-Multiply by a factor to come in, divide by it to go out:
-``omega = 15.0 * THZ`` is 15 THz in rad/ps, ``omega / THZ`` is in THz again.
-Measured and defined constants come from CODATA by way of ``scipy.constants``, which is loaded
-when the first of them is asked for.
+Multiply by a factor to convert to internal units, divide by it to convert from them:
+``omega = 15.0 * THZ`` is 15 THz in rad/ps, and ``omega / THZ`` is in THz again.
+Measured and defined constants are CODATA values from ``scipy.constants``, which is loaded when
+the first of them is used.
 """
 
 from math import pi, sqrt

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trajmodes.data.anharmonic import (
+    Conductivity,
     GruneisenParameters,
+    HeatFlow,
     MeanGruneisen,
     PerturbativeWidths,
     WidthComparison,
 )
 from trajmodes.data.bands import BandPath, Bands, RenormalisedBands, SpectralMap
-from trajmodes.data.conductivity import Conductivity, HeatFlow
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.energies import EnergyCovariance, ModeEnergies
 from trajmodes.data.fit_quality import Convergence, FitErrors, Reference

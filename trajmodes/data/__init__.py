@@ -1,6 +1,9 @@
-"""The nouns: frozen data that the stages meet in.
+"""The data classes through which the stages communicate; all are frozen.
 
-Every array field is checked for shape, set read-only, and documented with axes and unit.
-Axis letters: t frame, a atom, s site, x y z Cartesian, q m mode, p pair, b block, g set of
-symmetry-equal modes, w bin. Open `motion` first: it is what both fitting and projecting read.
+Every array field is checked for its shape, made read-only, and documented with axes and unit.
+Axis letters: t frame, a atom, s site, x y z Cartesian, q wave vector, m branch, p pair, b block
+of time, g set of symmetry-equivalent modes (a star of q and degenerate branches), w bin.
+
+Open first: `crystal` (crystal and supercell), `motion` (what fitting and projecting read),
+`force_constants`, `modes`, and `results` (all results of a run).
 """

@@ -1,8 +1,13 @@
-"""What cubic force constants give: Grüneisen parameters and three-phonon linewidths."""
+"""Anharmonic properties: Grüneisen parameters, three-phonon linewidths, thermal conductivity.
+
+The lattice thermal conductivity in the relaxation-time approximation is κ = Σ C v⊗v τ / V.
+"""
 
 from dataclasses import dataclass
 
-from trajmodes.arrays import Floats, freeze
+import numpy as np
+
+from trajmodes.arrays import Bools, Floats, freeze
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,18 +17,18 @@ class MeanGruneisen:
     temperatures: Floats
     """(k,), unit: K."""
     quantum: Floats
-    """(k,) mean with Bose–Einstein heat capacities."""
+    """(k,) mean weighted by quantum heat capacities."""
     quantum_sem: Floats | None
-    """(k,) its standard error; None where the constants have none."""
+    """(k,) standard error; None where the force constants have none."""
     classical: float
-    """Mean with the same heat capacity for all modes."""
+    """Mean with equal heat capacities."""
     classical_sem: float | None
-    """Its standard error; None where the constants have none."""
+    """Standard error; None where the force constants have none."""
     mesh: tuple[int, int, int]
-    """Points along each reciprocal lattice vector."""
+    """Number of points along each reciprocal lattice vector."""
     left_out: float
-    """Part of the modes that have no Grüneisen parameter, for ω² is not positive. The acoustic
-    modes at Γ, which are left out too, are not counted in it."""
+    """Fraction of the modes without a Grüneisen parameter because ω² is not positive. The
+    acoustic modes at Γ are left out too, but not counted."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -32,18 +37,18 @@ class MeanGruneisen:
 
 @dataclass(frozen=True, slots=True)
 class GruneisenParameters:
-    """Answers of the frequencies to volume, γ = −(V/ω) ∂ω/∂V, from the cubic constants."""
+    """Mode Grüneisen parameters γ = −(V/ω) ∂ω/∂V from third-order force constants."""
 
     path: Floats
     """(n, m) at the points of a band path; nan where ω² is not positive."""
     path_sem: Floats | None
-    """(n, m); None where the constants have no error bars."""
+    """(n, m) standard error; None where the force constants have none."""
     sets: Floats
-    """(g,) of each set of symmetry-equal modes; nan where ω² is not positive."""
+    """(g,) of each set of modes; nan where ω² is not positive."""
     sets_sem: Floats | None
-    """(g,); None where the constants have no error bars."""
+    """(g,) standard error; None where the force constants have none."""
     mean: MeanGruneisen
-    """Mean over the zone, at the temperature of the constants if that is known."""
+    """Mean over the zone, at the temperature of the force constants if it is known."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, path="n m", path_sem="n m", sets="g", sets_sem="g")
@@ -60,19 +65,19 @@ class PerturbativeWidths:
     temperature: float
     """In K."""
     mesh: tuple[int, int, int]
-    """Points along each reciprocal lattice vector of the sum over scattering partners."""
+    """Number of points along each reciprocal lattice vector in the sum over scattering."""
     qpoints: Floats
     """(q, 3), reduced coordinates, no 2π."""
     omega: Floats
     """(q, m), unit: rad/ps. Negative means imaginary."""
     quantum: Floats
-    """(q, m), unit: rad/ps. Linewidth with Bose–Einstein occupation; nan for modes that are
-    imaginary, or acoustic at Γ."""
+    """(q, m), unit: rad/ps. Linewidth with Bose–Einstein occupation; nan for imaginary modes
+    and the acoustic modes at Γ."""
     classical: Floats
-    """(q, m), unit: rad/ps. The same with the occupation k_BT/ħω of a classical crystal."""
+    """(q, m), unit: rad/ps. Linewidth with the classical occupation k_BT/ħω."""
     left_out: float
-    """Part of the modes of the mesh that took no part, for they are imaginary; besides them the
-    three acoustic ones at Γ."""
+    """Fraction of the modes of the mesh that are left out because they are imaginary. The three
+    acoustic modes at Γ are left out too, but not counted."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -81,10 +86,97 @@ class PerturbativeWidths:
 
 @dataclass(frozen=True, slots=True)
 class WidthComparison:
-    """Linewidths of a run beside those of perturbation theory, for the widest modes."""
+    """Linewidths of a run compared with perturbation theory, for the widest modes."""
 
     ratio: float
-    """Mean width of the run over the mean perturbative one of the same sets; nan for none."""
+    """Mean width of the run over the mean perturbative width of the same sets; nan for none."""
     ratio_sem: float
     n_sets: int
     """Number of sets compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeatFlow:
+    """Conductivity for one kind of heat capacity, and its contributions."""
+
+    kappa: Floats
+    """(3, 3), unit: eV/(K Å ps), Cartesian."""
+    kappa_sem: Floats
+    """(3, 3), unit: eV/(K Å ps). Standard error from the lifetimes, and from the force
+    constants where they have replicates."""
+    isotropic: float
+    """One third of the trace in eV/(K Å ps): the average over orientations."""
+    isotropic_sem: float
+    """In eV/(K Å ps)."""
+    long_wave_share: float
+    """Fraction of the trace from linewidths extrapolated to Γ from the longest waves of the
+    supercell."""
+    filled_share: float
+    """Fraction of the trace from sets without a measured lifetime."""
+    edges: Floats
+    """(w + 1,), unit: rad/ps. Edges of the bins in frequency, from 0."""
+    below_frequency: Floats
+    """(w + 1, 3, 3), unit: eV/(K Å ps). Contribution of modes below each edge."""
+    length: Floats
+    """(l,), unit: Å. Mean free paths |v|τ, ascending."""
+    below_length: Floats
+    """(l, 3, 3), unit: eV/(K Å ps). Contribution of modes with shorter mean free paths."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, kappa="3 3", kappa_sem="3 3")
+        freeze(self, sizes, float, edges="w", below_frequency="w 3 3")
+        freeze(self, sizes, float, length="l", below_length="l 3 3")
+
+    @property
+    def omega(self) -> Floats:
+        """(w,) centre of each bin in rad/ps."""
+        middle: Floats = 0.5 * (self.edges[1:] + self.edges[:-1])
+        return middle
+
+    @property
+    def spectral(self) -> Floats:
+        """(w,) spectral conductivity in eV/(K Å), isotropic part; its integral is κ."""
+        density: Floats = np.diff(_isotropic(self.below_frequency)) / np.diff(self.edges)
+        return density
+
+    @property
+    def cumulative(self) -> Floats:
+        """(l,) isotropic part of `below_length` in eV/(K Å ps)."""
+        return _isotropic(self.below_length)
+
+
+@dataclass(frozen=True, slots=True)
+class Conductivity:
+    """Lattice thermal conductivity in the relaxation-time approximation.
+
+    Both kinds of heat capacity are combined with the lifetimes of the classical run.
+    """
+
+    temperature: float
+    """In K."""
+    mesh: tuple[int, int, int]
+    """Points along each reciprocal lattice vector."""
+    classical: HeatFlow
+    """With the heat capacity k_B of every mode, as in the run."""
+    quantum: HeatFlow
+    """With the heat capacity of a quantum oscillator."""
+    filled: Bools
+    """(g,) sets without a measured lifetime: τ ~ ω⁻² through sets of similar frequency."""
+    speed: Floats
+    """(g,), unit: Å/ps. Root-mean-square group velocity of the modes of each set."""
+    free_path: Floats
+    """(g,), unit: Å. Mean free path |v|τ of each set; nan where the lifetime is unknown."""
+    free_path_sem: Floats
+    """(g,), unit: Å. Standard error, from the lifetime."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, bool, filled="g")
+        freeze(self, sizes, float, speed="g", free_path="g", free_path_sem="g")
+
+
+def _isotropic(tensors: Floats) -> Floats:
+    """(…) one third of the trace of tensors (…, 3, 3)."""
+    mean: Floats = np.trace(tensors, axis1=-2, axis2=-1) / 3.0
+    return mean

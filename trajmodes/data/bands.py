@@ -1,4 +1,4 @@
-"""Dispersions: a path through the Brillouin zone, and what is known along it."""
+"""Band paths through the Brillouin zone, dispersions and spectral maps along them."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,13 +11,13 @@ from trajmodes.data.crystal import Crystal
 
 @dataclass(frozen=True, slots=True)
 class BandPath:
-    """Straight sections through the Brillouin zone, each with both of its ends."""
+    """Straight sections through the Brillouin zone, each with both end points."""
 
     crystal: Crystal
     qpoints: Floats
     """(q, 3), reduced coordinates, section after section."""
     distance: Floats
-    """(q,), unit: 1/Å, 2π included. Length walked; it does not grow over a jump."""
+    """(q,), unit: 1/Å, 2π included. Cumulative length of the path, constant over a jump."""
     offsets: Ints
     """(k + 1,) section k is offsets[k]:offsets[k + 1]."""
     labels: tuple[tuple[str, str], ...]
@@ -46,7 +46,7 @@ class BandPath:
 
     @property
     def jumps(self) -> Ints:
-        """(j,) index of the first point of each section that starts where none ended."""
+        """(j,) index of the first point of each section after a jump."""
         jumps = [
             int(self.offsets[k + 1])
             for k in range(self.n_sections - 1)
@@ -57,14 +57,13 @@ class BandPath:
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """Frequencies along a path, branches in order of frequency at every point."""
+    """Frequencies along a path, ascending at every point."""
 
     path: BandPath
-    """Where the points are, their distances, sections and labels."""
     omega: Floats
     """(q, m), unit: rad/ps. Negative means imaginary."""
     omega_sem: Floats | None
-    """(q, m), unit: rad/ps. Standard error; None where the constants have none."""
+    """(q, m), unit: rad/ps. Standard error; None where the force constants have none."""
 
     def __post_init__(self) -> None:
         sizes = {"q": len(self.path.distance)}
@@ -73,15 +72,14 @@ class Bands:
 
 @dataclass(frozen=True, slots=True)
 class RenormalisedBands:
-    """Bands of force constants that were made from the motion itself."""
+    """Bands of effective force constants obtained from the motion, not from the forces."""
 
     kind: Literal["quasi-particles", "displacements"]
-    """From the frequencies of the spectral lines, put back on the eigenvectors, or from the
-    covariance of displacements (Green's function)."""
+    """From the frequencies of spectral lines with the eigenvectors of the fit, or from the
+    covariance of displacements."""
     bands: Bands
     own: Bools | None = None
-    """(g,) sets whose own frequency was used; the fitted one replaces the others. None where
-    all were."""
+    """(g,) sets whose own frequency was used; for the others the fitted one. None for all."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, bool, own="g")
@@ -92,21 +90,20 @@ class SpectralMap:
     """Velocity spectra at the commensurate points (k) of a path through the zone."""
 
     distance: Floats
-    """(k,), unit: 1/Å. Place on the path, on the scale of `BandPath.distance`."""
+    """(k,), unit: 1/Å. Distance along the path, as in `BandPath.distance`."""
     qpoints: Floats
-    """(k, 3), reduced coordinates of the commensurate q, or of one that symmetry makes
-    equal."""
+    """(k, 3), reduced coordinates of the commensurate q, or of a symmetry-equivalent one."""
     freq_thz: Floats
     """(w,), unit: THz."""
     power: Floats
-    """(k, w), unit: eV/THz. Sum over all branches, or what is the same over all sites and
+    """(k, w), unit: eV/THz. Sum over all branches, or equivalently over all sites and
     directions; mean over the star of q."""
     branches: Floats | None = None
-    """(k, m, w), unit: eV/THz. With eigenvectors: of each branch, mean over star and degenerate
+    """(k, m, w), unit: eV/THz. Spectra of the branches, mean over the star and degenerate
     branches. None without force constants."""
     sites: Floats | None = None
-    """(k, s, 3, w), unit: eV/THz. Without eigenvectors: of each site along each direction, at
-    the very q of `qpoints`. None where not asked for."""
+    """(k, s, 3, w), unit: eV/THz. Without eigenvectors: spectra of the sites and directions at
+    exactly the q of `qpoints`. None where not asked for."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, distance="k", qpoints="k 3", freq_thz="w", power="k w")

@@ -1,7 +1,4 @@
-"""The primitive crystal: cell, sites, species, masses.
-
-The simulated crystal: an integer multiple of the primitive one, atoms in canonical order.
-"""
+"""The primitive crystal, and the simulated supercell with its atoms in canonical order."""
 
 from dataclasses import dataclass
 
@@ -13,7 +10,7 @@ from trajmodes.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Crystal:
-    """A primitive cell in the user's Cartesian frame.
+    """A primitive cell in the user's Cartesian axes.
 
     Raises
     ------
@@ -24,7 +21,7 @@ class Crystal:
     cell: Floats
     """(3, 3), unit: Å. Rows are the lattice vectors."""
     sites: Floats
-    """(s, 3), no unit. Reduced coordinates of the sites."""
+    """(s, 3), reduced coordinates of the sites."""
     species: tuple[str, ...]
     """(s,) chemical symbols."""
     masses: Floats
@@ -37,7 +34,7 @@ class Crystal:
         if not self.volume > 0.0:
             raise DataError(
                 f"the cell has volume {self.volume:.6g} Å³",
-                why="its vectors are left-handed or lie in a plane",
+                why="its vectors are left-handed or coplanar",
                 fix="give three vectors with a positive triple product",
             )
         if not (self.masses > 0.0).all():

@@ -1,6 +1,6 @@
-"""Whether two crystals are the same: how their cells, sites and masses differ.
+"""Comparison of two crystals: differences of cells, sites and masses, and named tolerances.
 
-The tolerances depend on why the question is asked, so each purpose has its own, named here.
+The tolerances depend on the purpose of the comparison.
 """
 
 from collections import Counter
@@ -16,54 +16,54 @@ from trajmodes.data.lattice import common_shift, deformation, reduced_cell
 
 @dataclass(frozen=True, slots=True)
 class CrystalTolerances:
-    """How far two crystals may differ."""
+    """Largest admissible differences of two crystals."""
 
     strain: float = inf
     """Linear strain between the cells."""
     site: float = inf
-    """Å. Distance of a site from its partner."""
+    """Distance of a site from its partner in Å."""
     mass: float = inf
     """Relative difference of the masses on a site."""
     angle: float = inf
-    """Angle in rad by which the cells are turned against each other."""
+    """Angle in rad by which one cell is rotated against the other."""
 
 
 SAME_STRUCTURE = CrystalTolerances(site=1e-5)
-"""One structure that was written down twice: rounding of decimals alone, in box vectors too."""
+"""One structure written twice: the difference is rounding, also in box vectors."""
 
 SAME_VOLUME = CrystalTolerances(strain=1e-3, site=0.02)
-"""Runs whose frames may be pooled: a strain of 0.1 % changes frequencies by about 0.5 %, less
-than their usual error bars."""
+"""Runs that may be pooled: a strain of 0.1 % changes frequencies by about 0.5 %, less than
+their usual error bars."""
 
-NOTICED = CrystalTolerances(strain=2e-4, site=0.02, mass=1e-3)
-"""Differences that are worth a note: the strain shifts frequencies by about 0.1 %."""
+NOTABLE = CrystalTolerances(strain=2e-4, site=0.02, mass=1e-3)
+"""Differences to report: a strain that shifts frequencies by about 0.1 %."""
 
 SAME_CRYSTAL = CrystalTolerances(strain=0.06, site=0.3, mass=0.3, angle=1e-3)
-"""One crystal at different temperatures or pressures, or from different methods: no thermal
-expansion strains it more. Cells that are turned farther are in different Cartesian frames."""
+"""One crystal at different temperatures or pressures, or from different methods: thermal
+expansion is smaller. Cells rotated further have different Cartesian axes."""
 
 EXPANSION = CrystalTolerances(strain=0.02)
-"""More than the usual thermal expansion between the cell of a file and that of a run."""
+"""Largest usual thermal expansion between the cell of a file and that of a run."""
 
 SAME_SUBSTANCE = CrystalTolerances(strain=0.1)
-"""Cells that may be chosen in different ways: only lengths and volumes are compared."""
+"""Cells of possibly different choice: only lengths and volumes are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class CrystalDifference:
-    """How one crystal differs from another with the same species on the same sites."""
+    """Differences of two crystals with the same species on the same sites."""
 
     strain: Floats
     """(3, 3) symmetric strain from the first cell to the second."""
     largest_strain: float
     """Principal strain of the largest magnitude, with its sign."""
     angle: float
-    """Angle in rad by which the second cell is turned."""
+    """Angle in rad by which the second cell is rotated."""
     shift: Floats
-    """(s,), unit: Å. Distance of each site from its partner modulo the lattice, without the
-    common shift of all sites."""
+    """(s,), unit: Å. Distance of each site from its partner modulo the lattice, after the
+    common shift of all sites is subtracted."""
     cells: Ints
-    """(s, 3) lattice vector from each site to its partner; zero where they lie in one cell."""
+    """(s, 3) lattice vector from each site to its partner."""
     mass: Floats
     """(s,) relative difference of the masses."""
 
@@ -74,13 +74,13 @@ class CrystalDifference:
 
 
 def crystal_difference(one: Crystal, other: Crystal) -> CrystalDifference:
-    """Compare two crystals site by site; they must have equally many.
+    """Compare two crystals with the same number of sites, site by site.
 
-    Vectors of the second are those of the first times (1 + strain) times a rotation.
+    The cell of the second is the cell of the first times (1 + strain) times a rotation.
     """
     change = deformation(np.linalg.solve(one.cell, other.cell))
     apart = other.sites - one.sites
-    # The circular mean, so that sites in other cells do not pull at it; then that of cells.
+    # The circular mean is independent of the cells of the sites; the median removes these.
     rest = apart - common_shift(apart)
     rest -= np.rint(np.median(rest, axis=0))
     cells = np.rint(rest)
@@ -95,10 +95,10 @@ def crystal_difference(one: Crystal, other: Crystal) -> CrystalDifference:
 
 
 def same_substance(one: Crystal, other: Crystal) -> bool:
-    """Whether two crystals can be one, whatever the choice of the cell.
+    """Whether two crystals can be the same, independent of the choice of the cell.
 
-    The composition and the volume per atom must agree, and the shortest lattice vectors where
-    the cells have equally many sites.
+    Composition and volume per atom must agree, and the shortest lattice vectors too if the
+    cells have the same number of sites.
     """
     if _proportions(one) != _proportions(other):
         return False
@@ -109,7 +109,7 @@ def same_substance(one: Crystal, other: Crystal) -> bool:
 
 
 def shortest_lengths(crystal: Crystal) -> Floats:
-    """Lengths (3,) of the shortest lattice vectors in Å; no choice of the cell changes them."""
+    """Find the (3,) lengths of the shortest lattice vectors in Å, whatever the cell."""
     lengths: Floats = np.sort(np.linalg.norm(reduced_cell(crystal.cell).cell, axis=1))
     return lengths
 

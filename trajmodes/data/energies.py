@@ -1,4 +1,4 @@
-"""Energies of modes: their means, and how they fluctuate together."""
+"""Energies of modes: means, heat capacities and covariances."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from trajmodes.arrays import Floats, Ints, freeze
 
 @dataclass(frozen=True, slots=True)
 class ModeEnergies:
-    """Mean energies of every set (g) of symmetry-equal modes, with standard errors."""
+    """Mean energies of each set (g) of symmetry-equivalent modes, with standard errors."""
 
     members: Ints
     """(g,) number of real degrees of freedom pooled: star, ±q and degenerate branches."""
@@ -16,7 +16,7 @@ class ModeEnergies:
     kinetic_sem: Floats
     """(g,), unit: eV."""
     potential: Floats
-    """(g,), unit: eV. ½ω²⟨|Q|²⟩; nan for an imaginary mode, for which it is undefined."""
+    """(g,), unit: eV. ½ω²⟨|Q|²⟩; nan for an imaginary mode."""
     potential_sem: Floats
     """(g,), unit: eV."""
     virial: Floats | None
@@ -28,30 +28,30 @@ class ModeEnergies:
     omega_displacement_sem: Floats
     """(g,), unit: rad/ps."""
     omega_ratio: Floats
-    """(g,), unit: rad/ps. From ω² = ⟨|Q̇|²⟩/⟨|Q|²⟩, free of the temperature."""
+    """(g,), unit: rad/ps. From ω² = ⟨|Q̇|²⟩/⟨|Q|²⟩, independent of the temperature."""
     omega_ratio_sem: Floats
     """(g,), unit: rad/ps."""
     temperature: float
-    """Kinetic temperature of the whole run in K, without the centre of mass."""
+    """Kinetic temperature of the run in K, without the centre of mass."""
     temperature_sem: float
     """Its standard error in K."""
     anharmonicity: Floats | None
     """(g,) W/U − 1; None where the run has no forces, nan for an imaginary mode."""
     anharmonicity_sem: Floats | None
-    """(g,), what U and W share taken out."""
+    """(g,) standard error, with the correlation of U and W."""
     heat_capacity_kb: Floats
-    """(g,), unit: k_B. Of one mode, from fluctuations of K + U; nan for an imaginary one."""
+    """(g,), unit: k_B. Heat capacity of a mode from fluctuations of K + U; nan if imaginary."""
     heat_capacity_kb_sem: Floats
     """(g,), unit: k_B."""
     single: Floats
-    """(k, q, m), unit: eV. K, U and, where there are forces, W (k) of every single mode, as its
-    set has them; nan for the acoustic modes at Γ."""
+    """(k, q, m), unit: eV. K, U and, if the run has forces, W (k) of every single mode, as
+    defined for the sets; nan for the acoustic modes at Γ."""
     single_sem: Floats
     """(k, q, m), unit: eV."""
     travelling: Floats
-    """(2, q, m), unit: eV. Mean energies ⟨E±⟩ = ⟨½|ωQ ± iQ̇|²⟩ of the waves that run along +q
-    and along −q, of every single mode; both are K + U where q = −q, and nan where
-    ω² < 0, and for the acoustic modes at Γ."""
+    """(2, q, m), unit: eV. Mean energies ⟨E±⟩ = ⟨½|ωQ ± iQ̇|²⟩ of the waves of every mode that
+    travel along +q and −q; both are K + U where q = −q. nan for imaginary modes and the
+    acoustic modes at Γ."""
     travelling_sem: Floats
     """(2, q, m), unit: eV."""
 
@@ -70,16 +70,16 @@ class ModeEnergies:
 
 @dataclass(frozen=True, slots=True)
 class EnergyCovariance:
-    """How the energies of modes fluctuate together."""
+    """Covariance of the energies of modes."""
 
     modes: Floats
-    """(n, n), unit: eV². Covariance of E = K + U of single modes, n = (q, m) over one of each
-    pair ±q. nan for imaginary modes and for the acoustic ones at Γ."""
+    """(n, n), unit: eV². Covariance of E = K + U of single modes, n = (q, m), one q of
+    each pair ±q; nan for imaginary modes and the acoustic modes at Γ."""
     correlation: Floats
-    """(g, g) Σ cov(E, E') over the pairs of different modes of two sets, divided by their
-    number and by the root of the mean variances of both sets. A mode is not paired with
-    itself: on the diagonal stands what members of one set have in common, nan where a set has
-    one only. Degenerate modes of one q share what their arbitrary mixture makes them share."""
+    """(g, g) mean of cov(E, E') over the pairs of different modes of two sets, divided by the
+    geometric mean of their mean variances. The diagonal is the correlation between different
+    members of one set, nan if it has one. Degenerate modes of one q are correlated by the
+    arbitrary choice of their eigenvectors."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, modes="n n", correlation="g g")

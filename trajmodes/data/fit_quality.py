@@ -1,4 +1,4 @@
-"""How well a fit determines the force constants: errors, convergence, shells, scans."""
+"""Quality of the fitted force constants: errors, convergence, shells, scans."""
 
 from dataclasses import dataclass
 from math import factorial
@@ -15,20 +15,19 @@ ScanKind = Literal["order", "cutoff", "constraints", "ridge", "time"]
 
 @dataclass(frozen=True, slots=True)
 class FitErrors:
-    """Estimates of the parameters with one block left out, and what their spread tells."""
+    """Estimates of the parameters with one block of time left out."""
 
     parameters: Floats
     """(b, n). Covariance (B − 1)/B Σ_b (x_b − x̄)(x_b − x̄)ᵀ."""
     block_frames: float
     """Mean number of frames in one block."""
     inefficiency: float
-    """Variance divided by what it would be if every force component had an error of its own:
-    the number of frames per independent frame where forces on different atoms are
-    independent."""
+    """Variance relative to that of independent force components: the number of frames per
+    independent frame if the forces on different atoms are independent."""
     levelled: bool
-    """Whether the error stopped growing with the length of the blocks."""
+    """Whether the error stops growing with the length of the blocks."""
     method: ErrorMethod = "jackknife"
-    """Whether blocks were left out one at a time, or only to first order."""
+    """Jackknife, or sandwich: its first order."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, parameters="b n")
@@ -47,13 +46,12 @@ class FitErrors:
 
 @dataclass(frozen=True, slots=True)
 class Convergence:
-    """How the fit settles while the run grows; parts that do not determine it are left out."""
+    """Convergence of the fit with run length; parts that do not determine it are left out."""
 
     fraction: Floats
-    """(c,) part of the run used, ascending, the last one 1."""
+    """(c,) fraction of the run used, ascending to 1."""
     change: Floats
-    """(c, o) |x − x_full|/|x_full| of the parameters of each order, pairs first; the orders
-    are those of `FitQuality.orders`."""
+    """(c, o) |x − x_full|/|x_full| of the parameters of each order in `FitQuality.orders`."""
     omega_change: Floats | None = None
     """(c,), unit: rad/ps. Root mean square change of the commensurate frequencies; None where
     it was not computed."""
@@ -65,12 +63,12 @@ class Convergence:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """How far the mean positions of the run lie from the reference structure."""
+    """Mean displacements of the run from the reference structure."""
 
     shift: Floats
-    """(s, 3), unit: Å. Mean displacement of each site as far as symmetry allows it."""
+    """(s, 3), unit: Å. Mean displacement of each site, the part invariant under symmetry."""
     shift_sem: Floats
-    """(s, 3), unit: Å. Its standard error; nan if unknown."""
+    """(s, 3), unit: Å. Standard error; nan if unknown."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, shift="s 3", shift_sem="s 3")
@@ -78,27 +76,27 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Shells:
-    """Clusters of the same species with the same distances, shortest first.
+    """Neighbour shells (h): clusters of the same species and distances, shortest first.
 
-    Self terms, whose members are all one atom, are left out.
+    Self terms, whose members are all the same atom, are left out.
     """
 
     order: int
     """Number of members of a cluster."""
     species: tuple[str, ...]
-    """(h,) for example Cl–Na."""
+    """(h,) such as Cl–Na."""
     distances: Floats
-    """(h, d), unit: Å. Between every two members, ascending; zero where one repeats."""
+    """(h, d), unit: Å. Distances between members, ascending; zero for a repeated member."""
     listed: Ints
-    """(h,) clusters listed: from every site of the primitive cell, in every order."""
+    """(h,) number of clusters listed: from every site of the primitive cell, in every order."""
     norm: Floats
     """(h,), unit: eV/Åⁿ. Root mean square over the shell of the Frobenius norm |Φ|."""
     norm_sem: Floats | None
-    """(h,), unit: eV/Åⁿ."""
+    """(h,), unit: eV/Åⁿ. Standard error."""
     trace: Floats | None = None
-    """(h,), unit: eV/Å². Mean over the shell of the trace of Φ; of pairs only."""
+    """(h,), unit: eV/Å². Mean over the shell of the trace of Φ; for order 2 alone."""
     trace_sem: Floats | None = None
-    """(h,), unit: eV/Å²."""
+    """(h,), unit: eV/Å². Standard error."""
 
     def __post_init__(self) -> None:
         sizes = {"h": len(self.species)}
@@ -119,8 +117,8 @@ class Shells:
 
     @property
     def multiplicity(self) -> Ints:
-        """(h,) different clusters in one primitive cell, whatever the order of members."""
-        # A member that is there m times takes part in m(m − 1)/2 distances of zero.
+        """(h,) number of clusters per primitive cell, regardless of the order of members."""
+        # A member that occurs m times has m(m − 1)/2 zero distances.
         repeats = (self.distances == 0.0).sum(axis=1)
         same = {0: 1, 1: 2, 2: 4, 3: 6}
         orderings = [factorial(self.order) // same[zeros] for zeros in repeats.tolist()]
@@ -135,9 +133,9 @@ class ScanPoint:
     kind: ScanKind
     """Whether orders, a cutoff, constraints, the ridge strength or the run length is varied."""
     label: str
-    """The choice in words, such as ``order 2 to 6.00 Å`` or ``+ Huang``."""
+    """The choice as text, such as ``order 2 to 6.00 Å`` or ``+ Huang``."""
     order: int
-    """Order whose cutoff differs; else the highest."""
+    """Order whose cutoff is varied; otherwise the highest."""
     value: float
     """The choice as a number: order, cutoff in Å, strength of the ridge or number of frames;
     nan for constraints."""
@@ -157,5 +155,5 @@ class ScanPoint:
 
     @property
     def scheme_distance(self) -> float:
-        """|Φ' − Φ|/|Φ| of the pair constants, joint and sequential; nan if one is singular."""
+        """|Φ' − Φ|/|Φ| of Φ2, joint against sequential; nan if one is singular."""
         return self.quality.orders[0].scheme_distance

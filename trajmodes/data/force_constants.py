@@ -1,7 +1,4 @@
-"""The standard error of a function of delete-one-block estimates.
-
-Force constants of the primitive crystal, order by order, and what is known about them.
-"""
+"""Force constants of the primitive crystal by order, their fit quality and error bars."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,15 +12,10 @@ from trajmodes.errors import DataError
 
 
 def jackknife_sem(replicates: Iterable[Floats]) -> Floats:
-    """Form the jackknife standard error √[(B − 1)/B Σ_b (g_b − ḡ)²] (Tukey 1958).
+    """Compute the jackknife standard error √[(B − 1)/B Σ_b (g_b − ḡ)²] (Tukey 1958).
 
-    Welford's recurrence takes one estimate at a time: they differ little from each other, and
-    all of them together may be large.
-
-    Parameters
-    ----------
-    replicates
-        (b, …) estimates, each without one block. Any iterable of arrays (…).
+    The replicates are any iterable of (…) estimates, each without one block. They are taken one
+    at a time by Welford's recurrence: they differ little, and all together may be large.
     """
     count = 0
     mean = spread = np.zeros(())
@@ -37,35 +29,34 @@ def jackknife_sem(replicates: Iterable[Floats]) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class OrderQuality:
-    """What the constants of one order add to the description of the forces."""
+    """Contribution of the force constants of one order to the description of the forces."""
 
     order: int
-    """2 for pairs, 3 for triplets, 4 for quartets."""
+    """2, 3 or 4."""
     cutoff: str
-    """Cutoff in Å, in words: radii for pairs of species may follow."""
+    """Cutoff in Å as text, such as ``4.5 O-Si:3.2``."""
     n_parameters: int
     """Number of free parameters of this order."""
     r_squared: float
-    """Coefficient of determination by this order and all lower ones."""
+    """Coefficient of determination of this order and all lower ones together."""
     rms_residual: float
-    """Root mean square force component that these leave, in eV/Å."""
+    """Root mean square residual force component of these orders, in eV/Å."""
     rms_predicted: float
-    """The same for blocks of time that were left out of the fit; nan if there are too few."""
+    """The same for blocks of time left out of the fit (cross-validation); nan if too few."""
     scheme_distance: float
-    """|Φ_other − Φ|/|Φ| to the constants of the other scheme, joint or sequential; nan if
-    that is singular."""
+    """|Φ' − Φ|/|Φ| with Φ' of the other scheme, joint or sequential; nan if it is singular."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitQuality:
-    """How well force constants describe the forces they were fitted to."""
+    """Quality of fitted force constants as a description of the forces."""
 
     n_parameters: int
-    """Number of free parameters after symmetry and sum rules, of all orders from 2."""
+    """Number of free parameters of all orders from 2, after symmetry and sum rules."""
     rank: int
-    """How many of them the forces determine."""
+    """Number of parameters that the forces determine."""
     condition: float
-    """Condition number of the equilibrated normal matrix: the largest of all stages."""
+    """Largest condition number of the equilibrated normal matrices of all stages."""
     n_frames: int
     """Number of frames fitted."""
     r_squared: float
@@ -75,23 +66,23 @@ class FitQuality:
     rms_residual: float
     """Root mean square of the residual components, in eV/Å."""
     first_order: Floats
-    """(s, 3), unit: eV/Å. Mean force left on each site: not zero means it wants to relax."""
+    """(s, 3), unit: eV/Å. Mean residual force on each site; zero in equilibrium."""
     orders: tuple[OrderQuality, ...] = ()
-    """What each order adds, ascending; empty where that is not known."""
+    """Contribution of each order, ascending; empty if unknown."""
     scheme: Literal["sequential", "joint"] = "sequential"
-    """Whether each order was fitted to what the lower ones leave, or all at once."""
+    """Whether each order was fitted to the residual of the lower ones, or all at once."""
     constraints: tuple[str, ...] = ()
-    """Names of the relations imposed beside those of translations."""
+    """Names of the constraints imposed besides the translational sum rules."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, first_order="s 3")
 
     @property
     def anharmonicity(self) -> float:
-        """Root mean square force that pair constants leave, over that of all forces.
+        """Root mean square residual force of Φ2 over the root mean square force.
 
         The measure σ of Knoop, Purcell, Scheffler, Carbogno, Phys. Rev. Materials 4, 083809
-        (2020), here about the effective constants.
+        (2020), here for the effective force constants.
         """
         pairs = self.orders[0].rms_residual if self.orders else self.rms_residual
         return pairs / self.rms_force
@@ -99,22 +90,22 @@ class FitQuality:
 
 @dataclass(frozen=True, slots=True)
 class ClusterConstants:
-    """Constants of one order n ≥ 3: Φ[c] = ∂ⁿU/∂u(first, cell 0)…∂u(last, its cell).
+    """Force constants of one order n ≥ 3: Φ[c] = ∂ⁿU/∂u(first, cell 0)…∂u(last, its cell).
 
-    Every cluster is listed in every order of its members, brought home so that the first one
-    lies in cell 0, with the axes of its values in the order of its members. Members may repeat.
-    The sum over the last member vanishes for every choice of the others.
+    Every cluster is listed in every order of its members, with the first one in cell 0 and the
+    axes of its values in the order of its members. Members may repeat. The sum over the last
+    member vanishes for every choice of the others.
     """
 
     sites: Ints
     """(c, n) site of each member."""
     lattice: Ints
-    """(c, n, 3) lattice vector of each member's cell; zero for the first."""
+    """(c, n, 3) lattice vector of the cell of each member; zero for the first."""
     values: Floats
     """(c, 3, …, 3), unit: eV/Åⁿ, one axis of directions per member."""
     replicates: Floats | None = None
-    """(b, c, 3, …, 3), unit: eV/Åⁿ. Delete-one-block estimates, of the same blocks as those of
-    the pairs; see `ForceConstants.replicates`."""
+    """(b, c, 3, …, 3), unit: eV/Åⁿ. Jackknife replicates, of the same blocks as
+    `ForceConstants.replicates`."""
     cutoff: float | None = None
     """Largest distance in Å between two members."""
 
@@ -130,7 +121,7 @@ class ClusterConstants:
         freeze(self, sizes, float, values=f"c {directions}", replicates=f"b c {directions}")
 
     def __repr__(self) -> str:
-        """Say what it holds; the arrays would fill screens."""
+        """Summarise without the arrays."""
         reach = "" if self.cutoff is None else f", cutoff {self.cutoff:g} Å"
         return f"<ClusterConstants of order {self.order}: {self.n_clusters} clusters{reach}>"
 
@@ -147,10 +138,11 @@ class ClusterConstants:
 
 @dataclass(frozen=True, slots=True)
 class ForceConstants:
-    """Pair constants Φ[p] = ∂²U/∂u(first, cell 0)∂u(second, cell R), self terms included.
+    """Force constants Φ[p] = ∂²U/∂u(first, cell 0)∂u(second, cell R), self terms included.
 
-    Both (i, j, R) and (j, i, −R) are listed, and every sum over p for one first site is zero
-    (acoustic sum rule). A constant shared by periodic images is divided among them.
+    Both (i, j, R) and (j, i, −R) are listed. The sum over p for one first site is zero
+    (acoustic sum rule). Equally near periodic images share the value. Higher orders are
+    optional.
     """
 
     crystal: Crystal
@@ -163,18 +155,18 @@ class ForceConstants:
     values: Floats
     """(p, 3, 3), unit: eV/Å², axes (pair, direction of first, direction of second)."""
     replicates: Floats | None = None
-    """(b, p, 3, 3), unit: eV/Å². Delete-one-block estimates: the covariance of any function g
-    of the constants is (B − 1)/B Σ_b (g_b − ḡ)(g_b − ḡ)ᵀ. None where there is no error bar."""
+    """(b, p, 3, 3), unit: eV/Å². Jackknife replicates: the covariance of any function g of the
+    force constants is (B − 1)/B Σ_b (g_b − ḡ)(g_b − ḡ)ᵀ. None without error bars."""
     temperature: float | None = None
-    """Temperature in K of the ensemble they were fitted to; None for static constants."""
+    """Temperature in K of the fitted ensemble; None for static force constants."""
     cutoff: float | None = None
     """Cutoff radius in Å; None for the whole supercell with Wigner–Seitz sharing."""
     quality: FitQuality | None = None
-    """Quality of the fit; None where the constants were not fitted."""
+    """Quality of the fit; None where they were not fitted."""
     triplets: ClusterConstants | None = None
-    """Cubic constants; None where there are none."""
+    """Third order; None where there is none."""
     quartets: ClusterConstants | None = None
-    """Quartic constants; None where there are none."""
+    """Fourth order; None where there is none."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -182,17 +174,19 @@ class ForceConstants:
         freeze(self, sizes, float, values="p 3 3", replicates="b p 3 3")
         for order, clusters in ((3, self.triplets), (4, self.quartets)):
             if clusters is not None and clusters.order != order:
-                raise DataError(f"clusters of order {clusters.order} stand for order {order}")
+                raise DataError(
+                    f"clusters of order {clusters.order} are given as order {order}"
+                )
 
     def __repr__(self) -> str:
-        """Say what they are; the arrays would fill screens."""
+        """Summarise without the arrays."""
         parts = [f"{self.n_pairs} pairs"]
         for name, clusters in (("triplets", self.triplets), ("quartets", self.quartets)):
             parts += [] if clusters is None else [f"{clusters.n_clusters} {name}"]
         kelvin = "" if self.temperature is None else f", {self.temperature:.1f} K"
         errors = "" if self.replicates is None else ", with error bars"
-        told = f"{', '.join(parts)}{kelvin}{errors}"
-        return f"<ForceConstants of {self.crystal.formula}: {told}>"
+        summary = f"{', '.join(parts)}{kelvin}{errors}"
+        return f"<ForceConstants of {self.crystal.formula}: {summary}>"
 
     @property
     def n_pairs(self) -> int:

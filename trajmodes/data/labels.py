@@ -1,7 +1,4 @@
-"""Numbers in sentences.
-
-Points of the zone in words: one spelling for sentences, tables and figures.
-"""
+"""Numbers and q points as text, in one notation for messages, tables and figures."""
 
 from fractions import Fraction
 
@@ -11,12 +8,7 @@ from trajmodes.arrays import Floats
 
 
 def two_digits(value: float) -> str:
-    """Round to two digits, and write no power of ten.
-
-    Parameters
-    ----------
-    value
-        The number.
+    """Round to two significant digits, without a power of ten.
 
     Examples
     --------
@@ -30,19 +22,14 @@ _LARGEST_DENOMINATOR = 99
 
 
 def point(q: Floats) -> str:
-    """Write reduced coordinates as fractions, for one of ±q.
-
-    Parameters
-    ----------
-    q
-        (3,) reduced coordinates.
+    """Write the reduced coordinates (3,) of one of ±q as fractions.
 
     Examples
     --------
     >>> point(np.array([-0.5, -0.25, 1 / 3]))
     '1/2 1/4 -1/3'
     """
-    # −½ and ½ are one and the same point; so are the modes at q and −q.
+    # −½ and ½ are equivalent, and so are the modes at q and −q.
     folded = np.where(np.isclose(np.abs(q), 0.5), 0.0, q)
     leading = folded[np.flatnonzero(np.abs(folded) > 1e-9)[:1]]
     sign = -1.0 if leading.size and leading[0] < 0.0 else 1.0

@@ -1,9 +1,9 @@
 """Geometry of lattices: reduced cells, nearest periodic images, strain and rotation of a cell.
 
-Rows of a cell are its vectors, and vectors are rows: x = n @ cell. Reduced coordinates carry no
-2π. `wrap` folds by rounding: what is left is certain to be the nearest image only if it is
-shorter than half the shortest lattice vector. In a reduced cell the nearest image is that one
-or one of its 26 neighbours (`AROUND`); `nearest_images` looks at all of them.
+Rows of a cell are its vectors, and vectors are rows: x = n @ cell. Reduced coordinates contain
+no 2π. `wrap` folds by rounding; the result is certainly the nearest image only if it is shorter
+than half the shortest lattice vector. In a reduced cell the nearest image is the folded one or
+one of its 26 neighbours (`AROUND`); `nearest_images` compares all of them.
 """
 
 from typing import NamedTuple
@@ -18,12 +18,12 @@ from trajmodes.data.crystal import Crystal, Supercell
 AROUND: Ints = np.indices((3, 3, 3)).reshape(3, -1).T - 1
 """(27, 3) lattice vectors with the components −1, 0 and 1."""
 
-_ONE_PLACE = 1e-6
-"""Å. Two points nearer than this are one."""
+_SAME_POINT = 1e-6
+"""Distance in Å below which two points coincide."""
 
 
 class ReducedCell(NamedTuple):
-    """The shortest vectors that span a lattice."""
+    """The shortest basis of a lattice."""
 
     cell: Floats
     """(3, 3) rows, ascending in length."""
@@ -32,7 +32,7 @@ class ReducedCell(NamedTuple):
 
 
 def reduced_cell(cell: npt.ArrayLike) -> ReducedCell:
-    """Reduce a cell after Minkowski."""
+    """Find the Minkowski-reduced cell."""
     from ase.geometry import minkowski_reduce  # noqa: PLC0415 - ASE takes long to load
 
     reduced, change = minkowski_reduce(cell)
@@ -46,13 +46,13 @@ def wrap(reduced: Floats) -> Floats:
 
 
 def minimum_image(vectors: Floats, cell: Floats) -> Floats:
-    """Fold vectors (…, 3) to the parallelepiped about the origin, in their own unit."""
+    """Fold vectors (…, 3) to the parallelepiped about the origin."""
     folded: Floats = wrap(vectors @ np.linalg.inv(cell)) @ cell
     return folded
 
 
 def equal_modulo_lattice(one: npt.ArrayLike, other: npt.ArrayLike, tolerance: float) -> Bools:
-    """Whether reduced coordinates (…, 3) differ by whole numbers within a tolerance."""
+    """Whether reduced coordinates (…, 3) are equal modulo integers, within a tolerance."""
     apart = wrap(np.asarray(one, dtype=float) - np.asarray(other, dtype=float))
     equal: Bools = np.abs(apart).max(axis=-1) < tolerance
     return equal
@@ -66,15 +66,15 @@ def same_lattice(one: Ints, other: Ints) -> bool:
 
 
 def common_shift(reduced: Floats) -> Floats:
-    """Circular mean (3,) of reduced coordinates (n, 3), which whole numbers do not change."""
+    """(3,) circular mean of reduced coordinates (n, 3), modulo lattice translations."""
     shift: Floats = np.angle(np.exp(2j * np.pi * reduced).mean(axis=0)) / (2.0 * np.pi)
     return shift
 
 
 def relative_displacements(apart: Floats, box: Floats) -> Floats:
-    """Differences (a, 3) in Å folded to nearest images about their common shift, less its mean.
+    """Fold differences (a, 3) in Å to nearest images about their common shift, less their mean.
 
-    The common shift is the circular mean over the atoms, so that it may be any distance.
+    The common shift is the circular mean over the atoms and may be of any length.
     """
     reduced = apart @ np.linalg.inv(box)
     folded = wrap(reduced - common_shift(reduced)) @ box
@@ -91,27 +91,27 @@ def cells_within(cell: Floats, radius: float) -> Ints:
 
 
 def shortest_vector(cell: Floats) -> float:
-    """Length of the shortest lattice vector, in the unit of the cell."""
+    """Find the length of the shortest lattice vector, in the unit of the cell."""
     shortest = float(np.linalg.norm(cell, axis=1).min())
     lengths = np.linalg.norm(cells_within(cell, shortest) @ cell, axis=1)
     return float(np.sort(lengths)[1])
 
 
 def nearest_neighbour(crystal: Crystal) -> float:
-    """Shortest distance between two atoms of a crystal in Å."""
+    """Find the shortest distance between two atoms of a crystal in Å."""
     cell, _ = reduced_cell(crystal.cell)
     apart = wrap((crystal.positions[:, None] - crystal.positions) @ np.linalg.inv(cell))
     distance = np.linalg.norm((apart[:, :, None] + AROUND) @ cell, axis=-1)
-    return float(distance[distance > _ONE_PLACE].min())
+    return float(distance[distance > _SAME_POINT].min())
 
 
 class NearestImages(NamedTuple):
-    """The nearest images modulo a supercell of some vectors (n), all that are equally near."""
+    """All nearest images, modulo a supercell, of some vectors (n)."""
 
     owner: Ints
-    """(k,) vector that an image belongs to, ascending."""
+    """(k,) index of the vector of each image, ascending."""
     shift: Ints
-    """(k, 3) lattice vector of the crystal that leads from the vector to the image."""
+    """(k, 3) lattice vector of the crystal from the vector to the image."""
     distance: Floats
     """(n,), unit: Å. Length of the nearest image."""
 
@@ -123,10 +123,8 @@ def nearest_images(apart: Floats, supercell: Supercell, tolerance: float) -> Nea
     ----------
     apart
         (n, 3) vectors in reduced coordinates of the crystal.
-    supercell
-        The supercell.
     tolerance
-        Å. Images whose lengths differ by less are equally near.
+        Difference of lengths in Å below which images are equally near.
     """
     cell = supercell.crystal.cell
     box = reduced_cell(supercell.cell).change @ supercell.matrix
@@ -142,7 +140,7 @@ class Deformation(NamedTuple):
     """Polar decomposition of a linear map of row vectors, map = (1 + strain) @ rotation."""
 
     strain: Floats
-    """(3, 3) symmetric; it acts first."""
+    """(3, 3) symmetric; applied first."""
     rotation: Floats
     """(3, 3) orthogonal, improper if the map is."""
 
@@ -165,12 +163,12 @@ class Deformation(NamedTuple):
     @property
     def angle(self) -> float:
         """Angle of a proper rotation in rad."""
-        # |1 − R| = 2√2 sin(θ/2) keeps the digits of a small angle, which the trace loses.
+        # |1 − R| = 2√2 sin(θ/2) is precise at small angles; the trace is not.
         half = np.linalg.norm(self.rotation - np.eye(3)) / np.sqrt(8.0)
         return 2.0 * float(np.arcsin(min(half, 1.0)))
 
 
 def deformation(linear: npt.ArrayLike) -> Deformation:
-    """Split a linear map (3, 3) of row vectors into strain and rotation."""
+    """Decompose a linear map (3, 3) of row vectors into strain and rotation."""
     rotation, stretch = polar(linear, side="left")
     return Deformation(stretch - np.eye(3), rotation)

@@ -10,26 +10,26 @@ from trajmodes.data.crystal import Crystal
 
 @dataclass(frozen=True, slots=True)
 class Modes:
-    """Frequencies and polarisation vectors, with the sets of modes that symmetry makes equal.
+    """Frequencies and polarisation vectors, and the sets of symmetry-equivalent modes.
 
-    The phase of a vector is that of the atom positions: D ~ exp[iq·(R + r_b' − r_b)].
+    The phases refer to the positions of the atoms: D ~ exp[iq·(R + r_b' − r_b)].
     """
 
     crystal: Crystal
     qpoints: Floats
     """(q, 3), reduced coordinates, no 2π."""
     weights: Floats
-    """(q,) how many q of the full set each one stands for (2 where it stands for ±q)."""
+    """(q,) number of q of the full set that each represents: 2 for ±q."""
     omega: Floats
     """(q, m), unit: rad/ps, ascending. Negative means imaginary."""
     vectors: Complexes
     """(q, m, s, 3), each of norm 1. Row m is the polarisation vector e of mode m."""
     omega_sem: Floats | None
-    """(q, m), unit: rad/ps. Standard error; equal within a degenerate set. None if unknown."""
+    """(q, m), unit: rad/ps. Standard error, equal for degenerate modes; None if unknown."""
     sets: Ints
-    """(q, m) label of the set of symmetry-equal modes: the star of q and degenerate branches
-    together. Counted from 0 in order of first appearance; −1 for the acoustic modes at Γ,
-    which carry only drift."""
+    """(q, m) label of the set of symmetry-equivalent modes: the degenerate branches at all q of
+    a star. Numbered from 0 in order of first appearance; −1 for the acoustic modes at Γ, which
+    are uniform translations."""
 
     def __post_init__(self) -> None:
         sizes = {"s": self.crystal.n_sites, "m": 3 * self.crystal.n_sites}
@@ -39,29 +39,16 @@ class Modes:
 
     @property
     def n_sets(self) -> int:
-        """Number of sets of symmetry-equal modes."""
+        """Number of sets of symmetry-equivalent modes."""
         return int(self.sets.max(initial=-1)) + 1
 
 
 def signed_squares(omega: Floats, omega_sem: Floats | None) -> tuple[Floats, Floats | None]:
-    """Signed squares of frequencies, in which an imaginary mode is to be judged.
+    """Compute signed squares ω|ω| of (…) frequencies, and their standard errors.
 
-    −0.12 ± 0.20 THz² is zero. The error of a frequency is s = min(δ/(2|ω|), √δ), δ being that
-    of ω² (see `trajmodes.phonons.modes`); this gives back δ = max(2|ω|s, s²) exactly.
-
-    Parameters
-    ----------
-    omega
-        (…) frequencies in any unit, negative where imaginary.
-    omega_sem
-        (…) their standard errors in the same unit; None where unknown.
-
-    Returns
-    -------
-    squared
-        (…) ω|ω|.
-    squared_sem
-        (…) its standard error; None where unknown.
+    Whether a mode is imaginary is to be judged by its signed square: −0.12 ± 0.20 THz² is
+    compatible with zero. The standard error of a frequency is s = min(δ/(2|ω|), √δ), with δ
+    that of ω² (see `trajmodes.phonons.modes`). Here δ = max(2|ω|s, s²) recovers δ exactly.
     """
     squared: Floats = omega * np.abs(omega)
     if omega_sem is None:

@@ -1,7 +1,4 @@
-"""What a reader hands on: frames as the file has them, in internal units.
-
-Motion about the reference: what fitting and projecting live on.
-"""
+"""Blocks of frames: as a reader returns them, and as displacements from the reference."""
 
 from dataclasses import dataclass
 
@@ -12,22 +9,22 @@ from trajmodes.arrays import Floats, Ints, freeze
 
 @dataclass(frozen=True, slots=True)
 class FrameBlock:
-    """Consecutive frames of a trajectory, atoms sorted by id, or in file order."""
+    """Consecutive frames of a trajectory in internal units, atoms by id or in file order."""
 
     first_frame: int
     """Index of the first frame within the trajectory."""
     steps: Ints
     """(t,) simulation step of each frame."""
     cells: Floats
-    """(t, 3, 3), unit: Å. Rows are the box vectors, in the Cartesian frame of the file."""
+    """(t, 3, 3), unit: Å. Rows are the box vectors, in the Cartesian axes of the file."""
     positions: Floats
-    """(t, a, 3), unit: Å. Origin of the box subtracted nowhere; see `unwrapped`."""
+    """(t, a, 3), unit: Å. The origin of the box is not subtracted; see `unwrapped`."""
     velocities: Floats | None
     """(t, a, 3), unit: Å/ps; None where the file has none."""
     forces: Floats | None
     """(t, a, 3), unit: eV/Å; None where the file has none."""
     unwrapped: bool
-    """Whether positions are continuous in time, or folded into the box."""
+    """Whether positions are continuous in time, rather than folded into the box."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -43,7 +40,7 @@ class FrameBlock:
 
 @dataclass(frozen=True, slots=True)
 class MotionBlock:
-    """Consecutive frames as displacements, in the user's frame and in canonical atom order.
+    """Consecutive frames as displacements, in the user's axes and canonical atom order.
 
     The centre of mass is at rest: the mass-weighted mean displacement and velocity of every
     frame are zero, and so is the net force.
@@ -58,7 +55,7 @@ class MotionBlock:
     forces: Floats | None
     """(t, a, 3), unit: eV/Å; None where the trajectory has none."""
     frames: Ints | None = None
-    """(t,) index of each frame within the trajectory; None where none was left out."""
+    """(t,) index of each frame within the trajectory; None where they are consecutive."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -78,7 +75,7 @@ class MotionBlock:
         return len(self.displacements)
 
     def part(self, frames: slice) -> "MotionBlock":
-        """Consecutive frames of the block, as views."""
+        """Select consecutive frames of the block, as views."""
         indices = self.indices[frames]
         return MotionBlock(
             int(indices[0]) if indices.size else self.first_frame,

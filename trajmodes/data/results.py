@@ -1,6 +1,6 @@
-"""Everything that a run gave, and what it was made from.
+"""All results of a run, and their provenance.
 
-The stages make the parts, the pipeline puts them together, the report reads them.
+The stages make the parts, the pipeline combines them, and the report shows them.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data.anharmonic import GruneisenParameters, PerturbativeWidths, WidthComparison
+from trajmodes.data.anharmonic import (
+    Conductivity,
+    GruneisenParameters,
+    PerturbativeWidths,
+    WidthComparison,
+)
 from trajmodes.data.bands import Bands, RenormalisedBands, SpectralMap
-from trajmodes.data.conductivity import Conductivity
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.energies import EnergyCovariance, ModeEnergies
 from trajmodes.data.fit_quality import Convergence, FitErrors, Reference, Shells
@@ -33,14 +37,14 @@ from trajmodes.notes import Note
 
 
 class Finding(NamedTuple):
-    """One number that a check of the input gave."""
+    """A number found by a check of the input."""
 
     value: float
-    """nan where only the text says something."""
+    """nan if the check gives text only."""
     unit: str
-    """Empty for a pure number."""
+    """Empty for a dimensionless number."""
     text: str
-    """What it means, in a few words."""
+    """Short description."""
 
 
 class InputFile(NamedTuple):
@@ -53,9 +57,9 @@ class InputFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What the results were made from, and with what.
+    """Inputs, program versions and command of the results.
 
-    It holds no time of day: the same input gives the same file.
+    There are no time stamps: the same input gives the same file.
     """
 
     versions: Mapping[str, str]
@@ -64,7 +68,7 @@ class Provenance:
     command: str
     """The command line, or the call."""
     run_file: str
-    """Text of run.toml as resolved."""
+    """Text of run.toml with all options."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "versions", MappingProxyType(dict(self.versions)))
@@ -73,16 +77,16 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What the projection on the modes gave for each set (g) of symmetry-equal modes."""
+    """Results of the projection for each set (g) of symmetry-equivalent modes."""
 
     energies: ModeEnergies
     spectra: PowerSpectra
-    """On the whole axis of frequency."""
+    """Up to the Nyquist frequency."""
     lines: LineFits
     line_data: LineData
-    """The spectrum that each line was fitted to, and the fit."""
+    """Data and model of each line fit."""
     lifetimes: EnergyLifetimes | None = None
-    """From the correlation of energies."""
+    """From the autocorrelation of the mode energies."""
     density: VibrationalDensity | None = None
     equipartition: Equipartition | None = None
     ensemble: Ensemble | None = None
@@ -107,15 +111,15 @@ class Projection:
         if self.density is not None and not np.array_equal(
             self.density.freq_thz, self.spectra.freq_thz
         ):
-            raise DataError("the density of states is on another grid than the spectra")
+            raise DataError("the density of states and the spectra have different frequencies")
 
     @property
     def disagreement(self) -> Floats | None:
-        """(g,) difference of both lifetimes of a set, in combined standard errors.
+        """(g,) difference of the two lifetimes of a set in combined standard errors.
 
-        It is the lifetime by the correlation of energies less that by the line. Both come from
-        one run: the combined error, added in squares, is an upper bound. nan where one of them
-        is not resolved; None without correlations of energies.
+        The lifetime from the energy autocorrelation minus that from the linewidth. Both come
+        from one run, so that the errors added in quadrature are an upper bound. nan where one
+        is not resolved; None without energy autocorrelations.
         """
         one, other = self.lines, self.lifetimes
         if other is None:
@@ -126,9 +130,9 @@ class Projection:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Everything a run gave. A stage that was left out is None.
+    """All results of a run; stages that did not run are None.
 
-    `trajmodes.results.dataset.to_dataset` makes one xarray Dataset of it.
+    `trajmodes.results.dataset.to_dataset` converts them to an xarray Dataset.
     """
 
     supercell: Supercell
@@ -138,32 +142,32 @@ class Results:
     bands: Bands
     provenance: Provenance
     point_names: tuple[str, ...] = ()
-    """(q,) names of the special points among the commensurate q points, empty elsewhere."""
+    """(q,) names of special points among the commensurate q points; empty for others."""
     shells: tuple[Shells, ...] = ()
-    """The constants by shell of neighbours: pairs, then triplets and quartets if there are."""
+    """The force constants by neighbour shell, for each order."""
     projection: Projection | None = None
     renormalised: tuple[RenormalisedBands, ...] = ()
     conductivity: Conductivity | None = None
     convergence: Convergence | None = None
     fit_errors: FitErrors | None = None
-    """Blocks behind the error bars of the constants."""
+    """Replicates behind the error bars of the force constants."""
     reference: Reference | None = None
     scheme_omega_distance: float | None = None
-    """Root mean square difference in rad/ps between the commensurate frequencies of a joint
-    fit and of a sequential one."""
+    """Root mean square difference in rad/ps between the commensurate frequencies of joint and
+    sequential fits."""
     gruneisen: GruneisenParameters | None = None
     perturbation: PerturbativeWidths | None = None
     comparison: WidthComparison | None = None
-    """Linewidths of the run beside those of perturbation theory."""
+    """Linewidths of the run compared with perturbation theory."""
     stability: Stability | None = None
     run_length: RunLength | None = None
-    """How long a run must be for frequencies of a wanted error."""
+    """Length of run required for a given standard error of the frequencies."""
     diagnosis: Mapping[str, Finding] = field(default_factory=dict)
-    """Name → finding of the input check."""
+    """Name → finding of a check of the input."""
     warnings: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
-    """Stage → seconds. Shown, but not stored: the same input gives the same file."""
+    """Stage → seconds; shown, but not stored, so that files are reproducible."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "diagnosis", MappingProxyType(dict(self.diagnosis)))
@@ -182,7 +186,7 @@ class Results:
             "have a mean free path": self.conductivity and len(self.conductivity.free_path),
         }
         for one in self.renormalised:
-            counts[f"are named by the bands from {one.kind}"] = (
+            counts[f"are in the bands from {one.kind}"] = (
                 None if one.own is None else len(one.own)
             )
         n_sets = self.modes.n_sets
@@ -193,14 +197,14 @@ class Results:
             if count is not None and count != n_sets:
                 raise DataError(f"the modes form {n_sets} sets, but {count} {what}")
         widths = self.perturbation
-        if widths is not None and not _same(widths.qpoints, self.modes.qpoints):
+        if widths is not None and not _same_qpoints(widths.qpoints, self.modes.qpoints):
             raise DataError(
-                "the perturbative linewidths are at other q points than the modes",
-                fix="make them with perturbative_linewidths(…, qpoints=modes.qpoints)",
+                "the perturbative linewidths and the modes have different q points",
+                fix="compute them with perturbative_linewidths(…, qpoints=modes.qpoints)",
             )
 
     def _check_path(self) -> None:
-        """Check that what lies on the path has the points and branches of the bands."""
+        """Check that all data along the path have the points and branches of the bands."""
         shape = self.bands.omega.shape
         shapes = {f"bands from {one.kind}": one.bands.omega.shape for one in self.renormalised}
         if self.gruneisen is not None:
@@ -214,12 +218,12 @@ class Results:
         known = len(quality.orders) if quality is not None else 0
         if self.convergence is not None and self.convergence.change.shape[1] != known:
             raise DataError(
-                f"the change of {self.convergence.change.shape[1]} orders is given, but the "
-                f"quality of {known}"
+                f"the convergence has {self.convergence.change.shape[1]} orders, but the "
+                f"quality has {known}"
             )
 
     def __repr__(self) -> str:
-        """Say what there is; `trajmodes.results.dataset.to_dataset` gives the numbers."""
+        """Summarise; `trajmodes.results.dataset.to_dataset` gives the numbers."""
         parts = ["constants", "modes", "bands"]
         parts += [
             name
@@ -231,17 +235,17 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class SpectralEnergy:
-    """The spectral energy density of a run along a path."""
+    """Spectral energy density of a run along a path."""
 
     supercell: Supercell
     bands: Bands
-    """The path; without branches where there are no force constants."""
+    """Bands along the path; without branches where there are no force constants."""
     map: SpectralMap
     provenance: Provenance
     warnings: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
 
 
-def _same(ours: Floats, theirs: Floats) -> bool:
+def _same_qpoints(ours: Floats, theirs: Floats) -> bool:
     """Whether two lists of q points are equal."""
     return ours.shape == theirs.shape and np.allclose(ours, theirs, rtol=0.0, atol=1e-5)

@@ -1,4 +1,4 @@
-"""What a run says about each set of symmetry-equal modes."""
+"""Spectra, line fits and lifetimes of each set of symmetry-equivalent modes."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,15 +9,15 @@ from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.units import THZ
 
 NARROWEST = 2.0
-"""Least width of a line that is reported, in resolutions."""
+"""Smallest linewidth that is reported, in units of the resolution."""
 
 DISAGREE = 2.0
-"""Combined errors by which two lifetimes of a mode disagree. Both come from one run, so that
-the combined error is an upper bound, and what is reported to disagree does so surely."""
+"""Combined standard errors beyond which two lifetimes of a mode disagree. Both come from one
+run, so that the combined error is an upper bound and the criterion is conservative."""
 
 
 class Verdict(StrEnum):
-    """Whether a line could be measured, and if not, why."""
+    """Whether a line or lifetime is resolved, and if not, why."""
 
     RESOLVED = "resolved"
     TOO_NARROW = "not resolved: narrower than the resolution"
@@ -26,10 +26,10 @@ class Verdict(StrEnum):
     FAILED = "not resolved: the fit did not converge"
     NO_LINE = "not resolved: the spectrum does not have the shape of one line"
     OUTSIDE = "not resolved: the line lies outside the band that was kept"
-    OVERDAMPED = "overdamped: it does not oscillate, and no lifetime is told"
+    OVERDAMPED = "overdamped: the mode does not oscillate, and has no lifetime"
     TOO_LONG = "not resolved: the run is too short for a lifetime as long"
     TOO_FAST = "not resolved: the energy decays from frame to frame"
-    UNDEFINED = "not resolved: the harmonic frequency is imaginary, the energy not defined"
+    UNDEFINED = "not resolved: the harmonic frequency is imaginary, and the energy is undefined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +53,22 @@ class PowerSpectra:
 
 @dataclass(frozen=True, slots=True)
 class BandSpectra:
-    """Welch spectra in a band of frequencies around the line of each set (g).
+    """Welch spectra in a band of frequencies around the line of each set (g), for line fits.
 
-    Bin w of set g is the frequency (first_bin_g + w)/(segment_frames · interval_ps). What a
-    line is fitted to: long segments need no more than the surroundings of the line.
+    Bin w of set g has the frequency (first_bin_g + w)/(segment_frames · interval_ps).
     """
 
     first_bin: Ints
-    """(g,) number of the first bin of the band."""
+    """(g,) index of the first bin of the band."""
     power: Floats
-    """(g, w), unit: eV/THz. One-sided: where the band is the whole axis ∫₀^∞ S df = ⟨K⟩. nan
-    for bins that the band of the set does not have."""
+    """(g, w), unit: eV/THz. One-sided: over all frequencies ∫₀^∞ S df = ⟨K⟩. nan beyond the
+    band of the set."""
     averages: Floats
     """(g,) number of independent periodograms in the mean (overlap of segments allowed for)."""
     segment_frames: int
     """Frames in one segment."""
     interval_ps: float
-    """Time between these frames in ps."""
+    """Time between the frames of a segment in ps."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -90,7 +89,7 @@ class BandSpectra:
 
 @dataclass(frozen=True, slots=True)
 class MaximumEntropySpectra:
-    """Spectra by Burg's recursion; they carry no error bars, so no lifetimes come of them."""
+    """Spectra by Burg's recursion; without error bars, hence not used for lifetimes."""
 
     freq_thz: Floats
     """(w,), unit: THz."""
@@ -105,14 +104,14 @@ class MaximumEntropySpectra:
 
 @dataclass(frozen=True, slots=True)
 class LineData:
-    """What each line (g) was fitted to, and the fit, for plots: nan beyond their number."""
+    """Data and model of each line fit (g), for plots; nan beyond their number."""
 
     freq_thz: Floats
-    """(g, w), unit: THz. Around the line, or around the expected frequency if there is none."""
+    """(g, w), unit: THz. Around the line, or around the harmonic frequency without one."""
     power: Floats
-    """(g, w), unit: eV/THz. The spectrum that was taken for this set."""
+    """(g, w), unit: eV/THz. The fitted spectrum."""
     model: Floats
-    """(g, w), unit: eV/THz. The fit, window convolved in; nan where not resolved."""
+    """(g, w), unit: eV/THz. The model, convolved with the window; nan where not resolved."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, freq_thz="g w", power="g w", model="g w")
@@ -120,13 +119,13 @@ class LineData:
 
 @dataclass(frozen=True, slots=True)
 class VibrationalDensity:
-    """Spectra of the atoms' velocities on each site (s) along each direction (x)."""
+    """Velocity spectra of the atoms on each site (s) along each direction (x)."""
 
     freq_thz: Floats
     """(w,), unit: THz."""
     power: Floats
-    """(s, 3, w), unit: eV/THz. ∫₀^∞ S df = ½M⟨v_x²⟩ of one atom on the site; the sum over sites
-    and directions is the sum of the spectra of all modes of one primitive cell."""
+    """(s, 3, w), unit: eV/THz. ∫₀^∞ S df = ½M⟨v_x²⟩ of one atom. The sum over sites and
+    directions equals the sum over all modes of one primitive cell."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, freq_thz="w", power="s 3 w")
@@ -134,7 +133,7 @@ class VibrationalDensity:
 
 @dataclass(frozen=True, slots=True)
 class EnergyLifetimes:
-    """How fast the energy of each set (g) of modes forgets: the decay of its correlation."""
+    """Decay of the energy autocorrelation of each set (g) of modes."""
 
     lifetime_ps: Floats
     """(g,), unit: ps. 1/γ of e^{−γt}; nan where not resolved."""
@@ -145,20 +144,19 @@ class EnergyLifetimes:
     more than 1 in one set of twenty. The error of the lifetime has its root. nan where not
     resolved."""
     floor_ps: Floats
-    """(g,), unit: ps. What a lifetime for which the run is too short is longer than; nan where
-    it is known, or not known for another reason."""
+    """(g,), unit: ps. Lower bound of a lifetime too long for the run; nan otherwise."""
     verdicts: tuple[Verdict, ...]
     """(g,) resolved, or the reason why not."""
     advice: tuple[str, ...]
-    """(g,) what would resolve it; empty where resolved."""
+    """(g,) advice for resolving it; empty where resolved."""
     lag_ps: Floats
-    """(g, k), unit: ps. Lags that the correlation is told at, nan beyond their number."""
+    """(g, k), unit: ps. Lags of the correlation; nan beyond their number."""
     correlation: Floats
-    """(g, k) ⟨δE(0)δE(t)⟩/⟨δE²⟩, bias of the finite run removed."""
+    """(g, k) ⟨δE(0)δE(t)⟩/⟨δE²⟩, corrected for the bias of a finite run."""
     correlation_sem: Floats
     """(g, k)."""
     model: Floats
-    """(g, k) what was fitted; nan where not resolved, or outside the lags of the fit."""
+    """(g, k) fitted decay; nan where not resolved, or outside the range of the fit."""
 
     def __post_init__(self) -> None:
         sizes = {"g": len(self.verdicts)}
@@ -172,8 +170,8 @@ class LineFits:
     """Damped-oscillator fits to the power spectra, one line for each set (g)."""
 
     freq_thz: Floats
-    """(g,), unit: THz. ω0/2π; nan where not resolved, but told of lines too narrow for their
-    width to be."""
+    """(g,), unit: THz. ω0/2π; nan where not resolved, except for lines that are only too narrow
+    for a width."""
     freq_thz_sem: Floats
     """(g,), unit: THz."""
     linewidth_thz: Floats
@@ -191,13 +189,13 @@ class LineFits:
     verdicts: tuple[Verdict, ...]
     """(g,) resolved, or the reason why not."""
     advice: tuple[str, ...]
-    """(g,) what would resolve it; empty where resolved."""
+    """(g,) advice for resolving it; empty where resolved."""
     segment_ps: Floats
-    """(g,), unit: ps. Length of the segments whose spectrum was taken for this set."""
+    """(g,), unit: ps. Length of the segments of the fitted spectrum."""
     resolution_thz: Floats
-    """(g,), unit: THz. Full width at half maximum that they give to a line of no width."""
+    """(g,), unit: THz. Full width at half maximum of an infinitely narrow line."""
     asymmetry: Floats | None = None
-    """(g,) 1/q_F of a Fano line, 0 for a symmetric one; None unless such lines were fitted."""
+    """(g,) 1/q_F of a Fano line, 0 for a symmetric one; None unless Fano lines were fitted."""
     asymmetry_sem: Floats | None = None
     """(g,)."""
     baseline: Floats | None = None
@@ -207,7 +205,7 @@ class LineFits:
     partner_linewidth_thz: Floats | None = None
     """(g,), unit: THz."""
     partner_kinetic: Floats | None = None
-    """(g,), unit: eV. Area under it."""
+    """(g,), unit: eV. Area under the weaker line."""
 
     def __post_init__(self) -> None:
         sizes = {"g": len(self.verdicts)}
@@ -228,9 +226,9 @@ class LineFits:
 
     @property
     def floor_ps(self) -> Floats:
-        """(g,), unit: ps. What the lifetime of a line too narrow for a width is longer than.
+        """(g,), unit: ps. Lower bound of the lifetime of a line too narrow for a width.
 
-        Its width is below `NARROWEST`; nan for all other lines.
+        The width is below `NARROWEST` resolutions; nan for all other lines.
         """
         narrow = [verdict is Verdict.TOO_NARROW for verdict in self.verdicts]
         floor: Floats = np.where(narrow, 1.0 / (NARROWEST * THZ * self.resolution_thz), np.nan)

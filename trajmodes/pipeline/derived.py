@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from trajmodes.config.job import Job
+from trajmodes.data.anharmonic import Conductivity
 from trajmodes.data.bands import Bands, RenormalisedBands
-from trajmodes.data.conductivity import Conductivity
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes

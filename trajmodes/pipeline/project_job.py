@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.config.job import Job, toml_text
+from trajmodes.data.anharmonic import Conductivity
 from trajmodes.data.bands import Bands
-from trajmodes.data.conductivity import Conductivity
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.results import Projection, Provenance, Results
 from trajmodes.errors import DataError, UsageError

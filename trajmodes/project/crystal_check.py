@@ -16,7 +16,7 @@ import numpy as np
 
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.crystal_difference import (
-    NOTICED,
+    NOTABLE,
     SAME_CRYSTAL,
     CrystalDifference,
     crystal_difference,
@@ -103,7 +103,7 @@ def _strain_notes(
     of_constants: Crystal, of_run: Crystal, apart: CrystalDifference
 ) -> list[Note]:
     largest = apart.largest_strain
-    if abs(largest) < NOTICED.strain:
+    if abs(largest) < NOTABLE.strain:
         return []
     volume = of_run.volume / of_constants.volume - 1.0
     text = (
@@ -138,7 +138,7 @@ def _site_notes(of_constants: Crystal, of_run: Crystal, apart: CrystalDifference
             "lattice vectors away",
             "phases of polarisation vectors are those of the sites as they are listed",
         )
-    if farthest > NOTICED.site:
+    if farthest > NOTABLE.site:
         text = (
             f"sites of the constants are up to {farthest:.3f} Å from those of the run: the "
             "structure relaxed otherwise, and constants with it"
@@ -156,14 +156,14 @@ def _order(of_constants: Crystal, of_run: Crystal) -> tuple[int, ...] | None:
         if any(of_constants.species[k] != of_run.species[s] for s, k in enumerate(order)):
             continue
         sorted_ = replace(of_constants, sites=of_constants.sites[list(order)])
-        if crystal_difference(sorted_, of_run).shift.max() < NOTICED.site:
+        if crystal_difference(sorted_, of_run).shift.max() < NOTABLE.site:
             return order
     return None
 
 
 def _mass_notes(of_constants: Crystal, of_run: Crystal, apart: CrystalDifference) -> list[Note]:
     site = int(np.abs(apart.mass).argmax())
-    if abs(apart.mass[site]) < NOTICED.mass:
+    if abs(apart.mass[site]) < NOTABLE.mass:
         return []
     text = (
         f"site {site + 1} has {of_run.masses[site] / DALTON:.4f} Da in the run and "

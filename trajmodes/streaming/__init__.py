@@ -1,6 +1,6 @@
 """One ordered pass over a trajectory on Dask, in bounded memory.
 
-In: a reader of blocks and a `Reduction`. Out: the reduction's result, the same bits whatever
-the number of workers. Open `reduction` for the contract, `blocks` for sums in blocks of time,
-`schedule` for how the pass is run.
+In: a reader of blocks of frames and a `Reduction`. Out: the result of the reduction, bit by bit
+independent of the number of workers. Open first: `reduction` (the protocol), then `blocks`
+(sums in blocks of time) and `schedule` (the pass).
 """

@@ -1,8 +1,8 @@
 """Sums over frames in contiguous blocks of time: the spread of the blocks gives the error bars.
 
-Frame t of n lies in block t·B // n. Blocks are counted in frames of the whole run, so no sum
-depends on where the run is cut for reading. Two neighbouring parts of a run share at most one
-block: only its sums are added, and those of all others are passed on without a copy.
+Frame t of n lies in block t·B // n. Blocks are defined by the frames of the whole run, so that
+no sum depends on where the run is cut for reading. Two neighbouring parts of a run share at
+most one block; only its sums are added, and all others are passed on without a copy.
 """
 
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ from trajmodes.errors import DataError
 
 
 class _Frames(Protocol):
-    """A stretch of frames that can be cut."""
+    """Consecutive frames that can be cut."""
 
     @property
     def indices(self) -> Ints:
@@ -27,7 +27,7 @@ class _Frames(Protocol):
         ...
 
     def part(self: "Frames", frames: slice) -> "Frames":
-        """Cut out some of the frames."""
+        """Select some of the frames."""
         ...
 
 
@@ -42,7 +42,7 @@ A = TypeVar("A", bound=_Addable)
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Sums over some frames; those of other frames are added field by field."""
+    """Sums over some frames, added field by field."""
 
     frames: int
     """Number of frames."""
@@ -55,10 +55,10 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class BlockSums(Generic[A]):
-    """Sums for each block of time that has frames in some stretch of the run."""
+    """Sums over some frames, separately for each block of time."""
 
     by_block: Mapping[int, A] = field(default_factory=dict)
-    """Number of the block of time, from 0 → sums over its frames."""
+    """Index of the block of time → sums over its frames."""
 
     def __add__(self, other: "BlockSums[A]") -> "BlockSums[A]":
         """Add the sums over other frames, block by block."""
@@ -67,12 +67,12 @@ class BlockSums(Generic[A]):
         return BlockSums({**mine, **theirs, **shared})
 
     def in_time_order(self) -> list[A]:
-        """List the sums of the blocks that have frames.
+        """List the sums of the blocks in order of time.
 
         Raises
         ------
         DataError
-            If no block has any.
+            If there are no frames.
         """
         if not self.by_block:
             raise DataError("there are no frames to sum over: all of them were left out")
@@ -84,7 +84,7 @@ class BlockSums(Generic[A]):
 
 
 class BlockReduction(ABC, Generic[Frames, S]):
-    """A `Reduction` whose state is a `BlockSums`: subclasses say what is summed."""
+    """A `Reduction` whose state is a `BlockSums`; subclasses define the sums."""
 
     __slots__ = ()
 
@@ -95,33 +95,24 @@ class BlockReduction(ABC, Generic[Frames, S]):
 
     @abstractmethod
     def sums(self, block: Frames) -> S:
-        """Sum over frames that all lie in one block of time."""
+        """Sum over frames of one block of time."""
 
     def chunk(self, block: Frames, /) -> BlockSums[S]:
-        """Sum over one stretch of frames, block of time by block of time."""
+        """Sum over consecutive frames, separately for each block of time."""
         ranges = block_ranges(block.indices, self.n_blocks, self.n_frames)
         return BlockSums({label: self.sums(block.part(frames)) for label, frames in ranges})
 
     def combine(self, earlier: BlockSums[S], later: BlockSums[S]) -> BlockSums[S]:
-        """Add up two stretches of time."""
+        """Add the sums of two parts of the run."""
         return earlier + later
 
 
 def block_ranges(indices: Ints, n_blocks: int, n_frames: int) -> Iterator[tuple[int, slice]]:
-    """Cut frames at the borders of the blocks of time.
-
-    Parameters
-    ----------
-    indices
-        (t,) index of each frame within the run, ascending.
-    n_blocks
-        Number of blocks of time.
-    n_frames
-        Number of frames of the whole run.
+    """Cut frames with ascending indices (t,) in the run at the boundaries of blocks of time.
 
     Yields
     ------
-    Number of a block of time, and which of the frames lie in it.
+    Index of a block of time, and the slice of the frames that lie in it.
     """
     labels = indices * n_blocks // n_frames
     cuts = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
@@ -131,12 +122,12 @@ def block_ranges(indices: Ints, n_blocks: int, n_frames: int) -> Iterator[tuple[
 
 
 def require_all_frames(counted: int, n_frames: int) -> None:
-    """Refuse sums that lack frames.
+    """Check that all frames of the run were summed.
 
     Raises
     ------
     DataError
-        If not as many were counted as the run has.
+        If frames are missing.
     """
     if counted != n_frames:
         raise DataError(f"{counted} of {n_frames} frames were summed")

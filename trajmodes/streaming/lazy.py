@@ -1,4 +1,4 @@
-"""The raw stream as Dask arrays, for those who want to compute something of their own."""
+"""The trajectory as Dask arrays, for computations of the user."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -17,9 +17,9 @@ def lazy_arrays(
     n_atoms: int,
     fields: Sequence[str],
 ) -> "dict[str, Array]":
-    """Dask arrays (t, a, 3) of some fields, one chunk per block, read when computed.
+    """Create Dask arrays (t, a, 3) of some fields, one chunk per block, read when computed.
 
-    Fields computed together are read together: each block of the file is parsed once.
+    Fields that are computed together are read together.
 
     Parameters
     ----------
@@ -27,12 +27,10 @@ def lazy_arrays(
         Reads the frames [start, stop).
     blocks
         Frame ranges in time order, as from `cut_blocks`.
-    n_atoms
-        Number of atoms.
     fields
-        Names of the array fields of a block, all of shape (t, a, 3).
+        Names of fields of a block of shape (t, a, 3).
     """
-    import dask.array as da  # noqa: PLC0415 - half a second that nothing else needs
+    import dask.array as da  # noqa: PLC0415 - half a second to load
 
     read_block = delayed(read, pure=False)
     lazy_blocks = [(read_block(start, stop), stop - start) for start, stop in blocks]

@@ -1,12 +1,11 @@
-"""A reduction turns a stream of blocks of frames into one result, in bounded memory.
+"""The protocol of reductions: from a stream of blocks to one result, in bounded memory.
 
-`chunk` is called on blocks in any order and on any worker; `combine` merges neighbours in
-time; `finalize` is called once. `combine` is associative and pure: it changes neither argument.
-Where the run is cut into blocks must not matter: frames that need frames of the next block are
-kept in the state until that block arrives.
+`chunk` is called on blocks in any order and on any worker, `combine` merges states that are
+adjacent in time, and `finalize` is called once. `combine` is associative and pure: it changes
+neither argument. The result must not depend on where the run is cut into blocks: frames that
+need the next block are kept in the state.
 
-The block is `MotionBlock` for all that reads the motion of atoms, and mode amplitudes for all
-that reads the motion of modes; `Transformed` leads from one to the other.
+A block is a `MotionBlock`, or the mode amplitudes made from it by a `Transformed` reduction.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,57 +21,57 @@ Result_co = TypeVar("Result_co", covariant=True)
 
 
 class Reduction(Protocol[Block_contra, State, Result_co]):
-    """Four steps in three methods; an object that implements it is frozen and picklable."""
+    """A reduction; implementations are frozen and picklable."""
 
     def chunk(self, block: Block_contra, /) -> State:
-        """Make the state of one block of frames."""
+        """Compute the state of one block of frames."""
         ...
 
     def combine(self, earlier: State, later: State) -> State:
-        """Merge two neighbouring stretches of time, the first one directly before."""
+        """Merge the states of two adjacent parts of the run, in order of time."""
         ...
 
     def finalize(self, state: State) -> Result_co:
-        """Turn the state of the whole run into the result."""
+        """Compute the result from the state of the whole run."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Together(Generic[Block]):
-    """Several reductions of the same blocks; states and results go by their names."""
+    """Several named reductions of the same blocks."""
 
     parts: Mapping[str, Reduction[Block, Any, Any]]
 
     def chunk(self, block: Block, /) -> dict[str, Any]:
-        """Make the states of all parts for one block."""
+        """Compute the states of one block."""
         return {name: part.chunk(block) for name, part in self.parts.items()}
 
     def combine(self, earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
-        """Merge the states of two neighbouring stretches of time."""
+        """Merge the states of two adjacent parts of the run."""
         return {
             name: part.combine(earlier[name], later[name]) for name, part in self.parts.items()
         }
 
     def finalize(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Turn the states of the whole run into the results."""
+        """Compute the results from the states of the whole run."""
         return {name: part.finalize(state[name]) for name, part in self.parts.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Transformed(Generic[Block, Made, State, Result]):
-    """A reduction of what a function makes of each block."""
+    """A reduction of blocks after a transformation."""
 
     transform: Callable[[Block], Made]
     reduction: Reduction[Made, State, Result]
 
     def chunk(self, block: Block, /) -> State:
-        """Make the state of one block."""
+        """Compute the state of one block."""
         return self.reduction.chunk(self.transform(block))
 
     def combine(self, earlier: State, later: State) -> State:
-        """Merge the states of two neighbouring stretches of time."""
+        """Merge the states of two adjacent parts of the run."""
         return self.reduction.combine(earlier, later)
 
     def finalize(self, state: State) -> Result:
-        """Turn the state of the whole run into the result."""
+        """Compute the result from the state of the whole run."""
         return self.reduction.finalize(state)

@@ -6,9 +6,9 @@
    └─combine─┴─combine─┴──────┼───┴─combine─┴─combine─┴──────┼─ … ─ finalize
 ```
 
-Blocks are read and reduced in parallel; their states are folded from left to right. A window
-bounds how far reading may run ahead of the fold. The cuts depend on the run alone, never on
-the number of workers, so the same input gives the same bits.
+Blocks are read and reduced in parallel, and their states are folded from left to right. A
+window limits how far reading may run ahead of the fold. The cuts depend only on the run, not on
+the number of workers, so that the same input gives the same bits.
 """
 
 import os
@@ -28,12 +28,12 @@ Block = TypeVar("Block")
 Result = TypeVar("Result")
 
 BLOCK_BYTES = 7_500_000
-"""Memory of one block of frames as arrays: large against the cost of a task (0.2 ms), small
-enough that a window of blocks stays far below the memory of any machine."""
+"""Memory of one block of frames: large enough to amortise the cost of a task (0.2 ms), small
+enough for a window of blocks to fit into the memory of any machine."""
 
 BLOCKS_PER_WORKER = 4
-"""Blocks of one window for each worker: at its end workers wait for the fold, which costs
-about one part in twice this number."""
+"""Blocks in one window per worker. Workers wait for the fold at the end of a window, which
+costs about one part in twice this number."""
 
 
 def cut_blocks(segments: Sequence[tuple[int, int]], n_atoms: int) -> list[tuple[int, int]]:
@@ -42,13 +42,11 @@ def cut_blocks(segments: Sequence[tuple[int, int]], n_atoms: int) -> list[tuple[
     Parameters
     ----------
     segments
-        Frame ranges [start, stop) that follow each other; no block crosses their borders.
-    n_atoms
-        Number of atoms, for the memory of one frame.
+        Consecutive frame ranges [start, stop); no block crosses their boundaries.
 
     Returns
     -------
-    Frame ranges [start, stop) in time order.
+    Frame ranges [start, stop) in order of time.
     """
     doubles_per_atom = 9
     frames = max(1, BLOCK_BYTES // (8 * doubles_per_atom * n_atoms))
@@ -77,17 +75,15 @@ def stream(
         Reads the frames [start, stop); called in parallel, and pickled for a cluster.
     blocks
         Frame ranges in time order, as from `cut_blocks`.
-    reduction
-        What to do with them.
     workers
-        Number of threads; all cores available to the process by default.
+        Number of threads; by default all cores available to the process.
     progress
-        Called with the number of frames that were folded since its last call.
+        Called with the number of frames folded since the last call.
 
     Raises
     ------
     TrajmodesError
-        Whatever reading or reducing raises is handed on.
+        Errors of reading and reducing are passed on.
     """
     n_workers = workers or len(os.sched_getaffinity(0))
     window = BLOCKS_PER_WORKER * n_workers
@@ -107,8 +103,8 @@ def _fold(
     reduction: Reduction[Block, Any, Any],
     state: Any,
 ) -> Any:
-    """State after one more window of blocks."""
-    # Partials and traverse=False keep Dask from searching our objects for collections.
+    """Fold one more window of blocks into the state."""
+    # partial and traverse=False prevent Dask from searching the objects for collections.
     chunk = delayed(partial(_read_and_chunk, read, reduction), pure=False)
     combine = delayed(reduction.combine, pure=False)
     folded: Any = None if state is None else delayed(state, pure=False, traverse=False)

@@ -1,4 +1,4 @@
-"""Errors say what, where, why and what to do, and survive the way between workers."""
+"""Errors state what, where, why and the fix, and can be pickled for workers."""
 
 import pickle
 
@@ -27,6 +27,6 @@ def test_exit_codes(kind, code):
     assert kind("x").exit_code == code
 
 
-def test_further_lines_of_a_fix_begin_below_the_first():
+def test_further_lines_of_a_fix_are_indented():
     error = DataError("no forces", fix="dump d all\ndump_modify d sort id")
     assert str(error) == "no forces\n  fix: dump d all\n       dump_modify d sort id"

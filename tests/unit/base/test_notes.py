@@ -1,4 +1,4 @@
-"""Notes as values, and the text that is made of them."""
+"""Notes are values with a text."""
 
 import pytest
 
@@ -21,6 +21,6 @@ def test_the_text_of_a_note(note: Note, text: str) -> None:
     assert str(note) == text
 
 
-def test_notes_that_say_the_same_are_one() -> None:
+def test_equal_notes_are_one() -> None:
     twice = [Note("warning", "a", fix="b"), Note("warning", "a", fix="b"), Note("note", "a")]
     assert list(dict.fromkeys(twice)) == [twice[0], twice[2]]

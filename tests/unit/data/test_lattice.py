@@ -1,4 +1,4 @@
-"""Reduced cells, nearest images, strain and rotation; when two crystals are the same."""
+"""Reduced cells, nearest images, strain and rotation; comparison of crystals."""
 
 from dataclasses import replace
 
@@ -100,12 +100,12 @@ def test_a_common_shift_ignores_whole_lattice_vectors():
 
 @given(st.floats(0.0, 3.1), st.floats(-0.1, 0.1), st.floats(-0.1, 0.1))
 @settings(max_examples=50, deadline=None, derandomize=True)
-def test_strain_and_rotation_are_found_again(angle, stretch, shear):
-    turn = Rotation.from_rotvec(angle * np.array([0.6, 0.0, 0.8])).as_matrix()
+def test_strain_and_rotation_are_recovered(angle, stretch, shear):
+    rotation = Rotation.from_rotvec(angle * np.array([0.6, 0.0, 0.8])).as_matrix()
     strain = np.array([[stretch, shear, 0.0], [shear, -stretch, 0.0], [0.0, 0.0, 0.01]])
-    found = deformation((np.eye(3) + strain) @ turn)
+    found = deformation((np.eye(3) + strain) @ rotation)
     np.testing.assert_allclose(found.strain, strain, atol=1e-12)
-    np.testing.assert_allclose(found.rotation, turn, atol=1e-12)
+    np.testing.assert_allclose(found.rotation, rotation, atol=1e-12)
     assert found.angle == pytest.approx(angle, abs=1e-7)
     assert abs(found.largest) == pytest.approx(np.abs(np.linalg.eigvalsh(strain)).max())
 
@@ -118,13 +118,13 @@ def test_the_same_lattice_has_many_matrices():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_crystal_differs_by_what_was_done_to_it(name, crystals):
+def test_crystal_difference_recovers_the_changes(name, crystals):
     crystal = crystals[name]
-    turn = Rotation.from_rotvec([0.0, 0.0, 0.02]).as_matrix()
+    rotation = Rotation.from_rotvec([0.0, 0.0, 0.02]).as_matrix()
     sites = crystal.sites + np.array([0.3, 0.1, -0.7])
     sites[-1] += [1.0, 0.0, -2.0]
     other = replace(
-        crystal, cell=1.01 * crystal.cell @ turn, sites=sites, masses=1.2 * crystal.masses
+        crystal, cell=1.01 * crystal.cell @ rotation, sites=sites, masses=1.2 * crystal.masses
     )
     found = crystal_difference(crystal, other)
     assert found.largest_strain == pytest.approx(0.01)

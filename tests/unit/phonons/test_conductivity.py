@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import constants as codata
 
-from trajmodes.data.conductivity import Conductivity
+from trajmodes.data.anharmonic import Conductivity
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError

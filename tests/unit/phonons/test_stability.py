@@ -81,7 +81,7 @@ def test_without_errors_the_sign_decides(modes):
     assert found.verdict == "stable"
     assert found.squared_sem is None
     assert found.significance == np.inf
-    assert "its error is not known" in found.text
+    assert "its error is unknown" in found.text
     assert stability(replace(plain, omega=-plain.omega)).verdict == "unstable"
 
 

@@ -9,13 +9,14 @@ from scipy.special import ndtr
 from scipy.stats import chi2, norm
 
 from trajmodes.data.anharmonic import (
+    Conductivity,
     GruneisenParameters,
+    HeatFlow,
     MeanGruneisen,
     PerturbativeWidths,
     WidthComparison,
 )
 from trajmodes.data.bands import BandPath, Bands, RenormalisedBands, SpectralMap
-from trajmodes.data.conductivity import Conductivity, HeatFlow
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.energies import EnergyCovariance, ModeEnergies
 from trajmodes.data.fit_quality import Convergence, FitErrors, Reference, ScanPoint

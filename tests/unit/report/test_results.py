@@ -48,7 +48,7 @@ def test_projection_must_belong_to_the_modes(results):
 def test_density_is_on_the_grid_of_the_spectra(results):
     density = results.projection.density
     shifted = replace(density, freq_thz=density.freq_thz + 0.1)
-    with pytest.raises(DataError, match="density of states is on another grid"):
+    with pytest.raises(DataError, match="spectra have different frequencies"):
         replace(results.projection, density=shifted)
 
 
@@ -77,7 +77,7 @@ def test_renormalised_bands_are_on_the_path(full_results):
     with pytest.raises(DataError, match=r"\(164, 6\), but the bands from disp.* \(163, 6\)"):
         replace(full_results, renormalised=(quasi, off))
     few = replace(quasi, own=[True])
-    with pytest.raises(DataError, match="but 1 are named by the bands from quasi"):
+    with pytest.raises(DataError, match="but 1 are in the bands from quasi"):
         replace(full_results, renormalised=(few,))
 
 
@@ -99,7 +99,7 @@ def test_anharmonic_results_belong_to_the_sets_of_the_modes(full_results):
         replace(full_results, gruneisen=few)
     given = full_results.perturbation
     for moved in (given.qpoints[::-1], given.qpoints + 0.1):
-        with pytest.raises(DataError, match="linewidths are at other q points than the modes"):
+        with pytest.raises(DataError, match="have different q points"):
             replace(full_results, perturbation=replace(given, qpoints=moved))
 
 
@@ -113,5 +113,5 @@ def test_grueneisen_parameters_are_on_the_bands(full_results):
 def test_convergence_has_a_column_for_each_order(full_results):
     given = full_results.convergence
     fewer = replace(given, change=given.change[:, :2])
-    with pytest.raises(DataError, match="change of 2 orders is given, but the quality of 3"):
+    with pytest.raises(DataError, match="convergence has 2 orders, but the quality has 3"):
         replace(full_results, convergence=fewer)

@@ -1,4 +1,4 @@
-"""Sums in blocks of time do not depend on where a run is cut, and copy nothing needlessly."""
+"""Sums in blocks of time do not depend on where a run is cut."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -50,7 +50,7 @@ def _same(one: BlockSums[Total], other: BlockSums[Total]) -> bool:
 
 @given(st.sets(st.integers(1, N_FRAMES - 1)), st.integers(1, 100))
 @settings(max_examples=50, deadline=None, derandomize=True)
-def test_cuts_and_brackets_do_not_matter(motion, cuts, n_blocks):
+def test_sums_do_not_depend_on_cuts_or_order_of_combination(motion, cuts, n_blocks):
     totals = Totals(N_FRAMES, n_blocks)
     edges = [0, *sorted(cuts), N_FRAMES]
     states = [totals.chunk(motion.part(slice(a, b))) for a, b in pairwise(edges)]
@@ -67,7 +67,7 @@ def test_cuts_and_brackets_do_not_matter(motion, cuts, n_blocks):
     assert _same(forwards, backwards)
 
 
-def test_only_a_shared_block_is_added_and_arguments_stay_as_they_are(motion):
+def test_combination_is_pure_and_adds_shared_blocks_only(motion):
     totals = Totals(n_blocks=3)
     first, second = (totals.chunk(motion.part(part)) for part in (slice(30), slice(30, 61)))
     before = first.by_block[1].displacement.copy()
@@ -77,7 +77,7 @@ def test_only_a_shared_block_is_added_and_arguments_stay_as_they_are(motion):
     assert np.array_equal(first.by_block[1].displacement, before)
 
 
-def test_frames_that_were_left_out_leave_the_others_in_their_blocks():
+def test_blocks_are_numbered_by_frames_of_the_whole_run():
     u_tax = np.ones((4, 1, 3))
     kept = MotionBlock(0, u_tax, None, None, frames=[3, 20, 21, 60])
     state = Totals(n_blocks=3).chunk(kept)
@@ -85,7 +85,7 @@ def test_frames_that_were_left_out_leave_the_others_in_their_blocks():
     assert kept.part(slice(1, 3)).indices.tolist() == [20, 21]
 
 
-def test_a_transformed_reduction_is_that_of_the_transformed_blocks(motion):
+def test_transformed_reductions_reduce_the_transformed_blocks(motion):
     def read(start: int, stop: int) -> MotionBlock:
         return motion.part(slice(start, stop))
 

@@ -13,7 +13,7 @@ from trajmodes.streaming.schedule import cut_blocks, stream
 
 @dataclass(frozen=True)
 class Trace:
-    """Keeps which frames came, in order; and a sum that depends on its order of adding."""
+    """Record the order of the frames, and a sum that depends on the order of addition."""
 
     def chunk(self, block: MotionBlock) -> tuple[tuple[int, ...], float]:
         frames = range(block.first_frame, block.first_frame + block.n_frames)
@@ -32,7 +32,7 @@ def read(start: int, stop: int) -> MotionBlock:
     return MotionBlock(start, u_tax, None, None)
 
 
-def test_blocks_cover_the_frames_once_and_never_cross_a_gap():
+def test_blocks_cover_the_frames_once_within_segments():
     blocks = cut_blocks([(0, 1000), (1000, 1003), (1003, 5000)], n_atoms=400)
     frames = [frame for start, stop in blocks for frame in range(start, stop)]
     assert frames == list(range(5000))
@@ -40,7 +40,7 @@ def test_blocks_cover_the_frames_once_and_never_cross_a_gap():
     assert (1000, 1003) in blocks
 
 
-def test_states_are_folded_in_time_order_whatever_the_number_of_workers():
+def test_results_do_not_depend_on_the_number_of_workers():
     blocks = [(i, min(i + 7, 500)) for i in range(0, 500, 7)]
     results = [stream(read, blocks, Trace(), workers=n) for n in (1, 2, 3)]
     assert results[0][0] == tuple(range(500))

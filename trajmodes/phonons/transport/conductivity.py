@@ -19,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data.conductivity import Conductivity, HeatFlow
+from trajmodes.data.anharmonic import Conductivity, HeatFlow
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.labels import point

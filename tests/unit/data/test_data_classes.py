@@ -1,4 +1,4 @@
-"""The nouns: shapes are checked, arrays are read-only."""
+"""Data classes check the shapes of their arrays and make them read-only."""
 
 import numpy as np
 import pytest
@@ -11,23 +11,23 @@ from trajmodes.symmetry.translations import build_supercell
 SODIUM = Crystal(4.0 * np.eye(3), np.zeros((1, 3)), ("Na",), np.array([2.4e-3]))
 
 
-def test_a_wrong_shape_names_field_and_axes():
+def test_errors_of_shape_name_field_and_axes():
     with pytest.raises(DataError, match=r"MotionBlock.velocities has shape \(4, 5, 3\).*a=6"):
         MotionBlock(0, np.zeros((4, 6, 3)), np.zeros((4, 5, 3)), None)
 
 
-def test_missing_arrays_stay_missing():
+def test_missing_arrays_remain_none():
     block = MotionBlock(7, np.zeros((4, 6, 3)), None, None)
     assert block.velocities is None
     assert block.n_frames == 4
 
 
-def test_arrays_of_a_noun_cannot_be_written():
+def test_arrays_are_read_only():
     given = np.zeros((4, 6, 3))
     block = MotionBlock(0, given, None, None)
     with pytest.raises(ValueError, match="read-only"):
         block.displacements[0] = 1.0
-    given[0] = 1.0  # the caller's own array is left as it was
+    given[0] = 1.0  # the caller's array remains writeable
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,6 @@ def test_supercell_lists_its_atoms_cell_by_cell():
     assert supercell.species == ("Na",) * 4
 
 
-def test_constants_tell_what_they_are_in_one_line(crystals, springs):
+def test_force_constants_have_a_short_repr(crystals, springs):
     constants = springs(crystals["diamond"], 4.0)
     assert repr(constants) == "<ForceConstants of Si2: 34 pairs>"

@@ -5,7 +5,7 @@ from trajmodes.data.labels import point
 
 
 @pytest.mark.parametrize(
-    ("q", "told"),
+    ("q", "text"),
     [
         ([0, 0, 0], "0 0 0"),
         ([0.5, -0.5, 0], "1/2 1/2 0"),
@@ -14,5 +14,5 @@ from trajmodes.data.labels import point
         ([0.12345, 0, 0], "0.123 0 0"),
     ],
 )
-def test_points(q, told):
-    assert point(np.array(q, float)) == told
+def test_q_points_are_written_as_fractions(q, text):
+    assert point(np.array(q, float)) == text
