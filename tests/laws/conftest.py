@@ -13,7 +13,7 @@ from trajmodes.symmetry.translations import cell_rank
 
 
 def _dense(sites, lattice, values, supercell):
-    """(a, …, a, 3, …, 3) constants of a whole supercell, images added up."""
+    """(a, …, a, 3, …, 3) force constants of a supercell, summed over images."""
     n_sites, order = supercell.crystal.n_sites, sites.shape[1]
     dense = np.zeros((supercell.n_atoms,) * order + (3,) * order)
     ranks = cell_rank(supercell, supercell.cells[:, None, None] + lattice)
@@ -25,7 +25,7 @@ def _dense(sites, lattice, values, supercell):
 
 @pytest.fixture(scope="session")
 def dense_of():
-    """``dense_of(constants, supercell)``: order → (3a, …, 3a) constants of the supercell."""
+    """``dense_of(constants, supercell)``: order → (3a, …, 3a) force constants."""
 
     def make(constants, supercell):
         pairs = (
@@ -69,20 +69,20 @@ def _forces(dense, u_tax):
 
 @pytest.fixture(scope="session")
 def design_of(dense_of):
-    """``design_of(model, supercell, u_tax)``: (3ta, n) design matrix, one force at a time.
+    """``design_of(model, supercell, u_tax)``: (3ta, n) design matrix, column by column.
 
-    Built from the constants of the whole supercell that each free parameter stands for.
+    Computed from the force constants of the supercell for a unit of each free parameter.
     """
 
     def make(model, supercell, u_tax):
-        still = model.expansion.bases[0]
+        singles = model.expansion.bases[0]
         columns = []
         for unit in np.eye(model.n_parameters):
             z = model.null_space @ unit
-            push_sx = np.zeros((supercell.crystal.n_sites, 3))
-            push_sx[still.orbits.sites[:, 0]] = still.expand(z[model.expansion.columns(1)])
+            force_sx = np.zeros((supercell.crystal.n_sites, 3))
+            force_sx[singles.orbits.sites[:, 0]] = singles.expand(z[model.expansion.columns(1)])
             dense = dense_of(constants_of(model, unit), supercell)
-            force = _forces(dense, u_tax) - np.tile(push_sx, (supercell.n_cells, 1))
+            force = _forces(dense, u_tax) - np.tile(force_sx, (supercell.n_cells, 1))
             columns.append(force.ravel())
         return np.array(columns).T
 
@@ -110,7 +110,7 @@ def equations_of():
 
 @pytest.fixture(scope="session")
 def image_forces():
-    """As ``polynomial_forces``, cluster by cluster, for supercells too large for arrays."""
+    """``polynomial_forces``, cluster by cluster, for large supercells."""
 
     def make(constants, supercell, u_tax):
         n_sites = supercell.crystal.n_sites

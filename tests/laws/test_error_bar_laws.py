@@ -1,4 +1,4 @@
-"""Error bars of all orders are honest: many runs of correlated frames, scores against truth."""
+"""Error bars of all orders match the scatter of many runs of correlated frames."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ MOVED, NOISE = 0.1, 0.3
 
 
 def correlated(rng, shape, memory):
-    """Unit-variance noise of each component with correlation memoryᵗ between frames."""
+    """Noise of unit variance with correlation memoryᵗ between frames."""
     fresh = rng.normal(size=shape)
     for t in range(1, shape[0]):
         fresh[t] = memory * fresh[t - 1] + np.sqrt(1.0 - memory**2) * fresh[t]
@@ -53,7 +53,7 @@ def runs(crystals, dense_of):
 
 
 def independent(fit):
-    """Free parameters of pairs and triplets, and which of them are pairs."""
+    """Free parameters of second and third order, and the mask of these."""
     z = np.zeros(fit.model.expansion.n_parameters)
     for basis, values in zip(
         fit.model.expansion.bases[1:],
@@ -61,8 +61,8 @@ def independent(fit):
         strict=True,
     ):
         z[fit.model.expansion.columns(basis.order)] = basis.project(values)
-    told = fit.model.order > 1
-    return fit.model.null_space[:, told].T @ z, told
+    fitted = fit.model.order > 1
+    return fit.model.null_space[:, fitted].T @ z, fitted
 
 
 @pytest.mark.parametrize(
@@ -74,28 +74,28 @@ def independent(fit):
         pytest.param(100, 0.85, marks=pytest.mark.slow),
     ],
 )
-def test_error_bars_of_pairs_and_triplets_are_honest(runs, n_runs, memory):
+def test_error_bars_of_both_orders_match_the_scatter(runs, n_runs, memory):
     make, truth = runs
     scores, inefficiencies = {"jackknife": [], "sandwich": []}, []
     for equations in make(n_runs, memory):
         for method, found in scores.items():
             fit = fit_equations(equations, options=FitOptions(errors=method))
-            x, told = independent(fit)
-            found.append((x - truth) / np.sqrt(fit.errors.variance[told]))
+            x, fitted = independent(fit)
+            found.append((x - truth) / np.sqrt(fit.errors.variance[fitted]))
         inefficiencies.append(fit.errors.inefficiency)
     orders = fit.model.order[fit.model.order > 1]
     for method, found in scores.items():
         for order in (2, 3):
             spread = np.sqrt(np.mean(np.array(found)[:, orders == order] ** 2))
             assert 0.85 < spread < 1.2, (method, order, spread)
-    # u ε and uu ε have memory² and memory³ between frames
+    # u ε and uu ε have the correlations memory² and memory³ between frames
     parts = [(1.0 + memory**n) / (1.0 - memory**n) for n in (2, 3)]
     expected = np.mean(np.where(orders == 2, *parts))
     assert np.mean(inefficiencies) == pytest.approx(expected, rel=0.15)
 
 
-def test_replicates_of_the_constants_carry_the_error(runs):
-    """Any constant, and any function of the constants, has its error from the replicates."""
+def test_replicates_give_the_errors_of_force_constants(runs):
+    """The replicates give the error of any function of the force constants."""
     make, _ = runs
     fit = fit_equations(next(make(1, 0.0)))
     basis, own = fit.model.expansion.bases[2], fit.model.expansion.columns(3)
@@ -103,8 +103,8 @@ def test_replicates_of_the_constants_carry_the_error(runs):
     spread = spread - spread.mean(axis=0)
     n_blocks = len(spread)
     variance = (n_blocks - 1) / n_blocks * (spread**2).sum(axis=(0, 2, 3, 4))
-    told = fit.model.order == 3
-    expected = fit.errors.variance[told].sum()
+    fitted = fit.model.order == 3
+    expected = fit.errors.variance[fitted].sum()
     assert variance.sum() == pytest.approx(expected)
     assert len(variance) == basis.orbits.n_clusters
     assert own.stop - own.start == basis.n_parameters

@@ -18,8 +18,7 @@ from trajmodes.symmetry.translations import build_supercell
 
 CONVENTIONAL = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
 JOINT = FitOptions(scheme="joint")
-# supercell matrix, cutoffs in Å by order, frames; the clusters of the last ones reach as far
-# as their supercells admit, so that periodic images touch
+# supercell matrix, cutoffs in Å by order, number of frames
 CASES = {
     "diamond": (2 * CONVENTIONAL, {2: 5.3, 3: 4.0, 4: 2.5}, 12),
     "rock salt": ([[3, 0, 1], [0, 4, 0], [1, -1, 3]], {2: 4.2, 3: 3.0, 4: 3.0}, 12),
@@ -28,6 +27,7 @@ CASES = {
     "triclinic": ([[3, 1, 0], [0, 2, 0], [0, -1, 2]], {2: 4.0, 3: 2.6, 4: 2.2}, 60),
     "rutile": (np.diag([2, 2, 3]), {2: 4.0, 3: 2.6, 4: 2.0}, 12),
 }
+# the same with the largest cutoffs that the supercells admit
 EDGES = {
     "diamond": (np.diag([2, 2, 2]), {2: None, 3: None, 4: None}, 30),
     "rock salt": (np.diag([2, 2, 2]), {2: None, 3: None, 4: 2.9}, 30),
@@ -36,11 +36,11 @@ EDGES = {
 }
 
 
-def model_for(crystal, matrix, cutoffs, **words):
+def model_for(crystal, matrix, cutoffs, **options):
     supercell = build_supercell(crystal, matrix)
     expansion = expansion_of(space_group(crystal), supercell, cutoffs)
-    scheme = words.pop("scheme", "joint")
-    return supercell, model_of(expansion, constraints=Constraints(**words), scheme=scheme)
+    scheme = options.pop("scheme", "joint")
+    return supercell, model_of(expansion, constraints=Constraints(**options), scheme=scheme)
 
 
 def all_values(constants):
@@ -60,13 +60,13 @@ def moved(supercell, n_frames, size, seed=1):
 
 @pytest.fixture
 def truth_is_found(image_forces, equations_of):
-    """Fit exact forces of random constants; returns the fit."""
+    """Fit exact forces of random force constants, and return the fit."""
 
     def check(crystal, matrix, cutoffs, n_frames):
         supercell, model = model_for(crystal, matrix, cutoffs)
         rng = np.random.default_rng(2)
         truth = constants_of(model, rng.normal(size=model.n_parameters))
-        # a constant force would be fitted as well: the truth has none
+        # the fit includes a constant force, which is zero
         u_tax = moved(supercell, n_frames, 0.3)
         f_tax = image_forces(truth, supercell, u_tax)
         fit = fit_equations(
@@ -90,14 +90,14 @@ def test_clusters_that_fill_the_supercell_give_the_truth(crystals, truth_is_foun
     fit = truth_is_found(crystals[name], matrix, cutoffs, n_frames)
     limit = inscribed_radius(build_supercell(crystals[name], matrix))
     assert fit.model.expansion.cutoffs[1].radius == pytest.approx(limit)
-    # what lies on the limit has several nearest images
+    # clusters on the limit have several nearest images
     for basis in fit.model.expansion.bases:
         assert basis.orbits.radii.max() < limit - 1e-4
 
 
 @pytest.mark.parametrize("name", ["diamond", "rock salt", "wurtzite"])
-def test_bonds_that_reach_to_the_limit_are_in_the_span(crystals, equations_of, name):
-    """Forces of an anharmonic pair potential, with no word of orbits or tensors."""
+def test_pair_potentials_within_the_limit_are_fitted_exactly(crystals, equations_of, name):
+    """Forces of an anharmonic pair potential, computed without orbits or tensors."""
     crystal = crystals[name]
     supercell = build_supercell(crystal, np.diag([2, 2, 2]))
     expansion = expansion_of(space_group(crystal), supercell, {2: None, 3: None, 4: None})
@@ -118,7 +118,7 @@ def test_bonds_that_reach_to_the_limit_are_in_the_span(crystals, equations_of, n
 
 
 def _bond_force(unit, d_tx, length):
-    """Polynomial of third order in d that has a potential: k₂ s²/2 + k₃ s³/6 + k₄ s⁴/24 + …"""
+    """Force of third order in d from the potential k₂ s²/2 + k₃ s³/6 + k₄ s⁴/24 + …"""
     stretch = (d_tx @ unit)[:, None]
     size = (d_tx**2).sum(axis=1, keepdims=True)
     k_2, k_3, k_4, bend = 5.0 / length, -9.0 / length, 20.0 / length, 0.7
@@ -128,7 +128,7 @@ def _bond_force(unit, d_tx, length):
 
 @pytest.mark.parametrize(("order", "cutoff"), [(3, 3.19), (2, 3.19), (4, 1.951064)])
 @pytest.mark.parametrize("off", [-5e-4, 5e-4])
-def test_clusters_on_the_cutoff_are_noted_and_treated_alike(crystals, order, cutoff, off):
+def test_shells_on_the_cutoff_are_noted_and_treated_as_a_whole(crystals, order, cutoff, off):
     crystal = crystals["wurtzite"]
     supercell = build_supercell(crystal, np.diag([3, 3, 2]))
     cutoffs = {n: 4.0 if n == 2 else 2.5 for n in range(2, order)} | {order: cutoff + off}
@@ -138,23 +138,23 @@ def test_clusters_on_the_cutoff_are_noted_and_treated_alike(crystals, order, cut
     assert orbits.notes
     for note in orbits.notes:
         assert f"lies on the cutoff of {cutoff + off:g} Å and is {word}" in note.text
-    # as many clusters as the group has ways to turn and reorder one: no orbit was cut
-    n_ways = orbits.group.n_operations * orbits.stabilisers.shape[2]
+    # orbit–stabiliser theorem: the orbits are complete
+    group_order = orbits.group.n_operations * orbits.stabilisers.shape[2]
     kept = orbits.stabilisers.sum(axis=(1, 2))
-    np.testing.assert_array_equal(np.bincount(orbits.orbit) * kept, n_ways)
+    np.testing.assert_array_equal(np.bincount(orbits.orbit) * kept, group_order)
     assert (np.abs(orbits.radii - cutoff) < 1e-3).any() == (off > 0)
 
 
-def test_noise_in_the_sites_cuts_no_orbit(crystals, truth_is_found):
+def test_noise_in_the_sites_splits_no_orbit(crystals, truth_is_found):
     crystal = crystals["wurtzite"]
     sites = crystal.sites + 1e-6 * np.random.default_rng(1).normal(size=(4, 3))
     noisy = Crystal(crystal.cell, sites, crystal.species, crystal.masses)
-    # both species have neighbours of their own kind at 3.19 Å, exactly on this cutoff
+    # both species have like neighbours at 3.19 Å, exactly on this cutoff
     fit = truth_is_found(noisy, np.diag([3, 3, 2]), {2: 3.19, 3: 3.19}, 25)
     assert fit.constants.n_pairs == pair_orbits(space_group(crystal), 3.186).n_clusters
-    said = [note for note in fit.notes if "lies on the cutoff of 3.19 Å" in note.text]
-    assert len(said) >= 4
-    assert all(note.text.endswith("and is left out") for note in said)
+    noted = [note for note in fit.notes if "lies on the cutoff of 3.19 Å" in note.text]
+    assert len(noted) >= 4
+    assert all(note.text.endswith("and is left out") for note in noted)
 
 
 def test_cutoffs_by_species_give_the_truth(crystals, truth_is_found):
@@ -196,7 +196,7 @@ def test_fitted_constants_obey_sum_rules_permutations_and_space_group(
             for s, r in zip(part.sites, part.lattice, strict=True)
         ]
         place = {key: k for k, key in enumerate(keys)}
-        # over the last member, for every choice of the others; permutations do the rest
+        # sums over the last member; those over others follow by permutation
         sums = {}
         for key, value in zip(keys, part.values, strict=True):
             sums[key[:-4]] = sums.get(key[:-4], 0.0) + value
@@ -204,17 +204,17 @@ def test_fitted_constants_obey_sum_rules_permutations_and_space_group(
         for pi in itertools.permutations(range(order)):
             cells = part.lattice[:, pi] - part.lattice[:, pi[:1]]
             other = _places(place, part.sites[:, pi], cells)
-            turned = part.values.transpose(0, *(1 + np.array(pi)))
-            assert np.abs(part.values[other] - turned).max() < 1e-11 * size
+            rotated = part.values.transpose(0, *(1 + np.array(pi)))
+            assert np.abs(part.values[other] - rotated).max() < 1e-11 * size
         for g in range(group.n_operations):
             cells = part.lattice @ group.rotations[g].T + group.shifts[g][part.sites]
             other = _places(place, group.permutations[g][part.sites], cells - cells[:, :1])
-            turned = part.values
+            rotated = part.values
             for axis in range(1, order + 1):
-                turned = np.moveaxis(
-                    np.tensordot(turned, group.cartesian[g], axes=(axis, 1)), -1, axis
+                rotated = np.moveaxis(
+                    np.tensordot(rotated, group.cartesian[g], axes=(axis, 1)), -1, axis
                 )
-            assert np.abs(part.values[other] - turned).max() < 1e-11 * size
+            assert np.abs(part.values[other] - rotated).max() < 1e-11 * size
 
 
 def _places(place, sites, cells):
@@ -265,7 +265,7 @@ def test_constraints_hold_for_the_fitted_constants(crystals, equations_of, name,
 
 
 def spring_model(basis, tension):
-    """Springs of random stiffness under tension, b = φ′/r for each orbit, self terms added."""
+    """Springs of random stiffness and tension b = φ′/r for each orbit, with self terms."""
     orbits, crystal = basis.orbits, basis.orbits.group.crystal
     apart = crystal.sites[orbits.sites[:, 1]] + orbits.lattice[:, 1]
     r_px = (apart - crystal.sites[orbits.sites[:, 0]]) @ crystal.cell
@@ -287,7 +287,7 @@ def spring_model(basis, tension):
 def test_central_forces_in_equilibrium_obey_all_constraints(
     crystals, equations_of, image_forces, name
 ):
-    """Tensions without force on any site and without stress: the sums are analytic zeros."""
+    """Without force on any site and without stress the sums vanish analytically."""
     matrix, cutoffs, n_frames = CASES[name]
     supercell, model = model_for(crystals[name], matrix, {2: cutoffs[2]})
     basis = model.expansion.bases[1]
@@ -302,27 +302,27 @@ def test_central_forces_in_equilibrium_obey_all_constraints(
     rng = np.random.default_rng(7)
     u_tax = moved(supercell, n_frames, 0.1)
     everything = FitOptions(constraints=Constraints(born_huang=True, huang=True))
-    for tension, at_rest in (
+    for tension, in_equilibrium in (
         (balanced @ rng.normal(size=balanced.shape[1]), True),
         (0.3 * rng.normal(size=orbits.n_orbits), False),
     ):
         truth = basis.constants(spring_model(basis, tension)[0])
-        assert (max(torques_and_stress(truth)) < 1e-10) == at_rest
+        assert (max(torques_and_stress(truth)) < 1e-10) == in_equilibrium
         equations = equations_of(
             model.expansion, supercell, u_tax, image_forces(truth, supercell, u_tax)
         )
         assert_truth_is_found(fit_equations(equations).constants, truth)
         constrained = fit_equations(equations, options=everything).constants
         off = np.abs(constrained.values - truth.values).max() / np.abs(truth.values).max()
-        assert off < 1e-9 if at_rest else off > 1e-3
+        assert off < 1e-9 if in_equilibrium else off > 1e-3
 
 
 @pytest.mark.parametrize(
     ("name", "n_more"),
-    # skew parts of Σ_j Φ_ij that site symmetries allow, less those of all sites together
+    # antisymmetric components of Σ_j Φ_ij that symmetry allows, except those of the total
     [("diamond", 0), ("wurtzite", 0), ("rutile", 0), ("quartz", 4), ("triclinic", 6)],
 )
-def test_sums_that_are_not_symmetric_are_a_switch(crystals, equations_of, name, n_more):
+def test_hermiticity_is_an_option(crystals, equations_of, name, n_more):
     crystal = crystals[name]
     matrix = CASES[name][0] if name in CASES else np.diag([2, 2, 2])
     reach = 4.0 if name != "quartz" else 3.0
@@ -330,19 +330,19 @@ def test_sums_that_are_not_symmetric_are_a_switch(crystals, equations_of, name, 
     rng = np.random.default_rng(8)
     u_tax, f_tax = rng.normal(size=(2, 40, supercell.n_atoms, 3))
     equations = equations_of(model.expansion, supercell, u_tax, f_tax)
-    strict, loose = (
+    strict, unconstrained = (
         fit_equations(equations, options=FitOptions(constraints=Constraints(hermitian=switch)))
         for switch in (True, False)
     )
-    counts = [fit.constants.quality.n_parameters for fit in (strict, loose)]
+    counts = [fit.constants.quality.n_parameters for fit in (strict, unconstrained)]
     assert counts[1] - counts[0] == n_more
     sums = np.zeros((2, crystal.n_sites, 3, 3))
-    for total, fit in zip(sums, (strict, loose), strict=True):
+    for total, fit in zip(sums, (strict, unconstrained), strict=True):
         np.add.at(total, fit.constants.first, fit.constants.values)
     assert np.abs(sums[0]).max() < 1e-12
-    # what is left is skew, and its sum over all sites vanishes
+    # the sums are antisymmetric, and their sum over all sites vanishes
     assert np.abs(sums[1] + sums[1].swapaxes(1, 2)).max() < 1e-12
     assert np.abs(sums[1].sum(axis=0)).max() < 1e-12
     assert (np.abs(sums[1]).max() > 1e-4) == (n_more > 0)
-    residuals = [fit.constants.quality.rms_residual for fit in (strict, loose)]
+    residuals = [fit.constants.quality.rms_residual for fit in (strict, unconstrained)]
     assert residuals[1] <= residuals[0] * (1 + 1e-12)

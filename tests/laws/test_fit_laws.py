@@ -1,4 +1,4 @@
-"""Laws of the harmonic fit: truth from exact forces, invariances, honest error bars."""
+"""Laws of the harmonic fit: truth from exact forces, invariances, valid error bars."""
 
 import itertools
 
@@ -78,7 +78,7 @@ def test_exact_forces_of_random_symmetric_constants_give_the_truth(case, hessian
     assert np.abs(fit.constants.values - truth.values).max() < 1e-10
 
 
-def test_whole_supercell_takes_in_constants_of_any_range(case, springs, hessian_of):
+def test_supercell_fit_recovers_force_constants_of_any_range(case, springs, hessian_of):
     supercell, _ = case
     hessian = hessian_of(springs(supercell.crystal, 9.0), supercell)
     covariances = covariances_of(supercell, *frames_of(supercell, hessian, 80))
@@ -112,13 +112,13 @@ def test_constants_obey_sum_rule_permutation_and_space_group(case):
         for g in range(group.n_operations):
             cell = group.rotations[g] @ lattice + group.shifts[g, j] - group.shifts[g, i]
             image = place[(int(group.permutations[g, i]), int(group.permutations[g, j]), *cell)]
-            turn = group.cartesian[g]
-            assert np.abs(turn @ value @ turn.T - image).max() < 1e-12
+            rotation = group.cartesian[g]
+            assert np.abs(rotation @ value @ rotation.T - image).max() < 1e-12
 
 
 @settings(derandomize=True, deadline=None, max_examples=15)
 @given(cuts=st.sets(st.integers(1, 36), max_size=8), n_blocks=st.integers(1, 50))
-def test_block_cuts_do_not_matter(crystals, cuts, n_blocks):
+def test_covariances_do_not_depend_on_cuts(crystals, cuts, n_blocks):
     supercell = build_supercell(crystals["wurtzite"], [[2, 0, 0], [0, 2, 1], [0, 0, 2]])
     u_tax, f_tax = np.random.default_rng(3).normal(size=(2, 37, supercell.n_atoms, 3))
     whole = covariances_of(supercell, u_tax, f_tax, n_blocks)
@@ -140,22 +140,22 @@ def test_drift_scaling_and_rotation(crystals):
     values = fit_harmonic(drifted, cutoff=cutoff).constants.values
     np.testing.assert_allclose(values, 2.5 * plain.values, atol=1e-10)
 
-    turn = Rotation.random(rng=rng).as_matrix()
-    turned = Crystal(crystal.cell @ turn.T, crystal.sites, crystal.species, crystal.masses)
+    rotation = Rotation.random(rng=rng).as_matrix()
+    rotated = Crystal(crystal.cell @ rotation.T, crystal.sites, crystal.species, crystal.masses)
     covariances = covariances_of(
-        build_supercell(turned, matrix), u_tax @ turn.T, f_tax @ turn.T
+        build_supercell(rotated, matrix), u_tax @ rotation.T, f_tax @ rotation.T
     )
     values = fit_harmonic(covariances, cutoff=cutoff).constants.values
-    np.testing.assert_allclose(values, turn @ plain.values @ turn.T, atol=1e-10)
+    np.testing.assert_allclose(values, rotation @ plain.values @ rotation.T, atol=1e-10)
 
 
-def test_average_structure_is_the_reference(crystals, springs, hessian_of):
+def test_displacements_are_measured_from_the_average_structure(crystals, springs, hessian_of):
     matrix, cutoff = CASES["wurtzite"]
     supercell = build_supercell(crystals["wurtzite"], matrix)
     truth = springs(supercell.crystal, cutoff)
     hessian = hessian_of(truth, supercell)
     u_tax, _ = frames_of(supercell, hessian, 60)
-    # the internal parameter u of wurtzite: Ga and N move apart along c
+    # the internal parameter u of wurtzite: Ga and N shift in opposite directions along c
     offset = np.array([[0, 0, 0.01], [0, 0, 0.01], [0, 0, -0.01], [0, 0, -0.01]])
     shift = np.tile(offset, (supercell.n_cells, 1))
     f_tax = -(u_tax.reshape(60, -1) @ hessian).reshape(u_tax.shape)
@@ -166,8 +166,8 @@ def test_average_structure_is_the_reference(crystals, springs, hessian_of):
     apart = (fit.reference.shift - fit.reference.shift[0])[:, 2]
     noise = 5 * 0.05 / np.sqrt(60 * supercell.n_cells)
     assert np.abs(apart - (offset - offset[0])[:, 2]).max() < noise
-    push = (hessian @ shift.ravel()).reshape(-1, 3)[:4]
-    assert np.abs(fit.constants.quality.first_order - push).max() < 1e-10
+    force = (hessian @ shift.ravel()).reshape(-1, 3)[:4]
+    assert np.abs(fit.constants.quality.first_order - force).max() < 1e-10
     fixed = fit_harmonic(
         covariances, cutoff=cutoff, options=FitOptions(constant_force=False)
     ).constants
@@ -175,7 +175,7 @@ def test_average_structure_is_the_reference(crystals, springs, hessian_of):
 
 
 def correlated(rng, shape, memory):
-    """Unit-variance noise of each component with correlation memoryᵗ between frames."""
+    """Noise of unit variance with correlation memoryᵗ between frames."""
     fresh = rng.normal(size=shape)
     for t in range(1, shape[0]):
         fresh[t] = memory * fresh[t - 1] + np.sqrt(1.0 - memory**2) * fresh[t]
@@ -183,7 +183,7 @@ def correlated(rng, shape, memory):
 
 
 @pytest.mark.parametrize("memory", [0.0, 0.9])
-def test_error_bars_are_honest(crystals, springs, hessian_of, memory):
+def test_error_bars_match_the_scatter_of_runs(crystals, springs, hessian_of, memory):
     supercell = build_supercell(crystals["rock salt"], np.diag([2, 2, 3]))
     truth = springs(supercell.crystal, 3.5)
     hessian = hessian_of(truth, supercell)
@@ -206,13 +206,13 @@ def test_error_bars_are_honest(crystals, springs, hessian_of, memory):
         inefficiencies.append(fit.errors.inefficiency)
     scores = np.concatenate(scores)
     assert 0.85 < np.sqrt(np.mean(scores**2)) < 1.2
-    # products of two such series have memory² between frames
+    # products of two such series have the correlation memory² between frames
     expected = (1.0 + memory**2) / (1.0 - memory**2)
     assert np.mean(inefficiencies) == pytest.approx(expected, rel=0.2)
 
 
 def fold_like(constants, truth):
-    """Values of other constants in the order of the given pairs."""
+    """Values of the true force constants in the order of the fitted pairs."""
     place = {
         (i, j, *lattice): value
         for i, j, lattice, value in zip(

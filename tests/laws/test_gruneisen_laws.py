@@ -1,4 +1,4 @@
-"""Laws of Grüneisen parameters, on crystals of bonds with exact derivatives."""
+"""Laws of Grüneisen parameters, for pair potentials with exact derivatives."""
 
 import itertools
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def power(n: float) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
 
 @dataclass(frozen=True)
 class Bonds:
-    """All pairs within a cutoff, kept as they are when the crystal is strained."""
+    """All pairs within a cutoff; straining the crystal does not change the list."""
 
     crystal: Crystal
     first: np.ndarray
@@ -86,12 +86,12 @@ class Bonds:
         return one[:, None] * n, hessian, third
 
     def forces(self, gradient: np.ndarray, moved: np.ndarray) -> np.ndarray:
-        pull = np.zeros((self.crystal.n_sites, 3))
-        np.add.at(pull, self.first, self.derivatives(self.vectors(gradient, moved))[0])
-        return pull
+        force = np.zeros((self.crystal.n_sites, 3))
+        np.add.at(force, self.first, self.derivatives(self.vectors(gradient, moved))[0])
+        return force
 
     def constants(self, gradient: np.ndarray, moved: np.ndarray) -> ForceConstants:
-        """Pair and triplet constants of the crystal so strained."""
+        """Second- and third-order force constants of the strained crystal."""
         _, hessian, third = self.derivatives(self.vectors(gradient, moved))
         s, home = self.crystal.n_sites, np.zeros_like(self.lattice)
         own, zeros = np.arange(s), np.zeros((s, 3), int)
@@ -115,7 +115,7 @@ class Bonds:
         )  # fmt: skip
 
     def relax(self, gradient: np.ndarray) -> np.ndarray:
-        """Shifts of the sites that leave on each the force it feels unstrained."""
+        """Shifts of the sites that restore the forces of the unstrained crystal."""
         s = self.crystal.n_sites
         moved, wanted = np.zeros((s, 3)), self.forces(np.zeros((3, 3)), np.zeros((s, 3)))
         for _ in range(8):
@@ -151,7 +151,9 @@ def set_means(values: np.ndarray, sets: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("relaxed", [False, True])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_answer_is_what_strained_crystals_show(name, relaxed, crystals):
+def test_gruneisen_tensors_equal_finite_differences_of_strained_crystals(
+    name, relaxed, crystals
+):
     bonds = bonds_of(crystals[name])
     constants = plain(bonds)
     found = gruneisen_at(constants, Q_LIST, relaxed=relaxed)
@@ -184,7 +186,7 @@ def test_internal_relaxation_matters_where_symmetry_allows_it(crystals):
     }
     tensor = {key: np.nan_to_num(found.tensor) for key, found in gammas.items()}
     gamma = {key: np.nan_to_num(found.gamma) for key, found in gammas.items()}
-    # A change of volume leaves diamond's sites in place, a shear does not.
+    # A change of volume does not shift the sites of diamond, but a shear does.
     np.testing.assert_allclose(
         gamma["diamond", True], gamma["diamond", False], rtol=0, atol=1e-9
     )
@@ -195,22 +197,22 @@ def test_internal_relaxation_matters_where_symmetry_allows_it(crystals):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("n", [3.0, 9.0])
 def test_bonds_of_a_power_law_have_one_gruneisen_parameter(name, n, crystals):
-    """Φ2 goes as r^−(n+2) and ω² as V^−(n+2)/3, whatever the crystal and the mode."""
+    """Φ2 scales as r^−(n+2) and ω² as V^−(n+2)/3 for all crystals and modes."""
     constants = plain(replace(bonds_of(crystals[name]), radial=power(n)))
     found = gruneisen_at(constants, Q_LIST, relaxed=False)
     defined = np.isfinite(found.gamma)
     assert defined.sum() > defined.size / 4
     np.testing.assert_allclose(found.gamma[defined], (n + 2) / 6, rtol=1e-8)
-    # Modes a millionth of the stiffest apart count as degenerate.
+    # Modes within a millionth of the largest ω² are degenerate.
     wanted = -(n + 2) / 3 * set_means(square(found.omega), modes_at(constants, Q_LIST).sets)
     np.testing.assert_allclose(found.slope, wanted, rtol=1e-7, atol=1e-9 * np.abs(wanted).max())
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_turning_the_crystal_turns_its_constants(name, crystals):
+def test_rotations_are_part_of_the_strain_derivative(name, crystals):
     constants = plain(bonds_of(crystals[name]))
     change = strain_derivative(constants, relaxed=False)
-    turn = np.array([[0, 0.3, -0.7], [-0.3, 0, 0.2], [0.7, -0.2, 0]])
+    rotation = np.array([[0, 0.3, -0.7], [-0.3, 0, 0.2], [0.7, -0.2, 0]])
     place = {
         key: p
         for p, key in enumerate(
@@ -223,34 +225,34 @@ def test_turning_the_crystal_turns_its_constants(name, crystals):
             constants.first, constants.second, map(tuple, constants.lattice), strict=True
         )
     ]
-    found = np.einsum("pabxy,xy->pab", change.values, turn)[order]
-    wanted = turn @ constants.values + constants.values @ turn.T
+    found = np.einsum("pabxy,xy->pab", change.values, rotation)[order]
+    wanted = rotation @ constants.values + constants.values @ rotation.T
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-11 * np.abs(wanted).max())
     sums = np.zeros((constants.crystal.n_sites, 3, 3, 3, 3))
     np.add.at(sums, change.first, change.values)
     assert np.abs(sums).max() < 1e-11 * np.abs(change.values).max()
 
 
-def rotation(seed: int) -> np.ndarray:
-    turn, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
-    return turn * np.linalg.det(turn)
+def random_rotation(seed: int) -> np.ndarray:
+    rotation, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
+    return rotation * np.linalg.det(rotation)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_turned_crystal_has_the_same_answers_turned(name, crystals):
-    crystal, turn = crystals[name], rotation(3)
-    other = replace(crystal, cell=crystal.cell @ turn.T)
+def test_gruneisen_tensors_rotate_with_the_crystal(name, crystals):
+    crystal, rotation = crystals[name], random_rotation(3)
+    other = replace(crystal, cell=crystal.cell @ rotation.T)
     one = gruneisen_at(plain(bonds_of(crystal)), Q_LIST)
     two = gruneisen_at(plain(bonds_of(other)), Q_LIST)
     scale = np.nanmax(np.abs(one.tensor))
     np.testing.assert_allclose(two.gamma, one.gamma, rtol=0, atol=1e-8 * scale)
     np.testing.assert_allclose(
-        two.tensor, turn @ one.tensor @ turn.T, rtol=0, atol=1e-8 * scale
+        two.tensor, rotation @ one.tensor @ rotation.T, rtol=0, atol=1e-8 * scale
     )
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_star_has_one_parameter_and_turned_tensors(name, crystals):
+def test_a_star_has_one_parameter_and_rotated_tensors(name, crystals):
     crystal = crystals[name]
     group = space_group(crystal)
     images = np.concatenate([Q_LIST[3] @ group.rotations, -Q_LIST[3] @ group.rotations])
@@ -258,16 +260,18 @@ def test_a_star_has_one_parameter_and_turned_tensors(name, crystals):
     np.testing.assert_allclose(
         found.gamma, np.broadcast_to(found.gamma[0], found.gamma.shape), atol=1e-7
     )
-    # q' = q W goes back to q by C, so that the tensor at q is C times that at q'.
+    # C maps q' = q W back to q, so that the tensor at q is that at q' rotated by C.
     first = list(group.rotations.tolist()).index(np.eye(3, dtype=int).tolist())
-    for turn, tensor in zip(group.cartesian, found.tensor[: len(group.cartesian)], strict=True):
+    for rotation, tensor in zip(
+        group.cartesian, found.tensor[: len(group.cartesian)], strict=True
+    ):
         np.testing.assert_allclose(
-            turn @ tensor @ turn.T, found.tensor[first], rtol=0, atol=1e-7
+            rotation @ tensor @ rotation.T, found.tensor[first], rtol=0, atol=1e-7
         )
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_order_and_names_of_sites_and_triplets_mean_nothing(name, crystals):
+def test_order_of_sites_and_clusters_does_not_matter(name, crystals):
     crystal = crystals[name]
     rng = np.random.default_rng(5)
     order = rng.permutation(crystal.n_sites)
@@ -290,7 +294,7 @@ def test_order_and_names_of_sites_and_triplets_mean_nothing(name, crystals):
 
 
 def with_replicates(bonds: Bonds, noise: float, n_blocks: int) -> tuple[ForceConstants, list]:
-    """Constants whose replicates are those of bonds a little different from each other."""
+    """Force constants with replicates from slightly different bonds."""
     rng = np.random.default_rng(2)
     kinds, kind = np.unique(bonds.depth.round(9), return_inverse=True)
     others = []
@@ -311,7 +315,7 @@ def spread(replicates: list[np.ndarray]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["diamond", "wurtzite", "triclinic"])
-def test_errors_are_those_of_replicates_solved_anew(name, crystals):
+def test_errors_equal_those_of_replicates_solved_separately(name, crystals):
     constants, others = with_replicates(bonds_of(crystals[name]), 1e-5, 6)
     found = gruneisen_at(constants, Q_LIST)
     anew = [gruneisen_at(one, Q_LIST) for one in others]
@@ -322,7 +326,7 @@ def test_errors_are_those_of_replicates_solved_anew(name, crystals):
         np.testing.assert_allclose(ours, wanted, rtol=2e-3, atol=1e-3 * np.median(wanted))
 
 
-def test_the_mean_weighs_modes_by_heat_capacity(crystals):
+def test_the_mean_is_weighted_by_heat_capacity(crystals):
     constants, others = with_replicates(bonds_of(crystals["diamond"]), 1e-5, 5)
     kelvin = np.array([20.0, 300.0, 1e6])
     found = mean_gruneisen(constants, (3, 3, 3), kelvin)

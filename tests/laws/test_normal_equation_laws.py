@@ -24,7 +24,7 @@ from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell, half_space
 
 JOINT = FitOptions(scheme="joint")
-# supercell matrix, cutoffs in Å by order: small, so that whole design matrices are at hand
+# supercell matrix and cutoffs in Å by order; small enough for explicit design matrices
 CASES = {
     "diamond": (np.diag([2, 2, 2]), {2: 3.5, 3: 3.5, 4: 2.5}),
     "wurtzite": (np.diag([2, 2, 2]), {2: 3.1, 3: 2.5}),
@@ -33,7 +33,7 @@ CASES = {
 
 
 def case(crystals, name, n_frames, seed=0, cutoffs=None, matrix=None):
-    """Supercell, expansion, displacements and forces without any relation to them."""
+    """Supercell, expansion, random displacements and unrelated random forces."""
     crystal = crystals[name]
     own, reach = CASES[name]
     supercell = build_supercell(crystal, own if matrix is None else matrix)
@@ -69,7 +69,7 @@ def test_joint_fit_is_least_squares(crystals, equations_of, design_of, name):
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("constant_force", [True, False])
-def test_sequential_fit_is_least_squares_of_what_is_left(
+def test_sequential_fit_is_least_squares_of_residuals(
     crystals, equations_of, design_of, name, constant_force
 ):
     supercell, expansion, u_tax, f_tax = case(crystals, name, 20)
@@ -83,7 +83,7 @@ def test_sequential_fit_is_least_squares_of_what_is_left(
     x = np.zeros(model.n_parameters)
     residuals = []
     for order in expansion.orders[1:]:
-        # each stage has a constant force of its own, which is not told
+        # each stage fits its own constant force, which is not part of the result
         own = np.flatnonzero((model.order == order) | (model.order == 1))
         found, *_ = np.linalg.lstsq(rows[:, own], left, rcond=None)
         left = left - rows[:, own] @ found
@@ -98,7 +98,7 @@ def test_sequential_fit_is_least_squares_of_what_is_left(
     assert quality.orders[0].n_parameters == model.count(2)
 
 
-def test_sequential_and_joint_fits_differ_as_is_told(crystals, equations_of):
+def test_distance_of_schemes_is_that_of_their_force_constants(crystals, equations_of):
     supercell, expansion, u_tax, f_tax = case(crystals, "diamond", 20)
     equations = equations_of(expansion, supercell, u_tax, f_tax)
     one, other = fit_equations(equations), fit_equations(equations, options=JOINT)
@@ -106,17 +106,19 @@ def test_sequential_and_joint_fits_differ_as_is_told(crystals, equations_of):
     assert_same(other.other_scheme, one.constants, tolerance=1e-12)
     bases = expansion.bases[1:]
     pairs = zip(bases, all_values(one.constants), all_values(other.constants), strict=True)
-    for told, (basis, mine, theirs) in zip(one.constants.quality.orders, pairs, strict=True):
+    for reported, (basis, mine, theirs) in zip(
+        one.constants.quality.orders, pairs, strict=True
+    ):
         change = basis.project(theirs) - basis.project(mine)
         expected = np.linalg.norm(change) / np.linalg.norm(basis.project(mine))
-        assert told.scheme_distance == pytest.approx(expected, rel=1e-6)
+        assert reported.scheme_distance == pytest.approx(expected, rel=1e-6)
         assert expected > 1e-4
     assert other.constants.quality.rms_residual < one.constants.quality.rms_residual
 
 
 @settings(derandomize=True, deadline=None, max_examples=15)
 @given(cuts=st.sets(st.integers(1, 36), max_size=8), n_blocks=st.integers(1, 50))
-def test_cuts_of_the_stream_do_not_matter(crystals, equations_of, cuts, n_blocks):
+def test_normal_equations_do_not_depend_on_cuts(crystals, equations_of, cuts, n_blocks):
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 37)
     whole = equations_of(expansion, supercell, u_tax, f_tax, n_blocks)
     cut = equations_of(expansion, supercell, u_tax, f_tax, n_blocks, cuts)
@@ -126,7 +128,7 @@ def test_cuts_of_the_stream_do_not_matter(crystals, equations_of, cuts, n_blocks
 
 
 def test_normal_equations_do_not_depend_on_the_batch_size(crystals, equations_of):
-    # more frames than the kernel treats at once, in blocks of other lengths
+    # more frames than the kernel treats at once, in blocks of different lengths
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 151)
     whole = equations_of(expansion, supercell, u_tax, f_tax, n_blocks=3)
     single = equations_of(expansion, supercell, u_tax, f_tax, n_blocks=3, cuts=range(1, 151))
@@ -203,7 +205,7 @@ def _blocks(equations, part):
     }
 
 
-def test_runs_of_different_kinds_are_not_pooled(crystals, equations_of):
+def test_different_crystals_or_cutoffs_are_not_pooled(crystals, equations_of):
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 4)
     one = equations_of(expansion, supercell, u_tax, f_tax)
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 4, cutoffs={2: 3.1})
@@ -219,12 +221,12 @@ def test_runs_of_different_kinds_are_not_pooled(crystals, equations_of):
         pooled([one, equations_of(expansion, supercell, u_tax, f_tax)])
 
 
-def test_drift_net_force_scale_and_order_of_frames_change_nothing(crystals, equations_of):
+def test_fit_is_invariant_to_drift_net_force_and_order_of_frames(crystals, equations_of):
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 40)
     plain = fit_equations(equations_of(expansion, supercell, u_tax, f_tax)).constants
     rng = np.random.default_rng(4)
     drift = rng.normal(size=(2, 40, 1, 3))
-    # the net force may go along with the drift: no constant tells of either
+    # the net force may be correlated with the drift: neither changes the fit
     drifted = equations_of(expansion, supercell, u_tax + drift[0], f_tax + drift[1] - drift[0])
     assert_same(fit_equations(drifted).constants, plain)
     shuffled = rng.permutation(40)
@@ -238,25 +240,32 @@ def test_drift_net_force_scale_and_order_of_frames_change_nothing(crystals, equa
         np.testing.assert_allclose(two, one / 2.0**n, atol=1e-10 * np.abs(one).max())
 
 
-def test_constants_turn_with_the_crystal(crystals, equations_of):
+def test_force_constants_rotate_with_the_crystal(crystals, equations_of):
     matrix, cutoffs = CASES["wurtzite"]
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 40)
     plain = fit_equations(equations_of(expansion, supercell, u_tax, f_tax)).constants
     crystal, rng = crystals["wurtzite"], np.random.default_rng(4)
-    turn = Rotation.random(rng=rng).as_matrix()
-    turned = Crystal(crystal.cell @ turn.T, crystal.sites, crystal.species, crystal.masses)
-    other = build_supercell(turned, matrix)
+    rotation = Rotation.random(rng=rng).as_matrix()
+    rotated_crystal = Crystal(
+        crystal.cell @ rotation.T, crystal.sites, crystal.species, crystal.masses
+    )
+    other = build_supercell(rotated_crystal, matrix)
     equations = equations_of(
-        expansion_of(space_group(turned), other, cutoffs), other, u_tax @ turn.T, f_tax @ turn.T
+        expansion_of(space_group(rotated_crystal), other, cutoffs),
+        other,
+        u_tax @ rotation.T,
+        f_tax @ rotation.T,
     )
     found = fit_equations(equations).constants
-    np.testing.assert_allclose(found.values, turn @ plain.values @ turn.T, atol=1e-10)
-    moved = np.einsum("cxyz,ux,vy,wz->cuvw", plain.triplets.values, turn, turn, turn)
+    np.testing.assert_allclose(found.values, rotation @ plain.values @ rotation.T, atol=1e-10)
+    moved = np.einsum(
+        "cxyz,ux,vy,wz->cuvw", plain.triplets.values, rotation, rotation, rotation
+    )
     size = np.abs(moved).max()
     np.testing.assert_allclose(found.triplets.values, moved, atol=1e-10 * size)
 
 
-def test_pairs_by_rows_and_by_waves_are_the_same(crystals, equations_of):
+def test_second_order_by_rows_and_by_covariances_is_the_same(crystals, equations_of):
     supercell, expansion, u_tax, f_tax = case(crystals, "triclinic", 40, cutoffs={2: 4.0})
     rows = fit_equations(equations_of(expansion, supercell, u_tax, f_tax, n_blocks=32))
     reduction = ForceCovariance(half_space(supercell), 40)
@@ -268,7 +277,7 @@ def test_pairs_by_rows_and_by_waves_are_the_same(crystals, equations_of):
 
 
 def exact_cubic_run(crystals, n_frames, seed=1):
-    """Wurtzite with exact pair and triplet forces; symmetry allows it a constant force."""
+    """Wurtzite with exact forces of third order; its symmetry allows a constant force."""
     supercell, expansion, _, _ = case(crystals, "wurtzite", 1)
     model = model_of(expansion, constraints=Constraints(), scheme="joint")
     rng = np.random.default_rng(seed)
@@ -278,12 +287,12 @@ def exact_cubic_run(crystals, n_frames, seed=1):
     return supercell, expansion, truth, u_tax
 
 
-def test_wrong_reference_shifts_pairs_by_the_triplets(
+def test_shifted_reference_adds_third_order_to_second(
     crystals, equations_of, polynomial_forces, dense_of
 ):
-    """f = −Φ2 (u − s) − ½ Φ3 (u − s)(u − s): in u the pair constants are Φ2 − Φ3 s."""
+    """f = −Φ2 (u − s) − ½ Φ3 (u − s)(u − s): in u the second order is Φ2 − Φ3 s."""
     supercell, expansion, truth, u_tax = exact_cubic_run(crystals, 60)
-    # the internal parameter of wurtzite: Ga and N move apart along c
+    # the internal parameter of wurtzite: Ga and N shift in opposite directions along c
     shift_sx = np.array([[0, 0, 0.02], [0, 0, 0.02], [0, 0, -0.02], [0, 0, -0.02]])
     shift = np.tile(shift_sx, (supercell.n_cells, 1))
     f_tax = polynomial_forces(truth, supercell, u_tax - shift)
@@ -294,7 +303,7 @@ def test_wrong_reference_shifts_pairs_by_the_triplets(
     expected = true[2] - true[3] @ shift.ravel()
     assert np.abs(found[2] - expected).max() < 1e-9 * np.abs(expected).max()
     assert np.abs(found[2] - true[2]).max() > 1e-3 * np.abs(expected).max()
-    # without a constant force there is none to make up for the shift
+    # without a constant force the shift changes the third order
     fixed = fit_equations(equations, options=replace(JOINT, constant_force=False)).constants
     assert np.abs(fixed.triplets.values - truth.triplets.values).max() > 0.01
 
@@ -303,9 +312,9 @@ def test_wrong_reference_shifts_pairs_by_the_triplets(
 def test_stages_of_a_symmetric_ensemble_give_the_truth(
     crystals, equations_of, polynomial_forces, constant_force
 ):
-    """⟨uuu⟩ = 0 exactly, by u and −u in turn: the stages do not see each other.
+    """⟨uuu⟩ = 0 exactly, from frames u and −u: the stages are independent.
 
-    The mean of ½ Φ3 uu is a constant force that wurtzite allows; the first stage takes it.
+    The mean of ½ Φ3 uu is a constant force that wurtzite allows; the first stage fits it.
     """
     supercell, expansion, truth, u_tax = exact_cubic_run(crystals, 40)
     u_tax = np.concatenate([u_tax, -u_tax])
@@ -319,11 +328,11 @@ def test_stages_of_a_symmetric_ensemble_give_the_truth(
     assert quality.orders[0].scheme_distance < 1e-9
 
 
-def test_singular_designs_name_their_shells_in_every_order(crystals, equations_of):
+def test_singular_designs_name_their_shells(crystals, equations_of):
     reach = {2: 3.2, 3: 3.6}
     supercell, expansion, u_tax, f_tax = case(crystals, "triclinic", 1, cutoffs=reach)
     model = model_of(expansion, constraints=Constraints(), scheme="sequential")
-    # one frame has 69 forces besides the net one
+    # one frame has 69 independent force components
     assert model.count(1) + model.count(2) < 69 < model.count(3)
     equations = equations_of(expansion, supercell, u_tax, f_tax, n_blocks=1)
     with pytest.raises(
@@ -332,7 +341,7 @@ def test_singular_designs_name_their_shells_in_every_order(crystals, equations_o
         "too few independent frames",
     ) as raised:
         fit_equations(equations)
-    # pairs are determined: none of them is named
+    # the second order is determined and is not named
     named = re.findall(r"(\S+) \d\.\d{3} Å", str(raised.value))
     assert {name.count("–") for name in named} == {2}
     wide = expansion_of(expansion.group, supercell, {2: 4.1})
@@ -340,7 +349,7 @@ def test_singular_designs_name_their_shells_in_every_order(crystals, equations_o
         fit_equations(equations_of(wide, supercell, u_tax, f_tax, n_blocks=1))
     least = fit_equations(equations, options=replace(JOINT, minimum_norm=True)).constants
     quality = least.quality
-    # all forces are met, by the constants of least norm; the net force of each frame is left
+    # the minimum-norm solution reproduces all forces except the net force
     net = np.repeat(f_tax.mean(axis=1, keepdims=True), supercell.n_atoms, axis=1)
     rest = np.sqrt((net**2).mean())
     assert quality.rank < quality.n_parameters
@@ -354,7 +363,7 @@ def test_singular_designs_name_their_shells_in_every_order(crystals, equations_o
     assert np.isfinite(damped.triplets.values).all()
 
 
-def test_minimum_norm_is_that_of_the_pseudo_inverse(crystals, equations_of, design_of):
+def test_minimum_norm_solution_is_that_of_the_pseudo_inverse(crystals, equations_of, design_of):
     supercell, expansion, u_tax, f_tax = case(crystals, "wurtzite", 12)
     u_tax = u_tax * [0.0, 0.0, 1.0]
     model = model_of(expansion, constraints=Constraints(), scheme="joint")
@@ -373,7 +382,7 @@ def test_ridge_from_normal_equations_equals_ridge_from_rows(crystals, equations_
     model = model_of(expansion, constraints=Constraints(), scheme="joint")
     rows = design_of(model, supercell, u_tax)
     size = np.sqrt((rows**2).sum(axis=0))
-    # on unit columns: rows below that pull every parameter to zero
+    # the ridge as additional rows, for columns of unit norm
     wide = np.concatenate([rows, np.diag(np.sqrt(0.3) * size)])
     target = np.concatenate([f_tax.ravel(), np.zeros(len(size))])
     expected, *_ = np.linalg.lstsq(wide, target, rcond=None)
@@ -384,10 +393,10 @@ def test_ridge_from_normal_equations_equals_ridge_from_rows(crystals, equations_
 
 @pytest.mark.parametrize("scheme", ["joint", "sequential"])
 @pytest.mark.parametrize("minimum_norm", [False, True])
-def test_told_residuals_are_those_of_the_constants(
+def test_reported_residuals_follow_from_the_force_constants(
     crystals, equations_of, image_forces, scheme, minimum_norm
 ):
-    """R² and residuals follow from the constants that are given out, rank or no rank."""
+    """R² and residuals follow from the force constants, also if these are undetermined."""
     supercell = build_supercell(crystals["triclinic"], [[3, 1, 0], [0, 2, 0], [0, -1, 2]])
     expansion = expansion_of(space_group(supercell.crystal), supercell, {2: 3.4, 3: 2.4})
     rng = np.random.default_rng(3)
@@ -396,7 +405,7 @@ def test_told_residuals_are_those_of_the_constants(
     equations = equations_of(expansion, supercell, u_tax, f_tax)
     options = FitOptions(scheme=scheme, minimum_norm=minimum_norm, constant_force=False)
     constants = fit_equations(equations, options=options).constants
-    told = constants.quality.orders
-    for one, part in zip(told, (replace(constants, triplets=None), constants), strict=True):
+    orders = constants.quality.orders
+    for one, part in zip(orders, (replace(constants, triplets=None), constants), strict=True):
         left = f_tax - image_forces(part, supercell, u_tax)
         assert one.rms_residual == pytest.approx(np.sqrt((left**2).mean()), rel=1e-6, abs=1e-9)

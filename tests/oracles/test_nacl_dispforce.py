@@ -1,6 +1,6 @@
-"""Constants that symfc 1.7 finds from 20 random-displacement snapshots of rock salt.
+"""Force constants of symfc 1.7 from 20 random-displacement snapshots of rock salt.
 
-Source: the tests of symfc (BSD-3-Clause); read from the data folder beside the project.
+Source: the tests of symfc (BSD-3-Clause); read from the data folder next to the repository.
 """
 
 import lzma
@@ -34,7 +34,7 @@ def rock_salt():
     apart = ideal[:, None] - reduced
     distance = np.linalg.norm(apart - np.rint(apart), axis=-1)
     assert distance.min(axis=1).max() < 1e-6
-    # order[a] is the atom of the file at canonical place a
+    # order[a] is the atom of the file with canonical index a
     return supercell, distance.argmin(axis=1)
 
 
@@ -48,7 +48,7 @@ def covariances(rock_salt):
     return reduction.finalize(reduction.chunk(block))
 
 
-def test_whole_supercell_gives_the_published_constants(rock_salt, covariances):
+def test_supercell_fit_equals_published_force_constants(rock_salt, covariances):
     supercell, order = rock_salt
     with lzma.open(DATA / "compact_fc_NaCl_222.xz", "rt") as file:
         published = np.loadtxt(file).reshape(2, 64, 3, 3)
@@ -56,7 +56,7 @@ def test_whole_supercell_gives_the_published_constants(rock_salt, covariances):
     assert fit.constants.quality.n_parameters == 31
     place = np.empty(64, dtype=int)
     place[order] = np.arange(64)
-    # first atoms of each species in the file, and where they are in the canonical order
+    # canonical indices of the first atoms of each species in the file
     homes = place[[0, 32]]
     ours = np.zeros((2, 64, 3, 3))
     box_inverse = np.linalg.inv(supercell.cell)
@@ -72,7 +72,7 @@ def test_whole_supercell_gives_the_published_constants(rock_salt, covariances):
     assert np.abs(ours - published).max() < 1e-6
 
 
-def test_free_parameters_within_five_angstrom(covariances):
+def test_number_of_free_parameters_within_five_angstrom(covariances):
     quality = fit_harmonic(covariances, cutoff=5.0).constants.quality
     assert quality.n_parameters == 10
     assert quality.r_squared > 0.98
