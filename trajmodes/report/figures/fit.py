@@ -267,7 +267,7 @@ def _draw_residuals(axes: Axes, dataset: xr.Dataset) -> None:
         strict=True,
     ):
         axes.annotate(
-            f"{free} parameters\nR² {squared:.5f}",
+            f"{free} param.\nR² {squared:.5f}",
             (x, y),
             xytext=(8, 3),
             textcoords="offset points",
