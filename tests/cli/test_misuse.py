@@ -266,7 +266,7 @@ def test_a_text_that_names_no_mode_is_refused(fitted, tmp_path, mode, words):
         ("X:7", "“X:7” names no branch that there is fix: branches count from 1 to 6"),
         ("0 0 0:1", "branch 1 at q = 0 0 0 is a translation of the whole crystal"),
         ("G:3", "choose an optical branch, here 4 to 6"),
-        ("0.123 0 0:1", "no small supercell holds a wave of q = 0.123 0 0 fix: give q as"),
+        ("0.123 0 0:1", "no small supercell is commensurate with q = 0.123 0 0 fix: give q as"),
     ],
 )
 def test_a_movie_of_an_impossible_mode_is_refused(fitted, tmp_path, mode, words):

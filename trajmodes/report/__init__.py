@@ -1,7 +1,9 @@
-"""What a run gave, as figures and as text in the terminal.
+"""Results for the reader: figures, text for the terminal, and movies of modes.
 
-Everything is drawn and printed from the Dataset alone, so that a file read back serves as well
-as a run just done. Results are in `trajmodes.data.results`. `write` writes a results folder.
-`figures` has the list of the figures, which share `style`; `summary` and `list_of_modes` write
-to the terminal.
+In: a Dataset of results, from a run or from results.nc. Out: PNG files, text, extended XYZ.
+
+- `write`: writes a results folder (start here)
+- `figures`: the figures, listed in `figures.catalogue`
+- `text`: the summary and the lists of `trajmodes run`, `show`, `modes`, `check` and `scan`
+- `movie`: one mode as a movie
 """

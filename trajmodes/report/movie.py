@@ -1,14 +1,15 @@
-"""A phonon as a movie: extended XYZ that viewers and ASE read.
+"""A phonon mode as a movie in extended XYZ, for viewers and ASE.
 
     u_lb(t) = A Re[e_b e^{i(q·r_lb − ωt)}]/√M_b
 
-in a supercell that the wave fits into, r the ideal positions; one period, without its end. The
-size A is a choice: the largest displacement in Å, or that of the mode at a temperature, where
-equipartition gives ½ω²|Q|² = ½k_BT on average. The wave of q alone runs along q; it is the
-modes at ±q together, with Q_{−q} = Q_q*, so that u = 2 Re[Q e e^{iq·r}]/√(N_c M). Where −q is
-q up to a reciprocal lattice vector, Q is real and u = Q e e^{iq·r}/√(N_c M) a standing wave; of
-degenerate modes whose vectors are not real there but for the phase, the real part is shown,
-which is one of the same set.
+in a supercell commensurate with q; r are the ideal positions. The frames cover one period
+without its end. The amplitude A gives either a chosen largest displacement in Å, or the thermal
+amplitude of the mode, for which equipartition gives ½ω²|Q|² = ½k_BT on average. A wave that
+travels along q consists of the modes at ±q with Q_{−q} = Q_q*, so that
+u = 2 Re[Q e e^{iq·r}]/√(N_c M). If −q equals q up to a reciprocal lattice vector, Q is real and
+u = Q e e^{iq·r}/√(N_c M) is a standing wave. The vector of a degenerate mode need not be real
+there up to a phase; the movie then shows its real part, which belongs to the same set of
+degenerate modes.
 """
 
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ _LARGEST_DENOMINATOR = 99
 _TOLERANCE = 1e-6
 _LONGEST_LINE = 4096
 _SLOWEST = 1e-3 * THZ
-"""Slower modes have no period: they are translations, or rounding of such."""
+"""Slower modes are translations up to rounding errors, and have no period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,12 @@ class Wave:
         freeze(self, {"s": self.crystal.n_sites}, complex, vector="s 3")
 
     @property
-    def moves(self) -> bool:
-        """Whether it has a period: not imaginary, and no translation."""
+    def has_period(self) -> bool:
+        """Whether the mode has a period: it is neither imaginary nor a translation."""
         return self.omega > _SLOWEST
 
     @property
-    def stands(self) -> bool:
+    def is_standing(self) -> bool:
         """Whether −q is q up to a reciprocal lattice vector."""
         return bool(equal_modulo_lattice(self.qpoint, -self.qpoint, _TOLERANCE))
 
@@ -77,7 +78,7 @@ class Movie:
     times_ps: Floats | None
     """(t,); None for a mode without a period."""
     size: str
-    """How the size of the displacements was chosen, in words."""
+    """Description of the amplitude."""
 
     def __post_init__(self) -> None:
         sizes = {"a": self.supercell.n_atoms}
@@ -94,7 +95,7 @@ def wave_of(modes: Modes, row: int, branch: int, *, opposite: bool = False) -> W
     row, branch
         Indices of q and branch, counted from 0.
     opposite
-        Whether the mode at −q is meant, whose vector is the conjugate one.
+        Take the mode at −q instead, which has the complex conjugate vector.
     """
     vector = modes.vectors[row, branch]
     return Wave(
@@ -107,7 +108,7 @@ def wave_of(modes: Modes, row: int, branch: int, *, opposite: bool = False) -> W
 
 
 def smallest_commensurate(crystal: Crystal, qpoint: npt.ArrayLike) -> Supercell:
-    """Fewest cells that a wave fits into, in the most compact shape.
+    """Find the smallest supercell commensurate with q, in the most compact shape.
 
     Parameters
     ----------
@@ -119,13 +120,13 @@ def smallest_commensurate(crystal: Crystal, qpoint: npt.ArrayLike) -> Supercell:
     Raises
     ------
     UsageError
-        If q is no such fraction: no supercell holds the wave.
+        If q is not such a fraction.
     """
     q_x = np.asarray(qpoint, dtype=float)
     parts = [Fraction(float(x)).limit_denominator(_LARGEST_DENOMINATOR) for x in q_x]
     if max(abs(float(part) - x) for part, x in zip(parts, q_x, strict=True)) > _TOLERANCE:
         raise UsageError(
-            f"no small supercell holds a wave of q = {point(q_x)}",
+            f"no small supercell is commensurate with q = {point(q_x)}",
             fix=f"give q as fractions with denominators up to {_LARGEST_DENOMINATOR}",
         )
     n_cells = lcm(*(part.denominator for part in parts))
@@ -135,10 +136,10 @@ def smallest_commensurate(crystal: Crystal, qpoint: npt.ArrayLike) -> Supercell:
 
 
 def _sublattice(wave: list[int], modulus: int) -> Ints:
-    """Rows that span all integer vectors n with wave·n divisible by the modulus."""
+    """Basis (rows) of all integer vectors n with wave·n divisible by the modulus."""
     rows = np.vstack([np.eye(3, dtype=np.int64), np.zeros((1, 3), dtype=np.int64)])
     values = [*(x % modulus for x in wave), modulus]
-    # Euclid on wave·n and the modulus itself: rows whose value became zero stay inside.
+    # Euclidean algorithm on wave·n and the modulus; rows with value zero are in the lattice.
     while sum(value != 0 for value in values) > 1:
         live = [k for k in range(4) if values[k]]
         small = min(live, key=lambda k: values[k])
@@ -159,48 +160,53 @@ def make_movie(
     amplitude: float | None = None,
     temperature: float | None = None,
 ) -> Movie:
-    """Make one period of a wave in a supercell.
+    """Make the frames of one period of a wave in a supercell.
 
     Parameters
     ----------
     wave
         The mode.
     matrix
-        (3, 3) supercell; None for the smallest one that the wave fits into.
+        (3, 3) supercell; None for the smallest commensurate one.
     n_frames
         Number of frames.
     amplitude
         Largest displacement of an atom in Å: 0.3 unless a temperature is given.
     temperature
-        Temperature in K to take the size from instead. It is smaller the larger the supercell.
+        Temperature in K of a thermal amplitude, which decreases with the size of the supercell.
 
     Raises
     ------
     UsageError
-        If amplitude and temperature are both given, or not positive, the mode has no period
-        and so no thermal size, or there is no frame.
+        If amplitude and temperature are both given or not positive, if a mode without a period
+        has no thermal amplitude, or if there is no frame.
     DataError
-        If the wave does not fit into the supercell.
+        If the supercell is not commensurate with q.
     """
     if n_frames < 1 or (amplitude is not None and temperature is not None):
         raise UsageError("give at least one frame, and either an amplitude or a temperature")
     given = temperature if amplitude is None else amplitude
     if given is not None and not given > 0.0:
-        raise UsageError(f"the size of a movie must be positive, not {given}")
+        raise UsageError(
+            f"the amplitude or temperature of a movie must be positive, not {given}"
+        )
     supercell = _supercell(wave, matrix)
     reduced = supercell.cells[:, None] + wave.crystal.sites
     phases = np.exp(2j * np.pi * reduced @ wave.qpoint)
-    # (c, s, 3) complex pattern of the displacements of all atoms.
-    pattern = phases[..., None] * _shown(wave) / np.sqrt(wave.crystal.masses)[:, None]
+    # Complex displacements (c, s, 3) of all atoms.
+    pattern = phases[..., None] * _shown_vector(wave) / np.sqrt(wave.crystal.masses)[:, None]
     shape_ax = pattern.reshape(-1, 3)
     if temperature is None:
-        factor = (amplitude or 0.3) / _largest(shape_ax)
+        factor = (amplitude or 0.3) / _largest_displacement(shape_ax)
         size = f"largest displacement {amplitude or 0.3:g} Angstrom"
     else:
-        factor, size = _thermal(wave, supercell, temperature), f"thermal at {temperature:g} K"
+        factor, size = (
+            _thermal_factor(wave, supercell, temperature),
+            f"thermal at {temperature:g} K",
+        )
     turn_t = np.exp(-2j * np.pi * np.arange(n_frames) / n_frames)
     waves_tax = factor * turn_t[:, None, None] * shape_ax
-    if not wave.moves:
+    if not wave.has_period:
         return Movie(wave, supercell, waves_tax.real, None, None, size)
     velocities = (-1j * wave.omega * waves_tax).real
     times_ps = np.arange(n_frames) / n_frames * 2.0 * np.pi / wave.omega
@@ -213,16 +219,16 @@ def _supercell(wave: Wave, matrix: npt.ArrayLike | None) -> Supercell:
     supercell = build_supercell(wave.crystal, matrix)
     if not equal_modulo_lattice(supercell.matrix @ wave.qpoint, 0.0, _TOLERANCE):
         raise DataError(
-            f"a wave of q = {point(wave.qpoint)} does not fit into the supercell "
+            f"a wave of q = {point(wave.qpoint)} is not commensurate with the supercell "
             f"{supercell.matrix.tolist()}",
-            fix="give a supercell that q is commensurate with, or none for the smallest one",
+            fix="give a commensurate supercell, or none for the smallest one",
         )
     return supercell
 
 
-def _shown(wave: Wave) -> Complexes:
-    """Polarisation vector (s, 3); of a standing wave the one that is real but for phases."""
-    if not wave.stands:
+def _shown_vector(wave: Wave) -> Complexes:
+    """Polarisation vector (s, 3); for a standing wave one that is real up to q·r phases."""
+    if not wave.is_standing:
         return wave.vector
     turns = np.exp(2j * np.pi * wave.crystal.sites @ wave.qpoint)[:, None]
     plain = turns * wave.vector
@@ -232,49 +238,42 @@ def _shown(wave: Wave) -> Complexes:
     return shown
 
 
-def _largest(shape_ax: Complexes) -> float:
-    """Largest |Re(z e^{−iωt})| of an atom at any time: half the long axis of its ellipse."""
+def _largest_displacement(shape_ax: Complexes) -> float:
+    """Largest |Re(z e^{−iωt})| of an atom at any time: the major semi-axis of its ellipse."""
     squares = (np.abs(shape_ax) ** 2).sum(axis=1)
     return float(np.sqrt(0.5 * (squares + np.abs((shape_ax**2).sum(axis=1)))).max())
 
 
-def _thermal(wave: Wave, supercell: Supercell, temperature: float) -> float:
-    """Factor of the pattern for ⟨|Q|²⟩ = k_BT/ω² over the period."""
-    if not wave.moves:
+def _thermal_factor(wave: Wave, supercell: Supercell, temperature: float) -> float:
+    """Factor of the displacements that gives ⟨|Q|²⟩ = k_BT/ω² over the period."""
+    if not wave.has_period:
         raise UsageError(
             "a mode without a period has no thermal amplitude",
             why="it is imaginary, or a translation",
             fix="give an amplitude in Å",
         )
     mean = np.sqrt(BOLTZMANN * temperature / supercell.n_cells) / wave.omega
-    # A standing wave Q = √2 √⟨Q²⟩ cos ωt; a running one has constant |Q|.
-    return float(mean * (np.sqrt(2.0) if wave.stands else 2.0))
+    # A standing wave has Q = √2 √⟨Q²⟩ cos ωt, a travelling one a constant |Q|.
+    return float(mean * (np.sqrt(2.0) if wave.is_standing else 2.0))
 
 
 def write_movie(movie: Movie, path: Path) -> Path:
     """Write a movie as extended XYZ.
 
-    Velocities are in Å/ps, the cell is that of the supercell, atoms are about their ideal
-    positions folded into it.
-
-    Parameters
-    ----------
-    movie
-        The movie.
-    path
-        The file; one that is there already is replaced.
+    Velocities are in Å/ps. The ideal positions are inside the supercell. An existing file is
+    replaced.
 
     Raises
     ------
     StorageError
-        If it cannot be written.
+        If the file cannot be written.
     """
     supercell = movie.supercell
     reduced = supercell.positions @ np.linalg.inv(supercell.cell)
     ideal = (reduced - np.floor(reduced + 1e-9)) @ supercell.cell
     columns = "species:S:1:pos:R:3" + ("" if movie.velocities is None else ":vel:R:3")
     lattice = " ".join(f"{x:.10f}" for x in supercell.cell.ravel())
-    head = f'Lattice="{lattice}" Properties={columns} pbc="T T T" {_described(movie)}'
+    head = f'Lattice="{lattice}" Properties={columns} pbc="T T T" {_description(movie)}'
     try:
         with path.open("w", encoding="utf-8") as file:
             for t, u_ax in enumerate(movie.displacements):
@@ -288,19 +287,13 @@ def write_movie(movie: Movie, path: Path) -> Path:
         raise StorageError(
             f"the movie could not be written: {error.strerror or error}",
             where=str(path),
-            fix="check the folder, its rights and the space on its disk",
+            fix="check the folder, its permissions and the free space on its disk",
         ) from error
     return path
 
 
 def is_movie(path: Path) -> bool:
-    """Whether a file begins as `write_movie` writes it.
-
-    Parameters
-    ----------
-    path
-        The file.
-    """
+    """Whether a file begins like one written by `write_movie`."""
     try:
         with path.open("rb") as file:
             _, head = file.readline(_LONGEST_LINE), file.readline(_LONGEST_LINE)
@@ -309,7 +302,7 @@ def is_movie(path: Path) -> bool:
     return all(word in head for word in (b'q="', b" branch=", b" freq_THz=", b' size="'))
 
 
-def _described(movie: Movie) -> str:
+def _description(movie: Movie) -> str:
     wave = movie.wave
     qpoint = " ".join(f"{x:.8g}" for x in wave.qpoint)
     unit = "" if movie.velocities is None else ' velocity_unit="Angstrom/ps"'

@@ -11,10 +11,10 @@ from trajmodes.results.outputs import write_outputs
 from trajmodes.results.stored import RESULTS
 
 RESULT_FILES = (RESULTS.file, *(output.name for output in OUTPUTS))
-"""Files that a run may write, known before there are results."""
+"""Files that a run may write; known before the run."""
 
 MAP_FILES = (RESULTS.file, *(output.name for output in MAP_OUTPUTS))
-"""Files that a map of the spectral energy may write."""
+"""Files that `trajmodes sed` may write."""
 
 
 def write_results(
@@ -23,30 +23,30 @@ def write_results(
     make_extra: Callable[[], Mapping[str, Writer]],
     painter: Painter | None = None,
 ) -> dict[str, str]:
-    """Write everything a run gave: all files, or none if one fails.
+    """Write all results of a run: all files, or none if one fails.
 
     Parameters
     ----------
     results
-        What the run gave.
+        Results of the run.
     folder
-        An open folder, see `trajmodes.results.open_folder`.
+        An open folder, see `trajmodes.results.folder.open_folder`.
     make_extra
-        Gives files that other rooms know how to write, name → writer. Called while the second
-        process already draws.
+        Returns name → writer of the files that are not made from the results. It is called
+        while the second process draws.
     painter
         A second process that draws some of the figures.
 
     Returns
     -------
-    Name of each file → what it is, in one line.
+    Name of each file → its description.
 
     Raises
     ------
     UsageError
         If a name leads out of the folder.
     StorageError
-        If the system refuses to write.
+        If a file cannot be written.
     """
     dataset = to_dataset(results)
     outputs = OUTPUTS if painter is None else painter.begin(dataset)
@@ -54,15 +54,15 @@ def write_results(
 
 
 def write_spectral_energy(sed: SpectralEnergy, folder: ResultsFolder) -> dict[str, str]:
-    """Write a map of the spectral energy, with its table and figures.
+    """Write a map of the spectral energy density, with its tables and figures.
 
     Returns
     -------
-    Name of each file → what it is, in one line.
+    Name of each file → its description.
 
     Raises
     ------
     StorageError
-        If the system refuses to write.
+        If a file cannot be written.
     """
     return write_outputs(to_dataset(sed), "the map", MAP_OUTPUTS, folder, {})

@@ -315,8 +315,8 @@ def shown_map_table(dataset: xr.Dataset) -> Table:
 
 def highest_map_freq_thz(dataset: xr.Dataset) -> float:
     """Frequency in THz below which nearly all the energy of the map lies."""
-    cumulated = np.cumsum(dataset["map_power"].values, axis=1)
+    cumulative = np.cumsum(dataset["map_power"].values, axis=1)
     # Without optical modes there is no energy at Γ.
-    cumulated = cumulated[cumulated[:, -1] > (1.0 - _SHOWN) * cumulated[:, -1].max()]
-    below = (cumulated < _SHOWN * cumulated[:, -1:]).sum(axis=1).max(initial=0)
-    return float(dataset["map_freq_thz"].values[min(below, cumulated.shape[1] - 1)])
+    cumulative = cumulative[cumulative[:, -1] > (1.0 - _SHOWN) * cumulative[:, -1].max()]
+    below = (cumulative < _SHOWN * cumulative[:, -1:]).sum(axis=1).max(initial=0)
+    return float(dataset["map_freq_thz"].values[min(below, cumulative.shape[1] - 1)])

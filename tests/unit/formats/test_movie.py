@@ -51,7 +51,7 @@ def test_it_is_that_very_mode_and_no_other(solid, row, opposite):
     # Q(t) ∝ e^{−iωt}, Q̇ = −iωQ; that of −q is the conjugate one.
     q_t, v_t = amplitudes.coordinate[row, 4], amplitudes.velocity[row, 4]
     sign = 1.0 if opposite else -1.0
-    if not wave.stands:
+    if not wave.is_standing:
         assert v_t == pytest.approx(sign * 1j * wave.omega * q_t, rel=1e-9)
         assert np.abs(q_t) == pytest.approx(np.abs(q_t[0]), rel=1e-9)
     assert movie.times_ps[1] == pytest.approx(2 * np.pi / wave.omega / 8)
@@ -59,7 +59,7 @@ def test_it_is_that_very_mode_and_no_other(solid, row, opposite):
 
 def test_standing_and_running_waves_are_both_tried(solid):
     _, modes = solid
-    assert {wave_of(modes, row, 4).stands for row in ROWS} == {True, False}
+    assert {wave_of(modes, row, 4).is_standing for row in ROWS} == {True, False}
 
 
 def test_velocities_are_those_of_the_displacements(solid):
@@ -154,9 +154,9 @@ def test_what_cannot_be_is_refused(solid, tmp_path):
         make_movie(wave, amplitude=0.1, temperature=300.0)
     with pytest.raises(UsageError, match="must be positive, not"):
         make_movie(wave, amplitude=-0.1)
-    with pytest.raises(DataError, match="does not fit into the supercell"):
+    with pytest.raises(DataError, match="is not commensurate with the supercell"):
         make_movie(wave, np.eye(3))
-    with pytest.raises(UsageError, match="no small supercell holds"):
+    with pytest.raises(UsageError, match="no small supercell is commensurate"):
         smallest_commensurate(wave.crystal, [0.1234, 0, 0])
     with pytest.raises(StorageError, match="could not be written"):
         write_movie(make_movie(wave), tmp_path)

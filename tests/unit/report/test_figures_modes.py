@@ -1,4 +1,4 @@
-"""Figures of what the projection gave, and of what was made of it."""
+"""Figures of the projection and of the properties derived from it."""
 
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ def figures(full):
 
 
 def curves(axes):
-    """What is drawn and named: label → (n, 2) points."""
+    """Label → (n, 2) points drawn."""
     named = {}
     for line in axes.lines:
         named[line.get_label()] = line.get_xydata()
@@ -49,7 +49,7 @@ def curves(axes):
 
 
 def unresolved(results, verdict):
-    """The same results with one verdict for all lines and all energies."""
+    """The same results with one verdict for all lines and energy autocorrelations."""
     lines, lifetimes = results.projection.lines, results.projection.lifetimes
     n_sets = len(lines.verdicts)
     nothing, verdicts = np.full(n_sets, np.nan), (verdict,) * n_sets
@@ -70,14 +70,14 @@ def unresolved(results, verdict):
     return to_dataset(replace(results, projection=projection))
 
 
-def test_choice_goes_up_in_frequency_and_shows_what_is_not_resolved(dataset):
+def test_sets_are_chosen_by_frequency_with_some_unresolved_ones(dataset):
     chosen = choose_sets(dataset, dataset["resolved"].values)
     assert len(chosen) == len(set(chosen)) == 12
     assert (np.diff(dataset["freq_harmonic_thz"].values[chosen]) >= 0).all()
     assert (~dataset["resolved"].values[chosen]).sum() == 3
 
 
-def test_panels_show_what_the_lines_were_fitted_to(full, figures):
+def test_panels_show_the_fitted_spectra(full, figures):
     chosen = choose_sets(full, full["resolved"].values)
     for axes, g in zip(figures["spectra"].axes, chosen, strict=True):
         drawn = [line.get_xydata() for line in axes.lines]
@@ -96,7 +96,7 @@ def test_panels_show_what_the_lines_were_fitted_to(full, figures):
         assert len(drawn) == 4  # spectrum, model, maximum entropy, harmonic
 
 
-def test_decays_are_drawn_over_the_lags(full, figures):
+def test_panels_show_the_energy_autocorrelations(full, figures):
     chosen = choose_sets(full, full["energy_resolved"].values)
     for axes, g in zip(figures["correlations"].axes, chosen, strict=True):
         bars = axes.containers[0].lines[0].get_xydata()
@@ -107,11 +107,11 @@ def test_decays_are_drawn_over_the_lags(full, figures):
         assert bars[0, 0] == pytest.approx(np.nanmin(full["acf_lag_ps"].values[g]))
         if full["energy_resolved"].values[g]:
             assert axes.get_xlim()[1] > 3.0 * float(full["lifetime_energy_ps"][g])
-            told = any("more than one rate" in text.get_text() for text in axes.texts)
-            assert told == (float(full["energy_misfit"][g]) > 1.0)
+            several = any("several decay rates" in text.get_text() for text in axes.texts)
+            assert several == (float(full["energy_misfit"][g]) > 1.0)
 
 
-def test_lifetimes_three_ways(full, figures):
+def test_lifetimes_of_three_methods(full, figures):
     axes, twin, _ = figures["lifetimes"].axes
     drawn = curves(axes)
     resolved, energy = full["resolved"].values, full["energy_resolved"].values
@@ -119,11 +119,11 @@ def test_lifetimes_three_ways(full, figures):
     for label, wanted in (
         (f"from the line ({resolved.sum()})", full["lifetime_ps"].values[resolved]),
         (
-            f"from the energy correlation ({energy.sum()})",
+            f"from the energy autocorrelation ({energy.sum()})",
             full["lifetime_energy_ps"].values[energy],
         ),
         (
-            f"at least; line too narrow ({narrow.sum()})",
+            f"lower limit, line too narrow ({narrow.sum()})",
             1 / (4 * np.pi * full["line_resolution_thz"].values[narrow]),
         ),
         ("Φ3, quantum", full["lifetime_phi3_quantum_ps"].values),
@@ -133,24 +133,24 @@ def test_lifetimes_three_ways(full, figures):
     low, high = axes.get_ylim()
     assert low < np.nanmin(full["lifetime_ps"].values)
     assert high > np.nanmax(full["lifetime_ps"].values)
-    # The other side has the width that belongs to each lifetime.
+    # The right axis has the linewidth of each lifetime.
     assert 2 * np.pi * np.array(twin.get_ylim()) == pytest.approx([1 / low, 1 / high])
 
 
-def test_lifetimes_of_both_ways_over_each_other(full, figures):
+def test_lifetimes_from_line_and_energy_are_compared(full, figures):
     side = figures["lifetimes"].axes[2]
     drawn = curves(side)
     apart = np.abs(full["lifetime_disagreement"].values)
     for label, shown in (
         (f"within 2 errors ({(apart <= 2).sum()})", apart <= 2),
-        (f"farther apart ({(apart > 2).sum()})", apart > 2),
+        (f"beyond 2 errors ({(apart > 2).sum()})", apart > 2),
     ):
         wanted = full[["lifetime_ps", "lifetime_energy_ps"]].isel(set=shown)
         assert drawn[label] == pytest.approx(wanted.to_array().values.T)
     assert side.get_xlim() == side.get_ylim()
 
 
-def test_lifetimes_of_one_kind_need_one_panel(results):
+def test_lifetimes_of_one_kind_have_one_panel(results):
     dataset = to_dataset(
         replace(results, projection=replace(results.projection, lifetimes=None))
     )
@@ -159,28 +159,28 @@ def test_lifetimes_of_one_kind_need_one_panel(results):
 
 
 @pytest.mark.parametrize("verdict", [Verdict.TOO_NARROW, Verdict.NO_LINE])
-def test_nothing_resolved(results, verdict, tmp_path):
+def test_figures_without_resolved_modes(results, verdict, tmp_path):
     dataset = unresolved(results, verdict)
     with sheet():
-        for draw, told in (
+        for draw, labels in (
             (draw_spectra, ["spectrum, not resolved", "harmonic"]),
-            (draw_correlations, ["correlation, not resolved", "by the line"]),
+            (draw_correlations, ["autocorrelation, not resolved", "lifetime from the line"]),
         ):
             figure = draw(dataset)
             (legend,) = figure.legends
-            assert [text.get_text() for text in legend.get_texts()] == told
+            assert [text.get_text() for text in legend.get_texts()] == labels
             save_png(figure, tmp_path / "figure.png")
         save_png(draw_lifetimes(dataset), tmp_path / "figure.png")
 
 
-def test_energies_tell_the_test_of_equipartition(full, figures):
+def test_energies_show_the_test_of_equipartition(full, figures):
     upper, histogram, heat, excess = figures["energies"].axes
     assert upper.get_title(loc="left").startswith("Equipartition holds (χ² = ")
     drawn = heat.containers[0].lines[0].get_xydata()
     assert drawn[:, 1] == pytest.approx(full["heat_capacity_kb"].values)
     assert "W/U" in excess.get_ylabel()
-    counted = sum(bar.get_height() * bar.get_width() for bar in histogram.patches)
-    assert counted == pytest.approx(1.0)
+    area = sum(bar.get_height() * bar.get_width() for bar in histogram.patches)
+    assert area == pytest.approx(1.0)
 
 
 def test_energies_of_a_run_without_forces_and_tests(results, tmp_path):
@@ -200,25 +200,25 @@ def test_energies_of_a_run_without_forces_and_tests(results, tmp_path):
     assert len(figure.axes) == 2
 
 
-def test_density_by_species_and_direction_only_where_these_differ(full, figures):
+def test_density_by_species_and_direction_only_if_these_differ(full, figures):
     (alone,) = figures["vdos"].axes
-    assert list(curves(alone)) == ["all"]
+    assert list(curves(alone)) == ["total"]
     assert alone.get_legend() is None
     two = full.assign_coords(species=("site", ["Ga", "N"]))
     with sheet():
         (kinds,) = draw_density(two).axes
-    assert list(curves(kinds)) == ["all", "Ga", "N"]
+    assert list(curves(kinds)) == ["total", "Ga", "N"]
     shifted = full["vdos"].values.copy()
     shifted[:, 2] = np.roll(shifted[:, 2], 20, axis=1)
     with sheet():
         figure = draw_density(two.assign(vdos=(full["vdos"].dims, shifted)))
     assert [list(curves(axes)) for axes in figure.axes] == [
-        ["all", "Ga", "N"],
-        ["all", "x", "y", "z"],
+        ["total", "Ga", "N"],
+        ["total", "x", "y", "z"],
     ]
     drawn = curves(figure.axes[1])
     parts = sum(drawn[x][:, 1] for x in "xyz")
-    assert parts == pytest.approx(drawn["all"][:, 1])
+    assert parts == pytest.approx(drawn["total"][:, 1])
 
 
 def test_bands_compared(full, figures):
@@ -229,10 +229,10 @@ def test_bands_compared(full, figures):
     names = ("band_freq_thz", "band_quasi_particle_thz", "band_displacement_thz")
     wanted = np.concatenate([full[name].values.ravel() for name in names])
     assert np.sort(drawn) == pytest.approx(np.sort(wanted))
-    assert len(axes.collections) == 3 * 2  # error bands: two stretches of the path each
+    assert len(axes.collections) == 3 * 2  # error bands: two segments of the path each
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
     assert texts == [
-        *("fitted constants", "quasi-particles", "displacements", "±2 standard errors"),
+        *("fitted force constants", "quasi-particles", "displacements", "±2 standard errors"),
     ]
 
 
@@ -241,7 +241,7 @@ def test_differences_of_the_sets_from_the_fitted_ones(full, figures):
     fitted, fitted_sem = (full[f"freq_harmonic_thz{x}"].values for x in ("", "_sem"))
     own = full["quasi_particle_own"].values
     assert len(below.containers) == 2
-    for bars, name, used, told in zip(
+    for bars, name, used, kind in zip(
         below.containers,
         ("freq_spectrum_thz", "freq_ratio_thz"),
         (own, np.isfinite(full["freq_ratio_thz"].values)),
@@ -257,7 +257,7 @@ def test_differences_of_the_sets_from_the_fitted_ones(full, figures):
         assert np.diff(ends, axis=1)[:, 0] == pytest.approx(2.0 * sem)
         far = (np.abs(value) > 2.0 * sem).sum()
         label = bars.get_label()
-        assert label.startswith(f"{told}: median ")
+        assert label.startswith(f"{kind}: median ")
         assert float(label.split()[2].replace("−", "-")) == pytest.approx(
             np.median(value), rel=0.06
         )
@@ -280,11 +280,11 @@ def test_one_kind_of_bands_alone(full_results):
     with sheet():
         figure = draw_renormalised(to_dataset(replace(full_results, renormalised=only)))
     legend = figure.axes[0].get_legend()
-    told = [text.get_text() for text in legend.get_texts()]
-    assert told == ["fitted constants", "displacements", "±2 standard errors"]
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == ["fitted force constants", "displacements", "±2 standard errors"]
 
 
-def test_each_branch_has_its_panel(full, figures):
+def test_each_branch_has_a_panel(full, figures):
     panels = figures["sed"].axes[:-1]
     assert len(panels) == 6
     for m, axes in enumerate(panels):
@@ -318,7 +318,7 @@ def test_a_branch_alone_fills_its_panel(full, figures):
     assert 15.4 < high < 16.0
 
 
-def test_matrix_goes_up_in_frequency(full, figures):
+def test_the_correlation_matrix_is_sorted_by_frequency(full, figures):
     axes, _ = figures["covariance"].axes
     order = np.argsort(full["freq_harmonic_thz"].values, kind="stable")
     shown = axes.images[0].get_array()
@@ -328,21 +328,21 @@ def test_matrix_goes_up_in_frequency(full, figures):
 
 
 def test_conductivity_by_frequency_and_path(full, figures):
-    spectral, cumulated, free = figures["conductivity"].axes
+    spectral, cumulative, free = figures["conductivity"].axes
     drawn = curves(spectral)
     mean = np.diag(full["kappa_classical_w_mk"].values).mean()
     (label,) = [label for label in drawn if label.startswith("classical")]
     assert float(label.split(": ")[1].split()[0]) == pytest.approx(mean, rel=0.01)
     assert drawn[label][:, 1] == pytest.approx(full["kappa_spectral_classical"].values)
     # Å in the file, nm in the figure.
-    assert cumulated.lines[0].get_xdata() == pytest.approx(full["kappa_path"].values / 10)
-    assert cumulated.get_ylim()[1] > cumulated.lines[0].get_ydata().max()
+    assert cumulative.lines[0].get_xdata() == pytest.approx(full["kappa_path"].values / 10)
+    assert cumulative.get_ylim()[1] > cumulative.lines[0].get_ydata().max()
     known = np.isfinite(full["free_path"].values)
     bars = free.containers[0].lines[0].get_ydata()
     assert bars == pytest.approx(full["free_path"].values[known] / 10)
 
 
-def test_imaginary_bands_of_the_motion(full_results, tmp_path):
+def test_imaginary_renormalised_bands(full_results, tmp_path):
     soft = full_results.renormalised[0]
     lower = replace(soft.bands, omega=soft.bands.omega - 3.0 * THZ, omega_sem=None)
     soft = replace(soft, bands=lower)

@@ -157,7 +157,7 @@ def test_long_q_and_lifetimes_do_not_wrap(full):
     assert all("e" not in x for x, life in zip(shown, lives, strict=True) if life < 9999)
     assert [float(x) for x in shown] == pytest.approx(lives, rel=0.2)
     # Noisy columns are left out first, the harmonic frequency last.
-    assert "terminal: displ." in text
+    assert "space: displ." in text
     assert "harmonic" in rows[0]
     assert "displ." in printed(full)
     # As the last resort q is wrapped, and nothing is truncated.

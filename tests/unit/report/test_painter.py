@@ -43,9 +43,7 @@ def test_the_second_process_draws_the_same(results, tmp_path):
 
 
 @pytest.mark.parametrize("program", ["/bin/false", "/nowhere/python"])
-def test_without_the_second_process_all_figures_are_drawn(
-    results, tmp_path, monkeypatch, program
-):
+def test_the_first_process_can_draw_all_figures(results, tmp_path, monkeypatch, program):
     monkeypatch.setattr(sys, "executable", program)
     with open_folder(tmp_path / "both") as folder, second_painter(tmp_path) as painter:
         write_results(results, folder, dict, painter)

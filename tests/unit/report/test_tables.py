@@ -100,9 +100,7 @@ def test_spectra_are_columns(full, tmp_path):
         ("correlations.csv", "acf_lag_ps", ["energy_acf", "energy_acf_sem"]),
     ],
 )
-def test_fitted_spectra_and_correlations_are_in_long_form(
-    dataset, tmp_path, file, place, names
-):
+def test_lines_and_correlations_are_in_long_form(dataset, tmp_path, file, place, names):
     _, columns = read(tables_of(dataset)[file], tmp_path / file)
     label = numbers(columns["set"])
     for g in (0, 7):

@@ -1,1 +1,9 @@
-"""figures."""
+"""Figures: drawn from the Dataset of results with matplotlib, which is imported when needed.
+
+In: a Dataset. Out: a matplotlib figure, or a PNG file.
+
+- `catalogue`: the list of all figures (start here)
+- `style`: colours, fonts and common elements
+- `painter`: draws figures in a second process
+- the other modules: one subject each
+"""

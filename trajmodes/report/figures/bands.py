@@ -1,4 +1,4 @@
-"""Bands with their error band over the spectral energy that the run has along the path."""
+"""Phonon bands with error bands, over the spectral energy density along the path."""
 
 import numpy as np
 import xarray as xr
@@ -13,31 +13,25 @@ from matplotlib.textpath import text_to_path
 
 from trajmodes.report.figures.spectral_map import (
     draw_map,
-    empty_legs,
+    empty_sections,
     map_handles,
-    mark_empty_legs,
+    mark_empty_sections,
     mark_points,
 )
-from trajmodes.report.figures.style import BLACK, BLUE, GREY, is_seen, new_figure
+from trajmodes.report.figures.style import BLACK, BLUE, GREY, is_visible, new_figure
 from trajmodes.report.text.numbers import point_label
 from trajmodes.results.tables import highest_map_freq_thz
 
 _NAME_SIZE = 8.0
 """Size of the names of points, in points."""
-_NAMES_APART = 3.0
-"""Least room between two names, in points."""
+_NAME_GAP = 3.0
+"""Smallest gap between two names, in points."""
 _NAME_ROWS = 2
-"""Names that collide go to so many rows; what finds no room is left out."""
+"""Rows for names that would overlap; a name that does not fit into one is left out."""
 
 
 def draw_bands(dataset: xr.Dataset) -> Figure:
-    """Draw frequencies along the band path, the measured spectra behind them.
-
-    Parameters
-    ----------
-    dataset
-        Results with bands, with a spectral map, or with both.
-    """
+    """Draw frequencies along the band path over the measured spectra, whichever are present."""
     figure = new_figure(4.4)
     has_map = "map_power" in dataset
     axes = figure.add_axes((0.085, 0.08, 0.79 if has_map else 0.9, 0.85))
@@ -48,7 +42,7 @@ def draw_bands(dataset: xr.Dataset) -> Figure:
     if has_map:
         top = max(top, highest_map_freq_thz(dataset))
     bottom = min(0.0, 1.1 * float(freq.min()))
-    # What is imaginary by less than a hundredth of the highest frequency is noise at Γ.
+    # Imaginary frequencies below a hundredth of the highest one are noise at Γ.
     bottom = bottom if bottom < -0.01 * top else 0.0
     if has_map:
         power = dataset["map_power"].values
@@ -57,13 +51,13 @@ def draw_bands(dataset: xr.Dataset) -> Figure:
         bar.set_label("Spectral kinetic energy (meV/THz)")
         bar.outline.set_linewidth(0.7)
         mark_points(axes, dataset)
-        legs = empty_legs(dataset)
-        mark_empty_legs(axes, legs)
-    handles = map_handles(legs) if has_map else []
+        empty = empty_sections(dataset)
+        mark_empty_sections(axes, empty)
+    handles = map_handles(has_empty_sections=bool(empty)) if has_map else []
     if has_bands:
         draw_branches(axes, dataset, over_map=has_map)
         sem = dataset.get("band_freq_thz_sem")
-        has_errors = sem is not None and is_seen(sem.values, top - bottom)
+        has_errors = sem is not None and is_visible(sem.values, top - bottom)
         handles = bands_handles(has_errors=has_errors) + handles
     axes.legend(
         handles=handles,
@@ -81,15 +75,9 @@ def draw_bands(dataset: xr.Dataset) -> Figure:
 
 
 def bands_handles(*, has_errors: bool) -> list[Artist]:
-    """Explain the lines of the bands in a legend.
-
-    Parameters
-    ----------
-    has_errors
-        Whether bands of error are seen.
-    """
+    """Legend entries of the bands and, if visible, of their error bands."""
     handles: list[Artist] = [
-        Line2D([], [], color=BLUE, linewidth=0.9, label="fitted constants")
+        Line2D([], [], color=BLUE, linewidth=0.9, label="fitted force constants")
     ]
     if has_errors:
         handles.append(Patch(color=BLUE, alpha=0.3, linewidth=0, label="±2 standard errors"))
@@ -105,20 +93,9 @@ def draw_branches(
     *,
     over_map: bool = False,
 ) -> None:
-    """Draw bands as lines, with bands of ±2 standard errors where these are known.
+    """Draw bands of a variable as lines, with bands of ±2 standard errors if known.
 
-    Parameters
-    ----------
-    axes
-        A panel over the band path.
-    dataset
-        Results.
-    name
-        Variable with the frequencies.
-    colour, dashes
-        Look of the lines.
-    over_map
-        Whether the lines of a map must stay visible below.
+    Over a map the lines are thin and transparent.
     """
     linewidth, alpha = (0.7, 0.5) if over_map else (0.9, 1.0)
     place = dataset["path_distance"].values
@@ -154,21 +131,12 @@ def draw_branches(
 
 
 def name_points(axes: Axes, dataset: xr.Dataset, size: float = _NAME_SIZE) -> None:
-    """Draw lines and names at the named points; two names at a break are joined by a bar.
+    """Draw lines and names at the named points; two names at a jump are joined by a bar.
 
-    Names that would run into each other take turns in two rows.
-
-    Parameters
-    ----------
-    axes
-        A panel over the whole band path.
-    dataset
-        Results.
-    size
-        Of the names, in points.
+    Names that would overlap are put in two rows. The size is in points.
     """
     named: dict[float, list[str]] = {}
-    # Rounded, a point at the end may lie beyond it, where matplotlib shows nothing.
+    # A rounded place could lie beyond the end, where matplotlib draws nothing.
     last = float(dataset["path_distance"].values[-1])
     ticks = zip(dataset["tick_distance"].values, dataset["tick_label"].values, strict=True)
     for place, name in ticks:
@@ -186,14 +154,14 @@ def name_points(axes: Axes, dataset: xr.Dataset, size: float = _NAME_SIZE) -> No
 
 
 def _in_rows(texts: list[str], middles: list[float], size: float) -> list[str]:
-    """Move names that would run into each other to a lower row, places and size in points."""
+    """Move names that would overlap to a lower row; middles and size in points."""
     font = FontProperties(size=size)
     ends = [-np.inf] * _NAME_ROWS
-    moved = []
+    placed = []
     for text, middle in zip(texts, middles, strict=True):
         half = 0.5 * text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
-        free = [k for k in range(_NAME_ROWS) if ends[k] + _NAMES_APART <= middle - half]
+        free = [k for k in range(_NAME_ROWS) if ends[k] + _NAME_GAP <= middle - half]
         if free:
             ends[free[0]] = middle + half
-        moved.append("\n" * free[0] + text if free else "")
-    return moved
+        placed.append("\n" * free[0] + text if free else "")
+    return placed

@@ -1,4 +1,4 @@
-"""The list of figures. Each is drawn, and matplotlib loaded, when its file is written."""
+"""The list of figures. matplotlib is imported when the first one is drawn."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 _MOST_BRANCHES = 12
-"""Of more branches the panels would be too small."""
+"""With more branches the panels of a figure would be too small."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A figure that is still to be drawn."""
+    """A figure that is drawn when it is written."""
 
     maker: str
-    """Module of this room and its function, such as ``figure_bands.draw_bands``."""
+    """Module of `trajmodes.report.figures` and its function, such as ``bands.draw_bands``."""
     dataset: xr.Dataset
 
     def draw(self) -> "Figure":
-        """Draw it in the style of the package."""
+        """Draw the figure in the style of the package."""
         module, function = self.maker.split(".")
         home = import_module(f"trajmodes.report.figures.{module}")
         with import_module("trajmodes.report.figures.style").sheet():
@@ -36,7 +36,7 @@ class Drawing:
         return figure
 
     def write(self, path: Path) -> None:
-        """Draw it and write a PNG file."""
+        """Draw the figure and write a PNG file."""
         import_module("trajmodes.report.figures.style").save_png(self.draw(), path)
 
 
@@ -54,7 +54,7 @@ FIGURES = (
         (
             ("", "bands"),
             ("band_freq_thz_sem", " with error band"),
-            ("map_power", " over the spectral energy"),
+            ("map_power", " over the spectral energy density"),
         ),
         ("band_freq_thz",),
         _drawn("bands.draw_bands"),
@@ -62,34 +62,34 @@ FIGURES = (
     Output(
         "figures/renormalised.png",
         (
-            ("", "fitted bands beside those made of the motion itself"),
-            ("freq_harmonic_thz", ", and how far apart they are"),
+            ("", "fitted bands, and bands from spectral lines and displacement covariances"),
+            ("freq_harmonic_thz", ", with their differences"),
         ),
         ("band_quasi_particle_thz", "band_displacement_thz"),
         _drawn("renormalised.draw_renormalised"),
     ),
     Output(
         "figures/sed_branches.png",
-        "spectral energy along the path, branch by branch",
+        "spectral energy density along the path, branch by branch",
         ("map_branch_power",),
         _drawn("sed.draw_energy_density"),
         _has_few_branches,
     ),
     Output(
         "figures/vdos.png",
-        "density of states: whole, and by species or direction where these differ",
+        "vibrational density of states: total, and by species or direction if these differ",
         ("vdos",),
         _drawn("density.draw_density"),
     ),
     Output(
         "figures/spectra.png",
-        "spectra of chosen modes with fits",
+        "spectral lines of selected modes with fits",
         ("line_power",),
         _drawn("mode_panels.draw_spectra"),
     ),
     Output(
         "figures/correlations.png",
-        "correlations of energies of chosen modes with fits",
+        "energy autocorrelations of selected modes with fits",
         ("energy_acf",),
         _drawn("mode_panels.draw_correlations"),
     ),
@@ -97,7 +97,7 @@ FIGURES = (
         "figures/lifetimes.png",
         (
             ("", "lifetimes against frequency"),
-            ("lifetime_energy_ps", ", and both ways of the run compared"),
+            ("lifetime_energy_ps", ", and a comparison of line and energy autocorrelation"),
         ),
         ("lifetime_ps", "lifetime_energy_ps", "lifetime_phi3_classical_ps"),
         _drawn("lifetimes.draw_lifetimes"),
@@ -117,7 +117,7 @@ FIGURES = (
     Output(
         "figures/energies.png",
         (
-            ("", "mode temperatures (is energy shared equally?), heat capacities"),
+            ("", "mode temperatures (test of equipartition), heat capacities"),
             ("anharmonicity", ", anharmonicity"),
         ),
         ("mode_temperature",),
@@ -125,23 +125,26 @@ FIGURES = (
     ),
     Output(
         "figures/energy_correlation.png",
-        "how the energies of modes fluctuate together",
+        "correlation of the energies of different sets of modes",
         ("energy_correlation",),
         _drawn("energies.draw_covariance"),
     ),
     Output(
         "figures/fit.png",
-        (("", "constants by distance"), ("run_fraction", ", and how the fit settles")),
+        (
+            ("", "force constants by distance"),
+            ("run_fraction", ", and convergence of the fit with the length of the run"),
+        ),
         ("shell_norm",),
         _drawn("fit.draw_fit"),
     ),
     Output(
         "figures/orders.png",
         (
-            ("", "cubic"),
-            ("quartet_shell_norm", " and quartic"),
-            ("", " constants by distance"),
-            ("order", ", and what each order adds to the fit"),
+            ("", "third-order"),
+            ("quartet_shell_norm", " and fourth-order"),
+            ("", " force constants by distance"),
+            ("order", ", and the residual of the fit by order"),
         ),
         ("triplet_shell_norm",),
         _drawn("fit.draw_orders"),
@@ -149,23 +152,23 @@ FIGURES = (
 )
 
 OUTPUTS = (*TABLES, *FIGURES)
-"""What a run writes beside results.nc, as far as it is made from the results alone."""
+"""Files of a run, apart from results.nc, that are made from the results alone."""
 
 MAP_OUTPUTS = (
     DENSITY_MAP,
     BANDS,
     Output(
         "figures/sed.png",
-        (("", "spectral energy along the path"), ("band_freq_thz", ", bands drawn over it")),
+        (("", "spectral energy density along the path"), ("band_freq_thz", " with bands")),
         ("map_power",),
         _drawn("bands.draw_bands"),
     ),
     Output(
         "figures/sed_branches.png",
-        "the same, branch by branch",
+        "spectral energy density along the path, branch by branch",
         ("map_branch_power",),
         _drawn("sed.draw_energy_density"),
         _has_few_branches,
     ),
 )
-"""What a map of the spectral energy writes."""
+"""Files of `trajmodes sed`, apart from results.nc."""

@@ -1,7 +1,4 @@
-"""Energies of all modes: temperatures, equipartition, heat capacities, anharmonicity.
-
-How the energies of the sets of modes fluctuate together.
-"""
+"""Energies of the sets of modes: temperatures, heat capacities, anharmonicity, correlations."""
 
 from typing import Any
 
@@ -24,40 +21,39 @@ from trajmodes.report.figures.style import (
 from trajmodes.report.text.numbers import plus_minus
 
 _SHARE = 0.98
-"""The axis holds this share of the points; badly known ones may lie beyond."""
+"""Share of the points within the limits of an axis; outliers are marked at its ends."""
 _MOST_HEAT = 2.0
-"""So far in k_B from the harmonic one heat capacities are shown; what is farther is noise."""
+"""Largest deviation of heat capacities from the harmonic value shown, in k_B."""
 _HEAD = 0.2
-"""Room for the legend, as a part of what lies below."""
+"""Height of the legend, as a part of the data range."""
+_SHOWN = 0.995
+"""Part of the pairs of different sets within the colour scale."""
+_NOISE = 0.1
+"""Smaller correlations are drawn pale: in a short run they are as large by chance."""
+_PALE = 0.35
 _LOOK: dict[str, Any] = {"marker": "o", "color": BLUE, "markersize": 3.2, "alpha": 0.6}
 
 
 def draw_energies(dataset: xr.Dataset) -> Figure:
-    """Draw temperature, heat capacity and anharmonicity of every set against its frequency.
-
-    Parameters
-    ----------
-    dataset
-        Results with mode energies.
-    """
+    """Draw temperature, heat capacity and anharmonicity of the sets against their frequency."""
     figure = new_figure(5.5)
     tested = "equipartition_z" in dataset
     upper = figure.add_axes((0.085, 0.585, 0.575 if tested else 0.905, 0.345))
-    _temperatures(upper, dataset)
+    _draw_temperatures(upper, dataset)
     panels = [upper]
     if tested:
         side = figure.add_axes((0.745, 0.585, 0.245, 0.345))
-        _deviations(side, dataset["equipartition_z"].values)
-        upper.set_title(_capital(str(dataset["equipartition_text"].item())))
+        _draw_deviations(side, dataset["equipartition_z"].values)
+        upper.set_title(_capitalised(str(dataset["equipartition_text"].item())))
         panels.append(side)
     forces = "anharmonicity" in dataset
     heat = figure.add_axes((0.085, 0.085, 0.39 if forces else 0.905, 0.345))
-    _around(heat, dataset, "heat_capacity_kb", 1.0, _MOST_HEAT)
+    _draw_deviation_from_harmonic(heat, dataset, "heat_capacity_kb", 1.0, _MOST_HEAT)
     heat.set_ylabel(r"Heat capacity of a mode (k$_\mathrm{B}$)")
     panels.append(heat)
     if forces:
         excess = figure.add_axes((0.6, 0.085, 0.39, 0.345))
-        _around(excess, dataset, "anharmonicity", 0.0, np.inf)
+        _draw_deviation_from_harmonic(excess, dataset, "anharmonicity", 0.0, np.inf)
         excess.set_ylabel("Anharmonicity, W/U − 1")
         panels.append(excess)
     for axes, letter in zip(panels, "abcd", strict=False):
@@ -65,15 +61,15 @@ def draw_energies(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _capital(text: str) -> str:
+def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _temperatures(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_temperatures(axes: Axes, dataset: xr.Dataset) -> None:
     freq = dataset["freq_harmonic_thz"].values
     value, sem = (dataset[n].values for n in ("mode_temperature", "mode_temperature_sem"))
     mean, mean_sem = float(dataset["temperature"]), float(dataset["temperature_sem"])
-    points(axes, freq, value, sem, label="set of modes", **_LOOK)
+    points(axes, freq, value, sem, label="set of equivalent modes", **_LOOK)
     axes.axhspan(mean - mean_sem, mean + mean_sem, color=RED, alpha=0.25, linewidth=0)
     axes.axhline(mean, color=RED, label=f"whole run, {plus_minus(mean, mean_sem)} K")
     axes.set(xlabel="Frequency (THz)", ylabel=r"Mode temperature, 2⟨K⟩/k$_\mathrm{B}$ (K)")
@@ -81,13 +77,13 @@ def _temperatures(axes: Axes, dataset: xr.Dataset) -> None:
     least = 1e-3 * max(mean, 1.0)
     low = float(np.nanmin(value - bars, initial=mean - least))
     high = float(np.nanmax(value + bars, initial=mean + least))
-    # Room above for the legend.
+    # With space for the legend.
     axes.set_ylim(max(low - 0.06 * (high - low), 0.0), high + _HEAD * (high - low))
     axes.set_xlim(left=min(0.0, float(freq.min()) - 0.5))
     axes.legend(loc="upper right", ncols=2, borderaxespad=0.3, columnspacing=1.2)
 
 
-def _deviations(axes: Axes, sigmas: Floats) -> None:
+def _draw_deviations(axes: Axes, sigmas: Floats) -> None:
     known = sigmas[np.isfinite(sigmas)]
     edges = np.linspace(-5.0, 5.0, 21)
     shown = np.clip(known, -4.99, 4.99)
@@ -99,15 +95,17 @@ def _deviations(axes: Axes, sigmas: Floats) -> None:
         color=BLACK,
         label="normal",
     )
-    axes.set(xlabel="Deviation / error bar", ylabel="Density", xlim=(-5.0, 5.0))
+    axes.set(xlabel="Deviation / standard error", ylabel="Density", xlim=(-5.0, 5.0))
     axes.margins(y=0.3)
     axes.tick_params(top=False)
     axes.axvline(0.0, color=GREY, linewidth=0.6)
     axes.legend(loc="upper right", borderaxespad=0.3)
 
 
-def _around(axes: Axes, dataset: xr.Dataset, name: str, expected: float, most: float) -> None:
-    """Draw a quantity of each set around what it is in a harmonic crystal, so far at most."""
+def _draw_deviation_from_harmonic(
+    axes: Axes, dataset: xr.Dataset, name: str, expected: float, most: float
+) -> None:
+    """Draw a quantity of each set around its harmonic value, at most this far from it."""
     freq = dataset["freq_harmonic_thz"].values
     value, sem = dataset[name].values, dataset[f"{name}_sem"].values
     known = np.isfinite(value)
@@ -116,21 +114,21 @@ def _around(axes: Axes, dataset: xr.Dataset, name: str, expected: float, most: f
     axes.set_xlabel("Frequency (THz)")
     axes.set_xlim(left=min(0.0, float(freq.min()) - 0.5))
     off = np.abs(value - expected)[known]
-    reach = 1.2 * float(np.quantile(off, _SHARE)) if off.size else 0.0
-    reach = min(max(reach, 1e-3), most)
-    axes.set_ylim(expected - reach, expected + reach)
-    _beyond(axes, freq[known], value[known])
+    half = 1.2 * float(np.quantile(off, _SHARE)) if off.size else 0.0
+    half = min(max(half, 1e-3), most)
+    axes.set_ylim(expected - half, expected + half)
+    _mark_outliers(axes, freq[known], value[known])
     above = (1.0, 1.0)
     axes.legend(
         loc="lower right", bbox_to_anchor=above, ncols=2, borderaxespad=0.1, columnspacing=1.2
     )
 
 
-def _beyond(axes: Axes, freq: Floats, value: Floats) -> None:
-    """Mark points that lie beyond the panel at its edges."""
+def _mark_outliers(axes: Axes, freq: Floats, value: Floats) -> None:
+    """Mark points outside the panel at its edges."""
     low, high = axes.get_ylim()
     count = int(((value < low) | (value > high)).sum())
-    label = f"beyond ({count})"
+    label = f"outside ({count})"
     for shown, edge, marker in ((value < low, 0.025, "v"), (value > high, 0.975, "^")):
         if shown.any():
             axes.plot(
@@ -145,21 +143,8 @@ def _beyond(axes: Axes, freq: Floats, value: Floats) -> None:
             label = "_nolegend_"
 
 
-_SHOWN = 0.995
-"""Part of the pairs of different sets that the colours can tell apart."""
-_NOISE = 0.1
-"""Smaller correlations are drawn pale: those of a short run are as large by chance."""
-_PALE = 0.35
-
-
 def draw_covariance(dataset: xr.Dataset) -> Figure:
-    """Draw the correlation of the energies of all pairs of sets, ordered by frequency.
-
-    Parameters
-    ----------
-    dataset
-        Results with the covariance of energies.
-    """
+    """Draw the correlation of the energies of all pairs of sets, sorted by frequency."""
     freq = dataset["freq_harmonic_thz"].values
     order = np.argsort(freq, kind="stable")
     matrix = dataset["energy_correlation"].values[np.ix_(order, order)]

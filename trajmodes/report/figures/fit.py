@@ -1,7 +1,4 @@
-"""How good the fit is: constants by distance, and how it settles with the run.
-
-Constants of three and four atoms by distance, and what each order adds to the fit.
-"""
+"""The fit: force constants of each order by distance, residuals, convergence with the run."""
 
 from collections.abc import Callable
 
@@ -30,32 +27,26 @@ from trajmodes.report.text.numbers import order_name
 
 
 def draw_fit(dataset: xr.Dataset) -> Figure:
-    """Draw the constants by shell of neighbours, and the change of the fit with the run.
-
-    Parameters
-    ----------
-    dataset
-        Results; the second panel is left out where the convergence is not known.
-    """
+    """Draw second-order force constants by shell, and convergence with the run length."""
     figure = new_figure(3.3)
-    settles = "run_fraction" in dataset
-    axes = figure.add_axes((0.085, 0.135, 0.395 if settles else 0.9, 0.775))
-    _shells(axes, dataset)
+    has_convergence = "run_fraction" in dataset
+    axes = figure.add_axes((0.085, 0.135, 0.395 if has_convergence else 0.9, 0.775))
+    _draw_shells(axes, dataset)
     panel_letter(axes, "a")
-    if settles:
+    if has_convergence:
         side = figure.add_axes((0.575, 0.135, 0.335, 0.775))
-        _convergence(side, dataset)
+        _draw_convergence(side, dataset)
         panel_letter(side, "b")
     if "r_squared" in dataset:
         axes.set_title(
-            f"R² = {float(dataset['r_squared']):.5f}, residual "
+            f"R² = {float(dataset['r_squared']):.5f}, rms residual "
             f"{float(dataset['rms_residual']):.3g} of {float(dataset['rms_force']):.3g} eV/Å",
             fontsize=8.0,
         )
     return figure
 
 
-def _shells(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_shells(axes: Axes, dataset: xr.Dataset) -> None:
     distance, norm = dataset["shell_distance"].values, dataset["shell_norm"].values
     sem = dataset["shell_norm_sem"].values if "shell_norm_sem" in dataset else None
     kinds = dataset["shell_species"].values
@@ -75,12 +66,12 @@ def _shells(axes: Axes, dataset: xr.Dataset) -> None:
     if positive.size:
         log_axis(axes, positive.min() / 3.0, positive.max() * 3.0)
     axes.set_xlim(0.0, 1.06 * distance.max())
-    axes.set(xlabel="Distance (Å)", ylabel="Pair constants, rms |Φ| (eV/Å²)")
+    axes.set(xlabel="Distance (Å)", ylabel="Second-order force constants, rms |Φ| (eV/Å²)")
     axes.legend(loc="upper right", borderaxespad=0.3)
 
 
-def _convergence(axes: Axes, dataset: xr.Dataset) -> None:
-    # The last part is the run itself: its change is zero by definition.
+def _draw_convergence(axes: Axes, dataset: xr.Dataset) -> None:
+    # Without the full run, whose change is zero by definition.
     part = dataset["run_fraction"].values[:-1]
     change = dataset["fit_change"].values[:-1]
     axes.plot(part, 100.0 * change, "o-", color=BLUE, label="parameters (%)")
@@ -94,38 +85,33 @@ def _convergence(axes: Axes, dataset: xr.Dataset) -> None:
         twin.set_ylim(bottom=0.0)
         axes.tick_params(right=False)
         twin.tick_params(left=False, top=False)
-    axes.set_title("against the fit of the whole run")
+    axes.set_title("relative to the fit of the full run")
 
 
 _COLOURS = {2: BLUE, 3: ORANGE, 4: GREEN}
 _MARKERS = {2: "o", 3: "s", 4: "^"}
-_NOTHING = 1e-6
+_ROUNDING = 1e-6
+"""Norms below this part of the largest are zero by symmetry."""
 _MARKER, _POINTS_PER_INCH = 6.0, 72.0
-"""Width of a marker, with some room, in points."""
+"""Width of a marker with a margin, in points."""
 _LEGEND_COLUMNS = 3
 _MOST_KINDS = 5
-"""Species of clusters that have a colour of their own."""
+"""Combinations of species with a colour of their own."""
 
 
 def draw_orders(dataset: xr.Dataset) -> Figure:
-    """Draw the constants of each higher order, the residuals by order, and how each settles.
-
-    Parameters
-    ----------
-    dataset
-        Results with triplets; panels without data are left out.
-    """
-    upper: list[Callable[[Axes, xr.Dataset], None]] = [_triplets]
+    """Draw force constants of higher orders by distance, residuals and convergence by order."""
+    upper: list[Callable[[Axes, xr.Dataset], None]] = [_draw_triplets]
     lower: list[Callable[[Axes, xr.Dataset], None]] = []
     if "quartet_shell_norm" in dataset:
-        upper.append(_quartets)
+        upper.append(_draw_quartets)
     if dataset.sizes.get("order", 0) > 1:
-        lower.append(_residuals)
+        lower.append(_draw_residuals)
     if "fit_order_change" in dataset and dataset.sizes["run_part"] > 1:
-        lower.append(_settling)
+        lower.append(_draw_order_convergence)
     rows = [row for row in (upper, lower) if row]
     names = ("triplet", "quartet")[: len(upper)]
-    n_lines = max(-(-len(_kinds(dataset, name)) // _LEGEND_COLUMNS) for name in names)
+    n_lines = max(-(-len(_cluster_handles(dataset, name)) // _LEGEND_COLUMNS) for name in names)
     height = 2.95 * len(rows) + 0.1 + 0.18 * (n_lines - 1)
     figure = new_figure(height)
     letters = iter("abcd")
@@ -140,28 +126,28 @@ def draw_orders(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _triplets(axes: Axes, dataset: xr.Dataset) -> None:
-    _constants(axes, dataset, "triplet")
-    axes.set_ylabel("Cubic constants, rms |Φ| (eV/Å³)")
+def _draw_triplets(axes: Axes, dataset: xr.Dataset) -> None:
+    _draw_clusters(axes, dataset, "triplet")
+    axes.set_ylabel("Third order, rms |Φ| (eV/Å³)")
 
 
-def _quartets(axes: Axes, dataset: xr.Dataset) -> None:
-    _constants(axes, dataset, "quartet")
-    axes.set_ylabel("Quartic constants, rms |Φ| (eV/Å⁴)")
+def _draw_quartets(axes: Axes, dataset: xr.Dataset) -> None:
+    _draw_clusters(axes, dataset, "quartet")
+    axes.set_ylabel("Fourth order, rms |Φ| (eV/Å⁴)")
 
 
-def _constants(axes: Axes, dataset: xr.Dataset, name: str) -> None:
+def _draw_clusters(axes: Axes, dataset: xr.Dataset, name: str) -> None:
     shell = f"{name}_shell"
     longest, norm = (dataset[f"{shell}_{part}"].values for part in ("longest", "norm"))
     sem = dataset.get(f"{shell}_norm_sem")
     kinds, atoms = dataset[f"{shell}_species"].values, _atoms(dataset, name)
-    colour, seen = _colours_of(kinds, norm), _seen(norm)
-    if seen.any():
-        log_axis(axes, norm[seen].min() / 3.0, norm[seen].max() * 3.0)
+    colour, nonzero = _colours_of(kinds, norm), _is_nonzero(norm)
+    if nonzero.any():
+        log_axis(axes, norm[nonzero].min() / 3.0, norm[nonzero].max() * 3.0)
     axes.set_xlim(0.85 * longest.min(), 1.05 * longest.max())
-    place = _side_by_side(axes, longest, norm, seen)
+    place = _side_by_side(axes, longest, norm, nonzero)
     for kind, number in sorted(set(zip(kinds.tolist(), atoms.tolist(), strict=True))):
-        shown = (kinds == kind) & (atoms == number) & seen
+        shown = (kinds == kind) & (atoms == number) & nonzero
         points(
             axes,
             place[shown],
@@ -173,7 +159,7 @@ def _constants(axes: Axes, dataset: xr.Dataset, name: str) -> None:
         )
     axes.set_xlabel("Largest distance between two members (Å)")
     axes.legend(
-        handles=_kinds(dataset, name),
+        handles=_cluster_handles(dataset, name),
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
         ncols=_LEGEND_COLUMNS,
@@ -183,12 +169,13 @@ def _constants(axes: Axes, dataset: xr.Dataset, name: str) -> None:
     )
 
 
-def _kinds(dataset: xr.Dataset, name: str) -> list[Line2D]:
-    """Explain a colour for each species and a shape for each number of atoms."""
+def _cluster_handles(dataset: xr.Dataset, name: str) -> list[Line2D]:
+    """Legend entries: a colour for each species, a marker for each number of atoms."""
     norm = dataset[f"{name}_shell_norm"].values
     colour = _colours_of(dataset[f"{name}_shell_species"].values, norm)
-    seen = _seen(norm)
-    kinds, atoms = dataset[f"{name}_shell_species"].values[seen], _atoms(dataset, name)[seen]
+    nonzero = _is_nonzero(norm)
+    kinds = dataset[f"{name}_shell_species"].values[nonzero]
+    atoms = _atoms(dataset, name)[nonzero]
     handles = [
         Line2D([], [], linestyle="none", marker="o", color=shade, label=kind)
         for kind, shade in colour.items()
@@ -210,22 +197,22 @@ def _kinds(dataset: xr.Dataset, name: str) -> list[Line2D]:
     return handles
 
 
-def _seen(norm: Floats) -> Bools:
-    """Leave out what symmetry makes zero, up to rounding."""
-    seen: Bools = norm > _NOTHING * norm.max()
-    return seen
+def _is_nonzero(norm: Floats) -> Bools:
+    """Whether norms are not zero by symmetry, up to rounding."""
+    nonzero: Bools = norm > _ROUNDING * norm.max()
+    return nonzero
 
 
-def _side_by_side(axes: Axes, longest: Floats, norm: Floats, seen: Bools) -> Floats:
-    """(h,) distance at which each shell is drawn: those that would hide others step aside."""
+def _side_by_side(axes: Axes, longest: Floats, norm: Floats, shown: Bools) -> Floats:
+    """(h,) distance at which each shell is drawn; overlapping markers are moved apart."""
     size = np.array(axes.bbox.size) / axes.figure.dpi * _POINTS_PER_INCH
     (left, right), (low, high) = axes.get_xlim(), np.log10(axes.get_ylim())
     step, touch = _MARKER * (right - left) / size[0], _MARKER * (high - low) / size[1]
-    level = np.log10(np.where(seen, norm, 1.0))
+    level = np.log10(np.where(shown, norm, 1.0))
     place = longest.astype(float)
-    waiting = sorted(np.flatnonzero(seen).tolist(), key=lambda h: float(level[h]))
+    waiting = sorted(np.flatnonzero(shown).tolist(), key=lambda h: float(level[h]))
     while waiting:
-        # Shells that touch one another, each the next one above.
+        # Shells whose markers overlap, from the lowest norm upwards.
         group = [waiting.pop(0)]
         for h in list(waiting):
             near = abs(longest[h] - longest[group[-1]]) < step
@@ -239,13 +226,13 @@ def _side_by_side(axes: Axes, longest: Floats, norm: Floats, seen: Bools) -> Flo
 def _atoms(dataset: xr.Dataset, name: str) -> Ints:
     """(h,) number of different atoms in the clusters of each shell."""
     sides = dataset[f"{name}_shell_distances"].values
-    # Of n members, those that repeat are at distance zero.
+    # Members of a cluster that repeat an atom are at distance zero.
     zeros, order = (sides == 0.0).sum(axis=1), 3 if name == "triplet" else 4
     return np.where(zeros < 2, order - zeros, 2)
 
 
 def _colours_of(kinds: npt.NDArray[np.str_], norm: Floats) -> dict[str, str]:
-    """Colours of the species with the strongest constants."""
+    """Colours of the species with the largest force constants."""
     strongest = {
         kind: float(norm[kinds == kind].max()) for kind in dict.fromkeys(kinds.tolist())
     }
@@ -253,34 +240,34 @@ def _colours_of(kinds: npt.NDArray[np.str_], norm: Floats) -> dict[str, str]:
     return dict(zip(ranked[:_MOST_KINDS], COLOURS, strict=False))
 
 
-def _residuals(axes: Axes, dataset: xr.Dataset) -> None:
-    """Force that is left by all orders up to each one, in percent of all."""
+def _draw_residuals(axes: Axes, dataset: xr.Dataset) -> None:
+    """Residual with all orders up to each one, in percent of the rms force."""
     scale = 100.0 / float(dataset["rms_force"])
-    left = scale * dataset["order_rms_residual"].values
+    residual = scale * dataset["order_rms_residual"].values
     predicted = scale * dataset["order_rms_predicted"].values
-    place = np.arange(len(left))
-    axes.plot(place, left, "o-", color=BLUE, label="frames of the fit")
+    place = np.arange(len(residual))
+    axes.plot(place, residual, "o-", color=BLUE, label="frames of the fit")
     if np.isfinite(predicted).any():
         axes.plot(
             *(place, predicted, "D"),
             color=ORANGE,
             markerfacecolor="none",
             markersize=7.0,
-            label="frames left out of it",
+            label="frames left out",
         )
-    shown = np.concatenate([left, predicted])
+    shown = np.concatenate([residual, predicted])
     shown = shown[np.isfinite(shown) & (shown > 0.0)]
     if shown.size:
         log_axis(axes, shown.min() / 1.6, shown.max() * 2.6)
     for x, y, free, squared in zip(
         place,
-        left,
+        residual,
         dataset["order_parameters"].values,
         dataset["order_r_squared"].values,
         strict=True,
     ):
         axes.annotate(
-            f"{free} free\nR² {squared:.5f}",
+            f"{free} param.\nR² {squared:.5f}",
             (x, y),
             xytext=(8, 3),
             textcoords="offset points",
@@ -289,13 +276,13 @@ def _residuals(axes: Axes, dataset: xr.Dataset) -> None:
     names = [order_name(int(order)) for order in dataset["order"].values]
     axes.set_xticks(place, [names[0], *(f"+ {name}" for name in names[1:])])
     axes.tick_params(axis="x", length=0)
-    axes.set_xlim(-0.25, len(left) - 0.1)
-    axes.set_ylabel("Residual, rms, of the forces (%)")
+    axes.set_xlim(-0.25, len(residual) - 0.1)
+    axes.set_ylabel("rms residual over rms force (%)")
     axes.legend(loc="lower left", borderaxespad=0.3)
 
 
-def _settling(axes: Axes, dataset: xr.Dataset) -> None:
-    # The last part is the run itself: its change is zero by definition.
+def _draw_order_convergence(axes: Axes, dataset: xr.Dataset) -> None:
+    # Without the full run, whose change is zero by definition.
     part = dataset["run_fraction"].values[:-1]
     change = 100.0 * dataset["fit_order_change"].values[:-1]
     for k, order in enumerate(dataset["order"].values.tolist()):
@@ -310,5 +297,5 @@ def _settling(axes: Axes, dataset: xr.Dataset) -> None:
     positive = change[change > 0.0]
     if positive.size:
         log_axis(axes, positive.min() / 1.5, positive.max() * 3.0)
-    axes.set(xlabel="Part of the run", ylabel="Change from the whole run (%)", xlim=(0.0, 1.03))
+    axes.set(xlabel="Part of the run", ylabel="Change from the full run (%)", xlim=(0.0, 1.03))
     axes.legend(loc="upper right", ncols=3, columnspacing=1.2, borderaxespad=0.3)

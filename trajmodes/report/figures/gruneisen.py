@@ -17,7 +17,7 @@ from trajmodes.report.figures.style import (
     GREY,
     RED,
     branch_colours,
-    is_seen,
+    is_visible,
     new_figure,
     panel_letter,
     points,
@@ -26,26 +26,20 @@ from trajmodes.report.text.numbers import compact
 
 _SAME = 1e-6
 _MOST_NAMED = 6
-"""More branches than this are told apart by their colour alone."""
+"""With more branches than this the legend does not list them."""
 
 
 def draw_gruneisen(dataset: xr.Dataset) -> Figure:
-    """Draw γ along the band path, each branch in its colour, and that of the sets of modes.
-
-    Parameters
-    ----------
-    dataset
-        Results with Grüneisen parameters.
-    """
+    """Draw γ of each branch along the band path, and γ of the sets of modes."""
     figure = new_figure(3.45)
     axes = figure.add_axes((0.085, 0.13, 0.53, 0.69))
     side = figure.add_axes((0.7, 0.13, 0.29, 0.69))
-    low, high = _reach(dataset)
-    _along_path(axes, dataset)
+    low, high = _limits(dataset)
+    _draw_along_path(axes, dataset)
     sem = dataset.get("band_gruneisen_sem")
-    errors = sem is not None and is_seen(sem.values, high - low)
-    _name_branches(axes, dataset.sizes["branch"], "±2 standard errors; " if errors else "")
-    _sets(side, dataset)
+    errors = sem is not None and is_visible(sem.values, high - low)
+    _add_branch_legend(axes, dataset.sizes["branch"], "±2 standard errors; " if errors else "")
+    _draw_sets(side, dataset)
     for panel in (axes, side):
         panel.set_ylim(low, high)
         panel.axhline(0.0, color=GREY, linewidth=0.7, zorder=1)
@@ -54,8 +48,8 @@ def draw_gruneisen(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _reach(dataset: xr.Dataset) -> tuple[float, float]:
-    """Limits that hold nearly all values; close to Γ some are large and badly known."""
+def _limits(dataset: xr.Dataset) -> tuple[float, float]:
+    """Limits that include nearly all values; close to Γ some are large and inaccurate."""
     value = np.concatenate([dataset[n].values.ravel() for n in ("band_gruneisen", "gruneisen")])
     known = value[np.isfinite(value)]
     if not known.size:
@@ -65,14 +59,14 @@ def _reach(dataset: xr.Dataset) -> tuple[float, float]:
     return min(low - margin, -margin), max(high + margin, margin)
 
 
-def _along_path(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_along_path(axes: Axes, dataset: xr.Dataset) -> None:
     place = dataset["path_distance"].values
     gamma, freq = dataset["band_gruneisen"].values, dataset["band_freq_thz"].values
     sem = dataset.get("band_gruneisen_sem")
     n_branches = gamma.shape[1]
     colours = branch_colours(n_branches)
     for k, inside in enumerate(_sections(dataset)):
-        followed = _followed(freq[inside], gamma[inside])
+        followed = _branch_of_line(freq[inside], gamma[inside])
         for m in range(n_branches):
             branch = followed[:, m]
             line = gamma[inside, branch]
@@ -91,7 +85,7 @@ def _along_path(axes: Axes, dataset: xr.Dataset) -> None:
     axes.set(xlim=(place[0], place[-1]), ylabel="Grüneisen parameter γ")
 
 
-def _name_branches(axes: Axes, n_branches: int, errors: str) -> None:
+def _add_branch_legend(axes: Axes, n_branches: int, errors: str) -> None:
     if n_branches <= _MOST_NAMED:
         axes.legend(
             title=f"{errors}branch",
@@ -104,7 +98,7 @@ def _name_branches(axes: Axes, n_branches: int, errors: str) -> None:
             alignment="left",
         )
     else:
-        axes.set_title(f"{errors}branches: low dark, high bright")
+        axes.set_title(f"{errors}branches from low (dark) to high (bright)")
 
 
 def _sections(dataset: xr.Dataset) -> Iterator[Ints]:
@@ -119,20 +113,20 @@ def _sections(dataset: xr.Dataset) -> Iterator[Ints]:
                 yield inside
 
 
-def _followed(freq: Floats, gamma: Floats) -> Ints:
-    """(k, m) branch that each line of the figure is on: lines go straight on at crossings.
+def _branch_of_line(freq: Floats, gamma: Floats) -> Ints:
+    """(k, m) branch of each line of the figure; lines are continuous at crossings.
 
-    Branches are numbered by frequency, so that where two cross, they exchange numbers and the
-    values of γ would jump. Lines have their numbers in the middle of the stretch.
+    Branches are numbered by frequency: at a crossing two branches exchange their numbers, and
+    γ of a branch jumps. Lines are numbered as the branches in the middle of the section.
     """
     middle = len(freq) // 2
-    onward = _onward(freq[middle:], gamma[middle:])
-    back = _onward(freq[middle::-1], gamma[middle::-1])
-    return np.concatenate([back[:0:-1], onward])
+    forward = _follow(freq[middle:], gamma[middle:])
+    backward = _follow(freq[middle::-1], gamma[middle::-1])
+    return np.concatenate([backward[:0:-1], forward])
 
 
-def _onward(freq: Floats, gamma: Floats) -> Ints:
-    """(k, m) branch that each line is on, if line m is on branch m at the first point."""
+def _follow(freq: Floats, gamma: Floats) -> Ints:
+    """(k, m) branch of each line, where line m begins on branch m."""
     n_points, n_branches = freq.shape
     wide_f = max(float(np.ptp(freq)), 1e-9)
     wide_g = max(
@@ -151,7 +145,7 @@ def _onward(freq: Floats, gamma: Floats) -> Ints:
     return followed
 
 
-def _sets(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_sets(axes: Axes, dataset: xr.Dataset) -> None:
     sem = dataset.get("gruneisen_sem")
     points(
         axes,
@@ -162,7 +156,7 @@ def _sets(axes: Axes, dataset: xr.Dataset) -> None:
         color=BLUE,
     )
     kelvin = float(dataset["gruneisen_temperature"])
-    for kind, colour, dashes, told in (
+    for kind, colour, dashes, label in (
         ("classical", RED, "-", "classical"),
         ("quantum", BLACK, "--", f"quantum, {kelvin:.4g} K"),
     ):
@@ -170,11 +164,11 @@ def _sets(axes: Axes, dataset: xr.Dataset) -> None:
         if np.isfinite(value):
             error = dataset.get(f"gruneisen_{kind}_sem")
             number = compact(value, None if error is None else float(error))
-            axes.axhline(value, color=colour, linestyle=dashes, label=f"{told}: {number}")
+            axes.axhline(value, color=colour, linestyle=dashes, label=f"{label}: {number}")
     axes.set_xlim(left=0.0)
     axes.set_xlabel("Frequency (THz)")
     axes.legend(
-        title="mean over the zone",
+        title="mean over the Brillouin zone",
         loc="lower left",
         bbox_to_anchor=(-0.06, 1.0),
         borderaxespad=0.1,

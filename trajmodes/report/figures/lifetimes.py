@@ -1,4 +1,4 @@
-"""Lifetimes of all modes in three ways: from lines, energy correlations, and Φ3."""
+"""Lifetimes of the sets of modes: line, energy autocorrelation, perturbation theory."""
 
 from typing import Any
 
@@ -26,8 +26,8 @@ from trajmodes.report.text.numbers import mesh_of
 from trajmodes.units import THZ
 
 _IN_A_ROW = 3
-"""Entries of the legend that have room beside each other; more go to two rows."""
-_PALE: dict[str, Any] = {
+"""Legends with more entries than this have two rows."""
+_LIMIT_LOOK: dict[str, Any] = {
     "linestyle": "none",
     "color": GREY,
     "markersize": 3.5,
@@ -35,35 +35,30 @@ _PALE: dict[str, Any] = {
     "alpha": 0.65,
     "zorder": 1.2,
 }
-"""Limits say less than values: small ticks, towards where the value is, stay behind."""
+"""Limits are small pale ticks behind the values, pointing in the direction of the value."""
 
 
 def draw_lifetimes(dataset: xr.Dataset) -> Figure:
-    """Draw lifetimes against frequency, and those of the run against each other.
+    """Draw lifetimes against frequency, and those from line and energy against each other.
 
-    What is not resolved is shown as a limit.
-
-    Parameters
-    ----------
-    dataset
-        Results with lifetimes of any kind.
+    Lines that are too narrow are shown as limits.
     """
     compared = "lifetime_energy_ps" in dataset and "lifetime_ps" in dataset
     figure = new_figure(3.75)
     axes = figure.add_axes((0.085, 0.12, 0.44 if compared else 0.84, 0.68))
     shown = []
     if "lifetime_phi3_classical_ps" in dataset:
-        shown += _perturbative(axes, dataset)
+        shown += _draw_perturbative(axes, dataset)
     if "lifetime_energy_ps" in dataset:
-        shown += _measured(axes, dataset, "lifetime_energy_ps", "energy_resolved")
+        shown += _draw_measured(axes, dataset, "lifetime_energy_ps", "energy_resolved")
     if "lifetime_ps" in dataset:
-        shown += _measured(axes, dataset, "lifetime_ps", "resolved")
-        shown += _limits(axes, dataset)
-        _without(axes, dataset)
-    _show_from(axes, np.concatenate(shown))
+        shown += _draw_measured(axes, dataset, "lifetime_ps", "resolved")
+        shown += _draw_limits(axes, dataset)
+        _mark_unresolved(axes, dataset)
+    _set_limits(axes, np.concatenate(shown))
     axes.set_xlim(left=0.0)
     axes.set(xlabel="Frequency (THz)", ylabel="Lifetime τ (ps)")
-    _widths_beside(axes)
+    _add_linewidth_axis(axes)
     handles, labels = axes.get_legend_handles_labels()
     n_rows = 1 + (len(handles) > _IN_A_ROW)
     tall = 0.82 - 0.07 * n_rows
@@ -81,37 +76,37 @@ def draw_lifetimes(dataset: xr.Dataset) -> Figure:
     )
     if compared:
         side = figure.add_axes((0.69, 0.12, 0.3, tall))
-        _one_by_other(side, dataset)
+        _draw_comparison(side, dataset)
         panel_letter(axes, "a")
         panel_letter(side, "b")
     return figure
 
 
-def _widths_beside(axes: Axes) -> None:
-    """Tell the linewidth that belongs to a lifetime at the other side of the panel."""
+def _add_linewidth_axis(axes: Axes) -> None:
+    """Add an axis with the linewidth of each lifetime on the right."""
     axes.tick_params(which="both", right=False)
     low, high = axes.get_ylim()
     twin = axes.twinx()
-    log_axis(twin, _other(high), _other(low))
+    log_axis(twin, _inverse(high), _inverse(low))
     twin.invert_yaxis()
     twin.set_ylabel("Linewidth, FWHM (THz)")
 
 
-def _other(x: float) -> float:
-    """Lifetime in ps of a linewidth in THz, or the other way round."""
+def _inverse(x: float) -> float:
+    """Linewidth (FWHM) in THz of a lifetime in ps, or vice versa."""
     return 1.0 / (2.0 * np.pi * x)
 
 
 _LOOKS = {
     "lifetime_ps": ("o", BLUE, "from the line"),
-    "lifetime_energy_ps": ("s", RED, "from the energy correlation"),
+    "lifetime_energy_ps": ("s", RED, "from the energy autocorrelation"),
 }
 
 
-def _measured(axes: Axes, dataset: xr.Dataset, name: str, flag: str) -> list[Floats]:
-    """Draw what was resolved in the run; tell the values that must be seen."""
+def _draw_measured(axes: Axes, dataset: xr.Dataset, name: str, flag: str) -> list[Floats]:
+    """Draw resolved lifetimes of the run; return values to include in the limits."""
     ok = dataset[flag].values.astype(bool)
-    marker, colour, told = _LOOKS[name]
+    marker, colour, label = _LOOKS[name]
     value, sem = dataset[name].values[ok], dataset[f"{name}_sem"].values[ok]
     if ok.any():
         points(
@@ -123,16 +118,16 @@ def _measured(axes: Axes, dataset: xr.Dataset, name: str, flag: str) -> list[Flo
             marker=marker,
             color=colour,
             markersize=3.6,
-            label=f"{told} ({ok.sum()})",
+            label=f"{label} ({ok.sum()})",
         )
     return [value, value + sem, np.maximum(value - sem, 0.5 * value)]
 
 
-def _perturbative(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
-    """Draw what three-phonon scattering gives; tell the values that must be seen."""
+def _draw_perturbative(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
+    """Draw three-phonon lifetimes; return values to include in the limits."""
     mesh = mesh_of(dataset["phi3_mesh"].values)
     shown = []
-    for kind, face, told in (
+    for kind, face, label in (
         ("quantum", "white", "Φ3, quantum"),
         ("classical", GREEN, f"Φ3, classical, mesh {mesh}"),
     ):
@@ -146,49 +141,49 @@ def _perturbative(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
             markerfacecolor=face,
             markeredgewidth=0.6,
             markersize=3.0,
-            label=told,
+            label=label,
             zorder=1.5,
         )
         shown.append(value)
     return shown
 
 
-def _show_from(axes: Axes, shown: Floats) -> None:
-    """Limits of the vertical axis with room on both sides of all that is shown."""
+def _set_limits(axes: Axes, shown: Floats) -> None:
+    """Limits of the vertical axis around the given values."""
     shown = shown[np.isfinite(shown) & (shown > 0.0)]
     low, high = (shown.min(), shown.max()) if shown.size else (1.0, 10.0)
     log_axis(axes, low / 1.35, high * 1.35)
 
 
-def _narrow(dataset: xr.Dataset) -> Bools:
+def _is_too_narrow(dataset: xr.Dataset) -> Bools:
     narrow: Bools = dataset["verdict"].values == str(Verdict.TOO_NARROW)
     return narrow
 
 
-def _least(dataset: xr.Dataset) -> Floats:
-    """Lifetime (g,) in ps that a line must have if it is too narrow to be resolved."""
+def _lower_limit(dataset: xr.Dataset) -> Floats:
+    """(g,) lower limit in ps of the lifetime of a line that is too narrow to be resolved."""
     return 1.0 / (NARROWEST * THZ * dataset["line_resolution_thz"].values)
 
 
-def _limits(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
-    """Draw a tick that points upwards from the least lifetime."""
-    narrow = _narrow(dataset)
+def _draw_limits(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
+    """Draw a tick that points upwards from each lower limit."""
+    narrow = _is_too_narrow(dataset)
     if not narrow.any():
         return []
-    least = _least(dataset)[narrow]
+    least = _lower_limit(dataset)[narrow]
     axes.plot(
         np.maximum(dataset["freq_harmonic_thz"].values[narrow], 0.0),
         least,
         marker=TICKUP,
-        **_PALE,
-        label=f"at least; line too narrow ({narrow.sum()})",
+        **_LIMIT_LOOK,
+        label=f"lower limit, line too narrow ({narrow.sum()})",
     )
     return [least]
 
 
-def _without(axes: Axes, dataset: xr.Dataset) -> None:
-    """Ticks on the axis where a mode has no lifetime at all."""
-    shown = ~dataset["resolved"].values.astype(bool) & ~_narrow(dataset)
+def _mark_unresolved(axes: Axes, dataset: xr.Dataset) -> None:
+    """Draw ticks on the axis at modes without a lifetime or limit from the line."""
+    shown = ~dataset["resolved"].values.astype(bool) & ~_is_too_narrow(dataset)
     if not shown.any():
         return
     place = np.maximum(dataset["freq_harmonic_thz"].values[shown], 0.0)
@@ -200,20 +195,20 @@ def _without(axes: Axes, dataset: xr.Dataset) -> None:
         marker="|",
         color=PURPLE,
         markersize=7.0,
-        label=f"none by the line ({len(place)})",
+        label=f"no lifetime from the line ({len(place)})",
     )
 
 
-def _one_by_other(axes: Axes, dataset: xr.Dataset) -> None:
-    """Draw lifetimes from energies over those from lines, with what only one way resolved."""
+def _draw_comparison(axes: Axes, dataset: xr.Dataset) -> None:
+    """Draw lifetimes from energies against those from lines, and lower limits of the latter."""
     line, energy = dataset["lifetime_ps"].values, dataset["lifetime_energy_ps"].values
     line_sem, energy_sem = (
         dataset[f"{name}_sem"].values for name in ("lifetime_ps", "lifetime_energy_ps")
     )
     apart = np.abs(dataset["lifetime_disagreement"].values)
-    for shown, colour, told in (
+    for shown, colour, label in (
         (apart <= DISAGREE, BLUE, f"within {DISAGREE:g} errors"),
-        (apart > DISAGREE, RED, "farther apart"),
+        (apart > DISAGREE, RED, f"beyond {DISAGREE:g} errors"),
     ):
         if shown.any():
             axes.errorbar(
@@ -229,15 +224,17 @@ def _one_by_other(axes: Axes, dataset: xr.Dataset) -> None:
                 markersize=3.6,
                 markeredgecolor="white",
                 markeredgewidth=0.4,
-                label=f"{told} ({shown.sum()})",
+                label=f"{label} ({shown.sum()})",
             )
-    least = np.where(_narrow(dataset) & np.isfinite(energy), _least(dataset), np.nan)
+    least = np.where(
+        _is_too_narrow(dataset) & np.isfinite(energy), _lower_limit(dataset), np.nan
+    )
     limited = np.isfinite(least)
     if limited.any():
         axes.plot(
             *(least[limited], energy[limited]),
             marker=TICKRIGHT,
-            **_PALE,
+            **_LIMIT_LOOK,
             label=f"line too narrow ({limited.sum()})",
         )
     both = np.concatenate([line, energy, least])
@@ -248,6 +245,6 @@ def _one_by_other(axes: Axes, dataset: xr.Dataset) -> None:
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     plain_numbers(axes.xaxis, low, high)
-    axes.set(xlabel="τ from the line (ps)", ylabel="τ from the energy correlation (ps)")
+    axes.set(xlabel="τ from the line (ps)", ylabel="τ from the energy autocorrelation (ps)")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower right", borderaxespad=0.3, handletextpad=0.4, fontsize=6.5)

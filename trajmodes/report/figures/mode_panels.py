@@ -1,8 +1,6 @@
-"""A sheet of small panels, one for each of a choice of sets of modes.
+"""Small panels for a selection of sets of modes: spectral lines, and energy autocorrelations.
 
-Spectra of chosen modes with the fitted lines, as small panels.
-
-How the energies of chosen modes forget, with the fitted decays, as small panels.
+Each panel shows the data of one set and the fitted line or decay.
 """
 
 import textwrap
@@ -29,47 +27,41 @@ from trajmodes.units import MEV
 
 _COLUMNS, _ROWS = 3, 4
 _UNRESOLVED = 3
-"""So many panels are kept for sets that were not resolved, if there are any."""
+"""Number of panels reserved for sets that were not resolved."""
+_DASHES = (0, (3, 3))
+_DECADES = 3.0
+"""Range of the vertical axis of spectra; the wings below are cut off."""
+_LIFETIMES_SHOWN = 6.0
+_DECAYED = 0.05
+_LARGEST_ERROR = 0.3
+"""Lags whose correlation has a larger error are not shown."""
 
 
 def choose_sets(dataset: xr.Dataset, resolved: Bools) -> Ints:
-    """Pick up to twelve sets evenly spread over the frequencies, some of them not resolved.
-
-    Parameters
-    ----------
-    dataset
-        Results.
-    resolved
-        (g,) whether what is shown was resolved.
+    """Choose up to twelve sets evenly spread over the frequencies, some of them unresolved.
 
     Returns
     -------
-    Their labels, from the lowest to the highest frequency.
+    Their labels, by increasing frequency.
     """
     room = _COLUMNS * _ROWS
-    others = min(int((~resolved).sum()), max(_UNRESOLVED, room - int(resolved.sum())))
+    n_unresolved = min(int((~resolved).sum()), max(_UNRESOLVED, room - int(resolved.sum())))
     order = np.argsort(dataset["freq_harmonic_thz"].values, kind="stable")
 
-    def spread(among: Bools, count: int) -> Ints:
+    def evenly_spread(among: Bools, count: int) -> Ints:
         sets: Ints = order[among[order]]
         steps = np.linspace(0, len(sets) - 1, min(count, len(sets)))
         return sets[steps.round().astype(np.int64)]
 
-    chosen = np.concatenate([spread(resolved, room - others), spread(~resolved, others)])
+    chosen = np.concatenate(
+        [evenly_spread(resolved, room - n_unresolved), evenly_spread(~resolved, n_unresolved)]
+    )
     ranked: Ints = order[np.isin(order, chosen)]
     return ranked
 
 
-def small_panels(count: int, across: str, up: str) -> tuple[Figure, list[Axes]]:
-    """Make a figure of panels in three columns.
-
-    Parameters
-    ----------
-    count
-        Number of panels.
-    across, up
-        What the axes show.
-    """
+def small_panels(count: int, xlabel: str, ylabel: str) -> tuple[Figure, list[Axes]]:
+    """Make a figure of panels in three columns with common axis labels."""
     n_rows = -(-count // _COLUMNS)
     height = 0.75 + 1.75 * n_rows
     figure = new_figure(height)
@@ -82,31 +74,19 @@ def small_panels(count: int, across: str, up: str) -> tuple[Figure, list[Axes]]:
         y = 1.0 - top - tall - row * (1.0 - top - foot - tall) / max(1, n_rows - 1)
         axes = figure.add_axes((x, y, wide, tall))
         if row == n_rows - 1 or k + _COLUMNS >= count:
-            axes.set_xlabel(across)
+            axes.set_xlabel(xlabel)
         if column == 0:
-            axes.set_ylabel(up, fontsize=8.0)
+            axes.set_ylabel(ylabel, fontsize=8.0)
         panels.append(axes)
     return figure, panels
 
 
-def tell_in_panel(axes: Axes, one: xr.Dataset, told: str, *, resolved: bool) -> None:
-    """Name the set in the title of a panel, and write what was found into its corner.
-
-    Parameters
-    ----------
-    axes
-        The panel.
-    one
-        Results of one set.
-    told
-        What was found, or why nothing was.
-    resolved
-        Whether something was.
-    """
+def annotate_panel(axes: Axes, one: xr.Dataset, text: str, *, resolved: bool) -> None:
+    """Write the name of the set as the title, and the result or verdict into the corner."""
     name = branches(int(one["branch_first"]), int(one["branch_last"]))
     axes.set_title(f"q = {place_of(one)}, branch {name}", fontsize=8.0, pad=3.0)
     axes.annotate(
-        told if resolved else textwrap.fill(told, 32),
+        text if resolved else textwrap.fill(text, 32),
         (0.03, 0.95),
         xycoords="axes fraction",
         va="top",
@@ -115,33 +95,18 @@ def tell_in_panel(axes: Axes, one: xr.Dataset, told: str, *, resolved: bool) -> 
     )
 
 
-_DASHES = (0, (3, 3))
-_DECADES = 3.0
-"""Deeper wings are left out, so that the line itself can be seen."""
-
-
 def draw_spectra(dataset: xr.Dataset) -> Figure:
-    """Draw up to twelve spectra from the lowest to the highest frequency.
-
-    Parameters
-    ----------
-    dataset
-        Results with lines.
-    """
-    chosen = _choose(dataset)
-    figure, panels = small_panels(len(chosen), "Frequency (THz)", "Spectral energy (meV/THz)")
+    """Draw up to twelve spectra with the fitted lines, by increasing frequency."""
+    resolved = dataset["resolved"].values.astype(bool)
+    chosen = choose_sets(dataset, resolved)
+    figure, panels = small_panels(len(chosen), "Frequency (THz)", "Power spectrum (meV/THz)")
     for axes, g in zip(panels, chosen.tolist(), strict=True):
-        _panel(axes, dataset, g)
-    resolved = dataset["resolved"].values[chosen].astype(bool)
-    _legend(figure, resolved, entropy="power_entropy" in dataset)
+        _draw_spectrum(axes, dataset.isel(set=g))
+    _spectra_legend(figure, resolved[chosen], entropy="power_entropy" in dataset)
     return figure
 
 
-def _choose(dataset: xr.Dataset) -> Ints:
-    return choose_sets(dataset, dataset["resolved"].values.astype(bool))
-
-
-def _legend(figure: Figure, resolved: Bools, *, entropy: bool) -> None:
+def _spectra_legend(figure: Figure, resolved: Bools, *, entropy: bool) -> None:
     handles = [
         Line2D([], [], color=colour, linewidth=0.9, label=label)
         for colour, label, shown in (
@@ -159,8 +124,7 @@ def _legend(figure: Figure, resolved: Bools, *, entropy: bool) -> None:
     figure.legend(handles=handles, loc="upper center", ncols=5, borderaxespad=0.2)
 
 
-def _panel(axes: Axes, dataset: xr.Dataset, g: int) -> None:
-    one = dataset.isel(set=g)
+def _draw_spectrum(axes: Axes, one: xr.Dataset) -> None:
     freq = one["line_freq_thz"].values
     power, model = one["line_power"].values / MEV, one["line_model"].values / MEV
     resolved = bool(one["resolved"])
@@ -169,8 +133,8 @@ def _panel(axes: Axes, dataset: xr.Dataset, g: int) -> None:
     width = float(one["linewidth_thz"]) if resolved else 0.0
     half = max(3.0 * width, 10.0 * float(one["line_resolution_thz"]))
     seen = (np.abs(freq - centre) <= half) & (power > 0.0)
-    tell_in_panel(axes, one, _told(one), resolved=resolved)
-    # Up to where the text begins.
+    annotate_panel(axes, one, _line_text(one), resolved=resolved)
+    # Below the text.
     axes.axvline(harmonic, ymax=0.72, color=BLACK, linewidth=0.7, linestyle=_DASHES)
     axes.set_xlim(max(centre - half, 0.0), centre + half)
     axes.locator_params(axis="x", nbins=5)
@@ -191,7 +155,7 @@ def _panel(axes: Axes, dataset: xr.Dataset, g: int) -> None:
     log_axis(axes, 0.5 * least, most * (most / least) ** 0.6)
 
 
-def _told(one: xr.Dataset) -> str:
+def _line_text(one: xr.Dataset) -> str:
     if not bool(one["resolved"]):
         return str(one["verdict"].item())
     width = plus_minus(float(one["linewidth_thz"]), float(one["linewidth_thz_sem"]))
@@ -199,30 +163,19 @@ def _told(one: xr.Dataset) -> str:
     return f"FWHM {width} THz\nτ {life} ps"
 
 
-_LIFETIMES_SHOWN = 6.0
-_GONE = 0.05
-_KNOWN = 0.3
-"""Lags whose correlation is less sure than this are noise: they would hide the others."""
-
-
 def draw_correlations(dataset: xr.Dataset) -> Figure:
-    """Draw up to twelve correlations from the lowest to the highest frequency.
-
-    Parameters
-    ----------
-    dataset
-        Results with lifetimes from the correlation of energies.
-    """
-    chosen = _figure_correlations_choose(dataset)
-    figure, panels = small_panels(len(chosen), "Lag (ps)", "Energy correlation")
+    """Draw up to twelve energy autocorrelations with the decays, by increasing frequency."""
+    resolved = dataset["energy_resolved"].values.astype(bool)
+    chosen = choose_sets(dataset, resolved)
+    figure, panels = small_panels(len(chosen), "Lag (ps)", "Energy autocorrelation")
     for axes, g in zip(panels, chosen.tolist(), strict=True):
-        _figure_correlations_panel(axes, dataset.isel(set=g))
-    resolved = dataset["energy_resolved"].values[chosen].astype(bool)
+        _draw_correlation(axes, dataset.isel(set=g))
+    resolved = resolved[chosen]
     handles = [
-        Line2D([], [], color=colour, marker="o", linestyle="none", markersize=3.0, label=told)
-        for colour, told, shown in (
-            (BLUE, "correlation ± error", resolved.any()),
-            (GREY, "correlation, not resolved", not resolved.all()),
+        Line2D([], [], color=colour, marker="o", linestyle="none", markersize=3.0, label=label)
+        for colour, label, shown in (
+            (BLUE, "autocorrelation ± error", resolved.any()),
+            (GREY, "autocorrelation, not resolved", not resolved.all()),
         )
         if shown
     ]
@@ -230,17 +183,20 @@ def draw_correlations(dataset: xr.Dataset) -> Figure:
         handles.append(Line2D([], [], color=RED, label="fitted decay"))
     if "lifetime_ps" in dataset:
         handles.append(
-            Line2D([], [], color=BLACK, linewidth=0.8, linestyle=_DASHES, label="by the line")
+            Line2D(
+                [],
+                [],
+                color=BLACK,
+                linewidth=0.8,
+                linestyle=_DASHES,
+                label="lifetime from the line",
+            )
         )
     figure.legend(handles=handles, loc="upper center", ncols=4, borderaxespad=0.2)
     return figure
 
 
-def _figure_correlations_choose(dataset: xr.Dataset) -> Ints:
-    return choose_sets(dataset, dataset["energy_resolved"].values.astype(bool))
-
-
-def _figure_correlations_panel(axes: Axes, one: xr.Dataset) -> None:
+def _draw_correlation(axes: Axes, one: xr.Dataset) -> None:
     resolved = bool(one["energy_resolved"])
     lag, value, sem = (
         one[name].values for name in ("acf_lag_ps", "energy_acf", "energy_acf_sem")
@@ -265,26 +221,26 @@ def _figure_correlations_panel(axes: Axes, one: xr.Dataset) -> None:
         )
     axes.axhline(0.0, color=GREY, linewidth=0.6, zorder=1)
     axes.set_xlim(0.0, last)
-    # Room for the text above.
+    # With space for the text above.
     axes.set_ylim(-0.3, 1.9)
     axes.set_yticks([0.0, 0.5, 1.0])
     axes.locator_params(axis="x", nbins=5)
-    tell_in_panel(axes, one, _figure_correlations_told(one), resolved=resolved)
+    annotate_panel(axes, one, _decay_text(one), resolved=resolved)
 
 
 def _last_lag(one: xr.Dataset, lag: Floats, sem: Floats) -> float:
-    """Lag in ps that the panel reaches to."""
-    known = lag[np.isfinite(lag) & ~(sem > _KNOWN)]
+    """Largest lag of the panel in ps."""
+    known = lag[np.isfinite(lag) & ~(sem > _LARGEST_ERROR)]
     longest = float(known.max()) if known.size else float(np.nanmax(lag, initial=1.0))
     life = float(one["lifetime_energy_ps"])
     if not np.isfinite(life):
-        # Three times as far as it takes to decay, where it does.
-        gone = lag[np.isfinite(lag) & (one["energy_acf"].values < _GONE)]
-        return min(3.0 * float(gone.min()), longest) if gone.size else longest
+        # Three times the lag at which the correlation has decayed.
+        decayed = lag[np.isfinite(lag) & (one["energy_acf"].values < _DECAYED)]
+        return min(3.0 * float(decayed.min()), longest) if decayed.size else longest
     return min(_LIFETIMES_SHOWN * life, longest)
 
 
-def _figure_correlations_told(one: xr.Dataset) -> str:
+def _decay_text(one: xr.Dataset) -> str:
     if not bool(one["energy_resolved"]):
         return str(one["energy_verdict"].item())
     names = ("lifetime_energy_ps", "lifetime_ps")
@@ -292,7 +248,7 @@ def _figure_correlations_told(one: xr.Dataset) -> str:
         plus_minus(float(one[name]), float(one[f"{name}_sem"])) if name in one else "–"
         for name in names
     ]
-    line = "" if lives[1] == "–" else f"\nby the line {lives[1]} ps"
-    strays = float(one["energy_misfit"])
-    rates = f"\nmore than one rate: misfit {strays:.2g}" if strays > 1.0 else ""
+    line = "" if lives[1] == "–" else f"\nfrom the line {lives[1]} ps"
+    misfit = float(one["energy_misfit"])
+    rates = f"\nseveral decay rates: χ² ratio {misfit:.2g}" if misfit > 1.0 else ""
     return f"τ {lives[0]} ps{line}{rates}"

@@ -1,11 +1,10 @@
 """A second process that draws figures while the first one writes the other files.
 
-It is started while the run is read, so that matplotlib is loaded when the results are there. It
-draws the figures from the last to the first; the first process goes through them from the first
-to the last, takes those that are finished and draws the others itself. It never waits, and an
-error in the second process comes up in the first one, which then draws that figure.
-
-``python -m trajmodes.report.figures.painter`` is the second process.
+The second process, ``python -m trajmodes.report.figures.painter``, is started while the run is
+read, so that matplotlib is loaded when the results arrive. It draws the figures from the last
+to the first. The first process goes through them from the first to the last: it takes those
+that are complete and draws the others itself. It never waits. If the second process fails, the
+first one draws the figure and raises the error.
 """
 
 import os
@@ -29,17 +28,17 @@ from trajmodes.results.outputs import Content, Output
 class Painter:
     """The second process and its folder."""
 
-    orders: IO[bytes]
-    """Where the process reads the results from."""
+    stdin: IO[bytes]
+    """Pipe from which the process reads the results."""
     folder: Path
-    """Where it puts finished figures."""
+    """Folder of complete figures."""
 
     def begin(self, dataset: xr.Dataset) -> tuple[Output, ...]:
-        """Have the figures of these results drawn; the outputs that take the finished ones."""
-        # A process that has ended draws nothing, and all is drawn here.
+        """Send the results to the process; return outputs that use its complete figures."""
+        # If the process has ended, all figures are drawn by this one.
         with suppress(OSError):
-            pickle.dump((dataset, self.folder), self.orders)
-            self.orders.close()
+            pickle.dump((dataset, self.folder), self.stdin)
+            self.stdin.close()
         return tuple(self._shared(output) for output in OUTPUTS)
 
     def _shared(self, output: Output) -> Output:
@@ -57,7 +56,7 @@ class _Shared:
     finished: Path
 
     def write(self, path: Path) -> None:
-        """Take the finished picture, or draw it."""
+        """Move the complete figure to its place, or draw it."""
         try:
             self.finished.replace(path)
         except FileNotFoundError:
@@ -66,12 +65,9 @@ class _Shared:
 
 @contextmanager
 def second_painter(folder: Path) -> Iterator[Painter | None]:
-    """Start the second process where there is a processor for it, and end it with the block.
+    """Start the second process if there are two processors, and end it with the block.
 
-    Parameters
-    ----------
-    folder
-        A folder for finished figures, on the disk of the results.
+    The folder for complete figures must be on the disk of the results.
     """
     words = [sys.executable, "-m", "trajmodes.report.figures.painter"]
     if len(os.sched_getaffinity(0)) < 2:
@@ -82,7 +78,7 @@ def second_painter(folder: Path) -> Iterator[Painter | None]:
             words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
     except OSError:
-        # A system that starts no process: all is drawn here.
+        # No process could be started: all figures are drawn by this one.
         yield None
         return
     assert process.stdin is not None
@@ -100,9 +96,9 @@ def _place(folder: Path, output: Output) -> Path:
 
 
 def _draw_all() -> None:
-    """Load what drawing needs, read the results, draw."""
+    """Import matplotlib, read the results from stdin, draw the figures."""
     style = import_module("trajmodes.report.figures.style")
-    # The first picture of a process takes longer: fonts and symbols are loaded with it.
+    # The first figure of a process takes longer, because it loads the fonts.
     with style.sheet():
         empty = style.new_figure(2.0)
         empty.add_subplot(xlabel="0")
@@ -113,7 +109,7 @@ def _draw_all() -> None:
             place = _place(folder, output)
             partial = place.with_suffix(".part")
             output.make(dataset).write(partial)
-            # Whole or not there at all.
+            # Appears in one step, when it is complete.
             partial.replace(place)
 
 

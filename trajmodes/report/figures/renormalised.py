@@ -1,4 +1,4 @@
-"""Bands of the fitted constants beside those made from the motion itself."""
+"""Bands of the fitted force constants, of quasi-particles and of displacement covariances."""
 
 from typing import Literal, NamedTuple
 
@@ -18,7 +18,7 @@ from trajmodes.report.figures.style import (
     GREEN,
     GREY,
     RED,
-    is_seen,
+    is_visible,
     new_figure,
     panel_letter,
     points,
@@ -27,7 +27,7 @@ from trajmodes.report.figures.style import (
 _Dashes = Literal["-"] | tuple[float, tuple[float, float]]
 
 _KINDS: tuple[tuple[str, str, _Dashes, str], ...] = (
-    ("band_freq_thz", BLUE, "-", "fitted constants"),
+    ("band_freq_thz", BLUE, "-", "fitted force constants"),
     ("band_quasi_particle_thz", RED, (0, (5, 1.5)), "quasi-particles"),
     ("band_displacement_thz", GREEN, (0, (1.5, 1.2)), "displacements"),
 )
@@ -35,23 +35,23 @@ _MEASURED = (
     ("band_quasi_particle_thz", "freq_spectrum_thz", "o", RED),
     ("band_displacement_thz", "freq_ratio_thz", "s", GREEN),
 )
-"""Bands, the frequencies of the sets of modes that they rest on, and how these look."""
-_FAR = 2.0
-"""So many errors apart is more than chance."""
+"""Bands, the measured frequencies of the sets that they are made from, marker and colour."""
+_SIGNIFICANT = 2.0
+"""Differences larger than this many errors are significant."""
 _LONGEST = 5.0
-"""Bars so many times longer than the middle one do not widen the panel."""
+"""Error bars are considered in the limits up to this multiple of the median one."""
 _NOISE = 0.01
-"""What is imaginary by less than this part of the highest frequency is noise at Γ."""
+"""Imaginary frequencies below this part of the highest one are noise at Γ."""
 
 
 _LEFT, _WIDE = 0.1, 0.88
 """Both panels, as parts of the width."""
 _BANDS, _DIFFERENCES = 3.8, 2.5
-"""Heights of both panels with what is written around them, in inches."""
+"""Heights of both panels including their labels, in inches."""
 
 
 class _Difference(NamedTuple):
-    """Of one kind of frequencies from the fitted ones, for the sets (g,) where it is known."""
+    """Measured minus fitted frequencies of one kind, for the sets (g,) that have one."""
 
     kind: str
     freq_thz: Floats
@@ -59,20 +59,14 @@ class _Difference(NamedTuple):
     value: Floats
     """In THz."""
     sem: Floats
-    """Both errors together."""
+    """Errors of both, added in quadrature."""
 
 
 def draw_renormalised(dataset: xr.Dataset) -> Figure:
-    """Draw all bands in one panel, and below it how far the motion is from the fitted ones.
-
-    Parameters
-    ----------
-    dataset
-        Results with renormalised bands.
-    """
+    """Draw all bands in one panel, and the measured minus fitted frequencies below it."""
     kinds = [kind for kind in _KINDS if kind[0] in dataset]
-    found = _differences(dataset)
-    height = _BANDS + _DIFFERENCES * bool(found)
+    differences = _differences(dataset)
+    height = _BANDS + _DIFFERENCES * bool(differences)
     figure = new_figure(height)
     tall = (_BANDS - 0.6) / height
     axes = figure.add_axes((_LEFT, 1.0 - 0.3 / height - tall, _WIDE, tall))
@@ -80,28 +74,28 @@ def draw_renormalised(dataset: xr.Dataset) -> Figure:
     top = 1.06 * max(float(np.nanmax(freq)), 0.1)
     bottom = min(0.0, 1.1 * float(np.nanmin(freq)))
     bottom = bottom if bottom < -_NOISE * top else 0.0
-    shades = False
+    has_errors = False
     for name, colour, dashes, _ in kinds:
         draw_branches(axes, dataset, name, colour, dashes)
         sem = dataset.get(f"{name}_sem")
-        shades |= sem is not None and is_seen(sem.values, top - bottom)
+        has_errors |= sem is not None and is_visible(sem.values, top - bottom)
     place = dataset["path_distance"].values
-    told = "Frequency (THz), imaginary below 0" if bottom < 0.0 else "Frequency (THz)"
-    axes.set(xlim=(place[0], place[-1]), ylim=(bottom, top), ylabel=told)
+    ylabel = "Frequency (THz), imaginary below 0" if bottom < 0.0 else "Frequency (THz)"
+    axes.set(xlim=(place[0], place[-1]), ylim=(bottom, top), ylabel=ylabel)
     if bottom < 0.0:
         axes.axhline(0.0, color=GREY, linewidth=0.7)
     name_points(axes, dataset)
-    if found:
+    if differences:
         foot, tall = 0.42 / height, (_DIFFERENCES - 0.86) / height
         below = figure.add_axes((_LEFT, foot, _WIDE, tall))
-        _draw_differences(below, found)
+        _draw_differences(below, differences)
         panel_letter(axes, "a")
         panel_letter(below, "b")
     handles: list[Artist] = [
         Line2D([], [], color=colour, linestyle=dashes, linewidth=1.1, label=label)
         for _, colour, dashes, label in kinds
     ]
-    if shades:
+    if has_errors:
         handles.append(Patch(color=GREY, alpha=0.35, linewidth=0, label="±2 standard errors"))
     axes.legend(
         handles=handles,
@@ -114,48 +108,48 @@ def draw_renormalised(dataset: xr.Dataset) -> Figure:
 
 
 def _differences(dataset: xr.Dataset) -> list[_Difference]:
-    """How far the frequencies that the motion shows are from the fitted ones, set by set."""
+    """Differences of the measured and the fitted frequencies of the sets."""
     if "freq_harmonic_thz" not in dataset:
         return []
     fitted = dataset["freq_harmonic_thz"].values
     error = dataset.get("freq_harmonic_thz_sem")
     fitted_sem = np.zeros(len(fitted)) if error is None else np.nan_to_num(error.values)
-    found = []
+    differences = []
     for kind, name, _, _ in _MEASURED:
         if kind not in dataset or name not in dataset:
             continue
         value, sem = dataset[name].values - fitted, dataset[f"{name}_sem"].values
-        # Bands of quasi-particles rest on the lines that are sure enough.
+        # Quasi-particle bands use only lines that are accurate enough.
         flag = "quasi_particle_own" if name == "freq_spectrum_thz" else ""
         used = dataset[flag].values.astype(bool) if flag in dataset else np.isfinite(value)
         known = used & np.isfinite(value) & np.isfinite(sem)
         if known.any():
             both = np.hypot(sem, fitted_sem)[known]
-            found.append(_Difference(kind, fitted[known], value[known], both))
-    return found
+            differences.append(_Difference(kind, fitted[known], value[known], both))
+    return differences
 
 
-def _draw_differences(axes: Axes, found: list[_Difference]) -> None:
+def _draw_differences(axes: Axes, differences: list[_Difference]) -> None:
     looks = {kind: look for kind, _, *look in _MEASURED}
     names = {kind: label for kind, _, _, label in _KINDS}
-    for one in found:
+    for one in differences:
         marker, colour = looks[one.kind]
         points(
             *(axes, one.freq_thz, one.value, one.sem),
             marker=marker,
             color=colour,
             markersize=3.6,
-            label=f"{names[one.kind]}: {_told(one)}",
+            label=f"{names[one.kind]}: {_statistics(one)}",
         )
     axes.axhline(0.0, color=BLUE, linewidth=0.9, zorder=1)
-    value, sem = (np.concatenate([x[k] for x in found]) for k in (-2, -1))
-    # Of a few badly known sets the bars may leave the panel, the points do not.
+    value, sem = (np.concatenate([x[k] for x in differences]) for k in (-2, -1))
+    # Long error bars may leave the panel, points may not.
     sem = np.minimum(sem, _LONGEST * np.median(sem))
     low, high = min(float((value - sem).min()), 0.0), max(float((value + sem).max()), 0.0)
     room = max(0.06 * (high - low), 5e-3)
     axes.set_ylim(low - room, high + room)
     axes.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
-    axes.set_xlim(left=min(0.0, *(float(one.freq_thz.min()) - 0.5 for one in found)))
+    axes.set_xlim(left=min(0.0, *(float(one.freq_thz.min()) - 0.5 for one in differences)))
     axes.set(xlabel="Fitted frequency (THz)", ylabel="Measured − fitted (THz)")
     axes.legend(
         loc="lower left",
@@ -165,8 +159,10 @@ def _draw_differences(axes: Axes, found: list[_Difference]) -> None:
     )
 
 
-def _told(one: _Difference) -> str:
-    """How large the differences are, and how many are more than chance."""
-    far = int((np.abs(one.value) > _FAR * one.sem).sum())
-    middle = f"{float(np.median(one.value)):+.2g}".replace("-", "−")
-    return f"median {middle} THz, {far} of {len(one.value)} sets beyond {_FAR:g} errors"
+def _statistics(one: _Difference) -> str:
+    """Median difference, and number of significant ones."""
+    count = int((np.abs(one.value) > _SIGNIFICANT * one.sem).sum())
+    median = f"{float(np.median(one.value)):+.2g}".replace("-", "−")
+    return (
+        f"median {median} THz, {count} of {len(one.value)} sets beyond {_SIGNIFICANT:g} errors"
+    )

@@ -1,4 +1,4 @@
-"""What a scan of the fit found: which cutoffs to take, and whether the run is long enough."""
+"""The scan of the fit: residuals and the lowest frequency by cutoff, order and run length."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -34,25 +34,22 @@ from trajmodes.report.text.scan import (
 from trajmodes.units import MEV
 
 _LEFT, _RIGHT, _GAP = 0.62, 0.08, 0.62
-"""Inches beside the panels, and between panels that have axes of their own."""
+"""Inches beside the panels, and between panels with separate axes."""
 _TIGHT, _ABOVE = 0.14, 0.24
-"""Inches between panels that share an axis, side by side and one above the other."""
+"""Inches between panels with a common axis, horizontally and vertically."""
 _LEGEND, _TALL, _LOW, _BETWEEN, _FOOT = 0.72, 2.0, 1.15, 0.72, 0.45
-"""Inches: the legend, a panel of residuals, one of squared frequencies, and room below."""
+"""Heights in inches: legend, panel of residuals, panel of squared frequencies, gap, labels."""
 _DASHES = (0, (4, 2))
 
 
 def draw_scan(rows: Sequence[ScanPoint]) -> Figure:
     """Draw residuals and the lowest frequency against cutoffs, orders and run length.
 
-    Parameters
-    ----------
-    rows
-        All rows of a scan; constraints and ridges are left to the table.
+    Constraints and ridges are in the table only.
     """
     kinds: dict[str, list[list[ScanPoint]]] = {"cutoff": [], "order": [], "time": []}
     for _, group in groups_of(rows):
-        # One point tells nothing about what it hangs on.
+        # A single point shows no dependence.
         if group[0].kind in kinds and len(group) > 1:
             kinds[group[0].kind].append(group)
     cutoffs, others = kinds["cutoff"], kinds["order"] + kinds["time"]
@@ -60,44 +57,44 @@ def draw_scan(rows: Sequence[ScanPoint]) -> Figure:
     height += bool(cutoffs) * (_TALL + _ABOVE + _LOW) + bool(others) * _TALL
     with sheet():
         figure = new_figure(height)
-        panels = _cutoffs(figure, cutoffs) if cutoffs else []
+        panels = _draw_cutoffs(figure, cutoffs) if cutoffs else []
         if others:
-            panels += _others(figure, others)
+            panels += _draw_others(figure, others)
         for letter, axes in zip("abcdefghij", panels, strict=False):
             panel_letter(axes, letter)
         _legend(figure)
     return figure
 
 
-def _place(figure: Figure, left: float, foot: float, wide: float, tall: float) -> Axes:
-    """Panel at a place in inches."""
+def _panel_at(figure: Figure, left: float, foot: float, wide: float, tall: float) -> Axes:
+    """Panel at a position in inches."""
     height = figure.get_figheight()
     return figure.add_axes((left / WIDTH, foot / height, wide / WIDTH, tall / height))
 
 
-def _cutoffs(figure: Figure, groups: Sequence[Sequence[ScanPoint]]) -> list[Axes]:
+def _draw_cutoffs(figure: Figure, groups: Sequence[Sequence[ScanPoint]]) -> list[Axes]:
     """One column for each order: residuals above, the lowest frequency below."""
     wide = (WIDTH - _LEFT - _RIGHT - _TIGHT * (len(groups) - 1)) / len(groups)
     foot = figure.get_figheight() - _LEGEND - _TALL
     uppers, lowers = [], []
     for k, group in enumerate(groups):
         left = _LEFT + k * (wide + _TIGHT)
-        upper = _place(figure, left, foot, wide, _TALL)
-        lower = _place(figure, left, foot - _ABOVE - _LOW, wide, _LOW)
-        _residuals(upper, group)
-        _squares(lower, group)
+        upper = _panel_at(figure, left, foot, wide, _TALL)
+        lower = _panel_at(figure, left, foot - _ABOVE - _LOW, wide, _LOW)
+        _draw_residuals(upper, group)
+        _draw_squares(lower, group)
         enough = enough_row(group)
         for axes in (upper, lower):
-            _frame(axes, group)
+            _set_xlim(axes, group)
             if enough is not None:
                 axes.axvline(enough.value, color=GREEN, linestyle=_DASHES, zorder=0)
         upper.tick_params(labelbottom=False)
-        lower.set_xlabel(f"Cutoff of {order_name(group[0].order)} (Å)")
+        lower.set_xlabel(f"Cutoff, {order_name(group[0].order)} (Å)")
         uppers.append(upper)
         lowers.append(lower)
     every = [row for group in groups for row in group]
     for axes in uppers:
-        log_axis(axes, *_reach(every))
+        log_axis(axes, *_limits(every))
     low, high = min(a.get_ylim()[0] for a in lowers), max(a.get_ylim()[1] for a in lowers)
     for axes in lowers:
         axes.set_ylim(low, high)
@@ -108,25 +105,25 @@ def _cutoffs(figure: Figure, groups: Sequence[Sequence[ScanPoint]]) -> list[Axes
     return [uppers[0], lowers[0]]
 
 
-def _others(figure: Figure, groups: Sequence[Sequence[ScanPoint]]) -> list[Axes]:
+def _draw_others(figure: Figure, groups: Sequence[Sequence[ScanPoint]]) -> list[Axes]:
     """Residuals by order and by run length, and the lowest frequency by run length."""
     last = groups[-1]
-    settles = last[0].kind == "time" and np.isfinite([r.lowest_squared for r in last]).any()
-    n_panels = len(groups) + int(settles)
+    has_squares = last[0].kind == "time" and np.isfinite([r.lowest_squared for r in last]).any()
+    n_panels = len(groups) + int(has_squares)
     wide = (WIDTH - _LEFT - _RIGHT - _GAP * (n_panels - 1)) / n_panels
     panels = []
     for k in range(n_panels):
-        axes = _place(figure, _LEFT + k * (wide + _GAP), _FOOT, wide, _TALL)
+        axes = _panel_at(figure, _LEFT + k * (wide + _GAP), _FOOT, wide, _TALL)
         group = groups[min(k, len(groups) - 1)]
-        _frame(axes, group)
+        _set_xlim(axes, group)
         if k == len(groups):
-            _squares(axes, group)
+            _draw_squares(axes, group)
             axes.set_ylabel("Lowest f² (THz²)")
         else:
-            _residuals(axes, group)
+            _draw_residuals(axes, group)
             axes.set_ylabel("Residual, rms (meV/Å)")
             if group[0].kind == "order":
-                log_axis(axes, *_reach(group))
+                log_axis(axes, *_limits(group))
                 axes.set_xticks([row.value for row in group])
         is_time = group[0].kind == "time"
         axes.set_xlabel("Frames fitted" if is_time else "Highest order")
@@ -138,16 +135,15 @@ def _others(figure: Figure, groups: Sequence[Sequence[ScanPoint]]) -> list[Axes]
     return panels
 
 
-def _frame(axes: Axes, group: Sequence[ScanPoint]) -> None:
-    """Horizontal limits."""
+def _set_xlim(axes: Axes, group: Sequence[ScanPoint]) -> None:
     values = np.array([row.value for row in group])
     margin = 0.09 * np.ptp(values)
     is_time = group[0].kind == "time"
     axes.set_xlim(0.0 if is_time else values.min() - margin, values.max() + margin)
 
 
-def _reach(rows: Sequence[ScanPoint]) -> tuple[float, float]:
-    """Limits of a logarithmic axis, with room for the numbers of parameters."""
+def _limits(rows: Sequence[ScanPoint]) -> tuple[float, float]:
+    """Limits of a logarithmic axis, with space for the numbers of parameters."""
     shown = np.concatenate(_columns(rows, "quality.rms_residual", "rms_predicted")) / MEV
     shown = shown[np.isfinite(shown) & (shown > 0.0)]
     if not shown.size:
@@ -156,13 +152,15 @@ def _reach(rows: Sequence[ScanPoint]) -> tuple[float, float]:
     return low / (high / low) ** 0.1 / 1.2, high * (high / low) ** 0.15 * 1.3
 
 
-def _residuals(axes: Axes, group: Sequence[ScanPoint]) -> None:
-    place, left, predicted = _columns(group, "value", "quality.rms_residual", "rms_predicted")
-    axes.plot(place, left / MEV, "o-", color=BLUE, markersize=3.6)
+def _draw_residuals(axes: Axes, group: Sequence[ScanPoint]) -> None:
+    place, residual, predicted = _columns(
+        group, "value", "quality.rms_residual", "rms_predicted"
+    )
+    axes.plot(place, residual / MEV, "o-", color=BLUE, markersize=3.6)
     axes.plot(place, predicted / MEV, "D", color=ORANGE, markerfacecolor="none", markersize=6.0)
     best = best_row(group)
     if group[0].kind == "time":
-        _show_all_of(axes, np.concatenate([left, predicted]) / MEV)
+        _include_all(axes, np.concatenate([residual, predicted]) / MEV)
         return
     if best is not None:
         axes.plot(
@@ -173,7 +171,7 @@ def _residuals(axes: Axes, group: Sequence[ScanPoint]) -> None:
         )
     enough = enough_row(group) if group[0].kind == "cutoff" else None
     for row in group:
-        # Beside the line that marks what is enough, into the panel.
+        # Beside the vertical line, towards the inside of the panel.
         beside = 0 if row is not enough else -1 if row is group[-1] else 1
         axes.annotate(
             str(row.quality.n_parameters),
@@ -187,22 +185,22 @@ def _residuals(axes: Axes, group: Sequence[ScanPoint]) -> None:
         )
 
 
-def _show_all_of(axes: Axes, values: Floats) -> None:
-    """Limits with room around the values; changes below a percent are not blown up."""
+def _include_all(axes: Axes, values: Floats) -> None:
+    """Limits around the values, at least one percent of them apart."""
     known = values[np.isfinite(values)]
     if not known.size:
         return
     low, high = known.min(), known.max()
-    room = max(0.15 * (high - low), TOLERANCE * float(np.abs(known).max()), 1e-12)
-    axes.set_ylim(low - room, high + room)
+    margin = max(0.15 * (high - low), TOLERANCE * float(np.abs(known).max()), 1e-12)
+    axes.set_ylim(low - margin, high + margin)
 
 
-def _squares(axes: Axes, group: Sequence[ScanPoint]) -> None:
+def _draw_squares(axes: Axes, group: Sequence[ScanPoint]) -> None:
     (place,) = _columns(group, "value")
     square = np.array([lowest_squared_thz(row) for row in group])
     axes.plot(place, square, color=BLUE, linewidth=0.8)
     points(axes, place, square, marker="o", color=BLUE)
-    _show_all_of(axes, square)
+    _include_all(axes, square)
     if np.nanmin(square, initial=0.0) < 0.0:
         axes.axhline(0.0, color=GREY, linewidth=0.7, zorder=0)
 
@@ -222,7 +220,7 @@ def _legend(figure: Figure) -> None:
             color=ORANGE,
             markerfacecolor="none",
             markersize=6.0,
-            label="frames left out of it",
+            label="frames left out",
         ),
         Line2D(
             [],
@@ -240,13 +238,13 @@ def _legend(figure: Figure) -> None:
             color=RED,
             markerfacecolor="none",
             markersize=10.0,
-            label="predicts best",
+            label="best: smallest residual of frames left out",
         ),
         Line2D(
             *([], []),
             color=GREEN,
             linestyle=_DASHES,
-            label=f"enough: fewest parameters within {100.0 * TOLERANCE:g} % of the best",
+            label=f"enough: fewest parameters within {100.0 * TOLERANCE:g} %",
         ),
     ]
     figure.legend(handles=handles, loc="upper center", ncols=3, columnspacing=1.8)

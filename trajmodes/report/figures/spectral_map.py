@@ -1,4 +1,8 @@
-"""Patches of spectral energy at their places on the band path, and where there are none."""
+"""The map of the spectral energy density: a patch at each commensurate q of the band path.
+
+A segment of the path is continuous, a section lies between two named points. Sections without
+a commensurate q are hatched.
+"""
 
 import math
 from collections.abc import Iterator
@@ -19,14 +23,14 @@ from trajmodes.report.figures.style import BLACK
 from trajmodes.units import MEV
 
 _DECADES = 2.0
-"""The colours span this many powers of ten below the strongest line: what lies deeper is wings
+"""The colours span this many powers of ten below the strongest line; weaker signals are wings
 and leakage."""
 _WIDEST = 0.03
-"""Widest patch, as a part of the path: that of a point far from others."""
+"""Largest width of a patch, as a part of the path."""
 _PIXELS = 2
-"""Least height of a row of the map: thinner lines are hard to see."""
-_ONE_PLACE = 1e-4
-"""Images of one q meet the path within this part of its length."""
+"""Smallest height of a row of the map in pixels; thinner lines are hard to see."""
+_SAME_PLACE = 1e-4
+"""Places closer than this part of the length of the path are equal."""
 _SAME_LENGTH = 1e-3
 """Lengths in 1/Å closer than this are equal."""
 _EMPTY: dict[str, Any] = {
@@ -37,8 +41,8 @@ _EMPTY: dict[str, Any] = {
 }
 
 
-class Stretch(NamedTuple):
-    """A part of the path without a jump."""
+class Segment(NamedTuple):
+    """A continuous part of the path."""
 
     low: float
     high: float
@@ -47,91 +51,80 @@ class Stretch(NamedTuple):
 
 
 class Patch(NamedTuple):
-    """Where the spectrum of one point of the map is drawn."""
+    """Rectangle in which the spectrum of one point of the map is drawn."""
 
     low: float
     place: float
-    """Of the point itself."""
+    """Place of the point itself."""
     high: float
     row: int
-    """In the map."""
+    """Index of the point in the map."""
 
 
-def stretches(dataset: xr.Dataset) -> list[Stretch]:
-    """Parts of the path between its jumps.
-
-    Parameters
-    ----------
-    dataset
-        Results with a path.
-    """
+def segments_of(dataset: xr.Dataset) -> list[Segment]:
+    """Find the continuous parts of the path."""
     place, q = dataset["path_distance"].values, dataset["path_q"].values
     segment = dataset["path_segment"].values
     parts = [np.flatnonzero(segment == number) for number in np.unique(segment)]
     return [
-        Stretch(float(place[at[0]]), float(place[at[-1]]), q[at[0]], q[at[-1]]) for at in parts
+        Segment(float(place[at[0]]), float(place[at[-1]]), q[at[0]], q[at[-1]]) for at in parts
     ]
 
 
 def patches(dataset: xr.Dataset) -> list[Patch]:
-    """Give each point of the map its patch, from left to right.
+    """Make a patch for each point of the map, from left to right.
 
-    A patch reaches halfway to the next point of its stretch, but not far, and ends where the
-    stretch does. Points of one place are a star and have one spectrum: they share a patch.
-
-    Parameters
-    ----------
-    dataset
-        Results with a map.
+    A patch extends halfway to the next point of its segment, up to a largest width, and not
+    beyond the segment. Points at the same place belong to one star: they share a patch.
     """
     length = float(np.ptp(dataset["path_distance"].values))
     farthest = 0.5 * _WIDEST * length
-    parts = stretches(dataset)
-    found = []
-    for k, stretch in enumerate(parts):
-        others = parts[max(k - 1, 0) : k] + parts[k + 1 : k + 2]
-        owned = list(_owned(dataset, stretch, others, _ONE_PLACE * length))
-        points = np.array([place for place, _ in owned])
+    segments = segments_of(dataset)
+    made = []
+    for k, segment in enumerate(segments):
+        others = segments[max(k - 1, 0) : k] + segments[k + 1 : k + 2]
+        rows = list(_rows_on(dataset, segment, others, _SAME_PLACE * length))
+        points = np.array([place for place, _ in rows])
         half = np.minimum(0.5 * np.diff(points), farthest)
-        low = np.maximum(points - np.append(farthest, half), stretch.low)
-        high = np.minimum(points + np.append(half, farthest), stretch.high)
-        for (place, row), a, b in zip(owned, low.tolist(), high.tolist(), strict=True):
-            found.append(Patch(a, place, b, row))
-    return found
+        low = np.maximum(points - np.append(farthest, half), segment.low)
+        high = np.minimum(points + np.append(half, farthest), segment.high)
+        for (place, row), a, b in zip(rows, low.tolist(), high.tolist(), strict=True):
+            made.append(Patch(a, place, b, row))
+    return made
 
 
-def _owned(
-    dataset: xr.Dataset, stretch: Stretch, others: list[Stretch], near: float
+def _rows_on(
+    dataset: xr.Dataset, segment: Segment, others: list[Segment], near: float
 ) -> Iterator[tuple[float, int]]:
-    """Places on a stretch, and the row of the map for each."""
+    """Places on a segment, and the row of the map for each."""
     place = dataset["map_distance"].values
     order = np.argsort(place, kind="stable")
     for rows in np.split(order, 1 + np.flatnonzero(np.diff(place[order]) > near)):
         at = float(place[rows[0]])
-        if not stretch.low - near < at < stretch.high + near:
+        if not segment.low - near < at < segment.high + near:
             continue
         inside = rows
-        for end, own_q, other_q in _jumps(stretch, others):
+        for end, own_q, other_q in _jumps(segment, others):
             if abs(at - end) < near:
-                inside = _of_this_side(dataset, rows, own_q, other_q)
+                inside = _rows_on_this_side(dataset, rows, own_q, other_q)
         if inside.size:
-            yield min(max(at, stretch.low), stretch.high), int(inside[0])
+            yield min(max(at, segment.low), segment.high), int(inside[0])
 
 
-def _jumps(stretch: Stretch, others: list[Stretch]) -> Iterator[tuple[float, Floats, Floats]]:
-    """Places of the jumps at both ends of a stretch; q on this side and on the other."""
+def _jumps(segment: Segment, others: list[Segment]) -> Iterator[tuple[float, Floats, Floats]]:
+    """Places of the jumps at both ends of a segment; q on this side and on the other."""
     for other in others:
-        if other.low < stretch.low:
-            yield stretch.low, stretch.first_q, other.last_q
+        if other.low < segment.low:
+            yield segment.low, segment.first_q, other.last_q
         else:
-            yield stretch.high, stretch.last_q, other.first_q
+            yield segment.high, segment.last_q, other.first_q
 
 
-def _of_this_side(dataset: xr.Dataset, rows: Ints, own_q: Floats, other_q: Floats) -> Ints:
-    """Of the points of the map at a jump, those that are equal to its end on this side.
+def _rows_on_this_side(dataset: xr.Dataset, rows: Ints, own_q: Floats, other_q: Floats) -> Ints:
+    """Points of the map at a jump that are equivalent to its end on this side.
 
-    Two q that symmetry makes equal are equally far from the lattice points around them. Where
-    that holds for both ends of the jump, as at U|K, the points belong to both sides. The end
+    Equivalent q have the same distances to the reciprocal lattice points around them. If the
+    two ends of the jump are equivalent, as at U|K, the points belong to both sides. The end
     itself comes first.
     """
     q = dataset["map_q"].values[rows]
@@ -144,15 +137,15 @@ def _of_this_side(dataset: xr.Dataset, rows: Ints, own_q: Floats, other_q: Float
 
 
 def _differ(one: Floats, two: Floats) -> bool:
-    """Whether two q, reduced, are neither equal nor opposite to each other."""
+    """Whether two reduced q are neither equal nor opposite modulo a lattice vector."""
     return all(
-        float(np.abs(apart - np.rint(apart)).max()) > _ONE_PLACE
+        float(np.abs(apart - np.rint(apart)).max()) > _SAME_PLACE
         for apart in (one - two, one + two)
     )
 
 
 def _shortest(cell: Floats, q: Floats) -> Floats:
-    """(k, 4) lengths in 1/Å of the shortest q + G."""
+    """(k, 4) lengths of the shortest q + G in 1/Å."""
     reciprocal = 2.0 * np.pi * np.linalg.inv(cell).T
     lattice = np.stack(np.meshgrid(*[np.arange(-3.0, 4.0)] * 3), axis=-1).reshape(-1, 3)
     waves = ((q - np.rint(q))[:, None] + lattice) @ reciprocal
@@ -167,7 +160,7 @@ def draw_map(
     span: tuple[float, float],
     strongest: float,
 ) -> QuadMesh:
-    """Draw one patch for each commensurate point, at its place on the path.
+    """Draw the patches of all commensurate points on the path.
 
     Parameters
     ----------
@@ -178,18 +171,18 @@ def draw_map(
     power
         (k, w) spectra in eV/THz.
     span
-        Frequencies in THz that the patches reach from and to.
+        Lowest and highest frequency in THz.
     strongest
-        Spectrum in eV/THz of the last colour.
+        Spectrum in eV/THz at the end of the colour scale.
     """
     freq = dataset["map_freq_thz"].values
     step = float(freq[1] - freq[0])
     shown = np.flatnonzero((freq >= span[0] - step) & (freq <= span[1] + step))
-    edges, owner = _columns(patches(dataset))
+    edges, row_of = _columns(patches(dataset))
     # Axes (column, frequency); gaps between patches stay empty.
-    image = np.where(owner[:, None] >= 0, power[:, shown][owner] / MEV, np.nan)
-    together = _in_a_row(axes, step, span[1] - span[0])
-    # A line thinner than a row would be lost, were it not the highest that is shown.
+    image = np.where(row_of[:, None] >= 0, power[:, shown][row_of] / MEV, np.nan)
+    together = _bins_per_row(axes, step, span[1] - span[0])
+    # The maximum of each row: a mean would hide lines that are thinner than a row.
     image = np.fmax.reduceat(image, np.arange(0, image.shape[1], together), axis=1)
     levels = np.append(freq[shown[::together]] - step / 2, freq[shown[-1]] + step / 2)
     highest = max(strongest / MEV, 1e-12)
@@ -204,81 +197,53 @@ def draw_map(
     )
 
 
-def _columns(found: list[Patch]) -> tuple[Floats, Ints]:
+def _columns(all_patches: list[Patch]) -> tuple[Floats, Ints]:
     """Edges of the columns, and the row of the map in each; −1 in the gaps between patches."""
-    edges, owner = [found[0].low], []
-    for patch in found:
+    edges, row_of = [all_patches[0].low], []
+    for patch in all_patches:
         if patch.low > edges[-1]:
             edges.append(patch.low)
-            owner.append(-1)
+            row_of.append(-1)
         edges.append(patch.high)
-        owner.append(patch.row)
-    return np.array(edges), np.array(owner)
+        row_of.append(patch.row)
+    return np.array(edges), np.array(row_of)
 
 
-def _in_a_row(axes: Axes, step: float, span: float) -> int:
-    """Count the frequencies that a row of visible height holds, at least one."""
+def _bins_per_row(axes: Axes, step: float, span: float) -> int:
+    """Count the frequencies in a row of visible height, at least one."""
     return max(1, math.ceil(_PIXELS * span / step / axes.get_window_extent().height))
 
 
 def mark_points(axes: Axes, dataset: xr.Dataset) -> None:
-    """Put a tick below the lower axis at each point of the map.
-
-    Parameters
-    ----------
-    axes
-        A panel over the band path.
-    dataset
-        Results with a map.
-    """
+    """Draw a tick below the lower axis at each point of the map."""
     places = np.unique([patch.place for patch in patches(dataset)])
     axes.set_xticks(places.tolist(), minor=True)
-    # Named points are points of the map or not: their ticks tell.
+    # Keep minor ticks at named points: not every named point is a point of the map.
     axes.xaxis.remove_overlapping_locs = False
     axes.tick_params(axis="x", which="minor", top=False, direction="out", length=3.0)
 
 
-def empty_legs(dataset: xr.Dataset) -> list[tuple[float, float]]:
-    """Tell the legs of the path, between two named points, that no point of the map lies on.
-
-    Parameters
-    ----------
-    dataset
-        Results with a map.
-    """
-    near = _ONE_PLACE * float(np.ptp(dataset["path_distance"].values))
-    found = patches(dataset)
+def empty_sections(dataset: xr.Dataset) -> list[tuple[float, float]]:
+    """Find sections of the path, between two named points, without a point of the map."""
+    near = _SAME_PLACE * float(np.ptp(dataset["path_distance"].values))
+    made = patches(dataset)
     named = np.unique(dataset["tick_distance"].values.round(6)).tolist()
-    # A point on the other side of a jump is on another leg: its patch tells the side.
+    # Patches, not places: a point at a jump belongs to one side of it.
     return [
         (low, high)
         for low, high in pairwise(named)
-        if not any(patch.high > low + near and patch.low < high - near for patch in found)
+        if not any(patch.high > low + near and patch.low < high - near for patch in made)
     ]
 
 
-def mark_empty_legs(axes: Axes, legs: list[tuple[float, float]]) -> None:
-    """Hatch the legs that no q of the supercell lies on.
-
-    Parameters
-    ----------
-    axes
-        A panel over the band path.
-    legs
-        Their ends.
-    """
-    for low, high in legs:
+def mark_empty_sections(axes: Axes, sections: list[tuple[float, float]]) -> None:
+    """Hatch sections of the path without a q of the supercell."""
+    for low, high in sections:
         axes.axvspan(low, high, zorder=-1, **_EMPTY)
 
 
-def map_handles(legs: list[tuple[float, float]]) -> list[Artist]:
-    """Explain ticks and hatches in a legend.
-
-    Parameters
-    ----------
-    legs
-        Legs that are hatched.
-    """
+def map_handles(*, has_empty_sections: bool) -> list[Artist]:
+    """Legend entries of the ticks and of hatched sections."""
     handles: list[Artist] = [
         Line2D(
             *([], []),
@@ -290,6 +255,6 @@ def map_handles(legs: list[tuple[float, float]]) -> list[Artist]:
             label="q of the supercell",
         )
     ]
-    if legs:
+    if has_empty_sections:
         handles.append(Swatch(**_EMPTY, label="no q of the supercell here"))
     return handles

@@ -1,4 +1,4 @@
-"""One look for all figures: sizes, fonts, colours that the colour-blind can tell apart."""
+"""Common style of all figures: sizes, fonts, a colour-blind safe palette, axes and points."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,13 +21,13 @@ BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PURPLE = "#56B4E9", "#CC79A7"
 GREY, BLACK = "#7A7A7A", "#222222"
 COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
-"""For kinds of things, in this order."""
+"""Colours of categories, in this order."""
 
 WIDTH = 7.0
 """Width of a figure in inches: two columns of a journal."""
 
-_SEEN = 0.01
-"""What is thinner than this part of the axis looks like a line."""
+_VISIBLE = 0.01
+"""Bands that are thinner than this part of the axis look like a line."""
 
 _SHEET: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -44,7 +44,7 @@ _SHEET: dict[str, Any] = {
     "axes.edgecolor": BLACK,
     "axes.labelcolor": BLACK,
     "axes.titlelocation": "left",
-    # A fixed height: finding a free one costs a third of the drawing time.
+    # A fixed height: automatic placement takes a third of the drawing time.
     "axes.titley": 1.0,
     "axes.axisbelow": True,
     "text.color": BLACK,
@@ -69,7 +69,7 @@ _SHEET: dict[str, Any] = {
 
 @contextmanager
 def sheet() -> Iterator[None]:
-    """Draw under the style of the package, whatever the user's own settings are."""
+    """Use the style of the package, independent of the user's own settings."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_SHEET)  # type: ignore[arg-type]  # stubs want literal keys
@@ -77,27 +77,14 @@ def sheet() -> Iterator[None]:
 
 
 def new_figure(height: float) -> Figure:
-    """Make an empty figure of full width that no window knows of.
-
-    Parameters
-    ----------
-    height
-        Height in inches.
-    """
+    """Make an empty figure of full width, height in inches, without a window."""
     figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)
     return figure
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure at 160 dots per inch.
-
-    Parameters
-    ----------
-    figure
-        The figure.
-    path
-        The file.
+    """Write a figure as PNG at 160 dots per inch.
 
     Raises
     ------
@@ -109,16 +96,10 @@ def save_png(figure: Figure, path: Path) -> None:
 
 
 def branch_colours(count: int) -> list[str]:
-    """Colours for branches from the lowest to the highest.
-
-    Parameters
-    ----------
-    count
-        Number of branches. Up to six have colours far apart, more run from dark to bright.
-    """
+    """Colours of branches, lowest first: up to six distinct ones, more from dark to bright."""
     if count <= len(COLOURS):
         return list(COLOURS[:count])
-    # The bright end is too pale for lines on white.
+    # Without the bright end, which is too pale on white.
     return [
         to_hex(colour) for colour in mpl.colormaps["viridis"](np.linspace(0.0, 0.88, count))
     ]
@@ -144,9 +125,9 @@ def points(
     sem
         (n,) standard errors of the values, if known.
     above_zero
-        Whether bars end above zero, as they must on a logarithmic axis.
+        Whether to end error bars above zero, for a logarithmic axis.
     look
-        Marker, colour and label, as matplotlib knows them.
+        Marker, colour and label, as arguments of matplotlib.
     """
     bars = None
     if sem is not None:
@@ -163,46 +144,30 @@ def points(
     )
 
 
-def is_seen(sem: Floats, span: float) -> bool:
-    """Tell whether a band of ±2 standard errors can be told from a line.
+def is_visible(sem: Floats, span: float) -> bool:
+    """Whether a band of ±2 standard errors is visibly thicker than a line.
 
     Parameters
     ----------
     sem
-        Standard errors of what is drawn, of any shape; nan for none.
+        Standard errors, of any shape; nan if unknown.
     span
         Length of the axis.
     """
     known = sem[np.isfinite(sem)]
-    # Few points make no band: close to Γ some errors are large.
-    return bool(known.size) and 4.0 * float(np.quantile(known, 0.95)) > _SEEN * span
+    # A quantile: close to Γ a few errors are large.
+    return bool(known.size) and 4.0 * float(np.quantile(known, 0.95)) > _VISIBLE * span
 
 
 def log_axis(axes: Axes, low: float, high: float) -> None:
-    """Make the vertical axis logarithmic, with plain numbers where it spans few decades.
-
-    Parameters
-    ----------
-    axes
-        The panel.
-    low, high
-        Limits of the axis, positive.
-    """
+    """Make the vertical axis logarithmic, with plain numbers if it spans few decades."""
     axes.set_yscale("log")
     axes.set_ylim(low, high)
     plain_numbers(axes.yaxis, low, high)
 
 
 def plain_numbers(axis: Axis, low: float, high: float) -> None:
-    """Write plain numbers along a logarithmic axis that spans few decades.
-
-    Parameters
-    ----------
-    axis
-        The axis.
-    low, high
-        Its limits.
-    """
+    """Label a logarithmic axis with plain numbers if it spans few decades."""
     if high < 300.0 * low:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
@@ -213,15 +178,7 @@ def plain_numbers(axis: Axis, low: float, high: float) -> None:
 
 
 def panel_letter(axes: Axes, letter: str) -> None:
-    """Put the letter of a panel beside its upper left corner.
-
-    Parameters
-    ----------
-    axes
-        The panel.
-    letter
-        Its letter.
-    """
+    """Write the letter of a panel beside its upper left corner."""
     axes.annotate(
         letter,
         (0.0, 1.0),

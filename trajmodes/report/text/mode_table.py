@@ -184,7 +184,7 @@ class SetList:
         for row in zip(*(self.columns[k] for k in shown), strict=True):
             table.add_row(*map(Text, row))
         names = ", ".join(left_out)
-        hint = f"columns left out on this narrow terminal: {names}; see modes.csv"
+        hint = f"columns left out for lack of space: {names}; see modes.csv"
         yield table
         yield from (Text(line) for line in [self.caption, hint * bool(left_out)] if line)
 

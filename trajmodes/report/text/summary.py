@@ -178,7 +178,9 @@ def _frequencies(dataset: NamedArrays) -> str:
         return ""
     freq = dataset["mode_freq_thz"].values
     sets = (
-        f" in {dataset.sizes['set']} sets of equivalent ones" if "set" in dataset.dims else ""
+        f" in {dataset.sizes['set']} sets of symmetry-equivalent ones"
+        if "set" in dataset.dims
+        else ""
     )
     return (
         f"up to {freq.max():.3f} THz; {freq.shape[0]} q points (one of each ±q), "
