@@ -71,7 +71,12 @@ def mesh(crystal: Crystal, divisions: tuple[int, int, int]) -> tuple[Floats, Flo
     counts = np.asarray(divisions, dtype=np.int64)
     if counts.shape != (3,) or (counts < 1).any():
         raise UsageError(f"a mesh has three positive numbers of points, got {divisions}")
-    found = spglib.get_stabilized_reciprocal_mesh(counts, point_group(crystal), is_dense=True)
+    # spglib 2 warns about one of its own settings on every call.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found = spglib.get_stabilized_reciprocal_mesh(
+            counts, point_group(crystal), is_dense=True
+        )
     if found is None:
         raise DataError(f"spglib cannot reduce a mesh of {counts.tolist()} points")
     mapping, addresses = found
@@ -96,6 +101,8 @@ def special_points(crystal: Crystal) -> tuple[dict[str, Floats], list[tuple[str,
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SupercellWarning)
         warnings.simplefilter("ignore", EdgeCaseWarning)
+        # seekpath still uses the error handling of earlier versions of spglib.
+        warnings.simplefilter("ignore", DeprecationWarning)
         found: dict[str, Any] = seekpath.get_path_orig_cell(
             _seekpath_structure(crystal), symprec=_TOLERANCE
         )
