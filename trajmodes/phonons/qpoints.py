@@ -82,7 +82,7 @@ def mesh(crystal: Crystal, divisions: tuple[int, int, int]) -> tuple[Floats, Flo
 
 
 def special_points(crystal: Crystal) -> tuple[dict[str, Floats], list[tuple[str, str]]]:
-    """Special points of the zone, and the sections of the standard path between them.
+    """Find the special points of the zone and the sections of the standard path.
 
     The crystal's cell is used as it is, not a standardised one.
 
