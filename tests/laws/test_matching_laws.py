@@ -1,4 +1,4 @@
-"""A run is the same run however its file numbers, turns, shifts, folds or drifts the atoms."""
+"""Motion does not depend on the order, rotation, shift, wrapping or drift of a run's atoms."""
 
 import pickle
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ SETTINGS = settings(max_examples=12, deadline=None, derandomize=True)
 
 @dataclass(frozen=True)
 class Run:
-    """A trajectory in memory, with what a match and a displacement ask of one."""
+    """A trajectory in memory, with the fields that a match and a displacement need."""
 
     cell: np.ndarray
     positions: np.ndarray
@@ -85,7 +85,7 @@ def permuted(run: Run, order: np.ndarray) -> Run:
 
 
 def folded(run: Run, rng: np.random.Generator) -> Run:
-    """Positions in the box, but for some that are whole boxes off."""
+    """Positions wrapped into the box, some displaced by box vectors."""
     reduced = run.positions @ np.linalg.inv(run.cell)
     reduced = reduced - np.floor(reduced) + rng.integers(-2, 3, reduced.shape)
     return replace(run, positions=reduced @ run.cell, unwrapped=False)
@@ -106,20 +106,20 @@ def motion_of(crystal: Crystal, run: Run) -> tuple[Match, MotionBlock]:
 
 
 def assert_consistent(found: Match) -> None:
-    """Reference, slots, rotation, shift and box all tell the same places."""
-    ideal = found.supercell.positions[found.slots]
+    """Reference, permutation, rotation, shift and box give the same positions."""
+    ideal = found.supercell.positions[found.permutation]
     box = found.box @ found.rotation
     apart = (found.reference - found.shift) @ found.rotation - ideal
     reduced = apart @ np.linalg.inv(box)
     # A shift of the sites among themselves is in `relaxation`, none of it rigid.
     assert np.abs((reduced - np.rint(reduced)) @ box).max() < 1e-9
     assert np.abs(found.supercell.cell - box).max() < 1e-9
-    assert sorted(found.slots) == list(range(found.supercell.n_atoms))
+    assert sorted(found.permutation) == list(range(found.supercell.n_atoms))
 
 
 def by_file(found: Match, field: np.ndarray) -> np.ndarray:
-    """A field (t, a, 3) in the order of the file's atoms: wherever the origin was put."""
-    return field[:, found.slots]
+    """A field (t, a, 3) in the order of the file's atoms, whatever the origin."""
+    return field[:, found.permutation]
 
 
 def assert_same_motion(
@@ -138,19 +138,19 @@ seeds = st.integers(0, 2**31)
 
 @given(names, seeds)
 @SETTINGS
-def test_truth_comes_back(crystals, name, seed):
-    """What is put in comes out, less the centre of mass, in the user's frame."""
+def test_given_motion_is_recovered(crystals, name, seed):
+    """The given motion is recovered, without the centre of mass, in the user's frame."""
     crystal, rng = crystals[name], np.random.default_rng(seed)
     run = ideal_run(crystal, MATRICES[name], rng)
     found, motion = motion_of(crystal, run)
     assert np.abs(found.rotation - np.eye(3)).max() < 1e-10
-    weights = found.supercell.masses[found.slots][:, None]
+    weights = found.supercell.masses[found.permutation][:, None]
     weights = weights / weights.sum()
     for put_in, field in ((run.moved, "displacements"), (run.velocities, "velocities")):
         expected = put_in - (weights * put_in).sum(axis=1, keepdims=True)
         found_ones = by_file(found, getattr(motion, field))
         if field == "displacements":
-            # The reference may relax where symmetry lets it: the same for all frames.
+            # The reference may relax where symmetry allows: the same for all frames.
             found_ones = found_ones + _relaxed(found, weights)
         assert np.abs(found_ones - expected).max() < 1e-10
     net = run.forces.mean(axis=1, keepdims=True)
@@ -159,8 +159,8 @@ def test_truth_comes_back(crystals, name, seed):
 
 
 def _relaxed(found: Match, weights: np.ndarray) -> np.ndarray:
-    """(a, 3) how far each atom's site was moved, less the centre of mass."""
-    moved = found.relaxation[found.slots % found.supercell.crystal.n_sites]
+    """Displacement (a, 3) of each atom's site, without the centre of mass."""
+    moved = found.relaxation[found.permutation % found.supercell.crystal.n_sites]
     return moved - (weights * moved).sum(axis=0)
 
 
@@ -180,7 +180,7 @@ def test_order_of_atoms_does_not_matter(crystals, name, seed):
 @given(names, seeds)
 @SETTINGS
 def test_shift_folding_and_drift_do_not_matter(crystals, name, seed):
-    """At one match and at a match of their own."""
+    """With one match, and with a match of their own."""
     crystal, rng = crystals[name], np.random.default_rng(seed)
     run = ideal_run(crystal, MATRICES[name], rng)
     found, motion = motion_of(crystal, run)
@@ -194,7 +194,7 @@ def test_shift_folding_and_drift_do_not_matter(crystals, name, seed):
 @given(names, seeds)
 @SETTINGS
 def test_rotation_matters_by_a_symmetry_only(crystals, name, seed):
-    """Motion is told in the user's frame; the triclinic crystal has no symmetry to choose."""
+    """Motion is in the user's frame, which is unique for the triclinic crystal."""
     crystal, rng = crystals[name], np.random.default_rng(seed)
     run = ideal_run(crystal, MATRICES[name], rng)
     found, motion = motion_of(crystal, run)
@@ -247,7 +247,7 @@ def test_strain_is_found(crystals, name, seed):
 
 @given(names, seeds, st.integers(1, 8))
 @SETTINGS
-def test_cuts_do_not_matter(crystals, name, seed, cut):
+def test_blocks_do_not_matter(crystals, name, seed, cut):
     crystal, rng = crystals[name], np.random.default_rng(seed)
     run = folded(drifted(ideal_run(crystal, MATRICES[name], rng), rng), rng)
     displacer = pickle.loads(pickle.dumps(Displacer(match(crystal, run))))

@@ -66,8 +66,8 @@ def test_a_moving_box_gives_the_motion_in_the_mean_box(crystals, name, seed):
     turned = moves.rotation @ found.rotation.T
     assert turned == pytest.approx(np.eye(3), abs=1e-9)
     # The place of the first cell is free: bring both to one order by the velocities.
-    order = np.empty(len(found.slots), dtype=int)
-    order[found.slots] = moves.slots
+    order = np.empty(len(found.permutation), dtype=int)
+    order[found.permutation] = moves.permutation
     for field in ("displacements", "velocities", "forces"):
         ours = getattr(moved, field)[:, order]
         assert ours == pytest.approx(getattr(motion, field), abs=1e-9)
@@ -129,7 +129,7 @@ def test_displacements_from_a_known_structure_come_back(crystals, name, seed, si
     motion = Displacer(found)(run.read(0, 2))
     share = supercell.masses / supercell.masses.sum()
     expected = (u - np.einsum("a,tax->tx", share, u)[:, None]) @ found.rotation
-    assert motion.displacements[:, found.slots] == pytest.approx(expected, abs=1e-9)
+    assert motion.displacements[:, found.permutation] == pytest.approx(expected, abs=1e-9)
 
 
 def test_sites_go_to_where_the_known_structure_has_them(crystals):

@@ -1,12 +1,13 @@
 """From frames to motion about the sites of a crystal.
 
-In: a `trajmodes.readers.Trajectory` and a crystal, from a file or found in the run. Out: a
-`Match`, which says how the run repeats, strains, turns, shifts and numbers the crystal; a
-`Displacer`, which turns frames into a `trajmodes.data.MotionBlock`; and a `Diagnosis` of what
-the run is good for.
+In: a `trajmodes.readers.trajectory.Trajectory` and a crystal, from a file or found in the run.
+Out: a `Match` (supercell matrix, strain, rotation, shift and site assignment), a `Displacer`,
+which turns frames into a `trajmodes.data.motion.MotionBlock`, and a `Diagnosis` of the run.
+Open `match` first.
 
-Read `match` first. `average` and `box` give the mean structure and the mean box, `find_cell`
-the primitive crystal where there is no cell file, `registration` the map between both, and
-`species` the elements. `displacements` turns frames into motion, `outliers` finds damaged
-numbers. `sample` measures some frames; `checks` and `diagnosis` say what follows.
+- `species`, `average`: elements of the atoms, mean structure and mean box
+- `find_cell`: the primitive crystal where there is no cell file
+- `registration`, `match`: the map between crystal and run
+- `displacements`, `outliers`: frames → displacements, velocities, forces; damaged numbers
+- `sample`, `checks`, `diagnosis`: quantities of some frames, and conclusions from them
 """

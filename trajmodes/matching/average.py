@@ -1,6 +1,14 @@
-"""The average structure of a run, from a sample of frames spread over it.
+"""The average structure and the average box of a run, from a sample of frames spread over it.
 
-Snapshots about a known structure have no need of an average: the structure is the reference.
+Snapshots about a known structure need no average: the structure is the reference.
+
+At constant pressure (NPT) the box h(t) fluctuates. With rows as box vectors, x = s h(t) has the
+reduced coordinates s, and in the mean box ⟨h⟩ the same atoms are at s ⟨h⟩ = x h(t)⁻¹ ⟨h⟩.
+Displacements are defined in the mean box: u = (s − s_ref) ⟨h⟩. Velocities and forces remain
+Cartesian. They are not transformed by the strain of the frame, which gives a relative error of
+that strain (some 10⁻³). Velocities must be peculiar, that is relative to the changing box, as
+LAMMPS and GROMACS write them. Otherwise they include the flow of the box, strain rate times
+distance.
 """
 
 from collections.abc import Callable
@@ -8,43 +16,71 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numba import njit
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.lattice import deformation, relative_displacements
 from trajmodes.data.motion import FrameBlock
 from trajmodes.errors import DataError
-from trajmodes.matching.box import BoxMotion, box_change, box_motion, in_box
 from trajmodes.matching.registration import Registration
+from trajmodes.notes import Note
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.operations import SpaceGroup
 
 _SAMPLE = 64
 _SAMPLE_VALUES = 5_000_000
-"""Atoms times frames that are kept at most: 120 MB."""
+"""Largest number of atoms times frames: 120 MB."""
 _FIXED = 1e-6
-"""Relative change of the box that still counts as none."""
+"""Relative change of the box below which it is fixed."""
 _BOXES = 2.0**20
-"""Boxes beyond which a position is refused. LAMMPS counts no more of them, and at
-20 Å each a double precision number is then rounded by 10⁻⁹ Å, a single precision one by 1 Å."""
+"""Number of box lengths beyond which a position is refused. LAMMPS counts no more. At 20 Å each
+a number of double precision is then rounded by 10⁻⁹ Å, one of single precision by 1 Å."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxMotion:
+    """The mean box of some frames, and the strain of the frames from it."""
+
+    mean: Floats
+    """(3, 3), unit: Å. Mean box vectors, as rows."""
+    n_frames: int
+    largest: float
+    """Largest component of the strain of a frame."""
+    rms: float
+    """Root mean square over the frames of the norm √Σε² of their strain."""
+    drift: float
+    """Largest component of the strain from the mean box of the first half of the frames to that
+    of the second half."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, mean="3 3")
+
+    @property
+    def summary(self) -> str:
+        """Fluctuation and drift in words."""
+        return (
+            f"rms strain {self.rms:.2e}, from the first half to the second {self.drift:.2e}, "
+            f"in {self.n_frames} frames"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class AverageStructure:
-    """Mean positions in the frame of the file, about which the sampled frames move."""
+    """Mean positions in the frame of the file, and the sampled displacements from them."""
 
     frames: Ints
-    """(t,) frames that were sampled."""
+    """(t,) sampled frames."""
     box: Floats
     """(3, 3), unit: Å. Rows are the mean box vectors."""
     positions: Floats
-    """(a, 3), unit: Å. Near the positions of the first frame, the drift taken out."""
+    """(a, 3), unit: Å. Near the positions of the first frame, without drift."""
     deviations: Floats
-    """(t, a, 3), unit: Å. Sampled positions minus the mean, the drift taken out."""
+    """(t, a, 3), unit: Å. Sampled positions minus the mean, without drift."""
     exact: bool = False
-    """Whether the positions are those of a known structure, and no average: no frame is then
-    among those sampled."""
+    """Whether the positions are a known structure instead of an average; no frame is then
+    sampled."""
     motion: BoxMotion | None = None
-    """How the box moves, where it may; positions are then those in the mean box."""
+    """Fluctuation of the box, if allowed; positions are then those in the mean box."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -60,18 +96,15 @@ def average_structure(
 ) -> AverageStructure:
     """Average frames that are spread evenly over a run.
 
-    Atoms may be folded into the box, may have hopped whole boxes, and the crystal may drift any
-    distance: every frame is compared with the first by nearest images about their common shift.
+    Atoms may be wrapped into the box, and the crystal may drift any distance: every frame is
+    compared with the first by minimum images about their common shift.
 
     Parameters
     ----------
-    trajectory
-        The run.
     n_frames
-        Number of frames to sample; fewer where the run is short or very large.
+        Number of frames to sample; fewer if the run is short or very large.
     box
-        Whether the box has to be the same in all frames, or may move about its average: see
-        `trajmodes.matching.box`.
+        Whether the box must be the same in all frames, or may fluctuate about its average.
 
     Raises
     ------
@@ -80,42 +113,40 @@ def average_structure(
         trajectory is empty.
     """
     if trajectory.n_frames == 0:
-        raise DataError(
-            "the trajectory holds no complete frame", where=str(trajectory.paths[0])
-        )
-    most = max(4, _SAMPLE_VALUES // trajectory.n_atoms)
-    n_frames = min(n_frames, most, trajectory.n_frames)
+        raise DataError("the trajectory has no complete frame", where=str(trajectory.paths[0]))
+    limit = max(4, _SAMPLE_VALUES // trajectory.n_atoms)
+    n_frames = min(n_frames, limit, trajectory.n_frames)
     frames = np.unique(np.linspace(0, trajectory.n_frames - 1, n_frames).astype(np.int64))
     blocks = [trajectory.read(int(t), int(t) + 1) for t in frames]
     for block in blocks:
         _require_near(block, trajectory)
     motion = box_motion(np.concatenate([block.cells for block in blocks]))
-    moves = box == "average" and motion.largest > _FIXED
-    if not moves or trajectory.ideal is not None:
+    fluctuates = box == "average" and motion.largest > _FIXED
+    if not fluctuates or trajectory.ideal is not None:
         _require_fixed_box(motion, blocks, frames)
     if trajectory.ideal is not None:
         none = np.empty((0, trajectory.n_atoms, 3))
         return AverageStructure(frames[:0], motion.mean, trajectory.ideal, none, exact=True)
-    places = [_positions(block, motion.mean if moves else None) for block in blocks]
-    moved_tax = np.stack(
-        [relative_displacements(x_ax - places[0], motion.mean) for x_ax in places]
+    positions = [_positions(block, motion.mean if fluctuates else None) for block in blocks]
+    u_tax = np.stack(
+        [relative_displacements(x_ax - positions[0], motion.mean) for x_ax in positions]
     )
-    mean = moved_tax.mean(axis=0)
+    mean = u_tax.mean(axis=0)
     return AverageStructure(
         frames,
         motion.mean,
-        places[0] + mean,
-        moved_tax - mean,
-        motion=motion if moves else None,
+        positions[0] + mean,
+        u_tax - mean,
+        motion=motion if fluctuates else None,
     )
 
 
 def _positions(block: FrameBlock, box: Floats | None) -> Floats:
     """Positions (a, 3) of a single frame, in another box if one is given."""
-    places: Floats = block.positions
+    positions: Floats = block.positions
     if box is not None:
-        places = in_box(places, block.cells, box)
-    first: Floats = places[0]
+        positions = in_box(positions, block.cells, box)
+    first: Floats = positions[0]
     return first
 
 
@@ -129,13 +160,7 @@ def _require_near(block: FrameBlock, trajectory: Trajectory) -> None:
 
 
 def farthest_position(box: Floats) -> float:
-    """Coordinate in Å beyond which a position is refused.
-
-    Parameters
-    ----------
-    box
-        (3, 3) box vectors in Å, as rows.
-    """
+    """Coordinate in Å beyond which a position is refused, for a box (3, 3)."""
     return _BOXES * float(np.linalg.norm(box, axis=1).min())
 
 
@@ -144,18 +169,8 @@ def far_position(
 ) -> DataError:
     """Error that names a position too far away to be exact.
 
-    Parameters
-    ----------
-    block
-        Frames as the reader has them.
-    t
-        The frame, counted from the first of the block.
-    atom
-        Index of the atom.
-    number
-        Id of the atom.
-    place
-        Names the file and the line of a frame and an atom.
+    ``t`` is the index of the frame in the block, ``atom`` that of the atom, ``number`` its id;
+    ``place`` names the file and the line of a frame and an atom.
     """
     x = int(np.abs(block.positions[t, atom]).argmax())
     frame = block.first_frame + t
@@ -163,8 +178,8 @@ def far_position(
         f"{'xyz'[x]} of atom {number} is {block.positions[t, atom, x]:.6g} Å, more than "
         f"{_BOXES:.0f} boxes away",
         where=f"frame {frame}, step {block.steps[t]}; {place(frame, atom)}",
-        why="the number is damaged, or the unit of length is another one; so far away "
-        "coordinates are too coarse to tell displacements",
+        why="the number is damaged, or the unit of length is wrong; displacements cannot be "
+        "computed from coordinates so large",
         fix="correct the number, or leave the frame out by --frames",
     )
 
@@ -175,9 +190,9 @@ def _require_fixed_box(motion: BoxMotion, blocks: list[FrameBlock], frames: Ints
     change = [float(box_change(block.cells, motion.mean)[0]) for block in blocks]
     raise DataError(
         f"the box changes in time, by up to {motion.largest:.2e} relative",
-        where=f"frame {frames[int(np.argmax(change))]}; {motion.told}",
+        where=f"frame {frames[int(np.argmax(change))]}; {motion.summary}",
         why="the run was made at constant pressure (NPT), or its box was deformed",
-        fix="run at a fixed box (NVE or NVT), with the mean box of this run; or count "
+        fix="run with a fixed box (NVE or NVT), the mean box of this run; or use "
         "displacements in the mean box: --box average",
     )
 
@@ -185,41 +200,91 @@ def _require_fixed_box(motion: BoxMotion, blocks: list[FrameBlock], frames: Ints
 def symmetric_box(
     group: SpaceGroup, average: AverageStructure, found: Registration
 ) -> tuple[AverageStructure, Registration]:
-    """Carry an average structure into the box of the strain that symmetry allows.
+    """Transform an average structure to the box of the strain that symmetry allows.
 
-    The mean of a fluctuating box is strained by noise, and a cubic crystal in it is no longer
-    cubic. Only the part of the strain that the point group allows is kept,
-    ε → Σ_g C ε Cᵀ / |G|, unless the rest exceeds the fluctuation of single frames.
-
-    Parameters
-    ----------
-    group
-        Space group of the crystal.
-    average
-        The average structure, in its mean box.
-    found
-        Where the crystal lies in it.
-
-    Returns
-    -------
-    Both in the symmetric box; as they are if the box is fixed, or the strain is no noise.
+    Noise strains the mean of a fluctuating box, so that a cubic crystal in it is not cubic.
+    Only the part of the strain that the point group allows is kept, ε → Σ_g C ε Cᵀ / |G|. Both
+    are returned unchanged if the box is fixed, or if the other part of the strain exceeds the
+    fluctuation of single frames.
     """
     if average.motion is None:
         return average, found
-    strain, turn = deformation(found.map)
-    turned = group.cartesian @ strain @ group.cartesian.swapaxes(1, 2)
-    allowed = turned.mean(axis=0)
+    strain, rotation = deformation(found.map)
+    images = group.cartesian @ strain @ group.cartesian.swapaxes(1, 2)
+    allowed = images.mean(axis=0)
     if not np.abs(strain - allowed).max() <= average.motion.rms:
         return average, found
-    even = (np.eye(3) + allowed) @ turn
-    carry = np.linalg.inv(found.map) @ even
-    box = average.box @ carry
-    moved = replace(
+    symmetric = (np.eye(3) + allowed) @ rotation
+    change = np.linalg.inv(found.map) @ symmetric
+    box = average.box @ change
+    transformed = replace(
         average,
         box=box,
-        positions=average.positions @ carry,
-        deviations=average.deviations @ carry,
+        positions=average.positions @ change,
+        deviations=average.deviations @ change,
         motion=replace(average.motion, mean=box),
     )
-    placement = replace(found.placement, offset=found.placement.offset @ carry)
-    return moved, replace(found, map=even, shift=found.shift @ carry, placement=placement)
+    placement = replace(found.placement, offset=found.placement.offset @ change)
+    shift = found.shift @ change
+    return transformed, replace(found, map=symmetric, shift=shift, placement=placement)
+
+
+def box_motion(cells: Floats) -> BoxMotion:
+    """Mean box and strain of boxes (t, 3, 3) in Å, rows as vectors, in order of time."""
+    mean = cells.mean(axis=0)
+    strain = np.linalg.inv(mean) @ cells - np.eye(3)
+    # The antisymmetric part is a rotation of the box.
+    strain = 0.5 * (strain + strain.swapaxes(1, 2))
+    half = len(cells) // 2
+    drift = strain[-half:].mean(axis=0) - strain[:half].mean(axis=0) if half else np.zeros(1)
+    return BoxMotion(
+        mean,
+        len(cells),
+        float(box_change(cells, mean).max()),
+        float(np.sqrt((strain**2).sum(axis=(1, 2)).mean())),
+        float(np.abs(drift).max()),
+    )
+
+
+def box_change(cells: Floats, box: Floats) -> Floats:
+    """Largest component (t,) of the strain from one box (3, 3) to others (t, 3, 3)."""
+    strain: Floats = np.abs(np.linalg.inv(box) @ cells - np.eye(3)).max(axis=(1, 2))
+    return strain
+
+
+def in_box(positions: Floats, cells: Floats, box: Floats) -> Floats:
+    """Transform positions (t, a, 3) from the boxes of their frames (t, 3, 3) to one box (3, 3).
+
+    Reduced coordinates stay the same.
+    """
+    transformed = np.empty(positions.shape)
+    _map_frames(positions, np.ascontiguousarray(np.linalg.inv(cells) @ box), transformed)
+    return transformed
+
+
+def box_notes(motion: BoxMotion | None) -> tuple[Note, ...]:
+    """Note on the mean box and its fluctuation; none if the box is fixed."""
+    if motion is None:
+        return ()
+    lengths = np.linalg.norm(motion.mean, axis=1)
+    sides = " × ".join(f"{length:.5g}" for length in lengths)
+    unit = motion.mean / lengths[:, None]
+    cosines = np.clip((unit @ unit.T)[[1, 2, 0], [2, 0, 1]], -1.0, 1.0)
+    angles = ", ".join(f"{angle:.2f}°" for angle in np.degrees(np.arccos(cosines)))
+    text = (
+        f"the box fluctuates ({motion.summary}): displacements are those of reduced "
+        f"coordinates in the mean box, {sides} Å, {angles}"
+    )
+    return (Note("warning", text),)
+
+
+@njit(nogil=True, cache=True)
+def _map_frames(x_tax, maps_txy, out_tay):  # type: ignore[no-untyped-def]
+    """Apply to every frame its linear map."""
+    for t in range(x_tax.shape[0]):
+        for a in range(x_tax.shape[1]):
+            x0, x1, x2 = x_tax[t, a, 0], x_tax[t, a, 1], x_tax[t, a, 2]
+            for y in range(3):
+                out_tay[t, a, y] = (
+                    x0 * maps_txy[t, 0, y] + x1 * maps_txy[t, 1, y] + x2 * maps_txy[t, 2, y]
+                )

@@ -1,4 +1,4 @@
-"""Checks of a run by a sample of its frames: what it can be used for, and how to improve it."""
+"""Checks of a run by a sample of its frames: its uses, and how to improve it."""
 
 import numpy as np
 
@@ -10,28 +10,18 @@ from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON, THZ
 
 _AGREE, _DISAGREE = 1.3, 1.8
-"""The two temperatures of an anharmonic crystal differ by a few per cent; a wrong element shows
-in the kinetic one, as its mass does."""
+"""Ratios of kinetic to virial temperature. In an anharmonic crystal both differ by a few per
+cent; a wrong element changes the kinetic one by the ratio of the masses."""
 _NET = 0.1
-"""Net force as a part of √(3N) rms forces, which forces without any relation add up to."""
+"""Net force relative to √(3N) rms forces, the sum of uncorrelated forces."""
 _NET_EACH = 0.01
-"""Net force per atom as a part of the rms force: the stricter bound for small cells."""
+"""Net force per atom relative to the rms force; the stricter bound for small cells."""
 _COARSE = 0.01
-"""Rounding of coordinates as a part of the rms displacement that is worth a note."""
+"""Rounding of coordinates relative to the rms displacement that gives a note."""
 
 
 def check_run(trajectory: Trajectory, match: Match, sample: RunSample) -> tuple[Note, ...]:
-    """Check what a run can be used for.
-
-    Parameters
-    ----------
-    trajectory
-        The run.
-    match
-        Its match to a crystal.
-    sample
-        Figures from a sample of its frames.
-    """
+    """Check what a run can be used for."""
     return (
         *match.notes,
         *_reader_notes(trajectory),
@@ -49,12 +39,12 @@ def _match_notes(match: Match) -> list[Note]:
             Note(
                 "warning",
                 f"a mean position is {match.residual_max:.2f} Å from its site: the run is "
-                "short, or its structure is not quite that of the cell file",
+                "short, or its structure differs from the cell file",
                 fix="compare with the cell found without a cell file",
             )
         )
     else:
-        notes.append(Note("ok", "every atom has its site"))
+        notes.append(Note("ok", "every atom is assigned to a site"))
     return notes
 
 
@@ -62,15 +52,15 @@ def _field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> lis
     notes = []
     lines = dump_lines(trajectory, match.supercell.crystal.species)
     if not trajectory.has_forces:
-        text = "no forces: constants cannot be fitted"
+        text = "no forces: force constants cannot be fitted"
         attach = "attach forces to the frames, for example by a SinglePointCalculator"
         notes.append(
             Note("error", text, fix=lines if trajectory.paths else attach, concerns="fit")
         )
     if not trajectory.has_velocities and trajectory.ideal is None:
         text = (
-            "no velocities: kinetic energies and spectra come from differences of positions, "
-            "where frames are close enough"
+            "no velocities: kinetic energies and spectra come from differences of positions if "
+            "the time between frames is short enough"
         )
         notes.append(Note("warning", text, fix=lines))
     rounding = trajectory.rounding
@@ -84,13 +74,13 @@ def _field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> lis
 
 
 def _reader_notes(trajectory: Trajectory) -> list[Note]:
-    """Take the reader's notes, but for fields and digits, which `_field_notes` judges."""
+    """Select notes of the reader; `_field_notes` judges fields and digits."""
     return [note for note in trajectory.notes if note.subject not in ("fields", "rounding")]
 
 
 def _time_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Note]:
     if trajectory.ideal is not None:
-        return [Note("ok", "snapshots about a known structure: constants can be fitted")]
+        return [Note("ok", "snapshots about a known structure: force constants can be fitted")]
     if trajectory.interval_ps is None:
         return [
             Note(
@@ -103,15 +93,15 @@ def _time_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list
     notes = []
     if sample.omega_bound is not None:
         notes.append(_nyquist_note(trajectory, match, sample.omega_bound))
-    moved = sample.interval_ps
-    if moved is not None and not 0.6 < moved / trajectory.interval_ps < 1.7:
+    measured = sample.interval_ps
+    if measured is not None and not 0.6 < measured / trajectory.interval_ps < 1.7:
         notes.append(
             Note(
                 "error",
-                f"atoms move as if frames were {1e3 * moved:.3g} fs apart, not "
+                f"atoms move as if frames were {1e3 * measured:.3g} fs apart, not "
                 f"{1e3 * trajectory.interval_ps:.3g} fs",
-                fix="check the time step (where a file numbers no steps, --timestep-fs is the "
-                "time between frames) and the unit of the velocities",
+                fix="check the time step (without step numbers in the file, --timestep-fs is "
+                "the time between frames) and the unit of the velocities",
                 concerns="spectra",
             )
         )
@@ -124,11 +114,11 @@ def _nyquist_note(trajectory: Trajectory, match: Match, omega: float) -> Note:
     if nyquist > 2.0 * bound:
         return Note("ok", f"frames are dense enough: Nyquist {nyquist:.3g} THz")
     stride = trajectory.time.step_stride
-    # Nyquist at three times the bound leaves room for what the bound does not see.
+    # The highest frequency may be above its bound, so the Nyquist frequency is three times it.
     wanted = max(1, int(stride * nyquist / (3.0 * bound)))
     text = (
-        f"frames are {1e3 * trajectory.interval_ps:.3g} fs apart, good for {nyquist:.3g} THz, "
-        f"while the crystal has modes of {bound:.3g} THz at least"
+        f"frames are {1e3 * trajectory.interval_ps:.3g} fs apart, Nyquist {nyquist:.3g} THz, "
+        f"but the crystal has modes of at least {bound:.3g} THz"
     )
     fix = dump_lines(trajectory, match.supercell.crystal.species, stride=wanted)
     severity: Severity = "error" if nyquist < 1.2 * bound else "warning"
@@ -139,7 +129,7 @@ def _temperature_note(match: Match, kinetic: float, virial: float) -> Note:
     ratio = kinetic / virial
     both = f"velocities ({kinetic:.4g} K) and forces ({virial:.4g} K)"
     if 1.0 / _AGREE < ratio < _AGREE:
-        return Note("ok", f"{both} belong to one temperature")
+        return Note("ok", f"{both} give the same temperature")
     masses_da = np.unique(match.supercell.crystal.masses / DALTON)
     guess = ", ".join(f"{mass / ratio:.4g} Da instead of {mass:.4g}" for mass in masses_da)
     fix = f"check elements and masses ({guess} would agree), and the units"
@@ -152,7 +142,7 @@ def _physics_notes(match: Match, sample: RunSample) -> list[Note]:
     (kinetic, sem), (virial, _) = mean_and_error(sample.kinetic), mean_and_error(sample.virial)
     if np.isfinite([kinetic, virial]).all():
         if len(sample.frames) < ENOUGH:
-            text = "too few frames to prove the units by two temperatures"
+            text = "too few frames to verify the units by the two temperatures"
             notes.append(Note("warning", text, fix="run longer"))
         else:
             notes.append(_temperature_note(match, kinetic, virial))
@@ -163,7 +153,7 @@ def _physics_notes(match: Match, sample: RunSample) -> list[Note]:
             text = (
                 f"the temperature changes by {change:+.3g} K from the first half to the second"
             )
-            notes.append(Note("warning", text, fix="leave out the start, or run longer"))
+            notes.append(Note("warning", text, fix="omit the start, or run longer"))
     if sample.net_force is not None and sample.force_rms is not None:
         n_atoms = match.supercell.n_atoms
         bound = min(_NET * np.sqrt(3.0 * n_atoms), _NET_EACH * n_atoms) * sample.force_rms

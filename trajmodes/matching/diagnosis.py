@@ -1,6 +1,6 @@
-"""Everything about a run that decides whether results can be trusted, before the work is done.
+"""Diagnosis of a run from a sample of its frames, before the long passes.
 
-Figures come from a sample of frames; `checks` says what follows from them.
+`checks` draws the conclusions.
 """
 
 import os
@@ -11,14 +11,18 @@ from typing import Literal
 
 import numpy as np
 
-from trajmodes.arrays import Floats, freeze
+from trajmodes.arrays import Floats
+from trajmodes.arrays import freeze
 from trajmodes.data.results import Finding
 from trajmodes.errors import DataError
 from trajmodes.matching.checks import check_run
 from trajmodes.matching.displacements import Hops
 from trajmodes.matching.match import Match
 from trajmodes.matching.outliers import Outliers
-from trajmodes.matching.sample import ENOUGH, RunSample, mean_and_error, sample_run
+from trajmodes.matching.sample import ENOUGH
+from trajmodes.matching.sample import RunSample
+from trajmodes.matching.sample import mean_and_error
+from trajmodes.matching.sample import sample_run
 from trajmodes.notes import Note
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.readers.units import unit_factors
@@ -32,24 +36,24 @@ PROVABLE_UNITS: tuple[
 PROOF = 1.8
 """Kinetic and virial temperature within this factor of each other prove the units of a file."""
 _RATIO = 3.0
-"""Kinetic and virial temperature of a solid may differ by this factor, not by more."""
+"""Largest ratio of kinetic and virial temperature in a solid."""
 _BASE_BYTES, _BLOCK_BYTES, _WAITING_BYTES = 350e6, 3e6, 38e6
-"""Memory of the libraries, of a block of frames, of amplitudes that wait for a spectrum."""
+"""Memory of the libraries, of a block of frames, of the amplitudes buffered for a spectrum."""
 _BASE_SECONDS, _PASSES = 12.0, 3.0
-"""Time to start, draw and write; and of both passes, in times of reading and displacing."""
+"""Time to start, plot and write; time of both passes relative to reading and displacing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Figures of a run, what follows from them, and the q points that it holds."""
+    """Quantities of a run, the conclusions from them, and its commensurate q points."""
 
     figures: Mapping[str, Finding]
-    """Name → figure, in the order to be told."""
+    """Name → value, in the order of the report."""
     verdict: tuple[Note, ...]
     qpoints: Floats
     """(q, 3) commensurate q points, one of each pair ±q, reduced coordinates."""
     weights: Floats
-    """(q,) 2 where a point stands for ±q."""
+    """(q,) 2 where a point represents ±q."""
     sample: RunSample
 
     def __post_init__(self) -> None:
@@ -69,24 +73,13 @@ def diagnose(
     hops: Hops = "refuse",
     outliers: Outliers = "refuse",
 ) -> Diagnosis:
-    """Look at a sample of frames and say what the run is good for.
-
-    Parameters
-    ----------
-    trajectory
-        The run.
-    match
-        Its match to a crystal.
-    hops
-        What is done about frames in which an atom has left its site: see `Displacer`.
-    outliers
-        The same of frames with a value that no thermal motion reaches.
+    """Evaluate a sample of frames; ``hops`` and ``outliers`` are those of `Displacer`.
 
     Raises
     ------
     DataError
-        If velocities and forces belong to different temperatures, as wrong units make them, or
-        a sampled frame cannot be used.
+        If velocities and forces have different temperatures, as with wrong units, or a sampled
+        frame cannot be used.
     """
     sample = sample_run(trajectory, match, hops=hops, outliers=outliers)
     _check_units(trajectory, sample)
@@ -110,7 +103,7 @@ def units_are_proved(sample: RunSample) -> bool | None:
 
 
 def _check_units(trajectory: Trajectory, sample: RunSample) -> None:
-    """Refuse where the two temperatures cannot belong to one run."""
+    """Raise a `DataError` if the two temperatures are inconsistent."""
     (kinetic, _), (virial, _) = mean_and_error(sample.kinetic), mean_and_error(sample.virial)
     if not np.isfinite([kinetic, virial]).all() or len(sample.frames) < ENOUGH:
         return
@@ -118,20 +111,20 @@ def _check_units(trajectory: Trajectory, sample: RunSample) -> None:
         return
     likely = _likely_units(trajectory.unit_style, kinetic, virial)
     raise DataError(
-        f"velocities say {kinetic:.4g} K, forces and displacements {virial:.4g} K",
+        f"velocities give {kinetic:.4g} K, forces and displacements {virial:.4g} K",
         where=f"{len(sample.frames)} frames, read with units {trajectory.unit_style}",
         why=f"the file is likely in {likely}"
         if likely
-        else "velocities or forces are in another unit, of other atoms, or of the other sign",
+        else "velocities or forces are in another unit, of other atoms, or of opposite sign",
         fix=f"give units {likely.split()[-1]}"
         if likely.startswith("units")
         else "check the elements and masses, the units, and that positions, velocities and "
-        "forces are of one step",
+        "forces belong to the same step",
     )
 
 
 def _likely_units(style: str, kinetic: float, virial: float) -> str:
-    """Name the unit that would make both temperatures agree; empty if none does."""
+    """Name the unit for which both temperatures agree; empty if there is none."""
     if virial <= 0.0 or kinetic <= 0.0:
         return ""
     if style in PROVABLE_UNITS:
@@ -170,7 +163,7 @@ def _match_figures(match: Match) -> dict[str, Finding]:
         "relaxation": Finding(
             float(moved),
             "Å",
-            f"of sites as symmetry allows, ± {match.relaxation_sem:.1e}; without symmetry "
+            f"of sites, as symmetry allows, ± {match.relaxation_sem:.1e}; without symmetry "
             f"{match.raw_relaxation_max:.1e}",
         ),
     }
@@ -208,7 +201,7 @@ def _motion_figures(sample: RunSample) -> dict[str, Finding]:
 
 def _time_figures(trajectory: Trajectory, sample: RunSample) -> dict[str, Finding]:
     figures = {
-        "frames": Finding(trajectory.n_frames, "", _count(len(trajectory.segments))),
+        "frames": Finding(trajectory.n_frames, "", _gap_text(len(trajectory.segments))),
         "digits": Finding(
             trajectory.precision_digits,
             "",
@@ -222,16 +215,18 @@ def _time_figures(trajectory: Trajectory, sample: RunSample) -> dict[str, Findin
         figures["Nyquist frequency"] = Finding(0.5 / interval, "THz", "of the frames")
     if sample.interval_ps is not None:
         figures["interval from motion"] = Finding(
-            1e3 * sample.interval_ps, "fs", "distance gone over velocity"
+            1e3 * sample.interval_ps, "fs", "displacement divided by velocity"
         )
     if sample.omega_bound is not None:
         figures["highest frequency"] = Finding(
-            sample.omega_bound / THZ, "THz", "at least, from moments; often 1.2 to 2 times that"
+            sample.omega_bound / THZ,
+            "THz",
+            "lower bound, from moments; often 1.2 to 2 times higher",
         )
     return figures
 
 
-def _count(n_segments: int) -> str:
+def _gap_text(n_segments: int) -> str:
     return (
         "without a gap" if n_segments == 1 else f"in {n_segments} segments, with gaps between"
     )
@@ -242,13 +237,13 @@ def _size_figures(
 ) -> dict[str, Finding]:
     n_fields = 1 + trajectory.has_velocities + trajectory.has_forces
     n_workers = os.cpu_count() or 1
-    # Text and numbers of the blocks in flight; half the run as amplitudes of half the q.
+    # Text and numbers of the blocks being processed; amplitudes of half the run at half the q.
     frame_bytes = 48.0 * n_fields * match.supercell.n_atoms
     memory = _BASE_BYTES + 6.0 * n_workers * max(_BLOCK_BYTES, frame_bytes)
     memory += 2.0 * min(_WAITING_BYTES, 12.0 * match.supercell.n_atoms * trajectory.n_frames)
     seconds = trajectory.n_frames * sample.seconds_per_frame / n_workers
     seconds = _BASE_SECONDS + _PASSES * seconds
-    # No more digits than it is known to.
+    # One significant digit.
     seconds = float(f"{seconds:.1g}")
     total = int(match.supercell.n_cells)
     return {

@@ -1,16 +1,17 @@
 """The primitive crystal of an average structure, where no cell file is given.
 
-A translation t of the structure takes every atom to one of its species, but for the noise of
-the average. Candidates are the vectors from one atom to others of its species; the shortest
-true ones span the primitive lattice, and the box, a whole multiple of it, makes it exact.
-Atoms that become one site are averaged, which takes the noise down by the root of the number
-of cells; then spglib finds the space group at a tolerance to match, and sites are symmetrised.
+A translation of the structure takes every atom to one of its species, up to the noise of the
+average. Candidates are the vectors from one atom to others of its species. The shortest
+translations span the primitive lattice, and the box, an integer multiple of it, makes it exact.
+Atoms of the same site are averaged, which reduces the noise by the square root of the number of
+cells. spglib then finds the space group at a corresponding tolerance, and the sites are
+symmetrised.
 
-A lattice has many reduced cells whose vectors have the same lengths, and rounding decides in
-which of them a reduction ends: runs of one crystal at two temperatures would have different
-axes. One is chosen whatever the noise. Its angles are all acute where they can be, else right
-or obtuse (the two types of Niggli, Krystallographische Grundlagen, 1928); of these cells it is
-the one whose vectors go farthest along a fixed direction.
+A lattice has many reduced cells with vectors of the same lengths, and rounding decides which
+one a reduction gives. Runs of one crystal at two temperatures would then have different axes.
+The choice here does not depend on the noise: all angles acute if possible, otherwise right or
+obtuse (the two types of Niggli, Krystallographische Grundlagen, 1928), and of these cells the
+one whose vectors have the largest components along a fixed direction.
 """
 
 from dataclasses import dataclass, replace
@@ -33,13 +34,13 @@ from trajmodes.units import DALTON
 _PROBES = 24
 _SHORTEST = 40
 _MOST_NOISE = 0.075
-"""Of the distance between neighbours."""
+"""Largest noise, relative to the distance of neighbours."""
 _FLOOR = 2e-3
-"""Å. Noise below this is taken for rounding of the file."""
+"""Å. Least noise: rounding of the file."""
 _ALIKE = 5e-3
-"""Relative: lengths that differ by less are equal, and cosines below it zero."""
+"""Lengths with a smaller relative difference are equal; cosines below it are zero."""
 _FORWARD = np.array([1.0, 0.6, 0.3])
-"""No two short vectors of a lattice along the axes go equally far along it."""
+"""Direction along which no two short vectors of a lattice have equal components."""
 
 
 def find_crystal(
@@ -47,19 +48,12 @@ def find_crystal(
 ) -> ReducedCrystal:
     """Primitive crystal of an average structure, in the frame of the file.
 
-    Parameters
-    ----------
-    average
-        The average structure.
-    species
-        (a,) chemical symbols.
-    masses
-        (a,) in eV ps²/Å²; the standard ones where they are not given.
+    ``masses`` (a,) are in eV ps²/Å²; the standard ones are the default.
 
     Raises
     ------
     DataError
-        If no translation is found, or atoms do not fall on the sites of its lattice.
+        If no translation is found, or atoms are not on the sites of its lattice.
     """
     box = average.box if np.linalg.det(average.box) > 0.0 else -average.box
     if masses is None:
@@ -81,24 +75,24 @@ def find_crystal(
     text = (
         f"no cell file: the average structure is {n_cells} primitive cells of "
         f"{crystal.n_sites} atoms, space group {group.symbol}; sites were moved by up to "
-        f"{moved:.1e} Å to obey it"
+        f"{moved:.1e} Å to impose it"
     )
     return ReducedCrystal(symmetric, (Note("note", text),))
 
 
 @dataclass(frozen=True, slots=True)
 class _Structure:
-    """Averaged atoms with a search tree of them and of their images near the box."""
+    """Averaged atoms, and search trees of the atoms with their images near the box."""
 
     whole: Crystal
     kinds: Ints
     spacing: float
-    """Shortest distance between two atoms in Å."""
+    """Shortest distance of two atoms in Å."""
     trees: tuple[cKDTree, ...]
     """One for each species."""
 
     def nearest(self, points: Floats, kind: int) -> Floats:
-        """(k, 3) vectors in Å from the nearest atoms of a species to points."""
+        """Vectors (k, 3) in Å from the nearest atoms of a species to points."""
         cell = self.whole.cell
         reduced = points @ np.linalg.inv(cell)
         inside = (reduced - np.floor(reduced)) @ cell
@@ -113,7 +107,7 @@ def _structure(whole: Crystal) -> _Structure:
     inside = whole.sites - np.floor(whole.sites)
     images = np.indices((3, 3, 3)).reshape(3, -1).T - 1
     reduced = (inside[:, None] + images).reshape(-1, 3)
-    # Half a box on each side is more than the distance to the nearest atom, for any lattice.
+    # Half a box on each side exceeds the distance to the nearest atom in any lattice.
     near = ((reduced > -0.5) & (reduced < 1.5)).all(axis=1)
     points, labels = reduced[near] @ whole.cell, np.repeat(kinds, len(images))[near]
     trees = tuple(cKDTree(points[labels == kind]) for kind in range(len(names)))
@@ -122,7 +116,7 @@ def _structure(whole: Crystal) -> _Structure:
 
 
 def _noise(average: AverageStructure, structure: _Structure) -> float:
-    """Estimate the distance in Å of averaged atoms from where a longer run would put them."""
+    """Estimate the statistical error in Å of averaged positions."""
     most = _MOST_NOISE * structure.spacing
     n_frames = len(average.frames)
     if average.exact:
@@ -134,9 +128,9 @@ def _noise(average: AverageStructure, structure: _Structure) -> float:
 
 
 def _scanned_lattice(structure: _Structure, noise: float) -> tuple[Floats, float]:
-    """Find the lattice with growing allowance for noise, until more of it changes nothing.
+    """Find the lattice with increasing tolerance, until a larger one gives the same.
 
-    Frames that follow closely, or slow modes, make the average noisier than it looks.
+    Correlated frames or slow modes make the average noisier than estimated.
     """
     found: list[tuple[Floats, float]] = []
     while noise <= _MOST_NOISE * structure.spacing:
@@ -149,17 +143,17 @@ def _scanned_lattice(structure: _Structure, noise: float) -> tuple[Floats, float
         noise *= 1.5
     if not found:
         raise DataError(
-            "no translation carries the average structure into itself",
-            where=f"{len(structure.kinds)} atoms, noise up to {noise / 1.5:.2g} Å allowed for",
-            why="the run is too short or too hot for its average, has defects, or is of one "
-            "primitive cell only",
+            "no translation maps the average structure on itself",
+            where=f"{len(structure.kinds)} atoms, noise of up to {noise / 1.5:.2g} Å tolerated",
+            why="the run is too short or too hot for a good average, has defects, or has only "
+            "one primitive cell",
             fix="give a cell file",
         )
     return found[-1]
 
 
 def _translations(structure: _Structure, noise: float) -> Floats:
-    """(k, 3) the shortest vectors in Å that carry the structure into itself."""
+    """Shortest vectors (k, 3) in Å that map the structure on itself."""
     whole, kinds = structure.whole, structure.kinds
     positions = whole.positions
     members = np.flatnonzero(kinds == np.argmin(np.bincount(kinds)))
@@ -167,33 +161,33 @@ def _translations(structure: _Structure, noise: float) -> Floats:
     vectors = minimum_image(positions[members[1:]] - positions[members[0]], box)
     vectors = vectors[np.argsort((vectors**2).sum(axis=1), kind="stable")]
     probes = np.unique(np.linspace(0, len(kinds) - 1, _PROBES).astype(np.int64))
-    # Both atoms of a pair are noisy, and the vector itself: leave room, then ask all atoms.
-    likely = vectors[_misfits(structure, vectors, probes)[0] < 4.0 * noise][:_SHORTEST]
-    misfits, errors = _misfits(structure, likely, np.arange(len(kinds)))
-    true = misfits < 3.0 * noise
+    # Both atoms of a pair and the vector are noisy. A few atoms select candidates, all decide.
+    likely = vectors[_residuals(structure, vectors, probes)[0] < 4.0 * noise][:_SHORTEST]
+    residuals, errors = _residuals(structure, likely, np.arange(len(kinds)))
+    true = residuals < 3.0 * noise
     found: Floats = likely[true] - errors[true]
     return found
 
 
-def _misfits(structure: _Structure, vectors: Floats, chosen: Ints) -> tuple[Floats, Floats]:
-    """How well translations carry chosen atoms to like atoms.
+def _residuals(structure: _Structure, vectors: Floats, chosen: Ints) -> tuple[Floats, Floats]:
+    """Distances of translated atoms from the nearest atoms of their species.
 
-    Returns (k,) rms distances in Å about the mean, and the (k, 3) means, which are the errors
+    Returns rms distances (k,) in Å about their mean, and the means (k, 3), which are the errors
     of the vectors.
     """
     positions, kinds = structure.whole.positions[chosen], structure.kinds[chosen]
-    apart = np.empty((len(vectors), len(chosen), 3))
+    offset = np.empty((len(vectors), len(chosen), 3))
     for kind in np.unique(kinds):
         own = np.flatnonzero(kinds == kind)
         points = (positions[own] + vectors[:, None]).reshape(-1, 3)
-        apart[:, own] = structure.nearest(points, kind).reshape(len(vectors), len(own), 3)
-    errors = apart.mean(axis=1)
-    misfits = np.sqrt(((apart - errors[:, None]) ** 2).sum(axis=2).mean(axis=1))
-    return misfits, errors
+        offset[:, own] = structure.nearest(points, kind).reshape(len(vectors), len(own), 3)
+    errors = offset.mean(axis=1)
+    residuals = np.sqrt(((offset - errors[:, None]) ** 2).sum(axis=2).mean(axis=1))
+    return residuals, errors
 
 
 def _primitive_lattice(whole: Crystal, vectors: Floats) -> Floats | None:
-    """Vectors of the smallest cell, exactly a part of the box; None if they are not."""
+    """Smallest cell of which the box is an exact integer multiple; None if there is none."""
     box, n_atoms = whole.cell, whole.n_sites
     candidates = np.concatenate([vectors, box])
     triples = np.array(list(combinations(range(len(candidates)), 3)))
@@ -210,7 +204,7 @@ def _primitive_lattice(whole: Crystal, vectors: Floats) -> Floats | None:
 
 
 def _classes(structure: _Structure, lattice: Floats) -> Ints:
-    """Label (a,) the site that each atom becomes in a smaller cell."""
+    """Label (a,) the site of each atom in a smaller cell."""
     inverse = np.linalg.inv(lattice)
     reduced = structure.whole.positions @ inverse
     labels = np.full(len(reduced), -1, dtype=np.int64)
@@ -222,7 +216,7 @@ def _classes(structure: _Structure, lattice: Floats) -> Ints:
     n_cells = round(structure.whole.volume / abs(float(np.linalg.det(lattice))))
     if (np.bincount(labels) != n_cells).any():
         raise DataError(
-            "atoms of the average structure do not fall on the sites of its lattice",
+            "atoms of the average structure are not on the sites of its lattice",
             where=f"{n_cells} cells, {np.bincount(labels).tolist()} atoms on the sites",
             why="the crystal has defects, or atoms hopped",
             fix="give a cell file",
@@ -231,10 +225,9 @@ def _classes(structure: _Structure, lattice: Floats) -> Ints:
 
 
 def _group_within(crystal: Crystal, noise: float) -> SpaceGroup:
-    """Find the space group of a crystal whose sites carry noise.
+    """Find the space group of a crystal with noisy sites.
 
-    The tolerance is raised from the noise on; the first at which a larger one finds no more
-    operations is taken.
+    The tolerance is doubled, from four times the noise on, while this gives more operations.
     """
     tolerance = max(4.0 * noise, 1e-3)
     group = space_group(crystal, tolerance=tolerance)
@@ -247,7 +240,7 @@ def _group_within(crystal: Crystal, noise: float) -> SpaceGroup:
 
 
 def _in_symmetric_cell(crystal: Crystal, group: SpaceGroup) -> Crystal:
-    """Take noise out of a lattice: the nearest cell, not turned, with mean_W Wᵀ (A Aᵀ) W."""
+    """Symmetrise a lattice: the metric becomes mean_W Wᵀ (A Aᵀ) W, without a rotation."""
     cell, w_gxy = crystal.cell, group.rotations
     metric = (w_gxy.swapaxes(1, 2) @ (cell @ cell.T) @ w_gxy).mean(axis=0)
     inverse = np.linalg.inv(cell)
@@ -264,16 +257,9 @@ def _group_or_none(crystal: Crystal, tolerance: float) -> SpaceGroup | None:
 
 
 def chosen_cell(lattice: Floats) -> Floats:
-    """Choose a reduced, right-handed primitive cell of a lattice.
+    """Choose a reduced, right-handed cell of a lattice given by any cell (3, 3), rows in Å.
 
-    Parameters
-    ----------
-    lattice
-        (3, 3) any primitive cell, rows in Å.
-
-    Returns
-    -------
-    (3, 3) rows in Å, ascending in length.
+    The rows are in ascending order of length.
     """
     reduced, _ = reduced_cell(lattice)
     volume = abs(float(np.linalg.det(reduced)))
@@ -295,7 +281,7 @@ def chosen_cell(lattice: Floats) -> Floats:
 
 
 def _cosines(cells: Floats) -> Floats:
-    """(n, 3) cosines of the three angles."""
+    """Cosines (n, 3) of the three angles."""
     unit = cells / np.linalg.norm(cells, axis=2, keepdims=True)
     cosines: Floats = np.einsum("nix,nix->ni", unit, np.roll(unit, -1, axis=1))
     return cosines

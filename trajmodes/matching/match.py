@@ -1,10 +1,10 @@
 """Match a run to a crystal: matrix, rotation, strain, shift, and the site of every atom.
 
-With rows as lattice vectors, box = S · cell · (1 + ε) · Rᵀ: S the supercell matrix, ε the
+With rows as lattice vectors, box = S · cell · (1 + ε) · Rᵀ. S is the supercell matrix, ε the
 homogeneous strain from the crystal of the cell file to the run (symmetric, in the user's
-frame), R the rotation that takes vectors of the file to the user's frame, r_user = r_file R.
-Under the strain the sites keep their reduced coordinates; after it they are moved by the part
-of the mean displacement that the space group allows, and by no other, which would be noise.
+frame), and R the rotation from the frame of the file to the user's frame, r_user = r_file R.
+The sites keep their reduced coordinates under the strain. They are then moved by the part of
+the mean displacement that the space group allows; the other part is noise.
 """
 
 from collections import Counter
@@ -19,8 +19,13 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.crystal_difference import EXPANSION, SAME_CRYSTAL
 from trajmodes.data.lattice import deformation, nearest_neighbour
 from trajmodes.errors import DataError
-from trajmodes.matching.average import AverageStructure, average_structure, symmetric_box
-from trajmodes.matching.box import BoxMotion, box_notes
+from trajmodes.matching.average import (
+    AverageStructure,
+    BoxMotion,
+    average_structure,
+    box_notes,
+    symmetric_box,
+)
 from trajmodes.matching.registration import Placement, Registration, register
 from trajmodes.matching.species import atom_species
 from trajmodes.notes import Note
@@ -29,22 +34,22 @@ from trajmodes.symmetry.operations import SpaceGroup, invariant_part, space_grou
 from trajmodes.symmetry.translations import atom_at, build_supercell
 
 _TOLERANCE = 1e-3
-"""Å. Symmetry of the crystal, as cell files with four digits have it."""
+"""Å. Tolerance of the symmetry of the crystal: cell files may have four digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How a run is laid over a crystal, and how well it fits."""
+    """The map between the crystal and a run, and its residuals."""
 
     supercell: Supercell
-    """Of the user's crystal strained to the box of the run, relaxed as far as its symmetry
-    allows, in the user's frame. Its matrix is integer: phases never see the strain."""
-    slots: Ints
-    """(a,) place in canonical order of each atom of the file."""
+    """The user's crystal strained to the box of the run and relaxed within its symmetry, in the
+    user's frame. Its matrix is integer: phases do not depend on the strain."""
+    permutation: Ints
+    """(a,) index in canonical order of each atom of the file."""
     rotation: Floats
-    """(3, 3). r_user = r_file @ rotation, a proper rotation."""
+    """(3, 3) proper rotation, r_user = r_file @ rotation."""
     reference: Floats
-    """(a, 3), unit: Å. Ideal position of each atom, in the frame and the order of the file,
+    """(a, 3), unit: Å. Ideal position of each atom in the frame and the order of the file, at
     the image nearest to its mean position."""
     box: Floats
     """(3, 3), unit: Å. Rows are the box vectors, in the frame of the file."""
@@ -53,49 +58,42 @@ class Match:
     strain: Floats
     """(3, 3) strain from the cell file to the run, symmetric, in the user's frame."""
     residual_rms: float
-    """Root mean square distance of the mean positions from the reference in Å."""
+    """Root mean square distance in Å of the mean positions from the reference."""
     residual_max: float
-    """The largest one in Å."""
+    """Largest of these distances in Å."""
     relaxation: Floats
-    """(s, 3), unit: Å. How far sites moved from their reduced coordinates in the cell file, in
-    the user's frame: the part of the mean displacement that the space group allows."""
+    """(s, 3), unit: Å. Displacement of the sites from their reduced coordinates in the cell
+    file, in the user's frame: the part of the mean displacement that the space group allows."""
     relaxation_sem: float
-    """Largest standard error of its components in Å; nan from one frame, zero where the
-    positions were not averaged."""
+    """Largest standard error of its components in Å; nan from one frame, zero if the positions
+    are not averages."""
     raw_relaxation_max: float
-    """Å. Largest mean displacement of a site without regard to symmetry."""
+    """Å. Largest mean displacement of a site, without symmetry."""
     spacing: float
-    """Shortest distance between two sites in Å."""
+    """Shortest distance of two sites in Å."""
     space_group: str
     """International symbol of the crystal of the cell file."""
     ids: Ints
-    """(a,) id of each atom in the file, counted from 1 where it has none."""
+    """(a,) id of each atom in the file, or 1, 2, … if it has none."""
     notes: tuple[Note, ...]
-    """What the user should know."""
     box_motion: BoxMotion | None = None
-    """How the box moves about `box`, its mean; None where it is fixed."""
+    """Fluctuation of the box about `box`, its mean; None if it is fixed."""
 
     def __post_init__(self) -> None:
         sizes = {"a": self.supercell.n_atoms, "s": self.supercell.crystal.n_sites}
-        freeze(self, sizes, np.int64, slots="a", ids="a")
+        freeze(self, sizes, np.int64, permutation="a", ids="a")
         freeze(self, sizes, float, rotation="3 3", reference="a 3", box="3 3", shift="3")
         freeze(self, sizes, float, strain="3 3", relaxation="s 3")
 
     def moved(self, shift: Floats) -> "Match":
-        """Move the reference of every site; symmetry must allow it.
-
-        Parameters
-        ----------
-        shift
-            (s, 3) in Å, in the user's frame.
-        """
+        """Displace the sites by (s, 3) in Å in the user's frame, which symmetry must allow."""
         crystal = self.supercell.crystal
         sites = crystal.sites + shift @ np.linalg.inv(crystal.cell)
-        elsewhere = Crystal(crystal.cell, sites, crystal.species, crystal.masses)
-        of_atoms = shift[self.slots % crystal.n_sites]
+        displaced = Crystal(crystal.cell, sites, crystal.species, crystal.masses)
+        of_atoms = shift[self.permutation % crystal.n_sites]
         return replace(
             self,
-            supercell=build_supercell(elsewhere, self.supercell.matrix),
+            supercell=build_supercell(displaced, self.supercell.matrix),
             reference=self.reference + of_atoms @ self.rotation.T,
             relaxation=self.relaxation + shift,
         )
@@ -110,7 +108,7 @@ def match(
     relax: bool = True,
     box: Literal["fixed", "average"] = "fixed",
 ) -> Match:
-    """Find how a run repeats, strains, turns, shifts and numbers a crystal.
+    """Find supercell matrix, strain, rotation, shift and site assignment of a run.
 
     Parameters
     ----------
@@ -119,24 +117,24 @@ def match(
     trajectory
         The run.
     type_map
-        Atom type → symbol, where the file does not tell the elements.
+        Atom type → symbol, if the file does not contain the elements.
     average
-        The average structure of the run, where it is known already.
+        The average structure of the run, if it is known already.
     relax
         Whether sites are moved by the part of the mean displacement that symmetry allows, or
-        stay at the reduced coordinates of the crystal. Of snapshots about a known structure
-        the mean plays no part: sites are moved to where that structure has them.
+        stay at the reduced coordinates of the crystal. For snapshots about a known structure
+        the sites are those of that structure.
     box
-        Whether the box has to be fixed, or may move about its average; an average structure
-        that is given has decided that.
+        Whether the box must be fixed, or may fluctuate about its average; not used with
+        ``average``.
 
     Raises
     ------
     DataError
-        If the run is not of this crystal: numbers, volume, arrangement, mirror image; or if
-        its box changes and may not, or an atom is nowhere near a site.
+        If the run is not of this crystal (numbers of atoms, volume, arrangement, mirror image),
+        if its box changes and may not, or if an atom is far from every site.
     UsageError
-        If the elements of the atoms cannot be told.
+        If the elements of the atoms are not known.
     """
     species = atom_species(trajectory, crystal, type_map)
     _check_numbers(crystal, species)
@@ -145,15 +143,15 @@ def match(
     group = space_group(crystal, tolerance=_TOLERANCE)
     ids = np.arange(1, len(species) + 1) if trajectory.ids is None else trajectory.ids
     average, found = symmetric_box(group, average, _register(group, average, species))
-    weighed, notes = _with_masses(crystal, trajectory, found.placement.site)
-    supercell = build_supercell(weighed, found.matrix)
-    slots = _slots(supercell, found.placement, species, ids)
-    known = _Known(average, ids, notes, relax)
-    return _assembled(group, supercell, found, slots, known)
+    with_masses, notes = _with_masses(crystal, trajectory, found.placement.site)
+    supercell = build_supercell(with_masses, found.matrix)
+    permutation = _permutation(supercell, found.placement, species, ids)
+    run = _Run(average, ids, notes, relax)
+    return _match(group, supercell, found, permutation, run)
 
 
-class _Known(NamedTuple):
-    """What is known of the run before its crystal is laid over it."""
+class _Run(NamedTuple):
+    """The run that is matched."""
 
     average: AverageStructure
     ids: Ints
@@ -161,39 +159,39 @@ class _Known(NamedTuple):
     relax: bool
 
 
-def _assembled(
+def _match(
     group: SpaceGroup,
     supercell: Supercell,
     found: Registration,
-    slots: Ints,
-    known: _Known,
+    permutation: Ints,
+    run: _Run,
 ) -> Match:
-    average, ids, notes, relax = known
+    """Match from a registration: strain, relaxation of the sites, residuals."""
+    average, ids, notes, relax = run
     crystal, placed = supercell.crystal, found.placement
     # map = (1 + ε) Rᵀ
     change = deformation(found.map)
     rotation, strain = change.rotation.T, change.strain
     cell = crystal.cell @ change.stretch
     raw, raw_by_frame = _site_means(average, placed, rotation)
-    moved = _allowed(group, raw) if relax else np.zeros_like(raw)
-    strained = Crystal(
-        cell, crystal.sites + moved @ np.linalg.inv(cell), crystal.species, crystal.masses
-    )
-    left = placed.offset - moved[placed.site] @ rotation.T
-    distance = np.linalg.norm(left, axis=1)
+    relaxation = _allowed_part(group, raw) if relax else np.zeros_like(raw)
+    sites = crystal.sites + relaxation @ np.linalg.inv(cell)
+    strained = Crystal(cell, sites, crystal.species, crystal.masses)
+    residual = placed.offset - relaxation[placed.site] @ rotation.T
+    distance = np.linalg.norm(residual, axis=1)
     spacing = nearest_neighbour(strained)
     _check_distance(distance, spacing, ids)
     return Match(
         supercell=build_supercell(strained, supercell.matrix),
-        slots=slots,
+        permutation=permutation,
         rotation=rotation,
-        reference=average.positions - left,
+        reference=average.positions - residual,
         box=average.box,
         shift=found.shift,
         strain=strain,
         residual_rms=float(np.sqrt((distance**2).mean())),
         residual_max=float(distance.max()),
-        relaxation=moved,
+        relaxation=relaxation,
         relaxation_sem=0.0 if average.exact or not relax else _sem(group, raw_by_frame),
         raw_relaxation_max=float(np.linalg.norm(raw, axis=1).max()),
         spacing=spacing,
@@ -212,7 +210,7 @@ def _assembled(
 def _register(
     group: SpaceGroup, average: AverageStructure, species: tuple[str, ...]
 ) -> Registration:
-    """Register the crystal, or say why that cannot be."""
+    """Register the crystal, or raise a `DataError` that gives the reason."""
     # A left-handed box and its negative span the same lattice.
     box = average.box if np.linalg.det(average.box) > 0.0 else -average.box
     found = register(group, box, average.positions, species, mirrored=False)
@@ -227,39 +225,39 @@ def _register(
                 where=f"space group {group.symbol}; rms distance from the sites "
                 f"{other.residual_rms:.3g} Å mirrored"
                 + ("" if found is None else f", {found.residual_rms:.3g} Å as given"),
-                why="a chiral crystal and its mirror image cannot be turned into each other",
+                why="no rotation relates a chiral crystal to its mirror image",
                 fix="mirror the cell file (negate one Cartesian axis of cell and positions)",
             )
     if found is None:
         raise DataError(
-            "the crystal of the cell file is nowhere in the run",
+            "the structure of the run is not that of the cell file",
             where="numbers of atoms and volume agree, the arrangement does not",
-            why="another structure of the same composition, a phase that changed, a liquid, "
-            "or elements that are interchanged",
+            why="another structure of the same composition, a phase transition, a liquid, or "
+            "interchanged elements",
             fix="check the cell file and the elements (--species); compare with the cell found "
             "without a cell file",
         )
     return found
 
 
-def _slots(
+def _permutation(
     supercell: Supercell, placed: Placement, species: tuple[str, ...], ids: Ints
 ) -> Ints:
-    """Canonical place of each atom; refuses where two atoms claim one."""
-    slots = atom_at(supercell, placed.site, placed.lattice)
-    counts = np.bincount(slots, minlength=supercell.n_atoms)
+    """Canonical index of each atom; raise a `DataError` if two atoms have the same."""
+    permutation = atom_at(supercell, placed.site, placed.lattice)
+    counts = np.bincount(permutation, minlength=supercell.n_atoms)
     if (counts == 1).all():
-        return slots
-    shared = np.flatnonzero(counts[slots] > 1)
+        return permutation
+    shared = np.flatnonzero(counts[permutation] > 1)
     distance = np.linalg.norm(placed.offset, axis=1)
     worst = shared[np.argsort(-distance[shared])][:5]
-    told = "; ".join(f"atom {ids[a]} ({species[a]}) {distance[a]:.2f} Å off" for a in worst)
+    listed = "; ".join(f"atom {ids[a]} ({species[a]}) {distance[a]:.2f} Å off" for a in worst)
     raise DataError(
         f"the atoms are not one to one with the sites: {int((counts == 0).sum())} sites of "
-        f"{supercell.n_atoms} are empty and as many are taken twice",
-        where=told,
-        why="a vacancy, an interstitial or an atom that hopped, another structure, or elements "
-        "that are interchanged",
+        f"{supercell.n_atoms} are empty, others have two atoms",
+        where=listed,
+        why="a vacancy, an interstitial or an atom that hopped, another structure, or "
+        "interchanged elements",
         fix="check the cell file and the elements (--species); a crystal with defects cannot "
         "be used",
     )
@@ -268,7 +266,7 @@ def _slots(
 def _site_means(
     average: AverageStructure, placed: Placement, rotation: Floats
 ) -> tuple[Floats, Floats]:
-    """(s, 3) mean displacement of each site in the user's frame, and (t, s, 3) by frame."""
+    """Mean displacement (s, 3) of each site in the user's frame, and by frame (t, s, 3)."""
     n_sites = int(placed.site.max()) + 1
     share = np.zeros((n_sites, len(placed.site)))
     share[placed.site, np.arange(len(placed.site))] = 1.0
@@ -279,26 +277,26 @@ def _site_means(
 
 
 def _sem(group: SpaceGroup, raw_by_frame: Floats) -> float:
-    """Largest standard error in Å of the allowed part; nan from one frame."""
+    """Largest standard error in Å of the symmetric part; nan from one frame."""
     n_frames = len(raw_by_frame)
     if n_frames < 2:
         return float("nan")
-    spread = _allowed(group, raw_by_frame).std(axis=0, ddof=1)
+    spread = _allowed_part(group, raw_by_frame).std(axis=0, ddof=1)
     return float(spread.max() / np.sqrt(n_frames))
 
 
-def _allowed(group: SpaceGroup, moved: Floats) -> Floats:
-    """Part of site displacements (…, s, 3) that keeps the space group, less a rigid shift."""
-    part = invariant_part(group, moved)
+def _allowed_part(group: SpaceGroup, displacements: Floats) -> Floats:
+    """Part of site displacements (…, s, 3) invariant under the space group, without a shift."""
+    part = invariant_part(group, displacements)
     part = part - part.mean(axis=-2, keepdims=True)
-    # Rounding on sites that symmetry fixes must not break it.
+    # Rounding must not break the symmetry of sites that it fixes.
     return np.where(np.abs(part) < 1e-9, 0.0, part)
 
 
 def _with_masses(
     crystal: Crystal, trajectory: Trajectory, site: Ints
 ) -> tuple[Crystal, tuple[Note, ...]]:
-    """Give the crystal the masses of the run, where the file tells them."""
+    """Give the crystal the masses of the run, if the file contains them."""
     if trajectory.masses is None:
         return crystal, ()
     masses = np.bincount(site, trajectory.masses) / np.bincount(site)
@@ -306,15 +304,15 @@ def _with_masses(
     if spread > 1e-6:
         raise DataError(
             f"atoms on equivalent sites differ in mass by {spread:.1%}",
-            why="isotopes or an alloy; the modes of a mixed crystal are not those of a crystal",
-            fix="give all atoms of an element one mass",
+            why="isotopes or an alloy; a crystal with mixed masses has no phonons of given q",
+            fix="give all atoms of an element the same mass",
         )
     change = float(np.abs(masses / crystal.masses - 1.0).max())
-    weighed = Crystal(crystal.cell, crystal.sites, crystal.species, masses)
+    with_masses = Crystal(crystal.cell, crystal.sites, crystal.species, masses)
     if change < 1e-3:
-        return weighed, ()
-    text = f"masses are those of the run, up to {change:.1%} off the cell file's"
-    return weighed, (Note("warning", text),)
+        return with_masses, ()
+    text = f"masses are those of the run, which differ by up to {change:.1%} from the cell file"
+    return with_masses, (Note("warning", text),)
 
 
 def _strain_notes(strain: Floats) -> tuple[Note, ...]:
@@ -322,32 +320,32 @@ def _strain_notes(strain: Floats) -> tuple[Note, ...]:
     if largest < EXPANSION.strain:
         return ()
     text = (
-        f"the run's lattice is strained by up to {largest:.1%} from the cell file: constants "
-        "taken from elsewhere may belong to another lattice parameter"
+        f"the run's lattice is strained by up to {largest:.1%} from the cell file: force "
+        "constants from another source may belong to another lattice parameter"
     )
     return (Note("warning", text),)
 
 
 def _symmetry_notes(group: SpaceGroup, strained: Crystal) -> tuple[Note, ...]:
-    left = space_group(strained, tolerance=_TOLERANCE)
-    if left.n_operations == group.n_operations:
+    lower = space_group(strained, tolerance=_TOLERANCE)
+    if lower.n_operations == group.n_operations:
         return ()
     text = (
-        f"the box of the run lowers the symmetry from {group.symbol} to {left.symbol}: it is "
-        "not a whole multiple of a cell of the full symmetry"
+        f"the box of the run lowers the symmetry from {group.symbol} to {lower.symbol}: it is "
+        "not an integer multiple of a cell of the full symmetry"
     )
     return (Note("warning", text),)
 
 
 def _check_numbers(crystal: Crystal, species: tuple[str, ...]) -> None:
-    have, per_cell = Counter(species), Counter(crystal.species)
+    in_run, per_cell = Counter(species), Counter(crystal.species)
     n_cells = len(species) // crystal.n_sites
-    if all(have[name] == n_cells * per_cell[name] for name in have | per_cell):
+    if all(in_run[name] == n_cells * per_cell[name] for name in in_run | per_cell):
         return
     raise DataError(
-        "the run does not hold a whole number of primitive cells",
-        where=f"run: {_listed(have)}; cell: {_listed(per_cell)}",
-        why="another crystal, wrong elements, a defect, or a dump of a part of the atoms",
+        "the run does not contain an integer number of primitive cells",
+        where=f"run: {_listed(in_run)}; cell: {_listed(per_cell)}",
+        why="another crystal, wrong elements, a defect, or a dump of only some of the atoms",
         fix="check the cell file and the elements (dump_modify ID element …, or --species), "
         "and dump the group all",
     )
@@ -365,7 +363,7 @@ def _check_volume(crystal: Crystal, box: Floats, n_atoms: int) -> None:
         raise DataError(
             f"the run has {run:.4g} Å³ per atom, the cell file {cell:.4g}: lengths differ by "
             f"{ratio - 1.0:+.1%}",
-            why="another crystal or phase, or lengths in another unit",
+            why="another crystal or phase, or another unit of length",
             fix="give the cell file of the simulated crystal, and check the unit style",
         )
 
@@ -376,6 +374,6 @@ def _check_distance(distance: Floats, spacing: float, ids: Ints) -> None:
         raise DataError(
             f"the mean position of atom {ids[worst]} is {distance[worst]:.2f} Å from its site",
             where=f"half the distance between neighbours is {0.5 * spacing:.2f} Å",
-            why="the atom hopped during the run, or the structure is another one",
+            why="the atom hopped during the run, or the structure is different",
             fix="check the cell file; diffusing atoms cannot be used",
         )

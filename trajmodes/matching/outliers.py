@@ -1,21 +1,21 @@
-"""Which values no thermal motion reaches, and which number of the input they come from.
+"""Outliers: values beyond any thermal motion, and the number of the input that they come from.
 
-The scale of a field is measured in frames spread over the run, before the pass, so that the
-result depends neither on the cuts nor on the number of workers. It is the largest of
+The scale of a field is measured before the pass, in frames spread over the run, so that the
+result depends neither on the blocks nor on the number of workers. It is the largest of
 
     median |v| / 0.6745   over the atoms of a species, of one Cartesian component,
-    median |v| / 0.6745   over those of a site of the primitive cell, of one component,
+    median |v| / 0.6745   over the atoms of a site of the primitive cell, of one component,
     99 % quantile of |v| / 2.576   over the atoms of a species and the three components,
 
-each the standard deviation of a normal distribution. They are taken in every sampled frame, and
-their median over the frames is used, which one damaged number does not move. The second lets an
-atom rattle more than others of its species. The third keeps sets in which few atoms are
-displaced from being refused.
+each an estimate of the standard deviation of a normal distribution. They are evaluated in every
+sampled frame, and their median over the frames is used, which does not depend on one damaged
+number. The second allows a site larger motion than others of its species. The third accepts
+snapshots in which only a few atoms are displaced.
 
-An outlier exceeds the scale K times. Velocities are normal, and the largest of 10¹⁰ values is
-6.5 σ; forces on a repulsive wall have wider tails (9.6 σ in 6·10⁵ values of bcc zirconium at
-1400 K). The widest tails considered are exponential. Of n values with P(|v| > x) = exp(−x/b),
-median b ln 2, any exceeds K with the probability p if
+An outlier exceeds K times the scale. Velocities have a normal distribution, and the largest of
+10¹⁰ values is 6.5 σ. Forces on a repulsive wall have wider tails (9.6 σ in 6·10⁵ values of bcc
+zirconium at 1400 K). The widest tails considered are exponential. Of n values with
+P(|v| > x) = exp(−x/b), median b ln 2, one exceeds K times the scale with probability p if
 
     K = 0.6745 / ln 2 · ln(n/p) ,
 
@@ -39,7 +39,7 @@ from trajmodes.matching.match import Match
 Outliers = Literal["refuse", "drop"]
 
 Place = Callable[[int, int], str]
-"""Names the file, and the line where it is known, of a frame and an atom."""
+"""Names the file, and the line if known, of a frame and an atom."""
 
 _POSITIONS, _VELOCITIES, _FORCES = ("x", "y", "z"), ("vx", "vy", "vz"), ("fx", "fy", "fz")
 
@@ -48,13 +48,13 @@ _MEDIAN, _TAIL, _TAIL_SIGMA = 0.6745, 0.99, 2.576
 _FALSE_ALARM = 1e-6
 """Probability that a run without damage is refused, if its tails are exponential."""
 _NEAR = 0.25
-"""Displacement in distances of nearest neighbours that is no outlier, whatever the scale: in
-sets where one atom is displaced the others are at rest."""
+"""Displacement in distances of nearest neighbours that is never an outlier: in snapshots with
+one displaced atom the others are at rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Largest magnitude of each component that is no outlier; infinite where unknown."""
+    """Largest magnitude of each component that is not an outlier; infinite where unknown."""
 
     displacements: Floats
     """(a, 3), unit: Å. Atoms in canonical order, axes of the user's frame."""
@@ -63,7 +63,7 @@ class Limits:
     forces: Floats
     """(a, 3), unit: eV/Å."""
     factor: float = np.inf
-    """Ratio of the limits of velocities and forces to their scale."""
+    """Ratio K of the limits of velocities and forces to their scale."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -73,23 +73,14 @@ class Limits:
 def limits_of(
     sample: Sequence[MotionBlock], supercell: Supercell, n_frames: int, spacing: float
 ) -> Limits:
-    """Limits for all frames of a run from the motion in some of them.
+    """Limits for all ``n_frames`` frames of a run, from the motion in a sample of them.
 
-    Parameters
-    ----------
-    sample
-        Frames spread over the run.
-    supercell
-        The simulated crystal.
-    n_frames
-        Number of frames of the run.
-    spacing
-        Distance of nearest neighbours in Å.
+    ``spacing`` is the distance of nearest neighbours in Å.
     """
     sample = [block for block in sample if block.n_frames]
     if not sample:
-        free = np.full((supercell.n_atoms, 3), np.inf)
-        return Limits(free, free, free)
+        unlimited = np.full((supercell.n_atoms, 3), np.inf)
+        return Limits(unlimited, unlimited, unlimited)
     velocities = [block.velocities for block in sample if block.velocities is not None]
     forces = [block.forces for block in sample if block.forces is not None]
     fields = [[block.displacements for block in sample], velocities, forces]
@@ -101,7 +92,7 @@ def limits_of(
         else np.full((supercell.n_atoms, 3), np.inf)
         for parts in fields
     )
-    # A field that is zero in most frames has no scale to judge by.
+    # A field that is zero in most frames has no scale.
     v_ax, f_ax = (np.where(x > 0.0, x, np.inf) for x in (v_ax, f_ax))
     return Limits(np.maximum(u_ax, _NEAR * spacing), v_ax, f_ax, factor)
 
@@ -122,22 +113,14 @@ def _scale(v_tax: Floats, supercell: Supercell) -> Floats:
 
 
 def _quantile(size: Floats, part: float) -> Floats:
-    """Quantile along the second axis, less than the largest value if there are two."""
+    """Quantile along the second axis, the lower of the two nearest values."""
     last = size.shape[1] - 1
     lower: Floats = np.sort(size, axis=1)[:, int(part * last)]
     return lower
 
 
 def count_outliers(motion: MotionBlock, limits: Limits) -> Ints:
-    """Count the components (t,) of each frame that are beyond their limits.
-
-    Parameters
-    ----------
-    motion
-        The frames.
-    limits
-        The limits.
-    """
+    """Count the components (t,) of each frame that exceed their limits."""
     beyond = count_beyond(motion.displacements, limits.displacements)
     if motion.velocities is not None:
         beyond += count_beyond(motion.velocities, limits.velocities)
@@ -147,7 +130,7 @@ def count_outliers(motion: MotionBlock, limits: Limits) -> Ints:
 
 
 def count_beyond(values: Floats, limits: Floats) -> Ints:
-    """Count the components (t,) of a field (t, a, 3) beyond limits (a, 3), or nan."""
+    """Count the components (t,) of a field (t, a, 3) that exceed limits (a, 3) or are nan."""
     beyond = np.zeros(len(values), dtype=np.int64)
     _count(values.reshape(len(values), limits.size), limits.reshape(-1), beyond)
     return beyond
@@ -155,7 +138,7 @@ def count_beyond(values: Floats, limits: Floats) -> Ints:
 
 @njit(nogil=True, cache=True)
 def _count(values_ti, limits_i, beyond_t):  # type: ignore[no-untyped-def]
-    """Count what is beyond; written so that a nan is."""
+    """Count values not within the limits; a nan is not."""
     for t in range(len(values_ti)):
         beyond = 0
         for i in range(len(limits_i)):
@@ -167,54 +150,43 @@ class _Field(NamedTuple):
     names: tuple[str, str, str]
     unit: str
     raw: Floats
-    """(a, 3) as the reader has it."""
-    moved: Floats
-    """(a, 3) about the reference or the median, in the order and the axes of the file."""
+    """(a, 3) as read."""
+    deviation: Floats
+    """(a, 3) from the reference or the median, in the order and the axes of the file."""
     limit: Floats
 
 
 def outlier_error(
     block: FrameBlock, t: int, motion: MotionBlock, limits: Limits, match: Match, place: Place
 ) -> DataError:
-    """Error that names the value that is farthest beyond its limit in a frame.
+    """Error that names the value of frame ``t`` of a block that exceeds its limit most.
 
-    Parameters
-    ----------
-    block
-        Frames as the reader has them.
-    t
-        The frame, counted from the first of the block.
-    motion
-        The same frames as motion.
-    limits
-        The limits.
-    match
-        What the motion is about.
-    place
-        Names the file and the line.
+    ``motion`` is the motion of the block; ``place`` names the file and the line.
     """
     fields = _fields(block, t, motion, limits, match)
     with np.errstate(invalid="ignore", over="ignore"):
         excess = np.array(
             [
-                np.abs(one.moved @ match.rotation / one.limit[match.slots]).max(axis=1)
+                np.abs(one.deviation @ match.rotation / one.limit[match.permutation]).max(
+                    axis=1
+                )
                 for one in fields
             ]
         )
     worst, atom = (int(k) for k in np.unravel_index(int(excess.argmax()), excess.shape))
     field, frame = fields[worst], block.first_frame + t
-    x = int(np.abs(field.moved[atom]).argmax())
-    beyond = (
-        f"{abs(field.moved[atom, x]):.3g} Å from its site"
+    x = int(np.abs(field.deviation[atom]).argmax())
+    size = (
+        f"{abs(field.deviation[atom, x]):.3g} Å from its site"
         if worst == 0
         else f"{excess[worst, atom] * limits.factor:.3g} standard deviations"
     )
     return DataError(
         f"{field.names[x]} of atom {match.ids[atom]} is {field.raw[atom, x]:.6g} {field.unit}, "
-        f"{beyond}",
+        f"{size}",
         where=f"frame {frame}, step {block.steps[t]}; {place(frame, atom)}",
-        why=f"no thermal motion reaches {limits.factor:.0f} standard deviations in so many "
-        "numbers: this one is damaged, or the run is not in equilibrium",
+        why=f"in this number of values thermal motion does not reach {limits.factor:.0f} "
+        "standard deviations: the number is damaged, or the run is not in equilibrium",
         fix="correct the number, or leave the frame out by --frames; `trajmodes fit` leaves "
         "such frames out with --outliers drop",
     )
@@ -223,14 +195,14 @@ def outlier_error(
 def _fields(
     block: FrameBlock, t: int, motion: MotionBlock, limits: Limits, match: Match
 ) -> list[_Field]:
-    """Fields of one frame. The mean taken away from the motion holds the outlier itself."""
-    u_ax = motion.displacements[t, match.slots] @ match.rotation.T
+    """Fields of one frame; the median replaces the mean, which contains the outlier."""
+    u_ax = motion.displacements[t, match.permutation] @ match.rotation.T
     fields = [_Field(_POSITIONS, "Å", block.positions[t], u_ax, limits.displacements)]
     for names, unit, raw, limit in (
         (_VELOCITIES, "Å/ps", block.velocities, limits.velocities),
         (_FORCES, "eV/Å", block.forces, limits.forces),
     ):
         if raw is not None:
-            moved = raw[t] - np.median(raw[t], axis=0)
-            fields.append(_Field(names, unit, raw[t], moved, limit))
+            deviation = raw[t] - np.median(raw[t], axis=0)
+            fields.append(_Field(names, unit, raw[t], deviation, limit))
     return fields

@@ -1,11 +1,11 @@
-"""Where a crystal lies in a box: the linear map, the supercell matrix, the site of each atom.
+"""Registration of a crystal on a run: linear map, supercell matrix, site of each atom.
 
 The lattice is indexed from one atom outwards. Vectors from an anchor atom to atoms of its
-species that are as long, and at such angles, as the primitive vectors give guesses A of the
-map r_file = r_crystal A. The guess that puts the nearest atoms on sites best is refined by
-linear least squares over shells of growing radius, so that each shell is indexed with a map
-already known to a fraction of a lattice vector. In the end box A⁻¹ cell⁻¹ is integer: that is
-the supercell matrix, whatever the rotation and whatever the shape of the box.
+species, with the lengths and angles of the primitive vectors, give guesses A of the map
+r_file = r_crystal A. The guess that places the nearest atoms best on sites is refined by linear
+least squares over shells of increasing radius, so that the map is known to a fraction of a
+lattice vector before each shell is indexed. Finally box A⁻¹ cell⁻¹ is integer. It is the
+supercell matrix, whatever the rotation and the shape of the box.
 """
 
 from collections.abc import Iterator
@@ -20,18 +20,18 @@ from trajmodes.data.lattice import AROUND, deformation, reduced_cell, wrap
 from trajmodes.symmetry.operations import SpaceGroup
 
 _NOISE = 0.2
-"""Å. Error of a vector between two averaged atoms that guesses must allow for."""
+"""Å. Tolerated error of a vector between two averaged atoms."""
 _FIRST_SHELL = 40
-"""Atoms that a guess is judged by."""
+"""Number of atoms that a guess is judged by."""
 _LARGE = 20_000
-"""Atoms in a box so large that the anchor's neighbours are all nearest images."""
+"""Number of atoms above which all neighbours of the anchor are minimum images."""
 _MAX_GUESSES = 20_000
 _MAX_FAMILIES = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The site and the cell of every atom, and how far it is from there."""
+    """The site and the cell of every atom, and its distance from the site."""
 
     site: Ints
     """(a,) site of the primitive crystal."""
@@ -43,7 +43,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """How a crystal is repeated, strained and turned into a box."""
+    """Supercell matrix, linear map, shift and site assignment of a crystal in a box."""
 
     matrix: Ints
     """(3, 3) supercell matrix: box = matrix @ cell @ map."""
@@ -61,7 +61,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class _Atoms:
-    """What has to be registered: averaged atoms in a right-handed box."""
+    """Averaged atoms in a right-handed box."""
 
     box: Floats
     positions: Floats
@@ -82,7 +82,7 @@ class _Cloud:
 
 @dataclass(frozen=True, slots=True)
 class _Lattice:
-    """The crystal in reduced vectors, so that rounding finds near cells."""
+    """The crystal in its reduced cell, in which rounding gives the nearest cells."""
 
     cell: Floats
     basis: Ints
@@ -101,12 +101,15 @@ def register(
     *,
     mirrored: bool,
 ) -> Registration | None:
-    """Best placement of a crystal's atoms on averaged atoms; None if nothing fits.
+    """Find the registration of smallest residual; None if the crystal does not fit.
+
+    Of the registrations that are equivalent by symmetry, one without a rotation is chosen, or
+    else the one with the simplest matrix.
 
     Parameters
     ----------
     group
-        Space group of the crystal that is looked for.
+        Space group of the crystal.
     box
         (3, 3) box vectors in Å, as rows, right-handed.
     positions
@@ -114,12 +117,7 @@ def register(
     species
         (a,) chemical symbols; their ratio must be that of the crystal.
     mirrored
-        Look for the mirror image of the crystal instead.
-
-    Returns
-    -------
-    The registration with the smallest residual. Of those that the crystal's symmetry makes
-    equal it is the one that leaves the frame alone, or else has the simplest matrix.
+        Search for the mirror image of the crystal instead.
     """
     crystal = group.crystal
     names = sorted(set(crystal.species))
@@ -132,7 +130,7 @@ def register(
         found = [
             registration
             for guess in _guesses(lattice, atoms, cloud, group, mirrored=mirrored)
-            if (registration := _grown(lattice, atoms, cloud, guess)) is not None
+            if (registration := _refined(lattice, atoms, cloud, guess)) is not None
         ]
         if found:
             best = min(found, key=lambda one: round(one.residual_rms, 9))
@@ -143,18 +141,10 @@ def register(
 
 
 def place_sites(cell: Floats, sites: Floats, allowed: Bools, points: Floats) -> Placement:
-    """Nearest allowed site of a lattice for every point.
+    """Find the nearest allowed site of a lattice for every point.
 
-    Parameters
-    ----------
-    cell
-        (3, 3) lattice vectors in Å, as rows, reduced.
-    sites
-        (s, 3) reduced coordinates.
-    allowed
-        (a, s) whether a point may lie on a site.
-    points
-        (a, 3) in Å, with the origin of the sites.
+    The cell (3, 3) in Å is reduced; ``sites`` (s, 3) are reduced coordinates, ``points`` (a, 3)
+    in Å from the same origin. ``allowed`` (a, s) says whether a point may be on a site.
     """
     reduced = points @ np.linalg.inv(cell)
     nearest = np.full(len(points), np.inf)
@@ -162,9 +152,9 @@ def place_sites(cell: Floats, sites: Floats, allowed: Bools, points: Floats) -> 
     lattice = np.zeros((len(points), 3), dtype=np.int64)
     offset = np.zeros((len(points), 3))
     for s, place in enumerate(sites):
-        apart = reduced - place
-        cells = np.rint(apart)
-        vectors = (apart - cells) @ cell
+        difference = reduced - place
+        cells = np.rint(difference)
+        vectors = (difference - cells) @ cell
         distance = np.where(allowed[:, s], (vectors**2).sum(axis=1), np.inf)
         closer = distance < nearest
         nearest[closer] = distance[closer]
@@ -182,9 +172,9 @@ def _reduced(crystal: Crystal, names: list[str]) -> _Lattice:
 def _cloud(atoms: _Atoms, anchor: int) -> _Cloud:
     """All atoms and the images next to them."""
     box, _ = reduced_cell(atoms.box)
-    apart = wrap((atoms.positions - atoms.positions[anchor]) @ np.linalg.inv(box))
-    images = AROUND if len(apart) <= _LARGE else np.zeros((1, 3), dtype=np.int64)
-    vectors = ((apart[:, None] + images) @ box).reshape(-1, 3)
+    reduced = wrap((atoms.positions - atoms.positions[anchor]) @ np.linalg.inv(box))
+    images = AROUND if len(reduced) <= _LARGE else np.zeros((1, 3), dtype=np.int64)
+    vectors = ((reduced[:, None] + images) @ box).reshape(-1, 3)
     order = np.argsort((vectors**2).sum(axis=1), kind="stable")
     return _Cloud(anchor, vectors[order], np.repeat(atoms.kinds, len(images))[order])
 
@@ -193,13 +183,13 @@ def _cloud(atoms: _Atoms, anchor: int) -> _Cloud:
 class _Guess:
     map: Floats
     site: int
-    """Site that the anchor lies on."""
+    """Site of the anchor."""
 
 
 def _guesses(
     lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, group: SpaceGroup, *, mirrored: bool
 ) -> Iterator[_Guess]:
-    """Guesses of the map that differ by more than the crystal's symmetry, best first."""
+    """Guesses of the map that symmetry does not relate, best first."""
     maps = _metric_fits(lattice, atoms, cloud, mirrored=mirrored)
     anchor_kind = atoms.kinds[cloud.anchor]
     sites = np.flatnonzero(lattice.kinds == anchor_kind)
@@ -214,33 +204,33 @@ def _guesses(
             return
         if (np.abs(taken - maps[g]).max(axis=(1, 2)) < 0.15).any():
             continue
-        # Row vectors turn by Cᵀ, so that Cᵀ A is as good a map as A; the group holds Cᵀ with C.
+        # Row vectors are rotated by Cᵀ, so Cᵀ A is equivalent to A; the group contains Cᵀ.
         taken = np.concatenate([taken, group.cartesian @ maps[g]])
         yield _Guess(maps[g], int(sites[s]))
 
 
 def _metric_fits(lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, *, mirrored: bool) -> Floats:
-    """(g, 3, 3) maps that take the primitive vectors to vectors between like atoms."""
+    """Find maps (g, 3, 3) from the primitive vectors to vectors between atoms of a species."""
     per_atom = np.linalg.det(atoms.box) / len(atoms.positions)
     scale = (per_atom * len(lattice.sites) / np.linalg.det(lattice.cell)) ** (1 / 3)
     metric = scale**2 * lattice.cell @ lattice.cell.T
     lengths = np.sqrt(np.diag(metric))
-    slack = SAME_CRYSTAL.strain + _NOISE / lengths
-    like = cloud.vectors[cloud.kinds == atoms.kinds[cloud.anchor]]
-    norms = np.linalg.norm(like, axis=1)
+    tolerance = SAME_CRYSTAL.strain + _NOISE / lengths
+    vectors = cloud.vectors[cloud.kinds == atoms.kinds[cloud.anchor]]
+    norms = np.linalg.norm(vectors, axis=1)
     first, second, third = (
-        like[np.abs(norms - lengths[i]) < slack[i] * lengths[i]] for i in range(3)
+        vectors[np.abs(norms - lengths[i]) < tolerance[i] * lengths[i]] for i in range(3)
     )
 
-    def misfit(left: Floats, right: Floats, i: int, j: int) -> Floats:
-        scale = lengths[i] * lengths[j] * (slack[i] + slack[j])
+    def deviation(left: Floats, right: Floats, i: int, j: int) -> Floats:
+        scale = lengths[i] * lengths[j] * (tolerance[i] + tolerance[j])
         scaled: Floats = np.abs(left @ right.T - metric[i, j]) / scale
         return scaled
 
     ij, ik, jk = (
-        misfit(first, second, 0, 1),
-        misfit(first, third, 0, 2),
-        misfit(second, third, 1, 2),
+        deviation(first, second, 0, 1),
+        deviation(first, third, 0, 2),
+        deviation(second, third, 1, 2),
     )
     chains = []
     for i in range(len(first)):
@@ -265,7 +255,7 @@ def _metric_fits(lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, *, mirrored: b
 
 
 def _scores(lattice: _Lattice, cloud: _Cloud, maps: Floats, site: int) -> Floats:
-    """(g,) rms distance in Å of the first shell from the nearest sites, anchor on one site."""
+    """Rms distance (g,) in Å of the first shell from the nearest sites, given the anchor's."""
     points, kinds = cloud.vectors[:_FIRST_SHELL], cloud.kinds[:_FIRST_SHELL]
     forbidden = kinds[:, None] != lattice.kinds
     scores = np.empty(len(maps))
@@ -274,8 +264,8 @@ def _scores(lattice: _Lattice, cloud: _Cloud, maps: Floats, site: int) -> Floats
         cells = lattice.cell @ maps[start : start + step]
         # (g, k, s, 3): shell atom k from site s, anchor on `site`
         places = points @ np.linalg.inv(cells) + lattice.sites[site]
-        apart = wrap(places[:, :, None] - lattice.sites)
-        vectors = np.einsum("gksx,gxy->gksy", apart, cells)
+        reduced = wrap(places[:, :, None] - lattice.sites)
+        vectors = np.einsum("gksx,gxy->gksy", reduced, cells)
         distance = np.where(forbidden, np.inf, (vectors**2).sum(axis=-1))
         near = distance.argmin(axis=2)[:, :, None, None]
         offset = np.take_along_axis(vectors, near, axis=2)[:, :, 0]
@@ -284,43 +274,43 @@ def _scores(lattice: _Lattice, cloud: _Cloud, maps: Floats, site: int) -> Floats
     return result
 
 
-def _grown(
+def _refined(
     lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, guess: _Guess
 ) -> Registration | None:
-    """Registration that a guess leads to, if it leads to one."""
+    """Registration by least squares from a guess; None if the box is not a supercell."""
     origin = lattice.sites[guess.site] @ lattice.cell
-    turn, shift = guess.map, np.zeros(3)
+    change, shift = guess.map, np.zeros(3)
     n_points = _FIRST_SHELL
     while True:
         points, kinds = cloud.vectors[:n_points], cloud.kinds[:n_points]
-        if not np.linalg.cond(turn) < 10.0:
+        if not np.linalg.cond(change) < 10.0:
             return None
         placed = place_sites(
-            lattice.cell @ turn,
+            lattice.cell @ change,
             lattice.sites,
             kinds[:, None] == lattice.kinds,
-            points - shift + origin @ turn,
+            points - shift + origin @ change,
         )
         ideal = (placed.lattice + lattice.sites[placed.site]) @ lattice.cell - origin
         system = np.column_stack([ideal, np.ones(len(ideal))])
         solution = np.linalg.lstsq(system, points, rcond=None)[0]
-        turn, shift = solution[:3], solution[3]
+        change, shift = solution[:3], solution[3]
         if n_points >= min(len(atoms.positions), len(cloud.vectors)):
             break
         n_points *= 2
-    exact = atoms.box @ np.linalg.inv(lattice.cell @ turn)
+    exact = atoms.box @ np.linalg.inv(lattice.cell @ change)
     matrix = np.rint(exact).astype(np.int64)
     n_cells = len(atoms.positions) // len(lattice.sites)
     right_size = round(abs(float(np.linalg.det(matrix)))) == n_cells
     if np.abs(exact - matrix).max() > 0.2 or not right_size:
         return None
-    return _settled(lattice, atoms, cloud, matrix)
+    return _assigned(lattice, atoms, cloud, matrix)
 
 
-def _settled(lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, matrix: Ints) -> Registration:
-    """Shift and sites for a known matrix, the site nearest to each atom."""
-    turn = np.linalg.inv(matrix @ lattice.cell) @ atoms.box
-    cell = lattice.cell @ turn
+def _assigned(lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, matrix: Ints) -> Registration:
+    """Registration for a known matrix: shift, and the site nearest to each atom."""
+    change = np.linalg.inv(matrix @ lattice.cell) @ atoms.box
+    cell = lattice.cell @ change
     allowed = atoms.kinds[:, None] == lattice.kinds
     kind = atoms.kinds[cloud.anchor]
     shell = cloud.vectors[:_FIRST_SHELL]
@@ -337,24 +327,24 @@ def _settled(lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, matrix: Ints) -> R
         placed = place_sites(cell, lattice.sites, allowed, atoms.positions - shift)
         shift = shift + placed.offset.mean(axis=0)
     placed = replace(placed, offset=placed.offset - placed.offset.mean(axis=0))
-    # From the reduced vectors back to the user's: n' @ basis, S' @ basis.
+    # From the reduced vectors to the user's: n' @ basis, S' @ basis.
     placed = replace(placed, lattice=placed.lattice @ lattice.basis)
-    return Registration(matrix @ lattice.basis, turn, shift, placed)
+    return Registration(matrix @ lattice.basis, change, shift, placed)
 
 
 def _in_user_basis(
     group: SpaceGroup, lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, found: Registration
 ) -> Registration:
-    """Of all registrations that symmetry makes equal, the one a user would write down."""
+    """Simplest of the registrations that are equivalent by symmetry."""
     proper = np.linalg.det(group.cartesian) > 0.0
-    # Cells turn by W: the lattice vector n goes to n Wᵀ.
+    # An operation W maps the lattice vector n to n Wᵀ.
     family = np.unique(found.matrix @ group.rotations[proper].swapaxes(1, 2), axis=0)
 
     def simplicity(matrix: Ints) -> tuple[bool, int, int, list[int]]:
-        turn = np.linalg.inv(matrix @ group.crystal.cell) @ atoms.box
+        change = np.linalg.inv(matrix @ group.crystal.cell) @ atoms.box
         off_diagonal = int(np.abs(matrix).sum() - np.abs(np.diag(matrix)).sum())
         return (
-            deformation(turn).angle > 0.02,
+            deformation(change).angle > 0.02,
             off_diagonal,
             -int(np.trace(matrix)),
             matrix.ravel().tolist(),
@@ -362,4 +352,4 @@ def _in_user_basis(
 
     simplest = min(family, key=simplicity)
     inverse = np.rint(np.linalg.inv(lattice.basis)).astype(np.int64)
-    return _settled(lattice, atoms, cloud, simplest @ inverse)
+    return _assigned(lattice, atoms, cloud, simplest @ inverse)

@@ -1,8 +1,8 @@
-"""Figures of a run from pairs of neighbouring frames spread over it.
+"""Temperatures, forces, drift and frequency bound of a run, from pairs of neighbouring frames.
 
-With equipartition each mode has ⟨|Q̇|²⟩ = k_BT and ⟨ω²|Q|²⟩ = k_BT, so that
-⟨|F|²/M⟩/⟨M|v|²⟩ is the mean of ω² over the modes, and with the change over one interval Δ
-⟨|ΔF|²/M⟩/(Δ²⟨|F|²/M⟩) is at most ⟨ω⁴⟩/⟨ω²⟩. Both are lower bounds of the highest ω².
+With equipartition each mode has ⟨|Q̇|²⟩ = k_BT and ⟨ω²|Q|²⟩ = k_BT, so ⟨|F|²/M⟩/⟨M|v|²⟩ is the
+mean of ω² over the modes. With the change ΔF over one interval Δ, ⟨|ΔF|²/M⟩/(Δ²⟨|F|²/M⟩) is at
+most ⟨ω⁴⟩/⟨ω²⟩. Both are lower bounds of the highest ω².
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data.lattice import minimum_image
 from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.matching.box import box_change
+from trajmodes.matching.average import box_change
 from trajmodes.matching.displacements import Displacer, FrameFigures, Hops
 from trajmodes.matching.match import Match
 from trajmodes.matching.outliers import Limits, Outliers, limits_of
@@ -23,23 +23,20 @@ from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import BOLTZMANN
 
 ENOUGH = 8
-"""Sampled frames from which two temperatures may be compared."""
-
+"""Least number of sampled frames for means of equilibrium."""
 _PAIRS = 64
-_ENOUGH = 8
-"""Pairs from which means are taken for those of equilibrium."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSample:
-    """What a sample of frames says; None where the file lacks the field for it."""
+    """Quantities of a sample of frames; None if the file lacks the field."""
 
     frames: Ints
-    """(t,) frames that were looked at first in each pair."""
+    """(t,) first frame of each pair."""
     kinetic: Floats | None
-    """(t,), unit: K. Kinetic temperature of the 3N − 3 directions without drift."""
+    """(t,), unit: K. Kinetic temperature of 3N − 3 degrees of freedom, without drift."""
     virial: Floats | None
-    """(t,), unit: K. −Σ u·F / (3N − 3) k_B: equal to the kinetic one if harmonic."""
+    """(t,), unit: K. −Σ u·F / (3N − 3) k_B, equal to the kinetic one in a harmonic crystal."""
     displacement_rms: float
     """Root mean square of displacement components in Å."""
     farthest: float
@@ -49,24 +46,23 @@ class RunSample:
     net_force: float | None
     """Largest net force of a frame in eV/Å."""
     drift: float
-    """Largest distance in Å of the centre of mass from where it was in the first frame, up to
-    box vectors if positions are folded into the box."""
+    """Largest distance in Å of the centre of mass from that of the first frame, up to box
+    vectors if positions are wrapped."""
     drift_speed: float | None
     """Largest speed of the centre of mass in Å/ps."""
     box_change: float
     """Largest relative change of the box."""
     omega_bound: float | None
-    """Lower bound of the highest frequency in rad/ps; None from a handful of frames."""
+    """Lower bound of the highest frequency in rad/ps; None from less than eight frames."""
     interval_ps: float | None
-    """Time between frames that the distances gone and the velocities agree on, in ps."""
+    """Time between frames in ps from displacements and velocities."""
     seconds_per_frame: float
-    """Time to read and displace one frame with one thread."""
+    """Time to read one frame and compute its displacements with one thread."""
     limits: Limits = field(repr=False)
-    """Beyond what a value of the run is an outlier."""
 
 
 class _Moments(NamedTuple):
-    """Sums over atoms of the fields of a pair of frames, nan where there are none."""
+    """Sums over atoms of the fields of a pair of frames; nan if the file lacks them."""
 
     kinetic: float
     virial: float
@@ -94,41 +90,30 @@ def sample_run(
     hops: Hops = "refuse",
     outliers: Outliers = "refuse",
 ) -> RunSample:
-    """Look at pairs of frames spread evenly over a run.
+    """Evaluate pairs of frames spread evenly over a run, fewer if it is short.
 
-    Parameters
-    ----------
-    trajectory
-        The run.
-    match
-        Its match to a crystal.
-    n_pairs
-        Number of pairs; fewer where the run is short.
-    hops
-        What is done about frames in which an atom has left its site: see `Displacer`.
-    outliers
-        The same of frames with a value that no thermal motion reaches.
+    ``hops`` and ``outliers`` are those of `Displacer`.
 
     Raises
     ------
     DataError
         If a frame cannot be used: the box changes, an atom hopped, a value is an outlier.
     """
-    scout = Displacer(match, "exclude", place=trajectory.place)
+    unlimited = Displacer(match, "exclude", place=trajectory.place)
     starts, length = _pairs(trajectory, n_pairs)
-    scout(trajectory.read(int(starts[0]), int(starts[0]) + length))
+    unlimited(trajectory.read(int(starts[0]), int(starts[0]) + length))
     begun = perf_counter()
     blocks = [trajectory.read(int(t), int(t) + length) for t in starts]
-    seen = [scout(block) for block in blocks]
+    motions = [unlimited(block) for block in blocks]
     seconds = (perf_counter() - begun) / (len(starts) * length)
-    limits = limits_of(seen, match.supercell, trajectory.n_frames, match.spacing)
-    displacer = replace(scout, hops=hops, outliers=outliers, limits=limits)
+    limits = limits_of(motions, match.supercell, trajectory.n_frames, match.spacing)
+    displacer = replace(unlimited, hops=hops, outliers=outliers, limits=limits)
     measured = [displacer.measure(block) for block in blocks]
     whole = [k for k, (motion, _) in enumerate(measured) if motion.n_frames == length]
     if not whole:
         raise DataError(
             "no sampled frame can be used: an atom has left its site, or a value is an outlier",
-            where=f"{len(starts)} places in the run",
+            where=f"{len(starts)} pairs of frames",
             why="atoms diffuse, the crystal melted, or the file is damaged",
             fix="use a temperature, or a part of the run, where every atom keeps its site",
         )
@@ -152,9 +137,9 @@ def sample_run(
         drift=_drift(trajectory, match, blocks, figures),
         drift_speed=_largest([one.drift_velocity for one in figures]),
         box_change=max(float(box_change(block.cells, match.box).max()) for block in blocks),
-        # A start from the ideal lattice is no equilibrium: few frames may all be of that.
+        # A few frames may all be from the start, which is not in equilibrium.
         omega_bound=(
-            _omega_bound(sums, trajectory.interval_ps) if len(starts) >= _ENOUGH else None
+            _omega_bound(sums, trajectory.interval_ps) if len(starts) >= ENOUGH else None
         ),
         interval_ps=sums.path / sums.square_path if sums.square_path > 0.0 else None,
         seconds_per_frame=seconds,
@@ -163,7 +148,7 @@ def sample_run(
 
 
 def _pairs(trajectory: Trajectory, n_pairs: int) -> tuple[Ints, int]:
-    """First frames of pairs without a gap between, and 2; single frames, and 1, if none."""
+    """First frames of pairs without a gap, and the length 2; single frames and 1 if none."""
     inside = [np.arange(start, stop - 1) for start, stop in trajectory.segments]
     first = np.concatenate([*inside, np.empty(0, dtype=np.int64)]).astype(np.int64)
     length = 2 if len(first) else 1
@@ -214,7 +199,7 @@ def _drift(
     trajectory: Trajectory, match: Match, blocks: list[FrameBlock], figures: list[FrameFigures]
 ) -> float:
     if trajectory.unwrapped:
-        masses = match.supercell.masses[match.slots]
+        masses = match.supercell.masses[match.permutation]
         share = masses / masses.sum()
         centres = np.concatenate([share @ block.positions for block in blocks])
         moved = centres - centres[0]
@@ -226,13 +211,7 @@ def _drift(
 
 
 def mean_and_error(values: Floats | None) -> tuple[float, float]:
-    """Mean and standard error of sampled values; nan where there are none.
-
-    Parameters
-    ----------
-    values
-        (t,) values.
-    """
+    """Mean and standard error of sampled values (t,); nan if there are none."""
     if values is None:
         return float("nan"), float("nan")
     sem = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan

@@ -1,4 +1,4 @@
-"""Which element every atom is: from its symbol, its mass, or the numbers of atoms."""
+"""Element of every atom, from its symbol, its mass, or the numbers of atoms."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,22 +19,14 @@ def atom_species(
 ) -> Species:
     """Chemical symbol of every atom of a run of a known crystal.
 
-    The user's map of types comes first, then the symbols in the file, then its masses, then
-    the numbers of atoms of each type if only one assignment makes whole cells.
-
-    Parameters
-    ----------
-    trajectory
-        The run.
-    crystal
-        The crystal that it should be.
-    type_map
-        Atom type → symbol.
+    The first source available is used: the user's map of types (type → symbol), the symbols in
+    the file, its masses, the numbers of atoms of each type if only one assignment gives an
+    integer number of cells.
 
     Raises
     ------
     UsageError
-        If the elements cannot be told apart, or the map misses a type.
+        If the elements are ambiguous, or a type is not in the map.
     DataError
         If the masses in the file belong to no element of the crystal.
     """
@@ -46,7 +38,7 @@ def atom_species(
     if trajectory.masses is not None:
         return _by_mass(trajectory, crystal)
     if trajectory.species is not None:
-        # Wrong elements are for the match to refuse, which compares numbers as well.
+        # The match refuses wrong elements; it compares the numbers of atoms as well.
         return trajectory.species
     if len(names) == 1:
         return names * trajectory.n_atoms
@@ -56,22 +48,15 @@ def atom_species(
 def species_of_run(
     trajectory: Trajectory, type_map: Mapping[int, str] | None = None
 ) -> Species:
-    """Chemical symbol of every atom where no cell file is given.
+    """Chemical symbol of every atom if no cell file is given.
 
-    The user's map of types comes first, then the symbols in the file, then the element whose
-    standard mass is nearest.
-
-    Parameters
-    ----------
-    trajectory
-        The run.
-    type_map
-        Atom type → symbol.
+    The first source available is used: the user's map of types (type → symbol), the symbols in
+    the file, the element of nearest standard mass.
 
     Raises
     ------
     UsageError
-        If the elements are unknown, or the map misses a type.
+        If the elements are unknown, or a type is not in the map.
     """
     if type_map is not None:
         return _by_map(trajectory, type_map)
@@ -79,7 +64,7 @@ def species_of_run(
         return trajectory.species
     if trajectory.masses is None:
         raise UsageError(
-            "the trajectory does not say which elements its atoms are",
+            "the trajectory does not contain the elements of its atoms",
             fix="name the elements of types 1, 2, … (--species Ga,N), or give a cell file, "
             "or write them: dump_modify ID element Ga N",
         )
@@ -93,12 +78,12 @@ def _by_map(trajectory: Trajectory, type_map: Mapping[int, str]) -> Species:
     if trajectory.types is None:
         raise UsageError(
             "a map of atom types is given, but the trajectory has no types",
-            fix="leave the map out",
+            fix="omit the map",
         )
     missing = sorted(set(trajectory.types.tolist()) - set(type_map))
     if missing:
         raise UsageError(
-            f"the map of atom types misses {', '.join(map(str, missing))}",
+            f"the map of atom types has no element for {', '.join(map(str, missing))}",
             fix="name an element for every type",
         )
     return tuple(type_map[kind] for kind in trajectory.types.tolist())
@@ -110,17 +95,17 @@ def _by_mass(trajectory: Trajectory, crystal: Crystal) -> Species:
     masses = np.array([crystal.masses[crystal.species.index(name)] for name in names])
     relative = np.abs(trajectory.masses[:, None] / masses - 1.0)
     nearest = relative.argmin(axis=1)
-    # Isotopes of hydrogen aside, no isotope is off by a fifth; neighbours in the table are.
+    # Except for hydrogen, isotopes differ by less than a fifth from the standard mass.
     wrong = np.flatnonzero(relative.min(axis=1) > 0.2)
     if len(wrong):
         seen = sorted({round(float(m), 3) for m in trajectory.masses[wrong] / DALTON})
         raise DataError(
             f"masses of {', '.join(map(str, seen[:5]))} u belong to no element of the crystal",
-            where=f"{len(wrong)} of {trajectory.n_atoms} atoms; the crystal holds "
+            where=f"{len(wrong)} of {trajectory.n_atoms} atoms; the crystal contains "
             + ", ".join(
                 f"{name} {m / DALTON:.3f}" for name, m in zip(names, masses, strict=True)
             ),
-            why="the cell file is that of another crystal",
+            why="the cell file describes another crystal",
             fix="give the cell file of the crystal that was simulated",
         )
     return tuple(names[k] for k in nearest)
@@ -134,8 +119,8 @@ def _by_count(trajectory: Trajectory, crystal: Crystal) -> Species:
     )
     if trajectory.types is None:
         raise UsageError(
-            "the trajectory does not say which atom types are which elements",
-            where="no type, no mass",
+            "the trajectory does not contain the elements of its atoms",
+            where="no types, no masses",
             fix=fix,
         )
     counts = Counter(trajectory.types.tolist())
@@ -156,7 +141,7 @@ def _by_count(trajectory: Trajectory, crystal: Crystal) -> Species:
 
 
 def _assignments(counts: list[int], wanted: Mapping[str, int]) -> Iterator[Species]:
-    """All ways to give every type an element such that the numbers of atoms come out."""
+    """All assignments of elements to types that give the wanted numbers of atoms."""
     if not counts:
         if not any(wanted.values()):
             yield ()

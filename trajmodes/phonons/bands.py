@@ -1,8 +1,8 @@
 """Band paths, and the dispersion and spectra along them.
 
-A path given as text is ``auto``, the standard path of the crystal, or a list of points separated
-by blanks. Each point is the name of a special point (``GAMMA`` or ``G`` for Γ), or three numbers
-or fractions separated by commas. ``|`` ends a continuous part of the path::
+A path given as text is ``auto``, the standard path of the crystal, or a list of points
+separated by blanks. Each point is the name of a special point (``GAMMA`` or ``G`` for Γ), or
+three numbers or fractions separated by commas. ``|`` ends a continuous part of the path::
 
     G X W | 0,0,0 1/2,1/2,1/2
 """
@@ -187,7 +187,7 @@ def on_path(path: BandPath, qpoints: npt.ArrayLike) -> PathHits:
 
 
 def _on_section(images_gqx: Floats, start: Floats, end: Floats) -> tuple[Ints, Floats]:
-    """Indices of q and t ∈ [0, 1] where an image of q is start + t (end − start) modulo 1."""
+    """Find q and t ∈ [0, 1] where an image of q is start + t (end − start) modulo 1."""
     step = end - start
     axis = int(np.argmax(np.abs(step)))
     # Along the axis of the largest step each integer n gives one candidate for t.

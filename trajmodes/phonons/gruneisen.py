@@ -37,8 +37,8 @@ from trajmodes.units import BOLTZMANN, HBAR
 
 # ω² below this, relative to the mean ω² of the stiffest site, is zero.
 _ZERO = 1e-10
-# Largest distance in 1/Å, 2π included, of neighbours on the mesh of the mean. On a mesh twice as
-# fine the mean changes by less than its error.
+# Largest distance in 1/Å, 2π included, of neighbours on the mesh of the mean. On a mesh twice
+# as fine the mean changes by less than its error.
 _SPACING = 0.15
 
 

@@ -61,7 +61,8 @@ def modes_at(
     Raises
     ------
     DataError
-        If the force constants are not symmetric under exchange of indices, or a q is not finite.
+        If the force constants are not symmetric under exchange of indices, or a q is not
+        finite.
     """
     q_qx = checked_qpoints(qpoints)
     total = lattice_sum(constants, constants.values)
@@ -98,7 +99,8 @@ def frequencies_at(
     Raises
     ------
     DataError
-        If the force constants are not symmetric under exchange of indices, or a q is not finite.
+        If the force constants are not symmetric under exchange of indices, or a q is not
+        finite.
     """
     q_qx = checked_qpoints(qpoints)
     total = lattice_sum(constants, constants.values)

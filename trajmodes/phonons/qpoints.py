@@ -17,11 +17,15 @@ from seekpath import SupercellWarning
 from seekpath.hpkot import EdgeCaseWarning
 
 from trajmodes.arrays import Floats
-from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.crystal import Supercell
 from trajmodes.data.labels import point
 from trajmodes.data.lattice import equal_modulo_lattice
-from trajmodes.errors import DataError, TrajmodesWarning, UsageError
-from trajmodes.symmetry.stars import point_group, star_images
+from trajmodes.errors import DataError
+from trajmodes.errors import TrajmodesWarning
+from trajmodes.errors import UsageError
+from trajmodes.symmetry.stars import point_group
+from trajmodes.symmetry.stars import star_images
 from trajmodes.symmetry.translations import half_space
 
 # Distance in Å within which a site must meet its image, as in `space_group`.
@@ -87,7 +91,7 @@ def mesh(crystal: Crystal, divisions: tuple[int, int, int]) -> tuple[Floats, Flo
 
 
 def special_points(crystal: Crystal) -> tuple[dict[str, Floats], list[tuple[str, str]]]:
-    """Special points of the zone, and the sections of the standard path between them.
+    """Find the special points of the zone and the sections of the standard path.
 
     The crystal's cell is used as it is, not a standardised one.
 

@@ -27,12 +27,12 @@ this is ⟨|Q̇|²⟩/⟨|Q|²⟩ of each mode, which does not depend on its ene
 formula above. The discretisation error of the velocities remains: with velocity Verlet ω is too
 low by ω (ωΔt)²/8.
 
-The covariances are first averaged over the space group. The inverse of a mean over n independent
-samples of p components is too large by n/(n − p) (the mean of an inverse Wishart matrix).
-Frames are not independent, so n is not known. The jackknife over time blocks removes the bias to
-first order in 1/n: D = B D̂ − (B − 1) mean_b D̂_(b), with D̂_(b) from all blocks but one. The same
-D̂_(b) are the replicates that give error bars. Without velocities these are reliable only if a
-block is longer than the lifetimes.
+The covariances are first averaged over the space group. The inverse of a mean over n
+independent samples of p components is too large by n/(n − p) (the mean of an inverse Wishart
+matrix). Frames are not independent, so n is not known. The jackknife over time blocks removes
+the bias to first order in 1/n: D = B D̂ − (B − 1) mean_b D̂_(b), with D̂_(b) from all blocks
+but one. The same D̂_(b) are the replicates that give error bars. Without velocities these are
+reliable only if a block is longer than the lifetimes.
 """
 
 import numpy as np

@@ -24,8 +24,8 @@ def stability(modes: Modes) -> Stability:
     A mode with ω² three standard errors below zero makes the crystal unstable, and the lowest
     such mode is named. If there is none, but ω² of some mode is less than three standard errors
     above zero, the sign is not decided, and the mode of least significance is named. Otherwise
-    the crystal is stable at these q, and the lowest mode is named. Without errors the sign alone
-    decides.
+    the crystal is stable at these q, and the lowest mode is named. Without errors the sign
+    alone decides.
 
     Raises
     ------

@@ -128,14 +128,14 @@ class TripletSum:
                 f"pair, by {worst / largest:.2g} of the largest change",
                 why="the force constants of third order are not symmetric under exchange of "
                 "their members, or their sum over the last member is not zero",
-                fix="list every triplet with its members in all orders, and impose the acoustic "
+                fix="list every triplet in all orders of its members, and impose the acoustic "
                 "sum rule",
             )
         return 0.5 * (values + exchanged)
 
 
 def strain_derivative(constants: ForceConstants, *, relaxed: bool = True) -> StrainDerivative:
-    """Derivative of the second-order force constants by strain, at fixed reduced positions.
+    """Differentiate the second-order force constants by strain, at fixed reduced positions.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def _weights(
 
 
 def internal_strain(constants: ForceConstants, values: Floats) -> Floats:
-    """Internal strain X (s, 3, 3, 3) in Å: site, direction λ, displacement gradient γδ.
+    """Compute the internal strain X (s, 3, 3, 3) in Å: site, direction λ, gradient γδ.
 
     ``values`` are (p, 3, 3) in eV/Å²: those of ``constants``, or one of their replicates. The
     mean over the sites is zero. A `DataError` is raised if a strain acts on an internal

@@ -4,19 +4,20 @@ Dynamical matrices at all q points of the supercell become force constants by on
 
     Φ_{bα,b'β}(R) = (M_b M_b')^{½} N_c⁻¹ Σ_q D_{bα,b'β}(q) e^{−iq·(R + τ_b' − τ_b)},
 
-with R modulo the supercell. Each pair is placed at its nearest image, in equal shares if several
-are equally near (Wigner–Seitz sharing), as in fits without a cutoff. The phonons at the q points
-of the supercell are then those of the given matrices, and vary smoothly between these points.
+with R modulo the supercell. Each pair is placed at its nearest image, in equal shares if
+several are equally near (Wigner–Seitz sharing), as in fits without a cutoff. The phonons at the
+q points of the supercell are then those of the given matrices, and vary smoothly between these
+points.
 
-An operation {W|w} maps a wave at q, with amplitudes a_s at the positions of the atoms, to one at
-q' = W⁻ᵀq with a'_{p(s)} = C a_s e^{−iq'·w}. This phase is the same for all sites and cancels in
-a a†. A shift of q' by a reciprocal lattice vector G gives a factor e^{iG·τ_s} per site, and the
-matrix at −q' is the complex conjugate.
+An operation {W|w} maps a wave at q, with amplitudes a_s at the positions of the atoms, to one
+at q' = W⁻ᵀq with a'_{p(s)} = C a_s e^{−iq'·w}. This phase is the same for all sites and cancels
+in a a†. A shift of q' by a reciprocal lattice vector G gives a factor e^{iG·τ_s} per site, and
+the matrix at −q' is the complex conjugate.
 
 Other programs store force constants between the home cell and all atoms of a supercell, summed
-over periodic images. If no cluster extends farther than half the shortest supercell vector, each
-of these belongs to one image, the nearest. A supercell much smaller than that of the run can
-then represent the same force constants.
+over periodic images. If no cluster extends farther than half the shortest supercell vector,
+each of these belongs to one image, the nearest. A supercell much smaller than that of the run
+can then represent the same force constants.
 """
 
 import itertools
@@ -190,7 +191,7 @@ def _add_block(
 
 
 def _operation_image(space: HalfSpace, group: SpaceGroup, operation: int) -> _Image:
-    """Action of one operation of the group on all q points."""
+    """Find the action of one operation of the group on all q points."""
     supercell = space.supercell
     shape = np.array(supercell.shape)
     turned_qx = space.qpoints @ np.linalg.inv(group.rotations[operation])
@@ -271,7 +272,7 @@ def smallest_supercell(crystal: Crystal, reach: float) -> Supercell:
 
 
 def joined_axes(crystal: Crystal) -> list[tuple[int, ...]]:
-    """Groups of lattice vectors that the point group mixes; a mesh divides them equally."""
+    """Group the lattice vectors that the point group mixes; a mesh divides them equally."""
     mixed = (point_group(crystal) != 0).any(axis=0)
     linked = (
         np.linalg.matrix_power((mixed | mixed.T | np.eye(3, dtype=bool)).astype(int), 2) > 0

@@ -1,9 +1,9 @@
 """Group velocities v = ∂ω/∂k from the analytic derivative of the dynamical matrix.
 
 By first-order perturbation theory (Hellmann and Feynman) ∂(ω²)/∂k = e† (∂D/∂k) e. Hence
-v = e† (∂D/∂k) e / 2|ω|, where ω is negative for imaginary modes. Only the phases e^{ik·R} of the
-cells are differentiated. The site phases add i[D, τ] to ∂D/∂k, whose matrix elements between
-eigenvectors of equal ω² vanish.
+v = e† (∂D/∂k) e / 2|ω|, where ω is negative for imaginary modes. Only the phases e^{ik·R} of
+the cells are differentiated. The site phases add i[D, τ] to ∂D/∂k, whose matrix elements
+between eigenvectors of equal ω² vanish.
 
 For degenerate branches V_x = e† (∂D/∂k_x) e / 2ω is a matrix, and the matrices of different x
 need not commute. The branches that leave the point along n are the eigenvectors of n·V. A
@@ -54,7 +54,8 @@ def group_velocities(constants: ForceConstants, qpoints: npt.ArrayLike) -> Branc
     Raises
     ------
     DataError
-        If the force constants are not symmetric under exchange of indices, or a q is not finite.
+        If the force constants are not symmetric under exchange of indices, or a q is not
+        finite.
     """
     q_qx = checked_qpoints(qpoints)
     n_modes = 3 * constants.crystal.n_sites
@@ -124,7 +125,7 @@ def _split_degenerate(v_xqmn: Complexes, starts_qm: Bools, slope_qmx: Floats) ->
 def _degenerate(
     starts_qm: Bools,
 ) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], int]]:
-    """Groups of degenerate branches, by size: their q points, their first branches, the size."""
+    """Group degenerate branches by size: their q points, their first branches, the size."""
     n_modes = starts_qm.shape[1]
     lowest = np.flatnonzero(starts_qm)
     sizes = np.diff(lowest, append=starts_qm.size)

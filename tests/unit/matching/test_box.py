@@ -1,4 +1,4 @@
-"""Boxes that move: what is refused by default, and what is told of them."""
+"""Boxes that fluctuate: refused by default, used with their mean on request."""
 
 from dataclasses import replace
 
@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.matching.average import average_structure
-from trajmodes.matching.box import box_motion, in_box
+from trajmodes.matching.average import average_structure, box_motion, in_box
 from trajmodes.matching.diagnosis import diagnose
 from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.find_cell import find_crystal
@@ -25,7 +24,7 @@ def swelling(run, size=1e-3):
     return replace(run, cells=run.cells * growth, positions=run.positions * growth)
 
 
-def test_figures_of_a_box_that_swells():
+def test_strain_and_drift_of_an_expanding_box():
     growth = 1.0 + np.array([-3e-3, -1e-3, 1e-3, 3e-3])
     cells = np.eye(3) * 5.0 * growth[:, None, None]
     motion = box_motion(cells)
@@ -33,11 +32,11 @@ def test_figures_of_a_box_that_swells():
     assert motion.largest == pytest.approx(3e-3)
     assert motion.rms == pytest.approx(np.sqrt(3 * 5e-6))
     assert motion.drift == pytest.approx(4e-3)
-    assert "drift" not in motion.told
-    assert "from the first half to the second 4.00e-03, 4 frames seen" in motion.told
+    assert "drift" not in motion.summary
+    assert "from the first half to the second 4.00e-03, in 4 frames" in motion.summary
 
 
-def test_one_box_does_not_drift():
+def test_a_single_box_has_no_drift():
     motion = box_motion(np.eye(3)[None] * 4.0)
     assert (motion.largest, motion.rms, motion.drift) == (0.0, 0.0, 0.0)
 
@@ -49,11 +48,11 @@ def test_reduced_coordinates_are_kept():
     assert in_box(s @ cells, cells, box) == pytest.approx(s @ box)
 
 
-def test_default_refuses_and_tells_how_much_the_box_moves(crystals, einstein):
+def test_a_fluctuating_box_is_refused_with_its_strain(crystals, einstein):
     run = einstein(crystals["bcc"], EYE3)
     npt = swelling(run)
-    told = r"up to 5.0.e-04 relative(.|\n)*rms strain 3.0\de-04(.|\n)*second 5.\d+e-04"
-    with pytest.raises(DataError, match=told + r"(.|\n)*--box average"):
+    expected = r"up to 5.0.e-04 relative(.|\n)*rms strain 3.0\de-04(.|\n)*second 5.\d+e-04"
+    with pytest.raises(DataError, match=expected + r"(.|\n)*--box average"):
         match(crystals["bcc"], npt)
     with pytest.raises(
         DataError, match=r"differs from that(.|\n)*rms strain(.|\n)*--box average"
@@ -65,7 +64,7 @@ def test_average_box_is_noted_and_used_by_the_check(crystals, einstein):
     run = einstein(crystals["bcc"], EYE3)
     found = match(crystals["bcc"], swelling(run), box="average")
     (note,) = found.notes
-    assert "the box moves (rms strain 3.0" in note.text
+    assert "the box fluctuates (rms strain 3.0" in note.text
     assert "mean box, 7.4565 × 7.4565 × 7.4565 Å, 109.47°, 109.47°, 109.47°" in note.text
     diagnosis = diagnose(swelling(run), found)
     assert diagnosis.figures["box change"].value == pytest.approx(5e-4, rel=1e-6)
@@ -74,7 +73,7 @@ def test_average_box_is_noted_and_used_by_the_check(crystals, einstein):
     assert now == pytest.approx(then, rel=1e-3)
 
 
-def test_a_fixed_box_is_none_that_moves(crystals, einstein):
+def test_a_fixed_box_has_no_fluctuation(crystals, einstein):
     run = einstein(crystals["bcc"], EYE3)
     found = match(crystals["bcc"], run, box="average")
     assert found.box_motion is None
@@ -84,7 +83,9 @@ def test_a_fixed_box_is_none_that_moves(crystals, einstein):
 def test_a_box_far_from_the_mean_is_refused(crystals, einstein):
     run = einstein(crystals["bcc"], EYE3)
     found = match(crystals["bcc"], swelling(run), box="average")
-    with pytest.raises(DataError, match=r"differs(.|\n)*a part of the run with one mean box"):
+    with pytest.raises(
+        DataError, match=r"differs(.|\n)*a part of the run with a constant mean box"
+    ):
         Displacer(found)(replace(run, cells=run.cells * 1.1).read(0, 2))
 
 

@@ -1,4 +1,4 @@
-"""What a check tells of a run whose temperature, frequency and faults are known."""
+"""Diagnosis of runs whose temperature, frequency and faults are known."""
 
 from dataclasses import replace
 
@@ -23,13 +23,13 @@ def found(crystals, run):
     return match(crystals["diamond"], run)
 
 
-def remark(diagnosis, words):
+def note_with(diagnosis, words):
     chosen = [one for one in diagnosis.verdict if words in one.text]
     assert len(chosen) == 1, [one.text for one in diagnosis.verdict]
     return chosen[0]
 
 
-def test_sound_run_is_fine(run, found):
+def test_a_sound_run_has_no_warning(run, found):
     diagnosis = diagnose(run, found)
     figures = diagnosis.figures
     assert figures["kinetic temperature"].value == pytest.approx(300.0, rel=0.05)
@@ -54,7 +54,7 @@ def test_sound_run_is_fine(run, found):
         ("metal", 1e-3, 23.0605, "units real"),
         ("real", 1e3, 1 / 23.0605, "units metal"),
         ("metal", 1e-3, 1.0, "velocities seem to be in Å/fs"),
-        ("metal", 1.0, -1.0, "of the other sign"),
+        ("metal", 1.0, -1.0, "of opposite sign"),
     ],
 )
 def test_wrong_units_are_named(run, found, style, velocity, force, likely):
@@ -64,11 +64,11 @@ def test_wrong_units_are_named(run, found, style, velocity, force, likely):
         velocities=run.velocities * velocity,
         forces=run.forces * force,
     )
-    with pytest.raises(DataError, match=rf"velocities say .* K, forces(.|\n)*{likely}"):
+    with pytest.raises(DataError, match=rf"velocities give .* K, forces(.|\n)*{likely}"):
         diagnose(wrong, found)
 
 
-def test_few_frames_cannot_prove_units(run, found):
+def test_few_frames_cannot_verify_units(run, found):
     short = replace(
         run,
         positions=run.positions[:3],
@@ -77,7 +77,7 @@ def test_few_frames_cannot_prove_units(run, found):
         forces=run.forces[:3] * 100.0,
         segments=((0, 3),),
     )
-    assert remark(diagnose(short, found), "too few frames").severity == "warning"
+    assert note_with(diagnose(short, found), "too few frames").severity == "warning"
 
 
 def test_single_frame(run, found):
@@ -92,24 +92,24 @@ def test_single_frame(run, found):
     )
     diagnosis = diagnose(one, found)
     assert "interval" not in diagnosis.figures
-    assert remark(diagnosis, "time between frames is not known").severity == "error"
+    assert note_with(diagnosis, "time between frames is not known").severity == "error"
 
 
-def test_missing_forces_and_velocities_are_mended(run, found):
+def test_dump_lines_for_missing_forces_and_velocities_are_given(run, found):
     bare = replace(run, velocities=None, forces=None)
     diagnosis = diagnose(bare, found)
     assert not diagnosis.usable
     assert "kinetic temperature" not in diagnosis.figures
     for words in ("no forces", "no velocities"):
-        lines = remark(diagnosis, words).fix.splitlines()
+        lines = note_with(diagnosis, words).fix.splitlines()
         assert lines[0].startswith("dump d all custom 5 ")
         assert lines[0].endswith("id type element xu yu zu vx vy vz fx fy fz")
         assert lines[1].startswith("dump_modify d sort id format float %.10g")
         assert lines[1].endswith("element Si")
 
 
-def test_coarse_frames_are_told_with_the_stride_that_mends_them(run, found):
-    """Every twelfth frame of a run at 8 THz: 60 fs apart, good for 8.3 THz, with no margin."""
+def test_coarse_frames_are_reported_with_a_fine_enough_stride(run, found):
+    """Every twelfth frame of a run at 8 THz: 60 fs apart, Nyquist 8.3 THz, with no margin."""
     pick = slice(None, None, 12)
     coarse = replace(
         run,
@@ -120,43 +120,44 @@ def test_coarse_frames_are_told_with_the_stride_that_mends_them(run, found):
         interval_ps=0.06,
         segments=((0, 10),),
     )
-    told = remark(diagnose(coarse, found), "good for 8.33 THz")
-    assert told.severity == "error"
+    note = note_with(diagnose(coarse, found), "Nyquist 8.33 THz")
+    assert note.severity == "error"
     # Steps are 5 apart in the file, 12 fs each: 1 step gives 42 THz, 2 steps 21 THz.
-    assert told.fix.startswith("dump d all custom 1 ")
+    assert note.fix.startswith("dump d all custom 1 ")
 
 
-def test_wrong_time_step_is_seen_in_the_motion(run, found):
+def test_wrong_time_step_is_found_from_the_motion(run, found):
     diagnosis = diagnose(replace(run, interval_ps=0.010), found)
-    told = remark(diagnosis, "atoms move as if frames were")
-    assert "5.03 fs apart, not 10 fs" in told.text
+    note = note_with(diagnosis, "atoms move as if frames were")
+    assert "5.03 fs apart, not 10 fs" in note.text
 
 
-def test_rounding_is_weighed_against_the_motion(run, found):
+def test_rounding_is_compared_with_the_motion(run, found):
     """Up to 0.001 Å, while atoms move by 0.06 Å; half of that is below a hundredth."""
     coarse = replace(run, rounding=1e-3, notes=(Note("warning", "digits", subject="rounding"),))
     diagnosis = diagnose(coarse, found)
-    told = remark(diagnosis, "are rounded by")
+    note = note_with(diagnosis, "are rounded by")
     assert all(one.text != "digits" for one in diagnosis.verdict)
-    assert told.text.startswith("coordinates are rounded by up to 1e-03 Å, 2%")
+    assert note.text.startswith("coordinates are rounded by up to 1e-03 Å, 2%")
     assert diagnosis.figures["digits"].text.endswith("rounded by up to 1e-03 Å")
     fine = diagnose(replace(run, rounding=5e-4), found)
     assert {one.severity for one in fine.verdict} == {"ok"}
-    assert "format float %.10g" in told.fix
+    assert "format float %.10g" in note.fix
 
 
-def test_net_force_is_told(run, found):
+def test_net_force_is_reported(run, found):
     pushed = replace(run, forces=run.forces + 0.1)
     diagnosis = diagnose(pushed, found)
     assert diagnosis.figures["net force"].value == pytest.approx(0.1 * 54 * 3**0.5, rel=1e-6)
-    assert remark(diagnosis, "do not add up to zero").severity == "warning"
+    assert note_with(diagnosis, "do not add up to zero").severity == "warning"
 
 
-def test_heating_is_told(run, found):
+def test_heating_is_reported(run, found):
     grown = np.linspace(0.9, 1.1, run.n_frames)[:, None, None]
     hotter = replace(run, velocities=run.velocities * grown)
     assert (
-        "K from the first half" in remark(diagnose(hotter, found), "temperature changes").text
+        "K from the first half"
+        in note_with(diagnose(hotter, found), "temperature changes").text
     )
 
 
@@ -168,8 +169,8 @@ def test_notes_are_passed_on(run, found):
     assert fields not in diagnosis.verdict
 
 
-def test_a_net_force_and_a_drift_are_told_with_units(run, found):
-    """One atom of 54 pushed as hard as a typical one is: a net force that no crystal has."""
+def test_net_force_and_drift_are_reported_with_units(run, found):
+    """A force of 0.4 of the typical one on one atom of 54: a net force that no crystal has."""
     forces = run.forces.copy()
     size = float(np.sqrt((forces**2).mean()))
     forces[:, 7, 0] += 0.4 * size
@@ -180,15 +181,15 @@ def test_a_net_force_and_a_drift_are_told_with_units(run, found):
         figure = diagnosis.figures["net force"]
         assert figure.value == pytest.approx(factor * 0.4 * size, rel=1e-6)
         assert figure.unit == "eV/Å"
-        told = [one for one in diagnosis.verdict if "do not add up to zero" in one.text]
-        assert bool(told) is wrong
-    assert told[0].severity == "warning"
-    assert "wrong or incomplete" in told[0].text
+        note = [one for one in diagnosis.verdict if "do not add up to zero" in one.text]
+        assert bool(note) is wrong
+    assert note[0].severity == "warning"
+    assert "wrong or incomplete" in note[0].text
     assert diagnosis.figures["drift"].unit == "Å"
     assert "Å/ps" in diagnosis.figures["drift"].text
 
 
-def test_frames_with_hops_may_be_left_out_of_the_check(run, found):
+def test_frames_with_hops_may_be_excluded(run, found):
     positions = run.positions.copy()
     positions[40:60, 3] += [0.0, 2.5, 0.0]
     hopped = replace(run, positions=positions)

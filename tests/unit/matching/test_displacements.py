@@ -1,4 +1,4 @@
-"""Frames become motion: what is taken away, what is refused."""
+"""From frames to motion: drift, net force, refused frames."""
 
 from dataclasses import replace
 
@@ -20,8 +20,8 @@ def displacer(crystals, run):
     return Displacer(match(crystals["rock salt"], run))
 
 
-def test_forces_still_belong_to_displacements(run, displacer):
-    """An oscillator's F = −M ω² u survives, but for the means that are taken away."""
+def test_forces_are_proportional_to_displacements_of_oscillators(run, displacer):
+    """F = −M ω² u of an oscillator holds, up to the means that are subtracted."""
     motion = displacer(run.read(0, 5))
     masses = displacer.match.supercell.masses[:, None]
     expected = -masses * (2.0 * np.pi * 8.0) ** 2 * motion.displacements
@@ -29,7 +29,7 @@ def test_forces_still_belong_to_displacements(run, displacer):
     assert motion.forces == pytest.approx(expected, abs=1e-9)
 
 
-def test_figures_tell_what_was_taken_away(run, displacer):
+def test_drift_and_net_force_are_returned(run, displacer):
     n_frames, box = run.n_frames, run.cells[0]
     way = np.linspace(0.0, 0.4, n_frames)[:, None, None] * box[0]
     push = np.array([0.01, 0.0, -0.02])
@@ -64,10 +64,10 @@ def test_absent_fields_stay_absent(run, displacer):
     assert figures.net_force is None
 
 
-def test_masses_weigh_the_drift(run, displacer):
-    """One heavy atom moved: the rest goes back by its share of the mass."""
+def test_drift_is_weighted_by_mass(run, displacer):
+    """If one heavy atom moves, the others move back by its share of the mass."""
     frame = run.read(0, 1)
-    heavy = int(np.argmax(displacer.match.supercell.masses[displacer.match.slots]))
+    heavy = int(np.argmax(displacer.match.supercell.masses[displacer.match.permutation]))
     positions = frame.positions.copy()
     positions[0, heavy, 0] += 0.1
     change = (
@@ -75,8 +75,8 @@ def test_masses_weigh_the_drift(run, displacer):
         - displacer(frame).displacements
     )
     masses = displacer.match.supercell.masses
-    share = masses[displacer.match.slots[heavy]] / masses.sum()
-    other = displacer.match.slots[heavy - 1]
+    share = masses[displacer.match.permutation[heavy]] / masses.sum()
+    other = displacer.match.permutation[heavy - 1]
     assert change[0, other, 0] == pytest.approx(-0.1 * share, abs=1e-12)
 
 
@@ -106,5 +106,5 @@ def test_other_box_is_refused(run, displacer):
 
 def test_other_number_of_atoms_is_refused(crystals, einstein, displacer):
     other = einstein(crystals["rock salt"], 2 * np.eye(3, dtype=int))
-    with pytest.raises(DataError, match="16 atoms where 26 were matched"):
+    with pytest.raises(DataError, match="a frame has 16 atoms, the match 26"):
         displacer(other.read(0, 1))

@@ -1,4 +1,4 @@
-"""Matching: what is found, what is noted, what is refused and with which words."""
+"""The match of a run to a crystal: result, notes, and refused runs."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ def test_diagonal_cell_is_found(crystals, einstein):
 def test_one_frame_is_enough(crystals, einstein):
     run = einstein(crystals["wurtzite"], 3 * np.eye(3, dtype=int), n_frames=1)
     found = match(crystals["wurtzite"], run)
-    assert sorted(found.slots) == list(range(run.n_atoms))
+    assert sorted(found.permutation) == list(range(run.n_atoms))
     assert np.isnan(found.relaxation_sem)
 
 
@@ -61,7 +61,7 @@ def test_skewed_box_is_found(crystals, einstein):
     assert np.abs(found.rotation - np.eye(3)).max() < 1e-9
 
 
-def test_left_handed_box_is_taken(crystals, einstein):
+def test_left_handed_box_is_accepted(crystals, einstein):
     run = einstein(crystals["rock salt"], 2 * np.eye(3, dtype=int))
     found = match(crystals["rock salt"], with_cell(run, run.cells[0][[1, 0, 2]]))
     assert np.linalg.det(found.box) < 0
@@ -69,7 +69,7 @@ def test_left_handed_box_is_taken(crystals, einstein):
 
 
 def test_single_frame_of_hot_crystal(crystals, einstein):
-    """Anchors are off by several tenths of Å: growth corrects the first guess."""
+    """Anchors are displaced by several tenths of Å: refinement corrects the first guess."""
     run = einstein(crystals["diamond"], 4 * np.eye(3, dtype=int), n_frames=1, temperature=3000)
     found = match(crystals["diamond"], run)
     assert np.abs(found.strain).max() < 1e-10
@@ -77,10 +77,10 @@ def test_single_frame_of_hot_crystal(crystals, einstein):
 
 
 def test_long_thin_box_of_a_hot_crystal(crystals, einstein):
-    """Over forty cells the first guess, off by a tenth, would count four cells too many."""
+    """Over forty cells the first guess, in error by a tenth, would give four cells too many."""
     run = einstein(crystals["diamond"], np.diag([2, 2, 40]), n_frames=1, temperature=1500)
     found = match(crystals["diamond"], run)
-    assert sorted(found.slots) == list(range(run.n_atoms))
+    assert sorted(found.permutation) == list(range(run.n_atoms))
     assert np.abs(found.strain).max() < 1e-10
 
 
@@ -119,11 +119,11 @@ def test_elements_come_from_masses(crystals, einstein):
     run = einstein(crystal, 2 * np.eye(3, dtype=int))
     masses = np.tile(crystal.masses, 8) * 1.01
     found = match(crystal, replace(run, species=None, masses=masses))
-    assert found.supercell.masses[found.slots] == pytest.approx(masses)
-    assert "masses are those of the run, up to 1.0%" in str(found.notes[0])
+    assert found.supercell.masses[found.permutation] == pytest.approx(masses)
+    assert "differ by up to 1.0% from the cell file" in str(found.notes[0])
 
 
-def test_elements_come_from_numbers_where_only_one_way_fits(crystals, einstein):
+def test_elements_come_from_numbers_if_only_one_assignment_fits(crystals, einstein):
     crystal = crystals["triclinic"]
     run = einstein(crystal, 2 * np.eye(3, dtype=int))
     types = np.tile([2, 3, 1], 8)
@@ -141,15 +141,15 @@ def test_type_map_decides(crystals, einstein):
     run = einstein(crystal, 2 * np.eye(3, dtype=int))
     run = replace(run, species=None, types=np.tile([1, 2], 8))
     assert match(crystal, run, type_map={1: "Na", 2: "Cl"}).residual_rms < 0.1
-    with pytest.raises(UsageError, match="map of atom types misses 2"):
+    with pytest.raises(UsageError, match="has no element for 2"):
         match(crystal, run, type_map={1: "Na"})
     with pytest.raises(UsageError, match="has no types"):
         match(crystal, replace(run, types=None), type_map={1: "Na", 2: "Cl"})
 
 
-def test_nothing_tells_the_elements(crystals, einstein):
+def test_unknown_elements_are_refused(crystals, einstein):
     run = einstein(crystals["rock salt"], 2 * np.eye(3, dtype=int))
-    with pytest.raises(UsageError, match="does not say which atom types are which elements"):
+    with pytest.raises(UsageError, match="does not contain the elements"):
         match(crystals["rock salt"], replace(run, species=None))
     one = einstein(crystals["bcc"], 3 * np.eye(3, dtype=int))
     assert match(crystals["bcc"], replace(one, species=None)).residual_rms < 0.1
@@ -190,7 +190,7 @@ def test_wrong_structure_is_refused(crystals, einstein):
     cell = np.eye(3) * rock_salt.volume ** (1 / 3)
     other = replace(rock_salt, cell=cell)
     run = einstein(rock_salt, 3 * np.eye(3, dtype=int))
-    with pytest.raises(DataError, match=r"nowhere in the run|not one to one"):
+    with pytest.raises(DataError, match=r"is not that of the cell file|not one to one"):
         match(other, run)
 
 

@@ -49,8 +49,8 @@ def simple_cubic(stiff: float = STIFF, bend: float = BEND, cubic: float = CUBIC)
 
 def test_simple_cubic_crystal_agrees_with_the_closed_form():
     found = gruneisen_at(simple_cubic(), Q_LIST[:1])
-    # At X the transverse modes depend on φ'/r of the bonds along q, the longitudinal one on φ''.
-    # ∂(φ'/r)/∂ε_xx = φ'' − φ'/r, ∂φ''/∂ε_xx = r φ'''.
+    # At X the transverse modes depend on φ'/r of the bonds along q, the longitudinal one on
+    # φ''. ∂(φ'/r)/∂ε_xx = φ'' − φ'/r, ∂φ''/∂ε_xx = r φ'''.
     across = -0.5 * (STIFF - BEND) / BEND
     along = -0.5 * SIDE * CUBIC / STIFF
     np.testing.assert_allclose(
@@ -126,7 +126,7 @@ def test_error_of_a_soft_mode_is_that_of_its_frequency():
 
 
 def test_replicates_must_be_of_the_same_blocks():
-    with pytest.raises(DataError, match="3 replicates .* of second order, 4 of third"):
+    with pytest.raises(DataError, match=r"3 replicates .* of second order, 4 of third"):
         gruneisen_at(doubled(simple_cubic(), 3, 4), Q_LIST)
     with pytest.raises(DataError, match="at least two blocks"):
         gruneisen_of(doubled(simple_cubic(), 1, 1), modes_at(simple_cubic(), Q_LIST))

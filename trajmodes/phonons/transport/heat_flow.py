@@ -40,9 +40,9 @@ def heat_flow(
 ) -> Floats:
     """C v⊗v τ/V (2, q, m, 3, 3) in eV/(K Å ps) of single modes, classical and quantum.
 
-    ``lifetime_ps`` (q, m) are energy lifetimes, ``volume`` in Å³ that of the primitive cell. The
-    mean over all q of the zone, summed over m, is κ. Modes whose frequency is not positive have
-    zero.
+    ``lifetime_ps`` (q, m) are energy lifetimes, ``volume`` in Å³ that of the primitive cell.
+    The mean over all q of the zone, summed over m, is κ. Modes whose frequency is not positive
+    have zero.
     """
     counted = branches.omega > 0.0
     v_qmx = np.where(counted[:, :, None], branches.velocity, 0.0)

@@ -4,12 +4,12 @@ The interpolated quantity is x = ln(γ/ω²), for branches in order of frequency
 have γ ~ ω² at long wavelength (classical occupation, three-phonon processes), so x is finite at
 Γ; for optical branches it is as smooth as γ. The logarithm treats γ and τ alike, its error is
 the relative error of both, and γ stays positive. Interpolation is linear in each of the three
-directions of the lattice of commensurate q points, in its Minkowski-reduced basis. It is averaged
-over the images of q under the point group, since the cells of that lattice may lack its
-symmetry. It is exact at the commensurate points, stays between their values (a Fourier sum would
-overshoot where branches cross), and has an error of second order in the spacing where x is
-smooth. At a crossing the order of branches changes, and lifetimes of different polarisation are
-mixed within one spacing.
+directions of the lattice of commensurate q points, in its Minkowski-reduced basis. It is
+averaged over the images of q under the point group, since the cells of that lattice may lack
+its symmetry. It is exact at the commensurate points, stays between their values (a Fourier sum
+would overshoot where branches cross), and has an error of second order in the spacing where x
+is smooth. At a crossing the order of branches changes, and lifetimes of different polarisation
+are mixed within one spacing.
 
 The three acoustic branches at Γ have no linewidth. Since x is even in q, they take
 (4 x₁ − x₂)/3 from one and two steps along each basis vector, or x₁ if two steps lead back to Γ.
@@ -18,11 +18,11 @@ interpolate τω².
 
 A set without a lifetime takes x from resolved sets of similar frequency: their mean m with
 Gaussian weights, a model τ = A(ω) ω⁻² with slowly varying A. Its error σ is the scatter of
-resolved sets about the same model of the other sets. It is assumed to have the same sign for all
-such sets. Lifetimes are unresolved because they are long. If the run gives a lower bound τ₀, x is
-the mean of a normal distribution about the model that is cut off at the bound,
-x = m − σ φ(z)/Φ(z), z = (−ln(τ₀ω²) − m)/σ. Without a bound the model gives too short a lifetime,
-since it is made from sets with shorter ones.
+resolved sets about the same model of the other sets. It is assumed to have the same sign for
+all such sets. Lifetimes are unresolved because they are long. If the run gives a lower bound
+τ₀, x is the mean of a normal distribution about the model that is cut off at the bound, x = m −
+σ φ(z)/Φ(z), z = (−ln(τ₀ω²) − m)/σ. Without a bound the model gives too short a lifetime, since
+it is made from sets with shorter ones.
 """
 
 from dataclasses import dataclass
@@ -124,11 +124,11 @@ class LifetimeGrid:
         return len(_CORNERS) * n_images * int(n_modes)
 
     def extended(self, values: Floats) -> Floats:
-        """Values (g,) of the sets, with those of the acoustic branches at Γ appended (g + 3,)."""
+        """Append values of the acoustic branches at Γ to those of the sets: (g,) → (g + 3,)."""
         return np.concatenate([values, self.shares @ values[self.neighbours]])
 
     def contracted(self, slopes: Floats) -> Floats:
-        """Derivatives (g, …) by values of sets, from those by `extended` values (g + 3, …)."""
+        """Convert derivatives by `extended` values (g + 3, …) to those by sets (g, …)."""
         own = np.array(slopes[: self.n_sets])
         for row, share in zip(self.neighbours, self.shares, strict=True):
             np.add.at(own, row, share * slopes[self.n_sets :])
@@ -189,7 +189,7 @@ def lifetime_grid(modes: Modes, supercell: Supercell) -> LifetimeGrid:
 
 
 def _neighbours_of_gamma(supercell: Supercell, inverse: Floats) -> tuple[Ints, Floats]:
-    """Indices in the q group of points around Γ, and their weights for a value at Γ."""
+    """Find the q points around Γ in the q group, and their weights for a value at Γ."""
     ends = np.concatenate([np.eye(3), -np.eye(3)]).astype(np.int64)
     one, two = (_group_rank(supercell, inverse, k * ends) for k in (1, 2))
     usable = one != 0
