@@ -11,18 +11,14 @@ from typing import Literal
 
 import numpy as np
 
-from trajmodes.arrays import Floats
-from trajmodes.arrays import freeze
+from trajmodes.arrays import Floats, freeze
 from trajmodes.data.results import Finding
 from trajmodes.errors import DataError
 from trajmodes.matching.checks import check_run
 from trajmodes.matching.displacements import Hops
 from trajmodes.matching.match import Match
 from trajmodes.matching.outliers import Outliers
-from trajmodes.matching.sample import ENOUGH
-from trajmodes.matching.sample import RunSample
-from trajmodes.matching.sample import mean_and_error
-from trajmodes.matching.sample import sample_run
+from trajmodes.matching.sample import ENOUGH, RunSample, mean_and_error, sample_run
 from trajmodes.notes import Note
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.readers.units import unit_factors

@@ -17,15 +17,11 @@ from seekpath import SupercellWarning
 from seekpath.hpkot import EdgeCaseWarning
 
 from trajmodes.arrays import Floats
-from trajmodes.data.crystal import Crystal
-from trajmodes.data.crystal import Supercell
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.labels import point
 from trajmodes.data.lattice import equal_modulo_lattice
-from trajmodes.errors import DataError
-from trajmodes.errors import TrajmodesWarning
-from trajmodes.errors import UsageError
-from trajmodes.symmetry.stars import point_group
-from trajmodes.symmetry.stars import star_images
+from trajmodes.errors import DataError, TrajmodesWarning, UsageError
+from trajmodes.symmetry.stars import point_group, star_images
 from trajmodes.symmetry.translations import half_space
 
 # Distance in Å within which a site must meet its image, as in `space_group`.
