@@ -93,7 +93,7 @@ def test_a_text_that_goes_on_is_told(good):
     folder = good("phonopy")
     with (folder / "FORCE_CONSTANTS").open("a") as file:
         file.write("\n1 1\n")
-    with pytest.raises(DataError, match="goes on where it ought to end"):
+    with pytest.raises(DataError, match="continues where it should end"):
         read_constants(folder / "FORCE_CONSTANTS")
 
 
@@ -175,8 +175,8 @@ def test_a_yaml_without_constants_is_no_file_of_constants(good):
 @pytest.mark.parametrize(
     ("target", "missing", "match"),
     [
-        ("phonopy", "phonopy_params.yaml", "does not say to which crystal"),
-        ("phono3py", "phono3py_params.yaml", "do not say to which crystal"),
+        ("phonopy", "phonopy_params.yaml", "does not describe the crystal"),
+        ("phono3py", "phono3py_params.yaml", "do not describe the crystal"),
         ("phono3py", "fc2.hdf5", "fc2.hdf5 is missing"),
         ("tdep", "infile.ucposcar", "infile.ucposcar is missing"),
         ("tdep", "outfile.forceconstant", "cannot be read: No such file"),
@@ -201,7 +201,7 @@ def test_tdep_with_born_charges_is_refused(good):
     path = good("tdep") / "outfile.forceconstant"
     text = path.read_text().replace(" 0   no Born charges", " 1   Born charges follow")
     path.write_text(text)
-    with pytest.raises(DataError, match="without the field of Born charges"):
+    with pytest.raises(DataError, match="lack the field of Born charges"):
         read_constants(path)
 
 
@@ -210,7 +210,9 @@ def test_cubic_constants_of_another_cell_are_refused(good):
     with h5py.File(folder / "fc3.hdf5", "r+") as file:
         del file["fc3"]
         file["fc3"] = np.zeros((1, 8, 8, 3, 3, 3))
-    with pytest.raises(DataError, match="1 × 8 constants where the cells ask for 1 or 27 × 27"):
+    with pytest.raises(
+        DataError, match="1 × 8 force constants, but the cells require 1 or 27 × 27"
+    ):
         read_constants(folder)
 
 
@@ -220,5 +222,5 @@ def test_a_supercell_that_is_no_multiple_is_told(good):
     lines = path.read_text().splitlines()
     lines[1] = "1.01"
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(DataError, match=r"no supercell of infile.ucposcar"):
+    with pytest.raises(DataError, match=r"not a supercell of infile.ucposcar"):
         read_supercell(folder)

@@ -24,8 +24,8 @@ from trajmodes.formats.open import open_trajectory
 from trajmodes.readers.lammps import dump as lammps_dump
 from trajmodes.readers.lammps import index as lammps_index
 from trajmodes.readers.text.floats import PADDING
-from trajmodes.readers.xyz import frames as xyz_frames
 from trajmodes.readers.xyz import index as xyz_index
+from trajmodes.readers.xyz import open as xyz_open
 
 DATA = Path(__file__).parents[1] / "data"
 FILES = {
@@ -95,7 +95,7 @@ def read_damaged_texts(name, n_cases):
         buffer[size:] = 10
         return buffer
 
-    for module in (lammps_dump, lammps_index, xyz_index, xyz_frames):
+    for module in (lammps_dump, lammps_index, xyz_index, xyz_open):
         module.padded = padded
     warnings.simplefilter("ignore", TrajmodesWarning)
     cell = np.diag([20.0, 20.0, 20.0]) if name.endswith(".xyz") else None

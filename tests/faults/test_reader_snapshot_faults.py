@@ -57,7 +57,7 @@ def yaml_file(tmp_path):
     [
         (lambda row: row.replace(" ", " nan ", 1).rsplit(" ", 1)[0], "'nan' is not a finite"),
         (lambda row: row.rsplit(" ", 1)[0], "ends before its 6 columns"),
-        (lambda row: row + " 1.0", "stands behind the last of 6 columns"),
+        (lambda row: row + " 1.0", "follows the last of 6 columns"),
         (lambda row: row.replace(".", ",", 1), "decimals must be written with a point"),
         (lambda row: "x" + row, "is not a number"),
     ],
@@ -72,7 +72,7 @@ def test_damaged_rows_are_named(dfset, supercell, damage, told):
 
 def test_cut_dfset_is_refused(dfset, supercell):
     dfset.write_text("\n".join(dfset.read_text().splitlines()[:-1]) + "\n")
-    with pytest.raises(DataError, match="23 rows are no whole number of frames of 8 atoms"):
+    with pytest.raises(DataError, match="23 rows are not a whole number of frames of 8 atoms"):
         open_trajectory(dfset, ReadOptions(supercell=supercell))
 
 
@@ -149,7 +149,7 @@ def test_yaml_constructs_nothing(yaml_file, tmp_path):
     mark = tmp_path / "ran"
     text = yaml_file.read_text() + f"\nx: !!python/object/apply:os.mkdir ['{mark}']\n"
     yaml_file.write_text(text)
-    with pytest.raises(DataError, match="asks for a Python object"):
+    with pytest.raises(DataError, match="requests a Python object"):
         open_trajectory(yaml_file)
     assert not mark.exists()
 
@@ -160,7 +160,7 @@ def test_other_yaml_is_no_data_set(tmp_path):
     with pytest.raises(UsageError, match="has no supercell"):
         open_trajectory(path)
     path.write_text("- phonopy\n- 2\n")
-    with pytest.raises(DataError, match="holds no mapping at its top level"):
+    with pytest.raises(DataError, match="has no mapping at its top level"):
         open_trajectory(path, format="phonopy")
 
 

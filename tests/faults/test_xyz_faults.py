@@ -94,7 +94,7 @@ def test_a_last_number_without_line_end_does_not_count(tmp_path: Path) -> None:
         ("C 1 one 1 4 5 6", r"'one' is not a number .*line 9, column 3"),
         ("C 1 1 1 4 5", r"row ends before its 7 columns .*line 9"),
         ("C", r"row ends before its 7 columns .*line 9"),
-        ("C 1 1 1 4 5 6 7", r"'7' stands behind the last of 7 columns .*line 9"),
+        ("C 1 1 1 4 5 6 7", r"'7' follows the last of 7 columns .*line 9"),
         ("Si 1 1 1 4 5 6", r"'Si 1 1 1 4 5 6' where another atom .*frame 1, line 9"),
         ("Cl 1 1 1 4 5 6", r"'Cl 1 1 1 4 5 6' where another atom .*frame 1, line 9"),
         ("", r"where another atom is expected .*frame 1, line 9"),
@@ -118,7 +118,7 @@ def test_bad_numbers_in_the_first_frame_are_found_too(tmp_path: Path) -> None:
     [
         (frame(ROWS[:2], count=3), "line begins with '3' where another atom"),
         (frame([*ROWS, ROWS[2]], count=3), "'O 2 2 2 7 8 9' where the number of atoms"),
-        (frame(ROWS[:2]), "frame has 2 atoms and the first one 3"),
+        (frame(ROWS[:2]), "frame has 2 atoms, but the first one has 3"),
         (frame(count="3.0"), "'3.0' where the number of atoms"),
         (frame(count="-3"), "frame has -3 atoms"),
         (frame(count=900_000_000), "frame has 900000000 atoms"),
@@ -162,7 +162,7 @@ def test_endless_lines_are_refused(tmp_path: Path, head: str) -> None:
         (HEAD.replace('6"', '"'), "8 numbers where 9"),
         (HEAD + " Time=soon", "time is not a finite number: 'soon'"),
         (HEAD.replace("forces", "magmoms"), "columns change from"),
-        (HEAD.replace("pos:R:3", "pos:R:three"), "Properties holds pos:R:three"),
+        (HEAD.replace("pos:R:3", "pos:R:three"), "Properties contains pos:R:three"),
     ],
 )
 def test_damaged_comments_are_named(tmp_path: Path, comment: str, message: str) -> None:
@@ -180,7 +180,7 @@ def test_a_cell_that_goes_missing_is_noticed(tmp_path: Path) -> None:
     ("rows", "message"),
     [
         (["C 7 1 1 1", "C 7 2 2 2"], "atom id 7 appears twice"),
-        (["C 7 1 1 1", "Si 4 2 2 2"], "'Si 4 2 2 2', an atom id that the first frame has not"),
+        (["C 7 1 1 1", "Si 4 2 2 2"], "'Si 4 2 2 2', an atom id that the first frame lacks"),
         (["C 3 1 1 1", "Si 7 2 2 2"], "'C 3 1 1 1' where another atom"),
         (["C x 1 1 1", "Si 3 2 2 2"], "'C x 1 1 1', an atom id"),
     ],
@@ -214,7 +214,7 @@ def test_files_of_different_runs_are_refused(tmp_path: Path) -> None:
     paths = [tmp_path / "a.xyz", tmp_path / "b.xyz"]
     paths[0].write_text(frame())
     paths[1].write_text(frame([ROWS[1], ROWS[0], ROWS[2]]))
-    with pytest.raises(DataError, match="not those of the first file"):
+    with pytest.raises(DataError, match="differ from those of the first file"):
         open_xyz(paths, PLAIN)
 
 

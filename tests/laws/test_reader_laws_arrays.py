@@ -54,7 +54,7 @@ def test_a_moving_box_gives_the_motion_in_the_mean_box(crystals, name, seed):
     supercell, box, _, reduced, v, f = moving(crystal, MATRICES[name], rng)
     cells = breathing(box, rng, len(v))
     still = run_of(supercell, np.broadcast_to(box, cells.shape), reduced, v, f)
-    # An origin that moves, and atoms folded into the box, change nothing.
+    # An origin that moves, and atoms wrapped into the box, change nothing.
     folded = (reduced + rng.normal(size=(len(v), 1, 3))) % 1.0
     npt = run_of(supercell, cells, folded, v, f)
     found, moves = match(crystal, still), match(crystal, npt, box="average")

@@ -8,8 +8,11 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from trajmodes.errors import DataError, UsageError
-from trajmodes.formats.cell_file import load_crystal, read_atoms, read_crystal
+from trajmodes.errors import DataError
+from trajmodes.errors import UsageError
+from trajmodes.formats.cell_file import load_crystal
+from trajmodes.formats.cell_file import read_atoms
+from trajmodes.formats.cell_file import read_crystal
 from trajmodes.symmetry.operations import space_group
 from trajmodes.units import DALTON
 
@@ -77,7 +80,7 @@ def test_order_of_sites_is_that_of_the_file(tmp_path):
 
 
 def test_missing_file_is_a_usage_error(tmp_path):
-    with pytest.raises(UsageError, match="missing or no file"):
+    with pytest.raises(UsageError, match="missing or not a file"):
         read_crystal(tmp_path / "POSCAR")
 
 
@@ -90,7 +93,7 @@ def test_nonsense_is_a_usage_error(tmp_path):
 
 def test_molecule_without_cell_is_refused(tmp_path):
     path = written(tmp_path, Atoms("H2", positions=[[0, 0, 0], [0, 0, 0.7]]), "cell.xyz")
-    with pytest.raises(DataError, match="holds no crystal"):
+    with pytest.raises(DataError, match="contains no crystal"):
         read_crystal(path)
 
 

@@ -66,7 +66,7 @@ def test_phono3py_takes_pairs_alone(constants, supercell, tmp_path):
 
 def test_phono3py_leaves_quartic_constants_out(constants, supercell, tmp_path):
     notes = write_constants(constants, supercell, tmp_path, "phono3py").notes
-    assert any("no quartic constants" in note for note in notes)
+    assert any("no fourth-order force constants" in note for note in notes)
     far = replace(constants, triplets=clusters(3, (2, 0, 0)), quartets=None)
     notes = write_constants(far, supercell, tmp_path, "phono3py").notes
     assert any(note.startswith("triplets reach beyond") for note in notes)
@@ -85,7 +85,7 @@ def test_large_cubic_files_hold_only_what_there_is(crystals, springs, tmp_path):
 def test_alamode_refuses_clusters_that_leave_the_neighbours(constants, crystals, tmp_path):
     small = build_supercell(crystals["bcc"], np.eye(3))
     far = replace(constants, triplets=clusters(3, (2, 0, 0)))
-    with pytest.raises(DataError, match="leaves the neighbours of the supercell"):
+    with pytest.raises(DataError, match="beyond the neighbours of the supercell"):
         write_constants(far, small, tmp_path, "alamode")
 
 

@@ -134,7 +134,7 @@ def test_a_species_phonopy_does_not_know_is_refused(crystals, springs, tmp_path)
     known = crystals["bcc"]
     odd = Crystal(known.cell, known.sites, ("Qq",), known.masses)
     supercell = build_supercell(odd, np.diag([2, 2, 2]))
-    with pytest.raises(DataError, match="phonopy does not take the crystal"):
+    with pytest.raises(DataError, match="phonopy does not accept the crystal"):
         write_phonopy(springs(odd, 2.6), supercell, tmp_path)
 
 
@@ -165,7 +165,7 @@ def test_notes_tell_what_is_left_out(crystals, springs, tmp_path):
     )
     long = replace(springs(crystals["bcc"], 6.0), triplets=cubic)
     left_out, beyond = write_constants(long, supercell, tmp_path, "phonopy").notes
-    assert "cubic and quartic ones are left out" in left_out
+    assert "third and fourth order are not written" in left_out
     assert "commensurate q only" in beyond
 
 
@@ -186,7 +186,7 @@ def test_constants_of_another_crystal_are_refused(crystals, springs, tmp_path):
     text, _ = write_phonopy(springs(crystals["bcc"], 2.6), supercell, tmp_path)
     other = build_supercell(crystals["diamond"], np.diag([3, 3, 3]))
     with pytest.raises(
-        DataError, match="1 × 27 constants where the cells ask for 2 or 54 × 54"
+        DataError, match="1 × 27 force constants, but the cells require 2 or 54 × 54"
     ):
         read_constants(text, supercell=other)
 

@@ -124,12 +124,12 @@ def test_files_that_number_no_steps_are_runs_of_their_own(tmp_path):
 def test_files_that_do_not_name_their_units_beside_one_that_does(tmp_path):
     a = write_dump(tmp_path / "a", range(0, 50, 10), 1)
     b = write_dump(tmp_path / "b", range(50, 100, 10), 1)
-    with pytest.raises(UnitsError, match="does not say which units"):
+    with pytest.raises(UnitsError, match="does not name its units"):
         open_runs([a, b], ReadOptions())
     a.write_text("ITEM: UNITS\nreal\n" + a.read_text())
     for paths in ([a, b], [b, a]):
         with pytest.raises(
-            UsageError, match=f"{b} does not say .*, and {a} is in real"
+            UsageError, match=f"{b} does not name .*, and {a} is in real"
         ) as told:
             open_runs(paths, ReadOptions())
         # what is no UnitsError is not mended by trying all styles, which would blame the other

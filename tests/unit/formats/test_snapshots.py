@@ -16,7 +16,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.cell_file import load_crystal
-from trajmodes.formats.open import crystal_beside, open_runs, open_trajectory
+from trajmodes.formats.open import open_runs, open_trajectory, sibling_cell_file
 from trajmodes.matching.average import average_structure
 from trajmodes.matching.diagnosis import diagnose
 from trajmodes.matching.find_cell import find_crystal
@@ -219,8 +219,8 @@ def test_tdep_folder(salt, tmp_path):
         check(run, u_tax, f_tax, 1e-9)
     assert run.paths == (folder / "infile.positions",)
     assert "--temperature 300" in str(run.notes[0])
-    assert crystal_beside(folder / "infile.forces") == folder / "infile.ucposcar"
-    assert load_crystal(crystal_beside(folder)).crystal.n_sites == 2
+    assert sibling_cell_file(folder / "infile.forces") == folder / "infile.ucposcar"
+    assert load_crystal(sibling_cell_file(folder)).crystal.n_sites == 2
     # a shell's infile.* names every file of the folder: one run all the same
     (one,) = open_runs(sorted(folder.iterdir()), ReadOptions())
     assert one.n_frames == N_FRAMES
@@ -230,10 +230,10 @@ def test_tdep_files_that_contradict_each_other(salt, tmp_path):
     made, u_tax, f_tax = salt
     n = u_tax.shape[1]
     folder = write_tdep(tmp_path / "a", made, u_tax, f_tax, meta=f"{n}\n2000\n1.0\n300\n")
-    with pytest.raises(DataError, match="announces 2000 frames, the other files hold 4"):
+    with pytest.raises(DataError, match="announces 2000 frames, the other files have 4"):
         open_trajectory(folder)
     folder = write_tdep(tmp_path / "b", made, u_tax, f_tax, meta="few\n")
-    with pytest.raises(DataError, match="does not hold the four numbers"):
+    with pytest.raises(DataError, match="does not contain the four numbers"):
         open_trajectory(folder)
     folder = write_tdep(tmp_path / "c", made, u_tax, f_tax[:3])
     with pytest.raises(DataError, match="4 frames of positions and 3 of forces"):
@@ -258,7 +258,7 @@ def test_dfset(salt, tmp_path, units, length, force):
     )
     check(both, np.tile(u_tax, (2, 1, 1)), np.tile(f_tax, (2, 1, 1)), 1e-8)
     assert both.segments == ((0, 2 * N_FRAMES),)
-    assert crystal_beside(path) is None
+    assert sibling_cell_file(path) is None
 
 
 def test_dfset_wants_its_supercell(salt, tmp_path):
@@ -267,7 +267,9 @@ def test_dfset_wants_its_supercell(salt, tmp_path):
     with pytest.raises(UsageError, match="--supercell SPOSCAR"):
         open_trajectory(path)
     write(tmp_path / "SPOSCAR", ideal_atoms(made) * (1, 1, 3), format="vasp")
-    with pytest.raises(DataError, match="256 rows are no whole number of frames of 192 atoms"):
+    with pytest.raises(
+        DataError, match="256 rows are not a whole number of frames of 192 atoms"
+    ):
         open_trajectory(path, ReadOptions(supercell=tmp_path / "SPOSCAR"))
 
 
@@ -289,12 +291,12 @@ def test_files_of_different_structures_are_not_joined(salt, tmp_path):
 def test_what_would_not_be_used_is_refused(salt, tmp_path):
     made, u_tax, f_tax = salt
     folder = write_tdep(tmp_path / "T", made, u_tax, f_tax)
-    with pytest.raises(UsageError, match="tdep files are in units of their own"):
+    with pytest.raises(UsageError, match="tdep files define their units"):
         open_trajectory(folder, ReadOptions(units="metal"))
     with pytest.raises(UsageError, match="the supercell has its own"):
         open_trajectory(folder, ReadOptions(box=np.eye(3)))
     dump = Path(__file__).parents[2] / "data" / "lammps" / "o_custom.lammpstrj"
-    with pytest.raises(UsageError, match="holds positions and not displacements"):
+    with pytest.raises(UsageError, match="contains positions and not displacements"):
         open_trajectory(dump, ReadOptions(units="metal", supercell=folder / "infile.ssposcar"))
     (tmp_path / "FORCE_SETS").write_text("16\n1\n")
     with pytest.raises(UsageError, match="forces without their supercell"):
@@ -311,7 +313,7 @@ def test_the_reference_is_the_ideal_structure(salt, tmp_path):
     one_way = u_tax[:2] + np.where(np.arange(u_tax.shape[1]) < 32, 0.3, 0.0)[:, None]
     run = open_trajectory(write_tdep(tmp_path / "T", made, one_way, f_tax[:2]))
     average = average_structure(run)
-    told = load_crystal(crystal_beside(tmp_path / "T")).crystal
+    told = load_crystal(sibling_cell_file(tmp_path / "T")).crystal
     for crystal in (told, find_crystal(average, run.species).crystal):
         found = match(crystal, run, average=average)
         assert found.residual_max < 1e-9

@@ -94,7 +94,7 @@ def test_frames_before_damage_can_be_used(tmp_path):
     text = (DATA / "o_all.lammpstrj").read_bytes()
     path = tmp_path / "run.lammpstrj.gz"
     path.write_bytes(gzip.compress(text, 1)[:-12_000])
-    with pytest.raises(DataError, match="--allow-partial uses the frames before it"):
+    with pytest.raises(DataError, match="--allow-partial uses the frames before the damage"):
         open_trajectory(path)
     with pytest.warns(
         TrajmodesWarning, match=r"gzip data end too early.*the last frame \(step"
@@ -129,7 +129,7 @@ def test_text_before_damage_that_no_checksum_proves_is_called_so(tmp_path):
     path = tmp_path / "run.gz"
     path.write_bytes(data)
     with pytest.raises(
-        DataError, match=r"near byte \d+ .*no checksum proves what comes before"
+        DataError, match=r"near byte \d+ .*no checksum confirms the text before"
     ):
         compressed.open_source(path)
 
@@ -148,5 +148,5 @@ def test_a_full_disk_is_a_storage_error(tmp_path, monkeypatch):
 def test_an_empty_text_is_refused(tmp_path):
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(b""))
-    with pytest.raises(DataError, match="holds no text"):
+    with pytest.raises(DataError, match="contains no text"):
         compressed.open_source(path)

@@ -263,7 +263,7 @@ def test_missing_cell_is_asked_for(tmp_path: Path, images: list[Atoms]) -> None:
             "positions of atom 2 are not finite",
         ),
         (lambda a: a.numbers.__setitem__(0, 6), "order or kind of the atoms"),
-        (lambda a: a.pop(), "has 11 atoms and the first one 12"),
+        (lambda a: a.pop(), "has 11 atoms, but the first one has 12"),
         (lambda a: setattr(a, "calc", None), "not every frame has forces"),
     ],
 )

@@ -149,7 +149,7 @@ def test_files_are_ordered_by_step_not_by_name():
 def test_any_range_of_frames_is_a_slice_of_all(start, stop):
     trajectory = open_trajectory(DATA / "o_custom.lammpstrj", ReadOptions(units="metal"))
     if start > stop:
-        with pytest.raises(UsageError, match="are asked for, out of 5"):
+        with pytest.raises(UsageError, match="are requested of 5"):
             trajectory.read(start, stop)
         return
     block, everything = trajectory.read(start, stop), whole(trajectory)
@@ -270,11 +270,11 @@ def test_steps_that_go_back_otherwise_are_refused(tmp_path):
 
 def test_units_must_be_known_and_must_agree(tmp_path):
     path = write(tmp_path / "a", [two_atoms(0)])
-    with pytest.raises(UsageError, match="does not say which units"):
+    with pytest.raises(UsageError, match="does not name its units"):
         open_trajectory(path)
-    with pytest.raises(UsageError, match="units real are asked for, but the file is in metal"):
+    with pytest.raises(UsageError, match="units real are requested, but the file is in metal"):
         open_trajectory(DATA / "o_all.lammpstrj", ReadOptions(units="real"))
-    with pytest.raises(UsageError, match="4 fs is given, but the file's own times mean 2 fs"):
+    with pytest.raises(UsageError, match="4 fs is given, but the times in the file imply 2 fs"):
         open_trajectory(DATA / "o_all.lammpstrj", ReadOptions(timestep_fs=4.0))
 
 
@@ -325,14 +325,14 @@ def test_large_frames_are_leapt_over_without_a_change(tmp_path, monkeypatch):
     path = write(tmp_path / "a", [(10 * t, frame) for t, frame in enumerate(rows)])
     walked = index_dump(open_source(path))
     leaps = []
-    leap = lammps_index._Walk._leap
-    monkeypatch.setattr(lammps_index, "_LEAP", 1)
+    leap = lammps_index._Scan._skip_rows
+    monkeypatch.setattr(lammps_index, "_SKIPPED_SIZE", 1)
     monkeypatch.setattr(lammps_index, "_PEEK", 4096)
     monkeypatch.setattr(lammps_index, "_LONGEST_ITEMS", 100)
     monkeypatch.setattr(lammps_index, "_CHUNK", 4096)
     monkeypatch.setattr(
-        lammps_index._Walk,
-        "_leap",
+        lammps_index._Scan,
+        "_skip_rows",
         lambda self, *args: leaps.append(leap(self, *args)) or leaps[-1],
     )
     leapt = index_dump(open_source(path))
@@ -355,7 +355,7 @@ def test_two_short_frames_are_not_taken_for_one_long(tmp_path, monkeypatch):
     steps = range(100, 1000, 100)
     frames = [frame(step, short if step in {400, 500} else long) for step in steps]
     path = write(tmp_path / "a", frames)
-    monkeypatch.setattr(lammps_index, "_LEAP", 1)
+    monkeypatch.setattr(lammps_index, "_SKIPPED_SIZE", 1)
     monkeypatch.setattr(lammps_index, "_PEEK", 4096)
     monkeypatch.setattr(lammps_index, "_CHUNK", 4096)
     trajectory = open_trajectory(path, ReadOptions(units="metal"))

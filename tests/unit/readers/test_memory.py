@@ -64,7 +64,7 @@ def test_selected_frames_are_those_of_the_whole_run():
     assert block.positions.tolist() == same.positions.tolist()
     assert block.forces.tolist() == same.forces.tolist()
     assert block.steps.tolist() == same.steps.tolist()
-    with pytest.raises(UsageError, match="frames 2 to 4 are asked for, out of 3"):
+    with pytest.raises(UsageError, match="frames 2 to 4 are requested of 3"):
         part.read(2, 4)
 
 
@@ -129,5 +129,5 @@ def test_what_is_wrong_with_arrays_is_told():
         trajectory_of_arrays(x, BOX, ["Na", "Cl"], forces=forces[:3] * 0.0)
     with pytest.raises(UsageError, match="between frames is -1 ps, which is not positive"):
         trajectory_of_arrays(x, BOX, ["Na", "Cl"], interval_ps=-1.0)
-    with pytest.raises(UsageError, match="frames 3 to 5 are asked for, out of 4"):
+    with pytest.raises(UsageError, match="frames 3 to 5 are requested of 4"):
         trajectory_of_arrays(x, BOX, ["Na", "Cl"]).read(3, 5)

@@ -150,7 +150,7 @@ def test_nothing_is_read_that_python_refuses(text):
         fill_rows(rows, places, 0, Target(np.array([0]), none, none, fields))
         assert same(fields[0, 0, 0, 0], expected)
     else:
-        with pytest.raises(TextFault, match=r"number|row ends|stands behind"):
+        with pytest.raises(TextFault, match=r"number|row ends|follows the last"):
             fill_rows(rows, places, 0, Target(np.array([0]), none, none, fields))
 
 
@@ -212,17 +212,17 @@ def test_undecided_numbers_by_the_hundred_are_settled():
     ("row", "message", "column"),
     [
         ("2 1 0.5", "the row ends before its 4 columns", 3),
-        ("2 1 0.5 0.5 9", "'9' stands behind the last of 4 columns", 4),
+        ("2 1 0.5 0.5 9", "'9' follows the last of 4 columns", 4),
         ("2 1 1.2.3 0.5", "'1.2.3' is not a number", 2),
         ("2 1 0,5 0.5", "'0,5' is not a number: decimals", 2),
         ("2 1 0.5 nan", "'nan' is not a finite number", 3),
         ("2 1 -inf 0.5", "'-inf' is not a finite number", 2),
         ("2 1 1e999 0.5", "'1e999' is not a finite number", 2),
         ("1 1 0.5 0.5", "atom id 1 appears twice", 0),
-        ("5 1 0.5 0.5", "atom id 5 is not among", 0),
+        ("5 1 0.5 0.5", "atom id 5 does not occur", 0),
         ("2 3 0.5 0.5", "type 3 here", 1),
         ("2 x 0.5 0.5", "'x' is not a number", 1),
-        ("2 1 0.5 0.5\n3 1 0.5 0.5", "'3' follows where the last row", 0),
+        ("2 1 0.5 0.5\n3 1 0.5 0.5", "'3' follows the last announced row", 0),
     ],
 )
 def test_faults_say_where(row, message, column):

@@ -29,8 +29,8 @@ def test_the_file_that_starts_later_counts_from_its_first_frame_on():
     assert found.breaks == (6,)
     (note,) = found.notes
     assert "a and b both have step 60 to step 100 (a restart)" in str(note)
-    assert "the later frames, in b, count, and 5 frames before are left out" in str(note)
-    assert "analyse each by itself" in str(note)
+    assert "the later frames, in b, are used, and 5 frames before are left out" in str(note)
+    assert "analyse each separately" in str(note)
 
 
 def test_nothing_of_the_earlier_part_is_mixed_into_the_later():
@@ -61,9 +61,12 @@ def test_a_restart_over_two_files_names_both():
     [
         (
             range(50, 80, 10),
-            "steps go back from 100 to 50, and the part that starts there ends at step 70",
+            "steps go back from 100 to 50, and the part that starts there ends earlier, at step 70",
         ),
-        (range(65, 205, 10), "the part that starts there has none of the steps written before"),
+        (
+            range(65, 205, 10),
+            "the part that starts there shares no step with the frames before it",
+        ),
         (range(0, 201, 10), "a starts at step 0, and so does b"),
         ([*range(110, 130, 10), *range(-10, 201, 10)], "all steps of a are in b again"),
     ],
@@ -72,7 +75,7 @@ def test_what_is_no_restart_is_refused(later, message):
     with pytest.raises(DataError, match=message) as told:
         kept(range(0, 101, 10), later)
     assert told.value.where.startswith("b, step")
-    assert "analyse each run by itself" in told.value.fix
+    assert "analyse each run separately" in told.value.fix
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=4))
@@ -140,9 +143,11 @@ def test_exact_times_show_a_change_of_the_time_step_that_steps_do_not():
 
 def test_times_that_contradict_steps_or_run_backwards_are_refused():
     times = 0.01 * np.arange(6)
-    with pytest.raises(UsageError, match=r"2 fs is given, but the file's own times mean 1 fs"):
+    with pytest.raises(
+        UsageError, match=r"2 fs is given, but the times in the file imply 1 fs"
+    ):
         axis(range(0, 60, 10), times, timestep_fs=2.0)
-    with pytest.raises(DataError, match=r"goes from 0.05 to 0 ps \(frame 6\)"):
+    with pytest.raises(DataError, match=r"0.05 ps, then 0 ps \(frame 6\)"):
         axis([np.nan] * 12, [*times, *times])
 
 
@@ -151,7 +156,7 @@ def test_some_times_alone_are_not_enough():
     found, (note,) = axis(range(0, 60, 10), times)
     assert found.times_ps is None
     assert "the first is frame 3" in note.text
-    assert note.fix == "give --timestep-fs (by the others 1)"
+    assert note.fix == "give --timestep-fs (the others imply 1)"
     found, _ = axis(range(0, 60, 10), times, timestep_fs=1.0)
     assert found.times_ps.tolist() == pytest.approx(0.01 * np.arange(6))
 

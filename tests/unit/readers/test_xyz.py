@@ -80,7 +80,7 @@ def test_lammps_extxyz_equals_the_dump_of_the_same_run(ours: str, dump: str) -> 
     assert found.species == ("Ar",) * found.n_atoms
     assert not found.unwrapped
     assert found.precision_digits == 6
-    assert any("metal is taken" in str(note) for note in found.notes)
+    assert any("metal is used" in str(note) for note in found.notes)
     # Six digits: of numbers below 10 Å, and in the tilted run of larger ones.
     assert found.rounding == pytest.approx({"o.extxyz": 5e-6, "t.extxyz": 5e-5}[ours])
     assert not any("are rounded" in str(note) for note in found.notes)
@@ -107,7 +107,7 @@ def test_plain_xyz_without_a_cell_is_refused() -> None:
 
 def test_wrong_unit_style_is_found_out_by_the_temperature() -> None:
     with pytest.raises(
-        UsageError, match=r"(?s)units real, the comment says 60 K.*--units metal"
+        UsageError, match=r"(?s)units real, but the comment gives 60 K.*--units metal"
     ):
         open_xyz([DATA / "o.extxyz"], ReadOptions(units="real"))
 
@@ -355,7 +355,9 @@ def test_steps_that_never_change_number_nothing(tmp_path: Path) -> None:
     found = open_xyz(paths, ReadOptions(timestep_fs=5.0))
     np.testing.assert_array_equal(found.steps, [0, 1, 2])
     assert found.interval_ps == pytest.approx(0.005)
-    assert any("is taken as that between frames" in str(note) for note in found.notes)
+    assert any(
+        "time step is used as the time between frames" in str(note) for note in found.notes
+    )
 
 
 def test_files_are_ordered_by_step_and_rewritten_steps_count_once(tmp_path: Path) -> None:
@@ -387,7 +389,7 @@ def test_backward_steps_are_refused(tmp_path: Path) -> None:
 
 def test_a_time_step_that_contradicts_the_file_is_refused() -> None:
     with pytest.raises(
-        UsageError, match=r"of 1 fs is given, but the file's own times mean 2 fs"
+        UsageError, match=r"of 1 fs is given, but the times in the file imply 2 fs"
     ):
         open_xyz([DATA / "o.extxyz"], ReadOptions(timestep_fs=1.0))
 
@@ -424,5 +426,5 @@ def test_reads_are_safe_in_threads_and_after_pickling() -> None:
 def test_ranges_outside_are_refused() -> None:
     found = open_xyz([DATA / "o.extxyz"], PLAIN)
     assert found.read(2, 2).n_frames == 0
-    with pytest.raises(UsageError, match="frames 3 to 6 are asked for, out of 5"):
+    with pytest.raises(UsageError, match="frames 3 to 6 are requested of 5"):
         found.read(3, 6)
