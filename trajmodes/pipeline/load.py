@@ -5,51 +5,33 @@ Also reads what earlier jobs wrote: force constants and normal equations.
 
 import glob
 import os
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-from typing import Literal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
 from trajmodes.config.job import Job
-from trajmodes.data.crystal import Crystal
-from trajmodes.data.crystal import Supercell
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.data.motion import FrameBlock
-from trajmodes.data.motion import MotionBlock
-from trajmodes.errors import DataError
-from trajmodes.errors import UnitsError
-from trajmodes.errors import UsageError
+from trajmodes.data.motion import FrameBlock, MotionBlock
+from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.cell_file import load_crystal
-from trajmodes.formats.open import open_runs
-from trajmodes.formats.open import open_trajectory
-from trajmodes.formats.open import sibling_cell_file
+from trajmodes.formats.open import open_runs, open_trajectory, sibling_cell_file
 from trajmodes.formats.registry import read_constants as read_any
-from trajmodes.matching.average import AverageStructure
-from trajmodes.matching.average import average_structure
-from trajmodes.matching.diagnosis import PROVABLE_UNITS
-from trajmodes.matching.diagnosis import Diagnosis
-from trajmodes.matching.diagnosis import diagnose
-from trajmodes.matching.diagnosis import units_are_proved
+from trajmodes.matching.average import AverageStructure, average_structure
+from trajmodes.matching.diagnosis import PROVABLE_UNITS, Diagnosis, diagnose, units_are_proved
 from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.find_cell import find_crystal
-from trajmodes.matching.match import Match
-from trajmodes.matching.match import match
+from trajmodes.matching.match import Match, match
 from trajmodes.matching.species import species_of_run
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import Log
-from trajmodes.readers.trajectory import Trajectory
-from trajmodes.readers.trajectory import select_frames
+from trajmodes.readers.trajectory import Trajectory, select_frames
 from trajmodes.results.folder import whole_results
-from trajmodes.results.netcdf import NORMAL_EQUATIONS
-from trajmodes.results.netcdf import read_dataset
+from trajmodes.results.netcdf import NORMAL_EQUATIONS, read_dataset
 from trajmodes.results.normal_equations import equations_of
 from trajmodes.streaming.lazy import lazy_arrays
 from trajmodes.streaming.schedule import cut_blocks

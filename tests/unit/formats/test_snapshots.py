@@ -303,7 +303,7 @@ def test_what_would_not_be_used_is_refused(salt, tmp_path):
         open_trajectory(tmp_path / "FORCE_SETS")
     made.dataset = {"displacements": u_tax, "forces": f_tax}
     made.save(tmp_path / "p.yaml")
-    with pytest.raises(UsageError, match="the file holds its own"):
+    with pytest.raises(UsageError, match="the file contains its own"):
         open_trajectory(tmp_path / "p.yaml", ReadOptions(supercell=folder / "infile.ssposcar"))
 
 
