@@ -362,7 +362,7 @@ def test_open_boundaries_of_tilted_boxes_are_noted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("columns", "form", "scale", "text"),
+    ("columns", "form", "scale", "warned"),
     [
         ("id type xu yu zu", "%.4f", 1.0, None),
         ("id type xu yu zu", "%.3f", 1.0, "5e-04 Å, to 5 significant digits; fix: {} float"),
@@ -374,7 +374,7 @@ def test_open_boundaries_of_tilted_boxes_are_noted(tmp_path):
         ("id type xs ys zs", "%.4f", 0.05, '1e-03 Å, to 4 significant digits; fix: {} line "'),
     ],
 )
-def test_large_rounding_is_noted(bad, columns, form, scale, text):
+def test_large_rounding_is_noted(bad, columns, form, scale, warned):
     """Atoms within a box of 20 Å; `dump atom` has no `format float`."""
     numbers = np.random.default_rng(1).uniform(0.0, 20.0, (3, 32, 3)) * scale
     text = ""
@@ -389,10 +389,10 @@ def test_large_rounding_is_noted(bad, columns, form, scale, text):
     wrong = np.abs(run.read(0, 3).positions - numbers * length).max()
     assert 0.8 * run.rounding < wrong <= 1.0001 * run.rounding
     notes = [note for note in run.notes if note.subject == "rounding"]
-    assert bool(notes) == (text is not None)
-    if text:
+    assert bool(notes) == (warned is not None)
+    if warned:
         assert str(notes[0]).startswith(
-            f"coordinates are rounded by up to {text.format('dump_modify ID format')}"
+            f"coordinates are rounded by up to {warned.format('dump_modify ID format')}"
         )
 
 

@@ -11,7 +11,7 @@ from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.readers.lammps.index import index_dump
-from trajmodes.readers.text import index_cache as index_cache
+from trajmodes.readers.text import index_cache
 from trajmodes.readers.text.index_cache import cached_index, check_unchanged, stamp_file
 from trajmodes.readers.text.source import open_source
 
