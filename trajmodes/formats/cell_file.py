@@ -11,32 +11,23 @@ here, and read here where exactly one crystal is expected.
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from ase.data import atomic_masses
-from ase.data import atomic_numbers
+from ase.data import atomic_masses, atomic_numbers
 
-from trajmodes.arrays import Floats
-from trajmodes.arrays import Ints
+from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import reduced_cell
-from trajmodes.errors import DataError
-from trajmodes.errors import TrajmodesError
-from trajmodes.errors import UsageError
-from trajmodes.formats.phonopy_data import looks_like_phonopy
-from trajmodes.formats.phonopy_data import unit_cell_of
+from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.formats.phonopy_data import looks_like_phonopy, unit_cell_of
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import IdealStructure
 from trajmodes.readers.ase import read_with_ase
 from trajmodes.readers.text.source import read_head
 from trajmodes.readers.text.tables import Numbers
-from trajmodes.symmetry.operations import space_group
-from trajmodes.symmetry.operations import symmetry_dataset
-from trajmodes.symmetry.primitive import ReducedCrystal
-from trajmodes.symmetry.primitive import fold_atoms
-from trajmodes.symmetry.primitive import on_symmetric_sites
+from trajmodes.symmetry.operations import space_group, symmetry_dataset
+from trajmodes.symmetry.primitive import ReducedCrystal, fold_atoms, on_symmetric_sites
 from trajmodes.units import DALTON
 
 if TYPE_CHECKING:
@@ -248,6 +239,7 @@ def write_poscar(path: Path, cell: Floats, reduced: Floats, species: tuple[str, 
 
 class _Poscar(NamedTuple):
     """Contents of a POSCAR."""
+
     cell: Floats
     """(3, 3), unit: Å. Rows are the lattice vectors."""
     species: tuple[str, ...]

@@ -8,11 +8,8 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from trajmodes.errors import DataError
-from trajmodes.errors import UsageError
-from trajmodes.formats.cell_file import load_crystal
-from trajmodes.formats.cell_file import read_atoms
-from trajmodes.formats.cell_file import read_crystal
+from trajmodes.errors import DataError, UsageError
+from trajmodes.formats.cell_file import load_crystal, read_atoms, read_crystal
 from trajmodes.symmetry.operations import space_group
 from trajmodes.units import DALTON
 

@@ -99,10 +99,10 @@ def test_a_grid_needs_a_diagonal_supercell(crystals):
         grid_order(skew)
 
 
-MATRICES = [np.eye(3), np.diag([2, 2, 2]), [[1, 0, 0], [3, 2, 0], [0, 2, 2]]]
+IMAGE_MATRICES = [np.eye(3), np.diag([2, 2, 2]), [[1, 0, 0], [3, 2, 0], [0, 2, 2]]]
 
 
-@pytest.mark.parametrize("matrix", MATRICES, ids=["one cell", "even", "very skew"])
+@pytest.mark.parametrize("matrix", IMAGE_MATRICES, ids=["one cell", "even", "very skew"])
 @pytest.mark.parametrize("name", ["bcc", "wurtzite", "triclinic"])
 def test_nearest_images_equal_a_search_by_brute_force(name, matrix, crystals):
     crystal = crystals[name]

@@ -48,7 +48,7 @@ def general_q(n: int) -> np.ndarray:
 
 
 def whole_supercell(constants: ForceConstants, supercell: Supercell) -> ForceConstants:
-    """Force constants summed over images, then divided among the nearest ones, by brute force."""
+    """Sum force constants over images, and divide them among nearest ones, by brute force."""
     crystal, inverse = supercell.crystal, np.linalg.inv(supercell.matrix)
     shifts = np.array(list(itertools.product(range(-2, 3), repeat=3))) @ supercell.matrix
     sums: dict[tuple[int, ...], np.ndarray] = {}
