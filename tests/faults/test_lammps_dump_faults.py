@@ -1,4 +1,4 @@
-"""Bad dumps: every frame is used, or refused with its place and the reason."""
+"""Damaged dumps: every frame is used, or refused with its position and the reason."""
 
 import os
 import re
@@ -34,8 +34,8 @@ def bad(tmp_path):
     return write
 
 
-# All kinds of places in the last frame: in the header, in a row, at a row's end, in and after
-# the last number.
+# Positions in the last frame: in the header, in a row, at the end of a row, in and after the
+# last number.
 CUTS = sorted(
     {
         *range(STARTS[4] + 1, len(TEXT), 97),
@@ -63,15 +63,15 @@ def test_a_cut_last_frame_is_left_out_with_a_warning(bad, cut):
         bad(TEXT[:cut], strict=True)
 
 
-def test_a_cut_at_any_byte_of_the_last_header_is_the_same(bad):
-    """Line ends too: the file may stop just where the next item would begin."""
+def test_a_last_header_cut_at_any_byte_is_left_out(bad):
+    """Line ends too: the file may stop exactly where the next item would begin."""
     body = TEXT.index(b"\n", TEXT.index(b"ATOMS id", STARTS[4])) + 1
     for cut in range(STARTS[4] + 1, body + 1):
         with pytest.warns(TrajmodesWarning, match="is not complete"):
             assert bad(TEXT[:cut]).n_frames == 4
 
 
-def test_zeros_that_a_crash_leaves_at_the_end_count_as_a_cut(bad):
+def test_zeros_at_the_end_count_as_a_cut(bad):
     for cut in (STARTS[4], STARTS[4] + 700):
         text = TEXT[:cut] + bytes(1000)
         if cut == STARTS[4]:
@@ -115,7 +115,7 @@ def edited(frame, row, column, token):
     ],
 )
 @pytest.mark.parametrize("row", [0, 17, 31])
-def test_what_is_not_a_number_is_named_with_its_place(bad, token, message, row):
+def test_invalid_numbers_are_reported_with_their_position(bad, token, message, row):
     text, line = edited(3, row, 6, token)
     trajectory = bad(text)
     trajectory.read(0, 3)
@@ -124,8 +124,8 @@ def test_what_is_not_a_number_is_named_with_its_place(bad, token, message, row):
         trajectory.read(2, 5)
 
 
-def test_bytes_between_numbers_mean_the_same_wherever_a_read_begins(bad):
-    """The first rows of a text are read another way than those in its midst."""
+def test_separators_are_parsed_alike_wherever_a_read_begins(bad):
+    """The first rows of a text are parsed by another path than later ones."""
     for between in (b"\x00", b"\x01", b"\x1c", b"\x0b", b"\x0c", b"\t", b"\r"):
         lines = TEXT.split(b"\n")
         lines[41 + 9 : 41 + 41] = [row.replace(b" ", between) for row in lines[50:82]]
@@ -152,7 +152,7 @@ def test_bad_first_frames_are_refused_when_opened(bad):
 
 
 @pytest.mark.parametrize("number", [b"-3", b"0", b"9007199254740991", b"-9007199254740991"])
-def test_odd_ids_are_as_good_as_any(bad, number):
+def test_extreme_ids_are_accepted(bad, number):
     """They sort the atoms, and no difference of two of them overflows."""
     text = TEXT.replace(b"\n32 1 ", b"\n" + number + b" 1 ")
     order = np.argsort([*range(1, 32), int(number)])
@@ -170,20 +170,20 @@ def test_odd_ids_are_as_good_as_any(bad, number):
     ("column", "token", "message"),
     [
         (0, b"5", "atom id 5 appears twice in one frame"),
-        (0, b"99", "atom id 99 is not among those of the first frame"),
+        (0, b"99", "atom id 99 does not occur in the first frame"),
         (1, b"2", "the atom has type 2 here"),
     ],
 )
-def test_other_atoms_in_a_later_frame(bad, column, token, message):
+def test_other_atoms_in_a_later_frame_are_refused(bad, column, token, message):
     text, _ = edited(2, 20, column, token)
     with pytest.raises(DataError, match=f"{message}.*frame 2, step 20, line"):
         bad(text).read(0, 5)
 
 
 @pytest.mark.parametrize(
-    ("tokens", "message"), [(10, "the row ends before"), (12, "stands behind")]
+    ("tokens", "message"), [(10, "the row ends before"), (12, "follows the last")]
 )
-def test_rows_too_short_or_too_long(bad, tokens, message):
+def test_rows_too_short_or_too_long_are_refused(bad, tokens, message):
     lines = TEXT.split(b"\n")
     row = lines[41 + 9 + 4].split()
     lines[41 + 9 + 4] = b" ".join((row + row)[:tokens])
@@ -192,7 +192,7 @@ def test_rows_too_short_or_too_long(bad, tokens, message):
 
 
 @pytest.mark.parametrize(("rows", "there"), [(-1, 31), (1, 33), (-32, 0)])
-def test_rows_missing_or_too_many(bad, rows, there):
+def test_missing_or_additional_rows_are_refused(bad, rows, there):
     lines = TEXT.split(b"\n")
     body = lines[50:82]
     lines[50:82] = body[: 32 + rows] if rows < 0 else [*body, body[0]]
@@ -202,7 +202,7 @@ def test_rows_missing_or_too_many(bad, rows, there):
         bad(b"\n".join(lines))
 
 
-def test_changed_atom_count_hints_at_groups(bad):
+def test_a_changed_atom_count_suggests_the_group(bad):
     text = TEXT[: STARTS[2]] + TEXT[STARTS[2] :].replace(b"ATOMS\n32", b"ATOMS\n31", 1)
     with pytest.raises(
         DataError, match=r"changes from 32 to 31.*frame 2(?s:.*)no dynamic group"
@@ -214,14 +214,16 @@ def test_changed_atom_count_hints_at_groups(bad):
 def test_absurd_counts_are_refused_without_allocation(bad, count):
     text = TEXT[: STARTS[1]].replace(b"ATOMS\n32", b"ATOMS\n" + count, 1)[:400]
     tracemalloc.start()
-    with pytest.raises(DataError, match=r"announces -?\d+ atoms, but \d+ bytes|not the number"):
+    with pytest.raises(
+        DataError, match=r"announces -?\d+ atoms, but \d+ bytes|not a valid number"
+    ):
         bad(text)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64e6
 
 
-def test_absurd_counts_in_later_frames(bad):
+def test_absurd_counts_in_later_frames_are_refused(bad):
     text = TEXT[: STARTS[4]] + TEXT[STARTS[4] :].replace(b"ATOMS\n32", b"ATOMS\n900000000", 1)
     with pytest.raises(DataError, match="changes from 32 to 900000000"):
         bad(text)
@@ -250,7 +252,7 @@ def test_endless_lines_are_refused_within_bounded_memory(bad):
         (
             b"ITEM: TIMESTEP\n10",
             b"ITEM: TIMESTEP\nten",
-            "a header value is not the number.*line 43",
+            "a header value is not a valid number.*line 43",
         ),
         (b"ITEM: TIMESTEP\n10\n", b"", "no ITEM: TIMESTEP|announces 32 atoms"),
         (b"ITEM: NUMBER OF ATOMS\n32\n", b"", "no ITEM: NUMBER OF ATOMS"),
@@ -259,7 +261,7 @@ def test_endless_lines_are_refused_within_bounded_memory(bad):
             b"ITEM: BOX BOUNDS pp pp pp\nx ",
             "a header value is not",
         ),
-        (b"ITEM: ATOMS id type xs", b"ITEM: ATOMS id type id", "two columns are called id"),
+        (b"ITEM: ATOMS id type xs", b"ITEM: ATOMS id type id", "two columns are named id"),
         (
             b"ITEM: ATOMS id type xs",
             b"ITEM: ATOMS id type foo",
@@ -275,7 +277,7 @@ def test_endless_lines_are_refused_within_bounded_memory(bad):
         (
             b"\nITEM: TIMESTEP",
             b"\nxITEM: TIMESTEP",
-            "on the 32 rows of the frame is not the header",
+            "the 32 rows of the frame are not followed by another header",
         ),
         (b"TIMESTEP\n10\n", b"TIMESTEP\n10\x00\n", "a header value is not.*line 43"),
         (b"TIMESTEP\n10\n", b"TIMESTEP\n9223372036854775807\n", "a header value is not"),
@@ -283,7 +285,7 @@ def test_endless_lines_are_refused_within_bounded_memory(bad):
         (b"pp pp pp\n-5.2599999999999998e+00", b"pp pp pp\n1e400", "a header value is not"),
     ],
 )
-def test_headers_that_are_not_what_lammps_writes(bad, old, new, message):
+def test_invalid_headers_are_refused(bad, old, new, message):
     with pytest.raises(DataError, match=message):
         bad(TEXT.replace(old, new, 1))
 
@@ -295,7 +297,7 @@ def with_box(row):
 
 
 @pytest.mark.parametrize("row", [b"0 0", b"5 -5", b"0 1e308", b"-1e308 1e308"])
-def test_boxes_without_a_volume(bad, row):
+def test_boxes_without_volume_are_refused(bad, row):
     with pytest.raises(DataError, match=r"the box has no volume .*frame 2, step 20"):
         bad(with_box(row))
 
@@ -305,30 +307,32 @@ def with_times(*times):
     return b"".join(b"ITEM: TIME\n%s\n%s" % pair for pair in zip(times, parts, strict=True))
 
 
-def test_times_that_do_not_rise(bad):
+def test_times_that_do_not_increase_are_refused(bad):
     assert bad(with_times(b"0", b"1", b"2", b"3", b"4")).interval_ps == 1.0
     for times in ((b"0", b"1", b"2", b"2", b"4"), (b"0", b"1e300", b"2", b"3", b"4")):
-        with pytest.raises(DataError, match=r"time does not rise.*run.lammpstrj, frame [23]"):
+        with pytest.raises(
+            DataError, match=r"time does not increase.*run.lammpstrj, frame [23]"
+        ):
             bad(with_times(*times))
 
 
 @pytest.mark.parametrize("timestep", [0.0, -1.0, float("nan"), float("inf")])
-def test_time_steps_that_are_none(bad, timestep):
+def test_invalid_time_steps_are_refused(bad, timestep):
     with pytest.raises(UsageError, match="must be a positive number"):
         bad(TEXT, timestep_fs=timestep)
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "texts"),
     [
-        (b"pp ff pp", ["fixed along y (ff), yet all"]),
-        (b"ss pp fm", ["shrink-wrapped and fixed along x (ss), z (fm), yet all"]),
+        (b"pp ff pp", ["fixed along y (ff); all"]),
+        (b"ss pp fm", ["shrink-wrapped and fixed along x (ss), z (fm); all"]),
         (b"pp pp pp", []),
         (b"", []),
     ],
 )
-def test_open_boundaries_are_told(bad, flags, told):
-    """In one frame, too: a box may be changed between runs."""
+def test_open_boundaries_are_noted(bad, flags, texts):
+    """Also in one frame: a box may change between runs."""
     for text in (
         TEXT.replace(b"BOX BOUNDS pp pp pp", b"BOX BOUNDS " + flags),
         TEXT[: STARTS[3]] + TEXT[STARTS[3] :].replace(b"pp pp pp", flags, 1),
@@ -338,13 +342,13 @@ def test_open_boundaries_are_told(bad, flags, told):
             for note in bad(text).notes
             if note.subject == "box" and "not periodic" in note.text
         ]
-        assert len(notes) == len(told)
-        for note, words in zip(notes, told, strict=True):
+        assert len(notes) == len(texts)
+        for note, words in zip(notes, texts, strict=True):
             assert words in note.text
             assert note.fix == "boundary p p p"
 
 
-def test_open_boundaries_of_tilted_boxes_are_told(tmp_path):
+def test_open_boundaries_of_tilted_boxes_are_noted(tmp_path):
     for name, where in (("t_restricted", "y (ff)"), ("t_general", "b (ff)")):
         text = (DATA / f"{name}.lammpstrj").read_text()
         path = tmp_path / name
@@ -354,11 +358,11 @@ def test_open_boundaries_of_tilted_boxes_are_told(tmp_path):
             for n in open_trajectory(path, ReadOptions(units="metal")).notes
             if "not periodic" in n.text
         )
-        assert f"along {where}, yet" in note.text
+        assert f"along {where}; all directions" in note.text
 
 
 @pytest.mark.parametrize(
-    ("columns", "form", "scale", "told"),
+    ("columns", "form", "scale", "warned"),
     [
         ("id type xu yu zu", "%.4f", 1.0, None),
         ("id type xu yu zu", "%.3f", 1.0, "5e-04 Å, to 5 significant digits; fix: {} float"),
@@ -370,7 +374,7 @@ def test_open_boundaries_of_tilted_boxes_are_told(tmp_path):
         ("id type xs ys zs", "%.4f", 0.05, '1e-03 Å, to 4 significant digits; fix: {} line "'),
     ],
 )
-def test_rounding_is_told_where_it_matters(bad, columns, form, scale, told):
+def test_large_rounding_is_noted(bad, columns, form, scale, warned):
     """Atoms within a box of 20 Å; `dump atom` has no `format float`."""
     numbers = np.random.default_rng(1).uniform(0.0, 20.0, (3, 32, 3)) * scale
     text = ""
@@ -385,24 +389,24 @@ def test_rounding_is_told_where_it_matters(bad, columns, form, scale, told):
     wrong = np.abs(run.read(0, 3).positions - numbers * length).max()
     assert 0.8 * run.rounding < wrong <= 1.0001 * run.rounding
     notes = [note for note in run.notes if note.subject == "rounding"]
-    assert bool(notes) == (told is not None)
-    if told:
+    assert bool(notes) == (warned is not None)
+    if warned:
         assert str(notes[0]).startswith(
-            f"coordinates are rounded by up to {told.format('dump_modify ID format')}"
+            f"coordinates are rounded by up to {warned.format('dump_modify ID format')}"
         )
 
 
-def test_text_that_is_no_dump(bad, tmp_path):
+def test_text_that_is_not_a_dump_is_refused(bad, tmp_path):
     path = tmp_path / "other"
     path.write_text("hello\nworld\n")
-    with pytest.raises(DataError, match="starts with a line 'ITEM: …', this file does not"):
+    with pytest.raises(DataError, match="starts with a line 'ITEM: …', but this file does not"):
         open_trajectory(path, format="lammps")
-    with pytest.raises(DataError, match="two columns are called id"):
+    with pytest.raises(DataError, match="two columns are named id"):
         bad(TEXT.replace(b"id type xs", b"id id xs"))
 
 
 @pytest.mark.parametrize("how", ["grow", "replace", "remove", "touch"])
-def test_files_that_change_during_the_run_are_noticed(bad, how):
+def test_files_that_change_during_the_run_are_refused(bad, how):
     trajectory = bad(TEXT)
     (path,) = trajectory.paths
     trajectory.read(0, 2)
@@ -420,7 +424,7 @@ def test_files_that_change_during_the_run_are_noticed(bad, how):
         trajectory.read(2, 4)
 
 
-def test_files_of_different_runs():
+def test_files_of_different_runs_are_refused():
     with pytest.raises(DataError, match="changes from 27 to 32"):
         open_trajectory(
             [DATA / "o_custom.lammpstrj", DATA / "t_plain.lammpstrj"],
@@ -428,9 +432,9 @@ def test_files_of_different_runs():
         )
 
 
-def test_units_that_change(bad):
+def test_changing_units_are_refused(bad):
     later = TEXT.replace(b"ITEM: TIMESTEP", b"ITEM: UNITS\nreal\nITEM: TIMESTEP", 1)
-    with pytest.raises(UsageError, match="units metal are asked for, but the file is in real"):
+    with pytest.raises(UsageError, match="units metal are requested, but the file is in real"):
         bad(later)
     text = later + TEXT[STARTS[4] :].replace(b"TIMESTEP\n40", b"TIMESTEP\n50").replace(
         b"ITEM: TIMESTEP", b"ITEM: UNITS\nmetal\nITEM: TIMESTEP"

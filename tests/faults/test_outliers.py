@@ -1,4 +1,4 @@
-"""One damaged number in a run is named, or its frame left out; no sound run is refused."""
+"""One damaged number in a run is reported, or its frame left out; no intact run is refused."""
 
 import lzma
 import re
@@ -44,7 +44,7 @@ def write(path: Path, frames: list[str]) -> Path:
 
 
 def damaged(frames: list[str], frame: int, column: str, change) -> list[str]:
-    """Frames in which one number of the atom is another one."""
+    """Frames in which one number of the atom is replaced."""
     lines = frames[frame].splitlines()
     words = lines[HEADER + ATOM - 1].split()
     assert words[0] == str(ATOM)
@@ -73,8 +73,8 @@ def silicon():
 @pytest.mark.parametrize("frame", [SAMPLED, 201])
 @pytest.mark.parametrize("column", ["vx", "vz", "fx", "fy"])
 @pytest.mark.parametrize("change", [without_point, nine_for_point])
-def test_a_number_without_its_point_is_named(silicon, tmp_path, frame, column, change):
-    """Frame, step, atom, file, line, component and value are those that were damaged."""
+def test_a_number_without_its_point_is_reported(silicon, tmp_path, frame, column, change):
+    """Frame, step, atom, file, line, component and value are those of the damage."""
     path = write(tmp_path / "run.lammpstrj", damaged(silicon, frame, column, change))
     text = path.read_text().splitlines()
     step = silicon[frame].splitlines()[3]
@@ -94,7 +94,7 @@ def test_a_number_without_its_point_is_named(silicon, tmp_path, frame, column, c
 
 
 @pytest.mark.parametrize("frame", [SAMPLED, 201])
-def test_a_wrong_position_is_named(silicon, tmp_path, frame):
+def test_a_wrong_position_is_reported(silicon, tmp_path, frame):
     change = {"xu": lambda word: str(float(word) + 4.0)}
     path = write(tmp_path / "run.lammpstrj", damaged(silicon, frame, "xu", change["xu"]))
     with pytest.raises(
@@ -104,9 +104,7 @@ def test_a_wrong_position_is_named(silicon, tmp_path, frame):
 
 
 @pytest.mark.parametrize("frame", [SAMPLED, 201])
-def test_a_position_too_far_to_be_exact_is_refused_though_it_folds_onto_its_site(
-    silicon, tmp_path, frame
-):
+def test_a_position_too_large_to_be_exact_is_refused(silicon, tmp_path, frame):
     far = 10.91 * 1e9
     moved = damaged(silicon, frame, "yu", lambda word: f"{float(word) + far:.4f}")
     path = write(tmp_path / "run.lammpstrj", moved)
@@ -118,7 +116,7 @@ def test_a_position_too_far_to_be_exact_is_refused_though_it_folds_onto_its_site
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("column", ["xu", "vy", "fz"])
 @pytest.mark.parametrize("word", ["1e308", "-1.7e308", "1e999", "9" * 200])
-def test_overflow_is_an_error_with_its_place(silicon, tmp_path, column, word):
+def test_overflow_is_an_error_with_its_position(silicon, tmp_path, column, word):
     path = write(tmp_path / "run.lammpstrj", damaged(silicon, 201, column, lambda _: word))
     with pytest.raises(DataError) as caught:
         read_all(tm.open(path, cell=SILICON[1]))
@@ -128,8 +126,8 @@ def test_overflow_is_an_error_with_its_place(silicon, tmp_path, column, word):
 
 
 @pytest.mark.filterwarnings("error")
-def test_overflow_by_the_factor_of_a_unit_is_no_warning(silicon, tmp_path):
-    """The number becomes infinite, which is an outlier where it is used."""
+def test_overflow_by_a_unit_factor_gives_no_warning(silicon, tmp_path):
+    """The number becomes infinite, and is an outlier where it is used."""
     text = write(tmp_path / "run.lammpstrj", damaged(silicon, 3, "vy", lambda _: "1e307"))
     path = tmp_path / "real.lammpstrj"
     path.write_text(text.read_text().replace("metal", "real"))
@@ -139,8 +137,8 @@ def test_overflow_by_the_factor_of_a_unit_is_no_warning(silicon, tmp_path):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("field", ["positions", "velocities", "forces"])
-def test_overflow_in_arrays_is_an_error_with_its_place(silicon, tmp_path, field):
-    """Frames in memory are not parsed: the same numbers are found where they are used."""
+def test_overflow_in_arrays_is_an_error_with_its_position(silicon, tmp_path, field):
+    """Frames in memory are not parsed: the numbers are found where they are used."""
     path = write(tmp_path / "run.lammpstrj", silicon)
     run = tm.open(path, cell=SILICON[1])
     block = run.frames(5, 9)
@@ -151,7 +149,9 @@ def test_overflow_in_arrays_is_an_error_with_its_place(silicon, tmp_path, field)
 
 
 def test_frames_with_outliers_may_be_left_out_of_a_fit(silicon, tmp_path):
-    """The constants are those of the run without these frames, and the number is stated."""
+    """The force constants are those of the run without these frames, and their number is
+    stated.
+    """
     bad = damaged(silicon, SAMPLED, "fx", without_point)
     bad = damaged(bad, 201, "vy", without_point)
     bad = damaged(bad, 300, "zu", lambda word: str(float(word) + 5.0))
@@ -198,8 +198,8 @@ def sound(positions, velocities, forces, box) -> bool:
     return motion.n_frames == len(positions)
 
 
-def test_a_start_from_the_ideal_lattice_is_no_outlier(silicon, tmp_path):
-    """All atoms rest on their sites at first, and move more and more."""
+def test_a_start_from_the_ideal_lattice_has_no_outlier(silicon, tmp_path):
+    """All atoms are on their sites at first, and move increasingly."""
     run = tm.open(write(tmp_path / "run.lammpstrj", silicon), cell=SILICON[1])
     block, site = run.frames(0, FRAMES), run.match.reference
     for n_still, n_growing in ((3, 50), (20, 100), (150, 250)):
@@ -211,8 +211,8 @@ def test_a_start_from_the_ideal_lattice_is_no_outlier(silicon, tmp_path):
         assert sound(moved, fast, grown * block.forces, block.cells)
 
 
-def test_sets_with_one_displaced_atom_hold_no_outlier(silicon, tmp_path):
-    """Most forces are near zero there, and a few are not."""
+def test_frames_with_one_displaced_atom_have_no_outlier(silicon, tmp_path):
+    """Most forces are near zero, and a few are not."""
     run = tm.open(write(tmp_path / "run.lammpstrj", silicon), cell=SILICON[1])
     site, box = run.match.reference, run.match.box
     positions = np.repeat(site[None], 12, axis=0)

@@ -1,8 +1,8 @@
-"""Kernels read raw addresses: never a byte before a text, nor one behind its padding.
+"""Kernels read raw addresses, but no byte before a text nor behind its padding.
 
-Buffers are laid against pages that must not be touched, once with their first byte and once
-with their last, and thousands of damaged texts are read from them in a process of its own: a
-read outside ends it with a signal.
+Buffers are placed against inaccessible pages, once with their first byte and once with their
+last, and thousands of damaged texts are read from them in a separate process: an access outside
+ends it with a signal.
 """
 
 import ctypes
@@ -24,8 +24,8 @@ from trajmodes.formats.open import open_trajectory
 from trajmodes.readers.lammps import dump as lammps_dump
 from trajmodes.readers.lammps import index as lammps_index
 from trajmodes.readers.text.floats import PADDING
-from trajmodes.readers.xyz import frames as xyz_frames
 from trajmodes.readers.xyz import index as xyz_index
+from trajmodes.readers.xyz import open as xyz_open
 
 DATA = Path(__file__).parents[1] / "data"
 FILES = {
@@ -50,7 +50,7 @@ TOKENS = [
 
 
 def fenced(size, *, at_the_end):
-    """Bytes between two pages that end the process when they are touched."""
+    """Bytes between two pages that end the process when they are accessed."""
     page = mmap.PAGESIZE
     inside = -(-size // page) * page
     memory = mmap.mmap(-1, inside + 2 * page)
@@ -63,7 +63,7 @@ def fenced(size, *, at_the_end):
 
 
 def damaged(text, rng):
-    """A text with a few bytes changed, taken away or put in, and often cut."""
+    """A text with a few bytes changed, removed or inserted, and often truncated."""
     data = bytearray(text)
     for _ in range(rng.choice([1, 1, 2, 5])):
         at = rng.randrange(len(data))
@@ -85,7 +85,7 @@ def damaged(text, rng):
 
 
 def read_damaged_texts(name, n_cases):
-    """Read texts from fenced buffers; any error but ours, and any warning, ends the process."""
+    """Read texts from fenced buffers; any foreign error, and any warning, ends the process."""
     text, rng, count = FILES[name].read_bytes(), random.Random(name), 0
 
     def padded(size):
@@ -95,13 +95,13 @@ def read_damaged_texts(name, n_cases):
         buffer[size:] = 10
         return buffer
 
-    for module in (lammps_dump, lammps_index, xyz_index, xyz_frames):
+    for module in (lammps_dump, lammps_index, xyz_index, xyz_open):
         module.padded = padded
     warnings.simplefilter("ignore", TrajmodesWarning)
     cell = np.diag([20.0, 20.0, 20.0]) if name.endswith(".xyz") else None
     form = "lammps" if name.endswith("trj") else "xyz"
     for case in range(n_cases):
-        # Small windows end anywhere in the text, and so at the fence behind them.
+        # Small windows end anywhere in the text, at the inaccessible page behind them.
         lammps_index._CHUNK = xyz_index._CHUNK = rng.choice([600, 1111, 4096, 1 << 16])
         path = Path(tempfile.mkdtemp()) / name
         path.write_bytes(damaged(text, rng) if case else text)

@@ -1,4 +1,4 @@
-"""Damaged files of displacements and forces: what, where, and no other error than ours."""
+"""Damaged files of displacements and forces raise a DataError with file and line."""
 
 import lzma
 import random
@@ -53,26 +53,26 @@ def yaml_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (lambda row: row.replace(" ", " nan ", 1).rsplit(" ", 1)[0], "'nan' is not a finite"),
         (lambda row: row.rsplit(" ", 1)[0], "ends before its 6 columns"),
-        (lambda row: row + " 1.0", "stands behind the last of 6 columns"),
+        (lambda row: row + " 1.0", "follows the last of 6 columns"),
         (lambda row: row.replace(".", ",", 1), "decimals must be written with a point"),
         (lambda row: "x" + row, "is not a number"),
     ],
 )
-def test_damaged_rows_are_named(dfset, supercell, damage, told):
+def test_damaged_rows_are_reported(dfset, supercell, damage, message):
     lines = dfset.read_text().splitlines()
     lines[12] = damage(lines[12])
     dfset.write_text("\n".join(lines))
-    with pytest.raises(DataError, match=rf"{told}(.|\n)*DFSET, line 13"):
+    with pytest.raises(DataError, match=rf"{message}(.|\n)*DFSET, line 13"):
         open_trajectory(dfset, ReadOptions(supercell=supercell))
 
 
-def test_cut_dfset_is_refused(dfset, supercell):
+def test_a_truncated_dfset_is_refused(dfset, supercell):
     dfset.write_text("\n".join(dfset.read_text().splitlines()[:-1]) + "\n")
-    with pytest.raises(DataError, match="23 rows are no whole number of frames of 8 atoms"):
+    with pytest.raises(DataError, match="23 rows are not a whole number of frames of 8 atoms"):
         open_trajectory(dfset, ReadOptions(supercell=supercell))
 
 
@@ -120,14 +120,14 @@ def test_force_sets_cut_inside_their_last_number_are_refused(kind, yaml_file):
         open_trajectory(yaml_file)
 
 
-def test_damaged_archive_is_told(dfset, supercell):
+def test_a_damaged_archive_is_refused(dfset, supercell):
     packed = dfset.with_name("DFSET.xz")
     packed.write_bytes(lzma.compress(dfset.read_bytes())[:-40])
     with pytest.raises(TrajmodesError, match=r"DFSET.xz(.|\n)*"):
         open_trajectory(packed, ReadOptions(supercell=supercell))
 
 
-def test_number_in_a_yaml_row(yaml_file):
+def test_an_invalid_number_in_a_yaml_row_is_refused(yaml_file):
     text = yaml_file.read_text()
     at = text.index("    - [", text.index("  forces:"))
     rest = text[text.index("\n", at) + 1 :]
@@ -136,7 +136,7 @@ def test_number_in_a_yaml_row(yaml_file):
         open_trajectory(yaml_file)
 
 
-def test_forces_of_another_set(yaml_file):
+def test_forces_of_other_displacements_are_refused(yaml_file):
     text = yaml_file.read_text()
     at = text.rindex("  - # 3")
     yaml_file.write_text(text[:at])
@@ -145,22 +145,22 @@ def test_forces_of_another_set(yaml_file):
 
 
 def test_yaml_constructs_nothing(yaml_file, tmp_path):
-    """A tag that would run code is an error, and runs none."""
+    """A tag that would run code is an error, and no code runs."""
     mark = tmp_path / "ran"
     text = yaml_file.read_text() + f"\nx: !!python/object/apply:os.mkdir ['{mark}']\n"
     yaml_file.write_text(text)
-    with pytest.raises(DataError, match="asks for a Python object"):
+    with pytest.raises(DataError, match="requests a Python object"):
         open_trajectory(yaml_file)
     assert not mark.exists()
 
 
-def test_other_yaml_is_no_data_set(tmp_path):
+def test_other_yaml_files_are_refused(tmp_path):
     path = tmp_path / "other.yaml"
     path.write_text("phonopy:\n- 1\n- 2\n")
     with pytest.raises(UsageError, match="has no supercell"):
         open_trajectory(path)
     path.write_text("- phonopy\n- 2\n")
-    with pytest.raises(DataError, match="holds no mapping at its top level"):
+    with pytest.raises(DataError, match="has no mapping at its top level"):
         open_trajectory(path, format="phonopy")
 
 

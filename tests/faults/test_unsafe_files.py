@@ -1,4 +1,4 @@
-"""Files that would run code, or grow beyond all memory, are refused by name and do neither."""
+"""Files that would run code, or expand beyond all memory, are refused and do neither."""
 
 import gzip
 import pickle
@@ -16,7 +16,7 @@ from trajmodes.formats.cell_file import read_crystal
 from trajmodes.formats.open import open_trajectory
 from trajmodes.formats.registry import read_constants, read_supercell, write_constants
 from trajmodes.molecules.hessian import read_hessian
-from trajmodes.readers.safe_formats import read_with_ase
+from trajmodes.readers.ase import read_with_ase
 from trajmodes.symmetry.translations import build_supercell
 
 pytestmark = pytest.mark.faults
@@ -34,20 +34,20 @@ class Canary:
 
 @pytest.fixture
 def mark(tmp_path):
-    """The file that code of another file would make; it must not be there in the end."""
+    """A file that code in another file would create; it must not exist at the end."""
     path = tmp_path / "code_was_run"
     yield path
     assert not path.exists()
 
 
-def test_the_canary_sings(tmp_path):
+def test_the_canary_detects_code(tmp_path):
     pickle.loads(pickle.dumps(Canary(tmp_path / "sung")))
     assert (tmp_path / "sung").exists()
 
 
 @pytest.fixture
 def folder(crystals, springs, tmp_path):
-    """Constants as phonopy and phono3py keep them."""
+    """Force constants as phonopy and phono3py store them."""
     supercell = build_supercell(crystals["bcc"], np.diag([3, 3, 3]))
     for target in ("phonopy", "phono3py"):
         write_constants(springs(crystals["bcc"], 2.6), supercell, tmp_path / target, target)
@@ -55,7 +55,7 @@ def folder(crystals, springs, tmp_path):
 
 
 def opened_as(path: Path) -> list:
-    """Every way in which a yaml file of phonopy may be read."""
+    """All ways in which a yaml file of phonopy is read."""
     return [
         lambda: read_constants(path),
         lambda: read_constants(path.parent),
@@ -82,7 +82,7 @@ def test_a_yaml_file_runs_nothing(line, name, folder, mark):
     path.write_text(f"{text}\nx: {line.format(mark)}\n")
     (folder / "phonopy" / "FORCE_CONSTANTS").unlink()
     for read in opened_as(path):
-        with pytest.raises(DataError, match=r"asks for a Python object(.|\n)*execute code"):
+        with pytest.raises(DataError, match=r"requests a Python object(.|\n)*execute code"):
             read()
 
 
@@ -102,7 +102,7 @@ def test_a_yaml_file_beside_the_constants_runs_nothing(program, folder, mark):
 def test_a_compressed_yaml_file_runs_nothing(folder, mark):
     path = folder / "phonopy_params.yaml.gz"
     path.write_bytes(gzip.compress(f"phonopy:\nx: {PYTHON[0].format(mark)}\n".encode()))
-    with pytest.raises(DataError, match="asks for a Python object"):
+    with pytest.raises(DataError, match="requests a Python object"):
         open_trajectory(path)
 
 
@@ -123,7 +123,7 @@ BOMB = "a0: &a0 [0, 0]\n" + "".join(
         ("supercell_matrix: [[90000, 0, 0], [0, 90000, 0], [0, 0, 90000]]\n", "supercell of"),
     ],
 )
-def test_a_yaml_file_stays_small(text, match, folder):
+def test_a_yaml_file_cannot_expand(text, match, folder):
     path = folder / "phonopy" / "phonopy_params.yaml"
     path.write_text(f"{path.read_text()}\n{text}")
     tracemalloc.start()
@@ -144,7 +144,7 @@ def test_a_pickled_trajectory_is_not_loaded(tmp_path, mark):
 
 
 @pytest.mark.parametrize("name", ["run.pckl", "run.pkl", "run.pickle", "run.npy", "run.py"])
-def test_a_file_of_python_is_no_trajectory_and_no_cell(name, tmp_path, mark):
+def test_python_files_are_refused(name, tmp_path, mark):
     path = tmp_path / name
     path.write_bytes(pickle.dumps(Canary(mark)))
     if name == "run.py":
@@ -182,8 +182,8 @@ def test_databases_are_refused_by_name(suffix, tmp_path):
             read(path)
 
 
-def test_the_name_of_a_server_is_a_name(tmp_path, monkeypatch):
-    """ASE would take a relative path that begins so for the address of a database."""
+def test_a_file_named_like_a_server_is_a_file(tmp_path, monkeypatch):
+    """ASE would take a relative path that begins so as the address of a database."""
     monkeypatch.chdir(tmp_path)
     ase.io.write(tmp_path / "cell.cif", bulk("Si"))
     Path("cell.cif").rename("postgres.cif")
@@ -215,14 +215,14 @@ def test_entities_of_xml_are_refused(name, encoding, tmp_path):
         path.write_bytes((head + body).encode(encoding))
     else:
         path.write_bytes(head.encode() + body.encode(encoding))
-    with pytest.raises(TrajmodesError, match=r"defines an entity|not XML|two-byte"):
+    with pytest.raises(TrajmodesError, match=r"defines an entity|not XML|UTF-16"):
         read_crystal(path)
-    with pytest.raises(TrajmodesError, match=r"defines an entity|not XML|two-byte"):
+    with pytest.raises(TrajmodesError, match=r"defines an entity|not XML|UTF-16"):
         open_trajectory(path)
 
 
 def bounded(read, match):
-    """Whether a file is refused before memory is reserved for what it announces."""
+    """Whether a file is refused before memory is reserved for its announced contents."""
     tracemalloc.start()
     with pytest.raises(DataError, match=match):
         read()
@@ -231,10 +231,10 @@ def bounded(read, match):
     assert peak < 50e6
 
 
-def test_counts_that_the_file_cannot_hold(folder, tmp_path):
+def test_counts_beyond_the_file_size_are_refused(folder, tmp_path):
     poscar = tmp_path / "POSCAR"
     poscar.write_text("x\n1.0\n5 0 0\n0 5 0\n0 0 5\nSi\n900000000\ndirect\n0 0 0\n")
-    bounded(lambda: read_crystal(poscar), "announces 900000000 atoms, and the file has")
+    bounded(lambda: read_crystal(poscar), "announces 900000000 atoms, but the file has")
     (tmp_path / "XDATCAR").write_text(poscar.read_text())
     bounded(lambda: open_trajectory(tmp_path / "XDATCAR"), "announces 900000000 atoms")
     constants = folder / "phonopy" / "FORCE_CONSTANTS"
@@ -243,16 +243,16 @@ def test_counts_that_the_file_cannot_hold(folder, tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(40000, 40000, 3, 3), (1, 27, 3, 3, 10**8)])
-def test_an_hdf5_file_that_announces_more_than_it_holds(shape, folder):
+def test_an_hdf5_file_that_announces_too_much_is_refused(shape, folder):
     path = folder / "phono3py" / "fc2.hdf5"
     path = path.rename(path.with_name("force_constants.hdf5"))
     with h5py.File(path, "r+") as file:
         del file["force_constants"]
         file.create_dataset("force_constants", shape, "f8", chunks=(1,) * len(shape))
-    bounded(lambda: read_constants(path), "constants where the cells ask for")
+    bounded(lambda: read_constants(path), "force constants, but the cells require")
 
 
-def test_our_own_file_that_announces_more_than_it_holds(crystals, springs, tmp_path):
+def test_a_trajmodes_file_that_announces_too_much_is_refused(crystals, springs, tmp_path):
     supercell = build_supercell(crystals["bcc"], np.diag([3, 3, 3]))
     write_constants(springs(crystals["bcc"], 2.6), supercell, tmp_path, "hdf5")
     path = tmp_path / "force_constants.h5"

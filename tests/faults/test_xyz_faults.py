@@ -1,4 +1,4 @@
-"""Bad XYZ files: what the reader says, and that it never guesses."""
+"""Damaged XYZ files are reported, and nothing is guessed."""
 
 import gzip
 import os
@@ -75,7 +75,7 @@ def test_a_file_cut_anywhere_keeps_its_complete_frames(tmp_path_factory: Any, cu
         open_xyz([path], ReadOptions(strict=True))
 
 
-def test_a_last_number_without_line_end_does_not_count(tmp_path: Path) -> None:
+def test_a_frame_without_final_line_end_is_incomplete(tmp_path: Path) -> None:
     with pytest.warns(TrajmodesWarning, match=r"last frame \(number 1, from byte"):
         assert opened(tmp_path, frame(), frame()[:-1]).n_frames == 1
 
@@ -94,19 +94,21 @@ def test_a_last_number_without_line_end_does_not_count(tmp_path: Path) -> None:
         ("C 1 one 1 4 5 6", r"'one' is not a number .*line 9, column 3"),
         ("C 1 1 1 4 5", r"row ends before its 7 columns .*line 9"),
         ("C", r"row ends before its 7 columns .*line 9"),
-        ("C 1 1 1 4 5 6 7", r"'7' stands behind the last of 7 columns .*line 9"),
+        ("C 1 1 1 4 5 6 7", r"'7' follows the last of 7 columns .*line 9"),
         ("Si 1 1 1 4 5 6", r"'Si 1 1 1 4 5 6' where another atom .*frame 1, line 9"),
         ("Cl 1 1 1 4 5 6", r"'Cl 1 1 1 4 5 6' where another atom .*frame 1, line 9"),
         ("", r"where another atom is expected .*frame 1, line 9"),
     ],
 )
-def test_a_bad_row_is_named_with_its_place(tmp_path: Path, row: str, message: str) -> None:
+def test_a_bad_row_is_reported_with_its_position(
+    tmp_path: Path, row: str, message: str
+) -> None:
     with pytest.raises(DataError, match=rf"{message}") as caught:
         read_all(tmp_path, frame(), frame([ROWS[0], row, ROWS[2]]), frame())
     assert "bad.xyz" in str(caught.value)
 
 
-def test_bad_numbers_in_the_first_frame_are_found_too(tmp_path: Path) -> None:
+def test_bad_numbers_in_the_first_frame_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"frame 0, line 4"):
         read_all(tmp_path, frame([ROWS[0], "C 1 1 1 4 5", ROWS[2]]))
     with pytest.raises(DataError, match=r"frame 0, step 0, line 4, column 2"):
@@ -118,14 +120,16 @@ def test_bad_numbers_in_the_first_frame_are_found_too(tmp_path: Path) -> None:
     [
         (frame(ROWS[:2], count=3), "line begins with '3' where another atom"),
         (frame([*ROWS, ROWS[2]], count=3), "'O 2 2 2 7 8 9' where the number of atoms"),
-        (frame(ROWS[:2]), "frame has 2 atoms and the first one 3"),
+        (frame(ROWS[:2]), "frame has 2 atoms, but the first one has 3"),
         (frame(count="3.0"), "'3.0' where the number of atoms"),
         (frame(count="-3"), "frame has -3 atoms"),
         (frame(count=900_000_000), "frame has 900000000 atoms"),
         (frame(count="9" * 30), "where the number of atoms"),
     ],
 )
-def test_frames_that_differ_in_length(tmp_path: Path, second: str, message: str) -> None:
+def test_frames_that_differ_in_length_are_refused(
+    tmp_path: Path, second: str, message: str
+) -> None:
     with pytest.raises(DataError, match=rf"{message}.*frame [12], line"):
         read_all(tmp_path, frame(), second, frame())
 
@@ -162,15 +166,15 @@ def test_endless_lines_are_refused(tmp_path: Path, head: str) -> None:
         (HEAD.replace('6"', '"'), "8 numbers where 9"),
         (HEAD + " Time=soon", "time is not a finite number: 'soon'"),
         (HEAD.replace("forces", "magmoms"), "columns change from"),
-        (HEAD.replace("pos:R:3", "pos:R:three"), "Properties holds pos:R:three"),
+        (HEAD.replace("pos:R:3", "pos:R:three"), "Properties contains pos:R:three"),
     ],
 )
-def test_damaged_comments_are_named(tmp_path: Path, comment: str, message: str) -> None:
+def test_damaged_comments_are_refused(tmp_path: Path, comment: str, message: str) -> None:
     with pytest.raises(DataError, match=rf"{message}.*bad.xyz, frame 1, line 7"):
         read_all(tmp_path, frame(), frame(comment=comment), frame())
 
 
-def test_a_cell_that_goes_missing_is_noticed(tmp_path: Path) -> None:
+def test_a_missing_cell_is_refused(tmp_path: Path) -> None:
     later = HEAD.replace(BOX, "")
     with pytest.raises(UsageError, match="frame 1 has no cell"):
         opened(tmp_path, frame(), frame(comment=later))
@@ -180,12 +184,12 @@ def test_a_cell_that_goes_missing_is_noticed(tmp_path: Path) -> None:
     ("rows", "message"),
     [
         (["C 7 1 1 1", "C 7 2 2 2"], "atom id 7 appears twice"),
-        (["C 7 1 1 1", "Si 4 2 2 2"], "'Si 4 2 2 2', an atom id that the first frame has not"),
+        (["C 7 1 1 1", "Si 4 2 2 2"], "'Si 4 2 2 2', an atom id that the first frame lacks"),
         (["C 3 1 1 1", "Si 7 2 2 2"], "'C 3 1 1 1' where another atom"),
         (["C x 1 1 1", "Si 3 2 2 2"], "'C x 1 1 1', an atom id"),
     ],
 )
-def test_ids_that_do_not_fit(tmp_path: Path, rows: list[str], message: str) -> None:
+def test_inconsistent_ids_are_refused(tmp_path: Path, rows: list[str], message: str) -> None:
     comment = f"{BOX} Properties=species:S:1:id:I:1:pos:R:3"
     with pytest.raises(DataError, match=message):
         read_all(tmp_path, frame(["C 7 1 1 1", "Si 3 2 2 2"], comment), frame(rows, comment))
@@ -193,7 +197,7 @@ def test_ids_that_do_not_fit(tmp_path: Path, rows: list[str], message: str) -> N
         opened(tmp_path, frame(["C 7 1 1 1", "Si 7 2 2 2"], comment))
 
 
-def test_what_is_not_a_file(tmp_path: Path) -> None:
+def test_paths_that_are_not_files_are_refused(tmp_path: Path) -> None:
     empty = tmp_path / "empty.xyz"
     empty.touch()
     with pytest.raises(DataError, match="is empty"):
@@ -214,11 +218,11 @@ def test_files_of_different_runs_are_refused(tmp_path: Path) -> None:
     paths = [tmp_path / "a.xyz", tmp_path / "b.xyz"]
     paths[0].write_text(frame())
     paths[1].write_text(frame([ROWS[1], ROWS[0], ROWS[2]]))
-    with pytest.raises(DataError, match="not those of the first file"):
+    with pytest.raises(DataError, match="differ from those of the first file"):
         open_xyz(paths, PLAIN)
 
 
-def test_a_file_that_changes_is_noticed(tmp_path: Path) -> None:
+def test_a_file_that_changes_is_refused(tmp_path: Path) -> None:
     found = opened(tmp_path, frame(), frame())
     with (tmp_path / "bad.xyz").open("a") as file:
         file.write(frame())
@@ -226,8 +230,8 @@ def test_a_file_that_changes_is_noticed(tmp_path: Path) -> None:
         found.read(0, 1)
 
 
-def test_damaged_gz(tmp_path: Path) -> None:
-    # Numbers without pattern, so that the cut lies well behind the first frames.
+def test_damaged_gz_is_refused(tmp_path: Path) -> None:
+    # Random numbers, so that the cut lies well behind the first frames.
     numbers = np.random.default_rng(0).normal(size=(400, 3, 6))
     rows = [[f"Si {' '.join(map(repr, row))}" for row in part] for part in numbers.tolist()]
     packed = gzip.compress("".join(map(frame, rows)).encode())
@@ -245,9 +249,7 @@ def test_damaged_gz(tmp_path: Path) -> None:
 
 @given(data=st.data())
 @settings(deadline=None, derandomize=True, max_examples=200)
-def test_a_flipped_byte_is_an_error_of_ours_or_harmless(
-    tmp_path_factory: Any, data: Any
-) -> None:
+def test_a_flipped_byte_is_reported_or_harmless(tmp_path_factory: Any, data: Any) -> None:
     at = data.draw(st.integers(0, len(SOUND) - 1))
     bad = bytearray(SOUND)
     bad[at] = data.draw(st.integers(0, 255))
@@ -305,21 +307,21 @@ def test_absurd_cells_are_refused(tmp_path: Path) -> None:
         opened(tmp_path, frame(comment=wild))
 
 
-@pytest.mark.parametrize("name", ["²", "1" * 5000, "٣"])  # digits that are no types
-def test_names_that_only_look_like_numbers(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["²", "1" * 5000, "٣"])  # digits that are not types
+def test_names_that_look_like_numbers_are_accepted(tmp_path: Path, name: str) -> None:
     found = opened(tmp_path, frame([f"{name} 0 0 0 1 2 3"] * 3))
     assert found.types is None
     assert any("not chemical symbols" in str(note) for note in found.notes)
 
 
 @pytest.mark.parametrize("junk", ["\x00", "\x01 all is well", "\r\x00"])
-def test_lines_of_junk_between_frames_are_no_blank_lines(tmp_path: Path, junk: str) -> None:
+def test_junk_between_frames_is_refused(tmp_path: Path, junk: str) -> None:
     with pytest.raises(DataError, match="where the number of atoms is expected"):
         opened(tmp_path, frame(), f"{junk}\n", frame())
     assert opened(tmp_path, frame(), " \t\r\n\n", frame()).n_frames == 2
 
 
-def test_rounding_is_told_with_a_format_for_each_column(tmp_path: Path) -> None:
+def test_rounding_is_noted_with_a_format_for_each_column(tmp_path: Path) -> None:
     comment = f"Timestep=0 {BOX} Properties=species:S:1:pos:R:3:forces:R:3"
     (note,) = (
         note

@@ -1,9 +1,8 @@
-"""Constants survive the way into the files of other programs, by whichever road they return.
+"""Force constants are preserved by the files of other programs.
 
-Formats that trajmodes reads are read by it; for the others, and for TDEP as well, there are
-readers here that follow the read statements of the program the files are for: ShengBTE's
-input.f90 (FourPhonon's for quartets), TDEP's type_forceconstant_*.f90, and anphon's
-fcs_phonon.cpp with its table of 27 images.
+Formats that trajmodes reads are read by it. For the others, and also for TDEP, readers here
+follow the read statements of the program: ShengBTE's input.f90 (FourPhonon's for fourth order),
+TDEP's type_forceconstant_*.f90, and anphon's fcs_phonon.cpp with its table of 27 images.
 """
 
 import itertools
@@ -37,9 +36,9 @@ MATRICES = [
 def table(
     crystal: Crystal, sites: np.ndarray, lattice: np.ndarray, values: np.ndarray
 ) -> Table:
-    """Constants by sites and vectors from the first member (in 1e-5 of a lattice vector).
+    """Force constants by sites and vectors from the first member (in 1e-5 of a lattice vector).
 
-    Unlike lattice vectors, these do not depend on the cell that a site is said to lie in.
+    Unlike lattice vectors, these do not depend on the cell that a site is assigned to.
     """
     ends = lattice + crystal.sites[sites]
     steps = np.rint(1e5 * (ends - ends[:, :1])).astype(int)
@@ -51,7 +50,7 @@ def table(
 
 
 def orders(constants: ForceConstants) -> dict[int, tuple[np.ndarray, ...]]:
-    """Sites, lattice vectors and values of all orders that there are."""
+    """Sites, lattice vectors and values of all orders."""
     sites = np.stack([constants.first, constants.second], axis=1)
     lattice = np.stack([np.zeros_like(constants.lattice), constants.lattice], axis=1)
     found = {2: (sites, lattice, constants.values)}
@@ -62,7 +61,7 @@ def orders(constants: ForceConstants) -> dict[int, tuple[np.ndarray, ...]]:
 
 
 def tables(constants: ForceConstants, like: Crystal) -> dict[int, Table]:
-    """Tables of all orders, sites numbered as in another crystal."""
+    """Tables of all orders, with sites numbered as in another crystal."""
     apart = constants.crystal.sites[:, None] - like.sites
     place = np.abs(apart - np.rint(apart)).max(axis=2).argmin(axis=1)
     assert [like.species[s] for s in place] == list(constants.crystal.species)
@@ -89,7 +88,7 @@ def neighbours(crystal: Crystal, site: int, reach: float) -> list[tuple[int, np.
 def random_clusters(
     crystal: Crystal, reach: float, order: int, rng: np.random.Generator
 ) -> ClusterConstants:
-    """Random constants of some clusters, symmetric under exchange of members."""
+    """Random force constants of some clusters, symmetric under exchange of members."""
     total: Table = {}
     for _ in range(8):
         first = int(rng.integers(crystal.n_sites))
@@ -112,7 +111,7 @@ def random_clusters(
 
 
 def random_constants(crystal: Crystal, supercell: Supercell, seed: int) -> ForceConstants:
-    """Constants of orders 2 to 4 that act at the nearest images only."""
+    """Force constants of orders 2 to 4 that act at nearest images only."""
     box = np.array(list(itertools.product(range(-3, 4), repeat=3)))
     length = np.linalg.norm(box @ supercell.cell, axis=1)
     reach = 0.49 * float(length[length > 0].min())
@@ -139,7 +138,7 @@ def random_constants(crystal: Crystal, supercell: Supercell, seed: int) -> Force
 
 
 def unfolded(crystal: Crystal) -> Crystal:
-    """The same kind of crystal with sites outside the cell and species that alternate."""
+    """The same kind of crystal with sites outside the cell and alternating species."""
     species = ("O", "Si", "Si", "O")[: crystal.n_sites]
     table_da = {"O": 15.999, "Si": 28.085}
     masses = np.array([table_da[name] for name in species]) * DALTON
@@ -173,30 +172,32 @@ def example(crystals, case) -> tuple[Supercell, ForceConstants]:
 
 
 @pytest.mark.parametrize(
-    ("target", "held"),
+    ("target", "kept"),
     [("phonopy", {2}), ("phono3py", {2, 3}), ("tdep", {2, 3, 4}), ("hdf5", {2, 3, 4})],
 )
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("with_supercell", [True, False])
 @cases
 @few
-def test_what_is_written_is_read(target, held, told, case, crystals, tmp_path_factory):
+def test_written_force_constants_are_read_back(
+    target, kept, with_supercell, case, crystals, tmp_path_factory
+):
     supercell, constants = example(crystals, case)
     folder = written(constants, supercell, target, tmp_path_factory)
-    # TDEP sorts atoms by species: the crystal of the run is not the one of its files.
-    told = told and not (target == "tdep" and case[3])
-    found = read_constants(folder, supercell=supercell if told else None)
-    if told:
+    # TDEP sorts atoms by species, so the crystal of its files differs from that of the run.
+    with_supercell = with_supercell and not (target == "tdep" and case[3])
+    found = read_constants(folder, supercell=supercell if with_supercell else None)
+    if with_supercell:
         assert found.crystal is supercell.crystal or target == "hdf5"
     wanted = tables(constants, supercell.crystal)
     again = tables(found, supercell.crystal)
-    assert again.keys() == held
+    assert again.keys() == kept
     np.testing.assert_allclose(read_supercell(folder).cell, supercell.cell, atol=1e-12)
-    for n in held:
+    for n in kept:
         assert_same(again[n], wanted[n])
 
 
 def read_shengbte(folder, crystal: Crystal, n: int) -> Table:
-    """The blocks of FORCE_CONSTANTS_3RD or _4TH as input.f90 of ShengBTE and FourPhonon do."""
+    """Read blocks of FORCE_CONSTANTS_3RD or _4TH as in input.f90 of ShengBTE and FourPhonon."""
     name = {3: "FORCE_CONSTANTS_3RD", 4: "FORCE_CONSTANTS_4TH"}[n]
     lines = [line.split() for line in (folder / name).read_text().splitlines() if line.strip()]
     (count,) = map(int, lines[0])
@@ -218,7 +219,7 @@ def read_shengbte(folder, crystal: Crystal, n: int) -> Table:
 
 @cases
 @few
-def test_shengbte_finds_cubic_and_quartic_constants(case, crystals, tmp_path_factory):
+def test_shengbte_reads_third_and_fourth_order(case, crystals, tmp_path_factory):
     supercell, constants = example(crystals, case)
     folder = written(constants, supercell, "shengbte", tmp_path_factory)
     wanted = tables(constants, supercell.crystal)
@@ -227,7 +228,7 @@ def test_shengbte_finds_cubic_and_quartic_constants(case, crystals, tmp_path_fac
 
 
 def read_tdep(path, n: int) -> tuple[np.ndarray, ...]:
-    """One order as TDEP's readfromfile does: sites, vectors from the first member, values."""
+    """Read one order as TDEP's readfromfile: sites, vectors from the first member, values."""
     lines = iter([line.split() for line in path.read_text().splitlines()])
     n_sites, _ = int(next(lines)[0]), float(next(lines)[0])
     sites, lattice, values = [], [], []
@@ -245,7 +246,7 @@ def read_tdep(path, n: int) -> tuple[np.ndarray, ...]:
 
 
 def read_cell(path) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Cell, species and sites of a POSCAR, sites folded as TDEP folds them."""
+    """Cell, species and sites of a POSCAR, sites wrapped as in TDEP."""
     lines = [line.split() for line in path.read_text().splitlines()]
     cell = np.array(lines[2:5], dtype=float) * float(lines[1][0])
     counts = [int(word) for word in lines[6]]
@@ -258,9 +259,7 @@ def read_cell(path) -> tuple[np.ndarray, list[str], np.ndarray]:
 
 @cases
 @few
-def test_tdep_finds_all_constants_and_every_cluster_within_reach(
-    case, crystals, tmp_path_factory
-):
+def test_tdep_reads_every_cluster_within_the_cutoff(case, crystals, tmp_path_factory):
     supercell, constants = example(crystals, case)
     folder = written(constants, supercell, "tdep", tmp_path_factory)
     cell, species, sites = read_cell(folder / "infile.ucposcar")
@@ -291,7 +290,7 @@ def test_tdep_finds_all_constants_and_every_cluster_within_reach(
 
 
 def read_alamode(path, supercell: Supercell) -> dict[int, Table]:
-    """Constants as anphon's load_fcs_xml does, permutations of members included."""
+    """Read force constants as anphon's load_fcs_xml, permutations of members included."""
     root = ET.parse(path).getroot()
     axes = [root.findtext(f"Structure/LatticeVector/a{i}").split() for i in (1, 2, 3)]
     box = np.array(axes, dtype=float) * BOHR
@@ -332,7 +331,7 @@ def read_alamode(path, supercell: Supercell) -> dict[int, Table]:
 
 @cases
 @few
-def test_anphon_finds_all_constants(case, crystals, tmp_path_factory):
+def test_anphon_reads_all_force_constants(case, crystals, tmp_path_factory):
     supercell, constants = example(crystals, case)
     folder = written(constants, supercell, "alamode", tmp_path_factory)
     found = read_alamode(folder / "alamode.xml", supercell)
@@ -343,7 +342,7 @@ def test_anphon_finds_all_constants(case, crystals, tmp_path_factory):
 
 @cases
 @few
-def test_dynamical_matrices_survive_phonopy(case, crystals, tmp_path_factory):
+def test_dynamical_matrices_are_preserved_by_phonopy(case, crystals, tmp_path_factory):
     supercell, constants = example(crystals, case)
     folder = written(constants, supercell, "phonopy", tmp_path_factory)
     q = np.random.default_rng(3).uniform(-1, 1, (4, 3))

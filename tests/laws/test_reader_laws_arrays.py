@@ -1,4 +1,4 @@
-"""Laws of frames in memory: moving boxes, hops left out, references that are known."""
+"""Laws of frames in memory: moving boxes, frames with hops, known reference structures."""
 
 from itertools import pairwise
 
@@ -25,7 +25,7 @@ NAMES, SEEDS = st.sampled_from(sorted(MATRICES)), st.integers(0, 999)
 
 
 def moving(crystal, matrix, rng, n_frames=12):
-    """Box, ideal positions, reduced coordinates and fields of a run, in a turned frame."""
+    """Box, ideal positions, reduced coordinates and fields of a run, in a rotated frame."""
     supercell = build_supercell(crystal, matrix)
     turn = special_ortho_group.rvs(3, random_state=rng)
     box, ideal = supercell.cell @ turn, supercell.positions @ turn
@@ -35,7 +35,7 @@ def moving(crystal, matrix, rng, n_frames=12):
 
 
 def breathing(box, rng, n_frames):
-    """Boxes (t, 3, 3) strained and sheared by some per cent about their mean, the given one."""
+    """Boxes (t, 3, 3) strained and sheared by some per cent about the given mean box."""
     strain = rng.normal(size=(n_frames, 3, 3)) * 0.005
     return box @ (np.eye(3) + strain - strain.mean(axis=0))
 
@@ -54,7 +54,7 @@ def test_a_moving_box_gives_the_motion_in_the_mean_box(crystals, name, seed):
     supercell, box, _, reduced, v, f = moving(crystal, MATRICES[name], rng)
     cells = breathing(box, rng, len(v))
     still = run_of(supercell, np.broadcast_to(box, cells.shape), reduced, v, f)
-    # An origin that moves, and atoms folded into the box, change nothing.
+    # A moving origin and atoms wrapped into the box change nothing.
     folded = (reduced + rng.normal(size=(len(v), 1, 3))) % 1.0
     npt = run_of(supercell, cells, folded, v, f)
     found, moves = match(crystal, still), match(crystal, npt, box="average")
@@ -65,7 +65,7 @@ def test_a_moving_box_gives_the_motion_in_the_mean_box(crystals, name, seed):
     motion, moved = Displacer(found)(still.read(0, 12)), Displacer(moves)(npt.read(0, 12))
     turned = moves.rotation @ found.rotation.T
     assert turned == pytest.approx(np.eye(3), abs=1e-9)
-    # The place of the first cell is free: bring both to one order by the velocities.
+    # The origin cell is arbitrary: use the velocities to bring both to one order.
     order = np.empty(len(found.permutation), dtype=int)
     order[found.permutation] = moves.permutation
     for field in ("displacements", "velocities", "forces"):
@@ -75,7 +75,7 @@ def test_a_moving_box_gives_the_motion_in_the_mean_box(crystals, name, seed):
 
 @given(SEEDS)
 @SETTINGS
-def test_frames_with_hops_are_left_out_whatever_the_cuts(crystals, seed):
+def test_frames_with_hops_are_left_out_for_any_block_size(crystals, seed):
     rng = np.random.default_rng(seed)
     crystal = crystals["rock salt"]
     supercell, box, _, reduced, v, f = moving(crystal, MATRICES["rock salt"], rng, 40)
@@ -97,7 +97,7 @@ def test_frames_with_hops_are_left_out_whatever_the_cuts(crystals, seed):
     assert (np.concatenate([one.excluded for _, one in pieces]) == hopped).all()
 
 
-def test_a_block_may_be_left_without_a_frame(crystals):
+def test_a_block_without_usable_frames_is_empty(crystals):
     rng = np.random.default_rng(1)
     crystal = crystals["rock salt"]
     supercell, box, _, reduced, v, f = moving(crystal, MATRICES["rock salt"], rng)
@@ -116,8 +116,8 @@ def test_a_block_may_be_left_without_a_frame(crystals):
 
 @given(NAMES, SEEDS, st.floats(0.05, 0.25))
 @SETTINGS
-def test_displacements_from_a_known_structure_come_back(crystals, name, seed, size):
-    """One frame is enough, and the mean of a few large displacements does no harm."""
+def test_displacements_from_a_known_structure_are_recovered(crystals, name, seed, size):
+    """One frame is enough, and a nonzero mean of a few large displacements does no harm."""
     rng = np.random.default_rng(seed)
     crystal = crystals[name]
     supercell, box, ideal, _, _, f = moving(crystal, MATRICES[name], rng, 2)
@@ -132,7 +132,7 @@ def test_displacements_from_a_known_structure_come_back(crystals, name, seed, si
     assert motion.displacements[:, found.permutation] == pytest.approx(expected, abs=1e-9)
 
 
-def test_sites_go_to_where_the_known_structure_has_them(crystals):
+def test_sites_take_the_positions_of_the_known_structure(crystals):
     """The free height of wurtzite differs between the cell file and the supercell."""
     crystal = crystals["wurtzite"]
     rng = np.random.default_rng(0)
@@ -142,10 +142,10 @@ def test_sites_go_to_where_the_known_structure_has_them(crystals):
     supercell, box, ideal, _, _, f = moving(other, MATRICES["wurtzite"], rng, 3)
     u = rng.normal(size=f.shape) * 0.1
     run = trajectory_of_arrays(ideal + u, box, supercell.species, forces=f, ideal=ideal)
-    told, kept = match(crystal, run), match(crystal, run, relax=False)
+    relaxed, kept = match(crystal, run), match(crystal, run, relax=False)
     shift = 0.004 * 5.189
-    assert told.residual_max < 1e-9
-    assert np.ptp(told.relaxation[:, 2]) == pytest.approx(shift, abs=1e-9)
+    assert relaxed.residual_max < 1e-9
+    assert np.ptp(relaxed.relaxation[:, 2]) == pytest.approx(shift, abs=1e-9)
     assert (kept.relaxation == 0.0).all()
     assert kept.supercell.crystal.sites == pytest.approx(crystal.sites, abs=1e-12)
     assert kept.residual_max == pytest.approx(0.5 * shift, abs=1e-9)

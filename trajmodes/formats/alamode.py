@@ -1,26 +1,26 @@
 """ALAMODE: force constants for anphon, and displacements and forces of a DFSET.
 
-Out: an XML file, named as FCSXML or FCSFILE in anphon's input.
+Written: an XML file, given as FCSXML or FCSFILE in anphon's input.
 
-Layout as alm's writer (alm/writer.cpp) makes it and anphon (fcs_phonon.cpp, system.cpp) reads
-it, in Rydberg units: supercell vectors in bohr, reduced positions, and for each pure
-translation and primitive atom the atom of the supercell it leads to. A constant names its first
-atom among the primitive ones, the others among those of the supercell with the image they lie
-in: image 1 is the supercell itself, 2 to 27 are its neighbours, the third vector fastest. Each
-constant of two atoms with two directions stands there. Of those of three or more only the ones
-whose members after the first, as 3·atom + direction, do not decrease: anphon makes the others
-by permuting members that differ in this number.
+Its layout follows alm's writer (alm/writer.cpp) and anphon's readers (fcs_phonon.cpp,
+system.cpp), in Rydberg units: supercell vectors in bohr, reduced positions, and for each pure
+translation and primitive atom the translated atom of the supercell. A force constant names its
+first atom among the primitive ones, and the others among those of the supercell with the image
+that they lie in: image 1 is the supercell itself, 2 to 27 are its neighbours, the third vector
+fastest. All second-order force constants are written. Of third and fourth order, only those
+whose members after the first, as 3·atom + direction, do not decrease are written: anphon
+generates the others by permuting members that differ in this number.
 
-Constants are those of our lattice vectors, image by image, so nothing is shared or guessed. A
-cluster that leaves the 27 supercells cannot be written.
+The force constants are those by lattice vector, image by image, so nothing is divided among
+images. A cluster that extends beyond the 27 supercells cannot be written.
 
-Verified by a reader in the tests that follows anphon's, which itself was not at hand. alm's
-tables of unique constants (HarmonicUnique, CubicUnique) are left out: anphon does not need
-them, alm does to hold constants fixed in a fit.
+A reader in the tests that follows anphon's verifies the file; anphon itself was not available.
+alm's tables of unique force constants (HarmonicUnique, CubicUnique) are omitted: anphon does
+not need them, alm needs them to fix force constants in a fit.
 
-In: DFSET, rows of a displacement and a force, frame after frame. ALAMODE defines them in bohr
-and Ry/bohr (its manual, "How to make a DFSET file"); files of other programs that look the same
-are in Å and eV/Å. The file says neither that nor its supercell.
+Read: DFSET, rows of a displacement and a force, frame after frame. ALAMODE defines them in bohr
+and Ry/bohr (its manual, "How to make a DFSET file"); similar files of other programs are in Å
+and eV/Å. The file contains neither its units nor its supercell.
 """
 
 from collections.abc import Iterator
@@ -36,25 +36,25 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.base import Export, Format, SnapshotReader
 from trajmodes.formats.cell_file import read_supercell
 from trajmodes.formats.folding import canonical_order
-from trajmodes.formats.snapshots import displaced_frames
 from trajmodes.notes import Note
+from trajmodes.readers.arrays import displaced_frames
 from trajmodes.readers.text.tables import frames_of_rows, read_rows
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.readers.units import unit_factors
 from trajmodes.units import BOHR, RYDBERG
 
 _TAGS = {2: "HARMONIC", 3: "ANHARM3", 4: "ANHARM4"}
-# Ry/bohrⁿ; anphon passes over what is smaller than 1e-15.
-_NOTHING = 1e-15
+# Ry/bohrⁿ; anphon ignores smaller force constants.
+_SMALLEST = 1e-15
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write alamode.xml with the constants of all orders.
+    """Write alamode.xml with the force constants of all orders.
 
     Raises
     ------
     DataError
-        If a cluster leaves the 27 supercells about the first atom.
+        If a cluster extends beyond the 27 supercells about the first atom.
     """
     path = folder / "alamode.xml"
     pairs = (
@@ -79,7 +79,7 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
 
 
 def _structure(supercell: Supercell) -> Iterator[str]:
-    """Supercell and translations."""
+    """Lines of the supercell and its translations."""
     kinds = list(dict.fromkeys(supercell.crystal.species))
     n_sites = supercell.crystal.n_sites
     yield "<ALM_version>1.4.2</ALM_version>"
@@ -96,7 +96,9 @@ def _structure(supercell: Supercell) -> Iterator[str]:
     yield "  </LatticeVector>"
     yield "  <Periodicity>1 1 1</Periodicity>"
     yield "  <Position>"
-    for atom, (row, kind) in enumerate(zip(_places(supercell), supercell.species, strict=True)):
+    for atom, (row, kind) in enumerate(
+        zip(_wrapped_positions(supercell), supercell.species, strict=True)
+    ):
         yield f'    <pos index="{atom + 1}" element="{kind}">{_row(row)}</pos>'
     yield "  </Position>"
     yield "</Structure>"
@@ -110,8 +112,8 @@ def _structure(supercell: Supercell) -> Iterator[str]:
     yield "</Symmetry>"
 
 
-def _places(supercell: Supercell) -> Floats:
-    """Reduced positions in the supercell, folded into [0, 1)."""
+def _wrapped_positions(supercell: Supercell) -> Floats:
+    """Reduced positions in the supercell, wrapped into [0, 1)."""
     reduced = supercell.positions @ np.linalg.inv(supercell.cell)
     return reduced - np.floor(reduced + 1e-10)
 
@@ -119,9 +121,9 @@ def _places(supercell: Supercell) -> Floats:
 def _elements(
     supercell: Supercell, sites_cn: Ints, lattice_cnx: Ints, values: Floats
 ) -> Iterator[str]:
-    """One line per constant of one order, in Ry/bohrⁿ."""
+    """One line per force constant of one order, in Ry/bohrⁿ."""
     n = sites_cn.shape[1]
-    atoms_cn, images_cn = _address(supercell, sites_cn, lattice_cnx)
+    atoms_cn, images_cn = _atoms_and_images(supercell, sites_cn, lattice_cnx)
     flat = values.reshape(len(values), -1) * (BOHR**n / RYDBERG)
     directions = np.indices((3,) * n).reshape(n, -1).T
     tag = f"FC{n}"
@@ -131,7 +133,7 @@ def _elements(
     ):
         elements = 3 * atoms[1:] + directions[:, 1:]
         rising = (np.diff(elements, axis=1) >= 0).all(axis=1)
-        for d in np.flatnonzero(rising & ((np.abs(numbers) > _NOTHING) | (n == 2))):
+        for d in np.flatnonzero(rising & ((np.abs(numbers) > _SMALLEST) | (n == 2))):
             members = "".join(
                 f' pair{m + 1}="{atoms[m] + 1} {directions[d, m] + 1} {images[m] + 1}"'
                 for m in range(1, n)
@@ -141,21 +143,23 @@ def _elements(
     yield f"</{_TAGS[n]}>"
 
 
-def _address(supercell: Supercell, sites_cn: Ints, lattice_cnx: Ints) -> tuple[Ints, Ints]:
-    """Atom of the supercell and number of its image, of each member of each cluster."""
+def _atoms_and_images(
+    supercell: Supercell, sites_cn: Ints, lattice_cnx: Ints
+) -> tuple[Ints, Ints]:
+    """Atom of the supercell and number of its image, for each member of each cluster."""
     atoms = canonical_order(supercell).atoms(sites_cn, lattice_cnx)
-    places = _places(supercell)
+    places = _wrapped_positions(supercell)
     reduced = (lattice_cnx + supercell.crystal.sites[sites_cn]) @ np.linalg.inv(
         supercell.matrix
     )
-    # The first atom may have been folded as well: images count from where it is.
+    # The first atom may have been wrapped too: images are relative to its image.
     moved = reduced - places[atoms]
     image = np.rint(moved - moved[:, :1]).astype(np.int64)
     if np.abs(image).max(initial=0) > 1:
         raise DataError(
-            "a cluster of constants leaves the neighbours of the supercell",
+            "a cluster extends beyond the neighbours of the supercell",
             where=f"supercell matrix {supercell.matrix.tolist()}",
-            why="constants reach too far for it, or its vectors are very skew",
+            why="the force constants reach too far for it, or its vectors are very skew",
             fix="use a supercell with shorter vectors, or smaller cutoffs",
         )
     rank = (image + 1) @ np.array([9, 3, 1])
@@ -168,7 +172,7 @@ def _row(numbers: Floats) -> str:
 
 
 def looks_like_dfset(path: Path, head: bytes) -> bool:
-    """Whether a text starts with a row of six numbers, comments aside."""
+    """Whether a text starts with a row of six numbers, apart from comments."""
     del path
     rows = (line.partition(b"#")[0].split() for line in head.splitlines())
     first = next(filter(None, rows), [])
@@ -184,26 +188,21 @@ def _is_number(token: bytes) -> bool:
 
 
 def read_dfset(path: Path, options: ReadOptions) -> Trajectory:
-    """Displacements and forces of a DFSET file.
+    """Read displacements and forces of a DFSET file.
 
-    Parameters
-    ----------
-    path
-        The file.
-    options
-        ``units`` is the LAMMPS style of lengths and forces, those of ALAMODE if not given.
-        ``supercell`` is a cell file with the atoms in the order of the DFSET file.
+    ``options.units`` is the LAMMPS style of lengths and forces, by default those of ALAMODE.
+    ``options.supercell`` is a cell file with the atoms in the order of the DFSET file.
 
     Raises
     ------
     UsageError
         If the supercell is not given, or a file cannot be read.
     DataError
-        If the rows are no whole number of frames of the supercell, or hold other than numbers.
+        If the rows are not a whole number of frames of the supercell, or not numbers.
     """
     if options.supercell is None:
         raise UsageError(
-            "a DFSET file does not hold its supercell",
+            "a DFSET file does not contain its supercell",
             where=str(path),
             fix="give the undisplaced supercell, atoms in the same order: --supercell SPOSCAR",
         )

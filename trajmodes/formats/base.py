@@ -1,4 +1,4 @@
-"""The contract of a format: how its files are recognised, read and written."""
+"""The interface of a format: how its files are recognised, read and written."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class Export:
     """Files written for another program."""
 
     paths: tuple[Path, ...]
-    """The files, the one to load first."""
+    """The files; the one to load first comes first."""
     notes: tuple[str, ...] = ()
-    """What the files do not hold or a user must know, a sentence each."""
+    """Limits of the files and advice for the user, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,11 @@ class ConstantsReader:
     """How files of force constants are recognised and read."""
 
     recognise: Callable[[Path], bool]
-    """Whether a file, by name and content, is one of the program's, damaged or not."""
+    """Whether a file, by name and content, is one of the program's, even if it is damaged."""
     read: Callable[[Path, Supercell | None], ForceConstants]
-    """Read a recognised file and those beside it, on a supercell that is given or theirs."""
+    """Read a recognised file and those beside it, on the given supercell or their own."""
     read_supercell: Callable[[Path], Supercell]
-    """Read the supercell that belongs to a recognised file."""
+    """Read the supercell of a recognised file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,18 @@ class SnapshotReader:
     read: Callable[[Path, ReadOptions], Trajectory]
     """Read a file or folder."""
     cell_file: Callable[[Path], Path | None] = lambda _: None
-    """The cell file that belongs to a path; None where there is none."""
+    """The cell file that belongs to a path; None if there is none."""
     is_folder: bool = False
     """Whether the files of a folder are read together."""
     holds_supercell: bool = False
-    """Whether a supercell must not be given, as the files hold their own."""
+    """Whether the files contain their supercell, so that none may be given."""
     holds_units: bool = True
-    """Whether units must not be given, as the format defines them."""
+    """Whether the format defines its units, so that none may be given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """The files of one program. What a program does not have is None."""
+    """The files of one program; None where the program has none."""
 
     write_constants: Callable[[ForceConstants, Supercell, Path], Export]
     """Write force constants to an existing folder."""

@@ -1,8 +1,8 @@
 """Cell files: a crystal or a supercell from POSCAR, CIF, phonopy's yaml, or what ASE reads.
 
-A conventional cell or a supercell is reduced to a primitive cell, in the file's own Cartesian
-frame and at the file's own positions, so that results are in the frame that the user knows.
-Sites are moved only by the rounding of the file, to the positions that the space group has.
+A conventional cell or a supercell is reduced to a primitive cell in the Cartesian frame of the
+file, so that results are in the frame that the user knows. Sites move only within the rounding
+of the file, to the positions that the space group requires.
 
 POSCAR is VASP's format and also TDEP's, in infile.ucposcar and infile.ssposcar. It is written
 here, and read here where exactly one crystal is expected.
@@ -21,11 +21,11 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import reduced_cell
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.formats.phonopy_data import looks_like_phonopy, unit_cell_of
-from trajmodes.formats.snapshots import IdealStructure
-from trajmodes.formats.text import Numbers
 from trajmodes.notes import Note
-from trajmodes.readers.safe_formats import read_with_ase
+from trajmodes.readers.arrays import IdealStructure
+from trajmodes.readers.ase import read_with_ase
 from trajmodes.readers.text.source import read_head
+from trajmodes.readers.text.tables import Numbers
 from trajmodes.symmetry.operations import space_group, symmetry_dataset
 from trajmodes.symmetry.primitive import ReducedCrystal, fold_atoms, on_symmetric_sites
 from trajmodes.units import DALTON
@@ -34,43 +34,39 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 _TOLERANCE = 1e-3
-"""Å. Atoms of a cell file closer than this to a translated image are that image: files with
-four digits must pass."""
+"""Å. Atoms of a cell file closer than this to a translated image are that image, which admits
+files with four digits.
+"""
 _POSCAR_SUFFIXES = {".vasp", ".poscar", ".ucposcar", ".ssposcar"}
 
 
 def read_crystal(path: str | os.PathLike[str]) -> Crystal:
-    """Primitive crystal of a cell file; see `load_crystal`.
+    """Read the primitive crystal of a cell file; see `load_crystal`.
 
     Raises
     ------
     UsageError
         If the file is missing or ASE does not know its format.
     DataError
-        If it holds no crystal: no cell, unknown elements, partly occupied sites.
+        If it contains no crystal: no cell, unknown elements, partly occupied sites.
     """
     return load_crystal(path).crystal
 
 
 def load_crystal(path: str | os.PathLike[str]) -> ReducedCrystal:
-    """Primitive crystal of a cell file, and a note where the cell was reduced.
+    """Read the primitive crystal of a cell file, with a note if the cell was reduced.
 
-    A primitive cell is taken as it stands. Another one is reduced by the pure translations
-    that spglib finds; sites are means over the atoms that become one. Sites that miss their
-    symmetric place by less than 0.001 Å, as rounded coordinates do, are put there. The masses
-    are those of the file, or the standard ones where it gives none.
-
-    Parameters
-    ----------
-    path
-        The file.
+    A primitive cell is kept as it is. Any other cell is reduced by the pure translations that
+    spglib finds; sites are means over the atoms that become one. Sites within 0.001 Å of their
+    symmetric position, as after rounding, are moved to it. The masses are those of the file, or
+    the standard masses if it gives none.
 
     Raises
     ------
     UsageError
         If the file is missing or ASE does not know its format.
     DataError
-        If it holds no crystal: no cell, unknown elements, partly occupied sites.
+        If it contains no crystal: no cell, unknown elements, partly occupied sites.
     """
     file = Path(path)
     atoms = read_atoms(file)
@@ -87,7 +83,7 @@ def load_crystal(path: str | os.PathLike[str]) -> ReducedCrystal:
         texts.append(
             f"{file.name}: the cell of {whole.n_sites} atoms is "
             f"{whole.n_sites // crystal.n_sites} primitive cells of {crystal.n_sites}; the "
-            "primitive one is used, in the same frame"
+            "primitive cell is used, in the same frame"
         )
     if folded + moved > 1e-6:
         texts.append(
@@ -98,29 +94,24 @@ def load_crystal(path: str | os.PathLike[str]) -> ReducedCrystal:
 
 
 def read_atoms(file: Path) -> "Atoms":
-    """Atoms of a cell file as they stand in it: POSCAR, CIF, phonopy's yaml, what ASE reads.
-
-    Parameters
-    ----------
-    file
-        The file.
+    """Read the atoms of a cell file as they are.
 
     Raises
     ------
     UsageError
         If the file is missing or ASE does not know its format.
     DataError
-        If it holds no crystal: no cell, unknown elements, partly occupied sites.
+        If it contains no crystal: no cell, unknown elements, partly occupied sites.
     """
     if not file.is_file():
-        raise UsageError("the cell file is missing or no file", where=str(file))
+        raise UsageError("the cell file is missing or not a file", where=str(file))
     atoms = unit_cell_of(file) if looks_like_phonopy(file, read_head(file)) else _from_ase(file)
     _check_atoms(atoms, file)
     return atoms
 
 
 def _from_ase(file: Path) -> "Atoms":
-    # ASE knows POSCAR by its name only.
+    # ASE recognises POSCAR by its name only.
     kind = "vasp" if file.suffix.lower() in _POSCAR_SUFFIXES else None
     plain = (
         _plain_poscar(file) if kind or "POSCAR" in file.name or "CONTCAR" in file.name else None
@@ -133,7 +124,7 @@ def _from_ase(file: Path) -> "Atoms":
             return read_with_ase(file, known=kind)
     except TrajmodesError:
         raise
-    # ASE's readers fail with whatever exception comes first.
+    # ASE's readers raise exceptions of any type.
     except Exception as error:
         raise UsageError(
             "ASE cannot read the cell file",
@@ -144,10 +135,9 @@ def _from_ase(file: Path) -> "Atoms":
 
 
 def _plain_poscar(file: Path) -> "Atoms | None":
-    """Read a POSCAR to the bit as ASE does, whose readers take long to load.
+    """Read a POSCAR exactly as ASE does, whose readers load slowly.
 
-    None where it is not of the plain kind: one positive scale, elements named, no selective
-    dynamics.
+    None unless it is plain: one positive scale, elements named, no selective dynamics.
     """
     from ase import Atoms  # noqa: PLC0415 - ase loads slowly
 
@@ -160,17 +150,17 @@ def _plain_poscar(file: Path) -> "Atoms | None":
         return None
     atoms = Atoms(poscar.species, cell=poscar.cell, pbc=True)
     if poscar.is_cartesian:
-        atoms.set_positions(poscar.places)
+        atoms.set_positions(poscar.positions)
     else:
-        atoms.set_scaled_positions(poscar.places)
+        atoms.set_scaled_positions(poscar.positions)
     return atoms
 
 
 def _check_atoms(atoms: "Atoms", file: Path) -> None:
     if len(atoms) == 0 or abs(atoms.cell.volume) < 1e-6:
-        raise DataError("the file holds no crystal: no cell, or no atoms", where=str(file))
+        raise DataError("the file contains no crystal: no cell, or no atoms", where=str(file))
     if not np.isfinite(atoms.positions).all() or (atoms.numbers == 0).any():
-        raise DataError("a position or an element is not known", where=str(file))
+        raise DataError("a position or an element is unknown", where=str(file))
     occupancy = atoms.info.get("occupancy", {})
     if any(len(kinds) > 1 or min(kinds.values()) < 0.999 for kinds in occupancy.values()):
         raise DataError(
@@ -182,7 +172,7 @@ def _check_atoms(atoms: "Atoms", file: Path) -> None:
 
 
 def _primitive(whole: Crystal, file: Path) -> tuple[Crystal, float]:
-    """Primitive crystal, and the largest distance in Å that an atom was moved."""
+    """Primitive crystal, and the largest displacement of an atom in Å."""
     dataset = symmetry_dataset(whole, _TOLERANCE)
     if dataset is None:
         raise DataError(
@@ -195,7 +185,7 @@ def _primitive(whole: Crystal, file: Path) -> tuple[Crystal, float]:
     n_cells = len(classes) // (int(classes.max()) + 1)
     if n_cells == 1:
         return whole, 0.0
-    # Whole multiples, so that the primitive lattice holds the file's lattice exactly.
+    # Integers, so that the lattice of the file is an exact sublattice.
     multiple = np.rint(whole.cell @ np.linalg.inv(dataset.primitive_lattice))
     lattice, _ = reduced_cell(np.linalg.inv(multiple) @ whole.cell)
     crystal, moved = fold_atoms(lattice, whole, classes)
@@ -209,14 +199,16 @@ def _primitive(whole: Crystal, file: Path) -> tuple[Crystal, float]:
 
 
 def read_supercell(path: Path) -> IdealStructure:
-    """Ideal supercell of a file, atoms in its order, masses only where the file gives them.
+    """Read the ideal supercell of a file, with its atoms in the order of the file.
+
+    Masses are those of the file; None if it gives none.
 
     Raises
     ------
     UsageError
         If the file is missing or of an unknown format.
     DataError
-        If it holds no crystal.
+        If it contains no crystal.
     """
     atoms = read_atoms(path)
     masses = np.asarray(atoms.get_masses()) * DALTON if atoms.has("masses") else None
@@ -225,25 +217,16 @@ def read_supercell(path: Path) -> IdealStructure:
     )
 
 
-def grouped(species: tuple[str, ...]) -> Ints:
-    """Order that puts atoms of one species side by side, species as they first appear."""
+def grouped_by_species(species: tuple[str, ...]) -> Ints:
+    """Order that groups atoms by species, species in order of first appearance."""
     first = {name: place for place, name in reversed(list(enumerate(species)))}
     return np.argsort([first[name] for name in species], kind="stable")
 
 
 def write_poscar(path: Path, cell: Floats, reduced: Floats, species: tuple[str, ...]) -> None:
-    """Write a POSCAR of a cell whose atoms are grouped by species.
+    """Write a POSCAR of a cell (3, 3) in Å with reduced coordinates (a, 3).
 
-    Parameters
-    ----------
-    path
-        The file.
-    cell
-        (3, 3) lattice vectors in Å, as rows.
-    reduced
-        (a, 3) reduced coordinates.
-    species
-        (a,) chemical symbols, equal ones side by side.
+    Atoms of one species must be adjacent.
     """
     names = list(dict.fromkeys(species))
     lines = ["trajmodes", "1.0"]
@@ -255,15 +238,18 @@ def write_poscar(path: Path, cell: Floats, reduced: Floats, species: tuple[str, 
 
 
 class _Poscar(NamedTuple):
+    """Contents of a POSCAR."""
+
     cell: Floats
+    """(3, 3), unit: Å. Rows are the lattice vectors."""
     species: tuple[str, ...]
-    places: Floats
+    positions: Floats
     """(a, 3) Cartesian in Å, or reduced."""
     is_cartesian: bool
 
 
 def _poscar(path: Path) -> _Poscar:
-    """Read a POSCAR that names its elements, and has no selective dynamics."""
+    """Read a POSCAR that names its elements, without selective dynamics."""
     numbers = Numbers(path)
     numbers.words("a title")
     scale = numbers.floats(1, "the scale of the cell")[0]
@@ -277,16 +263,16 @@ def _poscar(path: Path) -> _Poscar:
     kind = numbers.words("“direct” or “Cartesian”")[0][0].lower()
     if kind not in "dc":
         raise numbers.error("“direct” or “Cartesian” expected")
-    places = numbers.rows(sum(counts), 3, "the place of an atom")
+    positions = numbers.rows(sum(counts), 3, "the position of an atom")
     if kind == "c":
-        places = places * (scale if scale > 0 else 1.0)
+        positions = positions * (scale if scale > 0 else 1.0)
     numbers.finish(whole=False)
     species = tuple(n for n, count in zip(names, counts, strict=True) for _ in range(count))
-    return _Poscar(cell, species, places, kind == "c")
+    return _Poscar(cell, species, positions, kind == "c")
 
 
 def read_poscar(path: Path) -> Crystal:
-    """Read the crystal of a POSCAR; masses are the standard ones of its elements.
+    """Read the crystal of a POSCAR, with the standard masses of its elements.
 
     Raises
     ------
@@ -294,7 +280,7 @@ def read_poscar(path: Path) -> Crystal:
         If the file is damaged.
     """
     poscar = _poscar(path)
-    cell, species, sites = poscar.cell, poscar.species, poscar.places
+    cell, species, sites = poscar.cell, poscar.species, poscar.positions
     if poscar.is_cartesian:
         sites = sites @ np.linalg.inv(cell)
     masses = np.array([atomic_masses[atomic_numbers[name]] for name in species]) * DALTON

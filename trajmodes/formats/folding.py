@@ -1,22 +1,22 @@
-"""Constants by lattice vector → constants between the atoms of a supercell, and back.
+"""Convert force constants by lattice vector to force constants of a supercell, and back.
 
-Order: a program numbers the atoms of a supercell its own way, and some put them in other
-periodic images. A site and a lattice vector say which atom is meant in any order; vectors that
-differ by a vector of the supercell mean the same atom.
+Order: each program numbers the atoms of a supercell in its own way, and some place them in
+other periodic images. A site and a lattice vector identify an atom in any order; lattice
+vectors that differ by a vector of the supercell identify the same atom.
 
-Images: a program that keeps constants between the atoms of a periodic supercell knows only
-their sum over the images. To interpolate between commensurate q it lets each act at the nearest
-image, in equal parts where several are equally near (Parlinski, Li and Kawazoe, Phys. Rev.
+Images: a program that stores force constants between the atoms of a periodic supercell knows
+only their sum over the images. To interpolate between commensurate q, it assigns each to the
+nearest image, in equal parts if several are equally near (Parlinski, Li and Kawazoe, Phys. Rev.
 Lett. 78, 4063 (1997)).
 
-Folding adds what the periodic images of an atom contribute. Spreading divides it among the
-nearest images again, so folding always undoes spreading, and spreading undoes folding for
-constants that act at the nearest images only.
+Folding adds the contributions of the periodic images of an atom. Spreading divides the sum
+among the nearest images. Folding always undoes spreading; spreading undoes folding for force
+constants that act at nearest images only.
 
-For a triplet there are three choices of the atom from which the other two are the nearest
-images. phono3py (4.0 and later, `make_r0_average`) takes the mean over the three, which keeps
-the symmetry under exchange of members; so does `spread_triplets`. Where all three atoms are
-nearest images of each other, as within any cutoff that fits the supercell, the choices agree.
+For a triplet, three choices exist for the atom from which the images of the other two are
+nearest. phono3py (4.0 and later, `make_r0_average`) averages over the three, which keeps the
+symmetry under exchange of members; `spread_triplets` does the same. The choices agree where all
+three atoms are nearest images of each other, as within any cutoff that fits the supercell.
 """
 
 from collections.abc import Iterator
@@ -33,18 +33,18 @@ from trajmodes.errors import DataError
 from trajmodes.symmetry import folding
 from trajmodes.symmetry.translations import atom_at, build_supercell, cell_rank
 
-# Å; images within it count as equally near. phonopy's and phono3py's tolerance.
+# Å; images within it are equally near. The tolerance of phonopy and phono3py.
 _TIE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
 class AtomOrder:
-    """Site and lattice vector of each atom of a supercell, in another program's order.
+    """Site and lattice vector of each atom of a supercell, in the order of another program.
 
     Raises
     ------
     DataError
-        If an atom of the supercell is missing or there twice.
+        If an atom of the supercell is missing or occurs twice.
     """
 
     supercell: Supercell
@@ -62,19 +62,11 @@ class AtomOrder:
             raise DataError(
                 "the atoms of the file are not those of the supercell",
                 where=f"matrix {self.supercell.matrix.tolist()}",
-                fix="give the cells that the constants belong to",
+                fix="give the cells that the force constants belong to",
             )
 
     def atoms(self, sites: npt.ArrayLike, cells: npt.ArrayLike) -> Ints:
-        """Numbers, in this order, of the atoms at the given sites and lattice vectors.
-
-        Parameters
-        ----------
-        sites
-            (…,) sites.
-        cells
-            (…, 3) lattice vectors.
-        """
+        """Numbers, in this order, of the atoms at sites (…,) and lattice vectors (…, 3)."""
         place = np.empty(self.supercell.n_atoms, dtype=np.int64)
         place[atom_at(self.supercell, self.sites, self.cells)] = np.arange(
             self.supercell.n_atoms
@@ -84,13 +76,13 @@ class AtomOrder:
 
 
 def canonical_order(supercell: Supercell) -> AtomOrder:
-    """Our own order: cells in canonical order, sites fastest."""
+    """Order of trajmodes: cells in canonical order, sites fastest."""
     cells = np.repeat(supercell.cells, supercell.crystal.n_sites, axis=0)
     return AtomOrder(supercell, supercell.site_index, cells)
 
 
 def grid_order(supercell: Supercell) -> AtomOrder:
-    """Sites slowest, then the third, second and first lattice vector of a diagonal supercell.
+    """Order of a diagonal supercell: sites slowest, then the third, second and first vector.
 
     Raises
     ------
@@ -114,7 +106,7 @@ class Images:
     start: Ints
     """(s, s, c) first row in ``lattice`` of the images of a pair."""
     count: Ints
-    """(s, s, c) how many images are equally near."""
+    """(s, s, c) number of equally near images."""
     lattice: Ints
     """(n, 3) lattice vectors from the cell of the first atom to that of the second's image."""
     distance: Floats
@@ -135,9 +127,9 @@ def images_of_pairs(supercell: Supercell) -> Images:
 
 
 def beyond_nearest(constants: ForceConstants, supercell: Supercell) -> tuple[str, ...]:
-    """Names of the orders whose clusters do not all consist of nearest images.
+    """Names of the orders with clusters that do not consist of nearest images.
 
-    Constants of theirs that are zero do not count.
+    Clusters whose force constants are zero are ignored.
     """
     images = images_of_pairs(supercell)
     found = []
@@ -170,10 +162,11 @@ def _is_beyond(images: Images, sites_cn: Ints, lattice_cnx: Ints) -> bool:
 
 
 def diagonal_container(constants: ForceConstants, supercell: Supercell) -> Supercell:
-    """Find a diagonal supercell in which every pair is the only nearest of its images.
+    """Find a diagonal supercell in which every pair is the only nearest one of its images.
 
-    The given supercell itself if it is diagonal and its pairs reach no farther than their
-    nearest images: those that it shares among images are then shared alike.
+    This is the given supercell if it is diagonal and its pairs do not reach beyond their
+    nearest images: force constants divided among equally near images are then divided in the
+    same way.
     """
     crystal = constants.crystal
     diagonal = np.diag(np.abs(np.diag(supercell.matrix)))
@@ -193,7 +186,7 @@ def diagonal_container(constants: ForceConstants, supercell: Supercell) -> Super
 
 @dataclass(frozen=True, slots=True)
 class SupercellTriplets:
-    """Cubic constants between atoms of a supercell, summed over images."""
+    """Third-order force constants between atoms of a supercell, summed over images."""
 
     first: Ints
     """(o,) site of the first atom, which lies in the home cell."""
@@ -206,67 +199,52 @@ class SupercellTriplets:
 
 
 def fold_pairs(constants: ForceConstants, order: AtomOrder, rows: Ints) -> Floats:
-    """Constants between the atoms ``rows`` and all atoms, images summed.
+    """Second-order force constants (r, a, 3, 3) in eV/Å², summed over images.
 
-    Parameters
-    ----------
-    constants
-        The force constants.
-    order
-        Atoms of the supercell.
-    rows
-        (r,) numbers of the first atoms.
-
-    Returns
-    -------
-    (r, a, 3, 3) in eV/Å².
+    They are between the atoms ``rows`` (r,) and all atoms.
     """
     folded = folding.fold_pairs(constants, order.supercell)
-    return np.stack([folded[order.sites[row], _seen_from(order, row)] for row in rows])
+    return np.stack(
+        [folded[order.sites[row], _numbers_relative_to(order, row)] for row in rows]
+    )
 
 
 def fold_triplets(
     triplets: ClusterConstants, order: AtomOrder, rows: Ints
 ) -> Iterator[tuple[int, int, Floats]]:
-    """Cubic constants of two atoms with all atoms, images summed, where there are any.
+    """Third-order force constants of two atoms with all atoms, summed over images.
 
-    Parameters
-    ----------
-    triplets
-        Cubic constants.
-    order
-        Atoms of the supercell.
-    rows
-        (r,) numbers of the first atoms.
+    Pairs of atoms without any are skipped.
 
     Yields
     ------
-    Row, number of the second atom, (a, 3, 3, 3) constants in eV/Å³ with every third atom.
+    Index into ``rows`` of the first atom, number of the second atom, and force constants (a, 3,
+    3, 3) in eV/Å³ with every third atom.
     """
-    atoms = {row: _seen_from(order, row) for row in rows.tolist()}
+    atoms = {row: _numbers_relative_to(order, row) for row in rows.tolist()}
     for site, second, slab in folding.fold_triplets(triplets, order.supercell):
         for place, row in enumerate(rows.tolist()):
             if order.sites[row] == site:
                 yield place, int(np.flatnonzero(atoms[row] == second)[0]), slab[atoms[row]]
 
 
-def _seen_from(order: AtomOrder, row: int) -> Ints:
-    """Canonical number (a,) of every atom, counted from the cell of one of them."""
+def _numbers_relative_to(order: AtomOrder, row: int) -> Ints:
+    """Canonical numbers (a,) of all atoms, relative to the cell of one of them."""
     return atom_at(order.supercell, order.sites, order.cells - order.cells[row])
 
 
 def spread_pairs(
     folded: Floats, order: AtomOrder, rows: Ints
 ) -> tuple[Ints, Ints, Ints, Floats]:
-    """Divide pair constants of a supercell among the nearest images.
+    """Divide second-order force constants of a supercell among the nearest images.
 
-    Of constants that are not symmetric under exchange of the two atoms the symmetric part is
-    taken, as phonopy does when it makes its dynamical matrix Hermitian.
+    Of force constants that are not symmetric under exchange of the two atoms, the symmetric
+    part is used, as phonopy does when it makes its dynamical matrix Hermitian.
 
     Parameters
     ----------
     folded
-        (s, a, 3, 3) constants in eV/Å² between one atom of each site and all atoms.
+        (s, a, 3, 3) in eV/Å² between one atom of each site and all atoms.
     order
         Atoms of the supercell.
     rows
@@ -292,20 +270,10 @@ def spread_pairs(
 
 
 def spread_triplets(found: SupercellTriplets, order: AtomOrder, rows: Ints) -> ClusterConstants:
-    """Divide cubic constants of a supercell among the nearest images.
+    """Divide third-order force constants of a supercell among the nearest images.
 
-    Parameters
-    ----------
-    found
-        Constants between the atoms of the supercell.
-    order
-        Atoms of the supercell.
-    rows
-        (s,) numbers of the first atoms, in the order of the sites.
-
-    Returns
-    -------
-    Constants by lattice vector, the mean over the three atoms from which images are nearest.
+    The result is the mean over the three atoms from which images are nearest. ``rows`` (s,) are
+    the numbers of the first atoms, in the order of the sites.
     """
     supercell = order.supercell
     home = order.cells[rows][found.first]
@@ -335,7 +303,7 @@ def spread_triplets(found: SupercellTriplets, order: AtomOrder, rows: Ints) -> C
 
 
 def _images_of(images: Images, i: Ints, j: Ints, rank: Ints) -> tuple[Ints, Ints, Floats]:
-    """Images of a list of pairs: whose they are (n,), lattice vectors (n, 3), shares (n,)."""
+    """Images of pairs: index of the pair (n,), lattice vectors (n, 3), weights (n,)."""
     count = images.count[i, j, rank]
     owner = np.repeat(np.arange(len(count)), count)
     within = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
@@ -346,7 +314,7 @@ def _images_of(images: Images, i: Ints, j: Ints, rank: Ints) -> tuple[Ints, Ints
 def _two_images(
     images: Images, a: tuple[Ints, Ints, Ints], b: tuple[Ints, Ints, Ints]
 ) -> tuple[Ints, Ints, Ints, Floats]:
-    """Every image of one pair with every image of another: owner, both vectors, share."""
+    """Every image of one pair with every image of another: owner, both vectors, weight."""
     owner, lattice_a, share_a = _images_of(images, *a)
     again, lattice_b, share_b = _images_of(images, *(x[owner] for x in b))
     return owner[again], lattice_a[again], lattice_b, share_a[again] * share_b
@@ -355,7 +323,7 @@ def _two_images(
 def _merge(owner: Ints, lattice: Ints, weight: Floats) -> tuple[Ints, Ints, Floats]:
     """Add up the weights of equal rows."""
     rows = np.concatenate([owner[:, None], lattice], axis=1)
-    # One integer per row sorts much faster than rows do.
+    # One integer per row sorts much faster than the rows.
     low = rows.min(axis=0)
     span = rows.max(axis=0) - low + 1
     _, first, place = np.unique(

@@ -1,8 +1,8 @@
 """Force constants in one HDF5 file, in the units of trajmodes, read back exactly.
 
-Groups crystal, pairs, triplets and quartets, and quality where the constants were fitted. Every
-dataset says its axes and unit in its attributes; numbers without axes are attributes. What is
-unknown is absent.
+The groups are crystal, pairs, triplets and quartets (second, third and fourth order), and
+quality if they were fitted. Every dataset has its axes and unit as attributes; scalars are
+attributes. Unknown values are absent.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,15 +28,15 @@ from trajmodes.symmetry.translations import build_supercell
 _NAME = "trajmodes force constants"
 _FILE = "force_constants.h5"
 _VERSION = 1
-_STRONGEST = 1100
+_MAX_COMPRESSION = 1100
 """Largest factor by which gzip compresses."""
 _MASS_UNIT = "eV ps^2/angstrom^2"
-_TOGETHER = ("first_order", "orders", "constraints")
+_NOT_ATTRIBUTES = ("first_order", "orders", "constraints")
 """Parts of the quality that are not attributes of their own."""
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write force_constants.h5, the matrix of the supercell included."""
+    """Write force_constants.h5, including the matrix of the supercell."""
     path = folder / _FILE
     with h5py.File(path, "w") as file:
         file.attrs["format"] = _NAME
@@ -44,14 +44,14 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
         file.attrs["supercell_matrix"] = supercell.matrix
         _write_crystal(constants.crystal, file.create_group("crystal"))
         pairs = file.create_group("pairs")
-        _put(pairs, "first", constants.first, "pair", "site number from 0")
-        _put(pairs, "second", constants.second, "pair", "site number from 0")
-        _put(pairs, "lattice", constants.lattice, "pair, lattice vector", "1")
-        _put(pairs, "values", constants.values, "pair, xyz, xyz", "eV/angstrom^2")
-        _put(
+        _write_array(pairs, "first", constants.first, "pair", "site number from 0")
+        _write_array(pairs, "second", constants.second, "pair", "site number from 0")
+        _write_array(pairs, "lattice", constants.lattice, "pair, lattice vector", "1")
+        _write_array(pairs, "values", constants.values, "pair, xyz, xyz", "eV/angstrom^2")
+        _write_array(
             pairs, "replicates", constants.replicates, "block, pair, xyz, xyz", "eV/angstrom^2"
         )
-        _note(pairs, temperature=constants.temperature, cutoff=constants.cutoff)
+        _write_attributes(pairs, temperature=constants.temperature, cutoff=constants.cutoff)
         for name, clusters in (
             ("triplets", constants.triplets),
             ("quartets", constants.quartets),
@@ -64,23 +64,23 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
 
 
 def _write_crystal(crystal: Crystal, group: h5py.Group) -> None:
-    _put(group, "cell", crystal.cell, "lattice vector, xyz", "angstrom")
-    _put(group, "sites", crystal.sites, "site, lattice vector", "1")
-    _put(group, "masses", crystal.masses, "site", _MASS_UNIT)
+    _write_array(group, "cell", crystal.cell, "lattice vector, xyz", "angstrom")
+    _write_array(group, "sites", crystal.sites, "site, lattice vector", "1")
+    _write_array(group, "masses", crystal.masses, "site", _MASS_UNIT)
     group.create_dataset("species", data=list(crystal.species), dtype=h5py.string_dtype())
 
 
 def _write_clusters(clusters: ClusterConstants, group: h5py.Group) -> None:
     directions, unit = ", xyz" * clusters.order, f"eV/angstrom^{clusters.order}"
-    _put(group, "sites", clusters.sites, "cluster, member", "site number from 0")
-    _put(group, "lattice", clusters.lattice, "cluster, member, lattice vector", "1")
-    _put(group, "values", clusters.values, f"cluster{directions}", unit)
-    _put(group, "replicates", clusters.replicates, f"block, cluster{directions}", unit)
-    _note(group, cutoff=clusters.cutoff)
+    _write_array(group, "sites", clusters.sites, "cluster, member", "site number from 0")
+    _write_array(group, "lattice", clusters.lattice, "cluster, member, lattice vector", "1")
+    _write_array(group, "values", clusters.values, f"cluster{directions}", unit)
+    _write_array(group, "replicates", clusters.replicates, f"block, cluster{directions}", unit)
+    _write_attributes(group, cutoff=clusters.cutoff)
 
 
-def _put(group: h5py.Group, name: str, values: Any, axes: str, unit: str) -> None:
-    """Store an array with its axes and unit; nothing for None."""
+def _write_array(group: h5py.Group, name: str, values: Any, axes: str, unit: str) -> None:
+    """Store an array with its axes and unit, unless it is None."""
     if values is None:
         return
     dataset = group.create_dataset(name, data=values, compression="gzip", shuffle=True)
@@ -88,27 +88,20 @@ def _put(group: h5py.Group, name: str, values: Any, axes: str, unit: str) -> Non
     dataset.attrs["unit"] = unit
 
 
-def _note(group: h5py.Group, **numbers: Any) -> None:
-    """Store numbers as attributes; nothing for None."""
+def _write_attributes(group: h5py.Group, **numbers: Any) -> None:
+    """Store numbers as attributes, unless they are None."""
     for name, number in numbers.items():
         if number is not None:
             group.attrs[name] = number
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether it is a file of this format, however damaged."""
+    """Whether a file is of this format, even if it is damaged."""
     return looks_like(path, lambda file: file.attrs.get("format") == _NAME, _FILE)
 
 
 def read(path: Path, supercell: Supercell | None) -> ForceConstants:
-    """Read the constants as they were written.
-
-    Parameters
-    ----------
-    path
-        The file.
-    supercell
-        Not needed: the file holds its crystal.
+    """Read the force constants as they were written; the supercell is not used.
 
     Raises
     ------
@@ -121,7 +114,7 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
 
 
 def read_supercell(path: Path) -> Supercell:
-    """Read the supercell that the constants were fitted on.
+    """Read the supercell of the fit.
 
     Raises
     ------
@@ -147,9 +140,9 @@ def _opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except (OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
         raise DataError(
-            f"the constants cannot be read: {error}",
+            f"the force constants cannot be read: {error}",
             where=str(path),
-            why="the file was cut off or changed",
+            why="the file was truncated or changed",
             fix="export it again",
         ) from error
 
@@ -157,10 +150,10 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 def _read_crystal(file: h5py.File) -> Crystal:
     group = file["crystal"]
     return Crystal(
-        _whole(group["cell"]),
-        _whole(group["sites"]),
+        _read_array(group["cell"]),
+        _read_array(group["sites"]),
         tuple(_text(group["species"])),
-        _whole(group["masses"]),
+        _read_array(group["masses"]),
     )
 
 
@@ -168,11 +161,11 @@ def _read(file: h5py.File) -> ForceConstants:
     pairs = file["pairs"]
     return ForceConstants(
         _read_crystal(file),
-        _whole(pairs["first"]),
-        _whole(pairs["second"]),
-        _whole(pairs["lattice"]),
-        _whole(pairs["values"]),
-        _get(pairs, "replicates"),
+        _read_array(pairs["first"]),
+        _read_array(pairs["second"]),
+        _read_array(pairs["lattice"]),
+        _read_array(pairs["values"]),
+        _read_optional(pairs, "replicates"),
         _number(pairs, "temperature"),
         _number(pairs, "cutoff"),
         _read_quality(file["quality"]) if "quality" in file else None,
@@ -186,27 +179,27 @@ def _read_clusters(file: h5py.File, name: str) -> ClusterConstants | None:
         return None
     group = file[name]
     return ClusterConstants(
-        _whole(group["sites"]),
-        _whole(group["lattice"]),
-        _whole(group["values"]),
-        _get(group, "replicates"),
+        _read_array(group["sites"]),
+        _read_array(group["lattice"]),
+        _read_array(group["values"]),
+        _read_optional(group, "replicates"),
         _number(group, "cutoff"),
     )
 
 
-def _get(group: h5py.Group, name: str) -> Any:
-    return _whole(group[name]) if name in group else None
+def _read_optional(group: h5py.Group, name: str) -> Any:
+    return _read_array(group[name]) if name in group else None
 
 
-def _whole(dataset: h5py.Dataset) -> Any:
-    """Read a dataset whose size its bytes in the file can account for."""
-    if dataset.nbytes > _STRONGEST * dataset.id.get_storage_size():
+def _read_array(dataset: h5py.Dataset) -> Any:
+    """Read a dataset whose size is consistent with its bytes in the file."""
+    if dataset.nbytes > _MAX_COMPRESSION * dataset.id.get_storage_size():
         raise ValueError(f"{dataset.name} announces {dataset.nbytes} bytes that it lacks")
     return dataset[()]
 
 
 def _text(dataset: h5py.Dataset) -> Any:
-    _whole(dataset)
+    _read_array(dataset)
     return dataset.asstr()[()]
 
 
@@ -215,17 +208,9 @@ def _number(group: h5py.Group, name: str) -> float | None:
 
 
 def _write_quality(quality: FitQuality, group: h5py.Group) -> None:
-    """Store every field under its name.
-
-    Parameters
-    ----------
-    quality
-        What is known of the fit.
-    group
-        An empty group.
-    """
+    """Store every field under its name."""
     for field in fields(FitQuality):
-        if field.name not in _TOGETHER:
+        if field.name not in _NOT_ATTRIBUTES:
             group.attrs[field.name] = getattr(quality, field.name)
     words = np.array(quality.constraints, dtype=h5py.string_dtype())
     group.attrs.create("constraints", words)
@@ -238,28 +223,24 @@ def _write_quality(quality: FitQuality, group: h5py.Group) -> None:
 
 
 def _read_quality(group: h5py.Group) -> FitQuality:
-    """Read what `_write_quality` stored; fields that the file lacks take their defaults.
-
-    Parameters
-    ----------
-    group
-        The group.
-    """
-    names = {field.name for field in fields(FitQuality)} - set(_TOGETHER)
+    """Read the output of `_write_quality`; missing fields take their defaults."""
+    names = {field.name for field in fields(FitQuality)} - set(_NOT_ATTRIBUTES)
     parts = group.get("orders", {})
     return FitQuality(
-        **{name: _plain(group.attrs[name]) for name in names if name in group.attrs},
-        first_order=_whole(group["first_order"]),
+        **{name: _python_value(group.attrs[name]) for name in names if name in group.attrs},
+        first_order=_read_array(group["first_order"]),
         orders=tuple(
-            OrderQuality(**{name: _plain(value) for name, value in parts[key].attrs.items()})
+            OrderQuality(
+                **{name: _python_value(value) for name, value in parts[key].attrs.items()}
+            )
             for key in sorted(parts, key=int)
         ),
         constraints=tuple(str(word) for word in group.attrs["constraints"]),
     )
 
 
-def _plain(value: Any) -> Any:
-    """Turn a number or string of HDF5 into one of Python."""
+def _python_value(value: Any) -> Any:
+    """Convert a number or string of HDF5 to one of Python."""
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -269,16 +250,9 @@ def is_hdf5(path: Path) -> bool:
 
 
 def looks_like(path: Path, test: Callable[[h5py.File], bool], name: str) -> bool:
-    """Whether the content of an HDF5 file passes a test; by its name if it cannot be opened.
+    """Whether the content of an HDF5 file passes a test.
 
-    Parameters
-    ----------
-    path
-        Any file.
-    test
-        What to ask of the open file.
-    name
-        The name that a file of this kind has as a rule.
+    A file that cannot be opened is recognised by the usual ``name`` of its kind.
     """
     if not is_hdf5(path):
         return False

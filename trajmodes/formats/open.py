@@ -1,18 +1,16 @@
-"""Opening the frames of any format: trajectories, or displacements and forces.
+"""Open the frames of any format, and group files into runs.
 
-The formats of trajectories are those of `trajmodes.readers`, the formats of displacements and
-forces about a known structure those of the registry.
+The formats of trajectories are those of `trajmodes.readers`; those of displacements and forces
+about a known structure are in the registry.
 
-Which files are pieces of one run, and which are runs of their own.
+Files are parts of one run if they lie in one folder, contain the same atoms, and each continues
+where the others end: its steps follow theirs. A file whose steps start again is another run,
+and so is a file in another folder. Where steps occur twice, the atoms decide: after a restart
+they are, at the first common step, where they were before; in another run they are elsewhere. A
+restarted run may therefore have written some steps again, and independent runs may overlap in
+steps. If a file could continue several runs, it belongs to the run whose last frame is nearest.
 
-Files are pieces of one run if they lie in one folder, hold the same atoms, and each goes on
-where the others end: its steps come behind theirs. A file whose steps start again is another
-run, and so is one in another folder. Where steps occur twice, atoms decide: after a restart
-they are, at the first common step, where they were before; those of another run are elsewhere.
-So a restarted run may have written over its end, and independent runs may overlap in steps.
-Where several runs could go on with a file, it belongs to the one whose last frame is nearest.
-
-Snapshots about one known structure have no order in time: they are one run, wherever they lie.
+Snapshots about one known structure have no order in time: they are one run, in any folder.
 """
 
 import os
@@ -27,7 +25,7 @@ from trajmodes.config.groups import ReadOptions
 from trajmodes.data.lattice import relative_displacements
 from trajmodes.errors import UnitsError, UsageError
 from trajmodes.formats.registry import SNAPSHOTS
-from trajmodes.formats.snapshots import about_one_structure, join_snapshots
+from trajmodes.readers.arrays import join_snapshots, same_ideal_structure
 from trajmodes.readers.text.index_cache import stamp_file
 from trajmodes.readers.text.source import read_head, require_text
 from trajmodes.readers.trajectory import Trajectory, select_frames
@@ -44,7 +42,7 @@ def open_trajectory(
     paths: PathName | Iterable[PathName],
     options: ReadOptions = PLAIN,
     *,
-    format: str | None = None,  # noqa: A002 - the word users know
+    format: str | None = None,  # noqa: A002 - the name of the option
     isolated: bool = False,
 ) -> Trajectory:
     """Open one or several files of one run.
@@ -52,22 +50,21 @@ def open_trajectory(
     Parameters
     ----------
     paths
-        The file, or the files in any order: they are put in order by time step.
+        The file, or the files in any order: they are ordered by step.
     options
-        What the user knows of them.
+        How to read them.
     format
-        lammps, xyz, phonopy (yaml, of phono3py as well), tdep, alamode (DFSET), or other (what
-        MDAnalysis or ASE reads); recognised from the file where it is not given.
+        lammps, xyz, phonopy (yaml, also of phono3py), tdep, alamode (DFSET), or other (what
+        MDAnalysis or ASE reads); recognised from the file by default.
     isolated
-        Whether this is a molecule or cluster, whose frames need no box: cells are nan where
-        there is none.
+        Whether this is a molecule or cluster, whose frames need no box: missing cells are nan.
 
     Raises
     ------
     UsageError
-        If a file cannot be read, or something is missing that only the user knows.
+        If a file cannot be read, or an option is missing that the file needs.
     DataError
-        If a file is not sound.
+        If a file is invalid.
     """
     files = [Path(paths)] if isinstance(paths, str | os.PathLike) else [*map(Path, paths)]
     if not files:
@@ -83,7 +80,7 @@ def open_trajectory(
 
 
 def _open(kind: str, files: list[Path], options: ReadOptions, box: Floats | None) -> Trajectory:
-    """Open files of a format; its reader is loaded here, for MDAnalysis and ASE are heavy."""
+    """Open files of a format; imports its reader, because MDAnalysis and ASE load slowly."""
     if kind in SNAPSHOTS:
         reader = SNAPSHOTS[kind]
         places = dict.fromkeys(map(source_path, files)) if reader.is_folder else files
@@ -102,7 +99,7 @@ def _open(kind: str, files: list[Path], options: ReadOptions, box: Floats | None
 
 
 def _box(options: ReadOptions) -> Floats | None:
-    """Box vectors (3, 3) in Å of three lengths or nine numbers; None if there are none."""
+    """Box vectors (3, 3) in Å from three lengths or nine numbers; None if there are none."""
     numbers = options.box
     if numbers is None or isinstance(numbers, str):
         return None
@@ -110,18 +107,15 @@ def _box(options: ReadOptions) -> Floats | None:
 
 
 def source_path(path: Path) -> Path:
-    """Find the path to open for a file: its folder, if all files of that are read together."""
+    """Find the path to open for a file: its folder, if the format reads folders."""
     return path.parent if not path.is_dir() and _folder_format(path) else path
 
 
-def crystal_beside(path: str | os.PathLike[str]) -> Path | None:
-    """Cell file that comes with a file of frames; None where there is none.
+def sibling_cell_file(path: str | os.PathLike[str]) -> Path | None:
+    """Cell file that belongs to a file of frames; None if there is none.
 
-    Parameters
-    ----------
-    path
-        A file that `open_trajectory` opens. A yaml file of phonopy is its own cell file, and
-        TDEP keeps the cell as infile.ucposcar in the same folder.
+    A yaml file of phonopy is its own cell file, and TDEP keeps the cell as infile.ucposcar in
+    the same folder.
     """
     file = Path(path)
     reader = SNAPSHOTS.get(_recognise(file))
@@ -129,43 +123,43 @@ def crystal_beside(path: str | os.PathLike[str]) -> Path | None:
 
 
 def _refuse_unused(kind: str, path: Path, options: ReadOptions, *, has_box: bool) -> None:
-    """Refuse what is given and would not be used."""
+    """Refuse options that would not be used."""
     reader = SNAPSHOTS.get(kind)
     if has_box and (kind == "lammps" or reader is not None):
         name = "a LAMMPS dump has its own" if kind == "lammps" else "the supercell has its own"
         raise UsageError(f"a cell is given, but {name}", where=str(path))
     if options.supercell and reader is None:
         raise UsageError(
-            "a supercell is given, but the file holds positions and not displacements",
+            "a supercell is given, but the file contains positions and not displacements",
             where=str(path),
         )
     if options.supercell and reader is not None and reader.holds_supercell:
-        raise UsageError("a supercell is given, but the file holds its own", where=str(path))
+        raise UsageError("a supercell is given, but the file contains its own", where=str(path))
     if options.units is not None and reader is not None and reader.holds_units:
         raise UsageError(
-            f"units {options.units} are given, but {kind} files are in units of their own",
+            f"units {options.units} are given, but {kind} files define their units",
             where=str(path),
-            fix="leave the units out",
+            fix="omit the units",
         )
 
 
 def _folder_format(path: Path) -> str | None:
-    """Format whose files in a folder are read together, of a file or of the folder."""
+    """Format of a file or folder, if it is one whose files are read together."""
     folders = (name for name, reader in SNAPSHOTS.items() if reader.is_folder)
     return next((name for name in folders if SNAPSHOTS[name].recognise(path, b"")), None)
 
 
 def _recognise(path: Path) -> str:
-    """Format of a file by its name or its first lines; “other” where no reader here has it."""
+    """Recognise a format by name or first lines; “other” is left to ASE and MDAnalysis."""
     folder = _folder_format(path)
     if folder is not None:
         return folder
     stamp_file(path)
     if path.name.startswith(_FORCES_ALONE):
         raise UsageError(
-            "the file holds forces without their supercell",
+            "the file contains forces without their supercell",
             where=str(path),
-            fix="give the yaml file (phonopy_disp.yaml); the forces beside it are found",
+            fix="give the yaml file (phonopy_disp.yaml); the forces beside it are read with it",
         )
     text = read_head(path)
     require_text(path, text)
@@ -182,21 +176,16 @@ def _recognise(path: Path) -> str:
     return "other"
 
 
-_SAME = 1e-3
-"""Å. Distance, beyond rounding, up to which atoms count as being at the same places."""
+_SAME_POSITION = 1e-3
+"""Å. Distance, beyond rounding, within which atoms are at the same positions."""
 
 Run = list[Trajectory]
 
 
 def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:
-    """Open files of one or several runs.
+    """Open files of one or several runs, in any order.
 
-    Parameters
-    ----------
-    paths
-        The files, in any order.
-    options
-        What the user knows of them; `frames` selects from each run.
+    ``options.frames`` selects from each run.
 
     Returns
     -------
@@ -207,76 +196,71 @@ def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:
     UsageError
         If there is no file, or one cannot be read.
     DataError
-        If a file is not sound.
+        If a file is invalid.
     """
-    # The input of TDEP is a folder; its files may be named one by one.
+    # The input of TDEP is a folder; its files may be given one by one.
     names = dict.fromkeys(map(source_path, paths))
     if not names:
         raise UsageError("no trajectory file is given")
     whole = replace(options, frames=(0, None))
-    pieces = _opened(list(names), whole)
+    pieces = _open_pieces(list(names), whole)
     alone = {piece.paths: piece for piece in pieces}
     runs = (alone.get(group) or open_trajectory(group, whole) for group in group_runs(pieces))
     return [select_frames(run, *options.frames) for run in runs]
 
 
-def _opened(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
+def _open_pieces(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory]:
     """Open files one by one.
 
-    Units that some of them do not name are not guessed from others: which files are of one run
-    is seen only after they are opened.
+    Units that some of them do not name are not copied from others: it is unknown, before they
+    are open, which files belong to one run.
     """
     pieces: list[Trajectory] = []
-    silent: list[tuple[Path, UnitsError]] = []
+    unnamed: list[tuple[Path, UnitsError]] = []
     for path in paths:
         try:
             pieces.append(open_trajectory([path], options))
         except UnitsError as error:
-            silent.append((path, error))
-    if silent and not pieces:
-        raise silent[0][1]
-    if silent:
-        style, path = pieces[0].unit_style, silent[0][0]
+            unnamed.append((path, error))
+    if unnamed and not pieces:
+        raise unnamed[0][1]
+    if unnamed:
+        style, path = pieces[0].unit_style, unnamed[0][0]
         raise UsageError(
-            f"{path} does not say which units it is in, and {pieces[0].paths[0]} is in {style}",
+            f"{path} does not name its units, and {pieces[0].paths[0]} is in {style}",
             where=str(path),
             why="only some of the files name their units",
-            fix=f"--units {style} if all are in it; for later runs: dump_modify ID units yes",
+            fix=f"--units {style} if all use it; for later runs: dump_modify ID units yes",
         )
     return pieces
 
 
 def group_runs(pieces: Sequence[Trajectory]) -> list[tuple[Path, ...]]:
-    """Group files into runs; see the top of this module for the rule.
-
-    Parameters
-    ----------
-    pieces
-        The files, opened one by one.
+    """Group files, opened one by one, into runs; the module docstring gives the rule.
 
     Returns
     -------
-    The files of each run in order of time, runs in the order of their first files.
+    The files of each run in the order of time, runs in the order of their first files.
     """
     runs: list[Run] = []
     order = {id(piece): place for place, piece in enumerate(pieces)}
     for piece in sorted(pieces, key=lambda one: (int(one.steps[0]), int(one.steps[-1]))):
-        fitting = [run for run in runs if _goes_on(run, piece)]
-        if not fitting:
+        candidates = [run for run in runs if _continues(run, piece)]
+        if not candidates:
             runs.append([piece])
-        elif len(fitting) == 1:
-            fitting[0].append(piece)
+        elif len(candidates) == 1:
+            candidates[0].append(piece)
         else:
-            min(fitting, key=lambda run: _apart(run[-1], -1, piece, 0)).append(piece)
+            min(candidates, key=lambda run: _rms_distance(run[-1], -1, piece, 0)).append(piece)
     runs.sort(key=lambda run: min(order[id(piece)] for piece in run))
     return [tuple(path for piece in run for path in piece.paths) for run in runs]
 
 
-def _goes_on(run: Run, piece: Trajectory) -> bool:
-    """Whether a file goes on with a run that starts no later than it."""
+def _continues(run: Run, piece: Trajectory) -> bool:
+    """Whether a file continues a run that starts no later than it."""
     first = run[0]
     if piece.ideal is not None or first.ideal is not None:
-        return about_one_structure(first, piece)
+        return same_ideal_structure(first, piece)
     if not _same_atoms(first, piece) or _folder(first) != _folder(piece):
         return False
     if not piece.steps[0] > first.steps[0] or not piece.steps[-1] > run[-1].steps[-1]:
@@ -286,8 +270,8 @@ def _goes_on(run: Run, piece: Trajectory) -> bool:
     for before in reversed(run):
         common, left, right = np.intersect1d(before.steps, piece.steps, return_indices=True)
         if len(common):
-            slack = _SAME + 2.0 * max(before.rounding, piece.rounding)
-            return _apart(before, int(left[0]), piece, int(right[0])) < slack
+            slack = _SAME_POSITION + 2.0 * max(before.rounding, piece.rounding)
+            return _rms_distance(before, int(left[0]), piece, int(right[0])) < slack
     return False
 
 
@@ -302,8 +286,8 @@ def _same_atoms(one: Trajectory, other: Trajectory) -> bool:
     return all(a is b if a is None or b is None else np.array_equal(a, b) for a, b in labels)
 
 
-def _apart(one: Trajectory, t: int, other: Trajectory, s: int) -> float:
-    """Root mean square distance in Å of the atoms in two frames, a common shift aside."""
+def _rms_distance(one: Trajectory, t: int, other: Trajectory, s: int) -> float:
+    """Root mean square distance in Å of atoms in two frames, without a common shift."""
     t %= one.n_frames
     frames = one.read(t, t + 1), other.read(s, s + 1)
     vectors = relative_displacements(

@@ -1,13 +1,13 @@
-"""Pair and cubic constants for phono3py: fc2.hdf5, fc3.hdf5 and phono3py_params.yaml.
+"""phono3py: fc2.hdf5, fc3.hdf5 and phono3py_params.yaml, of second and third order.
 
-The layout is that of phono3py's documentation (“Input / Output files”): fc3 (s, a, a, 3, 3, 3)
-in eV/Å³ and force_constants (s, a, 3, 3) in eV/Å², rows for the primitive atoms named by
-p2s_map (compact format). Nothing of phono3py is needed to write or read them: h5py does it.
-fc3 is stored in compressed pieces, and pieces without constants take no room on the disk;
-phono3py itself keeps s·a²·27 numbers in memory.
+The layout follows phono3py's documentation (“Input / Output files”): fc3 (s, a, a, 3, 3, 3) in
+eV/Å³ and force_constants (s, a, 3, 3) in eV/Å², with rows for the primitive atoms given by
+p2s_map (compact format). h5py reads and writes them; phono3py is not needed. fc3 is stored in
+compressed pieces, and pieces of zeros take no space on the disk; phono3py itself keeps s·a²·27
+numbers in memory.
 
-`phono3py-load phono3py_params.yaml` in the folder takes all three. Of pair constants alone
-there is no fc3.hdf5; phonopy takes fc2.hdf5 as well.
+`phono3py-load phono3py_params.yaml` in the folder reads all three. Without third order there is
+no fc3.hdf5; phonopy reads fc2.hdf5 as well.
 """
 
 from collections.abc import Iterator
@@ -37,12 +37,12 @@ _YAML = ("phono3py_params.yaml", "phono3py.yaml", "phono3py_disp.yaml")
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write fc2.hdf5, phono3py_params.yaml and, of cubic constants, fc3.hdf5.
+    """Write fc2.hdf5, phono3py_params.yaml and, with third order, fc3.hdf5.
 
     Raises
     ------
     DataError
-        If phonopy does not take the crystal.
+        If phonopy does not accept the crystal.
     """
     cells = cells_of(phonopy_object(supercell), supercell)
     parameters = folder / "phono3py_params.yaml"
@@ -59,7 +59,7 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
     paths = [parameters, pairs]
     if constants.triplets is not None:
         paths.append(folder / "fc3.hdf5")
-        _write_cubic(constants.triplets, cells, paths[-1])
+        _write_third_order(constants.triplets, cells, paths[-1])
     return Export(tuple(paths), _notes(constants, supercell))
 
 
@@ -67,21 +67,21 @@ def _notes(constants: ForceConstants, supercell: Supercell) -> tuple[str, ...]:
     notes = []
     if constants.triplets is None:
         notes.append(
-            "there are no cubic constants and so no fc3.hdf5: fit with --cutoff3 for it"
+            "there are no third-order force constants, hence no fc3.hdf5: fit with --cutoff3"
         )
     if constants.quartets is not None:
-        notes.append("phono3py holds no quartic constants: they are left out")
+        notes.append("phono3py has no fourth-order force constants: they are not written")
     beyond = [x for x in beyond_nearest(constants, supercell) if x != "quartets"]
     if beyond:
         notes.append(
             f"{' and '.join(beyond)} reach beyond the nearest images of the supercell: "
-            "phono3py gives the same numbers at commensurate q only"
+            "phono3py gives the same results at commensurate q only"
         )
     return tuple(notes)
 
 
-def _write_cubic(triplets: ClusterConstants, cells: PhonopyCells, path: Path) -> None:
-    """Write fc3 piece by piece: the constants of two atoms with all atoms at a time."""
+def _write_third_order(triplets: ClusterConstants, cells: PhonopyCells, path: Path) -> None:
+    """Write fc3 in pieces: the force constants of two atoms with all atoms at a time."""
     n_sites, n_atoms = len(cells.rows), cells.order.supercell.n_atoms
     mask = np.zeros((n_sites, n_atoms, n_atoms), dtype=np.int8)
     with h5py.File(path, "w") as file:
@@ -96,7 +96,7 @@ def _write_cubic(triplets: ClusterConstants, cells: PhonopyCells, path: Path) ->
         for row, atom, slab in fold_triplets(triplets, cells.order, cells.rows):
             fc3[row, atom] = slab
             mask[row, atom] = slab.any(axis=(1, 2, 3))
-        # phono3py passes over triplets that are marked as empty.
+        # phono3py skips triplets that are marked as empty.
         file.create_dataset("fc3_nonzero_indices", data=mask, compression="gzip")
         file.create_dataset("p2s_map", data=cells.rows)
 
@@ -126,26 +126,26 @@ def _cell_lines(supercell: Supercell) -> Iterator[str]:
         yield f"    mass: {mass:.12f}"
 
 
-def _is_cubic(path: Path) -> bool:
-    """Whether it is an fc3.hdf5, or the fc2.hdf5 beside one."""
+def _is_third_order(path: Path) -> bool:
+    """Whether a file is an fc3.hdf5, or the fc2.hdf5 beside one."""
     if path.name == "fc2.hdf5":
         return (path.parent / "fc3.hdf5").exists()
     return looks_like(path, lambda file: "fc3" in file, "fc3.hdf5")
 
 
 def read(path: Path, supercell: Supercell | None) -> ForceConstants:
-    """Read pair and cubic constants, shared among nearest images as phono3py does.
+    """Read force constants of second and third order.
 
-    Cubic constants are taken as the file has them: let phono3py make them symmetric first if
-    they come from finite displacements.
+    They are divided among nearest images as in phono3py. Third order is read as it is in the
+    file. If it comes from finite displacements, let phono3py symmetrise it first.
 
     Parameters
     ----------
     path
         fc3.hdf5 or fc2.hdf5; the other one lies beside it.
     supercell
-        The supercell that the constants belong to, in whose order phono3py would put its
-        atoms; None to read it from the phono3py.yaml-like file beside.
+        The supercell of the force constants; phono3py would order its atoms in the same way.
+        None to read it from the phono3py.yaml-like file beside.
 
     Raises
     ------
@@ -156,9 +156,9 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
     pairs = path.parent / "fc2.hdf5"
     if not pairs.exists():
         raise DataError(
-            "fc2.hdf5 is missing beside the cubic constants",
+            "fc2.hdf5 is missing beside the third-order force constants",
             where=str(path.parent),
-            fix="put phono3py's fc2.hdf5 into the same folder",
+            fix="copy phono3py's fc2.hdf5 into the same folder",
         )
     if supercell is None:
         described = _cells_file(path)
@@ -166,8 +166,10 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
         of_cubic = read_cells(described, of_pairs=False)
     else:
         of_pairs = of_cubic = cells_of(phonopy_object(supercell), supercell)
-    found = phonopy.read_with(pairs, of_pairs)
-    triplets = spread_triplets(_read_cubic(cubic, of_cubic), of_cubic.order, of_cubic.rows)
+    found = phonopy.read_on_cells(pairs, of_pairs)
+    triplets = spread_triplets(
+        _read_third_order(cubic, of_cubic), of_cubic.order, of_cubic.rows
+    )
     return ForceConstants(
         found.crystal,
         found.first,
@@ -179,7 +181,7 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
 
 
 def read_supercell(path: Path) -> Supercell:
-    """Read the supercell of the cubic constants from the yaml file beside them."""
+    """Read the supercell of the third order from the yaml file beside it."""
     return read_cells(_cells_file(path), of_pairs=False).order.supercell
 
 
@@ -188,15 +190,15 @@ def _cells_file(path: Path) -> Path:
         if (path.parent / name).exists():
             return path.parent / name
     raise DataError(
-        "the files do not say to which crystal their constants belong",
+        "the files do not describe the crystal of their force constants",
         where=str(path.parent),
-        why=f"none of {', '.join(_YAML)} lies beside them",
-        fix="put phono3py's yaml file beside them, or give the supercell",
+        why=f"none of {', '.join(_YAML)} is in the folder",
+        fix="copy phono3py's yaml file into the folder, or give the supercell",
     )
 
 
-def _read_cubic(path: Path, cells: PhonopyCells) -> SupercellTriplets:
-    """Read the cubic constants that are not zero, one row of a site at a time."""
+def _read_third_order(path: Path, cells: PhonopyCells) -> SupercellTriplets:
+    """Read the third-order force constants that are not zero, one row of a site at a time."""
     site: list[Ints] = []
     second: list[Ints] = []
     third: list[Ints] = []
@@ -215,14 +217,14 @@ def _read_cubic(path: Path, cells: PhonopyCells) -> SupercellTriplets:
                 values.append(slab[j, k])
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise DataError(
-            f"the constants cannot be read: {error}",
+            f"the force constants cannot be read: {error}",
             where=str(path),
-            why="the file was cut off, or is of another kind",
-            fix="let phono3py write it again",
+            why="the file was truncated, or is of another kind",
+            fix="write it again with phono3py",
         ) from error
     found = np.concatenate(values) * cells.unit_of_triplets
     if not np.isfinite(found).all():
-        raise DataError("the file holds numbers that are not finite", where=str(path))
+        raise DataError("the file contains numbers that are not finite", where=str(path))
     return SupercellTriplets(
         np.concatenate(site), np.concatenate(second), np.concatenate(third), found
     )
@@ -230,5 +232,5 @@ def _read_cubic(path: Path, cells: PhonopyCells) -> SupercellTriplets:
 
 FORMAT = Format(
     write_constants=write,
-    constants=ConstantsReader(_is_cubic, read, read_supercell),
+    constants=ConstantsReader(_is_third_order, read, read_supercell),
 )

@@ -1,13 +1,12 @@
-"""Pair constants for phonopy: FORCE_CONSTANTS, force_constants.hdf5, phonopy_params.yaml.
+"""phonopy: FORCE_CONSTANTS, force_constants.hdf5 and phonopy_params.yaml, of second order.
 
-phonopy keeps constants between the primitive atoms and all atoms of the supercell, summed over
-periodic images; when it needs a phase it divides each of them among the shortest images. Ours
-are folded onto the supercell the same way, by lattice vector, so phonopy gives the frequencies
-of the given constants at every q if these reach no farther than the Wigner–Seitz cell of the
-supercell, and at the commensurate q always.
+phonopy stores force constants between the primitive atoms and all atoms of the supercell,
+summed over periodic images. When it needs a phase it divides each of them among the nearest
+images. Those of trajmodes are folded onto the supercell in the same way, by lattice vector.
+phonopy therefore gives the frequencies of the given force constants at the commensurate q, and
+at every q if they do not reach beyond the Wigner–Seitz cell of the supercell.
 
-phonopy's THz rests on older values of e and u, which makes its frequencies lower by 1.2e-7 of
-their value.
+phonopy's THz uses older values of e and u, which lowers its frequencies by a relative 1.2e-7.
 """
 
 from pathlib import Path
@@ -24,7 +23,7 @@ from trajmodes.formats.folding import beyond_nearest, fold_pairs, spread_pairs
 from trajmodes.formats.hdf5 import is_hdf5, looks_like
 from trajmodes.formats.phonopy_cells import PhonopyCells, cells_of, phonopy_object, read_cells
 from trajmodes.formats.phonopy_data import SNAPSHOTS
-from trajmodes.formats.text import Numbers
+from trajmodes.readers.text.tables import Numbers
 
 _YAML = ("phonopy_params.yaml", "phonopy.yaml", "phonopy_disp.yaml", "phono3py_params.yaml",
          "phono3py.yaml", "phono3py_disp.yaml")  # fmt: skip
@@ -37,14 +36,13 @@ def write_phonopy(
 
     Parameters
     ----------
-    constants
-        The force constants.
     supercell
-        The supercell of the run, any integer matrix.
+        The supercell of the run, with any integer matrix.
     folder
         An existing folder.
     compact
-        Rows for the atoms of one primitive cell only; else for all atoms of the supercell.
+        Whether rows are written for the atoms of one primitive cell only, or for all atoms of
+        the supercell.
 
     Returns
     -------
@@ -53,7 +51,7 @@ def write_phonopy(
     Raises
     ------
     DataError
-        If a species is no chemical symbol, sites coincide, or phonopy's supercell is not ours.
+        If a species is not a chemical symbol, sites coincide, or phonopy's supercell differs.
     """
     from phonopy.file_IO import write_FORCE_CONSTANTS  # noqa: PLC0415 - loads slowly
 
@@ -68,11 +66,11 @@ def write_phonopy(
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write both files, and say what they do not hold."""
+    """Write both files, with notes on what they do not contain."""
     text, parameters = write_phonopy(constants, supercell, folder)
     notes = []
     if constants.triplets is not None or constants.quartets is not None:
-        notes.append("phonopy holds pair constants only: cubic and quartic ones are left out")
+        notes.append("phonopy has second order only: third and fourth order are not written")
     if "pairs" in beyond_nearest(constants, supercell):
         notes.append(
             "pairs reach beyond the nearest images of the supercell: phonopy gives their "
@@ -82,7 +80,7 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
 
 
 def _is_constants(path: Path) -> bool:
-    """Whether it is a FORCE_CONSTANTS, a force_constants.hdf5 or a yaml that holds them."""
+    """Whether a file is FORCE_CONSTANTS, force_constants.hdf5 or a yaml that contains them."""
     if is_hdf5(path):
         return looks_like(path, _has_pairs_only, "force_constants.hdf5")
     if _is_yaml(path):
@@ -96,14 +94,14 @@ def _has_pairs_only(file: h5py.File) -> bool:
 
 
 def read(path: Path, supercell: Supercell | None) -> ForceConstants:
-    """Read pair constants, each shared by its nearest images in equal parts.
+    """Read second-order force constants, each divided equally among its nearest images.
 
     Parameters
     ----------
     path
-        FORCE_CONSTANTS, force_constants.hdf5, or a phonopy.yaml-like file with constants.
+        FORCE_CONSTANTS, force_constants.hdf5, or a phonopy.yaml-like file with force constants.
     supercell
-        The supercell that the constants belong to, in whose order phonopy would put its atoms;
+        The supercell of the force constants; phonopy would order its atoms in the same way.
         None to read it from the phonopy.yaml-like file beside.
 
     Raises
@@ -112,29 +110,29 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
         If the file is damaged, or does not belong to the cells.
     """
     if supercell is not None:
-        return read_with(path, cells_of(phonopy_object(supercell), supercell))
-    return read_with(path, read_cells(path if _is_yaml(path) else _yaml_beside(path)))
+        return read_on_cells(path, cells_of(phonopy_object(supercell), supercell))
+    return read_on_cells(path, read_cells(path if _is_yaml(path) else _sibling_yaml(path)))
 
 
 def read_supercell(path: Path) -> Supercell:
     """Read the supercell from the file itself or the phonopy.yaml-like one beside it."""
-    return read_cells(path if _is_yaml(path) else _yaml_beside(path)).order.supercell
+    return read_cells(path if _is_yaml(path) else _sibling_yaml(path)).order.supercell
 
 
-def read_with(path: Path, cells: PhonopyCells) -> ForceConstants:
-    """Read pair constants of known cells; see `read`."""
+def read_on_cells(path: Path, cells: PhonopyCells) -> ForceConstants:
+    """Read second-order force constants of known cells; see `read`."""
     if _is_yaml(path):
         numbers = None
         folded = read_cells(path).constants if cells.constants is None else cells.constants
         if folded is None:
-            raise DataError("the file holds no force constants", where=str(path))
+            raise DataError("the file contains no force constants", where=str(path))
     elif is_hdf5(path):
         folded, numbers = _read_hdf5(path, cells)
     else:
         folded, numbers = _read_text(path)
     rows = folded[row_numbers(folded.shape, numbers, cells, path)]
     if not np.isfinite(rows).all():
-        raise DataError("the file holds numbers that are not finite", where=str(path))
+        raise DataError("the file contains numbers that are not finite", where=str(path))
     values = rows * cells.unit_of_pairs
     spread = spread_pairs(values, cells.order, cells.rows)
     return ForceConstants(cells.order.supercell.crystal, *spread)
@@ -143,23 +141,23 @@ def read_with(path: Path, cells: PhonopyCells) -> ForceConstants:
 def row_numbers(
     shape: tuple[int, ...], numbers: Ints | None, cells: PhonopyCells, path: Path
 ) -> Ints:
-    """Rows of one atom of each site, whichever rows a file holds.
+    """Rows of one atom of each site, whichever rows a file contains.
 
     Parameters
     ----------
     shape
-        (s, a, …) or (a, a, …), the shape of its constants.
+        (s, a, …) or (a, a, …), the shape of its force constants.
     numbers
-        (s,) or (a,) which atoms the rows are, where the file says so.
+        (s,) or (a,) numbers of the atoms of the rows, if the file gives them.
     cells
-        The cells they ought to belong to.
+        The cells that they must belong to.
     path
         The file, for errors.
 
     Raises
     ------
     DataError
-        If the rows are those of other atoms.
+        If the rows belong to other atoms.
     """
     n_atoms, n_sites = cells.order.supercell.n_atoms, len(cells.rows)
     is_known = shape[2:] in ((3, 3), (n_atoms, 3, 3, 3))
@@ -168,24 +166,24 @@ def row_numbers(
     if not (is_known and shape[:2] == (n_sites, n_atoms)):
         found = shape if shape[:2] == (n_sites, n_atoms) else shape[:2]
         raise DataError(
-            f"the file holds {' × '.join(map(str, found))} constants where the cells ask "
-            f"for {n_sites} or {n_atoms} × {n_atoms}",
+            f"the file contains {' × '.join(map(str, found))} force constants, but the cells "
+            f"require {n_sites} or {n_atoms} × {n_atoms}",
             where=str(path),
-            fix="give the cells that the constants were made with",
+            fix="give the cells that the force constants were made with",
         )
     if numbers is not None and not np.array_equal(numbers, cells.rows):
         raise DataError(
-            f"the rows of the file are those of the atoms {(numbers + 1).tolist()[:8]}, where "
-            f"the primitive cell asks for the atoms {(cells.rows + 1).tolist()[:8]}",
+            f"the rows of the file belong to the atoms {(numbers + 1).tolist()[:8]}, but "
+            f"the primitive cell requires the atoms {(cells.rows + 1).tolist()[:8]}",
             where=str(path),
             why="they were made with another primitive cell",
-            fix="give the cells that the constants were made with",
+            fix="give the cells that the force constants were made with",
         )
     return np.arange(n_sites)
 
 
 def row_atoms(file: h5py.File, cells: PhonopyCells) -> Ints | None:
-    """Numbers of the atoms that the rows of an HDF5 file belong to, where it says so."""
+    """Numbers of the atoms of the rows of an HDF5 file, if it gives them."""
     stored = file.get("p2s_map")
     if stored is None:
         return None
@@ -198,21 +196,21 @@ def _is_yaml(path: Path) -> bool:
     return path.suffix in {".yaml", ".yml"}
 
 
-def _yaml_beside(path: Path) -> Path:
-    """Find the phonopy.yaml-like file in the folder of the constants."""
+def _sibling_yaml(path: Path) -> Path:
+    """Find the phonopy.yaml-like file in the folder of the force constants."""
     for name in _YAML:
         if (path.parent / name).exists():
             return path.parent / name
     raise DataError(
-        "the file does not say to which crystal its constants belong",
+        "the file does not describe the crystal of its force constants",
         where=str(path),
-        why=f"none of {', '.join(_YAML)} lies beside it",
-        fix="put the phonopy.yaml-like file beside it, or give the supercell",
+        why=f"none of {', '.join(_YAML)} is in its folder",
+        fix="copy the phonopy.yaml-like file into its folder, or give the supercell",
     )
 
 
 def _read_hdf5(path: Path, cells: PhonopyCells) -> tuple[Floats, Ints | None]:
-    """Constants and the numbers of the atoms of their rows."""
+    """Force constants and the numbers of the atoms of their rows."""
     try:
         with h5py.File(path) as file:
             stored = file["fc2" if "fc2" in file else "force_constants"]
@@ -222,15 +220,15 @@ def _read_hdf5(path: Path, cells: PhonopyCells) -> tuple[Floats, Ints | None]:
             folded = np.asarray(stored, dtype=float)
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise DataError(
-            f"the constants cannot be read: {error}",
+            f"the force constants cannot be read: {error}",
             where=str(path),
-            why="the file was cut off, or is of another kind",
+            why="the file was truncated, or is of another kind",
         ) from error
     return folded, numbers
 
 
 def _read_text(path: Path) -> tuple[Floats, Ints]:
-    """Constants and the numbers of the atoms of their rows."""
+    """Force constants and the numbers of the atoms of their rows."""
     lines = Numbers(path)
     header = lines.all_integers("the number of atoms, or of rows and atoms,")
     n_rows, n_atoms = header[0], header[-1]

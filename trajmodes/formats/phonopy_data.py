@@ -1,12 +1,11 @@
-"""Data sets of phonopy and phono3py: yaml files with displacements, and forces in or by them.
+"""Data sets of phonopy and phono3py: yaml files with displacements, and their forces.
 
-A data set of type 2 displaces all atoms of every supercell; one of type 1 displaces one atom
-(phonopy) or up to two (phono3py), which is here written out for all atoms. The files are
-understood by phonopy's and phono3py's own loaders, after a reading of the yaml that constructs
-plain data only.
+A data set of type 2 displaces all atoms of every supercell. One of type 1 displaces one atom
+(phonopy) or up to two (phono3py); it is expanded here to all atoms. The files are interpreted
+by phonopy's and phono3py's own loaders, after the yaml has been parsed to plain data.
 
-The numbers of a data set of type 2 are taken from the text, as a yaml parser needs 10 s per
-million. phonopy and phono3py write them with one atom in a row::
+The numbers of a data set of type 2 are parsed from the text, because a yaml parser needs 10 s
+per million. phonopy and phono3py write them with one atom in a row::
 
     dataset:
       displacements:
@@ -31,15 +30,15 @@ from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.formats.base import SnapshotReader
-from trajmodes.formats.snapshots import IdealStructure, displaced_frames
+from trajmodes.formats.phonopy_cells import parse_yaml, read_text
 from trajmodes.notes import Note
+from trajmodes.readers.arrays import IdealStructure, displaced_frames
 from trajmodes.readers.text.tables import (
     frames_of_rows,
     parse_rows,
     read_rows,
     require_line_end,
 )
-from trajmodes.readers.text.yaml import parse_yaml, read_text
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON
 
@@ -64,25 +63,19 @@ def looks_like_phonopy(path: Path, head: bytes) -> bool:
 
 
 def read_data_set(path: Path, options: ReadOptions) -> Trajectory:
-    """Displacements and forces of a yaml file, and of FORCE_SETS or FORCES_FC3 beside it.
+    """Read displacements and forces of a yaml file, and of FORCE_SETS or FORCES_FC3 beside it.
 
-    Forces in the yaml file take precedence. Supercells without forces (pairs that phono3py left
-    out) are left out.
-
-    Parameters
-    ----------
-    path
-        phonopy_params.yaml, phonopy_disp.yaml, phono3py_params.yaml, …, compressed or not.
-    options
-        Not used: the file holds its units and its supercell.
+    Forces in the yaml file take precedence. Supercells without forces (pairs that phono3py
+    omitted) are left out. The file may be compressed; the options are not used, because it
+    contains its units and its supercell.
 
     Raises
     ------
     UsageError
-        If the file holds no supercell or no displacements, there are no forces, or phono3py is
-        not installed and needed.
+        If the file contains no supercell or no displacements, there are no forces, or phono3py
+        is needed and not installed.
     DataError
-        If the yaml is damaged, or the parts do not belong together.
+        If the yaml is damaged, or its parts do not belong together.
     """
     del options
     data, length, force = _load(path)
@@ -93,17 +86,17 @@ def read_data_set(path: Path, options: ReadOptions) -> Trajectory:
             fix=f"give {data.command_name}_params.yaml, or {data.command_name}_disp.yaml with "
             "the forces beside it",
         )
-    with _damage_of(path):
+    with _errors_name(path):
         ideal = _structure(data.supercell, length)
-        u_tax, f_tax = _written_out(data.dataset, len(ideal.species))
+        u_tax, f_tax = _all_displacements(data.dataset, len(ideal.species))
         if f_tax is None:
-            u_tax, f_tax = _forces_beside(path, data.command_name, u_tax)
+            u_tax, f_tax = _forces_of_sibling(path, data.command_name, u_tax)
     if f_tax.shape != u_tax.shape:
         raise DataError(
             f"there are forces of {f_tax.shape[0]} supercells and displacements of "
             f"{u_tax.shape[0]}",
             where=str(path),
-            why="the forces are of another set of displacements",
+            why="the forces belong to another set of displacements",
         )
     computed = np.abs(f_tax).max(axis=(1, 2)) > 0.0
     if not computed.any():
@@ -126,17 +119,12 @@ def read_data_set(path: Path, options: ReadOptions) -> Trajectory:
 
 
 def unit_cell_of(path: Path) -> "Atoms":
-    """Read the unit cell, in Å, with its masses, of a yaml file of phonopy or phono3py.
-
-    Parameters
-    ----------
-    path
-        The file.
+    """Read the unit cell of a yaml file of phonopy or phono3py, in Å, with its masses.
 
     Raises
     ------
     UsageError
-        If it holds none.
+        If the file contains none.
     DataError
         If the yaml is damaged.
     """
@@ -156,30 +144,30 @@ def unit_cell_of(path: Path) -> "Atoms":
 
 
 def _load(path: Path) -> tuple[Any, float, float]:
-    """Let phonopy's loader read the file; also its units of length and force."""
+    """Read the file with phonopy's loader; return also its units of length and force."""
     from phonopy.interface.phonopy_yaml import load_phonopy_yaml  # noqa: PLC0415 - loads slowly
     from phonopy.physical_units import get_calculator_physical_units  # noqa: PLC0415
 
-    text, rows = _without_rows(read_text(path), str(path))
+    text, rows = _cut_rows(read_text(path), str(path))
     content = parse_yaml(text, path)
     program = next((name for name in _PROGRAMS if name in content), None)
     if program is None:
         raise DataError("the yaml file is not one of phonopy or phono3py", where=str(path))
     load = load_phonopy_yaml if program == "phonopy" else _phono3py_loader(path)
-    # The loaders warn that older layouts will not be read for ever.
-    with _damage_of(path), warnings.catch_warnings():
+    # The loaders warn of older layouts.
+    with _errors_name(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data = load(content)
     if rows:
         data.dataset = rows
-    with _damage_of(path):
+    with _errors_name(path):
         units = get_calculator_physical_units(data.calculator)
     length, force = float(units.distance_to_A), float(units.force_to_eVperA)
     if program == "phono3py" and (length, force) != (1.0, 1.0):
         raise UsageError(
             f"a phono3py file in the units of {data.calculator} is not read",
             where=str(path),
-            why="phono3py converts some of its numbers to Å and eV/Å, and not others",
+            why="phono3py converts only some of its numbers to Å and eV/Å",
             fix="write it again with phono3py in Å and eV/Å, without a calculator",
         )
     return data, length, force
@@ -205,10 +193,12 @@ def _structure(cell: Any, length: float) -> IdealStructure:
     )
 
 
-def _written_out(dataset: Mapping[str, Any], n_atoms: int) -> tuple[Floats, Floats | None]:
+def _all_displacements(
+    dataset: Mapping[str, Any], n_atoms: int
+) -> tuple[Floats, Floats | None]:
     """Displacements (t, a, 3) of the supercells of a data set, and forces if all have them.
 
-    Of pairs, all those with the first atom alone come first, as in FORCES_FC3.
+    Supercells with one displaced atom come before those with two, as in FORCES_FC3.
     """
     if "displacements" in dataset:
         forces = dataset.get("forces")
@@ -218,20 +208,20 @@ def _written_out(dataset: Mapping[str, Any], n_atoms: int) -> tuple[Floats, Floa
     singles = dataset["first_atoms"]
     moved: list[tuple[Mapping[str, Any], ...]] = [(one,) for one in singles]
     moved += [(one, other) for one in singles for other in one.get("second_atoms", ())]
-    u_tax = np.array([_moved(atoms, n_atoms) for atoms in moved])
+    u_tax = np.array([_displacements_of(atoms, n_atoms) for atoms in moved])
     if not all("forces" in atoms[-1] for atoms in moved):
         return u_tax, None
     return u_tax, np.array([atoms[-1]["forces"] for atoms in moved], dtype=float)
 
 
-def _moved(atoms: tuple[Mapping[str, Any], ...], n_atoms: int) -> Floats:
+def _displacements_of(atoms: tuple[Mapping[str, Any], ...], n_atoms: int) -> Floats:
     displacements = np.zeros((n_atoms, 3))
     for atom in atoms:
         displacements[atom["number"]] += atom["displacement"]
     return displacements
 
 
-def _forces_beside(path: Path, program: str, u_tax: Floats) -> tuple[Floats, Floats]:
+def _forces_of_sibling(path: Path, program: str, u_tax: Floats) -> tuple[Floats, Floats]:
     """Displacements and forces (t, a, 3), the forces from the file that phonopy writes."""
     from phonopy.file_IO import parse_FORCE_SETS  # noqa: PLC0415 - loads slowly
 
@@ -241,22 +231,22 @@ def _forces_beside(path: Path, program: str, u_tax: Floats) -> tuple[Floats, Flo
         raise UsageError(
             f"the file has no forces, and there is no {name} beside it",
             where=str(path),
-            fix=f"put {name} into its folder, or give {program}_params.yaml, which holds both",
+            fix=f"copy {name} into its folder, or give {program}_params.yaml, which has both",
         )
     if program == "phono3py":
         columns = len(_first_row(file))
         vectors = frames_of_rows(read_rows(file, max(1, columns // 3)), n_atoms, file)
         return (vectors[0], vectors[1]) if len(vectors) == 2 else (u_tax, vectors[0])
     require_line_end(file.read_bytes(), str(file))
-    with _damage_of(file):
-        u_tax, f_tax = _written_out(parse_FORCE_SETS(file, natom=n_atoms), n_atoms)
+    with _errors_name(file):
+        u_tax, f_tax = _all_displacements(parse_FORCE_SETS(file, natom=n_atoms), n_atoms)
         if f_tax is None:
             raise DataError("there are no forces", where=str(file))
     return u_tax, f_tax
 
 
 @contextmanager
-def _damage_of(path: Path) -> Iterator[None]:
+def _errors_name(path: Path) -> Iterator[None]:
     """Turn any exception of a loader into an error that names the file."""
     try:
         yield
@@ -276,25 +266,18 @@ def _first_row(file: Path) -> list[str]:
         return next(filter(None, rows), [])
 
 
-def _without_rows(text: bytes, where: str) -> tuple[bytes, dict[str, Floats]]:
-    """Cut the data set out of a yaml file and read it.
-
-    Parameters
-    ----------
-    text
-        The file.
-    where
-        Its name, for messages.
+def _cut_rows(text: bytes, where: str) -> tuple[bytes, dict[str, Floats]]:
+    """Cut the data set out of a yaml file and parse it.
 
     Returns
     -------
-    The rest of the text, and displacements and forces (t, a, 3) as far as the data set has
-    them. The whole text and nothing, where the data set is not laid out in rows.
+    The rest of the text, and displacements and forces (t, a, 3) of the data set as far as it
+    has them. The whole text and nothing, if the data set is not laid out in rows.
 
     Raises
     ------
     DataError
-        If a row holds what is not a finite number, or too many or too few of them.
+        If a row contains a number that is not finite, or too many or too few of them.
     """
     block = _BLOCK.search(text + b"\n")
     fields = {} if block is None else {m[1].decode(): m[2] for m in _FIELD.finditer(block[0])}

@@ -1,6 +1,6 @@
-"""The one list of formats: force constants are written and read by the name of a program.
+"""The list of formats: force constants are written and read by the name of a program.
 
-A format is one file beside this one, which ends with its `Format`, and one entry here.
+A format is one file in this folder, which ends with its `Format`, and one entry here.
 """
 
 import os
@@ -25,7 +25,7 @@ FORMATS: dict[str, Format] = {
 _OWN = "hdf5"
 
 TARGETS = tuple(FORMATS)
-"""Names that `write_constants` knows."""
+"""Formats that can be written."""
 
 SNAPSHOTS = {
     name: known.snapshots for name, known in FORMATS.items() if known.snapshots is not None

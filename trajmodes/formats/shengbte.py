@@ -1,13 +1,13 @@
-"""Constants for ShengBTE: FORCE_CONSTANTS_2ND, FORCE_CONSTANTS_3RD, a CONTROL to start from.
+"""ShengBTE: FORCE_CONSTANTS_2ND, FORCE_CONSTANTS_3RD, and a CONTROL to start from.
 
-Layouts as in ShengBTE's README and as its input.f90 reads them. FORCE_CONSTANTS_3RD, in blocks:
-a number, the Cartesian lattice vectors of the second and third atom in Å, the three atoms
-counted from 1, and 27 constants in eV/Å³, the last direction fastest. FORCE_CONSTANTS_2ND is
+Layouts follow ShengBTE's README and its input.f90. FORCE_CONSTANTS_3RD consists of blocks: a
+number, the Cartesian lattice vectors of the second and third atom in Å, the three atoms counted
+from 1, and 27 force constants in eV/Å³, the last direction fastest. FORCE_CONSTANTS_2ND is
 phonopy's FORCE_CONSTANTS between all atoms of n1 × n2 × n3 primitive cells, sites slowest and
-n1 fastest, as phonopy orders them. A supercell of another shape cannot be given to ShengBTE, so
-the pairs are folded onto a diagonal one that is large enough to hold them; `scell` of CONTROL
-names it. Quartic constants go to FORCE_CONSTANTS_4TH, which FourPhonon reads: as above, with
-three vectors, four atoms and 81 constants.
+n1 fastest, as phonopy orders them. ShengBTE accepts no supercell of another shape, so second
+order is folded onto a diagonal supercell that is large enough; `scell` of CONTROL gives it.
+Fourth order goes to FORCE_CONSTANTS_4TH, which FourPhonon reads: as above, with three vectors,
+four atoms and 81 force constants.
 """
 
 import itertools
@@ -22,23 +22,23 @@ from trajmodes.formats.base import Export, Format
 from trajmodes.formats.folding import diagonal_container, fold_pairs, grid_order
 from trajmodes.units import DALTON
 
-_ROOM_K = 300
+_ROOM_TEMPERATURE_K = 300
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write CONTROL and the constants of second, third and, where there are any, fourth order.
+    """Write CONTROL and the force constants of second, third and, if any, fourth order.
 
     Raises
     ------
     DataError
-        If there are no cubic constants.
+        If there is no third order.
     """
     from phonopy.file_IO import write_FORCE_CONSTANTS  # noqa: PLC0415 - loads slowly
 
     if constants.triplets is None:
         raise DataError(
-            "there are no cubic constants to write for ShengBTE",
-            why="the fit took pairs only",
+            "there are no third-order force constants to write for ShengBTE",
+            why="the fit was of second order only",
             fix="fit with --cutoff3, or export to phonopy",
         )
     container = diagonal_container(constants, supercell)
@@ -52,8 +52,8 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
     _write_blocks(constants.triplets, constants.crystal, cubic)
     paths = [control, pairs, cubic]
     notes = [
-        "CONTROL: ngrid, T and scalebroad are a start, to be converged; isotopes and Born "
-        "charges are off"
+        "CONTROL: ngrid, T and scalebroad are initial values, to be converged; isotopes and "
+        "Born charges are off"
     ]
     if constants.quartets is not None:
         paths.append(folder / "FORCE_CONSTANTS_4TH")
@@ -63,7 +63,7 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
 
 
 def _write_blocks(clusters: ClusterConstants, crystal: Crystal, path: Path) -> None:
-    """Write the clusters that are not zero, a block each."""
+    """Write one block for each cluster whose force constants are not zero."""
     n = clusters.order
     strong = np.flatnonzero(clusters.values.any(axis=tuple(range(1, n + 1))))
     labels = [" ".join(map(str, d)) for d in itertools.product((1, 2, 3), repeat=n)]
@@ -82,14 +82,14 @@ def _write_blocks(clusters: ClusterConstants, crystal: Crystal, path: Path) -> N
 
 
 def _control(constants: ForceConstants, container: Supercell) -> str:
-    """Make a complete CONTROL with the crystal of the run and plain settings."""
+    """Make a complete CONTROL with the crystal of the run and simple settings."""
     crystal = constants.crystal
-    # Atoms of one symbol may have masses of their own: an element is a symbol and a mass.
+    # Atoms of one symbol may differ in mass, so an element is a symbol and a mass.
     kinds = list(dict.fromkeys(zip(crystal.species, crystal.masses.tolist(), strict=True)))
     types = [kinds.index(k) + 1 for k in zip(crystal.species, crystal.masses, strict=True)]
     names = " ".join(f'"{name}"' for name, _ in kinds)
     masses = " ".join(f"{mass / DALTON:.8f}" for _, mass in kinds)
-    temperature = constants.temperature or _ROOM_K
+    temperature = constants.temperature or _ROOM_TEMPERATURE_K
     lines = ["&allocations"]
     lines += [
         f"  nelements={len(kinds)},",

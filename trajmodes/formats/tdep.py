@@ -1,26 +1,25 @@
-"""TDEP: force constants and cells out and in, and its input files with positions and forces.
+"""TDEP: force constants and cells, read and written, and its positions and forces, read.
 
-Force constants are in outfile.forceconstant, …_thirdorder and …_fourthorder.
+Force constants are in outfile.forceconstant, …_thirdorder and …_fourthorder. The layout follows
+TDEP's documentation (extract_forceconstants) and the read statements of its sources (libolle,
+type_forceconstant_*.f90), which are list-directed and hence ignore spacing. Second order:
+number of atoms, cutoff in Å, for each atom the number of neighbours, for each neighbour its
+index, its lattice vector, and three rows of force constants in eV/Å²; a last line 0 states that
+there are no Born charges. Third and fourth order: for each cluster the indices of all members,
+a line each, then the lattice vectors of all members, then 9 or 27 rows, the last index along a
+row.
 
-The layout is the one of TDEP's documentation (extract_forceconstants) and of the read
-statements of its sources (libolle, type_forceconstant_*.f90), list-directed and hence blind to
-spacing. Pairs: number of atoms, cutoff in Å, for each atom the number of neighbours, for each
-neighbour its index, its lattice vector, and three rows of constants in eV/Å²; a last line 0
-says that there are no Born charges. Triplets and quartets: for each one the indices of all
-members, a line each, then the lattice vectors of all members, then 9 or 27 rows, the last
-index along a row.
+TDEP wraps the sites of infile.ucposcar into the cell, so they are written wrapped, and lattice
+vectors are relative to the wrapped sites. Atoms are grouped by species. TDEP maps force
+constants onto a supercell by distance and stops if a cluster within the longest distance is
+missing: such clusters are written as zeros.
 
-TDEP folds the sites of infile.ucposcar into the cell, so they are written folded, and lattice
-vectors count from the folded sites. Atoms are grouped by species. TDEP maps constants onto a
-supercell by distance and stops if a cluster within the reach of the longest one is missing:
-those are written too, as zeros.
-
-The text has been read back by a reader written after TDEP's read statements (in the tests), not
-by TDEP itself. TDEP takes the natural masses of the elements whatever masses were used here.
+The files have been read back by a reader written after TDEP's read statements (in the tests),
+not by TDEP itself. TDEP uses the natural masses of the elements whatever masses were used here.
 
 Its input is a folder with infile.positions, infile.forces and their supercell infile.ssposcar.
-Positions are fractional, folded into the supercell or not; forces are in eV/Å (documentation of
-TDEP, "files").
+Positions are fractional, wrapped into the supercell or not; forces are in eV/Å (documentation
+of TDEP, "files").
 """
 
 import itertools
@@ -36,12 +35,11 @@ from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.data.lattice import wrap
 from trajmodes.errors import DataError
 from trajmodes.formats.base import ConstantsReader, Export, Format, SnapshotReader
-from trajmodes.formats.cell_file import grouped, read_poscar, write_poscar
+from trajmodes.formats.cell_file import grouped_by_species, read_poscar, write_poscar
 from trajmodes.formats.cell_file import read_supercell as read_ideal
-from trajmodes.formats.snapshots import displaced_frames
-from trajmodes.formats.text import Numbers
 from trajmodes.notes import Note
-from trajmodes.readers.text.tables import frames_of_rows, read_rows, require_line_end
+from trajmodes.readers.arrays import displaced_frames
+from trajmodes.readers.text.tables import Numbers, frames_of_rows, read_rows, require_line_end
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import build_supercell
 
@@ -60,23 +58,23 @@ class _Clusters:
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write the constants of all orders, infile.ucposcar and infile.ssposcar."""
+    """Write the force constants of all orders, infile.ucposcar and infile.ssposcar."""
     crystal = constants.crystal
     folded, shift = _fold_sites(crystal.sites)
-    order = grouped(crystal.species)
+    order = grouped_by_species(crystal.species)
     species = tuple(crystal.species[s] for s in order)
     cells = folder / _PRIMITIVE, folder / _SUPERCELL
     write_poscar(cells[0], crystal.cell, folded[order], species)
-    atoms = grouped(supercell.species)
+    atoms = grouped_by_species(supercell.species)
     places = supercell.positions[atoms] @ np.linalg.inv(supercell.cell)
     names = tuple(supercell.species[a] for a in atoms)
     write_poscar(cells[1], supercell.cell, _fold_sites(places)[0], names)
-    tidy = Crystal(crystal.cell, folded[order], species, crystal.masses[order])
+    ordered = Crystal(crystal.cell, folded[order], species, crystal.masses[order])
     paths = []
     for n, clusters in _by_order(constants).items():
         paths.append(folder / f"outfile.forceconstant{_SUFFIX[n]}")
         moved = _move(clusters, shift, np.argsort(order))
-        _write_clusters(paths[-1], tidy, _completed(moved, tidy))
+        _write_clusters(paths[-1], ordered, _complete_clusters(moved, ordered))
     note = "TDEP takes the natural masses of the elements, not those of the run"
     return Export((*paths, *cells), (note,))
 
@@ -92,25 +90,25 @@ def _by_order(constants: ForceConstants) -> dict[int, _Clusters]:
 
 
 def _fold_sites(reduced: Floats) -> tuple[Floats, Ints]:
-    """Reduced coordinates in [0, 1) and what was taken off, with TDEP's tolerance at 0."""
+    """Reduced coordinates in [0, 1), with TDEP's tolerance at 0, and what was subtracted."""
     shift = np.floor(reduced + 1e-10).astype(np.int64)
     folded = reduced - shift
     return np.where(np.abs(folded) < 1e-10, 0.0, folded), shift
 
 
 def _move(clusters: _Clusters, shift: Ints, place: Ints) -> _Clusters:
-    """Clusters of folded sites in another order."""
+    """Clusters of wrapped sites in another order."""
     lattice = clusters.lattice + shift[clusters.sites]
     return _Clusters(place[clusters.sites], lattice - lattice[:, :1], clusters.values)
 
 
-def _completed(clusters: _Clusters, crystal: Crystal) -> _Clusters:
-    """All clusters no two members of which are farther apart than those of any given one.
+def _complete_clusters(clusters: _Clusters, crystal: Crystal) -> _Clusters:
+    """Add all clusters whose members are no farther apart than those of any given one.
 
-    Clusters listed twice are added up, missing ones are zero; sorted by first site, members and
-    lattice vectors, the nearest first.
+    Clusters listed twice are added up, and missing ones are zero. They are sorted by first
+    site, size, members and lattice vectors.
     """
-    reach = _reach(clusters, crystal)
+    reach = _largest_distance(clusters, crystal)
     sites, lattice = _all_clusters(crystal, reach, clusters.sites.shape[1])
     keys = np.concatenate([clusters.sites, sites]), np.concatenate([clusters.lattice, lattice])
     rows = np.concatenate([keys[0], keys[1].reshape(len(keys[0]), -1)], axis=1)
@@ -124,7 +122,7 @@ def _completed(clusters: _Clusters, crystal: Crystal) -> _Clusters:
     return _Clusters(sites[order], lattice[order], values[order])
 
 
-def _reach(clusters: _Clusters, crystal: Crystal) -> float:
+def _largest_distance(clusters: _Clusters, crystal: Crystal) -> float:
     """Largest distance of two members in Å."""
     ends = (clusters.lattice + crystal.sites[clusters.sites]) @ crystal.cell
     pairs = itertools.combinations(range(clusters.sites.shape[1]), 2)
@@ -135,7 +133,7 @@ def _reach(clusters: _Clusters, crystal: Crystal) -> float:
 
 
 def _all_clusters(crystal: Crystal, reach: float, order: int) -> tuple[Ints, Ints]:
-    """Sites (c, n) and lattice vectors (c, n, 3) of all clusters within a reach in Å."""
+    """Sites (c, n) and lattice vectors (c, n, 3) of all clusters within a distance in Å."""
     heights = 1.0 / np.linalg.norm(np.linalg.inv(crystal.cell), axis=0)
     span = [range(-n, n + 1) for n in np.ceil(reach / heights + 1.0).astype(int)]
     cells = np.array(list(itertools.product(*span)))
@@ -164,8 +162,8 @@ def _all_clusters(crystal: Crystal, reach: float, order: int) -> tuple[Ints, Int
 
 def _write_clusters(path: Path, crystal: Crystal, clusters: _Clusters) -> None:
     order = clusters.sites.shape[1]
-    # As TDEP writes it: slightly more than the longest distance, which is then inside.
-    cutoff = _reach(clusters, crystal) + 1e-5
+    # As TDEP writes it: slightly more than the longest distance.
+    cutoff = _largest_distance(clusters, crystal) + 1e-5
     with path.open("w", encoding="utf-8") as file:
         file.write(f"{crystal.n_sites:11d}               atoms in the unit cell\n")
         file.write(f"{cutoff:21.15f}     cutoff (A)\n")
@@ -187,7 +185,7 @@ def _row(numbers: Floats) -> str:
 
 
 def _is_constants(path: Path) -> bool:
-    """Whether its name is one of TDEP's for constants."""
+    """Whether a file has one of TDEP's names for force constants."""
     return any(
         path.name in {f"{where}.forceconstant{suffix}" for suffix in _SUFFIX.values()}
         for where in ("infile", "outfile")
@@ -195,14 +193,10 @@ def _is_constants(path: Path) -> bool:
 
 
 def read(path: Path, supercell: Supercell | None) -> ForceConstants:
-    """Read pairs, and triplets and quartets where such files lie beside.
+    """Read second order, and third and fourth order if their files lie beside.
 
-    Parameters
-    ----------
-    path
-        A file of TDEP's name for constants, of whichever order.
-    supercell
-        Its crystal stands for infile.ucposcar, atom by atom; None to read that file beside.
+    ``path`` is a file of any order. The crystal of ``supercell`` replaces infile.ucposcar, atom
+    by atom; None reads that file.
 
     Raises
     ------
@@ -214,14 +208,14 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
         cell = path.parent / _PRIMITIVE
         if not cell.exists():
             raise DataError(
-                "infile.ucposcar is missing beside the constants",
+                "infile.ucposcar is missing beside the force constants",
                 where=str(path.parent),
-                fix="put it into the same folder, or give the supercell",
+                fix="copy it into the same folder, or give the supercell",
             )
         crystal = read_poscar(cell)
     else:
         crystal = supercell.crystal
-    # TDEP counts lattice vectors from sites that lie inside the cell.
+    # Lattice vectors of TDEP are relative to sites inside the cell.
     _, shift = _fold_sites(crystal.sites)
     found = {}
     for order, suffix in _SUFFIX.items():
@@ -247,12 +241,12 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
 
 
 def read_supercell(path: Path) -> Supercell:
-    """Read the supercell from infile.ucposcar and infile.ssposcar beside the constants.
+    """Read the supercell from infile.ucposcar and infile.ssposcar beside the force constants.
 
     Raises
     ------
     DataError
-        If a file is missing or damaged, or one cell is no multiple of the other.
+        If a file is missing or damaged, or one cell is not a multiple of the other.
     """
     crystal = read_poscar(path.parent / _PRIMITIVE)
     larger = read_poscar(path.parent / _SUPERCELL)
@@ -260,7 +254,7 @@ def read_supercell(path: Path) -> Supercell:
     matrix = np.rint(ratio).astype(np.int64)
     if np.abs(ratio - matrix).max() > 1e-4:
         raise DataError(
-            "infile.ssposcar is no supercell of infile.ucposcar", where=str(path.parent)
+            "infile.ssposcar is not a supercell of infile.ucposcar", where=str(path.parent)
         )
     return build_supercell(crystal, matrix)
 
@@ -283,7 +277,7 @@ def _read_clusters(path: Path, crystal: Crystal, order: int) -> tuple[_Clusters,
             values.append(rows.reshape((3,) * order))
     if order == 2 and numbers.integers(1, "0 or the kind of Born charges")[0] != 0:
         raise numbers.error(
-            "the constants are those without the field of Born charges, which is not read"
+            "the force constants lack the field of Born charges, which is not read"
         )
     numbers.finish(whole=False)
     found = _Clusters(
@@ -321,19 +315,14 @@ def _is_input(path: Path, head: bytes) -> bool:
 def _read_input(path: Path, options: ReadOptions) -> Trajectory:
     """Read snapshots of a TDEP folder, as displacements from its ideal supercell.
 
-    Parameters
-    ----------
-    path
-        The folder.
-    options
-        ``supercell`` is a cell file to take in place of infile.ssposcar.
+    ``options.supercell`` is a cell file that replaces infile.ssposcar.
 
     Raises
     ------
     UsageError
         If a file is missing.
     DataError
-        If the files contradict each other, or hold other than numbers.
+        If the files contradict each other, or contain other text than numbers.
     """
     ideal = read_ideal(Path(options.supercell or path / _SUPERCELL))
     positions, forces = path / "infile.positions", path / "infile.forces"
@@ -344,7 +333,7 @@ def _read_input(path: Path, options: ReadOptions) -> Trajectory:
         raise DataError(
             f"there are {len(s_tax)} frames of positions and {len(f_tax)} of forces",
             where=str(path),
-            why="one of the files is cut",
+            why="one of the files is truncated",
         )
     notes = _check_meta(path / "infile.meta", n_atoms, len(s_tax))
     apart = wrap(s_tax - ideal.positions @ np.linalg.inv(ideal.cell))
@@ -354,7 +343,7 @@ def _read_input(path: Path, options: ReadOptions) -> Trajectory:
 
 
 def _check_meta(path: Path, n_atoms: int, n_frames: int) -> tuple[Note, ...]:
-    """Compare with what infile.meta says; a note of its temperature."""
+    """Compare with infile.meta; note its temperature."""
     if not path.is_file():
         return ()
     text = path.read_bytes()
@@ -365,24 +354,27 @@ def _check_meta(path: Path, n_atoms: int, n_frames: int) -> tuple[Note, ...]:
         meta_atoms, meta_frames, _, kelvin = numbers
     except (ValueError, IndexError):
         raise DataError(
-            "the file does not hold the four numbers that TDEP expects",
+            "the file does not contain the four numbers that TDEP expects",
             where=str(path),
             fix="numbers of atoms and time steps, time step in fs, temperature in K",
         ) from None
-    for name, said, have in (("atoms", meta_atoms, n_atoms), ("frames", meta_frames, n_frames)):
-        if said != have:
+    for name, announced, counted in (
+        ("atoms", meta_atoms, n_atoms),
+        ("frames", meta_frames, n_frames),
+    ):
+        if announced != counted:
             raise DataError(
-                f"infile.meta announces {said:g} {name}, the other files hold {have}",
+                f"infile.meta announces {announced:g} {name}, the other files have {counted}",
                 where=str(path.parent),
-                why="a file is cut, or of another run",
+                why="a file is truncated, or of another run",
             )
     if kelvin == 0.0:
         return ()
-    fix = f"--temperature {kelvin:g}, to label the constants"
-    return (Note("warning", f"infile.meta says {kelvin:g} K", fix=fix),)
+    fix = f"--temperature {kelvin:g}, to label the force constants"
+    return (Note("warning", f"infile.meta gives {kelvin:g} K", fix=fix),)
 
 
-def _cell_beside(path: Path) -> Path | None:
+def _sibling_cell(path: Path) -> Path | None:
     """Find the primitive cell in the folder of the input files; None if it is missing."""
     beside = (path if path.is_dir() else path.parent) / _PRIMITIVE
     return beside if beside.is_file() else None
@@ -391,5 +383,5 @@ def _cell_beside(path: Path) -> Path | None:
 FORMAT = Format(
     write_constants=write,
     constants=ConstantsReader(_is_constants, read, read_supercell),
-    snapshots=SnapshotReader(_is_input, _read_input, _cell_beside, is_folder=True),
+    snapshots=SnapshotReader(_is_input, _read_input, _sibling_cell, is_folder=True),
 )

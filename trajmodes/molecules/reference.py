@@ -26,7 +26,7 @@ from trajmodes.molecules.eckart import (
 from trajmodes.molecules.point_group import centred, isolated, line_of
 from trajmodes.molecules.unwrap import BondTree, bond_tree
 from trajmodes.notes import Note
-from trajmodes.readers.safe_formats import read_with_ase
+from trajmodes.readers.ase import read_with_ase
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.streaming.schedule import cut_blocks
 from trajmodes.units import DALTON

@@ -19,15 +19,10 @@ from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.cell_file import load_crystal
-from trajmodes.formats.open import crystal_beside, open_runs, open_trajectory
+from trajmodes.formats.open import open_runs, open_trajectory, sibling_cell_file
 from trajmodes.formats.registry import read_constants as read_any
 from trajmodes.matching.average import AverageStructure, average_structure
-from trajmodes.matching.diagnosis import (
-    PROVABLE_UNITS,
-    Diagnosis,
-    diagnose,
-    units_are_proved,
-)
+from trajmodes.matching.diagnosis import PROVABLE_UNITS, Diagnosis, diagnose, units_are_proved
 from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.find_cell import find_crystal
 from trajmodes.matching.match import Match, match
@@ -311,7 +306,7 @@ def _crystal(
     type_map: dict[int, str] | None,
 ) -> tuple[Crystal, tuple[Note, ...]]:
     """Crystal of the cell file, of a file beside the data, or of the average structure."""
-    beside = crystal_beside(trajectory.paths[0]) if trajectory.paths else None
+    beside = sibling_cell_file(trajectory.paths[0]) if trajectory.paths else None
     file = job.matching.cell or beside
     if file is None:
         species = species_of_run(trajectory, type_map)

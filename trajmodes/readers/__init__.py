@@ -1,12 +1,13 @@
-"""From files to frames in eV, Å and ps, in memory that does not grow with the run.
+"""Read trajectories in eV, Å and ps, in memory that does not grow with the run.
 
-In: files that a simulation wrote. Out: a `Trajectory`, which knows the run (atoms, steps,
-times, segments, precision, what is missing) and reads any range of frames as a
-`trajmodes.data.FrameBlock`, by any number of threads and processes.
+In: files that a simulation wrote, or frames in memory. Out: a `Trajectory`, which describes the
+run (atoms, steps, times, segments, precision, missing fields) and reads any range of frames as
+a `trajmodes.data.frames` block, from any number of threads and processes.
 
-Read `trajectory` first: it is what all formats give. `trajmodes.formats.open` finds the format
-of a file. `lammps` is the fullest example, `xyz` the second. `scan` and `decimals` turn text
-into numbers, `offsets` keeps what a first look at a file has found. `memory` takes frames from
-arrays and ASE. `time_axis` decides which frames count where two files of a run overlap, and
-when they were taken.
+Read `trajectory` first: it is what every reader returns. `trajmodes.formats.open` recognises
+the format of a file. `lammps` and `xyz` are the two native readers, and `text` holds their
+compiled parsers and the access to compressed files. `foreign` reads whatever ASE (`ase`) or
+MDAnalysis (`mdanalysis`) reads, frame by frame (`foreign_frame`). `arrays` takes frames in
+memory and snapshots about an ideal structure. `time_axis` orders the frames of several files
+and finds their times and segments. `units` holds the unit styles of LAMMPS.
 """

@@ -1,21 +1,23 @@
-"""Frames that are in memory: as arrays, or as a list of ASE Atoms.
+"""Trajectories in memory: arrays, ASE Atoms, and displacements from an ideal structure.
 
-Everything behind the readers takes a `Trajectory`, so that displacements and forces from any
-source are matched, displaced, streamed and fitted as the frames of a file are.
+All later stages take a `Trajectory`, so displacements and forces from any source are matched,
+streamed and fitted like the frames of a file.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Floats, freeze
+from trajmodes.data.crystal_difference import SAME_STRUCTURE
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers.atom_table import AtomTable
+from trajmodes.notes import Note
 from trajmodes.readers.time_axis import TimeAxis
-from trajmodes.readers.trajectory import FrameFields, Trajectory
+from trajmodes.readers.trajectory import AtomTable, FrameFields, Trajectory
 from trajmodes.units import ASE_TIME, DALTON
 
 if TYPE_CHECKING:
@@ -55,8 +57,8 @@ class MemoryFrames:
             self.cells[start:stop], self.positions[start:stop], velocities, forces
         )
 
-    def place(self, frame: int, atom: int) -> str:  # noqa: ARG002 - nothing is known
-        """Nothing: frames in memory have no lines."""
+    def place(self, frame: int, atom: int) -> str:  # noqa: ARG002 - part of the interface
+        """Empty: frames in memory have no lines."""
         return ""
 
 
@@ -71,12 +73,12 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
     interval_ps: float | None = None,
     ideal: npt.ArrayLike | None = None,
 ) -> Trajectory:
-    """Trajectory of frames that are given as arrays.
+    """Make a trajectory of frames given as arrays.
 
     Parameters
     ----------
     positions
-        (t, a, 3) in Å, folded into the box or not.
+        (t, a, 3) in Å, wrapped into the box or not.
     cells
         (3, 3) or (t, 3, 3) box vectors in Å, as rows; None for a molecule without a box.
     species
@@ -86,12 +88,12 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
     velocities
         (t, a, 3) in Å/ps.
     masses_da
-        (a,) in Da; the standard ones of the elements where they are not given.
+        (a,) in Da; the standard masses of the elements by default.
     interval_ps
-        Time between frames in ps, where they are frames of one run.
+        Time between frames in ps, if they are frames of one run.
     ideal
-        (a, 3) positions in Å from which the frames are displaced, where they are snapshots
-        about a known structure; the reference of the displacements is else their average.
+        (a, 3) positions in Å that the frames are displaced from, if they are snapshots about a
+        known structure. By default displacements refer to the average of the frames.
 
     Raises
     ------
@@ -102,7 +104,7 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
     """
     places = np.asarray(positions, dtype=float)
     if places.ndim != 3 or 0 in places.shape or places.shape[2] != 3:
-        raise DataError(f"positions have shape {places.shape} where (frames, atoms, 3) is due")
+        raise DataError(f"positions have shape {places.shape}, expected (frames, atoms, 3)")
     n_frames, n_atoms = places.shape[:2]
     if len(species) != n_atoms:
         raise DataError(f"there are {len(species)} species for {n_atoms} atoms")
@@ -148,28 +150,27 @@ def trajectory_of_atoms(
     interval_ps: float | None = None,
     isolated: bool = False,
 ) -> Trajectory:
-    """Trajectory of a list of ASE Atoms.
+    """Make a trajectory of a list of ASE Atoms.
 
-    Forces are those that a calculator has left with its results, before constraints, or the
-    array ``forces`` of the atoms; nothing is calculated. Velocities are taken where all frames
-    have momenta.
+    Forces are the stored results of a calculator, before constraints, or the array ``forces``
+    of the atoms; nothing is calculated. Velocities are used if all frames have momenta.
 
     Parameters
     ----------
     frames
         Structures with the same atoms in the same order.
     ideal
-        The structure that they are displaced from, where they are no run of dynamics.
+        The structure that the frames are displaced from, if they are not a run of dynamics.
     interval_ps
-        Time between frames in ps, where they are one.
+        Time between frames in ps, if they are frames of one run.
     isolated
-        Whether this is a molecule or cluster, whose cells do not count.
+        Whether this is a molecule or cluster, whose cells are ignored.
 
     Raises
     ------
     DataError
-        If there is no frame, numbers or order of atoms change, some frames have no forces, a
-        number is not finite, or there is no cell.
+        If there is no frame, the number or order of atoms changes, some frames have no forces,
+        a number is not finite, or there is no cell.
     """
     images = list(frames)
     if not images:
@@ -183,7 +184,7 @@ def trajectory_of_atoms(
         raise DataError(
             f"{len(missing)} of {len(images)} frames have no forces",
             where=f"frame {missing[0]}",
-            why="they were not calculated there; nothing is calculated here",
+            why="they were not calculated there, and trajmodes calculates none",
             fix="attach a SinglePointCalculator with forces to every frame, or leave it out",
         )
     moving = all(image.has("momenta") for image in images)
@@ -236,7 +237,126 @@ def _check_atoms(image: "Atoms", first: "Atoms", name: str) -> None:
 
 
 def _forces_of(image: "Atoms") -> Floats | None:
-    """Find forces that are there already."""
+    """Get the stored forces of a frame; None if there are none."""
     results = {} if image.calc is None else image.calc.results
     found = [results.get("forces"), *(image.arrays.get(name) for name in _FORCE_NAMES)]
     return next((np.asarray(array, float) for array in found if array is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class IdealStructure:
+    """A supercell with every atom on its site."""
+
+    cell: Floats
+    """(3, 3), unit: Å. Rows are the box vectors."""
+    positions: Floats
+    """(a, 3), unit: Å."""
+    species: tuple[str, ...]
+    masses: Floats | None = None
+    """(a,), unit: eV ps²/Å²; None if they are not given."""
+
+    def __post_init__(self) -> None:
+        sizes = {"a": len(self.species)}
+        freeze(self, sizes, float, cell="3 3", positions="a 3", masses="a")
+
+
+def displaced_frames(
+    ideal: IdealStructure,
+    displacements: Floats,
+    forces: Floats,
+    path: Path,
+    *,
+    unit_style: str,
+    notes: tuple[Note, ...] = (),
+) -> Trajectory:
+    """Make a trajectory of displacements from an ideal structure and the resulting forces.
+
+    Parameters
+    ----------
+    displacements
+        (t, a, 3) in Å.
+    forces
+        (t, a, 3) in eV/Å.
+    path
+        Source file.
+    unit_style
+        Name of the units of the file.
+
+    Raises
+    ------
+    DataError
+        If shapes disagree, there is no frame, or a number is not finite.
+    """
+    if displacements.shape != forces.shape or displacements.shape[1:] != ideal.positions.shape:
+        raise DataError(
+            f"displacements and forces have shapes {displacements.shape} and {forces.shape}, "
+            f"but the supercell has {len(ideal.species)} atoms",
+            where=str(path),
+        )
+    try:
+        whole = trajectory_of_arrays(
+            ideal.positions + displacements,
+            ideal.cell,
+            ideal.species,
+            forces=forces,
+            masses_da=None if ideal.masses is None else ideal.masses / DALTON,
+            ideal=ideal.positions,
+        )
+    except DataError as error:
+        where = f"{path}, {error.where}" if error.where else str(path)
+        raise DataError(error.what, where=where, why=error.why, fix=error.fix) from None
+    return replace(
+        whole,
+        paths=(path,),
+        unit_style=unit_style,
+        columns=("displacements", "forces"),
+        unwrapped=True,
+        n_bytes=path.stat().st_size,
+        notes=notes,
+    )
+
+
+def join_snapshots(pieces: Sequence[Trajectory]) -> Trajectory:
+    """Join snapshots about one ideal structure from several files.
+
+    Raises
+    ------
+    DataError
+        If the structures differ.
+    """
+    first, *others = pieces
+    if not others:
+        return first
+    for other in others:
+        if not same_ideal_structure(first, other):
+            raise DataError(
+                "the files contain displacements from different structures",
+                where=f"{first.paths[0]}, {other.paths[0]}",
+                fix="fit them as separate runs",
+            )
+    blocks = [piece.read(0, piece.n_frames) for piece in pieces]
+    forces = [block.forces for block in blocks if block.forces is not None]
+    return replace(
+        first,
+        paths=tuple(path for piece in pieces for path in piece.paths),
+        time=TimeAxis.uniform(sum(piece.n_frames for piece in pieces)),
+        n_bytes=sum(piece.n_bytes for piece in pieces),
+        notes=tuple(dict.fromkeys(note for piece in pieces for note in piece.notes)),
+        frames=MemoryFrames(
+            cells=np.concatenate([block.cells for block in blocks]),
+            positions=np.concatenate([block.positions for block in blocks]),
+            velocities=None,
+            forces=np.concatenate(forces),
+        ),
+    )
+
+
+def same_ideal_structure(one: Trajectory, other: Trajectory) -> bool:
+    """Whether two trajectories hold snapshots about the same known structure."""
+    if one.ideal is None or other.ideal is None or one.species != other.species:
+        return False
+    boxes = [whole.read(0, 1).cells[0] for whole in (one, other)]
+    return bool(
+        np.abs(one.ideal - other.ideal).max() < SAME_STRUCTURE.site
+        and np.abs(boxes[0] - boxes[1]).max() < SAME_STRUCTURE.site
+    )

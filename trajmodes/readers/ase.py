@@ -1,25 +1,162 @@
-"""Frames by way of ASE: ``.traj``, vasprun.xml, XDATCAR and whatever else ASE reads.
+"""Frames and cell files read by ASE: ``.traj``, vasprun.xml, XDATCAR and its other formats.
 
-Only ``.traj`` can be entered at any frame; other formats are read once and kept in memory,
-which their size (ab initio runs) allows.
+Frames of a ``.traj`` file are read by number. Other formats are read once and kept in memory;
+these files are small (ab initio runs).
+
+Nothing in a file is executed. ASE recognises some eighty formats. Databases, folders and
+servers are refused by name: they are not files of one run, and reading them constructs more
+than atoms. ASE's ``.traj`` contains numbers and JSON only; ASE itself refuses the pickled files
+of that name from before 2015. The XML of VASP and others must not define entities, which can
+expand beyond all memory. The header of a VASP file announces a number of atoms, which is
+compared with the size of the file before ASE reserves memory for them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.parsers import expat
 
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.foreign_frame import ForeignFrame, ForeignInfo
-from trajmodes.readers.safe_formats import ase_format
+from trajmodes.readers.text.source import TextSource, open_source
+from trajmodes.readers.text.tables import require_line_end
 from trajmodes.units import ASE_TIME, DALTON, FEMTOSECOND
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+
+_REFUSED_BY_ASE = {
+    "bundletrajectory": "a folder of files",
+    "db": "a database",
+    "json": "a database",
+    "mysql": "a database server",
+    "postgresql": "a database server",
+}
+_XML = ("vasp-xml", "xsd", "xtd", "qbox")
+_PIECE = 1 << 16
+_LONGEST_PROLOG = 1 << 20
+_SHORTEST_ROW = 6
+"""Bytes of the shortest line with three numbers."""
+_HEAD, _TAIL = 1 << 16, 1 << 10
+
+
+def ase_format(path: Path, *, known: str | None = None) -> str:
+    """Name of the format that ASE reads a file as, if the file may be opened.
+
+    ``known`` is the format where ASE need not recognise it.
+
+    Raises
+    ------
+    UsageError
+        If the format is refused.
+    DataError
+        If the file defines XML entities, or its header contradicts its size.
+    """
+    from ase.io.formats import filetype  # noqa: PLC0415 - ase loads slowly
+
+    # An absolute path, because ASE treats names that begin with “postgres” as a server.
+    name = known or filetype(str(path.resolve()))
+    if name in _REFUSED_BY_ASE:
+        raise UsageError(
+            f"ASE's format “{name}” is not read",
+            where=str(path),
+            why=f"it is {_REFUSED_BY_ASE[name]}, which may contain several structures",
+            fix="write the structure or the frames as extended XYZ: ase convert IN OUT.extxyz",
+        )
+    check = _CHECKS.get(name)
+    if check is not None:
+        check(path)
+    return str(name)
+
+
+def read_with_ase(path: Path, *, known: str | None = None) -> "Atoms":
+    """Read the last structure of a file with ASE; raises as `ase_format`."""
+    from ase.io import read  # noqa: PLC0415 - ase loads slowly
+
+    name = ase_format(path, known=known)
+    found: Any = read(str(path.resolve()), format=name, do_not_split_by_at_sign=True)
+    atoms: Atoms = found
+    return atoms
+
+
+def _check_xml(path: Path) -> None:
+    """Read an XML file up to its first element; entities can only be defined before it."""
+    source = open_source(path)
+    parser, state = expat.ParserCreate(), {"inside": False}
+
+    def refuse(name: str, *_: Any) -> None:
+        raise DataError(
+            f"the XML file defines an entity, “{name[:60]}”",
+            where=f"{path}, line {parser.CurrentLineNumber}",
+            why="no program writes such files, and a few entities can expand beyond all memory",
+            fix="do not use the file unless you know who wrote it",
+        )
+
+    def enter(*_: Any) -> None:
+        state["inside"] = True
+
+    parser.EntityDeclHandler, parser.StartElementHandler = refuse, enter
+    try:
+        for start in range(0, min(source.size, _LONGEST_PROLOG), _PIECE):
+            parser.Parse(source.data(start, min(_PIECE, source.size - start)), False)  # noqa: FBT003
+            if state["inside"]:
+                return
+    except expat.ExpatError as error:
+        if state["inside"]:
+            return
+        raise DataError(f"the file is not XML: {error}", where=str(path)) from None
+    raise DataError("the file contains no XML element", where=str(path))
+
+
+def _check_poscar(path: Path) -> None:
+    source = open_source(path)
+    _check_counts(source, path)
+    tail = min(_TAIL, source.size)
+    require_line_end(source.data(source.size - tail, tail), str(path))
+
+
+def _check_xdatcar(path: Path) -> None:
+    _check_counts(open_source(path), path)
+
+
+def _check_counts(source: TextSource, path: Path) -> None:
+    """Compare the number of atoms in the header of a VASP file with the size of the file."""
+    head = source.data(0, min(source.size, _HEAD)).splitlines()
+    # The line of symbols before the counts is optional.
+    counts = next(
+        (
+            words
+            for line in head[5:7]
+            if (words := line.partition(b"!")[0].split())
+            if _are_integers(words)
+        ),
+        [],
+    )
+    n_atoms = sum(map(float, counts))
+    if n_atoms * _SHORTEST_ROW > source.size:
+        raise DataError(
+            f"the header announces {n_atoms:.10g} atoms, but the file has {source.size} bytes",
+            where=str(path),
+            why="the file was cut off or changed",
+            fix="write the file again with the program that made it",
+        )
+
+
+def _are_integers(words: list[bytes]) -> bool:
+    return bool(words) and all(word.isdigit() for word in words)
+
+
+_CHECKS: dict[str, Callable[[Path], None]] = {
+    **dict.fromkeys(_XML, _check_xml),
+    "vasp": _check_poscar,
+    "vasp-xdatcar": _check_xdatcar,
+}
 
 
 # ASE's unit of time is Å √(u/eV); in ps that is √(u in eV ps²/Å²).
@@ -27,7 +164,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AseFrames:
-    """All frames of a file that can only be read from its beginning."""
+    """Frames of a file that can only be read from its beginning, in memory."""
 
     info: ForeignInfo
     kept: tuple[ForeignFrame, ...]
@@ -39,7 +176,7 @@ class AseFrames:
 
 @dataclass(frozen=True, slots=True)
 class _TrajFrames:
-    """Frames of an ASE .traj file, read when asked for."""
+    """Frames of an ASE .traj file, read on demand."""
 
     info: ForeignInfo
     path: Path
@@ -54,30 +191,30 @@ class _TrajFrames:
 
 
 def open_ase_traj(path: Path) -> _TrajFrames:
-    """Frames of an ASE ``.traj`` file.
+    """Open an ASE ``.traj`` file.
 
     Raises
     ------
     DataError
-        If ASE cannot read it.
+        If it contains no frames.
     """
     from ase.io.trajectory import TrajectoryReader  # noqa: PLC0415 - ase loads slowly
 
     with TrajectoryReader(str(path)) as reader:
         n_frames = len(reader)
         if n_frames == 0:
-            raise DataError("the file holds no frames", where=str(path))
+            raise DataError("the file contains no frames", where=str(path))
         first = reader[0]
     return _TrajFrames(_info(first, n_frames, 16, ()), path)
 
 
 def open_ase(path: Path) -> AseFrames:
-    """Frames of any file that ASE recognises, read into memory at once.
+    """Read all frames of any file that ASE recognises into memory.
 
     Raises
     ------
     DataError
-        If ASE does not know the format, or the file holds no frames.
+        If ASE does not know the format, or the file contains no frames.
     """
     from ase.io import iread  # noqa: PLC0415 - ase loads slowly
 
@@ -86,7 +223,7 @@ def open_ase(path: Path) -> AseFrames:
     place = str(path.resolve())
     images = list(iread(place, index=":", format=kind, do_not_split_by_at_sign=True))
     if not images:
-        raise DataError("the file holds no frames", where=str(path))
+        raise DataError("the file contains no frames", where=str(path))
     interval = _vasp_interval(images)
     kept = tuple(
         _converted(image, None, None if interval is None else t * interval)
@@ -127,7 +264,7 @@ def _converted(atoms: "Atoms", step: int | None, time_ps: float | None) -> Forei
 
 
 def _vasp_interval(images: "Sequence[Atoms]") -> float | None:
-    """Time between the frames of a vasprun.xml of molecular dynamics, in ps."""
+    """Time between the frames of a vasprun.xml of molecular dynamics, in ps; else None."""
     parameters = getattr(images[0].calc, "parameters", {})
     if parameters.get("ibrion") != 0 or "potim" not in parameters:
         return None
@@ -135,7 +272,7 @@ def _vasp_interval(images: "Sequence[Atoms]") -> float | None:
 
 
 def _refuse_machine_learning_md(path: Path) -> None:
-    """Refuse the XML of a run with learned forces: it lists only the few ab initio steps."""
+    """Refuse the XML of a run with learned forces, which lists ab initio steps only."""
     if path.suffix.lower() != ".xml":
         return
     with path.open("rb") as file:
@@ -145,6 +282,6 @@ def _refuse_machine_learning_md(path: Path) -> None:
         raise DataError(
             "this run used machine-learned forces",
             where=str(path),
-            why="its vasprun.xml keeps as <calculation> only the steps done ab initio",
+            why="its vasprun.xml contains only the ab initio steps",
             fix="give the XDATCAR, or an extended XYZ file with positions and forces",
         )

@@ -1,4 +1,4 @@
-"""Any other trajectory that ASE or MDAnalysis reads, frame by frame, in internal units."""
+"""Trajectories of one or several files that ASE or MDAnalysis reads, in internal units."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.readers.ase import open_ase, open_ase_traj
-from trajmodes.readers.atom_table import AtomTable
 from trajmodes.readers.foreign_frame import ForeignFrame, ForeignFrames, ForeignInfo
 from trajmodes.readers.mdanalysis import (
     known_to_mdanalysis,
@@ -19,11 +18,11 @@ from trajmodes.readers.mdanalysis import (
     open_mdanalysis,
     open_netcdf,
     open_xdr,
+    require_trajectory_format,
 )
-from trajmodes.readers.safe_formats import require_trajectory_format
 from trajmodes.readers.text.index_cache import stamp_file
 from trajmodes.readers.time_axis import kept_frames, time_axis
-from trajmodes.readers.trajectory import FrameFields, Trajectory
+from trajmodes.readers.trajectory import AtomTable, FrameFields, Trajectory
 
 _BY_SUFFIX: dict[str, Callable[[Path], ForeignFrames]] = {
     ".traj": open_ase_traj,
@@ -46,13 +45,10 @@ class LibraryFrames:
     sources: tuple[ForeignFrames, ...]
     """One for each file."""
     n_atoms: int
-    """Number of atoms."""
     has_velocities: bool
-    """Whether every frame has velocities."""
     has_forces: bool
-    """Whether every frame has forces."""
     cell: Floats | None
-    """(3, 3), unit: Å. The cell where the file has none."""
+    """(3, 3), unit: Å. Cell of frames that have none in the file."""
 
     def read(self, start: int, stop: int) -> FrameFields:
         """Frames [start, stop).
@@ -82,8 +78,8 @@ class LibraryFrames:
         number = frame - int(ends[file]) + self.sources[file].info.n_frames
         return f"{self.paths[file]}, frame {number}"
 
-    def place(self, frame: int, atom: int) -> str:  # noqa: ARG002 - the libraries know no lines
-        """File of a frame, and its number there."""
+    def place(self, frame: int, atom: int) -> str:  # noqa: ARG002 - part of the interface
+        """File of a frame and its number there; the libraries do not give the line."""
         return self.name_of(frame)
 
     def _frames(self, start: int, stop: int) -> Iterator[ForeignFrame]:
@@ -92,7 +88,7 @@ class LibraryFrames:
             last = first + source.info.n_frames
             low, high = max(start, first), min(stop, last)
             if low < high:
-                yield from _guarded(path, source, low - first, high - first)
+                yield from _frames_or_error(path, source, low - first, high - first)
             first = last
 
 
@@ -101,24 +97,24 @@ def open_foreign(
 ) -> Trajectory:
     """Open files of one format that ASE or MDAnalysis reads.
 
-    Every frame is looked at once, so that a damaged one is found before the work begins.
+    Every frame is read once, so that a damaged one is found before the work begins.
 
     Parameters
     ----------
     paths
-        The files, in order of time.
+        The files, in the order of time.
     options
-        What the user knows beyond them. The time step is used where the files do not give the
-        time; it is the time between frames where they do not number their steps either.
+        Options of the user. The time step is used if the files do not give the time; it is the
+        time between frames if they do not give the step either.
     cell
-        (3, 3), unit: Å. Box vectors, for files that have none.
+        (3, 3), unit: Å. Box vectors for files without any.
 
     Raises
     ------
     UsageError
         If a file is missing, or has no cell and none is given.
     DataError
-        If a file cannot be read, or its frames do not all hold the same atoms and fields.
+        If a file cannot be read, or its frames do not all contain the same atoms and fields.
     """
     if not paths:
         raise UsageError("no trajectory files are given")
@@ -172,8 +168,8 @@ def _rounding(info: ForeignInfo, first: ForeignFrame) -> float:
 
 
 def _open_one(path: Path) -> ForeignFrames:
-    """Frames of one file, by the library that knows its suffix."""
-    stamp_file(path)  # refuses what is missing, empty or not a file
+    """Open one file with the library that reads its suffix."""
+    stamp_file(path)  # raises if it is missing, empty or not a file
     suffix = path.suffix.lower()
     try:
         if suffix in _BY_SUFFIX:
@@ -194,11 +190,11 @@ def _unreadable(path: Path, error: Exception, frame: int | None = None) -> DataE
         f"the file cannot be read: {type(error).__name__}: {error}",
         where=place,
         why="it is damaged or truncated, or ASE and MDAnalysis do not know the format",
-        fix="convert the sound part to an extended XYZ file or a LAMMPS dump",
+        fix="convert the undamaged part to an extended XYZ file or a LAMMPS dump",
     )
 
 
-def _guarded(
+def _frames_or_error(
     path: Path, source: ForeignFrames, start: int, stop: int
 ) -> Iterator[ForeignFrame]:
     """Frames of one file; every error names the file and the frame."""
@@ -215,13 +211,13 @@ def _guarded(
 
 
 class _Survey(NamedTuple):
-    """What one look at every frame shows."""
+    """First frame, steps and times from one pass over all frames."""
 
     first: ForeignFrame
     steps: list[Floats]
-    """(w,) steps of each file; nan where they do not rise from frame to frame."""
+    """(w,) steps of each file; nan unless they increase from frame to frame."""
     times_ps: Floats
-    """(t,) times; nan where they do not rise from frame to frame."""
+    """(t,) times; nan unless they increase from frame to frame."""
 
 
 def _survey(
@@ -231,27 +227,29 @@ def _survey(
     steps: list[int | None] = []
     times: list[float | None] = []
     for path, source in zip(paths, sources, strict=True):
-        for t, frame in enumerate(_guarded(path, source, 0, source.info.n_frames)):
+        for t, frame in enumerate(_frames_or_error(path, source, 0, source.info.n_frames)):
             first = first or frame
-            _check(frame, first, f"{path}, frame {t}", given_cell=given_cell)
+            _check_frame(frame, first, f"{path}, frame {t}", given_cell=given_cell)
             steps.append(frame.step)
             times.append(frame.time_ps)
     if first is None:
         raise DataError("there are no frames", where=str(paths[0]))
-    # A file that is one of several may count its steps or its time from zero.
+    # One of several files may count its steps or its time from zero.
     ends = np.cumsum([source.info.n_frames for source in sources])[:-1]
-    return _Survey(first, np.split(_rising(steps), ends), _rising(times))
+    return _Survey(first, np.split(_increasing_or_nan(steps), ends), _increasing_or_nan(times))
 
 
-def _rising(marks: Sequence[float | None]) -> Floats:
-    """Turn marks (t,) into numbers; all nan unless every frame has one and they rise."""
+def _increasing_or_nan(marks: Sequence[float | None]) -> Floats:
+    """Make numbers of marks (t,); all nan unless every frame has one and they increase."""
     values = np.array([np.nan if mark is None else mark for mark in marks], dtype=float)
     rises = np.isfinite(values).all() and (np.diff(values) > 0.0).all()
     return values if rises else np.full_like(values, np.nan)
 
 
-def _check(frame: ForeignFrame, first: ForeignFrame, where: str, *, given_cell: bool) -> None:
-    """Refuse a frame that differs in kind from the first one, or holds what is not finite."""
+def _check_frame(
+    frame: ForeignFrame, first: ForeignFrame, where: str, *, given_cell: bool
+) -> None:
+    """Raise if a frame differs in kind from the first one, or contains non-finite numbers."""
     if frame.cell is None and not given_cell:
         raise UsageError(
             "the frame has no periodic cell",
@@ -264,7 +262,8 @@ def _check(frame: ForeignFrame, first: ForeignFrame, where: str, *, given_cell: 
             raise DataError(f"not every frame has {name}", where=where)
         if now is not None and now.shape != then.shape:
             raise DataError(
-                f"the frame has {len(now)} atoms and the first one {len(then)}", where=where
+                f"the frame has {len(now)} atoms, but the first one has {len(then)}",
+                where=where,
             )
         if now is not None and not np.isfinite(now).all():
             atom = int(np.argmin(np.isfinite(now).all(axis=1)))

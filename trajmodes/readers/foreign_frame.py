@@ -1,4 +1,4 @@
-"""What every foreign format comes down to: frames in internal units, one after the other."""
+"""The interface of readers based on other libraries: frames in internal units, one by one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,12 +9,10 @@ from trajmodes.notes import Note
 
 
 class ForeignFrame(NamedTuple):
-    """One frame. What a file does not have is None."""
+    """One frame; a field that the file lacks is None."""
 
     step: int | None
-    """Simulation step."""
     time_ps: float | None
-    """Time in ps."""
     cell: Floats | None
     """(3, 3), unit: Å. Rows are the box vectors."""
     positions: Floats
@@ -29,7 +27,7 @@ class ForeignFrame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ForeignInfo:
-    """What all frames of one file share."""
+    """Properties shared by all frames of one file."""
 
     n_frames: int
     n_atoms: int
@@ -39,18 +37,18 @@ class ForeignInfo:
     precision_digits: int
     """Significant digits of a position."""
     unit_style: str
-    """Whose units the file is in."""
+    """Name of the units of the file."""
     notes: tuple[Note, ...]
     rounding: float | None = None
-    """Half a unit in the last place of a position, unit: Å; None where digits decide."""
+    """Half a unit in the last place of a position, unit: Å; None if the digits determine it."""
 
 
 class ForeignFrames(Protocol):
-    """One file of a foreign format; reading is thread-safe."""
+    """One file read by another library; reading is thread-safe."""
 
     @property
     def info(self) -> ForeignInfo:
-        """What all frames share."""
+        """Properties shared by all frames."""
         ...
 
     def frames(self, start: int, stop: int) -> Iterator[ForeignFrame]:

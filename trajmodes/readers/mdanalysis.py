@@ -1,7 +1,7 @@
-"""Frames by way of MDAnalysis: XTC, TRR, DCD, AMBER NetCDF, H5MD and the others it reads.
+"""Frames read by MDAnalysis: XTC, TRR, DCD, AMBER NetCDF, H5MD and its other formats.
 
-For XTC, TRR and DCD the file classes beneath MDAnalysis's readers are used: they give the box
-as it was written, and leave no file of frame offsets beside the trajectory.
+XTC, TRR and DCD are read by the file classes below MDAnalysis's readers: these return the box
+as it was written, and do not write a file of frame offsets beside the trajectory.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from scipy import constants
 from scipy.io import netcdf_file
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.foreign_frame import ForeignFrame, ForeignInfo
 
@@ -25,6 +25,10 @@ _KJ_PER_MOL = constants.kilo / (constants.Avogadro * constants.electron_volt)
 """One kJ/mol in eV."""
 _SINGLE_DIGITS = 7
 _UNITS = "MDAnalysis"
+_REFUSED_BY_MDANALYSIS = {
+    "CHEMFILES", "IMD", "MEMORY", "OPENMMAPP", "OPENMMSIMULATION", "PARMED", "RDKIT",
+}  # fmt: skip
+"""Formats that are Python objects or servers, not files."""
 
 
 def _info(n_frames: int, n_atoms: int, *notes: Note) -> ForeignInfo:
@@ -85,20 +89,14 @@ def _xdr_file(path: Path) -> AbstractContextManager[Any]:
 
 
 def open_xdr(path: Path) -> _XdrFrames:
-    """Frames of a GROMACS ``.xtc`` or ``.trr`` file.
-
-    Raises
-    ------
-    OSError
-        If the file is damaged.
-    """
+    """Open a GROMACS ``.xtc`` or ``.trr`` file; raises OSError if it is damaged."""
     with _xdr_file(path) as file:
         offsets = np.array(file.offsets, dtype=np.int64)
         info = _info(len(offsets), file.n_atoms)
         if path.suffix.lower() == ".xtc":
             text = (
-                "XTC rounds positions, by default to 0.01 Å, and holds neither velocities nor "
-                "forces"
+                "XTC rounds positions, by default to 0.01 Å, and contains neither velocities "
+                "nor forces"
             )
             fix = "write TRR with positions, velocities and forces"
             note = Note("warning", text, fix=fix)
@@ -131,7 +129,7 @@ class _DcdFrames:
 def _dcd_cell(box: Floats) -> Floats | None:
     """Box vectors, a along x and b in the xy plane; DCD has no other orientation.
 
-    The six numbers are A, γ, B, β, α, C, the angles in degrees or as cosines.
+    The six numbers are A, γ, B, β, α, C, with the angles in degrees or as cosines.
     """
     from MDAnalysis.lib.mdamath import triclinic_vectors  # noqa: PLC0415 - loads slowly
 
@@ -151,18 +149,15 @@ def _dcd_cell(box: Floats) -> Floats | None:
 
 
 def open_dcd(path: Path) -> _DcdFrames:
-    """Frames of a DCD file. Its time unit is not trusted: programs disagree about it.
+    """Open a DCD file; raises OSError if it is damaged.
 
-    Raises
-    ------
-    OSError
-        If the file is damaged.
+    Its time is not used, because programs disagree about its unit.
     """
     from MDAnalysis.lib.formats.libdcd import DCDFile  # noqa: PLC0415 - loads slowly
 
     with DCDFile(str(path)) as file:
         header = file.header
-        text = "DCD holds neither velocities nor forces, and positions to seven digits"
+        text = "DCD contains neither velocities nor forces, and positions to seven digits"
         note = Note("warning", text)
         info = _info(len(file), header["natoms"], note)
         return _DcdFrames(info, path, int(header["istart"]), max(int(header["nsavc"]), 1))
@@ -201,8 +196,8 @@ def _box(source: Any, now: Any) -> Floats | None:
     if now.dimensions is None:
         return None
     if source.format == "H5MD":
-        # The reader keeps lengths and angles alone, and so forgets how the box is turned.
-        group = source._particle_group  # noqa: SLF001 - the one way to the box as written
+        # The reader keeps only lengths and angles, and loses the orientation of the box.
+        group = source._particle_group  # noqa: SLF001 - the only access to the box as written
         edges = np.asarray(group["box/edges/value"][now.frame], dtype=float)
         if edges.shape == (3, 3):
             return np.asarray(edges * (now.dimensions[0] / np.linalg.norm(edges[0])))
@@ -210,20 +205,38 @@ def _box(source: Any, now: Any) -> Floats | None:
 
 
 def known_to_mdanalysis(path: Path) -> bool:
-    """Whether MDAnalysis has a trajectory reader for files of this name."""
+    """Whether MDAnalysis has a trajectory reader for this file name."""
     import MDAnalysis  # noqa: PLC0415 - loads slowly
 
-    readers: dict[str, Any] = MDAnalysis._READERS  # noqa: SLF001 - the registry has no public face
+    readers: dict[str, Any] = MDAnalysis._READERS  # noqa: SLF001 - the registry is not public
     return path.suffix[1:].upper() in readers
 
 
+def require_trajectory_format(path: Path) -> None:
+    """Refuse suffixes that MDAnalysis reserves for servers and objects.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is one of them.
+    """
+    name = path.suffix[1:].upper()
+    if name in _REFUSED_BY_MDANALYSIS:
+        raise UsageError(
+            f"MDAnalysis's format “{name}” is not read",
+            where=str(path),
+            why="it denotes a server or objects of another library, not a file",
+            fix="rename the file with the suffix of its format",
+        )
+
+
 def open_netcdf(path: Path) -> _ReaderFrames:
-    """Frames of an AMBER NetCDF file.
+    """Open an AMBER NetCDF file.
 
     Raises
     ------
     DataError
-        If it is of a kind of NetCDF that MDAnalysis does not read, or shorter than it says.
+        If MDAnalysis does not read its kind of NetCDF, or the file is truncated.
     """
     with path.open("rb") as file:
         magic = file.read(4)
@@ -231,22 +244,16 @@ def open_netcdf(path: Path) -> _ReaderFrames:
         raise DataError(
             "this kind of NetCDF cannot be read",
             where=str(path),
-            why="it is CDF-5 or HDF5, and MDAnalysis reads the classic kinds only",
+            why="it is CDF-5 or HDF5, and MDAnalysis reads only the classic formats",
             fix="nccopy -k 64-bit-offset IN OUT, or write a text dump",
         )
-    # A file that was cut fails here: MDAnalysis would open it and stumble later.
+    # A truncated file fails here; MDAnalysis would open it and fail later.
     with netcdf_file(path, "r", mmap=True):
         return open_mdanalysis(path)
 
 
 def open_mdanalysis(path: Path) -> _ReaderFrames:
-    """Frames of a file by MDAnalysis's own reader for its suffix.
-
-    Raises
-    ------
-    DataError
-        If the reader needs to be told more than the file says.
-    """
+    """Open a file with MDAnalysis's reader for its suffix."""
     from MDAnalysis.coordinates.core import reader  # noqa: PLC0415 - loads slowly
 
     with reader(str(path)) as source:

@@ -1,12 +1,12 @@
-"""Frames in the order of time: which of them count, and when they were taken.
+"""Order the frames of one run in time, and find their times and segments.
 
-A restarted run goes back to an earlier step and moves on from there, perhaps along another
-path, for random forces and another order of sums lead elsewhere. So the part that was written
-later counts as a whole, from its first frame on, and of the earlier part only the frames
-before: no step counts twice, and every segment is one motion.
+A restarted run goes back to an earlier step and continues from there, possibly along another
+path: random forces and the order of sums differ. The part written later is therefore used
+whole, from its first frame on, and of the earlier part only the frames before it. No step
+occurs twice, and every segment is one continuous motion.
 
-A part is taken for a restart if it has a step in common with what was written before and
-reaches at least as far. A part that starts again at the very first step is another run.
+A part is a restart if it shares a step with the frames before it and reaches at least as far. A
+part that starts again at the very first step is another run.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,21 +24,21 @@ from trajmodes.units import FEMTOSECOND
 _EXACT, _ROUNDED = 1e-12, 1e-6
 """Relative precision of steps and exact times, and of times that may be in single precision."""
 _LISTED_GAPS = 3
-"""Number of gaps that a note lists one by one."""
+"""Number of gaps that a note lists individually."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeAxis:
-    """When the frames of one run were taken."""
+    """Steps, times and segments of the frames of one run."""
 
     steps: Ints
-    """(t,) simulation step of each frame; its index where the files number no steps."""
+    """(t,) simulation step of each frame; its index where the files have no step numbers."""
     times_ps: Floats | None
     """(t,) time in ps; None where neither the files nor the user give it."""
     interval_ps: float | None
     """Time between neighbouring frames of a segment, in ps."""
     segments: tuple[tuple[int, int], ...]
-    """Frame ranges [start, stop) of uniform spacing; a gap or a restart ends one."""
+    """Frame ranges [start, stop) of uniform spacing, separated by gaps and restarts."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -57,7 +57,7 @@ class TimeAxis:
         return next((int(self.steps[t + 1] - self.steps[t]) for t in uniform), 0)
 
     def part(self, start: int, stop: int) -> "TimeAxis":
-        """Time axis of the frames [start, stop) alone."""
+        """Time axis of the frames [start, stop)."""
         clipped = ((max(a, start) - start, min(b, stop) - start) for a, b in self.segments)
         return replace(
             self,
@@ -68,7 +68,7 @@ class TimeAxis:
 
     @staticmethod
     def uniform(n_frames: int, interval_ps: float | None = None) -> "TimeAxis":
-        """Time axis of frames without gaps, which are numbered from 0."""
+        """Time axis of frames without gaps, numbered from 0."""
         steps = np.arange(n_frames)
         times = None if interval_ps is None else np.asarray(interval_ps * steps, dtype=float)
         return TimeAxis(steps, times, interval_ps, ((0, n_frames),))
@@ -78,30 +78,31 @@ class KeptFrames(NamedTuple):
     """Frames of one run in the order of time, each step once."""
 
     frames: Ints
-    """(t,) index of each frame among all that were written, files one after the other."""
+    """(t,) index of each frame among all frames written, file after file."""
     breaks: tuple[int, ...]
-    """Frames that start a segment: the first one after a restart; where the files number no
-    steps, the first one of each file but the first."""
+    """Frames that start a segment: the first one after a restart; where the files have no step
+    numbers, the first one of each file but the first.
+    """
     notes: tuple[Note, ...]
-    """For each restart, which frames count."""
+    """One note for each restart: which frames are used."""
 
 
 def kept_frames(names: Sequence[str], steps: Sequence[Ints | Floats]) -> KeptFrames:
-    """Order the frames of several files by their steps, and leave out what was written again.
+    """Order the frames of several files by step, and drop those that a restart wrote again.
 
-    Files that number no steps are taken in the order given.
+    Files without step numbers are taken in the given order.
 
     Parameters
     ----------
     names
         Name of each file, for messages.
     steps
-        (w,) step of each frame of each file in the order of writing; nan without a number.
+        (w,) steps of each file in the order of writing; nan without a number.
 
     Raises
     ------
     DataError
-        If steps go back and it is no restart.
+        If steps go back without a restart.
     """
     sizes = [len(part) for part in steps]
     firsts = np.concatenate([[0], np.cumsum(sizes)])
@@ -116,7 +117,7 @@ def kept_frames(names: Sequence[str], steps: Sequence[Ints | Floats]) -> KeptFra
 def _without_rewritten(
     index: Ints, steps: Ints | Floats, file: Ints, names: Sequence[str]
 ) -> KeptFrames:
-    """Leave out frames (w,) that were written again later."""
+    """Drop frames (w,) that were written again later."""
     starts = [*(np.flatnonzero(np.diff(steps) <= 0) + 1).tolist(), len(steps)]
     kept = np.arange(starts[0])
     notes = []
@@ -136,15 +137,15 @@ def _require_restart(
     again, later, kept = parts
     first, last = steps[later[0]], steps[later[-1]]
     name = names[file[later[0]]]
-    fix = "analyse each run by itself (trajmodes fit pools several)"
+    fix = "analyse each run separately (trajmodes fit pools several)"
     where = f"{name}, step {first:.12g}"
     if len(again) == len(kept) and file[kept[0]] == file[later[0]]:
         raise DataError(
-            f"the run starts again at step {first:.12g}, its very first one",
+            f"the run starts again at its first step, {first:.12g}",
             where=where,
             why="a second run was written behind the first one (dump_modify append yes), or "
-            "the file holds a copy of it",
-            fix="cut the file where the second one starts, and analyse each by itself",
+            "the file contains a copy of it",
+            fix="cut the file where the second run starts, and analyse each separately",
         )
     if len(again) == len(kept):
         raise DataError(
@@ -152,19 +153,19 @@ def _require_restart(
             if steps[kept[0]] == first
             else f"all steps of {names[file[kept[0]]]} are in {name} again",
             where=where,
-            why="they are runs of their own, or copies of one",
-            fix=f"{fix}, or give one of the copies",
+            why="they are independent runs, or copies of one run",
+            fix=f"{fix}, or give only one copy",
         )
     if last < steps[again[-1]] or not np.isin(steps[again], steps[later]).any():
-        ends = f"ends at step {last:.12g} already"
-        alone = "has none of the steps written before"
+        ends = f"ends earlier, at step {last:.12g}"
+        alone = "shares no step with the frames before it"
         raise DataError(
             f"the steps go back from {steps[later[0] - 1]:.12g} to {first:.12g}, and the part "
             f"that starts there {ends if last < steps[again[-1]] else alone}",
             where=where,
-            why="a restart would write the same steps again and go on: these are several runs, "
-            "or a restart that was stopped early or dumped at another interval",
-            fix=f"{fix}; or cut off the part that is not to count",
+            why="a restart writes the same steps again and continues: these are several runs, "
+            "or a restart that stopped early or was dumped at another interval",
+            fix=f"{fix}; or cut off the part that should not be used",
         )
 
 
@@ -177,17 +178,17 @@ def _restart_note(
     files = [names[k] for k in dict.fromkeys([*file[again].tolist(), int(file[later[0]])])]
     frames = "1 frame" if len(again) == 1 else f"{len(again)} frames"
     if files == [name]:
-        what = f"{common} was written again in {name} (a restart): the later frames count"
+        what = f"{common} was written again in {name} (a restart): the later frames are used"
     else:
         listed = (
             f"{', '.join(files[:-1])} and {files[-1]} {'both' if len(files) == 2 else 'all'}"
         )
-        what = f"{listed} have {common} (a restart): the later frames, in {name}, count"
+        what = f"{listed} have {common} (a restart): the later frames, in {name}, are used"
     text = (
         f"{what}, and {frames} before {'is' if len(again) == 1 else 'are'} left out; spectra "
-        "start anew there"
+        "start again there"
     )
-    return Note("warning", text, fix="if these are different runs, analyse each by itself")
+    return Note("warning", text, fix="if these are different runs, analyse each separately")
 
 
 def time_axis(
@@ -199,28 +200,28 @@ def time_axis(
     place: Callable[[int], str],
     exact_times: bool = False,
 ) -> tuple[TimeAxis, tuple[Note, ...]]:
-    """Time axis of frames in the order of time, and what the user should know about it.
+    """Time axis of frames in the order of time, with notes for the user.
 
     Parameters
     ----------
     steps
-        (t,) simulation steps; nan where the files number none.
+        (t,) simulation steps; nan where the files have none.
     times_ps
-        (t,) times in ps; nan where the files give none.
+        (t,) times in ps; nan where the files have none.
     timestep_fs
-        Time step in fs, or None; the time between frames where the files number no steps.
+        Time step in fs, or None; the time between frames where the files have no step numbers.
     breaks
-        Frames that start a segment, as `kept_frames` finds them.
+        Frames that start a segment, from `kept_frames`.
     place
-        File and frame of a frame, for messages.
+        Function that names the file and number of a frame, for messages.
     exact_times
-        Whether times are written in full precision. Gaps are then seen in the times, which
-        show also where the time step was changed; else in the steps, where there are any.
+        Whether times are written in full precision. Gaps are then found from the times, which
+        also show a change of the time step; otherwise from the steps, where there are any.
 
     Raises
     ------
     DataError
-        If the time runs backwards.
+        If the time does not increase.
     UsageError
         If the time step contradicts the times in the files.
     """
@@ -233,13 +234,16 @@ def time_axis(
         computed = np.asarray(marks * (timestep_fs * FEMTOSECOND), dtype=float)
     notes = []
     if timed:
-        _refuse_backwards(times_ps, place)
+        _require_increasing(times_ps, place)
     if numbered and computed is not None and timestep_fs is not None:
-        _refuse_other_step(times_ps[known], computed[known], timestep_fs)
+        _require_time_step(times_ps[known], computed[known], timestep_fs)
     if known.any() and not timed:
         notes.append(_missing_time_note(steps, times_ps, timestep_fs, place))
     if not timed and computed is not None and not numbered:
-        text = "the files number no steps: the time step given is taken as that between frames"
+        text = (
+            "the files have no step numbers: the given time step is used as the time between "
+            "frames"
+        )
         notes.append(Note("warning", text))
     times = times_ps if timed else computed
     by_times = timed and (exact_times or not numbered)
@@ -254,29 +258,29 @@ def time_axis(
     return TimeAxis(marks.astype(np.int64), times, interval, segments), tuple(notes)
 
 
-def _refuse_backwards(times: Floats, place: Callable[[int], str]) -> None:
+def _require_increasing(times: Floats, place: Callable[[int], str]) -> None:
     back = np.flatnonzero(~(np.diff(times) > 0.0))
     if len(back):
         t = int(back[0]) + 1
         raise DataError(
-            f"the time does not rise, but goes from {times[t - 1]:.12g} to {times[t]:.12g} ps",
+            f"the time does not increase: {times[t - 1]:.12g} ps, then {times[t]:.12g} ps",
             where=place(t),
-            why="the time was set back during the run, the files hold several runs, or the "
+            why="the time was reset during the run, the files contain several runs, or the "
             "file is damaged",
-            fix="analyse the parts of the run each for itself",
+            fix="analyse each part of the run separately",
         )
 
 
-def _refuse_other_step(times: Floats, computed: Floats, timestep_fs: float) -> None:
-    """Refuse a time step that is not that of the times in the files."""
+def _require_time_step(times: Floats, computed: Floats, timestep_fs: float) -> None:
+    """Raise if the time step contradicts the times in the files."""
     if len(times) < 2:
         return
     ratio = (times[-1] - times[0]) / (computed[-1] - computed[0])
     if not abs(ratio - 1.0) < 1e-3:
         given, found = f"{timestep_fs:g} fs", f"{ratio * timestep_fs:g} fs"
         raise UsageError(
-            f"a time step of {given} is given, but the file's own times mean {found}",
-            fix=f"give {found} (--timestep-fs), or none where every frame has its time",
+            f"a time step of {given} is given, but the times in the file imply {found}",
+            fix=f"give {found} (--timestep-fs), or none if every frame has its time",
         )
 
 
@@ -286,19 +290,21 @@ def _missing_time_note(
     timestep_fs: float | None,
     place: Callable[[int], str],
 ) -> Note:
-    """Say that only some frames have a time, and which time step follows from these."""
+    """Note that only some frames have a time, and the time step that these imply."""
     known = np.flatnonzero(np.isfinite(times))
     (s0, s1), (t0, t1) = steps[known[[0, -1]]], times[known[[0, -1]]]
-    by_others = f" (by the others {(t1 - t0) / (s1 - s0) / FEMTOSECOND:.6g})" if s1 > s0 else ""
-    text = f"some frames have no time, the first is {place(int(np.isnan(times).argmax()))}"
+    by_others = (
+        f" (the others imply {(t1 - t0) / (s1 - s0) / FEMTOSECOND:.6g})" if s1 > s0 else ""
+    )
+    text = f"some frames have no time; the first is {place(int(np.isnan(times).argmax()))}"
     if timestep_fs is None:
         return Note("warning", text, fix=f"give --timestep-fs{by_others}")
-    used = f"all times are made of steps of {timestep_fs:g} fs"
+    used = f"all times are computed from a time step of {timestep_fs:g} fs"
     return Note("warning", f"{text}; {used}{by_others}")
 
 
 def _gap_note(marks: Ints | Floats, gaps: Sequence[int], n_segments: int) -> Note:
-    """Say where the gaps are that no restart explains."""
+    """Note the gaps that no restart explains."""
     places = [
         f"after step {marks[k - 1]:.12g} comes step {marks[k]:.12g}"
         for k in gaps[:_LISTED_GAPS]
@@ -319,21 +325,21 @@ def _uniform_segments(
 ) -> tuple[tuple[int, int], ...]:
     """Frame ranges within which neighbours are one usual distance apart.
 
-    The usual distance is the most frequent one, the shortest of these if there are several.
-    It is met to a thousandth, or to the relative precision of the marks (t,).
+    The usual distance is the most frequent one, or the shortest of several such. A distance
+    agrees with it to a thousandth, or to the relative precision of the marks (t,).
     """
     if len(marks) < 2:
         return ((0, len(marks)),) if len(marks) else ()
     distances = np.diff(marks).astype(float)
-    usual = _usual(distances)
+    usual = _most_frequent(distances)
     slack = np.maximum(1e-3 * usual, precision * np.abs(marks[1:]))
     uneven = np.flatnonzero(np.abs(distances - usual) > slack) + 1
     bounds = sorted({0, len(marks), *uneven.tolist(), *breaks})
     return tuple(pairwise(bounds))
 
 
-def _usual(distances: Floats) -> float:
-    """Most frequent distance, those that agree to six digits taken together."""
+def _most_frequent(distances: Floats) -> float:
+    """Most frequent distance; distances that agree to six digits count as equal."""
     scale = float(np.median(distances))
     _, first, counts = np.unique(
         np.rint(distances / scale * 1e6), return_index=True, return_counts=True

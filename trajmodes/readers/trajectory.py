@@ -1,19 +1,66 @@
-"""What every reader gives: frames by number, and what the files say about them."""
+"""The interface of all readers: a trajectory, its frames, its atoms and its rounding."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.motion import FrameBlock
-from trajmodes.errors import UsageError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
-from trajmodes.readers.atom_table import AtomTable
 from trajmodes.readers.time_axis import TimeAxis
+
+_SYMBOL = re.compile(r"[A-Z][a-z]?")
+_LISTED_IDS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtomTable:
+    """The atoms, the same in every frame; sorted by id where they have ids."""
+
+    ids: Ints | None = None
+    """(a,) sorted ids; None where the file has none."""
+    types: Ints | None = None
+    """(a,) types; None where the file has none."""
+    species: tuple[str, ...] | None
+    """(a,) chemical symbols; None where the file has none that can be trusted."""
+    masses: Floats | None
+    """(a,), unit: eV ps²/Å²; None where the file has none."""
+
+    def __post_init__(self) -> None:
+        sizes = {} if self.species is None else {"a": len(self.species)}
+        freeze(self, sizes, np.int64, ids="a", types="a")
+        freeze(self, sizes, float, masses="a")
+
+
+def is_symbol(text: str) -> bool:
+    """Whether a text has the form of a chemical symbol."""
+    return _SYMBOL.fullmatch(text) is not None
+
+
+def order_by_id(ids: Ints, where: str) -> Ints:
+    """Permutation that sorts the rows of a frame by their ids (a,).
+
+    Raises
+    ------
+    DataError
+        If an id appears twice.
+    """
+    order = np.argsort(ids, kind="stable").astype(np.int64)
+    repeated = np.unique(ids[order][1:][np.diff(ids[order]) == 0])
+    if len(repeated):
+        listed = ", ".join(map(str, repeated[:_LISTED_IDS].tolist()))
+        ids_appear = "id {} appears" if len(repeated) == 1 else "ids {} appear"
+        raise DataError(f"atom {ids_appear.format(listed)} twice in one frame", where=where)
+    return order
 
 
 class FrameFields(NamedTuple):
-    """What a range of frames holds, in internal units."""
+    """Arrays of a range of frames, in internal units."""
 
     cells: Floats
     """(t, 3, 3), unit: Å. Rows are the box vectors; nan where there is no box."""
@@ -28,39 +75,37 @@ class FrameFields(NamedTuple):
 class FrameReader(Protocol):
     """Frames of files of one format, or in memory.
 
-    Implementations are frozen and picklable (a worker reopens the files by their paths), hold
-    no open position, and may be read by several threads at once.
+    Implementations are frozen and picklable (a worker reopens the files by their paths), keep
+    no file position, and may be read by several threads at once.
     """
 
     def read(self, start: int, stop: int) -> FrameFields:
-        """Frames [start, stop), which is a range within the trajectory.
+        """Read frames [start, stop), a range within the trajectory.
 
         Raises
         ------
         DataError
-            If a frame holds what it must not hold, or the file has changed.
+            If a frame is invalid, or the file has changed.
         """
         ...
 
     def place(self, frame: int, atom: int) -> str:
-        """File and line of an atom in a frame; empty where they are not known."""
+        """File and line of an atom in a frame; empty where they are unknown."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trajectory:
-    """Frames of one or several files in the order of time, and what is known about them."""
+    """Frames of one or several files in the order of time, and their description."""
 
     paths: tuple[Path, ...]
-    """The files, in order of time; none if the frames were handed over in memory."""
+    """The files in the order of time; empty for frames in memory."""
     n_atoms: int
-    """Number of atoms, the same in every frame."""
     time: TimeAxis = field(repr=False)
     """When the frames were taken."""
     atoms: AtomTable = field(repr=False)
-    """What the files say about the atoms."""
     unit_style: str
-    """Name of the unit style that the file is written in."""
+    """Name of the unit style of the file."""
     columns: tuple[str, ...]
     """Names of the per-atom columns of the first frame."""
     has_velocities: bool
@@ -68,20 +113,20 @@ class Trajectory:
     has_forces: bool
     """Whether every frame has forces."""
     unwrapped: bool
-    """Whether positions are continuous in time, or folded into the box."""
+    """Whether positions are continuous in time rather than wrapped into the box."""
     n_bytes: int
-    """Size of the files together, as they lie on disk."""
+    """Total size of the files on disk."""
     precision_digits: int
-    """Most significant digits seen in a coordinate."""
+    """Largest number of significant digits in a coordinate."""
     rounding: float
-    """By how much the largest coordinates may be rounded, unit: Å; 0 if not at all."""
+    """Largest rounding error of a coordinate, unit: Å; 0 if there is none."""
     notes: tuple[Note, ...]
-    """What the user should know about the files."""
+    """Notes on the files for the user."""
     ideal: Floats | None = field(default=None, repr=False)
-    """(a, 3), unit: Å. The positions that every frame was displaced from, where they are known:
-    the frames are then snapshots about a known structure, not dynamics about an average."""
+    """(a, 3), unit: Å. Positions of the known structure that the frames are displaced from. The
+    frames are then snapshots about that structure, not dynamics about an average.
+    """
     frames: FrameReader = field(repr=False)
-    """Reads the frames."""
 
     def __post_init__(self) -> None:
         freeze(self, {"a": self.n_atoms}, float, ideal="a 3")
@@ -123,7 +168,7 @@ class Trajectory:
 
     @property
     def species(self) -> tuple[str, ...] | None:
-        """(a,) chemical symbols, where the file names them credibly."""
+        """(a,) chemical symbols; None where the file has none that can be trusted."""
         return self.atoms.species
 
     @property
@@ -132,37 +177,32 @@ class Trajectory:
         return self.atoms.masses
 
     def read(self, start: int, stop: int) -> FrameBlock:
-        """Frames [start, stop).
+        """Read frames [start, stop).
 
         Raises
         ------
         UsageError
             If the range lies outside the trajectory.
         DataError
-            If a frame holds what it must not hold, or the file has changed.
+            If a frame is invalid, or the file has changed.
         """
         if not 0 <= start <= stop <= self.n_frames:
-            raise UsageError(f"frames {start} to {stop} are asked for, out of {self.n_frames}")
-        found = self.frames.read(start, stop)
-        return FrameBlock(start, self.steps[start:stop], *found, unwrapped=self.unwrapped)
+            raise UsageError(f"frames {start} to {stop} are requested of {self.n_frames}")
+        fields = self.frames.read(start, stop)
+        return FrameBlock(start, self.steps[start:stop], *fields, unwrapped=self.unwrapped)
 
     def place(self, frame: int, atom: int) -> str:
-        """File and line of an atom in a frame, for messages; the files where that is unknown.
+        """File and line of an atom in a frame, for messages; only the files if that is unknown.
 
-        Parameters
-        ----------
-        frame
-            The frame.
-        atom
-            Index of the atom, as `read` orders them.
+        ``atom`` is the index in the order of `read`.
         """
         files = " … ".join(dict.fromkeys(map(str, (*self.paths[:1], *self.paths[-1:]))))
         return self.frames.place(frame, atom) or files or "frames in memory"
 
 
 @dataclass(frozen=True, slots=True)
-class _LaterFrames:
-    """Frames counted from a later one."""
+class _FramesFrom:
+    """Frames of a reader, counted from a later first frame."""
 
     whole: FrameReader
     first: int
@@ -175,16 +215,9 @@ class _LaterFrames:
 
 
 def select_frames(trajectory: Trajectory, start: int, stop: int | None) -> Trajectory:
-    """Trajectory of the frames [start, stop) alone.
+    """Select the frames [start, stop) of a trajectory.
 
-    Parameters
-    ----------
-    trajectory
-        The whole trajectory.
-    start
-        First frame wanted.
-    stop
-        The one after the last, which may lie beyond the end; None for the end.
+    ``stop`` may lie beyond the last frame; None selects up to it.
 
     Raises
     ------
@@ -195,7 +228,7 @@ def select_frames(trajectory: Trajectory, start: int, stop: int | None) -> Traje
     end = n_frames if stop is None else min(stop, n_frames)
     if not 0 <= start < end:
         raise UsageError(
-            f"frames {start}:{'' if stop is None else stop} are asked for, but there are "
+            f"frames {start}:{'' if stop is None else stop} are requested, but there are "
             f"{n_frames}",
             fix=f"choose frames between 0 and {n_frames}",
         )
@@ -205,5 +238,60 @@ def select_frames(trajectory: Trajectory, start: int, stop: int | None) -> Traje
         trajectory,
         time=trajectory.time.part(start, end),
         n_bytes=trajectory.n_bytes * (end - start) // n_frames,
-        frames=_LaterFrames(trajectory.frames, start),
+        frames=_FramesFrom(trajectory.frames, start),
     )
+
+
+_COARSE = 1e-4
+"""Rounding in Å that deserves a note: atoms of a crystal move by a few hundredths of Å."""
+
+_LITERAL = re.compile(r"[+-]?0*(\d*)(?:\.(\d*))?(?:[eEdD]([+-]?\d{1,3}))?")
+
+
+class Rounding(NamedTuple):
+    """Printed precision of a sample of numbers."""
+
+    digits: int
+    """Largest number of significant digits."""
+    half_unit: float
+    """Half a unit in the last place of the largest numbers; 0 where all are zero."""
+
+
+def rounding_of(literals: Iterable[str]) -> Rounding:
+    """Significant digits of some numbers, and the rounding error of the largest.
+
+    Formats such as %g fix the number of significant digits but drop trailing zeros. Formats
+    such as %.4f fix the decimals, so the largest numbers have most significant digits. In both
+    cases the largest number is printed with as many significant digits as any other. Text that
+    is not a decimal number is ignored.
+    """
+    digits, largest = 0, -400
+    for literal in literals:
+        found = _LITERAL.fullmatch(literal)
+        if found is None:
+            continue
+        whole, fraction, exponent = found[1], found[2] or "", int(found[3] or 0)
+        significant = len((whole + fraction).lstrip("0"))
+        if significant:
+            # The number is 0.d₁d₂… times ten to this power.
+            power = len(whole) + exponent + significant - len(whole + fraction)
+            digits, largest = max(digits, significant), max(largest, power)
+    return Rounding(digits, 0.5 * 10.0 ** min(largest - digits, 300) if digits else 0.0)
+
+
+def rounding_notes(rounding: float, digits: int, fix: str) -> tuple[Note, ...]:
+    """Note that coordinates are rounded by more than is harmless.
+
+    Parameters
+    ----------
+    rounding
+        Largest rounding error of a coordinate, unit: Å.
+    digits
+        Largest number of significant digits of a coordinate.
+    fix
+        How to write more digits.
+    """
+    if rounding <= _COARSE:
+        return ()
+    text = f"coordinates are rounded by up to {rounding:.0e} Å, to {digits} significant digits"
+    return (Note("warning", text, fix=fix, subject="rounding"),)

@@ -1,8 +1,8 @@
 """LAMMPS unit styles in eV, Å, ps.
 
-Each style is defined by what it measures length, time, velocity, force and mass in, as the
-``units`` page of the LAMMPS manual lists them; the factors are CODATA's. One entry follows the
-program where the page is misleading: in ``electron`` the velocity is Bohr per femtosecond (the
+Each style is defined by its units of length, time, velocity, force and mass, as listed on the
+``units`` page of the LAMMPS manual; the factors are CODATA's. One entry follows the program
+where the page is misleading: in ``electron`` the velocity is in Bohr per femtosecond (the
 integrator adds v·dt to positions in Bohr, with dt in fs).
 """
 
@@ -26,12 +26,12 @@ _FEMTO = codata.femto * _SECOND
 
 
 LennardJonesUnits = tuple[float, float, float]
-"""What ε in eV, σ in Å and the mass in Da are in a run with ``units lj``."""
+"""ε in eV, σ in Å and the mass in Da of a run with ``units lj``."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnitFactors:
-    """Factors that turn numbers of a style into internal ones, by multiplication."""
+    """Factors that convert numbers of a unit style to internal units, by multiplication."""
 
     length: float
     """To Å."""
@@ -65,21 +65,12 @@ _FACTORS = {
 def unit_factors(
     style: str, lj: LennardJonesUnits | None = None, *, where: str = ""
 ) -> UnitFactors:
-    """Factors of a unit style.
-
-    Parameters
-    ----------
-    style
-        Name of the style as LAMMPS spells it.
-    lj
-        What ε, σ and m are; needed for the style ``lj`` only.
-    where
-        The file, for messages.
+    """Factors of a unit style of LAMMPS; ``lj`` is needed for the style ``lj`` only.
 
     Raises
     ------
     UsageError
-        If there is no such style, or ``lj`` is not told what its units are.
+        If there is no such style, or ε, σ and m of the style ``lj`` are not given.
     """
     if style == "lj":
         return _lennard_jones(lj)
@@ -95,12 +86,12 @@ def unit_factors(
 def _lennard_jones(lj: LennardJonesUnits | None) -> UnitFactors:
     if lj is None:
         raise UsageError(
-            "units lj are multiples of ε, σ and m, which no dump file holds",
+            "units lj are multiples of ε, σ and m, which a dump file does not contain",
             fix="give ε in eV, σ in Å and m in dalton",
         )
     energy, length, mass = lj[0], lj[1], lj[2] * DALTON
     if not min(energy, length, mass) > 0.0:
         raise UsageError(f"ε, σ and m of lj units must be positive, got {lj}")
-    # v is in √(ε/m), so that τ = σ √(m/ε).
+    # The unit of velocity is √(ε/m), so τ = σ √(m/ε).
     velocity = sqrt(energy / mass)
     return UnitFactors(length, length / velocity, velocity, energy / length, mass)

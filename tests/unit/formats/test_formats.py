@@ -1,4 +1,4 @@
-"""What single formats hold, leave out and refuse."""
+"""Single formats: what their files contain, omit and refuse."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def clusters(order: int, cell: tuple[int, int, int] = (0, 0, 0)) -> ClusterConst
 
 @pytest.fixture
 def constants(crystals, springs) -> ForceConstants:
-    """Iron with one cubic and one quartic constant."""
+    """Iron with one third-order and one fourth-order cluster."""
     return replace(springs(crystals["bcc"], 2.6), triplets=clusters(3), quartets=clusters(4))
 
 
@@ -47,14 +47,14 @@ def test_every_format_makes_its_folder_and_files(target, constants, supercell, t
     assert all(path.stat().st_size > 0 for path in export.paths)
 
 
-def test_cubic_constants_are_asked_for(constants, supercell, tmp_path):
+def test_shengbte_requires_third_order(constants, supercell, tmp_path):
     without = replace(constants, triplets=None)
     with pytest.raises(DataError, match="fix: fit with --cutoff3"):
         write_constants(without, supercell, tmp_path / "new", "shengbte")
     assert not (tmp_path / "new").exists()
 
 
-def test_phono3py_takes_pairs_alone(constants, supercell, tmp_path):
+def test_phono3py_accepts_second_order_alone(constants, supercell, tmp_path):
     pairs = replace(constants, triplets=None, quartets=None)
     export = write_constants(pairs, supercell, tmp_path, "phono3py")
     assert [path.name for path in export.paths] == ["phono3py_params.yaml", "fc2.hdf5"]
@@ -64,15 +64,15 @@ def test_phono3py_takes_pairs_alone(constants, supercell, tmp_path):
     np.testing.assert_allclose(theirs, ours, atol=1e-9 * np.abs(ours).max())
 
 
-def test_phono3py_leaves_quartic_constants_out(constants, supercell, tmp_path):
+def test_phono3py_omits_fourth_order(constants, supercell, tmp_path):
     notes = write_constants(constants, supercell, tmp_path, "phono3py").notes
-    assert any("no quartic constants" in note for note in notes)
+    assert any("no fourth-order force constants" in note for note in notes)
     far = replace(constants, triplets=clusters(3, (2, 0, 0)), quartets=None)
     notes = write_constants(far, supercell, tmp_path, "phono3py").notes
     assert any(note.startswith("triplets reach beyond") for note in notes)
 
 
-def test_large_cubic_files_hold_only_what_there_is(crystals, springs, tmp_path):
+def test_zeros_of_third_order_take_no_space(crystals, springs, tmp_path):
     supercell = build_supercell(crystals["bcc"], np.diag([7, 7, 7]))
     constants = replace(springs(crystals["bcc"], 2.6), triplets=clusters(3))
     write_constants(constants, supercell, tmp_path, "phono3py")
@@ -82,14 +82,14 @@ def test_large_cubic_files_hold_only_what_there_is(crystals, springs, tmp_path):
     assert (tmp_path / "fc3.hdf5").stat().st_size < 200_000
 
 
-def test_alamode_refuses_clusters_that_leave_the_neighbours(constants, crystals, tmp_path):
+def test_alamode_refuses_clusters_beyond_neighbouring_supercells(constants, crystals, tmp_path):
     small = build_supercell(crystals["bcc"], np.eye(3))
     far = replace(constants, triplets=clusters(3, (2, 0, 0)))
-    with pytest.raises(DataError, match="leaves the neighbours of the supercell"):
+    with pytest.raises(DataError, match="beyond the neighbours of the supercell"):
         write_constants(far, small, tmp_path, "alamode")
 
 
-def test_control_names_every_kind_of_atom(crystals, springs, tmp_path):
+def test_control_lists_every_kind_of_atom(crystals, springs, tmp_path):
     known = crystals["triclinic"]
     masses = np.array([28.085, 15.999, 17.999]) * DALTON
     crystal = Crystal(known.cell, known.sites, ("Si", "O", "O"), masses)
@@ -125,7 +125,7 @@ def assert_equal(one: object, other: object) -> None:
             assert type(a) is type(b)
 
 
-def test_hdf5_gives_everything_back(constants, supercell, tmp_path):
+def test_hdf5_is_read_back_exactly(constants, supercell, tmp_path):
     rng = np.random.default_rng(8)
     orders = tuple(
         OrderQuality(n, "4.5", 27, 0.97, 0.1, left, 0.02) for n, left in ((2, 0.5), (3, 0.25))
@@ -149,7 +149,7 @@ def test_hdf5_gives_everything_back(constants, supercell, tmp_path):
     assert_equal(read_constants(tmp_path / "force_constants.h5"), bare)
 
 
-def test_every_dataset_of_hdf5_says_its_axes_and_unit(constants, supercell, tmp_path):
+def test_every_hdf5_dataset_has_axes_and_unit(constants, supercell, tmp_path):
     write_constants(constants, supercell, tmp_path, "hdf5")
     seen = []
 
@@ -168,7 +168,7 @@ def test_an_unknown_target_is_refused(constants, supercell, tmp_path):
         write_constants(constants, supercell, tmp_path, "vasp")
 
 
-def test_a_folder_that_cannot_be_made_is_told(constants, supercell, tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported(constants, supercell, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="could not be written"):
         write_constants(constants, supercell, tmp_path / "file", "hdf5")
@@ -180,12 +180,12 @@ def test_a_folder_of_several_programs_is_ambiguous(constants, supercell, tmp_pat
     with pytest.raises(UsageError, match="constants of several programs"):
         read_constants(tmp_path)
     assert read_constants(tmp_path / "outfile.forceconstant").quartets is not None
-    # Our own file holds all that the others were written from.
+    # The file of trajmodes contains everything that the others were written from.
     write_constants(constants, supercell, tmp_path, "hdf5")
     assert np.array_equal(read_constants(tmp_path).values, constants.values)
 
 
-def test_tdep_reads_its_infiles_and_a_cartesian_cell(constants, supercell, tmp_path):
+def test_tdep_reads_infiles_and_a_cartesian_cell(constants, supercell, tmp_path):
     write_constants(constants, supercell, tmp_path, "tdep")
     for path in tmp_path.glob("outfile.*"):
         path.rename(tmp_path / path.name.replace("outfile", "infile"))
@@ -199,7 +199,7 @@ def test_tdep_reads_its_infiles_and_a_cartesian_cell(constants, supercell, tmp_p
     np.testing.assert_array_equal(after.values, before.values)
 
 
-def test_cartesian_places_are_scaled(tmp_path):
+def test_cartesian_positions_are_scaled(tmp_path):
     path = tmp_path / "POSCAR"
     path.write_text("x\n2.0\n2 0 0\n0 2 0\n0 0 2\nNa Cl\n1 1\nCartesian\n0 0 0\n1 1 1\n")
     crystal = read_poscar(path)
@@ -208,9 +208,9 @@ def test_cartesian_places_are_scaled(tmp_path):
     np.testing.assert_allclose(crystal.masses / DALTON, [22.98976928, 35.45], rtol=1e-3)
 
 
-def test_tdep_takes_atoms_in_any_order_from_any_cell(crystals, springs, tmp_path):
+def test_tdep_accepts_any_order_and_cell_of_atoms(crystals, springs, tmp_path):
     known = crystals["wurtzite"]
-    # The order that groups these is not its own inverse.
+    # The permutation that groups these is not its own inverse.
     mixed = Crystal(known.cell, known.sites, ("Ga", "N", "N", "Ga"), known.masses)
     constants = springs(mixed, 3.0)
     supercell = build_supercell(mixed, np.diag([3, 3, 2]))
@@ -225,7 +225,7 @@ def test_tdep_takes_atoms_in_any_order_from_any_cell(crystals, springs, tmp_path
     np.testing.assert_allclose(onsite, constants.values[:4][[0, 3, 1, 2]], atol=1e-14)
 
 
-def test_tdep_constants_reach_a_crystal_with_sites_in_other_cells(crystals, springs, tmp_path):
+def test_tdep_force_constants_fit_sites_in_other_cells(crystals, springs, tmp_path):
     known = crystals["wurtzite"]
     shift = np.array([[0, 0, 0], [2, 0, -1], [0, -3, 0], [1, 1, 1]])
     moved = Crystal(known.cell, known.sites + shift, known.species, known.masses)
@@ -239,7 +239,7 @@ def test_tdep_constants_reach_a_crystal_with_sites_in_other_cells(crystals, spri
     np.testing.assert_allclose(dynamical_matrices(found, q), wanted, rtol=0, atol=1e-12 * scale)
 
 
-def test_units_of_calculators_become_ours_at_every_order(constants, supercell, tmp_path):
+def test_units_of_calculators_are_converted_at_every_order(constants, supercell, tmp_path):
     write_constants(constants, supercell, tmp_path, "phono3py")
     before = read_constants(tmp_path)
     yaml = tmp_path / "phono3py_params.yaml"

@@ -1,4 +1,4 @@
-"""What phonopy makes of the files written for it."""
+"""phonopy reads the files written for it."""
 
 import itertools
 from dataclasses import replace
@@ -32,7 +32,7 @@ NAMES = ["diamond", "bcc", "wurtzite", "triclinic"]
 
 
 def squares(found: phonopy.Phonopy, qpoints: np.ndarray) -> np.ndarray:
-    """Signed squares in THz²: a frequency that is zero has no digits to compare."""
+    """Signed squares in THz²: relative differences of zero frequencies are meaningless."""
     found.run_qpoints(qpoints)
     freq = found.qpoints.frequencies / PHONOPY_THZ
     return freq * np.abs(freq)
@@ -48,7 +48,7 @@ def general_q(n: int) -> np.ndarray:
 
 
 def whole_supercell(constants: ForceConstants, supercell: Supercell) -> ForceConstants:
-    """Constants summed over images, then shared by the shortest ones, found by brute force."""
+    """Sum force constants over images, and divide them among nearest ones, by brute force."""
     crystal, inverse = supercell.crystal, np.linalg.inv(supercell.matrix)
     shifts = np.array(list(itertools.product(range(-2, 3), repeat=3))) @ supercell.matrix
     sums: dict[tuple[int, ...], np.ndarray] = {}
@@ -79,13 +79,13 @@ def test_phonopy_gives_the_same_frequencies(name, matrix, crystals, springs, tmp
     found = phonopy.load(paths[1], is_symmetry=False, is_nac=False)
     q = np.concatenate([commensurate(supercell)[0], general_q(20)])
     wanted = our_squares(constants, q)
-    # 1e-8 THz at the highest frequency, and what that means for ω² elsewhere
+    # 1e-8 THz at the highest frequency, as a tolerance of ω²
     allowed = 2e-8 * np.sqrt(wanted.max())
     np.testing.assert_allclose(squares(found, q), wanted, rtol=0, atol=allowed)
 
 
 @pytest.mark.parametrize("name", ["rock salt", "wurtzite", "triclinic"])
-def test_shared_images_are_shared_alike(name, crystals, springs, tmp_path):
+def test_equally_near_images_are_divided_as_in_phonopy(name, crystals, springs, tmp_path):
     supercell = build_supercell(crystals[name], [[2, 0, 0], [0, 2, 0], [1, 0, 2]])
     constants = whole_supercell(springs(crystals[name], 7.0), supercell)
     _, parameters = write_phonopy(constants, supercell, tmp_path)
@@ -98,7 +98,7 @@ def test_shared_images_are_shared_alike(name, crystals, springs, tmp_path):
 
 
 @pytest.mark.parametrize("compact", [True, False])
-def test_force_constants_alone_are_enough(compact, crystals, springs, tmp_path):
+def test_the_force_constants_file_alone_suffices(compact, crystals, springs, tmp_path):
     supercell = build_supercell(crystals["wurtzite"], [[3, 0, 0], [1, 2, 0], [0, 0, 2]])
     constants = springs(crystals["wurtzite"], 3.0)
     text, parameters = write_phonopy(constants, supercell, tmp_path, compact=compact)
@@ -113,13 +113,13 @@ def test_force_constants_alone_are_enough(compact, crystals, springs, tmp_path):
     np.testing.assert_allclose(squares(found, q), wanted, rtol=0, atol=1e-7)
 
 
-def test_full_constants_are_the_whole_hessian(crystals, springs, hessian_of, tmp_path):
+def test_full_force_constants_are_the_whole_hessian(crystals, springs, hessian_of, tmp_path):
     supercell = build_supercell(crystals["triclinic"], [[2, 0, 1], [0, 2, 0], [0, 1, 2]])
     constants = springs(crystals["triclinic"], 6.0)
     text, parameters = write_phonopy(constants, supercell, tmp_path, compact=False)
     read = parse_FORCE_CONSTANTS(text)
     theirs = phonopy.load(parameters, is_symmetry=False, is_nac=False).supercell
-    # Place of each of their atoms in canonical order, by position modulo the supercell.
+    # Canonical number of each of their atoms, by position modulo the supercell.
     apart = theirs.positions[:, None] - supercell.positions
     reduced = apart @ np.linalg.inv(supercell.cell)
     ours = np.abs(reduced - np.rint(reduced)).max(axis=2).argmin(axis=1)
@@ -130,15 +130,15 @@ def test_full_constants_are_the_whole_hessian(crystals, springs, hessian_of, tmp
     assert theirs.symbols == [supercell.species[a] for a in ours]
 
 
-def test_a_species_phonopy_does_not_know_is_refused(crystals, springs, tmp_path):
+def test_an_unknown_species_is_refused(crystals, springs, tmp_path):
     known = crystals["bcc"]
     odd = Crystal(known.cell, known.sites, ("Qq",), known.masses)
     supercell = build_supercell(odd, np.diag([2, 2, 2]))
-    with pytest.raises(DataError, match="phonopy does not take the crystal"):
+    with pytest.raises(DataError, match="phonopy does not accept the crystal"):
         write_phonopy(springs(odd, 2.6), supercell, tmp_path)
 
 
-def test_sites_that_coincide_are_refused(crystals, springs, tmp_path):
+def test_coinciding_sites_are_refused(crystals, springs, tmp_path):
     known = crystals["bcc"]
     twin = Crystal(
         known.cell, np.array([[0.0] * 3, [1e-7] * 3]), ("Fe", "Fe"), np.repeat(known.masses, 2)
@@ -148,7 +148,7 @@ def test_sites_that_coincide_are_refused(crystals, springs, tmp_path):
         write_phonopy(constants, build_supercell(twin, np.diag([2, 2, 2])), tmp_path)
 
 
-def test_a_supercell_of_another_shape_is_noticed(crystals):
+def test_a_supercell_of_another_shape_is_refused(crystals):
     crystal = crystals["triclinic"]
     skew = build_supercell(crystal, [[2, 1, 0], [0, 2, 0], [0, 0, 2]])
     transposed = build_supercell(crystal, skew.matrix.T)
@@ -156,7 +156,7 @@ def test_a_supercell_of_another_shape_is_noticed(crystals):
         cells_of(phonopy_object(transposed), skew)
 
 
-def test_notes_tell_what_is_left_out(crystals, springs, tmp_path):
+def test_notes_list_what_is_omitted(crystals, springs, tmp_path):
     supercell = build_supercell(crystals["bcc"], np.diag([3, 3, 3]))
     short = springs(crystals["bcc"], 2.6)
     assert write_constants(short, supercell, tmp_path, "phonopy").notes == ()
@@ -165,11 +165,11 @@ def test_notes_tell_what_is_left_out(crystals, springs, tmp_path):
     )
     long = replace(springs(crystals["bcc"], 6.0), triplets=cubic)
     left_out, beyond = write_constants(long, supercell, tmp_path, "phonopy").notes
-    assert "cubic and quartic ones are left out" in left_out
+    assert "third and fourth order are not written" in left_out
     assert "commensurate q only" in beyond
 
 
-def test_born_charges_in_the_yaml_are_warned_of(crystals, springs, tmp_path):
+def test_born_charges_in_the_yaml_give_a_warning(crystals, springs, tmp_path):
     supercell = build_supercell(crystals["rock salt"], np.diag([3, 3, 3]))
     _, parameters = write_phonopy(springs(crystals["rock salt"], 4.5), supercell, tmp_path)
     loaded = phonopy.load(parameters, is_symmetry=False, is_nac=False)
@@ -181,12 +181,12 @@ def test_born_charges_in_the_yaml_are_warned_of(crystals, springs, tmp_path):
         read_constants(parameters)
 
 
-def test_constants_of_another_crystal_are_refused(crystals, springs, tmp_path):
+def test_force_constants_of_another_crystal_are_refused(crystals, springs, tmp_path):
     supercell = build_supercell(crystals["bcc"], np.diag([3, 3, 3]))
     text, _ = write_phonopy(springs(crystals["bcc"], 2.6), supercell, tmp_path)
     other = build_supercell(crystals["diamond"], np.diag([3, 3, 3]))
     with pytest.raises(
-        DataError, match="1 × 27 constants where the cells ask for 2 or 54 × 54"
+        DataError, match="1 × 27 force constants, but the cells require 2 or 54 × 54"
     ):
         read_constants(text, supercell=other)
 

@@ -1,4 +1,4 @@
-"""Which files are pieces of one run."""
+"""Grouping of files into runs."""
 
 import shutil
 from pathlib import Path
@@ -18,7 +18,7 @@ METAL = ReadOptions(units="metal")
 
 
 def write_dump(path, steps, seed, *, n_atoms=6, shift=0.0):
-    """Atoms that go their own smooth ways, the same ones for one seed whatever the steps."""
+    """Atoms on smooth paths, which depend on the seed and not on the steps."""
     path.parent.mkdir(exist_ok=True)
     rng = np.random.default_rng(seed)
     home, phase = np.arange(n_atoms)[:, None] + 2.0, rng.uniform(0, 6.28, (n_atoms, 3))
@@ -77,7 +77,7 @@ def test_continuations_with_a_gap_or_a_common_step_are_one_run(tmp_path):
     assert len(run.segments) > 1
 
 
-def test_a_restart_that_wrote_over_its_end_is_one_run(tmp_path):
+def test_a_restart_that_rewrote_steps_is_one_run(tmp_path):
     a = write_dump(tmp_path / "a", range(0, 101, 10), 1)
     b = write_dump(tmp_path / "b", range(60, 201, 10), 1)
     assert groups(a, b) == [("a", "b")]
@@ -90,18 +90,18 @@ def test_overlapping_runs_whose_atoms_differ_are_two(tmp_path):
     a = write_dump(tmp_path / "a", range(0, 101, 10), 1)
     assert groups(a, write_dump(tmp_path / "b", range(60, 201, 10), 2)) == [("a",), ("b",)]
     assert groups(a, write_dump(tmp_path / "c", range(100, 201, 10), 3)) == [("a",), ("c",)]
-    # no step in common, so nothing to tell by: another run
+    # no common step to compare: another run
     assert groups(a, write_dump(tmp_path / "d", range(65, 201, 10), 1)) == [("a",), ("d",)]
 
 
-def test_a_drift_of_the_whole_crystal_is_no_difference(tmp_path):
+def test_a_drift_of_the_whole_crystal_is_ignored(tmp_path):
     a = write_dump(tmp_path / "a", range(0, 101, 10), 1)
     b = write_dump(tmp_path / "b", range(100, 201, 10), 1, shift=3.0)
     assert groups(a, b) == [("a", "b")]
 
 
-def test_interleaved_runs_find_their_own_pieces(tmp_path):
-    """Two runs in two pieces each, in one folder, without a common step."""
+def test_interleaved_runs_are_separated(tmp_path):
+    """Two runs of two files each, in one folder, without a common step."""
     a, b = (write_dump(tmp_path / f"{s}0", range(0, 101, 10), s) for s in (1, 2))
     c, d = (write_dump(tmp_path / f"{s}1", range(110, 201, 10), s) for s in (2, 1))
     assert groups(a, b, c, d) == [("10", "11"), ("20", "21")]
@@ -113,7 +113,7 @@ def test_other_atoms_are_another_run(tmp_path):
     assert groups(a, b) == [("a",), ("b",)]
 
 
-def test_files_that_number_no_steps_are_runs_of_their_own(tmp_path):
+def test_files_without_steps_are_separate_runs(tmp_path):
     for name in ("a.xyz", "b.xyz"):
         frame = "2\nplain\nNa 0 0 0\nCl 2 2 2\n"
         (tmp_path / name).write_text(frame * 3)
@@ -121,20 +121,20 @@ def test_files_that_number_no_steps_are_runs_of_their_own(tmp_path):
     assert [run.n_frames for run in open_runs(sorted(tmp_path.iterdir()), boxed)] == [3, 3]
 
 
-def test_files_that_do_not_name_their_units_beside_one_that_does(tmp_path):
+def test_files_without_units_beside_one_with_units_are_refused(tmp_path):
     a = write_dump(tmp_path / "a", range(0, 50, 10), 1)
     b = write_dump(tmp_path / "b", range(50, 100, 10), 1)
-    with pytest.raises(UnitsError, match="does not say which units"):
+    with pytest.raises(UnitsError, match="does not name its units"):
         open_runs([a, b], ReadOptions())
     a.write_text("ITEM: UNITS\nreal\n" + a.read_text())
     for paths in ([a, b], [b, a]):
         with pytest.raises(
-            UsageError, match=f"{b} does not say .*, and {a} is in real"
-        ) as told:
+            UsageError, match=f"{b} does not name .*, and {a} is in real"
+        ) as caught:
             open_runs(paths, ReadOptions())
-        # what is no UnitsError is not mended by trying all styles, which would blame the other
-        assert not isinstance(told.value, UnitsError)
-        assert "--units real" in told.value.fix
+        # A UnitsError would make the caller try all styles and blame the other file.
+        assert not isinstance(caught.value, UnitsError)
+        assert "--units real" in caught.value.fix
 
 
 def test_no_file_is_an_error():

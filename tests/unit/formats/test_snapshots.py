@@ -16,7 +16,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.cell_file import load_crystal
-from trajmodes.formats.open import crystal_beside, open_runs, open_trajectory
+from trajmodes.formats.open import open_runs, open_trajectory, sibling_cell_file
 from trajmodes.matching.average import average_structure
 from trajmodes.matching.diagnosis import diagnose
 from trajmodes.matching.find_cell import find_crystal
@@ -42,7 +42,7 @@ def salt():
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path, monkeypatch):
-    """No file of the working folder may matter."""
+    """Change to an empty folder: no file of the working folder may matter."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -75,8 +75,8 @@ def write_tdep(folder, made, u_tax, f_tax, *, meta=None):
     s = (ideal.positions + u_tax) @ np.linalg.inv(ideal.cell.array)
     np.savetxt(folder / "infile.positions", (s % 1.0).reshape(-1, 3), fmt="%25.17E")
     np.savetxt(folder / "infile.forces", f_tax.reshape(-1, 3), fmt="%25.17E")
-    told = meta or f"{len(ideal)} # N atoms\n{len(u_tax)} # N steps\n1.0 # fs\n300 # K\n"
-    (folder / "infile.meta").write_text(told)
+    text = meta or f"{len(ideal)} # N atoms\n{len(u_tax)} # N steps\n1.0 # fs\n300 # K\n"
+    (folder / "infile.meta").write_text(text)
     return folder
 
 
@@ -107,7 +107,7 @@ def test_phonopy_type_two(salt, tmp_path):
 
 
 def test_rows_read_fast_equal_rows_read_as_yaml(salt, tmp_path):
-    """A data set that is laid out in another way comes by the yaml parser."""
+    """A data set in another layout is read by the yaml parser."""
     made, u_tax, f_tax = salt
     path = tmp_path / "phonopy_params.yaml"
     made.dataset = {"displacements": u_tax, "forces": f_tax}
@@ -157,7 +157,7 @@ def test_phonopy_in_bohr_and_rydberg(salt, tmp_path):
     )
 
 
-def test_yaml_without_forces_names_the_file_that_is_missing(salt, tmp_path):
+def test_yaml_without_forces_reports_the_missing_file(salt, tmp_path):
     made, u_tax, _ = salt
     path = tmp_path / "phonopy_disp.yaml"
     made.dataset = {"displacements": u_tax}
@@ -184,7 +184,7 @@ def test_phono3py_random_and_pairs(salt, tmp_path):
         third.generate_displacements(cutoff_pair_distance=3.0)
         path = tmp_path / "phono3py_disp.yaml"
         third.save(path)
-    # what was calculated; phono3py's `displacements` lacks the first atoms of pairs
+    # supercells that were calculated; phono3py's `displacements` lacks the first atoms of pairs
     cells = third.supercells_with_displacements
     there = np.array([cell is not None for cell in cells])
     assert 2 < there.sum() < len(there)
@@ -203,7 +203,7 @@ def test_phono3py_random_and_pairs(salt, tmp_path):
     check(open_trajectory(path), u_tax, f_tax)
 
 
-def test_phono3py_is_asked_for_where_it_is_missing(tmp_path, monkeypatch):
+def test_a_missing_phono3py_is_reported(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "phono3py.interface.phono3py_yaml", None)
     path = tmp_path / "phono3py_params.yaml"
     path.write_text("phono3py:\n  version: 1\n")
@@ -219,21 +219,21 @@ def test_tdep_folder(salt, tmp_path):
         check(run, u_tax, f_tax, 1e-9)
     assert run.paths == (folder / "infile.positions",)
     assert "--temperature 300" in str(run.notes[0])
-    assert crystal_beside(folder / "infile.forces") == folder / "infile.ucposcar"
-    assert load_crystal(crystal_beside(folder)).crystal.n_sites == 2
-    # a shell's infile.* names every file of the folder: one run all the same
+    assert sibling_cell_file(folder / "infile.forces") == folder / "infile.ucposcar"
+    assert load_crystal(sibling_cell_file(folder)).crystal.n_sites == 2
+    # infile.* gives every file of the folder, which is one run
     (one,) = open_runs(sorted(folder.iterdir()), ReadOptions())
     assert one.n_frames == N_FRAMES
 
 
-def test_tdep_files_that_contradict_each_other(salt, tmp_path):
+def test_contradicting_tdep_files_are_refused(salt, tmp_path):
     made, u_tax, f_tax = salt
     n = u_tax.shape[1]
     folder = write_tdep(tmp_path / "a", made, u_tax, f_tax, meta=f"{n}\n2000\n1.0\n300\n")
-    with pytest.raises(DataError, match="announces 2000 frames, the other files hold 4"):
+    with pytest.raises(DataError, match="announces 2000 frames, the other files have 4"):
         open_trajectory(folder)
     folder = write_tdep(tmp_path / "b", made, u_tax, f_tax, meta="few\n")
-    with pytest.raises(DataError, match="does not hold the four numbers"):
+    with pytest.raises(DataError, match="does not contain the four numbers"):
         open_trajectory(folder)
     folder = write_tdep(tmp_path / "c", made, u_tax, f_tax[:3])
     with pytest.raises(DataError, match="4 frames of positions and 3 of forces"):
@@ -258,16 +258,18 @@ def test_dfset(salt, tmp_path, units, length, force):
     )
     check(both, np.tile(u_tax, (2, 1, 1)), np.tile(f_tax, (2, 1, 1)), 1e-8)
     assert both.segments == ((0, 2 * N_FRAMES),)
-    assert crystal_beside(path) is None
+    assert sibling_cell_file(path) is None
 
 
-def test_dfset_wants_its_supercell(salt, tmp_path):
+def test_dfset_requires_its_supercell(salt, tmp_path):
     made, u_tax, f_tax = salt
     path = write_dfset(tmp_path / "DFSET", u_tax, f_tax)
     with pytest.raises(UsageError, match="--supercell SPOSCAR"):
         open_trajectory(path)
     write(tmp_path / "SPOSCAR", ideal_atoms(made) * (1, 1, 3), format="vasp")
-    with pytest.raises(DataError, match="256 rows are no whole number of frames of 192 atoms"):
+    with pytest.raises(
+        DataError, match="256 rows are not a whole number of frames of 192 atoms"
+    ):
         open_trajectory(path, ReadOptions(supercell=tmp_path / "SPOSCAR"))
 
 
@@ -286,33 +288,33 @@ def test_files_of_different_structures_are_not_joined(salt, tmp_path):
     assert [run.n_frames for run in open_runs(twice, ReadOptions())] == [8]
 
 
-def test_what_would_not_be_used_is_refused(salt, tmp_path):
+def test_unused_options_are_refused(salt, tmp_path):
     made, u_tax, f_tax = salt
     folder = write_tdep(tmp_path / "T", made, u_tax, f_tax)
-    with pytest.raises(UsageError, match="tdep files are in units of their own"):
+    with pytest.raises(UsageError, match="tdep files define their units"):
         open_trajectory(folder, ReadOptions(units="metal"))
     with pytest.raises(UsageError, match="the supercell has its own"):
         open_trajectory(folder, ReadOptions(box=np.eye(3)))
     dump = Path(__file__).parents[2] / "data" / "lammps" / "o_custom.lammpstrj"
-    with pytest.raises(UsageError, match="holds positions and not displacements"):
+    with pytest.raises(UsageError, match="contains positions and not displacements"):
         open_trajectory(dump, ReadOptions(units="metal", supercell=folder / "infile.ssposcar"))
     (tmp_path / "FORCE_SETS").write_text("16\n1\n")
     with pytest.raises(UsageError, match="forces without their supercell"):
         open_trajectory(tmp_path / "FORCE_SETS")
     made.dataset = {"displacements": u_tax, "forces": f_tax}
     made.save(tmp_path / "p.yaml")
-    with pytest.raises(UsageError, match="the file holds its own"):
+    with pytest.raises(UsageError, match="the file contains its own"):
         open_trajectory(tmp_path / "p.yaml", ReadOptions(supercell=folder / "infile.ssposcar"))
 
 
 def test_the_reference_is_the_ideal_structure(salt, tmp_path):
-    """Few large displacements, all one way: their mean is no reference."""
+    """Few large displacements in one direction: their mean is not a reference."""
     made, u_tax, f_tax = salt
     one_way = u_tax[:2] + np.where(np.arange(u_tax.shape[1]) < 32, 0.3, 0.0)[:, None]
     run = open_trajectory(write_tdep(tmp_path / "T", made, one_way, f_tax[:2]))
     average = average_structure(run)
-    told = load_crystal(crystal_beside(tmp_path / "T")).crystal
-    for crystal in (told, find_crystal(average, run.species).crystal):
+    given = load_crystal(sibling_cell_file(tmp_path / "T")).crystal
+    for crystal in (given, find_crystal(average, run.species).crystal):
         found = match(crystal, run, average=average)
         assert found.residual_max < 1e-9
         assert np.abs(found.relaxation).max() < 1e-9

@@ -1,4 +1,4 @@
-"""Compressed files give the text that is in them, or say where they are damaged."""
+"""Compressed files give their text, or an error with the position of the damage."""
 
 import bz2
 import gzip
@@ -41,7 +41,7 @@ def test_text_of_a_compressed_file(tmp_path, method, members):
     assert source.line_at(TEXT.index(b"\n77 ") + 1) == 78
 
 
-def test_zstd_or_what_to_do_about_it(tmp_path):
+def test_zstd_is_read_or_the_fix_is_given(tmp_path):
     path = DATA / "o_pipe.lammpstrj.zst"
     if sys.version_info < (3, 14):
         pytest.importorskip("zstandard")
@@ -69,14 +69,14 @@ def test_zstd_without_a_module(monkeypatch):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_damage_is_an_error_at_its_place(tmp_path, method):
+def test_damage_is_an_error_with_its_position(tmp_path, method):
     data = bytearray(METHODS[method](TEXT))
     cut = tmp_path / "cut"
     cut.write_bytes(data[: len(data) // 2])
     with pytest.raises(DataError, match=r"data end too early, at byte \d+ of the text"):
         compressed.open_source(cut)
     if method == "bz2":
-        # Its blocks are larger than this text: there is nothing before the damage.
+        # Its blocks are larger than this text, so nothing precedes the damage.
         with pytest.raises(DataError, match="at byte 0 of the text"):
             compressed.open_source(cut, allow_partial=True)
     else:
@@ -94,7 +94,7 @@ def test_frames_before_damage_can_be_used(tmp_path):
     text = (DATA / "o_all.lammpstrj").read_bytes()
     path = tmp_path / "run.lammpstrj.gz"
     path.write_bytes(gzip.compress(text, 1)[:-12_000])
-    with pytest.raises(DataError, match="--allow-partial uses the frames before it"):
+    with pytest.raises(DataError, match="--allow-partial uses the frames before the damage"):
         open_trajectory(path)
     with pytest.warns(
         TrajmodesWarning, match=r"gzip data end too early.*the last frame \(step"
@@ -106,30 +106,30 @@ def test_frames_before_damage_can_be_used(tmp_path):
     assert np.array_equal(part.read(0, part.n_frames).positions, expected)
 
 
-def flipped_in_silence(text):
-    """One bit of a stored text flipped: only the checksum at the end can tell."""
+def with_flipped_bit(text):
+    """Flip one bit of a stored text: only the checksum at the end detects it."""
     data = bytearray(gzip.compress(text, 0))
     data[len(data) // 2] ^= 1
     return bytes(data)
 
 
-def test_a_wrong_checksum_condemns_its_member_and_no_other(tmp_path):
+def test_a_wrong_checksum_discards_its_member_only(tmp_path):
     path = tmp_path / "run.gz"
-    path.write_bytes(flipped_in_silence(TEXT))
+    path.write_bytes(with_flipped_bit(TEXT))
     for partial in (False, True):
         with pytest.raises(DataError, match=r"from byte 0 of the text on are damaged.*check"):
             compressed.open_source(path, allow_partial=partial)
-    path.write_bytes(gzip.compress(TEXT) + flipped_in_silence(TEXT) + gzip.compress(TEXT))
+    path.write_bytes(gzip.compress(TEXT) + with_flipped_bit(TEXT) + gzip.compress(TEXT))
     assert content(compressed.open_source(path, allow_partial=True)) == TEXT
 
 
-def test_text_before_damage_that_no_checksum_proves_is_called_so(tmp_path):
+def test_text_without_checksum_before_damage_is_reported(tmp_path):
     data = bytearray(gzip.compress(TEXT))
     data[10] |= 0b110  # a kind of block that does not exist, behind the header of ten bytes
     path = tmp_path / "run.gz"
     path.write_bytes(data)
     with pytest.raises(
-        DataError, match=r"near byte \d+ .*no checksum proves what comes before"
+        DataError, match=r"near byte \d+ .*no checksum confirms the text before"
     ):
         compressed.open_source(path)
 
@@ -148,5 +148,5 @@ def test_a_full_disk_is_a_storage_error(tmp_path, monkeypatch):
 def test_an_empty_text_is_refused(tmp_path):
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(b""))
-    with pytest.raises(DataError, match="holds no text"):
+    with pytest.raises(DataError, match="contains no text"):
         compressed.open_source(path)

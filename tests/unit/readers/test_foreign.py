@@ -1,4 +1,4 @@
-"""Formats of other programs by way of ASE and MDAnalysis: units, cells, and honest refusals."""
+"""Formats read by ASE and MDAnalysis: units, cells and refusals."""
 
 import pickle
 import warnings
@@ -144,7 +144,7 @@ def universe() -> Any:
 
 
 def written(universe: Any, path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    """Write frames by MDAnalysis; what they hold, in its units (Å, ps, kJ/(mol Å))."""
+    """Write frames with MDAnalysis; return their fields in its units (Å, ps, kJ/(mol Å))."""
     rng = np.random.default_rng(4)
     made = {name: rng.normal(size=(N_FRAMES, N_ATOMS, 3)) * 5 for name in ("x", "v", "f")}
     with warnings.catch_warnings():
@@ -191,7 +191,7 @@ def test_formats_of_mdanalysis(
         np.testing.assert_allclose(block.forces, made["f"] * KJ_PER_MOL, atol=3e-6)
     if name != "a.dcd":
         assert found.interval_ps == pytest.approx(0.5)
-    # Nothing may be left beside the user's file.
+    # No file may be left beside the user's file.
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
@@ -203,7 +203,7 @@ def test_dcd_needs_the_time_step(tmp_path: Path, universe: Any) -> None:
 
 
 def h5md(path: Path, units: dict[str, str]) -> dict[str, np.ndarray[Any, Any]]:
-    """A file whose box is turned against its axes."""
+    """A file whose box is rotated against its axes."""
     rng = np.random.default_rng(5)
     turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
     made = {
@@ -244,7 +244,7 @@ def test_h5md_without_units_is_refused(tmp_path: Path) -> None:
         open_foreign([tmp_path / "a.h5md"], PLAIN)
 
 
-def test_missing_cell_is_asked_for(tmp_path: Path, images: list[Atoms]) -> None:
+def test_a_missing_cell_is_required(tmp_path: Path, images: list[Atoms]) -> None:
     with AseTrajectory(tmp_path / "a.traj", "w") as file:
         for image in images:
             image.cell[:] = 0.0
@@ -263,16 +263,16 @@ def test_missing_cell_is_asked_for(tmp_path: Path, images: list[Atoms]) -> None:
             "positions of atom 2 are not finite",
         ),
         (lambda a: a.numbers.__setitem__(0, 6), "order or kind of the atoms"),
-        (lambda a: a.pop(), "has 11 atoms and the first one 12"),
+        (lambda a: a.pop(), "has 11 atoms, but the first one has 12"),
         (lambda a: setattr(a, "calc", None), "not every frame has forces"),
     ],
 )
-def test_unsound_frames_are_named(
+def test_invalid_frames_are_reported(
     tmp_path: Path, images: list[Atoms], spoil: Any, message: str
 ) -> None:
     spoil(images[2])
     if images[2].calc is not None:
-        images[2].calc.atoms = images[2].copy()  # else ASE drops the forces as outdated
+        images[2].calc.atoms = images[2].copy()  # otherwise ASE drops the forces as outdated
     with AseTrajectory(tmp_path / "a.traj", "w") as file:
         for image in images:
             file.write(image)
@@ -306,7 +306,7 @@ def test_netcdf_of_another_kind_is_refused(tmp_path: Path) -> None:
         open_foreign([tmp_path / "a.nc"], PLAIN)
 
 
-def test_xyz_may_go_through_ase_too(tmp_path: Path, images: list[Atoms]) -> None:
+def test_xyz_read_by_ase_is_the_same(tmp_path: Path, images: list[Atoms]) -> None:
     write(tmp_path / "a.xyz", images, format="extxyz")
     theirs = whole(open_foreign([tmp_path / "a.xyz"], PLAIN))
     ours = open_xyz([tmp_path / "a.xyz"], PLAIN).read(0, N_FRAMES)
@@ -314,7 +314,7 @@ def test_xyz_may_go_through_ase_too(tmp_path: Path, images: list[Atoms]) -> None
         np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-6)
 
 
-def test_unknown_formats_and_missing_files(tmp_path: Path) -> None:
+def test_unknown_formats_and_missing_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.weird"
     path.write_text("nothing that anybody knows\n")
     with pytest.raises(DataError, match="cannot be read: UnknownFileTypeError"):

@@ -1,4 +1,4 @@
-"""Dumps that LAMMPS itself wrote: every way of writing coordinates gives the same frames."""
+"""Dumps that LAMMPS wrote: all forms of coordinates give the same frames."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ def whole(trajectory):
 
 
 def with_columns(tmp_path, source, keep):
-    """A copy of a dump with some of its columns only, as `dump custom` would have written."""
+    """Copy some columns of a dump, as `dump custom` would have written them."""
     lines, names = [], []
     for line in (DATA / source).read_text().splitlines():
         if line.startswith("ITEM: ATOMS"):
@@ -91,7 +91,7 @@ def test_six_digit_dumps_agree_with_the_exact_one(name):
     assert rounded.precision_digits == 6
     assert np.abs(a.positions - b.positions).max() <= exact.rounding + rounded.rounding
     assert 1e-16 < exact.rounding < 1e-12
-    # Six digits of numbers below 10 Å, or of parts of a box of 10.52 Å: no harm is done.
+    # Six digits of numbers below 10 Å, or of fractions of a box of 10.52 Å.
     assert rounded.rounding == pytest.approx({"o_custom": 5.26e-6, "o_custom_x": 5e-6}[name])
     assert not any("are rounded" in str(note) for note in exact.notes + rounded.notes)
 
@@ -108,7 +108,7 @@ def test_general_triclinic_is_the_restricted_cell_rotated():
 
 
 def test_restricted_triclinic_box_is_not_its_bounding_box():
-    # fcc primitive vectors of a = 5.26 Å, three times: all three of one length, 60° apart.
+    # Three times the fcc primitive vectors of a = 5.26 Å: equal lengths, 60° apart.
     cell = whole(open_trajectory(DATA / "t_plain.lammpstrj", ReadOptions(units="metal"))).cells[
         0
     ]
@@ -117,7 +117,7 @@ def test_restricted_triclinic_box_is_not_its_bounding_box():
     assert np.abs(cell @ cell.T - gram).max() < 1e-11
 
 
-def test_what_the_file_says_of_itself():
+def test_the_description_of_a_file():
     trajectory = open_trajectory(DATA / "o_all.lammpstrj")
     assert (trajectory.n_frames, trajectory.n_atoms, trajectory.unit_style) == (5, 32, "metal")
     assert trajectory.steps.tolist() == [0, 10, 20, 30, 40]
@@ -149,7 +149,7 @@ def test_files_are_ordered_by_step_not_by_name():
 def test_any_range_of_frames_is_a_slice_of_all(start, stop):
     trajectory = open_trajectory(DATA / "o_custom.lammpstrj", ReadOptions(units="metal"))
     if start > stop:
-        with pytest.raises(UsageError, match="are asked for, out of 5"):
+        with pytest.raises(UsageError, match="are requested of 5"):
             trajectory.read(start, stop)
         return
     block, everything = trajectory.read(start, stop), whole(trajectory)
@@ -158,7 +158,7 @@ def test_any_range_of_frames_is_a_slice_of_all(start, stop):
         assert np.array_equal(getattr(block, name), getattr(everything, name)[start:stop])
 
 
-def test_threads_and_pickles_read_the_same():
+def test_threads_and_pickles_read_the_same_frames():
     for name in ("o_custom.lammpstrj", "o_custom.lammpstrj.gz"):
         trajectory = open_trajectory(DATA / name, ReadOptions(units="metal"))
         twin = pickle.loads(pickle.dumps(trajectory))
@@ -196,7 +196,7 @@ def test_rows_are_sorted_by_id_and_ids_may_have_gaps(tmp_path):
 
 @pytest.mark.parametrize("end", ["\r\n", " \n", "  \t\r\n", "\n"])
 def test_line_ends_and_trailing_blanks(tmp_path, end):
-    # Each line of a header, too, may have them.
+    # Header lines may have them as well.
     plain = open_trajectory(
         write(tmp_path / "a", map(two_atoms, range(4))), ReadOptions(units="metal")
     )
@@ -217,7 +217,7 @@ def test_blank_lines_between_frames_and_a_byte_order_mark(tmp_path):
     )
 
 
-def test_columns_are_read_anew_in_each_frame(tmp_path):
+def test_columns_may_change_between_frames(tmp_path):
     path = write(tmp_path / "a", [(0, ["1 1 2 3 4"])])
     other = write(tmp_path / "b", [(1, ["6 9 1 1 5"])], columns="z vx id type x")
     text = other.read_text().replace("id type x", "id type x y").replace("1 1 5", "1 1 5 7")
@@ -227,14 +227,14 @@ def test_columns_are_read_anew_in_each_frame(tmp_path):
     assert not trajectory.has_velocities
 
 
-def test_unknown_items_are_passed_over(tmp_path):
+def test_unknown_items_are_skipped(tmp_path):
     path = write(tmp_path / "a", map(two_atoms, range(2)))
     text = path.read_text()
     path.write_text(text.replace("ITEM: NUMBER", "ITEM: LABEL\nany thing\n1 2\nITEM: NUMBER"))
     assert open_trajectory(path, ReadOptions(units="metal")).n_frames == 2
 
 
-def test_order_is_trusted_only_if_told_so(tmp_path):
+def test_the_order_of_rows_is_trusted_only_on_request(tmp_path):
     path = write(tmp_path / "a", [(0, ["1 0 0", "2 0 0"])], columns="x y z")
     with pytest.raises(DataError, match="no column id"):
         open_trajectory(path, ReadOptions(units="metal"))
@@ -262,7 +262,7 @@ def test_restarted_runs_keep_the_last_of_repeated_steps(tmp_path):
     assert trajectory.interval_ps == pytest.approx(0.01)
 
 
-def test_steps_that_go_back_otherwise_are_refused(tmp_path):
+def test_other_backward_steps_are_refused(tmp_path):
     path = write(tmp_path / "a", map(two_atoms, [0, 10, 20, 5, 15]))
     with pytest.raises(DataError, match="steps go back from 20 to 5"):
         open_trajectory(path, ReadOptions(units="metal"))
@@ -270,11 +270,11 @@ def test_steps_that_go_back_otherwise_are_refused(tmp_path):
 
 def test_units_must_be_known_and_must_agree(tmp_path):
     path = write(tmp_path / "a", [two_atoms(0)])
-    with pytest.raises(UsageError, match="does not say which units"):
+    with pytest.raises(UsageError, match="does not name its units"):
         open_trajectory(path)
-    with pytest.raises(UsageError, match="units real are asked for, but the file is in metal"):
+    with pytest.raises(UsageError, match="units real are requested, but the file is in metal"):
         open_trajectory(DATA / "o_all.lammpstrj", ReadOptions(units="real"))
-    with pytest.raises(UsageError, match="4 fs is given, but the file's own times mean 2 fs"):
+    with pytest.raises(UsageError, match="4 fs is given, but the times in the file imply 2 fs"):
         open_trajectory(DATA / "o_all.lammpstrj", ReadOptions(timestep_fs=4.0))
 
 
@@ -306,15 +306,15 @@ def test_fields_are_converted(tmp_path):
         (["1 1 si 28.1 0 0 0", "2 1 si 28.1 1 1 1"], None),
     ],
 )
-def test_elements_are_believed_only_if_they_were_set(tmp_path, rows, species):
+def test_default_elements_are_ignored(tmp_path, rows, species):
     path = write(tmp_path / "a", [(0, rows)], columns="id type element mass x y z")
     trajectory = open_trajectory(path, ReadOptions(units="metal"))
     assert trajectory.species == species
-    told = any("dump_modify ID element" in str(note) for note in trajectory.notes)
-    assert told is (species is None)
+    noted = any("dump_modify ID element" in str(note) for note in trajectory.notes)
+    assert noted is (species is None)
 
 
-def test_large_frames_are_leapt_over_without_a_change(tmp_path, monkeypatch):
+def test_skipping_rows_of_large_frames_changes_nothing(tmp_path, monkeypatch):
     random = np.random.default_rng(5)
     n = 60
     rows = [[f"{k} 1 {' '.join(map(repr, random.normal(size=3).tolist()))}" for k in range(n)]]
@@ -325,14 +325,14 @@ def test_large_frames_are_leapt_over_without_a_change(tmp_path, monkeypatch):
     path = write(tmp_path / "a", [(10 * t, frame) for t, frame in enumerate(rows)])
     walked = index_dump(open_source(path))
     leaps = []
-    leap = lammps_index._Walk._leap
-    monkeypatch.setattr(lammps_index, "_LEAP", 1)
+    leap = lammps_index._Scan._skip_rows
+    monkeypatch.setattr(lammps_index, "_SKIPPED_SIZE", 1)
     monkeypatch.setattr(lammps_index, "_PEEK", 4096)
     monkeypatch.setattr(lammps_index, "_LONGEST_ITEMS", 100)
     monkeypatch.setattr(lammps_index, "_CHUNK", 4096)
     monkeypatch.setattr(
-        lammps_index._Walk,
-        "_leap",
+        lammps_index._Scan,
+        "_skip_rows",
         lambda self, *args: leaps.append(leap(self, *args)) or leaps[-1],
     )
     leapt = index_dump(open_source(path))
@@ -341,8 +341,8 @@ def test_large_frames_are_leapt_over_without_a_change(tmp_path, monkeypatch):
     assert sum(leaps) > 5
 
 
-def test_two_short_frames_are_not_taken_for_one_long(tmp_path, monkeypatch):
-    # Rows are padded such that two frames together are as long as one, and start alike.
+def test_two_short_frames_are_not_read_as_one(tmp_path, monkeypatch):
+    # Rows are padded so that two frames together are as long as one, and start alike.
     def frame(step, widths):
         return step, [
             f"{k} 1 1 2 {step}".ljust(width) for k, width in enumerate(widths, start=1)
@@ -355,7 +355,7 @@ def test_two_short_frames_are_not_taken_for_one_long(tmp_path, monkeypatch):
     steps = range(100, 1000, 100)
     frames = [frame(step, short if step in {400, 500} else long) for step in steps]
     path = write(tmp_path / "a", frames)
-    monkeypatch.setattr(lammps_index, "_LEAP", 1)
+    monkeypatch.setattr(lammps_index, "_SKIPPED_SIZE", 1)
     monkeypatch.setattr(lammps_index, "_PEEK", 4096)
     monkeypatch.setattr(lammps_index, "_CHUNK", 4096)
     trajectory = open_trajectory(path, ReadOptions(units="metal"))
@@ -373,7 +373,7 @@ def test_tilted_boxes_and_image_flags(tmp_path_factory, tilt, images, reduced):
     xy, xz, yz = tilt
     cell = np.array([[7.0, 0, 0], [xy, 8.0, 0], [xz, yz, 9.0]])
     origin = np.array([-1.0, 2.0, 0.5])
-    # LAMMPS writes the bounding box of the cell: here from its eight corners.
+    # LAMMPS writes the bounding box of the cell, computed here from its eight corners.
     corners = origin + np.indices((2, 2, 2)).reshape(3, 8).T @ cell
     low, high = corners.min(axis=0), corners.max(axis=0)
     rows = [f"{low[k]!r} {high[k]!r} {tilt[k]!r}".replace("np.float64", "") for k in range(3)]

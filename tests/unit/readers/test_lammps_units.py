@@ -1,4 +1,4 @@
-"""Unit styles against each other and against what LAMMPS integrates with."""
+"""Unit styles against each other and against the constants of LAMMPS."""
 
 import pytest
 from scipy import constants
@@ -8,8 +8,8 @@ from trajmodes.readers.units import unit_factors
 from trajmodes.units import BOLTZMANN, DALTON
 
 STYLES = ["metal", "real", "si", "cgs", "electron", "micro", "nano"]
-# Of LAMMPS, src/update.cpp, release 22Jul2025: the constants of each style that turn force over
-# mass into acceleration, and m v² into energy, in the style's own units.
+# From LAMMPS, src/update.cpp, release 22Jul2025: the constants of each style that convert force
+# over mass to acceleration, and m v² to energy, in the units of the style.
 FORCE_TO_ACCELERATION = {
     "metal": 1.0 / 1.0364269e-4,
     "real": 1.0 / 48.88821291 / 48.88821291,
@@ -22,7 +22,7 @@ FORCE_TO_ACCELERATION = {
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_newton_holds_in_lammps_own_units(style):
+def test_newtons_law_holds_in_each_style(style):
     unit = unit_factors(style)
     acceleration = unit.force / unit.mass / (unit.length / unit.time**2)
     assert acceleration == pytest.approx(FORCE_TO_ACCELERATION[style], rel=2e-6)
@@ -57,7 +57,7 @@ def test_lj_reduced_units_of_argon():
     assert unit.mass * unit.velocity**2 == pytest.approx(0.0104)
 
 
-def test_what_cannot_be_converted_is_refused():
+def test_unknown_styles_are_refused():
     with pytest.raises(UsageError, match="multiples of ε, σ and m"):
         unit_factors("lj")
     with pytest.raises(UsageError, match="must be positive"):

@@ -1,4 +1,4 @@
-"""The time axis: frames that a restart wrote again, gaps, steps and times."""
+"""The time axis: rewritten frames, gaps, steps and times."""
 
 import numpy as np
 import pytest
@@ -10,38 +10,38 @@ from trajmodes.readers.time_axis import TimeAxis, kept_frames, time_axis
 
 
 def kept(*parts):
-    """Parts of one run, each in a file of its own: a, b, …"""
+    """Parts of one run, each in a separate file: a, b, …"""
     steps = [np.asarray(list(part)) for part in parts]
     found = kept_frames([chr(97 + k) for k in range(len(parts))], steps)
     return np.concatenate(steps), found
 
 
-def test_rising_steps_are_all_kept():
+def test_increasing_steps_are_all_kept():
     _, found = kept(range(0, 50, 10), range(50, 100, 5))
     assert found.frames.tolist() == list(range(15))
     assert (found.breaks, found.notes) == ((), ())
 
 
-def test_the_file_that_starts_later_counts_from_its_first_frame_on():
+def test_a_later_file_is_used_from_its_first_frame():
     steps, found = kept(range(0, 101, 10), range(60, 201, 10))
     assert steps[found.frames].tolist() == list(range(0, 201, 10))
     assert found.frames[6] == 11
     assert found.breaks == (6,)
     (note,) = found.notes
     assert "a and b both have step 60 to step 100 (a restart)" in str(note)
-    assert "the later frames, in b, count, and 5 frames before are left out" in str(note)
-    assert "analyse each by itself" in str(note)
+    assert "the later frames, in b, are used, and 5 frames before are left out" in str(note)
+    assert "analyse each separately" in str(note)
 
 
-def test_nothing_of_the_earlier_part_is_mixed_into_the_later():
-    """A restart at another interval: step 70 of the first is none of the second."""
+def test_parts_before_and_after_a_restart_are_not_mixed():
+    """A restart at another interval: step 70 of the first part is missing in the second."""
     steps, found = kept(range(0, 101, 10), range(52, 201, 4))
     assert steps[found.frames].tolist() == [*range(0, 51, 10), *range(52, 201, 4)]
     assert (found.frames >= 11).tolist() == [False] * 6 + [True] * 38
     assert "5 frames before are left out" in str(found.notes[0])
 
 
-def test_a_restart_that_was_appended_to_the_same_file():
+def test_a_restart_appended_to_the_same_file():
     steps = np.array([0, 10, 20, 30, 20, 30, 40])
     found = kept_frames(["a"], [steps])
     assert found.frames.tolist() == [0, 1, 4, 5, 6]
@@ -61,22 +61,25 @@ def test_a_restart_over_two_files_names_both():
     [
         (
             range(50, 80, 10),
-            "steps go back from 100 to 50, and the part that starts there ends at step 70",
+            "steps go back from 100 to 50, and the part that starts there ends earlier, at",
         ),
-        (range(65, 205, 10), "the part that starts there has none of the steps written before"),
+        (
+            range(65, 205, 10),
+            "the part that starts there shares no step with the frames before it",
+        ),
         (range(0, 201, 10), "a starts at step 0, and so does b"),
         ([*range(110, 130, 10), *range(-10, 201, 10)], "all steps of a are in b again"),
     ],
 )
-def test_what_is_no_restart_is_refused(later, message):
-    with pytest.raises(DataError, match=message) as told:
+def test_steps_that_go_back_without_a_restart_are_refused(later, message):
+    with pytest.raises(DataError, match=message) as caught:
         kept(range(0, 101, 10), later)
-    assert told.value.where.startswith("b, step")
-    assert "analyse each run by itself" in told.value.fix
+    assert caught.value.where.startswith("b, step")
+    assert "analyse each run separately" in caught.value.fix
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=4))
-def test_every_step_once_in_rising_order_whatever_was_rewritten(backs):
+def test_steps_are_unique_and_increase(backs):
     parts, start = [], 0
     for back in backs:
         parts.append(range(start, start + 40))
@@ -92,7 +95,7 @@ def test_files_are_ordered_by_their_steps():
     assert found.frames[0] == 5
 
 
-def test_files_without_steps_stay_in_the_order_given_with_a_break_between():
+def test_files_without_steps_keep_their_order():
     nothing = np.full(4, np.nan)
     found = kept_frames(["a", "b"], [nothing, nothing[:3]])
     assert found.frames.tolist() == list(range(7))
@@ -123,14 +126,14 @@ def test_frames_without_step_or_time_have_no_times():
     assert found.segments == ((0, 2), (2, 6))
 
 
-def test_a_gap_in_times_of_single_precision_is_seen_and_their_rounding_is_not():
+def test_gaps_in_single_precision_times_are_found():
     t = 900.0 + 1e-3 * np.r_[np.arange(100), np.arange(102, 200)]
     found, notes = axis(np.full(len(t), np.nan), t.astype(np.float32), breaks=(7,))
     assert found.segments == ((0, 100), (100, 198))
     assert len(notes) == 1
 
 
-def test_exact_times_show_a_change_of_the_time_step_that_steps_do_not():
+def test_exact_times_show_a_change_of_the_time_step():
     times = [0.0, 0.01, 0.02, 0.03, 0.05, 0.07]
     assert axis(range(6), times)[0].segments == ((0, 6),)
     exact, _ = axis(range(6), times, exact_times=True)
@@ -140,24 +143,26 @@ def test_exact_times_show_a_change_of_the_time_step_that_steps_do_not():
 
 def test_times_that_contradict_steps_or_run_backwards_are_refused():
     times = 0.01 * np.arange(6)
-    with pytest.raises(UsageError, match=r"2 fs is given, but the file's own times mean 1 fs"):
+    with pytest.raises(
+        UsageError, match=r"2 fs is given, but the times in the file imply 1 fs"
+    ):
         axis(range(0, 60, 10), times, timestep_fs=2.0)
-    with pytest.raises(DataError, match=r"goes from 0.05 to 0 ps \(frame 6\)"):
+    with pytest.raises(DataError, match=r"0.05 ps, then 0 ps \(frame 6\)"):
         axis([np.nan] * 12, [*times, *times])
 
 
-def test_some_times_alone_are_not_enough():
+def test_some_times_are_not_enough():
     times = [0.0, 0.01, 0.02, *NONE[3:]]
     found, (note,) = axis(range(0, 60, 10), times)
     assert found.times_ps is None
     assert "the first is frame 3" in note.text
-    assert note.fix == "give --timestep-fs (by the others 1)"
+    assert note.fix == "give --timestep-fs (the others imply 1)"
     found, _ = axis(range(0, 60, 10), times, timestep_fs=1.0)
     assert found.times_ps.tolist() == pytest.approx(0.01 * np.arange(6))
 
 
 @given(st.integers(0, 5), st.integers(1, 6))
-def test_a_part_is_what_the_whole_holds_there(start, length):
+def test_a_part_equals_the_same_frames_of_the_whole(start, length):
     whole, _ = axis([0, 10, 20, 50, 60, 70], NONE, timestep_fs=1.0)
     stop = min(start + length, 6)
     part = whole.part(start, stop)

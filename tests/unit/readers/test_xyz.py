@@ -1,4 +1,4 @@
-"""XYZ trajectories of every program against ASE, LAMMPS's own dumps, and what was written."""
+"""XYZ trajectories of all programs against ASE, LAMMPS dumps and the written numbers."""
 
 import bz2
 import gzip
@@ -71,7 +71,7 @@ def test_lammps_extxyz_equals_the_dump_of_the_same_run(ours: str, dump: str) -> 
     np.testing.assert_allclose(found.times_ps, truth.times_ps, atol=1e-9)
     assert found.interval_ps == pytest.approx(0.02, rel=1e-9)
     np.testing.assert_allclose(block.cells, other.cells, rtol=5e-6, atol=0)
-    # The dump is unwrapped, this format is not: equal up to vectors of the box.
+    # The dump is unwrapped and this format is not: equal up to box vectors.
     shift = (other.positions - block.positions) @ np.linalg.inv(other.cells)
     apart = (shift - np.rint(shift)) @ other.cells
     np.testing.assert_allclose(apart, 0.0, atol=6e-5)
@@ -80,8 +80,8 @@ def test_lammps_extxyz_equals_the_dump_of_the_same_run(ours: str, dump: str) -> 
     assert found.species == ("Ar",) * found.n_atoms
     assert not found.unwrapped
     assert found.precision_digits == 6
-    assert any("metal is taken" in str(note) for note in found.notes)
-    # Six digits: of numbers below 10 Å, and in the tilted run of larger ones.
+    assert any("metal is used" in str(note) for note in found.notes)
+    # Six digits of numbers below 10 Å; of larger ones in the tilted run.
     assert found.rounding == pytest.approx({"o.extxyz": 5e-6, "t.extxyz": 5e-5}[ours])
     assert not any("are rounded" in str(note) for note in found.notes)
 
@@ -105,9 +105,9 @@ def test_plain_xyz_without_a_cell_is_refused() -> None:
         open_xyz([DATA / "o.xyz"], PLAIN)
 
 
-def test_wrong_unit_style_is_found_out_by_the_temperature() -> None:
+def test_a_wrong_unit_style_contradicts_the_temperature() -> None:
     with pytest.raises(
-        UsageError, match=r"(?s)units real, the comment says 60 K.*--units metal"
+        UsageError, match=r"(?s)units real, but the comment gives 60 K.*--units metal"
     ):
         open_xyz([DATA / "o.extxyz"], ReadOptions(units="real"))
 
@@ -165,7 +165,7 @@ infos = st.dictionaries(
 
 @given(seed=st.integers(0, 99), masses=st.booleans(), forces=st.booleans(), info=infos)
 @settings(deadline=None, derandomize=True, max_examples=60)
-def test_what_ase_writes_comes_back(
+def test_files_of_ase_are_read_back(
     tmp_path_factory: Any,
     seed: int,
     masses: bool,  # noqa: FBT001
@@ -174,7 +174,7 @@ def test_what_ase_writes_comes_back(
 ) -> None:
     path = tmp_path_factory.mktemp("ase") / "run.xyz"
     images = ase_run(seed, 3, masses, forces)
-    # ASE leaves equals signs and tabs in keys and values as they are, for nobody to read back.
+    # ASE does not escape equals signs and tabs in keys and values.
     clean = {
         key: value
         for key, value in info.items()
@@ -195,7 +195,7 @@ def test_what_ase_writes_comes_back(
     for t, image in enumerate(images):
         np.testing.assert_allclose(block.positions[t], image.positions, atol=5.1e-9)
         np.testing.assert_array_equal(block.cells[t], image.cell.array)
-        per_ps = 1000 * ase.units.fs  # CODATA of another year: seven digits agree
+        per_ps = 1000 * ase.units.fs  # CODATA of different years agree to seven digits.
         np.testing.assert_allclose(
             block.velocities[t], image.get_velocities() * per_ps, rtol=1e-6, atol=1e-6
         )
@@ -245,7 +245,7 @@ def test_gpumd(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.masses, np.array([28.0855, 12.011]) * DALTON)
 
 
-def test_velocities_of_unknown_unit_ask_for_it(tmp_path: Path) -> None:
+def test_velocities_of_unknown_unit_require_units(tmp_path: Path) -> None:
     comment = f"{BOX} Properties=species:S:1:pos:R:3:vel:R:3"
     paths = saved(tmp_path / "a.xyz", frame(TWO, comment))
     with pytest.raises(UsageError, match="--units metal"):
@@ -267,13 +267,13 @@ def test_ids_sort_atoms_and_species_follow(tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole(found).positions[:, :, 0], [[2, 1], [4, 3]])
 
 
-def test_atomic_numbers_stand_in_for_species(tmp_path: Path) -> None:
+def test_atomic_numbers_replace_species(tmp_path: Path) -> None:
     comment = f"{BOX} Properties=Z:I:1:pos:R:3"
     paths = saved(tmp_path / "a.xyz", frame(["14 1 1 1", "6 2 2 2"], comment))
     assert open_xyz(paths, PLAIN).species == ("Si", "C")
 
 
-def test_masses_in_another_unit_are_noticed(tmp_path: Path) -> None:
+def test_masses_in_another_unit_are_noted(tmp_path: Path) -> None:
     comment = f"{BOX} Properties=species:S:1:pos:R:3:mass:R:1"
     paths = saved(tmp_path / "a.xyz", frame(["Si 1 1 1 2910.85", "Si 2 2 2 2910.85"], comment))
     assert any(
@@ -292,7 +292,7 @@ def test_species_may_be_any_bytes(tmp_path: Path) -> None:
     assert whole(found).n_frames == 2
 
 
-def test_layout_of_lines_does_not_matter(tmp_path: Path) -> None:
+def test_blank_lines_and_line_ends_do_not_matter(tmp_path: Path) -> None:
     straight = saved(tmp_path / "a.xyz", *(frame(TWO, f"Step={s} {BOX}") for s in (1, 2)))
     text = "\ufeff\r\n" + straight[0].read_text(encoding="utf-8")
     text = text.replace(" ", "  \t ").replace("\n", "  \r\n").replace('"  \t ', '" ')
@@ -309,7 +309,7 @@ def test_layout_of_lines_does_not_matter(tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole(one).cells, whole(two).cells)
 
 
-def test_columns_may_change_places_between_frames(tmp_path: Path) -> None:
+def test_columns_may_be_reordered_between_frames(tmp_path: Path) -> None:
     paths = saved(
         tmp_path / "a.xyz",
         frame(
@@ -335,7 +335,7 @@ def test_columns_may_change_places_between_frames(tmp_path: Path) -> None:
 
 
 def test_columns_may_change_behind_the_species(tmp_path: Path) -> None:
-    # Nothing in the rows betrays the change: only the comments tell.
+    # The rows do not show the change; only the comments do.
     one, two = "species:S:1:pos:R:3:force:R:3", "species:S:1:force:R:3:pos:R:3"
     paths = saved(
         tmp_path / "a.xyz",
@@ -350,15 +350,17 @@ def test_columns_may_change_behind_the_species(tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole(found).forces[:, 0, 2], [3, 0, 0, 3, 3])
 
 
-def test_steps_that_never_change_number_nothing(tmp_path: Path) -> None:
+def test_constant_steps_are_ignored(tmp_path: Path) -> None:
     paths = saved(tmp_path / "a.xyz", *[frame(TWO[:1], f"{BOX} Timestep=1")] * 3)
     found = open_xyz(paths, ReadOptions(timestep_fs=5.0))
     np.testing.assert_array_equal(found.steps, [0, 1, 2])
     assert found.interval_ps == pytest.approx(0.005)
-    assert any("is taken as that between frames" in str(note) for note in found.notes)
+    assert any(
+        "time step is used as the time between frames" in str(note) for note in found.notes
+    )
 
 
-def test_files_are_ordered_by_step_and_rewritten_steps_count_once(tmp_path: Path) -> None:
+def test_files_are_ordered_by_step_and_rewritten_steps_used_once(tmp_path: Path) -> None:
     def run(name: str, steps: list[int], x: float) -> Path:
         frames = [frame([f"Si {x + s} 0 0"], f"Timestep={s} {BOX}") for s in steps]
         return saved(tmp_path / name, *frames)[0]
@@ -373,7 +375,7 @@ def test_files_are_ordered_by_step_and_rewritten_steps_count_once(tmp_path: Path
         whole(found).positions[:, 0, 0], [0, 10, 20, 30.5, 40.5, 50.5, 80.5, 90.5]
     )
     assert found.paths == (early, late)
-    # a restart starts a segment, for it may have gone another way
+    # A restart starts a segment, because its path may differ.
     assert found.segments == ((0, 3), (3, 6), (6, 8))
     assert found.interval_ps == pytest.approx(0.01)
     assert any("step 30 to step 40 (a restart)" in str(note) for note in found.notes)
@@ -387,7 +389,7 @@ def test_backward_steps_are_refused(tmp_path: Path) -> None:
 
 def test_a_time_step_that_contradicts_the_file_is_refused() -> None:
     with pytest.raises(
-        UsageError, match=r"of 1 fs is given, but the file's own times mean 2 fs"
+        UsageError, match=r"of 1 fs is given, but the times in the file imply 2 fs"
     ):
         open_xyz([DATA / "o.extxyz"], ReadOptions(timestep_fs=1.0))
 
@@ -402,7 +404,7 @@ def test_compressed_files(tmp_path: Path, pack: Any) -> None:
 
 @given(cuts=st.lists(st.integers(0, 5), min_size=1, max_size=4))
 @settings(deadline=None, derandomize=True, max_examples=20)
-def test_blocks_do_not_depend_on_where_they_are_cut(cuts: list[int]) -> None:
+def test_frames_do_not_depend_on_the_range_read(cuts: list[int]) -> None:
     found = open_xyz([DATA / "o.extxyz"], PLAIN)
     bounds = sorted({0, found.n_frames, *cuts})
     parts = [found.read(a, b) for a, b in pairwise(bounds)]
@@ -424,5 +426,5 @@ def test_reads_are_safe_in_threads_and_after_pickling() -> None:
 def test_ranges_outside_are_refused() -> None:
     found = open_xyz([DATA / "o.extxyz"], PLAIN)
     assert found.read(2, 2).n_frames == 0
-    with pytest.raises(UsageError, match="frames 3 to 6 are asked for, out of 5"):
+    with pytest.raises(UsageError, match="frames 3 to 6 are requested of 5"):
         found.read(3, 6)

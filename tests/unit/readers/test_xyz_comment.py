@@ -1,4 +1,4 @@
-"""Comment lines of extended XYZ: what programs and people write, and what must be refused."""
+"""Comment lines of extended XYZ: forms that programs write, and forms that are refused."""
 
 import time
 
@@ -41,7 +41,7 @@ NINE = "4 0 0 0 5 0 0 0 6"
         ("", {}),
     ],
 )
-def test_comment_as_programs_write_it(line: str, values: dict[str, str]) -> None:
+def test_comments_of_programs_are_parsed(line: str, values: dict[str, str]) -> None:
     assert parse_comment(line) == values
 
 
@@ -80,7 +80,7 @@ texts = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]))
 
 @given(st.dictionaries(keys.map(str.lower), texts))
 @settings(deadline=None, derandomize=True, max_examples=100)
-def test_quoted_values_come_back_as_they_were(values: dict[str, str]) -> None:
+def test_quoted_values_are_read_back(values: dict[str, str]) -> None:
     def quoted(text: str) -> str:
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -91,7 +91,7 @@ def test_quoted_values_come_back_as_they_were(values: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "text", [NINE, "4,0,0, 0,5,0, 0,0,6", "[[4, 0, 0], [0, 5, 0], [0, 0, 6]]"]
 )
-def test_lattice_in_every_spelling(text: str) -> None:
+def test_lattice_in_all_forms(text: str) -> None:
     np.testing.assert_array_equal(parse_lattice(text), np.diag([4.0, 5.0, 6.0]))
 
 
@@ -115,7 +115,7 @@ def test_bad_lattices_are_refused(text: str, message: str) -> None:
         parse_lattice(text)
 
 
-def test_fortran_exponents_are_understood() -> None:
+def test_fortran_exponents_are_read() -> None:
     assert parse_real("1.5D-2", "x") == 0.015
 
 
@@ -145,12 +145,12 @@ def test_bad_properties_are_refused(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["forces", "force", "REF_forces", "MACE_forces", "Forces"])
-def test_forces_under_their_many_names(name: str) -> None:
+def test_forces_under_all_their_names(name: str) -> None:
     fields = choose_fields(parse_properties(f"species:S:1:pos:R:3:magmom:R:1:{name}:R:3"))
     assert fields.force == 5
 
 
-def test_preferred_columns_win() -> None:
+def test_preferred_columns_are_chosen() -> None:
     text = "species:S:1:pos:R:3:REF_forces:R:3:forces:R:3:unwrapped_position:R:3"
     fields = choose_fields(parse_properties(text))
     assert (fields.force, fields.position, fields.unwrapped) == (7, 10, True)
@@ -165,7 +165,7 @@ def test_preferred_columns_win() -> None:
         ("species:S:1:pos:R:3:forces:S:3", "forces should have 3 columns of kind R"),
     ],
 )
-def test_unfit_columns_are_refused(text: str, message: str) -> None:
+def test_columns_of_wrong_kind_are_refused(text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         choose_fields(parse_properties(text))
 
@@ -188,7 +188,7 @@ GPUMD = 'Time=1.0 energy=-1 virial="1 0 0 0 1 0 0 0 1" stress="1 0 0 0 1 0 0 0 1
         (f'Origin="0 0 0" {LAMMPS}', "velo", ""),
     ],
 )
-def test_programs_show_themselves(comment: str, velocities: str, program: str) -> None:
+def test_programs_are_recognised(comment: str, velocities: str, program: str) -> None:
     properties = parse_properties(f"species:S:1:pos:R:3:{velocities}:R:3")
     assert recognise_program(parse_comment(comment), properties) == program
 
@@ -220,5 +220,5 @@ def test_velocities_of_unknown_unit_are_refused() -> None:
 
 def test_masses_of_quip_are_in_its_own_unit() -> None:
     _, factors = choose_units("quip", "", "velo", None)
-    # Silicon weighs 2910.85 eV fs²/Å² in QUIP's files.
+    # The mass of silicon is 2910.85 eV fs²/Å² in QUIP's files.
     assert 28.0855 * 103.6426957 * factors.mass == pytest.approx(28.0855 * DALTON, rel=1e-6)

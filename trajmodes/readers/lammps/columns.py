@@ -1,4 +1,4 @@
-"""What the columns of a LAMMPS dump mean: which of them are read, and as what."""
+"""Columns of a LAMMPS dump: which are read, what they mean, and a command that writes them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,19 +8,20 @@ import numpy as np
 from trajmodes.arrays import Ints
 from trajmodes.errors import DataError
 from trajmodes.readers.text.rows import ID, SKIP, TYPE
+from trajmodes.readers.trajectory import Trajectory
 
 
 @dataclass(frozen=True, slots=True)
 class Coordinates:
-    """One way in which LAMMPS writes positions."""
+    """One form in which LAMMPS writes positions."""
 
     names: tuple[str, str, str]
     scaled: bool
-    """Whether they are multiples of the box vectors, counted from the origin."""
+    """Whether they are multiples of the box vectors, relative to the origin."""
     images: bool
     """Whether image flags ix iy iz have to be added."""
     unwrapped: bool
-    """Whether what comes out is continuous in time."""
+    """Whether the resulting positions are continuous in time."""
 
 
 _IMAGES = ("ix", "iy", "iz")
@@ -38,7 +39,7 @@ _BY_PREFERENCE = (
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What is read from every frame, whatever the order of its columns."""
+    """Fields that are read from every frame, whatever the order of its columns."""
 
     coordinates: Coordinates
     velocities: bool
@@ -57,13 +58,7 @@ class Layout:
         )
 
     def plan(self, columns: Sequence[str]) -> Ints:
-        """(c,) what `scan.fill_rows` is to do with each column.
-
-        Parameters
-        ----------
-        columns
-            Column names of a frame, in its order.
-        """
+        """(c,) plan of `parse.fill_rows` for columns of these names."""
         names = [name for field in self.fields for name in field]
         codes = {name: code for code, name in enumerate(names)}
         codes |= {"id": ID} if self.ids else {}
@@ -74,16 +69,14 @@ class Layout:
 def choose_layout(
     layouts: Sequence[tuple[str, ...]], *, trust_order: bool, where: str
 ) -> Layout:
-    """Best that all frames offer: coordinates by preference, velocities and forces if there.
+    """Choose the fields of all frames: the preferred coordinates, velocities and forces.
 
     Parameters
     ----------
     layouts
         The different lists of column names that occur.
     trust_order
-        Whether atoms without ids may be taken in the order of the file.
-    where
-        The file, for messages.
+        Whether atoms without ids are taken in the order of the file.
 
     Raises
     ------
@@ -95,9 +88,9 @@ def choose_layout(
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise DataError(
-                f"two columns are called {', '.join(twice)}",
+                f"two columns are named {', '.join(twice)}",
                 where=where,
-                why="which of them counts cannot be known",
+                why="it is unknown which of them to read",
                 fix="name each column of the dump command once",
             )
         everywhere = set(names) if everywhere is None else everywhere & set(names)
@@ -115,7 +108,7 @@ def choose_layout(
             if len(different) == 1
             else f"frames have no coordinates in common: their columns are {lists}",
             where=where,
-            why="x y z, xs ys zs, xu yu zu or xsu ysu zsu must be there in every frame",
+            why="every frame needs x y z, xs ys zs, xu yu zu or xsu ysu zsu",
             fix="dump ID all custom N FILE id type xu yu zu vx vy vz fx fy fz",
         )
     if "id" not in common and not trust_order:
@@ -133,3 +126,31 @@ def choose_layout(
         ids="id" in common,
         types="type" in common,
     )
+
+
+def dump_lines(
+    trajectory: Trajectory, species: tuple[str, ...], *, stride: int | None = None
+) -> str:
+    """Lines ``dump`` and ``dump_modify`` for a later run of the same system.
+
+    Parameters
+    ----------
+    species
+        Elements of the crystal, given to LAMMPS in the order of types where it is known.
+    stride
+        Steps between frames; by default those of the trajectory.
+    """
+    steps = trajectory.steps
+    every = stride or (int(steps[1] - steps[0]) if len(steps) > 1 else 1)
+    names = " ".join(_species_by_type(trajectory, species))
+    return (
+        f"dump d all custom {every} run.lammpstrj id type element xu yu zu vx vy vz fx fy fz\n"
+        f"dump_modify d sort id format float %.10g units yes time yes element {names}"
+    )
+
+
+def _species_by_type(trajectory: Trajectory, species: tuple[str, ...]) -> list[str]:
+    if trajectory.types is None or trajectory.species is None:
+        return list(dict.fromkeys(species))
+    named = dict(zip(trajectory.types.tolist(), trajectory.species, strict=True))
+    return [named.get(kind, "X") for kind in range(1, max(named) + 1)]

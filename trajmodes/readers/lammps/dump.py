@@ -1,9 +1,9 @@
 """LAMMPS text dumps as a trajectory: frames are parsed in parallel from byte ranges.
 
-A read loads the text of a few frames at a time (about `_PIECE` bytes, or one frame where that
-is larger), parses it into the arrays that are handed out, and turns these into Cartesian
-internal units in place. The files are opened anew by every read, so that any number of threads
-and processes may do so at once.
+A read loads the text of a few frames at a time (about `_PIECE` bytes, or one frame if that is
+larger), parses it into the returned arrays, and converts these to Cartesian coordinates in
+internal units in place. Every read opens the files again, so any number of threads and
+processes can read at once.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,11 @@ from numba import njit
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.errors import DataError
-from trajmodes.readers.atom_table import AtomTable
 from trajmodes.readers.lammps.columns import Layout
 from trajmodes.readers.text.parse import TextFault, fill_rows, padded, row_of
 from trajmodes.readers.text.rows import Target
 from trajmodes.readers.text.source import TextSource
-from trajmodes.readers.trajectory import FrameFields
+from trajmodes.readers.trajectory import AtomTable, FrameFields
 from trajmodes.readers.units import UnitFactors
 
 _PIECE = 1 << 21
@@ -27,19 +26,19 @@ _PIECE = 1 << 21
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FramePlaces:
-    """Where the rows of frames are, and what their columns are."""
+    """Byte ranges of the rows of frames, and their columns."""
 
     sources: tuple[TextSource, ...]
     columns: tuple[tuple[str, ...], ...]
     """The different lists of column names."""
     file: Ints
-    """(t,) index into sources."""
+    """(t,) index into ``sources``."""
     body: Ints
     """(t,) byte at which the rows start."""
     stop: Ints
     """(t,) byte at which they stop."""
     header: Ints
-    """(t,) index into columns."""
+    """(t,) index into ``columns``."""
     steps: Ints
     """(t,) simulation step."""
 
@@ -49,7 +48,7 @@ class FramePlaces:
         return f"{path}, frame {frame}, step {self.steps[frame]}"
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Cut frames [start, stop) into runs that are read and parsed together."""
+        """Divide frames [start, stop) into ranges that are read and parsed together."""
         first = start
         for t in range(start + 1, stop + 1):
             if (
@@ -66,25 +65,14 @@ class FramePlaces:
 def parse_frames(
     places: FramePlaces, start: int, stop: int, target: Target, at: int = 0
 ) -> None:
-    """Parse frames [start, stop), which are one piece, into the fields from frame `at` on.
+    """Parse frames [start, stop), one of `FramePlaces.pieces`, into the fields.
 
-    Parameters
-    ----------
-    places
-        Where the frames are.
-    start
-        First frame.
-    stop
-        Frame behind the last one.
-    target
-        What to do with the columns, and where the numbers go.
-    at
-        Place of the first frame on the t axis of the fields.
+    ``at`` is the index of the first one on the t axis of the fields.
 
     Raises
     ------
     DataError
-        If the text is not what it should be, or the file has changed.
+        If the text is invalid, or the file has changed.
     """
     source = places.sources[places.file[start]]
     first, size = int(places.body[start]), int(places.stop[stop - 1] - places.body[start])
@@ -95,10 +83,10 @@ def parse_frames(
             source.fill(descriptor, text[:size], first)
             fill_rows(text, spans, at, target)
     except TextFault as fault:
-        raise _located(fault, places, start + fault.frame, first + fault.at) from None
+        raise _with_location(fault, places, start + fault.frame, first + fault.at) from None
 
 
-def _located(fault: TextFault, places: FramePlaces, frame: int, offset: int) -> DataError:
+def _with_location(fault: TextFault, places: FramePlaces, frame: int, offset: int) -> DataError:
     source = places.sources[places.file[frame]]
     names = places.columns[places.header[frame]]
     column = f", column {names[fault.column]}" if 0 <= fault.column < len(names) else ""
@@ -111,30 +99,26 @@ class LammpsFrames:
     """Frames of LAMMPS text dumps."""
 
     layout: Layout
-    """What is read of every frame."""
     factors: UnitFactors
-    """Factors into internal units."""
     places: FramePlaces
-    """Where the frames are."""
     atoms: AtomTable
-    """The atoms, whose order every frame is brought into."""
+    """The atoms; every frame is brought into their order."""
     n_atoms: int
-    """Number of atoms."""
     cells: Floats
     """(t, 3, 3), unit: Å. Rows are the box vectors."""
     origins: Floats
-    """(t, 3), unit: Å. Corner of the box."""
+    """(t, 3), unit: Å. Corners of the box."""
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, cells="t 3 3", origins="t 3")
 
     def read(self, start: int, stop: int) -> FrameFields:
-        """Frames [start, stop).
+        """Read frames [start, stop).
 
         Raises
         ------
         DataError
-            If a frame holds what it must not hold, or the file has changed.
+            If a frame is invalid, or the file has changed.
         """
         fields = np.empty((len(self.layout.fields), stop - start, self.n_atoms, 3))
         plans = [self.layout.plan(names) for names in self.places.columns]
@@ -158,7 +142,7 @@ class LammpsFrames:
         return f"{source.stamp.path}, line {line}"
 
     def _in_internal_units(self, start: int, stop: int, fields: Floats) -> FrameFields:
-        """Turn what the columns say into positions, velocities and forces, in place."""
+        """Convert the columns to positions, velocities and forces, in place."""
         cells = self.cells[start:stop]
         form, factors, named = self.layout.coordinates, self.factors, iter(fields)
         positions = next(named)
@@ -172,7 +156,7 @@ class LammpsFrames:
             (forces, factors.force),
         ):
             if array is not None and factor != 1.0:
-                # Infinities are outliers, and are named as such.
+                # Infinities are reported later, as outliers.
                 with np.errstate(over="ignore"):
                     np.multiply(array, factor, out=array)
         if form.images:
@@ -182,7 +166,7 @@ class LammpsFrames:
 
 @njit(nogil=True, cache=True)
 def _from_scaled(positions: Floats, cells: Floats, origins: Floats) -> None:
-    """Scaled to Cartesian in place: x = origin + s @ cell."""
+    """Scaled to Cartesian coordinates in place: x = origin + s @ cell."""
     for t in range(positions.shape[0]):
         cell, origin = cells[t], origins[t]
         for a in range(positions.shape[1]):
@@ -194,7 +178,7 @@ def _from_scaled(positions: Floats, cells: Floats, origins: Floats) -> None:
 
 @njit(nogil=True, cache=True)
 def _add_images(positions: Floats, images: Floats, cells: Floats) -> None:
-    """Unfold in place: x += image @ cell."""
+    """Unwrap in place: x += image @ cell."""
     for t in range(positions.shape[0]):
         cell = cells[t]
         for a in range(positions.shape[1]):

@@ -1,41 +1,37 @@
-"""The atoms and the rounding of coordinates, from the first frames of a LAMMPS dump."""
+"""The atoms of a LAMMPS dump from its first frame, and the rounding of its coordinates."""
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.readers.atom_table import AtomTable, is_symbol, order_by_id
 from trajmodes.readers.lammps.columns import Layout
 from trajmodes.readers.lammps.dump import FramePlaces, parse_frames
-from trajmodes.readers.text.rounding import Rounding, rounding_of
 from trajmodes.readers.text.rows import SKIP, Target
+from trajmodes.readers.trajectory import (
+    AtomTable,
+    Rounding,
+    is_symbol,
+    order_by_id,
+    rounding_of,
+)
 
 _SAMPLE_BYTES = 1 << 15
 _MASS_OF_CARBON = (11.5, 13.5)
 _EXACT = float(1 << 53)
 
 
-def look_at_atoms(
+def describe_atoms(
     places: FramePlaces, n_atoms: int, layout: Layout, mass_factor: float
 ) -> tuple[AtomTable, tuple[Note, ...]]:
     """Ids, types, masses and species of the first frame.
 
-    Parameters
-    ----------
-    places
-        Where the frames are.
-    n_atoms
-        Number of atoms.
-    layout
-        Which columns every frame has.
-    mass_factor
-        One unit of mass of the file in eV ps²/Å².
+    ``mass_factor`` is one unit of mass of the file in eV ps²/Å².
 
     Raises
     ------
     DataError
-        If ids or types are not integers, an id appears twice, or a row is not sound.
+        If ids or types are not integers, an id appears twice, or a row is invalid.
     """
     names = places.columns[places.header[0]]
     wanted = {"id": 0, "type": 1, "mass": 2}
@@ -52,7 +48,7 @@ def look_at_atoms(
     notes: tuple[Note, ...] = ()
     if "element" in names:
         symbols = [row[names.index("element")] for row in _rows(places, 0)]
-        species, notes = _credible([symbols[a] for a in order], types, masses)
+        species, notes = _chemical_symbols([symbols[a] for a in order], types, masses)
     atoms = AtomTable(
         ids=ids if layout.ids else None,
         types=types if layout.types else None,
@@ -75,19 +71,19 @@ def _integers(values: Floats, name: str, places: FramePlaces) -> Ints:
 
 
 def _rows(places: FramePlaces, frame: int, most: int | None = None) -> list[list[str]]:
-    """Tokens of the complete rows of a frame, or of those within its first `most` bytes."""
+    """Tokens of the complete rows of a frame, or of those within its first ``most`` bytes."""
     source = places.sources[places.file[frame]]
     at, stop = int(places.body[frame]), int(places.stop[frame])
     lines = source.data(at, min(stop - at, most or stop - at)).split(b"\n")
-    # Bytes are split where the kernels split them, text also at blanks of other alphabets.
+    # Split bytes, as the kernels do: str.split also splits at blanks of other alphabets.
     rows = [line.split() for line in lines[:-1]]
     return [[token.decode("utf-8", "replace") for token in row] for row in rows if row]
 
 
-def _credible(
+def _chemical_symbols(
     symbols: list[str], types: Ints, masses: Floats | None
 ) -> tuple[tuple[str, ...] | None, tuple[Note, ...]]:
-    """Species as the column `element` has them, unless they are only LAMMPS's default C."""
+    """Species of the column `element`, unless all are the default C of LAMMPS."""
     fix = "dump_modify ID element SYMBOLS, one for each type"
     others = sorted({symbol for symbol in symbols if not is_symbol(symbol)})
     if others:
@@ -97,21 +93,13 @@ def _credible(
         low, high = _MASS_OF_CARBON
         carbon = masses is not None and bool(((masses > low) & (masses < high)).all())
         if not carbon or len(np.unique(types)) > 1:
-            text = "column element says C for all atoms, which LAMMPS writes by default"
+            text = "column element is C for all atoms, which is the default of LAMMPS"
             return None, (Note("warning", text, fix=fix),)
     return tuple(symbols), ()
 
 
 def coordinate_rounding(places: FramePlaces, layout: Layout) -> Rounding:
-    """How the coordinates are rounded, in their own unit, by a sample of the frames.
-
-    Parameters
-    ----------
-    places
-        Where the frames are.
-    layout
-        Which columns are the coordinates.
-    """
+    """Estimate the rounding of the coordinates, in their own unit, from some frames."""
     n_frames = len(places.steps)
     literals: list[str] = []
     for frame in {0, n_frames // 2, n_frames - 1}:

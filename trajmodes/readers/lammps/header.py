@@ -1,4 +1,4 @@
-"""Headers of LAMMPS text dumps, read item by item by their keywords, compiled."""
+"""Headers of LAMMPS text dumps, read item by item from their keywords, compiled."""
 
 from enum import IntEnum
 from typing import Any
@@ -9,17 +9,17 @@ from numba import njit
 from trajmodes.arrays import Floats, Ints
 from trajmodes.readers.text.floats import UNDECIDED, WRONG, parse_decimal, parse_integer
 from trajmodes.readers.text.lines import (
+    Bytes,
     line_end,
     skip_blanks,
     skip_lines,
     skip_spaces,
     starts_with,
 )
-from trajmodes.readers.text.rows import Bytes
 
 
 class Entry(IntEnum):
-    """Columns of the table of integers; places are byte offsets into the text."""
+    """Columns of the table of integers; positions are byte offsets into the text."""
 
     START = 0
     """Where the header starts."""
@@ -36,14 +36,14 @@ class Entry(IntEnum):
     UNITS_AT = 8
     UNITS_SIZE = 9
     LAYOUT = 10
-    """Hash of the texts of the box's kind, of columns and of units."""
-    DOUBT = 11
-    """1 where a number of the header has to be rounded by Python's float."""
+    """Hash of the kind of box, the column names and the units."""
+    UNCERTAIN = 11
+    """1 where Python's float has to round a number of the header."""
 
 
 _START, _BODY, _STOP, _STEP, _ATOMS, _BOX = (int(entry) for entry in list(Entry)[:6])
 _COLUMNS_AT, _COLUMNS_SIZE, _UNITS_AT, _UNITS_SIZE = (int(entry) for entry in list(Entry)[6:10])
-_LAYOUT, _DOUBT = int(Entry.LAYOUT), int(Entry.DOUBT)
+_LAYOUT, _UNCERTAIN = int(Entry.LAYOUT), int(Entry.UNCERTAIN)
 N_REALS = 13
 _UNSET = np.iinfo(np.int64).min
 
@@ -62,7 +62,7 @@ _ITEM, _ROWS, _TIMESTEP, _TIME, _NUMBER, _BOUNDS, _UNITS = _WORDS.values()
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def skip_mark(text: Bytes, n: int) -> int:
-    """Place behind a byte order mark at the start of a text."""
+    """Offset behind a byte order mark at the start of a text."""
     return 3 if n > 2 and text[0] == 0xEF and text[1] == 0xBB and text[2] == 0xBF else 0
 
 
@@ -70,10 +70,10 @@ def skip_mark(text: Bytes, n: int) -> int:
 def find_frames(
     text: Bytes, window: tuple[int, int, int, int], state: Ints, table: Ints, reals: Floats
 ) -> tuple[int, int, int]:
-    """Walk through a window: (status, place to go on from, complete frames).
+    """Find frames in a window of text: (status, offset to continue from, complete frames).
 
-    The window is (where to start, where it stops, its place in the file, size of the file);
-    the state (rows still to be counted of the frame in row 0 of the table, atoms of a frame).
+    The window is (start, stop, its offset in the file, size of the file). The state is (rows
+    still to count in the frame in row 0 of the table, atoms of a frame).
     """
     at, n, position, size = window
     count = 0
@@ -107,7 +107,7 @@ def find_frames(
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _check_count(text: Bytes, entry: Ints, first: int, left: int) -> int:
-    """Whether the number of atoms is that of the first frame, or else possible at all."""
+    """Whether the number of atoms is that of the first frame, or possible at all."""
     if first > 0:
         return FOUND if entry[_ATOMS] == first else COUNT_CHANGED
     # A row has at least one digit and one blank for each column.
@@ -117,7 +117,7 @@ def _check_count(text: Bytes, entry: Ints, first: int, left: int) -> int:
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _read_header(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tuple[int, int]:
-    """One header: (status, place of the first row, or of what is wrong)."""
+    """One header: (status, offset of the first row, or of the error)."""
     entry[:] = 0
     entry[_STEP] = entry[_ATOMS] = _UNSET
     entry[_LAYOUT] = _HASH_START
@@ -127,7 +127,7 @@ def _read_header(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tup
         if stop == n:
             # A first line that cannot become an item is refused before it is complete.
             return (MORE if at == n or text[at] == _ITEM[0] else NO_ITEM), at
-        # Names end with their line: what follows on the next one is another line's business.
+        # Names end with their line.
         if not starts_with(text, at, stop, _ITEM):
             return NO_ITEM, at
         if starts_with(text, at + 6, stop, _ROWS):
@@ -150,16 +150,16 @@ def _read_header(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tup
 def _read_item(
     text: Bytes, places: tuple[int, int, int], entry: Ints, real: Floats
 ) -> tuple[int, int]:
-    """One item, of which places has (name, its line's end, end): (status, place behind)."""
+    """One item at (name, end of its line, end of the text): (status, offset behind)."""
     key, stop, n = places
     at = stop + 1
     if starts_with(text, key, stop, _BOUNDS):
         entry[_LAYOUT] = _hashed(text, key, stop, entry[_LAYOUT])
         return _read_box(text, at, n, entry, real)
     if starts_with(text, key, stop, _TIME):
-        status, at, entry[_DOUBT] = _read_reals(text, at, n, real[:1], entry[_DOUBT])
+        status, at, entry[_UNCERTAIN] = _read_reals(text, at, n, real[:1], entry[_UNCERTAIN])
     elif starts_with(text, key, stop, _TIMESTEP):
-        # The next frame's already: an unknown item would have swallowed all rows of this one.
+        # A second TIMESTEP belongs to the next frame: an unknown item has skipped all rows.
         if entry[_STEP] != _UNSET:
             return NO_ROWS, key
         status, at, entry[_STEP] = _read_integer(text, at, n)
@@ -183,7 +183,7 @@ def _count_words(text: Bytes, at: int, stop: int) -> int:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _hashed(text: Bytes, at: int, stop: int, value: Any) -> Any:
-    """FNV-1a hash of the text between two places, blanks left out at the end."""
+    """FNV-1a hash of the text between two offsets, without trailing blanks."""
     while stop > at and text[stop - 1] <= 32:
         stop -= 1
     for k in range(at, stop):
@@ -193,7 +193,7 @@ def _hashed(text: Bytes, at: int, stop: int, value: Any) -> Any:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _read_integer(text: Bytes, at: int, n: int) -> tuple[int, int, int]:
-    """Read a line of one integer: (status, next line or what is wrong, value)."""
+    """Read a line of one integer: (status, next line or offset of the error, value)."""
     address: Any = np.int64(text.ctypes.data)
     stop = line_end(text, at, n)
     if stop == n:
@@ -206,29 +206,31 @@ def _read_integer(text: Bytes, at: int, n: int) -> tuple[int, int, int]:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _read_reals(text: Bytes, at: int, n: int, out: Floats, doubt: int) -> tuple[int, int, int]:
-    """Read a line of numbers: (status, next line or what is wrong, whether any is in doubt)."""
+def _read_reals(
+    text: Bytes, at: int, n: int, out: Floats, uncertain: int
+) -> tuple[int, int, int]:
+    """Read a line of numbers: (status, next line or offset of the error, any undecided)."""
     address: Any = np.int64(text.ctypes.data)
     stop = line_end(text, at, n)
     if stop == n:
-        return MORE, at, doubt
+        return MORE, at, uncertain
     for k in range(len(out)):
         at = skip_spaces(text, at, stop)
         if at == stop:
-            return BAD_NUMBER, at, doubt
+            return BAD_NUMBER, at, uncertain
         out[k], end, verdict = parse_decimal(address, at)
         if verdict == WRONG or text[end] > 32 or not np.isfinite(out[k]):
-            return BAD_NUMBER, at, doubt
-        doubt |= verdict == UNDECIDED
+            return BAD_NUMBER, at, uncertain
+        uncertain |= verdict == UNDECIDED
         at = end
     if skip_spaces(text, at, stop) != stop:
-        return BAD_NUMBER, at, doubt
-    return FOUND, stop + 1, doubt
+        return BAD_NUMBER, at, uncertain
+    return FOUND, stop + 1, uncertain
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _read_box(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tuple[int, int]:
-    """Three rows of two, three or four numbers: (status, place behind or of what is wrong)."""
+    """Three rows of two to four numbers: (status, offset behind or of the error)."""
     stop = line_end(text, at, n)
     width = _count_words(text, at, stop)
     if stop < n and not 2 <= width <= 4:
@@ -236,7 +238,7 @@ def _read_box(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tuple[
     entry[_BOX] = width
     for row in range(3):
         out = real[1 + row * width : 1 + (row + 1) * width]
-        status, at, entry[_DOUBT] = _read_reals(text, at, n, out, entry[_DOUBT])
+        status, at, entry[_UNCERTAIN] = _read_reals(text, at, n, out, entry[_UNCERTAIN])
         if status != FOUND:
             return status, at
     return FOUND, at
@@ -244,7 +246,7 @@ def _read_box(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tuple[
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _read_units(text: Bytes, at: int, n: int, entry: Ints) -> tuple[int, int]:
-    """Remember where the name of the unit style is."""
+    """Store where the name of the unit style stands."""
     stop = line_end(text, at, n)
     if stop == n:
         return MORE, at
@@ -254,7 +256,7 @@ def _read_units(text: Bytes, at: int, n: int, entry: Ints) -> tuple[int, int]:
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _skip_item(text: Bytes, at: int, n: int) -> tuple[int, int]:
-    """Pass over the lines of an item that is not known."""
+    """Skip the lines of an unknown item."""
     while True:
         stop = line_end(text, at, n)
         if stop == n:

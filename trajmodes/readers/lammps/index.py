@@ -1,8 +1,8 @@
-"""Frames of a LAMMPS text dump: where they are, and what their headers say.
+"""Frames of a LAMMPS text dump: their byte ranges, headers and boxes.
 
-The file is walked once, in pieces: headers are read item by item, rows are only counted, and
-those of large frames leapt over where the next header is found about where it should be. What
-comes out is two tables of numbers, one row for each complete frame, fit for the cache.
+The file is read once, in pieces. Headers are parsed item by item and rows are only counted; the
+rows of large frames are skipped if the next header stands about where it is expected. The
+result is two tables of numbers, one row for each complete frame, which can be cached.
 """
 
 import re
@@ -12,6 +12,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 from trajmodes.readers.lammps.header import (
     BAD_NUMBER,
     COUNT_ABSURD,
@@ -34,8 +35,8 @@ from trajmodes.readers.text.source import TextSource
 
 _CHUNK = 1 << 22
 _CAPACITY = 4096
-# Frames of this size and more are leapt over, with a smaller look at what is in between.
-_LEAP = 1 << 18
+# Rows of frames of at least this size are skipped; a smaller window is read between them.
+_SKIPPED_SIZE = 1 << 18
 _PEEK = 1 << 16
 _HEADER = re.compile(
     rb"\n(?:ITEM: UNITS\s*\n\S+\s*\n)?(?:ITEM: TIME\s*\n\S+\s*\n)?"
@@ -51,40 +52,38 @@ class DumpIndex:
     """Complete frames of one file, in its order."""
 
     entries: Ints
-    """(t, 12) see `Entry`."""
+    """(t, 12) columns of `Entry`."""
     reals: Floats
-    """(t, 13) time in the units of the file (nan if not given), then the rows of the box."""
-    lost: Ints
-    """(2,) byte and step of a frame that the end of the file cuts off; −1, −1 if none is, and
-    step −1 where the cut is within its header."""
+    """(t, 13) time in the unit of the file (nan if not given), then the rows of the box."""
+    incomplete: Ints
+    """(2,) byte and step of an incomplete frame at the end of the file; −1, −1 if there is
+    none, and step −1 if its header is incomplete.
+    """
 
 
 def index_dump(source: TextSource) -> DumpIndex:
     """Find all frames of a dump.
 
-    Parameters
-    ----------
-    source
-        Text of the file.
-
     Raises
     ------
     DataError
-        If a header is not what LAMMPS writes, the number of atoms is absurd or changes, or a
-        frame has more or fewer rows than it announces.
+        If a header is not valid, the number of atoms is absurd or changes, or a frame has more
+        or fewer rows than it announces.
     """
-    walk = _Walk(source)
+    scan = _Scan(source)
     with source.reading() as descriptor:
-        while not walk.done:
-            walk.advance(descriptor)
-    index = DumpIndex(np.concatenate(walk.entries), np.concatenate(walk.reals), walk.lost())
-    _settle_doubts(source, index)
+        while not scan.done:
+            scan.advance(descriptor)
+    index = DumpIndex(
+        np.concatenate(scan.entries), np.concatenate(scan.reals), scan.incomplete()
+    )
+    _round_uncertain(source, index)
     _check_row_lengths(source, index)
     return index
 
 
-class _Walk:
-    """The walk through one file: a window of text, and the frames found so far."""
+class _Scan:
+    """One pass through a file: a window of text, and the frames found so far."""
 
     def __init__(self, source: TextSource) -> None:
         self.source = source
@@ -92,17 +91,17 @@ class _Walk:
         self.reals: list[Floats] = []
         self.position = 0
         self.done = False
-        # One row more than is ever full: for the frame that is not complete yet.
+        # One row more than is ever filled, for the incomplete frame.
         self._table = np.zeros((_CAPACITY + 1, len(Entry)), dtype=np.int64)
         self._real_table = np.zeros((_CAPACITY + 1, N_REALS))
         self._state = np.zeros(2, dtype=np.int64)
         self._buffer = padded(_CHUNK)
         self._recent = self._table[:0].copy()
-        self._reach = _CHUNK
+        self._window_size = _CHUNK
 
     def advance(self, descriptor: int) -> None:
-        """Take in the next window."""
-        n = min(self._reach, self.source.size - self.position)
+        """Read the next window."""
+        n = min(self._window_size, self.source.size - self.position)
         self.source.fill(descriptor, self._buffer[:n], self.position)
         self._buffer[n : n + PADDING] = 10
         at = skip_mark(self._buffer, n) if self.position == 0 else 0
@@ -115,7 +114,7 @@ class _Walk:
         )
         self._keep(count)
         if status > FULL:
-            self._refuse(status, at, self._table[0])
+            self._raise(status, at, self._table[0])
         self.done = status == MORE and self.position + n == self.source.size
         if at == 0 and not self.done and n == _CHUNK:
             raise DataError(
@@ -123,9 +122,9 @@ class _Walk:
                 where=f"{self.source.stamp.path}, byte {self.position}",
                 why="this is not a LAMMPS text dump, or it is damaged",
             )
-        leaps = self._state[0] > 0 and not self.done and self._leap(descriptor, n)
-        self._reach = _PEEK if leaps else _CHUNK
-        self.position = int(self._recent[-1, Entry.STOP]) if leaps else self.position + at
+        skips = self._state[0] > 0 and not self.done and self._skip_rows(descriptor, n)
+        self._window_size = _PEEK if skips else _CHUNK
+        self.position = int(self._recent[-1, Entry.STOP]) if skips else self.position + at
 
     def _keep(self, count: int) -> None:
         """Store complete frames; one whose rows are still being counted moves to row 0."""
@@ -134,12 +133,12 @@ class _Walk:
         self._recent = np.concatenate([self._recent, self.entries[-1][-2:]])[-2:]
         self._table[0], self._real_table[0] = self._table[count], self._real_table[count]
 
-    def _leap(self, descriptor: int, n: int) -> bool:
-        """Leap over the rows of a large frame to where the next one should start.
+    def _skip_rows(self, descriptor: int, n: int) -> bool:
+        """Skip the rows of a large frame up to the expected start of the next one.
 
-        That it does start there is checked: a whole header must stand near the place, its step
-        must go on as before, and the rows seen so far must be as long as those of the frame
-        before, so that no two frames can be taken for one. If not, rows are counted.
+        The start is checked: a complete header must stand near it, the steps must continue at
+        the same interval, and the rows seen so far must be as long as those of the previous
+        frame, so that two frames are never taken for one. Otherwise rows are counted.
         """
         if len(self._recent) < 2:
             return False
@@ -150,7 +149,7 @@ class _Walk:
         alike = abs(len(seen) * int(here[Entry.ATOMS]) - rows * size) < rows * size / 4
         margin = _PEEK // 4 + (size >> 7)
         start = int(here[Entry.BODY]) + size - margin
-        if size < _LEAP or not alike or start + 2 * margin >= self.source.size:
+        if size < _SKIPPED_SIZE or not alike or start + 2 * margin >= self.source.size:
             return False
         window = np.empty(2 * margin, dtype=np.uint8)
         self.source.fill(descriptor, window, start)
@@ -167,14 +166,14 @@ class _Walk:
         self._keep(1)
         return True
 
-    def lost(self) -> Ints:
-        """Byte and step of a frame that the end of the file cuts off."""
+    def incomplete(self) -> Ints:
+        """Byte and step of an incomplete frame at the end of the file."""
         if self._state[0] > 0:
             return self._table[0, [Entry.START, Entry.STEP]]
         return np.array([self.position if self.position < self.source.size else -1, -1])
 
-    def _refuse(self, status: int, at: int, entry: Ints) -> None:
-        """Say what is wrong with a header, and where."""
+    def _raise(self, status: int, at: int, entry: Ints) -> None:
+        """Raise the error of a header, with its position."""
         found = sum(map(len, self.entries))
         place = self.position + at
         line = self.source.line_at(place)
@@ -185,12 +184,12 @@ class _Walk:
         first, atoms = int(self._state[1]), int(entry[Entry.ATOMS])
         left = self.source.size - place
         what = {
-            NO_ITEM: "a LAMMPS dump starts with a line 'ITEM: …', this file does not",
-            BAD_NUMBER: "a header value is not the number that belongs there",
+            NO_ITEM: "a LAMMPS dump starts with a line 'ITEM: …', but this file does not",
+            BAD_NUMBER: "a header value is not a valid number",
             NO_STEP: "a header has no ITEM: TIMESTEP",
             NO_COUNT: "a header has no ITEM: NUMBER OF ATOMS",
             NO_BOX: "a header has no ITEM: BOX BOUNDS",
-            NO_ROWS: "another header follows before the ITEM: ATOMS of the last one",
+            NO_ROWS: "another header follows before the ITEM: ATOMS of the previous one",
             COUNT_CHANGED: f"the number of atoms changes from {first} to {atoms}",
             COUNT_ABSURD: f"a header announces {atoms} atoms, but {left} bytes follow",
         }[status]
@@ -204,7 +203,7 @@ _FIXED_ATOMS = (
 
 
 def _wrong_row_count(source: TextSource, entry: Ints, frame: int) -> DataError:
-    """Say how many rows follow where a frame does not end at the next header."""
+    """Error of a frame whose rows do not end at the next header, with their number."""
     rows, at, tail = 0, int(entry[Entry.BODY]), b""
     piece = np.empty(1 << 20, dtype=np.uint8)
     with source.reading() as descriptor:
@@ -219,12 +218,12 @@ def _wrong_row_count(source: TextSource, entry: Ints, frame: int) -> DataError:
             at, tail = at + len(part), text[-4:]
     what = f"the frame announces {entry[Entry.ATOMS]} atoms, but {rows} rows follow"
     if rows == entry[Entry.ATOMS]:
-        what = f"what follows on the {rows} rows of the frame is not the header of another"
+        what = f"the {rows} rows of the frame are not followed by another header"
     return DataError(
         what,
         where=f"{source.stamp.path}, frame {frame}, step {entry[Entry.STEP]}, "
         f"line {source.line_at(int(entry[Entry.BODY]))}",
-        why="rows are missing or too many: a crash that a run was appended to, an edited file",
+        why="a run was appended after a crash, or the file was edited",
         fix=_FIXED_ATOMS,
     )
 
@@ -246,9 +245,9 @@ def _check_row_lengths(source: TextSource, index: DumpIndex) -> None:
         )
 
 
-def _settle_doubts(source: TextSource, index: DumpIndex) -> None:
-    """Read headers again with Python's float where a number was too close to call."""
-    for t in np.flatnonzero(index.entries[:, Entry.DOUBT]):
+def _round_uncertain(source: TextSource, index: DumpIndex) -> None:
+    """Read headers again with Python's float where a number was left undecided."""
+    for t in np.flatnonzero(index.entries[:, Entry.UNCERTAIN]):
         start, body = index.entries[t, [Entry.START, Entry.BODY]].tolist()
         lines = source.text(start, body - start).split("\n")
         for number, line in enumerate(lines):
@@ -261,3 +260,74 @@ def _settle_doubts(source: TextSource, index: DumpIndex) -> None:
                 index.reals[t, 1 : 1 + len(rows)] = rows
             elif line.split() == ["ITEM:", "TIME"]:
                 index.reals[t, 0] = float(lines[number + 1])
+
+
+_BOUNDS = re.compile(r"ITEM:\sBOX BOUNDS\b(.*)")
+_SIDE = re.compile(r"[pfsm]{2}")
+_KINDS = {"f": "fixed", "s": "shrink-wrapped", "m": "shrink-wrapped"}
+
+
+def box_vectors(kinds: Ints, rows: Floats) -> tuple[Floats, Floats]:
+    """Box vectors as rows (t, 3, 3) and corners (t, 3) of all frames.
+
+    LAMMPS writes the bounding box of a restricted triclinic cell; its manual gives the inverse
+    relations on the page "Triclinic simulation boxes".
+
+    Parameters
+    ----------
+    kinds
+        (t,) numbers in a row of the box, `Entry.BOX`.
+    rows
+        (t, 12) the rows of the box, one after the other.
+    """
+    cells, origins = np.zeros((len(kinds), 3, 3)), np.zeros((len(kinds), 3))
+    general = kinds == 4
+    abc = rows[general].reshape(-1, 3, 4)
+    cells[general], origins[general] = abc[:, :, :3], abc[:, :, 3]
+    for width in (2, 3):
+        some = kinds == width
+        bounds = rows[some, : 3 * width].reshape(-1, 3, width)
+        tilt = bounds[:, :, 2] if width == 3 else np.zeros((len(bounds), 3))
+        xy, xz, yz = tilt.T
+        low, high = bounds[:, :, 0].copy(), bounds[:, :, 1].copy()
+        shifts = np.stack([np.zeros_like(xy), xy, xz, xy + xz])
+        low[:, 0] -= shifts.min(axis=0)
+        high[:, 0] -= shifts.max(axis=0)
+        low[:, 1] -= np.minimum(0.0, yz)
+        high[:, 1] -= np.maximum(0.0, yz)
+        box = np.zeros((len(bounds), 3, 3))
+        # Absurd numbers may overflow; `flat_box` finds them.
+        with np.errstate(over="ignore"):
+            box[:, [0, 1, 2], [0, 1, 2]] = high - low
+        box[:, 1, 0], box[:, 2, 0], box[:, 2, 1] = xy, xz, yz
+        cells[some], origins[some] = box, low
+    return cells, origins
+
+
+def flat_box(cells: Floats) -> int | None:
+    """First frame whose box vectors (t, 3, 3) are not a right-handed cell of finite volume."""
+    # Absurd numbers may overflow; the volume is then not finite.
+    with np.errstate(all="ignore"):
+        volumes = np.linalg.det(cells)
+    wrong = np.flatnonzero(~((volumes > 0.0) & np.isfinite(volumes)))
+    return int(wrong[0]) if len(wrong) else None
+
+
+def boundary_notes(header: str) -> list[Note]:
+    """Note directions that are not periodic; old headers do not name the boundaries."""
+    found = _BOUNDS.search(header)
+    words = found[1].split() if found else []
+    sides = [word for word in words if _SIDE.fullmatch(word)]
+    names = "abc" if "abc" in words else "xyz"
+    open_sides = {name: side for name, side in zip(names, sides, strict=False) if side != "pp"}
+    if not open_sides:
+        return []
+    kinds = " and ".join(
+        dict.fromkeys(_KINDS[k] for s in open_sides.values() for k in s if k != "p")
+    )
+    flags = ", ".join(f"{name} ({side})" for name, side in open_sides.items())
+    text = (
+        f"the box is not periodic but {kinds} along {flags}; all directions are taken as "
+        "periodic"
+    )
+    return [Note("warning", text, fix="boundary p p p", subject="box")]

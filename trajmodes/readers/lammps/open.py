@@ -1,4 +1,11 @@
-"""Open LAMMPS text dumps: index all files, order their frames, read the first one."""
+"""Open LAMMPS text dumps: index the files, order their frames, read the first one.
+
+A dump may name its unit style. Frames without a name may stand beside frames with one: a
+restart does not change units, but files that are given together may belong to two runs. The
+numbers are therefore compared. Two unit styles of LAMMPS differ by a factor of ten or more in
+velocities or forces, which a change of temperature does not explain, or by 1.9 in lengths.
+Lengths alone do not decide, because metal and real both measure them in Å.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,18 +19,21 @@ from trajmodes.arrays import Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
-from trajmodes.readers.lammps.box import boundary_notes, box_vectors, flat_box
 from trajmodes.readers.lammps.columns import Layout, choose_layout
 from trajmodes.readers.lammps.dump import FramePlaces, LammpsFrames
-from trajmodes.readers.lammps.first_frame import coordinate_rounding, look_at_atoms
+from trajmodes.readers.lammps.first_frame import coordinate_rounding, describe_atoms
 from trajmodes.readers.lammps.header import Entry
-from trajmodes.readers.lammps.index import DumpIndex, index_dump
-from trajmodes.readers.lammps.unnamed_units import UnnamedUnits, check_unnamed_units
+from trajmodes.readers.lammps.index import (
+    DumpIndex,
+    boundary_notes,
+    box_vectors,
+    flat_box,
+    index_dump,
+)
 from trajmodes.readers.text.index_cache import cached_index
-from trajmodes.readers.text.rounding import rounding_notes
 from trajmodes.readers.text.source import TextSource, incomplete_end, open_source
 from trajmodes.readers.time_axis import kept_frames, time_axis
-from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.trajectory import Trajectory, rounding_notes
 from trajmodes.readers.units import unit_factors
 
 _IMAGES = ("ix", "iy", "iz")
@@ -32,25 +42,18 @@ _OF_DUMP_ATOM = {
     for coordinates in (("x", "y", "z"), ("xs", "ys", "zs"))
     for images in ((), _IMAGES)
 }
-"""Columns that `dump atom` writes, for which LAMMPS refuses `format float`."""
+"""Columns that `dump atom` writes; LAMMPS refuses `format float` for these."""
 
 
 def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
-    """Open text dumps of one run.
-
-    Parameters
-    ----------
-    paths
-        The files, in any order.
-    options
-        What the user knows beyond them.
+    """Open text dumps of one run, given in any order.
 
     Raises
     ------
     UsageError
         If a file cannot be read, or units are missing or contradict the file.
     DataError
-        If a file is not sound, or the files do not belong together.
+        If a file is invalid, or the files do not belong together.
     """
     notes: list[Note] = []
     opened = [_indexed(path, options, notes) for path in paths]
@@ -77,7 +80,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     )
     layout = choose_layout(headers.columns, trust_order=options.trust_order, where=names[0])
     n_atoms = int(entries[0, Entry.ATOMS])
-    atoms, atom_notes = look_at_atoms(places, n_atoms, layout, factors.mass)
+    atoms, atom_notes = describe_atoms(places, n_atoms, layout, factors.mass)
     cells, origins = box_vectors(entries[:, Entry.BOX], reals[:, 1:] * factors.length)
     flat = flat_box(cells)
     if flat is not None:
@@ -95,7 +98,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     rounding = half_unit * float(longest or factors.length)
     notes += [*kept.notes, *time_notes, *atom_notes, *headers.notes]
     notes += [
-        *rounding_notes(rounding, digits, _more_digits(headers.columns[0])),
+        *rounding_notes(rounding, digits, _format_command(headers.columns[0])),
         *_missing_field_notes(layout, headers.columns),
     ]
     dump = Trajectory(
@@ -130,17 +133,17 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
 def _indexed(
     path: Path, options: ReadOptions, notes: list[Note]
 ) -> tuple[TextSource, DumpIndex]:
-    """Open one file and find its frames; say so where the last one is not complete."""
+    """Open one file and find its frames; note an incomplete last frame."""
     source = open_source(path, allow_partial=options.allow_partial)
 
     def build() -> dict[str, npt.NDArray[Any]]:
         found = index_dump(source)
-        return {"entries": found.entries, "reals": found.reals, "lost": found.lost}
+        return {"entries": found.entries, "reals": found.reals, "incomplete": found.incomplete}
 
-    # What is left of a damaged file depends on options: that index is not worth keeping.
+    # The readable part of a damaged file depends on options, so its index is not cached.
     arrays = build() if source.damage else cached_index(source.stamp, "lammps-dump", build)
-    index = DumpIndex(arrays["entries"], arrays["reals"], arrays["lost"])
-    byte, step = index.lost.tolist()
+    index = DumpIndex(arrays["entries"], arrays["reals"], arrays["incomplete"])
+    byte, step = index.incomplete.tolist()
     name = f"step {step}" if step >= 0 else "its header"
     notes += incomplete_end(source, byte, name, len(index.entries), strict=options.strict)
     return source, index
@@ -158,24 +161,37 @@ def _check_same_atoms(sources: tuple[TextSource, ...], file: Ints, entries: Ints
 
 
 @dataclass(frozen=True, slots=True)
+class UnnamedUnits:
+    """Frames without the name of their units, and frames of the same run with it."""
+
+    frames: Ints
+    """(s,) frames without the name."""
+    others: Ints
+    """(n,) frames with the name."""
+    file: str
+    """File of the first frame without it."""
+    other_file: str
+    """File of the first frame with it."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Headers:
-    """What the headers of all frames say."""
+    """Contents of the headers of all frames."""
 
     columns: tuple[tuple[str, ...], ...]
-    """Different column lists, that of the first frame first."""
+    """Different column lists; that of the first frame comes first."""
     header: Ints
-    """(t,) which of them each frame has."""
+    """(t,) index of the column list of each frame."""
     style: str
-    """Unit style."""
     unnamed: UnnamedUnits | None
-    """Frames that name no units, where others do and the user does not."""
+    """Frames without the name of their units, if others have it and the user gives none."""
     notes: tuple[Note, ...]
 
 
 def _headers(
     sources: tuple[TextSource, ...], file: Ints, entries: Ints, options: ReadOptions
 ) -> _Headers:
-    """Read the texts of the different kinds of headers that there are."""
+    """Read the texts of the different kinds of headers."""
     keys = np.stack([file, entries[:, Entry.LAYOUT]], axis=1)
     _, firsts, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     columns: list[tuple[str, ...]] = []
@@ -203,7 +219,7 @@ def _headers(
 
 
 def _with_units(file: Ints, entries: Ints) -> Ints:
-    """Entries with the name of units that stands last before them: LAMMPS names them once."""
+    """Copy the last name of units before each frame to it: LAMMPS writes the name once."""
     units = np.array([Entry.UNITS_AT, Entry.UNITS_SIZE])
     for k in np.unique(file):
         rows = np.flatnonzero(file == k)
@@ -225,24 +241,24 @@ def _unnamed(sources: tuple[TextSource, ...], file: Ints, entries: Ints) -> Unna
 
 
 def _unit_style(styles: set[str], given: str | None, where: str) -> str:
-    """Choose the style that the files name, or the user where they name none."""
+    """Choose the unit style that the files name, or else that of the user."""
     if len(styles) > 1:
         raise DataError(f"frames in different units: {', '.join(sorted(styles))}", where=where)
     named = next(iter(styles), None)
     if named and given and named != given:
         raise UsageError(
-            f"units {given} are asked for, but the file is in {named}", where=where
+            f"units {given} are requested, but the file is in {named}", where=where
         )
     if not (named or given):
         raise UnitsError(
-            "the dump does not say which units it is in",
+            "the dump does not name its units",
             where=where,
             fix="--units metal (or real, si, lj, …); for later runs: dump_modify ID units yes",
         )
     return named or given or ""
 
 
-def _more_digits(columns: tuple[str, ...]) -> str:
+def _format_command(columns: tuple[str, ...]) -> str:
     """Command that makes LAMMPS write ten digits of the coordinates."""
     if columns not in _OF_DUMP_ATOM:
         return "dump_modify ID format float %.10g"
@@ -255,12 +271,12 @@ def _missing_field_notes(
     layout: Layout,
     columns: tuple[tuple[str, ...], ...],
 ) -> list[Note]:
-    """List fields that the dump lacks, or has in an inconvenient form."""
+    """Note fields that the dump lacks, or contains in an inconvenient form."""
     notes: list[Note] = []
     if not layout.coordinates.unwrapped:
         fix = "dump ID all custom N FILE id type xu yu zu"
         notes.append(
-            Note("warning", "coordinates are folded into the box", fix=fix, subject="box")
+            Note("warning", "coordinates are wrapped into the box", fix=fix, subject="box")
         )
     for name, there, fields in (
         ("velocities", layout.velocities, "vx vy vz"),
@@ -276,3 +292,59 @@ def _missing_field_notes(
             fix = f"add {fields} to dump ID all custom N FILE …"
             notes.append(Note("warning", f"{lacks} {name}", fix=fix, subject="fields"))
     return notes
+
+
+_SAME_LENGTH = 1.25
+_SAME_MOTION = 3.0
+
+
+def check_unnamed_units(unnamed: UnnamedUnits, dump: Trajectory) -> Note:
+    """Note that frames without the name of their units have the units of the others.
+
+    ``dump`` is read as if all frames were in the units that some of them name.
+
+    Raises
+    ------
+    UsageError
+        If the numbers do not show it.
+    """
+    one, other = (_rms_sizes(dump, frames) for frames in (unnamed.others, unnamed.frames))
+    ratios = {name: other[name] / one[name] for name in one if one[name] and other[name]}
+    limits = {name: _SAME_LENGTH if name == "box" else _SAME_MOTION for name in ratios}
+    unlike = [
+        f"{name}: its numbers are {ratio:.3g} times those of the other"
+        for name, ratio in ratios.items()
+        if not 1.0 / limits[name] < ratio < limits[name]
+    ]
+    # The box, and velocities or forces.
+    if unlike or len(ratios) < max(len(one), 2):
+        raise UsageError(
+            f"{unnamed.file} does not name its units, and {unnamed.other_file} is in "
+            f"{dump.unit_style}",
+            why=f"they may differ: {', '.join(unlike)}"
+            if unlike
+            else "nothing moves in it, so its numbers do not show the units"
+            if len(one) > 1
+            else "the box alone does not show it: two styles measure lengths in Å",
+            fix=f"--units {dump.unit_style} if all files are of one run; else analyse each run "
+            "separately; for later runs: dump_modify ID units yes",
+        )
+    compared = ", ".join(ratios)
+    text = (
+        f"{unnamed.file} does not name its units: {dump.unit_style} is used, as in "
+        f"{unnamed.other_file}, because its {compared} are of the same size as there"
+    )
+    return Note("warning", text)
+
+
+def _rms_sizes(dump: Trajectory, frames: Ints) -> dict[str, float]:
+    """Largest root mean square of each field; the first frame may be a lattice at rest."""
+    found: dict[str, float] = {}
+    for t in {int(frames[0]), int(frames[len(frames) // 2]), int(frames[-1])}:
+        block = dump.read(t, t + 1)
+        box = np.cbrt(abs(np.linalg.det(block.cells)))
+        fields = {"box": box, "velocities": block.velocities, "forces": block.forces}
+        for name, values in fields.items():
+            if values is not None:
+                found[name] = max(found.get(name, 0.0), float(np.sqrt((values**2).mean())))
+    return found

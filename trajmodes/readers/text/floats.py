@@ -2,14 +2,14 @@
 
 A literal is w · 10^q with an integer w. Where w ≤ 2⁵³ and |q| ≤ 22 both factors are doubles,
 and one multiplication or division rounds correctly (Clinger, PLDI 1990). Otherwise w is
-multiplied by a power of ten kept to 128 bits, after the idea of Eisel and Lemire (Lemire,
-Softw. Pract. Exper. 51, 1700 (2021)): the product is known to lie in an interval two units of
-its 128th bit wide, longer by one unit of w where digits had to be left out. If both ends round
-to the same double, that is the answer; if not, the literal is called undecided, and the caller
-hands it to Python's float, which is exact.
+multiplied by a power of ten known to 128 bits, following Eisel and Lemire (Lemire, Softw.
+Pract. Exper. 51, 1700 (2021)). The product lies in an interval two units of its 128th bit wide,
+longer by one unit of w where digits were left out. If both ends round to the same double, that
+is the value. If not, the literal is undecided, and the caller converts it with Python's float,
+which is exact.
 
-Digits are read eight at a time out of one 64-bit word: byte k of a little-endian word is the
-k-th character. Text must therefore be followed by `PADDING` bytes that may be read.
+Digits are read eight at a time from one 64-bit word: byte k of a little-endian word is the k-th
+character. At least `PADDING` readable bytes must therefore follow the text.
 """
 
 from typing import Any
@@ -72,22 +72,22 @@ _TOP = np.uint64(1 << 63)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _eight(word: Word) -> Word:
-    """Read the number that eight bytes 0 … 9 make, the first one most significant."""
+def _eight_digits(word: Word) -> Word:
+    """Value of eight digits, given as bytes 0 … 9, the first one most significant."""
     word = word * _U10 + (word >> _U8)
     return ((word & _PAIRS) * _HUNDREDS + ((word >> _U16) & _PAIRS) * _UNITS) >> _U32
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _four(word: Word) -> Word:
-    """Read the number that the upper four bytes 0 … 9 of a word make."""
+def _four_digits(word: Word) -> Word:
+    """Value of four digits, given as the upper four bytes 0 … 9 of a word."""
     word = (word >> _U32) * _U10 + (word >> np.uint64(40))
     return (word & _BYTE) * _U100 + ((word >> _U16) & _BYTE)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _last(word: Word, count: int) -> Word:
-    """Keep the last bytes of a word, as many as told, with zeros in place of the others."""
+def _keep_last_bytes(word: Word, count: int) -> Word:
+    """Keep the last ``count`` bytes of a word, and set the others to zero."""
     if count == 0:
         return _U0
     shift = np.uint64(64 - 8 * count) & _U63
@@ -96,20 +96,13 @@ def _last(word: Word, count: int) -> Word:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def plain_decimal(address: int, start: int, stop: int) -> tuple[float, bool]:
-    """Value of the common kind of literal, such as −12.345678, or False for `parse_decimal`.
+    """Value of a literal of the common form, such as −12.345678; else (0, False).
 
-    No exponent, up to 4 digits before the point and 15 behind it, 2⁵³ at most without it:
-    whatever is left over by these rules is not necessarily wrong.
-
-    Parameters
-    ----------
-    address
-        Address of the text in memory; 16 bytes before the literal must be readable, which
-        whoever calls must see to: there is no padding before a text.
-    start
-        Place of its first character.
-    stop
-        Place behind its last character.
+    The common form has no exponent, up to 4 digits before the point, up to 15 behind it, and at
+    most 2⁵³ without the point. Other literals may be valid: `parse_decimal` reads them.
+    ``address`` is that of the text in memory, and ``start`` and ``stop`` are offsets. The 16
+    bytes before the literal must be readable, which the caller ensures: a text has no padding
+    before it.
     """
     sign = int(load_byte(address + start) == 45)
     start += sign
@@ -124,21 +117,21 @@ def plain_decimal(address: int, start: int, stop: int) -> tuple[float, bool]:
         | (load_byte(address + start + before) != 46)
     ):
         return 0.0, False
-    whole = _four(word << (np.uint64(64 - 8 * before) & _U63)) * _SCALES[behind]
-    # A carry between bytes can only come from one that is no digit and so is seen anyway.
+    whole = _four_digits(word << (np.uint64(64 - 8 * before) & _U63)) * _SCALES[behind]
+    # A carry between bytes can only come from a byte that is not a digit, and is thus found.
     word = load_word(address + stop - 8) ^ _ZEROS
-    odd = _U0
+    not_digits = _U0
     if behind <= 8:
-        word = _last(word, behind)
+        word = _keep_last_bytes(word, behind)
     else:
-        high = _last(load_word(address + stop - 16) ^ _ZEROS, behind - 8)
-        odd = (high + _ABOVE_NINE) | high
-        whole += _eight(high) * _SCALES[8]
-    odd = (odd | (word + _ABOVE_NINE) | word) & _TOP_BITS
-    whole += _eight(word)
-    if odd != _U0 or whole > _EXACT_INTEGERS:
+        high = _keep_last_bytes(load_word(address + stop - 16) ^ _ZEROS, behind - 8)
+        not_digits = (high + _ABOVE_NINE) | high
+        whole += _eight_digits(high) * _SCALES[8]
+    not_digits = (not_digits | (word + _ABOVE_NINE) | word) & _TOP_BITS
+    whole += _eight_digits(word)
+    if not_digits != _U0 or whole > _EXACT_INTEGERS:
         return 0.0, False
-    # The divisor brings the sign: a branch on it would be guessed wrong every other time.
+    # The divisor carries the sign: a branch on it would be mispredicted every other time.
     return np.float64(whole) / _SIGNED_POWERS[sign, behind], True
 
 
@@ -146,34 +139,27 @@ def plain_decimal(address: int, start: int, stop: int) -> tuple[float, bool]:
 def plain_integer(address: int, start: int, stop: int) -> np.int64:
     """Value of one to eight digits without a sign, or −1 for `parse_integer`.
 
-    Parameters
-    ----------
-    address
-        Address of the text in memory; 8 bytes before the literal must be readable.
-    start
-        Place of its first character.
-    stop
-        Place behind its last character.
+    The 8 bytes before the literal must be readable.
     """
     count = stop - start
     if count > 8:
         return np.int64(-1)
-    word = _last(load_word(address + stop - 8) ^ _ZEROS, count)
+    word = _keep_last_bytes(load_word(address + stop - 8) ^ _ZEROS, count)
     if ((word + _ABOVE_NINE) | word) & _TOP_BITS != _U0:
         return np.int64(-1)
-    return np.int64(_eight(word))
+    return np.int64(_eight_digits(word))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _digits(address: int, at: int, value: Word) -> tuple[Word, int]:
-    """Append the run of digits at a place to value, modulo 2⁶⁴; value and place after it."""
+    """Append the digits at an offset to value, modulo 2⁶⁴; value and offset behind them."""
     while True:
         word = load_word(address + at) ^ _ZEROS
         count = trailing_zeros(((word + _ABOVE_NINE) | word) & _TOP_BITS) >> 3
         if count == 0:
             return value, at
-        # Zeros before the digits in place of what follows them: always eight digits.
-        value = value * _SCALES[count] + _eight(word << np.uint64(64 - 8 * count))
+        # Shift leading zeros in for the bytes behind the digits: always eight digits.
+        value = value * _SCALES[count] + _eight_digits(word << np.uint64(64 - 8 * count))
         at += count
         if count < 8:
             return value, at
@@ -181,7 +167,7 @@ def _digits(address: int, at: int, value: Word) -> tuple[Word, int]:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _exponent(address: int, at: int) -> tuple[int, int]:
-    """Exponent written at a place, held at ±99 999, and the place after it; −1 if none."""
+    """Exponent at an offset, limited to ±99 999, and the offset behind it (−1 if none)."""
     sign = load_byte(address + at)
     at += (sign == 43) | (sign == 45)
     first, value = at, 0
@@ -197,7 +183,7 @@ def _exponent(address: int, at: int) -> tuple[int, int]:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _rounded(high: Word, low: Word, exponent: int) -> Word:
-    """Bits of the double nearest to (high 2⁶⁴ + low) 2^exponent, the top bit of high set."""
+    """Bits of the double nearest to (high 2⁶⁴ + low) 2^exponent; the top bit of high is set."""
     top = exponent + 127
     if top > 1023:
         return _INFINITY
@@ -208,10 +194,10 @@ def _rounded(high: Word, low: Word, exponent: int) -> Word:
     if keep > 0:
         mantissa = high >> np.uint64(64 - keep)
         rest = high << np.uint64(keep)
-    # An exact tie goes down here, and up two units later: it is left undecided.
+    # An exact tie rounds down here and up two units later, so it is left undecided.
     if rest > _TOP or (rest == _TOP and low != _U0):
         mantissa += _U1
-    # A carry out of the mantissa raises the exponent, up to infinity, all by itself.
+    # A carry out of the mantissa raises the exponent, up to infinity, without further care.
     if keep == 53:
         return (np.uint64(top + 1023) << np.uint64(52)) + (mantissa - _IMPLICIT)
     return mantissa
@@ -219,7 +205,7 @@ def _rounded(high: Word, low: Word, exponent: int) -> Word:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _product(whole: Word, power: int) -> tuple[Word, Word, int]:
-    """Round down whole · 10^power to (high 2⁶⁴ + low) 2^exponent, less than 2 units too low."""
+    """Product whole · 10^power as (high 2⁶⁴ + low) 2^exponent, less than 2 units too low."""
     shift = np.uint64(leading_zeros(whole))
     whole <<= shift
     row = power - _MIN_POWER
@@ -232,8 +218,8 @@ def _product(whole: Word, power: int) -> tuple[Word, Word, int]:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _raised(product: tuple[Word, Word, int], units: Word) -> Word:
-    """Bits of the double nearest to a product that is raised by some units of its low half."""
+def _rounded_product(product: tuple[Word, Word, int], units: Word) -> Word:
+    """Bits of the double nearest to a product raised by some units of its low half."""
     high, low, exponent = product
     low += units
     high += np.uint64(low < units)
@@ -246,22 +232,22 @@ def _raised(product: tuple[Word, Word, int], units: Word) -> Word:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _nearest(whole: Word, power: int, cut: bool) -> tuple[float, int]:  # noqa: FBT001 - compiled
-    """Round whole · 10^power, or up to whole + 1 if digits were cut, to (double, verdict)."""
+    """Round whole · 10^power, up to whole + 1 if digits were cut, to (double, verdict)."""
     if whole == _U0 or power < _MIN_POWER:
         return 0.0, DECIDED
     if power > _MAX_POWER:
         return np.inf, DECIDED
     product = _product(whole, power)
-    below = _raised(product, _U0)
+    below = _rounded_product(product, _U0)
     if cut:
         product = _product(whole + _U1, power)
-    above = _raised(product, _U2)
+    above = _rounded_product(product, _U2)
     return as_double(below), DECIDED if below == above else UNDECIDED
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _long(address: int, at: int) -> tuple[Word, int, bool]:
-    """Take 19 significant digits: (whole, power of ten they lack, whether some are cut)."""
+def _nineteen_digits(address: int, at: int) -> tuple[Word, int, bool]:
+    """Read 19 significant digits: (whole, missing power of ten, whether digits are cut)."""
     whole, power, cut = _U0, 0, False
     count, point = 0, False
     while True:
@@ -283,20 +269,11 @@ def _long(address: int, at: int) -> tuple[Word, int, bool]:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def parse_decimal(address: int, at: int) -> tuple[float, int, int]:
-    """Read a decimal literal: value, place after it, and verdict.
+    """Read a decimal literal: value, offset behind it, and verdict.
 
-    Parameters
-    ----------
-    address
-        Address of the text in memory.
-    at
-        Place of the literal's first character in it.
-
-    Returns
-    -------
-    The value, the place of the first character behind it, and DECIDED; UNDECIDED where the
-    literal is sound but Python's float has to round it; or WRONG with the place of the first
-    character that does not belong. Whatever ends the literal is left to the caller.
+    The verdict is DECIDED; UNDECIDED where the literal is valid but Python's float has to round
+    it; or WRONG, with the offset of the first invalid character. The caller checks what ends
+    the literal.
     """
     sign = load_byte(address + at)
     at += (sign == 45) | (sign == 43)
@@ -324,22 +301,14 @@ def parse_decimal(address: int, at: int) -> tuple[float, int, int]:
     else:
         cut = False
         if count > 19:
-            whole, power, cut = _long(address, first)
+            whole, power, cut = _nineteen_digits(address, first)
         value, verdict = _nearest(whole, power + written, cut)
     return (-value if sign == 45 else value), at, verdict
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def parse_integer(address: int, at: int) -> tuple[int, int, int]:
-    """Read an integer of up to 18 digits: value, place after it, and DECIDED or WRONG.
-
-    Parameters
-    ----------
-    address
-        Address of the text in memory.
-    at
-        Place of its first character in it.
-    """
+    """Read an integer of up to 18 digits: value, offset behind it, and DECIDED or WRONG."""
     sign = load_byte(address + at)
     at += (sign == 45) | (sign == 43)
     whole, end = _digits(address, at, _U0)

@@ -1,10 +1,10 @@
-"""Which file it is, and what a scan of it found, kept between runs in a cache of the user.
+"""Identity of a file, and a cache of its frame index between runs.
 
 A frame index is a set of arrays. It is stored in ``$XDG_CACHE_HOME/trajmodes/index`` (never
-beside the user's file) under a name made of path and kind, together with the file's size,
-modification time and a hash of its head and tail. An index that does not agree with the file
-in all of these, or that cannot be read, is thrown away and built again; a cache that cannot be
-written is done without.
+beside the user's file) under a name made from path and kind, together with the size of the
+file, its modification time and a hash of its head and tail. An index that disagrees with the
+file in any of these, or cannot be read, is discarded and built again. If the cache cannot be
+written, nothing is stored.
 """
 
 import hashlib
@@ -25,13 +25,13 @@ from trajmodes.errors import DataError, UsageError
 
 Index = dict[str, npt.NDArray[Any]]
 
-_VERSION = 2
+_VERSION = 3
 _SAMPLE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """A file as it was when it was opened."""
+    """Identity of a file when it was opened."""
 
     path: Path
     """Absolute path."""
@@ -40,16 +40,10 @@ class FileStamp:
     modified_ns: int
     """Time of the last modification in ns."""
     inode: int
-    """Number of the file within its file system."""
 
 
 def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
-    """Stamp of a file that can be read.
-
-    Parameters
-    ----------
-    path
-        The file.
+    """Stamp of a readable file.
 
     Raises
     ------
@@ -74,17 +68,12 @@ def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
 
 
 def check_unchanged(stamp: FileStamp) -> None:
-    """Refuse to go on with a file that is no longer what it was.
-
-    Parameters
-    ----------
-    stamp
-        The file as it was when it was opened.
+    """Raise if a file has changed since it was opened.
 
     Raises
     ------
     DataError
-        If its size, modification time or inode have changed, or it is gone.
+        If its size, modification time or inode have changed, or it no longer exists.
     """
     try:
         status = stamp.path.stat()
@@ -95,21 +84,19 @@ def check_unchanged(stamp: FileStamp) -> None:
         raise DataError(
             f"{stamp.path} has changed since it was opened",
             why="a simulation is still writing to it, or it was replaced",
-            fix="wait until the simulation is done, or work on a copy",
+            fix="wait until the simulation has finished, or work on a copy",
         )
 
 
 def cached_index(stamp: FileStamp, kind: str, build: Callable[[], Index]) -> Index:
-    """Index of a file, from the cache where that has it, else built and put there.
+    """Index of a file from the cache; it is built and stored if it is not there.
 
     Parameters
     ----------
-    stamp
-        The file.
     kind
-        What is indexed and how; another kind or another version of it is another index.
+        Name of the indexed content and method; each kind has an index of its own.
     build
-        Makes the index: named arrays of numbers or of fixed-width text.
+        Function that builds the index: named arrays of numbers or fixed-width text.
     """
     identity = _identity(stamp, kind)
     place = _cache_place(stamp, kind)
@@ -151,7 +138,7 @@ def _load(place: Path, identity: str) -> Index | None:
 
 
 def _store(place: Path, identity: str, index: Index) -> None:
-    """Write under another name first, so that nobody ever sees half a file."""
+    """Write to a temporary name first, so that no incomplete file is ever read."""
     with suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=place.parent, suffix=".tmp")

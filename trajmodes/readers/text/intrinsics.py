@@ -1,7 +1,7 @@
-"""Machine words that numba has no name for: loads at any address, bit counts, wide products.
+"""Machine operations that numba lacks: unaligned loads, bit counts, wide products.
 
-The functions are compiled into the kernels that call them and do not run in Python itself.
-Words are little-endian, and an address is that of a byte in memory.
+The functions are compiled into the kernels that call them and cannot be called from Python.
+Words are little-endian, and addresses are those of bytes in memory.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _TEXT = ir.VectorType(_BYTE, _BLOCK)
 
 
 def _compiled(result: Any, arguments: tuple[Any, ...], build: Callable[..., Any]) -> Any:
-    """Make a function for kernels out of what builds its LLVM code."""
+    """Make an intrinsic of a function that builds its LLVM code."""
 
     def codegen(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         return build(builder, *values)
@@ -42,7 +42,7 @@ def _bytes(value: int) -> Any:
 
 def _solids(builder: Any, address: Any) -> Any:
     text = _load(builder, address, _TEXT)
-    # 9 to 13 are 0 to 4 here, and all else is more.
+    # The spaces 9 to 13 become 0 to 4, and all other bytes more.
     control = builder.icmp_unsigned(">", builder.sub(text, _bytes(9)), _bytes(4))
     bits = builder.and_(control, builder.icmp_unsigned("!=", text, _bytes(32)))
     return builder.bitcast(bits, _WORD)
@@ -56,7 +56,7 @@ def _newlines(builder: Any, address: Any) -> Any:
 load_word = _compiled(
     types.uint64, (types.int64,), lambda builder, address: _load(builder, address, _WORD)
 )
-"""Eight bytes at an address, wherever it is aligned."""
+"""Eight bytes at any address."""
 
 load_byte = _compiled(
     types.int64,
@@ -83,11 +83,12 @@ as_double = _compiled(
     (types.uint64,),
     lambda builder, word: builder.bitcast(word, ir.DoubleType()),
 )
-"""The double that has these bits."""
+"""The double with these bits."""
 
 solids = _compiled(types.uint64, (types.int64,), _solids)
-"""Bit k is set where byte k of the 64 at an address is no space as C has them, but part of a
-token: also a zero, or any other byte that only damage brings into a text."""
+"""Bit k is set where byte k of the 64 at an address is not a space in the sense of C, but part
+of a token; zeros and other bytes of damaged text count as such.
+"""
 
 newlines = _compiled(types.uint64, (types.int64,), _newlines)
 """Bit k is set where byte k of the 64 at an address is a newline."""

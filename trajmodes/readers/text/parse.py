@@ -1,14 +1,15 @@
-"""Text in, arrays out: where rows of numbers become fields of a trajectory.
+"""Rows of text to the fields of a trajectory, with errors that name their position.
 
-A *plan* tells for each column what to do with its token: skip it, take it as the atom's id or
-type, or write it to component ``code % 3`` of field ``code // 3``. Rows land in the place of
-their id, so nothing has to be sorted afterwards. The work is done in `rows`.
+A *plan* gives for each column what to do with its token: skip it, use it as the id or type of
+the atom, or write it to component ``code % 3`` of field ``code // 3``. Rows are written to the
+index of their id, so nothing is sorted afterwards. `rows` contains the compiled parser.
 """
 
 import numpy as np
 
 from trajmodes.arrays import Ints
 from trajmodes.readers.text.floats import PADDING
+from trajmodes.readers.text.lines import Bytes
 from trajmodes.readers.text.rows import (
     DONE,
     EXTRA_ROWS,
@@ -22,7 +23,6 @@ from trajmodes.readers.text.rows import (
     SECOND_ID,
     SHORT_ROW,
     UNKNOWN_ID,
-    Bytes,
     Target,
     Work,
     parse_rows,
@@ -33,8 +33,8 @@ _EDGES = 2048
 _SPACES = frozenset(b" \t\n\v\f\r")
 
 
-class TextFault(Exception):  # noqa: N818 - a DataError once the file is named
-    """Text that is not what it should be, and where it is."""
+class TextFault(Exception):  # noqa: N818 - becomes a DataError
+    """Invalid text and its position; a DataError once the file is named."""
 
     def __init__(self, what: str, *, frame: int, row: int, column: int, at: int) -> None:
         super().__init__(what)
@@ -42,9 +42,9 @@ class TextFault(Exception):  # noqa: N818 - a DataError once the file is named
 
 
 def padded(size: int) -> Bytes:
-    """Buffer for a text of some bytes, with the newlines behind it that the kernels rely on.
+    """Buffer for a text of ``size`` bytes, followed by the newlines that the kernels rely on.
 
-    Nothing is needed before it: rows in its first `tokens.BLOCK` bytes are read with care.
+    Nothing is needed before it: rows in its first `lines.BLOCK` bytes take the slower path.
     """
     buffer = np.empty(size + PADDING, dtype=np.uint8)
     buffer[size:] = 10
@@ -59,20 +59,20 @@ def fill_rows(text: Bytes, places: Ints, first: int, target: Target) -> None:
     text
         The bytes, with `PADDING` newlines behind the last frame.
     places
-        (n, 2) where the rows of each frame start and stop in the text.
+        (n, 2) offsets where the rows of each frame start and stop.
     first
-        Place of the first of these frames on the t axis of the fields.
+        Index of the first of these frames on the t axis of the fields.
     target
-        What to do with the columns, and where the numbers go.
+        Plan of the columns and arrays to fill.
 
     Raises
     ------
     TextFault
-        If a token is not a number, a number not finite, a row too short or too long, an id
-        unknown or used twice, a type another one, or if rows follow that were not announced.
-        Its frame is counted from the first of these frames.
+        If a token is not a finite number, a row is too short or too long, an id is unknown or
+        occurs twice, a type changes, or more rows follow than were announced. Its frame is
+        counted from the first of these frames.
     """
-    # The kernels are compiled for arrays that may be written to, and not again for others.
+    # One signature only: the kernels are compiled for writable arrays.
     plan, ids, types = (np.require(part, np.int64, ["C", "W"]) for part in target[:3])
     target = Target(plan, ids, types, target.fields)
     n_columns, n_atoms = len(plan), target.fields.shape[2]
@@ -88,18 +88,18 @@ def fill_rows(text: Bytes, places: Ints, first: int, target: Target) -> None:
     status = PAUSED
     while status == PAUSED:
         status = parse_rows(text, places, first, target, work)
-        _settle(text, target, work.pending[: work.state[N_PENDING]], places)
+        _round_pending(text, target, work.pending[: work.state[N_PENDING]], places)
         work.state[N_PENDING] = 0
     if status != DONE:
         frame, row, column, at = work.state[:4].tolist()
         if status in {UNKNOWN_ID, SECOND_ID, OTHER_TYPE}:
-            at = _place_of_token(text, at, column)
+            at = _offset_of_token(text, at, column)
         what = _describe(status, text, at, target)
         raise TextFault(what, frame=frame, row=row, column=column, at=at)
 
 
-def _settle(text: Bytes, target: Target, pending: Ints, places: Ints) -> None:
-    """Let Python's float round what the kernel could not decide."""
+def _round_pending(text: Bytes, target: Target, pending: Ints, places: Ints) -> None:
+    """Round with Python's float the tokens that the kernel left undecided."""
     flat = target.fields.reshape(-1)
     for place, start, stop in pending.tolist():
         flat[place] = float(text[start:stop].tobytes())
@@ -112,14 +112,8 @@ def _settle(text: Bytes, target: Target, pending: Ints, places: Ints) -> None:
 def row_of(text: bytes, column: int | None, number: int) -> int:
     """Row of an atom among those of a frame, from 0.
 
-    Parameters
-    ----------
-    text
-        The rows of the frame.
-    column
-        Column of the ids; None where atoms are in the order of the file.
-    number
-        Id of the atom, or its place.
+    ``column`` is the column of the ids, None where atoms are in the order of the file;
+    ``number`` is the id of the atom, or its index.
     """
     if column is None:
         return number
@@ -128,17 +122,17 @@ def row_of(text: bytes, column: int | None, number: int) -> int:
 
 
 def token_at(text: Bytes, at: int) -> str:
-    """Find the token around a place in the text, cut at 40 characters, for messages."""
+    """Find the token around an offset, cut at 40 characters, for messages."""
     start = at
     while start > 0 and text[start - 1] > 32 and at - start < 40:
         start -= 1
     line = text[start : start + 40].tobytes().split()
-    # Bytes that cannot be shown, such as zeros, are written as escapes.
+    # Bytes that cannot be printed, such as zeros, are escaped.
     return repr(line[0].decode("utf-8", "replace"))[1:-1] if line else ""
 
 
-def _place_of_token(text: Bytes, at: int, column: int) -> int:
-    """Place of a column's token in the row that starts at a place."""
+def _offset_of_token(text: Bytes, at: int, column: int) -> int:
+    """Offset of the token of a column in the row that starts at an offset."""
     for _ in range(column + 1):
         while text[at] in _SPACES:
             at += 1
@@ -155,12 +149,12 @@ def _describe(status: int, text: Bytes, at: int, target: Target) -> str:
     comma = ": decimals must be written with a point" if "," in token else ""
     return {
         SHORT_ROW: f"the row ends before its {len(target.plan)} columns are complete",
-        LONG_ROW: f"'{token}' stands behind the last of {len(target.plan)} columns",
+        LONG_ROW: f"'{token}' follows the last of {len(target.plan)} columns",
         NOT_A_NUMBER: f"'{token}' is not a number{comma}",
         NOT_FINITE: f"'{token}' is not a finite number",
-        UNKNOWN_ID: f"atom id {token} is not among those of the first frame",
+        UNKNOWN_ID: f"atom id {token} does not occur in the first frame",
         SECOND_ID: f"atom id {token} appears twice in one frame",
         OTHER_TYPE: f"the atom has type {token} here and another one in the first frame",
         MISSING_ROWS: "the frame has fewer rows than atoms",
-        EXTRA_ROWS: f"'{token}' follows where the last row of the frame was announced",
+        EXTRA_ROWS: f"'{token}' follows the last announced row of the frame",
     }[status]

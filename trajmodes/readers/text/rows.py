@@ -1,15 +1,14 @@
 """Rows of numbers to arrays: one pass over the text of many frames, compiled.
 
-Rows that are alike, plain numbers between single edges, are taken by the hundred and parsed
-column by column, where tokens are independent of each other. Whatever is out of the ordinary
-(numbers too hard to round at once, odd blanks, faults) makes these rows go a second, careful
-way, row by row and token by token, which also finds out what is wrong, and where.
+Rows of the usual form, plain numbers separated by single blanks, are taken by the hundred and
+parsed column by column, where tokens are independent of each other. If one of them is unusual
+(numbers that need Python's float, irregular blanks, errors), these rows are parsed again row by
+row and token by token; this slower path also locates errors.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from trajmodes.arrays import Floats, Ints
@@ -23,12 +22,10 @@ from trajmodes.readers.text.floats import (
     plain_integer,
 )
 from trajmodes.readers.text.intrinsics import load_byte
-from trajmodes.readers.text.tokenizer import BLOCK, find_edges
-
-Bytes = npt.NDArray[np.uint8]
+from trajmodes.readers.text.lines import BLOCK, Bytes, find_edges
 
 SKIP, ID, TYPE = -1, -2, -3
-"""Codes of a plan; any number from zero on is a place among the fields."""
+"""Codes of a plan; a code from zero on is component ``code % 3`` of field ``code // 3``."""
 
 DONE, PAUSED = 0, 1
 SHORT_ROW, LONG_ROW, NOT_A_NUMBER, NOT_FINITE = 2, 3, 4, 5
@@ -36,43 +33,43 @@ UNKNOWN_ID, SECOND_ID, OTHER_TYPE, EXTRA_ROWS, MISSING_ROWS = 6, 7, 8, 9, 10
 
 
 class Target(NamedTuple):
-    """Where the numbers of a run of frames go."""
+    """Destination of the numbers of consecutive frames."""
 
     plan: Ints
     """(c,) code of each column."""
     ids: Ints
-    """(a,) sorted ids, or empty: rows are then taken in the order of the file."""
+    """(a,) sorted ids; empty if rows are taken in the order of the file."""
     types: Ints
-    """(a,) types that the rows must have; read only where the plan has TYPE."""
+    """(a,) types that the rows must have; used only if the plan contains TYPE."""
     fields: Floats
-    """(f, t, a, 3) what is filled."""
+    """(f, t, a, 3) arrays to fill."""
 
 
 FRAME, ROW, COLUMN, AT, N_PENDING = range(5)
 
 
 class Work(NamedTuple):
-    """What a pass over text carries along."""
+    """Working memory of one pass over text."""
 
     state: Ints
-    """(5,) frame, row, column and place it has come to, and number of pending tokens."""
+    """(5,) current frame, row, column and offset, and number of pending tokens."""
     seen: Ints
-    """(a,) last frame in which the atom was met."""
+    """(a,) last frame in which the atom was read."""
     edges: Ints
-    """Places where tokens begin and end, a few kilobytes ahead."""
+    """Offsets where tokens begin and end, a few kilobytes ahead."""
     rows: Ints
-    """Places of the rows that are parsed together."""
+    """Index of the atom of each row that is parsed with others."""
     values: Floats
-    """(c,) numbers of the row at hand."""
+    """(c,) numbers of the current row."""
     tokens: Ints
-    """(c, 3) column, start and stop of those tokens of the row that Python has to round."""
+    """(c, 3) column, start and stop of the tokens of the row that Python has to round."""
     pending: Ints
-    """(k, 3) place in the fields, start and stop of all tokens that Python has to round."""
+    """(k, 3) index into the fields, start and stop of all tokens that Python has to round."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _place_of(ids: Ints, wanted: Any) -> Any:
-    """Index of an id among sorted ones, −1 if absent; at once where ids have no gaps."""
+def _index_of_id(ids: Ints, wanted: Any) -> Any:
+    """Index of an id among sorted ids, −1 if absent; immediate where ids have no gaps."""
     guess = wanted - ids[0]
     if 0 <= guess < len(ids) and ids[guess] == wanted:
         return guess
@@ -88,7 +85,7 @@ def _place_of(ids: Ints, wanted: Any) -> Any:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _is_space(byte: Any) -> Any:
-    """Whether a byte is a space as C has them, and as `tokens` has them."""
+    """Whether a byte is a space in the sense of C, as in `lines`."""
     return byte == 32 or 9 <= byte <= 13
 
 
@@ -102,29 +99,33 @@ def _skip_blanks(address: int, at: int) -> int:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _keep_token(work: Work, held: int, column: int, start: int, stop: int) -> int:
-    """Remember a token of this row that Python has to round."""
-    work.tokens[held, 0], work.tokens[held, 1], work.tokens[held, 2] = column, start, stop
-    return held + 1
+def _keep_token(work: Work, n_tokens: int, column: int, start: int, stop: int) -> int:
+    """Store a token of this row that Python has to round."""
+    work.tokens[n_tokens, 0], work.tokens[n_tokens, 1], work.tokens[n_tokens, 2] = (
+        column,
+        start,
+        stop,
+    )
+    return n_tokens + 1
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _parse_row(address: int, plan: Ints, work: Work) -> tuple[int, int, int, int]:
-    """Any row, token after token: (status, id, type, undecided tokens)."""
+    """Parse any row, token after token: (status, id, type, undecided tokens)."""
     state, at = work.state, work.state[AT]
-    atom, kind, held = -1, -1, 0
+    atom, kind, n_tokens = -1, -1, 0
     for column in range(len(plan)):
         at = _skip_blanks(address, at)
         state[COLUMN], state[AT] = column, at
         if load_byte(address + at) == 10:
-            return SHORT_ROW, atom, kind, held
+            return SHORT_ROW, atom, kind, n_tokens
         code, verdict = plan[column], DECIDED
         if code >= 0:
             work.values[column], at, verdict = parse_decimal(address, at)
             if verdict == UNDECIDED:
-                held = _keep_token(work, held, column, state[AT], at)
+                n_tokens = _keep_token(work, n_tokens, column, state[AT], at)
             elif not np.isfinite(work.values[column]):
-                return NOT_FINITE, atom, kind, held
+                return NOT_FINITE, atom, kind, n_tokens
         elif code != SKIP:
             value, at, verdict = parse_integer(address, at)
             atom = value if code == ID else atom
@@ -132,28 +133,28 @@ def _parse_row(address: int, plan: Ints, work: Work) -> tuple[int, int, int, int
         while code == SKIP and not _is_space(load_byte(address + at)):
             at += 1
         if verdict == WRONG or not _is_space(load_byte(address + at)):
-            return NOT_A_NUMBER, atom, kind, held
+            return NOT_A_NUMBER, atom, kind, n_tokens
     at = _skip_blanks(address, at)
     state[COLUMN], state[AT] = len(plan), at
     if load_byte(address + at) != 10:
-        return LONG_ROW, atom, kind, held
+        return LONG_ROW, atom, kind, n_tokens
     state[AT] = at + 1
-    return DONE, atom, kind, held
+    return DONE, atom, kind, n_tokens
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _row_width(address: int, n_columns: int, edges: Ints) -> int:
-    """Edges in a row: the last token's end is its newline, or blanks stand before that."""
+    """Count the edges in a row: one more where blanks stand before its newline."""
     width = 2 * n_columns
     return width if load_byte(address + edges[width - 1]) == 10 else width + 1
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _plain_rows(address: int, place: int, n_rows: int, target: Target, work: Work) -> bool:
-    """Parse rows between known edges column by column; False if any is out of the ordinary.
+    """Parse rows between known edges column by column; False if one of them is unusual.
 
-    The tokens of a column are alike, and independent of each other: a processor is fastest
-    on these. Rows that are not plain are left to `_parse_row`, which also names their faults.
+    The tokens of a column are alike and independent of each other, which processors handle
+    fastest. `_parse_row` parses unusual rows and locates their errors.
     """
     plan, edges, first = target.plan, work.edges, work.state[ROW]
     width = _row_width(address, len(plan), edges)
@@ -200,7 +201,7 @@ def _plain_column(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _plain_types(view: tuple[int, int, int, int], types: Ints, edges: Ints, rows: Ints) -> bool:
-    """Whether a column holds the types that these rows must have."""
+    """Whether a column contains the types that these rows must have."""
     address, n_rows, edge, width = view
     for row in range(n_rows):
         start, stop = edges[row * width + edge], edges[row * width + edge + 1]
@@ -211,7 +212,7 @@ def _plain_types(view: tuple[int, int, int, int], types: Ints, edges: Ints, rows
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _plain_skip(view: tuple[int, int, int, int], edges: Ints) -> bool:
-    """Whether a column that is not read holds tokens at all."""
+    """Whether a column that is not read contains tokens."""
     address, n_rows, edge, width = view
     empty = 0
     for row in range(n_rows):
@@ -221,11 +222,11 @@ def _plain_skip(view: tuple[int, int, int, int], edges: Ints) -> bool:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _plain_ids(view: tuple[int, int, int, int], ids: Ints, edges: Ints, rows: Ints) -> bool:
-    """Find the places of the ids in a column; False if one of them is not known."""
+    """Find the indices of the ids in a column; False if one of them is unknown."""
     address, n_rows, edge, width = view
     for row in range(n_rows):
         start, stop = edges[row * width + edge], edges[row * width + edge + 1]
-        rows[row] = _place_of(ids, plain_integer(address, start, stop))
+        rows[row] = _index_of_id(ids, plain_integer(address, start, stop))
         if rows[row] < 0:
             return False
     return True
@@ -233,7 +234,7 @@ def _plain_ids(view: tuple[int, int, int, int], ids: Ints, edges: Ints, rows: In
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _mark_seen(work: Work, n_rows: int) -> bool:
-    """Mark the places of some rows as filled; False, and no mark, if one is filled already."""
+    """Mark the atoms of some rows as read; False, without marks, if one was read already."""
     frame = work.state[FRAME]
     for row in range(n_rows):
         if work.seen[work.rows[row]] == frame:
@@ -246,7 +247,7 @@ def _mark_seen(work: Work, n_rows: int) -> bool:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _column_of(plan: Ints, code: Any) -> Any:
-    """First column with this code, which must be there."""
+    """First column with this code, which must exist."""
     column = 0
     while plan[column] != code:
         column += 1
@@ -254,12 +255,12 @@ def _column_of(plan: Ints, code: Any) -> Any:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _place_of_row(atom: int, kind: int, target: Target, work: Work) -> tuple[int, int]:
-    """Where a row belongs: (status, place); the place must be free and of the same type."""
+def _index_of_row(atom: int, kind: int, target: Target, work: Work) -> tuple[int, int]:
+    """Atom of a row: (status, index); it must not be read already, and must keep its type."""
     state, place = work.state, work.state[ROW]
     if len(target.ids):
         state[COLUMN] = _column_of(target.plan, ID)
-        place = _place_of(target.ids, atom)
+        place = _index_of_id(target.ids, atom)
         if place < 0:
             return UNKNOWN_ID, place
     if work.seen[place] == state[FRAME]:
@@ -273,12 +274,12 @@ def _place_of_row(atom: int, kind: int, target: Target, work: Work) -> tuple[int
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _any_row(address: int, place: int, target: Target, work: Work) -> int:
-    """Parse one row with care and store it; the status."""
+    """Parse and store one row of any form; return the status."""
     state, plan, start = work.state, target.plan, work.state[AT]
-    status, atom, kind, held = _parse_row(address, plan, work)
+    status, atom, kind, n_tokens = _parse_row(address, plan, work)
     if status != DONE:
         return status
-    status, row = _place_of_row(atom, kind, target, work)
+    status, row = _index_of_row(atom, kind, target, work)
     if status != DONE:
         state[AT] = start
         return status
@@ -287,7 +288,7 @@ def _any_row(address: int, place: int, target: Target, work: Work) -> int:
         field, component = plan[column] // 3, plan[column] % 3
         if plan[column] >= 0:
             target.fields[field, place, row, component] = work.values[column]
-            for token in range(held):
+            for token in range(n_tokens):
                 if work.tokens[token, 0] == column:
                     pending = work.pending[state[N_PENDING]]
                     pending[0] = ((field * n_frames + place) * n_atoms + row) * 3 + component
@@ -300,13 +301,13 @@ def _any_row(address: int, place: int, target: Target, work: Work) -> int:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _parse_frame(address: int, place: int, stop: int, target: Target, work: Work) -> int:
-    """Rows of one frame from the state on, into the t axis at a place; the status."""
+    """Parse rows of one frame from the state on, into frame ``place`` of the fields."""
     state, n_columns, n_atoms = work.state, len(target.plan), target.fields.shape[2]
     careful = 0
     while state[ROW] < n_atoms:
         if state[N_PENDING] > len(work.pending) - n_columns:
             return PAUSED
-        # The fast way looks at some bytes before the row, which must exist.
+        # The fast path reads some bytes before the row, which must exist.
         if careful == 0 and state[AT] >= BLOCK:
             n_edges = find_edges(address, state[AT], stop, work.edges)
             careful = n_edges // (2 * n_columns + 1)
@@ -330,7 +331,7 @@ def _parse_frame(address: int, place: int, stop: int, target: Target, work: Work
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def parse_rows(text: Bytes, places: Ints, first: int, target: Target, work: Work) -> int:
-    """Frames from the state on; the status, with its place in the state."""
+    """Parse frames from the state on; return the status, with its position in the state."""
     state = work.state
     address: Any = np.int64(text.ctypes.data)
     while state[FRAME] < len(places):

@@ -1,11 +1,11 @@
-"""The text of a file by byte offset, whether it is compressed or not.
+"""The text of a file by byte offset, compressed or not.
 
 Frames are read in any order, by many threads, and more than once (a fit, then a projection),
-but a .gz, .zst, .bz2 or .xz file can only be read from its beginning. So it is decompressed
-once, in order and a small piece at a time, into an anonymous temporary file, and from there on
-treated as plain text: memory stays bounded, every pass runs at full speed, the system removes
-the file even after a crash, and the user's folder is never written to. The price is disk space
-for the text, in the folder that ``TMPDIR`` names.
+but a .gz, .zst, .bz2 or .xz file can only be read from its beginning. It is therefore
+decompressed once, in order and in small pieces, into an anonymous temporary file, which is then
+read as plain text. Memory stays bounded, every pass runs at full speed, the system removes the
+file even after a crash, and nothing is written to the user's folder. The cost is disk space for
+the text in the folder ``TMPDIR``.
 """
 
 import bz2
@@ -30,8 +30,8 @@ from trajmodes.notes import Note
 from trajmodes.readers.text.index_cache import FileStamp, check_unchanged, stamp_file
 
 _PIECE = 1 << 14
-_WRONG_SUMS = ("incorrect data check", "incorrect length check")
-"""What zlib says when all text has come, but is not that which was compressed."""
+_CHECKSUM_ERRORS = ("incorrect data check", "incorrect length check")
+"""Ends of the messages of zlib if the text is complete but its checksum is wrong."""
 _MAGIC = {
     "gzip": b"\x1f\x8b",
     "bzip2": b"BZh",
@@ -44,7 +44,7 @@ _BLANK = b" \t\r\n\f\v"
 
 
 class _Decompressor(Protocol):
-    """What the decompressors of zlib, bz2, lzma and zstd have in common."""
+    """Common interface of the decompressors of zlib, bz2, lzma and zstd."""
 
     @property
     def eof(self) -> bool: ...
@@ -56,7 +56,7 @@ class _Decompressor(Protocol):
 
 
 class _Spool:
-    """A temporary file without a name, closed when nobody holds it any more."""
+    """A temporary file without a name, closed with the last reference to it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.descriptor = os.dup(file.fileno())
@@ -65,19 +65,18 @@ class _Spool:
 
 @dataclass(frozen=True, slots=True)
 class TextSource:
-    """Text of one file, for reading at byte offsets by any number of threads."""
+    """Text of one file, read at byte offsets by any number of threads."""
 
     stamp: FileStamp
-    """The file."""
     size: int
     """Bytes of the text."""
     spool: _Spool | None = None
-    """Temporary file with the decompressed text; None where the file itself is text."""
+    """Temporary file with the decompressed text; None for a plain file."""
     damage: str = ""
-    """Why the compressed data end before they should; empty where they do not."""
+    """Why the compressed data end too early; empty if they do not."""
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle as the path: another process decompresses for itself."""
+        """Pickle as the path: another process decompresses the file again."""
         return _reopen, (self.stamp, bool(self.damage))
 
     @contextmanager
@@ -87,8 +86,8 @@ class TextSource:
         Raises
         ------
         DataError
-            If the file is not what it was when it was opened. This also takes the place of an
-            error raised in between, which then has this as its reason.
+            If the file has changed since it was opened. This replaces any error raised within
+            the context, which it then explains.
         """
         check_unchanged(self.stamp)
         descriptor = (
@@ -117,18 +116,18 @@ class TextSource:
             view, offset = view[count:], offset + count
 
     def data(self, offset: int, size: int) -> bytes:
-        """Read some bytes at an offset."""
+        """Read ``size`` bytes at an offset."""
         buffer = np.empty(size, dtype=np.uint8)
         with self.reading() as descriptor:
             self.fill(descriptor, buffer, offset)
         return buffer.tobytes()
 
     def text(self, offset: int, size: int) -> str:
-        """Read some bytes at an offset as text, for headers and messages."""
+        """Read ``size`` bytes at an offset as text, for headers and messages."""
         return self.data(offset, size).decode("utf-8", "replace")
 
     def line_at(self, offset: int) -> int:
-        """Count lines up to a byte offset: the number of the line, from 1, that it lies in."""
+        """Find the number, from 1, of the line that contains a byte offset."""
         line, at = 1, 0
         piece = np.empty(1 << 20, dtype=np.uint8)
         with self.reading() as descriptor:
@@ -146,19 +145,15 @@ def _reopen(stamp: FileStamp, allow_partial: bool) -> TextSource:  # noqa: FBT00
 
 
 def open_source(path: str | os.PathLike[str], *, allow_partial: bool = False) -> TextSource:
-    """Open a file for reading at byte offsets, decompressing it if need be.
+    """Open a file for reading at byte offsets, decompressing it if necessary.
 
-    Parameters
-    ----------
-    path
-        The file; how it is compressed is seen from its first bytes.
-    allow_partial
-        Whether to keep what comes before the place where compressed data are damaged.
+    The first bytes show the kind of compression. ``allow_partial`` keeps the text before the
+    position where compressed data are damaged.
 
     Raises
     ------
     UsageError
-        If there is no such file to be read, or nothing to decompress it with.
+        If the file cannot be read, or no decompressor is installed.
     DataError
         If it is empty, or its compressed data are damaged.
     StorageError
@@ -168,18 +163,16 @@ def open_source(path: str | os.PathLike[str], *, allow_partial: bool = False) ->
     method = _method_of(stamp.path)
     if method is None:
         return TextSource(stamp, stamp.size)
-    return _spooled(stamp, method, allow_partial=allow_partial)
+    return _decompressed_source(stamp, method, allow_partial=allow_partial)
 
 
 def incomplete_end(
     source: TextSource, byte: int, name: str, n_frames: int, *, strict: bool
 ) -> tuple[Note, ...]:
-    """Note, and warn, that a file ends before its last frame does; nothing if it does not.
+    """Note, and warn, that a file ends within its last frame; empty if it does not.
 
     Parameters
     ----------
-    source
-        The text of the file.
     byte
         Where the incomplete frame begins; negative if there is none.
     name
@@ -192,21 +185,21 @@ def incomplete_end(
     Raises
     ------
     DataError
-        If there is an incomplete frame and it is an error, or there is no frame.
+        If an incomplete frame is an error, or there is no complete frame.
     """
     what = f"the last frame ({name}, from byte {byte}) is not complete" if byte >= 0 else ""
     what = "; ".join(filter(None, [source.damage, what]))
     path = source.stamp.path
     if not what and not n_frames:
-        raise DataError(f"{path} holds no frame")
+        raise DataError(f"{path} contains no frame")
     if not what:
         return ()
     if strict or not n_frames:
         raise DataError(
-            what if n_frames else f"{what}, and there is no other",
+            what if n_frames else f"{what}, and there is no other frame",
             where=str(path),
-            why="the run was stopped while it was writing, or is still going on",
-            fix="leave out --strict to use the others" if n_frames else "",
+            why="the run was stopped while it was writing, or is still running",
+            fix="leave out --strict to use the other frames" if n_frames else "",
         )
     message = f"{what} and is not used ({path})"
     warnings.warn(message, TrajmodesWarning, stacklevel=5)
@@ -214,15 +207,7 @@ def incomplete_end(
 
 
 def read_head(path: str | os.PathLike[str], size: int = 4096) -> bytes:
-    """First bytes of the text of a file, decompressed if need be; fewer if it is damaged.
-
-    Parameters
-    ----------
-    path
-        The file.
-    size
-        Number of bytes wanted.
-    """
+    """First bytes of the text of a file, decompressed if necessary; fewer if it is damaged."""
     method = _method_of(Path(path))
     head = b""
     with Path(path).open("rb") as file:
@@ -232,44 +217,39 @@ def read_head(path: str | os.PathLike[str], size: int = 4096) -> bytes:
         while len(head) < size and not decompressor.eof and (data := file.read(_PIECE)):
             try:
                 head += decompressor.decompress(data)
-            except _faults():
+            except _decompression_errors():
                 break
     return head[:size]
 
 
 def require_text(path: Path, head: bytes) -> None:
-    """Refuse files without text, of wide characters, or whose lines end in another way.
+    """Refuse files whose first bytes show no text, wide characters or old line ends.
 
-    Parameters
-    ----------
-    path
-        The file.
-    head
-        Its first bytes, decompressed.
+    ``head`` is the decompressed head of the file.
 
     Raises
     ------
     DataError
-        If it is one of these.
+        If they do.
     """
     if not head.strip(_BLANK):
         raise DataError(
-            "the file holds no text" if not head else "the file holds nothing but blanks",
+            "the file contains no text" if not head else "the file contains only blanks",
             where=str(path),
-            why="the run has written nothing yet, or the file was cut at its very beginning",
+            why="the run has written nothing yet, or the file is truncated at its beginning",
         )
     if head.startswith(_WIDE):
         raise DataError(
-            "the file is text of two-byte characters (UTF-16)",
+            "the file is text in UTF-16",
             where=str(path),
-            why="a program such as PowerShell or Excel wrote it anew",
+            why="it was rewritten by a program such as PowerShell or Excel",
             fix="iconv -f UTF-16 -t UTF-8 FILE > FILE.utf8",
         )
     if b"\r" in head and b"\n" not in head and b"\0" not in head:
         raise DataError(
             "lines end with a carriage return alone",
             where=str(path),
-            why="the file was converted for an old Macintosh",
+            why="the file has the line ends of old Macintosh systems",
             fix="tr '\\r' '\\n' < FILE > FILE.unix",
         )
 
@@ -280,7 +260,7 @@ def _method_of(path: Path) -> str | None:
     return next((name for name, magic in _MAGIC.items() if head.startswith(magic)), None)
 
 
-def _spooled(stamp: FileStamp, method: str, *, allow_partial: bool) -> TextSource:
+def _decompressed_source(stamp: FileStamp, method: str, *, allow_partial: bool) -> TextSource:
     try:
         with tempfile.TemporaryFile(prefix="trajmodes-") as file:
             damage = _decompress(stamp, method, file)
@@ -289,22 +269,22 @@ def _spooled(stamp: FileStamp, method: str, *, allow_partial: bool) -> TextSourc
             spool = _Spool(file)
     except OSError as error:
         raise StorageError(
-            f"no room to decompress {stamp.path}: {error.strerror}",
+            f"no space to decompress {stamp.path}: {error.strerror}",
             fix="set TMPDIR to a folder with more space, or decompress the file yourself",
         ) from error
     check_unchanged(stamp)
     if (damage and not allow_partial) or size == 0:
         raise DataError(
-            damage or f"{stamp.path} holds no text",
+            damage or f"{stamp.path} contains no text",
             where=str(stamp.path) if damage else "",
-            why="the file is cut or damaged" if damage else "",
-            fix="--allow-partial uses the frames before it" if size else "",
+            why="the file is truncated or damaged" if damage else "",
+            fix="--allow-partial uses the frames before the damage" if size else "",
         )
     return TextSource(stamp, size, spool, damage)
 
 
 def _decompress(stamp: FileStamp, method: str, spool: IO[bytes]) -> str:
-    """Write all members of a file to the spool; what is wrong with them, or nothing."""
+    """Write all members of a file to the spool; return the damage, if any."""
     with stamp.path.open("rb") as file:
         data = file.read(_PIECE)
         decompressor, start = _decompressor(method, stamp.path), 0
@@ -314,17 +294,17 @@ def _decompress(stamp: FileStamp, method: str, spool: IO[bytes]) -> str:
                 decompressor, start = _decompressor(method, stamp.path), spool.tell()
             try:
                 spool.write(decompressor.decompress(data))
-            except _faults() as error:
-                if str(error).endswith(_WRONG_SUMS):
-                    # The damage may be anywhere in this member; those before it are sound.
+            except _decompression_errors() as error:
+                if str(error).endswith(_CHECKSUM_ERRORS):
+                    # The damage may be anywhere in this member; those before it are intact.
                     spool.truncate(spool.seek(start))
                     return (
                         f"{method} data from byte {start} of the text on are damaged: {error}"
                     )
                 reason = f"{method} data are damaged near byte {offset} of the file"
-                unproved = "no checksum proves what comes before"
+                unproved = "no checksum confirms the text before"
                 return f"{reason}, byte {spool.tell()} of the text: {error}; {unproved}"
-            # Files may be several members one after the other, padded with zeros.
+            # A file may consist of several members, padded with zeros.
             data = decompressor.unused_data.lstrip(b"\0") if decompressor.eof else b""
             data = data or file.read(_PIECE)
     if not decompressor.eof:
@@ -357,8 +337,8 @@ def _zstd(path: Path) -> Any:
     )
 
 
-def _faults() -> tuple[type[Exception], ...]:
-    """Errors that damaged data raise; those of zstd where it is loaded."""
+def _decompression_errors() -> tuple[type[Exception], ...]:
+    """Errors that damaged data raise; those of zstd if it is loaded."""
     faults: list[type[Exception]] = [zlib.error, lzma.LZMAError, EOFError, ValueError, OSError]
     for module in ("compression.zstd", "zstandard"):
         try:

@@ -1,6 +1,12 @@
-"""Plain rows of numbers, with comment lines between: the form of TDEP, ALAMODE and phonopy."""
+"""Small text files of numbers, read whole: tables of rows, and numbers line by line.
+
+`read_rows` reads plain rows of numbers with comment lines between them, the form of TDEP,
+ALAMODE and phonopy. `Numbers` reads a file from the top as Fortran's list-directed input does.
+Both name the line of an error, and both refuse a file that may end inside its last number.
+"""
 
 import re
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +23,17 @@ _DIGIT = re.compile(rb"[0-9+-]")
 
 
 def read_rows(path: Path, n_vectors: int) -> Floats:
-    """Vectors (v, r, 3) of a file whose rows hold several vectors one behind the other.
+    """Vectors (v, r, 3) of a file whose rows contain ``n_vectors`` vectors each.
 
-    Empty lines, and what stands behind a ``#``, are left out.
-
-    Parameters
-    ----------
-    path
-        The file, compressed or not.
-    n_vectors
-        Vectors in a row: a row has three times as many numbers.
+    Empty lines, and text behind a ``#``, are ignored. The file may be compressed.
 
     Raises
     ------
     UsageError
         If the file cannot be read.
     DataError
-        If it holds no row, a row of another length, what is not a finite number, or if it
-        may end inside its last number.
+        If it contains no row, a row of another length, a token that is not a finite number, or
+        if it may end inside its last number.
     """
     source = open_source(path)
     text = source.data(0, source.size)
@@ -46,16 +45,9 @@ def read_rows(path: Path, n_vectors: int) -> Floats:
 def require_line_end(text: bytes, where: str) -> None:
     """Refuse text that may end inside its last number.
 
-    Half of a number is a number. A line break shows that the last one is whole, and so do as
-    many digits as those before it have where all have as many (phonopy writes no line break
-    behind the last row of FORCE_CONSTANTS).
-
-    Parameters
-    ----------
-    text
-        The text, or its last kilobyte.
-    where
-        Its file, for messages.
+    Half of a number is a number. A line break shows that the last one is complete. So does the
+    number of its decimals, if all numbers before it have the same number (phonopy writes no
+    line break behind the last row of FORCE_CONSTANTS). The last kilobyte of the text is enough.
 
     Raises
     ------
@@ -74,13 +66,13 @@ def require_line_end(text: bytes, where: str) -> None:
     raise DataError(
         f"the file ends without a line break, after “{last[-40:].decode(errors='replace')}”",
         where=where,
-        why="it was cut off, perhaps inside its last number",
-        fix="write it again; if the number is whole, end the last line: echo >> FILE",
+        why="it was truncated, perhaps inside its last number",
+        fix="write it again; if the number is complete, end the last line: echo >> FILE",
     )
 
 
 def _form(word: bytes) -> bytes:
-    """Digits behind the point of a number, without their values."""
+    """Format of the decimals of a number, without their values."""
     return _DIGIT.sub(b"0", word.partition(b".")[2])
 
 
@@ -93,21 +85,15 @@ def _is_number(word: bytes) -> bool:
 
 
 def parse_rows(rows: list[bytes], n_vectors: int, where: str) -> Floats:
-    """Vectors (v, r, 3) of rows that hold several vectors one behind the other.
+    """Vectors (v, r, 3) of lines that contain ``n_vectors`` vectors each.
 
-    Parameters
-    ----------
-    rows
-        The lines of the text; empty ones, and what stands behind a ``#``, are left out.
-    n_vectors
-        Vectors in a row.
-    where
-        What the lines are of and what they are called, for messages.
+    Empty lines, and text behind a ``#``, are ignored. ``where`` names the source and its lines,
+    for messages.
 
     Raises
     ------
     DataError
-        If there is no row, a row of another length, or what is not a finite number.
+        If there is no row, a row of another length, or a token that is not a finite number.
     """
     lines = [line.partition(b"#")[0] for line in rows]
     kept = [number for number, line in enumerate(lines, start=1) if not line.isspace() and line]
@@ -127,28 +113,143 @@ def parse_rows(rows: list[bytes], n_vectors: int, where: str) -> Floats:
 
 
 def frames_of_rows(rows: Floats, n_atoms: int, path: Path) -> Floats:
-    """Cut vectors (v, r, 3) into frames (v, t, a, 3).
+    """Divide vectors (v, r, 3) into frames (v, t, a, 3).
 
-    Parameters
-    ----------
-    rows
-        The vectors, atom after atom, frame after frame.
-    n_atoms
-        Atoms in a frame.
-    path
-        File that they come from.
+    The rows are ordered atom after atom, frame after frame.
 
     Raises
     ------
     DataError
-        If they are no whole number of frames.
+        If the number of rows is not a multiple of the number of atoms.
     """
     n_vectors, n_rows = rows.shape[:2]
     if n_rows % n_atoms:
         raise DataError(
-            f"{n_rows} rows are no whole number of frames of {n_atoms} atoms",
+            f"{n_rows} rows are not a whole number of frames of {n_atoms} atoms",
             where=str(path),
-            why="the file is cut, or the supercell is another one",
-            fix="give the supercell that the file was made with",
+            why="the file is truncated, or the supercell is another one",
+            fix="give the supercell that the file belongs to",
         )
     return rows.reshape(n_vectors, -1, n_atoms, 3)
+
+
+_TAIL = 1 << 10
+
+
+class Numbers:
+    """A text file of numbers, read from the top as Fortran's list-directed input does.
+
+    Empty lines are skipped, and text behind the requested numbers of a line is a remark.
+    ``what`` names the expected numbers in errors.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"the file cannot be read: {error.strerror}", where=str(path)
+            ) from error
+        self._end = text[-_TAIL:]
+        self._lines = text.decode("utf-8", errors="replace").splitlines()
+        self._next = 0
+
+    def words(self, what: str) -> list[str]:
+        """Read the words of the next line."""
+        self._words(1, what)
+        return self._lines[self._next - 1].split()
+
+    def integers(self, n_numbers: int, what: str) -> list[int]:
+        """Read ``n_numbers`` integers from the next line."""
+        words = self._words(n_numbers, what)
+        try:
+            return [int(word) for word in words]
+        except ValueError as error:
+            raise self.error(f"{what} expected, found “{' '.join(words)[:60]}”") from error
+
+    def all_integers(self, what: str) -> list[int]:
+        """Read a line of integers only."""
+        words = self.words(what)
+        try:
+            return [int(word) for word in words]
+        except ValueError as error:
+            raise self.error(f"{what} expected, found “{' '.join(words)[:60]}”") from error
+
+    def count(self, what: str) -> int:
+        """Read one integer that is not negative."""
+        number = self.integers(1, what)[0]
+        if number < 0:
+            raise self.error(f"{what} expected, found {number}")
+        return number
+
+    def index(self, size: int, what: str) -> int:
+        """Read a number from 1 to ``size`` and return it counted from 0."""
+        number = self.integers(1, what)[0]
+        if not 1 <= number <= size:
+            raise self.error(f"{what}, from 1 to {size}, expected, found {number}")
+        return number - 1
+
+    def floats(self, n_numbers: int, what: str) -> list[float]:
+        """Read ``n_numbers`` numbers from the next line."""
+        words = self._words(n_numbers, what)
+        try:
+            return [float(word) for word in words]
+        except ValueError:
+            pass
+        try:
+            # Fortran writes exponents with D as well.
+            return [float(word.upper().replace("D", "E")) for word in words]
+        except ValueError as error:
+            raise self.error(f"{what} expected, found “{' '.join(words)[:60]}”") from error
+
+    def rows(self, n_rows: int, n_numbers: int, what: str) -> Floats:
+        """Read a table, one row a line, of finite numbers."""
+        self.require_lines(n_rows, what)
+        table = np.empty((n_rows, n_numbers))
+        for row in range(n_rows):
+            numbers = self.floats(n_numbers, what)
+            if not all(map(isfinite, numbers)):
+                raise self.error(f"{what} expected, found a number that is not finite")
+            table[row] = numbers
+        return table
+
+    def require_lines(self, n_lines: int, what: str) -> None:
+        """Refuse a count that exceeds the length of the file, before memory is reserved."""
+        if n_lines > len(self._lines) - self._next:
+            self._next = len(self._lines)
+            raise self.error(f"the file ends where {what} is expected")
+
+    def finish(self, *, whole: bool = True) -> None:
+        """Refuse a file that may end inside its last number.
+
+        With ``whole``, only empty lines may follow the last line read.
+        """
+        if whole and any(line.strip() for line in self._lines[self._next :]):
+            raise self.error("the file continues where it should end")
+        require_line_end(self._end, str(self.path))
+
+    def error(self, what: str) -> DataError:
+        """Make an error at the last line read."""
+        return DataError(
+            what,
+            where=f"{self.path}:{self._next}",
+            why="the file was truncated or changed, or is of another kind",
+            fix="write the file again with the program that made it",
+        )
+
+    def _words(self, n_numbers: int, what: str) -> list[str]:
+        while self._next < len(self._lines):
+            words = self._lines[self._next].split(None, n_numbers)
+            self._next += 1
+            if not words:
+                continue
+            if len(words) < n_numbers:
+                raise self.error(f"{what} expected: {n_numbers} numbers, found {len(words)}")
+            return words[:n_numbers]
+        raise self.error(f"the file ends where {what} is expected")

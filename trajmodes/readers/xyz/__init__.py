@@ -1,1 +1,6 @@
-"""Plain and extended XYZ files: find the frames, understand comments and columns."""
+"""Read plain and extended XYZ files.
+
+In: XYZ files of one run. Out: a `Trajectory`. Start with `open`. `comment` parses the comment
+line, `columns` chooses columns and units, `first_frame` describes the atoms, and `index` (with
+the compiled `walk`) finds the frames.
+"""

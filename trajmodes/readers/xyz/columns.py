@@ -1,10 +1,10 @@
-"""Which columns of an extended XYZ file are read, and which program's units they are in.
+"""Columns of an extended XYZ file that are read, and their units.
 
-The format fixes names of columns, not their units, and the programs that write velocities
-disagree: LAMMPS ``vel`` is in its unit style, GPUMD ``vel`` in Å/fs, QUIP ``velo`` in Å/fs,
-ASE writes ``momenta`` in √(u eV). Where the comment does not show the program, the unit must
-be given. Sources: LAMMPS src/EXTRA-DUMP/dump_extxyz.cpp, GPUMD src/measure/dump_xyz.cu and
-dump_exyz.cu, quippy/convert.py, ASE ase/io/extxyz.py.
+The format fixes the names of columns but not their units, and the programs that write
+velocities disagree: LAMMPS ``vel`` is in its unit style, GPUMD ``vel`` in Å/fs, QUIP ``velo``
+in Å/fs, and ASE writes ``momenta`` in √(u eV). If the comment does not identify the program,
+the unit must be given. Sources: LAMMPS src/EXTRA-DUMP/dump_extxyz.cpp, GPUMD
+src/measure/dump_xyz.cu and dump_exyz.cu, quippy/convert.py, ASE ase/io/extxyz.py.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from trajmodes.units import ASE_TIME, DALTON, FEMTOSECOND
 
 _PER_FEMTOSECOND = 1.0 / FEMTOSECOND
 _PROGRAMS = {
-    # ASE defines no key for the time: whatever a user calls so has no unit.
+    # ASE defines no key for the time, so a user's "time" has no unit.
     "ase": UnitFactors(1.0, nan, 1.0 / ASE_TIME, 1.0, DALTON),
     "gpumd": UnitFactors(1.0, FEMTOSECOND, _PER_FEMTOSECOND, 1.0, DALTON),
     # QUIP's unit of mass is eV fs²/Å².
@@ -33,7 +33,7 @@ class Fields:
     n_columns: int
     species: int | None
     numbers: int | None
-    """Atomic numbers, the stand-in for species."""
+    """Atomic numbers, used where there are no species."""
     ids: int | None
     types: int | None
     mass: int | None
@@ -43,11 +43,10 @@ class Fields:
     velocity_name: str
     """Name of the velocities; ``momenta`` are divided by the masses."""
     force_name: str
-    """Name of the forces."""
     unwrapped: bool
     """Whether the positions are continuous in time."""
     ignored: tuple[str, ...]
-    """Forces of another name, passed over for the ones that are read."""
+    """Names of other forces, which are not read."""
 
 
 # Names in lower case, the preferred one first.
@@ -59,17 +58,12 @@ _NUMBERS = ("z", "numbers", "atomic_numbers")
 
 
 def choose_fields(properties: Mapping[str, Property]) -> Fields:
-    """Pick the columns to read from those that a frame has.
-
-    Parameters
-    ----------
-    properties
-        The columns by name in lower case.
+    """Choose the columns to read from those of a frame, given by name in lower case.
 
     Raises
     ------
     DataError
-        If there are no positions, or a field has not the kind or number of columns it needs.
+        If there are no positions, or a field has the wrong kind or number of columns.
     """
 
     def first(names: tuple[str, ...], kinds: str, count: int) -> tuple[int | None, str]:
@@ -78,7 +72,7 @@ def choose_fields(properties: Mapping[str, Property]) -> Fields:
                 found = properties[name]
                 if found.kind not in kinds or found.count != count:
                     raise DataError(
-                        f"Properties holds {found.name}:{found.kind}:{found.count}",
+                        f"Properties contains {found.name}:{found.kind}:{found.count}",
                         why=f"{found.name} should have {count} columns of kind {kinds}",
                     )
                 return found.first, name
@@ -111,17 +105,11 @@ def choose_fields(properties: Mapping[str, Property]) -> Fields:
 
 
 def recognise_program(values: Mapping[str, str], properties: Mapping[str, Property]) -> str:
-    """Name of the program whose units a frame is in; empty where that is unknown.
+    """Name of the program whose units a frame is in; empty if it is unknown.
 
-    OVITO keeps the units, whatever they were, of the file it read, but shows itself by an
-    ``Origin``; such a file does not count as that of the program whose keys it passes on.
-
-    Parameters
-    ----------
-    values
-        Pairs of the comment line, keys in lower case.
-    properties
-        The columns by name in lower case.
+    OVITO keeps the units of the file it read, whatever they were, but adds the key ``Origin``;
+    such a file is not attributed to the program whose keys it copies. ``values`` are the pairs
+    of the comment line, and keys are in lower case.
     """
     if "origin" in values:
         return ""
@@ -147,16 +135,15 @@ def choose_units(
     Parameters
     ----------
     units
-        What the user says: a unit style of LAMMPS, ``ase``, ``gpumd`` or ``quip``; None to go
-        by the program. LAMMPS does not name its style in this format: metal is taken.
+        Choice of the user: a unit style of LAMMPS, ``ase``, ``gpumd`` or ``quip``; None for the
+        units of the program. LAMMPS does not name its style in this format; metal is the
+        default.
     program
-        What `recognise_program` found.
+        Result of `recognise_program`.
     velocity_name
-        Name of the column of velocities; empty where there is none.
+        Name of the column of velocities; empty if there is none.
     lj
-        What ε, σ and m are in units lj.
-    where
-        The file, for messages.
+        ε, σ and m of units lj.
 
     Raises
     ------
@@ -168,8 +155,8 @@ def choose_units(
         raise UnitsError(
             f"the unit of the velocities {velocity_name!r} is unknown",
             where=where,
-            why="the comment line does not show which program wrote the file",
-            fix="say it: --units metal (Å/ps), gpumd or quip (Å/fs), or another LAMMPS style",
+            why="the comment line does not identify the program that wrote the file",
+            fix="give it: --units metal (Å/ps), gpumd or quip (Å/fs), or another LAMMPS style",
         )
     name = name or "ase"
     return name, _PROGRAMS[name] if name in _PROGRAMS else unit_factors(name, lj)

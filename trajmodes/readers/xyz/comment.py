@@ -1,9 +1,9 @@
-r"""The second line of an extended XYZ frame: ``key=value`` pairs, the cell and the columns.
+"""The second line of an extended XYZ frame: ``key=value`` pairs, the cell and the columns.
 
-What programs really write is looser than any specification: keys in either case, flags without
-a value, values bare, in double or single quotes, in braces, in (nested) brackets, blanks round
-the equals sign, quotes and backslashes escaped by a backslash. A line that is no such list is
-an ordinary comment, unless it sets ``Lattice`` or ``Properties``.
+Programs write more than any specification allows: keys in either case, flags without a value,
+values bare, in double or single quotes, in braces, in (nested) brackets, blanks around the
+equals sign, quotes and backslashes escaped by a backslash. A line that is not such a list is an
+ordinary comment, unless it sets ``Lattice`` or ``Properties``.
 
 Grammar after https://github.com/libAtoms/extxyz (specification in its README) and ASE 3.29.
 """
@@ -20,9 +20,9 @@ from trajmodes.errors import DataError
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
 _NESTED = r"\{[^{}]*\}|\[(?:[^\[\]]|\[[^\[\]]*\])*\]"
-# A bare word may hold quotes inside, as in 5'-end, but not begin with one. What stands behind
-# "= " is a value only if it is not itself the key of the next pair: the value is then empty.
-# The possessive repeats keep hostile lines linear.
+# A bare word may contain quotes, as in 5'-end, but not begin with one. A word behind "= " is a
+# value unless it is the key of the next pair: the value is then empty. The possessive repeats
+# keep the time linear for hostile lines.
 _BARE_KEY = r"""[^\s="'{}\[\]][^\s=]*+"""
 _BARE_VALUE = r"""[^\s"'{}\[\]]\S*+"""
 _NEAR = rf"({_QUOTED}|{_NESTED}|{_BARE_VALUE})"
@@ -39,28 +39,23 @@ _MOST_DIGITS = 18
 """Characters of an integer; more may not fit into 64 bits."""
 
 _LONGEST = 1 << 17
-"""Characters of a comment; the patterns above take 200 bytes of memory for each of them."""
+"""Characters of a comment; the patterns above need 200 bytes of memory for each."""
 
 PLAIN_PROPERTIES = "species:S:1:pos:R:3"
-"""What a frame without ``Properties`` holds."""
+"""Columns of a frame without ``Properties``."""
 
 
 def parse_comment(line: str) -> dict[str, str]:
     """Pairs of a comment line, keys in lower case, values as text without their quotes.
 
-    A flag without value counts as ``T``. The comments of LAMMPS's plain XYZ give ``timestep``
-    and perhaps ``time``; any other free text gives nothing.
-
-    Parameters
-    ----------
-    line
-        The comment without its line end.
+    A flag without a value has the value ``T``. The comments of LAMMPS's plain XYZ give
+    ``timestep`` and possibly ``time``; any other free text gives nothing.
 
     Raises
     ------
     DataError
-        If a line that sets the cell or the columns has a quote or bracket left open, or sets
-        one of them twice, or is absurdly long. The place says only the column.
+        If a line that sets the cell or the columns leaves a quote or bracket open, sets one of
+        them twice, or is absurdly long. Its position is only the column.
     """
     if len(line) > _LONGEST:
         raise DataError(
@@ -80,17 +75,17 @@ def parse_comment(line: str) -> dict[str, str]:
     while at < len(text):
         pair = _PAIR.match(text, at)
         if pair is None:
-            return _refuse(text, at, "no key=value pair can be read here")
+            return _no_pairs(text, at, "no key=value pair can be read here")
         key = _unquoted(pair[1]).lower()
         if key in values and key in {"lattice", "properties"}:
-            return _refuse(text, at, f"{key} is set twice")
+            return _no_pairs(text, at, f"{key} is set twice")
         values[key] = _unquoted(pair[3] or pair[4] or "") if pair[2] else "T"
         at = pair.end()
     return values
 
 
-def _refuse(line: str, at: int, what: str) -> dict[str, str]:
-    """Free text holds no pairs; a broken list of pairs is an error."""
+def _no_pairs(line: str, at: int, what: str) -> dict[str, str]:
+    """Return no pairs for free text, and raise for a broken list of pairs."""
     if _EXTENDED.search(line) is None:
         return {}
     raise DataError(
@@ -108,12 +103,12 @@ def _unquoted(text: str) -> str:
 
 
 def parse_real(text: str, name: str) -> float:
-    """One finite number; Fortran's ``1.0d0`` is understood.
+    """One finite number; Fortran's ``1.0d0`` is accepted. ``name`` describes it in errors.
 
     Raises
     ------
     DataError
-        If the text is anything else; `name` says what it should have been.
+        If the text is anything else.
     """
     if _REAL.fullmatch(text) is None or not isfinite(
         value := float(text.replace("d", "e").replace("D", "e"))
@@ -123,12 +118,12 @@ def parse_real(text: str, name: str) -> float:
 
 
 def parse_integer(text: str, name: str) -> int:
-    """One integer of up to 18 digits.
+    """One integer of up to 18 digits. ``name`` describes it in errors.
 
     Raises
     ------
     DataError
-        If the text is anything else; `name` says what it should have been.
+        If the text is anything else.
     """
     if _INTEGER.fullmatch(text) is None:
         raise DataError(f"{name} is not an integer: {text[:40]!r}")
@@ -138,18 +133,18 @@ def parse_integer(text: str, name: str) -> int:
 
 
 def parse_lattice(text: str) -> Floats:
-    """(3, 3) cell vectors as rows, from nine numbers apart by blanks, commas or brackets.
+    """(3, 3) cell vectors as rows, from nine numbers separated by blanks, commas or brackets.
 
     Raises
     ------
     DataError
-        If these are not nine finite numbers or the vectors span no volume.
+        If they are not nine finite numbers, or the vectors span no volume.
     """
     words = [word for word in _SEPARATORS.split(text) if word]
     if len(words) != 9:
         raise DataError(f"Lattice has {len(words)} numbers where 9 are expected: {text[:60]!r}")
     cell = np.array([parse_real(word, "a number of Lattice") for word in words]).reshape(3, 3)
-    # Absurd numbers may overflow: then there is no volume to speak of either.
+    # Absurd numbers may overflow; the volume is then not finite.
     with np.errstate(all="ignore"):
         volume = np.linalg.det(cell)
     if volume == 0.0 or not isfinite(volume):
@@ -159,7 +154,7 @@ def parse_lattice(text: str) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """One entry of ``Properties``: a run of columns of one kind."""
+    """One entry of ``Properties``: consecutive columns of one kind."""
 
     name: str
     kind: str
@@ -167,21 +162,17 @@ class Property:
     first: int
     """Index of its first column, counted from 0."""
     count: int
-    """Number of columns."""
 
 
 def parse_properties(text: str) -> Mapping[str, Property]:
     """Columns of the rows, by name in lower case, in the order of the file.
 
-    Parameters
-    ----------
-    text
-        The value of ``Properties``, triplets name:kind:count apart by colons.
+    ``text`` is the value of ``Properties``: triplets name:kind:count separated by colons.
 
     Raises
     ------
     DataError
-        If the text is no list of such triplets, or a name occurs twice.
+        If the text is not a list of such triplets, or a name occurs twice.
     """
     words = text.strip().split(":")
     properties: dict[str, Property] = {}
@@ -190,8 +181,8 @@ def parse_properties(text: str) -> Mapping[str, Property]:
         known = kind.upper() in {"S", "I", "R", "L"} and re.fullmatch(r"[1-9]\d{0,3}", count)
         if not (name and known) or name.lower() in properties:
             raise DataError(
-                f"Properties holds {name}:{kind}:{count}",
-                why="each name comes once, with a kind S, I, R or L and the number of columns",
+                f"Properties contains {name}:{kind}:{count}",
+                why="each name occurs once, with a kind S, I, R or L and the number of columns",
             )
         properties[name.lower()] = Property(name, kind.upper(), first, int(count))
         first += int(count)

@@ -1,28 +1,34 @@
 """The first frame of an XYZ file, read as text: it fixes atoms and columns for all frames."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Ints
-from trajmodes.errors import DataError, TrajmodesError
-from trajmodes.readers.atom_table import order_by_id
+from trajmodes.arrays import Floats, Ints
+from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.text.source import TextSource
+from trajmodes.readers.trajectory import AtomTable, is_symbol, order_by_id
+from trajmodes.readers.units import UnitFactors, unit_factors
 from trajmodes.readers.xyz.columns import Fields, choose_fields
 from trajmodes.readers.xyz.comment import (
     PLAIN_PROPERTIES,
     parse_comment,
     parse_integer,
     parse_properties,
+    parse_real,
 )
+from trajmodes.units import BOLTZMANN, DALTON
 
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE = b"\n"
 _HEAD = 1 << 16
 _LONGEST_LINE = 1 << 22
 _SHORTEST_ROW = 2
-"""Bytes of the shortest thinkable row: bounds the number of atoms a file can hold."""
+"""Bytes of the shortest possible row; limits the number of atoms of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ class FirstFrame:
     """The first frame of a file, as text."""
 
     start: int
-    """Byte that its count line begins at."""
+    """Byte offset of its count line."""
     values: Mapping[str, str]
     """Pairs of its comment line, keys in lower case."""
     properties: str
@@ -38,7 +44,7 @@ class FirstFrame:
     rows: tuple[tuple[str, ...], ...]
     """(a, c) tokens."""
     ids: Ints
-    """(a,) sorted ids, or empty."""
+    """(a,) sorted ids; empty if there are none."""
     order: Ints
     """(a,) row of each atom."""
 
@@ -50,15 +56,10 @@ class FirstFrame:
 def read_first_frame(source: TextSource) -> FirstFrame:
     """Read the first frame of a file.
 
-    Parameters
-    ----------
-    source
-        The text of the file.
-
     Raises
     ------
     DataError
-        If it does not begin with a complete XYZ frame.
+        If the file does not begin with a complete XYZ frame.
     """
     path, size = source.stamp.path, min(source.size, _HEAD)
     while True:
@@ -77,7 +78,7 @@ def read_first_frame(source: TextSource) -> FirstFrame:
         raise DataError(
             "the first frame is not complete",
             where=f"{path}, byte {source.size}",
-            why="the file is cut off, or its first line gives too many atoms",
+            why="the file is truncated, or its first line gives too many atoms",
         )
     start, comment, rows = lines
     above = text[:start].count(b"\n")
@@ -86,7 +87,7 @@ def read_first_frame(source: TextSource) -> FirstFrame:
         properties = values.get("properties", PLAIN_PROPERTIES)
         fields = choose_fields(parse_properties(properties))
     except DataError as error:
-        raise placed(error, f"{path}, frame 0, line {above + 2}") from error
+        raise with_location(error, f"{path}, frame 0, line {above + 2}") from error
     tokens = tuple(tuple(row.split()) for row in rows)
     for number, row in enumerate(tokens):
         if len(row) < fields.n_columns:
@@ -99,8 +100,8 @@ def read_first_frame(source: TextSource) -> FirstFrame:
     return FirstFrame(start, values, properties, fields, tokens, ids, order)
 
 
-def placed(error: TrajmodesError, where: str) -> DataError:
-    """Put the file and line before the place that the parser of a line gives."""
+def with_location(error: TrajmodesError, where: str) -> DataError:
+    """Copy of an error with file and line before the position that it names."""
     place = f"{where}, {error.where}" if error.where else where
     return DataError(error.what, where=place, why=error.why, fix=error.fix)
 
@@ -113,7 +114,7 @@ def _piece(source: TextSource, size: int) -> bytes:
 
 
 def _first_lines(source: TextSource, text: bytes) -> tuple[int, str, list[str]] | None:
-    """Start, comment and rows of the first frame; None if the text ends before it does."""
+    """Start, comment and rows of the first frame; None if the text ends within it."""
     start = len(_BOM) if text.startswith(_BOM) else 0
     start += len(text[start:]) - len(text[start:].lstrip())
     end = text.find(b"\n", start)
@@ -148,6 +149,163 @@ def _ids_and_order(
     try:
         ids = np.array([parse_integer(row[fields.ids], "an atom id") for row in rows])
     except DataError as error:
-        raise placed(error, f"{source.stamp.path}, frame 0") from error
+        raise with_location(error, f"{source.stamp.path}, frame 0") from error
     order = order_by_id(ids, f"{source.stamp.path}, frame 0")
     return ids[order].astype(np.int64), order
+
+
+_TYPE = re.compile(r"[0-9]{1,9}")
+
+
+class XyzAtoms(NamedTuple):
+    """Atoms of the first frame."""
+
+    table: AtomTable
+    row_types: Ints
+    """(a,) required values of the column of types, or else of atomic numbers; empty without."""
+    notes: tuple[Note, ...]
+
+
+def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> XyzAtoms:
+    """Read ids, types, species and masses.
+
+    Momenta are useless without masses. If the file has no masses, the standard masses are used
+    for them, as ASE does. ``mass_factor`` is one unit of mass of the file in eV ps²/Å².
+
+    Raises
+    ------
+    DataError
+        If a column has invalid values, or momenta come without masses or species.
+    """
+    fields = first.fields
+    notes: list[Note] = []
+    types = _integers(first, fields.types, "an atom type", where)
+    numbers = _integers(first, fields.numbers, "an atomic number", where)
+    species = None
+    if fields.species is not None:
+        names = first.column(fields.species)
+        if all(map(is_symbol, set(names))):
+            species = names
+        elif types is None and all(_TYPE.fullmatch(name) for name in set(names)):
+            types = np.array([int(name) for name in names], dtype=np.int64)
+            text = "the species are numbers: they are read as types, not as elements"
+            notes.append(Note("warning", text))
+        else:
+            text = "the species are not chemical symbols, and are ignored"
+            notes.append(Note("warning", text))
+    if species is None and numbers is not None:
+        species = _symbols(numbers, where)
+    masses = None
+    if fields.mass is not None:
+        masses = np.array(_reals(first, fields.mass, 1, "a mass", where)[:, 0]) * mass_factor
+        if not (masses > 0.0).all():
+            raise DataError("a mass is not positive", where=f"{where}, frame 0")
+        notes += _unusual_masses(masses, species)
+    elif fields.velocity_name == "momenta":
+        masses = _standard_masses(species)
+        if masses is None:
+            raise DataError("momenta without masses or species", where=where)
+        text = "velocities are the momenta divided by standard atomic masses"
+        notes.append(Note("warning", text))
+    none = np.empty(0, dtype=np.int64)
+    row_types = _integers(first, fields.types, "", where)
+    table = AtomTable(
+        ids=first.ids if len(first.ids) else None, types=types, species=species, masses=masses
+    )
+    kinds = next((found for found in (row_types, numbers) if found is not None), none)
+    return XyzAtoms(table, kinds, tuple(notes))
+
+
+def _integers(first: FirstFrame, column: int | None, name: str, where: str) -> Ints | None:
+    if column is None:
+        return None
+    try:
+        values = [parse_integer(text, name) for text in first.column(column)]
+    except DataError as error:
+        raise DataError(error.what, where=f"{where}, frame 0") from error
+    return np.array(values, dtype=np.int64)
+
+
+def _reals(first: FirstFrame, column: int, count: int, name: str, where: str) -> Floats:
+    """Read (a, count) numbers from consecutive columns."""
+    try:
+        values = [
+            [parse_real(text, name) for text in first.column(c)]
+            for c in range(column, column + count)
+        ]
+    except DataError as error:
+        raise DataError(error.what, where=f"{where}, frame 0") from error
+    return np.array(values).T
+
+
+def _symbols(numbers: Ints, where: str) -> tuple[str, ...]:
+    from ase.data import chemical_symbols  # noqa: PLC0415 - ase loads slowly
+
+    if numbers.min() < 1 or numbers.max() >= len(chemical_symbols):
+        raise DataError("an atomic number is of no element", where=f"{where}, frame 0")
+    return tuple(chemical_symbols[number] for number in numbers.tolist())
+
+
+def _standard_masses(species: tuple[str, ...] | None) -> Floats | None:
+    from ase.data import atomic_masses, atomic_numbers  # noqa: PLC0415 - ase loads slowly
+
+    if species is None or not set(species) <= atomic_numbers.keys():
+        return None
+    masses: Floats = atomic_masses[[atomic_numbers[name] for name in species]] * DALTON
+    return masses
+
+
+def _unusual_masses(masses: Floats, species: tuple[str, ...] | None) -> list[Note]:
+    """Note masses far from those of the elements, which suggest another unit."""
+    standard = _standard_masses(species)
+    if standard is None or species is None:
+        return []
+    ratio = masses / standard
+    worst = int(np.argmax(np.abs(np.log(ratio))))
+    if 0.25 < ratio[worst] < 4.0:
+        return []
+    text = f"the mass of {species[worst]} is {ratio[worst]:.4g} times that of the element"
+    return [Note("warning", text, fix="--units quip, if masses are in eV fs²/Å²")]
+
+
+def check_unit_style(
+    first: FirstFrame, style: str, factors: UnitFactors, atoms: AtomTable, where: str
+) -> None:
+    """Compare the velocities of a LAMMPS file with the temperature in its comment.
+
+    LAMMPS does not name its unit style in this format, but prints the kinetic temperature.
+    ``style`` is the assumed unit style.
+
+    Raises
+    ------
+    UsageError
+        If the temperatures differ by more than a factor of three.
+    """
+    column, masses = first.fields.velocity, atoms.masses
+    masses = _standard_masses(atoms.species) if masses is None else masses
+    if column is None or masses is None or style == "lj" or len(masses) < 2:
+        return
+    try:
+        written = parse_real(first.values.get("temperature", "0"), "Temperature")
+    except DataError as error:
+        raise DataError(error.what, where=f"{where}, frame 0") from error
+    velocities = _reals(first, column, 3, "a velocity", where)
+    freedom = (3 * len(masses) - 3) * BOLTZMANN
+    # Absurd numbers may overflow; they then agree with no temperature.
+    with np.errstate(over="ignore"):
+        squared = float(np.sum(masses[:, None] * velocities**2)) / freedom
+
+    def agrees(velocity: float) -> bool:
+        return bool(written / 3.0 < squared * velocity**2 < written * 3.0)
+
+    if written < 1e-3 or squared == 0.0 or agrees(factors.velocity):
+        return
+    others = [name for name in ("metal", "real", "si") if agrees(unit_factors(name).velocity)]
+    kelvin = squared * factors.velocity**2
+    raise UsageError(
+        f"the velocities give {kelvin:.4g} K in units {style}, but the comment gives "
+        f"{written:.4g} K",
+        where=where,
+        why="the run used another unit style, or other masses",
+        fix=f"--units {others[0]}" if others else "--units with the style of the LAMMPS run",
+    )

@@ -1,4 +1,4 @@
-"""Where the frames of an XYZ file are, and what their comment lines say."""
+"""Byte ranges of the frames of an XYZ file, and the contents of their comment lines."""
 
 from collections.abc import Mapping
 from math import isnan, nan
@@ -10,8 +10,8 @@ import numpy.typing as npt
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
 from trajmodes.readers.text.floats import PADDING
+from trajmodes.readers.text.lines import Bytes
 from trajmodes.readers.text.parse import padded
-from trajmodes.readers.text.rows import Bytes
 from trajmodes.readers.text.source import TextSource
 from trajmodes.readers.xyz.columns import choose_fields
 from trajmodes.readers.xyz.comment import (
@@ -22,7 +22,7 @@ from trajmodes.readers.xyz.comment import (
     parse_properties,
     parse_real,
 )
-from trajmodes.readers.xyz.first_frame import FirstFrame, placed
+from trajmodes.readers.xyz.first_frame import FirstFrame, with_location
 from trajmodes.readers.xyz.walk import (
     ALIEN_ROW,
     BAD_COUNT,
@@ -44,7 +44,7 @@ _LARGEST_STEP = float(1 << 53)
 
 
 class _Table:
-    """The frames found so far."""
+    """Table of the frames found so far."""
 
     def __init__(self, source: TextSource, first: FirstFrame) -> None:
         self.source, self.first = source, first
@@ -59,7 +59,7 @@ class _Table:
         self.lattice, self.cell = "", np.full((3, 3), nan)
 
     def add_comment(self, text: bytes, start: int, stop: int) -> bool:
-        """Take in the comment line between two bytes; whether the columns change with it."""
+        """Read the comment line between two bytes; return whether the columns change."""
         frame, before = len(self.starts), self.layout
         try:
             values = parse_comment(text.decode("utf-8", "replace").rstrip())
@@ -71,7 +71,7 @@ class _Table:
             self.marks.append(_step_and_time(values))
         except DataError as error:
             line = self.source.line_at(start)
-            raise placed(
+            raise with_location(
                 error, f"{self.source.stamp.path}, frame {frame}, line {line}"
             ) from error
         self.starts.append(stop + 1)
@@ -83,7 +83,7 @@ class _Table:
         if properties == self.layouts[self.layout]:
             return
         if properties not in self.layouts:
-            if _offer(properties) != _offer(self.first.properties):
+            if _common_columns(properties) != _common_columns(self.first.properties):
                 raise DataError(
                     f"the columns change from {self.first.properties} to {properties}",
                     fix="write all frames with the same columns",
@@ -93,7 +93,7 @@ class _Table:
         self.expected = self._expectation()
 
     def _expectation(self) -> Expected:
-        """Tell what the rows behind the last comment have to be."""
+        """Make the required contents of the rows behind the last comment."""
         fields = choose_fields(parse_properties(self.layouts[self.layout]))
         column = self.first.fields.species
         names = () if column is None else self.first.column(column)
@@ -109,7 +109,7 @@ class _Table:
         )
 
     def arrays(self) -> Index:
-        """Table of the complete frames, fit for the cache."""
+        """Arrays of the complete frames, for the cache."""
         n = len(self.stops)
         marks = np.array(self.marks[:n]).reshape(n, 2)
         return {
@@ -132,8 +132,8 @@ def _step_and_time(values: Mapping[str, str]) -> tuple[float, float]:
     return step, time
 
 
-def _offer(properties: str) -> tuple[bool | str, ...]:
-    """Tell what must be the same in all frames, wherever the columns stand."""
+def _common_columns(properties: str) -> tuple[bool | str, ...]:
+    """Make the key of columns that must be the same in all frames, in any order."""
     fields = choose_fields(parse_properties(properties))
     columns = (fields.species, fields.numbers, fields.ids, fields.types, fields.force)
     there = tuple(column is not None for column in columns)
@@ -143,25 +143,18 @@ def _offer(properties: str) -> tuple[bool | str, ...]:
 def index_frames(source: TextSource, first: FirstFrame) -> Index:
     """Find all complete frames of a file.
 
-    Parameters
-    ----------
-    source
-        The text of the file.
-    first
-        Its first frame.
-
     Returns
     -------
-    Arrays, one entry for each frame: ``starts`` and ``stops``, the bytes between which its rows
-    lie; ``cells`` (t, 3, 3) in the units of the file, nan where it has none; ``steps`` and
-    ``times`` as written, nan where not; ``layout``, which of the ``layouts`` (the different
-    texts of Properties) it has. And ``lost``, byte and step of a frame that the end of the
-    file cuts off; −1, −1 if none is, and step −1 where it is not known.
+    Arrays with one entry for each frame: ``starts`` and ``stops``, byte offsets of its rows;
+    ``cells`` (t, 3, 3) in the units of the file, nan without a cell; ``steps`` and ``times`` as
+    written, nan if they are not; ``layout``, its index into ``layouts`` (the different texts of
+    Properties). In addition ``incomplete``, byte and step of an incomplete frame at the end of
+    the file; −1, −1 if there is none, and step −1 if it is unknown.
 
     Raises
     ------
     DataError
-        If a line is not what its place in the file demands, or the atoms change.
+        If a line is invalid at its position in the file, or the atoms change.
     """
     table = _Table(source, first)
     found = Found(np.empty((_CAPACITY, 2), np.int64), np.empty(_CAPACITY, np.int64))
@@ -187,12 +180,14 @@ def index_frames(source: TextSource, first: FirstFrame) -> Index:
     rest = state[1] != COUNT or buffer[at:size].tobytes().strip()
     end = table.stops[-1] if table.stops else first.start
     step = table.marks[len(table.stops)][0] if len(table.marks) > len(table.stops) else nan
-    arrays["lost"] = np.array([end, -1 if isnan(step) else int(step)] if rest else [-1, -1])
+    arrays["incomplete"] = np.array(
+        [end, -1 if isnan(step) else int(step)] if rest else [-1, -1]
+    )
     return arrays
 
 
 def _walk_piece(table: _Table, text: Bytes, position: int, state: Ints, found: Found) -> None:
-    """Go through the lines of a piece of the file that starts at a byte of it."""
+    """Parse the lines of a piece of the file that starts at a byte offset."""
     size, status = len(text) - PADDING, PAUSED
     while status == PAUSED:
         state[3:] = 0
@@ -201,18 +196,18 @@ def _walk_piece(table: _Table, text: Bytes, position: int, state: Ints, found: F
         for start, stop in found.comments[: state[3]].tolist():
             line = text[start:stop].tobytes()
             if table.add_comment(line, position + start, position + stop):
-                # From here on the rows were held against the wrong columns: go back.
+                # The rows behind this comment were checked against the wrong columns: go back.
                 state[:3] = stop + 1, ROWS, len(table.first.rows)
                 ends, status = ends[ends <= start], PAUSED
                 break
         table.stops += (ends + position).tolist()
     if status != MORE:
         at = int(state[0])
-        raise _refusal(table, status, position + at, text[at:size])
+        raise _line_error(table, status, position + at, text[at:size])
 
 
-def _refusal(table: _Table, status: int, at: int, rest: Bytes) -> DataError:
-    """Say what is wrong with the line at a byte of the file."""
+def _line_error(table: _Table, status: int, at: int, rest: Bytes) -> DataError:
+    """Error of the line at a byte offset of the file."""
     line_text = rest[:200].tobytes().split(b"\n")[0].decode("utf-8", "replace").strip()
     frame = len(table.stops)
     where = f"{table.source.stamp.path}, frame {frame}, line {table.source.line_at(at)}"
@@ -226,12 +221,12 @@ def _refusal(table: _Table, status: int, at: int, rest: Bytes) -> DataError:
         )
     if status == OTHER_COUNT:
         return DataError(
-            f"the frame has {line_text.split()[0]} atoms and the first one {n_atoms}",
+            f"the frame has {line_text.split()[0]} atoms, but the first one has {n_atoms}",
             where=where,
-            why="the file holds several systems, or atoms were lost",
+            why="the file contains several systems, or atoms were lost",
         )
     if status == ALIEN_ROW:
-        return DataError(f"{begins}, an atom id that the first frame has not", where=where)
+        return DataError(f"{begins}, an atom id that the first frame lacks", where=where)
     missing = line_text.split() == [str(n_atoms)]
     return DataError(
         f"{begins} where another atom is expected",

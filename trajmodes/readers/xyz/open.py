@@ -1,7 +1,9 @@
-"""Open XYZ files: find all frames, recognise the program, put frames into order."""
+"""Open XYZ files: find all frames, recognise the program, order the frames and read them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,21 +11,139 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
-from trajmodes.readers.atom_table import AtomTable
 from trajmodes.readers.text.index_cache import cached_index
-from trajmodes.readers.text.rounding import Rounding, rounding_notes, rounding_of
-from trajmodes.readers.text.rows import ID, SKIP, TYPE
+from trajmodes.readers.text.parse import TextFault, fill_rows, padded, row_of
+from trajmodes.readers.text.rows import ID, SKIP, TYPE, Target
 from trajmodes.readers.text.source import TextSource, incomplete_end, open_source
 from trajmodes.readers.time_axis import kept_frames, time_axis
-from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.trajectory import (
+    AtomTable,
+    FrameFields,
+    Rounding,
+    Trajectory,
+    rounding_notes,
+    rounding_of,
+)
 from trajmodes.readers.units import UnitFactors
-from trajmodes.readers.xyz.atoms import describe_atoms, refuse_wrong_style
 from trajmodes.readers.xyz.columns import Fields, choose_fields, choose_units, recognise_program
 from trajmodes.readers.xyz.comment import parse_properties
-from trajmodes.readers.xyz.first_frame import FirstFrame, read_first_frame
-from trajmodes.readers.xyz.frames import XyzFile, XyzFrames
+from trajmodes.readers.xyz.first_frame import (
+    FirstFrame,
+    check_unit_style,
+    describe_atoms,
+    read_first_frame,
+)
 from trajmodes.readers.xyz.index import Index, index_frames
 from trajmodes.units import DALTON
+
+_PIECE = 1 << 21
+"""Bytes that are read and parsed together, unless a frame is larger."""
+
+
+class XyzFile(NamedTuple):
+    """One file, and the plans of its columns."""
+
+    source: TextSource
+    plans: tuple[Ints, ...]
+    """(c,) plan of `parse.fill_rows` for each order of the columns that occurs."""
+    ids: Ints
+    """(a,) sorted ids; empty if there are none."""
+    types: Ints
+    """(a,) types; empty if there are none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class XyzFrames:
+    """Frames of XYZ files."""
+
+    files: tuple[XyzFile, ...]
+    places: Ints
+    """(t, 5) file, order of the columns, number of the frame in the file, start and stop of its
+    rows.
+    """
+    steps: Ints
+    """(t,) simulation step, for messages."""
+    n_atoms: int
+    cells: Floats
+    """(t, 3, 3), unit: Å."""
+    factors: tuple[Floats, Floats | None, Floats | None]
+    """Factors of the positions, velocities and forces, as (1, 1), or as (a, 1) to convert
+    momenta to velocities; None for fields that the files lack.
+    """
+
+    def read(self, start: int, stop: int) -> FrameFields:
+        """Read frames [start, stop).
+
+        Raises
+        ------
+        DataError
+            If a frame is invalid, or the file has changed.
+        """
+        n_fields = sum(factor is not None for factor in self.factors)
+        fields = np.empty((n_fields, stop - start, self.n_atoms, 3))
+        for low, high in self._pieces(start, stop):
+            self._parse(low, high, low - start, fields)
+        parsed = iter(fields)
+        positions, *others = (
+            None if factor is None else _scaled(next(parsed), factor) for factor in self.factors
+        )
+        assert positions is not None
+        return FrameFields(self.cells[start:stop], positions, *others)
+
+    def name_of(self, frame: int) -> str:
+        """File, number and step of a frame, for messages."""
+        file, _, number, _, _ = self.places[frame].tolist()
+        return f"{self.files[file].source.stamp.path}, frame {number}, step {self.steps[frame]}"
+
+    def place(self, frame: int, atom: int) -> str:
+        """Name file and line of an atom in a frame."""
+        file, layout, _, start, stop = self.places[frame].tolist()
+        source, plans, ids, _ = self.files[file]
+        named = np.flatnonzero(plans[layout] == ID)
+        column = int(named[0]) if len(named) and len(ids) else None
+        number = atom if column is None else int(ids[atom])
+        row = row_of(source.data(start, stop - start), column, number)
+        return f"{source.stamp.path}, line {source.line_at(start) + row}"
+
+    def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Ranges of frames that are read and parsed together."""
+        rows = self.places[start:stop].tolist()
+        low = 0
+        for t in range(1, len(rows) + bool(rows)):
+            if (
+                t == len(rows)
+                or rows[t][:2] != rows[low][:2]
+                or rows[t][3] < rows[t - 1][4]
+                or rows[t][4] - rows[low][3] > _PIECE
+            ):
+                yield start + low, start + t
+                low = t
+
+    def _parse(self, low: int, high: int, first: int, fields: Floats) -> None:
+        file, layout, _, offset, _ = self.places[low].tolist()
+        source, plans, ids, types = self.files[file]
+        size = int(self.places[high - 1, 4]) - offset
+        text = padded(size)
+        try:
+            with source.reading() as descriptor:
+                source.fill(descriptor, text[:size], offset)
+                target = Target(plans[layout], ids, types, fields)
+                fill_rows(text, self.places[low:high, 3:] - offset, first, target)
+        except TextFault as fault:
+            column = f", column {fault.column + 1}" if fault.column >= 0 else ""
+            line = source.line_at(offset + fault.at)
+            where = f"{self.name_of(low + fault.frame)}, line {line}{column}"
+            raise DataError(fault.what, where=where) from None
+
+
+def _scaled(field: Floats, factor: Floats) -> Floats:
+    """Multiply a field (t, a, 3) in place by a factor (1, 1) or (a, 1)."""
+    if (factor != 1.0).any():
+        # Infinities are reported later, as outliers.
+        with np.errstate(over="ignore"):
+            field *= factor
+    return field
+
 
 _SAMPLE_BYTES = 1 << 14
 _SAMPLE_ROWS = 64
@@ -37,18 +157,18 @@ def open_xyz(
     Parameters
     ----------
     paths
-        The files; in order of time where they number no steps.
+        The files; in the order of time if they have no step numbers.
     options
-        What the user knows beyond them. `units` may also be ``ase``, ``gpumd`` or ``quip``.
+        Options of the user. `units` may also be ``ase``, ``gpumd`` or ``quip``.
     cell
-        (3, 3), unit: Å. Box vectors, for files that have none; nan where they need none.
+        (3, 3), unit: Å. Box vectors for files without any; nan for frames that need none.
 
     Raises
     ------
     UsageError
-        If a file cannot be read, has no cell, or velocities of an unknown unit.
+        If a file cannot be read, has no cell, or has velocities of unknown unit.
     DataError
-        If a file is not sound, or the files do not belong together.
+        If a file is invalid, or the files do not belong together.
     """
     sources = [open_source(path, allow_partial=options.allow_partial) for path in paths]
     firsts = [read_first_frame(source) for source in sources]
@@ -59,7 +179,7 @@ def open_xyz(
     atoms = describe_atoms(firsts[0], factors.mass, where)
     program = _program(firsts[0])
     if program == "lammps":
-        refuse_wrong_style(firsts[0], style, factors, atoms.table, where)
+        check_unit_style(firsts[0], style, factors, atoms.table, where)
     steps = _steps(indices)
     kept = kept_frames([str(source.stamp.path) for source in sources], steps)
     for source, first in zip(sources, firsts, strict=True):
@@ -113,22 +233,22 @@ def open_xyz(
 def _indexed(
     source: TextSource, first: FirstFrame, options: ReadOptions, notes: list[Note]
 ) -> Index:
-    """Find the frames of one file; say so where the last one is not complete."""
+    """Find the frames of one file; note an incomplete last frame."""
 
     def build() -> Index:
         return index_frames(source, first)
 
-    # What is left of a damaged file depends on options: that index is not worth keeping.
+    # The readable part of a damaged file depends on options, so its index is not cached.
     index = build() if source.damage else cached_index(source.stamp, "xyz frames", build)
     n_frames = len(index["stops"])
-    byte, step = index["lost"].tolist()
+    byte, step = index["incomplete"].tolist()
     name = f"step {step}" if step >= 0 else f"number {n_frames}"
     notes += incomplete_end(source, byte, name, n_frames, strict=options.strict)
     return index
 
 
 def _steps(indices: Sequence[Index]) -> list[Floats]:
-    """Take the steps of each file; nan if all are the same, which numbers nothing."""
+    """Collect the steps of each file; nan if all are equal, which numbers nothing."""
     steps = [np.asarray(index["steps"], dtype=float) for index in indices]
     n_frames = sum(map(len, steps))
     constant = n_frames > 1 and len({step for part in steps for step in part.tolist()}) == 1
@@ -145,31 +265,34 @@ def _units(first: FirstFrame, options: ReadOptions, where: str) -> tuple[str, Un
 
 
 def _notes(first: FirstFrame, program: str, options: ReadOptions, *, boxed: bool) -> list[Note]:
-    """List what the user should know about the first frame."""
+    """Make the notes on the first frame."""
     notes: list[Note] = []
     if program == "lammps" and options.units is None:
-        text = "extended XYZ names no unit style: metal is taken"
+        text = "extended XYZ names no unit style: metal is used"
         notes.append(Note("warning", text, fix="--units STYLE"))
     if first.fields.ignored:
         others = ", ".join(first.fields.ignored)
         text = f"forces are read from {first.fields.force_name}, not from {others}"
         notes.append(Note("warning", text))
     if boxed and any(word[0] in "Ff0" for word in first.values.get("pbc", "").split()):
-        text = f"pbc is {first.values['pbc']}, yet all directions are taken as periodic"
+        text = f"pbc is {first.values['pbc']}, but all directions are taken as periodic"
         notes.append(Note("warning", text, subject="box"))
     return notes
 
 
 def _more_digits(first: FirstFrame, program: str) -> str:
-    """How to write positions with ten digits."""
+    """Make the command that writes positions with ten digits."""
     if program != "lammps":
         return "write positions with ten digits"
-    # Styles xyz and extxyz know no `format float`, and want a format for each column.
+    # Styles xyz and extxyz have no `format float` and need a format for each column.
     return f'dump_modify ID format line "%s{" %.10g" * (first.fields.n_columns - 1)}"'
 
 
 def _rounding(source: TextSource, index: Index, first: FirstFrame) -> Rounding:
-    """How coordinates of a late frame are rounded, too: an early one may be a lattice."""
+    """Estimate the rounding of coordinates from the first and last frame.
+
+    The first one may be a perfect lattice.
+    """
     start, stop = int(index["starts"][-1]), int(index["stops"][-1])
     lines = source.text(start, min(stop - start, _SAMPLE_BYTES)).split("\n")[:-1]
     late = choose_fields(parse_properties(str(index["layouts"][index["layout"][-1]]))).position
@@ -187,21 +310,21 @@ def _refuse_other_atoms(source: TextSource, first: FirstFrame, leader: FirstFram
         same = first.column(column) == leader.column(column)
     if not same:
         raise DataError(
-            "atoms or columns are not those of the first file",
+            "atoms or columns differ from those of the first file",
             where=str(source.stamp.path),
-            why="the files are of different runs",
+            why="the files belong to different runs",
         )
 
 
 def _refuse_other_program(source: TextSource, first: FirstFrame, leader: FirstFrame) -> None:
-    """Refuse a file of another program: the units of the first count for all."""
-    ours, theirs = (_program(one) or "no program that is known" for one in (first, leader))
+    """Refuse files of different programs: the units of the first file apply to all."""
+    ours, theirs = (_program(one) or "an unknown program" for one in (first, leader))
     if ours != theirs:
         raise UnitsError(
             f"the comment lines are those of {ours}, but in the first file of {theirs}",
             where=str(source.stamp.path),
-            why="units go by the program that wrote a file, and the files may differ in them",
-            fix="say it for all files: --units metal (Å/ps), ase, gpumd or quip (Å/fs)",
+            why="the units depend on the program that wrote a file",
+            fix="give the units of all files: --units metal (Å/ps), ase, gpumd or quip (Å/fs)",
         )
 
 
@@ -211,7 +334,7 @@ def _plans(index: Index) -> tuple[Ints, ...]:
 
 
 def _plan(fields: Fields) -> Ints:
-    """(c,) what `scan.fill_rows` is to do with each column."""
+    """(c,) plan of `parse.fill_rows`."""
     plan = np.full(fields.n_columns, SKIP, dtype=np.int64)
     kinds = fields.types if fields.types is not None else fields.numbers
     if fields.ids is not None:
@@ -247,13 +370,13 @@ def _places(indices: Sequence[Index]) -> Ints:
 
 
 def _with_cell(cells: Floats, cell: Floats | None, where: str) -> Floats:
-    """Put the cell that the user gives where the file has none."""
+    """Insert the cell of the user where the file has none."""
     missing = ~np.isfinite(cells).all(axis=(1, 2))
     if missing.any() and cell is None:
         raise UsageError(
             f"frame {int(np.argmax(missing))} has no cell",
             where=where,
-            why="plain XYZ holds none, and its comment sets no Lattice",
+            why="plain XYZ has none, and its comment sets no Lattice",
             fix="give the box of the simulation, --box A,B,C in Å, or write extended XYZ; a "
             "molecule in empty space is for `trajmodes molecule`",
         )

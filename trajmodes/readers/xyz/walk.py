@@ -1,8 +1,8 @@
-"""Where the frames of an XYZ file begin and end, found line by line in one compiled pass.
+"""Find where the frames of an XYZ file begin and end, line by line in one compiled pass.
 
-XYZ has no mark between frames: the next one is found by counting lines. As every
-line is visited anyway, each row is also held against the species of the first frame, so that
-atoms which change places are found before anything is computed.
+XYZ has no mark between frames, so frames are found by counting lines. As every line is visited
+anyway, each row is also compared with the species of the first frame, so that atoms that
+exchange places are found before anything is computed.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from numba import njit
 from trajmodes.arrays import Ints
 from trajmodes.readers.text.floats import DECIDED, parse_integer
 from trajmodes.readers.text.intrinsics import load_word
-from trajmodes.readers.text.rows import Bytes
+from trajmodes.readers.text.lines import Bytes
 
 MORE, PAUSED, BAD_COUNT, OTHER_COUNT, ALIEN_ROW, OTHER_SPECIES = 0, 1, 2, 3, 4, 5
 COUNT, COMMENT, ROWS = 0, 1, 2
@@ -24,36 +24,36 @@ _NONE = np.uint64(0)
 
 
 class Expected(NamedTuple):
-    """What the first frame says of the rows of all."""
+    """Required contents of the rows of all frames, from the first frame."""
 
     n_atoms: int
     names: Bytes
-    """The species of all atoms, one behind the other, in the order of the ids if there are."""
+    """The species of all atoms, concatenated, in the order of the ids if there are any."""
     starts: Ints
-    """(a + 1) where each of them begins in `names`."""
+    """(a + 1) offset of each species in `names`."""
     ids: Ints
-    """(a,) sorted ids, or empty."""
+    """(a,) sorted ids; empty if there are none."""
     species_column: int
-    """Column of the species; −1 where there is none."""
+    """Column of the species; −1 if there is none."""
     id_column: int
-    """Column of the ids; −1 where there is none."""
+    """Column of the ids; −1 if there is none."""
 
 
 class Found(NamedTuple):
-    """Where `walk_lines` writes what it finds."""
+    """Output arrays of `walk_lines`."""
 
     comments: Ints
     """(n, 2) start and stop of each comment line."""
     ends: Ints
-    """(n,) place behind the last row of each frame."""
+    """(n,) offset behind the last row of each frame."""
 
 
 @njit(nogil=True, cache=True)
 def _next_newline(text: Bytes, at: int, stop: int) -> int:
-    """Place of the next newline, or stop; eight bytes at a time."""
+    """Offset of the next newline, or stop; eight bytes at a time."""
     address = np.int64(text.ctypes.data)
     while at < stop:
-        # Only bytes that are newlines become zero, and only zeros lose their top bit here.
+        # Only newlines become zero bytes, and only zero bytes have no top bit in the sum below.
         other = load_word(address + at) ^ _NEWLINES
         if ~(((other & _LOW_BITS) + _LOW_BITS) | other | _LOW_BITS) != _NONE:
             break
@@ -65,7 +65,7 @@ def _next_newline(text: Bytes, at: int, stop: int) -> int:
 
 @njit(nogil=True, cache=True)
 def _token(text: Bytes, at: int, column: int) -> int:
-    """Place where the token of a column begins, or where the line ends."""
+    """Offset where the token of a column begins, or where the line ends."""
     while text[at] == 32 or text[at] == 9:
         at += 1
     for _ in range(column):
@@ -78,7 +78,7 @@ def _token(text: Bytes, at: int, column: int) -> int:
 
 @njit(nogil=True, cache=True)
 def _check_row(text: Bytes, at: int, row: int, expected: Expected) -> int:
-    """Whether a row is of the atom that stands there (or has its id) in the first frame."""
+    """Whether a row is of the same atom (by place or id) as in the first frame."""
     place = row
     if expected.id_column >= 0:
         number, _, verdict = parse_integer(
@@ -99,7 +99,7 @@ def _check_row(text: Bytes, at: int, row: int, expected: Expected) -> int:
 
 @njit(nogil=True, cache=True)
 def _read_count(text: Bytes, at: int, expected: Expected) -> tuple[int, int]:
-    """Read the number of atoms, and whether it is what it must be; −1 for a blank line."""
+    """Read the number of atoms, and check it; −1 for a blank line."""
     first = at
     while text[first] != 10 and (text[first] == 32 or 9 <= text[first] <= 13):
         first += 1
@@ -113,26 +113,21 @@ def _read_count(text: Bytes, at: int, expected: Expected) -> tuple[int, int]:
 
 @njit(nogil=True, cache=True)
 def walk_lines(text: Bytes, stop: int, state: Ints, expected: Expected, found: Found) -> int:
-    """Go through the complete lines of a piece of a file.
+    """Parse the complete lines of a piece of a file.
 
     Parameters
     ----------
     text
-        The piece, with a newline and `decimals.PADDING` readable bytes behind it.
+        The piece, followed by a newline and `floats.PADDING` readable bytes.
     stop
         Bytes of the piece.
     state
-        (5,) changed in place, so that the next piece goes on where this one ended: place,
-        which kind of line is next, rows left in the frame, comments and ends in `found`.
-    expected
-        What the rows have to be.
-    found
-        What is found.
+        (5,) changed in place, so that the next piece continues where this one ends: offset,
+        kind of the next line, rows left in the frame, number of comments and ends in `found`.
 
     Returns
     -------
-    MORE at the end of the piece, PAUSED where `found` is full, or what is wrong with the line
-    at the present place.
+    MORE at the end of the piece, PAUSED if `found` is full, or the error of the current line.
     """
     at, kind, left, n_comments, n_ends = state[0], state[1], state[2], state[3], state[4]
     status = MORE

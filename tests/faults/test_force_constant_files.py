@@ -1,4 +1,4 @@
-"""Files of constants that were cut off, changed, or lie alone."""
+"""Files of force constants that are truncated, changed, or without their companions."""
 
 import re
 from dataclasses import replace
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.faults
 
 @pytest.fixture(scope="module")
 def good(crystals, springs, tmp_path_factory):
-    """``good(target)``: a folder with whole files."""
+    """``good(target)``: a folder with intact files."""
     supercell = build_supercell(crystals["bcc"], np.diag([3, 3, 3]))
     zeros = np.zeros((1, 4), dtype=int), np.zeros((1, 4, 3), dtype=int)
     cubic = ClusterConstants(zeros[0][:, :3], zeros[1][:, :3], np.ones((1, 3, 3, 3)))
@@ -42,7 +42,7 @@ TEXTS = [
 
 
 def named(name: str) -> str:
-    """The file to ask for, so that the damaged one is read."""
+    """The file to open, so that the damaged one is read."""
     return "outfile.forceconstant" if name == "infile.ucposcar" else name
 
 
@@ -62,11 +62,11 @@ def test_a_text_cut_at_any_line_names_the_line(target, name, good):
 
 @pytest.mark.parametrize(("target", "name"), TEXTS)
 def test_a_text_cut_inside_its_last_number_is_refused(target, name, good):
-    """Half of a number is a number: only a line break shows that it is whole."""
+    """Half of a number is a number: only a line break shows that it is complete."""
     folder = good(target)
     path = folder / name
     text = path.read_text().rstrip()
-    # Inside an exponent, or before the last line of a file of pairs, the text is no table.
+    # Cut inside an exponent, or before the last line of second order, the text is no table.
     ends = r"ends without a line break|constants expected|the file ends where"
     for n in range(1, 12):
         path.write_text(text.removesuffix("0   no Born charges").rstrip()[:-n])
@@ -76,7 +76,7 @@ def test_a_text_cut_inside_its_last_number_is_refused(target, name, good):
 
 @pytest.mark.parametrize("junk", ["***", "", "NaN 0.0 0.0", "1.0 2.0"])
 @pytest.mark.parametrize(("target", "name"), TEXTS)
-def test_a_line_of_junk_is_found(target, name, junk, good):
+def test_a_line_of_junk_is_refused(target, name, junk, good):
     folder = good(target)
     path = folder / name
     lines = path.read_text().splitlines()
@@ -89,15 +89,15 @@ def test_a_line_of_junk_is_found(target, name, junk, good):
     assert line <= middle + 3 or not junk
 
 
-def test_a_text_that_goes_on_is_told(good):
+def test_a_text_with_extra_lines_is_refused(good):
     folder = good("phonopy")
     with (folder / "FORCE_CONSTANTS").open("a") as file:
         file.write("\n1 1\n")
-    with pytest.raises(DataError, match="goes on where it ought to end"):
+    with pytest.raises(DataError, match="continues where it should end"):
         read_constants(folder / "FORCE_CONSTANTS")
 
 
-def test_atoms_out_of_order_are_told(good):
+def test_atoms_out_of_order_are_refused(good):
     path = good("phonopy") / "FORCE_CONSTANTS"
     lines = path.read_text().splitlines()
     lines[5] = "1 3"
@@ -135,7 +135,7 @@ def test_numbers_that_are_not_finite_are_refused(good):
         read_constants(folder)
 
 
-def test_an_array_is_missing(good):
+def test_a_missing_array_is_refused(good):
     folder = good("hdf5")
     with h5py.File(folder / "force_constants.h5", "r+") as file:
         del file["pairs/lattice"]
@@ -159,7 +159,7 @@ def test_a_later_version_is_refused(good):
         ("supercell_matrix: [[1,0,0],[0,1,0],[0,0,1]]\n", "does not describe a crystal"),
     ],
 )
-def test_a_damaged_yaml_is_told(text, match, good):
+def test_a_damaged_yaml_is_refused(text, match, good):
     folder = good("phonopy")
     (folder / "phonopy_params.yaml").write_text(text)
     with pytest.raises(DataError, match=match):
@@ -175,21 +175,21 @@ def test_a_yaml_without_constants_is_no_file_of_constants(good):
 @pytest.mark.parametrize(
     ("target", "missing", "match"),
     [
-        ("phonopy", "phonopy_params.yaml", "does not say to which crystal"),
-        ("phono3py", "phono3py_params.yaml", "do not say to which crystal"),
+        ("phonopy", "phonopy_params.yaml", "does not describe the crystal"),
+        ("phono3py", "phono3py_params.yaml", "do not describe the crystal"),
         ("phono3py", "fc2.hdf5", "fc2.hdf5 is missing"),
         ("tdep", "infile.ucposcar", "infile.ucposcar is missing"),
         ("tdep", "outfile.forceconstant", "cannot be read: No such file"),
     ],
 )
-def test_a_companion_is_missing(target, missing, match, good):
+def test_a_missing_companion_is_reported(target, missing, match, good):
     folder = good(target)
     (folder / missing).unlink()
     with pytest.raises(DataError, match=match):
         read_constants(folder)
 
 
-def test_nothing_there(tmp_path):
+def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(UsageError, match="there is no"):
         read_constants(tmp_path / "missing")
     (tmp_path / "POSCAR").write_text("no constants\n")
@@ -201,24 +201,26 @@ def test_tdep_with_born_charges_is_refused(good):
     path = good("tdep") / "outfile.forceconstant"
     text = path.read_text().replace(" 0   no Born charges", " 1   Born charges follow")
     path.write_text(text)
-    with pytest.raises(DataError, match="without the field of Born charges"):
+    with pytest.raises(DataError, match="lack the field of Born charges"):
         read_constants(path)
 
 
-def test_cubic_constants_of_another_cell_are_refused(good):
+def test_third_order_of_another_cell_is_refused(good):
     folder = good("phono3py")
     with h5py.File(folder / "fc3.hdf5", "r+") as file:
         del file["fc3"]
         file["fc3"] = np.zeros((1, 8, 8, 3, 3, 3))
-    with pytest.raises(DataError, match="1 × 8 constants where the cells ask for 1 or 27 × 27"):
+    with pytest.raises(
+        DataError, match="1 × 8 force constants, but the cells require 1 or 27 × 27"
+    ):
         read_constants(folder)
 
 
-def test_a_supercell_that_is_no_multiple_is_told(good):
+def test_a_supercell_that_is_not_a_multiple_is_refused(good):
     folder = good("tdep")
     path = folder / "infile.ssposcar"
     lines = path.read_text().splitlines()
     lines[1] = "1.01"
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(DataError, match=r"no supercell of infile.ucposcar"):
+    with pytest.raises(DataError, match=r"not a supercell of infile.ucposcar"):
         read_supercell(folder)

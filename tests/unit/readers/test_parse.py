@@ -1,4 +1,4 @@
-"""Numbers are rounded as Python's float rounds them; rows land in the place of their id."""
+"""Numbers are rounded as by Python's float, and rows are written to the index of their id."""
 
 import math
 import struct
@@ -30,7 +30,7 @@ digits = st.text("0123456789", min_size=1, max_size=60)
 
 
 def as_text(*parts):
-    """The parts in a row, with what the kernels want before and behind."""
+    """Concatenate the parts, with the padding that the kernels need before and behind."""
     body = " ".join(parts).encode() + b"\n"
     text = padded(PADDING + len(body))
     text[:PADDING] = 32
@@ -43,7 +43,7 @@ def same(value, expected):
 
 
 def check(literal):
-    """Each of the ways in which a literal is read gives the bits that Python's float gives."""
+    """Assert that each parser of a literal gives the bits of Python's float."""
     text = as_text(literal)
     stop = PADDING + len(literal)
     value, at, verdict = parse_decimal(text.ctypes.data, PADDING)
@@ -104,8 +104,8 @@ def test_any_literal_is_rounded_correctly(sign, whole, fraction, letter, exponen
 
 @quick
 @given(mantissa=st.integers(1 << 52, (1 << 53) - 1), exponent=st.integers(-1126, 900))
-def test_ties_between_two_doubles_are_never_guessed(mantissa, exponent):
-    # Half-way points, written out in full: the hardest literals that there are.
+def test_ties_between_two_doubles_are_undecided(mantissa, exponent):
+    # Half-way points, written in full, are the hardest literals.
     numerator, denominator = (2 * mantissa + 1) << max(exponent, 0), 1 << max(-exponent, 0)
     scale = 10 ** max(-exponent, 0)
     digits_of = str(numerator * scale // denominator)
@@ -127,7 +127,7 @@ def test_overflow_is_infinite_as_in_python(literal):
 
 
 @pytest.mark.parametrize("text", ["", "-", ".", "e5", "1e", "1e+", "-.e1", "nan", "inf", "x1"])
-def test_what_is_no_number_is_wrong(text):
+def test_invalid_numbers_are_wrong(text):
     _, at, verdict = parse_decimal(as_text(text).ctypes.data, PADDING)
     assert verdict == WRONG
     assert at <= PADDING + len(text)
@@ -135,7 +135,7 @@ def test_what_is_no_number_is_wrong(text):
 
 @quick
 @given(text=st.text(" 0123456789.-+eEnaixd,_", min_size=1, max_size=12))
-def test_nothing_is_read_that_python_refuses(text):
+def test_text_that_python_refuses_is_refused(text):
     # Rows of one column: the whole text is one token, or several, or none.
     fields = np.zeros((1, 1, 1, 3))
     rows = as_text(text)
@@ -150,7 +150,7 @@ def test_nothing_is_read_that_python_refuses(text):
         fill_rows(rows, places, 0, Target(np.array([0]), none, none, fields))
         assert same(fields[0, 0, 0, 0], expected)
     else:
-        with pytest.raises(TextFault, match=r"number|row ends|stands behind"):
+        with pytest.raises(TextFault, match=r"number|row ends|follows the last"):
             fill_rows(rows, places, 0, Target(np.array([0]), none, none, fields))
 
 
@@ -172,7 +172,7 @@ def test_integers(value):
     spread=st.sampled_from([1, 3, 1000]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_rows_land_in_the_place_of_their_id(n_atoms, n_frames, gap, end, spread, seed):
+def test_rows_are_written_to_the_index_of_their_id(n_atoms, n_frames, gap, end, spread, seed):
     random = np.random.default_rng(seed)
     ids = np.sort(random.choice(n_atoms * spread, n_atoms, replace=False)) + 5
     kinds = random.integers(1, 4, n_atoms)
@@ -195,8 +195,8 @@ def test_rows_land_in_the_place_of_their_id(n_atoms, n_frames, gap, end, spread,
     assert (fields[:, 0] == 7.0).all()
 
 
-def test_undecided_numbers_by_the_hundred_are_settled():
-    # More of them than the kernel can hold, so that it has to stop and go on.
+def test_many_undecided_numbers_are_rounded():
+    # More than the kernel can store, so that it has to pause and continue.
     literal = str((1 << 53) + 1)
     rows = "".join(f"{literal} {literal} {k}\n" for k in range(700))
     text = as_text(rows)
@@ -212,20 +212,20 @@ def test_undecided_numbers_by_the_hundred_are_settled():
     ("row", "message", "column"),
     [
         ("2 1 0.5", "the row ends before its 4 columns", 3),
-        ("2 1 0.5 0.5 9", "'9' stands behind the last of 4 columns", 4),
+        ("2 1 0.5 0.5 9", "'9' follows the last of 4 columns", 4),
         ("2 1 1.2.3 0.5", "'1.2.3' is not a number", 2),
         ("2 1 0,5 0.5", "'0,5' is not a number: decimals", 2),
         ("2 1 0.5 nan", "'nan' is not a finite number", 3),
         ("2 1 -inf 0.5", "'-inf' is not a finite number", 2),
         ("2 1 1e999 0.5", "'1e999' is not a finite number", 2),
         ("1 1 0.5 0.5", "atom id 1 appears twice", 0),
-        ("5 1 0.5 0.5", "atom id 5 is not among", 0),
+        ("5 1 0.5 0.5", "atom id 5 does not occur", 0),
         ("2 3 0.5 0.5", "type 3 here", 1),
         ("2 x 0.5 0.5", "'x' is not a number", 1),
-        ("2 1 0.5 0.5\n3 1 0.5 0.5", "'3' follows where the last row", 0),
+        ("2 1 0.5 0.5\n3 1 0.5 0.5", "'3' follows the last announced row", 0),
     ],
 )
-def test_faults_say_where(row, message, column):
+def test_faults_give_their_position(row, message, column):
     text = as_text("1 1 0.5 0.5\n" + row)
     fields = np.zeros((1, 1, 2, 3))
     target = Target(np.array([ID, TYPE, 0, 1]), np.array([1, 2]), np.array([1, 1]), fields)

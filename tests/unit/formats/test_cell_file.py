@@ -1,4 +1,4 @@
-"""Cell files: what is read, what is reduced, what is refused."""
+"""Cell files: what is read, reduced and refused."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def written(folder: Path, atoms: Atoms, name: str) -> Path:
 
 
 def assert_same_structure(small, atoms: Atoms) -> None:
-    """Every atom of the file is a site of the crystal, in the file's frame."""
+    """Assert that every atom of the file is a site of the crystal, in the frame of the file."""
     box = atoms.cell.array @ np.linalg.inv(small.cell)
     assert np.abs(box - np.rint(box)).max() < 1e-8
     for symbol, place in zip(atoms.get_chemical_symbols(), atoms.positions, strict=True):
@@ -62,7 +62,7 @@ def test_turned_supercell_keeps_its_frame(tmp_path, name):
     assert_same_structure(crystal, ase.io.read(path, format="vasp" if "vasp" in name else None))
 
 
-def test_rounded_sites_are_put_where_symmetry_has_them(tmp_path):
+def test_rounded_sites_are_moved_to_symmetric_positions(tmp_path):
     cell = [[3.19, 0.0, 0.0], [-1.595, 3.19 * 0.75**0.5, 0.0], [0.0, 0.0, 5.19]]
     sites = [[0.3333, 0.6667, 0.0], [0.6667, 0.3333, 0.5], [0.3333, 0.6667, 0.376]]
     atoms = Atoms("Ga2N2", cell=cell, scaled_positions=[*sites, [0.6667, 0.3333, 0.876]])
@@ -77,11 +77,11 @@ def test_order_of_sites_is_that_of_the_file(tmp_path):
 
 
 def test_missing_file_is_a_usage_error(tmp_path):
-    with pytest.raises(UsageError, match="missing or no file"):
+    with pytest.raises(UsageError, match="missing or not a file"):
         read_crystal(tmp_path / "POSCAR")
 
 
-def test_nonsense_is_a_usage_error(tmp_path):
+def test_an_unreadable_file_is_a_usage_error(tmp_path):
     path = tmp_path / "POSCAR"
     path.write_text("this is no cell\n")
     with pytest.raises(UsageError, match="ASE cannot read the cell file"):
@@ -90,7 +90,7 @@ def test_nonsense_is_a_usage_error(tmp_path):
 
 def test_molecule_without_cell_is_refused(tmp_path):
     path = written(tmp_path, Atoms("H2", positions=[[0, 0, 0], [0, 0, 0.7]]), "cell.xyz")
-    with pytest.raises(DataError, match="holds no crystal"):
+    with pytest.raises(DataError, match="contains no crystal"):
         read_crystal(path)
 
 

@@ -1,6 +1,7 @@
-"""Files that lack what others of the same run tell, and files that are no text at all.
+"""Sets of files of one run in which some lack information, and files that are not text.
 
-Each is used as far as it can be proved what it means, or refused in words that are true.
+Information is taken from another file only where the numbers prove it; otherwise the file is
+refused with a correct message.
 """
 
 import gzip
@@ -21,7 +22,7 @@ def _cache(tmp_path, monkeypatch):
 
 
 def frame(step, columns=COLUMNS, *, units="", time=None, size=1.0, box=4.0):
-    """One frame of four atoms, velocities and forces of a size."""
+    """One frame of four atoms, with velocities and forces of a given size."""
     rng = np.random.default_rng(step)
     head = f"ITEM: UNITS\n{units}\n" if units else ""
     head += "" if time is None else f"ITEM: TIME\n{time}\n"
@@ -42,17 +43,18 @@ def saved(path, *frames):
     return path
 
 
-@pytest.mark.parametrize("teller", ["a", "b"])
-def test_units_of_one_file_are_those_of_another_where_the_numbers_show_it(tmp_path, teller):
-    named = {"a": "", "b": ""} | {teller: "real"}
+@pytest.mark.parametrize("named_file", ["a", "b"])
+def test_units_are_taken_from_another_file_where_the_numbers_prove_it(tmp_path, named_file):
+    named = {"a": "", "b": ""} | {named_file: "real"}
     a = saved(tmp_path / "a", frame(0, units=named["a"]), frame(10))
     b = saved(tmp_path / "b", frame(20, units=named["b"]), frame(30))
     found = open_trajectory([a, b])
     assert found.unit_style == "real"
-    silent, other = (b, a) if teller == "a" else (a, b)
-    note = f"{silent} does not name its units: they are taken to be real, as in {other}"
+    silent, other = (b, a) if named_file == "a" else (a, b)
+    note = f"{silent} does not name its units: real is used, as in {other}"
     assert any(
-        note in str(told) and "box, velocities, forces" in str(told) for told in found.notes
+        note in str(note_found) and "box, velocities, forces" in str(note_found)
+        for note_found in found.notes
     )
     assert not any(
         "name its units" in str(n)
@@ -60,7 +62,7 @@ def test_units_of_one_file_are_those_of_another_where_the_numbers_show_it(tmp_pa
     )
 
 
-def test_units_that_stand_in_the_first_frame_hold_for_the_file(tmp_path):
+def test_units_named_in_the_first_frame_apply_to_the_file(tmp_path):
     a = saved(tmp_path / "a", frame(0, units="metal", size=1e-9), frame(10))
     assert not any("name its units" in str(note) for note in open_trajectory(a).notes)
 
@@ -73,37 +75,45 @@ def test_units_that_stand_in_the_first_frame_hold_for_the_file(tmp_path):
         (0.0, 4.0, "nothing moves in it"),
     ],
 )
-def test_units_that_the_numbers_do_not_show_are_asked_for(tmp_path, size, box, why):
+def test_units_that_the_numbers_do_not_prove_are_required(tmp_path, size, box, why):
     a = saved(tmp_path / "a", *(frame(t, units="metal") for t in (0, 10)))
-    # the same random numbers as in a, but for the factor
+    # the same random numbers as in a, apart from the factor
     later = [
         frame(t, size=size, box=box).replace(f"TIMESTEP\n{t}", f"TIMESTEP\n{t + 20}")
         for t in (0, 10)
     ]
     b = saved(tmp_path / "b", *later)
-    with pytest.raises(UsageError, match=f"{b} does not say .*, and {a} is in metal") as told:
+    with pytest.raises(
+        UsageError, match=f"{b} does not name .*, and {a} is in metal"
+    ) as note_found:
         open_trajectory([a, b])
-    assert not isinstance(told.value, UnitsError)
+    assert not isinstance(note_found.value, UnitsError)
     with pytest.raises(UsageError, match=why):
         open_trajectory([a, b])
     assert open_trajectory([a, b], ReadOptions(units="metal")).n_frames == 4
 
 
-def test_times_in_one_file_only(tmp_path):
+def test_times_in_one_file_only_are_not_used(tmp_path):
     a = saved(tmp_path / "a", *(frame(t, time=0.002 * t) for t in (0, 10, 20)))
     b = saved(tmp_path / "b", frame(30), frame(40))
     found = open_trajectory([a, b], ReadOptions(units="metal"))
     assert found.times_ps is None
-    note = f"some frames have no time, the first is {b}, frame 3, step 30; fix: give"
-    assert any(note in str(told) and "(by the others 2)" in str(told) for told in found.notes)
+    note = f"some frames have no time; the first is {b}, frame 3, step 30; fix: give"
+    assert any(
+        note in str(note_found) and "(the others imply 2)" in str(note_found)
+        for note_found in found.notes
+    )
     given = open_trajectory([a, b], ReadOptions(units="metal", timestep_fs=2.0))
     assert given.times_ps.tolist() == pytest.approx([0.0, 0.02, 0.04, 0.06, 0.08])
-    assert any("all times are made of steps of 2 fs" in str(told) for told in given.notes)
-    with pytest.raises(UsageError, match="of 1 fs is given, but the file's own times mean 2"):
+    assert any(
+        "all times are computed from a time step of 2 fs" in str(note_found)
+        for note_found in given.notes
+    )
+    with pytest.raises(UsageError, match="of 1 fs is given, but the times in the file imply 2"):
         open_trajectory([a, b], ReadOptions(units="metal", timestep_fs=1.0))
 
 
-def test_a_restart_is_no_gap(tmp_path):
+def test_a_restart_is_not_noted_as_a_gap(tmp_path):
     a = saved(tmp_path / "a", *map(frame, range(0, 60, 10)))
     b = saved(tmp_path / "b", *map(frame, range(40, 100, 10)))
     found = open_trajectory([a, b], ReadOptions(units="metal"))
@@ -118,7 +128,7 @@ def test_a_restart_is_no_gap(tmp_path):
     )
 
 
-def test_columns_that_frames_do_not_share(tmp_path):
+def test_coordinates_missing_in_some_frames_are_refused(tmp_path):
     scaled = COLUMNS.replace("xu yu zu", "xs ys zs")
     with pytest.raises(DataError, match=r"no coordinates in common.* xu yu zu .* xs ys zs "):
         open_trajectory(
@@ -128,13 +138,13 @@ def test_columns_that_frames_do_not_share(tmp_path):
         open_trajectory(
             saved(tmp_path / "b", frame(0, "id type xu yu")), ReadOptions(units="metal")
         )
-    with pytest.raises(DataError, match=r"two columns are called xu(.|\n)*fix: name each"):
+    with pytest.raises(DataError, match=r"two columns are named xu(.|\n)*fix: name each"):
         open_trajectory(
             saved(tmp_path / "c", frame(0, "id xu yu zu xu")), ReadOptions(units="metal")
         )
 
 
-def test_single_components_are_told_as_such(tmp_path):
+def test_single_components_are_noted(tmp_path):
     found = open_trajectory(
         saved(tmp_path / "a", frame(0, "id xu yu zu vx")), ReadOptions(units="metal")
     )
@@ -142,7 +152,7 @@ def test_single_components_are_told_as_such(tmp_path):
     assert any(note.text.startswith("no forces") for note in found.notes)
 
 
-def test_a_unit_style_that_is_none_is_named_with_its_file(tmp_path):
+def test_an_unknown_unit_style_is_refused_with_its_file(tmp_path):
     path = saved(tmp_path / "a", frame(0, units="metric"))
     with pytest.raises(UsageError, match=rf"'metric' is not a unit style of LAMMPS \({path}\)"):
         open_trajectory(path)
@@ -151,22 +161,22 @@ def test_a_unit_style_that_is_none_is_named_with_its_file(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\n \r\n\t\n", "nothing but blanks"),
-        (gzip.compress(b"", mtime=0), "holds no text"),
-        (gzip.compress(frame(0).encode(), mtime=0)[:5], "holds no text"),
+        (b"\n \r\n\t\n", "only blanks"),
+        (gzip.compress(b"", mtime=0), "contains no text"),
+        (gzip.compress(frame(0).encode(), mtime=0)[:5], "contains no text"),
         (frame(0).replace("\n", "\r").encode(), "carriage return alone(.|\n)*tr '"),
-        (frame(0).encode("utf-16"), "two-byte characters(.|\n)*iconv"),
+        (frame(0).encode("utf-16"), "UTF-16(.|\n)*iconv"),
     ],
     ids=["blanks", "empty gz", "gz cut in its header", "CR", "UTF-16"],
 )
-def test_files_that_hold_no_text(tmp_path, content, message):
+def test_files_without_text_are_refused(tmp_path, content, message):
     path = tmp_path / "run.lammpstrj"
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         open_trajectory(path, ReadOptions(units="metal"))
 
 
-def test_tabs_and_line_ends_of_windows_mean_nothing(tmp_path):
+def test_tabs_and_windows_line_ends_are_accepted(tmp_path):
     text = frame(0) + frame(10)
     plain = open_trajectory(saved(tmp_path / "a", text), ReadOptions(units="metal")).read(0, 2)
     odd = tmp_path / "b"
@@ -187,29 +197,29 @@ def extended(comment, velocity="vel"):
     )
 
 
-def test_velocities_of_unknown_units_are_named_with_their_file(tmp_path):
+def test_velocities_of_unknown_units_are_refused_with_their_file(tmp_path):
     path = saved(tmp_path / "a.xyz", extended(""))
     with pytest.raises(UnitsError, match=rf"velocities 'vel' is unknown \({path}\)"):
         open_trajectory(path)
 
 
-def test_files_of_two_programs_may_differ_in_units(tmp_path):
+def test_files_of_two_programs_are_refused(tmp_path):
     gpumd = "Time=1 energy=0 virial=0 stress=0"
     a = saved(tmp_path / "a.xyz", extended(gpumd))
     b = saved(tmp_path / "b.xyz", extended("Time=2"))
-    with pytest.raises(UnitsError, match=rf"no program that is known, .* gpumd \({b}\)"):
+    with pytest.raises(UnitsError, match=rf"unknown program, .* gpumd \({b}\)"):
         open_trajectory([a, b])
     assert open_trajectory([a, b], ReadOptions(units="gpumd")).n_frames == 2
 
 
-def test_a_box_alone_does_not_tell_units(tmp_path):
+def test_a_box_alone_does_not_prove_units(tmp_path):
     a = saved(tmp_path / "a", frame(0, "id type xu yu zu", units="real"))
     b = saved(tmp_path / "b", frame(10, "id type xu yu zu"))
     with pytest.raises(UsageError, match="the box alone does not show it"):
         open_trajectory([a, b])
 
 
-def test_units_are_known_although_the_frame_that_names_them_was_written_again(tmp_path):
+def test_units_named_in_a_rewritten_frame_are_kept(tmp_path):
     rest = [frame(step) for step in (10, 20, 30, 20, 30, 40)]
     assert open_trajectory(saved(tmp_path / "a", frame(0, units="metal"), *rest)).n_frames == 5
     early = [frame(10, units="metal"), frame(20), frame(10), frame(20), frame(30)]
@@ -220,7 +230,7 @@ def test_units_are_known_although_the_frame_that_names_them_was_written_again(tm
     assert open_trajectory([late, more]).unit_style == "metal"
 
 
-def test_a_run_written_behind_another_one_is_no_restart(tmp_path):
+def test_a_run_appended_to_another_one_is_refused(tmp_path):
     twice = saved(tmp_path / "a", *map(frame, (0, 10, 20, 0, 10, 20, 30)))
-    with pytest.raises(DataError, match="starts again at step 0, its very first one"):
+    with pytest.raises(DataError, match="starts again at its first step, 0"):
         open_trajectory(twice, ReadOptions(units="metal"))

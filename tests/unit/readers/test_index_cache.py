@@ -1,4 +1,4 @@
-"""The index is kept, trusted only while it fits the file, and never needed."""
+"""The index is cached, used only while it agrees with the file, and never required."""
 
 import os
 import pickle
@@ -11,7 +11,7 @@ from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.readers.lammps.index import index_dump
-from trajmodes.readers.text import index_cache as offsets
+from trajmodes.readers.text import index_cache
 from trajmodes.readers.text.index_cache import cached_index, check_unchanged, stamp_file
 from trajmodes.readers.text.source import open_source
 
@@ -25,7 +25,7 @@ def cache(tmp_path, monkeypatch):
 
 
 class Build:
-    """Counts how often it was asked."""
+    """Count the calls."""
 
     def __init__(self):
         self.calls = 0
@@ -56,7 +56,7 @@ def test_an_index_is_built_once(file, cache):
 
 
 @pytest.mark.parametrize("where", [0, 199_999])
-def test_another_head_or_tail_is_another_file(file, where):
+def test_a_changed_head_or_tail_invalidates_the_index(file, where):
     build, status = Build(), file.stat()
     cached_index(stamp_file(file), "kind", build)
     data = bytearray(file.read_bytes())
@@ -67,7 +67,7 @@ def test_another_head_or_tail_is_another_file(file, where):
     assert build.calls == 2
 
 
-def test_another_time_or_size_is_another_file(file):
+def test_a_changed_time_or_size_invalidates_the_index(file):
     build = Build()
     cached_index(stamp_file(file), "kind", build)
     os.utime(file, ns=(1, 1))
@@ -79,7 +79,7 @@ def test_another_time_or_size_is_another_file(file):
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK nothing", None])
-def test_a_damaged_cache_is_built_again(file, cache, damage):
+def test_a_damaged_cache_is_rebuilt(file, cache, damage):
     build = Build()
     cached_index(stamp_file(file), "kind", build)
     (place,) = cache.iterdir()
@@ -106,18 +106,18 @@ def test_objects_are_never_unpickled(file, cache):
     assert cached_index(stamp_file(file), "kind", build)["places"].tolist() == [0, 1, 2, 3, 4]
 
 
-def test_without_a_place_to_write_to(file, cache, monkeypatch):
+def test_an_unwritable_cache_is_ignored(file, cache, monkeypatch):
     build = Build()
     cache.parent.mkdir(parents=True)
     cache.write_text("a file in the way")
     cached_index(stamp_file(file), "kind", build)
     monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(offsets.Path, "home", lambda: (_ for _ in ()).throw(RuntimeError))
+    monkeypatch.setattr(index_cache.Path, "home", lambda: (_ for _ in ()).throw(RuntimeError))
     cached_index(stamp_file(file), "kind", build)
     assert build.calls == 2
 
 
-def test_files_that_cannot_be_read(tmp_path):
+def test_unreadable_files_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "empty").touch()
     for name, kind, message in [
@@ -131,7 +131,7 @@ def test_files_that_cannot_be_read(tmp_path):
         assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_changes_is_noticed(file):
+def test_a_changed_file_is_refused(file):
     stamp = pickle.loads(pickle.dumps(stamp_file(file)))
     check_unchanged(stamp)
     file.write_bytes(b"y")

@@ -1,4 +1,4 @@
-"""A movie is the wave it says it is, of the size it says, and ASE reads it back."""
+"""A movie shows the requested mode with the requested amplitude, and ASE reads it."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def _amplitudes(space, modes, movie):
 
 @pytest.mark.parametrize("row", ROWS)
 @pytest.mark.parametrize("opposite", [False, True])
-def test_it_is_that_very_mode_and_no_other(solid, row, opposite):
+def test_a_movie_contains_only_its_mode(solid, row, opposite):
     space, modes = solid
     wave = wave_of(modes, row, 4, opposite=opposite)
     movie = make_movie(wave, MATRIX, n_frames=8)
@@ -57,12 +57,12 @@ def test_it_is_that_very_mode_and_no_other(solid, row, opposite):
     assert movie.times_ps[1] == pytest.approx(2 * np.pi / wave.omega / 8)
 
 
-def test_standing_and_running_waves_are_both_tried(solid):
+def test_both_standing_and_running_waves_are_tested(solid):
     _, modes = solid
     assert {wave_of(modes, row, 4).is_standing for row in ROWS} == {True, False}
 
 
-def test_velocities_are_those_of_the_displacements(solid):
+def test_velocities_are_derivatives_of_displacements(solid):
     _, modes = solid
     movie = make_movie(wave_of(modes, 1, 7), n_frames=400)
     ahead, behind = (np.roll(movie.displacements, -k, axis=0) for k in (1, -1))
@@ -71,7 +71,7 @@ def test_velocities_are_those_of_the_displacements(solid):
     assert moved == pytest.approx(movie.velocities, abs=1e-4 * np.abs(moved).max())
 
 
-def test_the_largest_displacement_is_as_asked(solid):
+def test_the_largest_displacement_is_as_requested(solid):
     _, modes = solid
     movie = make_movie(wave_of(modes, 1, 0), n_frames=720, amplitude=0.25)
     longest = np.linalg.norm(movie.displacements, axis=2).max()
@@ -80,7 +80,7 @@ def test_the_largest_displacement_is_as_asked(solid):
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_thermal_size_is_that_of_equipartition(solid, row):
+def test_the_thermal_amplitude_obeys_equipartition(solid, row):
     space, modes = solid
     wave = wave_of(modes, row, 6)
     movie = make_movie(wave, MATRIX, n_frames=16, temperature=300.0)
@@ -99,7 +99,7 @@ def test_the_smallest_supercell_holds_the_wave(crystals, q, n_cells):
     assert np.allclose(turns, np.rint(turns), atol=1e-9)
 
 
-def test_a_degenerate_standing_wave_stays_in_its_set(crystals, springs):
+def test_a_degenerate_standing_wave_stays_in_its_subspace(crystals, springs):
     crystal = crystals["wurtzite"]
     space = half_space(build_supercell(crystal, 2 * np.eye(3, dtype=int)))
     modes = modes_at(springs(crystal, 4.5), space.qpoints, space.weights)
@@ -114,7 +114,7 @@ def test_a_degenerate_standing_wave_stays_in_its_set(crystals, springs):
         assert total == pytest.approx(BOLTZMANN * 300.0, rel=1e-6)
 
 
-def test_ase_reads_it_back(solid, tmp_path):
+def test_ase_reads_a_movie(solid, tmp_path):
     _, modes = solid
     movie = make_movie(wave_of(modes, 2, 8), MATRIX, n_frames=5)
     frames = read(write_movie(movie, tmp_path / "mode.xyz"), index=":")
@@ -147,7 +147,7 @@ def test_an_imaginary_mode_has_a_pattern_but_no_time(solid, tmp_path):
         make_movie(soft, temperature=300.0)
 
 
-def test_what_cannot_be_is_refused(solid, tmp_path):
+def test_impossible_movies_are_refused(solid, tmp_path):
     _, modes = solid
     wave = wave_of(modes, 1, 3)
     with pytest.raises(UsageError, match="either an amplitude or a temperature"):
@@ -162,7 +162,7 @@ def test_what_cannot_be_is_refused(solid, tmp_path):
         write_movie(make_movie(wave), tmp_path)
 
 
-def test_a_movie_is_known_from_other_files(solid, tmp_path):
+def test_a_movie_is_distinguished_from_other_files(solid, tmp_path):
     _, modes = solid
     path = write_movie(make_movie(wave_of(modes, 1, 3), n_frames=2), tmp_path / "mode.xyz")
     assert is_movie(path)

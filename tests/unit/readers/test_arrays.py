@@ -1,4 +1,4 @@
-"""Frames handed over in memory: arrays and lists of ASE Atoms."""
+"""Frames in memory: arrays and lists of ASE Atoms."""
 
 import pickle
 
@@ -29,7 +29,7 @@ def images(n_frames=3, seed=0):
     return ideal, found
 
 
-def test_atoms_come_back_as_they_were():
+def test_atoms_are_read_unchanged():
     ideal, frames = images()
     for image in frames:
         image.set_velocities(np.full((2, 3), 0.01 * units.Ang / units.fs))
@@ -55,7 +55,7 @@ def test_ideal_structure_is_kept():
     assert np.shares_memory(select_frames(run, 1, None).ideal, run.ideal)
 
 
-def test_selected_frames_are_those_of_the_whole_run():
+def test_selected_frames_equal_those_of_the_whole_run():
     _, frames = images(6)
     run = trajectory_of_atoms(frames, interval_ps=0.002)
     part = select_frames(select_frames(run, 1, None), 1, 4)
@@ -64,7 +64,7 @@ def test_selected_frames_are_those_of_the_whole_run():
     assert block.positions.tolist() == same.positions.tolist()
     assert block.forces.tolist() == same.forces.tolist()
     assert block.steps.tolist() == same.steps.tolist()
-    with pytest.raises(UsageError, match="frames 2 to 4 are asked for, out of 3"):
+    with pytest.raises(UsageError, match="frames 2 to 4 are requested of 3"):
         part.read(2, 4)
 
 
@@ -92,12 +92,12 @@ def test_nothing_is_calculated():
     assert not trajectory_of_atoms(frames).has_forces
 
 
-def test_it_can_be_pickled():
+def test_trajectories_can_be_pickled():
     run = pickle.loads(pickle.dumps(trajectory_of_atoms(images()[1])))
     assert run.read(0, 3).positions.shape == (3, 2, 3)
 
 
-def test_what_is_wrong_with_atoms_is_told():
+def test_invalid_atoms_are_refused():
     ideal, frames = images()
     with pytest.raises(DataError, match="list of Atoms is empty"):
         trajectory_of_atoms([])
@@ -115,7 +115,7 @@ def test_what_is_wrong_with_atoms_is_told():
         trajectory_of_atoms(frames[:1])
 
 
-def test_what_is_wrong_with_arrays_is_told():
+def test_invalid_arrays_are_refused():
     x = np.zeros((4, 2, 3))
     forces = np.zeros((4, 2, 3))
     forces[2, 1, 0] = np.nan
@@ -129,5 +129,5 @@ def test_what_is_wrong_with_arrays_is_told():
         trajectory_of_arrays(x, BOX, ["Na", "Cl"], forces=forces[:3] * 0.0)
     with pytest.raises(UsageError, match="between frames is -1 ps, which is not positive"):
         trajectory_of_arrays(x, BOX, ["Na", "Cl"], interval_ps=-1.0)
-    with pytest.raises(UsageError, match="frames 3 to 5 are asked for, out of 4"):
+    with pytest.raises(UsageError, match="frames 3 to 5 are requested of 4"):
         trajectory_of_arrays(x, BOX, ["Na", "Cl"]).read(3, 5)

@@ -1,4 +1,4 @@
-"""Differences of displacements: where they are, what they are, and where there are none."""
+"""Central differences of displacements within segments."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +14,12 @@ from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.match import match
 from trajmodes.project.differences import DifferencedMotion
 
-STRETCHES = ((0, 10), (10, 12), (12, 13), (13, 24))
+SEGMENTS = ((0, 10), (10, 12), (12, 13), (13, 24))
 INTERVAL_PS = 0.005
 
 
 class Source:
-    """Displacements that are cubic in time within each stretch, and jump between them."""
+    """Displacements that are cubic in time within each segment, and jump between them."""
 
     def __init__(self, *, forces=True):
         rng = np.random.default_rng(5)
@@ -28,7 +28,7 @@ class Source:
         self.u_tax = sum(p * times**k for k, p in enumerate(powers))
         self.v_tax = sum(k * p * times ** (k - 1) for k, p in enumerate(powers) if k)
         self.cubic = powers[3]
-        jumps = np.searchsorted([stop for _, stop in STRETCHES], np.arange(24), side="right")
+        jumps = np.searchsorted([stop for _, stop in SEGMENTS], np.arange(24), side="right")
         self.u_tax = self.u_tax + 7.0 * jumps[:, None, None]
         self.f_tax = rng.normal(size=self.u_tax.shape) if forces else None
 
@@ -44,17 +44,17 @@ def source():
 
 @pytest.fixture
 def motion(source):
-    return DifferencedMotion(source, STRETCHES, INTERVAL_PS)
+    return DifferencedMotion(source, SEGMENTS, INTERVAL_PS)
 
 
-def test_stretches_shrink_by_a_frame_at_each_end(motion):
+def test_segments_shrink_by_a_frame_at_each_end(motion):
     assert motion.segments == ((0, 8), (8, 17))
     assert motion.n_frames == 17
     assert motion.frames.tolist() == [*range(1, 9), *range(14, 23)]
 
 
-def test_they_are_central_differences_within_a_stretch(motion, source):
-    """Of a cubic they are the derivative and its third part: Δ² times the coefficient."""
+def test_velocities_are_central_differences_within_a_segment(motion, source):
+    """For a cubic they are the derivative plus Δ² times the cubic coefficient."""
     block = motion(0, motion.n_frames)
     kept = motion.frames
     expected = source.v_tax[kept] + source.cubic * INTERVAL_PS**2
@@ -64,13 +64,13 @@ def test_they_are_central_differences_within_a_stretch(motion, source):
     assert np.array_equal(block.forces, source.f_tax[kept])
 
 
-def test_no_difference_reaches_over_a_gap(motion):
-    """The jump of 7 Å between stretches would be 700 Å/ps."""
+def test_no_difference_spans_a_gap(motion):
+    """The jump of 7 Å between segments would be 700 Å/ps."""
     assert np.abs(motion(0, 17).velocities).max() < 10.0
 
 
 @pytest.mark.parametrize("cuts", [(1, 7), (8,), (5, 12, 16)])
-def test_cuts_do_not_matter(motion, cuts):
+def test_results_do_not_depend_on_blocks(motion, cuts):
     whole = motion(0, 17)
     edges = [0, *cuts, 17]
     parts = [motion(a, b) for a, b in pairwise(edges)]
@@ -80,7 +80,7 @@ def test_cuts_do_not_matter(motion, cuts):
         assert np.array_equal(joined, getattr(whole, name))
 
 
-def test_it_goes_to_workers_and_threads(motion):
+def test_it_works_in_workers_and_threads(motion):
     again = pickle.loads(pickle.dumps(motion))
     with ThreadPoolExecutor(4) as pool:
         blocks = list(pool.map(again, range(16), range(1, 17)))
@@ -89,20 +89,20 @@ def test_it_goes_to_workers_and_threads(motion):
 
 
 def test_forces_may_be_absent():
-    motion = DifferencedMotion(Source(forces=False), STRETCHES, INTERVAL_PS)
+    motion = DifferencedMotion(Source(forces=False), SEGMENTS, INTERVAL_PS)
     assert motion(2, 12).forces is None
 
 
-def test_what_cannot_be_differenced_is_refused(motion, source):
+def test_invalid_input_is_refused(motion, source):
     with pytest.raises(DataError, match="no three frames follow each other"):
         DifferencedMotion(source, ((0, 2), (2, 4)), INTERVAL_PS)
     with pytest.raises(DataError, match=r"frames 0 ps apart"):
-        DifferencedMotion(source, STRETCHES, 0.0)
-    with pytest.raises(DataError, match="frames 5 to 18 are asked for, out of 17"):
+        DifferencedMotion(source, SEGMENTS, 0.0)
+    with pytest.raises(DataError, match="frames 5 to 18 are requested of 17"):
         motion(5, 18)
 
 
-def test_frames_that_were_left_out_are_noticed(source):
+def test_missing_frames_are_refused(source):
     def holes(start, stop):
         block = source(start, stop)
         kept = np.arange(start, stop) != 5
@@ -113,14 +113,14 @@ def test_frames_that_were_left_out_are_noticed(source):
             frames=np.arange(start, stop)[kept],
         )
 
-    motion = DifferencedMotion(holes, STRETCHES, INTERVAL_PS)
+    motion = DifferencedMotion(holes, SEGMENTS, INTERVAL_PS)
     assert motion(6, 8).n_frames == 2
     with pytest.raises(DataError, match=r"left its site were left out"):
         motion(2, 6)
 
 
-def test_velocities_of_a_run_come_back(crystals, einstein):
-    """Through the reader: attenuated by sin(ωΔ)/(ωΔ), 0.99 at 8 THz and 5 fs, no more."""
+def test_velocities_of_a_run_are_recovered(crystals, einstein):
+    """Through the reader: attenuated only by sin(ωΔ)/(ωΔ), 0.99 at 8 THz and 5 fs."""
     run = einstein(crystals["rock salt"], [[2, 1, 0], [-1, 2, 1], [0, 1, 3]])
     displacer = Displacer(match(crystals["rock salt"], run))
     whole = displacer(run.read(0, run.n_frames))
