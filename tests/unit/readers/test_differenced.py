@@ -98,7 +98,7 @@ def test_what_cannot_be_differenced_is_refused(motion, source):
         DifferencedMotion(source, ((0, 2), (2, 4)), INTERVAL_PS)
     with pytest.raises(DataError, match=r"frames 0 ps apart"):
         DifferencedMotion(source, STRETCHES, 0.0)
-    with pytest.raises(DataError, match="frames 5 to 18 are asked for, out of 17"):
+    with pytest.raises(DataError, match="frames 5 to 18 exceed a run of 17"):
         motion(5, 18)
 
 

@@ -108,7 +108,7 @@ def test_decays_are_drawn_over_the_lags(full, figures):
         if full["energy_resolved"].values[g]:
             assert axes.get_xlim()[1] > 3.0 * float(full["lifetime_energy_ps"][g])
             told = any("more than one rate" in text.get_text() for text in axes.texts)
-            assert told == (float(full["energy_misfit"][g]) > 1.0)
+            assert told == (float(full["energy_chi2_ratio"][g]) > 1.0)
 
 
 def test_lifetimes_three_ways(full, figures):

@@ -401,7 +401,7 @@ def test_energies_that_decay_with_several_rates_are_counted(full, share, shown):
     resolved = np.flatnonzero(full["energy_resolved"].values)
     misfits = np.where(full["energy_resolved"].values, 0.3, np.nan)
     misfits[resolved[: round(share * len(resolved))]] = 5.0
-    text = lifetimes_line(full.assign(energy_misfit=("set", misfits)))
+    text = lifetimes_line(full.assign(energy_chi2_ratio=("set", misfits)))
     phrase = f"({(misfits > 1.0).sum()} of these decay with more than one rate: larger errors)"
     assert (phrase in text) == shown
     assert f"{len(resolved)} from the energy autocorrelation" in text

@@ -293,6 +293,6 @@ def _figure_correlations_told(one: xr.Dataset) -> str:
         for name in names
     ]
     line = "" if lives[1] == "–" else f"\nby the line {lives[1]} ps"
-    strays = float(one["energy_misfit"])
-    rates = f"\nmore than one rate: misfit {strays:.2g}" if strays > 1.0 else ""
+    ratio = float(one["energy_chi2_ratio"])
+    rates = f"\nmore than one rate: χ² ratio {ratio:.2g}" if ratio > 1.0 else ""
     return f"τ {lives[0]} ps{line}{rates}"
