@@ -141,9 +141,8 @@ class EnergyLifetimes:
     lifetime_ps_sem: Floats
     """(g,), unit: ps."""
     chi2_ratio: Floats
-    """(g,) mean square deviation of the correlation from the decay, in error bars; by chance
-    more than 1 in one set of twenty. The error of the lifetime has its root. nan where not
-    resolved."""
+    """(g,) reduced χ² of the correlation about the decay, relative to its 95 % quantile. Above 1
+    the standard error of the lifetime is multiplied by its root. nan where not resolved."""
     floor_ps: Floats
     """(g,), unit: ps. What a lifetime for which the run is too short is longer than; nan where
     it is known, or not known for another reason."""
