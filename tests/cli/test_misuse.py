@@ -242,9 +242,12 @@ def test_amplitudes_of_a_special_point_are_saved_by_its_name(fitted, tmp_path):
     [
         ("K:4", "not commensurate with the supercell"),
         ("Q:4", '"Q" is not a point of the zone'),
-        ("X:7", "“X:7” names no branch that there is fix: branches count from 1 to 6"),
-        ("X", "“X” is no mode"),
-        (":4", "“:4” is no mode"),
+        (
+            "X:7",
+            "“X:7” names a branch that does not exist fix: branches are numbered from 1 to 6",
+        ),
+        ("X", "“X” does not name a mode"),
+        (":4", "“:4” does not name a mode"),
     ],
 )
 def test_a_text_that_names_no_mode_is_refused(fitted, tmp_path, mode, words):
@@ -263,7 +266,10 @@ def test_a_text_that_names_no_mode_is_refused(fitted, tmp_path, mode, words):
 @pytest.mark.parametrize(
     ("mode", "words"),
     [
-        ("X:7", "“X:7” names no branch that there is fix: branches count from 1 to 6"),
+        (
+            "X:7",
+            "“X:7” names a branch that does not exist fix: branches are numbered from 1 to 6",
+        ),
         ("0 0 0:1", "branch 1 at q = 0 0 0 is a translation of the whole crystal"),
         ("G:3", "choose an optical branch, here 4 to 6"),
         ("0.123 0 0:1", "no small supercell is commensurate with q = 0.123 0 0 fix: give q as"),

@@ -343,9 +343,9 @@ def test_an_invalid_path_is_refused(fitted, tmp_path, path, words):
 @pytest.mark.parametrize(
     ("mode", "words"),
     [
-        ("1/4 0 0:10", "names no branch that there is"),
+        ("1/4 0 0:10", "names a branch that does not exist"),
         ("1/3 0 0:1", "not commensurate with the supercell"),
-        ("1/4 0 0", "is no mode"),
+        ("1/4 0 0", "does not name a mode"),
     ],
 )
 def test_an_unknown_mode_is_refused(fitted, tmp_path, mode, words):
@@ -487,7 +487,7 @@ def test_a_movie_is_read_by_ase(fitted, tmp_path):
 @pytest.mark.parametrize(
     ("mode", "words"),
     [
-        ("1/4 0 0:14", "names no branch that there is"),
+        ("1/4 0 0:14", "names a branch that does not exist"),
         ("1/4 0 0:all", "a movie shows one mode"),
         ("Q:1", "is not a point of the zone"),
     ],

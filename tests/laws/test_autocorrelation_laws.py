@@ -19,7 +19,7 @@ STRETCHES = ((2, 90), (90, 120), (131, 187))
 
 @pytest.fixture(scope="module")
 def wandering(crystals, springs):
-    """A reduction with gaps and odd stretches, and amplitudes that wander."""
+    """A reduction with gaps and odd ranges, and amplitudes that wander."""
     crystal = crystals["triclinic"]
     space = half_space(build_supercell(crystal, [[2, 1, 0], [0, 1, 1], [-1, 0, 2]]))
     modes = modes_at(springs(crystal, 4.5), space.qpoints, space.weights)

@@ -18,7 +18,7 @@ from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
 from trajmodes.project.projector import Projector
 from trajmodes.project.spectra.welch import WelchReduction
-from trajmodes.project.spectra.zoom import BandPlan, NarrowBandReduction
+from trajmodes.project.spectra.zoom import BandPlan, ZoomReduction
 from trajmodes.streaming.reduction import Together, Transformed
 from trajmodes.symmetry.translations import HalfSpace, build_supercell, cell_rank, half_space
 
@@ -90,12 +90,12 @@ def small(crystals, springs, hessian_of):
 
 
 def _reduction(projector: Projector) -> Transformed:
-    stretches = ((0, 70), (70, N_FRAMES))
+    ranges = ((0, 70), (70, N_FRAMES))
     parts = {
         "energies": EnergyReduction(projector, N_FRAMES, 16),
-        "spectra": WelchReduction(projector, LENGTH, 0.01, stretches),
-        "bands": NarrowBandReduction(projector, BandPlan(2, (16, 8)), 0.01, stretches),
-        "correlations": AutocorrelationReduction(projector, 0.01, stretches),
+        "spectra": WelchReduction(projector, LENGTH, 0.01, ranges),
+        "bands": ZoomReduction(projector, BandPlan(2, (16, 8)), 0.01, ranges),
+        "correlations": AutocorrelationReduction(projector, 0.01, ranges),
         "displacements": DisplacementCovarianceReduction(projector, N_FRAMES, 8),
         "ensemble": KineticReduction(projector, N_FRAMES, 0.01, 8),
     }

@@ -183,11 +183,11 @@ def reductions(loaded):
     modes_fit = fit_runs([loaded], log=Log()).fit
     space = half_space(loaded.supercell)
     projector = Projector(space, modes_at(modes_fit.constants, space.qpoints, space.weights))
-    n, stretches = loaded.n_frames, loaded.trajectory.segments
+    n, ranges = loaded.n_frames, loaded.trajectory.segments
     parts = {
         "energies": EnergyReduction(projector, n),
-        "spectra": WelchReduction(projector, 64, INTERVAL_PS, stretches),
-        "correlations": AutocorrelationReduction(projector, INTERVAL_PS, stretches),
+        "spectra": WelchReduction(projector, 64, INTERVAL_PS, ranges),
+        "correlations": AutocorrelationReduction(projector, INTERVAL_PS, ranges),
     }
     return ForceCovariance(space, n), Transformed(projector.project, Together(parts))
 

@@ -7,13 +7,13 @@ does without the cure, and finds another answer.
 =====================================  =====================================================
 trap                                   test (below tests/)
 =====================================  =====================================================
-phases must be those of the vectors    unit/project/test_coordinates.py::test_the_phase_of_the_atoms_is_needed
+phases must be those of the vectors    unit/project/test_projector.py::test_the_phase_of_the_atoms_is_needed
 phases must be those of the vectors    laws/test_trap_laws.py::test_phases_are_those_of_the_vectors
 both signs of f are one spectrum       unit/project/test_welch.py::test_both_directions_of_travel_are_pooled
 wrapped positions                      laws/test_trap_laws.py::test_wrapped_positions
 thermal expansion and phases           laws/test_trap_laws.py::test_phases_do_not_see_thermal_expansion
-constants of another volume            unit/project/test_lattice_match.py::test_another_lattice_parameter_is_warned_about
-sites of the constants                 unit/project/test_lattice_match.py::test_a_site_in_another_cell_is_refused
+constants of another volume            unit/project/test_crystal_check.py::test_another_lattice_parameter_is_warned_about
+sites of the constants                 unit/project/test_crystal_check.py::test_a_site_in_another_cell_is_refused
 restricted triclinic frame             laws/test_trap_laws.py::test_a_turned_frame
 restricted triclinic frame             laws/test_matching_laws.py::test_restricted_and_general_triclinic_are_one_motion
 unsorted ids                           laws/test_trap_laws.py::test_unsorted_ids
@@ -309,7 +309,7 @@ def test_frames_too_far_apart(truth) -> None:
     assert peaks[0] == pytest.approx(highest / THZ, abs=0.3)
     assert peaks[1] < 0.9 * highest / THZ
     assert require_sampled(highest, INTERVAL_PS) is None
-    with pytest.raises(DataError, match="folded back to where they do not belong"):
+    with pytest.raises(DataError, match="aliased to wrong frequencies"):
         require_sampled(highest, stride * INTERVAL_PS)
 
 

@@ -139,10 +139,9 @@ class EnergyLifetimes:
     """(g,), unit: ps. 1/γ of e^{−γt}; nan where not resolved."""
     lifetime_ps_sem: Floats
     """(g,), unit: ps."""
-    misfit: Floats
-    """(g,) mean square deviation of the correlation from the decay, in error bars; by chance
-    more than 1 in one set of twenty. The error of the lifetime has its root. nan where not
-    resolved."""
+    chi2_ratio: Floats
+    """(g,) reduced χ² of the correlation about the decay, relative to its 95 % quantile. Above 1
+    the standard error of the lifetime is multiplied by its root. nan where not resolved."""
     floor_ps: Floats
     """(g,), unit: ps. Lower bound of a lifetime too long for the run; nan otherwise."""
     verdicts: tuple[Verdict, ...]
@@ -160,7 +159,7 @@ class EnergyLifetimes:
 
     def __post_init__(self) -> None:
         sizes = {"g": len(self.verdicts)}
-        freeze(self, sizes, float, lifetime_ps="g", lifetime_ps_sem="g", misfit="g")
+        freeze(self, sizes, float, lifetime_ps="g", lifetime_ps_sem="g", chi2_ratio="g")
         freeze(self, sizes, float, floor_ps="g", lag_ps="g k", model="g k")
         freeze(self, sizes, float, correlation="g k", correlation_sem="g k")
 
@@ -184,7 +183,7 @@ class LineFits:
     """(g,), unit: ps."""
     kinetic: Floats
     """(g,), unit: eV. Area under the fitted line."""
-    goodness: Floats
+    reduced_chi2: Floats
     """(g,) reduced Pearson χ² of the periodogram about the model; 1 for a perfect model."""
     verdicts: tuple[Verdict, ...]
     """(g,) resolved, or the reason why not."""
@@ -222,7 +221,7 @@ class LineFits:
         freeze(self, sizes, float, partner_linewidth_thz="g", partner_kinetic="g")
         freeze(self, sizes, float, freq_thz="g", freq_thz_sem="g", linewidth_thz="g")
         freeze(self, sizes, float, linewidth_thz_sem="g", lifetime_ps="g", lifetime_ps_sem="g")
-        freeze(self, sizes, float, kinetic="g", goodness="g")
+        freeze(self, sizes, float, kinetic="g", reduced_chi2="g")
 
     @property
     def floor_ps(self) -> Floats:

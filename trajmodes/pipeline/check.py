@@ -24,7 +24,7 @@ from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.motion_source import source_of
 from trajmodes.pipeline.show import WIDTH, text_of
 from trajmodes.project.mode_selection import parse_modes
-from trajmodes.project.projector import bare_modes
+from trajmodes.project.projector import cartesian_modes
 from trajmodes.report.text.summary import check_rows, render_check
 from trajmodes.symmetry.stars import star_labels
 from trajmodes.symmetry.translations import half_space
@@ -108,7 +108,7 @@ def require_known_modes(run: LoadedRun) -> None:
         If a text does not name a mode, or its q is not commensurate with the supercell.
     """
     if run.job.projection.save_amplitudes:
-        modes = bare_modes(half_space(run.supercell))
+        modes = cartesian_modes(half_space(run.supercell))
         parse_modes(
             run.job.projection.save_amplitudes, modes, partial(zone_point, modes.crystal)
         )

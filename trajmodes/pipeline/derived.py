@@ -25,7 +25,11 @@ from trajmodes.phonons.transport.conductivity import conductivity
 from trajmodes.phonons.transport.lifetime_mesh import ModeLifetimes
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.projection import Projected
-from trajmodes.project.lifetimes.lifetimes import best_lifetimes, compare_widths, longest_floor
+from trajmodes.project.lifetimes.lifetimes import (
+    best_lifetimes,
+    compare_widths,
+    longest_lower_bound,
+)
 from trajmodes.symmetry.mode_sets import set_mean
 from trajmodes.units import THZ
 
@@ -136,6 +140,6 @@ def conductivity_of(
     kelvin = projection.energies.temperature
     lines, energies = projection.lines, projection.lifetimes
     lifetime, sem = best_lifetimes(lines, energies)
-    lifetimes = ModeLifetimes(modes, lifetime, sem, longest_floor(lines, energies))
+    lifetimes = ModeLifetimes(modes, lifetime, sem, longest_lower_bound(lines, energies))
     mesh = None if points is None else shared_mesh(supercell, (points, points, points))
     return conductivity(constants, supercell, lifetimes, kelvin, mesh)

@@ -12,7 +12,7 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.project.differences import DifferencedMotion, require_correctable
-from trajmodes.project.sampling import ThinnedMotion
+from trajmodes.project.sampling import StridedMotion
 from trajmodes.project.spectra.welch import default_stride
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.streaming.schedule import cut_blocks
@@ -100,7 +100,7 @@ def source_of(run: Runs, highest: float) -> Source:
     stride = (
         1 if run.job.projection.save_amplitudes else default_stride(interval_ps, highest / THZ)
     )
-    thinned = ThinnedMotion(read, segments, stride)
+    thinned = StridedMotion(read, segments, stride)
     return Source(
         read=thinned,
         segments=thinned.segments,

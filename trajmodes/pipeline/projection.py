@@ -27,7 +27,7 @@ from trajmodes.pipeline.motion_source import (
     stride_note,
     timestep_fs,
 )
-from trajmodes.project.amplitude_series import Spill, SpillReduction
+from trajmodes.project.amplitude_series import AmplitudeSeries, AmplitudeSeriesReduction
 from trajmodes.project.differences import (
     attenuation,
     correct_density,
@@ -51,7 +51,7 @@ from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.project.sampling import require_sampled, verlet_note
 from trajmodes.project.spectra.segments import resolution_thz
 from trajmodes.project.spectra.welch import Spectra, WelchReduction, default_segment
-from trajmodes.project.spectra.zoom import BandPlan, NarrowBandReduction, default_bands
+from trajmodes.project.spectra.zoom import BandPlan, ZoomReduction, default_bands
 from trajmodes.streaming.reduction import Reduction, Together, Transformed
 from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.mode_sets import set_mean, set_omega
@@ -125,7 +125,7 @@ class Projected(NamedTuple):
     projection: Projection
     displacements: DisplacementCovariance
     notes: tuple[Note, ...]
-    amplitudes: Spill | None
+    amplitudes: AmplitudeSeries | None
     """Amplitudes of the chosen modes, in the scratch folder."""
     differenced: bool
     """Whether velocities are differences of positions."""
@@ -214,7 +214,7 @@ def _parts(
         ),
     }
     if plan.bands is not None:
-        parts["bands"] = NarrowBandReduction(projector, plan.bands, dt, segments)
+        parts["bands"] = ZoomReduction(projector, plan.bands, dt, segments)
     if job.projection.energy_covariance:
         parts["covariance"] = EnergyCovarianceReduction(projector, n)
     return parts
@@ -244,7 +244,7 @@ def _corrected(
 
 def _amplitude_reduction(
     run: Runs, source: Source, projector: Projector, scratch: Path | None
-) -> SpillReduction:
+) -> AmplitudeSeriesReduction:
     if scratch is None:
         raise UsageError(
             "amplitudes of modes are written to a folder, and none is given",
@@ -254,7 +254,7 @@ def _amplitude_reduction(
     chosen = parse_modes(
         run.job.projection.save_amplitudes, modes, partial(zone_point, modes.crystal)
     )
-    return SpillReduction(projector, chosen, source.times_ps, scratch / "amplitudes")
+    return AmplitudeSeriesReduction(projector, chosen, source.times_ps, scratch / "amplitudes")
 
 
 def _projection(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:

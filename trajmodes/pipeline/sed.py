@@ -31,7 +31,7 @@ from trajmodes.pipeline.project_job import PATH_SPACING, run_on_constants
 from trajmodes.pipeline.projection import plan_spectra
 from trajmodes.pipeline.show import text_of
 from trajmodes.project.differences import spectrum_factor
-from trajmodes.project.projector import Projector, bare_modes
+from trajmodes.project.projector import Projector, cartesian_modes
 from trajmodes.project.spectra.welch import Spectra, WelchReduction
 from trajmodes.report.text.summary import render_spectral_energy
 from trajmodes.report.write import MAP_FILES, write_spectral_energy
@@ -73,7 +73,7 @@ def sed_job(
         space = half_space(run.supercell)
         path = chosen_path(run.supercell.crystal, job.phonons.path, PATH_SPACING)
         if constants is None:
-            modes = bare_modes(space)
+            modes = cartesian_modes(space)
             bands = Bands(path, np.empty((len(path.distance), 0)), None)
         else:
             modes = modes_at(constants, space.qpoints, space.weights)

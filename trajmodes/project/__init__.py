@@ -1,24 +1,19 @@
 """Projection of a run on its phonons: energies, spectra, linewidths, lifetimes.
 
-In: `MotionBlock`s and `Modes` at all commensurate q. Out: what each set of symmetry-equal modes
-does, with honest standard errors or a verdict.
+In: `MotionBlock`s and `Modes` at all commensurate q. Out: for each set of symmetry-equivalent
+modes (a star of q and its degenerate branches, ±q included) energies, frequencies, linewidths
+and lifetimes, each with a standard error or a verdict.
 
-Open `coordinates` first: from motion to mode amplitudes, by a lattice FFT. Any number of
-reductions (see `trajmodes.streaming`) then share the amplitudes of one pass.
+Open `projector` first: from motion to mode amplitudes, by a lattice FFT. Any number of
+reductions (see `trajmodes.streaming`) share the amplitudes of one pass.
 
-| what | reduction | after the run |
-|---|---|---|
-| energies, heat capacity, equipartition | `energies` | `energy_means`, `equipartition` |
-| spectra on the whole axis, of modes and atoms | `welch`, `periodogram` | |
-| spectra of long segments around each line | `narrow_band`, `band_filter` | |
-| frequency, width and lifetime of a line | | `lineshape`, `ladder`, `whittle`, `verdicts` |
-| decay of energy correlations | `autocorrelation`, `multiple_tau` | `energy_lifetimes` |
-| lifetimes by both ways | | `agreement` |
-| what the ensemble was | `thermostat` | |
-| covariances of displacements, of energies | `displacement_covariance`, `energy_covariance` | |
-| amplitudes frame by frame | `spill` | |
-
-`oscillator` is the model of a line, `window` the Hann window, `segments` where segments of the
-run lie, `statistics` what is made of the sums in blocks of time. Means over stars, ±q and
-degenerate branches are those of `trajmodes.symmetry.mode_sets`.
+| folder or file | content |
+|---|---|
+| `energies/` | mode energies, heat capacities, ensemble; open `estimates` |
+| `spectra/` | Welch, zoom and maximum-entropy spectra; open `welch` |
+| `lineshape/` | frequency, width and lifetime from a spectrum; open `fit` |
+| `lifetimes/` | lifetime from the autocorrelation of the energy; open `lifetimes` |
+| `mode_selection`, `amplitude_series` | time series of selected modes |
+| `crystal_check` | do the force constants belong to the crystal of the run? |
+| `differences`, `sampling` | velocities from positions; stride and time step |
 """

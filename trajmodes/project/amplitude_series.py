@@ -1,8 +1,8 @@
-"""Time series Q(t), Q̇(t) of chosen modes, written down while the run streams by.
+"""Time series Q(t), Q̇(t) of selected modes, written to disk during the pass.
 
-Every block of frames writes its rows to their own place in a file of fixed layout, (t, field,
-k) complex numbers: in any order, by any thread, twice if need be. What is kept in memory is
-which frames are there.
+Every block of frames writes its rows to their own position in a file of fixed layout, (t,
+field, k) complex numbers. Blocks may come in any order, from any thread, and more than once.
+Memory holds only the ranges of frames written.
 """
 
 import os
@@ -34,8 +34,8 @@ _FIELDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Spill:
-    """Time series of chosen modes, on disk."""
+class AmplitudeSeries:
+    """Time series of selected modes, on disk."""
 
     path: Path
     """File of (t, field, k) complex numbers."""
@@ -52,12 +52,12 @@ class Spill:
 
     @property
     def values(self) -> Complexes:
-        """(t, field, k), mapped from the disk and not read before it is used."""
+        """(t, field, k), memory-mapped."""
         shape = (len(self.times_ps), self.fields, len(self.chosen))
         return np.memmap(self.path, dtype=np.complex128, mode="r", shape=shape)
 
     def dataset(self) -> xr.Dataset:
-        """Complex series and what they are, for as long as the file of the spill exists."""
+        """Return the complex series with coordinates, valid as long as the file exists."""
         values = self.values
         series = {
             name: (("frame", "mode"), values[:, field], {"units": unit, "long_name": text})
@@ -66,7 +66,7 @@ class Spill:
         return xr.Dataset(series, self._coordinates(), {"conventions": _CONVENTIONS})
 
     def blocks(self) -> Iterator[xr.Dataset]:
-        """Return the same frame by frame, some at a time."""
+        """Yield the dataset in batches of frames."""
         whole = self.dataset()
         batch = max(1, _BATCH_BYTES // (16 * self.fields * len(self.chosen)))
         for start in range(0, len(self.times_ps), batch):
@@ -88,24 +88,22 @@ class Spill:
 
 
 Spans = tuple[tuple[int, int], ...]
-"""Frame ranges [start, stop) in time order that are written, joined where they meet."""
+"""Frame ranges [start, stop) written so far, in time order, adjacent ones merged."""
 
 
 @dataclass(frozen=True, slots=True)
-class SpillReduction:
-    """Reduction from amplitudes to `Spill`.
+class AmplitudeSeriesReduction:
+    """Reduction from amplitudes to `AmplitudeSeries`.
 
     Parameters
     ----------
-    projector
-        Projection on the modes.
     chosen
         The modes, from `parse_modes`.
     times_ps
         (t,) time of each frame of the run.
     path
-        Scratch file, on a disk that all workers see. It grows to 32 bytes per frame and mode,
-        and is the caller's to remove.
+        Scratch file on a disk that all workers share, 32 bytes per frame and mode. The caller
+        removes it.
     """
 
     projector: Projector
@@ -121,7 +119,7 @@ class SpillReduction:
 
         Returns
         -------
-        Number of fields, and the frames that were written.
+        Number of fields, and the range of frames written.
 
         Raises
         ------
@@ -134,28 +132,28 @@ class SpillReduction:
         present += [] if amplitudes.velocity is None else [amplitudes.velocity]
         rows = np.array([mode.row for mode in self.chosen])
         branches = np.array([mode.branch for mode in self.chosen])
-        turned = np.array([mode.opposite for mode in self.chosen])
+        conjugate = np.array([mode.opposite for mode in self.chosen])
         series_fkt = np.stack([field[rows, branches] for field in present])
-        np.conjugate(series_fkt, out=series_fkt, where=turned[:, None])
+        np.conjugate(series_fkt, out=series_fkt, where=conjugate[:, None])
         start, n_frames = amplitudes.first_frame, series_fkt.shape[-1]
         if not 0 <= start <= start + n_frames <= len(self.times_ps):
             raise DataError(
-                f"frames {start} to {start + n_frames} are outside of {len(self.times_ps)}"
+                f"frames {start} to {start + n_frames} exceed a run of {len(self.times_ps)}"
             )
         frames = series_fkt.transpose(2, 0, 1)
-        # By writing, not by a map of memory: a full disk is then an error, not the end.
-        self._put(frames.tobytes(), start * frames[0].nbytes if n_frames else 0)
+        # Written explicitly, because a full disk kills a process that writes to mapped memory.
+        self._write(frames.tobytes(), start * frames[0].nbytes if n_frames else 0)
         return len(present), ((start, start + n_frames),)
 
     def combine(
         self, earlier: tuple[int, Spans], later: tuple[int, Spans]
     ) -> tuple[int, Spans]:
-        """Return the frames written of two stretches of time.
+        """Merge the ranges written from two parts of the run.
 
         Raises
         ------
         DataError
-            If one has velocities and the other one has none.
+            If only one of them has velocities.
         """
         if earlier[0] != later[0]:
             raise DataError("velocities are missing in a part of the run")
@@ -167,7 +165,7 @@ class SpillReduction:
                 spans.append((start, stop))
         return earlier[0], tuple(spans)
 
-    def finalize(self, state: tuple[int, Spans]) -> Spill:
+    def finalize(self, state: tuple[int, Spans]) -> AmplitudeSeries:
         """Return the series.
 
         Raises
@@ -177,12 +175,12 @@ class SpillReduction:
         """
         fields, spans = state
         if spans != ((0, len(self.times_ps)),):
-            raise DataError(f"time series: only the frames {spans} were read")
+            raise DataError(f"time series: only frames {spans} were read")
         omega = self.projector.modes.omega
         freq_thz = np.array([omega[mode.row, mode.branch] for mode in self.chosen]) / THZ
-        return Spill(self.path, fields, self.chosen, self.times_ps, freq_thz)
+        return AmplitudeSeries(self.path, fields, self.chosen, self.times_ps, freq_thz)
 
-    def _put(self, rows: bytes, offset: int) -> None:
+    def _write(self, rows: bytes, offset: int) -> None:
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
             try:

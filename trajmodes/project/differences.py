@@ -1,42 +1,31 @@
-"""What differencing positions does to velocities, and how it is undone.
+"""Velocities from differences of positions, and the correction of their attenuation.
+
+    v_t = (u_{t+1} − u_{t−1})/(2Δ)
+
+`DifferencedMotion` replaces missing velocities. The first and the last frame of each
+uninterrupted range have only one neighbour and no velocity; they are omitted, and the remaining
+frames are renumbered. They form a run of their own, whose ranges follow each other without
+gaps.
 
 Central differences over frames Δ apart keep of a motion of frequency ω the part
 
     s(ω) = sin(ωΔ)/(ωΔ)
 
-of its amplitude, and s² of its energy: 10 THz seen every 10 fs keep 0.875 of K. Three things
-undo that, each where it is right:
+of its amplitude, and s² of its energy: 10 THz sampled every 10 fs keep 0.875 of K. The
+correction has three parts, each where it is exact:
 
-- amplitudes of modes are divided by s at the harmonic frequency (`attenuation`), which puts
-  Q̇ on the scale of ωQ: standing and travelling energies are then made of comparable parts;
-- a spectrum is divided by s² in each bin (`spectrum_factor`), which is exact: the transform of
-  a difference is the transform of the motion times i sin(ωΔ)/Δ, whatever the lineshape;
-- a mean energy is multiplied by [s(ω_harmonic)/s(ω)]² for the frequency ω that the mode has
-  in truth (`energy_factor`). That needs no spectrum: with r² = ⟨|Q̇|²⟩/⟨|Q|²⟩ of the differences
-  r = sin(ωΔ)/Δ, and so ω = asin(rΔ)/Δ (`frequency_from_ratio`). At ωΔ = 1 an anharmonic shift
-  of 3 % would else be an error of 2 % in K.
+- Mode amplitudes are divided by s at the harmonic frequency (`attenuation`), which puts Q̇ on
+the scale of ωQ: standing and travelling energies then have comparable parts.
+- A spectrum is divided by s² in each bin (`spectrum_factor`). This is exact for any lineshape,
+for the transform of a difference is that of the motion times i sin(ωΔ)/Δ. Spectra of sites and
+directions are corrected bin by bin by the factor of the sum over all modes.
+- A mean energy is multiplied by [s(ω_harmonic)/s(ω)]² at the actual frequency ω of the mode
+(`energy_factor`). No spectrum is needed: with r² = ⟨|Q̇|²⟩/⟨|Q|²⟩ of the differences, r =
+sin(ωΔ)/Δ, and so ω = asin(rΔ)/Δ (`frequency_from_ratio`), exact for a narrow line. At ωΔ = 1 an
+anharmonic shift of 3 % would otherwise cause an error of 2 % in K.
 
-What a line has above the Nyquist frequency is lost: a damped oscillator, whose velocity
-spectrum falls as slowly as γ/ω², keeps an error of −2γΔ/3 in K.
-
-What differenced velocities leave to correct once amplitudes are on the scale of ωQ.
-
-Amplitudes of the modes were divided by their attenuation at the harmonic frequency; see
-`differences` for the equations. Spectra get the rest bin by bin, which is exact; what atoms
-share of them is corrected bin by bin as the sum over all modes is. Kinetic energies get it at
-the frequency that the mode has in truth, told by ⟨|Q̇|²⟩/⟨|Q|²⟩: exact for a narrow line
-wherever it lies.
-
-Velocities of a run that has none, from the displacements of neighbouring frames.
-
-    v_t = (u_{t+1} − u_{t−1})/(2Δ)
-
-The first and the last frame of each uninterrupted stretch have only one neighbour, and so no
-velocity. They are left out, and the frames that remain are counted anew: what comes out is a
-run of its own, whose segments follow each other without holes.
-
-Such velocities are attenuated: a motion of frequency ω keeps sin(ωΔ)/(ωΔ) of its amplitude.
-See `trajmodes.project.differences` for what is done about that.
+The part of a line above the Nyquist frequency is lost. A damped oscillator, whose velocity
+spectrum falls only as γ/ω², keeps an error of −2γΔ/3 in K.
 """
 
 from collections.abc import Callable
@@ -59,23 +48,23 @@ from trajmodes.errors import DataError
 from trajmodes.units import THZ
 
 _HEADROOM = 1.1
-"""Frequencies in the run, in harmonic ones: what anharmonicity may add."""
+"""Highest frequency in the run, relative to the harmonic one, to allow for anharmonicity."""
 _LEAST = 0.7
-"""Attenuation of the amplitude up to which differences are corrected. There an error of 1 % in
-the frequency is one of 1.5 % in the kinetic energy; farther on, at ωΔ = π/2, the differences
-of fast and slow motion become alike."""
+"""Smallest attenuation of the amplitude that is corrected. There an error of 1 % in the
+frequency is one of 1.5 % in the kinetic energy; at ωΔ = π/2 the differences of fast and slow
+motion become indistinguishable."""
 _LARGEST_PHASE = 1.410185376648158
 """ωΔ at which sin(ωΔ)/(ωΔ) is `_LEAST`."""
 
 
 def attenuation(omega: Floats, interval_ps: float) -> Floats:
-    """Part of the amplitude that central differences keep of each mode.
+    """Attenuation of the amplitude of each mode by central differences.
 
     Parameters
     ----------
     omega
-        (q, m) harmonic frequencies in rad/ps. For an imaginary mode, negative here, the
-        frequency of its motion is not known: it counts as slow, and nothing is corrected.
+        (q, m) harmonic frequencies in rad/ps. The frequency of an imaginary mode, negative
+        here, is unknown; it is treated as slow and not corrected.
     interval_ps
         Time between the frames that are differenced.
 
@@ -89,19 +78,18 @@ def attenuation(omega: Floats, interval_ps: float) -> Floats:
 
 
 def spectrum_factor(freq_thz: Floats, interval_ps: float) -> Floats:
-    """Factor (ωΔ/sin ωΔ)² that makes a spectrum of differences that of the velocities.
+    """Factor (ωΔ/sin ωΔ)² that converts a spectrum of differences to that of the velocities.
 
-    Bins beyond the highest frequency that is corrected hold noise at most: there the factor
-    stays as it is at that frequency, 1/0.49. Where amplitudes are divided by `attenuation`
-    already, multiply by its square as well.
+    Bins beyond the highest corrected frequency contain only noise; there the factor keeps its
+    value at that frequency, 1/0.49. If amplitudes are already divided by `attenuation`,
+    multiply by its square as well.
 
     Parameters
     ----------
     freq_thz
         (…) frequencies of the bins.
     interval_ps
-        Time between the frames that were differenced, not that between the frames used of the
-        spectrum.
+        Time between the frames that were differenced, not between the frames of the spectrum.
 
     Returns
     -------
@@ -118,16 +106,16 @@ def frequency_from_ratio(omega_ratio: Floats, kept: Floats, interval_ps: float) 
     Parameters
     ----------
     omega_ratio
-        (…) √(⟨|Q̇|²⟩/⟨|Q|²⟩) in rad/ps, as found with amplitudes divided by `kept`.
+        (…) √(⟨|Q̇|²⟩/⟨|Q|²⟩) in rad/ps, from amplitudes divided by `kept`.
     kept
-        (…) the attenuation that they were divided by; 1 where they were not.
+        (…) the attenuation that they were divided by; 1 if they were not.
     interval_ps
         Time between the frames that were differenced.
 
     Returns
     -------
-    (…) frequencies in rad/ps; nan where the ratio is larger than differences can give, as
-    above a quarter of the sampling frequency.
+    (…) frequencies in rad/ps; nan where the ratio exceeds that of any motion, as above a
+    quarter of the sampling frequency.
     """
     sine = omega_ratio * kept * interval_ps
     omega: Floats = np.arcsin(np.where(sine <= 1.0, sine, np.nan)) / interval_ps
@@ -140,7 +128,7 @@ def energy_factor(omega: Floats, kept: Floats, interval_ps: float) -> Floats:
     Parameters
     ----------
     omega
-        (…) frequencies that the modes have in truth, of `frequency_from_ratio`.
+        (…) actual frequencies of the modes, from `frequency_from_ratio`.
     kept
         (…) the attenuation that amplitudes were divided by.
     interval_ps
@@ -148,7 +136,7 @@ def energy_factor(omega: Floats, kept: Floats, interval_ps: float) -> Floats:
 
     Returns
     -------
-    (…) factors; 1 where the frequency is not known.
+    (…) factors; 1 where the frequency is unknown.
     """
     known = np.isfinite(omega)
     true = attenuation(np.where(known, omega, 0.0), interval_ps)
@@ -157,12 +145,12 @@ def energy_factor(omega: Floats, kept: Floats, interval_ps: float) -> Floats:
 
 
 def require_correctable(highest_omega: float, interval_ps: float) -> None:
-    """Refuse a run whose fastest modes lose too much by differencing to be corrected.
+    """Refuse a run in which differences attenuate the fastest modes too much.
 
     Parameters
     ----------
     highest_omega
-        Highest harmonic frequency in rad/ps; the run may go a tenth beyond it.
+        Highest harmonic frequency in rad/ps; the run may exceed it by a tenth.
     interval_ps
         Time between frames.
 
@@ -176,7 +164,7 @@ def require_correctable(highest_omega: float, interval_ps: float) -> None:
     if phase <= _LARGEST_PHASE:
         return
     highest_thz, nyquist_thz = highest_omega / THZ, 0.5 / interval_ps
-    # Rounded down, so that what is advised will do.
+    # Rounded down, so that the advised interval suffices.
     densest_fs = np.floor(1e4 * _LARGEST_PHASE / (_HEADROOM * highest_omega)) / 10.0
     if phase >= np.pi:
         lost = f"the frames resolve no more than {nyquist_thz:.3g} THz"
@@ -186,7 +174,7 @@ def require_correctable(highest_omega: float, interval_ps: float) -> None:
             f"{_LEAST} is the least that can be corrected"
         )
     raise DataError(
-        "velocities cannot be had from positions: the frames are too far apart",
+        "velocities cannot be computed from positions: the frames are too far apart",
         where=f"{1e3 * interval_ps:.3g} fs between frames, modes up to {highest_thz:.3g} THz",
         why=f"of motion a tenth faster than the highest harmonic mode {lost}",
         fix=f"dump vx vy vz, or dump at most {densest_fs:.1f} fs apart",
@@ -216,11 +204,11 @@ def correct_spectra(spectra: Spectra, kept: Floats, interval_ps: float) -> Spect
 def correct_density(
     density: VibrationalDensity, found: PowerSpectra, corrected: PowerSpectra, members: Ints
 ) -> VibrationalDensity:
-    """Densities of states that sum to those of the modes.
+    """Correct densities of states so that they sum to those of the modes.
 
-    Every mode was divided by an attenuation of its own, and sites and directions see many modes
-    in one bin: what they need is known for their sum alone, and differs little from one to the
-    other.
+    Every mode was divided by its own attenuation, and the spectrum of a site and direction has
+    contributions of many modes in one bin. The correction is known for the sum of all modes,
+    and depends little on the site.
 
     Parameters
     ----------
@@ -241,7 +229,7 @@ def correct_density(
 def correct_energies(
     energies: ModeEnergies, kept: Floats, interval_ps: float, sets: Ints
 ) -> ModeEnergies:
-    """Kinetic energies, those of waves, temperature and frequencies, from differences.
+    """Correct kinetic and travelling energies, temperature and frequencies from differences.
 
     Parameters
     ----------
@@ -252,13 +240,13 @@ def correct_energies(
     interval_ps
         Time between the frames that were differenced.
     sets
-        (q, m) set of each mode; −1 where it has none.
+        (q, m) set of each mode; −1 if it has none.
     """
     omega = frequency_from_ratio(energies.omega_ratio, kept, interval_ps)
     known = np.isfinite(omega)
     omega = np.where(known, omega, energies.omega_ratio)
     phase = np.where(known, omega * interval_ps, 0.0)
-    # dω/dr for r = sin(ωΔ)/(sΔ), and what an error of ω makes of the factor of K.
+    # dω/dr for r = sin(ωΔ)/(sΔ), and the error of the factor of K due to that of ω.
     steepness = np.where(known, kept, 1.0) / np.cos(phase)
     omega_sem = energies.omega_ratio_sem * steepness
     share = 2.0 * (1.0 - np.cos(phase) / attenuation(omega, interval_ps)) * omega_sem / omega
@@ -266,13 +254,13 @@ def correct_energies(
     share = np.where(known, share, 0.0)
     factor = energy_factor(np.where(known, omega, np.nan), kept, interval_ps)
     kinetic = energies.kinetic * factor
-    # All modes share one temperature: it grows as the sum of their kinetic energies does.
+    # The temperature is proportional to the sum of the kinetic energies of all modes.
     warmer = float(energies.members @ kinetic / (energies.members @ energies.kinetic))
     single, single_sem = energies.single.copy(), energies.single_sem.copy()
     each_qm = np.where(sets >= 0, factor[sets], np.nan)
     single[0] *= each_qm
     single_sem[0] = np.hypot(single_sem[0] * each_qm, single[0] * share[sets])
-    travelling = _waves(energies, single, np.sqrt(each_qm))
+    travelling = _travelling_energies(energies, single, np.sqrt(each_qm))
     return replace(
         energies,
         kinetic=kinetic,
@@ -291,25 +279,25 @@ def correct_energies(
     )
 
 
-def _waves(energies: ModeEnergies, single: Floats, faster_qm: Floats) -> Floats:
-    """⟨E±⟩ = K + U ∓ ω Im Q*Q̇ (2, q, m), where Q̇ is so many times what it was."""
+def _travelling_energies(energies: ModeEnergies, single: Floats, faster_qm: Floats) -> Floats:
+    """⟨E±⟩ = K + U ∓ ω Im Q*Q̇ (2, q, m), with Q̇ multiplied by a factor."""
     standing_qm = single[0] + single[1]
     flow_qm = 0.5 * (energies.travelling[0] - energies.travelling[1]) * faster_qm
-    # In an imaginary mode there are none.
+    # nan for imaginary modes.
     travelling: Floats = np.stack([standing_qm + flow_qm, standing_qm - flow_qm])
     return travelling
 
 
 @dataclass(frozen=True, slots=True)
 class DifferencedMotion:
-    """Callable that reads motion with central differences for velocities.
+    """Callable that reads motion with central differences in place of velocities.
 
-    Picklable and thread-safe as far as `read` is.
+    Picklable and thread-safe if `read` is.
 
     Raises
     ------
     DataError
-        If the time between frames is not positive, or no stretch has three frames.
+        If the time between frames is not positive, or no range has three frames.
     """
 
     read: Callable[[int, int], MotionBlock]
@@ -317,20 +305,20 @@ class DifferencedMotion:
     source_segments: tuple[tuple[int, int], ...]
     """Uninterrupted, evenly spaced frame ranges [start, stop) of the run, in time order."""
     interval_ps: float
-    """Time between frames within a stretch."""
+    """Time between frames within a range."""
 
     def __post_init__(self) -> None:
         if not self.interval_ps > 0.0:
             raise DataError(
-                f"velocities cannot be had from frames {self.interval_ps:g} ps apart",
+                f"velocities cannot be computed from frames {self.interval_ps:g} ps apart",
                 fix="give --timestep-fs, the time step of the simulation",
             )
         if not self._inner:
             raise DataError(
-                "velocities cannot be had from positions: no three frames follow each other",
-                where=f"{len(self.source_segments)} segments with gaps between",
+                "velocities cannot be computed from positions: no three frames are consecutive",
+                where=f"{len(self.source_segments)} segments with gaps in between",
                 why="a central difference needs the frames before and after",
-                fix="dump vx vy vz, or dump at equal distances in time",
+                fix="dump vx vy vz, or dump equally spaced frames",
             )
 
     @property
@@ -341,7 +329,7 @@ class DifferencedMotion:
 
     @property
     def segments(self) -> tuple[tuple[int, int], ...]:
-        """Uninterrupted ranges [start, stop) of the frames that are left, counted anew."""
+        """Uninterrupted ranges [start, stop) of the remaining frames, renumbered."""
         sizes = (stop - start for start, stop in self._inner)
         return tuple(pairwise(accumulate(sizes, initial=0)))
 
@@ -352,20 +340,19 @@ class DifferencedMotion:
 
     @property
     def frames(self) -> Ints:
-        """(t,) index within the run of each frame that is left."""
+        """(t,) index within the run of each remaining frame."""
         return np.concatenate([np.arange(start, stop) for start, stop in self._inner])
 
     def __call__(self, start: int, stop: int) -> MotionBlock:
-        """Motion in the frames [start, stop), counted as `segments` are.
+        """Motion in the renumbered frames [start, stop).
 
         Raises
         ------
         DataError
-            If the range lies outside, a frame holds what it must not hold, or frames were left
-            out of the run.
+            If the range lies outside the run, a frame cannot be used, or frames were omitted.
         """
         if not 0 <= start < stop <= self.n_frames:
-            raise DataError(f"frames {start} to {stop} are asked for, out of {self.n_frames}")
+            raise DataError(f"frames {start} to {stop} exceed a run of {self.n_frames}")
         parts = []
         for (first, last), (begin, end) in zip(self.segments, self._inner, strict=True):
             low, high = max(start, first), min(stop, last)
@@ -379,13 +366,13 @@ class DifferencedMotion:
         )
 
     def _within(self, start: int, stop: int) -> MotionBlock:
-        """Motion in frames [start, stop) of the run, all inside of one stretch."""
+        """Motion in frames [start, stop) of the run, all within one uninterrupted range."""
         wider = self.read(start - 1, stop + 1)
         if wider.n_frames != stop - start + 2:
             raise DataError(
-                f"{wider.n_frames} of the frames {start - 1} to {stop + 1} were read",
-                why="frames in which an atom has left its site were left out, and differences "
-                "need frames at equal distances in time",
+                f"only {wider.n_frames} of the frames {start - 1} to {stop + 1} were read",
+                why="frames in which an atom has left its site were omitted, and differences "
+                "need equally spaced frames",
                 fix="choose --frames without hops, or dump vx vy vz",
             )
         u_tax = wider.displacements

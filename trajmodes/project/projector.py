@@ -1,12 +1,11 @@
-"""A basis without force constants: each site along each direction, for spectra at any q.
-
-From motion to mode amplitudes, for all commensurate q of any supercell at once.
+"""Projection from motion to mode amplitudes, for all commensurate q of a supercell at once.
 
     Q_qm(t) = N_c^{-½} Σ_lb √M_b e*_b(qm)·u_lb(t) e^{−iq·r_lb}
 
-The sum over cells is a lattice FFT; the sum over sites and directions, mass weight included,
-is one (3s × 3s) product per q. Frames go through both in batches that stay in the cache.
-Velocities give Q̇; forces, divided by √M instead of multiplied, give the mode force 𝓕.
+The sum over cells is a lattice FFT; the sum over sites and directions, including the mass
+weights, is one (3s × 3s) matrix product per q. Frames are processed in batches that fit into
+the cache. Velocities give Q̇. Forces, divided by √M instead of multiplied, give the mode force
+𝓕.
 """
 
 from dataclasses import dataclass
@@ -21,11 +20,11 @@ from trajmodes.symmetry.stars import star_labels
 from trajmodes.symmetry.translations import HalfSpace, lattice_transform
 
 
-def bare_modes(space: HalfSpace) -> Modes:
-    """Put unit vectors in place of polarisation vectors; all branches of a star are one set.
+def cartesian_modes(space: HalfSpace) -> Modes:
+    """Return unit vectors in place of polarisation vectors; all branches of a star are one set.
 
-    Spectra of such modes are those of the velocities themselves: the sum over branches is what
-    polarisation vectors would give, since these are only turned against each other.
+    Spectra of such modes are those of the velocities themselves. The sum over branches is the
+    same as with polarisation vectors, since these are an orthonormal basis of the same space.
 
     Parameters
     ----------
@@ -59,9 +58,9 @@ class Amplitudes:
     coordinate: Complexes
     """(q, m, t), Q in √(eV) ps."""
     velocity: Complexes | None
-    """(q, m, t), Q̇ in √(eV); None where the trajectory has no velocities."""
+    """(q, m, t), Q̇ in √(eV); None if the trajectory has no velocities."""
     force: Complexes | None
-    """(q, m, t), 𝓕 in √(eV)/ps; None where the trajectory has no forces."""
+    """(q, m, t), 𝓕 in √(eV)/ps; None if the trajectory has no forces."""
 
     @property
     def indices(self) -> Ints:
@@ -69,7 +68,7 @@ class Amplitudes:
         return np.arange(self.first_frame, self.first_frame + self.coordinate.shape[-1])
 
     def part(self, frames: slice) -> "Amplitudes":
-        """Cut out consecutive frames, as views."""
+        """Return consecutive frames, as views."""
         start, _, _ = frames.indices(self.coordinate.shape[-1])
         return Amplitudes(
             self.first_frame + start,
@@ -79,12 +78,12 @@ class Amplitudes:
         )
 
     def velocity_or_raise(self, clause: str) -> Complexes:
-        """Q̇, for those who cannot do without.
+        """Return Q̇.
 
         Parameters
         ----------
         clause
-            Who needs it, to begin the message with: "spectra need velocities".
+            Start of the error message: "spectra need velocities".
 
         Raises
         ------
@@ -94,8 +93,8 @@ class Amplitudes:
         if self.velocity is None:
             raise DataError(
                 f"{clause}, and the trajectory has none",
-                why="velocities differenced from positions are attenuated: a 10 THz mode seen"
-                " every 10 fs would keep only 0.875 of its kinetic energy",
+                why="velocities from differences of positions are attenuated: a 10 THz mode"
+                " sampled every 10 fs would keep only 0.875 of its kinetic energy",
                 fix="dump vx vy vz",
             )
         return self.velocity
@@ -116,8 +115,8 @@ class Projector:
     modes: Modes
     """The modes there, in the same order."""
     kept: Floats | None = None
-    """(q, m) part of their amplitude that velocities have kept, where they are differences of
-    positions: they are divided by it. None for true velocities."""
+    """(q, m) attenuation of velocities that are differences of positions; amplitudes are
+    divided by it. None for true velocities."""
 
     def __post_init__(self) -> None:
         same = self.space.qpoints.shape == self.modes.qpoints.shape and np.allclose(
@@ -135,22 +134,22 @@ class Projector:
         return self.modes.omega.size
 
     def coordinates(self, displacements: Floats) -> Complexes:
-        """Q of displacements (t, a, 3) in Å, as (q, m, t) in √(eV) ps."""
+        """Return Q of displacements (t, a, 3) in Å, as (q, m, t) in √(eV) ps."""
         return self._amplitudes(displacements, 0.5)
 
     def velocities(self, velocities: Floats) -> Complexes:
-        """Q̇ of velocities (t, a, 3) in Å/ps, as (q, m, t) in √(eV)."""
+        """Return Q̇ of velocities (t, a, 3) in Å/ps, as (q, m, t) in √(eV)."""
         amplitudes = self._amplitudes(velocities, 0.5)
         if self.kept is not None:
             amplitudes /= self.kept[..., None]
         return amplitudes
 
     def forces(self, forces: Floats) -> Complexes:
-        """Mode force 𝓕 of forces (t, a, 3) in eV/Å, as (q, m, t) in √(eV)/ps."""
+        """Return the mode force 𝓕 of forces (t, a, 3) in eV/Å, as (q, m, t) in √(eV)/ps."""
         return self._amplitudes(forces, -0.5)
 
     def project(self, block: MotionBlock) -> Amplitudes:
-        """Amplitudes of all fields that the block has."""
+        """Return the amplitudes of all fields of the block."""
         return Amplitudes(
             block.first_frame,
             self.coordinates(block.displacements),

@@ -1,23 +1,22 @@
-"""Every so many-th frame of a run: as many as its fastest motion asks for.
+"""Sampling of a run in time: stride between frames, Nyquist frequency, and MD time step.
 
-Runs are often written far more densely than their modes move. Frames in between are read, for
-text has no other way, but neither projected nor kept. The frames that remain are counted anew:
-what comes out is a run of its own, whose segments follow each other without holes.
+Stride. Runs are often written much more densely than their modes move. `StridedMotion` reads
+all frames, but only every n-th one is projected and kept. The remaining frames are renumbered;
+they form a run of their own, whose ranges follow each other without gaps.
 
-What the time step of a simulation, and the time between its frames, do to frequencies.
+Time step. Velocity Verlet with step h moves a harmonic mode of frequency ω exactly, but at the
+frequency ω_md,
 
-Velocity Verlet with step h moves a harmonic mode of frequency ω exactly, but at another one:
+    sin(ω_md h/2) = ωh/2,     ω_md ≈ ω(1 + ω²h²/24).
 
-    sin(ω_md h/2) = ωh/2,     ω_md ≈ ω(1 + ω²h²/24)
-
-15 THz at 2 fs come out 0.15 % higher. The velocities of velocity Verlet are central differences
-over the step, v = A sin(ω_md h)/h, and so
+At 15 THz and 2 fs it is 0.15 % higher. The velocities of velocity Verlet are central
+differences over the step, v = A sin(ω_md h)/h, so that
 
     ⟨|Q̇|²⟩ = ω²⟨|Q|²⟩(1 − ω²h²/4)
 
-for the harmonic ω of the constants: in an exactly harmonic run K falls short of U by 0.9 % at
-15 THz and 2 fs, and the ω that is free of T by half of that. (Follows from the recursion
-x_{n+1} + x_{n−1} = (2 − ω²h²) x_n, which x_n = A cos(ω_md n h) solves.)
+for the harmonic ω of the force constants. In an exactly harmonic run at 15 THz and 2 fs, K is
+0.9 % below U, and ω from ⟨|Q̇|²⟩/⟨|Q|²⟩ is low by half of that. (This follows from the
+recursion x_{n+1} + x_{n−1} = (2 − ω²h²) x_n, whose solution is x_n = A cos(ω_md n h).)
 """
 
 from collections.abc import Callable, Sequence
@@ -34,10 +33,10 @@ from trajmodes.units import FEMTOSECOND, THZ
 
 
 @dataclass(frozen=True, slots=True)
-class ThinnedMotion:
-    """Callable that reads every stride-th frame, counted from the start of each stretch.
+class StridedMotion:
+    """Callable that reads every n-th frame, counted from the start of each uninterrupted range.
 
-    Picklable and thread-safe as far as `read` is.
+    Picklable and thread-safe if `read` is.
     """
 
     read: Callable[[int, int], MotionBlock]
@@ -48,40 +47,40 @@ class ThinnedMotion:
 
     @property
     def segments(self) -> tuple[tuple[int, int], ...]:
-        """Uninterrupted ranges [start, stop) of the frames that are left, counted anew."""
+        """Uninterrupted ranges [start, stop) of the remaining frames, renumbered."""
         sizes = (-((start - stop) // self.stride) for start, stop in self.source_segments)
         return tuple(pairwise(accumulate(sizes, initial=0)))
 
     @property
     def n_frames(self) -> int:
-        """Number of frames that are left."""
+        """Number of remaining frames."""
         return self.segments[-1][1]
 
     @property
     def frames(self) -> Ints:
-        """(t,) index within the run of each frame that is left."""
+        """(t,) index within the run of each remaining frame."""
         return np.concatenate([np.arange(*ends, self.stride) for ends in self.source_segments])
 
     def blocks(self, cuts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Ranges of the frames that are left, for blocks of the run.
+        """Ranges of the remaining frames, for blocks of the run.
 
         Parameters
         ----------
         cuts
-            Frame ranges [start, stop) of the run, none across the end of a stretch.
+            Frame ranges [start, stop) of the run, none across the end of an uninterrupted
+            range.
         """
         frames = self.frames
         ends = [np.searchsorted(frames, cut).tolist() for cut in cuts]
         return [(first, last) for first, last in ends if first < last]
 
     def __call__(self, start: int, stop: int) -> MotionBlock:
-        """Motion in the frames [start, stop), counted as `segments` are.
+        """Motion in the renumbered frames [start, stop).
 
         Raises
         ------
         DataError
-            If the range lies outside or crosses the end of a stretch, or a frame holds what it
-            must not hold.
+            If the range lies outside the run or crosses a gap, or a frame cannot be used.
         """
         for (first, last), (begin, _) in zip(self.segments, self.source_segments, strict=True):
             if first <= start < stop <= last:
@@ -99,20 +98,20 @@ class ThinnedMotion:
         return None if field is None else field[:: self.stride]
 
 
-_WORTH_TELLING = 5e-4
-"""Relative shift of the highest frequency that is told."""
+_REPORTED_SHIFT = 5e-4
+"""Relative shift of the highest frequency above which it is reported."""
 _HEADROOM = 1.1
-"""Frequencies in the run, in harmonic ones: what anharmonicity may add."""
+"""Highest frequency in the run, relative to the harmonic one, to allow for anharmonicity."""
 
 
 def verlet_frequency(omega: Floats, timestep_ps: float) -> Floats:
-    """Frequency that a harmonic mode has in a run by velocity Verlet, (2/h) asin(ωh/2).
+    """Frequency of a harmonic mode in a velocity Verlet run, (2/h) asin(ωh/2).
 
     Parameters
     ----------
     omega
-        (…) harmonic frequencies in rad/ps; negative ones stand for imaginary modes, and for
-        these the sine is the hyperbolic one.
+        (…) harmonic frequencies in rad/ps; negative for imaginary modes, for which the sine
+        becomes the hyperbolic sine.
     timestep_ps
         Time step h.
 
@@ -128,7 +127,7 @@ def verlet_frequency(omega: Floats, timestep_ps: float) -> Floats:
 
 
 def verlet_kinetic_share(omega: Floats, timestep_ps: float) -> Floats:
-    """Return K/U = 1 − ω²h²/4 of an exactly harmonic mode in a run by velocity Verlet.
+    """Return K/U = 1 − ω²h²/4 of an exactly harmonic mode in a velocity Verlet run.
 
     Parameters
     ----------
@@ -142,35 +141,35 @@ def verlet_kinetic_share(omega: Floats, timestep_ps: float) -> Floats:
 
 
 def verlet_note(highest_omega: float, timestep_fs: float | None) -> Note | None:
-    """Tell what the time step does to the fastest mode, where it is worth it.
+    """Report the effect of the time step on the fastest mode, if it is noticeable.
 
     Parameters
     ----------
     highest_omega
         Highest harmonic frequency in rad/ps.
     timestep_fs
-        Time step of the simulation, not the time between frames; None where it is not known.
+        Time step of the simulation, not the time between frames; None if unknown.
 
     Returns
     -------
-    The note; None if the shift is below 0.05 %, or the time step is not known.
+    The note; None if the shift is below 0.05 % or the time step is unknown.
     """
     if timestep_fs is None or highest_omega <= 0.0:
         return None
     timestep_ps = timestep_fs * FEMTOSECOND
     highest = np.array(highest_omega)
     shift = float(verlet_frequency(highest, timestep_ps)) / highest_omega - 1.0
-    told = f"a time step of {timestep_fs:g} fs, modes up to {highest_omega / THZ:.4g} THz"
+    given = f"a time step of {timestep_fs:g} fs, modes up to {highest_omega / THZ:.4g} THz"
     if not np.isfinite(shift):
-        text = f"{told}: no simulation is stable with that, so it is not the time step"
+        text = f"{given}: no simulation is stable with this, so it is not the time step"
         return Note("note", text)
-    if shift < _WORTH_TELLING:
+    if shift < _REPORTED_SHIFT:
         return None
     short = 1.0 - float(verlet_kinetic_share(highest, timestep_ps))
     text = (
-        f"{told}: velocity Verlet raises the highest frequency by {shift:.2%}, lower ones by "
-        f"less as ω², and its kinetic energy falls short of the potential one by {short:.2%}; "
-        f"compare frequencies of the run with those of the constants only to that"
+        f"{given}: velocity Verlet raises the highest frequency by {shift:.2%}, lower ones in "
+        f"proportion to ω², and reduces its kinetic energy relative to the potential energy by "
+        f"{short:.2%}; frequencies of the run and of the force constants agree only within this"
     )
     return Note("note", text)
 
@@ -178,7 +177,7 @@ def verlet_note(highest_omega: float, timestep_fs: float | None) -> Note | None:
 def require_sampled(highest_omega: float, interval_ps: float) -> Note | None:
     """Refuse a run whose frames are too far apart for its fastest modes.
 
-    A line above the Nyquist frequency 1/2Δ would be folded back to where it does not belong.
+    A line above the Nyquist frequency 1/2Δ would be aliased.
 
     Parameters
     ----------
@@ -189,7 +188,7 @@ def require_sampled(highest_omega: float, interval_ps: float) -> Note | None:
 
     Returns
     -------
-    A warning where less than a tenth is left for what anharmonicity adds; else None.
+    A warning if less than a tenth is left for anharmonic shifts; else None.
 
     Raises
     ------
@@ -199,17 +198,17 @@ def require_sampled(highest_omega: float, interval_ps: float) -> Note | None:
     highest_thz, nyquist_thz = highest_omega / THZ, 0.5 / interval_ps
     if _HEADROOM * highest_thz < nyquist_thz:
         return None
-    told = (
+    sampling = (
         f"frames {1e3 * interval_ps:.3g} fs apart resolve {nyquist_thz:.4g} THz, and the "
         f"crystal has modes up to {highest_thz:.4g} THz"
     )
-    # Rounded down, so that what is advised will do.
+    # Rounded down, so that the advised interval suffices.
     densest_fs = np.floor(1e4 * 0.5 / (_HEADROOM * highest_thz)) / 10.0
     if highest_thz < nyquist_thz:
-        return Note("note", f"{told}: little is left for lines that are broad or shifted")
+        return Note("note", f"{sampling}: little range is left for broad or shifted lines")
     raise DataError(
         "the frames are too far apart for spectra",
-        where=told,
-        why="lines above the Nyquist frequency are folded back to where they do not belong",
+        where=sampling,
+        why="lines above the Nyquist frequency are aliased to wrong frequencies",
         fix=f"dump at most {densest_fs:.1f} fs apart",
     )

@@ -128,8 +128,8 @@ def both(world, dense):
 
 
 def test_a_run_with_frames_too_far_apart_is_refused(world) -> None:
-    """A line above the Nyquist frequency would be folded back below it."""
-    with pytest.raises(DataError, match="folded back to where they do not belong"):
+    """A line above the Nyquist frequency would be aliased."""
+    with pytest.raises(DataError, match="aliased to wrong frequencies"):
         _projected(world, world.run(0.55 / world.highest_thz))
 
 
@@ -142,7 +142,7 @@ def test_errors_of_the_time_step_are_noted(world) -> None:
     notes = " ".join(map(str, _projected(world, replace(run, trajectory=numbered)).notes))
     half = 0.15
     assert f"raises the highest frequency by {np.arcsin(half) / half - 1.0:.2%}" in notes
-    assert f"falls short of the potential one by {half**2:.2%}" in notes
+    assert f"relative to the potential energy by {half**2:.2%}" in notes
     # Where steps are not numbered nothing is known of it.
     assert "velocity Verlet" not in " ".join(map(str, _projected(world, run).notes))
 

@@ -168,7 +168,7 @@ def test_memory_does_not_grow_with_the_run(space, modes, smooth) -> None:
             first, *(x[..., :200] for x in (smooth.coordinate, smooth.velocity)), None
         )
         state = reduction.combine(state, reduction.chunk(block))
-        held = [one for piece in state.pieces for one in piece.strips]
+        held = [one for piece in state.pieces for one in piece.levels]
         sizes.append(sum(strip.head.size + strip.tail.size for strip in held))
     assert len(state.pieces) == 1
     assert max(sizes) <= 2 * 7 * 24 * len(reduction._waves.sets)
@@ -180,7 +180,7 @@ def test_missing_frames_are_noticed(space, modes, smooth) -> None:
     first, last = (reduction.chunk(_part(smooth, *part)) for part in ((0, 100), (120, 400)))
     with pytest.raises(DataError, match="frames 100 to 120 are missing"):
         reduction.combine(first, last)
-    with pytest.raises(DataError, match="only the frames 0 to 100 were read"):
+    with pytest.raises(DataError, match="only frames 0 to 100 were read"):
         reduction.finalize(first)
 
 
@@ -191,7 +191,7 @@ def test_velocities_are_needed(space, modes, smooth) -> None:
 
 
 def test_a_few_frames_are_too_short(space, modes) -> None:
-    with pytest.raises(DataError, match="longest uninterrupted stretch has 15 frames"):
+    with pytest.raises(DataError, match="longest uninterrupted range has 15 frames"):
         AutocorrelationReduction(Projector(space, modes), INTERVAL, ((0, 15), (20, 30)))
 
 

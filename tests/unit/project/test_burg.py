@@ -141,5 +141,5 @@ def test_a_still_mode_has_no_power() -> None:
 
 @pytest.mark.parametrize("order", [0, 50])
 def test_an_order_that_cannot_be_is_refused(order: int) -> None:
-    with pytest.raises(DataError, match=f"order {order} cannot be had from 50 frames"):
+    with pytest.raises(DataError, match=f"order {order} cannot be fitted to 50 frames"):
         burg_power(np.ones((1, 50)), order, INTERVAL, 9)

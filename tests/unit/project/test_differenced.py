@@ -94,11 +94,11 @@ def test_forces_may_be_absent():
 
 
 def test_invalid_input_is_refused(motion, source):
-    with pytest.raises(DataError, match="no three frames follow each other"):
+    with pytest.raises(DataError, match="no three frames are consecutive"):
         DifferencedMotion(source, ((0, 2), (2, 4)), INTERVAL_PS)
     with pytest.raises(DataError, match=r"frames 0 ps apart"):
         DifferencedMotion(source, SEGMENTS, 0.0)
-    with pytest.raises(DataError, match="frames 5 to 18 are requested of 17"):
+    with pytest.raises(DataError, match="frames 5 to 18 exceed a run of 17"):
         motion(5, 18)
 
 
@@ -115,7 +115,7 @@ def test_missing_frames_are_refused(source):
 
     motion = DifferencedMotion(holes, SEGMENTS, INTERVAL_PS)
     assert motion(6, 8).n_frames == 2
-    with pytest.raises(DataError, match=r"left its site were left out"):
+    with pytest.raises(DataError, match=r"left its site were omitted"):
         motion(2, 6)
 
 

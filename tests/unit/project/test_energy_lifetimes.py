@@ -10,7 +10,7 @@ from scipy.linalg import expm
 
 from trajmodes.data.spectra import Verdict
 from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
-from trajmodes.project.lifetimes.decay_fit import fit_decays, seen, theory_variance
+from trajmodes.project.lifetimes.decay_fit import centred, fit_decays, theory_variance
 from trajmodes.project.lifetimes.lifetimes import energy_lifetimes
 from trajmodes.project.projector import Amplitudes
 
@@ -40,8 +40,8 @@ def _simulated(rng, n_sets: int, members: int, frames: int, interval: float, **h
         weights=np.full(len(sets), weight),
         n_sets=n_sets,
     )
-    stretches = how.get("stretches", ((0, frames),))
-    reduction = AutocorrelationReduction(SimpleNamespace(modes=modes), interval, stretches)
+    ranges = how.get("ranges", ((0, frames),))
+    reduction = AutocorrelationReduction(SimpleNamespace(modes=modes), interval, ranges)
     total = None
     for first in range(0, frames, BATCH):
         both = np.empty((min(BATCH, frames - first), *state.shape))
@@ -132,7 +132,7 @@ def test_errors_of_degenerate_sets_are_honest(
 def test_coherences_are_not_as_good_as_independent_members() -> None:
     """Of a level of four they are 16 components, worth ten: errors are 1.26 times larger."""
     told = _run(24, 400, 16, 100, d=4)
-    data = seen(told)
+    data = centred(told)
     scatter = (fit_decays(data).gamma / GAMMA).std()
     assert 0.9 < scatter / np.sqrt(theory_variance(data, np.full(400, GAMMA)).mean()) < 1.1
     alone = replace(data, degeneracy=np.ones(400))
@@ -142,14 +142,14 @@ def test_coherences_are_not_as_good_as_independent_members() -> None:
 @pytest.mark.parametrize("lifetimes", [20, 200])
 def test_there_is_no_bias(lifetimes: float) -> None:
     """Hundreds of sets at once, of 12 members: less than 1.5 %, without any verdict between."""
-    error = np.log(fit_decays(seen(_run(8, 400, 12, lifetimes))).gamma / GAMMA)
+    error = np.log(fit_decays(centred(_run(8, 400, 12, lifetimes))).gamma / GAMMA)
     assert abs(error.mean()) < 0.015 + 2.0 * error.std() / 20.0
 
 
 def test_a_mean_of_the_same_run_would_bias() -> None:
     """Without its correction two members in 20 lifetimes decay 10 % too fast."""
     told = _run(9, 800, 2, 20)
-    data = seen(told)
+    data = centred(told)
     corrected = np.log(fit_decays(data).gamma / GAMMA)
     raw = np.log(fit_decays(replace(data, components=np.full(800, 1e9))).gamma / GAMMA)
     assert np.median(raw) > 0.15
@@ -168,8 +168,8 @@ def test_a_wrong_harmonic_frequency_does_no_harm() -> None:
 
 
 def test_stretches_of_a_run_do_as_well() -> None:
-    stretches = ((0, 500), (500, 1500), (1600, 3000))
-    found = energy_lifetimes(_run(11, 150, 12, 150, stretches=stretches))
+    ranges = ((0, 500), (500, 1500), (1600, 3000))
+    found = energy_lifetimes(_run(11, 150, 12, 150, ranges=ranges))
     z, error = _scores(found)
     assert abs(z.mean()) < 0.25
     assert 0.8 < z.std() < 1.25
@@ -208,9 +208,9 @@ def test_curves_are_told_with_their_errors() -> None:
 
 @pytest.mark.parametrize(("lifetimes", "members"), [(20, 12), (200, 2), (600, 12)])
 def test_one_rate_seldom_strays_by_chance(lifetimes: float, members: int) -> None:
-    """One set in twenty by more than 1; what that does to the errors is not to be seen."""
+    """One set in twenty by more than 1; what that does to the errors is not to be centred."""
     found = energy_lifetimes(_run(21, 300, members, lifetimes))
-    strays = found.misfit[np.isfinite(found.lifetime_ps)]
+    strays = found.chi2_ratio[np.isfinite(found.lifetime_ps)]
     assert (strays > 1.0).mean() < 0.09
     assert 0.7 < np.quantile(strays, 0.95) < 1.25
     assert strays.max() < 4.0
@@ -229,10 +229,10 @@ def test_two_rates_in_one_set_make_its_error_larger() -> None:
         components=slow.components + fast.components,
     )
     found = energy_lifetimes(both)
-    assert np.median(found.misfit) > 3.0
-    plain = fit_decays(seen(both)).relative_sem * found.lifetime_ps
+    assert np.median(found.chi2_ratio) > 3.0
+    plain = fit_decays(centred(both)).relative_sem * found.lifetime_ps
     np.testing.assert_allclose(
-        found.lifetime_ps_sem, plain * np.sqrt(np.fmax(found.misfit, 1.0)), rtol=1e-9
+        found.lifetime_ps_sem, plain * np.sqrt(np.fmax(found.chi2_ratio, 1.0)), rtol=1e-9
     )
 
 
@@ -255,7 +255,9 @@ def test_a_run_that_is_too_short_says_how_long_it_should_be(lifetimes: float) ->
         found.verdicts, found.advice, found.lifetime_ps, strict=True
     ):
         if verdict is Verdict.TOO_LONG:
-            assert re.fullmatch(r"lives longer than [\d.]+ ps; a run of \S+ ps may do", advice)
+            assert re.fullmatch(
+                r"lives longer than [\d.]+ ps; a run of \S+ ps may resolve it", advice
+            )
             assert np.isnan(lifetime)
 
 
@@ -264,7 +266,7 @@ def test_too_little_data_is_said_to_be() -> None:
     found = energy_lifetimes(_run(15, 100, 1, 20))
     few = np.array([verdict is Verdict.TOO_FEW for verdict in found.verdicts])
     assert few.mean() > 0.5
-    assert all("would do" in found.advice[g] for g in np.flatnonzero(few))
+    assert all("would resolve it" in found.advice[g] for g in np.flatnonzero(few))
     resolved = np.isfinite(found.lifetime_ps)
     assert (found.lifetime_ps_sem < 0.5 * found.lifetime_ps)[resolved].all()
 
@@ -320,7 +322,7 @@ def test_noise_has_no_lifetime() -> None:
 def test_a_part_that_decorrelates_at_once_does_not_count() -> None:
     """White noise on every energy is in the variance, not in the decay."""
     told = _run(21, 100, 12, 200)
-    frames = int(told.stretch_frames[0])
+    frames = int(told.range_frames[0])
     rng = np.random.default_rng(22)
     noise = 0.3 * rng.normal(size=(told.products.shape[0], 1, 100)) / np.sqrt(frames)
     first = (told.steps == 0)[:, None] * (1.0 + noise)

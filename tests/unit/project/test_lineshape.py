@@ -68,7 +68,7 @@ def test_errors_are_honest(widths: float, members: int) -> None:
         z = ((value - truth) / sem)[resolved]
         assert abs(z.mean()) < 0.2
         assert 0.8 < z.std() < 1.25
-    assert np.nanmean(fits.goodness) == pytest.approx(1.0, abs=0.1)
+    assert np.nanmean(fits.reduced_chi2) == pytest.approx(1.0, abs=0.1)
     assert np.nanmean(fits.kinetic) == pytest.approx(0.5, rel=0.03)
 
 
@@ -143,7 +143,7 @@ def test_too_little_data_is_said_to_be() -> None:
         fits.verdicts, fits.advice, fits.linewidth_thz_sem, fits.linewidth_thz, strict=True
     ):
         if verdict is Verdict.TOO_FEW:
-            assert "times as long would do" in advice
+            assert "times as long would resolve it" in advice
         if verdict is Verdict.RESOLVED:
             assert sem < 0.5 * value
             assert advice == ""
@@ -200,7 +200,7 @@ def test_each_line_is_fitted_on_its_own() -> None:
     )
     together = fit_lines([both], _guess(both))
     apart = [fit_lines([spectra], _guess(spectra)) for spectra in (broad, sharp)]
-    for name in ("freq_thz", "linewidth_thz", "linewidth_thz_sem", "goodness"):
+    for name in ("freq_thz", "linewidth_thz", "linewidth_thz_sem", "reduced_chi2"):
         expected = np.concatenate([getattr(fits, name) for fits in apart])
         assert np.allclose(getattr(together, name), expected, rtol=1e-6)
 

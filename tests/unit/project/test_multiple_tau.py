@@ -2,20 +2,20 @@ import numpy as np
 import pytest
 
 from trajmodes.project.lifetimes.multiple_tau import (
-    Seam,
+    Boundary,
     add_pairs,
     averages,
     count_pairs,
-    ends,
-    meet,
-    octaves,
+    join_levels,
+    lag_levels,
+    level_ends,
 )
 
 LEVELS = 7
 
 
 def test_lags_are_four_to_an_octave_up_to_a_third_of_the_run() -> None:
-    plan = octaves(1, 1000)
+    plan = lag_levels(1, 1000)
     lags = plan.steps << plan.level
     assert lags.tolist()[:12] == [0, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28]
     assert (np.diff(lags) > 0).all()
@@ -24,12 +24,12 @@ def test_lags_are_four_to_an_octave_up_to_a_third_of_the_run() -> None:
 
 
 def test_lags_of_the_longest_runs_are_few() -> None:
-    assert len(octaves(0, 10**7).steps) <= 100
-    assert len(octaves(3, 10**6).steps) <= 64
+    assert len(lag_levels(0, 10**7).steps) <= 100
+    assert len(lag_levels(3, 10**6).steps) <= 64
 
 
 def test_the_shortest_run_has_some_lags() -> None:
-    assert octaves(0, 16).steps.tolist() == [0, 1, 2, 3, 4, 5]
+    assert lag_levels(0, 16).steps.tolist() == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("first", [0, 5, 12])
@@ -49,21 +49,21 @@ def test_what_meets_at_a_seam_is_what_was_whole(first: int, middle: int, stop: i
     series = np.random.default_rng(1).normal(size=(1, stop - first))
     whole = averages(series, first, LEVELS)
     parts = [
-        [ends(*found) for found in averages(part, start, LEVELS)]
+        [level_ends(*found) for found in averages(part, start, LEVELS)]
         for part, start in (
             (series[:, : middle - first], first),
             (series[:, middle - first :], middle),
         )
     ]
-    seam = None
+    boundary = None
     for level, (begin, expected) in enumerate(whole):
-        both, seam = meet(parts[0][level], parts[1][level], seam, middle, level)
-        told = ends(begin, expected)
+        both, boundary = join_levels(parts[0][level], parts[1][level], boundary, middle, level)
+        told = level_ends(begin, expected)
         assert (both.first, both.size) == (begin, expected.shape[1])
         assert np.allclose(both.head, told.head)
         assert np.allclose(both.tail, told.tail)
-        inside = seam.first - begin + np.arange(seam.averages.shape[1])
-        assert np.allclose(seam.averages, expected[:, inside])
+        inside = boundary.first - begin + np.arange(boundary.averages.shape[1])
+        assert np.allclose(boundary.averages, expected[:, inside])
 
 
 def test_pairs_over_a_seam_and_on_both_sides_are_all_pairs() -> None:
@@ -71,13 +71,17 @@ def test_pairs_over_a_seam_and_on_both_sides_are_all_pairs() -> None:
     lags, edges = np.arange(8), np.array([0, 9, 30])
     sets = np.array([0, 1, 0])
 
-    def sums(seam: Seam):
+    def sums(boundary: Boundary):
         total = np.zeros((2, 2, 8, 2))
-        add_pairs(seam, sets, 2, edges, lags, total)
+        add_pairs(boundary, sets, 2, edges, lags, total)
         return total
 
-    whole = sums(Seam(0, x, 0, 20))
-    parts = Seam(0, x[:, :8], 0, 8), Seam(9, x[:, 9:], 0, 11), Seam(1, x[:, 1:16], 7, 1)
+    whole = sums(Boundary(0, x, 0, 20))
+    parts = (
+        Boundary(0, x[:, :8], 0, 8),
+        Boundary(9, x[:, 9:], 0, 11),
+        Boundary(1, x[:, 1:16], 7, 1),
+    )
     assert np.allclose(sum(sums(part) for part in parts), whole)
     # The third series has no mean: it is in the products only.
     late = [k for k in range(20 - 5) if k + 5 >= 9]
@@ -90,7 +94,7 @@ def test_pairs_over_a_seam_and_on_both_sides_are_all_pairs() -> None:
 
 def test_one_side_alone_has_no_pairs_over_a_seam() -> None:
     x, lags = np.ones((1, 6)), np.arange(8)
-    for seam in (Seam(0, x, 6, 0), Seam(0, x, 0, 0)):
+    for boundary in (Boundary(0, x, 6, 0), Boundary(0, x, 0, 0)):
         total = np.zeros((1, 2, 8, 1))
-        add_pairs(seam, np.zeros(1, dtype=int), 1, np.array([0, 100]), lags, total)
+        add_pairs(boundary, np.zeros(1, dtype=int), 1, np.array([0, 100]), lags, total)
         assert not total.any()

@@ -5,7 +5,7 @@ import pytest
 
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.project.sampling import ThinnedMotion
+from trajmodes.project.sampling import StridedMotion
 
 SEGMENTS = ((0, 10), (10, 17), (17, 18))
 
@@ -17,7 +17,7 @@ def read(start: int, stop: int) -> MotionBlock:
 
 
 def test_every_third_frame_of_each_segment_is_used() -> None:
-    motion = ThinnedMotion(read, SEGMENTS, 3)
+    motion = StridedMotion(read, SEGMENTS, 3)
     assert motion.segments == ((0, 4), (4, 7), (7, 8))
     assert motion.frames.tolist() == [0, 3, 6, 9, 10, 13, 16, 17]
     assert motion.n_frames == 8
@@ -31,7 +31,7 @@ def test_every_third_frame_of_each_segment_is_used() -> None:
 
 
 def test_blocks_of_the_run_hold_each_frame_once() -> None:
-    motion = ThinnedMotion(read, SEGMENTS, 3)
+    motion = StridedMotion(read, SEGMENTS, 3)
     cuts = [(0, 4), (4, 5), (5, 10), (10, 12), (12, 17), (17, 18)]
     blocks = motion.blocks(cuts)
     assert blocks == [(0, 2), (2, 4), (4, 5), (5, 7), (7, 8)]
@@ -40,14 +40,14 @@ def test_blocks_of_the_run_hold_each_frame_once() -> None:
 
 
 def test_a_stride_of_one_changes_nothing() -> None:
-    motion = ThinnedMotion(read, SEGMENTS, 1)
+    motion = StridedMotion(read, SEGMENTS, 1)
     assert motion.segments == SEGMENTS
     assert motion.blocks([(0, 10), (10, 17)]) == [(0, 10), (10, 17)]
     assert np.array_equal(motion(2, 9).displacements, read(2, 9).displacements)
 
 
 def test_no_block_spans_the_end_of_a_segment() -> None:
-    motion = ThinnedMotion(read, SEGMENTS, 3)
+    motion = StridedMotion(read, SEGMENTS, 3)
     with pytest.raises(DataError, match="frames 3 to 5 do not lie within one"):
         motion(3, 5)
     with pytest.raises(DataError, match="frames 7 to 9"):

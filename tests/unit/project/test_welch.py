@@ -19,8 +19,8 @@ def projector(space: HalfSpace, modes: Modes) -> Projector:
     return Projector(space, modes)
 
 
-def _reduction(projector: Projector, *stretches: tuple[int, int]) -> WelchReduction:
-    return WelchReduction(projector, LENGTH, INTERVAL, stretches)
+def _reduction(projector: Projector, *ranges: tuple[int, int]) -> WelchReduction:
+    return WelchReduction(projector, LENGTH, INTERVAL, ranges)
 
 
 def _amplitudes(projector: Projector, n_frames: int, seed: int = 0) -> Amplitudes:
@@ -115,7 +115,7 @@ def test_what_cannot_be_done_is_refused(projector: Projector) -> None:
     with pytest.raises(DataError, match=r"no segment of 64 frames fits .* has 63 frames"):
         _reduction(projector, (0, 40), (40, 103))
     short = _reduction(projector, (0, 64))
-    with pytest.raises(DataError, match="only the frames 0 to 63 were read"):
+    with pytest.raises(DataError, match="only frames 0 to 63 were read"):
         short.finalize(short.chunk(_amplitudes(projector, 63)))
     with pytest.raises(DataError, match="spectra need velocities"):
         short.chunk(Amplitudes(0, np.zeros((1, 1, 1), complex), None, None))

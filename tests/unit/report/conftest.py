@@ -202,7 +202,7 @@ def fit_lines(rng, freq0, members):
     def keep(values):
         return np.where(ok, values, np.nan)
 
-    advice = "segments of 80 ps, a run of 800 ps, would do"
+    advice = "segments of 80 ps, a run of 800 ps, would resolve it"
     lines = LineFits(
         freq_thz=keep(true),
         freq_thz_sem=keep(sem / 3),
@@ -211,7 +211,7 @@ def fit_lines(rng, freq0, members):
         lifetime_ps=keep(1 / (2 * np.pi * fitted)),
         lifetime_ps_sem=keep(sem / fitted / (2 * np.pi * fitted)),
         kinetic=keep(np.full(n_sets, kinetic)),
-        goodness=keep(rng.uniform(0.9, 1.1, n_sets)),
+        reduced_chi2=keep(rng.uniform(0.9, 1.1, n_sets)),
         verdicts=tuple(verdicts),
         advice=tuple("" if good else advice for good in ok),
         segment_ps=segment * INTERVAL_PS,
@@ -233,10 +233,10 @@ def energy_decays(rng, freq0, members):
     return EnergyLifetimes(
         lifetime_ps=keep + np.where(ok, sem, 0.0) * rng.standard_normal(len(true)),
         lifetime_ps_sem=np.where(ok, sem, np.nan),
-        misfit=np.where(ok, np.where(np.arange(len(true)) % 4, 0.3, 6.0), np.nan),
+        chi2_ratio=np.where(ok, np.where(np.arange(len(true)) % 4, 0.3, 6.0), np.nan),
         floor_ps=np.full(len(true), np.nan),
         verdicts=tuple(Verdict.RESOLVED if x else Verdict.TOO_FEW for x in ok),
-        advice=tuple("" if x else "a run of 500 ps would do" for x in ok),
+        advice=tuple("" if x else "a run of 500 ps would resolve it" for x in ok),
         lag_ps=np.where(np.arange(40) < 36, lags, np.nan),
         correlation=model + error * rng.standard_normal(model.shape),
         correlation_sem=error,
@@ -338,7 +338,7 @@ def project(rng, modes):
         ensemble=Ensemble(
             EnsembleVerdict.NVE,
             "the kinetic energy fluctuates by 0.51 ± 0.03 of the canonical variance: the run "
-            "was made at constant energy, or as good as that",
+            "was made at constant energy, or nearly so",
             *(0.02, 0.04, 0.51, 0.03),
             *(TEMPERATURE, 0.001, 0.002, "", ""),
         ),

@@ -108,7 +108,7 @@ def test_panels_show_the_energy_autocorrelations(full, figures):
         if full["energy_resolved"].values[g]:
             assert axes.get_xlim()[1] > 3.0 * float(full["lifetime_energy_ps"][g])
             several = any("several decay rates" in text.get_text() for text in axes.texts)
-            assert several == (float(full["energy_misfit"][g]) > 1.0)
+            assert several == (float(full["energy_chi2_ratio"][g]) > 1.0)
 
 
 def test_lifetimes_of_three_methods(full, figures):

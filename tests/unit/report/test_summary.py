@@ -111,9 +111,9 @@ def test_sections_of_the_path_without_q_are_named(dataset):
 
 def test_each_reason_is_listed_once(results):
     text = " ".join(printed(render(results)).split())
-    advice = "segments of 80 ps, a run of 800 ps, would do"
+    advice = "segments of 80 ps, a run of 800 ps, would resolve it"
     assert f"spectral line of 10 sets, narrower than the resolution: {advice}" in text
-    reason = "too little data for an error bar: a run of 500 ps would do"
+    reason = "too little data for an error bar: a run of 500 ps would resolve it"
     assert f"energy autocorrelation of 14 sets, {reason}" in text
     assert f"line of 1 set, the spectrum does not have the shape of one line: {advice}" in text
 
@@ -401,7 +401,7 @@ def test_energies_that_decay_with_several_rates_are_counted(full, share, shown):
     resolved = np.flatnonzero(full["energy_resolved"].values)
     misfits = np.where(full["energy_resolved"].values, 0.3, np.nan)
     misfits[resolved[: round(share * len(resolved))]] = 5.0
-    text = lifetimes_line(full.assign(energy_misfit=("set", misfits)))
+    text = lifetimes_line(full.assign(energy_chi2_ratio=("set", misfits)))
     phrase = f"({(misfits > 1.0).sum()} of these decay with more than one rate: larger errors)"
     assert (phrase in text) == shown
     assert f"{len(resolved)} from the energy autocorrelation" in text

@@ -1,8 +1,9 @@
-"""Sums over frames of all that the energies of modes need, in one read of the amplitudes.
+"""Sums over frames for the mode energies, in one pass over the amplitudes.
 
-Degenerate modes mix at will, at q = −q even into complex series: the fluctuation of the energy
-of one of them means nothing. What means something is the energy ε of a *group*, the degenerate
-modes of one q together with those of −q, which move alike: all wd real degrees of freedom.
+Degenerate modes mix arbitrarily, at q = −q even into complex series, so the fluctuation of the
+energy of one of them is not defined. It is defined for the energy ε of a *group*: the
+degenerate modes of one q together with those of −q, which have the same energy, with all their
+wd real degrees of freedom.
 """
 
 from dataclasses import dataclass
@@ -22,13 +23,13 @@ class ProductSums(Sums):
     """Sums over the frames of one block of time."""
 
     products: Floats
-    """(k, q, m), sums of |Q̇|² in eV, |Q|² in eV ps², Im Q*Q̇ in eV ps and, where there are
+    """(k, q, m), sums of |Q̇|² in eV, |Q|² in eV ps², Im Q*Q̇ in eV ps and, if there are
     forces, Re Q*𝓕 in eV (k)."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnergySums(Sums):
-    """Sums over frames: the means for each block of time, the squares for all together."""
+    """Sums over frames: first moments by time block, second moments over all frames."""
 
     blocks: BlockSums[ProductSums]
     squares: Floats
@@ -42,13 +43,13 @@ class EnergySums(Sums):
 
 @dataclass(frozen=True, slots=True)
 class EnergyMeans:
-    """Means over frames, most of them for each time block (b)."""
+    """Means over frames, by time block (b) or over the run."""
 
     shares: Floats
     """(b,) share of the frames of the run; their sum is 1."""
     halves: Floats
-    """(b, k, q, m), means of ½|Q̇|² in eV, ½|Q|² in eV ps², ½Im Q*Q̇ in eV ps and, where there
-    are forces, ½Re Q*𝓕 in eV (k)."""
+    """(b, k, q, m), means of ½|Q̇|² in eV, ½|Q|² in eV ps², ½Im Q*Q̇ in eV ps and, if there are
+    forces, ½Re Q*𝓕 in eV (k)."""
     squares: Floats
     """(g,), unit: eV². Mean ε², pooled over the groups of each set."""
     wholes: Floats
@@ -58,24 +59,23 @@ class EnergyMeans:
 
 
 class Groups(NamedTuple):
-    """Modes n = (q, m) in the order of their groups."""
+    """Modes n = (q, m), sorted by group."""
 
     order: Ints
-    """(n,) modes, those of one group side by side."""
+    """(n,) modes, those of one group consecutive."""
     starts: Ints
-    """(groups + 1,) place of the first mode of each group in that order."""
+    """(groups + 1,) position of the first mode of each group in that order."""
     labels: Ints
-    """(groups,) set of each group; −1 where its energy is not to be counted."""
+    """(groups,) set of each group; −1 if its energy is not counted."""
     weights: Floats
-    """(groups,) 2 where the group stands for ±q, 1 where q = −q."""
+    """(groups,) 2 if the group represents ±q, 1 if q = −q."""
     omega: Floats
     """(n,), unit: rad/ps."""
     n_sets: int
-    """Number of sets."""
 
 
 def groups_of(modes: Modes) -> Groups:
-    """Find the groups; drift and imaginary modes have no energy to be counted."""
+    """Find the groups; drift and imaginary modes have no energy."""
     n_q, n_m = modes.omega.shape
     counted = np.where(modes.omega > 0.0, modes.sets, -1).ravel()
     q_n = np.repeat(np.arange(n_q), n_m)
@@ -108,14 +108,10 @@ def sum_frames(
 
     Parameters
     ----------
-    amplitudes
-        Amplitudes of consecutive frames.
     velocity
-        (q, m, t) those of the velocities.
-    groups
-        The groups of the modes.
+        (q, m, t) amplitudes of the velocities.
     blocks
-        Number of each block of time → its frames, which follow each other.
+        Index of each time block → its frames, which are consecutive.
     """
     coordinate, force = amplitudes.coordinate, amplitudes.force
     n_q, n_m, n_t = coordinate.shape
@@ -153,7 +149,7 @@ def _accumulate(
         for place in range(groups.starts[g], groups.starts[g + 1]):
             n = groups.order[place]
             omega, weight = groups.omega[n], groups.weights[g]
-            # Where q = −q there is no flow of energy, but for rounding.
+            # Where q = −q the flow of energy is zero up to rounding.
             flow = omega if weight == 2.0 else 0.0
             forward = backward = 0.0
             for b in range(len(edges) - 1):

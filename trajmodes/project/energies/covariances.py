@@ -1,15 +1,13 @@
-"""Covariance of the energies of single modes: which modes give to each other, on request.
+"""Covariances of mode energies, and of mode coordinates.
 
-The standing energy E = K + U of every mode is multiplied with that of every other one, block
-of frames by block of frames. Energies of modes fluctuate by about their mean: the product of
-the means may be taken off at the end without loss of digits.
+Energies: the standing energy E = K + U of every mode is multiplied with that of every other
+one, block of frames by block of frames. Mode energies fluctuate by about their mean, so the
+product of the means can be subtracted at the end without loss of precision.
 
-Covariances of the mode coordinates at every q, block of time by block of time.
-
-⟨Q Q†⟩ over all branches of one q, cross terms included, is what a Green's-function estimate of
-the dynamical matrix inverts: k_BT ⟨Q Q†⟩⁻¹. ⟨Q̇ Q̇†⟩ stands beside it, for in a run that is not
-much longer than the lifetimes every mode has a temperature of its own. In one pass, and in
-memory that grows with the number of blocks but not with that of frames.
+Coordinates: ⟨Q Q†⟩ over all branches of one q, cross terms included, is inverted in a
+Green's-function estimate of the dynamical matrix, k_BT ⟨Q Q†⟩⁻¹. ⟨Q̇ Q̇†⟩ is kept beside it,
+because in a run that is not much longer than the lifetimes every mode has its own temperature.
+Memory grows with the number of time blocks but not with the number of frames.
 """
 
 from dataclasses import dataclass
@@ -28,7 +26,7 @@ _MOST_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class EnergyProducts(Sums):
-    """Sums over a stretch of frames."""
+    """Sums over the frames of a part of the run."""
 
     energies: Floats
     """(n,), unit: eV."""
@@ -40,8 +38,7 @@ class EnergyProducts(Sums):
 class EnergyCovarianceReduction:
     """Reduction from amplitudes to `EnergyCovariance`.
 
-    Memory is 8n² bytes for each state, n being the number of single modes; while states are
-    combined there are a few.
+    A state takes 8n² bytes for n modes, and several states exist while they are combined.
 
     Raises
     ------
@@ -57,8 +54,8 @@ class EnergyCovarianceReduction:
         if 8 * n**2 > _MOST_BYTES:
             raise DataError(
                 f"the covariance of the energies of {n} modes takes {8e-9 * n**2:.1f} GB",
-                why=f"at most {_MOST_BYTES >> 30} GiB is kept: {_most_modes()} modes",
-                fix="ask for it in a smaller supercell",
+                why=f"the limit is {_MOST_BYTES >> 30} GiB, or {_most_modes()} modes",
+                fix="use a smaller supercell",
             )
 
     def chunk(self, amplitudes: Amplitudes, /) -> EnergyProducts:
@@ -77,11 +74,11 @@ class EnergyCovarianceReduction:
         energy_qmt += _square(velocity)
         energy_qmt *= 0.5
         x_nt = energy_qmt.reshape(-1, n_t)
-        # The product of a matrix with its own transpose costs BLAS half of another one.
+        # BLAS computes X Xᵀ at half the cost of a general product.
         return EnergyProducts(n_t, x_nt.sum(axis=1), x_nt @ x_nt.T)
 
     def combine(self, earlier: EnergyProducts, later: EnergyProducts) -> EnergyProducts:
-        """Add up two stretches of time."""
+        """Add the sums of two parts of the run."""
         return earlier + later
 
     def finalize(self, state: EnergyProducts) -> EnergyCovariance:
@@ -138,14 +135,14 @@ def _set_correlation(covariance: Floats, modes: Modes) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class DisplacementCovariance:
-    """⟨Q Q†⟩ and ⟨Q̇ Q̇†⟩ in blocks of time (b) of nearly equal length."""
+    """⟨Q Q†⟩ and ⟨Q̇ Q̇†⟩ in time blocks (b) of nearly equal length."""
 
     frames: Ints
     """(b,) number of frames in each block."""
     covariance: Complexes
     """(b, q, m, m'), unit: eV ps². ⟨Q_qm Q*_qm'⟩ in each block. At Γ about the mean of the
-    whole run, for symmetry lets the mean structure differ from the reference there; about zero
-    elsewhere."""
+    whole run, because symmetry allows the mean structure to differ from the reference there;
+    about zero elsewhere."""
     kinetic: Complexes | None
     """(b, q, m, m'), unit: eV. ⟨Q̇_qm Q̇*_qm'⟩; None where the run has no velocities."""
 
@@ -169,7 +166,7 @@ class CovarianceSums(Sums):
 class DisplacementCovarianceReduction(BlockReduction[Amplitudes, CovarianceSums]):
     """Reduction from amplitudes to `DisplacementCovariance`.
 
-    Each block of time takes 32 bytes for every pair of branches of every q.
+    Each time block takes 32 bytes for every pair of branches of every q.
     """
 
     projector: Projector
@@ -177,7 +174,7 @@ class DisplacementCovarianceReduction(BlockReduction[Amplitudes, CovarianceSums]
     n_blocks: int = 16
 
     def sums(self, block: Amplitudes) -> CovarianceSums:
-        """Sum over frames of one block of time."""
+        """Sum over the frames of one time block."""
         q_qmt = block.coordinate
         series = [one for one in (q_qmt, block.velocity) if one is not None]
         # (q, m, t) @ (q, t, m')
@@ -204,7 +201,7 @@ class DisplacementCovarianceReduction(BlockReduction[Amplitudes, CovarianceSums]
         cross_bqmn = shift_bqm[..., :, None] * mean_qm.conj()[..., None, :]
         covariance_bqmn[:, at_zero] -= cross_bqmn + cross_bqmn.conj().swapaxes(-1, -2)
         covariance_bqmn[:, at_zero] -= mean_qm[:, :, None] * mean_qm.conj()[:, None, :]
-        # The acoustic modes at Γ carry only drift.
+        # The acoustic modes at Γ contain only drift.
         moving_qm = self.projector.modes.sets >= 0
         means_bkqmn *= moving_qm[:, :, None] & moving_qm[:, None, :]
         kinetic_bqmn = means_bkqmn[:, 1] if means_bkqmn.shape[1] == 2 else None

@@ -1,10 +1,10 @@
-"""Whether a thermostat was on while the run was made, from the energies of all modes together.
+"""Tests of the statistical ensemble of a run: the NVE/thermostat verdict, and equipartition.
 
-In a canonical ensemble the kinetic energy K of d = 3N − 3 degrees of freedom is independent of
-the potential energy U, whatever that is like, and has the variance ½d(k_BT)². At constant
-energy K has to take what U gives back: then cov(K, K + U) = 0, and of the variance of K the
-part 1 − d k_B/(2C) is left, one half for the heat capacity C = d k_B of a harmonic crystal
-(Lebowitz, Percus, Verlet, Phys. Rev. 153, 250 (1967)). Hence two ratios:
+Thermostat. In a canonical ensemble the kinetic energy K of d = 3N − 3 degrees of freedom is
+independent of the potential energy U, for any U, and has the variance ½d(k_BT)². At constant
+energy K takes what U gives: cov(K, K + U) = 0, and the variance of K is reduced to the part 1 −
+d k_B/(2C), which is one half for the heat capacity C = d k_B of a harmonic crystal (Lebowitz,
+Percus, Verlet, Phys. Rev. 153, 250 (1967)). Hence two ratios:
 
     ρ_E = cov(K, K + U) / ½d(k_BT)²       ρ_K = var K / ½d(k_BT)²
 
@@ -12,32 +12,29 @@ part 1 − d k_B/(2C) is left, one half for the heat capacity C = d k_B of a har
     1    1    thermostats that sample the canonical ensemble: Langevin, Andersen, Nosé–Hoover
     0    0    velocities rescaled at every step (isokinetic)
 
-ρ_E decides, with the harmonic U of the modes: it is −0.003 in silicon at 300 K, and −0.1 in bcc
-zirconium at 1400 K, which is as anharmonic as crystals get. ρ_K alone would mislead: a run that
-was started from the perfect lattice has all its modes in step for tens of ps, energy goes back
-and forth between K and U together, and ρ_K may be 2 at constant energy. That is told as what
-it is. A thermostat much slower than the run leaves no trace in either, nor in lines as the run
-can resolve them; nor does Berendsen's, which holds the energy of all modes together.
+The verdict rests on ρ_E, with the harmonic U of the modes: it is −0.003 in silicon at 300 K,
+and −0.1 in bcc zirconium at 1400 K, which is extremely anharmonic. ρ_K alone would mislead. A
+run started from the perfect lattice has all its modes in phase for tens of ps; energy then
+oscillates between K and U, and ρ_K may reach 2 at constant energy. This is reported separately.
+A thermostat much slower than the run leaves no trace in either ratio, nor in lines that the run
+can resolve; neither does Berendsen's, which controls the energy of all modes together.
 
-A linear drift is taken out first, and told: energy that drifts is no fluctuation.
+A linear drift of the energy is subtracted first, and reported.
 
-Test whether the energy is shared equally among the modes.
+Equipartition. The mean of a few exponentially distributed energies is skewed: a mode whose
+lifetime exceeds the run is easily twice as hot as the others, and never equally colder. A gamma
+distribution with the known mean and error describes it; its cube root is nearly normal (Wilson
+& Hilferty, Proc. Natl. Acad. Sci. 17, 684 (1931)), and gives the number of standard errors of a
+deviation. Because the error bars were measured in the same run, this number has the tails of
+Student's t. Its variance is one if the run is many lifetimes long and error bars are accurate,
+and Student's larger one if the run is short and the errors are close to those of a snapshot,
+⟨K⟩² for each degree of freedom.
 
-The mean of a few exponentially distributed energies is skewed: a mode that outlives the run is
-easily twice as hot as the others, and never as much colder. A gamma distribution has the mean
-and the error that are known; its cube root is nearly normal (Wilson & Hilferty, Proc. Natl.
-Acad. Sci. 17, 684 (1931)), and tells how many standard errors off a temperature really is. An
-error bar that was itself measured in this run gives that number the tails of Student's t. Its
-variance is one where the run holds many lifetimes and error bars are right on average, and its
-own larger one where the run holds few and errors are near those of a snapshot, ⟨K⟩² for each
-degree of freedom.
-
-The common temperature T is the mean of those of the sets, each weighed by σ⁻². It is known to
-σ₀² = 1/Σσ⁻² only, and moves with each of the sets, so that T_g − T has the variance σ_g² − σ₀².
-This holds where a heat bath gives each set its energy by itself; and where the total energy is
-fixed, and one set has what the others lack, as well: independent σ_g² = c/n_g for n_g degrees
-of freedom, under the condition Σ n_g (T_g − T) = 0, leave just that. Either way χ² = Σ z² loses
-one degree of freedom.
+The common temperature T is the mean over the sets, weighted by σ⁻². It has the variance σ₀² =
+1/Σσ⁻² and is correlated with each set, so that T_g − T has the variance σ_g² − σ₀². This holds
+if a heat bath exchanges energy with each set independently. It also holds if the total energy
+is fixed: independent σ_g² = c/n_g for n_g degrees of freedom, under the condition Σ n_g (T_g −
+T) = 0, give the same variance. In both cases χ² = Σ z² loses one degree of freedom.
 """
 
 from dataclasses import dataclass
@@ -59,10 +56,10 @@ _CONSTANT = 0.2
 """ρ_E below which energy counts as constant, and above which it does not."""
 _RESCALED = 0.1
 """ρ_K below which velocities were rescaled."""
-_IN_STEP = 0.65
-"""ρ_K above which modes are in step, at constant energy: anharmonicity alone gives 0.6."""
+_IN_PHASE = 0.65
+"""ρ_K above which modes move in phase, at constant energy; anharmonicity alone gives 0.6."""
 _SURE = 2.0
-"""Standard errors that a verdict has to hold within."""
+"""Standard errors within which a verdict must hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ class KineticSums(Sums):
 class KineticReduction(BlockReduction[Amplitudes, KineticSums]):
     """Reduction from amplitudes to `Ensemble`.
 
-    The number of blocks of time is a power of two, at least 8.
+    The number of time blocks is a power of two, at least 8.
     """
 
     projector: Projector
@@ -86,14 +83,14 @@ class KineticReduction(BlockReduction[Amplitudes, KineticSums]):
     n_blocks: int = 64
 
     def sums(self, block: Amplitudes) -> KineticSums:
-        """Sum over frames of one block of time.
+        """Sum over the frames of one time block.
 
         Raises
         ------
         DataError
             If the run has no velocities.
         """
-        velocity = block.velocity_or_raise("a thermostat shows in velocities")
+        velocity = block.velocity_or_raise("the test for a thermostat needs velocities")
         modes = self.projector.modes
         inside_qm = np.where(modes.sets >= 0, 0.5 * modes.weights[:, None], 0.0)
         kinetic_t = _squares(inside_qm, velocity)
@@ -103,7 +100,7 @@ class KineticReduction(BlockReduction[Amplitudes, KineticSums]):
         return KineticSums(len(kinetic_t), np.array([column.sum() for column in columns]))
 
     def finalize(self, state: BlockSums[KineticSums]) -> Ensemble:
-        """Return what the fluctuations say of the run.
+        """Return the verdict of the fluctuations.
 
         Raises
         ------
@@ -128,13 +125,13 @@ class KineticReduction(BlockReduction[Amplitudes, KineticSums]):
         temperature = 2.0 * kinetic.mean * kelvin
         return Ensemble(
             verdict,
-            _text(verdict, rho_k, rho_e),
+            _thermostat_text(verdict, rho_k, rho_e),
             *rho_e,
             *rho_k,
             temperature,
             *drift,
             _drift_text(drift, duration_ps, temperature),
-            _step_text(verdict, rho_k),
+            _in_phase_text(verdict, rho_k),
         )
 
 
@@ -146,7 +143,7 @@ def _squares(weight_qm: Floats, a_qmt: Complexes) -> Floats:
 
 
 class _Line(NamedTuple):
-    """Straight line through block means."""
+    """Straight line fitted to block means."""
 
     mean: float
     change: float
@@ -159,12 +156,12 @@ class _Line(NamedTuple):
 
 
 def _line(shares_b: Floats, y_b: Floats) -> _Line:
-    """Fit a line by least squares, blocks weighed by their shares of the run."""
+    """Fit a line by least squares, blocks weighted by their shares of the run."""
     time_b = np.cumsum(shares_b) - 0.5 * shares_b - 0.5
     mean, spread = float(shares_b @ y_b), float(shares_b @ time_b**2)
     change = float(shares_b @ (time_b * y_b)) / spread if spread > 0.0 else 0.0
     level_b = mean + change * time_b
-    # A slope is a mean with weights of order one: its error grows with correlation as theirs.
+    # A slope is a mean with weights of order one: correlation increases its error likewise.
     sem = longest_sem(y_b - level_b) / np.sqrt(spread) if spread > 0.0 else np.nan
     return _Line(mean, change, float(sem), y_b, level_b)
 
@@ -172,9 +169,9 @@ def _line(shares_b: Floats, y_b: Floats) -> _Line:
 def _ratio(
     shares_b: Floats, product_b: Floats, lines: tuple[_Line, _Line], unit: float
 ) -> tuple[float, float]:
-    """Covariance of two energies about their lines in a unit, and its standard error."""
+    """Covariance of two energies about their lines, per unit, and its standard error."""
     x, y = lines
-    # ⟨(x − its level)(y − its level)⟩ within each block, whatever its means.
+    # ⟨(x − x level)(y − y level)⟩ within each block.
     spread_b = product_b - x.level_b * y.means_b - y.level_b * x.means_b + x.level_b * y.level_b
     return float(shares_b @ spread_b) / unit, float(longest_sem(spread_b)) / unit
 
@@ -190,19 +187,20 @@ def _verdict(rho_k: tuple[float, float], rho_e: tuple[float, float]) -> Ensemble
     return EnsembleVerdict.UNKNOWN
 
 
-def _text(
+def _thermostat_text(
     verdict: EnsembleVerdict, rho_k: tuple[float, float], rho_e: tuple[float, float]
 ) -> str:
-    told = (
-        f"kinetic and total energy of the modes fluctuate together by {_figure(rho_e)} of the "
-        f"canonical variance, and the kinetic one by {_figure(rho_k)} of its own"
+    ratios = (
+        f"the covariance of kinetic and total energy of the modes is {_value_text(rho_e)} of "
+        "the canonical variance of the kinetic energy, and the variance of the kinetic energy "
+        f"is {_value_text(rho_k)} of it"
     )
     if verdict is EnsembleVerdict.NVE:
-        return f"{told}: the run was made at constant energy, or as good as that"
+        return f"{ratios}: the run was made at constant energy, or nearly so"
     if verdict is EnsembleVerdict.UNKNOWN:
         return (
-            f"{told}: whether a thermostat was on cannot be told (0 and ½ without one, 1 and 1 "
-            "with one). If one was, linewidths are upper bounds"
+            f"{ratios}: this does not decide whether a thermostat was on (0 and ½ without one, "
+            "1 and 1 with one). If one was, linewidths are upper bounds"
         )
     how = (
         "velocities were rescaled at every step"
@@ -210,26 +208,26 @@ def _text(
         else "a thermostat was on"
     )
     return (
-        f"{told}: {how}. Lines are broadened: take linewidths as upper bounds and lifetimes as "
-        "lower ones. A Langevin thermostat adds 1/(2π·damping time) to every width, 0.32 THz "
-        "at 0.5 ps; what others add cannot be told from their settings. For lifetimes "
-        "equilibrate with the thermostat, then go on at constant energy (NVE)"
+        f"{ratios}: {how}. Lines are broadened: linewidths are upper bounds and lifetimes "
+        "lower bounds. A Langevin thermostat adds 1/(2π·damping time) to every width, 0.32 THz "
+        "at 0.5 ps; the effect of others does not follow from their settings. For lifetimes "
+        "equilibrate with the thermostat, then continue at constant energy (NVE)"
     )
 
 
-def _figure(value: tuple[float, float]) -> str:
-    """Value and standard error in words; zero without a sign."""
+def _value_text(value: tuple[float, float]) -> str:
+    """Value and standard error; zero without a sign."""
     return f"{round(value[0], 2) + 0.0:.2f} ± {value[1]:.2f}"
 
 
-def _step_text(verdict: EnsembleVerdict, rho_k: tuple[float, float]) -> str:
-    if verdict is not EnsembleVerdict.NVE or not rho_k[0] - _SURE * rho_k[1] > _IN_STEP:
+def _in_phase_text(verdict: EnsembleVerdict, rho_k: tuple[float, float]) -> str:
+    if verdict is not EnsembleVerdict.NVE or not rho_k[0] - _SURE * rho_k[1] > _IN_PHASE:
         return ""
     return (
-        f"energy goes back and forth between kinetic and potential in many modes at once: the "
-        f"kinetic energy fluctuates by {_figure(rho_k)} of the canonical "
-        "variance where ½ is due. So runs do that were started from the perfect lattice: "
-        "equilibrate longer, or with a Langevin thermostat, if energies are to be independent"
+        "many modes exchange kinetic and potential energy in phase: the variance of the "
+        f"kinetic energy is {_value_text(rho_k)} of its canonical value, where ½ is expected. "
+        "This is typical of runs started from the perfect lattice: equilibrate longer, or with "
+        "a Langevin thermostat, if energies are to be independent"
     )
 
 
@@ -240,25 +238,20 @@ def _drift_text(drift: tuple[float, float], duration_ps: float, temperature: flo
         return ""
     return (
         f"the energy of the modes drifts by {change:+.3g} K over the run, "
-        f"{slope:+.2g} ± {sem:.1g} K/ps: equilibrate longer, or leave out the start"
+        f"{slope:+.2g} ± {sem:.1g} K/ps: equilibrate longer, or omit the start of the run"
     )
 
 
 _ANY_SET = 1e-2
-# Degrees of freedom of the error bars: fits the tails of damped oscillators that are simulated
-# for 1 to 300 lifetimes, one in a hundred of which is 2.5 to 3.6 error bars off.
+# Degrees of freedom of the error bars, fitted to the tails of damped oscillators simulated for
+# 1 to 300 lifetimes: one in a hundred deviates by 2.5 to 3.6 error bars.
 _STUDENT = 8.0
-# How soon the variance becomes one with what is left of a snapshot's: fits the same runs.
+# Power with which the variance approaches one as errors fall below a snapshot's: same fit.
 _SETTLING = 4
 
 
 def equipartition(energies: ModeEnergies) -> Equipartition:
-    """Test the kinetic temperatures of all sets against their common one.
-
-    Parameters
-    ----------
-    energies
-        What the run says about the energies.
+    """Test the kinetic temperatures of all sets against their common temperature.
 
     Raises
     ------
@@ -295,7 +288,7 @@ def equipartition(energies: ModeEnergies) -> Equipartition:
 
 
 def _normal_score(ratio: Floats, variance: Floats, narrower: Floats) -> Floats:
-    """Make a gamma variable of mean 1 and uncertain variance a normal deviate."""
+    """Transform a gamma variable of mean 1 and uncertain variance into a normal deviate."""
     spread = variance / 9.0
     off = (np.cbrt(ratio) - (1.0 - spread)) / np.sqrt(spread) / narrower
     score: Floats = -np.sign(off) * ndtri(stdtr(_STUDENT, -np.abs(off)))

@@ -1,32 +1,31 @@
-"""Heat capacity of modes from the fluctuation of their standing energy E = K + U.
+"""Energies, frequencies and heat capacities of sets of modes, with standard errors.
 
-A group of modes (degenerate, of q and −q together) has n real degrees of freedom; its energy ε
-in a heat bath is gamma distributed, with mean n k_BT and variance n (k_BT)². So
+`EnergyReduction` keeps the sums of |Q̇|², |Q|², Im Q*Q̇ and Re Q*𝓕 of each mode for each time
+block, and those of the squared energy of each set, in one pass. The totals give energies and
+heat capacities, the time blocks give the error bars.
+
+Heat capacity. A group of modes (degenerate, of q and −q together) has n real degrees of
+freedom. In a heat bath its standing energy ε = Σ(K + U) is gamma distributed, with mean n k_BT
+and variance n (k_BT)². Hence
 
     C/k_B = ⟨(ε − n⟨E⟩)²⟩ / n(k_BT)²
 
-for each degree of freedom, which for one mode is 2 var(E)/(k_BT)² where q ≠ −q (ε = 2E) and
-var(E)/(k_BT)² where q = −q. ⟨E⟩ is the mean over the set in this run; what its own error takes
-from the fluctuation in a short run, n δ², is added again.
+for each degree of freedom; for one mode this is 2 var(E)/(k_BT)² where q ≠ −q (ε = 2E) and
+var(E)/(k_BT)² where q = −q. ⟨E⟩ is the mean over the set in this run. In a short run its error
+δ reduces the fluctuation by n δ², which is added again.
 
-Where the total energy of all N degrees of freedom is fixed (NVE, or a run too short for the
-heat bath), they share it by the Dirichlet distribution, and ε fluctuates less: by
-1 − (n + 1)/(N + 1), exactly so in a harmonic crystal. Between the two limits stands r, the
-variance of the total energy over the N(k_BT)² of a heat bath, measured in the run itself:
-1 − (1 − r)(n + 1)/(N + 1) is divided out.
+If the total energy of all N degrees of freedom is fixed (NVE, or a run too short for the heat
+bath), the energies follow a Dirichlet distribution, and ε fluctuates less by the factor 1 − (n
++ 1)/(N + 1), exactly so in a harmonic crystal. The run itself gives r, the variance of the
+total energy relative to N(k_BT)², which interpolates between the two limits: 1 − (1 − r)(n +
+1)/(N + 1) is divided out.
 
-From block means of single modes to the energies of sets, with their errors.
+Travelling waves.
 
     E± = ½|ωQ ± iQ̇|² = K + U ∓ ω Im Q*Q̇
 
-is the energy of the wave that runs along ±q: cos(q·r − ωt) has Q ~ e^{−iωt}, so that iQ̇ = ωQ
-and E− = 0. Where q = −q the amplitude is real but for a phase, and both are K + U.
-
-Mean energies of every mode in one pass: kinetic, harmonic potential, virial, travelling.
-
-Kept are the sums of |Q̇|², |Q|², Im Q*Q̇ and Re Q*𝓕 of each mode for each block of time, and
-those of the squared energy of each set: the totals tell energies and heat capacities, the
-blocks tell the error bars. Nothing else of the run is remembered.
+is the energy of the wave along ±q: cos(q·r − ωt) has Q ~ e^{−iωt}, so that iQ̇ = ωQ and E− = 0.
+Where q = −q the amplitude is real up to a phase, and both are K + U.
 """
 
 from dataclasses import dataclass
@@ -64,14 +63,10 @@ def heat_capacities(
 
     Parameters
     ----------
-    modes
-        The modes with their sets.
-    means
-        What was measured of each mode.
     temperature
         Kinetic temperature of the run in K, and its standard error.
     snapshot
-        (g,) what `set_fluctuations` tells.
+        (g,) from `set_fluctuations`.
 
     Returns
     -------
@@ -83,13 +78,15 @@ def heat_capacities(
     energy_bg = set_mean(energy_bqm, modes)
     mean = means.shares @ energy_bg
     sizes = group_sizes(modes)
-    # Σ(ε − n⟨E⟩)² over the groups of a set, in parts; every group has n modes, each weighs n.
+    # Σ(ε − n⟨E⟩)² over the groups of a set, expanded; every group has n modes of weight n.
     size = set_mean(sizes, modes)
     mixed = means.shares @ set_mean(sizes * energy_bqm, modes)
     spread = means.squares / members - 2.0 * mean * mixed + size * mean**2
     history = (0.5 * energy_bg, members, np.full(modes.n_sets, 0.5 * kt), snapshot)
     lost = size * (2.0 * energy_sem(*history)) ** 2
-    heat = (spread + lost) / kt**2 / (1.0 - (size + 1.0) * _held(modes, means, kt))
+    heat = (
+        (spread + lost) / kt**2 / (1.0 - (size + 1.0) * _fixed_energy_share(modes, means, kt))
+    )
     relative = np.hypot(fluctuation_sem(*history, size), 2.0 * temperature[1] / temperature[0])
     return heat, np.where(np.isfinite(heat), relative, np.nan)
 
@@ -97,20 +94,16 @@ def heat_capacities(
 def set_fluctuations(modes: Modes, means: EnergyMeans, temperature: float) -> Floats:
     """Variance of the energy of whole sets from frame to frame, as in a heat bath.
 
-    The potential energy counts as much as the kinetic one, whatever ω is.
+    The potential energy is scaled to the kinetic one, so that the result does not depend on ω.
 
     Parameters
     ----------
-    modes
-        The modes with their sets.
-    means
-        What was measured of each mode.
     temperature
         Kinetic temperature of the run in K.
 
     Returns
     -------
-    (g,) variance per squared mean; nan for a set with an imaginary mode.
+    (g,) variance relative to the squared mean; nan for a set with an imaginary mode.
     """
     members = set_members(modes)
     kinetic = means.shares @ set_mean(means.halves[:, 0], modes)
@@ -120,10 +113,10 @@ def set_fluctuations(modes: Modes, means: EnergyMeans, temperature: float) -> Fl
     kinetic_squared, mixed, energy_squared = means.wholes[:, :-1]
     square = (1.0 - c) ** 2 * kinetic_squared + 2.0 * c * (1.0 - c) * mixed
     square += c**2 * energy_squared
-    held = (members + 1.0) * _held(modes, means, BOLTZMANN * temperature)
-    # Where one set is all there is, its energy may be fixed altogether.
+    fixed = (members + 1.0) * _fixed_energy_share(modes, means, BOLTZMANN * temperature)
+    # The energy of a single set may be fixed altogether.
     relative = square / (2.0 * members * kinetic) ** 2 - 1.0
-    variance: Floats = relative / np.maximum(1.0 - held, 0.1)
+    variance: Floats = relative / np.maximum(1.0 - fixed, 0.1)
     return variance
 
 
@@ -134,7 +127,7 @@ def _energy(modes: Modes, means: EnergyMeans) -> Floats:
     return energy
 
 
-def _held(modes: Modes, means: EnergyMeans, kt: float) -> float:
+def _fixed_energy_share(modes: Modes, means: EnergyMeans, kt: float) -> float:
     """(1 − r)/(N + 1), 0 in a heat bath."""
     counted = (modes.sets >= 0) & (modes.omega > 0.0)
     weights = np.where(counted, modes.weights[:, None], 0.0)
@@ -146,15 +139,7 @@ def _held(modes: Modes, means: EnergyMeans, kt: float) -> float:
 
 
 def pool_energies(modes: Modes, means: EnergyMeans) -> ModeEnergies:
-    """Means and errors over sets.
-
-    Parameters
-    ----------
-    modes
-        The modes with their sets.
-    means
-        What was measured of each mode.
-    """
+    """Means and standard errors over sets."""
     shares, members = means.shares, set_members(modes)
     halves_bkg = set_mean(means.halves, modes)
     temperature_b = 2.0 / BOLTZMANN * halves_bkg[:, 0] @ (members / members.sum())
@@ -204,17 +189,17 @@ def pool_energies(modes: Modes, means: EnergyMeans) -> ModeEnergies:
 
 
 class _Blocks(NamedTuple):
-    """Means over blocks of time (b, n) of sets or of single modes."""
+    """Means over time blocks (b, n) of sets or of single modes."""
 
     shares: Floats
-    """(b,) of the run."""
+    """(b,) shares of the run."""
     kinetic: Floats
     square: Floats
     """½|Q|²."""
     potential: Floats
     virial: Floats | None
     strain: Floats
-    """½|Q|² in the unit of an energy, so that it has the mean of the kinetic one."""
+    """½|Q|² scaled to have the mean of the kinetic energy."""
 
     @staticmethod
     def of(halves_bkn: Floats, potential_bn: Floats, shares: Floats) -> "_Blocks":
@@ -225,11 +210,11 @@ class _Blocks(NamedTuple):
 
     @property
     def energy(self) -> Floats:
-        """Half the total one."""
+        """Half the total energy."""
         return 0.5 * (self.kinetic + self.strain)
 
     def sem(self, part_bn: Floats, slow: Floats) -> Floats:
-        """Error of the slow energy of the mode, and of what the part does besides."""
+        """Combine the error of the slow energy of the mode with that of the remainder."""
         return np.hypot(slow, block_sem(part_bn - self.energy))
 
     def square_relative(self, slow: Floats) -> Floats:
@@ -238,7 +223,7 @@ class _Blocks(NamedTuple):
         return relative
 
     def means(self, slow: Floats) -> tuple[Floats, Floats]:
-        """K, U and, where there are forces, W, and their errors, as (k, n)."""
+        """K, U and, if there are forces, W, and their errors, as (k, n)."""
         potential = self.shares @ self.potential
         values = [self.shares @ self.kinetic, potential]
         sems = [self.sem(self.kinetic, slow), potential * self.square_relative(slow)]
@@ -255,7 +240,7 @@ def _single(
     inside = modes.sets >= 0
     # The boolean index joins q and m to n.
     parts = _Blocks.of(means.halves[..., inside], potential_bqm[:, inside], means.shares)
-    # Real and imaginary part; where q = −q one of them, or two that errors count as one.
+    # Real and imaginary part; one degree of freedom where q = −q.
     freedom = np.broadcast_to(modes.weights[:, None], inside.shape)[inside].astype(np.int64)
     slow = energy_sem(parts.energy, freedom, np.full(len(freedom), equal))
     found = np.full((2, 3 if parts.virial is not None else 2, *inside.shape), np.nan)
@@ -271,10 +256,10 @@ def _potential(modes: Modes, means: EnergyMeans) -> Floats:
 
 
 def _travelling(modes: Modes, means: EnergyMeans, expected: float) -> tuple[Floats, Floats]:
-    """⟨E±⟩ and its error, both (2, q, m); nan for drift, too."""
+    """⟨E±⟩ and its standard error, both (2, q, m); nan for drift."""
     drift = np.where(modes.sets >= 0, 0.0, np.nan)
     standing_bqm = means.halves[:, 0] + _potential(modes, means) + drift
-    # Zero where q = −q: there rounding is all that is left of it.
+    # Zero where q = −q, where only rounding errors are left.
     flow_bqm = np.where(modes.weights == 2.0, 2.0, 0.0)[:, None] * (
         modes.omega * means.halves[:, 2]
     )
@@ -284,7 +269,7 @@ def _travelling(modes: Modes, means: EnergyMeans, expected: float) -> tuple[Floa
         one = np.ones(energy_bn.shape[1], dtype=np.int64)
         mean_n = means.shares @ energy_bn
         snapshot = means.waves[k].ravel() / mean_n**2 - 1.0
-        # Exponentially distributed, as the energy of one real degree of freedom is.
+        # Exponentially distributed, like the energy of one real degree of freedom.
         limits = (one, np.full(len(one), expected), snapshot)
         slow_n = 2.0 * energy_sem(0.5 * energy_bn, *limits)
         mean[k] = mean_n.reshape(modes.omega.shape)
@@ -296,7 +281,7 @@ def _travelling(modes: Modes, means: EnergyMeans, expected: float) -> tuple[Floa
 class EnergyReduction:
     """Reduction from amplitudes to `ModeEnergies`.
 
-    The number of blocks of time is a power of two, at least 8.
+    The number of time blocks is a power of two, at least 8.
     """
 
     projector: Projector
@@ -316,11 +301,11 @@ class EnergyReduction:
         return sum_frames(amplitudes, velocity, groups_of(self.projector.modes), dict(ranges))
 
     def combine(self, earlier: EnergySums, later: EnergySums) -> EnergySums:
-        """Add up two stretches of time."""
+        """Add the sums of two parts of the run."""
         return earlier + later
 
     def finalize(self, state: EnergySums) -> ModeEnergies:
-        """Return the energies of each set of symmetry-equal modes.
+        """Return the energies of each set of symmetry-equivalent modes.
 
         Raises
         ------

@@ -1,37 +1,37 @@
-"""Standard errors of mode energies that stay honest when modes outlive the run.
+"""Standard errors of mode energies that remain valid when lifetimes exceed the run.
 
-Blocks of frames give the error of a mean only where they are longer than the correlation time.
-The energy of a phonon decays as e^{−γt} with 1/γ of 5 to 100 ps, so in an ordinary run the
-blocks are correlated, or see hardly any variation at all. What is known besides is the size of
-the fluctuations: a nearly harmonic degree of freedom has an exponentially distributed energy,
-so the mean over M of them varies by C₀ = ⟨energy⟩²/M. With x = duration/lifetime the variance
-of the time mean is C₀ h(x), h(x) = 2(x − 1 + e^{−x})/x², and that of the means of n blocks
-about the time mean is C₀[h(x/n) − h(x)].
+Blocks of frames give the error of a mean only if they are longer than the correlation time. The
+energy of a phonon decays as e^{−γt} with 1/γ of 5 to 100 ps, so in an ordinary run the blocks
+are correlated, or contain hardly any variation. The size of the fluctuations, however, is
+known: a nearly harmonic degree of freedom has an exponentially distributed energy, so the mean
+over M of them has the variance C₀ = ⟨energy⟩²/M. With x = duration/lifetime the variance of the
+time mean is C₀ h(x), h(x) = 2(x − 1 + e^{−x})/x², and that of the means of n blocks about the
+time mean is C₀[h(x/n) − h(x)].
 
-Blocks of several lengths (Flyvbjerg & Petersen, J. Chem. Phys. 91, 461 (1989)) tell which x
-fits, and x being uncertain, h(x) is averaged over what they allow. For short lifetimes C₀
-drops out and plain blocking remains; for long ones the error ends at the √C₀ of a snapshot.
-Few blocks may look alike because all of them forget, or because none does: the variance from
-frame to frame, C₀[1 − h(x)], tells these apart.
-The energy of a mode does a diffusion whose strength is proportional to the energy itself:
-therefore variances of blocks are measured in (own mean)(expected mean). C₀ takes the expected
-mean: errors that went down with a low mean would make low energies look certain.
+Blocks of several lengths (Flyvbjerg & Petersen, J. Chem. Phys. 91, 461 (1989)) determine x with
+a known uncertainty, over which h(x) is averaged. For short lifetimes C₀ drops out and plain
+blocking remains; for long ones the error saturates at the √C₀ of a snapshot. Several blocks may
+look alike because all of them are decorrelated, or because none is: the variance from frame to
+frame, C₀[1 − h(x)], distinguishes these cases. The energy of a mode diffuses with a strength
+proportional to the energy itself, so variances of blocks are measured in units of (own
+mean)(expected mean). C₀ uses the expected mean: with the measured mean, low energies would
+appear too certain.
 
-The spread between the members of a set is not used. Modes of one star exchange energy among
-themselves, and the two waves of ±q beat, faster than the set as a whole exchanges energy with
-the rest: the members are then more alike than independent ones. (Silicon at 300 K: an error
-from the spread alone is 1.5 times too small.) For the same reason the blocks are those of the
-mean over the set, not of its members.
+The spread between the members of a set is not used. Modes of one star exchange energy with one
+another, and the two waves of ±q beat, faster than the set as a whole exchanges energy with
+other modes; the members are then more alike than independent ones. (In silicon at 300 K an
+error from the spread alone is 1.5 times too small.) For the same reason blocks are formed from
+the mean over the set, not from its members.
 """
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 
-# Trust in ln(variance) per block. An exponential energy has a kurtosis of 9, so that
+# Weight of ln(variance) per block. An exponential energy has a kurtosis of 9, so that
 # var(ln variance) is about 8 per independent block; several lengths share the same data.
 _TRUST = 0.4
-# By how much an anharmonic mode may fluctuate more or less than a harmonic one.
+# Relative difference allowed between the fluctuations of anharmonic and harmonic modes.
 _TOLERANCE = 0.2
 _FEWEST_BLOCKS = 8
 _PLAIN_BLOCKS = 16
@@ -41,24 +41,24 @@ _RUN_PER_LIFETIME = np.geomspace(1e-2, 1e6, 400)
 def energy_sem(
     blocks: Floats, members: Ints, expected: Floats, snapshot: Floats | None = None
 ) -> Floats:
-    """Estimate the standard error of the mean energy of each set: see the module's text.
+    """Estimate the standard error of the mean energy of each set.
 
     Parameters
     ----------
     blocks
         (b, g) means over time blocks of equal length of half the total energy. Kinetic or
-        potential energy alone would oscillate at 2ω on top of it.
+        potential energy alone would oscillate at 2ω.
     members
         (g,) number of real degrees of freedom in each set.
     expected
-        (g,) mean that each set should have: ½k_BT by equipartition.
+        (g,) expected mean: ½k_BT by equipartition.
     snapshot
-        (g,) variance of the total energy of a set from frame to frame, per its squared mean;
-        nan where unknown.
+        (g,) variance of the total energy of a set from frame to frame, relative to its squared
+        mean; nan if unknown.
 
     Returns
     -------
-    (g,) standard errors; nan where there are fewer than eight blocks.
+    (g,) standard errors; nan with fewer than eight blocks.
     """
     smoothing = _likely_durations(blocks, members, expected, snapshot) @ _smoothing(
         _RUN_PER_LIFETIME
@@ -73,21 +73,20 @@ def fluctuation_sem(
     """Estimate the relative standard error of the mean squared fluctuation of an energy.
 
     The energy of n degrees of freedom with exponential energies of mean 1 has a gamma
-    distribution of variance n. Its squared fluctuation is n + 2(ε − n), with the memory
-    e^{−γt} of the energy and the variance 4n, and a rest with the memory e^{−2γt} (the next
-    Laguerre polynomial) and the variance 2n² + 2n.
+    distribution of variance n. Its squared fluctuation is n + 2(ε − n), with the
+    autocorrelation e^{−γt} of the energy and the variance 4n, plus a remainder with the
+    autocorrelation e^{−2γt} (the next Laguerre polynomial) and the variance 2n² + 2n.
 
     Parameters
     ----------
     blocks, members, expected, snapshot
-        As for `energy_sem`: the energies tell how long the memory is.
+        As for `energy_sem`; they determine the correlation time.
     sizes
-        (g,) number n of degrees of freedom that move together; a set is members/n of them.
+        (g,) number n of degrees of freedom that move together; a set has members/n such groups.
 
     Returns
     -------
-    (g,) standard errors relative to the expected fluctuation; nan where there are fewer than
-    eight blocks.
+    (g,) standard errors relative to the expected fluctuation; nan with fewer than eight blocks.
     """
     likely = _likely_durations(blocks, members, expected, snapshot)
     variance_gx = _fluctuation_variance(sizes, _RUN_PER_LIFETIME) * (sizes / members)[:, None]
@@ -107,24 +106,24 @@ def _fluctuation_variance(sizes: Floats, x: Floats) -> Floats:
 def _likely_durations(
     blocks: Floats, members: Ints, expected: Floats, snapshot: Floats | None
 ) -> Floats:
-    """How likely each run length over lifetime x is, as (g, x); a sum of 1 for each set."""
+    """Probability of each run length over lifetime x, as (g, x), normalised for each set."""
     if len(blocks) < _FEWEST_BLOCKS:
         return np.full((len(members), len(_RUN_PER_LIFETIME)), np.nan)
     mean = blocks.mean(axis=0)
     tiny = np.finfo(float).tiny
     unit = np.maximum(np.abs(mean * expected) / members, tiny)
     x = _RUN_PER_LIFETIME
-    misfit = np.zeros((len(members), len(x)))
+    chi2 = np.zeros((len(members), len(x)))
     for level in _coarser(blocks, _FEWEST_BLOCKS):
         seen = np.maximum(((level - mean) ** 2).mean(axis=0) / unit, tiny)
         model = _smoothing(x / len(level)) - _smoothing(x)
-        misfit += _TRUST * len(level) * np.log(seen[:, None] / model) ** 2
+        chi2 += _TRUST * len(level) * np.log(seen[:, None] / model) ** 2
     if snapshot is not None:
         seen = np.maximum(snapshot * members * np.abs(mean / expected), tiny)
         variance_gx = _fluctuation_variance(members.astype(float), x) + _TOLERANCE**2
-        off = np.log(seen[:, None] / (1.0 - _smoothing(x))) ** 2 / variance_gx
-        misfit += np.where(np.isfinite(snapshot)[:, None], off + np.log(variance_gx), 0.0)
-    likely = np.exp(-0.5 * (misfit - misfit.min(axis=1, keepdims=True)))
+        deviation = np.log(seen[:, None] / (1.0 - _smoothing(x))) ** 2 / variance_gx
+        chi2 += np.where(np.isfinite(snapshot)[:, None], deviation + np.log(variance_gx), 0.0)
+    likely = np.exp(-0.5 * (chi2 - chi2.min(axis=1, keepdims=True)))
     share: Floats = likely / likely.sum(axis=1, keepdims=True)
     return share
 
@@ -132,8 +131,8 @@ def _likely_durations(
 def ratio_sem(above: Floats, below: Floats) -> Floats:
     """Relative standard error of a ratio of two means, by the linearised block jackknife.
 
-    What the two share, above all the slow energy of a mode, cancels; what is left decorrelates
-    fast enough for plain blocks.
+    The shared slow energy of a mode cancels; the remainder decorrelates fast enough for plain
+    blocks.
 
     Parameters
     ----------
@@ -153,7 +152,7 @@ def block_sem(blocks: Floats) -> Floats:
 
     Returns
     -------
-    (…) standard errors; nan where there are fewer than eight blocks.
+    (…) standard errors; nan with fewer than eight blocks.
     """
     if len(blocks) < _FEWEST_BLOCKS:
         return np.full(blocks.shape[1:], np.nan)
@@ -163,12 +162,12 @@ def block_sem(blocks: Floats) -> Floats:
 
 
 def longest_sem(blocks: Floats) -> Floats:
-    """Estimate the standard error of a mean whose memory may be as long as a block.
+    """Estimate the standard error of a mean whose correlation time may be as long as a block.
 
-    It is the largest of what blocks joined by 1, 2, 4 … say, and of what the blocks say if
-    each remembers the one before it alone. The correlation ρ of neighbours is low by
-    (1 + 3ρ)/n (M. G. Kendall, Biometrika 41, 403 (1954)), which is made up for: from twenty
-    lifetimes on the error is right.
+    It is the largest of the errors from blocks joined by 1, 2, 4 …, and of the error from
+    single blocks with correlated neighbours. The estimated correlation ρ of neighbours is too
+    small by (1 + 3ρ)/n (M. G. Kendall, Biometrika 41, 403 (1954)), which is corrected. The
+    error is accurate for runs of twenty lifetimes or more.
 
     Parameters
     ----------
@@ -177,22 +176,22 @@ def longest_sem(blocks: Floats) -> Floats:
 
     Returns
     -------
-    (…) standard errors; nan where there are fewer than eight blocks.
+    (…) standard errors; nan with fewer than eight blocks.
     """
     if len(blocks) < _FEWEST_BLOCKS:
         return np.full(blocks.shape[1:], np.nan)
     levels = _coarser(blocks, _FEWEST_BLOCKS)
     sems = [one.std(axis=0, ddof=1) / np.sqrt(len(one)) for one in levels]
-    sem: Floats = np.max([*sems, sems[0] * _remembering(blocks)], axis=0)
+    sem: Floats = np.max([*sems, sems[0] * _correlation_factor(blocks)], axis=0)
     return sem
 
 
-def _remembering(blocks: Floats) -> Floats:
-    """How much larger (…) the error of a mean is if each block remembers the one before it."""
+def _correlation_factor(blocks: Floats) -> Floats:
+    """Factor (…) by which correlation of neighbouring blocks increases the error of a mean."""
     n_blocks = len(blocks)
-    off = blocks - blocks.mean(axis=0)
-    square = np.maximum((off**2).sum(axis=0), np.finfo(float).tiny)
-    neighbours = (off[1:] * off[:-1]).sum(axis=0) / square
+    deviation = blocks - blocks.mean(axis=0)
+    square = np.maximum((deviation**2).sum(axis=0), np.finfo(float).tiny)
+    neighbours = (deviation[1:] * deviation[:-1]).sum(axis=0) / square
     memory = neighbours + (1.0 + 3.0 * neighbours) / n_blocks
     memory = np.clip(memory, 0.0, 1.0 - 2.0 / n_blocks)
     larger: Floats = np.sqrt((1.0 + memory) / (1.0 - memory))
@@ -200,7 +199,7 @@ def _remembering(blocks: Floats) -> Floats:
 
 
 def _coarser(blocks: Floats, fewest: int) -> list[Floats]:
-    """Block means (b, …) at b, b/2, b/4 … with the fewest left; an odd last one is dropped."""
+    """Block means (b, …) at b, b/2, b/4 … down to `fewest`; an odd last one is dropped."""
     levels = [blocks]
     while len(blocks) >= 2 * fewest:
         even = len(blocks) // 2 * 2
@@ -210,8 +209,8 @@ def _coarser(blocks: Floats, fewest: int) -> list[Floats]:
 
 
 def _smoothing(x: Floats) -> Floats:
-    """h(x), the variance of the mean of an exponentially correlated series, per its own."""
-    # The series avoids the cancellation at small x, where every digit of h(x/n) − h(x) counts.
+    """h(x): relative variance of the mean of an exponentially correlated series."""
+    # The series avoids cancellation at small x in h(x/n) − h(x).
     series = 1.0 - x / 3.0 + x**2 / 12.0 - x**3 / 60.0
     safe = np.maximum(x, 1e-2)
     h: Floats = np.where(x < 1e-2, series, 2.0 * (safe + np.expm1(-safe)) / safe**2)

@@ -1,13 +1,13 @@
-"""Autocorrelation of the energy of every wave, in one pass and in little memory.
+"""Autocorrelation of the energy of every wave, in one pass and with little memory.
 
-The levels of `multiple_tau` average the energies of `wave_energies` in time, and pairs of
-averages are multiplied; sums over the members of a set are kept for some blocks of time. The
-mean energy is known only at the end: beside Σ E(t)E(t+lag) goes Σ [E(t) + E(t+lag)] over the
-same pairs, so that any mean can be taken off later. Coherences of degenerate modes have no
-mean: they are in the products only.
+The energies of `travelling_waves` are averaged in time at the levels of `multiple_tau`, and
+pairs of averages are multiplied. Sums over the members of a set are kept for several time
+blocks. The mean energy is known only at the end: beside Σ E(t)E(t+lag), Σ [E(t) + E(t+lag)] is
+kept over the same pairs, so that any mean can be subtracted later. Coherences of degenerate
+modes have zero mean and enter the products only.
 
-Memory: 2·7 averages for each level and series, and 2 sums for each set, lag and time block.
-The number of levels and of lags grows with the logarithm of the length of the run.
+Memory: 2·7 averages for each level and series, and 2 sums for each set, lag and time block. The
+numbers of levels and of lags grow with the logarithm of the length of the run.
 """
 
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.errors import DataError
 from trajmodes.project.lifetimes.multiple_tau import (
-    Octaves,
-    Seam,
-    Strip,
+    Boundary,
+    LagLevels,
+    LevelEnds,
     add_pairs,
     averages,
     count_pairs,
-    ends,
-    meet,
-    octaves,
+    join_levels,
+    lag_levels,
+    level_ends,
 )
 from trajmodes.project.lifetimes.travelling_waves import Waves, waves
 from trajmodes.project.projector import Amplitudes, Projector
@@ -34,7 +34,7 @@ from trajmodes.project.spectra.segments import Part, joined
 from trajmodes.streaming.blocks import BlockSums
 
 _FINEST_PS = 0.01
-"""Averages may be as long as this: a fifth of the shortest lifetime to be told."""
+"""Averages may be as long as this, a fifth of the shortest measurable lifetime."""
 _FEWEST_FRAMES = 16
 
 
@@ -51,23 +51,23 @@ class EnergyCorrelations:
     mean: Floats
     """(g,), unit: eV. Mean energy over the run and the set; nan where ω² ≤ 0."""
     members: Ints
-    """(g,) number of energies in each set: one for each direction of travel, or each standing
-    wave; 0 where ω² ≤ 0."""
+    """(g,) number of energies in each set: one for each direction of travel, or for each
+    standing wave; 0 where ω² ≤ 0."""
     components: Ints
-    """(g,) number of real components of the matrices of `wave_energies`: d² for d members that
-    are degenerate; 0 where ω² ≤ 0."""
+    """(g,) number of real components of the matrices of `travelling_waves`: d² for d degenerate
+    members; 0 where ω² ≤ 0."""
     standing: Floats
     """(g,) standing waves (q = −q) among the members, per component."""
     omega: Floats
     """(g,), unit: rad/ps. Harmonic frequency in E."""
     omega_ratio: Floats
-    """(g,), unit: rad/ps. Actual frequency of the motion, from ω² = ⟨|Q̇|²⟩/⟨|Q|²⟩."""
+    """(g,), unit: rad/ps. Frequency of the motion, from ω² = ⟨|Q̇|²⟩/⟨|Q|²⟩."""
     steps: Ints
     """(k,) lag, in averages."""
     average_frames: Ints
     """(k,) frames in one average."""
-    stretch_frames: Ints
-    """(r,) frames in each uninterrupted stretch of the run."""
+    range_frames: Ints
+    """(r,) frames in each uninterrupted range of the run."""
     interval_ps: float
     """Time between frames in ps."""
 
@@ -77,7 +77,7 @@ class EnergyCorrelations:
         freeze(self, sizes, np.int64, members="g", components="g")
         freeze(self, sizes, np.int64, steps="k", average_frames="k")
         freeze(self, sizes, float, standing="g", omega="g", omega_ratio="g")
-        freeze(self, sizes, np.int64, stretch_frames="r")
+        freeze(self, sizes, np.int64, range_frames="r")
 
     @property
     def lag_ps(self) -> Floats:
@@ -87,31 +87,31 @@ class EnergyCorrelations:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """The ends of consecutive frames of a stretch that is not complete yet."""
+class OpenRange:
+    """Ends of the frames read so far of an uninterrupted range."""
 
-    stretch: int
-    """Number of the stretch."""
+    number: int
+    """Index of the range."""
     start: int
-    """First frame, counted from the start of the stretch."""
+    """First frame read, counted from the start of the range."""
     stop: int
-    """Frame after the last one."""
-    strips: tuple[Strip, ...]
+    """Frame after the last one read."""
+    levels: tuple[LevelEnds, ...]
     """(level) averages at both ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class CorrelationSums:
-    """Sums over a part of the run, and what waits for neighbours."""
+    """Sums over a part of the run, and the ends to be joined with its neighbours."""
 
     part: Part
     """Frames [start, stop) covered."""
     blocks: BlockSums[Floats]
     """(2, k, g) sums of products in eV² and of energies in eV, for each block of time."""
     squares: Floats
-    """(2, i) Σ|Q̇|² in eV and Σ ω²|Q|² in eV of every amplitude that is used."""
-    pieces: tuple[Piece, ...]
-    """Stretches that are not complete: at most two."""
+    """(2, i) Σ|Q̇|² in eV and Σ ω²|Q|² in eV of every amplitude used."""
+    pieces: tuple[OpenRange, ...]
+    """Incomplete ranges, at most two."""
 
 
 @dataclass(frozen=True)
@@ -120,37 +120,33 @@ class AutocorrelationReduction:
 
     Parameters
     ----------
-    projector
-        Projection on the modes.
-    interval_ps
-        Time between frames.
-    stretches
+    ranges
         Uninterrupted, evenly spaced frame ranges [start, stop) of the run, in time order.
     n_blocks
-        Number of time blocks kept for the error bars.
+        Number of time blocks kept for the standard errors.
 
     Raises
     ------
     DataError
-        If no stretch has 16 frames.
+        If no range has 16 frames.
     """
 
     projector: Projector
     interval_ps: float
-    stretches: tuple[tuple[int, int], ...]
+    ranges: tuple[tuple[int, int], ...]
     n_blocks: int = 16
 
     def __post_init__(self) -> None:
         longest = int(self._lengths.max(initial=0))
         if longest < _FEWEST_FRAMES:
             raise DataError(
-                "the run is too short for correlations of energies",
-                where=f"its longest uninterrupted stretch has {longest} frames",
-                fix=f"give at least {_FEWEST_FRAMES} frames in a row",
+                "the run is too short for the autocorrelation of mode energies",
+                where=f"its longest uninterrupted range has {longest} frames",
+                fix=f"use at least {_FEWEST_FRAMES} consecutive frames",
             )
 
     def chunk(self, amplitudes: Amplitudes, /) -> CorrelationSums:
-        """Make the state of one block of frames.
+        """Reduce one block of frames.
 
         Raises
         ------
@@ -162,7 +158,7 @@ class AutocorrelationReduction:
         squares = np.zeros((2, len(self._waves.used)))
         blocks: BlockSums[Floats] = BlockSums()
         pieces = []
-        for number, (start, stop) in enumerate(self.stretches):
+        for number, (start, stop) in enumerate(self.ranges):
             frames = slice(max(start - first, 0), max(min(stop, last) - first, 0))
             if frames.start < frames.stop:
                 energies = self._waves.energies(amplitudes, frames, squares)
@@ -173,7 +169,7 @@ class AutocorrelationReduction:
         return CorrelationSums((first, last), blocks, squares, self._unfinished(pieces))
 
     def combine(self, earlier: CorrelationSums, later: CorrelationSums) -> CorrelationSums:
-        """Return the state of two neighbouring stretches of time.
+        """Return the state of two neighbouring parts of the run.
 
         Raises
         ------
@@ -186,7 +182,7 @@ class AutocorrelationReduction:
         n_before = len(earlier.pieces)
         if 0 < n_before < len(pieces):
             before, after = pieces[n_before - 1 : n_before + 1]
-            if before.stretch == after.stretch:
+            if before.number == after.number:
                 whole, found = self._join(before, after)
                 pieces[n_before - 1 : n_before + 1] = [whole]
                 blocks = blocks + found
@@ -206,9 +202,9 @@ class AutocorrelationReduction:
             If frames are missing.
         """
         start, stop = state.part
-        if start > self.stretches[0][0] or stop < self.stretches[-1][1]:
-            raise DataError(f"correlations: only the frames {start} to {stop} were read")
-        n_lags, n_sets = len(self._octaves.steps), self.projector.modes.n_sets
+        if start > self.ranges[0][0] or stop < self.ranges[-1][1]:
+            raise DataError(f"energy correlations: only frames {start} to {stop} were read")
+        n_lags, n_sets = len(self._lag_levels.steps), self.projector.modes.n_sets
         total = np.zeros((self.n_blocks, 2, n_lags, n_sets))
         for number, sums in state.blocks.by_block.items():
             total[number] = sums
@@ -226,21 +222,21 @@ class AutocorrelationReduction:
             standing=of.standing / np.where(of.members > 0, of.components, np.nan),
             omega=frequency,
             omega_ratio=frequency * np.sqrt(of.kinetic / potential),
-            steps=self._octaves.steps,
-            average_frames=np.left_shift(1, self._octaves.level),
-            stretch_frames=self._lengths,
+            steps=self._lag_levels.steps,
+            average_frames=np.left_shift(1, self._lag_levels.level),
+            range_frames=self._lengths,
             interval_ps=self.interval_ps,
         )
 
     @cached_property
     def _lengths(self) -> Ints:
-        """Frames in each stretch."""
-        return np.array([stop - start for start, stop in self.stretches], dtype=np.int64)
+        """Frames in each range."""
+        return np.array([stop - start for start, stop in self.ranges], dtype=np.int64)
 
     @cached_property
-    def _octaves(self) -> Octaves:
+    def _lag_levels(self) -> LagLevels:
         finest = int(np.log2(max(_FINEST_PS * (1.0 + 1e-9) / self.interval_ps, 1.0)))
-        return octaves(finest, int(self._lengths.max()))
+        return lag_levels(finest, int(self._lengths.max()))
 
     @cached_property
     def _waves(self) -> Waves:
@@ -248,65 +244,67 @@ class AutocorrelationReduction:
 
     def _begin(
         self, number: int, first: int, energies: Floats
-    ) -> tuple[Piece, BlockSums[Floats]]:
-        """Multiply all pairs within consecutive frames of a stretch."""
+    ) -> tuple[OpenRange, BlockSums[Floats]]:
+        """Multiply all pairs within consecutive frames of a range."""
         stop = first + energies.shape[1]
-        target = self._nothing(number, first, stop)
-        strips, edges = [], self._edges(number)
-        found = averages(energies, first, len(self._octaves.lags))
+        target = self._zero_sums(number, first, stop)
+        levels, edges = [], self._edges(number)
+        found = averages(energies, first, len(self._lag_levels.lags))
         for level, (begin, values) in enumerate(found):
-            self._multiply(target, level, edges, Seam(begin, values, 0, values.shape[1]))
-            strips.append(ends(begin, values))
-        return Piece(number, first, stop, tuple(strips)), BlockSums(target)
+            self._multiply(target, level, edges, Boundary(begin, values, 0, values.shape[1]))
+            levels.append(level_ends(begin, values))
+        return OpenRange(number, first, stop, tuple(levels)), BlockSums(target)
 
-    def _join(self, before: Piece, after: Piece) -> tuple[Piece, BlockSums[Floats]]:
-        """Multiply all pairs across a seam."""
-        target = self._nothing(before.stretch, after.start, after.stop)
-        strips, seam, edges = [], None, self._edges(before.stretch)
-        pairs = zip(before.strips, after.strips, strict=True)
+    def _join(self, before: OpenRange, after: OpenRange) -> tuple[OpenRange, BlockSums[Floats]]:
+        """Multiply all pairs across a boundary."""
+        target = self._zero_sums(before.number, after.start, after.stop)
+        levels, boundary, edges = [], None, self._edges(before.number)
+        pairs = zip(before.levels, after.levels, strict=True)
         for level, (earlier, later) in enumerate(pairs):
-            both, seam = meet(earlier, later, seam, after.start, level)
-            self._multiply(target, level, edges, seam)
-            strips.append(both)
-        piece = Piece(before.stretch, before.start, after.stop, tuple(strips))
+            both, boundary = join_levels(earlier, later, boundary, after.start, level)
+            self._multiply(target, level, edges, boundary)
+            levels.append(both)
+        piece = OpenRange(before.number, before.start, after.stop, tuple(levels))
         return piece, BlockSums(target)
 
-    def _multiply(self, target: dict[int, Floats], level: int, edges: Ints, seam: Seam) -> None:
-        """Add the pairs of averages of one level to time blocks that have these edges."""
-        lags, places = self._octaves.lags[level], self._octaves.places(level)
+    def _multiply(
+        self, target: dict[int, Floats], level: int, edges: Ints, boundary: Boundary
+    ) -> None:
+        """Add the pairs of averages of one level to the time blocks."""
+        lags, places = self._lag_levels.lags[level], self._lag_levels.places(level)
         sets, n_energies = self._waves.sets, self._waves.n_energies
         if len(lags):
             for number, block in target.items():
                 ends_of = edges[level, number : number + 2]
-                add_pairs(seam, sets, n_energies, ends_of, lags, block[None, :, places])
+                add_pairs(boundary, sets, n_energies, ends_of, lags, block[None, :, places])
 
-    def _edges(self, stretch: int) -> Ints:
-        """(level, b + 1) first averages whose last frame is in each time block, or later."""
-        total, before = int(self._lengths.sum()), int(self._lengths[:stretch].sum())
+    def _edges(self, number: int) -> Ints:
+        """(level, b + 1) first averages whose last frame lies in each time block or later."""
+        total, before = int(self._lengths.sum()), int(self._lengths[:number].sum())
         firsts = -(-np.arange(self.n_blocks + 1) * total // self.n_blocks) - before
-        levels = np.arange(len(self._octaves.lags))[:, None]
+        levels = np.arange(len(self._lag_levels.lags))[:, None]
         edges: Ints = -((-firsts - 1) >> levels) - 1
         return edges
 
-    def _nothing(self, stretch: int, first: int, stop: int) -> dict[int, Floats]:
-        """Empty sums for the time blocks of some frames of a stretch."""
-        total, before = int(self._lengths.sum()), int(self._lengths[:stretch].sum())
+    def _zero_sums(self, number: int, first: int, stop: int) -> dict[int, Floats]:
+        """Return zero sums for the time blocks of some frames of a range."""
+        total, before = int(self._lengths.sum()), int(self._lengths[:number].sum())
         low, high = ((before + frame) * self.n_blocks // total for frame in (first, stop - 1))
-        shape = (2, len(self._octaves.steps), self.projector.modes.n_sets)
+        shape = (2, len(self._lag_levels.steps), self.projector.modes.n_sets)
         return {number: np.zeros(shape) for number in range(low, high + 1)}
 
     def _counts(self) -> Floats:
-        """(b, k) pairs of one series in each time block."""
-        counts = np.zeros((self.n_blocks, len(self._octaves.steps)))
-        for stretch, length in enumerate(self._lengths):
-            edges = self._edges(stretch)
-            for level, lags in enumerate(self._octaves.lags):
+        """(b, k) number of pairs of one series in each time block."""
+        counts = np.zeros((self.n_blocks, len(self._lag_levels.steps)))
+        for number, length in enumerate(self._lengths):
+            edges = self._edges(number)
+            for level, lags in enumerate(self._lag_levels.lags):
                 pairs = count_pairs(int(length) >> level, edges[level], lags)
-                counts[:, self._octaves.places(level)] += pairs
+                counts[:, self._lag_levels.places(level)] += pairs
         return counts
 
-    def _unfinished(self, pieces: list[Piece]) -> tuple[Piece, ...]:
+    def _unfinished(self, pieces: list[OpenRange]) -> tuple[OpenRange, ...]:
         lengths = self._lengths
         return tuple(
-            piece for piece in pieces if piece.start > 0 or piece.stop < lengths[piece.stretch]
+            piece for piece in pieces if piece.start > 0 or piece.stop < lengths[piece.number]
         )

@@ -1,59 +1,57 @@
-"""What the autocorrelation of the energy of a damped oscillator is, averages and all.
+"""Decay rate of the energy autocorrelation of every set, with its standard error.
 
 Model of one mode: Q̈ + γQ̇ + ω₀²Q = noise. With Ω² = ω₀² − γ²/4, a = γ/2Ω, c, s = cos, sin Ωt
 
     ⟨QQ(t)⟩ ∝ ω₀⁻²e^{−γt/2}(c + as),  ⟨QQ̇(t)⟩ ∝ −Ω⁻¹e^{−γt/2}s,  ⟨Q̇Q̇(t)⟩ ∝ e^{−γt/2}(c − as),
 
-and the motion is Gaussian, so that by Wick's theorem the energies of `autocorrelation`, taken
-with a frequency ω that need not be ω₀, r = ω²/ω₀², have the covariances
+and the motion is Gaussian. By Wick's theorem the energies of `travelling_waves`, computed with
+a frequency ω that need not equal ω₀, r = ω²/ω₀², have the covariances
 
     travelling   e^{−γt} {¼[(r + 1)c + (r − 1)as]² + (ω/Ω)² s²},
     standing     e^{−γt} {½[r²(c + as)² + (c − as)²] + (ω/Ω)² s²},
 
-in (k_BT)². Of the d² components of d degenerate standing waves ½d(d + 1) have the second one
-(energies and √2 Re M_ij), and the others twice the first less the second: on average the second
-counts 1/d. Both are e^{−γt} to the first order in γ/ω₀ and in r − 1: what oscillates at 2Ω is
-of the second. All is a sum of three exponentials e^{pt}. Averages over B frames at t and at
-t + nBΔt make of each of them, with y = e^{pΔt},
+in (k_BT)². Of the d² components of d degenerate standing waves, ½d(d + 1) have the second form
+(energies and √2 Re M_ij), and the others twice the first minus the second: on average the
+second has weight 1/d. Both are e^{−γt} to first order in γ/ω₀ and in r − 1; the terms that
+oscillate at 2Ω are of second order. Each is a sum of three exponentials e^{pt}. Averages over B
+frames at t and at t + nBΔt turn each exponential, with y = e^{pΔt}, into
 
     y^{(n−1)B+1} [(1 − y^B)/(B(1 − y))]²,  n ≥ 1.
 
-A mean that was taken over the same run and the same M series takes part in the fluctuations:
-the correlation comes out lower by (C₀/M)(2c̄ − h), x = γT, u = γt,
+The mean over the same run and the same M series takes part in the fluctuations. It lowers the
+correlation by (C₀/M)(2c̄ − h), with x = γT, u = γt,
 
     h = 2(x − 1 + e^{−x})/x²,   c̄ = (1/x)[2 − (1 − e^{−(x−u)} + e^{−u} − e^{−x})/(x − u)],
 
 the variance of the mean and its covariance with E(t), averaged over the times of a pair.
 
-The decay rate of the correlation of energies, with its error, for all sets at once.
-
-The model is that of `energy_decay`: one rate γ, frequencies being known. With weights
-w = Δt e^{−2γt} over the lags t the two moments of the correlation C,
+Fit. The frequencies are known, and the only rate is γ. With weights w = Δt e^{−2γt} over the
+lags t, the two moments of the correlation C,
 
     β = Σ w C   and   α = Σ w γt C,
 
-depend on amplitude and decay; γ is where their ratio is that of the model. The amplitude is
-free: what decorrelates at once does not count. Any weights give a result without bias to first
-order. These weigh long lags less than least squares (e^{−γt}) would, and have 0.6 times its
-variance. Weights that fall faster still, or the inverse covariance of the lags, would gain
-more for the motion of the model alone: by trust in the first few lags, where a crystal differs.
+depend on amplitude and decay; γ is chosen so that their ratio is that of the model. The
+amplitude is free, so a part that decorrelates at once does not count. Any weights give a result
+without bias to first order. These give long lags less weight than least squares (e^{−γt})
+would, and the variance is 0.6 times as large. Weights that fall faster would gain more for the
+model alone, by relying on the first few lags, where a crystal differs from the model.
 
-Errors. Energies of a Gaussian motion are exponentially distributed, and the covariance of
-their correlations at any two lags is a sum over the derangements of four times (two pairs, and
-six cycles of four; the third pair is the product of means). Through the weights it gives
+Errors. Energies of a Gaussian motion are exponentially distributed, and the covariance of their
+correlations at two lags is a sum over the derangements of four times (two pairs, and six cycles
+of four; the third pair is the product of means). With the weights it gives
 
     var(γ)/γ² = c/(M γT),  c = 5.67 + 3.20 (d + 1/d)
 
 for M components and γT ≫ 1, d² of them for every d degenerate waves. Each derangement counts d
-to the power of the closed loops of indices in it: d² the two pairs, d³ four of the cycles and d
-the other two, of d⁴. Runs of exact damped oscillators have the same c, within their scatter,
-down to γT = 20. To second order ln γ comes out too large by c/(3MγT), found from such runs, and
-taken off.
+to the power of its number of closed index loops: d² for the two pairs, d³ for four of the
+cycles and d for the other two, relative to d⁴. Simulated damped oscillators have the same c,
+within their scatter, down to γT = 20. To second order ln γ is too large by c/(3MγT), as found
+from such runs; this is subtracted.
 
-Members of a star exchange energy among themselves, and are then more alike than independent
-ones: the scatter of blocks of time of the same run tells how much. Blocks are six lifetimes or
-longer; their variance and that of the theory are averaged, theory counting as much as eight
-blocks. Where the run has no four such blocks theory stands alone.
+Members of a star exchange energy with one another and are then more alike than independent
+members. The scatter of the time blocks of the run measures this. Blocks are at least six
+lifetimes long; their variance is averaged with the theoretical one, which has the weight of
+eight blocks. Where the run has fewer than four such blocks, the theory is used alone.
 """
 
 from dataclasses import dataclass
@@ -64,7 +62,7 @@ from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.project.lifetimes.autocorrelation import EnergyCorrelations
 
 _LEAST_OSCILLATION = 0.1
-"""Ω²/ω₀² at least: nearer to critical damping there is no line to speak of."""
+"""Smallest Ω²/ω₀²; closer to critical damping there is no line."""
 
 
 def energy_decay(
@@ -75,11 +73,11 @@ def energy_decay(
     Parameters
     ----------
     gamma
-        (g,) unit: 1/ps.
+        (g,), unit: 1/ps.
     omega_ratio
-        (g,) ω₀, unit: rad/ps, of the motion.
+        (g,), unit: rad/ps. Frequency ω₀ of the motion.
     omega
-        (g,) ω, unit: rad/ps, in the energy.
+        (g,), unit: rad/ps. Frequency ω in the energy.
     standing
         (g,) standing members per component.
 
@@ -103,7 +101,7 @@ def energy_decay(
 def averaged_decay(
     exponents: Complexes, steps: Ints, average_frames: Ints, interval_ps: float
 ) -> Complexes:
-    """Correlate the averages over frames of e^{pt}.
+    """Correlate averages over frames of e^{pt}.
 
     Parameters
     ----------
@@ -113,8 +111,6 @@ def averaged_decay(
         (k,) lag, in averages.
     average_frames
         (k,) frames in one average.
-    interval_ps
-        Time between frames.
 
     Returns
     -------
@@ -132,25 +128,25 @@ def averaged_decay(
     return decay
 
 
-def mean_bias(gamma: Floats, lag_ps: Floats, stretch_ps: Floats) -> Floats:
-    """Loss of correlation by a mean of the same data, for one series at C₀ = 1.
+def mean_bias(gamma: Floats, lag_ps: Floats, range_ps: Floats) -> Floats:
+    """Loss of correlation due to the mean over the same data, for one series at C₀ = 1.
 
     Parameters
     ----------
     gamma
-        (…,) unit: 1/ps.
+        (…,), unit: 1/ps.
     lag_ps
         (k,) lags.
-    stretch_ps
-        (r,) durations of the uninterrupted stretches, taken as independent.
+    range_ps
+        (r,) durations of the uninterrupted ranges, treated as independent.
 
     Returns
     -------
     (…, k).
     """
     loss = np.zeros((*gamma.shape, len(lag_ps)))
-    total = stretch_ps.sum()
-    lengths, counts = np.unique(stretch_ps, return_counts=True)
+    total = range_ps.sum()
+    lengths, counts = np.unique(range_ps, return_counts=True)
     for length, count in zip(lengths, counts, strict=True):
         x = gamma[..., None] * length
         u = gamma[..., None] * np.minimum(lag_ps, 0.9 * length)
@@ -163,15 +159,15 @@ def mean_bias(gamma: Floats, lag_ps: Floats, stretch_ps: Floats) -> Floats:
 
 _SHARPNESS = 2.0
 _PAIRS = 5.67
-"""Part of c of the two pairs of times, …"""
+"""Part of c from the two pairs of times, …"""
 _CYCLES = 3.20
-"""… and of four of the cycles at d = 1, or of the two others."""
+"""… and from four of the cycles at d = 1, or from the two others."""
 _SECOND_ORDER = 1.0 / 3.0
 _GRID_PER_E = 12
 _SLOWEST = 0.5
-"""Smallest γ that is tried, times the length of the run, …"""
+"""Smallest γ of the search, in units of 1/(length of the run), …"""
 _FASTEST = 2.0
-"""… and the largest one, times the shortest lag."""
+"""… and the largest, in units of 1/(shortest lag)."""
 _MOST_STEPS = 20
 _LONGEST_STEP = 0.3
 _LIFETIMES_PER_BLOCK = 6.0
@@ -180,96 +176,85 @@ _BLOCKS_IN_THEORY = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """Correlations about the mean, and what the model needs beside γ."""
+class CentredCorrelations:
+    """Correlations of the energies about their mean, and the constants of the model."""
 
-    told: EnergyCorrelations
+    sums: EnergyCorrelations
     blocks: Floats
-    """(b, g, k), unit: eV². Share of each time block in the correlation."""
+    """(b, g, k), unit: eV². Contribution of each time block to the correlation."""
     shares: Floats
-    """(b, k) its share in the number of pairs."""
+    """(b, k) its share of the number of pairs."""
     components: Floats
     """(g,) M, at least 1."""
     degeneracy: Floats
     """(g,) d, at least 1."""
     weights: Floats
-    """(k,), unit: ps. Time that each lag stands for; 0 where lags are not used."""
-    stretch_ps: Floats
-    """(r,) durations of the stretches."""
+    """(k,), unit: ps. Time interval that each lag represents; 0 for lags not used."""
+    range_ps: Floats
+    """(r,) durations of the uninterrupted ranges."""
 
     @property
     def correlation(self) -> Floats:
-        """(g, k), unit: eV². As the run gives it."""
+        """(g, k), unit: eV². Of the whole run, bias included."""
         total: Floats = self.blocks.sum(axis=0)
         return total
 
     @property
     def run_ps(self) -> float:
-        """Duration of all stretches."""
-        return float(self.stretch_ps.sum())
+        """Total duration of all ranges."""
+        return float(self.range_ps.sum())
 
 
 @dataclass(frozen=True, slots=True)
 class DecayFits:
-    """Decay rates of all sets."""
+    """Decay rates of all sets (g)."""
 
     gamma: Floats
-    """(g,), unit: 1/ps. At an end of the range of rates that were tried if the decay is slower
-    or faster."""
+    """(g,), unit: 1/ps. At an end of the search range if the decay is slower or faster."""
     relative_sem: Floats
-    """(g,) standard error of γ, per γ."""
+    """(g,) relative standard error of γ."""
     amplitude: Floats
     """(g,), unit: eV². Of the part that decays with γ."""
     converged: Bools
     """(g,)."""
 
 
-def seen(told: EnergyCorrelations) -> Seen:
-    """Take the mean over the run and the set off.
-
-    Parameters
-    ----------
-    told
-        Sums over the run.
-    """
-    pairs_k = np.maximum(told.counts.sum(axis=0), 1.0)
-    components = np.maximum(told.components, 1).astype(float)
+def centred(correlations: EnergyCorrelations) -> CentredCorrelations:
+    """Subtract the mean over the run and the set."""
+    pairs_k = np.maximum(correlations.counts.sum(axis=0), 1.0)
+    components = np.maximum(correlations.components, 1).astype(float)
     # Σ (E − μ)(E' − μ) of one component; coherences have no mean.
-    centred_bkg = told.products - told.mean * told.sums
-    centred_bkg += told.counts[..., None] * (told.members * told.mean**2)
+    centred_bkg = correlations.products - correlations.mean * correlations.sums
+    centred_bkg += correlations.counts[..., None] * (
+        correlations.members * correlations.mean**2
+    )
     centred_bkg /= components
-    # At lag 0 energies have what decorrelates at once in it.
-    weights = np.where(told.steps > 0, np.gradient(told.lag_ps), 0.0)
-    return Seen(
-        told=told,
+    # Lag 0 contains the part that decorrelates at once.
+    weights = np.where(correlations.steps > 0, np.gradient(correlations.lag_ps), 0.0)
+    return CentredCorrelations(
+        sums=correlations,
         blocks=(centred_bkg / pairs_k[:, None]).swapaxes(1, 2),
-        shares=told.counts / pairs_k,
+        shares=correlations.counts / pairs_k,
         components=components,
-        degeneracy=components / np.maximum(told.members, 1),
+        degeneracy=components / np.maximum(correlations.members, 1),
         weights=weights,
-        stretch_ps=told.stretch_frames.astype(float) * told.interval_ps,
+        range_ps=correlations.range_frames.astype(float) * correlations.interval_ps,
     )
 
 
-def fit_decays(data: Seen) -> DecayFits:
-    """Fit γ and amplitude to the correlation of every set.
-
-    Parameters
-    ----------
-    data
-        Correlations about the mean.
-    """
-    gamma, found = _first_look(data)
+def fit_decays(data: CentredCorrelations) -> DecayFits:
+    """Fit γ and amplitude to the correlation of every set."""
+    gamma, found = _initial_rates(data)
     converged = np.zeros(len(gamma), dtype=bool)
     for _ in range(_MOST_STEPS):
-        balance = _weigh(data, gamma)
+        balance = _moment_balance(data, gamma)
         # To first order the score is the slope times ln of the true rate per γ.
         step = np.where(found, np.nan_to_num(balance.score / balance.slope), 0.0)
         converged = np.abs(step) < 1e-5
         if converged.all():
             break
         gamma = gamma * np.exp(np.clip(step, -_LONGEST_STEP, _LONGEST_STEP))
-    balance = _weigh(data, gamma)
+    balance = _moment_balance(data, gamma)
     variance = _variance(data, balance)
     late = _SECOND_ORDER * theory_variance(data, gamma)
     return DecayFits(
@@ -280,31 +265,23 @@ def fit_decays(data: Seen) -> DecayFits:
     )
 
 
-def expected(data: Seen, gamma: Floats) -> Floats:
-    """Compute the correlation (g, k) at k_BT = 1, less what the mean of the run takes away.
-
-    Parameters
-    ----------
-    data
-        The run.
-    gamma
-        (g,) rates.
-    """
-    told = data.told
-    exponents, amplitudes = energy_decay(gamma, told.omega_ratio, told.omega, told.standing)
-    decay = averaged_decay(exponents, told.steps, told.average_frames, told.interval_ps)
+def expected(data: CentredCorrelations, gamma: Floats) -> Floats:
+    """Compute the correlation (g, k) expected at k_BT = 1, less the loss due to the mean."""
+    sums = data.sums
+    exponents, amplitudes = energy_decay(gamma, sums.omega_ratio, sums.omega, sums.standing)
+    decay = averaged_decay(exponents, sums.steps, sums.average_frames, sums.interval_ps)
     whole: Floats = np.einsum("pg,pgk->gk", amplitudes, decay).real
-    return whole - lost(data, gamma)
+    return whole - mean_loss(data, gamma)
 
 
-def lost(data: Seen, gamma: Floats) -> Floats:
-    """Compute what the mean of the same run takes away from the correlation (g, k)."""
-    loss = mean_bias(gamma, data.told.lag_ps, data.stretch_ps)
+def mean_loss(data: CentredCorrelations, gamma: Floats) -> Floats:
+    """Compute the loss of correlation (g, k) due to the mean over the same run."""
+    loss = mean_bias(gamma, data.sums.lag_ps, data.range_ps)
     return loss / data.components[:, None]
 
 
-def theory_variance(data: Seen, gamma: Floats) -> Floats:
-    """Variance (g,) of γ/γ_true for independent levels."""
+def theory_variance(data: CentredCorrelations, gamma: Floats) -> Floats:
+    """Variance (g,) of γ̂/γ for independent levels."""
     scatter = _PAIRS + _CYCLES * (data.degeneracy + 1.0 / data.degeneracy)
     variance: Floats = scatter / (data.components * gamma * data.run_ps)
     return variance
@@ -312,40 +289,40 @@ def theory_variance(data: Seen, gamma: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class _Balance:
-    """How far the ratio of moments is from that of the model with γ."""
+    """Difference between the ratio of moments of the data and that of the model with γ."""
 
     gamma: Floats
     weights: Floats
-    """(g, k), whose sum with the model is zero."""
+    """(g, k); their sum with the model is zero."""
     score: Floats
-    """(g,) their sum with the data."""
+    """(g,) sum of the weights with the data."""
     slope: Floats
-    """(g,) change of the score by ln of the true rate."""
+    """(g,) derivative of the score by ln of the true rate."""
     amplitude: Floats
     """(g,)."""
     model: Floats
     """(g, k)."""
 
 
-def _moment_weights(data: Seen, gamma: Floats) -> tuple[Floats, Floats]:
-    """Both weights, w γt and w, (…, k)."""
-    u = gamma[..., None] * data.told.lag_ps
+def _moment_weights(data: CentredCorrelations, gamma: Floats) -> tuple[Floats, Floats]:
+    """Return both weights, w γt and w, (…, k)."""
+    u = gamma[..., None] * data.sums.lag_ps
     below = data.weights * np.exp(-_SHARPNESS * u)
     return below * u, below
 
 
-def _first_look(data: Seen) -> tuple[Floats, Bools]:
-    """Rates where the ratio of moments is that of an exponential, and whether there is one."""
-    told = data.told
-    shortest = told.average_frames[0] * told.interval_ps
+def _initial_rates(data: CentredCorrelations) -> tuple[Floats, Bools]:
+    """Rates (g,) at which the moments of a pure exponential balance, and whether they exist."""
+    sums = data.sums
+    shortest = sums.average_frames[0] * sums.interval_ps
     slowest, fastest = np.log([_SLOWEST / data.run_ps, _FASTEST / shortest])
     grid = np.linspace(slowest, fastest, int(_GRID_PER_E * (fastest - slowest)) + 2)
     rates = np.exp(grid)
     above_jk, below_jk = _moment_weights(data, rates)
     whole_jk = averaged_decay(
-        -rates + 0.0j, told.steps, told.average_frames, told.interval_ps
+        -rates + 0.0j, sums.steps, sums.average_frames, sums.interval_ps
     ).real
-    loss_jk = mean_bias(rates, told.lag_ps, data.stretch_ps)
+    loss_jk = mean_bias(rates, sums.lag_ps, data.range_ps)
 
     n_g = data.components
 
@@ -357,8 +334,8 @@ def _first_look(data: Seen) -> tuple[Floats, Bools]:
     correlation_kg = np.nan_to_num(data.correlation).T
     beta_jg = below_jk @ correlation_kg
     score_jg = (above_jk @ correlation_kg) * moment(below_jk) - beta_jg * moment(above_jk)
-    # The data have less at long lags than a rate that is too small. Of several balances the
-    # one at the fastest rate rests on the lags that are known best.
+    # If the trial rate is too small, the data are below it at long lags. Of several solutions
+    # the fastest rests on the lags with the smallest errors.
     rises = (score_jg[:-1] < 0.0) & (score_jg[1:] >= 0.0) & (beta_jg[1:] > 0.0)
     found: Bools = np.any(rises, axis=0)
     place = len(rises) - 1 - np.argmax(rises[::-1], axis=0)
@@ -370,7 +347,7 @@ def _first_look(data: Seen) -> tuple[Floats, Bools]:
     return np.where(found, start, missed), found
 
 
-def _weigh(data: Seen, gamma: Floats) -> _Balance:
+def _moment_balance(data: CentredCorrelations, gamma: Floats) -> _Balance:
     above_gk, below_gk = _moment_weights(data, gamma)
     model_gk, correlation_gk, step = expected(data, gamma), data.correlation, 1e-4
     faster, slower = expected(data, gamma * np.exp(step)), expected(data, gamma / np.exp(step))
@@ -388,13 +365,15 @@ def _weigh(data: Seen, gamma: Floats) -> _Balance:
     )
 
 
-def _variance(data: Seen, balance: _Balance) -> Floats:
-    """Variance (g,) of γ̂/γ: theory, and blocks where there are enough of them."""
+def _variance(data: CentredCorrelations, balance: _Balance) -> Floats:
+    """Variance (g,) of γ̂/γ: theory, averaged with the blocks where there are enough."""
     result = theory_variance(data, balance.gamma)
-    # Σ over lags of what each block adds to the score beyond its share.
+    # Contribution of each block to the score beyond its share, summed over lags.
     scale = balance.weights / balance.slope[:, None]
     parts_bg = np.einsum("gk,bgk->bg", scale, data.blocks)
-    parts_bg -= np.einsum("gk,gk,bk->bg", scale, _fitted(balance), data.shares)
+    parts_bg -= np.einsum(
+        "gk,gk,bk->bg", scale, balance.amplitude[:, None] * balance.model, data.shares
+    )
     theory, lifetimes = result, balance.gamma * data.run_ps
     n_blocks = len(parts_bg)
     while n_blocks >= _FEWEST_BLOCKS:
@@ -404,15 +383,10 @@ def _variance(data: Seen, balance: _Balance) -> Floats:
         fits = lifetimes >= _LIFETIMES_PER_BLOCK * n_blocks
         finer = lifetimes >= 2.0 * _LIFETIMES_PER_BLOCK * n_blocks
         last = n_blocks == len(data.blocks)
-        # Heavy tails make the scatter of few blocks too small more often than too large.
+        # With heavy tails the scatter of few blocks is more often too small than too large.
         result = np.where(fits & (last | ~finer), np.maximum(mixed, theory), result)
         if n_blocks % 2:
             break
         parts_bg = parts_bg[0::2] + parts_bg[1::2]
         n_blocks //= 2
     return result
-
-
-def _fitted(balance: _Balance) -> Floats:
-    fitted: Floats = balance.amplitude[:, None] * balance.model
-    return fitted

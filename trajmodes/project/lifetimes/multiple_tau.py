@@ -1,21 +1,22 @@
-"""Time averages of doubling length, and the products of pairs of them (multiple tau).
+"""Multiple tau: time averages over intervals of doubling length, and products of their pairs.
 
-Level l of an uninterrupted stretch of the run holds averages over 2^l frames, counted from its
-start. Lags are spaced about logarithmically: 0…7 at the first level that is correlated, then
-4…7 at every other one, four lags to an octave. What an average does to an exponential is known
-exactly, so nothing is lost by it but what a finer grid of lags would not tell either.
-(Ramírez et al., J. Chem. Phys. 133, 154103 (2010).)
+Level l of an uninterrupted range of frames holds averages over 2^l frames, counted from the
+start of the range. The lags are spaced about logarithmically: 0…7 at the first correlated
+level, then 4…7 at every later one, four lags per octave. The effect of averaging on an
+exponential is known exactly, so the coarse grid of lags loses only what a finer grid could not
+determine either (Ramírez et al., J. Chem. Phys. 133, 154103 (2010)).
 
-Some frames of a stretch make a `Strip` at every level: whole averages only, of which the first
-and the last few are kept. Two neighbouring strips meet in a seam:
+The frames of one block give at every level the whole averages within it, of which `LevelEnds`
+keeps the first and the last few. Neighbouring blocks are joined at their boundary:
 
         earlier   [head ··· tail]        |
         later                    |       [head ··· tail]
-        seam                     [average]
+        boundary             [average]
 
-At most one average of a level has frames on both sides. It is the mean of two of the level
-below, so all seams are found from the frames upwards, and all pairs that reach over a seam lie
-in tail + seam + head. No result depends on where blocks of frames are cut.
+At most one average per level has frames on both sides of the boundary. It is the mean of two
+averages of the level below, so the averages across the boundary follow from the frames upwards,
+and all pairs across the boundary lie in tail + average + head. No result depends on where the
+blocks are cut.
 """
 
 from dataclasses import dataclass
@@ -32,8 +33,8 @@ _NO_LAGS = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class Octaves:
-    """Levels that are averaged, and the lags that they are correlated at."""
+class LagLevels:
+    """Levels of averaging, and the lags at which they are correlated."""
 
     lags: tuple[Ints, ...]
     """(level)(n,) lags in averages of this level; the finest levels may have none."""
@@ -49,19 +50,19 @@ class Octaves:
         return np.concatenate(self.lags)
 
     def places(self, level: int) -> slice:
-        """Where the lags of a level are among all lags."""
+        """Return the positions of the lags of one level among all lags."""
         first = sum(len(lags) for lags in self.lags[:level])
         return slice(first, first + len(self.lags[level]))
 
 
 @dataclass(frozen=True, slots=True)
-class Strip:
-    """Whole averages of one level within some frames; only its ends are remembered."""
+class LevelEnds:
+    """The first and last whole averages of one level within a block of frames."""
 
     first: int
-    """Number of the first average, counted from the start of the stretch."""
+    """Index of the first average, counted from the start of the range."""
     size: int
-    """How many there are."""
+    """Number of averages in the block."""
     head: Floats
     """(i, n) the first seven, or all of them; series i."""
     tail: Floats
@@ -69,28 +70,28 @@ class Strip:
 
 
 @dataclass(frozen=True, slots=True)
-class Seam:
-    """Averages of one level around the frame where two strips meet."""
+class Boundary:
+    """Averages of one level around the boundary between two blocks."""
 
     first: int
-    """Number of the first of them, counted from the start of the stretch."""
+    """Index of the first of them, counted from the start of the range."""
     averages: Floats
     """(i, n)."""
     n_before: int
-    """How many are of the earlier strip."""
+    """Number of averages of the earlier block."""
     n_across: int
-    """How many, 0 or 1, have frames on both sides."""
+    """Number of averages, 0 or 1, with frames on both sides."""
 
 
-def octaves(finest: int, n_frames: int) -> Octaves:
-    """Lags from one average of the finest level correlated to a third of a stretch.
+def lag_levels(finest: int, n_frames: int) -> LagLevels:
+    """Choose lags from one average of the finest correlated level to a third of a range.
 
     Parameters
     ----------
     finest
-        First level that is correlated: its averages are over 2^finest frames.
+        First correlated level: its averages are over 2^finest frames.
     n_frames
-        Length of the longest stretch.
+        Frames in the longest range.
     """
     lags, level = [_NO_LAGS] * finest, finest
     while level == finest or (int(_LATER_LAGS[0]) << level) <= n_frames // 3:
@@ -98,7 +99,7 @@ def octaves(finest: int, n_frames: int) -> Octaves:
         longest = max(n_frames // 3, 1 << finest)
         lags.append(wanted[wanted << level <= longest])
         level += 1
-    return Octaves(tuple(lags))
+    return LagLevels(tuple(lags))
 
 
 def averages(series_it: Floats, first: int, n_levels: int) -> list[tuple[int, Floats]]:
@@ -109,13 +110,11 @@ def averages(series_it: Floats, first: int, n_levels: int) -> list[tuple[int, Fl
     series_it
         (i, t) series.
     first
-        Number of the first frame, counted from the start of the stretch.
-    n_levels
-        Number of levels.
+        Index of the first frame, counted from the start of the range.
 
     Returns
     -------
-    Number of the first average, and the averages (i, n), of every level.
+    Index of the first average, and the averages (i, n), of every level.
     """
     found = [(first, series_it)]
     for _ in range(n_levels - 1):
@@ -126,41 +125,37 @@ def averages(series_it: Floats, first: int, n_levels: int) -> list[tuple[int, Fl
 
 
 def _halve(series_it: Floats, start: int) -> Floats:
-    """Means of pairs of neighbours, from a start on."""
+    """Means of pairs of neighbours."""
     stop = start + 2 * max(0, (series_it.shape[1] - start) // 2)
     means: Floats = 0.5 * (series_it[:, start:stop:2] + series_it[:, start + 1 : stop : 2])
     return means
 
 
-def ends(first: int, averages_in: Floats) -> Strip:
-    """Remember the ends of consecutive averages (i, n)."""
+def level_ends(first: int, averages_in: Floats) -> LevelEnds:
+    """Keep the ends of consecutive averages (i, n)."""
     head, tail = averages_in[:, :_KEPT], _last(averages_in)
-    return Strip(first, averages_in.shape[1], head.copy(), tail.copy())
+    return LevelEnds(first, averages_in.shape[1], head.copy(), tail.copy())
 
 
 def _last(averages_in: Floats) -> Floats:
     return averages_in[:, max(averages_in.shape[1] - _KEPT, 0) :]
 
 
-def meet(
-    earlier: Strip, later: Strip, below: Seam | None, middle: int, level: int
-) -> tuple[Strip, Seam]:
-    """Join the strips of neighbouring frames.
+def join_levels(
+    earlier: LevelEnds, later: LevelEnds, below: Boundary | None, middle: int, level: int
+) -> tuple[LevelEnds, Boundary]:
+    """Join one level of two neighbouring blocks.
 
     Parameters
     ----------
-    earlier, later
-        Strips of this level.
     below
-        What is around the seam one level below; None at the level of the frames.
+        Averages around the boundary one level below; None at the level of the frames.
     middle
-        Frame where they meet, counted from the start of the stretch.
-    level
-        Number of the level.
+        Frame at the boundary, counted from the start of the range.
 
     Returns
     -------
-    The strip of both, and what is around the seam.
+    The averages of both blocks, and those around the boundary.
     """
     across = earlier.tail[:, :0]
     number = middle >> level
@@ -171,23 +166,23 @@ def meet(
             across = 0.5 * (one + two)
     n_before, n_across = earlier.tail.shape[1], across.shape[1]
     if n_across == 0 and later.size == 0:
-        return earlier, Seam(number - n_before, earlier.tail, n_before, 0)
+        return earlier, Boundary(number - n_before, earlier.tail, n_before, 0)
     around = np.concatenate([earlier.tail, across, later.head], axis=1)
-    # Without an average across the seam, one of the strips is empty or the seam is even.
+    # Without an average across, one side is empty or the boundary lies between averages.
     first = number - n_before if n_before or n_across else later.first
-    both = Strip(
+    both = LevelEnds(
         first=earlier.first,
         size=earlier.size + n_across + later.size,
         head=earlier.head if earlier.size >= _KEPT else around[:, :_KEPT].copy(),
         tail=later.tail if later.size >= _KEPT else _last(around).copy(),
     )
-    return both, Seam(first, around, n_before, n_across)
+    return both, Boundary(first, around, n_before, n_across)
 
 
 def _pair_ranges(size: int, across: tuple[int, int], edges: Ints, lags: Ints) -> Ints:
-    """Ranges of k of the pairs (k, k + lag) of all blocks and lags, as (b, n, 2).
+    """Ranges of k of the pairs (k, k + lag) across a boundary, as (b, n, 2).
 
-    They lie over a seam, and the later one of each pair is between the edges of its block.
+    The later average of each pair lies between the edges of its time block (b).
     """
     low_bn = np.maximum(np.maximum(across[0] - lags, 0), edges[:-1, None] - lags)
     last_bn = np.minimum(np.minimum(across[0] + across[1], size - lags), edges[1:, None] - lags)
@@ -195,7 +190,7 @@ def _pair_ranges(size: int, across: tuple[int, int], edges: Ints, lags: Ints) ->
     return ranges
 
 
-# Sums in any order ("reassoc") are what makes the innermost loop one of vectors.
+# "reassoc" lets the compiler vectorise the sum of the innermost loop.
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def _add_products(
     averages_in: Floats, sets: Ints, ranges_bn: Ints, lags: Ints, total_bng: Floats
@@ -217,7 +212,7 @@ def _add_products(
 def _add_sums(
     averages_in: Floats, sets: Ints, ranges_bn: Ints, lags: Ints, total_bng: Floats
 ) -> None:
-    # Sums up to each average tell those over any range.
+    # Differences of cumulative sums give the sum over any range.
     n_sets, size = total_bng.shape[2], averages_in.shape[1]
     running = np.zeros((n_sets, size + 1))
     for i in range(len(averages_in)):
@@ -236,37 +231,36 @@ def _add_sums(
 
 
 def count_pairs(size: int, edges: Ints, lags: Ints) -> Ints:
-    """Count all pairs of consecutive averages in time blocks, as (b, n); see `add_pairs`."""
+    """Count pairs of consecutive averages in each time block, as (b, n); see `add_pairs`."""
     ranges = _pair_ranges(size, (0, size), edges, lags)
     counts: Ints = ranges[..., 1] - ranges[..., 0]
     return counts
 
 
 def add_pairs(
-    seam: Seam, sets: Ints, n_summed: int, edges: Ints, lags: Ints, total_bcng: Floats
+    boundary: Boundary, sets: Ints, n_summed: int, edges: Ints, lags: Ints, total_bcng: Floats
 ) -> None:
-    """Add products and sums of all pairs (k, k + lag) of averages that reach over a seam.
+    """Add products and sums of the pairs (k, k + lag) of averages across a boundary.
 
     Parameters
     ----------
-    seam
-        What is around it. With no averages before and all across, all pairs count.
+    boundary
+        With no averages before and all across, all pairs count.
     sets
         (i,) set of every series.
     n_summed
-        Number of series, from the first one, that are in the sums; products are of all.
+        Number of series, from the first one, that enter the sums; products are of all.
     edges
-        (b + 1,) first average of each time block; a pair belongs where its later average does.
-    lags
-        (n,) lags.
+        (b + 1,) first average of each time block. A pair belongs to the block of its later
+        average.
     total_bcng
         (b, 2, n, g) Σ x_k x_{k+lag} and Σ (x_k + x_{k+lag}) of sets (g), added to in place.
     """
-    # Averages of one side alone are no pairs over a seam.
-    size = seam.averages.shape[1]
-    if seam.n_across or 0 < seam.n_before < size:
-        across = (seam.n_before, seam.n_across)
-        ranges = _pair_ranges(size, across, edges - seam.first, lags)
-        _add_products(seam.averages, sets, ranges, lags, total_bcng[:, 0])
-        summed = seam.averages[:n_summed]
+    # Averages on one side alone form no pairs across the boundary.
+    size = boundary.averages.shape[1]
+    if boundary.n_across or 0 < boundary.n_before < size:
+        across = (boundary.n_before, boundary.n_across)
+        ranges = _pair_ranges(size, across, edges - boundary.first, lags)
+        _add_products(boundary.averages, sets, ranges, lags, total_bcng[:, 0])
+        summed = boundary.averages[:n_summed]
         _add_sums(summed, sets[:n_summed], ranges, lags, total_bcng[:, 1])

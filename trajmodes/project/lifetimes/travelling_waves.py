@@ -1,22 +1,23 @@
-"""Energies of the waves that run and of those that stand.
+"""Energies of travelling and of standing waves.
 
-Where q ≠ −q a complex amplitude is two waves, and each has an energy of its own,
+Where q ≠ −q a complex amplitude consists of two waves, each with its own energy,
 
     E± = ½|a±|²,  a± = ωQ ± iQ̇,      where q = −q there is one,      E = ½(ω²|Q|² + |Q̇|²).
 
-None of them oscillates at 2ω, as the kinetic energy would, and all are on average k_BT in a
-harmonic crystal, with the variance (k_BT)².
+None of them oscillates at 2ω, unlike the kinetic energy, and in a harmonic crystal all have the
+mean k_BT and the variance (k_BT)².
 
-The vectors of a degenerate level of one q are any basis of its space, and energies in another
-basis are others. What no unitary mixing U of the level changes is the product of matrices
+The polarisation vectors of a degenerate level at one q are an arbitrary basis, and the energies
+depend on it. The product of matrices
 
     M_ij = ½ a_i a_j*,   M → U M U†,      Σ_ij M_ij(0) M_ij*(t) = tr M(0)M(t),
 
-one M for each direction of travel. Beside the energies M_ii it has the coherences √2 Re M_ij
-and √2 Im M_ij, i < j, whose mean is zero and whose variance is (k_BT)² too. Where q = −q the
-amplitudes of a level are real ones times a matrix U that may be complex: a₊ takes the same U,
-a₋ tells the same over again, and M of a₊ alone is taken. Its diagonal is E wherever the vector
-is real up to a phase; its trace is ΣE always.
+one M for each direction of travel, does not change under a unitary mixing U of the level.
+Besides the energies M_ii it contains the coherences √2 Re M_ij and √2 Im M_ij, i < j, with zero
+mean and also with the variance (k_BT)². Where q = −q the amplitudes of a level are real ones
+times a matrix U that may be complex: a₊ is multiplied by the same U, a₋ carries the same
+information, and only M of a₊ is used. Its diagonal is E if the vector is real up to a phase;
+its trace is always ΣE.
 """
 
 from dataclasses import dataclass
@@ -33,34 +34,34 @@ _ROOT_HALF = np.sqrt(0.5)
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums (g,) over the energies of each set, and over its coherences where told."""
+    """Sums (g,) over the energies of each set, and over its coherences where stated."""
 
     members: Floats
-    """1."""
+    """Number of energies."""
     components: Floats
-    """1, coherences included."""
+    """Number of energies and coherences."""
     standing: Floats
-    """1 if it stands."""
+    """Number of standing waves."""
     kinetic: Floats
-    """Unit: eV. |Q̇|²."""
+    """|Q̇|², unit: eV."""
     potential: Floats
-    """Unit: eV. ω²|Q|²."""
+    """ω²|Q|², unit: eV."""
     omega: Floats
     """Unit: rad/ps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waves:
-    """Series (i): an energy of each mode used (j), those of other waves, then coherences."""
+    """Series (i): an energy of each mode used (j), those of opposite waves, then coherences."""
 
     used: Ints
-    """(j,) numbers of the modes that belong to a set and have ω² > 0, q before m."""
+    """(j,) indices of the modes that belong to a set and have ω² > 0, in the order (q, m)."""
     second: Ints
-    """(j,) number of the series of the other wave; −1 where there is none."""
+    """(j,) index of the series of the opposite wave; −1 where there is none."""
     alone: Bools
-    """(j,) whether no other mode of this q is in its set."""
+    """(j,) whether the mode is the only one of its level."""
     pairs: Ints
-    """(p, 3) for every two modes of one level their j, and the first series of their
+    """(p, 3) for every two modes of one level their j, and the index of the first of their
     coherences: two, or four where there are two waves."""
     omega: Floats
     """(j,), unit: rad/ps."""
@@ -69,17 +70,13 @@ class Waves:
     n_energies: int
     """Number of series that are energies."""
     n_sets: int
-    """Number of sets, those without a series included."""
+    """Number of sets, including those without a series."""
 
     def energies(self, amplitudes: Amplitudes, frames: slice, squares: Floats) -> Floats:
-        """Energies of the waves, and the coherences of degenerate ones.
+        """Return the energies of the waves and the coherences of degenerate modes.
 
         Parameters
         ----------
-        amplitudes
-            The amplitudes.
-        frames
-            Which of their frames to take.
         squares
             (2, j), unit: eV; Σ|Q̇|² and Σ ω²|Q|² over these frames are added to it.
 
@@ -105,7 +102,7 @@ class Waves:
         return found
 
     def totals(self, squares: Floats) -> Totals:
-        """Sum up over the series of each set."""
+        """Sum over the series of each set."""
         weights = np.where(self.second < 0, 1.0, 2.0)
         sets = self.sets[: len(self.used)]
 
@@ -124,13 +121,7 @@ class Waves:
 
 
 def waves(modes: Modes) -> Waves:
-    """List the waves of modes.
-
-    Parameters
-    ----------
-    modes
-        Modes with their sets. Those of one q in one set are a degenerate level.
-    """
+    """List the waves of modes; modes of one q in one set form a degenerate level."""
     labels, omega = modes.sets.ravel(), modes.omega.ravel()
     n_m = modes.omega.shape[1]
     used = np.flatnonzero((labels >= 0) & (omega > 0.0))
@@ -158,7 +149,7 @@ def waves(modes: Modes) -> Waves:
 
 
 def _pairs_within(level: Ints, largest: int) -> tuple[Ints, Ints]:
-    """Every two places of the same level, of which the largest has so many."""
+    """Return all pairs of positions of one level; the largest level has `largest` members."""
     order = np.argsort(level, kind="stable")
     ones, twos = [order[:0]], [order[:0]]
     for apart in range(1, largest):
@@ -169,7 +160,7 @@ def _pairs_within(level: Ints, largest: int) -> tuple[Ints, Ints]:
     return np.concatenate(ones), np.concatenate(twos)
 
 
-# Sums in any order ("reassoc") are what makes the innermost loop one of vectors.
+# "reassoc" lets the compiler vectorise the innermost loop.
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def _fill_energies(
     q_mt: Complexes,
@@ -178,10 +169,10 @@ def _fill_energies(
     energies: Floats,
     squares: Floats,
 ) -> None:
-    """Energies (i, t) of modes, and Σ|Q̇|² and Σ ω²|Q|² of each.
+    """Store the energies (i, t) of modes, and add Σ|Q̇|² and Σ ω²|Q|² of each.
 
-    Lines are ω, the number of the mode, the number of the series of its other wave, −1 where
-    there is none, and whether it is the only one of its level.
+    `lines` holds ω, the index of the mode, the index of the series of the opposite wave (−1
+    where there is none), and whether the mode is the only one of its level.
     """
     omegas, modes, seconds, alone = lines
     for i in range(len(modes)):
@@ -214,7 +205,7 @@ def _fill_coherences(
     pairs: Ints,
     series: Floats,
 ) -> None:
-    """√2 Re M_ij and √2 Im M_ij of a₊, then those of a₋, of pairs of modes; see above."""
+    """Store √2 Re M_ij and √2 Im M_ij of a₊, then those of a₋, of pairs of modes."""
     omegas, modes, seconds = lines
     for p in range(len(pairs)):
         i, j, first = pairs[p]

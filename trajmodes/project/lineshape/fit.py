@@ -1,22 +1,19 @@
 """Frequency, linewidth and lifetime of every set of modes from its power spectrum.
 
-A damped oscillator, seen through the window that was used, is fitted to the bins around each
-line (see `oscillator` for the model, `shapes` for its variants, `whittle` for the statistics),
-in segments of the length that suits it (`ladder`). Reported are ω₀/2π, the full width at half
-maximum γ/2π in THz, and the energy lifetime 1/γ. Errors grow by √χ² where the line is surely
-not quite of the model's shape. A line that the spectra cannot show gives no number but a
-verdict, and what would resolve it; of one that is too narrow, the frequency is told: see
-`verdicts`.
+A damped oscillator convolved with the window is fitted to the bins around each line
+(`oscillator` for the expected spectrum, `models` for the line shapes, `whittle` for the
+likelihood), at the segment length that suits the line (`resolution`). Reported are ω₀/2π, the
+full width at half maximum γ/2π in THz, and the energy lifetime 1/γ. Standard errors are scaled
+by √χ² where the reduced χ² significantly exceeds 1.
 
-Whether a fitted line deserves to be reported, and if not, why and what would help.
+A line is resolved if its width is not significantly below two resolutions nor below one, if it
+has the fitted shape, and if the standard error of its width is below half of it. All widths are
+full widths at half maximum; the resolution is the width of an infinitely narrow line. A line
+that is not resolved has a verdict and advice in place of a width.
 
-A line is resolved when its width is not significantly below two resolutions, nor below one,
-its shape is that of one line, and the error of its width is smaller than half of it. All
-widths are full widths at half maximum; the resolution is that of a line without any width.
-
-A line narrower than that has no width to be told, but a place. Its bins are those of the
-window, made of one amplitude in each segment, so that they tell the place better than bins that
-scatter apart, as the error of the fit takes them to do: that is on the safe side.
+A line narrower than that has a frequency but no width. Its bins are those of the window, made
+of one amplitude per segment. They determine the frequency better than independent bins, which
+the fit assumes; its standard error is conservative.
 """
 
 from collections.abc import Sequence
@@ -30,70 +27,70 @@ from trajmodes.data.spectra import NARROWEST, BandSpectra, LineFits, Verdict
 from trajmodes.errors import DataError
 from trajmodes.project.lineshape.goodness_of_fit import CHANCE_SIGMAS
 from trajmodes.project.lineshape.models import AREA, GAMMA, OMEGA, LineShape, places
-from trajmodes.project.lineshape.resolution import Chosen, climb
-from trajmodes.project.lineshape.segment_spectra import Rung
+from trajmodes.project.lineshape.resolution import ChosenFits, choose_segment_length
+from trajmodes.project.lineshape.segment_spectra import SegmentSpectra
 from trajmodes.units import THZ
 
 _OSCILLATOR = LineShape()
 
 
 def fit_lines(
-    ladder: Sequence[BandSpectra], guess_thz: Floats, shape: LineShape = _OSCILLATOR
+    spectra_of_lengths: Sequence[BandSpectra], guess_thz: Floats, shape: LineShape = _OSCILLATOR
 ) -> LineFits:
     """Fit one line to the spectrum of each set.
 
     Parameters
     ----------
-    ladder
-        Spectra of the same sets with segments of several lengths, in any order. The band of
-        the shortest ones should be the whole axis: it is where lines are sought first.
+    spectra_of_lengths
+        Spectra of the same sets for several segment lengths, in any order. The band of the
+        shortest should be the whole axis, for lines are searched there first.
     guess_thz
-        (g,) where to look: the line is sought between half and 1.5 times this frequency,
-        everywhere if it is not positive.
-    shape
-        What is fitted.
+        (g,) expected frequency. The line is searched between half and 1.5 times this frequency,
+        or everywhere if it is not positive.
 
     Raises
     ------
     DataError
         If there are no spectra.
     """
-    if not ladder:
+    if not spectra_of_lengths:
         raise DataError("no spectra to fit lines to", fix="give at least one segment length")
-    rungs = [Rung.of(spectra) for spectra in ladder]
-    rungs.sort(key=lambda rung: rung.resolution, reverse=True)
-    chosen = climb(rungs, guess_thz, shape)
-    return _told(rungs, chosen, shape)
+    candidates = [SegmentSpectra.of(spectra) for spectra in spectra_of_lengths]
+    candidates.sort(key=lambda spectra: spectra.resolution, reverse=True)
+    chosen = choose_segment_length(candidates, guess_thz, shape)
+    return _line_fits(candidates, chosen, shape)
 
 
-def _told(rungs: list[Rung], chosen: Chosen, shape: LineShape) -> LineFits:
-    """Numbers where they deserve it, reasons where they do not."""
-    surely = chosen.goodness - 2.0 * chosen.goodness_sem
+def _line_fits(
+    candidates: list[SegmentSpectra], chosen: ChosenFits, shape: LineShape
+) -> LineFits:
+    """Report numbers where they are resolved, and verdicts elsewhere."""
+    surely = chosen.reduced_chi2 - 2.0 * chosen.reduced_chi2_sem
     scale = np.sqrt(np.fmax(surely, 1.0))[:, None]
     sem = np.sqrt(np.maximum(chosen.variances, 0.0)) * scale
-    verdicts, advice = judge(rungs, chosen, sem, shape)
+    verdicts, advice = judge_lines(candidates, chosen, sem, shape)
     oscillates = np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
     resolved = oscillates | np.array([verdict is Verdict.OVERDAMPED for verdict in verdicts])
 
     def shown(values: Floats) -> Floats:
         return np.where(resolved, values, np.nan)
 
-    known = frequency_known(rungs, chosen, sem, shape, verdicts)
+    known = frequency_known(candidates, chosen, sem, shape, verdicts)
     theta, width = chosen.parameters, chosen.width_thz
     lifetime = np.where(oscillates, 1.0 / (width * THZ), np.nan)
     where = places(shape)
     area = np.exp(theta[:, AREA])
     extra: dict[str, Floats] = {}
-    if where.lean is not None:
-        extra["asymmetry"] = shown(theta[:, where.lean])
-        extra["asymmetry_sem"] = shown(sem[:, where.lean])
+    if where.asymmetry is not None:
+        extra["asymmetry"] = shown(theta[:, where.asymmetry])
+        extra["asymmetry_sem"] = shown(sem[:, where.asymmetry])
     if where.baseline is not None:
         extra["baseline"] = shown(area * theta[:, where.baseline])
     if where.ratio is not None:
         extra["partner_freq_thz"] = shown(theta[:, where.ratio + OMEGA] / THZ)
         extra["partner_linewidth_thz"] = shown(np.exp(theta[:, where.ratio + GAMMA]) / THZ)
         extra["partner_kinetic"] = shown(area * np.exp(theta[:, where.ratio]))
-    rung = np.maximum(chosen.rung, 0)
+    index = np.maximum(chosen.length_index, 0)
     return LineFits(
         freq_thz=np.where(known, chosen.center_thz, np.nan),
         freq_thz_sem=np.where(known, sem[:, OMEGA] / THZ, np.nan),
@@ -102,62 +99,63 @@ def _told(rungs: list[Rung], chosen: Chosen, shape: LineShape) -> LineFits:
         lifetime_ps=lifetime,
         lifetime_ps_sem=lifetime * sem[:, GAMMA],
         kinetic=shown(area),
-        goodness=chosen.goodness,
+        reduced_chi2=chosen.reduced_chi2,
         verdicts=tuple(verdicts),
         advice=tuple(advice),
-        segment_ps=np.array([one.spectra.duration_ps for one in rungs])[rung],
-        resolution_thz=np.array([one.resolution for one in rungs])[rung],
+        segment_ps=np.array([one.band.duration_ps for one in candidates])[index],
+        resolution_thz=np.array([one.resolution for one in candidates])[index],
         **extra,
     )
 
 
 _LARGEST_RELATIVE_SEM = 0.5
-_LARGEST_STRAY = 0.4
-"""Root mean square and relative misfit that the place of a line without width may have."""
+_LARGEST_RESIDUAL = 0.4
+"""Largest root-mean-square relative residual of a line of unresolved width with a known
+frequency."""
 _LEAST_SHARE = 0.5
-"""One line must hold half the power of the spectrum."""
+"""One line must contain half the power of the spectrum."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Sight:
-    """What the length of segments that was chosen lets one see, (g,) each."""
+class _Resolution:
+    """Properties of the segment length chosen for each set, (g,) each."""
 
     resolution: Floats
     segment_ps: Floats
     nyquist: Floats
 
     @staticmethod
-    def of(rungs: list[Rung], chosen: Chosen) -> "_Sight":
+    def of(candidates: list[SegmentSpectra], chosen: ChosenFits) -> "_Resolution":
         def each(values: list[float]) -> Floats:
-            return np.array(values)[np.maximum(chosen.rung, 0)]
+            return np.array(values)[np.maximum(chosen.length_index, 0)]
 
-        return _Sight(
-            resolution=each([rung.resolution for rung in rungs]),
-            segment_ps=each([1.0 / rung.df for rung in rungs]),
-            nyquist=each([rung.nyquist_thz for rung in rungs]),
+        return _Resolution(
+            resolution=each([spectra.resolution for spectra in candidates]),
+            segment_ps=each([1.0 / spectra.df for spectra in candidates]),
+            nyquist=each([spectra.nyquist_thz for spectra in candidates]),
         )
 
 
 def frequency_known(
-    rungs: list[Rung], chosen: Chosen, sem: Floats, shape: LineShape, verdicts: list[Verdict]
+    candidates: list[SegmentSpectra],
+    chosen: ChosenFits,
+    sem: Floats,
+    shape: LineShape,
+    verdicts: list[Verdict],
 ) -> Bools:
-    """Tell whether there is a line of the shape whose place is known (g,).
+    """Whether each set has a line of the fitted shape with a known frequency (g,).
 
-    That is, whether the error of ω₀² is smaller than half of it: of an overdamped line it may
-    not be, for what goes back more slowly than a segment is long looks like free diffusion.
-
-    Parameters
-    ----------
-    rungs, chosen, sem, shape
-        As of `judge`.
-    verdicts
-        Those of `judge`.
+    The standard error of ω₀² must be below half of it. An overdamped line may fail this, for a
+    relaxation slower than the length of a segment looks like free diffusion. The arguments are
+    those of `judge_lines`, and its verdicts.
     """
-    _, share = _shares(rungs, chosen, shape)
-    # A window's own shape leaves nothing to chance: what strays from it is a second line.
-    strays = np.maximum(chosen.goodness - 1.0, 0.0) / chosen.averages > _LARGEST_STRAY**2
-    strays &= chosen.goodness - CHANCE_SIGMAS * chosen.goodness_sem > 1.0
-    one = ~chosen.odd & ~strays & (share >= _LEAST_SHARE)
+    _, share = _shares(candidates, chosen, shape)
+    # The shape of the window is exact: a deviation from it is a second line.
+    deviates = (
+        np.maximum(chosen.reduced_chi2 - 1.0, 0.0) / chosen.averages > _LARGEST_RESIDUAL**2
+    )
+    deviates &= chosen.reduced_chi2 - CHANCE_SIGMAS * chosen.reduced_chi2_sem > 1.0
+    one = ~chosen.rejected & ~deviates & (share >= _LEAST_SHARE)
     placed = [
         verdict in (Verdict.RESOLVED, Verdict.OVERDAMPED)
         or (verdict is Verdict.TOO_NARROW and alone)
@@ -166,44 +164,38 @@ def frequency_known(
     return np.array(placed, dtype=bool) & _certain(chosen, sem)
 
 
-def _certain(chosen: Chosen, sem: Floats) -> Bools:
-    """Whether the error of ω₀² is smaller than half of it (g,)."""
+def _certain(chosen: ChosenFits, sem: Floats) -> Bools:
+    """Whether the standard error of ω₀² is below half of it (g,)."""
     certain: Bools = 2.0 * sem[:, OMEGA] < _LARGEST_RELATIVE_SEM * chosen.parameters[:, OMEGA]
     return certain
 
 
-def judge(
-    rungs: list[Rung], chosen: Chosen, sem: Floats, shape: LineShape
+def judge_lines(
+    candidates: list[SegmentSpectra], chosen: ChosenFits, sem: Floats, shape: LineShape
 ) -> tuple[list[Verdict], list[str]]:
-    """Verdict and advice for each line.
+    """Return verdict and advice for each line.
 
     Parameters
     ----------
-    rungs
-        The spectra.
-    chosen
-        The fits.
     sem
         (g, n) standard errors of the parameters.
-    shape
-        What was fitted.
     """
-    sight, known = _Sight.of(rungs, chosen), _certain(chosen, sem)
+    lengths, known = _Resolution.of(candidates, chosen), _certain(chosen, sem)
     relative, width = sem[:, GAMMA], chosen.width_thz
     center = chosen.center_thz
-    total, share = _shares(rungs, chosen, shape)
+    total, share = _shares(candidates, chosen, shape)
     finite = np.isfinite(chosen.parameters[:, :3]).all(axis=1) & np.isfinite(relative)
-    narrow = (width < sight.resolution) | (
-        width * (1.0 + 2.0 * relative) < NARROWEST * sight.resolution
+    narrow = (width < lengths.resolution) | (
+        width * (1.0 + 2.0 * relative) < NARROWEST * lengths.resolution
     )
-    beyond = (width > 0.5 * sight.nyquist) | (center > sight.nyquist) | (center <= 0.0)
-    # In this order: the first that holds is the verdict.
+    beyond = (width > 0.5 * lengths.nyquist) | (center > lengths.nyquist) | (center <= 0.0)
+    # The first condition that holds gives the verdict.
     findings = [
         (Verdict.FAILED, ~finite | ~chosen.converged | ~(total > 0.0)),
         (Verdict.TOO_BROAD, beyond),
         (Verdict.OUTSIDE, ~chosen.held | (narrow & chosen.missed)),
         (Verdict.TOO_NARROW, narrow),
-        (Verdict.NO_LINE, chosen.odd | (share < _LEAST_SHARE)),
+        (Verdict.NO_LINE, chosen.rejected | (share < _LEAST_SHARE)),
         (Verdict.TOO_FEW, relative > _LARGEST_RELATIVE_SEM),
         (Verdict.OVERDAMPED, center < 0.5 * width),
     ]
@@ -215,25 +207,27 @@ def judge(
             _advise(
                 verdict,
                 (float(center[g]), float(width[g]), float(relative[g]), bool(known[g])),
-                (float(sight.resolution[g]), float(sight.segment_ps[g])),
+                (float(lengths.resolution[g]), float(lengths.segment_ps[g])),
             )
         )
     return verdicts, advice
 
 
-def _shares(rungs: list[Rung], chosen: Chosen, shape: LineShape) -> tuple[Floats, Floats]:
-    """Power of the widest band, which holds most of it, and the part of it in the lines."""
-    totals = np.array([rung.total() for rung in rungs])
+def _shares(
+    candidates: list[SegmentSpectra], chosen: ChosenFits, shape: LineShape
+) -> tuple[Floats, Floats]:
+    """Power (g,) in the broadest band, and the part of it in the lines."""
+    totals = np.array([spectra.total() for spectra in candidates])
     widest, rows = np.argmax(totals, axis=0), np.arange(totals.shape[1])
     total = totals[widest, rows]
     area = np.exp(chosen.parameters[:, AREA])
     where = places(shape)
-    if where.lean is not None:
-        # The continuum that a line interferes with is part of it, however strong.
+    if where.asymmetry is not None:
+        # The continuum that a Fano line interferes with belongs to the line.
         return total, np.ones_like(total)
     rest = total
     if where.baseline is not None:
-        breadth = np.array([rung.breadth() for rung in rungs])[widest, rows]
+        breadth = np.array([spectra.breadth() for spectra in candidates])[widest, rows]
         rest = total - area * chosen.parameters[:, where.baseline] * breadth
     if where.ratio is not None:
         area = area * (1.0 + np.nan_to_num(np.exp(chosen.parameters[:, where.ratio])))
@@ -247,44 +241,44 @@ def _advise(
     times = max((min(relative, 1e3) / _LARGEST_RELATIVE_SEM) ** 2, 1.0)
     advice = {
         Verdict.RESOLVED: "",
-        Verdict.TOO_NARROW: _longer(width, *segment),
+        Verdict.TOO_NARROW: _longer_segments(width, *segment),
         Verdict.TOO_FEW: (
             f"the width is uncertain by {100 * relative:.0f} %; a run"
-            f" {two_digits(1.2 * times)} times as long would do"
+            f" {two_digits(1.2 * times)} times as long would resolve it"
         ),
         Verdict.NO_LINE: (
             "several lines, or not the shape of a damped oscillator: look at the spectrum;"
-            " a larger supercell or a longer run may show which"
+            " a larger supercell or a longer run may separate them"
         ),
         Verdict.TOO_BROAD: (
-            "as broad as the spectrum: frames closer in time, if the mode is not overdamped"
+            "as broad as the spectrum: use frames closer in time, if it is not overdamped"
         ),
         Verdict.OUTSIDE: (
-            f"the line is near {center:.3g} THz and about {width:.2g} THz wide, and reaches"
-            " beyond the band that was kept around the expected frequency: constants of this"
-            " temperature, or a coarser --resolution-thz, whose band is wider, would do"
+            f"the line is near {center:.3g} THz and about {width:.2g} THz wide, and extends"
+            " beyond the band kept around the expected frequency: use force constants of this"
+            " temperature, or a coarser --resolution-thz, whose band is wider"
         ),
         Verdict.OVERDAMPED: (
-            "goes back without oscillating, at last in"
+            "relaxes without oscillating, most slowly in"
             f" {width / (THZ * center**2):.3g} ps (γ/ω₀²): frequency and width are those of"
             " the damped oscillator"
         )
         if omega_known
-        else "goes back without oscillating, more slowly than the segments can tell",
+        else "relaxes without oscillating, more slowly than the segments resolve",
         Verdict.FAILED: "look at the spectrum: the fit found no maximum of the likelihood",
     }
     return advice[verdict]
 
 
-def _longer(width: float, resolution: float, segment_ps: float) -> str:
-    """Tell what a line that is too narrow asks for."""
+def _longer_segments(width: float, resolution: float, segment_ps: float) -> str:
+    """Advice for a line that is too narrow."""
     floor = NARROWEST * resolution
-    # A width far below the resolution is hardly known: do not promise too much.
+    # A width far below the resolution is uncertain: limit the advised length.
     wanted = segment_ps * max(floor / max(width, 1e-3 * resolution), 1.0)
     return (
         f"narrower than {floor:.3g} THz, so it lives longer than"
         f" {1.0 / (THZ * floor):.3g} ps; --resolution-thz"
         f" {two_digits(resolution * segment_ps / wanted)} and a run of"
         f" {two_digits(2.0 * wanted)} ps"
-        f" would do (segments of {two_digits(wanted)} ps, now {segment_ps:.3g} ps)"
+        f" would resolve it (segments of {two_digits(wanted)} ps, now {segment_ps:.3g} ps)"
     )

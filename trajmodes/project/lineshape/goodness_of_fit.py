@@ -1,10 +1,11 @@
-"""Whether a spectrum has the shape of the line that was fitted to it, here and there.
+"""Tests of whether a spectrum has the shape of the fitted line.
 
-Two tests. Pearson's χ² of all bins finds structure of any kind. The mean of I/S − 1 in each of
-four regions, the wings below and above and the two halves of the core, finds what χ² is slow
-to see: a whole wing that lies below or above the model. Wings do so in truth: a damped
-oscillator's fall as ω⁻², for its friction has no memory; forces have one, and spectra end
-faster. Such wings pull the width of a fitted line down by a third and more, unnoticed.
+There are two tests. Pearson's χ² over all bins finds structure of any kind. The mean of the
+relative residual I/S − 1 in four regions (the lower and the upper wing, and the two halves of
+the core) finds what χ² is slow to detect: a whole wing above or below the model. Real wings do
+this. The wings of a damped oscillator fall as ω⁻² because its friction has no memory;
+interatomic forces have memory, and their spectra fall faster. Such wings would reduce the
+fitted width by a third or more without notice.
 """
 
 from itertools import pairwise
@@ -17,62 +18,62 @@ from trajmodes.project.spectra.segments import resolution_thz
 from trajmodes.units import THZ
 
 NEIGHBOURS = (1.0, 4.0 / 9.0, 1.0 / 36.0)
-"""Correlation of a bin of the periodogram with itself, the next, and the one after."""
+"""Correlation of a bin of a Hann-windowed periodogram with itself, its neighbour, and the
+next."""
 CHANCE_SIGMAS = 4.0
-"""From here on a misfit is not by chance."""
-_LARGEST_MISFIT = 0.75
-"""Root mean square and relative: what strays further is not of the model's shape."""
+"""A deviation of more standard deviations than this is not due to chance."""
+_LARGEST_RESIDUAL = 0.75
+"""Root-mean-square relative residual above which a spectrum does not have the model's shape."""
 
 _EDGES = (-np.inf, -1.0, 0.0, 1.0, np.inf)
-"""Of the regions, from the center in widths (its own plus the resolution)."""
+"""Edges of the regions, relative to the centre, in widths (width of the line plus
+resolution)."""
 _FEWEST_BINS = 3
 
 
-def largest_stray(observed: Observed, theta: Floats, misfit: Floats) -> Floats:
-    """Find the region that strays most from the model.
+def largest_deviation(observed: Observed, theta: Floats, residual: Floats) -> Floats:
+    """Find the region where the mean relative residual deviates most from zero.
 
     Parameters
     ----------
-    observed
-        The spectra.
     theta
         (g, n) parameters of the lines.
-    misfit
-        (g, w) I/S − 1, zero where bins do not count.
+    residual
+        (g, w) I/S − 1, zero for bins outside.
 
     Returns
     -------
-    (g,) largest mean misfit of a region, in standard deviations.
+    (g,) largest absolute mean of a region, in standard deviations.
     """
     df = 1.0 / (observed.segment_frames * observed.interval_ps)
     resolution = resolution_thz(observed.segment_frames, observed.interval_ps)
     width = np.exp(theta[:, GAMMA]) / THZ + resolution
     place = (observed.bins * df - theta[:, OMEGA, None] / THZ) / width[:, None]
-    # Neighbours that go together make means more uncertain.
-    together = 1.0 + 2.0 * sum(NEIGHBOURS[1:])
+    # Correlated neighbours increase the variance of means.
+    correlated = 1.0 + 2.0 * sum(NEIGHBOURS[1:])
     largest = np.zeros(len(theta))
     for low, high in pairwise(_EDGES):
         region = observed.inside & (place >= low) & (place < high)
         count = region.sum(axis=1)
-        total = np.abs((misfit * region).sum(axis=1))
-        sigma = np.sqrt(np.maximum(count, 1) * together / observed.averages)
+        total = np.abs((residual * region).sum(axis=1))
+        sigma = np.sqrt(np.maximum(count, 1) * correlated / observed.averages)
         largest = np.where(count >= _FEWEST_BINS, np.maximum(largest, total / sigma), largest)
     return largest
 
 
-def is_odd(goodness: Floats, goodness_sem: Floats, averages: Floats) -> Bools:
-    """Tell whether a spectrum strays from its model grossly, and not by chance (g,).
+def shape_rejected(reduced_chi2: Floats, reduced_chi2_sem: Floats, averages: Floats) -> Bools:
+    """Whether a spectrum differs grossly and significantly from its model (g,).
 
     Parameters
     ----------
-    goodness
+    reduced_chi2
         (g,) reduced Pearson χ².
-    goodness_sem
-        (g,) its standard deviation if the model is true.
+    reduced_chi2_sem
+        (g,) its standard deviation if the model is correct.
     averages
-        (g,) periodograms in the mean.
+        (g,) number of independent periodograms in the mean.
     """
-    excess = np.maximum(goodness - 1.0, 0.0)
-    surely = excess > CHANCE_SIGMAS * goodness_sem
-    odd: Bools = surely & (np.sqrt(excess / averages) > _LARGEST_MISFIT)
-    return odd
+    excess = np.maximum(reduced_chi2 - 1.0, 0.0)
+    surely = excess > CHANCE_SIGMAS * reduced_chi2_sem
+    rejected: Bools = surely & (np.sqrt(excess / averages) > _LARGEST_RESIDUAL)
+    return rejected

@@ -1,11 +1,12 @@
-"""The shapes that a line may have, as functions of one list of parameters.
+"""Line shapes as functions of one list of parameters.
 
-    S = e^a · [ M(ω₀, γ, lean) + β + e^ρ M(ω₂, γ₂) ]
+    S = e^a · [ M(ω₀, γ, a_F) + β + e^ρ M(ω₂, γ₂) ]
 
-M is the damped oscillator of area 1 seen through the window (`oscillator`), with Fano's
-interference (`fano`) where that is asked for. Parameters stand in this order:
+M is the damped oscillator of area 1 convolved with the window (`oscillator`), with Fano
+interference if requested. The parameters are, in this order,
 
-    ln area a, ω₀, ln γ  |  lean  |  β, a constant baseline  |  ρ, ω₂, ln γ₂ of a second line
+    ln area a, ω₀, ln γ  |  Fano asymmetry a_F  |  constant baseline β  |  ρ, ω₂, ln γ₂ of a
+    second line
 """
 
 from collections.abc import Callable
@@ -19,17 +20,17 @@ from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.project.lineshape.oscillator import Grid, Room, line_spectra, part_of
 
 AREA, OMEGA, GAMMA = 0, 1, 2
-"""Where every shape has ln area, ω₀ and ln γ."""
+"""Positions of ln area, ω₀ and ln γ in every shape."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineShape:
-    """What is fitted to the spectrum of each set of modes."""
+    """Line shape fitted to the spectrum of each set of modes."""
 
     kind: Literal["oscillator", "fano", "two-oscillators"] = "oscillator"
-    """One damped oscillator, one with Fano's interference, or the sum of two oscillators."""
+    """One damped oscillator, one with Fano interference, or the sum of two oscillators."""
     baseline: bool = False
-    """Whether a constant may lie below the line."""
+    """Whether to fit a constant below the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +40,23 @@ class Observed:
     bins: Ints
     """(g, w) frequency bins."""
     inside: Bools
-    """(g, w) which of them count."""
+    """(g, w) bins that are fitted."""
     power: Floats
-    """(g, w) averaged one-sided periodogram; 0 where it does not count."""
+    """(g, w) averaged one-sided periodogram; 0 outside."""
     averages: Floats
     """(g,) number of independent periodograms in the mean."""
     segment_frames: int
-    """Frames in a segment."""
     interval_ps: float
-    """Time between frames."""
 
     @property
     def sizes(self) -> Ints:
-        """How many bins there are up to the last one that counts (g,)."""
+        """Number of bins up to the last fitted one (g,)."""
         sizes: Ints = self.inside.shape[1] - np.argmax(self.inside[:, ::-1], axis=1)
         return sizes
 
     @property
     def axes(self) -> tuple[Ints, Ints, Grid]:
-        """First bin (g,) and number of bins (g,) of each spectrum, and all bins."""
+        """First bin (g,) and number of bins (g,) of each spectrum, and the grid of all bins."""
         first, last = int(self.bins.min()), int(self.bins.max())
         grid = Grid.of(first, last, self.segment_frames, self.interval_ps)
         return np.ascontiguousarray(self.bins[:, 0]), self.sizes, grid
@@ -65,45 +64,46 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the parameters of a shape stand; None for those it does not have."""
+    """Positions of the parameters of a shape; None for those it does not have."""
 
-    lean: int | None
+    asymmetry: int | None
     baseline: int | None
     ratio: int | None
-    """First of the three of the second line."""
+    """First of the three parameters of the second line."""
     count: int
 
     @property
     def codes(self) -> tuple[int, int, int]:
-        """Lean, baseline, ratio for the kernels; −1 for those that are not there."""
-        lean, baseline, ratio = (
-            -1 if place is None else place for place in (self.lean, self.baseline, self.ratio)
+        """Positions of asymmetry, baseline and second line for the kernels; −1 for None."""
+        asymmetry, baseline, ratio = (
+            -1 if place is None else place
+            for place in (self.asymmetry, self.baseline, self.ratio)
         )
-        return lean, baseline, ratio
+        return asymmetry, baseline, ratio
 
     @property
     def lines(self) -> tuple[int, ...]:
-        """First parameter of each of the lines."""
+        """First parameter of each line."""
         return (0,) if self.ratio is None else (0, self.ratio)
 
 
 def places(shape: LineShape) -> Places:
-    """Find the place of each parameter."""
+    """Return the position of each parameter."""
     count = 3
-    lean = baseline = ratio = None
+    asymmetry = baseline = ratio = None
     if shape.kind == "fano":
-        lean, count = count, count + 1
+        asymmetry, count = count, count + 1
     if shape.baseline:
         baseline, count = count, count + 1
     if shape.kind == "two-oscillators":
         ratio, count = count, count + 3
-    return Places(lean, baseline, ratio, count)
+    return Places(asymmetry, baseline, ratio, count)
 
 
 def extended(theta: Floats, shape: LineShape) -> Floats:
-    """Parameters (g, n) of the shape that is the same curve as a simpler one (g, n').
+    """Return the parameters (g, n) that give a simpler shape (g, n') in this shape.
 
-    What is new is zero: no interference, no baseline. A second line is not made up here.
+    New parameters are zero: no interference, no baseline. A second line is not added.
     """
     wanted = places(shape).count
     longer = np.zeros((len(theta), wanted))
@@ -114,10 +114,10 @@ def extended(theta: Floats, shape: LineShape) -> Floats:
 
 
 def model_of(shape: LineShape) -> Callable[[Observed, Floats], tuple[Floats, Floats]]:
-    """Build the function from parameters (g, n) to S (g, w) and its derivatives (g, n, w).
+    """Return the function from parameters (g, n) to S (g, w) and its derivatives (g, n, w).
 
-    All is told for a = 0: the area multiplies everything. After the last bin that counts all
-    is zero.
+    S is given for ln area = 0, since the area is a common factor. Values after the last fitted
+    bin are zero.
     """
     where = places(shape)
 
@@ -140,7 +140,7 @@ def _line_models(
     power_gw: Floats,
     slopes_gnw: Floats,
 ) -> None:
-    """Put in S and its derivatives, up to the last bin that counts."""
+    """Store S and its derivatives, up to the last fitted bin."""
     first, sizes, grid, room = axes
     for g in range(len(theta_gn)):
         axis = part_of(grid, first[g], sizes[g])
@@ -155,12 +155,12 @@ def line_model(
     power: Floats,
     slopes_nw: Floats,
 ) -> None:
-    """Put in S (w,) and its derivatives (n, w) for parameters (n,): see `model_of`."""
-    lean, baseline, ratio = codes
+    """Store S (w,) and its derivatives (n, w) for parameters (n,); see `model_of`."""
+    asymmetry, baseline, ratio = codes
     grid, room = axis
-    asymmetry = 0.0 if lean < 0 else theta[lean]
-    line = (theta[OMEGA], np.exp(theta[GAMMA]), asymmetry)
-    line_spectra(line, grid, room, slopes_nw[: 3 if lean < 0 else 4])
+    a = 0.0 if asymmetry < 0 else theta[asymmetry]
+    line = (theta[OMEGA], np.exp(theta[GAMMA]), a)
+    line_spectra(line, grid, room, slopes_nw[: 3 if asymmetry < 0 else 4])
     n_bins = len(grid.turns) - 2
     # The spectrum is its own derivative by ln a.
     for w in range(n_bins):

@@ -1,45 +1,46 @@
-"""What a Hann-windowed periodogram of a damped oscillator is on average, in closed form.
+"""Expected Hann-windowed periodograms of a damped oscillator and of a Fano line.
 
-Model of one mode: Q̈ + γQ̇ + ω₀²Q = noise. The velocity autocorrelation is
+Closed forms. Model of one mode: Q̈ + γQ̇ + ω₀²Q = noise. The velocity autocorrelation is
 
     C(t)/C(0) = Σ_j A_j e^{p_j t},  p = −γ/2 ± i√(ω₀² − γ²/4),  A₁ = p₁/(p₁ − p₂), A₂ = 1 − A₁,
 
 over- or underdamped. The expected periodogram of a segment is the Fourier sum of C(τΔt) times
-the autocorrelation b(τ) of the window, at the frames where it is sampled: aliasing, leakage and
-finite resolution are all in it (Sykulski et al., Biometrika 106, 251 (2019)). For the Hann
-window, θ = 2π/L,
+the autocorrelation b(τ) of the window, at the sampled times; it contains aliasing, leakage and
+finite resolution (Sykulski et al., Biometrika 106, 251 (2019)). For the Hann window, with θ =
+2π/L,
 
     b(τ) = (L − τ)(¼ + ⅛ cos θτ) + (¼ cot θ/2 − ⅛ cot θ) sin θτ,
 
-so the sum is made of geometric ones in y = e^{p Δt − iωΔt}, shifted by one bin for e^{±iθτ}:
+so the sum consists of geometric sums in y = e^{p Δt − iωΔt}, shifted by one bin for e^{±iθτ}:
 
     g₀ = Σ_{τ=1}^{L−1} y^τ = (y − Y)/(1 − y),                         Y = y^L = e^{p LΔt},
     g₁ = Σ (L − τ) y^τ = L y/(1 − y) − y(1 − Y)/(1 − y)²,
     g₂ = Σ τ(L − τ) y^τ = y dg₁/dy,  and  y dg₀/dy = L g₀ − g₁.
 
-A line that interferes with a continuum: Fano's profile for a damped oscillator.
+Fano line. With κ = (ω² − ω₀²)/(γω₀) the oscillator's spectrum is multiplied by (1 + aκ)²:
 
-With κ = (ω² − ω₀²)/(γω₀) the damped oscillator's spectrum is multiplied by (1 + aκ)²:
+    S(ω) = K · 4γω²/((ω² − ω₀²)² + γ²ω²) · (1 + aκ)²,                    a = 1/q_F.
 
-    S(ω) = K · 4γω²/((ω² − ω₀²)² + γ²ω²) · (1 + aκ)²,                    a = 1/q_F,
-
-so that a = 0 is the oscillator itself, a > 0 leans to high frequencies with a zero below the
-line, a < 0 is its mirror image, and around the line the continuum is a² of the height of the
-oscillator (Fano, Phys. Rev. 124, 1866 (1961); with ω² in place of ω, as oscillators want it,
+The asymmetry a = 0 gives the oscillator. For a > 0 the line is skewed to high frequencies, with
+a zero below it; a < 0 gives the mirror image. The continuum around the line is a² of the height
+of the oscillator (Fano, Phys. Rev. 124, 1866 (1961); with ω² in place of ω, as for oscillators,
 Gallinet and Martin, Phys. Rev. B 83, 235427 (2011)). K is the kinetic energy of the oscillator
-alone; the integral of the interference is not finite, for the continuum goes on.
+alone; the integral over the interference diverges because the continuum does not end.
 
 Polynomial division leaves spectra whose windowed forms are known. With V and U the spectra of
-velocity and of ω₀Q (`oscillator`), both of area 1,
+the velocity and of ω₀Q, both of area 1,
 
     S/K = c_V V + c_U U + c₀ + c₂ω²,
     c_V = 1 + 2a(ω₀/γ − γ/ω₀) − a²(2 − γ²/ω₀²),      c_U = a² − 2aω₀/γ,
     c₀ = 8a/ω₀ − 4γa²/ω₀²,                           c₂ = 4a²/(γω₀²).
 
-The Hann window leaves a constant as it is, and makes ω² into ω² + θ²/3 with θ one bin. What the
-oscillator has beyond the Nyquist frequency is folded back, the interference is not: of it only
-the surroundings of the line mean anything. So what folding adds to (c_V − 1) V is taken off
-again, 4γ(c_V − 1) Σ_{k≠0} (ω + kΩ)⁻², Ω = 2π/Δt; U ends faster and has nothing to fold.
+The Hann window leaves a constant unchanged and turns ω² into ω² + θ²/3 with θ one bin. The part
+of the oscillator beyond the Nyquist frequency is aliased; the interference, which is meaningful
+only around the line, must not be. The aliasing of (c_V − 1) V is therefore subtracted,
+
+    4γ(c_V − 1) Σ_{k≠0} (ω + kΩ)⁻²,                                      Ω = 2π/Δt.
+
+U falls faster, and its aliasing is negligible.
 """
 
 from typing import NamedTuple
@@ -50,15 +51,15 @@ from numba import njit
 from trajmodes.arrays import Complexes, Floats, Ints
 
 _CRITICAL = 1e-8
-"""Least |ω₀² − γ²/4| in γ²: nearer to critical damping the two poles are kept this far apart,
-which moves the spectrum by as little."""
+"""Smallest |ω₀² − γ²/4| in γ². Closer to critical damping the two poles are kept this far
+apart, which changes the spectrum by as little."""
 
 
 class Grid(NamedTuple):
     """Consecutive bins at which the kernels compute a spectrum, and one more on each side."""
 
     first: int
-    """The one that is before the first."""
+    """The bin before the first one."""
     turns: Complexes
     """(w + 2,) e^{−iωΔt}."""
     length: int
@@ -68,32 +69,32 @@ class Grid(NamedTuple):
 
     @staticmethod
     def of(first: int, last: int, segment_frames: int, interval_ps: float) -> "Grid":
-        """All bins from the first to the last one."""
+        """Return the grid of all bins from the first to the last."""
         turns = np.exp(-2j * np.pi / segment_frames * np.arange(first - 1, last + 2))
         return Grid(int(first) - 1, turns, int(segment_frames), float(interval_ps))
 
 
 class Room(NamedTuple):
-    """Arrays that the kernels fill anew for each line."""
+    """Work arrays of the kernels, overwritten for each line."""
 
     weights_kn: Floats
-    """(4, 5) c_V, c_U and the continuum (see `fano`), and their derivatives."""
+    """(4, 5) c_V, c_U and the coefficients of the continuum, and their derivatives."""
     factors_kn: Floats
-    """(4, 5) what one pole adds to the spectrum and to its derivatives: real and imaginary
-    parts of the factors of the two window sums, and the constant of the lag zero."""
+    """(4, 5) contribution of one pole to the spectrum and to its derivatives: real and
+    imaginary parts of the factors of the two window sums, and the constant at lag zero."""
     sums_nw: Complexes
-    """(5, w + 2) g₀, g₁, g₂ of the module's text, Σ_τ b(τ) y^τ and its derivative by ln y."""
+    """(5, w + 2) g₀, g₁, g₂, Σ_τ b(τ) y^τ, and the derivative of the latter by ln y."""
 
     @staticmethod
     def of(n_bins: int) -> "Room":
-        """Room for spectra of so many bins."""
+        """Allocate work arrays for a number of bins."""
         sums_nw = np.empty((5, n_bins + 2), dtype=np.complex128)
         return Room(np.zeros((4, 5)), np.empty((4, 5)), sums_nw)
 
 
 @njit(nogil=True, cache=True, inline="always")
 def part_of(grid: Grid, first: int, size: int) -> Grid:
-    """Take so many of the bins, from this one on."""
+    """Return a number of bins of a grid, from a first one on."""
     place = first - 1 - grid.first
     turns = grid.turns[place : place + size + 2]
     return Grid(first - 1, turns, grid.length, grid.interval)
@@ -110,8 +111,6 @@ def expected_power(
         (g,) ω₀ and γ in rad/ps, both positive; any damping.
     bins
         (g, w) consecutive frequency bins, strictly between 0 and the Nyquist frequency.
-    segment_frames, interval_ps
-        Frames in a segment and the time between them.
 
     Returns
     -------
@@ -128,22 +127,20 @@ def expected_power(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def add_poles(omega: float, gamma: float, grid: Grid, room: Room, spectra_kw: Floats) -> None:
-    """Put in c_V V + c_U U as windowed and sampled, per THz, and its derivatives.
+    """Store the windowed and sampled c_V V + c_U U, per THz, and its derivatives.
 
-    V and U are the spectra of velocity and of ω₀Q, both of area 1: 4γω²/((ω² − ω₀²)² + γ²ω²),
-    and the same with ω₀² in place of the ω² above the line.
+    V and U are the spectra of the velocity and of ω₀Q, both of area 1: 4γω²/((ω² − ω₀²)² +
+    γ²ω²), and the same with ω₀² in place of ω² in the numerator.
 
     Parameters
     ----------
     omega, gamma
         ω₀ and γ in rad/ps.
-    grid
-        The bins.
     room
-        With c_V and c_U in the first two columns of the weights, and below them their
-        derivatives by ω₀, by ln γ, and by what else they depend on.
+        Holds c_V and c_U in the first two columns of the weights, and in the rows below their
+        derivatives by ω₀, ln γ, and the other parameters.
     spectra_kw
-        Where the spectrum and its derivatives are put.
+        Receives the spectrum and its derivatives.
     """
     square, least = omega**2 - 0.25 * gamma**2, _CRITICAL * gamma**2
     if abs(square) < least:
@@ -167,7 +164,7 @@ def add_poles(omega: float, gamma: float, grid: Grid, room: Room, spectra_kw: Fl
 def _place_factors(
     omega: float, gamma: float, root: complex, grid: Grid, room: Room
 ) -> complex:
-    """Put in the factors of one pole p = −γ/2 + i·root, and return it."""
+    """Store the factors of one pole p = −γ/2 + i·root, and return the pole."""
     weights, factors = room.weights_kn, room.factors_kn
     pole, other = -0.5 * gamma + 1j * root, -0.5 * gamma - 1j * root
     split = 2j * root
@@ -196,7 +193,7 @@ def _place_factors(
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _geometric_sums(step: complex, grid: Grid, sums_nw: Complexes) -> None:
-    """Put in g₀, g₁, g₂ of the module's text, for y = e^step at ω = 0."""
+    """Store g₀, g₁, g₂ of the module docstring, for y = e^step at ω = 0."""
     g0, g1, g2 = sums_nw[0], sums_nw[1], sums_nw[2]
     length, turns = grid.length, grid.turns
     once, whole = np.exp(step), np.exp(length * step)
@@ -204,7 +201,7 @@ def _geometric_sums(step: complex, grid: Grid, sums_nw: Complexes) -> None:
     rest = length - decay + length * whole
     for b in range(len(turns)):
         y = once * turns[b]
-        # 1/(1 − y), in real numbers: far quicker than a division of complex ones.
+        # 1/(1 − y) in real arithmetic, much faster than a complex division.
         away = 1.0 - y
         gap = away.conjugate() * (1.0 / (away.real * away.real + away.imag * away.imag))
         ratio = y * gap
@@ -215,12 +212,12 @@ def _geometric_sums(step: complex, grid: Grid, sums_nw: Complexes) -> None:
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _window_sums(length: int, n_bins: int, sums_nw: Complexes) -> None:
-    """Put in Σ_τ b(τ) y^τ for each bin, and its derivative by ln y."""
+    """Store Σ_τ b(τ) y^τ for each bin, and its derivative by ln y."""
     g0, g1, g2, sums, growth = sums_nw[0], sums_nw[1], sums_nw[2], sums_nw[3], sums_nw[4]
     theta = 2.0 * np.pi / length
     sine = 0.5 * (0.25 / np.tan(0.5 * theta) - 0.125 / np.tan(theta))
     for w in range(n_bins):
-        # e^{+iθτ} moves to the bin before, e^{−iθτ} to the one after.
+        # e^{+iθτ} shifts to the bin before, e^{−iθτ} to the bin after.
         edge = g0[w + 2] - g0[w]
         # y dg₀/dy = L g₀ − g₁, and y dg₁/dy = g₂.
         bent = length * edge - (g1[w + 2] - g1[w])
@@ -233,7 +230,7 @@ def _window_sums(length: int, n_bins: int, sums_nw: Complexes) -> None:
 def expected_fano(
     shape: tuple[Floats, Floats, Floats], bins: Ints, segment_frames: int, interval_ps: float
 ) -> tuple[Floats, Floats]:
-    """Compute the expected one-sided Welch spectrum of an interfering line with K = 1.
+    """Compute the expected one-sided Welch spectrum of a Fano line with K = 1.
 
     Parameters
     ----------
@@ -241,8 +238,6 @@ def expected_fano(
         (g,) each: ω₀ and γ in rad/ps, and the asymmetry a.
     bins
         (g, w) consecutive frequency bins, strictly between 0 and the Nyquist frequency.
-    segment_frames, interval_ps
-        Frames in a segment and the time between them.
 
     Returns
     -------
@@ -260,12 +255,12 @@ def expected_fano(
 def line_spectra(
     line: tuple[float, float, float], grid: Grid, room: Room, spectra_kw: Floats
 ) -> None:
-    """Put in the spectrum of a line (ω₀, γ, a) and its derivatives by ω₀, ln γ and a.
+    """Store the spectrum of a line (ω₀, γ, a) and its derivatives by ω₀, ln γ and a.
 
-    With three rows a must be zero: the line is then the damped oscillator.
+    If `spectra_kw` has three rows, a must be zero, and the line is a damped oscillator.
     """
-    omega, gamma, lean = line
-    _place_weights(omega, gamma, lean, room.weights_kn)
+    omega, gamma, a = line
+    _place_weights(omega, gamma, a, room.weights_kn)
     add_poles(omega, gamma, grid, room, spectra_kw)
     if len(spectra_kw) > 3:
         _add_continuum(grid, room.weights_kn, spectra_kw)
@@ -273,7 +268,7 @@ def line_spectra(
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _add_continuum(grid: Grid, weights: Floats, spectra_kw: Floats) -> None:
-    """Add c₀ + c₂ω², and take off what folding adds to (c_V − 1) V."""
+    """Add c₀ + c₂ω², and subtract the aliasing of (c_V − 1) V."""
     theta = 2.0 * np.pi / (grid.length * grid.interval)
     for w in range(len(grid.turns) - 2):
         here = theta * (grid.first + w + 1)
@@ -287,27 +282,27 @@ def _add_continuum(grid: Grid, weights: Floats, spectra_kw: Floats) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _place_weights(omega: float, gamma: float, lean: float, weights: Floats) -> None:
-    """Put in c_V, c_U, c₀, c₂, 4γ(1 − c_V), and their derivatives by ω₀, ln γ, a: (k, 5)."""
-    ratio, square = gamma / omega, lean**2
+def _place_weights(omega: float, gamma: float, a: float, weights: Floats) -> None:
+    """Store c_V, c_U, c₀, c₂, 4γ(1 − c_V), and their derivatives by ω₀, ln γ, a, as (k, 5)."""
+    ratio, square = gamma / omega, a**2
     curved = 4.0 * square / (gamma * omega**2)
-    weights[0, 0] = 1.0 + 2.0 * lean * (1.0 / ratio - ratio) - square * (2.0 - ratio**2)
-    weights[0, 1] = square - 2.0 * lean / ratio
-    weights[0, 2] = (8.0 * lean - 4.0 * square * ratio) / omega
+    weights[0, 0] = 1.0 + 2.0 * a * (1.0 / ratio - ratio) - square * (2.0 - ratio**2)
+    weights[0, 1] = square - 2.0 * a / ratio
+    weights[0, 2] = (8.0 * a - 4.0 * square * ratio) / omega
     weights[0, 3] = curved
-    weights[1, 0] = 2.0 * lean * (1.0 / ratio + ratio) / omega
+    weights[1, 0] = 2.0 * a * (1.0 / ratio + ratio) / omega
     weights[1, 0] -= 2.0 * square * ratio**2 / omega
-    weights[1, 1] = -2.0 * lean / gamma
-    weights[1, 2] = (8.0 * square * ratio - 8.0 * lean) / omega**2
+    weights[1, 1] = -2.0 * a / gamma
+    weights[1, 2] = (8.0 * square * ratio - 8.0 * a) / omega**2
     weights[1, 3] = -2.0 * curved / omega
-    weights[2, 0] = 2.0 * square * ratio**2 - 2.0 * lean * (1.0 / ratio + ratio)
-    weights[2, 1] = 2.0 * lean / ratio
+    weights[2, 0] = 2.0 * square * ratio**2 - 2.0 * a * (1.0 / ratio + ratio)
+    weights[2, 1] = 2.0 * a / ratio
     weights[2, 2] = -4.0 * square * ratio / omega
     weights[2, 3] = -curved
-    weights[3, 0] = 2.0 * (1.0 / ratio - ratio) - 2.0 * lean * (2.0 - ratio**2)
-    weights[3, 1] = 2.0 * lean - 2.0 / ratio
-    weights[3, 2] = (8.0 - 8.0 * lean * ratio) / omega
-    weights[3, 3] = 8.0 * lean / (gamma * omega**2)
+    weights[3, 0] = 2.0 * (1.0 / ratio - ratio) - 2.0 * a * (2.0 - ratio**2)
+    weights[3, 1] = 2.0 * a - 2.0 / ratio
+    weights[3, 2] = (8.0 - 8.0 * a * ratio) / omega
+    weights[3, 3] = 8.0 * a / (gamma * omega**2)
     for k in range(4):
         weights[k, 4] = -4.0 * gamma * weights[k, 0]
     weights[0, 4] += 4.0 * gamma

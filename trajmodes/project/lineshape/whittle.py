@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit
 
 from trajmodes.arrays import Bools, Floats, Ints
-from trajmodes.project.lineshape.goodness_of_fit import NEIGHBOURS, largest_stray
+from trajmodes.project.lineshape.goodness_of_fit import NEIGHBOURS, largest_deviation
 from trajmodes.project.lineshape.models import (
     GAMMA,
     OMEGA,
@@ -41,7 +41,7 @@ _LOWEST = 0.05
 _FAR_BEYOND = 4.0
 MOST_STEPS = 60
 """Of the scoring, before a fit is given up."""
-_LARGEST_LEAN = 3.0
+_LARGEST_ASYMMETRY = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class Lines:
     """(g, n, n), correlation of bins allowed for."""
     cost: Floats
     """(g,) −ln L as if bins were independent."""
-    goodness: Floats
+    reduced_chi2: Floats
     """(g,) reduced Pearson χ²."""
-    goodness_sem: Floats
+    reduced_chi2_sem: Floats
     """(g,) its standard deviation if the model is true."""
-    stray: Floats
-    """(g,) largest misfit of a region, in standard deviations: see `goodness`."""
+    deviation: Floats
+    """(g,) largest misfit of a region, in standard deviations: see `reduced_chi2`."""
     converged: Bools
     """(g,) whether the last step was smaller than 1e-3 standard errors."""
 
@@ -105,7 +105,7 @@ def fit_whittle(
         np.array(observed.averages, dtype=float),
     )
     work = _Work.of(where.count, observed.bins.shape[1])
-    _climb_all(theta, seen, (*observed.axes, work), limits, steps, converged)
+    _maximise_all(theta, seen, (*observed.axes, work), limits, steps, converged)
     return _summary(observed, theta, shape, converged)
 
 
@@ -117,7 +117,7 @@ class _Limits(NamedTuple):
     highest: float
     """Largest ω₀ and γ in rad/ps: far beyond the Nyquist frequency."""
     codes: tuple[int, int, int]
-    """Where lean, baseline and second line stand, −1 for those that are not there."""
+    """Where asymmetry, baseline and second line stand, −1 for those that are not there."""
 
 
 class _Work(NamedTuple):
@@ -159,7 +159,7 @@ class _Work(NamedTuple):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _climb_all(
+def _maximise_all(
     theta_gn: Floats,
     seen: tuple[Floats, Bools, Floats],
     axes: tuple[Ints, Ints, Grid, _Work],
@@ -173,11 +173,11 @@ def _climb_all(
     for g in range(len(theta_gn)):
         one = (power_gw[g], inside_gw[g], averages[g])
         axis = part_of(grid, first[g], sizes[g])
-        converged[g] = _climb(theta_gn[g], one, (axis, work), limits, steps)
+        converged[g] = _maximise(theta_gn[g], one, (axis, work), limits, steps)
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _climb(
+def _maximise(
     theta: Floats,
     seen: tuple[Floats, Bools, float],
     axis: tuple[Grid, _Work],
@@ -269,7 +269,7 @@ def _shorten(theta: Floats, codes: tuple[int, int, int], step: Floats) -> None:
 @njit(nogil=True, cache=True, error_model="numpy")
 def _keep(theta: Floats, limits: _Limits) -> None:
     """Bring parameters back to where they must stay."""
-    lean, baseline, second = limits.codes
+    asymmetry, baseline, second = limits.codes
     floor, roof = np.log(_NARROWEST * limits.resolution), np.log(limits.highest)
     for first in (0, second):
         if first >= 0:
@@ -281,8 +281,8 @@ def _keep(theta: Floats, limits: _Limits) -> None:
     if baseline >= 0:
         # White noise has no negative power.
         theta[baseline] = max(theta[baseline], 0.0)
-    if lean >= 0:
-        theta[lean] = min(max(theta[lean], -_LARGEST_LEAN), _LARGEST_LEAN)
+    if asymmetry >= 0:
+        theta[asymmetry] = min(max(theta[asymmetry], -_LARGEST_ASYMMETRY), _LARGEST_ASYMMETRY)
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
@@ -419,8 +419,8 @@ def _summary(observed: Observed, theta: Floats, shape: LineShape, converged: Boo
         parameters=theta,
         covariance=covariance,
         cost=count * ((log_power + ratio) * observed.inside).sum(axis=1),
-        goodness=count * (misfit**2).sum(axis=1) / freedom,
-        goodness_sem=np.sqrt((2.0 + 6.0 / count) * shared / freedom),
-        stray=largest_stray(observed, theta, misfit),
+        reduced_chi2=count * (misfit**2).sum(axis=1) / freedom,
+        reduced_chi2_sem=np.sqrt((2.0 + 6.0 / count) * shared / freedom),
+        deviation=largest_deviation(observed, theta, misfit),
         converged=converged & sound,
     )

@@ -1,31 +1,32 @@
 """Maximum-entropy spectra of mode velocities, by Burg's recursion.
 
-A segment is taken as autoregressive, Σ_j a_j Q̇_{t−j} = noise with a₀ = 1, and the spectrum is
-that of this process. The coefficients come from reflections, one for each order,
+A segment is modelled as autoregressive, Σ_j a_j Q̇_{t−j} = noise with a₀ = 1, and the spectrum
+is that of this process. The coefficients follow from reflection coefficients, one for each
+order,
 
     k = −2 Σ f_t b_{t−1} / Σ (f_t² + b_{t−1}²),     f' = f + k b₋₁,     b' = b₋₁ + k f,
 
-with f and b the errors of prediction forwards and backwards in time, at first both the segment
-itself; the sums run over t = m … T − 1 at order m. Then Levinson's step takes a to the next
-order (J. P. Burg, thesis, Stanford 1975; N. Andersen, Geophysics 39, 69 (1974)). All |k| < 1:
-the process is stable, and its variance r_0 is that of the segment, whatever the order:
+where f and b are the prediction errors forwards and backwards in time, both initially the
+segment itself; the sums run over t = m … T − 1 at order m. Levinson's step then extends a to
+the next order (J. P. Burg, thesis, Stanford 1975; N. Andersen, Geophysics 39, 69 (1974)). All
+|k| < 1: the process is stable, and its variance r_0 is that of the segment for any order:
 
     S(f) = Δt ⟨|Q̇|²⟩ Π(1 − k²) / |Σ_j a_j e^{−iωjΔt}|²,   ∫₀^{1/2Δt} S df = ½⟨|Q̇|²⟩  exactly.
 
-Its peaks may be far narrower than any grid, and samples of S would then say nothing of their
-weight. So S is made of the covariances r_m = −Σ_{j>0} a_j r_{m−j} up to one period of the grid,
-tapered by Parzen's window: it is S as it stands, seen through a kernel of some two bins that is
-nowhere negative, and its sum over the bins is exact on every grid.
+Its peaks may be much narrower than the spacing of a grid, and samples of S would then not give
+their weight. S is therefore computed from the covariances r_m = −Σ_{j>0} a_j r_{m−j} up to one
+period of the grid, tapered by Parzen's window. The result is S convolved with a non-negative
+kernel about two bins wide, and its sum over the bins is exact on every grid.
 
-Members of a set have one spectrum, so one k: their sums are pooled before the division. In
-equilibrium +f and −f, the two directions of travel, have one spectrum as well: pooling a series
-with its conjugate leaves the real part of the sums, which is the same as real and imaginary
-parts being two members. Pooling before the recursion and not after it doubles the data that
-each coefficient is made of, and no line can split between +f and −f.
+The members of a set have one spectrum and hence one k: their sums are pooled before the
+division. In equilibrium +f and −f, the two directions of travel, also have the same spectrum.
+Pooling a series with its conjugate leaves the real part of the sums, which is the same as
+treating real and imaginary parts as two members. Pooling before the recursion doubles the data
+for each coefficient, and no line can split between +f and −f.
 
-Prefer it where runs are short and lines sharp: it is not bound to the resolution of a window.
-It is a picture, not a measurement: it carries no error bar, peaks move and split when the order
-is too high, widths depend on the order, and hence no lifetime is made of it.
+Use these spectra where runs are short and lines sharp: they are not limited by the resolution
+of a window. They are for inspection only. They have no error bars, peaks shift and split if the
+order is too high, and widths depend on the order, so no lifetime is derived from them.
 """
 
 from typing import NamedTuple
@@ -37,7 +38,8 @@ from trajmodes.arrays import Complexes, Floats
 from trajmodes.errors import DataError
 
 _LEAST = 1e-14
-"""Part of the variance that is left to noise where the recursion ends: rounding errors."""
+"""The recursion ends when the noise is this part of the variance: the rest is rounding
+error."""
 
 
 def burg_power(
@@ -54,19 +56,17 @@ def burg_power(
     segment_mt
         (m, t) velocities Q̇ of the members, in √eV; not windowed.
     order
-        Number of coefficients; a line takes two, its surroundings many more. A third of the
-        segment is about the most that is of use.
-    interval_ps
-        Time between frames.
+        Number of coefficients; a line takes two, its surroundings many more. Orders above a
+        third of the segment are of little use.
     n_freq
         Number of frequencies k/(2(n_freq − 1)Δt), from zero to Nyquist.
     weights
-        (m,) how often each member counts; all the same if None.
+        (m,) weight of each member; all equal if None.
 
     Returns
     -------
-    (w,) spectrum in eV/THz, both ±f on one side, as in `PowerSpectra`: Σ S df is the mean of
-    ½|Q̇|² over the segment.
+    (w,) one-sided spectrum in eV/THz, as in `PowerSpectra`: Σ S df is the mean of ½|Q̇|² over
+    the segment.
 
     Raises
     ------
@@ -77,29 +77,30 @@ def burg_power(
     length = 2 * (n_freq - 1)
     tapered = process.extended(length) * _parzen(length)
     tapered[1:] *= 2.0
-    # Two for ±f, half for ½|Q̇|²; zero and the Nyquist frequency are their own mirror images.
+    # Factors 2 for ±f and ½ for ½|Q̇|²; zero and Nyquist are their own mirror images.
     power: Floats = interval_ps * np.maximum(np.fft.rfft(tapered).real, 0.0)
     power[[0, -1]] *= 0.5
     return power
 
 
 class Autoregression(NamedTuple):
-    """A process that predicts each value from those before it."""
+    """Autoregressive process, which predicts each value from those before it."""
 
     coefficients: Floats
-    """(j,) of the prediction error, a₀ = 1."""
+    """(j,) coefficients of the prediction error, a₀ = 1."""
     noise: float
     """Variance of the prediction error."""
     covariances: Floats
-    """(j,) r_m of the process at lags m of 0 to its order; r_0 is its variance."""
+    """(j,) covariances r_m of the process at lags m from 0 to its order; r_0 is its
+    variance."""
 
     def extended(self, n_lags: int) -> Floats:
-        """Covariances (m,) at lags of 0 to n_lags − 1."""
+        """Return the covariances (m,) at lags from 0 to n_lags − 1."""
         return _extended(self.coefficients, self.covariances, n_lags)
 
 
 def _parzen(n_lags: int) -> Floats:
-    """Parzen's window at lags of 0 to n_lags − 1; its transform is nowhere negative."""
+    """Parzen's window at lags from 0 to n_lags − 1; its transform is non-negative."""
     x_m = np.arange(n_lags) / n_lags
     taper: Floats = np.where(
         x_m < 0.5, 1.0 - 6.0 * x_m**2 * (1.0 - x_m), 2.0 * (1.0 - x_m) ** 3
@@ -110,12 +111,9 @@ def _parzen(n_lags: int) -> Floats:
 def autoregression(
     segment_mt: Complexes, order: int, weights: Floats | None = None
 ) -> Autoregression:
-    """Find the process that the members of one set are in one segment.
+    """Fit the process to the members of one set in one segment.
 
-    Parameters
-    ----------
-    segment_mt, order, weights
-        As of `burg_power`.
+    The parameters are those of `burg_power`.
 
     Raises
     ------
@@ -125,12 +123,12 @@ def autoregression(
     members, n_frames = segment_mt.shape
     if not 1 <= order < n_frames:
         raise DataError(
-            f"an autoregression of order {order} cannot be had from {n_frames} frames",
+            f"an autoregression of order {order} cannot be fitted to {n_frames} frames",
             fix=f"give an order between 1 and {n_frames // 3}",
         )
     weight = np.ones(members) if weights is None else np.asarray(weights, dtype=float)
     parts = (segment_mt.real, segment_mt.imag) if np.iscomplexobj(segment_mt) else (segment_mt,)
-    # The weight is quadratic in the series, so its root goes into it.
+    # Sums are quadratic in the series, so each series is multiplied by the root of its weight.
     root = np.sqrt(weight / (weight.sum() * n_frames))[:, None]
     series_mt = np.concatenate([root * part for part in parts]).astype(float)
     return Autoregression(*_recursion(series_mt, order))
@@ -138,7 +136,7 @@ def autoregression(
 
 @njit(nogil=True, cache=True)
 def _recursion(series_mt: Floats, order: int) -> tuple[Floats, float, Floats]:
-    """Burg's recursion of real series; the variance is Σ x² of all of them."""
+    """Burg's recursion for real series; the variance is Σ x² over all of them."""
     members, n_frames = series_mt.shape
     forward, backward = series_mt.copy(), series_mt.copy()
     coefficients = np.zeros(order + 1)
@@ -158,7 +156,7 @@ def _recursion(series_mt: Floats, order: int) -> tuple[Floats, float, Floats]:
             break
         k = -2.0 * product / square
         for i in range(members):
-            # Downwards, for b_t of this order needs b_{t−1} of the last.
+            # Downwards, because b_t of this order needs b_{t−1} of the previous one.
             for t in range(n_frames - 1, m - 1, -1):
                 ahead, behind = forward[i, t], backward[i, t - 1]
                 forward[i, t] = ahead + k * behind
@@ -169,13 +167,13 @@ def _recursion(series_mt: Floats, order: int) -> tuple[Floats, float, Floats]:
         for j in range(1, m + 1):
             covariances[m] -= coefficients[j] * covariances[m - j]
         done = m
-    # Where the recursion ended early, no later coefficient is other than zero.
+    # Where the recursion ended early, all later coefficients are zero.
     return coefficients, noise, _extended(coefficients, covariances[: done + 1], order + 1)
 
 
 @njit(nogil=True, cache=True)
 def _extended(coefficients: Floats, covariances: Floats, n_lags: int) -> Floats:
-    """Go on with r_m = −Σ_{j>0} a_j r_{m−j}."""
+    """Extend the covariances by r_m = −Σ_{j>0} a_j r_{m−j}."""
     longer = np.zeros(n_lags)
     known = min(n_lags, len(covariances))
     longer[:known] = covariances[:known]

@@ -1,22 +1,20 @@
-"""The Hann window: its values, its sampling, and what it does to statistics.
+"""Segments of a run, and the Hann window that is applied to them.
 
-All of it in one place, so that the spectra and the line model cannot disagree. Segments of L
-frames start every L/2 frames; the window is the periodic one, w_t = ½ − ½ cos(2πt/L), and
-Σ w² = 3L/8.
+The window is defined here only, so that the spectra and the line model agree: w_t = ½ − ½
+cos(2πt/L), periodic, with Σ w² = 3L/8. Segments of L frames start every L/2 frames.
 
-Where the segments of a run lie, and which of them a part of the run can finish.
-
-Half-overlapping segments start at the beginning of each uninterrupted stretch of the run, so
-they never look across a gap, and they are counted in frames of the whole run, so nothing
-depends on where the run is cut into blocks:
+Half-overlapping segments start at the beginning of each uninterrupted range of frames, so they
+never contain a gap. Their positions are counted in frames of the whole run, so nothing depends
+on where the run is cut into blocks:
 
         segments           ├───span───┤
                       ├───span───┤
                  ├───span───┤    .    .
         part        [─head─|··inside··|─tail─]
 
-A segment inside a part of the run is done by it. Those that began before it, or reach beyond,
-are open: frames of the head and of the tail wait for the other half.
+A segment inside a part of the run is evaluated by it. Segments that begin before the part or
+end after it are open: the frames of the head and of the tail are kept until the neighbouring
+part arrives.
 """
 
 from collections.abc import Iterable
@@ -27,8 +25,8 @@ import numpy as np
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.errors import DataError
 
-# Half-width of the main lobe of the Hann window's power response at half height, in bins:
-# the root of sin(πx)/(πx(1 − x²)) = 1/√2.
+# Half width at half maximum of the Hann window's power response, in bins: the root of
+# sin(πx)/(πx(1 − x²)) = 1/√2.
 _HALF_WIDTH_BINS = 0.7202912900601339
 
 # (Σ_t w_t w_{t+L/2} / Σ_t w_t²)²: the correlation of two overlapping periodograms of noise.
@@ -43,17 +41,17 @@ def hann(segment_frames: int) -> Floats:
 
 
 def resolution_thz(segment_frames: int, interval_ps: float) -> float:
-    """Full width at half maximum, in THz, that a segment gives to a line of no width."""
+    """Full width at half maximum, in THz, of an infinitely narrow line in a segment."""
     return 2.0 * _HALF_WIDTH_BINS / (segment_frames * interval_ps)
 
 
 def effective_segments(counts: list[int]) -> float:
-    """Independent segments that half-overlapping ones are worth (Welch 1967).
+    """Equivalent number of independent segments of half-overlapping ones (Welch 1967).
 
     Parameters
     ----------
     counts
-        Number of consecutive, half-overlapping segments in each uninterrupted stretch.
+        Number of consecutive, half-overlapping segments in each uninterrupted range.
     """
     total = sum(counts)
     pairs = sum(count - 1 for count in counts if count)
@@ -65,7 +63,7 @@ Part = tuple[int, int]
 
 
 def joined(earlier: Part, later: Part, quantity: str) -> Part:
-    """Frames of two neighbouring parts of the run.
+    """Return the frames of two neighbouring parts of the run.
 
     Raises
     ------
@@ -81,33 +79,33 @@ def joined(earlier: Part, later: Part, quantity: str) -> Part:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Values at consecutive places, along the last axis."""
+    """Values at consecutive positions, along the last axis."""
 
     first: int
-    """Place of the first value, counted over the whole run."""
+    """Position of the first value, counted over the whole run."""
     values: Complexes
     """(…, t)."""
 
     @property
     def stop(self) -> int:
-        """Place after the last value."""
+        """Position after the last value."""
         return self.first + int(self.values.shape[-1])
 
     def between(self, start: int, stop: int) -> "Series":
-        """Values at the places [start, stop), as a view."""
+        """Return the values at the positions [start, stop), as a view."""
         first = min(max(start, self.first), self.stop)
         last = min(max(stop, first), self.stop)
         return Series(first, self.values[..., first - self.first : last - self.first])
 
     def cut(self, start: int, stop: int) -> "Series":
-        """Values at the places [start, stop), copied: a view would keep all in memory."""
+        """Return a copy of the values at [start, stop); a view would keep all in memory."""
         part = self.between(start, stop)
         whole = part.values.shape == self.values.shape
         return self if whole else Series(part.first, part.values.copy())
 
 
 def waiting(series: Iterable[Series], head_stop: int, tail_start: int) -> tuple[Series, ...]:
-    """Values before the end of the head or from the start of the tail on; all if they meet."""
+    """Return the values of the head and of the tail of a part; all if these meet."""
     kept = list(series)
     if head_stop < tail_start:
         ends = ((0, head_stop), (tail_start, np.iinfo(int).max))
@@ -119,7 +117,7 @@ def waiting(series: Iterable[Series], head_stop: int, tail_start: int) -> tuple[
 class Segments:
     """Segments of one length."""
 
-    stretches: tuple[Part, ...]
+    ranges: tuple[Part, ...]
     """Uninterrupted, evenly spaced frame ranges of the run, in time order."""
     span: int
     """Frames from the first to the last one of a segment, both included."""
@@ -128,7 +126,7 @@ class Segments:
 
     @property
     def counts(self) -> list[int]:
-        """Number of segments in each stretch."""
+        """Number of segments in each range."""
         return [len(starts) for starts in self._starts()]
 
     @property
@@ -137,16 +135,17 @@ class Segments:
         return np.concatenate([*self._starts(), np.empty(0, dtype=int)]).astype(int)
 
     def newly_inside(self, part: Part, earlier: tuple[Part, ...]) -> Ints:
-        """First frames of the segments inside a part that none of the earlier ones held."""
+        """Return the first frames of the segments inside a part but inside no earlier one."""
         inside = self._inside(part)
         for one in earlier:
             inside &= ~self._inside(one)
         return self.starts[inside]
 
     def edges(self, part: Part) -> Part:
-        """Where the head ends that segments begun before a part need, and the tail starts.
+        """Return the end of the head and the start of the tail of a part.
 
-        Head and tail may overlap, or be empty.
+        Segments begun before the part need the frames of the head. Head and tail may overlap or
+        be empty.
         """
         start, stop = part
         firsts = self.starts
@@ -162,6 +161,4 @@ class Segments:
         return inside
 
     def _starts(self) -> list[Ints]:
-        return [
-            np.arange(start, stop - self.span + 1, self.hop) for start, stop in self.stretches
-        ]
+        return [np.arange(start, stop - self.span + 1, self.hop) for start, stop in self.ranges]

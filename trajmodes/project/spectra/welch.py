@@ -1,18 +1,16 @@
-"""Power of one segment of mode velocities: by set of modes, and by site and direction.
+"""Welch spectra of the mode velocities on the whole frequency axis, streamed.
 
-The velocity of site s along x at wave vector q is Σ_m e_m(s x) Q̇_qm/√M_s, and by Parseval's
-theorem the sum of its power over all q is that of the power of all atoms on the site: the
-density needs no second transform, and its sum is that of the modes to the last digit.
+Segments of L frames are placed as described in `segments`. Of those inside a part of the run
+only the power is kept: summed over each set of modes, and over all q for each site and
+direction. Frames of open segments are kept in `pending` until they are complete. No result
+depends on where blocks end, and memory is one segment for a run of any length.
 
-Welch spectra of the mode velocities on the whole axis of frequency, streamed.
+No mean is subtracted: drift has been removed, and the mean velocity of a bound atom is zero.
+Power at f = 0 belongs to the lines, and the sum rule ∫S df = ⟨K⟩ holds in expectation.
 
-Segments of L frames lie as `segments` says. Those inside a part of the run are done and only
-their power is kept: summed over each set of modes, and over all q for each site and direction.
-Frames of open segments wait in `pending` for the other half. So no result depends on where
-blocks end, and memory is one segment, however long the run.
-
-No mean is taken off: drift has been removed, and the velocity of a bound atom has none. What is
-left at f = 0 belongs to the line, and the sum rule ∫S df = ⟨K⟩ holds in expectation as it is.
+The velocity of site s along x at wave vector q is Σ_m e_m(s x) Q̇_qm/√M_s. By Parseval's
+theorem the sum of its power over all q is that of all atoms on the site: the density of states
+needs no second transform, and its sum equals that of the modes to rounding.
 """
 
 from dataclasses import dataclass
@@ -42,41 +40,39 @@ from trajmodes.symmetry.mode_sets import set_members
 
 _BATCH_BYTES = 1 << 20
 _FINER = 8
-"""Bins of maximum-entropy spectra for each of the transform: their lines may be sharper."""
+"""Bins of maximum-entropy spectra per bin of the transform; their lines may be sharper."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentPower:
-    """|Σ_t w_t Q̇_t e^{−iωt}|² with both ±f added, summed over the segments done."""
+    """|Σ_t w_t Q̇_t e^{−iωt}|², both ±f added, summed over segments."""
 
     modes: Floats
     """(g, w), unit: eV. Mean over the members of each set."""
     sites: Floats
     """(s, 3, w), unit: eV. Mean over the atoms of each site, their masses included."""
     points: Floats
-    """(k, s, 3, w), unit: eV. The same at single q points."""
+    """(k, s, 3, w), unit: eV. The same at selected q points."""
 
     def __add__(self, other: "SegmentPower") -> "SegmentPower":
-        """Power of the segments of both."""
+        """Add the power of other segments."""
         return SegmentPower(
             self.modes + other.modes, self.sites + other.sites, self.points + other.points
         )
 
 
 def segment_power(modes: Modes, parts: list[Complexes], points: Ints) -> SegmentPower:
-    """Power of one windowed segment.
+    """Compute the power of one windowed segment.
 
     The ±f of a complex series are the two directions of travel, two independent measurements;
-    at q = −q they are twice the same one.
+    at q = −q they are the same.
 
     Parameters
     ----------
-    modes
-        The modes.
     parts
         (q, m, t) each, Q̇ in √(eV); together the frames of the segment.
     points
-        (k,) places of q points that are told by themselves.
+        (k,) rows of the selected q points.
     """
     length = sum(part.shape[-1] for part in parts)
     window = hann(length)
@@ -97,7 +93,7 @@ def segment_power(modes: Modes, parts: list[Complexes], points: Ints) -> Segment
         for (q, m), label in np.ndenumerate(modes.sets[rows]):
             if label >= 0:
                 of_sets_gw[label] += power_qmw[q, m]
-        # The acoustic modes at Γ carry only drift.
+        # The acoustic modes at Γ contain only drift.
         waves_qmw[modes.sets[rows] < 0] = 0.0
         power_qkw = _square(kets_qkm[rows] @ waves_qmw)
         of_sites_kw += np.tensordot(share_q[rows], power_qkw, axes=1)
@@ -111,15 +107,13 @@ def segment_power(modes: Modes, parts: list[Complexes], points: Ints) -> Segment
     )
 
 
-def segment_entropy(
+def segment_maximum_entropy(
     modes: Modes, parts: list[Complexes], poles: int, interval_ps: float
 ) -> Floats:
-    """Maximum-entropy spectrum (g, v) in eV/THz of one segment, in an eighth of its bins.
+    """Maximum-entropy spectrum (g, v) in eV/THz of one segment, with bins an eighth as wide.
 
     Parameters
     ----------
-    modes
-        The modes.
     parts
         (q, m, t) each, Q̇ in √(eV); together the frames of the segment.
     poles
@@ -144,7 +138,7 @@ def _square(waves: Complexes) -> Floats:
 
 
 def _one_sided(power: Floats) -> Floats:
-    """Add ±f, (…, w); zero and the Nyquist frequency have no other side."""
+    """Add ±f, (…, w); zero and the Nyquist frequency have no mirror image."""
     half = power.shape[-1] // 2
     folded: Floats = power[..., : half + 1].copy()
     folded[..., 1:half] += power[..., :half:-1]
@@ -156,19 +150,17 @@ _PENDING_BYTES = 16 << 20
 _FEWEST_FRAMES = 16
 _USEFUL_FRAMES = 128
 _HEADROOM = 2.0
-"""Nyquist frequency of the frames used, in highest harmonic frequencies: anharmonic wings and
-overtones reach beyond the harmonic bands, and what lies above Nyquist is folded back."""
+"""Nyquist frequency of the frames used, in units of the highest harmonic frequency. Anharmonic
+wings and overtones extend beyond the harmonic bands, and power above Nyquist is aliased."""
 
 
 def default_stride(interval_ps: float, highest_thz: float) -> int:
-    """Use every so many-th frame, so that spectra reach twice the highest frequency.
+    """Choose the stride at which spectra reach twice the highest frequency.
 
     Parameters
     ----------
-    interval_ps
-        Time between frames.
     highest_thz
-        Highest harmonic frequency; every frame is used if there is none above zero.
+        Highest harmonic frequency; the stride is 1 if it is not positive.
     """
     nyquist_thz = 0.5 / interval_ps
     if highest_thz <= 0.0:
@@ -177,17 +169,18 @@ def default_stride(interval_ps: float, highest_thz: float) -> int:
 
 
 def default_segment(n_frames: int, interval_ps: float, n_series: int) -> int:
-    """Segment length in frames when nothing else is known.
+    """Choose a segment length in frames.
 
-    Half the run: three half-overlapping segments use 85 % of what seven shorter ones would.
-    Capped by memory, for one segment of all amplitudes waits there (16 MiB, or 128 frames if
-    they need more): lines too narrow for it are seen in the bands of `narrow_band`. Rounded
-    down to an even product of small primes, for the FFT; 16 frames at least.
+    It is half of the run: three half-overlapping segments use 85 % of the information that
+    seven shorter ones would. It is limited by memory, because one segment of all amplitudes is
+    kept (16 MiB, or 128 frames if they need more); lines too narrow for it are measured in the
+    bands of `zoom`. It is rounded down to an even product of small primes for the FFT, and is
+    at least 16 frames.
 
     Parameters
     ----------
     n_frames
-        Frames used of the longest uninterrupted stretch of the run.
+        Frames used of the longest uninterrupted range of the run.
     interval_ps
         Time between the frames used.
     n_series
@@ -201,16 +194,16 @@ def default_segment(n_frames: int, interval_ps: float, n_series: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WelchSums:
-    """Spectra of a part of the run, and the frames that wait for a segment to be completed."""
+    """Spectra of a part of the run, and the frames of open segments."""
 
     part: Part
     """Frames [start, stop) covered."""
     power: SegmentPower | None
-    """Sum over the segments done; None while there is none."""
+    """Sum over the complete segments; None if there is none."""
     entropy: Floats | None
-    """(g, v), unit: eV/THz. Sum of their maximum-entropy spectra; None if not asked for."""
+    """(g, v), unit: eV/THz. Sum of their maximum-entropy spectra; None if not requested."""
     pending: tuple[Series, ...]
-    """(q, m, t) Q̇ in √(eV) of the frames that wait, in time order."""
+    """(q, m, t) Q̇ in √(eV) of the frames of open segments, in time order."""
 
 
 class Spectra(NamedTuple):
@@ -219,8 +212,8 @@ class Spectra(NamedTuple):
     modes: PowerSpectra
     density: VibrationalDensity
     points: Floats
-    """(k, s, 3, w), unit: eV/THz. What sites and directions have at single q points; the sum is
-    that of the spectra of all branches there."""
+    """(k, s, 3, w), unit: eV/THz. Spectra of sites and directions at selected q points; their
+    sum is that of the spectra of all branches there."""
     entropy: MaximumEntropySpectra | None
 
 
@@ -230,16 +223,12 @@ class WelchReduction:
 
     Parameters
     ----------
-    projector
-        Projection on the modes.
     segment_frames
         Frames used in one segment, even.
-    interval_ps
-        Time between frames.
-    stretches
+    ranges
         Uninterrupted, evenly spaced frame ranges [start, stop) of the run, in time order.
     points
-        Places of the q points whose sites and directions are told by themselves.
+        Rows of the q points whose sites and directions are kept separately.
     poles
         Order of maximum-entropy spectra; None for none.
 
@@ -252,7 +241,7 @@ class WelchReduction:
     projector: Projector
     segment_frames: int
     interval_ps: float
-    stretches: tuple[tuple[int, int], ...]
+    ranges: tuple[tuple[int, int], ...]
     points: tuple[int, ...] = ()
     poles: int | None = None
 
@@ -266,25 +255,25 @@ class WelchReduction:
         if self.segment_frames % 2 or self.segment_frames < _FEWEST_FRAMES:
             raise DataError(
                 f"a segment of {self.segment_frames} frames cannot be analysed",
-                why="segments start at half their length, and a line needs some points",
+                why="segments overlap by half, and a line needs several bins",
                 fix=f"give an even number of frames, at least {_FEWEST_FRAMES}",
             )
         if not any(self.segments.counts):
-            longest = max((stop - start for start, stop in self.stretches), default=0)
+            longest = max((stop - start for start, stop in self.ranges), default=0)
             raise DataError(
                 "the run is too short for spectra: no segment of "
                 f"{self.segment_frames} frames fits",
-                where=f"its longest uninterrupted stretch has {longest} frames",
+                where=f"its longest uninterrupted range has {longest} frames",
                 fix="ask for a coarser resolution, or run longer",
             )
 
     @property
     def segments(self) -> Segments:
-        """Where they lie."""
-        return Segments(self.stretches, self.segment_frames, self.segment_frames // 2)
+        """Positions of the segments."""
+        return Segments(self.ranges, self.segment_frames, self.segment_frames // 2)
 
     def chunk(self, amplitudes: Amplitudes, /) -> WelchSums:
-        """Make the state of one block of frames.
+        """Reduce one block of frames.
 
         Raises
         ------
@@ -293,15 +282,15 @@ class WelchReduction:
         """
         velocity = amplitudes.velocity_or_raise("spectra need velocities")
         whole = Series(amplitudes.first_frame, velocity)
-        inside = [whole.between(*stretch) for stretch in self.stretches]
-        # Without a copy all fields of the block would stay in memory as well.
+        inside = [whole.between(*ends) for ends in self.ranges]
+        # A view would keep all fields of the block in memory.
         pending = tuple(
             Series(one.first, one.values.copy()) for one in inside if one.values.size
         )
-        return self._settle((), (whole.first, whole.stop), pending)
+        return self._finish_segments((), (whole.first, whole.stop), pending)
 
     def combine(self, earlier: WelchSums, later: WelchSums) -> WelchSums:
-        """Return the state of two neighbouring stretches of time.
+        """Return the state of two neighbouring parts of the run.
 
         Raises
         ------
@@ -309,7 +298,7 @@ class WelchReduction:
             If frames are missing between them.
         """
         part = joined(earlier.part, later.part, "spectra")
-        return self._settle((earlier, later), part, earlier.pending + later.pending)
+        return self._finish_segments((earlier, later), part, earlier.pending + later.pending)
 
     def finalize(self, state: WelchSums) -> Spectra:
         """Return the spectra, normalised so that ∫₀^∞ S df is the kinetic energy of a mode.
@@ -322,10 +311,10 @@ class WelchReduction:
         length = self.segment_frames
         if state.power is None:
             start, stop = state.part
-            raise DataError(f"spectra: only the frames {start} to {stop} were read")
+            raise DataError(f"spectra: only frames {start} to {stop} were read")
         counts = self.segments.counts
         interval_ps = self.interval_ps
-        # Half for ½|Q̇|²; the window takes Σ w² out of it.
+        # Factor ½ for ½|Q̇|²; division by Σ w² normalises the window.
         scale = 0.5 * interval_ps / ((3.0 / 8.0) * length * sum(counts))
         freq_thz = np.arange(length // 2 + 1) / (length * interval_ps)
         members = set_members(self.projector.modes).astype(float)
@@ -344,10 +333,10 @@ class WelchReduction:
             entropy = MaximumEntropySpectra(fine_thz, mean, self.poles)
         return Spectra(modes, density, scale * state.power.points, entropy)
 
-    def _settle(
+    def _finish_segments(
         self, parts: tuple[WelchSums, ...], both: Part, pending: tuple[Series, ...]
     ) -> WelchSums:
-        """Do the segments that became complete, and drop the frames that no other one needs."""
+        """Add the segments that became complete, and drop the frames that no open one needs."""
         segments, modes = self.segments, self.projector.modes
         points = np.array(self.points, dtype=np.int64)
         power = [part.power for part in parts if part.power is not None]
@@ -357,7 +346,9 @@ class WelchReduction:
             frames = [one.between(int(first), last).values for one in pending]
             power.append(segment_power(modes, frames, points))
             if self.poles is not None:
-                entropy.append(segment_entropy(modes, frames, self.poles, self.interval_ps))
+                entropy.append(
+                    segment_maximum_entropy(modes, frames, self.poles, self.interval_ps)
+                )
         return WelchSums(
             both,
             reduce(add, power) if power else None,

@@ -1,20 +1,18 @@
-"""The band of frequency around each line that is kept, and the filter that keeps it.
+"""Zoom spectra: long segments in a band around each line, with little memory.
 
-Spectra of long segments in a band around each line, in little memory.
-
-A line that is narrow needs segments that are long, and a segment of all amplitudes waits in
-memory until it is complete. But a narrow line has no use for the whole axis of frequency: the
-velocity of each mode is turned back by its harmonic frequency, for both directions of travel,
+A narrow line needs long segments, and a segment of all amplitudes must be kept in memory until
+it is complete. But a narrow line does not need the whole frequency axis. The velocity of each
+mode is demodulated at its harmonic frequency, for both directions of travel,
 
     y_k = Σ_j h_j Q̇_{kD+j} e^{∓iω_c (kD+j)Δt},
 
-low-pass filtered by h and kept at every D-th frame. What is left holds the band around ±ω_c,
-and the Hann-windowed periodogram of y, divided by |H|², is that of Q̇ there: same bins, same
-expectation, a tenth of the memory. Several lengths are made of the same y: a ladder, from
-segments as long as memory and run allow down to those of the whole axis.
+low-pass filtered by h and decimated to every D-th frame. The result contains the band around
+±ω_c, and its Hann-windowed periodogram, divided by |H|², is that of Q̇ there: the same bins and
+the same expectation with a tenth of the memory. Several segment lengths are evaluated from the
+same y, from segments as long as memory and run allow down to those of the whole axis.
 
-y_k sums over frames that may lie in two blocks of the run. It is a sum, so the parts of both
-are added where they meet (`combine`), and no result depends on where blocks end.
+y_k may sum over frames of two blocks of the run. The contributions of both are added in
+`combine`, so no result depends on where blocks end.
 """
 
 from collections.abc import Sequence
@@ -41,29 +39,29 @@ from trajmodes.symmetry.mode_sets import set_members, set_omega
 
 _PENDING_BYTES = 24 << 20
 _HALF_BAND = 0.05
-"""Half-width of the band that is kept, in highest harmonic frequencies. Effective constants put
-a line within a per cent or two of its place; what is broader needs no long segments."""
+"""Half-width of the band, in units of the highest harmonic frequency. Effective force constants
+predict a line within one or two per cent; broader lines do not need long segments."""
 _NARROWEST_THZ = 0.3
 _FEWEST_OUTPUTS = 32
 _SMALLEST_DECIMATION = 4
-# A band of a quarter of the rate on both sides is kept: what folds back onto it comes from
-# beyond three quarters. Nine outputs' worth of taps take that down by 70 dB.
+# The band is a quarter of the output rate on both sides; aliases onto it come from beyond three
+# quarters. A filter nine outputs long attenuates them by 70 dB.
 _TAPS_PER_OUTPUT = 9
 _KAISER_BETA = 6.76
 
 
 @dataclass(frozen=True, slots=True)
 class BandPlan:
-    """What is kept of each mode, and in which lengths it is analysed."""
+    """Decimation of each mode's band, and the segment lengths evaluated from it."""
 
     decimation: int
     """Frames used per output of the filter, D."""
     outputs: tuple[int, ...]
-    """Outputs in one segment of each length, longest first, each half of the one before."""
+    """Outputs in one segment of each length, longest first, each half of the previous one."""
 
     @property
     def taps(self) -> int:
-        """Frames used that one output sums over; odd, so that one of them is the middle."""
+        """Number of frames that one output sums over; odd, so that the filter is symmetric."""
         return _taps(self.decimation)
 
 
@@ -74,30 +72,28 @@ def _taps(decimation: int) -> int:
 def default_bands(
     n_frames: int, interval_ps: float, n_series: int, highest_thz: float, known_frames: int
 ) -> BandPlan | None:
-    """Plan the longest segments that run and memory (24 MiB) allow, and their halves.
+    """Choose the longest segments that run and memory (24 MiB) allow, and their halves.
 
     Parameters
     ----------
     n_frames
-        Frames used of the longest uninterrupted stretch of the run.
+        Frames used of the longest uninterrupted range of the run.
     interval_ps
         Time between the frames used.
     n_series
         Number of complex amplitudes, `Projector.n_series`.
-    highest_thz
-        Highest harmonic frequency.
     known_frames
-        Frames used in the segments of the whole axis: no need for shorter ones.
+        Frames used in the segments of the whole axis; shorter segments are not needed.
 
     Returns
     -------
-    The plan; None where bands would not give longer segments than the whole axis does.
+    The plan; None if no band gives longer segments than the whole axis does.
     """
     band_thz = max(_HALF_BAND * highest_thz, _NARROWEST_THZ)
     decimation = int(0.25 / (band_thz * interval_ps))
     if decimation < _SMALLEST_DECIMATION:
         return None
-    # Both directions of travel are kept.
+    # Both directions of travel.
     both = 2 * np.dtype(complex).itemsize
     held = int(_PENDING_BYTES // (both * n_series))
     longest = min((n_frames - _taps(decimation)) // decimation + 1, held)
@@ -112,14 +108,8 @@ def default_bands(
 
 @lru_cache(maxsize=8)
 def filter_taps(plan: BandPlan) -> Floats:
-    """Low-pass filter (j,) of sum 1.
-
-    Parameters
-    ----------
-    plan
-        The plan.
-    """
-    # A sinc that is cut at the Nyquist frequency of the outputs, under a Kaiser window.
+    """Low-pass filter (j,) with sum 1."""
+    # A sinc with its cutoff at the Nyquist frequency of the outputs, under a Kaiser window.
     steps = np.arange(plan.taps) - (plan.taps - 1) / 2
     taps: Floats = np.sinc(steps / plan.decimation) * np.kaiser(plan.taps, _KAISER_BETA)
     taps /= taps.sum()
@@ -132,10 +122,8 @@ def power_response(plan: BandPlan, length: int) -> Floats:
 
     Parameters
     ----------
-    plan
-        The plan.
     length
-        Outputs in a segment; offsets run from −¼ to ¼ of the rate of the outputs.
+        Outputs in a segment; offsets run from −¼ to ¼ of the output rate.
     """
     offsets = np.arange(-(length // 4), length // 4 + 1) / (length * plan.decimation)
     waves = np.exp(-2j * np.pi * offsets[:, None] * np.arange(plan.taps))
@@ -147,32 +135,27 @@ _BATCH_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class NarrowBandSums:
-    """Spectra of a part of the run, and the outputs that wait."""
+class ZoomSums:
+    """Spectra of a part of the run, and the outputs of open segments."""
 
     part: Part
     """Frames [start, stop) covered."""
     power: tuple[Floats | None, ...]
-    """(g, w) for each length, unit: eV. Summed over the segments done; None where none is."""
+    """(g, w) for each length, unit: eV. Sum over the complete segments; None if there is
+    none."""
     pending: tuple[Series, ...]
-    """(2, q, m, k), forward and backward, in √(eV): outputs of the filter by their places over
-    all stretches of the run, in order and without overlap. Near the ends of what was read they
-    lack the terms of frames beyond."""
+    """(2, q, m, k), forward and backward, in √(eV): outputs of the filter by their positions
+    over all ranges of the run, in order and without overlap. Outputs near the ends of the
+    part lack the terms of frames outside."""
 
 
 @dataclass(frozen=True, slots=True)
-class NarrowBandReduction:
-    """Reduction from amplitudes to a ladder of `BandSpectra`, longest segments first.
+class ZoomReduction:
+    """Reduction from amplitudes to `BandSpectra` of several lengths, longest segments first.
 
     Parameters
     ----------
-    projector
-        Projection on the modes.
-    plan
-        What is kept, and the lengths.
-    interval_ps
-        Time between frames.
-    stretches
+    ranges
         Uninterrupted, evenly spaced frame ranges [start, stop) of the run, in time order.
 
     Raises
@@ -184,7 +167,7 @@ class NarrowBandReduction:
     projector: Projector
     plan: BandPlan
     interval_ps: float
-    stretches: tuple[Part, ...]
+    ranges: tuple[Part, ...]
 
     def __post_init__(self) -> None:
         if not any(self._segments(self.plan.outputs[0]).counts):
@@ -194,8 +177,8 @@ class NarrowBandReduction:
                 fix="ask for a coarser resolution, or run longer",
             )
 
-    def chunk(self, amplitudes: Amplitudes, /) -> NarrowBandSums:
-        """Make the state of one block of frames.
+    def chunk(self, amplitudes: Amplitudes, /) -> ZoomSums:
+        """Reduce one block of frames.
 
         Raises
         ------
@@ -205,15 +188,13 @@ class NarrowBandReduction:
         velocity = amplitudes.velocity_or_raise("spectra need velocities")
         first = amplitudes.first_frame
         part = (first, first + velocity.shape[-1])
-        pending = [
-            self._filtered(number, part, velocity) for number in range(len(self.stretches))
-        ]
+        pending = [self._filtered(number, part, velocity) for number in range(len(self.ranges))]
         empty = (None,) * len(self.plan.outputs)
-        state = NarrowBandSums(part, empty, tuple(y for y in pending if y.values.size))
-        return self._settle((), state)
+        state = ZoomSums(part, empty, tuple(y for y in pending if y.values.size))
+        return self._finish_segments((), state)
 
-    def combine(self, earlier: NarrowBandSums, later: NarrowBandSums) -> NarrowBandSums:
-        """Return the state of two neighbouring stretches of time.
+    def combine(self, earlier: ZoomSums, later: ZoomSums) -> ZoomSums:
+        """Return the state of two neighbouring parts of the run.
 
         Raises
         ------
@@ -221,12 +202,12 @@ class NarrowBandReduction:
             If frames are missing between them.
         """
         part = joined(earlier.part, later.part, "spectra")
-        power = tuple(map(_added, earlier.power, later.power))
-        pending = _met(earlier.pending, later.pending, self._complete_until(part[1]))
-        both = NarrowBandSums(part, power, pending)
-        return self._settle((earlier.part, later.part), both)
+        power = tuple(map(_sum_present, earlier.power, later.power))
+        pending = _join_outputs(earlier.pending, later.pending, self._complete_until(part[1]))
+        both = ZoomSums(part, power, pending)
+        return self._finish_segments((earlier.part, later.part), both)
 
-    def finalize(self, state: NarrowBandSums) -> tuple[BandSpectra, ...]:
+    def finalize(self, state: ZoomSums) -> tuple[BandSpectra, ...]:
         """Return the spectra of each length, one-sided, both ±f pooled.
 
         Raises
@@ -244,7 +225,7 @@ class NarrowBandReduction:
             raise DataError("spectra: a part of the run was not read")
         counts = self._segments(length).counts
         step_ps = self.plan.decimation * self.interval_ps
-        # As for the whole axis: ½ of ½|Q̇|², Σ w² = 3/8 of the length.
+        # As for the whole axis: ½ for ½|Q̇|², and Σ w² = 3/8 of the length.
         scale = 0.5 * step_ps / ((3.0 / 8.0) * length * sum(counts))
         first = self._centers() * (length // self.plan.outputs[-1]) - length // 4
         power_gw = scale * power / power_response(self.plan, length)
@@ -263,38 +244,38 @@ class NarrowBandReduction:
     def _segments(self, length: int) -> Segments:
         plan = self.plan
         used = (length - 1) * plan.decimation + plan.taps
-        return Segments(self.stretches, used, length // 2 * plan.decimation)
+        return Segments(self.ranges, used, length // 2 * plan.decimation)
 
     def _centers(self) -> Ints:
-        """Middle (g,) of the band of each set, in bins of the shortest segments."""
+        """Centre (g,) of the band of each set, in bins of the shortest segments."""
         omega_g = np.abs(set_omega(self.projector.modes))
         step_ps = self.plan.outputs[-1] * self.plan.decimation * self.interval_ps
         centers: Ints = np.rint(omega_g / (2.0 * np.pi) * step_ps).astype(np.int64)
         return centers
 
     def _places(self) -> Ints:
-        """Count the outputs before each stretch, and all of them."""
+        """Count the outputs before each range, and in total."""
         plan = self.plan
-        used = [stop - start for start, stop in self.stretches]
+        used = [stop - start for start, stop in self.ranges]
         counts = [max((n - plan.taps) // plan.decimation + 1, 0) for n in used]
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
     def _place(self, frame: int) -> int:
-        """Place of the first output whose first frame is not before the given one."""
+        """Position of the first output whose first frame is not before the given one."""
         places, step = self._places(), self.plan.decimation
-        for number, (start, stop) in enumerate(self.stretches):
+        for number, (start, stop) in enumerate(self.ranges):
             if frame < stop:
                 inside = int(places[number]) + max(-((start - frame) // step), 0)
                 return min(inside, int(places[number + 1]))
         return int(places[-1])
 
     def _complete_until(self, frame: int) -> int:
-        """Place of the first output that sums over frames from the given one on."""
+        """Position of the first output that sums over frames from the given one on."""
         return self._place(frame - (self.plan.taps - 1))
 
     def _filtered(self, number: int, part: Part, velocity_qmt: Complexes) -> Series:
-        """Sum what the frames of a part add to the outputs of one stretch."""
-        start, stop = self.stretches[number]
+        """Sum the contributions of the frames of a part to the outputs of one range."""
+        start, stop = self.ranges[number]
         begin, end = max(part[0], start), min(part[1], stop)
         step, taps = self.plan.decimation, self.plan.taps
         used = np.arange(begin - start, end - start)
@@ -323,8 +304,8 @@ class NarrowBandReduction:
         turns: Complexes = roots[centers_qm[..., None] * used % period]
         return turns
 
-    def _settle(self, earlier: tuple[Part, ...], state: NarrowBandSums) -> NarrowBandSums:
-        """Do the segments that became complete, and drop outputs that no other one needs."""
+    def _finish_segments(self, earlier: tuple[Part, ...], state: ZoomSums) -> ZoomSums:
+        """Add the segments that became complete, and drop outputs that no open one needs."""
         power = list(state.power)
         head, tail = self._place(state.part[0]), int(self._places()[-1])
         for i, length in enumerate(self.plan.outputs):
@@ -332,10 +313,10 @@ class NarrowBandReduction:
             for first in segments.newly_inside(state.part, earlier):
                 place = self._place(int(first))
                 parts = [y.between(place, place + length).values for y in state.pending]
-                power[i] = _added(power[i], self._power(parts))
+                power[i] = _sum_present(power[i], self._power(parts))
             head_stop, tail_start = segments.edges(state.part)
             head, tail = max(head, self._place(head_stop)), min(tail, self._place(tail_start))
-        return NarrowBandSums(state.part, tuple(power), waiting(state.pending, head, tail))
+        return ZoomSums(state.part, tuple(power), waiting(state.pending, head, tail))
 
     def _power(self, parts: Sequence[Complexes]) -> Floats:
         """Power (g, w) of one segment in the middle half of the band."""
@@ -351,7 +332,7 @@ class NarrowBandReduction:
             segment *= window
             waves = scipy.fft.fft(segment, axis=3, overwrite_x=True)
             both = waves.real**2 + waves.imag**2
-            # Offsets −¼ to ¼ of the rate; those of the other direction run backwards.
+            # Offsets −¼ to ¼ of the rate, reversed for the opposite direction of travel.
             forward = np.concatenate([both[0, ..., -quarter:], both[0, ..., : quarter + 1]], 2)
             backward = np.concatenate([both[1, ..., -quarter:], both[1, ..., : quarter + 1]], 2)
             band_qmw = (forward + backward[..., ::-1]) * share_qm[rows, :, None]
@@ -361,18 +342,18 @@ class NarrowBandReduction:
         return power_gw
 
 
-def _added(left: Floats | None, right: Floats | None) -> Floats | None:
+def _sum_present(left: Floats | None, right: Floats | None) -> Floats | None:
     if left is None or right is None:
         return right if left is None else left
     return left + right
 
 
-def _met(
+def _join_outputs(
     earlier: tuple[Series, ...], later: tuple[Series, ...], complete: int
 ) -> tuple[Series, ...]:
-    """Join outputs of both, added where they meet, and cut where the complete ones end.
+    """Join the outputs of two parts, added where they overlap, cut after the complete ones.
 
-    Only what meets is copied: complete outputs stay where they are until they are used.
+    Only overlapping outputs are copied; complete ones stay in place until they are used.
     """
     if not earlier or not later:
         return earlier + later
@@ -385,8 +366,8 @@ def _met(
     values = np.zeros((*left[0].values.shape[:-1], high - low), dtype=complex)
     for y in (*left, *right):
         values[..., y.first - low : y.stop - low] += y.values
-    seam = Series(low, values)
+    overlap = Series(low, values)
     cut = min(max(complete, low), high)
-    pieces = [seam.cut(*ends) for ends in ((low, cut), (cut, high))]
+    pieces = [overlap.cut(*ends) for ends in ((low, cut), (cut, high))]
     kept = [y for y in earlier if y.stop <= begin], [y for y in later if y.first >= end]
     return (*kept[0], *(y for y in pieces if y.values.size), *kept[1])

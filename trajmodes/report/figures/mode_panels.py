@@ -249,6 +249,6 @@ def _decay_text(one: xr.Dataset) -> str:
         for name in names
     ]
     line = "" if lives[1] == "–" else f"\nfrom the line {lives[1]} ps"
-    misfit = float(one["energy_misfit"])
+    misfit = float(one["energy_chi2_ratio"])
     rates = f"\nseveral decay rates: χ² ratio {misfit:.2g}" if misfit > 1.0 else ""
     return f"τ {lives[0]} ps{line}{rates}"

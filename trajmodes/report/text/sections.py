@@ -301,7 +301,7 @@ def lifetimes_line(dataset: NamedArrays) -> str:
         return text
     by_energy = int(dataset["energy_resolved"].values.sum())
     text += f", {by_energy} from the energy autocorrelation"
-    several_rates = int((dataset["energy_misfit"].values > 1.0).sum())
+    several_rates = int((dataset["energy_chi2_ratio"].values > 1.0).sum())
     if several_rates > _MANY_RATES * by_energy:
         text += f" ({several_rates} of these decay with more than one rate: larger errors)"
     apart = np.abs(dataset["lifetime_disagreement"].values)

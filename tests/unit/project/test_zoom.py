@@ -12,7 +12,7 @@ from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.project.spectra.welch import WelchReduction
 from trajmodes.project.spectra.zoom import (
     BandPlan,
-    NarrowBandReduction,
+    ZoomReduction,
     default_bands,
     filter_taps,
     power_response,
@@ -49,7 +49,7 @@ def _part(amplitudes: Amplitudes, start: int, stop: int) -> Amplitudes:
 def test_bands_are_parts_of_the_whole_spectrum(projector: Projector) -> None:
     n_frames = 6000
     amplitudes = _series(projector, n_frames)
-    bands = NarrowBandReduction(projector, PLAN, INTERVAL, ((0, n_frames),))
+    bands = ZoomReduction(projector, PLAN, INTERVAL, ((0, n_frames),))
     # An output stands for the middle of the frames that it sums over.
     delay = (PLAN.taps - 1) // 2
     shifted = _part(amplitudes, delay, n_frames - delay)
@@ -73,7 +73,7 @@ def test_bands_are_parts_of_the_whole_spectrum(projector: Projector) -> None:
 def test_a_pure_wave_keeps_its_energy_and_place(projector: Projector) -> None:
     """In both directions of travel, off the middle of its band."""
     n_frames, (q, m) = 4000, (2, 1)
-    bands = NarrowBandReduction(projector, PLAN, INTERVAL, ((0, n_frames),))
+    bands = ZoomReduction(projector, PLAN, INTERVAL, ((0, n_frames),))
     label = projector.modes.sets[q, m]
     seen = []
     for sign in (1.0, -1.0):
@@ -94,8 +94,8 @@ def test_a_pure_wave_keeps_its_energy_and_place(projector: Projector) -> None:
 def test_block_cuts_and_brackets_do_not_matter(projector: Projector) -> None:
     n_frames = 5000
     amplitudes = _series(projector, n_frames)
-    stretches = ((0, 2100), (2100, n_frames))
-    reduction = NarrowBandReduction(projector, BandPlan(5, (32, 16)), INTERVAL, stretches)
+    ranges = ((0, 2100), (2100, n_frames))
+    reduction = ZoomReduction(projector, BandPlan(5, (32, 16)), INTERVAL, ranges)
     whole = reduction.finalize(reduction.chunk(amplitudes))
     rng = np.random.default_rng(7)
     for _ in range(6):
@@ -110,7 +110,7 @@ def test_block_cuts_and_brackets_do_not_matter(projector: Projector) -> None:
 
 
 def test_memory_does_not_grow_with_the_run(projector: Projector) -> None:
-    reduction = NarrowBandReduction(projector, PLAN, INTERVAL, ((0, 40_000),))
+    reduction = ZoomReduction(projector, PLAN, INTERVAL, ((0, 40_000),))
     state, most = None, 0
     amplitudes = _series(projector, 40_000)
     for start in range(0, 40_000, 50):
@@ -124,14 +124,14 @@ def test_memory_does_not_grow_with_the_run(projector: Projector) -> None:
 
 def test_missing_frames_are_an_error(projector: Projector) -> None:
     amplitudes = _series(projector, 2000)
-    reduction = NarrowBandReduction(projector, PLAN, INTERVAL, ((0, 2000),))
+    reduction = ZoomReduction(projector, PLAN, INTERVAL, ((0, 2000),))
     first, last = (
         reduction.chunk(_part(amplitudes, *ends)) for ends in ((0, 500), (501, 2000))
     )
     with pytest.raises(DataError, match="frames 500 to 501 are missing"):
         reduction.combine(first, last)
     with pytest.raises(DataError, match="too short for spectra of long segments"):
-        NarrowBandReduction(projector, PLAN, INTERVAL, ((0, 500),))
+        ZoomReduction(projector, PLAN, INTERVAL, ((0, 500),))
 
 
 def test_filter_keeps_the_band_and_stops_what_folds_back_onto_it() -> None:
@@ -169,6 +169,6 @@ def test_the_longest_segment_fits_into_every_run(projector: Projector, interval:
     for n_frames in (span, span - 1):
         plan = default_bands(n_frames, interval, 10, 60.0, 64)
         assert plan is not None
-        NarrowBandReduction(projector, plan, interval, ((0, n_frames),))
+        ZoomReduction(projector, plan, interval, ((0, n_frames),))
         found.append(plan.outputs[0])
     assert found == [128, 120]

@@ -85,7 +85,7 @@ def test_the_choice_of_the_length_leaves_no_bias(widths: float) -> None:
     fits = fitted(int(7 * widths), lambda f: oscillator(f, FREQ, width), runs=runs)
     honest(fits.freq_thz, fits.freq_thz_sem, FREQ)
     honest(fits.linewidth_thz, fits.linewidth_thz_sem, width)
-    assert np.nanmean(fits.goodness) == pytest.approx(1.0, abs=0.1)
+    assert np.nanmean(fits.reduced_chi2) == pytest.approx(1.0, abs=0.1)
 
 
 def test_short_segments_are_taken_for_broad_lines() -> None:
@@ -228,7 +228,7 @@ def test_soft_modes_at_finite_temperature_have_a_line(freq: float, width: float)
     if width > 2 * freq:
         assert verdicts(fits, Verdict.OVERDAMPED) == 1.0
         assert np.isnan(fits.lifetime_ps).all()
-        assert "goes back without oscillating" in fits.advice[0]
+        assert "relaxes without oscillating" in fits.advice[0]
     else:
         assert verdicts(fits, Verdict.RESOLVED) == 1.0
         assert np.isfinite(fits.lifetime_ps).all()
@@ -240,7 +240,7 @@ def test_a_frequency_near_zero_does_not_diverge() -> None:
     assert verdicts(fits, Verdict.OVERDAMPED) > 0.9
     honest(fits.linewidth_thz, fits.linewidth_thz_sem, 3.0, least=0.9)
     assert np.isnan(fits.freq_thz).mean() > 0.8
-    assert any("more slowly than the segments can tell" in text for text in fits.advice)
+    assert any("more slowly than the segments resolve" in text for text in fits.advice)
 
 
 def friction_with_memory(freq: np.ndarray) -> np.ndarray:
@@ -293,7 +293,7 @@ def test_wings_that_end_faster_do_not_tell_the_width(monkeypatch) -> None:
     monkeypatch.setattr("trajmodes.project.lineshape.resolution._RANGES", (4.0,))
     blind = fit_lines(spectra, guess)
     assert np.nanmean(blind.linewidth_thz) > 1.3 * known
-    assert np.nanmedian(blind.goodness) > 5 * np.nanmedian(fits.goodness)
+    assert np.nanmedian(blind.reduced_chi2) > 5 * np.nanmedian(fits.reduced_chi2)
 
 
 SHAPES = [

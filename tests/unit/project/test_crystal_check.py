@@ -1,4 +1,4 @@
-"""Constants of another lattice parameter are noticed, those of another crystal refused."""
+"""Force constants of another lattice parameter: a warning; of another crystal: an error."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def test_the_same_crystal_is_fine_wherever_its_origin(crystals, name):
 def test_another_lattice_parameter_is_warned_about(crystals, name):
     crystal = crystals[name]
     (note,) = check_lattice(crystal, replace(crystal, cell=crystal.cell * 1.01))
-    assert "belong to another lattice parameter" in note.text
+    assert "are of another lattice parameter" in note.text
     assert "+1.00% in length and +3.03% in volume" in note.text
     assert "differ by about -4.5%" in note.text
 
@@ -41,7 +41,7 @@ def test_shear_is_a_strain_as_well(crystals):
 def test_a_turned_cell_is_refused(crystals):
     crystal = crystals["quartz"]
     turn = Rotation.from_rotvec([0.0, 0.0, np.radians(5.0)]).as_matrix()
-    with pytest.raises(DataError, match=r"is turned by 5\.00°(.|\n)*frame of their own"):
+    with pytest.raises(DataError, match=r"is rotated by 5\.00°(.|\n)*axes of their own"):
         check_lattice(crystal, replace(crystal, cell=crystal.cell @ turn.T))
 
 
@@ -51,29 +51,35 @@ def test_other_vectors_of_the_same_lattice_are_refused(crystals):
     other = replace(
         crystal, cell=basis @ crystal.cell, sites=crystal.sites @ np.linalg.inv(basis)
     )
-    with pytest.raises(DataError, match=r"strained by(.|\n)*chosen in another way"):
+    with pytest.raises(DataError, match=r"strained by(.|\n)*chosen differently"):
         check_lattice(crystal, other)
 
 
 def test_another_crystal_is_refused(crystals):
     diamond, triclinic = crystals["diamond"], crystals["triclinic"]
-    with pytest.raises(DataError, match="constants holds Si2, that of the run Ga2N2"):
+    with pytest.raises(DataError, match="constants contains Si2, that of the run Ga2N2"):
         check_lattice(diamond, crystals["wurtzite"])
     other = replace(diamond, species=("Si", "Ge"))
-    with pytest.raises(DataError, match="species differ: Si Si in the constants, Si Ge in"):
+    with pytest.raises(
+        DataError, match="species differ: Si Si in the force constants, Si Ge in"
+    ):
         check_lattice(diamond, other)
     larger = replace(diamond, cell=diamond.cell * 1.1)
     with pytest.raises(DataError, match=r"strained by 10\.0%"):
         check_lattice(diamond, larger)
     moved = triclinic.sites + np.array([[0.0, 0.0, 0.0], [0.2, 0.0, 0.0], [0.0, 0.0, 0.0]])
-    with pytest.raises(DataError, match=r"site 2 of the constants is 0\.\d+ Å(.|\n)*structure"):
+    with pytest.raises(
+        DataError, match=r"site 2 of the force constants is 0\.\d+ Å(.|\n)*structure"
+    ):
         check_lattice(triclinic, replace(triclinic, sites=moved))
 
 
 def test_another_order_of_sites_is_named(crystals):
     crystal = crystals["triclinic"]
     order = [0, 2, 1]
-    with pytest.raises(DataError, match=r"those of the run are numbers 1 3 2 of the const"):
+    with pytest.raises(
+        DataError, match=r"those of the run are numbers 1 3 2 of the force const"
+    ):
         check_lattice(crystal, replace(crystal, sites=crystal.sites[order]))
     wurtzite = crystals["wurtzite"]
     order = [2, 3, 0, 1]
@@ -83,7 +89,9 @@ def test_another_order_of_sites_is_named(crystals):
         species=tuple(wurtzite.species[k] for k in order),
         masses=wurtzite.masses[order],
     )
-    with pytest.raises(DataError, match="sites are in another order: Ga Ga N N in the const"):
+    with pytest.raises(
+        DataError, match="sites are in another order: Ga Ga N N in the force const"
+    ):
         check_lattice(wurtzite, mixed)
 
 
@@ -102,7 +110,7 @@ def test_sites_that_relaxed_are_told(crystals):
     sites = crystal.sites.copy()
     sites[1] += np.array([0.1, 0.0, 0.0]) @ np.linalg.inv(crystal.cell)
     (note,) = check_lattice(crystal, replace(crystal, sites=sites))
-    assert "sites of the constants are up to 0.0" in note.text
+    assert "sites of the force constants are up to 0.0" in note.text
 
 
 def test_masses_are_compared(crystals):

@@ -1,4 +1,4 @@
-"""Modes in words: every spelling of q, either sign, and what cannot be."""
+"""Selection of modes by text: every spelling of q, either sign, and invalid texts."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def _text(q: np.ndarray) -> str:
     return " ".join(f"{x:.9f}" for x in q)
 
 
-def test_every_q_is_found_by_itself_its_opposite_and_any_zone(modes: Modes) -> None:
+def test_q_is_found_in_any_zone_and_with_either_sign(modes: Modes) -> None:
     for row, q in enumerate(modes.qpoints):
         (own,) = parse_modes([f"{_text(q)}:2"], modes)
         assert (own.row, own.branch, own.opposite) == (row, 1, False)
@@ -36,32 +36,32 @@ def test_fractions_commas_and_all(modes: Modes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("0 0 0", "is no mode"),
-        ("0 0:1", "is no mode"),
-        ("x 0 0:1", "is no mode"),
-        ("1/0 0 0:1", "is no mode"),
-        ("0 0 0:7", r"no branch(.|\n)*from 1 to 6"),
-        ("0 0 0:0", "no branch"),
-        ("0 0 0:-1", "no branch"),
-        ("0 0 0:", "no branch"),
-        ("1/7 0 0:1", r"not commensurate(.|\n)*near are .*; "),
-        ("nan 0 0:1", "is no mode"),
-        ("inf 0 0:1", "is no mode"),
+        ("0 0 0", "does not name a mode"),
+        ("0 0:1", "does not name a mode"),
+        ("x 0 0:1", "does not name a mode"),
+        ("1/0 0 0:1", "does not name a mode"),
+        ("0 0 0:7", r"a branch that does not exist(.|\n)*from 1 to 6"),
+        ("0 0 0:0", "a branch that does not exist"),
+        ("0 0 0:-1", "a branch that does not exist"),
+        ("0 0 0:", "a branch that does not exist"),
+        ("1/7 0 0:1", r"not commensurate(.|\n)*nearby: .*; "),
+        ("nan 0 0:1", "does not name a mode"),
+        ("inf 0 0:1", "does not name a mode"),
     ],
 )
-def test_what_cannot_be_is_told(modes: Modes, text: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_invalid_texts_are_refused(modes: Modes, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         parse_modes([text], modes)
 
 
-def test_no_mode_is_no_choice(modes: Modes) -> None:
+def test_an_empty_selection_is_refused(modes: Modes) -> None:
     with pytest.raises(UsageError, match="no mode was chosen"):
         parse_modes([], modes)
 
 
-def test_a_point_may_be_called_by_its_name(modes: Modes) -> None:
+def test_a_point_may_be_given_by_its_label(modes: Modes) -> None:
     places = {"X": modes.qpoints[2], "-X": -modes.qpoints[2], "off": np.array([0.1, 0.2, 0.3])}
     asked: list[str] = []
 
@@ -75,7 +75,7 @@ def test_a_point_may_be_called_by_its_name(modes: Modes) -> None:
     np.testing.assert_allclose(own.qpoint, modes.qpoints[2], atol=1e-12)
     with pytest.raises(UsageError, match="not commensurate"):
         parse_modes(["off:1"], modes, point_of)
-    with pytest.raises(UsageError, match="“X:9” names no branch"):
+    with pytest.raises(UsageError, match="“X:9” names a branch that does not exist"):
         parse_modes(["X:9"], modes, point_of)
     asked.clear()
     parse_modes(["0 0 0:4"], modes, point_of)

@@ -12,7 +12,7 @@ import xarray as xr
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError, StorageError
-from trajmodes.project.amplitude_series import SpillReduction
+from trajmodes.project.amplitude_series import AmplitudeSeriesReduction
 from trajmodes.project.mode_selection import parse_modes
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.results.netcdf import AMPLITUDES, write_series
@@ -34,20 +34,22 @@ def motion(space: HalfSpace) -> MotionBlock:
 
 
 @pytest.fixture
-def reduction(space: HalfSpace, modes: Modes, tmp_path) -> SpillReduction:
+def reduction(space: HalfSpace, modes: Modes, tmp_path) -> AmplitudeSeriesReduction:
     q = " ".join(f"{x:.9f}" for x in modes.qpoints[3])
     minus = " ".join(f"{-x:.9f}" for x in modes.qpoints[4])
     chosen = parse_modes([f"{q}:all", f"{minus}:2", "0 0 0:5"], modes)
-    return SpillReduction(Projector(space, modes), chosen, TIMES_PS, tmp_path / "scratch")
+    return AmplitudeSeriesReduction(
+        Projector(space, modes), chosen, TIMES_PS, tmp_path / "scratch"
+    )
 
 
 def _amplitudes(
-    reduction: SpillReduction, motion: MotionBlock, start: int, stop: int
+    reduction: AmplitudeSeriesReduction, motion: MotionBlock, start: int, stop: int
 ) -> Amplitudes:
     return reduction.projector.project(motion.part(slice(start, stop)))
 
 
-def _expected(reduction: SpillReduction, motion: MotionBlock) -> list[np.ndarray]:
+def _expected(reduction: AmplitudeSeriesReduction, motion: MotionBlock) -> list[np.ndarray]:
     amplitudes = reduction.projector.project(motion)
     series = []
     for field in (amplitudes.coordinate, amplitudes.velocity):
@@ -61,7 +63,7 @@ def _expected(reduction: SpillReduction, motion: MotionBlock) -> list[np.ndarray
     return series
 
 
-def _whole(reduction: SpillReduction, motion: MotionBlock, blocks=BLOCKS):
+def _whole(reduction: AmplitudeSeriesReduction, motion: MotionBlock, blocks=BLOCKS):
     states = [reduction.chunk(_amplitudes(reduction, motion, *edge)) for edge in blocks]
     state = states[0]
     for later in states[1:]:
@@ -69,19 +71,19 @@ def _whole(reduction: SpillReduction, motion: MotionBlock, blocks=BLOCKS):
     return reduction.finalize(state)
 
 
-def written(spill, path):
-    write_series(spill.blocks(), path, AMPLITUDES)
+def written(amplitude_series, path):
+    write_series(amplitude_series.blocks(), path, AMPLITUDES)
     return path
 
 
 def test_series_come_back_with_what_they_are(reduction, motion, modes, tmp_path) -> None:
-    spill = _whole(reduction, motion)
+    whole = _whole(reduction, motion)
     q_tk, v_tk = _expected(reduction, motion)
-    assert np.allclose(spill.dataset().Q, q_tk, rtol=0.0, atol=1e-13)
-    assert np.allclose(spill.dataset().Qdot, v_tk, rtol=0.0, atol=1e-13)
-    with xr.open_dataset(written(spill, tmp_path / "modes.nc")) as found:
+    assert np.allclose(whole.dataset().Q, q_tk, rtol=0.0, atol=1e-13)
+    assert np.allclose(whole.dataset().Qdot, v_tk, rtol=0.0, atol=1e-13)
+    with xr.open_dataset(written(whole, tmp_path / "modes.nc")) as found:
         for name in ("Q", "Qdot"):
-            series = spill.dataset()[name].to_numpy()
+            series = whole.dataset()[name].to_numpy()
             assert np.array_equal(found[name].sel(part="real"), series.real)
             assert np.array_equal(found[name].sel(part="imaginary"), series.imag)
         assert found.Q.units == "sqrt(eV) ps"
@@ -96,13 +98,13 @@ def test_series_come_back_with_what_they_are(reduction, motion, modes, tmp_path)
 
 def test_the_opposite_wave_is_the_one_of_minus_q(reduction, motion, modes) -> None:
     """By the definition, with −q and the conjugate vector."""
-    spill, supercell = _whole(reduction, motion), reduction.projector.space.supercell
+    whole, supercell = _whole(reduction, motion), reduction.projector.space.supercell
     reduced = supercell.positions @ np.linalg.inv(supercell.crystal.cell)
     bra = modes.vectors[4, 1].conj().conj()[supercell.site_index]
     phases = np.exp(2j * np.pi * reduced @ modes.qpoints[4])
     weights = np.sqrt(supercell.masses / supercell.n_cells)
     q_t = np.einsum("a,a,ax,tax->t", weights, phases, bra, motion.displacements)
-    assert np.allclose(spill.dataset().Q[:, 6], q_t, atol=1e-12)
+    assert np.allclose(whole.dataset().Q[:, 6], q_t, atol=1e-12)
 
 
 def test_order_repetition_and_threads_do_not_matter(reduction, motion) -> None:
@@ -125,22 +127,22 @@ def test_it_streams(reduction, motion) -> None:
     def read(start: int, stop: int) -> MotionBlock:
         return motion.part(slice(start, stop))
 
-    spill = stream(read, BLOCKS, projected, workers=2)
-    assert np.allclose(spill.dataset().Q, _expected(reduction, motion)[0], atol=1e-13)
+    whole = stream(read, BLOCKS, projected, workers=2)
+    assert np.allclose(whole.dataset().Q, _expected(reduction, motion)[0], atol=1e-13)
 
 
 def test_without_velocities_there_is_q_alone(reduction, motion, tmp_path) -> None:
-    spill = _whole(reduction, replace(motion, velocities=None))
-    assert list(spill.dataset().data_vars) == ["Q"]
-    with xr.open_dataset(written(spill, tmp_path / "modes.nc")) as found:
+    whole = _whole(reduction, replace(motion, velocities=None))
+    assert list(whole.dataset().data_vars) == ["Q"]
+    with xr.open_dataset(written(whole, tmp_path / "modes.nc")) as found:
         assert "Qdot" not in found
 
 
 def test_batches_of_writing_do_not_matter(reduction, motion, tmp_path, monkeypatch) -> None:
-    spill = _whole(reduction, motion)
+    whole = _whole(reduction, motion)
     monkeypatch.setattr("trajmodes.project.amplitude_series._BATCH_BYTES", 16 * 2 * 8 * 17)
-    with xr.open_dataset(written(spill, tmp_path / "modes.nc")) as found:
-        assert np.array_equal(found.Qdot.sel(part="imaginary"), spill.values[:, 1].imag)
+    with xr.open_dataset(written(whole, tmp_path / "modes.nc")) as found:
+        assert np.array_equal(found.Qdot.sel(part="imaginary"), whole.values[:, 1].imag)
 
 
 def test_what_is_missing_is_told(reduction, motion, tmp_path) -> None:
@@ -148,12 +150,12 @@ def test_what_is_missing_is_told(reduction, motion, tmp_path) -> None:
         reduction.chunk(_amplitudes(reduction, motion, *edge))
         for edge in (BLOCKS[0], BLOCKS[3])
     )
-    with pytest.raises(DataError, match=r"only the frames \(\(0, 50\), \(120, 203\)\)"):
+    with pytest.raises(DataError, match=r"only frames \(\(0, 50\), \(120, 203\)\)"):
         reduction.finalize(reduction.combine(first, last))
     bare = reduction.chunk(_amplitudes(reduction, replace(motion, velocities=None), 50, 51))
     with pytest.raises(DataError, match="velocities are missing in a part"):
         reduction.combine(first, bare)
-    with pytest.raises(DataError, match=r"frames 200 to 250 are outside of 203"):
+    with pytest.raises(DataError, match=r"frames 200 to 250 exceed a run of 203"):
         reduction.chunk(replace(_amplitudes(reduction, motion, 0, 50), first_frame=200))
     nowhere = replace(reduction, path=tmp_path / "no" / "where")
     with pytest.raises(StorageError, match="time series could not be written"):

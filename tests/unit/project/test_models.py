@@ -20,8 +20,8 @@ SHAPES = [
 def _some(shape: LineShape) -> np.ndarray:
     theta = extended(np.array([[0.3, 80.0, np.log(6.0)]]), shape)
     where = places(shape)
-    if where.lean is not None:
-        theta[:, where.lean] = 0.2
+    if where.asymmetry is not None:
+        theta[:, where.asymmetry] = 0.2
     if where.baseline is not None:
         theta[:, where.baseline] = 0.01
     if where.ratio is not None:
