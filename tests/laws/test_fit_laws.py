@@ -16,7 +16,7 @@ from trajmodes.fit.solution import FitOptions
 from trajmodes.symmetry.clusters import pair_orbits
 from trajmodes.symmetry.constraints import Constraints, constraint_rows, null_space
 from trajmodes.symmetry.operations import space_group
-from trajmodes.symmetry.supercell_pairs import supercell_pair_orbits
+from trajmodes.symmetry.supercell_images import supercell_pair_orbits
 from trajmodes.symmetry.tensors import symmetry_basis
 from trajmodes.symmetry.translations import build_supercell, half_space
 

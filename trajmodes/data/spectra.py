@@ -140,8 +140,8 @@ class EnergyLifetimes:
     lifetime_ps_sem: Floats
     """(g,), unit: ps."""
     chi2_ratio: Floats
-    """(g,) reduced χ² of the correlation about the decay, relative to its 95 % quantile. Above 1
-    the standard error of the lifetime is multiplied by its root. nan where not resolved."""
+    """(g,) reduced χ² of the correlation about the decay, relative to its 95 % quantile. Above
+    1 the standard error of the lifetime is multiplied by its root. nan where not resolved."""
     floor_ps: Floats
     """(g,), unit: ps. Lower bound of a lifetime too long for the run; nan otherwise."""
     verdicts: tuple[Verdict, ...]

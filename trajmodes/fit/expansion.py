@@ -18,13 +18,13 @@ from trajmodes.errors import UsageError
 from trajmodes.symmetry.clusters import cluster_orbits, inscribed_radius
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import SpaceGroup
-from trajmodes.symmetry.supercell_pairs import supercell_pair_orbits
+from trajmodes.symmetry.supercell_images import supercell_pair_orbits
 from trajmodes.symmetry.tensors import SymmetryBasis, symmetry_basis
 
 HIGHEST_ORDER = 4
 """Fourth-order force constants: forces of third order in the displacements."""
 
-Reach = float | Cutoff | Literal["supercell"] | None
+CutoffChoice = float | Cutoff | Literal["supercell"] | None
 """Range of the force constants of one order: a radius in Å or radii by species; for order 2
 also ``"supercell"``: all pairs, shared among nearest images (Wigner–Seitz); None for the
 largest radius that the supercell admits."""
@@ -121,7 +121,7 @@ def _shorter(
 
 
 def expansion_of(
-    group: SpaceGroup, supercell: Supercell, cutoffs: Mapping[int, Reach]
+    group: SpaceGroup, supercell: Supercell, cutoffs: Mapping[int, CutoffChoice]
 ) -> Expansion:
     """Construct the bases of all orders up to the highest that has a cutoff.
 
@@ -167,7 +167,7 @@ def expansion_of(
     return Expansion(tuple(bases), tuple(reaches))
 
 
-def _cutoff(reach: Reach, supercell: Supercell) -> Cutoff:
+def _cutoff(reach: CutoffChoice, supercell: Supercell) -> Cutoff:
     if isinstance(reach, Cutoff):
         return reach
     return Cutoff(inscribed_radius(supercell) if reach is None else float(reach))

@@ -10,7 +10,7 @@ from trajmodes.data.fit_quality import Convergence, FitErrors, Reference
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.covariance import ForceCovariances
-from trajmodes.fit.expansion import Reach, expansion_of
+from trajmodes.fit.expansion import CutoffChoice, expansion_of
 from trajmodes.fit.harmonic import harmonic_equations
 from trajmodes.fit.model import Model
 from trajmodes.fit.normal_equations import NormalEquationBlocks
@@ -126,7 +126,7 @@ def fit_equations(
 def fit_harmonic(
     covariances: ForceCovariances,
     *,
-    cutoff: Reach = None,
+    cutoff: CutoffChoice = None,
     temperature: float | None = None,
     group: SpaceGroup | None = None,
     options: FitOptions | None = None,

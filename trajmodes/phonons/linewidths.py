@@ -33,7 +33,7 @@ from trajmodes.phonons.supercells import (
     smallest_supercell,
     triplet_reach,
 )
-from trajmodes.symmetry.folding import fold_pairs
+from trajmodes.symmetry.supercell_images import fold_pairs
 from trajmodes.symmetry.translations import atom_at
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
 

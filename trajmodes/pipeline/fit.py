@@ -10,7 +10,7 @@ from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
 from trajmodes.fit.accumulate import ForceRows, KineticTemperature, default_blocks
 from trajmodes.fit.covariance import ForceCovariance
-from trajmodes.fit.expansion import Expansion, Reach, expansion_of
+from trajmodes.fit.expansion import CutoffChoice, Expansion, expansion_of
 from trajmodes.fit.fit import Fit, fit_equations
 from trajmodes.fit.harmonic import harmonic_equations
 from trajmodes.fit.normal_equations import NormalEquationBlocks, Source, pooled
@@ -160,7 +160,7 @@ def modes_of(
     return modes
 
 
-def _cutoffs(job: Job) -> Mapping[int, Reach]:
+def _cutoffs(job: Job) -> Mapping[int, CutoffChoice]:
     given = {2: job.fit.cutoff2, 3: job.fit.cutoff3, 4: job.fit.cutoff4}
     return {
         order: _cutoff(value)
@@ -181,7 +181,7 @@ def _smaller_cutoffs(job: Job) -> Mapping[int, Cutoff | None] | None:
     }
 
 
-def _cutoff(value: float | str | None) -> Reach:
+def _cutoff(value: float | str | None) -> CutoffChoice:
     if value == "supercell":
         return "supercell"
     return parse_cutoff(value) if isinstance(value, str) else value

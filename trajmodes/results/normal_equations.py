@@ -10,7 +10,7 @@ import xarray as xr
 from trajmodes.arrays import Floats
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError
-from trajmodes.fit.expansion import Expansion, Reach, expansion_of
+from trajmodes.fit.expansion import CutoffChoice, Expansion, expansion_of
 from trajmodes.fit.normal_equations import NormalEquationBlocks, Source
 from trajmodes.symmetry.cutoffs import Cutoff, parse_cutoff
 from trajmodes.symmetry.operations import space_group
@@ -114,7 +114,7 @@ def equations_of(dataset: xr.Dataset, *, where: str = "") -> NormalEquationBlock
         masses=dataset["masses"].values,
     )
     supercell = build_supercell(crystal, dataset["supercell_matrix"].values)
-    reaches: dict[int, Reach] = {
+    reaches: dict[int, CutoffChoice] = {
         int(order): "supercell" if str(text) == _SUPERCELL else parse_cutoff(str(text))
         for order, text in zip(dataset["order"].values, dataset["cutoff"].values, strict=True)
         if order > 1

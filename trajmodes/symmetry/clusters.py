@@ -4,7 +4,7 @@ A cluster of order n is a list of n atoms (site, cell), the first one in the hom
 operation g maps it, a permutation π reorders it, and a lattice translation brings the first
 atom back to the home cell. The force constants of all clusters of an orbit follow from those of
 its representative: Φ(c) = π·C(g)⊗…⊗C(g) Φ(representative). The orbits of all pairs of a
-supercell are in `supercell_pairs`.
+supercell are in `supercell_images`.
 """
 
 import itertools

@@ -20,9 +20,9 @@ from trajmodes.phonons.supercells import (
     triplet_reach,
 )
 from trajmodes.symmetry.clusters import inscribed_radius
-from trajmodes.symmetry.folding import fold_pairs
 from trajmodes.symmetry.operations import space_group, supercell_group
 from trajmodes.symmetry.stars import star_labels
+from trajmodes.symmetry.supercell_images import fold_pairs
 from trajmodes.symmetry.translations import build_supercell, half_space, lattice_transform
 
 CASES = {

@@ -13,7 +13,7 @@ from trajmodes.symmetry.clusters import (
 )
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import space_group
-from trajmodes.symmetry.supercell_pairs import supercell_pair_orbits
+from trajmodes.symmetry.supercell_images import supercell_pair_orbits
 from trajmodes.symmetry.translations import build_supercell
 
 CONVENTIONAL = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])

@@ -1,15 +1,17 @@
-"""Orbits of all pairs of a supercell, for force constants without a cutoff."""
+"""Periodic images in a supercell: orbits of all its pairs, and force constants folded to it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from trajmodes.arrays import Ints
+from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.data.lattice import nearest_images
 from trajmodes.symmetry.clusters import SHELL_TOLERANCE, Orbits, classify
 from trajmodes.symmetry.operations import SpaceGroup, supercell_group
-from trajmodes.symmetry.translations import cell_rank
+from trajmodes.symmetry.translations import atom_at, cell_rank
 
 
 def supercell_pair_orbits(group: SpaceGroup, supercell: Supercell) -> Orbits:
@@ -59,3 +61,32 @@ def _share_images(orbits: Orbits, supercell: Supercell) -> Orbits:
         radii=np.bincount(orbits.orbit, nearest) / np.bincount(orbits.orbit),
     )
     return shared.selected(np.ones(shared.n_orbits, dtype=bool))
+
+
+def fold_pairs(constants: ForceConstants, supercell: Supercell) -> Floats:
+    """(s, a, 3, 3) Φ2 in eV/Å² between the home cell and all atoms, in canonical order."""
+    folded = np.zeros((supercell.crystal.n_sites, supercell.n_atoms, 3, 3))
+    others = atom_at(supercell, constants.second, constants.lattice)
+    np.add.at(folded, (constants.first, others), constants.values)
+    return folded
+
+
+def fold_triplets(
+    triplets: ClusterConstants, supercell: Supercell
+) -> Iterator[tuple[int, int, Floats]]:
+    """Sum Φ3 over periodic images, one pair of atoms at a time; vanishing pairs are left out.
+
+    Yields
+    ------
+    Site of the home cell, second atom in canonical order, (a, 3, 3, 3) Φ3 in eV/Å³.
+    """
+    first, second, third = triplets.sites.T
+    one = atom_at(supercell, second, triplets.lattice[:, 1])
+    two = atom_at(supercell, third, triplets.lattice[:, 2])
+    for site in range(supercell.crystal.n_sites):
+        mine = np.flatnonzero(first == site)
+        for atom in np.unique(one[mine]):
+            chosen = mine[one[mine] == atom]
+            phi3_axyz = np.zeros((supercell.n_atoms, 3, 3, 3))
+            np.add.at(phi3_axyz, two[chosen], triplets.values[chosen])
+            yield site, int(atom), phi3_axyz
