@@ -11,23 +11,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from trajmodes.arrays import Bools
-from trajmodes.arrays import Floats
-from trajmodes.arrays import Ints
-from trajmodes.report.figures.style import BLACK
-from trajmodes.report.figures.style import BLUE
-from trajmodes.report.figures.style import COLOURS
-from trajmodes.report.figures.style import GREEN
-from trajmodes.report.figures.style import GREY
-from trajmodes.report.figures.style import RED
-from trajmodes.report.figures.style import branch_colours
-from trajmodes.report.figures.style import log_axis
-from trajmodes.report.figures.style import new_figure
-from trajmodes.report.figures.style import panel_letter
-from trajmodes.report.figures.style import points
-from trajmodes.report.text.numbers import branches
-from trajmodes.report.text.numbers import place_of
-from trajmodes.report.text.numbers import plus_minus
+from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.report.figures.style import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    GREEN,
+    GREY,
+    RED,
+    branch_colours,
+    log_axis,
+    new_figure,
+    panel_letter,
+    points,
+)
+from trajmodes.report.text.numbers import branches, place_of, plus_minus
 from trajmodes.results.tables import density_table
 from trajmodes.units import MEV
 
