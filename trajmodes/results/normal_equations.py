@@ -1,7 +1,7 @@
 """normal_equations.nc: normal equations as a Dataset, to fit again, extend or pool later.
 
-The columns are not stored but made again from crystal, supercell and cutoffs; the tensors of
-the representatives are kept beside them to prove that they are the same.
+The columns of the design matrix are not stored: they are rebuilt from crystal, supercell and
+cutoffs. The tensors of the orbit representatives are stored to check that they are the same.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from trajmodes.symmetry.translations import build_supercell
 
 _SUPERCELL = "supercell"
 _SAME = 1e-6
-"""Largest difference of tensor components that are made again on another machine."""
+"""Largest difference of tensor components that are rebuilt on another machine."""
 
 
 def equations_dataset(equations: NormalEquationBlocks) -> xr.Dataset:
@@ -39,20 +39,25 @@ def equations_dataset(equations: NormalEquationBlocks) -> xr.Dataset:
             "1",
             "rows are the supercell vectors in primitive ones",
         ),
-        "order": ("order", np.array(expansion.orders), "1", "orders of the constants"),
+        "order": ("order", np.array(expansion.orders), "1", "orders of the force constants"),
         "cutoff": (
             "order",
             np.array([_exact(reach) for reach in expansion.cutoffs], dtype=str),
             "Å",
-            "radius, and radii for pairs of species; that of order 1 means nothing",
+            "radius, and radii for pairs of species; without meaning for order 1",
         ),
         "column_order": (
             "column",
             np.repeat(expansion.orders, np.diff(expansion.starts)),
             "1",
-            "order of the constants that a column belongs to",
+            "order of the force constants of each column",
         ),
-        "check": ("check", _fingerprint(expansion), "1", "tensors of the representatives"),
+        "check": (
+            "check",
+            _fingerprint(expansion),
+            "1",
+            "tensors of the orbit representatives",
+        ),
         "block_run": ("block", equations.run, "1", "run that each block of time belongs to"),
         "frames": ("block", equations.frames, "1", "frames in the block"),
         "gram": (f"block {gram}", equations.gram, "Å^(n+m-2)", "sums of products of columns"),
@@ -93,19 +98,19 @@ def equations_dataset(equations: NormalEquationBlocks) -> xr.Dataset:
 
 
 def equations_of(dataset: xr.Dataset, *, where: str = "") -> NormalEquationBlocks:
-    """Read normal equations from their Dataset.
+    """Read normal equations from a Dataset made by `equations_dataset`.
 
     Parameters
     ----------
     dataset
-        As `equations_dataset` makes it.
+        The Dataset.
     where
-        Where it comes from, for error messages.
+        Its file, for error messages.
 
     Raises
     ------
     DataError
-        If its columns cannot be made again.
+        If the columns of the design matrix cannot be rebuilt.
     """
     crystal = Crystal(
         cell=dataset["cell"].values,
@@ -114,19 +119,19 @@ def equations_of(dataset: xr.Dataset, *, where: str = "") -> NormalEquationBlock
         masses=dataset["masses"].values,
     )
     supercell = build_supercell(crystal, dataset["supercell_matrix"].values)
-    reaches: dict[int, CutoffChoice] = {
+    cutoffs: dict[int, CutoffChoice] = {
         int(order): "supercell" if str(text) == _SUPERCELL else parse_cutoff(str(text))
         for order, text in zip(dataset["order"].values, dataset["cutoff"].values, strict=True)
         if order > 1
     }
-    expansion = expansion_of(space_group(crystal, tolerance=1e-3), supercell, reaches)
-    known, made = dataset["check"].values, _fingerprint(expansion)
-    if known.shape != made.shape or np.abs(known - made).max(initial=0.0) > _SAME:
+    expansion = expansion_of(space_group(crystal, tolerance=1e-3), supercell, cutoffs)
+    stored, rebuilt = dataset["check"].values, _fingerprint(expansion)
+    if stored.shape != rebuilt.shape or np.abs(stored - rebuilt).max(initial=0.0) > _SAME:
         raise DataError(
-            "the columns of these normal equations cannot be made again",
+            "the columns of these normal equations cannot be rebuilt",
             where=where,
-            why="it was written with another version of trajmodes or of spglib, which sorts or "
-            "sees the symmetry of the crystal differently",
+            why="they were written with another version of trajmodes or of spglib, which finds "
+            "or orders the symmetry operations of the crystal differently",
             fix="read the trajectory again with this version",
         )
     names = [str(name) for name in dataset["source"].values]
@@ -151,7 +156,7 @@ def equations_of(dataset: xr.Dataset, *, where: str = "") -> NormalEquationBlock
 
 
 def _exact(reach: Cutoff | None) -> str:
-    """Text of a cutoff that gives back the same numbers: not rounded for the eye."""
+    """Text of a cutoff with all digits."""
     if reach is None:
         return _SUPERCELL
     named = (f"{a}-{b}:{radius!r}" for (a, b), radius in sorted(reach.by_species.items()))

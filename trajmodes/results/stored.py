@@ -1,6 +1,6 @@
-"""NetCDF-4 files of trajmodes: kinds and versions, refusals, reading as plain arrays.
+"""NetCDF-4 files of trajmodes: kinds, versions and checks, and reading as plain arrays.
 
-Nothing here loads xarray, which would take longer than to print the content of a file.
+This module does not import xarray, which takes longer than printing the content of a file.
 """
 
 import os
@@ -66,7 +66,7 @@ def readable(path: str | os.PathLike[str], kind: Kind) -> Iterator[Path]:
 
 
 class NamedArrays(Protocol):
-    """The common part of an xarray Dataset and `StoredArrays`."""
+    """Common interface of an xarray Dataset and `StoredArrays`."""
 
     @property
     def attrs(self) -> Mapping[Any, Any]:
@@ -118,7 +118,7 @@ class StoredArray:
 
 @dataclass(frozen=True, slots=True)
 class StoredArrays:
-    """The arrays of a file, for printing alone: to load xarray takes half a second."""
+    """The arrays of a file, for printing without xarray, whose import takes half a second."""
 
     variables: Mapping[str, StoredArray]
     attrs: Mapping[str, Any]
@@ -202,7 +202,7 @@ def _require_hdf5(source: Path, kind: Kind) -> None:
 
 
 def require_kind(attributes: Mapping[str, Any], source: Path, kind: Kind) -> None:
-    """Refuse a file of another kind or version, with a `DataError`."""
+    """Raise a `DataError` if a file is of another kind or version."""
     if attributes.get("format") != kind.format:
         raise DataError(
             f"this NetCDF file does not hold {kind.format}",

@@ -47,7 +47,7 @@ def test_files_of_a_map_are_read_back(with_constants, tmp_path):
         *("figures/sed.png", "figures/sed_branches.png"),
     }
     assert all((tmp_path / "sed" / name).stat().st_size for name in files)
-    assert files["figures/sed.png"].endswith("bands drawn over it")
+    assert files["figures/sed.png"].endswith(" with bands")
     assert read_results(tmp_path / "sed").identical(to_dataset(with_constants))
 
 

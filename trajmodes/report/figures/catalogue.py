@@ -72,26 +72,26 @@ FIGURES = (
         "figures/sed_branches.png",
         "spectral energy density along the path, branch by branch",
         ("map_branch_power",),
-        _drawn("sed.draw_energy_density"),
+        _drawn("bands.draw_energy_density"),
         _has_few_branches,
     ),
     Output(
         "figures/vdos.png",
         "vibrational density of states: total, and by species or direction if these differ",
         ("vdos",),
-        _drawn("density.draw_density"),
+        _drawn("spectra.draw_density"),
     ),
     Output(
         "figures/spectra.png",
         "spectral lines of selected modes with fits",
         ("line_power",),
-        _drawn("mode_panels.draw_spectra"),
+        _drawn("spectra.draw_spectra"),
     ),
     Output(
         "figures/correlations.png",
         "energy autocorrelations of selected modes with fits",
         ("energy_acf",),
-        _drawn("mode_panels.draw_correlations"),
+        _drawn("spectra.draw_correlations"),
     ),
     Output(
         "figures/lifetimes.png",
@@ -106,7 +106,7 @@ FIGURES = (
         "figures/conductivity.png",
         "thermal conductivity by frequency and by mean free path",
         ("kappa_classical_w_mk",),
-        _drawn("conductivity.draw_conductivity"),
+        _drawn("lifetimes.draw_conductivity"),
     ),
     Output(
         "figures/gruneisen.png",
@@ -167,7 +167,7 @@ MAP_OUTPUTS = (
         "figures/sed_branches.png",
         "spectral energy density along the path, branch by branch",
         ("map_branch_power",),
-        _drawn("sed.draw_energy_density"),
+        _drawn("bands.draw_energy_density"),
         _has_few_branches,
     ),
 )
