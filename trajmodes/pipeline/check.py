@@ -1,6 +1,6 @@
 """Checks of a run and its job: `trajmodes check`, and what other jobs refuse before they start.
 
-A run that cannot give what is asked for is refused before the long passes, not after them.
+A run that is unsuitable for a job is refused before the long passes, not after them.
 """
 
 from collections.abc import Sequence
@@ -61,15 +61,8 @@ def _described(crystal: Crystal) -> str:
     )
 
 
-def require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
-    """Refuse a run in which the check found an error that concerns what is wanted.
-
-    Parameters
-    ----------
-    run
-        The run.
-    wanted
-        What notes may concern.
+def require_usable(run: LoadedRun, purposes: Sequence[str]) -> None:
+    """Refuse a run in which the check found an error that concerns one of the purposes.
 
     Raises
     ------
@@ -77,7 +70,7 @@ def require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
         With the text of the note and its remedy.
     """
     for note in run.diagnosis.verdict:
-        if note.severity == "error" and note.concerns in wanted:
+        if note.severity == "error" and note.concerns in purposes:
             where = ", ".join(str(path) for path in run.trajectory.paths[:3])
             raise DataError(note.text, where=where, why=note.why, fix=note.fix)
 
