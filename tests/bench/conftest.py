@@ -1,4 +1,4 @@
-"""What several benches measure."""
+"""Timings of peer programs for several benchmarks."""
 
 import time
 from collections.abc import Callable

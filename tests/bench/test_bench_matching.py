@@ -19,7 +19,7 @@ CUBE = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
 
 
 class Elements:
-    """Of a trajectory, what a match with a known average asks for."""
+    """The part of a trajectory that a match with a known average uses."""
 
     ids = types = masses = None
 

@@ -55,7 +55,7 @@ LARGE_INTERVAL, LARGE_KELVIN, LARGE_GAMMA = 0.005, 300.0, 0.5
 
 
 class CpuLog(Log):
-    """Measures CPU seconds of each stage too: they say more where others use the machine."""
+    """Measures CPU seconds of each stage too, which depend less on other processes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ def call(words: Sequence[str]) -> tuple[float, float]:
 
 
 def test_silicon_beside_dynasor(silicon, dynasors_seconds):
-    """At least 5 000 frames/s are asked for, of 512 atoms on two cores."""
+    """The target is 5 000 frames/s for 512 atoms on two cores."""
     took = project(silicon)
     words = {"cell": silicon["cell"], "units": "metal", "timestep_fs": 1.0}
     theirs = dynasors_seconds(open_run(silicon["trajectory"][0], **words))
@@ -174,7 +174,7 @@ def test_silicon_beside_dynasor(silicon, dynasors_seconds):
 
 
 def test_gallium_nitride_beside_dynaphopy(nitride):
-    """At most 4 s are asked for, of 108 atoms and 20 001 frames, fits included."""
+    """The target is 4 s for 108 atoms and 20 001 frames, fits included."""
     took = project(nitride)
     say(
         f"gallium nitride, {took.n_frames} frames: {took.counted:.2f} s, of CPU"
@@ -307,7 +307,7 @@ def write_dump(
 
 
 def steps(omega: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Exact step (2, 2, q, m) of a damped oscillator, and of what the heat bath adds."""
+    """Exact propagator (2, 2, q, m) of a damped oscillator, and of the bath noise."""
     dt, gamma = LARGE_INTERVAL, LARGE_GAMMA
     shifted = np.sqrt(omega**2 - 0.25 * gamma**2)
     c, s = np.cos(shifted * dt), np.sin(shifted * dt) / shifted
@@ -328,7 +328,7 @@ def waves(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def real_space(space: HalfSpace, kets: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
-    """Mass-weighted field (a, 3) of amplitudes (q, m): what a projection would undo."""
+    """Mass-weighted field (a, 3) of amplitudes (q, m): the inverse of a projection."""
     supercell = space.supercell
     n_sites, shape = supercell.crystal.n_sites, supercell.shape
     half = (*shape[:2], shape[2] // 2 + 1)
@@ -339,7 +339,7 @@ def real_space(space: HalfSpace, kets: np.ndarray, amplitudes: np.ndarray) -> np
 
 
 def test_lines_of_every_shape():
-    """At least 500 sets/s are asked for, with one line, interference, or two lines."""
+    """The target is 500 sets/s, with one line, a Fano line, or two lines."""
     rng = np.random.default_rng(2)
     n_sets, interval = 200, 0.015
     omega = 2.0 * np.pi * rng.uniform(2.0, 16.0, n_sets)

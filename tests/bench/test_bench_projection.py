@@ -83,7 +83,7 @@ def test_energies_and_spectra(projector):
 
 
 def test_lineshapes():
-    """Fits per second with several segment lengths; at least 500 are asked for."""
+    """Fits per second with several segment lengths; the target is 500."""
     rng = np.random.default_rng(2)
     n_sets = 500
     center = rng.uniform(2.0, 16.0, n_sets)[:, None]

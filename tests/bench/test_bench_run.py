@@ -75,7 +75,7 @@ def test_whole_run(words, whole, tmp_path):
 
 
 def test_whole_run_beside_the_bare_projection_of_dynasor(words, whole, dynasors_seconds):
-    """What dynasor needs for Q and P of all frames, already in memory and without spectra."""
+    """The time of dynasor for Q and P of all frames in memory, without spectra."""
     run = open_run(words[0], cell=words[2], units="metal", timestep_fs=1.0)
     ours, theirs = whole[0], dynasors_seconds(run) * run.n_frames
     print(  # noqa: T201 - a bench prints

@@ -1,4 +1,4 @@
-"""What a user waits for: start, passes, fits and files of whole commands.
+"""Elapsed time of whole commands: start, passes, fits and files.
 
 ``TRAJMODES_BENCH_DUMP`` may name a dump of silicon and ``TRAJMODES_BENCH_GAN`` one of GaN, the
 latter with its cell in ``TRAJMODES_BENCH_GAN_CELL`` and its constants in
@@ -56,7 +56,7 @@ def log(folder: Path) -> str:
 
 
 def loaded() -> float:
-    """Seconds to load what a run needs."""
+    """Seconds to load the modules of a run."""
     if "seconds" not in _LOADED:
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", "import trajmodes.pipeline.run"], check=True)

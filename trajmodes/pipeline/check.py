@@ -1,6 +1,6 @@
 """Checks of a run and its job: `trajmodes check`, and what other jobs refuse before they start.
 
-A run that cannot give what is asked for is refused before the long passes, not after them.
+A run that is unsuitable for a job is refused before the long passes, not after them.
 """
 
 from collections.abc import Sequence
@@ -10,22 +10,27 @@ import numpy as np
 
 from trajmodes.config.job import Job
 from trajmodes.data.crystal import Crystal
-from trajmodes.data.crystal_difference import same_substance, shortest_lengths
+from trajmodes.data.crystal_difference import same_substance
+from trajmodes.data.crystal_difference import shortest_lengths
 from trajmodes.data.labels import point
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Finding
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError
+from trajmodes.errors import UsageError
 from trajmodes.formats.cell_file import load_crystal
 from trajmodes.matching.diagnosis import Diagnosis
 from trajmodes.notes import Note
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.job_folder import Log
-from trajmodes.pipeline.load import LoadedRun, load
+from trajmodes.pipeline.load import LoadedRun
+from trajmodes.pipeline.load import load
 from trajmodes.pipeline.motion_source import source_of
-from trajmodes.pipeline.show import WIDTH, text_of
+from trajmodes.pipeline.show import WIDTH
+from trajmodes.pipeline.show import text_of
 from trajmodes.project.mode_selection import parse_modes
 from trajmodes.project.projector import cartesian_modes
-from trajmodes.report.text.summary import check_rows, render_check
+from trajmodes.report.text.summary import check_rows
+from trajmodes.report.text.summary import render_check
 from trajmodes.symmetry.stars import star_labels
 from trajmodes.symmetry.translations import half_space
 
@@ -61,15 +66,8 @@ def _described(crystal: Crystal) -> str:
     )
 
 
-def require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
-    """Refuse a run in which the check found an error that concerns what is wanted.
-
-    Parameters
-    ----------
-    run
-        The run.
-    wanted
-        What notes may concern.
+def require_usable(run: LoadedRun, purposes: Sequence[str]) -> None:
+    """Refuse a run in which the check found an error that concerns one of the purposes.
 
     Raises
     ------
@@ -77,7 +75,7 @@ def require_usable(run: LoadedRun, wanted: Sequence[str]) -> None:
         With the text of the note and its remedy.
     """
     for note in run.diagnosis.verdict:
-        if note.severity == "error" and note.concerns in wanted:
+        if note.severity == "error" and note.concerns in purposes:
             where = ", ".join(str(path) for path in run.trajectory.paths[:3])
             raise DataError(note.text, where=where, why=note.why, fix=note.fix)
 
