@@ -10,27 +10,22 @@ import numpy as np
 
 from trajmodes.config.job import Job
 from trajmodes.data.crystal import Crystal
-from trajmodes.data.crystal_difference import same_substance
-from trajmodes.data.crystal_difference import shortest_lengths
+from trajmodes.data.crystal_difference import same_substance, shortest_lengths
 from trajmodes.data.labels import point
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Finding
-from trajmodes.errors import DataError
-from trajmodes.errors import UsageError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.cell_file import load_crystal
 from trajmodes.matching.diagnosis import Diagnosis
 from trajmodes.notes import Note
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.job_folder import Log
-from trajmodes.pipeline.load import LoadedRun
-from trajmodes.pipeline.load import load
+from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.motion_source import source_of
-from trajmodes.pipeline.show import WIDTH
-from trajmodes.pipeline.show import text_of
+from trajmodes.pipeline.show import WIDTH, text_of
 from trajmodes.project.mode_selection import parse_modes
 from trajmodes.project.projector import cartesian_modes
-from trajmodes.report.text.summary import check_rows
-from trajmodes.report.text.summary import render_check
+from trajmodes.report.text.summary import check_rows, render_check
 from trajmodes.symmetry.stars import star_labels
 from trajmodes.symmetry.translations import half_space
 
