@@ -166,7 +166,7 @@ def _check_atoms(atoms: "Atoms", file: Path) -> None:
         raise DataError(
             "sites are partly occupied or shared between elements",
             where=str(file),
-            why="lattice dynamics needs one definite atom on every site",
+            why="lattice dynamics requires one definite atom on every site",
             fix="give an ordered cell",
         )
 
@@ -191,7 +191,7 @@ def _primitive(whole: Crystal, file: Path) -> tuple[Crystal, float]:
     crystal, moved = fold_atoms(lattice, whole, classes)
     if abs(whole.volume / crystal.volume - n_cells) > 1e-6 * n_cells or moved > 10 * _TOLERANCE:
         raise DataError(
-            "the primitive cell that spglib finds does not repeat to the cell of the file",
+            "the primitive cell found by spglib does not tile the cell of the file",
             where=f"{file}, atoms {moved:.2g} Å off",
             fix="give the primitive cell",
         )

@@ -142,10 +142,10 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
     Parameters
     ----------
     path
-        fc3.hdf5 or fc2.hdf5; the other one lies beside it.
+        fc3.hdf5 or fc2.hdf5; the other one is in the same folder.
     supercell
         The supercell of the force constants; phono3py would order its atoms in the same way.
-        None to read it from the phono3py.yaml-like file beside.
+        None to read it from the phono3py.yaml-like file in the folder.
 
     Raises
     ------

@@ -102,7 +102,7 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
         FORCE_CONSTANTS, force_constants.hdf5, or a phonopy.yaml-like file with force constants.
     supercell
         The supercell of the force constants; phonopy would order its atoms in the same way.
-        None to read it from the phonopy.yaml-like file beside.
+        None to read it from the phonopy.yaml-like file in the folder.
 
     Raises
     ------

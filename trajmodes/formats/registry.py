@@ -40,33 +40,31 @@ def write_constants(
 
     Parameters
     ----------
-    constants
-        The force constants, of all orders that were fitted.
     supercell
-        The supercell of the run, with any integer matrix: phonopy, phono3py and ALAMODE keep
-        constants between its atoms.
+        The supercell of the run, with any integer matrix: phonopy, phono3py and ALAMODE store
+        force constants between its atoms.
     folder
-        Where to write. It is made if it does not exist.
+        Output folder, created if it does not exist.
     target
         One of `TARGETS`.
 
     Returns
     -------
-    The files, and notes on what they do not hold.
+    The files, and notes on what they do not contain.
 
     Raises
     ------
     UsageError
-        If the target is not known.
+        If the target is unknown.
     DataError
-        If the format cannot hold the constants, or needs cubic ones and there are none. A
-        folder that was made for them is removed again.
+        If the format cannot store the force constants, or requires third order and there is
+        none. A folder created for them is removed again.
     StorageError
         If the files cannot be written.
     """
     if target not in FORMATS:
         raise UsageError(
-            f"no format is called “{target}”", fix=f"take one of {', '.join(TARGETS)}"
+            f"there is no format “{target}”", fix=f"use one of {', '.join(TARGETS)}"
         )
     is_new = not folder.exists()
     try:
@@ -79,9 +77,9 @@ def write_constants(
         raise
     except OSError as error:
         raise StorageError(
-            f"the constants could not be written: {error.strerror or error}",
+            f"the force constants could not be written: {error.strerror or error}",
             where=str(folder),
-            fix="check the folder, its rights and the space on its disk",
+            fix="check the folder, its permissions and the free disk space",
         ) from error
 
 
@@ -94,15 +92,15 @@ def read_constants(
     ----------
     path
         A file of force constants, or a folder with those of one program. Files that belong
-        together are expected in one folder, under the names that the program gives them.
+        together must be in one folder, under the names that the program gives them.
     supercell
-        Crystal and supercell that the constants belong to, for files that come without a
-        description of them.
+        Crystal and supercell of the force constants, for files without a description of them.
 
     Raises
     ------
     UsageError
-        If nothing at the path is recognised, or a folder holds constants of several programs.
+        If nothing at the path is recognised, or a folder contains force constants of several
+        programs.
     DataError
         If a file is damaged, or does not belong to the supercell.
     """
@@ -111,17 +109,13 @@ def read_constants(
 
 
 def read_supercell(path: Path) -> Supercell:
-    """Read the supercell that force constants were fitted on, or are kept on.
-
-    Parameters
-    ----------
-    path
-        As for `read_constants`.
+    """Read the supercell of force constants; ``path`` is as for `read_constants`.
 
     Raises
     ------
     UsageError
-        If nothing at the path is recognised, or a folder holds constants of several programs.
+        If nothing at the path is recognised, or a folder contains force constants of several
+        programs.
     DataError
         If the files do not describe it, or are damaged.
     """
@@ -130,7 +124,7 @@ def read_supercell(path: Path) -> Supercell:
 
 
 def _recognise(path: Path) -> tuple[ConstantsReader, Path]:
-    """Find the reader of a file, or the reader of a folder and its first file."""
+    """Find the reader of a file, or the reader and first file of a folder."""
     if not path.exists():
         raise UsageError(f"there is no {path}", fix="check the path")
     files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
@@ -138,15 +132,15 @@ def _recognise(path: Path) -> tuple[ConstantsReader, Path]:
     found: dict[str, Path] = {}
     for file in files:
         names = [name for name, reader in readers.items() if reader.recognise(file)]
-        # The earlier format in the list knows more: fc2.hdf5 beside fc3.hdf5 is phono3py's.
+        # The earlier format takes precedence: fc2.hdf5 beside fc3.hdf5 is phono3py's.
         for name in names[:1]:
             found.setdefault(name, file)
     if _OWN in found:
-        # In a results folder the other files were written from our own one and hold less.
+        # In a results folder the other files were written from this one and contain less.
         found = {_OWN: found[_OWN]}
     if len(found) > 1:
         raise UsageError(
-            f"the folder holds constants of several programs: {', '.join(found)}",
+            f"the folder contains force constants of several programs: {', '.join(found)}",
             where=str(path),
             fix=f"name the file, for example {next(iter(found.values()))}",
         )
@@ -154,7 +148,7 @@ def _recognise(path: Path) -> tuple[ConstantsReader, Path]:
         raise UsageError(
             "no file of force constants is recognised",
             where=str(path),
-            why="known are FORCE_CONSTANTS, force_constants.hdf5, phonopy_params.yaml, "
+            why="recognised are FORCE_CONSTANTS, force_constants.hdf5, phonopy_params.yaml, "
             "fc3.hdf5 with fc2.hdf5, outfile.forceconstant and force_constants.h5",
             fix="give one of these files, or a folder with one of them",
         )

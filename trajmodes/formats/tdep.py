@@ -193,7 +193,7 @@ def _is_constants(path: Path) -> bool:
 
 
 def read(path: Path, supercell: Supercell | None) -> ForceConstants:
-    """Read second order, and third and fourth order if their files lie beside.
+    """Read second order, and third and fourth order if their files are in the folder.
 
     ``path`` is a file of any order. The crystal of ``supercell`` replaces infile.ucposcar, atom
     by atom; None reads that file.
@@ -306,7 +306,7 @@ def _read_members(
 
 
 def _is_input(path: Path, head: bytes) -> bool:
-    """Whether a path is one of TDEP's input files, or a folder that holds them."""
+    """Whether a path is one of TDEP's input files, or a folder that contains them."""
     del head
     folder = path.parent if path.name.startswith("infile.") else path
     return (folder / "infile.positions").is_file()

@@ -352,7 +352,7 @@ def join_snapshots(pieces: Sequence[Trajectory]) -> Trajectory:
 
 
 def same_ideal_structure(one: Trajectory, other: Trajectory) -> bool:
-    """Whether two trajectories hold snapshots about the same known structure."""
+    """Whether two trajectories contain snapshots about the same known structure."""
     if one.ideal is None or other.ideal is None or one.species != other.species:
         return False
     boxes = [whole.read(0, 1).cells[0] for whole in (one, other)]

@@ -143,7 +143,7 @@ def _check_counts(source: TextSource, path: Path) -> None:
         raise DataError(
             f"the header announces {n_atoms:.10g} atoms, but the file has {source.size} bytes",
             where=str(path),
-            why="the file was cut off or changed",
+            why="the file was truncated or changed",
             fix="write the file again with the program that made it",
         )
 

@@ -143,7 +143,7 @@ def _require_restart(
         raise DataError(
             f"the run starts again at its first step, {first:.12g}",
             where=where,
-            why="a second run was written behind the first one (dump_modify append yes), or "
+            why="a second run was appended to the first one (dump_modify append yes), or "
             "the file contains a copy of it",
             fix="cut the file where the second run starts, and analyse each separately",
         )

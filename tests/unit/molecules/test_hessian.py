@@ -49,7 +49,7 @@ def test_what_is_no_hessian_is_refused(tmp_path, values, text):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(UsageError, match="missing or not a file"):
+    with pytest.raises(UsageError, match="missing or no file"):
         read_hessian(tmp_path / "h.npy", 2)
     for name in ("h.npy", "h.txt"):
         (tmp_path / name).write_text("no numbers\n")

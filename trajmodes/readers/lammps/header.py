@@ -62,7 +62,7 @@ _ITEM, _ROWS, _TIMESTEP, _TIME, _NUMBER, _BOUNDS, _UNITS = _WORDS.values()
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def skip_mark(text: Bytes, n: int) -> int:
-    """Offset behind a byte order mark at the start of a text."""
+    """Offset after a byte order mark at the start of a text."""
     return 3 if n > 2 and text[0] == 0xEF and text[1] == 0xBB and text[2] == 0xBF else 0
 
 
@@ -150,7 +150,7 @@ def _read_header(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tup
 def _read_item(
     text: Bytes, places: tuple[int, int, int], entry: Ints, real: Floats
 ) -> tuple[int, int]:
-    """One item at (name, end of its line, end of the text): (status, offset behind)."""
+    """One item at (name, end of its line, end of the text): (status, offset after)."""
     key, stop, n = places
     at = stop + 1
     if starts_with(text, key, stop, _BOUNDS):
@@ -174,7 +174,7 @@ def _read_item(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _count_words(text: Bytes, at: int, stop: int) -> int:
-    """Words between two places, at least one."""
+    """Count words between two offsets; at least one."""
     words = 0
     for k in range(at, stop):
         words += text[k] > 32 and text[k - 1] <= 32
@@ -230,7 +230,7 @@ def _read_reals(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _read_box(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tuple[int, int]:
-    """Three rows of two to four numbers: (status, offset behind or of the error)."""
+    """Three rows of two to four numbers: (status, offset after or of the error)."""
     stop = line_end(text, at, n)
     width = _count_words(text, at, stop)
     if stop < n and not 2 <= width <= 4:
@@ -246,7 +246,7 @@ def _read_box(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tuple[
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _read_units(text: Bytes, at: int, n: int, entry: Ints) -> tuple[int, int]:
-    """Store where the name of the unit style stands."""
+    """Store where the name of the unit style is."""
     stop = line_end(text, at, n)
     if stop == n:
         return MORE, at

@@ -169,9 +169,9 @@ class UnnamedUnits:
     others: Ints
     """(n,) frames with the name."""
     file: str
-    """File of the first frame without it."""
+    """File of the first frame without the name."""
     other_file: str
-    """File of the first frame with it."""
+    """File of the first frame with the name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ def plain_integer(address: int, start: int, stop: int) -> np.int64:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _digits(address: int, at: int, value: Word) -> tuple[Word, int]:
-    """Append the digits at an offset to value, modulo 2⁶⁴; value and offset behind them."""
+    """Append the digits at an offset to value, modulo 2⁶⁴; value and offset after them."""
     while True:
         word = load_word(address + at) ^ _ZEROS
         count = trailing_zeros(((word + _ABOVE_NINE) | word) & _TOP_BITS) >> 3
@@ -167,7 +167,7 @@ def _digits(address: int, at: int, value: Word) -> tuple[Word, int]:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _exponent(address: int, at: int) -> tuple[int, int]:
-    """Exponent at an offset, limited to ±99 999, and the offset behind it (−1 if none)."""
+    """Exponent at an offset, limited to ±99 999, and the offset after it (−1 if none)."""
     sign = load_byte(address + at)
     at += (sign == 43) | (sign == 45)
     first, value = at, 0
@@ -269,7 +269,7 @@ def _nineteen_digits(address: int, at: int) -> tuple[Word, int, bool]:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def parse_decimal(address: int, at: int) -> tuple[float, int, int]:
-    """Read a decimal literal: value, offset behind it, and verdict.
+    """Read a decimal literal: value, offset after it, and verdict.
 
     The verdict is DECIDED; UNDECIDED where the literal is valid but Python's float has to round
     it; or WRONG, with the offset of the first invalid character. The caller checks what ends
@@ -308,7 +308,7 @@ def parse_decimal(address: int, at: int) -> tuple[float, int, int]:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def parse_integer(address: int, at: int) -> tuple[int, int, int]:
-    """Read an integer of up to 18 digits: value, offset behind it, and DECIDED or WRONG."""
+    """Read an integer of up to 18 digits: value, offset after it, and DECIDED or WRONG."""
     sign = load_byte(address + at)
     at += (sign == 45) | (sign == 43)
     whole, end = _digits(address, at, _U0)

@@ -27,7 +27,7 @@ _U7, _U56 = np.uint64(7), np.uint64(56)
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def skip_lines(text: Bytes, at: int, n: int, wanted: int) -> tuple[int, int]:
-    """Offset behind ``wanted`` line ends, at most n, and how many of them are missing."""
+    """Offset after ``wanted`` line ends, at most n, and how many of them are missing."""
     address: Any = np.int64(text.ctypes.data)
     while wanted > 0 and at + 64 <= n:
         # Each byte of `ends` counts the newlines of one column of eight words.
@@ -75,7 +75,7 @@ def skip_spaces(text: Bytes, at: int, n: int) -> int:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def starts_with(text: Bytes, at: int, n: int, word: Bytes) -> bool:
-    """Whether a word stands at an offset, followed by a blank or a line end."""
+    """Whether a word is at an offset, followed by a blank or a line end."""
     size = len(word)
     if at + size > n:
         return False
@@ -86,7 +86,7 @@ def starts_with(text: Bytes, at: int, n: int, word: Bytes) -> bool:
 
 
 BLOCK = 64
-"""Bytes examined together; as many must be readable behind the last character."""
+"""Bytes examined together; as many must be readable after the last character."""
 
 _U0, _U1, _U63 = np.uint64(0), np.uint64(1), np.uint64(63)
 

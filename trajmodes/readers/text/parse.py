@@ -57,7 +57,7 @@ def fill_rows(text: Bytes, places: Ints, first: int, target: Target) -> None:
     Parameters
     ----------
     text
-        The bytes, with `PADDING` newlines behind the last frame.
+        The bytes, with `PADDING` newlines after the last frame.
     places
         (n, 2) offsets where the rows of each frame start and stop.
     first

@@ -144,7 +144,7 @@ def _parse_row(address: int, plan: Ints, work: Work) -> tuple[int, int, int, int
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _row_width(address: int, n_columns: int, edges: Ints) -> int:
-    """Count the edges in a row: one more where blanks stand before its newline."""
+    """Count the edges in a row: one more if blanks precede its newline."""
     width = 2 * n_columns
     return width if load_byte(address + edges[width - 1]) == 10 else width + 1
 

@@ -263,8 +263,7 @@ def _method_of(path: Path) -> str | None:
 def _decompressed_source(stamp: FileStamp, method: str, *, allow_partial: bool) -> TextSource:
     try:
         with tempfile.TemporaryFile(prefix="trajmodes-") as file:
-            damage = _decompress(stamp, method, file)
-            size = file.tell()
+            size, damage = _decompress(stamp, method, file)
             file.flush()
             spool = _Spool(file)
     except OSError as error:
@@ -283,33 +282,39 @@ def _decompressed_source(stamp: FileStamp, method: str, *, allow_partial: bool) 
     return TextSource(stamp, size, spool, damage)
 
 
-def _decompress(stamp: FileStamp, method: str, spool: IO[bytes]) -> str:
-    """Write all members of a file to the spool; return the damage, if any."""
+def _decompress(stamp: FileStamp, method: str, spool: IO[bytes]) -> tuple[int, str]:
+    """Write all members of a file to the spool; return the bytes of text and the damage."""
     with stamp.path.open("rb") as file:
         data = file.read(_PIECE)
-        decompressor, start = _decompressor(method, stamp.path), 0
+        decompressor, n_read, n_text, member = (
+            _decompressor(method, stamp.path),
+            len(data),
+            0,
+            0,
+        )
         while data:
-            offset = file.tell() - len(data)
             if decompressor.eof:
-                decompressor, start = _decompressor(method, stamp.path), spool.tell()
+                decompressor, member = _decompressor(method, stamp.path), n_text
             try:
-                spool.write(decompressor.decompress(data))
+                n_text += spool.write(decompressor.decompress(data))
             except _decompression_errors() as error:
                 if str(error).endswith(_CHECKSUM_ERRORS):
                     # The damage may be anywhere in this member; those before it are intact.
-                    spool.truncate(spool.seek(start))
-                    return (
-                        f"{method} data from byte {start} of the text on are damaged: {error}"
+                    spool.truncate(spool.seek(member))
+                    return member, (
+                        f"{method} data from byte {member} of the text on are damaged: {error}"
                     )
-                reason = f"{method} data are damaged near byte {offset} of the file"
+                reason = f"{method} data are damaged near byte {n_read - len(data)} of the file"
                 unproved = "no checksum confirms the text before"
-                return f"{reason}, byte {spool.tell()} of the text: {error}; {unproved}"
+                return n_text, f"{reason}, byte {n_text} of the text: {error}; {unproved}"
             # A file may consist of several members, padded with zeros.
             data = decompressor.unused_data.lstrip(b"\0") if decompressor.eof else b""
-            data = data or file.read(_PIECE)
+            if not data:
+                data = file.read(_PIECE)
+                n_read += len(data)
     if not decompressor.eof:
-        return f"{method} data end too early, at byte {spool.tell()} of the text"
-    return ""
+        return n_text, f"{method} data end too early, at byte {n_text} of the text"
+    return n_text, ""
 
 
 def _decompressor(method: str, path: Path) -> _Decompressor:

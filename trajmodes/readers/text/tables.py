@@ -47,7 +47,7 @@ def require_line_end(text: bytes, where: str) -> None:
 
     Half of a number is a number. A line break shows that the last one is complete. So does the
     number of its decimals, if all numbers before it have the same number (phonopy writes no
-    line break behind the last row of FORCE_CONSTANTS). The last kilobyte of the text is enough.
+    line break after the last row of FORCE_CONSTANTS). The last kilobyte of the text is enough.
 
     Raises
     ------

@@ -93,7 +93,7 @@ class _Table:
         self.expected = self._expectation()
 
     def _expectation(self) -> Expected:
-        """Make the required contents of the rows behind the last comment."""
+        """Make the required contents of the rows after the last comment."""
         fields = choose_fields(parse_properties(self.layouts[self.layout]))
         column = self.first.fields.species
         names = () if column is None else self.first.column(column)
@@ -196,7 +196,7 @@ def _walk_piece(table: _Table, text: Bytes, position: int, state: Ints, found: F
         for start, stop in found.comments[: state[3]].tolist():
             line = text[start:stop].tobytes()
             if table.add_comment(line, position + start, position + stop):
-                # The rows behind this comment were checked against the wrong columns: go back.
+                # The rows after this comment were checked against the wrong columns: go back.
                 state[:3] = stop + 1, ROWS, len(table.first.rows)
                 ends, status = ends[ends <= start], PAUSED
                 break

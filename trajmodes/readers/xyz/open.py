@@ -377,8 +377,8 @@ def _with_cell(cells: Floats, cell: Floats | None, where: str) -> Floats:
             f"frame {int(np.argmax(missing))} has no cell",
             where=where,
             why="plain XYZ has none, and its comment sets no Lattice",
-            fix="give the box of the simulation, --box A,B,C in Å, or write extended XYZ; a "
-            "molecule in empty space is for `trajmodes molecule`",
+            fix="give the box of the simulation, --box A,B,C in Å, or write extended XYZ; use "
+            "`trajmodes molecule` for a molecule without a box",
         )
     if cell is not None:
         cells[missing] = np.asarray(cell, dtype=float)

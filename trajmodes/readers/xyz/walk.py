@@ -45,7 +45,7 @@ class Found(NamedTuple):
     comments: Ints
     """(n, 2) start and stop of each comment line."""
     ends: Ints
-    """(n,) offset behind the last row of each frame."""
+    """(n,) offset after the last row of each frame."""
 
 
 @njit(nogil=True, cache=True)
