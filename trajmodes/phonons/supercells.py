@@ -28,27 +28,15 @@ from typing import NamedTuple
 import numpy as np
 import scipy.fft
 
-from trajmodes.arrays import Bools
-from trajmodes.arrays import Complexes
-from trajmodes.arrays import Floats
-from trajmodes.arrays import Ints
-from trajmodes.data.crystal import Crystal
-from trajmodes.data.crystal import Supercell
-from trajmodes.data.force_constants import ClusterConstants
-from trajmodes.data.force_constants import ForceConstants
-from trajmodes.kernels import inner_kernel
-from trajmodes.kernels import kernel
+from trajmodes.arrays import Bools, Complexes, Floats, Ints
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
+from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.symmetry.clusters import inscribed_radius
-from trajmodes.symmetry.operations import SpaceGroup
-from trajmodes.symmetry.operations import space_group
-from trajmodes.symmetry.operations import supercell_group
+from trajmodes.symmetry.operations import SpaceGroup, space_group, supercell_group
 from trajmodes.symmetry.stars import point_group
-from trajmodes.symmetry.supercell_images import fold_triplets
-from trajmodes.symmetry.supercell_images import supercell_pair_orbits
-from trajmodes.symmetry.translations import HalfSpace
-from trajmodes.symmetry.translations import build_supercell
-from trajmodes.symmetry.translations import cell_rank
-from trajmodes.symmetry.translations import half_space
+from trajmodes.symmetry.supercell_images import fold_triplets, supercell_pair_orbits
+from trajmodes.symmetry.translations import HalfSpace, build_supercell, cell_rank, half_space
 
 # Margin in Å by which the inscribed sphere must exceed the longest distance.
 _MARGIN = 1e-3

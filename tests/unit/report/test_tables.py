@@ -9,8 +9,7 @@ from trajmodes.report.write import write_outputs
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder
 from trajmodes.results.outputs import TABLES
-from trajmodes.results.tables import Table
-from trajmodes.results.tables import energy_density_table
+from trajmodes.results.tables import Table, energy_density_table
 
 
 def tables_of(dataset):

@@ -5,20 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from trajmodes.arrays import Floats
-from trajmodes.arrays import Ints
-from trajmodes.kernels import inner_kernel
-from trajmodes.kernels import kernel
-from trajmodes.readers.text.floats import UNDECIDED
-from trajmodes.readers.text.floats import WRONG
-from trajmodes.readers.text.floats import parse_decimal
-from trajmodes.readers.text.floats import parse_integer
-from trajmodes.readers.text.lines import Bytes
-from trajmodes.readers.text.lines import line_end
-from trajmodes.readers.text.lines import skip_blanks
-from trajmodes.readers.text.lines import skip_lines
-from trajmodes.readers.text.lines import skip_spaces
-from trajmodes.readers.text.lines import starts_with
+from trajmodes.arrays import Floats, Ints
+from trajmodes.kernels import inner_kernel, kernel
+from trajmodes.readers.text.floats import UNDECIDED, WRONG, parse_decimal, parse_integer
+from trajmodes.readers.text.lines import (
+    Bytes,
+    line_end,
+    skip_blanks,
+    skip_lines,
+    skip_spaces,
+    starts_with,
+)
 
 
 class Entry(IntEnum):

@@ -16,14 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from trajmodes.kernels import inner_kernel
-from trajmodes.kernels import kernel
-from trajmodes.readers.text.intrinsics import as_double
-from trajmodes.readers.text.intrinsics import high_product
-from trajmodes.readers.text.intrinsics import leading_zeros
-from trajmodes.readers.text.intrinsics import load_byte
-from trajmodes.readers.text.intrinsics import load_word
-from trajmodes.readers.text.intrinsics import trailing_zeros
+from trajmodes.kernels import inner_kernel, kernel
+from trajmodes.readers.text.intrinsics import (
+    as_double,
+    high_product,
+    leading_zeros,
+    load_byte,
+    load_word,
+    trailing_zeros,
+)
 
 Word = np.uint64
 

@@ -15,10 +15,7 @@ import numpy.typing as npt
 
 from trajmodes.arrays import Ints
 from trajmodes.kernels import inner_kernel
-from trajmodes.readers.text.intrinsics import load_word
-from trajmodes.readers.text.intrinsics import newlines
-from trajmodes.readers.text.intrinsics import solids
-from trajmodes.readers.text.intrinsics import trailing_zeros
+from trajmodes.readers.text.intrinsics import load_word, newlines, solids, trailing_zeros
 
 Bytes = npt.NDArray[np.uint8]
 

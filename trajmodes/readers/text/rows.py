@@ -6,26 +6,23 @@ parsed column by column, where tokens are independent of each other. If one of t
 row and token by token; this slower path also locates errors.
 """
 
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Floats
-from trajmodes.arrays import Ints
-from trajmodes.kernels import inner_kernel
-from trajmodes.kernels import kernel
-from trajmodes.readers.text.floats import DECIDED
-from trajmodes.readers.text.floats import UNDECIDED
-from trajmodes.readers.text.floats import WRONG
-from trajmodes.readers.text.floats import parse_decimal
-from trajmodes.readers.text.floats import parse_integer
-from trajmodes.readers.text.floats import plain_decimal
-from trajmodes.readers.text.floats import plain_integer
+from trajmodes.arrays import Floats, Ints
+from trajmodes.kernels import inner_kernel, kernel
+from trajmodes.readers.text.floats import (
+    DECIDED,
+    UNDECIDED,
+    WRONG,
+    parse_decimal,
+    parse_integer,
+    plain_decimal,
+    plain_integer,
+)
 from trajmodes.readers.text.intrinsics import load_byte
-from trajmodes.readers.text.lines import BLOCK
-from trajmodes.readers.text.lines import Bytes
-from trajmodes.readers.text.lines import find_edges
+from trajmodes.readers.text.lines import BLOCK, Bytes, find_edges
 
 SKIP, ID, TYPE = -1, -2, -3
 """Codes of a plan; a code from zero on is component ``code % 3`` of field ``code // 3``."""

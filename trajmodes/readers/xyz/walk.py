@@ -10,10 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Ints
-from trajmodes.kernels import inner_kernel
-from trajmodes.kernels import kernel
-from trajmodes.readers.text.floats import DECIDED
-from trajmodes.readers.text.floats import parse_integer
+from trajmodes.kernels import inner_kernel, kernel
+from trajmodes.readers.text.floats import DECIDED, parse_integer
 from trajmodes.readers.text.intrinsics import load_word
 from trajmodes.readers.text.lines import Bytes
 

@@ -179,7 +179,7 @@ def _in_rows(texts: list[str], middles: list[float], size: float) -> list[str]:
     return placed
 
 
-def draw_energy_density(dataset: xr.Dataset) -> Figure:
+def draw_energy_density(dataset: NamedArrays) -> Figure:
     """Draw the spectra of each branch along the path with the harmonic frequency."""
     n_branches = dataset.sizes["branch"]
     n_rows = -(-n_branches // _PANEL_COLUMNS)
@@ -188,7 +188,7 @@ def draw_energy_density(dataset: xr.Dataset) -> Figure:
     left, wide, step = 0.075, 0.235, 0.285
     tall = (_ROW - 0.55) / height
     spans = [_span(dataset, m) for m in range(n_branches)]
-    strongest = float(dataset["map_branch_power"].max())
+    strongest = float(dataset["map_branch_power"].values.max())
     empty = empty_sections(dataset)
     place = dataset["path_distance"].values
     for m in range(n_branches):
@@ -224,7 +224,7 @@ def draw_energy_density(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _span(dataset: xr.Dataset, branch: int) -> tuple[float, float]:
+def _span(dataset: NamedArrays, branch: int) -> tuple[float, float]:
     """Lowest and highest frequency in THz of the panel of one branch."""
     band = dataset["band_freq_thz"].values
     highest = max(float(band.max()), 0.1)

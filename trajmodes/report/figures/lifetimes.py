@@ -256,7 +256,7 @@ def _draw_comparison(axes: Axes, dataset: NamedArrays) -> None:
         axes.legend(loc="lower right", borderaxespad=0.3, handletextpad=0.4, fontsize=6.5)
 
 
-def _mean_conductivity(dataset: xr.Dataset, kind: str) -> tuple[float, float]:
+def _mean_conductivity(dataset: NamedArrays, kind: str) -> tuple[float, float]:
     """Mean of the diagonal in W/(m K), and its error.
 
     The diagonal elements have the same lifetimes: their errors do not average out.
@@ -266,7 +266,7 @@ def _mean_conductivity(dataset: xr.Dataset, kind: str) -> tuple[float, float]:
     return float(value.mean()), float(sem.mean())
 
 
-def draw_conductivity(dataset: xr.Dataset) -> Figure:
+def draw_conductivity(dataset: NamedArrays) -> Figure:
     """Draw the spectral and cumulative conductivity, and the mean free path of each set."""
     figure = new_figure(2.95)
     spectral = figure.add_axes((0.075, 0.145, 0.245, 0.63))
@@ -307,7 +307,7 @@ def draw_conductivity(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _frame_cumulative(axes: Axes, dataset: xr.Dataset) -> None:
+def _frame_cumulative(axes: Axes, dataset: NamedArrays) -> None:
     """Limits and labels of the panel of the cumulative conductivity."""
     path = dataset["kappa_path"].values / 10.0
     total = dataset["kappa_cumulative_classical_w_mk"].values
@@ -323,7 +323,7 @@ def _frame_cumulative(axes: Axes, dataset: xr.Dataset) -> None:
     axes.set(xlabel="Mean free path (nm)", ylabel="Cumulative κ (W/(m K))")
 
 
-def _draw_free_paths(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_free_paths(axes: Axes, dataset: NamedArrays) -> None:
     value, sem = dataset["free_path"].values / 10.0, dataset["free_path_sem"].values / 10.0
     moves = np.isfinite(value) & (value > 0.0)
     known = moves & (value >= _SHORTEST)

@@ -263,7 +263,7 @@ def _decay_text(one: NamedArrays) -> str:
     return f"τ {lives[0]} ps{line}{rates}"
 
 
-def draw_density(dataset: xr.Dataset) -> Figure:
+def draw_density(dataset: NamedArrays) -> Figure:
     """Draw the vibrational density of states of the run."""
     columns = density_table(dataset).columns
     freq, total = columns["freq_thz"], columns["density"]
