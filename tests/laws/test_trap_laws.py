@@ -23,11 +23,11 @@ units of velocities                    unit/matching/test_diagnosis.py::test_wro
 differenced velocities                 laws/test_trap_laws.py::test_differenced_velocities
 differenced velocities                 unit/project/test_differences.py::test_too_strong_an_attenuation_is_refused
 aliasing by the stride of the dump     laws/test_trap_laws.py::test_frames_too_far_apart
-aliasing by the stride of the dump     unit/matching/test_diagnosis.py::test_coarse_frames_are_told_with_the_stride_that_mends_them
+aliasing by the stride of the dump     unit/matching/test_diagnosis.py::test_coarse_frames_are_reported_with_a_fine_enough_stride
 Verlet shift                           unit/project/test_time_step.py::test_a_velocity_verlet_run_has_the_predicted_frequency
 thermostat                             unit/project/test_thermostat.py::test_a_bath
 restarts and gaps                      unit/project/test_welch.py::test_no_product_or_segment_crosses_a_gap
-restarts and gaps                      unit/readers/test_differenced.py::test_no_difference_reaches_over_a_gap
+restarts and gaps                      unit/project/test_differenced.py::test_no_difference_spans_a_gap
 resolution of the window               unit/project/test_lineshape.py::test_a_line_below_the_resolution_is_not_resolved
 resolution of the window               unit/project/test_lineshape.py::test_the_window_does_not_broaden_the_line
 degenerate modes only as sets          unit/project/test_energies.py::test_only_sets_of_degenerate_modes_have_defined_energies
@@ -39,8 +39,7 @@ acoustic modes at Γ                    unit/project/test_energies.py::test_drif
 """  # noqa: E501 - long names of tests
 
 import re
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,20 +55,14 @@ from trajmodes.matching.diagnosis import diagnose
 from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.match import match
 from trajmodes.phonons.modes import modes_at
-from trajmodes.project.differences import DifferencedMotion
-from trajmodes.project.differences import attenuation
-from trajmodes.project.differences import require_correctable
+from trajmodes.project.differences import DifferencedMotion, attenuation, require_correctable
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.projector import Projector
 from trajmodes.project.sampling import require_sampled
 from trajmodes.readers.arrays import trajectory_of_arrays
 from trajmodes.readers.trajectory import Trajectory
-from trajmodes.symmetry.translations import HalfSpace
-from trajmodes.symmetry.translations import build_supercell
-from trajmodes.symmetry.translations import half_space
-from trajmodes.units import BOLTZMANN
-from trajmodes.units import DALTON
-from trajmodes.units import THZ
+from trajmodes.symmetry.translations import HalfSpace, build_supercell, half_space
+from trajmodes.units import BOLTZMANN, DALTON, THZ
 
 TESTS = Path(__file__).parents[1]
 MATRIX = [[2, 1, 0], [-1, 2, 1], [0, 1, 3]]

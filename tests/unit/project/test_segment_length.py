@@ -277,7 +277,7 @@ def test_a_plateau_is_rejected() -> None:
 
 
 def test_wings_of_another_shape_do_not_bias_the_width(monkeypatch) -> None:
-    """Only the surroundings of the line are fitted: the whole range gives 30 % too much or more."""
+    """Only the surroundings of the line are fitted: the whole range gives 30 % too much."""
     fine = np.linspace(0.5, 40, 400_001)
     power = friction_with_memory(fine)
     above = fine[power > 0.5 * power.max()]
