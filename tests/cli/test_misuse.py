@@ -294,7 +294,7 @@ def test_a_movie_with_too_large_displacements_has_a_note(fitted, tmp_path, size,
 
 def test_second_order_force_constants_are_written_for_phono3py_and_tdep(fitted, tmp_path):
     words = ["--to", "phono3py", "--to", "tdep", "-o", tmp_path / "export"]
-    assert "no cubic constants and so no fc3.hdf5" in done("export", fitted, *words)
+    assert "no third-order force constants, hence no fc3.hdf5" in done("export", fitted, *words)
     names = {p for p in contents(tmp_path / "export") if not Path(p).name.startswith(".")}
     assert {"phono3py/fc2.hdf5", "phono3py/phono3py_params.yaml"} <= names
     assert "tdep/outfile.forceconstant" in names
@@ -304,7 +304,7 @@ def test_second_order_force_constants_are_written_for_phono3py_and_tdep(fitted, 
 
 def test_an_export_writes_all_files_or_none(fitted, tmp_path):
     words = ["--to", "tdep", "--to", "shengbte", "-o", tmp_path / "export"]
-    assert "no cubic constants" in refused("export", fitted, *words, code=3)
+    assert "no third-order force constants" in refused("export", fitted, *words, code=3)
     assert not (tmp_path / "export").exists()
     mine = tmp_path / "export" / "phonopy" / "FORCE_CONSTANTS"
     mine.parent.mkdir(parents=True)
