@@ -39,8 +39,7 @@ acoustic modes at Γ                    unit/project/test_energies.py::test_drif
 """  # noqa: E501 - names of tests are as long as they are
 
 import re
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,20 +55,14 @@ from trajmodes.matching.diagnosis import diagnose
 from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.match import match
 from trajmodes.phonons.modes import modes_at
-from trajmodes.project.differences import DifferencedMotion
-from trajmodes.project.differences import attenuation
-from trajmodes.project.differences import require_correctable
+from trajmodes.project.differences import DifferencedMotion, attenuation, require_correctable
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.projector import Projector
 from trajmodes.project.sampling import require_sampled
 from trajmodes.readers.arrays import trajectory_of_arrays
 from trajmodes.readers.trajectory import Trajectory
-from trajmodes.symmetry.translations import HalfSpace
-from trajmodes.symmetry.translations import build_supercell
-from trajmodes.symmetry.translations import half_space
-from trajmodes.units import BOLTZMANN
-from trajmodes.units import DALTON
-from trajmodes.units import THZ
+from trajmodes.symmetry.translations import HalfSpace, build_supercell, half_space
+from trajmodes.units import BOLTZMANN, DALTON, THZ
 
 TESTS = Path(__file__).parents[1]
 MATRIX = [[2, 1, 0], [-1, 2, 1], [0, 1, 3]]

@@ -15,19 +15,16 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.data.motion import FrameBlock
-from trajmodes.errors import DataError
-from trajmodes.errors import TrajmodesError
-from trajmodes.errors import UsageError
-from trajmodes.molecules.eckart import EckartFrame
-from trajmodes.molecules.eckart import best_rotations
-from trajmodes.molecules.eckart import eckart_frame
-from trajmodes.molecules.eckart import parallel_angles
-from trajmodes.molecules.eckart import shortest_rotations
-from trajmodes.molecules.point_group import centred
-from trajmodes.molecules.point_group import isolated
-from trajmodes.molecules.point_group import line_of
-from trajmodes.molecules.unwrap import BondTree
-from trajmodes.molecules.unwrap import bond_tree
+from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.molecules.eckart import (
+    EckartFrame,
+    best_rotations,
+    eckart_frame,
+    parallel_angles,
+    shortest_rotations,
+)
+from trajmodes.molecules.point_group import centred, isolated, line_of
+from trajmodes.molecules.unwrap import BondTree, bond_tree
 from trajmodes.notes import Note
 from trajmodes.readers.ase import read_with_ase
 from trajmodes.readers.trajectory import Trajectory
