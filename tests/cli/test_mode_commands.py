@@ -15,10 +15,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 from click.testing import CliRunner
-from scipy.linalg import cholesky, expm
+from scipy.linalg import cholesky
+from scipy.linalg import expm
 
 from trajmodes.cli.program import main
-from trajmodes.formats.registry import read_constants, write_constants
+from trajmodes.formats.registry import read_constants
+from trajmodes.formats.registry import write_constants
 from trajmodes.results.outputs import TABLES
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN
