@@ -4,10 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from trajmodes.report.write import write_outputs
 from trajmodes.results import outputs
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder
-from trajmodes.results.outputs import TABLES, write_outputs
+from trajmodes.results.outputs import TABLES
 from trajmodes.results.tables import Table, energy_density_table
 
 

@@ -1,7 +1,6 @@
 """Phonon bands with error bands, over the spectral energy density along the path."""
 
 import numpy as np
-import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
@@ -11,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.textpath import text_to_path
 
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.spectral_map import (
     draw_map,
     empty_sections,
@@ -30,7 +30,7 @@ _NAME_ROWS = 2
 """Rows for names that would overlap; a name that does not fit into one is left out."""
 
 
-def draw_bands(dataset: xr.Dataset) -> Figure:
+def draw_bands(dataset: NamedArrays) -> Figure:
     """Draw frequencies along the band path over the measured spectra, whichever are present."""
     figure = new_figure(4.4)
     has_map = "map_power" in dataset
@@ -86,7 +86,7 @@ def bands_handles(*, has_errors: bool) -> list[Artist]:
 
 def draw_branches(
     axes: Axes,
-    dataset: xr.Dataset,
+    dataset: NamedArrays,
     name: str = "band_freq_thz",
     colour: str = BLUE,
     dashes: str | tuple[float, tuple[float, ...]] = "-",
@@ -130,7 +130,7 @@ def draw_branches(
         axes.add_collection(shade, autolim=False)
 
 
-def name_points(axes: Axes, dataset: xr.Dataset, size: float = _NAME_SIZE) -> None:
+def name_points(axes: Axes, dataset: NamedArrays, size: float = _NAME_SIZE) -> None:
     """Draw lines and names at the named points; two names at a jump are joined by a bar.
 
     Names that would overlap are put in two rows. The size is in points.

@@ -1,10 +1,10 @@
 """Thermal conductivity: spectral, cumulative over mean free paths, and mean free paths."""
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.style import (
     BLUE,
     RED,
@@ -23,7 +23,7 @@ _VISIBLE = 1e-3
 """Cumulative curves are shown from this part of the total on."""
 
 
-def _mean_conductivity(dataset: xr.Dataset, kind: str) -> tuple[float, float]:
+def _mean_conductivity(dataset: NamedArrays, kind: str) -> tuple[float, float]:
     """Mean of the diagonal in W/(m K), and its error.
 
     The diagonal elements have the same lifetimes: their errors do not average out.
@@ -33,7 +33,7 @@ def _mean_conductivity(dataset: xr.Dataset, kind: str) -> tuple[float, float]:
     return float(value.mean()), float(sem.mean())
 
 
-def draw_conductivity(dataset: xr.Dataset) -> Figure:
+def draw_conductivity(dataset: NamedArrays) -> Figure:
     """Draw the spectral and cumulative conductivity, and the mean free path of each set."""
     figure = new_figure(2.95)
     spectral = figure.add_axes((0.075, 0.145, 0.245, 0.63))
@@ -74,7 +74,7 @@ def draw_conductivity(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _frame_cumulative(axes: Axes, dataset: xr.Dataset) -> None:
+def _frame_cumulative(axes: Axes, dataset: NamedArrays) -> None:
     """Limits and labels of the panel of the cumulative conductivity."""
     path = dataset["kappa_path"].values / 10.0
     total = dataset["kappa_cumulative_classical_w_mk"].values
@@ -90,7 +90,7 @@ def _frame_cumulative(axes: Axes, dataset: xr.Dataset) -> None:
     axes.set(xlabel="Mean free path (nm)", ylabel="Cumulative κ (W/(m K))")
 
 
-def _draw_free_paths(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_free_paths(axes: Axes, dataset: NamedArrays) -> None:
     value, sem = dataset["free_path"].values / 10.0, dataset["free_path_sem"].values / 10.0
     moves = np.isfinite(value) & (value > 0.0)
     known = moves & (value >= _SHORTEST)

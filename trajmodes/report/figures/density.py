@@ -1,11 +1,11 @@
 """Vibrational density of states: total, by species, and by direction if these differ."""
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from trajmodes.arrays import Floats
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.style import (
     BLACK,
     COLOURS,
@@ -22,7 +22,7 @@ _ANISOTROPIC = 0.03
 """Directions are drawn if they differ by more than this part of the total."""
 
 
-def draw_density(dataset: xr.Dataset) -> Figure:
+def draw_density(dataset: NamedArrays) -> Figure:
     """Draw the vibrational density of states of the run."""
     columns = density_table(dataset).columns
     freq, total = columns["freq_thz"], columns["density"]

@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.markers import TICKRIGHT, TICKUP
 
 from trajmodes.arrays import Bools, Floats
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.spectra import DISAGREE, NARROWEST, Verdict
 from trajmodes.report.figures.style import (
     BLUE,
@@ -38,7 +38,7 @@ _LIMIT_LOOK: dict[str, Any] = {
 """Limits are small pale ticks behind the values, pointing in the direction of the value."""
 
 
-def draw_lifetimes(dataset: xr.Dataset) -> Figure:
+def draw_lifetimes(dataset: NamedArrays) -> Figure:
     """Draw lifetimes against frequency, and those from line and energy against each other.
 
     Lines that are too narrow are shown as limits.
@@ -103,7 +103,7 @@ _LOOKS = {
 }
 
 
-def _draw_measured(axes: Axes, dataset: xr.Dataset, name: str, flag: str) -> list[Floats]:
+def _draw_measured(axes: Axes, dataset: NamedArrays, name: str, flag: str) -> list[Floats]:
     """Draw resolved lifetimes of the run; return values to include in the limits."""
     ok = dataset[flag].values.astype(bool)
     marker, colour, label = _LOOKS[name]
@@ -123,7 +123,7 @@ def _draw_measured(axes: Axes, dataset: xr.Dataset, name: str, flag: str) -> lis
     return [value, value + sem, np.maximum(value - sem, 0.5 * value)]
 
 
-def _draw_perturbative(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
+def _draw_perturbative(axes: Axes, dataset: NamedArrays) -> list[Floats]:
     """Draw three-phonon lifetimes; return values to include in the limits."""
     mesh = mesh_of(dataset["phi3_mesh"].values)
     shown = []
@@ -155,17 +155,18 @@ def _set_limits(axes: Axes, shown: Floats) -> None:
     log_axis(axes, low / 1.35, high * 1.35)
 
 
-def _is_too_narrow(dataset: xr.Dataset) -> Bools:
+def _is_too_narrow(dataset: NamedArrays) -> Bools:
     narrow: Bools = dataset["verdict"].values == str(Verdict.TOO_NARROW)
     return narrow
 
 
-def _lower_limit(dataset: xr.Dataset) -> Floats:
+def _lower_limit(dataset: NamedArrays) -> Floats:
     """(g,) lower limit in ps of the lifetime of a line that is too narrow to be resolved."""
-    return 1.0 / (NARROWEST * THZ * dataset["line_resolution_thz"].values)
+    resolution: Floats = dataset["line_resolution_thz"].values
+    return 1.0 / (NARROWEST * THZ * resolution)
 
 
-def _draw_limits(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
+def _draw_limits(axes: Axes, dataset: NamedArrays) -> list[Floats]:
     """Draw a tick that points upwards from each lower limit."""
     narrow = _is_too_narrow(dataset)
     if not narrow.any():
@@ -181,7 +182,7 @@ def _draw_limits(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
     return [least]
 
 
-def _mark_unresolved(axes: Axes, dataset: xr.Dataset) -> None:
+def _mark_unresolved(axes: Axes, dataset: NamedArrays) -> None:
     """Draw ticks on the axis at modes without a lifetime or limit from the line."""
     shown = ~dataset["resolved"].values.astype(bool) & ~_is_too_narrow(dataset)
     if not shown.any():
@@ -199,7 +200,7 @@ def _mark_unresolved(axes: Axes, dataset: xr.Dataset) -> None:
     )
 
 
-def _draw_comparison(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_comparison(axes: Axes, dataset: NamedArrays) -> None:
     """Draw lifetimes from energies against those from lines, and lower limits of the latter."""
     line, energy = dataset["lifetime_ps"].values, dataset["lifetime_energy_ps"].values
     line_sem, energy_sem = (

@@ -1,10 +1,10 @@
 """The spectral energy density along the path, branch by branch."""
 
 import numpy as np
-import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.bands import bands_handles, draw_branches, name_points
 from trajmodes.report.figures.spectral_map import (
     draw_map,
@@ -28,7 +28,7 @@ _LEAST_MARGIN = 0.01
 """Smallest margin below and above a branch, as a part of the highest frequency."""
 
 
-def draw_energy_density(dataset: xr.Dataset) -> Figure:
+def draw_energy_density(dataset: NamedArrays) -> Figure:
     """Draw the spectra of each branch along the path with the harmonic frequency."""
     n_branches = dataset.sizes["branch"]
     n_rows = -(-n_branches // _COLUMNS)
@@ -37,7 +37,7 @@ def draw_energy_density(dataset: xr.Dataset) -> Figure:
     left, wide, step = 0.075, 0.235, 0.285
     tall = (_ROW - 0.55) / height
     spans = [_span(dataset, m) for m in range(n_branches)]
-    strongest = float(dataset["map_branch_power"].max())
+    strongest = float(dataset["map_branch_power"].values.max())
     empty = empty_sections(dataset)
     place = dataset["path_distance"].values
     for m in range(n_branches):
@@ -73,7 +73,7 @@ def draw_energy_density(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _span(dataset: xr.Dataset, branch: int) -> tuple[float, float]:
+def _span(dataset: NamedArrays, branch: int) -> tuple[float, float]:
     """Lowest and highest frequency in THz of the panel of one branch."""
     band = dataset["band_freq_thz"].values
     highest = max(float(band.max()), 0.1)

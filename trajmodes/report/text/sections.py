@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.spectra import DISAGREE
 from trajmodes.report.text.numbers import (
     counted,
@@ -15,7 +16,6 @@ from trajmodes.report.text.numbers import (
     plus_minus,
     point_label,
 )
-from trajmodes.results.stored import NamedArrays
 
 _SMALL, _LARGE = 0.2, 0.4
 """Anharmonicity σ that is called small and large; a reading aid without a sharp meaning."""
