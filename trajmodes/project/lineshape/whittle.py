@@ -17,9 +17,9 @@ from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.project.lineshape.goodness_of_fit import NEIGHBOURS, largest_deviation
 from trajmodes.project.lineshape.models import (
     GAMMA,
@@ -158,7 +158,7 @@ class _Work(NamedTuple):
         )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _maximise_all(
     theta_gn: Floats,
     seen: tuple[Floats, Bools, Floats],
@@ -176,7 +176,7 @@ def _maximise_all(
         converged[g] = _maximise(theta_gn[g], one, (axis, work), limits, steps)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _maximise(
     theta: Floats,
     seen: tuple[Floats, Bools, float],
@@ -218,7 +218,7 @@ def _maximise(
     return False
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _accept(work: _Work) -> None:
     """Take the score and the Fisher matrix computed last as those of the parameters."""
     for n in range(work.scores.shape[1]):
@@ -227,7 +227,7 @@ def _accept(work: _Work) -> None:
             work.fishers[0, n, m] = work.fishers[1, n, m]
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _choose_step(theta: Floats, damping: float, limits: _Limits, work: _Work) -> None:
     """Put in the damped step, which takes no parameter beyond its limits if it is there."""
     for n in range(len(theta)):
@@ -238,7 +238,7 @@ def _choose_step(theta: Floats, damping: float, limits: _Limits, work: _Work) ->
     _shorten(theta, limits.codes, work.step)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _norm(theta: Floats, work: _Work) -> float:
     """Square of the step that is tried, in standard errors."""
     tried, fisher, total = work.tried, work.fishers[0], 0.0
@@ -248,7 +248,7 @@ def _norm(theta: Floats, work: _Work) -> float:
     return total
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _shorten(theta: Floats, codes: tuple[int, int, int], step: Floats) -> None:
     """Let no step go further than the model is about linear.
 
@@ -266,7 +266,7 @@ def _shorten(theta: Floats, codes: tuple[int, int, int], step: Floats) -> None:
         step[n] /= largest
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _keep(theta: Floats, limits: _Limits) -> None:
     """Bring parameters back to where they must stay."""
     asymmetry, baseline, second = limits.codes
@@ -285,7 +285,7 @@ def _keep(theta: Floats, limits: _Limits) -> None:
         theta[asymmetry] = min(max(theta[asymmetry], -_LARGEST_ASYMMETRY), _LARGEST_ASYMMETRY)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _hold(theta: Floats, limits: _Limits, work: _Work) -> bool:
     """Mark parameters at their limits that the step takes beyond; whether there are any."""
     near, kept = work.scale, work.tried
@@ -300,7 +300,7 @@ def _hold(theta: Floats, limits: _Limits, work: _Work) -> bool:
     return any_held
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _solve(damping: float, work: _Work) -> None:
     """Put in the damped step of Fisher scoring, by Cholesky's decomposition.
 
@@ -332,7 +332,7 @@ def _solve(damping: float, work: _Work) -> None:
         step[n] /= scale[n]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _likelihood(
     theta: Floats,
     seen: tuple[Floats, Bools, float],
@@ -367,7 +367,7 @@ def _likelihood(
     return averages * cost
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@inner_kernel(fastmath={"reassoc", "contract"})
 def _product(first: Floats, second: Floats, n_bins: int) -> float:
     """Scalar product over the bins."""
     total = 0.0

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from trajmodes.arrays import Ints
+from trajmodes.kernels import inner_kernel
 from trajmodes.readers.text.intrinsics import load_word, newlines, solids, trailing_zeros
 
 Bytes = npt.NDArray[np.uint8]
@@ -25,7 +25,7 @@ _LOW_BITS = np.uint64(0x0101010101010101)
 _U7, _U56 = np.uint64(7), np.uint64(56)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def skip_lines(text: Bytes, at: int, n: int, wanted: int) -> tuple[int, int]:
     """Offset behind ``wanted`` line ends, at most n, and how many of them are missing."""
     address: Any = np.int64(text.ctypes.data)
@@ -46,7 +46,7 @@ def skip_lines(text: Bytes, at: int, n: int, wanted: int) -> tuple[int, int]:
     return at, wanted
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def line_end(text: Bytes, at: int, n: int) -> int:
     """Offset of the next newline, or n."""
     while at < n and text[at] != 10:
@@ -54,7 +54,7 @@ def line_end(text: Bytes, at: int, n: int) -> int:
     return at
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def skip_blanks(text: Bytes, at: int, n: int) -> int:
     """Offset of the next character that is not a blank, a line end or a zero, or n.
 
@@ -65,7 +65,7 @@ def skip_blanks(text: Bytes, at: int, n: int) -> int:
     return at
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def skip_spaces(text: Bytes, at: int, n: int) -> int:
     """Offset of the next character that is not a space in the sense of C, or n."""
     while at < n and (text[at] == 32 or 9 <= text[at] <= 13):
@@ -73,7 +73,7 @@ def skip_spaces(text: Bytes, at: int, n: int) -> int:
     return at
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def starts_with(text: Bytes, at: int, n: int, word: Bytes) -> bool:
     """Whether a word stands at an offset, followed by a blank or a line end."""
     size = len(word)
@@ -91,7 +91,7 @@ BLOCK = 64
 _U0, _U1, _U63 = np.uint64(0), np.uint64(1), np.uint64(63)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def find_edges(address: int, at: int, stop: int, edges: Ints) -> int:
     """Find where tokens begin and end, and newlines that do not end one; return their number.
 

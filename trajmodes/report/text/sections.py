@@ -3,18 +3,13 @@
 from itertools import pairwise
 
 import numpy as np
-from rich.console import Group
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.spectra import DISAGREE
-from trajmodes.report.text.numbers import counted
-from trajmodes.report.text.numbers import mesh_of
-from trajmodes.report.text.numbers import order_name
-from trajmodes.report.text.numbers import plus_minus
-from trajmodes.report.text.numbers import point_label
+from trajmodes.report.text.numbers import counted, mesh_of, order_name, plus_minus, point_label
 
 _SMALL, _LARGE = 0.2, 0.4
 """Anharmonicity σ that is called small and large; a reading aid without a sharp meaning."""
