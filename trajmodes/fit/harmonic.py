@@ -13,12 +13,12 @@ grows with the number of pairs of pairs, not with the number of frames or atoms.
 
 import numpy as np
 import scipy.fft
-from numba import njit
 
 from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.fit.covariance import ForceCovariances
 from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.normal_equations import NormalEquationBlocks
+from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.symmetry.tensors import SymmetryBasis
 from trajmodes.symmetry.translations import cell_rank
 
@@ -138,7 +138,7 @@ def _real_space(covariances: ForceCovariances, transforms: Complexes) -> Floats:
     return np.ascontiguousarray(real.reshape(-1, *half_qstxyb.shape[1:]))
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _add_pairs_of_pairs(
     bounds: Ints,
     pairs: Ints,
@@ -166,7 +166,7 @@ def _add_pairs_of_pairs(
                 _contract(half_kxyb[:k], tensors[r, :m], target_kmb)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inner_kernel(inline="always")
 def _relative(
     uu_cstxyb: Floats, shape: Ints, s: int, one: Ints, two: Ints, uu_xyb: Floats
 ) -> None:
@@ -190,7 +190,7 @@ def _relative(
                 )
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _multiply(tensor_kxy: Floats, uu_xyb: Floats, half_kxyb: Floats) -> None:
     """Multiply each tensor of a pair by the covariance of each block."""
     for k in range(len(tensor_kxy)):
@@ -206,7 +206,7 @@ def _multiply(tensor_kxy: Floats, uu_xyb: Floats, half_kxyb: Floats) -> None:
                             half_kxyb[k, x, y, b] += factor * uu_xyb[z, y, b]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inner_kernel(inline="always")
 def _contract(half_kxyb: Floats, tensor_mxy: Floats, target_kmb: Floats) -> None:
     """Add the product with each tensor of the other pair to the matrix of each block."""
     for k in range(len(half_kxyb)):

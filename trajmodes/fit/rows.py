@@ -18,11 +18,11 @@ from math import factorial
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Supercell
 from trajmodes.fit.expansion import Expansion
+from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.symmetry.tensors import SymmetryBasis
 from trajmodes.symmetry.translations import atom_at
 
@@ -203,7 +203,7 @@ def fill_rows(table: ForceMap, motion: Motion, atoms: Ints, cells: Ints, rows: F
     _fill(motion.displacements, atoms, table.neighbours[cells], lists, monomials, rows)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _fill(
     u_axt: Floats,
     atoms: Ints,
@@ -229,7 +229,7 @@ def _fill(
 # The inner loops use plain indices: views of rows would cost more than the sums.
 
 
-@njit(nogil=True, cache=True)
+@inner_kernel()
 def _relative(u_axt: Floats, atom: int, neighbours: Ints, value_ot: Floats) -> None:
     """Compute the monomials of degree 1: relative displacements of the neighbours."""
     for k in range(len(neighbours)):
@@ -239,7 +239,7 @@ def _relative(u_axt: Floats, atom: int, neighbours: Ints, value_ot: Floats) -> N
                 value_ot[1 + 3 * k + x, t] = u_axt[other, x, t] - u_axt[atom, x, t]
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _multiply(products: Ints, first: int, value_ot: Floats) -> None:
     """Compute the higher monomials as products of earlier ones."""
     for o in range(len(products)):
@@ -248,7 +248,7 @@ def _multiply(products: Ints, first: int, value_ot: Floats) -> None:
             value_ot[first + o, t] = value_ot[one, t] * value_ot[two, t]
 
 
-@njit(nogil=True, cache=True)
+@inner_kernel()
 def _sum_terms(
     start: int, stop: int, monomials: Ints, factors: Floats, value_ot: Floats, sum_t: Floats
 ) -> None:

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.lattice import deformation, relative_displacements
 from trajmodes.data.motion import FrameBlock
 from trajmodes.errors import DataError
+from trajmodes.kernels import kernel
 from trajmodes.matching.registration import Registration
 from trajmodes.notes import Note
 from trajmodes.readers.trajectory import Trajectory
@@ -278,7 +278,7 @@ def box_notes(motion: BoxMotion | None) -> tuple[Note, ...]:
     return (Note("warning", text),)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _map_frames(x_tax, maps_txy, out_tay):  # type: ignore[no-untyped-def]
     """Apply to every frame its linear map."""
     for t in range(x_tax.shape[0]):

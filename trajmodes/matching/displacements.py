@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data.lattice import reduced_cell
 from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError
+from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.matching.average import (
     box_change,
     box_motion,
@@ -254,7 +254,7 @@ def _kept_part(
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _displace(x_tax, plan, u_tax, drift_tx, farthest):  # type: ignore[no-untyped-def]
     """Fill displacements (t, a, 3), drift (t, 3), and the largest distances and their atoms."""
     n_frames, n_atoms, _ = x_tax.shape
@@ -280,7 +280,7 @@ def _displace(x_tax, plan, u_tax, drift_tx, farthest):  # type: ignore[no-untype
         farthest[0][t], farthest[1][t] = _subtract_centre(u_tax[t], centre, plan.permutation)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inner_kernel(inline="always")
 def _take_minimum_image(d, box, inverse):  # type: ignore[no-untyped-def]
     """Replace a vector by its minimum image."""
     for y in range(3):
@@ -291,7 +291,7 @@ def _take_minimum_image(d, box, inverse):  # type: ignore[no-untyped-def]
                 d[x] -= boxes * box[y, x]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inner_kernel(inline="always")
 def _subtract_centre(u_ax, centre, permutation):  # type: ignore[no-untyped-def]
     """Subtract the centre of mass; return the largest distance, and the atom of the file."""
     worst, where = -1.0, 0
@@ -307,7 +307,7 @@ def _subtract_centre(u_ax, centre, permutation):  # type: ignore[no-untyped-def]
     return np.sqrt(worst), where
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inner_kernel(inline="always")
 def _estimate_drift(x_ax, plan, start):  # type: ignore[no-untyped-def]
     """Circular mean in Å of x − reference over a few atoms, in the frame of the file."""
     for x in range(3):
@@ -325,7 +325,7 @@ def _estimate_drift(x_ax, plan, start):  # type: ignore[no-untyped-def]
             start[x] += mean * plan.box[y, x]
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _rotate(v_tax, plan, shares, out_tax, mean_tx):  # type: ignore[no-untyped-def]
     """Rotate, reorder and centre a field (t, a, 3); its mean has weights ``shares`` (a,)."""
     n_frames, n_atoms, _ = v_tax.shape

@@ -28,12 +28,12 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError
+from trajmodes.kernels import kernel
 from trajmodes.matching.match import Match
 
 Outliers = Literal["refuse", "drop"]
@@ -136,7 +136,7 @@ def count_beyond(values: Floats, limits: Floats) -> Ints:
     return beyond
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _count(values_ti, limits_i, beyond_t):  # type: ignore[no-untyped-def]
     """Count values not within the limits; a nan is not."""
     for t in range(len(values_ti)):

@@ -27,11 +27,11 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
-from numba import njit
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
+from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.operations import SpaceGroup, space_group, supercell_group
 from trajmodes.symmetry.stars import point_group
@@ -158,7 +158,7 @@ class _Image(NamedTuple):
     """(q, s) e^{iG·τ} of the reciprocal lattice vector between them."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _add_image(mean: Complexes, matrices: Complexes, image: _Image) -> None:
     """Add T M T† of all (b, q, s, x, t, y) at the image of each q."""
     n_blocks, n_q, n_sites = matrices.shape[:3]
@@ -169,7 +169,7 @@ def _add_image(mean: Complexes, matrices: Complexes, image: _Image) -> None:
                     _add_block(mean, matrices, image, (b, q, s, t))
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _add_block(
     mean: Complexes, matrices: Complexes, image: _Image, place: tuple[int, int, int, int]
 ) -> None:

@@ -1,14 +1,19 @@
 """Writing a results folder."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+import xarray as xr
 
 from trajmodes.data.results import Results, SpectralEnergy
 from trajmodes.report.figures.catalogue import MAP_OUTPUTS, OUTPUTS
 from trajmodes.report.figures.painter import Painter
 from trajmodes.results.dataset import to_dataset
-from trajmodes.results.folder import ResultsFolder, Writer
-from trajmodes.results.outputs import write_outputs
+from trajmodes.results.folder import ResultsFolder, Writer, write_files
+from trajmodes.results.netcdf import encode
+from trajmodes.results.outputs import MOST_CELLS, Output, describe
 from trajmodes.results.stored import RESULTS
+from trajmodes.results.tables import Table
 
 RESULT_FILES = (RESULTS.file, *(output.name for output in OUTPUTS))
 """Files that a run may write; known before the run."""
@@ -66,3 +71,51 @@ def write_spectral_energy(sed: SpectralEnergy, folder: ResultsFolder) -> dict[st
         If a file cannot be written.
     """
     return write_outputs(to_dataset(sed), "the map", MAP_OUTPUTS, folder, {})
+
+
+def write_outputs(
+    dataset: xr.Dataset,
+    text: str,
+    outputs: Iterable[Output],
+    folder: ResultsFolder,
+    extra_writers: Mapping[str, Writer],
+) -> dict[str, str]:
+    """Write results.nc and all outputs for which the results contain data.
+
+    Parameters
+    ----------
+    dataset
+        Results.
+    text
+        Description of results.nc, in one line.
+    outputs
+        The list of outputs.
+    folder
+        An open folder.
+    extra_writers
+        Name of a file → its writer, for files that are not made from the Dataset.
+
+    Returns
+    -------
+    Name of each file → its description.
+
+    Raises
+    ------
+    UsageError
+        If a name leads out of the folder.
+    StorageError
+        If a file cannot be written.
+    """
+    writers: dict[str, Writer] = {}
+    large: list[str] = []
+    for output in (output for output in outputs if output.is_possible(dataset)):
+        content = output.make(dataset)
+        if isinstance(content, Table) and content.n_cells > MOST_CELLS:
+            large.append(output.name)
+        else:
+            writers[output.name] = Writer(describe(output.text, dataset), content.write)
+    limit = f"{MOST_CELLS:,}".replace(",", " ")
+    note = f"; {', '.join(large)} not written: more than {limit} cells" if large else ""
+    text = f"{text} as an xarray Dataset{note}"
+    results = {RESULTS.file: Writer(text, partial(encode, dataset))}
+    return write_files(folder, results | writers | dict(extra_writers))

@@ -4,20 +4,16 @@ Figures are declared in the same way in `trajmodes.report.figures.catalogue`. Th
 determine the names and the content of all files of a results folder.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import xarray as xr
-
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.results import tables
-from trajmodes.results.folder import ResultsFolder, Writer, write_files
-from trajmodes.results.netcdf import encode
-from trajmodes.results.stored import RESULTS
 from trajmodes.results.tables import Table, table_of
 
-_MOST_CELLS = 2_000_000
+MOST_CELLS = 2_000_000
 """Larger tables, such as the spectra of very many sets, are not written: see results.nc."""
 
 
@@ -37,24 +33,24 @@ class Output(NamedTuple):
     """Description in one line; or parts of it, each with the variable that it needs."""
     needs: tuple[str, ...]
     """Variables or dimensions; the file is written if the results have one of them."""
-    make: Callable[[xr.Dataset], Content]
-    fits: Callable[[xr.Dataset], bool] = lambda _dataset: True
+    make: Callable[[NamedArrays], Content]
+    fits: Callable[[NamedArrays], bool] = lambda _dataset: True
     """Further condition on the results."""
 
-    def is_possible(self, dataset: xr.Dataset) -> bool:
+    def is_possible(self, dataset: NamedArrays) -> bool:
         """Whether the results contain the data for this file."""
         known = {*dataset.variables, *dataset.dims}
         return not known.isdisjoint(self.needs) and self.fits(dataset)
 
 
-def describe(text: str | tuple[tuple[str, str], ...], dataset: xr.Dataset) -> str:
+def describe(text: str | tuple[tuple[str, str], ...], dataset: NamedArrays) -> str:
     """Describe a file: join the parts of the text whose variable is in the results."""
     if isinstance(text, str):
         return text
     return "".join(part for needed, part in text if not needed or needed in dataset)
 
 
-def _columns(title: str, *names: str) -> Callable[[xr.Dataset], Table]:
+def _columns(title: str, *names: str) -> Callable[[NamedArrays], Table]:
     """Return a function that makes a table of the named variables, see `table_of`."""
     return partial(table_of, title=title, names=names)
 
@@ -269,51 +265,3 @@ TABLES = (
     ),
 )
 """Tables of a run. Those under ``figures`` contain data of a figure that no other table has."""
-
-
-def write_outputs(
-    dataset: xr.Dataset,
-    text: str,
-    outputs: Iterable[Output],
-    folder: ResultsFolder,
-    extra_writers: Mapping[str, Writer],
-) -> dict[str, str]:
-    """Write results.nc and all outputs for which the results contain data.
-
-    Parameters
-    ----------
-    dataset
-        Results.
-    text
-        Description of results.nc, in one line.
-    outputs
-        The list of outputs.
-    folder
-        An open folder.
-    extra_writers
-        Name of a file → its writer, for files that are not made from the Dataset.
-
-    Returns
-    -------
-    Name of each file → its description.
-
-    Raises
-    ------
-    UsageError
-        If a name leads out of the folder.
-    StorageError
-        If a file cannot be written.
-    """
-    writers: dict[str, Writer] = {}
-    large: list[str] = []
-    for output in (output for output in outputs if output.is_possible(dataset)):
-        content = output.make(dataset)
-        if isinstance(content, Table) and content.n_cells > _MOST_CELLS:
-            large.append(output.name)
-        else:
-            writers[output.name] = Writer(describe(output.text, dataset), content.write)
-    limit = f"{_MOST_CELLS:,}".replace(",", " ")
-    note = f"; {', '.join(large)} not written: more than {limit} cells" if large else ""
-    text = f"{text} as an xarray Dataset{note}"
-    results = {RESULTS.file: Writer(text, partial(encode, dataset))}
-    return write_files(folder, results | writers | dict(extra_writers))

@@ -6,14 +6,13 @@ This module does not import xarray, which takes longer than printing the content
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple
 
 import netCDF4
 import numpy as np
-import numpy.typing as npt
 
+from trajmodes.data.named_arrays import PlainArray, PlainArrays
 from trajmodes.errors import DataError
 from trajmodes.results.folder import whole_results
 
@@ -65,99 +64,7 @@ def readable(path: str | os.PathLike[str], kind: Kind) -> Iterator[Path]:
             ) from error
 
 
-class NamedArrays(Protocol):
-    """Common interface of an xarray Dataset and `StoredArrays`."""
-
-    @property
-    def attrs(self) -> Mapping[Any, Any]:
-        """Attributes of the file."""
-
-    @property
-    def dims(self) -> Any:
-        """Names of the axes."""
-
-    @property
-    def sizes(self) -> Mapping[Any, int]:
-        """Axis → its length."""
-
-    @property
-    def variables(self) -> Mapping[Any, Any]:
-        """Name → array."""
-
-    def __contains__(self, name: object, /) -> bool: ...
-
-    def __getitem__(self, name: str, /) -> Any: ...
-
-    def get(self, name: str, /) -> Any:
-        """Return an array, or None if there is none of the name."""
-
-    def isel(self, **places: Any) -> Self:
-        """Pick one element along each of the named axes."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredArray:
-    """An array of a file, with the names of its axes."""
-
-    dims: tuple[str, ...]
-    values: npt.NDArray[Any]
-
-    def item(self) -> Any:
-        """Return the only element."""
-        return self.values.item()
-
-    def __float__(self) -> float:
-        return float(self.values)
-
-    def __int__(self) -> int:
-        return int(self.values)
-
-    def __bool__(self) -> bool:
-        return bool(self.values)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredArrays:
-    """The arrays of a file, for printing without xarray, whose import takes half a second."""
-
-    variables: Mapping[str, StoredArray]
-    attrs: Mapping[str, Any]
-
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        """Axis → its length."""
-        return {
-            axis: size
-            for one in self.variables.values()
-            for axis, size in zip(one.dims, one.values.shape, strict=True)
-        }
-
-    @property
-    def dims(self) -> frozenset[str]:
-        """Names of the axes."""
-        return frozenset(self.sizes)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.variables
-
-    def __getitem__(self, name: str) -> StoredArray:
-        return self.variables[name]
-
-    def get(self, name: str) -> StoredArray | None:
-        """Return an array, or None if there is none of the name."""
-        return self.variables.get(name)
-
-    def isel(self, **places: int) -> "StoredArrays":
-        """Pick one element along each of the named axes."""
-        picked = {}
-        for name, one in self.variables.items():
-            index = tuple(places.get(axis, slice(None)) for axis in one.dims)
-            left = tuple(axis for axis in one.dims if axis not in places)
-            picked[name] = StoredArray(left, np.asarray(one.values[index]))
-        return StoredArrays(picked, self.attrs)
-
-
-def read_arrays(path: str | os.PathLike[str]) -> StoredArrays:
+def read_arrays(path: str | os.PathLike[str]) -> PlainArrays:
     """Read results.nc, or that of a results folder, as plain arrays.
 
     Raises
@@ -171,14 +78,14 @@ def read_arrays(path: str | os.PathLike[str]) -> StoredArrays:
         attributes = {name: file.getncattr(name) for name in file.ncattrs()}
         arrays = {name: _stored(variable) for name, variable in file.variables.items()}
     require_kind(attributes, source, RESULTS)
-    return StoredArrays(arrays, attributes)
+    return PlainArrays(arrays, attributes)
 
 
-def _stored(variable: "netCDF4.Variable[Any]") -> StoredArray:
+def _stored(variable: "netCDF4.Variable[Any]") -> PlainArray:
     values = np.asarray(variable[...])
     # NetCDF has no Boolean type: xarray stores bytes and an attribute.
     is_bool = "dtype" in variable.ncattrs() and variable.getncattr("dtype") == "bool"
-    return StoredArray(variable.dimensions, values.astype(bool) if is_bool else values)
+    return PlainArray(variable.dimensions, values.astype(bool) if is_bool else values)
 
 
 def _require_hdf5(source: Path, kind: Kind) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
+from trajmodes import units
 from trajmodes.arrays import Floats
+from trajmodes.data.named_arrays import NamedArrays, PlainArray, PlainArrays
 from trajmodes.results.schema import variable_of
-from trajmodes.units import BOLTZMANN
 
 _SHOWN = 0.99
 """Maps show at least this part of the kinetic energy of every q point."""
@@ -73,7 +73,7 @@ def _quoted(text: str) -> str:
     return text
 
 
-def table_of(dataset: xr.Dataset, title: str, names: Sequence[str]) -> Table:
+def table_of(dataset: NamedArrays, title: str, names: Sequence[str]) -> Table:
     """Table of the variables of a Dataset that share their first dimension.
 
     Absent variables are left out. Each standard error ``x_sem`` is put beside ``x``, and a
@@ -89,19 +89,19 @@ def table_of(dataset: xr.Dataset, title: str, names: Sequence[str]) -> Table:
             declared = variable_of(name)
             if name == base or declared.convention:
                 meanings[name] = declared.text
-            if variable.ndim == 1:
+            if len(variable.dims) == 1:
                 columns[name] = variable.values
                 continue
             labels = dataset[variable.dims[1]].values if variable.dims[1] in dataset else None
             # Branches are numbered from 1, also if the results have no coordinate for them.
             first = 1 if variable.dims[1] == "branch" else 0
-            for k in range(variable.shape[1]):
+            for k in range(variable.values.shape[1]):
                 label = first + k if labels is None else str(labels[k]).rstrip("*")
                 columns[f"{name}_{label}"] = variable.values[:, k]
     return Table(title, columns, meanings)
 
 
-def orders_table(dataset: xr.Dataset) -> Table:
+def orders_table(dataset: NamedArrays) -> Table:
     """One row for each order of force constants."""
     parts = ("cutoff", "parameters", "r_squared", "rms_residual", "rms_predicted")
     names = ["order", *(f"order_{part}" for part in parts), "order_scheme_distance"]
@@ -113,7 +113,7 @@ def orders_table(dataset: xr.Dataset) -> Table:
     )
 
 
-def gruneisen_table(dataset: xr.Dataset) -> Table:
+def gruneisen_table(dataset: NamedArrays) -> Table:
     """One row for each set of symmetry-equivalent modes."""
     means = [
         f"{kind} mean {float(dataset[f'gruneisen_{kind}']):.6g}"
@@ -129,20 +129,23 @@ def gruneisen_table(dataset: xr.Dataset) -> Table:
     return table_of(dataset, title, names)
 
 
-def energies_table(dataset: xr.Dataset) -> Table:
+def energies_table(dataset: NamedArrays) -> Table:
     """One row for each commensurate q and branch: energies of mode and travelling waves."""
-    n_qpoints, n_branches = dataset["mode_set"].shape
+    n_qpoints, n_branches = dataset["mode_set"].values.shape
     wanted = [
         *("mode_set", "mode_freq_thz", "mode_kinetic_mev", "mode_potential_mev"),
         *("mode_virial_mev", "travelling_forward_mev", "travelling_backward_mev"),
     ]
     columns = {
-        "q": (("mode", "reciprocal"), np.repeat(dataset["q"].values, n_branches, axis=0)),
-        "branch": ("mode", np.tile(dataset["branch"].values, n_qpoints)),
+        "reciprocal": PlainArray(("reciprocal",), dataset["reciprocal"].values),
+        "q": PlainArray(
+            ("mode", "reciprocal"), np.repeat(dataset["q"].values, n_branches, axis=0)
+        ),
+        "branch": PlainArray(("mode",), np.tile(dataset["branch"].values, n_qpoints)),
     }
     for name in (name for base in wanted for name in (base, f"{base}_sem") if name in dataset):
-        columns[name] = ("mode", dataset[name].values.ravel())
-    rows = xr.Dataset(columns, coords={"reciprocal": dataset["reciprocal"]})
+        columns[name] = PlainArray(("mode",), dataset[name].values.ravel())
+    rows = PlainArrays(columns, {})
     title = (
         "Energies of each single mode, and of its travelling waves along ±q; means over sets "
         "are in modes.csv; x_sem is the standard error of x"
@@ -150,7 +153,7 @@ def energies_table(dataset: xr.Dataset) -> Table:
     return table_of(rows, title, ["q", "branch", *wanted])
 
 
-def spectra_table(dataset: xr.Dataset) -> Table:
+def spectra_table(dataset: NamedArrays) -> Table:
     """One row for each frequency, one column for each set of modes."""
     return _by_set(
         *(dataset, "freq_thz", "power"),
@@ -158,7 +161,7 @@ def spectra_table(dataset: xr.Dataset) -> Table:
     )
 
 
-def entropy_table(dataset: xr.Dataset) -> Table:
+def entropy_table(dataset: NamedArrays) -> Table:
     """One row for each frequency, one column for each set of modes."""
     order = int(dataset["entropy_order"])
     return _by_set(
@@ -167,14 +170,14 @@ def entropy_table(dataset: xr.Dataset) -> Table:
     )
 
 
-def _by_set(dataset: xr.Dataset, freq: str, power: str, title: str) -> Table:
+def _by_set(dataset: NamedArrays, freq: str, power: str, title: str) -> Table:
     columns: dict[str, npt.NDArray[Any]] = {freq: dataset[freq].values}
     for g in dataset["set"].values.tolist():
         columns[f"{power}_{g}"] = dataset[power].values[g]
     return Table(title, columns, {freq: "in THz", f"{power}_n": variable_of(power).text})
 
 
-def lines_table(dataset: xr.Dataset) -> Table:
+def lines_table(dataset: NamedArrays) -> Table:
     """One row for each frequency around each line."""
     return _long_by_set(
         *(dataset, "Spectra around each line, and the fitted lines"),
@@ -182,7 +185,7 @@ def lines_table(dataset: xr.Dataset) -> Table:
     )
 
 
-def correlations_table(dataset: xr.Dataset) -> Table:
+def correlations_table(dataset: NamedArrays) -> Table:
     """One row for each lag of each set of modes."""
     return _long_by_set(
         *(dataset, "Energy autocorrelations of the sets of modes, and the fitted decays"),
@@ -190,7 +193,7 @@ def correlations_table(dataset: xr.Dataset) -> Table:
     )
 
 
-def _long_by_set(dataset: xr.Dataset, title: str, names: tuple[str, ...]) -> Table:
+def _long_by_set(dataset: NamedArrays, title: str, names: tuple[str, ...]) -> Table:
     """Rows of all sets one below the other, without those where the first variable is nan."""
     first = dataset[names[0]].values
     known = np.isfinite(first)
@@ -201,7 +204,7 @@ def _long_by_set(dataset: xr.Dataset, title: str, names: tuple[str, ...]) -> Tab
     return Table(title, columns, meanings)
 
 
-def energy_correlation_table(dataset: xr.Dataset) -> Table:
+def energy_correlation_table(dataset: NamedArrays) -> Table:
     """One row for each pair of sets of modes."""
     matrix = dataset["energy_correlation"].values
     one, other = np.triu_indices(len(matrix))
@@ -213,10 +216,10 @@ def energy_correlation_table(dataset: xr.Dataset) -> Table:
     )
 
 
-def density_table(dataset: xr.Dataset) -> Table:
+def density_table(dataset: NamedArrays) -> Table:
     """One row for each frequency: density of states, total and by species, site, direction."""
     power, kelvin = dataset["vdos"].values, float(dataset["temperature"])
-    density = power / (0.5 * BOLTZMANN * kelvin * len(power))
+    density = power / (0.5 * units.BOLTZMANN * kelvin * len(power))
     species = dataset["species"].values
     columns = {"freq_thz": dataset["freq_thz"].values, "density": density.sum(axis=(0, 1))}
     for name in dict.fromkeys(species.tolist()):
@@ -240,9 +243,9 @@ def density_table(dataset: xr.Dataset) -> Table:
     )
 
 
-def energy_density_table(dataset: xr.Dataset) -> Table:
+def energy_density_table(dataset: NamedArrays, *, by_site: bool = True) -> Table:
     """One row for each frequency at each commensurate point of the path."""
-    n_points, n_bins = dataset["map_power"].shape
+    n_points, n_bins = dataset["map_power"].values.shape
 
     def for_each_frequency(name: str) -> npt.NDArray[Any]:
         return np.repeat(dataset[name].values, n_bins, axis=0)
@@ -260,7 +263,7 @@ def energy_density_table(dataset: xr.Dataset) -> Table:
         branches = dataset["map_branch_power"].values.transpose(1, 0, 2)
         columns |= {f"map_branch_power_{m + 1}": p.ravel() for m, p in enumerate(branches)}
         meanings["map_branch_power_m"] = variable_of("map_branch_power").text
-    if "map_site_power" in dataset:
+    if by_site and "map_site_power" in dataset:
         sites: Floats = dataset["map_site_power"].values.transpose(1, 2, 0, 3)
         for s, k in np.ndindex(sites.shape[:2]):
             columns[f"map_site_power_{s}_{'xyz'[k]}"] = sites[s, k].ravel()
@@ -268,7 +271,7 @@ def energy_density_table(dataset: xr.Dataset) -> Table:
     return Table("Spectral energy density along the path", columns, meanings)
 
 
-def conductivity_table(dataset: xr.Dataset) -> Table:
+def conductivity_table(dataset: NamedArrays) -> Table:
     """One row for each component of the thermal conductivity tensor."""
     share = float(dataset["kappa_filled_share"])
     directions = np.array(["x", "y", "z"])
@@ -287,33 +290,35 @@ def conductivity_table(dataset: xr.Dataset) -> Table:
     return Table(f"{_conductivity_title(dataset)}; {filled}", columns, meanings)
 
 
-def spectral_conductivity_table(dataset: xr.Dataset) -> Table:
+def spectral_conductivity_table(dataset: NamedArrays) -> Table:
     """One row for each frequency: the spectral thermal conductivity."""
     names = ["kappa_freq_thz", "kappa_spectral_classical", "kappa_spectral_quantum"]
     return table_of(dataset, f"{_conductivity_title(dataset)}, by frequency", names)
 
 
-def cumulative_conductivity_table(dataset: xr.Dataset) -> Table:
+def cumulative_conductivity_table(dataset: NamedArrays) -> Table:
     """One row for each mean free path: conductivity of all modes with shorter paths."""
     kinds = ("classical", "quantum")
     names = ["kappa_path", *(f"kappa_cumulative_{kind}_w_mk" for kind in kinds)]
     return table_of(dataset, f"{_conductivity_title(dataset)}, by mean free path", names)
 
 
-def _conductivity_title(dataset: xr.Dataset) -> str:
+def _conductivity_title(dataset: NamedArrays) -> str:
     kelvin = float(dataset["kappa_temperature"])
     return f"Thermal conductivity at {kelvin:.6g} K, relaxation-time approximation"
 
 
-def shown_map_table(dataset: xr.Dataset) -> Table:
+def shown_map_table(dataset: NamedArrays) -> Table:
     """One row for each q and frequency of the map, up to just above the highest drawn."""
-    highest = float(dataset["band_freq_thz"].max()) if "band_freq_thz" in dataset else 0.0
+    highest = (
+        float(dataset["band_freq_thz"].values.max()) if "band_freq_thz" in dataset else 0.0
+    )
     top = _MARGIN * max(highest, highest_map_freq_thz(dataset))
     shown = dataset.isel(map_freq_thz=dataset["map_freq_thz"].values <= top)
-    return energy_density_table(shown.drop_vars("map_site_power", errors="ignore"))
+    return energy_density_table(shown, by_site=False)
 
 
-def highest_map_freq_thz(dataset: xr.Dataset) -> float:
+def highest_map_freq_thz(dataset: NamedArrays) -> float:
     """Frequency in THz below which nearly all the energy of the map lies."""
     cumulative = np.cumsum(dataset["map_power"].values, axis=1)
     # Without optical modes there is no energy at Γ.

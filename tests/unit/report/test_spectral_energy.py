@@ -9,12 +9,12 @@ from trajmodes.data.bands import Bands
 from trajmodes.data.results import SpectralEnergy
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
+from trajmodes.report import write
 from trajmodes.report.figures.bands import draw_bands
 from trajmodes.report.figures.style import sheet
 from trajmodes.report.text.mode_table import render_modes
 from trajmodes.report.text.summary import render_spectral_energy
 from trajmodes.report.write import write_spectral_energy
-from trajmodes.results import outputs
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder
 from trajmodes.results.netcdf import read_results
@@ -81,7 +81,7 @@ def test_a_map_without_constants(bare, tmp_path):
 
 
 def test_a_table_that_is_too_large_is_named(bare, tmp_path, monkeypatch):
-    monkeypatch.setattr(outputs, "_MOST_CELLS", 100)
+    monkeypatch.setattr(write, "MOST_CELLS", 100)
     with open_folder(tmp_path) as folder:
         files = write_spectral_energy(bare, folder)
     assert "tables/sed.csv" not in files

@@ -4,10 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.results import outputs
+from trajmodes.report import write
+from trajmodes.report.write import write_outputs
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder
-from trajmodes.results.outputs import TABLES, write_outputs
+from trajmodes.results.outputs import TABLES
 from trajmodes.results.tables import Table, energy_density_table
 
 
@@ -177,7 +178,7 @@ def test_very_large_tables_are_not_written(dataset, tmp_path, monkeypatch):
     with open_folder(tmp_path) as folder:
         files = write_outputs(dataset, "all results", TABLES, folder, {})
         assert files["results.nc"] == "all results as an xarray Dataset"
-        monkeypatch.setattr(outputs, "_MOST_CELLS", 6000)
+        monkeypatch.setattr(write, "MOST_CELLS", 6000)
         files = write_outputs(dataset, "all results", TABLES, folder, {})
     assert "tables/modes.csv" in files
     for name in ("tables/spectra.csv", "tables/lines.csv"):

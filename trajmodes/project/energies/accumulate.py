@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data.modes import Modes
+from trajmodes.kernels import kernel
 from trajmodes.project.projector import Amplitudes
 from trajmodes.streaming.blocks import BlockSums, Sums
 
@@ -132,7 +132,7 @@ def sum_frames(
     return EnergySums(n_t, by_block, squares, wholes, waves.reshape(2, n_q, n_m))
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _accumulate(
     fields: tuple[Complexes, Complexes, Complexes],
     groups: Groups,

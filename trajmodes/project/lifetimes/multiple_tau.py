@@ -22,9 +22,9 @@ blocks are cut.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.kernels import kernel
 
 _LAGS = np.arange(8)
 _LATER_LAGS = np.arange(4, 8)
@@ -191,7 +191,7 @@ def _pair_ranges(size: int, across: tuple[int, int], edges: Ints, lags: Ints) ->
 
 
 # "reassoc" lets the compiler vectorise the sum of the innermost loop.
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def _add_products(
     averages_in: Floats, sets: Ints, ranges_bn: Ints, lags: Ints, total_bng: Floats
 ) -> None:
@@ -208,7 +208,7 @@ def _add_products(
                     total_bng[b, n, sets[i]] += product
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _add_sums(
     averages_in: Floats, sets: Ints, ranges_bn: Ints, lags: Ints, total_bng: Floats
 ) -> None:

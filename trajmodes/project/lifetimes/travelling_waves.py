@@ -23,10 +23,10 @@ its trace is always ΣE.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.data.modes import Modes
+from trajmodes.kernels import kernel
 from trajmodes.project.projector import Amplitudes
 
 _ROOT_HALF = np.sqrt(0.5)
@@ -161,7 +161,7 @@ def _pairs_within(level: Ints, largest: int) -> tuple[Ints, Ints]:
 
 
 # "reassoc" lets the compiler vectorise the innermost loop.
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def _fill_energies(
     q_mt: Complexes,
     v_mt: Complexes,
@@ -197,7 +197,7 @@ def _fill_energies(
                 energies[i, t] -= turn
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _fill_coherences(
     q_mt: Complexes,
     v_mt: Complexes,

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.project.lineshape.oscillator import Grid, Room, line_spectra, part_of
 
 AREA, OMEGA, GAMMA = 0, 1, 2
@@ -132,7 +132,7 @@ def model_of(shape: LineShape) -> Callable[[Observed, Floats], tuple[Floats, Flo
     return model
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _line_models(
     theta_gn: Floats,
     codes: tuple[int, int, int],
@@ -147,7 +147,7 @@ def _line_models(
         line_model(theta_gn[g], codes, (axis, room), power_gw[g], slopes_gnw[g])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def line_model(
     theta: Floats,
     codes: tuple[int, int, int],

@@ -46,9 +46,9 @@ U falls faster, and its aliasing is negligible.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Complexes, Floats, Ints
+from trajmodes.kernels import inner_kernel, kernel
 
 _CRITICAL = 1e-8
 """Smallest |ω₀² − γ²/4| in γ². Closer to critical damping the two poles are kept this far
@@ -92,7 +92,7 @@ class Room(NamedTuple):
         return Room(np.zeros((4, 5)), np.empty((4, 5)), sums_nw)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inner_kernel(inline="always")
 def part_of(grid: Grid, first: int, size: int) -> Grid:
     """Return a number of bins of a grid, from a first one on."""
     place = first - 1 - grid.first
@@ -125,7 +125,7 @@ def expected_power(
     return spectra[:, 0], spectra[:, 1:]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def add_poles(omega: float, gamma: float, grid: Grid, room: Room, spectra_kw: Floats) -> None:
     """Store the windowed and sampled c_V V + c_U U, per THz, and its derivatives.
 
@@ -160,7 +160,7 @@ def add_poles(omega: float, gamma: float, grid: Grid, room: Room, spectra_kw: Fl
                 spectra_kw[k, w] = before + factors[k, 4] + real
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _place_factors(
     omega: float, gamma: float, root: complex, grid: Grid, room: Room
 ) -> complex:
@@ -191,7 +191,7 @@ def _place_factors(
     return pole
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _geometric_sums(step: complex, grid: Grid, sums_nw: Complexes) -> None:
     """Store g₀, g₁, g₂ of the module docstring, for y = e^step at ω = 0."""
     g0, g1, g2 = sums_nw[0], sums_nw[1], sums_nw[2]
@@ -210,7 +210,7 @@ def _geometric_sums(step: complex, grid: Grid, sums_nw: Complexes) -> None:
         g2[b] = ratio * gap * (rest - 2.0 * decay * ratio)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _window_sums(length: int, n_bins: int, sums_nw: Complexes) -> None:
     """Store Σ_τ b(τ) y^τ for each bin, and its derivative by ln y."""
     g0, g1, g2, sums, growth = sums_nw[0], sums_nw[1], sums_nw[2], sums_nw[3], sums_nw[4]
@@ -251,7 +251,7 @@ def expected_fano(
     return spectra[:, 0], spectra[:, 1:]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def line_spectra(
     line: tuple[float, float, float], grid: Grid, room: Room, spectra_kw: Floats
 ) -> None:
@@ -266,7 +266,7 @@ def line_spectra(
         _add_continuum(grid, room.weights_kn, spectra_kw)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _add_continuum(grid: Grid, weights: Floats, spectra_kw: Floats) -> None:
     """Add c₀ + c₂ω², and subtract the aliasing of (c_V − 1) V."""
     theta = 2.0 * np.pi / (grid.length * grid.interval)
@@ -281,7 +281,7 @@ def _add_continuum(grid: Grid, weights: Floats, spectra_kw: Floats) -> None:
             spectra_kw[k, w] += continuum
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _place_weights(omega: float, gamma: float, a: float, weights: Floats) -> None:
     """Store c_V, c_U, c₀, c₂, 4γ(1 − c_V), and their derivatives by ω₀, ln γ, a, as (k, 5)."""
     ratio, square = gamma / omega, a**2

@@ -4,44 +4,28 @@ A periodogram I averaged N times is gamma-distributed about its expectation S, s
 
     −ln L = N Σ_w (ln S_w + I_w/S_w)
 
-with S one of the `shapes`. With J = ∂ ln S the score is N Σ J (I/S − 1) and the Fisher matrix
-N Σ J Jᵀ; a step is taken where the likelihood rises, else damped (Levenberg, Marquardt). One
-line is followed after the other, until it has converged, in compiled code.
+with S one of the shapes of `models`. `fisher_scoring` finds its minimum.
 
 Bins of a Hann-windowed segment are correlated: corr(I_w, I_{w+1}) = (2/3)², corr(I_w, I_{w+2})
 = (1/6)². The covariance of the estimate is therefore F⁻¹ G F⁻¹ with G the covariance of the
-score, not F⁻¹.
+score, not the inverse F⁻¹ of the Fisher matrix.
 """
 
 from dataclasses import dataclass, fields
-from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.project.lineshape.fisher_scoring import Limits, Work, maximise_all
 from trajmodes.project.lineshape.goodness_of_fit import NEIGHBOURS, largest_deviation
-from trajmodes.project.lineshape.models import (
-    GAMMA,
-    OMEGA,
-    LineShape,
-    Observed,
-    line_model,
-    model_of,
-    places,
-)
-from trajmodes.project.lineshape.oscillator import Grid, Room, part_of
+from trajmodes.project.lineshape.models import LineShape, Observed, model_of, places
 from trajmodes.project.spectra.segments import resolution_thz
 from trajmodes.units import THZ
 
-_NARROWEST = 1e-3
-"""Least width that is tried, in resolutions: below, all spectra look alike."""
-_LOWEST = 0.05
-"""Least frequency of the lower half maximum, in resolutions: nor can one see what is below."""
 _FAR_BEYOND = 4.0
+"""Largest ω₀ and γ, in Nyquist frequencies."""
 MOST_STEPS = 60
-"""Of the scoring, before a fit is given up."""
-_LARGEST_ASYMMETRY = 3.0
+"""Largest number of steps of a fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +80,7 @@ def fit_whittle(
     where = places(shape)
     resolution = resolution_thz(observed.segment_frames, observed.interval_ps) * THZ
     highest = _FAR_BEYOND * 0.5 / observed.interval_ps * THZ
-    limits = _Limits(resolution, highest, where.codes)
+    limits = Limits(resolution, highest, where.codes)
     theta = np.array(start, dtype=float, order="C")
     converged = np.zeros(len(theta), dtype=bool)
     seen = (
@@ -104,276 +88,9 @@ def fit_whittle(
         np.array(observed.inside, dtype=bool, order="C"),
         np.array(observed.averages, dtype=float),
     )
-    work = _Work.of(where.count, observed.bins.shape[1])
-    _maximise_all(theta, seen, (*observed.axes, work), limits, steps, converged)
+    work = Work.of(where.count, observed.bins.shape[1])
+    maximise_all(theta, seen, (*observed.axes, work), limits, steps, converged)
     return _summary(observed, theta, shape, converged)
-
-
-class _Limits(NamedTuple):
-    """Where parameters must stay: beyond, spectra do not change any more."""
-
-    resolution: float
-    """In rad/ps."""
-    highest: float
-    """Largest ω₀ and γ in rad/ps: far beyond the Nyquist frequency."""
-    codes: tuple[int, int, int]
-    """Where asymmetry, baseline and second line stand, −1 for those that are not there."""
-
-
-class _Work(NamedTuple):
-    """Arrays that the kernels fill anew for each line and step: n parameters, w bins."""
-
-    room: Room
-    power: Floats
-    """(w,) S."""
-    slopes_nw: Floats
-    """(n, w) derivatives of S, then of ln S."""
-    scores: Floats
-    """(2, n) of the parameters as they are, and of those computed last."""
-    fishers: Floats
-    """(2, n, n) Fisher matrices likewise."""
-    step: Floats
-    tried: Floats
-    scale: Floats
-    """(n,) each, the last one in standard errors."""
-    root: Floats
-    """(n, n) Cholesky factor."""
-    held: Bools
-    """(n,) parameters that stay at their limits in this step."""
-
-    @staticmethod
-    def of(n: int, n_bins: int) -> "_Work":
-        """Arrays for so many parameters and bins."""
-        return _Work(
-            Room.of(n_bins),
-            np.empty(n_bins),
-            np.empty((n, n_bins)),
-            np.empty((2, n)),
-            np.empty((2, n, n)),
-            np.empty(n),
-            np.empty(n),
-            np.empty(n),
-            np.empty((n, n)),
-            np.empty(n, dtype=bool),
-        )
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _maximise_all(
-    theta_gn: Floats,
-    seen: tuple[Floats, Bools, Floats],
-    axes: tuple[Ints, Ints, Grid, _Work],
-    limits: _Limits,
-    steps: int,
-    converged: Bools,
-) -> None:
-    """Take each of the parameters (g, n) to the maximum of the likelihood."""
-    power_gw, inside_gw, averages = seen
-    first, sizes, grid, work = axes
-    for g in range(len(theta_gn)):
-        one = (power_gw[g], inside_gw[g], averages[g])
-        axis = part_of(grid, first[g], sizes[g])
-        converged[g] = _maximise(theta_gn[g], one, (axis, work), limits, steps)
-
-
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _maximise(
-    theta: Floats,
-    seen: tuple[Floats, Bools, float],
-    axis: tuple[Grid, _Work],
-    limits: _Limits,
-    steps: int,
-) -> bool:
-    """Change parameters (n,) until the next step would be small; whether it is."""
-    _, work = axis
-    tried = work.tried
-    _keep(theta, limits)
-    damping, cost = 1e-3, _likelihood(theta, seen, axis, limits.codes)
-    if cost == np.inf:
-        # Leave out what may make a spectrum negative on a new range of bins.
-        for place in limits.codes[:2]:
-            if place >= 0:
-                theta[place] = 0.0
-        cost = _likelihood(theta, seen, axis, limits.codes)
-    accepted, left = True, steps if cost < np.inf else 0
-    for _ in range(left):
-        if accepted:
-            _accept(work)
-        _choose_step(theta, damping, limits, work)
-        for n in range(len(theta)):
-            tried[n] = theta[n] + work.step[n]
-        _keep(tried, limits)
-        # What the step would be without damping is what must be small.
-        if _norm(theta, work) * (1.0 + damping) ** 2 < 1e-6:
-            return True
-        new = _likelihood(tried, seen, axis, limits.codes)
-        accepted = new <= cost
-        if accepted:
-            for n in range(len(theta)):
-                theta[n] = tried[n]
-            cost = new
-            damping = max(0.2 * damping, 1e-9)
-        else:
-            damping = min(10.0 * damping, 1e9)
-    return False
-
-
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _accept(work: _Work) -> None:
-    """Take the score and the Fisher matrix computed last as those of the parameters."""
-    for n in range(work.scores.shape[1]):
-        work.scores[0, n] = work.scores[1, n]
-        for m in range(work.scores.shape[1]):
-            work.fishers[0, n, m] = work.fishers[1, n, m]
-
-
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _choose_step(theta: Floats, damping: float, limits: _Limits, work: _Work) -> None:
-    """Put in the damped step, which takes no parameter beyond its limits if it is there."""
-    for n in range(len(theta)):
-        work.held[n] = False
-    _solve(damping, work)
-    if _hold(theta, limits, work):
-        _solve(damping, work)
-    _shorten(theta, limits.codes, work.step)
-
-
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _norm(theta: Floats, work: _Work) -> float:
-    """Square of the step that is tried, in standard errors."""
-    tried, fisher, total = work.tried, work.fishers[0], 0.0
-    for n in range(len(theta)):
-        for m in range(len(theta)):
-            total += (tried[n] - theta[n]) * fisher[n, m] * (tried[m] - theta[m])
-    return total
-
-
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _shorten(theta: Floats, codes: tuple[int, int, int], step: Floats) -> None:
-    """Let no step go further than the model is about linear.
-
-    Logarithms stay within a factor of e, ω₀ within a tenth of itself and half a width.
-    """
-    _, baseline, second = codes
-    largest = 1.0
-    for n in range(len(theta)):
-        longest = 1.0
-        if n in (OMEGA, second + OMEGA) and (n == OMEGA or second >= 0):
-            longest = 0.1 * theta[n] + 0.5 * np.exp(theta[n - OMEGA + GAMMA])
-        if n != baseline and abs(step[n]) > largest * longest:
-            largest = abs(step[n]) / longest
-    for n in range(len(theta)):
-        step[n] /= largest
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _keep(theta: Floats, limits: _Limits) -> None:
-    """Bring parameters back to where they must stay."""
-    asymmetry, baseline, second = limits.codes
-    floor, roof = np.log(_NARROWEST * limits.resolution), np.log(limits.highest)
-    for first in (0, second):
-        if first >= 0:
-            theta[first + GAMMA] = min(max(theta[first + GAMMA], floor), roof)
-            lowest = _LOWEST * limits.resolution
-            # Half maxima ω± obey ω₊ω₋ = ω₀² and ω₊ − ω₋ = γ.
-            least = np.sqrt(lowest * (lowest + np.exp(theta[first + GAMMA])))
-            theta[first + OMEGA] = min(max(theta[first + OMEGA], least), limits.highest)
-    if baseline >= 0:
-        # White noise has no negative power.
-        theta[baseline] = max(theta[baseline], 0.0)
-    if asymmetry >= 0:
-        theta[asymmetry] = min(max(theta[asymmetry], -_LARGEST_ASYMMETRY), _LARGEST_ASYMMETRY)
-
-
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _hold(theta: Floats, limits: _Limits, work: _Work) -> bool:
-    """Mark parameters at their limits that the step takes beyond; whether there are any."""
-    near, kept = work.scale, work.tried
-    for n in range(len(theta)):
-        near[n] = theta[n] + np.copysign(1e-9 * (1.0 + abs(theta[n])), work.step[n])
-        kept[n] = near[n]
-    _keep(kept, limits)
-    any_held = False
-    for n in range(len(theta)):
-        work.held[n] = kept[n] != near[n] and kept[n] == theta[n]
-        any_held |= work.held[n]
-    return any_held
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _solve(damping: float, work: _Work) -> None:
-    """Put in the damped step of Fisher scoring, by Cholesky's decomposition.
-
-    Parameters that are held do not move.
-    """
-    score, fisher, held = work.scores[0], work.fishers[0], work.held
-    step, scale, root = work.step, work.scale, work.root
-    size = len(score)
-    for n in range(size):
-        scale[n] = 1.0 if held[n] else np.sqrt(max(fisher[n, n], 1e-300))
-        step[n] = 0.0 if held[n] else score[n] / scale[n]
-        for m in range(n + 1):
-            # A parameter of which nothing is known, like ω₀ at zero, stays where it is.
-            value = 0.0 if held[n] or held[m] else fisher[n, m] / (scale[n] * scale[m])
-            if m == n:
-                value = damping + (1.0 if held[n] else value)
-            for k in range(m):
-                value -= root[n, k] * root[m, k]
-            root[n, m] = np.sqrt(value) if m == n else value / root[m, m]
-    for n in range(size):
-        for m in range(n):
-            step[n] -= root[n, m] * step[m]
-        step[n] /= root[n, n]
-    for n in range(size - 1, -1, -1):
-        for m in range(n + 1, size):
-            step[n] -= root[m, n] * step[m]
-        step[n] /= root[n, n]
-    for n in range(size):
-        step[n] /= scale[n]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _likelihood(
-    theta: Floats,
-    seen: tuple[Floats, Bools, float],
-    axis: tuple[Grid, _Work],
-    codes: tuple[int, int, int],
-) -> float:
-    """−ln L, infinite where S is not positive; put in score and Fisher matrix."""
-    observed, inside, averages = seen
-    grid, work = axis
-    power, jacobian_nw = work.power, work.slopes_nw
-    line_model(theta, codes, (grid, work.room), power, jacobian_nw)
-    n_bins = len(grid.turns) - 2
-    cost, area = 0.0, np.exp(-theta[0])
-    for w in range(n_bins):
-        weight, misfit = 0.0, 0.0
-        if inside[w]:
-            # The logarithm of what is not positive is nan, and so is the cost then.
-            ratio = observed[w] * area / power[w]
-            cost += theta[0] + np.log(power[w]) + ratio
-            misfit, weight = ratio - 1.0, 1.0 / power[w]
-        power[w] = misfit
-        for n in range(len(theta)):
-            jacobian_nw[n, w] *= weight
-    if not np.isfinite(cost):
-        return np.inf
-    for n in range(len(theta)):
-        score = _product(jacobian_nw[n], power, n_bins)
-        work.scores[1, n] = averages * score
-        for m in range(n + 1):
-            information = averages * _product(jacobian_nw[n], jacobian_nw[m], n_bins)
-            work.fishers[1, n, m] = work.fishers[1, m, n] = information
-    return averages * cost
-
-
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _product(first: Floats, second: Floats, n_bins: int) -> float:
-    """Scalar product over the bins."""
-    total = 0.0
-    for w in range(n_bins):
-        total += first[w] * second[w]
-    return total
 
 
 def _model(observed: Observed, theta: Floats, shape: LineShape) -> tuple[Floats, Floats]:

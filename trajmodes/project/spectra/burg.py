@@ -32,10 +32,10 @@ order is too high, and widths depend on the order, so no lifetime is derived fro
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Complexes, Floats
 from trajmodes.errors import DataError
+from trajmodes.kernels import kernel
 
 _LEAST = 1e-14
 """The recursion ends when the noise is this part of the variance: the rest is rounding
@@ -134,7 +134,7 @@ def autoregression(
     return Autoregression(*_recursion(series_mt, order))
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _recursion(series_mt: Floats, order: int) -> tuple[Floats, float, Floats]:
     """Burg's recursion for real series; the variance is Σ x² over all of them."""
     members, n_frames = series_mt.shape
@@ -171,7 +171,7 @@ def _recursion(series_mt: Floats, order: int) -> tuple[Floats, float, Floats]:
     return coefficients, noise, _extended(coefficients, covariances[: done + 1], order + 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _extended(coefficients: Floats, covariances: Floats, n_lags: int) -> Floats:
     """Extend the covariances by r_m = −Σ_{j>0} a_j r_{m−j}."""
     longer = np.zeros(n_lags)

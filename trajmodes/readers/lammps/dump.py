@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.errors import DataError
+from trajmodes.kernels import kernel
 from trajmodes.readers.lammps.columns import Layout
 from trajmodes.readers.text.parse import TextFault, fill_rows, padded, row_of
 from trajmodes.readers.text.rows import Target
@@ -158,7 +158,7 @@ class LammpsFrames:
         return FrameFields(cells, positions, velocities, forces)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _from_scaled(positions: Floats, cells: Floats, origins: Floats) -> None:
     """Scaled to Cartesian coordinates in place: x = origin + s @ cell."""
     for t in range(positions.shape[0]):
@@ -170,7 +170,7 @@ def _from_scaled(positions: Floats, cells: Floats, origins: Floats) -> None:
                 positions[t, a, x] = origin[x] + shift
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _add_images(positions: Floats, images: Floats, cells: Floats) -> None:
     """Unwrap in place: x += image @ cell."""
     for t in range(positions.shape[0]):

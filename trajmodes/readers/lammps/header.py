@@ -4,9 +4,9 @@ from enum import IntEnum
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.readers.text.floats import UNDECIDED, WRONG, parse_decimal, parse_integer
 from trajmodes.readers.text.lines import (
     Bytes,
@@ -60,13 +60,13 @@ _WORDS = {
 _ITEM, _ROWS, _TIMESTEP, _TIME, _NUMBER, _BOUNDS, _UNITS = _WORDS.values()
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def skip_mark(text: Bytes, n: int) -> int:
     """Offset after a byte order mark at the start of a text."""
     return 3 if n > 2 and text[0] == 0xEF and text[1] == 0xBB and text[2] == 0xBF else 0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def find_frames(
     text: Bytes, window: tuple[int, int, int, int], state: Ints, table: Ints, reals: Floats
 ) -> tuple[int, int, int]:
@@ -105,7 +105,7 @@ def find_frames(
         state[0] = state[1] = entry[_ATOMS]
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _check_count(text: Bytes, entry: Ints, first: int, left: int) -> int:
     """Whether the number of atoms is that of the first frame, or possible at all."""
     if first > 0:
@@ -115,7 +115,7 @@ def _check_count(text: Bytes, entry: Ints, first: int, left: int) -> int:
     return FOUND if 0 < entry[_ATOMS] <= left // least else COUNT_ABSURD
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _read_header(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tuple[int, int]:
     """One header: (status, offset of the first row, or of the error)."""
     entry[:] = 0
@@ -146,7 +146,7 @@ def _read_header(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tup
     return FOUND if entry[_BOX] else NO_BOX, stop + 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _read_item(
     text: Bytes, places: tuple[int, int, int], entry: Ints, real: Floats
 ) -> tuple[int, int]:
@@ -172,7 +172,7 @@ def _read_item(
     return status, at
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _count_words(text: Bytes, at: int, stop: int) -> int:
     """Count words between two offsets; at least one."""
     words = 0
@@ -181,7 +181,7 @@ def _count_words(text: Bytes, at: int, stop: int) -> int:
     return max(words, 1)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _hashed(text: Bytes, at: int, stop: int, value: Any) -> Any:
     """FNV-1a hash of the text between two offsets, without trailing blanks."""
     while stop > at and text[stop - 1] <= 32:
@@ -191,7 +191,7 @@ def _hashed(text: Bytes, at: int, stop: int, value: Any) -> Any:
     return value
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _read_integer(text: Bytes, at: int, n: int) -> tuple[int, int, int]:
     """Read a line of one integer: (status, next line or offset of the error, value)."""
     address: Any = np.int64(text.ctypes.data)
@@ -205,7 +205,7 @@ def _read_integer(text: Bytes, at: int, n: int) -> tuple[int, int, int]:
     return FOUND, stop + 1, value
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _read_reals(
     text: Bytes, at: int, n: int, out: Floats, uncertain: int
 ) -> tuple[int, int, int]:
@@ -228,7 +228,7 @@ def _read_reals(
     return FOUND, stop + 1, uncertain
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _read_box(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tuple[int, int]:
     """Three rows of two to four numbers: (status, offset after or of the error)."""
     stop = line_end(text, at, n)
@@ -244,7 +244,7 @@ def _read_box(text: Bytes, at: int, n: int, entry: Ints, real: Floats) -> tuple[
     return FOUND, at
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _read_units(text: Bytes, at: int, n: int, entry: Ints) -> tuple[int, int]:
     """Store where the name of the unit style is."""
     stop = line_end(text, at, n)
@@ -254,7 +254,7 @@ def _read_units(text: Bytes, at: int, n: int, entry: Ints) -> tuple[int, int]:
     return FOUND, stop + 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@inner_kernel(error_model="numpy", inline="always")
 def _skip_item(text: Bytes, at: int, n: int) -> tuple[int, int]:
     """Skip the lines of an unknown item."""
     while True:

@@ -15,8 +15,8 @@ character. At least `PADDING` readable bytes must therefore follow the text.
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.readers.text.intrinsics import (
     as_double,
     high_product,
@@ -71,21 +71,21 @@ _INFINITY = np.uint64(0x7FF << 52)
 _TOP = np.uint64(1 << 63)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _eight_digits(word: Word) -> Word:
     """Value of eight digits, given as bytes 0 … 9, the first one most significant."""
     word = word * _U10 + (word >> _U8)
     return ((word & _PAIRS) * _HUNDREDS + ((word >> _U16) & _PAIRS) * _UNITS) >> _U32
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _four_digits(word: Word) -> Word:
     """Value of four digits, given as the upper four bytes 0 … 9 of a word."""
     word = (word >> _U32) * _U10 + (word >> np.uint64(40))
     return (word & _BYTE) * _U100 + ((word >> _U16) & _BYTE)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _keep_last_bytes(word: Word, count: int) -> Word:
     """Keep the last ``count`` bytes of a word, and set the others to zero."""
     if count == 0:
@@ -94,7 +94,7 @@ def _keep_last_bytes(word: Word, count: int) -> Word:
     return word >> shift << shift
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def plain_decimal(address: int, start: int, stop: int) -> tuple[float, bool]:
     """Value of a literal of the common form, such as −12.345678; else (0, False).
 
@@ -135,7 +135,7 @@ def plain_decimal(address: int, start: int, stop: int) -> tuple[float, bool]:
     return np.float64(whole) / _SIGNED_POWERS[sign, behind], True
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def plain_integer(address: int, start: int, stop: int) -> np.int64:
     """Value of one to eight digits without a sign, or −1 for `parse_integer`.
 
@@ -150,7 +150,7 @@ def plain_integer(address: int, start: int, stop: int) -> np.int64:
     return np.int64(_eight_digits(word))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _digits(address: int, at: int, value: Word) -> tuple[Word, int]:
     """Append the digits at an offset to value, modulo 2⁶⁴; value and offset after them."""
     while True:
@@ -165,7 +165,7 @@ def _digits(address: int, at: int, value: Word) -> tuple[Word, int]:
             return value, at
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _exponent(address: int, at: int) -> tuple[int, int]:
     """Exponent at an offset, limited to ±99 999, and the offset after it (−1 if none)."""
     sign = load_byte(address + at)
@@ -181,7 +181,7 @@ def _exponent(address: int, at: int) -> tuple[int, int]:
     return (-value if sign == 45 else value), at
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _rounded(high: Word, low: Word, exponent: int) -> Word:
     """Bits of the double nearest to (high 2⁶⁴ + low) 2^exponent; the top bit of high is set."""
     top = exponent + 127
@@ -203,7 +203,7 @@ def _rounded(high: Word, low: Word, exponent: int) -> Word:
     return mantissa
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _product(whole: Word, power: int) -> tuple[Word, Word, int]:
     """Product whole · 10^power as (high 2⁶⁴ + low) 2^exponent, less than 2 units too low."""
     shift = np.uint64(leading_zeros(whole))
@@ -217,7 +217,7 @@ def _product(whole: Word, power: int) -> tuple[Word, Word, int]:
     return high, low, exponent
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _rounded_product(product: tuple[Word, Word, int], units: Word) -> Word:
     """Bits of the double nearest to a product raised by some units of its low half."""
     high, low, exponent = product
@@ -230,7 +230,7 @@ def _rounded_product(product: tuple[Word, Word, int], units: Word) -> Word:
     return _rounded(high, low, exponent)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _nearest(whole: Word, power: int, cut: bool) -> tuple[float, int]:  # noqa: FBT001 - compiled
     """Round whole · 10^power, up to whole + 1 if digits were cut, to (double, verdict)."""
     if whole == _U0 or power < _MIN_POWER:
@@ -245,7 +245,7 @@ def _nearest(whole: Word, power: int, cut: bool) -> tuple[float, int]:  # noqa: 
     return as_double(below), DECIDED if below == above else UNDECIDED
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _nineteen_digits(address: int, at: int) -> tuple[Word, int, bool]:
     """Read 19 significant digits: (whole, missing power of ten, whether digits are cut)."""
     whole, power, cut = _U0, 0, False
@@ -267,7 +267,7 @@ def _nineteen_digits(address: int, at: int) -> tuple[Word, int, bool]:
             cut |= digit != 0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def parse_decimal(address: int, at: int) -> tuple[float, int, int]:
     """Read a decimal literal: value, offset after it, and verdict.
 
@@ -306,7 +306,7 @@ def parse_decimal(address: int, at: int) -> tuple[float, int, int]:
     return (-value if sign == 45 else value), at, verdict
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def parse_integer(address: int, at: int) -> tuple[int, int, int]:
     """Read an integer of up to 18 digits: value, offset after it, and DECIDED or WRONG."""
     sign = load_byte(address + at)

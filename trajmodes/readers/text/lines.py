@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from trajmodes.arrays import Ints
+from trajmodes.kernels import inner_kernel
 from trajmodes.readers.text.intrinsics import load_word, newlines, solids, trailing_zeros
 
 Bytes = npt.NDArray[np.uint8]
@@ -30,7 +30,7 @@ BLOCK = 64
 _U0, _U1, _U63 = np.uint64(0), np.uint64(1), np.uint64(63)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def skip_lines(text: Bytes, at: int, n: int, wanted: int) -> tuple[int, int]:
     """Offset after ``wanted`` line ends, at most n, and how many of them are missing."""
     address: Any = np.int64(text.ctypes.data)
@@ -51,7 +51,7 @@ def skip_lines(text: Bytes, at: int, n: int, wanted: int) -> tuple[int, int]:
     return at, wanted
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def line_end(text: Bytes, at: int, n: int) -> int:
     """Offset of the next newline, or n."""
     while at < n and text[at] != 10:
@@ -59,7 +59,7 @@ def line_end(text: Bytes, at: int, n: int) -> int:
     return at
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def skip_blanks(text: Bytes, at: int, n: int) -> int:
     """Offset of the next character that is not a blank, a line end or a zero, or n.
 
@@ -70,7 +70,7 @@ def skip_blanks(text: Bytes, at: int, n: int) -> int:
     return at
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def skip_spaces(text: Bytes, at: int, n: int) -> int:
     """Offset of the next character that is not a space in the sense of C, or n."""
     while at < n and (text[at] == 32 or 9 <= text[at] <= 13):
@@ -78,7 +78,7 @@ def skip_spaces(text: Bytes, at: int, n: int) -> int:
     return at
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def starts_with(text: Bytes, at: int, n: int, word: Bytes) -> bool:
     """Whether a word is at an offset, followed by a blank or a line end."""
     size = len(word)
@@ -90,7 +90,7 @@ def starts_with(text: Bytes, at: int, n: int, word: Bytes) -> bool:
     return at + size == n or text[at + size] <= 32
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def find_edges(address: int, at: int, stop: int, edges: Ints) -> int:
     """Find where tokens begin and end, and newlines that do not end one; return their number.
 

@@ -9,9 +9,9 @@ row and token by token; this slower path also locates errors.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.readers.text.floats import (
     DECIDED,
     UNDECIDED,
@@ -67,7 +67,7 @@ class Work(NamedTuple):
     """(k, 3) index into the fields, start and stop of all tokens that Python has to round."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _index_of_id(ids: Ints, wanted: Any) -> Any:
     """Index of an id among sorted ids, −1 if absent; immediate where ids have no gaps."""
     guess = wanted - ids[0]
@@ -83,13 +83,13 @@ def _index_of_id(ids: Ints, wanted: Any) -> Any:
     return low if low < len(ids) and ids[low] == wanted else -1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _is_space(byte: Any) -> Any:
     """Whether a byte is a space in the sense of C, as in `lines`."""
     return byte == 32 or 9 <= byte <= 13
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _skip_blanks(address: int, at: int) -> int:
     byte = load_byte(address + at)
     while _is_space(byte) and byte != 10:
@@ -98,7 +98,7 @@ def _skip_blanks(address: int, at: int) -> int:
     return at
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _keep_token(work: Work, n_tokens: int, column: int, start: int, stop: int) -> int:
     """Store a token of this row that Python has to round."""
     work.tokens[n_tokens, 0], work.tokens[n_tokens, 1], work.tokens[n_tokens, 2] = (
@@ -109,7 +109,7 @@ def _keep_token(work: Work, n_tokens: int, column: int, start: int, stop: int) -
     return n_tokens + 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _parse_row(address: int, plan: Ints, work: Work) -> tuple[int, int, int, int]:
     """Parse any row, token after token: (status, id, type, undecided tokens)."""
     state, at = work.state, work.state[AT]
@@ -142,14 +142,14 @@ def _parse_row(address: int, plan: Ints, work: Work) -> tuple[int, int, int, int
     return DONE, atom, kind, n_tokens
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _row_width(address: int, n_columns: int, edges: Ints) -> int:
     """Count the edges in a row: one more if blanks precede its newline."""
     width = 2 * n_columns
     return width if load_byte(address + edges[width - 1]) == 10 else width + 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _plain_rows(address: int, place: int, n_rows: int, target: Target, work: Work) -> bool:
     """Parse rows between known edges column by column; False if one of them is unusual.
 
@@ -180,7 +180,7 @@ def _plain_rows(address: int, place: int, n_rows: int, target: Target, work: Wor
     return _mark_seen(work, n_rows)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _plain_column(
     view: tuple[int, int, int, int], edges: Ints, rows: Ints, out: tuple[Floats, int]
 ) -> bool:
@@ -199,7 +199,7 @@ def _plain_column(
     return True
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _plain_types(view: tuple[int, int, int, int], types: Ints, edges: Ints, rows: Ints) -> bool:
     """Whether a column contains the types that these rows must have."""
     address, n_rows, edge, width = view
@@ -210,7 +210,7 @@ def _plain_types(view: tuple[int, int, int, int], types: Ints, edges: Ints, rows
     return True
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _plain_skip(view: tuple[int, int, int, int], edges: Ints) -> bool:
     """Whether a column that is not read contains tokens."""
     address, n_rows, edge, width = view
@@ -220,7 +220,7 @@ def _plain_skip(view: tuple[int, int, int, int], edges: Ints) -> bool:
     return empty == 0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _plain_ids(view: tuple[int, int, int, int], ids: Ints, edges: Ints, rows: Ints) -> bool:
     """Find the indices of the ids in a column; False if one of them is unknown."""
     address, n_rows, edge, width = view
@@ -232,7 +232,7 @@ def _plain_ids(view: tuple[int, int, int, int], ids: Ints, edges: Ints, rows: In
     return True
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _mark_seen(work: Work, n_rows: int) -> bool:
     """Mark the atoms of some rows as read; False, without marks, if one was read already."""
     frame = work.state[FRAME]
@@ -245,7 +245,7 @@ def _mark_seen(work: Work, n_rows: int) -> bool:
     return True
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _column_of(plan: Ints, code: Any) -> Any:
     """First column with this code, which must exist."""
     column = 0
@@ -254,7 +254,7 @@ def _column_of(plan: Ints, code: Any) -> Any:
     return column
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _index_of_row(atom: int, kind: int, target: Target, work: Work) -> tuple[int, int]:
     """Atom of a row: (status, index); it must not be read already, and must keep its type."""
     state, place = work.state, work.state[ROW]
@@ -272,7 +272,7 @@ def _index_of_row(atom: int, kind: int, target: Target, work: Work) -> tuple[int
     return DONE, place
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _any_row(address: int, place: int, target: Target, work: Work) -> int:
     """Parse and store one row of any form; return the status."""
     state, plan, start = work.state, target.plan, work.state[AT]
@@ -299,7 +299,7 @@ def _any_row(address: int, place: int, target: Target, work: Work) -> int:
     return DONE
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner_kernel(error_model="numpy")
 def _parse_frame(address: int, place: int, stop: int, target: Target, work: Work) -> int:
     """Parse rows of one frame from the state on, into frame ``place`` of the fields."""
     state, n_columns, n_atoms = work.state, len(target.plan), target.fields.shape[2]
@@ -329,7 +329,7 @@ def _parse_frame(address: int, place: int, stop: int, target: Target, work: Work
     return DONE
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def parse_rows(text: Bytes, places: Ints, first: int, target: Target, work: Work) -> int:
     """Parse frames from the state on; return the status, with its position in the state."""
     state = work.state

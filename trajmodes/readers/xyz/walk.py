@@ -8,9 +8,9 @@ exchange places are found before anything is computed.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from trajmodes.arrays import Ints
+from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.readers.text.floats import DECIDED, parse_integer
 from trajmodes.readers.text.intrinsics import load_word
 from trajmodes.readers.text.lines import Bytes
@@ -48,7 +48,7 @@ class Found(NamedTuple):
     """(n,) offset after the last row of each frame."""
 
 
-@njit(nogil=True, cache=True)
+@inner_kernel()
 def _next_newline(text: Bytes, at: int, stop: int) -> int:
     """Offset of the next newline, or stop; eight bytes at a time."""
     address = np.int64(text.ctypes.data)
@@ -63,7 +63,7 @@ def _next_newline(text: Bytes, at: int, stop: int) -> int:
     return min(at, stop)
 
 
-@njit(nogil=True, cache=True)
+@inner_kernel()
 def _token(text: Bytes, at: int, column: int) -> int:
     """Offset where the token of a column begins, or where the line ends."""
     while text[at] == 32 or text[at] == 9:
@@ -76,7 +76,7 @@ def _token(text: Bytes, at: int, column: int) -> int:
     return at
 
 
-@njit(nogil=True, cache=True)
+@inner_kernel()
 def _check_row(text: Bytes, at: int, row: int, expected: Expected) -> int:
     """Whether a row is of the same atom (by place or id) as in the first frame."""
     place = row
@@ -97,7 +97,7 @@ def _check_row(text: Bytes, at: int, row: int, expected: Expected) -> int:
     return OTHER_SPECIES if text[at] > 32 else MORE
 
 
-@njit(nogil=True, cache=True)
+@inner_kernel()
 def _read_count(text: Bytes, at: int, expected: Expected) -> tuple[int, int]:
     """Read the number of atoms, and check it; −1 for a blank line."""
     first = at
@@ -111,7 +111,7 @@ def _read_count(text: Bytes, at: int, expected: Expected) -> tuple[int, int]:
     return count, MORE if count == expected.n_atoms else OTHER_COUNT
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def walk_lines(text: Bytes, stop: int, state: Ints, expected: Expected, found: Found) -> int:
     """Parse the complete lines of a piece of a file.
 

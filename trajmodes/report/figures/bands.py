@@ -1,7 +1,6 @@
 """Phonon bands over the spectral energy density along the path, also branch by branch."""
 
 import numpy as np
-import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
@@ -12,6 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.spectral_map import (
     draw_map,
     empty_sections,
@@ -42,7 +42,7 @@ _LEAST_MARGIN = 0.01
 """Smallest margin below and above a branch, as a part of the highest frequency."""
 
 
-def draw_bands(dataset: xr.Dataset) -> Figure:
+def draw_bands(dataset: NamedArrays) -> Figure:
     """Draw frequencies along the band path over the measured spectra, whichever are present."""
     figure = new_figure(4.4)
     has_map = "map_power" in dataset
@@ -98,7 +98,7 @@ def bands_handles(*, has_errors: bool) -> list[Artist]:
 
 def draw_branches(
     axes: Axes,
-    dataset: xr.Dataset,
+    dataset: NamedArrays,
     name: str = "band_freq_thz",
     colour: str = BLUE,
     dashes: str | tuple[float, tuple[float, ...]] = "-",
@@ -142,7 +142,7 @@ def draw_branches(
         axes.add_collection(shade, autolim=False)
 
 
-def name_points(axes: Axes, dataset: xr.Dataset, size: float = _NAME_SIZE) -> None:
+def name_points(axes: Axes, dataset: NamedArrays, size: float = _NAME_SIZE) -> None:
     """Draw lines and names at the named points; two names at a jump are joined by a bar.
 
     Names that would overlap are put in two rows. The size is in points.
@@ -179,7 +179,7 @@ def _in_rows(texts: list[str], middles: list[float], size: float) -> list[str]:
     return placed
 
 
-def draw_energy_density(dataset: xr.Dataset) -> Figure:
+def draw_energy_density(dataset: NamedArrays) -> Figure:
     """Draw the spectra of each branch along the path with the harmonic frequency."""
     n_branches = dataset.sizes["branch"]
     n_rows = -(-n_branches // _PANEL_COLUMNS)
@@ -224,7 +224,7 @@ def draw_energy_density(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _span(dataset: xr.Dataset, branch: int) -> tuple[float, float]:
+def _span(dataset: NamedArrays, branch: int) -> tuple[float, float]:
     """Lowest and highest frequency in THz of the panel of one branch."""
     band = dataset["band_freq_thz"].values
     highest = max(float(band.max()), 0.1)

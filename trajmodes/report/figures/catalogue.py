@@ -7,8 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import xarray as xr
-
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.results.outputs import BANDS, DENSITY_MAP, TABLES, Output
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ class Drawing:
 
     maker: str
     """Module of `trajmodes.report.figures` and its function, such as ``bands.draw_bands``."""
-    dataset: xr.Dataset
+    dataset: NamedArrays
 
     def draw(self) -> "Figure":
         """Draw the figure in the style of the package."""
@@ -40,11 +39,11 @@ class Drawing:
         import_module("trajmodes.report.figures.style").save_png(self.draw(), path)
 
 
-def _drawn(maker: str) -> Callable[[xr.Dataset], Drawing]:
+def _drawn(maker: str) -> Callable[[NamedArrays], Drawing]:
     return partial(Drawing, maker)
 
 
-def _has_few_branches(dataset: xr.Dataset) -> bool:
+def _has_few_branches(dataset: NamedArrays) -> bool:
     return dataset.sizes["branch"] <= _MOST_BRANCHES
 
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from trajmodes.arrays import Floats
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.style import (
     BLACK,
     BLUE,
@@ -34,7 +34,7 @@ _PALE = 0.35
 _LOOK: dict[str, Any] = {"marker": "o", "color": BLUE, "markersize": 3.2, "alpha": 0.6}
 
 
-def draw_energies(dataset: xr.Dataset) -> Figure:
+def draw_energies(dataset: NamedArrays) -> Figure:
     """Draw temperature, heat capacity and anharmonicity of the sets against their frequency."""
     figure = new_figure(5.5)
     tested = "equipartition_z" in dataset
@@ -65,7 +65,7 @@ def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _draw_temperatures(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_temperatures(axes: Axes, dataset: NamedArrays) -> None:
     freq = dataset["freq_harmonic_thz"].values
     value, sem = (dataset[n].values for n in ("mode_temperature", "mode_temperature_sem"))
     mean, mean_sem = float(dataset["temperature"]), float(dataset["temperature_sem"])
@@ -103,7 +103,7 @@ def _draw_deviations(axes: Axes, sigmas: Floats) -> None:
 
 
 def _draw_deviation_from_harmonic(
-    axes: Axes, dataset: xr.Dataset, name: str, expected: float, most: float
+    axes: Axes, dataset: NamedArrays, name: str, expected: float, most: float
 ) -> None:
     """Draw a quantity of each set around its harmonic value, at most this far from it."""
     freq = dataset["freq_harmonic_thz"].values
@@ -143,7 +143,7 @@ def _mark_outliers(axes: Axes, freq: Floats, value: Floats) -> None:
             label = "_nolegend_"
 
 
-def draw_covariance(dataset: xr.Dataset) -> Figure:
+def draw_covariance(dataset: NamedArrays) -> Figure:
     """Draw the correlation of the energies of all pairs of sets, sorted by frequency."""
     freq = dataset["freq_harmonic_thz"].values
     order = np.argsort(freq, kind="stable")

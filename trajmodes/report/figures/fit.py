@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.style import (
     BLACK,
     BLUE,
@@ -26,7 +26,7 @@ from trajmodes.report.figures.style import (
 from trajmodes.report.text.numbers import order_name
 
 
-def draw_fit(dataset: xr.Dataset) -> Figure:
+def draw_fit(dataset: NamedArrays) -> Figure:
     """Draw second-order force constants by shell, and convergence with the run length."""
     figure = new_figure(3.3)
     has_convergence = "run_fraction" in dataset
@@ -46,7 +46,7 @@ def draw_fit(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _draw_shells(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_shells(axes: Axes, dataset: NamedArrays) -> None:
     distance, norm = dataset["shell_distance"].values, dataset["shell_norm"].values
     sem = dataset["shell_norm_sem"].values if "shell_norm_sem" in dataset else None
     kinds = dataset["shell_species"].values
@@ -70,7 +70,7 @@ def _draw_shells(axes: Axes, dataset: xr.Dataset) -> None:
     axes.legend(loc="upper right", borderaxespad=0.3)
 
 
-def _draw_convergence(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_convergence(axes: Axes, dataset: NamedArrays) -> None:
     # Without the full run, whose change is zero by definition.
     part = dataset["run_fraction"].values[:-1]
     change = dataset["fit_change"].values[:-1]
@@ -99,10 +99,10 @@ _MOST_KINDS = 5
 """Combinations of species with a colour of their own."""
 
 
-def draw_orders(dataset: xr.Dataset) -> Figure:
+def draw_orders(dataset: NamedArrays) -> Figure:
     """Draw force constants of higher orders by distance, residuals and convergence by order."""
-    upper: list[Callable[[Axes, xr.Dataset], None]] = [_draw_triplets]
-    lower: list[Callable[[Axes, xr.Dataset], None]] = []
+    upper: list[Callable[[Axes, NamedArrays], None]] = [_draw_triplets]
+    lower: list[Callable[[Axes, NamedArrays], None]] = []
     if "quartet_shell_norm" in dataset:
         upper.append(_draw_quartets)
     if dataset.sizes.get("order", 0) > 1:
@@ -126,17 +126,17 @@ def draw_orders(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _draw_triplets(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_triplets(axes: Axes, dataset: NamedArrays) -> None:
     _draw_clusters(axes, dataset, "triplet")
     axes.set_ylabel("Third order, rms |Φ| (eV/Å³)")
 
 
-def _draw_quartets(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_quartets(axes: Axes, dataset: NamedArrays) -> None:
     _draw_clusters(axes, dataset, "quartet")
     axes.set_ylabel("Fourth order, rms |Φ| (eV/Å⁴)")
 
 
-def _draw_clusters(axes: Axes, dataset: xr.Dataset, name: str) -> None:
+def _draw_clusters(axes: Axes, dataset: NamedArrays, name: str) -> None:
     shell = f"{name}_shell"
     longest, norm = (dataset[f"{shell}_{part}"].values for part in ("longest", "norm"))
     sem = dataset.get(f"{shell}_norm_sem")
@@ -169,7 +169,7 @@ def _draw_clusters(axes: Axes, dataset: xr.Dataset, name: str) -> None:
     )
 
 
-def _cluster_handles(dataset: xr.Dataset, name: str) -> list[Line2D]:
+def _cluster_handles(dataset: NamedArrays, name: str) -> list[Line2D]:
     """Legend entries: a colour for each species, a marker for each number of atoms."""
     norm = dataset[f"{name}_shell_norm"].values
     colour = _colours_of(dataset[f"{name}_shell_species"].values, norm)
@@ -223,7 +223,7 @@ def _side_by_side(axes: Axes, longest: Floats, norm: Floats, shown: Bools) -> Fl
     return place
 
 
-def _atoms(dataset: xr.Dataset, name: str) -> Ints:
+def _atoms(dataset: NamedArrays, name: str) -> Ints:
     """(h,) number of different atoms in the clusters of each shell."""
     sides = dataset[f"{name}_shell_distances"].values
     # Members of a cluster that repeat an atom are at distance zero.
@@ -240,7 +240,7 @@ def _colours_of(kinds: npt.NDArray[np.str_], norm: Floats) -> dict[str, str]:
     return dict(zip(ranked[:_MOST_KINDS], COLOURS, strict=False))
 
 
-def _draw_residuals(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_residuals(axes: Axes, dataset: NamedArrays) -> None:
     """Residual with all orders up to each one, in percent of the rms force."""
     scale = 100.0 / float(dataset["rms_force"])
     residual = scale * dataset["order_rms_residual"].values
@@ -281,7 +281,7 @@ def _draw_residuals(axes: Axes, dataset: xr.Dataset) -> None:
     axes.legend(loc="lower left", borderaxespad=0.3)
 
 
-def _draw_order_convergence(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_order_convergence(axes: Axes, dataset: NamedArrays) -> None:
     # Without the full run, whose change is zero by definition.
     part = dataset["run_fraction"].values[:-1]
     change = 100.0 * dataset["fit_order_change"].values[:-1]

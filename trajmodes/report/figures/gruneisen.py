@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import linear_sum_assignment
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.bands import name_points
 from trajmodes.report.figures.style import (
     BLACK,
@@ -29,7 +29,7 @@ _MOST_NAMED = 6
 """With more branches than this the legend does not list them."""
 
 
-def draw_gruneisen(dataset: xr.Dataset) -> Figure:
+def draw_gruneisen(dataset: NamedArrays) -> Figure:
     """Draw γ of each branch along the band path, and γ of the sets of modes."""
     figure = new_figure(3.45)
     axes = figure.add_axes((0.085, 0.13, 0.53, 0.69))
@@ -48,7 +48,7 @@ def draw_gruneisen(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _limits(dataset: xr.Dataset) -> tuple[float, float]:
+def _limits(dataset: NamedArrays) -> tuple[float, float]:
     """Limits that include nearly all values; close to Γ some are large and inaccurate."""
     value = np.concatenate([dataset[n].values.ravel() for n in ("band_gruneisen", "gruneisen")])
     known = value[np.isfinite(value)]
@@ -59,7 +59,7 @@ def _limits(dataset: xr.Dataset) -> tuple[float, float]:
     return min(low - margin, -margin), max(high + margin, margin)
 
 
-def _draw_along_path(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_along_path(axes: Axes, dataset: NamedArrays) -> None:
     place = dataset["path_distance"].values
     gamma, freq = dataset["band_gruneisen"].values, dataset["band_freq_thz"].values
     sem = dataset.get("band_gruneisen_sem")
@@ -101,7 +101,7 @@ def _add_branch_legend(axes: Axes, n_branches: int, errors: str) -> None:
         axes.set_title(f"{errors}branches from low (dark) to high (bright)")
 
 
-def _sections(dataset: xr.Dataset) -> Iterator[Ints]:
+def _sections(dataset: NamedArrays) -> Iterator[Ints]:
     """Points of the path from one named point to the next."""
     place, segment = dataset["path_distance"].values, dataset["path_segment"].values
     named = np.unique(dataset["tick_distance"].values)
@@ -145,7 +145,7 @@ def _follow(freq: Floats, gamma: Floats) -> Ints:
     return followed
 
 
-def _draw_sets(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_sets(axes: Axes, dataset: NamedArrays) -> None:
     sem = dataset.get("gruneisen_sem")
     points(
         axes,

@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.markers import TICKRIGHT, TICKUP
 
 from trajmodes.arrays import Bools, Floats
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.spectra import DISAGREE, NARROWEST, Verdict
 from trajmodes.report.figures.style import (
     BLUE,
@@ -43,7 +43,7 @@ _VISIBLE = 1e-3
 """Cumulative curves are shown from this part of the total on."""
 
 
-def draw_lifetimes(dataset: xr.Dataset) -> Figure:
+def draw_lifetimes(dataset: NamedArrays) -> Figure:
     """Draw lifetimes against frequency, and those from line and energy against each other.
 
     Lines that are too narrow are shown as limits.
@@ -108,7 +108,7 @@ _LOOKS = {
 }
 
 
-def _draw_measured(axes: Axes, dataset: xr.Dataset, name: str, flag: str) -> list[Floats]:
+def _draw_measured(axes: Axes, dataset: NamedArrays, name: str, flag: str) -> list[Floats]:
     """Draw resolved lifetimes of the run; return values to include in the limits."""
     ok = dataset[flag].values.astype(bool)
     marker, colour, label = _LOOKS[name]
@@ -128,7 +128,7 @@ def _draw_measured(axes: Axes, dataset: xr.Dataset, name: str, flag: str) -> lis
     return [value, value + sem, np.maximum(value - sem, 0.5 * value)]
 
 
-def _draw_perturbative(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
+def _draw_perturbative(axes: Axes, dataset: NamedArrays) -> list[Floats]:
     """Draw three-phonon lifetimes; return values to include in the limits."""
     mesh = mesh_of(dataset["phi3_mesh"].values)
     shown = []
@@ -160,17 +160,18 @@ def _set_limits(axes: Axes, shown: Floats) -> None:
     log_axis(axes, low / 1.35, high * 1.35)
 
 
-def _is_too_narrow(dataset: xr.Dataset) -> Bools:
+def _is_too_narrow(dataset: NamedArrays) -> Bools:
     narrow: Bools = dataset["verdict"].values == str(Verdict.TOO_NARROW)
     return narrow
 
 
-def _lower_limit(dataset: xr.Dataset) -> Floats:
+def _lower_limit(dataset: NamedArrays) -> Floats:
     """(g,) lower limit in ps of the lifetime of a line that is too narrow to be resolved."""
-    return 1.0 / (NARROWEST * THZ * dataset["line_resolution_thz"].values)
+    resolution: Floats = dataset["line_resolution_thz"].values
+    return 1.0 / (NARROWEST * THZ * resolution)
 
 
-def _draw_limits(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
+def _draw_limits(axes: Axes, dataset: NamedArrays) -> list[Floats]:
     """Draw a tick that points upwards from each lower limit."""
     narrow = _is_too_narrow(dataset)
     if not narrow.any():
@@ -186,7 +187,7 @@ def _draw_limits(axes: Axes, dataset: xr.Dataset) -> list[Floats]:
     return [least]
 
 
-def _mark_unresolved(axes: Axes, dataset: xr.Dataset) -> None:
+def _mark_unresolved(axes: Axes, dataset: NamedArrays) -> None:
     """Draw ticks on the axis at modes without a lifetime or limit from the line."""
     shown = ~dataset["resolved"].values.astype(bool) & ~_is_too_narrow(dataset)
     if not shown.any():
@@ -204,7 +205,7 @@ def _mark_unresolved(axes: Axes, dataset: xr.Dataset) -> None:
     )
 
 
-def _draw_comparison(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_comparison(axes: Axes, dataset: NamedArrays) -> None:
     """Draw lifetimes from energies against those from lines, and lower limits of the latter."""
     line, energy = dataset["lifetime_ps"].values, dataset["lifetime_energy_ps"].values
     line_sem, energy_sem = (
@@ -255,7 +256,7 @@ def _draw_comparison(axes: Axes, dataset: xr.Dataset) -> None:
         axes.legend(loc="lower right", borderaxespad=0.3, handletextpad=0.4, fontsize=6.5)
 
 
-def _mean_conductivity(dataset: xr.Dataset, kind: str) -> tuple[float, float]:
+def _mean_conductivity(dataset: NamedArrays, kind: str) -> tuple[float, float]:
     """Mean of the diagonal in W/(m K), and its error.
 
     The diagonal elements have the same lifetimes: their errors do not average out.
@@ -265,7 +266,7 @@ def _mean_conductivity(dataset: xr.Dataset, kind: str) -> tuple[float, float]:
     return float(value.mean()), float(sem.mean())
 
 
-def draw_conductivity(dataset: xr.Dataset) -> Figure:
+def draw_conductivity(dataset: NamedArrays) -> Figure:
     """Draw the spectral and cumulative conductivity, and the mean free path of each set."""
     figure = new_figure(2.95)
     spectral = figure.add_axes((0.075, 0.145, 0.245, 0.63))
@@ -306,7 +307,7 @@ def draw_conductivity(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _frame_cumulative(axes: Axes, dataset: xr.Dataset) -> None:
+def _frame_cumulative(axes: Axes, dataset: NamedArrays) -> None:
     """Limits and labels of the panel of the cumulative conductivity."""
     path = dataset["kappa_path"].values / 10.0
     total = dataset["kappa_cumulative_classical_w_mk"].values
@@ -322,7 +323,7 @@ def _frame_cumulative(axes: Axes, dataset: xr.Dataset) -> None:
     axes.set(xlabel="Mean free path (nm)", ylabel="Cumulative κ (W/(m K))")
 
 
-def _draw_free_paths(axes: Axes, dataset: xr.Dataset) -> None:
+def _draw_free_paths(axes: Axes, dataset: NamedArrays) -> None:
     value, sem = dataset["free_path"].values / 10.0, dataset["free_path_sem"].values / 10.0
     moves = np.isfinite(value) & (value > 0.0)
     known = moves & (value >= _SHORTEST)

@@ -18,8 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO
 
-import xarray as xr
-
+from trajmodes.data.named_arrays import NamedArrays, PlainArray, PlainArrays
 from trajmodes.report.figures.catalogue import FIGURES, OUTPUTS
 from trajmodes.results.outputs import Content, Output
 
@@ -33,11 +32,16 @@ class Painter:
     folder: Path
     """Folder of complete figures."""
 
-    def begin(self, dataset: xr.Dataset) -> tuple[Output, ...]:
+    def begin(self, dataset: NamedArrays) -> tuple[Output, ...]:
         """Send the results to the process; return outputs that use its complete figures."""
         # If the process has ended, all figures are drawn by this one.
         with suppress(OSError):
-            pickle.dump((dataset, self.folder), self.stdin)
+            # As plain arrays: the process does without xarray, which takes long to load.
+            variables = {
+                str(name): PlainArray(tuple(map(str, one.dims)), one.values)
+                for name, one in dataset.variables.items()
+            }
+            pickle.dump((PlainArrays(variables, {}), self.folder), self.stdin)
             self.stdin.close()
         return tuple(self._shared(output) for output in OUTPUTS)
 

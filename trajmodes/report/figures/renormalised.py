@@ -3,7 +3,6 @@
 from typing import Literal, NamedTuple
 
 import numpy as np
-import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,6 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from trajmodes.arrays import Floats
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.bands import draw_branches, name_points
 from trajmodes.report.figures.style import (
     BLUE,
@@ -62,7 +62,7 @@ class _Difference(NamedTuple):
     """Errors of both, added in quadrature."""
 
 
-def draw_renormalised(dataset: xr.Dataset) -> Figure:
+def draw_renormalised(dataset: NamedArrays) -> Figure:
     """Draw all bands in one panel, and the measured minus fitted frequencies below it."""
     kinds = [kind for kind in _KINDS if kind[0] in dataset]
     differences = _differences(dataset)
@@ -107,7 +107,7 @@ def draw_renormalised(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _differences(dataset: xr.Dataset) -> list[_Difference]:
+def _differences(dataset: NamedArrays) -> list[_Difference]:
     """Differences of the measured and the fitted frequencies of the sets."""
     if "freq_harmonic_thz" not in dataset:
         return []

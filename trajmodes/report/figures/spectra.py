@@ -6,12 +6,12 @@ A panel of a set of modes shows the data and the fitted line or decay.
 import textwrap
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from trajmodes.arrays import Bools, Floats, Ints
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.style import (
     BLACK,
     BLUE,
@@ -46,7 +46,7 @@ _ANISOTROPIC = 0.03
 """Directions are drawn if they differ by more than this part of the total."""
 
 
-def choose_sets(dataset: xr.Dataset, resolved: Bools) -> Ints:
+def choose_sets(dataset: NamedArrays, resolved: Bools) -> Ints:
     """Choose up to twelve sets evenly spread over the frequencies, some of them unresolved.
 
     Returns
@@ -90,10 +90,10 @@ def small_panels(count: int, xlabel: str, ylabel: str) -> tuple[Figure, list[Axe
     return figure, panels
 
 
-def annotate_panel(axes: Axes, one: xr.Dataset, text: str, *, resolved: bool) -> None:
+def annotate_panel(axes: Axes, one: NamedArrays, text: str, *, resolved: bool) -> None:
     """Write the name of the set as the title, and the result or verdict into the corner."""
     name = branches(int(one["branch_first"]), int(one["branch_last"]))
-    axes.set_title(f"q = {place_of(one)}, branch {name}", fontsize=8.0, pad=3.0)
+    axes.set_title(f"q = {place_of(one.variables)}, branch {name}", fontsize=8.0, pad=3.0)
     axes.annotate(
         text if resolved else textwrap.fill(text, 32),
         (0.03, 0.95),
@@ -104,7 +104,7 @@ def annotate_panel(axes: Axes, one: xr.Dataset, text: str, *, resolved: bool) ->
     )
 
 
-def draw_spectra(dataset: xr.Dataset) -> Figure:
+def draw_spectra(dataset: NamedArrays) -> Figure:
     """Draw up to twelve spectra with the fitted lines, by increasing frequency."""
     resolved = dataset["resolved"].values.astype(bool)
     chosen = choose_sets(dataset, resolved)
@@ -133,7 +133,7 @@ def _spectra_legend(figure: Figure, resolved: Bools, *, entropy: bool) -> None:
     figure.legend(handles=handles, loc="upper center", ncols=5, borderaxespad=0.2)
 
 
-def _draw_spectrum(axes: Axes, one: xr.Dataset) -> None:
+def _draw_spectrum(axes: Axes, one: NamedArrays) -> None:
     freq = one["line_freq_thz"].values
     power, model = one["line_power"].values / MEV, one["line_model"].values / MEV
     resolved = bool(one["resolved"])
@@ -164,7 +164,7 @@ def _draw_spectrum(axes: Axes, one: xr.Dataset) -> None:
     log_axis(axes, 0.5 * least, most * (most / least) ** 0.6)
 
 
-def _line_text(one: xr.Dataset) -> str:
+def _line_text(one: NamedArrays) -> str:
     if not bool(one["resolved"]):
         return str(one["verdict"].item())
     width = plus_minus(float(one["linewidth_thz"]), float(one["linewidth_thz_sem"]))
@@ -172,7 +172,7 @@ def _line_text(one: xr.Dataset) -> str:
     return f"FWHM {width} THz\nτ {life} ps"
 
 
-def draw_correlations(dataset: xr.Dataset) -> Figure:
+def draw_correlations(dataset: NamedArrays) -> Figure:
     """Draw up to twelve energy autocorrelations with the decays, by increasing frequency."""
     resolved = dataset["energy_resolved"].values.astype(bool)
     chosen = choose_sets(dataset, resolved)
@@ -205,7 +205,7 @@ def draw_correlations(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _draw_correlation(axes: Axes, one: xr.Dataset) -> None:
+def _draw_correlation(axes: Axes, one: NamedArrays) -> None:
     resolved = bool(one["energy_resolved"])
     lag, value, sem = (
         one[name].values for name in ("acf_lag_ps", "energy_acf", "energy_acf_sem")
@@ -237,7 +237,7 @@ def _draw_correlation(axes: Axes, one: xr.Dataset) -> None:
     annotate_panel(axes, one, _decay_text(one), resolved=resolved)
 
 
-def _last_lag(one: xr.Dataset, lag: Floats, sem: Floats) -> float:
+def _last_lag(one: NamedArrays, lag: Floats, sem: Floats) -> float:
     """Largest lag of the panel in ps."""
     known = lag[np.isfinite(lag) & ~(sem > _LARGEST_ERROR)]
     longest = float(known.max()) if known.size else float(np.nanmax(lag, initial=1.0))
@@ -249,7 +249,7 @@ def _last_lag(one: xr.Dataset, lag: Floats, sem: Floats) -> float:
     return min(_LIFETIMES_SHOWN * life, longest)
 
 
-def _decay_text(one: xr.Dataset) -> str:
+def _decay_text(one: NamedArrays) -> str:
     if not bool(one["energy_resolved"]):
         return str(one["energy_verdict"].item())
     names = ("lifetime_energy_ps", "lifetime_ps")
@@ -263,7 +263,7 @@ def _decay_text(one: xr.Dataset) -> str:
     return f"τ {lives[0]} ps{line}{rates}"
 
 
-def draw_density(dataset: xr.Dataset) -> Figure:
+def draw_density(dataset: NamedArrays) -> Figure:
     """Draw the vibrational density of states of the run."""
     columns = density_table(dataset).columns
     freq, total = columns["freq_thz"], columns["density"]

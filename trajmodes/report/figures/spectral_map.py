@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
@@ -19,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch as Swatch
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.report.figures.style import BLACK
 from trajmodes.units import MEV
 
@@ -61,7 +61,7 @@ class Patch(NamedTuple):
     """Index of the point in the map."""
 
 
-def segments_of(dataset: xr.Dataset) -> list[Segment]:
+def segments_of(dataset: NamedArrays) -> list[Segment]:
     """Find the continuous parts of the path."""
     place, q = dataset["path_distance"].values, dataset["path_q"].values
     segment = dataset["path_segment"].values
@@ -71,7 +71,7 @@ def segments_of(dataset: xr.Dataset) -> list[Segment]:
     ]
 
 
-def patches(dataset: xr.Dataset) -> list[Patch]:
+def patches(dataset: NamedArrays) -> list[Patch]:
     """Make a patch for each point of the map, from left to right.
 
     A patch extends halfway to the next point of its segment, up to a largest width, and not
@@ -94,7 +94,7 @@ def patches(dataset: xr.Dataset) -> list[Patch]:
 
 
 def _rows_on(
-    dataset: xr.Dataset, segment: Segment, others: list[Segment], near: float
+    dataset: NamedArrays, segment: Segment, others: list[Segment], near: float
 ) -> Iterator[tuple[float, int]]:
     """Places on a segment, and the row of the map for each."""
     place = dataset["map_distance"].values
@@ -120,7 +120,9 @@ def _jumps(segment: Segment, others: list[Segment]) -> Iterator[tuple[float, Flo
             yield segment.high, segment.last_q, other.first_q
 
 
-def _rows_on_this_side(dataset: xr.Dataset, rows: Ints, own_q: Floats, other_q: Floats) -> Ints:
+def _rows_on_this_side(
+    dataset: NamedArrays, rows: Ints, own_q: Floats, other_q: Floats
+) -> Ints:
     """Points of the map at a jump that are equivalent to its end on this side.
 
     Equivalent q have the same distances to the reciprocal lattice points around them. If the
@@ -155,7 +157,7 @@ def _shortest(cell: Floats, q: Floats) -> Floats:
 
 def draw_map(
     axes: Axes,
-    dataset: xr.Dataset,
+    dataset: NamedArrays,
     power: Floats,
     span: tuple[float, float],
     strongest: float,
@@ -214,7 +216,7 @@ def _bins_per_row(axes: Axes, step: float, span: float) -> int:
     return max(1, math.ceil(_PIXELS * span / step / axes.get_window_extent().height))
 
 
-def mark_points(axes: Axes, dataset: xr.Dataset) -> None:
+def mark_points(axes: Axes, dataset: NamedArrays) -> None:
     """Draw a tick below the lower axis at each point of the map."""
     places = np.unique([patch.place for patch in patches(dataset)])
     axes.set_xticks(places.tolist(), minor=True)
@@ -223,7 +225,7 @@ def mark_points(axes: Axes, dataset: xr.Dataset) -> None:
     axes.tick_params(axis="x", which="minor", top=False, direction="out", length=3.0)
 
 
-def empty_sections(dataset: xr.Dataset) -> list[tuple[float, float]]:
+def empty_sections(dataset: NamedArrays) -> list[tuple[float, float]]:
     """Find sections of the path, between two named points, without a point of the map."""
     near = _SAME_PLACE * float(np.ptp(dataset["path_distance"].values))
     made = patches(dataset)

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.spectra import DISAGREE, NARROWEST, Verdict
 from trajmodes.errors import DataError
 from trajmodes.report.text.numbers import branches, counted, place_of, terse
-from trajmodes.results.stored import NamedArrays
 from trajmodes.units import THZ
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from trajmodes.arrays import Ints
 from trajmodes.data.modes import signed_squares
+from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.results import Finding, Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
 from trajmodes.notes import Note
@@ -24,7 +25,6 @@ from trajmodes.report.text.sections import (
     lifetimes_line,
     thermostat_line,
 )
-from trajmodes.results.stored import NamedArrays
 
 _NAMED_FILES = 3
 """At most this many names of input files are printed."""
