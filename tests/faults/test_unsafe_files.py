@@ -12,7 +12,7 @@ import pytest
 from ase.build import bulk
 
 from trajmodes.errors import DataError, TrajmodesError, UsageError
-from trajmodes.formats.cell_file import read_crystal
+from trajmodes.formats.cell_file import load_crystal
 from trajmodes.formats.open import open_trajectory
 from trajmodes.formats.registry import read_constants, read_supercell, write_constants
 from trajmodes.molecules.hessian import read_hessian
@@ -61,7 +61,7 @@ def opened_as(path: Path) -> list:
         lambda: read_constants(path.parent),
         lambda: read_supercell(path.parent),
         lambda: open_trajectory(path),
-        lambda: read_crystal(path),
+        lambda: load_crystal(path),
     ]
 
 
@@ -140,7 +140,7 @@ def test_a_pickled_trajectory_is_not_loaded(tmp_path, mark):
     with pytest.raises(TrajmodesError, match=r"run\.traj"):
         open_trajectory(path)
     with pytest.raises(TrajmodesError, match=r"run\.traj"):
-        read_crystal(path)
+        load_crystal(path)
 
 
 @pytest.mark.parametrize("name", ["run.pckl", "run.pkl", "run.pickle", "run.npy", "run.py"])
@@ -149,7 +149,7 @@ def test_python_files_are_refused(name, tmp_path, mark):
     path.write_bytes(pickle.dumps(Canary(mark)))
     if name == "run.py":
         path.write_text(f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n")
-    for read in (open_trajectory, read_crystal, lambda p: read_hessian(p, 1)):
+    for read in (open_trajectory, load_crystal, lambda p: read_hessian(p, 1)):
         with pytest.raises(TrajmodesError, match=r"run\."):
             read(path)
 
@@ -177,7 +177,7 @@ def test_an_hdf5_file_of_objects_is_refused(folder, mark):
 def test_databases_are_refused_by_name(suffix, tmp_path):
     path = tmp_path / f"cell.{suffix}"
     path.write_text('{"1": {"numbers": [1]}}\n')
-    for read in (open_trajectory, read_crystal):
+    for read in (open_trajectory, load_crystal):
         with pytest.raises(UsageError, match=r"ASE's format “\w+” is not read(.|\n)*database"):
             read(path)
 
@@ -216,7 +216,7 @@ def test_entities_of_xml_are_refused(name, encoding, tmp_path):
     else:
         path.write_bytes(head.encode() + body.encode(encoding))
     with pytest.raises(TrajmodesError, match=r"defines an entity|not XML|UTF-16"):
-        read_crystal(path)
+        load_crystal(path)
     with pytest.raises(TrajmodesError, match=r"defines an entity|not XML|UTF-16"):
         open_trajectory(path)
 
@@ -234,7 +234,7 @@ def bounded(read, match):
 def test_counts_beyond_the_file_size_are_refused(folder, tmp_path):
     poscar = tmp_path / "POSCAR"
     poscar.write_text("x\n1.0\n5 0 0\n0 5 0\n0 0 5\nSi\n900000000\ndirect\n0 0 0\n")
-    bounded(lambda: read_crystal(poscar), "announces 900000000 atoms, but the file has")
+    bounded(lambda: load_crystal(poscar), "announces 900000000 atoms, but the file has")
     (tmp_path / "XDATCAR").write_text(poscar.read_text())
     bounded(lambda: open_trajectory(tmp_path / "XDATCAR"), "announces 900000000 atoms")
     constants = folder / "phonopy" / "FORCE_CONSTANTS"

@@ -1,4 +1,4 @@
-"""Laws of the energy correlations: block cuts, brackets, units, signs and the sum of pairs."""
+"""Laws of the energy correlations: block cuts, order of combination, units, signs, pairs."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -14,12 +14,11 @@ from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.symmetry.translations import build_supercell, half_space
 
 N_FRAMES = 190
-STRETCHES = ((2, 90), (90, 120), (131, 187))
+RANGES = ((2, 90), (90, 120), (131, 187))
 
 
 @pytest.fixture(scope="module")
 def wandering(crystals, springs):
-    """A reduction with gaps and odd ranges, and amplitudes that wander."""
     crystal = crystals["triclinic"]
     space = half_space(build_supercell(crystal, [[2, 1, 0], [0, 1, 1], [-1, 0, 2]]))
     modes = modes_at(springs(crystal, 4.5), space.qpoints, space.weights)
@@ -47,9 +46,11 @@ def _same(left, right, rtol: float = 1e-11) -> None:
     interval=st.sampled_from([0.0025, 0.005, 0.01, 0.1]),
 )
 @settings(max_examples=20, deadline=None, derandomize=True)
-def test_block_cuts_and_brackets_do_not_matter(wandering, cuts, seed, interval) -> None:
+def test_block_cuts_and_order_of_combination_do_not_matter(
+    wandering, cuts, seed, interval
+) -> None:
     projector, amplitudes = wandering
-    reduction = AutocorrelationReduction(projector, interval, STRETCHES, 4)
+    reduction = AutocorrelationReduction(projector, interval, RANGES, 4)
     whole = reduction.finalize(reduction.chunk(amplitudes))
     edges = [0, *sorted(cuts), N_FRAMES]
     states = [reduction.chunk(_part(amplitudes, a, b)) for a, b in pairwise(edges)]
@@ -62,7 +63,7 @@ def test_block_cuts_and_brackets_do_not_matter(wandering, cuts, seed, interval) 
 
 def test_combine_changes_neither_part(wandering) -> None:
     projector, amplitudes = wandering
-    reduction = AutocorrelationReduction(projector, 0.005, STRETCHES, 4)
+    reduction = AutocorrelationReduction(projector, 0.005, RANGES, 4)
     parts = [reduction.chunk(_part(amplitudes, *ends)) for ends in ((0, 70), (70, 190))]
     first, again = (reduction.finalize(reduction.combine(*parts)) for _ in range(2))
     for name in ("products", "sums", "mean"):
@@ -71,7 +72,7 @@ def test_combine_changes_neither_part(wandering) -> None:
 
 def test_energies_scale_as_squares(wandering) -> None:
     projector, amplitudes = wandering
-    reduction = AutocorrelationReduction(projector, 0.005, STRETCHES, 4)
+    reduction = AutocorrelationReduction(projector, 0.005, RANGES, 4)
     twice = replace(
         amplitudes,
         coordinate=2.0 * amplitudes.coordinate,
@@ -84,16 +85,16 @@ def test_energies_scale_as_squares(wandering) -> None:
 
 
 def test_time_reversal_swaps_the_waves_of_a_pair(wandering) -> None:
-    """Q̇ → −Q̇ turns E+ into E−: what is pooled over both directions stays."""
+    """Q̇ → −Q̇ turns E+ into E−: sums over both directions are unchanged."""
     projector, amplitudes = wandering
-    reduction = AutocorrelationReduction(projector, 0.005, STRETCHES, 4)
+    reduction = AutocorrelationReduction(projector, 0.005, RANGES, 4)
     back = replace(amplitudes, velocity=-amplitudes.velocity)
     _same(*(reduction.finalize(reduction.chunk(x)) for x in (amplitudes, back)))
 
 
 def test_phases_of_the_modes_do_not_matter(wandering) -> None:
     projector, amplitudes = wandering
-    reduction = AutocorrelationReduction(projector, 0.005, STRETCHES, 4)
+    reduction = AutocorrelationReduction(projector, 0.005, RANGES, 4)
     shape = amplitudes.coordinate.shape[:2]
     turn = np.exp(2j * np.pi * np.random.default_rng(6).random(shape))[..., None]
     turned = replace(

@@ -35,7 +35,7 @@ def solid(request, crystals, springs, hessian_of):
 
 @pytest.fixture(scope="module")
 def measured(solid):
-    """A random motion at rest with its harmonic forces, and what is told of its modes."""
+    """Random motion without drift, its harmonic forces, and the mode energies."""
     projector, hessian = solid
     masses = projector.space.supercell.masses[:, None]
     fields = np.random.default_rng(6).normal(size=(2, N_FRAMES, len(masses), 3))
@@ -61,7 +61,7 @@ def test_sums_over_modes_are_the_energies_of_the_atoms(solid, measured) -> None:
         assert of_modes == pytest.approx(total / N_FRAMES, rel=1e-12), name
 
 
-def test_single_modes_make_up_their_sets(solid, measured) -> None:
+def test_means_of_single_modes_are_those_of_their_sets(solid, measured) -> None:
     modes, (_, energies) = solid[0].modes, measured
     inside = modes.sets >= 0
     weights = np.broadcast_to(modes.weights[:, None], inside.shape)[inside]
@@ -75,14 +75,14 @@ def test_single_modes_make_up_their_sets(solid, measured) -> None:
     np.testing.assert_allclose(both, 2.0 * standing, rtol=1e-12)
 
 
-def test_virial_and_potential_energy_are_one_in_a_harmonic_crystal(measured) -> None:
+def test_virial_equals_potential_energy_in_a_harmonic_crystal(measured) -> None:
     _, energies = measured
     assert np.allclose(energies.virial, energies.potential, rtol=1e-12, atol=0.0)
     assert np.allclose(energies.anharmonicity, 0.0, atol=1e-12)
     assert (energies.anharmonicity_sem < 1e-12).all()
 
 
-def test_waves_of_both_directions_make_up_the_standing_energy(solid, measured) -> None:
+def test_travelling_energies_average_to_the_standing_energy(solid, measured) -> None:
     projector, _ = solid
     modes, (_, energies) = projector.modes, measured
     known = modes.sets >= 0
@@ -166,7 +166,7 @@ def _results(projector: Projector, runs: list[Amplitudes]):
 @pytest.mark.parametrize("ratio", [3.0, 30.0, 300.0])
 @pytest.mark.parametrize("size", [1, 4])
 def test_heat_capacity_of_a_mode_is_boltzmanns_constant(salt, baths, ratio, size) -> None:
-    """With both factors, for q = −q and q ≠ −q, and honest error bars."""
+    """With both factors, for q = −q and q ≠ −q, and valid error bars."""
     projector = replace(salt, modes=_pooled(salt.modes, size))
     results = _results(projector, baths[ratio])
     alone = projector.modes.sets[projector.modes.weights == 1.0].max()
@@ -183,7 +183,7 @@ def test_heat_capacity_of_a_mode_is_boltzmanns_constant(salt, baths, ratio, size
 
 @pytest.mark.parametrize("ratio", [3.0, 30.0, 300.0])
 @pytest.mark.parametrize("part", [0, 1])
-def test_errors_of_single_modes_are_honest(salt, baths, ratio, part) -> None:
+def test_errors_of_single_modes_agree_with_the_scatter(salt, baths, ratio, part) -> None:
     for pair in (False, True):
         chosen = (salt.modes.sets >= 0) & ((salt.modes.weights == 2.0) == pair)[:, None]
         z = np.array(
@@ -197,7 +197,7 @@ def test_errors_of_single_modes_are_honest(salt, baths, ratio, part) -> None:
 
 
 @pytest.mark.parametrize("ratio", [3.0, 30.0, 300.0])
-def test_errors_of_travelling_energies_are_honest(salt, baths, ratio) -> None:
+def test_errors_of_travelling_energies_agree_with_the_scatter(salt, baths, ratio) -> None:
     for pair in (False, True):
         chosen = (salt.modes.sets >= 0) & ((salt.modes.weights == 2.0) == pair)[:, None]
         z = np.array(
@@ -237,8 +237,8 @@ def test_equipartition_fails_where_one_mode_is_hot(salt, baths) -> None:
     assert result.failing.tolist() == [50]
 
 
-def test_fluctuations_about_the_own_mean_alone_would_be_too_small(salt, baths) -> None:
-    """The cure is needed: a run of three lifetimes shows six tenths of the fluctuation."""
+def test_uncorrected_fluctuations_are_too_small(salt, baths) -> None:
+    """A run of three lifetimes has six tenths of the fluctuation."""
     fluctuations = []
     for run in baths[3.0]:
         energy = 0.5 * (
@@ -261,7 +261,7 @@ def _with_forces(run: Amplitudes, modes: Modes, rng: np.random.Generator) -> Amp
 
 @pytest.fixture(scope="module")
 def measured_baths(salt, baths):
-    """Run length over lifetime → what is told of each of the runs, every mode for itself."""
+    """Run length over lifetime → mode energies of each run, every mode a set of its own."""
     rng = np.random.default_rng(16)
     return {
         ratio: _results(salt, [_with_forces(run, salt.modes, rng) for run in runs])
@@ -278,8 +278,10 @@ def measured_baths(salt, baths):
         *("omega_displacement", "omega_ratio"),
     ],
 )
-def test_error_bars_of_single_modes_are_honest(salt, measured_baths, ratio, name) -> None:
-    """Every number that is told with an error bar lies about the truth as the bar says."""
+def test_all_error_bars_of_single_modes_agree_with_the_scatter(
+    salt, measured_baths, ratio, name
+) -> None:
+    """Every number with an error bar deviates from the truth as the bar predicts."""
     omega = salt.modes.omega[salt.modes.sets >= 0]
     truth = {
         "kinetic": 0.5 * KT,
@@ -298,8 +300,8 @@ def test_error_bars_of_single_modes_are_honest(salt, measured_baths, ratio, name
     assert 0.8 < z.std() < 1.25
 
 
-def test_error_bar_of_the_temperature_is_honest(salt) -> None:
-    """Frames that know nothing of each other: var T = 2T²/(N frames)."""
+def test_error_of_the_temperature_agrees_with_the_scatter(salt) -> None:
+    """Uncorrelated frames: var T = 2T²/(N frames)."""
     modes, n_frames = salt.modes, 256
     rng = np.random.default_rng(17)
     real = (modes.weights == 1.0)[:, None, None]

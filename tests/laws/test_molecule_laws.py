@@ -1,4 +1,4 @@
-"""What must hold for molecules, from frames to frequencies and energies."""
+"""Laws of molecular vibrations, from frames to frequencies and energies."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from ase.vibrations import Vibrations
 from scipy.spatial.transform import Rotation
 
 from trajmodes.molecules.eckart import eckart_frame
-from trajmodes.molecules.hessian_fit import hessian_reduction
+from trajmodes.molecules.hessian import hessian_reduction
 from trajmodes.molecules.normal_modes import mode_table, normal_modes
 from trajmodes.molecules.point_group import isolated, pairs_of_hessian, vibrational_space
 from trajmodes.molecules.reference import follow_axis, molecule_reference
@@ -29,7 +29,7 @@ BOX = 1000.0 * np.eye(3)
 
 
 def harmonic_run(n_frames, seed=0):
-    """A bent molecule with exactly harmonic internal motion, that drifts and tumbles.
+    """A bent molecule with exactly harmonic internal motion, which drifts and rotates.
 
     Every vibration has the energy k_BT; all frequencies are whole numbers of THz, and the run
     is 5 ps long, so that time means over it are exact.
@@ -90,7 +90,7 @@ def analysed(molecule, trajectory):
     return modes, found["energies"]
 
 
-def test_rotating_vibrating_molecule():
+def test_rotating_molecule_has_its_frequencies_and_energies():
     molecule, omega, trajectory = harmonic_run(5000)
     modes, energies = analysed(molecule, trajectory)
     np.testing.assert_allclose(modes.omega[0, 6:], omega, rtol=1e-8)
@@ -141,7 +141,7 @@ def test_file_and_fit_agree():
 
 
 def carbon_dioxide_run(n_frames, spin, every=6, step_ps=0.0005):
-    """Cold, tumbling O=C=O by velocity Verlet: stiff bonds, ½κ|x_O + x_O' − 2x_C|².
+    """Cold, rotating O=C=O by velocity Verlet: stiff bonds, bending ½κ|x_O + x_O' − 2x_C|².
 
     Returns the reference, lying in another direction, the four frequencies, and the run.
     """
@@ -200,7 +200,7 @@ def test_linear_molecule_has_five_external_motions():
 
 
 @pytest.mark.parametrize("followed", [True, False])
-def test_bending_of_a_tumbling_linear_molecule_is_one_line(followed):
+def test_bending_of_a_rotating_linear_molecule_is_one_line(followed):
     molecule, omega, trajectory = carbon_dioxide_run(3000, spin=7.0)
     frame = eckart_frame(molecule, bond_tree(molecule.positions))
     if followed:
@@ -231,7 +231,7 @@ def test_cold_cluster_has_the_frequencies_that_ase_calculates(cold_cluster, give
 
 @pytest.fixture(scope="module")
 def cold_cluster(tmp_path_factory):
-    """Copper trigonal bipyramid at 0.01 K by EMT: NVE, spinning; and what ASE calculates."""
+    """Rotating trigonal bipyramid of copper at 0.01 K by EMT (NVE), and ASE's frequencies."""
     ring = 1.5 * np.array(
         [[np.cos(x), np.sin(x), 0.0] for x in 2.0 * np.pi / 3.0 * np.arange(3)]
     )

@@ -1,4 +1,4 @@
-"""Lines narrower than the window: no width is told of them, but an honest frequency is."""
+"""Lines narrower than the window have no width, but a frequency with a valid error."""
 
 import numpy as np
 import pytest
@@ -44,27 +44,27 @@ def spectra_of(*parts: np.ndarray) -> BandSpectra:
 
 
 @pytest.mark.parametrize("width", [0.0005, 0.05, 0.5])
-def test_the_frequency_of_a_line_too_narrow_has_an_honest_error(width: float) -> None:
-    """Width in resolutions."""
+def test_frequency_errors_of_unresolved_lines_agree_with_the_scatter(width: float) -> None:
+    """For several widths in resolutions."""
     rng = np.random.default_rng(11)
     freq = rng.uniform(5.0, 7.0, SETS)
     spectra = spectra_of(velocities(freq, width, rng))
     found = fit_lines([spectra], freq + rng.normal(0.0, 0.2, SETS))
     narrow = [verdict is Verdict.TOO_NARROW for verdict in found.verdicts]
-    # Of lines that are nothing but the window, some fits find no end.
+    # Some fits to the bare window do not converge.
     assert np.mean(narrow) > (0.95 if width < 0.01 else 0.999)
     assert np.isnan(found.linewidth_thz).all()
     assert np.isfinite(found.freq_thz).mean() > 0.95
     z = (found.freq_thz - freq) / found.freq_thz_sem
     assert abs(np.nanmean(z)) < 0.3
-    # Bins of one amplitude scatter less than the fit takes them to.
+    # Bins of one amplitude scatter less than the fit assumes.
     assert 0.2 < np.nanstd(z) < 1.2
     assert np.nanmax(found.freq_thz_sem) < 0.15 * RESOLUTION
 
 
 @pytest.mark.parametrize("apart", [1.0, 2.0])
 def test_two_narrow_lines_have_no_common_frequency(apart: float) -> None:
-    """So many resolutions apart."""
+    """One or two resolutions apart."""
     rng = np.random.default_rng(12)
     freq = rng.uniform(5.0, 7.0, SETS)
     below, above = (

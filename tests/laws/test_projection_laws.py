@@ -141,7 +141,7 @@ def _tree(reduction: Transformed, states: list, rng: np.random.Generator):
     seed=st.integers(0, 99),
 )
 @settings(max_examples=20, deadline=None, derandomize=True)
-def test_block_cuts_and_brackets_do_not_matter(small, cuts, seed: int) -> None:
+def test_block_cuts_and_order_of_combination_do_not_matter(small, cuts, seed: int) -> None:
     space, modes, motion = small
     reduction = _reduction(Projector(space, modes))
     whole = reduction.finalize(reduction.chunk(motion))
@@ -210,7 +210,7 @@ def test_rigid_shift_and_drift_change_nothing(small) -> None:
 
 
 def test_translation_by_a_lattice_vector_changes_nothing(small) -> None:
-    """The same motion, one cell further on: every Q only turns its phase."""
+    """The same motion, shifted by one cell: every Q only changes its phase."""
     space, modes, motion = small
     supercell = space.supercell
     cells = cell_rank(supercell, supercell.cells + np.array([1, 0, 0]))

@@ -1,4 +1,4 @@
-"""The limit that figures draw is the one that verdicts speak of."""
+"""The resolution limit drawn in figures is the one used for verdicts."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from trajmodes.project.spectra.segments import resolution_thz
 from trajmodes.units import THZ
 
 
-def test_a_narrow_line_is_told_the_limit_that_is_drawn():
+def test_the_advice_for_a_narrow_line_names_the_limit_in_figures():
     length, interval_ps = 1000, 0.01
     limit = NARROWEST * resolution_thz(length, interval_ps)
     bins = np.arange(1, length // 2)[None, :]
@@ -20,7 +20,7 @@ def test_a_narrow_line_is_told_the_limit_that_is_drawn():
     spectra = BandSpectra(np.zeros(1, dtype=int), power, np.array([50.0]), length, interval_ps)
     fits = fit_lines([spectra], np.array([10.0]))
     assert fits.verdicts == (Verdict.TOO_NARROW,)
-    # What a figure is drawn from, and what the advice says.
+    # The values used by figures, and the advice.
     assert NARROWEST * fits.resolution_thz[0] == pytest.approx(limit)
     assert fits.segment_ps == pytest.approx([length * interval_ps])
     assert f"narrower than {limit:.3g} THz" in fits.advice[0]

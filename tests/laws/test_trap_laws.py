@@ -1,42 +1,42 @@
-"""The traps of projecting a run on modes: each one has a test that fails without its cure.
+"""Pitfalls of projecting a run on modes: each has a test that fails without its remedy.
 
-Here one motion of a crystal of springs is known exactly, is written down in each of the ways
-that spoil it, and has to come out of the readers and the projection as it was. Each test also
-does without the cure, and finds another answer.
+The motion of a crystal of springs is known exactly. It is written in each of the ways that
+cause trouble, and must be unchanged after reading and projection. Each test also omits the
+remedy, and finds another result.
 
 =====================================  =====================================================
-trap                                   test (below tests/)
+pitfall                                test (below tests/)
 =====================================  =====================================================
-phases must be those of the vectors    unit/project/test_projector.py::test_the_phase_of_the_atoms_is_needed
+phases must be those of the vectors    unit/project/test_projector.py::test_phases_of_the_cells_alone_are_wrong
 phases must be those of the vectors    laws/test_trap_laws.py::test_phases_are_those_of_the_vectors
 both signs of f are one spectrum       unit/project/test_welch.py::test_both_directions_of_travel_are_pooled
 wrapped positions                      laws/test_trap_laws.py::test_wrapped_positions
 thermal expansion and phases           laws/test_trap_laws.py::test_phases_do_not_see_thermal_expansion
 constants of another volume            unit/project/test_crystal_check.py::test_another_lattice_parameter_is_warned_about
 sites of the constants                 unit/project/test_crystal_check.py::test_a_site_in_another_cell_is_refused
-restricted triclinic frame             laws/test_trap_laws.py::test_a_turned_frame
+restricted triclinic frame             laws/test_trap_laws.py::test_a_rotated_frame
 restricted triclinic frame             laws/test_matching_laws.py::test_restricted_and_general_triclinic_are_one_motion
 unsorted ids                           laws/test_trap_laws.py::test_unsorted_ids
 unsorted ids                           unit/readers/test_lammps_dump.py::test_rows_are_sorted_by_id_and_ids_may_have_gaps
 units of velocities                    laws/test_trap_laws.py::test_units_of_velocities
 units of velocities                    unit/matching/test_diagnosis.py::test_wrong_units_are_named
 differenced velocities                 laws/test_trap_laws.py::test_differenced_velocities
-differenced velocities                 unit/project/test_differences.py::test_what_cannot_be_corrected_is_refused
+differenced velocities                 unit/project/test_differences.py::test_too_strong_an_attenuation_is_refused
 aliasing by the stride of the dump     laws/test_trap_laws.py::test_frames_too_far_apart
-aliasing by the stride of the dump     unit/matching/test_diagnosis.py::test_coarse_frames_are_told_with_the_stride_that_mends_them
-Verlet shift                           unit/project/test_time_step.py::test_a_run_of_velocity_verlet_is_as_told
+aliasing by the stride of the dump     unit/matching/test_diagnosis.py::test_coarse_frames_are_reported_with_a_fine_enough_stride
+Verlet shift                           unit/project/test_time_step.py::test_a_velocity_verlet_run_has_the_predicted_frequency
 thermostat                             unit/project/test_thermostat.py::test_a_bath
-restarts and gaps                      unit/project/test_welch.py::test_a_gap_ends_a_segment
-restarts and gaps                      unit/readers/test_differenced.py::test_no_difference_reaches_over_a_gap
+restarts and gaps                      unit/project/test_welch.py::test_no_product_or_segment_crosses_a_gap
+restarts and gaps                      unit/project/test_differenced.py::test_no_difference_spans_a_gap
 resolution of the window               unit/project/test_lineshape.py::test_a_line_below_the_resolution_is_not_resolved
-resolution of the window               unit/project/test_lineshape.py::test_the_window_does_not_widen_the_line
-degenerate modes only as sets          unit/project/test_energies.py::test_degenerate_modes_mean_something_only_as_a_set
+resolution of the window               unit/project/test_lineshape.py::test_the_window_does_not_broaden_the_line
+degenerate modes only as sets          unit/project/test_energies.py::test_only_sets_of_degenerate_modes_have_defined_energies
 imaginary modes                        laws/test_trap_laws.py::test_imaginary_modes
 imaginary modes                        unit/project/test_energies.py::test_imaginary_mode_has_kinetic_energy_only
-acoustic modes at Γ                    laws/test_trap_laws.py::test_drift_is_no_temperature
-acoustic modes at Γ                    unit/project/test_energies.py::test_drift_is_in_no_average
+acoustic modes at Γ                    laws/test_trap_laws.py::test_drift_does_not_change_the_temperature
+acoustic modes at Γ                    unit/project/test_energies.py::test_drift_enters_no_average
 =====================================  =====================================================
-"""  # noqa: E501 - names of tests are as long as they are
+"""  # noqa: E501 - long names of tests
 
 import re
 from dataclasses import dataclass, replace
@@ -148,7 +148,7 @@ def _same(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def test_every_trap_has_its_tests() -> None:
-    """The table above is true: each test in it exists."""
+    """Each test named in the table exists."""
     rows = re.findall(r"^.{38}\s(\S+\.py)::(test_\w+)$", __doc__, re.MULTILINE)
     assert len(rows) == len(re.findall("::", __doc__)) >= 25
     for file, name in rows:
@@ -156,13 +156,15 @@ def test_every_trap_has_its_tests() -> None:
         assert f"def {name}(" in text, f"{file}::{name}"
 
 
-def test_the_motion_comes_through_unspoiled(truth) -> None:
+def test_the_exact_motion_is_projected_exactly(truth) -> None:
     motion = _read(truth, truth.run())
     assert _same(truth.kinetic(motion.velocities), truth.kinetic(truth.motion.velocities))
 
 
 def test_phases_are_those_of_the_vectors(truth) -> None:
-    """𝓕 = −ω²Q holds for every mode with the phase of the atoms, not with that of the cells."""
+    """𝓕 = −ω²Q holds for every mode with the phases of the atoms, not with those of the
+    cells.
+    """
     expected = -(truth.modes.omega**2)[..., None]
     for phases, holds in (
         (truth.space.phases, True),
@@ -187,7 +189,9 @@ def test_wrapped_positions(truth) -> None:
 
 
 def test_phases_do_not_see_thermal_expansion(truth) -> None:
-    """A run one per cent larger than the crystal of the constants: the same amplitudes."""
+    """A run one per cent larger than the crystal of the force constants: the same
+    amplitudes.
+    """
     supercell, v_tax = truth.space.supercell, truth.motion.velocities
     larger = 1.01 * supercell.positions
     run = truth.run(positions=larger + truth.motion.displacements, cells=1.01 * supercell.cell)
@@ -211,8 +215,8 @@ def test_phases_do_not_see_thermal_expansion(truth) -> None:
     assert _same(truth.of_sets(np.abs(v_qmt) ** 2), expected)
 
 
-def test_a_turned_frame(truth) -> None:
-    """LAMMPS puts the first box vector along x, and turns everything with it."""
+def test_a_rotated_frame(truth) -> None:
+    """LAMMPS puts the first box vector along x and rotates everything with it."""
     supercell, motion = truth.space.supercell, truth.motion
     turn = Rotation.from_rotvec([0.4, -0.9, 0.7]).as_matrix()
     run = truth.run(
@@ -227,7 +231,7 @@ def test_a_turned_frame(truth) -> None:
 
 
 def test_unsorted_ids(truth, tmp_path) -> None:
-    """A dump without sorting has its rows in another order in every frame."""
+    """An unsorted dump has its rows in another order in every frame."""
     supercell, rng = truth.space.supercell, np.random.default_rng(7)
     kinds = {"Na": 1, "Cl": 2}
     n_frames, n_atoms = 12, supercell.n_atoms
@@ -265,7 +269,7 @@ def test_unsorted_ids(truth, tmp_path) -> None:
 
 
 def test_units_of_velocities(truth) -> None:
-    """Å/fs taken for Å/ps: the kinetic temperature is a millionth of that of the forces."""
+    """Å/fs read as Å/ps: the kinetic temperature is a millionth of that from the forces."""
     sound = truth.run()
     assert diagnose(sound, match(truth.crystal, sound)).usable
     wrong = truth.run(velocities=1e-3 * truth.motion.velocities)
@@ -275,7 +279,7 @@ def test_units_of_velocities(truth) -> None:
 
 
 def test_differenced_velocities(truth) -> None:
-    """Exact for a harmonic crystal, where each mode moves at its own frequency alone."""
+    """Exact for a harmonic crystal, where each mode has one frequency."""
     run = truth.run(velocities=None)
     displacer = Displacer(match(truth.crystal, run))
     motion = DifferencedMotion(
@@ -319,7 +323,7 @@ def _energies(truth: Truth, modes: Modes, motion: MotionBlock):
 
 
 def test_imaginary_modes(truth) -> None:
-    """Their kinetic energy and T-free frequency are as ever; potential energy there is none."""
+    """They have kinetic energy and a frequency from the ratio, but no potential energy."""
     label = int(truth.modes.sets[3, 0])
     omega = np.where(truth.modes.sets == label, -1.0, 1.0) * truth.modes.omega
     soft = replace(truth.modes, omega=omega)
@@ -333,8 +337,8 @@ def test_imaginary_modes(truth) -> None:
     assert np.isfinite(known.potential[label])
 
 
-def test_drift_is_no_temperature(truth) -> None:
-    """A crystal that flies at 20 Å/ps is no hotter: that is all in the acoustic modes at Γ."""
+def test_drift_does_not_change_the_temperature(truth) -> None:
+    """A crystal that moves at 20 Å/ps: the drift is in the acoustic modes at Γ."""
     times = INTERVAL_PS * np.arange(N_FRAMES)[:, None, None]
     push = np.array([20.0, -5.0, 0.0])
     flying = MotionBlock(

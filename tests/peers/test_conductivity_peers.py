@@ -1,4 +1,4 @@
-"""phonopy's velocities and phono3py's κ beside ours, from the same constants."""
+"""Group velocities of phonopy and κ of phono3py, from the same force constants as ours."""
 
 import numpy as np
 import phonopy
@@ -41,7 +41,7 @@ def unit_cell(crystal) -> PhonopyAtoms:
 
 
 def whole(constants, positions, supercell, hessian_of) -> np.ndarray:
-    """Constants of the whole supercell in the order of their atoms."""
+    """Force constants of the whole supercell in the order of its atoms."""
     apart = (positions[:, None] - supercell.positions) @ np.linalg.inv(supercell.cell)
     order = np.abs(apart - np.rint(apart)).max(axis=2).argmin(axis=1)
     n = supercell.n_atoms

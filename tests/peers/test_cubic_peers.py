@@ -1,4 +1,4 @@
-"""phono3py beside us, both given the cubic constants that hiPhive makes from random numbers."""
+"""phono3py and trajmodes with the same random third-order force constants from hiPhive."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -162,7 +162,7 @@ def test_linewidths_equal_those_of_phono3py(beside):
 
 
 def test_classical_widths_are_sums_with_classical_occupation(beside):
-    """phono3py's own strengths and weights, summed here with n = k_BT/ħω."""
+    """phono3py's interaction strengths and weights, summed here with n = k_BT/ħω."""
     module = pytest.importorskip("phono3py.phonon3.imag_self_energy")
     peer, temperature = beside.peer, 300.0
     supercell = build_supercell(beside.constants.crystal, np.diag([2, 2, 2]))
@@ -218,8 +218,10 @@ def set_means(values: np.ndarray, sets: np.ndarray) -> np.ndarray:
     return means
 
 
-def test_constants_shared_among_images_go_onto_the_supercell_of_the_run(beside):
-    """Without a cutoff the pairs belong to that supercell; a larger one holds them as well."""
+def test_constants_shared_among_images_map_onto_the_supercell_of_the_run(beside):
+    """Without a cutoff the pairs belong to that supercell; a larger one contains them as
+    well.
+    """
     crystal = beside.constants.crystal
     shared = replace(beside.constants, cutoff=None)
     large = build_supercell(crystal, np.diag([4, 4, 4]))

@@ -208,7 +208,7 @@ def random_dense(n_sites: int, supercell, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["triclinic", "bcc"])
-def test_constants_of_any_range_are_shared_as_phono3py_shares_them(
+def test_constants_of_any_range_are_shared_among_images_like_phono3py(
     name, crystals, springs, tmp_path, monkeypatch
 ):
     crystal = crystals[name]

@@ -1,4 +1,4 @@
-"""hiPhive and symfc on the same frames: the same numbers of parameters, the same constants."""
+"""hiPhive and symfc on the same frames: the same parameters and the same force constants."""
 
 import itertools
 from typing import NamedTuple
@@ -56,7 +56,6 @@ class Frames(NamedTuple):
     params=[pytest.param(name, marks=SLOW if name == "diamond 2" else ()) for name in CASES],
 )
 def frames(request, crystals, springs, hessian_of):
-    """Frames whose forces are harmonic but for anharmonic terms and noise."""
     name, matrix, cutoffs, n_frames = CASES[request.param]
     supercell = build_supercell(crystals[name], matrix)
     assert cutoffs[2] < inscribed_radius(supercell)
@@ -72,7 +71,7 @@ def frames(request, crystals, springs, hessian_of):
 
 
 def fitted(frames, group):
-    """Joint fit without a constant force, which the peers do not have."""
+    """Joint fit without a constant force term, which the peers do not have."""
     expansion = expansion_of(group, frames.supercell, frames.cutoffs)
     for basis in expansion.bases:
         # cutoffs lie between shells: nothing to disagree about
@@ -161,7 +160,7 @@ def test_constants_equal_symfc(frames):
 
 
 @pytest.mark.slow
-def test_triplets_that_symfc_has_more_of_are_rings_around_the_supercell(crystals):
+def test_additional_triplets_of_symfc_are_rings_around_the_supercell(crystals):
     """Three atoms in a row around a period of three: each near to the next by an image.
 
     Their nearest distances are within the cutoff, yet no three images of them are: not a

@@ -1,4 +1,4 @@
-"""A particle under a constant force, moved by LAMMPS in each of its unit styles."""
+"""A particle under a constant force, integrated by LAMMPS in each of its unit styles."""
 
 import shutil
 import subprocess

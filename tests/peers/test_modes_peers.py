@@ -1,4 +1,4 @@
-"""DynaPhoPy and FHI-vibes beside ours, on one run of damped oscillators of known rates.
+"""DynaPhoPy, FHI-vibes and trajmodes on one run of damped oscillators of known rates.
 
 FHI-vibes 1.1.0 cannot be installed beside ours: it wants numpy below 2, spglib up to 2.3 and a
 Fortran compiler. Its projection is Python alone, and runs from its source: put the folder
@@ -52,7 +52,7 @@ Q_LIST = np.array([[1, 0, 0], [1, 1, 0]]) / 3.0
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """Damped oscillators, what they are made of, and what is told of them."""
+    """Damped oscillators, their parameters, and the results of their projection."""
 
     modes: Modes
     hessian: np.ndarray
@@ -114,12 +114,12 @@ def run(crystals, springs, hessian_of) -> Run:
     )
     motion = MotionBlock(0, u_tax, v_tax, None)
     projector = Projector(space, modes)
-    stretch = ((0, N_FRAMES),)
+    ranges = ((0, N_FRAMES),)
     length = 4000
     parts = {
         "energies": EnergyReduction(projector, N_FRAMES),
-        "spectra": WelchReduction(projector, length, INTERVAL, stretch),
-        "correlations": AutocorrelationReduction(projector, INTERVAL, stretch),
+        "spectra": WelchReduction(projector, length, INTERVAL, ranges),
+        "correlations": AutocorrelationReduction(projector, INTERVAL, ranges),
     }
     reduction = Transformed(projector.project, Together(parts))
     found = reduction.finalize(reduction.chunk(motion))
@@ -195,8 +195,8 @@ def atom_order(positions: np.ndarray, supercell) -> np.ndarray:
 
 
 @pytest.mark.parametrize("qpoint", Q_LIST, ids=str)
-def test_mode_velocities_equal_dynaphopys_up_to_its_constant(run, dynaphopys, qpoint):
-    """|Q̇|² of every set: the difference is the constant alone."""
+def test_mode_velocities_equal_dynaphopys_up_to_a_constant(run, dynaphopys, qpoint):
+    """|Q̇|² of every set: its unit constant is the only difference."""
     dynaphopys.set_reduced_q_vector(qpoint)
     q, _ = place_of(run.modes, qpoint)
     sets, theirs = run.modes.sets[q], np.abs(dynaphopys.get_vq().T) ** 2
@@ -214,7 +214,7 @@ def test_mode_velocities_equal_dynaphopys_up_to_its_constant(run, dynaphopys, qp
 
 
 @pytest.mark.parametrize("qpoint", Q_LIST, ids=str)
-def test_quasi_particles_are_dynaphopys(run, dynaphopys, qpoint):
+def test_quasi_particles_agree_with_dynaphopy(run, dynaphopys, qpoint):
     """Both see the same run; its least squares weigh peaks, and so find another width.
 
     A width is uncertain by 3 to 5 % in this run, a frequency by a twentieth of it.
@@ -238,8 +238,8 @@ def test_quasi_particles_are_dynaphopys(run, dynaphopys, qpoint):
         assert kinetic.mean() == pytest.approx(run.energies.kinetic[sets].mean(), rel=0.025)
 
 
-def test_rates_are_those_that_went_in(run):
-    """What both programs are compared by is right itself."""
+def test_rates_equal_the_simulated_ones(run):
+    """The reference of the comparisons is correct."""
     for found, sem, true in (
         (run.lines.linewidth_thz, run.lines.linewidth_thz_sem, run.gamma / THZ),
         (1 / run.lifetimes.lifetime_ps,
@@ -310,10 +310,10 @@ def vibes_results(vibes, run):
     )
 
 
-def test_waves_are_those_of_fhi_vibes(run, vibes):
+def test_waves_agree_with_fhi_vibes(run, vibes):
     """Energies frame by frame, heat capacities of single waves, lifetimes of their energies.
 
-    It projects on e instead of e*: what it tells for q is the wave that runs along −q.
+    It projects on e instead of e*: its result for q is the wave that travels along −q.
     """
     qpoints, energy_tmk, heat_mk, lifetime_mk = vibes_results(vibes, run)
     heats: dict[int, list[float]] = {one: [] for one in range(run.modes.n_sets)}
@@ -337,7 +337,7 @@ def test_waves_are_those_of_fhi_vibes(run, vibes):
     compare_sets(run, heats, rates)
 
 
-def test_waves_are_those_of_the_published_definition(run):
+def test_waves_agree_with_the_published_definition(run):
     """Where FHI-vibes is not at hand: what it is meant to do, written once more.
 
     E = 2ω²|a|², a = ½(u + ip/ω) with ⟨qs|u⟩ of real-space plane waves, and c = var E/k_BT²:
@@ -357,8 +357,8 @@ def test_waves_are_those_of_the_published_definition(run):
             p_t = np.tensordot(run.motion.velocities, bra, 2)
             omega = modes.omega[q, m]
             energy_t = 2.0 * omega**2 * np.abs(0.5 * (u_t + 1j * p_t / omega)) ** 2
-            told = run.energies.travelling[(1 - sign) // 2, q, m]
-            assert told == pytest.approx(energy_t.mean(), rel=1e-9)
+            ours_mean = run.energies.travelling[(1 - sign) // 2, q, m]
+            assert ours_mean == pytest.approx(energy_t.mean(), rel=1e-9)
             if modes.weights[q] == 1:
                 break
             heats[modes.sets[q, m]].append(energy_t.var() / (BOLTZMANN * KELVIN) ** 2)

@@ -1,4 +1,4 @@
-"""phonopy beside our phonons, both given the same arrays."""
+"""phonopy and trajmodes with the same force constants."""
 
 import numpy as np
 import phonopy

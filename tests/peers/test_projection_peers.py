@@ -1,4 +1,4 @@
-"""dynasor's ModeProjector beside ours: the same modes, the same numbers."""
+"""dynasor's ModeProjector and ours with the same modes."""
 
 import warnings
 

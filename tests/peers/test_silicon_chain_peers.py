@@ -1,4 +1,4 @@
-"""From a LAMMPS run to phono3py: what it finds in our files is what we say."""
+"""From a LAMMPS run to phono3py: it finds our results in our files."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
     return output
 
 
-def test_gruneisen_parameters_by_phono3py_from_our_export_are_ours(folder, monkeypatch):
+def test_phono3py_finds_our_gruneisen_parameters_from_our_export(folder, monkeypatch):
     (files,) = export_job(str(folder), ("phono3py",)).files.values()
     monkeypatch.chdir(files[0].parent)  # where it looks for fc2.hdf5 and fc3.hdf5
     peer = phono3py.load(files[0], log_level=0)

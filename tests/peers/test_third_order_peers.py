@@ -1,4 +1,4 @@
-"""Silicon by LAMMPS: its own second and third derivatives at rest, and ours from forces."""
+"""Silicon in LAMMPS: its second and third derivatives at rest, and ours from forces."""
 
 import shutil
 import subprocess
@@ -128,7 +128,7 @@ def in_order_of(clusters, supercell, third):
 
 
 def test_small_displacements_give_the_third_derivatives(lammps, silicon):
-    """In the limit of small amplitude the fit is a derivative: u and −u in turn."""
+    """In the limit of small amplitude the fit is a derivative, with u and −u in turn."""
     supercell, rest, atoms, third = silicon
     half = np.random.default_rng(3).normal(scale=0.003, size=(10, N_ATOMS, 3))
     u_tax = np.concatenate([half, -half])
@@ -143,7 +143,7 @@ def test_small_displacements_give_the_third_derivatives(lammps, silicon):
     (folder / "moved.lammpstrj").write_text("\n".join(lines) + "\n")
     f_tax = frames_of(lammps(RERUN) / "forces.lammpstrj")[:, atoms, 3:]
     assert f_tax.shape == u_tax.shape
-    # what is even in u tells the sign without any fit
+    # the part even in u gives the sign without a fit
     even = 0.5 * (f_tax[:10] + f_tax[10:])
     bent = -0.5 * np.einsum("ixjykz,tjy,tkz->tix", third, half, half, optimize=True)
     assert np.abs(even - bent).max() < 1e-2 * np.abs(bent).max()
@@ -155,7 +155,7 @@ def test_small_displacements_give_the_third_derivatives(lammps, silicon):
 
 
 @pytest.mark.slow
-def test_constants_of_a_run_at_300_k_are_those_at_rest_but_for_anharmonicity(lammps, silicon):
+def test_constants_at_300_k_agree_with_those_at_rest_up_to_anharmonicity(lammps, silicon):
     supercell, rest, atoms, third = silicon
     rows = frames_of(lammps(DYNAMICS) / "frames.lammpstrj")[:, atoms]
     u_tax = rows[:, :, :3] - rest

@@ -40,19 +40,6 @@ files with four digits.
 _POSCAR_SUFFIXES = {".vasp", ".poscar", ".ucposcar", ".ssposcar"}
 
 
-def read_crystal(path: str | os.PathLike[str]) -> Crystal:
-    """Read the primitive crystal of a cell file; see `load_crystal`.
-
-    Raises
-    ------
-    UsageError
-        If the file is missing or ASE does not know its format.
-    DataError
-        If it contains no crystal: no cell, unknown elements, partly occupied sites.
-    """
-    return load_crystal(path).crystal
-
-
 def load_crystal(path: str | os.PathLike[str]) -> ReducedCrystal:
     """Read the primitive crystal of a cell file, with a note if the cell was reduced.
 

@@ -101,26 +101,14 @@ def _is_ours(path: Path) -> bool:
 
 
 def read(path: Path, supercell: Supercell | None) -> ForceConstants:
-    """Read the force constants as they were written; the supercell is not used.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged or of a later version.
-    """
+    """Read the force constants as they were written; the supercell is not used."""
     del supercell
     with _opened(path) as file:
         return _read(file)
 
 
 def read_supercell(path: Path) -> Supercell:
-    """Read the supercell of the fit.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged or of a later version.
-    """
+    """Read the supercell of the fit."""
     with _opened(path) as file:
         return build_supercell(_read_crystal(file), file.attrs["supercell_matrix"])
 

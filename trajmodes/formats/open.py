@@ -38,6 +38,11 @@ _FORCES_ALONE = ("FORCE_SETS", "FORCES_FC3")
 _FORMATS = ("lammps", "xyz", *SNAPSHOTS, "other")
 
 
+_SAME_POSITION = 1e-3
+"""Å. Distance, beyond rounding, within which atoms are at the same positions."""
+Run = list[Trajectory]
+
+
 def open_trajectory(
     paths: PathName | Iterable[PathName],
     options: ReadOptions = PLAIN,
@@ -174,12 +179,6 @@ def _recognise(path: Path) -> str:
     if len(first) == 1 and first[0].isdigit():
         return "xyz"
     return "other"
-
-
-_SAME_POSITION = 1e-3
-"""Å. Distance, beyond rounding, within which atoms are at the same positions."""
-
-Run = list[Trajectory]
 
 
 def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:

@@ -37,13 +37,7 @@ _YAML = ("phono3py_params.yaml", "phono3py.yaml", "phono3py_disp.yaml")
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write fc2.hdf5, phono3py_params.yaml and, with third order, fc3.hdf5.
-
-    Raises
-    ------
-    DataError
-        If phonopy does not accept the crystal.
-    """
+    """Write fc2.hdf5, phono3py_params.yaml and, with third order, fc3.hdf5."""
     cells = cells_of(phonopy_object(supercell), supercell)
     parameters = folder / "phono3py_params.yaml"
     parameters.write_text("\n".join(_cell_lines(supercell)) + "\n", encoding="utf-8")
@@ -146,11 +140,6 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
     supercell
         The supercell of the force constants; phono3py would order its atoms in the same way.
         None to read it from the phono3py.yaml-like file in the folder.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, damaged, or does not belong to the cells.
     """
     cubic = path if path.name != "fc2.hdf5" else path.parent / "fc3.hdf5"
     pairs = path.parent / "fc2.hdf5"

@@ -103,11 +103,6 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
     supercell
         The supercell of the force constants; phonopy would order its atoms in the same way.
         None to read it from the phonopy.yaml-like file in the folder.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged, or does not belong to the cells.
     """
     if supercell is not None:
         return read_on_cells(path, cells_of(phonopy_object(supercell), supercell))

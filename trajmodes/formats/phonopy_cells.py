@@ -38,16 +38,13 @@ _OPENING = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
 _CLOSING = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a file whose top level is a mapping; see `parse_yaml`.
+_NOT_A_CRYSTAL = (AttributeError, LookupError, TypeError, ValueError, RuntimeError)
+_MOST_ATOMS = 1_000_000
+"""Atoms of a supercell, which phonopy makes from a few numbers of the file."""
 
-    Raises
-    ------
-    UsageError
-        If the file cannot be read.
-    DataError
-        If it is not plain YAML.
-    """
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a file whose top level is a mapping; see `parse_yaml`."""
     return parse_yaml(read_text(path), path)
 
 
@@ -118,11 +115,6 @@ def _require_plain(text: bytes, path: Path) -> None:
         depth += isinstance(event, _OPENING) - isinstance(event, _CLOSING)
         if depth > _DEEPEST:
             raise DataError(f"the YAML file is nested deeper than {_DEEPEST}", where=where)
-
-
-_NOT_A_CRYSTAL = (AttributeError, LookupError, TypeError, ValueError, RuntimeError)
-_MOST_ATOMS = 1_000_000
-"""Atoms of a supercell, which phonopy makes from a few numbers of the file."""
 
 
 @dataclass(frozen=True, slots=True)

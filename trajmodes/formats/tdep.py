@@ -197,11 +197,6 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
 
     ``path`` is a file of any order. The crystal of ``supercell`` replaces infile.ucposcar, atom
     by atom; None reads that file.
-
-    Raises
-    ------
-    DataError
-        If a file is missing or damaged.
     """
     start = path.name.split(".")[0] + ".forceconstant"
     if supercell is None:
@@ -241,13 +236,7 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
 
 
 def read_supercell(path: Path) -> Supercell:
-    """Read the supercell from infile.ucposcar and infile.ssposcar beside the force constants.
-
-    Raises
-    ------
-    DataError
-        If a file is missing or damaged, or one cell is not a multiple of the other.
-    """
+    """Read the supercell from infile.ucposcar and infile.ssposcar in the same folder."""
     crystal = read_poscar(path.parent / _PRIMITIVE)
     larger = read_poscar(path.parent / _SUPERCELL)
     ratio = larger.cell @ np.linalg.inv(crystal.cell)

@@ -1,50 +1,73 @@
-"""Second derivatives of a molecule from a file: NumPy's binary or plain text."""
+"""Second derivatives of a molecule, read from a file or fitted to a run in one pass.
+
+In the Eckart frame √M u is in the space of the vibrations, with an orthonormal basis B of d
+rows. Only the part of √M⁻¹F in this space acts on them. With q = B √M u and f = B √M⁻¹ F the
+model
+
+    f = f0 − D q ,   D symmetric, d × d ,   Φ = √M Bᵀ D B √M ,
+
+contains exactly the force constants Φ that are symmetric and vanish for translations and
+infinitesimal rotations about the reference. Least squares of Σ|f − f0 + D q|² over symmetric D
+needs only the covariances S = cov(q, q) and G = cov(f, q),
+
+    D S + S D = −(G + Gᵀ) ,
+
+which is solved in the eigenvectors of S. Errors are jackknife errors over blocks of time, of
+the length that gives the largest errors.
+"""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
-from trajmodes.arrays import Floats
+from trajmodes.arrays import Floats, freeze
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import FitQuality, ForceConstants, jackknife_sem
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError, UsageError
+from trajmodes.fit.accumulate import forces_of
+from trajmodes.molecules.point_group import pairs_of_hessian, vibrational_space
 from trajmodes.notes import Note
+from trajmodes.streaming.blocks import BlockReduction, BlockSums, Sums
+from trajmodes.units import BOLTZMANN
 
-_WRONG = 0.01
-_WORTH_TELLING = 1e-6
+_LARGEST_ASYMMETRY = 0.01
+_NOTED_ASYMMETRY = 1e-6
+_FEWEST_BLOCKS, _MOST_BLOCKS = 8, 32
+_SUMS_BYTES = 1 << 28
+"""Largest memory for the sums of all blocks of time; it limits the number of blocks."""
+_STILL = 1e-11
+"""Least variance of a vibration relative to the largest, above rounding. A ratio of frequencies
+of 100 gives a ratio of variances of 10⁴."""
 
 
 @dataclass(frozen=True, slots=True)
 class HessianFile:
-    """Second derivatives, and what was done to them."""
+    """Second derivatives read from a file, and notes on them."""
 
     values: Floats
     """(3a, 3a), unit: eV/Å². Symmetric."""
     notes: tuple[Note, ...]
-    """What the user should know."""
 
 
 def read_hessian(path: str | os.PathLike[str], n_atoms: int) -> HessianFile:
-    """Second derivatives ∂²U/∂x∂y in eV/Å², rows and columns x, y, z of atom after atom.
+    """Read second derivatives ∂²U/∂x∂y in eV/Å², rows and columns x, y, z of each atom.
 
-    Parameters
-    ----------
-    path
-        A file of NumPy (``.npy``) or of text, of 3a × 3a numbers; NumPy's may also be
-        (a, 3, a, 3), as ASE's ``VibrationsData.get_hessian()`` gives it.
-    n_atoms
-        Number of atoms.
+    The file is in NumPy's format (``.npy``) or text, with 3a × 3a numbers. A NumPy file may
+    also have the shape (a, 3, a, 3) of ASE's ``VibrationsData.get_hessian()``.
 
     Raises
     ------
     UsageError
         If the file is missing or cannot be read.
     DataError
-        If the numbers are too many, too few, not finite, or not symmetric.
+        If the shape is wrong, or the numbers are not finite or not symmetric.
     """
     file = Path(path)
     if not file.is_file():
-        raise UsageError("the file of the Hessian is missing or no file", where=str(file))
+        raise UsageError("the file of the Hessian does not exist", where=str(file))
     try:
         given = (
             np.load(file, allow_pickle=False)
@@ -62,7 +85,7 @@ def read_hessian(path: str | os.PathLike[str], n_atoms: int) -> HessianFile:
     n = 3 * n_atoms
     if values.shape not in {(n, n), (n_atoms, 3, n_atoms, 3)}:
         raise DataError(
-            f"the Hessian has shape {values.shape} where ({n}, {n}) is due for {n_atoms} atoms",
+            f"the Hessian has shape {values.shape} instead of ({n}, {n}) for {n_atoms} atoms",
             where=str(file),
         )
     square = values.reshape(n, n)
@@ -71,15 +94,225 @@ def read_hessian(path: str | os.PathLike[str], n_atoms: int) -> HessianFile:
     largest = float(np.abs(square).max())
     if largest == 0.0:
         raise DataError("the Hessian is zero", where=str(file))
-    odd = float(np.abs(square - square.T).max()) / largest
-    if odd > _WRONG:
+    asymmetry = float(np.abs(square - square.T).max()) / largest
+    if asymmetry > _LARGEST_ASYMMETRY:
         raise DataError(
-            f"the Hessian is not symmetric: entries differ from their mirror images by up to "
-            f"{odd:.1%} of the largest",
+            f"the Hessian is not symmetric: entries differ from the transposed ones by up to "
+            f"{asymmetry:.1%} of the largest",
             where=str(file),
-            why="it is no matrix of second derivatives, or its differences are too coarse",
-            fix="give ∂²U/∂x∂y in eV/Å², x y z of atom after atom",
+            why="it is not a matrix of second derivatives, or the finite differences were too "
+            "coarse",
+            fix="give ∂²U/∂x∂y in eV/Å², x y z of each atom",
         )
-    text = f"the Hessian was made symmetric; it missed that by up to {odd:.1e} of the largest"
-    notes = (Note("note", text),) if odd > _WORTH_TELLING else ()
+    text = f"the Hessian was symmetrised; its asymmetry was {asymmetry:.1e} of the largest"
+    notes = (Note("note", text),) if asymmetry > _NOTED_ASYMMETRY else ()
     return HessianFile(0.5 * (square + square.T), notes)
+
+
+@dataclass(frozen=True, slots=True)
+class VibrationSums(Sums):
+    """Sums over frames of vibrational coordinates q in √(eV) ps and forces f in √(eV)/ps."""
+
+    coordinate: Floats
+    """(d,) Σ q."""
+    force: Floats
+    """(d,) Σ f."""
+    square: Floats
+    """(d, d) Σ q qᵀ."""
+    cross: Floats
+    """(d, d) Σ f qᵀ."""
+    force_square: Floats
+    """(d, d) Σ f fᵀ."""
+    kinetic: float
+    """Σ m v² in eV; nan without velocities."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, coordinate="d", force="d")
+        freeze(self, sizes, float, square="d d", cross="d d", force_square="d d")
+
+    def __sub__(self, other: "VibrationSums") -> "VibrationSums":
+        """Subtract the sums of a part of the frames."""
+        names = [field.name for field in fields(self)]
+        return VibrationSums(*(getattr(self, n) - getattr(other, n) for n in names))
+
+
+@dataclass(frozen=True, slots=True)
+class HessianReduction(BlockReduction[MotionBlock, VibrationSums]):
+    """Reduction from the motion of a molecule to its `ForceConstants`, with their quality."""
+
+    molecule: Supercell
+    """The reference, of one cell."""
+    space: Floats
+    """(d, 3a) orthonormal basis of the vibrations in mass-weighted coordinates."""
+    n_frames: int
+    n_blocks: int
+
+    def sums(self, block: MotionBlock) -> VibrationSums:
+        """Sum over frames of one block of time.
+
+        Raises
+        ------
+        DataError
+            If the trajectory has no forces.
+        """
+        n_frames = block.n_frames
+        root = np.repeat(np.sqrt(self.molecule.masses), 3)
+        q_td = (block.displacements.reshape(n_frames, -1) * root) @ self.space.T
+        f_td = (forces_of(block).reshape(n_frames, -1) / root) @ self.space.T
+        kinetic = np.nan
+        if block.velocities is not None:
+            square_a = np.einsum("tay,tay->a", block.velocities, block.velocities)
+            kinetic = float(square_a @ self.molecule.masses)
+        return VibrationSums(
+            frames=n_frames,
+            coordinate=q_td.sum(axis=0),
+            force=f_td.sum(axis=0),
+            square=q_td.T @ q_td,
+            cross=f_td.T @ q_td,
+            force_square=f_td.T @ f_td,
+            kinetic=kinetic,
+        )
+
+    def finalize(self, state: BlockSums[VibrationSums]) -> ForceConstants:
+        """Fit the second derivatives.
+
+        Raises
+        ------
+        DataError
+            If the run does not move along every vibration, or all forces are zero.
+        """
+        blocks = state.in_time_order()
+        total = _total(blocks)
+        dynamical = _solve(total)
+        if dynamical is None:
+            raise self._undetermined(total)
+        root = np.repeat(np.sqrt(self.molecule.masses), 3)
+        rows = self.space * root
+
+        def hessians(matrices: Floats) -> Floats:
+            full: Floats = rows.T @ matrices @ rows
+            return full
+
+        replicates = _replicates(blocks, total)
+        constants = pairs_of_hessian(
+            self.molecule,
+            hessians(dynamical),
+            None if replicates is None else hessians(replicates),
+        )
+        quality = self._quality(total, dynamical, rows)
+        temperature = total.kinetic / (total.frames * len(self.space) * BOLTZMANN)
+        return ForceConstants(
+            crystal=constants.crystal,
+            first=constants.first,
+            second=constants.second,
+            lattice=constants.lattice,
+            values=constants.values,
+            replicates=constants.replicates,
+            temperature=temperature if np.isfinite(temperature) else None,
+            quality=quality,
+        )
+
+    def _undetermined(self, total: VibrationSums) -> DataError:
+        moving, d = _moving(total), len(self.space)
+        few = total.frames <= d
+        return DataError(
+            f"the run determines {moving} of the {d} vibrations, so the second derivatives "
+            "cannot be fitted",
+            where=f"{total.frames} frames",
+            why=f"at least {d + 1} frames are needed, and successive frames are correlated"
+            if few
+            else "the others do not move: they are not excited, or are constrained (rigid "
+            "bonds)",
+            fix="run longer, or give the second derivatives: --hessian FILE",
+        )
+
+    def _quality(self, total: VibrationSums, dynamical: Floats, rows: Floats) -> FitQuality:
+        """Residual of the forces in eV/Å, and rank of the fit."""
+        n, d = total.frames, len(self.space)
+        metric = rows @ rows.T  # |F|² = fᵀ metric f of the vibrational part of the force
+        square, cross, force = _covariances(total)
+        half = dynamical @ cross.T
+        residual = force + half + half.T + dynamical @ square @ dynamical
+        components = 3 * self.molecule.n_atoms
+        whole = float(np.sum(metric * total.force_square)) / n
+        unexplained = float(np.sum(metric * residual))
+        spread = np.linalg.eigvalsh(square)
+        at_reference = (total.force + dynamical @ total.coordinate) / n
+        return FitQuality(
+            n_parameters=d * (d + 1) // 2,
+            rank=d * (d + 1) // 2,
+            condition=float(spread[-1] / spread[0]),
+            n_frames=n,
+            r_squared=1.0 - unexplained / float(np.sum(metric * force)),
+            rms_force=float(np.sqrt(whole / components)),
+            rms_residual=float(np.sqrt(max(unexplained, 0.0) / components)),
+            first_order=(rows.T @ at_reference).reshape(-1, 3),
+            constraints=("translations", "rotations"),
+        )
+
+
+def hessian_reduction(molecule: Supercell, n_frames: int) -> HessianReduction:
+    """Reduction that fits the second derivatives to the ``n_frames`` frames of a run.
+
+    Raises
+    ------
+    DataError
+        If the molecule has no vibrations.
+    """
+    space = vibrational_space(molecule)
+    if len(space) == 0:
+        raise DataError("a single atom has no vibrations")
+    fitting = _SUMS_BYTES // (3 * space.itemsize * len(space) ** 2)
+    n_blocks = max(_FEWEST_BLOCKS, min(_MOST_BLOCKS, fitting))
+    return HessianReduction(molecule, space, n_frames, n_blocks)
+
+
+def _total(blocks: list[VibrationSums]) -> VibrationSums:
+    total = blocks[0]
+    for block in blocks[1:]:
+        total = total + block
+    return total
+
+
+def _covariances(sums: VibrationSums) -> tuple[Floats, Floats, Floats]:
+    """cov(q, q), cov(f, q) and cov(f, f), each (d, d)."""
+    n = sums.frames
+    q, f = sums.coordinate / n, sums.force / n
+    square = sums.square / n - np.outer(q, q)
+    cross = sums.cross / n - np.outer(f, q)
+    return square, cross, sums.force_square / n - np.outer(f, f)
+
+
+def _moving(sums: VibrationSums) -> int:
+    """Count the vibrations that the run excites."""
+    if sums.frames < 2:
+        return 0
+    spread = np.linalg.eigvalsh(_covariances(sums)[0])
+    return min(int((spread > _STILL * max(spread[-1], 0.0)).sum()), sums.frames - 1)
+
+
+def _solve(sums: VibrationSums) -> Floats | None:
+    """D (d, d); None if the frames do not determine it."""
+    if _moving(sums) < len(sums.coordinate):
+        return None
+    square, cross, _ = _covariances(sums)
+    spread, columns = np.linalg.eigh(square)
+    right = columns.T @ (cross + cross.T) @ columns
+    solved: Floats = -columns @ (right / (spread[:, None] + spread)) @ columns.T
+    return 0.5 * (solved + solved.T)
+
+
+def _replicates(blocks: list[VibrationSums], total: VibrationSums) -> Floats | None:
+    """D (b, d, d) without each block, for the length of blocks with the largest errors."""
+    best, largest = None, -1.0
+    while len(blocks) >= _FEWEST_BLOCKS:
+        found = [_solve(total - block) for block in blocks]
+        if any(one is None for one in found):
+            return best
+        estimates = np.array(found)
+        error = float((jackknife_sem(estimates) ** 2).sum())
+        if error > largest:
+            best, largest = estimates, error
+        blocks = [_total(blocks[b : b + 2]) for b in range(0, len(blocks) - 1, 2)]
+    return best

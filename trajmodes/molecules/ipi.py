@@ -1,17 +1,17 @@
-r"""Normal-mode positions and velocities as the i-PI community writes them.
+r"""Normal-mode positions and velocities in the convention of the i-PI community.
 
 For each vibration, with the eigenvector e of the mass-weighted Hessian,
 
     q̃ = e·√M u ,    ṽ = ω⁻¹ e·√M v ,
 
-both in length × √mass: q̃ = A cos(ωt + φ) and ṽ = −A sin(ωt + φ) with one and the same amplitude
-in the harmonic molecule. The energy is ½ω²(q̃² + ṽ²), the classical occupation E/ħω, the phase
-atan2(−ṽ, q̃). (Definitions of the script that projects i-PI trajectories on the modes of i-PI's
-``vibrations`` mode, by E. Stocco: ``project_displacement``, ``project_velocities``. Its
-velocities are infinite or not a number at ω² ≤ 0; here they are nan by intent.)
+both in length × √mass: q̃ = A cos(ωt + φ) and ṽ = −A sin(ωt + φ) with the same amplitude in a
+harmonic molecule. The energy is ½ω²(q̃² + ṽ²), the classical occupation E/ħω, the phase
+atan2(−ṽ, q̃). These are the definitions of E. Stocco's script that projects i-PI trajectories on
+the modes of i-PI's ``vibrations`` mode (``project_displacement``, ``project_velocities``). Its
+velocities are infinite or not a number at ω² ≤ 0; here they are nan.
 
-ṽ is undefined where ω ≤ 0, and so are energy, occupation and phase. q̃ is defined always. What
-is kinetic should be taken from Q̇ = ωṽ, which `Amplitudes` hold.
+ṽ, energy, occupation and phase are undefined where ω ≤ 0; q̃ is always defined. Kinetic energies
+should be computed from Q̇ = ωṽ in `Amplitudes`.
 """
 
 from dataclasses import dataclass
@@ -27,17 +27,17 @@ from trajmodes.project.projector import Amplitudes
 from trajmodes.units import BOHR, DALTON, HBAR
 
 ATOMIC_UNIT = float(BOHR * np.sqrt(DALTON * codata.electron_mass / codata.atomic_mass))
-"""Bohr √(electron mass), the unit that i-PI writes q̃ and ṽ in, in √(eV) ps."""
+"""Bohr √(electron mass), the unit of q̃ and ṽ in i-PI, in √(eV) ps."""
 
 
 @dataclass(frozen=True, slots=True)
 class IpiAmplitudes:
-    """Vibrations (v) of consecutive frames."""
+    """Normal-mode positions and velocities of vibrations (v) in consecutive frames (t)."""
 
     mode: Ints
-    """(v,) number of the mode in `Modes`."""
+    """(v,) index of the mode in `Modes`."""
     omega: Floats
-    """(v,), unit: rad/ps. Negative where imaginary."""
+    """(v,), unit: rad/ps. Negative if imaginary."""
     position: Floats
     """(v, t) q̃, unit: √(eV) ps; divide by `ATOMIC_UNIT` for that of i-PI."""
     velocity: Floats | None
@@ -80,14 +80,7 @@ class IpiAmplitudes:
 
 
 def ipi_amplitudes(amplitudes: Amplitudes, modes: Modes) -> IpiAmplitudes:
-    """Turn mode amplitudes at Γ into normal-mode positions and velocities.
-
-    Parameters
-    ----------
-    amplitudes
-        Projection on the modes.
-    modes
-        The modes, external ones among them, which are left out.
+    """Convert mode amplitudes at Γ to normal-mode positions and velocities of the vibrations.
 
     Raises
     ------
@@ -97,7 +90,7 @@ def ipi_amplitudes(amplitudes: Amplitudes, modes: Modes) -> IpiAmplitudes:
     if modes.qpoints.shape[0] != 1 or np.abs(modes.qpoints).max() > 1e-9:
         raise DataError(
             f"normal modes of {len(modes.qpoints)} q points are not those of a molecule",
-            why="q̃ and ṽ are real, which amplitudes are at Γ alone",
+            why="q̃ and ṽ are real, but amplitudes are real only at Γ",
         )
     chosen = np.flatnonzero(modes.sets[0] >= 0)
     omega = modes.omega[0, chosen]
@@ -109,14 +102,14 @@ def ipi_amplitudes(amplitudes: Amplitudes, modes: Modes) -> IpiAmplitudes:
 
 
 def undefined_note(modes: Modes) -> tuple[Note, ...]:
-    """Say for which vibrations ṽ is undefined; nothing if for none."""
+    """Note on the vibrations for which ṽ is undefined; none if it is always defined."""
     omega = modes.omega[modes.sets >= 0]
     count = int((omega <= 0.0).sum())
     if count == 0:
         return ()
     named = "1 vibration" if count == 1 else f"{count} vibrations"
     text = (
-        f"{named} with ω² ≤ 0: ṽ = Q̇/ω is undefined there and given as nan, and so are energy, "
-        "occupation and phase that use it; kinetic energies are not touched"
+        f"{named} with ω² ≤ 0: ṽ = Q̇/ω, energy, occupation and phase are undefined there and "
+        "given as nan; kinetic energies are not affected"
     )
     return (Note("note", text),)

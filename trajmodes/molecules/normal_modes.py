@@ -1,9 +1,9 @@
-r"""Normal modes of a molecule, its translations and rotations taken out exactly.
+r"""Normal modes of a molecule, with translations and rotations projected out.
 
-D = √M⁻¹ Φ √M⁻¹ is diagonalised within the space of the vibrations, so that external motions
-have ω = 0 and nothing of them is left in the others, whatever the constants. Frequencies of
-vibrations are signed: negative means imaginary. Modes whose frequencies are equal to a part in
-10⁴ are one set, of which only sums and means have a meaning.
+D = √M⁻¹ Φ √M⁻¹ is diagonalised in the space of the vibrations, so that external motions have
+ω = 0 and the vibrations contain no part of them, whatever the force constants. Frequencies of
+vibrations are negative if imaginary. Modes whose frequencies agree to 10⁻⁴ form one degenerate
+set, of which only sums and means are meaningful.
 """
 
 from dataclasses import dataclass
@@ -26,26 +26,26 @@ _PER_CM = 1e12 / (100.0 * codata.speed_of_light)
 
 @dataclass(frozen=True, slots=True)
 class ModeTable:
-    """What tables of vibrations show, for every vibration (v) in order of frequency."""
+    """Properties of every vibration (v) in order of frequency."""
 
     mode: Ints
-    """(v,) number of the mode in `Modes`."""
+    """(v,) index of the mode in `Modes`."""
     set: Ints
     """(v,) label of its degenerate set."""
     freq_thz: Floats
-    """(v,), unit: THz. Negative where imaginary."""
+    """(v,), unit: THz. Negative if imaginary."""
     freq_thz_sem: Floats
-    """(v,), unit: THz; nan where the second derivatives have no error bars."""
+    """(v,), unit: THz; nan if the second derivatives have no error bars."""
     wavenumber_cm: Floats
     """(v,), unit: cm⁻¹."""
     energy_mev: Floats
     """(v,), unit: meV. ħω."""
     reduced_mass_da: Floats
-    """(v,), unit: Da. 1/Σ|e_a|²/m_a: that of Cartesian displacements of norm 1."""
+    """(v,), unit: Da. 1/Σ|e_a|²/m_a, for Cartesian displacements of norm 1."""
     force_constant: Floats
     """(v,), unit: eV/Å². ω² times the reduced mass."""
     participation: Floats
-    """(v,) 1/(N Σ|e_a|⁴): 1 where all atoms move alike, 1/N where one moves alone."""
+    """(v,) 1/(N Σ|e_a|⁴): 1 if all atoms move equally, 1/N if one moves alone."""
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -56,18 +56,9 @@ class ModeTable:
 
 
 def normal_modes(molecule: Supercell, constants: ForceConstants) -> Modes:
-    """Modes of a molecule at Γ, its only q.
+    """Find all 3a modes of a molecule, ascending in ω; replicates give error bars.
 
-    Parameters
-    ----------
-    molecule
-        The reference, of one cell.
-    constants
-        Its force constants; error bars come from their replicates.
-
-    Returns
-    -------
-    All 3a modes, ascending in ω. External ones have ω = 0 and the label −1.
+    External modes have ω = 0 and the label −1.
 
     Raises
     ------
@@ -81,12 +72,12 @@ def normal_modes(molecule: Supercell, constants: ForceConstants) -> Modes:
     rows = space / root
     # (1 + b, d, d)
     matrices = rows @ hessian_of(constants) @ rows.T
-    square, turn = np.linalg.eigh(0.5 * (matrices[0] + matrices[0].T))
+    square, columns = np.linalg.eigh(0.5 * (matrices[0] + matrices[0].T))
     omega = np.copysign(np.sqrt(np.abs(square)), square)
-    vectors = turn.T @ space
+    vectors = columns.T @ space
     starts = np.diff(omega, prepend=-np.inf) > _EQUAL * np.abs(omega)
     sets = np.cumsum(starts) - 1
-    sem = _sem(matrices[1:], turn, omega, sets) if len(matrices) > 2 else None
+    sem = _sem(matrices[1:], columns, omega, sets) if len(matrices) > 2 else None
     zeros = np.zeros(len(external))
     all_omega = np.concatenate([omega, zeros])
     order = np.argsort(all_omega, kind="stable")
@@ -104,13 +95,7 @@ def normal_modes(molecule: Supercell, constants: ForceConstants) -> Modes:
 
 
 def mode_table(modes: Modes) -> ModeTable:
-    """Table of the vibrations of a molecule.
-
-    Parameters
-    ----------
-    modes
-        As from `normal_modes`.
-    """
+    """Table of the vibrations of a molecule, from its `normal_modes`."""
     chosen = np.flatnonzero(modes.sets[0] >= 0)
     omega = modes.omega[0, chosen]
     weight_va = (np.abs(modes.vectors[0, chosen]) ** 2).sum(axis=2)
@@ -130,37 +115,28 @@ def mode_table(modes: Modes) -> ModeTable:
 
 
 def external_part(molecule: Supercell, hessian: Floats) -> tuple[float, float]:
-    """How far second derivatives are from vanishing for translations and for rotations.
+    """Violation of translational and rotational invariance by second derivatives (3a, 3a).
 
-    Parameters
-    ----------
-    molecule
-        The reference, of one cell.
-    hessian
-        (3a, 3a) in eV/Å².
-
-    Returns
-    -------
-    Root mean square ω² of what they do to translations, and to rotations, as parts of the
-    largest ω².
+    Both are the root mean square of |D t| over the external motions t, relative to the largest
+    ω²; zero for exact second derivatives in eV/Å² at the reference.
     """
     root = np.repeat(np.sqrt(molecule.masses), 3)
     dynamical = hessian / root[:, None] / root
     largest = float(np.abs(np.linalg.eigvalsh(dynamical)).max())
     images = np.linalg.norm(rigid_motions(molecule) @ dynamical, axis=1) / largest
     parts = images[:3], images[3:]
-    shift, turn = (float(np.sqrt(np.mean(p**2))) if len(p) else 0.0 for p in parts)
-    return shift, turn
+    shift, rotation = (float(np.sqrt(np.mean(p**2))) if len(p) else 0.0 for p in parts)
+    return shift, rotation
 
 
-def _sem(replicates: Floats, turn: Floats, omega: Floats, sets: Ints) -> Floats:
+def _sem(replicates: Floats, columns: Floats, omega: Floats, sets: Ints) -> Floats:
     """Jackknife standard error of ω (d,): ω² to first order, averaged over each set."""
-    square_bv = np.einsum("kv,bkl,lv->bv", turn, replicates, turn)
+    square_bv = np.einsum("kv,bkl,lv->bv", columns, replicates, columns)
     members = np.bincount(sets)
     means_bg = np.stack([np.bincount(sets, row) / members for row in square_bv])
     n = len(means_bg)
     variance = (n - 1) / n * ((means_bg - means_bg.mean(axis=0)) ** 2).sum(axis=0)
     error = np.sqrt(variance)[sets]
-    # Near ω = 0, where the first order diverges, √|x + δ| − √|x| ≤ √|δ|.
+    # The first order diverges at ω = 0; √|x + δ| − √|x| ≤ √|δ| is the bound there.
     sem: Floats = error / np.maximum(2.0 * np.abs(omega), np.sqrt(np.maximum(error, 1e-300)))
     return sem

@@ -1,8 +1,8 @@
-"""The reference of a molecule: the shape that its frames are compared with.
+"""The reference structure of a molecule, from a file or as the average of the run.
 
-It comes from a file, or is the average of the run: frames are laid over the average of all by
-their Eckart frames, averaged again, and so on until nothing moves. A molecule that is linear on
-the average is put on its axis, for its off-axis means only tell how short the run was.
+The average is self-consistent: frames are rotated to the Eckart frame of their average and
+averaged again until it converges. A molecule that is linear on average is put exactly on its
+axis, since its mean off-axis positions are statistical errors.
 """
 
 import os
@@ -18,10 +18,10 @@ from trajmodes.data.motion import FrameBlock
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.molecules.eckart import (
     EckartFrame,
-    best_turns,
+    best_rotations,
     eckart_frame,
-    parallel_turns,
-    shortest_turns,
+    parallel_angles,
+    shortest_rotations,
 )
 from trajmodes.molecules.point_group import centred, isolated, line_of
 from trajmodes.molecules.unwrap import BondTree, bond_tree
@@ -33,19 +33,18 @@ from trajmodes.units import DALTON
 
 _SAMPLE = 2000
 _SAMPLE_VALUES = 2_000_000
-"""Atoms times frames that are averaged at most: 48 MB."""
-_SETTLED = 1e-11
-"""Å. The average moves by less than this."""
-_ROUNDS = 200
+"""Largest number of atoms times frames in the average: 48 MB."""
+_CONVERGED = 1e-11
+"""Å. Change of a converged average."""
+_ITERATIONS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class MoleculeReference:
-    """The reference, and how frames are turned to it."""
+    """The Eckart frame of the reference, and notes on it."""
 
     frame: EckartFrame
     notes: tuple[Note, ...]
-    """What the user should know."""
 
 
 def molecule_reference(
@@ -63,46 +62,39 @@ def molecule_reference(
         (a,) chemical symbols of its atoms.
     file
         File of the reference, atoms in the order of the trajectory; the average structure of
-        the run where it is not given.
+        the run by default.
 
     Raises
     ------
     UsageError
         If the file is missing or cannot be read.
     DataError
-        If it holds other atoms, or the same in another order, or frames do not keep one shape.
+        If it contains other atoms, or the same in another order, or the frames have no common
+        structure.
     """
     masses = _masses(trajectory, species)
     if file is None:
         frame, notes = _average(trajectory, species, masses)
     else:
         positions = _from_file(Path(file), species)
-        positions, notes = _straight(positions, masses)
+        positions, notes = _straightened(positions, masses)
         molecule = isolated(species, positions, masses)
         frame = eckart_frame(molecule, bond_tree(positions))
     return MoleculeReference(follow_axis(frame, trajectory), notes)
 
 
 def follow_axis(frame: EckartFrame, trajectory: Trajectory) -> EckartFrame:
-    """Give the frame of a linear molecule its angles about the axis; others have none.
-
-    Parameters
-    ----------
-    frame
-        The frame.
-    trajectory
-        The run that it will be used for.
-    """
+    """Add the angles about the axis for a run to the frame of a linear molecule."""
     if frame.line is None:
         return frame
     masses = frame.molecule.masses
-    marks = masses * (centred(frame.molecule.positions, masses) @ frame.line)
+    weights = masses * (centred(frame.molecule.positions, masses) @ frame.line)
     heads = (
-        np.einsum("a,tax->tx", marks, frame.tree.whole(trajectory.read(start, stop)))
+        np.einsum("a,tax->tx", weights, frame.tree.whole(trajectory.read(start, stop)))
         for start, stop in cut_blocks(trajectory.segments, trajectory.n_atoms)
     )
-    turns = parallel_turns(heads, frame.line)
-    return EckartFrame(frame.molecule, frame.tree, frame.line, turns)
+    angles = parallel_angles(heads, frame.line)
+    return EckartFrame(frame.molecule, frame.tree, frame.line, angles)
 
 
 def _masses(trajectory: Trajectory, species: tuple[str, ...]) -> Floats:
@@ -111,7 +103,7 @@ def _masses(trajectory: Trajectory, species: tuple[str, ...]) -> Floats:
     unknown = sorted(set(species) - set(ase.data.chemical_symbols[1:]))
     if unknown:
         raise DataError(
-            f"{', '.join(unknown)} is no chemical element, so its mass is not known",
+            f"{', '.join(unknown)} is not a chemical element, so its mass is not known",
             fix="write masses into the trajectory, or name the elements: --species O,H",
         )
     numbers = [ase.data.atomic_numbers[symbol] for symbol in species]
@@ -119,16 +111,16 @@ def _masses(trajectory: Trajectory, species: tuple[str, ...]) -> Floats:
 
 
 def _from_file(file: Path, species: tuple[str, ...]) -> Floats:
-    """Positions (a, 3) of a file whose atoms are those of the trajectory, in its order."""
+    """Read positions (a, 3); check that the atoms are those of the trajectory, in its order."""
     if not file.is_file():
-        raise UsageError("the reference file is missing or no file", where=str(file))
+        raise UsageError("the reference file does not exist", where=str(file))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = read_with_ase(file)
     except TrajmodesError:
         raise
-    # ASE's readers fail with whatever exception comes first.
+    # ASE's readers raise exceptions of any kind.
     except Exception as error:
         raise UsageError(
             "ASE cannot read the reference file",
@@ -139,7 +131,7 @@ def _from_file(file: Path, species: tuple[str, ...]) -> Floats:
     symbols = tuple(found.get_chemical_symbols())
     if sorted(symbols) != sorted(species):
         raise DataError(
-            f"the reference is {found.get_chemical_formula()}, and the trajectory "
+            f"the reference is {found.get_chemical_formula()}, but the trajectory "
             f"{_formula(species)}",
             where=str(file),
             why="it is another molecule, or some of its atoms are missing",
@@ -150,8 +142,8 @@ def _from_file(file: Path, species: tuple[str, ...]) -> Floats:
         )
         raise DataError(
             "the atoms of the reference are not in the order of the trajectory",
-            where=f"{file}, atom {atom}: {symbols[atom]} where the trajectory has "
-            f"{species[atom]}; atoms from 0",
+            where=f"{file}, atom {atom}: {symbols[atom]}, in the trajectory {species[atom]}; "
+            "atoms from 0",
             fix="write the reference in the order of the trajectory",
         )
     positions = np.asarray(found.positions, dtype=float)
@@ -167,8 +159,8 @@ def _formula(species: tuple[str, ...]) -> str:
     )
 
 
-def _straight(positions: Floats, masses: Floats) -> tuple[Floats, tuple[Note, ...]]:
-    """Put atoms that lie nearly on a line exactly on it."""
+def _straightened(positions: Floats, masses: Floats) -> tuple[Floats, tuple[Note, ...]]:
+    """Put atoms that are nearly on a line exactly on it."""
     line = line_of(positions, masses)
     if line is None:
         return positions, ()
@@ -176,10 +168,10 @@ def _straight(positions: Floats, masses: Floats) -> tuple[Floats, tuple[Note, ..
     on_line = np.outer(about @ line, line)
     moved = float(np.linalg.norm(about - on_line, axis=1).max())
     texts = [
-        "all atoms of the reference lie on a line: there are five external motions, not six"
+        "all atoms of the reference are on a line: there are five external motions, not six"
     ]
     if moved > 1e-9:
-        texts.append(f"its atoms were put on the line, by up to {moved:.1e} Å")
+        texts.append(f"its atoms were moved to the line by up to {moved:.1e} Å")
     return positions - about + on_line, tuple(Note("note", text) for text in texts)
 
 
@@ -187,8 +179,8 @@ def _average(
     trajectory: Trajectory, species: tuple[str, ...], masses: Floats
 ) -> tuple[EckartFrame, tuple[Note, ...]]:
     """Eckart frame of the average structure of a sample of frames."""
-    most = max(8, min(_SAMPLE, _SAMPLE_VALUES // trajectory.n_atoms))
-    count = min(most, trajectory.n_frames)
+    limit = max(8, min(_SAMPLE, _SAMPLE_VALUES // trajectory.n_atoms))
+    count = min(limit, trajectory.n_frames)
     frames = np.unique(np.linspace(0, trajectory.n_frames - 1, count).astype(np.int64))
     blocks = [trajectory.read(int(t), int(t) + 1) for t in frames]
     tree, places = _whole(blocks)
@@ -196,36 +188,36 @@ def _average(
     if len(masses) == 1:
         return eckart_frame(isolated(species, places[0], masses), tree), ()
     line = _common_line(places, masses)
-    mean, settled = _settle(places, masses, line)
-    if not settled:
+    mean, converged = _average_in_eckart_frame(places, masses, line)
+    if not converged:
         raise DataError(
-            f"the average structure did not settle in {_ROUNDS} rounds",
-            why="frames have no common shape: groups turn about bonds, or the cluster melted",
+            f"the average structure did not converge in {_ITERATIONS} iterations",
+            why="frames have no common structure: groups rotate about bonds, or the cluster "
+            "melted",
             fix="give a --reference",
         )
-    how = "all frames" if len(frames) == trajectory.n_frames else f"{len(frames)} frames"
-    texts = [f"the reference is the average structure of {how} in their Eckart frames"]
+    sample = "all frames" if len(frames) == trajectory.n_frames else f"{len(frames)} frames"
+    texts = [f"the reference is the average structure of {sample} in their Eckart frames"]
     if line is not None:
-        texts.append("the molecule is linear on the average: five external motions, not six")
-    # The links' lengths were those of the first frame.
+        texts.append("the molecule is linear on average: five external motions, not six")
+    # The lengths of the first links were those of the first frame.
     notes = tuple(Note("note", text) for text in texts)
     return eckart_frame(isolated(species, mean, masses), bond_tree(mean)), notes
 
 
 def _whole(blocks: list[FrameBlock]) -> tuple[BondTree, Floats]:
-    """Links of the first frame, and all frames (t, a, 3) put together by them."""
+    """Links of the first frame, and positions (t, a, 3) of whole molecules in all frames."""
     first = blocks[0]
-    boxed = bool(np.isfinite(first.cells).all())
-    raw = first.positions[0]
-    tree = bond_tree(raw, first.cells[0] if boxed else None)
+    has_box = bool(np.isfinite(first.cells).all())
+    tree = bond_tree(first.positions[0], first.cells[0] if has_box else None)
     return tree, np.concatenate([tree.whole(block) for block in blocks])
 
 
 def _common_line(places: Floats, masses: Floats) -> Floats | None:
-    """Axis of the first frame, if the molecule is linear on the average.
+    """Axis of the first frame, if the molecule is linear on average; None otherwise.
 
-    The spread across the axis is bending alone in a linear molecule, and varies as much as it
-    is large; in a bent one it is large all the time.
+    The extent across the axis of a linear molecule is due to bending only, and fluctuates as
+    much as its mean. In a bent molecule it is large in every frame.
     """
     rows = np.sqrt(masses)[:, None] * places
     _, lengths, axes = np.linalg.svd(rows, full_matrices=False)
@@ -236,22 +228,24 @@ def _common_line(places: Floats, masses: Floats) -> Floats | None:
     return axis if thin and bends else None
 
 
-def _settle(places: Floats, masses: Floats, line: Floats | None) -> tuple[Floats, bool]:
-    """Average (a, 3) of frames in the Eckart frames about itself, and whether it settled."""
+def _average_in_eckart_frame(
+    places: Floats, masses: Floats, line: Floats | None
+) -> tuple[Floats, bool]:
+    """Average (a, 3) of frames in their Eckart frames about it, and whether it converged."""
     mean = places[0]
     if line is not None:
         mean = np.outer(mean @ line, line)
-    for _ in range(_ROUNDS):
+    for _ in range(_ITERATIONS):
         if line is None:
-            turns, _ = best_turns(places, mean, masses)
+            rotations, _ = best_rotations(places, mean, masses)
         else:
             heads = np.einsum("a,tax->tx", masses * (mean @ line), places)
-            turns = shortest_turns(heads, line)
-        new = np.einsum("txy,tay->ax", turns, places) / len(places)
+            rotations = shortest_rotations(heads, line)
+        new = np.einsum("txy,tay->ax", rotations, places) / len(places)
         if line is not None:
             new = np.outer(new @ line, line)
-        moved = float(np.abs(new - mean).max())
+        change = float(np.abs(new - mean).max())
         mean = new
-        if moved < _SETTLED:
+        if change < _CONVERGED:
             return mean, True
     return mean, False

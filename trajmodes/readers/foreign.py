@@ -51,13 +51,7 @@ class LibraryFrames:
     """(3, 3), unit: Å. Cell of frames that have none in the file."""
 
     def read(self, start: int, stop: int) -> FrameFields:
-        """Frames [start, stop).
-
-        Raises
-        ------
-        DataError
-            If a frame cannot be read.
-        """
+        """Frames [start, stop)."""
         shape = (stop - start, self.n_atoms, 3)
         cells, positions = np.empty((stop - start, 3, 3)), np.empty(shape)
         velocities = np.empty(shape) if self.has_velocities else None

@@ -18,6 +18,11 @@ _SYMBOL = re.compile(r"[A-Z][a-z]?")
 _LISTED_IDS = 10
 
 
+_COARSE = 1e-4
+"""Rounding in Å that deserves a note: atoms of a crystal move by a few hundredths of Å."""
+_LITERAL = re.compile(r"[+-]?0*(\d*)(?:\.(\d*))?(?:[eEdD]([+-]?\d{1,3}))?")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtomTable:
     """The atoms, the same in every frame; sorted by id where they have ids."""
@@ -240,12 +245,6 @@ def select_frames(trajectory: Trajectory, start: int, stop: int | None) -> Traje
         n_bytes=trajectory.n_bytes * (end - start) // n_frames,
         frames=_FramesFrom(trajectory.frames, start),
     )
-
-
-_COARSE = 1e-4
-"""Rounding in Å that deserves a note: atoms of a crystal move by a few hundredths of Å."""
-
-_LITERAL = re.compile(r"[+-]?0*(\d*)(?:\.(\d*))?(?:[eEdD]([+-]?\d{1,3}))?")
 
 
 class Rounding(NamedTuple):

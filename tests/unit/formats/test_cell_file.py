@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats.cell_file import load_crystal, read_atoms, read_crystal
+from trajmodes.formats.cell_file import load_crystal, read_atoms
 from trajmodes.symmetry.operations import space_group
 from trajmodes.units import DALTON
 
@@ -57,7 +57,7 @@ def test_turned_supercell_keeps_its_frame(tmp_path, name):
     if not name.endswith("cif"):
         atoms.rotate(37.0, (1.0, 2.0, 3.0), rotate_cell=True)
     path = written(tmp_path, atoms, name)
-    crystal = read_crystal(path)
+    crystal = load_crystal(path).crystal
     assert crystal.n_sites == 4
     assert_same_structure(crystal, ase.io.read(path, format="vasp" if "vasp" in name else None))
 
@@ -73,25 +73,25 @@ def test_rounded_sites_are_moved_to_symmetric_positions(tmp_path):
 
 def test_order_of_sites_is_that_of_the_file(tmp_path):
     atoms = bulk("OMg", "rocksalt", a=4.2, cubic=True)
-    assert read_crystal(written(tmp_path, atoms, "POSCAR")).species == ("O", "Mg")
+    assert load_crystal(written(tmp_path, atoms, "POSCAR")).crystal.species == ("O", "Mg")
 
 
 def test_missing_file_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="missing or not a file"):
-        read_crystal(tmp_path / "POSCAR")
+        load_crystal(tmp_path / "POSCAR")
 
 
 def test_an_unreadable_file_is_a_usage_error(tmp_path):
     path = tmp_path / "POSCAR"
     path.write_text("this is no cell\n")
     with pytest.raises(UsageError, match="ASE cannot read the cell file"):
-        read_crystal(path)
+        load_crystal(path)
 
 
 def test_molecule_without_cell_is_refused(tmp_path):
     path = written(tmp_path, Atoms("H2", positions=[[0, 0, 0], [0, 0, 0.7]]), "cell.xyz")
     with pytest.raises(DataError, match="contains no crystal"):
-        read_crystal(path)
+        load_crystal(path)
 
 
 def test_partly_occupied_sites_are_refused(tmp_path):
@@ -104,7 +104,7 @@ def test_partly_occupied_sites_are_refused(tmp_path):
         "Cu1 Cu 0 0 0 0.5\nAu1 Au 0 0 0 0.5\n"
     )
     with pytest.raises(DataError, match="partly occupied"):
-        read_crystal(path)
+        load_crystal(path)
 
 
 def test_atoms_listed_twice_are_refused(tmp_path):
@@ -112,7 +112,7 @@ def test_atoms_listed_twice_are_refused(tmp_path):
     path = tmp_path / "POSCAR"
     ase.io.write(path, atoms, format="vasp")
     with pytest.raises(DataError, match="atoms coincide"):
-        read_crystal(path)
+        load_crystal(path)
 
 
 _GALLIUM_NITRIDE = """Ga N

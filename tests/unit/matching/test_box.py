@@ -83,9 +83,7 @@ def test_a_fixed_box_has_no_fluctuation(crystals, einstein):
 def test_a_box_far_from_the_mean_is_refused(crystals, einstein):
     run = einstein(crystals["bcc"], EYE3)
     found = match(crystals["bcc"], swelling(run), box="average")
-    with pytest.raises(
-        DataError, match=r"differs(.|\n)*a part of the run with a constant mean box"
-    ):
+    with pytest.raises(DataError, match=r"differs(.|\n)*with a constant mean box"):
         Displacer(found)(replace(run, cells=run.cells * 1.1).read(0, 2))
 
 

@@ -1,4 +1,4 @@
-"""The Eckart frame: rigid motion leaves no trace, and what is left comes out exactly."""
+"""The Eckart frame: rigid motion is removed exactly, and vibrations are recovered."""
 
 import numpy as np
 import pytest
@@ -9,11 +9,11 @@ from trajmodes.data.motion import FrameBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.molecules.eckart import (
-    best_turns,
+    best_rotations,
     eckart_frame,
-    parallel_turns,
-    shortest_turns,
-    turned_about,
+    parallel_angles,
+    rotations_about,
+    shortest_rotations,
 )
 from trajmodes.molecules.point_group import centred, isolated, rigid_motions
 from trajmodes.molecules.reference import follow_axis, molecule_reference
@@ -65,7 +65,7 @@ def internal(molecule, n_frames, size, rng):
 
 
 def tumbling(molecule, u, w, rng):
-    """Frames with displacements u and internal velocities w, moved and turned at random."""
+    """Frames with displacements u and internal velocities w, moved and rotated at random."""
     n = len(u)
     turns = Rotation.random(n, random_state=int(rng.integers(1 << 30))).as_matrix()
     spin, speed = rng.normal(size=(2, n, 3))
@@ -77,7 +77,7 @@ def tumbling(molecule, u, w, rng):
 
 
 @pytest.mark.parametrize("shape", ["bent", "bulky"])
-def test_frames_that_are_moved_and_turned_give_the_motion_they_were_made_of(shape):
+def test_motion_is_recovered_from_moved_and_rotated_frames(shape):
     molecule, rng = molecule_of(shape), np.random.default_rng(3)
     u, w = internal(molecule, 40, 0.05, rng), internal(molecule, 40, 2.0, rng)
     positions, velocities, turns = tumbling(molecule, u, w, rng)
@@ -91,7 +91,7 @@ def test_frames_that_are_moved_and_turned_give_the_motion_they_were_made_of(shap
     np.testing.assert_allclose(motion.forces, f, atol=1e-10)
 
 
-def test_conditions_hold_exactly_for_any_motion():
+def test_eckart_conditions_hold_for_any_motion():
     molecule, rng = molecule_of("bulky"), np.random.default_rng(5)
     positions = molecule.positions + 0.1 * rng.normal(size=(30, 5, 3))
     velocities = rng.normal(size=(30, 5, 3))
@@ -118,7 +118,7 @@ def test_rotations_are_proper_and_least_squares():
     molecule, rng = molecule_of("bulky"), np.random.default_rng(7)
     about = centred(molecule.positions, molecule.masses)
     places = centred(about + 0.2 * rng.normal(size=(20, 5, 3)), molecule.masses)
-    turns, gap = best_turns(places, about, molecule.masses)
+    turns, gap = best_rotations(places, about, molecule.masses)
     np.testing.assert_allclose(np.linalg.det(turns), 1.0, atol=1e-12)
     assert gap.min() > 0.01
 
@@ -130,7 +130,7 @@ def test_rotations_are_proper_and_least_squares():
     assert (misfit(nudge @ turns) > misfit(turns)).all()
 
 
-def test_linear_molecule_is_carried_parallel():
+def test_linear_molecule_is_parallel_transported():
     molecule, rng = molecule_of("linear"), np.random.default_rng(8)
     bare = eckart_frame(molecule, bond_tree(molecule.positions))
     n = 400
@@ -172,12 +172,14 @@ def _no_axial(spin, line):
     return spin - np.outer(spin @ line, line)
 
 
-def test_parallel_turns_survive_the_opposite_direction():
+def test_parallel_angles_of_opposite_directions_are_defined():
     line = np.array([0.0, 0.6, 0.8])
     angles = np.linspace(0.0, 2.0 * np.pi, 41)  # passes −line exactly
     across = np.array([0.0, 0.8, -0.6])
     heads = np.cos(angles)[:, None] * line + np.sin(angles)[:, None] * across
-    turns = turned_about(line, parallel_turns([heads], line)) @ shortest_turns(heads, line)
+    turns = rotations_about(line, parallel_angles([heads], line)) @ shortest_rotations(
+        heads, line
+    )
     np.testing.assert_allclose(
         turns @ turns.swapaxes(1, 2), np.tile(np.eye(3), (41, 1, 1)), atol=1e-12
     )
@@ -201,7 +203,7 @@ def test_external_motions_are_counted(shape, external):
 
 
 @pytest.mark.parametrize("shape", ["two", "one"])
-def test_fewest_atoms(shape):
+def test_molecules_of_one_and_two_atoms(shape):
     molecule, rng = molecule_of(shape), np.random.default_rng(9)
     u, w = internal(molecule, 10, 0.03, rng), internal(molecule, 10, 1.0, rng)
     positions, velocities, _ = tumbling(molecule, u, w, rng)
@@ -213,7 +215,7 @@ def test_fewest_atoms(shape):
     assert np.abs(motion.velocities).max() < (10.0 if shape == "two" else 1e-12)
 
 
-def test_molecules_cut_by_the_walls_of_a_box_are_mended():
+def test_molecules_cut_by_periodic_boundaries_are_made_whole():
     molecule, rng = molecule_of("bent"), np.random.default_rng(10)
     box = np.array([[5.0, 0.0, 0.0], [1.0, 5.5, 0.0], [0.0, -1.0, 6.0]])
     u = internal(molecule, 200, 0.05, rng)
@@ -226,7 +228,7 @@ def test_molecules_cut_by_the_walls_of_a_box_are_mended():
     np.testing.assert_allclose(motion.displacements, u, atol=1e-10)
 
 
-def test_a_tight_box_that_is_not_periodic_does_no_harm():
+def test_a_tight_box_without_periodicity_has_no_effect():
     # ASE writes a Lattice for a molecule centred in a box, pbc "F F F": here it is so tight
     # that nearest images would fold the bond away.
     molecule = molecule_of("two")
@@ -236,7 +238,7 @@ def test_a_tight_box_that_is_not_periodic_does_no_harm():
 
 
 @pytest.mark.parametrize("shape", ["bent", "two", "bulky"])
-def test_box_of_the_first_frame_alone_tells_whether_it_cuts(shape):
+def test_box_of_the_first_frame_decides_about_periodic_links(shape):
     molecule = molecule_of(shape)
     places = molecule.positions
 
@@ -260,7 +262,7 @@ def test_broken_bond_is_refused():
     positions[2, 1, 1] += 3.0
     frame = eckart_frame(molecule, bond_tree(molecule.positions))
     with pytest.raises(
-        DataError, match=r"atoms 0 and 1 are 3\.8\d Å apart, and 0\.97 Å in the reference"
+        DataError, match=r"atoms 0 and 1 are 3\.8\d Å apart, but 0\.97 Å in the reference"
     ):
         frame(block_of(positions))
 
@@ -271,9 +273,7 @@ def test_exchanged_atoms_are_refused():
     pyramid = isolated(molecule.species, square, molecule.masses)
     frame = eckart_frame(pyramid, bond_tree(square))
     swapped = square[None, [1, 0, 2, 3, 4]]
-    with pytest.raises(
-        DataError, match=r"atom \d is .* Å from its place, and nearest to that of"
-    ):
+    with pytest.raises(DataError, match=r"atom \d is .* Å from its site, nearest to that of"):
         frame(block_of(swapped))
 
 
@@ -293,16 +293,16 @@ def test_numbers_that_are_not_finite_are_refused():
 def test_missing_atoms_are_refused():
     molecule = molecule_of("bent")
     frame = eckart_frame(molecule, bond_tree(molecule.positions))
-    with pytest.raises(DataError, match="a frame has 2 atoms where the reference has 3"):
+    with pytest.raises(DataError, match="a frame has 2 atoms, the reference 3"):
         frame(block_of(molecule.positions[None, :2]))
 
 
-def test_molecule_without_orientation_is_refused():
+def test_molecule_without_defined_orientation_is_refused():
     # A bent molecule stretched to a straight one has no angle about its line.
     molecule = molecule_of("bent")
     straight = np.outer([0.0, 1.0, -1.0], [0.0, 0.9, 0.0])
     frame = eckart_frame(molecule, bond_tree(straight))
-    with pytest.raises(DataError, match="so distorted that it has no orientation"):
+    with pytest.raises(DataError, match="so distorted that its orientation is not defined"):
         frame(block_of(straight[None]))
 
 
@@ -317,7 +317,7 @@ class TestReference:
             positions, 1000.0 * np.eye(3), molecule.species, **settings
         )
 
-    def test_average_is_the_shape_that_frames_move_about(self):
+    def test_average_is_the_equilibrium_structure(self):
         molecule, trajectory = self.trajectory()
         found = molecule_reference(trajectory, molecule.species)
         mean = found.frame.molecule.positions
@@ -330,14 +330,14 @@ class TestReference:
         assert np.abs(again.mean(axis=0)).max() < 1e-10
         assert "the average structure of all frames" in str(found.notes[0])
 
-    def test_linear_on_the_average(self):
+    def test_linear_on_average(self):
         molecule, trajectory = self.trajectory("linear", size=0.06)
         found = molecule_reference(trajectory, molecule.species)
         assert found.frame.line is not None
         assert len(rigid_motions(found.frame.molecule)) == 5
-        assert "linear on the average" in " ".join(map(str, found.notes))
+        assert "linear on average" in " ".join(map(str, found.notes))
 
-    def test_bent_on_the_average(self):
+    def test_bent_on_average(self):
         molecule, trajectory = self.trajectory("bent", size=0.06)
         assert molecule_reference(trajectory, molecule.species).frame.line is None
 
@@ -356,31 +356,31 @@ class TestReference:
         ("rows", "text"),
         [
             (["H 0 0 0", "O 0 0 1", "H 1 0 0"], "not in the order of the trajectory"),
-            (["O 0 0 0", "H 0 0 1"], "the reference is HO, and the trajectory H2O"),
+            (["O 0 0 0", "H 0 0 1"], "the reference is HO, but the trajectory H2O"),
         ],
     )
-    def test_other_atoms(self, tmp_path, rows, text):
+    def test_other_atoms_are_refused(self, tmp_path, rows, text):
         molecule, trajectory = self.trajectory(n=3)
         path = tmp_path / "mol.xyz"
         path.write_text("\n".join([str(len(rows)), "", *rows]) + "\n")
         with pytest.raises(DataError, match=text):
             molecule_reference(trajectory, molecule.species, path)
 
-    def test_no_file(self, tmp_path):
+    def test_missing_file_is_refused(self, tmp_path):
         molecule, trajectory = self.trajectory(n=3)
-        with pytest.raises(UsageError, match="reference file is missing"):
+        with pytest.raises(UsageError, match="reference file does not exist"):
             molecule_reference(trajectory, molecule.species, tmp_path / "none.xyz")
         (tmp_path / "bad.xyz").write_text("nonsense\n")
         with pytest.raises(UsageError, match="ASE cannot read the reference file"):
             molecule_reference(trajectory, molecule.species, tmp_path / "bad.xyz")
 
-    def test_unknown_element(self):
+    def test_unknown_element_is_refused(self):
         _, trajectory = self.trajectory(n=3)
-        with pytest.raises(DataError, match="X is no chemical element"):
+        with pytest.raises(DataError, match="X is not a chemical element"):
             molecule_reference(trajectory, ("X", "H", "H"))
 
-    def test_atoms_at_one_place(self):
-        with pytest.raises(DataError, match="atoms 0 and 2 are at one place"):
+    def test_coinciding_atoms_are_refused(self):
+        with pytest.raises(DataError, match="atoms 0 and 2 coincide"):
             bond_tree(WATER[[0, 1, 0]])
 
 
@@ -418,8 +418,8 @@ def test_files_without_box(tmp_path, comment):
             open_trajectory(path)
 
 
-def test_a_pull_on_all_atoms_by_their_masses_does_nothing():
-    """What falls as a whole does not vibrate: only forces relative to that are its own."""
+def test_uniform_acceleration_is_subtracted_from_the_forces():
+    """A uniform acceleration excites no vibration and is subtracted from the forces."""
     molecule, rng = molecule_of("bulky"), np.random.default_rng(8)
     u = internal(molecule, 10, 0.05, rng)
     positions, _, turns = tumbling(molecule, u, u, rng)

@@ -11,7 +11,7 @@ HESSIAN = HESSIAN + HESSIAN.T
 
 
 @pytest.mark.parametrize("name", ["h.npy", "h.txt"])
-def test_both_formats(tmp_path, name):
+def test_numpy_and_text_files_are_read(tmp_path, name):
     path = tmp_path / name
     (np.save if name.endswith("npy") else np.savetxt)(path, HESSIAN)
     found = read_hessian(path, 2)
@@ -19,37 +19,37 @@ def test_both_formats(tmp_path, name):
     assert found.notes == ()
 
 
-def test_four_axes(tmp_path):
+def test_arrays_of_four_axes_are_read(tmp_path):
     np.save(tmp_path / "h.npy", HESSIAN.reshape(2, 3, 2, 3))
     np.testing.assert_array_equal(read_hessian(tmp_path / "h.npy", 2).values, HESSIAN)
 
 
-def test_small_asymmetry_is_told(tmp_path):
+def test_small_asymmetry_is_noted(tmp_path):
     odd = HESSIAN.copy()
     odd[0, 1] += 1e-4
     np.save(tmp_path / "h.npy", odd)
     found = read_hessian(tmp_path / "h.npy", 2)
     np.testing.assert_array_equal(found.values, found.values.T)
-    assert "the Hessian was made symmetric" in str(found.notes[0])
+    assert "the Hessian was symmetrised" in str(found.notes[0])
 
 
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        (HESSIAN[:3], r"shape \(3, 6\) where \(6, 6\) is due for 2 atoms"),
+        (HESSIAN[:3], r"shape \(3, 6\) instead of \(6, 6\) for 2 atoms"),
         (np.triu(HESSIAN), "is not symmetric: entries differ"),
         (np.full((6, 6), np.nan), "a number of the Hessian is not finite"),
         (np.zeros((6, 6)), "the Hessian is zero"),
     ],
 )
-def test_what_is_no_hessian_is_refused(tmp_path, values, text):
+def test_invalid_hessians_are_refused(tmp_path, values, text):
     np.save(tmp_path / "h.npy", values)
     with pytest.raises(DataError, match=text):
         read_hessian(tmp_path / "h.npy", 2)
 
 
-def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(UsageError, match="missing or no file"):
+def test_unreadable_files_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="does not exist"):
         read_hessian(tmp_path / "h.npy", 2)
     for name in ("h.npy", "h.txt"):
         (tmp_path / name).write_text("no numbers\n")

@@ -5,7 +5,7 @@ import pytest
 
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.molecules.hessian_fit import hessian_reduction
+from trajmodes.molecules.hessian import hessian_reduction
 from trajmodes.molecules.point_group import (
     hessian_of,
     isolated,
@@ -25,7 +25,7 @@ SPACE = vibrational_space(MOLECULE)
 
 
 def true_hessian():
-    """Constants that vanish for rigid motions, stiff from 1 to 100."""
+    """Force constants that vanish for rigid motions, with stiffness from 1 to 100."""
     d = len(SPACE)
     turn = np.linalg.qr(RNG.normal(size=(d, d)))[0]
     square = turn @ np.diag(np.geomspace(30.0, 3e5, d)) @ turn.T
@@ -61,7 +61,7 @@ def test_exact_forces_give_the_exact_constants():
     assert constants.quality.n_parameters == 45
 
 
-def test_whatever_the_forces_rigid_motions_feel_none():
+def test_rigid_motions_have_no_forces():
     constants = fitted(motion_of(200, noise=5.0, rng=np.random.default_rng(2)))
     for matrix in hessian_of(constants):
         np.testing.assert_allclose(matrix, matrix.T, atol=1e-10)
@@ -69,7 +69,7 @@ def test_whatever_the_forces_rigid_motions_feel_none():
         assert np.abs(matrix @ rigid.T).max() < 1e-9 * np.abs(matrix).max() / ROOT.min()
 
 
-def test_it_is_the_least_squares_solution():
+def test_result_is_the_least_squares_solution():
     block = motion_of(80, noise=2.0, rng=np.random.default_rng(3))
     found = hessian_of(fitted(block))[0]
     q = (block.displacements.reshape(80, -1) * ROOT) @ SPACE.T
@@ -90,7 +90,7 @@ def test_it_is_the_least_squares_solution():
     np.testing.assert_allclose(found, expected, atol=1e-7 * np.abs(expected).max())
 
 
-def test_cuts_do_not_matter():
+def test_results_do_not_depend_on_blocks():
     block = motion_of(100, noise=1.0, rng=np.random.default_rng(4))
     whole = fitted(block)
     reduction = hessian_reduction(MOLECULE, 100)
@@ -105,7 +105,7 @@ def test_cuts_do_not_matter():
     assert again.temperature == pytest.approx(whole.temperature, rel=1e-12)
 
 
-def test_error_bars_are_honest():
+def test_error_bars_cover_the_truth():
     rng = np.random.default_rng(5)
     z = []
     for _ in range(40):
@@ -130,11 +130,11 @@ def test_first_order_is_the_force_at_the_reference():
     [
         (
             motion_of(6, rng=RNG),
-            r"determines 5 of the 9 vibrations.*\n.*10 frames are the least",
+            r"determines 5 of the 9 vibrations.*\n.*at least 10 frames are needed",
         ),
         (
             motion_of(60, rng=RNG, along=4),
-            r"determines 4 of the 9 vibrations.*\n.*never excited, or are constrained",
+            r"determines 4 of the 9 vibrations.*\n.*not excited, or are constrained",
         ),
     ],
 )
@@ -147,7 +147,7 @@ def test_few_blocks_have_no_error_bars():
     assert fitted(motion_of(10, rng=RNG)).replicates is None
 
 
-def test_without_forces():
+def test_a_run_without_forces_is_refused():
     block = motion_of(20, rng=RNG)
     with pytest.raises(DataError, match="the trajectory has no forces"):
         fitted(MotionBlock(0, block.displacements, block.velocities, None))
@@ -164,7 +164,7 @@ def test_one_atom_has_no_vibrations():
         hessian_reduction(isolated(("O",), np.zeros((1, 3)), MASSES[:1]), 10)
 
 
-def test_pairs_and_matrix_are_the_same_thing():
+def test_pairs_and_matrix_are_equivalent():
     constants = pairs_of_hessian(MOLECULE, HESSIAN, np.stack([HESSIAN, 2.0 * HESSIAN]))
     np.testing.assert_array_equal(hessian_of(constants)[[0, 2]], [HESSIAN, 2.0 * HESSIAN])
     pair = (constants.first == 1) & (constants.second == 3)

@@ -1,4 +1,4 @@
-"""Normal-mode positions and velocities as the i-PI community writes them."""
+"""Normal-mode positions and velocities in the convention of the i-PI community."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,9 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.molecules.ipi import ATOMIC_UNIT, ipi_amplitudes, undefined_note
 from trajmodes.molecules.point_group import isolated, rigid_motions, vibrational_space
+from trajmodes.phonons.modes import modes_at
 from trajmodes.project.projector import Projector
-from trajmodes.symmetry.translations import half_space
+from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import DALTON, HBAR, THZ
 
 POSITIONS = np.array([[0.0, 0.0, 0.1], [0.0, 0.8, -0.5], [0.0, -0.8, -0.5]])
@@ -41,7 +42,7 @@ def project(modes, motion):
     return Projector(half_space(MOLECULE), modes).project(motion)
 
 
-def test_both_have_the_amplitude_of_the_oscillation():
+def test_position_and_velocity_have_the_amplitude_of_the_oscillation():
     modes = modes_of(OMEGA)
     found = ipi_amplitudes(project(modes, oscillating(modes)), modes)
     angle = np.outer(OMEGA, TIMES) + PHASE[:, None]
@@ -67,16 +68,18 @@ def test_velocity_is_undefined_where_omega_is_not_positive(soft):
     for values in (found.velocity, found.energy, found.occupation, found.phase):
         assert np.isnan(values[0]).all()
         assert np.isfinite(values[1:]).all()
-    assert "1 vibration with ω² ≤ 0: ṽ = Q̇/ω is undefined" in undefined_note(modes)[0].text
+    assert (
+        "1 vibration with ω² ≤ 0: ṽ = Q̇/ω, energy, occupation" in undefined_note(modes)[0].text
+    )
 
 
-def test_unit_is_that_of_atomic_units():
+def test_unit_is_the_atomic_one():
     bohr_m, electron_kg = codata.physical_constants["Bohr radius"][0], codata.electron_mass
     joule_second = ATOMIC_UNIT * np.sqrt(codata.electron_volt) * 1e-12  # √(eV) ps in √(J) s
     assert joule_second == pytest.approx(bohr_m * np.sqrt(electron_kg), rel=1e-12)
 
 
-def test_without_velocities():
+def test_without_velocities_there_is_no_energy():
     modes = modes_of(OMEGA)
     motion = oscillating(modes)
     found = ipi_amplitudes(
@@ -87,7 +90,9 @@ def test_without_velocities():
         _ = found.energy
 
 
-def test_crystals_are_refused(modes, space):
+def test_crystals_are_refused(crystals, springs):
+    space = half_space(build_supercell(crystals["bcc"], 2 * np.eye(3, dtype=int)))
+    modes = modes_at(springs(crystals["bcc"], 3.0), space.qpoints, space.weights)
     u = np.zeros((2, space.supercell.n_atoms, 3))
     amplitudes = Projector(space, modes).project(MotionBlock(0, u, None, None))
     with pytest.raises(DataError, match="are not those of a molecule"):

@@ -14,7 +14,7 @@ STRETCH, BEND, LENGTH = 90.0, 2.5, 1.16
 
 
 def carbon_dioxide():
-    """O=C=O along z: springs along the bonds, ½κ|x_O + x_O' − 2x_C|² across."""
+    """O=C=O along z: springs along the bonds, bending energy ½κ|x_O + x_O' − 2x_C|²."""
     places = np.array([[0, 0, -LENGTH], [0, 0, 0], [0, 0, LENGTH]])
     masses = np.array([OXYGEN, CARBON, OXYGEN])
     hessian = np.zeros((3, 3, 3, 3))
@@ -27,7 +27,7 @@ def carbon_dioxide():
     return isolated(("O", "C", "O"), places, masses), hessian.reshape(9, 9)
 
 
-def test_carbon_dioxide_by_the_formulas_of_the_textbook():
+def test_carbon_dioxide_agrees_with_textbook_formulas():
     # Herzberg, Infrared and Raman Spectra (1945), p. 172, for linear XY2.
     molecule, hessian = carbon_dioxide()
     modes = normal_modes(molecule, pairs_of_hessian(molecule, hessian))
@@ -65,7 +65,7 @@ def test_imaginary_modes_come_first_and_are_negative():
     assert (mode_table(modes).wavenumber_cm[:2] < 0.0).all()
 
 
-def test_table():
+def test_mode_table():
     molecule, hessian = carbon_dioxide()
     table = mode_table(normal_modes(molecule, pairs_of_hessian(molecule, hessian)))
     # Symmetric stretch: only oxygen moves, so its mass is the reduced one and k that of a bond.
@@ -91,7 +91,7 @@ def test_error_bars_follow_the_replicates():
     assert (modes.omega_sem[0, :5] == 0.0).all()
 
 
-def test_external_part_tells_shift_from_turn():
+def test_external_part_distinguishes_translation_and_rotation():
     molecule, hessian = carbon_dioxide()
     assert max(external_part(molecule, hessian)) < 1e-12
     tied = hessian + np.diag([1.0] * 3 + [0.0] * 6)

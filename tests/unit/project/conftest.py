@@ -1,4 +1,4 @@
-"""A small crystal of low symmetry in a supercell that is not diagonal, and modes for it."""
+"""A small crystal of low symmetry in a non-diagonal supercell, and modes for it."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def space() -> HalfSpace:
 
 @pytest.fixture
 def modes(space: HalfSpace) -> Modes:
-    """Any orthonormal vectors will do for what is tested here; Γ has its translations."""
+    """Random orthonormal vectors; the acoustic ones at Γ are translations."""
     rng = np.random.default_rng(11)
     n_q, n_m = space.n_qpoints, 3 * space.supercell.crystal.n_sites
     root_masses = np.sqrt(np.repeat(space.supercell.crystal.masses, 3))

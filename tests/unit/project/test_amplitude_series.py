@@ -1,4 +1,4 @@
-"""Chosen series come back from disk as they were, whatever the order of blocks."""
+"""Selected series are read back from disk as computed, for any order of blocks."""
 
 import os
 import pickle
@@ -76,7 +76,9 @@ def written(amplitude_series, path):
     return path
 
 
-def test_series_come_back_with_what_they_are(reduction, motion, modes, tmp_path) -> None:
+def test_series_are_read_back_with_coordinates_and_units(
+    reduction, motion, modes, tmp_path
+) -> None:
     whole = _whole(reduction, motion)
     q_tk, v_tk = _expected(reduction, motion)
     assert np.allclose(whole.dataset().Q, q_tk, rtol=0.0, atol=1e-13)
@@ -97,7 +99,7 @@ def test_series_come_back_with_what_they_are(reduction, motion, modes, tmp_path)
 
 
 def test_the_opposite_wave_is_the_one_of_minus_q(reduction, motion, modes) -> None:
-    """By the definition, with −q and the conjugate vector."""
+    """From the definition, with −q and the conjugate vector."""
     whole, supercell = _whole(reduction, motion), reduction.projector.space.supercell
     reduced = supercell.positions @ np.linalg.inv(supercell.crystal.cell)
     bra = modes.vectors[4, 1].conj().conj()[supercell.site_index]
@@ -120,7 +122,7 @@ def test_order_repetition_and_threads_do_not_matter(reduction, motion) -> None:
     assert np.allclose(reduction.finalize(state).values, once, rtol=0.0, atol=1e-13)
 
 
-def test_it_streams(reduction, motion) -> None:
+def test_amplitude_series_stream(reduction, motion) -> None:
     sent = pickle.loads(pickle.dumps(reduction))
     projected = Transformed(sent.projector.project, sent)
 
@@ -131,7 +133,7 @@ def test_it_streams(reduction, motion) -> None:
     assert np.allclose(whole.dataset().Q, _expected(reduction, motion)[0], atol=1e-13)
 
 
-def test_without_velocities_there_is_q_alone(reduction, motion, tmp_path) -> None:
+def test_without_velocities_only_q_is_written(reduction, motion, tmp_path) -> None:
     whole = _whole(reduction, replace(motion, velocities=None))
     assert list(whole.dataset().data_vars) == ["Q"]
     with xr.open_dataset(written(whole, tmp_path / "modes.nc")) as found:
@@ -145,7 +147,7 @@ def test_batches_of_writing_do_not_matter(reduction, motion, tmp_path, monkeypat
         assert np.array_equal(found.Qdot.sel(part="imaginary"), whole.values[:, 1].imag)
 
 
-def test_what_is_missing_is_told(reduction, motion, tmp_path) -> None:
+def test_missing_data_is_refused(reduction, motion, tmp_path) -> None:
     first, last = (
         reduction.chunk(_amplitudes(reduction, motion, *edge))
         for edge in (BLOCKS[0], BLOCKS[3])
@@ -162,7 +164,7 @@ def test_what_is_missing_is_told(reduction, motion, tmp_path) -> None:
         nowhere.chunk(reduction.projector.project(motion))
 
 
-def test_a_full_disk_is_an_error_and_not_the_end(reduction, motion, monkeypatch) -> None:
+def test_a_full_disk_is_an_error(reduction, motion, monkeypatch) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
@@ -171,7 +173,7 @@ def test_a_full_disk_is_an_error_and_not_the_end(reduction, motion, monkeypatch)
         reduction.chunk(reduction.projector.project(motion))
 
 
-def test_writes_may_come_in_pieces(reduction, motion, monkeypatch) -> None:
+def test_partial_writes_are_continued(reduction, motion, monkeypatch) -> None:
     plain = os.pwrite
     monkeypatch.setattr(
         "trajmodes.project.amplitude_series.os.pwrite",

@@ -9,12 +9,12 @@ from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
 from trajmodes.project.projector import Amplitudes, Projector
 
 N_FRAMES, INTERVAL = 400, 0.0025
-STRETCHES = ((3, 170), (170, 300), (310, 399))
+RANGES = ((3, 170), (170, 300), (310, 399))
 
 
 @pytest.fixture
 def smooth(modes):
-    """Amplitudes that wander."""
+    """Amplitudes that follow a random walk."""
     rng = np.random.default_rng(4)
     shape = (2, *modes.omega.shape, N_FRAMES, 2)
     q, v = np.cumsum(rng.normal(size=shape), axis=3).view(complex)[..., 0]
@@ -27,7 +27,7 @@ def _part(amplitudes: Amplitudes, start: int, stop: int) -> Amplitudes:
 
 
 def _matrices(modes, amplitudes):
-    """Set → matrices M = ½aa† of its levels, (i, j, t), one direction of travel at a time."""
+    """Set → matrices M = ½aa† of its levels, (i, j, t), one for each direction of travel."""
     series: dict[int, list[np.ndarray]] = {}
     for q, weight in enumerate(modes.weights):
         for label in np.unique(modes.sets[q]):
@@ -46,16 +46,16 @@ def _matrices(modes, amplitudes):
 
 def test_sums_are_those_of_all_pairs(space, paired, smooth) -> None:
     modes, n_blocks = paired, 5
-    reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, STRETCHES, n_blocks)
+    reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, RANGES, n_blocks)
     found = reduction.finalize(reduction.chunk(smooth))
     series = _matrices(modes, smooth)
-    total = sum(stop - start for start, stop in STRETCHES)
+    total = sum(stop - start for start, stop in RANGES)
     assert found.lag_ps[1] == pytest.approx(0.01)
     products, sums = np.zeros_like(found.products), np.zeros_like(found.sums)
     counts = np.zeros_like(found.counts)
     for k, (step, size) in enumerate(zip(found.steps, found.average_frames, strict=True)):
         before = 0
-        for start, stop in STRETCHES:
+        for start, stop in RANGES:
             n = (stop - start) // size
             b = (before + (np.arange(n) + 1) * size - 1)[step:] * n_blocks // total
             counts[:, k] += np.bincount(b, minlength=n_blocks)
@@ -79,9 +79,9 @@ def test_sums_are_those_of_all_pairs(space, paired, smooth) -> None:
 
 
 def test_the_mean_is_that_of_all_energies(space, modes, smooth) -> None:
-    reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, STRETCHES, 5)
+    reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, RANGES, 5)
     found = reduction.finalize(reduction.chunk(smooth))
-    used = np.concatenate([np.arange(*stretch) for stretch in STRETCHES])
+    used = np.concatenate([np.arange(*frames) for frames in RANGES])
     for g, levels in _matrices(modes, smooth).items():
         energies = np.concatenate([np.einsum("iit->it", m_ijt).real for m_ijt in levels])
         assert found.mean[g] == pytest.approx(energies[:, used].mean())
@@ -89,7 +89,7 @@ def test_the_mean_is_that_of_all_energies(space, modes, smooth) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_basis_of_a_degenerate_level_does_not_matter(space, paired, smooth, seed) -> None:
-    """Any unitary mixing at every q, complex where q = −q too: the motion there is real."""
+    """Any unitary mixing at every q, also a complex one where q = −q and the motion is real."""
     rng = np.random.default_rng(seed)
     omega = paired.omega.copy()
     alone = paired.weights == 1
@@ -108,7 +108,7 @@ def test_the_basis_of_a_degenerate_level_does_not_matter(space, paired, smooth, 
                 field[k, level] = mixing @ field[k, level]
     assert {(2, False), (3, True)} <= sizes
     projector = Projector(space, replace(paired, omega=omega))
-    reduction = AutocorrelationReduction(projector, INTERVAL, STRETCHES, 5)
+    reduction = AutocorrelationReduction(projector, INTERVAL, RANGES, 5)
     plain, other = (
         reduction.finalize(reduction.chunk(Amplitudes(0, *fields, None)))
         for fields in ((q, v), turned)
@@ -142,8 +142,8 @@ def test_the_true_frequency_is_found_beside_the_harmonic_one(space, modes, smoot
     assert found.omega_ratio[g] == pytest.approx(np.sqrt(squares[0] / squares[1]), rel=1e-6)
 
 
-def test_a_gap_ends_a_segment(space, modes, smooth) -> None:
-    """No product reaches over it: what is in the gap, or how much, does not matter."""
+def test_no_product_or_segment_crosses_a_gap(space, modes, smooth) -> None:
+    """The content and the length of a gap do not matter."""
     projector = Projector(space, modes)
     whole = AutocorrelationReduction(projector, INTERVAL, ((0, 128), (192, 320)), 4)
     changed = smooth.velocity.copy()
@@ -152,8 +152,8 @@ def test_a_gap_ends_a_segment(space, modes, smooth) -> None:
     one, two = (whole.finalize(whole.chunk(x)) for x in (smooth, other))
     assert np.array_equal(one.products, two.products)
     parts = [
-        AutocorrelationReduction(projector, INTERVAL, (stretch,), 2)
-        for stretch in ((0, 128), (192, 320))
+        AutocorrelationReduction(projector, INTERVAL, (frames,), 2)
+        for frames in ((0, 128), (192, 320))
     ]
     apart = [part.finalize(part.chunk(smooth)) for part in parts]
     joined = np.concatenate([part.products for part in apart])
@@ -169,7 +169,7 @@ def test_memory_does_not_grow_with_the_run(space, modes, smooth) -> None:
         )
         state = reduction.combine(state, reduction.chunk(block))
         held = [one for piece in state.pieces for one in piece.levels]
-        sizes.append(sum(strip.head.size + strip.tail.size for strip in held))
+        sizes.append(sum(ends.head.size + ends.tail.size for ends in held))
     assert len(state.pieces) == 1
     assert max(sizes) <= 2 * 7 * 24 * len(reduction._waves.sets)
     assert len(state.blocks.by_block) <= 2
@@ -190,12 +190,12 @@ def test_velocities_are_needed(space, modes, smooth) -> None:
         reduction.chunk(Amplitudes(0, smooth.coordinate, None, None))
 
 
-def test_a_few_frames_are_too_short(space, modes) -> None:
+def test_too_few_frames_are_refused(space, modes) -> None:
     with pytest.raises(DataError, match="longest uninterrupted range has 15 frames"):
         AutocorrelationReduction(Projector(space, modes), INTERVAL, ((0, 15), (20, 30)))
 
 
-def test_reductions_can_be_sent_to_workers(space, modes, smooth) -> None:
+def test_reductions_can_be_pickled(space, modes, smooth) -> None:
     reduction = AutocorrelationReduction(Projector(space, modes), INTERVAL, ((0, N_FRAMES),))
     there = pickle.loads(pickle.dumps(reduction))
     one, two = (x.finalize(x.chunk(smooth)) for x in (reduction, there))

@@ -8,7 +8,7 @@ INTERVAL = 0.02
 
 
 def _textbook(x: np.ndarray, order: int) -> tuple[np.ndarray, float]:
-    """Burg's recursion of one complex series as it stands in books, one line a formula."""
+    """Burg's recursion of one complex series, as in textbooks."""
     f, b = x[1:].copy(), x[:-1].copy()
     a, noise = np.array([1.0 + 0j]), np.mean(np.abs(x) ** 2)
     for _ in range(order):
@@ -30,7 +30,7 @@ def _process(rng, poles: list[complex], n_frames: int, members: int = 1) -> np.n
 
 
 @pytest.mark.parametrize("order", [1, 2, 5, 17])
-def test_it_is_the_recursion_of_the_books(order: int) -> None:
+def test_recursion_equals_the_textbook_one(order: int) -> None:
     x = _process(np.random.default_rng(1), [0.95 * np.exp(0.7j)], 64)[0]
     a, noise, _ = autoregression(x[None], order)
     expected, left = _textbook(x.astype(complex), order)
@@ -65,7 +65,7 @@ def test_poles_of_a_known_process_are_recovered() -> None:
     assert noise == pytest.approx(1.0, rel=0.02)
 
 
-def test_two_near_lines_of_a_short_run_are_told_apart() -> None:
+def test_two_close_lines_of_a_short_run_are_resolved() -> None:
     """They are closer than the resolution of a Hann window on the same frames."""
     n_frames, split = 128, 1.2 / 128
     t = np.arange(n_frames)
@@ -95,8 +95,10 @@ def test_the_integral_is_the_kinetic_energy(order: int, members: int) -> None:
 
 
 @pytest.mark.parametrize("n_freq", [17, 64, 1000])
-def test_lines_far_narrower_than_the_grid_keep_their_weight_and_place(n_freq: int) -> None:
-    """Two undamped waves: each has its energy in three bins, wherever it lies between them."""
+def test_lines_narrower_than_the_grid_keep_weight_and_frequency(n_freq: int) -> None:
+    """Two undamped waves: the energy of each lies in three bins, for any position between
+    bins.
+    """
     t = np.arange(400)
     x = np.sqrt([[3.0], [1.0]]) * np.exp(2j * np.pi * np.array([[0.1234], [0.3777]]) * t)
     power = burg_power(x.sum(axis=0)[None], 60, INTERVAL, n_freq)
@@ -111,7 +113,7 @@ def test_lines_far_narrower_than_the_grid_keep_their_weight_and_place(n_freq: in
 
 
 def test_covariances_are_those_of_the_process() -> None:
-    """r is the inverse transform of the spectrum of all poles."""
+    """r is the inverse transform of the all-pole spectrum."""
     x = _process(np.random.default_rng(8), [0.9 * np.exp(0.5j), 0.7 * np.exp(2j)], 300)
     process = autoregression(x, 9)
     turns = np.exp(-2j * np.pi * np.outer(np.arange(4096) / 4096, np.arange(10)))
@@ -121,7 +123,7 @@ def test_covariances_are_those_of_the_process() -> None:
     assert np.allclose(process.covariances, wanted[:10], rtol=0, atol=1e-9 * wanted[0])
 
 
-def test_it_is_the_spectrum_that_welch_would_give() -> None:
+def test_spectrum_of_a_known_process_is_reproduced() -> None:
     """A known process: ±f on one side, per THz."""
     pole = 0.9 * np.exp(0.8j)
     series = _process(np.random.default_rng(6), [pole], 20_000, members=2)
@@ -135,11 +137,11 @@ def test_it_is_the_spectrum_that_welch_would_give() -> None:
     assert np.allclose(power[[0, -1]], known[[0, -1]] / 2, rtol=0.1)
 
 
-def test_a_still_mode_has_no_power() -> None:
+def test_a_mode_at_rest_has_no_power() -> None:
     assert (burg_power(np.zeros((2, 50), dtype=complex), 5, INTERVAL, 33) == 0).all()
 
 
 @pytest.mark.parametrize("order", [0, 50])
-def test_an_order_that_cannot_be_is_refused(order: int) -> None:
+def test_an_invalid_order_is_refused(order: int) -> None:
     with pytest.raises(DataError, match=f"order {order} cannot be fitted to 50 frames"):
         burg_power(np.ones((1, 50)), order, INTERVAL, 9)

@@ -13,7 +13,7 @@ NAMES = ("diamond", "wurtzite", "quartz", "triclinic")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_crystal_is_fine_wherever_its_origin(crystals, name):
+def test_the_same_crystal_is_accepted_for_any_origin(crystals, name):
     crystal = crystals[name]
     assert check_lattice(crystal, crystal) == ()
     shifted = replace(crystal, sites=crystal.sites + np.array([0.37, -2.1, 0.5]))
@@ -74,7 +74,7 @@ def test_another_crystal_is_refused(crystals):
         check_lattice(triclinic, replace(triclinic, sites=moved))
 
 
-def test_another_order_of_sites_is_named(crystals):
+def test_another_order_of_sites_is_reported(crystals):
     crystal = crystals["triclinic"]
     order = [0, 2, 1]
     with pytest.raises(
@@ -97,7 +97,7 @@ def test_another_order_of_sites_is_named(crystals):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_site_in_another_cell_is_refused(crystals, name):
-    """Its phase e^{−iq·τ} would be another one than that of its vector."""
+    """Its phase e^{−iq·τ} would differ from that of its vector."""
     crystal = crystals[name]
     sites = crystal.sites.copy()
     sites[-1] += [1, 0, -1]
@@ -105,7 +105,7 @@ def test_a_site_in_another_cell_is_refused(crystals, name):
         check_lattice(crystal, replace(crystal, sites=sites))
 
 
-def test_sites_that_relaxed_are_told(crystals):
+def test_relaxed_sites_give_a_warning(crystals):
     crystal = crystals["triclinic"]
     sites = crystal.sites.copy()
     sites[1] += np.array([0.1, 0.0, 0.0]) @ np.linalg.inv(crystal.cell)

@@ -1,4 +1,4 @@
-"""Results of differenced positions become those of the velocities, anharmonic shift and all."""
+"""Results from differenced positions become those of velocities, anharmonic shift included."""
 
 from dataclasses import replace
 
@@ -29,7 +29,9 @@ INTERVAL_PS, N_FRAMES = 0.02, 4000
 
 @pytest.fixture
 def both(space: HalfSpace, modes: Modes):
-    """Energies by velocities and by differences, modes 3 % above their harmonic frequency."""
+    """Energies from velocities and from differences, modes 3 % above their harmonic
+    frequency.
+    """
     true = 1.03 * modes.omega[..., None]
     rng = np.random.default_rng(2)
     size = rng.normal(size=(2, *modes.omega.shape, 1))
@@ -54,13 +56,13 @@ def test_energies_are_those_of_the_velocities(both, modes: Modes) -> None:
     assert found.temperature == pytest.approx(exact.temperature, rel=1e-9)
     assert np.abs(plain.kinetic / exact.kinetic - 1.0).max() > 0.02
     for name in ("single", "travelling"):
-        told, true = getattr(found, name), getattr(exact, name)
-        np.testing.assert_allclose(told, true, rtol=1e-9, atol=1e-12, err_msg=name)
+        corrected_values, true = getattr(found, name), getattr(exact, name)
+        np.testing.assert_allclose(corrected_values, true, rtol=1e-9, atol=1e-12, err_msg=name)
         assert np.nanmax(np.abs(getattr(plain, name) / true - 1.0)) > 0.02
     assert np.array_equal(found.potential, plain.potential, equal_nan=True)
 
 
-def test_error_bars_grow_with_what_is_corrected(both, modes: Modes) -> None:
+def test_error_bars_include_the_correction(both, modes: Modes) -> None:
     _, plain, kept = both
     plain = replace(
         plain,
@@ -79,7 +81,7 @@ def test_error_bars_grow_with_what_is_corrected(both, modes: Modes) -> None:
     assert np.hypot(0.01 * found.kinetic, change) == pytest.approx(found.kinetic_sem, rel=2e-2)
 
 
-def test_a_frequency_that_is_not_known_changes_nothing(both, modes: Modes) -> None:
+def test_an_unknown_frequency_changes_nothing(both, modes: Modes) -> None:
     _, plain, kept = both
     lost = replace(plain, omega_ratio=np.full_like(plain.omega_ratio, 1.1 / INTERVAL_PS) / kept)
     found = correct_energies(lost, kept, INTERVAL_PS, modes.sets)
@@ -88,8 +90,8 @@ def test_a_frequency_that_is_not_known_changes_nothing(both, modes: Modes) -> No
     np.testing.assert_array_equal(found.kinetic_sem, lost.kinetic_sem)
 
 
-def test_spectra_get_what_is_left() -> None:
-    """Nothing at the harmonic frequency, where amplitudes are right; more above it."""
+def test_spectra_get_the_remaining_correction() -> None:
+    """None at the harmonic frequency, where amplitudes are already correct; more above it."""
     freq = np.array([0.0, 5.0, 8.0])
     kept = attenuation(np.array([5.0, 8.0]) * THZ, INTERVAL_PS)
     whole = PowerSpectra(freq, np.ones((2, 3)), np.ones(2), 100, 0.04)
@@ -105,7 +107,7 @@ def test_spectra_get_what_is_left() -> None:
     assert (np.diff(power, axis=1) > 0.0).all()
 
 
-def test_maximum_entropy_spectra_are_corrected_as_the_others_are() -> None:
+def test_maximum_entropy_spectra_are_corrected_alike() -> None:
     freq = np.array([0.0, 5.0, 8.0])
     kept = attenuation(np.array([5.0, 8.0]) * THZ, INTERVAL_PS)
     power = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
@@ -125,8 +127,12 @@ def test_densities_sum_to_the_spectra_of_the_modes() -> None:
     shares = rng.dirichlet(np.ones(6), 50).T.reshape(2, 3, 50)
     density = VibrationalDensity(freq, shares * (members @ found.power))
     corrected = correct_spectra(found, kept, INTERVAL_PS)
-    told = correct_density(density, found, corrected, members).power
-    np.testing.assert_allclose(told.sum(axis=(0, 1)), members @ corrected.power, rtol=1e-12)
+    corrected_density = correct_density(density, found, corrected, members).power
+    np.testing.assert_allclose(
+        corrected_density.sum(axis=(0, 1)), members @ corrected.power, rtol=1e-12
+    )
     there = np.arange(50) != 7
-    told = told[..., there]
-    np.testing.assert_allclose(told / told.sum(axis=(0, 1)), shares[..., there], rtol=1e-12)
+    corrected_density = corrected_density[..., there]
+    np.testing.assert_allclose(
+        corrected_density / corrected_density.sum(axis=(0, 1)), shares[..., there], rtol=1e-12
+    )

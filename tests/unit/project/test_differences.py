@@ -1,4 +1,4 @@
-"""Energies, spectra and widths of differenced positions are those of the velocities."""
+"""Energies, spectra and widths from differenced positions agree with those of velocities."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,7 @@ def _width(freq: np.ndarray, power: np.ndarray, centre: float) -> tuple[float, f
     return found[1], abs(found[2])
 
 
-def test_without_the_cure_a_tenth_is_lost() -> None:
+def test_without_correction_a_tenth_is_lost() -> None:
     """10 THz every 10 fs: K × 0.875."""
     kept = attenuation(np.array([[10.0 * THZ]]), INTERVAL_PS)
     assert kept**2 == pytest.approx(0.875, abs=1e-3)
@@ -75,12 +75,12 @@ def test_sinusoids_are_exact(freq_thz: float) -> None:
     assert np.allclose(differences / kept, true, rtol=1e-12)
 
 
-def test_imaginary_modes_are_left_alone() -> None:
+def test_imaginary_modes_are_not_corrected() -> None:
     assert attenuation(np.array([-20.0, 0.0]), INTERVAL_PS).tolist() == [1.0, 1.0]
 
 
 def test_an_anharmonic_shift_is_found_and_corrected() -> None:
-    """Harmonic 14.5 THz, in truth 15: K would be 2 % off, the frequency 1 %."""
+    """Harmonic 14.5 THz, actually 15: K would be 2 % wrong, the frequency 1 %."""
     omega, harmonic = 15.0 * THZ, np.array([14.5 * THZ])
     phase = omega * INTERVAL_PS * np.arange(20_000)
     kept = attenuation(harmonic, INTERVAL_PS)
@@ -100,7 +100,7 @@ def test_a_ratio_that_differences_cannot_give_is_unknown() -> None:
 
 
 def test_energies_of_damped_oscillators_are_those_of_their_velocities(damped) -> None:
-    """To −2γΔ/3 = −0.3 %: what a damped oscillator has above the Nyquist frequency."""
+    """Up to −2γΔ/3 = −0.3 %, the part of a damped oscillator above the Nyquist frequency."""
     omega, gamma, q_kt, v_kt = damped
     kept = attenuation(np.array([omega]), INTERVAL_PS)
     plain = _differences(q_kt)
@@ -139,7 +139,7 @@ def test_linewidths_of_damped_oscillators_are_those_of_their_velocities(damped) 
     assert gamma / THZ < true_width < 1.7 * gamma / THZ
 
 
-def test_spectra_after_amplitudes_need_what_is_left(damped) -> None:
+def test_spectra_of_corrected_amplitudes_need_the_remaining_factor(damped) -> None:
     omega, _, q_kt, _ = damped
     kept = attenuation(np.array([omega]), INTERVAL_PS)
     freq, plain = _spectrum(_differences(q_kt))
@@ -148,13 +148,13 @@ def test_spectra_after_amplitudes_need_what_is_left(damped) -> None:
     assert scaled * factor * kept**2 == pytest.approx(plain * factor, rel=1e-12)
 
 
-def test_noise_beyond_the_lines_is_not_blown_up() -> None:
+def test_noise_beyond_the_lines_is_not_amplified() -> None:
     factor = spectrum_factor(np.array([0.0, 22.5, 30.0, 49.9, 50.0]), INTERVAL_PS)
     assert factor[0] == 1.0
     assert factor[1:] == pytest.approx(np.full(4, 1.0 / 0.49), rel=3e-3)
 
 
-def test_what_cannot_be_corrected_is_refused() -> None:
+def test_too_strong_an_attenuation_is_refused() -> None:
     require_correctable(16.0 * THZ, 0.0127)
     with pytest.raises(DataError, match=r"keep 0\.65 of the amplitude(.|\n)*at most 12\.7 fs"):
         require_correctable(16.0 * THZ, 0.0138)

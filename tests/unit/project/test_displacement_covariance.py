@@ -1,4 +1,4 @@
-"""Covariances of mode coordinates in blocks of time."""
+"""Covariances of mode coordinates in time blocks."""
 
 from dataclasses import replace
 from functools import reduce
@@ -54,7 +54,7 @@ def test_blocks_hold_means_of_products(projector, motion):
             np.testing.assert_allclose(product[b], wanted, atol=1e-12 * np.abs(wanted).max())
 
 
-def test_where_blocks_are_cut_does_not_matter(projector, motion):
+def test_block_cuts_do_not_matter(projector, motion):
     reduction = DisplacementCovarianceReduction(projector, N_FRAMES)
     whole = reduction.finalize(reduction.chunk(projector.project(motion)))
     edges = (0, 7, 8, 31, 50)
@@ -78,7 +78,7 @@ def test_a_run_without_velocities_has_no_kinetic_part(projector, motion):
     assert found.covariance.shape[0] == 16
 
 
-def test_missing_frames_are_told(projector, motion):
+def test_missing_frames_are_refused(projector, motion):
     reduction = DisplacementCovarianceReduction(projector, N_FRAMES)
     with pytest.raises(DataError, match="30 of 50 frames were summed"):
         reduction.finalize(reduction.chunk(projector.project(part(motion, 0, 30))))

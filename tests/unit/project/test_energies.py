@@ -59,18 +59,18 @@ def test_temperature_is_that_of_the_atoms(
     assert energies.members.sum() == freedom
 
 
-def test_drift_is_in_no_average(space: HalfSpace, modes: Modes, motion: MotionBlock) -> None:
-    """The acoustic modes at Γ carry only drift, and are left out."""
+def test_drift_enters_no_average(space: HalfSpace, modes: Modes, motion: MotionBlock) -> None:
+    """The acoustic modes at Γ contain only drift and are excluded."""
     drifting = replace(motion, velocities=motion.velocities + np.array([5.0, -3.0, 2.0]))
     still, moved = (_energies(space, modes, block) for block in (motion, drifting))
     assert moved.temperature == pytest.approx(still.temperature, rel=1e-10)
     assert np.allclose(moved.kinetic, still.kinetic, rtol=1e-10)
 
 
-def test_degenerate_modes_mean_something_only_as_a_set(
+def test_only_sets_of_degenerate_modes_have_defined_energies(
     space: HalfSpace, paired: Modes, motion: MotionBlock
 ) -> None:
-    """Any unitary mixture within a set gives the same results, not so for single modes."""
+    """Any unitary mixture within a set gives the same results, but not for single modes."""
     rng = np.random.default_rng(3)
     vectors = paired.vectors.copy()
     for q in range(space.n_qpoints):
@@ -129,15 +129,15 @@ def test_imaginary_mode_has_kinetic_energy_only(
     assert np.isfinite(energies.travelling[:, 2, 1:]).all()
 
 
-def test_differenced_velocities_are_not_made_up(space: HalfSpace, modes: Modes) -> None:
+def test_missing_velocities_are_refused(space: HalfSpace, modes: Modes) -> None:
     projector = Projector(space, modes)
     block = MotionBlock(0, np.zeros((9, space.supercell.n_atoms, 3)), None, None)
     with pytest.raises(DataError, match=r"attenuated.*0\.875"):
         EnergyReduction(projector, 9).chunk(projector.project(block))
 
 
-def test_how_much_differenced_velocities_lose() -> None:
-    """The figure in that message: 10 THz seen every 10 fs, central differences."""
+def test_attenuation_of_differenced_velocities() -> None:
+    """The number in that message: 10 THz sampled every 10 fs, central differences."""
     times = np.arange(100_000) * 0.01
     position = np.sin(2 * np.pi * 10.0 * times + 0.3)
     velocity = (position[2:] - position[:-2]) / 0.02
@@ -180,10 +180,10 @@ def _wave(space: HalfSpace, modes: Modes, q: int, m: int, direction: float) -> M
 
 
 @pytest.mark.parametrize("direction", [1.0, -1.0])
-def test_a_running_wave_has_its_energy_on_one_side(
+def test_a_travelling_wave_has_its_energy_in_one_direction(
     space: HalfSpace, modes: Modes, direction: float
 ) -> None:
-    """cos(q·r − ωt) runs along +q."""
+    """cos(q·r − ωt) travels along +q."""
     q, m = int(np.flatnonzero(space.weights == 2.0)[0]), 2
     motion = _wave(space, modes, q, m, direction)
     travelling = _energies(space, modes, motion).travelling
@@ -218,7 +218,7 @@ def test_travelling_energies_are_those_of_standing_ones(
 def test_anharmonicity_and_its_error(
     space: HalfSpace, modes: Modes, motion: MotionBlock
 ) -> None:
-    """What U and W share is taken out: a factor between them has no error at all."""
+    """The common part of U and W cancels: a factor between them has no error."""
     soft = replace(motion, displacements=0.1 * motion.displacements)
     field = Projector(space, modes).coordinates(soft.displacements)
     energies = _energies(space, modes, soft)

@@ -42,7 +42,7 @@ def test_covariance_is_that_of_the_energies(
     assert np.isnan(result.modes[:, ~known]).all()
 
 
-def test_cuts_and_their_brackets_do_not_matter(
+def test_cuts_and_order_of_combination_do_not_matter(
     space: HalfSpace, paired: Modes, motion: MotionBlock
 ) -> None:
     reduction = EnergyCovarianceReduction(Projector(space, paired), N_FRAMES)
@@ -62,7 +62,7 @@ def test_cuts_and_their_brackets_do_not_matter(
     assert np.array_equal(one.products, before)
 
 
-def test_correlation_of_sets_leaves_a_mode_and_itself_out(
+def test_correlation_of_sets_excludes_a_mode_with_itself(
     space: HalfSpace, paired: Modes, motion: MotionBlock
 ) -> None:
     omega = paired.omega.copy()
@@ -88,7 +88,7 @@ def test_correlation_of_sets_leaves_a_mode_and_itself_out(
     assert np.isnan(result.correlation[1, 1])
 
 
-def test_modes_that_give_to_each_other_are_told(space: HalfSpace, modes: Modes) -> None:
+def test_modes_that_exchange_energy_are_anticorrelated(space: HalfSpace, modes: Modes) -> None:
     rng = np.random.default_rng(3)
     energies = rng.gamma(2.0, 0.5, (*modes.omega.shape, 4000))
     giver, taker = (np.argwhere(modes.sets == g)[0] for g in (4, 9))
@@ -102,7 +102,7 @@ def test_modes_that_give_to_each_other_are_told(space: HalfSpace, modes: Modes) 
     assert np.nanmax(np.abs(correlation)) < 0.1
 
 
-def test_what_would_not_fit_is_refused() -> None:
+def test_too_many_modes_are_refused() -> None:
     projector = SimpleNamespace(n_series=11_586)
     with pytest.raises(DataError, match=r"11586 modes takes 1\.1 GB(.|\n)*1 GiB.*11585 modes"):
         EnergyCovarianceReduction(projector, 10)

@@ -19,7 +19,7 @@ def _wick(gamma: float, actual: float, used: float, t: float) -> tuple[float, fl
 
 @pytest.mark.parametrize("gamma", [0.01, 1.0, 2.5])
 @pytest.mark.parametrize("used", [4.0, 5.0, 6.0])
-def test_model_is_that_of_wick(gamma: float, used: float) -> None:
+def test_model_agrees_with_wicks_theorem(gamma: float, used: float) -> None:
     for standing in (0.0, 1.0):
         p, parts = energy_decay(*(np.array([x]) for x in (gamma, 5.0, used, standing)))
         for t in (0.0, 0.1, 0.37, 2.0):
@@ -28,8 +28,8 @@ def test_model_is_that_of_wick(gamma: float, used: float) -> None:
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])
-def test_degenerate_standing_waves_are_those_of_wick(d: int) -> None:
-    """Sampled: Σ M_ij(0) M_ij*(t), M = ½aa†, of d real oscillators, per component."""
+def test_degenerate_standing_waves_agree_with_wicks_theorem(d: int) -> None:
+    """Monte Carlo: Σ M_ij(0) M_ij*(t), M = ½aa†, of d real oscillators, per component."""
     gamma, actual, used, t = 1.0, 5.0, 8.0, 0.2
     rng = np.random.default_rng(d)
     step = expm(np.array([[0.0, 1.0], [-(actual**2), -gamma]]) * t)
@@ -47,13 +47,13 @@ def test_degenerate_standing_waves_are_those_of_wick(d: int) -> None:
     assert found.std() / 400_000**0.5 < 0.01 * abs(expected)
 
 
-def test_a_wrong_frequency_is_seen_in_second_order_only() -> None:
-    """5 % off: the oscillation at 2ω is 0.1 % of the covariance."""
+def test_a_wrong_frequency_enters_in_second_order_only() -> None:
+    """An error of 5 %: the oscillation at 2ω is 0.1 % of the covariance."""
     _, parts = energy_decay(*(np.array([x]) for x in (0.01, 5.0, 5.25, 0.5)))
     assert 1e-4 < abs(parts[1, 0]) / parts[0, 0].real < 3e-3
 
 
-def test_averages_are_those_of_frames() -> None:
+def test_averaged_decay_equals_averages_over_frames() -> None:
     p, dt = np.array([-0.3 + 7.0j, -2.0 + 0.0j]), 0.02
     steps, size = np.array([0, 1, 4, 5]), np.array([4, 4, 8, 32])
     found = averaged_decay(p, steps, size, dt)
@@ -64,7 +64,7 @@ def test_averages_are_those_of_frames() -> None:
         assert np.allclose(found[:, k], expected, rtol=1e-10)
 
 
-def test_the_mean_takes_away_what_its_fluctuations_are() -> None:
+def test_the_loss_due_to_the_mean_equals_its_fluctuations() -> None:
     n, lag, rate = 1500, 260, 5e-3
     c = np.exp(-rate * np.abs(np.subtract.outer(np.arange(n), np.arange(n))))
     with_mean = c.mean(axis=1)
@@ -73,7 +73,7 @@ def test_the_mean_takes_away_what_its_fluctuations_are() -> None:
     assert found[0, 0] == pytest.approx(expected, rel=1e-3)
 
 
-def test_stretches_are_independent() -> None:
+def test_ranges_are_independent() -> None:
     rate, lag = np.array([0.5]), np.array([1.0])
     one = mean_bias(rate, lag, np.array([40.0]))
     assert np.allclose(mean_bias(rate, lag, np.array([40.0, 40.0])), 0.5 * one)

@@ -1,4 +1,4 @@
-"""Lifetimes from energies: exact damped oscillators, scores against truth, verdicts."""
+"""Lifetimes from energies: exact damped oscillators, scores against the truth, verdicts."""
 
 import re
 from dataclasses import replace
@@ -22,8 +22,8 @@ BATCH = 500
 def _simulated(rng, n_sets: int, members: int, frames: int, interval: float, **how):
     """Correlations of sets of damped oscillators at k_BT = 1, by the exact propagator.
 
-    An odd number of members are standing waves, an even one pairs of travelling ones, unless
-    the weight of q says so. Modes are degenerate in levels of d.
+    An odd number of members are standing waves, an even number pairs of travelling ones, unless
+    the weight of q is given. Modes are degenerate in levels of d.
     """
     actual, gamma = how.get("ratio", 40.0) * GAMMA, how.get("gamma", GAMMA)
     used = actual * how.get("used", 1.0)
@@ -59,14 +59,14 @@ def _simulated(rng, n_sets: int, members: int, frames: int, interval: float, **h
 
 
 def _run(seed: int, n_sets: int, members: int, lifetimes: float, **how):
-    """A run of so many lifetimes, at 20 frames or more to a lifetime."""
+    """A run of a number of lifetimes, with at least 20 frames per lifetime."""
     frames = max(1500, int(20 * lifetimes))
     interval = lifetimes / GAMMA / frames
     return _simulated(np.random.default_rng(seed), n_sets, members, frames, interval, **how)
 
 
 def _scores(found):
-    """(γ̂ − γ)/σ and ln γ̂/γ: γ̂ scatters evenly, 1/γ̂ does not."""
+    """(γ̂ − γ)/σ and ln γ̂/γ: γ̂ scatters symmetrically, 1/γ̂ does not."""
     rate = 1.0 / found.lifetime_ps
     sem = found.lifetime_ps_sem * rate**2
     return (rate - GAMMA) / sem, np.log(rate / GAMMA)
@@ -87,15 +87,15 @@ OTHERS = [
     ("lifetimes", "members", "ratio"),
     [(60, 12, 40.0), (200, 2, 2.0), (200, 3, 1000.0), *HEAVY, *OTHERS],
 )
-def test_errors_are_honest(lifetimes: float, members: int, ratio: float) -> None:
+def test_errors_agree_with_the_scatter(lifetimes: float, members: int, ratio: float) -> None:
     n_sets = 80 if members > 12 or lifetimes > 600 else 160
     seed = int(lifetimes) + members
     found = energy_lifetimes(_run(seed, n_sets, members, lifetimes, ratio=ratio))
-    # Twenty lifetimes are not far from the twelve that are the least: a few sets fall short.
+    # Twenty lifetimes are close to the required twelve: a few sets are not resolved.
     share = np.mean([verdict is Verdict.RESOLVED for verdict in found.verdicts])
     assert share > (0.95 if lifetimes < 60 else 0.97)
     z, error = (x[np.isfinite(x)] for x in _scores(found))
-    # The mean score of 80 sets is itself uncertain by 0.11.
+    # The mean score of 80 sets has a standard error of 0.11.
     assert abs(z.mean()) < 0.25
     assert 0.8 < z.std() < 1.25
     assert abs(error.mean()) < 0.03 + 2.0 * error.std() / np.sqrt(n_sets)
@@ -114,14 +114,14 @@ FEW = [
 @pytest.mark.parametrize(
     ("lifetimes", "d", "weight", "stars"), [(150, 3, 1, 1), (100, 2, 2, 1), *FEW]
 )
-def test_errors_of_degenerate_sets_are_honest(
+def test_errors_of_degenerate_sets_agree_with_the_scatter(
     lifetimes: float, d: int, weight: int, stars: int
 ) -> None:
-    """Coherences count as data, as many as are independent."""
+    """Coherences count as data, by the number of independent ones."""
     seed, members = 100 + int(lifetimes) + d, d * weight * stars
-    told = _run(seed, 200, members, lifetimes, d=d, weight=weight)
-    assert (told.components == d * members).all()
-    found = energy_lifetimes(told)
+    correlations = _run(seed, 200, members, lifetimes, d=d, weight=weight)
+    assert (correlations.components == d * members).all()
+    found = energy_lifetimes(correlations)
     z, error = (x[np.isfinite(x)] for x in _scores(found))
     assert len(z) > 190
     assert abs(z.mean()) < 0.25
@@ -129,10 +129,10 @@ def test_errors_of_degenerate_sets_are_honest(
     assert abs(error.mean()) < 0.03 + 2.0 * error.std() / np.sqrt(200)
 
 
-def test_coherences_are_not_as_good_as_independent_members() -> None:
-    """Of a level of four they are 16 components, worth ten: errors are 1.26 times larger."""
-    told = _run(24, 400, 16, 100, d=4)
-    data = centred(told)
+def test_coherences_are_worth_less_than_independent_members() -> None:
+    """The 16 components of a level of four are worth ten: errors are 1.26 times larger."""
+    correlations = _run(24, 400, 16, 100, d=4)
+    data = centred(correlations)
     scatter = (fit_decays(data).gamma / GAMMA).std()
     assert 0.9 < scatter / np.sqrt(theory_variance(data, np.full(400, GAMMA)).mean()) < 1.1
     alone = replace(data, degeneracy=np.ones(400))
@@ -141,23 +141,23 @@ def test_coherences_are_not_as_good_as_independent_members() -> None:
 
 @pytest.mark.parametrize("lifetimes", [20, 200])
 def test_there_is_no_bias(lifetimes: float) -> None:
-    """Hundreds of sets at once, of 12 members: less than 1.5 %, without any verdict between."""
+    """Hundreds of sets of 12 members: less than 1.5 %, without selection by verdict."""
     error = np.log(fit_decays(centred(_run(8, 400, 12, lifetimes))).gamma / GAMMA)
     assert abs(error.mean()) < 0.015 + 2.0 * error.std() / 20.0
 
 
 def test_a_mean_of_the_same_run_would_bias() -> None:
     """Without its correction two members in 20 lifetimes decay 10 % too fast."""
-    told = _run(9, 800, 2, 20)
-    data = centred(told)
+    correlations = _run(9, 800, 2, 20)
+    data = centred(correlations)
     corrected = np.log(fit_decays(data).gamma / GAMMA)
     raw = np.log(fit_decays(replace(data, components=np.full(800, 1e9))).gamma / GAMMA)
     assert np.median(raw) > 0.15
     assert abs(np.median(corrected)) < 0.08
 
 
-def test_a_wrong_harmonic_frequency_does_no_harm() -> None:
-    """5 % off: energies oscillate at 2ω, averages and the model take care of it."""
+def test_a_wrong_harmonic_frequency_does_not_bias() -> None:
+    """An error of 5 %: energies oscillate at 2ω, which averages and model take into account."""
     right, wrong = (_run(10, 60, 12, 100, ratio=12.0, used=used) for used in (1.0, 1.05))
     assert np.allclose(wrong.omega_ratio, right.omega_ratio)
     assert not np.allclose(wrong.omega, right.omega, rtol=0.04)
@@ -167,7 +167,7 @@ def test_a_wrong_harmonic_frequency_does_no_harm() -> None:
     assert shift.std() < 0.1 * (one.lifetime_ps_sem / one.lifetime_ps).mean()
 
 
-def test_stretches_of_a_run_do_as_well() -> None:
+def test_separate_ranges_of_a_run_are_pooled() -> None:
     ranges = ((0, 500), (500, 1500), (1600, 3000))
     found = energy_lifetimes(_run(11, 150, 12, 150, ranges=ranges))
     z, error = _scores(found)
@@ -176,23 +176,23 @@ def test_stretches_of_a_run_do_as_well() -> None:
     assert abs(error.mean()) < 0.03
 
 
-def test_members_that_are_alike_have_a_larger_error() -> None:
-    """Every oscillator twice: the blocks of time see it, theory alone would not."""
-    told = _run(12, 120, 6, 300)
+def test_correlated_members_have_a_larger_error() -> None:
+    """Every oscillator twice: the time blocks detect it, theory alone would not."""
+    correlations = _run(12, 120, 6, 300)
     twice = replace(
-        told,
-        products=2 * told.products,
-        sums=2 * told.sums,
-        members=2 * told.members,
-        components=2 * told.components,
+        correlations,
+        products=2 * correlations.products,
+        sums=2 * correlations.sums,
+        members=2 * correlations.members,
+        components=2 * correlations.components,
     )
-    once, both = energy_lifetimes(told), energy_lifetimes(twice)
+    once, both = energy_lifetimes(correlations), energy_lifetimes(twice)
     assert np.allclose(once.lifetime_ps, both.lifetime_ps, rtol=0.01)
     ratio = (both.lifetime_ps_sem / once.lifetime_ps_sem).mean()
     assert 0.8 < ratio < 1.0
 
 
-def test_curves_are_told_with_their_errors() -> None:
+def test_curves_agree_within_their_errors() -> None:
     found = energy_lifetimes(_run(13, 100, 12, 200))
     exact = np.exp(-GAMMA * found.lag_ps)
     assert np.allclose(found.correlation[:, 0], 1.0, atol=0.02)
@@ -207,17 +207,19 @@ def test_curves_are_told_with_their_errors() -> None:
 
 
 @pytest.mark.parametrize(("lifetimes", "members"), [(20, 12), (200, 2), (600, 12)])
-def test_one_rate_seldom_strays_by_chance(lifetimes: float, members: int) -> None:
-    """One set in twenty by more than 1; what that does to the errors is not to be centred."""
+def test_one_rate_rarely_exceeds_the_chi_squared_quantile(
+    lifetimes: float, members: int
+) -> None:
+    """One set in twenty exceeds 1."""
     found = energy_lifetimes(_run(21, 300, members, lifetimes))
-    strays = found.chi2_ratio[np.isfinite(found.lifetime_ps)]
-    assert (strays > 1.0).mean() < 0.09
-    assert 0.7 < np.quantile(strays, 0.95) < 1.25
-    assert strays.max() < 4.0
+    ratios = found.chi2_ratio[np.isfinite(found.lifetime_ps)]
+    assert (ratios > 1.0).mean() < 0.09
+    assert 0.7 < np.quantile(ratios, 0.95) < 1.25
+    assert ratios.max() < 4.0
 
 
 def test_two_rates_in_one_set_make_its_error_larger() -> None:
-    """Half of the members forget eight times sooner: no single lifetime is right."""
+    """Half of the members decay eight times faster: no single lifetime is correct."""
     slow = _run(22, 60, 6, 300)
     fast = _run(23, 60, 6, 300, gamma=8.0 * GAMMA)
     both = replace(
@@ -237,7 +239,7 @@ def test_two_rates_in_one_set_make_its_error_larger() -> None:
 
 
 def test_curves_of_a_short_run_end_at_zero() -> None:
-    """The mean of the same run takes 0.017 off the tails here, seven times the error."""
+    """The mean over the same run lowers the tails by 0.017 here, seven times the error."""
     found = energy_lifetimes(_run(13, 600, 2, 60))
     lifetimes = GAMMA * found.lag_ps[0]
     tail = (lifetimes > 3.0) & (lifetimes < 8.0)
@@ -247,7 +249,7 @@ def test_curves_of_a_short_run_end_at_zero() -> None:
 
 
 @pytest.mark.parametrize("lifetimes", [0.3, 2.0, 5.0])
-def test_a_run_that_is_too_short_says_how_long_it_should_be(lifetimes: float) -> None:
+def test_a_short_run_gets_the_length_needed(lifetimes: float) -> None:
     found = energy_lifetimes(_run(14, 50, 12, lifetimes))
     kinds = [verdict in {Verdict.TOO_LONG, Verdict.TOO_FEW} for verdict in found.verdicts]
     assert np.mean(kinds) > 0.75
@@ -261,7 +263,7 @@ def test_a_run_that_is_too_short_says_how_long_it_should_be(lifetimes: float) ->
             assert np.isnan(lifetime)
 
 
-def test_too_little_data_is_said_to_be() -> None:
+def test_too_little_data_gives_that_verdict() -> None:
     """One standing wave in 20 lifetimes is uncertain by 80 %."""
     found = energy_lifetimes(_run(15, 100, 1, 20))
     few = np.array([verdict is Verdict.TOO_FEW for verdict in found.verdicts])
@@ -271,8 +273,8 @@ def test_too_little_data_is_said_to_be() -> None:
     assert (found.lifetime_ps_sem < 0.5 * found.lifetime_ps)[resolved].all()
 
 
-def test_frames_too_far_apart_are_said_to_be() -> None:
-    """Six lifetimes from frame to frame: nothing is left to see."""
+def test_frames_too_far_apart_get_that_verdict() -> None:
+    """Six lifetimes from frame to frame: no correlation is left."""
     rng = np.random.default_rng(16)
     found = energy_lifetimes(_simulated(rng, 30, 12, 2000, 6.0 / GAMMA))
     assert not any(verdict is Verdict.RESOLVED for verdict in found.verdicts)
@@ -281,21 +283,21 @@ def test_frames_too_far_apart_are_said_to_be() -> None:
 
 
 def test_an_imaginary_mode_gives_no_number() -> None:
-    told = _run(17, 4, 12, 100)
+    correlations = _run(17, 4, 12, 100)
     gone = np.array([0, 1, 0, 0], dtype=bool)
     empty = {
-        name: np.where(gone, np.nan, getattr(told, name))
+        name: np.where(gone, np.nan, getattr(correlations, name))
         for name in ("mean", "standing", "omega", "omega_ratio")
     }
     soft = replace(
-        told,
-        members=np.where(gone, 0, told.members),
-        components=np.where(gone, 0, told.components),
-        products=np.where(gone, 0.0, told.products),
-        sums=np.where(gone, 0.0, told.sums),
+        correlations,
+        members=np.where(gone, 0, correlations.members),
+        components=np.where(gone, 0, correlations.components),
+        products=np.where(gone, 0.0, correlations.products),
+        sums=np.where(gone, 0.0, correlations.sums),
         **empty,
     )
-    found, whole = energy_lifetimes(soft), energy_lifetimes(told)
+    found, whole = energy_lifetimes(soft), energy_lifetimes(correlations)
     assert found.verdicts[1] is Verdict.UNDEFINED
     assert "ω² > 0" in found.advice[1]
     assert np.isnan([found.lifetime_ps[1], found.lifetime_ps_sem[1]]).all()
@@ -303,41 +305,46 @@ def test_an_imaginary_mode_gives_no_number() -> None:
     assert np.array_equal(found.lifetime_ps[[0, 2, 3]], whole.lifetime_ps[[0, 2, 3]])
 
 
-def test_overdamped_motion_is_not_told() -> None:
+def test_overdamped_motion_is_not_resolved() -> None:
     found = energy_lifetimes(_run(18, 20, 12, 200, ratio=0.4))
     assert not any(verdict is Verdict.RESOLVED for verdict in found.verdicts)
 
 
 def test_noise_has_no_lifetime() -> None:
-    told = _run(19, 20, 12, 100)
-    noise = np.random.default_rng(20).normal(size=told.products.shape)
-    dead = told.counts[..., None] * told.members * told.mean**2
+    correlations = _run(19, 20, 12, 100)
+    noise = np.random.default_rng(20).normal(size=correlations.products.shape)
+    dead = correlations.counts[..., None] * correlations.members * correlations.mean**2
     spoilt = replace(
-        told, products=dead + noise, sums=2 * told.counts[..., None] * told.members * told.mean
+        correlations,
+        products=dead + noise,
+        sums=2 * correlations.counts[..., None] * correlations.members * correlations.mean,
     )
     found = energy_lifetimes(spoilt)
     assert np.mean([verdict is Verdict.RESOLVED for verdict in found.verdicts]) < 0.2
 
 
-def test_a_part_that_decorrelates_at_once_does_not_count() -> None:
-    """White noise on every energy is in the variance, not in the decay."""
-    told = _run(21, 100, 12, 200)
-    frames = int(told.range_frames[0])
+def test_a_part_that_decorrelates_at_once_is_ignored() -> None:
+    """White noise on every energy enters the variance, not the decay."""
+    correlations = _run(21, 100, 12, 200)
+    frames = int(correlations.range_frames[0])
     rng = np.random.default_rng(22)
-    noise = 0.3 * rng.normal(size=(told.products.shape[0], 1, 100)) / np.sqrt(frames)
-    first = (told.steps == 0)[:, None] * (1.0 + noise)
-    spoilt = replace(told, products=told.products + 0.5 * first * told.counts[..., None] * 12)
-    plain, found = energy_lifetimes(told), energy_lifetimes(spoilt)
+    noise = 0.3 * rng.normal(size=(correlations.products.shape[0], 1, 100)) / np.sqrt(frames)
+    first = (correlations.steps == 0)[:, None] * (1.0 + noise)
+    spoilt = replace(
+        correlations,
+        products=correlations.products + 0.5 * first * correlations.counts[..., None] * 12,
+    )
+    plain, found = energy_lifetimes(correlations), energy_lifetimes(spoilt)
     assert np.allclose(plain.lifetime_ps, found.lifetime_ps)
     assert np.nanmean(found.model[:, 1]) == pytest.approx(1.0 / 1.5, abs=0.05)
 
 
-def test_each_set_is_fitted_on_its_own() -> None:
-    told = _run(23, 10, 12, 100)
+def test_each_set_is_fitted_independently() -> None:
+    correlations = _run(23, 10, 12, 100)
     apart = replace(
-        told,
+        correlations,
         **{
-            name: getattr(told, name)[..., 3:4]
+            name: getattr(correlations, name)[..., 3:4]
             for name in (
                 "products",
                 "sums",
@@ -348,7 +355,7 @@ def test_each_set_is_fitted_on_its_own() -> None:
                 "omega",
             )
         },
-        omega_ratio=told.omega_ratio[3:4],
+        omega_ratio=correlations.omega_ratio[3:4],
     )
-    one, many = energy_lifetimes(apart), energy_lifetimes(told)
+    one, many = energy_lifetimes(apart), energy_lifetimes(correlations)
     assert one.lifetime_ps[0] == pytest.approx(many.lifetime_ps[3], rel=1e-4)

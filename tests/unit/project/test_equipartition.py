@@ -25,8 +25,10 @@ def _gamma(rng: np.random.Generator, relative: np.ndarray) -> np.ndarray:
     return TEMPERATURE * rng.gamma(relative**-2.0, relative**2.0)
 
 
-def test_equal_temperatures_pass_even_where_energies_are_skewed() -> None:
-    """Errors of 70 %, as of a mode that outlives the run: some are three times as hot."""
+def test_equal_temperatures_pass_with_skewed_energies() -> None:
+    """Errors of 70 %, as for lifetimes longer than the run: some sets are three times as
+    hot.
+    """
     rng = np.random.default_rng(1)
     relative = np.repeat([0.02, 0.1, 0.3, 0.7], 25)
     results = [
@@ -46,8 +48,8 @@ def test_equal_temperatures_pass_even_where_energies_are_skewed() -> None:
     assert np.allclose(results[0].probability, 2 * stats.norm.sf(np.abs(results[0].z)))
 
 
-def test_the_common_temperature_moves_with_its_sets() -> None:
-    """With two sets both are off by the same number of errors, whichever knows more."""
+def test_the_common_temperature_is_correlated_with_its_sets() -> None:
+    """Two sets deviate by the same number of errors, whatever their errors are."""
     result = equipartition(_energies(np.array([299.0, 304.0]), np.array([1.0, 2.0])))
     assert result.temperature == pytest.approx(300.0)
     assert result.temperature_sem == pytest.approx(np.sqrt(0.8))
@@ -57,7 +59,7 @@ def test_the_common_temperature_moves_with_its_sets() -> None:
     assert np.abs(result.z) == pytest.approx([student, student], rel=5e-3)
 
 
-def test_sets_that_share_a_fixed_energy_count_one_less() -> None:
+def test_a_fixed_total_energy_removes_one_degree_of_freedom() -> None:
     rng = np.random.default_rng(2)
     freedom = rng.integers(1, 20, 12)
     sem = 60.0 / np.sqrt(freedom)
@@ -85,7 +87,7 @@ def test_hot_and_cold_sets_are_found() -> None:
     assert result.z[40] < -4.0
 
 
-def test_many_small_errors_fail_together() -> None:
+def test_many_small_deviations_fail_together() -> None:
     rng = np.random.default_rng(4)
     relative = np.full(100, 0.05)
     temperature = TEMPERATURE * (1.0 + 0.1 * rng.uniform(-1.0, 1.0, 100) * 1.6)
@@ -96,7 +98,7 @@ def test_many_small_errors_fail_together() -> None:
 
 
 @pytest.mark.parametrize("n_sets", [25, 200])
-def test_small_differences_are_seen_as_well_as_by_plain_squares(n_sets: int) -> None:
+def test_power_of_the_test_equals_that_of_plain_chi_squared(n_sets: int) -> None:
     """Error bars of 5 %: every second set is 3 % too hot, or none is."""
     rng = np.random.default_rng(6)
     relative = np.full(n_sets, 0.05)
@@ -113,7 +115,7 @@ def test_small_differences_are_seen_as_well_as_by_plain_squares(n_sets: int) -> 
     assert found[0.03] > 0.9 * plain
 
 
-def test_sets_without_error_bar_do_not_count() -> None:
+def test_sets_without_error_bar_are_excluded() -> None:
     temperature = np.array([300.0, 292.0, 308.0, np.nan])
     sem = np.array([np.nan, 10.0, 10.0, 5.0])
     result = equipartition(_energies(temperature, sem))

@@ -11,7 +11,7 @@ def test_window_is_scipys_periodic_hann() -> None:
 
 
 def test_resolution_is_the_width_of_a_pure_tone() -> None:
-    """Zero-padding shows the main lobe; half its height must be half the resolution away."""
+    """Zero-padding resolves the main lobe; half its maximum lies half the resolution away."""
     length, interval, padded = 64, 0.01, 64 * 1024
     response = np.abs(np.fft.rfft(hann(length), padded)) ** 2
     freq = np.fft.rfftfreq(padded, interval)
@@ -19,7 +19,7 @@ def test_resolution_is_the_width_of_a_pure_tone() -> None:
     assert resolution_thz(length, interval) == pytest.approx(2 * half_width, rel=1e-3)
 
 
-def test_overlapping_segments_are_worth_less() -> None:
+def test_effective_number_of_overlapping_segments() -> None:
     """Variance of a Welch mean of white noise against the claimed number of averages."""
     rng = np.random.default_rng(5)
     length, n_segments = 64, 7

@@ -16,7 +16,7 @@ KT = BOLTZMANN * 250.0
 
 
 def _amplitudes(modes: Modes, energies: np.ndarray, rng: np.random.Generator) -> Amplitudes:
-    """Amplitudes of given standing energies (q, m, t), at any phase of the oscillation."""
+    """Amplitudes of given standing energies (q, m, t), at random phases of the oscillation."""
     angle = rng.uniform(0, 2 * np.pi, energies.shape)
     root = np.sqrt(2 * energies)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -31,14 +31,14 @@ def _heat(space: HalfSpace, modes: Modes, energies: np.ndarray, n_blocks: int = 
 
 
 def _canonical(modes: Modes, rng: np.random.Generator, n_frames: int = N_FRAMES) -> np.ndarray:
-    """Exponential energies of each real degree of freedom; of both of ±q, half the sum."""
+    """Exponential energies of each real degree of freedom; for a pair ±q half the sum."""
     weights = modes.weights[:, None, None]
     energies = rng.gamma(weights, KT / weights, (*modes.omega.shape, n_frames))
     energies[modes.sets < 0] = 0.0
     return energies
 
 
-def test_one_factor_for_standing_waves_of_a_pair_and_one_where_there_is_none(
+def test_heat_capacity_factors_with_and_without_a_partner_at_minus_q(
     space: HalfSpace, modes: Modes
 ) -> None:
     rng = np.random.default_rng(5)
@@ -46,7 +46,7 @@ def test_one_factor_for_standing_waves_of_a_pair_and_one_where_there_is_none(
     result = _heat(space, modes, energies)
     factor = np.repeat(modes.weights[:, None], modes.omega.shape[1], axis=1)[modes.sets >= 0]
     fluctuation = energies.var(axis=2)[modes.sets >= 0] / (BOLTZMANN * result.temperature) ** 2
-    # The heat bath is ideal, the run long: what is added and divided out is small.
+    # The heat bath is ideal and the run long: the corrections are small.
     assert np.allclose(result.heat_capacity_kb, factor * fluctuation, rtol=0.02)
     z = (result.heat_capacity_kb - 1.0) / result.heat_capacity_kb_sem
     for kind in (1.0, 2.0):
@@ -68,7 +68,9 @@ def test_members_of_a_set_are_pooled(space: HalfSpace, paired: Modes) -> None:
     assert pooled.heat_capacity_kb_sem.mean() < 0.85 * apart.heat_capacity_kb_sem.mean()
 
 
-def test_fixed_total_energy_takes_no_heat_capacity(space: HalfSpace, modes: Modes) -> None:
+def test_a_fixed_total_energy_does_not_reduce_the_heat_capacity(
+    space: HalfSpace, modes: Modes
+) -> None:
     """Microcanonical shares of a fixed energy: a Dirichlet distribution."""
     energies = _canonical(modes, np.random.default_rng(8), 40_000)
     total = np.einsum("q,qmt->t", modes.weights, energies)
@@ -78,7 +80,7 @@ def test_fixed_total_energy_takes_no_heat_capacity(space: HalfSpace, modes: Mode
     z = (result.heat_capacity_kb - 1.0) / result.heat_capacity_kb_sem
     assert abs(result.heat_capacity_kb @ result.members / freedom - 1.0) < 0.01
     assert 0.6 < z.std() < 1.3
-    # What is corrected is no trifle in a small crystal.
+    # The correction is not negligible in a small crystal.
     assert 3.0 / (freedom + 1.0) > 0.04
 
 
@@ -92,7 +94,7 @@ def test_sizes_of_groups(space: HalfSpace, paired: Modes) -> None:
 
 
 def test_too_few_blocks_give_no_heat_capacity(space: HalfSpace, modes: Modes) -> None:
-    """What the run's own mean hides cannot be told without them."""
+    """The fluctuation removed by the run's own mean cannot be estimated without them."""
     energies = _canonical(modes, np.random.default_rng(6), 50)
     result = _heat(space, modes, energies, n_blocks=4)
     assert np.isnan(result.heat_capacity_kb).all()
@@ -100,7 +102,7 @@ def test_too_few_blocks_give_no_heat_capacity(space: HalfSpace, modes: Modes) ->
     assert np.isfinite(result.kinetic).all()
 
 
-def test_a_still_crystal_is_no_error(space: HalfSpace, modes: Modes) -> None:
+def test_a_crystal_almost_at_rest_has_finite_results(space: HalfSpace, modes: Modes) -> None:
     shape = (32, space.supercell.n_atoms, 3)
     motion = MotionBlock(
         0, *(1e-9 * np.random.default_rng(k).normal(size=shape) for k in (1, 2)), None
@@ -126,10 +128,8 @@ def test_fluctuations_do_not_depend_on_cuts(space: HalfSpace, paired: Modes, cut
     assert np.allclose(parts.heat_capacity_kb, whole.heat_capacity_kb, rtol=1e-12)
 
 
-def test_an_uncertain_temperature_is_in_the_errors_of_all_sets(
-    space: HalfSpace, modes: Modes
-) -> None:
-    """One set swings slowly and takes T with it; the others are as steady as can be."""
+def test_the_error_of_the_temperature_enters_all_sets(space: HalfSpace, modes: Modes) -> None:
+    """One set varies slowly and changes T; the others are constant."""
     energies = np.full((*modes.omega.shape, N_FRAMES), KT)
     energies[modes.sets < 0] = 0.0
     slow = modes.sets == 0

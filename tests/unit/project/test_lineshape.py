@@ -54,7 +54,7 @@ def _guess(spectra: BandSpectra, freq: float = FREQ * 1.03) -> np.ndarray:
 
 @pytest.mark.parametrize("members", [2, 12])
 @pytest.mark.parametrize("widths", [2.0, 3.0, 6.0, 15.0, 40.0])
-def test_errors_are_honest(widths: float, members: int) -> None:
+def test_errors_agree_with_the_scatter(widths: float, members: int) -> None:
     """Damped oscillators of 2 to 40 resolutions: z-scores of frequency and linewidth."""
     width = widths * RESOLUTION
     spectra = _simulated(int(widths) + members, members, width)
@@ -72,7 +72,7 @@ def test_errors_are_honest(widths: float, members: int) -> None:
     assert np.nanmean(fits.kinetic) == pytest.approx(0.5, rel=0.03)
 
 
-def test_lifetime_is_that_of_the_energy() -> None:
+def test_lifetime_is_one_over_gamma() -> None:
     spectra = _simulated(3, 12, 5 * RESOLUTION, runs=20)
     fits = fit_lines([spectra], _guess(spectra))
     assert np.allclose(fits.lifetime_ps, 1 / (2 * np.pi * fits.linewidth_thz), rtol=1e-12)
@@ -80,8 +80,8 @@ def test_lifetime_is_that_of_the_energy() -> None:
     assert np.allclose(fits.lifetime_ps_sem / fits.lifetime_ps, relative, rtol=1e-12)
 
 
-def test_the_window_does_not_widen_the_line() -> None:
-    """Without the window in the model a line of 2 resolutions would come out broader."""
+def test_the_window_does_not_broaden_the_line() -> None:
+    """Without the window in the model a line of 2 resolutions would be fitted too broad."""
     width = 2 * RESOLUTION
     spectra = _simulated(5, 24, width, runs=60)
     fits = fit_lines([spectra], _guess(spectra))
@@ -105,7 +105,7 @@ def test_a_line_below_the_resolution_is_not_resolved(widths: float) -> None:
         assert "--resolution-thz" in fits.advice[g]
 
 
-def test_the_advice_for_a_narrow_line_would_do() -> None:
+def test_the_advised_resolution_resolves_a_narrow_line() -> None:
     """Half a resolution wide: segments four times as long make it two."""
     spectra = _simulated(9, 24, 0.5 * RESOLUTION, segments=3, runs=20)
     advice = fit_lines([spectra], _guess(spectra)).advice
@@ -113,7 +113,7 @@ def test_the_advice_for_a_narrow_line_would_do() -> None:
     assert np.median(asked) == pytest.approx(4 * LENGTH * INTERVAL, rel=0.15)
 
 
-def test_two_lines_are_not_one() -> None:
+def test_two_lines_are_not_fitted_by_one() -> None:
     rng = np.random.default_rng(12)
     width = 3 * RESOLUTION
     halves = [
@@ -133,8 +133,8 @@ def test_noise_is_not_a_line() -> None:
     assert np.isnan(fits.linewidth_thz).all()
 
 
-def test_too_little_data_is_said_to_be() -> None:
-    """One real mode in one segment: the width is hardly known."""
+def test_too_little_data_gives_that_verdict() -> None:
+    """One real mode in one segment: the width is very uncertain."""
     spectra = _simulated(14, 1, 2 * RESOLUTION, segments=1)
     fits = fit_lines([spectra], _guess(spectra))
     kinds = set(fits.verdicts)
@@ -149,7 +149,7 @@ def test_too_little_data_is_said_to_be() -> None:
             assert advice == ""
 
 
-def test_a_dead_spectrum_fails_with_a_reason() -> None:
+def test_a_zero_spectrum_fails_with_a_reason() -> None:
     spectra = _simulated(15, 4, 5 * RESOLUTION, runs=3)
     power = spectra.power.copy()
     power[1] = 0.0
@@ -159,8 +159,8 @@ def test_a_dead_spectrum_fails_with_a_reason() -> None:
     assert fits.verdicts[0] is fits.verdicts[2] is Verdict.RESOLVED
 
 
-def test_imaginary_harmonic_frequency_is_no_hindrance() -> None:
-    """The line is then sought everywhere."""
+def test_lines_of_imaginary_modes_are_found() -> None:
+    """The line is then searched everywhere."""
     spectra = _simulated(16, 12, 5 * RESOLUTION, runs=10)
     fits = fit_lines([spectra], _guess(spectra, -3.0))
     known = fit_lines([spectra], _guess(spectra))
@@ -168,7 +168,7 @@ def test_imaginary_harmonic_frequency_is_no_hindrance() -> None:
     assert (np.abs(fits.freq_thz - known.freq_thz) < 0.2 * known.freq_thz_sem).all()
 
 
-def test_overdamped_motion_is_no_line() -> None:
+def test_overdamped_motion_has_no_lifetime() -> None:
     rng = np.random.default_rng(17)
     spectra = _spectra(_velocities(rng, 10 * 12, 2 * LENGTH, 3.0, 90.0), 12)
     fits = fit_lines([spectra], _guess(spectra, 3.0))
@@ -189,8 +189,8 @@ def test_the_range_of_the_fit_does_not_matter(monkeypatch: pytest.MonkeyPatch) -
             assert abs(np.mean(shift / sem)) < 0.2
 
 
-def test_each_line_is_fitted_on_its_own() -> None:
-    """Batches and padding change nothing: sets apart or together give the same numbers."""
+def test_each_line_is_fitted_independently() -> None:
+    """Batches and padding change nothing: sets alone or together give the same numbers."""
     broad, sharp = (_simulated(19, 12, width * RESOLUTION, runs=5) for width in (30.0, 3.0))
     both = replace(
         broad,
@@ -205,8 +205,8 @@ def test_each_line_is_fitted_on_its_own() -> None:
         assert np.allclose(getattr(together, name), expected, rtol=1e-6)
 
 
-def test_the_advice_names_a_run_of_two_segments() -> None:
-    """Half a resolution wide: what is asked for is four times as long, twice that in all."""
+def test_the_advised_run_is_two_segments_long() -> None:
+    """Half a resolution wide: segments four times as long, and a run of twice that."""
     spectra = _simulated(9, 24, 0.5 * RESOLUTION, segments=3, runs=20)
     advice = fit_lines([spectra], _guess(spectra)).advice
     runs = [float(text.split("a run of ")[1].split(" ps")[0]) for text in advice]
@@ -215,13 +215,13 @@ def test_the_advice_names_a_run_of_two_segments() -> None:
     assert np.array(longer) == pytest.approx(1.0 / (2.0 * np.pi * 2.0 * RESOLUTION), rel=0.01)
 
 
-def test_a_line_that_holds_little_of_the_power_is_not_that_of_the_mode() -> None:
-    """However well it is fitted: most of the motion is elsewhere."""
+def test_a_line_with_little_of_the_power_is_rejected() -> None:
+    """Even if it is fitted well: most of the motion is elsewhere."""
     rng = np.random.default_rng(14)
     line = _velocities(rng, 12 * 20, 4 * LENGTH, FREQ, 3 * RESOLUTION)
     white = rng.normal(size=line.shape)
-    for share, told in ((0.35, Verdict.NO_LINE), (0.9, Verdict.RESOLVED)):
+    for share, expected_verdict in ((0.35, Verdict.NO_LINE), (0.9, Verdict.RESOLVED)):
         mixed = np.sqrt(share) * line + np.sqrt(1.0 - share) * white
         spectra = _spectra(mixed, 12)
         verdicts = fit_lines([spectra], _guess(spectra)).verdicts
-        assert np.mean([verdict is told for verdict in verdicts]) > 0.9
+        assert np.mean([verdict is expected_verdict for verdict in verdicts]) > 0.9

@@ -30,7 +30,7 @@ def _some(shape: LineShape) -> np.ndarray:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_slopes_are_those_of_the_model(shape: LineShape) -> None:
+def test_derivatives_equal_finite_differences_for_every_shape(shape: LineShape) -> None:
     theta, model = _some(shape), model_of(shape)
     power, slopes = model(OBSERVED, theta)
     # The area multiplies all.
@@ -43,7 +43,7 @@ def test_slopes_are_those_of_the_model(shape: LineShape) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES[:4])
-def test_extended_is_the_same_curve(shape: LineShape) -> None:
+def test_extended_parameters_give_the_same_curve(shape: LineShape) -> None:
     one = LineShape(baseline=shape.baseline)
     theta = _some(one)
     power, _ = model_of(one)(OBSERVED, theta)
@@ -53,7 +53,7 @@ def test_extended_is_the_same_curve(shape: LineShape) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_padding_changes_nothing(shape: LineShape) -> None:
-    """Up to the last bin that counts all is as without it, and zero after it."""
+    """Values up to the last fitted bin are unchanged, and zero after it."""
     inside = np.ones(BINS.shape, bool)
     inside[:, 60:] = inside[:, 7] = False
     theta, model = _some(shape), model_of(shape)

@@ -14,7 +14,7 @@ from trajmodes.project.lifetimes.multiple_tau import (
 LEVELS = 7
 
 
-def test_lags_are_four_to_an_octave_up_to_a_third_of_the_run() -> None:
+def test_four_lags_per_octave_up_to_a_third_of_the_run() -> None:
     plan = lag_levels(1, 1000)
     lags = plan.steps << plan.level
     assert lags.tolist()[:12] == [0, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28]
@@ -33,7 +33,7 @@ def test_the_shortest_run_has_some_lags() -> None:
 
 
 @pytest.mark.parametrize("first", [0, 5, 12])
-def test_averages_are_counted_from_the_start_of_the_stretch(first: int) -> None:
+def test_averages_are_counted_from_the_start_of_the_range(first: int) -> None:
     series = np.random.default_rng(0).normal(size=(2, 53))
     padded = np.concatenate([np.full((2, first), np.nan), series], axis=1)
     for level, (begin, found) in enumerate(averages(series, first, LEVELS)):
@@ -45,7 +45,7 @@ def test_averages_are_counted_from_the_start_of_the_stretch(first: int) -> None:
 
 
 @pytest.mark.parametrize(("first", "middle", "stop"), [(0, 31, 64), (3, 4, 90), (6, 7, 8)])
-def test_what_meets_at_a_seam_is_what_was_whole(first: int, middle: int, stop: int) -> None:
+def test_joined_blocks_equal_the_whole(first: int, middle: int, stop: int) -> None:
     series = np.random.default_rng(1).normal(size=(1, stop - first))
     whole = averages(series, first, LEVELS)
     parts = [
@@ -58,15 +58,15 @@ def test_what_meets_at_a_seam_is_what_was_whole(first: int, middle: int, stop: i
     boundary = None
     for level, (begin, expected) in enumerate(whole):
         both, boundary = join_levels(parts[0][level], parts[1][level], boundary, middle, level)
-        told = level_ends(begin, expected)
+        whole_ends = level_ends(begin, expected)
         assert (both.first, both.size) == (begin, expected.shape[1])
-        assert np.allclose(both.head, told.head)
-        assert np.allclose(both.tail, told.tail)
+        assert np.allclose(both.head, whole_ends.head)
+        assert np.allclose(both.tail, whole_ends.tail)
         inside = boundary.first - begin + np.arange(boundary.averages.shape[1])
         assert np.allclose(boundary.averages, expected[:, inside])
 
 
-def test_pairs_over_a_seam_and_on_both_sides_are_all_pairs() -> None:
+def test_pairs_across_a_boundary_and_on_both_sides_are_all_pairs() -> None:
     x = np.random.default_rng(2).normal(size=(3, 20))
     lags, edges = np.arange(8), np.array([0, 9, 30])
     sets = np.array([0, 1, 0])
@@ -92,7 +92,7 @@ def test_pairs_over_a_seam_and_on_both_sides_are_all_pairs() -> None:
     assert count_pairs(20, edges, lags)[1, 5] == len(late)
 
 
-def test_one_side_alone_has_no_pairs_over_a_seam() -> None:
+def test_one_side_alone_has_no_pairs_across_a_boundary() -> None:
     x, lags = np.ones((1, 6)), np.arange(8)
     for boundary in (Boundary(0, x, 6, 0), Boundary(0, x, 0, 0)):
         total = np.zeros((1, 2, 8, 1))

@@ -42,7 +42,7 @@ def test_closed_form_equals_the_sum(omega: float, gamma: float) -> None:
 
 
 def test_area_is_the_kinetic_energy_and_width_is_gamma() -> None:
-    """A broad line, well resolved: P ∝ ω²γ/((ω² − ω₀²)² + γ²ω²) has area one and FWHM γ/2π."""
+    """A broad, well resolved line: ω²γ/((ω² − ω₀²)² + γ²ω²) has area one and FWHM γ/2π."""
     length, interval, omega, gamma = 8192, 2e-3, 60.0, 6.0
     bins = np.arange(1, length // 2)[None]
     power = expected_power(np.array([omega]), np.array([gamma]), bins, length, interval)[0][0]

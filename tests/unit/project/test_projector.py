@@ -12,7 +12,7 @@ from trajmodes.symmetry.translations import HalfSpace
 
 
 def _by_definition(space: HalfSpace, modes: Modes, field: np.ndarray, power: float):
-    """The sum of conventions.md, with the positions of the atoms in the phase."""
+    """The defining sum of conventions.md, with the positions of the atoms in the phase."""
     supercell = space.supercell
     reduced = supercell.positions @ np.linalg.inv(supercell.crystal.cell)
     phases = np.exp(-2j * np.pi * space.qpoints @ reduced.T)
@@ -33,8 +33,8 @@ def test_amplitudes_equal_their_definition(space: HalfSpace, modes: Modes) -> No
         assert np.allclose(verb(field), _by_definition(space, modes, field, power), atol=1e-12)
 
 
-def test_the_phase_of_the_atoms_is_needed(space: HalfSpace, modes: Modes) -> None:
-    """With the phase of the cells alone the same vectors give other amplitudes."""
+def test_phases_of_the_cells_alone_are_wrong(space: HalfSpace, modes: Modes) -> None:
+    """With the phases of the cells the same vectors give other amplitudes."""
     field = np.random.default_rng(1).normal(size=(1, space.supercell.n_atoms, 3))
     projector = Projector(space, modes)
     wrong = Projector(replace(space, phases=np.ones_like(space.phases)), modes)
@@ -61,7 +61,7 @@ def test_missing_fields_stay_missing(space: HalfSpace, modes: Modes) -> None:
     assert amplitudes.force is None
 
 
-def test_projector_can_be_sent_to_a_worker(space: HalfSpace, modes: Modes) -> None:
+def test_projector_can_be_pickled(space: HalfSpace, modes: Modes) -> None:
     field = np.random.default_rng(3).normal(size=(2, space.supercell.n_atoms, 3))
     projector = Projector(space, modes)
     again = pickle.loads(pickle.dumps(projector))

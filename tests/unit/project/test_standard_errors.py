@@ -36,7 +36,9 @@ def runs():
 
 @pytest.mark.parametrize("members", [2, 6, 24])
 @pytest.mark.parametrize("ratio", [0.3, 1.0, 3.0, 10.0, 40.0, 200.0])
-def test_energy_errors_are_honest_for_any_lifetime(runs, members: int, ratio: float) -> None:
+def test_energy_errors_agree_with_the_scatter_for_any_lifetime(
+    runs, members: int, ratio: float
+) -> None:
     kinetic, potential = (x.reshape(BLOCKS, -1, members).mean(axis=2) for x in runs[ratio])
     n_sets = kinetic.shape[1]
     total = 0.5 * (kinetic + potential)
@@ -51,8 +53,8 @@ def test_energy_errors_are_honest_for_any_lifetime(runs, members: int, ratio: fl
         assert 0.8 - chance < z.std() < widest + chance
 
 
-def test_blocks_alone_would_be_wrong_for_long_lifetimes(runs) -> None:
-    """Without the known size of the fluctuations the error is far too small."""
+def test_plain_blocking_fails_for_long_lifetimes(runs) -> None:
+    """Without the known size of the fluctuations the error is much too small."""
     kinetic, _ = runs[0.3]
     pooled = kinetic.reshape(BLOCKS, -1, 6).mean(axis=2)
     z = (pooled.mean(axis=0) - 0.5) / block_sem(pooled)
@@ -60,7 +62,7 @@ def test_blocks_alone_would_be_wrong_for_long_lifetimes(runs) -> None:
 
 
 def test_blocks_may_be_shorter_than_a_period() -> None:
-    """The kinetic energy alone would oscillate, and seem to decorrelate within a block."""
+    """The kinetic energy alone would oscillate, and appear to decorrelate within a block."""
     blocks = _oscillators(np.random.default_rng(21), 1800, 0.3 / FRAMES, period=200.0)
     kinetic, potential = (x.reshape(BLOCKS, -1, 6).mean(axis=2) for x in blocks)
     n_sets = kinetic.shape[1]
@@ -72,7 +74,7 @@ def test_blocks_may_be_shorter_than_a_period() -> None:
     assert (error / energy_sem(kinetic, *limits)).std() > 3.0
 
 
-def test_ratio_errors_are_honest(runs) -> None:
+def test_ratio_errors_agree_with_the_scatter(runs) -> None:
     for ratio in (1.0, 10.0, 200.0):
         kinetic, potential = (x.reshape(BLOCKS, -1, 6).mean(axis=2) for x in runs[ratio])
         observed = kinetic.mean(axis=0) / potential.mean(axis=0)
@@ -96,15 +98,15 @@ def test_too_few_blocks_give_no_error_bar() -> None:
     assert np.isnan(block_sem(blocks)).all()
 
 
-def test_a_dead_mode_gets_no_nonsense() -> None:
+def test_a_mode_without_motion_has_zero_error() -> None:
     sem = energy_sem(np.zeros((16, 2)), np.array([2, 4]), np.full(2, 0.5))
     assert (sem > 0.0).all()
     assert np.isfinite(sem).all()
 
 
 @pytest.mark.parametrize("n_blocks", [63, 62, 64, 40])
-def test_the_longest_error_joins_blocks_of_any_number(n_blocks: int) -> None:
-    """Memory of five blocks, 9 to 14 in all: what single ones say is two thirds too small."""
+def test_the_longest_error_joins_any_number_of_blocks(n_blocks: int) -> None:
+    """Correlation over five blocks, 9 to 14 in all: single blocks give a third of the error."""
     rng = np.random.default_rng(21)
     kept, n = 0.8, 400
     series = rng.normal(size=(n_blocks + 100, n))
@@ -118,8 +120,8 @@ def test_the_longest_error_joins_blocks_of_any_number(n_blocks: int) -> None:
 
 
 @pytest.mark.parametrize("lifetimes", [20, 30, 100, 1000])
-def test_the_longest_error_is_honest(lifetimes: int) -> None:
-    """Averages over blocks of a motion that forgets as an exponential does."""
+def test_the_longest_error_agrees_with_the_scatter(lifetimes: int) -> None:
+    """Averages over blocks of a series with exponential autocorrelation."""
     rng = np.random.default_rng(22)
     per_block, n = 16, 1500
     kept = np.exp(-lifetimes / (64 * per_block))

@@ -1,4 +1,4 @@
-"""Oscillators at constant energy, in a bath and at constant kinetic energy are told apart."""
+"""Runs at constant energy, in a heat bath and at constant kinetic energy are distinguished."""
 
 from dataclasses import replace
 from functools import partial
@@ -65,7 +65,7 @@ def test_constant_energy(space: HalfSpace, modes: Modes) -> None:
     found = _found(space, modes, _bath(modes, 0.0, N_FRAMES))
     assert found.verdict is EnsembleVerdict.NVE
     assert found.energy_ratio == pytest.approx(0.0, abs=1e-9)
-    # Half, and what the accidental energies of 63 modes do to it: √(5/63) of that.
+    # One half, with a scatter of √(5/63) of it due to the random energies of 63 modes.
     assert found.kinetic_ratio == pytest.approx(0.5, abs=0.3)
     assert found.drift_text == ""
     assert found.step_text == ""
@@ -77,7 +77,7 @@ def test_constant_energy_on_average_over_many_crystals(space: HalfSpace, modes: 
     """Lebowitz, Percus and Verlet: half of the canonical variance."""
     runs = [_found(space, modes, _bath(modes, 0.0, 1500, seed)) for seed in range(30)]
     ratios = np.array([run.kinetic_ratio for run in runs])
-    # ⟨K⟩² is that of each run: by it ρ_K is smaller by a factor 1 + 1/d and more.
+    # ⟨K⟩² is that of each run, which reduces ρ_K by a factor of at least 1 + 1/d.
     assert ratios.mean() == pytest.approx(0.5, abs=3.0 * ratios.std() / np.sqrt(30))
     assert ratios.std() < 0.2
 
@@ -102,7 +102,7 @@ def test_rescaled_velocities(space: HalfSpace, modes: Modes) -> None:
     assert "rescaled at every step" in found.text
 
 
-def test_too_short_a_run_cannot_tell(space: HalfSpace, modes: Modes) -> None:
+def test_too_short_a_run_gives_no_verdict(space: HalfSpace, modes: Modes) -> None:
     found = _found(space, modes, _bath(modes, 0.05, 400))
     assert found.verdict is EnsembleVerdict.UNKNOWN
     assert "does not decide" in found.text
@@ -111,8 +111,8 @@ def test_too_short_a_run_cannot_tell(space: HalfSpace, modes: Modes) -> None:
     assert few.verdict is EnsembleVerdict.UNKNOWN
 
 
-def test_modes_in_step_are_told_and_no_thermostat(space: HalfSpace, modes: Modes) -> None:
-    """A start from the perfect lattice: all displacements are zero at once."""
+def test_modes_in_phase_are_not_taken_for_a_thermostat(space: HalfSpace, modes: Modes) -> None:
+    """A start from the perfect lattice: all displacements are zero at the same time."""
     alike = replace(modes, omega=np.where(modes.omega > 0.0, 20.0 + 1e-4 * modes.omega, 0.0))
     free = _bath(alike, 0.0, N_FRAMES)
     first = free.velocity[..., :1]
@@ -126,7 +126,9 @@ def test_modes_in_step_are_told_and_no_thermostat(space: HalfSpace, modes: Modes
     assert "perfect lattice" in found.step_text
 
 
-def test_a_drift_is_told_and_no_fluctuation(space: HalfSpace, modes: Modes) -> None:
+def test_a_drift_is_reported_and_not_taken_for_a_fluctuation(
+    space: HalfSpace, modes: Modes
+) -> None:
     free = _bath(modes, 0.0, N_FRAMES)
     duration = N_FRAMES * INTERVAL_PS
     # Temperature from 300 K to 330 K, linear in time.
@@ -164,7 +166,7 @@ def test_cuts_do_not_matter(space: HalfSpace, modes: Modes) -> None:
         assert again.drift_k_per_ps == pytest.approx(whole.drift_k_per_ps, rel=1e-9)
 
 
-def test_what_is_missing_is_told(space: HalfSpace, modes: Modes) -> None:
+def test_missing_data_is_refused(space: HalfSpace, modes: Modes) -> None:
     amplitudes = _bath(modes, 0.0, 20)
     reduction = KineticReduction(Projector(space, modes), 30, INTERVAL_PS)
     check = partial(reduction.chunk, replace(amplitudes, velocity=None))
@@ -174,10 +176,10 @@ def test_what_is_missing_is_told(space: HalfSpace, modes: Modes) -> None:
         reduction.finalize(reduction.chunk(amplitudes))
 
 
-def test_error_bars_of_the_ratios_and_of_the_drift_are_honest(
+def test_errors_of_the_ratios_and_of_the_drift_agree_with_the_scatter(
     space: HalfSpace, modes: Modes
 ) -> None:
-    """Many runs in a bath, three hundred memories long: 1, 1 and no drift, as the bars say."""
+    """Many runs in a bath, 300 correlation times long: ratios 1 and 1, no drift."""
     runs = [_found(space, modes, _bath(modes, 10.0, 1500, seed)) for seed in range(24)]
     for name, truth in (("energy_ratio", 1.0), ("kinetic_ratio", 1.0), ("drift_k_per_ps", 0.0)):
         found, sem = (

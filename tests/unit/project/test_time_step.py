@@ -1,4 +1,4 @@
-"""Velocity Verlet, integrated here, has the frequency and the energies that are told."""
+"""A velocity Verlet integration here has the predicted frequency and energies."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,9 @@ def _verlet(omega: float, step: float, n_steps: int) -> tuple[np.ndarray, np.nda
 
 
 @pytest.mark.parametrize(("freq_thz", "step"), [(15.0, 2e-3), (40.0, 2e-3), (5.0, 1e-3)])
-def test_a_run_of_velocity_verlet_is_as_told(freq_thz: float, step: float) -> None:
+def test_a_velocity_verlet_run_has_the_predicted_frequency(
+    freq_thz: float, step: float
+) -> None:
     omega = freq_thz * THZ
     xs, vs = _verlet(omega, step, 20_000)
     times = step * np.arange(len(xs))
@@ -37,7 +39,7 @@ def test_a_run_of_velocity_verlet_is_as_told(freq_thz: float, step: float) -> No
     assert ratio == pytest.approx(float(verlet_kinetic_share(np.array(omega), step)), abs=1e-7)
 
 
-def test_the_figure_of_the_trap() -> None:
+def test_shift_of_a_common_case() -> None:
     """15 THz at 2 fs: +0.15 %."""
     omega = np.array(15.0 * THZ)
     assert verlet_frequency(omega, 2e-3) / omega - 1.0 == pytest.approx(0.0015, abs=2e-5)
@@ -52,20 +54,20 @@ def test_the_shift_is_that_of_the_recursion() -> None:
     assert (shifted[1:] > omega[1:]).all()
 
 
-def test_beyond_stability_there_is_no_frequency() -> None:
+def test_an_unstable_time_step_has_no_frequency() -> None:
     assert np.isnan(verlet_frequency(np.array([1001.0]), 2e-3)).all()
     assert "no simulation is stable with this" in str(verlet_note(1001.0, 2.0))
 
 
 @pytest.mark.parametrize(
-    ("freq_thz", "step_fs", "told"),
+    ("freq_thz", "step_fs", "message"),
     [(15.0, 2.0, "by 0.15%"), (15.0, 1.0, None), (15.0, None, None), (-2.0, 1.0, None)],
 )
-def test_only_what_matters_is_told(freq_thz, step_fs, told) -> None:
+def test_only_noticeable_shifts_are_reported(freq_thz, step_fs, message) -> None:
     note = verlet_note(freq_thz * THZ, step_fs)
-    assert (note is None) == (told is None)
-    if told is not None:
-        assert told in note.text
+    assert (note is None) == (message is None)
+    if message is not None:
+        assert message in note.text
         assert "potential energy by 0.89%" in note.text
 
 

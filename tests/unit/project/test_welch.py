@@ -44,7 +44,7 @@ def test_spectra_equal_scipys(projector: Projector, modes: Modes) -> None:
 
 
 def test_both_directions_of_travel_are_pooled(projector: Projector) -> None:
-    """e^{−iωt} and e^{+iωt} run opposite ways; both are kinetic energy at +ω."""
+    """e^{−iωt} and e^{+iωt} travel in opposite directions; both are kinetic energy at +ω."""
     times = np.arange(256) * INTERVAL
     results = []
     for sign in (1.0, -1.0):
@@ -70,8 +70,8 @@ def test_area_is_the_kinetic_energy(projector: Projector) -> None:
     assert area.mean() == pytest.approx(kinetic.mean(), rel=5e-3)
 
 
-def test_a_gap_ends_a_segment(projector: Projector) -> None:
-    """No segment looks across the seam of a restart, where the phase jumps."""
+def test_no_product_or_segment_crosses_a_gap(projector: Projector) -> None:
+    """No segment crosses a restart, where the phase jumps."""
     amplitudes = _amplitudes(projector, 300)
     whole = _reduction(projector, (0, 300))
     apart = _reduction(projector, (0, 150), (150, 300))
@@ -109,7 +109,7 @@ def test_missing_frames_are_noticed(projector: Projector) -> None:
         reduction.combine(first, later)
 
 
-def test_what_cannot_be_done_is_refused(projector: Projector) -> None:
+def test_invalid_segments_are_refused(projector: Projector) -> None:
     with pytest.raises(DataError, match="65 frames cannot be analysed"):
         WelchReduction(projector, 65, INTERVAL, ((0, 100),))
     with pytest.raises(DataError, match=r"no segment of 64 frames fits .* has 63 frames"):
@@ -140,8 +140,8 @@ def test_default_segment() -> None:
     assert default_segment(10_000, 50.0, 10) == 16
 
 
-def test_sites_and_single_points_share_the_power_of_the_modes(projector: Projector) -> None:
-    """Unitary vectors: the trace over sites and directions is that over branches."""
+def test_spectra_of_sites_sum_to_those_of_the_modes(projector: Projector) -> None:
+    """Unitary vectors: the trace over sites and directions equals that over branches."""
     amplitudes = _amplitudes(projector, 300)
     modes, n_q = projector.modes, len(projector.modes.omega)
     reduction = replace(_reduction(projector, (0, 300)), points=tuple(range(n_q)))
@@ -179,8 +179,8 @@ def test_maximum_entropy_spectra_have_the_area_of_the_others(projector: Projecto
         replace(reduction, poles=64)
 
 
-def test_maximum_entropy_counts_waves_of_both_signs_twice(projector: Projector) -> None:
-    """A set of a mode with q = −q and one that stands for ±q: the second weighs two to one."""
+def test_maximum_entropy_weights_pairs_of_q_twice(projector: Projector) -> None:
+    """A set of one mode with q = −q and one that represents ±q: the second has weight two."""
     modes = projector.modes
     one, two = (int(np.flatnonzero(modes.weights == w)[-1]) for w in (1.0, 2.0))
     sets = np.full(modes.sets.shape, -1)

@@ -20,7 +20,7 @@ START = np.array([[0.3, 70.0, np.log(6.0)]])
 
 
 @pytest.mark.parametrize("level", [0.0, 3e-3])
-def test_without_noise_the_truth_is_found(level: float) -> None:
+def test_a_spectrum_without_noise_is_fitted_exactly(level: float) -> None:
     start = np.append(START, [[0.0]], axis=1)
     lines = fit_whittle(_observed(level), start, LineShape(baseline=True))
     assert lines.converged.all()
@@ -28,7 +28,7 @@ def test_without_noise_the_truth_is_found(level: float) -> None:
 
 
 def test_a_baseline_is_never_negative() -> None:
-    """Where the wings end faster than those of a line, the fit is the one without it."""
+    """Where the wings fall faster than those of a line, the baseline is zero."""
     observed = _observed(-1e-3)
     assert (observed.power > 0.0).all()
     start = np.append(START, [[2e-3]], axis=1)

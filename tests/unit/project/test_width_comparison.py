@@ -1,4 +1,4 @@
-"""Lifetimes of a run beside those of perturbation theory."""
+"""Comparison of the linewidths of a run with those of perturbation theory."""
 
 import numpy as np
 import pytest
@@ -10,14 +10,14 @@ WIDEST = np.argsort(-PREDICTED)
 
 
 def lifetimes(resolved, factor=1.2):
-    """Lifetimes of some sets, wider than predicted by a factor; with errors of 10 %."""
+    """Lifetimes of some sets, broader than predicted by a factor, with errors of 10 %."""
     lifetime = np.full(len(PREDICTED), np.nan)
     lifetime[resolved] = 1.0 / (factor * PREDICTED[resolved])
     return lifetime, 0.1 * lifetime
 
 
-def test_widths_are_compared_where_the_run_resolves_all() -> None:
-    """What is resolved of narrow lines are the wide ones: they would make the ratio larger."""
+def test_widths_are_compared_where_most_are_resolved() -> None:
+    """Only the broadest of the narrow lines are resolved; they would increase the ratio."""
     lifetime, sem = lifetimes(WIDEST[:10])
     for k in (12, 15):
         lifetime[WIDEST[k]] = 1.0 / (9.0 * PREDICTED[WIDEST[k]])
@@ -42,7 +42,7 @@ def test_few_lines_give_no_ratio() -> None:
     assert found.n_sets == 4
 
 
-def test_sets_without_a_prediction_are_left_out() -> None:
+def test_sets_without_a_prediction_are_excluded() -> None:
     unknown = PREDICTED.copy()
     unknown[WIDEST[:3]] = np.nan
     lifetime, sem = lifetimes(WIDEST[:10])

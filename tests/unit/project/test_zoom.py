@@ -1,4 +1,4 @@
-"""Bands around lines: the same spectra as on the whole axis, whatever the cuts."""
+"""Zoom spectra equal the spectra on the whole axis, for any cuts of the run."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -30,7 +30,7 @@ def projector(space: HalfSpace, modes: Modes) -> Projector:
 
 
 def _series(projector: Projector, n_frames: int, width: float = 0.6) -> Amplitudes:
-    """Complex noise in a line around ±ω of each mode, and a little of everything."""
+    """Complex noise in a line around ±ω of each mode, and a little at all frequencies."""
     rng = np.random.default_rng(3)
     modes = projector.modes
     freq = 2 * np.pi * np.fft.fftfreq(n_frames, INTERVAL)
@@ -50,7 +50,7 @@ def test_bands_are_parts_of_the_whole_spectrum(projector: Projector) -> None:
     n_frames = 6000
     amplitudes = _series(projector, n_frames)
     bands = ZoomReduction(projector, PLAN, INTERVAL, ((0, n_frames),))
-    # An output stands for the middle of the frames that it sums over.
+    # An output corresponds to the middle of the frames that it sums over.
     delay = (PLAN.taps - 1) // 2
     shifted = _part(amplitudes, delay, n_frames - delay)
     shifted = replace(shifted, first_frame=0)
@@ -70,8 +70,8 @@ def test_bands_are_parts_of_the_whole_spectrum(projector: Projector) -> None:
         assert np.nanmax(error) < 5e-3
 
 
-def test_a_pure_wave_keeps_its_energy_and_place(projector: Projector) -> None:
-    """In both directions of travel, off the middle of its band."""
+def test_a_pure_wave_keeps_its_energy_and_frequency(projector: Projector) -> None:
+    """In both directions of travel, away from the centre of its band."""
     n_frames, (q, m) = 4000, (2, 1)
     bands = ZoomReduction(projector, PLAN, INTERVAL, ((0, n_frames),))
     label = projector.modes.sets[q, m]
@@ -91,7 +91,7 @@ def test_a_pure_wave_keeps_its_energy_and_place(projector: Projector) -> None:
     assert seen[0] == pytest.approx(0.5 * projector.modes.weights[q] / members, rel=2e-3)
 
 
-def test_block_cuts_and_brackets_do_not_matter(projector: Projector) -> None:
+def test_block_cuts_and_order_of_combination_do_not_matter(projector: Projector) -> None:
     n_frames = 5000
     amplitudes = _series(projector, n_frames)
     ranges = ((0, 2100), (2100, n_frames))
@@ -134,7 +134,7 @@ def test_missing_frames_are_an_error(projector: Projector) -> None:
         ZoomReduction(projector, PLAN, INTERVAL, ((0, 500),))
 
 
-def test_filter_keeps_the_band_and_stops_what_folds_back_onto_it() -> None:
+def test_filter_passes_the_band_and_stops_aliases() -> None:
     taps = filter_taps(PLAN)
     assert taps.sum() == pytest.approx(1.0)
     assert power_response(PLAN, 64)[32 // 2] == pytest.approx(1.0)
@@ -161,7 +161,7 @@ def test_default_bands() -> None:
 
 @pytest.mark.parametrize("interval", [0.0025, 0.0037])
 def test_the_longest_segment_fits_into_every_run(projector: Projector, interval: float) -> None:
-    """Filters of odd and of even decimation; runs as long as 128 outputs, and one less."""
+    """Filters of odd and of even decimation; runs of 128 outputs, and one less."""
     long = default_bands(10**5, interval, 10, 60.0, 64)
     assert long is not None
     span = 127 * long.decimation + long.taps

@@ -1,4 +1,4 @@
-"""The job `trajmodes molecule`: from files to a folder of files, and the door from Python."""
+"""The command `trajmodes molecule`: from files to a results folder, also as a function."""
 
 import io
 import os
@@ -14,7 +14,7 @@ from trajmodes.config.job import Job, job_of, toml_text
 from trajmodes.config.keywords import takes
 from trajmodes.molecules.point_group import hessian_of
 from trajmodes.pipeline.job_folder import Log, StartBar, inputs_of, no_bars
-from trajmodes.pipeline.molecule.load import (
+from trajmodes.pipeline.molecule.analysis import (
     MoleculeResults,
     MoleculeRun,
     analyse_molecule,
@@ -38,7 +38,7 @@ _FILES = ("modes.csv", "reference.xyz", "hessian.npy", "vectors.npy", "run.toml"
 
 
 class WrittenMolecule(NamedTuple):
-    """Results and the files that hold them."""
+    """Results and the files that contain them."""
 
     results: MoleculeResults
     files: Mapping[str, str]
@@ -52,21 +52,19 @@ def molecule_job(
 
     Parameters
     ----------
-    job
-        What to read, and the folder.
     command
         The command line or call, for the log.
     bars
         Starts a progress bar.
     frames
-        Frames that are open already, in place of the job's files.
+        Open frames, used in place of the job's files.
 
     Raises
     ------
     UsageError
-        If the folder holds what the results are made from, or files of someone else.
+        If the folder contains the input files, or files that trajmodes did not write.
     TrajmodesError
-        Whatever is wrong with the input, the folder or the disk, with what to do about it.
+        If the input, the folder or the disk is unusable.
     """
     files = job.molecule
     inputs = [one for one in (files.reference, files.hessian) if one is not None]
@@ -97,17 +95,17 @@ def molecule_modes(
     Parameters
     ----------
     data
-        Trajectory files, a list of ASE ``Atoms``, or frames that are open already. The time
-        between Atoms is `timestep_fs`.
+        Trajectory files, a list of ASE ``Atoms`` at intervals of `timestep_fs`, or an open
+        trajectory.
     **options
         Options of `trajmodes molecule`; with ``output`` the folder is written as well.
 
     Raises
     ------
     UsageError
-        If a file is missing, or something that only the user knows.
+        If a file or a necessary option is missing.
     DataError
-        If the frames are not sound, or too few.
+        If the frames are unusable or too few.
 
     Examples
     --------
@@ -127,7 +125,7 @@ def _frames(
     data: "PathLike | Sequence[PathLike] | Sequence[Atoms] | Trajectory",
     timestep_fs: float | None,
 ) -> tuple[Trajectory | None, list[str]]:
-    """Frames that are in memory already, or names of files."""
+    """Frames in memory, or names of files."""
     if isinstance(data, Trajectory):
         return data, ["arrays"]
     if isinstance(data, str | os.PathLike):
@@ -143,11 +141,11 @@ def _frames(
 def _writers(
     run: MoleculeRun, results: MoleculeResults, log: Log, *, series: bool
 ) -> dict[str, Writer]:
-    text = "normal modes: frequencies, reduced masses, what the run says of each"
+    text = "normal modes: frequencies, reduced masses, results of the run for each"
     writers = {
         "modes.csv": Writer(text, modes_table(results).write),
         "reference.xyz": Writer(
-            "the reference; frequencies belong to it", partial(_put, text=_xyz(results))
+            "the reference of the modes", partial(_write_text, text=_xyz(results))
         ),
         "hessian.npy": Writer(
             "second derivatives in eV/Å² at the reference",
@@ -166,16 +164,17 @@ def _writers(
         )
         text = "normal-mode positions and velocities of every frame, as for i-PI"
         writers[COORDINATES.file] = Writer(text, write)
-    writers["run.toml"] = Writer("the job as resolved", partial(_put, text=toml_text(run.job)))
-    writers["run.log"] = Writer("what was done, and how long it took", log.write)
+    job = partial(_write_text, text=toml_text(run.job))
+    writers["run.toml"] = Writer("all options of the run", job)
+    writers["run.log"] = Writer("stages and their durations", log.write)
     return writers
 
 
 def _cartesian(results: MoleculeResults) -> Floats:
     vectors = results.modes.vectors[0, results.table.mode].real
-    moved = vectors / np.sqrt(results.molecule.masses)[:, None]
-    norms: Floats = np.linalg.norm(moved, axis=(1, 2), keepdims=True)
-    unit: Floats = moved / norms
+    cartesian = vectors / np.sqrt(results.molecule.masses)[:, None]
+    norms: Floats = np.linalg.norm(cartesian, axis=(1, 2), keepdims=True)
+    unit: Floats = cartesian / norms
     return unit
 
 
@@ -191,7 +190,7 @@ def _xyz(results: MoleculeResults) -> str:
     return "\n".join([str(len(rows)), head, *rows]) + "\n"
 
 
-def _put(path: Path, text: str) -> None:
+def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 

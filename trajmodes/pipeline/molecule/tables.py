@@ -1,4 +1,4 @@
-"""What a run of a molecule gave, as a table for files and a text for the terminal."""
+"""Results of a run of a molecule: a table for the file, a text for the terminal."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,25 +9,17 @@ import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.results import Projection
-from trajmodes.pipeline.molecule.load import MoleculeResults
+from trajmodes.pipeline.molecule.analysis import MoleculeResults
 from trajmodes.report.text.numbers import plus_minus
 from trajmodes.results.tables import Table
 from trajmodes.units import BOLTZMANN, THZ
 
 Columns = dict[str, tuple[npt.NDArray[Any], str]]
-"""Heading → numbers or texts of every vibration, and what they are."""
+"""Heading → numbers or texts of every vibration, and their description."""
 
 
 def show_molecule(results: MoleculeResults, files: Mapping[str, str]) -> str:
-    """Tell what a run of a molecule gave and where it was written.
-
-    Parameters
-    ----------
-    results
-        What it gave.
-    files
-        Path of each file that was written → what it is.
-    """
+    """Text with the results and the files that were written (path → description)."""
     crystal = results.molecule.crystal
     count = len(results.table.mode)
     source = "fitted to the run" if results.fitted else "from a file"
@@ -38,8 +30,9 @@ def show_molecule(results: MoleculeResults, files: Mapping[str, str]) -> str:
     quality = results.constants.quality
     if quality is not None:
         lines.append(
-            f"forces left by them: {quality.rms_residual:.3g} of {quality.rms_force:.3g} eV/Å "
-            f"(R² {quality.r_squared:.6f}, {quality.n_frames} frames)"
+            f"rms residual of the forces: {quality.rms_residual:.3g} of "
+            f"{quality.rms_force:.3g} eV/Å (R² {quality.r_squared:.6f}, "
+            f"{quality.n_frames} frames)"
         )
     if results.projection is not None:
         energies = results.projection.energies
@@ -47,21 +40,15 @@ def show_molecule(results: MoleculeResults, files: Mapping[str, str]) -> str:
         lines.append(f"vibrational temperature {kelvin} K")
     lines += ["", *_rows(results), ""]
     if results.projection is not None:
-        told = Counter(map(str, results.projection.lines.verdicts))
-        lines += [f"lines: {count} {verdict}" for verdict, count in told.items()]
+        verdicts = Counter(map(str, results.projection.lines.verdicts))
+        lines += [f"lines: {count} {verdict}" for verdict, count in verdicts.items()]
     lines += [f"note: {note}" for note in results.notes]
     lines += [f"{path}: {text}" for path, text in files.items()]
     return "\n".join(lines) + "\n"
 
 
 def modes_table(results: MoleculeResults) -> Table:
-    """Table of the vibrations, one row each.
-
-    Parameters
-    ----------
-    results
-        What a run gave.
-    """
+    """Table of the vibrations, one row each."""
     columns = _columns(results)
     return Table(
         f"normal modes of {results.molecule.crystal.formula}",
@@ -73,15 +60,15 @@ def modes_table(results: MoleculeResults) -> Table:
 def _columns(results: MoleculeResults) -> Columns:
     table = results.table
     columns: Columns = {
-        "mode": (table.mode, "number of the mode, external motions counted"),
-        "set": (table.set, "modes of equal frequency have one number"),
-        "freq_thz": (table.freq_thz, "THz, harmonic; negative where imaginary"),
+        "mode": (table.mode, "index of the mode, external motions included"),
+        "set": (table.set, "degenerate modes have the same number"),
+        "freq_thz": (table.freq_thz, "THz, harmonic; negative if imaginary"),
         "freq_thz_sem": (table.freq_thz_sem, "THz, standard error"),
         "wavenumber_cm": (table.wavenumber_cm, "1/cm"),
         "energy_mev": (table.energy_mev, "meV"),
         "reduced_mass_da": (table.reduced_mass_da, "Da, for Cartesian vectors of norm 1"),
         "force_constant": (table.force_constant, "eV/Å², reduced mass times ω²"),
-        "participation": (table.participation, "1 where all atoms move alike"),
+        "participation": (table.participation, "1 if all atoms move equally"),
     }
     if results.projection is not None:
         columns |= _projected(results.projection, table.set)
@@ -89,12 +76,12 @@ def _columns(results: MoleculeResults) -> Columns:
 
 
 def _projected(projection: Projection, sets: Ints) -> Columns:
-    """Columns of what the run says, each mode with the numbers of its set."""
+    """Columns from the projection of the run, each mode with the values of its set."""
     energies, lines = projection.energies, projection.lines
     columns: Columns = {
         "kinetic_ev": (energies.kinetic, "eV, mean kinetic energy"),
         "kinetic_ev_sem": (energies.kinetic_sem, "eV"),
-        "potential_ev": (energies.potential, "eV, ½ω²⟨Q²⟩; nothing where ω² < 0"),
+        "potential_ev": (energies.potential, "eV, ½ω²⟨Q²⟩; empty if ω² < 0"),
         "potential_ev_sem": (energies.potential_sem, "eV"),
         "freq_displacement_thz": (energies.omega_displacement / THZ, "THz, from ⟨Q²⟩ and T"),
         "freq_ratio_thz": (energies.omega_ratio / THZ, "THz, from ⟨Q̇²⟩/⟨Q²⟩"),
@@ -104,7 +91,7 @@ def _projected(projection: Projection, sets: Ints) -> Columns:
         "linewidth_thz_sem": (lines.linewidth_thz_sem, "THz"),
         "lifetime_ps": (lines.lifetime_ps, "ps, 1/(2π linewidth)"),
         "lifetime_ps_sem": (lines.lifetime_ps_sem, "ps"),
-        "verdict": (np.array(lines.verdicts, dtype=str), "on the line"),
+        "verdict": (np.array(lines.verdicts, dtype=str), "of the line"),
     }
     if energies.anharmonicity is not None and energies.anharmonicity_sem is not None:
         columns["anharmonicity"] = (energies.anharmonicity, "W/U − 1, W from the forces")
@@ -117,7 +104,7 @@ def _projected(projection: Projection, sets: Ints) -> Columns:
 
 
 def _rows(results: MoleculeResults) -> list[str]:
-    """Lines of the terminal's table."""
+    """Rows of the table for the terminal."""
     table, projection = results.table, results.projection
     heads = ["mode", "set", "THz", "± THz", "1/cm", "meV", "μ/Da", "k eV/Å²"]
     columns: list[list[str]] = [

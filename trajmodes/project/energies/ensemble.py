@@ -58,7 +58,7 @@ _RESCALED = 0.1
 """ρ_K below which velocities were rescaled."""
 _IN_PHASE = 0.65
 """ρ_K above which modes move in phase, at constant energy; anharmonicity alone gives 0.6."""
-_SURE = 2.0
+_CONFIDENCE = 2.0
 """Standard errors within which a verdict must hold."""
 
 
@@ -177,12 +177,12 @@ def _ratio(
 
 
 def _verdict(rho_k: tuple[float, float], rho_e: tuple[float, float]) -> EnsembleVerdict:
-    slack_k, slack_e = _SURE * rho_k[1], _SURE * rho_e[1]
-    if rho_k[0] + slack_k < _RESCALED:
+    margin_k, margin_e = _CONFIDENCE * rho_k[1], _CONFIDENCE * rho_e[1]
+    if rho_k[0] + margin_k < _RESCALED:
         return EnsembleVerdict.ISOKINETIC
-    if rho_e[0] + slack_e < _CONSTANT:
+    if rho_e[0] + margin_e < _CONSTANT:
         return EnsembleVerdict.NVE
-    if rho_e[0] - slack_e > _CONSTANT:
+    if rho_e[0] - margin_e > _CONSTANT:
         return EnsembleVerdict.THERMOSTATTED
     return EnsembleVerdict.UNKNOWN
 
@@ -221,7 +221,7 @@ def _value_text(value: tuple[float, float]) -> str:
 
 
 def _in_phase_text(verdict: EnsembleVerdict, rho_k: tuple[float, float]) -> str:
-    if verdict is not EnsembleVerdict.NVE or not rho_k[0] - _SURE * rho_k[1] > _IN_PHASE:
+    if verdict is not EnsembleVerdict.NVE or not rho_k[0] - _CONFIDENCE * rho_k[1] > _IN_PHASE:
         return ""
     return (
         "many modes exchange kinetic and potential energy in phase: the variance of the "

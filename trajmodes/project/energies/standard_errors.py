@@ -115,13 +115,13 @@ def _likely_durations(
     x = _RUN_PER_LIFETIME
     chi2 = np.zeros((len(members), len(x)))
     for level in _coarser(blocks, _FEWEST_BLOCKS):
-        seen = np.maximum(((level - mean) ** 2).mean(axis=0) / unit, tiny)
+        measured = np.maximum(((level - mean) ** 2).mean(axis=0) / unit, tiny)
         model = _smoothing(x / len(level)) - _smoothing(x)
-        chi2 += _TRUST * len(level) * np.log(seen[:, None] / model) ** 2
+        chi2 += _TRUST * len(level) * np.log(measured[:, None] / model) ** 2
     if snapshot is not None:
-        seen = np.maximum(snapshot * members * np.abs(mean / expected), tiny)
+        measured = np.maximum(snapshot * members * np.abs(mean / expected), tiny)
         variance_gx = _fluctuation_variance(members.astype(float), x) + _TOLERANCE**2
-        deviation = np.log(seen[:, None] / (1.0 - _smoothing(x))) ** 2 / variance_gx
+        deviation = np.log(measured[:, None] / (1.0 - _smoothing(x))) ** 2 / variance_gx
         chi2 += np.where(np.isfinite(snapshot)[:, None], deviation + np.log(variance_gx), 0.0)
     likely = np.exp(-0.5 * (chi2 - chi2.min(axis=1, keepdims=True)))
     share: Floats = likely / likely.sum(axis=1, keepdims=True)

@@ -119,7 +119,7 @@ _LIFETIMES_PER_RANGE = 4.0
 _LARGEST_RELATIVE_SEM = 0.5
 _LOOK = "its energy does not decay at one rate: look at its correlation"
 _MARGIN = 1.5
-_SURELY = 2.0
+_CONFIDENCE = 2.0
 """In standard errors."""
 
 
@@ -191,8 +191,8 @@ def _longest(data: CentredCorrelations) -> float:
 
 def _lower_bounds(data: CentredCorrelations, fits: DecayFits) -> Floats:
     """Lower bounds (g,) in ps of lifetimes too long for the run."""
-    surely = 1.0 / (fits.gamma * (1.0 + _SURELY * fits.relative_sem))
-    floor: Floats = np.fmin(surely, _longest(data))
+    lower = 1.0 / (fits.gamma * (1.0 + _CONFIDENCE * fits.relative_sem))
+    floor: Floats = np.fmin(lower, _longest(data))
     return floor
 
 

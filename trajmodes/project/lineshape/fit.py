@@ -65,8 +65,8 @@ def _line_fits(
     candidates: list[SegmentSpectra], chosen: ChosenFits, shape: LineShape
 ) -> LineFits:
     """Report numbers where they are resolved, and verdicts elsewhere."""
-    surely = chosen.reduced_chi2 - 2.0 * chosen.reduced_chi2_sem
-    scale = np.sqrt(np.fmax(surely, 1.0))[:, None]
+    lower = chosen.reduced_chi2 - 2.0 * chosen.reduced_chi2_sem
+    scale = np.sqrt(np.fmax(lower, 1.0))[:, None]
     sem = np.sqrt(np.maximum(chosen.variances, 0.0)) * scale
     verdicts, advice = judge_lines(candidates, chosen, sem, shape)
     oscillates = np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
@@ -193,7 +193,7 @@ def judge_lines(
     findings = [
         (Verdict.FAILED, ~finite | ~chosen.converged | ~(total > 0.0)),
         (Verdict.TOO_BROAD, beyond),
-        (Verdict.OUTSIDE, ~chosen.held | (narrow & chosen.missed)),
+        (Verdict.OUTSIDE, ~chosen.covered | (narrow & chosen.missed)),
         (Verdict.TOO_NARROW, narrow),
         (Verdict.NO_LINE, chosen.rejected | (share < _LEAST_SHARE)),
         (Verdict.TOO_FEW, relative > _LARGEST_RELATIVE_SEM),

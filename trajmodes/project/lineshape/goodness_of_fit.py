@@ -74,6 +74,6 @@ def shape_rejected(reduced_chi2: Floats, reduced_chi2_sem: Floats, averages: Flo
         (g,) number of independent periodograms in the mean.
     """
     excess = np.maximum(reduced_chi2 - 1.0, 0.0)
-    surely = excess > CHANCE_SIGMAS * reduced_chi2_sem
-    rejected: Bools = surely & (np.sqrt(excess / averages) > _LARGEST_RESIDUAL)
+    significant = excess > CHANCE_SIGMAS * reduced_chi2_sem
+    rejected: Bools = significant & (np.sqrt(excess / averages) > _LARGEST_RESIDUAL)
     return rejected

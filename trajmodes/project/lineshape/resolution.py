@@ -64,7 +64,7 @@ class ChosenFits:
     """(g,) its standard deviation if the model is correct."""
     converged: Bools
     """(g,)."""
-    held: Bools
+    covered: Bools
     """(g,) whether the band covers the line."""
     narrow: Bools
     """(g,) whether the line is too narrow for this length to measure its width."""
@@ -81,9 +81,9 @@ class ChosenFits:
         return shape_rejected(self.reduced_chi2, self.reduced_chi2_sem, self.averages)
 
     @property
-    def seen(self) -> Bools:
+    def has_width(self) -> Bools:
         """Whether there is a line of the fitted shape, broad enough to have a width (g,)."""
-        return self.converged & self.held & ~self.narrow & ~self.rejected
+        return self.converged & self.covered & ~self.narrow & ~self.rejected
 
     @property
     def width_thz(self) -> Floats:
@@ -121,7 +121,7 @@ def choose_segment_length(
         position = np.where(looked, look, position)
         theta = np.where(looked, position, theta)
         center = theta[:, OMEGA] / THZ
-        near = spectra.holds(every, center, np.zeros_like(center))
+        near = spectra.covers(every, center, np.zeros_like(center))
         chosen.missed[pending & ~near] = True
         rows = np.flatnonzero(pending & (near | looked[:, 0]))
         if len(rows) == 0:
@@ -137,7 +137,7 @@ def choose_segment_length(
             | (assessment.partly & chosen.narrow[rows])
             | (chosen.length_index[rows] < 0)
         )
-        better &= ~(assessment.rejected & chosen.seen[rows])
+        better &= ~(assessment.rejected & chosen.has_width[rows])
         _store(chosen, (rows[better], lines.at(better)), assessment.at(better), spectra, k)
         sound = assessment.whole & ~assessment.rejected
         theta[rows[sound]] = lines.parameters[sound, :3]
@@ -179,7 +179,7 @@ def _fit_in_narrowing_range(
         # Where only the wings differ, the present fit is the best first guess.
         averages = spectra.band.averages[rows]
         rejected = shape_rejected(lines.reduced_chi2, lines.reduced_chi2_sem, averages)
-        drawn = lines.reduced_chi2 - 1.0 > _OTHER_WINGS**2 * averages
+        contaminated = lines.reduced_chi2 - 1.0 > _OTHER_WINGS**2 * averages
         start = np.where(rejected[:, None], look, lines.parameters)
         for _ in range(2):
             if len(some) == 0:
@@ -188,7 +188,7 @@ def _fit_in_narrowing_range(
             nearer = fit_around(spectra, rows[some], nearer.parameters, shape, widths)
             wider = lines.at(some)
             better = ~_deviates(nearer) | (nearer.reduced_chi2 < wider.reduced_chi2)
-            better &= nearer.converged & (~drawn[some] | _separates(nearer, wider))
+            better &= nearer.converged & (~contaminated[some] | _separates(nearer, wider))
             lines = lines.replaced(some[better], nearer.at(better))
             some = some[_deviates(lines.at(some)) & rejected[some]]
             start = lines.parameters
@@ -217,8 +217,8 @@ def _fit_tracking_the_line(
 
 def _deviates(lines: Lines) -> Bools:
     """Whether the spectrum differs significantly from the model anywhere in the range."""
-    surely = lines.reduced_chi2 - 1.0 > CHANCE_SIGMAS * lines.reduced_chi2_sem
-    deviates: Bools = lines.converged & (surely | (lines.deviation > CHANCE_SIGMAS))
+    significant = lines.reduced_chi2 - 1.0 > CHANCE_SIGMAS * lines.reduced_chi2_sem
+    deviates: Bools = lines.converged & (significant | (lines.deviation > CHANCE_SIGMAS))
     return deviates
 
 
@@ -263,8 +263,8 @@ def _assess(spectra: SegmentSpectra, rows: Ints, lines: Lines, shape: LineShape)
         # A second line that is not needed is nan and imposes no condition.
         free = np.isnan(omega)
         reach = width + spectra.resolution
-        whole &= free | spectra.holds(rows, center, reach)
-        partly &= free | spectra.holds(rows, center, 0.5 * reach)
+        whole &= free | spectra.covers(rows, center, reach)
+        partly &= free | spectra.covers(rows, center, 0.5 * reach)
         enough = width >= _WIDE_ENOUGH * spectra.resolution
         wide &= free | (enough & (lower >= _AWAY_FROM_ZERO * spectra.resolution))
         narrow |= ~free & (width < NARROWEST * spectra.resolution)
@@ -282,7 +282,7 @@ def _empty_fits(n_sets: int, n_parameters: int) -> ChosenFits:
         reduced_chi2=np.full(n_sets, np.nan),
         reduced_chi2_sem=np.full(n_sets, np.nan),
         converged=np.zeros(n_sets, dtype=bool),
-        held=np.zeros(n_sets, dtype=bool),
+        covered=np.zeros(n_sets, dtype=bool),
         narrow=np.ones(n_sets, dtype=bool),
         missed=np.zeros(n_sets, dtype=bool),
         averages=np.ones(n_sets),
@@ -304,7 +304,7 @@ def _store(
     chosen.reduced_chi2[rows] = fits.reduced_chi2
     chosen.reduced_chi2_sem[rows] = fits.reduced_chi2_sem
     chosen.converged[rows] = fits.converged
-    chosen.held[rows] = assessment.partly
+    chosen.covered[rows] = assessment.partly
     chosen.narrow[rows] = assessment.narrow
     chosen.missed[rows] = ~assessment.partly
     chosen.averages[rows] = spectra.band.averages[rows]

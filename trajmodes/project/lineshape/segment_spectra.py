@@ -68,7 +68,7 @@ class SegmentSpectra:
         enough: Bools = self.highest[rows] - self.lowest[rows] >= _FEWEST_BINS - 1
         return enough
 
-    def holds(self, rows: Ints, center_thz: Floats, reach_thz: Floats) -> Bools:
+    def covers(self, rows: Ints, center_thz: Floats, reach_thz: Floats) -> Bools:
         """Whether the bands of some sets extend this far on both sides of a frequency.
 
         A band that ends at zero or at the Nyquist frequency counts as unlimited on that side.
@@ -78,8 +78,8 @@ class SegmentSpectra:
         last = (self.band.segment_frames - 1) // 2
         above = (high >= last) | (center_thz + reach_thz <= high * self.df)
         inside = (center_thz > 0.0) & (center_thz < self.nyquist_thz)
-        held: Bools = self.useful(rows) & below & above & inside
-        return held
+        covered: Bools = self.useful(rows) & below & above & inside
+        return covered
 
     def observe(self, rows: Ints, first: Ints, last: Ints) -> Observed:
         """Return the bins [first, last] of some sets."""

@@ -31,7 +31,7 @@ from trajmodes.project.lineshape.segment_spectra import (
 from trajmodes.project.lineshape.whittle import Lines
 from trajmodes.units import THZ
 
-_TOGETHER = 1.0 + 2.0 * sum(NEIGHBOURS[1:])
+_BINS_PER_DATUM = 1.0 + 2.0 * sum(NEIGHBOURS[1:])
 """Number of bins that carry as much information as one independent bin."""
 _WIDTHS = 4.0
 """Half-range in widths (width of the line plus the resolution)."""
@@ -65,9 +65,9 @@ def fit_two(
     near, far = (range_around(spectra, rows, t, _WIDTHS) for t in (one.parameters, position))
     ends = (np.minimum(near[0], far[0]), np.maximum(near[1], far[1]))
     alone = fit_between(spectra, rows, one.parameters, single, ends)
-    n_data = spectra.band.averages[rows] * (ends[1] - ends[0] + 1) / _TOGETHER
+    n_data = spectra.band.averages[rows] * (ends[1] - ends[0] + 1) / _BINS_PER_DATUM
     # Gain of three parameters by chance, in −ln L of correlated bins.
-    chance = 1.5 * np.log(np.maximum(n_data, 2.0)) * _TOGETHER
+    chance = 1.5 * np.log(np.maximum(n_data, 2.0)) * _BINS_PER_DATUM
     best, lowest = _with_no_partner(one, shape), alone.cost - chance
     starts = _starts(spectra, rows, alone.parameters, shape, ends)
     has_hint: Bools = np.all(np.isfinite(known), axis=1)

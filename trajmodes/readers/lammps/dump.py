@@ -113,13 +113,7 @@ class LammpsFrames:
         freeze(self, {}, float, cells="t 3 3", origins="t 3")
 
     def read(self, start: int, stop: int) -> FrameFields:
-        """Read frames [start, stop).
-
-        Raises
-        ------
-        DataError
-            If a frame is invalid, or the file has changed.
-        """
+        """Read frames [start, stop)."""
         fields = np.empty((len(self.layout.fields), stop - start, self.n_atoms, 3))
         plans = [self.layout.plan(names) for names in self.places.columns]
         none = np.empty(0, dtype=np.int64)

@@ -47,6 +47,14 @@ _LONGEST_ITEMS = 1024
 _MOST_BYTES_PER_NUMBER = 256
 
 
+_FIXED_ATOMS = (
+    "dump all atoms in every frame: no dynamic group, no 'dump_modify ID thresh', no lost atoms"
+)
+_BOUNDS = re.compile(r"ITEM:\sBOX BOUNDS\b(.*)")
+_SIDE = re.compile(r"[pfsm]{2}")
+_KINDS = {"f": "fixed", "s": "shrink-wrapped", "m": "shrink-wrapped"}
+
+
 @dataclass(frozen=True, slots=True)
 class DumpIndex:
     """Complete frames of one file, in its order."""
@@ -197,11 +205,6 @@ class _Scan:
         raise DataError(what, where=where, fix=hint)
 
 
-_FIXED_ATOMS = (
-    "dump all atoms in every frame: no dynamic group, no 'dump_modify ID thresh', no lost atoms"
-)
-
-
 def _wrong_row_count(source: TextSource, entry: Ints, frame: int) -> DataError:
     """Error of a frame whose rows do not end at the next header, with their number."""
     rows, at, tail = 0, int(entry[Entry.BODY]), b""
@@ -260,11 +263,6 @@ def _round_uncertain(source: TextSource, index: DumpIndex) -> None:
                 index.reals[t, 1 : 1 + len(rows)] = rows
             elif line.split() == ["ITEM:", "TIME"]:
                 index.reals[t, 0] = float(lines[number + 1])
-
-
-_BOUNDS = re.compile(r"ITEM:\sBOX BOUNDS\b(.*)")
-_SIDE = re.compile(r"[pfsm]{2}")
-_KINDS = {"f": "fixed", "s": "shrink-wrapped", "m": "shrink-wrapped"}
 
 
 def box_vectors(kinds: Ints, rows: Floats) -> tuple[Floats, Floats]:

@@ -45,6 +45,10 @@ _OF_DUMP_ATOM = {
 """Columns that `dump atom` writes; LAMMPS refuses `format float` for these."""
 
 
+_SAME_LENGTH = 1.25
+_SAME_MOTION = 3.0
+
+
 def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     """Open text dumps of one run, given in any order.
 
@@ -292,10 +296,6 @@ def _missing_field_notes(
             fix = f"add {fields} to dump ID all custom N FILE …"
             notes.append(Note("warning", f"{lacks} {name}", fix=fix, subject="fields"))
     return notes
-
-
-_SAME_LENGTH = 1.25
-_SAME_MOTION = 3.0
 
 
 def check_unnamed_units(unnamed: UnnamedUnits, dump: Trajectory) -> Note:

@@ -25,6 +25,11 @@ _LOW_BITS = np.uint64(0x0101010101010101)
 _U7, _U56 = np.uint64(7), np.uint64(56)
 
 
+BLOCK = 64
+"""Bytes examined together; as many must be readable after the last character."""
+_U0, _U1, _U63 = np.uint64(0), np.uint64(1), np.uint64(63)
+
+
 @inner_kernel(error_model="numpy")
 def skip_lines(text: Bytes, at: int, n: int, wanted: int) -> tuple[int, int]:
     """Offset after ``wanted`` line ends, at most n, and how many of them are missing."""
@@ -83,12 +88,6 @@ def starts_with(text: Bytes, at: int, n: int, word: Bytes) -> bool:
         if text[at + k] != word[k]:
             return False
     return at + size == n or text[at + size] <= 32
-
-
-BLOCK = 64
-"""Bytes examined together; as many must be readable after the last character."""
-
-_U0, _U1, _U63 = np.uint64(0), np.uint64(1), np.uint64(63)
 
 
 @inner_kernel(error_model="numpy")

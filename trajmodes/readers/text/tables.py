@@ -133,9 +133,6 @@ def frames_of_rows(rows: Floats, n_atoms: int, path: Path) -> Floats:
     return rows.reshape(n_vectors, -1, n_atoms, 3)
 
 
-_TAIL = 1 << 10
-
-
 class Numbers:
     """A text file of numbers, read from the top as Fortran's list-directed input does.
 

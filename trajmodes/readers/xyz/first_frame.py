@@ -31,6 +31,9 @@ _SHORTEST_ROW = 2
 """Bytes of the shortest possible row; limits the number of atoms of a file."""
 
 
+_TYPE = re.compile(r"[0-9]{1,9}")
+
+
 @dataclass(frozen=True, slots=True)
 class FirstFrame:
     """The first frame of a file, as text."""
@@ -152,9 +155,6 @@ def _ids_and_order(
         raise with_location(error, f"{source.stamp.path}, frame 0") from error
     order = order_by_id(ids, f"{source.stamp.path}, frame 0")
     return ids[order].astype(np.int64), order
-
-
-_TYPE = re.compile(r"[0-9]{1,9}")
 
 
 class XyzAtoms(NamedTuple):

@@ -40,6 +40,10 @@ _PIECE = 1 << 21
 """Bytes that are read and parsed together, unless a frame is larger."""
 
 
+_SAMPLE_BYTES = 1 << 14
+_SAMPLE_ROWS = 64
+
+
 class XyzFile(NamedTuple):
     """One file, and the plans of its columns."""
 
@@ -72,13 +76,7 @@ class XyzFrames:
     """
 
     def read(self, start: int, stop: int) -> FrameFields:
-        """Read frames [start, stop).
-
-        Raises
-        ------
-        DataError
-            If a frame is invalid, or the file has changed.
-        """
+        """Read frames [start, stop)."""
         n_fields = sum(factor is not None for factor in self.factors)
         fields = np.empty((n_fields, stop - start, self.n_atoms, 3))
         for low, high in self._pieces(start, stop):
@@ -143,10 +141,6 @@ def _scaled(field: Floats, factor: Floats) -> Floats:
         with np.errstate(over="ignore"):
             field *= factor
     return field
-
-
-_SAMPLE_BYTES = 1 << 14
-_SAMPLE_ROWS = 64
 
 
 def open_xyz(

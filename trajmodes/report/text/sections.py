@@ -42,8 +42,8 @@ def fit_in_one_line(dataset: NamedArrays) -> str:
         f"{other}{free} parameters ({full}), {_cutoffs(dataset)}, "
         f"{int(dataset['n_frames'])} frames; "
         f"R² = {float(dataset['r_squared']):.5f}, "
-        f"rms residual {float(dataset['rms_residual']):.3g} "
-        f"of {float(dataset['rms_force']):.3g} eV/Å"
+        f"rms residual {float(dataset['rms_residual']):.3g} eV/Å, "
+        f"rms force {float(dataset['rms_force']):.3g} eV/Å"
     )
 
 

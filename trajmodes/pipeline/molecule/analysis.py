@@ -1,8 +1,8 @@
-"""A molecule or cluster by itself: from a run without periodicity to its normal modes.
+"""Analysis of a molecule or cluster: from a run without periodicity to its normal modes.
 
-The reference (a file, or the average structure) gives the Eckart frame; second derivatives
-come from a file or are fitted to the forces; the run is projected on the normal modes as that
-of a crystal is on its phonons, for a molecule is a crystal of one cell at Γ.
+The reference (a file, or the average structure) defines the Eckart frame. Second derivatives
+come from a file or are fitted to the forces. The run is projected on the normal modes like that
+of a crystal on its phonons, since a molecule is treated as a crystal of one cell at Γ.
 """
 
 from collections.abc import Iterator
@@ -21,8 +21,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.matching.species import species_of_run
 from trajmodes.molecules.eckart import EckartFrame
-from trajmodes.molecules.hessian import read_hessian
-from trajmodes.molecules.hessian_fit import hessian_reduction
+from trajmodes.molecules.hessian import hessian_reduction, read_hessian
 from trajmodes.molecules.ipi import ATOMIC_UNIT, ipi_amplitudes, undefined_note
 from trajmodes.molecules.normal_modes import ModeTable, external_part, mode_table, normal_modes
 from trajmodes.molecules.point_group import pairs_of_hessian, rigid_motions
@@ -35,12 +34,11 @@ from trajmodes.readers.trajectory import Trajectory, select_frames
 from trajmodes.streaming.schedule import cut_blocks, stream
 from trajmodes.symmetry.translations import half_space
 
-FOREIGN_PART = 0.1
-"""What a Hessian does to rigid motions, over what it does to vibrations, when it is surely not
-that of the reference."""
+REFUSED_PART = 0.1
+"""`external_part` above which a Hessian is not that of the reference."""
 
-TOLD_PART = 1e-3
-"""The same when it is worth telling: rounding and coarse differences make less."""
+NOTED_PART = 1e-3
+"""`external_part` above which a note is given; rounding and finite differences give less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,6 @@ class MoleculeRun:
     trajectory: Trajectory
     frame: EckartFrame
     notes: tuple[Note, ...]
-    """What was found out about the input."""
 
     @property
     def supercell(self) -> Supercell:
@@ -74,14 +71,14 @@ class MoleculeRun:
         Raises
         ------
         DataError
-            If atoms have left their places or changed them.
+            If atoms have left or exchanged their sites.
         """
         return self.frame(self.trajectory.read(start, stop))
 
 
 @dataclass(frozen=True, slots=True)
 class MoleculeResults:
-    """What a run of a molecule gave."""
+    """Results of a run of a molecule."""
 
     molecule: Supercell
     """The reference: ``molecule.positions`` in Å, ``species``, ``masses``."""
@@ -90,18 +87,17 @@ class MoleculeResults:
     constants: ForceConstants
     """Second derivatives, with error bars and quality if they were fitted."""
     fitted: bool
-    """Whether they were fitted to the run, or come from a file."""
+    """Whether they were fitted to the run or read from a file."""
     modes: Modes
     """All 3a modes at Γ; the external ones have ω = 0 and the label −1."""
     table: ModeTable
-    """The vibrations as tables show them."""
+    """Properties of the vibrations."""
     projection: Projection | None
-    """Energies, spectra, lines and lifetimes; None where the frames are no course in time."""
+    """Energies, spectra, lines and lifetimes; None if the time between frames is not known."""
     notes: tuple[Note, ...]
-    """What the user should know."""
 
     def __repr__(self) -> str:
-        """Say what it is; the arrays would fill screens."""
+        """Short description, without the arrays."""
         return (
             f"<MoleculeResults of {self.molecule.crystal.formula}: {len(self.table.mode)} "
             f"vibrations, {self.table.freq_thz[0]:.4g} to {self.table.freq_thz[-1]:.4g} THz>"
@@ -111,29 +107,25 @@ class MoleculeResults:
 def open_molecule(job: Job, *, frames: Trajectory | None = None) -> MoleculeRun:
     """Open a run of a molecule and find its reference.
 
-    Parameters
-    ----------
-    job
-        What to read; options for crystals are not used.
-    frames
-        Frames that are open already, in place of the job's files.
+    ``frames`` are open frames, used in place of the job's files. Options for crystals are not
+    used.
 
     Raises
     ------
     UsageError
-        If a file is missing, or something that only the user knows.
+        If a file or a necessary option is missing.
     DataError
-        If the trajectory is not sound, or not of this molecule.
+        If the trajectory is damaged, or not of this molecule.
     """
     if job.projection.energy_covariance:
-        raise UsageError("covariances of energies are made for runs of crystals only")
+        raise UsageError("covariances of energies are available for crystals only")
     if frames is None:
         trajectory = open_trajectory(job.trajectory, job.reading, isolated=True)
     else:
         trajectory = select_frames(frames, *job.reading.frames)
     species = species_of_run(trajectory, dict(enumerate(job.matching.species, start=1)) or None)
     found = molecule_reference(trajectory, species, job.molecule.reference)
-    # A molecule needs no box, so what there is to say of its box does not matter.
+    # A molecule needs no box.
     notes = (note for note in trajectory.notes if note.subject != "box")
     return MoleculeRun(job, trajectory, found.frame, (*notes, *found.notes))
 
@@ -146,15 +138,8 @@ def analyse_molecule(
 ) -> MoleculeResults:
     """Find the second derivatives and modes of a molecule, and project its run on them.
 
-    Parameters
-    ----------
-    run
-        The run, as from `open_molecule`; its job may name a file of second derivatives, see
-        `trajmodes.molecules.hessian`.
-    log
-        Takes down the stages.
-    bars
-        Starts a progress bar.
+    ``run`` comes from `open_molecule`; the job may name a file of second derivatives. ``log``
+    records the stages, ``bars`` starts a progress bar.
 
     Raises
     ------
@@ -166,9 +151,9 @@ def analyse_molecule(
     molecule, hessian = run.supercell, run.job.molecule.hessian
     if hessian is None:
         with log.stage("first pass: second derivatives"):
-            constants, notes = _fitted(run, bars)
+            constants, notes = _fitted_hessian(run, bars)
     else:
-        constants, notes = _given(molecule, hessian)
+        constants, notes = _hessian_from_file(molecule, hessian)
     with log.stage("normal modes"):
         modes = normal_modes(molecule, constants)
     projection, remarks = _projected(run, modes, log, bars)
@@ -187,9 +172,9 @@ def analyse_molecule(
 def normal_coordinates(
     run: MoleculeRun, modes: Modes, table: ModeTable
 ) -> Iterator[xr.Dataset]:
-    """Normal-mode positions and velocities q̃ and ṽ in the Eckart frame, block by block.
+    """Normal-mode positions and velocities q̃ and ṽ in the Eckart frame, in blocks of time.
 
-    Velocities are absent where the run has none, and not a number where ω ≤ 0.
+    ṽ is omitted if the run has no velocities, and nan where ω ≤ 0.
     """
     projector = Projector(half_space(run.supercell), modes)
     for start, stop in run.blocks:
@@ -217,7 +202,9 @@ def normal_coordinates(
         )
 
 
-def _fitted(run: MoleculeRun, bars: StartBar) -> tuple[ForceConstants, tuple[Note, ...]]:
+def _fitted_hessian(
+    run: MoleculeRun, bars: StartBar
+) -> tuple[ForceConstants, tuple[Note, ...]]:
     if not run.trajectory.has_forces:
         raise DataError(
             "the run has no forces, so second derivatives cannot be fitted",
@@ -235,44 +222,49 @@ def _fitted(run: MoleculeRun, bars: StartBar) -> tuple[ForceConstants, tuple[Not
     if constants.replicates is not None:
         return constants, ()
     text = (
-        "the run is too short for error bars of the frequencies: one block of time less leaves "
-        "second derivatives undetermined"
+        "the run is too short for error bars of the frequencies: without one of its time "
+        "blocks the second derivatives are not determined"
     )
     return constants, (Note("note", text),)
 
 
-def _given(molecule: Supercell, path: str) -> tuple[ForceConstants, tuple[Note, ...]]:
+def _hessian_from_file(
+    molecule: Supercell, path: str
+) -> tuple[ForceConstants, tuple[Note, ...]]:
     found = read_hessian(path, molecule.n_atoms)
-    shift, turn = external_part(molecule, found.values)
-    if max(shift, turn) > FOREIGN_PART:
-        what = "turned" if turn > shift else "moved"
+    shift, rotation = external_part(molecule, found.values)
+    largest = max(shift, rotation)
+    if largest > REFUSED_PART:
+        motion = "rotations" if rotation > shift else "translations"
         raise DataError(
-            f"by the Hessian, a molecule that is {what} as a whole feels forces as large as "
-            f"{max(shift, turn):.0%} of those on its stiffest vibration",
+            f"the Hessian does not vanish for {motion} of the molecule: they have ω² of "
+            f"{largest:.0%} of the largest",
             where=path,
-            why="it is that of another shape or orientation, or has its atoms in another order",
-            fix="give ∂²U/∂x∂y at the reference as it lies in the file of --reference",
+            why="it belongs to another structure or orientation, or its atoms are in another "
+            "order",
+            fix="give ∂²U/∂x∂y at the reference, in the orientation of the file of --reference",
         )
     notes = list(found.notes)
-    if max(shift, turn) > TOLD_PART:
+    if largest > NOTED_PART:
         text = (
-            f"the Hessian is not quite free of rigid motions: up to {max(shift, turn):.1e} of "
-            "its largest ω² was taken out"
+            "the Hessian does not vanish exactly for translations and rotations: up to "
+            f"{largest:.1e} of its largest ω² was projected out"
         )
-        notes.append(Note("note", text, why="forces at the reference, or coarse differences"))
+        why = "forces at the reference, or coarse finite differences"
+        notes.append(Note("note", text, why=why))
     return pairs_of_hessian(molecule, found.values), tuple(notes)
 
 
 def _projected(
     run: MoleculeRun, modes: Modes, log: Log, bars: StartBar
 ) -> tuple[Projection | None, tuple[Note, ...]]:
-    """Project the run, if its frames are a course in time."""
+    """Project the run, if the time between frames is known."""
     if run.trajectory.interval_ps is None:
         text = (
-            "the time between frames is not known, so there are frequencies, but no energies, "
-            "spectra and lifetimes"
+            "the time between frames is not known: frequencies only, no energies, spectra and "
+            "lifetimes"
         )
         return None, (Note("note", text, fix="give the time step, --timestep-fs"),)
-    # What a projection asks of a run is what both kinds of runs have.
+    # Runs of molecules and crystals have the attributes that a projection uses.
     found = project_run(run, modes, log=log, bars=bars)
     return found.projection, found.notes
