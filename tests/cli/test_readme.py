@@ -44,6 +44,12 @@ def test_every_folder_named_in_the_map_exists():
     assert missing == []
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_file_of_the_package_that_is_named_exists(path):
+    named = re.findall(r"`(trajmodes/[\w/.]+)`", path.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 @pytest.mark.parametrize("command", sorted(main.commands))
 def test_every_command_is_in_the_readme(command):
     assert f"trajmodes {command}" in TEXT
