@@ -28,13 +28,13 @@ import numpy as np
 import pytest
 import scipy.fft
 
+from trajmodes.api.runs import open_run
 from trajmodes.config.job import job_from_mapping
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.spectra import BandSpectra
 from trajmodes.formats.registry import read_constants
 from trajmodes.phonons.modes import modes_at
-from trajmodes.pipeline.api import open_run
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.project_job import project_only
 from trajmodes.project.lineshape.fit import fit_lines

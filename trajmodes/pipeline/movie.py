@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.labels import point
 from trajmodes.data.lattice import nearest_neighbour
 from trajmodes.data.modes import Modes
@@ -18,7 +19,7 @@ from trajmodes.units import THZ
 
 
 def movie_job(
-    constants: str,
+    constants: str | ForceConstants,
     mode: str,
     *,
     output: str = "mode.xyz",
@@ -48,7 +49,7 @@ def movie_job(
             where=output,
             fix="name another file with -o (--output), or move this one away",
         )
-    known = read_constants(constants)
+    known = read_constants(constants) if isinstance(constants, str) else constants
     modes = modes_at(known, [zone_point(known.crystal, mode.partition(":")[0])])
     branch = _branch(mode, modes)
     movie = make_movie(
