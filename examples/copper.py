@@ -1,8 +1,8 @@
 """Copper at 600 K in a supercell that is neither diagonal nor aligned with the axes.
 
-LAMMPS rotates such a cell into a frame of its own, scales and wraps the coordinates and shuffles
-the atoms. The match finds the supercell matrix, the rotation and the atoms again; all results
-are in the frame of the POSCAR.
+LAMMPS rotates such a cell into a frame of its own, scales and wraps the coordinates and
+shuffles the atoms. The match finds the supercell matrix, the rotation and the atoms again; all
+results are in the frame of the POSCAR.
 """
 
 import sys

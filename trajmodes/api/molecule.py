@@ -11,7 +11,7 @@ from trajmodes.config.job import job_of
 from trajmodes.config.keywords import takes
 from trajmodes.data.labels import html_table
 from trajmodes.pipeline.job_folder import Log
-from trajmodes.pipeline.molecule import load as molecules
+from trajmodes.pipeline.molecule import analysis as molecules
 from trajmodes.pipeline.molecule.job import molecule_job
 from trajmodes.pipeline.molecule.tables import modes_table, show_molecule
 

@@ -69,9 +69,9 @@ class Run(LoadedRun):
         ... )
         >>> fc = run.fit(cutoff2=4.0)
         >>> fc
-        <ForceConstants of Si2: 58 pairs, 1144.7 K, with error bars>
+        <ForceConstants of Si2: 34 pairs, 1140.0 K, with error bars>
         >>> print(fc.frequencies("X").round(1))
-        [ 3.9  3.9 11.9 11.9 13.6 13.6]
+        [ 6.2  6.2 12.5 12.5 15.1 15.1]
         """
         return fit([self], **options)
 
