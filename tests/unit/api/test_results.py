@@ -43,7 +43,7 @@ def test_what_is_saved_is_loaded_again(results, folder, tmp_path):
     names = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     copies = tmp_path / "copy"
     assert names == {path.relative_to(copies) for path in copies.rglob("*") if path.is_file()}
-    with pytest.raises(UsageError, match="would replace what they are made from"):
+    with pytest.raises(UsageError, match="would replace one of their inputs"):
         loaded.save(folder)
 
 
