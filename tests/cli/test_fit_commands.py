@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import trajmodes as tm
 from trajmodes.cli.program import main
 from trajmodes.errors import UsageError
-from trajmodes.formats.registry import read_constants
+from trajmodes.formats.registry import read_force_constants
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
 DUMP, CELL = DATA / "silicon.lammpstrj.xz", DATA / "silicon.POSCAR"
@@ -57,7 +57,9 @@ def fitted(dump, tmp_path_factory):
 
 
 def assert_same(one: Path, other: Path) -> None:
-    first, second = (read_constants(folder / "force_constants.h5") for folder in (one, other))
+    first, second = (
+        read_force_constants(folder / "force_constants.h5") for folder in (one, other)
+    )
     for mine, theirs in (
         (first.values, second.values),
         (first.triplets.values, second.triplets.values),
@@ -130,7 +132,7 @@ def test_atoms_in_memory_give_what_the_file_gives(fitted, dump):
     for image in images:
         image.symbols[:] = "Si"
     found = tm.fit(images, cell=CELL, cutoff=5.0, cutoff3=3.9)
-    truth = read_constants(fitted[0] / "force_constants.h5")
+    truth = read_force_constants(fitted[0] / "force_constants.h5")
     assert np.abs(found.values - truth.values).max() < 1e-6
     scale = np.abs(truth.triplets.values).max()
     assert np.abs(found.triplets.values - truth.triplets.values).max() < 1e-6 * scale

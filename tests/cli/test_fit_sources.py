@@ -13,7 +13,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 import trajmodes as tm
 from trajmodes.cli.program import main
-from trajmodes.formats.registry import read_constants
+from trajmodes.formats.registry import read_force_constants
 from trajmodes.readers.arrays import trajectory_of_atoms
 from trajmodes.symmetry.translations import build_supercell, cell_rank
 from trajmodes.units import DALTON
@@ -85,7 +85,7 @@ def test_constants_are_those_of_the_forces(frames, tmp_path, write, monkeypatch)
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, ["fit", *words, "--cutoff", str(CUTOFF), "-o", "out"])
     assert result.exit_code == 0, result.output
-    compare(read_constants(tmp_path / "out" / "force_constants.h5"), truth)
+    compare(read_force_constants(tmp_path / "out" / "force_constants.h5"), truth)
 
 
 def test_atoms_about_a_known_structure(frames):

@@ -31,7 +31,8 @@ from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.export import export
 from trajmodes.pipeline.job_folder import Analysis, Log, save_analysis
-from trajmodes.pipeline.load import LoadedRun, read_constants, read_normal_equations
+from trajmodes.pipeline.load import LoadedRun, read_normal_equations
+from trajmodes.pipeline.load import read_force_constants as read_plain
 from trajmodes.pipeline.movie import movie_job
 from trajmodes.pipeline.project_job import PATH_SPACING
 from trajmodes.pipeline.run import FitData, fit_only
@@ -360,7 +361,7 @@ def read_force_constants(
     """
     place = Path(path)
     with whole_results(place):
-        constants = read_constants(place, supercell=supercell)
+        constants = read_plain(place, supercell=supercell)
         known = read_supercell(place) if supercell is None else supercell
         has_equations = place.is_dir() and (place / NORMAL_EQUATIONS.file).exists()
         equations = read_normal_equations(place) if has_equations else None

@@ -111,7 +111,7 @@ class Run(LoadedRun):
         Parameters
         ----------
         force_constants
-            Force constants whose bands and branches are told apart; none are needed.
+            Force constants whose bands are drawn and whose branches are separated; optional.
         **options
             Options of `trajmodes sed`.
 

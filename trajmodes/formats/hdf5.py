@@ -257,6 +257,6 @@ def looks_like(path: Path, test: Callable[[h5py.File], bool], name: str) -> bool
 
 
 FORMAT = Format(
-    write_constants=write,
+    write_force_constants=write,
     constants=ConstantsReader(_is_ours, read, read_supercell),
 )

@@ -303,7 +303,7 @@ def _read_text(path: Path) -> tuple[Floats, Ints]:
 
 
 FORMAT = Format(
-    write_constants=write,
+    write_force_constants=write,
     constants=ConstantsReader(_is_constants, read, read_supercell),
     snapshots=SNAPSHOTS,
 )

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import UsageError
-from trajmodes.formats.registry import write_constants
+from trajmodes.formats.registry import write_force_constants
 from trajmodes.pipeline.job_folder import CONSTANTS_FILE
-from trajmodes.pipeline.load import read_constants
+from trajmodes.pipeline.load import read_force_constants
 from trajmodes.results.folder import (
     Writer,
     open_folder,
@@ -80,7 +80,9 @@ def export(
     staged: dict[str, tuple[Path, ...]] = {}
     with open_folder(root) as opened, TemporaryDirectory(dir=root, prefix=_SCRATCH) as scratch:
         for target in folders:
-            written = write_constants(constants, supercell, Path(scratch) / target, target)
+            written = write_force_constants(
+                constants, supercell, Path(scratch) / target, target
+            )
             staged[target] = written.paths
             notes += [f"{target}: {note}" for note in written.notes]
         for target, paths in staged.items():
@@ -112,6 +114,6 @@ def _constants(source: Path) -> tuple[ForceConstants, Supercell, Path]:
             fix="give the folder that `trajmodes fit` or `trajmodes run` wrote",
         )
     with whole_results(folder):
-        constants = read_constants(file)
+        constants = read_force_constants(file)
         matrix = read_results(folder)["supercell_matrix"].values
     return constants, build_supercell(constants.crystal, matrix), folder

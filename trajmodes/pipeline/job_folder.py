@@ -29,7 +29,7 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.results import InputFile, Results
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.phonopy import write_phonopy
-from trajmodes.formats.registry import write_constants
+from trajmodes.formats.registry import write_force_constants
 from trajmodes.report.figures.painter import Painter, second_painter
 from trajmodes.report.write import RESULT_FILES, write_results
 from trajmodes.results.dataset import to_dataset
@@ -260,7 +260,7 @@ def copy_results(folder: str | os.PathLike[str], dataset: xr.Dataset, source: Pa
 def _of_constants(
     constants: ForceConstants, supercell: Supercell, scratch: Path
 ) -> dict[str, Writer]:
-    paths = write_constants(constants, supercell, scratch, "hdf5").paths
+    paths = write_force_constants(constants, supercell, scratch, "hdf5").paths
     text = "all force constants in full precision; `trajmodes export` converts them"
     return {path.name: Writer(text, _copy(path)) for path in paths}
 

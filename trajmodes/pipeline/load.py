@@ -20,7 +20,7 @@ from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.cell_file import load_crystal
 from trajmodes.formats.open import open_runs, open_trajectory, sibling_cell_file
-from trajmodes.formats.registry import read_constants as read_any
+from trajmodes.formats.registry import read_force_constants as read_any
 from trajmodes.matching.average import AverageStructure, average_structure
 from trajmodes.matching.diagnosis import PROVABLE_UNITS, Diagnosis, diagnose, units_are_proved
 from trajmodes.matching.displacements import Displacer
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from dask.array import Array
 
 
-def read_constants(
+def read_force_constants(
     path: str | os.PathLike[str], *, supercell: Supercell | None = None
 ) -> ForceConstants:
     """Read force constants of phonopy, phono3py, TDEP or trajmodes.

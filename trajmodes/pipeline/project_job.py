@@ -45,7 +45,7 @@ from trajmodes.pipeline.job_folder import (
     output_folder,
     versions,
 )
-from trajmodes.pipeline.load import LoadedRun, load, read_constants
+from trajmodes.pipeline.load import LoadedRun, load, read_force_constants
 from trajmodes.pipeline.motion_source import interval_of
 from trajmodes.pipeline.projection import project_run
 from trajmodes.project.crystal_check import check_lattice
@@ -235,13 +235,13 @@ def _read(job: Job, path: str, log: Log) -> tuple[ForceConstants, Job]:
     The job that is returned names the cell file only if it is used.
     """
     try:
-        known = read_constants(path)
+        known = read_force_constants(path)
     except DataError:
         if job.matching.cell is None:
             raise
     else:
         return known, _without_cell(job, known)
-    return read_constants(path, supercell=load(job, log=log).supercell), job
+    return read_force_constants(path, supercell=load(job, log=log).supercell), job
 
 
 def _without_cell(job: Job, known: ForceConstants) -> Job:

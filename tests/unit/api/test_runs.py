@@ -13,7 +13,7 @@ import trajmodes as tm
 from trajmodes.cli.program import main
 from trajmodes.config.job import of_groups, options_of
 from trajmodes.errors import UsageError
-from trajmodes.pipeline.load import read_constants
+from trajmodes.pipeline.load import read_force_constants
 from trajmodes.units import ASE_TIME
 
 
@@ -35,7 +35,7 @@ def commands(silicon, tmp_path_factory):
 
 
 def test_the_fit_of_a_run_is_that_of_the_command(fc, commands):
-    theirs = read_constants(commands / "fit")
+    theirs = read_force_constants(commands / "fit")
     for name in ("first", "second", "lattice", "values", "replicates"):
         np.testing.assert_array_equal(getattr(fc, name), getattr(theirs, name))
     assert same(fc.to_dataset(), xr.load_dataset(commands / "fit" / "results.nc"))

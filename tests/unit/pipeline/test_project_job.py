@@ -11,7 +11,7 @@ import xarray as xr
 import trajmodes as tm
 from trajmodes.config.job import job_from_mapping
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats.registry import read_constants
+from trajmodes.formats.registry import read_force_constants
 from trajmodes.pipeline.project_job import project_job
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.outputs import TABLES
@@ -94,7 +94,7 @@ def test_the_folder_holds_what_is_in_memory(run, whole, projected, tmp_path, mon
     }
     job = job_from_mapping({**given, "output": str(tmp_path / "again")})
     assert equal(project_job(job, command="test").results, projected) > 60
-    again = read_constants(tmp_path / "again")
+    again = read_force_constants(tmp_path / "again")
     np.testing.assert_array_equal(again.values, whole.constants.values)
 
 
