@@ -1,4 +1,4 @@
-"""Silicon at 1150 K: cubic constants, what they tell, and files for phono3py.
+"""Silicon at 1150 K: cubic force constants, Grüneisen parameters, and files for phono3py.
 
 Run it with ``python anharmonic.py [FOLDER]``; the results go to FOLDER.
 """
@@ -7,34 +7,30 @@ import sys
 from pathlib import Path
 
 import trajmodes as tm
-from trajmodes.pipeline.export import export_job
-from trajmodes.pipeline.scan import scan_job
 
 DATA = Path(__file__).parent / "data"
 
 
 def main(output: str) -> None:
-    results = tm.fit_constants(
-        DATA / "silicon.lammpstrj.xz",
-        cell=DATA / "silicon.POSCAR",
-        cutoff2=5.0,
-        cutoff3=3.9,
-        output=output,
-    )
-    for one in results.constants.quality.orders:
+    run = tm.open(DATA / "silicon.lammpstrj.xz", cell=DATA / "silicon.POSCAR")
+    fc = run.fit(cutoff2=5.0, cutoff3=3.9)
+    for one in fc.quality.orders:
         kind = {2: "pairs", 3: "triplets"}[one.order]
-        print(f"{kind} to {one.cutoff} Å: {one.n_parameters} constants, R² {one.r_squared:.4f}")
-    gruneisen = results.gruneisen.mean
-    print(f"mean γ = {gruneisen.classical:.3f} ± {gruneisen.classical_sem:.3f}")
-    print(results.stability.text)
+        print(
+            f"{kind} to {one.cutoff} Å: {one.n_parameters} parameters, R² {one.r_squared:.4f}"
+        )
+    dataset = fc.to_dataset()
+    mean, sem = (float(dataset[f"gruneisen_classical{end}"]) for end in ("", "_sem"))
+    print(f"mean γ = {mean:.3f} ± {sem:.3f}")
 
-    # Shorter cutoffs cost nothing now: the trajectory is not read again.
-    for row in scan_job(output):
-        if row.kind == "cutoff":
-            print(f"{row.label:22} left-out force {row.rms_predicted:.4f} eV/Å")
+    # Shorter cutoffs need no new pass: the trajectory is not read again.
+    scan = fc.scan()
+    shorter = scan[scan["kind"] == "cutoff"]
+    print(shorter[["label", "rms_predicted"]].to_string(index=False, float_format="%.4f"))
 
-    written = export_job(output, ("phono3py",))
-    print("for phono3py:", *(path.name for path in written.files["phono3py"]))
+    fc.save(output)
+    written = fc.write("phono3py", Path(output) / "export" / "phono3py")
+    print("for phono3py:", *(path.name for path in written))
 
 
 if __name__ == "__main__":

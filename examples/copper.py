@@ -1,8 +1,8 @@
 """Copper at 600 K in a supercell that is neither diagonal nor aligned with the axes.
 
-LAMMPS turns such a cell into a frame of its own, scales and wraps the coordinates and shuffles
-the atoms. The match finds the supercell matrix, the rotation and the atoms again; everything
-that comes out is in the frame of the POSCAR.
+LAMMPS rotates such a cell into a frame of its own, scales and wraps the coordinates and
+shuffles the atoms. The match finds the supercell matrix, the rotation and the atoms again; all
+results are in the frame of the POSCAR.
 """
 
 import sys
@@ -16,19 +16,22 @@ DATA = Path(__file__).parent / "data"
 
 
 def main(output: str) -> None:
-    dump, cell = DATA / "copper.lammpstrj.xz", DATA / "copper.POSCAR"
-    run = tm.open(dump, cell=cell, units="metal", timestep_fs=2.0, species=["Cu"])
+    run = tm.open(
+        DATA / "copper.lammpstrj.xz",
+        cell=DATA / "copper.POSCAR",
+        units="metal",
+        timestep_fs=2.0,
+        species=["Cu"],
+    )
     print("supercell matrix\n", run.supercell.matrix)
     print("rotation of the file's frame\n", np.round(run.match.rotation, 4))
 
-    results = tm.run(
-        dump, cell=cell, units="metal", timestep_fs=2.0, species=["Cu"], output=output
-    )
-    constants = results.constants
-    nearest = np.flatnonzero((constants.lattice == [1, 0, 0]).all(axis=1))[0]
-    # The neighbour at (0, a/2, a/2): no constant mixes x with y or z, by a mirror plane.
-    print("constants of the neighbour at (0, a/2, a/2) in eV/Å²")
-    print(np.round(constants.values[nearest], 4))
+    fc = run.fit()
+    fc.save(output)
+    nearest = np.flatnonzero((fc.lattice == [1, 0, 0]).all(axis=1))[0]
+    # The neighbour at (0, a/2, a/2): a mirror plane forbids constants of x with y or z.
+    print("force constants of the neighbour at (0, a/2, a/2) in eV/Å²")
+    print(np.round(fc.values[nearest], 4))
 
 
 if __name__ == "__main__":

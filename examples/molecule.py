@@ -14,7 +14,6 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
 import trajmodes as tm
-from trajmodes.pipeline.molecule.tables import show_molecule
 
 STEP_FS, EVERY, N_FRAMES = 0.25, 4, 8_000
 KELVIN, LIFETIME_PS = 100.0, 0.1
@@ -63,8 +62,8 @@ def main(output: str) -> None:
     path = Path(output)
     path.mkdir(parents=True, exist_ok=True)
     simulate(path / "water.xyz")
-    found = tm.molecule_modes(path / "water.xyz", timestep_fs=STEP_FS)
-    print(show_molecule(found, {}))
+    found = tm.molecule(path / "water.xyz", timestep_fs=STEP_FS)
+    print(found)
     energies = found.projection.energies
     print(
         "harmonic potential over kinetic energy",

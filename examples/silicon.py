@@ -15,15 +15,14 @@ def main(output: str) -> None:
     results = tm.run(
         DATA / "silicon.lammpstrj.xz", cell=DATA / "silicon.POSCAR", cutoff2=5.0, output=output
     )
-    dataset = tm.to_dataset(results)
 
-    # One row for each set of modes that symmetry makes equal.
+    # One row for each set of symmetry-equivalent modes.
     names = ["freq_harmonic_thz", "linewidth_thz", "lifetime_ps", "lifetime_ps_sem"]
-    resolved = dataset[names].where(dataset["resolved"] == 1, drop=True).to_dataframe()
+    resolved = results.modes[results.modes["verdict"] == "resolved"]
     print(resolved[names].sort_values("lifetime_ps").to_string(float_format="%.3f"))
 
-    quality = results.constants.quality
-    print(f"{quality.n_parameters} constants, R² = {quality.r_squared:.4f}")
+    quality = results.force_constants.quality
+    print(f"{quality.n_parameters} parameters, R² = {quality.r_squared:.4f}")
 
 
 if __name__ == "__main__":

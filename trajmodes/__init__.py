@@ -1,40 +1,48 @@
 """Phonons at temperature from molecular-dynamics trajectories.
 
 >>> import trajmodes as tm
->>> results = tm.run("run.lammpstrj", cell="POSCAR", timestep_fs=1.0)  # doctest: +SKIP
->>> tm.to_dataset(results)  # doctest: +SKIP
+>>> run = tm.open("examples/data/silicon.lammpstrj.xz", cell="examples/data/silicon.POSCAR")
+>>> results = run.project(run.fit(cutoff2=4.0))
+>>> results.to_dataset()["lifetime_ps"].dims
+('set',)
 
-See `trajmodes.pipeline` for the composition of the stages, and `trajmodes.data` for the data
-classes that they exchange.
+See `trajmodes.api` for the objects, `trajmodes.pipeline` for the composition of the stages, and
+`trajmodes.data` for the data classes that they exchange.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
 
 # Public names are imported on first use, so that `import trajmodes` is fast.
 _HOMES = {
-    "open": ("trajmodes.pipeline.api", "open_run"),
-    "run": ("trajmodes.pipeline.api", "run"),
-    "fit_constants": ("trajmodes.pipeline.api", "fit_constants"),
-    "molecule_modes": ("trajmodes.pipeline.molecule.job", "molecule_modes"),
-    "to_dataset": ("trajmodes.results.dataset", "to_dataset"),
-    "project_run": ("trajmodes.pipeline.api", "project_run"),
-    "read_constants": ("trajmodes.pipeline.load", "read_constants"),
-    "read_results": ("trajmodes.results.netcdf", "read_results"),
+    "ForceConstants": ("trajmodes.api.force_constants", "ForceConstants"),
+    "Results": ("trajmodes.api.results", "Results"),
+    "Run": ("trajmodes.api.runs", "Run"),
+    "fit": ("trajmodes.api.runs", "fit"),
+    "from_arrays": ("trajmodes.api.runs", "from_arrays"),
+    "load": ("trajmodes.api.results", "load"),
+    "molecule": ("trajmodes.api.molecule", "molecule"),
+    "open": ("trajmodes.api.runs", "open_run"),
+    "read_force_constants": ("trajmodes.api.force_constants", "read_force_constants"),
+    "run": ("trajmodes.api.runs", "run"),
 }
 
 __all__ = [
+    "ForceConstants",
+    "Results",
+    "Run",
     "__version__",
-    "fit_constants",
-    "molecule_modes",
+    "fit",
+    "from_arrays",
+    "load",
+    "molecule",
     "open",
-    "project_run",
-    "read_constants",
-    "read_results",
+    "read_force_constants",
     "run",
-    "to_dataset",
 ]
 
 
@@ -47,3 +55,15 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """The package, in which ``fit`` is the function, and not the room of that name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Importing trajmodes.fit would put the room into the place of the function.
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -17,6 +17,7 @@ import pytest
 from ase import Atoms
 from threadpoolctl import threadpool_limits
 
+from trajmodes.api.runs import open_run
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.accumulate import ForceRows, default_blocks
@@ -25,7 +26,6 @@ from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.fit import fit_equations, fit_harmonic
 from trajmodes.fit.model import model_of
 from trajmodes.fit.solution import FitOptions
-from trajmodes.pipeline.api import open_run
 from trajmodes.streaming.schedule import cut_blocks, stream
 from trajmodes.symmetry.constraints import Constraints
 from trajmodes.symmetry.operations import space_group

@@ -28,13 +28,13 @@ import numpy as np
 import pytest
 import scipy.fft
 
+from trajmodes.api.runs import open_run
 from trajmodes.config.job import job_from_mapping
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.spectra import BandSpectra
-from trajmodes.formats.registry import read_constants
+from trajmodes.formats.registry import read_force_constants
 from trajmodes.phonons.modes import modes_at
-from trajmodes.pipeline.api import open_run
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.project_job import project_only
 from trajmodes.project.lineshape.fit import fit_lines
@@ -208,7 +208,7 @@ def dynaphopys_seconds(words: dict[str, object]) -> float:
     apart = structure.get_positions(repeat)[:, None] - supercell.positions
     apart = apart @ np.linalg.inv(supercell.cell)
     order = np.abs(apart - np.rint(apart)).max(axis=2).argmin(axis=1)
-    hessian = whole_hessian(read_constants(words["force_constants"]), supercell)
+    hessian = whole_hessian(read_force_constants(words["force_constants"]), supercell)
     constants = hessian[order][:, order]
     structure.set_force_constants(link.ForceConstants(constants, supercell=np.diag(repeat)))
     velocities = run.motion(0, run.n_frames).velocities[:, order].astype(complex)
@@ -242,7 +242,7 @@ def test_many_atoms(silicon, tmp_path):
     """At most 1.5 GB, and 1.5 times the time of 512 atoms for an atom and a frame."""
     n_frames = int(os.environ.get("TRAJMODES_BENCH_LARGE_FRAMES", "260"))
     dump = Path(os.environ.get("TRAJMODES_BENCH_LARGE", tmp_path / "large.lammpstrj"))
-    constants = read_constants(silicon["force_constants"])
+    constants = read_force_constants(silicon["force_constants"])
     matrix = np.rint(8 * 5.431 * np.linalg.inv(constants.crystal.cell)).astype(int)
     supercell = build_supercell(constants.crystal, matrix)
     if not dump.exists():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from trajmodes.pipeline.api import open_run
+from trajmodes.api.runs import open_run
 
 pytestmark = [pytest.mark.bench, pytest.mark.filterwarnings("ignore")]
 

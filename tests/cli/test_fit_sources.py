@@ -13,7 +13,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 import trajmodes as tm
 from trajmodes.cli.program import main
-from trajmodes.formats.registry import read_constants
+from trajmodes.formats.registry import read_force_constants
 from trajmodes.readers.arrays import trajectory_of_atoms
 from trajmodes.symmetry.translations import build_supercell, cell_rank
 from trajmodes.units import DALTON
@@ -85,7 +85,7 @@ def test_constants_are_those_of_the_forces(frames, tmp_path, write, monkeypatch)
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, ["fit", *words, "--cutoff", str(CUTOFF), "-o", "out"])
     assert result.exit_code == 0, result.output
-    compare(read_constants(tmp_path / "out" / "force_constants.h5"), truth)
+    compare(read_force_constants(tmp_path / "out" / "force_constants.h5"), truth)
 
 
 def test_atoms_about_a_known_structure(frames):
@@ -98,7 +98,7 @@ def test_atoms_about_a_known_structure(frames):
         image.arrays["forces"] = f_ax
         images.append(image)
     snapshots = trajectory_of_atoms(images, ideal=ideal)
-    compare(tm.fit_constants(snapshots, cutoff=CUTOFF).constants, truth)
+    compare(tm.fit(snapshots, cutoff=CUTOFF), truth)
 
 
 def compare(found, truth) -> None:
@@ -138,9 +138,9 @@ def test_displacements_are_counted_from_the_average(crystals, springs, hessian_o
     ase.io.write(tmp_path / "POSCAR", unit, direct=True)
     frames = trajectory_of_atoms(images, ideal=ideal)
     settings = {"cell": tmp_path / "POSCAR", "cutoff": CUTOFF}
-    given = tm.fit_constants(frames, **settings)
+    given = tm.fit(frames, **settings).record.results
     assert any("--displacements-from average" in str(note) for note in given.notes)
-    results = tm.fit_constants(frames, displacements_from="average", **settings)
+    results = tm.fit(frames, displacements_from="average", **settings).record.results
     moved = results.supercell.crystal.positions - crystal.positions
     apart = (moved - moved[0])[:, 2]
     np.testing.assert_allclose(apart, (offset - offset[0])[:, 2], atol=2e-3)

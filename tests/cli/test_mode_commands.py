@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from scipy.linalg import cholesky, expm
 
 from trajmodes.cli.program import main
-from trajmodes.formats.registry import read_constants, write_constants
+from trajmodes.formats.registry import read_force_constants, write_force_constants
 from trajmodes.results.outputs import TABLES
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN
@@ -220,10 +220,10 @@ def test_constants_of_other_programs_give_the_same(fitted, plain, tmp_path, kind
 
 @pytest.mark.parametrize(("strain", "code"), [(0.01, 0), (0.08, 3)])
 def test_constants_of_another_volume_are_warned_of_or_refused(fitted, tmp_path, strain, code):
-    known = read_constants(fitted)
+    known = read_force_constants(fitted)
     crystal = replace(known.crystal, cell=known.crystal.cell / (1.0 + strain))
     moved = replace(known, crystal=crystal)
-    write_constants(moved, build_supercell(crystal, SUPERCELL), tmp_path / "fc", "hdf5")
+    write_force_constants(moved, build_supercell(crystal, SUPERCELL), tmp_path / "fc", "hdf5")
     words = on(fitted, "-o", tmp_path / "out", constants=tmp_path / "fc")
     result = call("project", *words)
     assert result.exit_code == code, result.output

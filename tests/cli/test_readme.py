@@ -13,13 +13,35 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *(ROOT / "docs").glob("*.md")]
 
 
-def test_the_python_tour_runs(monkeypatch, capsys):
-    monkeypatch.chdir(ROOT)
-    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    exec(compile(code, "README.md", "exec"), {})
-    printed = capsys.readouterr().out
-    assert "Å/ps" in printed
-    assert "lifetime_ps_sem" in printed
+PROGRAMS = {
+    page: blocks
+    for page in PAGES
+    if (
+        blocks := re.findall(
+            r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL
+        )
+    )
+}
+
+
+@pytest.mark.parametrize("page", PROGRAMS, ids=lambda page: page.name)
+def test_the_python_of_a_page_runs(page, monkeypatch, tmp_path):
+    """All blocks in order, as a reader would type them into one session."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for number, code in enumerate(PROGRAMS[page], start=1):
+        exec(compile(code, f"{page.name}, block {number}", "exec"), names)
+    assert len(names) > 2
+
+
+def test_no_page_is_left_out():
+    assert {page.name for page in PROGRAMS} >= {
+        "README.md",
+        "api.md",
+        "modes.md",
+        "molecules.md",
+    }
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

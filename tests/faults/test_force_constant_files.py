@@ -9,7 +9,11 @@ import pytest
 
 from trajmodes.data.force_constants import ClusterConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats.registry import read_constants, read_supercell, write_constants
+from trajmodes.formats.registry import (
+    read_force_constants,
+    read_supercell,
+    write_force_constants,
+)
 from trajmodes.symmetry.translations import build_supercell
 
 pytestmark = pytest.mark.faults
@@ -26,7 +30,7 @@ def good(crystals, springs, tmp_path_factory):
 
     def make(target):
         folder = tmp_path_factory.mktemp("good")
-        write_constants(constants, supercell, folder, target)
+        write_force_constants(constants, supercell, folder, target)
         return folder
 
     return make
@@ -54,7 +58,7 @@ def test_a_text_cut_at_any_line_names_the_line(target, name, good):
     for n in {0, 1, 2, 3, 4, len(lines) // 2, len(lines) - 1}:
         path.write_text("\n".join(lines[:n]) + "\n")
         with pytest.raises(DataError, match=rf"{re.escape(str(path))}:\d+\)") as caught:
-            read_constants(folder / named(name))
+            read_force_constants(folder / named(name))
         assert int(caught.value.where.rsplit(":", 1)[1]) <= max(n, 1)
         assert "the file ends where" in caught.value.what or n < 3
         assert caught.value.fix
@@ -71,7 +75,7 @@ def test_a_text_cut_inside_its_last_number_is_refused(target, name, good):
     for n in range(1, 12):
         path.write_text(text.removesuffix("0   no Born charges").rstrip()[:-n])
         with pytest.raises(DataError, match=rf"({ends}).*\({re.escape(str(path))}"):
-            read_constants(folder / named(name))
+            read_force_constants(folder / named(name))
 
 
 @pytest.mark.parametrize("junk", ["***", "", "NaN 0.0 0.0", "1.0 2.0"])
@@ -83,7 +87,7 @@ def test_a_line_of_junk_is_refused(target, name, junk, good):
     middle = 4 if name == "infile.ucposcar" else len(lines) // 2
     path.write_text("\n".join([*lines[:middle], junk, *lines[middle + 1 :]]) + "\n")
     with pytest.raises(DataError, match=rf"{re.escape(str(path))}:\d+\)") as caught:
-        read_constants(folder / named(name))
+        read_force_constants(folder / named(name))
     line = int(caught.value.where.rsplit(":", 1)[1])
     assert middle <= line
     assert line <= middle + 3 or not junk
@@ -94,7 +98,7 @@ def test_a_text_with_extra_lines_is_refused(good):
     with (folder / "FORCE_CONSTANTS").open("a") as file:
         file.write("\n1 1\n")
     with pytest.raises(DataError, match="continues where it should end"):
-        read_constants(folder / "FORCE_CONSTANTS")
+        read_force_constants(folder / "FORCE_CONSTANTS")
 
 
 def test_atoms_out_of_order_are_refused(good):
@@ -103,7 +107,7 @@ def test_atoms_out_of_order_are_refused(good):
     lines[5] = "1 3"
     path.write_text("\n".join(lines))
     with pytest.raises(DataError, match=r"atom 2 expected, found 3 \(.*FORCE_CONSTANTS:6\)"):
-        read_constants(path)
+        read_force_constants(path)
 
 
 BINARIES = [
@@ -120,7 +124,7 @@ def test_a_binary_cut_anywhere_is_refused(target, name, part, good):
     data = (folder / name).read_bytes()
     (folder / name).write_bytes(data[: int(part * len(data))])
     with pytest.raises(DataError, match=r"cannot be read: .*\n?.*" + re.escape(name)):
-        read_constants(folder)
+        read_force_constants(folder)
 
 
 def test_numbers_that_are_not_finite_are_refused(good):
@@ -128,11 +132,11 @@ def test_numbers_that_are_not_finite_are_refused(good):
     with h5py.File(folder / "fc3.hdf5", "r+") as file:
         file["fc3"][0, 0, 0, 0, 0, 0] = np.nan
     with pytest.raises(DataError, match=r"not finite .*fc3"):
-        read_constants(folder)
+        read_force_constants(folder)
     with h5py.File(folder / "fc2.hdf5", "r+") as file:
         file["force_constants"][0, 0, 0, 0] = np.inf
     with pytest.raises(DataError, match=r"not finite .*fc2"):
-        read_constants(folder)
+        read_force_constants(folder)
 
 
 def test_a_missing_array_is_refused(good):
@@ -140,7 +144,7 @@ def test_a_missing_array_is_refused(good):
     with h5py.File(folder / "force_constants.h5", "r+") as file:
         del file["pairs/lattice"]
     with pytest.raises(DataError, match=r"cannot be read.*lattice"):
-        read_constants(folder)
+        read_force_constants(folder)
 
 
 def test_a_later_version_is_refused(good):
@@ -148,7 +152,7 @@ def test_a_later_version_is_refused(good):
     with h5py.File(folder / "force_constants.h5", "r+") as file:
         file.attrs["version"] = 2
     with pytest.raises(DataError, match="has version 2"):
-        read_constants(folder)
+        read_force_constants(folder)
 
 
 @pytest.mark.parametrize(
@@ -163,13 +167,13 @@ def test_a_damaged_yaml_is_refused(text, match, good):
     folder = good("phonopy")
     (folder / "phonopy_params.yaml").write_text(text)
     with pytest.raises(DataError, match=match):
-        read_constants(folder / "FORCE_CONSTANTS")
+        read_force_constants(folder / "FORCE_CONSTANTS")
 
 
 def test_a_yaml_without_constants_is_no_file_of_constants(good):
     folder = good("phono3py")
     with pytest.raises(UsageError, match="no file of force constants is recognised"):
-        read_constants(folder / "phono3py_params.yaml")
+        read_force_constants(folder / "phono3py_params.yaml")
 
 
 @pytest.mark.parametrize(
@@ -186,15 +190,15 @@ def test_a_missing_companion_is_reported(target, missing, match, good):
     folder = good(target)
     (folder / missing).unlink()
     with pytest.raises(DataError, match=match):
-        read_constants(folder)
+        read_force_constants(folder)
 
 
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(UsageError, match="there is no"):
-        read_constants(tmp_path / "missing")
+        read_force_constants(tmp_path / "missing")
     (tmp_path / "POSCAR").write_text("no constants\n")
     with pytest.raises(UsageError, match="no file of force constants is recognised"):
-        read_constants(tmp_path)
+        read_force_constants(tmp_path)
 
 
 def test_tdep_with_born_charges_is_refused(good):
@@ -202,7 +206,7 @@ def test_tdep_with_born_charges_is_refused(good):
     text = path.read_text().replace(" 0   no Born charges", " 1   Born charges follow")
     path.write_text(text)
     with pytest.raises(DataError, match="lack the field of Born charges"):
-        read_constants(path)
+        read_force_constants(path)
 
 
 def test_third_order_of_another_cell_is_refused(good):
@@ -213,7 +217,7 @@ def test_third_order_of_another_cell_is_refused(good):
     with pytest.raises(
         DataError, match="1 × 8 force constants, but the cells require 1 or 27 × 27"
     ):
-        read_constants(folder)
+        read_force_constants(folder)
 
 
 def test_a_supercell_that_is_not_a_multiple_is_refused(good):

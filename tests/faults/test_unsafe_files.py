@@ -14,7 +14,11 @@ from ase.build import bulk
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.formats.cell_file import load_crystal
 from trajmodes.formats.open import open_trajectory
-from trajmodes.formats.registry import read_constants, read_supercell, write_constants
+from trajmodes.formats.registry import (
+    read_force_constants,
+    read_supercell,
+    write_force_constants,
+)
 from trajmodes.molecules.hessian import read_hessian
 from trajmodes.readers.ase import read_with_ase
 from trajmodes.symmetry.translations import build_supercell
@@ -50,15 +54,17 @@ def folder(crystals, springs, tmp_path):
     """Force constants as phonopy and phono3py store them."""
     supercell = build_supercell(crystals["bcc"], np.diag([3, 3, 3]))
     for target in ("phonopy", "phono3py"):
-        write_constants(springs(crystals["bcc"], 2.6), supercell, tmp_path / target, target)
+        write_force_constants(
+            springs(crystals["bcc"], 2.6), supercell, tmp_path / target, target
+        )
     return tmp_path
 
 
 def opened_as(path: Path) -> list:
     """All ways in which a yaml file of phonopy is read."""
     return [
-        lambda: read_constants(path),
-        lambda: read_constants(path.parent),
+        lambda: read_force_constants(path),
+        lambda: read_force_constants(path.parent),
         lambda: read_supercell(path.parent),
         lambda: open_trajectory(path),
         lambda: load_crystal(path),
@@ -96,7 +102,7 @@ def test_a_yaml_file_beside_the_constants_runs_nothing(program, folder, mark):
     if program == "phono3py":
         constants = constants.rename(constants.with_name("force_constants.hdf5"))
     with pytest.raises(DataError, match=rf"Python object.*\n?.*{path.name}, line 1"):
-        read_constants(constants)
+        read_force_constants(constants)
 
 
 def test_a_compressed_yaml_file_runs_nothing(folder, mark):
@@ -128,7 +134,7 @@ def test_a_yaml_file_cannot_expand(text, match, folder):
     path.write_text(f"{path.read_text()}\n{text}")
     tracemalloc.start()
     with pytest.raises(DataError, match=match):
-        read_constants(folder / "phonopy" / "FORCE_CONSTANTS")
+        read_force_constants(folder / "phonopy" / "FORCE_CONSTANTS")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 50e6
@@ -170,7 +176,7 @@ def test_an_hdf5_file_of_objects_is_refused(folder, mark):
         kind = h5py.opaque_dtype(np.dtype(f"V{len(pickled)}"))
         file["force_constants"] = np.full((1, 27, 3, 3), pickled.tobytes(), dtype=kind)
     with pytest.raises(DataError, match="cannot be read"):
-        read_constants(path)
+        read_force_constants(path)
 
 
 @pytest.mark.parametrize("suffix", ["db", "json", "aselmdb"])
@@ -239,7 +245,7 @@ def test_counts_beyond_the_file_size_are_refused(folder, tmp_path):
     bounded(lambda: open_trajectory(tmp_path / "XDATCAR"), "announces 900000000 atoms")
     constants = folder / "phonopy" / "FORCE_CONSTANTS"
     constants.write_text("100000 100000\n1 1\n0 0 0\n")
-    bounded(lambda: read_constants(constants), "the file ends where")
+    bounded(lambda: read_force_constants(constants), "the file ends where")
 
 
 @pytest.mark.parametrize("shape", [(40000, 40000, 3, 3), (1, 27, 3, 3, 10**8)])
@@ -249,14 +255,16 @@ def test_an_hdf5_file_that_announces_too_much_is_refused(shape, folder):
     with h5py.File(path, "r+") as file:
         del file["force_constants"]
         file.create_dataset("force_constants", shape, "f8", chunks=(1,) * len(shape))
-    bounded(lambda: read_constants(path), "force constants, but the cells require")
+    bounded(lambda: read_force_constants(path), "force constants, but the cells require")
 
 
 def test_a_trajmodes_file_that_announces_too_much_is_refused(crystals, springs, tmp_path):
     supercell = build_supercell(crystals["bcc"], np.diag([3, 3, 3]))
-    write_constants(springs(crystals["bcc"], 2.6), supercell, tmp_path, "hdf5")
+    write_force_constants(springs(crystals["bcc"], 2.6), supercell, tmp_path, "hdf5")
     path = tmp_path / "force_constants.h5"
     with h5py.File(path, "r+") as file:
         del file["pairs/values"]
         file.create_dataset("pairs/values", (10**9, 3, 3), "f8", chunks=(1000, 3, 3))
-    bounded(lambda: read_constants(path), r"cannot be read: .*announces 72000000000 bytes")
+    bounded(
+        lambda: read_force_constants(path), r"cannot be read: .*announces 72000000000 bytes"
+    )

@@ -16,7 +16,11 @@ from scipy import constants as codata
 
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
-from trajmodes.formats.registry import read_constants, read_supercell, write_constants
+from trajmodes.formats.registry import (
+    read_force_constants,
+    read_supercell,
+    write_force_constants,
+)
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON
@@ -148,7 +152,7 @@ def unfolded(crystal: Crystal) -> Crystal:
 
 def written(constants, supercell, target, factory):
     folder = factory.mktemp(target)
-    export = write_constants(constants, supercell, folder, target)
+    export = write_force_constants(constants, supercell, folder, target)
     assert all(path.exists() for path in export.paths)
     return folder
 
@@ -185,7 +189,7 @@ def test_written_force_constants_are_read_back(
     folder = written(constants, supercell, target, tmp_path_factory)
     # TDEP sorts atoms by species, so the crystal of its files differs from that of the run.
     with_supercell = with_supercell and not (target == "tdep" and case[3])
-    found = read_constants(folder, supercell=supercell if with_supercell else None)
+    found = read_force_constants(folder, supercell=supercell if with_supercell else None)
     if with_supercell:
         assert found.crystal is supercell.crystal or target == "hdf5"
     wanted = tables(constants, supercell.crystal)
@@ -347,5 +351,5 @@ def test_dynamical_matrices_are_preserved_by_phonopy(case, crystals, tmp_path_fa
     folder = written(constants, supercell, "phonopy", tmp_path_factory)
     q = np.random.default_rng(3).uniform(-1, 1, (4, 3))
     wanted = dynamical_matrices(constants, q)
-    found = dynamical_matrices(read_constants(folder, supercell=supercell), q)
+    found = dynamical_matrices(read_force_constants(folder, supercell=supercell), q)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-11 * np.abs(wanted).max())

@@ -108,7 +108,8 @@ def base(crystals, springs, hessian_of) -> Run:
 def analysed(run: Run, folder: Path) -> dict[str, np.ndarray]:
     """The numbers that must not change, in an order that cannot change either."""
     path = run.write(folder)
-    results = tm.run(path, cell=folder / "POSCAR", timestep_fs=1.0, cutoff=3.4, workers=2)
+    found = tm.run(path, cell=folder / "POSCAR", timestep_fs=1.0, cutoff=3.4, workers=2)
+    results = found.analysis.results
     constants, projection = results.constants, results.projection
     pairs = np.lexsort((*constants.lattice.T, constants.second, constants.first))
     by_q = np.lexsort(np.round(results.modes.qpoints % 1.0 % 1.0, 6).T)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trajmodes.api.runs import open_run
 from trajmodes.fit.accumulate import ForceRows
 from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.fit import fit_equations
 from trajmodes.fit.solution import FitOptions
-from trajmodes.pipeline.api import open_run
 from trajmodes.symmetry.operations import space_group
 
 TABLE = Path(__file__).parents[1] / "data" / "silicon_third_order.txt"

@@ -22,7 +22,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.formats.folding import images_of_pairs
-from trajmodes.formats.registry import read_constants, write_constants
+from trajmodes.formats.registry import read_force_constants, write_force_constants
 from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.symmetry.translations import build_supercell, cell_rank
 from trajmodes.units import DALTON, THZ
@@ -123,7 +123,7 @@ def assert_same_frequencies(constants: ForceConstants, q, theirs, atol: float = 
 @pytest.mark.parametrize("name", CASES)
 def test_phono3py_loads_the_constants_of_hiphive(name, examples, tmp_path, monkeypatch):
     example = examples(name)
-    export = write_constants(example.constants, example.supercell, tmp_path, "phono3py")
+    export = write_force_constants(example.constants, example.supercell, tmp_path, "phono3py")
     assert export.notes == ()
     monkeypatch.chdir(tmp_path)
     found = phono3py.load(export.paths[0], log_level=0)
@@ -158,7 +158,7 @@ def test_phono3py_gives_the_same_frequencies_and_gruneisen_parameters(
     name, examples, tmp_path, monkeypatch
 ):
     example = examples(name)
-    export = write_constants(example.constants, example.supercell, tmp_path, "phono3py")
+    export = write_force_constants(example.constants, example.supercell, tmp_path, "phono3py")
     monkeypatch.chdir(tmp_path)
     found = phono3py.load(export.paths[0], log_level=0)
     theirs = gruneisen.Gruneisen(
@@ -176,7 +176,7 @@ def test_phono3py_gives_the_same_frequencies_and_gruneisen_parameters(
 
 def test_phono3py_gives_the_same_lines_as_from_hiphive(examples, tmp_path, monkeypatch):
     example = examples("diamond")
-    export = write_constants(example.constants, example.supercell, tmp_path, "phono3py")
+    export = write_force_constants(example.constants, example.supercell, tmp_path, "phono3py")
     monkeypatch.chdir(tmp_path)
     lines = []
     for ours in (True, False):
@@ -220,7 +220,7 @@ def test_constants_of_any_range_are_shared_among_images_like_phono3py(
         random_dense(crystal.n_sites, supercell, 2)[np.ix_(place, place, place)]
     )
     pairs = springs(crystal, 3.0)
-    write_constants(pairs, supercell, tmp_path, "phonopy")
+    write_force_constants(pairs, supercell, tmp_path, "phonopy")
     two = phonopy.load(tmp_path / "phonopy_params.yaml", is_nac=False, is_symmetry=False)
     peer.fc2 = two.force_constants
     (tmp_path / "three").mkdir()
@@ -228,7 +228,7 @@ def test_constants_of_any_range_are_shared_among_images_like_phono3py(
     peer.save("phono3py.yaml")
     file_io.write_fc3_to_hdf5(peer.fc3)
     file_io.write_fc2_to_hdf5(peer.fc2)
-    found = read_constants(tmp_path / "three" / "fc3.hdf5")
+    found = read_force_constants(tmp_path / "three" / "fc3.hdf5")
     mesh, triplet = np.array([7, 7, 7]), np.array([[1, 2, 3], [2, 4, -1], [-3, -6, -2]])
     n = crystal.n_sites
     _, smallest = peer.primitive.get_smallest_vectors()
@@ -250,7 +250,7 @@ def test_constants_of_any_range_are_shared_among_images_like_phono3py(
 
 def test_hiphive_reads_the_file_for_shengbte(examples, tmp_path):
     example = examples("diamond")
-    write_constants(example.constants, example.supercell, tmp_path, "shengbte")
+    write_force_constants(example.constants, example.supercell, tmp_path, "shengbte")
     supercell = example.supercell
     atoms = Atoms(
         supercell.species, positions=supercell.positions, cell=supercell.cell, pbc=True
@@ -266,7 +266,7 @@ def test_hiphive_reads_the_file_for_shengbte(examples, tmp_path):
 
 def test_phonopy_reads_the_pairs_for_shengbte(examples, tmp_path):
     example = examples("diamond")
-    write_constants(example.constants, example.supercell, tmp_path, "shengbte")
+    write_force_constants(example.constants, example.supercell, tmp_path, "shengbte")
     control = (tmp_path / "CONTROL").read_text()
     repeat = [int(word) for word in control.split("scell(:)=")[1].split("\n")[0].split()]
     peer = Phonopy(atoms_of(example.crystal), np.diag(repeat), primitive_matrix=np.eye(3))
@@ -333,7 +333,7 @@ def test_constants_of_phonopy_give_its_frequencies(kind, calculator, tmp_path):
         write_force_constants_to_hdf5(chosen, path, p2s_map=rows)
     elif kind != "yaml":
         write_FORCE_CONSTANTS(chosen, path, p2s_map=rows if "compact" in kind else None)
-    found = read_constants(path)
+    found = read_force_constants(path)
     np.testing.assert_allclose(found.crystal.masses / DALTON, [23.5, 35.45])
     q = random_q(10)
     peer.run_qpoints(q)
@@ -359,7 +359,7 @@ def test_phono3py_with_two_supercells_is_read(examples, tmp_path, monkeypatch):
     peer.save("phono3py_disp.yaml")
     file_io.write_fc3_to_hdf5(peer.fc3)
     file_io.write_fc2_to_hdf5(peer.fc2)
-    found = read_constants(tmp_path)
+    found = read_force_constants(tmp_path)
     q = random_q(6)
     wanted = frequencies_at(example.constants, q)[0]
     np.testing.assert_allclose(frequencies_at(found, q)[0] ** 2, wanted**2, atol=1e-6)

@@ -45,7 +45,7 @@ def test_phono3py_finds_our_gruneisen_parameters_from_our_export(folder, monkeyp
     )
     theirs.set_qpoints(Q_LIST)
     theirs.run()
-    constants = tm.read_constants(folder / "force_constants.h5")
+    constants = tm.read_force_constants(folder / "force_constants.h5")
     ours, sets = gruneisen_at(constants, Q_LIST), modes_at(constants, Q_LIST).sets
     traces = np.trace(theirs.gruneisen_parameters, axis1=2, axis2=3) / 3.0
     for q, m in np.ndindex(sets.shape):

@@ -8,7 +8,7 @@ A job file has the same names as the options, with underscores; paths are relati
     cutoff2 = 8.0
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
@@ -118,6 +118,39 @@ def options_of(command: str) -> Mapping[str, Option]:
     return {one.name: one for one in found if command in one.commands}
 
 
+def of_groups(attributes: Iterable[str]) -> frozenset[str]:
+    """Names of the options in some groups of a `Job`."""
+    return frozenset(one.name for name in attributes for one in options_in(OF_A_JOB[name]))
+
+
+def require_taken(command: str, given: Iterable[str], taken: Collection[str]) -> None:
+    """Refuse keywords that a function does not take.
+
+    Raises
+    ------
+    UsageError
+        With the option that was meant, or where it belongs.
+    """
+    for name in _by_name(dict.fromkeys(given)):
+        if name in taken:
+            continue
+        if name in options_of(command):
+            raise UsageError(
+                f"{name} says how to read a run, and this run is open already",
+                fix="give it to trajmodes.open",
+            )
+        if name in job_options():
+            raise _of_other_command(name, command)
+        raise UsageError(f'there is no option "{name}"', fix=_instead_of(name, sorted(taken)))
+
+
+def _of_other_command(name: str, command: str) -> UsageError:
+    return UsageError(
+        f"{name} is not an option of `trajmodes {command}`",
+        fix=f"leave it out; it belongs to {_commands(job_options()[name])}",
+    )
+
+
 def values_of(command: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Values of all options of a command that has no job file, checked.
 
@@ -160,10 +193,7 @@ def job_of(
     options = _by_name(given)
     for name in options:
         if name in job_options() and name not in options_of(command):
-            raise UsageError(
-                f"{name} is not an option of `trajmodes {command}`",
-                fix=f"leave it out; it belongs to {_commands(job_options()[name])}",
-            )
+            raise _of_other_command(name, command)
     settings: dict[str, Any] = {"trajectory": names}
     where = ""
     if len(names) == 1 and names[0].endswith(".toml"):
@@ -272,7 +302,10 @@ def _value(name: str, value: Any) -> Any:
     if name == "trajectory":
         return _files(value)
     if name not in job_options():
-        raise UsageError(f'there is no option "{name}"', fix=_instead_of(name))
+        raise UsageError(
+            f'there is no option "{name}"',
+            fix=_instead_of(name, ("trajectory", *job_options())),
+        )
     return job_options()[name].checked(value)
 
 
@@ -288,9 +321,8 @@ def _at(error: UsageError, where: str) -> UsageError:
     return UsageError(error.what, where=place, why=error.why, fix=error.fix)
 
 
-def _instead_of(name: str) -> str:
+def _instead_of(name: str, known: Collection[str]) -> str:
     """Name the options that a word may stand for: those like it, or all."""
-    known = ("trajectory", *job_options())
     like = get_close_matches(name, known)
     like += [one for one in known if one.startswith(f"{name}_") and one not in like]
     if like:

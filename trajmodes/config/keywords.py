@@ -3,10 +3,11 @@
 import inspect
 import re
 from collections.abc import Callable
+from functools import wraps
 from textwrap import indent, wrap
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from trajmodes.config.job import options_of
+from trajmodes.config.job import of_groups, options_of, require_taken
 from trajmodes.config.option import Option
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -14,7 +15,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _ENTRY = re.compile(r"^\*\*options\n(?: {4}.*\n)*", re.MULTILINE)
 
 
-def takes(command: str) -> Callable[[Function], Function]:
+def takes(command: str, *groups: str) -> Callable[[Function], Function]:
     """Give a function or method the options of a command as keywords.
 
     The function is written with ``**options``, and with an entry of that name under Parameters
@@ -24,15 +25,21 @@ def takes(command: str) -> Callable[[Function], Function]:
     Parameters
     ----------
     command
-        Command whose options the function takes; `trajmodes.config.job.job_of` with the same
-        command checks them.
+        Command whose options the function takes.
+    groups
+        Groups of a `Job` whose options it takes; all if none is named.
     """
 
     def decorate(function: Function) -> Function:
         signature = inspect.signature(function)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
         names = {p.name for p in own}
-        options = [one for name, one in options_of(command).items() if name not in names]
+        options = [
+            one
+            for name, one in options_of(command).items()
+            if name not in names and (not groups or name in of_groups(groups))
+        ]
+        taken = {*names, *(one.name for one in options)}
         more = [
             inspect.Parameter(
                 one.name,
@@ -42,10 +49,16 @@ def takes(command: str) -> Callable[[Function], Function]:
             )
             for one in options
         ]
-        function.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
         entries = "".join(map(_entry, options))
-        function.__doc__ = _ENTRY.sub(lambda _: entries, inspect.getdoc(function) or "")
-        return function
+
+        @wraps(function)
+        def checked(*arguments: Any, **keywords: Any) -> Any:
+            require_taken(command, keywords, taken)
+            return function(*arguments, **keywords)
+
+        checked.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
+        checked.__doc__ = _ENTRY.sub(lambda _: entries, inspect.getdoc(function) or "")
+        return cast("Function", checked)
 
     return decorate
 

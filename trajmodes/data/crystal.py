@@ -1,11 +1,16 @@
 """The primitive crystal, and the simulated supercell with its atoms in canonical order."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.errors import DataError
+from trajmodes.units import DALTON
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,28 @@ class Crystal:
             a[0] * (b[1] * c[2] - b[2] * c[1])
             - a[1] * (b[0] * c[2] - b[2] * c[0])
             + a[2] * (b[0] * c[1] - b[1] * c[0])
+        )
+
+    @classmethod
+    def from_ase(cls, atoms: "Atoms") -> "Crystal":
+        """Take cell, sites, species and masses of ASE Atoms as they stand."""
+        return cls(
+            cell=atoms.cell.array,
+            sites=atoms.get_scaled_positions(wrap=False),
+            species=tuple(atoms.get_chemical_symbols()),
+            masses=atoms.get_masses() * DALTON,
+        )
+
+    def to_ase(self) -> "Atoms":
+        """Make ASE Atoms of the cell."""
+        from ase import Atoms  # noqa: PLC0415 - loads slowly
+
+        return Atoms(
+            self.species,
+            cell=self.cell,
+            scaled_positions=self.sites,
+            masses=self.masses / DALTON,
+            pbc=True,
         )
 
     @property

@@ -1,6 +1,8 @@
-"""Numbers and q points as text, in one notation for messages, tables and figures."""
+"""Numbers and q points as text, in one notation; small tables for notebooks."""
 
+from collections.abc import Mapping
 from fractions import Fraction
+from html import escape
 
 import numpy as np
 
@@ -40,3 +42,18 @@ def point(q: Floats) -> str:
 def _fraction(x: float) -> str:
     near = Fraction(x).limit_denominator(_LARGEST_DENOMINATOR)
     return str(near) if abs(float(near) - x) < 1e-6 else f"{x:.3f}"
+
+
+def html_table(title: str, rows: Mapping[str, object]) -> str:
+    """HTML of a small table with a title; all text is escaped.
+
+    Examples
+    --------
+    >>> html_table("Run", {"atoms": 64})
+    '<table><caption>Run</caption><tr><th>atoms</th><td>64</td></tr></table>'
+    """
+    cells = (
+        f"<tr><th>{escape(str(name))}</th><td>{escape(str(value))}</td></tr>"
+        for name, value in rows.items()
+    )
+    return f"<table><caption>{escape(title)}</caption>{''.join(cells)}</table>"

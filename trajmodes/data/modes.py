@@ -6,6 +6,10 @@ import numpy as np
 
 from trajmodes.arrays import Complexes, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
+from trajmodes.data.labels import html_table, point
+from trajmodes.units import THZ
+
+_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,23 @@ class Modes:
         freeze(self, sizes, float, qpoints="q 3", weights="q", omega="q m", omega_sem="q m")
         freeze(self, sizes, complex, vectors="q m s 3")
         freeze(self, sizes, int, sets="q m")
+
+    def __repr__(self) -> str:
+        """Say what they are; the arrays would fill screens."""
+        said = ", ".join(f"{value} {name}" for name, value in self._counts().items())
+        return f"<Modes of {self.crystal.formula}: {said}>"
+
+    def _repr_html_(self) -> str:
+        """Table of the frequencies at the first q points, in THz."""
+        rows = {
+            f"q = {point(q)}": ", ".join(f"{thz:.4g}" for thz in omega / THZ)
+            for q, omega in zip(self.qpoints[:_SHOWN], self.omega, strict=False)
+        }
+        return html_table(f"Modes of {self.crystal.formula}, frequencies in THz", rows)
+
+    def _counts(self) -> dict[str, int]:
+        n_qpoints, n_branches = self.omega.shape
+        return {"q points": n_qpoints, "branches": n_branches, "sets": self.n_sets}
 
     @property
     def n_sets(self) -> int:

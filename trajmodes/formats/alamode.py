@@ -222,6 +222,6 @@ def read_dfset(path: Path, options: ReadOptions) -> Trajectory:
 
 
 FORMAT = Format(
-    write_constants=write,
+    write_force_constants=write,
     snapshots=SnapshotReader(looks_like_dfset, read_dfset, holds_units=False),
 )

@@ -54,7 +54,7 @@ class SnapshotReader:
 class Format:
     """The files of one program; None where the program has none."""
 
-    write_constants: Callable[[ForceConstants, Supercell, Path], Export]
+    write_force_constants: Callable[[ForceConstants, Supercell, Path], Export]
     """Write force constants to an existing folder."""
     constants: ConstantsReader | None = None
     snapshots: SnapshotReader | None = None

@@ -57,12 +57,7 @@ def load_crystal(path: str | os.PathLike[str]) -> ReducedCrystal:
     """
     file = Path(path)
     atoms = read_atoms(file)
-    whole = Crystal(
-        atoms.cell.array,
-        atoms.get_scaled_positions(wrap=False),
-        tuple(atoms.get_chemical_symbols()),
-        atoms.get_masses() * DALTON,
-    )
+    whole = Crystal.from_ase(atoms)
     crystal, folded = _primitive(whole, file)
     crystal, moved = on_symmetric_sites(space_group(crystal, tolerance=_TOLERANCE))
     texts = []

@@ -38,6 +38,12 @@ _NOT_ATTRIBUTES = ("first_order", "orders", "constraints")
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
     """Write force_constants.h5, including the matrix of the supercell."""
     path = folder / _FILE
+    write_hdf5(constants, supercell, path)
+    return Export((path,))
+
+
+def write_hdf5(constants: ForceConstants, supercell: Supercell, path: Path) -> None:
+    """Write a file of any name, the matrix of the supercell included."""
     with h5py.File(path, "w") as file:
         file.attrs["format"] = _NAME
         file.attrs["version"] = _VERSION
@@ -60,7 +66,6 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
                 _write_clusters(clusters, file.create_group(name))
         if constants.quality is not None:
             _write_quality(constants.quality, file.create_group("quality"))
-    return Export((path,))
 
 
 def _write_crystal(crystal: Crystal, group: h5py.Group) -> None:
@@ -252,6 +257,6 @@ def looks_like(path: Path, test: Callable[[h5py.File], bool], name: str) -> bool
 
 
 FORMAT = Format(
-    write_constants=write,
+    write_force_constants=write,
     constants=ConstantsReader(_is_ours, read, read_supercell),
 )

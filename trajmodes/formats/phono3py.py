@@ -220,6 +220,6 @@ def _read_third_order(path: Path, cells: PhonopyCells) -> SupercellTriplets:
 
 
 FORMAT = Format(
-    write_constants=write,
+    write_force_constants=write,
     constants=ConstantsReader(_is_third_order, read, read_supercell),
 )

@@ -10,6 +10,7 @@ phonopy's THz uses older values of e and u, which lowers its frequencies by a re
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -17,13 +18,22 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.base import ConstantsReader, Export, Format
 from trajmodes.formats.folding import beyond_nearest, fold_pairs, spread_pairs
 from trajmodes.formats.hdf5 import is_hdf5, looks_like
-from trajmodes.formats.phonopy_cells import PhonopyCells, cells_of, phonopy_object, read_cells
+from trajmodes.formats.phonopy_cells import (
+    PhonopyCells,
+    cells_of,
+    phonopy_object,
+    read_cells,
+    supercell_of,
+)
 from trajmodes.formats.phonopy_data import SNAPSHOTS
 from trajmodes.readers.text.tables import Numbers
+
+if TYPE_CHECKING:
+    from phonopy import Phonopy
 
 _YAML = ("phonopy_params.yaml", "phonopy.yaml", "phonopy_disp.yaml", "phono3py_params.yaml",
          "phono3py.yaml", "phono3py_disp.yaml")  # fmt: skip
@@ -55,14 +65,63 @@ def write_phonopy(
     """
     from phonopy.file_IO import write_FORCE_CONSTANTS  # noqa: PLC0415 - loads slowly
 
+    phonon, rows = to_phonopy(constants, supercell, compact=compact)
+    text, parameters = folder / "FORCE_CONSTANTS", folder / "phonopy_params.yaml"
+    folded = np.asarray(phonon.force_constants)
+    write_FORCE_CONSTANTS(folded, text, p2s_map=rows if compact else None)
+    phonon.save(parameters, settings={"force_constants": True})
+    return text, parameters
+
+
+def to_phonopy(
+    constants: ForceConstants, supercell: Supercell, *, compact: bool = True
+) -> tuple["Phonopy", Ints]:
+    """Make phonopy's object of pair constants, and the atoms (s,) that its rows belong to.
+
+    Raises
+    ------
+    DataError
+        If a species is no chemical symbol, sites coincide, or phonopy's supercell is not ours.
+    """
     phonon = phonopy_object(supercell)
     cells = cells_of(phonon, supercell)
     rows = cells.rows if compact else np.arange(supercell.n_atoms)
     phonon.force_constants = fold_pairs(constants, cells.order, rows)
-    text, parameters = folder / "FORCE_CONSTANTS", folder / "phonopy_params.yaml"
-    write_FORCE_CONSTANTS(phonon.force_constants, text, p2s_map=cells.rows if compact else None)
-    phonon.save(parameters, settings={"force_constants": True})
-    return text, parameters
+    return phonon, rows
+
+
+def from_phonopy(phonon: "Phonopy") -> tuple[ForceConstants, Supercell]:
+    """Pair constants and supercell of phonopy's object, which must be in Å and eV/Å².
+
+    Raises
+    ------
+    UsageError
+        If it holds no force constants.
+    DataError
+        If it is in the units of another calculator, their shape does not belong to its cells,
+        or a number is not finite.
+    """
+    if phonon.force_constants is None:
+        raise UsageError(
+            "the Phonopy object holds no force constants",
+            fix="call its produce_force_constants(), or set force_constants",
+        )
+    from phonopy.physical_units import get_calculator_physical_units  # noqa: PLC0415 - loads slowly
+
+    units = get_calculator_physical_units(phonon.calculator)
+    if (units.distance_to_A, units.force_to_eVperA) != (1.0, 1.0):
+        raise DataError(
+            f"the Phonopy object is in the units of {phonon.calculator}",
+            fix="save it, and read its yaml file with trajmodes.read_force_constants",
+        )
+    supercell = supercell_of(phonon)
+    cells = cells_of(phonon, supercell)
+    values = np.asarray(phonon.force_constants, dtype=float)
+    rows = values[row_numbers(values.shape, None, cells, Path("Phonopy object"))]
+    if not np.isfinite(rows).all():
+        raise DataError("the Phonopy object holds numbers that are not finite")
+    spread = spread_pairs(rows, cells.order, cells.rows)
+    return ForceConstants(supercell.crystal, *spread), supercell
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
@@ -244,7 +303,7 @@ def _read_text(path: Path) -> tuple[Floats, Ints]:
 
 
 FORMAT = Format(
-    write_constants=write,
+    write_force_constants=write,
     constants=ConstantsReader(_is_constants, read, read_supercell),
     snapshots=SNAPSHOTS,
 )

@@ -243,7 +243,7 @@ def read_cells(path: Path, *, of_pairs: bool = True) -> PhonopyCells:
             TrajmodesWarning,
             stacklevel=2,
         )
-    cells = cells_of(phonon, _supercell_of(phonon))
+    cells = cells_of(phonon, supercell_of(phonon))
     per_area = units.force_to_eVperA / units.distance_to_A
     per_volume = per_area / units.distance_to_A
     return PhonopyCells(cells.order, cells.rows, per_area, per_volume, constants)
@@ -282,7 +282,7 @@ def _stored_constants(found: dict[str, Any]) -> Floats | None:
     return np.array(stored["elements"], dtype=float).reshape(first, second, 3, 3)
 
 
-def _supercell_of(phonon: "Phonopy") -> Supercell:
+def supercell_of(phonon: "Phonopy") -> Supercell:
     """Make the supercell of phonopy's primitive cell and supercell."""
     atoms = phonon.primitive
     crystal = Crystal(

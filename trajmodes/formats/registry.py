@@ -33,7 +33,7 @@ SNAPSHOTS = {
 """Readers of displacements and forces, by program."""
 
 
-def write_constants(
+def write_force_constants(
     constants: ForceConstants, supercell: Supercell, folder: Path, target: str
 ) -> Export:
     """Write force constants for another program.
@@ -69,7 +69,7 @@ def write_constants(
     is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return FORMATS[target].write_constants(constants, supercell, folder)
+        return FORMATS[target].write_force_constants(constants, supercell, folder)
     except DataError:
         if is_new:
             with suppress(OSError):
@@ -83,7 +83,7 @@ def write_constants(
         ) from error
 
 
-def read_constants(
+def read_force_constants(
     path: str | os.PathLike[str], *, supercell: Supercell | None = None
 ) -> ForceConstants:
     """Read force constants of phonopy, phono3py, TDEP, or trajmodes.
@@ -109,7 +109,7 @@ def read_constants(
 
 
 def read_supercell(path: Path) -> Supercell:
-    """Read the supercell of force constants; ``path`` is as for `read_constants`.
+    """Read the supercell of force constants; ``path`` is as for `read_force_constants`.
 
     Raises
     ------

@@ -110,4 +110,4 @@ def _control(constants: ForceConstants, container: Supercell) -> str:
     return "\n".join(lines) + "\n"
 
 
-FORMAT = Format(write_constants=write)
+FORMAT = Format(write_force_constants=write)

@@ -370,7 +370,7 @@ def _sibling_cell(path: Path) -> Path | None:
 
 
 FORMAT = Format(
-    write_constants=write,
+    write_force_constants=write,
     constants=ConstantsReader(_is_constants, read, read_supercell),
     snapshots=SnapshotReader(_is_input, _read_input, _sibling_cell, is_folder=True),
 )

@@ -1,6 +1,7 @@
 """The command `trajmodes export`: force constants of a results folder for other programs."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -8,9 +9,9 @@ from typing import NamedTuple
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import UsageError
-from trajmodes.formats.registry import write_constants
+from trajmodes.formats.registry import write_force_constants
 from trajmodes.pipeline.job_folder import CONSTANTS_FILE
-from trajmodes.pipeline.load import read_constants
+from trajmodes.pipeline.load import read_force_constants
 from trajmodes.results.folder import (
     Writer,
     open_folder,
@@ -20,6 +21,8 @@ from trajmodes.results.folder import (
 )
 from trajmodes.results.netcdf import read_results
 from trajmodes.symmetry.translations import build_supercell
+
+_SCRATCH = ".trajmodes."
 
 
 class Exported(NamedTuple):
@@ -47,21 +50,49 @@ def export_job(source: str, targets: tuple[str, ...], output: str | None = None)
     """
     constants, supercell, home = _constants(Path(source))
     root = home / "export" if output is None else Path(output)
+    folders = {target: root / target for target in dict.fromkeys(targets)}
+    return export(constants, supercell, root, folders)
+
+
+def export(
+    constants: ForceConstants, supercell: Supercell, root: Path, folders: Mapping[str, Path]
+) -> Exported:
+    """Write constants for other programs: all files that are asked for, or none.
+
+    Parameters
+    ----------
+    root
+        Folder that all others lie in, or the only one.
+    folders
+        Program → the folder of its files.
+
+    Raises
+    ------
+    UsageError
+        If there is no such program, or a file of someone else is in the way.
+    DataError
+        If a format cannot hold the constants.
+    StorageError
+        If the files cannot be written.
+    """
     files: dict[str, tuple[Path, ...]] = {}
     notes: list[str] = []
-    with open_folder(root), TemporaryDirectory(dir=root, prefix=".trajmodes.") as scratch:
-        staged: dict[str, tuple[Path, ...]] = {}
-        for target in dict.fromkeys(targets):
-            written = write_constants(constants, supercell, Path(scratch) / target, target)
+    staged: dict[str, tuple[Path, ...]] = {}
+    with open_folder(root) as opened, TemporaryDirectory(dir=root, prefix=_SCRATCH) as scratch:
+        for target in folders:
+            written = write_force_constants(
+                constants, supercell, Path(scratch) / target, target
+            )
             staged[target] = written.paths
             notes += [f"{target}: {note}" for note in written.notes]
         for target, paths in staged.items():
-            require_replaceable(root / target, [path.name for path in paths])
+            require_replaceable(folders[target], [path.name for path in paths])
         for target, paths in staged.items():
-            with open_folder(root / target) as folder:
-                # On the same disk, so that moving is quick for large files too.
+            place = folders[target]
+            with nullcontext(opened) if place == root else open_folder(place) as folder:
+                # Staged on the same disk: moved there, however large.
                 write_files(folder, {p.name: Writer(target, p.replace) for p in paths})
-            files[target] = tuple(root / target / path.name for path in paths)
+            files[target] = tuple(place / path.name for path in paths)
     return Exported(files, tuple(notes))
 
 
@@ -83,6 +114,6 @@ def _constants(source: Path) -> tuple[ForceConstants, Supercell, Path]:
             fix="give the folder that `trajmodes fit` or `trajmodes run` wrote",
         )
     with whole_results(folder):
-        constants = read_constants(file)
+        constants = read_force_constants(file)
         matrix = read_results(folder)["supercell_matrix"].values
     return constants, build_supercell(constants.crystal, matrix), folder

@@ -5,6 +5,7 @@ written here.
 """
 
 import hashlib
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,19 +18,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import xarray as xr
 
 from trajmodes import __version__
 from trajmodes.config.job import Job, toml_text
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.results import InputFile, Results
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.phonopy import write_phonopy
-from trajmodes.formats.registry import write_constants
+from trajmodes.formats.registry import write_force_constants
 from trajmodes.report.figures.painter import Painter, second_painter
 from trajmodes.report.write import RESULT_FILES, write_results
+from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import ResultsFolder, Writer, open_folder, require_replaceable
 from trajmodes.results.netcdf import AMPLITUDES, NORMAL_EQUATIONS, encode
 from trajmodes.results.normal_equations import equations_dataset
+
+if TYPE_CHECKING:
+    from trajmodes.pipeline.load import LoadedRun
 
 StartBar = Callable[[str, int], Callable[[int], None]]
 """Starts a progress bar: (title, number of frames) → function that advances it by frames."""
@@ -120,6 +129,8 @@ class Analysis(NamedTuple):
     equations: NormalEquationBlocks | None = None
     extra: Mapping[str, Writer] = MappingProxyType({})
     """Name → further file of the results folder."""
+    run: "LoadedRun | None" = None
+    """The run that was projected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +156,23 @@ class OutputFolder:
             If the files cannot be written.
         """
         with self.log.stage("write"):
+            dataset = to_dataset(found.results)
             files = write_results(
-                found.results, self.folder, lambda: self._extra(found), self.painter
+                dataset, self.folder, lambda: self._extra(found), self.painter
             )
         paths = {str(Path(self.job.folder) / name): text for name, text in files.items()}
         return Written(replace(found.results, timings=self.log.seconds), paths)
 
     def _extra(self, found: Analysis) -> dict[str, Writer]:
-        extra = _for_phonopy(found.results, self.scratch) if self.for_phonopy else {}
-        return extra | _extra(found, self.job, self.log, self.scratch)
+        """Files beside those of the report."""
+        constants, supercell = found.results.constants, found.results.supercell
+        return {
+            **(_for_phonopy(constants, supercell, self.scratch) if self.for_phonopy else {}),
+            **_of_constants(constants, supercell, self.scratch),
+            **_of_equations(found.equations),
+            **found.extra,
+            **_of_job(toml_text(self.job), self.log),
+        }
 
 
 @contextmanager
@@ -170,7 +189,7 @@ def output_folder(job: Job, log: Log, *, for_phonopy: bool = False) -> Iterator[
     require_replaceable(job.folder, _names(job, for_phonopy=for_phonopy), inputs_of(job))
     with (
         open_folder(job.folder) as folder,
-        TemporaryDirectory(dir=folder.path, prefix=".trajmodes.") as scratch,
+        _scratch_in(folder.path) as scratch,
         second_painter(Path(scratch)) as painter,
     ):
         yield OutputFolder(job, log, for_phonopy, folder, Path(scratch), painter)
@@ -198,28 +217,81 @@ def _names(job: Job, *, for_phonopy: bool) -> tuple[str, ...]:
     )
 
 
-def _extra(found: Analysis, job: Job, log: Log, scratch: Path) -> dict[str, Writer]:
-    """Files beside those of the report."""
-    constants, supercell = found.results.constants, found.results.supercell
-    whole = write_constants(constants, supercell, scratch, "hdf5").paths
+def save_analysis(
+    folder: str | os.PathLike[str], dataset: xr.Dataset, found: Analysis, log: Log | None
+) -> None:
+    """Write results that are in memory to a folder, as their command does.
+
+    Raises
+    ------
+    UsageError
+        If a file is in the way that trajmodes did not write.
+    StorageError
+        If the disk does not take them.
+    """
+    results = found.results
+    with open_folder(folder) as opened, _scratch_in(opened.path) as scratch:
+        extra = {
+            **_of_constants(results.constants, results.supercell, Path(scratch)),
+            **_of_equations(found.equations),
+            **_of_job(results.provenance.run_file, log),
+        }
+        write_results(dataset, opened, lambda: extra)
+
+
+def copy_results(folder: str | os.PathLike[str], dataset: xr.Dataset, source: Path) -> None:
+    """Write the results of a folder to another one, with all files that belong to them.
+
+    Raises
+    ------
+    UsageError
+        If both are one folder, or a file is in the way that trajmodes did not write.
+    StorageError
+        If the disk does not take them.
+    """
+    names = (CONSTANTS_FILE, NORMAL_EQUATIONS.file, AMPLITUDES.file, *PHONOPY_FILES, *JOB_FILES)
+    require_replaceable(folder, (*RESULT_FILES, *names), [source])
+    with open_folder(folder) as opened:
+        paths = [path for name in names if (path := source / name).is_file()]
+        extra = {path.name: Writer(f"copy of {path}", _copy(path)) for path in paths}
+        write_results(dataset, opened, lambda: extra)
+
+
+def _of_constants(
+    constants: ForceConstants, supercell: Supercell, scratch: Path
+) -> dict[str, Writer]:
+    paths = write_force_constants(constants, supercell, scratch, "hdf5").paths
     text = "all force constants in full precision; `trajmodes export` converts them"
-    extra = {path.name: Writer(text, _copy(path)) for path in whole}
-    if found.equations is not None:
-        dataset = equations_dataset(found.equations)
-        text = "normal equations of the fit, for `trajmodes scan` and `trajmodes fit --append`"
-        extra[NORMAL_EQUATIONS.file] = Writer(
-            text, partial(encode, dataset, kind=NORMAL_EQUATIONS)
-        )
-    extra |= found.extra
-    job_file, log_file = JOB_FILES
-    extra[job_file] = Writer("the job as resolved", _text_writer(toml_text(job)))
-    extra[log_file] = Writer("what was done, and how long it took", log.write)
-    return extra
+    return {path.name: Writer(text, _copy(path)) for path in paths}
 
 
-def _for_phonopy(results: Results, scratch: Path) -> dict[str, Writer]:
-    paths = write_phonopy(results.constants, results.supercell, scratch)
+def _for_phonopy(
+    constants: ForceConstants, supercell: Supercell, scratch: Path
+) -> dict[str, Writer]:
+    paths = write_phonopy(constants, supercell, scratch)
     return {path.name: Writer("loaded by phonopy", _copy(path)) for path in paths}
+
+
+def _of_equations(equations: NormalEquationBlocks | None) -> dict[str, Writer]:
+    if equations is None:
+        return {}
+    dataset = equations_dataset(equations)
+    text = "normal equations of the fit, for `trajmodes scan` and `trajmodes fit --append`"
+    return {
+        NORMAL_EQUATIONS.file: Writer(text, partial(encode, dataset, kind=NORMAL_EQUATIONS))
+    }
+
+
+def _of_job(text: str, log: Log | None) -> dict[str, Writer]:
+    job_file, log_file = JOB_FILES
+    writers = {job_file: Writer("the job as resolved", _text_writer(text))}
+    if log is not None:
+        writers[log_file] = Writer("what was done, and how long it took", log.write)
+    return writers
+
+
+def _scratch_in(folder: Path) -> "TemporaryDirectory[str]":
+    return TemporaryDirectory(dir=folder, prefix=".trajmodes.")
 
 
 def _copy(source: Path) -> Callable[[Path], None]:

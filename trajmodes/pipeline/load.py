@@ -20,7 +20,7 @@ from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.cell_file import load_crystal
 from trajmodes.formats.open import open_runs, open_trajectory, sibling_cell_file
-from trajmodes.formats.registry import read_constants as read_any
+from trajmodes.formats.registry import read_force_constants as read_any
 from trajmodes.matching.average import AverageStructure, average_structure
 from trajmodes.matching.diagnosis import PROVABLE_UNITS, Diagnosis, diagnose, units_are_proved
 from trajmodes.matching.displacements import Displacer
@@ -29,7 +29,7 @@ from trajmodes.matching.match import Match, match
 from trajmodes.matching.species import species_of_run
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import Log
-from trajmodes.readers.trajectory import Trajectory, select_frames
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import whole_results
 from trajmodes.results.netcdf import NORMAL_EQUATIONS, read_dataset
 from trajmodes.results.normal_equations import equations_of
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from dask.array import Array
 
 
-def read_constants(
+def read_force_constants(
     path: str | os.PathLike[str], *, supercell: Supercell | None = None
 ) -> ForceConstants:
     """Read force constants of phonopy, phono3py, TDEP or trajmodes.
@@ -164,7 +164,9 @@ Opener = Callable[[Sequence[Path], ReadOptions], Sequence[Trajectory]]
 """Opens files as the trajectories of one or several runs."""
 
 
-def load(job: Job, *, log: Log, crystal: Crystal | None = None) -> LoadedRun:
+def load(
+    job: Job, *, log: Log, crystal: Crystal | None = None, frames: Trajectory | None = None
+) -> LoadedRun:
     """Open one trajectory, match it to its crystal and look at a sample of its frames.
 
     Units that neither the file nor the job names must be proved: see `_prove_units`.
@@ -178,6 +180,8 @@ def load(job: Job, *, log: Log, crystal: Crystal | None = None) -> LoadedRun:
     crystal
         The crystal to match the run to, such as that of given force constants; its cell and
         sites are adjusted to the run. By default that of the cell file.
+    frames
+        The trajectory, if it is open already.
 
     Raises
     ------
@@ -187,7 +191,8 @@ def load(job: Job, *, log: Log, crystal: Crystal | None = None) -> LoadedRun:
         If the trajectory is damaged or inconsistent, or of another crystal.
     """
     known = None if crystal is None else KnownCrystal(crystal, relax=True)
-    return _load(job, _one_run, known, log)[0]
+    opened = _one_run if frames is None else lambda *_: [frames]
+    return _load(job, opened, known, log)[0]
 
 
 def load_runs(
@@ -195,7 +200,7 @@ def load_runs(
     *,
     log: Log,
     crystal: Crystal | None = None,
-    frames: Trajectory | None = None,
+    frames: Sequence[Trajectory] = (),
 ) -> list[LoadedRun]:
     """Open the trajectories of one or several runs of one crystal; see `load`.
 
@@ -211,7 +216,7 @@ def load_runs(
     crystal
         The crystal to match all runs to, its sites unchanged; by default that of the cell file.
     frames
-        Frames in memory, in place of the job's files.
+        Trajectories that are open already, one for each run, in place of the job's files.
 
     Raises
     ------
@@ -221,9 +226,8 @@ def load_runs(
         If a trajectory is damaged or inconsistent, or of another crystal.
     """
     known = None if crystal is None else KnownCrystal(crystal, relax=False)
-    if frames is not None:
-        selected = select_frames(frames, *job.reading.frames)
-        return _load(job, lambda *_: [selected], known, log)
+    if frames:
+        return _load(job, lambda *_: list(frames), known, log)
     return _load(job, open_runs, known, log)
 
 

@@ -66,7 +66,7 @@ class Source(NamedTuple):
     """Time between positions whose differences are the velocities; None: velocities given."""
 
 
-def source_of(run: Runs, highest: float) -> Source:
+def source_of(run: Runs, highest: float, *, every_frame: bool = False) -> Source:
     """Motion to project, with velocities from positions if the run has none.
 
     Parameters
@@ -76,6 +76,8 @@ def source_of(run: Runs, highest: float) -> Source:
     highest
         Highest frequency of its motion in rad/ps, not positive if unknown. It determines the
         stride, and whether velocities from differences can be corrected.
+    every_frame
+        Whether the stride is one, as it is where amplitudes are saved.
 
     Raises
     ------
@@ -97,9 +99,8 @@ def source_of(run: Runs, highest: float) -> Source:
         )
         differenced_ps = interval_ps
     # Amplitudes are saved at every frame.
-    stride = (
-        1 if run.job.projection.save_amplitudes else default_stride(interval_ps, highest / THZ)
-    )
+    every_frame = every_frame or bool(run.job.projection.save_amplitudes)
+    stride = 1 if every_frame else default_stride(interval_ps, highest / THZ)
     thinned = StridedMotion(read, segments, stride)
     return Source(
         read=thinned,

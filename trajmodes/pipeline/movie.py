@@ -5,20 +5,21 @@ from pathlib import Path
 
 import numpy as np
 
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.labels import point
 from trajmodes.data.lattice import nearest_neighbour
 from trajmodes.data.modes import Modes
 from trajmodes.errors import UsageError
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import zone_point
-from trajmodes.pipeline.load import read_constants
+from trajmodes.pipeline.load import read_force_constants
 from trajmodes.project.mode_selection import parse_modes
 from trajmodes.report.movie import Movie, is_movie, make_movie, wave_of, write_movie
 from trajmodes.units import THZ
 
 
 def movie_job(
-    constants: str,
+    constants: str | ForceConstants,
     mode: str,
     *,
     output: str = "mode.xyz",
@@ -48,7 +49,7 @@ def movie_job(
             where=output,
             fix="name another file with -o (--output), or move this one away",
         )
-    known = read_constants(constants)
+    known = read_force_constants(constants) if isinstance(constants, str) else constants
     modes = modes_at(known, [zone_point(known.crystal, mode.partition(":")[0])])
     branch = _branch(mode, modes)
     movie = make_movie(

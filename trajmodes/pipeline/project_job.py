@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,10 +45,11 @@ from trajmodes.pipeline.job_folder import (
     output_folder,
     versions,
 )
-from trajmodes.pipeline.load import LoadedRun, load, read_constants
+from trajmodes.pipeline.load import LoadedRun, load, read_force_constants
 from trajmodes.pipeline.motion_source import interval_of
 from trajmodes.pipeline.projection import project_run
 from trajmodes.project.crystal_check import check_lattice
+from trajmodes.readers.trajectory import Trajectory
 from trajmodes.report.text.numbers import mesh_of
 from trajmodes.results.folder import Writer
 from trajmodes.results.netcdf import AMPLITUDES, write_series
@@ -61,16 +63,27 @@ _SURELY = 5.0
 """Standard errors beyond which the mean positions of a run differ from given sites."""
 
 
+class Given(NamedTuple):
+    """Data of a projection that are in memory already, in place of files of the job."""
+
+    constants: ForceConstants | None = None
+    trajectory: Trajectory | None = None
+
+
+FILES = Given()
+"""All data are in the files of the job."""
+
+
 def project_job(
     job: Job,
     *,
     command: str,
     bars: StartBar = no_bars,
-    known: ForceConstants | None = None,
+    given: Given = FILES,
 ) -> Written:
     """Project a run on the modes of given force constants, and write the results folder.
 
-    `known` are force constants in memory, in place of those that the job names.
+    `given` are data in memory, in place of files of the job.
 
     Raises
     ------
@@ -80,7 +93,7 @@ def project_job(
     log = Log()
     with output_folder(job, log) as output:
         found = project_only(
-            job, command=command, log=log, bars=bars, scratch=output.scratch, known=known
+            job, command=command, log=log, bars=bars, scratch=output.scratch, given=given
         )
         return output.write(found)
 
@@ -92,7 +105,7 @@ def project_only(
     log: Log,
     bars: StartBar = no_bars,
     scratch: Path | None = None,
-    known: ForceConstants | None = None,
+    given: Given = FILES,
 ) -> Analysis:
     """Project a run on the modes of given force constants.
 
@@ -108,8 +121,8 @@ def project_only(
         Starts a progress bar.
     scratch
         Folder for amplitudes, if the job saves them.
-    known
-        Force constants in memory, in place of those that the job names.
+    given
+        Data in memory, in place of files of the job.
 
     Raises
     ------
@@ -119,7 +132,7 @@ def project_only(
         If the run is of another crystal than the force constants, its frames are too far
         apart, or it is too short for spectra.
     """
-    run, constants, foreign = run_on_constants(job, log=log, known=known)
+    run, constants, foreign = run_on_constants(job, log=log, given=given)
     require_usable(run, ["all", "spectra"])
     require_all_frames(run)
     require_known_modes(run)
@@ -152,11 +165,11 @@ def project_only(
         inputs = hashes.result()
     provenance = replace(results.provenance, inputs=inputs)
     results = replace(results, provenance=provenance, timings=log.seconds)
-    return Analysis(results, extra=extra)
+    return Analysis(results, extra=extra, run=run)
 
 
 def run_on_constants(
-    job: Job, *, log: Log, known: ForceConstants | None = None
+    job: Job, *, log: Log, given: Given = FILES
 ) -> tuple[LoadedRun, ForceConstants, tuple[Note, ...]]:
     """Match a run to the crystal of given force constants.
 
@@ -170,8 +183,8 @@ def run_on_constants(
         What to read; it names the force constants.
     log
         Records the stages.
-    known
-        Force constants in memory, in place of those that the job names.
+    given
+        Data in memory, in place of files of the job.
 
     Returns
     -------
@@ -189,16 +202,16 @@ def run_on_constants(
     DataError
         If the run or the cell file is of another crystal.
     """
-    if job.projection.force_constants is None:
+    if given.constants is None and job.projection.force_constants is None:
         raise UsageError(
             "no force constants are given",
             fix="give --force-constants FOLDER, or use `trajmodes run`, which fits them",
         )
-    if known is None:
-        constants, job = _read(job, job.projection.force_constants, log)
+    if given.constants is None:
+        constants, job = _read(job, str(job.projection.force_constants), log)
     else:
-        constants, job = known, _without_cell(job, known)
-    run = load(job, log=log, crystal=constants.crystal)
+        constants, job = given.constants, _without_cell(job, given.constants)
+    run = load(job, log=log, crystal=constants.crystal, frames=given.trajectory)
     run = _about_given_sites(run)
     foreign = check_lattice(constants.crystal, run.supercell.crystal)
     return run, replace(constants, crystal=run.supercell.crystal), foreign
@@ -222,13 +235,13 @@ def _read(job: Job, path: str, log: Log) -> tuple[ForceConstants, Job]:
     The job that is returned names the cell file only if it is used.
     """
     try:
-        known = read_constants(path)
+        known = read_force_constants(path)
     except DataError:
         if job.matching.cell is None:
             raise
     else:
         return known, _without_cell(job, known)
-    return read_constants(path, supercell=load(job, log=log).supercell), job
+    return read_force_constants(path, supercell=load(job, log=log).supercell), job
 
 
 def _without_cell(job: Job, known: ForceConstants) -> Job:

@@ -1,8 +1,9 @@
 """The commands `trajmodes run` and `trajmodes fit`: a pass to fit, and a pass to project."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from trajmodes.config.job import Job, toml_text
 from trajmodes.data.bands import Bands
@@ -50,8 +51,25 @@ from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import Writer
 
 
-def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
+class FitData(NamedTuple):
+    """Data of a fit that are in memory already."""
+
+    trajectories: Sequence[Trajectory] = ()
+    """One for each run, in place of the files of the job."""
+    earlier: NormalEquationBlocks | None = None
+    """Normal equations of an earlier fit, to which the runs are added."""
+
+
+NEW_FIT = FitData()
+"""A fit to the files of the job alone."""
+
+
+def run_job(
+    job: Job, *, command: str, bars: StartBar = no_bars, frames: Trajectory | None = None
+) -> Written:
     """Fit force constants, project on their modes, and write the results folder.
+
+    `frames` is the trajectory, if it is open already.
 
     Raises
     ------
@@ -61,17 +79,17 @@ def run_job(job: Job, *, command: str, bars: StartBar = no_bars) -> Written:
     require_no_constants(job)
     log = Log()
     with output_folder(job, log, for_phonopy=True) as output:
-        run = load(job, log=log)
+        run = load(job, log=log, frames=frames)
         found = analyse(run, command=command, log=log, bars=bars, scratch=output.scratch)
         return output.write(found)
 
 
 def fit_job(
-    job: Job, *, command: str, bars: StartBar = no_bars, frames: Trajectory | None = None
+    job: Job, *, command: str, bars: StartBar = no_bars, data: FitData = NEW_FIT
 ) -> Written:
     """Fit force constants to one or several runs, and write the results folder.
 
-    `frames`: frames in memory, in place of the job's files.
+    `data` are data in memory, in place of files of the job.
 
     Raises
     ------
@@ -80,7 +98,7 @@ def fit_job(
     """
     log = Log()
     with output_folder(job, log) as output:
-        return output.write(fit_only(job, command=command, log=log, bars=bars, frames=frames))
+        return output.write(fit_only(job, command=command, log=log, bars=bars, data=data))
 
 
 def analyse(
@@ -130,7 +148,7 @@ def analyse(
         provenance=replace(results.provenance, inputs=inputs),
         timings=log.seconds,
     )
-    return Analysis(results, fitted.equations, extra)
+    return Analysis(results, fitted.equations, extra, run)
 
 
 def fit_only(
@@ -139,11 +157,11 @@ def fit_only(
     command: str,
     log: Log,
     bars: StartBar = no_bars,
-    frames: Trajectory | None = None,
+    data: FitData = NEW_FIT,
 ) -> Analysis:
     """Fit force constants to one or several runs of a crystal.
 
-    `frames`: frames in memory, in place of the job's files.
+    `data` are data in memory, in place of files of the job.
 
     Raises
     ------
@@ -153,10 +171,12 @@ def fit_only(
         If a run has no forces, or all runs together have too few frames.
     """
     require_no_constants(job)
-    earlier = None if job.fit.append is None else read_normal_equations(job.fit.append)
+    earlier = data.earlier
+    if job.fit.append is not None:
+        earlier = read_normal_equations(job.fit.append)
     if earlier is None:
         _require_triplets(job)
-    runs = _runs_for(earlier, job, log, frames)
+    runs = _runs_for(earlier, job, log, data.trajectories)
     for run in runs:
         require_usable(run, ["all", "fit"])
     with input_files([path for run in runs for path in run.files]) as hashes:
@@ -178,7 +198,7 @@ def _require_triplets(job: Job) -> None:
 
 
 def _runs_for(
-    earlier: NormalEquationBlocks | None, job: Job, log: Log, frames: Trajectory | None
+    earlier: NormalEquationBlocks | None, job: Job, log: Log, frames: Sequence[Trajectory]
 ) -> list[LoadedRun]:
     """Load runs, matched to the crystal of the earlier fit if there is one."""
     if earlier is None:

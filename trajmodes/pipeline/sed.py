@@ -27,14 +27,15 @@ from trajmodes.pipeline.job_folder import (
 )
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.motion_source import source_of
-from trajmodes.pipeline.project_job import PATH_SPACING, run_on_constants
+from trajmodes.pipeline.project_job import FILES, PATH_SPACING, Given, run_on_constants
 from trajmodes.pipeline.projection import plan_spectra
 from trajmodes.pipeline.show import text_of
 from trajmodes.project.differences import spectrum_factor
 from trajmodes.project.projector import Projector, cartesian_modes
 from trajmodes.project.spectra.welch import Spectra, WelchReduction
 from trajmodes.report.text.summary import render_spectral_energy
-from trajmodes.report.write import MAP_FILES, write_spectral_energy
+from trajmodes.report.write import MAP_FILES, write_results
+from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder, require_replaceable
 from trajmodes.streaming.reduction import Transformed
 from trajmodes.streaming.schedule import stream
@@ -46,7 +47,7 @@ this ratio is between 1.2 and 2."""
 
 
 def sed_job(
-    job: Job, *, command: str, bars: StartBar = no_bars
+    job: Job, *, command: str, bars: StartBar = no_bars, given: Given = FILES
 ) -> tuple[SpectralEnergy, dict[str, str]]:
     """Map the spectral energy density along a path; write the table and the figure.
 
@@ -61,36 +62,43 @@ def sed_job(
         If the frames are too far apart, or the run is too short for spectra.
     """
     require_replaceable(job.folder, MAP_FILES, inputs_of(job))
-    log = Log()
     with open_folder(job.folder) as folder:
-        if job.projection.force_constants is None:
-            run, constants = load(job, log=log), None
-            foreign: tuple[Note, ...] = ()
-        else:
-            run, constants, foreign = run_on_constants(job, log=log)
-        require_usable(run, ["all", "spectra"])
-        require_all_frames(run)
-        space = half_space(run.supercell)
-        path = chosen_path(run.supercell.crystal, job.phonons.path, PATH_SPACING)
-        if constants is None:
-            modes = cartesian_modes(space)
-            bands = Bands(path, np.empty((len(path.distance), 0)), None)
-        else:
-            modes = modes_at(constants, space.qpoints, space.weights)
-            bands = dispersion(constants, path)
-        with input_files(run.files) as hashes:
-            found = _map(run, modes, path, branches=constants is not None, log=log, bars=bars)
-            inputs = hashes.result()
-        sed = SpectralEnergy(
-            supercell=run.supercell,
-            bands=bands,
-            map=found,
-            provenance=Provenance(versions(), inputs, command, toml_text(job)),
-            warnings=(*foreign, *warnings_of(run)),
-            notes=run.notes,
-        )
-        files = write_spectral_energy(sed, folder)
+        sed = spectral_energy(job, command=command, bars=bars, given=given)
+        files = write_results(to_dataset(sed), folder, dict)
     return sed, {str(Path(job.folder) / name): text for name, text in files.items()}
+
+
+def spectral_energy(
+    job: Job, *, command: str, bars: StartBar = no_bars, given: Given = FILES
+) -> SpectralEnergy:
+    """Map the spectral energy density along a path; see `sed_job`."""
+    log = Log()
+    if given.constants is None and job.projection.force_constants is None:
+        run, constants = load(job, log=log, frames=given.trajectory), None
+        foreign: tuple[Note, ...] = ()
+    else:
+        run, constants, foreign = run_on_constants(job, log=log, given=given)
+    require_usable(run, ["all", "spectra"])
+    require_all_frames(run)
+    space = half_space(run.supercell)
+    path = chosen_path(run.supercell.crystal, job.phonons.path, PATH_SPACING)
+    if constants is None:
+        modes = cartesian_modes(space)
+        bands = Bands(path, np.empty((len(path.distance), 0)), None)
+    else:
+        modes = modes_at(constants, space.qpoints, space.weights)
+        bands = dispersion(constants, path)
+    with input_files(run.files) as hashes:
+        found = _map(run, modes, path, branches=constants is not None, log=log, bars=bars)
+        inputs = hashes.result()
+    return SpectralEnergy(
+        supercell=run.supercell,
+        bands=bands,
+        map=found,
+        provenance=Provenance(versions(), inputs, command, toml_text(job)),
+        warnings=(*foreign, *warnings_of(run)),
+        notes=run.notes,
+    )
 
 
 def show_sed(sed: SpectralEnergy, files: dict[str, str]) -> str:

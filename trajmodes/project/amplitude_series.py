@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from trajmodes.arrays import Complexes, Floats, freeze
@@ -58,12 +59,7 @@ class AmplitudeSeries:
 
     def dataset(self) -> xr.Dataset:
         """Return the complex series with coordinates, valid as long as the file exists."""
-        values = self.values
-        series = {
-            name: (("frame", "mode"), values[:, field], {"units": unit, "long_name": text})
-            for field, (name, unit, text) in enumerate(_FIELDS[: self.fields])
-        }
-        return xr.Dataset(series, self._coordinates(), {"conventions": _CONVENTIONS})
+        return series_dataset(self.values, self.chosen, self.times_ps, self.freq_thz)
 
     def blocks(self) -> Iterator[xr.Dataset]:
         """Yield the dataset in batches of frames."""
@@ -72,19 +68,54 @@ class AmplitudeSeries:
         for start in range(0, len(self.times_ps), batch):
             yield whole.isel(frame=slice(start, start + batch))
 
-    def _coordinates(self) -> dict[str, tuple[str | tuple[str, ...], Any, dict[str, str]]]:
-        qpoints = [mode.qpoint for mode in self.chosen]
-        branches = [mode.branch + 1 for mode in self.chosen]
-        return {
-            "time": ("frame", self.times_ps, {"units": "ps"}),
-            "q": (("mode", "reduced"), np.array(qpoints), {"long_name": "reduced coordinates"}),
-            "branch": ("mode", np.array(branches), {"long_name": "branch, counted from 1"}),
-            "freq_thz": (
-                "mode",
-                self.freq_thz,
-                {"units": "THz", "long_name": "harmonic frequency, negative where imaginary"},
-            ),
-        }
+
+def series_dataset(
+    values: Any, chosen: tuple[ChosenMode, ...], times_ps: Floats, freq_thz: npt.ArrayLike
+) -> xr.Dataset:
+    """Complex time series with their units and coordinates.
+
+    Parameters
+    ----------
+    values
+        (t, field, k) amplitudes of NumPy or Dask: Q in √(eV) ps and, if there are two fields,
+        Q̇ in √(eV).
+    chosen
+        (k,) the modes.
+    times_ps
+        (t,) time of each frame.
+    freq_thz
+        (k,) harmonic frequency of each mode, negative where imaginary.
+    """
+    series = {
+        name: (("frame", "mode"), values[:, field], {"units": unit, "long_name": text})
+        for field, (name, unit, text) in enumerate(_FIELDS[: values.shape[1]])
+    }
+    qpoints = [mode.qpoint for mode in chosen]
+    branches = [mode.branch + 1 for mode in chosen]
+    coordinates = {
+        "time": ("frame", times_ps, {"units": "ps"}),
+        "q": (("mode", "reduced"), np.array(qpoints), {"long_name": "reduced coordinates"}),
+        "branch": ("mode", np.array(branches), {"long_name": "branch, counted from 1"}),
+        "freq_thz": (
+            "mode",
+            freq_thz,
+            {"units": "THz", "long_name": "harmonic frequency, negative where imaginary"},
+        ),
+    }
+    return xr.Dataset(series, coordinates, {"conventions": _CONVENTIONS})
+
+
+def select_series(amplitudes: Amplitudes, chosen: tuple[ChosenMode, ...]) -> Complexes:
+    """(t, field, k) amplitudes of chosen modes, conjugate where −q is what is listed."""
+    present = [amplitudes.coordinate]
+    present += [] if amplitudes.velocity is None else [amplitudes.velocity]
+    rows = np.array([mode.row for mode in chosen])
+    branches = np.array([mode.branch for mode in chosen])
+    opposite = np.array([mode.opposite for mode in chosen])
+    series_fkt = np.stack([field[rows, branches] for field in present])
+    np.conjugate(series_fkt, out=series_fkt, where=opposite[:, None])
+    series_tfk: Complexes = series_fkt.transpose(2, 0, 1)
+    return series_tfk
 
 
 Spans = tuple[tuple[int, int], ...]
@@ -128,22 +159,15 @@ class AmplitudeSeriesReduction:
         StorageError
             If the file cannot be written.
         """
-        present = [amplitudes.coordinate]
-        present += [] if amplitudes.velocity is None else [amplitudes.velocity]
-        rows = np.array([mode.row for mode in self.chosen])
-        branches = np.array([mode.branch for mode in self.chosen])
-        conjugate = np.array([mode.opposite for mode in self.chosen])
-        series_fkt = np.stack([field[rows, branches] for field in present])
-        np.conjugate(series_fkt, out=series_fkt, where=conjugate[:, None])
-        start, n_frames = amplitudes.first_frame, series_fkt.shape[-1]
+        frames = select_series(amplitudes, self.chosen)
+        start, n_frames = amplitudes.first_frame, len(frames)
         if not 0 <= start <= start + n_frames <= len(self.times_ps):
             raise DataError(
                 f"frames {start} to {start + n_frames} exceed a run of {len(self.times_ps)}"
             )
-        frames = series_fkt.transpose(2, 0, 1)
         # Written explicitly, because a full disk kills a process that writes to mapped memory.
         self._write(frames.tobytes(), start * frames[0].nbytes if n_frames else 0)
-        return len(present), ((start, start + n_frames),)
+        return frames.shape[1], ((start, start + n_frames),)
 
     def combine(
         self, earlier: tuple[int, Spans], later: tuple[int, Spans]

@@ -5,10 +5,8 @@ from functools import partial
 
 import xarray as xr
 
-from trajmodes.data.results import Results, SpectralEnergy
 from trajmodes.report.figures.catalogue import MAP_OUTPUTS, OUTPUTS
 from trajmodes.report.figures.painter import Painter
-from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import ResultsFolder, Writer, write_files
 from trajmodes.results.netcdf import encode
 from trajmodes.results.outputs import MOST_CELLS, Output, describe
@@ -23,7 +21,7 @@ MAP_FILES = (RESULTS.file, *(output.name for output in MAP_OUTPUTS))
 
 
 def write_results(
-    results: Results,
+    dataset: xr.Dataset,
     folder: ResultsFolder,
     make_extra: Callable[[], Mapping[str, Writer]],
     painter: Painter | None = None,
@@ -32,8 +30,8 @@ def write_results(
 
     Parameters
     ----------
-    results
-        Results of the run.
+    dataset
+        All results of a run, or a map of the spectral energy.
     folder
         An open folder, see `trajmodes.results.folder.open_folder`.
     make_extra
@@ -53,24 +51,16 @@ def write_results(
     StorageError
         If a file cannot be written.
     """
-    dataset = to_dataset(results)
-    outputs = OUTPUTS if painter is None else painter.begin(dataset)
-    return write_outputs(dataset, "all results", outputs, folder, make_extra())
+    outputs: tuple[Output, ...] = MAP_OUTPUTS if is_map(dataset) else OUTPUTS
+    if painter is not None:
+        outputs = painter.begin(dataset)
+    text = "the map" if is_map(dataset) else "all results"
+    return write_outputs(dataset, text, outputs, folder, make_extra())
 
 
-def write_spectral_energy(sed: SpectralEnergy, folder: ResultsFolder) -> dict[str, str]:
-    """Write a map of the spectral energy density, with its tables and figures.
-
-    Returns
-    -------
-    Name of each file → its description.
-
-    Raises
-    ------
-    StorageError
-        If a file cannot be written.
-    """
-    return write_outputs(to_dataset(sed), "the map", MAP_OUTPUTS, folder, {})
+def is_map(dataset: xr.Dataset) -> bool:
+    """Whether these are the spectral energy along a path, and no results of a run."""
+    return "map_power" in dataset and "set" not in dataset.dims
 
 
 def write_outputs(

@@ -59,7 +59,16 @@ def to_dataset(results: Results | SpectralEnergy) -> xr.Dataset:
     absent.
     """
     roots = _roots_of_run(results) if isinstance(results, Results) else {"map": results.map}
-    roots |= _common_roots(results)
+    return _filled(roots | _common_roots(results), _attributes(results.provenance))
+
+
+def bands_dataset(bands: Bands) -> xr.Dataset:
+    """Put bands alone into a Dataset, with the variables that results have of them."""
+    return _filled({**_path_roots(bands), "bands": bands}, {"conventions": _CONVENTIONS})
+
+
+def _filled(roots: _Roots, attributes: dict[str, str | int]) -> xr.Dataset:
+    """Dataset of all variables that have a source."""
     values: dict[str, npt.NDArray[Any]] = {}
     for name, variable in VARIABLES.items():
         value = _follow(roots, variable.source)
@@ -76,7 +85,7 @@ def to_dataset(results: Results | SpectralEnergy) -> xr.Dataset:
             name: xr.Variable((name,), value, {"units": "", "long_name": DIMENSIONS[name]})
             for name, value in _LABELS.items()
         },
-        attrs=_attributes(results.provenance),
+        attrs=attributes,
     )
     return dataset.set_coords([name for name in present if variable_of(name).is_coordinate])
 

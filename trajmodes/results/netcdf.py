@@ -190,6 +190,25 @@ def read_dataset(path: str | os.PathLike[str], kind: Kind) -> xr.Dataset:
     return dataset
 
 
+def open_series(folder: Path, kind: Kind) -> xr.Dataset:
+    """Open time series of a results folder, complex again, as arrays that Dask reads.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, of another program or of another version.
+    """
+    with readable(folder, kind) as source:
+        stored = xr.open_dataset(source, engine="netcdf4", chunks={})
+    require_kind(stored.attrs, source, kind)
+    series = {
+        name: (values.isel(part=0) + 1j * values.isel(part=1)).assign_attrs(values.attrs)
+        for name, values in stored.drop_vars("part").data_vars.items()
+        if "part" in values.dims
+    }
+    return stored.drop_vars("part").assign(series)
+
+
 def read_results(path: str | os.PathLike[str]) -> xr.Dataset:
     """Read results.nc, or that of a results folder, into memory.
 

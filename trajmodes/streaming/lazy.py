@@ -1,10 +1,11 @@
 """The trajectory as Dask arrays, for computations of the user."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dask.delayed import delayed
 
+from trajmodes.arrays import Complexes
 from trajmodes.data.motion import FrameBlock, MotionBlock
 
 if TYPE_CHECKING:
@@ -30,16 +31,46 @@ def lazy_arrays(
     fields
         Names of fields of a block of shape (t, a, 3).
     """
-    import dask.array as da  # noqa: PLC0415 - half a second to load
-
     read_block = delayed(read, pure=False)
     lazy_blocks = [(read_block(start, stop), stop - start) for start, stop in blocks]
     return {
-        field: da.concatenate(
-            [
-                da.from_delayed(getattr(block, field), (n_frames, n_atoms, 3), dtype=float)
-                for block, n_frames in lazy_blocks
-            ]
+        field: _joined(
+            [(getattr(block, field), n_frames) for block, n_frames in lazy_blocks],
+            (n_atoms, 3),
+            float,
         )
         for field in fields
     }
+
+
+def lazy_series(
+    read: Callable[[int, int], Complexes],
+    blocks: Sequence[tuple[int, int]],
+    shape: tuple[int, ...],
+) -> "Array":
+    """Dask array (t, …) of complex time series, one chunk per block, read when computed.
+
+    Parameters
+    ----------
+    read
+        Series (t, …) of the frames [start, stop).
+    blocks
+        Frame ranges in time order.
+    shape
+        Shape of one frame.
+    """
+    read_block = delayed(read, pure=False)
+    parts = [(read_block(start, stop), stop - start) for start, stop in blocks]
+    return _joined(parts, shape, complex)
+
+
+def _joined(
+    parts: Sequence[tuple[Any, int]], shape: tuple[int, ...], dtype: type[float | complex]
+) -> "Array":
+    """Delayed arrays, each with its number of frames, as one array."""
+    import dask.array as da  # noqa: PLC0415 - half a second that nothing else needs
+
+    whole: Array = da.concatenate(
+        [da.from_delayed(part, (n_frames, *shape), dtype=dtype) for part, n_frames in parts]
+    )
+    return whole

@@ -9,20 +9,19 @@ import pytest
 from click.testing import CliRunner
 
 import trajmodes as tm
+from trajmodes.api.runs import open_run
 from trajmodes.cli.program import main
 from trajmodes.config.job import job_from_mapping, options_of
 from trajmodes.config.keywords import takes
 from trajmodes.config.reference import options_page
-from trajmodes.pipeline.api import open_run
 
 DOCS = Path(__file__).parents[3] / "docs"
 COMMANDS = ("check", "run", "fit", "project", "sed", "molecule", "modes", "movie", "export")
 FUNCTIONS = {
     "check": open_run,
     "run": tm.run,
-    "fit": tm.fit_constants,
-    "project": tm.project_run,
-    "molecule": tm.molecule_modes,
+    "fit": tm.fit,
+    "molecule": tm.molecule,
 }
 
 

@@ -15,7 +15,7 @@ from trajmodes.data.force_constants import (
 )
 from trajmodes.errors import DataError, StorageError, UsageError
 from trajmodes.formats.cell_file import read_poscar
-from trajmodes.formats.registry import TARGETS, read_constants, write_constants
+from trajmodes.formats.registry import TARGETS, read_force_constants, write_force_constants
 from trajmodes.phonons.dynamical_matrix import dynamical_matrices
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import DALTON
@@ -42,7 +42,7 @@ def supercell(crystals):
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_format_makes_its_folder_and_files(target, constants, supercell, tmp_path):
     folder = tmp_path / "new" / "folder"
-    export = write_constants(constants, supercell, folder, target)
+    export = write_force_constants(constants, supercell, folder, target)
     assert set(export.paths) == set(folder.iterdir())
     assert all(path.stat().st_size > 0 for path in export.paths)
 
@@ -50,32 +50,34 @@ def test_every_format_makes_its_folder_and_files(target, constants, supercell, t
 def test_shengbte_requires_third_order(constants, supercell, tmp_path):
     without = replace(constants, triplets=None)
     with pytest.raises(DataError, match="fix: fit with --cutoff3"):
-        write_constants(without, supercell, tmp_path / "new", "shengbte")
+        write_force_constants(without, supercell, tmp_path / "new", "shengbte")
     assert not (tmp_path / "new").exists()
 
 
 def test_phono3py_accepts_second_order_alone(constants, supercell, tmp_path):
     pairs = replace(constants, triplets=None, quartets=None)
-    export = write_constants(pairs, supercell, tmp_path, "phono3py")
+    export = write_force_constants(pairs, supercell, tmp_path, "phono3py")
     assert [path.name for path in export.paths] == ["phono3py_params.yaml", "fc2.hdf5"]
     assert any("no fc3.hdf5" in note for note in export.notes)
     qpoints = [[0.1, 0.2, 0.3], [0.5, 0.0, 0.0]]
-    ours, theirs = (dynamical_matrices(c, qpoints) for c in (pairs, read_constants(tmp_path)))
+    ours, theirs = (
+        dynamical_matrices(c, qpoints) for c in (pairs, read_force_constants(tmp_path))
+    )
     np.testing.assert_allclose(theirs, ours, atol=1e-9 * np.abs(ours).max())
 
 
 def test_phono3py_omits_fourth_order(constants, supercell, tmp_path):
-    notes = write_constants(constants, supercell, tmp_path, "phono3py").notes
+    notes = write_force_constants(constants, supercell, tmp_path, "phono3py").notes
     assert any("no fourth-order force constants" in note for note in notes)
     far = replace(constants, triplets=clusters(3, (2, 0, 0)), quartets=None)
-    notes = write_constants(far, supercell, tmp_path, "phono3py").notes
+    notes = write_force_constants(far, supercell, tmp_path, "phono3py").notes
     assert any(note.startswith("triplets reach beyond") for note in notes)
 
 
 def test_zeros_of_third_order_take_no_space(crystals, springs, tmp_path):
     supercell = build_supercell(crystals["bcc"], np.diag([7, 7, 7]))
     constants = replace(springs(crystals["bcc"], 2.6), triplets=clusters(3))
-    write_constants(constants, supercell, tmp_path, "phono3py")
+    write_force_constants(constants, supercell, tmp_path, "phono3py")
     with h5py.File(tmp_path / "fc3.hdf5") as file:
         assert file["fc3"].shape == (1, 343, 343, 3, 3, 3)
     # 25 MB in memory
@@ -86,7 +88,7 @@ def test_alamode_refuses_clusters_beyond_neighbouring_supercells(constants, crys
     small = build_supercell(crystals["bcc"], np.eye(3))
     far = replace(constants, triplets=clusters(3, (2, 0, 0)))
     with pytest.raises(DataError, match="beyond the neighbours of the supercell"):
-        write_constants(far, small, tmp_path, "alamode")
+        write_force_constants(far, small, tmp_path, "alamode")
 
 
 def test_control_lists_every_kind_of_atom(crystals, springs, tmp_path):
@@ -95,7 +97,7 @@ def test_control_lists_every_kind_of_atom(crystals, springs, tmp_path):
     crystal = Crystal(known.cell, known.sites, ("Si", "O", "O"), masses)
     constants = replace(springs(crystal, 3.9), triplets=clusters(3), temperature=450.0)
     supercell = build_supercell(crystal, [[2, 0, 0], [1, 2, 0], [0, 0, 2]])
-    write_constants(constants, supercell, tmp_path, "shengbte")
+    write_force_constants(constants, supercell, tmp_path, "shengbte")
     control = (tmp_path / "CONTROL").read_text()
     for line in (
         "nelements=3,", "natoms=3,", "T=450,", 'elements="Si" "O" "O",', "types=1 2 3,",
@@ -142,15 +144,15 @@ def test_hdf5_is_read_back_exactly(constants, supercell, tmp_path):
         quality=quality,
         quartets=quartets,
     )
-    write_constants(full, supercell, tmp_path, "hdf5")
-    assert_equal(read_constants(tmp_path), full)
+    write_force_constants(full, supercell, tmp_path, "hdf5")
+    assert_equal(read_force_constants(tmp_path), full)
     bare = replace(constants, triplets=None, quartets=None, cutoff=None)
-    write_constants(bare, supercell, tmp_path, "hdf5")
-    assert_equal(read_constants(tmp_path / "force_constants.h5"), bare)
+    write_force_constants(bare, supercell, tmp_path, "hdf5")
+    assert_equal(read_force_constants(tmp_path / "force_constants.h5"), bare)
 
 
 def test_every_hdf5_dataset_has_axes_and_unit(constants, supercell, tmp_path):
-    write_constants(constants, supercell, tmp_path, "hdf5")
+    write_force_constants(constants, supercell, tmp_path, "hdf5")
     seen = []
 
     def look(name: str, item: object) -> None:
@@ -165,36 +167,36 @@ def test_every_hdf5_dataset_has_axes_and_unit(constants, supercell, tmp_path):
 
 def test_an_unknown_target_is_refused(constants, supercell, tmp_path):
     with pytest.raises(UsageError, match="use one of hdf5, phono3py, phonopy"):
-        write_constants(constants, supercell, tmp_path, "vasp")
+        write_force_constants(constants, supercell, tmp_path, "vasp")
 
 
 def test_a_folder_that_cannot_be_made_is_reported(constants, supercell, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="could not be written"):
-        write_constants(constants, supercell, tmp_path / "file", "hdf5")
+        write_force_constants(constants, supercell, tmp_path / "file", "hdf5")
 
 
 def test_a_folder_of_several_programs_is_ambiguous(constants, supercell, tmp_path):
     for target in ("phonopy", "tdep"):
-        write_constants(constants, supercell, tmp_path, target)
+        write_force_constants(constants, supercell, tmp_path, target)
     with pytest.raises(UsageError, match="constants of several programs"):
-        read_constants(tmp_path)
-    assert read_constants(tmp_path / "outfile.forceconstant").quartets is not None
+        read_force_constants(tmp_path)
+    assert read_force_constants(tmp_path / "outfile.forceconstant").quartets is not None
     # The file of trajmodes contains everything that the others were written from.
-    write_constants(constants, supercell, tmp_path, "hdf5")
-    assert np.array_equal(read_constants(tmp_path).values, constants.values)
+    write_force_constants(constants, supercell, tmp_path, "hdf5")
+    assert np.array_equal(read_force_constants(tmp_path).values, constants.values)
 
 
 def test_tdep_reads_infiles_and_a_cartesian_cell(constants, supercell, tmp_path):
-    write_constants(constants, supercell, tmp_path, "tdep")
+    write_force_constants(constants, supercell, tmp_path, "tdep")
     for path in tmp_path.glob("outfile.*"):
         path.rename(tmp_path / path.name.replace("outfile", "infile"))
-    before = read_constants(tmp_path)
+    before = read_force_constants(tmp_path)
     lines = (tmp_path / "infile.ucposcar").read_text().splitlines()
     lines[1] = f"{-abs(np.linalg.det(supercell.crystal.cell)):.12f}"
     lines[7:] = ["Cartesian", "0.0 0.0 0.0"]
     (tmp_path / "infile.ucposcar").write_text("\n".join(lines) + "\n")
-    after = read_constants(tmp_path)
+    after = read_force_constants(tmp_path)
     np.testing.assert_allclose(after.crystal.cell, before.crystal.cell, atol=1e-9)
     np.testing.assert_array_equal(after.values, before.values)
 
@@ -214,8 +216,8 @@ def test_tdep_accepts_any_order_and_cell_of_atoms(crystals, springs, tmp_path):
     mixed = Crystal(known.cell, known.sites, ("Ga", "N", "N", "Ga"), known.masses)
     constants = springs(mixed, 3.0)
     supercell = build_supercell(mixed, np.diag([3, 3, 2]))
-    write_constants(constants, supercell, tmp_path / "mixed", "tdep")
-    found = read_constants(tmp_path / "mixed")
+    write_force_constants(constants, supercell, tmp_path / "mixed", "tdep")
+    found = read_force_constants(tmp_path / "mixed")
     assert found.crystal.species == ("Ga", "Ga", "N", "N")
     np.testing.assert_allclose(found.crystal.sites, known.sites[[0, 3, 1, 2]])
     place = np.array([0, 2, 3, 1])
@@ -231,8 +233,8 @@ def test_tdep_force_constants_fit_sites_in_other_cells(crystals, springs, tmp_pa
     moved = Crystal(known.cell, known.sites + shift, known.species, known.masses)
     constants = springs(moved, 3.0)
     supercell = build_supercell(moved, np.diag([3, 3, 2]))
-    write_constants(constants, supercell, tmp_path, "tdep")
-    found = read_constants(tmp_path, supercell=supercell)
+    write_force_constants(constants, supercell, tmp_path, "tdep")
+    found = read_force_constants(tmp_path, supercell=supercell)
     q = np.random.default_rng(1).uniform(-1, 1, (4, 3))
     wanted = dynamical_matrices(constants, q)
     scale = np.abs(wanted).max()
@@ -240,11 +242,11 @@ def test_tdep_force_constants_fit_sites_in_other_cells(crystals, springs, tmp_pa
 
 
 def test_units_of_calculators_are_converted_at_every_order(constants, supercell, tmp_path):
-    write_constants(constants, supercell, tmp_path, "phono3py")
-    before = read_constants(tmp_path)
+    write_force_constants(constants, supercell, tmp_path, "phono3py")
+    before = read_force_constants(tmp_path)
     yaml = tmp_path / "phono3py_params.yaml"
     yaml.write_text(yaml.read_text().replace('calculator: "vasp"', 'calculator: "qe"'))
-    after = read_constants(tmp_path)
+    after = read_force_constants(tmp_path)
     bohr, rydberg = 0.529177, 13.605693
     np.testing.assert_allclose(after.crystal.cell, before.crystal.cell * bohr, rtol=1e-5)
     factor = rydberg / bohr**2

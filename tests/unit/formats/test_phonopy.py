@@ -14,7 +14,7 @@ from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, TrajmodesWarning
 from trajmodes.formats.phonopy import write_phonopy
 from trajmodes.formats.phonopy_cells import cells_of, phonopy_object
-from trajmodes.formats.registry import read_constants, write_constants
+from trajmodes.formats.registry import read_force_constants, write_force_constants
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import commensurate
 from trajmodes.symmetry.clusters import inscribed_radius
@@ -159,12 +159,12 @@ def test_a_supercell_of_another_shape_is_refused(crystals):
 def test_notes_list_what_is_omitted(crystals, springs, tmp_path):
     supercell = build_supercell(crystals["bcc"], np.diag([3, 3, 3]))
     short = springs(crystals["bcc"], 2.6)
-    assert write_constants(short, supercell, tmp_path, "phonopy").notes == ()
+    assert write_force_constants(short, supercell, tmp_path, "phonopy").notes == ()
     cubic = ClusterConstants(
         np.zeros((1, 3), int), np.zeros((1, 3, 3), int), np.ones((1, 3, 3, 3))
     )
     long = replace(springs(crystals["bcc"], 6.0), triplets=cubic)
-    left_out, beyond = write_constants(long, supercell, tmp_path, "phonopy").notes
+    left_out, beyond = write_force_constants(long, supercell, tmp_path, "phonopy").notes
     assert "third and fourth order are not written" in left_out
     assert "commensurate q only" in beyond
 
@@ -178,7 +178,7 @@ def test_born_charges_in_the_yaml_give_a_warning(crystals, springs, tmp_path):
     }  # fmt: skip
     loaded.save(parameters, settings={"force_constants": True})
     with pytest.warns(TrajmodesWarning, match="Born charges .* are not read"):
-        read_constants(parameters)
+        read_force_constants(parameters)
 
 
 def test_force_constants_of_another_crystal_are_refused(crystals, springs, tmp_path):
@@ -188,7 +188,7 @@ def test_force_constants_of_another_crystal_are_refused(crystals, springs, tmp_p
     with pytest.raises(
         DataError, match="1 × 27 force constants, but the cells require 2 or 54 × 54"
     ):
-        read_constants(text, supercell=other)
+        read_force_constants(text, supercell=other)
 
 
 def test_rows_of_other_atoms_are_refused(crystals, springs, tmp_path):
@@ -198,4 +198,4 @@ def test_rows_of_other_atoms_are_refused(crystals, springs, tmp_path):
     loaded = phonopy.load(parameters, is_symmetry=False, is_nac=False)
     write_FORCE_CONSTANTS(loaded.force_constants, text, p2s_map=np.array([1, 9]))
     with pytest.raises(DataError, match="made with another primitive cell"):
-        read_constants(text)
+        read_force_constants(text)

@@ -8,13 +8,14 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 from scipy.spatial.transform import Rotation
 
+from trajmodes.api.molecule import molecule
 from trajmodes.config.job import job_from_mapping
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.molecules.ipi import ATOMIC_UNIT
 from trajmodes.molecules.point_group import isolated, vibrational_space
 from trajmodes.pipeline.molecule.analysis import open_molecule
-from trajmodes.pipeline.molecule.job import molecule_job, molecule_modes
+from trajmodes.pipeline.molecule.job import molecule_job
 from trajmodes.pipeline.molecule.tables import show_molecule
 from trajmodes.units import BOLTZMANN, DALTON, THZ
 
@@ -111,7 +112,7 @@ def test_coordinates_of_every_frame_are_written(folder):
 
 
 def test_atoms_in_memory_are_accepted(images):
-    found = molecule_modes(images, timestep_fs=STEP_FS)
+    found = molecule(images, timestep_fs=STEP_FS)
     np.testing.assert_allclose(found.table.freq_thz, OMEGA / THZ, rtol=1e-3)
     assert repr(found).startswith("<MoleculeResults of OH2: 3 vibrations, 4")
 
@@ -127,7 +128,7 @@ def test_a_molecule_has_no_note_on_its_box(tmp_path):
 
 
 def test_snapshots_without_time_give_only_frequencies(images):
-    found = molecule_modes(images[::7])
+    found = molecule(images[::7])
     assert found.projection is None
     np.testing.assert_allclose(found.table.freq_thz, OMEGA / THZ, rtol=1e-3)
     assert "the time between frames is not known" in str(found.notes[-1])
@@ -156,7 +157,7 @@ def test_hessian_needs_its_reference(folder):
     with pytest.raises(UsageError, match="a Hessian is given, but not the geometry"):
         job(folder, hessian=folder / "hessian.npy")
     with pytest.raises(UsageError, match="a Hessian is given, but not the geometry"):
-        molecule_modes(folder / "run.xyz", hessian="hessian.npy", timestep_fs=1.0)
+        molecule(folder / "run.xyz", hessian="hessian.npy", timestep_fs=1.0)
 
 
 def test_hessian_of_another_orientation_is_refused(folder, tmp_path):
@@ -180,11 +181,11 @@ def test_a_rounded_hessian_is_noted(folder, tmp_path):
 def test_a_run_without_forces_and_hessian_is_refused(images):
     bare = [Atoms("OHH", image.positions) for image in images[:50]]
     with pytest.raises(DataError, match="the run has no forces, so second derivatives cannot"):
-        molecule_modes(bare, timestep_fs=STEP_FS)
+        molecule(bare, timestep_fs=STEP_FS)
 
 
 def test_short_runs_have_no_error_bars(images):
-    found = molecule_modes(images[:6])
+    found = molecule(images[:6])
     assert any(
         "too short for error bars of the frequencies" in str(note) for note in found.notes
     )
@@ -194,4 +195,4 @@ def test_one_atom_has_no_vibrations():
     atom = Atoms("Ar", [[0.0, 0.0, 0.0]])
     atom.calc = SinglePointCalculator(atom, forces=np.zeros((1, 3)))
     with pytest.raises(DataError, match="a single atom has no vibrations"):
-        molecule_modes([atom] * 5)
+        molecule([atom] * 5)

@@ -11,7 +11,7 @@ import xarray as xr
 import trajmodes as tm
 from trajmodes.config.job import job_from_mapping
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats.registry import read_constants
+from trajmodes.formats.registry import read_force_constants
 from trajmodes.pipeline.project_job import project_job
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.outputs import TABLES
@@ -35,12 +35,19 @@ def run(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def whole(run):
     """Constants fitted to the run, and its projection on them."""
-    return tm.run(run, cell=DATA / "silicon.POSCAR", cutoff=4.0)
+    return tm.run(run, cell=DATA / "silicon.POSCAR", cutoff=4.0).analysis.results
+
+
+def project(run, constants, frames=(0, None), **options):
+    """Results of the projection of a run, as the analysis makes them."""
+    opened = tm.open(run, frames=frames)
+    found = opened.project(constants, **options)
+    return found.analysis.results if "output" not in options else found
 
 
 @pytest.fixture(scope="module")
 def projected(run, whole):
-    return tm.project_run(run, whole.constants, conductivity=6, workers=1)
+    return project(run, whole.constants, conductivity=6, workers=1)
 
 
 def numbers(results) -> dict[str, np.ndarray]:
@@ -68,7 +75,7 @@ def test_constants_of_the_run_give_the_numbers_of_the_run(whole, projected):
 
 
 def test_the_number_of_workers_does_not_change_a_bit(run, whole, projected):
-    three = tm.project_run(run, whole.constants, conductivity=6, workers=3)
+    three = project(run, whole.constants, conductivity=6, workers=3)
     assert equal(three, projected) > 60
     assert numbers(three).keys() == numbers(projected).keys()
 
@@ -76,7 +83,7 @@ def test_the_number_of_workers_does_not_change_a_bit(run, whole, projected):
 def test_the_folder_holds_what_is_in_memory(run, whole, projected, tmp_path, monkeypatch):
     monkeypatch.setattr("trajmodes.report.write.OUTPUTS", TABLES)
     words = {"conductivity": 6, "workers": 3, "output": tmp_path / "out"}
-    tm.project_run(run, whole.constants, **words)
+    project(run, whole.constants, **words)
     stored = xr.load_dataset(tmp_path / "out" / "results.nc")
     assert equal(stored, projected) > 60
     # What was written serves as constants again, by the job of the command.
@@ -87,7 +94,7 @@ def test_the_folder_holds_what_is_in_memory(run, whole, projected, tmp_path, mon
     }
     job = job_from_mapping({**given, "output": str(tmp_path / "again")})
     assert equal(project_job(job, command="test").results, projected) > 60
-    again = read_constants(tmp_path / "again")
+    again = read_force_constants(tmp_path / "again")
     np.testing.assert_array_equal(again.values, whole.constants.values)
 
 
@@ -130,13 +137,13 @@ def test_verdicts_reach_the_results_with_the_numbers_behind_them(projected):
 
 
 def test_a_mesh_holds_the_points_of_the_supercell_however_few_are_asked_for(run, whole):
-    found = tm.project_run(run, whole.constants, conductivity=1).conductivity
+    found = project(run, whole.constants, conductivity=1).conductivity
     assert found.mesh == (4, 4, 4)
     assert found.classical.kappa[0, 0] > W_MK
 
 
 def test_a_conductivity_that_a_short_run_cannot_give_is_a_warning(run, whole):
-    found = tm.project_run(run, whole.constants, conductivity=6, frames=SHORT)
+    found = project(run, whole.constants, conductivity=6, frames=SHORT)
     assert found.conductivity is None
     assert any("no lifetime is resolved" in str(text) for text in found.warnings)
     assert (found.projection.energies.kinetic > 0.0).all()
@@ -147,19 +154,19 @@ def test_a_strain_of_one_percent_is_a_warning_and_of_eight_an_error(run, whole):
         crystal = whole.constants.crystal
         return replace(whole.constants, crystal=replace(crystal, cell=crystal.cell / (1 + by)))
 
-    near = tm.project_run(run, strained(-0.01), frames=SHORT)
+    near = project(run, strained(-0.01), frames=SHORT)
     assert any("-1.00% in length and -2.97% in volume" in str(text) for text in near.warnings)
     with pytest.raises(DataError, match=r"lengths differ by \+8\.0%"):
-        tm.project_run(run, strained(0.08), frames=SHORT)
+        project(run, strained(0.08), frames=SHORT)
 
 
 def test_single_frames_may_not_be_left_out(run, whole, tmp_path):
     job = tmp_path / "job.toml"
     job.write_text(f'trajectory = "{run}"\nhops = "exclude"\n')
     with pytest.raises(UsageError, match="frames cannot be left out"):
-        tm.project_run(job, whole.constants, frames=SHORT)
+        project(job, whole.constants, frames=SHORT)
 
 
 def test_saved_amplitudes_need_a_folder(run, whole):
     with pytest.raises(UsageError, match="are written to a folder, and none is given"):
-        tm.project_run(run, whole.constants, frames=SHORT, save_amplitudes=["0 0 0:all"])
+        project(run, whole.constants, frames=SHORT, save_amplitudes=["0 0 0:all"])

@@ -18,7 +18,7 @@ def pictures(folder):
 
 def alone(results, path):
     with open_folder(path) as folder:
-        write_results(results, folder, dict)
+        write_results(to_dataset(results), folder, dict)
     return pictures(path)
 
 
@@ -46,5 +46,5 @@ def test_the_second_process_draws_the_same(results, tmp_path):
 def test_the_first_process_can_draw_all_figures(results, tmp_path, monkeypatch, program):
     monkeypatch.setattr(sys, "executable", program)
     with open_folder(tmp_path / "both") as folder, second_painter(tmp_path) as painter:
-        write_results(results, folder, dict, painter)
+        write_results(to_dataset(results), folder, dict, painter)
     assert pictures(tmp_path / "both") == alone(results, tmp_path / "one")

@@ -14,7 +14,7 @@ from trajmodes.report.figures.bands import draw_bands
 from trajmodes.report.figures.style import sheet
 from trajmodes.report.text.mode_table import render_modes
 from trajmodes.report.text.summary import render_spectral_energy
-from trajmodes.report.write import write_spectral_energy
+from trajmodes.report.write import write_results
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder
 from trajmodes.results.netcdf import read_results
@@ -41,7 +41,7 @@ def bare(with_constants):
 
 def test_files_of_a_map_are_read_back(with_constants, tmp_path):
     with open_folder(tmp_path / "sed") as folder:
-        files = write_spectral_energy(with_constants, folder)
+        files = write_results(to_dataset(with_constants), folder, dict)
     assert set(files) == {
         *("results.nc", "tables/sed.csv", "tables/bands.csv"),
         *("figures/sed.png", "figures/sed_branches.png"),
@@ -53,7 +53,7 @@ def test_files_of_a_map_are_read_back(with_constants, tmp_path):
 
 def test_branches_are_numbered_from_one_in_every_table(with_constants, full, tmp_path):
     with open_folder(tmp_path) as folder:
-        write_spectral_energy(with_constants, folder)
+        write_results(to_dataset(with_constants), folder, dict)
     heads = [
         next(x for x in (tmp_path / "tables" / name).read_text().splitlines() if x[0] != "#")
         for name in ("bands.csv", "sed.csv")
@@ -68,7 +68,7 @@ def test_branches_are_numbered_from_one_in_every_table(with_constants, full, tmp
 
 def test_a_map_without_constants(bare, tmp_path):
     with open_folder(tmp_path) as folder:
-        files = write_spectral_energy(bare, folder)
+        files = write_results(to_dataset(bare), folder, dict)
     assert set(files) == {"results.nc", "tables/sed.csv", "figures/sed.png"}
     dataset = read_results(tmp_path)
     assert "band_freq_thz" not in dataset
@@ -83,7 +83,7 @@ def test_a_map_without_constants(bare, tmp_path):
 def test_a_table_that_is_too_large_is_named(bare, tmp_path, monkeypatch):
     monkeypatch.setattr(write, "MOST_CELLS", 100)
     with open_folder(tmp_path) as folder:
-        files = write_spectral_energy(bare, folder)
+        files = write_results(to_dataset(bare), folder, dict)
     assert "tables/sed.csv" not in files
     assert files["results.nc"].endswith("; tables/sed.csv not written: more than 100 cells")
 

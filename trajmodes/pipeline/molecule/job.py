@@ -1,17 +1,16 @@
-"""The command `trajmodes molecule`: from files to a results folder, also as a function."""
+"""The command `trajmodes molecule`: from files to a results folder."""
 
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.config.job import Job, job_of, toml_text
-from trajmodes.config.keywords import takes
+from trajmodes.config.job import Job, toml_text
 from trajmodes.molecules.point_group import hessian_of
 from trajmodes.pipeline.job_folder import Log, StartBar, inputs_of, no_bars
 from trajmodes.pipeline.molecule.analysis import (
@@ -22,14 +21,13 @@ from trajmodes.pipeline.molecule.analysis import (
     open_molecule,
 )
 from trajmodes.pipeline.molecule.tables import modes_table
-from trajmodes.readers.arrays import trajectory_of_atoms
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import Writer, open_folder, require_replaceable, write_files
 from trajmodes.results.netcdf import COORDINATES, write_series
-from trajmodes.units import DALTON, FEMTOSECOND
+from trajmodes.units import DALTON
 
 if TYPE_CHECKING:
-    from ase import Atoms
+    pass
 
 
 PathLike = str | os.PathLike[str]
@@ -84,58 +82,6 @@ def molecule_job(
     return WrittenMolecule(
         results, {str(Path(job.folder) / name): text for name, text in written.items()}
     )
-
-
-@takes("molecule")
-def molecule_modes(
-    data: "PathLike | Sequence[PathLike] | Sequence[Atoms] | Trajectory", **options: Any
-) -> MoleculeResults:
-    """Modes of a molecule from frames of any source.
-
-    Parameters
-    ----------
-    data
-        Trajectory files, a list of ASE ``Atoms`` at intervals of `timestep_fs`, or an open
-        trajectory.
-    **options
-        Options of `trajmodes molecule`; with ``output`` the folder is written as well.
-
-    Raises
-    ------
-    UsageError
-        If a file or a necessary option is missing.
-    DataError
-        If the frames are unusable or too few.
-
-    Examples
-    --------
-    >>> import trajmodes as tm
-    >>> found = tm.molecule_modes("run.xyz", timestep_fs=0.5)  # doctest: +SKIP
-    >>> found.table.wavenumber_cm  # doctest: +SKIP
-    """
-    frames, names = _frames(data, options.get("timestep_fs"))
-    job = job_of("molecule", names, options)
-    if job.running.output is not None:
-        command = f"trajmodes.molecule_modes({', '.join(job.trajectory)})"
-        return molecule_job(job, command=command, frames=frames).results
-    return analyse_molecule(open_molecule(job, frames=frames), log=Log())
-
-
-def _frames(
-    data: "PathLike | Sequence[PathLike] | Sequence[Atoms] | Trajectory",
-    timestep_fs: float | None,
-) -> tuple[Trajectory | None, list[str]]:
-    """Frames in memory, or names of files."""
-    if isinstance(data, Trajectory):
-        return data, ["arrays"]
-    if isinstance(data, str | os.PathLike):
-        return None, [os.fspath(data)]
-    items = list(data)
-    if items and hasattr(items[0], "get_forces"):
-        images = cast("Sequence[Atoms]", items)
-        interval = None if timestep_fs is None else timestep_fs * FEMTOSECOND
-        return trajectory_of_atoms(images, interval_ps=interval, isolated=True), ["atoms"]
-    return None, [os.fspath(item) for item in cast("Sequence[PathLike]", items)]
 
 
 def _writers(

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import PolyCollection, QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
@@ -47,6 +47,18 @@ def draw_bands(dataset: NamedArrays) -> Figure:
     figure = new_figure(4.4)
     has_map = "map_power" in dataset
     axes = figure.add_axes((0.085, 0.08, 0.79 if has_map else 0.9, 0.85))
+    mesh = bands_panel(axes, dataset)
+    if mesh is not None:
+        bar = figure.colorbar(mesh, cax=figure.add_axes((0.89, 0.08, 0.02, 0.85)))
+        bar.set_label("Spectral kinetic energy (meV/THz)")
+        bar.outline.set_linewidth(0.7)
+    return figure
+
+
+def bands_panel(axes: Axes, dataset: NamedArrays) -> QuadMesh | None:
+    """Draw the panel of `draw_bands`; return the map, if there is one."""
+    has_map = "map_power" in dataset
+    mesh = None
     place = dataset["path_distance"].values
     has_bands = "band_freq_thz" in dataset
     freq = dataset["band_freq_thz"].values if has_bands else np.zeros(1)
@@ -59,9 +71,6 @@ def draw_bands(dataset: NamedArrays) -> Figure:
     if has_map:
         power = dataset["map_power"].values
         mesh = draw_map(axes, dataset, power, (bottom, top), float(power.max()))
-        bar = figure.colorbar(mesh, cax=figure.add_axes((0.89, 0.08, 0.02, 0.85)))
-        bar.set_label("Spectral kinetic energy (meV/THz)")
-        bar.outline.set_linewidth(0.7)
         mark_points(axes, dataset)
         empty = empty_sections(dataset)
         mark_empty_sections(axes, empty)
@@ -83,7 +92,7 @@ def draw_bands(dataset: NamedArrays) -> Figure:
         axes.axhline(0.0, color=GREY, linewidth=0.7)
         axes.set_ylabel("Frequency (THz), imaginary below 0")
     name_points(axes, dataset)
-    return figure
+    return mesh
 
 
 def bands_handles(*, has_errors: bool) -> list[Artist]:

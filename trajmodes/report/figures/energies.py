@@ -39,7 +39,7 @@ def draw_energies(dataset: NamedArrays) -> Figure:
     figure = new_figure(5.5)
     tested = "equipartition_z" in dataset
     upper = figure.add_axes((0.085, 0.585, 0.575 if tested else 0.905, 0.345))
-    _draw_temperatures(upper, dataset)
+    temperatures_panel(upper, dataset)
     panels = [upper]
     if tested:
         side = figure.add_axes((0.745, 0.585, 0.245, 0.345))
@@ -65,7 +65,8 @@ def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _draw_temperatures(axes: Axes, dataset: NamedArrays) -> None:
+def temperatures_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the mode temperature of every set against its frequency."""
     freq = dataset["freq_harmonic_thz"].values
     value, sem = (dataset[n].values for n in ("mode_temperature", "mode_temperature_sem"))
     mean, mean_sem = float(dataset["temperature"]), float(dataset["temperature_sem"])

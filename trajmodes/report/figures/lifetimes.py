@@ -51,19 +51,7 @@ def draw_lifetimes(dataset: NamedArrays) -> Figure:
     compared = "lifetime_energy_ps" in dataset and "lifetime_ps" in dataset
     figure = new_figure(3.75)
     axes = figure.add_axes((0.085, 0.12, 0.44 if compared else 0.84, 0.68))
-    shown = []
-    if "lifetime_phi3_classical_ps" in dataset:
-        shown += _draw_perturbative(axes, dataset)
-    if "lifetime_energy_ps" in dataset:
-        shown += _draw_measured(axes, dataset, "lifetime_energy_ps", "energy_resolved")
-    if "lifetime_ps" in dataset:
-        shown += _draw_measured(axes, dataset, "lifetime_ps", "resolved")
-        shown += _draw_limits(axes, dataset)
-        _mark_unresolved(axes, dataset)
-    _set_limits(axes, np.concatenate(shown))
-    axes.set_xlim(left=0.0)
-    axes.set(xlabel="Frequency (THz)", ylabel="Lifetime τ (ps)")
-    _add_linewidth_axis(axes)
+    lifetimes_panel(axes, dataset)
     handles, labels = axes.get_legend_handles_labels()
     n_rows = 1 + (len(handles) > _IN_A_ROW)
     tall = 0.82 - 0.07 * n_rows
@@ -85,6 +73,23 @@ def draw_lifetimes(dataset: NamedArrays) -> Figure:
         panel_letter(axes, "a")
         panel_letter(side, "b")
     return figure
+
+
+def lifetimes_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw lifetimes against frequency, without a legend."""
+    shown = []
+    if "lifetime_phi3_classical_ps" in dataset:
+        shown += _draw_perturbative(axes, dataset)
+    if "lifetime_energy_ps" in dataset:
+        shown += _draw_measured(axes, dataset, "lifetime_energy_ps", "energy_resolved")
+    if "lifetime_ps" in dataset:
+        shown += _draw_measured(axes, dataset, "lifetime_ps", "resolved")
+        shown += _draw_limits(axes, dataset)
+        _mark_unresolved(axes, dataset)
+    _set_limits(axes, np.concatenate(shown))
+    axes.set_xlim(left=0.0)
+    axes.set(xlabel="Frequency (THz)", ylabel="Lifetime τ (ps)")
+    _add_linewidth_axis(axes)
 
 
 def _add_linewidth_axis(axes: Axes) -> None:

@@ -110,7 +110,7 @@ def draw_spectra(dataset: NamedArrays) -> Figure:
     chosen = choose_sets(dataset, resolved)
     figure, panels = small_panels(len(chosen), "Frequency (THz)", "Power spectrum (meV/THz)")
     for axes, g in zip(panels, chosen.tolist(), strict=True):
-        _draw_spectrum(axes, dataset.isel(set=g))
+        spectrum_panel(axes, dataset, g)
     _spectra_legend(figure, resolved[chosen], entropy="power_entropy" in dataset)
     return figure
 
@@ -133,7 +133,9 @@ def _spectra_legend(figure: Figure, resolved: Bools, *, entropy: bool) -> None:
     figure.legend(handles=handles, loc="upper center", ncols=5, borderaxespad=0.2)
 
 
-def _draw_spectrum(axes: Axes, one: NamedArrays) -> None:
+def spectrum_panel(axes: Axes, dataset: NamedArrays, g: int) -> None:
+    """Draw the spectrum of set g and the fitted line."""
+    one = dataset.isel(set=g)
     freq = one["line_freq_thz"].values
     power, model = one["line_power"].values / MEV, one["line_model"].values / MEV
     resolved = bool(one["resolved"])
@@ -178,7 +180,7 @@ def draw_correlations(dataset: NamedArrays) -> Figure:
     chosen = choose_sets(dataset, resolved)
     figure, panels = small_panels(len(chosen), "Lag (ps)", "Energy autocorrelation")
     for axes, g in zip(panels, chosen.tolist(), strict=True):
-        _draw_correlation(axes, dataset.isel(set=g))
+        correlation_panel(axes, dataset, g)
     resolved = resolved[chosen]
     handles = [
         Line2D([], [], color=colour, marker="o", linestyle="none", markersize=3.0, label=label)
@@ -205,7 +207,9 @@ def draw_correlations(dataset: NamedArrays) -> Figure:
     return figure
 
 
-def _draw_correlation(axes: Axes, one: NamedArrays) -> None:
+def correlation_panel(axes: Axes, dataset: NamedArrays, g: int) -> None:
+    """Draw the correlation of the energy of set g and the fitted decay."""
+    one = dataset.isel(set=g)
     resolved = bool(one["energy_resolved"])
     lag, value, sem = (
         one[name].values for name in ("acf_lag_ps", "energy_acf", "energy_acf_sem")
@@ -265,19 +269,14 @@ def _decay_text(one: NamedArrays) -> str:
 
 def draw_density(dataset: NamedArrays) -> Figure:
     """Draw the vibrational density of states of the run."""
-    columns = density_table(dataset).columns
-    freq, total = columns["freq_thz"], columns["density"]
-    species = dict.fromkeys(dataset["species"].values.tolist())
-    kinds = {name: columns[f"density_{name}"] for name in species}
-    directions = {x: columns[f"density_{x}"] for x in "xyz"}
-    parts = [kinds] if len(kinds) > 1 else []
+    freq, total, kinds, directions = _densities(dataset)
+    parts = [kinds] if kinds else []
     if _differ(total, list(directions.values())):
         parts.append(directions)
     n_rows, tall = max(len(parts), 1), 2.3
     height = 0.7 + n_rows * (tall + 0.25) - 0.25
     figure = new_figure(height)
-    seen = freq[total > _DENSITY_SHOWN * total.max()]
-    last = min(_MARGIN * float(seen[-1]), float(freq[-1])) if seen.size else float(freq[-1])
+    last = _highest_shown(freq, total)
     for k, part in enumerate(parts or [{}]):
         foot = 0.47 + (n_rows - 1 - k) * (tall + 0.25)
         axes = figure.add_axes((0.085, foot / height, 0.89, tall / height))
@@ -290,6 +289,31 @@ def draw_density(dataset: NamedArrays) -> Figure:
         if n_rows > 1:
             panel_letter(axes, "ab"[k])
     return figure
+
+
+def density_panel(axes: Axes, dataset: NamedArrays) -> None:
+    """Draw the density of states, total and by species."""
+    freq, total, kinds, _ = _densities(dataset)
+    _draw_parts(axes, freq, total, kinds)
+    axes.set_xlim(0.0, _highest_shown(freq, total))
+    axes.set_xlabel("Frequency (THz)")
+
+
+def _densities(
+    dataset: NamedArrays,
+) -> tuple[Floats, Floats, dict[str, Floats], dict[str, Floats]]:
+    """Frequencies; total density, that of each of several species, that along x, y, z."""
+    columns = density_table(dataset).columns
+    species = dict.fromkeys(dataset["species"].values.tolist())
+    kinds = {name: columns[f"density_{name}"] for name in species} if len(species) > 1 else {}
+    directions = {x: columns[f"density_{x}"] for x in "xyz"}
+    return columns["freq_thz"], columns["density"], kinds, directions
+
+
+def _highest_shown(freq: Floats, total: Floats) -> float:
+    """Highest frequency of the axis, in THz."""
+    seen = freq[total > _DENSITY_SHOWN * total.max()]
+    return min(_MARGIN * float(seen[-1]), float(freq[-1])) if seen.size else float(freq[-1])
 
 
 def _differ(total: Floats, directions: list[Floats]) -> bool:

@@ -1,0 +1,381 @@
+"""Force constants as an object: frequencies, modes, bands, files of other programs."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from trajmodes.api.calls import Expression, call_text
+from trajmodes.api.plots import new_axes
+from trajmodes.arrays import Floats
+from trajmodes.config.job import values_of
+from trajmodes.config.keywords import takes
+from trajmodes.data import force_constants as plain
+from trajmodes.data.bands import Bands
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.labels import html_table
+from trajmodes.data.modes import Modes
+from trajmodes.errors import DataError, UsageError
+from trajmodes.fit.normal_equations import NormalEquationBlocks
+from trajmodes.fit.solution import FitOptions
+from trajmodes.formats.hdf5 import write_hdf5
+from trajmodes.formats.phonopy import from_phonopy, to_phonopy
+from trajmodes.formats.registry import read_supercell
+from trajmodes.phonons.bands import chosen_path, dispersion
+from trajmodes.phonons.modes import frequencies_at, modes_at
+from trajmodes.phonons.qpoints import zone_point
+from trajmodes.pipeline.export import export
+from trajmodes.pipeline.job_folder import Analysis, Log, save_analysis
+from trajmodes.pipeline.load import LoadedRun, read_normal_equations
+from trajmodes.pipeline.load import read_force_constants as read_plain
+from trajmodes.pipeline.movie import movie_job
+from trajmodes.pipeline.project_job import PATH_SPACING
+from trajmodes.pipeline.run import FitData, fit_only
+from trajmodes.pipeline.scan import scan_rows, write_scan
+from trajmodes.report.text.scan import scan_table
+from trajmodes.results.dataset import bands_dataset, to_dataset
+from trajmodes.results.folder import whole_results
+from trajmodes.results.netcdf import NORMAL_EQUATIONS
+from trajmodes.results.storage import atomic_file
+from trajmodes.units import THZ
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from phonopy import Phonopy
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ForceConstants(plain.ForceConstants):
+    """Force constants of second and, where there are any, third and fourth order.
+
+    Every function that takes `trajmodes.data.force_constants.ForceConstants` takes these too.
+    q points are reduced coordinates without 2π, or names of special points such as ``X``.
+    """
+
+    supercell: Supercell | None = None
+    """Supercell that they were fitted on, or that their file describes; None if unknown."""
+    origin: str = ""
+    """The call that made them."""
+    record: Analysis | None = None
+    """Results of the fit; None where they were read or given."""
+    equations: NormalEquationBlocks | None = None
+    """Normal equations of the fit, in blocks of time; None where there are none."""
+
+    @classmethod
+    def of(cls, constants: plain.ForceConstants, **more: Any) -> "ForceConstants":
+        """Give plain force constants the methods of this class."""
+        values = {
+            one.name: getattr(constants, one.name) for one in fields(plain.ForceConstants)
+        }
+        return cls(**values, **more)
+
+    @classmethod
+    def of_fit(cls, found: Analysis, origin: str) -> "ForceConstants":
+        """Force constants of a fit."""
+        results = found.results
+        return cls.of(
+            results.constants,
+            supercell=results.supercell,
+            origin=origin,
+            record=found,
+            equations=found.equations,
+        )
+
+    @classmethod
+    def from_phonopy(cls, phonon: "Phonopy") -> "ForceConstants":
+        """Take the second-order force constants of a Phonopy object in eV/Å².
+
+        Raises
+        ------
+        UsageError
+            If it holds none.
+        DataError
+            If they are in other units, or do not belong to its cells.
+        """
+        constants, supercell = from_phonopy(phonon)
+        return cls.of(constants, supercell=supercell, origin="<Phonopy>")
+
+    def to_phonopy(self) -> "Phonopy":
+        """Make a Phonopy object of the same crystal, supercell and force constants.
+
+        It gives the same frequencies at the commensurate q points; at every q where no pair
+        reaches beyond the Wigner–Seitz cell of the supercell.
+        """
+        return to_phonopy(self, self._known_supercell())[0]
+
+    def frequencies(self, q: str | npt.ArrayLike) -> Floats:
+        """Frequencies ω/2π in THz, ascending; negative where imaginary.
+
+        Parameters
+        ----------
+        q
+            The name of a special point, (3,) or (q, 3) reduced coordinates.
+
+        Returns
+        -------
+        (m,) for one q, (q, m) for a list.
+        """
+        points = self._points(q)
+        omega, _ = frequencies_at(self, points.reshape(-1, 3))
+        found: Floats = omega.reshape(*points.shape[:-1], -1) / THZ
+        return found
+
+    def modes(self, q: str | npt.ArrayLike) -> Modes:
+        """Frequencies in rad/ps with standard errors, and polarisation vectors, at q points.
+
+        Parameters
+        ----------
+        q
+            The name of a special point, (3,) or (q, 3) reduced coordinates.
+        """
+        return modes_at(self, self._points(q).reshape(-1, 3))
+
+    def bands(self, path: str = "auto") -> Bands:
+        """Frequencies in rad/ps along a path through the Brillouin zone.
+
+        Parameters
+        ----------
+        path
+            ``auto`` for the path of Hinuma et al. (2017), or points such as ``G X W | G L``.
+        """
+        return dispersion(self, chosen_path(self.crystal, path, PATH_SPACING))
+
+    def plot(self, ax: "Axes | None" = None, *, path: str = "auto") -> "Axes":
+        """Draw the bands along a path, with ±2 standard errors where these are known."""
+        from trajmodes.report.figures.bands import bands_panel  # noqa: PLC0415 - matplotlib
+
+        dataset = bands_dataset(self.bands(path))
+        with new_axes(ax) as axes:
+            bands_panel(axes, dataset)
+        return axes
+
+    def to_dataset(self) -> xr.Dataset:
+        """Results of the fit in one Dataset, as `trajmodes fit` writes them.
+
+        Raises
+        ------
+        DataError
+            If the force constants were not fitted here.
+        """
+        return to_dataset(self._own_fit().results)
+
+    def save(self, path: PathLike) -> None:
+        """Write all orders with their error bars; `trajmodes.read_force_constants` reads them.
+
+        Parameters
+        ----------
+        path
+            A file named ``.h5``; or a folder, for the results of a fit as `trajmodes fit`
+            writes them.
+
+        Raises
+        ------
+        StorageError
+            If the system refuses to write.
+        """
+        place = Path(path)
+        if place.suffix != ".h5":
+            found = self._own_fit()
+            save_analysis(place, to_dataset(found.results), found, Log())
+            return
+        supercell = self._known_supercell()
+        with atomic_file(place) as partial:
+            write_hdf5(self, supercell, partial)
+
+    def write(self, target: str, folder: PathLike) -> tuple[Path, ...]:
+        """Write the files of another program; return their paths, the one to load first.
+
+        Parameters
+        ----------
+        target
+            phonopy, phono3py, shengbte, tdep, alamode or hdf5.
+        folder
+            Where the files go.
+
+        Raises
+        ------
+        UsageError
+            If there is no such program, or a file is in the way that trajmodes did not write.
+        DataError
+            If the format cannot hold the force constants.
+        """
+        place = Path(folder)
+        return export(self, self._known_supercell(), place, {target: place}).files[target]
+
+    @takes("scan")
+    def scan(self, **options: Any) -> "pd.DataFrame":
+        """Repeat the fit with other cutoffs, orders and constraints, and with parts of the run.
+
+        The normal equations are used; the trajectory is not read again.
+
+        Parameters
+        ----------
+        **options
+            Options of `trajmodes scan`.
+
+        Returns
+        -------
+        One row for each fit, with the columns of ``scan.csv``.
+
+        Raises
+        ------
+        DataError
+            If there are no normal equations.
+        """
+        import pandas as pd  # noqa: PLC0415 - loads slowly
+
+        values = values_of("scan", options)
+        points = scan_rows(self._known_equations(), FitOptions(scheme=values["scheme"]))
+        if values["output"] is not None:
+            write_scan(points, values["output"])
+        return pd.DataFrame(dict(scan_table(points).columns))
+
+    def append(self, *runs: LoadedRun) -> "ForceConstants":
+        """Fit again with further runs of the same crystal, added to the normal equations.
+
+        Raises
+        ------
+        DataError
+            If there are no normal equations, or a run does not fit their crystal.
+        """
+        equations = self._known_equations()
+        if not runs:
+            raise UsageError("no run is given to add", fix="give runs of trajmodes.open")
+        files = tuple(name for run in runs for name in run.job.trajectory)
+        job = runs[0].job.with_options(trajectory=files, cell=None, output=None)
+        calls = (Expression(getattr(run, "origin", repr(run))) for run in runs)
+        origin = call_text(f"{self.origin}.append", *calls)
+        data = FitData([run.trajectory for run in runs], equations)
+        return self.of_fit(fit_only(job, command=origin, log=Log(), data=data), origin)
+
+    @takes("movie")
+    def movie(self, mode: str, output: PathLike = "mode.xyz", **options: Any) -> str:
+        """Write one period of a mode as extended XYZ; return what was written, in a line.
+
+        Parameters
+        ----------
+        mode
+            q and branch, such as ``1/2 1/2 0:4`` or ``X:4``; branches count from 1.
+        output
+            The file. An earlier movie is replaced, any other file is not.
+        **options
+            Options of `trajmodes movie`.
+
+        Raises
+        ------
+        UsageError
+            If there is no such mode, or the file exists and is not a movie.
+        """
+        return movie_job(self, mode, **values_of("movie", {"output": output, **options}))
+
+    def __repr__(self) -> str:
+        """Say what they are; the arrays would fill screens."""
+        return super().__repr__()
+
+    def _repr_html_(self) -> str:
+        return html_table(f"Force constants of {self.crystal.formula}", self._rows())
+
+    def _rows(self) -> Mapping[str, object]:
+        rows: dict[str, object] = {"pairs": self.n_pairs}
+        for name, clusters in (("triplets", self.triplets), ("quartets", self.quartets)):
+            if clusters is not None:
+                rows[name] = clusters.n_clusters
+        if self.cutoff is not None:
+            rows["cutoff"] = f"{self.cutoff:g} Å"
+        if self.temperature is not None:
+            rows["temperature"] = f"{self.temperature:.1f} K"
+        rows["error bars"] = "no" if self.replicates is None else "jackknife"
+        if self.quality is not None:
+            rows["frames"] = self.quality.n_frames
+            rows["R²"] = f"{self.quality.r_squared:.4f}"
+        return rows
+
+    def _points(self, q: str | npt.ArrayLike) -> Floats:
+        points: Floats = (
+            zone_point(self.crystal, q) if isinstance(q, str) else np.asarray(q, dtype=float)
+        )
+        if points.ndim not in (1, 2) or points.shape[-1] != 3:
+            raise UsageError(
+                f"q has shape {points.shape} where (3,) or (q, 3) is due",
+                fix="give reduced coordinates, or the name of a special point",
+            )
+        return points
+
+    def _known_supercell(self) -> Supercell:
+        if self.supercell is None:
+            raise DataError(
+                "the supercell of these force constants is not known",
+                fix="read them with trajmodes.read_force_constants(path, supercell=...)",
+            )
+        return self.supercell
+
+    def _own_fit(self) -> Analysis:
+        if self.record is None:
+            raise DataError(
+                "these force constants were not fitted in this session",
+                fix="save them as a file named .h5; read the results of a fit with "
+                "trajmodes.load",
+            )
+        return self.record
+
+    def _known_equations(self) -> NormalEquationBlocks:
+        if self.equations is None:
+            raise DataError(
+                "there are no normal equations of these force constants",
+                why="only a fit, or its results folder, has them",
+                fix="fit with trajmodes, or read the folder of a fit",
+            )
+        return self.equations
+
+
+def read_force_constants(
+    path: PathLike, *, supercell: Supercell | None = None
+) -> ForceConstants:
+    """Read force constants of phonopy, phono3py, TDEP, or trajmodes.
+
+    Parameters
+    ----------
+    path
+        A file that holds force constants, or a folder with those of one program. Files that
+        belong together are looked for beside it, under the names their program gives them.
+    supercell
+        Crystal and supercell that the force constants belong to, for files that do not describe
+        them.
+
+    Raises
+    ------
+    UsageError
+        If nothing at the path is recognised, or a folder holds force constants of several
+        programs.
+    DataError
+        If a file is damaged, does not belong to the supercell, or lies in a results folder of
+        an unfinished run.
+    """
+    place = Path(path)
+    with whole_results(place):
+        constants = read_plain(place, supercell=supercell)
+        known = read_supercell(place) if supercell is None else supercell
+        has_equations = place.is_dir() and (place / NORMAL_EQUATIONS.file).exists()
+        equations = read_normal_equations(place) if has_equations else None
+    return ForceConstants.of(
+        constants,
+        supercell=known,
+        origin=call_text("trajmodes.read_force_constants", path),
+        equations=equations,
+    )
+
+
+def plain_constants(constants: plain.ForceConstants) -> plain.ForceConstants:
+    """Return the same without methods and record, as results keep them."""
+    if not isinstance(constants, ForceConstants):
+        return constants
+    names = [one.name for one in fields(plain.ForceConstants)]
+    return plain.ForceConstants(**{name: getattr(constants, name) for name in names})

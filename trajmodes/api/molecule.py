@@ -1,0 +1,88 @@
+"""A molecule or cluster by itself: the call that finds its normal modes, and what it gives."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from trajmodes.api.calls import call_text
+from trajmodes.api.runs import in_memory
+from trajmodes.config.job import job_of
+from trajmodes.config.keywords import takes
+from trajmodes.data.labels import html_table
+from trajmodes.pipeline.job_folder import Log
+from trajmodes.pipeline.molecule import analysis as molecules
+from trajmodes.pipeline.molecule.job import molecule_job
+from trajmodes.pipeline.molecule.tables import modes_table, show_molecule
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ase import Atoms
+
+    from trajmodes.readers.trajectory import Trajectory
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class MoleculeResults(molecules.MoleculeResults):
+    """Normal modes of a molecule: frequencies, and what the run says of each."""
+
+    @property
+    def vibrations(self) -> "pd.DataFrame":
+        """Vibrations, one row each, with the columns of ``modes.csv``."""
+        import pandas as pd  # noqa: PLC0415 - loads slowly
+
+        return pd.DataFrame(dict(modes_table(self).columns)).set_index("mode")
+
+    def __str__(self) -> str:
+        """Summary, as `trajmodes molecule` prints it."""
+        return show_molecule(self, {})
+
+    def __repr__(self) -> str:
+        """Say what it is; the arrays would fill screens."""
+        frequencies = self.table.freq_thz
+        return (
+            f"<MoleculeResults of {self.molecule.crystal.formula}: {len(frequencies)} "
+            f"vibrations, {frequencies[0]:.4g} to {frequencies[-1]:.4g} THz>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = {
+            f"mode {number}": f"{thz:.4g} THz"
+            for number, thz in zip(self.table.mode, self.table.freq_thz, strict=True)
+        }
+        return html_table(f"Vibrations of {self.molecule.crystal.formula}", rows)
+
+
+@takes("molecule")
+def molecule(
+    data: "PathLike | Iterable[PathLike] | Sequence[Atoms] | Trajectory", **options: Any
+) -> MoleculeResults:
+    """Find the normal modes of a molecule or a cluster, without periodicity.
+
+    Parameters
+    ----------
+    data
+        Trajectory files, a list of ASE Atoms, or a trajectory that is open. The time between
+        Atoms is `timestep_fs`.
+    **options
+        Options of `trajmodes molecule`; with ``output`` the folder is written as well.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing, or something that only the user knows.
+    DataError
+        If the frames are not sound, or too few.
+    """
+    frames, names = in_memory(data, options.get("timestep_fs"), isolated=True)
+    job = job_of("molecule", names, options)
+    if job.running.output is not None:
+        command = call_text("trajmodes.molecule", data, **options)
+        found = molecule_job(job, command=command, frames=frames).results
+    else:
+        run = molecules.open_molecule(job, frames=frames)
+        found = molecules.analyse_molecule(run, log=Log())
+    values = {one.name: getattr(found, one.name) for one in fields(molecules.MoleculeResults)}
+    return MoleculeResults(**values)

@@ -1,0 +1,234 @@
+"""Results as an object: one Dataset, with tables, figures, mode amplitudes and its folder."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from trajmodes.api.force_constants import ForceConstants, read_force_constants
+from trajmodes.api.plots import Plots, crystal_in, modes_in
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.labels import html_table
+from trajmodes.data.results import SpectralEnergy
+from trajmodes.errors import DataError, UsageError
+from trajmodes.pipeline.amplitudes import lazy_amplitudes, reopened, saved_amplitudes
+from trajmodes.pipeline.job_folder import Analysis, Log, copy_results, save_analysis
+from trajmodes.pipeline.show import text_of
+from trajmodes.report.text.summary import render
+from trajmodes.report.write import is_map, write_results
+from trajmodes.results.dataset import to_dataset
+from trajmodes.results.folder import open_folder
+from trajmodes.results.netcdf import read_results
+from trajmodes.results.outputs import BANDS, DENSITY_MAP, TABLES, Output
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Results:
+    """Results of a run: a Dataset with units, its tables, figures and mode amplitudes.
+
+    ``results["lifetime_ps"]`` is a variable of the Dataset.
+    """
+
+    dataset: xr.Dataset
+    """All results, each variable with its unit and convention."""
+    analysis: Analysis | None = None
+    """Results as the analysis made them; None where they were read or are a spectral map."""
+    folder: Path | None = None
+    """Folder that they were read from."""
+    log: Log | None = None
+    """What was done, and how long it took."""
+
+    def to_dataset(self) -> xr.Dataset:
+        """Give all results in one Dataset with named dimensions, units and provenance."""
+        return self.dataset.copy()
+
+    def __getitem__(self, name: str) -> xr.DataArray:
+        """Return one variable."""
+        if name not in self.dataset.variables:
+            raise KeyError(f"the results hold no {name}")
+        return self.dataset[name]
+
+    @property
+    def crystal(self) -> Crystal:
+        """The primitive crystal."""
+        return crystal_in(self.dataset)
+
+    @property
+    def force_constants(self) -> ForceConstants:
+        """Force constants whose modes these are.
+
+        Raises
+        ------
+        DataError
+            If the results hold none.
+        """
+        if self.analysis is not None:
+            origin = str(self.dataset.attrs["command"])
+            return ForceConstants.of_fit(self.analysis, origin)
+        if self.folder is None or is_map(self.dataset):
+            raise DataError(
+                "the results hold no force constants",
+                why="they are the spectral energy along a path",
+                fix="take those that the run was projected on",
+            )
+        return read_force_constants(self.folder)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that `table` gives."""
+        return tuple(n for n, one in self._listed().items() if one.is_possible(self.dataset))
+
+    def table(self, name: str) -> "pd.DataFrame":
+        """One table, with the columns of the CSV file of that name.
+
+        Raises
+        ------
+        UsageError
+            If there is no such table.
+        DataError
+            If the results have no data for it.
+        """
+        import pandas as pd  # noqa: PLC0415 - loads slowly
+
+        listed = self._listed()
+        if name not in listed:
+            raise UsageError(
+                f'there is no table "{name}"', fix=f"take one of {', '.join(self.tables)}"
+            )
+        if name not in self.tables:
+            raise DataError(
+                f"the results hold no data for the table {name}",
+                why="this part of the analysis was not asked for",
+                fix=f"there are {', '.join(self.tables)}",
+            )
+        content = listed[name].make(self.dataset)
+        return pd.DataFrame(dict(content.columns))  # type: ignore[attr-defined]  # a table
+
+    @property
+    def modes(self) -> "pd.DataFrame":
+        """Sets of symmetry-equivalent modes, one row each: the columns of ``modes.csv``."""
+        return self.table("modes").set_index("set")
+
+    @property
+    def plot(self) -> Plots:
+        """Figures, one panel each, such as ``results.plot.bands(ax=ax)``."""
+        return Plots(self.dataset)
+
+    def amplitudes(self, *modes: str) -> xr.Dataset:
+        """Amplitudes Q(t) in √(eV) ps and velocities in √(eV) of modes, of every frame.
+
+        Those that were saved are read from the folder. Others are calculated from the
+        trajectory when they are computed; it is opened again where it is not in memory.
+
+        Parameters
+        ----------
+        modes
+            q and branch, such as ``1/2 0 0:3`` or ``X:4-6``; branches count from 1.
+
+        Returns
+        -------
+        Dask arrays ``Q`` and ``Qdot`` (frame, mode) with time, q, branch and frequency.
+
+        Raises
+        ------
+        UsageError
+            If there is no such mode, or the trajectory is not there any more.
+        DataError
+            If the results hold no modes.
+        """
+        if not modes:
+            raise UsageError("no mode is named", fix='give one such as "1/2 0 0:3"')
+        listed = modes_in(self.dataset)
+        if self.folder is not None:
+            saved = saved_amplitudes(self.folder, listed, modes)
+            if saved is not None:
+                return saved
+        run = None if self.analysis is None else self.analysis.run
+        if run is None:
+            run = reopened(str(self.dataset.attrs["run_file"]), self.force_constants)
+        return lazy_amplitudes(run, listed, modes)
+
+    def save(self, folder: PathLike) -> None:
+        """Write tables, figures and all other files of a results folder.
+
+        Raises
+        ------
+        UsageError
+            If a file is in the way that trajmodes did not write, or it is their own folder.
+        StorageError
+            If the system refuses to write.
+        """
+        if self.analysis is not None:
+            save_analysis(folder, self.dataset, self.analysis, self.log)
+        elif self.folder is not None:
+            copy_results(folder, self.dataset, self.folder)
+        else:
+            with open_folder(folder) as opened:
+                write_results(self.dataset, opened, dict)
+
+    def _listed(self) -> dict[str, Output]:
+        """Tables by the names of their files."""
+        outputs = (DENSITY_MAP, BANDS) if is_map(self.dataset) else TABLES
+        return {Path(one.name).stem: one for one in outputs}
+
+    def __str__(self) -> str:
+        """Summary, as `trajmodes show` prints it."""
+        return text_of(render(self.dataset, rows=None))
+
+    def __repr__(self) -> str:
+        """Say what there is, in a line."""
+        said = ", ".join(f"{name} {value}" for name, value in self._rows().items())
+        return f"<Results of {self.crystal.formula}: {said}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(f"Results of {self.crystal.formula}", self._rows())
+
+    def _rows(self) -> Mapping[str, object]:
+        dataset = self.dataset
+        rows: dict[str, object] = {}
+        if "supercell_matrix" in dataset:
+            cells = abs(np.linalg.det(dataset["supercell_matrix"].values))
+            rows["atoms"] = round(cells) * dataset.sizes["site"]
+        if is_map(dataset):
+            rows["points along the path"] = dataset.sizes["map_point"]
+        else:
+            rows["sets of modes"] = dataset.sizes["set"]
+        if "temperature" in dataset:
+            rows["temperature"] = f"{float(dataset['temperature']):.1f} K"
+        if "resolved" in dataset:
+            rows["lines resolved"] = int(dataset["resolved"].values.sum())
+        return rows
+
+
+def load(path: PathLike) -> Results:
+    """Read a results folder.
+
+    Parameters
+    ----------
+    path
+        The folder that `trajmodes run`, `project`, `fit` or `sed` wrote, or its results.nc.
+
+    Raises
+    ------
+    DataError
+        If the results are missing, damaged, or of another version.
+    """
+    place = Path(path)
+    folder = place if place.is_dir() else place.parent
+    return Results(read_results(place), folder=folder)
+
+
+def results_of(found: Analysis | SpectralEnergy, log: Log | None = None) -> Results:
+    """Results of an analysis in memory."""
+    if isinstance(found, SpectralEnergy):
+        return Results(to_dataset(found))
+    return Results(to_dataset(found.results), analysis=found, log=log)

@@ -1,0 +1,401 @@
+"""A run as an object, and the calls that read, fit and project runs."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy.typing as npt
+
+from trajmodes.api.calls import Expression, call_text
+from trajmodes.api.force_constants import ForceConstants, plain_constants
+from trajmodes.api.results import Results, load, results_of
+from trajmodes.config.job import Job, job_of, of_groups, require_taken
+from trajmodes.config.keywords import takes
+from trajmodes.data import force_constants as plain
+from trajmodes.data.labels import html_table
+from trajmodes.pipeline.check import show_check
+from trajmodes.pipeline.job_folder import Log
+from trajmodes.pipeline.load import LoadedRun
+from trajmodes.pipeline.load import load as load_run
+from trajmodes.pipeline.project_job import Given, project_job, project_only
+from trajmodes.pipeline.run import FitData, analyse, fit_job, fit_only, run_job
+from trajmodes.pipeline.sed import sed_job, spectral_energy
+from trajmodes.readers.arrays import trajectory_of_arrays, trajectory_of_atoms
+from trajmodes.readers.trajectory import Trajectory, select_frames
+from trajmodes.units import FEMTOSECOND
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Run(LoadedRun):
+    """A trajectory matched to its crystal. Nothing but a sample of frames has been read yet.
+
+    Iterate over it for blocks of motion; `arrays` gives the file as Dask arrays.
+    """
+
+    origin: str = ""
+    """The call that opened it."""
+
+    def check(self) -> str:
+        """Report what is right and wrong with the run, as `trajmodes check` prints it."""
+        return show_check(self)
+
+    @takes("fit", "fit", "phonons", "running")
+    def fit(self, **options: Any) -> ForceConstants:
+        """Fit force constants to the displacements and forces of the run.
+
+        Parameters
+        ----------
+        **options
+            Options of `trajmodes fit`.
+
+        Raises
+        ------
+        UsageError
+            If a cutoff is not admissible.
+        DataError
+            If the run has no forces, or too few frames for the force constants.
+
+        Examples
+        --------
+        >>> import trajmodes as tm
+        >>> run = tm.open(
+        ...     "examples/data/silicon.lammpstrj.xz", cell="examples/data/silicon.POSCAR"
+        ... )
+        >>> fc = run.fit(cutoff2=4.0)
+        >>> fc
+        <ForceConstants of Si2: 34 pairs, 1140.0 K, with error bars>
+        >>> print(fc.frequencies("X").round(1))
+        [ 6.2  6.2 12.5 12.5 15.1 15.1]
+        """
+        return fit([self], **options)
+
+    @takes("project", "phonons", "projection", "running")
+    def project(
+        self, force_constants: plain.ForceConstants | PathLike, **options: Any
+    ) -> Results:
+        """Project the run on the modes of force constants.
+
+        Parameters
+        ----------
+        force_constants
+            Force constants, or the file or folder that holds them.
+        **options
+            Options of `trajmodes project`.
+
+        Raises
+        ------
+        DataError
+            If the run is not of the crystal of the force constants, or too short for spectra.
+        """
+        given, named = self._constants(force_constants)
+        job = self._job({**options, "force_constants": named})
+        command = self._call("project", force_constants, options)
+        if job.running.output is not None:
+            project_job(job, command=command, given=given)
+            return load(job.running.output)
+        log = Log()
+        return results_of(project_only(job, command=command, log=log, given=given), log)
+
+    @takes("sed", "phonons", "projection", "running")
+    def sed(
+        self, force_constants: plain.ForceConstants | PathLike | None = None, **options: Any
+    ) -> Results:
+        """Map the spectral energy density of the run along a path through the zone.
+
+        Parameters
+        ----------
+        force_constants
+            Force constants whose bands are drawn and whose branches are separated; optional.
+        **options
+            Options of `trajmodes sed`.
+
+        Raises
+        ------
+        UsageError
+            If no commensurate q lies on the path, or it names a point that is not known.
+        DataError
+            If the frames are too far apart, or the run is too short for spectra.
+        """
+        given, named = self._constants(force_constants)
+        job = self._job({**options, "force_constants": named})
+        command = self._call("sed", force_constants, options)
+        if job.running.output is None:
+            return results_of(spectral_energy(job, command=command, given=given))
+        sed_job(job, command=command, given=given)
+        return load(job.running.output)
+
+    def _job(self, options: Mapping[str, Any]) -> Job:
+        """Job of the run with further options; nothing is written where no output is given."""
+        return self.job.with_options(**{"output": None, **options})
+
+    def _constants(
+        self, force_constants: plain.ForceConstants | PathLike | None
+    ) -> tuple[Given, str | None]:
+        """Return what is in memory, and the path of force constants that are not."""
+        if force_constants is None or isinstance(force_constants, str | os.PathLike):
+            named = None if force_constants is None else os.fspath(force_constants)
+            return Given(trajectory=self.trajectory), named
+        return Given(plain_constants(force_constants), self.trajectory), None
+
+    def _call(self, method: str, force_constants: object, options: Mapping[str, Any]) -> str:
+        origin = getattr(force_constants, "origin", "")
+        first = Expression(origin) if origin else force_constants
+        arguments = () if force_constants is None else (first,)
+        return call_text(f"{self.origin}.{method}", *arguments, **options)
+
+    def __repr__(self) -> str:
+        """Say what it is; the arrays would fill screens."""
+        said = ", ".join(f"{name} {value}" for name, value in self._rows().items())
+        return f"<Run of {self.supercell.crystal.formula}: {said}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(f"Run of {self.supercell.crystal.formula}", self._rows())
+
+    def _rows(self) -> dict[str, object]:
+        held = [
+            name
+            for name, has in (
+                ("positions", True),
+                ("velocities", self.trajectory.has_velocities),
+                ("forces", self.trajectory.has_forces),
+            )
+            if has
+        ]
+        rows: dict[str, object] = {
+            "files": " ".join(path.name for path in self.trajectory.paths) or "in memory",
+            "atoms": self.supercell.n_atoms,
+            "frames": self.n_frames,
+        }
+        if self.trajectory.interval_ps is not None:
+            rows["every"] = f"{1e3 * self.trajectory.interval_ps:.4g} fs"
+        return rows | {"with": " ".join(held)}
+
+
+@takes("check")
+def open_run(
+    trajectory: "PathLike | Iterable[PathLike] | Sequence[Atoms]", **options: Any
+) -> Run:
+    """Open a trajectory and match it to its crystal.
+
+    Parameters
+    ----------
+    trajectory
+        The file or files of one run, one job file (``.toml``), or a list of ASE Atoms, whose
+        time step is `timestep_fs`.
+    **options
+        Options of `trajmodes check`.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing, or something that only the user knows.
+    DataError
+        If the trajectory is not sound, or not of this crystal.
+
+    Examples
+    --------
+    >>> import trajmodes as tm
+    >>> run = tm.open("examples/data/silicon.lammpstrj.xz", cell="examples/data/silicon.POSCAR")
+    >>> run.n_frames, run.supercell.n_atoms
+    (3001, 64)
+    >>> velocities = run.arrays()["velocities"]  # a Dask array (frame, atom, xyz)
+    >>> print(round(float(velocities[:100].std().compute()), 1), "Å/ps")
+    5.9 Å/ps
+    """
+    origin = call_text("trajmodes.open", _named(trajectory), **options)
+    frames, files = in_memory(trajectory, options.get("timestep_fs"))
+    return _opened(job_of("check", files, options), frames, origin)
+
+
+@takes("check", "matching")
+def from_arrays(  # noqa: PLR0913 - each keyword is one field of the frames
+    positions: npt.ArrayLike,
+    cells: npt.ArrayLike,
+    species: Sequence[str],
+    *,
+    forces: npt.ArrayLike | None = None,
+    velocities: npt.ArrayLike | None = None,
+    masses_da: npt.ArrayLike | None = None,
+    interval_ps: float | None = None,
+    ideal: npt.ArrayLike | None = None,
+    **options: Any,
+) -> Run:
+    """Make a run of frames that are given as arrays.
+
+    Parameters
+    ----------
+    positions
+        (t, a, 3) in Å, folded into the box or not.
+    cells
+        (3, 3) or (t, 3, 3) box vectors in Å, as rows.
+    species
+        (a,) chemical symbols.
+    forces
+        (t, a, 3) in eV/Å.
+    velocities
+        (t, a, 3) in Å/ps.
+    masses_da
+        (a,) in Da; the standard ones of the elements where they are not given.
+    interval_ps
+        Time between frames in ps, where they are frames of one run.
+    ideal
+        (a, 3) positions in Å from which the frames are displaced, where they are snapshots
+        about a known structure.
+    **options
+        Options of `trajmodes check`.
+
+    Raises
+    ------
+    DataError
+        If shapes disagree, a number is not finite, or the frames are not of this crystal.
+    """
+    frames = trajectory_of_arrays(
+        positions,
+        cells,
+        species,
+        forces=forces,
+        velocities=velocities,
+        masses_da=masses_da,
+        interval_ps=interval_ps,
+        ideal=ideal,
+    )
+    origin = call_text("trajmodes.from_arrays", positions, cells, species, **options)
+    return _opened(job_of("check", "arrays", options), frames, origin)
+
+
+@takes("run")
+def run(
+    trajectory: "PathLike | Iterable[PathLike] | Sequence[Atoms] | Run", **options: Any
+) -> Results:
+    """Fit force constants to a run and project it on their modes, as `trajmodes run` does.
+
+    Parameters
+    ----------
+    trajectory
+        The file or files of one run, one job file (``.toml``), a list of ASE Atoms, or a run
+        that is open.
+    **options
+        Options of `trajmodes run`. For a run that is open those that say how to read it were
+        given to `trajmodes.open`.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing, or something that only the user knows.
+    DataError
+        If the trajectory is not sound, not of this crystal, or too short for the constants.
+    """
+    command = call_text("trajmodes.run", _named(trajectory), **options)
+    if isinstance(trajectory, Run):
+        _require_open(options, "run")
+        job = trajectory.job.with_options(**{"output": None, **options})
+        frames: Trajectory | None = trajectory.trajectory
+    else:
+        frames, files = in_memory(trajectory, options.get("timestep_fs"))
+        job = job_of("run", files, options)
+        frames = _selected(frames, job)
+    if job.running.output is not None:
+        run_job(job, command=command, frames=frames)
+        return load(job.running.output)
+    log = Log()
+    loaded = load_run(job, log=log, frames=frames)
+    return results_of(analyse(loaded, command=command, log=log), log)
+
+
+@takes("fit")
+def fit(
+    data: "PathLike | Iterable[PathLike | Run | Atoms] | Run | Trajectory",
+    **options: Any,
+) -> ForceConstants:
+    """Fit force constants to displacements and forces of one or several runs together.
+
+    Parameters
+    ----------
+    data
+        Trajectory files of one or several runs, a pattern such as ``T300/*.lammpstrj``, a job
+        file, a list of ASE Atoms with forces, or runs that are open.
+    **options
+        Options of `trajmodes fit`. For runs that are open those that say how to read them were
+        given to `trajmodes.open`.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing, or something that only the user knows.
+    DataError
+        If the frames are not sound, not of one crystal, or too few for the force constants.
+    """
+    runs = _runs(data)
+    command = call_text("trajmodes.fit", _named(data), **options)
+    if runs:
+        _require_open(options, "fit")
+        files = tuple(name for one in runs for name in one.job.trajectory)
+        first = runs[0].job
+        job = first.with_options(**{"output": None, **options, "trajectory": files})
+        if len(runs) == 1:
+            command = call_text(f"{runs[0].origin}.fit", **options)
+        frames: Sequence[Trajectory] = [one.trajectory for one in runs]
+    else:
+        only, names = in_memory(data, options.get("timestep_fs"))
+        job = job_of("fit", names, options)
+        only = _selected(only, job)
+        frames = () if only is None else [only]
+    trajectories = FitData(frames)
+    if job.running.output is not None:
+        fit_job(job, command=command, data=trajectories)
+        return load(job.running.output).force_constants
+    found = fit_only(job, command=command, log=Log(), data=trajectories)
+    return ForceConstants.of_fit(found, command)
+
+
+def in_memory(
+    data: object, timestep_fs: float | None, *, isolated: bool = False
+) -> tuple[Trajectory | None, list[str]]:
+    """Trajectory that is in memory and a name for it, or None and the names of files."""
+    if isinstance(data, str | os.PathLike):
+        return None, [os.fspath(data)]
+    if isinstance(data, Trajectory):
+        return data, ["arrays"]
+    items = list(cast("Iterable[Any]", data))
+    if items and hasattr(items[0], "get_forces"):
+        interval_ps = None if timestep_fs is None else timestep_fs * FEMTOSECOND
+        frames = trajectory_of_atoms(items, interval_ps=interval_ps, isolated=isolated)
+        return frames, ["arrays"]
+    return None, [os.fspath(item) for item in items]
+
+
+def _selected(frames: Trajectory | None, job: Job) -> Trajectory | None:
+    return None if frames is None else select_frames(frames, *job.reading.frames)
+
+
+def _opened(job: Job, frames: Trajectory | None, origin: str) -> Run:
+    found = load_run(job, log=Log(), frames=_selected(frames, job))
+    values = {one.name: getattr(found, one.name) for one in fields(LoadedRun)}
+    return Run(**values, origin=origin)
+
+
+def _runs(data: object) -> list[Run]:
+    """Return the runs that are open, if all of the data are such."""
+    if isinstance(data, Run):
+        return [data]
+    items = list(data) if isinstance(data, list | tuple) else []
+    return items if items and all(isinstance(one, Run) for one in items) else []
+
+
+def _named(data: object) -> object:
+    """Write runs as the calls that opened them; other data as they are."""
+    runs = _runs(data)
+    if isinstance(data, Run):
+        return Expression(data.origin)
+    return Expression(f"[{', '.join(one.origin for one in runs)}]") if runs else data
+
+
+def _require_open(options: Mapping[str, Any], command: str) -> None:
+    """Refuse options that say how to read a run, where it is open already."""
+    require_taken(command, options, of_groups(("fit", "phonons", "projection", "running")))
