@@ -87,5 +87,14 @@ def test_run_of_silicon(tmp_path):
 def test_projection_of_gan(tmp_path):
     dump, folder = os.environ["TRAJMODES_BENCH_GAN"], tmp_path / "modes"
     cell, constants = (os.environ[f"TRAJMODES_BENCH_GAN_{k}"] for k in ("CELL", "CONSTANTS"))
-    words = ["--cell", cell, "--constants", constants, "--timestep-fs", "1", "-o", str(folder)]
+    words = [
+        "--cell",
+        cell,
+        "--force-constants",
+        constants,
+        "--timestep-fs",
+        "0.5",
+        "-o",
+        str(folder),
+    ]
     assert timed("project on GaN", ["project", dump, *words], folder) > 0.0
