@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 PathLike = str | os.PathLike[str]
+_OF_OPEN_RUNS = of_groups(("fit", "phonons", "projection", "running"))
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -293,7 +294,7 @@ def run(
     """
     command = call_text("trajmodes.run", _named(trajectory), **options)
     if isinstance(trajectory, Run):
-        _require_open(options, "run")
+        require_taken("run", options, _OF_OPEN_RUNS)
         job = trajectory.job.with_options(**{"output": None, **options})
         frames: Trajectory | None = trajectory.trajectory
     else:
@@ -334,7 +335,7 @@ def fit(
     runs = _runs(data)
     command = call_text("trajmodes.fit", _named(data), **options)
     if runs:
-        _require_open(options, "fit")
+        require_taken("fit", options, _OF_OPEN_RUNS)
         files = tuple(name for one in runs for name in one.job.trajectory)
         first = runs[0].job
         job = first.with_options(**{"output": None, **options, "trajectory": files})
@@ -394,8 +395,3 @@ def _named(data: object) -> object:
     if isinstance(data, Run):
         return Expression(data.origin)
     return Expression(f"[{', '.join(one.origin for one in runs)}]") if runs else data
-
-
-def _require_open(options: Mapping[str, Any], command: str) -> None:
-    """Refuse options that say how to read a run, where it is open already."""
-    require_taken(command, options, of_groups(("fit", "phonons", "projection", "running")))
