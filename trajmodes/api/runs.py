@@ -207,7 +207,7 @@ def open_run(
     (3001, 64)
     >>> velocities = run.arrays()["velocities"]  # a Dask array (frame, atom, xyz)
     >>> print(round(float(velocities[:100].std().compute()), 1), "Å/ps")
-    5.9 Å/ps
+    5.8 Å/ps
     """
     origin = call_text("trajmodes.open", _named(trajectory), **options)
     frames, files = in_memory(trajectory, options.get("timestep_fs"))
