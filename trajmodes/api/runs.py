@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 PathLike = str | os.PathLike[str]
+_OF_OPEN_RUNS = of_groups(("fit", "phonons", "projection", "running"))
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -206,7 +207,7 @@ def open_run(
     (3001, 64)
     >>> velocities = run.arrays()["velocities"]  # a Dask array (frame, atom, xyz)
     >>> print(round(float(velocities[:100].std().compute()), 1), "Å/ps")
-    5.9 Å/ps
+    5.8 Å/ps
     """
     origin = call_text("trajmodes.open", _named(trajectory), **options)
     frames, files = in_memory(trajectory, options.get("timestep_fs"))
@@ -293,7 +294,7 @@ def run(
     """
     command = call_text("trajmodes.run", _named(trajectory), **options)
     if isinstance(trajectory, Run):
-        _require_open(options, "run")
+        require_taken("run", options, _OF_OPEN_RUNS)
         job = trajectory.job.with_options(**{"output": None, **options})
         frames: Trajectory | None = trajectory.trajectory
     else:
@@ -334,7 +335,7 @@ def fit(
     runs = _runs(data)
     command = call_text("trajmodes.fit", _named(data), **options)
     if runs:
-        _require_open(options, "fit")
+        require_taken("fit", options, _OF_OPEN_RUNS)
         files = tuple(name for one in runs for name in one.job.trajectory)
         first = runs[0].job
         job = first.with_options(**{"output": None, **options, "trajectory": files})
@@ -394,8 +395,3 @@ def _named(data: object) -> object:
     if isinstance(data, Run):
         return Expression(data.origin)
     return Expression(f"[{', '.join(one.origin for one in runs)}]") if runs else data
-
-
-def _require_open(options: Mapping[str, Any], command: str) -> None:
-    """Refuse options that say how to read a run, where it is open already."""
-    require_taken(command, options, of_groups(("fit", "phonons", "projection", "running")))

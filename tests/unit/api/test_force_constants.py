@@ -65,7 +65,7 @@ def test_files_of_other_programs_go_where_they_are_asked_for(fc, tmp_path):
     assert {path.parent for path in paths} == {tmp_path / "phonopy"}
     again = tm.read_force_constants(tmp_path / "phonopy")
     np.testing.assert_allclose(again.frequencies("X"), fc.frequencies("X"), atol=1e-6)
-    with pytest.raises(UsageError, match="no format is called"):
+    with pytest.raises(UsageError, match="there is no format"):
         fc.write("nothing", tmp_path / "nothing")
     with pytest.raises(DataError, match=r"cubic|third"):
         fc.write("shengbte", tmp_path / "shengbte")
