@@ -1,0 +1,52 @@
+"""House rules that readers of the code rely on: sizes of rooms and files, and plain words."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = sorted((ROOT / "trajmodes").rglob("*.py"))
+MOST_FILES, MOST_LINES = 15, 400
+
+_WORDS = re.compile(
+    r"\b(told|tells?|telling|teller|mend(s|ed|ing)?|doors?|spill(s|ed|ing)?|ladders?|rungs?"
+    r"|climb(s|ed|ing)?|ledgers?|lean(s|ed|ing)?|stray|eats?|eaten|food|seams?|nouns?"
+    r"|(is|be|are) had)\b",
+    re.IGNORECASE,
+)
+"""Words that no paper of the field uses for what they stood for; the glossary of
+docs/conventions.md has the standard terms."""
+
+
+def _prose() -> list[Path]:
+    own = Path(__file__)
+    files = [*PACKAGE, *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*"), ROOT / "README.md"]
+    files += (ROOT / "tests").rglob("*.py")
+    return [path for path in files if path.suffix in (".py", ".md") and path != own]
+
+
+def test_a_folder_holds_few_enough_files_to_find_one():
+    counts = Counter(path.parent for path in PACKAGE if path.name != "__init__.py")
+    crowded = {
+        str(folder.relative_to(ROOT)): n for folder, n in counts.items() if n > MOST_FILES
+    }
+    assert crowded == {}
+
+
+def test_no_file_is_longer_than_a_reader_can_hold():
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE}
+    assert {str(p.relative_to(ROOT)): n for p, n in lengths.items() if n > MOST_LINES} == {}
+
+
+@pytest.mark.parametrize("path", _prose(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_words_are_those_of_the_field(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = [f"{n}: {line.strip()}" for n, line in enumerate(lines, 1) if _WORDS.search(line)]
+    assert found == []
+
+
+def test_the_word_list_refuses_what_it_should():
+    assert _WORDS.search("The run is told apart.")
+    assert not _WORDS.search("A foretold outspill is no whole word.")
