@@ -10,9 +10,7 @@ See `trajmodes.api` for the objects, `trajmodes.pipeline` for the composition of
 `trajmodes.data` for the data classes that they exchange.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
@@ -22,7 +20,7 @@ _HOMES = {
     "ForceConstants": ("trajmodes.api.force_constants", "ForceConstants"),
     "Results": ("trajmodes.api.results", "Results"),
     "Run": ("trajmodes.api.runs", "Run"),
-    "fit": ("trajmodes.api.runs", "fit"),
+    "fit_runs": ("trajmodes.api.runs", "fit_runs"),
     "from_arrays": ("trajmodes.api.runs", "from_arrays"),
     "load": ("trajmodes.api.results", "load"),
     "molecule": ("trajmodes.api.molecule", "molecule"),
@@ -36,7 +34,7 @@ __all__ = [
     "Results",
     "Run",
     "__version__",
-    "fit",
+    "fit_runs",
     "from_arrays",
     "load",
     "molecule",
@@ -55,15 +53,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Package(ModuleType):
-    """The package, in which ``fit`` is the function, and not the room of that name."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Importing trajmodes.fit would put the room into the place of the function.
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

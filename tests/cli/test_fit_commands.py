@@ -106,15 +106,15 @@ def test_later_frames_are_appended_to_saved_equations(fitted, dump, tmp_path):
 def test_shorter_cutoffs_of_saved_equations_equal_a_new_fit(fitted, dump, texts, tmp_path):
     rest = write_dump(tmp_path / "later" / "si.lammpstrj", texts[-FRAMES // 4 :])
     settings = {"cell": CELL, "cutoff": 4.0, "cutoff3": 2.5}
-    first = tm.fit(dump, output=tmp_path / "first", frames=(0, 600), cell=CELL)
+    first = tm.fit_runs(dump, output=tmp_path / "first", frames=(0, 600), cell=CELL)
     assert first.triplets is None
     equations = fitted[0] / "normal_equations.nc"
     with pytest.raises(UsageError, match=r"orders \[2, 3\] cannot be fitted"):
-        tm.fit(rest, append=tmp_path / "first" / "normal_equations.nc", **settings)
-    shorter = tm.fit(rest, append=equations, **settings)
+        tm.fit_runs(rest, append=tmp_path / "first" / "normal_equations.nc", **settings)
+    shorter = tm.fit_runs(rest, append=equations, **settings)
     assert (shorter.cutoff, shorter.triplets.cutoff) == (4.0, 2.5)
     with pytest.raises(UsageError, match="is longer than that of the normal equations"):
-        tm.fit(rest, append=equations, cell=CELL, cutoff=5.2)
+        tm.fit_runs(rest, append=equations, cell=CELL, cutoff=5.2)
 
 
 def test_appending_refuses_repeated_frames_and_other_crystals(fitted, dump, tmp_path):
@@ -131,7 +131,7 @@ def test_atoms_in_memory_give_what_the_file_gives(fitted, dump):
     images = ase.io.read(dump, ":", format="lammps-dump-text")
     for image in images:
         image.symbols[:] = "Si"
-    found = tm.fit(images, cell=CELL, cutoff=5.0, cutoff3=3.9)
+    found = tm.fit_runs(images, cell=CELL, cutoff=5.0, cutoff3=3.9)
     truth = read_force_constants(fitted[0] / "force_constants.h5")
     assert np.abs(found.values - truth.values).max() < 1e-6
     scale = np.abs(truth.triplets.values).max()

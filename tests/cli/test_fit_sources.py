@@ -98,7 +98,7 @@ def test_atoms_about_a_known_structure(frames):
         image.arrays["forces"] = f_ax
         images.append(image)
     snapshots = trajectory_of_atoms(images, ideal=ideal)
-    compare(tm.fit(snapshots, cutoff=CUTOFF), truth)
+    compare(tm.fit_runs(snapshots, cutoff=CUTOFF), truth)
 
 
 def compare(found, truth) -> None:
@@ -138,9 +138,9 @@ def test_displacements_are_counted_from_the_average(crystals, springs, hessian_o
     ase.io.write(tmp_path / "POSCAR", unit, direct=True)
     frames = trajectory_of_atoms(images, ideal=ideal)
     settings = {"cell": tmp_path / "POSCAR", "cutoff": CUTOFF}
-    given = tm.fit(frames, **settings).record.results
+    given = tm.fit_runs(frames, **settings).record.results
     assert any("--displacements-from average" in str(note) for note in given.notes)
-    results = tm.fit(frames, displacements_from="average", **settings).record.results
+    results = tm.fit_runs(frames, displacements_from="average", **settings).record.results
     moved = results.supercell.crystal.positions - crystal.positions
     apart = (moved - moved[0])[:, 2]
     np.testing.assert_allclose(apart, (offset - offset[0])[:, 2], atol=2e-3)

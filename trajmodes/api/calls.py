@@ -13,8 +13,8 @@ def call_text(function: str, *arguments: Any, **keywords: Any) -> str:
 
     Examples
     --------
-    >>> call_text("trajmodes.fit", ["a.xyz", "b.xyz"], cutoff2=5.0)
-    "trajmodes.fit(['a.xyz', 'b.xyz'], cutoff2=5.0)"
+    >>> call_text("trajmodes.fit_runs", ["a.xyz", "b.xyz"], cutoff2=5.0)
+    "trajmodes.fit_runs(['a.xyz', 'b.xyz'], cutoff2=5.0)"
     """
     shown = [_shown(value) for value in arguments]
     shown += [f"{name}={_shown(value)}" for name, value in keywords.items()]

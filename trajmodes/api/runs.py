@@ -74,7 +74,7 @@ class Run(LoadedRun):
         >>> print(fc.frequencies("X").round(1))
         [ 6.2  6.2 12.5 12.5 15.1 15.1]
         """
-        return fit([self], **options)
+        return fit_runs([self], **options)
 
     @takes("project", "phonons", "projection", "running")
     def project(
@@ -310,7 +310,7 @@ def run(
 
 
 @takes("fit")
-def fit(
+def fit_runs(
     data: "PathLike | Iterable[PathLike | Run | Atoms] | Run | Trajectory",
     **options: Any,
 ) -> ForceConstants:
@@ -333,7 +333,7 @@ def fit(
         If the frames are not sound, not of one crystal, or too few for the force constants.
     """
     runs = _runs(data)
-    command = call_text("trajmodes.fit", _named(data), **options)
+    command = call_text("trajmodes.fit_runs", _named(data), **options)
     if runs:
         require_taken("fit", options, _OF_OPEN_RUNS)
         files = tuple(name for one in runs for name in one.job.trajectory)

@@ -84,12 +84,12 @@ def test_arrays_and_atoms_give_the_force_constants_of_the_file(silicon, run, fc)
 def test_runs_are_pooled_as_if_added_one_by_one(silicon):
     first = tm.open(**{**silicon, "frames": (0, 400)})
     second = tm.open(**{**silicon, "frames": (400, 800)})
-    both = tm.fit([first, second], cutoff2=4.0)
+    both = tm.fit_runs([first, second], cutoff2=4.0)
     assert both.quality.n_frames == 800
-    one_by_one = tm.fit(first, cutoff2=4.0).append(second)
+    one_by_one = tm.fit_runs(first, cutoff2=4.0).append(second)
     assert one_by_one.quality.n_frames == 800
     np.testing.assert_allclose(one_by_one.values, both.values, atol=1e-10)
-    assert both.origin.startswith("trajmodes.fit([trajmodes.open(")
+    assert both.origin.startswith("trajmodes.fit_runs([trajmodes.open(")
     assert ".fit(cutoff2=4.0).append(trajmodes.open(" in one_by_one.origin
 
 
@@ -140,7 +140,7 @@ def test_a_keyword_that_is_not_taken_is_named(run, options, message):
     with pytest.raises(UsageError, match=message):
         run.fit(**options)
     with pytest.raises(UsageError, match=message):
-        tm.fit([run], **options)
+        tm.fit_runs([run], **options)
 
 
 def test_the_command_is_the_complete_call(results, silicon):

@@ -20,7 +20,7 @@ COMMANDS = ("check", "run", "fit", "project", "sed", "molecule", "modes", "movie
 FUNCTIONS = {
     "check": open_run,
     "run": tm.run,
-    "fit": tm.fit,
+    "fit": tm.fit_runs,
     "molecule": tm.molecule,
 }
 

@@ -53,4 +53,4 @@ def test_dump_lines_in_warnings_keep_their_line_breaks():
 
 def test_a_fit_from_python_refuses_given_force_constants():
     with pytest.raises(UsageError, match="force_constants is not an option of `trajmodes fit`"):
-        tm.fit("none.xyz", constants="fit")
+        tm.fit_runs("none.xyz", constants="fit")
