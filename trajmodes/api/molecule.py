@@ -72,7 +72,7 @@ def molecule(
     Raises
     ------
     UsageError
-        If a file is missing, or something that only the user knows.
+        If a file, or information that only the user has, is missing.
     DataError
         If the frames are not sound, or too few.
     """

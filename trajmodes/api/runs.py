@@ -195,7 +195,7 @@ def open_run(
     Raises
     ------
     UsageError
-        If a file is missing, or something that only the user knows.
+        If a file, or information that only the user has, is missing.
     DataError
         If the trajectory is not sound, or not of this crystal.
 
@@ -288,7 +288,7 @@ def run(
     Raises
     ------
     UsageError
-        If a file is missing, or something that only the user knows.
+        If a file, or information that only the user has, is missing.
     DataError
         If the trajectory is not sound, not of this crystal, or too short for the constants.
     """
@@ -328,7 +328,7 @@ def fit_runs(
     Raises
     ------
     UsageError
-        If a file is missing, or something that only the user knows.
+        If a file, or information that only the user has, is missing.
     DataError
         If the frames are not sound, not of one crystal, or too few for the force constants.
     """

@@ -239,7 +239,7 @@ BOX = Kind(
     tidy=_nine,
 )
 FRAMES = Kind(
-    "START:STOP, such as 2000: or :5000, or one or two whole numbers with 0 ≤ START < STOP",
+    "START:STOP, such as 2000: or :5000, or a list of one or two whole numbers, START < STOP",
     _are_frames,
     _read_frames,
     from_text=True,

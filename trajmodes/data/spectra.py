@@ -26,7 +26,7 @@ class Verdict(StrEnum):
     FAILED = "not resolved: the fit did not converge"
     NO_LINE = "not resolved: the spectrum does not have the shape of one line"
     OUTSIDE = "not resolved: the line lies outside the band that was kept"
-    OVERDAMPED = "overdamped: the mode does not oscillate, and has no lifetime"
+    OVERDAMPED = "overdamped: the mode is damped within a period, and no lifetime is defined"
     TOO_LONG = "not resolved: the run is too short for a lifetime as long"
     TOO_FAST = "not resolved: the energy decays from frame to frame"
     UNDEFINED = "not resolved: the harmonic frequency is imaginary, and the energy is undefined"

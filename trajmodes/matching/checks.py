@@ -118,7 +118,7 @@ def _nyquist_note(trajectory: Trajectory, match: Match, omega: float) -> Note:
     wanted = max(1, int(stride * nyquist / (3.0 * bound)))
     text = (
         f"frames are {1e3 * trajectory.interval_ps:.3g} fs apart, Nyquist {nyquist:.3g} THz, "
-        f"but the crystal has modes of at least {bound:.3g} THz"
+        f"less than twice {bound:.3g} THz, a lower bound of the highest frequency"
     )
     fix = dump_lines(trajectory, match.supercell.crystal.species, stride=wanted)
     severity: Severity = "error" if nyquist < 1.2 * bound else "warning"

@@ -77,13 +77,13 @@ def species_of_run(
 def _by_map(trajectory: Trajectory, type_map: Mapping[int, str]) -> Species:
     if trajectory.types is None:
         raise UsageError(
-            "a map of atom types is given, but the trajectory has no types",
-            fix="omit the map",
+            "elements of atom types are given, but the trajectory has no types",
+            fix="omit --species (species)",
         )
     missing = sorted(set(trajectory.types.tolist()) - set(type_map))
     if missing:
         raise UsageError(
-            f"the map of atom types has no element for {', '.join(map(str, missing))}",
+            f"no element is given for atom types {', '.join(map(str, missing))}",
             fix="name an element for every type",
         )
     return tuple(type_map[kind] for kind in trajectory.types.tolist())

@@ -152,7 +152,7 @@ def check_job(job: Job) -> LoadedRun:
     Raises
     ------
     UsageError
-        If a file is missing, or something that only the user knows.
+        If a file, or information that only the user has, is missing.
     DataError
         If the trajectory is not sound, or not of this crystal.
     """

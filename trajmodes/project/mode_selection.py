@@ -64,7 +64,7 @@ def parse_modes(
 
 
 def _parse(text: str, modes: Modes, point_of: PointOf | None) -> list[ChosenMode]:
-    words, colon, branches = text.partition(":")
+    words, colon, branches = str(text).partition(":")
     numbers = _numbers(words)
     if len(numbers) != 3 and colon and words.strip() and point_of is not None:
         numbers = (np.round(point_of(words), 12) + 0.0).tolist()

@@ -187,8 +187,8 @@ def _inside_sphere(cutoff: Cutoff, supercell: Supercell) -> Cutoff:
             f"the cutoff of {cutoff.largest:g} Å reaches beyond the supercell's inscribed "
             "sphere",
             why="more distant pairs interact with their own periodic images",
-            fix=f"the largest admissible cutoff is {np.floor(limit * 1e4) / 1e4:.4f} Å; "
-            'for all pairs of the supercell, give "supercell"',
+            fix=f"the largest admissible cutoff is {np.floor(limit * 1e4) / 1e4:.4f} Å; for "
+            'second order alone, "supercell" takes all pairs of the supercell',
         )
     top = limit - SHELL_TOLERANCE
     return Cutoff(

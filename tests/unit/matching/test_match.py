@@ -141,7 +141,7 @@ def test_type_map_decides(crystals, einstein):
     run = einstein(crystal, 2 * np.eye(3, dtype=int))
     run = replace(run, species=None, types=np.tile([1, 2], 8))
     assert match(crystal, run, type_map={1: "Na", 2: "Cl"}).residual_rms < 0.1
-    with pytest.raises(UsageError, match="has no element for 2"):
+    with pytest.raises(UsageError, match="no element is given for atom types 2"):
         match(crystal, run, type_map={1: "Na"})
     with pytest.raises(UsageError, match="has no types"):
         match(crystal, replace(run, types=None), type_map={1: "Na", 2: "Cl"})

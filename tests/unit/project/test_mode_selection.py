@@ -38,6 +38,7 @@ def test_fractions_commas_and_all(modes: Modes) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (4, "does not name a mode"),
         ("0 0 0", "does not name a mode"),
         ("0 0:1", "does not name a mode"),
         ("x 0 0:1", "does not name a mode"),

@@ -39,7 +39,7 @@ def test_the_overview(results):
         "Crystal        Si2, 2 sites in 40.05 Å³",
         "Supercell      [4 0 0, 0 4 0, 0 0 4], 64 cells, 128 atoms",
         "Temperature    300.40 ± 0.90 K",
-        "given force constants, from another run: 7 parameters (full rank), cutoff 4.5 Å",
+        "given force constants, fitted earlier: 7 parameters (full rank), cutoff 4.5 Å",
         "36 q points (one of each ±q), 216 modes in 31 sets",
         "Equipartition  holds (χ² = ",
         "Thermostat     NVE: the kinetic energy fluctuates by 0.51 ± 0.03",

@@ -37,7 +37,7 @@ def fit_in_one_line(dataset: NamedArrays) -> str:
     free, rank = int(dataset["n_parameters"]), int(dataset["rank"])
     full = "full rank" if rank == free else f"RANK {rank} ONLY"
     # Only a fit to this run has the run's mean positions.
-    other = "" if "reference_shift" in dataset else "given force constants, from another run: "
+    other = "" if "reference_shift" in dataset else "given force constants, fitted earlier: "
     return (
         f"{other}{free} parameters ({full}), {_cutoffs(dataset)}, "
         f"{int(dataset['n_frames'])} frames; "
