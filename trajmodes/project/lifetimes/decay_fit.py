@@ -159,15 +159,15 @@ def mean_bias(gamma: Floats, lag_ps: Floats, range_ps: Floats) -> Floats:
 
 _SHARPNESS = 2.0
 _PAIRS = 5.67
-"""Part of c from the two pairs of times, …"""
+"""Part of c from the two pairs of times."""
 _CYCLES = 3.20
-"""… and from four of the cycles at d = 1, or from the two others."""
+"""Part of c from four of the cycles at d = 1, or from the two others."""
 _SECOND_ORDER = 1.0 / 3.0
 _GRID_PER_E = 12
 _SLOWEST = 0.5
-"""Smallest γ of the search, in units of 1/(length of the run), …"""
+"""Smallest γ of the search, in units of 1/(length of the run)."""
 _FASTEST = 2.0
-"""… and the largest, in units of 1/(shortest lag)."""
+"""Largest γ of the search, in units of 1/(shortest lag)."""
 _MOST_STEPS = 20
 _LONGEST_STEP = 0.3
 _LIFETIMES_PER_BLOCK = 6.0

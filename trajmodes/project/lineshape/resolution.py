@@ -40,14 +40,14 @@ the range contains another line, and the fit may be anywhere."""
 _LEAST_AREA = 2.0 / 3.0
 """Least area of a line fitted in a narrower range, relative to the fit in the wider one."""
 _ROUNDS = 3
-"""The first fit uses a range around the first guess, later ones a range around the fitted line,
-…"""
+"""Number of fits: the first in a range around the first guess, the others in one around the
+line of the previous fit."""
 _MOVED = 0.03
-"""… if the range changed by more than this part of itself."""
+"""Relative change of the range below which it is not fitted again."""
 _WIDE_ENOUGH = 4.0
-"""Width in resolutions at which no longer segment is needed, …"""
+"""Width in resolutions at which no longer segment is needed."""
 _AWAY_FROM_ZERO = 2.0
-"""… if the lower half maximum is at least this many resolutions above zero."""
+"""Least distance of the lower half maximum from zero, in resolutions, for the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,10 @@ class SegmentSpectra:
 
     band: BandSpectra
     lowest: Ints
-    """(g,) first bin. Zero is excluded, because it is its own mirror image, as is …"""
+    """(g,) first bin. Zero is excluded: it is its own mirror image."""
     highest: Ints
-    """(g,) … the Nyquist frequency. Smaller than `lowest` where there is no bin."""
+    """(g,) last bin, below the Nyquist frequency for the same reason. Smaller than `lowest` if
+    there is no bin."""
     df: float
     """Spacing of the bins in THz."""
     resolution: float
