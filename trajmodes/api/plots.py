@@ -7,16 +7,12 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
 
-from trajmodes.arrays import Ints
-from trajmodes.data.crystal import Crystal
-from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.project.mode_selection import parse_modes
-from trajmodes.units import DALTON, THZ
+from trajmodes.results.dataset import modes_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,8 +66,7 @@ class Plots:
         ax
             The axes.
         """
-        number = self._set(mode)
-        axes = self._draw("spectra.spectrum_panel", "line_power", ax, number)
+        axes = self._draw("spectra.spectrum_panel", "line_power", ax, self._set(mode))
         axes.set(xlabel="Frequency (THz)", ylabel="Spectral energy (meV/THz)")
         return axes
 
@@ -85,8 +80,7 @@ class Plots:
         ax
             The axes.
         """
-        number = self._set(mode)
-        axes = self._draw("spectra.correlation_panel", "energy_acf", ax, number)
+        axes = self._draw("spectra.correlation_panel", "energy_acf", ax, self._set(mode))
         axes.set(xlabel="Lag (ps)", ylabel="Energy correlation")
         return axes
 
@@ -117,41 +111,3 @@ class Plots:
                 fix=f"sets count from 0 to {count - 1}; acoustic modes at Γ belong to none",
             )
         return int(number)
-
-
-def modes_in(dataset: xr.Dataset) -> Modes:
-    """Modes at the commensurate q points, as results hold them.
-
-    Raises
-    ------
-    DataError
-        If the results hold none.
-    """
-    if "mode_vectors" not in dataset:
-        raise DataError(
-            "the results hold no modes",
-            why="they are the spectral energy along a path",
-            fix="project the run on its modes: run.project(force_constants)",
-        )
-    parts = dataset["mode_vectors"].values
-    sem = dataset.get("mode_freq_thz_sem")
-    sets: Ints = dataset["mode_set"].values.astype(np.int64)
-    return Modes(
-        crystal=crystal_in(dataset),
-        qpoints=dataset["q"].values,
-        weights=dataset["q_weight"].values,
-        omega=dataset["mode_freq_thz"].values * THZ,
-        vectors=parts[..., 0] + 1j * parts[..., 1],
-        omega_sem=None if sem is None else sem.values * THZ,
-        sets=sets,
-    )
-
-
-def crystal_in(dataset: xr.Dataset) -> Crystal:
-    """Primitive crystal, as results hold it."""
-    return Crystal(
-        cell=dataset["cell"].values,
-        sites=dataset["sites"].values,
-        species=tuple(map(str, dataset["species"].values)),
-        masses=dataset["mass_da"].values * DALTON,
-    )

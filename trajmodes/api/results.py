@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from trajmodes.api.force_constants import ForceConstants, read_force_constants
-from trajmodes.api.plots import Plots, crystal_in, modes_in
+from trajmodes.api.plots import Plots
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.labels import html_table
 from trajmodes.data.results import SpectralEnergy
@@ -20,7 +20,7 @@ from trajmodes.pipeline.job_folder import Analysis, Log, copy_results, save_anal
 from trajmodes.pipeline.show import text_of
 from trajmodes.report.text.summary import render
 from trajmodes.report.write import is_map, write_results
-from trajmodes.results.dataset import to_dataset
+from trajmodes.results.dataset import crystal_in, modes_in, to_dataset
 from trajmodes.results.folder import open_folder
 from trajmodes.results.netcdf import read_results
 from trajmodes.results.outputs import BANDS, DENSITY_MAP, TABLES, Output

@@ -1,4 +1,4 @@
-"""`Results` → one flat xarray Dataset with the variables that `schema` declares."""
+"""`Results` → one flat xarray Dataset as `schema` declares it; crystal and modes from it."""
 
 from typing import Any, NamedTuple
 
@@ -6,13 +6,15 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from trajmodes.arrays import Bools, Floats
+from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data.anharmonic import PerturbativeWidths
 from trajmodes.data.bands import Bands
+from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jackknife_sem
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Projection, Provenance, Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
+from trajmodes.errors import DataError
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, Variable, variable_of
 from trajmodes.results.stored import RESULTS
 from trajmodes.symmetry.mode_sets import places_of_sets, set_mean
@@ -252,3 +254,41 @@ def _projection_roots(projection: Projection | None) -> _Roots:
 
 def _resolved(verdicts: tuple[Verdict, ...]) -> Bools:
     return np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
+
+
+def modes_in(dataset: xr.Dataset) -> Modes:
+    """Modes at the commensurate q points, as results hold them.
+
+    Raises
+    ------
+    DataError
+        If the results hold none.
+    """
+    if "mode_vectors" not in dataset:
+        raise DataError(
+            "the results hold no modes",
+            why="they are the spectral energy along a path",
+            fix="project the run on its modes: run.project(force_constants)",
+        )
+    parts = dataset["mode_vectors"].values
+    sem = dataset.get("mode_freq_thz_sem")
+    sets: Ints = dataset["mode_set"].values.astype(np.int64)
+    return Modes(
+        crystal=crystal_in(dataset),
+        qpoints=dataset["q"].values,
+        weights=dataset["q_weight"].values,
+        omega=dataset["mode_freq_thz"].values * THZ,
+        vectors=parts[..., 0] + 1j * parts[..., 1],
+        omega_sem=None if sem is None else sem.values * THZ,
+        sets=sets,
+    )
+
+
+def crystal_in(dataset: xr.Dataset) -> Crystal:
+    """Primitive crystal, as results hold it."""
+    return Crystal(
+        cell=dataset["cell"].values,
+        sites=dataset["sites"].values,
+        species=tuple(map(str, dataset["species"].values)),
+        masses=dataset["mass_da"].values * DALTON,
+    )
