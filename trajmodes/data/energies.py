@@ -1,8 +1,12 @@
-"""Energies of modes: means, heat capacities and covariances."""
+"""Energies of modes, and what they say on equipartition and on the ensemble of the run."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from trajmodes.arrays import Floats, Ints, freeze
+
+_DOUBTFUL, _VIOLATED = 0.05, 1e-3
+"""p-values below which equipartition is doubtful, and fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +87,84 @@ class EnergyCovariance:
 
     def __post_init__(self) -> None:
         freeze(self, {}, float, modes="n n", correlation="g g")
+
+
+@dataclass(frozen=True, slots=True)
+class Equipartition:
+    """Test of equipartition: mode temperatures of all sets (g) against their common mean."""
+
+    temperature: float
+    """Mean temperature in K, weighted by inverse variances."""
+    temperature_sem: float
+    """Standard error in K."""
+    z: Floats
+    """(g,) deviation in standard errors, transformed to a normal variate; nan without error."""
+    probability: Floats
+    """(g,) two-sided p-value of each set under equipartition."""
+    chi_squared: float
+    """Σ z²."""
+    freedom: int
+    """Degrees of freedom: sets with an error bar, minus one for the mean."""
+    p_value: float
+    """p-value of χ² under equipartition."""
+    failing: Ints
+    """Sets that deviate significantly (1 %, Bonferroni-corrected)."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, z="g", probability="g")
+        freeze(self, sizes, int, failing="f")
+
+    @property
+    def holds(self) -> bool:
+        """Whether the temperatures agree, all together and one by one."""
+        return self.p_value >= _DOUBTFUL and not len(self.failing)
+
+    @property
+    def text(self) -> str:
+        """The verdict in one sentence."""
+        statistics = f"χ² = {self.chi_squared:.1f} for {self.freedom}, p = {self.p_value:.2g}"
+        if len(self.failing):
+            named = ", ".join(str(g) for g in self.failing[:8])
+            more = f" and {len(self.failing) - 8} more" if len(self.failing) > 8 else ""
+            return f"equipartition fails in set(s) {named}{more} ({statistics})"
+        if self.p_value < _VIOLATED:
+            return f"equipartition fails, though in no single set ({statistics})"
+        word = "is doubtful" if self.p_value < _DOUBTFUL else "holds"
+        return f"equipartition {word} ({statistics})"
+
+
+class EnsembleVerdict(StrEnum):
+    """Ensemble of a run according to the fluctuations of its energies."""
+
+    NVE = "NVE"
+    THERMOSTATTED = "thermostatted"
+    ISOKINETIC = "isokinetic"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """Verdict on the ensemble of the run, and the drift of its temperature."""
+
+    verdict: EnsembleVerdict
+    text: str
+    """The evidence for the verdict, and its meaning for linewidths."""
+    energy_ratio: float
+    """ρ_E, covariance of K and K + U over the canonical value."""
+    energy_ratio_sem: float
+    """Standard error; nan where the run is too short."""
+    kinetic_ratio: float
+    """ρ_K, variance of K over the canonical value."""
+    kinetic_ratio_sem: float
+    """Standard error; nan where the run is too short."""
+    temperature: float
+    """Kinetic temperature in K."""
+    drift_k_per_ps: float
+    """Slope of (K + U)/(d k_B), U harmonic and without imaginary modes, in K/ps."""
+    drift_k_per_ps_sem: float
+    """Standard error in K/ps."""
+    drift_text: str
+    """Statement on a significant drift of the temperature by at least 1 %; else empty."""
+    step_text: str
+    """Statement on modes in phase, as after a start from the perfect lattice; else empty."""

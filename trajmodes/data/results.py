@@ -19,10 +19,15 @@ from trajmodes.data.anharmonic import (
 )
 from trajmodes.data.bands import Bands, RenormalisedBands, SpectralMap
 from trajmodes.data.crystal import Supercell
-from trajmodes.data.energies import EnergyCovariance, ModeEnergies
-from trajmodes.data.fit_quality import Convergence, FitErrors, Reference, Shells
-from trajmodes.data.force_constants import ForceConstants
-from trajmodes.data.modes import Modes
+from trajmodes.data.energies import EnergyCovariance, Ensemble, Equipartition, ModeEnergies
+from trajmodes.data.force_constants import (
+    Convergence,
+    FitErrors,
+    ForceConstants,
+    Reference,
+    Shells,
+)
+from trajmodes.data.modes import Modes, RunLength, Stability
 from trajmodes.data.spectra import (
     EnergyLifetimes,
     LineData,
@@ -31,7 +36,6 @@ from trajmodes.data.spectra import (
     PowerSpectra,
     VibrationalDensity,
 )
-from trajmodes.data.verdicts import Ensemble, Equipartition, RunLength, Stability
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trajmodes.arrays import Floats, freeze
-from trajmodes.data.fit_quality import Convergence, FitErrors, Reference
-from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.force_constants import Convergence, FitErrors, ForceConstants, Reference
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.covariance import ForceCovariances
 from trajmodes.fit.expansion import CutoffChoice, expansion_of

@@ -15,8 +15,7 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal, Supercell
-from trajmodes.data.crystal_difference import SAME_VOLUME, crystal_difference
-from trajmodes.data.lattice import same_lattice
+from trajmodes.data.lattice import SAME_VOLUME, crystal_difference, same_lattice
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
 

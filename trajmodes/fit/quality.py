@@ -3,8 +3,13 @@
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data.fit_quality import FitErrors, Reference
-from trajmodes.data.force_constants import FitQuality, ForceConstants, OrderQuality
+from trajmodes.data.force_constants import (
+    FitErrors,
+    FitQuality,
+    ForceConstants,
+    OrderQuality,
+    Reference,
+)
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.solution import FitOptions, Solved
 from trajmodes.fit.solve import Determined

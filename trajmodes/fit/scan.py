@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats
-from trajmodes.data.fit_quality import ScanKind, ScanPoint
-from trajmodes.data.force_constants import FitQuality, ForceConstants
+from trajmodes.data.force_constants import FitQuality, ForceConstants, ScanKind, ScanPoint
 from trajmodes.errors import DataError
 from trajmodes.fit.fit import constants_of
 from trajmodes.fit.normal_equations import NormalEquationBlocks

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from trajmodes.arrays import Floats
-from trajmodes.data.fit_quality import ErrorMethod
+from trajmodes.data.force_constants import ErrorMethod
 from trajmodes.errors import DataError
 from trajmodes.fit.model import Model, ReducedEquations, Scheme, model_of, reduced_equations
 from trajmodes.fit.normal_equations import NormalEquationBlocks

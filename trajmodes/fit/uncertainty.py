@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data.fit_quality import ErrorMethod, FitErrors
+from trajmodes.data.force_constants import ErrorMethod, FitErrors
 from trajmodes.fit.model import ReducedEquations
 from trajmodes.fit.solve import Solver, estimate, solve_positive
 

@@ -16,8 +16,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal, Supercell
-from trajmodes.data.crystal_difference import EXPANSION, SAME_CRYSTAL
-from trajmodes.data.lattice import deformation, nearest_neighbour
+from trajmodes.data.lattice import EXPANSION, SAME_CRYSTAL, deformation, nearest_neighbour
 from trajmodes.errors import DataError
 from trajmodes.matching.average import (
     AverageStructure,

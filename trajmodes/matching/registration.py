@@ -15,8 +15,7 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data.crystal import Crystal
-from trajmodes.data.crystal_difference import SAME_CRYSTAL
-from trajmodes.data.lattice import AROUND, deformation, reduced_cell, wrap
+from trajmodes.data.lattice import AROUND, SAME_CRYSTAL, deformation, reduced_cell, wrap
 from trajmodes.symmetry.operations import SpaceGroup
 
 _NOISE = 0.2

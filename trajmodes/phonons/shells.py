@@ -7,8 +7,12 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Crystal
-from trajmodes.data.fit_quality import Shells
-from trajmodes.data.force_constants import ClusterConstants, ForceConstants, jackknife_sem
+from trajmodes.data.force_constants import (
+    ClusterConstants,
+    ForceConstants,
+    Shells,
+    jackknife_sem,
+)
 
 _SAME_DISTANCE = 1e-3
 """Distances that differ by less than this, in Å, are equal."""

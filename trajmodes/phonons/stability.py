@@ -12,8 +12,7 @@ near zero.
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data.modes import Modes, signed_squares
-from trajmodes.data.verdicts import DECISIVE, RunLength, Stability
+from trajmodes.data.modes import DECISIVE, Modes, RunLength, Stability, signed_squares
 from trajmodes.errors import DataError, UsageError
 from trajmodes.units import THZ
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from trajmodes.config.job import Job
 from trajmodes.data.crystal import Crystal
-from trajmodes.data.crystal_difference import same_substance, shortest_lengths
 from trajmodes.data.labels import point
+from trajmodes.data.lattice import same_substance, shortest_lengths
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Finding
 from trajmodes.errors import DataError, UsageError

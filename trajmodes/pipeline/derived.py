@@ -13,9 +13,8 @@ from trajmodes.data.anharmonic import Conductivity
 from trajmodes.data.bands import Bands, RenormalisedBands
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.data.modes import Modes
+from trajmodes.data.modes import Modes, RunLength, Stability
 from trajmodes.data.results import Projection, Results
-from trajmodes.data.verdicts import RunLength, Stability
 from trajmodes.errors import DataError
 from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.linewidths import perturbative_linewidths, shared_mesh

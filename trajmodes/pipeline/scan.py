@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data.fit_quality import ScanPoint
-from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.force_constants import ForceConstants, ScanPoint
 from trajmodes.errors import UsageError
 from trajmodes.fit.model import Scheme
 from trajmodes.fit.normal_equations import NormalEquationBlocks

@@ -15,12 +15,7 @@ from itertools import permutations
 import numpy as np
 
 from trajmodes.data.crystal import Crystal
-from trajmodes.data.crystal_difference import (
-    NOTABLE,
-    SAME_CRYSTAL,
-    CrystalDifference,
-    crystal_difference,
-)
+from trajmodes.data.lattice import NOTABLE, SAME_CRYSTAL, CrystalDifference, crystal_difference
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.units import DALTON

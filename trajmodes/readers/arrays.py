@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Floats, freeze
-from trajmodes.data.crystal_difference import SAME_STRUCTURE
+from trajmodes.data.lattice import SAME_STRUCTURE
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.time_axis import TimeAxis

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from trajmodes.data.crystal_difference import crystal_difference, same_substance
 from trajmodes.data.lattice import (
     common_shift,
+    crystal_difference,
     deformation,
     equal_modulo_lattice,
     minimum_image,
@@ -18,6 +18,7 @@ from trajmodes.data.lattice import (
     nearest_neighbour,
     reduced_cell,
     same_lattice,
+    same_substance,
     shortest_vector,
 )
 from trajmodes.symmetry.translations import build_supercell

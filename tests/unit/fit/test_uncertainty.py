@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trajmodes.data.fit_quality import FitErrors
+from trajmodes.data.force_constants import FitErrors
 from trajmodes.fit.model import model_of, reduced_equations
 from trajmodes.fit.solve import estimate, solve_positive
 from trajmodes.fit.uncertainty import (

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
+from trajmodes.data.energies import EnsembleVerdict
 from trajmodes.data.modes import Modes
-from trajmodes.data.verdicts import EnsembleVerdict
 from trajmodes.errors import DataError
 from trajmodes.project.energies.ensemble import KineticReduction
 from trajmodes.project.projector import Amplitudes, Projector

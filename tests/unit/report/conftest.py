@@ -18,15 +18,24 @@ from trajmodes.data.anharmonic import (
 )
 from trajmodes.data.bands import BandPath, Bands, RenormalisedBands, SpectralMap
 from trajmodes.data.crystal import Crystal
-from trajmodes.data.energies import EnergyCovariance, ModeEnergies
-from trajmodes.data.fit_quality import Convergence, FitErrors, Reference, ScanPoint
+from trajmodes.data.energies import (
+    EnergyCovariance,
+    Ensemble,
+    EnsembleVerdict,
+    Equipartition,
+    ModeEnergies,
+)
 from trajmodes.data.force_constants import (
     ClusterConstants,
+    Convergence,
+    FitErrors,
     FitQuality,
     ForceConstants,
     OrderQuality,
+    Reference,
+    ScanPoint,
 )
-from trajmodes.data.modes import Modes
+from trajmodes.data.modes import Modes, RunLength, Stability
 from trajmodes.data.results import Finding, InputFile, Projection, Provenance, Results
 from trajmodes.data.spectra import (
     EnergyLifetimes,
@@ -36,13 +45,6 @@ from trajmodes.data.spectra import (
     PowerSpectra,
     Verdict,
     VibrationalDensity,
-)
-from trajmodes.data.verdicts import (
-    Ensemble,
-    EnsembleVerdict,
-    Equipartition,
-    RunLength,
-    Stability,
 )
 from trajmodes.notes import Note
 from trajmodes.phonons.shells import shells_of

@@ -44,8 +44,7 @@ import numpy as np
 from scipy.special import chdtrc, erfc, ndtri, stdtr
 
 from trajmodes.arrays import Complexes, Floats
-from trajmodes.data.energies import ModeEnergies
-from trajmodes.data.verdicts import Ensemble, EnsembleVerdict, Equipartition
+from trajmodes.data.energies import Ensemble, EnsembleVerdict, Equipartition, ModeEnergies
 from trajmodes.errors import DataError
 from trajmodes.project.energies.standard_errors import longest_sem
 from trajmodes.project.projector import Amplitudes, Projector

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from trajmodes.arrays import Floats
-from trajmodes.data.fit_quality import ScanPoint
+from trajmodes.data.force_constants import ScanPoint
 from trajmodes.report.figures.style import (
     BLUE,
     GREEN,

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table as Grid
 from rich.text import Text
 
-from trajmodes.data.fit_quality import ScanKind, ScanPoint
+from trajmodes.data.force_constants import ScanKind, ScanPoint
 from trajmodes.report.text.numbers import compact, order_name
 from trajmodes.results.tables import Table
 from trajmodes.units import THZ
