@@ -16,7 +16,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.rows import ForceMap, Motion, fill_rows, force_maps
-from trajmodes.streaming.blocks import BlockReduction, BlockSums, Sums
+from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums
 from trajmodes.units import BOLTZMANN
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from trajmodes.arrays import Complexes, Floats, Ints, freeze
 from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.accumulate import ForceSums, forces_of, site_sums
-from trajmodes.streaming.blocks import BlockReduction, BlockSums
+from trajmodes.streaming.reduction import BlockReduction, BlockSums
 from trajmodes.symmetry.translations import HalfSpace, lattice_transform
 
 _BATCH_BYTES = 1 << 19

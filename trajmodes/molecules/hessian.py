@@ -30,7 +30,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.accumulate import forces_of
 from trajmodes.molecules.point_group import pairs_of_hessian, vibrational_space
 from trajmodes.notes import Note
-from trajmodes.streaming.blocks import BlockReduction, BlockSums, Sums
+from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums
 from trajmodes.units import BOLTZMANN
 
 _LARGEST_ASYMMETRY = 0.01

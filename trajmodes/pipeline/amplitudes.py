@@ -23,7 +23,7 @@ from trajmodes.project.differences import attenuation
 from trajmodes.project.mode_selection import ChosenMode, parse_modes
 from trajmodes.project.projector import Projector
 from trajmodes.results.netcdf import AMPLITUDES, open_series
-from trajmodes.streaming.lazy import lazy_series
+from trajmodes.streaming.schedule import lazy_series
 from trajmodes.symmetry.translations import half_space
 from trajmodes.units import THZ
 

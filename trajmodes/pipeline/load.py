@@ -33,8 +33,7 @@ from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import whole_results
 from trajmodes.results.netcdf import NORMAL_EQUATIONS, read_dataset
 from trajmodes.results.normal_equations import equations_of
-from trajmodes.streaming.lazy import lazy_arrays
-from trajmodes.streaming.schedule import cut_blocks
+from trajmodes.streaming.schedule import cut_blocks, lazy_arrays
 
 if TYPE_CHECKING:
     from dask.array import Array

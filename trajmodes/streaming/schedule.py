@@ -9,20 +9,27 @@
 Blocks are read and reduced in parallel, and their states are folded from left to right. A
 window limits how far reading may run ahead of the fold. The cuts depend only on the run, not on
 the number of workers, so that the same input gives the same bits.
+
+`lazy_arrays` and `lazy_series` give the run as Dask arrays, for computations of the user.
 """
 
 import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dask
 from dask.delayed import delayed
 from dask.threaded import get as threaded_get
 from threadpoolctl import threadpool_limits
 
+from trajmodes.arrays import Complexes
+from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.streaming.reduction import Reduction
+
+if TYPE_CHECKING:
+    from dask.array import Array
 
 Block = TypeVar("Block")
 Result = TypeVar("Result")
@@ -37,16 +44,9 @@ costs about one part in twice this number."""
 
 
 def cut_blocks(segments: Sequence[tuple[int, int]], n_atoms: int) -> list[tuple[int, int]]:
-    """Cut the frames of a run into blocks of bounded memory.
+    """Cut the frames of a run into blocks of bounded memory, in order of time.
 
-    Parameters
-    ----------
-    segments
-        Consecutive frame ranges [start, stop); no block crosses their boundaries.
-
-    Returns
-    -------
-    Frame ranges [start, stop) in order of time.
+    Frame ranges are [start, stop). No block crosses a boundary of the consecutive ``segments``.
     """
     doubles_per_atom = 9
     frames = max(1, BLOCK_BYTES // (8 * doubles_per_atom * n_atoms))
@@ -69,6 +69,8 @@ def stream(
 
     Runs on threads, or on the Dask cluster whose ``distributed.Client`` is current.
 
+    Errors of reading and reducing are passed on.
+
     Parameters
     ----------
     read
@@ -79,11 +81,6 @@ def stream(
         Number of threads; by default all cores available to the process.
     progress
         Called with the number of frames folded since the last call.
-
-    Raises
-    ------
-    TrajmodesError
-        Errors of reading and reducing are passed on.
     """
     n_workers = workers or len(os.sched_getaffinity(0))
     window = BLOCKS_PER_WORKER * n_workers
@@ -130,3 +127,53 @@ def _read_and_chunk(
     stop: int,
 ) -> Any:
     return reduction.chunk(read(start, stop))
+
+
+def lazy_arrays(
+    read: Callable[[int, int], FrameBlock | MotionBlock],
+    blocks: Sequence[tuple[int, int]],
+    n_atoms: int,
+    fields: Sequence[str],
+) -> "dict[str, Array]":
+    """Create Dask arrays (t, a, 3) of some fields, one chunk per block, read when computed.
+
+    ``read`` and ``blocks`` are as in `stream`. Fields that are computed together are read
+    together.
+    """
+    parts = _delayed_blocks(read, blocks)
+    return {
+        field: _joined([(getattr(block, field), n) for block, n in parts], (n_atoms, 3), float)
+        for field in fields
+    }
+
+
+def lazy_series(
+    read: Callable[[int, int], Complexes],
+    blocks: Sequence[tuple[int, int]],
+    shape: tuple[int, ...],
+) -> "Array":
+    """Dask array (t, …) of complex time series, one chunk per block, read when computed.
+
+    ``read`` returns the series of frames [start, stop), and ``shape`` is that of one frame.
+    """
+    return _joined(_delayed_blocks(read, blocks), shape, complex)
+
+
+def _delayed_blocks(
+    read: Callable[[int, int], Any], blocks: Sequence[tuple[int, int]]
+) -> list[tuple[Any, int]]:
+    """Blocks that are read when computed, each with its number of frames."""
+    read_block = delayed(read, pure=False)
+    return [(read_block(start, stop), stop - start) for start, stop in blocks]
+
+
+def _joined(
+    parts: Sequence[tuple[Any, int]], shape: tuple[int, ...], dtype: type[float | complex]
+) -> "Array":
+    """One array of delayed blocks."""
+    import dask.array as da  # noqa: PLC0415 - half a second that nothing else needs
+
+    whole: Array = da.concatenate(
+        [da.from_delayed(part, (n_frames, *shape), dtype=dtype) for part, n_frames in parts]
+    )
+    return whole

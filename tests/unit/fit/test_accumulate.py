@@ -7,7 +7,7 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.accumulate import ForceRows, default_blocks
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.streaming.blocks import BlockSums
+from trajmodes.streaming.reduction import BlockSums
 from trajmodes.symmetry.operations import space_group
 
 

@@ -6,7 +6,7 @@ import pytest
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.fit.covariance import ForceCovariance
-from trajmodes.streaming.blocks import BlockSums
+from trajmodes.streaming.reduction import BlockSums
 from trajmodes.symmetry.translations import half_space, lattice_transform
 
 

@@ -13,7 +13,7 @@ from trajmodes.molecules.point_group import (
     rigid_motions,
     vibrational_space,
 )
-from trajmodes.streaming.blocks import BlockSums
+from trajmodes.streaming.reduction import BlockSums
 from trajmodes.units import BOLTZMANN, DALTON
 
 RNG = np.random.default_rng(0)

@@ -15,7 +15,7 @@ from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data.modes import Modes
 from trajmodes.kernels import kernel
 from trajmodes.project.projector import Amplitudes
-from trajmodes.streaming.blocks import BlockSums, Sums
+from trajmodes.streaming.reduction import BlockSums, Sums
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from trajmodes.data.energies import EnergyCovariance
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
 from trajmodes.project.projector import Amplitudes, Projector
-from trajmodes.streaming.blocks import BlockReduction, BlockSums, Sums, require_all_frames
+from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums, require_all_frames
 
 _MOST_BYTES = 1 << 30
 

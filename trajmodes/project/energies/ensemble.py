@@ -48,7 +48,7 @@ from trajmodes.data.energies import Ensemble, EnsembleVerdict, Equipartition, Mo
 from trajmodes.errors import DataError
 from trajmodes.project.energies.standard_errors import longest_sem
 from trajmodes.project.projector import Amplitudes, Projector
-from trajmodes.streaming.blocks import BlockReduction, BlockSums, Sums, require_all_frames
+from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums, require_all_frames
 from trajmodes.units import BOLTZMANN
 
 _CONSTANT = 0.2

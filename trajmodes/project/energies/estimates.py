@@ -51,7 +51,7 @@ from trajmodes.project.energies.standard_errors import (
     ratio_sem,
 )
 from trajmodes.project.projector import Amplitudes, Projector
-from trajmodes.streaming.blocks import block_ranges, require_all_frames
+from trajmodes.streaming.reduction import block_ranges, require_all_frames
 from trajmodes.symmetry.mode_sets import set_mean, set_members
 from trajmodes.units import BOLTZMANN
 

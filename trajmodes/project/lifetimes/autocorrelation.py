@@ -31,7 +31,7 @@ from trajmodes.project.lifetimes.multiple_tau import (
 from trajmodes.project.lifetimes.travelling_waves import Waves, waves
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.project.spectra.segments import Part, joined
-from trajmodes.streaming.blocks import BlockSums
+from trajmodes.streaming.reduction import BlockSums
 
 _FINEST_PS = 0.01
 """Averages may be as long as this, a fifth of the shortest measurable lifetime."""

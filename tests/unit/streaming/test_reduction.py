@@ -10,8 +10,13 @@ from hypothesis import strategies as st
 
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.streaming.blocks import BlockReduction, BlockSums, Sums, require_all_frames
-from trajmodes.streaming.reduction import Transformed
+from trajmodes.streaming.reduction import (
+    BlockReduction,
+    BlockSums,
+    Sums,
+    Transformed,
+    require_all_frames,
+)
 from trajmodes.streaming.schedule import stream
 
 N_FRAMES = 61
