@@ -11,7 +11,14 @@ See `trajmodes.api` for the objects, `trajmodes.pipeline` for the composition of
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trajmodes.api.force_constants import ForceConstants, read_force_constants
+    from trajmodes.api.molecule import molecule
+    from trajmodes.api.results import Results, load
+    from trajmodes.api.runs import Run, fit_runs, from_arrays, run
+    from trajmodes.api.runs import open_run as open  # noqa: A004 - a public name: tm.open
 
 __version__ = "0.1.0"
 
@@ -44,11 +51,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'trajmodes' has no attribute {name!r}")
-    module, public = _HOMES[name]
-    return getattr(import_module(module), public)
+if not TYPE_CHECKING:  # otherwise a checker would allow every name
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'trajmodes' has no attribute {name!r}")
+        module, public = _HOMES[name]
+        return getattr(import_module(module), public)
 
 
 def __dir__() -> list[str]:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from trajmodes.api.plots import new_axes
 from trajmodes.arrays import Floats
 from trajmodes.config.job import values_of
 from trajmodes.config.keywords import takes
+from trajmodes.config.typed_keywords import MovieKeywords, ScanKeywords
 from trajmodes.data import force_constants as plain
 from trajmodes.data.bands import Bands
 from trajmodes.data.crystal import Supercell
@@ -211,7 +212,7 @@ class ForceConstants(plain.ForceConstants):
         return export(self, self._known_supercell(), place, {target: place}).files[target]
 
     @takes("scan")
-    def scan(self, **options: Any) -> "pd.DataFrame":
+    def scan(self, **options: Unpack[ScanKeywords]) -> "pd.DataFrame":
         """Repeat the fit with other cutoffs, orders and constraints, and with parts of the run.
 
         The normal equations are used; the trajectory is not read again.
@@ -257,7 +258,9 @@ class ForceConstants(plain.ForceConstants):
         return self.of_fit(fit_only(job, command=origin, log=Log(), data=data), origin)
 
     @takes("movie")
-    def movie(self, mode: str, output: PathLike = "mode.xyz", **options: Any) -> str:
+    def movie(
+        self, mode: str, output: PathLike = "mode.xyz", **options: Unpack[MovieKeywords]
+    ) -> str:
         """Write one period of a mode as extended XYZ; return what was written, in a line.
 
         Parameters

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from trajmodes.api.calls import call_text
 from trajmodes.api.runs import in_memory
 from trajmodes.config.job import job_of
 from trajmodes.config.keywords import takes
+from trajmodes.config.typed_keywords import MoleculeKeywords
 from trajmodes.data.labels import html_table
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.molecule import analysis as molecules
@@ -57,7 +58,8 @@ class MoleculeResults(molecules.MoleculeResults):
 
 @takes("molecule")
 def molecule(
-    data: "PathLike | Iterable[PathLike] | Sequence[Atoms] | Trajectory", **options: Any
+    data: "PathLike | Iterable[PathLike] | Sequence[Atoms] | Trajectory",
+    **options: Unpack[MoleculeKeywords],
 ) -> MoleculeResults:
     """Find the normal modes of a molecule or a cluster, without periodicity.
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy.typing as npt
 
@@ -12,6 +12,15 @@ from trajmodes.api.force_constants import ForceConstants, plain_constants
 from trajmodes.api.results import Results, load, results_of
 from trajmodes.config.job import Job, job_of, of_groups, require_taken
 from trajmodes.config.keywords import takes
+from trajmodes.config.typed_keywords import (
+    ArraysKeywords,
+    FitKeywords,
+    FitRunsKeywords,
+    OpenKeywords,
+    ProjectKeywords,
+    RunKeywords,
+    SedKeywords,
+)
 from trajmodes.data import force_constants as plain
 from trajmodes.data.labels import html_table
 from trajmodes.pipeline.check import show_check
@@ -46,8 +55,8 @@ class Run(LoadedRun):
         """Report what is right and wrong with the run, as `trajmodes check` prints it."""
         return show_check(self)
 
-    @takes("fit", "fit", "phonons", "running")
-    def fit(self, **options: Any) -> ForceConstants:
+    @takes("fit")
+    def fit(self, **options: Unpack[FitKeywords]) -> ForceConstants:
         """Fit force constants to the displacements and forces of the run.
 
         Parameters
@@ -76,9 +85,11 @@ class Run(LoadedRun):
         """
         return fit_runs([self], **options)
 
-    @takes("project", "phonons", "projection", "running")
+    @takes("project")
     def project(
-        self, force_constants: plain.ForceConstants | PathLike, **options: Any
+        self,
+        force_constants: plain.ForceConstants | PathLike,
+        **options: Unpack[ProjectKeywords],
     ) -> Results:
         """Project the run on the modes of force constants.
 
@@ -103,9 +114,11 @@ class Run(LoadedRun):
         log = Log()
         return results_of(project_only(job, command=command, log=log, given=given), log)
 
-    @takes("sed", "phonons", "projection", "running")
+    @takes("sed")
     def sed(
-        self, force_constants: plain.ForceConstants | PathLike | None = None, **options: Any
+        self,
+        force_constants: plain.ForceConstants | PathLike | None = None,
+        **options: Unpack[SedKeywords],
     ) -> Results:
         """Map the spectral energy density of the run along a path through the zone.
 
@@ -180,7 +193,8 @@ class Run(LoadedRun):
 
 @takes("check")
 def open_run(
-    trajectory: "PathLike | Iterable[PathLike] | Sequence[Atoms]", **options: Any
+    trajectory: "PathLike | Iterable[PathLike] | Sequence[Atoms]",
+    **options: Unpack[OpenKeywords],
 ) -> Run:
     """Open a trajectory and match it to its crystal.
 
@@ -214,7 +228,7 @@ def open_run(
     return _opened(job_of("check", files, options), frames, origin)
 
 
-@takes("check", "matching")
+@takes("check")
 def from_arrays(  # noqa: PLR0913 - each keyword is one field of the frames
     positions: npt.ArrayLike,
     cells: npt.ArrayLike,
@@ -225,7 +239,7 @@ def from_arrays(  # noqa: PLR0913 - each keyword is one field of the frames
     masses_da: npt.ArrayLike | None = None,
     interval_ps: float | None = None,
     ideal: npt.ArrayLike | None = None,
-    **options: Any,
+    **options: Unpack[ArraysKeywords],
 ) -> Run:
     """Make a run of frames that are given as arrays.
 
@@ -272,7 +286,8 @@ def from_arrays(  # noqa: PLR0913 - each keyword is one field of the frames
 
 @takes("run")
 def run(
-    trajectory: "PathLike | Iterable[PathLike] | Sequence[Atoms] | Run", **options: Any
+    trajectory: "PathLike | Iterable[PathLike] | Sequence[Atoms] | Run",
+    **options: Unpack[RunKeywords],
 ) -> Results:
     """Fit force constants to a run and project it on their modes, as `trajmodes run` does.
 
@@ -312,7 +327,7 @@ def run(
 @takes("fit")
 def fit_runs(
     data: "PathLike | Iterable[PathLike | Run | Atoms] | Run | Trajectory",
-    **options: Any,
+    **options: Unpack[FitRunsKeywords],
 ) -> ForceConstants:
     """Fit force constants to displacements and forces of one or several runs together.
 

@@ -70,6 +70,7 @@ class ReadOptions(Group):
         "average box.",
         kind=kinds.BOX,
         metavar="A,B,C|average",
+        keyword_type='"npt.ArrayLike | None"',
         unset="from the file",
     )
     supercell: str | None = option(

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable
 from functools import wraps
 from textwrap import indent, wrap
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
-from trajmodes.config.job import of_groups, options_of, require_taken
+from trajmodes.config.job import options_of, require_taken
 from trajmodes.config.option import Option
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -15,31 +15,21 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _ENTRY = re.compile(r"^\*\*options\n(?: {4}.*\n)*", re.MULTILINE)
 
 
-def takes(command: str, *groups: str) -> Callable[[Function], Function]:
-    """Give a function or method the options of a command as keywords.
+def takes(command: str) -> Callable[[Function], Function]:
+    """Give a function or method options of a command as keywords.
 
-    The function is written with ``**options``, and with an entry of that name under Parameters
-    in its docstring. Signature and docstring then list the options themselves, with types,
-    defaults and meaning. Parameters that the function has already are left as they are.
-
-    Parameters
-    ----------
-    command
-        Command whose options the function takes.
-    groups
-        Groups of a `Job` whose options it takes; all if none is named.
+    The function is written with ``**options: Unpack[...]`` of a class in `typed_keywords`,
+    which names the options, and with an entry ``**options`` under Parameters in its docstring.
+    Signature and docstring then list the options themselves, with types, defaults and meaning.
     """
 
     def decorate(function: Function) -> Function:
         signature = inspect.signature(function)
-        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        names = {p.name for p in own}
-        options = [
-            one
-            for name, one in options_of(command).items()
-            if name not in names and (not groups or name in of_groups(groups))
-        ]
-        taken = {*names, *(one.name for one in options)}
+        *own, unpacked = signature.parameters.values()
+        (keywords_class,) = get_args(unpacked.annotation)
+        names = keywords_class.__annotations__.keys()
+        options = [one for name, one in options_of(command).items() if name in names]
+        taken = {*names, *(p.name for p in own)}
         more = [
             inspect.Parameter(
                 one.name,

@@ -35,6 +35,8 @@ class Declared:
     """Command → default on its command line."""
     bare: str = ""
     """Value of the option on the command line when it stands without one."""
+    keyword_type: str = ""
+    """Type of the keyword in Python, where it does not follow from that of the option."""
     is_path: bool = False
     """Whether the value names a file or folder."""
     is_required: bool = False

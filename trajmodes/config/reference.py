@@ -1,8 +1,15 @@
-"""The page ``docs/options.md``, made from the declarations of the options."""
+"""What is made from the declarations of the options, and kept in a file.
 
-from typing import get_args
+``docs/options.md`` is for readers, ``typed_keywords.py`` for type checkers and editors.
+``python -m trajmodes.config.reference`` writes both.
+"""
 
-from trajmodes.config.job import OF_A_JOB, OF_OTHER_COMMANDS
+from collections.abc import Mapping
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from trajmodes.config.job import OF_A_JOB, OF_OTHER_COMMANDS, of_groups, options_of
 from trajmodes.config.option import Option, options_in
 
 _HEAD = """\
@@ -11,7 +18,7 @@ _HEAD = """\
 Every option has one name: with hyphens on the command line (`--timestep-fs 1`), with
 underscores in a job file (`timestep_fs = 1`) and as a keyword in Python (`timestep_fs=1`).
 This page is made from the declarations in `trajmodes/config/groups.py` by
-`trajmodes.config.reference.options_page()`.
+`python -m trajmodes.config.reference`.
 """
 
 _COLUMNS = "| option | value | default | meaning | commands |\n|---|---|---|---|---|\n"
@@ -53,3 +60,125 @@ def _default(one: Option) -> str:
     if type(None) in get_args(one.annotation) and not text:
         parts = ["none"]
     return "".join(parts)
+
+
+_OF_OPEN_RUN = ("phonons", "projection", "running")
+
+KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
+    "ScanKeywords": ("ForceConstants.scan", "scan", ()),
+    "MovieKeywords": ("ForceConstants.movie", "movie", ()),
+    "ArraysKeywords": ("trajmodes.from_arrays", "check", ("matching",)),
+    "OpenKeywords": ("trajmodes.open", "check", ()),
+    "FitKeywords": ("Run.fit", "fit", ("fit", *_OF_OPEN_RUN)),
+    "SedKeywords": ("Run.sed", "sed", _OF_OPEN_RUN),
+    "ProjectKeywords": ("Run.project", "project", _OF_OPEN_RUN),
+    "FitRunsKeywords": ("trajmodes.fit_runs", "fit", ()),
+    "RunKeywords": ("trajmodes.run", "run", ()),
+    "MoleculeKeywords": ("trajmodes.molecule", "molecule", ()),
+}
+"""Class of keywords → function that takes them, its command, groups of a `Job` (empty: all)."""
+
+_OWN = {"Run.sed": "force_constants", "Run.project": "force_constants"}
+_OWN |= {"trajmodes.from_arrays": "species", "ForceConstants.movie": "output"}
+"""Function → option of its command that is a parameter of its own."""
+
+_KEYWORDS_HEAD = """\
+\"""Types of the keywords of the Python functions, for type checkers and editors (PEP 692).
+
+Written by ``python -m trajmodes.config.reference``: change the declarations in `groups`.
+\"""
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+"""
+
+_WIDTH = 96
+
+
+def keywords_module() -> str:
+    """Text of the module ``typed_keywords``: one class of keywords for each set of options.
+
+    A class inherits from those whose keywords it has all of.
+    """
+    aliases: dict[str, str] = {}
+    classes: dict[str, dict[str, str]] = {}
+    texts = []
+    for name, (function, command, groups) in KEYWORDS.items():
+        taken = options_of(command).keys() - {_OWN.get(function)}
+        taken &= of_groups(groups) if groups else taken
+        options = [one for key, one in options_of(command).items() if key in taken]
+        chosen = [one for one in options if one.kind.choices]
+        aliases |= {_alias(one): _literal(one.kind.choices) for one in chosen}
+        own = {one.name: _type(one) for one in options}
+        classes[name] = dict(own)
+        bases = []
+        for base, inherited in sorted(classes.items(), key=lambda item: -len(item[1])):
+            if base != name and inherited.items() <= own.items():
+                bases.append(base)
+                own = {key: text for key, text in own.items() if key not in inherited}
+        lines = [f"class {name}({', '.join(bases or ['TypedDict'])}, total=False):"]
+        lines += [f'    """Keywords of `{function}`."""', *([""] if own else [])]
+        lines += [f"    {key}: {text}" for key, text in own.items()]
+        texts.append("\n".join(lines) + "\n")
+    head = _KEYWORDS_HEAD + "".join(map(_assignment, aliases, aliases.values()))
+    return "\n\n".join([head, *texts])
+
+
+def _type(one: Option) -> str:
+    """Type of the values that a keyword takes, as it is written in Python."""
+    if one.declared.keyword_type:
+        return one.declared.keyword_type
+    found: list[str] = []
+    for member in _members(one.annotation):
+        if get_origin(member) is tuple:
+            items = [_word(one, item) for part in get_args(member) for item in _members(part)]
+            item = " | ".join(dict.fromkeys(text for text in items if text))
+            texts = [f"Sequence[{item}]"]
+            texts = [*([item] if one.kind.is_list else []), *texts]
+            texts = [*(["str"] if one.kind.from_text else []), *texts]
+        else:
+            texts = [_word(one, member)]
+        found += texts
+    return " | ".join(found)
+
+
+def _word(one: Option, member: Any) -> str:
+    """Name of a type that is neither a union nor a tuple; empty for the dots of a tuple."""
+    if get_origin(member) is Literal:
+        return _alias(one) if one.kind.choices else _literal(get_args(member))
+    if member is str and one.declared.is_path:
+        return "str | PathLike[str]"
+    return "None" if member is NoneType else str(getattr(member, "__name__", ""))
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    is_union = get_origin(annotation) in (Union, UnionType)
+    return get_args(annotation) if is_union else (annotation,)
+
+
+def _alias(one: Option) -> str:
+    return "".join(part.capitalize() for part in one.name.split("_"))
+
+
+def _literal(words: tuple[str, ...]) -> str:
+    return "Literal[" + ", ".join(f'"{word}"' for word in words) + "]"
+
+
+def _assignment(name: str, text: str) -> str:
+    """Line that names a type; one word to a line where it is too long."""
+    line = f"{name} = {text}\n"
+    if len(line) > _WIDTH:
+        inner = text[len("Literal[") : -1].replace(", ", ",\n    ")
+        line = f"{name} = Literal[\n    {inner},\n]\n"
+    return line
+
+
+if __name__ == "__main__":
+    home = Path(__file__).parent
+    (home / "typed_keywords.py").write_text(keywords_module(), encoding="utf-8")
+    (home.parents[1] / "docs" / "options.md").write_text(options_page(), encoding="utf-8")

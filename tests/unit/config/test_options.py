@@ -3,6 +3,7 @@
 import inspect
 import re
 from pathlib import Path
+from typing import Unpack
 
 import click
 import pytest
@@ -11,9 +12,11 @@ from click.testing import CliRunner
 import trajmodes as tm
 from trajmodes.api.runs import open_run
 from trajmodes.cli.program import main
+from trajmodes.config import typed_keywords
 from trajmodes.config.job import job_from_mapping, options_of
 from trajmodes.config.keywords import takes
-from trajmodes.config.reference import options_page
+from trajmodes.config.reference import keywords_module, options_page
+from trajmodes.config.typed_keywords import FitKeywords
 
 DOCS = Path(__file__).parents[3] / "docs"
 COMMANDS = ("check", "run", "fit", "project", "sed", "molecule", "modes", "movie", "export")
@@ -62,7 +65,7 @@ def test_a_function_has_the_keywords_of_its_command(command):
 def test_a_method_takes_options_too():
     class Run:
         @takes("fit")
-        def fit(self, **options):
+        def fit(self, **options: Unpack[FitKeywords]):
             """Fit.
 
             Parameters
@@ -85,8 +88,13 @@ def test_a_method_takes_options_too():
 
 
 def test_the_page_of_options_is_that_of_the_declarations():
-    # Written by trajmodes.config.reference.options_page().
+    # Written by python -m trajmodes.config.reference.
     assert (DOCS / "options.md").read_text(encoding="utf-8") == options_page()
+
+
+def test_the_typed_keywords_are_those_of_the_declarations():
+    # Written by python -m trajmodes.config.reference.
+    assert Path(typed_keywords.__file__).read_text(encoding="utf-8") == keywords_module()
 
 
 def test_every_option_of_a_job_is_on_a_command_line():

@@ -1,0 +1,165 @@
+"""Types of the keywords of the Python functions, for type checkers and editors (PEP 692).
+
+Written by ``python -m trajmodes.config.reference``: change the declarations in `groups`.
+"""
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Scheme = Literal["sequential", "joint"]
+Hops = Literal["refuse", "exclude"]
+Outliers = Literal["refuse", "drop"]
+Units = Literal[
+    "metal",
+    "real",
+    "si",
+    "lj",
+    "electron",
+    "micro",
+    "nano",
+    "cgs",
+    "ase",
+    "gpumd",
+    "quip",
+]
+Constraints = Literal["born-huang", "huang", "no-hermitian"]
+Method = Literal["least-squares", "ridge", "lasso", "adaptive-lasso"]
+DisplacementsFrom = Literal["auto", "average", "given"]
+Errors = Literal["jackknife", "sandwich"]
+Line = Literal["oscillator", "fano", "two-oscillators"]
+
+
+class ScanKeywords(TypedDict, total=False):
+    """Keywords of `ForceConstants.scan`."""
+
+    scheme: Scheme
+    output: str | PathLike[str] | None
+
+
+class MovieKeywords(TypedDict, total=False):
+    """Keywords of `ForceConstants.movie`."""
+
+    frames: int
+    amplitude: float | None
+    temperature: float | None
+
+
+class ArraysKeywords(TypedDict, total=False):
+    """Keywords of `trajmodes.from_arrays`."""
+
+    cell: str | PathLike[str] | None
+    hops: Hops
+    outliers: Outliers
+
+
+class OpenKeywords(ArraysKeywords, total=False):
+    """Keywords of `trajmodes.open`."""
+
+    timestep_fs: float | None
+    units: Units | None
+    lj: str | Sequence[float] | None
+    box: "npt.ArrayLike | None"
+    supercell: str | PathLike[str] | None
+    frames: str | Sequence[int | None]
+    trust_order: bool
+    strict: bool
+    allow_partial: bool
+    species: str | Sequence[str]
+
+
+class FitKeywords(ScanKeywords, total=False):
+    """Keywords of `Run.fit`."""
+
+    cutoff2: float | str | None
+    cutoff3: float | str | None
+    cutoff4: float | str | None
+    constraints: Constraints | Sequence[Constraints]
+    method: Method
+    strength: float | None
+    minimum_norm: bool
+    displacements_from: DisplacementsFrom
+    errors: Errors
+    require_stable: bool
+    append: str | PathLike[str] | None
+    perturbation: int | None
+    temperature: float | None
+    workers: int | None
+
+
+class SedKeywords(TypedDict, total=False):
+    """Keywords of `Run.sed`."""
+
+    path: str
+    resolution_thz: float | None
+    output: str | PathLike[str] | None
+    workers: int | None
+
+
+class ProjectKeywords(SedKeywords, total=False):
+    """Keywords of `Run.project`."""
+
+    perturbation: int | None
+    temperature: float | None
+    line: Line
+    baseline: bool
+    maximum_entropy: int | None
+    energy_covariance: bool
+    save_amplitudes: str | Sequence[str]
+    conductivity: int | Literal["auto"] | None
+
+
+class FitRunsKeywords(FitKeywords, OpenKeywords, total=False):
+    """Keywords of `trajmodes.fit_runs`."""
+
+
+class RunKeywords(ProjectKeywords, total=False):
+    """Keywords of `trajmodes.run`."""
+
+    timestep_fs: float | None
+    units: Units | None
+    lj: str | Sequence[float] | None
+    box: "npt.ArrayLike | None"
+    supercell: str | PathLike[str] | None
+    frames: str | Sequence[int | None]
+    trust_order: bool
+    strict: bool
+    allow_partial: bool
+    cell: str | PathLike[str] | None
+    species: str | Sequence[str]
+    cutoff2: float | str | None
+    cutoff3: float | str | None
+    cutoff4: float | str | None
+    scheme: Scheme
+    constraints: Constraints | Sequence[Constraints]
+    method: Method
+    strength: float | None
+    minimum_norm: bool
+    displacements_from: DisplacementsFrom
+    errors: Errors
+    require_stable: bool
+
+
+class MoleculeKeywords(TypedDict, total=False):
+    """Keywords of `trajmodes.molecule`."""
+
+    timestep_fs: float | None
+    units: Units | None
+    lj: str | Sequence[float] | None
+    box: "npt.ArrayLike | None"
+    frames: str | Sequence[int | None]
+    trust_order: bool
+    strict: bool
+    allow_partial: bool
+    species: str | Sequence[str]
+    resolution_thz: float | None
+    line: Line
+    baseline: bool
+    reference: str | PathLike[str] | None
+    hessian: str | PathLike[str] | None
+    series: bool
+    output: str | PathLike[str] | None
+    workers: int | None
