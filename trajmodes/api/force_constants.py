@@ -38,7 +38,7 @@ from trajmodes.pipeline.movie import movie_job
 from trajmodes.pipeline.project_job import PATH_SPACING
 from trajmodes.pipeline.run import FitData, fit_only
 from trajmodes.pipeline.scan import scan_rows, write_scan
-from trajmodes.report.text.scan import scan_table
+from trajmodes.report.scan import scan_table
 from trajmodes.results.dataset import bands_dataset, to_dataset
 from trajmodes.results.folder import whole_results
 from trajmodes.results.netcdf import NORMAL_EQUATIONS

@@ -25,7 +25,7 @@ from trajmodes.pipeline.motion_source import source_of
 from trajmodes.pipeline.show import WIDTH, text_of
 from trajmodes.project.mode_selection import parse_modes
 from trajmodes.project.projector import cartesian_modes
-from trajmodes.report.text.summary import check_rows, render_check
+from trajmodes.report.summary import check_rows, render_check
 from trajmodes.symmetry.stars import star_labels
 from trajmodes.symmetry.translations import half_space
 

@@ -30,8 +30,7 @@ from trajmodes.data.results import InputFile, Results
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.formats.phonopy import write_phonopy
 from trajmodes.formats.registry import write_force_constants
-from trajmodes.report.figures.painter import Painter, second_painter
-from trajmodes.report.write import RESULT_FILES, write_results
+from trajmodes.report.write import RESULT_FILES, Painter, second_painter, write_results
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import ResultsFolder, Writer, open_folder, require_replaceable
 from trajmodes.results.netcdf import AMPLITUDES, NORMAL_EQUATIONS, encode

@@ -50,7 +50,7 @@ from trajmodes.pipeline.motion_source import interval_of
 from trajmodes.pipeline.projection import project_run
 from trajmodes.project.crystal_check import check_lattice
 from trajmodes.readers.trajectory import Trajectory
-from trajmodes.report.text.numbers import mesh_of
+from trajmodes.report.numbers import mesh_of
 from trajmodes.results.folder import Writer
 from trajmodes.results.netcdf import AMPLITUDES, write_series
 from trajmodes.symmetry.translations import half_space

@@ -22,7 +22,7 @@ from trajmodes.pipeline.load import read_normal_equations
 from trajmodes.pipeline.show import text_of
 from trajmodes.report.figures.scan import draw_scan
 from trajmodes.report.figures.style import save_png
-from trajmodes.report.text.scan import render_scan, scan_table
+from trajmodes.report.scan import render_scan, scan_table
 from trajmodes.results.folder import Writer, open_folder, write_files
 from trajmodes.symmetry.translations import half_space
 

@@ -33,7 +33,7 @@ from trajmodes.pipeline.show import text_of
 from trajmodes.project.differences import spectrum_factor
 from trajmodes.project.projector import Projector, cartesian_modes
 from trajmodes.project.spectra.welch import Spectra, WelchReduction
-from trajmodes.report.text.summary import render_spectral_energy
+from trajmodes.report.summary import render_spectral_energy
 from trajmodes.report.write import MAP_FILES, write_results
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder, require_replaceable

@@ -7,9 +7,9 @@ from typing import Literal
 from rich.console import Console, RenderableType
 
 from trajmodes.data.results import Results
-from trajmodes.report.text.mode_table import render_modes
-from trajmodes.report.text.summary import render
-from trajmodes.results.stored import read_arrays
+from trajmodes.report.mode_table import render_modes
+from trajmodes.report.summary import render
+from trajmodes.results.netcdf import read_arrays
 
 WIDTH = 100
 """Largest width of the text: longer lines are hard to read on any terminal."""

@@ -4,6 +4,8 @@ In: a Dataset of results, from a run or from results.nc. Out: PNG files, text, e
 
 - `write`: writes a results folder (start here)
 - `figures`: the figures, listed in `figures.catalogue`
-- `text`: the summary and the lists of `trajmodes run`, `show`, `modes`, `check` and `scan`
+- `summary`, `sections`: the summary of a run and the report of a check
+- `mode_table`, `scan`: the lists of `trajmodes modes` and `trajmodes scan`
+- `numbers`: numbers with standard errors, counts and names as text
 - `movie`: one mode as a movie
 """

@@ -1,16 +1,30 @@
-"""Writing a results folder."""
+"""Writing a results folder, with a second process that draws figures at the same time.
 
-from collections.abc import Callable, Iterable, Mapping
+The second process, ``python -m trajmodes.report.figures.catalogue``, is started while the run
+is read, so that matplotlib is loaded when the results arrive. It draws the figures from the
+last to the first. The first process goes through them from the first to the last: it takes
+those that are complete and draws the others itself. It never waits. If the second process
+fails, the first one draws the figure and raises the error.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import IO
 
 import xarray as xr
 
-from trajmodes.report.figures.catalogue import MAP_OUTPUTS, OUTPUTS
-from trajmodes.report.figures.painter import Painter
+from trajmodes.data.named_arrays import PlainArray, PlainArrays
+from trajmodes.report.figures.catalogue import FIGURES, MAP_OUTPUTS, OUTPUTS, place_of_drawing
 from trajmodes.results.folder import ResultsFolder, Writer, write_files
-from trajmodes.results.netcdf import encode
-from trajmodes.results.outputs import MOST_CELLS, Output, describe
-from trajmodes.results.stored import RESULTS
+from trajmodes.results.netcdf import RESULTS, encode
+from trajmodes.results.outputs import MOST_CELLS, Content, Output, describe
 from trajmodes.results.tables import Table
 
 RESULT_FILES = (RESULTS.file, *(output.name for output in OUTPUTS))
@@ -20,13 +34,92 @@ MAP_FILES = (RESULTS.file, *(output.name for output in MAP_OUTPUTS))
 """Files that `trajmodes sed` may write."""
 
 
+@dataclass(frozen=True, slots=True)
+class Painter:
+    """The second process and its folder."""
+
+    stdin: IO[bytes]
+    """Pipe from which the process reads the results."""
+    folder: Path
+    """Folder of complete figures."""
+
+    def begin(self, dataset: xr.Dataset) -> tuple[Output, ...]:
+        """Send the results to the process; return outputs that use its complete figures."""
+        # If the process has ended, all figures are drawn by this one.
+        with suppress(OSError):
+            # As plain arrays: the process does without xarray, which takes long to load.
+            variables = {
+                str(name): PlainArray(tuple(map(str, one.dims)), one.values)
+                for name, one in dataset.variables.items()
+            }
+            pickle.dump((PlainArrays(variables, {}), self.folder), self.stdin)
+            self.stdin.close()
+        return tuple(self._shared(output) for output in OUTPUTS)
+
+    def _shared(self, output: Output) -> Output:
+        if output not in FIGURES:
+            return output
+        finished = place_of_drawing(self.folder, output)
+        return output._replace(make=lambda dataset: _Shared(output.make(dataset), finished))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """A figure that may have been drawn by the second process."""
+
+    drawing: Content
+    finished: Path
+
+    def write(self, path: Path) -> None:
+        """Move the complete figure to its place, or draw it."""
+        try:
+            self.finished.replace(path)
+        except FileNotFoundError:
+            self.drawing.write(path)
+
+
+@contextmanager
+def second_painter(folder: Path) -> Iterator[Painter | None]:
+    """Start the second process if there are two processors, and end it with the block.
+
+    The folder for complete figures must be on the disk of the results.
+    """
+    if len(os.sched_getaffinity(0)) < 2:
+        yield None
+        return
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "trajmodes.report.figures.catalogue"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        # No process could be started: all figures are drawn by this one.
+        yield None
+        return
+    assert process.stdin is not None
+    try:
+        yield Painter(process.stdin, folder)
+    finally:
+        process.kill()
+        process.wait()
+        with suppress(OSError):
+            process.stdin.close()
+
+
+def is_map(dataset: xr.Dataset) -> bool:
+    """Whether these are the spectral energy along a path, and no results of a run."""
+    return "map_power" in dataset and "set" not in dataset.dims
+
+
 def write_results(
     dataset: xr.Dataset,
     folder: ResultsFolder,
     make_extra: Callable[[], Mapping[str, Writer]],
     painter: Painter | None = None,
 ) -> dict[str, str]:
-    """Write all results of a run: all files, or none if one fails.
+    """Write results.nc and all tables and figures: all files, or none if one fails.
 
     Parameters
     ----------
@@ -54,48 +147,7 @@ def write_results(
     outputs: tuple[Output, ...] = MAP_OUTPUTS if is_map(dataset) else OUTPUTS
     if painter is not None:
         outputs = painter.begin(dataset)
-    text = "the map" if is_map(dataset) else "all results"
-    return write_outputs(dataset, text, outputs, folder, make_extra())
-
-
-def is_map(dataset: xr.Dataset) -> bool:
-    """Whether these are the spectral energy along a path, and no results of a run."""
-    return "map_power" in dataset and "set" not in dataset.dims
-
-
-def write_outputs(
-    dataset: xr.Dataset,
-    text: str,
-    outputs: Iterable[Output],
-    folder: ResultsFolder,
-    extra_writers: Mapping[str, Writer],
-) -> dict[str, str]:
-    """Write results.nc and all outputs for which the results contain data.
-
-    Parameters
-    ----------
-    dataset
-        Results.
-    text
-        Description of results.nc, in one line.
-    outputs
-        The list of outputs.
-    folder
-        An open folder.
-    extra_writers
-        Name of a file → its writer, for files that are not made from the Dataset.
-
-    Returns
-    -------
-    Name of each file → its description.
-
-    Raises
-    ------
-    UsageError
-        If a name leads out of the folder.
-    StorageError
-        If a file cannot be written.
-    """
+    extra = make_extra()
     writers: dict[str, Writer] = {}
     large: list[str] = []
     for output in (output for output in outputs if output.is_possible(dataset)):
@@ -106,6 +158,7 @@ def write_outputs(
             writers[output.name] = Writer(describe(output.text, dataset), content.write)
     limit = f"{MOST_CELLS:,}".replace(",", " ")
     note = f"; {', '.join(large)} not written: more than {limit} cells" if large else ""
-    text = f"{text} as an xarray Dataset{note}"
+    kind = "the map" if is_map(dataset) else "all results"
+    text = f"{kind} as an xarray Dataset{note}"
     results = {RESULTS.file: Writer(text, partial(encode, dataset))}
-    return write_files(folder, results | writers | dict(extra_writers))
+    return write_files(folder, results | writers | dict(extra))

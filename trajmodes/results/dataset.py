@@ -15,8 +15,8 @@ from trajmodes.data.modes import Modes
 from trajmodes.data.results import Projection, Provenance, Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
 from trajmodes.errors import DataError
+from trajmodes.results.netcdf import RESULTS
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, Variable, variable_of
-from trajmodes.results.stored import RESULTS
 from trajmodes.symmetry.mode_sets import places_of_sets, set_mean
 from trajmodes.units import BOLTZMANN, DALTON, MEV, THZ, W_MK
 

@@ -1,23 +1,50 @@
-"""Reading and writing the NetCDF-4 files of trajmodes as xarray Datasets.
+"""The NetCDF-4 files of trajmodes: kinds, versions and checks, reading and writing.
 
 The same content gives the same bytes: the files contain no time stamps and no library versions.
+Results can be read as plain arrays without xarray, which takes longer to load than the results
+to print; functions that need xarray import it.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import netCDF4
 import numpy as np
-import xarray as xr
-from xarray.backends import NetCDF4DataStore
 
-from trajmodes.results.storage import atomic_file
-from trajmodes.results.stored import RESULTS, Kind, readable, require_kind
+from trajmodes.data.named_arrays import PlainArray, PlainArrays
+from trajmodes.errors import DataError
+from trajmodes.results.folder import whole_results
 
+if TYPE_CHECKING:
+    import xarray as xr
+    from xarray.backends import NetCDF4DataStore
+
+
+class Kind(NamedTuple):
+    """A kind of file."""
+
+    format: str
+    """The attribute ``format`` of the file."""
+    version: int
+    """Increased when a variable is removed or changes its meaning, not when one is added."""
+    content: str
+    """Its content in words, as a plural, for messages."""
+    file: str
+    """Name of the file in a results folder."""
+    command: str
+    """The command that writes it."""
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Attributes of the file that state its kind."""
+        return {"format": self.format, "format_version": self.version}
+
+
+RESULTS = Kind("trajmodes results", 2, "results", "results.nc", "run")
 NORMAL_EQUATIONS = Kind(
     "trajmodes normal equations", 1, "normal equations", "normal_equations.nc", "fit"
 )
@@ -32,6 +59,9 @@ COORDINATES = Kind(
 
 _FRAME = "frame"
 _CHUNK_BYTES = 1 << 18
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_DAMAGE = (OSError, RuntimeError, ValueError, AttributeError, LookupError, MemoryError)
+"""Exceptions that the NetCDF library raises when it reads a damaged file."""
 
 
 @contextmanager
@@ -73,7 +103,7 @@ def _empty_hdf5() -> bytes:
     return bytes(file.get_file_image())
 
 
-def encode(dataset: xr.Dataset, path: Path, kind: Kind = RESULTS) -> None:
+def encode(dataset: "xr.Dataset", path: Path, kind: Kind = RESULTS) -> None:
     """Write a Dataset as NetCDF-4, compressed and with checksums.
 
     Raises
@@ -88,23 +118,20 @@ def encode(dataset: xr.Dataset, path: Path, kind: Kind = RESULTS) -> None:
         if variable.ndim and variable.dtype.kind in "bif"
     }
     with new_file(path, kind) as file:
-        store = NetCDF4DataStore(file)  # type: ignore[no-untyped-call]  # xarray left it so
-        dataset.dump_to_store(store, encoding=filters)
+        dataset.dump_to_store(_store(file), encoding=filters)
 
 
-def write_series(blocks: Iterable[xr.Dataset], path: Path, kind: Kind) -> None:
+def _store(file: netCDF4.Dataset) -> "NetCDF4DataStore":
+    from xarray.backends import NetCDF4DataStore  # noqa: PLC0415 - xarray loads slowly
+
+    return NetCDF4DataStore(file)  # type: ignore[no-untyped-call]  # xarray left it so
+
+
+def write_series(blocks: "Iterable[xr.Dataset]", path: Path, kind: Kind) -> None:
     """Write time series block by block; one block of frames is in memory at a time.
 
-    Parameters
-    ----------
-    blocks
-        Consecutive blocks of the variables whose first axis is ``frame``. All other variables
-        are taken from the first block. Complex numbers are stored as real and imaginary parts
-        along a last axis ``part``.
-    path
-        The file.
-    kind
-        The kind of file.
+    Variables whose first axis is not ``frame`` are taken from the first block. Complex numbers
+    are stored as real and imaginary parts along a last axis ``part``.
 
     Raises
     ------
@@ -122,7 +149,7 @@ def write_series(blocks: Iterable[xr.Dataset], path: Path, kind: Kind) -> None:
                     file[str(name)][start:stop] = variable.values
 
 
-def _split_complex(block: xr.Dataset) -> xr.Dataset:
+def _split_complex(block: "xr.Dataset") -> "xr.Dataset":
     """Replace complex variables by their real and imaginary parts."""
     complex_ones = {
         name: ((*series.dims, "part"), np.stack([series.real, series.imag], -1), series.attrs)
@@ -134,7 +161,7 @@ def _split_complex(block: xr.Dataset) -> xr.Dataset:
     return block.assign(complex_ones).assign_coords(part=["real", "imaginary"])
 
 
-def _create_variables(file: netCDF4.Dataset, block: xr.Dataset) -> None:
+def _create_variables(file: netCDF4.Dataset, block: "xr.Dataset") -> None:
     """Create all variables, and write those that do not depend on the frame."""
     encoding = {
         str(name): {
@@ -149,34 +176,97 @@ def _create_variables(file: netCDF4.Dataset, block: xr.Dataset) -> None:
         for name, variable in block.variables.items()
         if _FRAME in variable.dims
     }
-    store = NetCDF4DataStore(file)  # type: ignore[no-untyped-call]  # xarray left it so
     nothing = block.isel({_FRAME: slice(0, 0)})
-    nothing.dump_to_store(store, encoding=encoding, unlimited_dims=[_FRAME])
+    nothing.dump_to_store(_store(file), encoding=encoding, unlimited_dims=[_FRAME])
 
 
-def save_dataset(dataset: xr.Dataset, path: str | Path, kind: Kind = RESULTS) -> Path:
-    """Write a Dataset to a file; an existing one is replaced when the new one is complete.
+@contextmanager
+def readable(path: str | os.PathLike[str], kind: Kind) -> Iterator[Path]:
+    """Yield the file; an exception of the NetCDF library in the block means damage."""
+    source = Path(path)
+    with whole_results(source):
+        if source.is_dir():
+            source = source / kind.file
+        _require_hdf5(source, kind)
+        try:
+            yield source
+        except _DAMAGE as error:
+            raise DataError(
+                f"the {kind.content} are damaged",
+                where=str(source),
+                why=f"the file was cut off or changed after it was written ({error})",
+                fix="copy it again, or repeat the run",
+            ) from error
 
-    Raises
-    ------
-    StorageError
-        If the file cannot be written.
-    """
-    target = Path(path)
-    with atomic_file(target) as partial:
-        encode(dataset, partial, kind)
-    return target
+
+def read_arrays(path: str | os.PathLike[str]) -> PlainArrays:
+    """Read results.nc, or that of a results folder, as plain arrays; see `read_dataset`."""
+    with readable(path, RESULTS) as source, netCDF4.Dataset(source) as file:
+        file.set_auto_maskandscale(False)
+        attributes = {name: file.getncattr(name) for name in file.ncattrs()}
+        arrays = {name: _stored(variable) for name, variable in file.variables.items()}
+    require_kind(attributes, source, RESULTS)
+    return PlainArrays(arrays, attributes)
 
 
-def read_dataset(path: str | os.PathLike[str], kind: Kind) -> xr.Dataset:
-    """Read a file of one kind into memory.
+def _stored(variable: "netCDF4.Variable[Any]") -> PlainArray:
+    values = np.asarray(variable[...])
+    # NetCDF has no Boolean type: xarray stores bytes and an attribute.
+    is_bool = "dtype" in variable.ncattrs() and variable.getncattr("dtype") == "bool"
+    return PlainArray(variable.dimensions, values.astype(bool) if is_bool else values)
 
-    Parameters
-    ----------
-    path
-        The file, or the results folder that contains it.
-    kind
-        The kind of file expected.
+
+def _require_hdf5(source: Path, kind: Kind) -> None:
+    try:
+        with source.open("rb") as stream:
+            head = stream.read(len(_HDF5_MAGIC))
+    except OSError as error:
+        raise DataError(
+            f"the {kind.content} cannot be read",
+            where=str(source),
+            why=error.strerror or str(error),
+            fix=_expected_file(kind),
+        ) from error
+    if not head or not _HDF5_MAGIC.startswith(head):
+        raise DataError(
+            "this is not a NetCDF-4 file",
+            where=str(source),
+            why="the file is empty" if not head else f"it begins with {head!r}",
+            fix=_expected_file(kind),
+        )
+
+
+def require_kind(attributes: Mapping[str, Any], source: Path, kind: Kind) -> None:
+    """Raise a `DataError` if a file is of another kind or version."""
+    if attributes.get("format") != kind.format:
+        raise DataError(
+            f"this NetCDF file does not hold {kind.format}",
+            where=str(source),
+            why=f"its attribute 'format' is {attributes.get('format')!r}, not {kind.format!r}",
+            fix=_expected_file(kind),
+        )
+    version = attributes.get("format_version")
+    number = version if isinstance(version, int | np.integer) else 0
+    if number == kind.version:
+        return
+    is_older = 1 <= number < kind.version
+    raise DataError(
+        f"the {kind.content} have format version {version}; this trajmodes reads version "
+        f"{kind.version}",
+        where=str(source),
+        why="an older trajmodes wrote the file, and some variables had another meaning"
+        if is_older
+        else "a newer trajmodes wrote the file",
+        fix="repeat the run, or read the file with xarray" if is_older else "update trajmodes",
+    )
+
+
+def _expected_file(kind: Kind) -> str:
+    return f"give the {kind.file} that `trajmodes {kind.command}` wrote"
+
+
+def read_dataset(path: str | os.PathLike[str], kind: Kind) -> "xr.Dataset":
+    """Read a file of one kind, or that of a results folder, into memory.
 
     Raises
     ------
@@ -184,20 +274,21 @@ def read_dataset(path: str | os.PathLike[str], kind: Kind) -> xr.Dataset:
         If the file is missing, damaged, of another program or of another version, or the folder
         holds files of an unfinished run.
     """
+    import xarray as xr  # noqa: PLC0415 - loads slowly
+
     with readable(path, kind) as source:
         dataset = xr.load_dataset(source, engine="netcdf4")
     require_kind(dataset.attrs, source, kind)
     return dataset
 
 
-def open_series(folder: Path, kind: Kind) -> xr.Dataset:
+def open_series(folder: Path, kind: Kind) -> "xr.Dataset":
     """Open time series of a results folder, complex again, as arrays that Dask reads.
 
-    Raises
-    ------
-    DataError
-        If the file is missing, damaged, of another program or of another version.
+    Errors are those of `read_dataset`.
     """
+    import xarray as xr  # noqa: PLC0415 - loads slowly
+
     with readable(folder, kind) as source:
         stored = xr.open_dataset(source, engine="netcdf4", chunks={})
     require_kind(stored.attrs, source, kind)
@@ -209,13 +300,6 @@ def open_series(folder: Path, kind: Kind) -> xr.Dataset:
     return stored.drop_vars("part").assign(series)
 
 
-def read_results(path: str | os.PathLike[str]) -> xr.Dataset:
-    """Read results.nc, or that of a results folder, into memory.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, damaged, of another program or of another version, or the folder
-        holds files of an unfinished run.
-    """
+def read_results(path: str | os.PathLike[str]) -> "xr.Dataset":
+    """Read results.nc, or that of a results folder, into memory; see `read_dataset`."""
     return read_dataset(path, RESULTS)

@@ -15,7 +15,7 @@ from trajmodes.report.figures.gruneisen import _branch_of_line, draw_gruneisen
 from trajmodes.report.figures.scan import draw_scan
 from trajmodes.report.figures.spectral_map import empty_sections, patches
 from trajmodes.report.figures.style import save_png, sheet
-from trajmodes.report.text.numbers import point_label
+from trajmodes.report.numbers import point_label
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.tables import shown_map_table
 from trajmodes.units import THZ

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from trajmodes.data.spectra import Verdict
 from trajmodes.errors import DataError
-from trajmodes.report.text.mode_table import render_modes
-from trajmodes.report.text.summary import render
+from trajmodes.report.mode_table import render_modes
+from trajmodes.report.summary import render
 from trajmodes.results.dataset import to_dataset
 
 

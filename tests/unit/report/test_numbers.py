@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trajmodes.report.text.numbers import (
+from trajmodes.report.numbers import (
     branches,
     compact,
     counted,

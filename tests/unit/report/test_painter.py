@@ -6,8 +6,7 @@ import time
 import pytest
 
 from trajmodes.report.figures.catalogue import FIGURES
-from trajmodes.report.figures.painter import second_painter
-from trajmodes.report.write import write_results
+from trajmodes.report.write import second_painter, write_results
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from trajmodes.report.figures.scan import draw_scan
 from trajmodes.report.figures.style import save_png, sheet
-from trajmodes.report.text.scan import best_row, enough_row, groups_of, render_scan, scan_table
+from trajmodes.report.scan import best_row, enough_row, groups_of, render_scan, scan_table
 
 
 def printed(rows, width=100):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from trajmodes.report import write
-from trajmodes.report.write import write_outputs
+from trajmodes.report.write import write_results
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder
 from trajmodes.results.outputs import TABLES
@@ -176,10 +176,11 @@ def test_conductivity(full, tmp_path):
 
 def test_very_large_tables_are_not_written(dataset, tmp_path, monkeypatch):
     with open_folder(tmp_path) as folder:
-        files = write_outputs(dataset, "all results", TABLES, folder, {})
+        monkeypatch.setattr(write, "OUTPUTS", TABLES)
+        files = write_results(dataset, folder, dict)
         assert files["results.nc"] == "all results as an xarray Dataset"
         monkeypatch.setattr(write, "MOST_CELLS", 6000)
-        files = write_outputs(dataset, "all results", TABLES, folder, {})
+        files = write_results(dataset, folder, dict)
     assert "tables/modes.csv" in files
     for name in ("tables/spectra.csv", "tables/lines.csv"):
         assert name not in files

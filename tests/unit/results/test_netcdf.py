@@ -11,13 +11,19 @@ from trajmodes.errors import DataError, StorageError
 from trajmodes.results.netcdf import (
     AMPLITUDES,
     NORMAL_EQUATIONS,
+    RESULTS,
     encode,
     read_dataset,
     read_results,
-    save_dataset,
     write_series,
 )
-from trajmodes.results.stored import RESULTS
+from trajmodes.results.storage import atomic_file
+
+
+def save_dataset(dataset, path):
+    with atomic_file(path) as partial:
+        encode(dataset, partial)
+    return path
 
 
 @pytest.fixture

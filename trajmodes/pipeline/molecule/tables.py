@@ -10,7 +10,7 @@ import numpy.typing as npt
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.results import Projection
 from trajmodes.pipeline.molecule.analysis import MoleculeResults
-from trajmodes.report.text.numbers import plus_minus
+from trajmodes.report.numbers import plus_minus
 from trajmodes.results.tables import Table
 from trajmodes.units import BOLTZMANN, THZ
 

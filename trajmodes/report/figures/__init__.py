@@ -4,6 +4,5 @@ In: a Dataset. Out: a matplotlib figure, or a PNG file.
 
 - `catalogue`: the list of all figures (start here)
 - `style`: colours, fonts and common elements
-- `painter`: draws figures in a second process
 - the other modules: one subject each
 """

@@ -20,7 +20,7 @@ from trajmodes.report.figures.spectral_map import (
     mark_points,
 )
 from trajmodes.report.figures.style import BLACK, BLUE, GREY, is_visible, new_figure
-from trajmodes.report.text.numbers import point_label
+from trajmodes.report.numbers import point_label
 from trajmodes.results.tables import highest_map_freq_thz
 
 _NAME_SIZE = 8.0

@@ -1,5 +1,12 @@
-"""The list of figures. matplotlib is imported when the first one is drawn."""
+"""The list of figures. matplotlib is imported when the first one is drawn.
 
+Run as a program, the module draws all figures of the results that it reads from stdin; see
+`trajmodes.report.write.Painter`.
+"""
+
+import os
+import pickle
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -171,3 +178,30 @@ MAP_OUTPUTS = (
     ),
 )
 """Files of `trajmodes sed`, apart from results.nc."""
+
+
+def place_of_drawing(folder: Path, output: Output) -> Path:
+    """Path in the folder of complete figures at which a second process puts a figure."""
+    return folder / Path(output.name).name
+
+
+def _draw_all() -> None:
+    """Import matplotlib, read the results from stdin, draw the figures from the last on."""
+    style = import_module("trajmodes.report.figures.style")
+    # The first figure of a process takes longer, because it loads the fonts.
+    with style.sheet():
+        empty = style.new_figure(2.0)
+        empty.add_subplot(xlabel="0")
+    style.save_png(empty, Path(os.devnull))
+    dataset, folder = pickle.load(sys.stdin.buffer)
+    for output in reversed(FIGURES):
+        if output.is_possible(dataset):
+            place = place_of_drawing(folder, output)
+            partial_file = place.with_suffix(".part")
+            output.make(dataset).write(partial_file)
+            # Appears in one step, when it is complete.
+            partial_file.replace(place)
+
+
+if __name__ == "__main__":
+    _draw_all()

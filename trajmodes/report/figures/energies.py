@@ -18,7 +18,7 @@ from trajmodes.report.figures.style import (
     panel_letter,
     points,
 )
-from trajmodes.report.text.numbers import plus_minus
+from trajmodes.report.numbers import plus_minus
 
 _SHARE = 0.98
 """Share of the points within the limits of an axis; outliers are marked at its ends."""

@@ -23,7 +23,7 @@ from trajmodes.report.figures.style import (
     panel_letter,
     points,
 )
-from trajmodes.report.text.numbers import order_name
+from trajmodes.report.numbers import order_name
 
 
 def draw_fit(dataset: NamedArrays) -> Figure:

@@ -22,7 +22,7 @@ from trajmodes.report.figures.style import (
     panel_letter,
     points,
 )
-from trajmodes.report.text.numbers import compact
+from trajmodes.report.numbers import compact
 
 _SAME = 1e-6
 _MOST_NAMED = 6

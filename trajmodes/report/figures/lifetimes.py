@@ -22,7 +22,7 @@ from trajmodes.report.figures.style import (
     plain_numbers,
     points,
 )
-from trajmodes.report.text.numbers import counted, mesh_of, plus_minus
+from trajmodes.report.numbers import counted, mesh_of, plus_minus
 from trajmodes.units import THZ
 
 _IN_A_ROW = 3

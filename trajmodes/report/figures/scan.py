@@ -23,8 +23,8 @@ from trajmodes.report.figures.style import (
     points,
     sheet,
 )
-from trajmodes.report.text.numbers import order_name
-from trajmodes.report.text.scan import (
+from trajmodes.report.numbers import order_name
+from trajmodes.report.scan import (
     TOLERANCE,
     best_row,
     enough_row,

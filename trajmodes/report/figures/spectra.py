@@ -25,7 +25,7 @@ from trajmodes.report.figures.style import (
     panel_letter,
     points,
 )
-from trajmodes.report.text.numbers import branches, place_of, plus_minus
+from trajmodes.report.numbers import branches, place_of, plus_minus
 from trajmodes.results.tables import density_table
 from trajmodes.units import MEV
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.spectra import DISAGREE
-from trajmodes.report.text.numbers import counted, mesh_of, order_name, plus_minus, point_label
+from trajmodes.report.numbers import counted, mesh_of, order_name, plus_minus, point_label
 
 _SMALL, _LARGE = 0.2, 0.4
 """Anharmonicity σ that is called small and large; a reading aid without a sharp meaning."""

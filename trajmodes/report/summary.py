@@ -14,9 +14,9 @@ from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.results import Finding, Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
 from trajmodes.notes import Note
-from trajmodes.report.text.mode_table import SetList, list_sets
-from trajmodes.report.text.numbers import counted, place_of, plus_minus, size_of
-from trajmodes.report.text.sections import (
+from trajmodes.report.mode_table import SetList, list_sets
+from trajmodes.report.numbers import counted, place_of, plus_minus, size_of
+from trajmodes.report.sections import (
     conductivity_line,
     empty_sections_line,
     equipartition_line,

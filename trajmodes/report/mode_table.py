@@ -14,7 +14,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.spectra import DISAGREE, NARROWEST, Verdict
 from trajmodes.errors import DataError
-from trajmodes.report.text.numbers import branches, counted, place_of, terse
+from trajmodes.report.numbers import branches, counted, place_of, terse
 from trajmodes.units import THZ
 
 

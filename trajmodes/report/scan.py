@@ -10,7 +10,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from trajmodes.data.force_constants import ScanKind, ScanPoint
-from trajmodes.report.text.numbers import compact, order_name
+from trajmodes.report.numbers import compact, order_name
 from trajmodes.results.tables import Table
 from trajmodes.units import THZ
 
