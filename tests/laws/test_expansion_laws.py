@@ -10,7 +10,7 @@ from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.fit import constants_of, fit_equations
 from trajmodes.fit.model import model_of
 from trajmodes.fit.solution import FitOptions
-from trajmodes.symmetry.clusters import inscribed_radius, pair_orbits
+from trajmodes.symmetry.clusters import cluster_orbits, inscribed_radius
 from trajmodes.symmetry.constraints import Constraints, null_space
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import space_group
@@ -151,7 +151,7 @@ def test_noise_in_the_sites_splits_no_orbit(crystals, truth_is_found):
     noisy = Crystal(crystal.cell, sites, crystal.species, crystal.masses)
     # both species have like neighbours at 3.19 Å, exactly on this cutoff
     fit = truth_is_found(noisy, np.diag([3, 3, 2]), {2: 3.19, 3: 3.19}, 25)
-    assert fit.constants.n_pairs == pair_orbits(space_group(crystal), 3.186).n_clusters
+    assert fit.constants.n_pairs == cluster_orbits(space_group(crystal), 2, 3.186).n_clusters
     noted = [note for note in fit.notes if "lies on the cutoff of 3.19 Å" in note.text]
     assert len(noted) >= 4
     assert all(note.text.endswith("and is left out") for note in noted)

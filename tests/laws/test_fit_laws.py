@@ -13,10 +13,9 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.covariance import ForceCovariance
 from trajmodes.fit.fit import fit_harmonic
 from trajmodes.fit.solution import FitOptions
-from trajmodes.symmetry.clusters import pair_orbits
+from trajmodes.symmetry.clusters import cluster_orbits, supercell_pair_orbits
 from trajmodes.symmetry.constraints import Constraints, constraint_rows, null_space
 from trajmodes.symmetry.operations import space_group
-from trajmodes.symmetry.supercell_images import supercell_pair_orbits
 from trajmodes.symmetry.tensors import symmetry_basis
 from trajmodes.symmetry.translations import build_supercell, half_space
 
@@ -68,7 +67,7 @@ def test_exact_forces_of_springs_give_the_truth(case, springs, hessian_of):
 
 def test_exact_forces_of_random_symmetric_constants_give_the_truth(case, hessian_of):
     supercell, cutoff = case
-    basis = symmetry_basis(pair_orbits(space_group(supercell.crystal), cutoff))
+    basis = symmetry_basis(cluster_orbits(space_group(supercell.crystal), 2, cutoff))
     free = null_space(constraint_rows(basis, Constraints()))
     truth = basis.constants(free @ np.random.default_rng(1).normal(size=free.shape[1]))
     hessian = hessian_of(truth, supercell)

@@ -15,10 +15,9 @@ import numpy as np
 from trajmodes.arrays import Bools, Ints
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.errors import UsageError
-from trajmodes.symmetry.clusters import cluster_orbits, inscribed_radius
+from trajmodes.symmetry.clusters import cluster_orbits, inscribed_radius, supercell_pair_orbits
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import SpaceGroup
-from trajmodes.symmetry.supercell_images import supercell_pair_orbits
 from trajmodes.symmetry.tensors import SymmetryBasis, symmetry_basis
 
 HIGHEST_ORDER = 4

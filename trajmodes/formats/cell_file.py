@@ -26,8 +26,13 @@ from trajmodes.readers.arrays import IdealStructure
 from trajmodes.readers.ase import read_with_ase
 from trajmodes.readers.text.source import read_head
 from trajmodes.readers.text.tables import Numbers
-from trajmodes.symmetry.operations import space_group, symmetry_dataset
-from trajmodes.symmetry.primitive import ReducedCrystal, fold_atoms, on_symmetric_sites
+from trajmodes.symmetry.operations import (
+    ReducedCrystal,
+    fold_atoms,
+    on_symmetric_sites,
+    space_group,
+    symmetry_dataset,
+)
 from trajmodes.units import DALTON
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.data.lattice import nearest_images, shortest_vector
 from trajmodes.errors import DataError
-from trajmodes.symmetry import supercell_images
+from trajmodes.symmetry import translations
 from trajmodes.symmetry.translations import atom_at, build_supercell, cell_rank
 
 # Å; images within it are equally near. The tolerance of phonopy and phono3py.
@@ -203,7 +203,7 @@ def fold_pairs(constants: ForceConstants, order: AtomOrder, rows: Ints) -> Float
 
     They are between the atoms ``rows`` (r,) and all atoms.
     """
-    folded = supercell_images.fold_pairs(constants, order.supercell)
+    folded = translations.fold_pairs(constants, order.supercell)
     return np.stack(
         [folded[order.sites[row], _numbers_relative_to(order, row)] for row in rows]
     )
@@ -222,7 +222,7 @@ def fold_triplets(
     3, 3) in eV/Å³ with every third atom.
     """
     atoms = {row: _numbers_relative_to(order, row) for row in rows.tolist()}
-    for site, second, slab in supercell_images.fold_triplets(triplets, order.supercell):
+    for site, second, slab in translations.fold_triplets(triplets, order.supercell):
         for place, row in enumerate(rows.tolist()):
             if order.sites[row] == site:
                 yield place, int(np.flatnonzero(atoms[row] == second)[0]), slab[atoms[row]]

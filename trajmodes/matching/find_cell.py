@@ -27,8 +27,13 @@ from trajmodes.data.lattice import minimum_image, reduced_cell, wrap
 from trajmodes.errors import DataError
 from trajmodes.matching.average import AverageStructure
 from trajmodes.notes import Note
-from trajmodes.symmetry.operations import SpaceGroup, space_group
-from trajmodes.symmetry.primitive import ReducedCrystal, fold_atoms, on_symmetric_sites
+from trajmodes.symmetry.operations import (
+    ReducedCrystal,
+    SpaceGroup,
+    fold_atoms,
+    on_symmetric_sites,
+    space_group,
+)
 from trajmodes.units import DALTON
 
 _PROBES = 24

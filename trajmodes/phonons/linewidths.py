@@ -33,8 +33,7 @@ from trajmodes.phonons.supercells import (
     smallest_supercell,
     triplet_reach,
 )
-from trajmodes.symmetry.supercell_images import fold_pairs
-from trajmodes.symmetry.translations import atom_at
+from trajmodes.symmetry.translations import atom_at, fold_pairs
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
 
 # ħω/k_BT' of the highest mode; the classical width is then accurate to 1e-9.

@@ -32,11 +32,16 @@ from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.kernels import inner_kernel, kernel
-from trajmodes.symmetry.clusters import inscribed_radius
+from trajmodes.symmetry.clusters import inscribed_radius, supercell_pair_orbits
 from trajmodes.symmetry.operations import SpaceGroup, space_group, supercell_group
 from trajmodes.symmetry.stars import point_group
-from trajmodes.symmetry.supercell_images import fold_triplets, supercell_pair_orbits
-from trajmodes.symmetry.translations import HalfSpace, build_supercell, cell_rank, half_space
+from trajmodes.symmetry.translations import (
+    HalfSpace,
+    build_supercell,
+    cell_rank,
+    fold_triplets,
+    half_space,
+)
 
 # Margin in Å by which the inscribed sphere must exceed the longest distance.
 _MARGIN = 1e-3

@@ -29,7 +29,7 @@ from trajmodes.project.lifetimes.lifetimes import (
     compare_widths,
     longest_lower_bound,
 )
-from trajmodes.symmetry.mode_sets import set_mean
+from trajmodes.symmetry.stars import set_mean
 from trajmodes.units import THZ
 
 

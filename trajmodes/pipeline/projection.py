@@ -54,7 +54,7 @@ from trajmodes.project.spectra.welch import Spectra, WelchReduction, default_seg
 from trajmodes.project.spectra.zoom import BandPlan, ZoomReduction, default_bands
 from trajmodes.streaming.reduction import Reduction, Together, Transformed
 from trajmodes.streaming.schedule import stream
-from trajmodes.symmetry.mode_sets import set_mean, set_omega
+from trajmodes.symmetry.stars import set_mean, set_omega
 from trajmodes.symmetry.translations import half_space
 from trajmodes.units import THZ
 

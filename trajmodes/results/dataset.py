@@ -17,7 +17,7 @@ from trajmodes.data.spectra import Verdict
 from trajmodes.errors import DataError
 from trajmodes.results.netcdf import RESULTS
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, Variable, variable_of
-from trajmodes.symmetry.mode_sets import places_of_sets, set_mean
+from trajmodes.symmetry.stars import places_of_sets, set_mean
 from trajmodes.units import BOLTZMANN, DALTON, MEV, THZ, W_MK
 
 _CONVENTIONS = (

@@ -1,8 +1,7 @@
 """Symmetry of crystals, supercells, clusters of atoms and q points; no data are read here.
 
 In: a `Crystal`, a supercell matrix, cutoffs. Out: supercells and their lattice transforms
-(`translations`), space groups (`operations`), primitive cells (`primitive`), orbits of clusters
-(`clusters`, `supercell_images`) within `cutoffs`, symmetry-adapted force constants (`tensors`),
-sum rules (`constraints`), stars of q (`stars`), sets of symmetry-equivalent modes
-(`mode_sets`). Open first: `translations`.
+(`translations`), space groups and primitive cells (`operations`), orbits of clusters
+(`clusters`) within `cutoffs`, symmetry-adapted force constants (`tensors`), sum rules
+(`constraints`), stars of q and sets of equivalent modes (`stars`). Open first: `translations`.
 """

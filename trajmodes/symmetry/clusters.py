@@ -3,23 +3,26 @@
 A cluster of order n is a list of n atoms (site, cell), the first one in the home cell. An
 operation g maps it, a permutation π reorders it, and a lattice translation brings the first
 atom back to the home cell. The force constants of all clusters of an orbit follow from those of
-its representative: Φ(c) = π·C(g)⊗…⊗C(g) Φ(representative). The orbits of all pairs of a
-supercell are in `supercell_images`.
+its representative: Φ(c) = π·C(g)⊗…⊗C(g) Φ(representative).
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal, Supercell
-from trajmodes.data.lattice import cells_within, shortest_vector
+from trajmodes.data.lattice import cells_within, nearest_images, shortest_vector
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.symmetry.cutoffs import Cutoff
-from trajmodes.symmetry.operations import SpaceGroup
+from trajmodes.symmetry.operations import SpaceGroup, supercell_group
+from trajmodes.symmetry.translations import cell_rank
+
+Wrap = Callable[[Ints], Ints]
+"""Maps cells (c, 3) to labels (c, k) that are equal for equivalent cells."""
 
 SHELL_TOLERANCE = 1e-3
 """Distance in Å within which a neighbour shell counts as lying on the cutoff."""
@@ -92,16 +95,23 @@ class Orbits:
         place = np.empty(self.n_clusters, dtype=np.int64)
         place[clusters] = np.arange(len(clusters))
         return replace(
+            self.listed(clusters),
+            orbit=label[clusters],
+            representatives=place[self.representatives[chosen]],
+            radii=self.radii[chosen],
+            stabilisers=self.stabilisers[chosen],
+        )
+
+    def listed(self, clusters: Ints) -> "Orbits":
+        """List the clusters (c,) in this order; representatives keep their numbers."""
+        return replace(
             self,
             sites=self.sites[clusters],
             lattice=self.lattice[clusters],
             share=self.share[clusters],
-            orbit=label[clusters],
+            orbit=self.orbit[clusters],
             operation=self.operation[clusters],
             permutation=self.permutation[clusters],
-            representatives=place[self.representatives[chosen]],
-            radii=self.radii[chosen],
-            stabilisers=self.stabilisers[chosen],
         )
 
     def excess(self, cutoff: Cutoff) -> Floats:
@@ -109,10 +119,7 @@ class Orbits:
         crystal = self.group.crystal
         reach = cutoff.matrix(crystal)[self.sites[:, :, None], self.sites[:, None, :]]
         beyond_cij = _distances(crystal, self.sites, self.lattice) - reach
-        beyond: Floats = np.bincount(
-            self.orbit, beyond_cij.max(axis=(1, 2)), self.n_orbits
-        ) / np.bincount(self.orbit, minlength=self.n_orbits)
-        return beyond
+        return _means(self.orbit, beyond_cij.max(axis=(1, 2)))
 
     def within(self, cutoff: Cutoff) -> Bools:
         """(o,) whether each orbit lies inside a cutoff; an orbit on the cutoff does not."""
@@ -123,6 +130,12 @@ class Orbits:
         species = self.group.crystal.species
         members = self.sites[self.representatives]
         return tuple("–".join(species[site] for site in row) for row in members)
+
+
+def _means(orbit: Ints, values: Floats) -> Floats:
+    """(o,) mean over the clusters of each orbit of (c,) values."""
+    means: Floats = np.bincount(orbit, values) / np.bincount(orbit)
+    return means
 
 
 def permutations_of(order: int) -> Ints:
@@ -136,13 +149,6 @@ def inscribed_radius(supercell: Supercell) -> float:
     It is half the shortest lattice vector: closer pairs have a single nearest image.
     """
     return shortest_vector(supercell.cell) / 2.0
-
-
-def pair_orbits(
-    group: SpaceGroup, cutoff: float | Cutoff, *, supercell: Supercell | None = None
-) -> Orbits:
-    """Find the orbits of all pairs within a cutoff, including self terms: `cluster_orbits`."""
-    return cluster_orbits(group, 2, cutoff, supercell=supercell)
 
 
 def cluster_orbits(
@@ -159,8 +165,7 @@ def cluster_orbits(
     Parameters
     ----------
     cutoff
-        Radius in Å, or radii for pairs of species. A shell on the cutoff within rounding is
-        left out as a whole.
+        A shell on the cutoff within rounding is left out as a whole.
     supercell
         Supercell of the data, if force constants are to be fitted. Pairs on the surface of its
         inscribed sphere have several nearest images and are left out.
@@ -199,12 +204,12 @@ def _inside_sphere(cutoff: Cutoff, supercell: Supercell) -> Cutoff:
 def _cutoff_notes(orbits: Orbits, cutoff: Cutoff, included: Bools) -> tuple[Note, ...]:
     near = np.abs(orbits.excess(cutoff)) < SHELL_TOLERANCE
     labels = orbits.labels()
-    texts = (
+    texts = dict.fromkeys(
         f"the {labels[o]} shell at {orbits.radii[o]:.4f} Å lies on the cutoff of "
         f"{cutoff} Å and is {'included' if included[o] else 'left out'}"
         for o in np.flatnonzero(near)
     )
-    return tuple(Note("note", text) for text in dict.fromkeys(texts))
+    return tuple(Note("note", text) for text in texts)
 
 
 def _clusters_within(crystal: Crystal, order: int, reach: Floats) -> tuple[Ints, Ints]:
@@ -229,25 +234,19 @@ def _clusters_within(crystal: Crystal, order: int, reach: Floats) -> tuple[Ints,
 
 def _neighbours(crystal: Crystal, first: int, reach: Floats) -> tuple[Ints, Ints]:
     """Sites (k,) and cells (k, 3) of the atoms within reach of a home site."""
-    around = cells_within(crystal.cell, float(reach[first].max()))
-    sites, lattice = [], []
-    for second in range(crystal.n_sites):
-        apart = crystal.sites[second] - crystal.sites[first]
-        cells = around - np.rint(apart).astype(int)
-        near = np.linalg.norm((apart + cells) @ crystal.cell, axis=1) < reach[first, second]
-        lattice.append(cells[near])
-        sites.append(np.full(int(near.sum()), second))
-    return np.concatenate(sites), np.concatenate(lattice)
+    apart = (crystal.sites - crystal.sites[first])[:, None]
+    cells = cells_within(crystal.cell, float(reach[first].max())) - np.rint(apart).astype(int)
+    near = np.linalg.norm((apart + cells) @ crystal.cell, axis=2) < reach[first][:, None]
+    return np.nonzero(near)[0], cells[near]
 
 
 def _extend(sites: Ints, lattice: Ints, near: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
     """Append each of the neighbours to each cluster as a last member."""
-    n_clusters, n_near = len(sites), len(near[0])
-    more_sites = np.column_stack(
-        [np.repeat(sites, n_near, axis=0), np.tile(near[0], n_clusters)]
+    old, new = (place.ravel() for place in np.indices((len(sites), len(near[0]))))
+    return (
+        np.column_stack([sites[old], near[0][new]]),
+        np.concatenate([lattice[old], near[1][new, None]], axis=1),
     )
-    added = np.tile(near[1], (n_clusters, 1))[:, None]
-    return more_sites, np.concatenate([np.repeat(lattice, n_near, axis=0), added], axis=1)
 
 
 def _distances(crystal: Crystal, sites: Ints, lattice: Ints) -> Floats:
@@ -257,38 +256,29 @@ def _distances(crystal: Crystal, sites: Ints, lattice: Ints) -> Floats:
     return apart
 
 
-def classify(
-    group: SpaceGroup, sites: Ints, lattice: Ints, wrap: "Wrap | None" = None
-) -> Orbits:
+def classify(group: SpaceGroup, sites: Ints, lattice: Ints, wrap: Wrap | None = None) -> Orbits:
     """Sort listed clusters into orbits; orbits that the list contains only in part are dropped.
 
     Parameters
     ----------
-    sites
-        (c, n) site of each member. All permutations of the members must be listed.
-    lattice
-        (c, n, 3) cell of each member; zero for the first.
+    sites, lattice
+        (c, n) and (c, n, 3) as in `Orbits`, with all permutations of the members.
     wrap
-        Maps cells (c, 3) to labels (c, k) that are equal for equivalent cells; by default all
-        cells are distinct.
+        Identifies equivalent cells; by default all cells are distinct.
     """
     key = _key(group, sites, lattice, wrap)
     ascending = np.argsort(key(sites, lattice), kind="stable")
     sites, lattice = sites[ascending], lattice[ascending]
     keys = key(sites, lattice)
-    orders = permutations_of(sites.shape[1])
-    # Index in the list of every mapped and of every reordered cluster; the number of clusters
-    # stands for those not in the list.
-    moved_gc = np.array(
-        [_find(keys, key(*_moved(group, g, sites, lattice))) for g in range(group.n_operations)]
-    )
-    reordered_mc = np.array(
-        [_find(keys, key(*_reordered(pi, sites, lattice))) for pi in orders]
-    )
     lost = len(keys)
-    moved_gc, reordered_mc = (
-        np.column_stack([places, np.full(len(places), lost)])
-        for places in (moved_gc, reordered_mc)
+
+    def places(images: Iterator[tuple[Ints, Ints]]) -> Ints:
+        """Index of each image of each cluster, and last of a lost one: `lost` if not listed."""
+        return np.array([np.append(_find(keys, key(*image)), lost) for image in images])
+
+    moved_gc = places(_moved(group, g, sites, lattice) for g in range(group.n_operations))
+    reordered_mc = places(
+        _reordered(pi, sites, lattice) for pi in permutations_of(sites.shape[1])
     )
     missing = (reordered_mc == lost).any(axis=0)[moved_gc].any(axis=0)
     first = reordered_mc.min(axis=0)[moved_gc].min(axis=0)[:-1]
@@ -298,27 +288,26 @@ def classify(
     images_mgo = reordered_mc[:, moved_gc[:, first_members]]
     operation, permutation = _first_image(images_mgo, lost)
     orbit = np.searchsorted(first_members, first[whole])
-    radii = _distances(group.crystal, sites[whole], lattice[whole]).max(axis=(1, 2))
+    sites, lattice = sites[whole], lattice[whole]
+    radii = _distances(group.crystal, sites, lattice).max(axis=(1, 2))
     found = Orbits(
         group=group,
-        sites=sites[whole],
-        lattice=lattice[whole],
+        sites=sites,
+        lattice=lattice,
         share=np.ones(len(orbit)),
         orbit=orbit,
         operation=operation[whole],
         permutation=permutation[whole],
         representatives=np.searchsorted(np.flatnonzero(whole), first_members),
-        radii=np.bincount(orbit, radii) / np.bincount(orbit),
+        radii=_means(orbit, radii),
         stabilisers=(images_mgo == first_members).transpose(2, 1, 0),
     )
     return found.selected(np.ones(found.n_orbits, dtype=bool))
 
 
-Wrap = Callable[[Ints], Ints]
-Key = Callable[[Ints, Ints], Ints]
-
-
-def _key(group: SpaceGroup, sites: Ints, lattice: Ints, wrap: Wrap | None) -> Key:
+def _key(
+    group: SpaceGroup, sites: Ints, lattice: Ints, wrap: Wrap | None
+) -> Callable[[Ints, Ints], Ints]:
     """Return a function that encodes each cluster as one integer."""
     n_sites, order = group.crystal.n_sites, sites.shape[1]
     reach = np.abs(lattice).max(axis=(0, 1), initial=0) + 1
@@ -366,3 +355,36 @@ def _first_image(images_mgo: Ints, n_clusters: int) -> tuple[Ints, Ints]:
     for k, (g, m) in enumerate(np.ndindex(n_operations, n_orders)):
         np.minimum.at(way, images_mgo[m, g], k)
     return way[:-1] // n_orders, way[:-1] % n_orders
+
+
+def supercell_pair_orbits(group: SpaceGroup, supercell: Supercell) -> Orbits:
+    """Find the orbits of all pairs of a supercell, each at its nearest image or images.
+
+    Pairs that are equal modulo the supercell are identified. Equally near images share the
+    force constant equally (Wigner–Seitz). Only operations that map the supercell onto itself
+    are used.
+    """
+    group = supercell_group(group, supercell)
+    n_sites = group.crystal.n_sites
+    labels = np.indices((n_sites, n_sites, supercell.n_cells)).reshape(3, -1)
+    sites = labels[:2].T
+    lattice = np.zeros((len(sites), 2, 3), dtype=np.int64)
+    lattice[:, 1] = supercell.cells[labels[2]]
+    orbits = classify(group, sites, lattice, lambda cells: cell_rank(supercell, cells)[:, None])
+    first, second = group.crystal.sites[orbits.sites].swapaxes(0, 1)
+    apart = second + orbits.lattice[:, 1] - first
+    pair, move, nearest = nearest_images(apart, supercell, SHELL_TOLERANCE)
+    # Sort by the supercell vectors that lead to the images: independent of the basis searched.
+    steps = np.rint(move @ np.linalg.inv(supercell.matrix))
+    order = np.lexsort((*steps.T[::-1], pair))
+    pair, move = pair[order], move[order]
+    lattice = orbits.lattice[pair].copy()
+    lattice[:, 1] += move
+    shared = replace(
+        orbits.listed(pair),
+        lattice=lattice,
+        share=1.0 / np.bincount(pair)[pair],
+        representatives=np.searchsorted(pair, orbits.representatives),
+        radii=_means(orbits.orbit, nearest),
+    )
+    return shared.selected(np.ones(shared.n_orbits, dtype=bool))

@@ -14,6 +14,7 @@ Each constraint is a set of rows A with A z = 0 for the parameters z of a `Symme
 """
 
 from dataclasses import dataclass, fields
+from math import prod
 
 import numpy as np
 import scipy.linalg
@@ -67,8 +68,7 @@ def null_space(rows: Floats) -> Floats:
 
 def _translations(basis: SymmetryBasis) -> Floats:
     """Sum over the last member, for every inequivalent choice of the others."""
-    group = _inequivalent_others(basis)
-    return _summed(basis, group, basis.tensors)
+    return _summed(basis, _inequivalent_others(basis), basis.tensors)
 
 
 def _symmetric_translations(basis: SymmetryBasis) -> Floats:
@@ -82,9 +82,8 @@ def _born_huang(basis: SymmetryBasis) -> Floats:
     """Torque Σ_j (Φ_ij^{xy} r_ij^z − Φ_ij^{xz} r_ij^y) of each inequivalent site i."""
     phi_ckxy = basis.tensors.reshape(*basis.tensors.shape[:2], 3, 3)
     moment_ckxyz = np.einsum("ckxy,cz->ckxyz", phi_ckxy, _bonds(basis))
-    torque = moment_ckxyz - moment_ckxyz.swapaxes(3, 4)
-    flat = torque.reshape(*basis.tensors.shape[:2], 27)
-    return _summed(basis, _inequivalent_others(basis), flat)
+    torque_ckxyz = moment_ckxyz - moment_ckxyz.swapaxes(3, 4)
+    return _summed(basis, _inequivalent_others(basis), torque_ckxyz)
 
 
 def _huang(basis: SymmetryBasis) -> Floats:
@@ -92,9 +91,8 @@ def _huang(basis: SymmetryBasis) -> Floats:
     phi_ckxy = basis.tensors.reshape(*basis.tensors.shape[:2], 3, 3)
     bonds = _bonds(basis)
     bracket_ckxyzw = np.einsum("ckxy,cz,cw->ckxyzw", phi_ckxy, bonds, bonds)
-    stress = bracket_ckxyzw - bracket_ckxyzw.transpose(0, 1, 4, 5, 2, 3)
-    flat = stress.reshape(*basis.tensors.shape[:2], 81)
-    return _summed(basis, np.zeros(len(flat), dtype=np.int64), flat)
+    stress_ckxyzw = bracket_ckxyzw - bracket_ckxyzw.transpose(0, 1, 4, 5, 2, 3)
+    return _summed(basis, np.zeros(len(bonds), dtype=np.int64), stress_ckxyzw)
 
 
 def _bonds(basis: SymmetryBasis) -> Floats:
@@ -131,10 +129,11 @@ def _inequivalent_others(basis: SymmetryBasis) -> Ints:
 
 
 def _summed(basis: SymmetryBasis, group: Ints, tensors: Floats) -> Floats:
-    """(r·y, z) sums of tensors (c, k, y) over the clusters of each group (c,) from 0."""
+    """(r·y, z) sums of tensors (c, k, …) over the clusters of each group (c,) from 0."""
     kept = np.flatnonzero(group >= 0)
-    n_groups, n_sums = int(group.max(initial=-1)) + 1, tensors.shape[2]
+    n_groups, n_sums = int(group.max(initial=-1)) + 1, prod(tensors.shape[2:])
     sums = np.zeros((n_groups, basis.n_parameters + 1, n_sums))
-    np.add.at(sums, (group[kept, None], basis.columns[kept]), tensors[kept])
+    flat = tensors.reshape(*tensors.shape[:2], n_sums)
+    np.add.at(sums, (group[kept, None], basis.columns[kept]), flat[kept])
     rows: Floats = sums[:, :-1].swapaxes(1, 2).reshape(n_groups * n_sums, -1)
     return rows

@@ -1,4 +1,4 @@
-"""The space group of a crystal and the action of its operations on the sites.
+"""The space group of a crystal, the action of its operations on the sites, primitive cells.
 
 An operation maps reduced coordinates x to W x + w, and site s of cell R to site p(s) of cell
 W R + n(s); p and n are tabulated. Displacements and forces transform by the Cartesian matrix
@@ -8,7 +8,7 @@ with the invariant metric mean_W Wᵀ (A Aᵀ) W.
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import spglib
@@ -19,6 +19,7 @@ from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import wrap
 from trajmodes.errors import DataError
+from trajmodes.notes import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +52,23 @@ class SpaceGroup:
 
     def subgroup(self, keep: Bools) -> "SpaceGroup":
         """Keep the operations that a (g,) mask marks; they must form a group."""
-        return SpaceGroup(
-            self.crystal,
-            self.symbol,
-            self.rotations[keep],
-            self.translations[keep],
-            self.cartesian[keep],
-            self.permutations[keep],
-            self.shifts[keep],
+        return replace(
+            self,
+            rotations=self.rotations[keep],
+            translations=self.translations[keep],
+            cartesian=self.cartesian[keep],
+            permutations=self.permutations[keep],
+            shifts=self.shifts[keep],
         )
 
 
 def space_group(crystal: Crystal, *, tolerance: float = 1e-4) -> SpaceGroup:
     """Find the space group of a crystal with spglib (Togo, Shinohara, Tanaka 2024).
 
+    If its cell is not primitive, centring translations are among the operations.
+
     Parameters
     ----------
-    crystal
-        The crystal. If its cell is not primitive, centring translations are among the
-        operations.
     tolerance
         Largest distance in Å between a site and the image of another.
 
@@ -159,3 +158,68 @@ def invariant_part(group: SpaceGroup, vectors: Floats) -> Floats:
     for rotation, sites in zip(group.cartesian, group.permutations, strict=True):
         mean[..., sites, :] += vectors @ rotation.T
     return mean / group.n_operations
+
+
+@dataclass(frozen=True, slots=True)
+class ReducedCrystal:
+    """A primitive crystal, and notes on its reduction from a larger cell."""
+
+    crystal: Crystal
+    notes: tuple[Note, ...]
+
+
+def on_symmetric_sites(group: SpaceGroup) -> tuple[Crystal, float]:
+    """Symmetrise the sites of a crystal by its space group.
+
+    Returns
+    -------
+    The crystal, with every site at the mean of the images that fall on it, and the largest
+    displacement of a site in Å. A crystal symmetric to rounding is returned unchanged.
+    """
+    crystal = group.crystal
+    # (g, s, 3) reduced image W x_s + w − n, near the site p(s)
+    images = np.einsum("gxy,sy->gsx", group.rotations, crystal.sites)
+    images += group.translations[:, None] - group.shifts
+    sites = np.zeros_like(crystal.sites)
+    for places, reduced in zip(group.permutations, images, strict=True):
+        sites[places] += reduced
+    sites /= group.n_operations
+    moved = float(np.linalg.norm((sites - crystal.sites) @ crystal.cell, axis=1).max())
+    if moved < 1e-9:
+        return crystal, 0.0
+    return replace(crystal, sites=sites), moved
+
+
+def fold_atoms(lattice: Floats, whole: Crystal, classes: Ints) -> tuple[Crystal, float]:
+    """Fold a large cell into a smaller one: each class of translated atoms becomes a site.
+
+    Parameters
+    ----------
+    lattice
+        (3, 3) vectors of the small cell in Å, as rows, in the axes of the large one.
+    classes
+        (a,) label of the site of each atom.
+
+    Returns
+    -------
+    The small crystal, with sites in the order of their first atoms and positions and masses
+    averaged over the atoms, and the largest distance in Å of an atom from its site.
+    """
+    if np.linalg.det(lattice) < 0.0:
+        lattice = -lattice
+    labels, first = np.unique(classes, return_index=True)
+    order = np.argsort(first)
+    rank = np.empty(len(labels), dtype=np.int64)
+    rank[order] = np.arange(len(labels))
+    site = rank[np.searchsorted(labels, classes)]
+    first = first[order]
+    counts = np.bincount(site)
+    reduced = whole.positions @ np.linalg.inv(lattice)
+    apart = wrap(reduced - reduced[first][site])
+    # (s, 3) mean over the atoms of a class, relative to the first
+    total = np.stack([np.bincount(site, apart[:, x]) for x in range(3)], axis=1)
+    mean = total / counts[:, None]
+    moved = float(np.linalg.norm((apart - mean[site]) @ lattice, axis=1).max())
+    species = tuple(whole.species[a] for a in first)
+    masses = np.bincount(site, whole.masses) / counts
+    return Crystal(lattice, reduced[first] + mean, species, masses), moved

@@ -1,4 +1,4 @@
-"""The translation group of a supercell, and Fourier transforms over it.
+"""The translation group of a supercell: Fourier transforms over it, and sums over its images.
 
 The cells n ∈ Z³ of a supercell with integer matrix S (rows) are equivalent modulo the rows of
 S. With the Smith normal form U S V = diag(d), U and V unimodular, g = n V mod d labels them in
@@ -7,6 +7,7 @@ with S q integer are q = V (k/d), and q·n = Σ k_i g_i/d_i modulo 1. The lattic
 transform is therefore a three-dimensional FFT over g for every supercell.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ import scipy.fft
 
 from trajmodes.arrays import Complexes, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError
 
 
@@ -173,3 +175,32 @@ def lattice_transform(space: HalfSpace, field: Floats) -> Complexes:
     chosen *= np.repeat(space.phases, 3, axis=1)[:, None, :]
     result: Complexes = chosen
     return result
+
+
+def fold_pairs(constants: ForceConstants, supercell: Supercell) -> Floats:
+    """(s, a, 3, 3) Φ2 in eV/Å² between the home cell and all atoms, in canonical order."""
+    folded = np.zeros((supercell.crystal.n_sites, supercell.n_atoms, 3, 3))
+    others = atom_at(supercell, constants.second, constants.lattice)
+    np.add.at(folded, (constants.first, others), constants.values)
+    return folded
+
+
+def fold_triplets(
+    triplets: ClusterConstants, supercell: Supercell
+) -> Iterator[tuple[int, int, Floats]]:
+    """Sum Φ3 over periodic images, one pair of atoms at a time; vanishing pairs are left out.
+
+    Yields
+    ------
+    Site of the home cell, second atom in canonical order, (a, 3, 3, 3) Φ3 in eV/Å³.
+    """
+    first, second, third = triplets.sites.T
+    one = atom_at(supercell, second, triplets.lattice[:, 1])
+    two = atom_at(supercell, third, triplets.lattice[:, 2])
+    for site in range(supercell.crystal.n_sites):
+        mine = np.flatnonzero(first == site)
+        for atom in np.unique(one[mine]):
+            chosen = mine[one[mine] == atom]
+            phi3_axyz = np.zeros((supercell.n_atoms, 3, 3, 3))
+            np.add.at(phi3_axyz, two[chosen], triplets.values[chosen])
+            yield site, int(atom), phi3_axyz

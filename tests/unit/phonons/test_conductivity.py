@@ -17,7 +17,7 @@ from trajmodes.phonons.qpoints import commensurate
 from trajmodes.phonons.transport.conductivity import conductivity, dense_mesh
 from trajmodes.phonons.transport.heat_flow import heat_capacities, zone_of
 from trajmodes.phonons.transport.lifetime_mesh import ModeLifetimes
-from trajmodes.symmetry.mode_sets import set_mean
+from trajmodes.symmetry.stars import set_mean
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, W_MK
 

@@ -13,7 +13,7 @@ from trajmodes.phonons.transport.lifetime_mesh import (
     lifetime_grid,
 )
 from trajmodes.phonons.velocities import group_velocities
-from trajmodes.symmetry.mode_sets import set_mean, set_members
+from trajmodes.symmetry.stars import set_mean, set_members
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN
 

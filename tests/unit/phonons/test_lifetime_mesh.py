@@ -12,8 +12,7 @@ from trajmodes.phonons.transport.lifetime_mesh import (
     all_strengths,
     lifetime_grid,
 )
-from trajmodes.symmetry.mode_sets import set_mean
-from trajmodes.symmetry.stars import star_images
+from trajmodes.symmetry.stars import set_mean, star_images
 from trajmodes.symmetry.translations import build_supercell
 
 CASES = {

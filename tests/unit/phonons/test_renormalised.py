@@ -11,7 +11,7 @@ from trajmodes.phonons.bands import band_path, dispersion
 from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import commensurate
 from trajmodes.phonons.renormalised import quasi_particle_constants
-from trajmodes.symmetry.mode_sets import set_mean
+from trajmodes.symmetry.stars import set_mean
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import THZ
 

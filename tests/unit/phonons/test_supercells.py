@@ -22,8 +22,12 @@ from trajmodes.phonons.supercells import (
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.operations import space_group, supercell_group
 from trajmodes.symmetry.stars import star_labels
-from trajmodes.symmetry.supercell_images import fold_pairs
-from trajmodes.symmetry.translations import build_supercell, half_space, lattice_transform
+from trajmodes.symmetry.translations import (
+    build_supercell,
+    fold_pairs,
+    half_space,
+    lattice_transform,
+)
 
 CASES = {
     "diamond": [[-2, 2, 2], [2, -2, 2], [2, 2, -2]],

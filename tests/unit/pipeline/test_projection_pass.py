@@ -24,7 +24,7 @@ from trajmodes.pipeline.projection import project_run
 from trajmodes.project.lifetimes.lifetimes import best_lifetimes
 from trajmodes.readers.arrays import trajectory_of_arrays
 from trajmodes.readers.trajectory import Trajectory
-from trajmodes.symmetry.mode_sets import set_mean
+from trajmodes.symmetry.stars import set_mean
 from trajmodes.symmetry.translations import build_supercell, half_space
 from trajmodes.units import BOLTZMANN, DALTON, THZ
 

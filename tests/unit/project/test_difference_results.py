@@ -20,7 +20,7 @@ from trajmodes.project.differences import (
 )
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.projector import Amplitudes, Projector
-from trajmodes.symmetry.mode_sets import set_mean
+from trajmodes.symmetry.stars import set_mean
 from trajmodes.symmetry.translations import HalfSpace
 from trajmodes.units import THZ
 

@@ -8,7 +8,7 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.projector import Projector
-from trajmodes.symmetry.mode_sets import set_members
+from trajmodes.symmetry.stars import set_members
 from trajmodes.symmetry.translations import HalfSpace
 from trajmodes.units import BOLTZMANN
 

@@ -8,7 +8,7 @@ from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.project.spectra.welch import WelchReduction, default_segment, default_stride
-from trajmodes.symmetry.mode_sets import set_mean
+from trajmodes.symmetry.stars import set_mean
 from trajmodes.symmetry.translations import HalfSpace
 
 LENGTH, INTERVAL = 64, 0.01

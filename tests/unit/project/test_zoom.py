@@ -17,7 +17,7 @@ from trajmodes.project.spectra.zoom import (
     filter_taps,
     power_response,
 )
-from trajmodes.symmetry.mode_sets import set_members
+from trajmodes.symmetry.stars import set_members
 from trajmodes.symmetry.translations import HalfSpace
 
 INTERVAL = 0.01

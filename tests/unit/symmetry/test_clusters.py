@@ -8,12 +8,11 @@ from trajmodes.symmetry.clusters import (
     classify,
     cluster_orbits,
     inscribed_radius,
-    pair_orbits,
     permutations_of,
+    supercell_pair_orbits,
 )
 from trajmodes.symmetry.cutoffs import Cutoff
 from trajmodes.symmetry.operations import space_group
-from trajmodes.symmetry.supercell_images import supercell_pair_orbits
 from trajmodes.symmetry.translations import build_supercell
 
 CONVENTIONAL = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
@@ -31,7 +30,7 @@ def pairs_by_brute_force(crystal, cutoff, reach=6):
 
 @pytest.mark.parametrize("name", ["diamond", "bcc", "wurtzite", "triclinic"])
 def test_all_pairs_are_listed_once(crystals, name):
-    orbits = pair_orbits(space_group(crystals[name]), 5.5)
+    orbits = cluster_orbits(space_group(crystals[name]), 2, 5.5)
     listed = [
         (*s, *r[1]) for s, r in zip(orbits.sites.tolist(), orbits.lattice.tolist(), strict=True)
     ]
@@ -40,7 +39,7 @@ def test_all_pairs_are_listed_once(crystals, name):
 
 
 def test_shells_of_diamond(crystals):
-    orbits = pair_orbits(space_group(crystals["diamond"]), 8.0)
+    orbits = cluster_orbits(space_group(crystals["diamond"]), 2, 8.0)
     edge = 5.431
     squares = np.array([0, 3, 8, 11, 16, 19, 24, 27, 27, 32])
     np.testing.assert_allclose(orbits.radii, edge * np.sqrt(squares) / 4.0, atol=1e-9)
@@ -55,7 +54,7 @@ def test_shells_of_diamond(crystals):
 def test_operations_and_permutations_map_representatives_to_pairs(crystals, name):
     crystal = crystals[name]
     group = space_group(crystal)
-    orbits = pair_orbits(group, 5.0)
+    orbits = cluster_orbits(group, 2, 5.0)
     vectors = (crystal.sites[orbits.sites[:, 1]] - crystal.sites[orbits.sites[:, 0]]
                + orbits.lattice[:, 1]) @ crystal.cell  # fmt: skip
     for c in range(orbits.n_clusters):
@@ -78,15 +77,15 @@ def test_cutoff_beyond_the_inscribed_sphere_is_refused(crystals):
     supercell = build_supercell(crystal, 2 * CONVENTIONAL)
     group = space_group(crystal)
     with pytest.raises(UsageError, match=r"largest admissible cutoff is 5\.4310 Å"):
-        pair_orbits(group, 5.5, supercell=supercell)
+        cluster_orbits(group, 2, 5.5, supercell=supercell)
     with pytest.raises(UsageError, match="give a positive cutoff"):
-        pair_orbits(group, 0.0)
+        cluster_orbits(group, 2, 0.0)
 
 
 def test_pairs_on_the_inscribed_sphere_are_left_out(crystals):
     crystal = crystals["diamond"]
     supercell = build_supercell(crystal, 2 * CONVENTIONAL)
-    orbits = pair_orbits(space_group(crystal), 5.431, supercell=supercell)
+    orbits = cluster_orbits(space_group(crystal), 2, 5.431, supercell=supercell)
     assert orbits.radii[-1] < 5.43
     assert len(orbits.notes) == 1
     assert "5.4310 Å lies on the cutoff of 5.431 Å and is left out" in str(orbits.notes[0])
@@ -95,12 +94,12 @@ def test_pairs_on_the_inscribed_sphere_are_left_out(crystals):
 def test_shell_on_the_cutoff_is_reported(crystals):
     group = space_group(crystals["diamond"])
     second = 5.431 / np.sqrt(2.0)
-    inside = pair_orbits(group, second + 5e-4)
-    outside = pair_orbits(group, second - 5e-4)
+    inside = cluster_orbits(group, 2, second + 5e-4)
+    outside = cluster_orbits(group, 2, second - 5e-4)
     assert (inside.n_orbits, outside.n_orbits) == (3, 2)
     assert "is included" in str(inside.notes[0])
     assert "is left out" in str(outside.notes[0])
-    assert pair_orbits(group, 4.5).notes == ()
+    assert cluster_orbits(group, 2, 4.5).notes == ()
 
 
 def test_equally_near_images_share_equally(crystals):

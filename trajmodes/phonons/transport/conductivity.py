@@ -34,8 +34,7 @@ from trajmodes.phonons.transport.lifetime_mesh import (
     lifetime_grid,
 )
 from trajmodes.phonons.velocities import group_velocities
-from trajmodes.symmetry.mode_sets import set_mean
-from trajmodes.symmetry.stars import point_group
+from trajmodes.symmetry.stars import point_group, set_mean
 from trajmodes.units import THZ
 
 # Largest distance in 1/Å, 2π included, of neighbours on the default mesh.

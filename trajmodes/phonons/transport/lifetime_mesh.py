@@ -37,8 +37,7 @@ from trajmodes.data.lattice import reduced_cell
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
 from trajmodes.phonons.renormalised import check_commensurate
-from trajmodes.symmetry.mode_sets import set_mean, set_members
-from trajmodes.symmetry.stars import point_group, star_images
+from trajmodes.symmetry.stars import point_group, set_mean, set_members, star_images
 from trajmodes.symmetry.translations import half_space
 
 # Width of the Gaussian weights in frequency, relative to the highest frequency.

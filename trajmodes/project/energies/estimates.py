@@ -52,7 +52,7 @@ from trajmodes.project.energies.standard_errors import (
 )
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.streaming.reduction import block_ranges, require_all_frames
-from trajmodes.symmetry.mode_sets import set_mean, set_members
+from trajmodes.symmetry.stars import set_mean, set_members
 from trajmodes.units import BOLTZMANN
 
 

@@ -36,7 +36,7 @@ from trajmodes.project.spectra.segments import (
     joined,
     waiting,
 )
-from trajmodes.symmetry.mode_sets import set_members
+from trajmodes.symmetry.stars import set_members
 
 _BATCH_BYTES = 1 << 20
 _FINER = 8

@@ -35,7 +35,7 @@ from trajmodes.project.spectra.segments import (
     joined,
     waiting,
 )
-from trajmodes.symmetry.mode_sets import set_members, set_omega
+from trajmodes.symmetry.stars import set_members, set_omega
 
 _PENDING_BYTES = 24 << 20
 _HALF_BAND = 0.05
