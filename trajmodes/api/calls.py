@@ -1,13 +1,19 @@
-"""The text of a call, for the provenance of its results."""
+"""What the public functions are given: files or data in memory, and the text of the call."""
 
 import os
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
+
+from trajmodes.config.job import Job
+from trajmodes.readers.arrays import trajectory_of_atoms
+from trajmodes.readers.trajectory import Trajectory, select_frames
+from trajmodes.units import FEMTOSECOND
 
 _MOST_ITEMS = 8
 
 
 def call_text(function: str, *arguments: Any, **keywords: Any) -> str:
-    """Write a call: function, arguments, keywords.
+    """Write a call, for the provenance of its results: function, arguments, keywords.
 
     Numbers, words and paths are written out; of data in memory there is the kind and the size.
 
@@ -40,3 +46,24 @@ def _shown(value: Any) -> str:
             return f"[{', '.join(map(_shown, value))}]"
         return f"<{len(value)} × {type(value[0]).__name__}>"
     return f"<{type(value).__name__}>"
+
+
+def in_memory(
+    data: object, timestep_fs: float | None, *, isolated: bool = False
+) -> tuple[Trajectory | None, list[str]]:
+    """Trajectory that is in memory and a name for it, or None and the names of files."""
+    if isinstance(data, str | os.PathLike):
+        return None, [os.fspath(data)]
+    if isinstance(data, Trajectory):
+        return data, ["arrays"]
+    items = list(cast("Iterable[Any]", data))
+    if items and hasattr(items[0], "get_forces"):
+        interval_ps = None if timestep_fs is None else timestep_fs * FEMTOSECOND
+        frames = trajectory_of_atoms(items, interval_ps=interval_ps, isolated=isolated)
+        return frames, ["arrays"]
+    return None, [os.fspath(item) for item in items]
+
+
+def selected(frames: Trajectory | None, job: Job) -> Trajectory | None:
+    """Frames of a trajectory in memory that the job asks for."""
+    return None if frames is None else select_frames(frames, *job.reading.frames)

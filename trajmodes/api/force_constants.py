@@ -11,7 +11,6 @@ import numpy.typing as npt
 import xarray as xr
 
 from trajmodes.api.calls import Expression, call_text
-from trajmodes.api.plots import new_axes
 from trajmodes.arrays import Floats
 from trajmodes.config.job import values_of
 from trajmodes.config.keywords import takes
@@ -152,6 +151,7 @@ class ForceConstants(plain.ForceConstants):
     def plot(self, ax: "Axes | None" = None, *, path: str = "auto") -> "Axes":
         """Draw the bands along a path, with ±2 standard errors where these are known."""
         from trajmodes.report.figures.bands import bands_panel  # noqa: PLC0415 - matplotlib
+        from trajmodes.report.figures.style import new_axes  # noqa: PLC0415 - matplotlib
 
         dataset = bands_dataset(self.bands(path))
         with new_axes(ax) as axes:

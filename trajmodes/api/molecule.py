@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Unpack
 
-from trajmodes.api.calls import call_text
-from trajmodes.api.runs import in_memory
+from trajmodes.api.calls import call_text, in_memory
 from trajmodes.config.job import job_of
 from trajmodes.config.keywords import takes
 from trajmodes.config.typed_keywords import MoleculeKeywords

@@ -1,23 +1,26 @@
-"""Results as an object: one Dataset, with tables, figures, mode amplitudes and its folder."""
+"""Results as an object: one Dataset, with its tables, figures, mode amplitudes and folder."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from trajmodes.api.force_constants import ForceConstants, read_force_constants
-from trajmodes.api.plots import Plots
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.labels import html_table
 from trajmodes.data.results import SpectralEnergy
 from trajmodes.errors import DataError, UsageError
+from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.amplitudes import lazy_amplitudes, reopened, saved_amplitudes
 from trajmodes.pipeline.job_folder import Analysis, Log, copy_results, save_analysis
 from trajmodes.pipeline.show import text_of
+from trajmodes.project.mode_selection import parse_modes
 from trajmodes.report.summary import render
 from trajmodes.report.write import is_map, write_results
 from trajmodes.results.dataset import crystal_in, modes_in, to_dataset
@@ -27,8 +30,96 @@ from trajmodes.results.outputs import BANDS, DENSITY_MAP, TABLES, Output
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Plots:
+    """Panels of the results. Each takes the matplotlib axes to draw into, and returns them.
+
+    Without axes a new figure is made, which no window knows of: ``ax.figure.savefig(path)``
+    writes it.
+    """
+
+    dataset: xr.Dataset
+
+    def bands(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the bands over the measured spectral energy along the path."""
+        return self._draw("bands.bands_panel", "path_distance", ax)
+
+    def lifetimes(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the lifetimes of all sets of modes against their frequencies."""
+        axes = self._draw("lifetimes.lifetimes_panel", "lifetime_ps", ax)
+        axes.legend(loc="best")
+        return axes
+
+    def energies(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the mode temperatures of all sets of modes against their frequencies."""
+        return self._draw("energies.temperatures_panel", "mode_temperature", ax)
+
+    def vdos(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the vibrational density of states per atom, whole and by species."""
+        return self._draw("spectra.density_panel", "vdos", ax)
+
+    def spectrum(self, mode: int | str, ax: "Axes | None" = None) -> "Axes":
+        """Draw the spectrum of a set of modes with the fitted line.
+
+        Parameters
+        ----------
+        mode
+            Number of the set, or one of its modes such as ``1/2 0 0:3``.
+        ax
+            The axes.
+        """
+        axes = self._draw("spectra.spectrum_panel", "line_power", ax, self._set(mode))
+        axes.set(xlabel="Frequency (THz)", ylabel="Spectral energy (meV/THz)")
+        return axes
+
+    def correlation(self, mode: int | str, ax: "Axes | None" = None) -> "Axes":
+        """Draw the correlation of the energy of a set of modes with the fitted decay.
+
+        Parameters
+        ----------
+        mode
+            Number of the set, or one of its modes such as ``1/2 0 0:3``.
+        ax
+            The axes.
+        """
+        axes = self._draw("spectra.correlation_panel", "energy_acf", ax, self._set(mode))
+        axes.set(xlabel="Lag (ps)", ylabel="Energy correlation")
+        return axes
+
+    def _draw(self, panel: str, needs: str, ax: "Axes | None", *more: Any) -> "Axes":
+        if needs not in self.dataset.variables:
+            raise DataError(
+                f"the results hold nothing to draw: there is no {needs}",
+                why="this part of the analysis was not asked for",
+                fix="project the run on its modes: run.project(force_constants)",
+            )
+        from trajmodes.report.figures.style import new_axes  # noqa: PLC0415 - matplotlib
+
+        module, name = panel.split(".")
+        with new_axes(ax) as axes:
+            home = import_module(f"trajmodes.report.figures.{module}")
+            getattr(home, name)(axes, self.dataset, *more)
+        return axes
+
+    def _set(self, mode: int | str) -> int:
+        """Find the number of the set that a mode belongs to."""
+        number = mode
+        if isinstance(mode, str):
+            modes = modes_in(self.dataset)
+            (chosen, *_) = parse_modes([mode], modes, partial(zone_point, modes.crystal))
+            number = int(modes.sets[chosen.row, chosen.branch])
+        count = self.dataset.sizes.get("set", 0)
+        if not 0 <= int(number) < count:
+            raise UsageError(
+                f"there is no set of modes {mode}",
+                fix=f"sets count from 0 to {count - 1}; acoustic modes at Γ belong to none",
+            )
+        return int(number)
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)

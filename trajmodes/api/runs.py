@@ -3,11 +3,11 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy.typing as npt
 
-from trajmodes.api.calls import Expression, call_text
+from trajmodes.api.calls import Expression, call_text, in_memory, selected
 from trajmodes.api.force_constants import ForceConstants, plain_constants
 from trajmodes.api.results import Results, load, results_of
 from trajmodes.config.job import Job, job_of, of_groups, require_taken
@@ -30,9 +30,8 @@ from trajmodes.pipeline.load import load as load_run
 from trajmodes.pipeline.project_job import Given, project_job, project_only
 from trajmodes.pipeline.run import FitData, analyse, fit_job, fit_only, run_job
 from trajmodes.pipeline.sed import sed_job, spectral_energy
-from trajmodes.readers.arrays import trajectory_of_arrays, trajectory_of_atoms
-from trajmodes.readers.trajectory import Trajectory, select_frames
-from trajmodes.units import FEMTOSECOND
+from trajmodes.readers.arrays import trajectory_of_arrays
+from trajmodes.readers.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -315,7 +314,7 @@ def run(
     else:
         frames, files = in_memory(trajectory, options.get("timestep_fs"))
         job = job_of("run", files, options)
-        frames = _selected(frames, job)
+        frames = selected(frames, job)
     if job.running.output is not None:
         run_job(job, command=command, frames=frames)
         return load(job.running.output)
@@ -360,7 +359,7 @@ def fit_runs(
     else:
         only, names = in_memory(data, options.get("timestep_fs"))
         job = job_of("fit", names, options)
-        only = _selected(only, job)
+        only = selected(only, job)
         frames = () if only is None else [only]
     trajectories = FitData(frames)
     if job.running.output is not None:
@@ -370,28 +369,8 @@ def fit_runs(
     return ForceConstants.of_fit(found, command)
 
 
-def in_memory(
-    data: object, timestep_fs: float | None, *, isolated: bool = False
-) -> tuple[Trajectory | None, list[str]]:
-    """Trajectory that is in memory and a name for it, or None and the names of files."""
-    if isinstance(data, str | os.PathLike):
-        return None, [os.fspath(data)]
-    if isinstance(data, Trajectory):
-        return data, ["arrays"]
-    items = list(cast("Iterable[Any]", data))
-    if items and hasattr(items[0], "get_forces"):
-        interval_ps = None if timestep_fs is None else timestep_fs * FEMTOSECOND
-        frames = trajectory_of_atoms(items, interval_ps=interval_ps, isolated=isolated)
-        return frames, ["arrays"]
-    return None, [os.fspath(item) for item in items]
-
-
-def _selected(frames: Trajectory | None, job: Job) -> Trajectory | None:
-    return None if frames is None else select_frames(frames, *job.reading.frames)
-
-
 def _opened(job: Job, frames: Trajectory | None, origin: str) -> Run:
-    found = load_run(job, log=Log(), frames=_selected(frames, job))
+    found = load_run(job, log=Log(), frames=selected(frames, job))
     values = {one.name: getattr(found, one.name) for one in fields(LoadedRun)}
     return Run(**values, origin=origin)
 

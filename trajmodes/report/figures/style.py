@@ -1,7 +1,7 @@
 """Common style of all figures: sizes, fonts, a colour-blind safe palette, axes and points."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,13 @@ def new_figure(height: float) -> Figure:
     figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)
     return figure
+
+
+@contextmanager
+def new_axes(ax: Axes | None) -> Iterator[Axes]:
+    """Give the axes back, or those of a new figure, drawn in the style of the package."""
+    with sheet() if ax is None else nullcontext():
+        yield new_figure(3.6).add_axes((0.1, 0.13, 0.87, 0.79)) if ax is None else ax
 
 
 def save_png(figure: Figure, path: Path) -> None:
