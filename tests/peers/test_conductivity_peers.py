@@ -7,9 +7,9 @@ from ase import Atoms
 from phonopy.phonon.group_velocity import GroupVelocity
 from phonopy.structure.atoms import PhonopyAtoms
 
+from trajmodes.phonons.bands import Branches, group_velocities
+from trajmodes.phonons.heat_flow import heat_flow
 from trajmodes.phonons.qpoints import mesh
-from trajmodes.phonons.transport.heat_flow import heat_flow
-from trajmodes.phonons.velocities import Branches, group_velocities
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.stars import point_group
 from trajmodes.symmetry.translations import build_supercell

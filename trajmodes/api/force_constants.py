@@ -26,9 +26,9 @@ from trajmodes.fit.solution import FitOptions
 from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.formats.phonopy import from_phonopy, to_phonopy
 from trajmodes.formats.registry import read_supercell
-from trajmodes.phonons.bands import chosen_path, dispersion
+from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.modes import frequencies_at, modes_at
-from trajmodes.phonons.qpoints import zone_point
+from trajmodes.phonons.qpoints import band_path, zone_point
 from trajmodes.pipeline.export import export
 from trajmodes.pipeline.job_folder import Analysis, Log, save_analysis
 from trajmodes.pipeline.load import LoadedRun, read_normal_equations
@@ -146,7 +146,7 @@ class ForceConstants(plain.ForceConstants):
         path
             ``auto`` for the path of Hinuma et al. (2017), or points such as ``G X W | G L``.
         """
-        return dispersion(self, chosen_path(self.crystal, path, PATH_SPACING))
+        return dispersion(self, band_path(self.crystal, PATH_SPACING, path))
 
     def plot(self, ax: "Axes | None" = None, *, path: str = "auto") -> "Axes":
         """Draw the bands along a path, with ±2 standard errors where these are known."""

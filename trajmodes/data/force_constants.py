@@ -197,6 +197,12 @@ class ForceConstants:
         """Number of listed pairs."""
         return len(self.first)
 
+    @property
+    def members(self) -> tuple[Ints, Ints]:
+        """Sites (p, 2) and lattice vectors (p, 2, 3), listed as in `ClusterConstants`."""
+        sites = np.stack([self.first, self.second], axis=1)
+        return sites, np.stack([np.zeros_like(self.lattice), self.lattice], axis=1)
+
 
 @dataclass(frozen=True, slots=True)
 class FitErrors:

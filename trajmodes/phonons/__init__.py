@@ -5,11 +5,11 @@ In: `trajmodes.data.force_constants.ForceConstants` and a list of q points. Out:
 Grüneisen parameters, linewidths, thermal conductivity. Open `dynamical_matrix` first: it states
 the phase convention.
 
-- `dynamical_matrix`, `modes`, `velocities`: D(q), its eigenvalues and their gradient
-- `qpoints`, `bands`: q points of a supercell, a mesh or a band path; bands
-- `stability`: sign of ω², and the length of run that a wanted error needs
+- `dynamical_matrix`, `modes`, `bands`: D(q), its eigenvalues and their gradient; stability
+- `qpoints`: q points of a supercell, a mesh or a band path
 - `shells`: force constants by shell of neighbours
 - `strain`, `gruneisen`, `linewidths`: from force constants of third order
 - `renormalised`, `supercells`: force constants from measured frequencies or covariances
-- `transport`: thermal conductivity from the lifetimes of a run
+- `conductivity`: thermal conductivity from the lifetimes of a run, with linewidths interpolated
+  to any q by `lifetime_mesh` and the sum over the zone in `heat_flow`
 """

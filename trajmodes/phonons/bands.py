@@ -1,33 +1,45 @@
-"""Band paths, and the dispersion and spectra along them.
+"""Bands along a path, spectra on them, and group velocities.
 
-A path given as text is ``auto``, the standard path of the crystal, or a list of points
-separated by blanks. Each point is the name of a special point (``GAMMA`` or ``G`` for Γ), or
-three numbers or fractions separated by commas. ``|`` ends a continuous part of the path::
+Group velocities v = ∂ω/∂k come from the analytic derivative of the dynamical matrix.
+By first-order perturbation theory (Hellmann and Feynman) ∂(ω²)/∂k = e† (∂D/∂k) e. Hence
+v = e† (∂D/∂k) e / 2|ω|, where ω is negative for imaginary modes. Only the phases e^{ik·R} of
+the cells are differentiated. The site phases add i[D, τ] to ∂D/∂k, whose matrix elements
+between eigenvectors of equal ω² vanish.
 
-    G X W | 0,0,0 1/2,1/2,1/2
+For degenerate branches V_x = e† (∂D/∂k_x) e / 2ω is a matrix, and the matrices of different x
+need not commute. The branches that leave the point along n are the eigenvectors of n·V. A
+direction without symmetry is used, n = (1, 2, 3)/√14. Sums of v⊗v over a star of such points
+then equal the average over neighbouring points without degeneracy. The trace of V_x V_y would
+also count the coherence between the branches.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.arrays import Floats, Ints, freeze
+from trajmodes.arrays import Bools, Complexes, Floats, freeze
 from trajmodes.data.bands import BandPath, Bands, SpectralMap
-from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.data.lattice import equal_modulo_lattice
 from trajmodes.data.modes import Modes
 from trajmodes.data.spectra import PowerSpectra
-from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.modes import frequencies_at
-from trajmodes.phonons.qpoints import (
-    SAME_Q,
-    parse_point,
-    special_points,
+from trajmodes.errors import DataError
+from trajmodes.phonons.dynamical_matrix import (
+    LatticeSum,
+    checked_qpoints,
+    dynamical_matrices,
+    lattice_sum,
+    matrix_slopes,
 )
-from trajmodes.symmetry.stars import star_images
+from trajmodes.phonons.modes import branch_starts, frequencies_at, signed_root
+from trajmodes.phonons.qpoints import on_path
+
+# |ω²| below this, relative to the mean ω² of the stiffest site, is zero: a uniform shift.
+_ZERO = 1e-10
+_DIRECTION = np.array([1.0, 2.0, 3.0]) / np.sqrt(14.0)
+# Working memory of one chunk of q points; results do not depend on it.
+_CHUNK_BYTES = 32 * 2**20
 
 
 def dispersion(constants: ForceConstants, path: BandPath) -> Bands:
@@ -70,132 +82,83 @@ def spectral_map(path: BandPath, modes: Modes, spectra: PowerSpectra) -> Spectra
     )
 
 
-def chosen_path(crystal: Crystal, text: str, spacing: float) -> BandPath:
-    """Make the band path that a text describes, as in the module's docstring.
-
-    Parameters
-    ----------
-    spacing
-        Largest distance of neighbouring points in 1/Å, 2π included.
-
-    Raises
-    ------
-    UsageError
-        If a point is not known, or a part of the path has fewer than two points.
-    """
-    if text.strip().lower() == "auto":
-        return band_path(crystal, spacing)
-    special, _ = special_points(crystal)
-    corners, labels = [], []
-    for part in text.split("|"):
-        points = [parse_point(word, special) for word in part.split()]
-        if len(points) < 2:
-            raise UsageError(
-                f'a part of the path "{text}" has fewer than two points',
-                fix=f"give points such as: {' '.join(list(special)[:3])}",
-            )
-        for (q_start, start), (q_end, end) in pairwise(points):
-            if np.allclose(q_start, q_end):
-                raise UsageError(f'the path "{text}" has the point {start} twice in a row')
-            corners.append([q_start, q_end])
-            labels.append((start, end))
-    return _sampled_path(crystal, np.array(corners), tuple(labels), spacing)
-
-
 @dataclass(frozen=True, slots=True)
-class PathHits:
-    """Points of a band path that belong to the stars of some q points, by distance."""
+class Branches:
+    """Frequencies and group velocities at a list of q points."""
 
-    index: Ints
-    """(h,) index of the q in the list."""
-    distance: Floats
-    """(h,), unit: 1/Å, 2π included. Distance along the path."""
-    section: Ints
-    """(h,) section of the path."""
+    omega: Floats
+    """(q, m), unit: rad/ps, ascending. Negative if imaginary, 0 for a uniform shift."""
+    velocity: Floats
+    """(q, m, 3), unit: Å/ps, Cartesian. nan for a uniform shift."""
 
     def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, np.int64, index="h", section="h")
-        freeze(self, sizes, float, distance="h")
+        freeze(self, {}, float, omega="q m", velocity="q m 3")
 
 
-def band_path(crystal: Crystal, spacing: float) -> BandPath:
-    """Make the standard band path of a crystal, in the cell as it is; see `special_points`.
-
-    Parameters
-    ----------
-    spacing
-        Largest distance of neighbouring points in 1/Å, 2π included.
+def group_velocities(constants: ForceConstants, qpoints: npt.ArrayLike) -> Branches:
+    """Frequencies and group velocities at q points (q, 3) in reduced coordinates.
 
     Raises
     ------
-    UsageError
-        If the spacing is not positive.
+    DataError
+        As `modes_at`.
     """
-    points, sections = special_points(crystal)
-    corners = np.array([[points[start], points[end]] for start, end in sections])
-    return _sampled_path(crystal, corners, tuple(sections), spacing)
+    q_qx = checked_qpoints(qpoints)
+    n_modes = 3 * constants.crystal.n_sites
+    omega, velocity = np.empty((len(q_qx), n_modes)), np.empty((len(q_qx), n_modes, 3))
+    for part, found in branches_by_chunk(constants, q_qx, max(1, len(q_qx))):
+        omega[part], velocity[part] = found.omega, found.velocity
+    return Branches(omega, velocity)
 
 
-def _sampled_path(
-    crystal: Crystal, corners: Floats, labels: tuple[tuple[str, str], ...], spacing: float
-) -> BandPath:
-    """Path along sections with given ends (k, 2, 3) in reduced coordinates."""
-    if not spacing > 0.0:
-        raise UsageError(f"the spacing of a band path must be positive, got {spacing}")
-    reciprocal = 2.0 * np.pi * np.linalg.inv(crystal.cell).T
-    steps = corners[:, 1] - corners[:, 0]
-    lengths = np.linalg.norm(steps @ reciprocal, axis=1)
-    counts = np.ceil(lengths / spacing - 1e-9).astype(np.int64) + 1
-    parts = [np.linspace(0.0, 1.0, count) for count in counts]
-    before = np.cumsum(lengths) - lengths
-    return BandPath(
-        crystal=crystal,
-        qpoints=np.concatenate(
-            [
-                a + t[:, None] * step
-                for (a, _), t, step in zip(corners, parts, steps, strict=True)
-            ]
-        ),
-        distance=np.concatenate(
-            [d + t * length for d, t, length in zip(before, parts, lengths, strict=True)]
-        ),
-        offsets=np.concatenate([[0], np.cumsum(counts)]),
-        labels=labels,
-    )
+def branches_by_chunk(
+    constants: ForceConstants, qpoints: Floats, longest: int
+) -> Iterator[tuple[slice, Branches]]:
+    """Frequencies and velocities of chunks of q points (q, 3), in bounded memory.
 
-
-def on_path(path: BandPath, qpoints: npt.ArrayLike) -> PathHits:
-    """Find where q points (q, 3), or members of their stars, lie on a band path.
-
-    Images of one q at the same distance along the path are counted once.
+    No chunk has more than ``longest`` q points.
     """
-    images_gqx = star_images(path.crystal, qpoints)
-    ends = path.offsets[1:] - 1
-    rows: list[Floats] = []
-    for k, (start, end) in enumerate(zip(path.offsets[:-1], ends, strict=True)):
-        index, fraction = _on_section(images_gqx, path.qpoints[start], path.qpoints[end])
-        near, far = path.distance[start], path.distance[end]
-        place = near + fraction * (far - near)
-        rows.append(np.stack([place, index, np.full(len(index), k)], axis=1))
-    hits = np.concatenate(rows)
-    hits = hits[np.lexsort((hits[:, 0], hits[:, 1]))]
-    distinct = np.abs(np.diff(hits[:, :2], axis=0, prepend=-1.0)).max(axis=1) > SAME_Q
-    hits = hits[distinct]
-    hits = hits[np.argsort(hits[:, 0], kind="stable")]
-    return PathHits(hits[:, 1].astype(np.int64), hits[:, 0], hits[:, 2].astype(np.int64))
+    total = lattice_sum(constants)
+    bytes_per_q = 16 * (4 * len(total.lattice) + 10 * total.even.shape[1])
+    step = min(longest, max(1, _CHUNK_BYTES // bytes_per_q))
+    for start in range(0, len(qpoints), step):
+        part = slice(start, start + step)
+        yield part, _branches(total, qpoints[part])
 
 
-def _on_section(images_gqx: Floats, start: Floats, end: Floats) -> tuple[Ints, Floats]:
-    """Find q and t ∈ [0, 1] where an image of q is start + t (end − start) modulo 1."""
-    step = end - start
-    axis = int(np.argmax(np.abs(step)))
-    # Along the axis of the largest step each integer n gives one candidate for t.
-    integers = np.arange(np.ceil(abs(step[axis])) + 1.0) * np.sign(step[axis])
-    residue = images_gqx[..., axis] - start[axis]
-    residue -= np.floor(residue / np.sign(step[axis]) + SAME_Q) * np.sign(step[axis])
-    t_ngq = (residue + integers[:, None, None]) / step[axis]
-    near = equal_modulo_lattice(images_gqx, start + t_ngq[..., None] * step, SAME_Q)
-    inside = (t_ngq > -SAME_Q) & (t_ngq < 1.0 + SAME_Q)
-    _, _, index = np.nonzero(near & inside)
-    return index.astype(np.int64), np.clip(t_ngq[near & inside], 0.0, 1.0)
+def _branches(total: LatticeSum, q_qx: Floats) -> Branches:
+    square_qm, columns_qkm = np.linalg.eigh(dynamical_matrices(total, q_qx))
+    # (q, m, m') of each direction
+    v_xqmn = [
+        columns_qkm.conj().swapaxes(1, 2) @ slope @ columns_qkm
+        for slope in matrix_slopes(total, q_qx)
+    ]
+    slope_qmx = np.stack([np.einsum("qmm->qm", v_qmn).real for v_qmn in v_xqmn], axis=-1)
+    _split_degenerate(np.stack(v_xqmn), branch_starts(total, square_qm), slope_qmx)
+    uniform = np.abs(square_qm) < _ZERO * total.scale
+    omega = np.where(uniform, 0.0, signed_root(square_qm))
+    velocity = slope_qmx / np.where(uniform, np.nan, 2.0 * np.abs(omega))[:, :, None]
+    return Branches(omega, velocity)
+
+
+def _split_degenerate(v_xqmn: Complexes, starts_qm: Bools, slope_qmx: Floats) -> None:
+    """Set ∂ω²/∂k of degenerate branches to that of the branches that leave along n."""
+    for place, first, size in _degenerate(starts_qm):
+        rows = first[:, None] + np.arange(size)
+        # (x, group of branches, size, size)
+        v_xgmn = v_xqmn[:, place[:, None, None], rows[:, :, None], rows[:, None, :]]
+        _, basis_gmn = np.linalg.eigh(np.tensordot(_DIRECTION, v_xgmn, axes=1))
+        split_xgm = np.einsum("gam,xgab,gbm->xgm", basis_gmn.conj(), v_xgmn, basis_gmn)
+        slope_qmx[place[:, None], rows] = np.moveaxis(split_xgm.real, 0, -1)
+
+
+def _degenerate(
+    starts_qm: Bools,
+) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], int]]:
+    """Group degenerate branches by size: their q points, their first branches, the size."""
+    n_modes = starts_qm.shape[1]
+    lowest = np.flatnonzero(starts_qm)
+    sizes = np.diff(lowest, append=starts_qm.size)
+    for size in np.unique(sizes[sizes > 1]):
+        place, first = np.divmod(lowest[sizes == size], n_modes)
+        yield place, first, int(size)

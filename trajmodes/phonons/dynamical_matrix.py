@@ -62,58 +62,20 @@ def checked_qpoints(qpoints: npt.ArrayLike) -> Floats:
     return q_qx
 
 
-def dynamical_matrices(constants: ForceConstants, qpoints: npt.ArrayLike) -> Complexes:
-    """Hermitian dynamical matrices at q points (q, 3) in reduced coordinates.
-
-    Returns
-    -------
-    (q, 3s, 3s) in (rad/ps)², Cartesian index fastest.
-
-    Raises
-    ------
-    DataError
-        If the force constants of (i, j, R) and (j, i, −R) are not transposes of each other, or
-        are not finite.
-    """
-    q_qx = np.asarray(qpoints, dtype=float).reshape(-1, 3)
-    total = lattice_sum(constants, constants.values)
-    n = 3 * constants.crystal.n_sites
-    matrices = np.empty((len(q_qx), n, n), dtype=complex)
-    for part in q_chunks(total, len(q_qx)):
-        matrices[part] = evaluate(total, q_qx[part])
-    return matrices
-
-
-def lattice_sum(constants: ForceConstants, values: Floats) -> LatticeSum:
+def lattice_sum(constants: ForceConstants) -> LatticeSum:
     """Group the pairs by lattice vector, weight them by mass, combine R and −R.
 
-    ``values`` are (p, 3, 3) in eV/Å²: those of ``constants``, or one of their replicates.
-
     Raises
     ------
     DataError
         If the force constants of (i, j, R) and (j, i, −R) are not transposes of each other, or
         are not finite.
     """
-    return next(lattice_sums(constants, values[None]))
+    return next(lattice_sums(constants, constants.values[None]))
 
 
 def lattice_sums(constants: ForceConstants, replicates: Floats) -> Iterator[LatticeSum]:
-    """Do the same for many sets of values: pairs of large cells take long to group.
-
-    Parameters
-    ----------
-    constants
-        Where the pairs are.
-    replicates
-        (b, p, 3, 3) constants in eV/Å².
-
-    Raises
-    ------
-    DataError
-        If the constants of (i, j, R) and (j, i, −R) are not transposes of each other, or not
-        finite.
-    """
+    """Do the same for many sets of values (b, p, 3, 3) in eV/Å² of the same pairs."""
     s = constants.crystal.n_sites
     # Negation reverses the order of a sorted list of lattice vectors closed under it.
     found, place = np.unique(
@@ -164,13 +126,28 @@ def q_chunks(total: LatticeSum, n_qpoints: int) -> Iterator[slice]:
         yield slice(start, start + step)
 
 
-def evaluate(total: LatticeSum, qpoints: Floats) -> Complexes:
-    """Dynamical matrices (q, 3s, 3s) in (rad/ps)² at one chunk of q points (q, 3)."""
-    n = 3 * total.crystal.n_sites
+def dynamical_matrices(total: LatticeSum, qpoints: Floats) -> Complexes:
+    """D (q, 3s, 3s) in (rad/ps)² at q points (q, 3), Cartesian index fastest."""
     angle_qr = 2.0 * np.pi * (qpoints @ total.lattice.T)
-    d_qkl = np.empty((len(qpoints), n, n), dtype=complex)
-    d_qkl.real = (np.cos(angle_qr) @ total.even).reshape(-1, n, n)
-    d_qkl.imag = (np.sin(angle_qr) @ total.odd).reshape(-1, n, n)
+    return _with_site_phases(total, qpoints, np.cos(angle_qr), np.sin(angle_qr))
+
+
+def matrix_slopes(total: LatticeSum, qpoints: Floats) -> Iterator[Complexes]:
+    """∂D/∂k_x (q, 3s, 3s) in (rad/ps)² Å for each direction x, at constant site phases."""
+    angle_qr = 2.0 * np.pi * (qpoints @ total.lattice.T)
+    sine, cosine = np.sin(angle_qr), np.cos(angle_qr)
+    for component_r in (total.lattice @ total.crystal.cell).T:
+        yield _with_site_phases(total, qpoints, -component_r * sine, component_r * cosine)
+
+
+def _with_site_phases(
+    total: LatticeSum, qpoints: Floats, even_qr: Floats, odd_qr: Floats
+) -> Complexes:
+    """Sum the even and odd parts over the lattice with given factors; multiply by phases."""
+    n = 3 * total.crystal.n_sites
+    d_qkl = np.empty((len(even_qr), n, n), dtype=complex)
+    d_qkl.real = (even_qr @ total.even).reshape(-1, n, n)
+    d_qkl.imag = (odd_qr @ total.odd).reshape(-1, n, n)
     phase_qk = np.repeat(np.exp(2j * np.pi * (qpoints @ total.crystal.sites.T)), 3, axis=1)
     d_qkl *= phase_qk.conj()[:, :, None]
     d_qkl *= phase_qk[:, None, :]

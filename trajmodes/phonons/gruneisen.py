@@ -30,9 +30,8 @@ from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.dynamical_matrix import lattice_sum
 from trajmodes.phonons.modes import modes_at
-from trajmodes.phonons.qpoints import mesh
+from trajmodes.phonons.qpoints import joined_axes, mesh
 from trajmodes.phonons.strain import StrainResponse, strain_responses, tensor_of
-from trajmodes.phonons.supercells import joined_axes
 from trajmodes.units import BOLTZMANN, HBAR
 
 # ω² below this, relative to the mean ω² of the stiffest site, is zero.
@@ -123,7 +122,7 @@ def gruneisen_of(constants: ForceConstants, modes: Modes, *, relaxed: bool = Tru
 
 def is_defined(constants: ForceConstants, modes: Modes) -> Bools:
     """Whether each mode (q, m) has a Grüneisen parameter: ω² > 0, and not acoustic at Γ."""
-    scale = lattice_sum(constants, constants.values).scale
+    scale = lattice_sum(constants).scale
     square = modes.omega * np.abs(modes.omega)
     defined: Bools = (square > _ZERO * scale) & (modes.sets >= 0)
     return defined

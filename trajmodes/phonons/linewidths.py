@@ -8,10 +8,16 @@ Phonons of molecular dynamics are classical, with n = k_BT/ħω and no zero-poin
 uses Bose–Einstein occupation. Γ is a sum of terms linear in n_1 + n_2 + 1 and n_1 − n_2, and
 n = k_BT/ħω − ½ + ħω/12k_BT − …, so the halves cancel in both. Γ(T')/T' at a temperature
 T' ≫ ħω/k_B is therefore the classical Γ(T)/T, up to (ħω/k_BT')²/12.
+
+phono3py stores force constants between the home cell and all atoms of a supercell, summed over
+periodic images. If no cluster extends farther than half the shortest supercell vector, each of
+these belongs to one image, the nearest. A supercell much smaller than that of the run can then
+represent the same force constants.
 """
 
 import importlib
-from math import gcd, lcm
+import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -19,21 +25,15 @@ import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.anharmonic import PerturbativeWidths
-from trajmodes.data.crystal import Supercell
-from trajmodes.data.force_constants import ForceConstants
+from trajmodes.data.crystal import Crystal, Supercell
+from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.dynamical_matrix import checked_qpoints
 from trajmodes.phonons.modes import frequencies_at
-from trajmodes.phonons.qpoints import commensurate
+from trajmodes.phonons.qpoints import commensurate, joined_axes, shared_mesh
 from trajmodes.phonons.strain import triplets_of
-from trajmodes.phonons.supercells import (
-    dense_triplets,
-    joined_axes,
-    pair_reach,
-    smallest_supercell,
-    triplet_reach,
-)
-from trajmodes.symmetry.translations import atom_at, fold_pairs
+from trajmodes.symmetry.clusters import inscribed_radius
+from trajmodes.symmetry.translations import atom_at, build_supercell, fold_pairs, fold_triplets
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
 
 # ħω/k_BT' of the highest mode; the classical width is then accurate to 1e-9.
@@ -42,6 +42,8 @@ _CLASSICAL = 1e-4
 _LOWEST_THZ = 1e-4
 # Largest difference between phono3py's ω² and ours, relative to the highest ω².
 _SAME = 1e-5
+# Margin in Å by which the inscribed sphere must exceed the longest distance.
+_MARGIN = 1e-3
 
 
 def perturbative_linewidths(
@@ -118,27 +120,6 @@ def perturbative_linewidths(
     )
 
 
-def shared_mesh(supercell: Supercell, divisions: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Smallest mesh through Γ that contains all q points of any supercell.
-
-    It has at least ``divisions`` points along each reciprocal lattice vector, and equal numbers
-    along axes that the point group mixes. A `UsageError` is raised if a number is not positive.
-    """
-    if min(divisions) < 1:
-        raise UsageError(f"a mesh has three positive numbers of points, got {divisions}")
-    # q = S⁻¹ m for integer m, and S⁻¹ is an integer matrix divided by det S.
-    n_cells = supercell.n_cells
-    rows = np.rint(np.linalg.inv(supercell.matrix) * n_cells).astype(int).tolist()
-    needed = [n_cells // gcd(n_cells, *row) for row in rows]
-    mesh = [1, 1, 1]
-    for group in joined_axes(supercell.crystal):
-        unit = lcm(*(needed[axis] for axis in group))
-        least = max(divisions[axis] for axis in group)
-        for axis in group:
-            mesh[axis] = unit * -(-least // unit)
-    return mesh[0], mesh[1], mesh[2]
-
-
 def _addresses(q_qx: Floats, mesh: tuple[int, int, int]) -> Ints:
     """Integer addresses (q, 3) of q points on a mesh."""
     steps = q_qx * mesh
@@ -163,11 +144,16 @@ def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
             fix="pip install 'trajmodes[kappa]'",
         ) from error
     crystal = constants.crystal
-    small = smallest_supercell(crystal, triplet_reach(constants))
+    triplets = triplets_of(constants)
+    small = smallest_supercell(
+        crystal, longest_side(crystal, triplets.sites, triplets.lattice, triplets.values)
+    )
     # Force constants without a cutoff are shared among images in the supercell of the run.
     large = supercell
     if constants.cutoff is not None:
-        large = smallest_supercell(crystal, pair_reach(constants))
+        large = smallest_supercell(
+            crystal, longest_side(crystal, *constants.members, constants.values)
+        )
     from phonopy.structure.atoms import PhonopyAtoms  # noqa: PLC0415 - phonopy loads slowly
 
     unit = PhonopyAtoms(
@@ -187,7 +173,7 @@ def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
     pairs = fold_pairs(constants, large)
     peer.fc2 = np.array([pairs[s, atoms] for s, atoms in zip(sites, order, strict=True)])
     sites, order = _atom_order(peer.supercell, peer.primitive, small)
-    cubic = dense_triplets(triplets_of(constants), small)
+    cubic = dense_triplets(triplets, small)
     peer.fc3 = np.array(
         [cubic[s][atoms[:, None], atoms] for s, atoms in zip(sites, order, strict=True)]
     )
@@ -229,3 +215,46 @@ def _checked_frequencies(constants: ForceConstants, q_qx: Floats, theirs_thz: Fl
             fix="give the supercell that the constants were made for",
         )
     return freq_thz
+
+
+def dense_triplets(triplets: ClusterConstants, supercell: Supercell) -> Floats:
+    """Third-order force constants (s, a, a, 3, 3, 3) in eV/Å³ of home cell and supercell.
+
+    Atoms are in canonical order.
+    """
+    n_atoms = supercell.n_atoms
+    folded = np.zeros((supercell.crystal.n_sites, n_atoms, n_atoms, 3, 3, 3))
+    for site, atom, slab in fold_triplets(triplets, supercell):
+        folded[site, atom] = slab
+    return folded
+
+
+def longest_side(crystal: Crystal, sites: Ints, lattice: Ints, values: Floats) -> float:
+    """Largest distance in Å of two members of a cluster whose force constants are not zero."""
+    strong = values.any(axis=tuple(range(1, values.ndim)))
+    places_cnx = (lattice + crystal.sites[sites])[strong] @ crystal.cell
+    sides = places_cnx - np.roll(places_cnx, 1, axis=1)
+    return float(np.linalg.norm(sides, axis=2).max(initial=0.0))
+
+
+def smallest_supercell(crystal: Crystal, reach: float) -> Supercell:
+    """Smallest repetition of the cell in which pairs up to ``reach`` Å have one nearest image.
+
+    Axes that the point group mixes are repeated equally.
+    """
+    wanted = reach + _MARGIN
+    # Lattice planes at twice the distance are far enough apart, whatever the cell.
+    spacing = 1.0 / np.linalg.norm(np.linalg.inv(crystal.cell), axis=0)
+    most = [math.ceil(2.0 * wanted / float(height)) for height in spacing]
+    groups = joined_axes(crystal)
+    top = [max(most[axis] for axis in group) for group in groups]
+    choices = itertools.product(*(range(1, n + 1) for n in top))
+
+    def repeated(choice: tuple[int, ...]) -> Supercell:
+        counts = np.zeros(3, dtype=np.int64)
+        for group, n in zip(groups, choice, strict=True):
+            counts[list(group)] = n
+        return build_supercell(crystal, np.diag(counts))
+
+    found = sorted((repeated(choice) for choice in choices), key=lambda cell: cell.n_atoms)
+    return next(cell for cell in found if inscribed_radius(cell) >= wanted)

@@ -10,34 +10,42 @@ for any x, the smaller of δ(ω²)/(2|ω|) and √δ(ω²) is used.
 
 A set joins symmetry-equivalent modes: the degenerate branches of one q, and those of all q of
 its star. The acoustic modes at Γ belong to no set and have the label −1.
+
+The sign of ω² decides on stability, compared with its standard error: −0.12 ± 0.20 THz² is
+zero, −0.52 ± 0.03 THz² is not. The errors of ω² fall as 1/√t once the blocks are independent.
+The time needed for a wanted error of ω therefore grows as the inverse square of that error, and
+as its inverse fourth power for a mode near zero.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
-from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants, jackknife_sem
 from trajmodes.data.lattice import equal_modulo_lattice
-from trajmodes.data.modes import Modes
-from trajmodes.errors import DataError
+from trajmodes.data.modes import DECISIVE, Modes, RunLength, Stability, signed_squares
+from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.dynamical_matrix import (
     LatticeSum,
     checked_qpoints,
-    evaluate,
+    dynamical_matrices,
     lattice_sum,
     lattice_sums,
     q_chunks,
 )
 from trajmodes.symmetry.stars import star_labels
+from trajmodes.units import THZ
 
 # Neighbouring ω² that differ by less than this, relative to the mean ω² of the stiffest site,
 # are degenerate. It is far above rounding, and far below the distance of two branches that do
 # not cross.
 _DEGENERATE = 1e-6
+# Error of the frequencies in rad/ps that the run length is computed for.
+_WANTED = 0.05 * THZ
 
 
 def modes_at(
@@ -51,8 +59,6 @@ def modes_at(
 
     Parameters
     ----------
-    constants
-        The force constants; error bars come from their replicates.
     qpoints
         (q, 3) reduced coordinates, no 2π.
     weights
@@ -64,22 +70,15 @@ def modes_at(
         If the force constants are not symmetric under exchange of indices, or a q is not
         finite.
     """
-    q_qx = checked_qpoints(qpoints)
-    total = lattice_sum(constants, constants.values)
-    square_qm, vectors_qmk = _solve(total, q_qx)
-    sets = _sets(total, q_qx, square_qm, vectors_qmk)
-    sem = None
-    if constants.replicates is not None:
-        square_sem = _square_sem(constants, q_qx, vectors_qmk, set_starts(sets))
-        sem = _sem_of_root(square_qm, square_sem)
-    n_sites = constants.crystal.n_sites
+    solved = _solve(constants, qpoints)
+    sets = _sets(solved)
     return Modes(
         crystal=constants.crystal,
-        qpoints=q_qx,
-        weights=np.ones(len(q_qx)) if weights is None else np.asarray(weights, dtype=float),
-        omega=_signed_root(square_qm),
-        vectors=vectors_qmk.reshape(*sets.shape, n_sites, 3),
-        omega_sem=sem,
+        qpoints=solved.qpoints,
+        weights=np.ones(len(sets)) if weights is None else np.asarray(weights, dtype=float),
+        omega=signed_root(solved.square),
+        vectors=solved.vectors.reshape(*sets.shape, constants.crystal.n_sites, 3),
+        omega_sem=_sem(constants, solved, set_starts(sets)),
         sets=sets,
     )
 
@@ -102,14 +101,9 @@ def frequencies_at(
         If the force constants are not symmetric under exchange of indices, or a q is not
         finite.
     """
-    q_qx = checked_qpoints(qpoints)
-    total = lattice_sum(constants, constants.values)
-    square_qm, vectors_qmk = _solve(total, q_qx)
-    if constants.replicates is None:
-        return _signed_root(square_qm), None
-    starts = branch_starts(total, square_qm)
-    square_sem = _square_sem(constants, q_qx, vectors_qmk, starts)
-    return _signed_root(square_qm), _sem_of_root(square_qm, square_sem)
+    solved = _solve(constants, qpoints)
+    starts = branch_starts(solved.total, solved.square)
+    return signed_root(solved.square), _sem(constants, solved, starts)
 
 
 def frequency_change(
@@ -121,30 +115,42 @@ def frequency_change(
     ``constants``. Every q of the full set counts once.
     """
     weights_qm = np.broadcast_to(modes.weights[:, None], modes.omega.shape)
-    bare = replace(constants, replicates=None)
-    omegas = (frequencies_at(replace(bare, values=one), modes.qpoints)[0] for one in values)
+    others = (replace(constants, values=one, replicates=None) for one in values)
+    omegas = (frequencies_at(other, modes.qpoints)[0] for other in others)
     squares = [np.average((omega - modes.omega) ** 2, weights=weights_qm) for omega in omegas]
     change: Floats = np.sqrt(np.array(squares))
     return change
 
 
-def _solve(total: LatticeSum, q_qx: Floats) -> tuple[Floats, Complexes]:
-    """ω² (q, m) ascending and unit eigenvectors (q, m, 3s) in rows."""
-    n = 3 * total.crystal.n_sites
+class _Solution(NamedTuple):
+    """Eigenvalues and eigenvectors of D at a list of q points."""
+
+    total: LatticeSum
+    qpoints: Floats
+    square: Floats
+    """(q, m), unit: (rad/ps)², ascending."""
+    vectors: Complexes
+    """(q, m, 3s), each of norm 1."""
+
+
+def _solve(constants: ForceConstants, qpoints: npt.ArrayLike) -> _Solution:
+    q_qx = checked_qpoints(qpoints)
+    total = lattice_sum(constants)
+    n = 3 * constants.crystal.n_sites
     square_qm = np.empty((len(q_qx), n))
     vectors_qmk = np.empty((len(q_qx), n, n), dtype=complex)
     for part in q_chunks(total, len(q_qx)):
-        square_qm[part], columns_qkm = np.linalg.eigh(evaluate(total, q_qx[part]))
+        square_qm[part], columns_qkm = np.linalg.eigh(dynamical_matrices(total, q_qx[part]))
         vectors_qmk[part] = columns_qkm.swapaxes(1, 2)
-    return square_qm, vectors_qmk
+    return _Solution(total, q_qx, square_qm, vectors_qmk)
 
 
-def _square_sem(
-    constants: ForceConstants, q_qx: Floats, vectors_qmk: Complexes, starts_qm: Bools
-) -> Floats:
-    """Jackknife standard error (q, m) of ω², of the mean over degenerate branches."""
+def _sem(constants: ForceConstants, solved: _Solution, starts_qm: Bools) -> Floats | None:
+    """Jackknife standard error (q, m) of ω, of the mean over degenerate branches."""
     replicates = constants.replicates
-    if replicates is None or len(replicates) < 2:
+    if replicates is None:
+        return None
+    if len(replicates) < 2:
         raise DataError(
             "an error bar needs at least two delete-one-block replicates",
             fix="fit with more time blocks",
@@ -152,11 +158,21 @@ def _square_sem(
 
     def squares_of(total: LatticeSum) -> Floats:
         value_qm = np.empty(starts_qm.shape)
-        for part in q_chunks(total, len(q_qx)):
-            value_qm[part] = expectation(evaluate(total, q_qx[part]), vectors_qmk[part])
+        for part in q_chunks(total, len(value_qm)):
+            d_qkl = dynamical_matrices(total, solved.qpoints[part])
+            value_qm[part] = expectation(d_qkl, solved.vectors[part])
         return set_means(value_qm, starts_qm)
 
-    return jackknife_sem(squares_of(total) for total in lattice_sums(constants, replicates))
+    square_sem = jackknife_sem(
+        squares_of(total) for total in lattice_sums(constants, replicates)
+    )
+    bound = np.sqrt(square_sem)
+    # Where 2|ω| is less than the bound, √δ is the smaller error.
+    largest = np.maximum(
+        2.0 * np.sqrt(np.abs(solved.square)), np.where(bound > 0.0, bound, 1.0)
+    )
+    sem: Floats = square_sem / largest
+    return sem
 
 
 def expectation(d_qkl: Complexes, vectors_qmk: Complexes) -> Floats:
@@ -178,17 +194,10 @@ def set_means(values: Floats, starts_qm: Bools) -> Floats:
     return np.repeat(means, sizes, axis=0).reshape(values.shape)
 
 
-def _signed_root(square: Floats) -> Floats:
+def signed_root(square: Floats) -> Floats:
+    """Root of ω² (…), negative where ω² is."""
     root: Floats = np.copysign(np.sqrt(np.abs(square)), square)
     return root
-
-
-def _sem_of_root(square: Floats, square_sem: Floats) -> Floats:
-    root = np.sqrt(np.abs(square))
-    bound = np.sqrt(square_sem)
-    # Where 2|ω| is less than the bound, √δ is the smaller error.
-    sem: Floats = square_sem / np.maximum(2.0 * root, np.where(bound > 0.0, bound, 1.0))
-    return sem
 
 
 def branch_starts(total: LatticeSum, square_qm: Floats) -> Bools:
@@ -204,49 +213,146 @@ def set_starts(sets: Ints) -> Bools:
     return starts
 
 
-def _sets(total: LatticeSum, q_qx: Floats, square_qm: Floats, vectors_qmk: Complexes) -> Ints:
+def _sets(solved: _Solution) -> Ints:
     """Set (q, m) of each mode; −1 for the acoustic modes at Γ."""
-    n_modes = square_qm.shape[1]
-    acoustic_qm = _acoustic(total.crystal, q_qx, vectors_qmk)
-    starts_qm = branch_starts(total, square_qm)
+    n_modes = solved.square.shape[1]
+    acoustic_qm = _acoustic(solved)
+    starts_qm = branch_starts(solved.total, solved.square)
     starts_qm |= np.diff(acoustic_qm, axis=1, prepend=False)
     starts_qm[:, :1] = True
-    heads = _star_heads(total, q_qx, square_qm)
+    heads = _star_heads(solved)
     # A set is named by its lowest branch at the first q of its star. These names ascend in the
     # order of first appearance.
     lowest_qm = np.maximum.accumulate(np.where(starts_qm, np.arange(n_modes), 0), axis=1)
     names_qm = heads[:, None] * n_modes + lowest_qm[heads]
-    labels = np.full(square_qm.shape, -1, dtype=np.int64)
+    labels = np.full(names_qm.shape, -1, dtype=np.int64)
     _, labels[~acoustic_qm] = np.unique(names_qm[~acoustic_qm], return_inverse=True)
     return labels
 
 
-def _star_heads(total: LatticeSum, q_qx: Floats, square_qm: Floats) -> Ints:
+def _star_heads(solved: _Solution) -> Ints:
     """First q (q,) of the same star that has the same spectrum.
 
     Force constants of a supercell that breaks the point group have fewer symmetries than the
     crystal. The q points that differ from the first of their star are then grouped anew.
     """
-    heads = star_labels(total.crystal, q_qx)
+    heads = star_labels(solved.total.crystal, solved.qpoints)
     while True:
-        difference_q = np.abs(square_qm - square_qm[heads]).max(axis=1, initial=0.0)
-        differing = np.flatnonzero(difference_q > _DEGENERATE * total.scale)
+        difference_qm = np.abs(solved.square - solved.square[heads])
+        apart = difference_qm.max(axis=1, initial=0.0) > _DEGENERATE * solved.total.scale
+        differing = np.flatnonzero(apart)
         if len(differing) == 0:
             return heads
         _, first, star = np.unique(heads[differing], return_index=True, return_inverse=True)
         heads[differing] = differing[first[star]]
 
 
-def _acoustic(crystal: Crystal, q_qx: Floats, vectors_qmk: Complexes) -> Bools:
+def _acoustic(solved: _Solution) -> Bools:
     """Whether each mode (q, m) moves the crystal as a whole: three modes at q ≡ Γ."""
-    acoustic = np.zeros(vectors_qmk.shape[:2], dtype=bool)
-    at_zero = np.flatnonzero(equal_modulo_lattice(q_qx, 0.0, 1e-9))
+    crystal = solved.total.crystal
+    acoustic = np.zeros(solved.square.shape, dtype=bool)
+    at_zero = np.flatnonzero(equal_modulo_lattice(solved.qpoints, 0.0, 1e-9))
     root = np.sqrt(crystal.masses / crystal.masses.sum())
     # At a reciprocal lattice vector the phase of a uniform shift differs from site to site.
-    shift_qs = np.exp(-2j * np.pi * (q_qx[at_zero] @ crystal.sites.T)) * root
-    parts = vectors_qmk[at_zero].reshape(*acoustic[at_zero].shape, crystal.n_sites, 3)
+    shift_qs = np.exp(-2j * np.pi * (solved.qpoints[at_zero] @ crystal.sites.T)) * root
+    parts = solved.vectors[at_zero].reshape(*acoustic[at_zero].shape, crystal.n_sites, 3)
     overlap_qmx = np.einsum("qs,qmsx->qmx", shift_qs.conj(), parts)
     drift_qm = (np.abs(overlap_qmx) ** 2).sum(axis=2)
     largest = np.argsort(drift_qm, axis=1)[:, -3:]
     acoustic[at_zero[:, None], largest] = True
     return acoustic
+
+
+def stability(modes: Modes) -> Stability:
+    """Judge the sign of ω² of all modes except the acoustic ones at Γ.
+
+    A mode with ω² three standard errors below zero makes the crystal unstable, and the lowest
+    such mode is named. If there is none, but ω² of some mode is less than three standard errors
+    above zero, the sign is not decided, and the mode of least significance is named. Otherwise
+    the crystal is stable at these q, and the lowest mode is named. Without errors the sign
+    alone decides.
+
+    Raises
+    ------
+    DataError
+        If there is no mode to judge.
+    """
+    square_qm, sem_qm = signed_squares(modes.omega, modes.omega_sem)
+    judged = modes.sets >= 0
+    if not judged.any():
+        raise DataError("there is no mode to judge: the acoustic modes at Γ are always zero")
+    score_qm = _significance(square_qm, sem_qm)
+    unstable, undecided = judged & (score_qm <= -DECISIVE), judged & (score_qm < DECISIVE)
+    if unstable.any():
+        verdict, among, order = "unstable", unstable, square_qm
+    elif undecided.any():
+        verdict, among, order = "not decided", undecided, score_qm
+    else:
+        verdict, among, order = "stable", judged, square_qm
+    q, m = np.unravel_index(int(np.where(among, order, np.inf).argmin()), order.shape)
+    return Stability(
+        verdict=verdict,
+        squared=float(square_qm[q, m]),
+        squared_sem=None if sem_qm is None else float(sem_qm[q, m]),
+        qpoint=modes.qpoints[q],
+        branch=int(m),
+        significance=float(score_qm[q, m]),
+    )
+
+
+def _significance(square: Floats, sem: Floats | None) -> Floats:
+    """ω² in units of its standard error; infinite where there is no error."""
+    if sem is None:
+        return np.copysign(np.inf, square)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = square / sem
+    return np.where(sem > 0.0, score, np.copysign(np.inf, square))
+
+
+def run_length(modes: Modes, duration: float, wanted: float = _WANTED) -> RunLength:
+    """Length of run that a wanted error of the frequencies needs, without acoustic modes at Γ.
+
+    Parameters
+    ----------
+    duration
+        Length in ps of all runs together that the errors come from.
+    wanted
+        The wanted standard error in rad/ps.
+
+    Raises
+    ------
+    UsageError
+        If the duration or the wanted error is not positive.
+    DataError
+        If the modes have no errors, or all are acoustic modes at Γ.
+    """
+    if not (duration > 0.0 and wanted > 0.0):
+        raise UsageError(
+            "the length of the run and the wanted error must be positive, got "
+            f"{duration:g} ps and {wanted / THZ:g} THz"
+        )
+    square_qm, square_sem = signed_squares(modes.omega, modes.omega_sem)
+    counted = modes.sets >= 0
+    if square_sem is None or modes.omega_sem is None or not counted.any():
+        raise DataError(
+            "the modes have no errors, so the length of run cannot be judged",
+            why="the force constants have no replicates, or all modes are acoustic ones at Γ",
+            fix="fit to at least eight blocks of time",
+        )
+    linear = (square_sem / (2.0 * wanted)) ** 2
+    # The error of ω is the smaller of δ/2|ω| and √δ.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(square_qm != 0.0, linear / np.abs(square_qm), np.inf)
+    factors = np.where(counted, np.minimum(ratio, (square_sem / wanted**2) ** 2), -np.inf)
+    sem = modes.omega_sem[counted]
+    q, m = np.unravel_index(int(factors.argmax()), factors.shape)
+    return RunLength(
+        wanted=wanted,
+        duration=duration,
+        worst=float(sem.max()),
+        typical=float(np.median(sem)),
+        worst_factor=float(factors[q, m]),
+        typical_factor=float(np.median(factors[counted])),
+        qpoint=modes.qpoints[q],
+        branch=int(m),
+    )

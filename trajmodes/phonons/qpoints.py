@@ -1,12 +1,21 @@
-"""Lists of q points and their names: those of a supercell, of a mesh, special points.
+"""Lists of q points and their names: those of a supercell, of a mesh, of a band path.
 
 All are in reduced coordinates of the reciprocal lattice of the user's own primitive cell.
 Special points and their names are those of Y. Hinuma et al., Comput. Mater. Sci. 128, 140
 (2017), from seekpath.
+
+A path given as text is ``auto``, the standard path of the crystal, or a list of points
+separated by blanks. Each point is the name of a special point (``GAMMA`` or ``G`` for Γ), or
+three numbers or fractions separated by commas. ``|`` ends a continuous part of the path::
+
+    G X W | 0,0,0 1/2,1/2,1/2
 """
 
 import warnings
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
+from math import gcd, lcm
 from typing import Any
 
 import numpy as np
@@ -16,7 +25,8 @@ import spglib
 from seekpath import SupercellWarning
 from seekpath.hpkot import EdgeCaseWarning
 
-from trajmodes.arrays import Floats
+from trajmodes.arrays import Floats, Ints
+from trajmodes.data.bands import BandPath
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.labels import point
 from trajmodes.data.lattice import equal_modulo_lattice
@@ -26,9 +36,9 @@ from trajmodes.symmetry.translations import half_space
 
 # Distance in Å within which a site must meet its image, as in `space_group`.
 _TOLERANCE = 1e-4
-SAME_Q = 1e-4
-"""Reduced coordinates that differ by less are equal. The corners of a path through a cell given
-with few digits are not exact fractions; q points of a supercell are much farther apart."""
+# Reduced coordinates that differ by less are equal. The corners of a path through a cell given
+# with few digits are not exact fractions; q points of a supercell are much farther apart.
+_SAME_Q = 1e-4
 # Reduced coordinates of a point given by the user are smaller than this.
 _FARTHEST = 100.0
 _GAMMA = ("G", "Γ", "GAMMA", "Gamma")
@@ -86,6 +96,37 @@ def mesh(crystal: Crystal, divisions: tuple[int, int, int]) -> tuple[Floats, Flo
     return folded / counts, members.astype(float)
 
 
+def shared_mesh(supercell: Supercell, divisions: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Smallest mesh through Γ that contains all q points of any supercell.
+
+    It has at least ``divisions`` points along each reciprocal lattice vector, and equal numbers
+    along axes that the point group mixes. A `UsageError` is raised if a number is not positive.
+    """
+    if min(divisions) < 1:
+        raise UsageError(f"a mesh has three positive numbers of points, got {divisions}")
+    # q = S⁻¹ m for integer m, and S⁻¹ is an integer matrix divided by det S.
+    n_cells = supercell.n_cells
+    rows = np.rint(np.linalg.inv(supercell.matrix) * n_cells).astype(int).tolist()
+    needed = [n_cells // gcd(n_cells, *row) for row in rows]
+    mesh = [1, 1, 1]
+    for group in joined_axes(supercell.crystal):
+        unit = lcm(*(needed[axis] for axis in group))
+        least = max(divisions[axis] for axis in group)
+        for axis in group:
+            mesh[axis] = unit * -(-least // unit)
+    return mesh[0], mesh[1], mesh[2]
+
+
+def joined_axes(crystal: Crystal) -> list[tuple[int, ...]]:
+    """Group the lattice vectors that the point group mixes; a mesh divides them equally."""
+    mixed = (point_group(crystal) != 0).any(axis=0)
+    linked = (
+        np.linalg.matrix_power((mixed | mixed.T | np.eye(3, dtype=bool)).astype(int), 2) > 0
+    )
+    groups = {tuple(int(axis) for axis in np.flatnonzero(row)) for row in linked}
+    return sorted(groups)
+
+
 def special_points(crystal: Crystal) -> tuple[dict[str, Floats], list[tuple[str, str]]]:
     """Find the special points of the zone and the sections of the standard path.
 
@@ -128,10 +169,9 @@ def _short_name(label: str) -> str:
 def _seekpath_structure(crystal: Crystal) -> tuple[Floats, Floats, list[int]]:
     """Cell, sites and kinds for seekpath; kinds differ by species and by mass."""
     kinds = list(zip(crystal.species, crystal.masses.tolist(), strict=True))
-    numbers = [kinds.index(kind) + 1 for kind in kinds]
-    if crystal.n_sites == 0:
+    if not kinds:
         raise DataError("the crystal has no sites")
-    return crystal.cell, crystal.sites, numbers
+    return crystal.cell, crystal.sites, [kinds.index(kind) + 1 for kind in kinds]
 
 
 def point_names(crystal: Crystal, qpoints: npt.ArrayLike) -> tuple[str, ...]:
@@ -144,7 +184,7 @@ def point_names(crystal: Crystal, qpoints: npt.ArrayLike) -> tuple[str, ...]:
     names = [""] * images_gqx.shape[1]
     points, _ = special_points(crystal)
     for name, special in points.items():
-        equal = equal_modulo_lattice(images_gqx, special, SAME_Q).any(axis=0)
+        equal = equal_modulo_lattice(images_gqx, special, _SAME_Q).any(axis=0)
         for row in np.flatnonzero(equal):
             names[row] = names[row] or name
     return tuple(names)
@@ -153,21 +193,13 @@ def point_names(crystal: Crystal, qpoints: npt.ArrayLike) -> tuple[str, ...]:
 def zone_point(crystal: Crystal, text: str) -> Floats:
     """Reduced coordinates (3,) of a point given by its name, or by three numbers or fractions.
 
-    Parameters
-    ----------
-    text
-        A name such as ``X``, or numbers separated by blanks or commas.
-
-    Raises
-    ------
-    UsageError
-        If it is neither.
+    The numbers are separated by blanks or commas. A `UsageError` is raised for other texts.
     """
     points, _ = special_points(crystal)
-    return parse_point(",".join(text.replace(",", " ").split()), points)[0]
+    return _parse_point(",".join(text.replace(",", " ").split()), points)[0]
 
 
-def parse_point(word: str, points: dict[str, Floats]) -> tuple[Floats, str]:
+def _parse_point(word: str, points: dict[str, Floats]) -> tuple[Floats, str]:
     """Reduced coordinates (3,) and label of one of the named points, or of ``x,y,z``."""
     name = "Γ" if word in _GAMMA else word.replace("_", "")
     if name in points:
@@ -183,3 +215,103 @@ def parse_point(word: str, points: dict[str, Floats]) -> tuple[Floats, str]:
             "points by blanks",
         )
     return numbers, point(numbers)
+
+
+def band_path(crystal: Crystal, spacing: float, text: str = "auto") -> BandPath:
+    """Make the band path that a text describes, as in the module's docstring.
+
+    Parameters
+    ----------
+    spacing
+        Largest distance of neighbouring points in 1/Å, 2π included.
+
+    Raises
+    ------
+    UsageError
+        If the spacing is not positive, a point is not known, or a part of the path has fewer
+        than two points.
+    """
+    if not spacing > 0.0:
+        raise UsageError(f"the spacing of a band path must be positive, got {spacing}")
+    points, labels = special_points(crystal)
+    if text.strip().lower() == "auto":
+        corners = np.array([[points[start], points[end]] for start, end in labels])
+    else:
+        corners, labels = _sections(text, points)
+    reciprocal = 2.0 * np.pi * np.linalg.inv(crystal.cell).T
+    starts, steps = corners[:, 0], corners[:, 1] - corners[:, 0]
+    lengths = np.linalg.norm(steps @ reciprocal, axis=1)
+    before = np.cumsum(lengths) - lengths
+    counts = np.ceil(lengths / spacing - 1e-9).astype(np.int64) + 1
+    parts = [np.linspace(0.0, 1.0, count) for count in counts]
+    q_of = [a + t[:, None] * step for a, t, step in zip(starts, parts, steps, strict=True)]
+    at = [d + t * length for d, t, length in zip(before, parts, lengths, strict=True)]
+    return BandPath(
+        crystal=crystal,
+        qpoints=np.concatenate(q_of),
+        distance=np.concatenate(at),
+        offsets=np.concatenate([[0], np.cumsum(counts)]),
+        labels=tuple(labels),
+    )
+
+
+def _sections(text: str, special: dict[str, Floats]) -> tuple[Floats, list[tuple[str, str]]]:
+    """Both ends (k, 2, 3) of each section of a path given as text, and their names."""
+    corners, labels = [], []
+    for part in text.split("|"):
+        points = [_parse_point(word, special) for word in part.split()]
+        if len(points) < 2:
+            raise UsageError(
+                f'a part of the path "{text}" has fewer than two points',
+                fix=f"give points such as: {' '.join(list(special)[:3])}",
+            )
+        for (q_start, start), (q_end, end) in pairwise(points):
+            if np.allclose(q_start, q_end):
+                raise UsageError(f'the path "{text}" has the point {start} twice in a row')
+            corners.append([q_start, q_end])
+            labels.append((start, end))
+    return np.array(corners), labels
+
+
+@dataclass(frozen=True, slots=True)
+class PathHits:
+    """Points of a band path that belong to the stars of some q points, by distance."""
+
+    index: Ints
+    """(h,) index of the q in the list."""
+    distance: Floats
+    """(h,), unit: 1/Å, 2π included. Distance along the path."""
+
+
+def on_path(path: BandPath, qpoints: npt.ArrayLike) -> PathHits:
+    """Find where q points (q, 3), or members of their stars, lie on a band path.
+
+    Images of one q at the same distance along the path are counted once.
+    """
+    images_gqx = star_images(path.crystal, qpoints)
+    rows: list[Floats] = []
+    for start, end in zip(path.offsets[:-1], path.offsets[1:] - 1, strict=True):
+        index, fraction = _on_section(images_gqx, path.qpoints[start], path.qpoints[end])
+        near, far = path.distance[start], path.distance[end]
+        rows.append(np.stack([near + fraction * (far - near), index], axis=1))
+    hits = np.concatenate(rows)
+    hits = hits[np.lexsort((hits[:, 0], hits[:, 1]))]
+    distinct = np.abs(np.diff(hits, axis=0, prepend=-1.0)).max(axis=1) > _SAME_Q
+    hits = hits[distinct]
+    hits = hits[np.argsort(hits[:, 0], kind="stable")]
+    return PathHits(hits[:, 1].astype(np.int64), hits[:, 0])
+
+
+def _on_section(images_gqx: Floats, start: Floats, end: Floats) -> tuple[Ints, Floats]:
+    """Find q and t ∈ [0, 1] where an image of q is start + t (end − start) modulo 1."""
+    step = end - start
+    axis = int(np.argmax(np.abs(step)))
+    # Along the axis of the largest step each integer n gives one candidate for t.
+    integers = np.arange(np.ceil(abs(step[axis])) + 1.0) * np.sign(step[axis])
+    residue = images_gqx[..., axis] - start[axis]
+    residue -= np.floor(residue / np.sign(step[axis]) + _SAME_Q) * np.sign(step[axis])
+    t_ngq = (residue + integers[:, None, None]) / step[axis]
+    near = equal_modulo_lattice(images_gqx, start + t_ngq[..., None] * step, _SAME_Q)
+    inside = (t_ngq > -_SAME_Q) & (t_ngq < 1.0 + _SAME_Q)
+    _, _, index = np.nonzero(near & inside)
+    return index.astype(np.int64), np.clip(t_ngq[near & inside], 0.0, 1.0)

@@ -19,7 +19,7 @@ _SAME_DISTANCE = 1e-3
 
 
 def shells_of(constants: ForceConstants) -> tuple[Shells, ...]:
-    """Sort the force constants of every order into shells, second order first."""
+    """Sort the force constants of every order into shells; replicates give error bars."""
     higher = (constants.triplets, constants.quartets)
     return (
         pair_shells(constants),
@@ -28,38 +28,15 @@ def shells_of(constants: ForceConstants) -> tuple[Shells, ...]:
 
 
 def pair_shells(constants: ForceConstants) -> Shells:
-    """Sort the force constants of second order into shells; replicates give error bars."""
-    lattice = np.stack([np.zeros_like(constants.lattice), constants.lattice], axis=1)
-    sites = np.stack([constants.first, constants.second], axis=1)
-    grouped = _Grouping.of(constants.crystal, sites, lattice)
-    replicates = constants.replicates
-    traces = None
-    if replicates is not None:
-        traces = grouped.mean(np.trace(replicates, axis1=2, axis2=3))
-    return Shells(
-        order=2,
-        species=grouped.species,
-        distances=grouped.distances,
-        listed=grouped.listed,
-        norm=grouped.norm(constants.values[None])[0],
-        norm_sem=None if replicates is None else jackknife_sem(grouped.norm(replicates)),
-        trace=grouped.mean(np.trace(constants.values, axis1=1, axis2=2)[None])[0],
-        trace_sem=None if traces is None else jackknife_sem(traces),
-    )
+    """Sort the force constants of second order into shells."""
+    grouped = _Grouping.of(constants.crystal, *constants.members)
+    return grouped.shells(constants.values, constants.replicates)
 
 
 def cluster_shells(crystal: Crystal, constants: ClusterConstants) -> Shells:
-    """Sort force constants of third or fourth order into shells; replicates give error bars."""
+    """Sort force constants of third or fourth order into shells."""
     grouped = _Grouping.of(crystal, constants.sites, constants.lattice)
-    replicates = constants.replicates
-    return Shells(
-        order=constants.order,
-        species=grouped.species,
-        distances=grouped.distances,
-        listed=grouped.listed,
-        norm=grouped.norm(constants.values[None])[0],
-        norm_sem=None if replicates is None else jackknife_sem(grouped.norm(replicates)),
-    )
+    return grouped.shells(constants.values, constants.replicates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +49,7 @@ class _Grouping:
     """(k,) their shell."""
     species: tuple[str, ...]
     distances: Floats
+    listed: Ints
 
     @classmethod
     def of(cls, crystal: Crystal, sites: Ints, lattice: Ints) -> "_Grouping":
@@ -100,25 +78,39 @@ class _Grouping:
             shell=shell,
             species=tuple("–".join(names[np.sort(kinds[c])]) for c in first),
             distances=np.stack(means, axis=1),
+            listed=counts,
         )
 
-    @property
-    def listed(self) -> Ints:
-        """(h,) number of clusters of each shell."""
-        counts: Ints = np.bincount(self.shell, minlength=len(self.species))
-        return counts
+    def shells(self, values: Floats, replicates: Floats | None) -> Shells:
+        """Norms, and traces of pairs, of force constants (c, 3, …) and (b, c, 3, …)."""
+        order = values.ndim - 1
+        of_pairs = replicates if order == 2 else None
+        return Shells(
+            order=order,
+            species=self.species,
+            distances=self.distances,
+            listed=self.listed,
+            norm=self._norm(values[None])[0],
+            norm_sem=None if replicates is None else jackknife_sem(self._norm(replicates)),
+            trace=self._trace(values[None])[0] if order == 2 else None,
+            trace_sem=None if of_pairs is None else jackknife_sem(self._trace(of_pairs)),
+        )
 
-    def mean(self, values_bc: Floats) -> Floats:
+    def _norm(self, values: Floats) -> Floats:
+        """(b, h) root mean square of the Frobenius norm over each shell."""
+        flat = values.reshape(*values.shape[:2], -1)
+        norm: Floats = np.sqrt(self._mean(np.einsum("bcx,bcx->bc", flat, flat)))
+        return norm
+
+    def _trace(self, values: Floats) -> Floats:
+        """(b, h) mean trace over each shell of pairs."""
+        return self._mean(np.trace(values, axis1=2, axis2=3))
+
+    def _mean(self, values_bc: Floats) -> Floats:
         """(b, h) mean over each shell of one number for each cluster."""
         n_shells = len(self.species)
         sums = [np.bincount(self.shell, one[self.clusters], n_shells) for one in values_bc]
         return np.array(sums).reshape(len(values_bc), n_shells) / self.listed
-
-    def norm(self, values: Floats) -> Floats:
-        """(b, h) rms Frobenius norm over each shell of constants (b, c, 3, …)."""
-        flat = values.reshape(*values.shape[:2], -1)
-        norm: Floats = np.sqrt(self.mean(np.einsum("bcx,bcx->bc", flat, flat)))
-        return norm
 
 
 def _steps(length_cd: Floats) -> Ints:

@@ -23,17 +23,22 @@ exact for two levels.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from trajmodes.arrays import Bools, Complexes, Floats, Ints, freeze
+from trajmodes.arrays import Bools, Complexes, Floats, Ints
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
-from trajmodes.phonons.dynamical_matrix import LatticeSum, evaluate, lattice_sum, lattice_sums
+from trajmodes.phonons.dynamical_matrix import (
+    LatticeSum,
+    dynamical_matrices,
+    lattice_sum,
+    lattice_sums,
+)
 from trajmodes.phonons.modes import expectation, set_means, set_starts
 
 # Largest violation of the exchange symmetry, relative to the largest value, that is accepted as
@@ -45,31 +50,6 @@ _COMPONENTS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 _PLACES = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
 # Working memory of one chunk of q points; results do not depend on it.
 _CHUNK_BYTES = 64 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class StrainDerivative:
-    """∂Φ2/∂η of the pairs that belong to a triplet; it is zero for the others.
-
-    Both (i, j, R) and (j, i, −R) are listed. The sum over the neighbours of one site is zero.
-    """
-
-    crystal: Crystal
-    first: Ints
-    """(p,) site in the home cell."""
-    second: Ints
-    """(p,) site of the neighbour."""
-    lattice: Ints
-    """(p, 3) lattice vector of the neighbour's cell."""
-    values: Floats
-    """(p, 3, 3, 3, 3), unit: eV/Å², axes (pair, α, β, γ, δ) with α and β the directions of the
-    first and second site and η^{γδ} the displacement gradient. The part antisymmetric in γδ is
-    a rotation of the crystal."""
-
-    def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, np.int64, first="p", second="p", lattice="p 3")
-        freeze(self, sizes, float, values="p 3 3 3 3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +70,11 @@ class TripletSum:
     holds 1 for those whose third member is on site s."""
 
     def derivative(self, values: Floats, internal: Floats | None) -> Floats:
-        """∂Φ2/∂η (p, 3, 3, 3, 3) in eV/Å² of the pairs; axes as in `StrainDerivative`.
+        """∂Φ2/∂η (p, 3, 3, 3, 3) in eV/Å² of the pairs; it is zero for all other pairs.
+
+        The axes are (pair, α, β, γ, δ), with α and β the directions of the first and second
+        site and η^{γδ} the displacement gradient. The part antisymmetric in γδ is a rotation of
+        the crystal. The sum over the neighbours of one site is zero.
 
         Parameters
         ----------
@@ -132,30 +116,6 @@ class TripletSum:
                 "sum rule",
             )
         return 0.5 * (values + exchanged)
-
-
-def strain_derivative(constants: ForceConstants, *, relaxed: bool = True) -> StrainDerivative:
-    """Differentiate the second-order force constants by strain, at fixed reduced positions.
-
-    Parameters
-    ----------
-    constants
-        Force constants of second and third order.
-    relaxed
-        Whether the sublattices relax until no site feels a force; otherwise they follow the
-        homogeneous strain (clamped ions).
-
-    Raises
-    ------
-    DataError
-        If there is no third order, it lacks the exchange symmetry, or a strain acts on an
-        internal displacement without restoring force.
-    """
-    triplets = triplets_of(constants)
-    total = triplet_sum(constants.crystal, triplets)
-    internal = internal_strain(constants, constants.values) if relaxed else None
-    values = total.derivative(triplets.values, internal)
-    return StrainDerivative(constants.crystal, total.first, total.second, total.lattice, values)
 
 
 def triplets_of(constants: ForceConstants) -> ClusterConstants:
@@ -210,21 +170,16 @@ def _weights(
     return csr_array((data.ravel(), (rows.ravel(), columns.ravel())), shape=shape)
 
 
-def internal_strain(constants: ForceConstants, values: Floats) -> Floats:
-    """Compute the internal strain X (s, 3, 3, 3) in Å: site, direction λ, gradient γδ.
-
-    ``values`` are (p, 3, 3) in eV/Å²: those of ``constants``, or one of their replicates. The
-    mean over the sites is zero. A `DataError` is raised if a strain acts on an internal
-    displacement without restoring force.
-    """
+def _internal_strain(constants: ForceConstants) -> Floats:
+    """Compute X (s, 3, 3, 3) in Å: site, direction λ, gradient γδ; its mean is zero."""
     crystal = constants.crystal
     s = crystal.n_sites
     stiffness = np.zeros((s, s, 3, 3))
-    np.add.at(stiffness, (constants.first, constants.second), values)
+    np.add.at(stiffness, (constants.first, constants.second), constants.values)
     vector = crystal.sites[constants.second] + constants.lattice
     vector = vector - crystal.sites[constants.first]
     # (pair, direction of the force, γ, δ)
-    pair_force = values[:, :, :, None] * (vector @ crystal.cell)[:, None, None, :]
+    pair_force = constants.values[:, :, :, None] * (vector @ crystal.cell)[:, None, None, :]
     force = np.zeros((s, 3, 3, 3))
     np.subtract.at(force, constants.first, pair_force)
     matrix = stiffness.swapaxes(1, 2).reshape(3 * s, 3 * s)
@@ -276,29 +231,34 @@ def tensor_of(components: Floats) -> Floats:
 def strain_responses(
     constants: ForceConstants, modes: Modes, *, relaxed: bool
 ) -> Iterator[tuple[slice, StrainResponse]]:
-    """Response of modes to strain, in chunks of their q points.
+    """Response of modes of the same force constants to strain, in chunks of their q points.
 
-    ``modes`` are those of ``constants``; ``relaxed`` is explained in `strain_derivative`.
+    ``relaxed`` says whether the sublattices relax until no site feels a force; otherwise they
+    follow the homogeneous strain (clamped ions).
 
     Raises
     ------
     DataError
-        If there is no third order, it lacks a symmetry, or its replicates are not of the same
-        blocks as those of second order.
+        If there is no third order, it lacks a symmetry, its replicates are not of the same
+        blocks as those of second order, or a strain acts on an internal displacement without
+        restoring force.
     """
     triplets = triplets_of(constants)
     replicates = _replicates(constants, triplets)
-    change = _StrainChange(constants, triplet_sum(constants.crystal, triplets), relaxed)
+    total = triplet_sum(constants.crystal, triplets)
     n_modes = modes.omega.shape[1]
     n_values = 6 * n_modes**2 + 4 * n_modes * len(replicates)
     step = max(1, _CHUNK_BYTES // (16 * n_values))
     for start in range(0, max(1, len(modes.qpoints)), step):
         part = slice(start, start + step)
         chunk = _chunk(modes, part)
-        _, *mean = change.lattice_sums(constants.values, triplets.values)
+        _, *mean = _lattice_sums(constants, total, relaxed=relaxed)
         p_cqmn = np.stack([_matrix_elements(one, chunk) for one in mean])
         slope = set_means(np.einsum("cqmm->qmc", p_cqmn).real, chunk.starts)
-        found = [_replicate(change.lattice_sums(*pair), chunk, p_cqmn) for pair in replicates]
+        found = [
+            _replicate(_lattice_sums(one, total, relaxed=relaxed), chunk, p_cqmn)
+            for one in replicates
+        ]
         yield (
             part,
             StrainResponse(
@@ -338,30 +298,21 @@ def _chunk(modes: Modes, part: slice) -> _Chunk:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _StrainChange:
-    """Change under strain of the force constants, or of any of their replicates."""
-
-    constants: ForceConstants
-    total: TripletSum
-    relaxed: bool
-
-    def lattice_sums(self, pairs: Floats, triplets: Floats) -> list[LatticeSum]:
-        """Lattice sums of D and of each component of ∂D/∂ε."""
-        crystal = self.constants.crystal
-        internal = internal_strain(self.constants, pairs) if self.relaxed else None
-        values = self.total.derivative(triplets, internal)
-        listed = ForceConstants(
-            crystal, self.total.first, self.total.second, self.total.lattice, values[..., 0, 0]
-        )
-        parts = [0.5 * (values[..., x, y] + values[..., y, x]) for x, y in _COMPONENTS]
-        return [lattice_sum(self.constants, pairs), *lattice_sums(listed, np.array(parts))]
+def _lattice_sums(
+    constants: ForceConstants, total: TripletSum, *, relaxed: bool
+) -> list[LatticeSum]:
+    """Lattice sums of D and of each component of ∂D/∂ε."""
+    internal = _internal_strain(constants) if relaxed else None
+    values = total.derivative(triplets_of(constants).values, internal)
+    listed = ForceConstants(
+        constants.crystal, total.first, total.second, total.lattice, values[..., 0, 0]
+    )
+    parts = [0.5 * (values[..., x, y] + values[..., y, x]) for x, y in _COMPONENTS]
+    return [lattice_sum(constants), *lattice_sums(listed, np.array(parts))]
 
 
-def _replicates(
-    constants: ForceConstants, triplets: ClusterConstants
-) -> list[tuple[Floats, Floats]]:
-    """Second- and third-order values of each replicate; empty if either has none."""
+def _replicates(constants: ForceConstants, triplets: ClusterConstants) -> list[ForceConstants]:
+    """Replicates of both orders together; empty if either has none."""
     if constants.replicates is None or triplets.replicates is None:
         return []
     counts = len(constants.replicates), len(triplets.replicates)
@@ -372,12 +323,20 @@ def _replicates(
             why="an error bar needs at least two blocks, the same ones for both orders",
             fix="fit both orders to the same time blocks",
         )
-    return list(zip(constants.replicates, triplets.replicates, strict=True))
+    return [
+        replace(
+            constants,
+            values=pairs,
+            replicates=None,
+            triplets=replace(triplets, values=third, replicates=None),
+        )
+        for pairs, third in zip(constants.replicates, triplets.replicates, strict=True)
+    ]
 
 
 def _matrix_elements(total: LatticeSum, chunk: _Chunk) -> Complexes:
     """e_m† D e_m' (q, m, m') of all pairs of modes."""
-    image_qkm = evaluate(total, chunk.qpoints) @ chunk.vectors.swapaxes(1, 2)
+    image_qkm = dynamical_matrices(total, chunk.qpoints) @ chunk.vectors.swapaxes(1, 2)
     return chunk.vectors.conj() @ image_qkm
 
 
@@ -387,8 +346,8 @@ def _replicate(
     """ω² (q, m) and ∂ω²/∂ε (q, m, c) of one replicate."""
     d_qmn = _matrix_elements(sums[0], chunk)
     square = np.einsum("qmm->qm", d_qmn).real
-    expected = [expectation(evaluate(one, chunk.qpoints), chunk.vectors) for one in sums[1:]]
-    slope_qmc = np.stack(expected, axis=-1)
+    changes = (dynamical_matrices(one, chunk.qpoints) for one in sums[1:])
+    slope_qmc = np.stack([expectation(one, chunk.vectors) for one in changes], axis=-1)
     gap_qmn = chunk.square[:, :, None] - chunk.square[:, None, :]
     size_qmn = np.sqrt(gap_qmn**2 + 4.0 * np.abs(d_qmn) ** 2)
     size_qmn[chunk.same] = np.inf

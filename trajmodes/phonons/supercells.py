@@ -13,15 +13,8 @@ An operation {W|w} maps a wave at q, with amplitudes a_s at the positions of the
 at q' = W⁻ᵀq with a'_{p(s)} = C a_s e^{−iq'·w}. This phase is the same for all sites and cancels
 in a a†. A shift of q' by a reciprocal lattice vector G gives a factor e^{iG·τ_s} per site, and
 the matrix at −q' is the complex conjugate.
-
-Other programs store force constants between the home cell and all atoms of a supercell, summed
-over periodic images. If no cluster extends farther than half the shortest supercell vector,
-each of these belongs to one image, the nearest. A supercell much smaller than that of the run
-can then represent the same force constants.
 """
 
-import itertools
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,22 +22,12 @@ import numpy as np
 import scipy.fft
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
-from trajmodes.data.crystal import Crystal, Supercell
-from trajmodes.data.force_constants import ClusterConstants, ForceConstants
+from trajmodes.data.crystal import Supercell
+from trajmodes.data.force_constants import ForceConstants
 from trajmodes.kernels import inner_kernel, kernel
-from trajmodes.symmetry.clusters import inscribed_radius, supercell_pair_orbits
+from trajmodes.symmetry.clusters import supercell_pair_orbits
 from trajmodes.symmetry.operations import SpaceGroup, space_group, supercell_group
-from trajmodes.symmetry.stars import point_group
-from trajmodes.symmetry.translations import (
-    HalfSpace,
-    build_supercell,
-    cell_rank,
-    fold_triplets,
-    half_space,
-)
-
-# Margin in Å by which the inscribed sphere must exceed the longest distance.
-_MARGIN = 1e-3
+from trajmodes.symmetry.translations import HalfSpace, cell_rank, half_space
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,67 +202,3 @@ def _rank(labels: Ints, shape: Ints) -> Ints:
     folded = labels % shape
     rank: Ints = (folded[:, 0] * shape[1] + folded[:, 1]) * shape[2] + folded[:, 2]
     return rank
-
-
-def dense_triplets(triplets: ClusterConstants, supercell: Supercell) -> Floats:
-    """Third-order force constants (s, a, a, 3, 3, 3) in eV/Å³ of home cell and supercell.
-
-    Atoms are in canonical order.
-    """
-    n_atoms = supercell.n_atoms
-    folded = np.zeros((supercell.crystal.n_sites, n_atoms, n_atoms, 3, 3, 3))
-    for site, atom, slab in fold_triplets(triplets, supercell):
-        folded[site, atom] = slab
-    return folded
-
-
-def pair_reach(constants: ForceConstants) -> float:
-    """Largest distance in Å at which a second-order force constant is not zero."""
-    strong = constants.values.any(axis=(1, 2))
-    ends = constants.lattice + constants.crystal.sites[constants.second]
-    vectors = (ends - constants.crystal.sites[constants.first]) @ constants.crystal.cell
-    return float(np.linalg.norm(vectors[strong], axis=1).max(initial=0.0))
-
-
-def triplet_reach(constants: ForceConstants) -> float:
-    """Largest distance in Å of two members of a triplet whose force constants are not zero."""
-    if constants.triplets is None:
-        return 0.0
-    clusters, crystal = constants.triplets, constants.crystal
-    strong = clusters.values.any(axis=(1, 2, 3))
-    places_cnx = (clusters.lattice + crystal.sites[clusters.sites])[strong] @ crystal.cell
-    sides = places_cnx - np.roll(places_cnx, 1, axis=1)
-    return float(np.linalg.norm(sides, axis=2).max(initial=0.0))
-
-
-def smallest_supercell(crystal: Crystal, reach: float) -> Supercell:
-    """Smallest repetition of the cell in which pairs up to ``reach`` Å have one nearest image.
-
-    Axes that the point group mixes are repeated equally.
-    """
-    wanted = reach + _MARGIN
-    # Lattice planes at twice the distance are far enough apart, whatever the cell.
-    spacing = 1.0 / np.linalg.norm(np.linalg.inv(crystal.cell), axis=0)
-    most = [math.ceil(2.0 * wanted / float(height)) for height in spacing]
-    groups = joined_axes(crystal)
-    top = [max(most[axis] for axis in group) for group in groups]
-    choices = itertools.product(*(range(1, n + 1) for n in top))
-
-    def repeated(choice: tuple[int, ...]) -> Supercell:
-        counts = np.zeros(3, dtype=np.int64)
-        for group, n in zip(groups, choice, strict=True):
-            counts[list(group)] = n
-        return build_supercell(crystal, np.diag(counts))
-
-    found = sorted((repeated(choice) for choice in choices), key=lambda cell: cell.n_atoms)
-    return next(cell for cell in found if inscribed_radius(cell) >= wanted)
-
-
-def joined_axes(crystal: Crystal) -> list[tuple[int, ...]]:
-    """Group the lattice vectors that the point group mixes; a mesh divides them equally."""
-    mixed = (point_group(crystal) != 0).any(axis=0)
-    linked = (
-        np.linalg.matrix_power((mixed | mixed.T | np.eye(3, dtype=bool)).astype(int), 2) > 0
-    )
-    groups = {tuple(int(axis) for axis in np.flatnonzero(row)) for row in linked}
-    return sorted(groups)

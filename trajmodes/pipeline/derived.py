@@ -17,11 +17,12 @@ from trajmodes.data.modes import Modes, RunLength, Stability
 from trajmodes.data.results import Projection, Results
 from trajmodes.errors import DataError
 from trajmodes.phonons.bands import dispersion
-from trajmodes.phonons.linewidths import perturbative_linewidths, shared_mesh
+from trajmodes.phonons.conductivity import conductivity
+from trajmodes.phonons.lifetime_mesh import ModeLifetimes
+from trajmodes.phonons.linewidths import perturbative_linewidths
+from trajmodes.phonons.modes import run_length, stability
+from trajmodes.phonons.qpoints import shared_mesh
 from trajmodes.phonons.renormalised import green_function_constants, quasi_particle_constants
-from trajmodes.phonons.stability import run_length, stability
-from trajmodes.phonons.transport.conductivity import conductivity
-from trajmodes.phonons.transport.lifetime_mesh import ModeLifetimes
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.projection import Projected
 from trajmodes.project.lifetimes.lifetimes import (

@@ -17,8 +17,7 @@ from trajmodes.fit.normal_equations import NormalEquationBlocks, Source, pooled
 from trajmodes.fit.quality import is_off_average
 from trajmodes.fit.solution import FitOptions
 from trajmodes.notes import Note
-from trajmodes.phonons.modes import modes_at
-from trajmodes.phonons.stability import stability
+from trajmodes.phonons.modes import modes_at, stability
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.streaming.reduction import Together

@@ -15,10 +15,10 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.results import Projection, Provenance, Results
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
-from trajmodes.phonons.bands import chosen_path, dispersion, spectral_map
+from trajmodes.phonons.bands import dispersion, spectral_map
 from trajmodes.phonons.gruneisen import gruneisen_parameters
 from trajmodes.phonons.modes import modes_at
-from trajmodes.phonons.qpoints import point_names
+from trajmodes.phonons.qpoints import band_path, point_names
 from trajmodes.phonons.shells import shells_of
 from trajmodes.pipeline.check import (
     findings_of,
@@ -356,4 +356,4 @@ def path_bands(constants: ForceConstants, job: Job) -> Bands:
     UsageError
         If the path names an unknown point.
     """
-    return dispersion(constants, chosen_path(constants.crystal, job.phonons.path, PATH_SPACING))
+    return dispersion(constants, band_path(constants.crystal, PATH_SPACING, job.phonons.path))

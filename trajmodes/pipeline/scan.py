@@ -16,8 +16,7 @@ from trajmodes.fit.model import Scheme
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.scan import scan_equations
 from trajmodes.fit.solution import FitOptions
-from trajmodes.phonons.modes import modes_at
-from trajmodes.phonons.stability import stability
+from trajmodes.phonons.modes import modes_at, stability
 from trajmodes.pipeline.load import read_normal_equations
 from trajmodes.pipeline.show import text_of
 from trajmodes.report.figures.scan import draw_scan

@@ -14,8 +14,9 @@ from trajmodes.data.modes import Modes
 from trajmodes.data.results import Provenance, SpectralEnergy
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
-from trajmodes.phonons.bands import chosen_path, dispersion, on_path
+from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.qpoints import band_path, on_path
 from trajmodes.pipeline.check import require_all_frames, require_usable, warnings_of
 from trajmodes.pipeline.job_folder import (
     Log,
@@ -81,7 +82,7 @@ def spectral_energy(
     require_usable(run, ["all", "spectra"])
     require_all_frames(run)
     space = half_space(run.supercell)
-    path = chosen_path(run.supercell.crystal, job.phonons.path, PATH_SPACING)
+    path = band_path(run.supercell.crystal, PATH_SPACING, job.phonons.path)
     if constants is None:
         modes = cartesian_modes(space)
         bands = Bands(path, np.empty((len(path.distance), 0)), None)

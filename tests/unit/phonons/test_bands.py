@@ -9,8 +9,9 @@ from trajmodes.data.bands import Bands
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.spectra import PowerSpectra
 from trajmodes.errors import DataError
-from trajmodes.phonons.bands import band_path, dispersion, spectral_map
+from trajmodes.phonons.bands import dispersion, spectral_map
 from trajmodes.phonons.modes import frequencies_at, modes_at
+from trajmodes.phonons.qpoints import band_path
 from trajmodes.symmetry.translations import build_supercell, half_space
 
 

@@ -11,12 +11,11 @@ from trajmodes.data.anharmonic import Conductivity
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.linewidths import shared_mesh
+from trajmodes.phonons.conductivity import conductivity, dense_mesh
+from trajmodes.phonons.heat_flow import heat_capacities, zone_of
+from trajmodes.phonons.lifetime_mesh import ModeLifetimes
 from trajmodes.phonons.modes import modes_at
-from trajmodes.phonons.qpoints import commensurate
-from trajmodes.phonons.transport.conductivity import conductivity, dense_mesh
-from trajmodes.phonons.transport.heat_flow import heat_capacities, zone_of
-from trajmodes.phonons.transport.lifetime_mesh import ModeLifetimes
+from trajmodes.phonons.qpoints import commensurate, shared_mesh
 from trajmodes.symmetry.stars import set_mean
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN, DALTON, HBAR, W_MK

@@ -5,7 +5,7 @@ import pytest
 
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.phonons.dynamical_matrix import dynamical_matrices
+from trajmodes.phonons.dynamical_matrix import dynamical_matrices, lattice_sum
 from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import commensurate
 from trajmodes.phonons.renormalised import green_function_constants
@@ -54,7 +54,7 @@ def covariances(motion, modes, supercell, n_blocks=16):
 
 def exact(constants, modes) -> np.ndarray:
     """k_BT D⁻¹ in the basis of the modes, identity for the acoustic ones at Γ."""
-    d_qkl = dynamical_matrices(constants, modes.qpoints)
+    d_qkl = dynamical_matrices(lattice_sum(constants), modes.qpoints)
     e_qmk = modes.vectors.reshape(*modes.sets.shape, -1)
     d_qmn = e_qmk.conj() @ d_qkl @ e_qmk.swapaxes(1, 2)
     frozen = modes.sets < 0
@@ -67,8 +67,8 @@ def test_exact_covariances_give_the_exact_matrix(case):
     constants, supercell, modes = case
     blocks = np.stack([exact(constants, modes)] * 4)
     found = green_function_constants(modes, supercell, blocks, np.full(4, 10), KELVIN)
-    wanted = dynamical_matrices(constants, modes.qpoints)
-    again = dynamical_matrices(found, modes.qpoints)
+    wanted = dynamical_matrices(lattice_sum(constants), modes.qpoints)
+    again = dynamical_matrices(lattice_sum(found), modes.qpoints)
     np.testing.assert_allclose(again, wanted, rtol=0, atol=1e-10 * np.abs(wanted).max())
     omega, sem = frequencies_at(found, modes.qpoints)
     assert (sem[omega > 1.0] < 1e-6 * omega.max()).all()
@@ -86,8 +86,8 @@ def test_velocities_replace_the_temperature(case):
     found = green_function_constants(
         modes, supercell, 1.7 * blocks, frames, KELVIN, 1.7 * kinetic
     )
-    wanted = dynamical_matrices(constants, modes.qpoints)
-    again = dynamical_matrices(found, modes.qpoints)
+    wanted = dynamical_matrices(lattice_sum(constants), modes.qpoints)
+    again = dynamical_matrices(lattice_sum(found), modes.qpoints)
     np.testing.assert_allclose(again, wanted, rtol=0, atol=1e-10 * np.abs(wanted).max())
 
 
@@ -128,7 +128,7 @@ def test_few_frames_give_no_bias(crystals, springs, hessian_of, with_velocities)
         estimate = green_function_constants(
             modes, supercell, found.covariance, found.frames, KELVIN, kinetic
         )
-        d_qkl = dynamical_matrices(estimate, modes.qpoints)
+        d_qkl = dynamical_matrices(lattice_sum(estimate), modes.qpoints)
         square_qm = np.einsum("qmk,qkl,qml->qm", e_qmk.conj(), d_qkl, e_qmk).real
         moves = modes.sets >= 0
         ratios.append(np.mean(square_qm[moves] / modes.omega[moves] ** 2))

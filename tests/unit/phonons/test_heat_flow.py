@@ -3,16 +3,12 @@
 import numpy as np
 import pytest
 
+from trajmodes.phonons.bands import group_velocities
+from trajmodes.phonons.conductivity import conductivity
+from trajmodes.phonons.heat_flow import FlowEdges, flow_sums, zone_of
+from trajmodes.phonons.lifetime_mesh import ModeLifetimes, all_strengths, lifetime_grid
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import commensurate
-from trajmodes.phonons.transport.conductivity import conductivity
-from trajmodes.phonons.transport.heat_flow import FlowEdges, flow_sums, zone_of
-from trajmodes.phonons.transport.lifetime_mesh import (
-    ModeLifetimes,
-    all_strengths,
-    lifetime_grid,
-)
-from trajmodes.phonons.velocities import group_velocities
 from trajmodes.symmetry.stars import set_mean, set_members
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN

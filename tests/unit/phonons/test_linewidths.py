@@ -8,8 +8,8 @@ import pytest
 
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.linewidths import perturbative_linewidths, shared_mesh
-from trajmodes.phonons.qpoints import commensurate
+from trajmodes.phonons.linewidths import perturbative_linewidths
+from trajmodes.phonons.qpoints import commensurate, shared_mesh
 from trajmodes.symmetry.translations import build_supercell
 
 CUBE = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])

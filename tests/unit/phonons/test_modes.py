@@ -8,7 +8,7 @@ import pytest
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes, signed_squares
 from trajmodes.errors import DataError
-from trajmodes.phonons.dynamical_matrix import dynamical_matrices
+from trajmodes.phonons.dynamical_matrix import dynamical_matrices, lattice_sum
 from trajmodes.phonons.modes import frequencies_at, modes_at
 
 Q_LIST = np.array(
@@ -47,7 +47,7 @@ def with_replicates(constants: ForceConstants, noise: float, n_blocks: int) -> F
 def test_vectors_solve_the_eigenvalue_problem(name, crystals, springs):
     constants = springs(crystals[name], 4.5)
     modes = modes_at(constants, Q_LIST)
-    d_qkl = dynamical_matrices(constants, Q_LIST)
+    d_qkl = dynamical_matrices(lattice_sum(constants), Q_LIST)
     e_qmk = modes.vectors.reshape(len(Q_LIST), -1, d_qkl.shape[1])
     square = modes.omega * np.abs(modes.omega)
     residual = np.einsum("qkl,qml->qmk", d_qkl, e_qmk) - square[:, :, None] * e_qmk

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.phonons.bands import band_path, dispersion
+from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.modes import frequencies_at, modes_at
-from trajmodes.phonons.qpoints import commensurate
+from trajmodes.phonons.qpoints import band_path, commensurate
 from trajmodes.phonons.renormalised import quasi_particle_constants
 from trajmodes.symmetry.stars import set_mean
 from trajmodes.symmetry.translations import build_supercell

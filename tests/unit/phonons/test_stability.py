@@ -7,8 +7,7 @@ import pytest
 
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.modes import modes_at
-from trajmodes.phonons.stability import run_length, stability
+from trajmodes.phonons.modes import modes_at, run_length, stability
 from trajmodes.units import THZ
 
 Q_LIST = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.1, -0.25, 0.375]])

@@ -1,24 +1,19 @@
 """Dynamical matrices and force constants of supercells, and the smallest supercell."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
-from trajmodes.phonons.dynamical_matrix import dynamical_matrices
-from trajmodes.phonons.modes import frequencies_at
-from trajmodes.phonons.qpoints import commensurate
-from trajmodes.phonons.supercells import (
+from trajmodes.phonons.dynamical_matrix import dynamical_matrices, lattice_sum
+from trajmodes.phonons.linewidths import (
     dense_triplets,
-    joined_axes,
-    pair_list,
-    pair_reach,
+    longest_side,
     smallest_supercell,
-    star_mean,
-    triplet_reach,
 )
+from trajmodes.phonons.modes import frequencies_at
+from trajmodes.phonons.qpoints import commensurate, joined_axes
+from trajmodes.phonons.supercells import pair_list, star_mean
 from trajmodes.symmetry.clusters import inscribed_radius
 from trajmodes.symmetry.operations import space_group, supercell_group
 from trajmodes.symmetry.stars import star_labels
@@ -48,10 +43,10 @@ def case(request, crystals, springs):
 def test_matrices_go_to_pairs_and_back(case):
     constants, supercell = case
     qpoints, _ = commensurate(supercell)
-    given = dynamical_matrices(constants, qpoints)
+    given = dynamical_matrices(lattice_sum(constants), qpoints)
     pairs = pair_list(supercell)
     found = pairs.constants(pairs.values(given), None, 300.0)
-    again = dynamical_matrices(found, qpoints)
+    again = dynamical_matrices(lattice_sum(found), qpoints)
     np.testing.assert_allclose(again, given, rtol=0, atol=1e-12 * np.abs(given).max())
     np.testing.assert_allclose(
         fold_pairs(found, supercell), fold_pairs(constants, supercell), atol=1e-12
@@ -63,7 +58,7 @@ def test_matrices_go_to_pairs_and_back(case):
 def test_sum_rule_is_imposed(case):
     constants, supercell = case
     pairs = pair_list(supercell)
-    given = dynamical_matrices(constants, pairs.space.qpoints)
+    given = dynamical_matrices(lattice_sum(constants), pairs.space.qpoints)
     given[0] += 1e-6 * np.abs(given).max() * np.eye(given.shape[1])
     values = pairs.values(given)
     sums = np.zeros((supercell.crystal.n_sites, 3, 3))
@@ -74,7 +69,7 @@ def test_sum_rule_is_imposed(case):
 def test_symmetric_matrices_are_their_own_star_mean(case):
     constants, supercell = case
     space = half_space(supercell)
-    given = dynamical_matrices(constants, space.qpoints)
+    given = dynamical_matrices(lattice_sum(constants), space.qpoints)
     np.testing.assert_allclose(
         star_mean(space, given), given, rtol=0, atol=1e-12 * np.abs(given).max()
     )
@@ -108,7 +103,7 @@ def test_sites_of_different_mass_are_not_exchanged(crystals, springs):
     )
     supercell = build_supercell(heavy, np.diag([2, 2, 2]))
     space = half_space(supercell)
-    given = dynamical_matrices(springs(heavy, 4.0), space.qpoints)
+    given = dynamical_matrices(lattice_sum(springs(heavy, 4.0)), space.qpoints)
     np.testing.assert_allclose(
         star_mean(space, given), given, rtol=0, atol=1e-12 * np.abs(given).max()
     )
@@ -155,13 +150,15 @@ def test_folded_triplets_give_the_same_forces(crystals):
 def test_reach_is_the_longest_side_that_is_not_zero(crystals, springs):
     crystal = crystals["bcc"]
     constants = springs(crystal, 4.5)
-    assert pair_reach(constants) == pytest.approx(2.87 * np.sqrt(2), rel=1e-9)
+    assert longest_side(crystal, *constants.members, constants.values) == pytest.approx(
+        2.87 * np.sqrt(2), rel=1e-9
+    )
     sites, lattice = np.zeros((2, 3), int), np.zeros((2, 3, 3), int)
     lattice[0, 1], lattice[0, 2] = [1, 0, 0], [-1, 0, 0]
     lattice[1, 1] = [5, 0, 0]
     values = np.zeros((2, 3, 3, 3))
     values[0] = 1.0
-    found = triplet_reach(replace(constants, triplets=ClusterConstants(sites, lattice, values)))
+    found = longest_side(crystal, sites, lattice, values)
     assert found == pytest.approx(2 * np.linalg.norm(crystal.cell[0]))
 
 

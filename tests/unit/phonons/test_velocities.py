@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
+from trajmodes.phonons.bands import branches_by_chunk, group_velocities
 from trajmodes.phonons.modes import frequencies_at
-from trajmodes.phonons.velocities import branches_by_chunk, group_velocities
 from trajmodes.symmetry.stars import star_images
 
 NAMES = ["diamond", "rock salt", "bcc", "wurtzite", "rutile", "triclinic"]

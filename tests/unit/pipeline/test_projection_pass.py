@@ -16,8 +16,9 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.phonons.bands import chosen_path, dispersion
+from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.modes import modes_at
+from trajmodes.phonons.qpoints import band_path
 from trajmodes.pipeline.derived import renormalised_bands
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.projection import project_run
@@ -198,7 +199,7 @@ def test_the_fluctuation_of_the_kinetic_energy_is_reported(world, dense, both) -
 
 def _bands(world: World):
     """Bands of the soft constants along a path with points of the supercell on it."""
-    path = chosen_path(world.supercell.crystal, "0,0,0 1/3,0,0 | 0,0,0 0,1/2,1/2", 0.1)
+    path = band_path(world.supercell.crystal, 0.1, "0,0,0 1/3,0,0 | 0,0,0 0,1/2,1/2")
     soft = replace(world.constants, values=SOFTER * world.constants.values)
     return dispersion(soft, path)
 

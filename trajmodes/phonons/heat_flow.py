@@ -15,9 +15,9 @@ import numpy as np
 from trajmodes.arrays import Floats, freeze
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
+from trajmodes.phonons.bands import Branches, branches_by_chunk
+from trajmodes.phonons.lifetime_mesh import LifetimeGrid, Strengths
 from trajmodes.phonons.qpoints import mesh
-from trajmodes.phonons.transport.lifetime_mesh import LifetimeGrid, Strengths
-from trajmodes.phonons.velocities import Branches, branches_by_chunk
 from trajmodes.symmetry.stars import star_labels
 from trajmodes.units import BOLTZMANN, HBAR
 

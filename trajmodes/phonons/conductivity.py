@@ -24,16 +24,16 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.labels import point
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.linewidths import shared_mesh
-from trajmodes.phonons.modes import frequencies_at
-from trajmodes.phonons.transport.heat_flow import FlowEdges, FlowSums, flow_sums, zone_of
-from trajmodes.phonons.transport.lifetime_mesh import (
+from trajmodes.phonons.bands import group_velocities
+from trajmodes.phonons.heat_flow import FlowEdges, FlowSums, flow_sums, zone_of
+from trajmodes.phonons.lifetime_mesh import (
     LifetimeGrid,
     ModeLifetimes,
     all_strengths,
     lifetime_grid,
 )
-from trajmodes.phonons.velocities import group_velocities
+from trajmodes.phonons.modes import frequencies_at
+from trajmodes.phonons.qpoints import shared_mesh
 from trajmodes.symmetry.stars import point_group, set_mean
 from trajmodes.units import THZ
 
