@@ -15,9 +15,8 @@ from numba import njit
 from rich.console import Console
 
 from trajmodes.api.runs import open_run
-from trajmodes.cli.demo import demo_job
-from trajmodes.cli.program import main
-from trajmodes.cli.progress import compilation_announced
+from trajmodes.cli.program import demo_job, main
+from trajmodes.cli.terminal import compilation_announced
 from trajmodes.results.folder import open_folder
 
 DATA = Path(__file__).parents[2] / "examples" / "data"

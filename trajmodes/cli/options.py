@@ -1,18 +1,22 @@
-"""The options of the commands, made from the declarations in `trajmodes.config`."""
+"""Commands and their options, made from the declarations in `trajmodes.config`."""
 
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
+from trajmodes.cli.terminal import ending, progress_bars
 from trajmodes.config.groups import FOLDERS
 from trajmodes.config.job import Job, job_of, options_of
 from trajmodes.config.option import Option
 from trajmodes.errors import UsageError
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Result = TypeVar("Result")
+Printed = Callable[..., None]
+Decorator = Callable[[Callable[..., str]], click.Command]
 
 
 class Command(click.Command):
@@ -37,15 +41,33 @@ class _Option(click.Option):
     title = ""
 
 
-def takes_options(command: str) -> Callable[[Function], Function]:
-    """Make a decorator that gives a command its options."""
+def command(group: click.Group, *arguments: Callable[[Printed], Printed]) -> Decorator:
+    """Make a decorator that adds a command with its options to the program.
 
-    def decorate(function: Function) -> Function:
-        for option in reversed([*options_of(command).values()]):
-            function = _click_option(option, command)(function)
-        return function
+    The function has the name of the command, and returns the text to print.
+    """
+
+    def decorate(function: Callable[..., str]) -> click.Command:
+        name = function.__name__
+
+        @wraps(function)
+        def printed(**given: Any) -> None:
+            with ending():
+                click.echo(function(**given), nl=False)
+
+        options = [_click_option(option, name) for option in options_of(name).values()]
+        made: Printed = printed
+        for parameter in reversed([*arguments, *options]):
+            made = parameter(made)
+        return group.command(cls=Command)(made)
 
     return decorate
+
+
+def done(name: str, job_function: Callable[..., Result], given: Mapping[str, Any]) -> Result:
+    """Do the job of a command line, with progress bars."""
+    with progress_bars() as bars:
+        return job_function(given_job(name, given), command=command_line(), bars=bars)
 
 
 def given_job(command: str, given: Mapping[str, Any]) -> Job:
@@ -66,7 +88,7 @@ def command_line() -> str:
     return shlex.join(["trajmodes", *sys.argv[1:]])
 
 
-def _click_option(option: Option, command: str) -> Callable[[Function], Function]:
+def _click_option(option: Option, command: str) -> Callable[[Printed], Printed]:
     declared = option.declared
     default = option.default_text(command)
     flags = (*option.flags, option.name)
@@ -87,7 +109,7 @@ def _click_option(option: Option, command: str) -> Callable[[Function], Function
         **more,
     )
 
-    def decorate(function: Function) -> Function:
+    def decorate(function: Printed) -> Printed:
         function = made(function)
         function.__click_params__[-1].title = option.group  # type: ignore[attr-defined]
         return function

@@ -1,19 +1,21 @@
-"""The commands: each parses its options, calls the pipeline and prints the result."""
+"""The program ``trajmodes``: its commands call the pipeline and return the text to print."""
 
 import os
 import sys
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import click
 
 from trajmodes import __version__
-from trajmodes.cli.exits import ending
-from trajmodes.cli.modes import modes, molecule, movie, project, sed
-from trajmodes.cli.options import Command, command_line, given_job, takes_options
-from trajmodes.cli.progress import progress_bars
-from trajmodes.config.groups import FOLDERS
-from trajmodes.config.job import values_of
+from trajmodes.cli.options import command, command_line, done, given_job
+from trajmodes.cli.terminal import progress_bars
+from trajmodes.config.groups import FOLDERS, MatchOptions, RunningOptions
+from trajmodes.config.job import Job, values_of
 from trajmodes.errors import DataError
+
+TRAJECTORY = click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,111 +41,185 @@ def main() -> None:
     os.environ.setdefault("SPGLIB_WARNING", "OFF")
 
 
-for command in (project, sed, modes, movie, molecule):
-    main.add_command(command)
-
-
-@main.command(cls=Command)
-@click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
-@takes_options("check")
-def check(**given: Any) -> None:
+@command(main, TRAJECTORY)
+def check(**given: Any) -> str:
     """Match a trajectory to its crystal, and report what it is suited for and what is wrong."""
-    with ending():
-        from trajmodes.pipeline.check import check_job, show_check
+    from trajmodes.pipeline.check import check_job, show_check
 
-        run = check_job(given_job("check", given))
+    run = check_job(given_job("check", given))
+    if not run.diagnosis.usable:
         click.echo(show_check(run), nl=False)
-        sys.exit(0 if run.diagnosis.usable else DataError.exit_code)
+        sys.exit(DataError.exit_code)
+    return show_check(run)
 
 
-@main.command(cls=Command)
-@click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
-@takes_options("run")
-def run(**given: Any) -> None:
+@command(main, TRAJECTORY)
+def run(**given: Any) -> str:
     """Fit force constants, project the run on its modes, and write the results.
 
     Options given beside a job file replace those in it.
     """
-    with ending():
-        from trajmodes.pipeline.run import run_job
-        from trajmodes.pipeline.show import show_results
+    from trajmodes.pipeline.run import run_job
+    from trajmodes.pipeline.show import show_results
 
-        with progress_bars() as bars:
-            written = run_job(given_job("run", given), command=command_line(), bars=bars)
-        click.echo(show_results(*written), nl=False)
+    return show_results(*done("run", run_job, given))
 
 
-@main.command(cls=Command)
-@click.argument("trajectory", nargs=-1, required=True, metavar="FILE... | JOB.toml")
-@takes_options("fit")
-def fit(**given: Any) -> None:
+@command(main, TRAJECTORY)
+def fit(**given: Any) -> str:
     """Fit force constants to one or several runs, or to any displacements and forces.
 
     Files are LAMMPS dumps, extended XYZ, what ASE and MDAnalysis read, phonopy or phono3py
     yaml, infiles of TDEP, or a DFSET of ALAMODE. Folders and time steps decide which files
     are parts of one run.
     """
-    with ending():
-        from trajmodes.pipeline.run import fit_job
-        from trajmodes.pipeline.show import show_results
+    from trajmodes.pipeline.run import fit_job
+    from trajmodes.pipeline.show import show_results
 
-        with progress_bars() as bars:
-            written = fit_job(given_job("fit", given), command=command_line(), bars=bars)
-        click.echo(show_results(*written), nl=False)
+    return show_results(*done("fit", fit_job, given))
 
 
-@main.command(cls=Command)
-@click.argument("normal_equations", metavar="NORMAL_EQUATIONS | FOLDER")
-@takes_options("scan")
-def scan(normal_equations: str, **given: Any) -> None:
+@command(main, TRAJECTORY)
+def project(**given: Any) -> str:
+    """Project a run on the modes of given force constants.
+
+    One pass over the run gives energies, spectra, lifetimes and densities of all modes.
+    """
+    from trajmodes.pipeline.project_job import project_job
+    from trajmodes.pipeline.show import show_results
+
+    return show_results(*done("project", project_job, given))
+
+
+@command(main, TRAJECTORY)
+def sed(**given: Any) -> str:
+    """Map the spectral energy density along a path through the zone.
+
+    With --force-constants the map is resolved by branch, and the bands are drawn over it.
+    """
+    from trajmodes.pipeline.sed import sed_job, show_sed
+
+    return show_sed(*done("sed", sed_job, given))
+
+
+@command(main, TRAJECTORY)
+def molecule(**given: Any) -> str:
+    """Find the modes of a molecule or a cluster, without periodicity.
+
+    Rotation and drift are removed in the Eckart frame.
+    """
+    from trajmodes.pipeline.molecule.job import molecule_job
+    from trajmodes.pipeline.molecule.tables import show_molecule
+
+    return show_molecule(*done("molecule", molecule_job, given))
+
+
+@command(main, click.argument("results", metavar="RESULTS.nc | FOLDER"))
+def modes(results: str, **given: Any) -> str:
+    """Print a table of all modes: q, branch, frequencies, temperature, linewidth, lifetimes."""
+    from trajmodes.pipeline.show import show_modes
+
+    values = values_of("modes", given)
+    return show_modes(results, sort=values["sort"], only_resolved=values["resolved"])
+
+
+@command(
+    main,
+    click.argument("force_constants", metavar="FOLDER | FORCE_CONSTANTS"),
+    click.argument("mode", metavar='"Q:BRANCH"'),
+)
+def movie(force_constants: str, mode: str, **given: Any) -> str:
+    """Write one period of a mode as extended XYZ, such as "1/2 1/2 0:4" or "X:4".
+
+    Branches count from 1. An earlier movie is replaced; any other file is not.
+    """
+    from trajmodes.pipeline.movie import movie_job
+
+    return movie_job(force_constants, mode, **values_of("movie", given))
+
+
+@command(main, click.argument("normal_equations", metavar="NORMAL_EQUATIONS | FOLDER"))
+def scan(normal_equations: str, **given: Any) -> str:
     """Repeat a fit with other cutoffs, orders and constraints, and with parts of the run.
 
     The normal equations that a fit has written are used; the trajectory is not read again.
     """
-    with ending():
-        from trajmodes.pipeline.scan import scan_job, show_scan, write_scan
+    from trajmodes.pipeline.scan import scan_job, show_scan, write_scan
 
-        values = values_of("scan", given)
-        rows = scan_job(normal_equations, values["scheme"])
-        click.echo(show_scan(rows), nl=False)
-        if values["output"] is not None:
-            click.echo(write_scan(rows, values["output"]), nl=False)
+    values = values_of("scan", given)
+    rows = scan_job(normal_equations, values["scheme"])
+    click.echo(show_scan(rows), nl=False)
+    return "" if values["output"] is None else write_scan(rows, values["output"])
 
 
-@main.command(cls=Command)
-@click.argument("folder", metavar="FOLDER")
-@takes_options("export")
-def export(folder: str, **given: Any) -> None:
+@command(main, click.argument("folder", metavar="FOLDER"))
+def export(folder: str, **given: Any) -> str:
     """Write the force constants of a fit for other programs."""
-    with ending():
-        from trajmodes.pipeline.export import export_job, show_export
+    from trajmodes.pipeline.export import export_job, show_export
 
-        values = values_of("export", given)
-        click.echo(show_export(export_job(folder, values["to"], values["output"])), nl=False)
+    values = values_of("export", given)
+    return show_export(export_job(folder, values["to"], values["output"]))
 
 
-@main.command(cls=Command)
-@click.argument("results", metavar="RESULTS.nc")
-def show(results: str) -> None:
+@command(main, click.argument("results", metavar="RESULTS.nc"))
+def show(results: str) -> str:
     """Print the main results of a run."""
-    with ending():
-        from trajmodes.pipeline.show import show_file
+    from trajmodes.pipeline.show import show_file
 
-        click.echo(show_file(results), nl=False)
+    return show_file(results)
 
 
-@main.command(cls=Command)
-@takes_options("demo")
-def demo(output: str | None) -> None:
+@command(main)
+def demo(output: str | None) -> str:
     """Run the main job on a bundled LAMMPS run of bcc zirconium, and explain it."""
-    with ending():
-        from trajmodes.cli.demo import demo_epilogue, demo_job, demo_prologue
-        from trajmodes.pipeline.run import run_job
-        from trajmodes.pipeline.show import show_results
+    from trajmodes.pipeline.run import run_job
+    from trajmodes.pipeline.show import show_results
 
-        job = demo_job(output or FOLDERS["demo"])
-        click.echo(demo_prologue(job), nl=False)
-        with progress_bars() as bars:
-            written = run_job(job, command=command_line(), bars=bars)
-        click.echo(show_results(*written), nl=False)
-        click.echo(demo_epilogue(job), nl=False)
+    job = demo_job(output or FOLDERS["demo"])
+    click.echo(demo_prologue(job), nl=False)
+    with progress_bars() as bars:
+        written = run_job(job, command=command_line(), bars=bars)
+    return show_results(*written) + demo_epilogue(job)
+
+
+def demo_job(output: str) -> Job:
+    """Job of the demonstration: the main job on a LAMMPS run that is part of the package."""
+    folder = Path(str(files("trajmodes.pipeline"))) / "demo_run"
+    return Job(
+        trajectory=(str(folder / "zirconium.lammpstrj.xz"),),
+        matching=MatchOptions(cell=str(folder / "POSCAR")),
+        running=RunningOptions(output=output),
+    )
+
+
+def demo_prologue(job: Job) -> str:
+    """Text that explains the demonstration before it starts."""
+    script = Path(job.trajectory[0]).with_name("zirconium.in")
+    return f"""\
+bcc zirconium at 1400 K: unstable in harmonic theory, stabilised by anharmonicity.
+128 atoms, 64 ps at constant energy, run with LAMMPS ({script}).
+
+This is the same as
+
+  trajmodes run {job.trajectory[0]} \\
+      --cell {job.matching.cell} -o {job.folder}
+
+  first pass   displacements and forces → effective force constants → phonons at 1400 K
+  second pass  displacements and velocities → energy, spectrum and lifetime of every mode
+
+"""
+
+
+def demo_epilogue(job: Job) -> str:
+    """Text that says which files to look at next."""
+    return f"""
+Look at
+  {job.folder}/figures/     first the bands over the measured spectra: no branch is imaginary,
+                            although the crystal is unstable at 0 K; lines are broad at N
+  {job.folder}/results.nc   all results, for xarray; `trajmodes show` prints them again
+  {job.folder}/run.toml     the job; change it and run it again
+
+Your own run:
+  trajmodes check run.lammpstrj --cell POSCAR --timestep-fs 1
+  trajmodes run   run.lammpstrj --cell POSCAR --timestep-fs 1 -o results/
+"""

@@ -1,11 +1,57 @@
-"""Progress bars with rate and remaining time on stderr, if it is a terminal."""
+"""The terminal: how a command ends, and its progress bars, both on stderr.
 
+Errors are a few lines, each kind with its exit code. Bars show rate and remaining time.
+"""
+
+import sys
+import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from trajmodes.errors import TrajmodesError, TrajmodesWarning
+
 if TYPE_CHECKING:
     from rich.console import Console
+
+INTERRUPTED = 130
+BUG = 1
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Turn exceptions of a command into messages and exit codes, and warnings into notes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", TrajmodesWarning)
+        warnings.showwarning = _show_each_once()
+        try:
+            yield
+        except TrajmodesError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted: earlier results are unchanged", err=True)
+            sys.exit(INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except Exception:  # noqa: BLE001 - any other exception is a bug, and is shown
+            traceback.print_exc()
+            click.echo("this is a bug in trajmodes: please report the lines above", err=True)
+            sys.exit(BUG)
+
+
+def _show_each_once() -> Callable[..., None]:
+    shown: set[str] = set()
+
+    def show(message: Warning | str, *_details: object, **_more: object) -> None:
+        if str(message) not in shown:
+            shown.add(str(message))
+            click.echo(f"warning: {message}", err=True)
+
+    return show
 
 
 Advance = Callable[[int], None]
