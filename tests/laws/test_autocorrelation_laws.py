@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trajmodes.phonons.modes import modes_at
-from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
+from trajmodes.project.energies.autocorrelation import AutocorrelationReduction
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.symmetry.translations import build_supercell, half_space
 

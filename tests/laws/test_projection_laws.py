@@ -12,10 +12,10 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
 from trajmodes.phonons.modes import modes_at
+from trajmodes.project.energies.autocorrelation import AutocorrelationReduction
 from trajmodes.project.energies.covariances import DisplacementCovarianceReduction
 from trajmodes.project.energies.ensemble import KineticReduction
 from trajmodes.project.energies.estimates import EnergyReduction
-from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
 from trajmodes.project.projector import Projector
 from trajmodes.project.spectra.welch import WelchReduction
 from trajmodes.project.spectra.zoom import BandPlan, ZoomReduction

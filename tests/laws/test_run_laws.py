@@ -22,8 +22,8 @@ from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.fit import fit_runs
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.load import load
+from trajmodes.project.energies.autocorrelation import AutocorrelationReduction
 from trajmodes.project.energies.estimates import EnergyReduction
-from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
 from trajmodes.project.projector import Projector
 from trajmodes.project.spectra.welch import WelchReduction
 from trajmodes.streaming.reduction import Together, Transformed

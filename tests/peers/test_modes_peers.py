@@ -28,9 +28,9 @@ from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
 from trajmodes.data.spectra import BandSpectra, EnergyLifetimes, LineFits
 from trajmodes.phonons.modes import modes_at
+from trajmodes.project.energies.autocorrelation import AutocorrelationReduction
 from trajmodes.project.energies.estimates import EnergyReduction
-from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
-from trajmodes.project.lifetimes.lifetimes import energy_lifetimes
+from trajmodes.project.energies.lifetimes import energy_lifetimes
 from trajmodes.project.lineshape.fit import fit_lines
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.project.spectra.welch import WelchReduction

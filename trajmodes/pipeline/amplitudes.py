@@ -18,10 +18,14 @@ from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.motion_source import Source, source_of
 from trajmodes.pipeline.project_job import Given, run_on_constants
-from trajmodes.project.amplitude_series import select_series, series_dataset
 from trajmodes.project.differences import attenuation
-from trajmodes.project.mode_selection import ChosenMode, parse_modes
 from trajmodes.project.projector import Projector
+from trajmodes.project.selected_modes import (
+    ChosenMode,
+    parse_modes,
+    select_series,
+    series_dataset,
+)
 from trajmodes.results.netcdf import AMPLITUDES, open_series
 from trajmodes.streaming.schedule import lazy_series
 from trajmodes.symmetry.translations import half_space
@@ -54,7 +58,7 @@ def lazy_amplitudes(run: LoadedRun, modes: Modes, names: Sequence[str]) -> xr.Da
     modes
         Modes at the commensurate q points of its supercell.
     names
-        Modes such as ``1/2 1/2 0:4``, see `trajmodes.project.mode_selection`.
+        Modes such as ``1/2 1/2 0:4``, see `trajmodes.project.selected_modes`.
 
     Raises
     ------

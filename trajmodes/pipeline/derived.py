@@ -25,7 +25,7 @@ from trajmodes.phonons.qpoints import shared_mesh
 from trajmodes.phonons.renormalised import green_function_constants, quasi_particle_constants
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.projection import Projected
-from trajmodes.project.lifetimes.lifetimes import (
+from trajmodes.project.energies.lifetimes import (
     best_lifetimes,
     compare_widths,
     longest_lower_bound,

@@ -13,7 +13,7 @@ from trajmodes.errors import UsageError
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.load import read_force_constants
-from trajmodes.project.mode_selection import parse_modes
+from trajmodes.project.selected_modes import parse_modes
 from trajmodes.report.movie import Movie, is_movie, make_movie, wave_of, write_movie
 from trajmodes.units import THZ
 

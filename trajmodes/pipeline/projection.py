@@ -27,13 +27,13 @@ from trajmodes.pipeline.motion_source import (
     stride_note,
     timestep_fs,
 )
-from trajmodes.project.amplitude_series import AmplitudeSeries, AmplitudeSeriesReduction
 from trajmodes.project.differences import (
     attenuation,
     correct_density,
     correct_energies,
     correct_spectra,
 )
+from trajmodes.project.energies.autocorrelation import AutocorrelationReduction
 from trajmodes.project.energies.covariances import (
     DisplacementCovariance,
     DisplacementCovarianceReduction,
@@ -41,14 +41,17 @@ from trajmodes.project.energies.covariances import (
 )
 from trajmodes.project.energies.ensemble import KineticReduction, equipartition
 from trajmodes.project.energies.estimates import EnergyReduction
-from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
-from trajmodes.project.lifetimes.lifetimes import energy_lifetimes
+from trajmodes.project.energies.lifetimes import energy_lifetimes
 from trajmodes.project.lineshape.curves import line_models
 from trajmodes.project.lineshape.fit import fit_lines
 from trajmodes.project.lineshape.models import LineShape
-from trajmodes.project.mode_selection import parse_modes
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.project.sampling import require_sampled, verlet_note
+from trajmodes.project.selected_modes import (
+    AmplitudeSeries,
+    AmplitudeSeriesReduction,
+    parse_modes,
+)
 from trajmodes.project.spectra.segments import resolution_thz
 from trajmodes.project.spectra.welch import Spectra, WelchReduction, default_segment
 from trajmodes.project.spectra.zoom import BandPlan, ZoomReduction, default_bands

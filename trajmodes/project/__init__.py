@@ -9,11 +9,10 @@ reductions (see `trajmodes.streaming`) share the amplitudes of one pass.
 
 | folder or file | content |
 |---|---|
-| `energies/` | mode energies, heat capacities, ensemble; open `estimates` |
+| `energies/` | energies, heat capacities, ensemble, lifetimes from the decay of the energy |
 | `spectra/` | Welch, zoom and maximum-entropy spectra; open `welch` |
 | `lineshape/` | frequency, width and lifetime from a spectrum; open `fit` |
-| `lifetimes/` | lifetime from the autocorrelation of the energy; open `lifetimes` |
-| `mode_selection`, `amplitude_series` | time series of selected modes |
+| `selected_modes` | modes selected by text, and their time series |
 | `crystal_check` | do the force constants belong to the crystal of the run? |
 | `differences`, `sampling` | velocities from positions; stride and time step |
 """

@@ -7,7 +7,8 @@ are q @ W. Time reversal adds −q. W has integer elements, so that rational q r
 lattice of fractions, and images are compared as integers.
 
 A set of modes consists of the degenerate branches at all q of one star, ±q included. The
-acoustic modes at Γ belong to no set.
+acoustic modes at Γ belong to no set. A group consists of the degenerate branches at one q
+and at −q.
 """
 
 from typing import NamedTuple
@@ -124,6 +125,47 @@ def places_of_sets(modes: Modes) -> SetPlaces:
         omega=mean(modes.omega),
         omega_sem=None if modes.omega_sem is None else mean(modes.omega_sem),
     )
+
+
+class ModeGroups(NamedTuple):
+    """Modes n = (q, m), sorted by group: the modes of a set at one q and at −q."""
+
+    order: Ints
+    """(n,) modes, those of one group consecutive."""
+    starts: Ints
+    """(groups + 1,) position of the first mode of each group in that order."""
+    labels: Ints
+    """(groups,) set of each group; −1 for drift and imaginary modes."""
+    weights: Floats
+    """(groups,) 2 if the group represents ±q, 1 if q = −q."""
+    omega: Floats
+    """(n,), unit: rad/ps."""
+
+
+def mode_groups(modes: Modes) -> ModeGroups:
+    """Find the groups; drift and imaginary modes have no label."""
+    n_q, n_m = modes.omega.shape
+    counted = np.where(modes.omega > 0.0, modes.sets, -1).ravel()
+    q_n = np.repeat(np.arange(n_q), n_m)
+    order = np.lexsort((counted, q_n))
+    key = q_n[order] * (modes.n_sets + 1) + counted[order] + 1
+    first = np.flatnonzero(np.diff(key, prepend=-1))
+    return ModeGroups(
+        order,
+        np.append(first, len(order)),
+        counted[order[first]],
+        modes.weights[q_n[order[first]]],
+        modes.omega.ravel(),
+    )
+
+
+def group_sizes(modes: Modes) -> Floats:
+    """Count the real degrees of freedom in the group of each mode, as (q, m)."""
+    groups = mode_groups(modes)
+    lengths = np.diff(groups.starts)
+    sizes = np.empty(len(groups.order))
+    sizes[groups.order] = np.repeat(lengths * groups.weights, lengths)
+    return sizes.reshape(modes.omega.shape)
 
 
 def set_members(modes: Modes) -> Ints:

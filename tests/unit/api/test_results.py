@@ -14,8 +14,8 @@ import trajmodes as tm
 from trajmodes.data.labels import html_table
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.qpoints import zone_point
-from trajmodes.project.mode_selection import parse_modes
 from trajmodes.project.projector import Projector
+from trajmodes.project.selected_modes import parse_modes
 from trajmodes.symmetry.translations import half_space
 from trajmodes.units import MEV
 

@@ -22,7 +22,7 @@ from trajmodes.phonons.qpoints import band_path
 from trajmodes.pipeline.derived import renormalised_bands
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.projection import project_run
-from trajmodes.project.lifetimes.lifetimes import best_lifetimes
+from trajmodes.project.energies.lifetimes import best_lifetimes
 from trajmodes.readers.arrays import trajectory_of_arrays
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.stars import set_mean

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
+from trajmodes.project.energies.autocorrelation import AutocorrelationReduction
 from trajmodes.project.projector import Amplitudes, Projector
 
 N_FRAMES, INTERVAL = 400, 0.0025

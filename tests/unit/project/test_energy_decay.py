@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from trajmodes.project.lifetimes.decay_fit import averaged_decay, energy_decay, mean_bias
+from trajmodes.project.energies.decay_fit import averaged_decay, energy_decay, mean_bias
 
 
 def _wick(gamma: float, actual: float, used: float, t: float) -> tuple[float, float]:

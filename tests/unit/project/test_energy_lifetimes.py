@@ -9,9 +9,9 @@ import pytest
 from scipy.linalg import expm
 
 from trajmodes.data.spectra import Verdict
-from trajmodes.project.lifetimes.autocorrelation import AutocorrelationReduction
-from trajmodes.project.lifetimes.decay_fit import centred, fit_decays, theory_variance
-from trajmodes.project.lifetimes.lifetimes import energy_lifetimes
+from trajmodes.project.energies.autocorrelation import AutocorrelationReduction
+from trajmodes.project.energies.decay_fit import centred, fit_decays, theory_variance
+from trajmodes.project.energies.lifetimes import energy_lifetimes
 from trajmodes.project.projector import Amplitudes
 
 GAMMA = 0.5

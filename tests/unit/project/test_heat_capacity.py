@@ -5,9 +5,9 @@ import pytest
 
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
-from trajmodes.project.energies.accumulate import group_sizes
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.projector import Amplitudes, Projector
+from trajmodes.symmetry.stars import group_sizes
 from trajmodes.symmetry.translations import HalfSpace
 from trajmodes.units import BOLTZMANN
 

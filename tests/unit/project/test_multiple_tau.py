@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trajmodes.project.lifetimes.multiple_tau import (
+from trajmodes.project.energies.multiple_tau import (
     Boundary,
     add_pairs,
     averages,

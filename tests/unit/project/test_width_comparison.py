@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trajmodes.project.lifetimes.lifetimes import compare_widths
+from trajmodes.project.energies.lifetimes import compare_widths
 
 PREDICTED = np.random.default_rng(3).permutation(np.geomspace(0.1, 6.0, 30))
 WIDEST = np.argsort(-PREDICTED)

@@ -1,6 +1,10 @@
-"""Energies of modes. In: amplitudes. Out: `ModeEnergies` and tests of the ensemble.
+"""Energies of modes, their fluctuations, and lifetimes from their decay in time.
 
-Open `estimates` first: it turns the sums of `accumulate` into means, with the errors of
-`standard_errors`. `ensemble` tests for a thermostat and for equipartition; `covariances` has
-covariances of energies and of coordinates.
+In: amplitudes. Out: `ModeEnergies`, tests of the ensemble, covariances and `EnergyLifetimes`.
+
+Open `estimates` first: sums over frames and their means, with the errors of `standard_errors`.
+`ensemble` tests for a thermostat and for equipartition; `covariances` has covariances of
+energies and of coordinates. `lifetimes` gives the lifetimes: `travelling_waves` has the
+energies, `autocorrelation` their correlation at the lags of `multiple_tau`, `decay_fit` the
+model and the fit of its rate.
 """

@@ -1,20 +1,29 @@
-"""Selected series are read back from disk as computed, for any order of blocks."""
+"""Selected modes: every spelling of q, either sign, and invalid texts; their series from disk.
+
+Series are read back as computed, for any order of blocks.
+"""
 
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from trajmodes.data.labels import point
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
-from trajmodes.errors import DataError, StorageError
-from trajmodes.project.amplitude_series import AmplitudeSeriesReduction
-from trajmodes.project.mode_selection import parse_modes
+from trajmodes.errors import DataError, StorageError, UsageError
+from trajmodes.phonons.qpoints import zone_point
 from trajmodes.project.projector import Amplitudes, Projector
+from trajmodes.project.selected_modes import (
+    AmplitudeSeriesReduction,
+    ChosenMode,
+    parse_modes,
+)
 from trajmodes.results.netcdf import AMPLITUDES, write_series
 from trajmodes.streaming.reduction import Transformed
 from trajmodes.streaming.schedule import stream
@@ -26,6 +35,84 @@ TIMES_PS = 0.01 * np.arange(N_FRAMES) + 5.0
 BLOCKS = [(0, 50), (50, 51), (51, 120), (120, N_FRAMES)]
 
 
+def _text(q: np.ndarray) -> str:
+    return " ".join(f"{x:.9f}" for x in q)
+
+
+def _chosen(texts: list[str], modes: Modes) -> tuple[ChosenMode, ...]:
+    return parse_modes(texts, modes, partial(zone_point, modes.crystal))
+
+
+def test_q_is_found_in_any_zone_and_with_either_sign(modes: Modes) -> None:
+    for row, q in enumerate(modes.qpoints):
+        (own,) = _chosen([f"{_text(q)}:2"], modes)
+        assert (own.row, own.branch, own.opposite) == (row, 1, False)
+        (away,) = _chosen([f"{_text(q + np.array([1, -2, 0]))}:2"], modes)
+        assert (away.row, away.opposite) == (row, False)
+        (other,) = _chosen([f"{_text(-q)}:2"], modes)
+        assert other.row == row
+        assert other.opposite == (modes.weights[row] == 2.0)
+
+
+def test_fractions_commas_and_all(modes: Modes) -> None:
+    name = point(modes.qpoints[3])
+    assert "/" in name
+    rows = {mode.row for mode in _chosen([f"{name}:all"], modes)}
+    assert rows == {3}
+    assert [mode.branch for mode in _chosen([f"{name}:all"], modes)] == list(range(6))
+    assert [mode.branch for mode in _chosen([f"{name}: 1, 4"], modes)] == [0, 3]
+    twice = _chosen(["0 0 0:4,5", "0 0 0:5"], modes)
+    assert [mode.branch for mode in twice] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (4, "does not name a mode"),
+        ("0 0 0", "does not name a mode"),
+        ("0 0:1", "is not a point of the zone"),
+        ("x 0 0:1", "is not a point of the zone"),
+        ("1/0 0 0:1", "is not a point of the zone"),
+        ("0 0 0:7", r"a branch that does not exist(.|\n)*from 1 to 6"),
+        ("0 0 0:0", "a branch that does not exist"),
+        ("0 0 0:-1", "a branch that does not exist"),
+        ("0 0 0:", "a branch that does not exist"),
+        ("1/7 0 0:1", r"not commensurate(.|\n)*nearby: .*; "),
+        ("nan 0 0:1", "is not a point of the zone"),
+        ("inf 0 0:1", "is not a point of the zone"),
+    ],
+)
+def test_invalid_texts_are_refused(modes: Modes, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        _chosen([text], modes)
+
+
+def test_an_empty_selection_is_refused(modes: Modes) -> None:
+    with pytest.raises(UsageError, match="no mode was chosen"):
+        _chosen([], modes)
+
+
+def test_a_point_may_be_given_by_its_label(modes: Modes) -> None:
+    places = {"X": modes.qpoints[2], "-X": -modes.qpoints[2], "off": np.array([0.1, 0.2, 0.3])}
+    asked: list[str] = []
+
+    def point_of(words: str) -> np.ndarray:
+        asked.append(words)
+        return places[words]
+
+    (own, other) = parse_modes(["X:2", "-X:3"], modes, point_of)
+    assert (own.row, own.branch, own.opposite) == (2, 1, False)
+    assert (other.row, other.opposite) == (2, modes.weights[2] == 2.0)
+    np.testing.assert_allclose(own.qpoint, modes.qpoints[2], atol=1e-12)
+    with pytest.raises(UsageError, match="not commensurate"):
+        parse_modes(["off:1"], modes, point_of)
+    with pytest.raises(UsageError, match="“X:9” names a branch that does not exist"):
+        parse_modes(["X:9"], modes, point_of)
+    asked.clear()
+    parse_modes(["0 0 0:4"], modes, point_of)
+    assert asked == []
+
+
 @pytest.fixture
 def motion(space: HalfSpace) -> MotionBlock:
     rng = np.random.default_rng(8)
@@ -35,9 +122,8 @@ def motion(space: HalfSpace) -> MotionBlock:
 
 @pytest.fixture
 def reduction(space: HalfSpace, modes: Modes, tmp_path) -> AmplitudeSeriesReduction:
-    q = " ".join(f"{x:.9f}" for x in modes.qpoints[3])
-    minus = " ".join(f"{-x:.9f}" for x in modes.qpoints[4])
-    chosen = parse_modes([f"{q}:all", f"{minus}:2", "0 0 0:5"], modes)
+    q, minus = _text(modes.qpoints[3]), _text(-modes.qpoints[4])
+    chosen = _chosen([f"{q}:all", f"{minus}:2", "0 0 0:5"], modes)
     return AmplitudeSeriesReduction(
         Projector(space, modes), chosen, TIMES_PS, tmp_path / "scratch"
     )
@@ -142,7 +228,7 @@ def test_without_velocities_only_q_is_written(reduction, motion, tmp_path) -> No
 
 def test_batches_of_writing_do_not_matter(reduction, motion, tmp_path, monkeypatch) -> None:
     whole = _whole(reduction, motion)
-    monkeypatch.setattr("trajmodes.project.amplitude_series._BATCH_BYTES", 16 * 2 * 8 * 17)
+    monkeypatch.setattr("trajmodes.project.selected_modes._BATCH_BYTES", 16 * 2 * 8 * 17)
     with xr.open_dataset(written(whole, tmp_path / "modes.nc")) as found:
         assert np.array_equal(found.Qdot.sel(part="imaginary"), whole.values[:, 1].imag)
 
@@ -168,7 +254,7 @@ def test_a_full_disk_is_an_error(reduction, motion, monkeypatch) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("trajmodes.project.amplitude_series.os.pwrite", full)
+    monkeypatch.setattr("trajmodes.project.selected_modes.os.pwrite", full)
     with pytest.raises(StorageError, match=r"No space left(.|\n)*fewer modes"):
         reduction.chunk(reduction.projector.project(motion))
 
@@ -176,7 +262,7 @@ def test_a_full_disk_is_an_error(reduction, motion, monkeypatch) -> None:
 def test_partial_writes_are_continued(reduction, motion, monkeypatch) -> None:
     plain = os.pwrite
     monkeypatch.setattr(
-        "trajmodes.project.amplitude_series.os.pwrite",
+        "trajmodes.project.selected_modes.os.pwrite",
         lambda fd, rows, offset: plain(fd, rows[:1000], offset),
     )
     q_tk = _expected(reduction, motion)[0]

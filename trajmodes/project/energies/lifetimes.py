@@ -28,8 +28,8 @@ from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data.anharmonic import WidthComparison
 from trajmodes.data.labels import two_digits
 from trajmodes.data.spectra import EnergyLifetimes, LineFits, Verdict
-from trajmodes.project.lifetimes.autocorrelation import EnergyCorrelations
-from trajmodes.project.lifetimes.decay_fit import (
+from trajmodes.project.energies.autocorrelation import EnergyCorrelations
+from trajmodes.project.energies.decay_fit import (
     CentredCorrelations,
     DecayFits,
     averaged_decay,

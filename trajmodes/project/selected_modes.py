@@ -1,13 +1,18 @@
-"""Time series Q(t), Q̇(t) of selected modes, written to disk during the pass.
+"""Modes selected by text, and their time series Q(t), Q̇(t).
 
-Every block of frames writes its rows to their own position in a file of fixed layout, (t,
-field, k) complex numbers. Blocks may come in any order, from any thread, and more than once.
-Memory holds only the ranges of frames written.
+``1/2 1/2 0:4`` is the fourth branch at q = (½, ½, 0). A special point may be given by its
+label, ``X:4``. It stands for the q of that label or for −q, up to a reciprocal lattice vector,
+but not for another arm of its star.
+
+The series are written to disk during the pass. Every block of frames writes its rows to their
+own position in a file of fixed layout, (t, field, k) complex numbers. Blocks may come in any
+order, from any thread, and more than once. Memory holds only the ranges of frames written.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +21,117 @@ import numpy.typing as npt
 import xarray as xr
 
 from trajmodes.arrays import Complexes, Floats, freeze
-from trajmodes.errors import DataError, StorageError
-from trajmodes.project.mode_selection import ChosenMode
+from trajmodes.data.labels import point
+from trajmodes.data.lattice import wrap
+from trajmodes.data.modes import Modes
+from trajmodes.errors import DataError, StorageError, UsageError
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.units import THZ
+
+_TOLERANCE = 1e-6
+
+PointOf = Callable[[str], Floats]
+"""Returns the reduced coordinates (3,) of a labelled point; raises `UsageError` if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenMode:
+    """A mode in a list that contains one q of each pair ±q."""
+
+    row: int
+    """Index of q, or of −q."""
+    branch: int
+    """Index of the branch, counted from 0."""
+    opposite: bool
+    """Whether −q is listed: the amplitude is then the complex conjugate."""
+    qpoint: tuple[float, float, float]
+    """The requested q in reduced coordinates."""
+
+
+def parse_modes(
+    texts: Sequence[str], modes: Modes, point_of: PointOf
+) -> tuple[ChosenMode, ...]:
+    """Find the modes given by texts such as ``1/2 1/2 0:4``.
+
+    Parameters
+    ----------
+    texts
+        For each q three numbers or fractions, or a label; then a colon, and the number of a
+        branch counted from 1, several separated by commas, a range (``4-6``), or ``all``.
+    modes
+        The modes at the commensurate q points.
+    point_of
+        Position of a labelled point such as ``X``.
+
+    Raises
+    ------
+    UsageError
+        If a text cannot be read, a q is not commensurate with the supercell, or a branch does
+        not exist.
+    """
+    chosen = [mode for text in texts for mode in _parse(text, modes, point_of)]
+    if not chosen:
+        raise UsageError("no mode was chosen", fix='give one such as "1/2 1/2 0:4"')
+    return tuple(dict.fromkeys(chosen))
+
+
+def _parse(text: str, modes: Modes, point_of: PointOf) -> list[ChosenMode]:
+    words, colon, branches = str(text).partition(":")
+    numbers = _numbers(words)
+    if len(numbers) != 3 and colon and words.strip():
+        numbers = (np.round(point_of(words), 12) + 0.0).tolist()
+    if len(numbers) != 3 or not colon:
+        raise UsageError(
+            f"“{text}” does not name a mode",
+            fix='give q and branch, such as "1/2 1/2 0:4" or "0 0 0:all"',
+        )
+    q_x = np.array(numbers)
+    row, opposite = _row_of(q_x, modes)
+    qpoint = (numbers[0], numbers[1], numbers[2])
+    return [
+        ChosenMode(row, branch, opposite, qpoint)
+        for branch in _branch_numbers(branches, modes.omega.shape[1], text)
+    ]
+
+
+def _numbers(words: str) -> list[float]:
+    """Numbers and fractions separated by blanks or commas; none if a word is neither."""
+    try:
+        return [float(Fraction(word)) for word in words.replace(",", " ").split()]
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return []
+
+
+def _row_of(q_x: Floats, modes: Modes) -> tuple[int, bool]:
+    """Row of q or −q, up to reciprocal lattice vectors, and whether it is the row of −q."""
+    for opposite, sign in ((False, 1.0), (True, -1.0)):
+        away = np.abs(wrap(modes.qpoints - sign * q_x)).max(axis=1)
+        if away.min() < _TOLERANCE:
+            return int(away.argmin()), opposite
+    steps = wrap(modes.qpoints[:, None] - np.stack([q_x, -q_x]))
+    near = np.linalg.norm(steps, axis=-1).min(axis=1)
+    names = "; ".join(point(modes.qpoints[row]) for row in np.argsort(near)[:3])
+    raise UsageError(
+        f"q = {point(q_x)} is not commensurate with the supercell",
+        why="a run contains only waves that are periodic in its box",
+        fix=f"choose a commensurate q nearby: {names}",
+    )
+
+
+def _branch_numbers(words: str, n_branches: int, text: str) -> list[int]:
+    if words.strip() == "all":
+        return list(range(n_branches))
+    ends = [word.strip().replace("–", "-").split("-") for word in words.split(",")]
+    numbers = [number.strip() for pair in ends for number in pair]
+    known = all(word.isdecimal() and 1 <= int(word) <= n_branches for word in numbers)
+    if not known or max(map(len, ends)) > 2:
+        raise UsageError(
+            f"“{text}” names a branch that does not exist",
+            fix=f"branches are numbered from 1 to {n_branches}; “all” selects all of them",
+        )
+    ranges = [range(int(pair[0]) - 1, int(pair[-1])) for pair in ends]
+    return [branch for one in ranges for branch in one]
+
 
 _BATCH_BYTES = 1 << 23
 _CONVENTIONS = (
@@ -79,23 +191,19 @@ def series_dataset(
     values
         (t, field, k) amplitudes of NumPy or Dask: Q in √(eV) ps and, if there are two fields,
         Q̇ in √(eV).
-    chosen
-        (k,) the modes.
-    times_ps
-        (t,) time of each frame.
-    freq_thz
-        (k,) harmonic frequency of each mode, negative where imaginary.
+    chosen, times_ps, freq_thz
+        As in `AmplitudeSeries`.
     """
     series = {
         name: (("frame", "mode"), values[:, field], {"units": unit, "long_name": text})
         for field, (name, unit, text) in enumerate(_FIELDS[: values.shape[1]])
     }
-    qpoints = [mode.qpoint for mode in chosen]
-    branches = [mode.branch + 1 for mode in chosen]
+    qpoints = np.array([mode.qpoint for mode in chosen])
+    branches = np.array([mode.branch + 1 for mode in chosen])
     coordinates = {
         "time": ("frame", times_ps, {"units": "ps"}),
-        "q": (("mode", "reduced"), np.array(qpoints), {"long_name": "reduced coordinates"}),
-        "branch": ("mode", np.array(branches), {"long_name": "branch, counted from 1"}),
+        "q": (("mode", "reduced"), qpoints, {"long_name": "reduced coordinates"}),
+        "branch": ("mode", branches, {"long_name": "branch, counted from 1"}),
         "freq_thz": (
             "mode",
             freq_thz,
@@ -128,8 +236,6 @@ class AmplitudeSeriesReduction:
 
     Parameters
     ----------
-    chosen
-        The modes, from `parse_modes`.
     times_ps
         (t,) time of each frame of the run.
     path

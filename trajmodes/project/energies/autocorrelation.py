@@ -17,7 +17,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.errors import DataError
-from trajmodes.project.lifetimes.multiple_tau import (
+from trajmodes.project.energies.multiple_tau import (
     Boundary,
     LagLevels,
     LevelEnds,
@@ -28,7 +28,7 @@ from trajmodes.project.lifetimes.multiple_tau import (
     lag_levels,
     level_ends,
 )
-from trajmodes.project.lifetimes.travelling_waves import Waves, waves
+from trajmodes.project.energies.travelling_waves import Waves, waves
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.project.spectra.segments import Part, joined
 from trajmodes.streaming.reduction import BlockSums

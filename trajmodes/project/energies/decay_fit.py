@@ -59,7 +59,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trajmodes.arrays import Bools, Complexes, Floats, Ints
-from trajmodes.project.lifetimes.autocorrelation import EnergyCorrelations
+from trajmodes.project.energies.autocorrelation import EnergyCorrelations
 
 _LEAST_OSCILLATION = 0.1
 """Smallest Ω²/ω₀²; closer to critical damping there is no line."""
