@@ -21,11 +21,10 @@ import pytest
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import TrajmodesError, TrajmodesWarning
 from trajmodes.formats.open import open_trajectory
-from trajmodes.readers.lammps import dump as lammps_dump
 from trajmodes.readers.lammps import index as lammps_index
+from trajmodes.readers.text import parse
 from trajmodes.readers.text.floats import PADDING
 from trajmodes.readers.xyz import index as xyz_index
-from trajmodes.readers.xyz import open as xyz_open
 
 DATA = Path(__file__).parents[1] / "data"
 FILES = {
@@ -95,7 +94,7 @@ def read_damaged_texts(name, n_cases):
         buffer[size:] = 10
         return buffer
 
-    for module in (lammps_dump, lammps_index, xyz_index, xyz_open):
+    for module in (parse, lammps_index, xyz_index):
         module.padded = padded
     warnings.simplefilter("ignore", TrajmodesWarning)
     cell = np.diag([20.0, 20.0, 20.0]) if name.endswith(".xyz") else None

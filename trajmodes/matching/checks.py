@@ -5,7 +5,7 @@ import numpy as np
 from trajmodes.matching.match import Match
 from trajmodes.matching.sample import ENOUGH, RunSample, mean_and_error
 from trajmodes.notes import Note, Severity
-from trajmodes.readers.lammps.columns import dump_lines
+from trajmodes.readers.lammps.dump import dump_lines
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.units import DALTON, THZ
 

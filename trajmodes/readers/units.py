@@ -1,18 +1,25 @@
-"""LAMMPS unit styles in eV, Å, ps.
+"""Units of LAMMPS, and of the programs that write extended XYZ, in eV, Å, ps.
 
-Each style is defined by its units of length, time, velocity, force and mass, as listed on the
-``units`` page of the LAMMPS manual; the factors are CODATA's. One entry follows the program
+Each unit style is defined by its units of length, time, velocity, force and mass, as listed on
+the ``units`` page of the LAMMPS manual; the factors are CODATA's. One entry follows the program
 where the page is misleading: in ``electron`` the velocity is in Bohr per femtosecond (the
 integrator adds v·dt to positions in Bohr, with dt in fs).
+
+Extended XYZ fixes the names of columns but not their units, and the programs that write
+velocities disagree: LAMMPS ``vel`` is in its unit style, GPUMD ``vel`` in Å/fs, QUIP ``velo``
+in Å/fs, and ASE writes ``momenta`` in √(u eV). If the comment does not identify the program,
+the unit must be given. Sources: LAMMPS src/EXTRA-DUMP/dump_extxyz.cpp, GPUMD
+src/measure/dump_xyz.cu and dump_exyz.cu, quippy/convert.py, ASE ase/io/extxyz.py.
 """
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import nan, sqrt
 
 from scipy import constants as codata
 
-from trajmodes.errors import UsageError
-from trajmodes.units import DALTON
+from trajmodes.errors import UnitsError, UsageError
+from trajmodes.units import ASE_TIME, DALTON, FEMTOSECOND
 
 _METRE = 1.0 / codata.angstrom
 _SECOND = 1.0 / codata.pico
@@ -60,6 +67,13 @@ _FACTORS = {
         1e-9 * _METRE, 1e-9 * _SECOND, _METRE / _SECOND, 1e-12 * _NEWTON, 1e-21 * _KILOGRAM
     ),
 }
+_PROGRAMS = {
+    # ASE defines no key for the time, so a user's "time" has no unit.
+    "ase": UnitFactors(1.0, nan, 1.0 / ASE_TIME, 1.0, DALTON),
+    "gpumd": UnitFactors(1.0, FEMTOSECOND, 1.0 / FEMTOSECOND, 1.0, DALTON),
+    # QUIP's unit of mass is eV fs²/Å².
+    "quip": UnitFactors(1.0, FEMTOSECOND, 1.0 / FEMTOSECOND, 1.0, FEMTOSECOND**2),
+}
 
 
 def unit_factors(
@@ -95,3 +109,61 @@ def _lennard_jones(lj: LennardJonesUnits | None) -> UnitFactors:
     # The unit of velocity is √(ε/m), so τ = σ √(m/ε).
     velocity = sqrt(energy / mass)
     return UnitFactors(length, length / velocity, velocity, energy / length, mass)
+
+
+def recognise_program(values: Mapping[str, str], columns: Container[str]) -> str:
+    """Name of the program whose units a frame is in; empty if it is unknown.
+
+    OVITO keeps the units of the file it read, whatever they were, but adds the key ``Origin``;
+    such a file is not attributed to the program whose keys it copies. ``values`` are the pairs
+    of the comment line, and keys are in lower case.
+    """
+    if "origin" in values:
+        return ""
+    if "momenta" in columns:
+        return "ase"
+    if values.get("timestep", "").isdecimal() and "velo" not in columns:
+        return "lammps"
+    if {"time", "energy", "virial", "stress"} <= values.keys():
+        return "gpumd"
+    return "quip" if "velo" in columns else ""
+
+
+def choose_units(
+    units: str | None,
+    program: str,
+    velocity_name: str,
+    lj: LennardJonesUnits | None,
+    *,
+    where: str = "",
+) -> tuple[str, UnitFactors]:
+    """Name and factors of the units of a file.
+
+    Parameters
+    ----------
+    units
+        Choice of the user: a unit style of LAMMPS, ``ase``, ``gpumd`` or ``quip``; None for the
+        units of the program. LAMMPS does not name its style in this format; metal is the
+        default.
+    program
+        Result of `recognise_program`.
+    velocity_name
+        Name of the column of velocities; empty if there is none.
+    lj
+        ε, σ and m of units lj.
+
+    Raises
+    ------
+    UnitsError
+        If the unit of the velocities is unknown, or there is no such unit style.
+    """
+    name = units or {"lammps": "metal"}.get(program, program)
+    if not name and velocity_name:
+        raise UnitsError(
+            f"the unit of the velocities {velocity_name!r} is unknown",
+            where=where,
+            why="the comment line does not identify the program that wrote the file",
+            fix="give it: --units metal (Å/ps), gpumd or quip (Å/fs), or another LAMMPS style",
+        )
+    name = name or "ase"
+    return name, _PROGRAMS[name] if name in _PROGRAMS else unit_factors(name, lj)

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers.xyz.columns import choose_fields, choose_units, recognise_program
+from trajmodes.readers.units import choose_units, recognise_program
 from trajmodes.readers.xyz.comment import (
+    choose_fields,
     parse_comment,
     parse_lattice,
     parse_properties,

@@ -1,97 +1,241 @@
-"""LAMMPS text dumps as a trajectory: frames are parsed in parallel from byte ranges.
+"""What the rows of a LAMMPS dump contain: columns, atoms, and frames in internal units.
 
-A read loads the text of a few frames at a time (about `_PIECE` bytes, or one frame if that is
-larger), parses it into the returned arrays, and converts these to Cartesian coordinates in
-internal units in place. Every read opens the files again, so any number of threads and
-processes can read at once.
+`choose_layout` decides which columns are read, `describe_atoms` reads the atoms of the first
+frame, and `LammpsFrames` converts the columns of any frames to Cartesian coordinates in
+internal units, in place.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.errors import DataError
 from trajmodes.kernels import kernel
-from trajmodes.readers.lammps.columns import Layout
-from trajmodes.readers.text.parse import TextFault, fill_rows, padded, row_of
-from trajmodes.readers.text.rows import Target
-from trajmodes.readers.text.source import TextSource
-from trajmodes.readers.trajectory import AtomTable, FrameFields
+from trajmodes.notes import Note
+from trajmodes.readers.text.parse import FrameRows
+from trajmodes.readers.text.rows import ID, SKIP, TYPE
+from trajmodes.readers.trajectory import (
+    AtomTable,
+    FrameFields,
+    Rounding,
+    Trajectory,
+    is_symbol,
+    order_by_id,
+    rounding_of,
+)
 from trajmodes.readers.units import UnitFactors
 
-_PIECE = 1 << 21
+_SAMPLE_BYTES = 1 << 15
+_MASS_OF_CARBON = (11.5, 13.5)
+_EXACT = float(1 << 53)
+_NONE = np.empty(0, dtype=np.int64)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FramePlaces:
-    """Byte ranges of the rows of frames, and their columns."""
+@dataclass(frozen=True, slots=True)
+class Coordinates:
+    """One form in which LAMMPS writes positions."""
 
-    sources: tuple[TextSource, ...]
-    columns: tuple[tuple[str, ...], ...]
-    """The different lists of column names."""
-    file: Ints
-    """(t,) index into ``sources``."""
-    body: Ints
-    """(t,) byte at which the rows start."""
-    stop: Ints
-    """(t,) byte at which they stop."""
-    header: Ints
-    """(t,) index into ``columns``."""
-    steps: Ints
-    """(t,) simulation step."""
-
-    def name_of(self, frame: int) -> str:
-        """File, number and step of a frame, for messages."""
-        path = self.sources[self.file[frame]].stamp.path
-        return f"{path}, frame {frame}, step {self.steps[frame]}"
-
-    def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Divide frames [start, stop) into ranges that are read and parsed together."""
-        first = start
-        for t in range(start + 1, stop + 1):
-            if (
-                t == stop
-                or self.file[t] != self.file[first]
-                or self.header[t] != self.header[first]
-                or self.body[t] < self.stop[t - 1]
-                or self.stop[t] - self.body[first] > _PIECE
-            ):
-                yield first, t
-                first = t
+    names: tuple[str, str, str]
+    scaled: bool
+    """Whether they are multiples of the box vectors, relative to the origin."""
+    images: bool
+    """Whether image flags ix iy iz have to be added."""
+    unwrapped: bool
+    """Whether the resulting positions are continuous in time."""
 
 
-def parse_frames(
-    places: FramePlaces, start: int, stop: int, target: Target, at: int = 0
-) -> None:
-    """Parse frames [start, stop), one of `FramePlaces.pieces`, into the fields.
+_IMAGES = ("ix", "iy", "iz")
+_VELOCITIES = ("vx", "vy", "vz")
+_FORCES = ("fx", "fy", "fz")
+_BY_PREFERENCE = (
+    Coordinates(("xu", "yu", "zu"), scaled=False, images=False, unwrapped=True),
+    Coordinates(("xsu", "ysu", "zsu"), scaled=True, images=False, unwrapped=True),
+    Coordinates(("x", "y", "z"), scaled=False, images=True, unwrapped=True),
+    Coordinates(("xs", "ys", "zs"), scaled=True, images=True, unwrapped=True),
+    Coordinates(("x", "y", "z"), scaled=False, images=False, unwrapped=False),
+    Coordinates(("xs", "ys", "zs"), scaled=True, images=False, unwrapped=False),
+)
 
-    ``at`` is the index of the first one on the t axis of the fields.
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Fields that are read from every frame, whatever the order of its columns."""
+
+    coordinates: Coordinates
+    velocities: bool
+    forces: bool
+    ids: bool
+    types: bool
+
+    @property
+    def fields(self) -> tuple[tuple[str, str, str], ...]:
+        """Column names of each field that is filled: positions first, images last."""
+        return (
+            self.coordinates.names,
+            *((_VELOCITIES,) if self.velocities else ()),
+            *((_FORCES,) if self.forces else ()),
+            *((_IMAGES,) if self.coordinates.images else ()),
+        )
+
+    def plan(self, columns: Sequence[str]) -> Ints:
+        """(c,) plan of `parse.fill_rows` for columns of these names."""
+        names = [name for field in self.fields for name in field]
+        codes = {name: code for code, name in enumerate(names)}
+        codes |= {"id": ID} if self.ids else {}
+        codes |= {"type": TYPE} if self.types else {}
+        return np.array([codes.get(name, SKIP) for name in columns], dtype=np.int64)
+
+
+def choose_layout(
+    layouts: Sequence[tuple[str, ...]], *, trust_order: bool, where: str
+) -> Layout:
+    """Choose the fields of all frames: the preferred coordinates, velocities and forces.
+
+    Parameters
+    ----------
+    layouts
+        The different lists of column names that occur.
+    trust_order
+        Whether atoms without ids are taken in the order of the file.
 
     Raises
     ------
     DataError
-        If the text is invalid, or the file has changed.
+        If there are no coordinates, no ids, or two columns of one name.
     """
-    source = places.sources[places.file[start]]
-    first, size = int(places.body[start]), int(places.stop[stop - 1] - places.body[start])
-    text = padded(size)
-    spans = np.stack([places.body[start:stop], places.stop[start:stop]], axis=1) - first
-    try:
-        with source.reading() as descriptor:
-            source.fill(descriptor, text[:size], first)
-            fill_rows(text, spans, at, target)
-    except TextFault as fault:
-        raise _with_location(fault, places, start + fault.frame, first + fault.at) from None
+    everywhere: set[str] | None = None
+    for names in layouts:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise DataError(
+                f"two columns are named {', '.join(twice)}",
+                where=where,
+                why="it is unknown which of them to read",
+                fix="name each column of the dump command once",
+            )
+        everywhere = set(names) if everywhere is None else everywhere & set(names)
+    common = everywhere or set()
+    found = [
+        form
+        for form in _BY_PREFERENCE
+        if common.issuperset(form.names) and (not form.images or common.issuperset(_IMAGES))
+    ]
+    if not found:
+        different = list(dict.fromkeys(" ".join(names) for names in layouts))
+        lists = " in some frames, ".join(different[:2]) + " in others"
+        raise DataError(
+            f"no coordinates among the columns {different[0]}"
+            if len(different) == 1
+            else f"frames have no coordinates in common: their columns are {lists}",
+            where=where,
+            why="every frame needs x y z, xs ys zs, xu yu zu or xsu ysu zsu",
+            fix="dump ID all custom N FILE id type xu yu zu vx vy vz fx fy fz",
+        )
+    if "id" not in common and not trust_order:
+        raise DataError(
+            "the dump has no column id",
+            where=where,
+            why="LAMMPS writes atoms in an order that changes from frame to frame",
+            fix="dump ID all custom N FILE id type …; or, if the order is known to be fixed, "
+            "--trust-order (trust_order=True)",
+        )
+    return Layout(
+        found[0],
+        velocities=common.issuperset(_VELOCITIES),
+        forces=common.issuperset(_FORCES),
+        ids="id" in common,
+        types="type" in common,
+    )
 
 
-def _with_location(fault: TextFault, places: FramePlaces, frame: int, offset: int) -> DataError:
-    source = places.sources[places.file[frame]]
-    names = places.columns[places.header[frame]]
-    column = f", column {names[fault.column]}" if 0 <= fault.column < len(names) else ""
-    where = places.name_of(frame)
-    return DataError(fault.what, where=f"{where}, line {source.line_at(offset)}{column}")
+def describe_atoms(
+    rows: FrameRows, n_atoms: int, layout: Layout, mass_factor: float
+) -> tuple[AtomTable, tuple[Note, ...]]:
+    """Ids, types, masses and species of the first frame.
+
+    ``mass_factor`` is one unit of mass of the file in eV ps²/Å².
+
+    Raises
+    ------
+    DataError
+        If ids or types are not integers, an id appears twice, or a row is invalid.
+    """
+    names = rows.columns[0]
+    wanted = {"id": 0, "type": 1, "mass": 2}
+    plan = np.array([wanted.get(name, SKIP) for name in names], dtype=np.int64)
+    fields = np.zeros((1, 1, n_atoms, 3))
+    replace(rows, plans=(plan,), ids=_NONE, types=_NONE).fill(0, 1, fields)
+    ids = _integers(fields[0, 0, :, 0], "id", rows)
+    types = _integers(fields[0, 0, :, 1], "type", rows)
+    order = order_by_id(ids, rows.name_of(0)) if layout.ids else np.arange(n_atoms)
+    ids, types = ids[order], types[order]
+    masses = fields[0, 0, order, 2] if "mass" in names else None
+    species: tuple[str, ...] | None = None
+    notes: tuple[Note, ...] = ()
+    if "element" in names:
+        symbols = [row[names.index("element")] for row in _tokens(rows, 0)]
+        species, notes = _chemical_symbols([symbols[a] for a in order], types, masses)
+    atoms = AtomTable(
+        ids=ids if layout.ids else None,
+        types=types if layout.types else None,
+        species=species,
+        masses=None if masses is None else masses * mass_factor,
+    )
+    return atoms, notes
+
+
+def _integers(values: Floats, name: str, rows: FrameRows) -> Ints:
+    for wrong, what in (
+        (values != np.rint(values), "not an integer"),
+        (np.abs(values) >= _EXACT, f"larger than any {name} that LAMMPS writes"),
+    ):
+        if wrong.any():
+            where = f"{rows.name_of(0)}, column {name}"
+            raise DataError(f"{values[wrong][0]:g} is {what}", where=where)
+    return values.astype(np.int64)
+
+
+def _tokens(rows: FrameRows, frame: int, most: int | None = None) -> list[list[str]]:
+    """Tokens of the complete rows of a frame, or of those within its first ``most`` bytes."""
+    source = rows.sources[rows.file[frame]]
+    start, size = int(rows.starts[frame]), int(rows.stops[frame] - rows.starts[frame])
+    lines = source.data(start, min(size, most or size)).split(b"\n")
+    # Split bytes, as the kernels do: str.split also splits at blanks of other alphabets.
+    split = [line.split() for line in lines[:-1]]
+    return [[token.decode("utf-8", "replace") for token in row] for row in split if row]
+
+
+def _chemical_symbols(
+    symbols: list[str], types: Ints, masses: Floats | None
+) -> tuple[tuple[str, ...] | None, tuple[Note, ...]]:
+    """Species of the column `element`, unless all are the default C of LAMMPS."""
+    fix = "dump_modify ID element SYMBOLS, one for each type"
+    others = sorted({symbol for symbol in symbols if not is_symbol(symbol)})
+    if others:
+        text = f"'{others[0]}' in column element is not a chemical symbol"
+        return None, (Note("warning", text, fix=fix),)
+    if set(symbols) == {"C"}:
+        low, high = _MASS_OF_CARBON
+        carbon = masses is not None and bool(((masses > low) & (masses < high)).all())
+        if not carbon or len(np.unique(types)) > 1:
+            text = "column element is C for all atoms, which is the default of LAMMPS"
+            return None, (Note("warning", text, fix=fix),)
+    return tuple(symbols), ()
+
+
+def coordinate_rounding(rows: FrameRows, layout: Layout) -> Rounding:
+    """Estimate the rounding of the coordinates, in their own unit, from some frames."""
+    n_frames = len(rows.steps)
+    literals: list[str] = []
+    for frame in {0, n_frames // 2, n_frames - 1}:
+        names = rows.columns[rows.order[frame]]
+        wanted = [names.index(name) for name in layout.coordinates.names]
+        for row in _tokens(rows, frame, _SAMPLE_BYTES):
+            if len(row) == len(names):
+                literals += [row[column] for column in wanted]
+    return rounding_of(literals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,9 +244,7 @@ class LammpsFrames:
 
     layout: Layout
     factors: UnitFactors
-    places: FramePlaces
-    atoms: AtomTable
-    """The atoms; every frame is brought into their order."""
+    rows: FrameRows
     n_atoms: int
     cells: Floats
     """(t, 3, 3), unit: Å. Rows are the box vectors."""
@@ -115,28 +257,7 @@ class LammpsFrames:
     def read(self, start: int, stop: int) -> FrameFields:
         """Read frames [start, stop)."""
         fields = np.empty((len(self.layout.fields), stop - start, self.n_atoms, 3))
-        plans = [self.layout.plan(names) for names in self.places.columns]
-        none = np.empty(0, dtype=np.int64)
-        ids = none if self.atoms.ids is None else self.atoms.ids
-        types = none if self.atoms.types is None else self.atoms.types
-        for first, last in self.places.pieces(start, stop):
-            target = Target(plans[self.places.header[first]], ids, types, fields)
-            parse_frames(self.places, first, last, target, first - start)
-        return self._in_internal_units(start, stop, fields)
-
-    def place(self, frame: int, atom: int) -> str:
-        """Name file and line of an atom in a frame."""
-        places = self.places
-        source, body = places.sources[places.file[frame]], int(places.body[frame])
-        text = source.data(body, int(places.stop[frame]) - body)
-        names = places.columns[places.header[frame]]
-        column = names.index("id") if self.atoms.ids is not None else None
-        number = atom if self.atoms.ids is None else int(self.atoms.ids[atom])
-        line = source.line_at(body) + row_of(text, column, number)
-        return f"{source.stamp.path}, line {line}"
-
-    def _in_internal_units(self, start: int, stop: int, fields: Floats) -> FrameFields:
-        """Convert the columns to positions, velocities and forces, in place."""
+        self.rows.fill(start, stop, fields)
         cells = self.cells[start:stop]
         form, factors, named = self.layout.coordinates, self.factors, iter(fields)
         positions = next(named)
@@ -156,6 +277,10 @@ class LammpsFrames:
         if form.images:
             _add_images(positions, next(named), cells)
         return FrameFields(cells, positions, velocities, forces)
+
+    def place(self, frame: int, atom: int) -> str:
+        """File and line of an atom in a frame."""
+        return self.rows.place(frame, atom)
 
 
 @kernel()
@@ -179,3 +304,31 @@ def _add_images(positions: Floats, images: Floats, cells: Floats) -> None:
             i0, i1, i2 = images[t, a, 0], images[t, a, 1], images[t, a, 2]
             for x in range(3):
                 positions[t, a, x] += i0 * cell[0, x] + i1 * cell[1, x] + i2 * cell[2, x]
+
+
+def dump_lines(
+    trajectory: Trajectory, species: tuple[str, ...], *, stride: int | None = None
+) -> str:
+    """Lines ``dump`` and ``dump_modify`` for a later run of the same system.
+
+    Parameters
+    ----------
+    species
+        Elements of the crystal, given to LAMMPS in the order of types where it is known.
+    stride
+        Steps between frames; by default those of the trajectory.
+    """
+    steps = trajectory.steps
+    every = stride or (int(steps[1] - steps[0]) if len(steps) > 1 else 1)
+    names = " ".join(_species_by_type(trajectory, species))
+    return (
+        f"dump d all custom {every} run.lammpstrj id type element xu yu zu vx vy vz fx fy fz\n"
+        f"dump_modify d sort id format float %.10g units yes time yes element {names}"
+    )
+
+
+def _species_by_type(trajectory: Trajectory, species: tuple[str, ...]) -> list[str]:
+    if trajectory.types is None or trajectory.species is None:
+        return list(dict.fromkeys(species))
+    named = dict(zip(trajectory.types.tolist(), trajectory.species, strict=True))
+    return [named.get(kind, "X") for kind in range(1, max(named) + 1)]

@@ -8,7 +8,7 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.readers.text.floats import UNDECIDED, WRONG, parse_decimal, parse_integer
-from trajmodes.readers.text.lines import (
+from trajmodes.readers.text.scan import (
     Bytes,
     line_end,
     skip_blanks,

@@ -19,9 +19,13 @@ from trajmodes.arrays import Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
-from trajmodes.readers.lammps.columns import Layout, choose_layout
-from trajmodes.readers.lammps.dump import FramePlaces, LammpsFrames
-from trajmodes.readers.lammps.first_frame import coordinate_rounding, describe_atoms
+from trajmodes.readers.lammps.dump import (
+    LammpsFrames,
+    Layout,
+    choose_layout,
+    coordinate_rounding,
+    describe_atoms,
+)
 from trajmodes.readers.lammps.header import Entry
 from trajmodes.readers.lammps.index import (
     DumpIndex,
@@ -31,6 +35,7 @@ from trajmodes.readers.lammps.index import (
     index_dump,
 )
 from trajmodes.readers.text.index_cache import cached_index
+from trajmodes.readers.text.parse import FrameRows
 from trajmodes.readers.text.source import TextSource, incomplete_end, open_source
 from trajmodes.readers.time_axis import kept_frames, time_axis
 from trajmodes.readers.trajectory import Trajectory, rounding_notes
@@ -73,31 +78,36 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
 
     headers = _headers(sources, file, entries, options)
     factors = unit_factors(headers.style, options.lj, where=names[0])
-    places = FramePlaces(
-        sources,
-        headers.columns,
-        file,
-        entries[:, Entry.BODY],
-        entries[:, Entry.STOP],
-        headers.header,
-        entries[:, Entry.STEP],
-    )
     layout = choose_layout(headers.columns, trust_order=options.trust_order, where=names[0])
+    none = np.empty(0, dtype=np.int64)
+    rows = FrameRows(
+        sources=sources,
+        columns=headers.columns,
+        plans=tuple(map(layout.plan, headers.columns)),
+        ids=none,
+        types=none,
+        file=file,
+        order=headers.order,
+        numbers=np.arange(len(entries)),
+        steps=entries[:, Entry.STEP],
+        starts=entries[:, Entry.BODY],
+        stops=entries[:, Entry.STOP],
+    )
     n_atoms = int(entries[0, Entry.ATOMS])
-    atoms, atom_notes = describe_atoms(places, n_atoms, layout, factors.mass)
+    atoms, atom_notes = describe_atoms(rows, n_atoms, layout, factors.mass)
     cells, origins = box_vectors(entries[:, Entry.BOX], reals[:, 1:] * factors.length)
     flat = flat_box(cells)
     if flat is not None:
-        raise DataError("the box has no volume", where=places.name_of(flat))
+        raise DataError("the box has no volume", where=rows.name_of(flat))
     time, time_notes = time_axis(
-        places.steps,
+        rows.steps,
         reals[:, 0] * factors.time,
         timestep_fs=options.timestep_fs,
         breaks=kept.breaks,
-        place=places.name_of,
+        place=rows.name_of,
         exact_times=True,
     )
-    digits, half_unit = coordinate_rounding(places, layout)
+    digits, half_unit = coordinate_rounding(rows, layout)
     longest = np.linalg.norm(cells[0], axis=1).max() if layout.coordinates.scaled else 0.0
     rounding = half_unit * float(longest or factors.length)
     notes += [*kept.notes, *time_notes, *atom_notes, *headers.notes]
@@ -122,8 +132,11 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
         frames=LammpsFrames(
             layout=layout,
             factors=factors,
-            places=places,
-            atoms=atoms,
+            rows=replace(
+                rows,
+                ids=none if atoms.ids is None else atoms.ids,
+                types=none if atoms.types is None else atoms.types,
+            ),
             n_atoms=n_atoms,
             cells=cells,
             origins=origins,
@@ -184,7 +197,7 @@ class _Headers:
 
     columns: tuple[tuple[str, ...], ...]
     """Different column lists; that of the first frame comes first."""
-    header: Ints
+    order: Ints
     """(t,) index of the column list of each frame."""
     style: str
     unnamed: UnnamedUnits | None

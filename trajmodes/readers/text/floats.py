@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from trajmodes.kernels import inner_kernel, kernel
-from trajmodes.readers.text.intrinsics import (
+from trajmodes.readers.text.scan import (
     as_double,
     high_product,
     leading_zeros,

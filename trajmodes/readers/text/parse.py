@@ -3,16 +3,24 @@
 A *plan* gives for each column what to do with its token: skip it, use it as the id or type of
 the atom, or write it to component ``code % 3`` of field ``code // 3``. Rows are written to the
 index of their id, so nothing is sorted afterwards. `rows` contains the compiled parser.
+
+Frames are parsed from byte ranges: a read loads the text of a few frames at a time (about
+`_PIECE` bytes, or one frame if that is larger), and parses it into the returned arrays. Every
+read opens the files again, so any number of threads and processes can read at once.
 """
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from trajmodes.arrays import Ints
+from trajmodes.arrays import Floats, Ints
+from trajmodes.errors import DataError
 from trajmodes.readers.text.floats import PADDING
-from trajmodes.readers.text.lines import Bytes
 from trajmodes.readers.text.rows import (
     DONE,
     EXTRA_ROWS,
+    ID,
     LONG_ROW,
     MISSING_ROWS,
     N_PENDING,
@@ -27,7 +35,10 @@ from trajmodes.readers.text.rows import (
     Work,
     parse_rows,
 )
+from trajmodes.readers.text.scan import Bytes
+from trajmodes.readers.text.source import TextSource
 
+_PIECE = 1 << 21
 _PENDING = 256
 _EDGES = 2048
 _SPACES = frozenset(b" \t\n\v\f\r")
@@ -44,11 +55,99 @@ class TextFault(Exception):  # noqa: N818 - becomes a DataError
 def padded(size: int) -> Bytes:
     """Buffer for a text of ``size`` bytes, followed by the newlines that the kernels rely on.
 
-    Nothing is needed before it: rows in its first `lines.BLOCK` bytes take the slower path.
+    Nothing is needed before it: rows in its first `scan.BLOCK` bytes take the slower path.
     """
     buffer = np.empty(size + PADDING, dtype=np.uint8)
     buffer[size:] = 10
     return buffer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FrameRows:
+    """Byte ranges of the rows of frames, and how they are parsed."""
+
+    sources: tuple[TextSource, ...]
+    columns: tuple[tuple[str, ...], ...]
+    """Names of the columns for messages; one list for each order of the columns."""
+    plans: tuple[Ints, ...]
+    """(c,) plan for each order of the columns."""
+    ids: Ints
+    """(a,) sorted ids; empty if rows are taken in the order of the file."""
+    types: Ints
+    """(a,) types that the rows must have; empty if they have none."""
+    file: Ints
+    """(t,) index into ``sources``."""
+    order: Ints
+    """(t,) index into ``columns`` and ``plans``."""
+    numbers: Ints
+    """(t,) number of the frame, for messages."""
+    steps: Ints
+    """(t,) simulation step, for messages."""
+    starts: Ints
+    """(t,) byte at which the rows start."""
+    stops: Ints
+    """(t,) byte at which they stop."""
+
+    def fill(self, start: int, stop: int, fields: Floats) -> None:
+        """Parse frames [start, stop) into fields (f, t, a, 3).
+
+        Raises
+        ------
+        DataError
+            If the text is invalid, or the file has changed.
+        """
+        for low, high in self._pieces(start, stop):
+            self._fill_piece(low, high, low - start, fields)
+
+    def name_of(self, frame: int) -> str:
+        """File, number and step of a frame, for messages."""
+        path = self.sources[self.file[frame]].stamp.path
+        return f"{path}, frame {self.numbers[frame]}, step {self.steps[frame]}"
+
+    def place(self, frame: int, atom: int) -> str:
+        """File and line of an atom in a frame."""
+        source, start = self.sources[self.file[frame]], int(self.starts[frame])
+        row = atom
+        if len(self.ids):
+            column = int(np.flatnonzero(self.plans[self.order[frame]] == ID)[0])
+            rows = source.data(start, int(self.stops[frame]) - start).splitlines()
+            ids = (int(row.split()[column]) for row in rows)
+            row = next(number for number, one in enumerate(ids) if one == self.ids[atom])
+        return f"{source.stamp.path}, line {source.line_at(start) + row}"
+
+    def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Divide frames [start, stop) into ranges that are read and parsed together."""
+        arrays = (self.file, self.order, self.starts, self.stops)
+        files, orders, starts, stops = (array[start:stop].tolist() for array in arrays)
+        low = 0
+        for t in range(1, stop - start + 1):
+            if (
+                t == stop - start
+                or files[t] != files[low]
+                or orders[t] != orders[low]
+                or starts[t] < stops[t - 1]
+                or stops[t] - starts[low] > _PIECE
+            ):
+                yield start + low, start + t
+                low = t
+
+    def _fill_piece(self, low: int, high: int, first: int, fields: Floats) -> None:
+        """Parse frames [low, high) of one piece into the fields from frame ``first`` on."""
+        source, order = self.sources[self.file[low]], self.order[low]
+        offset, size = int(self.starts[low]), int(self.stops[high - 1] - self.starts[low])
+        text = padded(size)
+        spans = np.stack([self.starts[low:high], self.stops[low:high]], axis=1) - offset
+        target = Target(self.plans[order], self.ids, self.types, fields)
+        try:
+            with source.reading() as descriptor:
+                source.fill(descriptor, text[:size], offset)
+                fill_rows(text, spans, first, target)
+        except TextFault as fault:
+            names = self.columns[order]
+            column = f", column {names[fault.column]}" if 0 <= fault.column < len(names) else ""
+            line = source.line_at(offset + fault.at)
+            where = f"{self.name_of(low + fault.frame)}, line {line}{column}"
+            raise DataError(fault.what, where=where) from None
 
 
 def fill_rows(text: Bytes, places: Ints, first: int, target: Target) -> None:
@@ -105,23 +204,11 @@ def _round_pending(text: Bytes, target: Target, pending: Ints, places: Ints) -> 
         flat[place] = float(text[start:stop].tobytes())
         if not np.isfinite(flat[place]):
             frame = int(np.searchsorted(places[:, 0], start, side="right")) - 1
-            what = f"'{token_at(text, start)}' is not a finite number"
+            what = f"'{_token_at(text, start)}' is not a finite number"
             raise TextFault(what, frame=frame, row=-1, column=-1, at=start)
 
 
-def row_of(text: bytes, column: int | None, number: int) -> int:
-    """Row of an atom among those of a frame, from 0.
-
-    ``column`` is the column of the ids, None where atoms are in the order of the file;
-    ``number`` is the id of the atom, or its index.
-    """
-    if column is None:
-        return number
-    ids = (int(row.split()[column]) for row in text.splitlines())
-    return next(row for row, one in enumerate(ids) if one == number)
-
-
-def token_at(text: Bytes, at: int) -> str:
+def _token_at(text: Bytes, at: int) -> str:
     """Find the token around an offset, cut at 40 characters, for messages."""
     start = at
     while start > 0 and text[start - 1] > 32 and at - start < 40:
@@ -143,7 +230,7 @@ def _offset_of_token(text: Bytes, at: int, column: int) -> int:
 
 
 def _describe(status: int, text: Bytes, at: int, target: Target) -> str:
-    token = token_at(text, at)
+    token = _token_at(text, at)
     if status == NOT_A_NUMBER and token.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
         status = NOT_FINITE
     comma = ": decimals must be written with a point" if "," in token else ""

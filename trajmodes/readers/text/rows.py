@@ -21,8 +21,7 @@ from trajmodes.readers.text.floats import (
     plain_decimal,
     plain_integer,
 )
-from trajmodes.readers.text.intrinsics import load_byte
-from trajmodes.readers.text.lines import BLOCK, Bytes, find_edges
+from trajmodes.readers.text.scan import BLOCK, Bytes, find_edges, is_space, load_byte
 
 SKIP, ID, TYPE = -1, -2, -3
 """Codes of a plan; a code from zero on is component ``code % 3`` of field ``code // 3``."""
@@ -84,15 +83,9 @@ def _index_of_id(ids: Ints, wanted: Any) -> Any:
 
 
 @inner_kernel(error_model="numpy")
-def _is_space(byte: Any) -> Any:
-    """Whether a byte is a space in the sense of C, as in `lines`."""
-    return byte == 32 or 9 <= byte <= 13
-
-
-@inner_kernel(error_model="numpy")
 def _skip_blanks(address: int, at: int) -> int:
     byte = load_byte(address + at)
-    while _is_space(byte) and byte != 10:
+    while is_space(byte) and byte != 10:
         at += 1
         byte = load_byte(address + at)
     return at
@@ -130,9 +123,9 @@ def _parse_row(address: int, plan: Ints, work: Work) -> tuple[int, int, int, int
             value, at, verdict = parse_integer(address, at)
             atom = value if code == ID else atom
             kind = value if code == TYPE else kind
-        while code == SKIP and not _is_space(load_byte(address + at)):
+        while code == SKIP and not is_space(load_byte(address + at)):
             at += 1
-        if verdict == WRONG or not _is_space(load_byte(address + at)):
+        if verdict == WRONG or not is_space(load_byte(address + at)):
             return NOT_A_NUMBER, atom, kind, n_tokens
     at = _skip_blanks(address, at)
     state[COLUMN], state[AT] = len(plan), at
@@ -216,7 +209,7 @@ def _plain_skip(view: tuple[int, int, int, int], edges: Ints) -> bool:
     address, n_rows, edge, width = view
     empty = 0
     for row in range(n_rows):
-        empty += _is_space(load_byte(address + edges[row * width + edge]))
+        empty += is_space(load_byte(address + edges[row * width + edge]))
     return empty == 0
 
 

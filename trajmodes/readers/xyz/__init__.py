@@ -1,6 +1,5 @@
 """Read plain and extended XYZ files.
 
 In: XYZ files of one run. Out: a `Trajectory`. Start with `open`. `comment` parses the comment
-line, `columns` chooses columns and units, `first_frame` describes the atoms, and `index` (with
-the compiled `walk`) finds the frames.
+line and chooses the columns, `first_frame` describes the atoms, and `index` finds the frames.
 """

@@ -3,7 +3,8 @@
 Programs write more than any specification allows: keys in either case, flags without a value,
 values bare, in double or single quotes, in braces, in (nested) brackets, blanks around the
 equals sign, quotes and backslashes escaped by a backslash. A line that is not such a list is an
-ordinary comment, unless it sets ``Lattice`` or ``Properties``.
+ordinary comment, unless it sets ``Lattice`` or ``Properties``. `choose_fields` chooses the
+columns that are read; the format fixes their names, but programs use others as well.
 
 Grammar after https://github.com/libAtoms/extxyz (specification in its README) and ASE 3.29.
 """
@@ -189,3 +190,81 @@ def parse_properties(text: str) -> Mapping[str, Property]:
     if len(words) % 3:
         raise DataError(f"Properties is not a list of name:kind:count triplets: {text[:60]!r}")
     return properties
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Index of the first column of each field, counted from 0; None where there is none."""
+
+    n_columns: int
+    species: int | None
+    numbers: int | None
+    """Atomic numbers, used where there are no species."""
+    ids: int | None
+    types: int | None
+    mass: int | None
+    position: int
+    velocity: int | None
+    force: int | None
+    velocity_name: str
+    """Name of the velocities; ``momenta`` are divided by the masses."""
+    force_name: str
+    unwrapped: bool
+    """Whether the positions are continuous in time."""
+    ignored: tuple[str, ...]
+    """Names of other forces, which are not read."""
+
+
+# Names in lower case, the preferred one first.
+_POSITIONS = ("unwrapped_position", "pos", "positions", "position")
+_FORCES = ("forces", "force", "mace_forces", "ref_forces")
+_VELOCITIES = ("momenta", "velo", "vel", "velocities", "velocity")
+_SPECIES = ("species", "element", "elements", "symbols", "symbol")
+_NUMBERS = ("z", "numbers", "atomic_numbers")
+
+
+def choose_fields(properties: Mapping[str, Property]) -> Fields:
+    """Choose the columns to read from those of a frame, given by name in lower case.
+
+    Raises
+    ------
+    DataError
+        If there are no positions, or a field has the wrong kind or number of columns.
+    """
+
+    def first(names: tuple[str, ...], kinds: str, count: int) -> tuple[int | None, str]:
+        for name in names:
+            if name in properties:
+                found = properties[name]
+                if found.kind not in kinds or found.count != count:
+                    raise DataError(
+                        f"Properties contains {found.name}:{found.kind}:{found.count}",
+                        why=f"{found.name} should have {count} columns of kind {kinds}",
+                    )
+                return found.first, name
+        return None, ""
+
+    position, position_name = first(_POSITIONS, "R", 3)
+    if position is None:
+        raise DataError(
+            f"Properties names no positions among {', '.join(properties)}",
+            fix="write the positions as pos:R:3",
+        )
+    velocity, velocity_name = first(_VELOCITIES, "R", 3)
+    force, force_name = first(_FORCES, "R", 3)
+    last = max(properties.values(), key=lambda item: item.first)
+    return Fields(
+        n_columns=last.first + last.count,
+        species=first(_SPECIES, "S", 1)[0],
+        numbers=first(_NUMBERS, "I", 1)[0],
+        ids=first(("id", "ids"), "I", 1)[0],
+        types=first(("type", "types"), "I", 1)[0],
+        mass=first(("mass", "masses"), "R", 1)[0],
+        position=position,
+        velocity=velocity,
+        force=force,
+        velocity_name=velocity_name,
+        force_name=force_name,
+        unwrapped=position_name == "unwrapped_position",
+        ignored=tuple(n for n in _FORCES if n in properties and n != force_name),
+    )

@@ -13,9 +13,10 @@ from trajmodes.notes import Note
 from trajmodes.readers.text.source import TextSource
 from trajmodes.readers.trajectory import AtomTable, is_symbol, order_by_id
 from trajmodes.readers.units import UnitFactors, unit_factors
-from trajmodes.readers.xyz.columns import Fields, choose_fields
 from trajmodes.readers.xyz.comment import (
     PLAIN_PROPERTIES,
+    Fields,
+    choose_fields,
     parse_comment,
     parse_integer,
     parse_properties,

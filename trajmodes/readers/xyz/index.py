@@ -1,21 +1,28 @@
-"""Byte ranges of the frames of an XYZ file, and the contents of their comment lines."""
+"""Byte ranges of the frames of an XYZ file, and the contents of their comment lines.
+
+XYZ has no mark between frames, so frames are found by counting lines, in one compiled pass. As
+every line is visited anyway, each row is also compared with the species of the first frame, so
+that atoms that exchange places are found before anything is computed.
+"""
 
 from collections.abc import Mapping
 from math import isnan, nan
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
-from trajmodes.readers.text.floats import PADDING
-from trajmodes.readers.text.lines import Bytes
+from trajmodes.kernels import inner_kernel, kernel
+from trajmodes.readers.text.floats import DECIDED, PADDING
+from trajmodes.readers.text.floats import parse_integer as integer_at
 from trajmodes.readers.text.parse import padded
+from trajmodes.readers.text.scan import Bytes, line_end
 from trajmodes.readers.text.source import TextSource
-from trajmodes.readers.xyz.columns import choose_fields
 from trajmodes.readers.xyz.comment import (
     PLAIN_PROPERTIES,
+    choose_fields,
     parse_comment,
     parse_integer,
     parse_lattice,
@@ -23,24 +30,134 @@ from trajmodes.readers.xyz.comment import (
     parse_real,
 )
 from trajmodes.readers.xyz.first_frame import FirstFrame, with_location
-from trajmodes.readers.xyz.walk import (
-    ALIEN_ROW,
-    BAD_COUNT,
-    COUNT,
-    MORE,
-    OTHER_COUNT,
-    PAUSED,
-    ROWS,
-    Expected,
-    Found,
-    walk_lines,
-)
 
 Index = dict[str, npt.NDArray[Any]]
 
 _CHUNK = 1 << 22
 _CAPACITY = 1024
 _LARGEST_STEP = float(1 << 53)
+
+_MORE, _PAUSED, _BAD_COUNT, _OTHER_COUNT, _ALIEN_ROW, _OTHER_SPECIES = 0, 1, 2, 3, 4, 5
+_COUNT, _COMMENT, _ROWS = 0, 1, 2
+
+
+class Expected(NamedTuple):
+    """Required contents of the rows of all frames, from the first frame."""
+
+    n_atoms: int
+    names: Bytes
+    """The species of all atoms, concatenated, in the order of the ids if there are any."""
+    starts: Ints
+    """(a + 1) offset of each species in `names`."""
+    ids: Ints
+    """(a,) sorted ids; empty if there are none."""
+    species_column: int
+    """Column of the species; −1 if there is none."""
+    id_column: int
+    """Column of the ids; −1 if there is none."""
+
+
+class Found(NamedTuple):
+    """Output arrays of `_walk_lines`."""
+
+    comments: Ints
+    """(n, 2) start and stop of each comment line."""
+    ends: Ints
+    """(n,) offset after the last row of each frame."""
+
+
+@inner_kernel()
+def _token(text: Bytes, at: int, column: int) -> int:
+    """Offset where the token of a column begins, or where the line ends."""
+    while text[at] == 32 or text[at] == 9:
+        at += 1
+    for _ in range(column):
+        while text[at] > 32:
+            at += 1
+        while text[at] == 32 or text[at] == 9:
+            at += 1
+    return at
+
+
+@inner_kernel()
+def _check_row(text: Bytes, at: int, row: int, expected: Expected) -> int:
+    """Whether a row is of the same atom (by place or id) as in the first frame."""
+    place = row
+    if expected.id_column >= 0:
+        number, _, verdict = integer_at(text.ctypes.data, _token(text, at, expected.id_column))
+        if verdict != DECIDED:
+            return _ALIEN_ROW
+        place = int(np.searchsorted(expected.ids, number))
+        if place == len(expected.ids) or expected.ids[place] != number:
+            return _ALIEN_ROW
+    at = _token(text, at, expected.species_column)
+    for name in range(expected.starts[place], expected.starts[place + 1]):
+        if text[at] != expected.names[name]:
+            return _OTHER_SPECIES
+        at += 1
+    return _OTHER_SPECIES if text[at] > 32 else _MORE
+
+
+@inner_kernel()
+def _read_count(text: Bytes, at: int, expected: Expected) -> tuple[int, int]:
+    """Read the number of atoms, and check it; −1 for a blank line."""
+    first = at
+    while text[first] != 10 and (text[first] == 32 or 9 <= text[first] <= 13):
+        first += 1
+    if text[first] == 10:
+        return -1, _MORE
+    count, after, verdict = integer_at(text.ctypes.data, first)
+    if verdict != DECIDED or text[_token(text, after, 0)] > 32:
+        return 0, _BAD_COUNT
+    return count, _MORE if count == expected.n_atoms else _OTHER_COUNT
+
+
+@kernel()
+def _walk_lines(text: Bytes, stop: int, state: Ints, expected: Expected, found: Found) -> int:
+    """Parse the complete lines of a piece of a file.
+
+    Parameters
+    ----------
+    text
+        The piece, followed by a newline and `floats.PADDING` readable bytes.
+    stop
+        Bytes of the piece.
+    state
+        (5,) changed in place, so that the next piece continues where this one ends: offset,
+        kind of the next line, rows left in the frame, number of comments and ends in `found`.
+
+    Returns
+    -------
+    _MORE at the end of the piece, _PAUSED if `found` is full, or the error of the current line.
+    """
+    at, kind, left, n_comments, n_ends = state[0], state[1], state[2], state[3], state[4]
+    status = _MORE
+    while status == _MORE:
+        if kind == _ROWS and left == 0:
+            found.ends[n_ends] = at
+            n_ends += 1
+            kind = _COUNT
+        if max(n_comments, n_ends) == len(found.ends):
+            status = _PAUSED
+            break
+        end = line_end(text, at, stop)
+        if end == stop:
+            break
+        if kind == _ROWS:
+            if expected.species_column >= 0:
+                status = _check_row(text, at, expected.n_atoms - left, expected)
+            left -= status == _MORE
+        elif kind == _COMMENT:
+            found.comments[n_comments, 0], found.comments[n_comments, 1] = at, end
+            n_comments += 1
+            kind = _ROWS
+        else:
+            left, status = _read_count(text, at, expected)
+            kind = _COUNT if left < 0 else _COMMENT
+        if status == _MORE:
+            at = end + 1
+    state[0], state[1], state[2], state[3], state[4] = at, kind, left, n_comments, n_ends
+    return status
 
 
 class _Table:
@@ -177,7 +294,7 @@ def index_frames(source: TextSource, first: FirstFrame) -> Index:
                     why="this is not an XYZ file, or it is damaged",
                 )
     arrays = table.arrays()
-    rest = state[1] != COUNT or buffer[at:size].tobytes().strip()
+    rest = state[1] != _COUNT or buffer[at:size].tobytes().strip()
     end = table.stops[-1] if table.stops else first.start
     step = table.marks[len(table.stops)][0] if len(table.marks) > len(table.stops) else nan
     arrays["incomplete"] = np.array(
@@ -188,20 +305,20 @@ def index_frames(source: TextSource, first: FirstFrame) -> Index:
 
 def _walk_piece(table: _Table, text: Bytes, position: int, state: Ints, found: Found) -> None:
     """Parse the lines of a piece of the file that starts at a byte offset."""
-    size, status = len(text) - PADDING, PAUSED
-    while status == PAUSED:
+    size, status = len(text) - PADDING, _PAUSED
+    while status == _PAUSED:
         state[3:] = 0
-        status = walk_lines(text, size, state, table.expected, found)
+        status = _walk_lines(text, size, state, table.expected, found)
         ends = found.ends[: state[4]]
         for start, stop in found.comments[: state[3]].tolist():
             line = text[start:stop].tobytes()
             if table.add_comment(line, position + start, position + stop):
                 # The rows after this comment were checked against the wrong columns: go back.
-                state[:3] = stop + 1, ROWS, len(table.first.rows)
-                ends, status = ends[ends <= start], PAUSED
+                state[:3] = stop + 1, _ROWS, len(table.first.rows)
+                ends, status = ends[ends <= start], _PAUSED
                 break
         table.stops += (ends + position).tolist()
-    if status != MORE:
+    if status != _MORE:
         at = int(state[0])
         raise _line_error(table, status, position + at, text[at:size])
 
@@ -213,19 +330,19 @@ def _line_error(table: _Table, status: int, at: int, rest: Bytes) -> DataError:
     where = f"{table.source.stamp.path}, frame {frame}, line {table.source.line_at(at)}"
     n_atoms = len(table.first.rows)
     begins = f"the line begins with {line_text[:40]!r}"
-    if status == BAD_COUNT:
+    if status == _BAD_COUNT:
         return DataError(
             f"{begins} where the number of atoms is expected",
             where=where,
             why="the frame before has a row too many or too few",
         )
-    if status == OTHER_COUNT:
+    if status == _OTHER_COUNT:
         return DataError(
             f"the frame has {line_text.split()[0]} atoms, but the first one has {n_atoms}",
             where=where,
             why="the file contains several systems, or atoms were lost",
         )
-    if status == ALIEN_ROW:
+    if status == _ALIEN_ROW:
         return DataError(f"{begins}, an atom id that the first frame lacks", where=where)
     missing = line_text.split() == [str(n_atoms)]
     return DataError(

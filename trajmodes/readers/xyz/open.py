@@ -1,19 +1,20 @@
 """Open XYZ files: find all frames, recognise the program, order the frames and read them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
 from trajmodes.readers.text.index_cache import cached_index
-from trajmodes.readers.text.parse import TextFault, fill_rows, padded, row_of
-from trajmodes.readers.text.rows import ID, SKIP, TYPE, Target
+from trajmodes.readers.text.parse import FrameRows
+from trajmodes.readers.text.rows import ID, SKIP, TYPE
 from trajmodes.readers.text.source import TextSource, incomplete_end, open_source
 from trajmodes.readers.time_axis import kept_frames, time_axis
 from trajmodes.readers.trajectory import (
@@ -24,9 +25,8 @@ from trajmodes.readers.trajectory import (
     rounding_notes,
     rounding_of,
 )
-from trajmodes.readers.units import UnitFactors
-from trajmodes.readers.xyz.columns import Fields, choose_fields, choose_units, recognise_program
-from trajmodes.readers.xyz.comment import parse_properties
+from trajmodes.readers.units import UnitFactors, choose_units, recognise_program
+from trajmodes.readers.xyz.comment import Fields, choose_fields, parse_properties
 from trajmodes.readers.xyz.first_frame import (
     FirstFrame,
     check_unit_style,
@@ -36,37 +36,15 @@ from trajmodes.readers.xyz.first_frame import (
 from trajmodes.readers.xyz.index import Index, index_frames
 from trajmodes.units import DALTON
 
-_PIECE = 1 << 21
-"""Bytes that are read and parsed together, unless a frame is larger."""
-
-
 _SAMPLE_BYTES = 1 << 14
 _SAMPLE_ROWS = 64
-
-
-class XyzFile(NamedTuple):
-    """One file, and the plans of its columns."""
-
-    source: TextSource
-    plans: tuple[Ints, ...]
-    """(c,) plan of `parse.fill_rows` for each order of the columns that occurs."""
-    ids: Ints
-    """(a,) sorted ids; empty if there are none."""
-    types: Ints
-    """(a,) types; empty if there are none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class XyzFrames:
     """Frames of XYZ files."""
 
-    files: tuple[XyzFile, ...]
-    places: Ints
-    """(t, 5) file, order of the columns, number of the frame in the file, start and stop of its
-    rows.
-    """
-    steps: Ints
-    """(t,) simulation step, for messages."""
+    rows: FrameRows
     n_atoms: int
     cells: Floats
     """(t, 3, 3), unit: Å."""
@@ -79,8 +57,7 @@ class XyzFrames:
         """Read frames [start, stop)."""
         n_fields = sum(factor is not None for factor in self.factors)
         fields = np.empty((n_fields, stop - start, self.n_atoms, 3))
-        for low, high in self._pieces(start, stop):
-            self._parse(low, high, low - start, fields)
+        self.rows.fill(start, stop, fields)
         parsed = iter(fields)
         positions, *others = (
             None if factor is None else _scaled(next(parsed), factor) for factor in self.factors
@@ -88,50 +65,9 @@ class XyzFrames:
         assert positions is not None
         return FrameFields(self.cells[start:stop], positions, *others)
 
-    def name_of(self, frame: int) -> str:
-        """File, number and step of a frame, for messages."""
-        file, _, number, _, _ = self.places[frame].tolist()
-        return f"{self.files[file].source.stamp.path}, frame {number}, step {self.steps[frame]}"
-
     def place(self, frame: int, atom: int) -> str:
-        """Name file and line of an atom in a frame."""
-        file, layout, _, start, stop = self.places[frame].tolist()
-        source, plans, ids, _ = self.files[file]
-        named = np.flatnonzero(plans[layout] == ID)
-        column = int(named[0]) if len(named) and len(ids) else None
-        number = atom if column is None else int(ids[atom])
-        row = row_of(source.data(start, stop - start), column, number)
-        return f"{source.stamp.path}, line {source.line_at(start) + row}"
-
-    def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Ranges of frames that are read and parsed together."""
-        rows = self.places[start:stop].tolist()
-        low = 0
-        for t in range(1, len(rows) + bool(rows)):
-            if (
-                t == len(rows)
-                or rows[t][:2] != rows[low][:2]
-                or rows[t][3] < rows[t - 1][4]
-                or rows[t][4] - rows[low][3] > _PIECE
-            ):
-                yield start + low, start + t
-                low = t
-
-    def _parse(self, low: int, high: int, first: int, fields: Floats) -> None:
-        file, layout, _, offset, _ = self.places[low].tolist()
-        source, plans, ids, types = self.files[file]
-        size = int(self.places[high - 1, 4]) - offset
-        text = padded(size)
-        try:
-            with source.reading() as descriptor:
-                source.fill(descriptor, text[:size], offset)
-                target = Target(plans[layout], ids, types, fields)
-                fill_rows(text, self.places[low:high, 3:] - offset, first, target)
-        except TextFault as fault:
-            column = f", column {fault.column + 1}" if fault.column >= 0 else ""
-            line = source.line_at(offset + fault.at)
-            where = f"{self.name_of(low + fault.frame)}, line {line}{column}"
-            raise DataError(fault.what, where=where) from None
+        """File and line of an atom in a frame."""
+        return self.rows.place(frame, atom)
 
 
 def _scaled(field: Floats, factor: Floats) -> Floats:
@@ -180,13 +116,20 @@ def open_xyz(
         _refuse_other_atoms(source, first, firsts[0])
         if options.units is None and first.fields.velocity is not None:
             _refuse_other_program(source, first, firsts[0])
-    places = _places(indices)[kept.frames]
+    sizes = [len(index["stops"]) for index in indices]
+    file = np.repeat(np.arange(len(sources)), sizes)[kept.frames]
+    numbers = np.concatenate([np.arange(size) for size in sizes])[kept.frames]
+
+    def joined(name: str) -> npt.NDArray[Any]:
+        """Join an array of all files, in the order of the kept frames."""
+        return np.concatenate([index[name] for index in indices])[kept.frames]
+
     time, time_notes = time_axis(
         np.concatenate(steps)[kept.frames],
-        np.concatenate([index["times"] for index in indices])[kept.frames] * factors.time,
+        joined("times") * factors.time,
         timestep_fs=options.timestep_fs,
         breaks=kept.breaks,
-        place=lambda t: f"{sources[places[t, 0]].stamp.path}, frame {places[t, 2]}",
+        place=lambda t: f"{sources[file[t]].stamp.path}, frame {numbers[t]}",
     )
     digits, half_unit = _rounding(sources[-1], indices[-1], firsts[-1])
     rounding = half_unit * factors.length
@@ -194,10 +137,13 @@ def open_xyz(
     notes += _notes(firsts[0], program, options, boxed=boxed)
     notes += rounding_notes(rounding, digits, _more_digits(firsts[0], program))
     notes += [*atoms.notes, *kept.notes, *time_notes]
-    cells = np.concatenate([index["cells"] for index in indices])[kept.frames]
     fields, n_atoms = firsts[0].fields, len(firsts[0].rows)
+    # The orders of the columns of all files, one file after the other.
+    layouts = [text for index in indices for text in index["layouts"].tolist()]
+    ends = np.cumsum([0, *(len(index["layouts"]) for index in indices)])
+    plans = tuple(_plan(choose_fields(parse_properties(text))) for text in layouts)
     return Trajectory(
-        paths=tuple(sources[i].stamp.path for i in dict.fromkeys(places[:, 0].tolist())),
+        paths=tuple(sources[i].stamp.path for i in dict.fromkeys(file.tolist())),
         n_atoms=n_atoms,
         time=time,
         atoms=atoms.table,
@@ -211,14 +157,22 @@ def open_xyz(
         rounding=rounding,
         notes=tuple(notes),
         frames=XyzFrames(
-            files=tuple(
-                XyzFile(source, _plans(index), first.ids, atoms.row_types)
-                for source, first, index in zip(sources, firsts, indices, strict=True)
+            rows=FrameRows(
+                sources=tuple(sources),
+                # Messages number the columns from 1, also a superfluous one behind them.
+                columns=tuple(tuple(map(str, range(1, len(plan) + 2))) for plan in plans),
+                plans=plans,
+                ids=firsts[0].ids,
+                types=atoms.row_types,
+                file=file,
+                order=joined("layout") + ends[file],
+                numbers=numbers,
+                steps=time.steps,
+                starts=joined("starts"),
+                stops=joined("stops"),
             ),
-            places=places,
-            steps=time.steps,
             n_atoms=n_atoms,
-            cells=_with_cell(cells * factors.length, cell, where),
+            cells=_with_cell(joined("cells") * factors.length, cell, where),
             factors=_factors(fields, factors, atoms.table),
         ),
     )
@@ -322,11 +276,6 @@ def _refuse_other_program(source: TextSource, first: FirstFrame, leader: FirstFr
         )
 
 
-def _plans(index: Index) -> tuple[Ints, ...]:
-    layouts = [choose_fields(parse_properties(text)) for text in index["layouts"].tolist()]
-    return tuple(map(_plan, layouts))
-
-
 def _plan(fields: Fields) -> Ints:
     """(c,) plan of `parse.fill_rows`."""
     plan = np.full(fields.n_columns, SKIP, dtype=np.int64)
@@ -350,17 +299,6 @@ def _factors(
         velocity = np.sqrt(DALTON) / atoms.masses[:, None]
     force = None if fields.force is None else np.full((1, 1), factors.force)
     return np.full((1, 1), factors.length), velocity, force
-
-
-def _places(indices: Sequence[Index]) -> Ints:
-    """(t, 5) as `XyzFrames.places`."""
-    tables = []
-    for i, index in enumerate(indices):
-        numbers = np.arange(len(index["stops"]))
-        file = np.full_like(numbers, i)
-        columns = [file, index["layout"], numbers, index["starts"], index["stops"]]
-        tables.append(np.stack(columns, axis=1))
-    return np.concatenate(tables).astype(np.int64)
 
 
 def _with_cell(cells: Floats, cell: Floats | None, where: str) -> Floats:
