@@ -137,13 +137,13 @@ class HeatFlow:
     @property
     def spectral(self) -> Floats:
         """(w,) spectral conductivity in eV/(K Å), isotropic part; its integral is κ."""
-        density: Floats = np.diff(_isotropic(self.below_frequency)) / np.diff(self.edges)
+        density: Floats = np.diff(isotropic(self.below_frequency)) / np.diff(self.edges)
         return density
 
     @property
     def cumulative(self) -> Floats:
         """(l,) isotropic part of `below_length` in eV/(K Å ps)."""
-        return _isotropic(self.below_length)
+        return isotropic(self.below_length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class Conductivity:
         freeze(self, sizes, float, speed="g", free_path="g", free_path_sem="g")
 
 
-def _isotropic(tensors: Floats) -> Floats:
-    """(…) one third of the trace of tensors (…, 3, 3)."""
-    mean: Floats = np.trace(tensors, axis1=-2, axis2=-1) / 3.0
+def isotropic(tensors: Floats) -> Floats:
+    """One third of the trace of tensors (…, 3, 3)."""
+    mean: Floats = np.asarray(np.trace(tensors, axis1=-2, axis2=-1) / 3.0)
     return mean

@@ -96,13 +96,7 @@ class Branches:
 
 
 def group_velocities(constants: ForceConstants, qpoints: npt.ArrayLike) -> Branches:
-    """Frequencies and group velocities at q points (q, 3) in reduced coordinates.
-
-    Raises
-    ------
-    DataError
-        As `modes_at`.
-    """
+    """Frequencies and group velocities at q points (q, 3) in reduced coordinates."""
     q_qx = checked_qpoints(qpoints)
     n_modes = 3 * constants.crystal.n_sites
     omega, velocity = np.empty((len(q_qx), n_modes)), np.empty((len(q_qx), n_modes, 3))
@@ -143,22 +137,13 @@ def _branches(total: LatticeSum, q_qx: Floats) -> Branches:
 
 def _split_degenerate(v_xqmn: Complexes, starts_qm: Bools, slope_qmx: Floats) -> None:
     """Set ∂ω²/∂k of degenerate branches to that of the branches that leave along n."""
-    for place, first, size in _degenerate(starts_qm):
+    lowest = np.flatnonzero(starts_qm)
+    sizes = np.diff(lowest, append=starts_qm.size)
+    for size in np.unique(sizes[sizes > 1]):
+        place, first = np.divmod(lowest[sizes == size], starts_qm.shape[1])
         rows = first[:, None] + np.arange(size)
         # (x, group of branches, size, size)
         v_xgmn = v_xqmn[:, place[:, None, None], rows[:, :, None], rows[:, None, :]]
         _, basis_gmn = np.linalg.eigh(np.tensordot(_DIRECTION, v_xgmn, axes=1))
         split_xgm = np.einsum("gam,xgab,gbm->xgm", basis_gmn.conj(), v_xgmn, basis_gmn)
         slope_qmx[place[:, None], rows] = np.moveaxis(split_xgm.real, 0, -1)
-
-
-def _degenerate(
-    starts_qm: Bools,
-) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], int]]:
-    """Group degenerate branches by size: their q points, their first branches, the size."""
-    n_modes = starts_qm.shape[1]
-    lowest = np.flatnonzero(starts_qm)
-    sizes = np.diff(lowest, append=starts_qm.size)
-    for size in np.unique(sizes[sizes > 1]):
-        place, first = np.divmod(lowest[sizes == size], n_modes)
-        yield place, first, int(size)

@@ -19,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data.anharmonic import Conductivity, HeatFlow
+from trajmodes.data.anharmonic import Conductivity, HeatFlow, isotropic
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.labels import point
@@ -61,18 +61,9 @@ def conductivity(
 ) -> Conductivity:
     """Thermal conductivity from lifetimes at the q points of a supercell.
 
-    Parameters
-    ----------
-    constants
-        The force constants; the lifetimes are those of their modes.
-    supercell
-        The supercell of the run.
-    lifetimes
-        Lifetimes of the sets of modes.
-    temperature
-        Temperature of the run in K.
-    divisions
-        Number of mesh points along each reciprocal lattice vector; `dense_mesh` by default.
+    The lifetimes are those of the modes of the force constants; ``temperature`` in K is that of
+    the run. ``divisions`` are numbers of mesh points along each reciprocal lattice vector, by
+    default those of `dense_mesh`.
 
     Raises
     ------
@@ -140,7 +131,7 @@ def _check_stable(sums: FlowSums, edges: FlowEdges) -> None:
 
 def _check_resolved(sums: FlowSums, lifetimes: ModeLifetimes) -> None:
     """Raise a `DataError` if too much of κ comes from lifetimes that were not measured."""
-    share = float(_isotropic(sums.filled[0]) / _isotropic(sums.kappa[0]))
+    share = float(isotropic(sums.filled[0]) / isotropic(sums.kappa[0]))
     if share > _MOST_FILLED:
         known = lifetimes.resolved
         raise DataError(
@@ -176,15 +167,15 @@ def _replicate_deviations(
         strengths = all_strengths(lifetimes, square)
         kappa[b] = flow_sums(one, zone, grid, strengths, temperature, edges).kappa
     mean = kappa.mean(axis=0)
-    scale = _isotropic(whole) / _isotropic(mean) * np.sqrt(1.0 - 1.0 / len(kappa))
+    scale = isotropic(whole) / isotropic(mean) * np.sqrt(1.0 - 1.0 / len(kappa))
     deviations: Floats = scale[:, None, None] * (kappa - mean)
     return deviations
 
 
 def _length_range(sums: FlowSums) -> slice:
     """Range of mean free paths in which heat is carried, common to both heat capacities."""
-    below_lk = np.cumsum(_isotropic(sums.at_length), axis=0)[:-1]
-    carried_lk = below_lk / _isotropic(sums.kappa)
+    below_lk = np.cumsum(isotropic(sums.at_length), axis=0)[:-1]
+    carried_lk = below_lk / isotropic(sums.kappa)
     first = int((carried_lk <= _ROUNDING).all(axis=1).sum())
     last = int((carried_lk < 1.0 - _ROUNDING).any(axis=1).sum())
     return slice(max(0, first - 1), last + 1)
@@ -205,27 +196,21 @@ def _symmetrised_flow(
             sums.at_length[:, kind],
         )
     )
-    isotropic = _isotropic(kappa)
+    mean = isotropic(kappa)
     below_length = np.cumsum(at_length, axis=0)[:-1]
     span = _length_range(sums)
     return HeatFlow(
         kappa=kappa,
         kappa_sem=np.sqrt((errors**2).sum(axis=0)),
-        isotropic=float(isotropic),
-        isotropic_sem=float(np.sqrt((_isotropic(errors) ** 2).sum())),
-        long_wave_share=float(_isotropic(sums.long_waves[kind]) / _isotropic(sums.kappa[kind])),
-        filled_share=float(_isotropic(filled) / isotropic),
+        isotropic=float(mean),
+        isotropic_sem=float(np.sqrt((isotropic(errors) ** 2).sum())),
+        long_wave_share=float(isotropic(sums.long_waves[kind]) / isotropic(sums.kappa[kind])),
+        filled_share=float(isotropic(filled) / mean),
         edges=edges.omega,
         below_frequency=below_frequency,
         length=_LENGTHS[span],
         below_length=below_length[span],
     )
-
-
-def _isotropic(tensors: Floats) -> Floats:
-    """One third of the trace of (…, 3, 3)."""
-    mean: Floats = np.asarray(np.trace(tensors, axis1=-2, axis2=-1) / 3.0)
-    return mean
 
 
 def _rotations(crystal: Crystal) -> Floats:

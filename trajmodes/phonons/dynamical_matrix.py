@@ -22,7 +22,7 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError
 
-# Largest difference between Φ(R) and the transpose of Φ(−R), relative to the largest force
+# Largest change of force constants when members are exchanged, relative to the largest force
 # constant, that is accepted as rounding. Text files have few digits.
 _ASYMMETRY = 1e-6
 # Working memory of one chunk of q points; results do not depend on it.
@@ -95,7 +95,13 @@ def lattice_sums(constants: ForceConstants, replicates: Floats) -> Iterator[Latt
         table = (add_up @ values.reshape(-1, 9)).reshape(len(found), s, s, 3, 3)
         phi_rkl = table.swapaxes(2, 3).reshape(len(found), 3 * s, 3 * s)
         twin_rkl = phi_rkl[::-1].swapaxes(1, 2)
-        _check_exchange(phi_rkl, twin_rkl)
+        if error := exchange_error(phi_rkl, twin_rkl, "second"):
+            raise DataError(
+                "the force constants of (i, j, R) and (j, i, −R) are not transposes of each "
+                f"other: they differ by {error:.2g} of the largest one",
+                why="a second derivative does not depend on the order of its indices",
+                fix="list every pair in both directions, with values transposed",
+            )
         phi_rkl = 0.5 * (phi_rkl + twin_rkl)[middle:]
         transposed = phi_rkl.swapaxes(1, 2)
         even, odd = phi_rkl + transposed, phi_rkl - transposed
@@ -104,18 +110,18 @@ def lattice_sums(constants: ForceConstants, replicates: Floats) -> Iterator[Latt
         yield LatticeSum(constants.crystal, found[middle:], *halves)
 
 
-def _check_exchange(phi_rkl: Floats, twin_rkl: Floats) -> None:
-    worst = float(np.abs(phi_rkl - twin_rkl).max(initial=0.0))
-    largest = float(np.abs(phi_rkl).max(initial=0.0))
+def exchange_error(values: Floats, exchanged: Floats, order: str) -> float:
+    """Largest change under exchange of members over the largest value; 0 if it is rounding.
+
+    A `DataError` is raised if the values are not finite; ``order`` names them in its message.
+    """
+    largest = float(np.abs(values).max(initial=0.0))
     if not np.isfinite(largest):
-        raise DataError("the force constants contain numbers that are not finite")
-    if worst > _ASYMMETRY * largest:
         raise DataError(
-            "the force constants of (i, j, R) and (j, i, −R) are not transposes of each other: "
-            f"they differ by {worst / largest:.2g} of the largest one",
-            why="a second derivative does not depend on the order of its indices",
-            fix="list every pair in both directions, with values transposed",
+            f"the force constants of {order} order contain numbers that are not finite"
         )
+    worst = float(np.abs(values - exchanged).max(initial=0.0))
+    return worst / largest if worst > _ASYMMETRY * largest else 0.0
 
 
 def q_chunks(total: LatticeSum, n_qpoints: int) -> Iterator[slice]:

@@ -48,28 +48,25 @@ class Gruneisen:
     At the members of a star the tensors are rotated copies of each other.
     """
 
-    crystal: Crystal
-    qpoints: Floats
-    """(q, 3), reduced coordinates, no 2π."""
     omega: Floats
     """(q, m), unit: rad/ps. Negative if imaginary."""
     gamma: Floats
     """(q, m), no unit. −(V/ω) ∂ω/∂V; nan where ω² is not positive, and for the acoustic modes
     at Γ."""
-    gamma_sem: Floats | None
-    """(q, m); None without replicates of the force constants."""
     tensor: Floats
     """(q, m, 3, 3), no unit. −(1/2ω²) ∂ω²/∂ε; nan where γ is."""
-    tensor_sem: Floats | None
-    """(q, m, 3, 3)."""
     slope: Floats
     """(q, m), unit: (rad/ps)². V ∂ω²/∂V of every mode; zero for the acoustic modes at Γ."""
-    slope_sem: Floats | None
+    gamma_sem: Floats | None = None
+    """(q, m) standard errors; None without replicates of the force constants."""
+    tensor_sem: Floats | None = None
+    """(q, m, 3, 3)."""
+    slope_sem: Floats | None = None
     """(q, m), unit: (rad/ps)²."""
 
     def __post_init__(self) -> None:
-        sizes = {"m": 3 * self.crystal.n_sites}
-        freeze(self, sizes, float, qpoints="q 3", omega="q m", gamma="q m", gamma_sem="q m")
+        sizes: dict[str, int] = {}
+        freeze(self, sizes, float, omega="q m", gamma="q m", gamma_sem="q m")
         freeze(self, sizes, float, tensor="q m 3 3", tensor_sem="q m 3 3")
         freeze(self, sizes, float, slope="q m", slope_sem="q m")
 
@@ -84,15 +81,8 @@ def gruneisen_at(
 def gruneisen_of(constants: ForceConstants, modes: Modes, *, relaxed: bool = True) -> Gruneisen:
     """Grüneisen parameters of modes; replicates of both orders give error bars.
 
-    Parameters
-    ----------
-    constants
-        Force constants of second and third order.
-    modes
-        Modes of the same force constants, from `modes_at`.
-    relaxed
-        Whether the sublattices relax under strain; otherwise they follow the homogeneous
-        strain (clamped ions).
+    The modes are those of the same force constants. The sublattices relax under strain, or
+    follow the homogeneous strain (clamped ions).
 
     Raises
     ------
@@ -109,15 +99,7 @@ def gruneisen_of(constants: ForceConstants, modes: Modes, *, relaxed: bool = Tru
         for part, response in strain_responses(constants, modes, relaxed=relaxed)
     ]
     joined = {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
-    return Gruneisen(
-        crystal=constants.crystal,
-        qpoints=modes.qpoints,
-        omega=modes.omega,
-        gamma=joined["gamma"],
-        tensor=joined["tensor"],
-        slope=joined["slope"],
-        **{name: joined.get(name) for name in ("gamma_sem", "tensor_sem", "slope_sem")},
-    )
+    return Gruneisen(modes.omega, **joined)
 
 
 def is_defined(constants: ForceConstants, modes: Modes) -> Bools:
@@ -197,14 +179,8 @@ def mean_gruneisen(
 ) -> MeanGruneisen:
     """Average the Grüneisen parameters of all modes on a mesh through Γ.
 
-    Parameters
-    ----------
-    divisions
-        Number n of points along each reciprocal lattice vector. The mean converges as n⁻³.
-    temperatures
-        (k,) temperatures in K for the quantum mean.
-    relaxed
-        As in `gruneisen_of`.
+    The mean converges as n⁻³ with the number n of points along each reciprocal lattice vector;
+    the quantum mean is taken at ``temperatures`` (k,) in K.
 
     Raises
     ------

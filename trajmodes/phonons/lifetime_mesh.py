@@ -268,8 +268,7 @@ def _gaussian_weights(distance: Floats, members: Floats) -> Floats:
 
 def _group_rank(supercell: Supercell, inverse: Floats, corner: Ints) -> Ints:
     """Index in the q group of each lattice point (…, 3), corner = basis · q."""
-    shape = np.array(supercell.shape, dtype=np.int64)
-    to_label = np.rint(shape[:, None] * (np.linalg.inv(supercell.transform) @ inverse))
-    labels: Ints = (corner @ to_label.astype(np.int64).T) % shape
-    rank: Ints = (labels[..., 0] * shape[1] + labels[..., 1]) * shape[2] + labels[..., 2]
+    steps = np.array(supercell.shape)[:, None] * (np.linalg.inv(supercell.transform) @ inverse)
+    labels = np.moveaxis(corner @ np.rint(steps).astype(np.int64).T, -1, 0)
+    rank: Ints = np.ravel_multi_index(tuple(labels), supercell.shape, mode="wrap")
     return rank

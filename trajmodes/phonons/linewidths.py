@@ -58,7 +58,7 @@ def perturbative_linewidths(
     Parameters
     ----------
     constants
-        The force constants. They must have the symmetry of the crystal.
+        They must have the symmetry of the crystal.
     supercell
         The supercell of the run.
     divisions
@@ -66,7 +66,7 @@ def perturbative_linewidths(
         The mesh is enlarged to contain all q points of the supercell. Widths converge slowly
         with the mesh: compare two meshes.
     temperature
-        Temperature in K.
+        In K.
     qpoints
         (q, 3) points of that mesh; by default those of the supercell.
 

@@ -69,8 +69,6 @@ def quasi_particle_constants(
     ----------
     modes
         Modes at the q points of `half_space` of the supercell.
-    supercell
-        The supercell of the run.
     omega
         (g,) frequency ω̃ of each set in rad/ps, negative if imaginary. Sets with nan keep the
         frequency and error of the modes.
@@ -177,8 +175,6 @@ def green_function_constants(
     modes
         Modes at the q points of `half_space` of the supercell. They serve as a basis; their
         frequencies are not used.
-    supercell
-        The supercell of the run.
     covariance
         (b, q, m, m') ⟨Q Q†⟩ in eV ps² of each time block.
     frames

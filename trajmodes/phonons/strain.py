@@ -36,14 +36,12 @@ from trajmodes.errors import DataError
 from trajmodes.phonons.dynamical_matrix import (
     LatticeSum,
     dynamical_matrices,
+    exchange_error,
     lattice_sum,
     lattice_sums,
 )
 from trajmodes.phonons.modes import expectation, set_means, set_starts
 
-# Largest violation of the exchange symmetry, relative to the largest value, that is accepted as
-# rounding; the same as for second order.
-_ASYMMETRY = 1e-6
 # Stiffness of an internal displacement, relative to the largest, below which it is zero.
 _SOFT = 1e-9
 _COMPONENTS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
@@ -100,16 +98,10 @@ class TripletSum:
 
     def _symmetric(self, values: Floats) -> Floats:
         exchanged = values[self.twin].swapaxes(1, 2)
-        worst = float(np.abs(values - exchanged).max(initial=0.0))
-        largest = float(np.abs(values).max(initial=0.0))
-        if not np.isfinite(largest):
-            raise DataError(
-                "the force constants of third order contain numbers that are not finite"
-            )
-        if worst > _ASYMMETRY * largest:
+        if error := exchange_error(values, exchanged, "third"):
             raise DataError(
                 "the change of the force constants under strain depends on the order of the "
-                f"pair, by {worst / largest:.2g} of the largest change",
+                f"pair, by {error:.2g} of the largest change",
                 why="the force constants of third order are not symmetric under exchange of "
                 "their members, or their sum over the last member is not zero",
                 fix="list every triplet in all orders of its members, and impose the acoustic "

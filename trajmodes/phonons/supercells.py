@@ -180,25 +180,20 @@ def _add_block(
 def _operation_image(space: HalfSpace, group: SpaceGroup, operation: int) -> _Image:
     """Find the action of one operation of the group on all q points."""
     supercell = space.supercell
-    shape = np.array(supercell.shape)
+    shape = supercell.shape
     turned_qx = space.qpoints @ np.linalg.inv(group.rotations[operation])
-    steps = turned_qx @ np.linalg.inv(supercell.transform).T * shape
-    labels = np.rint(steps).astype(np.int64)
-    table = np.full(supercell.n_cells, -1, dtype=np.int64)
-    own = _rank(_half_labels(space).T, shape)
-    table[own] = np.arange(space.n_qpoints)
-    place = table[_rank(labels, shape)]
-    conjugate = place < 0
-    place = np.where(conjugate, table[_rank(-labels, shape)], place)
+    steps = turned_qx @ np.linalg.inv(supercell.transform).T * np.array(shape)
+    labels = np.rint(steps).astype(np.int64).T
+    index_of = np.full(supercell.n_cells, -1, dtype=np.int64)
+    index_of[np.ravel_multi_index(tuple(_half_labels(space)), shape)] = np.arange(
+        space.n_qpoints
+    )
+    same = index_of[np.ravel_multi_index(tuple(labels), shape, mode="wrap")]
+    opposite = index_of[np.ravel_multi_index(tuple(-labels), shape, mode="wrap")]
+    conjugate = same < 0
+    place = np.where(conjugate, opposite, same)
     sign = np.where(conjugate, -1.0, 1.0)[:, None]
     g_qx = np.rint(turned_qx - sign * space.qpoints[place])
     phase_qs = np.exp(2j * np.pi * (g_qx @ supercell.crystal.sites.T))
     sites, turn = group.permutations[operation], group.cartesian[operation]
     return _Image(sites, np.ascontiguousarray(turn), place, conjugate, phase_qs)
-
-
-def _rank(labels: Ints, shape: Ints) -> Ints:
-    """Index of each label (q, 3) in C order, modulo the shape of the group."""
-    folded = labels % shape
-    rank: Ints = (folded[:, 0] * shape[1] + folded[:, 1]) * shape[2] + folded[:, 2]
-    return rank
