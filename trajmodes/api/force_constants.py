@@ -150,7 +150,7 @@ class ForceConstants(plain.ForceConstants):
 
     def plot(self, ax: "Axes | None" = None, *, path: str = "auto") -> "Axes":
         """Draw the bands along a path, with ±2 standard errors where these are known."""
-        from trajmodes.report.figures.bands import bands_panel  # noqa: PLC0415 - matplotlib
+        from trajmodes.report.figures.spectral_map import bands_panel  # noqa: PLC0415 - matplotlib
         from trajmodes.report.figures.style import new_axes  # noqa: PLC0415 - matplotlib
 
         dataset = bands_dataset(self.bands(path))

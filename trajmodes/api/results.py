@@ -47,7 +47,7 @@ class Plots:
 
     def bands(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the bands over the measured spectral energy along the path."""
-        return self._draw("bands.bands_panel", "path_distance", ax)
+        return self._draw("spectral_map.bands_panel", "path_distance", ax)
 
     def lifetimes(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the lifetimes of all sets of modes against their frequencies."""

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 
 from trajmodes.phonons.shells import shells_of
-from trajmodes.report.figures.bands import draw_bands, draw_energy_density
+from trajmodes.report.figures.bands import _branch_of_line, draw_gruneisen
 from trajmodes.report.figures.catalogue import FIGURES
 from trajmodes.report.figures.fit import draw_orders
-from trajmodes.report.figures.gruneisen import _branch_of_line, draw_gruneisen
 from trajmodes.report.figures.scan import draw_scan
-from trajmodes.report.figures.spectral_map import empty_sections, patches
+from trajmodes.report.figures.spectral_map import (
+    draw_bands,
+    draw_energy_density,
+    empty_sections,
+    patches,
+)
 from trajmodes.report.figures.style import save_png, sheet
 from trajmodes.report.numbers import point_label
 from trajmodes.results.dataset import to_dataset

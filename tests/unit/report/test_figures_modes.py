@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 
 from trajmodes.data.spectra import Verdict
-from trajmodes.report.figures.bands import draw_bands, draw_energy_density
+from trajmodes.report.figures.bands import draw_renormalised
 from trajmodes.report.figures.energies import draw_covariance, draw_energies
 from trajmodes.report.figures.lifetimes import draw_conductivity, draw_lifetimes
-from trajmodes.report.figures.renormalised import draw_renormalised
 from trajmodes.report.figures.spectra import (
     choose_sets,
     draw_correlations,
     draw_density,
     draw_spectra,
 )
-from trajmodes.report.figures.spectral_map import patches
+from trajmodes.report.figures.spectral_map import draw_bands, draw_energy_density, patches
 from trajmodes.report.figures.style import save_png, sheet
 from trajmodes.results.dataset import to_dataset
 from trajmodes.units import THZ

@@ -10,7 +10,7 @@ from trajmodes.data.results import SpectralEnergy
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.report import write
-from trajmodes.report.figures.bands import draw_bands
+from trajmodes.report.figures.spectral_map import draw_bands
 from trajmodes.report.figures.style import sheet
 from trajmodes.report.mode_table import render_modes
 from trajmodes.report.summary import render_spectral_energy

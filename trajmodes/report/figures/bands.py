@@ -1,108 +1,90 @@
-"""Phonon bands over the spectral energy density along the path, also branch by branch."""
+"""Curves along the band path: fitted and renormalised bands, and Grüneisen parameters."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection, QuadMesh
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
+from scipy.optimize import linear_sum_assignment
 
+from trajmodes.arrays import Floats, Ints
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.report.figures.spectral_map import (
-    draw_map,
-    empty_sections,
-    map_handles,
-    mark_empty_sections,
-    mark_points,
+from trajmodes.report.figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    RED,
+    branch_colours,
+    is_visible,
+    legend_above,
+    letter_panels,
+    line_entry,
+    new_figure,
+    points,
+    sem_of,
 )
-from trajmodes.report.figures.style import BLACK, BLUE, GREY, is_visible, new_figure
-from trajmodes.report.numbers import point_label
-from trajmodes.results.tables import highest_map_freq_thz
+from trajmodes.report.numbers import compact, point_label
 
-_NAME_SIZE = 8.0
-"""Size of the names of points, in points."""
-_NAME_GAP = 3.0
-"""Smallest gap between two names, in points."""
+_Dashes = Literal["-"] | tuple[float, tuple[float, float]]
+
+_NOISE = 0.01
+"""Imaginary frequencies below this part of the highest one are noise at Γ."""
+_NAME_SIZE, _NAME_GAP = 8.0, 3.0
+"""Size of the names of points, and smallest gap between two of them, in points."""
 _NAME_ROWS = 2
 """Rows for names that would overlap; a name that does not fit into one is left out."""
-_PANEL_COLUMNS = 3
-_ROW = 2.2
-"""Height of a row in inches."""
-_HEAD = 0.27
-"""Height of the legend in inches."""
-_SMALL_NAME_SIZE = 7.0
-"""Size of the names of points, in points."""
-_VISIBLE = 0.02
-"""Spectra above this part of the strongest one determine the limits of a panel."""
-_LEAST_MARGIN = 0.01
-"""Smallest margin below and above a branch, as a part of the highest frequency."""
+_KINDS: tuple[tuple[str, str, _Dashes, str], ...] = (
+    ("band_freq_thz", BLUE, "-", "fitted force constants"),
+    ("band_quasi_particle_thz", RED, (0, (5, 1.5)), "quasi-particles"),
+    ("band_displacement_thz", GREEN, (0, (1.5, 1.2)), "displacements"),
+)
+_MEASURED = {
+    "band_quasi_particle_thz": ("freq_spectrum_thz", "o", RED),
+    "band_displacement_thz": ("freq_ratio_thz", "s", GREEN),
+}
+"""Bands → the measured frequencies of the sets that they are made from, marker and colour."""
+_SIGNIFICANT = 2.0
+"""Differences larger than this many errors are significant."""
+_LONGEST = 5.0
+"""Error bars are considered in the limits up to this multiple of the median one."""
+_LEFT, _WIDE = 0.1, 0.88
+"""Both panels of compared bands, as parts of the width."""
+_BANDS, _DIFFERENCES = 3.8, 2.5
+"""Heights of both panels including their labels, in inches."""
+_SAME = 1e-6
+_MOST_NAMED = 6
+"""With more branches than this the legend does not list them."""
 
 
-def draw_bands(dataset: NamedArrays) -> Figure:
-    """Draw frequencies along the band path over the measured spectra, whichever are present."""
-    figure = new_figure(4.4)
-    has_map = "map_power" in dataset
-    axes = figure.add_axes((0.085, 0.08, 0.79 if has_map else 0.9, 0.85))
-    mesh = bands_panel(axes, dataset)
-    if mesh is not None:
-        bar = figure.colorbar(mesh, cax=figure.add_axes((0.89, 0.08, 0.02, 0.85)))
-        bar.set_label("Spectral kinetic energy (meV/THz)")
-        bar.outline.set_linewidth(0.7)
-    return figure
+def frequency_span(freq: Floats, highest: float = 0.0) -> tuple[float, float]:
+    """Limits in THz of the frequency axis of bands, up to at least the highest frequency."""
+    top = max(1.06 * max(float(np.nanmax(freq)), 0.1), highest)
+    bottom = min(0.0, 1.1 * float(np.nanmin(freq)))
+    return bottom if bottom < -_NOISE * top else 0.0, top
 
 
-def bands_panel(axes: Axes, dataset: NamedArrays) -> QuadMesh | None:
-    """Draw the panel of `draw_bands`; return the map, if there is one."""
-    has_map = "map_power" in dataset
-    mesh = None
+def frame_path(axes: Axes, dataset: NamedArrays, span: tuple[float, float]) -> None:
+    """Set limits and labels of a panel of frequencies along the path; name the points."""
     place = dataset["path_distance"].values
-    has_bands = "band_freq_thz" in dataset
-    freq = dataset["band_freq_thz"].values if has_bands else np.zeros(1)
-    top = 1.06 * max(float(freq.max()), 0.1)
-    if has_map:
-        top = max(top, highest_map_freq_thz(dataset))
-    bottom = min(0.0, 1.1 * float(freq.min()))
-    # Imaginary frequencies below a hundredth of the highest one are noise at Γ.
-    bottom = bottom if bottom < -0.01 * top else 0.0
-    if has_map:
-        power = dataset["map_power"].values
-        mesh = draw_map(axes, dataset, power, (bottom, top), float(power.max()))
-        mark_points(axes, dataset)
-        empty = empty_sections(dataset)
-        mark_empty_sections(axes, empty)
-    handles = map_handles(has_empty_sections=bool(empty)) if has_map else []
-    if has_bands:
-        draw_branches(axes, dataset, over_map=has_map)
-        sem = dataset.get("band_freq_thz_sem")
-        has_errors = sem is not None and is_visible(sem.values, top - bottom)
-        handles = bands_handles(has_errors=has_errors) + handles
-    axes.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        ncols=len(handles),
-        borderaxespad=0.1,
-    )
-    axes.set(xlim=(place[0], place[-1]), ylim=(bottom, top), ylabel="Frequency (THz)")
-    if bottom < 0.0:
+    axes.set(xlim=(place[0], place[-1]), ylim=span, ylabel="Frequency (THz)")
+    if span[0] < 0.0:
         axes.axhline(0.0, color=GREY, linewidth=0.7)
         axes.set_ylabel("Frequency (THz), imaginary below 0")
     name_points(axes, dataset)
-    return mesh
 
 
-def bands_handles(*, has_errors: bool) -> list[Artist]:
-    """Legend entries of the bands and, if visible, of their error bands."""
-    handles: list[Artist] = [
-        Line2D([], [], color=BLUE, linewidth=0.9, label="fitted force constants")
-    ]
-    if has_errors:
-        handles.append(Patch(color=BLUE, alpha=0.3, linewidth=0, label="±2 standard errors"))
-    return handles
+def error_entry(colour: str, alpha: float) -> Artist:
+    """Legend entry of a band of errors."""
+    return Patch(color=colour, alpha=alpha, linewidth=0, label="±2 standard errors")
 
 
 def draw_branches(
@@ -120,8 +102,7 @@ def draw_branches(
     """
     linewidth, alpha = (0.7, 0.5) if over_map else (0.9, 1.0)
     place = dataset["path_distance"].values
-    freq = dataset[name].values
-    sem = dataset.get(f"{name}_sem")
+    freq, sem = dataset[name].values, sem_of(dataset, name)
     segment = dataset["path_segment"].values
     for number in np.unique(segment):
         inside = segment == number
@@ -135,7 +116,7 @@ def draw_branches(
         )
         if sem is None:
             continue
-        low, high = (freq + sign * sem.values for sign in (-2.0, 2.0))
+        low, high = (freq + sign * sem for sign in (-2.0, 2.0))
         bands = [
             np.concatenate(
                 [
@@ -188,60 +169,226 @@ def _in_rows(texts: list[str], middles: list[float], size: float) -> list[str]:
     return placed
 
 
-def draw_energy_density(dataset: NamedArrays) -> Figure:
-    """Draw the spectra of each branch along the path with the harmonic frequency."""
-    n_branches = dataset.sizes["branch"]
-    n_rows = -(-n_branches // _PANEL_COLUMNS)
-    height = _HEAD + _ROW * n_rows
+class _Difference(NamedTuple):
+    """Measured minus fitted frequencies of one kind, for the sets (g,) that have one."""
+
+    kind: str
+    freq_thz: Floats
+    """Fitted."""
+    value: Floats
+    """In THz."""
+    sem: Floats
+    """Errors of both, added in quadrature."""
+
+
+def draw_renormalised(dataset: NamedArrays) -> Figure:
+    """Draw all bands in one panel, and the measured minus fitted frequencies below it."""
+    kinds = [kind for kind in _KINDS if kind[0] in dataset]
+    differences = _differences(dataset)
+    height = _BANDS + _DIFFERENCES * bool(differences)
     figure = new_figure(height)
-    left, wide, step = 0.075, 0.235, 0.285
-    tall = (_ROW - 0.55) / height
-    spans = [_span(dataset, m) for m in range(n_branches)]
-    strongest = float(dataset["map_branch_power"].values.max())
-    empty = empty_sections(dataset)
-    place = dataset["path_distance"].values
-    for m in range(n_branches):
-        row, column = divmod(m, _PANEL_COLUMNS)
-        foot = 1.0 - (_HEAD + 0.18 + _ROW * row) / height - tall
-        axes = figure.add_axes((left + column * step, foot, wide, tall))
-        power = dataset["map_branch_power"].values[:, m]
-        bottom, top = spans[m]
-        axes.set(xlim=(place[0], place[-1]), ylim=(bottom, top))
-        mesh = draw_map(axes, dataset, power, (bottom, top), strongest)
-        draw_branches(axes, dataset.isel(branch=[m]), over_map=True)
-        axes.set_title(f"branch {m + 1}")
-        mark_points(axes, dataset)
-        mark_empty_sections(axes, empty)
-        name_points(axes, dataset, _SMALL_NAME_SIZE)
-        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-        axes.tick_params(axis="y", labelsize=7.0)
-        if column == 0:
-            axes.set_ylabel("Frequency (THz)")
-    bar_box = (0.915, foot, 0.016, 1.0 - (_HEAD + 0.18) / height - foot)
-    bar = figure.colorbar(mesh, cax=figure.add_axes(bar_box))
-    # A short label if there is a single row.
-    bar.set_label("Energy (meV/THz)" if n_rows == 1 else "Spectral kinetic energy (meV/THz)")
-    bar.outline.set_linewidth(0.7)
-    handles = bands_handles(has_errors=False) + map_handles(has_empty_sections=bool(empty))
-    figure.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(left, 1.0),
-        ncols=len(handles),
-        borderaxespad=0.3,
-    )
+    tall = (_BANDS - 0.6) / height
+    axes = figure.add_axes((_LEFT, 1.0 - 0.3 / height - tall, _WIDE, tall))
+    span = frequency_span(np.concatenate([dataset[name].values.ravel() for name, *_ in kinds]))
+    for name, colour, dashes, _ in kinds:
+        draw_branches(axes, dataset, name, colour, dashes)
+    frame_path(axes, dataset, span)
+    if differences:
+        foot, tall = 0.42 / height, (_DIFFERENCES - 0.86) / height
+        below = figure.add_axes((_LEFT, foot, _WIDE, tall))
+        _draw_differences(below, differences)
+        letter_panels((axes, below))
+    handles: list[Artist] = [
+        line_entry(label, colour, linestyle=dashes, linewidth=1.1)
+        for _, colour, dashes, label in kinds
+    ]
+    if any(is_visible(sem_of(dataset, name), span[1] - span[0]) for name, *_ in kinds):
+        handles.append(error_entry(GREY, 0.35))
+    legend_above(axes, handles, ncols=4)
     return figure
 
 
-def _span(dataset: NamedArrays, branch: int) -> tuple[float, float]:
-    """Lowest and highest frequency in THz of the panel of one branch."""
-    band = dataset["band_freq_thz"].values
-    highest = max(float(band.max()), 0.1)
-    power = dataset["map_branch_power"].values
-    visible = (power[:, branch] > _VISIBLE * power.max()).any(axis=0)
-    needed = np.append(band[:, branch], dataset["map_freq_thz"].values[visible])
-    low, high = float(needed.min()), float(needed.max())
-    margin = max(0.06 * (high - low), _LEAST_MARGIN * highest)
-    # Imaginary frequencies below a hundredth of the highest one are noise at Γ.
-    low = low - margin if low < -0.01 * highest else max(low - margin, 0.0)
-    return low, high + margin
+def _differences(dataset: NamedArrays) -> list[_Difference]:
+    """Differences of the measured and the fitted frequencies of the sets."""
+    if "freq_harmonic_thz" not in dataset:
+        return []
+    fitted, error = dataset["freq_harmonic_thz"].values, sem_of(dataset, "freq_harmonic_thz")
+    fitted_sem = np.zeros(len(fitted)) if error is None else np.nan_to_num(error)
+    differences = []
+    for kind, (name, _, _) in _MEASURED.items():
+        if kind not in dataset or name not in dataset:
+            continue
+        value, sem = dataset[name].values - fitted, dataset[f"{name}_sem"].values
+        # Quasi-particle bands use only lines that are accurate enough.
+        flag = "quasi_particle_own" if name == "freq_spectrum_thz" else ""
+        used = dataset[flag].values.astype(bool) if flag in dataset else np.isfinite(value)
+        known = used & np.isfinite(value) & np.isfinite(sem)
+        if known.any():
+            both = np.hypot(sem, fitted_sem)[known]
+            differences.append(_Difference(kind, fitted[known], value[known], both))
+    return differences
+
+
+def _draw_differences(axes: Axes, differences: list[_Difference]) -> None:
+    names = {kind: label for kind, _, _, label in _KINDS}
+    for one in differences:
+        _, marker, colour = _MEASURED[one.kind]
+        points(
+            *(axes, one.freq_thz, one.value, one.sem),
+            marker=marker,
+            color=colour,
+            markersize=3.6,
+            label=f"{names[one.kind]}: {_statistics(one)}",
+        )
+    axes.axhline(0.0, color=BLUE, linewidth=0.9, zorder=1)
+    value = np.concatenate([one.value for one in differences])
+    sem = np.concatenate([one.sem for one in differences])
+    # Long error bars may leave the panel, points may not.
+    sem = np.minimum(sem, _LONGEST * np.median(sem))
+    low, high = min(float((value - sem).min()), 0.0), max(float((value + sem).max()), 0.0)
+    room = max(0.06 * (high - low), 5e-3)
+    axes.set_ylim(low - room, high + room)
+    axes.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
+    axes.set_xlim(left=min(0.0, *(float(one.freq_thz.min()) - 0.5 for one in differences)))
+    axes.set(xlabel="Fitted frequency (THz)", ylabel="Measured − fitted (THz)")
+    legend_above(axes, labelspacing=0.2)
+
+
+def _statistics(one: _Difference) -> str:
+    """Median difference, and number of significant ones."""
+    count = int((np.abs(one.value) > _SIGNIFICANT * one.sem).sum())
+    median = f"{float(np.median(one.value)):+.2g}".replace("-", "−")
+    return (
+        f"median {median} THz, {count} of {len(one.value)} sets beyond {_SIGNIFICANT:g} errors"
+    )
+
+
+def draw_gruneisen(dataset: NamedArrays) -> Figure:
+    """Draw γ of each branch along the band path, and γ of the sets of modes."""
+    figure = new_figure(3.45)
+    axes = figure.add_axes((0.085, 0.13, 0.53, 0.69))
+    side = figure.add_axes((0.7, 0.13, 0.29, 0.69))
+    low, high = _limits(dataset)
+    _draw_along_path(axes, dataset)
+    has_errors = is_visible(sem_of(dataset, "band_gruneisen"), high - low)
+    errors, n_branches = "±2 standard errors; " * has_errors, dataset.sizes["branch"]
+    if n_branches <= _MOST_NAMED:
+        legend_above(
+            axes,
+            title=f"{errors}branch",
+            ncols=n_branches,
+            columnspacing=0.9,
+            handlelength=1.2,
+            alignment="left",
+        )
+    else:
+        axes.set_title(f"{errors}branches from low (dark) to high (bright)")
+    _draw_sets(side, dataset)
+    for panel in (axes, side):
+        panel.set_ylim(low, high)
+        panel.axhline(0.0, color=GREY, linewidth=0.7, zorder=1)
+    letter_panels((axes, side))
+    return figure
+
+
+def _limits(dataset: NamedArrays) -> tuple[float, float]:
+    """Limits that include nearly all values; close to Γ some are large and inaccurate."""
+    value = np.concatenate([dataset[n].values.ravel() for n in ("band_gruneisen", "gruneisen")])
+    known = value[np.isfinite(value)]
+    if not known.size:
+        return -1.0, 1.0
+    low, high = np.quantile(known, [0.005, 0.995])
+    margin = 0.08 * max(high - low, 0.1)
+    return min(low - margin, -margin), max(high + margin, margin)
+
+
+def _draw_along_path(axes: Axes, dataset: NamedArrays) -> None:
+    place, freq = dataset["path_distance"].values, dataset["band_freq_thz"].values
+    gamma, sem = dataset["band_gruneisen"].values, sem_of(dataset, "band_gruneisen")
+    n_branches = gamma.shape[1]
+    colours = branch_colours(n_branches)
+    for k, inside in enumerate(_sections(dataset)):
+        followed = _branch_of_line(freq[inside], gamma[inside])
+        for m in range(n_branches):
+            branch = followed[:, m]
+            line = gamma[inside, branch]
+            label = f"{m + 1}" if k == 0 and n_branches <= _MOST_NAMED else None
+            axes.plot(place[inside], line, color=colours[m], label=label, zorder=3)
+            if sem is not None:
+                double = 2.0 * sem[inside, branch]
+                axes.fill_between(
+                    *(place[inside], line - double, line + double),
+                    color=colours[m],
+                    alpha=0.2,
+                    linewidth=0,
+                    zorder=2,
+                )
+    name_points(axes, dataset)
+    axes.set(xlim=(place[0], place[-1]), ylabel="Grüneisen parameter γ")
+
+
+def _sections(dataset: NamedArrays) -> Iterator[Ints]:
+    """Points of the path from one named point to the next."""
+    place, segment = dataset["path_distance"].values, dataset["path_segment"].values
+    named = np.unique(dataset["tick_distance"].values)
+    for number in np.unique(segment):
+        for low, high in pairwise(named):
+            within = (place > low - _SAME) & (place < high + _SAME) & (segment == number)
+            inside = np.flatnonzero(within)
+            if inside.size and place[inside[-1]] - place[inside[0]] > _SAME:
+                yield inside
+
+
+def _branch_of_line(freq: Floats, gamma: Floats) -> Ints:
+    """(k, m) branch of each line of the figure; lines are continuous at crossings.
+
+    Branches are numbered by frequency: at a crossing two branches exchange their numbers, and
+    γ of a branch jumps. Lines are numbered as the branches in the middle of the section.
+    """
+    middle = len(freq) // 2
+    forward = _follow(freq[middle:], gamma[middle:])
+    backward = _follow(freq[middle::-1], gamma[middle::-1])
+    return np.concatenate([backward[:0:-1], forward])
+
+
+def _follow(freq: Floats, gamma: Floats) -> Ints:
+    """(k, m) branch of each line, where line m begins on branch m."""
+    n_points, n_branches = freq.shape
+    wide_f = max(float(np.ptp(freq)), 1e-9)
+    known = gamma[np.isfinite(gamma)]
+    wide_g = max(float(np.ptp(known)) if known.size else 0.0, 1e-9)
+    followed = np.tile(np.arange(n_branches), (n_points, 1))
+    slope = np.zeros(n_branches)
+    for k in range(1, n_points):
+        before = followed[k - 1]
+        # Axes (line, branch at this point).
+        step_f = freq[k][None, :] - (freq[k - 1, before] + slope)[:, None]
+        step_g = gamma[k][None, :] - gamma[k - 1, before][:, None]
+        cost = np.abs(step_f) / wide_f + np.abs(np.nan_to_num(step_g)) / wide_g
+        _, followed[k] = linear_sum_assignment(cost)
+        slope = freq[k, followed[k]] - freq[k - 1, before]
+    return followed
+
+
+def _draw_sets(axes: Axes, dataset: NamedArrays) -> None:
+    freq, gamma = dataset["freq_harmonic_thz"].values, dataset["gruneisen"].values
+    points(axes, freq, gamma, sem_of(dataset, "gruneisen"), marker="o", color=BLUE)
+    kelvin = float(dataset["gruneisen_temperature"])
+    for kind, colour, dashes, label in (
+        ("classical", RED, "-", "classical"),
+        ("quantum", BLACK, "--", f"quantum, {kelvin:.4g} K"),
+    ):
+        value = float(dataset[f"gruneisen_{kind}"])
+        if np.isfinite(value):
+            error = sem_of(dataset, f"gruneisen_{kind}")
+            number = compact(value, None if error is None else float(error))
+            axes.axhline(value, color=colour, linestyle=dashes, label=f"{label}: {number}")
+    axes.set_xlim(left=0.0)
+    axes.set_xlabel("Frequency (THz)")
+    legend_above(
+        axes,
+        title="mean over the Brillouin zone",
+        bbox_to_anchor=(-0.06, 1.0),
+        labelspacing=0.2,
+        alignment="left",
+    )

@@ -30,7 +30,7 @@ class Drawing:
     """A figure that is drawn when it is written."""
 
     maker: str
-    """Module of `trajmodes.report.figures` and its function, such as ``bands.draw_bands``."""
+    """Module of `trajmodes.report.figures` and its function, such as ``fit.draw_fit``."""
     dataset: NamedArrays
 
     def draw(self) -> "Figure":
@@ -63,7 +63,7 @@ FIGURES = (
             ("map_power", " over the spectral energy density"),
         ),
         ("band_freq_thz",),
-        _drawn("bands.draw_bands"),
+        _drawn("spectral_map.draw_bands"),
     ),
     Output(
         "figures/renormalised.png",
@@ -72,13 +72,13 @@ FIGURES = (
             ("freq_harmonic_thz", ", with their differences"),
         ),
         ("band_quasi_particle_thz", "band_displacement_thz"),
-        _drawn("renormalised.draw_renormalised"),
+        _drawn("bands.draw_renormalised"),
     ),
     Output(
         "figures/sed_branches.png",
         "spectral energy density along the path, branch by branch",
         ("map_branch_power",),
-        _drawn("bands.draw_energy_density"),
+        _drawn("spectral_map.draw_energy_density"),
         _has_few_branches,
     ),
     Output(
@@ -118,7 +118,7 @@ FIGURES = (
         "figures/gruneisen.png",
         "Grüneisen parameters along the bands and of the sets of modes",
         ("gruneisen",),
-        _drawn("gruneisen.draw_gruneisen"),
+        _drawn("bands.draw_gruneisen"),
     ),
     Output(
         "figures/energies.png",
@@ -167,13 +167,13 @@ MAP_OUTPUTS = (
         "figures/sed.png",
         (("", "spectral energy density along the path"), ("band_freq_thz", " with bands")),
         ("map_power",),
-        _drawn("bands.draw_bands"),
+        _drawn("spectral_map.draw_bands"),
     ),
     Output(
         "figures/sed_branches.png",
         "spectral energy density along the path, branch by branch",
         ("map_branch_power",),
-        _drawn("bands.draw_energy_density"),
+        _drawn("spectral_map.draw_energy_density"),
         _has_few_branches,
     ),
 )

@@ -14,8 +14,9 @@ from trajmodes.report.figures.style import (
     GREY,
     PURPLE,
     RED,
+    legend_above,
+    letter_panels,
     new_figure,
-    panel_letter,
     points,
 )
 from trajmodes.report.numbers import plus_minus
@@ -44,7 +45,8 @@ def draw_energies(dataset: NamedArrays) -> Figure:
     if tested:
         side = figure.add_axes((0.745, 0.585, 0.245, 0.345))
         _draw_deviations(side, dataset["equipartition_z"].values)
-        upper.set_title(_capitalised(str(dataset["equipartition_text"].item())))
+        text = str(dataset["equipartition_text"].item())
+        upper.set_title(text[:1].upper() + text[1:])
         panels.append(side)
     forces = "anharmonicity" in dataset
     heat = figure.add_axes((0.085, 0.085, 0.39 if forces else 0.905, 0.345))
@@ -56,13 +58,8 @@ def draw_energies(dataset: NamedArrays) -> Figure:
         _draw_deviation_from_harmonic(excess, dataset, "anharmonicity", 0.0, np.inf)
         excess.set_ylabel("Anharmonicity, W/U − 1")
         panels.append(excess)
-    for axes, letter in zip(panels, "abcd", strict=False):
-        panel_letter(axes, letter)
+    letter_panels(panels)
     return figure
-
-
-def _capitalised(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def temperatures_panel(axes: Axes, dataset: NamedArrays) -> None:
@@ -90,12 +87,8 @@ def _draw_deviations(axes: Axes, sigmas: Floats) -> None:
     shown = np.clip(known, -4.99, 4.99)
     axes.hist(shown, edges.tolist(), density=True, color=BLUE, edgecolor="white", label="sets")
     normal = np.linspace(-5.0, 5.0, 201)
-    axes.plot(
-        normal,
-        np.exp(-0.5 * normal**2) / np.sqrt(2.0 * np.pi),
-        color=BLACK,
-        label="normal",
-    )
+    density = np.exp(-0.5 * normal**2) / np.sqrt(2.0 * np.pi)
+    axes.plot(normal, density, color=BLACK, label="normal")
     axes.set(xlabel="Deviation / standard error", ylabel="Density", xlim=(-5.0, 5.0))
     axes.margins(y=0.3)
     axes.tick_params(top=False)
@@ -119,10 +112,7 @@ def _draw_deviation_from_harmonic(
     half = min(max(half, 1e-3), most)
     axes.set_ylim(expected - half, expected + half)
     _mark_outliers(axes, freq[known], value[known])
-    above = (1.0, 1.0)
-    axes.legend(
-        loc="lower right", bbox_to_anchor=above, ncols=2, borderaxespad=0.1, columnspacing=1.2
-    )
+    legend_above(axes, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, columnspacing=1.2)
 
 
 def _mark_outliers(axes: Axes, freq: Floats, value: Floats) -> None:
@@ -153,7 +143,8 @@ def draw_covariance(dataset: NamedArrays) -> Figure:
     known = apart[np.isfinite(apart)]
     limit = max(float(np.quantile(known, _SHOWN)) if known.size else 0.0, 1e-3)
     figure = new_figure(5.9)
-    axes = figure.add_axes((0.11, 0.09, 0.74, 0.74 * 7.0 / 5.9))
+    tall = 0.74 * 7.0 / 5.9
+    axes = figure.add_axes((0.11, 0.09, 0.74, tall))
     image = axes.imshow(
         matrix,
         vmin=-limit,
@@ -164,15 +155,10 @@ def draw_covariance(dataset: NamedArrays) -> Figure:
         alpha=np.where(np.abs(matrix) < _NOISE, _PALE, 1.0),
     )
     shown = np.unique(np.linspace(0, len(order) - 1, min(len(order), 9)).round().astype(int))
-    labels = [f"{freq[order[k]]:.1f}" for k in shown]
-    axes.set_xticks(shown, labels)
-    axes.set_yticks(shown, labels)
-    axes.set(
-        xlabel="Frequency of the set of modes (THz)",
-        ylabel="Frequency of the set of modes (THz)",
-    )
-    bar = figure.colorbar(
-        image, cax=figure.add_axes((0.875, 0.09, 0.02, 0.74 * 7.0 / 5.9)), extend="both"
-    )
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(shown, [f"{freq[order[k]]:.1f}" for k in shown])
+        axis.set_label_text("Frequency of the set of modes (THz)")
+    place = figure.add_axes((0.875, 0.09, 0.02, tall))
+    bar = figure.colorbar(image, cax=place, extend="both")
     bar.set_label(f"Correlation of energies; pale below ±{_NOISE:g}")
     return figure

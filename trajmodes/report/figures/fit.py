@@ -1,6 +1,7 @@
 """The fit: force constants of each order by distance, residuals, convergence with the run."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,13 @@ from trajmodes.report.figures.style import (
     GREY,
     ORANGE,
     RED,
-    log_axis,
+    legend_above,
+    letter_panels,
+    log_axis_around,
+    marker_entry,
     new_figure,
-    panel_letter,
     points,
+    sem_of,
 )
 from trajmodes.report.numbers import order_name
 
@@ -32,11 +36,10 @@ def draw_fit(dataset: NamedArrays) -> Figure:
     has_convergence = "run_fraction" in dataset
     axes = figure.add_axes((0.085, 0.135, 0.395 if has_convergence else 0.9, 0.775))
     _draw_shells(axes, dataset)
-    panel_letter(axes, "a")
     if has_convergence:
         side = figure.add_axes((0.575, 0.135, 0.335, 0.775))
         _draw_convergence(side, dataset)
-        panel_letter(side, "b")
+    letter_panels(figure.axes[:2])
     if "r_squared" in dataset:
         axes.set_title(
             f"R² = {float(dataset['r_squared']):.5f}, rms residual "
@@ -48,8 +51,7 @@ def draw_fit(dataset: NamedArrays) -> Figure:
 
 def _draw_shells(axes: Axes, dataset: NamedArrays) -> None:
     distance, norm = dataset["shell_distance"].values, dataset["shell_norm"].values
-    sem = dataset["shell_norm_sem"].values if "shell_norm_sem" in dataset else None
-    kinds = dataset["shell_species"].values
+    sem, kinds = sem_of(dataset, "shell_norm"), dataset["shell_species"].values
     for k, kind in enumerate(dict.fromkeys(kinds.tolist())):
         shown = (kinds == kind) & (norm > 0.0)
         points(
@@ -62,9 +64,7 @@ def _draw_shells(axes: Axes, dataset: NamedArrays) -> None:
             color=COLOURS[k % len(COLOURS)],
             label=kind,
         )
-    positive = norm[norm > 0.0]
-    if positive.size:
-        log_axis(axes, positive.min() / 3.0, positive.max() * 3.0)
+    log_axis_around(axes, norm, 3.0, 3.0)
     axes.set_xlim(0.0, 1.06 * distance.max())
     axes.set(xlabel="Distance (Å)", ylabel="Second-order force constants, rms |Φ| (eV/Å²)")
     axes.legend(loc="upper right", borderaxespad=0.3)
@@ -88,8 +88,13 @@ def _draw_convergence(axes: Axes, dataset: NamedArrays) -> None:
     axes.set_title("relative to the fit of the full run")
 
 
+_Panel = Callable[[Axes, NamedArrays], None]
 _COLOURS = {2: BLUE, 3: ORANGE, 4: GREEN}
 _MARKERS = {2: "o", 3: "s", 4: "^"}
+_CLUSTERS = {
+    "triplet": "Third order, rms |Φ| (eV/Å³)",
+    "quartet": "Fourth order, rms |Φ| (eV/Å⁴)",
+}
 _ROUNDING = 1e-6
 """Norms below this part of the largest are zero by symmetry."""
 _MARKER, _POINTS_PER_INCH = 6.0, 72.0
@@ -101,20 +106,17 @@ _MOST_KINDS = 5
 
 def draw_orders(dataset: NamedArrays) -> Figure:
     """Draw force constants of higher orders by distance, residuals and convergence by order."""
-    upper: list[Callable[[Axes, NamedArrays], None]] = [_draw_triplets]
-    lower: list[Callable[[Axes, NamedArrays], None]] = []
-    if "quartet_shell_norm" in dataset:
-        upper.append(_draw_quartets)
+    names = [name for name in _CLUSTERS if f"{name}_shell_norm" in dataset]
+    upper: list[_Panel] = [partial(_draw_clusters, name=name) for name in names]
+    lower: list[_Panel] = []
     if dataset.sizes.get("order", 0) > 1:
         lower.append(_draw_residuals)
     if "fit_order_change" in dataset and dataset.sizes["run_part"] > 1:
         lower.append(_draw_order_convergence)
     rows = [row for row in (upper, lower) if row]
-    names = ("triplet", "quartet")[: len(upper)]
     n_lines = max(-(-len(_cluster_handles(dataset, name)) // _LEGEND_COLUMNS) for name in names)
     height = 2.95 * len(rows) + 0.1 + 0.18 * (n_lines - 1)
     figure = new_figure(height)
-    letters = iter("abcd")
     for k, row in enumerate(rows):
         foot = 0.45 + 2.95 * (len(rows) - 1 - k)
         wide = (0.895, 0.385)[len(row) - 1]
@@ -122,28 +124,17 @@ def draw_orders(dataset: NamedArrays) -> Figure:
             place = (0.085 + 0.51 * column, foot / height, wide, 2.25 / height)
             axes = figure.add_axes(place)
             panel(axes, dataset)
-            panel_letter(axes, next(letters))
+    letter_panels(figure.axes)
     return figure
-
-
-def _draw_triplets(axes: Axes, dataset: NamedArrays) -> None:
-    _draw_clusters(axes, dataset, "triplet")
-    axes.set_ylabel("Third order, rms |Φ| (eV/Å³)")
-
-
-def _draw_quartets(axes: Axes, dataset: NamedArrays) -> None:
-    _draw_clusters(axes, dataset, "quartet")
-    axes.set_ylabel("Fourth order, rms |Φ| (eV/Å⁴)")
 
 
 def _draw_clusters(axes: Axes, dataset: NamedArrays, name: str) -> None:
     shell = f"{name}_shell"
     longest, norm = (dataset[f"{shell}_{part}"].values for part in ("longest", "norm"))
-    sem = dataset.get(f"{shell}_norm_sem")
+    sem = sem_of(dataset, f"{shell}_norm")
     kinds, atoms = dataset[f"{shell}_species"].values, _atoms(dataset, name)
     colour, nonzero = _colours_of(kinds, norm), _is_nonzero(norm)
-    if nonzero.any():
-        log_axis(axes, norm[nonzero].min() / 3.0, norm[nonzero].max() * 3.0)
+    log_axis_around(axes, norm[nonzero], 3.0, 3.0)
     axes.set_xlim(0.85 * longest.min(), 1.05 * longest.max())
     place = _side_by_side(axes, longest, norm, nonzero)
     for kind, number in sorted(set(zip(kinds.tolist(), atoms.tolist(), strict=True))):
@@ -152,21 +143,15 @@ def _draw_clusters(axes: Axes, dataset: NamedArrays, name: str) -> None:
             axes,
             place[shown],
             norm[shown],
-            None if sem is None else sem.values[shown],
+            None if sem is None else sem[shown],
             above_zero=True,
             marker=_MARKERS[number],
             color=colour.get(kind, GREY),
         )
-    axes.set_xlabel("Largest distance between two members (Å)")
-    axes.legend(
-        handles=_cluster_handles(dataset, name),
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        ncols=_LEGEND_COLUMNS,
-        columnspacing=1.2,
-        handletextpad=0.3,
-        borderaxespad=0.1,
-    )
+    axes.set(xlabel="Largest distance between two members (Å)", ylabel=_CLUSTERS[name])
+    handles = _cluster_handles(dataset, name)
+    look = {"columnspacing": 1.2, "handletextpad": 0.3}
+    legend_above(axes, handles, ncols=_LEGEND_COLUMNS, **look)
 
 
 def _cluster_handles(dataset: NamedArrays, name: str) -> list[Line2D]:
@@ -176,25 +161,13 @@ def _cluster_handles(dataset: NamedArrays, name: str) -> list[Line2D]:
     nonzero = _is_nonzero(norm)
     kinds = dataset[f"{name}_shell_species"].values[nonzero]
     atoms = _atoms(dataset, name)[nonzero]
-    handles = [
-        Line2D([], [], linestyle="none", marker="o", color=shade, label=kind)
-        for kind, shade in colour.items()
-        if kind in kinds
-    ]
+    handles = [marker_entry(kind, shade) for kind, shade in colour.items() if kind in kinds]
     if set(kinds.tolist()) - set(colour):
-        handles.append(Line2D([], [], linestyle="none", marker="o", color=GREY, label="others"))
-    handles += [
-        Line2D(
-            *([], []),
-            linestyle="none",
-            marker=_MARKERS[number],
-            color=BLACK,
-            markerfacecolor="white",
-            label=f"{number} atoms",
-        )
+        handles.append(marker_entry("others", GREY))
+    return handles + [
+        marker_entry(f"{number} atoms", BLACK, _MARKERS[number], markerfacecolor="white")
         for number in sorted(set(atoms.tolist()))
     ]
-    return handles
 
 
 def _is_nonzero(norm: Floats) -> Bools:
@@ -255,17 +228,9 @@ def _draw_residuals(axes: Axes, dataset: NamedArrays) -> None:
             markersize=7.0,
             label="frames left out",
         )
-    shown = np.concatenate([residual, predicted])
-    shown = shown[np.isfinite(shown) & (shown > 0.0)]
-    if shown.size:
-        log_axis(axes, shown.min() / 1.6, shown.max() * 2.6)
-    for x, y, free, squared in zip(
-        place,
-        residual,
-        dataset["order_parameters"].values,
-        dataset["order_r_squared"].values,
-        strict=True,
-    ):
+    log_axis_around(axes, np.concatenate([residual, predicted]), 1.6, 2.6)
+    free_r2 = (dataset[f"order_{name}"].values for name in ("parameters", "r_squared"))
+    for x, y, free, squared in zip(place, residual, *free_r2, strict=True):
         axes.annotate(
             f"{free} param.\nR² {squared:.5f}",
             (x, y),
@@ -286,16 +251,8 @@ def _draw_order_convergence(axes: Axes, dataset: NamedArrays) -> None:
     part = dataset["run_fraction"].values[:-1]
     change = 100.0 * dataset["fit_order_change"].values[:-1]
     for k, order in enumerate(dataset["order"].values.tolist()):
-        axes.plot(
-            part,
-            change[:, k],
-            linestyle="-",
-            marker=_MARKERS[order],
-            color=_COLOURS[order],
-            label=order_name(order),
-        )
-    positive = change[change > 0.0]
-    if positive.size:
-        log_axis(axes, positive.min() / 1.5, positive.max() * 3.0)
+        name, style = order_name(order), f"{_MARKERS[order]}-"
+        axes.plot(part, change[:, k], style, color=_COLOURS[order], label=name)
+    log_axis_around(axes, change, 1.5, 3.0)
     axes.set(xlabel="Part of the run", ylabel="Change from the full run (%)", xlim=(0.0, 1.03))
     axes.legend(loc="upper right", ncols=3, columnspacing=1.2, borderaxespad=0.3)

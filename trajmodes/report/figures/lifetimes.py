@@ -16,9 +16,10 @@ from trajmodes.report.figures.style import (
     GREY,
     PURPLE,
     RED,
+    letter_panels,
     log_axis,
+    log_axis_around,
     new_figure,
-    panel_letter,
     plain_numbers,
     points,
 )
@@ -70,8 +71,7 @@ def draw_lifetimes(dataset: NamedArrays) -> Figure:
     if compared:
         side = figure.add_axes((0.69, 0.12, 0.3, tall))
         _draw_comparison(side, dataset)
-        panel_letter(axes, "a")
-        panel_letter(side, "b")
+        letter_panels((axes, side))
     return figure
 
 
@@ -86,25 +86,18 @@ def lifetimes_panel(axes: Axes, dataset: NamedArrays) -> None:
         shown += _draw_measured(axes, dataset, "lifetime_ps", "resolved")
         shown += _draw_limits(axes, dataset)
         _mark_unresolved(axes, dataset)
-    _set_limits(axes, np.concatenate(shown))
+    drawn = np.concatenate(shown)
+    # Without any lifetime the limits are arbitrary.
+    log_axis_around(axes, drawn if (drawn > 0.0).any() else np.array([1.0, 10.0]), 1.35, 1.35)
     axes.set_xlim(left=0.0)
     axes.set(xlabel="Frequency (THz)", ylabel="Lifetime τ (ps)")
-    _add_linewidth_axis(axes)
-
-
-def _add_linewidth_axis(axes: Axes) -> None:
-    """Add an axis with the linewidth of each lifetime on the right."""
+    # The linewidth of each lifetime is on the right.
     axes.tick_params(which="both", right=False)
     low, high = axes.get_ylim()
     twin = axes.twinx()
-    log_axis(twin, _inverse(high), _inverse(low))
+    log_axis(twin, 1.0 / (2.0 * np.pi * high), 1.0 / (2.0 * np.pi * low))
     twin.invert_yaxis()
     twin.set_ylabel("Linewidth, FWHM (THz)")
-
-
-def _inverse(x: float) -> float:
-    """Linewidth (FWHM) in THz of a lifetime in ps, or vice versa."""
-    return 1.0 / (2.0 * np.pi * x)
 
 
 _LOOKS = {
@@ -156,13 +149,6 @@ def _draw_perturbative(axes: Axes, dataset: NamedArrays) -> list[Floats]:
         )
         shown.append(value)
     return shown
-
-
-def _set_limits(axes: Axes, shown: Floats) -> None:
-    """Limits of the vertical axis around the given values."""
-    shown = shown[np.isfinite(shown) & (shown > 0.0)]
-    low, high = (shown.min(), shown.max()) if shown.size else (1.0, 10.0)
-    log_axis(axes, low / 1.35, high * 1.35)
 
 
 def _is_too_narrow(dataset: NamedArrays) -> Bools:
@@ -222,19 +208,14 @@ def _draw_comparison(axes: Axes, dataset: NamedArrays) -> None:
         (apart > DISAGREE, RED, f"beyond {DISAGREE:g} errors"),
     ):
         if shown.any():
-            axes.errorbar(
-                line[shown],
-                energy[shown],
-                xerr=np.minimum([line_sem[shown]] * 2, [0.9 * line[shown], line_sem[shown]]),
-                yerr=np.minimum(
-                    [energy_sem[shown]] * 2, [0.9 * energy[shown], energy_sem[shown]]
-                ),
-                fmt="o",
+            points(
+                *(axes, line[shown], energy[shown], energy_sem[shown]),
+                xerr=[np.minimum(line_sem, 0.9 * line)[shown], line_sem[shown]],
+                above_zero=True,
+                marker="o",
                 color=colour,
                 elinewidth=0.8,
                 markersize=3.6,
-                markeredgecolor="white",
-                markeredgewidth=0.4,
                 label=f"{label} ({shown.sum()})",
             )
     least = np.where(
@@ -307,8 +288,7 @@ def draw_conductivity(dataset: NamedArrays) -> Figure:
         f"{filled:.2g} % of the classical κ from lifetimes estimated by a power law",
     )
     legend.get_title().set_fontsize(8.0)
-    for axes, letter in ((spectral, "a"), (cumulative, "b"), (free, "c")):
-        panel_letter(axes, letter)
+    letter_panels((spectral, cumulative, free))
     return figure
 
 

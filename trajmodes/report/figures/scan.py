@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from trajmodes.arrays import Floats
 from trajmodes.data.force_constants import ScanPoint
@@ -17,9 +17,11 @@ from trajmodes.report.figures.style import (
     ORANGE,
     RED,
     WIDTH,
+    letter_panels,
+    line_entry,
     log_axis,
+    marker_entry,
     new_figure,
-    panel_letter,
     points,
     sheet,
 )
@@ -40,6 +42,7 @@ _TIGHT, _ABOVE = 0.14, 0.24
 _LEGEND, _TALL, _LOW, _BETWEEN, _FOOT = 0.72, 2.0, 1.15, 0.72, 0.45
 """Heights in inches: legend, panel of residuals, panel of squared frequencies, gap, labels."""
 _DASHES = (0, (4, 2))
+_OPEN: dict[str, Any] = {"markerfacecolor": "none"}
 
 
 def draw_scan(rows: Sequence[ScanPoint]) -> Figure:
@@ -60,8 +63,7 @@ def draw_scan(rows: Sequence[ScanPoint]) -> Figure:
         panels = _draw_cutoffs(figure, cutoffs) if cutoffs else []
         if others:
             panels += _draw_others(figure, others)
-        for letter, axes in zip("abcdefghij", panels, strict=False):
-            panel_letter(axes, letter)
+        letter_panels(panels)
         _legend(figure)
     return figure
 
@@ -157,17 +159,14 @@ def _draw_residuals(axes: Axes, group: Sequence[ScanPoint]) -> None:
         group, "value", "quality.rms_residual", "rms_predicted"
     )
     axes.plot(place, residual / MEV, "o-", color=BLUE, markersize=3.6)
-    axes.plot(place, predicted / MEV, "D", color=ORANGE, markerfacecolor="none", markersize=6.0)
+    axes.plot(place, predicted / MEV, "D", color=ORANGE, markersize=6.0, **_OPEN)
     best = best_row(group)
     if group[0].kind == "time":
         _include_all(axes, np.concatenate([residual, predicted]) / MEV)
         return
     if best is not None:
         axes.plot(
-            *(best.value, best.rms_predicted / MEV, "o"),
-            color=RED,
-            markerfacecolor="none",
-            markersize=11.0,
+            best.value, best.rms_predicted / MEV, "o", color=RED, markersize=11.0, **_OPEN
         )
     enough = enough_row(group) if group[0].kind == "cutoff" else None
     for row in group:
@@ -196,8 +195,7 @@ def _include_all(axes: Axes, values: Floats) -> None:
 
 
 def _draw_squares(axes: Axes, group: Sequence[ScanPoint]) -> None:
-    (place,) = _columns(group, "value")
-    square = np.array([lowest_squared_thz(row) for row in group])
+    place, square = np.array([(row.value, lowest_squared_thz(row)) for row in group]).T
     axes.plot(place, square, color=BLUE, linewidth=0.8)
     points(axes, place, square, marker="o", color=BLUE)
     _include_all(axes, square)
@@ -212,39 +210,16 @@ def _columns(group: Sequence[ScanPoint], *names: str) -> list[Floats]:
 
 def _legend(figure: Figure) -> None:
     handles = [
-        Line2D([], [], color=BLUE, marker="o", markersize=3.6, label="frames of the fit"),
-        Line2D(
-            *([], []),
-            linestyle="none",
-            marker="D",
-            color=ORANGE,
-            markerfacecolor="none",
-            markersize=6.0,
-            label="frames left out",
+        line_entry("frames of the fit", BLUE, marker="o", markersize=3.6),
+        marker_entry("frames left out", ORANGE, "D", markersize=6.0, **_OPEN),
+        marker_entry("free parameters", GREY, "$12$", markersize=9.0),
+        marker_entry(
+            "best: smallest residual of frames left out", RED, markersize=10.0, **_OPEN
         ),
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker="$12$",
-            color=GREY,
-            markersize=9.0,
-            label="free parameters",
-        ),
-        Line2D(
-            *([], []),
-            linestyle="none",
-            marker="o",
-            color=RED,
-            markerfacecolor="none",
-            markersize=10.0,
-            label="best: smallest residual of frames left out",
-        ),
-        Line2D(
-            *([], []),
-            color=GREEN,
+        line_entry(
+            f"enough: fewest parameters within {100.0 * TOLERANCE:g} %",
+            GREEN,
             linestyle=_DASHES,
-            label=f"enough: fewest parameters within {100.0 * TOLERANCE:g} %",
         ),
     ]
     figure.legend(handles=handles, loc="upper center", ncols=3, columnspacing=1.8)

@@ -8,7 +8,6 @@ import textwrap
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data.named_arrays import NamedArrays
@@ -20,9 +19,11 @@ from trajmodes.report.figures.style import (
     GREY,
     RED,
     branch_colours,
+    letter_panels,
+    line_entry,
     log_axis,
+    marker_entry,
     new_figure,
-    panel_letter,
     points,
 )
 from trajmodes.report.numbers import branches, place_of, plus_minus
@@ -47,12 +48,7 @@ _ANISOTROPIC = 0.03
 
 
 def choose_sets(dataset: NamedArrays, resolved: Bools) -> Ints:
-    """Choose up to twelve sets evenly spread over the frequencies, some of them unresolved.
-
-    Returns
-    -------
-    Their labels, by increasing frequency.
-    """
+    """Choose up to twelve sets evenly spread over the frequencies, some of them unresolved."""
     room = _COLUMNS * _ROWS
     n_unresolved = min(int((~resolved).sum()), max(_UNRESOLVED, room - int(resolved.sum())))
     order = np.argsort(dataset["freq_harmonic_thz"].values, kind="stable")
@@ -111,26 +107,17 @@ def draw_spectra(dataset: NamedArrays) -> Figure:
     figure, panels = small_panels(len(chosen), "Frequency (THz)", "Power spectrum (meV/THz)")
     for axes, g in zip(panels, chosen.tolist(), strict=True):
         spectrum_panel(axes, dataset, g)
-    _spectra_legend(figure, resolved[chosen], entropy="power_entropy" in dataset)
-    return figure
-
-
-def _spectra_legend(figure: Figure, resolved: Bools, *, entropy: bool) -> None:
-    handles = [
-        Line2D([], [], color=colour, linewidth=0.9, label=label)
-        for colour, label, shown in (
-            (BLUE, "spectrum", resolved.any()),
-            (GREY, "spectrum, not resolved", not resolved.all()),
-            (GREEN, "maximum entropy", entropy),
-        )
-        if shown
-    ]
-    if resolved.any():
-        handles.append(Line2D([], [], color=RED, label="fitted line"))
-    handles.append(
-        Line2D([], [], color=BLACK, linewidth=0.7, linestyle=_DASHES, label="harmonic")
+    some, every = resolved[chosen].any(), resolved[chosen].all()
+    entries = (
+        (some, line_entry("spectrum", BLUE, linewidth=0.9)),
+        (not every, line_entry("spectrum, not resolved", GREY, linewidth=0.9)),
+        ("power_entropy" in dataset, line_entry("maximum entropy", GREEN, linewidth=0.9)),
+        (some, line_entry("fitted line", RED)),
+        (True, line_entry("harmonic", BLACK, linewidth=0.7, linestyle=_DASHES)),
     )
+    handles = [entry for shown, entry in entries if shown]
     figure.legend(handles=handles, loc="upper center", ncols=5, borderaxespad=0.2)
+    return figure
 
 
 def spectrum_panel(axes: Axes, dataset: NamedArrays, g: int) -> None:
@@ -181,28 +168,15 @@ def draw_correlations(dataset: NamedArrays) -> Figure:
     figure, panels = small_panels(len(chosen), "Lag (ps)", "Energy autocorrelation")
     for axes, g in zip(panels, chosen.tolist(), strict=True):
         correlation_panel(axes, dataset, g)
-    resolved = resolved[chosen]
-    handles = [
-        Line2D([], [], color=colour, marker="o", linestyle="none", markersize=3.0, label=label)
-        for colour, label, shown in (
-            (BLUE, "autocorrelation ± error", resolved.any()),
-            (GREY, "autocorrelation, not resolved", not resolved.all()),
-        )
-        if shown
-    ]
-    if resolved.any():
-        handles.append(Line2D([], [], color=RED, label="fitted decay"))
-    if "lifetime_ps" in dataset:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=BLACK,
-                linewidth=0.8,
-                linestyle=_DASHES,
-                label="lifetime from the line",
-            )
-        )
+    some, every = resolved[chosen].any(), resolved[chosen].all()
+    by_line = line_entry("lifetime from the line", BLACK, linewidth=0.8, linestyle=_DASHES)
+    entries = (
+        (some, marker_entry("autocorrelation ± error", BLUE, markersize=3.0)),
+        (not every, marker_entry("autocorrelation, not resolved", GREY, markersize=3.0)),
+        (some, line_entry("fitted decay", RED)),
+        ("lifetime_ps" in dataset, by_line),
+    )
+    handles = [entry for shown, entry in entries if shown]
     figure.legend(handles=handles, loc="upper center", ncols=4, borderaxespad=0.2)
     return figure
 
@@ -286,8 +260,8 @@ def draw_density(dataset: NamedArrays) -> Figure:
             axes.tick_params(labelbottom=False)
         else:
             axes.set_xlabel("Frequency (THz)")
-        if n_rows > 1:
-            panel_letter(axes, "ab"[k])
+    if n_rows > 1:
+        letter_panels(figure.axes)
     return figure
 
 

@@ -1,7 +1,7 @@
-"""The map of the spectral energy density: a patch at each commensurate q of the band path.
+"""Maps of the spectral energy density along the band path, whole and branch by branch.
 
-A segment of the path is continuous, a section lies between two named points. Sections without
-a commensurate q are hatched.
+The map has a patch at each commensurate q of the path. A segment of the path is continuous, a
+section lies between two named points. Sections without a commensurate q are hatched.
 """
 
 import math
@@ -14,12 +14,30 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
-from matplotlib.lines import Line2D
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch as Swatch
+from matplotlib.ticker import MaxNLocator
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.named_arrays import NamedArrays
-from trajmodes.report.figures.style import BLACK
+from trajmodes.report.figures.bands import (
+    draw_branches,
+    error_entry,
+    frame_path,
+    frequency_span,
+    name_points,
+)
+from trajmodes.report.figures.style import (
+    BLACK,
+    BLUE,
+    is_visible,
+    legend_above,
+    line_entry,
+    marker_entry,
+    new_figure,
+    sem_of,
+)
+from trajmodes.results.tables import highest_map_freq_thz
 from trajmodes.units import MEV
 
 _DECADES = 2.0
@@ -39,6 +57,107 @@ _EMPTY: dict[str, Any] = {
     "hatch": "///",
     "linewidth": 0.0,
 }
+_COLUMNS = 3
+"""Panels beside each other, one for each branch."""
+_ROW, _HEAD = 2.2, 0.27
+"""Heights in inches: a row of panels, and the legend above them."""
+_SMALL_NAME_SIZE = 7.0
+"""Size of the names of points in these panels, in points."""
+_VISIBLE = 0.02
+"""Spectra above this part of the strongest one determine the limits of a panel."""
+_LEAST_MARGIN = 0.01
+"""Smallest margin below and above a branch, as a part of the highest frequency."""
+
+
+def draw_bands(dataset: NamedArrays) -> Figure:
+    """Draw frequencies along the band path over the measured spectra, whichever are present."""
+    figure = new_figure(4.4)
+    has_map = "map_power" in dataset
+    axes = figure.add_axes((0.085, 0.08, 0.79 if has_map else 0.9, 0.85))
+    mesh = bands_panel(axes, dataset)
+    if mesh is not None:
+        bar = figure.colorbar(mesh, cax=figure.add_axes((0.89, 0.08, 0.02, 0.85)))
+        bar.set_label("Spectral kinetic energy (meV/THz)")
+    return figure
+
+
+def bands_panel(axes: Axes, dataset: NamedArrays) -> QuadMesh | None:
+    """Draw the panel of `draw_bands`; return the map, if there is one."""
+    has_map, has_bands = "map_power" in dataset, "band_freq_thz" in dataset
+    span = frequency_span(
+        dataset["band_freq_thz"].values if has_bands else np.zeros(1),
+        highest_map_freq_thz(dataset) if has_map else 0.0,
+    )
+    mesh = None
+    handles: list[Artist] = []
+    if has_map:
+        power = dataset["map_power"].values
+        mesh = _draw_map(axes, dataset, power, span, float(power.max()))
+        handles = _mark_points(axes, dataset)
+    if has_bands:
+        draw_branches(axes, dataset, over_map=has_map)
+        if is_visible(sem_of(dataset, "band_freq_thz"), span[1] - span[0]):
+            handles.insert(0, error_entry(BLUE, 0.3))
+        handles.insert(0, _bands_entry())
+    legend_above(axes, handles, ncols=len(handles))
+    frame_path(axes, dataset, span)
+    return mesh
+
+
+def _bands_entry() -> Artist:
+    return line_entry("fitted force constants", BLUE, linewidth=0.9)
+
+
+def draw_energy_density(dataset: NamedArrays) -> Figure:
+    """Draw the spectra of each branch along the path with the harmonic frequency."""
+    n_branches = dataset.sizes["branch"]
+    n_rows = -(-n_branches // _COLUMNS)
+    height = _HEAD + _ROW * n_rows
+    figure = new_figure(height)
+    left, wide, step = 0.075, 0.235, 0.285
+    tall = (_ROW - 0.55) / height
+    powers = dataset["map_branch_power"].values
+    place = dataset["path_distance"].values
+    for m in range(n_branches):
+        row, column = divmod(m, _COLUMNS)
+        foot = 1.0 - (_HEAD + 0.18 + _ROW * row) / height - tall
+        axes = figure.add_axes((left + column * step, foot, wide, tall))
+        span = _span(dataset, m)
+        axes.set(xlim=(place[0], place[-1]), ylim=span, title=f"branch {m + 1}")
+        mesh = _draw_map(axes, dataset, powers[:, m], span, float(powers.max()))
+        draw_branches(axes, dataset.isel(branch=[m]), over_map=True)
+        handles = [_bands_entry(), *_mark_points(axes, dataset)]
+        name_points(axes, dataset, _SMALL_NAME_SIZE)
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        axes.tick_params(axis="y", labelsize=7.0)
+        if column == 0:
+            axes.set_ylabel("Frequency (THz)")
+    bar_box = (0.915, foot, 0.016, 1.0 - (_HEAD + 0.18) / height - foot)
+    bar = figure.colorbar(mesh, cax=figure.add_axes(bar_box))
+    # A short label if there is a single row.
+    bar.set_label("Energy (meV/THz)" if n_rows == 1 else "Spectral kinetic energy (meV/THz)")
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(left, 1.0),
+        ncols=len(handles),
+        borderaxespad=0.3,
+    )
+    return figure
+
+
+def _span(dataset: NamedArrays, branch: int) -> tuple[float, float]:
+    """Lowest and highest frequency in THz of the panel of one branch."""
+    band = dataset["band_freq_thz"].values
+    highest = max(float(band.max()), 0.1)
+    power = dataset["map_branch_power"].values
+    visible = (power[:, branch] > _VISIBLE * power.max()).any(axis=0)
+    needed = np.append(band[:, branch], dataset["map_freq_thz"].values[visible])
+    low, high = float(needed.min()), float(needed.max())
+    margin = max(0.06 * (high - low), _LEAST_MARGIN * highest)
+    # Imaginary frequencies below a hundredth of the highest one are noise at Γ.
+    low = low - margin if low < -0.01 * highest else max(low - margin, 0.0)
+    return low, high + margin
 
 
 class Segment(NamedTuple):
@@ -155,7 +274,7 @@ def _shortest(cell: Floats, q: Floats) -> Floats:
     return lengths
 
 
-def draw_map(
+def _draw_map(
     axes: Axes,
     dataset: NamedArrays,
     power: Floats,
@@ -164,18 +283,8 @@ def draw_map(
 ) -> QuadMesh:
     """Draw the patches of all commensurate points on the path.
 
-    Parameters
-    ----------
-    axes
-        A panel over the band path.
-    dataset
-        Results with a map.
-    power
-        (k, w) spectra in eV/THz.
-    span
-        Lowest and highest frequency in THz.
-    strongest
-        Spectrum in eV/THz at the end of the colour scale.
+    Spectra (k, w) and the strongest one, which ends the colour scale, are in eV/THz, the limits
+    of the axis in THz.
     """
     freq = dataset["map_freq_thz"].values
     step = float(freq[1] - freq[0])
@@ -216,13 +325,21 @@ def _bins_per_row(axes: Axes, step: float, span: float) -> int:
     return max(1, math.ceil(_PIXELS * span / step / axes.get_window_extent().height))
 
 
-def mark_points(axes: Axes, dataset: NamedArrays) -> None:
-    """Draw a tick below the lower axis at each point of the map."""
+def _mark_points(axes: Axes, dataset: NamedArrays) -> list[Artist]:
+    """Draw a tick at each point of the map, hatch empty sections; return legend entries."""
     places = np.unique([patch.place for patch in patches(dataset)])
     axes.set_xticks(places.tolist(), minor=True)
     # Keep minor ticks at named points: not every named point is a point of the map.
     axes.xaxis.remove_overlapping_locs = False
     axes.tick_params(axis="x", which="minor", top=False, direction="out", length=3.0)
+    look = {"markersize": 5.0, "markeredgewidth": 0.7}
+    handles: list[Artist] = [marker_entry("q of the supercell", BLACK, "|", **look)]
+    empty = empty_sections(dataset)
+    for low, high in empty:
+        axes.axvspan(low, high, zorder=-1, **_EMPTY)
+    if empty:
+        handles.append(Swatch(**_EMPTY, label="no q of the supercell here"))
+    return handles
 
 
 def empty_sections(dataset: NamedArrays) -> list[tuple[float, float]]:
@@ -236,27 +353,3 @@ def empty_sections(dataset: NamedArrays) -> list[tuple[float, float]]:
         for low, high in pairwise(named)
         if not any(patch.high > low + near and patch.low < high - near for patch in made)
     ]
-
-
-def mark_empty_sections(axes: Axes, sections: list[tuple[float, float]]) -> None:
-    """Hatch sections of the path without a q of the supercell."""
-    for low, high in sections:
-        axes.axvspan(low, high, zorder=-1, **_EMPTY)
-
-
-def map_handles(*, has_empty_sections: bool) -> list[Artist]:
-    """Legend entries of the ticks and of hatched sections."""
-    handles: list[Artist] = [
-        Line2D(
-            *([], []),
-            color=BLACK,
-            linestyle="none",
-            marker="|",
-            markersize=5.0,
-            markeredgewidth=0.7,
-            label="q of the supercell",
-        )
-    ]
-    if has_empty_sections:
-        handles.append(Swatch(**_EMPTY, label="no q of the supercell here"))
-    return handles

@@ -1,20 +1,24 @@
-"""Common style of all figures: sizes, fonts, a colour-blind safe palette, axes and points."""
+"""Common elements of all figures: sizes, fonts, a colour-blind safe palette, axes, legends."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from trajmodes.arrays import Floats
+from trajmodes.data.named_arrays import NamedArrays
 
 # Okabe and Ito, "Color Universal Design" (2008).
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -112,6 +116,12 @@ def branch_colours(count: int) -> list[str]:
     ]
 
 
+def sem_of(dataset: NamedArrays, name: str) -> Floats | None:
+    """Read the standard errors of a variable; None if the results have none."""
+    sem = dataset.get(f"{name}_sem")
+    return None if sem is None else sem.values
+
+
 def points(
     axes: Axes,
     place: Floats,
@@ -121,49 +131,20 @@ def points(
     above_zero: bool = False,
     **look: Any,
 ) -> None:
-    """Draw points with error bars.
-
-    Parameters
-    ----------
-    axes
-        The panel.
-    place, value
-        (n,) coordinates.
-    sem
-        (n,) standard errors of the values, if known.
-    above_zero
-        Whether to end error bars above zero, for a logarithmic axis.
-    look
-        Marker, colour and label, as arguments of matplotlib.
-    """
+    """Draw points with error bars; for a logarithmic axis the bars end above zero."""
     bars = None
     if sem is not None:
         bars = np.stack([np.minimum(sem, 0.9 * value) if above_zero else sem, sem])
-    settings: dict[str, Any] = {"markersize": 4.2, "markeredgecolor": "white"} | look
-    axes.errorbar(
-        place,
-        value,
-        yerr=bars,
-        linestyle="none",
-        elinewidth=0.9,
-        markeredgewidth=0.4,
-        **settings,
-    )
+    settings: dict[str, Any] = {"linestyle": "none", "elinewidth": 0.9, "markersize": 4.2}
+    settings |= {"markeredgecolor": "white", "markeredgewidth": 0.4} | look
+    axes.errorbar(place, value, yerr=bars, **settings)
 
 
-def is_visible(sem: Floats, span: float) -> bool:
-    """Whether a band of ±2 standard errors is visibly thicker than a line.
-
-    Parameters
-    ----------
-    sem
-        Standard errors, of any shape; nan if unknown.
-    span
-        Length of the axis.
-    """
-    known = sem[np.isfinite(sem)]
+def is_visible(sem: Floats | None, span: float) -> bool:
+    """Whether a band of ±2 standard errors, if known, is thicker than a line on this axis."""
+    known = np.empty(0) if sem is None else sem[np.isfinite(sem)]
     # A quantile: close to Γ a few errors are large.
-    return bool(known.size) and 4.0 * float(np.quantile(known, 0.95)) > _VISIBLE * span
+    return bool(known.size and 4.0 * np.quantile(known, 0.95) > _VISIBLE * span)
 
 
 def log_axis(axes: Axes, low: float, high: float) -> None:
@@ -171,6 +152,13 @@ def log_axis(axes: Axes, low: float, high: float) -> None:
     axes.set_yscale("log")
     axes.set_ylim(low, high)
     plain_numbers(axes.yaxis, low, high)
+
+
+def log_axis_around(axes: Axes, values: Floats, below: float, above: float) -> None:
+    """Make the vertical axis logarithmic, with factors of space around the positive values."""
+    shown = values[np.isfinite(values) & (values > 0.0)]
+    if shown.size:
+        log_axis(axes, shown.min() / below, shown.max() * above)
 
 
 def plain_numbers(axis: Axis, low: float, high: float) -> None:
@@ -184,14 +172,31 @@ def plain_numbers(axis: Axis, low: float, high: float) -> None:
         axis.set_minor_locator(NullLocator())
 
 
-def panel_letter(axes: Axes, letter: str) -> None:
-    """Write the letter of a panel beside its upper left corner."""
-    axes.annotate(
-        letter,
-        (0.0, 1.0),
-        xytext=(-28, 4),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        fontweight="bold",
-        fontsize=10.0,
-    )
+def line_entry(label: str, colour: str, **look: Any) -> Line2D:
+    """Legend entry of a line."""
+    return Line2D([], [], label=label, color=colour, **look)
+
+
+def marker_entry(label: str, colour: str, marker: str = "o", **look: Any) -> Line2D:
+    """Legend entry of points."""
+    return line_entry(label, colour, marker=marker, linestyle="none", **look)
+
+
+def legend_above(axes: Axes, handles: Sequence[Artist] | None = None, **look: Any) -> Legend:
+    """Put a legend above the left end of a panel."""
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0)}
+    return axes.legend(handles=handles, **place | {"borderaxespad": 0.1} | look)
+
+
+def letter_panels(panels: Iterable[Axes]) -> None:
+    """Write a, b, c, … beside the upper left corners of panels."""
+    for axes, letter in zip(panels, "abcdefghij", strict=False):
+        axes.annotate(
+            letter,
+            (0.0, 1.0),
+            xytext=(-28, 4),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontweight="bold",
+            fontsize=10.0,
+        )
