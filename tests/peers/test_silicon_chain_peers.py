@@ -9,7 +9,7 @@ import trajmodes as tm
 from trajmodes.cli.program import main
 from trajmodes.phonons.gruneisen import gruneisen_at
 from trajmodes.phonons.modes import modes_at
-from trajmodes.pipeline.export import export_job
+from trajmodes.pipeline.after_fit import export_job
 
 pytestmark = pytest.mark.peer
 

@@ -22,21 +22,18 @@ from trajmodes.data.labels import html_table
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.fit.solution import FitOptions
 from trajmodes.formats.hdf5 import write_hdf5
 from trajmodes.formats.phonopy import from_phonopy, to_phonopy
 from trajmodes.formats.registry import read_supercell
 from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import band_path, zone_point
-from trajmodes.pipeline.export import export
+from trajmodes.pipeline.after_fit import export, movie_job, scan_rows, write_scan
 from trajmodes.pipeline.job_folder import Analysis, Log, save_analysis
 from trajmodes.pipeline.load import LoadedRun, read_normal_equations
 from trajmodes.pipeline.load import read_force_constants as read_plain
-from trajmodes.pipeline.movie import movie_job
 from trajmodes.pipeline.project_job import PATH_SPACING
 from trajmodes.pipeline.run import FitData, fit_only
-from trajmodes.pipeline.scan import scan_rows, write_scan
 from trajmodes.report.scan import scan_table
 from trajmodes.results.dataset import bands_dataset, to_dataset
 from trajmodes.results.folder import whole_results
@@ -234,7 +231,7 @@ class ForceConstants(plain.ForceConstants):
         import pandas as pd  # noqa: PLC0415 - loads slowly
 
         values = values_of("scan", options)
-        points = scan_rows(self._known_equations(), FitOptions(scheme=values["scheme"]))
+        points = scan_rows(self._known_equations(), values["scheme"])
         if values["output"] is not None:
             write_scan(points, values["output"])
         return pd.DataFrame(dict(scan_table(points).columns))

@@ -19,9 +19,8 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.amplitudes import lazy_amplitudes, reopened, saved_amplitudes
 from trajmodes.pipeline.job_folder import Analysis, Log, copy_results, save_analysis
-from trajmodes.pipeline.show import text_of
 from trajmodes.project.selected_modes import parse_modes
-from trajmodes.report.summary import render
+from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import is_map, write_results
 from trajmodes.results.dataset import crystal_in, modes_in, to_dataset
 from trajmodes.results.folder import open_folder

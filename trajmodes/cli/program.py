@@ -60,7 +60,7 @@ def run(**given: Any) -> str:
     Options given beside a job file replace those in it.
     """
     from trajmodes.pipeline.run import run_job
-    from trajmodes.pipeline.show import show_results
+    from trajmodes.report.summary import show_results
 
     return show_results(*done("run", run_job, given))
 
@@ -74,7 +74,7 @@ def fit(**given: Any) -> str:
     are parts of one run.
     """
     from trajmodes.pipeline.run import fit_job
-    from trajmodes.pipeline.show import show_results
+    from trajmodes.report.summary import show_results
 
     return show_results(*done("fit", fit_job, given))
 
@@ -86,7 +86,7 @@ def project(**given: Any) -> str:
     One pass over the run gives energies, spectra, lifetimes and densities of all modes.
     """
     from trajmodes.pipeline.project_job import project_job
-    from trajmodes.pipeline.show import show_results
+    from trajmodes.report.summary import show_results
 
     return show_results(*done("project", project_job, given))
 
@@ -117,7 +117,7 @@ def molecule(**given: Any) -> str:
 @command(main, click.argument("results", metavar="RESULTS.nc | FOLDER"))
 def modes(results: str, **given: Any) -> str:
     """Print a table of all modes: q, branch, frequencies, temperature, linewidth, lifetimes."""
-    from trajmodes.pipeline.show import show_modes
+    from trajmodes.report.summary import show_modes
 
     values = values_of("modes", given)
     return show_modes(results, sort=values["sort"], only_resolved=values["resolved"])
@@ -133,7 +133,7 @@ def movie(force_constants: str, mode: str, **given: Any) -> str:
 
     Branches count from 1. An earlier movie is replaced; any other file is not.
     """
-    from trajmodes.pipeline.movie import movie_job
+    from trajmodes.pipeline.after_fit import movie_job
 
     return movie_job(force_constants, mode, **values_of("movie", given))
 
@@ -144,10 +144,11 @@ def scan(normal_equations: str, **given: Any) -> str:
 
     The normal equations that a fit has written are used; the trajectory is not read again.
     """
-    from trajmodes.pipeline.scan import scan_job, show_scan, write_scan
+    from trajmodes.pipeline.after_fit import scan_rows, show_scan, write_scan
+    from trajmodes.pipeline.load import read_normal_equations
 
     values = values_of("scan", given)
-    rows = scan_job(normal_equations, values["scheme"])
+    rows = scan_rows(read_normal_equations(normal_equations), values["scheme"])
     click.echo(show_scan(rows), nl=False)
     return "" if values["output"] is None else write_scan(rows, values["output"])
 
@@ -155,7 +156,7 @@ def scan(normal_equations: str, **given: Any) -> str:
 @command(main, click.argument("folder", metavar="FOLDER"))
 def export(folder: str, **given: Any) -> str:
     """Write the force constants of a fit for other programs."""
-    from trajmodes.pipeline.export import export_job, show_export
+    from trajmodes.pipeline.after_fit import export_job, show_export
 
     values = values_of("export", given)
     return show_export(export_job(folder, values["to"], values["output"]))
@@ -164,7 +165,7 @@ def export(folder: str, **given: Any) -> str:
 @command(main, click.argument("results", metavar="RESULTS.nc"))
 def show(results: str) -> str:
     """Print the main results of a run."""
-    from trajmodes.pipeline.show import show_file
+    from trajmodes.report.summary import show_file
 
     return show_file(results)
 
@@ -173,7 +174,7 @@ def show(results: str) -> str:
 def demo(output: str | None) -> str:
     """Run the main job on a bundled LAMMPS run of bcc zirconium, and explain it."""
     from trajmodes.pipeline.run import run_job
-    from trajmodes.pipeline.show import show_results
+    from trajmodes.report.summary import show_results
 
     job = demo_job(output or FOLDERS["demo"])
     click.echo(demo_prologue(job), nl=False)

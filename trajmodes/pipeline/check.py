@@ -22,10 +22,9 @@ from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.motion_source import source_of
-from trajmodes.pipeline.show import WIDTH, text_of
 from trajmodes.project.projector import cartesian_modes
 from trajmodes.project.selected_modes import parse_modes
-from trajmodes.report.summary import check_rows, render_check
+from trajmodes.report.summary import WIDTH, check_rows, render_check, text_of
 from trajmodes.symmetry.stars import star_labels
 from trajmodes.symmetry.translations import half_space
 

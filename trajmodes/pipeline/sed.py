@@ -30,11 +30,10 @@ from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.motion_source import source_of
 from trajmodes.pipeline.project_job import FILES, PATH_SPACING, Given, run_on_constants
 from trajmodes.pipeline.projection import plan_spectra
-from trajmodes.pipeline.show import text_of
 from trajmodes.project.differences import spectrum_factor
 from trajmodes.project.projector import Projector, cartesian_modes
 from trajmodes.project.spectra.welch import Spectra, WelchReduction
-from trajmodes.report.summary import render_spectral_energy
+from trajmodes.report.summary import render_spectral_energy, text_of
 from trajmodes.report.write import MAP_FILES, write_results
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder, require_replaceable

@@ -1,10 +1,12 @@
 """The summary of results in the terminal, readable in 80 columns without colour."""
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import numpy as np
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -14,7 +16,7 @@ from trajmodes.data.named_arrays import NamedArrays
 from trajmodes.data.results import Finding, Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
 from trajmodes.notes import Note
-from trajmodes.report.mode_table import SetList, list_sets
+from trajmodes.report.mode_table import SetList, list_sets, render_modes
 from trajmodes.report.numbers import counted, place_of, plus_minus, size_of
 from trajmodes.report.sections import (
     conductivity_line,
@@ -25,9 +27,54 @@ from trajmodes.report.sections import (
     lifetimes_line,
     thermostat_line,
 )
+from trajmodes.results.netcdf import read_arrays
+
+WIDTH = 100
+"""Largest width of the text: longer lines are hard to read on any terminal."""
 
 _NAMED_FILES = 3
 """At most this many names of input files are printed."""
+
+
+def text_of(part: RenderableType) -> str:
+    """Render for the terminal, at most 100 columns wide."""
+    width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(part)
+    return capture.get()
+
+
+def show_results(results: Results, files: Mapping[str, str]) -> str:
+    """Summary of the results of a run, and the files that hold them (path → description)."""
+    return text_of(render(results, files=files))
+
+
+def show_file(path: str) -> str:
+    """Summary of the results in a file ``results.nc``.
+
+    Raises
+    ------
+    DataError
+        If it is not a results file.
+    """
+    return text_of(render(read_arrays(path), rows=None))
+
+
+def show_modes(
+    path: str,
+    *,
+    sort: Literal["q", "frequency", "lifetime"] = "q",
+    only_resolved: bool = False,
+) -> str:
+    """Table of all modes of ``results.nc`` or its folder, one row for each set of modes.
+
+    Raises
+    ------
+    DataError
+        If it is not a results file.
+    """
+    return text_of(render_modes(read_arrays(path), sort=sort, only_resolved=only_resolved))
 
 
 def render(
