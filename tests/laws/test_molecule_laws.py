@@ -10,11 +10,10 @@ from ase.vibrations import Vibrations
 from scipy.spatial.transform import Rotation
 
 from trajmodes.molecules.eckart import eckart_frame
-from trajmodes.molecules.hessian import hessian_reduction
+from trajmodes.molecules.geometry import bond_tree, isolated, vibrational_space
+from trajmodes.molecules.hessian import hessian_reduction, pairs_of_hessian
 from trajmodes.molecules.normal_modes import mode_table, normal_modes
-from trajmodes.molecules.point_group import isolated, pairs_of_hessian, vibrational_space
 from trajmodes.molecules.reference import follow_axis, molecule_reference
-from trajmodes.molecules.unwrap import bond_tree
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.projector import Projector
 from trajmodes.readers.arrays import trajectory_of_arrays
@@ -220,11 +219,11 @@ def test_cold_cluster_has_the_frequencies_that_ase_calculates(cold_cluster, give
     relaxed, expected, trajectory = cold_cluster
     path = tmp_path / "reference.xyz"
     relaxed.write(path)
-    reference = molecule_reference(trajectory, trajectory.species, path if given else None)
+    frame, _ = molecule_reference(trajectory, trajectory.species, path if given else None)
     n = trajectory.n_frames
-    reduction = hessian_reduction(reference.frame.molecule, n)
-    constants = reduction.finalize(reduction.chunk(reference.frame(trajectory.read(0, n))))
-    table = mode_table(normal_modes(reference.frame.molecule, constants))
+    reduction = hessian_reduction(frame.molecule, n)
+    constants = reduction.finalize(reduction.chunk(frame(trajectory.read(0, n))))
+    table = mode_table(normal_modes(frame.molecule, constants))
     np.testing.assert_allclose(table.wavenumber_cm, expected, rtol=1e-3)
     assert constants.quality.r_squared > 0.9999
 

@@ -35,8 +35,7 @@ from trajmodes.arrays import Floats, freeze
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.molecules.point_group import centred, line_of
-from trajmodes.molecules.unwrap import BondTree
+from trajmodes.molecules.geometry import BondTree, centred, line_of
 
 _OPPOSITE = 1e-12
 """1 + cos of the angle of two directions below which the shortest rotation is not unique."""
@@ -131,6 +130,11 @@ class EckartFrame:
     def __post_init__(self) -> None:
         freeze(self, {}, float, line="3", angles="t")
 
+    @property
+    def reference(self) -> Floats:
+        """(a, 3), unit: Å. Reference positions about their centre of mass."""
+        return centred(self.molecule.positions, self.molecule.masses)
+
     def __call__(self, block: FrameBlock) -> MotionBlock:
         """Motion of some frames.
 
@@ -148,11 +152,10 @@ class EckartFrame:
             )
         _require_finite(block)
         masses = self.molecule.masses
-        reference = centred(self.molecule.positions, masses)
         x_tax = centred(self.tree.whole(block), masses)
         r_txy = self._rotations(x_tax, block)
         y_tax = x_tax @ r_txy.swapaxes(1, 2)
-        displacements = y_tax - reference
+        displacements = y_tax - self.reference
         self._refuse_hops(displacements, block)
         velocities = forces = None
         if block.velocities is not None:
@@ -172,8 +175,7 @@ class EckartFrame:
         """
         if self.molecule.n_atoms == 1:
             return np.zeros((len(y_tax), 3))
-        masses = self.molecule.masses
-        m_ax = masses[:, None] * centred(self.molecule.positions, masses)
+        m_ax = self.molecule.masses[:, None] * self.reference
         spin_tx = np.cross(m_ax, w_tax).sum(axis=1)
         along = np.einsum("ax,tax->t", m_ax, y_tax)
         if self.line is not None:
@@ -187,9 +189,8 @@ class EckartFrame:
     def _rotations(self, x_tax: Floats, block: FrameBlock) -> Floats:
         """Rotations (t, 3, 3) from the frames to the reference."""
         masses = self.molecule.masses
-        reference = centred(self.molecule.positions, masses)
         if self.line is not None:
-            heads = np.einsum("a,tax->tx", masses * (reference @ self.line), x_tax)
+            heads = np.einsum("a,tax->tx", masses * (self.reference @ self.line), x_tax)
             shortest = shortest_rotations(heads, self.line)
             if self.angles is None:
                 return shortest
@@ -197,7 +198,7 @@ class EckartFrame:
             angles = self.angles[block.first_frame : stop]
             about: Floats = rotations_about(self.line, angles) @ shortest
             return about
-        rotations, gap = best_rotations(x_tax, reference, masses)
+        rotations, gap = best_rotations(x_tax, self.reference, masses)
         if self.molecule.n_atoms > 1 and gap.min(initial=1.0) < _UNIQUE:
             t = int(gap.argmin())
             raise DataError(

@@ -17,7 +17,9 @@ the length that gives the largest errors.
 """
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,7 @@ from trajmodes.data.force_constants import FitQuality, ForceConstants, jackknife
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.accumulate import forces_of
-from trajmodes.molecules.point_group import pairs_of_hessian, vibrational_space
+from trajmodes.molecules.geometry import vibrational_space
 from trajmodes.notes import Note
 from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums
 from trajmodes.units import BOLTZMANN
@@ -43,20 +45,15 @@ _STILL = 1e-11
 of 100 gives a ratio of variances of 10⁴."""
 
 
-@dataclass(frozen=True, slots=True)
-class HessianFile:
-    """Second derivatives read from a file, and notes on them."""
-
-    values: Floats
-    """(3a, 3a), unit: eV/Å². Symmetric."""
-    notes: tuple[Note, ...]
-
-
-def read_hessian(path: str | os.PathLike[str], n_atoms: int) -> HessianFile:
+def read_hessian(path: str | os.PathLike[str], n_atoms: int) -> tuple[Floats, tuple[Note, ...]]:
     """Read second derivatives ∂²U/∂x∂y in eV/Å², rows and columns x, y, z of each atom.
 
     The file is in NumPy's format (``.npy``) or text, with 3a × 3a numbers. A NumPy file may
     also have the shape (a, 3, a, 3) of ASE's ``VibrationsData.get_hessian()``.
+
+    Returns
+    -------
+    The symmetric (3a, 3a) second derivatives in eV/Å², and notes on them.
 
     Raises
     ------
@@ -106,7 +103,43 @@ def read_hessian(path: str | os.PathLike[str], n_atoms: int) -> HessianFile:
         )
     text = f"the Hessian was symmetrised; its asymmetry was {asymmetry:.1e} of the largest"
     notes = (Note("note", text),) if asymmetry > _NOTED_ASYMMETRY else ()
-    return HessianFile(0.5 * (square + square.T), notes)
+    return 0.5 * (square + square.T), notes
+
+
+def pairs_of_hessian(
+    molecule: Supercell, hessian: Floats, replicates: Floats | None = None
+) -> ForceConstants:
+    """Force constants of a molecule from its second derivatives (3a, 3a) in eV/Å².
+
+    ``replicates`` (b, 3a, 3a) are delete-one-block estimates.
+    """
+    n = molecule.n_atoms
+    first, second = np.divmod(np.arange(n * n), n)
+
+    def pairs(matrices: Floats) -> Floats:
+        blocks: Floats = matrices.reshape(-1, n, 3, n, 3).swapaxes(2, 3)
+        return blocks.reshape(-1, n * n, 3, 3)
+
+    return ForceConstants(
+        crystal=molecule.crystal,
+        first=first,
+        second=second,
+        lattice=np.zeros((n * n, 3), dtype=np.int64),
+        values=pairs(hessian)[0],
+        replicates=None if replicates is None else pairs(replicates),
+    )
+
+
+def hessian_of(constants: ForceConstants) -> Floats:
+    """Hessians (1 + b, 3a, 3a) in eV/Å² of a molecule: values, then replicates."""
+    n = constants.crystal.n_sites
+    values = [constants.values[None]]
+    values += [] if constants.replicates is None else [constants.replicates]
+    blocks_bpxy = np.concatenate(values)
+    full = np.zeros((len(blocks_bpxy), n, n, 3, 3))
+    full[:, constants.first, constants.second] = blocks_bpxy
+    matrices: Floats = full.swapaxes(2, 3).reshape(len(full), 3 * n, 3 * n)
+    return matrices
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +216,7 @@ class HessianReduction(BlockReduction[MotionBlock, VibrationSums]):
             If the run does not move along every vibration, or all forces are zero.
         """
         blocks = state.in_time_order()
-        total = _total(blocks)
+        total = reduce(add, blocks)
         dynamical = _solve(total)
         if dynamical is None:
             raise self._undetermined(total)
@@ -195,22 +228,15 @@ class HessianReduction(BlockReduction[MotionBlock, VibrationSums]):
             return full
 
         replicates = _replicates(blocks, total)
-        constants = pairs_of_hessian(
-            self.molecule,
-            hessians(dynamical),
-            None if replicates is None else hessians(replicates),
-        )
-        quality = self._quality(total, dynamical, rows)
         temperature = total.kinetic / (total.frames * len(self.space) * BOLTZMANN)
-        return ForceConstants(
-            crystal=constants.crystal,
-            first=constants.first,
-            second=constants.second,
-            lattice=constants.lattice,
-            values=constants.values,
-            replicates=constants.replicates,
+        return replace(
+            pairs_of_hessian(
+                self.molecule,
+                hessians(dynamical),
+                None if replicates is None else hessians(replicates),
+            ),
             temperature=temperature if np.isfinite(temperature) else None,
-            quality=quality,
+            quality=self._quality(total, dynamical, rows),
         )
 
     def _undetermined(self, total: VibrationSums) -> DataError:
@@ -268,13 +294,6 @@ def hessian_reduction(molecule: Supercell, n_frames: int) -> HessianReduction:
     return HessianReduction(molecule, space, n_frames, n_blocks)
 
 
-def _total(blocks: list[VibrationSums]) -> VibrationSums:
-    total = blocks[0]
-    for block in blocks[1:]:
-        total = total + block
-    return total
-
-
 def _covariances(sums: VibrationSums) -> tuple[Floats, Floats, Floats]:
     """cov(q, q), cov(f, q) and cov(f, f), each (d, d)."""
     n = sums.frames
@@ -314,5 +333,5 @@ def _replicates(blocks: list[VibrationSums], total: VibrationSums) -> Floats | N
         error = float((jackknife_sem(estimates) ** 2).sum())
         if error > largest:
             best, largest = estimates, error
-        blocks = [_total(blocks[b : b + 2]) for b in range(0, len(blocks) - 1, 2)]
+        blocks = [reduce(add, blocks[b : b + 2]) for b in range(0, len(blocks) - 1, 2)]
     return best

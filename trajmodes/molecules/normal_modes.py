@@ -1,9 +1,21 @@
-r"""Normal modes of a molecule, with translations and rotations projected out.
+"""Normal modes of a molecule, without translations and rotations, and amplitudes of a run.
 
 D = √M⁻¹ Φ √M⁻¹ is diagonalised in the space of the vibrations, so that external motions have
 ω = 0 and the vibrations contain no part of them, whatever the force constants. Frequencies of
 vibrations are negative if imaginary. Modes whose frequencies agree to 10⁻⁴ form one degenerate
 set, of which only sums and means are meaningful.
+
+Amplitudes are given in the convention of the i-PI community. For each vibration, with the
+eigenvector e of the mass-weighted Hessian,
+
+    q̃ = e·√M u ,    ṽ = ω⁻¹ e·√M v ,
+
+both in length × √mass: q̃ = A cos(ωt + φ) and ṽ = −A sin(ωt + φ) with the same amplitude in a
+harmonic molecule. The energy is ½ω²(q̃² + ṽ²), the classical occupation E/ħω, the phase
+atan2(−ṽ, q̃). These are the definitions of E. Stocco's script that projects i-PI trajectories on
+the modes of i-PI's ``vibrations`` mode (``project_displacement``, ``project_velocities``). Its
+velocities are infinite or not a number at ω² ≤ 0; here they are nan. Kinetic energies should be
+computed from Q̇ = ωṽ in `Amplitudes`.
 """
 
 from dataclasses import dataclass
@@ -16,12 +28,17 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
-from trajmodes.molecules.point_group import hessian_of, rigid_motions, vibrational_space
-from trajmodes.units import DALTON, HBAR, MEV, THZ
+from trajmodes.molecules.geometry import rigid_motions, vibrational_space
+from trajmodes.molecules.hessian import hessian_of
+from trajmodes.notes import Note
+from trajmodes.project.projector import Amplitudes
+from trajmodes.units import BOHR, DALTON, HBAR, MEV, THZ
 
 _EQUAL = 1e-4
 _PER_CM = 1e12 / (100.0 * codata.speed_of_light)
 """One THz in cm⁻¹."""
+ATOMIC_UNIT = float(BOHR * np.sqrt(DALTON * codata.electron_mass / codata.atomic_mass))
+"""Bohr √(electron mass), the unit of q̃ and ṽ in i-PI, in √(eV) ps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +157,45 @@ def _sem(replicates: Floats, columns: Floats, omega: Floats, sets: Ints) -> Floa
     # The first order diverges at ω = 0; √|x + δ| − √|x| ≤ √|δ| is the bound there.
     sem: Floats = error / np.maximum(2.0 * np.abs(omega), np.sqrt(np.maximum(error, 1e-300)))
     return sem
+
+
+def ipi_amplitudes(amplitudes: Amplitudes, modes: Modes) -> tuple[Floats, Floats | None]:
+    """Convert mode amplitudes at Γ to normal-mode positions and velocities of the vibrations.
+
+    Returns
+    -------
+    position, velocity
+        (v, t) q̃ and ṽ in √(eV) ps; divide by `ATOMIC_UNIT` for the unit of i-PI. ṽ is nan
+        where ω ≤ 0, None without velocities.
+
+    Raises
+    ------
+    DataError
+        If there are other q points than Γ.
+    """
+    if modes.qpoints.shape[0] != 1 or np.abs(modes.qpoints).max() > 1e-9:
+        raise DataError(
+            f"normal modes of {len(modes.qpoints)} q points are not those of a molecule",
+            why="q̃ and ṽ are real, but amplitudes are real only at Γ",
+        )
+    chosen = np.flatnonzero(modes.sets[0] >= 0)
+    position = amplitudes.coordinate[0, chosen].real
+    if amplitudes.velocity is None:
+        return position, None
+    omega = modes.omega[0, chosen]
+    defined = np.where(omega > 0.0, omega, np.nan)
+    return position, amplitudes.velocity[0, chosen].real / defined[:, None]
+
+
+def undefined_note(modes: Modes) -> tuple[Note, ...]:
+    """Note on the vibrations for which ṽ is undefined; none if it is always defined."""
+    omega = modes.omega[modes.sets >= 0]
+    count = int((omega <= 0.0).sum())
+    if count == 0:
+        return ()
+    named = "1 vibration" if count == 1 else f"{count} vibrations"
+    text = (
+        f"{named} with ω² ≤ 0: ṽ = Q̇/ω, energy, occupation and phase are undefined there and "
+        "given as nan; kinetic energies are not affected"
+    )
+    return (Note("note", text),)

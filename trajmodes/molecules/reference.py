@@ -7,14 +7,13 @@ axis, since its mean off-axis positions are statistical errors.
 
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import ase.data
 import numpy as np
 
 from trajmodes.arrays import Floats
-from trajmodes.data.motion import FrameBlock
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.molecules.eckart import (
     EckartFrame,
@@ -23,8 +22,7 @@ from trajmodes.molecules.eckart import (
     parallel_angles,
     shortest_rotations,
 )
-from trajmodes.molecules.point_group import centred, isolated, line_of
-from trajmodes.molecules.unwrap import BondTree, bond_tree
+from trajmodes.molecules.geometry import bond_tree, centred, isolated, line_of
 from trajmodes.notes import Note
 from trajmodes.readers.ase import read_with_ase
 from trajmodes.readers.trajectory import Trajectory
@@ -39,30 +37,24 @@ _CONVERGED = 1e-11
 _ITERATIONS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class MoleculeReference:
-    """The Eckart frame of the reference, and notes on it."""
-
-    frame: EckartFrame
-    notes: tuple[Note, ...]
-
-
 def molecule_reference(
     trajectory: Trajectory,
     species: tuple[str, ...],
     file: str | os.PathLike[str] | None = None,
-) -> MoleculeReference:
-    """Find the reference of a run of one molecule or cluster.
+) -> tuple[EckartFrame, tuple[Note, ...]]:
+    """Find the Eckart frame of the reference of a run of one molecule or cluster.
 
     Parameters
     ----------
-    trajectory
-        The run.
     species
         (a,) chemical symbols of its atoms.
     file
         File of the reference, atoms in the order of the trajectory; the average structure of
         the run by default.
+
+    Returns
+    -------
+    The frame, and notes on the reference.
 
     Raises
     ------
@@ -80,7 +72,7 @@ def molecule_reference(
         positions, notes = _straightened(positions, masses)
         molecule = isolated(species, positions, masses)
         frame = eckart_frame(molecule, bond_tree(positions))
-    return MoleculeReference(follow_axis(frame, trajectory), notes)
+    return follow_axis(frame, trajectory), notes
 
 
 def follow_axis(frame: EckartFrame, trajectory: Trajectory) -> EckartFrame:
@@ -93,8 +85,7 @@ def follow_axis(frame: EckartFrame, trajectory: Trajectory) -> EckartFrame:
         np.einsum("a,tax->tx", weights, frame.tree.whole(trajectory.read(start, stop)))
         for start, stop in cut_blocks(trajectory.segments, trajectory.n_atoms)
     )
-    angles = parallel_angles(heads, frame.line)
-    return EckartFrame(frame.molecule, frame.tree, frame.line, angles)
+    return replace(frame, angles=parallel_angles(heads, frame.line))
 
 
 def _masses(trajectory: Trajectory, species: tuple[str, ...]) -> Floats:
@@ -183,8 +174,9 @@ def _average(
     count = min(limit, trajectory.n_frames)
     frames = np.unique(np.linspace(0, trajectory.n_frames - 1, count).astype(np.int64))
     blocks = [trajectory.read(int(t), int(t) + 1) for t in frames]
-    tree, places = _whole(blocks)
-    places = centred(places, masses)
+    has_box = bool(np.isfinite(blocks[0].cells).all())
+    tree = bond_tree(blocks[0].positions[0], blocks[0].cells[0] if has_box else None)
+    places = centred(np.concatenate([tree.whole(block) for block in blocks]), masses)
     if len(masses) == 1:
         return eckart_frame(isolated(species, places[0], masses), tree), ()
     line = _common_line(places, masses)
@@ -203,14 +195,6 @@ def _average(
     # The lengths of the first links were those of the first frame.
     notes = tuple(Note("note", text) for text in texts)
     return eckart_frame(isolated(species, mean, masses), bond_tree(mean)), notes
-
-
-def _whole(blocks: list[FrameBlock]) -> tuple[BondTree, Floats]:
-    """Links of the first frame, and positions (t, a, 3) of whole molecules in all frames."""
-    first = blocks[0]
-    has_box = bool(np.isfinite(first.cells).all())
-    tree = bond_tree(first.positions[0], first.cells[0] if has_box else None)
-    return tree, np.concatenate([tree.whole(block) for block in blocks])
 
 
 def _common_line(places: Floats, masses: Floats) -> Floats | None:

@@ -15,9 +15,8 @@ from trajmodes.molecules.eckart import (
     rotations_about,
     shortest_rotations,
 )
-from trajmodes.molecules.point_group import centred, isolated, rigid_motions
+from trajmodes.molecules.geometry import bond_tree, centred, isolated, rigid_motions
 from trajmodes.molecules.reference import follow_axis, molecule_reference
-from trajmodes.molecules.unwrap import bond_tree
 from trajmodes.readers.arrays import trajectory_of_arrays, trajectory_of_atoms
 from trajmodes.units import DALTON
 
@@ -319,27 +318,27 @@ class TestReference:
 
     def test_average_is_the_equilibrium_structure(self):
         molecule, trajectory = self.trajectory()
-        found = molecule_reference(trajectory, molecule.species)
-        mean = found.frame.molecule.positions
+        frame, notes = molecule_reference(trajectory, molecule.species)
+        mean = frame.molecule.positions
 
         def distances(x):
             return np.linalg.norm(x[:, None] - x, axis=2)
 
         np.testing.assert_allclose(distances(mean), distances(molecule.positions), atol=2e-3)
-        again = found.frame(trajectory.read(0, 300)).displacements
+        again = frame(trajectory.read(0, 300)).displacements
         assert np.abs(again.mean(axis=0)).max() < 1e-10
-        assert "the average structure of all frames" in str(found.notes[0])
+        assert "the average structure of all frames" in str(notes[0])
 
     def test_linear_on_average(self):
         molecule, trajectory = self.trajectory("linear", size=0.06)
-        found = molecule_reference(trajectory, molecule.species)
-        assert found.frame.line is not None
-        assert len(rigid_motions(found.frame.molecule)) == 5
-        assert "linear on average" in " ".join(map(str, found.notes))
+        frame, notes = molecule_reference(trajectory, molecule.species)
+        assert frame.line is not None
+        assert len(rigid_motions(frame.molecule)) == 5
+        assert "linear on average" in " ".join(map(str, notes))
 
     def test_bent_on_average(self):
         molecule, trajectory = self.trajectory("bent", size=0.06)
-        assert molecule_reference(trajectory, molecule.species).frame.line is None
+        assert molecule_reference(trajectory, molecule.species)[0].line is None
 
     def test_file(self, tmp_path):
         molecule, trajectory = self.trajectory()
@@ -348,9 +347,9 @@ class TestReference:
         ]
         path = tmp_path / "mol.xyz"
         path.write_text("\n".join(["3", "", *rows]) + "\n")
-        found = molecule_reference(trajectory, molecule.species, path)
-        np.testing.assert_allclose(found.frame.molecule.positions, WATER, atol=1e-12)
-        assert found.notes == ()
+        frame, notes = molecule_reference(trajectory, molecule.species, path)
+        np.testing.assert_allclose(frame.molecule.positions, WATER, atol=1e-12)
+        assert notes == ()
 
     @pytest.mark.parametrize(
         ("rows", "text"),
@@ -389,7 +388,7 @@ def test_frames_in_memory_need_no_box():
     images = trajectory_of_atoms([Atoms("OHH", WATER)], isolated=True)
     for trajectory in (arrays, images):
         assert np.isnan(trajectory.read(0, 1).cells).all()
-        frame = molecule_reference(trajectory, trajectory.species).frame
+        frame = molecule_reference(trajectory, trajectory.species)[0]
         assert np.abs(frame(trajectory.read(0, 1)).displacements).max() < 1e-12
     with pytest.raises(DataError, match="the cell has no volume"):
         trajectory_of_atoms([Atoms("OHH", WATER)])
@@ -411,8 +410,8 @@ def test_files_without_box(tmp_path, comment):
     trajectory = open_trajectory(path, isolated=True)
     assert np.isfinite(trajectory.read(0, 2).cells).all() == ("Lattice" in comment)
     assert not [note for note in trajectory.notes if "pbc" in note.text]
-    found = molecule_reference(trajectory, trajectory.species)
-    assert np.abs(found.frame(trajectory.read(0, 2)).displacements).max() < 1e-12
+    frame, _ = molecule_reference(trajectory, trajectory.species)
+    assert np.abs(frame(trajectory.read(0, 2)).displacements).max() < 1e-12
     if "Lattice" not in comment:
         with pytest.raises(UsageError, match="frame 0 has no cell"):
             open_trajectory(path)

@@ -12,8 +12,8 @@ from trajmodes.api.molecule import molecule
 from trajmodes.config.job import job_from_mapping
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
-from trajmodes.molecules.ipi import ATOMIC_UNIT
-from trajmodes.molecules.point_group import isolated, vibrational_space
+from trajmodes.molecules.geometry import isolated, vibrational_space
+from trajmodes.molecules.normal_modes import ATOMIC_UNIT
 from trajmodes.pipeline.molecule.analysis import open_molecule
 from trajmodes.pipeline.molecule.job import molecule_job
 from trajmodes.pipeline.molecule.tables import show_molecule

@@ -1,13 +1,26 @@
-"""Normal modes of molecules with known answers."""
+"""Normal modes of molecules with known answers; positions and velocities as in i-PI."""
 
 import numpy as np
 import pytest
 from scipy import constants as codata
 
+from trajmodes.data.modes import Modes
+from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.molecules.normal_modes import external_part, mode_table, normal_modes
-from trajmodes.molecules.point_group import isolated, pairs_of_hessian, rigid_motions
-from trajmodes.units import DALTON, THZ
+from trajmodes.molecules.geometry import isolated, rigid_motions, vibrational_space
+from trajmodes.molecules.hessian import pairs_of_hessian
+from trajmodes.molecules.normal_modes import (
+    ATOMIC_UNIT,
+    external_part,
+    ipi_amplitudes,
+    mode_table,
+    normal_modes,
+    undefined_note,
+)
+from trajmodes.phonons.modes import modes_at
+from trajmodes.project.projector import Projector
+from trajmodes.symmetry.translations import build_supercell, half_space
+from trajmodes.units import DALTON, HBAR, THZ
 
 CARBON, OXYGEN = 12.011 * DALTON, 15.999 * DALTON
 STRETCH, BEND, LENGTH = 90.0, 2.5, 1.16
@@ -106,3 +119,85 @@ def test_one_atom_has_no_vibrations():
     molecule = isolated(("O",), np.zeros((1, 3)), np.array([OXYGEN]))
     with pytest.raises(DataError, match="a single atom has no vibrations"):
         normal_modes(molecule, pairs_of_hessian(molecule, np.zeros((3, 3))))
+
+
+POSITIONS = np.array([[0.0, 0.0, 0.1], [0.0, 0.8, -0.5], [0.0, -0.8, -0.5]])
+MOLECULE = isolated(("O", "H", "H"), POSITIONS, np.array([16.0, 1.0, 1.0]) * DALTON)
+OMEGA = np.array([40.0, 110.0, 112.0]) * THZ
+AMPLITUDE, PHASE = np.array([0.02, 0.01, 0.005]), np.array([0.3, -1.0, 2.0])
+TIMES = np.linspace(0.0, 0.05, 31)
+
+
+def modes_of(omega):
+    space, rigid = vibrational_space(MOLECULE), rigid_motions(MOLECULE)
+    vectors = np.concatenate([rigid, space]).reshape(1, 9, 3, 3)
+    sets = [[-1] * 6 + [0, 1, 2]]
+    all_omega = np.concatenate([np.zeros(6), omega])[None]
+    return Modes(MOLECULE.crystal, np.zeros((1, 3)), np.ones(1), all_omega, vectors, None, sets)
+
+
+def oscillating(modes):
+    angle = np.outer(TIMES, OMEGA) + PHASE
+    root = np.repeat(np.sqrt(MOLECULE.masses), 3)
+    rows = modes.vectors[0, 6:].real.reshape(3, 9) / root
+    u = (AMPLITUDE * np.cos(angle)) @ rows
+    v = (-AMPLITUDE * OMEGA * np.sin(angle)) @ rows
+    return MotionBlock(0, u.reshape(-1, 3, 3), v.reshape(-1, 3, 3), None)
+
+
+def project(modes, motion):
+    return Projector(half_space(MOLECULE), modes).project(motion)
+
+
+def test_position_and_velocity_have_the_amplitude_of_the_oscillation():
+    modes = modes_of(OMEGA)
+    position, velocity = ipi_amplitudes(project(modes, oscillating(modes)), modes)
+    angle = np.outer(OMEGA, TIMES) + PHASE[:, None]
+    np.testing.assert_allclose(position, AMPLITUDE[:, None] * np.cos(angle), atol=1e-12)
+    np.testing.assert_allclose(velocity, -AMPLITUDE[:, None] * np.sin(angle), atol=1e-12)
+    assert undefined_note(modes) == ()
+
+
+@pytest.mark.parametrize("soft", [0.0, -5.0])
+def test_velocity_is_undefined_where_omega_is_not_positive(soft):
+    omega = np.array([soft, *OMEGA[1:]])
+    modes = modes_of(omega)
+    with np.errstate(all="raise"):
+        position, velocity = ipi_amplitudes(project(modes, oscillating(modes_of(OMEGA))), modes)
+    assert np.isfinite(position).all()
+    assert np.isnan(velocity[0]).all()
+    assert np.isfinite(velocity[1:]).all()
+    assert (
+        "1 vibration with ω² ≤ 0: ṽ = Q̇/ω, energy, occupation" in undefined_note(modes)[0].text
+    )
+
+
+def test_unit_is_the_atomic_one():
+    bohr_m, electron_kg = codata.physical_constants["Bohr radius"][0], codata.electron_mass
+    joule_second = ATOMIC_UNIT * np.sqrt(codata.electron_volt) * 1e-12  # √(eV) ps in √(J) s
+    assert joule_second == pytest.approx(bohr_m * np.sqrt(electron_kg), rel=1e-12)
+
+
+def test_without_velocities_there_are_positions_only():
+    modes = modes_of(OMEGA)
+    motion = oscillating(modes)
+    still = MotionBlock(0, motion.displacements, None, None)
+    position, velocity = ipi_amplitudes(project(modes, still), modes)
+    assert velocity is None
+    np.testing.assert_array_equal(position, ipi_amplitudes(project(modes, motion), modes)[0])
+
+
+def test_crystals_are_refused(crystals, springs):
+    space = half_space(build_supercell(crystals["bcc"], 2 * np.eye(3, dtype=int)))
+    modes = modes_at(springs(crystals["bcc"], 3.0), space.qpoints, space.weights)
+    u = np.zeros((2, space.supercell.n_atoms, 3))
+    amplitudes = Projector(space, modes).project(MotionBlock(0, u, None, None))
+    with pytest.raises(DataError, match="are not those of a molecule"):
+        ipi_amplitudes(amplitudes, modes)
+
+
+def test_atomic_unit_is_bohr_times_the_root_of_the_electron_mass():
+    """½ω²q̃² of one atomic unit at one hartree per ħ is half a hartree."""
+    hartree = codata.physical_constants["Hartree energy in eV"][0]
+    energy = 0.5 * (hartree / HBAR * ATOMIC_UNIT) ** 2
+    assert energy == pytest.approx(0.5 * hartree, rel=1e-8)

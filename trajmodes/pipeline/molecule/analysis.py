@@ -21,10 +21,17 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.matching.species import species_of_run
 from trajmodes.molecules.eckart import EckartFrame
-from trajmodes.molecules.hessian import hessian_reduction, read_hessian
-from trajmodes.molecules.ipi import ATOMIC_UNIT, ipi_amplitudes, undefined_note
-from trajmodes.molecules.normal_modes import ModeTable, external_part, mode_table, normal_modes
-from trajmodes.molecules.point_group import pairs_of_hessian, rigid_motions
+from trajmodes.molecules.geometry import rigid_motions
+from trajmodes.molecules.hessian import hessian_reduction, pairs_of_hessian, read_hessian
+from trajmodes.molecules.normal_modes import (
+    ATOMIC_UNIT,
+    ModeTable,
+    external_part,
+    ipi_amplitudes,
+    mode_table,
+    normal_modes,
+    undefined_note,
+)
 from trajmodes.molecules.reference import molecule_reference
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
@@ -124,10 +131,10 @@ def open_molecule(job: Job, *, frames: Trajectory | None = None) -> MoleculeRun:
     else:
         trajectory = select_frames(frames, *job.reading.frames)
     species = species_of_run(trajectory, dict(enumerate(job.matching.species, start=1)) or None)
-    found = molecule_reference(trajectory, species, job.molecule.reference)
+    frame, found = molecule_reference(trajectory, species, job.molecule.reference)
     # A molecule needs no box.
     notes = (note for note in trajectory.notes if note.subject != "box")
-    return MoleculeRun(job, trajectory, found.frame, (*notes, *found.notes))
+    return MoleculeRun(job, trajectory, frame, (*notes, *found))
 
 
 def analyse_molecule(
@@ -179,11 +186,11 @@ def normal_coordinates(
     projector = Projector(half_space(run.supercell), modes)
     for start, stop in run.blocks:
         block = run.motion(start, stop)
-        found = ipi_amplitudes(projector.project(block), modes)
-        series: dict[str, tuple[Floats, dict[str, str]]] = {"position": (found.position, {})}
-        if found.velocity is not None:
+        position, velocity = ipi_amplitudes(projector.project(block), modes)
+        series: dict[str, tuple[Floats, dict[str, str]]] = {"position": (position, {})}
+        if velocity is not None:
             comment = "not a number where omega <= 0, where it is undefined"
-            series["velocity"] = (found.velocity, {"comment": comment})
+            series["velocity"] = (velocity, {"comment": comment})
         units = {"units": "a0 sqrt(m_e)"}
         yield xr.Dataset(
             {
@@ -231,8 +238,8 @@ def _fitted_hessian(
 def _hessian_from_file(
     molecule: Supercell, path: str
 ) -> tuple[ForceConstants, tuple[Note, ...]]:
-    found = read_hessian(path, molecule.n_atoms)
-    shift, rotation = external_part(molecule, found.values)
+    values, found = read_hessian(path, molecule.n_atoms)
+    shift, rotation = external_part(molecule, values)
     largest = max(shift, rotation)
     if largest > REFUSED_PART:
         motion = "rotations" if rotation > shift else "translations"
@@ -244,7 +251,7 @@ def _hessian_from_file(
             "order",
             fix="give ∂²U/∂x∂y at the reference, in the orientation of the file of --reference",
         )
-    notes = list(found.notes)
+    notes = list(found)
     if largest > NOTED_PART:
         text = (
             "the Hessian does not vanish exactly for translations and rotations: up to "
@@ -252,7 +259,7 @@ def _hessian_from_file(
         )
         why = "forces at the reference, or coarse finite differences"
         notes.append(Note("note", text, why=why))
-    return pairs_of_hessian(molecule, found.values), tuple(notes)
+    return pairs_of_hessian(molecule, values), tuple(notes)
 
 
 def _projected(

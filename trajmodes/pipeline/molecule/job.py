@@ -11,7 +11,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.config.job import Job, toml_text
-from trajmodes.molecules.point_group import hessian_of
+from trajmodes.molecules.hessian import hessian_of
 from trajmodes.pipeline.job_folder import Log, StartBar, inputs_of, no_bars
 from trajmodes.pipeline.molecule.analysis import (
     MoleculeResults,

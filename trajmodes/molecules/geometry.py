@@ -1,11 +1,23 @@
-"""Molecules cut by periodic boundaries are made whole along a minimum spanning tree.
+"""An isolated molecule or cluster: its cell, its rigid motions, links between its atoms.
 
-The N − 1 links of the tree connect all atoms of the reference with the least total length. A
-link nearly keeps its length when the molecule rotates. If its length in a frame differs much,
-the image of nearest length is taken, and all atoms beyond the link move along. Frames without a
-box are not changed.
+A molecule is a `Supercell` of a single cell with empty space around it, and Γ is its only q. In
+contrast to a crystal, its force constants vanish for infinitesimal rotations as well as for
+translations,
+
+    Φ t_x = 0,  t_x(a) = x̂,   and   Φ r_x = 0,  r_x(a) = x̂ × r_a,
+
+with r_a the reference positions about the centre of mass. In mass-weighted coordinates √M u
+these six vectors (five if all atoms are on a line, three for one atom) span the external space.
+Its orthogonal complement contains the vibrations, and the displacements of every frame under
+the Eckart conditions (Wilson, Decius & Cross, Molecular Vibrations, 1955, ch. 2 and 11).
+
+Molecules cut by periodic boundaries are made whole along a minimum spanning tree. Its N − 1
+links connect all atoms of the reference with the least total length. A link nearly keeps its
+length when the molecule rotates. If its length in a frame differs much, the image of nearest
+length is taken, and all atoms beyond the link move along. Frames without a box are not changed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -13,9 +25,75 @@ import numpy as np
 from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from trajmodes.arrays import Bools, Floats, Ints, freeze
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import minimum_image
 from trajmodes.data.motion import FrameBlock
 from trajmodes.errors import DataError
+from trajmodes.symmetry.translations import build_supercell
+
+_ROOM = 20.0
+"""Å of empty space in addition to twice the extent; no result depends on it."""
+_THIN = 1e-3
+"""Ratio of thickness to length below which a molecule is linear."""
+
+
+def isolated(species: Sequence[str], positions: Floats, masses: Floats) -> Supercell:
+    """Put a molecule with positions (a, 3) in Å and masses in eV ps²/Å² into a cell.
+
+    It is neither moved nor rotated.
+    """
+    edge = 2.0 * float(np.ptp(positions, axis=0).max()) + _ROOM
+    crystal = Crystal(np.diag([edge] * 3), positions / edge, tuple(species), masses)
+    return build_supercell(crystal, np.eye(3, dtype=np.int64))
+
+
+def centred(positions: Floats, masses: Floats) -> Floats:
+    """Positions (…, a, 3) about their centre of mass."""
+    centre = np.einsum("a,...ax->...x", masses / masses.sum(), positions)
+    about: Floats = positions - centre[..., None, :]
+    return about
+
+
+def line_of(positions: Floats, masses: Floats) -> Floats | None:
+    """Find the direction (3,) of the line of all atoms; None if there is none, or one atom."""
+    rows = np.sqrt(masses)[:, None] * centred(positions, masses)
+    _, lengths, axes = np.linalg.svd(rows, full_matrices=False)
+    if lengths[0] < 1e-9 * np.sqrt(masses.sum()) or lengths[1:].max(initial=0.0) > (
+        _THIN * lengths[0]
+    ):
+        return None
+    axis: Floats = axes[0]
+    return axis
+
+
+def rigid_motions(molecule: Supercell) -> Floats:
+    """Orthonormal basis (k, 3a) of translations and rotations in mass-weighted coordinates.
+
+    Rows are √M t and √M r made orthonormal, translations first; k is 6, or 5 for a linear
+    molecule, or 3 for one atom.
+    """
+    root = np.sqrt(molecule.masses)
+    about = centred(molecule.positions, molecule.masses)
+    shifts_xay = np.eye(3)[:, None, :] * (root / np.sqrt(molecule.masses.sum()))[:, None]
+    rotations_xay = np.cross(np.eye(3)[:, None, :], about) * root[:, None]
+    n = 3 * molecule.n_atoms
+    _, lengths, rotations = np.linalg.svd(rotations_xay.reshape(3, n), full_matrices=False)
+    # The squares of the lengths are moments of inertia; that about a line is zero.
+    exists = lengths > _THIN * max(lengths[0], 1e-9 * np.sqrt(molecule.masses.sum()))
+    rows: Floats = np.concatenate([shifts_xay.reshape(3, n), rotations[: len(exists)][exists]])
+    return rows
+
+
+def vibrational_space(molecule: Supercell) -> Floats:
+    """Orthonormal basis (d, 3a) of the vibrations in mass-weighted coordinates.
+
+    d is 3a − 6, or 3a − 5 for a linear molecule.
+    """
+    external = rigid_motions(molecule)
+    full, _ = np.linalg.qr(external.T, mode="complete")
+    rows: Floats = np.ascontiguousarray(full[:, len(external) :].T)
+    return rows
+
 
 _STRETCH = 0.5
 """Largest relative change of the length of a link by a vibration; beyond it the link is cut by
