@@ -32,6 +32,13 @@ _SAMPLE_VALUES = 5_000_000
 """Largest number of atoms times frames: 120 MB."""
 _FIXED = 1e-6
 """Relative change of the box below which it is fixed."""
+Place = Callable[[int, int], str]
+"""Names the file, and the line if known, of a frame and an atom."""
+BOX_CHANGED = "the run was made at constant pressure (NPT), or its box was deformed"
+USE_FIXED_BOX = (
+    "run with a fixed box (NVE or NVT), the mean box of this run; or use displacements in the "
+    "mean box: --box average"
+)
 _BOXES = 2.0**20
 """Number of box lengths beyond which a position is refused. LAMMPS counts no more. At 20 Å each
 a number of double precision is then rounded by 10⁻⁹ Å, one of single precision by 1 Å."""
@@ -118,8 +125,9 @@ def average_structure(
     n_frames = min(n_frames, limit, trajectory.n_frames)
     frames = np.unique(np.linspace(0, trajectory.n_frames - 1, n_frames).astype(np.int64))
     blocks = [trajectory.read(int(t), int(t) + 1) for t in frames]
+    ids = np.arange(1, trajectory.n_atoms + 1) if trajectory.ids is None else trajectory.ids
     for block in blocks:
-        _require_near(block, trajectory)
+        require_near(block, block.cells[0], ids, trajectory.place)
     motion = box_motion(np.concatenate([block.cells for block in blocks]))
     fluctuates = box == "average" and motion.largest > _FIXED
     if not fluctuates or trajectory.ideal is not None:
@@ -127,7 +135,10 @@ def average_structure(
     if trajectory.ideal is not None:
         none = np.empty((0, trajectory.n_atoms, 3))
         return AverageStructure(frames[:0], motion.mean, trajectory.ideal, none, exact=True)
-    positions = [_positions(block, motion.mean if fluctuates else None) for block in blocks]
+    positions = [
+        (in_box(b.positions, b.cells, motion.mean) if fluctuates else b.positions)[0]
+        for b in blocks
+    ]
     u_tax = np.stack(
         [relative_displacements(x_ax - positions[0], motion.mean) for x_ax in positions]
     )
@@ -141,41 +152,20 @@ def average_structure(
     )
 
 
-def _positions(block: FrameBlock, box: Floats | None) -> Floats:
-    """Positions (a, 3) of a single frame, in another box if one is given."""
-    positions: Floats = block.positions
-    if box is not None:
-        positions = in_box(positions, block.cells, box)
-    first: Floats = positions[0]
-    return first
-
-
-def _require_near(block: FrameBlock, trajectory: Trajectory) -> None:
-    """Refuse a single frame with a position that is too far away to be exact."""
-    far = np.abs(block.positions[0]).max(axis=1) > farthest_position(block.cells[0])
-    if far.any():
-        atom = int(far.argmax())
-        number = atom + 1 if trajectory.ids is None else int(trajectory.ids[atom])
-        raise far_position(block, 0, atom, number, trajectory.place)
-
-
-def farthest_position(box: Floats) -> float:
-    """Coordinate in Å beyond which a position is refused, for a box (3, 3)."""
-    return _BOXES * float(np.linalg.norm(box, axis=1).min())
-
-
-def far_position(
-    block: FrameBlock, t: int, atom: int, number: int, place: Callable[[int, int], str]
-) -> DataError:
-    """Error that names a position too far away to be exact.
-
-    ``t`` is the index of the frame in the block, ``atom`` that of the atom, ``number`` its id;
-    ``place`` names the file and the line of a frame and an atom.
-    """
+def require_near(block: FrameBlock, box: Floats, ids: Ints, place: Place) -> None:
+    """Refuse a position that is too many boxes (3, 3) away to be exact; ``ids`` are (a,)."""
+    farthest = _BOXES * float(np.linalg.norm(box, axis=1).min())
+    if np.abs(block.positions).max(initial=0.0) <= farthest:
+        return
+    size = np.nan_to_num(np.abs(block.positions).max(axis=2))
+    t = int((size > farthest).any(axis=1).argmax())
+    atom = int(size[t].argmax())
+    if not size[t, atom] > farthest:
+        return
     x = int(np.abs(block.positions[t, atom]).argmax())
     frame = block.first_frame + t
-    return DataError(
-        f"{'xyz'[x]} of atom {number} is {block.positions[t, atom, x]:.6g} Å, more than "
+    raise DataError(
+        f"{'xyz'[x]} of atom {ids[atom]} is {block.positions[t, atom, x]:.6g} Å, more than "
         f"{_BOXES:.0f} boxes away",
         where=f"frame {frame}, step {block.steps[t]}; {place(frame, atom)}",
         why="the number is damaged, or the unit of length is wrong; displacements cannot be "
@@ -191,9 +181,8 @@ def _require_fixed_box(motion: BoxMotion, blocks: list[FrameBlock], frames: Ints
     raise DataError(
         f"the box changes in time, by up to {motion.largest:.2e} relative",
         where=f"frame {frames[int(np.argmax(change))]}; {motion.summary}",
-        why="the run was made at constant pressure (NPT), or its box was deformed",
-        fix="run with a fixed box (NVE or NVT), the mean box of this run; or use "
-        "displacements in the mean box: --box average",
+        why=BOX_CHANGED,
+        fix=USE_FIXED_BOX,
     )
 
 

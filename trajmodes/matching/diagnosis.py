@@ -1,7 +1,4 @@
-"""Diagnosis of a run from a sample of its frames, before the long passes.
-
-`checks` draws the conclusions.
-"""
+"""Diagnosis of a run from a sample of its frames: its uses, and how to improve it."""
 
 import os
 from collections.abc import Mapping
@@ -12,18 +9,19 @@ from typing import Literal
 import numpy as np
 
 from trajmodes.arrays import Floats, freeze
+from trajmodes.data.lattice import Deformation
 from trajmodes.data.results import Finding
 from trajmodes.errors import DataError
-from trajmodes.matching.checks import check_run
 from trajmodes.matching.displacements import Hops
 from trajmodes.matching.match import Match
 from trajmodes.matching.outliers import Outliers
 from trajmodes.matching.sample import ENOUGH, RunSample, mean_and_error, sample_run
-from trajmodes.notes import Note
+from trajmodes.notes import Note, Severity
+from trajmodes.readers.lammps.dump import dump_lines
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.readers.units import unit_factors
 from trajmodes.symmetry.translations import half_space
-from trajmodes.units import THZ
+from trajmodes.units import DALTON, THZ
 
 PROVABLE_UNITS: tuple[
     Literal["metal", "real", "si", "cgs", "electron", "micro", "nano"], ...
@@ -33,6 +31,15 @@ PROOF = 1.8
 """Kinetic and virial temperature within this factor of each other prove the units of a file."""
 _RATIO = 3.0
 """Largest ratio of kinetic and virial temperature in a solid."""
+_AGREE, _DISAGREE = 1.3, 1.8
+"""Ratios of kinetic to virial temperature. In an anharmonic crystal both differ by a few per
+cent; a wrong element changes the kinetic one by the ratio of the masses."""
+_NET = 0.1
+"""Net force relative to √(3N) rms forces, the sum of uncorrelated forces."""
+_NET_EACH = 0.01
+"""Net force per atom relative to the rms force; the stricter bound for small cells."""
+_COARSE = 0.01
+"""Rounding of coordinates relative to the rms displacement that gives a note."""
 _BASE_BYTES, _BLOCK_BYTES, _WAITING_BYTES = 350e6, 3e6, 38e6
 """Memory of the libraries, of a block of frames, of the amplitudes buffered for a spectrum."""
 _BASE_SECONDS, _PASSES = 12.0, 3.0
@@ -86,9 +93,16 @@ def diagnose(
         **_time_figures(trajectory, sample),
         **_size_figures(trajectory, match, sample),
     }
-    return Diagnosis(
-        figures, check_run(trajectory, match, sample), space.qpoints, space.weights, sample
+    verdict = (
+        *match.notes,
+        # `_field_notes` judges missing fields and rounding by the sample.
+        *(note for note in trajectory.notes if note.subject not in ("fields", "rounding")),
+        _match_note(match),
+        *_field_notes(trajectory, match, sample),
+        *_time_notes(trajectory, match, sample),
+        *_physics_notes(match, sample),
     )
+    return Diagnosis(figures, verdict, space.qpoints, space.weights, sample)
 
 
 def units_are_proved(sample: RunSample) -> bool | None:
@@ -141,8 +155,7 @@ def _likely_units(style: str, kinetic: float, virial: float) -> str:
 
 def _match_figures(match: Match) -> dict[str, Finding]:
     cosine = np.clip((np.trace(match.rotation) - 1.0) / 2.0, -1.0, 1.0)
-    strain = np.linalg.eigvalsh(match.strain)
-    largest = float(strain[np.abs(strain).argmax()])
+    largest = Deformation(match.strain, match.rotation).largest
     supercell, moved = match.supercell, np.linalg.norm(match.relaxation, axis=1).max()
     matrix = str(supercell.matrix.tolist())
     return {
@@ -166,10 +179,8 @@ def _match_figures(match: Match) -> dict[str, Finding]:
 
 
 def _motion_figures(sample: RunSample) -> dict[str, Finding]:
-    (kinetic, kinetic_sem), (virial, virial_sem) = (
-        mean_and_error(sample.kinetic),
-        mean_and_error(sample.virial),
-    )
+    kinetic, kinetic_sem = mean_and_error(sample.kinetic)
+    virial, virial_sem = mean_and_error(sample.virial)
     speed = "" if sample.drift_speed is None else f", at most {sample.drift_speed:.1e} Å/ps"
     figures = {
         "drift": Finding(sample.drift, "Å", f"largest, of the centre of mass{speed}"),
@@ -196,8 +207,12 @@ def _motion_figures(sample: RunSample) -> dict[str, Finding]:
 
 
 def _time_figures(trajectory: Trajectory, sample: RunSample) -> dict[str, Finding]:
+    n_segments = len(trajectory.segments)
+    gaps = f"in {n_segments} segments, with gaps between"
     figures = {
-        "frames": Finding(trajectory.n_frames, "", _gap_text(len(trajectory.segments))),
+        "frames": Finding(
+            trajectory.n_frames, "", "without a gap" if n_segments == 1 else gaps
+        ),
         "digits": Finding(
             trajectory.precision_digits,
             "",
@@ -222,12 +237,6 @@ def _time_figures(trajectory: Trajectory, sample: RunSample) -> dict[str, Findin
     return figures
 
 
-def _gap_text(n_segments: int) -> str:
-    return (
-        "without a gap" if n_segments == 1 else f"in {n_segments} segments, with gaps between"
-    )
-
-
 def _size_figures(
     trajectory: Trajectory, match: Match, sample: RunSample
 ) -> dict[str, Finding]:
@@ -239,14 +248,133 @@ def _size_figures(
     memory += 2.0 * min(_WAITING_BYTES, 12.0 * match.supercell.n_atoms * trajectory.n_frames)
     seconds = trajectory.n_frames * sample.seconds_per_frame / n_workers
     seconds = _BASE_SECONDS + _PASSES * seconds
-    # One significant digit.
-    seconds = float(f"{seconds:.1g}")
     total = int(match.supercell.n_cells)
     return {
         "q points": Finding(total, "", "commensurate with the supercell, ±q counted twice"),
         "memory of a run": Finding(memory / 1e9, "GB", "about"),
-        "time of a run": Finding(seconds, "s", f"about, with {n_workers} workers"),
+        "time of a run": Finding(
+            float(f"{seconds:.1g}"), "s", f"about, with {n_workers} workers"
+        ),
         "file": Finding(
             trajectory.n_bytes / 1e9, "GB", f"columns {' '.join(trajectory.columns)}"
         ),
     }
+
+
+def _match_note(match: Match) -> Note:
+    if match.residual_max <= 0.15 * match.spacing:
+        return Note("ok", "every atom is assigned to a site")
+    text = (
+        f"a mean position is {match.residual_max:.2f} Å from its site: the run is short, or "
+        "its structure differs from the cell file"
+    )
+    return Note("warning", text, fix="compare with the cell found without a cell file")
+
+
+def _field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Note]:
+    notes = []
+    lines = dump_lines(trajectory, match.supercell.crystal.species)
+    if not trajectory.has_forces:
+        text = "no forces: force constants cannot be fitted"
+        attach = "attach forces to the frames, for example by a SinglePointCalculator"
+        fix = lines if trajectory.paths else attach
+        notes.append(Note("error", text, fix=fix, concerns="fit"))
+    if not trajectory.has_velocities and trajectory.ideal is None:
+        text = (
+            "no velocities: kinetic energies and spectra come from differences of positions if "
+            "the time between frames is short enough"
+        )
+        notes.append(Note("warning", text, fix=lines))
+    rounding = trajectory.rounding
+    if rounding > _COARSE * sample.displacement_rms:
+        text = (
+            f"coordinates are rounded by up to {rounding:.0e} Å, "
+            f"{rounding / sample.displacement_rms:.0%} of the rms displacement"
+        )
+        notes.append(Note("warning", text, fix=lines))
+    return notes
+
+
+def _time_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Note]:
+    if trajectory.ideal is not None:
+        return [Note("ok", "snapshots about a known structure: force constants can be fitted")]
+    if trajectory.interval_ps is None:
+        text = "the time between frames is not known: no spectra, no lifetimes"
+        fix = "give the time step (--timestep-fs), or dump_modify ID time yes"
+        return [Note("error", text, fix=fix, concerns="spectra")]
+    notes = []
+    if sample.omega_bound is not None:
+        notes.append(_nyquist_note(trajectory, match, sample.omega_bound))
+    measured = sample.interval_ps
+    if measured is not None and not 0.6 < measured / trajectory.interval_ps < 1.7:
+        text = (
+            f"atoms move as if frames were {1e3 * measured:.3g} fs apart, not "
+            f"{1e3 * trajectory.interval_ps:.3g} fs"
+        )
+        fix = (
+            "check the time step (without step numbers in the file, --timestep-fs is the time "
+            "between frames) and the unit of the velocities"
+        )
+        notes.append(Note("error", text, fix=fix, concerns="spectra"))
+    return notes
+
+
+def _nyquist_note(trajectory: Trajectory, match: Match, omega: float) -> Note:
+    assert trajectory.interval_ps is not None
+    nyquist, bound = 0.5 / trajectory.interval_ps, omega / THZ
+    if nyquist > 2.0 * bound:
+        return Note("ok", f"frames are dense enough: Nyquist {nyquist:.3g} THz")
+    stride = trajectory.time.step_stride
+    # The highest frequency may be above its bound, so the Nyquist frequency is three times it.
+    wanted = max(1, int(stride * nyquist / (3.0 * bound)))
+    text = (
+        f"frames are {1e3 * trajectory.interval_ps:.3g} fs apart, Nyquist {nyquist:.3g} THz, "
+        f"less than twice {bound:.3g} THz, a lower bound of the highest frequency"
+    )
+    fix = dump_lines(trajectory, match.supercell.crystal.species, stride=wanted)
+    severity: Severity = "error" if nyquist < 1.2 * bound else "warning"
+    return Note(severity, text, fix=fix, concerns="spectra")
+
+
+def _temperature_note(match: Match, kinetic: float, virial: float) -> Note:
+    ratio = kinetic / virial
+    both = f"velocities ({kinetic:.4g} K) and forces ({virial:.4g} K)"
+    if 1.0 / _AGREE < ratio < _AGREE:
+        return Note("ok", f"{both} give the same temperature")
+    masses_da = np.unique(match.supercell.crystal.masses / DALTON)
+    guess = ", ".join(f"{mass / ratio:.4g} Da instead of {mass:.4g}" for mass in masses_da)
+    fix = f"check elements and masses ({guess} would agree), and the units"
+    severe = not 1.0 / _DISAGREE < ratio < _DISAGREE
+    return Note("error" if severe else "warning", f"{both} disagree", fix=fix)
+
+
+def _physics_notes(match: Match, sample: RunSample) -> list[Note]:
+    notes = []
+    (kinetic, sem), (virial, _) = mean_and_error(sample.kinetic), mean_and_error(sample.virial)
+    if np.isfinite([kinetic, virial]).all():
+        if len(sample.frames) < ENOUGH:
+            text = "too few frames to verify the units by the two temperatures"
+            notes.append(Note("warning", text, fix="run longer"))
+        else:
+            notes.append(_temperature_note(match, kinetic, virial))
+    if sample.kinetic is not None and len(sample.kinetic) >= 2 * ENOUGH:
+        half = len(sample.kinetic) // 2
+        change = float(sample.kinetic[half:].mean() - sample.kinetic[:half].mean())
+        if abs(change) > max(5.0 * sem, 0.02 * kinetic):
+            text = (
+                f"the temperature changes by {change:+.3g} K from the first half to the second"
+            )
+            notes.append(Note("warning", text, fix="omit the start, or run longer"))
+    if sample.net_force is not None and sample.force_rms is not None:
+        n_atoms = match.supercell.n_atoms
+        bound = min(_NET * np.sqrt(3.0 * n_atoms), _NET_EACH * n_atoms) * sample.force_rms
+        if sample.net_force > bound:
+            text = (
+                f"forces do not add up to zero: {sample.net_force:.2g} eV/Å in one frame, "
+                f"{sample.net_force / n_atoms:.2g} per atom, rms of an atom "
+                f"{sample.force_rms:.2g}; they are wrong or incomplete, or a thermostat such "
+                "as Langevin adds its own"
+            )
+            fix = "dump all atoms, and forces before any constraint, field or thermostat"
+            notes.append(Note("warning", text, fix=fix))
+    return notes

@@ -18,21 +18,16 @@ from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.matching.average import (
+    BOX_CHANGED,
+    USE_FIXED_BOX,
+    Place,
     box_change,
     box_motion,
-    far_position,
-    farthest_position,
     in_box,
+    require_near,
 )
 from trajmodes.matching.match import Match
-from trajmodes.matching.outliers import (
-    Limits,
-    Outliers,
-    Place,
-    count_beyond,
-    count_outliers,
-    outlier_error,
-)
+from trajmodes.matching.outliers import Limits, Outliers, count_outliers, outlier_error
 
 Hops = Literal["refuse", "exclude"]
 
@@ -59,9 +54,6 @@ class FrameFigures(NamedTuple):
     """(t, 3), unit: eV/Å. Sum of the forces."""
     farthest: Floats
     """(t,), unit: Å. Largest displacement of an atom."""
-    excluded: Ints
-    """(k,) index of each frame that was left out: an atom had left its site, or a value was an
-    outlier."""
 
 
 class _Plan(NamedTuple):
@@ -97,8 +89,6 @@ class Displacer:
     place: Place | None = None
     """Names file and line of a frame and an atom, for errors."""
     _plan: _Plan = field(init=False, repr=False)
-    _far: Floats = field(init=False, repr=False)
-    """(a, 3), unit: Å. Largest coordinates that are exact enough."""
 
     def __post_init__(self) -> None:
         match = self.match
@@ -116,9 +106,6 @@ class Displacer:
             np.ascontiguousarray(match.rotation),
         )
         object.__setattr__(self, "_plan", plan)
-        far = np.full((n_atoms, 3), farthest_position(match.box))
-        far.flags.writeable = False
-        object.__setattr__(self, "_far", far)
 
     def __call__(self, block: FrameBlock) -> MotionBlock:
         """Motion of every frame of a block; see `measure`."""
@@ -142,7 +129,7 @@ class Displacer:
         u_tax, drift_tx = np.empty(shape), np.empty((shape[0], 3))
         farthest, atom = np.empty(shape[0]), np.empty(shape[0], dtype=np.int64)
         _displace(positions, self._plan, u_tax, drift_tx, (farthest, atom))
-        self._require_near(block)
+        require_near(block, self.match.box, self.match.ids, self._named_place)
         velocities = drift_velocity = forces = net_force = None
         if block.velocities is not None:
             velocities, drift_velocity = np.empty(shape), np.empty((shape[0], 3))
@@ -157,9 +144,7 @@ class Displacer:
         if self.limits is not None:
             beyond = count_outliers(motion, self.limits)
         kept = self._kept(block, motion, (farthest, atom, beyond))
-        figures = FrameFigures(
-            drift_tx, drift_velocity, net_force, farthest, np.empty(0, dtype=np.int64)
-        )
+        figures = FrameFigures(drift_tx, drift_velocity, net_force, farthest)
         return (motion, figures) if kept.all() else _kept_part(motion, figures, kept)
 
     def _check_box(self, block: FrameBlock) -> None:
@@ -178,22 +163,11 @@ class Displacer:
                 f"the box differs from that of the match by {change[t]:.2e} relative",
                 where=f"frame {block.first_frame + t}, step {block.steps[t]}; "
                 f"{box_motion(block.cells).summary}",
-                why="the run was made at constant pressure (NPT), or its box was deformed",
+                why=BOX_CHANGED,
                 fix="use a part of the run with a constant mean box"
                 if fluctuates
-                else "run with a fixed box (NVE or NVT), the mean box of this run; or use "
-                "displacements in the mean box: --box average",
+                else USE_FIXED_BOX,
             )
-
-    def _require_near(self, block: FrameBlock) -> None:
-        """Refuse frames with a position too many boxes away to be exact."""
-        far = farthest_position(self.match.box)
-        for t in np.flatnonzero(count_beyond(block.positions, self._far)):
-            size = np.abs(block.positions[t]).max(axis=1)
-            atom = int(np.nan_to_num(size).argmax())
-            if size[atom] > far:
-                number = int(self.match.ids[atom])
-                raise far_position(block, int(t), atom, number, self._named_place)
 
     def _kept(
         self, block: FrameBlock, motion: MotionBlock, found: tuple[Floats, Ints, Ints]
@@ -234,23 +208,22 @@ class Displacer:
 def _kept_part(
     motion: MotionBlock, figures: FrameFigures, kept: Bools
 ) -> tuple[MotionBlock, FrameFigures]:
-    """Return the kept frames, and the indices of the others."""
-    v, v_drift, f, f_net = (
-        None if one is None else one[kept]
-        for one in (
-            motion.velocities,
-            figures.drift_velocity,
-            motion.forces,
-            figures.net_force,
-        )
-    )
+
+    def part(values: Floats | None) -> Floats | None:
+        return None if values is None else values[kept]
+
     first = motion.first_frame
-    part = MotionBlock(
-        first, motion.displacements[kept], v, f, frames=first + np.flatnonzero(kept)
-    )
-    excluded = first + np.flatnonzero(~kept)
-    return part, FrameFigures(
-        figures.drift[kept], v_drift, f_net, figures.farthest[kept], excluded
+    return MotionBlock(
+        first,
+        motion.displacements[kept],
+        part(motion.velocities),
+        part(motion.forces),
+        frames=first + np.flatnonzero(kept),
+    ), FrameFigures(
+        figures.drift[kept],
+        part(figures.drift_velocity),
+        part(figures.net_force),
+        figures.farthest[kept],
     )
 
 

@@ -10,7 +10,7 @@ the mean displacement that the space group allows; the other part is noise.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
@@ -113,19 +113,14 @@ def match(
     ----------
     crystal
         The primitive crystal in the user's frame.
-    trajectory
-        The run.
     type_map
         Atom type → symbol, if the file does not contain the elements.
-    average
-        The average structure of the run, if it is known already.
     relax
         Whether sites are moved by the part of the mean displacement that symmetry allows, or
         stay at the reduced coordinates of the crystal. For snapshots about a known structure
         the sites are those of that structure.
     box
-        Whether the box must be fixed, or may fluctuate about its average; not used with
-        ``average``.
+        As for `average_structure`, which finds the ``average`` if it is not given.
 
     Raises
     ------
@@ -141,41 +136,18 @@ def match(
     _check_volume(crystal, average.box, len(species))
     group = space_group(crystal, tolerance=_TOLERANCE)
     ids = np.arange(1, len(species) + 1) if trajectory.ids is None else trajectory.ids
-    average, found = symmetric_box(group, average, _register(group, average, species))
-    with_masses, notes = _with_masses(crystal, trajectory, found.placement.site)
-    supercell = build_supercell(with_masses, found.matrix)
-    permutation = _permutation(supercell, found.placement, species, ids)
-    run = _Run(average, ids, notes, relax)
-    return _match(group, supercell, found, permutation, run)
-
-
-class _Run(NamedTuple):
-    """The run that is matched."""
-
-    average: AverageStructure
-    ids: Ints
-    notes: tuple[Note, ...]
-    relax: bool
-
-
-def _match(
-    group: SpaceGroup,
-    supercell: Supercell,
-    found: Registration,
-    permutation: Ints,
-    run: _Run,
-) -> Match:
-    """Match from a registration: strain, relaxation of the sites, residuals."""
-    average, ids, notes, relax = run
-    crystal, placed = supercell.crystal, found.placement
+    average, placing = symmetric_box(group, average, _register(group, average, species))
+    placed = placing.placement
+    with_masses, notes = _with_masses(crystal, trajectory, placed.site)
+    supercell = build_supercell(with_masses, placing.matrix)
+    permutation = _permutation(supercell, placed, species, ids)
     # map = (1 + ε) Rᵀ
-    change = deformation(found.map)
-    rotation, strain = change.rotation.T, change.strain
-    cell = crystal.cell @ change.stretch
+    change = deformation(placing.map)
+    rotation, cell = change.rotation.T, crystal.cell @ change.stretch
     raw, raw_by_frame = _site_means(average, placed, rotation)
     relaxation = _allowed_part(group, raw) if relax else np.zeros_like(raw)
     sites = crystal.sites + relaxation @ np.linalg.inv(cell)
-    strained = Crystal(cell, sites, crystal.species, crystal.masses)
+    strained = Crystal(cell, sites, crystal.species, with_masses.masses)
     residual = placed.offset - relaxation[placed.site] @ rotation.T
     distance = np.linalg.norm(residual, axis=1)
     spacing = nearest_neighbour(strained)
@@ -186,8 +158,8 @@ def _match(
         rotation=rotation,
         reference=average.positions - residual,
         box=average.box,
-        shift=found.shift,
-        strain=strain,
+        shift=placing.shift,
+        strain=change.strain,
         residual_rms=float(np.sqrt((distance**2).mean())),
         residual_max=float(distance.max()),
         relaxation=relaxation,
@@ -198,7 +170,7 @@ def _match(
         ids=ids,
         notes=(
             *notes,
-            *_strain_notes(strain),
+            *_strain_notes(change.largest),
             *_symmetry_notes(group, strained),
             *box_notes(average.motion),
         ),
@@ -314,12 +286,11 @@ def _with_masses(
     return with_masses, (Note("warning", text),)
 
 
-def _strain_notes(strain: Floats) -> tuple[Note, ...]:
-    largest = float(np.abs(np.linalg.eigvalsh(strain)).max())
-    if largest < EXPANSION.strain:
+def _strain_notes(largest: float) -> tuple[Note, ...]:
+    if abs(largest) < EXPANSION.strain:
         return ()
     text = (
-        f"the run's lattice is strained by up to {largest:.1%} from the cell file: force "
+        f"the run's lattice is strained by up to {abs(largest):.1%} from the cell file: force "
         "constants from another source may belong to another lattice parameter"
     )
     return (Note("warning", text),)

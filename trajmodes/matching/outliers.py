@@ -23,7 +23,7 @@ P(|v| > x) = exp(−x/b), median b ln 2, one exceeds K times the scale with prob
 values by K²/n: less than one part in 10³ where n > 10⁶.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -34,12 +34,10 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.kernels import kernel
+from trajmodes.matching.average import Place
 from trajmodes.matching.match import Match
 
 Outliers = Literal["refuse", "drop"]
-
-Place = Callable[[int, int], str]
-"""Names the file, and the line if known, of a frame and an atom."""
 
 _POSITIONS, _VELOCITIES, _FORCES = ("x", "y", "z"), ("vx", "vy", "vz"), ("fx", "fy", "fz")
 
@@ -121,15 +119,15 @@ def _quantile(size: Floats, part: float) -> Floats:
 
 def count_outliers(motion: MotionBlock, limits: Limits) -> Ints:
     """Count the components (t,) of each frame that exceed their limits."""
-    beyond = count_beyond(motion.displacements, limits.displacements)
+    beyond = _count_beyond(motion.displacements, limits.displacements)
     if motion.velocities is not None:
-        beyond += count_beyond(motion.velocities, limits.velocities)
+        beyond += _count_beyond(motion.velocities, limits.velocities)
     if motion.forces is not None:
-        beyond += count_beyond(motion.forces, limits.forces)
+        beyond += _count_beyond(motion.forces, limits.forces)
     return beyond
 
 
-def count_beyond(values: Floats, limits: Floats) -> Ints:
+def _count_beyond(values: Floats, limits: Floats) -> Ints:
     """Count the components (t,) of a field (t, a, 3) that exceed limits (a, 3) or are nan."""
     beyond = np.zeros(len(values), dtype=np.int64)
     _count(values.reshape(len(values), limits.size), limits.reshape(-1), beyond)
@@ -165,14 +163,10 @@ def outlier_error(
     """
     fields = _fields(block, t, motion, limits, match)
     with np.errstate(invalid="ignore", over="ignore"):
-        excess = np.array(
-            [
-                np.abs(one.deviation @ match.rotation / one.limit[match.permutation]).max(
-                    axis=1
-                )
-                for one in fields
-            ]
-        )
+        ratios = [
+            one.deviation @ match.rotation / one.limit[match.permutation] for one in fields
+        ]
+        excess = np.abs(ratios).max(axis=2)
     worst, atom = (int(k) for k in np.unravel_index(int(excess.argmax()), excess.shape))
     field, frame = fields[worst], block.first_frame + t
     x = int(np.abs(field.deviation[atom]).argmax())

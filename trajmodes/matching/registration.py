@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints
-from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import AROUND, SAME_CRYSTAL, deformation, reduced_cell, wrap
 from trajmodes.symmetry.operations import SpaceGroup
 
@@ -119,9 +118,11 @@ def register(
         Search for the mirror image of the crystal instead.
     """
     crystal = group.crystal
-    names = sorted(set(crystal.species))
-    atoms = _Atoms(box, positions, np.array([names.index(name) for name in species]))
-    lattice = _reduced(crystal, names)
+    labels = {name: kind for kind, name in enumerate(sorted(set(crystal.species)))}
+    atoms = _Atoms(box, positions, np.array([labels[name] for name in species]))
+    cell, basis = reduced_cell(crystal.cell)
+    sites = crystal.positions @ np.linalg.inv(cell)
+    lattice = _Lattice(cell, basis, sites, np.array([labels[x] for x in crystal.species]))
     rarest = int(np.argmin(np.bincount(atoms.kinds)))
     members = np.flatnonzero(atoms.kinds == rarest)
     for anchor in dict.fromkeys(members[[0, len(members) // 2, -1]].tolist()):
@@ -161,13 +162,6 @@ def place_sites(cell: Floats, sites: Floats, allowed: Bools, points: Floats) -> 
     return Placement(site, lattice, offset)
 
 
-def _reduced(crystal: Crystal, names: list[str]) -> _Lattice:
-    cell, basis = reduced_cell(crystal.cell)
-    sites = crystal.positions @ np.linalg.inv(cell)
-    kinds = np.array([names.index(name) for name in crystal.species])
-    return _Lattice(cell, basis, sites, kinds)
-
-
 def _cloud(atoms: _Atoms, anchor: int) -> _Cloud:
     """All atoms and the images next to them."""
     box, _ = reduced_cell(atoms.box)
@@ -178,17 +172,10 @@ def _cloud(atoms: _Atoms, anchor: int) -> _Cloud:
     return _Cloud(anchor, vectors[order], np.repeat(atoms.kinds, len(images))[order])
 
 
-@dataclass(frozen=True, slots=True)
-class _Guess:
-    map: Floats
-    site: int
-    """Site of the anchor."""
-
-
 def _guesses(
     lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, group: SpaceGroup, *, mirrored: bool
-) -> Iterator[_Guess]:
-    """Guesses of the map that symmetry does not relate, best first."""
+) -> Iterator[tuple[Floats, int]]:
+    """Guesses of the map, with the anchor's site, that symmetry does not relate, best first."""
     maps = _metric_fits(lattice, atoms, cloud, mirrored=mirrored)
     anchor_kind = atoms.kinds[cloud.anchor]
     sites = np.flatnonzero(lattice.kinds == anchor_kind)
@@ -205,7 +192,7 @@ def _guesses(
             continue
         # Row vectors are rotated by Cᵀ, so Cᵀ A is equivalent to A; the group contains Cᵀ.
         taken = np.concatenate([taken, group.cartesian @ maps[g]])
-        yield _Guess(maps[g], int(sites[s]))
+        yield maps[g], int(sites[s])
 
 
 def _metric_fits(lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, *, mirrored: bool) -> Floats:
@@ -220,16 +207,14 @@ def _metric_fits(lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, *, mirrored: b
     first, second, third = (
         vectors[np.abs(norms - lengths[i]) < tolerance[i] * lengths[i]] for i in range(3)
     )
-
-    def deviation(left: Floats, right: Floats, i: int, j: int) -> Floats:
-        scale = lengths[i] * lengths[j] * (tolerance[i] + tolerance[j])
-        scaled: Floats = np.abs(left @ right.T - metric[i, j]) / scale
-        return scaled
-
     ij, ik, jk = (
-        deviation(first, second, 0, 1),
-        deviation(first, third, 0, 2),
-        deviation(second, third, 1, 2),
+        np.abs(left @ right.T - metric[i, j])
+        / (lengths[i] * lengths[j] * (tolerance[i] + tolerance[j]))
+        for left, right, i, j in (
+            (first, second, 0, 1),
+            (first, third, 0, 2),
+            (second, third, 1, 2),
+        )
     )
     chains = []
     for i in range(len(first)):
@@ -274,11 +259,11 @@ def _scores(lattice: _Lattice, cloud: _Cloud, maps: Floats, site: int) -> Floats
 
 
 def _refined(
-    lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, guess: _Guess
+    lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, guess: tuple[Floats, int]
 ) -> Registration | None:
     """Registration by least squares from a guess; None if the box is not a supercell."""
-    origin = lattice.sites[guess.site] @ lattice.cell
-    change, shift = guess.map, np.zeros(3)
+    change, site = guess
+    origin, shift = lattice.sites[site] @ lattice.cell, np.zeros(3)
     n_points = _FIRST_SHELL
     while True:
         points, kinds = cloud.vectors[:n_points], cloud.kinds[:n_points]

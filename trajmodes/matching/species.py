@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 import ase.data
 import numpy as np
 
+from trajmodes.arrays import Floats
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError, UsageError
 from trajmodes.readers.trajectory import Trajectory
@@ -34,14 +35,13 @@ def atom_species(
         return _by_map(trajectory, type_map)
     if trajectory.species is not None and set(trajectory.species) == set(crystal.species):
         return trajectory.species
-    names = tuple(dict.fromkeys(crystal.species))
     if trajectory.masses is not None:
-        return _by_mass(trajectory, crystal)
+        return _by_mass(trajectory.masses, crystal)
     if trajectory.species is not None:
         # The match refuses wrong elements; it compares the numbers of atoms as well.
         return trajectory.species
-    if len(names) == 1:
-        return names * trajectory.n_atoms
+    if len(set(crystal.species)) == 1:
+        return crystal.species[:1] * trajectory.n_atoms
     return _by_count(trajectory, crystal)
 
 
@@ -89,22 +89,20 @@ def _by_map(trajectory: Trajectory, type_map: Mapping[int, str]) -> Species:
     return tuple(type_map[kind] for kind in trajectory.types.tolist())
 
 
-def _by_mass(trajectory: Trajectory, crystal: Crystal) -> Species:
-    assert trajectory.masses is not None
+def _by_mass(found: Floats, crystal: Crystal) -> Species:
     names = tuple(dict.fromkeys(crystal.species))
     masses = np.array([crystal.masses[crystal.species.index(name)] for name in names])
-    relative = np.abs(trajectory.masses[:, None] / masses - 1.0)
+    relative = np.abs(found[:, None] / masses - 1.0)
     nearest = relative.argmin(axis=1)
     # Except for hydrogen, isotopes differ by less than a fifth from the standard mass.
     wrong = np.flatnonzero(relative.min(axis=1) > 0.2)
     if len(wrong):
-        seen = sorted({round(float(m), 3) for m in trajectory.masses[wrong] / DALTON})
+        seen = sorted({round(float(m), 3) for m in found[wrong] / DALTON})
+        known = (f"{name} {m / DALTON:.3f}" for name, m in zip(names, masses, strict=True))
         raise DataError(
             f"masses of {', '.join(map(str, seen[:5]))} u belong to no element of the crystal",
-            where=f"{len(wrong)} of {trajectory.n_atoms} atoms; the crystal contains "
-            + ", ".join(
-                f"{name} {m / DALTON:.3f}" for name, m in zip(names, masses, strict=True)
-            ),
+            where=f"{len(wrong)} of {len(found)} atoms; the crystal contains "
+            + ", ".join(known),
             why="the cell file describes another crystal",
             fix="give the cell file of the crystal that was simulated",
         )
@@ -129,11 +127,11 @@ def _by_count(trajectory: Trajectory, crystal: Crystal) -> Species:
     kinds = sorted(counts)
     ways = [] if rest else list(_assignments([counts[kind] for kind in kinds], wanted))
     if len(ways) != 1:
-        listed = ", ".join(f"type {kind}: {counts[kind]}" for kind in kinds)
+        in_run = ", ".join(f"type {kind}: {counts[kind]}" for kind in kinds)
+        per_cell = ", ".join(f"{name}: {crystal.species.count(name)}" for name in names)
         raise UsageError(
             f"{'several' if ways else 'no'} assignments of types to elements fit the numbers",
-            where=f"{listed}; per cell "
-            + ", ".join(f"{name}: {crystal.species.count(name)}" for name in names),
+            where=f"{in_run}; per cell {per_cell}",
             fix=fix,
         )
     chosen = dict(zip(kinds, ways[0], strict=True))
