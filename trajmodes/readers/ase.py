@@ -12,7 +12,7 @@ compared with the size of the file before ASE reserves memory for them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
@@ -21,10 +21,9 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, UsageError
-from trajmodes.notes import Note
-from trajmodes.readers.foreign_frame import ForeignFrame, ForeignInfo
 from trajmodes.readers.text.source import TextSource, open_source
 from trajmodes.readers.text.tables import require_line_end
+from trajmodes.readers.trajectory import ForeignFile, ForeignFrame
 from trajmodes.units import ASE_TIME, DALTON, FEMTOSECOND
 
 if TYPE_CHECKING:
@@ -159,39 +158,8 @@ _CHECKS: dict[str, Callable[[Path], None]] = {
 }
 
 
-# ASE's unit of time is Å √(u/eV); in ps that is √(u in eV ps²/Å²).
-
-
-@dataclass(frozen=True, slots=True)
-class AseFrames:
-    """Frames of a file that can only be read from its beginning, in memory."""
-
-    info: ForeignInfo
-    kept: tuple[ForeignFrame, ...]
-
-    def frames(self, start: int, stop: int) -> Iterator[ForeignFrame]:
-        """Frames start … stop − 1."""
-        return iter(self.kept[start:stop])
-
-
-@dataclass(frozen=True, slots=True)
-class _TrajFrames:
-    """Frames of an ASE .traj file, read on demand."""
-
-    info: ForeignInfo
-    path: Path
-
-    def frames(self, start: int, stop: int) -> Iterator[ForeignFrame]:
-        """Frames start … stop − 1."""
-        from ase.io.trajectory import TrajectoryReader  # noqa: PLC0415 - ase loads slowly
-
-        with TrajectoryReader(str(self.path)) as reader:
-            for t in range(start, stop):
-                yield _converted(reader[t], None, None)
-
-
-def open_ase_traj(path: Path) -> _TrajFrames:
-    """Open an ASE ``.traj`` file.
+def open_ase_traj(path: Path) -> ForeignFile:
+    """Open an ASE ``.traj`` file, whose frames are read on demand.
 
     Raises
     ------
@@ -204,11 +172,18 @@ def open_ase_traj(path: Path) -> _TrajFrames:
         n_frames = len(reader)
         if n_frames == 0:
             raise DataError("the file contains no frames", where=str(path))
-        first = reader[0]
-    return _TrajFrames(_info(first, n_frames, 16, ()), path)
+        return _file(reader[0], n_frames, 16, partial(_traj_frames, path))
 
 
-def open_ase(path: Path) -> AseFrames:
+def _traj_frames(path: Path, start: int, stop: int) -> Iterator[ForeignFrame]:
+    from ase.io.trajectory import TrajectoryReader  # noqa: PLC0415 - ase loads slowly
+
+    with TrajectoryReader(str(path)) as reader:
+        for t in range(start, stop):
+            yield _converted(reader[t], None)
+
+
+def open_ase(path: Path) -> ForeignFile:
     """Read all frames of any file that ASE recognises into memory.
 
     Raises
@@ -226,37 +201,43 @@ def open_ase(path: Path) -> AseFrames:
         raise DataError("the file contains no frames", where=str(path))
     interval = _vasp_interval(images)
     kept = tuple(
-        _converted(image, None, None if interval is None else t * interval)
+        _converted(image, None if interval is None else t * interval)
         for t, image in enumerate(images)
     )
     # VASP prints eight decimals of reduced coordinates.
-    return AseFrames(_info(images[0], len(kept), 8, ()), kept)
+    return _file(images[0], len(kept), 8, partial(_kept_frames, kept))
 
 
-def _info(atoms: "Atoms", n_frames: int, digits: int, notes: Sequence[Note]) -> ForeignInfo:
-    return ForeignInfo(
+def _kept_frames(
+    kept: tuple[ForeignFrame, ...], start: int, stop: int
+) -> Iterator[ForeignFrame]:
+    return iter(kept[start:stop])
+
+
+def _file(
+    atoms: "Atoms", n_frames: int, digits: int, frames: partial[Iterator[ForeignFrame]]
+) -> ForeignFile:
+    return ForeignFile(
         n_frames=n_frames,
         n_atoms=len(atoms),
+        frames=frames,
+        unit_style="ase",
+        precision_digits=digits,
         species=tuple(atoms.get_chemical_symbols()),
         masses=np.asarray(atoms.get_masses(), dtype=float) * DALTON,
-        precision_digits=digits,
-        unit_style="ase",
-        notes=tuple(notes),
     )
 
 
-def _converted(atoms: "Atoms", step: int | None, time_ps: float | None) -> ForeignFrame:
-    results: dict[str, Any] = {} if atoms.calc is None else dict(atoms.calc.results)
-    forces = results.get("forces")
+def _converted(atoms: "Atoms", time_ps: float | None) -> ForeignFrame:
+    forces = None if atoms.calc is None else atoms.calc.results.get("forces")
     velocities: Floats | None = None
     if atoms.has("momenta"):
         velocities = np.asarray(atoms.get_velocities()) / ASE_TIME
     cell = np.asarray(atoms.cell.array, dtype=float)
     return ForeignFrame(
-        step=step,
+        np.asarray(atoms.positions, dtype=float),
+        cell if np.linalg.det(cell) != 0.0 else None,
         time_ps=time_ps,
-        cell=cell if np.linalg.det(cell) != 0.0 else None,
-        positions=np.asarray(atoms.positions, dtype=float),
         velocities=velocities,
         forces=None if forces is None else np.asarray(forces, dtype=float),
         species=tuple(atoms.get_chemical_symbols()),

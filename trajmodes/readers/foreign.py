@@ -11,7 +11,6 @@ from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.readers.ase import open_ase, open_ase_traj
-from trajmodes.readers.foreign_frame import ForeignFrame, ForeignFrames, ForeignInfo
 from trajmodes.readers.mdanalysis import (
     known_to_mdanalysis,
     open_dcd,
@@ -22,9 +21,15 @@ from trajmodes.readers.mdanalysis import (
 )
 from trajmodes.readers.text.index_cache import stamp_file
 from trajmodes.readers.time_axis import kept_frames, time_axis
-from trajmodes.readers.trajectory import AtomTable, FrameFields, Trajectory
+from trajmodes.readers.trajectory import (
+    AtomTable,
+    ForeignFile,
+    ForeignFrame,
+    FrameFields,
+    Trajectory,
+)
 
-_BY_SUFFIX: dict[str, Callable[[Path], ForeignFrames]] = {
+_BY_SUFFIX: dict[str, Callable[[Path], ForeignFile]] = {
     ".traj": open_ase_traj,
     ".xml": open_ase,
     ".xyz": open_ase,
@@ -42,7 +47,7 @@ class LibraryFrames:
     """Frames that ASE or MDAnalysis reads."""
 
     paths: tuple[Path, ...]
-    sources: tuple[ForeignFrames, ...]
+    sources: tuple[ForeignFile, ...]
     """One for each file."""
     n_atoms: int
     has_velocities: bool
@@ -65,21 +70,17 @@ class LibraryFrames:
                 forces[t] = frame.forces
         return FrameFields(cells, positions, velocities, forces)
 
-    def name_of(self, frame: int) -> str:
-        """File and number of a frame, for messages."""
-        ends = np.cumsum([source.info.n_frames for source in self.sources])
-        file = int(np.searchsorted(ends, frame, side="right"))
-        number = frame - int(ends[file]) + self.sources[file].info.n_frames
-        return f"{self.paths[file]}, frame {number}"
-
-    def place(self, frame: int, atom: int) -> str:  # noqa: ARG002 - part of the interface
+    def place(self, frame: int, atom: int = 0) -> str:  # noqa: ARG002 - part of the interface
         """File of a frame and its number there; the libraries do not give the line."""
-        return self.name_of(frame)
+        ends = np.cumsum([source.n_frames for source in self.sources])
+        file = int(np.searchsorted(ends, frame, side="right"))
+        number = frame - int(ends[file]) + self.sources[file].n_frames
+        return f"{self.paths[file]}, frame {number}"
 
     def _frames(self, start: int, stop: int) -> Iterator[ForeignFrame]:
         first = 0
         for path, source in zip(self.paths, self.sources, strict=True):
-            last = first + source.info.n_frames
+            last = first + source.n_frames
             low, high = max(start, first), min(stop, last)
             if low < high:
                 yield from _frames_or_error(path, source, low - first, high - first)
@@ -89,17 +90,14 @@ class LibraryFrames:
 def open_foreign(
     paths: Sequence[Path], options: ReadOptions, *, cell: Floats | None = None
 ) -> Trajectory:
-    """Open files of one format that ASE or MDAnalysis reads.
+    """Open files of one format that ASE or MDAnalysis reads, given in the order of time.
 
-    Every frame is read once, so that a damaged one is found before the work begins.
+    Every frame is read once, so that a damaged one is found before the work begins. The time
+    step is used if the files do not give the time; it is the time between frames if they do not
+    give the step either.
 
     Parameters
     ----------
-    paths
-        The files, in the order of time.
-    options
-        Options of the user. The time step is used if the files do not give the time; it is the
-        time between frames if they do not give the step either.
     cell
         (3, 3), unit: Å. Box vectors for files without any.
 
@@ -110,15 +108,12 @@ def open_foreign(
     DataError
         If a file cannot be read, or its frames do not all contain the same atoms and fields.
     """
-    if not paths:
-        raise UsageError("no trajectory files are given")
-    files = tuple(map(Path, paths))
+    files = tuple(paths)
     sources = tuple(map(_open_one, files))
     survey = _survey(files, sources, given_cell=cell is not None)
-    info, first = sources[0].info, survey.first
-    names = ["positions"]
-    names += ["velocities"] if first.velocities is not None else []
-    names += ["forces"] if first.forces is not None else []
+    info, first = sources[0], survey.first
+    fields = ("positions", "velocities", "forces")
+    names = tuple(name for name in fields if getattr(first, name) is not None)
     frames = LibraryFrames(
         paths=files,
         sources=sources,
@@ -133,7 +128,7 @@ def open_foreign(
         survey.times_ps[kept.frames],
         timestep_fs=options.timestep_fs,
         breaks=kept.breaks,
-        place=frames.name_of,
+        place=frames.place,
     )
     return Trajectory(
         paths=files,
@@ -141,7 +136,7 @@ def open_foreign(
         time=time,
         atoms=AtomTable(species=info.species, masses=info.masses),
         unit_style=info.unit_style,
-        columns=tuple(names),
+        columns=names,
         has_velocities=frames.has_velocities,
         has_forces=frames.has_forces,
         unwrapped=False,
@@ -153,7 +148,7 @@ def open_foreign(
     )
 
 
-def _rounding(info: ForeignInfo, first: ForeignFrame) -> float:
+def _rounding(info: ForeignFile, first: ForeignFrame) -> float:
     """Half a unit in the last place of the largest positions, unit: Å."""
     largest = float(np.abs(first.positions).max())
     if info.rounding is not None or largest == 0.0:
@@ -161,7 +156,7 @@ def _rounding(info: ForeignInfo, first: ForeignFrame) -> float:
     return float(0.5 * 10.0 ** (np.floor(np.log10(largest)) + 1 - info.precision_digits))
 
 
-def _open_one(path: Path) -> ForeignFrames:
+def _open_one(path: Path) -> ForeignFile:
     """Open one file with the library that reads its suffix."""
     stamp_file(path)  # raises if it is missing, empty or not a file
     suffix = path.suffix.lower()
@@ -179,17 +174,16 @@ def _open_one(path: Path) -> ForeignFrames:
 
 
 def _unreadable(path: Path, error: Exception, frame: int | None = None) -> DataError:
-    place = str(path) if frame is None else f"{path}, frame {frame}"
     return DataError(
         f"the file cannot be read: {type(error).__name__}: {error}",
-        where=place,
+        where=str(path) if frame is None else f"{path}, frame {frame}",
         why="it is damaged or truncated, or ASE and MDAnalysis do not know the format",
         fix="convert the undamaged part to an extended XYZ file or a LAMMPS dump",
     )
 
 
 def _frames_or_error(
-    path: Path, source: ForeignFrames, start: int, stop: int
+    path: Path, source: ForeignFile, start: int, stop: int
 ) -> Iterator[ForeignFrame]:
     """Frames of one file; every error names the file and the frame."""
     frames = source.frames(start, stop)
@@ -215,13 +209,13 @@ class _Survey(NamedTuple):
 
 
 def _survey(
-    paths: tuple[Path, ...], sources: tuple[ForeignFrames, ...], *, given_cell: bool
+    paths: tuple[Path, ...], sources: tuple[ForeignFile, ...], *, given_cell: bool
 ) -> _Survey:
     first: ForeignFrame | None = None
     steps: list[int | None] = []
     times: list[float | None] = []
     for path, source in zip(paths, sources, strict=True):
-        for t, frame in enumerate(_frames_or_error(path, source, 0, source.info.n_frames)):
+        for t, frame in enumerate(_frames_or_error(path, source, 0, source.n_frames)):
             first = first or frame
             _check_frame(frame, first, f"{path}, frame {t}", given_cell=given_cell)
             steps.append(frame.step)
@@ -229,7 +223,7 @@ def _survey(
     if first is None:
         raise DataError("there are no frames", where=str(paths[0]))
     # One of several files may count its steps or its time from zero.
-    ends = np.cumsum([source.info.n_frames for source in sources])[:-1]
+    ends = np.cumsum([source.n_frames for source in sources])[:-1]
     return _Survey(first, np.split(_increasing_or_nan(steps), ends), _increasing_or_nan(times))
 
 
@@ -255,10 +249,8 @@ def _check_frame(
         if (now is None) != (then is None):
             raise DataError(f"not every frame has {name}", where=where)
         if now is not None and now.shape != then.shape:
-            raise DataError(
-                f"the frame has {len(now)} atoms, but the first one has {len(then)}",
-                where=where,
-            )
+            what = f"the frame has {len(now)} atoms, but the first one has {len(then)}"
+            raise DataError(what, where=where)
         if now is not None and not np.isfinite(now).all():
             atom = int(np.argmin(np.isfinite(now).all(axis=1)))
             raise DataError(f"{name} of atom {atom} are not finite", where=where)

@@ -6,7 +6,8 @@ as it was written, and do not write a file of frame offsets beside the trajector
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,67 +18,35 @@ from scipy.io import netcdf_file
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
-from trajmodes.readers.foreign_frame import ForeignFrame, ForeignInfo
+from trajmodes.readers.trajectory import ForeignFile, ForeignFrame
 
 _NM = 10.0
 """One nm in Å."""
 _KJ_PER_MOL = constants.kilo / (constants.Avogadro * constants.electron_volt)
 """One kJ/mol in eV."""
 _SINGLE_DIGITS = 7
-_UNITS = "MDAnalysis"
 _REFUSED_BY_MDANALYSIS = {
     "CHEMFILES", "IMD", "MEMORY", "OPENMMAPP", "OPENMMSIMULATION", "PARMED", "RDKIT",
 }  # fmt: skip
 """Formats that are Python objects or servers, not files."""
 
 
-def _info(n_frames: int, n_atoms: int, *notes: Note) -> ForeignInfo:
-    return ForeignInfo(n_frames, n_atoms, None, None, _SINGLE_DIGITS, _UNITS, notes)
-
-
-def _frame(cell: Floats | None, positions: Any, **others: Any) -> ForeignFrame:
-    empty = dict.fromkeys(("step", "time_ps", "velocities", "forces", "species"))
-    flat = cell is None or np.linalg.det(cell) == 0.0
-    return ForeignFrame(
-        cell=None if flat else cell,
-        positions=np.asarray(positions, dtype=float),
-        **(empty | others),
+def _file(
+    n_frames: int, n_atoms: int, frames: partial[Iterator[ForeignFrame]], *notes: Note
+) -> ForeignFile:
+    return ForeignFile(
+        n_frames=n_frames,
+        n_atoms=n_atoms,
+        frames=frames,
+        unit_style="MDAnalysis",
+        precision_digits=_SINGLE_DIGITS,
+        notes=notes,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _XdrFrames:
-    """Frames of a GROMACS file."""
-
-    info: ForeignInfo
-    path: Path
-    offsets: Ints
-    """(t,) byte at which each frame begins."""
-
-    def frames(self, start: int, stop: int) -> Iterator[ForeignFrame]:
-        """Frames start … stop − 1."""
-        with _xdr_file(self.path) as file:
-            file.set_offsets(self.offsets)
-            file.seek(start)
-            for _ in range(start, stop):
-                yield self._converted(file.read())
-
-    def _converted(self, raw: Any) -> ForeignFrame:
-        if not getattr(raw, "hasx", True):
-            raise DataError(
-                f"step {raw.step} has no positions",
-                why="GROMACS wrote velocities or forces more often than positions",
-                fix="write them at the same steps (nstxout = nstvout = nstfout)",
-            )
-        per_nm = _KJ_PER_MOL / _NM
-        return _frame(
-            np.asarray(raw.box, dtype=float) * _NM,
-            raw.x * np.float64(_NM),
-            step=int(raw.step),
-            time_ps=float(raw.time),
-            velocities=raw.v * np.float64(_NM) if getattr(raw, "hasv", False) else None,
-            forces=raw.f * np.float64(per_nm) if getattr(raw, "hasf", False) else None,
-        )
+def _frame(cell: Floats | None, positions: Any, **others: Any) -> ForeignFrame:
+    flat = cell is None or np.linalg.det(cell) == 0.0
+    return ForeignFrame(np.asarray(positions, dtype=float), None if flat else cell, **others)
 
 
 def _xdr_file(path: Path) -> AbstractContextManager[Any]:
@@ -88,42 +57,71 @@ def _xdr_file(path: Path) -> AbstractContextManager[Any]:
     return file
 
 
-def open_xdr(path: Path) -> _XdrFrames:
+def open_xdr(path: Path) -> ForeignFile:
     """Open a GROMACS ``.xtc`` or ``.trr`` file; raises OSError if it is damaged."""
     with _xdr_file(path) as file:
+        # Byte at which each frame begins.
         offsets = np.array(file.offsets, dtype=np.int64)
-        info = _info(len(offsets), file.n_atoms)
-        if path.suffix.lower() == ".xtc":
-            text = (
-                "XTC rounds positions, by default to 0.01 Å, and contains neither velocities "
-                "nor forces"
-            )
-            fix = "write TRR with positions, velocities and forces"
-            note = Note("warning", text, fix=fix)
-            info = replace(info, precision_digits=4, notes=(note,), rounding=0.005)
-    return _XdrFrames(info, path, offsets)
+        found = _file(len(offsets), file.n_atoms, partial(_xdr_frames, path, offsets))
+    if path.suffix.lower() == ".trr":
+        return found
+    text = (
+        "XTC rounds positions, by default to 0.01 Å, and contains neither velocities nor forces"
+    )
+    note = Note("warning", text, fix="write TRR with positions, velocities and forces")
+    return replace(found, precision_digits=4, notes=(note,), rounding=0.005)
 
 
-@dataclass(frozen=True, slots=True)
-class _DcdFrames:
-    """Frames of a CHARMM, NAMD or LAMMPS DCD file."""
+def _xdr_frames(path: Path, offsets: Ints, start: int, stop: int) -> Iterator[ForeignFrame]:
+    with _xdr_file(path) as file:
+        file.set_offsets(offsets)
+        file.seek(start)
+        for _ in range(start, stop):
+            yield _xdr_frame(file.read())
 
-    info: ForeignInfo
-    path: Path
-    first_step: int
-    stride: int
 
-    def frames(self, start: int, stop: int) -> Iterator[ForeignFrame]:
-        """Frames start … stop − 1."""
-        from MDAnalysis.lib.formats.libdcd import DCDFile  # noqa: PLC0415 - loads slowly
+def _xdr_frame(raw: Any) -> ForeignFrame:
+    if not getattr(raw, "hasx", True):
+        raise DataError(
+            f"step {raw.step} has no positions",
+            why="GROMACS wrote velocities or forces more often than positions",
+            fix="write them at the same steps (nstxout = nstvout = nstfout)",
+        )
+    per_nm = _KJ_PER_MOL / _NM
+    return _frame(
+        np.asarray(raw.box, dtype=float) * _NM,
+        raw.x * np.float64(_NM),
+        step=int(raw.step),
+        time_ps=float(raw.time),
+        velocities=raw.v * np.float64(_NM) if getattr(raw, "hasv", False) else None,
+        forces=raw.f * np.float64(per_nm) if getattr(raw, "hasf", False) else None,
+    )
 
-        with DCDFile(str(self.path)) as file:
-            file.seek(start)
-            for t in range(start, stop):
-                raw = file.read()
-                yield _frame(
-                    _dcd_cell(raw.unitcell), raw.xyz, step=self.first_step + t * self.stride
-                )
+
+def open_dcd(path: Path) -> ForeignFile:
+    """Open a DCD file; raises OSError if it is damaged.
+
+    Its time is not used, because programs disagree about its unit.
+    """
+    from MDAnalysis.lib.formats.libdcd import DCDFile  # noqa: PLC0415 - loads slowly
+
+    text = "DCD contains neither velocities nor forces, and positions to seven digits"
+    with DCDFile(str(path)) as file:
+        header = file.header
+        frames = partial(_dcd_frames, path, int(header["istart"]), max(int(header["nsavc"]), 1))
+        return _file(len(file), header["natoms"], frames, Note("warning", text))
+
+
+def _dcd_frames(
+    path: Path, first_step: int, stride: int, start: int, stop: int
+) -> Iterator[ForeignFrame]:
+    from MDAnalysis.lib.formats.libdcd import DCDFile  # noqa: PLC0415 - loads slowly
+
+    with DCDFile(str(path)) as file:
+        file.seek(start)
+        for t in range(start, stop):
+            raw = file.read()
+            yield _frame(_dcd_cell(raw.unitcell), raw.xyz, step=first_step + t * stride)
 
 
 def _dcd_cell(box: Floats) -> Floats | None:
@@ -148,35 +146,20 @@ def _dcd_cell(box: Floats) -> Floats | None:
     return cell
 
 
-def open_dcd(path: Path) -> _DcdFrames:
-    """Open a DCD file; raises OSError if it is damaged.
+def open_mdanalysis(path: Path) -> ForeignFile:
+    """Open a file with MDAnalysis's reader for its suffix."""
+    from MDAnalysis.coordinates.core import reader  # noqa: PLC0415 - loads slowly
 
-    Its time is not used, because programs disagree about its unit.
-    """
-    from MDAnalysis.lib.formats.libdcd import DCDFile  # noqa: PLC0415 - loads slowly
-
-    with DCDFile(str(path)) as file:
-        header = file.header
-        text = "DCD contains neither velocities nor forces, and positions to seven digits"
-        note = Note("warning", text)
-        info = _info(len(file), header["natoms"], note)
-        return _DcdFrames(info, path, int(header["istart"]), max(int(header["nsavc"]), 1))
+    with reader(str(path)) as source:
+        return _file(source.n_frames, source.n_atoms, partial(_frames, path))
 
 
-@dataclass(frozen=True, slots=True)
-class _ReaderFrames:
-    """Frames of any format that MDAnalysis reads."""
+def _frames(path: Path, start: int, stop: int) -> Iterator[ForeignFrame]:
+    from MDAnalysis.coordinates.core import reader  # noqa: PLC0415 - loads slowly
 
-    info: ForeignInfo
-    path: Path
-
-    def frames(self, start: int, stop: int) -> Iterator[ForeignFrame]:
-        """Frames start … stop − 1."""
-        from MDAnalysis.coordinates.core import reader  # noqa: PLC0415 - loads slowly
-
-        with reader(str(self.path)) as source:
-            for t in range(start, stop):
-                yield _from_timestep(source, source[t])
+    with reader(str(path)) as source:
+        for t in range(start, stop):
+            yield _from_timestep(source, source[t])
 
 
 def _from_timestep(source: Any, now: Any) -> ForeignFrame:
@@ -213,13 +196,7 @@ def known_to_mdanalysis(path: Path) -> bool:
 
 
 def require_trajectory_format(path: Path) -> None:
-    """Refuse suffixes that MDAnalysis reserves for servers and objects.
-
-    Raises
-    ------
-    UsageError
-        If the suffix is one of them.
-    """
+    """Raise UsageError for suffixes that MDAnalysis reserves for servers and objects."""
     name = path.suffix[1:].upper()
     if name in _REFUSED_BY_MDANALYSIS:
         raise UsageError(
@@ -230,7 +207,7 @@ def require_trajectory_format(path: Path) -> None:
         )
 
 
-def open_netcdf(path: Path) -> _ReaderFrames:
+def open_netcdf(path: Path) -> ForeignFile:
     """Open an AMBER NetCDF file.
 
     Raises
@@ -250,11 +227,3 @@ def open_netcdf(path: Path) -> _ReaderFrames:
     # A truncated file fails here; MDAnalysis would open it and fail later.
     with netcdf_file(path, "r", mmap=True):
         return open_mdanalysis(path)
-
-
-def open_mdanalysis(path: Path) -> _ReaderFrames:
-    """Open a file with MDAnalysis's reader for its suffix."""
-    from MDAnalysis.coordinates.core import reader  # noqa: PLC0415 - loads slowly
-
-    with reader(str(path)) as source:
-        return _ReaderFrames(_info(source.n_frames, source.n_atoms), path)

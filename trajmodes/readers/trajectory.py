@@ -1,7 +1,7 @@
 """The interface of all readers: a trajectory, its frames, its atoms and its rounding."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -97,6 +97,43 @@ class FrameReader(Protocol):
     def place(self, frame: int, atom: int) -> str:
         """File and line of an atom in a frame; empty where they are unknown."""
         ...
+
+
+class ForeignFrame(NamedTuple):
+    """One frame read by another library, in internal units; a field that is missing is None."""
+
+    positions: Floats
+    """(a, 3), unit: Å."""
+    cell: Floats | None
+    """(3, 3), unit: Å. Rows are the box vectors."""
+    step: int | None = None
+    time_ps: float | None = None
+    velocities: Floats | None = None
+    """(a, 3), unit: Å/ps."""
+    forces: Floats | None = None
+    """(a, 3), unit: eV/Å."""
+    species: tuple[str, ...] | None = None
+    """(a,) chemical symbols."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ForeignFile:
+    """One file that another library reads frame by frame."""
+
+    n_frames: int
+    n_atoms: int
+    frames: Callable[[int, int], Iterator[ForeignFrame]]
+    """Reads frames [start, stop); picklable and thread-safe."""
+    unit_style: str
+    """Name of the units of the file."""
+    precision_digits: int
+    """Significant digits of a position."""
+    species: tuple[str, ...] | None = None
+    masses: Floats | None = None
+    """(a,), unit: eV ps²/Å²."""
+    notes: tuple[Note, ...] = ()
+    rounding: float | None = None
+    """Half a unit in the last place of a position, unit: Å; None if the digits determine it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
