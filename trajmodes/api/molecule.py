@@ -10,10 +10,9 @@ from trajmodes.config.job import job_of
 from trajmodes.config.keywords import takes
 from trajmodes.config.typed_keywords import MoleculeKeywords
 from trajmodes.data.labels import html_table
+from trajmodes.pipeline import molecule as molecules
 from trajmodes.pipeline.job_folder import Log
-from trajmodes.pipeline.molecule import analysis as molecules
-from trajmodes.pipeline.molecule.job import molecule_job
-from trajmodes.pipeline.molecule.tables import modes_table, show_molecule
+from trajmodes.pipeline.molecule_job import modes_table, molecule_job, show_molecule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,14 +37,6 @@ class MoleculeResults(molecules.MoleculeResults):
     def __str__(self) -> str:
         """Summary, as `trajmodes molecule` prints it."""
         return show_molecule(self, {})
-
-    def __repr__(self) -> str:
-        """Say what it is; the arrays would fill screens."""
-        frequencies = self.table.freq_thz
-        return (
-            f"<MoleculeResults of {self.molecule.crystal.formula}: {len(frequencies)} "
-            f"vibrations, {frequencies[0]:.4g} to {frequencies[-1]:.4g} THz>"
-        )
 
     def _repr_html_(self) -> str:
         rows = {

@@ -108,8 +108,7 @@ def molecule(**given: Any) -> str:
 
     Rotation and drift are removed in the Eckart frame.
     """
-    from trajmodes.pipeline.molecule.job import molecule_job
-    from trajmodes.pipeline.molecule.tables import show_molecule
+    from trajmodes.pipeline.molecule_job import molecule_job, show_molecule
 
     return show_molecule(*done("molecule", molecule_job, given))
 

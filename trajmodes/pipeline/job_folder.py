@@ -283,7 +283,7 @@ def _of_equations(equations: NormalEquationBlocks | None) -> dict[str, Writer]:
 
 def _of_job(text: str, log: Log | None) -> dict[str, Writer]:
     job_file, log_file = JOB_FILES
-    writers = {job_file: Writer("the job as resolved", _text_writer(text))}
+    writers = {job_file: Writer("the job as resolved", text_writer(text))}
     if log is not None:
         writers[log_file] = Writer("what was done, and how long it took", log.write)
     return writers
@@ -300,7 +300,9 @@ def _copy(source: Path) -> Callable[[Path], None]:
     return write
 
 
-def _text_writer(text: str) -> Callable[[Path], None]:
+def text_writer(text: str) -> Callable[[Path], None]:
+    """Make a function that writes a text to a file."""
+
     def write(path: Path) -> None:
         path.write_text(text, encoding="utf-8")
 

@@ -14,9 +14,8 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.molecules.geometry import isolated, vibrational_space
 from trajmodes.molecules.normal_modes import ATOMIC_UNIT
-from trajmodes.pipeline.molecule.analysis import open_molecule
-from trajmodes.pipeline.molecule.job import molecule_job
-from trajmodes.pipeline.molecule.tables import show_molecule
+from trajmodes.pipeline.molecule import open_molecule
+from trajmodes.pipeline.molecule_job import molecule_job, show_molecule
 from trajmodes.units import BOLTZMANN, DALTON, THZ
 
 N_FRAMES, STEP_FS = 600, 1.0
