@@ -122,14 +122,9 @@ class NearestImages(NamedTuple):
 
 
 def nearest_images(apart: Floats, supercell: Supercell, tolerance: float) -> NearestImages:
-    """Find the nearest images modulo a supercell.
+    """Find the nearest images, modulo a supercell, of vectors (n, 3) in reduced coordinates.
 
-    Parameters
-    ----------
-    apart
-        (n, 3) vectors in reduced coordinates of the crystal.
-    tolerance
-        Difference of lengths in Å below which images are equally near.
+    Images are equally near if their lengths differ by less than the tolerance in Å.
     """
     cell = supercell.crystal.cell
     box = reduced_cell(supercell.cell).change @ supercell.matrix
@@ -155,15 +150,10 @@ class Deformation(NamedTuple):
         return np.eye(3) + self.strain
 
     @property
-    def principal(self) -> Floats:
-        """(3,) principal strains, ascending."""
-        return np.linalg.eigvalsh(self.strain).astype(float)
-
-    @property
     def largest(self) -> float:
         """Principal strain of the largest magnitude, with its sign."""
-        values = self.principal
-        return float(values[np.abs(values).argmax()])
+        principal = np.linalg.eigvalsh(self.strain)
+        return float(principal[np.abs(principal).argmax()])
 
     @property
     def angle(self) -> float:

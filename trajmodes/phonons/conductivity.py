@@ -25,7 +25,7 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.labels import point
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.bands import group_velocities
-from trajmodes.phonons.heat_flow import FlowEdges, FlowSums, flow_sums, zone_of
+from trajmodes.phonons.heat_flow import LENGTHS, FlowSums, flow_sums, zone_of
 from trajmodes.phonons.lifetime_mesh import (
     LifetimeGrid,
     ModeLifetimes,
@@ -48,8 +48,6 @@ _RESTING = 1e-6
 # Rounding of ω and of sums, relative to the largest value.
 _ROUNDING = 1e-5
 _BINS = 200
-# Mean free paths in Å from 0.1 Å to 1 cm, 20 per decade.
-_LENGTHS = 10.0 * np.geomspace(1e-2, 1e7, 181)
 
 
 def conductivity(
@@ -112,14 +110,14 @@ def dense_mesh(supercell: Supercell) -> tuple[int, int, int]:
     return shared_mesh(supercell, (int(wanted[0]), int(wanted[1]), int(wanted[2])))
 
 
-def _edges(lifetimes: ModeLifetimes) -> FlowEdges:
-    top = 1.05 * float(lifetimes.modes.omega.max())
-    return FlowEdges(np.linspace(0.0, top, _BINS + 1), _LENGTHS)
+def _edges(lifetimes: ModeLifetimes) -> Floats:
+    """(w,) edges in frequency at which the cumulative κ is evaluated, in rad/ps."""
+    return np.linspace(0.0, 1.05 * float(lifetimes.modes.omega.max()), _BINS + 1)
 
 
-def _check_stable(sums: FlowSums, edges: FlowEdges) -> None:
+def _check_stable(sums: FlowSums, edges: Floats) -> None:
     """Raise a `DataError` if a mode of the mesh is imaginary."""
-    if sums.lowest < -_ROUNDING * edges.omega[-1]:
+    if sums.lowest < -_ROUNDING * edges[-1]:
         raise DataError(
             f"a mode at q = {point(sums.lowest_qpoint)} is imaginary, "
             f"{sums.lowest / THZ:.3g} THz: its heat flow is not defined",
@@ -182,7 +180,7 @@ def _length_range(sums: FlowSums) -> slice:
 
 
 def _symmetrised_flow(
-    rotations: Floats, sums: FlowSums, deviations: Floats, edges: FlowEdges, kind: int
+    rotations: Floats, sums: FlowSums, deviations: Floats, edges: Floats, kind: int
 ) -> HeatFlow:
     """Heat flow for one kind of heat capacity, averaged over rotations (g, 3, 3)."""
     kappa, filled, errors, below_frequency, at_length = (
@@ -206,9 +204,9 @@ def _symmetrised_flow(
         isotropic_sem=float(np.sqrt((isotropic(errors) ** 2).sum())),
         long_wave_share=float(isotropic(sums.long_waves[kind]) / isotropic(sums.kappa[kind])),
         filled_share=float(isotropic(filled) / mean),
-        edges=edges.omega,
+        edges=edges,
         below_frequency=below_frequency,
-        length=_LENGTHS[span],
+        length=LENGTHS[span],
         below_length=below_length[span],
     )
 

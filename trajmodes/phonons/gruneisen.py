@@ -118,10 +118,11 @@ def gamma_components(response: StrainResponse, defined: Bools) -> tuple[Floats, 
     """
     square = np.where(defined, response.square, np.nan)[..., None]
     gamma = -0.5 * response.slope / square
-    if response.square_replicates is None or response.slope_replicates is None:
+    if response.replicates is None:
         return gamma, None
-    stiffer = (response.square_replicates[..., None] - square) / square
-    return gamma, -0.5 * response.slope_replicates / square - gamma * stiffer
+    squares, slopes = response.replicates
+    stiffer = (squares[..., None] - square) / square
+    return gamma, -0.5 * slopes / square - gamma * stiffer
 
 
 def volume_part(components: Floats) -> Floats:
@@ -137,10 +138,10 @@ def _estimates(response: StrainResponse, defined: Bools) -> dict[str, Floats]:
         "tensor": tensor_of(gamma),
         "slope": volume_part(response.slope),
     }
-    if gammas is not None and response.slope_replicates is not None:
+    if gammas is not None and response.replicates is not None:
         found["gamma_sem"] = jackknife_sem(volume_part(gammas))
         found["tensor_sem"] = tensor_of(jackknife_sem(gammas))
-        found["slope_sem"] = jackknife_sem(volume_part(response.slope_replicates))
+        found["slope_sem"] = jackknife_sem(volume_part(response.replicates[1]))
     return found
 
 
@@ -233,8 +234,8 @@ def _weighted_sums(
     gamma, gammas = gamma_components(response, weights > 0.0)
     square = response.square[None]
     values = volume_part(gamma)[None]
-    if gammas is not None and response.square_replicates is not None:
-        square = np.concatenate([square, response.square_replicates])
+    if gammas is not None and response.replicates is not None:
+        square = np.concatenate([square, response.replicates[0]])
         values = np.concatenate([values, volume_part(gammas)])
     omega = np.sqrt(np.maximum(square, 0.0))
     capacities = [np.ones_like(omega)]

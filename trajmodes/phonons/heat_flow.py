@@ -23,6 +23,8 @@ from trajmodes.units import BOLTZMANN, HBAR
 
 # Entries of the matrix of interpolation weights in memory at one time.
 _ENTRIES = 1 << 20
+LENGTHS = 10.0 * np.geomspace(1e-2, 1e7, 181)
+"""(l,), unit: Å. Mean free paths up to which κ is summed: 0.1 Å to 1 cm, 20 per decade."""
 
 
 def heat_capacities(omega: Floats, temperature: float) -> Floats:
@@ -113,21 +115,11 @@ class FlowSums:
     below_frequency: Floats
     """(w, k, 3, 3), part of κ below each edge in frequency."""
     at_length: Floats
-    """(l + 1, k, 3, 3), part of κ between edges of the mean free path."""
+    """(l + 1, k, 3, 3), part of κ between neighbouring `LENGTHS`."""
     lowest: float
     """Lowest frequency in rad/ps, negative if imaginary."""
     lowest_qpoint: Floats
     """(3,) its q."""
-
-
-@dataclass(frozen=True, slots=True)
-class FlowEdges:
-    """Edges in frequency and mean free path at which the cumulative κ is evaluated."""
-
-    omega: Floats
-    """(w,), unit: rad/ps. Equally spaced from 0 to above the highest frequency."""
-    length: Floats
-    """(l,), unit: Å. Ascending mean free paths."""
 
 
 def flow_sums(
@@ -136,9 +128,12 @@ def flow_sums(
     grid: LifetimeGrid,
     strengths: Strengths,
     temperature: float,
-    edges: FlowEdges,
+    edges: Floats,
 ) -> FlowSums:
-    """Sum the heat flow over the zone, in chunks of q points."""
+    """Sum the heat flow over the zone, in chunks of q points.
+
+    ``edges`` (w,) in rad/ps are equally spaced from 0 to above the highest frequency.
+    """
     n_modes = zone.weights.shape[1]
     values = grid.extended(strengths.log_strength)
     filled = np.clip(grid.extended(strengths.filled.astype(float)), 0.0, 1.0)
@@ -147,8 +142,8 @@ def flow_sums(
         filled=np.zeros((2, 3, 3)),
         long_waves=np.zeros((2, 3, 3)),
         slopes=np.zeros((len(values), 2, 3, 3)),
-        below_frequency=np.zeros((len(edges.omega), 2, 3, 3)),
-        at_length=np.zeros((len(edges.length) + 1, 2, 3, 3)),
+        below_frequency=np.zeros((len(edges), 2, 3, 3)),
+        at_length=np.zeros((len(LENGTHS) + 1, 2, 3, 3)),
         lowest=np.inf,
         lowest_qpoint=np.zeros(3),
     )
@@ -167,9 +162,9 @@ def flow_sums(
         sums.long_waves += np.tensordot(matrix[:, -3:].sum(axis=1).A1, rows, axes=1)
         sums.slopes -= (matrix.T @ rows.reshape(len(rows), -1)).reshape(sums.slopes.shape)
         speed = np.nan_to_num(np.linalg.norm(branches.velocity, axis=2))
-        below = _part_below(branches.omega, speed * zone.spacing, edges.omega)
+        below = _part_below(branches.omega, speed * zone.spacing, edges)
         sums.below_frequency += np.tensordot(below, rows, axes=1)
-        bins = np.searchsorted(edges.length, (speed * lifetime_qm).ravel())
+        bins = np.searchsorted(LENGTHS, (speed * lifetime_qm).ravel())
         np.add.at(sums.at_length, bins, rows)
         _update_lowest(sums, branches, zone.qpoints[part])
     return sums

@@ -86,20 +86,9 @@ def modes_at(
 def frequencies_at(
     constants: ForceConstants, qpoints: npt.ArrayLike
 ) -> tuple[Floats, Floats | None]:
-    """Frequencies and their standard errors at q points (q, 3) in reduced coordinates.
+    """Frequencies (q, m) and their standard errors alone, as in `modes_at`.
 
-    Returns
-    -------
-    omega
-        (q, m) in rad/ps, ascending, negative where imaginary.
-    omega_sem
-        (q, m) in rad/ps, equal for degenerate branches; None without replicates.
-
-    Raises
-    ------
-    DataError
-        If the force constants are not symmetric under exchange of indices, or a q is not
-        finite.
+    The errors are None without replicates of the force constants.
     """
     solved = _solve(constants, qpoints)
     starts = branch_starts(solved.total, solved.square)
@@ -281,7 +270,9 @@ def stability(modes: Modes) -> Stability:
     judged = modes.sets >= 0
     if not judged.any():
         raise DataError("there is no mode to judge: the acoustic modes at Γ are always zero")
-    score_qm = _significance(square_qm, sem_qm)
+    sem = 0.0 if sem_qm is None else sem_qm
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score_qm = np.where(sem > 0.0, square_qm / sem, np.copysign(np.inf, square_qm))
     unstable, undecided = judged & (score_qm <= -DECISIVE), judged & (score_qm < DECISIVE)
     if unstable.any():
         verdict, among, order = "unstable", unstable, square_qm
@@ -300,24 +291,11 @@ def stability(modes: Modes) -> Stability:
     )
 
 
-def _significance(square: Floats, sem: Floats | None) -> Floats:
-    """ω² in units of its standard error; infinite where there is no error."""
-    if sem is None:
-        return np.copysign(np.inf, square)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        score = square / sem
-    return np.where(sem > 0.0, score, np.copysign(np.inf, square))
-
-
 def run_length(modes: Modes, duration: float, wanted: float = _WANTED) -> RunLength:
     """Length of run that a wanted error of the frequencies needs, without acoustic modes at Γ.
 
-    Parameters
-    ----------
-    duration
-        Length in ps of all runs together that the errors come from.
-    wanted
-        The wanted standard error in rad/ps.
+    ``duration`` in ps is that of all runs together that the errors come from, and ``wanted`` a
+    standard error in rad/ps.
 
     Raises
     ------

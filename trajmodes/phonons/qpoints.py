@@ -61,10 +61,8 @@ def commensurate(supercell: Supercell) -> tuple[Floats, Floats]:
 def mesh(crystal: Crystal, divisions: tuple[int, int, int]) -> tuple[Floats, Floats]:
     """Irreducible points of a mesh through Γ, under point group and time reversal.
 
-    Parameters
-    ----------
-    divisions
-        Number of points along each reciprocal lattice vector.
+    ``divisions`` are numbers of points along each reciprocal lattice vector; a `UsageError` is
+    raised if one is not positive.
 
     Returns
     -------
@@ -72,11 +70,6 @@ def mesh(crystal: Crystal, divisions: tuple[int, int, int]) -> tuple[Floats, Flo
         (q, 3) reduced coordinates in [−½, ½).
     weights
         (q,) number of mesh points that each one represents.
-
-    Raises
-    ------
-    UsageError
-        If a number of points is not positive.
     """
     counts = np.asarray(divisions, dtype=np.int64)
     if counts.shape != (3,) or (counts < 1).any():
@@ -130,7 +123,8 @@ def joined_axes(crystal: Crystal) -> list[tuple[int, ...]]:
 def special_points(crystal: Crystal) -> tuple[dict[str, Floats], list[tuple[str, str]]]:
     """Find the special points of the zone and the sections of the standard path.
 
-    The crystal's cell is used as it is, not a standardised one.
+    The crystal's cell is used as it is, not a standardised one. Sites differ by species and by
+    mass.
 
     Returns
     -------
@@ -139,12 +133,14 @@ def special_points(crystal: Crystal) -> tuple[dict[str, Floats], list[tuple[str,
     sections
         Names of both ends of each section.
     """
+    kinds = list(zip(crystal.species, crystal.masses.tolist(), strict=True))
+    numbers = [kinds.index(kind) + 1 for kind in kinds]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SupercellWarning)
         warnings.simplefilter("ignore", EdgeCaseWarning)
         warnings.simplefilter("ignore", DeprecationWarning)  # of spglib, as in `mesh`
         found: dict[str, Any] = seekpath.get_path_orig_cell(
-            _seekpath_structure(crystal), symprec=_TOLERANCE
+            (crystal.cell, crystal.sites, numbers), symprec=_TOLERANCE
         )
     if any(issubclass(one.category, SupercellWarning) for one in caught):
         warnings.warn(
@@ -164,14 +160,6 @@ def special_points(crystal: Crystal) -> tuple[dict[str, Floats], list[tuple[str,
 def _short_name(label: str) -> str:
     """Γ for GAMMA, and subscripts without the underscore."""
     return "Γ" if label == "GAMMA" else label.replace("_", "")
-
-
-def _seekpath_structure(crystal: Crystal) -> tuple[Floats, Floats, list[int]]:
-    """Cell, sites and kinds for seekpath; kinds differ by species and by mass."""
-    kinds = list(zip(crystal.species, crystal.masses.tolist(), strict=True))
-    if not kinds:
-        raise DataError("the crystal has no sites")
-    return crystal.cell, crystal.sites, [kinds.index(kind) + 1 for kind in kinds]
 
 
 def point_names(crystal: Crystal, qpoints: npt.ArrayLike) -> tuple[str, ...]:

@@ -74,17 +74,8 @@ class TripletSum:
         site and η^{γδ} the displacement gradient. The part antisymmetric in γδ is a rotation of
         the crystal. The sum over the neighbours of one site is zero.
 
-        Parameters
-        ----------
-        values
-            (c, 3, 3, 3) force constants of third order in eV/Å³.
-        internal
-            (s, 3, 3, 3) internal strain in Å; None for clamped ions.
-
-        Raises
-        ------
-        DataError
-            If the result depends on the order of the members of a pair.
+        ``values`` are (c, 3, 3, 3) in eV/Å³; the internal strain (s, 3, 3, 3) in Å is None for
+        clamped ions. A `DataError` is raised if the order of the members of a pair matters.
         """
         s = self.crystal.n_sites
         sums = self.weights @ values.reshape(len(values), 27)
@@ -122,13 +113,7 @@ def triplets_of(constants: ForceConstants) -> ClusterConstants:
 
 
 def triplet_sum(crystal: Crystal, triplets: ClusterConstants) -> TripletSum:
-    """Sort the triplets by their first two members.
-
-    Raises
-    ------
-    DataError
-        If a pair is listed in one order only.
-    """
+    """Sort triplets by their first two members; all must be listed in every order."""
     heads = np.column_stack([triplets.sites[:, :2], triplets.lattice[:, 1]])
     pairs, pair_of = np.unique(heads, axis=0, return_inverse=True)
     exchanged = np.column_stack([pairs[:, 1], pairs[:, 0], -pairs[:, 2:]])
@@ -208,10 +193,9 @@ class StrainResponse:
     """(q, m) ω² in (rad/ps)², negative for an imaginary mode."""
     slope: Floats
     """(q, m, c) ∂ω²/∂ε in (rad/ps)²."""
-    square_replicates: Floats | None
-    """(b, q, m) ω² to first order in the change of D; None without replicates."""
-    slope_replicates: Floats | None
-    """(b, q, m, c) ∂ω²/∂ε, to the same order."""
+    replicates: tuple[Floats, Floats] | None
+    """(b, q, m) ω² and (b, q, m, c) ∂ω²/∂ε to first order in the change of D; None without
+    replicates."""
 
 
 def tensor_of(components: Floats) -> Floats:
@@ -251,15 +235,9 @@ def strain_responses(
             _replicate(_lattice_sums(one, total, relaxed=relaxed), chunk, p_cqmn)
             for one in replicates
         ]
-        yield (
-            part,
-            StrainResponse(
-                chunk.square,
-                slope,
-                np.stack([one[0] for one in found]) if found else None,
-                np.stack([one[1] for one in found]) if found else None,
-            ),
-        )
+        squares, slopes = ([one[k] for one in found] for k in (0, 1))
+        both = (np.array(squares), np.array(slopes)) if found else None
+        yield part, StrainResponse(chunk.square, slope, both)
 
 
 @dataclass(frozen=True, slots=True)
