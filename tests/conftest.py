@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ from threadpoolctl import threadpool_limits
 
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
+from trajmodes.fit.expansion import CutoffChoice, expansion_of
+from trajmodes.fit.fit import Fit, fit_equations
+from trajmodes.fit.harmonic import ForceCovariances, harmonic_equations
+from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import cell_rank
 from trajmodes.units import DALTON
 
@@ -163,6 +168,18 @@ def crystals() -> dict[str, Crystal]:
 def springs() -> Callable[..., ForceConstants]:
     """``springs(crystal, cutoff, strength=1.0)`` builds force constants of springs."""
     return spring_constants
+
+
+@pytest.fixture(scope="session")
+def fit_harmonic() -> Callable[..., Fit]:
+    """``fit_harmonic(covariances, cutoff=None, **options)`` fits the second order."""
+
+    def fit(covariances: ForceCovariances, cutoff: CutoffChoice = None, **options: Any) -> Fit:
+        supercell = covariances.space.supercell
+        expansion = expansion_of(space_group(supercell.crystal), supercell, {2: cutoff})
+        return fit_equations(harmonic_equations(covariances, expansion), **options)
+
+    return fit
 
 
 @pytest.fixture(scope="session")

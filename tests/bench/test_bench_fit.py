@@ -21,9 +21,9 @@ from trajmodes.api.runs import open_run
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.accumulate import ForceRows, default_blocks
-from trajmodes.fit.covariance import ForceCovariance
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.fit import fit_equations, fit_harmonic
+from trajmodes.fit.fit import fit_equations
+from trajmodes.fit.harmonic import ForceCovariance
 from trajmodes.fit.model import model_of
 from trajmodes.fit.solution import FitOptions
 from trajmodes.streaming.schedule import cut_blocks, stream
@@ -233,7 +233,7 @@ def test_quartets(frames):
         say(f"order 4, {frames.supercell.n_atoms} atoms, {workers} threads: {1 / each:.0f}/s")
 
 
-def test_pairs_alone(frames):
+def test_pairs_alone(frames, fit_harmonic):
     """The covariances of lattice waves, which serve every cutoff of the pairs."""
     reduction = ForceCovariance(half_space(frames.supercell), len(frames.displacements))
     blocks = cut_blocks([(0, len(frames.displacements))], frames.supercell.n_atoms)

@@ -12,9 +12,9 @@ from scipy.spatial.transform import Rotation
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.fit.covariance import ForceCovariance
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.fit import constants_of, fit_equations, fit_harmonic
+from trajmodes.fit.fit import constants_of, fit_equations
+from trajmodes.fit.harmonic import ForceCovariance
 from trajmodes.fit.model import model_of
 from trajmodes.fit.normal_equations import pooled
 from trajmodes.fit.solution import FitOptions
@@ -265,7 +265,9 @@ def test_force_constants_rotate_with_the_crystal(crystals, equations_of):
     np.testing.assert_allclose(found.triplets.values, moved, atol=1e-10 * size)
 
 
-def test_second_order_by_rows_and_by_covariances_is_the_same(crystals, equations_of):
+def test_second_order_by_rows_and_by_covariances_is_the_same(
+    crystals, equations_of, fit_harmonic
+):
     supercell, expansion, u_tax, f_tax = case(crystals, "triclinic", 40, cutoffs={2: 4.0})
     rows = fit_equations(equations_of(expansion, supercell, u_tax, f_tax, n_blocks=32))
     reduction = ForceCovariance(half_space(supercell), 40)

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 import trajmodes as tm
 from trajmodes.config.job import job_from_mapping
 from trajmodes.data.crystal import Supercell
-from trajmodes.fit.covariance import ForceCovariance
+from trajmodes.fit.harmonic import ForceCovariance
 from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.fit import fit_runs
 from trajmodes.pipeline.job_folder import Log

@@ -11,8 +11,7 @@ import pytest
 
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.motion import MotionBlock
-from trajmodes.fit.covariance import ForceCovariance
-from trajmodes.fit.fit import fit_harmonic
+from trajmodes.fit.harmonic import ForceCovariance
 from trajmodes.symmetry.translations import build_supercell, half_space
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "dispforce"
@@ -48,7 +47,7 @@ def covariances(rock_salt):
     return reduction.finalize(reduction.chunk(block))
 
 
-def test_supercell_fit_equals_published_force_constants(rock_salt, covariances):
+def test_supercell_fit_equals_published_force_constants(rock_salt, covariances, fit_harmonic):
     supercell, order = rock_salt
     with lzma.open(DATA / "compact_fc_NaCl_222.xz", "rt") as file:
         published = np.loadtxt(file).reshape(2, 64, 3, 3)
@@ -72,7 +71,7 @@ def test_supercell_fit_equals_published_force_constants(rock_salt, covariances):
     assert np.abs(ours - published).max() < 1e-6
 
 
-def test_number_of_free_parameters_within_five_angstrom(covariances):
+def test_number_of_free_parameters_within_five_angstrom(covariances, fit_harmonic):
     quality = fit_harmonic(covariances, cutoff=5.0).constants.quality
     assert quality.n_parameters == 10
     assert quality.r_squared > 0.98

@@ -3,5 +3,6 @@
 In: `MotionBlock`s of a trajectory. `ForceRows` (any order) or `ForceCovariance` with
 `harmonic_equations` (second order, faster, every cutoff) reduce them to `NormalEquationBlocks`.
 Out: `fit_equations` makes a `Fit` of these as often as wanted: orders, cutoffs, constraints,
-schemes. Open first: `normal_equations` (the idea), `expansion` (columns), `fit` (the whole).
+schemes; `scan_equations` compares them. Open first: `normal_equations` (the idea), `expansion`
+(columns), `fit` (the whole).
 """

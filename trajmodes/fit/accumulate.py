@@ -114,13 +114,7 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
         object.__setattr__(self, "maps", maps)
 
     def finalize(self, state: BlockSums[NormalEquationSums]) -> NormalEquationBlocks:
-        """Stack the blocks in order of time.
-
-        Raises
-        ------
-        DataError
-            If there was no frame.
-        """
+        """Stack the blocks in order of time."""
         gram = state.stack("gram")
         return NormalEquationBlocks(
             supercell=self.supercell,
@@ -135,13 +129,7 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
         )
 
     def sums(self, block: MotionBlock) -> NormalEquationSums:
-        """Sum over frames of one block of time.
-
-        Raises
-        ------
-        DataError
-            If the trajectory has no forces.
-        """
+        """Sum over frames of one block of time."""
         displacements, forces = block.displacements, forces_of(block)
         n_frames, n_sites = block.n_frames, self.supercell.crystal.n_sites
         size = self.expansion.n_parameters + 1

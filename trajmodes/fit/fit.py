@@ -1,29 +1,55 @@
-"""The fit as a user asks for it: normal equations in, force constants with error bars out."""
+"""Fits of normal equations: force constants with error bars, or a scan of many choices.
 
-from collections.abc import Mapping
+A scan repeats the fit with other orders, cutoffs and constraints, with a ridge, and with parts
+of the run, without reading the trajectory again.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from trajmodes.arrays import Floats, freeze
-from trajmodes.data.force_constants import Convergence, FitErrors, ForceConstants, Reference
+from trajmodes.data.force_constants import (
+    Convergence,
+    FitErrors,
+    FitQuality,
+    ForceConstants,
+    Reference,
+    ScanKind,
+    ScanPoint,
+)
 from trajmodes.errors import DataError, UsageError
-from trajmodes.fit.covariance import ForceCovariances
-from trajmodes.fit.expansion import CutoffChoice, expansion_of
-from trajmodes.fit.harmonic import harmonic_equations
-from trajmodes.fit.model import Model
+from trajmodes.fit.model import Model, ReducedEquations
 from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.fit.quality import first_order_forces, mean_of_blocks, notes_of, quality_of
+from trajmodes.fit.quality import mean_of_blocks, notes_of, quality_of
 from trajmodes.fit.solution import (
+    STRENGTHS,
     FitOptions,
     solve_equations,
     solve_other_scheme,
     with_strength,
 )
-from trajmodes.fit.uncertainty import GrowingFits, fit_errors, growing_fits, left_out_solutions
+from trajmodes.fit.uncertainty import fit_errors, growing_fits, left_out_solutions
 from trajmodes.notes import Note
+from trajmodes.symmetry.constraints import Constraints
 from trajmodes.symmetry.cutoffs import Cutoff
-from trajmodes.symmetry.operations import SpaceGroup, invariant_part, space_group
+from trajmodes.symmetry.operations import SpaceGroup, invariant_part
+
+_MOST_CUTOFFS = 12
+"""Most cutoffs tried for one order, spread evenly over its shells."""
+
+_EIGHTHS = (1, 2, 3, 4, 6, 8)
+"""Initial parts of the run that are fitted, in eighths."""
+
+_CONSTRAINTS = {
+    "translations alone": Constraints(hermitian=False),
+    "+ Hermitian": Constraints(),
+    "+ Born–Huang": Constraints(born_huang=True),
+    "+ Huang": Constraints(huang=True),
+    "+ Born–Huang + Huang": Constraints(born_huang=True, huang=True),
+}
+"""Choices of constraints that a scan compares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +128,9 @@ def fit_equations(
     )
     other = solve_other_scheme(equations, options, solved)
     constants = constants_of(reduced.model, parameters, errors)
-    force, force_sem = first_order_forces(equations, constants)
+    quality = quality_of(equations, solved, other, options, constants, left_out)
     allowed = invariant_part(equations.expansion.group, equations.displacement_sum)
-    convergence, partial = _convergence(growing_fits(reduced, options.solver), reduced.model)
-    quality = quality_of(equations, solved, other, options, force, left_out)
+    convergence, partial = _convergence(reduced, options)
     return Fit(
         constants=replace(constants, temperature=temperature, quality=quality),
         model=reduced.model,
@@ -114,45 +139,8 @@ def fit_equations(
         other_scheme=other and constants_of(other.equations.model, other.parameters),
         reference=Reference(*mean_of_blocks(allowed, equations.frames)),
         errors=errors,
-        notes=(
-            *_hermitian_notes(constants, options),
-            *notes_of(equations, solved.found, errors, quality, force_sem),
-            *_method_notes(options),
-        ),
+        notes=tuple(notes_of(equations, solved, options, constants, errors)),
     )
-
-
-def fit_harmonic(
-    covariances: ForceCovariances,
-    *,
-    cutoff: CutoffChoice = None,
-    temperature: float | None = None,
-    group: SpaceGroup | None = None,
-    options: FitOptions | None = None,
-) -> Fit:
-    """Fit second-order force constants: the best harmonic model of the ensemble.
-
-    Parameters
-    ----------
-    cutoff
-        Radius in Å of the pairs to fit; ``None`` for the largest that the supercell admits;
-        ``"supercell"`` for all pairs of the supercell with Wigner–Seitz sharing.
-    temperature
-        Temperature in K, stored with the force constants.
-    group
-        Space group of the crystal; determined with spglib if ``None``.
-
-    Raises
-    ------
-    UsageError
-        If the cutoff reaches beyond the supercell's inscribed sphere.
-    DataError
-        If all forces are zero, or the data do not determine all parameters.
-    """
-    supercell = covariances.space.supercell
-    group = space_group(supercell.crystal) if group is None else group
-    equations = harmonic_equations(covariances, expansion_of(group, supercell, {2: cutoff}))
-    return fit_equations(equations, temperature=temperature, options=options)
 
 
 def constants_of(
@@ -177,41 +165,106 @@ def constants_of(
     return replace(pairs, triplets=higher.get(3), quartets=higher.get(4))
 
 
-def _convergence(growing: GrowingFits, model: Model) -> tuple[Convergence, Floats]:
+def _convergence(
+    equations: ReducedEquations, options: FitOptions
+) -> tuple[Convergence, Floats]:
     """Convergence with run length, and (c, p, 3, 3) Φ2 of each growing part of the run."""
-    determined = np.isfinite(growing.parameters).all(axis=1)
-    found_cz, expansion = growing.parameters[determined], model.expansion
-    columns = [expansion.columns(order) for order in expansion.orders[1:]]
-    change_co = np.column_stack([_relative_change(found_cz[:, own]) for own in columns])
-    fraction = growing.frames[determined] / growing.frames[-1]
-    values = expansion.bases[1].expand(found_cz[:, expansion.columns(2)])
-    return Convergence(fraction, change_co), values
+    frames, found_cz = growing_fits(equations, options.solver)
+    expansion = equations.model.expansion
+    parts = [found_cz[:, expansion.columns(order)] for order in expansion.orders[1:]]
+    changes = [np.linalg.norm(x - x[-1], axis=1) / np.linalg.norm(x[-1]) for x in parts]
+    convergence = Convergence(frames / equations.n_frames, np.column_stack(changes))
+    return convergence, expansion.bases[1].expand(parts[0])
 
 
-def _relative_change(found_cz: Floats) -> Floats:
-    """(c,) distance of parameters from those of the whole run, relative to their norm."""
-    change: Floats = np.linalg.norm(found_cz - found_cz[-1], axis=1)
-    return change / np.linalg.norm(found_cz[-1])
+def scan_equations(
+    equations: NormalEquationBlocks, options: FitOptions | None = None
+) -> Iterator[tuple[ScanPoint, ForceConstants]]:
+    """Vary orders, cutoffs, constraints, ridge and run length, one at a time.
+
+    The options apply where the scan does not vary them. Fits that the data do not determine are
+    left out.
+
+    Yields
+    ------
+    Each fit, and its force constants without error bars.
+    """
+    options = options or FitOptions()
+    for kind, label, order, value, part, chosen in _choices(equations, options):
+        try:
+            quality, constants = _assessed(part, chosen)
+        except DataError:
+            continue
+        yield ScanPoint(kind, label, order, value, quality), constants
 
 
-def _hermitian_notes(constants: ForceConstants, options: FitOptions) -> tuple[Note, ...]:
-    """State by how much the force constants break the sum rule when D(q) is not Hermitian."""
-    if options.constraints.hermitian:
-        return ()
-    sums = np.zeros((constants.crystal.n_sites, 3, 3))
-    np.add.at(sums, constants.first, constants.values)
-    text = (
-        "the fit does not constrain D(q) to be Hermitian, but stored force constants do: they "
-        f"break the sum rule by up to {np.abs(sums).max():.2g} eV/Å²; use for comparison only"
-    )
-    return (Note("note", text),)
+_Choice = tuple[ScanKind, str, int, float, NormalEquationBlocks, FitOptions]
 
 
-def _method_notes(options: FitOptions) -> tuple[Note, ...]:
-    if not options.regularised:
-        return ()
-    text = (
-        f"the fit is regularised ({options.method}, strength {options.strength:.1e}): "
-        "this biases the force constants towards zero, which the error bars omit"
-    )
-    return (Note("note", text),)
+def _choices(equations: NormalEquationBlocks, options: FitOptions) -> Iterator[_Choice]:
+    highest = equations.expansion.orders[-1]
+    for order in range(2, highest + 1):
+        part = _restricted(equations, dict.fromkeys(range(2, order + 1)))
+        yield "order", f"up to order {order}", order, float(order), part, options
+    for order in range(2, highest + 1):
+        for cutoff in _shell_cutoffs(equations, order):
+            cutoffs: dict[int, Cutoff | None] = dict.fromkeys(range(2, highest + 1))
+            part = _restricted(equations, cutoffs | {order: Cutoff(cutoff)})
+            label = f"order {order} to {cutoff:.2f} Å"
+            yield "cutoff", label, order, cutoff, part, options
+    for label, constraints in _CONSTRAINTS.items():
+        varied = replace(options, constraints=constraints)
+        yield "constraints", label, highest, np.nan, equations, varied
+    for strength in STRENGTHS[::2]:
+        varied = replace(options, method="ridge", strength=strength)
+        yield "ridge", f"ridge {strength:.0e}", highest, strength, equations, varied
+    done = np.cumsum(equations.frames)
+    for eighths in _EIGHTHS:
+        first = done <= done[-1] * eighths / 8.0
+        if first.any():
+            arrays = {name: sums[first] for name, sums in equations.arrays().items()}
+            part = replace(equations, **arrays)
+            label = f"first {part.n_frames} frames"
+            yield "time", label, highest, float(part.n_frames), part, options
+
+
+def _shell_cutoffs(equations: NormalEquationBlocks, order: int) -> list[float]:
+    """List cutoffs in Å half-way between the shells of an order, and beyond the last shell."""
+    place = equations.expansion.orders.index(order)
+    basis, own = equations.expansion.bases[place], equations.expansion.cutoffs[place]
+    longest = np.inf if own is None else own.largest
+    radii: Floats = np.unique(np.round(basis.orbits.radii, 3))
+    radii = radii[radii > 0.0]
+    beyond = np.append(radii[1:], radii[-1] + 0.1)
+    between = np.round((radii + np.minimum(beyond, radii + 0.1)) / 2.0, 3)
+    found = np.unique(np.minimum(between, longest))
+    if len(found) > _MOST_CUTOFFS:
+        found = found[np.linspace(0, len(found) - 1, _MOST_CUTOFFS).astype(int)]
+    return [float(r) for r in found]
+
+
+def _restricted(
+    equations: NormalEquationBlocks, cutoffs: Mapping[int, Cutoff | None]
+) -> NormalEquationBlocks:
+    """Shorten the cutoffs to at most those of the equations."""
+    own = dict(zip(equations.expansion.orders, equations.expansion.cutoffs, strict=True))
+    kept = {order: _shorter(own[order], wanted) for order, wanted in cutoffs.items()}
+    return equations.restricted(*equations.expansion.restricted(kept))
+
+
+def _shorter(own: Cutoff | None, wanted: Cutoff | None) -> Cutoff | None:
+    if own is None or wanted is None:
+        return wanted
+    pairs = {pair: min(r, wanted.radius) for pair, r in own.by_species.items()}
+    return Cutoff(min(own.radius, wanted.radius), pairs)
+
+
+def _assessed(
+    equations: NormalEquationBlocks, options: FitOptions
+) -> tuple[FitQuality, ForceConstants]:
+    solved = solve_equations(equations, options)
+    constants = constants_of(solved.equations.model, solved.parameters)
+    other = solve_other_scheme(equations, options, solved)
+    left_out = left_out_solutions(solved.equations, options.solver)
+    quality = quality_of(equations, solved, other, options, constants, left_out)
+    return quality, replace(constants, quality=quality)

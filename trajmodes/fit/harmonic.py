@@ -1,7 +1,16 @@
-"""The normal equations of a harmonic fit, assembled from covariances.
+"""Second order from covariances: all that a harmonic fit needs of a trajectory.
 
-The force on site s of cell l is −Φ1_s − Σ_p Φ_p (u(s_p, l + R_p) − u(s, l)) over the pairs p
-that start at s. With Φ_p = Σ_k z_k E_pk the sums of `normal_equations` are
+With the lattice transforms u(q) and f(q) of a frame (see `symmetry.translations`) a harmonic
+crystal obeys f(q) = −D(q) u(q), D without masses. The squared residual of all frames,
+
+    Σ_t Σ_q |f + D u|² = Σ|f|² + Σ_q tr[D C_uu D†] + 2 Re tr[D† C_fu],
+
+depends on the data only through C_uu(q) = Σ_t u u†, C_fu(q) = Σ_t f u† and Σ|f|². Neither the
+symmetry of the crystal nor a cutoff is needed while the trajectory is read.
+
+The normal equations follow for every cutoff. The force on site s of cell l is
+−Φ1_s − Σ_p Φ_p (u(s_p, l + R_p) − u(s, l)) over the pairs p that start at s. With
+Φ_p = Σ_k z_k E_pk the sums of `normal_equations` are
 
     G_kk' = Σ_s Σ_{p,p' from s} tr[E_pkᵀ E_p'k' M_p'p],
     h_k   = −Σ_p tr[E_pkᵀ (C_fu(s, s_p, R_p) − C_fu(s, s, 0))],
@@ -11,16 +20,112 @@ covariances and M_pp' the covariance of the relative displacements, four terms o
 grows with the number of pairs of pairs, not with the number of frames or atoms.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.fft
 
-from trajmodes.arrays import Complexes, Floats, Ints
-from trajmodes.fit.covariance import ForceCovariances
+from trajmodes.arrays import Complexes, Floats, Ints, freeze
+from trajmodes.data.motion import MotionBlock
+from trajmodes.fit.accumulate import ForceSums, forces_of, site_sums
 from trajmodes.fit.expansion import Expansion
-from trajmodes.fit.normal_equations import NormalEquationBlocks
+from trajmodes.fit.normal_equations import NormalEquationBlocks, SiteBlocks
 from trajmodes.kernels import inner_kernel, kernel
+from trajmodes.streaming.reduction import BlockReduction, BlockSums
 from trajmodes.symmetry.tensors import SymmetryBasis
-from trajmodes.symmetry.translations import cell_rank
+from trajmodes.symmetry.translations import HalfSpace, cell_rank, lattice_transform
+
+_BATCH_BYTES = 1 << 19
+"""Size of the displacements transformed at once: with their transforms they fit in L2 cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForceCovariances(SiteBlocks):
+    """Covariances of displacements and forces, in blocks of time."""
+
+    space: HalfSpace
+    displacement: Complexes
+    """(b, q, 3s, 3s), unit: Å². Σ_t u(q) u(q)†."""
+    force: Complexes
+    """(b, q, 3s, 3s), unit: eV. Σ_t f(q) u(q)†."""
+
+    def __post_init__(self) -> None:
+        n_sites = self.space.supercell.crystal.n_sites
+        sizes = {"q": self.space.n_qpoints, "s": n_sites, "x": 3 * n_sites}
+        freeze(self, sizes, np.int64, frames="b")
+        freeze(self, sizes, complex, displacement="b q x x", force="b q x x")
+        freeze(self, sizes, float, square="b", displacement_sum="b s 3", force_sum="b s 3")
+
+
+@dataclass(frozen=True, slots=True)
+class CovarianceSums(ForceSums):
+    """Sums over some frames of one block of time."""
+
+    displacement: Floats
+    """(q, 3s·2, 3s·2), unit: Å². Σ_t v vᵀ, v the interleaved real and imaginary parts of u."""
+    force: Floats
+    """(q, 3s·2, 3s·2), unit: eV. Σ_t g vᵀ, g the same of f(q)."""
+    square: float
+
+
+@dataclass(frozen=True, slots=True)
+class ForceCovariance(BlockReduction[MotionBlock, CovarianceSums]):
+    """A `Reduction` of motion to `ForceCovariances`."""
+
+    space: HalfSpace
+    n_frames: int
+    n_blocks: int = 32
+
+    def finalize(self, state: BlockSums[CovarianceSums]) -> ForceCovariances:
+        """Stack the blocks in order of time."""
+        sums = state.in_time_order()
+        return ForceCovariances(
+            space=self.space,
+            frames=state.stack("frames"),
+            displacement=np.array([_complex_products(part.displacement) for part in sums]),
+            force=np.array([_complex_products(part.force) for part in sums]),
+            square=state.stack("square"),
+            displacement_sum=state.stack("displacement_sum"),
+            force_sum=state.stack("force_sum"),
+        )
+
+    def sums(self, block: MotionBlock) -> CovarianceSums:
+        """Sum over frames of one block of time."""
+        displacements, forces = block.displacements, forces_of(block)
+        n_frames, n_atoms, _ = displacements.shape
+        supercell = self.space.supercell
+        width = 6 * supercell.crystal.n_sites
+        uu_qxy = np.zeros((self.space.n_qpoints, width, width))
+        fu_qxy = np.zeros_like(uu_qxy)
+        size = max(8, _BATCH_BYTES // (24 * n_atoms))
+        for start in range(0, n_frames, size):
+            u_qtx = self._waves(displacements[start : start + size])
+            uu_qxy += u_qtx.swapaxes(1, 2) @ u_qtx
+            f_qtx = self._waves(forces[start : start + size])
+            fu_qxy += f_qtx.swapaxes(1, 2) @ u_qtx
+        return CovarianceSums(
+            n_frames,
+            site_sums(supercell, displacements),
+            site_sums(supercell, forces),
+            uu_qxy,
+            fu_qxy,
+            float(np.vdot(forces, forces)),
+        )
+
+    def _waves(self, field: Floats) -> Floats:
+        """(q, t, 3s·2) interleaved real and imaginary parts of the transform of a field."""
+        view: Floats = lattice_transform(self.space, field).view(np.float64)
+        return view
+
+
+def _complex_products(products: Floats) -> Complexes:
+    """Σ a b† from the sums of the products of real and imaginary parts."""
+    n_qpoints, width, _ = products.shape
+    parts = products.reshape(n_qpoints, width // 2, 2, width // 2, 2)
+    real = parts[:, :, 0, :, 0] + parts[:, :, 1, :, 1]
+    imaginary = parts[:, :, 1, :, 0] - parts[:, :, 0, :, 1]
+    result: Complexes = real + 1j * imaginary
+    return result
 
 
 def harmonic_equations(
@@ -42,7 +147,7 @@ def harmonic_equations(
         frames=covariances.frames,
         gram=gram,
         moment=moment,
-        square=covariances.force_square,
+        square=covariances.square,
         displacement_sum=covariances.displacement_sum,
         force_sum=covariances.force_sum,
     )

@@ -9,7 +9,7 @@ the residual force, again with a constant force. The joint scheme has one stage.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.linalg
@@ -17,7 +17,7 @@ import scipy.linalg
 from trajmodes.arrays import Bools, Floats, Ints, freeze
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
-from trajmodes.fit.normal_equations import NormalEquationBlocks
+from trajmodes.fit.normal_equations import Blocks, NormalEquationBlocks
 from trajmodes.symmetry.constraints import Constraints, constraint_rows, null_space
 from trajmodes.symmetry.tensors import SymmetryBasis
 
@@ -29,8 +29,6 @@ class Model:
     """Free parameters (n) of an expansion, sorted by stage."""
 
     expansion: Expansion
-    constraints: Constraints
-    scheme: Scheme
     null_space: Floats
     """(z, n) N in z = N x. Columns are orthonormal, unless the model is `localised`."""
     order: Ints
@@ -59,7 +57,7 @@ class Model:
 
     def in_scheme(self, scheme: Scheme) -> "Model":
         """Sort the same free parameters into the stages of a scheme."""
-        return replace(self, scheme=scheme, stage=_stages(self.order, scheme))
+        return replace(self, stage=_stages(self.order, scheme))
 
     def within(self, spans: dict[int, Floats]) -> "Model":
         """Keep only the given orthonormal directions (n of the stage, r) of some stages.
@@ -129,8 +127,6 @@ def model_of(
 
     Parameters
     ----------
-    scheme
-        Whether each order is fitted to the residual of the lower ones, or all orders at once.
     constant_force
         Also fit a constant force on each site where symmetry allows it. This is equivalent to
         measuring displacements from the average structure.
@@ -160,7 +156,7 @@ def model_of(
         order.append(np.full(free.shape[1], basis.order))
     orders = np.concatenate(order)
     free = np.concatenate(parts, axis=1)
-    return Model(expansion, constraints, scheme, free, orders, _stages(orders, scheme))
+    return Model(expansion, free, orders, _stages(orders, scheme))
 
 
 def _stages(order: Ints, scheme: Scheme) -> Ints:
@@ -169,7 +165,7 @@ def _stages(order: Ints, scheme: Scheme) -> Ints:
 
 
 @dataclass(frozen=True, slots=True)
-class ReducedEquations:
+class ReducedEquations(Blocks):
     """Squared residual Σ|f|² − 2 h·x + x·G x of the free parameters, in blocks of time (b)."""
 
     model: Model
@@ -179,10 +175,6 @@ class ReducedEquations:
     """(b, n, n). G."""
     moment: Floats
     """(b, n). h."""
-    square: Floats
-    """(b,), unit: eV²/Å². Σ|f|²."""
-    frames: Ints
-    """(b,) number of frames."""
     n_components: int
     """Number of force components in one frame."""
 
@@ -191,23 +183,12 @@ class ReducedEquations:
         freeze(self, sizes, float, gram="b n n", moment="b n", square="b")
         freeze(self, sizes, np.int64, frames="b", run="b")
 
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return len(self.frames)
-
     def merged(self, n_together: int) -> "ReducedEquations":
         """Merge every `n_together` consecutive blocks of a run."""
         place = np.arange(self.n_blocks) - np.searchsorted(self.run, self.run)
         cuts = np.flatnonzero(place % n_together == 0)
-        return replace(
-            self,
-            run=self.run[cuts],
-            gram=np.add.reduceat(self.gram, cuts),
-            moment=np.add.reduceat(self.moment, cuts),
-            square=np.add.reduceat(self.square, cuts),
-            frames=np.add.reduceat(self.frames, cuts),
-        )
+        sums: dict[str, Any] = {n: np.add.reduceat(x, cuts) for n, x in self.arrays().items()}
+        return replace(self, **(sums | {"run": self.run[cuts]}))
 
 
 def reduced_equations(equations: NormalEquationBlocks, model: Model) -> ReducedEquations:
@@ -219,13 +200,13 @@ def reduced_equations(equations: NormalEquationBlocks, model: Model) -> ReducedE
         part = free.T @ (own @ free)
         np.add(0.5 * part, 0.5 * part.T, out=target)
     return ReducedEquations(
-        model,
-        equations.run,
-        gram,
-        equations.moment @ free,
-        equations.square,
-        equations.frames,
-        equations.n_components,
+        frames=equations.frames,
+        square=equations.square,
+        model=model,
+        run=equations.run,
+        gram=gram,
+        moment=equations.moment @ free,
+        n_components=equations.n_components,
     )
 
 

@@ -8,8 +8,8 @@ orders, and a null space imposes constraints, all without reading the trajectory
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,33 +32,16 @@ class Source(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class NormalEquationBlocks:
-    """Sums over the frames of each block of time (b); blocks without frames are left out."""
+class Blocks:
+    """Sums over the frames of each block of time (b); blocks without frames are left out.
 
-    supercell: Supercell
-    expansion: Expansion
-    run: Ints
-    """(b,) index of the run of each block; blocks are in order of time."""
+    All arrays of a subclass have the axis b first.
+    """
+
     frames: Ints
     """(b,) number of frames."""
-    gram: Floats
-    """(b, z, z). Σ_t AᵀA in the units of the columns, Åⁿ⁻¹ for order n."""
-    moment: Floats
-    """(b, z). Σ_t Aᵀf in eV/Å times the units of the columns."""
     square: Floats
     """(b,), unit: eV²/Å². Σ_t |f|²."""
-    displacement_sum: Floats
-    """(b, s, 3), unit: Å. Σ_t of the mean displacement of each site over the cells."""
-    force_sum: Floats
-    """(b, s, 3), unit: eV/Å. Σ_t of the mean force on each site over the cells."""
-    sources: tuple[Source, ...] = ()
-    """(r,) name, temperature and interval of each run; empty if unknown."""
-
-    def __post_init__(self) -> None:
-        sizes = {"z": self.expansion.n_parameters, "s": self.expansion.crystal.n_sites}
-        freeze(self, sizes, np.int64, run="b", frames="b")
-        freeze(self, sizes, float, gram="b z z", moment="b z", square="b")
-        freeze(self, sizes, float, displacement_sum="b s 3", force_sum="b s 3")
 
     @property
     def n_blocks(self) -> int:
@@ -69,6 +52,43 @@ class NormalEquationBlocks:
     def n_frames(self) -> int:
         """Number of frames."""
         return int(self.frames.sum())
+
+    def arrays(self) -> dict[str, Any]:
+        """All arrays by name."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: x for name, x in values.items() if isinstance(x, np.ndarray)}
+
+
+@dataclass(frozen=True, slots=True)
+class SiteBlocks(Blocks):
+    """Blocks of time with the mean displacement of each site and the mean force on it."""
+
+    displacement_sum: Floats
+    """(b, s, 3), unit: Å. Σ_t of the mean displacement of each site over the cells."""
+    force_sum: Floats
+    """(b, s, 3), unit: eV/Å. Σ_t of the mean force on each site over the cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class NormalEquationBlocks(SiteBlocks):
+    """Normal equations of an expansion, in blocks of time."""
+
+    supercell: Supercell
+    expansion: Expansion
+    run: Ints
+    """(b,) index of the run of each block; blocks are in order of time."""
+    gram: Floats
+    """(b, z, z). Σ_t AᵀA in the units of the columns, Åⁿ⁻¹ for order n."""
+    moment: Floats
+    """(b, z). Σ_t Aᵀf in eV/Å times the units of the columns."""
+    sources: tuple[Source, ...] = ()
+    """(r,) name, temperature and interval of each run; empty if unknown."""
+
+    def __post_init__(self) -> None:
+        sizes = {"z": self.expansion.n_parameters, "s": self.expansion.crystal.n_sites}
+        freeze(self, sizes, np.int64, run="b", frames="b")
+        freeze(self, sizes, float, gram="b z z", moment="b z", square="b")
+        freeze(self, sizes, float, displacement_sum="b s 3", force_sum="b s 3")
 
     @property
     def n_components(self) -> int:
@@ -100,10 +120,6 @@ class NormalEquationBlocks:
             moment=self.moment[:, columns],
         )
 
-    def with_source(self, source: Source) -> "NormalEquationBlocks":
-        """Record the source of a single run."""
-        return replace(self, sources=(source,))
-
 
 def pooled(parts: Sequence[NormalEquationBlocks]) -> NormalEquationBlocks:
     """Pool the normal equations of several runs of one crystal, in the order given.
@@ -122,19 +138,14 @@ def pooled(parts: Sequence[NormalEquationBlocks]) -> NormalEquationBlocks:
     for other in parts[1:]:
         _check_poolable(first, other)
     starts = np.cumsum([0, *(int(one.run.max()) + 1 for one in parts)])
+    moved = [
+        one.arrays() | {"run": one.run + start}
+        for one, start in zip(parts, starts, strict=False)
+    ]
+    arrays: dict[str, Any] = {k: np.concatenate([x[k] for x in moved]) for k in moved[0]}
     known = all(one.sources for one in parts)
-    run = [one.run + start for one, start in zip(parts, starts, strict=False)]
-    return replace(
-        first,
-        run=np.concatenate(run),
-        frames=np.concatenate([one.frames for one in parts]),
-        gram=np.concatenate([one.gram for one in parts]),
-        moment=np.concatenate([one.moment for one in parts]),
-        square=np.concatenate([one.square for one in parts]),
-        displacement_sum=np.concatenate([one.displacement_sum for one in parts]),
-        force_sum=np.concatenate([one.force_sum for one in parts]),
-        sources=tuple(source for one in parts for source in one.sources) if known else (),
-    )
+    sources = tuple(source for one in parts for source in one.sources) if known else ()
+    return replace(first, **arrays, sources=sources)
 
 
 _SAME_SUM = 1e-12

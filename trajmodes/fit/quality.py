@@ -1,5 +1,7 @@
 """Quality of a fit: residuals by order, cross-validation, mean forces, and notes on these."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
@@ -12,7 +14,6 @@ from trajmodes.data.force_constants import (
 )
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.solution import FitOptions, Solved
-from trajmodes.fit.solve import Determined
 from trajmodes.fit.uncertainty import predicted_squares
 from trajmodes.notes import Note
 
@@ -35,7 +36,7 @@ def quality_of(
     solved: Solved,
     other: Solved | None,
     options: FitOptions,
-    first_order: Floats,
+    constants: ForceConstants,
     left_out: Floats | None,
 ) -> FitQuality:
     """Assess how well a solution describes the forces, order by order.
@@ -44,15 +45,13 @@ def quality_of(
     ----------
     other
         The solution of the other scheme, if there is one.
-    first_order
-        (s, 3) mean residual force on each site in eV/Å.
     left_out
         (b, n) solutions without each block, for cross-validation.
     """
     model = solved.equations.model
     n_components = equations.n_components * equations.n_frames
     square = float(equations.square.sum())
-    residuals = _residuals(equations, solved)
+    residuals = _residuals(equations, solved, options)
     predicted = _predicted(solved, options, left_out)
     orders = []
     for k, basis in enumerate(model.expansion):
@@ -67,7 +66,7 @@ def quality_of(
             OrderQuality(
                 order=basis.order,
                 cutoff=str(model.expansion.cutoffs[k] or "supercell"),
-                n_parameters=solved.found.counts[basis.order],
+                n_parameters=solved.model.count(basis.order),
                 r_squared=1.0 - residuals[k] / square,
                 rms_residual=float(np.sqrt(residuals[k] / n_components)),
                 rms_predicted=float(np.sqrt(predicted[k] / n_components)),
@@ -83,20 +82,22 @@ def quality_of(
         r_squared=orders[-1].r_squared,
         rms_force=float(np.sqrt(square / n_components)),
         rms_residual=orders[-1].rms_residual,
-        first_order=first_order,
+        first_order=first_order_forces(equations, constants)[0],
         orders=tuple(orders),
         scheme=options.scheme,
         constraints=options.constraints.names,
     )
 
 
-def _residuals(equations: NormalEquationBlocks, solved: Solved) -> list[float]:
+def _residuals(
+    equations: NormalEquationBlocks, solved: Solved, options: FitOptions
+) -> list[float]:
     """Squared residual of the force of all orders up to each one."""
     gram, moment = equations.gram.sum(axis=0), equations.moment.sum(axis=0)
     square, model = float(equations.square.sum()), solved.equations.model
     found = []
     for basis, stop in zip(model.expansion, model.expansion.starts[1:], strict=True):
-        if model.scheme == "joint":
+        if options.scheme == "joint":
             z = np.where(np.arange(len(moment)) < stop, solved.expanded, 0.0)
         else:
             stage = max(basis.order - 2, 0)
@@ -147,44 +148,59 @@ def mean_of_blocks(sums: Floats, frames: Ints) -> tuple[Floats, Floats]:
 
 def notes_of(
     equations: NormalEquationBlocks,
-    found: Determined,
+    solved: Solved,
+    options: FitOptions,
+    constants: ForceConstants,
     errors: FitErrors | None,
-    quality: FitQuality,
-    first_order_sem: Floats,
-) -> tuple[Note, ...]:
-    """Collect the remarks on a fit; `first_order_sem` is (s, 3) in eV/Å."""
-    return (
-        *_cutoff_notes(equations),
-        *_rank_notes(found, equations.n_frames),
-        *_error_notes(errors),
-        *_relaxation_notes(quality, first_order_sem),
-    )
-
-
-def _cutoff_notes(equations: NormalEquationBlocks) -> tuple[Note, ...]:
-    return tuple(note for basis in equations.expansion for note in basis.orbits.notes)
-
-
-def _rank_notes(found: Determined, n_frames: int) -> tuple[Note, ...]:
-    if not found.n_undetermined:
-        return ()
-    text = (
-        f"{found.n_undetermined} parameters are not determined by the {n_frames} frames; "
-        f"the minimum-norm solution is used (shells {', '.join(found.undetermined)})"
-    )
-    return (Note("note", text),)
-
-
-def _error_notes(errors: FitErrors | None) -> tuple[Note, ...]:
-    if errors is None:
-        return (Note("note", "there are too few frames for error bars"),)
-    if not errors.levelled:
-        text = (
-            f"the errors still grow at {errors.n_blocks} blocks of {errors.block_frames:.0f} "
-            "frames: take them as lower bounds, or run longer"
+) -> Iterator[Note]:
+    """Remarks on a fit for the user."""
+    if not options.constraints.hermitian:
+        sums = np.zeros((constants.crystal.n_sites, 3, 3))
+        np.add.at(sums, constants.first, constants.values)
+        yield Note(
+            "note",
+            "the fit does not constrain D(q) to be Hermitian, but stored force constants do: "
+            f"they break the sum rule by up to {np.abs(sums).max():.2g} eV/Å²; use for "
+            "comparison only",
         )
-        return (Note("note", text),)
-    return ()
+    for basis in equations.expansion:
+        yield from basis.orbits.notes
+    if solved.found.n_undetermined:
+        yield Note(
+            "note",
+            f"{solved.found.n_undetermined} parameters are not determined by the "
+            f"{equations.n_frames} frames; the minimum-norm solution is used (shells "
+            f"{', '.join(solved.found.undetermined)})",
+        )
+    if errors is None:
+        yield Note("note", "there are too few frames for error bars")
+    elif not errors.levelled:
+        yield Note(
+            "note",
+            f"the errors still grow at {errors.n_blocks} blocks of {errors.block_frames:.0f} "
+            "frames: take them as lower bounds, or run longer",
+        )
+    yield from _relaxation_notes(equations, constants)
+    if options.regularised:
+        yield Note(
+            "note",
+            f"the fit is regularised ({options.method}, strength {options.strength:.1e}): "
+            "this biases the force constants towards zero, which the error bars omit",
+        )
+
+
+def _relaxation_notes(
+    equations: NormalEquationBlocks, constants: ForceConstants
+) -> Iterator[Note]:
+    force, sem = first_order_forces(equations, constants)
+    rms = float(np.sqrt(equations.square.sum() / equations.n_components / equations.n_frames))
+    if (np.abs(force) > np.maximum(_SIGNIFICANT * sem, _NOTABLE * rms)).any():
+        site = int(np.abs(force).max(axis=1).argmax())
+        yield Note(
+            "note",
+            f"the reference structure is not in equilibrium: the mean force on site {site} is "
+            f"{np.linalg.norm(force[site]):.2g} eV/Å, and the site would relax",
+        )
 
 
 def block_length_notes(
@@ -213,16 +229,3 @@ def is_off_average(reference: Reference, displacement_rms: float) -> bool:
     moved = np.abs(reference.shift)
     limit = np.maximum(SURE * reference.shift_sem, OFF_AVERAGE * displacement_rms)
     return bool((moved > limit).any())
-
-
-def _relaxation_notes(quality: FitQuality, sem: Floats) -> tuple[Note, ...]:
-    force = quality.first_order
-    threshold = np.maximum(_SIGNIFICANT * sem, _NOTABLE * quality.rms_force)
-    if not (np.abs(force) > threshold).any():
-        return ()
-    site = int(np.abs(force).max(axis=1).argmax())
-    text = (
-        f"the reference structure is not in equilibrium: the mean force on site {site} is "
-        f"{np.linalg.norm(force[site]):.2g} eV/Å, and the site would relax"
-    )
-    return (Note("note", text),)

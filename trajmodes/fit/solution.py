@@ -1,16 +1,44 @@
-"""Solve normal equations with given options: parameters, rank and condition number."""
+"""Solve normal equations with given options: scheme, constraints, least squares or regularised.
+
+LASSO (Tibshirani, J. R. Stat. Soc. B 58, 267 (1996)) minimises ½|f − A x|²/N + α Σ|x_k| for
+columns of unit norm; adaptive LASSO (Zou, J. Am. Stat. Assoc. 101, 1418 (2006)) weights each
+|x_k| by 1/|x_k of a ridge fit|. Both need only AᵀA and Aᵀf, the normal equations. The strength
+is chosen by cross-validation, leaving out one block of time at a time.
+
+Regularisation is for few data. MD runs have thousands of times more force components than
+parameters, and least squares is appropriate.
+"""
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.data.force_constants import ErrorMethod
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.model import Model, ReducedEquations, Scheme, model_of, reduced_equations
 from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.fit.regularise import Method, best_strength, solver_of
-from trajmodes.fit.solve import Determined, Solver, determined, estimate
+from trajmodes.fit.solve import (
+    Determined,
+    Solver,
+    determined,
+    equilibration,
+    estimate,
+    solve_positive,
+)
+from trajmodes.fit.uncertainty import left_out_solutions, predicted_squares
 from trajmodes.symmetry.constraints import Constraints
+
+Method = Literal["least-squares", "ridge", "lasso", "adaptive-lasso"]
+
+STRENGTHS = tuple(float(10.0**power) for power in np.arange(-7.0, 0.0, 0.5))
+"""Strengths tried: ridge relative to a unit diagonal, LASSO relative to the smallest strength
+that sets all parameters to zero."""
+
+_FIRST_GUESS = 1e-6
+"""Ridge of the fit that gives the weights of adaptive LASSO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +65,6 @@ class FitOptions:
     def solver(self) -> Solver:
         """Solver of one stage; the strength must be known."""
         return solver_of(self.method, self.strength or 0.0)
-
-    @property
-    def sparse(self) -> bool:
-        """Whether the solver sets parameters to zero."""
-        return self.method in ("lasso", "adaptive-lasso")
 
     @property
     def regularised(self) -> bool:
@@ -92,13 +115,7 @@ def solve_equations(
 
 
 def with_strength(equations: NormalEquationBlocks, options: FitOptions) -> FitOptions:
-    """Choose the strength of the regularisation by cross-validation if it is not given.
-
-    Raises
-    ------
-    DataError
-        If there is only one block of time.
-    """
+    """Choose the strength of the regularisation by `best_strength` if it is not given."""
     if not options.regularised or options.strength is not None:
         return options
     reduced = reduced_equations(equations, _model(equations, options))
@@ -112,7 +129,8 @@ def _model(equations: NormalEquationBlocks, options: FitOptions) -> Model:
         scheme=options.scheme,
         constant_force=options.constant_force,
     )
-    return model.localised() if options.sparse else model
+    # LASSO sets parameters to zero: each must belong to one orbit.
+    return model.localised() if options.method in ("lasso", "adaptive-lasso") else model
 
 
 def solve_other_scheme(
@@ -127,3 +145,78 @@ def solve_other_scheme(
         return solve_equations(equations, other, solved.model.in_scheme(scheme))
     except DataError:
         return None
+
+
+def solver_of(method: Method, strength: float) -> Solver:
+    """Return the solver of one stage; `strength` is in the units of `STRENGTHS`.
+
+    Raises
+    ------
+    UsageError
+        If LASSO is asked for and scikit-learn is not installed.
+    """
+    if method == "least-squares":
+        return solve_positive
+    if method == "ridge":
+        return partial(solve_positive, ridge=strength)
+    try:
+        from sklearn.linear_model import lars_path_gram  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UsageError(
+            "LASSO needs scikit-learn, which is not installed",
+            fix="pip install 'trajmodes[sparse]'",
+        ) from error
+    adaptive = method == "adaptive-lasso"
+    return partial(_lasso, path=lars_path_gram, strength=strength, adaptive=adaptive)
+
+
+def best_strength(equations: ReducedEquations, method: Method) -> float:
+    """Choose the strength that best predicts blocks left out of the fit.
+
+    Raises
+    ------
+    DataError
+        If there is only one block, or no strength gives a solution.
+    """
+    found = [left_out_solutions(equations, solver_of(method, one)) for one in STRENGTHS]
+    # squared residual of the blocks left out; nan where the others do not determine the fit
+    sums = [
+        np.nan if one is None else predicted_squares(equations, one)[:, -1].sum()
+        for one in found
+    ]
+    if not np.isfinite(sums).any():
+        raise DataError(
+            "the strength of the regularisation cannot be chosen",
+            why="cross-validation leaves out one block of time, and there is only one",
+            fix="give the strength, or more frames",
+        )
+    return STRENGTHS[int(np.nanargmin(sums))]
+
+
+def _lasso(
+    gram: Floats, moment: Floats, *, path: Any, strength: float, adaptive: bool
+) -> Floats:
+    if not len(moment):
+        return moment
+    scale = equilibration(gram)
+    if adaptive:
+        first = solve_positive(gram, moment, ridge=_FIRST_GUESS) / scale
+        # The penalty is large for parameters that the ridge fit makes small.
+        scale = scale * np.maximum(np.abs(first) / np.abs(first).max(), 1e-12)
+    correlation = scale * moment
+    largest = float(np.abs(correlation).max())
+    if not largest > 0.0:
+        return np.zeros_like(moment)
+    _, _, found = path(
+        Xy=correlation,
+        Gram=gram * np.outer(scale, scale),
+        n_samples=1,
+        alpha_min=strength * largest,
+        method="lasso",
+        max_iter=10 * len(moment),
+        copy_X=True,
+        copy_Gram=True,
+        return_path=False,
+    )
+    result: Floats = scale * found
+    return result

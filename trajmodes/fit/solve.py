@@ -4,8 +4,8 @@ The normal matrix of a stage is first scaled to a unit diagonal, so that its con
 does not depend on the units. Undetermined directions are reported by neighbour shell.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.linalg
@@ -40,8 +40,6 @@ class Determined:
     """Number of undetermined directions, which were left out."""
     undetermined: tuple[str, ...]
     """Names of the shells that contribute to them."""
-    counts: Mapping[int, int]
-    """Order → number of free parameters, with all directions."""
 
 
 def determined(
@@ -72,12 +70,14 @@ def determined(
             continue
         scale = equilibration(part)
         weights, vectors = scipy.linalg.eigh(part * np.outer(scale, scale))
-        null = weights < weights[-1] / CONDITION_LIMIT
-        if not null.any():
+        null = scale[:, None] * vectors[:, weights < weights[-1] / CONDITION_LIMIT]
+        n_null = null.shape[1]
+        if not n_null:
             continue
-        names += _shell_names(model, own, scale[:, None] * vectors[:, null])
-        spans[k] = _complement(scale, vectors, null)
-        n_undetermined += int(null.sum())
+        names += _shell_names(model, own, null)
+        # orthonormal directions orthogonal to those that change no force
+        spans[k] = scipy.linalg.qr(null)[0][:, n_null:]
+        n_undetermined += n_null
     if n_undetermined and not minimum_norm:
         raise DataError(
             f"{n_undetermined} of {model.n_parameters} parameters are undetermined",
@@ -89,8 +89,7 @@ def determined(
         )
     if spans:
         equations = _projected(equations, spans)
-    counts = {order: model.count(order) for order in model.expansion.orders}
-    return Determined(equations, tuple(conditions), n_undetermined, tuple(names), counts)
+    return Determined(equations, tuple(conditions), n_undetermined, tuple(names))
 
 
 def estimate(
@@ -98,14 +97,7 @@ def estimate(
 ) -> Floats:
     """Solve for the (n,) free parameters, each stage fitted to the residual of the last.
 
-    Parameters
-    ----------
-    equations
-        Defines the stages.
-    gram
-        (n, n) sum of the normal matrices of some blocks.
-    moment
-        (n,) sum of their moments.
+    The (n, n) `gram` and the (n,) `moment` are sums over some blocks of the equations.
 
     Raises
     ------
@@ -183,13 +175,6 @@ def _condition(gram: Floats) -> float:
     return float(1.0 / reciprocal)
 
 
-def _complement(scale: Floats, vectors: Floats, null: Bools) -> Floats:
-    """(n, r) orthonormal directions orthogonal to those that change no force."""
-    full, _ = scipy.linalg.qr(scale[:, None] * vectors[:, null])
-    result: Floats = full[:, int(null.sum()) :]
-    return result
-
-
 def _projected(equations: ReducedEquations, spans: dict[int, Floats]) -> ReducedEquations:
     """Keep the directions in the given spans of the stages."""
     stages = equations.model.stages
@@ -197,15 +182,11 @@ def _projected(equations: ReducedEquations, spans: dict[int, Floats]) -> Reduced
         *(spans.get(k, np.eye(len(own))) for k, own in enumerate(stages))
     )
     order = np.concatenate(stages)
-    gram = equations.gram[:, order][:, :, order]
-    return ReducedEquations(
-        equations.model.within(spans),
-        equations.run,
-        span.T @ gram @ span,
-        equations.moment[:, order] @ span,
-        equations.square,
-        equations.frames,
-        equations.n_components,
+    return replace(
+        equations,
+        model=equations.model.within(spans),
+        gram=span.T @ equations.gram[:, order][:, :, order] @ span,
+        moment=equations.moment[:, order] @ span,
     )
 
 

@@ -10,9 +10,8 @@ and completely within a lifetime, so the first plateau may be a false one (silic
 2.4, 2.4, 2.6, 2.8, 3.1, 3.6 frames per independent one): all block lengths are tried.
 """
 
+from contextlib import suppress
 from dataclasses import replace
-from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
@@ -26,17 +25,6 @@ FEWEST_BLOCKS = 8
 
 _PARTS = 16
 """Most growing parts of the run that are fitted."""
-
-
-class GrowingFits(NamedTuple):
-    """Fits to growing parts of a run."""
-
-    frames: Ints
-    """(b,) number of frames from the start."""
-    parameters: Floats
-    """(b, z) parameters of the expansion; nan where the frames do not determine them."""
-    r_squared: Floats
-    """(b,) coefficient of determination; nan in the same parts."""
 
 
 def fit_errors(
@@ -62,40 +50,44 @@ def fit_errors(
     -------
     None if there are too few blocks, or if the parameters are undetermined without one of them.
     """
-    measure = partial(_measured, parameters=parameters, solver=solver, method=method)
-    finest = measure(equations, left_out=left_out)
-    if finest is None:
-        return None
-    levels, together = [finest], 2
-    while (merged := equations.merged(together)).n_blocks >= FEWEST_BLOCKS:
-        longer = measure(merged)
-        if longer is None or merged.n_blocks == levels[-1].n_blocks:
+    levels: list[FitErrors] = []
+    merged = equations
+    while merged.n_blocks >= FEWEST_BLOCKS:
+        if method == "sandwich":
+            found: Floats | None = _first_order(merged, parameters)
+        elif levels or left_out is None:
+            found = left_out_solutions(merged, solver)
+        else:
+            found = left_out
+        if found is None:
             break
-        levels.append(longer)
-        together *= 2
-    return _longest_needed(levels, len(parameters))
+        inefficiency = _inefficiency(merged, parameters, found)
+        length = float(merged.frames.mean())
+        levels.append(FitErrors(found, length, inefficiency, levelled=True, method=method))
+        merged = equations.merged(2 ** len(levels))
+        if merged.n_blocks == levels[-1].n_blocks:
+            break
+    return _longest_needed(levels, len(parameters)) if levels else None
 
 
-def growing_fits(equations: ReducedEquations, solver: Solver = solve_positive) -> GrowingFits:
-    """Fit growing parts of a run, 16 at most."""
+def growing_fits(
+    equations: ReducedEquations, solver: Solver = solve_positive
+) -> tuple[Ints, Floats]:
+    """(c,) frames and (c, z) parameters of growing parts of a run, 16 at most.
+
+    Parts that do not determine the parameters are left out.
+    """
     equations = equations.merged(-(-equations.n_blocks // _PARTS))
     gram = np.zeros(equations.gram.shape[1:])
     moment = np.cumsum(equations.moment, axis=0)
-    square = np.cumsum(equations.square)
     found = np.full_like(moment, np.nan)
-    explained = np.full(equations.n_blocks, np.nan)
     for b in range(equations.n_blocks):
         gram += equations.gram[b]
-        try:
+        with suppress(np.linalg.LinAlgError):
             found[b] = estimate(equations, gram, moment[b], solver)
-        except np.linalg.LinAlgError:
-            continue
-        explained[b] = 2.0 * moment[b] @ found[b] - found[b] @ gram @ found[b]
-    return GrowingFits(
-        np.cumsum(equations.frames),
-        found @ equations.model.null_space.T,
-        explained / np.where(square > 0.0, square, np.nan),
-    )
+    parameters = found @ equations.model.null_space.T
+    determined = np.isfinite(parameters).all(axis=1)
+    return np.cumsum(equations.frames)[determined], parameters[determined]
 
 
 def predicted_squares(equations: ReducedEquations, left_out: Floats) -> Floats:
@@ -147,27 +139,6 @@ def _first_order(equations: ReducedEquations, parameters: Floats) -> Floats:
     moved = np.linalg.solve(lower, scores.T).T
     n_blocks = equations.n_blocks
     return parameters - n_blocks / (n_blocks - 1) * moved
-
-
-def _measured(
-    equations: ReducedEquations,
-    parameters: Floats,
-    solver: Solver,
-    method: ErrorMethod,
-    left_out: Floats | None = None,
-) -> FitErrors | None:
-    n_blocks = equations.n_blocks
-    if n_blocks < FEWEST_BLOCKS:
-        return None
-    if method == "sandwich":
-        left_out = _first_order(equations, parameters)
-    elif left_out is None:
-        left_out = left_out_solutions(equations, solver)
-    if left_out is None:
-        return None
-    inefficiency = _inefficiency(equations, parameters, left_out)
-    length = float(equations.frames.mean())
-    return FitErrors(left_out, length, inefficiency, levelled=True, method=method)
 
 
 def _inefficiency(equations: ReducedEquations, parameters: Floats, found: Floats) -> float:

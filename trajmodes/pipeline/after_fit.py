@@ -22,9 +22,9 @@ from trajmodes.data.labels import point
 from trajmodes.data.lattice import nearest_neighbour
 from trajmodes.data.modes import Modes
 from trajmodes.errors import UsageError
+from trajmodes.fit.fit import scan_equations
 from trajmodes.fit.model import Scheme
 from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.fit.scan import scan_equations
 from trajmodes.fit.solution import FitOptions
 from trajmodes.formats.registry import write_force_constants
 from trajmodes.phonons.modes import modes_at, stability

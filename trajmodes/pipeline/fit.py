@@ -1,6 +1,7 @@
 """From matched runs to force constants: normal equations from one pass each, then one fit."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,10 +10,9 @@ from trajmodes.config.job import Job
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
 from trajmodes.fit.accumulate import ForceRows, KineticTemperature, default_blocks
-from trajmodes.fit.covariance import ForceCovariance
 from trajmodes.fit.expansion import CutoffChoice, Expansion, expansion_of
 from trajmodes.fit.fit import Fit, fit_equations
-from trajmodes.fit.harmonic import harmonic_equations
+from trajmodes.fit.harmonic import ForceCovariance, harmonic_equations
 from trajmodes.fit.normal_equations import NormalEquationBlocks, Source, pooled
 from trajmodes.fit.quality import is_off_average
 from trajmodes.fit.solution import FitOptions
@@ -199,7 +199,7 @@ def _equations_of_run(
     results = stream(run.motion, run.blocks, both, workers=workers, progress=advance)
     found, kelvin = results["sums"], results["kelvin"]
     equations = found if expansion.orders[-1] > 2 else harmonic_equations(found, expansion)
-    return equations.with_source(_source(run, kelvin))
+    return replace(equations, sources=(_source(run, kelvin),))
 
 
 def _frame_notes(equations: NormalEquationBlocks, n_read: int, job: Job) -> tuple[Note, ...]:

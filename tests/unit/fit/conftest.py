@@ -3,8 +3,8 @@ import pytest
 
 from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.accumulate import ForceRows
-from trajmodes.fit.covariance import ForceCovariance
 from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.harmonic import ForceCovariance
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell, half_space
 

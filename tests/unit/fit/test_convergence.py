@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from trajmodes.data.motion import MotionBlock
-from trajmodes.fit.covariance import ForceCovariance
-from trajmodes.fit.fit import Fit, fit_harmonic
+from trajmodes.fit.fit import Fit
+from trajmodes.fit.harmonic import ForceCovariance
 from trajmodes.phonons.modes import frequency_change, modes_at
 from trajmodes.symmetry.translations import build_supercell, half_space
 
@@ -18,7 +18,7 @@ def space(crystals):
 
 
 @pytest.fixture(scope="module")
-def fitted(crystals, springs, hessian_of, space):
+def fitted(crystals, springs, hessian_of, space, fit_harmonic):
     """Springs whose forces are ten per cent stronger in the first half of the run."""
     hessian = hessian_of(springs(crystals["bcc"], 3.0), space.supercell)
 

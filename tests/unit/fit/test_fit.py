@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from trajmodes.errors import DataError
-from trajmodes.fit.fit import fit_harmonic
 from trajmodes.fit.solution import FitOptions
 
 
@@ -18,7 +17,7 @@ def run(wurtzite, springs, hessian_of, reduce_frames, random_frames):
     return make
 
 
-def test_quality_describes_the_frames(run):
+def test_quality_describes_the_frames(run, fit_harmonic):
     covariances, _, f_tax = run(200)
     fit = fit_harmonic(covariances, cutoff=4.0, temperature=300.0)
     quality = fit.constants.quality
@@ -33,7 +32,7 @@ def test_quality_describes_the_frames(run):
     assert fit.notes == ()
 
 
-def test_force_constants_have_pairs_and_errors(run):
+def test_force_constants_have_pairs_and_errors(run, fit_harmonic):
     covariances, _, _ = run(200)
     fit = fit_harmonic(covariances, cutoff=4.0)
     constants = fit.constants
@@ -48,7 +47,9 @@ def test_force_constants_have_pairs_and_errors(run):
     assert sem[zero].max() < 1e-12
 
 
-def test_constant_force_equals_shifting_the_frames(wurtzite, reduce_frames, random_frames):
+def test_constant_force_equals_shifting_the_frames(
+    wurtzite, reduce_frames, random_frames, fit_harmonic
+):
     u_tax, f_tax = random_frames(wurtzite, 40)
     fit = fit_harmonic(reduce_frames(wurtzite, u_tax, f_tax, n_blocks=4), cutoff=4.4)
 
@@ -78,7 +79,7 @@ def test_constant_force_equals_shifting_the_frames(wurtzite, reduce_frames, rand
     assert np.abs(fixed.constants.values - shifted.constants.values).max() > 1e-6
 
 
-def test_default_cutoff_is_the_largest(run):
+def test_default_cutoff_is_the_largest(run, fit_harmonic):
     covariances, _, _ = run(100)
     fit = fit_harmonic(covariances)
     assert fit.constants.cutoff == pytest.approx(1.5 * 3.19)
@@ -87,7 +88,7 @@ def test_default_cutoff_is_the_largest(run):
     assert fit_harmonic(covariances, cutoff="supercell").constants.cutoff is None
 
 
-def test_few_frames_have_no_error_bars(run):
+def test_few_frames_have_no_error_bars(run, fit_harmonic):
     covariances, _, _ = run(5)
     fit = fit_harmonic(covariances, cutoff=4.0)
     assert fit.constants.replicates is None
@@ -96,7 +97,7 @@ def test_few_frames_have_no_error_bars(run):
     assert any("too few frames for error bars" in str(note) for note in fit.notes)
 
 
-def test_mean_forces_on_the_reference_are_noted(wurtzite, run, reduce_frames):
+def test_mean_forces_on_the_reference_are_noted(wurtzite, run, reduce_frames, fit_harmonic):
     _, u_tax, f_tax = run(100)
     mean_force = np.tile(np.outer([1, 1, -1, -1], [0, 0, 0.3]), (wurtzite.n_cells, 1))
     fit = fit_harmonic(reduce_frames(wurtzite, u_tax, f_tax + mean_force), cutoff=4.0)
@@ -104,7 +105,7 @@ def test_mean_forces_on_the_reference_are_noted(wurtzite, run, reduce_frames):
     assert any("0.3 eV/Å, and the site would relax" in str(note) for note in fit.notes)
 
 
-def test_minimum_norm_is_noted(wurtzite, run, reduce_frames):
+def test_minimum_norm_is_noted(wurtzite, run, reduce_frames, fit_harmonic):
     _, u_tax, f_tax = run(50)
     flat = reduce_frames(wurtzite, u_tax * [0, 0, 1], f_tax)
     with pytest.raises(DataError, match="undetermined"):
@@ -114,7 +115,7 @@ def test_minimum_norm_is_noted(wurtzite, run, reduce_frames):
     assert "minimum-norm solution" in str(fit.notes[0])
 
 
-def test_zero_forces_are_refused(wurtzite, run, reduce_frames):
+def test_zero_forces_are_refused(wurtzite, run, reduce_frames, fit_harmonic):
     _, u_tax, f_tax = run(10)
     with pytest.raises(DataError, match="all forces are zero"):
         fit_harmonic(reduce_frames(wurtzite, u_tax, 0.0 * f_tax), cutoff=4.0)

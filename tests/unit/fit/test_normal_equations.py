@@ -43,9 +43,9 @@ def test_pooling_numbers_the_runs(equations):
 
 
 def test_sources_are_kept_if_all_are_known(equations):
-    one = equations.with_source(Source("a", 300.0, 0.005))
+    one = replace(equations, sources=(Source("a", 300.0, 0.005),))
     second = replace(equations, square=2.0 * equations.square)
-    other = second.with_source(Source("b", 310.0, 0.01))
+    other = replace(second, sources=(Source("b", 310.0, 0.01),))
     assert [source.name for source in pooled([one, other]).sources] == ["a", "b"]
     assert pooled([one, second]).sources == ()
 

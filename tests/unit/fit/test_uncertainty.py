@@ -109,24 +109,21 @@ def test_few_blocks_are_not_called_levelled(system):
 
 def test_convergence_ends_at_the_solution(system):
     equations = system(32)
-    growing = growing_fits(equations)
-    np.testing.assert_array_equal(growing.frames, np.arange(2, 34, 2))
+    frames, parameters = growing_fits(equations)
+    np.testing.assert_array_equal(frames, np.arange(2, 34, 2))
     z = equations.model.null_space @ solution(equations)
-    np.testing.assert_allclose(growing.parameters[-1], z, atol=1e-12)
-    # R² = h·x/Σ|f|² for the least-squares solution
-    explained = equations.moment.sum(0) @ solution(equations)
-    assert growing.r_squared[-1] == pytest.approx(explained / equations.square.sum())
-    assert growing.r_squared[-1] < growing.r_squared[0] / 5.0
+    np.testing.assert_allclose(parameters[-1], z, atol=1e-12)
+    change = np.linalg.norm(parameters - z, axis=1)
+    assert change[0] > 3.0 * change[-4] > 0.0
 
 
-def test_convergence_is_nan_where_undetermined(system):
+def test_undetermined_parts_have_no_convergence(system):
     equations = system(32)
     gram = equations.gram.copy()
     gram[:6] = 0.0
-    growing = growing_fits(replace(equations, gram=gram))
-    assert np.isnan(growing.parameters[:3]).all()
-    assert np.isnan(growing.r_squared[:3]).all()
-    assert np.isfinite(growing.parameters[3:]).all()
+    frames, parameters = growing_fits(replace(equations, gram=gram))
+    np.testing.assert_array_equal(frames, np.arange(8, 34, 2))
+    assert np.isfinite(parameters).all()
 
 
 def test_cross_validation_predicts_blocks_left_out(system):

@@ -3,12 +3,11 @@ import pytest
 
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import UsageError
-from trajmodes.fit import regularise as module
+from trajmodes.fit import solution as module
 from trajmodes.fit.accumulate import ForceRows
 from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.fit import fit_equations
-from trajmodes.fit.regularise import STRENGTHS, solver_of
-from trajmodes.fit.solution import FitOptions
+from trajmodes.fit.solution import STRENGTHS, FitOptions, solver_of
 from trajmodes.symmetry.operations import space_group
 
 
