@@ -33,6 +33,9 @@ RYDBERG: float
 ASE_TIME: float
 """ASE's unit of time, Å √(Da/eV), in ps."""
 
+WAVENUMBER: float
+"""One cm⁻¹, a wave number ω/2πc, as an angular frequency in rad/ps."""
+
 HBAR: float
 """Planck's reduced constant in eV ps."""
 
@@ -53,6 +56,7 @@ def _codata() -> dict[str, float]:
         "BOHR": codata.physical_constants["Bohr radius"][0] / codata.angstrom,
         "RYDBERG": codata.physical_constants["Rydberg constant times hc in eV"][0],
         "ASE_TIME": sqrt(dalton),
+        "WAVENUMBER": THZ * 100.0 * codata.speed_of_light * codata.pico,
         "HBAR": codata.hbar / joule / codata.pico,
         "W_MK": codata.pico * codata.angstrom / joule,
     }

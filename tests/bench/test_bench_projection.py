@@ -102,5 +102,5 @@ def test_lineshapes():
         averages = 20.0 * 16384 / length
         power = line * rng.gamma(averages, 1 / averages, line.shape)
         spectra.append(BandSpectra(first, power, np.full(n_sets, averages), length, INTERVAL))
-    seconds = _best(lambda: fit_lines(spectra, center[:, 0]), 2)
+    seconds = _best(lambda: fit_lines(spectra, omega), 2)
     print(f"\nlineshapes: {n_sets / seconds:.0f} fits/s")  # noqa: T201 - a bench prints

@@ -1,5 +1,6 @@
 """House rules that readers of the code rely on: sizes of rooms and files, and plain words."""
 
+import ast
 import re
 from collections import Counter
 from pathlib import Path
@@ -50,3 +51,33 @@ def test_words_are_those_of_the_field(path):
 def test_the_word_list_refuses_what_it_should():
     assert _WORDS.search("The run is told apart.")
     assert not _WORDS.search("A foretold outspill is no whole word.")
+
+
+_INTERNAL = ("data", "fit", "molecules", "phonons", "project")
+_CYCLIC = re.compile(r"(?<![^_])thz(?![^_])", re.IGNORECASE)
+
+
+def _names(path: Path) -> set[str]:
+    """All names in a file: variables, attributes, functions, parameters and keywords."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    given = (
+        getattr(node, part, None) for node in nodes for part in ("id", "attr", "arg", "name")
+    )
+    return {name for name in given if isinstance(name, str)} - {"THZ"}
+
+
+@pytest.mark.parametrize("room", _INTERNAL)
+def test_frequencies_are_in_rad_per_ps_where_physics_is_computed(room):
+    """THz is for options, results and texts: a name with ``_thz`` is a value in THz."""
+    files = sorted((ROOT / "trajmodes" / room).rglob("*.py"))
+    assert files
+    found = {
+        path.name: [name for name in _names(path) if _CYCLIC.search(name)] for path in files
+    }
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+def test_the_search_for_thz_finds_what_it_should():
+    assert _CYCLIC.search("freq_thz_sem")
+    assert _CYCLIC.search("_LOWEST_THZ")
+    assert not _CYCLIC.search("synthz")

@@ -6,21 +6,21 @@ import pytest
 from trajmodes.data.spectra import NARROWEST, BandSpectra, Verdict
 from trajmodes.project.lineshape.fit import fit_lines
 from trajmodes.project.lineshape.oscillator import expected_power
-from trajmodes.project.spectra.segments import resolution_thz
+from trajmodes.project.spectra.segments import resolution_of
 from trajmodes.units import THZ
 
 
 def test_the_advice_for_a_narrow_line_names_the_limit_in_figures():
     length, interval_ps = 1000, 0.01
-    limit = NARROWEST * resolution_thz(length, interval_ps)
+    limit = NARROWEST * resolution_of(length, interval_ps)
     bins = np.arange(1, length // 2)[None, :]
-    omega, gamma = np.array([10.0 * THZ]), np.array([0.3 * limit * THZ])
+    omega, gamma = np.array([10.0 * THZ]), np.array([0.3 * limit])
     power = np.full((1, length // 2 + 1), 1e-9)
     power[:, 1:-1], _ = expected_power(omega, gamma, bins, length, interval_ps)
     spectra = BandSpectra(np.zeros(1, dtype=int), power, np.array([50.0]), length, interval_ps)
-    fits = fit_lines([spectra], np.array([10.0]))
+    fits = fit_lines([spectra], omega)
     assert fits.verdicts == (Verdict.TOO_NARROW,)
     # The values used by figures, and the advice.
-    assert NARROWEST * fits.resolution_thz[0] == pytest.approx(limit)
+    assert NARROWEST * fits.resolution[0] == pytest.approx(limit)
     assert fits.segment_ps == pytest.approx([length * interval_ps])
-    assert f"narrower than {limit:.3g} THz" in fits.advice[0]
+    assert f"narrower than {limit / THZ:.3g} THz" in fits.advice[0]

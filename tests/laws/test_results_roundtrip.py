@@ -105,8 +105,8 @@ def random_projection(rng, shape, n_bins, verdicts, advice, *, forces, mapped):
         asymmetry=some(n_sets) if special[0] else None,
         asymmetry_sem=some(n_sets) if special[0] else None,
         baseline=some(n_sets) if special[1] else None,
-        partner_freq_thz=some(n_sets) if special[2] else None,
-        partner_linewidth_thz=some(n_sets) if special[2] else None,
+        partner_omega=some(n_sets) if special[2] else None,
+        partner_linewidth=some(n_sets) if special[2] else None,
         partner_kinetic=some(n_sets) if special[2] else None,
     )
     line_data = LineData(

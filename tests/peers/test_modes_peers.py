@@ -136,7 +136,7 @@ def run(crystals, springs, hessian_of) -> Run:
         amplitudes=projector.project(motion),
         gamma=rate(omega),
         energies=found["energies"],
-        lines=fit_lines([whole], omega / THZ),
+        lines=fit_lines([whole], omega),
         lifetimes=energy_lifetimes(found["correlations"]),
         supercell=supercell,
     )
@@ -227,8 +227,8 @@ def test_quasi_particles_agree_with_dynaphopy(run, dynaphopys, qpoint):
     )
     q, _ = place_of(run.modes, qpoint)
     sets, lines = run.modes.sets[q], run.lines
-    width, sem = lines.linewidth_thz[sets], lines.linewidth_thz_sem[sets]
-    assert np.abs((np.array(found["positions"]) - lines.freq_thz[sets]) / width).max() < 0.06
+    width, sem = lines.linewidth[sets] / THZ, lines.linewidth_sem[sets] / THZ
+    assert np.abs((np.array(found["positions"]) - lines.omega[sets] / THZ) / width).max() < 0.06
     assert (np.abs(np.array(found["widths"]) - width) < 4.0 * sem).all()
     assert np.array(found["widths"]) / width == pytest.approx(1.0, abs=0.12)
     for theirs in (np.trapezoid(power, axis, axis=0), 0.5 * np.array(found["dt_Q2"])):
@@ -241,7 +241,7 @@ def test_quasi_particles_agree_with_dynaphopy(run, dynaphopys, qpoint):
 def test_rates_equal_the_simulated_ones(run):
     """The reference of the comparisons is correct."""
     for found, sem, true in (
-        (run.lines.linewidth_thz, run.lines.linewidth_thz_sem, run.gamma / THZ),
+        (run.lines.linewidth, run.lines.linewidth_sem, run.gamma),
         (1 / run.lifetimes.lifetime_ps,
          run.lifetimes.lifetime_ps_sem / run.lifetimes.lifetime_ps**2, run.gamma),
     ):  # fmt: skip

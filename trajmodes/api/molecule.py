@@ -13,6 +13,7 @@ from trajmodes.data.labels import html_table
 from trajmodes.pipeline import molecule as molecules
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.molecule_job import modes_table, molecule_job, show_molecule
+from trajmodes.units import THZ
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,7 @@ class MoleculeResults(molecules.MoleculeResults):
     def _repr_html_(self) -> str:
         rows = {
             f"mode {number}": f"{thz:.4g} THz"
-            for number, thz in zip(self.table.mode, self.table.freq_thz, strict=True)
+            for number, thz in zip(self.table.mode, self.table.omega / THZ, strict=True)
         }
         return html_table(f"Vibrations of {self.molecule.crystal.formula}", rows)
 

@@ -93,19 +93,19 @@ class SpectralMap:
     """(k,), unit: 1/Å. Distance along the path, as in `BandPath.distance`."""
     qpoints: Floats
     """(k, 3), reduced coordinates of the commensurate q, or of a symmetry-equivalent one."""
-    freq_thz: Floats
-    """(w,), unit: THz."""
+    omega: Floats
+    """(w,), unit: rad/ps."""
     power: Floats
-    """(k, w), unit: eV/THz. Sum over all branches, or equivalently over all sites and
+    """(k, w), unit: eV ps/rad. Sum over all branches, or equivalently over all sites and
     directions; mean over the star of q."""
     branches: Floats | None = None
-    """(k, m, w), unit: eV/THz. Spectra of the branches, mean over the star and degenerate
+    """(k, m, w), unit: eV ps/rad. Spectra of the branches, mean over the star and degenerate
     branches. None without force constants."""
     sites: Floats | None = None
-    """(k, s, 3, w), unit: eV/THz. Without eigenvectors: spectra of the sites and directions at
-    exactly the q of `qpoints`. None where not asked for."""
+    """(k, s, 3, w), unit: eV ps/rad. Without eigenvectors: spectra of the sites and directions
+    at exactly the q of `qpoints`. None where not asked for."""
 
     def __post_init__(self) -> None:
-        freeze(self, {}, float, distance="k", qpoints="k 3", freq_thz="w", power="k w")
-        sizes = {"k": len(self.distance), "w": len(self.freq_thz)}
+        freeze(self, {}, float, distance="k", qpoints="k 3", omega="w", power="k w")
+        sizes = {"k": len(self.distance), "w": len(self.omega)}
         freeze(self, sizes, float, branches="k m w", sites="k s 3 w")

@@ -54,7 +54,7 @@ class Modes:
     def _repr_html_(self) -> str:
         """Table of the frequencies at the first q points, in THz."""
         rows = {
-            f"q = {point(q)}": ", ".join(f"{thz:.4g}" for thz in omega / THZ)
+            f"q = {point(q)}": ", ".join(f"{freq:.4g}" for freq in omega / THZ)
             for q, omega in zip(self.qpoints[:_SHOWN], self.omega, strict=False)
         }
         return html_table(f"Modes of {self.crystal.formula}, frequencies in THz", rows)

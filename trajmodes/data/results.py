@@ -103,7 +103,7 @@ class Projection:
             self.energies.members,
             self.spectra.power,
             self.lines.verdicts,
-            self.line_data.freq_thz,
+            self.line_data.omega,
             self.lifetimes.verdicts if self.lifetimes else None,
             self.equipartition.z if self.equipartition else None,
             self.covariance.correlation if self.covariance else None,
@@ -113,7 +113,7 @@ class Projection:
         if len(counts) > 1:
             raise DataError(f"energies, spectra and lines have {sorted(counts)} sets of modes")
         if self.density is not None and not np.array_equal(
-            self.density.freq_thz, self.spectra.freq_thz
+            self.density.omega, self.spectra.omega
         ):
             raise DataError("the density of states and the spectra have different frequencies")
 

@@ -1,12 +1,11 @@
 """Spectra, line fits and lifetimes of each set of symmetry-equivalent modes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
-from trajmodes.units import THZ
 
 NARROWEST = 2.0
 """Smallest linewidth that is reported, in units of the resolution."""
@@ -34,12 +33,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PowerSpectra:
-    """One-sided Welch spectra of the mode velocities: ∫₀^∞ S df is the kinetic energy."""
+    """One-sided Welch spectra of the mode velocities: ∫₀^∞ S dω is the kinetic energy."""
 
-    freq_thz: Floats
-    """(w,), unit: THz."""
+    omega: Floats
+    """(w,), unit: rad/ps."""
     power: Floats
-    """(g, w), unit: eV/THz, mean over the members of each set (g)."""
+    """(g, w), unit: eV ps/rad, mean over the members of each set (g)."""
     averages: Floats
     """(g,) number of independent periodograms in the mean (overlap of segments allowed for)."""
     segment_frames: int
@@ -48,20 +47,20 @@ class PowerSpectra:
     """Time between frames in ps."""
 
     def __post_init__(self) -> None:
-        freeze(self, {}, float, freq_thz="w", power="g w", averages="g")
+        freeze(self, {}, float, omega="w", power="g w", averages="g")
 
 
 @dataclass(frozen=True, slots=True)
 class BandSpectra:
     """Welch spectra in a band of frequencies around the line of each set (g), for line fits.
 
-    Bin w of set g has the frequency (first_bin_g + w)/(segment_frames · interval_ps).
+    Bin w of set g has ω = 2π(first_bin_g + w)/(segment_frames · interval_ps).
     """
 
     first_bin: Ints
     """(g,) index of the first bin of the band."""
     power: Floats
-    """(g, w), unit: eV/THz. One-sided: over all frequencies ∫₀^∞ S df = ⟨K⟩. nan beyond the
+    """(g, w), unit: eV ps/rad. One-sided: over all frequencies ∫₀^∞ S dω = ⟨K⟩. nan beyond the
     band of the set."""
     averages: Floats
     """(g,) number of independent periodograms in the mean (overlap of segments allowed for)."""
@@ -81,54 +80,54 @@ class BandSpectra:
         return self.segment_frames * self.interval_ps
 
     @property
-    def freq_thz(self) -> Floats:
-        """(g, w), unit: THz."""
+    def omega(self) -> Floats:
+        """(g, w), unit: rad/ps."""
         bins = self.first_bin[:, None] + np.arange(self.power.shape[1])
-        return bins / self.duration_ps
+        return 2.0 * np.pi * (bins / self.duration_ps)
 
 
 @dataclass(frozen=True, slots=True)
 class MaximumEntropySpectra:
     """Spectra by Burg's recursion; without error bars, hence not used for lifetimes."""
 
-    freq_thz: Floats
-    """(w,), unit: THz."""
+    omega: Floats
+    """(w,), unit: rad/ps."""
     power: Floats
-    """(g, w), unit: eV/THz. One-sided: ∫₀^∞ S df is the kinetic energy."""
+    """(g, w), unit: eV ps/rad. One-sided: ∫₀^∞ S dω is the kinetic energy."""
     order: int
     """Number of poles."""
 
     def __post_init__(self) -> None:
-        freeze(self, {}, float, freq_thz="w", power="g w")
+        freeze(self, {}, float, omega="w", power="g w")
 
 
 @dataclass(frozen=True, slots=True)
 class LineData:
     """Data and model of each line fit (g), for plots; nan beyond their number."""
 
-    freq_thz: Floats
-    """(g, w), unit: THz. Around the line, or around the harmonic frequency without one."""
+    omega: Floats
+    """(g, w), unit: rad/ps. Around the line, or around the harmonic frequency without one."""
     power: Floats
-    """(g, w), unit: eV/THz. The fitted spectrum."""
+    """(g, w), unit: eV ps/rad. The fitted spectrum."""
     model: Floats
-    """(g, w), unit: eV/THz. The model, convolved with the window; nan where not resolved."""
+    """(g, w), unit: eV ps/rad. The model, convolved with the window; nan where not resolved."""
 
     def __post_init__(self) -> None:
-        freeze(self, {}, float, freq_thz="g w", power="g w", model="g w")
+        freeze(self, {}, float, omega="g w", power="g w", model="g w")
 
 
 @dataclass(frozen=True, slots=True)
 class VibrationalDensity:
     """Velocity spectra of the atoms on each site (s) along each direction (x)."""
 
-    freq_thz: Floats
-    """(w,), unit: THz."""
+    omega: Floats
+    """(w,), unit: rad/ps."""
     power: Floats
-    """(s, 3, w), unit: eV/THz. ∫₀^∞ S df = ½M⟨v_x²⟩ of one atom. The sum over sites and
+    """(s, 3, w), unit: eV ps/rad. ∫₀^∞ S dω = ½M⟨v_x²⟩ of one atom. The sum over sites and
     directions equals the sum over all modes of one primitive cell."""
 
     def __post_init__(self) -> None:
-        freeze(self, {}, float, freq_thz="w", power="s 3 w")
+        freeze(self, {}, float, omega="w", power="s 3 w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +167,15 @@ class EnergyLifetimes:
 class LineFits:
     """Damped-oscillator fits to the power spectra, one line for each set (g)."""
 
-    freq_thz: Floats
-    """(g,), unit: THz. ω0/2π; nan where not resolved, except for lines that are only too narrow
+    omega: Floats
+    """(g,), unit: rad/ps. ω0; nan where not resolved, except for lines that are only too narrow
     for a width."""
-    freq_thz_sem: Floats
-    """(g,), unit: THz."""
-    linewidth_thz: Floats
-    """(g,), unit: THz. Full width at half maximum, γ/2π; nan where not resolved."""
-    linewidth_thz_sem: Floats
-    """(g,), unit: THz."""
+    omega_sem: Floats
+    """(g,), unit: rad/ps."""
+    linewidth: Floats
+    """(g,), unit: rad/ps. Full width at half maximum, γ; nan where not resolved."""
+    linewidth_sem: Floats
+    """(g,), unit: rad/ps."""
     lifetime_ps: Floats
     """(g,), unit: ps. Energy lifetime 1/γ; nan where not resolved."""
     lifetime_ps_sem: Floats
@@ -191,37 +190,25 @@ class LineFits:
     """(g,) advice for resolving it; empty where resolved."""
     segment_ps: Floats
     """(g,), unit: ps. Length of the segments of the fitted spectrum."""
-    resolution_thz: Floats
-    """(g,), unit: THz. Full width at half maximum of an infinitely narrow line."""
+    resolution: Floats
+    """(g,), unit: rad/ps. Full width at half maximum of an infinitely narrow line."""
     asymmetry: Floats | None = None
     """(g,) 1/q_F of a Fano line, 0 for a symmetric one; None unless Fano lines were fitted."""
     asymmetry_sem: Floats | None = None
     """(g,)."""
     baseline: Floats | None = None
-    """(g,), unit: eV/THz. Constant below the line; None unless it was fitted."""
-    partner_freq_thz: Floats | None = None
-    """(g,), unit: THz. Frequency of the weaker of two lines; None unless two were fitted."""
-    partner_linewidth_thz: Floats | None = None
-    """(g,), unit: THz."""
+    """(g,), unit: eV ps/rad. Constant below the line; None unless it was fitted."""
+    partner_omega: Floats | None = None
+    """(g,), unit: rad/ps. Frequency of the weaker of two lines; None unless two were fitted."""
+    partner_linewidth: Floats | None = None
+    """(g,), unit: rad/ps."""
     partner_kinetic: Floats | None = None
     """(g,), unit: eV. Area under the weaker line."""
 
     def __post_init__(self) -> None:
         sizes = {"g": len(self.verdicts)}
-        freeze(
-            self,
-            sizes,
-            float,
-            segment_ps="g",
-            resolution_thz="g",
-            asymmetry="g",
-            asymmetry_sem="g",
-        )
-        freeze(self, sizes, float, baseline="g", partner_freq_thz="g")
-        freeze(self, sizes, float, partner_linewidth_thz="g", partner_kinetic="g")
-        freeze(self, sizes, float, freq_thz="g", freq_thz_sem="g", linewidth_thz="g")
-        freeze(self, sizes, float, linewidth_thz_sem="g", lifetime_ps="g", lifetime_ps_sem="g")
-        freeze(self, sizes, float, kinetic="g", reduced_chi2="g")
+        numbers = {field.name for field in fields(self)} - {"verdicts", "advice"}
+        freeze(self, sizes, float, **dict.fromkeys(numbers, "g"))
 
     @property
     def floor_ps(self) -> Floats:
@@ -230,5 +217,5 @@ class LineFits:
         The width is below `NARROWEST` resolutions; nan for all other lines.
         """
         narrow = [verdict is Verdict.TOO_NARROW for verdict in self.verdicts]
-        floor: Floats = np.where(narrow, 1.0 / (NARROWEST * THZ * self.resolution_thz), np.nan)
+        floor: Floats = np.where(narrow, 1.0 / (NARROWEST * self.resolution), np.nan)
         return floor

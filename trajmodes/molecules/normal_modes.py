@@ -32,11 +32,9 @@ from trajmodes.molecules.geometry import rigid_motions, vibrational_space
 from trajmodes.molecules.hessian import hessian_of
 from trajmodes.notes import Note
 from trajmodes.project.projector import Amplitudes
-from trajmodes.units import BOHR, DALTON, HBAR, MEV, THZ
+from trajmodes.units import BOHR, DALTON
 
 _EQUAL = 1e-4
-_PER_CM = 1e12 / (100.0 * codata.speed_of_light)
-"""One THz in cm⁻¹."""
 ATOMIC_UNIT = float(BOHR * np.sqrt(DALTON * codata.electron_mass / codata.atomic_mass))
 """Bohr √(electron mass), the unit of q̃ and ṽ in i-PI, in √(eV) ps."""
 
@@ -49,16 +47,12 @@ class ModeTable:
     """(v,) index of the mode in `Modes`."""
     set: Ints
     """(v,) label of its degenerate set."""
-    freq_thz: Floats
-    """(v,), unit: THz. Negative if imaginary."""
-    freq_thz_sem: Floats
-    """(v,), unit: THz; nan if the second derivatives have no error bars."""
-    wavenumber_cm: Floats
-    """(v,), unit: cm⁻¹."""
-    energy_mev: Floats
-    """(v,), unit: meV. ħω."""
-    reduced_mass_da: Floats
-    """(v,), unit: Da. 1/Σ|e_a|²/m_a, for Cartesian displacements of norm 1."""
+    omega: Floats
+    """(v,), unit: rad/ps. Negative if imaginary."""
+    omega_sem: Floats
+    """(v,), unit: rad/ps; nan if the second derivatives have no error bars."""
+    reduced_mass: Floats
+    """(v,), unit: eV ps²/Å². 1/Σ|e_a|²/m_a, for Cartesian displacements of norm 1."""
     force_constant: Floats
     """(v,), unit: eV/Å². ω² times the reduced mass."""
     participation: Floats
@@ -67,9 +61,8 @@ class ModeTable:
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         freeze(self, sizes, np.int64, mode="v", set="v")
-        freeze(self, sizes, float, freq_thz="v", freq_thz_sem="v", wavenumber_cm="v")
-        freeze(self, sizes, float, energy_mev="v", reduced_mass_da="v", force_constant="v")
-        freeze(self, sizes, float, participation="v")
+        freeze(self, sizes, float, omega="v", omega_sem="v", reduced_mass="v")
+        freeze(self, sizes, float, force_constant="v", participation="v")
 
 
 def normal_modes(molecule: Supercell, constants: ForceConstants) -> Modes:
@@ -121,11 +114,9 @@ def mode_table(modes: Modes) -> ModeTable:
     return ModeTable(
         mode=chosen,
         set=modes.sets[0, chosen],
-        freq_thz=omega / THZ,
-        freq_thz_sem=unknown if modes.omega_sem is None else modes.omega_sem[0, chosen] / THZ,
-        wavenumber_cm=omega / THZ * _PER_CM,
-        energy_mev=omega * HBAR / MEV,
-        reduced_mass_da=mass / DALTON,
+        omega=omega,
+        omega_sem=unknown if modes.omega_sem is None else modes.omega_sem[0, chosen],
+        reduced_mass=mass,
         force_constant=np.sign(omega) * omega**2 * mass,
         participation=1.0 / (weight_va.shape[1] * (weight_va**2).sum(axis=1)),
     )

@@ -76,7 +76,7 @@ def spectral_map(path: BandPath, modes: Modes, spectra: PowerSpectra) -> Spectra
     return SpectralMap(
         distance=hits.distance[shown],
         qpoints=modes.qpoints[rows],
-        freq_thz=spectra.freq_thz,
+        omega=spectra.omega,
         power=branches_kmw.sum(axis=1),
         branches=branches_kmw,
     )

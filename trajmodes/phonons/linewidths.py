@@ -1,8 +1,8 @@
 """Linewidths of three-phonon scattering in perturbation theory, for comparison with MD.
 
 phono3py (A. Togo, L. Chaput, I. Tanaka, Phys. Rev. B 91, 094306 (2015)) computes Γ(ω_qm), half
-the width in cyclic THz, from Φ2 and Φ3, to lowest order in Φ3 and with the tetrahedron method.
-The full width at half maximum is 2Γ, the lifetime 1/(4πΓ).
+the width as a cyclic frequency, from Φ2 and Φ3, to lowest order in Φ3 and with the tetrahedron
+method. The full width at half maximum is 2Γ, the lifetime 1/(4πΓ).
 
 Phonons of molecular dynamics are classical, with n = k_BT/ħω and no zero-point term ½. phono3py
 uses Bose–Einstein occupation. Γ is a sum of terms linear in n_1 + n_2 + 1 and n_1 − n_2, and
@@ -38,8 +38,8 @@ from trajmodes.units import BOLTZMANN, DALTON, HBAR, THZ
 
 # ħω/k_BT' of the highest mode; the classical width is then accurate to 1e-9.
 _CLASSICAL = 1e-4
-# Frequency in THz below which phono3py ignores a mode; its own default.
-_LOWEST_THZ = 1e-4
+# Frequency below which phono3py ignores a mode; its own default.
+_LOWEST = 1e-4 * THZ
 # Largest difference between phono3py's ω² and ours, relative to the highest ω².
 _SAME = 1e-5
 # Margin in Å by which the inscribed sphere must exceed the longest distance.
@@ -97,26 +97,26 @@ def perturbative_linewidths(
     regular = ir_map[addresses @ np.array([1, mesh[0], mesh[0] * mesh[1]])]
     asked, place = np.unique(regular, return_inverse=True)
     peer.run_phonon_solver()
-    all_thz, _, _ = peer.get_phonon_data()
-    hot = max(temperature, HBAR * THZ * float(all_thz.max()) / (_CLASSICAL * BOLTZMANN))
+    omega_bm = THZ * peer.get_phonon_data()[0]
+    hot = max(temperature, HBAR * float(omega_bm.max()) / (_CLASSICAL * BOLTZMANN))
     peer.run_thermal_conductivity(
         temperatures=[temperature, hot], grid_points=peer.grid.grg2bzg[asked]
     )
-    freq_thz = _checked_frequencies(
-        constants, q_qx, peer.thermal_conductivity.frequencies[place]
+    omega = _checked_frequencies(
+        constants, q_qx, THZ * peer.thermal_conductivity.frequencies[place]
     )
     # (smearing, temperature, grid point, mode), half widths
-    half_tqm = peer.thermal_conductivity.gamma[0][:, place]
-    half_tqm = np.where(freq_thz > _LOWEST_THZ, half_tqm, np.nan)
+    half_tqm = THZ * peer.thermal_conductivity.gamma[0][:, place]
+    half_tqm = np.where(omega > _LOWEST, half_tqm, np.nan)
     return PerturbativeWidths(
         temperature=temperature,
         mesh=mesh,
         qpoints=q_qx,
-        omega=freq_thz * THZ,
-        quantum=2.0 * half_tqm[0] * THZ,
-        classical=2.0 * half_tqm[1] * (temperature / hot) * THZ,
+        omega=omega,
+        quantum=2.0 * half_tqm[0],
+        classical=2.0 * half_tqm[1] * (temperature / hot),
         # Rounding can make the acoustic modes at Γ slightly imaginary.
-        left_out=float((all_thz[peer.grid.grg2bzg] < -_LOWEST_THZ).mean()),
+        left_out=float((omega_bm[peer.grid.grg2bzg] < -_LOWEST).mean()),
     )
 
 
@@ -167,7 +167,7 @@ def _phono3py(constants: ForceConstants, supercell: Supercell) -> Any:
         supercell_matrix=small.matrix.T,
         phonon_supercell_matrix=large.matrix.T,
         primitive_matrix=np.eye(3),
-        cutoff_frequency=_LOWEST_THZ,
+        cutoff_frequency=_LOWEST / THZ,
     )
     sites, order = _atom_order(peer.phonon_supercell, peer.phonon_primitive, large)
     pairs = fold_pairs(constants, large)
@@ -200,12 +200,12 @@ def _atom_order(theirs: Any, primitive: Any, supercell: Supercell) -> tuple[Ints
     return sites[home], atom_at(supercell, sites, cells - cells[home][:, None])
 
 
-def _checked_frequencies(constants: ForceConstants, q_qx: Floats, theirs_thz: Floats) -> Floats:
-    """Our frequencies (q, m) in THz; raise a `DataError` if those of phono3py differ."""
-    freq_thz = frequencies_at(constants, q_qx)[0] / THZ
-    highest = np.abs(freq_thz).max(initial=0.0)
+def _checked_frequencies(constants: ForceConstants, q_qx: Floats, theirs: Floats) -> Floats:
+    """Our frequencies (q, m); raise a `DataError` if those of phono3py differ."""
+    omega, _ = frequencies_at(constants, q_qx)
+    highest = np.abs(omega).max(initial=0.0)
     # Squares are compared: near zero the root of a rounding error is large.
-    worst = np.abs(freq_thz * np.abs(freq_thz) - theirs_thz * np.abs(theirs_thz)).max(initial=0)
+    worst = np.abs(omega * np.abs(omega) - theirs * np.abs(theirs)).max(initial=0.0)
     if worst > _SAME * highest**2:
         raise DataError(
             "phono3py finds other frequencies of these force constants: "
@@ -214,7 +214,7 @@ def _checked_frequencies(constants: ForceConstants, q_qx: Floats, theirs_thz: Fl
             "supercell of the run",
             fix="give the supercell that the constants were made for",
         )
-    return freq_thz
+    return omega
 
 
 def dense_triplets(triplets: ClusterConstants, supercell: Supercell) -> Floats:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from trajmodes.arrays import Complexes
@@ -24,12 +25,11 @@ from trajmodes.project.selected_modes import (
     ChosenMode,
     parse_modes,
     select_series,
-    series_dataset,
 )
+from trajmodes.results.dataset import amplitudes_dataset
 from trajmodes.results.netcdf import AMPLITUDES, open_series
 from trajmodes.streaming.schedule import lazy_series
 from trajmodes.symmetry.translations import half_space
-from trajmodes.units import THZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ def lazy_amplitudes(run: LoadedRun, modes: Modes, names: Sequence[str]) -> xr.Da
     kept = None if apart_ps is None else attenuation(modes.omega, apart_ps)
     reader = _Reader(source, Projector(half_space(run.supercell), modes, kept), chosen)
     values = lazy_series(reader.read, source.blocks, (2, len(chosen)))
-    freq_thz = [float(modes.omega[mode.row, mode.branch]) / THZ for mode in chosen]
-    return series_dataset(values, chosen, source.times_ps, freq_thz)
+    omega = np.array([modes.omega[mode.row, mode.branch] for mode in chosen])
+    return amplitudes_dataset(values, chosen, source.times_ps, omega)
 
 
 def reopened(run_file: str, constants: ForceConstants) -> LoadedRun:

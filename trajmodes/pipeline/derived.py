@@ -31,7 +31,6 @@ from trajmodes.project.energies.lifetimes import (
     longest_lower_bound,
 )
 from trajmodes.symmetry.stars import set_mean
-from trajmodes.units import THZ
 
 
 def with_perturbation(results: Results, job: Job, log: Log) -> Results:
@@ -98,9 +97,9 @@ def renormalised_bands(
     lines, energies = projected.projection.lines, projected.projection.energies
     kelvin = energies.temperature
     found = []
-    if np.isfinite(lines.freq_thz).any():
+    if np.isfinite(lines.omega).any():
         particles, own = quasi_particle_constants(
-            modes, supercell, lines.freq_thz * THZ, lines.freq_thz_sem * THZ, kelvin
+            modes, supercell, lines.omega, lines.omega_sem, kelvin
         )
         along = dispersion(particles, bands.path)
         found.append(RenormalisedBands("quasi-particles", along, own))

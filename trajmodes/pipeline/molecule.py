@@ -40,6 +40,7 @@ from trajmodes.project.projector import Projector
 from trajmodes.readers.trajectory import Trajectory, select_frames
 from trajmodes.streaming.schedule import cut_blocks, stream
 from trajmodes.symmetry.translations import half_space
+from trajmodes.units import THZ
 
 REFUSED_PART = 0.1
 """`external_part` above which a Hessian is not that of the reference."""
@@ -105,9 +106,10 @@ class MoleculeResults:
 
     def __repr__(self) -> str:
         """Short description, without the arrays."""
+        freq = self.table.omega / THZ
         return (
-            f"<MoleculeResults of {self.molecule.crystal.formula}: {len(self.table.mode)} "
-            f"vibrations, {self.table.freq_thz[0]:.4g} to {self.table.freq_thz[-1]:.4g} THz>"
+            f"<MoleculeResults of {self.molecule.crystal.formula}: {len(freq)} vibrations, "
+            f"{freq[0]:.4g} to {freq[-1]:.4g} THz>"
         )
 
 
@@ -195,7 +197,7 @@ def normal_coordinates(
         yield xr.Dataset(
             {
                 "mode": ("mode", table.mode),
-                "freq_thz": ("mode", table.freq_thz, {"units": "THz"}),
+                "freq_thz": ("mode", table.omega / THZ, {"units": "THz"}),
                 "frame": ("frame", block.indices),
             }
             | {

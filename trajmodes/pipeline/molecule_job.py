@@ -26,7 +26,7 @@ from trajmodes.report.numbers import plus_minus
 from trajmodes.results.folder import Writer, open_folder, require_replaceable, write_files
 from trajmodes.results.netcdf import COORDINATES, write_series
 from trajmodes.results.tables import Table
-from trajmodes.units import BOLTZMANN, DALTON, THZ
+from trajmodes.units import BOLTZMANN, DALTON, HBAR, MEV, THZ, WAVENUMBER
 
 _FILES = ("modes.csv", "reference.xyz", "hessian.npy", "vectors.npy", "run.toml", "run.log")
 
@@ -176,11 +176,11 @@ def _columns(results: MoleculeResults) -> Columns:
     columns: Columns = {
         "mode": (table.mode, "index of the mode, external motions included"),
         "set": (table.set, "degenerate modes have the same number"),
-        "freq_thz": (table.freq_thz, "THz, harmonic; negative if imaginary"),
-        "freq_thz_sem": (table.freq_thz_sem, "THz, standard error"),
-        "wavenumber_cm": (table.wavenumber_cm, "1/cm"),
-        "energy_mev": (table.energy_mev, "meV"),
-        "reduced_mass_da": (table.reduced_mass_da, "Da, for Cartesian vectors of norm 1"),
+        "freq_thz": (table.omega / THZ, "THz, harmonic; negative if imaginary"),
+        "freq_thz_sem": (table.omega_sem / THZ, "THz, standard error"),
+        "wavenumber_cm": (table.omega / WAVENUMBER, "1/cm"),
+        "energy_mev": (table.omega * HBAR / MEV, "meV"),
+        "reduced_mass_da": (table.reduced_mass / DALTON, "Da, for Cartesian vectors of norm 1"),
         "force_constant": (table.force_constant, "eV/Å², reduced mass times ω²"),
         "participation": (table.participation, "1 if all atoms move equally"),
     }
@@ -199,10 +199,10 @@ def _projected(projection: Projection, sets: Ints) -> Columns:
         "potential_ev_sem": (energies.potential_sem, "eV"),
         "freq_displacement_thz": (energies.omega_displacement / THZ, "THz, from ⟨Q²⟩ and T"),
         "freq_ratio_thz": (energies.omega_ratio / THZ, "THz, from ⟨Q̇²⟩/⟨Q²⟩"),
-        "line_freq_thz": (lines.freq_thz, "THz, of the spectral line"),
-        "line_freq_thz_sem": (lines.freq_thz_sem, "THz"),
-        "linewidth_thz": (lines.linewidth_thz, "THz, full width at half maximum"),
-        "linewidth_thz_sem": (lines.linewidth_thz_sem, "THz"),
+        "line_freq_thz": (lines.omega / THZ, "THz, of the spectral line"),
+        "line_freq_thz_sem": (lines.omega_sem / THZ, "THz"),
+        "linewidth_thz": (lines.linewidth / THZ, "THz, full width at half maximum"),
+        "linewidth_thz_sem": (lines.linewidth_sem / THZ, "THz"),
         "lifetime_ps": (lines.lifetime_ps, "ps, 1/(2π linewidth)"),
         "lifetime_ps_sem": (lines.lifetime_ps_sem, "ps"),
         "verdict": (np.array(lines.verdicts, dtype=str), "of the line"),
@@ -227,11 +227,11 @@ def _rows(results: MoleculeResults) -> list[str]:
         *(
             _numbers(values, digits)
             for values, digits in (
-                (table.freq_thz, 4),
-                (table.freq_thz_sem, 4),
-                (table.wavenumber_cm, 2),
-                (table.energy_mev, 3),
-                (table.reduced_mass_da, 3),
+                (table.omega / THZ, 4),
+                (table.omega_sem / THZ, 4),
+                (table.omega / WAVENUMBER, 2),
+                (table.omega * HBAR / MEV, 3),
+                (table.reduced_mass / DALTON, 3),
                 (table.force_constant, 3),
             )
         ),
@@ -241,7 +241,7 @@ def _rows(results: MoleculeResults) -> list[str]:
         heads += ["T/K", "line THz", "τ/ps"]
         columns += [
             _numbers(kelvin[table.set], 1),
-            _numbers(projection.lines.freq_thz[table.set], 4),
+            _numbers(projection.lines.omega[table.set] / THZ, 4),
             _numbers(projection.lines.lifetime_ps[table.set], 2),
         ]
     widths = [

@@ -16,7 +16,6 @@ from trajmodes.project.sampling import StridedMotion
 from trajmodes.project.spectra.welch import default_stride
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.streaming.schedule import cut_blocks
-from trajmodes.units import THZ
 
 
 class Runs(Protocol):
@@ -100,7 +99,7 @@ def source_of(run: Runs, highest: float, *, every_frame: bool = False) -> Source
         differenced_ps = interval_ps
     # Amplitudes are saved at every frame.
     every_frame = every_frame or bool(run.job.projection.save_amplitudes)
-    stride = 1 if every_frame else default_stride(interval_ps, highest / THZ)
+    stride = 1 if every_frame else default_stride(interval_ps, highest)
     thinned = StridedMotion(read, segments, stride)
     return Source(
         read=thinned,

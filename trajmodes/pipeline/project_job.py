@@ -51,6 +51,7 @@ from trajmodes.pipeline.projection import project_run
 from trajmodes.project.crystal_check import check_lattice
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.report.numbers import mesh_of
+from trajmodes.results.dataset import amplitude_batches
 from trajmodes.results.folder import Writer
 from trajmodes.results.netcdf import AMPLITUDES, write_series
 from trajmodes.symmetry.translations import half_space
@@ -311,7 +312,7 @@ def with_projection(
     if amplitudes is None:
         return results, {}
     text = "amplitudes Q(t) and their velocities of the chosen modes"
-    write = partial(write_series, amplitudes.blocks(), kind=AMPLITUDES)
+    write = partial(write_series, amplitude_batches(amplitudes), kind=AMPLITUDES)
     return results, {AMPLITUDES.file: Writer(text, write)}
 
 

@@ -52,7 +52,7 @@ from trajmodes.project.selected_modes import (
     AmplitudeSeriesReduction,
     parse_modes,
 )
-from trajmodes.project.spectra.segments import resolution_thz
+from trajmodes.project.spectra.segments import resolution_of
 from trajmodes.project.spectra.welch import Spectra, WelchReduction, default_segment
 from trajmodes.project.spectra.zoom import BandPlan, ZoomReduction, default_bands
 from trajmodes.streaming.reduction import Reduction, Together, Transformed
@@ -87,19 +87,19 @@ def plan_spectra(run: Runs, source: Source, highest: float, n_series: int) -> Sp
     UsageError
         If the run does not allow the wanted resolution.
     """
-    used_ps, wanted = source.interval_ps, run.job.projection.resolution_thz
+    used_ps, wanted_thz = source.interval_ps, run.job.projection.resolution_thz
     longest = max(stop - start for start, stop in source.segments)
-    if wanted is None:
+    if wanted_thz is None:
         frames = default_segment(longest, used_ps, n_series)
         if frames < FEWEST_FRAMES:
             raise _too_short(run, source, longest)
-        bands = default_bands(longest, used_ps, n_series, highest / THZ, frames)
+        bands = default_bands(longest, used_ps, n_series, highest, frames)
         return SpectralPlan(frames, bands)
-    frames = 2 * round(resolution_thz(2, used_ps) / wanted)
+    frames = 2 * round(resolution_of(2, used_ps) / (wanted_thz * THZ))
     if not FEWEST_FRAMES <= frames <= longest:
-        finest, coarsest = (resolution_thz(n, used_ps) for n in (longest, FEWEST_FRAMES))
+        finest, coarsest = (resolution_of(n, used_ps) / THZ for n in (longest, FEWEST_FRAMES))
         raise UsageError(
-            f"this run does not allow a resolution of {wanted:g} THz",
+            f"this run does not allow a resolution of {wanted_thz:g} THz",
             why=f"its longest part without a gap is {longest * used_ps:.4g} ps",
             fix=f"give --resolution-thz between {finest:.2g} and {coarsest:.2g}",
         )
@@ -264,14 +264,14 @@ def _projection(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
     """Lines, lifetimes and tests from the results of the pass."""
     spectra: Spectra = found["spectra"]
     segment_spectra = (whole_axis(spectra.modes), *found.get("bands", ()))
-    guess = set_omega(modes) / THZ
+    expected = set_omega(modes)
     shape = LineShape(run.job.projection.line, run.job.projection.baseline)
-    lines = fit_lines(segment_spectra, guess, shape)
+    lines = fit_lines(segment_spectra, expected, shape)
     return Projection(
         energies=found["energies"],
         spectra=spectra.modes,
         lines=lines,
-        line_data=line_models(segment_spectra, lines, guess),
+        line_data=line_models(segment_spectra, lines, expected),
         lifetimes=energy_lifetimes(found["correlations"]),
         density=spectra.density,
         equipartition=equipartition(found["energies"]),

@@ -144,16 +144,16 @@ def _map(
             workers=run.job.running.workers,
             progress=bars("spectra along the path", source.n_frames),
         )
-    freq_thz = found.modes.freq_thz
-    factor: Floats = np.ones_like(freq_thz)
+    omega = found.modes.omega
+    factor: Floats = np.ones_like(omega)
     if source.differenced_ps is not None:
-        factor = spectrum_factor(freq_thz, source.differenced_ps)
+        factor = spectrum_factor(omega, source.differenced_ps)
     sets_km = modes.sets[hits.index]
     power_kmw = np.where((sets_km >= 0)[..., None], found.modes.power[sets_km], 0.0) * factor
     return SpectralMap(
         distance=hits.distance,
         qpoints=modes.qpoints[hits.index],
-        freq_thz=freq_thz,
+        omega=omega,
         power=power_kmw.sum(axis=1),
         branches=power_kmw if branches else None,
         sites=found.points[np.searchsorted(points, hits.index)] * factor,

@@ -77,7 +77,7 @@ def attenuation(omega: Floats, interval_ps: float) -> Floats:
     return kept
 
 
-def spectrum_factor(freq_thz: Floats, interval_ps: float) -> Floats:
+def spectrum_factor(omega: Floats, interval_ps: float) -> Floats:
     """Factor (ωΔ/sin ωΔ)² that converts a spectrum of differences to that of the velocities.
 
     Bins beyond the highest corrected frequency contain only noise; there the factor keeps its
@@ -86,8 +86,8 @@ def spectrum_factor(freq_thz: Floats, interval_ps: float) -> Floats:
 
     Parameters
     ----------
-    freq_thz
-        (…) frequencies of the bins.
+    omega
+        (…) frequencies of the bins in rad/ps.
     interval_ps
         Time between the frames that were differenced, not between the frames of the spectrum.
 
@@ -95,7 +95,7 @@ def spectrum_factor(freq_thz: Floats, interval_ps: float) -> Floats:
     -------
     (…) factors to multiply power with.
     """
-    phase = np.minimum(np.abs(freq_thz) * THZ * interval_ps, _LARGEST_PHASE)
+    phase = np.minimum(np.abs(omega) * interval_ps, _LARGEST_PHASE)
     factor: Floats = 1.0 / np.sinc(phase / np.pi) ** 2
     return factor
 
@@ -163,11 +163,10 @@ def require_correctable(highest_omega: float, interval_ps: float) -> None:
     phase = _HEADROOM * highest_omega * interval_ps
     if phase <= _LARGEST_PHASE:
         return
-    highest_thz, nyquist_thz = highest_omega / THZ, 0.5 / interval_ps
     # Rounded down, so that the advised interval suffices.
     densest_fs = np.floor(1e4 * _LARGEST_PHASE / (_HEADROOM * highest_omega)) / 10.0
     if phase >= np.pi:
-        lost = f"the frames resolve no more than {nyquist_thz:.3g} THz"
+        lost = f"the frames resolve no more than {np.pi / interval_ps / THZ:.3g} THz"
     else:
         lost = (
             f"differences would keep {np.sinc(phase / np.pi):.2g} of the amplitude, and "
@@ -175,7 +174,8 @@ def require_correctable(highest_omega: float, interval_ps: float) -> None:
         )
     raise DataError(
         "velocities cannot be computed from positions: the frames are too far apart",
-        where=f"{1e3 * interval_ps:.3g} fs between frames, modes up to {highest_thz:.3g} THz",
+        where=f"{1e3 * interval_ps:.3g} fs between frames, modes up to "
+        f"{highest_omega / THZ:.3g} THz",
         why=f"of motion a tenth faster than the highest harmonic mode {lost}",
         fix=f"dump vx vy vz, or dump at most {densest_fs:.1f} fs apart",
     )
@@ -196,7 +196,7 @@ def correct_spectra(spectra: Spectra, kept: Floats, interval_ps: float) -> Spect
     interval_ps
         Time between the frames that were differenced.
     """
-    factor = spectrum_factor(spectra.freq_thz, interval_ps)
+    factor = spectrum_factor(spectra.omega, interval_ps)
     power: Floats = spectra.power * factor * kept[:, None] ** 2
     return replace(spectra, power=power)
 

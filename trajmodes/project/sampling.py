@@ -195,16 +195,16 @@ def require_sampled(highest_omega: float, interval_ps: float) -> Note | None:
     DataError
         If the highest frequency is not below the Nyquist frequency.
     """
-    highest_thz, nyquist_thz = highest_omega / THZ, 0.5 / interval_ps
-    if _HEADROOM * highest_thz < nyquist_thz:
+    nyquist = np.pi / interval_ps
+    if _HEADROOM * highest_omega < nyquist:
         return None
     sampling = (
-        f"frames {1e3 * interval_ps:.3g} fs apart resolve {nyquist_thz:.4g} THz, and the "
-        f"crystal has modes up to {highest_thz:.4g} THz"
+        f"frames {1e3 * interval_ps:.3g} fs apart resolve {nyquist / THZ:.4g} THz, and the "
+        f"crystal has modes up to {highest_omega / THZ:.4g} THz"
     )
     # Rounded down, so that the advised interval suffices.
-    densest_fs = np.floor(1e4 * 0.5 / (_HEADROOM * highest_thz)) / 10.0
-    if highest_thz < nyquist_thz:
+    densest_fs = np.floor(1e4 * np.pi / (_HEADROOM * highest_omega)) / 10.0
+    if highest_omega < nyquist:
         return Note("note", f"{sampling}: little range is left for broad or shifted lines")
     raise DataError(
         "the frames are too far apart for spectra",

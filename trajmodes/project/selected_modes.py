@@ -10,15 +10,12 @@ order, from any thread, and more than once. Memory holds only the ranges of fram
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import xarray as xr
 
 from trajmodes.arrays import Complexes, Floats, freeze
 from trajmodes.data.labels import point
@@ -26,7 +23,6 @@ from trajmodes.data.lattice import wrap
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError, StorageError, UsageError
 from trajmodes.project.projector import Amplitudes, Projector
-from trajmodes.units import THZ
 
 _TOLERANCE = 1e-6
 
@@ -133,19 +129,6 @@ def _branch_numbers(words: str, n_branches: int, text: str) -> list[int]:
     return [branch for one in ranges for branch in one]
 
 
-_BATCH_BYTES = 1 << 23
-_CONVENTIONS = (
-    "Q_qm(t) = N_c^(-1/2) sum_lb sqrt(M_b) conj(e_b(qm)).u_lb(t) exp(-2 pi i q.r_lb), r_lb the "
-    "ideal position of site b in cell l in reduced coordinates, e of norm 1 with the phase of "
-    "the atom positions; Q' the same of velocities; <|Q'|^2> = k_B T; Q_-q = conj(Q_q). The "
-    "phase of e is arbitrary, and so is the choice of e within a degenerate set"
-)
-_FIELDS = (
-    ("Q", "sqrt(eV) ps", "mode coordinate"),
-    ("Qdot", "sqrt(eV)", "velocity of the mode coordinate"),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class AmplitudeSeries:
     """Time series of selected modes, on disk."""
@@ -157,60 +140,17 @@ class AmplitudeSeries:
     chosen: tuple[ChosenMode, ...]
     times_ps: Floats
     """(t,) time of each frame."""
-    freq_thz: Floats
-    """(k,) harmonic frequency of each mode, negative where imaginary."""
+    omega: Floats
+    """(k,), unit: rad/ps. Harmonic frequency of each mode, negative where imaginary."""
 
     def __post_init__(self) -> None:
-        freeze(self, {"k": len(self.chosen)}, float, times_ps="t", freq_thz="k")
+        freeze(self, {"k": len(self.chosen)}, float, times_ps="t", omega="k")
 
     @property
     def values(self) -> Complexes:
         """(t, field, k), memory-mapped."""
         shape = (len(self.times_ps), self.fields, len(self.chosen))
         return np.memmap(self.path, dtype=np.complex128, mode="r", shape=shape)
-
-    def dataset(self) -> xr.Dataset:
-        """Return the complex series with coordinates, valid as long as the file exists."""
-        return series_dataset(self.values, self.chosen, self.times_ps, self.freq_thz)
-
-    def blocks(self) -> Iterator[xr.Dataset]:
-        """Yield the dataset in batches of frames."""
-        whole = self.dataset()
-        batch = max(1, _BATCH_BYTES // (16 * self.fields * len(self.chosen)))
-        for start in range(0, len(self.times_ps), batch):
-            yield whole.isel(frame=slice(start, start + batch))
-
-
-def series_dataset(
-    values: Any, chosen: tuple[ChosenMode, ...], times_ps: Floats, freq_thz: npt.ArrayLike
-) -> xr.Dataset:
-    """Complex time series with their units and coordinates.
-
-    Parameters
-    ----------
-    values
-        (t, field, k) amplitudes of NumPy or Dask: Q in √(eV) ps and, if there are two fields,
-        Q̇ in √(eV).
-    chosen, times_ps, freq_thz
-        As in `AmplitudeSeries`.
-    """
-    series = {
-        name: (("frame", "mode"), values[:, field], {"units": unit, "long_name": text})
-        for field, (name, unit, text) in enumerate(_FIELDS[: values.shape[1]])
-    }
-    qpoints = np.array([mode.qpoint for mode in chosen])
-    branches = np.array([mode.branch + 1 for mode in chosen])
-    coordinates = {
-        "time": ("frame", times_ps, {"units": "ps"}),
-        "q": (("mode", "reduced"), qpoints, {"long_name": "reduced coordinates"}),
-        "branch": ("mode", branches, {"long_name": "branch, counted from 1"}),
-        "freq_thz": (
-            "mode",
-            freq_thz,
-            {"units": "THz", "long_name": "harmonic frequency, negative where imaginary"},
-        ),
-    }
-    return xr.Dataset(series, coordinates, {"conventions": _CONVENTIONS})
 
 
 def select_series(amplitudes: Amplitudes, chosen: tuple[ChosenMode, ...]) -> Complexes:
@@ -307,8 +247,8 @@ class AmplitudeSeriesReduction:
         if spans != ((0, len(self.times_ps)),):
             raise DataError(f"time series: only frames {spans} were read")
         omega = self.projector.modes.omega
-        freq_thz = np.array([omega[mode.row, mode.branch] for mode in self.chosen]) / THZ
-        return AmplitudeSeries(self.path, fields, self.chosen, self.times_ps, freq_thz)
+        omega = np.array([omega[mode.row, mode.branch] for mode in self.chosen])
+        return AmplitudeSeries(self.path, fields, self.chosen, self.times_ps, omega)
 
     def _write(self, rows: bytes, offset: int) -> None:
         try:

@@ -1,5 +1,9 @@
-"""`Results` → one flat xarray Dataset as `schema` declares it; crystal and modes from it."""
+"""`Results` → one flat xarray Dataset as `schema` declares it; crystal and modes from it.
 
+Time series of mode amplitudes have a Dataset of their own.
+"""
+
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +19,7 @@ from trajmodes.data.modes import Modes
 from trajmodes.data.results import Projection, Provenance, Results, SpectralEnergy
 from trajmodes.data.spectra import Verdict
 from trajmodes.errors import DataError
+from trajmodes.project.selected_modes import AmplitudeSeries, ChosenMode
 from trajmodes.results.netcdf import RESULTS
 from trajmodes.results.schema import DIMENSIONS, VARIABLES, Variable, variable_of
 from trajmodes.symmetry.stars import places_of_sets, set_mean
@@ -31,6 +36,7 @@ _CONVENTIONS = (
 _FACTORS = {
     "THz": THZ,
     "THz²": THZ**2,
+    "eV/THz": 1.0 / THZ,
     "meV": MEV,
     "meV²": MEV**2,
     "Da": DALTON,
@@ -254,6 +260,63 @@ def _projection_roots(projection: Projection | None) -> _Roots:
 
 def _resolved(verdicts: tuple[Verdict, ...]) -> Bools:
     return np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
+
+
+_AMPLITUDE_CONVENTIONS = (
+    "Q_qm(t) = N_c^(-1/2) sum_lb sqrt(M_b) conj(e_b(qm)).u_lb(t) exp(-2 pi i q.r_lb), r_lb the "
+    "ideal position of site b in cell l in reduced coordinates, e of norm 1 with the phase of "
+    "the atom positions; Q' the same of velocities; <|Q'|^2> = k_B T; Q_-q = conj(Q_q). The "
+    "phase of e is arbitrary, and so is the choice of e within a degenerate set"
+)
+_AMPLITUDE_FIELDS = (
+    ("Q", "sqrt(eV) ps", "mode coordinate"),
+    ("Qdot", "sqrt(eV)", "velocity of the mode coordinate"),
+)
+_BATCH_BYTES = 1 << 23
+
+
+def amplitudes_dataset(
+    values: Any, chosen: tuple[ChosenMode, ...], times_ps: Floats, omega: Floats
+) -> xr.Dataset:
+    """Complex time series of mode amplitudes with their units and coordinates.
+
+    Parameters
+    ----------
+    values
+        (t, field, k) amplitudes of NumPy or Dask: Q in √(eV) ps and, if there are two fields,
+        Q̇ in √(eV).
+    chosen
+        (k,) the modes.
+    times_ps
+        (t,) time of each frame.
+    omega
+        (k,) harmonic frequency of each mode in rad/ps, negative where imaginary.
+    """
+    series = {
+        name: (("frame", "mode"), values[:, field], {"units": unit, "long_name": text})
+        for field, (name, unit, text) in enumerate(_AMPLITUDE_FIELDS[: values.shape[1]])
+    }
+    qpoints = np.array([mode.qpoint for mode in chosen])
+    branches = np.array([mode.branch + 1 for mode in chosen])
+    coordinates = {
+        "time": ("frame", times_ps, {"units": "ps"}),
+        "q": (("mode", "reduced"), qpoints, {"long_name": "reduced coordinates"}),
+        "branch": ("mode", branches, {"long_name": "branch, counted from 1"}),
+        "freq_thz": (
+            "mode",
+            omega / THZ,
+            {"units": "THz", "long_name": "harmonic frequency, negative where imaginary"},
+        ),
+    }
+    return xr.Dataset(series, coordinates, {"conventions": _AMPLITUDE_CONVENTIONS})
+
+
+def amplitude_batches(series: AmplitudeSeries) -> Iterator[xr.Dataset]:
+    """Yield the dataset of stored amplitudes in batches of frames, while their file exists."""
+    whole = amplitudes_dataset(series.values, series.chosen, series.times_ps, series.omega)
+    batch = max(1, _BATCH_BYTES // (16 * series.fields * len(series.chosen)))
+    for start in range(0, len(series.times_ps), batch):
+        yield whole.isel(frame=slice(start, start + batch))
 
 
 def modes_in(dataset: xr.Dataset) -> Modes:

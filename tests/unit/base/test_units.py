@@ -17,3 +17,8 @@ def test_boltzmann_in_ev_per_kelvin():
 def test_one_terahertz_of_a_quantum_is_4_135667_mev():
     # h = 4.135667696e-15 eV s (CODATA 2018).
     assert pytest.approx(4.135667696, rel=1e-9) == units.HBAR * units.THZ / units.MEV
+
+
+def test_one_inverse_centimetre_is_29_979_ghz():
+    # Light goes 29979245800 cm in a second, by definition.
+    assert pytest.approx(0.0299792458, rel=1e-12) == units.WAVENUMBER / units.THZ

@@ -76,7 +76,7 @@ def test_results_folder(folder, hessian):
         job(folder, **files(folder, hessian=hessian, series=True)), command="x"
     )
     results = written.results
-    np.testing.assert_allclose(results.table.freq_thz, OMEGA / THZ, rtol=1e-5)
+    np.testing.assert_allclose(results.table.omega, OMEGA, rtol=1e-5)
     assert results.fitted is not hessian
     assert results.n_external == 6
     kinetic = results.projection.energies.kinetic
@@ -90,6 +90,10 @@ def test_results_folder(folder, hessian):
     rows = [r for r in (out / "modes.csv").read_text().splitlines() if r[0] != "#"]
     assert rows[0].startswith("mode,set,freq_thz,freq_thz_sem,wavenumber_cm")
     assert len(rows) == 4
+    first = dict(zip(rows[0].split(","), rows[1].split(","), strict=True))
+    turns = {"freq_thz": 1.0, "wavenumber_cm": 33.35640952, "energy_mev": 4.135667696}
+    for name, of_one_thz in turns.items():
+        assert float(first[name]) == pytest.approx(OMEGA[0] / THZ * of_one_thz, rel=1e-5)
     back = read(out / "reference.xyz")
     np.testing.assert_allclose(back.positions, POSITIONS, atol=1e-10)
     np.testing.assert_allclose(np.linalg.norm(np.load(out / "vectors.npy"), axis=(1, 2)), 1.0)
@@ -112,7 +116,7 @@ def test_coordinates_of_every_frame_are_written(folder):
 
 def test_atoms_in_memory_are_accepted(images):
     found = molecule(images, timestep_fs=STEP_FS)
-    np.testing.assert_allclose(found.table.freq_thz, OMEGA / THZ, rtol=1e-3)
+    np.testing.assert_allclose(found.table.omega, OMEGA, rtol=1e-3)
     assert repr(found).startswith("<MoleculeResults of OH2: 3 vibrations, 4")
 
 
@@ -129,7 +133,7 @@ def test_a_molecule_has_no_note_on_its_box(tmp_path):
 def test_snapshots_without_time_give_only_frequencies(images):
     found = molecule(images[::7])
     assert found.projection is None
-    np.testing.assert_allclose(found.table.freq_thz, OMEGA / THZ, rtol=1e-3)
+    np.testing.assert_allclose(found.table.omega, OMEGA, rtol=1e-3)
     assert "the time between frames is not known" in str(found.notes[-1])
     assert "vibrational temperature" not in show_molecule(found, {})
 
@@ -139,7 +143,7 @@ def test_an_imaginary_mode_is_noted(folder, tmp_path):
     np.save(tmp_path / "h.npy", ROOT[:, None] * (SPACE.T * square @ SPACE) * ROOT)
     given = {"reference": folder / "mol.xyz", "hessian": tmp_path / "h.npy", "series": True}
     written = molecule_job(job(folder, output=tmp_path / "out", **given), command="x")
-    assert written.results.table.freq_thz[0] < 0.0
+    assert written.results.table.omega[0] < 0.0
     assert any("ṽ = Q̇/ω, energy, occupation" in str(note) for note in written.results.notes)
     with netCDF4.Dataset(tmp_path / "out" / "normal_coordinates.nc") as data:
         velocity = data["velocity"][:].filled(np.nan)

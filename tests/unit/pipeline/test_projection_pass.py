@@ -233,8 +233,8 @@ def test_bands_of_the_motion_are_those_of_the_crystal(world, both) -> None:
 
 def test_bands_of_the_lines_go_through_them_with_their_errors(world, both) -> None:
     modes, lines = world.modes, both[0].projection.lines
-    freq = 1.03 * set_mean(modes.omega, modes) / THZ
-    measured = replace(lines, freq_thz=freq, freq_thz_sem=0.01 * freq)
+    omega = 1.03 * set_mean(modes.omega, modes)
+    measured = replace(lines, omega=omega, omega_sem=0.01 * omega)
     projection = replace(both[0].projection, lines=measured)
     found = _renormalised(world, both[0]._replace(projection=projection))["quasi-particles"]
     bands = _bands(world)

@@ -90,8 +90,8 @@ def test_the_integral_is_the_kinetic_energy(order: int, members: int) -> None:
     kinetic = np.average(0.5 * np.mean(np.abs(x) ** 2, axis=1), weights=weights)
     for n_freq in (9, 130, 1 << 12):
         power = burg_power(x, order, INTERVAL, n_freq, weights)
-        df = 0.5 / INTERVAL / (n_freq - 1)
-        assert power.sum() * df == pytest.approx(kinetic, rel=1e-10)
+        spacing = np.pi / INTERVAL / (n_freq - 1)
+        assert power.sum() * spacing == pytest.approx(kinetic, rel=1e-10)
 
 
 @pytest.mark.parametrize("n_freq", [17, 64, 1000])
@@ -107,7 +107,7 @@ def test_lines_narrower_than_the_grid_keep_weight_and_frequency(n_freq: int) -> 
     assert power.min() >= 0.0
     for place, weight in ((0.1234, 3.0), (0.3777, 1.0)):
         near = np.abs(freq - place) < 3.0 * df
-        energy = power[near].sum() * df / INTERVAL
+        energy = power[near].sum() * 2 * np.pi * df / INTERVAL
         assert energy == pytest.approx(0.5 * weight, rel=0.02)
         assert freq[near] @ power[near] / power[near].sum() == pytest.approx(place, abs=df / 4)
 
@@ -124,15 +124,15 @@ def test_covariances_are_those_of_the_process() -> None:
 
 
 def test_spectrum_of_a_known_process_is_reproduced() -> None:
-    """A known process: ±f on one side, per THz."""
+    """A known process: ±ω on one side."""
     pole = 0.9 * np.exp(0.8j)
     series = _process(np.random.default_rng(6), [pole], 20_000, members=2)
     x = series[:1] + 1j * series[1:]
     power = burg_power(x, 2, INTERVAL, 257)
     a = np.poly([pole, pole.conj()]).real
     turns = np.exp(-1j * np.pi * np.outer(np.arange(257) / 256, np.arange(3)))
-    # |Q̇|² is that of two series of unit noise; half of it is kinetic energy, twice for ±f.
-    known = 2 * INTERVAL / np.abs(turns @ a) ** 2
+    # |Q̇|² is that of two series of unit noise; half of it is kinetic energy, twice for ±ω.
+    known = INTERVAL / np.pi / np.abs(turns @ a) ** 2
     assert np.allclose(power[1:-1], known[1:-1], rtol=0.1)
     assert np.allclose(power[[0, -1]], known[[0, -1]] / 2, rtol=0.1)
 

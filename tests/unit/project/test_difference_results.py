@@ -92,9 +92,9 @@ def test_an_unknown_frequency_changes_nothing(both, modes: Modes) -> None:
 
 def test_spectra_get_the_remaining_correction() -> None:
     """None at the harmonic frequency, where amplitudes are already correct; more above it."""
-    freq = np.array([0.0, 5.0, 8.0])
+    omega = np.array([0.0, 5.0, 8.0]) * THZ
     kept = attenuation(np.array([5.0, 8.0]) * THZ, INTERVAL_PS)
-    whole = PowerSpectra(freq, np.ones((2, 3)), np.ones(2), 100, 0.04)
+    whole = PowerSpectra(omega, np.ones((2, 3)), np.ones(2), 100, 0.04)
     power = correct_spectra(whole, kept, INTERVAL_PS).power
     assert power[0, 1] == pytest.approx(1.0)
     assert power[1, 2] == pytest.approx(1.0)
@@ -102,30 +102,30 @@ def test_spectra_get_the_remaining_correction() -> None:
     assert power[:, 0] == pytest.approx(kept**2)
     bands = BandSpectra(np.array([20, 32]), np.ones((2, 5)), np.ones(2), 100, 0.04)
     power = correct_spectra(bands, kept, INTERVAL_PS).power
-    assert bands.freq_thz[:, 0] == pytest.approx([5.0, 8.0])
+    assert bands.omega[:, 0] / THZ == pytest.approx([5.0, 8.0])
     assert power[:, 0] == pytest.approx([1.0, 1.0])
     assert (np.diff(power, axis=1) > 0.0).all()
 
 
 def test_maximum_entropy_spectra_are_corrected_alike() -> None:
-    freq = np.array([0.0, 5.0, 8.0])
+    omega = np.array([0.0, 5.0, 8.0]) * THZ
     kept = attenuation(np.array([5.0, 8.0]) * THZ, INTERVAL_PS)
     power = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
-    whole = PowerSpectra(freq, power, np.ones(2), 100, 0.04)
-    found = correct_spectra(MaximumEntropySpectra(freq, power, 20), kept, INTERVAL_PS)
+    whole = PowerSpectra(omega, power, np.ones(2), 100, 0.04)
+    found = correct_spectra(MaximumEntropySpectra(omega, power, 20), kept, INTERVAL_PS)
     wanted = correct_spectra(whole, kept, INTERVAL_PS)
     np.testing.assert_array_equal(found.power, wanted.power)
 
 
 def test_densities_sum_to_the_spectra_of_the_modes() -> None:
     rng = np.random.default_rng(5)
-    freq, members = np.linspace(0.0, 9.0, 50), np.array([3, 24, 12])
+    omega, members = THZ * np.linspace(0.0, 9.0, 50), np.array([3, 24, 12])
     kept = attenuation(np.array([3.0, 5.0, 8.0]) * THZ, INTERVAL_PS)
     power = rng.random((3, 50))
     power[:, 7] = 0.0
-    found = PowerSpectra(freq, power, np.ones(3), 98, 0.04)
+    found = PowerSpectra(omega, power, np.ones(3), 98, 0.04)
     shares = rng.dirichlet(np.ones(6), 50).T.reshape(2, 3, 50)
-    density = VibrationalDensity(freq, shares * (members @ found.power))
+    density = VibrationalDensity(omega, shares * (members @ found.power))
     corrected = correct_spectra(found, kept, INTERVAL_PS)
     corrected_density = correct_density(density, found, corrected, members).power
     np.testing.assert_allclose(

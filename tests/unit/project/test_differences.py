@@ -44,18 +44,18 @@ def _spectrum(v_kt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pieces = v_kt[:, : v_kt.shape[1] // SEGMENT * SEGMENT].reshape(-1, SEGMENT)
     window = np.sin(np.pi * np.arange(SEGMENT) / SEGMENT) ** 2
     power = (np.abs(np.fft.rfft(pieces * window)) ** 2).mean(axis=0)
-    return np.fft.rfftfreq(SEGMENT, INTERVAL_PS), power
+    return THZ * np.fft.rfftfreq(SEGMENT, INTERVAL_PS), power
 
 
-def _width(freq: np.ndarray, power: np.ndarray, centre: float) -> tuple[float, float]:
-    """Frequency and full width at half maximum of a Lorentzian, in THz."""
-    near = np.abs(freq - centre) < 1.0
+def _width(omega: np.ndarray, power: np.ndarray, centre: float) -> tuple[float, float]:
+    """Frequency and full width at half maximum of a Lorentzian."""
+    near = np.abs(omega - centre) < THZ
 
-    def line(f, area, place, width):
-        return area * width / ((f - place) ** 2 + 0.25 * width**2)
+    def line(w, area, place, width):
+        return area * width / ((w - place) ** 2 + 0.25 * width**2)
 
-    start = (power[near].sum() * (freq[1] - freq[0]), centre, 0.1)
-    found, _ = curve_fit(line, freq[near], power[near], start)
+    start = (power[near].sum() * (omega[1] - omega[0]), centre, 0.1 * THZ)
+    found, _ = curve_fit(line, omega[near], power[near], start)
     return found[1], abs(found[2])
 
 
@@ -116,11 +116,11 @@ def test_energies_of_damped_oscillators_are_those_of_their_velocities(damped) ->
 
 
 def test_spectra_of_damped_oscillators_are_those_of_their_velocities(damped) -> None:
-    _, _, q_kt, v_kt = damped
-    freq, plain = _spectrum(_differences(q_kt))
+    centre, _, q_kt, v_kt = damped
+    omega, plain = _spectrum(_differences(q_kt))
     _, true = _spectrum(v_kt[:, 1:-1])
-    corrected = plain * spectrum_factor(freq, INTERVAL_PS)
-    near = np.abs(freq - 15.0) < 0.5
+    corrected = plain * spectrum_factor(omega, INTERVAL_PS)
+    near = np.abs(omega - centre) < 0.5 * THZ
     # The same noise is in both: bins agree one by one.
     assert corrected[near] == pytest.approx(true[near], rel=0.02)
     assert corrected[near].sum() == pytest.approx(true[near].sum(), rel=1e-3)
@@ -128,28 +128,28 @@ def test_spectra_of_damped_oscillators_are_those_of_their_velocities(damped) -> 
 
 
 def test_linewidths_of_damped_oscillators_are_those_of_their_velocities(damped) -> None:
-    _, gamma, q_kt, v_kt = damped
-    freq, plain = _spectrum(_differences(q_kt))
-    corrected = plain * spectrum_factor(freq, INTERVAL_PS)
-    place, width = _width(freq, corrected, 15.0)
-    true_place, true_width = _width(*_spectrum(v_kt[:, 1:-1]), 15.0)
+    centre, gamma, q_kt, v_kt = damped
+    omega, plain = _spectrum(_differences(q_kt))
+    corrected = plain * spectrum_factor(omega, INTERVAL_PS)
+    place, width = _width(omega, corrected, centre)
+    true_place, true_width = _width(*_spectrum(v_kt[:, 1:-1]), centre)
     assert width == pytest.approx(true_width, rel=3e-3)
-    assert place == pytest.approx(true_place, abs=1e-4)
+    assert place == pytest.approx(true_place, abs=1e-4 * THZ)
     # And of the order that the oscillators have: the window adds to it.
-    assert gamma / THZ < true_width < 1.7 * gamma / THZ
+    assert gamma < true_width < 1.7 * gamma
 
 
 def test_spectra_of_corrected_amplitudes_need_the_remaining_factor(damped) -> None:
-    omega, _, q_kt, _ = damped
-    kept = attenuation(np.array([omega]), INTERVAL_PS)
-    freq, plain = _spectrum(_differences(q_kt))
+    centre, _, q_kt, _ = damped
+    kept = attenuation(np.array([centre]), INTERVAL_PS)
+    omega, plain = _spectrum(_differences(q_kt))
     _, scaled = _spectrum(_differences(q_kt) / kept)
-    factor = spectrum_factor(freq, INTERVAL_PS)
+    factor = spectrum_factor(omega, INTERVAL_PS)
     assert scaled * factor * kept**2 == pytest.approx(plain * factor, rel=1e-12)
 
 
 def test_noise_beyond_the_lines_is_not_amplified() -> None:
-    factor = spectrum_factor(np.array([0.0, 22.5, 30.0, 49.9, 50.0]), INTERVAL_PS)
+    factor = spectrum_factor(THZ * np.array([0.0, 22.5, 30.0, 49.9, 50.0]), INTERVAL_PS)
     assert factor[0] == 1.0
     assert factor[1:] == pytest.approx(np.full(4, 1.0 / 0.49), rel=3e-3)
 

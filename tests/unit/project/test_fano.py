@@ -9,8 +9,9 @@ BINS = np.arange(1, LENGTH // 2)[None]
 
 
 def _profile(omega: np.ndarray, omega0: float, gamma: float, asymmetry: float) -> np.ndarray:
-    oscillator = 4 * gamma * omega**2 / ((omega**2 - omega0**2) ** 2 + gamma**2 * omega**2)
-    return oscillator * (1 + asymmetry * (omega**2 - omega0**2) / (gamma * omega0)) ** 2
+    shape = omega**2 / ((omega**2 - omega0**2) ** 2 + gamma**2 * omega**2)
+    kappa = (omega**2 - omega0**2) / (gamma * omega0)
+    return 2 / np.pi * gamma * shape * (1 + asymmetry * kappa) ** 2
 
 
 def _convolved_with_window(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import get_window
 
-from trajmodes.project.spectra.segments import effective_segments, hann, resolution_thz
+from trajmodes.project.spectra.segments import effective_segments, hann, resolution_of
 
 
 def test_window_is_scipys_periodic_hann() -> None:
@@ -16,7 +16,7 @@ def test_resolution_is_the_width_of_a_pure_tone() -> None:
     response = np.abs(np.fft.rfft(hann(length), padded)) ** 2
     freq = np.fft.rfftfreq(padded, interval)
     half_width = np.interp(-0.5 * response[0], -response[: 2 * 1024], freq[: 2 * 1024])
-    assert resolution_thz(length, interval) == pytest.approx(2 * half_width, rel=1e-3)
+    assert resolution_of(length, interval) == pytest.approx(4 * np.pi * half_width, rel=1e-3)
 
 
 def test_effective_number_of_overlapping_segments() -> None:

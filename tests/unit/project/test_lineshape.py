@@ -6,16 +6,16 @@ from scipy.linalg import expm
 
 from trajmodes.data.spectra import BandSpectra, Verdict
 from trajmodes.project.lineshape.fit import fit_lines
-from trajmodes.project.spectra.segments import effective_segments, hann, resolution_thz
+from trajmodes.project.spectra.segments import effective_segments, hann, resolution_of
+from trajmodes.units import THZ
 
-LENGTH, INTERVAL, FREQ = 512, 0.01, 12.3
-RESOLUTION = resolution_thz(LENGTH, INTERVAL)
+LENGTH, INTERVAL, FREQ = 512, 0.01, 12.3 * THZ
+RESOLUTION = resolution_of(LENGTH, INTERVAL)
 RUNS = 200
 
 
-def _velocities(rng, count: int, n_frames: int, freq: float, width: float) -> np.ndarray:
+def _velocities(rng, count: int, n_frames: int, omega: float, gamma: float) -> np.ndarray:
     """Damped oscillators at ⟨v²⟩ = 1 by the exact propagator, (i, t)."""
-    omega, gamma = 2 * np.pi * freq, 2 * np.pi * width
     step = expm(np.array([[0.0, 1.0], [-(omega**2), -gamma]]) * INTERVAL)
     equilibrium = np.diag([omega**-2, 1.0])
     kick = np.linalg.cholesky(equilibrium - step @ equilibrium @ step.T)
@@ -35,7 +35,7 @@ def _spectra(velocity: np.ndarray, members: int) -> BandSpectra:
         waves = np.fft.rfft(velocity[:, first : first + LENGTH] * hann(LENGTH))
         power += np.abs(waves) ** 2
     power[:, 1:-1] *= 2.0
-    power *= 0.5 * INTERVAL / (3 / 8 * LENGTH * len(starts))
+    power *= 0.5 * INTERVAL / (2 * np.pi * 3 / 8 * LENGTH * len(starts))
     pooled = power.reshape(-1, members, power.shape[1]).mean(axis=1)
     averages = np.full(len(pooled), members * effective_segments([len(starts)]))
     first = np.zeros(len(pooled), dtype=int)
@@ -59,11 +59,11 @@ def test_errors_agree_with_the_scatter(widths: float, members: int) -> None:
     width = widths * RESOLUTION
     spectra = _simulated(int(widths) + members, members, width)
     fits = fit_lines([spectra], _guess(spectra))
-    resolved = np.isfinite(fits.linewidth_thz)
+    resolved = np.isfinite(fits.linewidth)
     assert resolved.mean() > 0.95
     for value, sem, truth in (
-        (fits.freq_thz, fits.freq_thz_sem, FREQ),
-        (fits.linewidth_thz, fits.linewidth_thz_sem, width),
+        (fits.omega, fits.omega_sem, FREQ),
+        (fits.linewidth, fits.linewidth_sem, width),
     ):
         z = ((value - truth) / sem)[resolved]
         assert abs(z.mean()) < 0.2
@@ -75,8 +75,8 @@ def test_errors_agree_with_the_scatter(widths: float, members: int) -> None:
 def test_lifetime_is_one_over_gamma() -> None:
     spectra = _simulated(3, 12, 5 * RESOLUTION, runs=20)
     fits = fit_lines([spectra], _guess(spectra))
-    assert np.allclose(fits.lifetime_ps, 1 / (2 * np.pi * fits.linewidth_thz), rtol=1e-12)
-    relative = fits.linewidth_thz_sem / fits.linewidth_thz
+    assert np.allclose(fits.lifetime_ps, 1 / fits.linewidth, rtol=1e-12)
+    relative = fits.linewidth_sem / fits.linewidth
     assert np.allclose(fits.lifetime_ps_sem / fits.lifetime_ps, relative, rtol=1e-12)
 
 
@@ -85,10 +85,10 @@ def test_the_window_does_not_broaden_the_line() -> None:
     width = 2 * RESOLUTION
     spectra = _simulated(5, 24, width, runs=60)
     fits = fit_lines([spectra], _guess(spectra))
-    assert np.nanmean(fits.linewidth_thz) == pytest.approx(width, rel=0.03)
+    assert np.nanmean(fits.linewidth) == pytest.approx(width, rel=0.03)
     mean = spectra.power.mean(axis=0)
     fine = np.linspace(FREQ - 5 * width, FREQ + 5 * width, 2001)
-    seen = np.interp(fine, spectra.freq_thz[0], mean)
+    seen = np.interp(fine, spectra.omega[0], mean)
     above = fine[seen > 0.5 * seen.max()]
     assert above[-1] - above[0] > 1.15 * width
 
@@ -100,7 +100,7 @@ def test_a_line_below_the_resolution_is_not_resolved(widths: float) -> None:
     narrow = [verdict is Verdict.TOO_NARROW for verdict in fits.verdicts]
     assert np.mean(narrow) > 0.95
     for g in np.flatnonzero(narrow):
-        assert np.isnan([fits.linewidth_thz[g], fits.lifetime_ps[g]]).all()
+        assert np.isnan([fits.linewidth[g], fits.lifetime_ps[g]]).all()
         assert "lives longer than" in fits.advice[g]
         assert "--resolution-thz" in fits.advice[g]
 
@@ -117,7 +117,8 @@ def test_two_lines_are_not_fitted_by_one() -> None:
     rng = np.random.default_rng(12)
     width = 3 * RESOLUTION
     halves = [
-        _velocities(rng, 40 * 12, 2 * LENGTH, freq, width) for freq in (FREQ - 4, FREQ + 4)
+        _velocities(rng, 40 * 12, 2 * LENGTH, FREQ + shift, width)
+        for shift in (-4 * THZ, 4 * THZ)
     ]
     spectra = _spectra((halves[0] + halves[1]) / np.sqrt(2), 12)
     fits = fit_lines([spectra], _guess(spectra, FREQ))
@@ -130,7 +131,7 @@ def test_noise_is_not_a_line() -> None:
     spectra = _spectra(rng.normal(size=(30 * 12, 2 * LENGTH)), 12)
     fits = fit_lines([spectra], _guess(spectra))
     assert not any(verdict is Verdict.RESOLVED for verdict in fits.verdicts)
-    assert np.isnan(fits.linewidth_thz).all()
+    assert np.isnan(fits.linewidth).all()
 
 
 def test_too_little_data_gives_that_verdict() -> None:
@@ -140,7 +141,7 @@ def test_too_little_data_gives_that_verdict() -> None:
     kinds = set(fits.verdicts)
     assert Verdict.TOO_FEW in kinds
     for verdict, advice, sem, value in zip(
-        fits.verdicts, fits.advice, fits.linewidth_thz_sem, fits.linewidth_thz, strict=True
+        fits.verdicts, fits.advice, fits.linewidth_sem, fits.linewidth, strict=True
     ):
         if verdict is Verdict.TOO_FEW:
             assert "times as long would resolve it" in advice
@@ -165,13 +166,13 @@ def test_lines_of_imaginary_modes_are_found() -> None:
     fits = fit_lines([spectra], _guess(spectra, -3.0))
     known = fit_lines([spectra], _guess(spectra))
     # The ranges of bins may differ by one.
-    assert (np.abs(fits.freq_thz - known.freq_thz) < 0.2 * known.freq_thz_sem).all()
+    assert (np.abs(fits.omega - known.omega) < 0.2 * known.omega_sem).all()
 
 
 def test_overdamped_motion_has_no_lifetime() -> None:
     rng = np.random.default_rng(17)
-    spectra = _spectra(_velocities(rng, 10 * 12, 2 * LENGTH, 3.0, 90.0), 12)
-    fits = fit_lines([spectra], _guess(spectra, 3.0))
+    spectra = _spectra(_velocities(rng, 10 * 12, 2 * LENGTH, 3.0 * THZ, 90.0 * THZ), 12)
+    fits = fit_lines([spectra], _guess(spectra, 3.0 * THZ))
     assert not any(verdict is Verdict.RESOLVED for verdict in fits.verdicts)
 
 
@@ -182,7 +183,7 @@ def test_the_range_of_the_fit_does_not_matter(monkeypatch: pytest.MonkeyPatch) -
     for widths in (2.0, 8.0):
         monkeypatch.setattr("trajmodes.project.lineshape.resolution._RANGES", (widths,))
         other = fit_lines([spectra], _guess(spectra))
-        for name in ("freq_thz", "linewidth_thz"):
+        for name in ("omega", "linewidth"):
             shift = getattr(other, name) - getattr(usual, name)
             sem = getattr(usual, f"{name}_sem")
             assert np.sqrt(np.mean((shift / sem) ** 2)) < 1.0
@@ -200,7 +201,7 @@ def test_each_line_is_fitted_independently() -> None:
     )
     together = fit_lines([both], _guess(both))
     apart = [fit_lines([spectra], _guess(spectra)) for spectra in (broad, sharp)]
-    for name in ("freq_thz", "linewidth_thz", "linewidth_thz_sem", "reduced_chi2"):
+    for name in ("omega", "linewidth", "linewidth_sem", "reduced_chi2"):
         expected = np.concatenate([getattr(fits, name) for fits in apart])
         assert np.allclose(getattr(together, name), expected, rtol=1e-6)
 
@@ -212,7 +213,7 @@ def test_the_advised_run_is_two_segments_long() -> None:
     runs = [float(text.split("a run of ")[1].split(" ps")[0]) for text in advice]
     assert np.median(runs) == pytest.approx(8 * LENGTH * INTERVAL, rel=0.15)
     longer = [float(text.split("lives longer than ")[1].split(" ps")[0]) for text in advice]
-    assert np.array(longer) == pytest.approx(1.0 / (2.0 * np.pi * 2.0 * RESOLUTION), rel=0.01)
+    assert np.array(longer) == pytest.approx(0.5 / RESOLUTION, rel=0.01)
 
 
 def test_a_line_with_little_of_the_power_is_rejected() -> None:

@@ -21,7 +21,7 @@ def _by_summation(omega: float, gamma: float) -> np.ndarray:
     product = overlap * correlation
     bins = np.arange(1, LENGTH // 2)
     cosines = np.cos(2 * np.pi * np.outer(bins, lags[1:]) / LENGTH)
-    return 2 * INTERVAL / overlap[0] * (product[0] + 2 * cosines @ product[1:])
+    return INTERVAL / np.pi / overlap[0] * (product[0] + 2 * cosines @ product[1:])
 
 
 CASES = [(40.0, 3.0), (40.0, 0.1), (40.0, 1e-3), (5.0, 30.0), (250.0, 20.0), (40.0, 79.9)]
@@ -42,17 +42,16 @@ def test_closed_form_equals_the_sum(omega: float, gamma: float) -> None:
 
 
 def test_area_is_the_kinetic_energy_and_width_is_gamma() -> None:
-    """A broad, well resolved line: ω²γ/((ω² − ω₀²)² + γ²ω²) has area one and FWHM γ/2π."""
+    """A broad, well resolved line: ω²γ/((ω² − ω₀²)² + γ²ω²) has FWHM γ."""
     length, interval, omega, gamma = 8192, 2e-3, 60.0, 6.0
     bins = np.arange(1, length // 2)[None]
     power = expected_power(np.array([omega]), np.array([gamma]), bins, length, interval)[0][0]
-    df = 1 / (length * interval)
-    assert power.sum() * df == pytest.approx(1.0, abs=1e-3)
-    freq = bins[0] * df
-    above = freq[power > 0.5 * power.max()]
-    assert above[-1] - above[0] + df == pytest.approx(gamma / (2 * np.pi), abs=2 * df)
-    w = 2 * np.pi * freq
-    # ∫ over f of both signs is 1: 4γω²/(…) per THz, one-sided.
-    model = 4 * gamma * w**2 / ((w**2 - omega**2) ** 2 + gamma**2 * w**2)
-    near = np.abs(freq * 2 * np.pi - omega) < 3 * gamma
+    spacing = 2 * np.pi / (length * interval)
+    assert power.sum() * spacing == pytest.approx(1.0, abs=1e-3)
+    w = bins[0] * spacing
+    above = w[power > 0.5 * power.max()]
+    assert above[-1] - above[0] + spacing == pytest.approx(gamma, abs=2 * spacing)
+    # The integral over ω > 0 is 1.
+    model = 2 / np.pi * gamma * w**2 / ((w**2 - omega**2) ** 2 + gamma**2 * w**2)
+    near = np.abs(w - omega) < 3 * gamma
     assert np.allclose(power[near], model[near], rtol=2e-2)

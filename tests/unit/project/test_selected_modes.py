@@ -24,6 +24,7 @@ from trajmodes.project.selected_modes import (
     ChosenMode,
     parse_modes,
 )
+from trajmodes.results.dataset import amplitude_batches
 from trajmodes.results.netcdf import AMPLITUDES, write_series
 from trajmodes.streaming.reduction import Transformed
 from trajmodes.streaming.schedule import stream
@@ -158,7 +159,7 @@ def _whole(reduction: AmplitudeSeriesReduction, motion: MotionBlock, blocks=BLOC
 
 
 def written(amplitude_series, path):
-    write_series(amplitude_series.blocks(), path, AMPLITUDES)
+    write_series(amplitude_batches(amplitude_series), path, AMPLITUDES)
     return path
 
 
@@ -167,11 +168,11 @@ def test_series_are_read_back_with_coordinates_and_units(
 ) -> None:
     whole = _whole(reduction, motion)
     q_tk, v_tk = _expected(reduction, motion)
-    assert np.allclose(whole.dataset().Q, q_tk, rtol=0.0, atol=1e-13)
-    assert np.allclose(whole.dataset().Qdot, v_tk, rtol=0.0, atol=1e-13)
+    assert np.allclose(whole.values[:, 0], q_tk, rtol=0.0, atol=1e-13)
+    assert np.allclose(whole.values[:, 1], v_tk, rtol=0.0, atol=1e-13)
     with xr.open_dataset(written(whole, tmp_path / "modes.nc")) as found:
-        for name in ("Q", "Qdot"):
-            series = whole.dataset()[name].to_numpy()
+        for k, name in enumerate(("Q", "Qdot")):
+            series = whole.values[:, k]
             assert np.array_equal(found[name].sel(part="real"), series.real)
             assert np.array_equal(found[name].sel(part="imaginary"), series.imag)
         assert found.Q.units == "sqrt(eV) ps"
@@ -192,7 +193,7 @@ def test_the_opposite_wave_is_the_one_of_minus_q(reduction, motion, modes) -> No
     phases = np.exp(2j * np.pi * reduced @ modes.qpoints[4])
     weights = np.sqrt(supercell.masses / supercell.n_cells)
     q_t = np.einsum("a,a,ax,tax->t", weights, phases, bra, motion.displacements)
-    assert np.allclose(whole.dataset().Q[:, 6], q_t, atol=1e-12)
+    assert np.allclose(whole.values[:, 0, 6], q_t, atol=1e-12)
 
 
 def test_order_repetition_and_threads_do_not_matter(reduction, motion) -> None:
@@ -216,19 +217,19 @@ def test_amplitude_series_stream(reduction, motion) -> None:
         return motion.part(slice(start, stop))
 
     whole = stream(read, BLOCKS, projected, workers=2)
-    assert np.allclose(whole.dataset().Q, _expected(reduction, motion)[0], atol=1e-13)
+    assert np.allclose(whole.values[:, 0], _expected(reduction, motion)[0], atol=1e-13)
 
 
 def test_without_velocities_only_q_is_written(reduction, motion, tmp_path) -> None:
     whole = _whole(reduction, replace(motion, velocities=None))
-    assert list(whole.dataset().data_vars) == ["Q"]
+    assert whole.values.shape[1] == 1
     with xr.open_dataset(written(whole, tmp_path / "modes.nc")) as found:
         assert "Qdot" not in found
 
 
 def test_batches_of_writing_do_not_matter(reduction, motion, tmp_path, monkeypatch) -> None:
     whole = _whole(reduction, motion)
-    monkeypatch.setattr("trajmodes.project.selected_modes._BATCH_BYTES", 16 * 2 * 8 * 17)
+    monkeypatch.setattr("trajmodes.results.dataset._BATCH_BYTES", 16 * 2 * 8 * 17)
     with xr.open_dataset(written(whole, tmp_path / "modes.nc")) as found:
         assert np.array_equal(found.Qdot.sel(part="imaginary"), whole.values[:, 1].imag)
 
@@ -266,4 +267,4 @@ def test_partial_writes_are_continued(reduction, motion, monkeypatch) -> None:
         lambda fd, rows, offset: plain(fd, rows[:1000], offset),
     )
     q_tk = _expected(reduction, motion)[0]
-    assert np.allclose(_whole(reduction, motion).dataset().Q, q_tk, rtol=0.0, atol=1e-13)
+    assert np.allclose(_whole(reduction, motion).values[:, 0], q_tk, rtol=0.0, atol=1e-13)

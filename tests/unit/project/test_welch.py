@@ -10,6 +10,7 @@ from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.project.spectra.welch import WelchReduction, default_segment, default_stride
 from trajmodes.symmetry.stars import set_mean
 from trajmodes.symmetry.translations import HalfSpace
+from trajmodes.units import THZ
 
 LENGTH, INTERVAL = 64, 0.01
 
@@ -36,11 +37,12 @@ def test_spectra_equal_scipys(projector: Projector, modes: Modes) -> None:
     spectra = reduction.finalize(reduction.chunk(amplitudes)).modes
     options = {"fs": 1 / INTERVAL, "nperseg": LENGTH, "detrend": False}
     _, two_sided = welch(amplitudes.velocity, return_onesided=False, **options)
-    folded = 0.5 * two_sided[..., : LENGTH // 2 + 1]
-    folded[..., 1:-1] += 0.5 * two_sided[..., : LENGTH // 2 : -1]
+    two_sided *= 0.5 / (2 * np.pi)
+    folded = two_sided[..., : LENGTH // 2 + 1].copy()
+    folded[..., 1:-1] += two_sided[..., : LENGTH // 2 : -1]
     expected = set_mean(np.moveaxis(folded, 2, 0), modes).T
     assert np.allclose(spectra.power, expected, rtol=1e-12)
-    assert np.allclose(spectra.freq_thz, np.fft.rfftfreq(LENGTH, INTERVAL))
+    assert np.allclose(spectra.omega, THZ * np.fft.rfftfreq(LENGTH, INTERVAL))
 
 
 def test_both_directions_of_travel_are_pooled(projector: Projector) -> None:
@@ -56,8 +58,8 @@ def test_both_directions_of_travel_are_pooled(projector: Projector) -> None:
         )
     assert np.allclose(results[0].power, results[1].power, atol=1e-12)
     label = projector.modes.sets[2, 1]
-    assert results[0].freq_thz[results[0].power[label].argmax()] == pytest.approx(12.5)
-    assert results[0].power[label].sum() * results[0].freq_thz[1] == pytest.approx(0.5)
+    assert results[0].omega[results[0].power[label].argmax()] == pytest.approx(12.5 * THZ)
+    assert results[0].power[label].sum() * results[0].omega[1] == pytest.approx(0.5)
 
 
 def test_area_is_the_kinetic_energy(projector: Projector) -> None:
@@ -65,7 +67,7 @@ def test_area_is_the_kinetic_energy(projector: Projector) -> None:
     reduction = _reduction(projector, (0, 20_000))
     spectra = reduction.finalize(reduction.chunk(amplitudes)).modes
     kinetic = 0.5 * (np.abs(amplitudes.velocity) ** 2).mean(axis=2)
-    area = spectra.power.sum(axis=1) * spectra.freq_thz[1]
+    area = spectra.power.sum(axis=1) * spectra.omega[1]
     assert np.allclose(area, set_mean(kinetic, projector.modes), rtol=5e-2)
     assert area.mean() == pytest.approx(kinetic.mean(), rel=5e-3)
 
@@ -122,9 +124,9 @@ def test_invalid_segments_are_refused(projector: Projector) -> None:
 
 
 def test_default_stride_reaches_twice_the_highest_frequency() -> None:
-    assert default_stride(5e-3, 17.7) == 2
-    assert default_stride(0.02, 17.7) == 1
-    assert default_stride(1e-3, 10.0) == 25
+    assert default_stride(5e-3, 17.7 * THZ) == 2
+    assert default_stride(0.02, 17.7 * THZ) == 1
+    assert default_stride(1e-3, 10.0 * THZ) == 25
     assert default_stride(1e-3, -2.0) == 1
 
 
@@ -148,8 +150,9 @@ def test_spectra_of_sites_sum_to_those_of_the_modes(projector: Projector) -> Non
     spectra = reduction.finalize(reduction.chunk(amplitudes))
     options = {"fs": 1 / INTERVAL, "nperseg": LENGTH, "detrend": False}
     _, two_sided = welch(amplitudes.velocity, return_onesided=False, **options)
-    folded = 0.5 * two_sided[..., : LENGTH // 2 + 1]
-    folded[..., 1:-1] += 0.5 * two_sided[..., : LENGTH // 2 : -1]
+    two_sided *= 0.5 / (2 * np.pi)
+    folded = two_sided[..., : LENGTH // 2 + 1].copy()
+    folded[..., 1:-1] += two_sided[..., : LENGTH // 2 : -1]
     folded[modes.sets < 0] = 0.0
     assert np.allclose(spectra.points.sum(axis=(1, 2)), folded.sum(axis=1), rtol=1e-10)
     total = np.tensordot(modes.weights, folded.sum(axis=1), axes=1) / modes.weights.sum()
@@ -171,8 +174,8 @@ def test_maximum_entropy_spectra_have_the_area_of_the_others(projector: Projecto
     spectra = reduction.finalize(state)
     assert spectra.entropy is not None
     assert spectra.entropy.order == 12
-    assert spectra.entropy.freq_thz[-1] == pytest.approx(spectra.modes.freq_thz[-1])
-    area = spectra.entropy.power.sum(axis=1) * spectra.entropy.freq_thz[1]
+    assert spectra.entropy.omega[-1] == pytest.approx(spectra.modes.omega[-1])
+    area = spectra.entropy.power.sum(axis=1) * spectra.entropy.omega[1]
     kinetic = set_mean(0.5 * (np.abs(amplitudes.velocity) ** 2).mean(axis=2), projector.modes)
     assert np.allclose(area, kinetic, rtol=0.05)
     with pytest.raises(DataError, match="64 poles need longer segments than 64 frames"):
@@ -193,7 +196,7 @@ def test_maximum_entropy_weights_pairs_of_q_twice(projector: Projector) -> None:
     v_qmt[two, 3] = np.sqrt(2.0) * (rng.normal(size=2000) + 1j * rng.normal(size=2000))
     reduction = replace(_reduction(pooled, (0, 2000)), poles=8)
     spectra = reduction.finalize(reduction.chunk(Amplitudes(0, v_qmt, v_qmt, None)))
-    area = spectra.entropy.power[0].sum() * spectra.entropy.freq_thz[1]
+    area = spectra.entropy.power[0].sum() * spectra.entropy.omega[1]
     assert area == pytest.approx(0.5 * (1.0 + 2.0 * 4.0) / 3.0, rel=0.1)
-    plain = spectra.modes.power[0].sum() * spectra.modes.freq_thz[1]
+    plain = spectra.modes.power[0].sum() * spectra.modes.omega[1]
     assert area == pytest.approx(plain, rel=0.1)

@@ -19,6 +19,7 @@ from trajmodes.project.spectra.zoom import (
 )
 from trajmodes.symmetry.stars import set_members
 from trajmodes.symmetry.translations import HalfSpace
+from trajmodes.units import THZ
 
 INTERVAL = 0.01
 PLAN = BandPlan(8, (64, 32))
@@ -64,7 +65,7 @@ def test_bands_are_parts_of_the_whole_spectrum(projector: Projector) -> None:
         assert np.allclose(band.averages, whole.averages)
         bins = band.first_bin[:, None] + np.arange(band.power.shape[1])
         there = np.isfinite(band.power)
-        assert np.array_equal(there, (bins >= 0) & (bins < len(whole.freq_thz)))
+        assert np.array_equal(there, (bins >= 0) & (bins < len(whole.omega)))
         expected = np.take_along_axis(whole.power, np.where(there, bins, 0), axis=1)
         error = np.abs(band.power - expected) / expected.max(axis=1, keepdims=True)
         assert np.nanmax(error) < 5e-3
@@ -77,15 +78,15 @@ def test_a_pure_wave_keeps_its_energy_and_frequency(projector: Projector) -> Non
     label = projector.modes.sets[q, m]
     seen = []
     for sign in (1.0, -1.0):
-        freq = np.abs(projector.modes.omega[q, m]) / (2 * np.pi) + 0.4
+        omega = np.abs(projector.modes.omega[q, m]) + 0.4 * THZ
         v_qmt = np.zeros((*projector.modes.omega.shape, n_frames), dtype=complex)
-        v_qmt[q, m] = np.exp(sign * 2j * np.pi * freq * INTERVAL * np.arange(n_frames))
+        v_qmt[q, m] = np.exp(sign * 1j * omega * INTERVAL * np.arange(n_frames))
         band = bands.finalize(bands.chunk(Amplitudes(0, v_qmt, v_qmt, None)))[0]
-        df = 1.0 / (band.segment_frames * INTERVAL)
-        assert band.freq_thz[label][np.nanargmax(band.power[label])] == pytest.approx(
-            freq, abs=df
+        spacing = THZ / (band.segment_frames * INTERVAL)
+        assert band.omega[label][np.nanargmax(band.power[label])] == pytest.approx(
+            omega, abs=spacing
         )
-        seen.append(np.nansum(band.power[label]) * df)
+        seen.append(np.nansum(band.power[label]) * spacing)
     assert seen[0] == pytest.approx(seen[1], rel=1e-6)
     members = set_members(projector.modes)[label]
     assert seen[0] == pytest.approx(0.5 * projector.modes.weights[q] / members, rel=2e-3)
@@ -144,7 +145,7 @@ def test_filter_passes_the_band_and_stops_aliases() -> None:
 
 
 def test_default_bands() -> None:
-    plan = default_bands(6667, 0.015, 768, 17.0, 1024)
+    plan = default_bands(6667, 0.015, 768, 17.0 * THZ, 1024)
     assert plan is not None
     assert plan.decimation == 19
     longest = plan.outputs[0]
@@ -152,22 +153,22 @@ def test_default_bands() -> None:
     assert all(a == 2 * b and b % 4 == 0 for a, b in pairwise(plan.outputs))
     assert plan.outputs[-1] * plan.decimation > 1024
     # Bounded by memory in a long run, and absent where frames are too far apart for it.
-    held = default_bands(10**7, 0.015, 768, 17.0, 1024)
+    held = default_bands(10**7, 0.015, 768, 17.0 * THZ, 1024)
     assert held is not None
     assert held.outputs[0] * 32 * 768 <= 24 << 20
-    assert default_bands(6667, 0.25, 768, 17.0, 1024) is None
-    assert default_bands(200, 0.015, 768, 17.0, 100) is None
+    assert default_bands(6667, 0.25, 768, 17.0 * THZ, 1024) is None
+    assert default_bands(200, 0.015, 768, 17.0 * THZ, 100) is None
 
 
 @pytest.mark.parametrize("interval", [0.0025, 0.0037])
 def test_the_longest_segment_fits_into_every_run(projector: Projector, interval: float) -> None:
     """Filters of odd and of even decimation; runs of 128 outputs, and one less."""
-    long = default_bands(10**5, interval, 10, 60.0, 64)
+    long = default_bands(10**5, interval, 10, 60.0 * THZ, 64)
     assert long is not None
     span = 127 * long.decimation + long.taps
     found = []
     for n_frames in (span, span - 1):
-        plan = default_bands(n_frames, interval, 10, 60.0, 64)
+        plan = default_bands(n_frames, interval, 10, 60.0 * THZ, 64)
         assert plan is not None
         ZoomReduction(projector, plan, interval, ((0, n_frames),))
         found.append(plan.outputs[0])

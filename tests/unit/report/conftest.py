@@ -206,10 +206,10 @@ def fit_lines(rng, freq0, members):
 
     advice = "segments of 80 ps, a run of 800 ps, would resolve it"
     lines = LineFits(
-        freq_thz=keep(true),
-        freq_thz_sem=keep(sem / 3),
-        linewidth_thz=keep(fitted),
-        linewidth_thz_sem=keep(sem),
+        omega=THZ * keep(true),
+        omega_sem=THZ * keep(sem / 3),
+        linewidth=THZ * keep(fitted),
+        linewidth_sem=THZ * keep(sem),
         lifetime_ps=keep(1 / (2 * np.pi * fitted)),
         lifetime_ps_sem=keep(sem / fitted / (2 * np.pi * fitted)),
         kinetic=keep(np.full(n_sets, kinetic)),
@@ -217,10 +217,10 @@ def fit_lines(rng, freq0, members):
         verdicts=tuple(verdicts),
         advice=tuple("" if good else advice for good in ok),
         segment_ps=segment * INTERVAL_PS,
-        resolution_thz=resolution,
+        resolution=THZ * resolution,
     )
-    data = [np.where(outside, np.nan, x) for x in (freq, noisy)]
-    return lines, LineData(*data, np.where(outside | ~ok[:, None], np.nan, power))
+    data = [np.where(outside, np.nan, x) for x in (THZ * freq, noisy / THZ)]
+    return lines, LineData(*data, np.where(outside | ~ok[:, None], np.nan, power / THZ))
 
 
 def energy_decays(rng, freq0, members):
@@ -256,7 +256,7 @@ def whole_axis(rng, freq0, members):
     averages = 8.0 * members
     shape = averages[:, None]
     power = line * rng.gamma(shape, 1 / shape, line.shape)
-    return PowerSpectra(freq, power, averages, SEGMENT_FRAMES, INTERVAL_PS)
+    return PowerSpectra(THZ * freq, power / THZ, averages, SEGMENT_FRAMES, INTERVAL_PS)
 
 
 def density_of(modes, spectra):
@@ -265,9 +265,7 @@ def density_of(modes, spectra):
     power = np.where(inside[..., None], spectra.power[modes.sets], 0.0)
     weight = modes.weights / modes.weights.sum()
     share = np.abs(modes.vectors) ** 2
-    return VibrationalDensity(
-        spectra.freq_thz, np.einsum("q,qmsx,qmw->sxw", weight, share, power)
-    )
+    return VibrationalDensity(spectra.omega, np.einsum("q,qmsx,qmw->sxw", weight, share, power))
 
 
 def mode_energies(rng, modes, freq0, members):
@@ -390,10 +388,10 @@ def spectral_map(rng, constants, bands, n=8):
     return SpectralMap(
         distance=path.distance[at],
         qpoints=path.qpoints[at],
-        freq_thz=freq,
-        power=lines.sum(axis=1),
-        branches=lines,
-        sites=np.einsum("kmsx,kmw->ksxw", np.abs(vectors) ** 2, lines),
+        omega=THZ * freq,
+        power=lines.sum(axis=1) / THZ,
+        branches=lines / THZ,
+        sites=np.einsum("kmsx,kmw->ksxw", np.abs(vectors) ** 2, lines / THZ),
     )
 
 
@@ -480,14 +478,14 @@ ORDERS = (
 
 def second_lines(lines):
     """Lines with asymmetry, baseline and a second line."""
-    ok = np.isfinite(lines.freq_thz)
+    ok = np.isfinite(lines.omega)
     return replace(
         lines,
         asymmetry=np.where(ok, 0.02, np.nan),
         asymmetry_sem=np.where(ok, 0.01, np.nan),
-        baseline=np.where(ok, 1e-8, np.nan),
-        partner_freq_thz=lines.freq_thz + 0.5,
-        partner_linewidth_thz=2.0 * lines.linewidth_thz,
+        baseline=np.where(ok, 1e-8 / THZ, np.nan),
+        partner_omega=lines.omega + 0.5 * THZ,
+        partner_linewidth=2.0 * lines.linewidth,
         partner_kinetic=0.1 * lines.kinetic,
     )
 
@@ -512,7 +510,7 @@ def full_projection(rng, results):
             modes=(BOLTZMANN * TEMPERATURE) ** 2 * np.eye(n_modes), correlation=correlation
         ),
         maximum_entropy=MaximumEntropySpectra(
-            freq, 0.5 * BOLTZMANN * TEMPERATURE * entropy, 300
+            THZ * freq, 0.5 * BOLTZMANN * TEMPERATURE * entropy / THZ, 300
         ),
         spectral_map=spectral_map(rng, results.constants, results.bands),
     )
@@ -521,7 +519,7 @@ def full_projection(rng, results):
 def renormalise(results):
     """Renormalised bands slightly softer than the fitted ones."""
     bands = results.bands
-    own = np.isfinite(results.projection.lines.freq_thz)
+    own = np.isfinite(results.projection.lines.omega)
     freq = bands.omega / THZ
     soft = freq * (1.0 - 0.002 * freq)
     sems = 0.01 + 0.002 * freq, 0.02 + 0.01 * np.abs(freq)

@@ -56,10 +56,10 @@ def unresolved(results, verdict):
     nothing, verdicts = np.full(n_sets, np.nan), (verdict,) * n_sets
     lines = replace(
         lines,
-        freq_thz=nothing,
-        freq_thz_sem=nothing,
-        linewidth_thz=nothing,
-        linewidth_thz_sem=nothing,
+        omega=nothing,
+        omega_sem=nothing,
+        linewidth=nothing,
+        linewidth_sem=nothing,
         lifetime_ps=nothing,
         lifetime_ps_sem=nothing,
         verdicts=verdicts,

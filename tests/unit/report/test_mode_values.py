@@ -31,10 +31,10 @@ def _expected(results):
             found[f"freq_{key}_thz{end}"] = getattr(energies, name + end) / TURN
         for k, key in enumerate(("forward", "backward")):
             found[f"travelling_{key}_mev{end}"] = getattr(energies, f"travelling{end}")[k] * MEV
-        found[f"freq_spectrum_thz{end}"] = getattr(lines, f"freq_thz{end}")
+        found[f"freq_spectrum_thz{end}"] = getattr(lines, f"omega{end}") / TURN
         found[f"lifetime_energy_ps{end}"] = getattr(lifetimes, f"lifetime_ps{end}")
-        for name in ("linewidth_thz", "lifetime_ps"):
-            found[name + end] = getattr(lines, name + end)
+        found[f"linewidth_thz{end}"] = getattr(lines, f"linewidth{end}") / TURN
+        found[f"lifetime_ps{end}"] = getattr(lines, f"lifetime_ps{end}")
         for kind in ("classical", "quantum"):
             kappa = getattr(getattr(conductivity, kind), f"kappa{end}")
             found[f"kappa_{kind}_w_mk{end}"] = kappa / W_MK
@@ -54,8 +54,8 @@ def _expected(results):
         "kinetic_fluctuation_sem": projection.ensemble.kinetic_ratio_sem,
         "energy_acf": lifetimes.correlation,
         "energy_acf_sem": lifetimes.correlation_sem,
-        "power": projection.spectra.power,
-        "vdos": projection.density.power,
+        "power": projection.spectra.power * TURN,
+        "vdos": projection.density.power * TURN,
     }
 
 

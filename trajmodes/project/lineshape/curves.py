@@ -19,8 +19,7 @@ from trajmodes.project.lineshape.models import (
     places,
 )
 from trajmodes.project.lineshape.segment_spectra import SegmentSpectra
-from trajmodes.project.spectra.segments import resolution_thz
-from trajmodes.units import THZ
+from trajmodes.project.spectra.segments import bin_spacing, resolution_of
 
 _RANGES = (6.0, 4.0, 2.0, 1.0)
 """Half-ranges, in widths plus resolution, within which the model may be shown."""
@@ -30,7 +29,7 @@ _NONE = 1e-300
 
 
 def line_models(
-    spectra_of_lengths: Sequence[BandSpectra], lines: LineFits, guess_thz: Floats
+    spectra_of_lengths: Sequence[BandSpectra], lines: LineFits, expected: Floats
 ) -> LineData:
     """Compute the expected spectra of the fitted lines beside the measured ones.
 
@@ -43,33 +42,33 @@ def line_models(
     ----------
     spectra_of_lengths
         The spectra that the lines were fitted to, one for each segment length.
-    guess_thz
-        (g,) expected frequencies.
+    expected
+        (g,) expected frequencies in rad/ps.
     """
     n_sets = len(lines.verdicts)
-    freq, power, model = (np.full((n_sets, _MOST_BINS), np.nan) for _ in range(3))
+    omega, power, model = (np.full((n_sets, _MOST_BINS), np.nan) for _ in range(3))
     for spectra in map(SegmentSpectra.of, spectra_of_lengths):
-        rows = np.flatnonzero(np.isclose(lines.resolution_thz, spectra.resolution, rtol=1e-9))
+        rows = np.flatnonzero(np.isclose(lines.resolution, spectra.resolution, rtol=1e-9))
         for some in np.array_split(rows, len(rows) // 64 + 1):
             if len(some):
-                freq[some], power[some], model[some] = _curves_of_sets(
-                    spectra, lines, guess_thz, some
+                omega[some], power[some], model[some] = _curves_of_sets(
+                    spectra, lines, expected, some
                 )
-    used = np.isfinite(freq).any(axis=0)
-    return LineData(freq[:, used], power[:, used], model[:, used])
+    used = np.isfinite(omega).any(axis=0)
+    return LineData(omega[:, used], power[:, used], model[:, used])
 
 
 def _curves_of_sets(
-    spectra: SegmentSpectra, lines: LineFits, guess_thz: Floats, rows: Ints
+    spectra: SegmentSpectra, lines: LineFits, expected: Floats, rows: Ints
 ) -> tuple[Floats, Floats, Floats]:
     """Frequency, power and model (i, 400) of some sets."""
-    resolved = np.isfinite(lines.linewidth_thz[rows])
-    center = np.where(resolved, lines.freq_thz[rows], np.abs(guess_thz[rows]))
+    resolved = np.isfinite(lines.linewidth[rows])
+    center = np.where(resolved, lines.omega[rows], np.abs(expected[rows]))
     center = np.nan_to_num(center)
-    width = np.where(resolved, lines.linewidth_thz[rows], 0.05 * center)
-    reach = _RANGES[0] * (width + spectra.resolution) / spectra.df
-    first = np.floor(center / spectra.df - reach).astype(int)
-    last = np.ceil(center / spectra.df + reach).astype(int)
+    width = np.where(resolved, lines.linewidth[rows], 0.05 * center)
+    reach = _RANGES[0] * (width + spectra.resolution) / spectra.spacing
+    first = np.floor(center / spectra.spacing - reach).astype(int)
+    last = np.ceil(center / spectra.spacing + reach).astype(int)
     # Where the band does not cover the line, the whole band is shown.
     outside = (last < spectra.lowest[rows]) | (first > spectra.highest[rows])
     first = np.where(outside, spectra.lowest[rows], np.maximum(first, spectra.lowest[rows]))
@@ -80,26 +79,26 @@ def _curves_of_sets(
     unit, _ = model_of(shape)(observed, theta)
     model = np.exp(theta[:, :1]) * unit
     inside = observed.inside
-    freq = np.where(inside, observed.bins * spectra.df, np.nan)
+    omega = np.where(inside, observed.bins * spectra.spacing, np.nan)
     power = np.where(inside, observed.power, np.nan)
     shown = _supported_bins(observed, theta, model, shape) & resolved[:, None]
     model = np.where(shown, model, np.nan)
     # Number of bins that are averaged into one.
     share = np.maximum(-(-(last - first + 1) // _MOST_BINS), 1)
-    return _averaged(freq, share), _averaged(power, share), _averaged(model, share)
+    return _averaged(omega, share), _averaged(power, share), _averaged(model, share)
 
 
 def _supported_bins(
     observed: Observed, theta: Floats, model: Floats, shape: LineShape
 ) -> Bools:
     """Bins (i, w) in which the model is shown: the widest range without a deviating region."""
-    df = 1.0 / (observed.segment_frames * observed.interval_ps)
-    resolution = resolution_thz(observed.segment_frames, observed.interval_ps)
+    spacing = bin_spacing(observed.segment_frames, observed.interval_ps)
+    resolution = resolution_of(observed.segment_frames, observed.interval_ps)
     away = np.full(model.shape, np.inf)
     for first in places(shape).lines:
-        width = np.exp(theta[:, first + GAMMA]) / THZ + resolution
-        center = theta[:, first + OMEGA, None] / THZ
-        distance = np.abs(observed.bins * df - center) / width[:, None]
+        width = np.exp(theta[:, first + GAMMA]) + resolution
+        center = theta[:, first + OMEGA, None]
+        distance = np.abs(observed.bins * spacing - center) / width[:, None]
         # An absent second line does not widen the range.
         there = (
             theta[:, first] > 0.9 * np.log(_NONE) if first else np.ones(len(theta), dtype=bool)
@@ -134,8 +133,8 @@ def _parameters(lines: LineFits, rows: Ints) -> tuple[Floats, LineShape]:
     theta = np.zeros((len(rows), where.count))
     area = lines.kinetic[rows]
     theta[:, AREA] = np.log(area)
-    theta[:, OMEGA] = lines.freq_thz[rows] * THZ
-    theta[:, GAMMA] = np.log(lines.linewidth_thz[rows] * THZ)
+    theta[:, OMEGA] = lines.omega[rows]
+    theta[:, GAMMA] = np.log(lines.linewidth[rows])
     if where.asymmetry is not None and lines.asymmetry is not None:
         theta[:, where.asymmetry] = lines.asymmetry[rows]
     if where.baseline is not None and lines.baseline is not None:
@@ -153,15 +152,15 @@ def _kind(lines: LineFits) -> Literal["oscillator", "fano", "two-oscillators"]:
 
 def _partner(lines: LineFits, rows: Ints) -> Floats:
     """Parameters (i, 3) of the second lines; the area is negligible where none was needed."""
-    parts = (lines.partner_kinetic, lines.partner_freq_thz, lines.partner_linewidth_thz)
-    kinetic, freq, width = (part[rows] for part in parts if part is not None)
+    parts = (lines.partner_kinetic, lines.partner_omega, lines.partner_linewidth)
+    kinetic, omega, width = (part[rows] for part in parts if part is not None)
     needed = np.isfinite(kinetic)
     safe = np.where(needed, kinetic / lines.kinetic[rows], _NONE)
     return np.stack(
         [
             np.log(safe),
-            np.where(needed, freq, 1.0) * THZ,
-            np.log(np.where(needed, width, 1.0) * THZ),
+            np.where(needed, omega, 1.0),
+            np.log(np.where(needed, width, 1.0)),
         ],
         axis=1,
     )

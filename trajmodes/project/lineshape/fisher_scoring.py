@@ -24,7 +24,7 @@ class Limits(NamedTuple):
     """Where parameters must stay: beyond, spectra do not change any more."""
 
     resolution: float
-    """In rad/ps."""
+    """Full width at half maximum, in rad/ps, of an infinitely narrow line."""
     highest: float
     """Largest ω₀ and γ in rad/ps: far beyond the Nyquist frequency."""
     codes: tuple[int, int, int]

@@ -2,8 +2,8 @@
 
 A damped oscillator convolved with the window is fitted to the bins around each line
 (`oscillator` for the expected spectrum, `models` for the line shapes, `whittle` for the
-likelihood), at the segment length that suits the line (`resolution`). Reported are ω₀/2π, the
-full width at half maximum γ/2π in THz, and the energy lifetime 1/γ. Standard errors are scaled
+likelihood), at the segment length that suits the line (`resolution`). Reported are ω₀, the full
+width at half maximum γ, and the energy lifetime 1/γ. Standard errors are scaled
 by √χ² where the reduced χ² significantly exceeds 1.
 
 A line is resolved if its width is not significantly below two resolutions nor below one, if it
@@ -35,7 +35,7 @@ _OSCILLATOR = LineShape()
 
 
 def fit_lines(
-    spectra_of_lengths: Sequence[BandSpectra], guess_thz: Floats, shape: LineShape = _OSCILLATOR
+    spectra_of_lengths: Sequence[BandSpectra], expected: Floats, shape: LineShape = _OSCILLATOR
 ) -> LineFits:
     """Fit one line to the spectrum of each set.
 
@@ -44,9 +44,9 @@ def fit_lines(
     spectra_of_lengths
         Spectra of the same sets for several segment lengths, in any order. The band of the
         shortest should be the whole axis, for lines are searched there first.
-    guess_thz
-        (g,) expected frequency. The line is searched between half and 1.5 times this frequency,
-        or everywhere if it is not positive.
+    expected
+        (g,) expected frequencies in rad/ps. A line is searched between half and 1.5 times this
+        frequency, or everywhere if it is not positive.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def fit_lines(
         raise DataError("no spectra to fit lines to", fix="give at least one segment length")
     candidates = [SegmentSpectra.of(spectra) for spectra in spectra_of_lengths]
     candidates.sort(key=lambda spectra: spectra.resolution, reverse=True)
-    chosen = choose_segment_length(candidates, guess_thz, shape)
+    chosen = choose_segment_length(candidates, expected, shape)
     return _line_fits(candidates, chosen, shape)
 
 
@@ -76,8 +76,8 @@ def _line_fits(
         return np.where(resolved, values, np.nan)
 
     known = frequency_known(candidates, chosen, sem, shape, verdicts)
-    theta, width = chosen.parameters, chosen.width_thz
-    lifetime = np.where(oscillates, 1.0 / (width * THZ), np.nan)
+    theta, width = chosen.parameters, chosen.width
+    lifetime = np.where(oscillates, 1.0 / width, np.nan)
     where = places(shape)
     area = np.exp(theta[:, AREA])
     extra: dict[str, Floats] = {}
@@ -87,15 +87,15 @@ def _line_fits(
     if where.baseline is not None:
         extra["baseline"] = shown(area * theta[:, where.baseline])
     if where.ratio is not None:
-        extra["partner_freq_thz"] = shown(theta[:, where.ratio + OMEGA] / THZ)
-        extra["partner_linewidth_thz"] = shown(np.exp(theta[:, where.ratio + GAMMA]) / THZ)
+        extra["partner_omega"] = shown(theta[:, where.ratio + OMEGA])
+        extra["partner_linewidth"] = shown(np.exp(theta[:, where.ratio + GAMMA]))
         extra["partner_kinetic"] = shown(area * np.exp(theta[:, where.ratio]))
     index = np.maximum(chosen.length_index, 0)
     return LineFits(
-        freq_thz=np.where(known, chosen.center_thz, np.nan),
-        freq_thz_sem=np.where(known, sem[:, OMEGA] / THZ, np.nan),
-        linewidth_thz=shown(width),
-        linewidth_thz_sem=shown(width * sem[:, GAMMA]),
+        omega=np.where(known, chosen.center, np.nan),
+        omega_sem=np.where(known, sem[:, OMEGA], np.nan),
+        linewidth=shown(width),
+        linewidth_sem=shown(width * sem[:, GAMMA]),
         lifetime_ps=lifetime,
         lifetime_ps_sem=lifetime * sem[:, GAMMA],
         kinetic=shown(area),
@@ -103,7 +103,7 @@ def _line_fits(
         verdicts=tuple(verdicts),
         advice=tuple(advice),
         segment_ps=np.array([one.band.duration_ps for one in candidates])[index],
-        resolution_thz=np.array([one.resolution for one in candidates])[index],
+        resolution=np.array([one.resolution for one in candidates])[index],
         **extra,
     )
 
@@ -131,8 +131,8 @@ class _Resolution:
 
         return _Resolution(
             resolution=each([spectra.resolution for spectra in candidates]),
-            segment_ps=each([1.0 / spectra.df for spectra in candidates]),
-            nyquist=each([spectra.nyquist_thz for spectra in candidates]),
+            segment_ps=each([spectra.band.duration_ps for spectra in candidates]),
+            nyquist=each([spectra.nyquist for spectra in candidates]),
         )
 
 
@@ -181,8 +181,8 @@ def judge_lines(
         (g, n) standard errors of the parameters.
     """
     lengths, known = _Resolution.of(candidates, chosen), _certain(chosen, sem)
-    relative, width = sem[:, GAMMA], chosen.width_thz
-    center = chosen.center_thz
+    relative, width = sem[:, GAMMA], chosen.width
+    center = chosen.center
     total, share = _shares(candidates, chosen, shape)
     finite = np.isfinite(chosen.parameters[:, :3]).all(axis=1) & np.isfinite(relative)
     narrow = (width < lengths.resolution) | (
@@ -254,13 +254,13 @@ def _advise(
             "as broad as the spectrum: use frames closer in time, if it is not overdamped"
         ),
         Verdict.OUTSIDE: (
-            f"the line is near {center:.3g} THz and about {width:.2g} THz wide, and extends"
-            " beyond the band kept around the expected frequency: use force constants of this"
-            " temperature, or a coarser --resolution-thz, whose band is wider"
+            f"the line is near {center / THZ:.3g} THz and about {width / THZ:.2g} THz wide, and"
+            " extends beyond the band kept around the expected frequency: use force constants"
+            " of this temperature, or a coarser --resolution-thz, whose band is wider"
         ),
         Verdict.OVERDAMPED: (
             "relaxes without oscillating, most slowly in"
-            f" {width / (THZ * center**2):.3g} ps (γ/ω₀²): frequency and width are those of"
+            f" {width / center**2:.3g} ps (γ/ω₀²): frequency and width are those of"
             " the damped oscillator"
         )
         if omega_known
@@ -276,9 +276,9 @@ def _longer_segments(width: float, resolution: float, segment_ps: float) -> str:
     # A width far below the resolution is uncertain: limit the advised length.
     wanted = segment_ps * max(floor / max(width, 1e-3 * resolution), 1.0)
     return (
-        f"narrower than {floor:.3g} THz, so it lives longer than"
-        f" {1.0 / (THZ * floor):.3g} ps; --resolution-thz"
-        f" {two_digits(resolution * segment_ps / wanted)} and a run of"
+        f"narrower than {floor / THZ:.3g} THz, so it lives longer than"
+        f" {1.0 / floor:.3g} ps; --resolution-thz"
+        f" {two_digits(resolution / THZ * segment_ps / wanted)} and a run of"
         f" {two_digits(2.0 * wanted)} ps"
         f" would resolve it (segments of {two_digits(wanted)} ps, now {segment_ps:.3g} ps)"
     )

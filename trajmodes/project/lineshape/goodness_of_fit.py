@@ -14,8 +14,7 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Floats
 from trajmodes.project.lineshape.models import GAMMA, OMEGA, Observed
-from trajmodes.project.spectra.segments import resolution_thz
-from trajmodes.units import THZ
+from trajmodes.project.spectra.segments import bin_spacing, resolution_of
 
 NEIGHBOURS = (1.0, 4.0 / 9.0, 1.0 / 36.0)
 """Correlation of a bin of a Hann-windowed periodogram with itself, its neighbour, and the
@@ -45,10 +44,10 @@ def largest_deviation(observed: Observed, theta: Floats, residual: Floats) -> Fl
     -------
     (g,) largest absolute mean of a region, in standard deviations.
     """
-    df = 1.0 / (observed.segment_frames * observed.interval_ps)
-    resolution = resolution_thz(observed.segment_frames, observed.interval_ps)
-    width = np.exp(theta[:, GAMMA]) / THZ + resolution
-    place = (observed.bins * df - theta[:, OMEGA, None] / THZ) / width[:, None]
+    spacing = bin_spacing(observed.segment_frames, observed.interval_ps)
+    resolution = resolution_of(observed.segment_frames, observed.interval_ps)
+    width = np.exp(theta[:, GAMMA]) + resolution
+    place = (observed.bins * spacing - theta[:, OMEGA, None]) / width[:, None]
     # Correlated neighbours increase the variance of means.
     correlated = 1.0 + 2.0 * sum(NEIGHBOURS[1:])
     largest = np.zeros(len(theta))

@@ -2,8 +2,8 @@
 
     S = e^a · [ M(ω₀, γ, a_F) + β + e^ρ M(ω₂, γ₂) ]
 
-M is the damped oscillator of area 1 convolved with the window (`oscillator`), with Fano
-interference if requested. The parameters are, in this order,
+S and M are densities in ω. M is the damped oscillator of area 1 convolved with the window
+(`oscillator`), with Fano interference if requested. The parameters are, in this order,
 
     ln area a, ω₀, ln γ  |  Fano asymmetry a_F  |  constant baseline β  |  ρ, ω₂, ln γ₂ of a
     second line

@@ -19,7 +19,7 @@ so the sum consists of geometric sums in y = e^{p Δt − iωΔt}, shifted by on
 
 Fano line. With κ = (ω² − ω₀²)/(γω₀) the oscillator's spectrum is multiplied by (1 + aκ)²:
 
-    S(ω) = K · 4γω²/((ω² − ω₀²)² + γ²ω²) · (1 + aκ)²,                    a = 1/q_F.
+    S(ω) = K · (2γ/π) ω²/((ω² − ω₀²)² + γ²ω²) · (1 + aκ)²,               a = 1/q_F.
 
 The asymmetry a = 0 gives the oscillator. For a > 0 the line is skewed to high frequencies, with
 a zero below it; a < 0 gives the mirror image. The continuum around the line is a² of the height
@@ -32,13 +32,13 @@ the velocity and of ω₀Q, both of area 1,
 
     S/K = c_V V + c_U U + c₀ + c₂ω²,
     c_V = 1 + 2a(ω₀/γ − γ/ω₀) − a²(2 − γ²/ω₀²),      c_U = a² − 2aω₀/γ,
-    c₀ = 8a/ω₀ − 4γa²/ω₀²,                           c₂ = 4a²/(γω₀²).
+    c₀ = (4a/ω₀ − 2γa²/ω₀²)/π,                       c₂ = 2a²/(πγω₀²).
 
 The Hann window leaves a constant unchanged and turns ω² into ω² + θ²/3 with θ one bin. The part
 of the oscillator beyond the Nyquist frequency is aliased; the interference, which is meaningful
 only around the line, must not be. The aliasing of (c_V − 1) V is therefore subtracted,
 
-    4γ(c_V − 1) Σ_{k≠0} (ω + kΩ)⁻²,                                      Ω = 2π/Δt.
+    (2γ/π)(c_V − 1) Σ_{k≠0} (ω + kΩ)⁻²,                                  Ω = 2π/Δt.
 
 U falls faster, and its aliasing is negligible.
 """
@@ -114,7 +114,7 @@ def expected_power(
 
     Returns
     -------
-    (g, w) spectrum in 1/THz, and (g, 2, w) its derivatives by ω₀ and ln γ.
+    (g, w) spectrum in ps/rad, and (g, 2, w) its derivatives by ω₀ and ln γ.
     """
     spectra = np.empty((len(bins), 3, bins.shape[1]))
     room = Room.of(bins.shape[1])
@@ -127,10 +127,10 @@ def expected_power(
 
 @kernel(error_model="numpy")
 def add_poles(omega: float, gamma: float, grid: Grid, room: Room, spectra_kw: Floats) -> None:
-    """Store the windowed and sampled c_V V + c_U U, per THz, and its derivatives.
+    """Store the windowed and sampled c_V V + c_U U, and its derivatives.
 
-    V and U are the spectra of the velocity and of ω₀Q, both of area 1: 4γω²/((ω² − ω₀²)² +
-    γ²ω²), and the same with ω₀² in place of ω² in the numerator.
+    V and U are the spectra of the velocity and of ω₀Q, both of area 1: (2γ/π) ω²/((ω² −
+    ω₀²)² + γ²ω²), and the same with ω₀² in place of ω² in the numerator.
 
     Parameters
     ----------
@@ -170,8 +170,8 @@ def _place_factors(
     split = 2j * root
     # C(t)/C(0) = (p₁ e^{p₁t} − p₂ e^{p₂t})/(p₁ − p₂); that of ω₀Q has the shares exchanged.
     velocity, displacement = pole / split, -other / split
-    # Two for the pooled ±f, two for the negative lags, Σ w² = 3L/8.
-    scale = 4.0 * grid.interval / (0.375 * grid.length)
+    # Two for the pooled ±ω, two for the negative lags, Σ w² = 3L/8; 1/2π for the density in ω.
+    scale = 2.0 / np.pi * grid.interval / (0.375 * grid.length)
     whole = weights[0, 0] * velocity + weights[0, 1] * displacement
     for k in range(4):
         share = weights[k, 0] * velocity + weights[k, 1] * displacement
@@ -187,7 +187,7 @@ def _place_factors(
         growth = scale * grid.interval * whole * moved
         factors[k, 0], factors[k, 1] = scale * share.real, scale * share.imag
         factors[k, 2], factors[k, 3] = growth.real, growth.imag
-        factors[k, 4] = 2.0 * grid.interval * share.real
+        factors[k, 4] = grid.interval / np.pi * share.real
     return pole
 
 
@@ -241,7 +241,7 @@ def expected_fano(
 
     Returns
     -------
-    (g, w) spectrum in 1/THz, and (g, 3, w) its derivatives by ω₀, ln γ and a.
+    (g, w) spectrum in ps/rad, and (g, 3, w) its derivatives by ω₀, ln γ and a.
     """
     spectra = np.empty((len(bins), 4, bins.shape[1]))
     room = Room.of(bins.shape[1])
@@ -283,27 +283,28 @@ def _add_continuum(grid: Grid, weights: Floats, spectra_kw: Floats) -> None:
 
 @inner_kernel(error_model="numpy", inline="always")
 def _place_weights(omega: float, gamma: float, a: float, weights: Floats) -> None:
-    """Store c_V, c_U, c₀, c₂, 4γ(1 − c_V), and their derivatives by ω₀, ln γ, a, as (k, 5)."""
+    """Store c_V, c_U, c₀, c₂, (2γ/π)(1 − c_V), and derivatives by ω₀, ln γ, a, as (k, 5)."""
     ratio, square = gamma / omega, a**2
-    curved = 4.0 * square / (gamma * omega**2)
+    curved = 2.0 / np.pi * square / (gamma * omega**2)
+    high = 4.0 / np.pi / omega
     weights[0, 0] = 1.0 + 2.0 * a * (1.0 / ratio - ratio) - square * (2.0 - ratio**2)
     weights[0, 1] = square - 2.0 * a / ratio
-    weights[0, 2] = (8.0 * a - 4.0 * square * ratio) / omega
+    weights[0, 2] = high * (a - 0.5 * square * ratio)
     weights[0, 3] = curved
     weights[1, 0] = 2.0 * a * (1.0 / ratio + ratio) / omega
     weights[1, 0] -= 2.0 * square * ratio**2 / omega
     weights[1, 1] = -2.0 * a / gamma
-    weights[1, 2] = (8.0 * square * ratio - 8.0 * a) / omega**2
+    weights[1, 2] = high * (square * ratio - a) / omega
     weights[1, 3] = -2.0 * curved / omega
     weights[2, 0] = 2.0 * square * ratio**2 - 2.0 * a * (1.0 / ratio + ratio)
     weights[2, 1] = 2.0 * a / ratio
-    weights[2, 2] = -4.0 * square * ratio / omega
+    weights[2, 2] = -0.5 * high * square * ratio
     weights[2, 3] = -curved
     weights[3, 0] = 2.0 * (1.0 / ratio - ratio) - 2.0 * a * (2.0 - ratio**2)
     weights[3, 1] = 2.0 * a - 2.0 / ratio
-    weights[3, 2] = (8.0 - 8.0 * a * ratio) / omega
-    weights[3, 3] = 8.0 * a / (gamma * omega**2)
+    weights[3, 2] = high * (1.0 - a * ratio)
+    weights[3, 3] = high * a / (gamma * omega)
     for k in range(4):
-        weights[k, 4] = -4.0 * gamma * weights[k, 0]
-    weights[0, 4] += 4.0 * gamma
+        weights[k, 4] = -2.0 / np.pi * gamma * weights[k, 0]
+    weights[0, 4] += 2.0 / np.pi * gamma
     weights[2, 4] += weights[0, 4]

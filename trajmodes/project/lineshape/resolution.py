@@ -28,7 +28,6 @@ from trajmodes.project.lineshape.segment_spectra import (
 )
 from trajmodes.project.lineshape.two_lines import fit_two
 from trajmodes.project.lineshape.whittle import Lines
-from trajmodes.units import THZ
 
 _RANGES = (4.0, 2.0, 1.0)
 """Half-ranges of the fit in widths (width of the line plus the resolution). Wings farther out
@@ -86,18 +85,18 @@ class ChosenFits:
         return self.converged & self.covered & ~self.narrow & ~self.rejected
 
     @property
-    def width_thz(self) -> Floats:
-        """Full width at half maximum (g,)."""
-        return np.exp(self.parameters[:, GAMMA]) / THZ
+    def width(self) -> Floats:
+        """Full width at half maximum γ (g,)."""
+        return np.exp(self.parameters[:, GAMMA])
 
     @property
-    def center_thz(self) -> Floats:
-        """ω₀/2π (g,)."""
-        return self.parameters[:, OMEGA] / THZ
+    def center(self) -> Floats:
+        """ω₀ (g,)."""
+        return self.parameters[:, OMEGA]
 
 
 def choose_segment_length(
-    candidates: list[SegmentSpectra], guess_thz: Floats, shape: LineShape
+    candidates: list[SegmentSpectra], expected: Floats, shape: LineShape
 ) -> ChosenFits:
     """Fit every set at the segment length that suits its line.
 
@@ -105,22 +104,22 @@ def choose_segment_length(
     ----------
     candidates
         Spectra of segments of increasing length.
-    guess_thz
-        (g,) expected frequency.
+    expected
+        (g,) expected frequencies in rad/ps.
     shape
         Line shape to fit.
     """
-    chosen = _empty_fits(len(guess_thz), places(shape).count)
-    theta = np.full((len(guess_thz), 3), np.nan)
+    chosen = _empty_fits(len(expected), places(shape).count)
+    theta = np.full((len(expected), 3), np.nan)
     position = theta.copy()
     pending = np.ones(len(theta), dtype=bool)
     every = np.arange(len(theta))
     for k, spectra in enumerate(candidates):
         looked = np.isnan(theta) & spectra.useful(every)[:, None]
-        look = initial_guess(spectra, guess_thz)
+        look = initial_guess(spectra, expected)
         position = np.where(looked, look, position)
         theta = np.where(looked, position, theta)
-        center = theta[:, OMEGA] / THZ
+        center = theta[:, OMEGA]
         near = spectra.covers(every, center, np.zeros_like(center))
         chosen.missed[pending & ~near] = True
         rows = np.flatnonzero(pending & (near | looked[:, 0]))
@@ -150,7 +149,7 @@ def _fit(
 ) -> Lines:
     """Fit one oscillator first, whose range follows the line; then the full line shape."""
     # A line that looked like a spike at coarse resolution may still have a width.
-    least = np.log(0.5 * spectra.resolution * THZ)
+    least = np.log(0.5 * spectra.resolution)
     start, look = (theta.copy() for theta in starts)
     for theta in (start, look):
         theta[:, GAMMA] = np.maximum(theta[:, GAMMA], least)
@@ -256,12 +255,11 @@ def _assess(spectra: SegmentSpectra, rows: Ints, lines: Lines, shape: LineShape)
     whole, partly = lines.converged.copy(), lines.converged.copy()
     wide, narrow = np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
     for first in places(shape).lines:
-        omega = lines.parameters[:, first + OMEGA]
-        gamma = np.exp(lines.parameters[:, first + GAMMA])
-        center, width = omega / THZ, gamma / THZ
-        lower = (np.sqrt(omega**2 + 0.25 * gamma**2) - 0.5 * gamma) / THZ
+        center = lines.parameters[:, first + OMEGA]
+        width = np.exp(lines.parameters[:, first + GAMMA])
+        lower = np.sqrt(center**2 + 0.25 * width**2) - 0.5 * width
         # A second line that is not needed is nan and imposes no condition.
-        free = np.isnan(omega)
+        free = np.isnan(center)
         reach = width + spectra.resolution
         whole &= free | spectra.covers(rows, center, reach)
         partly &= free | spectra.covers(rows, center, 0.5 * reach)

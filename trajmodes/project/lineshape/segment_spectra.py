@@ -8,8 +8,7 @@ from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data.spectra import BandSpectra
 from trajmodes.project.lineshape.models import GAMMA, OMEGA, LineShape, Observed
 from trajmodes.project.lineshape.whittle import MOST_STEPS, Lines, fit_whittle
-from trajmodes.project.spectra.segments import resolution_thz
-from trajmodes.units import THZ
+from trajmodes.project.spectra.segments import bin_spacing, resolution_of
 
 _FEWEST_BINS = 5
 _BATCH_BINS = 50_000
@@ -27,10 +26,10 @@ class SegmentSpectra:
     highest: Ints
     """(g,) last bin, below the Nyquist frequency for the same reason. Smaller than `lowest` if
     there is no bin."""
-    df: float
-    """Spacing of the bins in THz."""
+    spacing: float
+    """Distance of two bins in rad/ps."""
     resolution: float
-    """Full width at half maximum, in THz, of an infinitely narrow line."""
+    """Full width at half maximum, in rad/ps, of an infinitely narrow line."""
 
     @staticmethod
     def of(spectra: BandSpectra) -> "SegmentSpectra":
@@ -45,40 +44,40 @@ class SegmentSpectra:
             spectra,
             lowest=np.maximum(first, 1),
             highest=np.minimum(last, (length - 1) // 2),
-            df=1.0 / (length * spectra.interval_ps),
-            resolution=resolution_thz(length, spectra.interval_ps),
+            spacing=bin_spacing(length, spectra.interval_ps),
+            resolution=resolution_of(length, spectra.interval_ps),
         )
 
     @property
-    def nyquist_thz(self) -> float:
-        """Nyquist frequency in THz."""
-        return 0.5 / self.band.interval_ps
+    def nyquist(self) -> float:
+        """Nyquist frequency in rad/ps."""
+        return np.pi / self.band.interval_ps
 
     def total(self) -> Floats:
         """Return the power in the band of each set (g,) in eV."""
         total: Floats = np.nansum(self.band.power, axis=1)
-        return total * self.df
+        return total * self.spacing
 
     def breadth(self) -> Floats:
-        """Return the breadth of the band of each set (g,) in THz."""
+        """Return the breadth of the band of each set (g,) in rad/ps."""
         count: Floats = np.isfinite(self.band.power).sum(axis=1).astype(float)
-        return count * self.df
+        return count * self.spacing
 
     def useful(self, rows: Ints) -> Bools:
         """Whether the bands of some sets have enough bins."""
         enough: Bools = self.highest[rows] - self.lowest[rows] >= _FEWEST_BINS - 1
         return enough
 
-    def covers(self, rows: Ints, center_thz: Floats, reach_thz: Floats) -> Bools:
+    def covers(self, rows: Ints, center: Floats, reach: Floats) -> Bools:
         """Whether the bands of some sets extend this far on both sides of a frequency.
 
         A band that ends at zero or at the Nyquist frequency counts as unlimited on that side.
         """
         low, high = self.lowest[rows], self.highest[rows]
-        below = (low <= 1) | (center_thz - reach_thz >= low * self.df)
+        below = (low <= 1) | (center - reach >= low * self.spacing)
         last = (self.band.segment_frames - 1) // 2
-        above = (high >= last) | (center_thz + reach_thz <= high * self.df)
-        inside = (center_thz > 0.0) & (center_thz < self.nyquist_thz)
+        above = (high >= last) | (center + reach <= high * self.spacing)
+        inside = (center > 0.0) & (center < self.nyquist)
         covered: Bools = self.useful(rows) & below & above & inside
         return covered
 
@@ -100,27 +99,27 @@ class SegmentSpectra:
         )
 
 
-def initial_guess(spectra: SegmentSpectra, guess_thz: Floats) -> Floats:
+def initial_guess(spectra: SegmentSpectra, omega: Floats) -> Floats:
     """First guess (g, 3) from the quartiles of the power, which wings and noise hardly move.
 
     The line is searched near its expected frequency, or everywhere if that is not positive.
     """
-    freq = spectra.band.freq_thz
-    guess = np.where(np.isfinite(guess_thz) & (guess_thz > 0.0), guess_thz, np.nan)[:, None]
-    near = (np.isnan(guess) | (np.abs(freq / guess - 1.0) < _NEAR)) & (freq > 0.0)
+    bins = spectra.band.omega
+    guess = np.where(np.isfinite(omega) & (omega > 0.0), omega, np.nan)[:, None]
+    near = (np.isnan(guess) | (np.abs(bins / guess - 1.0) < _NEAR)) & (bins > 0.0)
     # On a coarse grid no bin may be that close.
-    near |= np.abs(freq - guess) <= spectra.resolution
+    near |= np.abs(bins - guess) <= spectra.resolution
     finite = np.isfinite(spectra.band.power)
     power = np.where(near & finite, spectra.band.power, 0.0)
     power = np.where((power.sum(axis=1) > 0.0)[:, None], power, near & finite)
     power = np.where((power.sum(axis=1) > 0.0)[:, None], power, 1.0)
     cumulated = np.cumsum(power, axis=1)
     share = cumulated / cumulated[:, -1:]
-    rows = np.arange(len(freq))
-    low, center, high = (freq[rows, (share < level).sum(axis=1)] for level in (0.25, 0.5, 0.75))
+    rows = np.arange(len(bins))
+    low, center, high = (bins[rows, (share < level).sum(axis=1)] for level in (0.25, 0.5, 0.75))
     width = np.maximum(high - low, 0.5 * spectra.resolution)
-    area = cumulated[:, -1] * spectra.df
-    start = [np.log(area), np.maximum(center, 0.5 * spectra.df) * THZ, np.log(width * THZ)]
+    area = cumulated[:, -1] * spectra.spacing
+    start = [np.log(area), np.maximum(center, 0.5 * spectra.spacing), np.log(width)]
     return np.stack(start, axis=1)
 
 
@@ -175,9 +174,9 @@ def range_around(
 ) -> tuple[Ints, Ints]:
     """First and last bin (i,) of the range around each line; see `fit_around`."""
     low, high = spectra.lowest[rows], spectra.highest[rows]
-    width = np.exp(theta[:, GAMMA]) / THZ + spectra.resolution
-    reach = widths * width / spectra.df
-    middle = np.clip(theta[:, OMEGA] / THZ / spectra.df, low, high)
+    width = np.exp(theta[:, GAMMA]) + spectra.resolution
+    reach = widths * width / spectra.spacing
+    middle = np.clip(theta[:, OMEGA] / spectra.spacing, low, high)
     first = np.clip(np.floor(middle - reach), low, high - _FEWEST_BINS + 1).astype(int)
     last = np.clip(np.ceil(middle + reach), first + _FEWEST_BINS - 1, high).astype(int)
     return first, last

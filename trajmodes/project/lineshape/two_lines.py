@@ -29,7 +29,6 @@ from trajmodes.project.lineshape.segment_spectra import (
     range_around,
 )
 from trajmodes.project.lineshape.whittle import Lines
-from trajmodes.units import THZ
 
 _BINS_PER_DATUM = 1.0 + 2.0 * sum(NEIGHBOURS[1:])
 """Number of bins that carry as much information as one independent bin."""
@@ -132,7 +131,7 @@ def _starts(
         start = extended(one, shape)
         start[:, second + AREA] = np.log(area)
         start[:, second + OMEGA] = excess
-        start[:, second + GAMMA] = np.log(part * width + spectra.resolution * THZ)
+        start[:, second + GAMMA] = np.log(part * width + spectra.resolution)
         starts.append(start)
     return starts
 
@@ -148,7 +147,7 @@ def _largest_excess(
     summed = np.pad(summed, ((0, 0), (1, 0)))
     span = max(3, min(observed.bins.shape[1] // 10, observed.bins.shape[1] - 1))
     middle = np.argmax(summed[:, span:] - summed[:, :-span], axis=1) + span // 2
-    freq: Floats = observed.bins[np.arange(len(rows)), middle] * spectra.df * THZ
+    freq: Floats = observed.bins[np.arange(len(rows)), middle] * spectra.spacing
     return freq
 
 

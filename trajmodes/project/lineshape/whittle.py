@@ -19,8 +19,7 @@ from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.project.lineshape.fisher_scoring import Limits, Work, maximise_all
 from trajmodes.project.lineshape.goodness_of_fit import NEIGHBOURS, largest_deviation
 from trajmodes.project.lineshape.models import LineShape, Observed, model_of, places
-from trajmodes.project.spectra.segments import resolution_thz
-from trajmodes.units import THZ
+from trajmodes.project.spectra.segments import resolution_of
 
 _FAR_BEYOND = 4.0
 """Largest ω₀ and γ, in Nyquist frequencies."""
@@ -78,8 +77,8 @@ def fit_whittle(
         When to give up.
     """
     where = places(shape)
-    resolution = resolution_thz(observed.segment_frames, observed.interval_ps) * THZ
-    highest = _FAR_BEYOND * 0.5 / observed.interval_ps * THZ
+    resolution = resolution_of(observed.segment_frames, observed.interval_ps)
+    highest = _FAR_BEYOND * np.pi / observed.interval_ps
     limits = Limits(resolution, highest, where.codes)
     theta = np.array(start, dtype=float, order="C")
     converged = np.zeros(len(theta), dtype=bool)

@@ -11,18 +11,19 @@ segment itself; the sums run over t = m … T − 1 at order m. Levinson's step 
 the next order (J. P. Burg, thesis, Stanford 1975; N. Andersen, Geophysics 39, 69 (1974)). All
 |k| < 1: the process is stable, and its variance r_0 is that of the segment for any order:
 
-    S(f) = Δt ⟨|Q̇|²⟩ Π(1 − k²) / |Σ_j a_j e^{−iωjΔt}|²,   ∫₀^{1/2Δt} S df = ½⟨|Q̇|²⟩  exactly.
+    S(ω) = (Δt/2π) ⟨|Q̇|²⟩ Π(1 − k²) / |Σ_j a_j e^{−iωjΔt}|²,   ∫₀^{π/Δt} S dω = ½⟨|Q̇|²⟩.
 
-Its peaks may be much narrower than the spacing of a grid, and samples of S would then not give
-their weight. S is therefore computed from the covariances r_m = −Σ_{j>0} a_j r_{m−j} up to one
-period of the grid, tapered by Parzen's window. The result is S convolved with a non-negative
-kernel about two bins wide, and its sum over the bins is exact on every grid.
+The integral is exact. The peaks may be much narrower than the spacing of a grid, and samples of
+S would then not give their weight. S is therefore computed from the covariances r_m =
+−Σ_{j>0} a_j r_{m−j} up to one period of the grid, tapered by Parzen's window. The result is S
+convolved with a non-negative kernel about two bins wide, and its sum over the bins is exact on
+every grid.
 
 The members of a set have one spectrum and hence one k: their sums are pooled before the
-division. In equilibrium +f and −f, the two directions of travel, also have the same spectrum.
+division. In equilibrium +ω and −ω, the two directions of travel, also have the same spectrum.
 Pooling a series with its conjugate leaves the real part of the sums, which is the same as
 treating real and imaginary parts as two members. Pooling before the recursion doubles the data
-for each coefficient, and no line can split between +f and −f.
+for each coefficient, and no line can split between +ω and −ω.
 
 Use these spectra where runs are short and lines sharp: they are not limited by the resolution
 of a window. They are for inspection only. They have no error bars, peaks shift and split if the
@@ -59,13 +60,13 @@ def burg_power(
         Number of coefficients; a line takes two, its surroundings many more. Orders above a
         third of the segment are of little use.
     n_freq
-        Number of frequencies k/(2(n_freq − 1)Δt), from zero to Nyquist.
+        Number of frequencies πk/((n_freq − 1)Δt), from zero to Nyquist.
     weights
         (m,) weight of each member; all equal if None.
 
     Returns
     -------
-    (w,) one-sided spectrum in eV/THz, as in `PowerSpectra`: Σ S df is the mean of ½|Q̇|² over
+    (w,) one-sided spectrum in eV ps/rad, as in `PowerSpectra`: Σ S Δω is the mean of ½|Q̇|² over
     the segment.
 
     Raises
@@ -77,8 +78,8 @@ def burg_power(
     length = 2 * (n_freq - 1)
     tapered = process.extended(length) * _parzen(length)
     tapered[1:] *= 2.0
-    # Factors 2 for ±f and ½ for ½|Q̇|²; zero and Nyquist are their own mirror images.
-    power: Floats = interval_ps * np.maximum(np.fft.rfft(tapered).real, 0.0)
+    # Factors 2 for ±ω and ½ for ½|Q̇|²; zero and Nyquist are their own mirror images.
+    power: Floats = interval_ps / (2.0 * np.pi) * np.maximum(np.fft.rfft(tapered).real, 0.0)
     power[[0, -1]] *= 0.5
     return power
 

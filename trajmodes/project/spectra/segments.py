@@ -40,9 +40,26 @@ def hann(segment_frames: int) -> Floats:
     return window
 
 
-def resolution_thz(segment_frames: int, interval_ps: float) -> float:
-    """Full width at half maximum, in THz, of an infinitely narrow line in a segment."""
-    return 2.0 * _HALF_WIDTH_BINS / (segment_frames * interval_ps)
+def resolution_of(segment_frames: int, interval_ps: float) -> float:
+    """Full width at half maximum, in rad/ps, of an infinitely narrow line in a segment."""
+    return 2.0 * _HALF_WIDTH_BINS * bin_spacing(segment_frames, interval_ps)
+
+
+def bin_spacing(segment_frames: int, interval_ps: float) -> float:
+    """Distance of two frequency bins of a segment, in rad/ps."""
+    return 2.0 * np.pi / (segment_frames * interval_ps)
+
+
+def power_scale(length: int, step_ps: float) -> float:
+    """Factor from |Σ_t w_t Q̇_t e^{−iωt}|², both ±ω added, to the spectrum S(ω) of ½|Q̇|².
+
+    Parameters
+    ----------
+    length
+        Samples in a segment, ``step_ps`` apart.
+    """
+    # Division by Σ w² = 3L/8 normalises the window.
+    return 0.5 * step_ps / (2.0 * np.pi * (3.0 / 8.0) * length)
 
 
 def effective_segments(counts: list[int]) -> float:

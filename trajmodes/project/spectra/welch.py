@@ -6,7 +6,7 @@ direction. Frames of open segments are kept in `pending` until they are complete
 depends on where blocks end, and memory is one segment for a run of any length.
 
 No mean is subtracted: drift has been removed, and the mean velocity of a bound atom is zero.
-Power at f = 0 belongs to the lines, and the sum rule ∫S df = ⟨K⟩ holds in expectation.
+Power at ω = 0 belongs to the lines, and the sum rule ∫S dω = ⟨K⟩ holds in expectation.
 
 The velocity of site s along x at wave vector q is Σ_m e_m(s x) Q̇_qm/√M_s. By Parseval's
 theorem the sum of its power over all q is that of all atoms on the site: the density of states
@@ -31,9 +31,11 @@ from trajmodes.project.spectra.segments import (
     Part,
     Segments,
     Series,
+    bin_spacing,
     effective_segments,
     hann,
     joined,
+    power_scale,
     waiting,
 )
 from trajmodes.symmetry.stars import set_members
@@ -45,7 +47,7 @@ _FINER = 8
 
 @dataclass(frozen=True, slots=True)
 class SegmentPower:
-    """|Σ_t w_t Q̇_t e^{−iωt}|², both ±f added, summed over segments."""
+    """|Σ_t w_t Q̇_t e^{−iωt}|², both ±ω added, summed over segments."""
 
     modes: Floats
     """(g, w), unit: eV. Mean over the members of each set."""
@@ -64,7 +66,7 @@ class SegmentPower:
 def segment_power(modes: Modes, parts: list[Complexes], points: Ints) -> SegmentPower:
     """Compute the power of one windowed segment.
 
-    The ±f of a complex series are the two directions of travel, two independent measurements;
+    The ±ω of a complex series are the two directions of travel, two independent measurements;
     at q = −q they are the same.
 
     Parameters
@@ -110,7 +112,7 @@ def segment_power(modes: Modes, parts: list[Complexes], points: Ints) -> Segment
 def segment_maximum_entropy(
     modes: Modes, parts: list[Complexes], poles: int, interval_ps: float
 ) -> Floats:
-    """Maximum-entropy spectrum (g, v) in eV/THz of one segment, with bins an eighth as wide.
+    """Maximum-entropy spectrum (g, v) in eV ps/rad of one segment, with bins an eighth as wide.
 
     Parameters
     ----------
@@ -138,7 +140,7 @@ def _square(waves: Complexes) -> Floats:
 
 
 def _one_sided(power: Floats) -> Floats:
-    """Add ±f, (…, w); zero and the Nyquist frequency have no mirror image."""
+    """Add ±ω, (…, w); zero and the Nyquist frequency have no mirror image."""
     half = power.shape[-1] // 2
     folded: Floats = power[..., : half + 1].copy()
     folded[..., 1:half] += power[..., :half:-1]
@@ -154,18 +156,17 @@ _HEADROOM = 2.0
 wings and overtones extend beyond the harmonic bands, and power above Nyquist is aliased."""
 
 
-def default_stride(interval_ps: float, highest_thz: float) -> int:
+def default_stride(interval_ps: float, highest: float) -> int:
     """Choose the stride at which spectra reach twice the highest frequency.
 
     Parameters
     ----------
-    highest_thz
-        Highest harmonic frequency; the stride is 1 if it is not positive.
+    highest
+        Highest harmonic frequency in rad/ps; the stride is 1 if it is not positive.
     """
-    nyquist_thz = 0.5 / interval_ps
-    if highest_thz <= 0.0:
+    if highest <= 0.0:
         return 1
-    return max(1, int(nyquist_thz / (_HEADROOM * highest_thz)))
+    return max(1, int(np.pi / interval_ps / (_HEADROOM * highest)))
 
 
 def default_segment(n_frames: int, interval_ps: float, n_series: int) -> int:
@@ -201,7 +202,7 @@ class WelchSums:
     power: SegmentPower | None
     """Sum over the complete segments; None if there is none."""
     entropy: Floats | None
-    """(g, v), unit: eV/THz. Sum of their maximum-entropy spectra; None if not requested."""
+    """(g, v), unit: eV ps/rad. Sum of their maximum-entropy spectra; None if not requested."""
     pending: tuple[Series, ...]
     """(q, m, t) Q̇ in √(eV) of the frames of open segments, in time order."""
 
@@ -212,8 +213,8 @@ class Spectra(NamedTuple):
     modes: PowerSpectra
     density: VibrationalDensity
     points: Floats
-    """(k, s, 3, w), unit: eV/THz. Spectra of sites and directions at selected q points; their
-    sum is that of the spectra of all branches there."""
+    """(k, s, 3, w), unit: eV ps/rad. Spectra of sites and directions at selected q points;
+    their sum is that of the spectra of all branches there."""
     entropy: MaximumEntropySpectra | None
 
 
@@ -301,7 +302,7 @@ class WelchReduction:
         return self._finish_segments((earlier, later), part, earlier.pending + later.pending)
 
     def finalize(self, state: WelchSums) -> Spectra:
-        """Return the spectra, normalised so that ∫₀^∞ S df is the kinetic energy of a mode.
+        """Return the spectra, normalised so that ∫₀^∞ S dω is the kinetic energy of a mode.
 
         Raises
         ------
@@ -314,23 +315,22 @@ class WelchReduction:
             raise DataError(f"spectra: only frames {start} to {stop} were read")
         counts = self.segments.counts
         interval_ps = self.interval_ps
-        # Factor ½ for ½|Q̇|²; division by Σ w² normalises the window.
-        scale = 0.5 * interval_ps / ((3.0 / 8.0) * length * sum(counts))
-        freq_thz = np.arange(length // 2 + 1) / (length * interval_ps)
+        scale = power_scale(length, interval_ps) / sum(counts)
+        omega = np.arange(length // 2 + 1.0) * bin_spacing(length, interval_ps)
         members = set_members(self.projector.modes).astype(float)
         modes = PowerSpectra(
-            freq_thz=freq_thz,
+            omega=omega,
             power=scale * state.power.modes,
             averages=effective_segments(counts) * members,
             segment_frames=length,
             interval_ps=interval_ps,
         )
-        density = VibrationalDensity(freq_thz, scale * state.power.sites)
+        density = VibrationalDensity(omega, scale * state.power.sites)
         entropy = None
         if state.entropy is not None and self.poles is not None:
-            fine_thz = np.linspace(0.0, freq_thz[-1], state.entropy.shape[1])
+            finer = np.linspace(0.0, omega[-1], state.entropy.shape[1])
             mean = state.entropy / sum(counts)
-            entropy = MaximumEntropySpectra(fine_thz, mean, self.poles)
+            entropy = MaximumEntropySpectra(finer, mean, self.poles)
         return Spectra(modes, density, scale * state.power.points, entropy)
 
     def _finish_segments(

@@ -30,18 +30,22 @@ from trajmodes.project.spectra.segments import (
     Part,
     Segments,
     Series,
+    bin_spacing,
     effective_segments,
     hann,
     joined,
+    power_scale,
     waiting,
 )
 from trajmodes.symmetry.stars import set_members, set_omega
+from trajmodes.units import THZ
 
 _PENDING_BYTES = 24 << 20
 _HALF_BAND = 0.05
 """Half-width of the band, in units of the highest harmonic frequency. Effective force constants
 predict a line within one or two per cent; broader lines do not need long segments."""
-_NARROWEST_THZ = 0.3
+_NARROWEST = 0.3 * THZ
+"""Least half-width of the band."""
 _FEWEST_OUTPUTS = 32
 _SMALLEST_DECIMATION = 4
 # The band is a quarter of the output rate on both sides; aliases onto it come from beyond three
@@ -70,7 +74,7 @@ def _taps(decimation: int) -> int:
 
 
 def default_bands(
-    n_frames: int, interval_ps: float, n_series: int, highest_thz: float, known_frames: int
+    n_frames: int, interval_ps: float, n_series: int, highest: float, known_frames: int
 ) -> BandPlan | None:
     """Choose the longest segments that run and memory (24 MiB) allow, and their halves.
 
@@ -82,6 +86,8 @@ def default_bands(
         Time between the frames used.
     n_series
         Number of complex amplitudes, `Projector.n_series`.
+    highest
+        Highest harmonic frequency in rad/ps.
     known_frames
         Frames used in the segments of the whole axis; shorter segments are not needed.
 
@@ -89,8 +95,8 @@ def default_bands(
     -------
     The plan; None if no band gives longer segments than the whole axis does.
     """
-    band_thz = max(_HALF_BAND * highest_thz, _NARROWEST_THZ)
-    decimation = int(0.25 / (band_thz * interval_ps))
+    half_band = max(_HALF_BAND * highest, _NARROWEST)
+    decimation = int(0.25 * 2.0 * np.pi / (half_band * interval_ps))
     if decimation < _SMALLEST_DECIMATION:
         return None
     # Both directions of travel.
@@ -208,7 +214,7 @@ class ZoomReduction:
         return self._finish_segments((earlier.part, later.part), both)
 
     def finalize(self, state: ZoomSums) -> tuple[BandSpectra, ...]:
-        """Return the spectra of each length, one-sided, both ±f pooled.
+        """Return the spectra of each length, one-sided, both ±ω pooled.
 
         Raises
         ------
@@ -225,8 +231,7 @@ class ZoomReduction:
             raise DataError("spectra: a part of the run was not read")
         counts = self._segments(length).counts
         step_ps = self.plan.decimation * self.interval_ps
-        # As for the whole axis: ½ for ½|Q̇|², and Σ w² = 3/8 of the length.
-        scale = 0.5 * step_ps / ((3.0 / 8.0) * length * sum(counts))
+        scale = power_scale(length, step_ps) / sum(counts)
         first = self._centers() * (length // self.plan.outputs[-1]) - length // 4
         power_gw = scale * power / power_response(self.plan, length)
         bins = first[:, None] + np.arange(power_gw.shape[1])
@@ -249,8 +254,9 @@ class ZoomReduction:
     def _centers(self) -> Ints:
         """Centre (g,) of the band of each set, in bins of the shortest segments."""
         omega_g = np.abs(set_omega(self.projector.modes))
-        step_ps = self.plan.outputs[-1] * self.plan.decimation * self.interval_ps
-        centers: Ints = np.rint(omega_g / (2.0 * np.pi) * step_ps).astype(np.int64)
+        frames = self.plan.outputs[-1] * self.plan.decimation
+        spacing = bin_spacing(frames, self.interval_ps)
+        centers: Ints = np.rint(omega_g / spacing).astype(np.int64)
         return centers
 
     def _places(self) -> Ints:
