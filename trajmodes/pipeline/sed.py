@@ -33,7 +33,7 @@ from trajmodes.pipeline.projection import plan_spectra
 from trajmodes.project.differences import spectrum_factor
 from trajmodes.project.projector import Projector, cartesian_modes
 from trajmodes.project.spectra.welch import Spectra, WelchReduction
-from trajmodes.report.summary import render_spectral_energy, text_of
+from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import MAP_FILES, write_results
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder, require_replaceable
@@ -103,7 +103,7 @@ def spectral_energy(
 
 def show_sed(sed: SpectralEnergy, files: dict[str, str]) -> str:
     """Summary of the map, and the files that hold it (path → description)."""
-    return text_of(render_spectral_energy(sed, files))
+    return text_of(render(sed, files=files))
 
 
 def _map(

@@ -85,42 +85,19 @@ class Movie:
         freeze(self, sizes, float, displacements="t a 3", velocities="t a 3", times_ps="t")
 
 
-def wave_of(modes: Modes, row: int, branch: int, *, opposite: bool = False) -> Wave:
-    """Take one mode from a list.
-
-    Parameters
-    ----------
-    modes
-        The modes.
-    row, branch
-        Indices of q and branch, counted from 0.
-    opposite
-        Take the mode at −q instead, which has the complex conjugate vector.
-    """
-    vector = modes.vectors[row, branch]
-    return Wave(
-        modes.crystal,
-        -modes.qpoints[row] if opposite else modes.qpoints[row],
-        branch + 1,
-        float(modes.omega[row, branch]),
-        vector.conj() if opposite else vector,
-    )
+def wave_of(modes: Modes, row: int, branch: int) -> Wave:
+    """Take one mode from a list, by the indices of its q and branch."""
+    omega, vector = float(modes.omega[row, branch]), modes.vectors[row, branch]
+    return Wave(modes.crystal, modes.qpoints[row], branch + 1, omega, vector)
 
 
 def smallest_commensurate(crystal: Crystal, qpoint: npt.ArrayLike) -> Supercell:
     """Find the smallest supercell commensurate with q, in the most compact shape.
 
-    Parameters
-    ----------
-    crystal
-        The crystal.
-    qpoint
-        (3,) reduced coordinates, fractions with denominators below a hundred.
-
     Raises
     ------
     UsageError
-        If q is not such a fraction.
+        If the reduced coordinates are not fractions with denominators below a hundred.
     """
     q_x = np.asarray(qpoint, dtype=float)
     parts = [Fraction(float(x)).limit_denominator(_LARGEST_DENOMINATOR) for x in q_x]
@@ -164,12 +141,8 @@ def make_movie(
 
     Parameters
     ----------
-    wave
-        The mode.
     matrix
         (3, 3) supercell; None for the smallest commensurate one.
-    n_frames
-        Number of frames.
     amplitude
         Largest displacement of an atom in Å: 0.3 unless a temperature is given.
     temperature
@@ -200,10 +173,8 @@ def make_movie(
         factor = (amplitude or 0.3) / _largest_displacement(shape_ax)
         size = f"largest displacement {amplitude or 0.3:g} Angstrom"
     else:
-        factor, size = (
-            _thermal_factor(wave, supercell, temperature),
-            f"thermal at {temperature:g} K",
-        )
+        factor = _thermal_factor(wave, supercell, temperature)
+        size = f"thermal at {temperature:g} K"
     turn_t = np.exp(-2j * np.pi * np.arange(n_frames) / n_frames)
     waves_tax = factor * turn_t[:, None, None] * shape_ax
     if not wave.has_period:
@@ -273,7 +244,13 @@ def write_movie(movie: Movie, path: Path) -> Path:
     ideal = (reduced - np.floor(reduced + 1e-9)) @ supercell.cell
     columns = "species:S:1:pos:R:3" + ("" if movie.velocities is None else ":vel:R:3")
     lattice = " ".join(f"{x:.10f}" for x in supercell.cell.ravel())
-    head = f'Lattice="{lattice}" Properties={columns} pbc="T T T" {_description(movie)}'
+    wave, qpoint = movie.wave, " ".join(f"{x:.8g}" for x in movie.wave.qpoint)
+    unit = "" if movie.velocities is None else ' velocity_unit="Angstrom/ps"'
+    head = (
+        f'Lattice="{lattice}" Properties={columns} pbc="T T T" '
+        f'q="{qpoint}" branch={wave.branch} freq_THz={wave.omega / THZ:.8g} '
+        f'size="{movie.size}"{unit}'
+    )
     try:
         with path.open("w", encoding="utf-8") as file:
             for t, u_ax in enumerate(movie.displacements):
@@ -300,13 +277,3 @@ def is_movie(path: Path) -> bool:
     except OSError:
         return False
     return all(word in head for word in (b'q="', b" branch=", b" freq_THz=", b' size="'))
-
-
-def _description(movie: Movie) -> str:
-    wave = movie.wave
-    qpoint = " ".join(f"{x:.8g}" for x in wave.qpoint)
-    unit = "" if movie.velocities is None else ' velocity_unit="Angstrom/ps"'
-    return (
-        f'q="{qpoint}" branch={wave.branch} freq_THz={wave.omega / THZ:.8g} '
-        f'size="{movie.size}"{unit}'
-    )

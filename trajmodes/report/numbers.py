@@ -23,7 +23,7 @@ def plus_minus(value: float, sem: float | None = None) -> str:
     """
     if not math.isfinite(value):
         return "–"
-    if sem is None or not math.isfinite(sem) or sem <= 0.0:
+    if sem is None or not 0.0 < sem < math.inf:
         return f"{value:.4g}"
     digits = _digits(sem)
     return f"{value:.{digits}f} ± {sem:.{digits}f}"
@@ -47,7 +47,7 @@ def compact(value: float, sem: float | None = None) -> str:
     >>> compact(301.2, 14.6)
     '301(15)'
     """
-    if not math.isfinite(value) or sem is None or not math.isfinite(sem) or sem <= 0.0:
+    if not math.isfinite(value) or sem is None or not 0.0 < sem < math.inf:
         return plus_minus(value)
     digits = _digits(sem)
     error = f"{sem:.{digits}f}"
@@ -66,7 +66,7 @@ def terse(value: float, sem: float | None = None) -> str:
     >>> terse(0.0998, 0.00096)
     '0.100(1)'
     """
-    if not math.isfinite(value) or sem is None or not math.isfinite(sem) or sem <= 0.0:
+    if not math.isfinite(value) or sem is None or not 0.0 < sem < math.inf:
         return plus_minus(value)
     # Rounded first: 0.00096 is 0.001.
     power = math.floor(math.log10(float(f"{sem:.0e}")))
@@ -88,13 +88,7 @@ def branches(first: int, last: int) -> str:
 
 
 def place_of(one: Mapping[Any, Any]) -> str:
-    """Format the q of a set, and the name of the point if it has one.
-
-    Parameters
-    ----------
-    one
-        Variables of one set: ``set_q`` and, if points have names, ``set_point``.
-    """
+    """Format the q of a set, given by its variables, and the name of the point, if any."""
     name = str(np.asarray(one["set_point"])) if "set_point" in one else ""
     return f"{point(np.asarray(one['set_q']))} {name}".rstrip()
 
@@ -148,13 +142,7 @@ def size_of(n_bytes: int) -> str:
 
 
 def point_label(name: str) -> str:
-    """Format the name of a special point: GAMMA as Γ, SIGMA_0 as Σ₀.
-
-    Parameters
-    ----------
-    name
-        Name as given by seekpath; two names may be joined by a bar.
-    """
+    """Format the name of a special point: GAMMA as Γ, SIGMA_0|X as Σ₀|X."""
     if "|" in name:
         return "|".join(point_label(part) for part in name.split("|"))
     letter, _, index = name.strip("$\\").partition("_")

@@ -41,10 +41,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[ScanPoint], Any]]] = {
         "its value: cutoff in Å, highest order, strength of the ridge, frames fitted",
         attrgetter("value"),
     ),
-    "order": (
-        "order whose cutoff was varied, or the highest order",
-        attrgetter("order"),
-    ),
+    "order": ("order whose cutoff was varied, or the highest order", attrgetter("order")),
     "cutoffs": ("cutoffs of all orders, in Å", attrgetter("cutoffs")),
     "n_parameters": ("free parameters", attrgetter("quality.n_parameters")),
     "r_squared": (

@@ -53,19 +53,16 @@ def _cutoffs(dataset: NamedArrays) -> str:
         cutoffs = {int(order): str(text) for order, text in pairs}
     else:
         names = {2: "cutoff", 3: "cutoff3", 4: "cutoff4"}
-        cutoffs = {2: "supercell"} | {
-            order: f"{float(dataset[name]):.4g}"
-            for order, name in names.items()
-            if name in dataset
-        }
+        given = {order: name for order, name in names.items() if name in dataset}
+        cutoffs = {order: f"{float(dataset[name]):.4g}" for order, name in given.items()}
+        cutoffs = {2: "supercell"} | cutoffs
     texts = {
         order: "no cutoff" if text == "supercell" else f"{text} Å"
         for order, text in cutoffs.items()
     }
     if len(texts) > 1:
-        return "cutoffs " + ", ".join(
-            f"{text} ({order_name(order)})" for order, text in texts.items()
-        )
+        named = (f"{text} ({order_name(order)})" for order, text in texts.items())
+        return f"cutoffs {', '.join(named)}"
     (text,) = texts.values()
     return text if text == "no cutoff" else f"cutoff {text}"
 
@@ -95,12 +92,10 @@ def fit_section(dataset: NamedArrays) -> list[RenderableType]:
 
 def _orders(dataset: NamedArrays) -> Group:
     """Table with one row for each order."""
-    constraints = (
-        dataset["fit_constraint"].values.tolist() if "fit_constraint" in dataset else []
-    )
-    names = ", ".join(_CONSTRAINTS.get(name, name) for name in constraints)
+    constraints = dataset["fit_constraint"].values if "fit_constraint" in dataset else ()
+    names = ", ".join(_CONSTRAINTS.get(str(name), str(name)) for name in constraints)
     imposed = f"; imposed: {names}" if names else ""
-    predicted = _is_predicted(dataset)
+    predicted = bool(np.isfinite(dataset["order_rms_predicted"].values).any())
     brackets = "; in brackets: of frames left out of the fit" if predicted else ""
     scheme = dataset["fit_scheme"].item()
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -109,15 +104,9 @@ def _orders(dataset: NamedArrays) -> Group:
     for name in ("param.\n", "R²\n", "residual\neV/Å", "of force\n%", "joint–\nseq. %"):
         table.add_column(name, justify="right", no_wrap=True)
     for k in range(dataset.sizes["order"]):
-        table.add_row(
-            *(Text(cell) for cell in _row(dataset.isel(order=k), predicted=predicted))
-        )
+        table.add_row(*map(Text, _row(dataset.isel(order=k), predicted=predicted)))
     caption = f"{scheme} fit{imposed}; rms residual with this and all lower orders{brackets}"
     return Group(table, Text(caption))
-
-
-def _is_predicted(dataset: NamedArrays) -> bool:
-    return bool(np.isfinite(dataset["order_rms_predicted"].values).any())
 
 
 def _row(one: NamedArrays, *, predicted: bool) -> tuple[str, ...]:
@@ -181,16 +170,16 @@ def _run_length(dataset: NamedArrays) -> str:
 
 
 def _reference(dataset: NamedArrays) -> str:
-    parts = []
-    if "reference_shift" in dataset:
-        parts.append(_shift(dataset))
-    if parts and "first_order" in dataset:
-        force = np.linalg.norm(dataset["first_order"].values, axis=1)
-        site = int(force.argmax())
-        parts.append(
-            f"largest mean residual force {force[site]:.2g} eV/Å ({_site(dataset, site)})"
-        )
-    return "; ".join(parts)
+    if "reference_shift" not in dataset:
+        return ""
+    text = _shift(dataset)
+    if "first_order" not in dataset:
+        return text
+    force = np.linalg.norm(dataset["first_order"].values, axis=1)
+    site = int(force.argmax())
+    return (
+        f"{text}; largest mean residual force {force[site]:.2g} eV/Å ({_site(dataset, site)})"
+    )
 
 
 def _shift(dataset: NamedArrays) -> str:
@@ -202,9 +191,8 @@ def _shift(dataset: NamedArrays) -> str:
         return "mean positions agree with the reference structure, as symmetry requires"
     along = float(np.sqrt(((shift[site] * sem[site]) ** 2).sum())) / float(length[site])
     largest = f"{plus_minus(float(length[site]), along)} Å ({_site(dataset, site)})"
-    if length[site] < _SIGNIFICANT * along:
-        return f"mean positions agree with the reference structure: largest shift {largest}"
-    return f"mean positions differ from the reference structure: largest shift {largest}"
+    verb = "agree with" if length[site] < _SIGNIFICANT * along else "differ from"
+    return f"mean positions {verb} the reference structure: largest shift {largest}"
 
 
 def _site(dataset: NamedArrays, site: int) -> str:
@@ -245,7 +233,7 @@ def _width_comparison(dataset: NamedArrays) -> str:
     """Compare the mean linewidth of the run with the perturbative one of the same sets."""
     if "phi3_ratio" not in dataset:
         return ""
-    ratio, ratio_sem = (float(dataset[name]) for name in ("phi3_ratio", "phi3_ratio_sem"))
+    ratio, ratio_sem = float(dataset["phi3_ratio"]), float(dataset["phi3_ratio_sem"])
     if not np.isfinite(ratio):
         return "; the run resolves too few of the broadest lines for a comparison"
     text = (
@@ -280,9 +268,8 @@ def thermostat_line(dataset: NamedArrays) -> str:
     """State the verdict on the thermostat; anything but NVE is in capitals."""
     if "thermostat" not in dataset:
         return ""
-    verdict = str(dataset["thermostat"].item())
-    shown = verdict if verdict == "NVE" else verdict.upper()
-    return f"{shown}: {dataset['thermostat_text'].item()}"
+    # NVE is in capitals anyway.
+    return f"{dataset['thermostat'].item().upper()}: {dataset['thermostat_text'].item()}"
 
 
 def lifetimes_line(dataset: NamedArrays) -> str:
@@ -346,9 +333,8 @@ def empty_sections_line(dataset: NamedArrays) -> str:
     if "map_distance" not in dataset or "tick_distance" not in dataset:
         return ""
     ticks: dict[float, list[str]] = {}
-    for distance, label in zip(
-        dataset["tick_distance"].values, dataset["tick_label"].values, strict=True
-    ):
+    places = zip(dataset["tick_distance"].values, dataset["tick_label"].values, strict=True)
+    for distance, label in places:
         # At a jump, one name ends a section and the other begins the next one.
         ticks.setdefault(round(float(distance), 6), []).extend(str(label).split("|"))
     hits = dataset["map_distance"].values

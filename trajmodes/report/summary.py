@@ -101,9 +101,9 @@ def render(
     unresolved = [*_imaginary(dataset), *_unresolved(dataset)]
     for title, lines in (
         ("Not resolved, and what would resolve it", unresolved),
-        ("Warnings", [Text(str(text)) for text in _texts(dataset, "warnings")]),
-        ("Notes", [Text(str(text)) for text in _texts(dataset, "notes")]),
-        ("Files", _files(files or {})),
+        ("Warnings", _texts(dataset, "warnings")),
+        ("Notes", _texts(dataset, "notes")),
+        ("Files", [f"{name}: {text}" for name, text in (files or {}).items()]),
     ):
         parts += _section(title, lines)
     if isinstance(results, Results) and results.timings:
@@ -119,12 +119,8 @@ def _arrays_of(results: Results | SpectralEnergy | NamedArrays) -> NamedArrays:
     return to_dataset(results)
 
 
-def render_spectral_energy(sed: SpectralEnergy, files: Mapping[str, str]) -> Group:
-    """Make the summary of a map of the spectral energy density and its files."""
-    return render(sed, files=files)
-
-
-def _section(title: str, lines: list[Text]) -> list[RenderableType]:
+def _section(title: str, texts: Iterable[str]) -> list[RenderableType]:
+    lines = [Text(text) for text in texts]
     if not lines:
         return []
     grid = Table.grid(padding=(0, 1))
@@ -137,14 +133,9 @@ def _texts(dataset: NamedArrays, name: str) -> list[str]:
     return dataset[name].values.tolist() if name in dataset else []
 
 
-def _files(files: Mapping[str, str]) -> list[Text]:
-    return [Text(f"{name}: {text}") for name, text in files.items()]
-
-
-def _timings(timings: Mapping[str, float]) -> Text:
-    total = sum(timings.values())
-    parts = [f"{stage} {seconds:.1f}" for stage, seconds in timings.items()]
-    return Text(", ".join([*parts, f"total {total:.1f}"]))
+def _timings(timings: Mapping[str, float]) -> str:
+    whole = {**timings, "total": sum(timings.values())}
+    return ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in whole.items())
 
 
 def _overview(dataset: NamedArrays) -> Table:
@@ -224,11 +215,8 @@ def _frequencies(dataset: NamedArrays) -> str:
     if "mode_freq_thz" not in dataset:
         return ""
     freq = dataset["mode_freq_thz"].values
-    sets = (
-        f" in {dataset.sizes['set']} sets of symmetry-equivalent ones"
-        if "set" in dataset.dims
-        else ""
-    )
+    n_sets = dataset.sizes.get("set", 0)
+    sets = f" in {n_sets} sets of symmetry-equivalent ones" if n_sets else ""
     return (
         f"up to {freq.max():.3f} THz; {freq.shape[0]} q points (one of each ±q), "
         f"{freq.size} modes{sets}"
@@ -243,15 +231,13 @@ def _map(dataset: NamedArrays) -> str:
     places = len(np.unique(dataset["map_distance"].values.round(6)))
     # Points of the path that are equal up to a reciprocal lattice vector count once.
     inside = np.round(dataset["map_q"].values, 6) % 1.0
-    parts = [
+    by_branch = ", by branch" if "map_branch_power" in dataset else ""
+    by_site = ", by site and direction" if "map_site_power" in dataset else ""
+    return (
         f"spectral energy density at {counted(places, 'point')} of the path ("
         f"{len(np.unique(inside, axis=0))} distinct q), up to {freq[-1]:.4g} THz in steps of "
-        f"{freq[1] - freq[0]:.3g} THz"
-    ]
-    for name, label in (("branch", "by branch"), ("site", "by site and direction")):
-        if f"map_{name}_power" in dataset:
-            parts.append(label)
-    return ", ".join(parts)
+        f"{freq[1] - freq[0]:.3g} THz{by_branch}{by_site}"
+    )
 
 
 def _modes(dataset: NamedArrays, rows: int | None) -> SetList:
@@ -293,7 +279,7 @@ def _choose_sets(dataset: NamedArrays, count: int) -> Ints:
     return np.concatenate(chosen)
 
 
-def _imaginary(dataset: NamedArrays) -> list[Text]:
+def _imaginary(dataset: NamedArrays) -> list[str]:
     """List sets with ω² < 0, and whether this is significant."""
     if "freq_harmonic_thz" not in dataset:
         return []
@@ -304,38 +290,25 @@ def _imaginary(dataset: NamedArrays) -> list[Text]:
         place = f"set {g} at q = {place_of(dataset.isel(set=g).variables)} is imaginary"
         square = float(squares[g])
         if sems is None:
-            lines.append(Text(f"{place}: f² = {square:.3g} THz², error unknown"))
+            lines.append(f"{place}: f² = {square:.3g} THz², error unknown")
             continue
         sem = float(sems[g])
         verdict = "zero within its error" if -square < 2.0 * sem else "the crystal is unstable"
-        lines.append(Text(f"{place}: f² = {plus_minus(square, sem)} THz², {verdict}"))
+        lines.append(f"{place}: f² = {plus_minus(square, sem)} THz², {verdict}")
     return lines
 
 
-def _unresolved(dataset: NamedArrays) -> list[Text]:
+def _unresolved(dataset: NamedArrays) -> Iterable[str]:
     """One line for each reason: number of sets, and what would resolve them."""
-    return [
-        line
-        for names, prefix in (
-            (("verdict", "advice"), "spectral line of "),
-            (("energy_verdict", "energy_advice"), "energy autocorrelation of "),
-        )
-        if names[0] in dataset
-        for line in _reasons(_texts(dataset, names[0]), _texts(dataset, names[1]), prefix)
-    ]
-
-
-def _reasons(verdicts: list[str], advice: list[str], prefix: str) -> Iterable[Text]:
-    for verdict in dict.fromkeys(v for v in verdicts if v != Verdict.RESOLVED):
-        sets = [g for g, v in enumerate(verdicts) if v == verdict]
-        reason = verdict.removeprefix("not resolved: ")
-        if len({advice[g] for g in sets}) == 1:
+    for kind, method in (("", "spectral line"), ("energy_", "energy autocorrelation")):
+        verdicts, advice = (_texts(dataset, kind + name) for name in ("verdict", "advice"))
+        for verdict in dict.fromkeys(v for v in verdicts if v != Verdict.RESOLVED):
+            sets = [g for g, v in enumerate(verdicts) if v == verdict]
             text = advice[sets[0]]
-        else:
-            text = f"for example set {sets[0]}: {advice[sets[0]]}; see modes.csv for the others"
-        yield Text(
-            f"{prefix}{counted(len(sets), 'set')}, {reason}{f': {text}' if text else ''}"
-        )
+            if len({advice[g] for g in sets}) > 1:
+                text = f"for example set {sets[0]}: {text}; see modes.csv for the others"
+            reason = verdict.removeprefix("not resolved: ") + (f": {text}" if text else "")
+            yield f"{method} of {counted(len(sets), 'set')}, {reason}"
 
 
 def check_rows(diagnosis: Mapping[str, Finding]) -> list[tuple[str, str, str, str]]:

@@ -50,11 +50,7 @@ NORMAL_EQUATIONS = Kind(
 )
 AMPLITUDES = Kind("trajmodes amplitudes", 1, "mode amplitudes", "amplitudes.nc", "project")
 COORDINATES = Kind(
-    "trajmodes normal coordinates",
-    1,
-    "normal coordinates",
-    "normal_coordinates.nc",
-    "molecule",
+    "trajmodes normal coordinates", 1, "normal coordinates", "normal_coordinates.nc", "molecule"
 )
 
 _FRAME = "frame"

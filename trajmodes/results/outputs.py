@@ -101,7 +101,11 @@ TABLES = (
         "tables/orders.csv",
         "fit quality with force constants up to each order",
         ("order",),
-        tables.orders_table,
+        _columns(
+            "Quality of the fit with force constants up to each order; {fit_scheme} fit",
+            *("order", "order_cutoff", "order_parameters", "order_r_squared"),
+            *("order_rms_residual", "order_rms_predicted", "order_scheme_distance"),
+        ),
     ),
     _cluster_table(3, "triplet", "third"),
     _cluster_table(4, "quartet", "fourth"),
@@ -109,7 +113,13 @@ TABLES = (
         "tables/gruneisen.csv",
         "Grüneisen parameters of the sets of modes",
         ("gruneisen",),
-        tables.gruneisen_table,
+        _columns(
+            "Grüneisen parameters of the sets of modes; classical mean "
+            "{gruneisen_classical:.6g}, quantum mean {gruneisen_quantum:.6g} at "
+            "{gruneisen_temperature:g} K",
+            *("set", "set_q", "set_point", "star_size", "degeneracy"),
+            *("branch_first", "branch_last", "freq_harmonic_thz", "gruneisen"),
+        ),
     ),
     Output(
         "tables/force_constants.csv",
@@ -145,14 +155,8 @@ TABLES = (
             *("linewidth_phi3_quantum_thz", "lifetime_phi3_quantum_ps"),
             *("free_path", "gruneisen"),
             *("kinetic_mev", "potential_mev", "virial_mev"),
-            *(
-                "line_kinetic_mev",
-                "line_reduced_chi2",
-                "line_resolution_thz",
-                "line_segment_ps",
-            ),
-            "energy_chi2_ratio",
-            *("line_asymmetry", "line_baseline"),
+            *("line_kinetic_mev", "line_reduced_chi2", "line_resolution_thz"),
+            *("line_segment_ps", "energy_chi2_ratio", "line_asymmetry", "line_baseline"),
             *("partner_freq_thz", "partner_linewidth_thz", "partner_kinetic_mev"),
             *("verdict", "advice", "energy_verdict", "energy_advice"),
         ),
@@ -167,25 +171,44 @@ TABLES = (
         "tables/spectra.csv",
         "spectra of every set of modes",
         ("power",),
-        tables.spectra_table,
+        partial(
+            tables.by_set,
+            title="Velocity power spectra of the sets of modes of modes.csv",
+            axis="freq_thz",
+            name="power",
+        ),
     ),
     Output(
         "tables/spectra_entropy.csv",
         "maximum-entropy spectra of every set of modes",
         ("power_entropy",),
-        tables.entropy_table,
+        partial(
+            tables.by_set,
+            title="Maximum-entropy spectra of the sets of modes of modes.csv, "
+            "{entropy_order} poles",
+            axis="entropy_freq_thz",
+            name="power_entropy",
+        ),
     ),
     Output(
         "tables/lines.csv",
         "spectra around each line, with the fitted lines",
         ("line_power",),
-        tables.lines_table,
+        partial(
+            tables.long_by_set,
+            title="Spectra around each line, and the fitted lines",
+            names=("line_freq_thz", "line_power", "line_model"),
+        ),
     ),
     Output(
         "tables/correlations.csv",
         "energy autocorrelations, with the fitted decays",
         ("energy_acf",),
-        tables.correlations_table,
+        partial(
+            tables.long_by_set,
+            title="Energy autocorrelations of the sets of modes, and the fitted decays",
+            names=("acf_lag_ps", "energy_acf", "energy_acf_sem", "energy_acf_model"),
+        ),
     ),
     Output(
         "tables/energy_correlation.csv",
@@ -219,13 +242,20 @@ TABLES = (
         "tables/conductivity_spectral.csv",
         "thermal conductivity by frequency",
         ("kappa_spectral_classical",),
-        tables.spectral_conductivity_table,
+        _columns(
+            f"{tables.CONDUCTIVITY_TITLE}, by frequency",
+            *("kappa_freq_thz", "kappa_spectral_classical", "kappa_spectral_quantum"),
+        ),
     ),
     Output(
         "tables/conductivity_cumulative.csv",
         "thermal conductivity by mean free path",
         ("kappa_cumulative_classical_w_mk",),
-        tables.cumulative_conductivity_table,
+        _columns(
+            f"{tables.CONDUCTIVITY_TITLE}, by mean free path",
+            *("kappa_path", "kappa_cumulative_classical_w_mk"),
+            "kappa_cumulative_quantum_w_mk",
+        ),
     ),
     Output(
         "figures/bands_map.csv",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ _SHOWN = 0.99
 _MARGIN = 1.1
 """Highest frequency in the data of a map, over the highest one drawn."""
 _ROWS = 4096
+CONDUCTIVITY_TITLE = (
+    "Thermal conductivity at {kappa_temperature:.6g} K, relaxation-time approximation"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,18 @@ def _quoted(text: str) -> str:
     return text
 
 
+def _filled_in(title: str, dataset: NamedArrays) -> str:
+    """Title with the values of the variables that it names."""
+    names = [name for _, name, _, _ in Formatter().parse(title) if name]
+    return title.format(**{name: dataset[name].values.item() for name in names})
+
+
 def table_of(dataset: NamedArrays, title: str, names: Sequence[str]) -> Table:
     """Table of the variables of a Dataset that share their first dimension.
 
     Absent variables are left out. Each standard error ``x_sem`` is put beside ``x``, and a
-    second dimension becomes several columns.
+    second dimension becomes several columns. The title may name variables without dimensions:
+    ``{temperature:.6g} K``.
     """
     columns: dict[str, npt.NDArray[Any]] = {}
     meanings: dict[str, str] = {}
@@ -98,35 +109,7 @@ def table_of(dataset: NamedArrays, title: str, names: Sequence[str]) -> Table:
             for k in range(variable.values.shape[1]):
                 label = first + k if labels is None else str(labels[k]).rstrip("*")
                 columns[f"{name}_{label}"] = variable.values[:, k]
-    return Table(title, columns, meanings)
-
-
-def orders_table(dataset: NamedArrays) -> Table:
-    """One row for each order of force constants."""
-    parts = ("cutoff", "parameters", "r_squared", "rms_residual", "rms_predicted")
-    names = ["order", *(f"order_{part}" for part in parts), "order_scheme_distance"]
-    scheme = str(dataset["fit_scheme"].item())
-    return table_of(
-        dataset,
-        f"Quality of the fit with force constants up to each order; {scheme} fit",
-        names,
-    )
-
-
-def gruneisen_table(dataset: NamedArrays) -> Table:
-    """One row for each set of symmetry-equivalent modes."""
-    means = [
-        f"{kind} mean {float(dataset[f'gruneisen_{kind}']):.6g}"
-        for kind in ("classical", "quantum")
-    ]
-    kelvin = float(dataset["gruneisen_temperature"])
-    title = f"Grüneisen parameters of the sets of modes; {means[0]}, {means[1]} at {kelvin:g} K"
-    names = [
-        *("set", "set_q", "set_point", "star_size", "degeneracy"),
-        *("branch_first", "branch_last"),
-        *("freq_harmonic_thz", "gruneisen"),
-    ]
-    return table_of(dataset, title, names)
+    return Table(_filled_in(title, dataset), columns, meanings)
 
 
 def energies_table(dataset: NamedArrays) -> Table:
@@ -153,47 +136,16 @@ def energies_table(dataset: NamedArrays) -> Table:
     return table_of(rows, title, ["q", "branch", *wanted])
 
 
-def spectra_table(dataset: NamedArrays) -> Table:
-    """One row for each frequency, one column for each set of modes."""
-    return _by_set(
-        *(dataset, "freq_thz", "power"),
-        "Velocity power spectra of the sets of modes of modes.csv",
-    )
-
-
-def entropy_table(dataset: NamedArrays) -> Table:
-    """One row for each frequency, one column for each set of modes."""
-    order = int(dataset["entropy_order"])
-    return _by_set(
-        *(dataset, "entropy_freq_thz", "power_entropy"),
-        f"Maximum-entropy spectra of the sets of modes of modes.csv, {order} poles",
-    )
-
-
-def _by_set(dataset: NamedArrays, freq: str, power: str, title: str) -> Table:
-    columns: dict[str, npt.NDArray[Any]] = {freq: dataset[freq].values}
+def by_set(dataset: NamedArrays, title: str, axis: str, name: str) -> Table:
+    """One row for each point of the axis, one column for each set of modes."""
+    columns: dict[str, npt.NDArray[Any]] = {axis: dataset[axis].values}
     for g in dataset["set"].values.tolist():
-        columns[f"{power}_{g}"] = dataset[power].values[g]
-    return Table(title, columns, {freq: "in THz", f"{power}_n": variable_of(power).text})
+        columns[f"{name}_{g}"] = dataset[name].values[g]
+    meanings = {axis: "in THz", f"{name}_n": variable_of(name).text}
+    return Table(_filled_in(title, dataset), columns, meanings)
 
 
-def lines_table(dataset: NamedArrays) -> Table:
-    """One row for each frequency around each line."""
-    return _long_by_set(
-        *(dataset, "Spectra around each line, and the fitted lines"),
-        ("line_freq_thz", "line_power", "line_model"),
-    )
-
-
-def correlations_table(dataset: NamedArrays) -> Table:
-    """One row for each lag of each set of modes."""
-    return _long_by_set(
-        *(dataset, "Energy autocorrelations of the sets of modes, and the fitted decays"),
-        ("acf_lag_ps", "energy_acf", "energy_acf_sem", "energy_acf_model"),
-    )
-
-
-def _long_by_set(dataset: NamedArrays, title: str, names: tuple[str, ...]) -> Table:
+def long_by_set(dataset: NamedArrays, title: str, names: Sequence[str]) -> Table:
     """Rows of all sets one below the other, without those where the first variable is nan."""
     first = dataset[names[0]].values
     known = np.isfinite(first)
@@ -273,7 +225,6 @@ def energy_density_table(dataset: NamedArrays, *, by_site: bool = True) -> Table
 
 def conductivity_table(dataset: NamedArrays) -> Table:
     """One row for each component of the thermal conductivity tensor."""
-    share = float(dataset["kappa_filled_share"])
     directions = np.array(["x", "y", "z"])
     columns: dict[str, npt.NDArray[Any]] = {
         "xyz": np.repeat(directions, 3),
@@ -284,28 +235,11 @@ def conductivity_table(dataset: NamedArrays) -> Table:
         for part in (name, f"{name}_sem"):
             columns[part] = dataset[part].values.ravel()
     meanings = {name: variable_of(name).text for name in names}
-    filled = (
-        f"{100.0 * share:.3g} % of the classical value from lifetimes estimated by a power law"
+    percent = 100.0 * float(dataset["kappa_filled_share"])
+    title = _filled_in(CONDUCTIVITY_TITLE, dataset) + (
+        f"; {percent:.3g} % of the classical value from lifetimes estimated by a power law"
     )
-    return Table(f"{_conductivity_title(dataset)}; {filled}", columns, meanings)
-
-
-def spectral_conductivity_table(dataset: NamedArrays) -> Table:
-    """One row for each frequency: the spectral thermal conductivity."""
-    names = ["kappa_freq_thz", "kappa_spectral_classical", "kappa_spectral_quantum"]
-    return table_of(dataset, f"{_conductivity_title(dataset)}, by frequency", names)
-
-
-def cumulative_conductivity_table(dataset: NamedArrays) -> Table:
-    """One row for each mean free path: conductivity of all modes with shorter paths."""
-    kinds = ("classical", "quantum")
-    names = ["kappa_path", *(f"kappa_cumulative_{kind}_w_mk" for kind in kinds)]
-    return table_of(dataset, f"{_conductivity_title(dataset)}, by mean free path", names)
-
-
-def _conductivity_title(dataset: NamedArrays) -> str:
-    kelvin = float(dataset["kappa_temperature"])
-    return f"Thermal conductivity at {kelvin:.6g} K, relaxation-time approximation"
+    return Table(title, columns, meanings)
 
 
 def shown_map_table(dataset: NamedArrays) -> Table:

@@ -13,7 +13,7 @@ from trajmodes.report import write
 from trajmodes.report.figures.spectral_map import draw_bands
 from trajmodes.report.figures.style import sheet
 from trajmodes.report.mode_table import render_modes
-from trajmodes.report.summary import render_spectral_energy
+from trajmodes.report.summary import render
 from trajmodes.report.write import write_results
 from trajmodes.results.dataset import to_dataset
 from trajmodes.results.folder import open_folder
@@ -92,9 +92,7 @@ def test_the_summary_of_a_map(with_constants, bare):
     texts = []
     for sed in (with_constants, bare):
         stream = io.StringIO()
-        Console(file=stream, width=100).print(
-            render_spectral_energy(sed, {"results.nc": "the map"})
-        )
+        Console(file=stream, width=100).print(render(sed, files={"results.nc": "the map"}))
         texts.append(" ".join(stream.getvalue().split()))
     for text in texts:
         assert "points of the path (11 distinct q), up to 19.95 THz" in text

@@ -26,13 +26,7 @@ from trajmodes.report.figures.style import (
     sheet,
 )
 from trajmodes.report.numbers import order_name
-from trajmodes.report.scan import (
-    TOLERANCE,
-    best_row,
-    enough_row,
-    groups_of,
-    lowest_squared_thz,
-)
+from trajmodes.report.scan import TOLERANCE, best_row, enough_row, groups_of, lowest_squared_thz
 from trajmodes.units import MEV
 
 _LEFT, _RIGHT, _GAP = 0.62, 0.08, 0.62

@@ -275,11 +275,7 @@ def _shortest(cell: Floats, q: Floats) -> Floats:
 
 
 def _draw_map(
-    axes: Axes,
-    dataset: NamedArrays,
-    power: Floats,
-    span: tuple[float, float],
-    strongest: float,
+    axes: Axes, dataset: NamedArrays, power: Floats, span: tuple[float, float], strongest: float
 ) -> QuadMesh:
     """Draw the patches of all commensurate points on the path.
 
