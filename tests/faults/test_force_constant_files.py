@@ -180,7 +180,7 @@ def test_a_yaml_without_constants_is_no_file_of_constants(good):
     ("target", "missing", "match"),
     [
         ("phonopy", "phonopy_params.yaml", "does not describe the crystal"),
-        ("phono3py", "phono3py_params.yaml", "do not describe the crystal"),
+        ("phono3py", "phono3py_params.yaml", "does not describe the crystal"),
         ("phono3py", "fc2.hdf5", "fc2.hdf5 is missing"),
         ("tdep", "infile.ucposcar", "infile.ucposcar is missing"),
         ("tdep", "outfile.forceconstant", "cannot be read: No such file"),

@@ -106,7 +106,7 @@ class ForceConstants(plain.ForceConstants):
         It gives the same frequencies at the commensurate q points; at every q where no pair
         reaches beyond the Wigner–Seitz cell of the supercell.
         """
-        return to_phonopy(self, self._known_supercell())[0]
+        return to_phonopy(self, self._known_supercell())
 
     def frequencies(self, q: str | npt.ArrayLike) -> Floats:
         """Frequencies ω/2π in THz, ascending; negative where imaginary.

@@ -33,7 +33,7 @@ from trajmodes.config.groups import ReadOptions
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.formats.base import Export, Format, SnapshotReader
+from trajmodes.formats import Export, Format, SnapshotReader
 from trajmodes.formats.cell_file import read_supercell
 from trajmodes.formats.folding import canonical_order
 from trajmodes.notes import Note

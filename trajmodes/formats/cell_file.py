@@ -20,7 +20,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.lattice import reduced_cell
 from trajmodes.errors import DataError, TrajmodesError, UsageError
-from trajmodes.formats.phonopy_data import looks_like_phonopy, unit_cell_of
+from trajmodes.formats.phonopy_yaml import looks_like_phonopy, unit_cell_of
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import IdealStructure
 from trajmodes.readers.ase import read_with_ase

@@ -22,7 +22,7 @@ from trajmodes.data.force_constants import (
     OrderQuality,
 )
 from trajmodes.errors import DataError
-from trajmodes.formats.base import ConstantsReader, Export, Format
+from trajmodes.formats import ConstantsReader, Export, Format
 from trajmodes.symmetry.translations import build_supercell
 
 _NAME = "trajmodes force constants"
@@ -108,36 +108,43 @@ def _is_ours(path: Path) -> bool:
 def read(path: Path, supercell: Supercell | None) -> ForceConstants:
     """Read the force constants as they were written; the supercell is not used."""
     del supercell
-    with _opened(path) as file:
+    with _opened_own(path) as file:
         return _read(file)
 
 
 def read_supercell(path: Path) -> Supercell:
     """Read the supercell of the fit."""
-    with _opened(path) as file:
+    with _opened_own(path) as file:
         return build_supercell(_read_crystal(file), file.attrs["supercell_matrix"])
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    """Open a file of a known version; an exception inside means that it is damaged."""
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Open force constants to read; an exception inside means that the file is damaged."""
     try:
         with h5py.File(path) as file:
-            version = int(file.attrs["version"])
-            if version > _VERSION:
-                raise DataError(
-                    f"the file has version {version}; this trajmodes reads {_VERSION}",
-                    where=str(path),
-                    fix="update trajmodes",
-                )
             yield file
     except (OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
         raise DataError(
             f"the force constants cannot be read: {error}",
             where=str(path),
-            why="the file was truncated or changed",
-            fix="export it again",
+            why="the file was truncated or changed, or is of another kind",
+            fix="write it again with the program that made it",
         ) from error
+
+
+@contextmanager
+def _opened_own(path: Path) -> Iterator[h5py.File]:
+    """Open a file of a known version."""
+    with opened(path) as file:
+        version = int(file.attrs["version"])
+        if version > _VERSION:
+            raise DataError(
+                f"the file has version {version}; this trajmodes reads {_VERSION}",
+                where=str(path),
+                fix="update trajmodes",
+            )
+        yield file
 
 
 def _read_crystal(file: h5py.File) -> Crystal:

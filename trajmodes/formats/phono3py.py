@@ -20,8 +20,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError
-from trajmodes.formats import phonopy
-from trajmodes.formats.base import ConstantsReader, Export, Format
+from trajmodes.formats import ConstantsReader, Export, Format, phonopy
 from trajmodes.formats.folding import (
     SupercellTriplets,
     beyond_nearest,
@@ -29,16 +28,14 @@ from trajmodes.formats.folding import (
     fold_triplets,
     spread_triplets,
 )
-from trajmodes.formats.hdf5 import looks_like
-from trajmodes.formats.phonopy_cells import PhonopyCells, cells_of, phonopy_object, read_cells
+from trajmodes.formats.hdf5 import looks_like, opened
+from trajmodes.formats.phonopy import PHONO3PY_YAML, PhonopyCells, cells_in, read_cells
 from trajmodes.units import DALTON
-
-_YAML = ("phono3py_params.yaml", "phono3py.yaml", "phono3py_disp.yaml")
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
     """Write fc2.hdf5, phono3py_params.yaml and, with third order, fc3.hdf5."""
-    cells = cells_of(phonopy_object(supercell), supercell)
+    cells = cells_in(supercell)
     parameters = folder / "phono3py_params.yaml"
     parameters.write_text("\n".join(_cell_lines(supercell)) + "\n", encoding="utf-8")
     pairs = folder / "fc2.hdf5"
@@ -128,18 +125,12 @@ def _is_third_order(path: Path) -> bool:
 
 
 def read(path: Path, supercell: Supercell | None) -> ForceConstants:
-    """Read force constants of second and third order.
+    """Read force constants of second and third order from fc2.hdf5 and fc3.hdf5 in one folder.
 
     They are divided among nearest images as in phono3py. Third order is read as it is in the
-    file. If it comes from finite displacements, let phono3py symmetrise it first.
-
-    Parameters
-    ----------
-    path
-        fc3.hdf5 or fc2.hdf5; the other one is in the same folder.
-    supercell
-        The supercell of the force constants; phono3py would order its atoms in the same way.
-        None to read it from the phono3py.yaml-like file in the folder.
+    file. If it comes from finite displacements, let phono3py symmetrise it first. phono3py
+    would order the atoms of the ``supercell`` in the same way; None reads it from the
+    phono3py.yaml-like file in the folder.
     """
     cubic = path if path.name != "fc2.hdf5" else path.parent / "fc3.hdf5"
     pairs = path.parent / "fc2.hdf5"
@@ -150,11 +141,11 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
             fix="copy phono3py's fc2.hdf5 into the same folder",
         )
     if supercell is None:
-        described = _cells_file(path)
+        described = phonopy.yaml_beside(path, PHONO3PY_YAML)
         of_pairs = read_cells(described)
         of_cubic = read_cells(described, of_pairs=False)
     else:
-        of_pairs = of_cubic = cells_of(phonopy_object(supercell), supercell)
+        of_pairs = of_cubic = cells_in(supercell)
     found = phonopy.read_on_cells(pairs, of_pairs)
     triplets = spread_triplets(
         _read_third_order(cubic, of_cubic), of_cubic.order, of_cubic.rows
@@ -171,19 +162,8 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
 
 def read_supercell(path: Path) -> Supercell:
     """Read the supercell of the third order from the yaml file beside it."""
-    return read_cells(_cells_file(path), of_pairs=False).order.supercell
-
-
-def _cells_file(path: Path) -> Path:
-    for name in _YAML:
-        if (path.parent / name).exists():
-            return path.parent / name
-    raise DataError(
-        "the files do not describe the crystal of their force constants",
-        where=str(path.parent),
-        why=f"none of {', '.join(_YAML)} is in the folder",
-        fix="copy phono3py's yaml file into the folder, or give the supercell",
-    )
+    described = phonopy.yaml_beside(path, PHONO3PY_YAML)
+    return read_cells(described, of_pairs=False).order.supercell
 
 
 def _read_third_order(path: Path, cells: PhonopyCells) -> SupercellTriplets:
@@ -192,28 +172,19 @@ def _read_third_order(path: Path, cells: PhonopyCells) -> SupercellTriplets:
     second: list[Ints] = []
     third: list[Ints] = []
     values: list[Floats] = []
-    try:
-        with h5py.File(path) as file:
-            fc3 = file["fc3"]
-            numbers = phonopy.row_atoms(file, cells)
-            rows = phonopy.row_numbers(fc3.shape, numbers, cells, path)
-            for s, row in enumerate(rows):
-                slab = fc3[int(row)]
-                j, k = np.nonzero(slab.any(axis=(2, 3, 4)))
-                site.append(np.full(len(j), s))
-                second.append(j)
-                third.append(k)
-                values.append(slab[j, k])
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise DataError(
-            f"the force constants cannot be read: {error}",
-            where=str(path),
-            why="the file was truncated, or is of another kind",
-            fix="write it again with phono3py",
-        ) from error
+    with opened(path) as file:
+        fc3 = file["fc3"]
+        rows = phonopy.row_numbers(fc3.shape, phonopy.row_atoms(file, cells), cells, path)
+        for s, row in enumerate(rows):
+            slab = fc3[int(row)]
+            j, k = np.nonzero(slab.any(axis=(2, 3, 4)))
+            site.append(np.full(len(j), s))
+            second.append(j)
+            third.append(k)
+            values.append(slab[j, k])
     found = np.concatenate(values) * cells.unit_of_triplets
     if not np.isfinite(found).all():
-        raise DataError("the file contains numbers that are not finite", where=str(path))
+        raise DataError("a force constant is not finite", where=str(path))
     return SupercellTriplets(
         np.concatenate(site), np.concatenate(second), np.concatenate(third), found
     )

@@ -4,11 +4,15 @@ phonopy stores force constants between the primitive atoms and all atoms of the 
 summed over periodic images. When it needs a phase it divides each of them among the nearest
 images. Those of trajmodes are folded onto the supercell in the same way, by lattice vector.
 phonopy therefore gives the frequencies of the given force constants at the commensurate q, and
-at every q if they do not reach beyond the Wigner–Seitz cell of the supercell.
+at every q if they do not reach beyond the Wigner–Seitz cell of the supercell. `PhonopyCells`
+relates phonopy's order of the atoms of a supercell to sites and lattice vectors.
 
 phonopy's THz uses older values of e and u, which lowers its frequencies by a relative 1.2e-7.
 """
 
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,97 +20,200 @@ import h5py
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.data.crystal import Supercell
+from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.errors import DataError, UsageError
-from trajmodes.formats.base import ConstantsReader, Export, Format
-from trajmodes.formats.folding import beyond_nearest, fold_pairs, spread_pairs
-from trajmodes.formats.hdf5 import is_hdf5, looks_like
-from trajmodes.formats.phonopy_cells import (
-    PhonopyCells,
-    cells_of,
-    phonopy_object,
-    read_cells,
-    supercell_of,
-)
-from trajmodes.formats.phonopy_data import SNAPSHOTS
+from trajmodes.errors import DataError, TrajmodesWarning, UsageError
+from trajmodes.formats import ConstantsReader, Export, Format
+from trajmodes.formats.folding import AtomOrder, beyond_nearest, fold_pairs, spread_pairs
+from trajmodes.formats.hdf5 import is_hdf5, looks_like, opened
+from trajmodes.formats.phonopy_yaml import SNAPSHOTS, read_yaml
 from trajmodes.readers.text.tables import Numbers
+from trajmodes.symmetry.translations import build_supercell
+from trajmodes.units import DALTON
 
 if TYPE_CHECKING:
     from phonopy import Phonopy
 
-_YAML = ("phonopy_params.yaml", "phonopy.yaml", "phonopy_disp.yaml", "phono3py_params.yaml",
-         "phono3py.yaml", "phono3py_disp.yaml")  # fmt: skip
+PHONO3PY_YAML = ("phono3py_params.yaml", "phono3py.yaml", "phono3py_disp.yaml")
+_YAML = ("phonopy_params.yaml", "phonopy.yaml", "phonopy_disp.yaml", *PHONO3PY_YAML)
+_NOT_A_CRYSTAL = (AttributeError, LookupError, TypeError, ValueError, RuntimeError)
+_MOST_ATOMS = 1_000_000
+"""Atoms of a supercell, which phonopy makes from a few numbers of the file."""
 
 
-def write_phonopy(
-    constants: ForceConstants, supercell: Supercell, folder: Path, *, compact: bool = True
-) -> tuple[Path, Path]:
-    """Write FORCE_CONSTANTS and phonopy_params.yaml, each complete in itself.
+@dataclass(frozen=True, slots=True)
+class PhonopyCells:
+    """Atoms of the supercell in the order of phonopy, and the factors of its units."""
 
-    Parameters
-    ----------
-    supercell
-        The supercell of the run, with any integer matrix.
-    folder
-        An existing folder.
-    compact
-        Whether rows are written for the atoms of one primitive cell only, or for all atoms of
-        the supercell.
+    order: AtomOrder
+    rows: Ints
+    """(s,) number of the atom that represents each site (phonopy's p2s_map)."""
+    unit_of_pairs: float = 1.0
+    """Factor from the unit of second-order force constants to eV/Å²."""
+    unit_of_triplets: float = 1.0
+    """Factor from the unit of third-order force constants to eV/Å³."""
+    constants: Floats | None = None
+    """(s, a, 3, 3) or (a, a, 3, 3) second-order force constants of the file, in its unit."""
 
-    Returns
-    -------
-    Paths of FORCE_CONSTANTS and phonopy_params.yaml.
+
+def phonopy_object(supercell: Supercell) -> "Phonopy":
+    """Make the same supercell in phonopy, whose matrix has trajmodes' rows as columns."""
+    from phonopy import Phonopy  # noqa: PLC0415 - loads slowly
+    from phonopy.structure.atoms import PhonopyAtoms  # noqa: PLC0415
+
+    crystal = supercell.crystal
+    try:
+        unit = PhonopyAtoms(
+            symbols=list(crystal.species),
+            cell=crystal.cell,
+            scaled_positions=crystal.sites,
+            masses=crystal.masses / DALTON,
+        )
+        # A symmetry search over a large supercell takes minutes and is not needed here.
+        return Phonopy(unit, supercell.matrix.T, primitive_matrix=np.eye(3), is_symmetry=False)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"phonopy does not accept the crystal: {str(error).splitlines()[0]}",
+            where=f"species {', '.join(sorted(set(crystal.species)))}",
+            why="a species is not a chemical symbol, or sites are within 1e-5 Å of each other",
+            fix="check the cell file",
+        ) from error
+
+
+def cells_of(phonon: "Phonopy", supercell: Supercell) -> PhonopyCells:
+    """Order the atoms of a supercell as in phonopy's object of the same supercell.
+
+    Raises
+    ------
+    DataError
+        If it is another supercell.
+    """
+    crystal, theirs = supercell.crystal, phonon.supercell
+    rows = np.asarray(phonon.primitive.p2s_map, dtype=np.int64)
+    site_of = {int(atom): site for site, atom in enumerate(rows)}
+    sites = np.array([site_of[int(a)] for a in phonon.primitive.s2p_map], dtype=np.int64)
+    reduced = theirs.positions @ np.linalg.inv(crystal.cell) - crystal.sites[sites]
+    cells = np.rint(reduced).astype(np.int64)
+    apart = np.abs((reduced - cells) @ crystal.cell).max()
+    if apart < 1e-4 and len(sites) == supercell.n_atoms:
+        with suppress(DataError):
+            return PhonopyCells(AtomOrder(supercell, sites, cells), rows)
+    raise DataError(
+        "phonopy's supercell is not the supercell of the run",
+        where=f"matrix {supercell.matrix.tolist()}",
+        why="its convention for supercell matrices may have changed",
+        fix="use a version of phonopy that trajmodes was tested with",
+    )
+
+
+def cells_in(supercell: Supercell) -> PhonopyCells:
+    """Order the atoms of a supercell as phonopy would."""
+    return cells_of(phonopy_object(supercell), supercell)
+
+
+def read_cells(path: Path, *, of_pairs: bool = True) -> PhonopyCells:
+    """Read the crystal and supercell that a phonopy.yaml-like file describes.
+
+    The primitive cell of the file is the crystal; it may be smaller than the unit cell. Lengths
+    and force constants of calculators with other units are converted to Å and eV. phono3py may
+    have a separate supercell for second order, used if ``of_pairs``.
+
+    Raises
+    ------
+    DataError
+        If the file is of another kind, or a cell is missing.
+    """
+    from phonopy import Phonopy  # noqa: PLC0415 - loads slowly
+    from phonopy.physical_units import get_calculator_physical_units  # noqa: PLC0415
+    from phonopy.structure.atoms import PhonopyAtoms  # noqa: PLC0415
+
+    found = read_yaml(path)
+    try:
+        matrix = found["supercell_matrix"]
+        if of_pairs:
+            matrix = found.get("phonon_supercell_matrix", matrix)
+        header = found.get("phonopy") or found.get("phono3py") or {}
+        points = found["unit_cell"]["points"]
+        n_atoms = len(points) * abs(np.linalg.det(np.array(matrix, dtype=float)))
+        if not n_atoms <= _MOST_ATOMS:
+            raise DataError(
+                f"the file describes a supercell of {n_atoms:.3g} atoms",
+                where=f"{path}, supercell_matrix",
+                why="the file was changed, or is of another kind",
+                fix="give the phonopy.yaml-like file that the force constants were made with",
+            )
+        units = get_calculator_physical_units(header.get("calculator"))
+        unit = PhonopyAtoms(
+            symbols=[point["symbol"] for point in points],
+            cell=np.array(found["unit_cell"]["lattice"], dtype=float) * units.distance_to_A,
+            scaled_positions=[point["coordinates"] for point in points],
+            masses=[point["mass"] for point in points],
+        )
+        primitive = found.get("primitive_matrix", "auto")
+        phonon = Phonopy(unit, matrix, primitive_matrix=primitive, is_symmetry=False)
+        stored = found.get("force_constants")
+        if stored is not None:
+            stored = np.array(stored["elements"], dtype=float).reshape(*stored["shape"], 3, 3)
+    except _NOT_A_CRYSTAL as error:
+        raise DataError(
+            f"the file does not describe a crystal: {type(error).__name__}, "
+            f"{str(error).splitlines()[0]}",
+            where=str(path),
+            why="it is not a file of phonopy or phono3py, or it was truncated",
+            fix="give the phonopy.yaml-like file that the force constants were made with",
+        ) from error
+    if "nac" in found or "born_effective_charge" in found:
+        warnings.warn(
+            f"{path}: Born charges and the dielectric tensor are not read; the force constants "
+            "are used as they are, without the long-range part that phonopy adds",
+            TrajmodesWarning,
+            stacklevel=2,
+        )
+    cells = cells_of(phonon, supercell_of(phonon))
+    per_area = units.force_to_eVperA / units.distance_to_A
+    per_volume = per_area / units.distance_to_A
+    return PhonopyCells(cells.order, cells.rows, per_area, per_volume, stored)
+
+
+def supercell_of(phonon: "Phonopy") -> Supercell:
+    """Make the supercell of phonopy's primitive cell and supercell."""
+    atoms, symbols = phonon.primitive, tuple(phonon.primitive.symbols)
+    crystal = Crystal(atoms.cell, atoms.scaled_positions, symbols, atoms.masses * DALTON)
+    matrix = np.rint(phonon.supercell.cell @ np.linalg.inv(crystal.cell)).astype(np.int64)
+    return build_supercell(crystal, matrix)
+
+
+def to_phonopy(constants: ForceConstants, supercell: Supercell) -> "Phonopy":
+    """Make phonopy's object of second-order force constants, with rows for primitive atoms.
 
     Raises
     ------
     DataError
         If a species is not a chemical symbol, sites coincide, or phonopy's supercell differs.
     """
-    from phonopy.file_IO import write_FORCE_CONSTANTS  # noqa: PLC0415 - loads slowly
-
-    phonon, rows = to_phonopy(constants, supercell, compact=compact)
-    text, parameters = folder / "FORCE_CONSTANTS", folder / "phonopy_params.yaml"
-    folded = np.asarray(phonon.force_constants)
-    write_FORCE_CONSTANTS(folded, text, p2s_map=rows if compact else None)
-    phonon.save(parameters, settings={"force_constants": True})
-    return text, parameters
-
-
-def to_phonopy(
-    constants: ForceConstants, supercell: Supercell, *, compact: bool = True
-) -> tuple["Phonopy", Ints]:
-    """Make phonopy's object of pair constants, and the atoms (s,) that its rows belong to.
-
-    Raises
-    ------
-    DataError
-        If a species is no chemical symbol, sites coincide, or phonopy's supercell is not ours.
-    """
     phonon = phonopy_object(supercell)
     cells = cells_of(phonon, supercell)
-    rows = cells.rows if compact else np.arange(supercell.n_atoms)
-    phonon.force_constants = fold_pairs(constants, cells.order, rows)
-    return phonon, rows
+    phonon.force_constants = fold_pairs(constants, cells.order, cells.rows)
+    return phonon
 
 
 def from_phonopy(phonon: "Phonopy") -> tuple[ForceConstants, Supercell]:
-    """Pair constants and supercell of phonopy's object, which must be in Å and eV/Å².
+    """Second-order force constants and supercell of phonopy's object in Å and eV/Å².
 
     Raises
     ------
     UsageError
-        If it holds no force constants.
+        If it has no force constants.
     DataError
-        If it is in the units of another calculator, their shape does not belong to its cells,
-        or a number is not finite.
+        If it is in other units, their shape does not belong to its cells, or a number is not
+        finite.
     """
     if phonon.force_constants is None:
         raise UsageError(
             "the Phonopy object holds no force constants",
             fix="call its produce_force_constants(), or set force_constants",
         )
-    from phonopy.physical_units import get_calculator_physical_units  # noqa: PLC0415 - loads slowly
+    from phonopy.physical_units import get_calculator_physical_units  # noqa: PLC0415
 
     units = get_calculator_physical_units(phonon.calculator)
     if (units.distance_to_A, units.force_to_eVperA) != (1.0, 1.0):
@@ -116,17 +223,19 @@ def from_phonopy(phonon: "Phonopy") -> tuple[ForceConstants, Supercell]:
         )
     supercell = supercell_of(phonon)
     cells = cells_of(phonon, supercell)
-    values = np.asarray(phonon.force_constants, dtype=float)
-    rows = values[row_numbers(values.shape, None, cells, Path("Phonopy object"))]
-    if not np.isfinite(rows).all():
-        raise DataError("the Phonopy object holds numbers that are not finite")
-    spread = spread_pairs(rows, cells.order, cells.rows)
-    return ForceConstants(supercell.crystal, *spread), supercell
+    folded = np.asarray(phonon.force_constants, dtype=float)
+    return _spread(folded, None, cells, Path("Phonopy object")), supercell
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write both files, with notes on what they do not contain."""
-    text, parameters = write_phonopy(constants, supercell, folder)
+    """Write FORCE_CONSTANTS and phonopy_params.yaml, each complete in itself."""
+    from phonopy.file_IO import write_FORCE_CONSTANTS  # noqa: PLC0415 - loads slowly
+
+    phonon = to_phonopy(constants, supercell)
+    text, parameters = folder / "FORCE_CONSTANTS", folder / "phonopy_params.yaml"
+    folded = np.asarray(phonon.force_constants)
+    write_FORCE_CONSTANTS(folded, text, p2s_map=phonon.primitive.p2s_map)
+    phonon.save(parameters, settings={"force_constants": True})
     notes = []
     if constants.triplets is not None or constants.quartets is not None:
         notes.append("phonopy has second order only: third and fourth order are not written")
@@ -141,42 +250,36 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
 def _is_constants(path: Path) -> bool:
     """Whether a file is FORCE_CONSTANTS, force_constants.hdf5 or a yaml that contains them."""
     if is_hdf5(path):
-        return looks_like(path, _has_pairs_only, "force_constants.hdf5")
+        return looks_like(
+            path,
+            lambda file: "fc3" not in file and ("force_constants" in file or "fc2" in file),
+            "force_constants.hdf5",
+        )
     if _is_yaml(path):
         with path.open(encoding="utf-8", errors="replace") as lines:
             return any(line.startswith("force_constants:") for line in lines)
     return path.name.startswith("FORCE_CONSTANTS") and not path.name.endswith(("_3RD", "_4TH"))
 
 
-def _has_pairs_only(file: h5py.File) -> bool:
-    return "fc3" not in file and ("force_constants" in file or "fc2" in file)
-
-
 def read(path: Path, supercell: Supercell | None) -> ForceConstants:
     """Read second-order force constants, each divided equally among its nearest images.
 
-    Parameters
-    ----------
-    path
-        FORCE_CONSTANTS, force_constants.hdf5, or a phonopy.yaml-like file with force constants.
-    supercell
-        The supercell of the force constants; phonopy would order its atoms in the same way.
-        None to read it from the phonopy.yaml-like file in the folder.
+    phonopy would order the atoms of the ``supercell`` in the same way. None reads it from the
+    phonopy.yaml-like file that ``path`` is, or that is in its folder.
     """
-    if supercell is not None:
-        return read_on_cells(path, cells_of(phonopy_object(supercell), supercell))
-    return read_on_cells(path, read_cells(path if _is_yaml(path) else _sibling_yaml(path)))
+    cells = read_cells(_yaml_of(path)) if supercell is None else cells_in(supercell)
+    return read_on_cells(path, cells)
 
 
 def read_supercell(path: Path) -> Supercell:
     """Read the supercell from the file itself or the phonopy.yaml-like one beside it."""
-    return read_cells(path if _is_yaml(path) else _sibling_yaml(path)).order.supercell
+    return read_cells(_yaml_of(path)).order.supercell
 
 
 def read_on_cells(path: Path, cells: PhonopyCells) -> ForceConstants:
     """Read second-order force constants of known cells; see `read`."""
+    numbers = None
     if _is_yaml(path):
-        numbers = None
         folded = read_cells(path).constants if cells.constants is None else cells.constants
         if folded is None:
             raise DataError("the file contains no force constants", where=str(path))
@@ -184,11 +287,16 @@ def read_on_cells(path: Path, cells: PhonopyCells) -> ForceConstants:
         folded, numbers = _read_hdf5(path, cells)
     else:
         folded, numbers = _read_text(path)
+    return _spread(folded, numbers, cells, path)
+
+
+def _spread(
+    folded: Floats, numbers: Ints | None, cells: PhonopyCells, path: Path
+) -> ForceConstants:
     rows = folded[row_numbers(folded.shape, numbers, cells, path)]
     if not np.isfinite(rows).all():
-        raise DataError("the file contains numbers that are not finite", where=str(path))
-    values = rows * cells.unit_of_pairs
-    spread = spread_pairs(values, cells.order, cells.rows)
+        raise DataError("a force constant is not finite", where=str(path))
+    spread = spread_pairs(rows * cells.unit_of_pairs, cells.order, cells.rows)
     return ForceConstants(cells.order.supercell.crystal, *spread)
 
 
@@ -197,21 +305,8 @@ def row_numbers(
 ) -> Ints:
     """Rows of one atom of each site, whichever rows a file contains.
 
-    Parameters
-    ----------
-    shape
-        (s, a, …) or (a, a, …), the shape of its force constants.
-    numbers
-        (s,) or (a,) numbers of the atoms of the rows, if the file gives them.
-    cells
-        The cells that they must belong to.
-    path
-        The file, for errors.
-
-    Raises
-    ------
-    DataError
-        If the rows belong to other atoms.
+    The force constants have the shape (s, a, …) or (a, a, …); ``numbers`` are those of the
+    atoms of their rows, if the file gives them. A `DataError` refuses rows of other atoms.
     """
     n_atoms, n_sites = cells.order.supercell.n_atoms, len(cells.rows)
     is_known = shape[2:] in ((3, 3), (n_atoms, 3, 3, 3))
@@ -250,35 +345,30 @@ def _is_yaml(path: Path) -> bool:
     return path.suffix in {".yaml", ".yml"}
 
 
-def _sibling_yaml(path: Path) -> Path:
+def _yaml_of(path: Path) -> Path:
+    return path if _is_yaml(path) else yaml_beside(path, _YAML)
+
+
+def yaml_beside(path: Path, names: tuple[str, ...]) -> Path:
     """Find the phonopy.yaml-like file in the folder of the force constants."""
-    for name in _YAML:
+    for name in names:
         if (path.parent / name).exists():
             return path.parent / name
     raise DataError(
         "the file does not describe the crystal of its force constants",
         where=str(path),
-        why=f"none of {', '.join(_YAML)} is in its folder",
+        why=f"none of {', '.join(names)} is in its folder",
         fix="copy the phonopy.yaml-like file into its folder, or give the supercell",
     )
 
 
 def _read_hdf5(path: Path, cells: PhonopyCells) -> tuple[Floats, Ints | None]:
-    """Force constants and the numbers of the atoms of their rows."""
-    try:
-        with h5py.File(path) as file:
-            stored = file["fc2" if "fc2" in file else "force_constants"]
-            numbers = row_atoms(file, cells)
-            # The shape is checked before memory is reserved for it.
-            row_numbers(stored.shape, numbers, cells, path)
-            folded = np.asarray(stored, dtype=float)
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise DataError(
-            f"the force constants cannot be read: {error}",
-            where=str(path),
-            why="the file was truncated, or is of another kind",
-        ) from error
-    return folded, numbers
+    with opened(path) as file:
+        stored = file["fc2" if "fc2" in file else "force_constants"]
+        numbers = row_atoms(file, cells)
+        # The shape is checked before memory is reserved for it.
+        row_numbers(stored.shape, numbers, cells, path)
+        return np.asarray(stored, dtype=float), numbers
 
 
 def _read_text(path: Path) -> tuple[Floats, Ints]:

@@ -10,8 +10,17 @@ from pathlib import Path
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, StorageError, UsageError
-from trajmodes.formats import alamode, hdf5, phono3py, phonopy, shengbte, tdep
-from trajmodes.formats.base import ConstantsReader, Export, Format
+from trajmodes.formats import (
+    ConstantsReader,
+    Export,
+    Format,
+    alamode,
+    hdf5,
+    phono3py,
+    phonopy,
+    shengbte,
+    tdep,
+)
 
 FORMATS: dict[str, Format] = {
     "hdf5": hdf5.FORMAT,

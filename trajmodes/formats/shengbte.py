@@ -18,7 +18,7 @@ import numpy as np
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError
-from trajmodes.formats.base import Export, Format
+from trajmodes.formats import Export, Format
 from trajmodes.formats.folding import diagonal_container, fold_pairs, grid_order
 from trajmodes.units import DALTON
 

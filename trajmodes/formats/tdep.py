@@ -34,7 +34,7 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.data.lattice import wrap
 from trajmodes.errors import DataError
-from trajmodes.formats.base import ConstantsReader, Export, Format, SnapshotReader
+from trajmodes.formats import ConstantsReader, Export, Format, SnapshotReader
 from trajmodes.formats.cell_file import grouped_by_species, read_poscar, write_poscar
 from trajmodes.formats.cell_file import read_supercell as read_ideal
 from trajmodes.notes import Note

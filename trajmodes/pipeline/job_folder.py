@@ -28,7 +28,6 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.results import InputFile, Results
 from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.formats.phonopy import write_phonopy
 from trajmodes.formats.registry import write_force_constants
 from trajmodes.report.write import RESULT_FILES, Painter, second_painter, write_results
 from trajmodes.results.dataset import to_dataset
@@ -267,7 +266,7 @@ def _of_constants(
 def _for_phonopy(
     constants: ForceConstants, supercell: Supercell, scratch: Path
 ) -> dict[str, Writer]:
-    paths = write_phonopy(constants, supercell, scratch)
+    paths = sorted(write_force_constants(constants, supercell, scratch, "phonopy").paths)
     return {path.name: Writer("loaded by phonopy", _copy(path)) for path in paths}
 
 

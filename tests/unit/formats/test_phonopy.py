@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import phonopy
@@ -12,8 +13,7 @@ from phonopy.physical_units import get_physical_units
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ClusterConstants, ForceConstants
 from trajmodes.errors import DataError, TrajmodesWarning
-from trajmodes.formats.phonopy import write_phonopy
-from trajmodes.formats.phonopy_cells import cells_of, phonopy_object
+from trajmodes.formats.phonopy import cells_of, phonopy_object
 from trajmodes.formats.registry import read_force_constants, write_force_constants
 from trajmodes.phonons.modes import frequencies_at
 from trajmodes.phonons.qpoints import commensurate
@@ -41,6 +41,11 @@ def squares(found: phonopy.Phonopy, qpoints: np.ndarray) -> np.ndarray:
 def our_squares(constants: ForceConstants, qpoints: np.ndarray) -> np.ndarray:
     freq = frequencies_at(constants, qpoints)[0] / THZ
     return freq * np.abs(freq)
+
+
+def write_phonopy(constants: ForceConstants, supercell: Supercell, folder: Path) -> list[Path]:
+    """Paths of FORCE_CONSTANTS and phonopy_params.yaml."""
+    return sorted(write_force_constants(constants, supercell, folder, "phonopy").paths)
 
 
 def general_q(n: int) -> np.ndarray:
@@ -97,35 +102,34 @@ def test_equally_near_images_are_divided_as_in_phonopy(name, crystals, springs, 
     )
 
 
-@pytest.mark.parametrize("compact", [True, False])
-def test_the_force_constants_file_alone_suffices(compact, crystals, springs, tmp_path):
+def test_the_force_constants_file_alone_suffices(crystals, springs, tmp_path):
     supercell = build_supercell(crystals["wurtzite"], [[3, 0, 0], [1, 2, 0], [0, 0, 2]])
     constants = springs(crystals["wurtzite"], 3.0)
-    text, parameters = write_phonopy(constants, supercell, tmp_path, compact=compact)
+    text, parameters = write_phonopy(constants, supercell, tmp_path)
     found = phonopy.load(parameters, is_symmetry=False, is_nac=False)
     # phonopy compares the row numbers of the file with its own primitive atoms.
     read = parse_FORCE_CONSTANTS(text, p2s_map=found.primitive.p2s_map)
-    rows = supercell.crystal.n_sites if compact else supercell.n_atoms
-    assert read.shape == (rows, supercell.n_atoms, 3, 3)
+    assert read.shape == (supercell.crystal.n_sites, supercell.n_atoms, 3, 3)
     found.force_constants = read
     q = general_q(5)
     wanted = our_squares(constants, q)
     np.testing.assert_allclose(squares(found, q), wanted, rtol=0, atol=1e-7)
 
 
-def test_full_force_constants_are_the_whole_hessian(crystals, springs, hessian_of, tmp_path):
+def test_force_constants_are_rows_of_the_hessian(crystals, springs, hessian_of, tmp_path):
     supercell = build_supercell(crystals["triclinic"], [[2, 0, 1], [0, 2, 0], [0, 1, 2]])
     constants = springs(crystals["triclinic"], 6.0)
-    text, parameters = write_phonopy(constants, supercell, tmp_path, compact=False)
+    text, parameters = write_phonopy(constants, supercell, tmp_path)
     read = parse_FORCE_CONSTANTS(text)
-    theirs = phonopy.load(parameters, is_symmetry=False, is_nac=False).supercell
+    loaded = phonopy.load(parameters, is_symmetry=False, is_nac=False)
+    theirs, rows = loaded.supercell, loaded.primitive.p2s_map
     # Canonical number of each of their atoms, by position modulo the supercell.
     apart = theirs.positions[:, None] - supercell.positions
     reduced = apart @ np.linalg.inv(supercell.cell)
     ours = np.abs(reduced - np.rint(reduced)).max(axis=2).argmin(axis=1)
     n = supercell.n_atoms
     wanted = hessian_of(constants, supercell).reshape(n, 3, n, 3).swapaxes(1, 2)
-    np.testing.assert_allclose(read, wanted[ours][:, ours], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(read, wanted[ours[rows]][:, ours], rtol=0, atol=1e-14)
     np.testing.assert_allclose(theirs.masses * DALTON, supercell.masses[ours], rtol=1e-6)
     assert theirs.symbols == [supercell.species[a] for a in ours]
 
