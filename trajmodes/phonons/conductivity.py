@@ -8,34 +8,41 @@ k_B x² eˣ/(eˣ − 1)² with x = ħω/k_BT. Both use the lifetimes of the clas
 single modes count every scattering event as resistive. Where normal processes dominate, κ is
 therefore too small (R. Peierls, Ann. Phys. 395, 1055 (1929)).
 
+Near Γ the summand C v⊗v τ varies as 1/q², so the error of a sum over a mesh falls only as its
+spacing h. For the three acoustic branches the cube of edge 3h about Γ (in the axes of the mesh)
+is therefore sampled with spacing h/3, except for its innermost cube of edge h. The integral of
+g(direction)/q² over a cube is proportional to its edge, so that over the innermost cube is half
+of that over the shell around it.
+
 The error bar has two independent parts. The error of the lifetimes is propagated linearly: κ
 depends through the interpolation on the logarithms of γ/ω² of the sets, and its derivatives are
 summed with it. The error of the force constants comes from their replicates, at fixed lifetimes
 and on a coarser mesh.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
-from trajmodes.arrays import Floats
+from trajmodes.arrays import Floats, freeze
 from trajmodes.data.anharmonic import Conductivity, HeatFlow, isotropic
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.labels import point
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.bands import group_velocities
-from trajmodes.phonons.heat_flow import LENGTHS, FlowSums, flow_sums, zone_of
+from trajmodes.phonons.bands import Branches, branches_by_chunk, group_velocities
 from trajmodes.phonons.lifetime_mesh import (
     LifetimeGrid,
     ModeLifetimes,
+    Strengths,
     all_strengths,
     lifetime_grid,
 )
 from trajmodes.phonons.modes import frequencies_at
-from trajmodes.phonons.qpoints import shared_mesh
-from trajmodes.symmetry.stars import point_group, set_mean
-from trajmodes.units import THZ
+from trajmodes.phonons.qpoints import mesh, shared_mesh, spaced_mesh
+from trajmodes.symmetry.stars import point_group, set_mean, star_labels
+from trajmodes.units import BOLTZMANN, HBAR, THZ
 
 # Largest distance in 1/Å, 2π included, of neighbours on the default mesh.
 _SPACING = 0.08
@@ -48,6 +55,10 @@ _RESTING = 1e-6
 # Rounding of ω and of sums, relative to the largest value.
 _ROUNDING = 1e-5
 _BINS = 200
+# Entries of the matrix of interpolation weights in memory at one time.
+_ENTRIES = 1 << 20
+# Mean free paths in Å from 0.1 Å to 1 cm, 20 per decade.
+_LENGTHS = 10.0 * np.geomspace(1e-2, 1e7, 181)
 
 
 def conductivity(
@@ -79,14 +90,14 @@ def conductivity(
     edges = _edges(lifetimes)
     zone = zone_of(constants.crystal, divisions)
     sums = flow_sums(constants, zone, grid, strengths, temperature, edges)
-    _check_stable(sums, edges)
-    _check_resolved(sums, lifetimes)
+    _check(sums, edges, lifetimes)
     of_lifetimes = strengths.deviations(grid.contracted(sums.slopes))
     of_constants = _replicate_deviations(
         constants, divisions, grid, lifetimes, temperature, sums.kappa
     )
     deviations = np.concatenate([of_lifetimes, of_constants])
-    rotations = _rotations(constants.crystal)
+    columns = constants.crystal.cell.T
+    rotations = columns @ point_group(constants.crystal) @ np.linalg.inv(columns)
     classical, quantum = (
         _symmetrised_flow(rotations, sums, deviations, edges, kind) for kind in (0, 1)
     )
@@ -105,9 +116,7 @@ def conductivity(
 
 def dense_mesh(supercell: Supercell) -> tuple[int, int, int]:
     """Default mesh for integrals over the zone; it contains all q points of the supercell."""
-    reciprocal = 2.0 * np.pi * np.linalg.inv(supercell.crystal.cell)
-    wanted = np.ceil(np.linalg.norm(reciprocal, axis=0) / _SPACING).astype(int)
-    return shared_mesh(supercell, (int(wanted[0]), int(wanted[1]), int(wanted[2])))
+    return shared_mesh(supercell, spaced_mesh(supercell.crystal, _SPACING))
 
 
 def _edges(lifetimes: ModeLifetimes) -> Floats:
@@ -115,8 +124,163 @@ def _edges(lifetimes: ModeLifetimes) -> Floats:
     return np.linspace(0.0, 1.05 * float(lifetimes.modes.omega.max()), _BINS + 1)
 
 
-def _check_stable(sums: FlowSums, edges: Floats) -> None:
-    """Raise a `DataError` if a mode of the mesh is imaginary."""
+def heat_capacities(omega: Floats, temperature: float) -> Floats:
+    """Heat capacity (2, …) in eV/K of modes of frequency ω ≥ 0 (…) in rad/ps.
+
+    The classical one is k_B, the quantum one k_B (x/2)²/sinh²(x/2) with x = ħω/k_BT.
+    """
+    half = np.clip(0.5 * HBAR * omega / (BOLTZMANN * temperature), 1e-9, 300.0)
+    capacity: Floats = BOLTZMANN * np.stack([np.ones_like(half), (half / np.sinh(half)) ** 2])
+    return capacity
+
+
+def heat_flow(
+    branches: Branches, lifetime_ps: Floats, temperature: float, volume: float
+) -> Floats:
+    """C v⊗v τ/V (2, q, m, 3, 3) in eV/(K Å ps) of single modes, classical and quantum.
+
+    ``lifetime_ps`` (q, m) are energy lifetimes, ``volume`` in Å³ that of the primitive cell.
+    The mean over all q of the zone, summed over m, is κ. Modes whose frequency is not positive
+    have zero.
+    """
+    counted = branches.omega > 0.0
+    v_qmx = np.where(counted[:, :, None], branches.velocity, 0.0)
+    capacity_kqm = heat_capacities(branches.omega, temperature)
+    scale_kqm = capacity_kqm * np.where(counted, lifetime_ps, 0.0) / volume
+    v_qmxy = v_qmx[..., :, None] * v_qmx[..., None, :]
+    flow: Floats = scale_kqm[..., None, None] * v_qmxy
+    return flow
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """q points of an integral over the zone."""
+
+    qpoints: Floats
+    """(q, 3), reduced coordinates."""
+    weights: Floats
+    """(q, m), part of the zone that each branch represents."""
+    spacing: float
+    """Mean distance of neighbours in 1/Å, 2π included."""
+
+    def __post_init__(self) -> None:
+        freeze(self, {}, float, qpoints="q 3", weights="q m")
+
+
+def zone_of(crystal: Crystal, divisions: tuple[int, int, int]) -> Zone:
+    """Irreducible points of a mesh, finer around Γ for the three acoustic branches.
+
+    ``divisions`` are numbers of points along each reciprocal lattice vector; a `UsageError` is
+    raised if one is not positive.
+    """
+    qpoints, members = mesh(crystal, divisions)
+    n_modes, n_points = 3 * crystal.n_sites, float(np.prod(divisions))
+    weights = np.repeat(members[:, None] / n_points, n_modes, axis=1)
+    spacing = float(2.0 * np.pi / np.cbrt(crystal.volume * n_points))
+    if min(divisions) < 3:
+        return Zone(qpoints, weights, spacing)
+    near = np.array(list(product((-1, 0, 1), repeat=3))) / divisions
+    shell = np.array([n for n in product(range(-4, 5), repeat=3) if max(map(abs, n)) > 1])
+    shell_qx = shell / (3.0 * np.array(divisions))
+    # The cube may lack the symmetry of the crystal, so it can contain only a part of a star.
+    place = star_labels(crystal, np.concatenate([qpoints, near]))[len(qpoints) :]
+    np.subtract.at(weights[:, :3], place, 1.0 / n_points)
+    head, count = np.unique(star_labels(crystal, shell_qx), return_counts=True)
+    inner = np.zeros((len(head), n_modes))
+    inner[:, :3] = 1.5 * count[:, None] / (27.0 * n_points)
+    return Zone(
+        np.concatenate([qpoints, shell_qx[head]]), np.concatenate([weights, inner]), spacing
+    )
+
+
+@dataclass(slots=True)
+class FlowSums:
+    """Sums over the modes of a zone; k is the kind of heat capacity, classical or quantum.
+
+    All are in eV/(K Å ps), and not symmetrised: they run over irreducible points only.
+    """
+
+    kappa: Floats
+    """(k, 3, 3)."""
+    filled: Floats
+    """(k, 3, 3), part of κ from sets without a measured lifetime."""
+    long_waves: Floats
+    """(k, 3, 3), part of κ from acoustic linewidths extrapolated to Γ."""
+    slopes: Floats
+    """(g + 3, k, 3, 3), derivatives of κ by `LifetimeGrid.extended` values of ln(γ/ω²)."""
+    below_frequency: Floats
+    """(w, k, 3, 3), part of κ below each edge in frequency."""
+    at_length: Floats
+    """(l + 1, k, 3, 3), part of κ between neighbouring mean free paths of the sum."""
+    lowest: float
+    """Lowest frequency in rad/ps, negative if imaginary."""
+    lowest_qpoint: Floats
+    """(3,) its q."""
+
+
+def flow_sums(
+    constants: ForceConstants,
+    zone: Zone,
+    grid: LifetimeGrid,
+    strengths: Strengths,
+    temperature: float,
+    edges: Floats,
+) -> FlowSums:
+    """Sum the heat flow over the zone, in chunks of q points.
+
+    ``edges`` (w,) in rad/ps are equally spaced from 0 to above the highest frequency.
+    """
+    n_modes = zone.weights.shape[1]
+    values = grid.extended(strengths.log_strength)
+    filled = np.clip(grid.extended(strengths.filled.astype(float)), 0.0, 1.0)
+    sums = FlowSums(
+        kappa=np.zeros((2, 3, 3)),
+        filled=np.zeros((2, 3, 3)),
+        long_waves=np.zeros((2, 3, 3)),
+        slopes=np.zeros((len(values), 2, 3, 3)),
+        below_frequency=np.zeros((len(edges), 2, 3, 3)),
+        at_length=np.zeros((len(_LENGTHS) + 1, 2, 3, 3)),
+        lowest=np.inf,
+        lowest_qpoint=np.zeros(3),
+    )
+    longest = max(1, _ENTRIES // grid.entries_per_q)
+    for part, branches in branches_by_chunk(constants, zone.qpoints, longest):
+        matrix = grid.weights(zone.qpoints[part])
+        rate_qm = np.exp(matrix @ values).reshape(-1, n_modes) * branches.omega**2
+        lifetime_qm = 1.0 / np.where(branches.omega > 0.0, rate_qm, np.inf)
+        flow = heat_flow(branches, lifetime_qm, temperature, constants.crystal.volume)
+        # (q m, k, 3, 3)
+        rows = np.moveaxis(flow * zone.weights[part][:, :, None, None], 0, 2)
+        rows = rows.reshape(-1, 2, 3, 3)
+        sums.kappa += rows.sum(axis=0)
+        sums.filled += np.tensordot(matrix @ filled, rows, axes=1)
+        # The last three columns are the acoustic branches at Γ, which have no linewidth.
+        sums.long_waves += np.tensordot(matrix[:, -3:].sum(axis=1).A1, rows, axes=1)
+        sums.slopes -= (matrix.T @ rows.reshape(len(rows), -1)).reshape(sums.slopes.shape)
+        speed = np.nan_to_num(np.linalg.norm(branches.velocity, axis=2))
+        below = _part_below(branches.omega, speed * zone.spacing, edges)
+        sums.below_frequency += np.tensordot(below, rows, axes=1)
+        bins = np.searchsorted(_LENGTHS, (speed * lifetime_qm).ravel())
+        np.add.at(sums.at_length, bins, rows)
+        lowest_q = branches.omega.min(axis=1)
+        if lowest_q.min() < sums.lowest:
+            sums.lowest = float(lowest_q.min())
+            sums.lowest_qpoint = zone.qpoints[part][lowest_q.argmin()]
+    return sums
+
+
+def _part_below(omega: Floats, width: Floats, edges: Floats) -> Floats:
+    """Part (w, q m) of each mode below each edge; ω is spread over its range in a mesh cell."""
+    step = edges[1]
+    half = 0.5 * np.maximum(width, step).ravel()
+    low = np.clip(omega.ravel() - half, 0.0, edges[-1] - step)
+    high = np.clip(omega.ravel() + half, low + step, edges[-1])
+    part: Floats = np.clip((edges[:, None] - low) / (high - low), 0.0, 1.0)
+    return part
+
+
+def _check(sums: FlowSums, edges: Floats, lifetimes: ModeLifetimes) -> None:
+    """Raise a `DataError` if a mode is imaginary, or too few lifetimes were measured."""
     if sums.lowest < -_ROUNDING * edges[-1]:
         raise DataError(
             f"a mode at q = {point(sums.lowest_qpoint)} is imaginary, "
@@ -125,10 +289,6 @@ def _check_stable(sums: FlowSums, edges: Floats) -> None:
             "points of the supercell",
             fix="use a larger supercell, a cutoff, or constants fitted to a longer run",
         )
-
-
-def _check_resolved(sums: FlowSums, lifetimes: ModeLifetimes) -> None:
-    """Raise a `DataError` if too much of κ comes from lifetimes that were not measured."""
     share = float(isotropic(sums.filled[0]) / isotropic(sums.kappa[0]))
     if share > _MOST_FILLED:
         known = lifetimes.resolved
@@ -206,16 +366,9 @@ def _symmetrised_flow(
         filled_share=float(isotropic(filled) / mean),
         edges=edges,
         below_frequency=below_frequency,
-        length=LENGTHS[span],
+        length=_LENGTHS[span],
         below_length=below_length[span],
     )
-
-
-def _rotations(crystal: Crystal) -> Floats:
-    """Point group (g, 3, 3), acting on columns of Cartesian components."""
-    columns = crystal.cell.T
-    rotations: Floats = columns @ point_group(crystal) @ np.linalg.inv(columns)
-    return rotations
 
 
 def _free_paths(

@@ -30,7 +30,7 @@ from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.dynamical_matrix import lattice_sum
 from trajmodes.phonons.modes import modes_at
-from trajmodes.phonons.qpoints import joined_axes, mesh
+from trajmodes.phonons.qpoints import mesh, spaced_mesh
 from trajmodes.phonons.strain import StrainResponse, strain_responses, tensor_of
 from trajmodes.units import BOLTZMANN, HBAR
 
@@ -163,12 +163,9 @@ def gruneisen_parameters(
 
 
 def mean_mesh(crystal: Crystal) -> tuple[int, int, int]:
-    """Mesh that is fine enough for the mean; axes that the point group mixes are equal."""
-    reciprocal = 2.0 * np.pi * np.linalg.norm(np.linalg.inv(crystal.cell), axis=0)
-    counts = np.maximum(2, np.ceil(reciprocal / _SPACING)).astype(int)
-    for axes in map(list, joined_axes(crystal)):
-        counts[axes] = counts[axes].max()
-    return int(counts[0]), int(counts[1]), int(counts[2])
+    """Mesh that is fine enough for the mean."""
+    n1, n2, n3 = spaced_mesh(crystal, _SPACING)
+    return max(2, n1), max(2, n2), max(2, n3)
 
 
 def mean_gruneisen(

@@ -110,6 +110,18 @@ def shared_mesh(supercell: Supercell, divisions: tuple[int, int, int]) -> tuple[
     return mesh[0], mesh[1], mesh[2]
 
 
+def spaced_mesh(crystal: Crystal, spacing: float) -> tuple[int, int, int]:
+    """Mesh whose neighbours are at most ``spacing`` apart, in 1/Å with 2π included.
+
+    The numbers of points are equal along axes that the point group mixes.
+    """
+    reciprocal = 2.0 * np.pi * np.linalg.norm(np.linalg.inv(crystal.cell), axis=0)
+    counts = np.ceil(reciprocal / spacing).astype(int)
+    for axes in map(list, joined_axes(crystal)):
+        counts[axes] = counts[axes].max()
+    return int(counts[0]), int(counts[1]), int(counts[2])
+
+
 def joined_axes(crystal: Crystal) -> list[tuple[int, ...]]:
     """Group the lattice vectors that the point group mixes; a mesh divides them equally."""
     mixed = (point_group(crystal) != 0).any(axis=0)

@@ -11,8 +11,7 @@ from trajmodes.data.anharmonic import Conductivity
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
-from trajmodes.phonons.conductivity import conductivity, dense_mesh
-from trajmodes.phonons.heat_flow import heat_capacities, zone_of
+from trajmodes.phonons.conductivity import conductivity, dense_mesh, heat_capacities, zone_of
 from trajmodes.phonons.lifetime_mesh import ModeLifetimes
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import commensurate, shared_mesh

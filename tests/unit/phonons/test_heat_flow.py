@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from trajmodes.phonons.bands import group_velocities
-from trajmodes.phonons.conductivity import conductivity
-from trajmodes.phonons.heat_flow import flow_sums, zone_of
+from trajmodes.phonons.conductivity import conductivity, flow_sums, zone_of
 from trajmodes.phonons.lifetime_mesh import ModeLifetimes, all_strengths, lifetime_grid
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import commensurate
