@@ -75,7 +75,7 @@ class MotionBlock:
         return len(self.displacements)
 
     def part(self, frames: slice) -> "MotionBlock":
-        """Select consecutive frames of the block, as views."""
+        """Select frames of the block, as views."""
         indices = self.indices[frames]
         return MotionBlock(
             int(indices[0]) if indices.size else self.first_frame,

@@ -35,27 +35,13 @@ def check_lattice(of_constants: Crystal, of_run: Crystal) -> tuple[Note, ...]:
     DataError
         If the crystals differ in cells, orientation, species, sites or their order.
     """
-    _check_sites(of_constants, of_run)
-    difference = crystal_difference(of_constants, of_run)
-    _check_cells(difference)
-    _check_species(of_constants, of_run)
-    return (
-        *_strain_notes(of_constants, of_run, difference),
-        *_site_notes(of_constants, of_run, difference),
-        *_mass_notes(of_constants, of_run, difference),
-    )
-
-
-def _check_sites(of_constants: Crystal, of_run: Crystal) -> None:
     if of_constants.n_sites != of_run.n_sites:
         raise _mismatch(
             f"the cell of the force constants contains {of_constants.formula}, that of the run "
             f"{of_run.formula}",
             "one is a primitive cell and the other a conventional one, or the crystals differ",
         )
-
-
-def _check_cells(difference: CrystalDifference) -> None:
+    difference = crystal_difference(of_constants, of_run)
     if abs(difference.largest_strain) > SAME_CRYSTAL.strain:
         raise _mismatch(
             "the cell of the force constants is strained by "
@@ -68,14 +54,17 @@ def _check_cells(difference: CrystalDifference) -> None:
             "that of the force constants",
             "force constants and polarisation vectors refer to the axes of their own cell file",
         )
+    _check_species(of_constants, of_run)
+    return (
+        *_strain_notes(of_constants, of_run, difference),
+        *_site_notes(of_constants, of_run, difference),
+        *_mass_notes(of_constants, of_run, difference),
+    )
 
 
 def _mismatch(what: str, why: str) -> DataError:
-    return DataError(
-        what,
-        why=why,
-        fix="match the run to the cell file of the force constants (--cell)",
-    )
+    fix = "match the run to the cell file of the force constants (--cell)"
+    return DataError(what, why=why, fix=fix)
 
 
 def _check_species(of_constants: Crystal, of_run: Crystal) -> None:

@@ -58,22 +58,17 @@ _LARGEST_PHASE = 1.410185376648158
 
 
 def attenuation(omega: Floats, interval_ps: float) -> Floats:
-    """Attenuation of the amplitude of each mode by central differences.
+    """Factors s (…) by which central differences attenuate the amplitude of each mode.
 
     Parameters
     ----------
     omega
-        (q, m) harmonic frequencies in rad/ps. The frequency of an imaginary mode, negative
-        here, is unknown; it is treated as slow and not corrected.
+        (…) harmonic frequencies in rad/ps. The frequency of an imaginary mode, negative here,
+        is unknown; it is treated as slow and not corrected.
     interval_ps
         Time between the frames that are differenced.
-
-    Returns
-    -------
-    (q, m) factors s; divide Q̇ of the differences by them.
     """
-    phase = np.maximum(omega, 0.0) * interval_ps
-    kept: Floats = np.sinc(phase / np.pi)
+    kept: Floats = np.sinc(np.maximum(omega, 0.0) * interval_ps / np.pi)
     return kept
 
 
@@ -101,7 +96,10 @@ def spectrum_factor(omega: Floats, interval_ps: float) -> Floats:
 
 
 def frequency_from_ratio(omega_ratio: Floats, kept: Floats, interval_ps: float) -> Floats:
-    """Frequency of each mode from the mean squares of its differences and displacements.
+    """Frequency (…) of modes in rad/ps from mean squares of differences and displacements.
+
+    It is nan where the ratio exceeds that of any motion, as above a quarter of the sampling
+    frequency.
 
     Parameters
     ----------
@@ -109,13 +107,6 @@ def frequency_from_ratio(omega_ratio: Floats, kept: Floats, interval_ps: float) 
         (…) √(⟨|Q̇|²⟩/⟨|Q|²⟩) in rad/ps, from amplitudes divided by `kept`.
     kept
         (…) the attenuation that they were divided by; 1 if they were not.
-    interval_ps
-        Time between the frames that were differenced.
-
-    Returns
-    -------
-    (…) frequencies in rad/ps; nan where the ratio exceeds that of any motion, as above a
-    quarter of the sampling frequency.
     """
     sine = omega_ratio * kept * interval_ps
     omega: Floats = np.arcsin(np.where(sine <= 1.0, sine, np.nan)) / interval_ps
@@ -123,20 +114,10 @@ def frequency_from_ratio(omega_ratio: Floats, kept: Floats, interval_ps: float) 
 
 
 def energy_factor(omega: Floats, kept: Floats, interval_ps: float) -> Floats:
-    """Factor for kinetic energies of amplitudes that were divided by `kept`.
+    """Factor (…) for kinetic energies of amplitudes that were divided by `kept`.
 
-    Parameters
-    ----------
-    omega
-        (…) actual frequencies of the modes, from `frequency_from_ratio`.
-    kept
-        (…) the attenuation that amplitudes were divided by.
-    interval_ps
-        Time between the frames that were differenced.
-
-    Returns
-    -------
-    (…) factors; 1 where the frequency is unknown.
+    `omega` are the actual frequencies, from `frequency_from_ratio`; where they are unknown the
+    factor is 1.
     """
     known = np.isfinite(omega)
     true = attenuation(np.where(known, omega, 0.0), interval_ps)
@@ -147,12 +128,8 @@ def energy_factor(omega: Floats, kept: Floats, interval_ps: float) -> Floats:
 def require_correctable(highest_omega: float, interval_ps: float) -> None:
     """Refuse a run in which differences attenuate the fastest modes too much.
 
-    Parameters
-    ----------
-    highest_omega
-        Highest harmonic frequency in rad/ps; the run may exceed it by a tenth.
-    interval_ps
-        Time between frames.
+    `highest_omega` is the highest harmonic frequency in rad/ps; the run may exceed it by a
+    tenth.
 
     Raises
     ------
@@ -214,10 +191,8 @@ def correct_density(
     ----------
     density
         Of the sites and directions, from differences.
-    found
-        Spectra of the sets, from differences.
-    corrected
-        The same, corrected.
+    found, corrected
+        Spectra of the sets, from differences and corrected.
     members
         (g,) number of modes in each set.
     """
@@ -260,7 +235,10 @@ def correct_energies(
     each_qm = np.where(sets >= 0, factor[sets], np.nan)
     single[0] *= each_qm
     single_sem[0] = np.hypot(single_sem[0] * each_qm, single[0] * share[sets])
-    travelling = _travelling_energies(energies, single, np.sqrt(each_qm))
+    # ⟨E±⟩ = K + U ∓ ω Im Q*Q̇, with Q̇ multiplied by a factor; nan for imaginary modes.
+    standing_qm = single[0] + single[1]
+    flow_qm = 0.5 * (energies.travelling[0] - energies.travelling[1]) * np.sqrt(each_qm)
+    travelling = np.stack([standing_qm + flow_qm, standing_qm - flow_qm])
     return replace(
         energies,
         kinetic=kinetic,
@@ -277,15 +255,6 @@ def correct_energies(
         temperature=energies.temperature * warmer,
         temperature_sem=energies.temperature_sem * warmer,
     )
-
-
-def _travelling_energies(energies: ModeEnergies, single: Floats, faster_qm: Floats) -> Floats:
-    """⟨E±⟩ = K + U ∓ ω Im Q*Q̇ (2, q, m), with Q̇ multiplied by a factor."""
-    standing_qm = single[0] + single[1]
-    flow_qm = 0.5 * (energies.travelling[0] - energies.travelling[1]) * faster_qm
-    # nan for imaginary modes.
-    travelling: Floats = np.stack([standing_qm + flow_qm, standing_qm - flow_qm])
-    return travelling
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,6 @@ def cartesian_modes(space: HalfSpace) -> Modes:
 
     Spectra of such modes are those of the velocities themselves. The sum over branches is the
     same as with polarisation vectors, since these are an orthonormal basis of the same space.
-
-    Parameters
-    ----------
-    space
-        The commensurate q points.
     """
     crystal = space.supercell.crystal
     n_branches = 3 * crystal.n_sites
@@ -78,12 +73,7 @@ class Amplitudes:
         )
 
     def velocity_or_raise(self, clause: str) -> Complexes:
-        """Return Q̇.
-
-        Parameters
-        ----------
-        clause
-            Start of the error message: "spectra need velocities".
+        """Return Q̇; an error message starts with the clause, "spectra need velocities".
 
         Raises
         ------
@@ -166,8 +156,7 @@ class Projector:
         batch = max(1, _BATCH_BYTES // max(1, field[0].nbytes)) if n_frames else 1
         for start in range(0, n_frames, batch):
             frames = slice(start, start + batch)
+            cells_qtx = lattice_transform(self.space, field[frames])
             # (q, m, s x) @ (q, s x, t) → (q, m, t)
-            result[:, :, frames] = bras @ lattice_transform(self.space, field[frames]).swapaxes(
-                1, 2
-            )
+            result[:, :, frames] = bras @ cells_qtx.swapaxes(1, 2)
         return result

@@ -64,11 +64,8 @@ class StridedMotion:
     def blocks(self, cuts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         """Ranges of the remaining frames, for blocks of the run.
 
-        Parameters
-        ----------
-        cuts
-            Frame ranges [start, stop) of the run, none across the end of an uninterrupted
-            range.
+        `cuts` are frame ranges [start, stop) of the run, none across the end of an
+        uninterrupted range.
         """
         frames = self.frames
         ends = [np.searchsorted(frames, cut).tolist() for cut in cuts]
@@ -86,16 +83,9 @@ class StridedMotion:
             if first <= start < stop <= last:
                 low = begin + (start - first) * self.stride
                 whole = self.read(low, begin + (stop - 1 - first) * self.stride + 1)
-                return MotionBlock(
-                    start,
-                    whole.displacements[:: self.stride],
-                    self._used(whole.velocities),
-                    self._used(whole.forces),
-                )
+                used = whole.part(slice(None, None, self.stride))
+                return MotionBlock(start, used.displacements, used.velocities, used.forces)
         raise DataError(f"frames {start} to {stop} do not lie within one of {self.segments}")
-
-    def _used(self, field: Floats | None) -> Floats | None:
-        return None if field is None else field[:: self.stride]
 
 
 _REPORTED_SHIFT = 5e-4
@@ -107,37 +97,14 @@ _HEADROOM = 1.1
 def verlet_frequency(omega: Floats, timestep_ps: float) -> Floats:
     """Frequency of a harmonic mode in a velocity Verlet run, (2/h) asin(ωh/2).
 
-    Parameters
-    ----------
-    omega
-        (…) harmonic frequencies in rad/ps; negative for imaginary modes, for which the sine
-        becomes the hyperbolic sine.
-    timestep_ps
-        Time step h.
-
-    Returns
-    -------
-    (…) frequencies in rad/ps; nan for ωh > 2, where the integration is unstable.
+    `omega` (…) in rad/ps is negative for imaginary modes, for which the sine becomes the
+    hyperbolic sine. The result is nan for ωh > 2, where the integration is unstable.
     """
     half = 0.5 * timestep_ps * omega
     stable = np.where(half <= 1.0, half, np.nan)
     angle = np.where(half < 0.0, np.arcsinh(half), np.arcsin(np.maximum(stable, 0.0)))
     shifted: Floats = 2.0 / timestep_ps * angle
     return shifted
-
-
-def verlet_kinetic_share(omega: Floats, timestep_ps: float) -> Floats:
-    """Return K/U = 1 − ω²h²/4 of an exactly harmonic mode in a velocity Verlet run.
-
-    Parameters
-    ----------
-    omega
-        (…) harmonic frequencies in rad/ps.
-    timestep_ps
-        Time step h.
-    """
-    share: Floats = 1.0 - 0.25 * (timestep_ps * omega) ** 2
-    return share
 
 
 def verlet_note(highest_omega: float, timestep_fs: float | None) -> Note | None:
@@ -157,15 +124,15 @@ def verlet_note(highest_omega: float, timestep_fs: float | None) -> Note | None:
     if timestep_fs is None or highest_omega <= 0.0:
         return None
     timestep_ps = timestep_fs * FEMTOSECOND
-    highest = np.array(highest_omega)
-    shift = float(verlet_frequency(highest, timestep_ps)) / highest_omega - 1.0
+    shift = float(verlet_frequency(np.array(highest_omega), timestep_ps)) / highest_omega - 1.0
     given = f"a time step of {timestep_fs:g} fs, modes up to {highest_omega / THZ:.4g} THz"
     if not np.isfinite(shift):
         text = f"{given}: no simulation is stable with this, so it is not the time step"
         return Note("note", text)
     if shift < _REPORTED_SHIFT:
         return None
-    short = 1.0 - float(verlet_kinetic_share(highest, timestep_ps))
+    # K/U = 1 − ω²h²/4.
+    short = 0.25 * (timestep_ps * highest_omega) ** 2
     text = (
         f"{given}: velocity Verlet raises the highest frequency by {shift:.2%}, lower ones in "
         f"proportion to ω², and reduces its kinetic energy relative to the potential energy by "

@@ -54,7 +54,8 @@ class EnergyCovarianceReduction:
         if 8 * n**2 > _MOST_BYTES:
             raise DataError(
                 f"the covariance of the energies of {n} modes takes {8e-9 * n**2:.1f} GB",
-                why=f"the limit is {_MOST_BYTES >> 30} GiB, or {_most_modes()} modes",
+                why=f"the limit is {_MOST_BYTES >> 30} GiB, or {int((_MOST_BYTES // 8) ** 0.5)}"
+                " modes",
                 fix="use a smaller supercell",
             )
 
@@ -99,10 +100,6 @@ class EnergyCovarianceReduction:
         covariance[left_out] = np.nan
         covariance[:, left_out] = np.nan
         return EnergyCovariance(covariance, correlation)
-
-
-def _most_modes() -> int:
-    return int((_MOST_BYTES // 8) ** 0.5)
 
 
 def _counted(modes: Modes) -> Bools:
