@@ -186,12 +186,8 @@ class AutocorrelationReduction:
                 whole, found = self._join(before, after)
                 pieces[n_before - 1 : n_before + 1] = [whole]
                 blocks = blocks + found
-        return CorrelationSums(
-            part,
-            blocks,
-            earlier.squares + later.squares,
-            self._unfinished(pieces),
-        )
+        squares = earlier.squares + later.squares
+        return CorrelationSums(part, blocks, squares, self._unfinished(pieces))
 
     def finalize(self, state: CorrelationSums) -> EnergyCorrelations:
         """Return the correlations of the whole run.
@@ -208,20 +204,23 @@ class AutocorrelationReduction:
         total = np.zeros((self.n_blocks, 2, n_lags, n_sets))
         for number, sums in state.blocks.by_block.items():
             total[number] = sums
-        of = self._waves.totals(state.squares)
-        some = np.where(of.members > 0, of.members, np.nan)
-        frequency: Floats = of.omega / some
-        potential = np.where(of.potential > 0.0, of.potential, np.nan)
+        every, alone = np.ones(len(self._waves.used)), self._waves.second < 0
+        rows = (every, alone, self._waves.omega, *state.squares)
+        members, standing, omega, kinetic, potential = map(self._waves.total, rows)
+        components = np.bincount(self._waves.sets, minlength=n_sets)
+        some = np.where(members > 0, members, np.nan)
+        frequency: Floats = omega / some
+        known = np.where(potential > 0.0, potential, np.nan)
         return EnergyCorrelations(
             products=total[:, 0],
             sums=total[:, 1],
             counts=self._counts(),
-            mean=0.5 * (of.kinetic + of.potential) / some / self._lengths.sum(),
-            members=np.rint(of.members).astype(np.int64),
-            components=np.rint(of.components).astype(np.int64),
-            standing=of.standing / np.where(of.members > 0, of.components, np.nan),
+            mean=0.5 * (kinetic + potential) / some / self._lengths.sum(),
+            members=np.rint(members).astype(np.int64),
+            components=components,
+            standing=standing / np.where(members > 0, components, np.nan),
             omega=frequency,
-            omega_ratio=frequency * np.sqrt(of.kinetic / potential),
+            omega_ratio=frequency * np.sqrt(kinetic / known),
             steps=self._lag_levels.steps,
             average_frames=np.left_shift(1, self._lag_levels.level),
             range_frames=self._lengths,

@@ -74,12 +74,8 @@ def energy_decay(
     ----------
     gamma
         (g,), unit: 1/ps.
-    omega_ratio
-        (g,), unit: rad/ps. Frequency ω₀ of the motion.
-    omega
-        (g,), unit: rad/ps. Frequency ω in the energy.
-    standing
-        (g,) standing members per component.
+    omega_ratio, omega, standing
+        As in `EnergyCorrelations`: the frequencies ω₀ of the motion and ω in the energy.
 
     Returns
     -------
@@ -101,25 +97,13 @@ def energy_decay(
 def averaged_decay(
     exponents: Complexes, steps: Ints, average_frames: Ints, interval_ps: float
 ) -> Complexes:
-    """Correlate averages over frames of e^{pt}.
+    """Correlate averages over frames of e^{pt}, as (…, k), for exponents p (…,) in 1/ps.
 
-    Parameters
-    ----------
-    exponents
-        (…,) p, unit: 1/ps.
-    steps
-        (k,) lag, in averages.
-    average_frames
-        (k,) frames in one average.
-
-    Returns
-    -------
-    (…, k).
+    `steps` and `average_frames` (k,) are those of `EnergyCorrelations`.
     """
     p = interval_ps * exponents[..., None]
     mean = np.expm1(p * average_frames) / (average_frames * np.expm1(p))
-    decay = np.empty(mean.shape, dtype=complex)
-    decay[...] = mean**2 * np.exp(p * ((steps - 1) * average_frames + 1))
+    decay = (mean**2 * np.exp(p * ((steps - 1) * average_frames + 1))).astype(complex)
     for place in np.flatnonzero(steps == 0):
         length = int(average_frames[place])
         apart = np.arange(1, length)
@@ -129,7 +113,7 @@ def averaged_decay(
 
 
 def mean_bias(gamma: Floats, lag_ps: Floats, range_ps: Floats) -> Floats:
-    """Loss of correlation due to the mean over the same data, for one series at C₀ = 1.
+    """Loss of correlation (…, k) due to the mean over the same data, for one series at C₀ = 1.
 
     Parameters
     ----------
@@ -139,10 +123,6 @@ def mean_bias(gamma: Floats, lag_ps: Floats, range_ps: Floats) -> Floats:
         (k,) lags.
     range_ps
         (r,) durations of the uninterrupted ranges, treated as independent.
-
-    Returns
-    -------
-    (…, k).
     """
     loss = np.zeros((*gamma.shape, len(lag_ps)))
     total = range_ps.sum()
@@ -203,6 +183,11 @@ class CentredCorrelations:
     def run_ps(self) -> float:
         """Total duration of all ranges."""
         return float(self.range_ps.sum())
+
+    @property
+    def shortest_ps(self) -> float:
+        """Duration of the shortest average, the first lag."""
+        return float(self.sums.average_frames[0] * self.sums.interval_ps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,8 +299,7 @@ def _moment_weights(data: CentredCorrelations, gamma: Floats) -> tuple[Floats, F
 def _initial_rates(data: CentredCorrelations) -> tuple[Floats, Bools]:
     """Rates (g,) at which the moments of a pure exponential balance, and whether they exist."""
     sums = data.sums
-    shortest = sums.average_frames[0] * sums.interval_ps
-    slowest, fastest = np.log([_SLOWEST / data.run_ps, _FASTEST / shortest])
+    slowest, fastest = np.log([_SLOWEST / data.run_ps, _FASTEST / data.shortest_ps])
     grid = np.linspace(slowest, fastest, int(_GRID_PER_E * (fastest - slowest)) + 2)
     rates = np.exp(grid)
     above_jk, below_jk = _moment_weights(data, rates)
@@ -324,11 +308,9 @@ def _initial_rates(data: CentredCorrelations) -> tuple[Floats, Bools]:
     ).real
     loss_jk = mean_bias(rates, sums.lag_ps, data.range_ps)
 
-    n_g = data.components
-
     def moment(weights_jk: Floats) -> Floats:
-        wholes_jk, losses_jk = (weights_jk * part_jk for part_jk in (whole_jk, loss_jk))
-        moment_jg: Floats = wholes_jk.sum(1)[:, None] - losses_jk.sum(1)[:, None] / n_g
+        whole_j, loss_j = ((weights_jk * part).sum(1)[:, None] for part in (whole_jk, loss_jk))
+        moment_jg: Floats = whole_j - loss_j / data.components
         return moment_jg
 
     correlation_kg = np.nan_to_num(data.correlation).T

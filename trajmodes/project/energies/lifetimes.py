@@ -49,7 +49,7 @@ _CHANCE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class DecayCurves:
+class _Curves:
     """Correlations of energies relative to their variance (g, k)."""
 
     correlation: Floats
@@ -58,18 +58,8 @@ class DecayCurves:
     model: Floats
     """nan outside the lags of the fit."""
 
-    def masked(self, data: CentredCorrelations, resolved: Bools) -> "DecayCurves":
-        """Keep only the raw correlations of sets that are not resolved (g,)."""
-        variance = np.where(data.sums.members > 0, data.correlation[:, 0], np.nan)
-        known = resolved[:, None]
-        return DecayCurves(
-            correlation=np.where(known, self.correlation, data.correlation / variance[:, None]),
-            sem=np.where(known, self.sem, np.nan),
-            model=np.where(known, self.model, np.nan),
-        )
 
-
-def decay_curves(data: CentredCorrelations, fits: DecayFits) -> DecayCurves:
+def _curves(data: CentredCorrelations, fits: DecayFits) -> _Curves:
     """Correlations, standard errors and the model, relative to the variance of the energy."""
     sums, gamma, amplitude = data.sums, fits.gamma, fits.amplitude[:, None]
     loss_gk = amplitude * np.nan_to_num(mean_loss(data, gamma))
@@ -89,21 +79,15 @@ def decay_curves(data: CentredCorrelations, fits: DecayFits) -> DecayCurves:
     scatter += cycles * (np.exp(-u) - (1.0 + u) * np.exp(-2.0 * u))
     scatter = np.maximum(scatter, 0.0) / (data.components * gamma * data.run_ps)[:, None]
     surplus = fits.relative_sem / np.sqrt(theory_variance(data, gamma))
-    return DecayCurves(
+    return _Curves(
         correlation=whole_gk / variance,
         sem=np.sqrt(scatter) * surplus[:, None],
         model=np.where(u < _LAST_LIFETIME, model_gk, np.nan),
     )
 
 
-def chi2_ratio(data: CentredCorrelations, fits: DecayFits, curves: DecayCurves) -> Floats:
-    """Reduced χ² of each correlation about its decay (g,), relative to its 95 % quantile.
-
-    Returns
-    -------
-    Mean square of the deviations in standard errors, divided by the value that one in twenty
-    sets of exact damped oscillators exceeds. Meaningless where the fit failed.
-    """
+def _chi2_ratio(data: CentredCorrelations, fits: DecayFits, curves: _Curves) -> Floats:
+    """Reduced χ² of each correlation about its decay (g,), divided by `_CHANCE`."""
     lag_ps = data.sums.lag_ps
     age_gk = fits.gamma[:, None] * lag_ps
     octaves_k = np.gradient(lag_ps) / np.where(lag_ps > 0.0, lag_ps, np.inf)
@@ -124,22 +108,20 @@ _CONFIDENCE = 2.0
 
 
 def energy_lifetimes(correlations: EnergyCorrelations) -> EnergyLifetimes:
-    """Fit the decay of the energy of every set.
-
-    Parameters
-    ----------
-    correlations
-        Result of `AutocorrelationReduction`.
-    """
+    """Fit the decay of the energy of every set."""
     data = centred(correlations)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         fits = fit_decays(data)
-        curves, floor = decay_curves(data, fits), _lower_bounds(data, fits)
-        ratio = chi2_ratio(data, fits, curves)
+        curves = _curves(data, fits)
+        ratio = _chi2_ratio(data, fits, curves)
         scale = np.sqrt(np.fmax(ratio, 1.0))
         verdicts = _judge(data, fits, scale * fits.relative_sem)
         resolved = np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
-        curves = curves.masked(data, resolved)
+        lower = 1.0 / (fits.gamma * (1.0 + _CONFIDENCE * fits.relative_sem))
+        floor = np.fmin(lower, _longest(data))
+        variance = np.where(data.sums.members > 0, data.correlation[:, 0], np.nan)
+        raw = data.correlation / variance[:, None]
+    known = resolved[:, None]
     lifetime = np.where(resolved, 1.0 / fits.gamma, np.nan)
     return EnergyLifetimes(
         lifetime_ps=lifetime,
@@ -152,9 +134,9 @@ def energy_lifetimes(correlations: EnergyCorrelations) -> EnergyLifetimes:
             for g, verdict in enumerate(verdicts)
         ),
         lag_ps=np.tile(correlations.lag_ps, (len(lifetime), 1)),
-        correlation=curves.correlation,
-        correlation_sem=curves.sem,
-        model=curves.model,
+        correlation=np.where(known, curves.correlation, raw),
+        correlation_sem=np.where(known, curves.sem, np.nan),
+        model=np.where(known, curves.model, np.nan),
     )
 
 
@@ -162,17 +144,16 @@ def _judge(
     data: CentredCorrelations, fits: DecayFits, scaled_sem: Floats
 ) -> tuple[Verdict, ...]:
     """Verdict on each set; `scaled_sem` (g,) includes the root of the χ² ratio."""
-    sums, gamma = data.sums, fits.gamma
-    shortest = sums.average_frames[0] * sums.interval_ps
+    sums, gamma, correlation = data.sums, fits.gamma, data.correlation
     sound = np.isfinite(gamma) & np.isfinite(fits.relative_sem) & (fits.amplitude > 0.0)
-    too_long = gamma * _longest(data) < 1.0
+    lost_at_first_lag = correlation[:, 1] < np.exp(-1.0) * correlation[:, 0]
     # The first condition that holds gives the verdict.
     findings = [
         (Verdict.UNDEFINED, sums.members == 0),
         (Verdict.FAILED, ~(sums.mean > 0.0)),
-        (Verdict.TOO_FAST, (gamma * shortest > 1.0) | _lost_at_first_lag(data)),
+        (Verdict.TOO_FAST, (gamma * data.shortest_ps > 1.0) | lost_at_first_lag),
         (Verdict.OVERDAMPED, gamma > sums.omega_ratio),
-        (Verdict.TOO_LONG, too_long),
+        (Verdict.TOO_LONG, gamma * _longest(data) < 1.0),
         (Verdict.FAILED, ~sound | ~fits.converged),
         (Verdict.TOO_FEW, fits.relative_sem > _LARGEST_RELATIVE_SEM),
         (Verdict.FAILED, scaled_sem > _LARGEST_RELATIVE_SEM),
@@ -185,41 +166,29 @@ def _judge(
 
 def _longest(data: CentredCorrelations) -> float:
     """Longest lifetime in ps for which the run is long enough."""
-    whole, longest = data.run_ps, float(data.range_ps.max())
-    return min(whole / _LIFETIMES_PER_RUN, longest / _LIFETIMES_PER_RANGE)
-
-
-def _lower_bounds(data: CentredCorrelations, fits: DecayFits) -> Floats:
-    """Lower bounds (g,) in ps of lifetimes too long for the run."""
-    lower = 1.0 / (fits.gamma * (1.0 + _CONFIDENCE * fits.relative_sem))
-    floor: Floats = np.fmin(lower, _longest(data))
-    return floor
-
-
-def _lost_at_first_lag(data: CentredCorrelations) -> Bools:
-    """Whether most of the correlation (g,) is lost at the first nonzero lag."""
-    correlation = data.correlation
-    gone: Bools = correlation[:, 1] < np.exp(-1.0) * correlation[:, 0]
-    return gone
+    longest = float(data.range_ps.max())
+    return min(data.run_ps / _LIFETIMES_PER_RUN, longest / _LIFETIMES_PER_RANGE)
 
 
 def _advise(
     verdict: Verdict, data: CentredCorrelations, fits: DecayFits, floor_ps: float, g: int
 ) -> str:
-    rate, run, sums = float(fits.gamma[g]), data.run_ps, data.sums
+    rate, run = float(fits.gamma[g]), data.run_ps
     match verdict:
         case Verdict.UNDEFINED:
             return "force constants fitted at the temperature of the run may give ω² > 0"
         case Verdict.TOO_FAST:
-            shortest = sums.average_frames[0] * sums.interval_ps
-            return f"frames less than {two_digits(0.25 * shortest)} ps apart would resolve it"
+            apart = two_digits(0.25 * data.shortest_ps)
+            return f"frames less than {apart} ps apart would resolve it"
         case Verdict.OVERDAMPED:
             return (
                 f"its energy decays within {two_digits(1.0 / rate)} ps, a sixth of a period:"
                 " look at the spectrum"
             )
         case Verdict.TOO_LONG:
-            wanted = _MARGIN * _run_for(data, fits, g)
+            # From the theoretical standard error.
+            variance = float(theory_variance(data, fits.gamma)[g]) / _LARGEST_RELATIVE_SEM**2
+            wanted = _MARGIN * max(_LIFETIMES_PER_RUN / rate, variance * run)
             whole = "" if len(data.range_ps) == 1 else " in one piece"
             return (
                 f"lives longer than {two_digits(floor_ps)} ps; a run of"
@@ -235,12 +204,6 @@ def _advise(
             return "" if verdict is Verdict.RESOLVED else _LOOK
 
 
-def _run_for(data: CentredCorrelations, fits: DecayFits, g: int) -> float:
-    """Length of a run in ps that resolves a rate, from the theoretical standard error."""
-    variance = float(theory_variance(data, fits.gamma)[g]) / _LARGEST_RELATIVE_SEM**2
-    return max(_LIFETIMES_PER_RUN / float(fits.gamma[g]), variance * data.run_ps)
-
-
 _MOST_RESOLVED = 0.9
 _FEWEST_COMPARED = 5
 
@@ -248,10 +211,7 @@ _FEWEST_COMPARED = 5
 def best_lifetimes(lines: LineFits, energies: EnergyLifetimes | None) -> tuple[Floats, Floats]:
     """Select for each set the lifetime with the smaller relative error.
 
-    Returns
-    -------
-    lifetime, sem
-        (g,) in ps; nan where neither the line nor the correlation was resolved.
+    It and its error (g,) in ps are nan where neither the line nor the correlation was resolved.
     """
     one, one_sem = lines.lifetime_ps, lines.lifetime_ps_sem
     if energies is None:
@@ -263,12 +223,7 @@ def best_lifetimes(lines: LineFits, energies: EnergyLifetimes | None) -> tuple[F
 
 
 def longest_lower_bound(lines: LineFits, energies: EnergyLifetimes | None) -> Floats:
-    """Select for each set the larger of the lower bounds from lines and energies.
-
-    Returns
-    -------
-    (g,) in ps; nan where neither gives a bound.
-    """
+    """Select the larger of the lower bounds (g,) in ps from lines and energies; else nan."""
     floor = lines.floor_ps
     return floor if energies is None else np.fmax(floor, energies.floor_ps)
 

@@ -86,12 +86,8 @@ class Boundary:
 def lag_levels(finest: int, n_frames: int) -> LagLevels:
     """Choose lags from one average of the finest correlated level to a third of a range.
 
-    Parameters
-    ----------
-    finest
-        First correlated level: its averages are over 2^finest frames.
-    n_frames
-        Frames in the longest range.
+    Averages of the level `finest` are over 2^finest frames; `n_frames` is the length of the
+    longest range.
     """
     lags, level = [_NO_LAGS] * finest, finest
     while level == finest or (int(_LATER_LAGS[0]) << level) <= n_frames // 3:
@@ -103,32 +99,19 @@ def lag_levels(finest: int, n_frames: int) -> LagLevels:
 
 
 def averages(series_it: Floats, first: int, n_levels: int) -> list[tuple[int, Floats]]:
-    """Whole averages of all levels within consecutive frames.
+    """Index of the first whole average, and whole averages (i, n), of every level.
 
-    Parameters
-    ----------
-    series_it
-        (i, t) series.
-    first
-        Index of the first frame, counted from the start of the range.
-
-    Returns
-    -------
-    Index of the first average, and the averages (i, n), of every level.
+    `series_it` (i, t) are consecutive frames, and `first` is the index of the first one; both
+    indices count from the start of the range.
     """
     found = [(first, series_it)]
     for _ in range(n_levels - 1):
-        series_it = _halve(series_it, first % 2)
+        start, n_frames = first % 2, series_it.shape[1]
+        stop = start + 2 * max(0, (n_frames - start) // 2)
+        series_it = 0.5 * (series_it[:, start:stop:2] + series_it[:, start + 1 : stop : 2])
         first = (first + 1) // 2
         found.append((first, series_it))
     return found
-
-
-def _halve(series_it: Floats, start: int) -> Floats:
-    """Means of pairs of neighbours."""
-    stop = start + 2 * max(0, (series_it.shape[1] - start) // 2)
-    means: Floats = 0.5 * (series_it[:, start:stop:2] + series_it[:, start + 1 : stop : 2])
-    return means
 
 
 def level_ends(first: int, averages_in: Floats) -> LevelEnds:
@@ -144,18 +127,10 @@ def _last(averages_in: Floats) -> Floats:
 def join_levels(
     earlier: LevelEnds, later: LevelEnds, below: Boundary | None, middle: int, level: int
 ) -> tuple[LevelEnds, Boundary]:
-    """Join one level of two neighbouring blocks.
+    """Averages of one level of two neighbouring blocks, and those around their boundary.
 
-    Parameters
-    ----------
-    below
-        Averages around the boundary one level below; None at the level of the frames.
-    middle
-        Frame at the boundary, counted from the start of the range.
-
-    Returns
-    -------
-    The averages of both blocks, and those around the boundary.
+    `below` are the averages around the boundary one level below, None at the level of the
+    frames; `middle` is the frame at the boundary, counted from the start of the range.
     """
     across = earlier.tail[:, :0]
     number = middle >> level

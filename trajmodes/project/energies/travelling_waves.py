@@ -33,24 +33,6 @@ _ROOT_HALF = np.sqrt(0.5)
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """Sums (g,) over the energies of each set, and over its coherences where stated."""
-
-    members: Floats
-    """Number of energies."""
-    components: Floats
-    """Number of energies and coherences."""
-    standing: Floats
-    """Number of standing waves."""
-    kinetic: Floats
-    """|Q̇|², unit: eV."""
-    potential: Floats
-    """ω²|Q|², unit: eV."""
-    omega: Floats
-    """Unit: rad/ps."""
-
-
-@dataclass(frozen=True, slots=True)
 class Waves:
     """Series (i): an energy of each mode used (j), those of opposite waves, then coherences."""
 
@@ -73,16 +55,9 @@ class Waves:
     """Number of sets, including those without a series."""
 
     def energies(self, amplitudes: Amplitudes, frames: slice, squares: Floats) -> Floats:
-        """Return the energies of the waves and the coherences of degenerate modes.
+        """Return the energies of waves and the coherences of degenerate modes (i, t) in eV.
 
-        Parameters
-        ----------
-        squares
-            (2, j), unit: eV; Σ|Q̇|² and Σ ω²|Q|² over these frames are added to it.
-
-        Returns
-        -------
-        (i, t), unit: eV.
+        Σ|Q̇|² and Σ ω²|Q|² over these frames are added to `squares` (2, j) in eV.
 
         Raises
         ------
@@ -101,23 +76,11 @@ class Waves:
         _fill_coherences(q_nt, v_nt, lines[:3], self.pairs, found)
         return found
 
-    def totals(self, squares: Floats) -> Totals:
-        """Sum over the series of each set."""
+    def total(self, values: Floats | Bools) -> Floats:
+        """Sum (g,) over the energies of each set, from values (j,) of the modes."""
         weights = np.where(self.second < 0, 1.0, 2.0)
         sets = self.sets[: len(self.used)]
-
-        def total(values: Floats) -> Floats:
-            return np.bincount(sets, weights * values, self.n_sets).astype(float)
-
-        kinetic, potential = squares
-        return Totals(
-            members=total(np.ones(len(sets))),
-            components=np.bincount(self.sets, minlength=self.n_sets).astype(float),
-            standing=total((self.second < 0).astype(float)),
-            kinetic=total(kinetic),
-            potential=total(potential),
-            omega=total(self.omega),
-        )
+        return np.bincount(sets, weights * values, self.n_sets).astype(float)
 
 
 def waves(modes: Modes) -> Waves:
