@@ -29,10 +29,10 @@ from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.modes import frequencies_at, modes_at
 from trajmodes.phonons.qpoints import band_path, zone_point
 from trajmodes.pipeline.after_fit import export, movie_job, scan_rows, write_scan
+from trajmodes.pipeline.derived import PATH_SPACING
 from trajmodes.pipeline.job_folder import Analysis, Log, save_analysis
 from trajmodes.pipeline.load import LoadedRun, read_normal_equations
 from trajmodes.pipeline.load import read_force_constants as read_plain
-from trajmodes.pipeline.project_job import PATH_SPACING
 from trajmodes.pipeline.run import FitData, fit_only
 from trajmodes.report.scan import scan_table
 from trajmodes.results.dataset import bands_dataset, to_dataset

@@ -1,36 +1,132 @@
-"""Results that follow from modes, cubic force constants, frequencies and lifetimes.
+"""Results: those of the force constants, of the projection, and what follows from both.
 
-Stability, the run length that a wanted error needs, linewidths of perturbation theory and their
-comparison with those of the run, renormalised bands, and the thermal conductivity.
+Bands, stability, and the run length that a wanted error needs; renormalised bands and thermal
+conductivity; linewidths of perturbation theory and their comparison with those of the run.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from trajmodes.config.job import Job
+from trajmodes.config.job import Job, toml_text
 from trajmodes.data.anharmonic import Conductivity
 from trajmodes.data.bands import Bands, RenormalisedBands
 from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.data.modes import Modes, RunLength, Stability
-from trajmodes.data.results import Projection, Results
+from trajmodes.data.modes import Modes, RunLength
+from trajmodes.data.results import InputFile, Projection, Provenance, Results
 from trajmodes.errors import DataError
-from trajmodes.phonons.bands import dispersion
+from trajmodes.notes import Note
+from trajmodes.phonons.bands import dispersion, spectral_map
 from trajmodes.phonons.conductivity import conductivity
+from trajmodes.phonons.gruneisen import gruneisen_parameters
 from trajmodes.phonons.lifetime_mesh import ModeLifetimes
 from trajmodes.phonons.linewidths import perturbative_linewidths
 from trajmodes.phonons.modes import run_length, stability
-from trajmodes.phonons.qpoints import shared_mesh
+from trajmodes.phonons.qpoints import band_path, point_names, shared_mesh
 from trajmodes.phonons.renormalised import green_function_constants, quasi_particle_constants
-from trajmodes.pipeline.job_folder import Log
-from trajmodes.pipeline.projection import Projected
+from trajmodes.phonons.shells import shells_of
+from trajmodes.pipeline.job_folder import Log, StartBar, no_bars, versions
+from trajmodes.pipeline.load import LoadedRun
+from trajmodes.pipeline.projection import Projected, project_run
 from trajmodes.project.energies.lifetimes import (
     best_lifetimes,
     compare_widths,
     longest_lower_bound,
 )
+from trajmodes.report.numbers import mesh_of
+from trajmodes.results.dataset import amplitude_batches
+from trajmodes.results.folder import Writer
+from trajmodes.results.netcdf import AMPLITUDES, write_series
 from trajmodes.symmetry.stars import set_mean
+
+PATH_SPACING = 0.02
+"""Distance of neighbouring points of the band path in 1/Å, 2π included: far finer than any
+feature of a dispersion from force constants with a cutoff of 10 Å."""
+
+
+def results_of_constants(
+    job: Job, supercell: Supercell, constants: ForceConstants, modes: Modes, command: str
+) -> Results:
+    """Results of force constants alone: bands, shells, Grüneisen parameters, stability.
+
+    Raises
+    ------
+    UsageError
+        If the path of the job names an unknown point.
+    """
+    path = band_path(constants.crystal, PATH_SPACING, job.phonons.path)
+    return Results(
+        supercell=supercell,
+        constants=constants,
+        modes=modes,
+        bands=dispersion(constants, path),
+        point_names=point_names(modes.crystal, modes.qpoints),
+        shells=shells_of(constants),
+        provenance=Provenance(versions(), (), command, toml_text(job)),
+        gruneisen=gruneisen_parameters(constants, modes, path),
+        # There may be no modes but the acoustic ones at Γ.
+        stability=stability(modes) if (modes.sets >= 0).any() else None,
+    )
+
+
+def finished(results: Results, inputs: tuple[InputFile, ...], log: Log) -> Results:
+    """Add the input files and the durations of the stages."""
+    provenance = replace(results.provenance, inputs=inputs)
+    return replace(results, provenance=provenance, timings=log.seconds)
+
+
+def with_projection(
+    run: LoadedRun,
+    results: Results,
+    *,
+    log: Log,
+    bars: StartBar = no_bars,
+    scratch: Path | None = None,
+) -> tuple[Results, Mapping[str, Writer]]:
+    """Project a run; add the projection and what follows to results of the force constants.
+
+    `scratch` is a folder for amplitudes, if the job saves them.
+
+    Returns
+    -------
+    results
+        With projection, renormalised bands and, if asked for, thermal conductivity.
+    files
+        Further files of the results folder.
+
+    Raises
+    ------
+    DataError
+        If frames are too far apart for the modes, or the run is too short for spectra.
+    """
+    modes, bands = results.modes, results.bands
+    projected = project_run(run, modes, log=log, bars=bars, scratch=scratch)
+    projection = projected.projection
+    projection = replace(
+        projection, spectral_map=spectral_map(bands.path, modes, projection.spectra)
+    )
+    with log.stage("bands and transport"):
+        renormalised = renormalised_bands(projected, modes, run.supercell, bands)
+        found, refusal = _conductivity(run, results, projection)
+        finer = () if found is None else _mesh_note(run.job, found.mesh)
+    results = replace(
+        results,
+        projection=projection,
+        renormalised=renormalised,
+        conductivity=found,
+        warnings=(*results.warnings, *refusal),
+        notes=(*results.notes, *projected.notes, *finer),
+    )
+    amplitudes = projected.amplitudes
+    if amplitudes is None:
+        return results, {}
+    text = "amplitudes Q(t) and their velocities of the chosen modes"
+    write = partial(write_series, amplitude_batches(amplitudes), kind=AMPLITUDES)
+    return results, {AMPLITUDES.file: Writer(text, write)}
 
 
 def with_perturbation(results: Results, job: Job, log: Log) -> Results:
@@ -78,11 +174,6 @@ def with_comparison(results: Results) -> Results:
     return replace(results, comparison=compare_widths(lifetime, sem, predicted))
 
 
-def stability_of(modes: Modes) -> Stability | None:
-    """Verdict on the stability; None if there are no modes but the acoustic ones at Γ."""
-    return stability(modes) if (modes.sets >= 0).any() else None
-
-
 def run_length_of(modes: Modes, duration_ps: float) -> RunLength | None:
     """Run length that a wanted error of the frequencies needs; None without error bars."""
     if modes.omega_sem is None or not duration_ps > 0.0 or not (modes.sets >= 0).any():
@@ -119,26 +210,37 @@ def renormalised_bands(
     return tuple(found)
 
 
-def conductivity_of(
-    constants: ForceConstants,
-    modes: Modes,
-    supercell: Supercell,
-    projection: Projection,
-    points: int | None,
-) -> Conductivity:
-    """Thermal conductivity from the lifetimes of the run.
+def _conductivity(
+    run: LoadedRun, results: Results, projection: Projection
+) -> tuple[Conductivity | None, tuple[Note, ...]]:
+    """Thermal conductivity if asked for, or a warning that gives the reason why there is none.
 
-    `points`: least number of points of the mesh along each reciprocal lattice vector; None: a
-    mesh that is fine enough. All q points of the supercell lie on the mesh.
-
-    Raises
-    ------
-    DataError
-        If a mode is imaginary, or too few lifetimes are resolved.
+    A run that is too short for it has other results, so this is not an error. All q points of
+    the supercell lie on the mesh.
     """
-    kelvin = projection.energies.temperature
+    wanted = run.job.projection.conductivity
+    if wanted is None:
+        return None, ()
     lines, energies = projection.lines, projection.lifetimes
     lifetime, sem = best_lifetimes(lines, energies)
-    lifetimes = ModeLifetimes(modes, lifetime, sem, longest_lower_bound(lines, energies))
-    mesh = None if points is None else shared_mesh(supercell, (points, points, points))
-    return conductivity(constants, supercell, lifetimes, kelvin, mesh)
+    bound = longest_lower_bound(lines, energies)
+    lifetimes = ModeLifetimes(results.modes, lifetime, sem, bound)
+    kelvin = projection.energies.temperature
+    try:
+        mesh = shared_mesh(run.supercell, (wanted,) * 3) if isinstance(wanted, int) else None
+        return conductivity(results.constants, run.supercell, lifetimes, kelvin, mesh), ()
+    except DataError as error:
+        return None, (Note("warning", error.what, why=error.why, fix=error.fix),)
+
+
+def _mesh_note(job: Job, mesh: tuple[int, int, int]) -> tuple[Note, ...]:
+    """Note that the mesh of the conductivity is finer than the one asked for."""
+    wanted = job.projection.conductivity
+    if not isinstance(wanted, int) or set(mesh) == {wanted}:
+        return ()
+    text = (
+        f"the thermal conductivity is summed on a mesh of {mesh_of(mesh)}, while "
+        f"{mesh_of([wanted] * 3)} was asked for: it is the smallest mesh that is no coarser "
+        "and contains all q points of the supercell, where lifetimes are known"
+    )
+    return (Note("note", text),)

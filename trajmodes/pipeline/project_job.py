@@ -1,25 +1,16 @@
 """The command `trajmodes project`: a run projected on the modes of given force constants."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.config.job import Job, toml_text
-from trajmodes.data.anharmonic import Conductivity
-from trajmodes.data.bands import Bands
+from trajmodes.config.job import Job
 from trajmodes.data.force_constants import ForceConstants
-from trajmodes.data.results import Projection, Provenance, Results
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
-from trajmodes.phonons.bands import dispersion, spectral_map
-from trajmodes.phonons.gruneisen import gruneisen_parameters
 from trajmodes.phonons.modes import modes_at
-from trajmodes.phonons.qpoints import band_path, point_names
-from trajmodes.phonons.shells import shells_of
 from trajmodes.pipeline.check import (
     findings_of,
     require_all_frames,
@@ -29,11 +20,11 @@ from trajmodes.pipeline.check import (
     warnings_of,
 )
 from trajmodes.pipeline.derived import (
-    conductivity_of,
-    renormalised_bands,
-    stability_of,
+    finished,
+    results_of_constants,
     with_comparison,
     with_perturbation,
+    with_projection,
 )
 from trajmodes.pipeline.job_folder import (
     Analysis,
@@ -43,22 +34,12 @@ from trajmodes.pipeline.job_folder import (
     input_files,
     no_bars,
     output_folder,
-    versions,
 )
 from trajmodes.pipeline.load import LoadedRun, load, read_force_constants
 from trajmodes.pipeline.motion_source import interval_of
-from trajmodes.pipeline.projection import project_run
 from trajmodes.project.crystal_check import check_lattice
 from trajmodes.readers.trajectory import Trajectory
-from trajmodes.report.numbers import mesh_of
-from trajmodes.results.dataset import amplitude_batches
-from trajmodes.results.folder import Writer
-from trajmodes.results.netcdf import AMPLITUDES, write_series
 from trajmodes.symmetry.translations import half_space
-
-PATH_SPACING = 0.02
-"""Distance of neighbouring points of the band path in 1/Å, 2π included: far finer than any
-feature of a dispersion from force constants with a cutoff of 10 Å."""
 
 _SURELY = 5.0
 """Standard errors beyond which the mean positions of a run differ from given sites."""
@@ -142,31 +123,17 @@ def project_only(
         with log.stage("phonons"):
             space = half_space(run.supercell)
             modes = modes_at(constants, space.qpoints, space.weights)
-            bands = path_bands(constants, job)
-            names = point_names(modes.crystal, modes.qpoints)
-            gruneisen = gruneisen_parameters(constants, modes, bands.path)
-        results = Results(
-            supercell=run.supercell,
-            constants=constants,
-            modes=modes,
-            bands=bands,
-            point_names=names,
-            shells=shells_of(constants),
-            provenance=Provenance(versions(), (), command, toml_text(job)),
-            gruneisen=gruneisen,
-            stability=stability_of(modes),
+            results = results_of_constants(job, run.supercell, constants, modes, command)
+        results = replace(
+            results,
             diagnosis=findings_of(run.diagnosis),
             warnings=(*foreign, *warnings_of(run)),
             notes=run.notes,
         )
-        results, extra = with_projection(
-            run, results, bands, log=log, bars=bars, scratch=scratch
-        )
+        results, extra = with_projection(run, results, log=log, bars=bars, scratch=scratch)
         results = with_comparison(with_perturbation(results, job, log))
         inputs = hashes.result()
-    provenance = replace(results.provenance, inputs=inputs)
-    results = replace(results, provenance=provenance, timings=log.seconds)
-    return Analysis(results, extra=extra, run=run)
+    return Analysis(finished(results, inputs, log), extra=extra, run=run)
 
 
 def run_on_constants(
@@ -250,111 +217,3 @@ def _without_cell(job: Job, known: ForceConstants) -> Job:
     if job.matching.cell is not None:
         require_same_crystal(known.crystal, job.matching.cell)
     return job.with_options(cell=None)
-
-
-def with_projection(
-    run: LoadedRun,
-    results: Results,
-    bands: Bands,
-    *,
-    log: Log,
-    bars: StartBar = no_bars,
-    scratch: Path | None = None,
-) -> tuple[Results, Mapping[str, Writer]]:
-    """Project a run, and add to results what follows.
-
-    Parameters
-    ----------
-    run
-        The run.
-    results
-        Results of the force constants alone.
-    bands
-        Bands of the force constants.
-    log
-        Records the stages.
-    bars
-        Starts a progress bar.
-    scratch
-        Folder for amplitudes, if the job saves them.
-
-    Returns
-    -------
-    results
-        With projection, renormalised bands and, if asked for, thermal conductivity.
-    files
-        Further files of the results folder.
-
-    Raises
-    ------
-    DataError
-        If frames are too far apart for the modes, or the run is too short for spectra.
-    """
-    modes, supercell = results.modes, run.supercell
-    projected = project_run(run, modes, log=log, bars=bars, scratch=scratch)
-    projection = projected.projection
-    projection = replace(
-        projection, spectral_map=spectral_map(bands.path, modes, projection.spectra)
-    )
-    with log.stage("bands and transport"):
-        renormalised = renormalised_bands(projected, modes, supercell, bands)
-        conductivity, refusal = _conductivity(run, results, projection)
-        finer = () if conductivity is None else _mesh_note(run.job, conductivity.mesh)
-    results = replace(
-        results,
-        projection=projection,
-        renormalised=renormalised,
-        conductivity=conductivity,
-        warnings=(*results.warnings, *refusal),
-        notes=(*results.notes, *projected.notes, *finer),
-    )
-    amplitudes = projected.amplitudes
-    if amplitudes is None:
-        return results, {}
-    text = "amplitudes Q(t) and their velocities of the chosen modes"
-    write = partial(write_series, amplitude_batches(amplitudes), kind=AMPLITUDES)
-    return results, {AMPLITUDES.file: Writer(text, write)}
-
-
-def _conductivity(
-    run: LoadedRun, results: Results, projection: Projection
-) -> tuple[Conductivity | None, tuple[Note, ...]]:
-    """Conductivity if asked for, or a warning that gives the reason why there is none.
-
-    A run that is too short for it has other results, so this is not an error.
-    """
-    wanted = run.job.projection.conductivity
-    if wanted is None:
-        return None, ()
-    points = wanted if isinstance(wanted, int) else None
-    try:
-        found = conductivity_of(
-            results.constants, results.modes, run.supercell, projection, points
-        )
-    except DataError as error:
-        return None, (Note("warning", error.what, why=error.why, fix=error.fix),)
-    return found, ()
-
-
-def _mesh_note(job: Job, mesh: tuple[int, int, int]) -> tuple[Note, ...]:
-    """Note that the mesh of the conductivity is finer than the one asked for."""
-    wanted = job.projection.conductivity
-    if not isinstance(wanted, int) or set(mesh) == {wanted}:
-        return ()
-    text = (
-        f"the thermal conductivity is summed on a mesh of {mesh_of(mesh)}, while "
-        f"{mesh_of([wanted] * 3)} was asked for: it is the smallest mesh that is no coarser "
-        "and contains all q points of the supercell, where lifetimes are known"
-    )
-    return (Note("note", text),)
-
-
-def path_bands(constants: ForceConstants, job: Job) -> Bands:
-    """Bands along the path that the job names.
-
-    Raises
-    ------
-    UsageError
-        If the path names an unknown point.
-    """
-    return dispersion(constants, band_path(constants.crystal, PATH_SPACING, job.phonons.path))

@@ -5,19 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from trajmodes.config.job import Job, toml_text
-from trajmodes.data.bands import Bands
+from trajmodes.config.job import Job
 from trajmodes.data.modes import Modes
-from trajmodes.data.results import Projection, Provenance, Results
+from trajmodes.data.results import Projection, Results
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.fit import Fit
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import block_length_notes
 from trajmodes.notes import Note
-from trajmodes.phonons.gruneisen import gruneisen_parameters
 from trajmodes.phonons.modes import frequency_change
-from trajmodes.phonons.qpoints import point_names
-from trajmodes.phonons.shells import shells_of
 from trajmodes.pipeline.check import (
     findings_of,
     require_all_frames,
@@ -28,10 +24,12 @@ from trajmodes.pipeline.check import (
     why_not_projected,
 )
 from trajmodes.pipeline.derived import (
+    finished,
+    results_of_constants,
     run_length_of,
-    stability_of,
     with_comparison,
     with_perturbation,
+    with_projection,
 )
 from trajmodes.pipeline.fit import Fitted, fit_runs, modes_of
 from trajmodes.pipeline.job_folder import (
@@ -42,11 +40,9 @@ from trajmodes.pipeline.job_folder import (
     input_files,
     no_bars,
     output_folder,
-    versions,
 )
 from trajmodes.pipeline.load import LoadedRun, load, load_runs, read_normal_equations
 from trajmodes.pipeline.motion_source import interval_of
-from trajmodes.pipeline.project_job import path_bands, with_projection
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.results.folder import Writer
 
@@ -131,23 +127,17 @@ def analyse(
     with input_files(run.files) as hashes:
         fitted = fit_runs([run], log=log, bars=bars)
         (run,) = fitted.runs
-        results, bands = _of_constants(fitted, command, log)
+        results = _of_constants(fitted, command, log)
         extra: Mapping[str, Writer] = {}
         reason = why_not_projected(run, results.modes)
         if reason is None:
-            results, extra = with_projection(
-                run, results, bands, log=log, bars=bars, scratch=scratch
-            )
+            results, extra = with_projection(run, results, log=log, bars=bars, scratch=scratch)
         else:
             results = replace(results, notes=(*results.notes, reason))
         results = with_comparison(results)
         inputs = hashes.result()
-    results = replace(
-        results,
-        notes=(*results.notes, *_block_notes(run, fitted, results.projection)),
-        provenance=replace(results.provenance, inputs=inputs),
-        timings=log.seconds,
-    )
+    notes = (*results.notes, *_block_notes(run, fitted, results.projection))
+    results = finished(replace(results, notes=notes), inputs, log)
     return Analysis(results, fitted.equations, extra, run)
 
 
@@ -181,11 +171,9 @@ def fit_only(
         require_usable(run, ["all", "fit"])
     with input_files([path for run in runs for path in run.files]) as hashes:
         fitted = fit_runs(runs, log=log, bars=bars, earlier=earlier)
-        results, _ = _of_constants(fitted, command, log)
+        results = _of_constants(fitted, command, log)
         inputs = hashes.result()
-    provenance = replace(results.provenance, inputs=inputs)
-    results = replace(results, provenance=provenance, timings=log.seconds)
-    return Analysis(results, fitted.equations)
+    return Analysis(finished(results, inputs, log), fitted.equations)
 
 
 def _require_triplets(job: Job) -> None:
@@ -216,43 +204,27 @@ def _runs_for(
         ) from error
 
 
-def _of_constants(fitted: Fitted, command: str, log: Log) -> tuple[Results, Bands]:
-    """Results of the force constants alone, and their bands."""
-    fit, runs = fitted.fit, fitted.runs
+def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
+    """Results of the force constants alone."""
+    fit, runs, equations = fitted.fit, fitted.runs, fitted.equations
     job = runs[0].job
     with log.stage("phonons"):
-        modes = modes_of(fit, fitted.equations, require_stable=job.fit.require_stable)
-        bands = path_bands(fit.constants, job)
-        names = point_names(modes.crystal, modes.qpoints)
-        gruneisen = gruneisen_parameters(fit.constants, modes, bands.path)
-        convergence = replace(
-            fit.convergence,
-            omega_change=frequency_change(fit.constants, fit.partial_values, modes),
-        )
-    results = Results(
-        supercell=fitted.equations.supercell,
-        constants=fit.constants,
-        modes=modes,
-        bands=bands,
-        point_names=names,
-        shells=shells_of(fit.constants),
-        provenance=Provenance(versions(), (), command, toml_text(job)),
-        convergence=convergence,
+        modes = modes_of(fit, equations, require_stable=job.fit.require_stable)
+        results = results_of_constants(job, equations.supercell, fit.constants, modes, command)
+        omega_change = frequency_change(fit.constants, fit.partial_values, modes)
+    notes = [*(note for run in runs for note in run.notes), *fitted.notes, *fit.notes]
+    results = replace(
+        results,
+        convergence=replace(fit.convergence, omega_change=omega_change),
         fit_errors=fit.errors,
         reference=fit.reference,
         scheme_omega_distance=_scheme_distance(fit, modes),
-        gruneisen=gruneisen,
-        stability=stability_of(modes),
-        run_length=run_length_of(modes, fitted.equations.duration_ps),
+        run_length=run_length_of(modes, equations.duration_ps),
         diagnosis=findings_of(runs[0].diagnosis),
         warnings=tuple(dict.fromkeys(text for run in runs for text in warnings_of(run))),
-        notes=tuple(
-            dict.fromkeys(
-                [*(note for run in runs for note in run.notes), *fitted.notes, *fit.notes]
-            )
-        ),
+        notes=tuple(dict.fromkeys(notes)),
     )
-    return with_perturbation(results, job, log), bands
+    return with_perturbation(results, job, log)
 
 
 def _scheme_distance(fit: Fit, modes: Modes) -> float | None:

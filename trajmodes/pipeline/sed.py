@@ -18,6 +18,7 @@ from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import band_path, on_path
 from trajmodes.pipeline.check import require_all_frames, require_usable, warnings_of
+from trajmodes.pipeline.derived import PATH_SPACING
 from trajmodes.pipeline.job_folder import (
     Log,
     StartBar,
@@ -28,7 +29,7 @@ from trajmodes.pipeline.job_folder import (
 )
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.motion_source import source_of
-from trajmodes.pipeline.project_job import FILES, PATH_SPACING, Given, run_on_constants
+from trajmodes.pipeline.project_job import FILES, Given, run_on_constants
 from trajmodes.pipeline.projection import plan_spectra
 from trajmodes.project.differences import spectrum_factor
 from trajmodes.project.projector import Projector, cartesian_modes
