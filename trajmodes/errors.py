@@ -3,6 +3,8 @@
 The class of an error determines the exit code of the program.
 """
 
+from functools import partial
+
 
 class TrajmodesWarning(UserWarning):
     """The input is unusual, but the result is valid."""
@@ -34,18 +36,14 @@ class TrajmodesError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by parts, so that workers can return errors."""
-        state = {"where": self.where, "why": self.why, "fix": self.fix}
-        return _rebuild, (type(self), self.what, state)
+        make = partial(type(self), where=self.where, why=self.why, fix=self.fix)
+        return make, (self.what,)
 
 
 def _labelled(name: str, text: str) -> str:
     """Prefix a text with its name; further lines are indented to match the first."""
     head = f"  {name}: "
     return head + text.replace("\n", "\n" + " " * len(head))
-
-
-def _rebuild(kind: type[TrajmodesError], what: str, state: dict[str, str]) -> TrajmodesError:
-    return kind(what, **state)
 
 
 class UsageError(TrajmodesError):

@@ -15,7 +15,7 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError, UsageError
 from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.fit.rows import ForceMap, Motion, fill_rows, force_maps
+from trajmodes.fit.rows import ForceMap, fill_rows, force_maps
 from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums
 from trajmodes.units import BOLTZMANN
 
@@ -137,13 +137,11 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
         n_batches = -(-n_frames // _FRAMES)
         for batch in np.array_split(np.arange(n_frames), n_batches):
             part = slice(batch[0], batch[-1] + 1)
-            motion = Motion(
-                np.ascontiguousarray(displacements[part].transpose(1, 2, 0)),
-                np.ascontiguousarray(forces[part].transpose(1, 2, 0)),
-            )
+            u_axt = np.ascontiguousarray(displacements[part].transpose(1, 2, 0))
+            f_axt = np.ascontiguousarray(forces[part].transpose(1, 2, 0))
             for table in self.maps:
                 own = np.append(table.columns, size - 1)
-                gram[np.ix_(own, own)] += _products(table, motion, n_sites)
+                gram[np.ix_(own, own)] += _products(table, u_axt, f_axt, n_sites)
         return NormalEquationSums(
             n_frames,
             site_sums(self.supercell, displacements),
@@ -152,10 +150,10 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
         )
 
 
-def _products(table: ForceMap, motion: Motion, n_sites: int) -> Floats:
+def _products(table: ForceMap, u_axt: Floats, f_axt: Floats, n_sites: int) -> Floats:
     """(z + 1, z + 1) products of the columns of one site, summed over cells and frames."""
-    n_columns, n_frames = len(table.columns) + 1, motion.displacements.shape[2]
-    atoms = np.arange(table.site, len(motion.displacements), n_sites)
+    n_columns, n_frames = len(table.columns) + 1, u_axt.shape[2]
+    atoms = np.arange(table.site, len(u_axt), n_sites)
     together = max(1, _ROW_BYTES // (8 * 3 * n_frames * n_columns))
     parts = np.array_split(np.arange(len(atoms)), -(-len(atoms) // together))
     # One buffer for all parts: allocation would cost more than the arithmetic.
@@ -163,7 +161,8 @@ def _products(table: ForceMap, motion: Motion, n_sites: int) -> Floats:
     total = np.zeros((n_columns, n_columns))
     for cells in parts:
         rows = buffer[: n_columns * len(cells) * 3 * n_frames].reshape(n_columns, -1)
-        fill_rows(table, motion, atoms[cells], cells, rows.reshape(n_columns, -1, 3, n_frames))
+        rows_zcxt = rows.reshape(n_columns, -1, 3, n_frames)
+        fill_rows(table, u_axt, f_axt, atoms[cells], cells, rows_zcxt)
         # numpy computes a product with its own transpose by dsyrk: half the work
         total += rows @ rows.T
     return total

@@ -67,17 +67,13 @@ class Expansion:
 
     def columns(self, order: int) -> slice:
         """Return the slice of the parameters of one order."""
-        k = self.orders.index(order)
-        return slice(int(self.starts[k]), int(self.starts[k + 1]))
+        start, stop = self.starts[order - 1 : order + 1].tolist()
+        return slice(start, stop)
 
     def restricted(self, cutoffs: Mapping[int, Cutoff | None]) -> tuple["Expansion", Bools]:
         """Select fewer orders and shorter cutoffs; also return the (z,) mask of the parameters.
 
-        Parameters
-        ----------
-        cutoffs
-            Order → new cutoff; None keeps the cutoff. Orders that are not named are dropped,
-            except the first.
+        A cutoff that is None stays. Orders that are not named are dropped, except the first.
 
         Raises
         ------
@@ -107,27 +103,21 @@ class Expansion:
 def _shorter(
     basis: SymmetryBasis, own: Cutoff | None, wanted: Cutoff | None
 ) -> tuple[SymmetryBasis, Bools]:
-    orbits = basis.orbits
     if wanted is None:
         return basis, np.ones(basis.n_parameters, dtype=bool)
-    crystal = orbits.group.crystal
+    crystal = basis.orbits.group.crystal
     if own is not None and (wanted.matrix(crystal) > own.matrix(crystal) + 1e-6).any():
         raise UsageError(
             f"the cutoff of {wanted} Å is longer than that of the normal equations, {own} Å",
             fix=f"read the trajectory again with the longer cutoff of order {basis.order}",
         )
-    return basis.selected(orbits.within(wanted))
+    return basis.selected(basis.orbits.within(wanted))
 
 
 def expansion_of(
     group: SpaceGroup, supercell: Supercell, cutoffs: Mapping[int, CutoffChoice]
 ) -> Expansion:
     """Construct the bases of all orders up to the highest that has a cutoff.
-
-    Parameters
-    ----------
-    cutoffs
-        Order (2, 3, 4) → range of its force constants.
 
     Raises
     ------
@@ -140,33 +130,29 @@ def expansion_of(
             f"cutoffs are given for orders {sorted(cutoffs)}",
             fix=f"give one for each order from 2 to the highest, which is {HIGHEST_ORDER}",
         )
-    if cutoffs.get(2) == "supercell":
-        pairs, reach = symmetry_basis(supercell_pair_orbits(group, supercell)), None
-        group = pairs.orbits.group
-    else:
-        reach = _cutoff(cutoffs.get(2), supercell)
-        orbits = cluster_orbits(group, 2, reach, supercell=supercell)
-        # The largest admissible cutoff lies on the boundary by definition: drop that note.
-        pair_orbits = orbits if cutoffs.get(2) is not None else replace(orbits, notes=())
-        pairs = symmetry_basis(pair_orbits)
-    # Clusters of order 1 are single sites: any radius lists them.
-    bases = [symmetry_basis(cluster_orbits(group, 1, Cutoff(1.0))), pairs]
-    reaches: list[Cutoff | None] = [None, reach]
-    for order in orders[1:]:
-        if cutoffs[order] == "supercell":
+    bases: list[SymmetryBasis] = []
+    reaches: list[Cutoff | None] = []
+    for order in orders:
+        wanted = cutoffs.get(order)
+        if wanted == "supercell" and order == 2:
+            orbits, reach = supercell_pair_orbits(group, supercell), None
+            group = orbits.group
+        elif wanted == "supercell":
             raise UsageError(
                 f'"supercell" is not a cutoff of order {order}',
                 why="only pairs are shared among their nearest images",
                 fix="give a radius in Å",
             )
-        shorter = _cutoff(cutoffs[order], supercell)
-        reaches.append(shorter)
-        orbits = cluster_orbits(group, order, shorter, supercell=supercell)
+        elif wanted is None:
+            reach = Cutoff(inscribed_radius(supercell))
+            orbits = cluster_orbits(group, order, reach, supercell=supercell)
+            # The largest admissible cutoff lies on the boundary by definition: drop that note.
+            orbits = replace(orbits, notes=())
+        else:
+            reach = wanted if isinstance(wanted, Cutoff) else Cutoff(float(wanted))
+            orbits = cluster_orbits(group, order, reach, supercell=supercell)
         bases.append(symmetry_basis(orbits))
-    return Expansion(tuple(bases), tuple(reaches))
-
-
-def _cutoff(reach: CutoffChoice, supercell: Supercell) -> Cutoff:
-    if isinstance(reach, Cutoff):
-        return reach
-    return Cutoff(inscribed_radius(supercell) if reach is None else float(reach))
+        reaches.append(reach)
+    # Clusters of order 1 are single sites: any radius lists them.
+    singles = symmetry_basis(cluster_orbits(group, 1, Cutoff(1.0)))
+    return Expansion((singles, *bases), (None, *reaches))

@@ -20,6 +20,7 @@ from trajmodes.data.force_constants import (
     ScanPoint,
 )
 from trajmodes.errors import DataError, UsageError
+from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.model import Model, ReducedEquations
 from trajmodes.fit.normal_equations import NormalEquationBlocks
 from trajmodes.fit.quality import mean_of_blocks, notes_of, quality_of
@@ -34,7 +35,7 @@ from trajmodes.fit.uncertainty import fit_errors, growing_fits, left_out_solutio
 from trajmodes.notes import Note
 from trajmodes.symmetry.constraints import Constraints
 from trajmodes.symmetry.cutoffs import Cutoff
-from trajmodes.symmetry.operations import SpaceGroup, invariant_part
+from trajmodes.symmetry.operations import invariant_part
 
 _MOST_CUTOFFS = 12
 """Most cutoffs tried for one order, spread evenly over its shells."""
@@ -74,11 +75,6 @@ class Fit:
     def __post_init__(self) -> None:
         freeze(self, {}, float, partial_values="c p 3 3")
 
-    @property
-    def group(self) -> SpaceGroup:
-        """Symmetry operations of the force constants."""
-        return self.model.expansion.group
-
 
 def fit_equations(
     equations: NormalEquationBlocks,
@@ -95,7 +91,7 @@ def fit_equations(
         Order → cutoff, for fewer orders or shorter cutoffs than those of the equations; None
         keeps all.
     temperature
-        Temperature in K, stored with the force constants.
+        In K, stored with the force constants.
 
     Raises
     ------
@@ -114,17 +110,13 @@ def fit_equations(
     if not equations.square.sum() > 0.0:
         raise DataError("all forces are zero", fix="check the forces of the file")
     if cutoffs is not None:
-        equations = equations.restricted(*equations.expansion.restricted(cutoffs))
+        equations = equations.restricted(cutoffs)
     options = with_strength(equations, options)
     solved = solve_equations(equations, options)
     reduced, parameters = solved.equations, solved.parameters
     left_out = left_out_solutions(reduced, options.solver)
     errors = fit_errors(
-        reduced,
-        parameters,
-        solver=options.solver,
-        method=options.errors,
-        left_out=left_out,
+        reduced, parameters, left_out, solver=options.solver, method=options.errors
     )
     other = solve_other_scheme(equations, options, solved)
     constants = constants_of(reduced.model, parameters, errors)
@@ -159,9 +151,8 @@ def constants_of(
         if basis.order == 2:
             pairs = replace(basis.constants(z[own]), replicates=again, cutoff=reach)
         else:
-            higher[basis.order] = replace(
-                basis.clusters(z[own]), replicates=again, cutoff=reach
-            )
+            clusters = basis.clusters(z[own])
+            higher[basis.order] = replace(clusters, replicates=again, cutoff=reach)
     return replace(pairs, triplets=higher.get(3), quartets=higher.get(4))
 
 
@@ -203,15 +194,16 @@ _Choice = tuple[ScanKind, str, int, float, NormalEquationBlocks, FitOptions]
 
 def _choices(equations: NormalEquationBlocks, options: FitOptions) -> Iterator[_Choice]:
     highest = equations.expansion.orders[-1]
-    for order in range(2, highest + 1):
-        part = _restricted(equations, dict.fromkeys(range(2, order + 1)))
+    unchanged: dict[int, Cutoff | None] = dict.fromkeys(range(2, highest + 1))
+    for order in unchanged:
+        part = equations.restricted(dict.fromkeys(range(2, order + 1)))
         yield "order", f"up to order {order}", order, float(order), part, options
-    for order in range(2, highest + 1):
-        for cutoff in _shell_cutoffs(equations, order):
-            cutoffs: dict[int, Cutoff | None] = dict.fromkeys(range(2, highest + 1))
-            part = _restricted(equations, cutoffs | {order: Cutoff(cutoff)})
-            label = f"order {order} to {cutoff:.2f} Å"
-            yield "cutoff", label, order, cutoff, part, options
+    for order, own in zip(unchanged, equations.expansion.cutoffs[1:], strict=True):
+        for radius in _radii_between_shells(equations.expansion, order):
+            shorter = Cutoff(radius) if own is None else own.limited(radius)
+            part = equations.restricted(unchanged | {order: shorter})
+            label = f"order {order} to {radius:.2f} Å"
+            yield "cutoff", label, order, radius, part, options
     for label, constraints in _CONSTRAINTS.items():
         varied = replace(options, constraints=constraints)
         yield "constraints", label, highest, np.nan, equations, varied
@@ -228,10 +220,9 @@ def _choices(equations: NormalEquationBlocks, options: FitOptions) -> Iterator[_
             yield "time", label, highest, float(part.n_frames), part, options
 
 
-def _shell_cutoffs(equations: NormalEquationBlocks, order: int) -> list[float]:
-    """List cutoffs in Å half-way between the shells of an order, and beyond the last shell."""
-    place = equations.expansion.orders.index(order)
-    basis, own = equations.expansion.bases[place], equations.expansion.cutoffs[place]
+def _radii_between_shells(expansion: Expansion, order: int) -> list[float]:
+    """List radii in Å half-way between the shells of an order, and beyond the last shell."""
+    basis, own = expansion.bases[order - 1], expansion.cutoffs[order - 1]
     longest = np.inf if own is None else own.largest
     radii: Floats = np.unique(np.round(basis.orbits.radii, 3))
     radii = radii[radii > 0.0]
@@ -241,22 +232,6 @@ def _shell_cutoffs(equations: NormalEquationBlocks, order: int) -> list[float]:
     if len(found) > _MOST_CUTOFFS:
         found = found[np.linspace(0, len(found) - 1, _MOST_CUTOFFS).astype(int)]
     return [float(r) for r in found]
-
-
-def _restricted(
-    equations: NormalEquationBlocks, cutoffs: Mapping[int, Cutoff | None]
-) -> NormalEquationBlocks:
-    """Shorten the cutoffs to at most those of the equations."""
-    own = dict(zip(equations.expansion.orders, equations.expansion.cutoffs, strict=True))
-    kept = {order: _shorter(own[order], wanted) for order, wanted in cutoffs.items()}
-    return equations.restricted(*equations.expansion.restricted(kept))
-
-
-def _shorter(own: Cutoff | None, wanted: Cutoff | None) -> Cutoff | None:
-    if own is None or wanted is None:
-        return wanted
-    pairs = {pair: min(r, wanted.radius) for pair, r in own.by_species.items()}
-    return Cutoff(min(own.radius, wanted.radius), pairs)
 
 
 def _assessed(

@@ -136,12 +136,10 @@ def model_of(
     DataError
         If symmetry and the constraints leave an order without free parameters.
     """
-    total = expansion.n_parameters
-    parts, order = [], []
+    spaces = []
     for basis in expansion:
-        if basis.order == 1 and not constant_force:
-            continue
         free = null_space(constraint_rows(basis, constraints))
+        spaces.append(free if basis.order > 1 or constant_force else free[:, :0])
         if basis.order > 1 and not free.shape[1]:
             raise DataError(
                 f"symmetry and the sum rule leave no free parameter of order {basis.order}",
@@ -150,13 +148,8 @@ def model_of(
                 why="no neighbour lies within the cutoff",
                 fix="raise the cutoff",
             )
-        part = np.zeros((total, free.shape[1]))
-        part[expansion.columns(basis.order)] = free
-        parts.append(part)
-        order.append(np.full(free.shape[1], basis.order))
-    orders = np.concatenate(order)
-    free = np.concatenate(parts, axis=1)
-    return Model(expansion, free, orders, _stages(orders, scheme))
+    order = np.repeat(expansion.orders, [space.shape[1] for space in spaces])
+    return Model(expansion, scipy.linalg.block_diag(*spaces), order, _stages(order, scheme))
 
 
 def _stages(order: Ints, scheme: Scheme) -> Ints:

@@ -7,17 +7,18 @@ out gives error bars and cross-validation, selecting columns gives shorter cutof
 orders, and a null space imposes constraints, all without reading the trajectory again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Bools, Floats, Ints, freeze
+from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.lattice import SAME_VOLUME, crystal_difference, same_lattice
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import Expansion
+from trajmodes.symmetry.cutoffs import Cutoff
 
 
 class Source(NamedTuple):
@@ -111,8 +112,9 @@ class NormalEquationBlocks(SiteBlocks):
         frames = np.bincount(self.run, self.frames)
         return float(frames @ known / frames.sum())
 
-    def restricted(self, expansion: Expansion, columns: Bools) -> "NormalEquationBlocks":
-        """Keep the columns of a smaller expansion, which a (z,) mask marks."""
+    def restricted(self, cutoffs: Mapping[int, Cutoff | None]) -> "NormalEquationBlocks":
+        """Select fewer orders and shorter cutoffs: `Expansion.restricted`."""
+        expansion, columns = self.expansion.restricted(cutoffs)
         return replace(
             self,
             expansion=expansion,

@@ -183,24 +183,18 @@ def _padded(
     return bounds, monomials, factors
 
 
-class Motion(NamedTuple):
-    """Some frames, with the time axis contiguous."""
-
-    displacements: Floats
-    """(a, 3, t), unit: Å."""
-    forces: Floats
-    """(a, 3, t), unit: eV/Å."""
-
-
-def fill_rows(table: ForceMap, motion: Motion, atoms: Ints, cells: Ints, rows: Floats) -> None:
+def fill_rows(
+    table: ForceMap, u_axt: Floats, f_axt: Floats, atoms: Ints, cells: Ints, rows: Floats
+) -> None:
     """Fill rows (z + 1, c, 3, t) with the force of a unit of each parameter, and the data last.
 
-    The (c,) atoms are those of the site of the table in the (c,) cells.
+    Displacements in Å and forces in eV/Å have a contiguous time axis. The (c,) atoms are those
+    of the site of the table in the (c,) cells.
     """
-    rows[-1] = motion.forces[atoms]
+    rows[-1] = f_axt[atoms]
     lists = (table.products, table.bounds, table.monomials, table.factors)
     monomials = np.empty((table.n_monomials, rows.shape[3]))
-    _fill(motion.displacements, atoms, table.neighbours[cells], lists, monomials, rows)
+    _fill(u_axt, atoms, table.neighbours[cells], lists, monomials, rows)
 
 
 @kernel()

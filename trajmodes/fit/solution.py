@@ -115,11 +115,29 @@ def solve_equations(
 
 
 def with_strength(equations: NormalEquationBlocks, options: FitOptions) -> FitOptions:
-    """Choose the strength of the regularisation by `best_strength` if it is not given."""
+    """Choose the strength of the regularisation that best predicts blocks left out of the fit.
+
+    Raises
+    ------
+    DataError
+        If there is only one block, or no strength gives a solution.
+    """
     if not options.regularised or options.strength is not None:
         return options
     reduced = reduced_equations(equations, _model(equations, options))
-    return replace(options, strength=best_strength(reduced, options.method))
+    tried = [replace(options, strength=one) for one in STRENGTHS]
+    found = [left_out_solutions(reduced, one.solver) for one in tried]
+    # squared residual of the blocks left out; nan where the others do not determine the fit
+    sums = [
+        np.nan if one is None else predicted_squares(reduced, one)[:, -1].sum() for one in found
+    ]
+    if not np.isfinite(sums).any():
+        raise DataError(
+            "the strength of the regularisation cannot be chosen",
+            why="cross-validation leaves out one block of time, and there is only one",
+            fix="give the strength, or more frames",
+        )
+    return tried[int(np.nanargmin(sums))]
 
 
 def _model(equations: NormalEquationBlocks, options: FitOptions) -> Model:
@@ -168,29 +186,6 @@ def solver_of(method: Method, strength: float) -> Solver:
         ) from error
     adaptive = method == "adaptive-lasso"
     return partial(_lasso, path=lars_path_gram, strength=strength, adaptive=adaptive)
-
-
-def best_strength(equations: ReducedEquations, method: Method) -> float:
-    """Choose the strength that best predicts blocks left out of the fit.
-
-    Raises
-    ------
-    DataError
-        If there is only one block, or no strength gives a solution.
-    """
-    found = [left_out_solutions(equations, solver_of(method, one)) for one in STRENGTHS]
-    # squared residual of the blocks left out; nan where the others do not determine the fit
-    sums = [
-        np.nan if one is None else predicted_squares(equations, one)[:, -1].sum()
-        for one in found
-    ]
-    if not np.isfinite(sums).any():
-        raise DataError(
-            "the strength of the regularisation cannot be chosen",
-            why="cross-validation leaves out one block of time, and there is only one",
-            fix="give the strength, or more frames",
-        )
-    return STRENGTHS[int(np.nanargmin(sums))]
 
 
 def _lasso(

@@ -47,12 +47,8 @@ def determined(
 ) -> Determined:
     """Check rank and condition number, and leave out undetermined directions.
 
-    Parameters
-    ----------
-    minimum_norm
-        Leave out undetermined directions, which gives the minimum-norm solution.
-    regularised
-        The solver admits undetermined directions: keep them.
+    Leaving them out gives the minimum-norm solution. A regularised solver admits them: they
+    are kept.
 
     Raises
     ------

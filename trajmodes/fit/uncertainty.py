@@ -30,35 +30,24 @@ _PARTS = 16
 def fit_errors(
     equations: ReducedEquations,
     parameters: Floats,
+    left_out: Floats | None,
     *,
     solver: Solver = solve_positive,
     method: ErrorMethod = "jackknife",
-    left_out: Floats | None = None,
 ) -> FitErrors | None:
-    """Estimate the error of a solution from its blocks, merged as long as the error grows.
+    """Estimate the error of a solution (n,) from its blocks, merged as long as the error grows.
 
-    Parameters
-    ----------
-    parameters
-        (n,) the solution.
-    method
-        The jackknife, or the sandwich estimator, which assumes least squares.
-    left_out
-        (b, n) solutions without each block, if already computed.
-
-    Returns
-    -------
-    None if there are too few blocks, or if the parameters are undetermined without one of them.
+    It is None if there are too few blocks, or if the parameters are undetermined without one of
+    them. The solutions without each block are `left_out_solutions`. The sandwich estimator
+    assumes least squares.
     """
     levels: list[FitErrors] = []
     merged = equations
     while merged.n_blocks >= FEWEST_BLOCKS:
         if method == "sandwich":
             found: Floats | None = _first_order(merged, parameters)
-        elif levels or left_out is None:
-            found = left_out_solutions(merged, solver)
         else:
-            found = left_out
+            found = left_out_solutions(merged, solver) if levels else left_out
         if found is None:
             break
         inefficiency = _inefficiency(merged, parameters, found)
@@ -161,19 +150,15 @@ def _inefficiency(equations: ReducedEquations, parameters: Floats, found: Floats
 
 
 def _longest_needed(levels: list[FitErrors], rank: int) -> FitErrors:
-    """Choose the block length with the largest error, if the error grows significantly."""
-    finest, largest = levels[0], max(levels, key=lambda level: level.inefficiency)
-    best = largest if _grown(finest, largest, rank) else finest
-    # Not levelled: the error grew up to the longest blocks, or no blocks could be merged.
-    return replace(best, levelled=best is not levels[-1])
-
-
-def _grown(shorter: FitErrors, longer: FitErrors, rank: int) -> bool:
-    """Whether the error grows by more than its standard error.
+    """Choose the block length with the largest error, if the error grows significantly.
 
     The relative variance of either estimate is 2/(n(B − 1)); the longer blocks are merged from
     the shorter ones, so the variance of the difference is the difference of the variances.
     """
-    freedom = 1.0 / (longer.n_blocks - 1) - 1.0 / (shorter.n_blocks - 1)
+    finest, largest = levels[0], max(levels, key=lambda level: level.inefficiency)
+    freedom = 1.0 / (largest.n_blocks - 1) - 1.0 / (finest.n_blocks - 1)
     scatter = float(np.sqrt(2.0 / rank * freedom))
-    return longer.inefficiency > shorter.inefficiency * (1.0 + scatter)
+    grown = largest.inefficiency > finest.inefficiency * (1.0 + scatter)
+    best = largest if grown else finest
+    # Not levelled: the error grew up to the longest blocks, or no blocks could be merged.
+    return replace(best, levelled=best is not levels[-1])

@@ -70,8 +70,7 @@ class Orbits:
     @property
     def order(self) -> int:
         """Number of members of a cluster."""
-        _, order = self.sites.shape
-        return int(order)
+        return len(self.sites.T)
 
     @property
     def n_orbits(self) -> int:
@@ -195,10 +194,7 @@ def _inside_sphere(cutoff: Cutoff, supercell: Supercell) -> Cutoff:
             fix=f"the largest admissible cutoff is {np.floor(limit * 1e4) / 1e4:.4f} Å; for "
             'second order alone, "supercell" takes all pairs of the supercell',
         )
-    top = limit - SHELL_TOLERANCE
-    return Cutoff(
-        min(cutoff.radius, top), {pair: min(r, top) for pair, r in cutoff.by_species.items()}
-    )
+    return cutoff.limited(limit - SHELL_TOLERANCE)
 
 
 def _cutoff_notes(orbits: Orbits, cutoff: Cutoff, included: Bools) -> tuple[Note, ...]:

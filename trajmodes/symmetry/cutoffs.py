@@ -48,6 +48,11 @@ class Cutoff:
         """The largest radius in Å."""
         return max(self.radius, *self.by_species.values(), 0.0)
 
+    def limited(self, radius: float) -> "Cutoff":
+        """Limit all radii to one in Å."""
+        pairs = {pair: min(own, radius) for pair, own in self.by_species.items()}
+        return Cutoff(min(self.radius, radius), pairs)
+
     def matrix(self, crystal: Crystal) -> Floats:
         """(s, s) radius in Å for each pair of sites.
 
@@ -76,11 +81,5 @@ def _sorted(first: str, second: str) -> tuple[str, str]:
 
 
 def parse_cutoff(text: str) -> Cutoff:
-    """Parse a cutoff such as ``4.5`` or ``4.5 Si-O:3.2 O-O:4``: radii in Å.
-
-    Raises
-    ------
-    UsageError
-        If the text has another form.
-    """
+    """Parse a cutoff such as ``4.5`` or ``4.5 Si-O:3.2 O-O:4``: radii in Å."""
     return Cutoff(*split_cutoff(text))

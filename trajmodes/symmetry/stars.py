@@ -61,13 +61,7 @@ def _keys(qpoints: Floats) -> Ints:
 
 
 def point_group(crystal: Crystal) -> Ints:
-    """(g, 3, 3) rotations W of the space group that preserve the masses, the identity first.
-
-    Raises
-    ------
-    DataError
-        If no space group is found.
-    """
+    """(g, 3, 3) rotations W of the space group that preserve the masses, the identity first."""
     group = space_group(crystal)
     same_mass = (crystal.masses[group.permutations] == crystal.masses).all(axis=1)
     rotations: Ints = np.unique(group.rotations[same_mass], axis=0)

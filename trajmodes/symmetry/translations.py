@@ -21,13 +21,7 @@ from trajmodes.errors import DataError
 
 
 def smith_normal_form(matrix: npt.ArrayLike) -> tuple[Ints, Ints]:
-    """Find d and unimodular V of U S V = diag(d), with d_i > 0 and d_1 | d_2 | d_3.
-
-    Raises
-    ------
-    DataError
-        If the (3, 3) matrix S is singular or not integer.
-    """
+    """Find d and unimodular V of U S V = diag(d), with d_i > 0 and d_1 | d_2 | d_3."""
     given = np.asarray(matrix)
     rows = [[round(float(x)) for x in row] for row in given]
     if given.shape != (3, 3) or not np.array_equal(given, rows):
@@ -75,10 +69,7 @@ def _move_smallest_to_corner(rows: list[list[int]], columns: list[list[int]], k:
 def build_supercell(crystal: Crystal, matrix: npt.ArrayLike) -> Supercell:
     """Construct a supercell of a primitive crystal, with its cells in canonical order.
 
-    Parameters
-    ----------
-    matrix
-        (3, 3) integers, determinant > 0. Rows are the supercell vectors in primitive vectors.
+    Rows of the (3, 3) matrix are the supercell vectors in primitive vectors.
 
     Raises
     ------
@@ -160,11 +151,9 @@ def half_space(supercell: Supercell) -> HalfSpace:
 
 
 def lattice_transform(space: HalfSpace, field: Floats) -> Complexes:
-    """N_c^{-½} Σ_l field(l, b) e^{−iq·(R_l + τ_b)} of every frame of a field (t, a, 3).
+    """(q, t, 3s) N_c^{-½} Σ_l field(l, b) e^{−iq·(R_l + τ_b)} of a field (t, a, 3).
 
-    Returns
-    -------
-    (q, t, 3s) complex amplitudes, Cartesian index fastest, in the unit of the field.
+    The Cartesian index is the fastest.
     """
     n_frames = len(field)
     sites = space.supercell.crystal.n_sites

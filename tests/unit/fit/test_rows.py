@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from trajmodes.fit.expansion import expansion_of
-from trajmodes.fit.rows import Motion, fill_rows, force_maps
+from trajmodes.fit.rows import fill_rows, force_maps
 from trajmodes.symmetry.operations import space_group
 from trajmodes.symmetry.translations import build_supercell, cell_rank
 
@@ -35,10 +35,9 @@ def columns_by_clusters(expansion, supercell, site, u_ax):
     return np.concatenate(columns)
 
 
-def rows_of(table, motion, atoms, cells):
-    n_frames = motion.displacements.shape[2]
-    rows = np.full((len(table.columns) + 1, len(cells), 3, n_frames), np.nan)
-    fill_rows(table, motion, atoms, cells, rows)
+def rows_of(table, u_axt, f_axt, atoms, cells):
+    rows = np.full((len(table.columns) + 1, len(cells), 3, u_axt.shape[2]), np.nan)
+    fill_rows(table, u_axt, f_axt, atoms, cells, rows)
     return rows
 
 
@@ -52,7 +51,7 @@ def test_rows_are_the_forces_of_single_parameters(crystals, name):
     cells = np.arange(supercell.n_cells)
     for table in force_maps(expansion, supercell):
         atoms = cells * supercell.crystal.n_sites + table.site
-        rows = rows_of(table, Motion(u_axt, f_axt), atoms, cells)
+        rows = rows_of(table, u_axt, f_axt, atoms, cells)
         np.testing.assert_array_equal(rows[-1], f_axt[atoms])
         for t in range(3):
             expected = columns_by_clusters(expansion, supercell, table.site, u_axt[:, :, t])
@@ -84,9 +83,9 @@ def test_rows_of_some_cells_equal_those_of_all(crystals):
     supercell = build_supercell(crystals["diamond"], matrix)
     expansion = expansion_of(space_group(crystals["diamond"]), supercell, cutoffs)
     table = force_maps(expansion, supercell)[1]
-    motion = Motion(*np.random.default_rng(1).normal(size=(2, supercell.n_atoms, 3, 5)))
+    frames = np.random.default_rng(1).normal(size=(2, supercell.n_atoms, 3, 5))
     cells = np.arange(supercell.n_cells)
     atoms = cells * 2 + 1
-    whole = rows_of(table, motion, atoms, cells)
-    part = rows_of(table, motion, atoms[3:6], cells[3:6])
+    whole = rows_of(table, *frames, atoms, cells)
+    part = rows_of(table, *frames, atoms[3:6], cells[3:6])
     np.testing.assert_array_equal(part, whole[:, 3:6])

@@ -32,10 +32,15 @@ def solution(equations):
     return estimate(equations, *sums, solve_positive)
 
 
+def errors_of(equations, **options):
+    left_out = left_out_solutions(equations)
+    return fit_errors(equations, solution(equations), left_out, **options)
+
+
 @pytest.mark.parametrize("scheme", ["sequential", "joint"])
 def test_replicates_leave_one_block_out(system, scheme):
     equations = system(64, cutoffs={2: 3.4, 3: 2.1}, scheme=scheme)
-    errors = fit_errors(equations, solution(equations))
+    errors = errors_of(equations)
     assert errors.n_blocks == 32
     assert errors.levelled
     assert errors.method == "jackknife"
@@ -55,7 +60,7 @@ def test_sandwich_is_the_first_order_of_the_jackknife(system, scheme):
     equations = system(640, cutoffs={2: 3.4, 3: 2.1}, scheme=scheme)
     found = solution(equations)
     left_out, first = (
-        fit_errors(equations, found, method=method) for method in ("jackknife", "sandwich")
+        errors_of(equations, method=method) for method in ("jackknife", "sandwich")
     )
     assert first.method == "sandwich"
     np.testing.assert_allclose(np.sqrt(first.variance), np.sqrt(left_out.variance), rtol=0.1)
@@ -67,14 +72,14 @@ def test_sandwich_is_the_first_order_of_the_jackknife(system, scheme):
 
 def test_independent_frames_have_inefficiency_one(system):
     equations = system(320)
-    errors = fit_errors(equations, solution(equations))
+    errors = errors_of(equations)
     assert errors.inefficiency == pytest.approx(1.0, abs=0.25)
 
 
 def test_blocks_are_merged_until_the_error_levels_off(system):
     # Every frame occurs three times: blocks of two frames split the triples.
     equations = system(22, repeat=3)
-    errors = fit_errors(equations, solution(equations))
+    errors = errors_of(equations)
     assert errors.n_blocks < 32
     assert errors.inefficiency == pytest.approx(3.0, rel=0.35)
 
@@ -99,12 +104,12 @@ def test_a_plateau_counts_only_if_the_error_grows_no_further(seen, n_blocks, lev
 
 def test_too_few_blocks_give_no_error(system):
     equations = system(7)
-    assert fit_errors(equations, solution(equations)) is None
+    assert errors_of(equations) is None
 
 
 def test_few_blocks_are_not_called_levelled(system):
     equations = system(60, n_blocks=10)
-    assert not fit_errors(equations, solution(equations)).levelled
+    assert not errors_of(equations).levelled
 
 
 def test_convergence_ends_at_the_solution(system):
