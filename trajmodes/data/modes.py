@@ -64,6 +64,11 @@ class Modes:
         """Number of sets of symmetry-equivalent modes."""
         return int(self.sets.max(initial=-1)) + 1
 
+    def are_at(self, qpoints: Floats) -> bool:
+        """Whether the modes are at the q points of a list (q, 3), in its order."""
+        same_shape = self.qpoints.shape == qpoints.shape
+        return same_shape and np.allclose(self.qpoints, qpoints, rtol=0.0, atol=1e-9)
+
 
 def signed_squares(omega: Floats, omega_sem: Floats | None) -> tuple[Floats, Floats | None]:
     """Compute signed squares ω|ω| of (…) frequencies, and their standard errors.

@@ -76,7 +76,6 @@ class Provenance:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "versions", MappingProxyType(dict(self.versions)))
-        object.__setattr__(self, "inputs", tuple(InputFile(*item) for item in self.inputs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +175,6 @@ class Results:
     def __post_init__(self) -> None:
         object.__setattr__(self, "diagnosis", MappingProxyType(dict(self.diagnosis)))
         object.__setattr__(self, "timings", MappingProxyType(dict(self.timings)))
-        object.__setattr__(self, "warnings", tuple(self.warnings))
-        object.__setattr__(self, "notes", tuple(self.notes))
-        object.__setattr__(self, "renormalised", tuple(self.renormalised))
         self._check_sets()
         self._check_path()
         self._check_orders()
@@ -201,7 +197,7 @@ class Results:
             if count is not None and count != n_sets:
                 raise DataError(f"the modes form {n_sets} sets, but {count} {what}")
         widths = self.perturbation
-        if widths is not None and not _same_qpoints(widths.qpoints, self.modes.qpoints):
+        if widths is not None and not self.modes.are_at(widths.qpoints):
             raise DataError(
                 "the perturbative linewidths and the modes have different q points",
                 fix="compute them with perturbative_linewidths(…, qpoints=modes.qpoints)",
@@ -248,8 +244,3 @@ class SpectralEnergy:
     provenance: Provenance
     warnings: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
-
-
-def _same_qpoints(ours: Floats, theirs: Floats) -> bool:
-    """Whether two lists of q points are equal."""
-    return ours.shape == theirs.shape and np.allclose(ours, theirs, rtol=0.0, atol=1e-5)

@@ -53,20 +53,16 @@ def perturbative_linewidths(
     temperature: float,
     qpoints: npt.ArrayLike | None = None,
 ) -> PerturbativeWidths:
-    """Three-phonon linewidths from force constants of second and third order.
+    """Three-phonon linewidths at a temperature in K, from force constants of both orders.
+
+    The force constants must have the symmetry of the crystal.
 
     Parameters
     ----------
-    constants
-        They must have the symmetry of the crystal.
-    supercell
-        The supercell of the run.
     divisions
         Least number of mesh points of scattering partners along each reciprocal lattice vector.
         The mesh is enlarged to contain all q points of the supercell. Widths converge slowly
         with the mesh: compare two meshes.
-    temperature
-        In K.
     qpoints
         (q, 3) points of that mesh; by default those of the supercell.
 

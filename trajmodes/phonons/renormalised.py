@@ -63,7 +63,7 @@ def quasi_particle_constants(
     omega_sem: Floats | None = None,
     temperature: float | None = None,
 ) -> tuple[ForceConstants, Bools]:
-    """Force constants from the frequencies of sets of modes.
+    """Force constants from the frequencies of sets of modes, in a run at ``temperature`` in K.
 
     Parameters
     ----------
@@ -75,8 +75,6 @@ def quasi_particle_constants(
     omega_sem
         (g,) standard errors in rad/ps. If it is None, or nan for a set that has a frequency,
         the force constants have no error bars.
-    temperature
-        Temperature of the run in K.
 
     Returns
     -------
@@ -113,10 +111,7 @@ def quasi_particle_constants(
 
 def check_commensurate(modes: Modes, qpoints: Floats) -> None:
     """Raise a `DataError` if modes are not at the q points of the supercell in their order."""
-    same = modes.qpoints.shape == qpoints.shape and np.allclose(
-        modes.qpoints, qpoints, rtol=0.0, atol=1e-9
-    )
-    if not same:
+    if not modes.are_at(qpoints):
         raise DataError(
             "the modes are not at the q points of the supercell",
             fix="make them with modes_at(constants, *commensurate(supercell))",

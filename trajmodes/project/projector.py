@@ -109,9 +109,7 @@ class Projector:
     divided by it. None for true velocities."""
 
     def __post_init__(self) -> None:
-        same = self.space.qpoints.shape == self.modes.qpoints.shape and np.allclose(
-            self.space.qpoints, self.modes.qpoints, rtol=0.0, atol=1e-9
-        )
+        same = self.modes.are_at(self.space.qpoints)
         if not same or not np.array_equal(self.space.weights, self.modes.weights):
             raise DataError(
                 "modes and supercell list different q points",
