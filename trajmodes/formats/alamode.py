@@ -35,7 +35,7 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats import Export, Format, SnapshotReader
 from trajmodes.formats.cell_file import read_supercell
-from trajmodes.formats.folding import canonical_order
+from trajmodes.formats.folding import Clusters, canonical_order, clusters_by_order
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import displaced_frames
 from trajmodes.readers.text.tables import frames_of_rows, read_rows
@@ -57,22 +57,12 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
         If a cluster extends beyond the 27 supercells about the first atom.
     """
     path = folder / "alamode.xml"
-    pairs = (
-        np.stack([constants.first, constants.second], axis=1),
-        np.stack([np.zeros_like(constants.lattice), constants.lattice], axis=1),
-        constants.values,
-    )
-    orders = [(*pairs,)] + [
-        (c.sites, c.lattice, c.values)
-        for c in (constants.triplets, constants.quartets)
-        if c is not None
-    ]
     with path.open("w", encoding="utf-8") as file:
         file.write('<?xml version="1.0" encoding="utf-8"?>\n<Data>\n')
         file.writelines(f"  {line}\n" for line in _structure(supercell))
         file.write("  <ForceConstants>\n")
-        for sites, lattice, values in orders:
-            file.writelines(f"    {x}\n" for x in _elements(supercell, sites, lattice, values))
+        for clusters in clusters_by_order(constants).values():
+            file.writelines(f"    {line}\n" for line in _elements(supercell, clusters))
         file.write("  </ForceConstants>\n</Data>\n")
     note = "anphon takes masses from its table unless MASS is given in its input"
     return Export((path,), (note,))
@@ -118,10 +108,9 @@ def _wrapped_positions(supercell: Supercell) -> Floats:
     return reduced - np.floor(reduced + 1e-10)
 
 
-def _elements(
-    supercell: Supercell, sites_cn: Ints, lattice_cnx: Ints, values: Floats
-) -> Iterator[str]:
+def _elements(supercell: Supercell, clusters: Clusters) -> Iterator[str]:
     """One line per force constant of one order, in Ry/bohrⁿ."""
+    sites_cn, lattice_cnx, values = clusters
     n = sites_cn.shape[1]
     atoms_cn, images_cn = _atoms_and_images(supercell, sites_cn, lattice_cnx)
     flat = values.reshape(len(values), -1) * (BOHR**n / RYDBERG)

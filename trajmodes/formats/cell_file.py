@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 
 _TOLERANCE = 1e-3
 """Å. Atoms of a cell file closer than this to a translated image are that image, which admits
-files with four digits.
-"""
+files with four digits."""
 _POSCAR_SUFFIXES = {".vasp", ".poscar", ".ucposcar", ".ssposcar"}
 
 
@@ -81,15 +80,7 @@ def load_crystal(path: str | os.PathLike[str]) -> ReducedCrystal:
 
 
 def read_atoms(file: Path) -> "Atoms":
-    """Read the atoms of a cell file as they are.
-
-    Raises
-    ------
-    UsageError
-        If the file is missing or ASE does not know its format.
-    DataError
-        If it contains no crystal: no cell, unknown elements, partly occupied sites.
-    """
+    """Read the atoms of a cell file as they are, with the errors of `load_crystal`."""
     if not file.is_file():
         raise UsageError("the cell file is missing or not a file", where=str(file))
     atoms = unit_cell_of(file) if looks_like_phonopy(file, read_head(file)) else _from_ase(file)
@@ -100,10 +91,8 @@ def read_atoms(file: Path) -> "Atoms":
 def _from_ase(file: Path) -> "Atoms":
     # ASE recognises POSCAR by its name only.
     kind = "vasp" if file.suffix.lower() in _POSCAR_SUFFIXES else None
-    plain = (
-        _plain_poscar(file) if kind or "POSCAR" in file.name or "CONTCAR" in file.name else None
-    )
-    if plain is not None:
+    is_poscar = kind or "POSCAR" in file.name or "CONTCAR" in file.name
+    if is_poscar and (plain := _plain_poscar(file)) is not None:
         return plain
     try:
         with warnings.catch_warnings():
@@ -186,16 +175,9 @@ def _primitive(whole: Crystal, file: Path) -> tuple[Crystal, float]:
 
 
 def read_supercell(path: Path) -> IdealStructure:
-    """Read the ideal supercell of a file, with its atoms in the order of the file.
+    """Read the ideal supercell of a file, its atoms in the order of the file.
 
-    Masses are those of the file; None if it gives none.
-
-    Raises
-    ------
-    UsageError
-        If the file is missing or of an unknown format.
-    DataError
-        If it contains no crystal.
+    Masses are those of the file; None if it gives none. Errors are those of `load_crystal`.
     """
     atoms = read_atoms(path)
     masses = np.asarray(atoms.get_masses()) * DALTON if atoms.has("masses") else None
@@ -259,18 +241,12 @@ def _poscar(path: Path) -> _Poscar:
 
 
 def read_poscar(path: Path) -> Crystal:
-    """Read the crystal of a POSCAR, with the standard masses of its elements.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged.
-    """
+    """Read the crystal of a POSCAR, with the standard masses of its elements."""
     poscar = _poscar(path)
     cell, species, sites = poscar.cell, poscar.species, poscar.positions
     if poscar.is_cartesian:
         sites = sites @ np.linalg.inv(cell)
-    masses = np.array([atomic_masses[atomic_numbers[name]] for name in species]) * DALTON
+    masses = atomic_masses[[atomic_numbers[name] for name in species]] * DALTON
     try:
         return Crystal(cell, sites, species, masses)
     except DataError as error:

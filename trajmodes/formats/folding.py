@@ -19,8 +19,10 @@ symmetry under exchange of members; `spread_triplets` does the same. The choices
 three atoms are nearest images of each other, as within any cutoff that fits the supercell.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -126,38 +128,50 @@ def images_of_pairs(supercell: Supercell) -> Images:
     return Images(supercell, start, count, lattice, found.distance.reshape(shape))
 
 
+class Clusters(NamedTuple):
+    """Clusters of one order n with their force constants."""
+
+    sites: Ints
+    """(c, n) site of each member."""
+    lattice: Ints
+    """(c, n, 3) lattice vector of each member; zero for the first."""
+    values: Floats
+    """(c, 3, …, 3), unit: eV/Åⁿ."""
+
+
+def clusters_by_order(constants: ForceConstants) -> dict[int, Clusters]:
+    """Force constants of the orders 2, 3 and 4, as far as there are any, in one form."""
+    sites = np.stack([constants.first, constants.second], axis=1)
+    lattice = np.stack([np.zeros_like(constants.lattice), constants.lattice], axis=1)
+    found = {2: Clusters(sites, lattice, constants.values)}
+    for more in (constants.triplets, constants.quartets):
+        if more is not None:
+            found[more.order] = Clusters(more.sites, more.lattice, more.values)
+    return found
+
+
 def beyond_nearest(constants: ForceConstants, supercell: Supercell) -> tuple[str, ...]:
     """Names of the orders with clusters that do not consist of nearest images.
 
     Clusters whose force constants are zero are ignored.
     """
-    images = images_of_pairs(supercell)
-    found = []
-    strong = constants.values.any(axis=(1, 2))
-    sites = np.stack([constants.first, constants.second], axis=1)[strong]
-    lattice = np.stack([np.zeros_like(constants.lattice), constants.lattice], axis=1)[strong]
-    if _is_beyond(images, sites, lattice):
-        found.append("pairs")
-    for name, clusters in (("triplets", constants.triplets), ("quartets", constants.quartets)):
-        if clusters is None:
-            continue
-        strong = clusters.values.any(axis=tuple(range(1, clusters.values.ndim)))
-        if _is_beyond(images, clusters.sites[strong], clusters.lattice[strong]):
-            found.append(name)
-    return tuple(found)
+    images, names = images_of_pairs(supercell), {2: "pairs", 3: "triplets", 4: "quartets"}
+    by_order = clusters_by_order(constants).items()
+    return tuple(names[n] for n, clusters in by_order if _is_beyond(images, clusters))
 
 
-def _is_beyond(images: Images, sites_cn: Ints, lattice_cnx: Ints) -> bool:
+def _is_beyond(images: Images, clusters: Clusters) -> bool:
     """Whether two members of any cluster are farther apart than their nearest images."""
-    crystal = images.supercell.crystal
-    for m in range(1, sites_cn.shape[1]):
-        for n in range(m):
-            i, j = sites_cn[:, n], sites_cn[:, m]
-            step = lattice_cnx[:, m] - lattice_cnx[:, n]
-            vector = (step + crystal.sites[j] - crystal.sites[i]) @ crystal.cell
-            nearest = images.distance[i, j, cell_rank(images.supercell, step)]
-            if (np.linalg.norm(vector, axis=1) > nearest + _TIE).any():
-                return True
+    crystal, n = images.supercell.crystal, clusters.sites.shape[1]
+    strong = clusters.values.any(axis=tuple(range(1, n + 1)))
+    sites, lattice = clusters.sites[strong], clusters.lattice[strong]
+    for one, other in itertools.combinations(range(n), 2):
+        i, j = sites[:, one], sites[:, other]
+        step = lattice[:, other] - lattice[:, one]
+        vector = (step + crystal.sites[j] - crystal.sites[i]) @ crystal.cell
+        nearest = images.distance[i, j, cell_rank(images.supercell, step)]
+        if (np.linalg.norm(vector, axis=1) > nearest + _TIE).any():
+            return True
     return False
 
 
@@ -238,17 +252,9 @@ def spread_pairs(
 ) -> tuple[Ints, Ints, Ints, Floats]:
     """Divide second-order force constants of a supercell among the nearest images.
 
-    Of force constants that are not symmetric under exchange of the two atoms, the symmetric
-    part is used, as phonopy does when it makes its dynamical matrix Hermitian.
-
-    Parameters
-    ----------
-    folded
-        (s, a, 3, 3) in eV/Å² between one atom of each site and all atoms.
-    order
-        Atoms of the supercell.
-    rows
-        (s,) numbers of the first atoms, in the order of the sites.
+    They are ``folded`` (s, a, 3, 3) in eV/Å², between one atom of each site, ``rows`` (s,), and
+    all atoms. Of force constants that are not symmetric under exchange of the two atoms, the
+    symmetric part is used, as phonopy does when it makes its dynamical matrix Hermitian.
 
     Returns
     -------

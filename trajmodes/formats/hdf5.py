@@ -30,7 +30,25 @@ _FILE = "force_constants.h5"
 _VERSION = 1
 _MAX_COMPRESSION = 1100
 """Largest factor by which gzip compresses."""
-_MASS_UNIT = "eV ps^2/angstrom^2"
+_CRYSTAL = {
+    "cell": ("lattice vector, xyz", "angstrom"),
+    "sites": ("site, lattice vector", "1"),
+    "masses": ("site", "eV ps^2/angstrom^2"),
+}
+_PAIRS = {
+    "first": ("pair", "site number from 0"),
+    "second": ("pair", "site number from 0"),
+    "lattice": ("pair, lattice vector", "1"),
+    "values": ("pair, xyz, xyz", "eV/angstrom^2"),
+    "replicates": ("block, pair, xyz, xyz", "eV/angstrom^2"),
+}
+_CLUSTERS = {
+    "sites": ("cluster, member", "site number from 0"),
+    "lattice": ("cluster, member, lattice vector", "1"),
+    "values": ("cluster{directions}", "eV/angstrom^{order}"),
+    "replicates": ("block, cluster{directions}", "eV/angstrom^{order}"),
+}
+"""Axes and unit of each array; replicates may be missing."""
 _NOT_ATTRIBUTES = ("first_order", "orders", "constraints")
 """Parts of the quality that are not attributes of their own."""
 
@@ -48,52 +66,36 @@ def write_hdf5(constants: ForceConstants, supercell: Supercell, path: Path) -> N
         file.attrs["format"] = _NAME
         file.attrs["version"] = _VERSION
         file.attrs["supercell_matrix"] = supercell.matrix
-        _write_crystal(constants.crystal, file.create_group("crystal"))
+        crystal = file.create_group("crystal")
+        _write_arrays(crystal, constants.crystal, _CRYSTAL)
+        species = list(constants.crystal.species)
+        crystal.create_dataset("species", data=species, dtype=h5py.string_dtype())
         pairs = file.create_group("pairs")
-        _write_array(pairs, "first", constants.first, "pair", "site number from 0")
-        _write_array(pairs, "second", constants.second, "pair", "site number from 0")
-        _write_array(pairs, "lattice", constants.lattice, "pair, lattice vector", "1")
-        _write_array(pairs, "values", constants.values, "pair, xyz, xyz", "eV/angstrom^2")
-        _write_array(
-            pairs, "replicates", constants.replicates, "block, pair, xyz, xyz", "eV/angstrom^2"
-        )
+        _write_arrays(pairs, constants, _PAIRS)
         _write_attributes(pairs, temperature=constants.temperature, cutoff=constants.cutoff)
-        for name, clusters in (
-            ("triplets", constants.triplets),
-            ("quartets", constants.quartets),
-        ):
+        for name in ("triplets", "quartets"):
+            clusters: ClusterConstants | None = getattr(constants, name)
             if clusters is not None:
-                _write_clusters(clusters, file.create_group(name))
+                group = file.create_group(name)
+                _write_arrays(group, clusters, _CLUSTERS, clusters.order)
+                _write_attributes(group, cutoff=clusters.cutoff)
         if constants.quality is not None:
             _write_quality(constants.quality, file.create_group("quality"))
 
 
-def _write_crystal(crystal: Crystal, group: h5py.Group) -> None:
-    _write_array(group, "cell", crystal.cell, "lattice vector, xyz", "angstrom")
-    _write_array(group, "sites", crystal.sites, "site, lattice vector", "1")
-    _write_array(group, "masses", crystal.masses, "site", _MASS_UNIT)
-    group.create_dataset("species", data=list(crystal.species), dtype=h5py.string_dtype())
+def _write_arrays(
+    group: h5py.Group, source: object, arrays: dict[str, tuple[str, str]], order: int = 2
+) -> None:
+    """Store attributes of an object that are not None, with their axes and unit."""
+    for name, (axes, unit) in arrays.items():
+        values = getattr(source, name)
+        if values is not None:
+            dataset = group.create_dataset(name, data=values, compression="gzip", shuffle=True)
+            dataset.attrs["axes"] = axes.format(directions=", xyz" * order)
+            dataset.attrs["unit"] = unit.format(order=order)
 
 
-def _write_clusters(clusters: ClusterConstants, group: h5py.Group) -> None:
-    directions, unit = ", xyz" * clusters.order, f"eV/angstrom^{clusters.order}"
-    _write_array(group, "sites", clusters.sites, "cluster, member", "site number from 0")
-    _write_array(group, "lattice", clusters.lattice, "cluster, member, lattice vector", "1")
-    _write_array(group, "values", clusters.values, f"cluster{directions}", unit)
-    _write_array(group, "replicates", clusters.replicates, f"block, cluster{directions}", unit)
-    _write_attributes(group, cutoff=clusters.cutoff)
-
-
-def _write_array(group: h5py.Group, name: str, values: Any, axes: str, unit: str) -> None:
-    """Store an array with its axes and unit, unless it is None."""
-    if values is None:
-        return
-    dataset = group.create_dataset(name, data=values, compression="gzip", shuffle=True)
-    dataset.attrs["axes"] = axes
-    dataset.attrs["unit"] = unit
-
-
-def _write_attributes(group: h5py.Group, **numbers: Any) -> None:
+def _write_attributes(group: h5py.Group, **numbers: float | None) -> None:
     """Store numbers as attributes, unless they are None."""
     for name, number in numbers.items():
         if number is not None:
@@ -149,28 +151,21 @@ def _opened_own(path: Path) -> Iterator[h5py.File]:
 
 def _read_crystal(file: h5py.File) -> Crystal:
     group = file["crystal"]
-    return Crystal(
-        _read_array(group["cell"]),
-        _read_array(group["sites"]),
-        tuple(_text(group["species"])),
-        _read_array(group["masses"]),
-    )
+    names = group["species"]
+    _read_array(names)
+    return Crystal(**_read_arrays(group, _CRYSTAL), species=tuple(names.asstr()[()]))
 
 
 def _read(file: h5py.File) -> ForceConstants:
     pairs = file["pairs"]
     return ForceConstants(
         _read_crystal(file),
-        _read_array(pairs["first"]),
-        _read_array(pairs["second"]),
-        _read_array(pairs["lattice"]),
-        _read_array(pairs["values"]),
-        _read_optional(pairs, "replicates"),
-        _number(pairs, "temperature"),
-        _number(pairs, "cutoff"),
-        _read_quality(file["quality"]) if "quality" in file else None,
-        _read_clusters(file, "triplets"),
-        _read_clusters(file, "quartets"),
+        **_read_arrays(pairs, _PAIRS),
+        temperature=_number(pairs, "temperature"),
+        cutoff=_number(pairs, "cutoff"),
+        quality=_read_quality(file["quality"]) if "quality" in file else None,
+        triplets=_read_clusters(file, "triplets"),
+        quartets=_read_clusters(file, "quartets"),
     )
 
 
@@ -178,17 +173,15 @@ def _read_clusters(file: h5py.File, name: str) -> ClusterConstants | None:
     if name not in file:
         return None
     group = file[name]
-    return ClusterConstants(
-        _read_array(group["sites"]),
-        _read_array(group["lattice"]),
-        _read_array(group["values"]),
-        _read_optional(group, "replicates"),
-        _number(group, "cutoff"),
-    )
+    return ClusterConstants(**_read_arrays(group, _CLUSTERS), cutoff=_number(group, "cutoff"))
 
 
-def _read_optional(group: h5py.Group, name: str) -> Any:
-    return _read_array(group[name]) if name in group else None
+def _read_arrays(group: h5py.Group, arrays: dict[str, tuple[str, str]]) -> dict[str, Any]:
+    return {
+        name: _read_array(group[name])
+        for name in arrays
+        if name in group or name != "replicates"
+    }
 
 
 def _read_array(dataset: h5py.Dataset) -> Any:
@@ -196,11 +189,6 @@ def _read_array(dataset: h5py.Dataset) -> Any:
     if dataset.nbytes > _MAX_COMPRESSION * dataset.id.get_storage_size():
         raise ValueError(f"{dataset.name} announces {dataset.nbytes} bytes that it lacks")
     return dataset[()]
-
-
-def _text(dataset: h5py.Dataset) -> Any:
-    _read_array(dataset)
-    return dataset.asstr()[()]
 
 
 def _number(group: h5py.Group, name: str) -> float | None:

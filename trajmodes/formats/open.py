@@ -33,13 +33,11 @@ from trajmodes.readers.trajectory import Trajectory, select_frames
 PathName = str | os.PathLike[str]
 
 PLAIN = ReadOptions()
-
 _FORCES_ALONE = ("FORCE_SETS", "FORCES_FC3")
 _FORMATS = ("lammps", "xyz", *SNAPSHOTS, "other")
-
-
 _SAME_POSITION = 1e-3
 """Å. Distance, beyond rounding, within which atoms are at the same positions."""
+
 Run = list[Trajectory]
 
 
@@ -56,8 +54,6 @@ def open_trajectory(
     ----------
     paths
         The file, or the files in any order: they are ordered by step.
-    options
-        How to read them.
     format
         lammps, xyz, phonopy (yaml, also of phono3py), tdep, alamode (DFSET), or other (what
         MDAnalysis or ASE reads); recognised from the file by default.
@@ -182,13 +178,9 @@ def _recognise(path: Path) -> str:
 
 
 def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:
-    """Open files of one or several runs, in any order.
+    """Open files in any order, one trajectory for each run, runs ordered by their first files.
 
     ``options.frames`` selects from each run.
-
-    Returns
-    -------
-    One trajectory for each run, runs in the order of their first files.
 
     Raises
     ------
@@ -237,9 +229,7 @@ def _open_pieces(paths: Sequence[Path], options: ReadOptions) -> list[Trajectory
 def group_runs(pieces: Sequence[Trajectory]) -> list[tuple[Path, ...]]:
     """Group files, opened one by one, into runs; the module docstring gives the rule.
 
-    Returns
-    -------
-    The files of each run in the order of time, runs in the order of their first files.
+    The files of a run are in the order of time, runs in the order of their first files.
     """
     runs: list[Run] = []
     order = {id(piece): place for place, piece in enumerate(pieces)}

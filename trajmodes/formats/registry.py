@@ -36,30 +36,17 @@ _OWN = "hdf5"
 TARGETS = tuple(FORMATS)
 """Formats that can be written."""
 
-SNAPSHOTS = {
-    name: known.snapshots for name, known in FORMATS.items() if known.snapshots is not None
-}
+SNAPSHOTS = {name: known.snapshots for name, known in FORMATS.items() if known.snapshots}
 """Readers of displacements and forces, by program."""
 
 
 def write_force_constants(
     constants: ForceConstants, supercell: Supercell, folder: Path, target: str
 ) -> Export:
-    """Write force constants for another program.
+    """Write force constants for another program, one of `TARGETS`.
 
-    Parameters
-    ----------
-    supercell
-        The supercell of the run, with any integer matrix: phonopy, phono3py and ALAMODE store
-        force constants between its atoms.
-    folder
-        Output folder, created if it does not exist.
-    target
-        One of `TARGETS`.
-
-    Returns
-    -------
-    The files, and notes on what they do not contain.
+    phonopy, phono3py and ALAMODE store force constants between the atoms of the supercell,
+    which may have any integer matrix. The folder is created if it does not exist.
 
     Raises
     ------
@@ -97,13 +84,8 @@ def read_force_constants(
 ) -> ForceConstants:
     """Read force constants of phonopy, phono3py, TDEP, or trajmodes.
 
-    Parameters
-    ----------
-    path
-        A file of force constants, or a folder with those of one program. Files that belong
-        together must be in one folder, under the names that the program gives them.
-    supercell
-        Crystal and supercell of the force constants, for files without a description of them.
+    The path is a file, or a folder with the files of one program under the names that it gives
+    them. Files that do not describe their crystal and supercell require the ``supercell``.
 
     Raises
     ------
@@ -118,15 +100,9 @@ def read_force_constants(
 
 
 def read_supercell(path: Path) -> Supercell:
-    """Read the supercell of force constants; ``path`` is as for `read_force_constants`.
+    """Read the supercell of force constants as `read_force_constants` reads these.
 
-    Raises
-    ------
-    UsageError
-        If nothing at the path is recognised, or a folder contains force constants of several
-        programs.
-    DataError
-        If the files do not describe it, or are damaged.
+    A `DataError` is raised if the files do not describe it.
     """
     reader, file = _recognise(path)
     return reader.read_supercell(file)

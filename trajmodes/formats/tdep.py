@@ -23,7 +23,6 @@ of TDEP, "files").
 """
 
 import itertools
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +36,7 @@ from trajmodes.errors import DataError
 from trajmodes.formats import ConstantsReader, Export, Format, SnapshotReader
 from trajmodes.formats.cell_file import grouped_by_species, read_poscar, write_poscar
 from trajmodes.formats.cell_file import read_supercell as read_ideal
+from trajmodes.formats.folding import Clusters, clusters_by_order
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import displaced_frames
 from trajmodes.readers.text.tables import Numbers, frames_of_rows, read_rows, require_line_end
@@ -46,15 +46,6 @@ from trajmodes.symmetry.translations import build_supercell
 _PRIMITIVE, _SUPERCELL = "infile.ucposcar", "infile.ssposcar"
 _SUFFIX = {2: "", 3: "_thirdorder", 4: "_fourthorder"}
 _MEMBERS = {2: "neighbours", 3: "triplets", 4: "quartets"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Clusters:
-    """Clusters of any order: sites (c, n), lattice (c, n, 3), values (c, 3, …)."""
-
-    sites: Ints
-    lattice: Ints
-    values: Floats
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
@@ -71,22 +62,12 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
     write_poscar(cells[1], supercell.cell, _fold_sites(places)[0], names)
     ordered = Crystal(crystal.cell, folded[order], species, crystal.masses[order])
     paths = []
-    for n, clusters in _by_order(constants).items():
+    for n, clusters in clusters_by_order(constants).items():
         paths.append(folder / f"outfile.forceconstant{_SUFFIX[n]}")
         moved = _move(clusters, shift, np.argsort(order))
         _write_clusters(paths[-1], ordered, _complete_clusters(moved, ordered))
     note = "TDEP takes the natural masses of the elements, not those of the run"
     return Export((*paths, *cells), (note,))
-
-
-def _by_order(constants: ForceConstants) -> dict[int, _Clusters]:
-    sites = np.stack([constants.first, constants.second], axis=1)
-    lattice = np.stack([np.zeros_like(constants.lattice), constants.lattice], axis=1)
-    found = {2: _Clusters(sites, lattice, constants.values)}
-    for clusters in (constants.triplets, constants.quartets):
-        if clusters is not None:
-            found[clusters.order] = _Clusters(clusters.sites, clusters.lattice, clusters.values)
-    return found
 
 
 def _fold_sites(reduced: Floats) -> tuple[Floats, Ints]:
@@ -96,13 +77,13 @@ def _fold_sites(reduced: Floats) -> tuple[Floats, Ints]:
     return np.where(np.abs(folded) < 1e-10, 0.0, folded), shift
 
 
-def _move(clusters: _Clusters, shift: Ints, place: Ints) -> _Clusters:
+def _move(clusters: Clusters, shift: Ints, place: Ints) -> Clusters:
     """Clusters of wrapped sites in another order."""
     lattice = clusters.lattice + shift[clusters.sites]
-    return _Clusters(place[clusters.sites], lattice - lattice[:, :1], clusters.values)
+    return Clusters(place[clusters.sites], lattice - lattice[:, :1], clusters.values)
 
 
-def _complete_clusters(clusters: _Clusters, crystal: Crystal) -> _Clusters:
+def _complete_clusters(clusters: Clusters, crystal: Crystal) -> Clusters:
     """Add all clusters whose members are no farther apart than those of any given one.
 
     Clusters listed twice are added up, and missing ones are zero. They are sorted by first
@@ -119,10 +100,10 @@ def _complete_clusters(clusters: _Clusters, crystal: Crystal) -> _Clusters:
     ends = (lattice + crystal.sites[sites]) @ crystal.cell
     size = np.linalg.norm(ends - ends[:, :1], axis=2).sum(axis=1)
     order = np.lexsort((np.round(size, 6), sites[:, 0]))
-    return _Clusters(sites[order], lattice[order], values[order])
+    return Clusters(sites[order], lattice[order], values[order])
 
 
-def _largest_distance(clusters: _Clusters, crystal: Crystal) -> float:
+def _largest_distance(clusters: Clusters, crystal: Crystal) -> float:
     """Largest distance of two members in Å."""
     ends = (clusters.lattice + crystal.sites[clusters.sites]) @ crystal.cell
     pairs = itertools.combinations(range(clusters.sites.shape[1]), 2)
@@ -160,7 +141,7 @@ def _all_clusters(crystal: Crystal, reach: float, order: int) -> tuple[Ints, Int
     return np.concatenate([x for x, _ in found]), np.concatenate([x for _, x in found])
 
 
-def _write_clusters(path: Path, crystal: Crystal, clusters: _Clusters) -> None:
+def _write_clusters(path: Path, crystal: Crystal, clusters: Clusters) -> None:
     order = clusters.sites.shape[1]
     # As TDEP writes it: slightly more than the longest distance.
     cutoff = _largest_distance(clusters, crystal) + 1e-5
@@ -248,7 +229,7 @@ def read_supercell(path: Path) -> Supercell:
     return build_supercell(crystal, matrix)
 
 
-def _read_clusters(path: Path, crystal: Crystal, order: int) -> tuple[_Clusters, float]:
+def _read_clusters(path: Path, crystal: Crystal, order: int) -> tuple[Clusters, float]:
     numbers = Numbers(path)
     n_sites = numbers.count("the number of atoms")
     if n_sites != crystal.n_sites:
@@ -269,7 +250,7 @@ def _read_clusters(path: Path, crystal: Crystal, order: int) -> tuple[_Clusters,
             "the force constants lack the field of Born charges, which is not read"
         )
     numbers.finish(whole=False)
-    found = _Clusters(
+    found = Clusters(
         np.array(sites).reshape(-1, order),
         np.array(lattice).reshape(-1, order, 3),
         np.array(values).reshape(-1, *(3,) * order),
