@@ -181,13 +181,6 @@ def read_dfset(path: Path, options: ReadOptions) -> Trajectory:
 
     ``options.units`` is the LAMMPS style of lengths and forces, by default those of ALAMODE.
     ``options.supercell`` is a cell file with the atoms in the order of the DFSET file.
-
-    Raises
-    ------
-    UsageError
-        If the supercell is not given, or a file cannot be read.
-    DataError
-        If the rows are not a whole number of frames of the supercell, or not numbers.
     """
     if options.supercell is None:
         raise UsageError(

@@ -69,20 +69,20 @@ _ROW = re.compile(rb"\[([^\]\n]*)\]")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a file whose top level is a mapping; see `parse_yaml`."""
-    return parse_yaml(read_text(path), path)
-
-
-def read_text(path: Path) -> bytes:
-    """Read the text of a file, compressed or not.
+    """Read a file whose top level is a mapping, as plain data.
 
     Raises
     ------
     UsageError
         If the file cannot be read.
     DataError
-        If it is damaged or too long.
+        If it is damaged, too long, not YAML, not a mapping, or contains more than plain data.
     """
+    return _parse_yaml(_read_text(path), path)
+
+
+def _read_text(path: Path) -> bytes:
+    """Read the text of a file, compressed or not; one that is too long is refused."""
     source = open_source(path)
     if source.size > _LARGEST:
         raise DataError(
@@ -94,14 +94,8 @@ def read_text(path: Path) -> bytes:
     return source.data(0, source.size)
 
 
-def parse_yaml(text: bytes, path: Path) -> dict[str, Any]:
-    """Parse text whose top level is a mapping; ``path`` is its source, for messages.
-
-    Raises
-    ------
-    DataError
-        If it is not YAML, not a mapping, or contains more than plain data.
-    """
+def _parse_yaml(text: bytes, path: Path) -> dict[str, Any]:
+    """Parse text whose top level is a mapping; ``path`` is its source."""
     try:
         _require_plain(text, path)
         content = yaml.load(text, Loader=_LOADER)
@@ -153,8 +147,7 @@ def read_data_set(path: Path, options: ReadOptions) -> Trajectory:
     """Read displacements and forces of a yaml file, and of FORCE_SETS or FORCES_FC3 beside it.
 
     Forces in the yaml file take precedence. Supercells without forces (pairs that phono3py
-    omitted) are left out. The file may be compressed; the options are not used, because it
-    contains its units and its supercell.
+    omitted) are left out. The options are not used: the file contains its units and supercell.
 
     Raises
     ------
@@ -174,14 +167,16 @@ def read_data_set(path: Path, options: ReadOptions) -> Trajectory:
             "the forces beside it",
         )
     with _errors_name(path):
-        ideal = _structure(data.supercell, length)
+        cell = data.supercell
+        positions = cell.scaled_positions @ cell.cell * length
+        masses = cell.masses * DALTON
+        ideal = IdealStructure(cell.cell * length, positions, tuple(cell.symbols), masses)
         u_tax, f_tax = _all_displacements(data.dataset, len(ideal.species))
         if f_tax is None:
             u_tax, f_tax = _forces_of_sibling(path, data.command_name, u_tax)
     if f_tax.shape != u_tax.shape:
         raise DataError(
-            f"there are forces of {f_tax.shape[0]} supercells and displacements of "
-            f"{u_tax.shape[0]}",
+            f"there are forces of {len(f_tax)} supercells and displacements of {len(u_tax)}",
             where=str(path),
             why="the forces belong to another set of displacements",
         )
@@ -206,15 +201,7 @@ def read_data_set(path: Path, options: ReadOptions) -> Trajectory:
 
 
 def unit_cell_of(path: Path) -> "Atoms":
-    """Read the unit cell of a yaml file of phonopy or phono3py, in Å, with its masses.
-
-    Raises
-    ------
-    UsageError
-        If the file contains none.
-    DataError
-        If the yaml is damaged.
-    """
+    """Read the unit cell of a yaml file of phonopy or phono3py, in Å, with its masses."""
     from ase import Atoms  # noqa: PLC0415 - ase loads slowly
 
     data, length, _ = _load(path)
@@ -235,8 +222,8 @@ def _load(path: Path) -> tuple[Any, float, float]:
     from phonopy.interface.phonopy_yaml import load_phonopy_yaml  # noqa: PLC0415 - loads slowly
     from phonopy.physical_units import get_calculator_physical_units  # noqa: PLC0415
 
-    text, rows = _cut_rows(read_text(path), str(path))
-    content = parse_yaml(text, path)
+    text, rows = _cut_rows(_read_text(path), str(path))
+    content = _parse_yaml(text, path)
     program = next((name for name in _PROGRAMS if name in content), None)
     if program is None:
         raise DataError("the yaml file is not one of phonopy or phono3py", where=str(path))
@@ -271,15 +258,6 @@ def _phono3py_loader(path: Path) -> Any:
         ) from None
 
 
-def _structure(cell: Any, length: float) -> IdealStructure:
-    return IdealStructure(
-        cell.cell * length,
-        cell.scaled_positions @ cell.cell * length,
-        tuple(cell.symbols),
-        cell.masses * DALTON,
-    )
-
-
 def _all_displacements(
     dataset: Mapping[str, Any], n_atoms: int
 ) -> tuple[Floats, Floats | None]:
@@ -295,17 +273,13 @@ def _all_displacements(
     singles = dataset["first_atoms"]
     moved: list[tuple[Mapping[str, Any], ...]] = [(one,) for one in singles]
     moved += [(one, other) for one in singles for other in one.get("second_atoms", ())]
-    u_tax = np.array([_displacements_of(atoms, n_atoms) for atoms in moved])
+    u_tax = np.zeros((len(moved), n_atoms, 3))
+    for u_ax, atoms in zip(u_tax, moved, strict=True):
+        for atom in atoms:
+            u_ax[atom["number"]] += atom["displacement"]
     if not all("forces" in atoms[-1] for atoms in moved):
         return u_tax, None
     return u_tax, np.array([atoms[-1]["forces"] for atoms in moved], dtype=float)
-
-
-def _displacements_of(atoms: tuple[Mapping[str, Any], ...], n_atoms: int) -> Floats:
-    displacements = np.zeros((n_atoms, 3))
-    for atom in atoms:
-        displacements[atom["number"]] += atom["displacement"]
-    return displacements
 
 
 def _forces_of_sibling(path: Path, program: str, u_tax: Floats) -> tuple[Floats, Floats]:
@@ -321,7 +295,9 @@ def _forces_of_sibling(path: Path, program: str, u_tax: Floats) -> tuple[Floats,
             fix=f"copy {name} into its folder, or give {program}_params.yaml, which has both",
         )
     if program == "phono3py":
-        columns = len(_first_row(file))
+        with file.open(encoding="utf-8", errors="replace") as text:
+            rows = (line.partition("#")[0].split() for line in text)
+            columns = len(next(filter(None, rows), []))
         vectors = frames_of_rows(read_rows(file, max(1, columns // 3)), n_atoms, file)
         return (vectors[0], vectors[1]) if len(vectors) == 2 else (u_tax, vectors[0])
     require_line_end(file.read_bytes(), str(file))
@@ -347,24 +323,11 @@ def _errors_name(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _first_row(file: Path) -> list[str]:
-    with file.open(encoding="utf-8", errors="replace") as text:
-        rows = (line.partition("#")[0].split() for line in text)
-        return next(filter(None, rows), [])
-
-
 def _cut_rows(text: bytes, where: str) -> tuple[bytes, dict[str, Floats]]:
     """Cut the data set out of a yaml file and parse it.
 
-    Returns
-    -------
-    The rest of the text, and displacements and forces (t, a, 3) of the data set as far as it
-    has them. The whole text and nothing, if the data set is not laid out in rows.
-
-    Raises
-    ------
-    DataError
-        If a row contains a number that is not finite, or too many or too few of them.
+    Returns the rest of the text, and displacements and forces (t, a, 3) of the data set as far
+    as it has them. The whole text and nothing, if the data set is not laid out in rows.
     """
     block = _BLOCK.search(text + b"\n")
     fields = {} if block is None else {m[1].decode(): m[2] for m in _FIELD.finditer(block[0])}

@@ -106,11 +106,8 @@ def _complete_clusters(clusters: Clusters, crystal: Crystal) -> Clusters:
 def _largest_distance(clusters: Clusters, crystal: Crystal) -> float:
     """Largest distance of two members in Å."""
     ends = (clusters.lattice + crystal.sites[clusters.sites]) @ crystal.cell
-    pairs = itertools.combinations(range(clusters.sites.shape[1]), 2)
-    return max(
-        float(np.linalg.norm(ends[:, m] - ends[:, n], axis=1).max(initial=0.0))
-        for m, n in pairs
-    )
+    apart = ends[:, :, None] - ends[:, None]
+    return float(np.linalg.norm(apart, axis=-1).max(initial=0.0))
 
 
 def _all_clusters(crystal: Crystal, reach: float, order: int) -> tuple[Ints, Ints]:
@@ -118,7 +115,7 @@ def _all_clusters(crystal: Crystal, reach: float, order: int) -> tuple[Ints, Int
     heights = 1.0 / np.linalg.norm(np.linalg.inv(crystal.cell), axis=0)
     span = [range(-n, n + 1) for n in np.ceil(reach / heights + 1.0).astype(int)]
     cells = np.array(list(itertools.product(*span)))
-    found = []
+    sites, lattice = [], []
     for s in range(crystal.n_sites):
         place = cells[:, None, :] + crystal.sites[None, :, :]
         apart = (place - crystal.sites[s]) @ crystal.cell
@@ -127,18 +124,13 @@ def _all_clusters(crystal: Crystal, reach: float, order: int) -> tuple[Ints, Int
         near = np.linalg.norm(vectors[:, None] - vectors, axis=2) < reach + 1e-5
         members = np.arange(len(site))[:, None]
         for _ in range(order - 2):
-            fits = near[members].all(axis=1)
-            row, new = np.nonzero(fits)
+            row, new = np.nonzero(near[members].all(axis=1))
             members = np.concatenate([members[row], new[:, None]], axis=1)
         own = np.full((len(members), 1), s)
         home = np.zeros((len(members), 1, 3), dtype=np.int64)
-        found.append(
-            (
-                np.concatenate([own, site[members]], axis=1),
-                np.concatenate([home, cells[cell[members]]], axis=1),
-            )
-        )
-    return np.concatenate([x for x, _ in found]), np.concatenate([x for _, x in found])
+        sites.append(np.concatenate([own, site[members]], axis=1))
+        lattice.append(np.concatenate([home, cells[cell[members]]], axis=1))
+    return np.concatenate(sites), np.concatenate(lattice)
 
 
 def _write_clusters(path: Path, crystal: Crystal, clusters: Clusters) -> None:
@@ -151,11 +143,11 @@ def _write_clusters(path: Path, crystal: Crystal, clusters: Clusters) -> None:
         for s in range(crystal.n_sites):
             mine = np.flatnonzero(clusters.sites[:, 0] == s)
             file.write(f"{len(mine):11d}               {_MEMBERS[order]} of atom {s + 1}\n")
+            # Of a pair, the first member is not listed.
+            start = int(order == 2)
             for c in mine:
-                members = clusters.sites[c] if order > 2 else clusters.sites[c, 1:]
-                vectors = clusters.lattice[c] if order > 2 else clusters.lattice[c, 1:]
-                file.writelines(f"{member + 1:11d}\n" for member in members)
-                file.writelines(_row(vector.astype(float)) for vector in vectors)
+                file.writelines(f"{member + 1:11d}\n" for member in clusters.sites[c, start:])
+                file.writelines(_row(n.astype(float)) for n in clusters.lattice[c, start:])
                 file.writelines(_row(row) for row in clusters.values[c].reshape(-1, 3))
         if order == 2:
             file.write(" 0   no Born charges\n")
@@ -180,17 +172,14 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
     by atom; None reads that file.
     """
     start = path.name.split(".")[0] + ".forceconstant"
-    if supercell is None:
-        cell = path.parent / _PRIMITIVE
-        if not cell.exists():
-            raise DataError(
-                "infile.ucposcar is missing beside the force constants",
-                where=str(path.parent),
-                fix="copy it into the same folder, or give the supercell",
-            )
-        crystal = read_poscar(cell)
-    else:
-        crystal = supercell.crystal
+    cell = path.parent / _PRIMITIVE
+    if supercell is None and not cell.exists():
+        raise DataError(
+            "infile.ucposcar is missing beside the force constants",
+            where=str(path.parent),
+            fix="copy it into the same folder, or give the supercell",
+        )
+    crystal = read_poscar(cell) if supercell is None else supercell.crystal
     # Lattice vectors of TDEP are relative to sites inside the cell.
     _, shift = _fold_sites(crystal.sites)
     found = {}
@@ -286,13 +275,6 @@ def _read_input(path: Path, options: ReadOptions) -> Trajectory:
     """Read snapshots of a TDEP folder, as displacements from its ideal supercell.
 
     ``options.supercell`` is a cell file that replaces infile.ssposcar.
-
-    Raises
-    ------
-    UsageError
-        If a file is missing.
-    DataError
-        If the files contradict each other, or contain other text than numbers.
     """
     ideal = read_ideal(Path(options.supercell or path / _SUPERCELL))
     positions, forces = path / "infile.positions", path / "infile.forces"
