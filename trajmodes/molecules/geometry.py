@@ -58,9 +58,8 @@ def line_of(positions: Floats, masses: Floats) -> Floats | None:
     """Find the direction (3,) of the line of all atoms; None if there is none, or one atom."""
     rows = np.sqrt(masses)[:, None] * centred(positions, masses)
     _, lengths, axes = np.linalg.svd(rows, full_matrices=False)
-    if lengths[0] < 1e-9 * np.sqrt(masses.sum()) or lengths[1:].max(initial=0.0) > (
-        _THIN * lengths[0]
-    ):
+    one_atom = lengths[0] < 1e-9 * np.sqrt(masses.sum())
+    if one_atom or lengths[1:].max(initial=0.0) > _THIN * lengths[0]:
         return None
     axis: Floats = axes[0]
     return axis
@@ -169,8 +168,7 @@ class BondTree:
 
 def _strain(vectors: Floats, lengths: Floats) -> Floats:
     """Magnitude of |d|/length − 1."""
-    distances: Floats = np.linalg.norm(vectors, axis=-1)
-    strain: Floats = np.abs(distances / lengths - 1.0)
+    strain: Floats = np.abs(np.linalg.norm(vectors, axis=-1) / lengths - 1.0)
     return strain
 
 

@@ -68,8 +68,8 @@ class EnergyCovarianceReduction:
             If the run has no velocities.
         """
         velocity = amplitudes.velocity_or_raise("energies of modes need velocities")
-        n_t = velocity.shape[-1]
-        squares = np.where(_counted(self.projector.modes), self.projector.modes.omega**2, 0.0)
+        n_t, modes = velocity.shape[-1], self.projector.modes
+        squares = np.where(_counted(modes), modes.omega**2, 0.0)
         energy_qmt = _square(amplitudes.coordinate)
         energy_qmt *= squares[:, :, None]
         energy_qmt += _square(velocity)

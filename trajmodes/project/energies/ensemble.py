@@ -122,15 +122,11 @@ class KineticReduction(BlockReduction[Amplitudes, KineticSums]):
         kelvin = 1.0 / (freedom * BOLTZMANN)
         drift = (kelvin * energy.change / duration_ps, kelvin * energy.change_sem / duration_ps)
         temperature = 2.0 * kinetic.mean * kelvin
+        text = _thermostat_text(verdict, rho_k, rho_e)
+        drift_text = _drift_text(drift, duration_ps, temperature)
+        in_phase = _in_phase_text(verdict, rho_k)
         return Ensemble(
-            verdict,
-            _thermostat_text(verdict, rho_k, rho_e),
-            *rho_e,
-            *rho_k,
-            temperature,
-            *drift,
-            _drift_text(drift, duration_ps, temperature),
-            _in_phase_text(verdict, rho_k),
+            verdict, text, *rho_e, *rho_k, temperature, *drift, drift_text, in_phase
         )
 
 
@@ -201,11 +197,8 @@ def _thermostat_text(
             f"{ratios}: this does not decide whether a thermostat was on (0 and ½ without one, "
             "1 and 1 with one). If one was, linewidths are upper bounds"
         )
-    how = (
-        "velocities were rescaled at every step"
-        if verdict is EnsembleVerdict.ISOKINETIC
-        else "a thermostat was on"
-    )
+    rescaled = verdict is EnsembleVerdict.ISOKINETIC
+    how = "velocities were rescaled at every step" if rescaled else "a thermostat was on"
     return (
         f"{ratios}: {how}. Lines are broadened: linewidths are upper bounds and lifetimes "
         "lower bounds. A Langevin thermostat adds 1/(2π·damping time) to every width, 0.32 THz "

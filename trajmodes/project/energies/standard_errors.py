@@ -22,6 +22,8 @@ another, and the two waves of ±q beat, faster than the set as a whole exchanges
 other modes; the members are then more alike than independent ones. (In silicon at 300 K an
 error from the spread alone is 1.5 times too small.) For the same reason blocks are formed from
 the mean over the set, not from its members.
+
+All errors are nan with fewer than eight blocks.
 """
 
 import numpy as np
@@ -55,14 +57,9 @@ def energy_sem(
     snapshot
         (g,) variance of the total energy of a set from frame to frame, relative to its squared
         mean; nan if unknown.
-
-    Returns
-    -------
-    (g,) standard errors; nan with fewer than eight blocks.
     """
-    smoothing = _likely_durations(blocks, members, expected, snapshot) @ _smoothing(
-        _RUN_PER_LIFETIME
-    )
+    likely = _likely_durations(blocks, members, expected, snapshot)
+    smoothing = likely @ _smoothing(_RUN_PER_LIFETIME)
     sem: Floats = np.abs(expected) * np.sqrt(smoothing / members)
     return sem
 
@@ -70,7 +67,7 @@ def energy_sem(
 def fluctuation_sem(
     blocks: Floats, members: Ints, expected: Floats, snapshot: Floats, sizes: Floats
 ) -> Floats:
-    """Estimate the relative standard error of the mean squared fluctuation of an energy.
+    """Estimate the standard error of a mean squared fluctuation, relative to the expected one.
 
     The energy of n degrees of freedom with exponential energies of mean 1 has a gamma
     distribution of variance n. Its squared fluctuation is n + 2(ε − n), with the
@@ -83,10 +80,6 @@ def fluctuation_sem(
         As for `energy_sem`; they determine the correlation time.
     sizes
         (g,) number n of degrees of freedom that move together; a set has members/n such groups.
-
-    Returns
-    -------
-    (g,) standard errors relative to the expected fluctuation; nan with fewer than eight blocks.
     """
     likely = _likely_durations(blocks, members, expected, snapshot)
     variance_gx = _fluctuation_variance(sizes, _RUN_PER_LIFETIME) * (sizes / members)[:, None]
@@ -96,10 +89,8 @@ def fluctuation_sem(
 
 def _fluctuation_variance(sizes: Floats, x: Floats) -> Floats:
     """Relative variance (g, x) of the squared fluctuation of n degrees of freedom."""
-    inverse = 1.0 / np.asarray(sizes, dtype=float)[:, None]
-    variance: Floats = 4.0 * inverse * _smoothing(x) + (2.0 + 2.0 * inverse) * _smoothing(
-        2.0 * x
-    )
+    inverse, slow, fast = 1.0 / sizes[:, None], _smoothing(x), _smoothing(2.0 * x)
+    variance: Floats = 4.0 * inverse * slow + (2.0 + 2.0 * inverse) * fast
     return variance
 
 
@@ -131,28 +122,16 @@ def _likely_durations(
 def ratio_sem(above: Floats, below: Floats) -> Floats:
     """Relative standard error of a ratio of two means, by the linearised block jackknife.
 
-    The shared slow energy of a mode cancels; the remainder decorrelates fast enough for plain
-    blocks.
-
-    Parameters
-    ----------
-    above, below
-        (b, …) block means of numerator and denominator.
+    The shared slow energy of a mode cancels from the block means (b, …); the remainder
+    decorrelates fast enough for plain blocks.
     """
     return block_sem(above / above.mean(axis=0) - below / below.mean(axis=0))
 
 
 def block_sem(blocks: Floats) -> Floats:
-    """Estimate the standard error of a mean from 16 to 31 blocks, fewer if there are no more.
+    """Estimate the standard error (…) of a mean from 16 to 31 blocks, or from fewer.
 
-    Parameters
-    ----------
-    blocks
-        (b, …) means over time blocks of equal length; neighbours are joined.
-
-    Returns
-    -------
-    (…) standard errors; nan with fewer than eight blocks.
+    Neighbours among the means (b, …) over time blocks of equal length are joined.
     """
     if len(blocks) < _FEWEST_BLOCKS:
         return np.full(blocks.shape[1:], np.nan)
@@ -167,16 +146,8 @@ def longest_sem(blocks: Floats) -> Floats:
     It is the largest of the errors from blocks joined by 1, 2, 4 …, and of the error from
     single blocks with correlated neighbours. The estimated correlation ρ of neighbours is too
     small by (1 + 3ρ)/n (M. G. Kendall, Biometrika 41, 403 (1954)), which is corrected. The
-    error is accurate for runs of twenty lifetimes or more.
-
-    Parameters
-    ----------
-    blocks
-        (b, …) means over time blocks of equal length.
-
-    Returns
-    -------
-    (…) standard errors; nan with fewer than eight blocks.
+    error is accurate for runs of twenty lifetimes or more. `blocks` (b, …) are means over time
+    blocks of equal length.
     """
     if len(blocks) < _FEWEST_BLOCKS:
         return np.full(blocks.shape[1:], np.nan)
