@@ -55,10 +55,10 @@ from trajmodes.matching.diagnosis import diagnose
 from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.match import match
 from trajmodes.phonons.modes import modes_at
-from trajmodes.project.differences import DifferencedMotion, attenuation, require_correctable
+from trajmodes.project.checks import require_correctable, require_sampled
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.projector import Projector
-from trajmodes.project.sampling import require_sampled
+from trajmodes.project.sampling import DifferencedMotion, attenuation
 from trajmodes.readers.arrays import trajectory_of_arrays
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import HalfSpace, build_supercell, half_space

@@ -19,8 +19,8 @@ from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.motion_source import Source, source_of
 from trajmodes.pipeline.project_job import Given, run_on_constants
-from trajmodes.project.differences import attenuation
 from trajmodes.project.projector import Projector
+from trajmodes.project.sampling import attenuation
 from trajmodes.project.selected_modes import (
     ChosenMode,
     parse_modes,

@@ -11,8 +11,8 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.project.differences import DifferencedMotion, require_correctable
-from trajmodes.project.sampling import StridedMotion
+from trajmodes.project.checks import require_correctable
+from trajmodes.project.sampling import DifferencedMotion, StridedMotion
 from trajmodes.project.spectra.welch import default_stride
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.streaming.schedule import cut_blocks

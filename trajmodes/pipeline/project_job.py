@@ -37,7 +37,7 @@ from trajmodes.pipeline.job_folder import (
 )
 from trajmodes.pipeline.load import LoadedRun, load, read_force_constants
 from trajmodes.pipeline.motion_source import interval_of
-from trajmodes.project.crystal_check import check_lattice
+from trajmodes.project.checks import check_lattice
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import half_space
 

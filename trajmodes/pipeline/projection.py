@@ -27,12 +27,7 @@ from trajmodes.pipeline.motion_source import (
     stride_note,
     timestep_fs,
 )
-from trajmodes.project.differences import (
-    attenuation,
-    correct_density,
-    correct_energies,
-    correct_spectra,
-)
+from trajmodes.project.checks import require_sampled, verlet_note
 from trajmodes.project.energies.autocorrelation import AutocorrelationReduction
 from trajmodes.project.energies.covariances import (
     DisplacementCovariance,
@@ -46,7 +41,12 @@ from trajmodes.project.lineshape.curves import line_models
 from trajmodes.project.lineshape.fit import fit_lines
 from trajmodes.project.lineshape.models import LineShape
 from trajmodes.project.projector import Amplitudes, Projector
-from trajmodes.project.sampling import require_sampled, verlet_note
+from trajmodes.project.sampling import (
+    attenuation,
+    correct_density,
+    correct_energies,
+    correct_spectra,
+)
 from trajmodes.project.selected_modes import (
     AmplitudeSeries,
     AmplitudeSeriesReduction,

@@ -31,8 +31,8 @@ from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.motion_source import source_of
 from trajmodes.pipeline.project_job import FILES, Given, run_on_constants
 from trajmodes.pipeline.projection import plan_spectra
-from trajmodes.project.differences import spectrum_factor
 from trajmodes.project.projector import Projector, cartesian_modes
+from trajmodes.project.sampling import spectrum_factor
 from trajmodes.project.spectra.welch import Spectra, WelchReduction
 from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import MAP_FILES, write_results

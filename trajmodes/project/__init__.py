@@ -13,6 +13,6 @@ reductions (see `trajmodes.streaming`) share the amplitudes of one pass.
 | `spectra/` | Welch, zoom and maximum-entropy spectra; open `welch` |
 | `lineshape/` | frequency, width and lifetime from a spectrum; open `fit` |
 | `selected_modes` | modes selected by text, and their time series |
-| `crystal_check` | do the force constants belong to the crystal of the run? |
-| `differences`, `sampling` | velocities from positions; stride and time step |
+| `sampling` | every n-th frame; velocities from differences of positions |
+| `checks` | crystal of the force constants, time between frames, time step |
 """

@@ -1,35 +1,219 @@
-"""Sampling of a run in time: stride between frames, Nyquist frequency, and MD time step.
+"""Sampling of a run in time: every n-th frame, and velocities from differences of positions.
 
-Stride. Runs are often written much more densely than their modes move. `StridedMotion` reads
-all frames, but only every n-th one is projected and kept. The remaining frames are renumbered;
-they form a run of their own, whose ranges follow each other without gaps.
+Runs are often written much more densely than their modes move. `StridedMotion` reads all
+frames, but only every n-th one is projected and kept. `DifferencedMotion` replaces missing
+velocities by central differences over frames Δ apart,
 
-Time step. Velocity Verlet with step h moves a harmonic mode of frequency ω exactly, but at the
-frequency ω_md,
+    v_t = (u_{t+1} − u_{t−1})/(2Δ) .
 
-    sin(ω_md h/2) = ωh/2,     ω_md ≈ ω(1 + ω²h²/24).
+The first and the last frame of each uninterrupted range have only one neighbour and no
+velocity; they are omitted. In both, the remaining frames are renumbered; they form a run of
+their own, whose ranges follow each other without gaps.
 
-At 15 THz and 2 fs it is 0.15 % higher. The velocities of velocity Verlet are central
-differences over the step, v = A sin(ω_md h)/h, so that
+Central differences keep of a motion of frequency ω the part
 
-    ⟨|Q̇|²⟩ = ω²⟨|Q|²⟩(1 − ω²h²/4)
+    s(ω) = sin(ωΔ)/(ωΔ)
 
-for the harmonic ω of the force constants. In an exactly harmonic run at 15 THz and 2 fs, K is
-0.9 % below U, and ω from ⟨|Q̇|²⟩/⟨|Q|²⟩ is low by half of that. (This follows from the
-recursion x_{n+1} + x_{n−1} = (2 − ω²h²) x_n, whose solution is x_n = A cos(ω_md n h).)
+of its amplitude, and s² of its energy: 10 THz sampled every 10 fs keep 0.875 of K. The
+correction has three parts, each where it is exact:
+
+- Mode amplitudes are divided by s at the harmonic frequency (`attenuation`), which puts Q̇ on
+the scale of ωQ: standing and travelling energies then have comparable parts.
+- A spectrum is divided by s² in each bin (`spectrum_factor`). This is exact for any lineshape,
+for the transform of a difference is that of the motion times i sin(ωΔ)/Δ. Spectra of sites and
+directions are corrected bin by bin by the factor of the sum over all modes.
+- A mean energy is multiplied by [s(ω_harmonic)/s(ω)]² at the actual frequency ω of the mode
+(`energy_factor`). No spectrum is needed: with r² = ⟨|Q̇|²⟩/⟨|Q|²⟩ of the differences, r =
+sin(ωΔ)/Δ, and so ω = asin(rΔ)/Δ (`frequency_from_ratio`), exact for a narrow line. At ωΔ = 1 an
+anharmonic shift of 3 % would otherwise cause an error of 2 % in K.
+
+The part of a line above the Nyquist frequency is lost. A damped oscillator, whose velocity
+spectrum falls only as γ/ω², keeps an error of −2γΔ/3 in K.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
+from typing import TypeVar
 
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.data.energies import ModeEnergies
 from trajmodes.data.motion import MotionBlock
+from trajmodes.data.spectra import (
+    BandSpectra,
+    MaximumEntropySpectra,
+    PowerSpectra,
+    VibrationalDensity,
+)
 from trajmodes.errors import DataError
-from trajmodes.notes import Note
-from trajmodes.units import FEMTOSECOND, THZ
+
+LEAST_KEPT = 0.7
+"""Smallest attenuation of the amplitude that is corrected. There an error of 1 % in the
+frequency is one of 1.5 % in the kinetic energy; at ωΔ = π/2 the differences of fast and slow
+motion become indistinguishable."""
+LARGEST_PHASE = 1.410185376648158
+"""ωΔ at which sin(ωΔ)/(ωΔ) is `LEAST_KEPT`."""
+
+
+def attenuation(omega: Floats, interval_ps: float) -> Floats:
+    """Factors s (…) by which central differences attenuate the amplitude of each mode.
+
+    Parameters
+    ----------
+    omega
+        (…) harmonic frequencies in rad/ps. The frequency of an imaginary mode, negative here,
+        is unknown; it is treated as slow and not corrected.
+    interval_ps
+        Time between the frames that are differenced.
+    """
+    kept: Floats = np.sinc(np.maximum(omega, 0.0) * interval_ps / np.pi)
+    return kept
+
+
+def spectrum_factor(omega: Floats, interval_ps: float) -> Floats:
+    """Factor (ωΔ/sin ωΔ)² that converts a spectrum of differences to that of the velocities.
+
+    Bins beyond the highest corrected frequency contain only noise; there the factor keeps its
+    value at that frequency, 1/0.49. If amplitudes are already divided by `attenuation`,
+    multiply by its square as well.
+
+    Parameters
+    ----------
+    omega
+        (…) frequencies of the bins in rad/ps.
+    interval_ps
+        Time between the frames that were differenced, not between the frames of the spectrum.
+    """
+    phase = np.minimum(np.abs(omega) * interval_ps, LARGEST_PHASE)
+    factor: Floats = 1.0 / np.sinc(phase / np.pi) ** 2
+    return factor
+
+
+def frequency_from_ratio(omega_ratio: Floats, kept: Floats, interval_ps: float) -> Floats:
+    """Frequency (…) of modes in rad/ps from mean squares of differences and displacements.
+
+    It is nan where the ratio exceeds that of any motion, as above a quarter of the sampling
+    frequency.
+
+    Parameters
+    ----------
+    omega_ratio
+        (…) √(⟨|Q̇|²⟩/⟨|Q|²⟩) in rad/ps, from amplitudes divided by `kept`.
+    kept
+        (…) the attenuation that they were divided by; 1 if they were not.
+    """
+    sine = omega_ratio * kept * interval_ps
+    omega: Floats = np.arcsin(np.where(sine <= 1.0, sine, np.nan)) / interval_ps
+    return omega
+
+
+def energy_factor(omega: Floats, kept: Floats, interval_ps: float) -> Floats:
+    """Factor (…) for kinetic energies of amplitudes that were divided by `kept`.
+
+    `omega` are the actual frequencies, from `frequency_from_ratio`; where they are unknown the
+    factor is 1.
+    """
+    known = np.isfinite(omega)
+    true = attenuation(np.where(known, omega, 0.0), interval_ps)
+    factor: Floats = np.where(known, (kept / true) ** 2, 1.0)
+    return factor
+
+
+Spectra = TypeVar("Spectra", PowerSpectra, BandSpectra, MaximumEntropySpectra)
+
+
+def correct_spectra(spectra: Spectra, kept: Floats, interval_ps: float) -> Spectra:
+    """Spectra of the velocities, from those of differences.
+
+    Parameters
+    ----------
+    spectra
+        Of amplitudes that were divided by their attenuation.
+    kept
+        (g,) this attenuation, the mean of each set.
+    """
+    factor = spectrum_factor(spectra.omega, interval_ps)
+    power: Floats = spectra.power * factor * kept[:, None] ** 2
+    return replace(spectra, power=power)
+
+
+def correct_density(
+    density: VibrationalDensity, found: PowerSpectra, corrected: PowerSpectra, members: Ints
+) -> VibrationalDensity:
+    """Correct densities of states so that they sum to those of the modes.
+
+    Every mode was divided by its own attenuation, and the spectrum of a site and direction has
+    contributions of many modes in one bin. The correction is known for the sum of all modes,
+    and depends little on the site.
+
+    Parameters
+    ----------
+    density
+        Of the sites and directions, from differences.
+    found, corrected
+        Spectra of the sets, from differences and corrected.
+    members
+        (g,) number of modes in each set.
+    """
+    total, wanted = members @ found.power, members @ corrected.power
+    factor = np.divide(wanted, total, out=np.ones_like(total), where=total > 0.0)
+    return replace(density, power=density.power * factor)
+
+
+def correct_energies(
+    energies: ModeEnergies, kept: Floats, interval_ps: float, sets: Ints
+) -> ModeEnergies:
+    """Correct kinetic and travelling energies, temperature and frequencies from differences.
+
+    Parameters
+    ----------
+    energies
+        Of amplitudes that were divided by their attenuation.
+    kept
+        (g,) this attenuation, the mean of each set.
+    sets
+        (q, m) set of each mode; −1 if it has none.
+    """
+    omega = frequency_from_ratio(energies.omega_ratio, kept, interval_ps)
+    known = np.isfinite(omega)
+    omega = np.where(known, omega, energies.omega_ratio)
+    phase = np.where(known, omega * interval_ps, 0.0)
+    # dω/dr for r = sin(ωΔ)/(sΔ), and the error of the factor of K due to that of ω.
+    steepness = np.where(known, kept, 1.0) / np.cos(phase)
+    omega_sem = energies.omega_ratio_sem * steepness
+    share = 2.0 * (1.0 - np.cos(phase) / attenuation(omega, interval_ps)) * omega_sem / omega
+    # Where nothing was corrected, the correction has no error.
+    share = np.where(known, share, 0.0)
+    factor = energy_factor(np.where(known, omega, np.nan), kept, interval_ps)
+    kinetic = energies.kinetic * factor
+    # The temperature is proportional to the sum of the kinetic energies of all modes.
+    warmer = float(energies.members @ kinetic / (energies.members @ energies.kinetic))
+    single, single_sem = energies.single.copy(), energies.single_sem.copy()
+    each_qm = np.where(sets >= 0, factor[sets], np.nan)
+    single[0] *= each_qm
+    single_sem[0] = np.hypot(single_sem[0] * each_qm, single[0] * share[sets])
+    # ⟨E±⟩ = K + U ∓ ω Im Q*Q̇, with Q̇ multiplied by a factor; nan for imaginary modes.
+    standing_qm = single[0] + single[1]
+    flow_qm = 0.5 * (energies.travelling[0] - energies.travelling[1]) * np.sqrt(each_qm)
+    travelling = np.stack([standing_qm + flow_qm, standing_qm - flow_qm])
+    return replace(
+        energies,
+        kinetic=kinetic,
+        kinetic_sem=np.hypot(energies.kinetic_sem * factor, kinetic * share),
+        single=single,
+        single_sem=single_sem,
+        travelling=travelling,
+        travelling_sem=energies.travelling_sem
+        * (travelling.sum(axis=0) / energies.travelling.sum(axis=0)),
+        omega_ratio=omega,
+        omega_ratio_sem=omega_sem,
+        omega_displacement=energies.omega_displacement * np.sqrt(warmer),
+        omega_displacement_sem=energies.omega_displacement_sem * np.sqrt(warmer),
+        temperature=energies.temperature * warmer,
+        temperature_sem=energies.temperature_sem * warmer,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +232,7 @@ class StridedMotion:
     @property
     def segments(self) -> tuple[tuple[int, int], ...]:
         """Uninterrupted ranges [start, stop) of the remaining frames, renumbered."""
-        sizes = (-((start - stop) // self.stride) for start, stop in self.source_segments)
-        return tuple(pairwise(accumulate(sizes, initial=0)))
+        return _renumbered(-((a - b) // self.stride) for a, b in self.source_segments)
 
     @property
     def n_frames(self) -> int:
@@ -88,94 +271,104 @@ class StridedMotion:
         raise DataError(f"frames {start} to {stop} do not lie within one of {self.segments}")
 
 
-_REPORTED_SHIFT = 5e-4
-"""Relative shift of the highest frequency above which it is reported."""
-_HEADROOM = 1.1
-"""Highest frequency in the run, relative to the harmonic one, to allow for anharmonicity."""
+@dataclass(frozen=True, slots=True)
+class DifferencedMotion:
+    """Callable that reads motion with central differences in place of velocities.
 
-
-def verlet_frequency(omega: Floats, timestep_ps: float) -> Floats:
-    """Frequency of a harmonic mode in a velocity Verlet run, (2/h) asin(ωh/2).
-
-    `omega` (…) in rad/ps is negative for imaginary modes, for which the sine becomes the
-    hyperbolic sine. The result is nan for ωh > 2, where the integration is unstable.
-    """
-    half = 0.5 * timestep_ps * omega
-    stable = np.where(half <= 1.0, half, np.nan)
-    angle = np.where(half < 0.0, np.arcsinh(half), np.arcsin(np.maximum(stable, 0.0)))
-    shifted: Floats = 2.0 / timestep_ps * angle
-    return shifted
-
-
-def verlet_note(highest_omega: float, timestep_fs: float | None) -> Note | None:
-    """Report the effect of the time step on the fastest mode, if it is noticeable.
-
-    Parameters
-    ----------
-    highest_omega
-        Highest harmonic frequency in rad/ps.
-    timestep_fs
-        Time step of the simulation, not the time between frames; None if unknown.
-
-    Returns
-    -------
-    The note; None if the shift is below 0.05 % or the time step is unknown.
-    """
-    if timestep_fs is None or highest_omega <= 0.0:
-        return None
-    timestep_ps = timestep_fs * FEMTOSECOND
-    shift = float(verlet_frequency(np.array(highest_omega), timestep_ps)) / highest_omega - 1.0
-    given = f"a time step of {timestep_fs:g} fs, modes up to {highest_omega / THZ:.4g} THz"
-    if not np.isfinite(shift):
-        text = f"{given}: no simulation is stable with this, so it is not the time step"
-        return Note("note", text)
-    if shift < _REPORTED_SHIFT:
-        return None
-    # K/U = 1 − ω²h²/4.
-    short = 0.25 * (timestep_ps * highest_omega) ** 2
-    text = (
-        f"{given}: velocity Verlet raises the highest frequency by {shift:.2%}, lower ones in "
-        f"proportion to ω², and reduces its kinetic energy relative to the potential energy by "
-        f"{short:.2%}; frequencies of the run and of the force constants agree only within this"
-    )
-    return Note("note", text)
-
-
-def require_sampled(highest_omega: float, interval_ps: float) -> Note | None:
-    """Refuse a run whose frames are too far apart for its fastest modes.
-
-    A line above the Nyquist frequency 1/2Δ would be aliased.
-
-    Parameters
-    ----------
-    highest_omega
-        Highest harmonic frequency in rad/ps.
-    interval_ps
-        Time Δ between frames.
-
-    Returns
-    -------
-    A warning if less than a tenth is left for anharmonic shifts; else None.
+    Picklable and thread-safe if `read` is.
 
     Raises
     ------
     DataError
-        If the highest frequency is not below the Nyquist frequency.
+        If the time between frames is not positive, or no range has three frames.
     """
-    nyquist = np.pi / interval_ps
-    if _HEADROOM * highest_omega < nyquist:
-        return None
-    sampling = (
-        f"frames {1e3 * interval_ps:.3g} fs apart resolve {nyquist / THZ:.4g} THz, and the "
-        f"crystal has modes up to {highest_omega / THZ:.4g} THz"
-    )
-    # Rounded down, so that the advised interval suffices.
-    densest_fs = np.floor(1e4 * np.pi / (_HEADROOM * highest_omega)) / 10.0
-    if highest_omega < nyquist:
-        return Note("note", f"{sampling}: little range is left for broad or shifted lines")
-    raise DataError(
-        "the frames are too far apart for spectra",
-        where=sampling,
-        why="lines above the Nyquist frequency are aliased to wrong frequencies",
-        fix=f"dump at most {densest_fs:.1f} fs apart",
-    )
+
+    read: Callable[[int, int], MotionBlock]
+    """Reads the frames [start, stop) of the run."""
+    source_segments: tuple[tuple[int, int], ...]
+    """Uninterrupted, evenly spaced frame ranges [start, stop) of the run, in time order."""
+    interval_ps: float
+    """Time between frames within a range."""
+
+    def __post_init__(self) -> None:
+        if not self.interval_ps > 0.0:
+            raise DataError(
+                f"velocities cannot be computed from frames {self.interval_ps:g} ps apart",
+                fix="give --timestep-fs, the time step of the simulation",
+            )
+        if not self._inner:
+            raise DataError(
+                "velocities cannot be computed from positions: no three frames are consecutive",
+                where=f"{len(self.source_segments)} segments with gaps in between",
+                why="a central difference needs the frames before and after",
+                fix="dump vx vy vz, or dump equally spaced frames",
+            )
+
+    @property
+    def _inner(self) -> list[tuple[int, int]]:
+        """Frame ranges of the run that have velocities."""
+        shrunk = ((start + 1, stop - 1) for start, stop in self.source_segments)
+        return [(start, stop) for start, stop in shrunk if start < stop]
+
+    @property
+    def segments(self) -> tuple[tuple[int, int], ...]:
+        """Uninterrupted ranges [start, stop) of the remaining frames, renumbered."""
+        return _renumbered(stop - start for start, stop in self._inner)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames that have velocities."""
+        return self.segments[-1][1]
+
+    @property
+    def frames(self) -> Ints:
+        """(t,) index within the run of each remaining frame."""
+        return np.concatenate([np.arange(start, stop) for start, stop in self._inner])
+
+    def __call__(self, start: int, stop: int) -> MotionBlock:
+        """Motion in the renumbered frames [start, stop).
+
+        Raises
+        ------
+        DataError
+            If the range lies outside the run, a frame cannot be used, or frames were omitted.
+        """
+        if not 0 <= start < stop <= self.n_frames:
+            raise DataError(f"frames {start} to {stop} exceed a run of {self.n_frames}")
+        parts = []
+        for (first, last), (begin, end) in zip(self.segments, self._inner, strict=True):
+            low, high = max(start, first), min(stop, last)
+            if low < high:
+                parts.append(self._within(begin + low - first, end - (last - high)))
+        return MotionBlock(
+            start,
+            np.concatenate([part.displacements for part in parts]),
+            np.concatenate([part.velocities for part in parts if part.velocities is not None]),
+            _joined([part.forces for part in parts]),
+        )
+
+    def _within(self, start: int, stop: int) -> MotionBlock:
+        """Motion in frames [start, stop) of the run, all within one uninterrupted range."""
+        wider = self.read(start - 1, stop + 1)
+        if wider.n_frames != stop - start + 2:
+            raise DataError(
+                f"only {wider.n_frames} of the frames {start - 1} to {stop + 1} were read",
+                why="frames in which an atom has left its site were omitted, and differences "
+                "need equally spaced frames",
+                fix="choose --frames without hops, or dump vx vy vz",
+            )
+        u_tax = wider.displacements
+        v_tax = (u_tax[2:] - u_tax[:-2]) / (2.0 * self.interval_ps)
+        forces = None if wider.forces is None else wider.forces[1:-1]
+        return MotionBlock(start, u_tax[1:-1], v_tax, forces)
+
+
+def _joined(fields: list[Floats | None]) -> Floats | None:
+    """Join a field of several ranges, (t, a, 3); None where the run has none."""
+    present = [field for field in fields if field is not None]
+    return np.concatenate(present) if present else None
+
+
+def _renumbered(sizes: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """Ranges [start, stop) of these sizes that follow each other without gaps."""
+    return tuple(pairwise(accumulate(sizes, initial=0)))

@@ -12,14 +12,14 @@ from trajmodes.data.spectra import (
     PowerSpectra,
     VibrationalDensity,
 )
-from trajmodes.project.differences import (
+from trajmodes.project.energies.estimates import EnergyReduction
+from trajmodes.project.projector import Amplitudes, Projector
+from trajmodes.project.sampling import (
     attenuation,
     correct_density,
     correct_energies,
     correct_spectra,
 )
-from trajmodes.project.energies.estimates import EnergyReduction
-from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.symmetry.stars import set_mean
 from trajmodes.symmetry.translations import HalfSpace
 from trajmodes.units import THZ

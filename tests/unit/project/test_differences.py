@@ -5,12 +5,10 @@ import pytest
 from scipy.linalg import expm
 from scipy.optimize import curve_fit
 
-from trajmodes.errors import DataError
-from trajmodes.project.differences import (
+from trajmodes.project.sampling import (
     attenuation,
     energy_factor,
     frequency_from_ratio,
-    require_correctable,
     spectrum_factor,
 )
 from trajmodes.units import THZ
@@ -152,11 +150,3 @@ def test_noise_beyond_the_lines_is_not_amplified() -> None:
     factor = spectrum_factor(THZ * np.array([0.0, 22.5, 30.0, 49.9, 50.0]), INTERVAL_PS)
     assert factor[0] == 1.0
     assert factor[1:] == pytest.approx(np.full(4, 1.0 / 0.49), rel=3e-3)
-
-
-def test_too_strong_an_attenuation_is_refused() -> None:
-    require_correctable(16.0 * THZ, 0.0127)
-    with pytest.raises(DataError, match=r"keep 0\.65 of the amplitude(.|\n)*at most 12\.7 fs"):
-        require_correctable(16.0 * THZ, 0.0138)
-    with pytest.raises(DataError, match=r"resolve no more than 16\.7 THz"):
-        require_correctable(16.0 * THZ, 0.03)

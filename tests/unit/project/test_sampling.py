@@ -1,22 +1,140 @@
-"""Every n-th frame, counted from the start of each segment; the effects of the time step.
+"""Central differences of displacements within segments; every n-th frame of each segment."""
 
-A velocity Verlet integration here has the predicted frequency and energies.
-"""
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
-from trajmodes.project.sampling import (
-    StridedMotion,
-    require_sampled,
-    verlet_frequency,
-    verlet_note,
-)
-from trajmodes.units import THZ
+from trajmodes.matching.displacements import Displacer
+from trajmodes.matching.match import match
+from trajmodes.project.sampling import DifferencedMotion, StridedMotion
 
-SEGMENTS = ((0, 10), (10, 17), (17, 18))
+SEGMENTS = ((0, 10), (10, 12), (12, 13), (13, 24))
+INTERVAL_PS = 0.005
+
+
+class Source:
+    """Displacements that are cubic in time within each segment, and jump between them."""
+
+    def __init__(self, *, forces=True):
+        rng = np.random.default_rng(5)
+        times = INTERVAL_PS * np.arange(24)[:, None, None]
+        powers = [rng.normal(size=(4, 3)) for _ in range(4)]
+        self.u_tax = sum(p * times**k for k, p in enumerate(powers))
+        self.v_tax = sum(k * p * times ** (k - 1) for k, p in enumerate(powers) if k)
+        self.cubic = powers[3]
+        jumps = np.searchsorted([stop for _, stop in SEGMENTS], np.arange(24), side="right")
+        self.u_tax = self.u_tax + 7.0 * jumps[:, None, None]
+        self.f_tax = rng.normal(size=self.u_tax.shape) if forces else None
+
+    def __call__(self, start, stop):
+        forces = None if self.f_tax is None else self.f_tax[start:stop]
+        return MotionBlock(start, self.u_tax[start:stop], None, forces)
+
+
+@pytest.fixture
+def source():
+    return Source()
+
+
+@pytest.fixture
+def motion(source):
+    return DifferencedMotion(source, SEGMENTS, INTERVAL_PS)
+
+
+def test_segments_shrink_by_a_frame_at_each_end(motion):
+    assert motion.segments == ((0, 8), (8, 17))
+    assert motion.n_frames == 17
+    assert motion.frames.tolist() == [*range(1, 9), *range(14, 23)]
+
+
+def test_velocities_are_central_differences_within_a_segment(motion, source):
+    """For a cubic they are the derivative plus Δ² times the cubic coefficient."""
+    block = motion(0, motion.n_frames)
+    kept = motion.frames
+    expected = source.v_tax[kept] + source.cubic * INTERVAL_PS**2
+    assert block.first_frame == 0
+    assert block.velocities == pytest.approx(expected, abs=1e-9)
+    assert np.array_equal(block.displacements, source.u_tax[kept])
+    assert np.array_equal(block.forces, source.f_tax[kept])
+
+
+def test_no_difference_spans_a_gap(motion):
+    """The jump of 7 Å between segments would be 700 Å/ps."""
+    assert np.abs(motion(0, 17).velocities).max() < 10.0
+
+
+@pytest.mark.parametrize("cuts", [(1, 7), (8,), (5, 12, 16)])
+def test_results_do_not_depend_on_blocks(motion, cuts):
+    whole = motion(0, 17)
+    edges = [0, *cuts, 17]
+    parts = [motion(a, b) for a, b in pairwise(edges)]
+    assert [part.first_frame for part in parts] == edges[:-1]
+    for name in ("displacements", "velocities", "forces"):
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        assert np.array_equal(joined, getattr(whole, name))
+
+
+def test_it_works_in_workers_and_threads(motion):
+    again = pickle.loads(pickle.dumps(motion))
+    with ThreadPoolExecutor(4) as pool:
+        blocks = list(pool.map(again, range(16), range(1, 17)))
+    joined = np.concatenate([block.velocities for block in blocks])
+    assert np.array_equal(joined, motion(0, 16).velocities)
+
+
+def test_forces_may_be_absent():
+    motion = DifferencedMotion(Source(forces=False), SEGMENTS, INTERVAL_PS)
+    assert motion(2, 12).forces is None
+
+
+def test_invalid_input_is_refused(motion, source):
+    with pytest.raises(DataError, match="no three frames are consecutive"):
+        DifferencedMotion(source, ((0, 2), (2, 4)), INTERVAL_PS)
+    with pytest.raises(DataError, match=r"frames 0 ps apart"):
+        DifferencedMotion(source, SEGMENTS, 0.0)
+    with pytest.raises(DataError, match="frames 5 to 18 exceed a run of 17"):
+        motion(5, 18)
+
+
+def test_missing_frames_are_refused(source):
+    def holes(start, stop):
+        block = source(start, stop)
+        kept = np.arange(start, stop) != 5
+        return replace(
+            block,
+            displacements=block.displacements[kept],
+            forces=block.forces[kept],
+            frames=np.arange(start, stop)[kept],
+        )
+
+    motion = DifferencedMotion(holes, SEGMENTS, INTERVAL_PS)
+    assert motion(6, 8).n_frames == 2
+    with pytest.raises(DataError, match=r"left its site were omitted"):
+        motion(2, 6)
+
+
+def test_velocities_of_a_run_are_recovered(crystals, einstein):
+    """Through the reader: attenuated only by sin(ωΔ)/(ωΔ), 0.99 at 8 THz and 5 fs."""
+    run = einstein(crystals["rock salt"], [[2, 1, 0], [-1, 2, 1], [0, 1, 3]])
+    displacer = Displacer(match(crystals["rock salt"], run))
+    whole = displacer(run.read(0, run.n_frames))
+    bare = replace(run, velocities=None)
+    motion = DifferencedMotion(
+        lambda start, stop: displacer(bare.read(start, stop)), run.segments, run.interval_ps
+    )
+    kept = np.sinc(2.0 * 8.0 * 0.005)
+    block = motion(0, motion.n_frames)
+    assert block.velocities == pytest.approx(kept * whole.velocities[1:-1], abs=1e-9)
+    assert kept == pytest.approx(0.9895, abs=1e-4)
+
+
+RANGES = ((0, 10), (10, 17), (17, 18))
 
 
 def read(start: int, stop: int) -> MotionBlock:
@@ -26,7 +144,7 @@ def read(start: int, stop: int) -> MotionBlock:
 
 
 def test_every_third_frame_of_each_segment_is_used() -> None:
-    motion = StridedMotion(read, SEGMENTS, 3)
+    motion = StridedMotion(read, RANGES, 3)
     assert motion.segments == ((0, 4), (4, 7), (7, 8))
     assert motion.frames.tolist() == [0, 3, 6, 9, 10, 13, 16, 17]
     assert motion.n_frames == 8
@@ -40,7 +158,7 @@ def test_every_third_frame_of_each_segment_is_used() -> None:
 
 
 def test_blocks_of_the_run_hold_each_frame_once() -> None:
-    motion = StridedMotion(read, SEGMENTS, 3)
+    motion = StridedMotion(read, RANGES, 3)
     cuts = [(0, 4), (4, 5), (5, 10), (10, 12), (12, 17), (17, 18)]
     blocks = motion.blocks(cuts)
     assert blocks == [(0, 2), (2, 4), (4, 5), (5, 7), (7, 8)]
@@ -49,82 +167,15 @@ def test_blocks_of_the_run_hold_each_frame_once() -> None:
 
 
 def test_a_stride_of_one_changes_nothing() -> None:
-    motion = StridedMotion(read, SEGMENTS, 1)
-    assert motion.segments == SEGMENTS
+    motion = StridedMotion(read, RANGES, 1)
+    assert motion.segments == RANGES
     assert motion.blocks([(0, 10), (10, 17)]) == [(0, 10), (10, 17)]
     assert np.array_equal(motion(2, 9).displacements, read(2, 9).displacements)
 
 
 def test_no_block_spans_the_end_of_a_segment() -> None:
-    motion = StridedMotion(read, SEGMENTS, 3)
+    motion = StridedMotion(read, RANGES, 3)
     with pytest.raises(DataError, match="frames 3 to 5 do not lie within one"):
         motion(3, 5)
     with pytest.raises(DataError, match="frames 7 to 9"):
         motion(7, 9)
-
-
-def _verlet(omega: float, step: float, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
-    x, v, f = 1.0, 0.0, -(omega**2)
-    xs, vs = np.empty(n_steps), np.empty(n_steps)
-    for t in range(n_steps):
-        xs[t], vs[t] = x, v
-        v += 0.5 * step * f
-        x += step * v
-        f = -(omega**2) * x
-        v += 0.5 * step * f
-    return xs, vs
-
-
-@pytest.mark.parametrize(("freq_thz", "step"), [(15.0, 2e-3), (40.0, 2e-3), (5.0, 1e-3)])
-def test_a_velocity_verlet_run_has_the_predicted_frequency(
-    freq_thz: float, step: float
-) -> None:
-    omega = freq_thz * THZ
-    xs, vs = _verlet(omega, step, 20_000)
-    times = step * np.arange(len(xs))
-    shifted = float(verlet_frequency(np.array(omega), step))
-    assert xs == pytest.approx(np.cos(shifted * times), abs=1e-6)
-    taper = np.hanning(len(xs))
-    short = 1.0 - (taper @ vs**2) / (omega**2 * (taper @ xs**2))
-    note = verlet_note(omega, 1e3 * step)
-    assert note is None or f"relative to the potential energy by {short:.2%}" in note.text
-    assert (note is None) == (freq_thz == 5.0)
-
-
-def test_shift_of_a_common_case() -> None:
-    """15 THz at 2 fs: +0.15 %."""
-    omega = np.array(15.0 * THZ)
-    assert verlet_frequency(omega, 2e-3) / omega - 1.0 == pytest.approx(0.0015, abs=2e-5)
-
-
-def test_the_shift_is_that_of_the_recursion() -> None:
-    """x' − 2x + x'' = −(ωh)²x has cos(ω_md h) = 1 − (ωh)²/2."""
-    omega = np.array([1e-3, 20.0, 94.0, 300.0])
-    shifted = verlet_frequency(omega, 2e-3)
-    expected = np.arccos(1.0 - 0.5 * (2e-3 * omega) ** 2) / 2e-3
-    assert shifted[1:] == pytest.approx(expected[1:], rel=1e-9)
-    assert (shifted[1:] > omega[1:]).all()
-
-
-def test_an_unstable_time_step_has_no_frequency() -> None:
-    assert np.isnan(verlet_frequency(np.array([1001.0]), 2e-3)).all()
-    assert "no simulation is stable with this" in str(verlet_note(1001.0, 2.0))
-
-
-@pytest.mark.parametrize(
-    ("freq_thz", "step_fs", "message"),
-    [(15.0, 2.0, "by 0.15%"), (15.0, 1.0, None), (15.0, None, None), (-2.0, 1.0, None)],
-)
-def test_only_noticeable_shifts_are_reported(freq_thz, step_fs, message) -> None:
-    note = verlet_note(freq_thz * THZ, step_fs)
-    assert (note is None) == (message is None)
-    if message is not None:
-        assert message in note.text
-        assert "potential energy by 0.89%" in note.text
-
-
-def test_frames_too_far_apart_are_refused() -> None:
-    assert require_sampled(16.0 * THZ, 0.005) is None
-    assert "little range is left" in str(require_sampled(16.0 * THZ, 0.03))
-    with pytest.raises(DataError, match=r"aliased(.|\n)*at most 28\.4 fs apart"):
-        require_sampled(16.0 * THZ, 0.032)

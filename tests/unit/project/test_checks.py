@@ -1,4 +1,7 @@
-"""Force constants of another lattice parameter: a warning; of another crystal: an error."""
+"""Force constants of another lattice parameter: a warning; of another crystal: an error.
+
+Frames too far apart are refused; a velocity Verlet integration has the predicted frequency.
+"""
 
 from dataclasses import replace
 
@@ -7,7 +10,14 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from trajmodes.errors import DataError
-from trajmodes.project.crystal_check import check_lattice
+from trajmodes.project.checks import (
+    check_lattice,
+    require_correctable,
+    require_sampled,
+    verlet_frequency,
+    verlet_note,
+)
+from trajmodes.units import THZ
 
 NAMES = ("diamond", "wurtzite", "quartz", "triclinic")
 
@@ -120,3 +130,78 @@ def test_masses_are_compared(crystals):
     assert "site 2 has 30.0000 Da in the run and 28.0850 Da" in note.text
     with pytest.raises(DataError, match="masses differ: site 1"):
         check_lattice(crystal, replace(crystal, masses=crystal.masses * np.array([2.0, 1.0])))
+
+
+def _verlet(omega: float, step: float, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
+    x, v, f = 1.0, 0.0, -(omega**2)
+    xs, vs = np.empty(n_steps), np.empty(n_steps)
+    for t in range(n_steps):
+        xs[t], vs[t] = x, v
+        v += 0.5 * step * f
+        x += step * v
+        f = -(omega**2) * x
+        v += 0.5 * step * f
+    return xs, vs
+
+
+@pytest.mark.parametrize(("freq_thz", "step"), [(15.0, 2e-3), (40.0, 2e-3), (5.0, 1e-3)])
+def test_a_velocity_verlet_run_has_the_predicted_frequency(
+    freq_thz: float, step: float
+) -> None:
+    omega = freq_thz * THZ
+    xs, vs = _verlet(omega, step, 20_000)
+    times = step * np.arange(len(xs))
+    shifted = float(verlet_frequency(np.array(omega), step))
+    assert xs == pytest.approx(np.cos(shifted * times), abs=1e-6)
+    taper = np.hanning(len(xs))
+    short = 1.0 - (taper @ vs**2) / (omega**2 * (taper @ xs**2))
+    note = verlet_note(omega, 1e3 * step)
+    assert note is None or f"relative to the potential energy by {short:.2%}" in note.text
+    assert (note is None) == (freq_thz == 5.0)
+
+
+def test_shift_of_a_common_case() -> None:
+    """15 THz at 2 fs: +0.15 %."""
+    omega = np.array(15.0 * THZ)
+    assert verlet_frequency(omega, 2e-3) / omega - 1.0 == pytest.approx(0.0015, abs=2e-5)
+
+
+def test_the_shift_is_that_of_the_recursion() -> None:
+    """x' − 2x + x'' = −(ωh)²x has cos(ω_md h) = 1 − (ωh)²/2."""
+    omega = np.array([1e-3, 20.0, 94.0, 300.0])
+    shifted = verlet_frequency(omega, 2e-3)
+    expected = np.arccos(1.0 - 0.5 * (2e-3 * omega) ** 2) / 2e-3
+    assert shifted[1:] == pytest.approx(expected[1:], rel=1e-9)
+    assert (shifted[1:] > omega[1:]).all()
+
+
+def test_an_unstable_time_step_has_no_frequency() -> None:
+    assert np.isnan(verlet_frequency(np.array([1001.0]), 2e-3)).all()
+    assert "no simulation is stable with this" in str(verlet_note(1001.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("freq_thz", "step_fs", "message"),
+    [(15.0, 2.0, "by 0.15%"), (15.0, 1.0, None), (15.0, None, None), (-2.0, 1.0, None)],
+)
+def test_only_noticeable_shifts_are_reported(freq_thz, step_fs, message) -> None:
+    note = verlet_note(freq_thz * THZ, step_fs)
+    assert (note is None) == (message is None)
+    if message is not None:
+        assert message in note.text
+        assert "potential energy by 0.89%" in note.text
+
+
+def test_frames_too_far_apart_are_refused() -> None:
+    assert require_sampled(16.0 * THZ, 0.005) is None
+    assert "little range is left" in str(require_sampled(16.0 * THZ, 0.03))
+    with pytest.raises(DataError, match=r"aliased(.|\n)*at most 28\.4 fs apart"):
+        require_sampled(16.0 * THZ, 0.032)
+
+
+def test_too_strong_an_attenuation_is_refused() -> None:
+    require_correctable(16.0 * THZ, 0.0127)
+    with pytest.raises(DataError, match=r"keep 0\.65 of the amplitude(.|\n)*at most 12\.7 fs"):
+        require_correctable(16.0 * THZ, 0.0138)
+    with pytest.raises(DataError, match=r"resolve no more than 16\.7 THz"):
+        require_correctable(16.0 * THZ, 0.03)

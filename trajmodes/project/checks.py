@@ -1,0 +1,300 @@
+"""Checks before a projection: crystal of the force constants, time between frames, time step.
+
+Crystal. Force constants from elsewhere must belong to the crystal of the run. Phases are those
+of integer cells, so the strain between the two cells does not enter them. But force constants
+depend on the volume at which they were determined; frequencies differ by −γ ΔV/V with Grüneisen
+parameters γ of 1 to 2. Sites must be the same, in the same order and in the same cells, because
+each row of a polarisation vector belongs to one site and its phase. If the crystals agree, the
+force constants are transferred to the crystal of the run: displacements are measured from its
+sites, and its masses are those that move.
+
+Time step. Velocity Verlet with step h moves a harmonic mode of frequency ω exactly, but at the
+frequency ω_md,
+
+    sin(ω_md h/2) = ωh/2,     ω_md ≈ ω(1 + ω²h²/24).
+
+At 15 THz and 2 fs it is 0.15 % higher. The velocities of velocity Verlet are central
+differences over the step, v = A sin(ω_md h)/h, so that
+
+    ⟨|Q̇|²⟩ = ω²⟨|Q|²⟩(1 − ω²h²/4)
+
+for the harmonic ω of the force constants. In an exactly harmonic run at 15 THz and 2 fs, K is
+0.9 % below U, and ω from ⟨|Q̇|²⟩/⟨|Q|²⟩ is low by half of that. (This follows from the
+recursion x_{n+1} + x_{n−1} = (2 − ω²h²) x_n, whose solution is x_n = A cos(ω_md n h).)
+"""
+
+from dataclasses import replace
+from itertools import permutations
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data.crystal import Crystal
+from trajmodes.data.lattice import NOTABLE, SAME_CRYSTAL, CrystalDifference, crystal_difference
+from trajmodes.errors import DataError
+from trajmodes.notes import Note
+from trajmodes.project.sampling import LARGEST_PHASE, LEAST_KEPT
+from trajmodes.units import DALTON, FEMTOSECOND, THZ
+
+_MOST_PERMUTATIONS = 5040
+
+
+def check_lattice(of_constants: Crystal, of_run: Crystal) -> tuple[Note, ...]:
+    """Compare the crystal of force constants with that of a run to be projected on them.
+
+    Returns
+    -------
+    Notes on a strained cell, shifted sites, or different masses.
+
+    Raises
+    ------
+    DataError
+        If the crystals differ in cells, orientation, species, sites or their order.
+    """
+    if of_constants.n_sites != of_run.n_sites:
+        raise _mismatch(
+            f"the cell of the force constants contains {of_constants.formula}, that of the run "
+            f"{of_run.formula}",
+            "one is a primitive cell and the other a conventional one, or the crystals differ",
+        )
+    difference = crystal_difference(of_constants, of_run)
+    if abs(difference.largest_strain) > SAME_CRYSTAL.strain:
+        raise _mismatch(
+            "the cell of the force constants is strained by "
+            f"{abs(difference.largest_strain):.1%} relative to that of the run",
+            "it is another crystal, or its lattice vectors are chosen differently",
+        )
+    if difference.angle > SAME_CRYSTAL.angle:
+        raise _mismatch(
+            f"the cell of the run is rotated by {np.degrees(difference.angle):.2f}° against "
+            "that of the force constants",
+            "force constants and polarisation vectors refer to the axes of their own cell file",
+        )
+    _check_species(of_constants, of_run)
+    return (
+        *_strain_notes(of_constants, of_run, difference),
+        *_site_notes(of_constants, of_run, difference),
+        *_mass_notes(of_constants, of_run, difference),
+    )
+
+
+def _mismatch(what: str, why: str) -> DataError:
+    fix = "match the run to the cell file of the force constants (--cell)"
+    return DataError(what, why=why, fix=fix)
+
+
+def _check_species(of_constants: Crystal, of_run: Crystal) -> None:
+    if of_constants.species == of_run.species:
+        return
+    text = (
+        f"{' '.join(of_constants.species)} in the force constants, "
+        f"{' '.join(of_run.species)} in the run"
+    )
+    if sorted(of_constants.species) == sorted(of_run.species):
+        raise _mismatch(f"sites are in another order: {text}", "the two cell files differ")
+    raise _mismatch(f"species differ: {text}", "the force constants are of another crystal")
+
+
+def _strain_notes(
+    of_constants: Crystal, of_run: Crystal, difference: CrystalDifference
+) -> list[Note]:
+    largest = difference.largest_strain
+    if abs(largest) < NOTABLE.strain:
+        return []
+    volume = of_run.volume / of_constants.volume - 1.0
+    text = (
+        f"the force constants are of another lattice parameter: that of the run differs by "
+        f"{largest:+.2%} in length and {volume:+.2%} in volume. Expect frequencies of the run "
+        f"to differ by about {-1.5 * volume:+.1%} (Grüneisen parameters of 1 to 2), besides "
+        "the effect of temperature; force constants fitted at this volume avoid this shift"
+    )
+    return [Note("warning", text)]
+
+
+def _site_notes(
+    of_constants: Crystal, of_run: Crystal, difference: CrystalDifference
+) -> list[Note]:
+    farthest = difference.shift.max()
+    if farthest > SAME_CRYSTAL.site:
+        order = _site_permutation(of_constants, of_run)
+        if order is not None:
+            raise _mismatch(
+                "sites are in another order: those of the run are numbers "
+                f"{' '.join(str(k + 1) for k in order)} of the force constants",
+                "the two cell files differ",
+            )
+        raise _mismatch(
+            f"site {int(difference.shift.argmax()) + 1} of the force constants is "
+            f"{farthest:.2f} Å from that of the run",
+            "the force constants are of another structure",
+        )
+    if difference.cells.any():
+        site = int(np.abs(difference.cells).max(axis=1).argmax())
+        cell = " ".join(f"{x:+d}" for x in difference.cells[site])
+        raise _mismatch(
+            f"site {site + 1} of the force constants is in another cell than that of the run, "
+            f"{cell} lattice vectors away",
+            "phases of polarisation vectors depend on the cells of the sites",
+        )
+    if farthest > NOTABLE.site:
+        text = (
+            f"sites of the force constants are up to {farthest:.3f} Å from those of the run: "
+            "the structure relaxed differently, which changes the force constants"
+        )
+        return [Note("warning", text)]
+    return []
+
+
+def _site_permutation(of_constants: Crystal, of_run: Crystal) -> tuple[int, ...] | None:
+    """Sites of the force constants in the order of the run; None if no permutation fits."""
+    n_sites = of_run.n_sites
+    for tried, order in enumerate(permutations(range(n_sites))):
+        if tried >= _MOST_PERMUTATIONS:
+            return None
+        if any(of_constants.species[k] != of_run.species[s] for s, k in enumerate(order)):
+            continue
+        sorted_ = replace(of_constants, sites=of_constants.sites[list(order)])
+        if crystal_difference(sorted_, of_run).shift.max() < NOTABLE.site:
+            return order
+    return None
+
+
+def _mass_notes(
+    of_constants: Crystal, of_run: Crystal, difference: CrystalDifference
+) -> list[Note]:
+    site = int(np.abs(difference.mass).argmax())
+    if abs(difference.mass[site]) < NOTABLE.mass:
+        return []
+    text = (
+        f"site {site + 1} has {of_run.masses[site] / DALTON:.4f} Da in the run and "
+        f"{of_constants.masses[site] / DALTON:.4f} Da in the force constants"
+    )
+    if abs(difference.mass[site]) > SAME_CRYSTAL.mass:
+        raise _mismatch(f"masses differ: {text}", "an element differs")
+    return [Note("warning", f"{text}: the modes use the masses of the run")]
+
+
+_REPORTED_SHIFT = 5e-4
+"""Relative shift of the highest frequency above which it is reported."""
+_HEADROOM = 1.1
+"""Highest frequency in the run, relative to the harmonic one, to allow for anharmonicity."""
+
+
+def verlet_frequency(omega: Floats, timestep_ps: float) -> Floats:
+    """Frequency of a harmonic mode in a velocity Verlet run, (2/h) asin(ωh/2).
+
+    `omega` (…) in rad/ps is negative for imaginary modes, for which the sine becomes the
+    hyperbolic sine. The result is nan for ωh > 2, where the integration is unstable.
+    """
+    half = 0.5 * timestep_ps * omega
+    stable = np.where(half <= 1.0, half, np.nan)
+    angle = np.where(half < 0.0, np.arcsinh(half), np.arcsin(np.maximum(stable, 0.0)))
+    shifted: Floats = 2.0 / timestep_ps * angle
+    return shifted
+
+
+def verlet_note(highest_omega: float, timestep_fs: float | None) -> Note | None:
+    """Report the effect of the time step on the fastest mode, if it is noticeable.
+
+    Parameters
+    ----------
+    highest_omega
+        Highest harmonic frequency in rad/ps.
+    timestep_fs
+        Time step of the simulation, not the time between frames; None if unknown.
+
+    Returns
+    -------
+    The note; None if the shift is below 0.05 % or the time step is unknown.
+    """
+    if timestep_fs is None or highest_omega <= 0.0:
+        return None
+    timestep_ps = timestep_fs * FEMTOSECOND
+    shift = float(verlet_frequency(np.array(highest_omega), timestep_ps)) / highest_omega - 1.0
+    given = f"a time step of {timestep_fs:g} fs, modes up to {highest_omega / THZ:.4g} THz"
+    if not np.isfinite(shift):
+        text = f"{given}: no simulation is stable with this, so it is not the time step"
+        return Note("note", text)
+    if shift < _REPORTED_SHIFT:
+        return None
+    # K/U = 1 − ω²h²/4.
+    short = 0.25 * (timestep_ps * highest_omega) ** 2
+    text = (
+        f"{given}: velocity Verlet raises the highest frequency by {shift:.2%}, lower ones in "
+        f"proportion to ω², and reduces its kinetic energy relative to the potential energy by "
+        f"{short:.2%}; frequencies of the run and of the force constants agree only within this"
+    )
+    return Note("note", text)
+
+
+def require_sampled(highest_omega: float, interval_ps: float) -> Note | None:
+    """Refuse a run whose frames are too far apart for its fastest modes.
+
+    A line above the Nyquist frequency 1/2Δ would be aliased.
+
+    Parameters
+    ----------
+    highest_omega
+        Highest harmonic frequency in rad/ps.
+    interval_ps
+        Time Δ between frames.
+
+    Returns
+    -------
+    A warning if less than a tenth is left for anharmonic shifts; else None.
+
+    Raises
+    ------
+    DataError
+        If the highest frequency is not below the Nyquist frequency.
+    """
+    nyquist = np.pi / interval_ps
+    if _HEADROOM * highest_omega < nyquist:
+        return None
+    sampling = (
+        f"frames {1e3 * interval_ps:.3g} fs apart resolve {nyquist / THZ:.4g} THz, and the "
+        f"crystal has modes up to {highest_omega / THZ:.4g} THz"
+    )
+    # Rounded down, so that the advised interval suffices.
+    densest_fs = np.floor(1e4 * np.pi / (_HEADROOM * highest_omega)) / 10.0
+    if highest_omega < nyquist:
+        return Note("note", f"{sampling}: little range is left for broad or shifted lines")
+    raise DataError(
+        "the frames are too far apart for spectra",
+        where=sampling,
+        why="lines above the Nyquist frequency are aliased to wrong frequencies",
+        fix=f"dump at most {densest_fs:.1f} fs apart",
+    )
+
+
+def require_correctable(highest_omega: float, interval_ps: float) -> None:
+    """Refuse a run in which differences attenuate the fastest modes too much.
+
+    `highest_omega` is the highest harmonic frequency in rad/ps; the run may exceed it by a
+    tenth.
+
+    Raises
+    ------
+    DataError
+        If the fastest motion is attenuated to less than 0.7, or lies above the Nyquist
+        frequency.
+    """
+    phase = _HEADROOM * highest_omega * interval_ps
+    if phase <= LARGEST_PHASE:
+        return
+    # Rounded down, so that the advised interval suffices.
+    densest_fs = np.floor(1e4 * LARGEST_PHASE / (_HEADROOM * highest_omega)) / 10.0
+    if phase >= np.pi:
+        lost = f"the frames resolve no more than {np.pi / interval_ps / THZ:.3g} THz"
+    else:
+        lost = (
+            f"differences would keep {np.sinc(phase / np.pi):.2g} of the amplitude, and "
+            f"{LEAST_KEPT} is the least that can be corrected"
+        )
+    raise DataError(
+        "velocities cannot be computed from positions: the frames are too far apart",
+        where=f"{1e3 * interval_ps:.3g} fs between frames, modes up to "
+        f"{highest_omega / THZ:.3g} THz",
+        why=f"of motion a tenth faster than the highest harmonic mode {lost}",
+        fix=f"dump vx vy vz, or dump at most {densest_fs:.1f} fs apart",
+    )
