@@ -37,8 +37,7 @@ from trajmodes.project.energies.covariances import (
 from trajmodes.project.energies.ensemble import KineticReduction, equipartition
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.energies.lifetimes import energy_lifetimes
-from trajmodes.project.lineshape.curves import line_models
-from trajmodes.project.lineshape.fit import fit_lines
+from trajmodes.project.lineshape.fit import fit_lines, line_models
 from trajmodes.project.lineshape.models import LineShape
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.project.sampling import (

@@ -5,8 +5,7 @@ import pytest
 
 from trajmodes.data.spectra import BandSpectra, LineFits, Verdict
 from trajmodes.errors import DataError
-from trajmodes.project.lineshape.curves import line_models
-from trajmodes.project.lineshape.fit import fit_lines
+from trajmodes.project.lineshape.fit import fit_lines, line_models
 from trajmodes.project.lineshape.models import LineShape
 from trajmodes.project.spectra.segments import effective_segments, hann, resolution_of
 from trajmodes.units import THZ

@@ -1,6 +1,6 @@
 """Lines in power spectra. In: `BandSpectra` of several segment lengths. Out: `LineFits`.
 
-Open `fit` first. `resolution` chooses the segment length (`segment_spectra`), `whittle`
-maximises the likelihood of a shape of `models`, made of the `oscillator`; `two_lines` adds a
-second line; `goodness_of_fit` tests the shape; `curves` has the fitted lines for plots.
+Open `fit` first: the fitted lines, their verdicts, and their curves for plots. `resolution`
+chooses the segment length, and `segment_fits` fits one or two lines to the spectra of one
+length. `whittle` maximises the likelihood of a shape of `models`, made of the `oscillator`.
 """

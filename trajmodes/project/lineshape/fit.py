@@ -1,10 +1,9 @@
 """Frequency, linewidth and lifetime of every set of modes from its power spectrum.
 
-A damped oscillator convolved with the window is fitted to the bins around each line
-(`oscillator` for the expected spectrum, `models` for the line shapes, `whittle` for the
-likelihood), at the segment length that suits the line (`resolution`). Reported are ω₀, the full
-width at half maximum γ, and the energy lifetime 1/γ. Standard errors are scaled
-by √χ² where the reduced χ² significantly exceeds 1.
+A damped oscillator convolved with the window is fitted to the bins around each line (`models`),
+with the Whittle likelihood (`whittle`), at the segment length that suits the line
+(`resolution`). Reported are ω₀, the full width at half maximum γ, and the energy lifetime 1/γ.
+Standard errors are scaled by √χ² where the reduced χ² significantly exceeds 1.
 
 A line is resolved if its width is not significantly below two resolutions nor below one, if it
 has the fitted shape, and if the standard error of its width is below half of it. All widths are
@@ -17,18 +16,29 @@ the fit assumes; its standard error is conservative.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
-from trajmodes.arrays import Bools, Floats
+from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data.labels import two_digits
-from trajmodes.data.spectra import NARROWEST, BandSpectra, LineFits, Verdict
+from trajmodes.data.spectra import NARROWEST, BandSpectra, LineData, LineFits, Verdict
 from trajmodes.errors import DataError
-from trajmodes.project.lineshape.goodness_of_fit import CHANCE_SIGMAS
-from trajmodes.project.lineshape.models import AREA, GAMMA, OMEGA, LineShape, places
+from trajmodes.project.lineshape.models import (
+    AREA,
+    CHANCE_SIGMAS,
+    GAMMA,
+    OMEGA,
+    LineShape,
+    Observed,
+    largest_deviation,
+    model_of,
+    places,
+)
 from trajmodes.project.lineshape.resolution import ChosenFits, choose_segment_length
-from trajmodes.project.lineshape.segment_spectra import SegmentSpectra
+from trajmodes.project.lineshape.segment_fits import SegmentSpectra
+from trajmodes.project.spectra.segments import bin_spacing, resolution_of
 from trajmodes.units import THZ
 
 _OSCILLATOR = LineShape()
@@ -90,7 +100,7 @@ def _line_fits(
         extra["partner_omega"] = shown(theta[:, where.ratio + OMEGA])
         extra["partner_linewidth"] = shown(np.exp(theta[:, where.ratio + GAMMA]))
         extra["partner_kinetic"] = shown(area * np.exp(theta[:, where.ratio]))
-    index = np.maximum(chosen.length_index, 0)
+    resolution, segment_ps = _segment_of(candidates, chosen)
     return LineFits(
         omega=np.where(known, chosen.center, np.nan),
         omega_sem=np.where(known, sem[:, OMEGA], np.nan),
@@ -102,8 +112,8 @@ def _line_fits(
         reduced_chi2=chosen.reduced_chi2,
         verdicts=tuple(verdicts),
         advice=tuple(advice),
-        segment_ps=np.array([one.band.duration_ps for one in candidates])[index],
-        resolution=np.array([one.resolution for one in candidates])[index],
+        segment_ps=segment_ps,
+        resolution=resolution,
         **extra,
     )
 
@@ -116,24 +126,11 @@ _LEAST_SHARE = 0.5
 """One line must contain half the power of the spectrum."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Resolution:
-    """Properties of the segment length chosen for each set, (g,) each."""
-
-    resolution: Floats
-    segment_ps: Floats
-    nyquist: Floats
-
-    @staticmethod
-    def of(candidates: list[SegmentSpectra], chosen: ChosenFits) -> "_Resolution":
-        def each(values: list[float]) -> Floats:
-            return np.array(values)[np.maximum(chosen.length_index, 0)]
-
-        return _Resolution(
-            resolution=each([spectra.resolution for spectra in candidates]),
-            segment_ps=each([spectra.band.duration_ps for spectra in candidates]),
-            nyquist=each([spectra.nyquist for spectra in candidates]),
-        )
+def _segment_of(candidates: list[SegmentSpectra], chosen: ChosenFits) -> Floats:
+    """Resolution and length in ps of the segments chosen for each set, (2, g)."""
+    lengths = [(spectra.resolution, spectra.band.duration_ps) for spectra in candidates]
+    segment: Floats = np.array(lengths).T[:, np.maximum(chosen.length_index, 0)]
+    return segment
 
 
 def frequency_known(
@@ -173,22 +170,16 @@ def _certain(chosen: ChosenFits, sem: Floats) -> Bools:
 def judge_lines(
     candidates: list[SegmentSpectra], chosen: ChosenFits, sem: Floats, shape: LineShape
 ) -> tuple[list[Verdict], list[str]]:
-    """Return verdict and advice for each line.
-
-    Parameters
-    ----------
-    sem
-        (g, n) standard errors of the parameters.
-    """
-    lengths, known = _Resolution.of(candidates, chosen), _certain(chosen, sem)
+    """Return verdict and advice for each line, from standard errors (g, n) as well."""
+    (resolution, segment_ps), known = _segment_of(candidates, chosen), _certain(chosen, sem)
+    nyquist = candidates[0].nyquist
     relative, width = sem[:, GAMMA], chosen.width
     center = chosen.center
     total, share = _shares(candidates, chosen, shape)
     finite = np.isfinite(chosen.parameters[:, :3]).all(axis=1) & np.isfinite(relative)
-    narrow = (width < lengths.resolution) | (
-        width * (1.0 + 2.0 * relative) < NARROWEST * lengths.resolution
-    )
-    beyond = (width > 0.5 * lengths.nyquist) | (center > lengths.nyquist) | (center <= 0.0)
+    narrow = width < resolution
+    narrow |= width * (1.0 + 2.0 * relative) < NARROWEST * resolution
+    beyond = (width > 0.5 * nyquist) | (center > nyquist) | (center <= 0.0)
     # The first condition that holds gives the verdict.
     findings = [
         (Verdict.FAILED, ~finite | ~chosen.converged | ~(total > 0.0)),
@@ -202,14 +193,9 @@ def judge_lines(
     verdicts, advice = [], []
     for g in range(len(width)):
         verdict = next((kind for kind, holds in findings if holds[g]), Verdict.RESOLVED)
+        line = (center[g], width[g], relative[g], bool(known[g]))
         verdicts.append(verdict)
-        advice.append(
-            _advise(
-                verdict,
-                (float(center[g]), float(width[g]), float(relative[g]), bool(known[g])),
-                (float(lengths.resolution[g]), float(lengths.segment_ps[g])),
-            )
-        )
+        advice.append(_advise(verdict, line, (resolution[g], segment_ps[g])))
     return verdicts, advice
 
 
@@ -282,3 +268,129 @@ def _longer_segments(width: float, resolution: float, segment_ps: float) -> str:
         f" {two_digits(2.0 * wanted)} ps"
         f" would resolve it (segments of {two_digits(wanted)} ps, now {segment_ps:.3g} ps)"
     )
+
+
+_RANGES = (6.0, 4.0, 2.0, 1.0)
+"""Half-ranges, in widths plus resolution, within which the model may be shown."""
+_MOST_BINS = 400
+_NONE = 1e-300
+"""Relative area of a second line that is absent."""
+
+
+def line_models(
+    spectra_of_lengths: Sequence[BandSpectra], lines: LineFits, expected: Floats
+) -> LineData:
+    """Compute the expected spectra of the fitted lines beside the measured ones.
+
+    The spectra extend six widths (width plus resolution) around each line, or around the
+    expected frequency where no line was resolved. The model is omitted in wings that differ
+    significantly from it, because they were not fitted. Above 400 bins, neighbouring bins are
+    averaged.
+
+    Parameters
+    ----------
+    spectra_of_lengths
+        The spectra that the lines were fitted to, one for each segment length.
+    expected
+        (g,) expected frequencies in rad/ps.
+    """
+    n_sets = len(lines.verdicts)
+    omega, power, model = (np.full((n_sets, _MOST_BINS), np.nan) for _ in range(3))
+    for spectra in map(SegmentSpectra.of, spectra_of_lengths):
+        rows = np.flatnonzero(np.isclose(lines.resolution, spectra.resolution, rtol=1e-9))
+        for some in np.array_split(rows, len(rows) // 64 + 1):
+            if len(some):
+                omega[some], power[some], model[some] = _curves_of_sets(
+                    spectra, lines, expected, some
+                )
+    used = np.isfinite(omega).any(axis=0)
+    return LineData(omega[:, used], power[:, used], model[:, used])
+
+
+def _curves_of_sets(
+    spectra: SegmentSpectra, lines: LineFits, expected: Floats, rows: Ints
+) -> tuple[Floats, Floats, Floats]:
+    """Frequency, power and model (i, 400) of some sets."""
+    resolved = np.isfinite(lines.linewidth[rows])
+    center = np.where(resolved, lines.omega[rows], np.abs(expected[rows]))
+    center = np.nan_to_num(center)
+    width = np.where(resolved, lines.linewidth[rows], 0.05 * center)
+    reach = _RANGES[0] * (width + spectra.resolution) / spectra.spacing
+    first = np.floor(center / spectra.spacing - reach).astype(int)
+    last = np.ceil(center / spectra.spacing + reach).astype(int)
+    # Where the band does not cover the line, the whole band is shown.
+    outside = (last < spectra.lowest[rows]) | (first > spectra.highest[rows])
+    first = np.where(outside, spectra.lowest[rows], np.maximum(first, spectra.lowest[rows]))
+    last = np.where(outside, spectra.highest[rows], np.minimum(last, spectra.highest[rows]))
+    observed = spectra.observe(rows, first, np.maximum(last, first))
+    theta, shape = _parameters(lines, rows)
+    theta = np.where(resolved[:, None], theta, 1.0)
+    unit, _ = model_of(shape)(observed, theta)
+    model = np.exp(theta[:, :1]) * unit
+    inside = observed.inside
+    omega = np.where(inside, observed.bins * spectra.spacing, np.nan)
+    power = np.where(inside, observed.power, np.nan)
+    shown = _supported_bins(observed, theta, model, shape) & resolved[:, None]
+    model = np.where(shown, model, np.nan)
+    # Number of bins that are averaged into one.
+    share = np.maximum(-(-(last - first + 1) // _MOST_BINS), 1)
+    return _averaged(omega, share), _averaged(power, share), _averaged(model, share)
+
+
+def _supported_bins(
+    observed: Observed, theta: Floats, model: Floats, shape: LineShape
+) -> Bools:
+    """Bins (i, w) in which the model is shown: the widest range without a deviating region."""
+    spacing = bin_spacing(observed.segment_frames, observed.interval_ps)
+    resolution = resolution_of(observed.segment_frames, observed.interval_ps)
+    away = np.full(model.shape, np.inf)
+    for first in places(shape).lines:
+        width = np.exp(theta[:, first + GAMMA]) + resolution
+        center = theta[:, first + OMEGA, None]
+        distance = np.abs(observed.bins * spacing - center) / width[:, None]
+        # An absent second line does not widen the range.
+        there = (
+            theta[:, first] > 0.9 * np.log(_NONE) if first else np.ones(len(theta), dtype=bool)
+        )
+        away = np.where(there[:, None], np.fmin(away, distance), away)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        residual = np.where(observed.inside, observed.power / model - 1.0, 0.0)
+    shown = observed.inside & (away <= _RANGES[-1])
+    wider = np.ones(len(theta), dtype=bool)
+    for widths in reversed(_RANGES[:-1]):
+        range_ = observed.inside & (away <= widths)
+        part = replace(observed, inside=range_)
+        wider &= largest_deviation(part, theta, residual * range_) < CHANCE_SIGMAS
+        shown |= range_ & wider[:, None]
+    return shown
+
+
+def _averaged(values_iw: Floats, share: Ints) -> Floats:
+    """Means of `share` (i,) neighbours each, as (i, 400); nan where there are none."""
+    row, column = np.nonzero(np.isfinite(values_iw))
+    place = (row, column // share[row])
+    total, count = np.zeros((2, len(values_iw), _MOST_BINS))
+    np.add.at(total, place, values_iw[row, column])
+    np.add.at(count, place, 1.0)
+    return np.where(count > 0.0, total / np.maximum(count, 1.0), np.nan)
+
+
+def _parameters(lines: LineFits, rows: Ints) -> tuple[Floats, LineShape]:
+    """Parameters (i, n) of the fitted lines, and their line shape."""
+    columns = [np.log(lines.kinetic), lines.omega, np.log(lines.linewidth)]
+    kind: Literal["oscillator", "fano", "two-oscillators"] = "oscillator"
+    if lines.asymmetry is not None:
+        kind = "fano"
+        columns.append(lines.asymmetry)
+    if lines.baseline is not None:
+        columns.append(lines.baseline / lines.kinetic)
+    partner = (lines.partner_kinetic, lines.partner_omega, lines.partner_linewidth)
+    present = [part for part in partner if part is not None]
+    if present:
+        kind = "two-oscillators"
+        # Where no second line was needed, its area is negligible.
+        needed = np.isfinite(present[0])
+        ratio, omega, width = (np.where(needed, part, 1.0) for part in present)
+        ratio = np.where(needed, ratio / lines.kinetic, _NONE)
+        columns += [np.log(ratio), omega, np.log(width)]
+    return np.stack(columns, axis=1)[rows], LineShape(kind, lines.baseline is not None)

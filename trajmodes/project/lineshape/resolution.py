@@ -17,16 +17,24 @@ import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data.spectra import NARROWEST
-from trajmodes.project.lineshape.goodness_of_fit import CHANCE_SIGMAS, shape_rejected
-from trajmodes.project.lineshape.models import AREA, GAMMA, OMEGA, LineShape, extended, places
-from trajmodes.project.lineshape.segment_spectra import (
+from trajmodes.project.lineshape.models import (
+    AREA,
+    CHANCE_SIGMAS,
+    GAMMA,
+    OMEGA,
+    LineShape,
+    extended,
+    places,
+    shape_rejected,
+)
+from trajmodes.project.lineshape.segment_fits import (
     SegmentSpectra,
     fit_around,
     fit_between,
+    fit_two,
     initial_guess,
     range_around,
 )
-from trajmodes.project.lineshape.two_lines import fit_two
 from trajmodes.project.lineshape.whittle import Lines
 
 _RANGES = (4.0, 2.0, 1.0)

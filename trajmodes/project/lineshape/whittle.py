@@ -1,10 +1,12 @@
-"""Whittle likelihood of many lines at once, by Fisher scoring.
+"""Whittle likelihood of many lines at once, and its maximum by Fisher scoring.
 
 A periodogram I averaged N times is gamma-distributed about its expectation S, so
 
     −ln L = N Σ_w (ln S_w + I_w/S_w)
 
-with S one of the shapes of `models`. `fisher_scoring` finds its minimum.
+with S one of the shapes of `models`. With J = ∂ ln S the score is N Σ J (I/S − 1) and the
+Fisher matrix F = N Σ J Jᵀ. A step is taken if the likelihood rises; otherwise it is damped
+(Levenberg, Marquardt). The kernels take one line after the other.
 
 Bins of a Hann-windowed segment are correlated: corr(I_w, I_{w+1}) = (2/3)², corr(I_w, I_{w+2})
 = (1/6)². The covariance of the estimate is therefore F⁻¹ G F⁻¹ with G the covariance of the
@@ -12,13 +14,24 @@ score, not the inverse F⁻¹ of the Fisher matrix.
 """
 
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints
-from trajmodes.project.lineshape.fisher_scoring import Limits, Work, maximise_all
-from trajmodes.project.lineshape.goodness_of_fit import NEIGHBOURS, largest_deviation
-from trajmodes.project.lineshape.models import LineShape, Observed, model_of, places
+from trajmodes.kernels import inner_kernel, kernel
+from trajmodes.project.lineshape.models import (
+    GAMMA,
+    NEIGHBOURS,
+    OMEGA,
+    LineShape,
+    Observed,
+    largest_deviation,
+    line_model,
+    model_of,
+    places,
+)
+from trajmodes.project.lineshape.oscillator import Grid, Room, part_of
 from trajmodes.project.spectra.segments import resolution_of
 
 _FAR_BEYOND = 4.0
@@ -63,23 +76,10 @@ class Lines:
 def fit_whittle(
     observed: Observed, start: Floats, shape: LineShape, steps: int = MOST_STEPS
 ) -> Lines:
-    """Fit one line to each spectrum.
-
-    Parameters
-    ----------
-    observed
-        The spectra.
-    start
-        (g, n) first guess.
-    shape
-        What is fitted.
-    steps
-        When to give up.
-    """
+    """Fit one line to each spectrum, from a first guess (g, n) and in at most ``steps``."""
     where = places(shape)
     resolution = resolution_of(observed.segment_frames, observed.interval_ps)
-    highest = _FAR_BEYOND * np.pi / observed.interval_ps
-    limits = Limits(resolution, highest, where.codes)
+    limits = Limits(resolution, _FAR_BEYOND * np.pi / observed.interval_ps, where.codes)
     theta = np.array(start, dtype=float, order="C")
     converged = np.zeros(len(theta), dtype=bool)
     seen = (
@@ -92,18 +92,14 @@ def fit_whittle(
     return _summary(observed, theta, shape, converged)
 
 
-def _model(observed: Observed, theta: Floats, shape: LineShape) -> tuple[Floats, Floats]:
-    """Logarithm of S (g, w), nan where S is not positive, and J (g, n, w); zero outside."""
+def _summary(observed: Observed, theta: Floats, shape: LineShape, converged: Bools) -> Lines:
+    # ln S is nan where S is not positive; ln S and J are zero outside.
     power, slopes = model_of(shape)(observed, theta)
     positive = power > 0.0
     safe = np.where(positive, power, 1.0)
     log_power = theta[:, :1] + np.where(positive, np.log(safe), np.nan)
-    slopes *= (observed.inside / safe)[:, None]
-    return np.where(observed.inside, log_power, 0.0), slopes
-
-
-def _summary(observed: Observed, theta: Floats, shape: LineShape, converged: Bools) -> Lines:
-    log_power, jacobian_gnw = _model(observed, theta, shape)
+    log_power = np.where(observed.inside, log_power, 0.0)
+    jacobian_gnw = slopes * (observed.inside / safe)[:, None]
     count = observed.averages
     fisher = jacobian_gnw @ jacobian_gnw.swapaxes(1, 2)
     spread = np.zeros_like(fisher)
@@ -140,3 +136,264 @@ def _summary(observed: Observed, theta: Floats, shape: LineShape, converged: Boo
         deviation=largest_deviation(observed, theta, misfit),
         converged=converged & sound,
     )
+
+
+_NARROWEST = 1e-3
+"""Least width that is tried, in resolutions: below, all spectra look alike."""
+_LOWEST = 0.05
+"""Least frequency of the lower half maximum, in resolutions: nor can one see what is below."""
+_LARGEST_ASYMMETRY = 3.0
+
+
+class Limits(NamedTuple):
+    """Where parameters must stay: beyond, spectra do not change any more."""
+
+    resolution: float
+    """Full width at half maximum, in rad/ps, of an infinitely narrow line."""
+    highest: float
+    """Largest ω₀ and γ in rad/ps: far beyond the Nyquist frequency."""
+    codes: tuple[int, int, int]
+    """Where asymmetry, baseline and second line stand, −1 for those that are not there."""
+
+
+class Work(NamedTuple):
+    """Arrays that the kernels fill anew for each line and step: n parameters, w bins."""
+
+    room: Room
+    power: Floats
+    """(w,) S."""
+    slopes_nw: Floats
+    """(n, w) derivatives of S, then of ln S."""
+    scores: Floats
+    """(2, n) of the parameters as they are, and of those computed last."""
+    fishers: Floats
+    """(2, n, n) Fisher matrices likewise."""
+    step: Floats
+    tried: Floats
+    scale: Floats
+    """(n,) each, the last one in standard errors."""
+    root: Floats
+    """(n, n) Cholesky factor."""
+    held: Bools
+    """(n,) parameters that stay at their limits in this step."""
+
+    @staticmethod
+    def of(n: int, n_bins: int) -> "Work":
+        """Arrays for so many parameters and bins."""
+        return Work(
+            Room.of(n_bins),
+            np.empty(n_bins),
+            np.empty((n, n_bins)),
+            np.empty((2, n)),
+            np.empty((2, n, n)),
+            np.empty(n),
+            np.empty(n),
+            np.empty(n),
+            np.empty((n, n)),
+            np.empty(n, dtype=bool),
+        )
+
+
+@kernel(error_model="numpy")
+def maximise_all(
+    theta_gn: Floats,
+    seen: tuple[Floats, Bools, Floats],
+    axes: tuple[Ints, Ints, Grid, Work],
+    limits: Limits,
+    steps: int,
+    converged: Bools,
+) -> None:
+    """Take each of the parameters (g, n) to the maximum of the likelihood."""
+    power_gw, inside_gw, averages = seen
+    first, sizes, grid, work = axes
+    for g in range(len(theta_gn)):
+        one = (power_gw[g], inside_gw[g], averages[g])
+        axis = part_of(grid, first[g], sizes[g])
+        converged[g] = _maximise(theta_gn[g], one, (axis, work), limits, steps)
+
+
+@inner_kernel(error_model="numpy", inline="always")
+def _maximise(
+    theta: Floats,
+    seen: tuple[Floats, Bools, float],
+    axis: tuple[Grid, Work],
+    limits: Limits,
+    steps: int,
+) -> bool:
+    """Change parameters (n,) until the next step would be small; whether it is."""
+    _, work = axis
+    tried = work.tried
+    _keep(theta, limits)
+    damping, cost = 1e-3, _likelihood(theta, seen, axis, limits.codes)
+    if cost == np.inf:
+        # Leave out what may make a spectrum negative on a new range of bins.
+        for place in limits.codes[:2]:
+            if place >= 0:
+                theta[place] = 0.0
+        cost = _likelihood(theta, seen, axis, limits.codes)
+    accepted, left = True, steps if cost < np.inf else 0
+    for _ in range(left):
+        if accepted:
+            work.scores[0] = work.scores[1]
+            work.fishers[0] = work.fishers[1]
+        _choose_step(theta, damping, limits, work)
+        tried[:] = theta + work.step
+        _keep(tried, limits)
+        # What the step would be without damping is what must be small.
+        if _norm(theta, work) * (1.0 + damping) ** 2 < 1e-6:
+            return True
+        new = _likelihood(tried, seen, axis, limits.codes)
+        accepted = new <= cost
+        if accepted:
+            theta[:] = tried
+            cost = new
+            damping = max(0.2 * damping, 1e-9)
+        else:
+            damping = min(10.0 * damping, 1e9)
+    return False
+
+
+@inner_kernel(error_model="numpy", inline="always")
+def _choose_step(theta: Floats, damping: float, limits: Limits, work: Work) -> None:
+    """Put in the damped step, which takes no parameter beyond its limits if it is there."""
+    work.held[:] = False
+    _solve(damping, work)
+    if _hold(theta, limits, work):
+        _solve(damping, work)
+    _shorten(theta, limits.codes, work.step)
+
+
+@inner_kernel(error_model="numpy", inline="always")
+def _norm(theta: Floats, work: Work) -> float:
+    """Square of the step that is tried, in standard errors."""
+    tried, fisher, total = work.tried, work.fishers[0], 0.0
+    for n in range(len(theta)):
+        for m in range(len(theta)):
+            total += (tried[n] - theta[n]) * fisher[n, m] * (tried[m] - theta[m])
+    return total
+
+
+@inner_kernel(error_model="numpy", inline="always")
+def _shorten(theta: Floats, codes: tuple[int, int, int], step: Floats) -> None:
+    """Let no step go further than the model is about linear.
+
+    Logarithms stay within a factor of e, ω₀ within a tenth of itself and half a width.
+    """
+    _, baseline, second = codes
+    largest = 1.0
+    for n in range(len(theta)):
+        longest = 1.0
+        if n in (OMEGA, second + OMEGA) and (n == OMEGA or second >= 0):
+            longest = 0.1 * theta[n] + 0.5 * np.exp(theta[n - OMEGA + GAMMA])
+        if n != baseline and abs(step[n]) > largest * longest:
+            largest = abs(step[n]) / longest
+    step /= largest
+
+
+@inner_kernel(error_model="numpy")
+def _keep(theta: Floats, limits: Limits) -> None:
+    """Bring parameters back to where they must stay."""
+    asymmetry, baseline, second = limits.codes
+    floor, roof = np.log(_NARROWEST * limits.resolution), np.log(limits.highest)
+    for first in (0, second):
+        if first >= 0:
+            theta[first + GAMMA] = min(max(theta[first + GAMMA], floor), roof)
+            lowest = _LOWEST * limits.resolution
+            # Half maxima ω± obey ω₊ω₋ = ω₀² and ω₊ − ω₋ = γ.
+            least = np.sqrt(lowest * (lowest + np.exp(theta[first + GAMMA])))
+            theta[first + OMEGA] = min(max(theta[first + OMEGA], least), limits.highest)
+    if baseline >= 0:
+        # White noise has no negative power.
+        theta[baseline] = max(theta[baseline], 0.0)
+    if asymmetry >= 0:
+        theta[asymmetry] = min(max(theta[asymmetry], -_LARGEST_ASYMMETRY), _LARGEST_ASYMMETRY)
+
+
+@inner_kernel(error_model="numpy", inline="always")
+def _hold(theta: Floats, limits: Limits, work: Work) -> bool:
+    """Mark parameters at their limits that the step takes beyond; whether there are any."""
+    near, kept = work.scale, work.tried
+    for n in range(len(theta)):
+        near[n] = theta[n] + np.copysign(1e-9 * (1.0 + abs(theta[n])), work.step[n])
+        kept[n] = near[n]
+    _keep(kept, limits)
+    any_held = False
+    for n in range(len(theta)):
+        work.held[n] = kept[n] != near[n] and kept[n] == theta[n]
+        any_held |= work.held[n]
+    return any_held
+
+
+@inner_kernel(error_model="numpy")
+def _solve(damping: float, work: Work) -> None:
+    """Put in the damped step of Fisher scoring, by Cholesky's decomposition.
+
+    Parameters that are held do not move.
+    """
+    score, fisher, held = work.scores[0], work.fishers[0], work.held
+    step, scale, root = work.step, work.scale, work.root
+    size = len(score)
+    for n in range(size):
+        scale[n] = 1.0 if held[n] else np.sqrt(max(fisher[n, n], 1e-300))
+        step[n] = 0.0 if held[n] else score[n] / scale[n]
+        for m in range(n + 1):
+            # A parameter of which nothing is known, like ω₀ at zero, stays where it is.
+            value = 0.0 if held[n] or held[m] else fisher[n, m] / (scale[n] * scale[m])
+            if m == n:
+                value = damping + (1.0 if held[n] else value)
+            for k in range(m):
+                value -= root[n, k] * root[m, k]
+            root[n, m] = np.sqrt(value) if m == n else value / root[m, m]
+    for n in range(size):
+        for m in range(n):
+            step[n] -= root[n, m] * step[m]
+        step[n] /= root[n, n]
+    for n in range(size - 1, -1, -1):
+        for m in range(n + 1, size):
+            step[n] -= root[m, n] * step[m]
+        step[n] /= root[n, n]
+    step /= scale
+
+
+@inner_kernel(error_model="numpy")
+def _likelihood(
+    theta: Floats,
+    seen: tuple[Floats, Bools, float],
+    axis: tuple[Grid, Work],
+    codes: tuple[int, int, int],
+) -> float:
+    """−ln L, infinite where S is not positive; put in score and Fisher matrix."""
+    observed, inside, averages = seen
+    grid, work = axis
+    power, jacobian_nw = work.power, work.slopes_nw
+    line_model(theta, codes, (grid, work.room), power, jacobian_nw)
+    n_bins = len(grid.turns) - 2
+    cost, area = 0.0, np.exp(-theta[0])
+    for w in range(n_bins):
+        weight, misfit = 0.0, 0.0
+        if inside[w]:
+            # The logarithm of what is not positive is nan, and so is the cost then.
+            ratio = observed[w] * area / power[w]
+            cost += theta[0] + np.log(power[w]) + ratio
+            misfit, weight = ratio - 1.0, 1.0 / power[w]
+        power[w] = misfit
+        for n in range(len(theta)):
+            jacobian_nw[n, w] *= weight
+    if not np.isfinite(cost):
+        return np.inf
+    for n in range(len(theta)):
+        score = _product(jacobian_nw[n], power, n_bins)
+        work.scores[1, n] = averages * score
+        for m in range(n + 1):
+            information = averages * _product(jacobian_nw[n], jacobian_nw[m], n_bins)
+            work.fishers[1, n, m] = work.fishers[1, m, n] = information
+    return averages * cost
+
+
+@inner_kernel(fastmath={"reassoc", "contract"})
+def _product(first: Floats, second: Floats, n_bins: int) -> float:
+    """Scalar product over the bins."""
+    total = 0.0
+    for w in range(n_bins):
+        total += first[w] * second[w]
+    return total
