@@ -8,7 +8,14 @@ import pytest
 from trajmodes.data.bands import BandPath
 from trajmodes.data.crystal import Crystal
 from trajmodes.errors import TrajmodesWarning, UsageError
-from trajmodes.phonons.qpoints import band_path, commensurate, mesh, on_path, point_names
+from trajmodes.phonons.qpoints import (
+    band_path,
+    commensurate,
+    joined_axes,
+    mesh,
+    on_path,
+    point_names,
+)
 from trajmodes.symmetry.stars import star_images, star_labels
 from trajmodes.symmetry.translations import build_supercell, half_space
 
@@ -233,3 +240,9 @@ def test_names_do_not_depend_on_the_choice_of_the_cell(crystals, turn):
     qpoints, _ = commensurate(build_supercell(one, np.diag([6, 6, 2])))
     # q·(a row of the cell) is what it was.
     assert point_names(other, qpoints @ turned.T) == point_names(one, qpoints)
+
+
+def test_axes_mixed_by_symmetry_are_grouped(crystals):
+    assert joined_axes(crystals["diamond"]) == [(0, 1, 2)]
+    assert joined_axes(crystals["wurtzite"]) == [(0, 1), (2,)]
+    assert joined_axes(crystals["triclinic"]) == [(0,), (1,), (2,)]
