@@ -60,7 +60,8 @@ def independent(fit):
         (fit.constants.values, fit.constants.triplets.values),
         strict=True,
     ):
-        z[fit.model.expansion.columns(basis.order)] = basis.project(values)
+        units = basis.expand(np.eye(basis.n_parameters)).reshape(basis.n_parameters, -1)
+        z[fit.model.expansion.columns(basis.order)] = units @ values.ravel()
     fitted = fit.model.order > 1
     return fit.model.null_space[:, fitted].T @ z, fitted
 

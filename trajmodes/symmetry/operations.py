@@ -169,12 +169,10 @@ class ReducedCrystal:
 
 
 def on_symmetric_sites(group: SpaceGroup) -> tuple[Crystal, float]:
-    """Symmetrise the sites of a crystal by its space group.
+    """Symmetrise the sites of a crystal by its space group: the means of their images.
 
-    Returns
-    -------
-    The crystal, with every site at the mean of the images that fall on it, and the largest
-    displacement of a site in Å. A crystal symmetric to rounding is returned unchanged.
+    Also returns the largest displacement of a site in Å. A crystal symmetric to rounding is
+    returned unchanged.
     """
     crystal = group.crystal
     # (g, s, 3) reduced image W x_s + w − n, near the site p(s)
@@ -207,12 +205,9 @@ def fold_atoms(lattice: Floats, whole: Crystal, classes: Ints) -> tuple[Crystal,
     """
     if np.linalg.det(lattice) < 0.0:
         lattice = -lattice
-    labels, first = np.unique(classes, return_index=True)
+    _, first, label = np.unique(classes, return_index=True, return_inverse=True)
     order = np.argsort(first)
-    rank = np.empty(len(labels), dtype=np.int64)
-    rank[order] = np.arange(len(labels))
-    site = rank[np.searchsorted(labels, classes)]
-    first = first[order]
+    site, first = np.argsort(order)[label], first[order]
     counts = np.bincount(site)
     reduced = whole.positions @ np.linalg.inv(lattice)
     apart = wrap(reduced - reduced[first][site])

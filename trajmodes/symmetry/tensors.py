@@ -80,14 +80,6 @@ class SymmetryBasis:
         result: Floats = values.reshape(*parameters.shape[:-1], len(columns), *shape)
         return result
 
-    def project(self, values: Floats) -> Floats:
-        """Project force constants (c, 3, …, 3) on the (z,) parameters; inverts `expand`."""
-        flat = values.reshape(self.orbits.n_clusters, -1)
-        weights = np.einsum("cky,cy->ck", self.tensors, flat)
-        z = np.zeros(self.n_parameters + 1)
-        np.add.at(z, self.columns, weights)
-        return z[:-1]
-
     def constants(self, parameters: Floats) -> ForceConstants:
         """Expand (z,) parameters in eV/Å² into second-order `ForceConstants`."""
         crystal: Crystal = self.orbits.group.crystal

@@ -9,7 +9,7 @@ from trajmodes.symmetry.tensors import symmetry_basis
 
 @pytest.mark.parametrize(("order", "cutoff"), [(2, 4.5), (3, 3.3), (4, 2.1)])
 @pytest.mark.parametrize("name", ["diamond", "wurtzite", "triclinic"])
-def test_basis_is_orthonormal_and_projects_back(crystals, name, order, cutoff):
+def test_basis_is_orthonormal(crystals, name, order, cutoff):
     basis = symmetry_basis(cluster_orbits(space_group(crystals[name]), order, cutoff))
     rng = np.random.default_rng(0)
     one, other = rng.normal(size=(2, basis.n_parameters))
@@ -17,7 +17,6 @@ def test_basis_is_orthonormal_and_projects_back(crystals, name, order, cutoff):
     np.testing.assert_allclose(
         values @ values.T, [[one @ one, one @ other], [one @ other, other @ other]]
     )
-    np.testing.assert_allclose(basis.project(basis.expand(one)), one, atol=1e-12)
 
 
 @pytest.mark.parametrize("order", [2, 3, 4])
@@ -43,7 +42,9 @@ def test_projection_of_any_tensors_is_the_mean_over_the_group(crystals, order):
             for c, (s, r) in enumerate(zip(sites[:, pi].tolist(), home.tolist(), strict=True)):
                 mean[place[(tuple(s), *map(tuple, r))]] += rotated[c].transpose(pi)
     mean /= group.n_operations * len(permutations_of(order))
-    np.testing.assert_allclose(basis.expand(basis.project(values)), mean, atol=1e-12)
+    units = basis.expand(np.eye(basis.n_parameters)).reshape(basis.n_parameters, -1)
+    projected = basis.expand(units @ values.ravel())
+    np.testing.assert_allclose(projected, mean, atol=1e-12)
 
 
 def test_same_input_gives_the_same_bits(crystals):
