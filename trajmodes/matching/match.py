@@ -35,6 +35,9 @@ from trajmodes.symmetry.translations import atom_at, build_supercell
 _TOLERANCE = 1e-3
 """Å. Tolerance of the symmetry of the crystal: cell files may have four digits."""
 
+_SURELY = 5.0
+"""Standard errors beyond which the mean positions of a run differ from given sites."""
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -83,6 +86,12 @@ class Match:
         freeze(self, sizes, np.int64, permutation="a", ids="a")
         freeze(self, sizes, float, rotation="3 3", reference="a 3", box="3 3", shift="3")
         freeze(self, sizes, float, strain="3 3", relaxation="s 3")
+
+    @property
+    def is_relaxed(self) -> bool:
+        """Whether the sites have moved by significantly more than the error of the average."""
+        largest = np.abs(self.relaxation).max(initial=0.0)
+        return bool(largest > _SURELY * self.relaxation_sem)
 
     def moved(self, shift: Floats) -> "Match":
         """Displace the sites by (s, 3) in Å in the user's frame, which symmetry must allow."""

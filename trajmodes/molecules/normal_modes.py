@@ -122,6 +122,14 @@ def mode_table(modes: Modes) -> ModeTable:
     )
 
 
+def cartesian_vectors(modes: Modes) -> Floats:
+    """Cartesian displacements (v, a, 3) of norm 1, of the vibrations in their `mode_table`."""
+    vectors = modes.vectors[0, modes.sets[0] >= 0].real
+    cartesian = vectors / np.sqrt(modes.crystal.masses)[:, None]
+    unit: Floats = cartesian / np.linalg.norm(cartesian, axis=(1, 2), keepdims=True)
+    return unit
+
+
 def external_part(molecule: Supercell, hessian: Floats) -> tuple[float, float]:
     """Violation of translational and rotational invariance by second derivatives (3a, 3a).
 

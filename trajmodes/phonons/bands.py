@@ -33,7 +33,7 @@ from trajmodes.phonons.dynamical_matrix import (
     matrix_slopes,
 )
 from trajmodes.phonons.modes import branch_starts, frequencies_at, signed_root
-from trajmodes.phonons.qpoints import on_path
+from trajmodes.phonons.qpoints import PathHits, on_path
 
 # |ω²| below this, relative to the mean ω² of the stiffest site, is zero: a uniform shift.
 _ZERO = 1e-10
@@ -70,12 +70,16 @@ def spectral_map(path: BandPath, modes: Modes, spectra: PowerSpectra) -> Spectra
     shown = (modes.sets[hits.index] >= 0).any(axis=1)
     if not shown.any():
         return None
-    rows = hits.index[shown]
-    sets_km = modes.sets[rows]
+    return map_at(PathHits(hits.index[shown], hits.distance[shown]), modes, spectra)
+
+
+def map_at(hits: PathHits, modes: Modes, spectra: PowerSpectra) -> SpectralMap:
+    """Velocity spectra of each branch at some points of the path, and their sum."""
+    sets_km = modes.sets[hits.index]
     branches_kmw = np.where((sets_km >= 0)[..., None], spectra.power[sets_km], 0.0)
     return SpectralMap(
-        distance=hits.distance[shown],
-        qpoints=modes.qpoints[rows],
+        distance=hits.distance,
+        qpoints=modes.qpoints[hits.index],
         omega=spectra.omega,
         power=branches_kmw.sum(axis=1),
         branches=branches_kmw,

@@ -42,7 +42,7 @@ class _Reader:
 
     def read(self, start: int, stop: int) -> Complexes:
         """(t, field, k) amplitudes in the frames [start, stop)."""
-        block = self.source.read(start, stop)
+        block = self.source.motion(start, stop)
         return select_series(self.projector.project(block), self.chosen)
 
 

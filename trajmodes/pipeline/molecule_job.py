@@ -13,6 +13,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.config.job import Job, toml_text
 from trajmodes.data.results import Projection
 from trajmodes.molecules.hessian import hessian_of
+from trajmodes.molecules.normal_modes import cartesian_vectors
 from trajmodes.pipeline.job_folder import Log, StartBar, inputs_of, no_bars, text_writer
 from trajmodes.pipeline.molecule import (
     MoleculeResults,
@@ -88,7 +89,7 @@ def _writers(
         ),
         "vectors.npy": Writer(
             "Cartesian displacements (mode, atom, 3) of norm 1, in the order of modes.csv",
-            partial(_save, values=_cartesian(results)),
+            partial(_save, values=cartesian_vectors(results.modes)),
         ),
     }
     if series:
@@ -101,14 +102,6 @@ def _writers(
     writers["run.toml"] = Writer("all options of the run", text_writer(job_text))
     writers["run.log"] = Writer("stages and their durations", log.write)
     return writers
-
-
-def _cartesian(results: MoleculeResults) -> Floats:
-    vectors = results.modes.vectors[0, results.table.mode].real
-    cartesian = vectors / np.sqrt(results.molecule.masses)[:, None]
-    norms: Floats = np.linalg.norm(cartesian, axis=(1, 2), keepdims=True)
-    unit: Floats = cartesian / norms
-    return unit
 
 
 def _xyz(results: MoleculeResults) -> str:

@@ -12,10 +12,12 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
 from trajmodes.project.checks import require_correctable
+from trajmodes.project.projector import Projector
 from trajmodes.project.sampling import DifferencedMotion, StridedMotion
-from trajmodes.project.spectra.welch import default_stride
+from trajmodes.project.spectra.plan import SpectralPlan, default_stride, plan_spectra
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.streaming.schedule import cut_blocks
+from trajmodes.units import THZ
 
 
 class Runs(Protocol):
@@ -49,20 +51,27 @@ class Runs(Protocol):
 class Source(NamedTuple):
     """Motion with velocities, at the stride that its highest frequency allows."""
 
-    read: Callable[[int, int], MotionBlock]
-    segments: tuple[tuple[int, int], ...]
-    """Frame ranges without gaps."""
+    motion: StridedMotion
+    """Reads the frames that are used."""
     blocks: list[tuple[int, int]]
     """Frame ranges of the blocks that are streamed."""
-    n_frames: int
-    stride: int
-    """One frame in `stride` frames of the run is used."""
     interval_ps: float
     """Time between the frames that are used."""
     times_ps: Floats
     """(t,) time of each frame."""
     differenced_ps: float | None
     """Time between positions whose differences are the velocities; None: velocities given."""
+
+    def plan(self, job: Job, projector: Projector, highest: float) -> SpectralPlan:
+        """Segments of the spectra, see `plan_spectra`; `highest` in rad/ps."""
+        wanted_thz = job.projection.resolution_thz
+        return plan_spectra(
+            self.motion,
+            self.interval_ps,
+            n_series=projector.n_series,
+            highest=highest,
+            resolution=None if wanted_thz is None else wanted_thz * THZ,
+        )
 
 
 def source_of(run: Runs, highest: float, *, every_frame: bool = False) -> Source:
@@ -102,11 +111,8 @@ def source_of(run: Runs, highest: float, *, every_frame: bool = False) -> Source
     stride = 1 if every_frame else default_stride(interval_ps, highest)
     thinned = StridedMotion(read, segments, stride)
     return Source(
-        read=thinned,
-        segments=thinned.segments,
+        motion=thinned,
         blocks=thinned.blocks(cut_blocks(segments, run.trajectory.n_atoms)),
-        n_frames=thinned.n_frames,
-        stride=stride,
         interval_ps=stride * interval_ps,
         times_ps=times_ps[thinned.frames],
         differenced_ps=differenced_ps,
@@ -141,10 +147,10 @@ def timestep_fs(run: Runs) -> float | None:
 
 def stride_note(source: Source) -> Note | None:
     """Note that not all frames are used; None if they are."""
-    if source.stride == 1:
+    if source.motion.stride == 1:
         return None
     text = (
-        f"one frame in {source.stride} is projected: at intervals of "
+        f"one frame in {source.motion.stride} is projected: at intervals of "
         f"{1e3 * source.interval_ps:.3g} fs the Nyquist frequency is "
         f"{0.5 / source.interval_ps:.3g} THz, at least twice the highest frequency"
     )

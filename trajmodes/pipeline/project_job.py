@@ -4,8 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from trajmodes.config.job import Job
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
@@ -40,9 +38,6 @@ from trajmodes.pipeline.motion_source import interval_of
 from trajmodes.project.checks import check_lattice
 from trajmodes.readers.trajectory import Trajectory
 from trajmodes.symmetry.translations import half_space
-
-_SURELY = 5.0
-"""Standard errors beyond which the mean positions of a run differ from given sites."""
 
 
 class Given(NamedTuple):
@@ -191,10 +186,7 @@ def _about_given_sites(run: LoadedRun) -> LoadedRun:
     The match averages few frames, so its mean positions are less precise than the sites to
     which force constants were fitted. They are kept only if they differ significantly.
     """
-    moved, sem = run.match.relaxation, run.match.relaxation_sem
-    if np.abs(moved).max(initial=0.0) > _SURELY * sem:
-        return run
-    return run.moved(-moved)
+    return run if run.match.is_relaxed else run.moved(-run.match.relaxation)
 
 
 def _read(job: Job, path: str, log: Log) -> tuple[ForceConstants, Job]:

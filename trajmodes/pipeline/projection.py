@@ -14,7 +14,7 @@ from trajmodes.arrays import Floats
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Projection
 from trajmodes.data.spectra import BandSpectra, PowerSpectra
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
@@ -51,74 +51,13 @@ from trajmodes.project.selected_modes import (
     AmplitudeSeriesReduction,
     parse_modes,
 )
-from trajmodes.project.spectra.segments import resolution_of
-from trajmodes.project.spectra.welch import Spectra, WelchReduction, default_segment
-from trajmodes.project.spectra.zoom import BandPlan, ZoomReduction, default_bands
+from trajmodes.project.spectra.plan import SpectralPlan
+from trajmodes.project.spectra.welch import Spectra, WelchReduction
+from trajmodes.project.spectra.zoom import ZoomReduction
 from trajmodes.streaming.reduction import Reduction, Together, Transformed
 from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.stars import set_mean, set_omega
 from trajmodes.symmetry.translations import half_space
-from trajmodes.units import THZ
-
-FEWEST_FRAMES = 64
-"""Smallest number of frames in a segment: with fewer frames a line has only a few bins."""
-
-
-class SpectralPlan(NamedTuple):
-    """Segments of the spectra of a run."""
-
-    frames: int
-    """Frames of a segment of the spectra over all frequencies."""
-    bands: BandPlan | None
-    """Longer segments for zoom spectra around each line; None: no zoom spectra."""
-
-
-def plan_spectra(run: Runs, source: Source, highest: float, n_series: int) -> SpectralPlan:
-    """Segments for the wanted resolution; by default those that run and memory allow.
-
-    `highest` is the highest harmonic frequency in rad/ps, not positive if unknown, and
-    `n_series` the number of complex amplitudes.
-
-    Raises
-    ------
-    DataError
-        If the run is too short for spectra.
-    UsageError
-        If the run does not allow the wanted resolution.
-    """
-    used_ps, wanted_thz = source.interval_ps, run.job.projection.resolution_thz
-    longest = max(stop - start for start, stop in source.segments)
-    if wanted_thz is None:
-        frames = default_segment(longest, used_ps, n_series)
-        if frames < FEWEST_FRAMES:
-            raise _too_short(run, source, longest)
-        bands = default_bands(longest, used_ps, n_series, highest, frames)
-        return SpectralPlan(frames, bands)
-    frames = 2 * round(resolution_of(2, used_ps) / (wanted_thz * THZ))
-    if not FEWEST_FRAMES <= frames <= longest:
-        finest, coarsest = (resolution_of(n, used_ps) / THZ for n in (longest, FEWEST_FRAMES))
-        raise UsageError(
-            f"this run does not allow a resolution of {wanted_thz:g} THz",
-            why=f"its longest part without a gap is {longest * used_ps:.4g} ps",
-            fix=f"give --resolution-thz between {finest:.2g} and {coarsest:.2g}",
-        )
-    return SpectralPlan(frames, None)
-
-
-def _too_short(run: Runs, source: Source, longest: int) -> DataError:
-    whole = max(stop - start for start, stop in run.trajectory.segments)
-    counted = f"{longest} frames without a gap"
-    if source.stride > 1:
-        counted = (
-            f"of {whole} frames without a gap one in {source.stride} is used, as the highest "
-            f"frequency allows: {longest} frames"
-        )
-    return DataError(
-        f"the run is too short for spectra: {counted}; at least {2 * FEWEST_FRAMES} are needed "
-        f"({2 * FEWEST_FRAMES * source.interval_ps:.3g} ps)",
-        why="the run is short or has gaps, or --frames selects few frames",
-        fix="run longer, or select more frames",
-    )
 
 
 class Projected(NamedTuple):
@@ -166,17 +105,17 @@ def project_run(
         apart_ps = source.differenced_ps
         kept = None if apart_ps is None else attenuation(modes.omega, apart_ps)
         projector = Projector(half_space(run.supercell), modes, kept)
-        plan = plan_spectra(run, source, highest, projector.n_series)
+        plan = source.plan(run.job, projector, highest)
         parts = _parts(run, source, projector, plan)
         if run.job.projection.save_amplitudes:
             parts["amplitudes"] = _amplitude_reduction(run, source, projector, scratch)
         reduction = Transformed(projector.project, Together(parts))
         found = stream(
-            source.read,
+            source.motion,
             source.blocks,
             reduction,
             workers=run.job.running.workers,
-            progress=bars("projection on modes", source.n_frames),
+            progress=bars("projection on modes", source.motion.n_frames),
         )
     with log.stage("lines and lifetimes"):
         if kept is not None and apart_ps is not None:
@@ -201,7 +140,8 @@ def _parts(
     run: Runs, source: Source, projector: Projector, plan: SpectralPlan
 ) -> dict[str, Reduction[Amplitudes, Any, Any]]:
     """Reductions of the amplitudes that the job asks for."""
-    job, n, dt, segments = run.job, source.n_frames, source.interval_ps, source.segments
+    job, n, dt = run.job, source.motion.n_frames, source.interval_ps
+    segments = source.motion.segments
     parts: dict[str, Reduction[Amplitudes, Any, Any]] = {
         "energies": EnergyReduction(projector, n),
         "ensemble": KineticReduction(projector, n, dt),

@@ -3,18 +3,18 @@
 Force constants, if they are given, resolve it by branch.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from trajmodes.arrays import Floats
 from trajmodes.config.job import Job, toml_text
 from trajmodes.data.bands import BandPath, Bands, SpectralMap
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Provenance, SpectralEnergy
 from trajmodes.errors import UsageError
 from trajmodes.notes import Note
-from trajmodes.phonons.bands import dispersion
+from trajmodes.phonons.bands import dispersion, map_at
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import band_path, on_path
 from trajmodes.pipeline.check import require_all_frames, require_usable, warnings_of
@@ -30,9 +30,8 @@ from trajmodes.pipeline.job_folder import (
 from trajmodes.pipeline.load import LoadedRun, load
 from trajmodes.pipeline.motion_source import source_of
 from trajmodes.pipeline.project_job import FILES, Given, run_on_constants
-from trajmodes.pipeline.projection import plan_spectra
 from trajmodes.project.projector import Projector, cartesian_modes
-from trajmodes.project.sampling import spectrum_factor
+from trajmodes.project.spectra.plan import highest_from_bound
 from trajmodes.project.spectra.welch import Spectra, WelchReduction
 from trajmodes.report.summary import render, text_of
 from trajmodes.report.write import MAP_FILES, write_results
@@ -41,10 +40,6 @@ from trajmodes.results.folder import open_folder, require_replaceable
 from trajmodes.streaming.reduction import Transformed
 from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.translations import half_space
-
-_MARGIN = 1.5
-"""Assumed highest frequency over the lower bound that moments of the motion give; in crystals
-this ratio is between 1.2 and 2."""
 
 
 def sed_job(
@@ -125,37 +120,29 @@ def _map(
         )
     # Without force constants the highest frequency is estimated from the motion itself.
     bound = run.diagnosis.sample.omega_bound
-    highest = float(modes.omega.max()) if branches or bound is None else _MARGIN * bound
+    highest = (
+        float(modes.omega.max()) if branches or bound is None else highest_from_bound(bound)
+    )
     source = source_of(run, highest)
     points = tuple(np.unique(hits.index).tolist())
     with log.stage("projection"):
         projector = Projector(half_space(run.supercell), modes)
-        plan = plan_spectra(run, source, highest, projector.n_series)
+        frames = source.plan(run.job, projector, highest).frames
         welch = WelchReduction(
-            projector,
-            plan.frames,
-            source.interval_ps,
-            source.segments,
-            points,
+            projector, frames, source.interval_ps, source.motion.segments, points
         )
         found: Spectra = stream(
-            source.read,
+            source.motion,
             source.blocks,
             Transformed(projector.project, welch),
             workers=run.job.running.workers,
-            progress=bars("spectra along the path", source.n_frames),
+            progress=bars("spectra along the path", source.motion.n_frames),
         )
-    omega = found.modes.omega
-    factor: Floats = np.ones_like(omega)
     if source.differenced_ps is not None:
-        factor = spectrum_factor(omega, source.differenced_ps)
-    sets_km = modes.sets[hits.index]
-    power_kmw = np.where((sets_km >= 0)[..., None], found.modes.power[sets_km], 0.0) * factor
-    return SpectralMap(
-        distance=hits.distance,
-        qpoints=modes.qpoints[hits.index],
-        omega=omega,
-        power=power_kmw.sum(axis=1),
-        branches=power_kmw if branches else None,
-        sites=found.points[np.searchsorted(points, hits.index)] * factor,
+        found = found.of_velocities(source.differenced_ps)
+    mapped = map_at(hits, modes, found.modes)
+    return replace(
+        mapped,
+        branches=mapped.branches if branches else None,
+        sites=found.points[np.searchsorted(points, hits.index)],
     )

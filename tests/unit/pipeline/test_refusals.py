@@ -2,40 +2,12 @@
 
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 import trajmodes as tm
-from trajmodes.config.job import Job
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.pipeline.check import warnings_of
-from trajmodes.pipeline.projection import plan_spectra
-
-
-def source(n_frames: int, stride: int) -> SimpleNamespace:
-    return SimpleNamespace(
-        segments=((0, n_frames // stride),), stride=stride, interval_ps=0.005 * stride
-    )
-
-
-@pytest.mark.parametrize(
-    ("stride", "words"),
-    [
-        (
-            2,
-            r"of 10 frames without a gap one in 2 is used, .*: 5 frames; .*\(1\.28 ps",
-        ),
-        (1, r"for spectra: 10 frames without a gap; at least 128 are needed \(0\.64 ps\)"),
-    ],
-)
-def test_a_short_run_is_refused_with_its_frames_and_the_stride(stride, words):
-    run = SimpleNamespace(
-        trajectory=SimpleNamespace(segments=((0, 10),)),
-        job=Job(trajectory=("run",)),
-    )
-    with pytest.raises(DataError, match=words):
-        plan_spectra(run, source(10, stride), 2.0 * np.pi * 15.0, 100)
 
 
 def test_dump_lines_in_warnings_keep_their_line_breaks():

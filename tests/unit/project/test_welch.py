@@ -7,7 +7,9 @@ from scipy.signal import welch
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
 from trajmodes.project.projector import Amplitudes, Projector
-from trajmodes.project.spectra.welch import WelchReduction, default_segment, default_stride
+from trajmodes.project.sampling import StridedMotion
+from trajmodes.project.spectra.plan import default_segment, default_stride, plan_spectra
+from trajmodes.project.spectra.welch import WelchReduction
 from trajmodes.symmetry.stars import set_mean
 from trajmodes.symmetry.translations import HalfSpace
 from trajmodes.units import THZ
@@ -128,6 +130,22 @@ def test_default_stride_reaches_twice_the_highest_frequency() -> None:
     assert default_stride(0.02, 17.7 * THZ) == 1
     assert default_stride(1e-3, 10.0 * THZ) == 25
     assert default_stride(1e-3, -2.0) == 1
+
+
+@pytest.mark.parametrize(
+    ("stride", "words"),
+    [
+        (
+            2,
+            r"of 10 frames without a gap one in 2 is used, .*: 5 frames; .*\(1\.28 ps",
+        ),
+        (1, r"for spectra: 10 frames without a gap; at least 128 are needed \(0\.64 ps\)"),
+    ],
+)
+def test_a_short_run_is_refused_with_its_frames_and_the_stride(stride, words):
+    motion = StridedMotion(lambda *_: None, ((0, 10),), stride)
+    with pytest.raises(DataError, match=words):
+        plan_spectra(motion, 0.005 * stride, n_series=100, highest=15.0 * THZ)
 
 
 def test_default_segment() -> None:

@@ -13,7 +13,7 @@ theorem the sum of its power over all q is that of all atoms on the site: the de
 needs no second transform, and its sum equals that of the modes to rounding.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from typing import NamedTuple
@@ -26,6 +26,7 @@ from trajmodes.data.modes import Modes
 from trajmodes.data.spectra import MaximumEntropySpectra, PowerSpectra, VibrationalDensity
 from trajmodes.errors import DataError
 from trajmodes.project.projector import Amplitudes, Projector
+from trajmodes.project.sampling import spectrum_factor
 from trajmodes.project.spectra.burg import burg_power
 from trajmodes.project.spectra.segments import (
     Part,
@@ -147,50 +148,8 @@ def _one_sided(power: Floats) -> Floats:
     return folded
 
 
-_LONGEST_PS = 200.0
-_PENDING_BYTES = 16 << 20
-_FEWEST_FRAMES = 16
-_USEFUL_FRAMES = 128
-_HEADROOM = 2.0
-"""Nyquist frequency of the frames used, in units of the highest harmonic frequency. Anharmonic
-wings and overtones extend beyond the harmonic bands, and power above Nyquist is aliased."""
-
-
-def default_stride(interval_ps: float, highest: float) -> int:
-    """Choose the stride at which spectra reach twice the highest frequency.
-
-    Parameters
-    ----------
-    highest
-        Highest harmonic frequency in rad/ps; the stride is 1 if it is not positive.
-    """
-    if highest <= 0.0:
-        return 1
-    return max(1, int(np.pi / interval_ps / (_HEADROOM * highest)))
-
-
-def default_segment(n_frames: int, interval_ps: float, n_series: int) -> int:
-    """Choose a segment length in frames.
-
-    It is half of the run: three half-overlapping segments use 85 % of the information that
-    seven shorter ones would. It is limited by memory, because one segment of all amplitudes is
-    kept (16 MiB, or 128 frames if they need more); lines too narrow for it are measured in the
-    bands of `zoom`. It is rounded down to an even product of small primes for the FFT, and is
-    at least 16 frames.
-
-    Parameters
-    ----------
-    n_frames
-        Frames used of the longest uninterrupted range of the run.
-    interval_ps
-        Time between the frames used.
-    n_series
-        Number of complex amplitudes, `Projector.n_series`.
-    """
-    bytes_per_frame = np.dtype(complex).itemsize * n_series
-    held = max(_PENDING_BYTES // bytes_per_frame, _USEFUL_FRAMES)
-    wanted = max(min(n_frames // 2, held, int(_LONGEST_PS / interval_ps)), _FEWEST_FRAMES)
-    return 2 * int(scipy.fft.prev_fast_len(wanted // 2, real=False))
+SHORTEST = 16
+"""Smallest number of frames in a segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +175,15 @@ class Spectra(NamedTuple):
     """(k, s, 3, w), unit: eV ps/rad. Spectra of sites and directions at selected q points;
     their sum is that of the spectra of all branches there."""
     entropy: MaximumEntropySpectra | None
+
+    def of_velocities(self, differenced_ps: float) -> "Spectra":
+        """Correct spectra of modes and points, where velocities are differences of positions.
+
+        The amplitudes were not divided by their attenuation.
+        """
+        factor = spectrum_factor(self.modes.omega, differenced_ps)
+        modes = replace(self.modes, power=self.modes.power * factor)
+        return self._replace(modes=modes, points=self.points * factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,11 +221,11 @@ class WelchReduction:
                 f"{self.segment_frames} frames",
                 fix="ask for fewer poles, or for a finer resolution",
             )
-        if self.segment_frames % 2 or self.segment_frames < _FEWEST_FRAMES:
+        if self.segment_frames % 2 or self.segment_frames < SHORTEST:
             raise DataError(
                 f"a segment of {self.segment_frames} frames cannot be analysed",
                 why="segments overlap by half, and a line needs several bins",
-                fix=f"give an even number of frames, at least {_FEWEST_FRAMES}",
+                fix=f"give an even number of frames, at least {SHORTEST}",
             )
         if not any(self.segments.counts):
             longest = max((stop - start for start, stop in self.ranges), default=0)
