@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 
 _FORCE_NAMES = ("forces", "force", "REF_forces", "MACE_forces")
-# ASE's unit of time is Å √(u/eV); in ps that is √(u in eV ps²/Å²).
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,13 +48,10 @@ class MemoryFrames:
 
     def read(self, start: int, stop: int) -> FrameFields:
         """Frames [start, stop)."""
-        velocities, forces = (
-            None if array is None else array[start:stop]
-            for array in (self.velocities, self.forces)
-        )
-        return FrameFields(
-            self.cells[start:stop], self.positions[start:stop], velocities, forces
-        )
+        some = slice(start, stop)
+        velocities = None if self.velocities is None else self.velocities[some]
+        forces = None if self.forces is None else self.forces[some]
+        return FrameFields(self.cells[some], self.positions[some], velocities, forces)
 
     def place(self, frame: int, atom: int) -> str:  # noqa: ARG002 - part of the interface
         """Empty: frames in memory have no lines."""
@@ -162,7 +158,7 @@ def trajectory_of_atoms(
     ideal
         The structure that the frames are displaced from, if they are not a run of dynamics.
     interval_ps
-        Time between frames in ps, if they are frames of one run.
+        As in `trajectory_of_arrays`.
     isolated
         Whether this is a molecule or cluster, whose cells are ignored.
 
@@ -187,15 +183,15 @@ def trajectory_of_atoms(
             why="they were not calculated there, and trajmodes calculates none",
             fix="attach a SinglePointCalculator with forces to every frame, or leave it out",
         )
-    moving = all(image.has("momenta") for image in images)
+    velocities: Floats | None = None
+    if all(image.has("momenta") for image in images):
+        velocities = np.stack([image.get_velocities() for image in images]) / ASE_TIME
     return trajectory_of_arrays(
         np.stack([image.positions for image in images]),
         None if isolated else np.stack([image.cell.array for image in images]),
         first.get_chemical_symbols(),
         forces=None if missing else np.stack([array for array in forces if array is not None]),
-        velocities=np.stack([image.get_velocities() for image in images]) / ASE_TIME
-        if moving
-        else None,
+        velocities=velocities,
         masses_da=first.get_masses(),
         interval_ps=interval_ps,
         ideal=None if ideal is None else ideal.positions,
@@ -237,7 +233,6 @@ def _check_atoms(image: "Atoms", first: "Atoms", name: str) -> None:
 
 
 def _forces_of(image: "Atoms") -> Floats | None:
-    """Get the stored forces of a frame; None if there are none."""
     results = {} if image.calc is None else image.calc.results
     found = [results.get("forces"), *(image.arrays.get(name) for name in _FORCE_NAMES)]
     return next((np.asarray(array, float) for array in found if array is not None), None)
@@ -269,18 +264,9 @@ def displaced_frames(
     unit_style: str,
     notes: tuple[Note, ...] = (),
 ) -> Trajectory:
-    """Make a trajectory of displacements from an ideal structure and the resulting forces.
+    """Make a trajectory of displacements (t, a, 3) in Å and the resulting forces in eV/Å.
 
-    Parameters
-    ----------
-    displacements
-        (t, a, 3) in Å.
-    forces
-        (t, a, 3) in eV/Å.
-    path
-        Source file.
-    unit_style
-        Name of the units of the file.
+    They are those of a file in units of the name ``unit_style``.
 
     Raises
     ------
@@ -317,13 +303,7 @@ def displaced_frames(
 
 
 def join_snapshots(pieces: Sequence[Trajectory]) -> Trajectory:
-    """Join snapshots about one ideal structure from several files.
-
-    Raises
-    ------
-    DataError
-        If the structures differ.
-    """
+    """Join snapshots of several files; raises DataError if their ideal structures differ."""
     first, *others = pieces
     if not others:
         return first

@@ -90,14 +90,8 @@ class KeptFrames(NamedTuple):
 def kept_frames(names: Sequence[str], steps: Sequence[Ints | Floats]) -> KeptFrames:
     """Order the frames of several files by step, and drop those that a restart wrote again.
 
-    Files without step numbers are taken in the given order.
-
-    Parameters
-    ----------
-    names
-        Name of each file, for messages.
-    steps
-        (w,) steps of each file in the order of writing; nan without a number.
+    ``names`` are those of the files, for messages, and ``steps`` their steps (w,) in the order
+    of writing, nan without a number. Files without step numbers are taken in the given order.
 
     Raises
     ------
@@ -105,7 +99,7 @@ def kept_frames(names: Sequence[str], steps: Sequence[Ints | Floats]) -> KeptFra
         If steps go back without a restart.
     """
     sizes = [len(part) for part in steps]
-    firsts = np.concatenate([[0], np.cumsum(sizes)])
+    firsts = np.cumsum([0, *sizes])
     if not all(np.isfinite(part).all() for part in steps):
         return KeptFrames(np.arange(firsts[-1]), tuple(firsts[1:-1].tolist()), ())
     order = sorted(range(len(steps)), key=lambda k: (steps[k][0], steps[k][-1]))
@@ -176,18 +170,15 @@ def _restart_note(
     first, last, name = steps[later[0]], steps[again[-1]], names[file[later[0]]]
     common = f"step {first:.12g}" + (f" to step {last:.12g}" if last > first else "")
     files = [names[k] for k in dict.fromkeys([*file[again].tolist(), int(file[later[0]])])]
-    frames = "1 frame" if len(again) == 1 else f"{len(again)} frames"
-    if files == [name]:
-        what = f"{common} was written again in {name} (a restart): the later frames are used"
-    else:
-        listed = (
-            f"{', '.join(files[:-1])} and {files[-1]} {'both' if len(files) == 2 else 'all'}"
+    what = f"{common} was written again in {name} (a restart): the later frames are used"
+    if files != [name]:
+        number = "both" if len(files) == 2 else "all"
+        what = (
+            f"{', '.join(files[:-1])} and {files[-1]} {number} have {common} (a restart): the "
+            f"later frames, in {name}, are used"
         )
-        what = f"{listed} have {common} (a restart): the later frames, in {name}, are used"
-    text = (
-        f"{what}, and {frames} before {'is' if len(again) == 1 else 'are'} left out; spectra "
-        "start again there"
-    )
+    frames = "1 frame before is" if len(again) == 1 else f"{len(again)} frames before are"
+    text = f"{what}, and {frames} left out; spectra start again there"
     return Note("warning", text, fix="if these are different runs, analyse each separately")
 
 
@@ -204,10 +195,8 @@ def time_axis(
 
     Parameters
     ----------
-    steps
-        (t,) simulation steps; nan where the files have none.
-    times_ps
-        (t,) times in ps; nan where the files have none.
+    steps, times_ps
+        (t,) simulation steps and times in ps; nan where the files have none.
     timestep_fs
         Time step in fs, or None; the time between frames where the files have no step numbers.
     breaks
@@ -225,26 +214,25 @@ def time_axis(
     UsageError
         If the time step contradicts the times in the files.
     """
-    n_frames = len(steps)
     numbered, known = bool(np.isfinite(steps).all()), np.isfinite(times_ps)
     timed = bool(known.all())
-    marks = steps if numbered else np.arange(n_frames)
+    marks = steps if numbered else np.arange(len(steps))
     computed: Floats | None = None
-    if timestep_fs is not None:
-        computed = np.asarray(marks * (timestep_fs * FEMTOSECOND), dtype=float)
     notes = []
     if timed:
         _require_increasing(times_ps, place)
-    if numbered and computed is not None and timestep_fs is not None:
-        _require_time_step(times_ps[known], computed[known], timestep_fs)
     if known.any() and not timed:
         notes.append(_missing_time_note(steps, times_ps, timestep_fs, place))
-    if not timed and computed is not None and not numbered:
-        text = (
-            "the files have no step numbers: the given time step is used as the time between "
-            "frames"
-        )
-        notes.append(Note("warning", text))
+    if timestep_fs is not None:
+        computed = np.asarray(marks * (timestep_fs * FEMTOSECOND), dtype=float)
+        if numbered:
+            _require_time_step(times_ps[known], computed[known], timestep_fs)
+        elif not timed:
+            text = (
+                "the files have no step numbers: the given time step is used as the time "
+                "between frames"
+            )
+            notes.append(Note("warning", text))
     times = times_ps if timed else computed
     by_times = timed and (exact_times or not numbered)
     precision = _ROUNDED if by_times and not exact_times else _EXACT
@@ -285,17 +273,14 @@ def _require_time_step(times: Floats, computed: Floats, timestep_fs: float) -> N
 
 
 def _missing_time_note(
-    steps: Ints | Floats,
-    times: Floats,
-    timestep_fs: float | None,
-    place: Callable[[int], str],
+    steps: Ints | Floats, times: Floats, timestep_fs: float | None, place: Callable[[int], str]
 ) -> Note:
     """Note that only some frames have a time, and the time step that these imply."""
-    known = np.flatnonzero(np.isfinite(times))
-    (s0, s1), (t0, t1) = steps[known[[0, -1]]], times[known[[0, -1]]]
-    by_others = (
-        f" (the others imply {(t1 - t0) / (s1 - s0) / FEMTOSECOND:.6g})" if s1 > s0 else ""
-    )
+    ends = np.flatnonzero(np.isfinite(times))[[0, -1]]
+    (s0, s1), (t0, t1) = steps[ends], times[ends]
+    by_others = ""
+    if s1 > s0:
+        by_others = f" (the others imply {(t1 - t0) / (s1 - s0) / FEMTOSECOND:.6g})"
     text = f"some frames have no time; the first is {place(int(np.isnan(times).argmax()))}"
     if timestep_fs is None:
         return Note("warning", text, fix=f"give --timestep-fs{by_others}")
@@ -310,14 +295,13 @@ def _gap_note(marks: Ints | Floats, gaps: Sequence[int], n_segments: int) -> Not
         for k in gaps[:_LISTED_GAPS]
     ]
     more = f", and {len(gaps) - _LISTED_GAPS} more" if len(gaps) > _LISTED_GAPS else ""
-    text = (
+    return Note(
+        "warning",
         f"the time between frames is not uniform: {n_segments} segments "
-        f"({', '.join(places)}{more})"
+        f"({', '.join(places)}{more})",
+        fix="write one run at one interval (LAMMPS: dump_modify ID append yes for its "
+        "continuation)",
     )
-    fix = (
-        "write one run at one interval (LAMMPS: dump_modify ID append yes for its continuation)"
-    )
-    return Note("warning", text, fix=fix)
 
 
 def _uniform_segments(

@@ -16,8 +16,6 @@ from trajmodes.readers.time_axis import TimeAxis
 
 _SYMBOL = re.compile(r"[A-Z][a-z]?")
 _LISTED_IDS = 10
-
-
 _COARSE = 1e-4
 """Rounding in Å that deserves a note: atoms of a crystal move by a few hundredths of Å."""
 _LITERAL = re.compile(r"[+-]?0*(\d*)(?:\.(\d*))?(?:[eEdD]([+-]?\d{1,3}))?")
@@ -48,13 +46,7 @@ def is_symbol(text: str) -> bool:
 
 
 def order_by_id(ids: Ints, where: str) -> Ints:
-    """Permutation that sorts the rows of a frame by their ids (a,).
-
-    Raises
-    ------
-    DataError
-        If an id appears twice.
-    """
+    """Permutation that sorts rows by their ids (a,); raises DataError if one appears twice."""
     order = np.argsort(ids, kind="stable").astype(np.int64)
     repeated = np.unique(ids[order][1:][np.diff(ids[order]) == 0])
     if len(repeated):
@@ -85,13 +77,7 @@ class FrameReader(Protocol):
     """
 
     def read(self, start: int, stop: int) -> FrameFields:
-        """Read frames [start, stop), a range within the trajectory.
-
-        Raises
-        ------
-        DataError
-            If a frame is invalid, or the file has changed.
-        """
+        """Read frames [start, stop); DataError if one is invalid, or the file has changed."""
         ...
 
     def place(self, frame: int, atom: int) -> str:
@@ -257,14 +243,9 @@ class _FramesFrom:
 
 
 def select_frames(trajectory: Trajectory, start: int, stop: int | None) -> Trajectory:
-    """Select the frames [start, stop) of a trajectory.
+    """Select the frames [start, stop); raises UsageError if there are none.
 
     ``stop`` may lie beyond the last frame; None selects up to it.
-
-    Raises
-    ------
-    UsageError
-        If there is no such frame.
     """
     n_frames = trajectory.n_frames
     end = n_frames if stop is None else min(stop, n_frames)
@@ -316,16 +297,9 @@ def rounding_of(literals: Iterable[str]) -> Rounding:
 
 
 def rounding_notes(rounding: float, digits: int, fix: str) -> tuple[Note, ...]:
-    """Note that coordinates are rounded by more than is harmless.
+    """Note that coordinates, with this rounding error in Å, are rounded more than is harmless.
 
-    Parameters
-    ----------
-    rounding
-        Largest rounding error of a coordinate, unit: Å.
-    digits
-        Largest number of significant digits of a coordinate.
-    fix
-        How to write more digits.
+    ``fix`` is how to write more digits.
     """
     if rounding <= _COARSE:
         return ()

@@ -31,7 +31,6 @@ _BOHR = codata.value("Bohr radius") * _METRE
 _HARTREE = codata.value("Hartree energy") * _JOULE
 _FEMTO = codata.femto * _SECOND
 
-
 LennardJonesUnits = tuple[float, float, float]
 """ε in eV, σ in Å and the mass in Da of a run with ``units lj``."""
 
@@ -86,18 +85,14 @@ def unit_factors(
     UsageError
         If there is no such style, or ε, σ and m of the style ``lj`` are not given.
     """
-    if style == "lj":
-        return _lennard_jones(lj)
-    if style not in _FACTORS:
+    if style in _FACTORS:
+        return _FACTORS[style]
+    if style != "lj":
         raise UsageError(
             f"'{style}' is not a unit style of LAMMPS",
             where=where,
             fix=f"use one of {', '.join([*_FACTORS, 'lj'])}",
         )
-    return _FACTORS[style]
-
-
-def _lennard_jones(lj: LennardJonesUnits | None) -> UnitFactors:
     if lj is None:
         raise UsageError(
             "units lj are multiples of ε, σ and m, which a dump file does not contain",
@@ -137,7 +132,7 @@ def choose_units(
     *,
     where: str = "",
 ) -> tuple[str, UnitFactors]:
-    """Name and factors of the units of a file.
+    """Name and factors of the units of an extended XYZ file.
 
     Parameters
     ----------
@@ -149,8 +144,6 @@ def choose_units(
         Result of `recognise_program`.
     velocity_name
         Name of the column of velocities; empty if there is none.
-    lj
-        ε, σ and m of units lj.
 
     Raises
     ------

@@ -6,7 +6,7 @@ result is two tables of numbers, one row for each complete frame, which can be c
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,8 +45,6 @@ _HEADER = re.compile(
 # A match later than this cannot be one that lacks its first items.
 _LONGEST_ITEMS = 1024
 _MOST_BYTES_PER_NUMBER = 256
-
-
 _FIXED_ATOMS = (
     "dump all atoms in every frame: no dynamic group, no 'dump_modify ID thresh', no lost atoms"
 )
@@ -55,8 +53,7 @@ _SIDE = re.compile(r"[pfsm]{2}")
 _KINDS = {"f": "fixed", "s": "shrink-wrapped", "m": "shrink-wrapped"}
 
 
-@dataclass(frozen=True, slots=True)
-class DumpIndex:
+class DumpIndex(NamedTuple):
     """Complete frames of one file, in its order."""
 
     entries: Ints
@@ -182,15 +179,12 @@ class _Scan:
 
     def _raise(self, status: int, at: int, entry: Ints) -> None:
         """Raise the error of a header, with its position."""
-        found = sum(map(len, self.entries))
-        place = self.position + at
-        line = self.source.line_at(place)
-        where = f"{self.source.stamp.path}, frame {found}, line {line}"
+        found, place = sum(map(len, self.entries)), self.position + at
         if status == NO_ITEM and found:
             last = next(table[-1] for table in reversed(self.entries) if len(table))
             raise _wrong_row_count(self.source, last, found - 1)
+        line, left = self.source.line_at(place), self.source.size - place
         first, atoms = int(self._state[1]), int(entry[Entry.ATOMS])
-        left = self.source.size - place
         what = {
             NO_ITEM: "a LAMMPS dump starts with a line 'ITEM: …', but this file does not",
             BAD_NUMBER: "a header value is not a valid number",
@@ -201,8 +195,8 @@ class _Scan:
             COUNT_CHANGED: f"the number of atoms changes from {first} to {atoms}",
             COUNT_ABSURD: f"a header announces {atoms} atoms, but {left} bytes follow",
         }[status]
-        hint = _FIXED_ATOMS if status == COUNT_CHANGED else ""
-        raise DataError(what, where=where, fix=hint)
+        where = f"{self.source.stamp.path}, frame {found}, line {line}"
+        raise DataError(what, where=where, fix=_FIXED_ATOMS if status == COUNT_CHANGED else "")
 
 
 def _wrong_row_count(source: TextSource, entry: Ints, frame: int) -> DataError:
@@ -234,12 +228,10 @@ def _wrong_row_count(source: TextSource, entry: Ints, frame: int) -> DataError:
 def _check_row_lengths(source: TextSource, index: DumpIndex) -> None:
     """Refuse rows of absurd length before any of them is loaded."""
     entries = index.entries
-    rows = (entries[:, Entry.STOP] - entries[:, Entry.BODY]) / np.maximum(
-        entries[:, Entry.ATOMS], 1
-    )
-    long = np.flatnonzero(
-        rows > _MOST_BYTES_PER_NUMBER * (4 + entries[:, Entry.COLUMNS_SIZE] // 2)
-    )
+    sizes = entries[:, Entry.STOP] - entries[:, Entry.BODY]
+    rows = sizes / np.maximum(entries[:, Entry.ATOMS], 1)
+    most = _MOST_BYTES_PER_NUMBER * (4 + entries[:, Entry.COLUMNS_SIZE] // 2)
+    long = np.flatnonzero(rows > most)
     if len(long):
         raise DataError(
             f"rows are {rows[long[0]]:.0f} bytes long on average",
@@ -255,12 +247,8 @@ def _round_uncertain(source: TextSource, index: DumpIndex) -> None:
         lines = source.text(start, body - start).split("\n")
         for number, line in enumerate(lines):
             if line.startswith("ITEM: BOX BOUNDS"):
-                rows = [
-                    float(token)
-                    for row in lines[number + 1 : number + 4]
-                    for token in row.split()
-                ]
-                index.reals[t, 1 : 1 + len(rows)] = rows
+                tokens = " ".join(lines[number + 1 : number + 4]).split()
+                index.reals[t, 1 : 1 + len(tokens)] = [float(token) for token in tokens]
             elif line.split() == ["ITEM:", "TIME"]:
                 index.reals[t, 0] = float(lines[number + 1])
 
@@ -269,14 +257,8 @@ def box_vectors(kinds: Ints, rows: Floats) -> tuple[Floats, Floats]:
     """Box vectors as rows (t, 3, 3) and corners (t, 3) of all frames.
 
     LAMMPS writes the bounding box of a restricted triclinic cell; its manual gives the inverse
-    relations on the page "Triclinic simulation boxes".
-
-    Parameters
-    ----------
-    kinds
-        (t,) numbers in a row of the box, `Entry.BOX`.
-    rows
-        (t, 12) the rows of the box, one after the other.
+    relations on the page "Triclinic simulation boxes". ``kinds`` are the `Entry.BOX` (t,), and
+    ``rows`` (t, 12) the rows of the box, one after the other.
     """
     cells, origins = np.zeros((len(kinds), 3, 3)), np.zeros((len(kinds), 3))
     general = kinds == 4
@@ -324,8 +306,6 @@ def boundary_notes(header: str) -> list[Note]:
         dict.fromkeys(_KINDS[k] for s in open_sides.values() for k in s if k != "p")
     )
     flags = ", ".join(f"{name} ({side})" for name, side in open_sides.items())
-    text = (
-        f"the box is not periodic but {kinds} along {flags}; all directions are taken as "
-        "periodic"
-    )
+    text = f"the box is not periodic but {kinds} along {flags}"
+    text += "; all directions are taken as periodic"
     return [Note("warning", text, fix="boundary p p p", subject="box")]

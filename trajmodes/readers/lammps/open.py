@@ -10,10 +10,8 @@ Lengths alone do not decide, because metal and real both measure them in Å.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from trajmodes.arrays import Ints
 from trajmodes.config.groups import ReadOptions
@@ -34,7 +32,7 @@ from trajmodes.readers.lammps.index import (
     flat_box,
     index_dump,
 )
-from trajmodes.readers.text.index_cache import cached_index
+from trajmodes.readers.text.index_cache import Index, cached_index
 from trajmodes.readers.text.parse import FrameRows
 from trajmodes.readers.text.source import TextSource, incomplete_end, open_source
 from trajmodes.readers.time_axis import kept_frames, time_axis
@@ -48,8 +46,6 @@ _OF_DUMP_ATOM = {
     for images in ((), _IMAGES)
 }
 """Columns that `dump atom` writes; LAMMPS refuses `format float` for these."""
-
-
 _SAME_LENGTH = 1.25
 _SAME_MOTION = 3.0
 
@@ -71,8 +67,8 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     file = np.repeat(np.arange(len(opened)), [len(index.entries) for _, index in opened])
     entries = _with_units(file, np.concatenate([index.entries for _, index in opened]))
     reals = np.concatenate([index.reals for _, index in opened])
-    _check_same_atoms(sources, file, entries)
     names = [str(source.stamp.path) for source in sources]
+    _check_same_atoms(names, file, entries[:, Entry.ATOMS])
     kept = kept_frames(names, [index.entries[:, Entry.STEP] for _, index in opened])
     file, entries, reals = file[kept.frames], entries[kept.frames], reals[kept.frames]
 
@@ -96,8 +92,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     n_atoms = int(entries[0, Entry.ATOMS])
     atoms, atom_notes = describe_atoms(rows, n_atoms, layout, factors.mass)
     cells, origins = box_vectors(entries[:, Entry.BOX], reals[:, 1:] * factors.length)
-    flat = flat_box(cells)
-    if flat is not None:
+    if (flat := flat_box(cells)) is not None:
         raise DataError("the box has no volume", where=rows.name_of(flat))
     time, time_notes = time_axis(
         rows.steps,
@@ -111,10 +106,8 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     longest = np.linalg.norm(cells[0], axis=1).max() if layout.coordinates.scaled else 0.0
     rounding = half_unit * float(longest or factors.length)
     notes += [*kept.notes, *time_notes, *atom_notes, *headers.notes]
-    notes += [
-        *rounding_notes(rounding, digits, _format_command(headers.columns[0])),
-        *_missing_field_notes(layout, headers.columns),
-    ]
+    notes += rounding_notes(rounding, digits, _format_command(headers.columns[0]))
+    notes += _missing_field_notes(layout, headers.columns)
     dump = Trajectory(
         paths=tuple(source.stamp.path for source in sources),
         n_atoms=n_atoms,
@@ -144,7 +137,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     )
     if headers.unnamed is None:
         return dump
-    return replace(dump, notes=(*dump.notes, check_unnamed_units(headers.unnamed, dump)))
+    return replace(dump, notes=(*dump.notes, _check_unnamed_units(headers.unnamed, dump)))
 
 
 def _indexed(
@@ -153,32 +146,30 @@ def _indexed(
     """Open one file and find its frames; note an incomplete last frame."""
     source = open_source(path, allow_partial=options.allow_partial)
 
-    def build() -> dict[str, npt.NDArray[Any]]:
-        found = index_dump(source)
-        return {"entries": found.entries, "reals": found.reals, "incomplete": found.incomplete}
+    def build() -> Index:
+        return index_dump(source)._asdict()
 
     # The readable part of a damaged file depends on options, so its index is not cached.
     arrays = build() if source.damage else cached_index(source.stamp, "lammps-dump", build)
-    index = DumpIndex(arrays["entries"], arrays["reals"], arrays["incomplete"])
+    index = DumpIndex(**arrays)
     byte, step = index.incomplete.tolist()
     name = f"step {step}" if step >= 0 else "its header"
     notes += incomplete_end(source, byte, name, len(index.entries), strict=options.strict)
     return source, index
 
 
-def _check_same_atoms(sources: tuple[TextSource, ...], file: Ints, entries: Ints) -> None:
-    atoms = entries[:, Entry.ATOMS]
+def _check_same_atoms(names: Sequence[str], file: Ints, atoms: Ints) -> None:
     other = np.flatnonzero(atoms != atoms[0])
     if len(other):
         raise DataError(
             f"the number of atoms changes from {atoms[0]} to {atoms[other[0]]}",
-            where=str(sources[file[other[0]]].stamp.path),
+            where=names[file[other[0]]],
             why="the files belong to different runs",
         )
 
 
 @dataclass(frozen=True, slots=True)
-class UnnamedUnits:
+class _UnnamedUnits:
     """Frames without the name of their units, and frames of the same run with it."""
 
     frames: Ints
@@ -200,7 +191,7 @@ class _Headers:
     order: Ints
     """(t,) index of the column list of each frame."""
     style: str
-    unnamed: UnnamedUnits | None
+    unnamed: _UnnamedUnits | None
     """Frames without the name of their units, if others have it and the user gives none."""
     notes: tuple[Note, ...]
 
@@ -211,28 +202,24 @@ def _headers(
     """Read the texts of the different kinds of headers."""
     keys = np.stack([file, entries[:, Entry.LAYOUT]], axis=1)
     _, firsts, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    columns: list[tuple[str, ...]] = []
-    which, styles = [], set()
+    columns, styles = [], set()
     notes: dict[Note, None] = {}
     for t in firsts:
         entry = entries[t].tolist()
         source = sources[file[t]]
         names = source.text(entry[Entry.COLUMNS_AT], entry[Entry.COLUMNS_SIZE]).split()
+        columns.append(tuple(names))
         style = source.text(entry[Entry.UNITS_AT], entry[Entry.UNITS_SIZE]).strip()
         styles |= {style} - {""}
         start = entry[Entry.START]
         notes |= dict.fromkeys(boundary_notes(source.text(start, entry[Entry.BODY] - start)))
-        if tuple(names) not in columns:
-            columns.append(tuple(names))
-        which.append(columns.index(tuple(names)))
-    header = np.array(which)[inverse.reshape(-1)]
-    # The list of the first frame comes first.
-    first = int(header[0])
-    order = [first, *(k for k in range(len(columns)) if k != first)]
-    header = np.argsort(order)[header]
+    kinds = inverse.reshape(-1)
+    # Each list once, that of the first frame first.
+    different = tuple(dict.fromkeys([columns[kinds[0]], *columns]))
+    order = np.array([different.index(names) for names in columns])[kinds]
     unnamed = None if options.units else _unnamed(sources, file, entries)
     style = _unit_style(styles, options.units, str(sources[0].stamp.path))
-    return _Headers(tuple(columns[k] for k in order), header, style, unnamed, (*notes,))
+    return _Headers(different, order, style, unnamed, (*notes,))
 
 
 def _with_units(file: Ints, entries: Ints) -> Ints:
@@ -247,14 +234,16 @@ def _with_units(file: Ints, entries: Ints) -> Ints:
     return entries
 
 
-def _unnamed(sources: tuple[TextSource, ...], file: Ints, entries: Ints) -> UnnamedUnits | None:
+def _unnamed(
+    sources: tuple[TextSource, ...], file: Ints, entries: Ints
+) -> _UnnamedUnits | None:
     """Frames without the name of their units, where others have it."""
     named = entries[:, Entry.UNITS_SIZE] > 0
     if named.all() or not named.any():
         return None
     frames, others = np.flatnonzero(~named), np.flatnonzero(named)
     without, with_name = (str(sources[file[k[0]]].stamp.path) for k in (frames, others))
-    return UnnamedUnits(frames, others, without, with_name)
+    return _UnnamedUnits(frames, others, without, with_name)
 
 
 def _unit_style(styles: set[str], given: str | None, where: str) -> str:
@@ -284,17 +273,13 @@ def _format_command(columns: tuple[str, ...]) -> str:
     return f'dump_modify ID format line "{forms}"'
 
 
-def _missing_field_notes(
-    layout: Layout,
-    columns: tuple[tuple[str, ...], ...],
-) -> list[Note]:
+def _missing_field_notes(layout: Layout, columns: tuple[tuple[str, ...], ...]) -> list[Note]:
     """Note fields that the dump lacks, or contains in an inconvenient form."""
     notes: list[Note] = []
     if not layout.coordinates.unwrapped:
+        text = "coordinates are wrapped into the box"
         fix = "dump ID all custom N FILE id type xu yu zu"
-        notes.append(
-            Note("warning", "coordinates are wrapped into the box", fix=fix, subject="box")
-        )
+        notes.append(Note("warning", text, fix=fix, subject="box"))
     for name, there, fields in (
         ("velocities", layout.velocities, "vx vy vz"),
         ("forces", layout.forces, "fx fy fz"),
@@ -311,15 +296,11 @@ def _missing_field_notes(
     return notes
 
 
-def check_unnamed_units(unnamed: UnnamedUnits, dump: Trajectory) -> Note:
+def _check_unnamed_units(unnamed: _UnnamedUnits, dump: Trajectory) -> Note:
     """Note that frames without the name of their units have the units of the others.
 
-    ``dump`` is read as if all frames were in the units that some of them name.
-
-    Raises
-    ------
-    UsageError
-        If the numbers do not show it.
+    ``dump`` is read as if all frames were in the units that some of them name. UsageError is
+    raised if the numbers do not show it.
     """
     one, other = (_rms_sizes(dump, frames) for frames in (unnamed.others, unnamed.frames))
     ratios = {name: other[name] / one[name] for name in one if one[name] and other[name]}
@@ -342,12 +323,11 @@ def check_unnamed_units(unnamed: UnnamedUnits, dump: Trajectory) -> Note:
             fix=f"--units {dump.unit_style} if all files are of one run; else analyse each run "
             "separately; for later runs: dump_modify ID units yes",
         )
-    compared = ", ".join(ratios)
-    text = (
+    return Note(
+        "warning",
         f"{unnamed.file} does not name its units: {dump.unit_style} is used, as in "
-        f"{unnamed.other_file}, because its {compared} are of the same size as there"
+        f"{unnamed.other_file}, because its {', '.join(ratios)} are of the same size as there",
     )
-    return Note("warning", text)
 
 
 def _rms_sizes(dump: Trajectory, frames: Ints) -> dict[str, float]:

@@ -43,7 +43,7 @@ class FileStamp:
 
 
 def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
-    """Stamp of a readable file.
+    """Stamp of a file.
 
     Raises
     ------
@@ -68,13 +68,7 @@ def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
 
 
 def check_unchanged(stamp: FileStamp) -> None:
-    """Raise if a file has changed since it was opened.
-
-    Raises
-    ------
-    DataError
-        If its size, modification time or inode have changed, or it no longer exists.
-    """
+    """Raise DataError if a file has another size, time or inode than before, or is gone."""
     try:
         status = stamp.path.stat()
         now = (status.st_size, status.st_mtime_ns, status.st_ino)
@@ -91,12 +85,8 @@ def check_unchanged(stamp: FileStamp) -> None:
 def cached_index(stamp: FileStamp, kind: str, build: Callable[[], Index]) -> Index:
     """Index of a file from the cache; it is built and stored if it is not there.
 
-    Parameters
-    ----------
-    kind
-        Name of the indexed content and method; each kind has an index of its own.
-    build
-        Function that builds the index: named arrays of numbers or fixed-width text.
+    Each ``kind`` of content and method has an index of its own: named arrays of numbers or
+    fixed-width text.
     """
     identity = _identity(stamp, kind)
     place = _cache_place(stamp, kind)

@@ -94,11 +94,8 @@ def _skip_blanks(address: int, at: int) -> int:
 @inner_kernel(error_model="numpy")
 def _keep_token(work: Work, n_tokens: int, column: int, start: int, stop: int) -> int:
     """Store a token of this row that Python has to round."""
-    work.tokens[n_tokens, 0], work.tokens[n_tokens, 1], work.tokens[n_tokens, 2] = (
-        column,
-        start,
-        stop,
-    )
+    token = work.tokens[n_tokens]
+    token[0], token[1], token[2] = column, start, stop
     return n_tokens + 1
 
 

@@ -16,7 +16,7 @@ import warnings
 import weakref
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -48,10 +48,8 @@ class _Decompressor(Protocol):
 
     @property
     def eof(self) -> bool: ...
-
     @property
     def unused_data(self) -> bytes: ...
-
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
@@ -101,13 +99,7 @@ class TextSource:
             check_unchanged(self.stamp)
 
     def fill(self, descriptor: int, buffer: npt.NDArray[np.uint8], offset: int) -> None:
-        """Fill a buffer with the text from an offset on.
-
-        Raises
-        ------
-        DataError
-            If the file ends before the buffer is full.
-        """
+        """Fill a buffer with the text from an offset on; DataError if the file ends earlier."""
         view = memoryview(buffer.data)
         while view:
             count = os.preadv(descriptor, [view], offset)
@@ -171,29 +163,21 @@ def incomplete_end(
 ) -> tuple[Note, ...]:
     """Note, and warn, that a file ends within its last frame; empty if it does not.
 
-    Parameters
-    ----------
-    byte
-        Where the incomplete frame begins; negative if there is none.
-    name
-        The incomplete frame, for messages.
-    n_frames
-        Number of complete frames.
-    strict
-        Whether an incomplete frame is an error.
+    The incomplete frame begins at ``byte``, which is negative if there is none, and ``name``
+    describes it. ``n_frames`` is the number of complete frames.
 
     Raises
     ------
     DataError
-        If an incomplete frame is an error, or there is no complete frame.
+        If there is an incomplete frame and ``strict`` is set, or if there is no complete frame.
     """
+    path = source.stamp.path
     what = f"the last frame ({name}, from byte {byte}) is not complete" if byte >= 0 else ""
     what = "; ".join(filter(None, [source.damage, what]))
-    path = source.stamp.path
-    if not what and not n_frames:
-        raise DataError(f"{path} contains no frame")
-    if not what:
+    if not what and n_frames:
         return ()
+    if not what:
+        raise DataError(f"{path} contains no frame")
     if strict or not n_frames:
         raise DataError(
             what if n_frames else f"{what}, and there is no other frame",
@@ -223,35 +207,24 @@ def read_head(path: str | os.PathLike[str], size: int = 4096) -> bytes:
 
 
 def require_text(path: Path, head: bytes) -> None:
-    """Refuse files whose first bytes show no text, wide characters or old line ends.
+    """Raise DataError if the first bytes show no text, wide characters or old line ends.
 
     ``head`` is the decompressed head of the file.
-
-    Raises
-    ------
-    DataError
-        If they do.
     """
+    what = why = fix = ""
     if not head.strip(_BLANK):
-        raise DataError(
-            "the file contains no text" if not head else "the file contains only blanks",
-            where=str(path),
-            why="the run has written nothing yet, or the file is truncated at its beginning",
-        )
-    if head.startswith(_WIDE):
-        raise DataError(
-            "the file is text in UTF-16",
-            where=str(path),
-            why="it was rewritten by a program such as PowerShell or Excel",
-            fix="iconv -f UTF-16 -t UTF-8 FILE > FILE.utf8",
-        )
-    if b"\r" in head and b"\n" not in head and b"\0" not in head:
-        raise DataError(
-            "lines end with a carriage return alone",
-            where=str(path),
-            why="the file has the line ends of old Macintosh systems",
-            fix="tr '\\r' '\\n' < FILE > FILE.unix",
-        )
+        what = "the file contains only blanks" if head else "the file contains no text"
+        why = "the run has written nothing yet, or the file is truncated at its beginning"
+    elif head.startswith(_WIDE):
+        what = "the file is text in UTF-16"
+        why = "it was rewritten by a program such as PowerShell or Excel"
+        fix = "iconv -f UTF-16 -t UTF-8 FILE > FILE.utf8"
+    elif b"\r" in head and b"\n" not in head and b"\0" not in head:
+        what = "lines end with a carriage return alone"
+        why = "the file has the line ends of old Macintosh systems"
+        fix = "tr '\\r' '\\n' < FILE > FILE.unix"
+    if what:
+        raise DataError(what, where=str(path), why=why, fix=fix)
 
 
 def _method_of(path: Path) -> str | None:
@@ -285,13 +258,8 @@ def _decompressed_source(stamp: FileStamp, method: str, *, allow_partial: bool) 
 def _decompress(stamp: FileStamp, method: str, spool: IO[bytes]) -> tuple[int, str]:
     """Write all members of a file to the spool; return the bytes of text and the damage."""
     with stamp.path.open("rb") as file:
-        data = file.read(_PIECE)
-        decompressor, n_read, n_text, member = (
-            _decompressor(method, stamp.path),
-            len(data),
-            0,
-            0,
-        )
+        decompressor, data = _decompressor(method, stamp.path), file.read(_PIECE)
+        n_read, n_text, member = len(data), 0, 0
         while data:
             if decompressor.eof:
                 decompressor, member = _decompressor(method, stamp.path), n_text
@@ -324,18 +292,11 @@ def _decompressor(method: str, path: Path) -> _Decompressor:
         return bz2.BZ2Decompressor()
     if method == "xz":
         return lzma.LZMADecompressor()
-    decompressor: _Decompressor = _zstd(path)
-    return decompressor
-
-
-def _zstd(path: Path) -> Any:
-    """Decompressor of the standard library (Python 3.14), or of the package zstandard."""
-    for module, name in (("compression.zstd", "ZstdDecompressor"), ("zstandard", "")):
-        try:
-            found = import_module(module)
-        except ImportError:
-            continue
-        return getattr(found, name)() if name else found.ZstdDecompressor().decompressobj()
+    for module in _zstd_modules():
+        found: Any = module.ZstdDecompressor()
+        # That of the package zstandard makes decompressors.
+        made: _Decompressor = found.decompressobj() if module.__name__ == "zstandard" else found
+        return made
     raise UsageError(
         f"{path} is compressed with zstd, which this Python cannot read",
         fix=f"pip install zstandard, use Python 3.14, or decompress it: zstd -d {path.name}",
@@ -343,11 +304,13 @@ def _zstd(path: Path) -> Any:
 
 
 def _decompression_errors() -> tuple[type[Exception], ...]:
-    """Errors that damaged data raise; those of zstd if it is loaded."""
-    faults: list[type[Exception]] = [zlib.error, lzma.LZMAError, EOFError, ValueError, OSError]
-    for module in ("compression.zstd", "zstandard"):
-        try:
-            faults.append(import_module(module).ZstdError)
-        except ImportError:
-            continue
-    return tuple(faults)
+    """Errors that damaged data raise."""
+    of_zstd = (module.ZstdError for module in _zstd_modules())
+    return (zlib.error, lzma.LZMAError, EOFError, ValueError, OSError, *of_zstd)
+
+
+def _zstd_modules() -> Iterator[Any]:
+    """Import the module of the standard library (Python 3.14), and the package zstandard."""
+    for name in ("compression.zstd", "zstandard"):
+        with suppress(ImportError):
+            yield import_module(name)

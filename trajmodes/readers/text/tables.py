@@ -6,8 +6,10 @@ Both name the line of an error, and both refuse a file that may end inside its l
 """
 
 import re
+from collections.abc import Callable
 from math import isfinite
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,23 +19,22 @@ from trajmodes.readers.text.parse import TextFault, fill_rows, padded
 from trajmodes.readers.text.rows import Target
 from trajmodes.readers.text.source import open_source
 
+Number = TypeVar("Number", int, float)
+
 _TAIL = 1 << 10
 _COMPARED = 12
 _DIGIT = re.compile(rb"[0-9+-]")
 
 
 def read_rows(path: Path, n_vectors: int) -> Floats:
-    """Vectors (v, r, 3) of a file whose rows contain ``n_vectors`` vectors each.
-
-    Empty lines, and text behind a ``#``, are ignored. The file may be compressed.
+    """Vectors (v, r, 3) of a file, compressed or not, whose rows are as in `parse_rows`.
 
     Raises
     ------
     UsageError
         If the file cannot be read.
     DataError
-        If it contains no row, a row of another length, a token that is not a finite number, or
-        if it may end inside its last number.
+        As `parse_rows`, or if the file may end inside its last number.
     """
     source = open_source(path)
     text = source.data(0, source.size)
@@ -43,16 +44,11 @@ def read_rows(path: Path, n_vectors: int) -> Floats:
 
 
 def require_line_end(text: bytes, where: str) -> None:
-    """Refuse text that may end inside its last number.
+    """Raise DataError for text that may end inside its last number.
 
     Half of a number is a number. A line break shows that the last one is complete. So does the
     number of its decimals, if all numbers before it have the same number (phonopy writes no
     line break after the last row of FORCE_CONSTANTS). The last kilobyte of the text is enough.
-
-    Raises
-    ------
-    DataError
-        If it may end so.
     """
     if not text or text[-1:].isspace():
         return
@@ -113,9 +109,7 @@ def parse_rows(rows: list[bytes], n_vectors: int, where: str) -> Floats:
 
 
 def frames_of_rows(rows: Floats, n_atoms: int, path: Path) -> Floats:
-    """Divide vectors (v, r, 3) into frames (v, t, a, 3).
-
-    The rows are ordered atom after atom, frame after frame.
+    """Divide vectors (v, r, 3), atom after atom, into frames (v, t, a, 3).
 
     Raises
     ------
@@ -133,16 +127,19 @@ def frames_of_rows(rows: Floats, n_atoms: int, path: Path) -> Floats:
     return rows.reshape(n_vectors, -1, n_atoms, 3)
 
 
+def _fortran_float(word: str) -> float:
+    """One number; Fortran writes exponents with D as well."""
+    try:
+        return float(word)
+    except ValueError:
+        return float(word.upper().replace("D", "E"))
+
+
 class Numbers:
     """A text file of numbers, read from the top as Fortran's list-directed input does.
 
     Empty lines are skipped, and text behind the requested numbers of a line is a remark.
-    ``what`` names the expected numbers in errors.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read.
+    ``what`` names the expected numbers in errors, which are all DataError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -164,19 +161,11 @@ class Numbers:
 
     def integers(self, n_numbers: int, what: str) -> list[int]:
         """Read ``n_numbers`` integers from the next line."""
-        words = self._words(n_numbers, what)
-        try:
-            return [int(word) for word in words]
-        except ValueError as error:
-            raise self.error(f"{what} expected, found “{' '.join(words)[:60]}”") from error
+        return self._converted(self._words(n_numbers, what), int, what)
 
     def all_integers(self, what: str) -> list[int]:
         """Read a line of integers only."""
-        words = self.words(what)
-        try:
-            return [int(word) for word in words]
-        except ValueError as error:
-            raise self.error(f"{what} expected, found “{' '.join(words)[:60]}”") from error
+        return self._converted(self.words(what), int, what)
 
     def count(self, what: str) -> int:
         """Read one integer that is not negative."""
@@ -194,16 +183,7 @@ class Numbers:
 
     def floats(self, n_numbers: int, what: str) -> list[float]:
         """Read ``n_numbers`` numbers from the next line."""
-        words = self._words(n_numbers, what)
-        try:
-            return [float(word) for word in words]
-        except ValueError:
-            pass
-        try:
-            # Fortran writes exponents with D as well.
-            return [float(word.upper().replace("D", "E")) for word in words]
-        except ValueError as error:
-            raise self.error(f"{what} expected, found “{' '.join(words)[:60]}”") from error
+        return self._converted(self._words(n_numbers, what), _fortran_float, what)
 
     def rows(self, n_rows: int, n_numbers: int, what: str) -> Floats:
         """Read a table, one row a line, of finite numbers."""
@@ -239,6 +219,14 @@ class Numbers:
             why="the file was truncated or changed, or is of another kind",
             fix="write the file again with the program that made it",
         )
+
+    def _converted(
+        self, words: list[str], kind: Callable[[str], Number], what: str
+    ) -> list[Number]:
+        try:
+            return [kind(word) for word in words]
+        except ValueError as error:
+            raise self.error(f"{what} expected, found “{' '.join(words)[:60]}”") from error
 
     def _words(self, n_numbers: int, what: str) -> list[str]:
         while self._next < len(self._lines):

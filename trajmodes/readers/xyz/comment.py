@@ -38,10 +38,8 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 _MOST_DIGITS = 18
 """Characters of an integer; more may not fit into 64 bits."""
-
 _LONGEST = 1 << 17
 """Characters of a comment; the patterns above need 200 bytes of memory for each."""
-
 PLAIN_PROPERTIES = "species:S:1:pos:R:3"
 """Columns of a frame without ``Properties``."""
 
@@ -65,11 +63,8 @@ def parse_comment(line: str) -> dict[str, str]:
         )
     plain = _LAMMPS_PLAIN.fullmatch(line)
     if plain:
-        return {
-            key: text
-            for key, text in zip(("timestep", "time"), plain.groups(), strict=True)
-            if text
-        }
+        named = zip(("timestep", "time"), plain.groups(), strict=True)
+        return {key: text for key, text in named if text}
     values: dict[str, str] = {}
     text = line.rstrip()
     at = len(text) - len(text.lstrip())
@@ -104,28 +99,15 @@ def _unquoted(text: str) -> str:
 
 
 def parse_real(text: str, name: str) -> float:
-    """One finite number; Fortran's ``1.0d0`` is accepted. ``name`` describes it in errors.
-
-    Raises
-    ------
-    DataError
-        If the text is anything else.
-    """
-    if _REAL.fullmatch(text) is None or not isfinite(
-        value := float(text.replace("d", "e").replace("D", "e"))
-    ):
+    """One finite number, else DataError about ``name``; Fortran's ``1.0d0`` is accepted."""
+    plain = text.replace("d", "e").replace("D", "e")
+    if _REAL.fullmatch(text) is None or not isfinite(float(plain)):
         raise DataError(f"{name} is not a finite number: {text[:40]!r}")
-    return value
+    return float(plain)
 
 
 def parse_integer(text: str, name: str) -> int:
-    """One integer of up to 18 digits. ``name`` describes it in errors.
-
-    Raises
-    ------
-    DataError
-        If the text is anything else.
-    """
+    """One integer of up to 18 digits, else DataError about ``name``."""
     if _INTEGER.fullmatch(text) is None:
         raise DataError(f"{name} is not an integer: {text[:40]!r}")
     if len(text) > _MOST_DIGITS:
@@ -136,10 +118,7 @@ def parse_integer(text: str, name: str) -> int:
 def parse_lattice(text: str) -> Floats:
     """(3, 3) cell vectors as rows, from nine numbers separated by blanks, commas or brackets.
 
-    Raises
-    ------
-    DataError
-        If they are not nine finite numbers, or the vectors span no volume.
+    Raises DataError if they are not nine finite numbers, or the vectors span no volume.
     """
     words = [word for word in _SEPARATORS.split(text) if word]
     if len(words) != 9:
@@ -169,11 +148,7 @@ def parse_properties(text: str) -> Mapping[str, Property]:
     """Columns of the rows, by name in lower case, in the order of the file.
 
     ``text`` is the value of ``Properties``: triplets name:kind:count separated by colons.
-
-    Raises
-    ------
-    DataError
-        If the text is not a list of such triplets, or a name occurs twice.
+    DataError is raised if it is anything else, or a name occurs twice.
     """
     words = text.strip().split(":")
     properties: dict[str, Property] = {}

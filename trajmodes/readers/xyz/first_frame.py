@@ -1,7 +1,8 @@
 """The first frame of an XYZ file, read as text: it fixes atoms and columns for all frames."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,13 +26,11 @@ from trajmodes.readers.xyz.comment import (
 from trajmodes.units import BOLTZMANN, DALTON
 
 _BOM = b"\xef\xbb\xbf"
-_NEWLINE = b"\n"
+NOT_XYZ = "this is not an XYZ file, or it is damaged"
 _HEAD = 1 << 16
 _LONGEST_LINE = 1 << 22
 _SHORTEST_ROW = 2
 """Bytes of the shortest possible row; limits the number of atoms of a file."""
-
-
 _TYPE = re.compile(r"[0-9]{1,9}")
 
 
@@ -67,13 +66,13 @@ def read_first_frame(source: TextSource) -> FirstFrame:
     """
     path, size = source.stamp.path, min(source.size, _HEAD)
     while True:
-        text = _piece(source, size)
-        lines = _first_lines(source, text)
-        if lines is None and len(text) - text.rfind(_NEWLINE) > _LONGEST_LINE:
+        text = source.data(0, size)
+        lines, newline = _first_lines(source, text), text.rfind(b"\n")
+        if lines is None and len(text) - newline > _LONGEST_LINE:
             raise DataError(
                 f"a line is longer than {_LONGEST_LINE} bytes",
-                where=f"{path}, byte {text.rfind(_NEWLINE) + 1}",
-                why="this is not an XYZ file, or it is damaged",
+                where=f"{path}, byte {newline + 1}",
+                why=NOT_XYZ,
             )
         if lines is not None or size == source.size:
             break
@@ -110,13 +109,6 @@ def with_location(error: TrajmodesError, where: str) -> DataError:
     return DataError(error.what, where=place, why=error.why, fix=error.fix)
 
 
-def _piece(source: TextSource, size: int) -> bytes:
-    buffer = np.empty(size, dtype=np.uint8)
-    with source.reading() as descriptor:
-        source.fill(descriptor, buffer, 0)
-    return buffer.tobytes()
-
-
 def _first_lines(source: TextSource, text: bytes) -> tuple[int, str, list[str]] | None:
     """Start, comment and rows of the first frame; None if the text ends within it."""
     start = len(_BOM) if text.startswith(_BOM) else 0
@@ -130,14 +122,11 @@ def _first_lines(source: TextSource, text: bytes) -> tuple[int, str, list[str]] 
     try:
         n_atoms = parse_integer(count_line, "the number of atoms")
     except DataError as error:
-        why = "this is not an XYZ file, or it is damaged"
-        raise DataError(error.what, where=where, why=why) from error
-    if not 0 < n_atoms <= (source.size - end) // _SHORTEST_ROW:
-        raise DataError(
-            f"the first frame should have {n_atoms} atoms, but only "
-            f"{source.size - end - 1} bytes follow",
-            where=where,
-        )
+        raise DataError(error.what, where=where, why=NOT_XYZ) from error
+    left = source.size - end
+    if not 0 < n_atoms <= left // _SHORTEST_ROW:
+        what = f"the first frame should have {n_atoms} atoms, but only {left - 1} bytes follow"
+        raise DataError(what, where=where)
     body = text[end + 1 :].split(b"\n", n_atoms + 1)
     if len(body) < n_atoms + 2:
         return None
@@ -150,12 +139,19 @@ def _ids_and_order(
 ) -> tuple[Ints, Ints]:
     if fields.ids is None:
         return np.empty(0, dtype=np.int64), np.arange(len(rows))
-    try:
+    with _in_first_frame(str(source.stamp.path)):
         ids = np.array([parse_integer(row[fields.ids], "an atom id") for row in rows])
-    except DataError as error:
-        raise with_location(error, f"{source.stamp.path}, frame 0") from error
     order = order_by_id(ids, f"{source.stamp.path}, frame 0")
     return ids[order].astype(np.int64), order
+
+
+@contextmanager
+def _in_first_frame(path: str) -> Iterator[None]:
+    """Add the place to an error of a number."""
+    try:
+        yield
+    except DataError as error:
+        raise with_location(error, f"{path}, frame 0") from error
 
 
 class XyzAtoms(NamedTuple):
@@ -180,7 +176,7 @@ def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> XyzAtom
     """
     fields = first.fields
     notes: list[Note] = []
-    types = _integers(first, fields.types, "an atom type", where)
+    row_types = types = _integers(first, fields.types, "an atom type", where)
     numbers = _integers(first, fields.numbers, "an atomic number", where)
     species = None
     if fields.species is not None:
@@ -198,7 +194,7 @@ def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> XyzAtom
         species = _symbols(numbers, where)
     masses = None
     if fields.mass is not None:
-        masses = np.array(_reals(first, fields.mass, 1, "a mass", where)[:, 0]) * mass_factor
+        masses = _reals(first, fields.mass, 1, "a mass", where)[:, 0] * mass_factor
         if not (masses > 0.0).all():
             raise DataError("a mass is not positive", where=f"{where}, frame 0")
         notes += _unusual_masses(masses, species)
@@ -208,11 +204,10 @@ def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> XyzAtom
             raise DataError("momenta without masses or species", where=where)
         text = "velocities are the momenta divided by standard atomic masses"
         notes.append(Note("warning", text))
-    none = np.empty(0, dtype=np.int64)
-    row_types = _integers(first, fields.types, "", where)
     table = AtomTable(
         ids=first.ids if len(first.ids) else None, types=types, species=species, masses=masses
     )
+    none = np.empty(0, dtype=np.int64)
     kinds = next((found for found in (row_types, numbers) if found is not None), none)
     return XyzAtoms(table, kinds, tuple(notes))
 
@@ -220,22 +215,16 @@ def describe_atoms(first: FirstFrame, mass_factor: float, where: str) -> XyzAtom
 def _integers(first: FirstFrame, column: int | None, name: str, where: str) -> Ints | None:
     if column is None:
         return None
-    try:
+    with _in_first_frame(where):
         values = [parse_integer(text, name) for text in first.column(column)]
-    except DataError as error:
-        raise DataError(error.what, where=f"{where}, frame 0") from error
     return np.array(values, dtype=np.int64)
 
 
 def _reals(first: FirstFrame, column: int, count: int, name: str, where: str) -> Floats:
     """Read (a, count) numbers from consecutive columns."""
-    try:
-        values = [
-            [parse_real(text, name) for text in first.column(c)]
-            for c in range(column, column + count)
-        ]
-    except DataError as error:
-        raise DataError(error.what, where=f"{where}, frame 0") from error
+    columns = range(column, column + count)
+    with _in_first_frame(where):
+        values = [[parse_real(text, name) for text in first.column(c)] for c in columns]
     return np.array(values).T
 
 
@@ -286,10 +275,8 @@ def check_unit_style(
     masses = _standard_masses(atoms.species) if masses is None else masses
     if column is None or masses is None or style == "lj" or len(masses) < 2:
         return
-    try:
+    with _in_first_frame(where):
         written = parse_real(first.values.get("temperature", "0"), "Temperature")
-    except DataError as error:
-        raise DataError(error.what, where=f"{where}, frame 0") from error
     velocities = _reals(first, column, 3, "a velocity", where)
     freedom = (3 * len(masses) - 3) * BOLTZMANN
     # Absurd numbers may overflow; they then agree with no temperature.

@@ -7,16 +7,16 @@ that atoms that exchange places are found before anything is computed.
 
 from collections.abc import Mapping
 from math import isnan, nan
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
 from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.readers.text.floats import DECIDED, PADDING
 from trajmodes.readers.text.floats import parse_integer as integer_at
+from trajmodes.readers.text.index_cache import Index
 from trajmodes.readers.text.parse import padded
 from trajmodes.readers.text.scan import Bytes, line_end
 from trajmodes.readers.text.source import TextSource
@@ -29,9 +29,7 @@ from trajmodes.readers.xyz.comment import (
     parse_properties,
     parse_real,
 )
-from trajmodes.readers.xyz.first_frame import FirstFrame, with_location
-
-Index = dict[str, npt.NDArray[Any]]
+from trajmodes.readers.xyz.first_frame import NOT_XYZ, FirstFrame, with_location
 
 _CHUNK = 1 << 22
 _CAPACITY = 1024
@@ -116,19 +114,11 @@ def _read_count(text: Bytes, at: int, expected: Expected) -> tuple[int, int]:
 def _walk_lines(text: Bytes, stop: int, state: Ints, expected: Expected, found: Found) -> int:
     """Parse the complete lines of a piece of a file.
 
-    Parameters
-    ----------
-    text
-        The piece, followed by a newline and `floats.PADDING` readable bytes.
-    stop
-        Bytes of the piece.
-    state
-        (5,) changed in place, so that the next piece continues where this one ends: offset,
-        kind of the next line, rows left in the frame, number of comments and ends in `found`.
-
-    Returns
-    -------
-    _MORE at the end of the piece, _PAUSED if `found` is full, or the error of the current line.
+    The piece of ``stop`` bytes is followed by a newline and `floats.PADDING` readable bytes. The
+    state (5,) is changed in place, so that the next piece continues where this one ends: offset,
+    kind of the next line, rows left in the frame, number of comments and ends in ``found``.
+    Returns _MORE at the end of the piece, _PAUSED if ``found`` is full, or the error of the
+    current line.
     """
     at, kind, left, n_comments, n_ends = state[0], state[1], state[2], state[3], state[4]
     status = _MORE
@@ -187,10 +177,10 @@ class _Table:
                 self.lattice = lattice
             self.marks.append(_step_and_time(values))
         except DataError as error:
-            line = self.source.line_at(start)
-            raise with_location(
-                error, f"{self.source.stamp.path}, frame {frame}, line {line}"
-            ) from error
+            where = (
+                f"{self.source.stamp.path}, frame {frame}, line {self.source.line_at(start)}"
+            )
+            raise with_location(error, where) from error
         self.starts.append(stop + 1)
         self.cells.append(self.cell)
         self.layout_of.append(self.layout)
@@ -260,13 +250,11 @@ def _common_columns(properties: str) -> tuple[bool | str, ...]:
 def index_frames(source: TextSource, first: FirstFrame) -> Index:
     """Find all complete frames of a file.
 
-    Returns
-    -------
-    Arrays with one entry for each frame: ``starts`` and ``stops``, byte offsets of its rows;
-    ``cells`` (t, 3, 3) in the units of the file, nan without a cell; ``steps`` and ``times`` as
-    written, nan if they are not; ``layout``, its index into ``layouts`` (the different texts of
-    Properties). In addition ``incomplete``, byte and step of an incomplete frame at the end of
-    the file; −1, −1 if there is none, and step −1 if it is unknown.
+    The arrays have one entry for each frame: ``starts`` and ``stops``, byte offsets of its
+    rows; ``cells`` (t, 3, 3) in the units of the file, nan without a cell; ``steps`` and
+    ``times`` as written, nan if they are not; ``layout``, its index into ``layouts`` (the
+    different texts of Properties). In addition ``incomplete``, byte and step of an incomplete
+    frame at the end of the file; −1, −1 if there is none, and step −1 if it is unknown.
 
     Raises
     ------
@@ -288,19 +276,14 @@ def index_frames(source: TextSource, first: FirstFrame) -> Index:
             _walk_piece(table, buffer[: size + PADDING], position, state, found)
             at = int(state[0])
             if at == 0 and position + size < source.size:
-                raise DataError(
-                    f"a line is longer than {size} bytes",
-                    where=f"{source.stamp.path}, byte {position}",
-                    why="this is not an XYZ file, or it is damaged",
-                )
+                where = f"{source.stamp.path}, byte {position}"
+                raise DataError(f"a line is longer than {size} bytes", where=where, why=NOT_XYZ)
     arrays = table.arrays()
     rest = state[1] != _COUNT or buffer[at:size].tobytes().strip()
     end = table.stops[-1] if table.stops else first.start
     step = table.marks[len(table.stops)][0] if len(table.marks) > len(table.stops) else nan
-    arrays["incomplete"] = np.array(
-        [end, -1 if isnan(step) else int(step)] if rest else [-1, -1]
-    )
-    return arrays
+    broken = [end, -1 if isnan(step) else int(step)]
+    return arrays | {"incomplete": np.array(broken if rest else [-1, -1])}
 
 
 def _walk_piece(table: _Table, text: Bytes, position: int, state: Ints, found: Found) -> None:
@@ -344,12 +327,12 @@ def _line_error(table: _Table, status: int, at: int, rest: Bytes) -> DataError:
         )
     if status == _ALIEN_ROW:
         return DataError(f"{begins}, an atom id that the first frame lacks", where=where)
-    missing = line_text.split() == [str(n_atoms)]
+    begins += " where another atom is expected"
+    if line_text.split() == [str(n_atoms)]:
+        return DataError(begins, where=where, why="the frame has a row too few")
     return DataError(
-        f"{begins} where another atom is expected",
+        begins,
         where=where,
-        why="the frame has a row too few"
-        if missing
-        else "the species or their order are not those of the first frame",
-        fix="" if missing else "write all frames in one order, or write an id column",
+        why="the species or their order are not those of the first frame",
+        fix="write all frames in one order, or write an id column",
     )

@@ -12,7 +12,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
-from trajmodes.readers.text.index_cache import cached_index
+from trajmodes.readers.text.index_cache import Index, cached_index
 from trajmodes.readers.text.parse import FrameRows
 from trajmodes.readers.text.rows import ID, SKIP, TYPE
 from trajmodes.readers.text.source import TextSource, incomplete_end, open_source
@@ -33,7 +33,7 @@ from trajmodes.readers.xyz.first_frame import (
     describe_atoms,
     read_first_frame,
 )
-from trajmodes.readers.xyz.index import Index, index_frames
+from trajmodes.readers.xyz.index import index_frames
 from trajmodes.units import DALTON
 
 _SAMPLE_BYTES = 1 << 14
