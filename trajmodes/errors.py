@@ -62,6 +62,12 @@ class DataError(TrajmodesError):
     exit_code = 3
 
 
+def with_location(error: TrajmodesError, where: str) -> DataError:
+    """Copy of an error with a file or frame before the position that it names."""
+    place = f"{where}, {error.where}" if error.where else where
+    return DataError(error.what, where=place, why=error.why, fix=error.fix)
+
+
 class StorageError(TrajmodesError):
     """Results could not be written."""
 

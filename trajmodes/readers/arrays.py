@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from trajmodes.arrays import Floats, freeze
 from trajmodes.data.lattice import SAME_STRUCTURE
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError, UsageError, with_location
 from trajmodes.notes import Note
 from trajmodes.readers.time_axis import TimeAxis
 from trajmodes.readers.trajectory import AtomTable, FrameFields, Trajectory
@@ -289,8 +289,7 @@ def displaced_frames(
             ideal=ideal.positions,
         )
     except DataError as error:
-        where = f"{path}, {error.where}" if error.where else str(path)
-        raise DataError(error.what, where=where, why=error.why, fix=error.fix) from None
+        raise with_location(error, str(path)) from None
     return replace(
         whole,
         paths=(path,),

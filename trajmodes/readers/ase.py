@@ -21,14 +21,13 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, UsageError
-from trajmodes.readers.text.source import TextSource, open_source
+from trajmodes.readers.text.source import open_source
 from trajmodes.readers.text.tables import require_line_end
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame
 from trajmodes.units import ASE_TIME, DALTON, FEMTOSECOND
 
 if TYPE_CHECKING:
     from ase import Atoms
-
 
 _REFUSED_BY_ASE = {
     "bundletrajectory": "a folder of files",
@@ -114,29 +113,19 @@ def _check_xml(path: Path) -> None:
 
 
 def _check_poscar(path: Path) -> None:
+    _check_counts(path)
     source = open_source(path)
-    _check_counts(source, path)
     tail = min(_TAIL, source.size)
     require_line_end(source.data(source.size - tail, tail), str(path))
 
 
-def _check_xdatcar(path: Path) -> None:
-    _check_counts(open_source(path), path)
-
-
-def _check_counts(source: TextSource, path: Path) -> None:
+def _check_counts(path: Path) -> None:
     """Compare the number of atoms in the header of a VASP file with the size of the file."""
+    source = open_source(path)
     head = source.data(0, min(source.size, _HEAD)).splitlines()
     # The line of symbols before the counts is optional.
-    counts = next(
-        (
-            words
-            for line in head[5:7]
-            if (words := line.partition(b"!")[0].split())
-            if _are_integers(words)
-        ),
-        [],
-    )
+    rows = [line.partition(b"!")[0].split() for line in head[5:7]]
+    counts = next((row for row in rows if row and all(word.isdigit() for word in row)), [])
     n_atoms = sum(map(float, counts))
     if n_atoms * _SHORTEST_ROW > source.size:
         raise DataError(
@@ -147,14 +136,10 @@ def _check_counts(source: TextSource, path: Path) -> None:
         )
 
 
-def _are_integers(words: list[bytes]) -> bool:
-    return bool(words) and all(word.isdigit() for word in words)
-
-
 _CHECKS: dict[str, Callable[[Path], None]] = {
     **dict.fromkeys(_XML, _check_xml),
     "vasp": _check_poscar,
-    "vasp-xdatcar": _check_xdatcar,
+    "vasp-xdatcar": _check_counts,
 }
 
 

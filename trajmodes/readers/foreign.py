@@ -9,7 +9,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
-from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.errors import DataError, TrajmodesError, UsageError, with_location
 from trajmodes.readers.ase import open_ase, open_ase_traj
 from trajmodes.readers.mdanalysis import (
     known_to_mdanalysis,
@@ -29,6 +29,7 @@ from trajmodes.readers.trajectory import (
     Trajectory,
 )
 
+_FIELDS = ("positions", "velocities", "forces")
 _BY_SUFFIX: dict[str, Callable[[Path], ForeignFile]] = {
     ".traj": open_ase_traj,
     ".xml": open_ase,
@@ -49,26 +50,23 @@ class LibraryFrames:
     paths: tuple[Path, ...]
     sources: tuple[ForeignFile, ...]
     """One for each file."""
-    n_atoms: int
-    has_velocities: bool
-    has_forces: bool
+    fields: tuple[str, ...]
+    """Those of positions, velocities and forces that the frames have."""
     cell: Floats | None
     """(3, 3), unit: Å. Cell of frames that have none in the file."""
 
     def read(self, start: int, stop: int) -> FrameFields:
         """Frames [start, stop)."""
-        shape = (stop - start, self.n_atoms, 3)
-        cells, positions = np.empty((stop - start, 3, 3)), np.empty(shape)
-        velocities = np.empty(shape) if self.has_velocities else None
-        forces = np.empty(shape) if self.has_forces else None
+        cells = np.empty((stop - start, 3, 3))
+        shape = (stop - start, self.sources[0].n_atoms, 3)
+        arrays = {name: np.empty(shape) for name in self.fields}
         for t, frame in enumerate(self._frames(start, stop)):
             cells[t] = frame.cell if frame.cell is not None else self.cell
-            positions[t] = frame.positions
-            if velocities is not None:
-                velocities[t] = frame.velocities
-            if forces is not None:
-                forces[t] = frame.forces
-        return FrameFields(cells, positions, velocities, forces)
+            for name, array in arrays.items():
+                array[t] = getattr(frame, name)
+        return FrameFields(
+            cells, arrays["positions"], arrays.get("velocities"), arrays.get("forces")
+        )
 
     def place(self, frame: int, atom: int = 0) -> str:  # noqa: ARG002 - part of the interface
         """File of a frame and its number there; the libraries do not give the line."""
@@ -112,14 +110,11 @@ def open_foreign(
     sources = tuple(map(_open_one, files))
     survey = _survey(files, sources, given_cell=cell is not None)
     info, first = sources[0], survey.first
-    fields = ("positions", "velocities", "forces")
-    names = tuple(name for name in fields if getattr(first, name) is not None)
+    fields = tuple(name for name in _FIELDS if getattr(first, name) is not None)
     frames = LibraryFrames(
         paths=files,
         sources=sources,
-        n_atoms=info.n_atoms,
-        has_velocities="velocities" in names,
-        has_forces="forces" in names,
+        fields=fields,
         cell=None if cell is None else np.asarray(cell, dtype=float),
     )
     kept = kept_frames([str(path) for path in files], survey.steps)
@@ -136,9 +131,9 @@ def open_foreign(
         time=time,
         atoms=AtomTable(species=info.species, masses=info.masses),
         unit_style=info.unit_style,
-        columns=names,
-        has_velocities=frames.has_velocities,
-        has_forces=frames.has_forces,
+        columns=fields,
+        has_velocities="velocities" in fields,
+        has_forces="forces" in fields,
         unwrapped=False,
         n_bytes=sum(path.stat().st_size for path in files),
         precision_digits=info.precision_digits,
@@ -191,8 +186,7 @@ def _frames_or_error(
         try:
             frame = next(frames)
         except TrajmodesError as error:
-            where = f"{path}, frame {t}"
-            raise DataError(error.what, where=where, why=error.why, fix=error.fix) from error
+            raise with_location(error, f"{path}, frame {t}") from error
         except Exception as error:
             raise _unreadable(path, error, t) from error
         yield frame
@@ -244,7 +238,7 @@ def _check_frame(
             where=where,
             fix="give the box of the simulation: --box A,B,C in Å",
         )
-    for name in ("positions", "velocities", "forces"):
+    for name in _FIELDS:
         now, then = getattr(frame, name), getattr(first, name)
         if (now is None) != (then is None):
             raise DataError(f"not every frame has {name}", where=where)

@@ -16,8 +16,10 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from math import nan, sqrt
 
+import numpy as np
 from scipy import constants as codata
 
+from trajmodes.arrays import Floats
 from trajmodes.errors import UnitsError, UsageError
 from trajmodes.units import ASE_TIME, DALTON, FEMTOSECOND
 
@@ -104,6 +106,15 @@ def unit_factors(
     # The unit of velocity is √(ε/m), so τ = σ √(m/ε).
     velocity = sqrt(energy / mass)
     return UnitFactors(length, length / velocity, velocity, energy / length, mass)
+
+
+def scaled(field: Floats, factor: float | Floats) -> Floats:
+    """Multiply a field (t, a, 3) in place by a factor, or by factors (a, 1)."""
+    if np.any(factor != 1.0):
+        # Infinities are reported later, as outliers.
+        with np.errstate(over="ignore"):
+            field *= factor
+    return field
 
 
 def recognise_program(values: Mapping[str, str], columns: Container[str]) -> str:

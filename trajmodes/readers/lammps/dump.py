@@ -25,7 +25,7 @@ from trajmodes.readers.trajectory import (
     order_by_id,
     rounding_of,
 )
-from trajmodes.readers.units import UnitFactors
+from trajmodes.readers.units import UnitFactors, scaled
 
 _SAMPLE_BYTES = 1 << 15
 _MASS_OF_CARBON = (11.5, 13.5)
@@ -105,7 +105,6 @@ def choose_layout(
     DataError
         If there are no coordinates, no ids, or two columns of one name.
     """
-    everywhere: set[str] | None = None
     for names in layouts:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -115,8 +114,7 @@ def choose_layout(
                 why="it is unknown which of them to read",
                 fix="name each column of the dump command once",
             )
-        everywhere = set(names) if everywhere is None else everywhere & set(names)
-    common = everywhere or set()
+    common = set(layouts[0]).intersection(*layouts)
     found = [
         form
         for form in _BY_PREFERENCE
@@ -259,21 +257,14 @@ class LammpsFrames:
         fields = np.empty((len(self.layout.fields), stop - start, self.n_atoms, 3))
         self.rows.fill(start, stop, fields)
         cells = self.cells[start:stop]
-        form, factors, named = self.layout.coordinates, self.factors, iter(fields)
+        layout, form, named = self.layout, self.layout.coordinates, iter(fields)
         positions = next(named)
-        velocities = next(named) if self.layout.velocities else None
-        forces = next(named) if self.layout.forces else None
         if form.scaled:
             _from_scaled(positions, cells, self.origins[start:stop])
-        for array, factor in (
-            (None if form.scaled else positions, factors.length),
-            (velocities, factors.velocity),
-            (forces, factors.force),
-        ):
-            if array is not None and factor != 1.0:
-                # Infinities are reported later, as outliers.
-                with np.errstate(over="ignore"):
-                    np.multiply(array, factor, out=array)
+        else:
+            scaled(positions, self.factors.length)
+        velocities = scaled(next(named), self.factors.velocity) if layout.velocities else None
+        forces = scaled(next(named), self.factors.force) if layout.forces else None
         if form.images:
             _add_images(positions, next(named), cells)
         return FrameFields(cells, positions, velocities, forces)

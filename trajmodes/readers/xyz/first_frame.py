@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.errors import DataError, UsageError, with_location
 from trajmodes.notes import Note
 from trajmodes.readers.text.source import TextSource
 from trajmodes.readers.trajectory import AtomTable, is_symbol, order_by_id
@@ -101,12 +101,6 @@ def read_first_frame(source: TextSource) -> FirstFrame:
             )
     ids, order = _ids_and_order(source, tokens, fields)
     return FirstFrame(start, values, properties, fields, tokens, ids, order)
-
-
-def with_location(error: TrajmodesError, where: str) -> DataError:
-    """Copy of an error with file and line before the position that it names."""
-    place = f"{where}, {error.where}" if error.where else where
-    return DataError(error.what, where=place, why=error.why, fix=error.fix)
 
 
 def _first_lines(source: TextSource, text: bytes) -> tuple[int, str, list[str]] | None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
-from trajmodes.errors import DataError
+from trajmodes.errors import DataError, with_location
 from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.readers.text.floats import DECIDED, PADDING
 from trajmodes.readers.text.floats import parse_integer as integer_at
@@ -29,7 +29,7 @@ from trajmodes.readers.xyz.comment import (
     parse_properties,
     parse_real,
 )
-from trajmodes.readers.xyz.first_frame import NOT_XYZ, FirstFrame, with_location
+from trajmodes.readers.xyz.first_frame import NOT_XYZ, FirstFrame
 
 _CHUNK = 1 << 22
 _CAPACITY = 1024
@@ -114,11 +114,11 @@ def _read_count(text: Bytes, at: int, expected: Expected) -> tuple[int, int]:
 def _walk_lines(text: Bytes, stop: int, state: Ints, expected: Expected, found: Found) -> int:
     """Parse the complete lines of a piece of a file.
 
-    The piece of ``stop`` bytes is followed by a newline and `floats.PADDING` readable bytes. The
-    state (5,) is changed in place, so that the next piece continues where this one ends: offset,
-    kind of the next line, rows left in the frame, number of comments and ends in ``found``.
-    Returns _MORE at the end of the piece, _PAUSED if ``found`` is full, or the error of the
-    current line.
+    A newline and `floats.PADDING` readable bytes follow the ``stop`` bytes of the piece. The
+    state (5,) is changed in place, so that the next piece continues where this one ends:
+    offset, kind of the next line, rows left in the frame, number of comments and ends in
+    ``found``. Returns _MORE at the end of the piece, _PAUSED if ``found`` is full, or the error
+    of the current line.
     """
     at, kind, left, n_comments, n_ends = state[0], state[1], state[2], state[3], state[4]
     status = _MORE
@@ -177,10 +177,8 @@ class _Table:
                 self.lattice = lattice
             self.marks.append(_step_and_time(values))
         except DataError as error:
-            where = (
-                f"{self.source.stamp.path}, frame {frame}, line {self.source.line_at(start)}"
-            )
-            raise with_location(error, where) from error
+            where = f"frame {frame}, line {self.source.line_at(start)}"
+            raise with_location(error, f"{self.source.stamp.path}, {where}") from error
         self.starts.append(stop + 1)
         self.cells.append(self.cell)
         self.layout_of.append(self.layout)

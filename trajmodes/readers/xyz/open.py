@@ -25,7 +25,7 @@ from trajmodes.readers.trajectory import (
     rounding_notes,
     rounding_of,
 )
-from trajmodes.readers.units import UnitFactors, choose_units, recognise_program
+from trajmodes.readers.units import UnitFactors, choose_units, recognise_program, scaled
 from trajmodes.readers.xyz.comment import Fields, choose_fields, parse_properties
 from trajmodes.readers.xyz.first_frame import (
     FirstFrame,
@@ -48,9 +48,9 @@ class XyzFrames:
     n_atoms: int
     cells: Floats
     """(t, 3, 3), unit: Å."""
-    factors: tuple[Floats, Floats | None, Floats | None]
-    """Factors of the positions, velocities and forces, as (1, 1), or as (a, 1) to convert
-    momenta to velocities; None for fields that the files lack.
+    factors: tuple[float, float | Floats | None, float | None]
+    """Factors of the positions, velocities and forces, (a, 1) to convert momenta to velocities;
+    None for fields that the files lack.
     """
 
     def read(self, start: int, stop: int) -> FrameFields:
@@ -60,7 +60,7 @@ class XyzFrames:
         self.rows.fill(start, stop, fields)
         parsed = iter(fields)
         positions, *others = (
-            None if factor is None else _scaled(next(parsed), factor) for factor in self.factors
+            None if factor is None else scaled(next(parsed), factor) for factor in self.factors
         )
         assert positions is not None
         return FrameFields(self.cells[start:stop], positions, *others)
@@ -68,15 +68,6 @@ class XyzFrames:
     def place(self, frame: int, atom: int) -> str:
         """File and line of an atom in a frame."""
         return self.rows.place(frame, atom)
-
-
-def _scaled(field: Floats, factor: Floats) -> Floats:
-    """Multiply a field (t, a, 3) in place by a factor (1, 1) or (a, 1)."""
-    if (factor != 1.0).any():
-        # Infinities are reported later, as outliers.
-        with np.errstate(over="ignore"):
-            field *= factor
-    return field
 
 
 def open_xyz(
@@ -105,9 +96,9 @@ def open_xyz(
     notes: list[Note] = []
     indices = [_indexed(*pair, options, notes) for pair in zip(sources, firsts, strict=True)]
     where = str(sources[0].stamp.path)
-    style, factors = _units(firsts[0], options, where)
+    program, moving = _program(firsts[0]), firsts[0].fields.velocity_name
+    style, factors = choose_units(options.units, program, moving, options.lj, where=where)
     atoms = describe_atoms(firsts[0], factors.mass, where)
-    program = _program(firsts[0])
     if program == "lammps":
         check_unit_style(firsts[0], style, factors, atoms.table, where)
     steps = _steps(indices)
@@ -207,11 +198,6 @@ def _program(first: FirstFrame) -> str:
     return recognise_program(first.values, parse_properties(first.properties))
 
 
-def _units(first: FirstFrame, options: ReadOptions, where: str) -> tuple[str, UnitFactors]:
-    name, program = first.fields.velocity_name, _program(first)
-    return choose_units(options.units, program, name, options.lj, where=where)
-
-
 def _notes(first: FirstFrame, program: str, options: ReadOptions, *, boxed: bool) -> list[Note]:
     """Make the notes on the first frame."""
     notes: list[Note] = []
@@ -292,13 +278,12 @@ def _plan(fields: Fields) -> Ints:
 
 def _factors(
     fields: Fields, factors: UnitFactors, atoms: AtomTable
-) -> tuple[Floats, Floats | None, Floats | None]:
-    velocity = None if fields.velocity is None else np.full((1, 1), factors.velocity)
+) -> tuple[float, float | Floats | None, float | None]:
+    velocity: float | Floats | None = None if fields.velocity is None else factors.velocity
     if fields.velocity_name == "momenta" and atoms.masses is not None:
         # p is a multiple of √(u eV), that is of √(u in eV ps²/Å²) eV ps/Å.
         velocity = np.sqrt(DALTON) / atoms.masses[:, None]
-    force = None if fields.force is None else np.full((1, 1), factors.force)
-    return np.full((1, 1), factors.length), velocity, force
+    return factors.length, velocity, None if fields.force is None else factors.force
 
 
 def _with_cell(cells: Floats, cell: Floats | None, where: str) -> Floats:
