@@ -31,8 +31,7 @@ class MeanGruneisen:
     acoustic modes at Γ are left out too, but not counted."""
 
     def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, float, temperatures="k", quantum="k", quantum_sem="k")
+        freeze(self, {}, float, temperatures="k", quantum="k", quantum_sem="k")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,7 @@ class PerturbativeWidths:
     acoustic modes at Γ are left out too, but not counted."""
 
     def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, float, qpoints="q 3", omega="q m", quantum="q m", classical="q m")
+        freeze(self, {}, float, qpoints="q 3", omega="q m", quantum="q m", classical="q m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,22 +121,19 @@ class HeatFlow:
     """(l, 3, 3), unit: eV/(K Å ps). Contribution of modes with shorter mean free paths."""
 
     def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, float, kappa="3 3", kappa_sem="3 3")
-        freeze(self, sizes, float, edges="w", below_frequency="w 3 3")
-        freeze(self, sizes, float, length="l", below_length="l 3 3")
+        freeze(self, {}, float, kappa="3 3", kappa_sem="3 3")
+        freeze(self, {}, float, edges="w", below_frequency="w 3 3")
+        freeze(self, {}, float, length="l", below_length="l 3 3")
 
     @property
     def omega(self) -> Floats:
         """(w,) centre of each bin in rad/ps."""
-        middle: Floats = 0.5 * (self.edges[1:] + self.edges[:-1])
-        return middle
+        return 0.5 * (self.edges[1:] + self.edges[:-1])
 
     @property
     def spectral(self) -> Floats:
         """(w,) spectral conductivity in eV/(K Å), isotropic part; its integral is κ."""
-        density: Floats = np.diff(isotropic(self.below_frequency)) / np.diff(self.edges)
-        return density
+        return np.diff(isotropic(self.below_frequency)) / np.diff(self.edges)
 
     @property
     def cumulative(self) -> Floats:
@@ -178,5 +173,4 @@ class Conductivity:
 
 def isotropic(tensors: Floats) -> Floats:
     """One third of the trace of tensors (…, 3, 3)."""
-    mean: Floats = np.asarray(np.trace(tensors, axis1=-2, axis2=-1) / 3.0)
-    return mean
+    return np.asarray(np.trace(tensors, axis1=-2, axis2=-1) / 3.0)

@@ -24,9 +24,8 @@ class BandPath:
     """(k,) names of the first and the last point of each section."""
 
     def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, float, qpoints="q 3", distance="q")
-        freeze(self, sizes, np.int64, offsets="o")
+        freeze(self, {}, float, qpoints="q 3", distance="q")
+        freeze(self, {}, np.int64, offsets="o")
 
     @property
     def n_sections(self) -> int:

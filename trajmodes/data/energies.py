@@ -111,9 +111,8 @@ class Equipartition:
     """Sets that deviate significantly (1 %, Bonferroni-corrected)."""
 
     def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, float, z="g", probability="g")
-        freeze(self, sizes, int, failing="f")
+        freeze(self, {}, float, z="g", probability="g")
+        freeze(self, {}, int, failing="f")
 
     @property
     def holds(self) -> bool:

@@ -27,8 +27,7 @@ def jackknife_sem(replicates: Iterable[Floats]) -> Floats:
         step = value - mean
         mean = mean + step / count
         spread = spread + step**2 * ((count - 1) / count)
-    sem: Floats = np.sqrt(spread * ((count - 1) / count))
-    return sem
+    return np.sqrt(spread * ((count - 1) / count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +230,7 @@ class FitErrors:
     @property
     def variance(self) -> Floats:
         """(n,) squared standard errors of the parameters."""
-        squares: Floats = jackknife_sem(self.parameters) ** 2
-        return squares
+        return jackknife_sem(self.parameters) ** 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +246,7 @@ class Convergence:
     it was not computed."""
 
     def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        freeze(self, sizes, float, fraction="c", change="c o", omega_change="c")
+        freeze(self, {}, float, fraction="c", change="c o", omega_change="c")
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,14 +46,12 @@ def reduced_cell(cell: npt.ArrayLike) -> ReducedCell:
 
 def wrap(reduced: Floats) -> Floats:
     """Fold reduced coordinates (…, 3) to [−½, ½] by whole lattice vectors."""
-    folded: Floats = reduced - np.rint(reduced)
-    return folded
+    return reduced - np.rint(reduced)
 
 
 def minimum_image(vectors: Floats, cell: Floats) -> Floats:
     """Fold vectors (…, 3) to the parallelepiped about the origin."""
-    folded: Floats = wrap(vectors @ np.linalg.inv(cell)) @ cell
-    return folded
+    return wrap(vectors @ np.linalg.inv(cell)) @ cell
 
 
 def equal_modulo_lattice(one: npt.ArrayLike, other: npt.ArrayLike, tolerance: float) -> Bools:
@@ -265,8 +263,7 @@ def same_substance(one: Crystal, other: Crystal) -> bool:
 
 def shortest_lengths(crystal: Crystal) -> Floats:
     """Find the (3,) lengths of the shortest lattice vectors in Å, whatever the cell."""
-    lengths: Floats = np.sort(np.linalg.norm(reduced_cell(crystal.cell).cell, axis=1))
-    return lengths
+    return np.sort(np.linalg.norm(reduced_cell(crystal.cell).cell, axis=1))
 
 
 def _proportions(crystal: Crystal) -> dict[str, int]:

@@ -130,8 +130,7 @@ def heat_capacities(omega: Floats, temperature: float) -> Floats:
     The classical one is k_B, the quantum one k_B (x/2)²/sinh²(x/2) with x = ħω/k_BT.
     """
     half = np.clip(0.5 * HBAR * omega / (BOLTZMANN * temperature), 1e-9, 300.0)
-    capacity: Floats = BOLTZMANN * np.stack([np.ones_like(half), (half / np.sinh(half)) ** 2])
-    return capacity
+    return BOLTZMANN * np.stack([np.ones_like(half), (half / np.sinh(half)) ** 2])
 
 
 def heat_flow(

@@ -106,8 +106,7 @@ def is_defined(constants: ForceConstants, modes: Modes) -> Bools:
     """Whether each mode (q, m) has a Grüneisen parameter: ω² > 0, and not acoustic at Γ."""
     scale = lattice_sum(constants).scale
     square = modes.omega * np.abs(modes.omega)
-    defined: Bools = (square > _ZERO * scale) & (modes.sets >= 0)
-    return defined
+    return (square > _ZERO * scale) & (modes.sets >= 0)
 
 
 def gamma_components(response: StrainResponse, defined: Bools) -> tuple[Floats, Floats | None]:
@@ -172,8 +171,6 @@ def mean_gruneisen(
     constants: ForceConstants,
     divisions: tuple[int, int, int],
     temperatures: npt.ArrayLike,
-    *,
-    relaxed: bool = True,
 ) -> MeanGruneisen:
     """Average the Grüneisen parameters of all modes on a mesh through Γ.
 
@@ -198,7 +195,7 @@ def mean_gruneisen(
     lowest = float(modes.omega[defined].min())
     sums = [
         _weighted_sums(response, weights[part, None] * defined[part], kelvin, lowest)
-        for part, response in strain_responses(constants, modes, relaxed=relaxed)
+        for part, response in strain_responses(constants, modes, relaxed=True)
     ]
     # (constants and replicates, classical and temperatures)
     weighted, total = np.sum(sums, axis=0)
@@ -250,5 +247,4 @@ def _capacity(omega: Floats, lowest: float, temperature: float) -> Floats:
     unit = HBAR / (BOLTZMANN * temperature)
     x = np.maximum(unit * omega, 1e-12)
     # Modes far below the lowest have no Grüneisen parameter and weight zero.
-    capacity: Floats = (x / np.expm1(-x)) ** 2 * np.exp(np.minimum(unit * lowest - x, 100.0))
-    return capacity
+    return (x / np.expm1(-x)) ** 2 * np.exp(np.minimum(unit * lowest - x, 100.0))

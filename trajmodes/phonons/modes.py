@@ -107,8 +107,7 @@ def frequency_change(
     others = (replace(constants, values=one, replicates=None) for one in values)
     omegas = (frequencies_at(other, modes.qpoints)[0] for other in others)
     squares = [np.average((omega - modes.omega) ** 2, weights=weights_qm) for omega in omegas]
-    change: Floats = np.sqrt(np.array(squares))
-    return change
+    return np.sqrt(np.array(squares))
 
 
 class _Solution(NamedTuple):
@@ -160,8 +159,7 @@ def _sem(constants: ForceConstants, solved: _Solution, starts_qm: Bools) -> Floa
     largest = np.maximum(
         2.0 * np.sqrt(np.abs(solved.square)), np.where(bound > 0.0, bound, 1.0)
     )
-    sem: Floats = square_sem / largest
-    return sem
+    return square_sem / largest
 
 
 def expectation(d_qkl: Complexes, vectors_qmk: Complexes) -> Floats:
@@ -185,15 +183,13 @@ def set_means(values: Floats, starts_qm: Bools) -> Floats:
 
 def signed_root(square: Floats) -> Floats:
     """Root of ω² (…), negative where ω² is."""
-    root: Floats = np.copysign(np.sqrt(np.abs(square)), square)
-    return root
+    return np.copysign(np.sqrt(np.abs(square)), square)
 
 
 def branch_starts(total: LatticeSum, square_qm: Floats) -> Bools:
     """Whether each branch (q, m) is not degenerate with the one below it."""
     gaps = np.diff(square_qm, axis=1, prepend=-np.inf)
-    starts: Bools = gaps > _DEGENERATE * total.scale
-    return starts
+    return gaps > _DEGENERATE * total.scale
 
 
 def set_starts(sets: Ints) -> Bools:

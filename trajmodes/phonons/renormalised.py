@@ -137,8 +137,7 @@ def _matrices(modes: Modes, square_g: Floats) -> Complexes:
     """D = Σ_m ω² e e† (q, 3s, 3s), without the acoustic modes at Γ."""
     square_qm = np.where(modes.sets >= 0, square_g[modes.sets], 0.0)
     e_qmk = modes.vectors.reshape(*modes.sets.shape, -1)
-    matrices: Complexes = (e_qmk * square_qm[:, :, None]).swapaxes(1, 2) @ e_qmk.conj()
-    return matrices
+    return (e_qmk * square_qm[:, :, None]).swapaxes(1, 2) @ e_qmk.conj()
 
 
 def _replicate_signs(n_sets: int, most: int) -> Floats:
@@ -236,8 +235,7 @@ def _root_of_matrix(
     root_qk = np.sqrt(np.maximum(square_qk, 0.0))
     solved = np.linalg.solve(upper, vectors)
     g_qmn = (solved * root_qk[:, None, :]) @ solved.conj().swapaxes(1, 2)
-    result: Complexes = np.where(both, g_qmn, 0.0)
-    return result
+    return np.where(both, g_qmn, 0.0)
 
 
 def _check_sampled(covariance_qmn: Complexes) -> None:

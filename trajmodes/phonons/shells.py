@@ -99,8 +99,7 @@ class _Grouping:
     def _norm(self, values: Floats) -> Floats:
         """(b, h) root mean square of the Frobenius norm over each shell."""
         flat = values.reshape(*values.shape[:2], -1)
-        norm: Floats = np.sqrt(self._mean(np.einsum("bcx,bcx->bc", flat, flat)))
-        return norm
+        return np.sqrt(self._mean(np.einsum("bcx,bcx->bc", flat, flat)))
 
     def _trace(self, values: Floats) -> Floats:
         """(b, h) mean trace over each shell of pairs."""
@@ -118,5 +117,4 @@ def _steps(length_cd: Floats) -> Ints:
     values, place = np.unique(length_cd, return_inverse=True)
     # The rank increases where the sorted length jumps.
     number = np.cumsum(np.diff(values, prepend=values[:1]) > _SAME_DISTANCE)
-    steps: Ints = number[place.reshape(length_cd.shape)].astype(np.int64)
-    return steps
+    return number[place.reshape(length_cd.shape)].astype(np.int64)

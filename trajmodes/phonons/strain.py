@@ -200,8 +200,7 @@ class StrainResponse:
 
 def tensor_of(components: Floats) -> Floats:
     """Symmetric tensors (…, 3, 3) of components (…, c)."""
-    tensor: Floats = components[..., _PLACES]
-    return tensor
+    return components[..., _PLACES]
 
 
 def strain_responses(
