@@ -38,8 +38,7 @@ from trajmodes.phonons.modes import modes_at
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.project_job import project_only
 from trajmodes.project.lineshape.fit import fit_lines
-from trajmodes.project.lineshape.models import LineShape
-from trajmodes.project.lineshape.oscillator import expected_power
+from trajmodes.project.lineshape.models import LineShape, Observed, model_of
 from trajmodes.symmetry.translations import HalfSpace, build_supercell, cell_rank, half_space
 from trajmodes.units import BOLTZMANN, DALTON
 
@@ -347,7 +346,10 @@ def test_lines_of_every_shape():
     spectra = []
     for length in (512, 2048):
         bins = np.tile(np.arange(1, length // 2), (n_sets, 1))
-        line, _ = expected_power(omega, gamma, bins, length, interval)
+        inside, ones = np.ones(bins.shape, bool), np.ones(bins.shape)
+        observed = Observed(bins, inside, ones, ones[:, 0], length, interval)
+        theta = np.stack([0.0 * omega, omega, np.log(gamma)], axis=1)
+        line, _ = model_of(LineShape())(observed, theta)
         averages = 20.0 * 16384 / length
         power = np.pad(line * rng.gamma(averages, 1.0 / averages, line.shape), ((0, 0), (1, 1)))
         first = np.zeros(n_sets, dtype=int)

@@ -11,7 +11,7 @@ from trajmodes.data.spectra import BandSpectra
 from trajmodes.phonons.modes import modes_at
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.lineshape.fit import fit_lines
-from trajmodes.project.lineshape.oscillator import expected_power
+from trajmodes.project.lineshape.models import LineShape, Observed, model_of
 from trajmodes.project.projector import Projector
 from trajmodes.project.spectra.welch import WelchReduction
 from trajmodes.streaming.reduction import Together, Transformed
@@ -98,7 +98,10 @@ def test_lineshapes():
             n_bins = 2 * int(half / df)
         bins = first[:, None] + np.arange(n_bins)
         omega, gamma = 2 * np.pi * center[:, 0], 2 * np.pi * width[:, 0]
-        line, _ = expected_power(omega, gamma, bins, length, INTERVAL)
+        inside, ones = np.ones(bins.shape, bool), np.ones(bins.shape)
+        observed = Observed(bins, inside, ones, ones[:, 0], length, INTERVAL)
+        theta = np.stack([0.0 * omega, omega, np.log(gamma)], axis=1)
+        line, _ = model_of(LineShape())(observed, theta)
         averages = 20.0 * 16384 / length
         power = line * rng.gamma(averages, 1 / averages, line.shape)
         spectra.append(BandSpectra(first, power, np.full(n_sets, averages), length, INTERVAL))

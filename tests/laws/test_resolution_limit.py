@@ -5,7 +5,7 @@ import pytest
 
 from trajmodes.data.spectra import NARROWEST, BandSpectra, Verdict
 from trajmodes.project.lineshape.fit import fit_lines
-from trajmodes.project.lineshape.oscillator import expected_power
+from trajmodes.project.lineshape.models import LineShape, Observed, model_of
 from trajmodes.project.spectra.segments import resolution_of
 from trajmodes.units import THZ
 
@@ -14,11 +14,13 @@ def test_the_advice_for_a_narrow_line_names_the_limit_in_figures():
     length, interval_ps = 1000, 0.01
     limit = NARROWEST * resolution_of(length, interval_ps)
     bins = np.arange(1, length // 2)[None, :]
-    omega, gamma = np.array([10.0 * THZ]), np.array([0.3 * limit])
     power = np.full((1, length // 2 + 1), 1e-9)
-    power[:, 1:-1], _ = expected_power(omega, gamma, bins, length, interval_ps)
+    inside = np.ones(bins.shape, bool)
+    observed = Observed(bins, inside, power[:, 1:-1], np.ones(1), length, interval_ps)
+    theta = np.array([[0.0, 10.0 * THZ, np.log(0.3 * limit)]])
+    power[:, 1:-1], _ = model_of(LineShape())(observed, theta)
     spectra = BandSpectra(np.zeros(1, dtype=int), power, np.array([50.0]), length, interval_ps)
-    fits = fit_lines([spectra], omega)
+    fits = fit_lines([spectra], theta[:, 1])
     assert fits.verdicts == (Verdict.TOO_NARROW,)
     # The values used by figures, and the advice.
     assert NARROWEST * fits.resolution[0] == pytest.approx(limit)

@@ -1,8 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from trajmodes.project.lineshape.models import LineShape, Observed
-from trajmodes.project.lineshape.oscillator import expected_power
+from trajmodes.project.lineshape.models import LineShape, Observed, model_of
 from trajmodes.project.lineshape.whittle import fit_whittle
 
 LENGTH, INTERVAL = 1024, 0.01
@@ -11,9 +12,10 @@ BINS = np.arange(60, 180)[None]
 
 def _observed(level: float) -> Observed:
     """A line, and a constant below it."""
-    line, _ = expected_power(np.array([72.0]), np.array([4.0]), BINS, LENGTH, INTERVAL)
-    inside = np.ones(BINS.shape, bool)
-    return Observed(BINS, inside, line + level, np.full(1, 40.0), LENGTH, INTERVAL)
+    inside, power = np.ones(BINS.shape, bool), np.ones(BINS.shape)
+    observed = Observed(BINS, inside, power, np.full(1, 40.0), LENGTH, INTERVAL)
+    line, _ = model_of(LineShape())(observed, np.array([[0.0, 72.0, np.log(4.0)]]))
+    return replace(observed, power=line + level)
 
 
 START = np.array([[0.3, 70.0, np.log(6.0)]])

@@ -47,8 +47,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Complexes, Floats, Ints
-from trajmodes.kernels import inner_kernel, kernel
+from trajmodes.arrays import Complexes, Floats
+from trajmodes.kernels import inner_kernel
 
 _CRITICAL = 1e-8
 """Smallest |ω₀² − γ²/4| in γ². Closer to critical damping the two poles are kept this far
@@ -100,33 +100,8 @@ def part_of(grid: Grid, first: int, size: int) -> Grid:
     return Grid(first - 1, turns, grid.length, grid.interval)
 
 
-def expected_power(
-    omega: Floats, gamma: Floats, bins: Ints, segment_frames: int, interval_ps: float
-) -> tuple[Floats, Floats]:
-    """Compute the expected one-sided Welch spectrum of a line with ½⟨|Q̇|²⟩ = 1.
-
-    Parameters
-    ----------
-    omega, gamma
-        (g,) ω₀ and γ in rad/ps, both positive; any damping.
-    bins
-        (g, w) consecutive frequency bins, strictly between 0 and the Nyquist frequency.
-
-    Returns
-    -------
-    (g, w) spectrum in ps/rad, and (g, 2, w) its derivatives by ω₀ and ln γ.
-    """
-    spectra = np.empty((len(bins), 3, bins.shape[1]))
-    room = Room.of(bins.shape[1])
-    room.weights_kn[0, 0] = 1.0
-    for g, (first, last) in enumerate(bins[:, [0, -1]]):
-        grid = Grid.of(first, last, segment_frames, interval_ps)
-        add_poles(omega[g], gamma[g], grid, room, spectra[g])
-    return spectra[:, 0], spectra[:, 1:]
-
-
-@kernel(error_model="numpy")
-def add_poles(omega: float, gamma: float, grid: Grid, room: Room, spectra_kw: Floats) -> None:
+@inner_kernel(error_model="numpy")
+def _add_poles(omega: float, gamma: float, grid: Grid, room: Room, spectra_kw: Floats) -> None:
     """Store the windowed and sampled c_V V + c_U U, and its derivatives.
 
     V and U are the spectra of the velocity and of ω₀Q, both of area 1: (2γ/π) ω²/((ω² −
@@ -227,31 +202,7 @@ def _window_sums(length: int, n_bins: int, sums_nw: Complexes) -> None:
         growth[w] = square + sine * complex(-bent.imag, bent.real)
 
 
-def expected_fano(
-    shape: tuple[Floats, Floats, Floats], bins: Ints, segment_frames: int, interval_ps: float
-) -> tuple[Floats, Floats]:
-    """Compute the expected one-sided Welch spectrum of a Fano line with K = 1.
-
-    Parameters
-    ----------
-    shape
-        (g,) each: ω₀ and γ in rad/ps, and the asymmetry a.
-    bins
-        (g, w) consecutive frequency bins, strictly between 0 and the Nyquist frequency.
-
-    Returns
-    -------
-    (g, w) spectrum in ps/rad, and (g, 3, w) its derivatives by ω₀, ln γ and a.
-    """
-    spectra = np.empty((len(bins), 4, bins.shape[1]))
-    room = Room.of(bins.shape[1])
-    for g, line in enumerate(zip(*shape, strict=True)):
-        grid = Grid.of(bins[g, 0], bins[g, -1], segment_frames, interval_ps)
-        line_spectra(line, grid, room, spectra[g])
-    return spectra[:, 0], spectra[:, 1:]
-
-
-@kernel(error_model="numpy")
+@inner_kernel(error_model="numpy")
 def line_spectra(
     line: tuple[float, float, float], grid: Grid, room: Room, spectra_kw: Floats
 ) -> None:
@@ -261,7 +212,7 @@ def line_spectra(
     """
     omega, gamma, a = line
     _place_weights(omega, gamma, a, room.weights_kn)
-    add_poles(omega, gamma, grid, room, spectra_kw)
+    _add_poles(omega, gamma, grid, room, spectra_kw)
     if len(spectra_kw) > 3:
         _add_continuum(grid, room.weights_kn, spectra_kw)
 
