@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trajmodes.arrays import Complexes, Floats, Ints, freeze
+from trajmodes.arrays import Bools, Complexes, Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.labels import html_table, point, two_digits
 from trajmodes.units import THZ
@@ -63,6 +63,12 @@ class Modes:
     def n_sets(self) -> int:
         """Number of sets of symmetry-equivalent modes."""
         return int(self.sets.max(initial=-1)) + 1
+
+    @property
+    def oscillating(self) -> Bools:
+        """(q, m) whether a mode has an energy: it is neither drift nor imaginary."""
+        oscillating: Bools = (self.sets >= 0) & (self.omega > 0.0)
+        return oscillating
 
     def are_at(self, qpoints: Floats) -> bool:
         """Whether the modes are at the q points of a list (q, 3), in its order."""

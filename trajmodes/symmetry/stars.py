@@ -139,7 +139,7 @@ class ModeGroups(NamedTuple):
 def mode_groups(modes: Modes) -> ModeGroups:
     """Find the groups; drift and imaginary modes have no label."""
     n_q, n_m = modes.omega.shape
-    counted = np.where(modes.omega > 0.0, modes.sets, -1).ravel()
+    counted = np.where(modes.oscillating, modes.sets, -1).ravel()
     q_n = np.repeat(np.arange(n_q), n_m)
     order = np.lexsort((counted, q_n))
     key = q_n[order] * (modes.n_sets + 1) + counted[order] + 1

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trajmodes.arrays import Bools, Complexes, Floats, Ints, freeze
+from trajmodes.arrays import Complexes, Floats, Ints, freeze
 from trajmodes.data.energies import EnergyCovariance
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
@@ -69,7 +69,7 @@ class EnergyCovarianceReduction:
         """
         velocity = amplitudes.velocity_or_raise("energies of modes need velocities")
         n_t, modes = velocity.shape[-1], self.projector.modes
-        squares = np.where(_counted(modes), modes.omega**2, 0.0)
+        squares = np.where(modes.oscillating, modes.omega**2, 0.0)
         energy_qmt = _square(amplitudes.coordinate)
         energy_qmt *= squares[:, :, None]
         energy_qmt += _square(velocity)
@@ -96,16 +96,10 @@ class EnergyCovarianceReduction:
         covariance -= np.outer(mean, mean)
         modes = self.projector.modes
         correlation = _set_correlation(covariance, modes)
-        left_out = ~_counted(modes).ravel()
+        left_out = ~modes.oscillating.ravel()
         covariance[left_out] = np.nan
         covariance[:, left_out] = np.nan
         return EnergyCovariance(covariance, correlation)
-
-
-def _counted(modes: Modes) -> Bools:
-    """(q, m) modes that have an energy: neither drift nor imaginary."""
-    counted: Bools = (modes.sets >= 0) & (modes.omega > 0.0)
-    return counted
 
 
 def _square(amplitudes_qmt: Complexes) -> Floats:
@@ -116,7 +110,7 @@ def _square(amplitudes_qmt: Complexes) -> Floats:
 
 def _set_correlation(covariance: Floats, modes: Modes) -> Floats:
     """Mean correlation (g, g) of pairs of different modes; nan where there is no pair."""
-    counted_n = _counted(modes).ravel()
+    counted_n = modes.oscillating.ravel()
     of_set_gn = (modes.sets.ravel() == np.arange(modes.n_sets)[:, None]) & counted_n
     member_gn = of_set_gn.astype(float)
     own_n = np.diag(covariance)

@@ -224,7 +224,7 @@ class _Means(NamedTuple):
 
     def fixed_share(self, kt: float) -> float:
         """(1 − r)/(N + 1), 0 in a heat bath."""
-        counted = (self.modes.sets >= 0) & (self.modes.omega > 0.0)
+        counted = self.modes.oscillating
         weights = np.where(counted, self.modes.weights[:, None], 0.0)
         freedom = max(float(weights.sum()), 1.0)
         energy_bqm = np.where(counted, self.energy, 0.0)

@@ -87,7 +87,7 @@ def waves(modes: Modes) -> Waves:
     """List the waves of modes; modes of one q in one set form a degenerate level."""
     labels, omega = modes.sets.ravel(), modes.omega.ravel()
     n_m = modes.omega.shape[1]
-    used = np.flatnonzero((labels >= 0) & (omega > 0.0))
+    used = np.flatnonzero(modes.oscillating)
     twofold = np.repeat(modes.weights, n_m)[used] == 2
     second = np.where(twofold, len(used) + np.cumsum(twofold) - 1, -1)
     n_energies = len(used) + int(twofold.sum())
