@@ -174,12 +174,9 @@ def job_of(
 
     Parameters
     ----------
-    command
-        Name of the command; it decides which options are taken.
     trajectory
-        Trajectory files, or one job file (``.toml``), whose options `given` replaces.
-    given
-        Options by name. A job file may hold options of other commands as well.
+        Trajectory files, or one job file (``.toml``), whose options `given` replaces. It may
+        hold options of other commands as well.
     folder
         Folder of the results where neither a job file nor `given` names one.
 
@@ -204,14 +201,7 @@ def job_of(
 
 
 def job_from_mapping(given: Mapping[str, Any], *, where: str = "") -> Job:
-    """Make a job from names and values.
-
-    Parameters
-    ----------
-    given
-        Options by name, and the trajectory; lists stand for tuples.
-    where
-        Source of the values, for error messages.
+    """Make a job from names and values; `where` they come from is part of error messages.
 
     Raises
     ------
@@ -231,17 +221,6 @@ def job_from_mapping(given: Mapping[str, Any], *, where: str = "") -> Job:
         raise _at(error, where) from None
 
 
-def read_job(path: Path) -> Job:
-    """Read a job file; relative paths in it are relative to its folder.
-
-    Raises
-    ------
-    UsageError
-        If the file is missing, is not TOML, or has options that do not exist.
-    """
-    return job_from_mapping(_settings_in(path), where=str(path))
-
-
 def toml_text(job: Job) -> str:
     """Text of a job file for the same job, which may be put anywhere: its paths are absolute.
 
@@ -255,7 +234,7 @@ def toml_text(job: Job) -> str:
     return settings_text(values)
 
 
-def _settings_in(path: Path, command: str = "") -> dict[str, Any]:
+def _settings_in(path: Path, command: str) -> dict[str, Any]:
     """Read the settings of a job file; make its paths relative to the working directory."""
     values = _checked(read_settings(path), str(path))
     for name, one in job_options().items():
@@ -264,7 +243,7 @@ def _settings_in(path: Path, command: str = "") -> dict[str, Any]:
         if one.declared.is_path:
             values[name] = str(path.parent / values[name])
         is_for_molecules = one.commands == {"molecule"} and values[name] != one.default
-        if is_for_molecules and command not in ("", "molecule"):
+        if is_for_molecules and command != "molecule":
             raise UsageError(
                 f"{name} is an option of `trajmodes molecule` only",
                 where=str(path),

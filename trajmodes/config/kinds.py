@@ -2,16 +2,13 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from math import isfinite
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from trajmodes.errors import UsageError
 
-AVERAGE_BOX = "average"
-WHOLE_SUPERCELL = "supercell"
 FINE_MESH = "auto"
 
 LARGEST_MESH = 1000
@@ -52,8 +49,7 @@ def kind_of(annotation: Any) -> Kind:
     TypeError
         If there is no kind for the type.
     """
-    options = [one for one in _members(annotation) if one is not type(None)]
-    (kind,) = options
+    (kind,) = (one for one in members_of(annotation) if one is not NoneType)
     if get_origin(kind) is Literal:
         return choice(*get_args(kind))
     if get_origin(kind) is tuple:
@@ -64,30 +60,39 @@ def kind_of(annotation: Any) -> Kind:
     return _PLAIN[kind]
 
 
-def _members(annotation: Any) -> tuple[Any, ...]:
+def members_of(annotation: Any) -> tuple[Any, ...]:
+    """Types of a union; a type that is none stands for itself."""
     is_union = get_origin(annotation) in (Union, UnionType)
     return get_args(annotation) if is_union else (annotation,)
 
 
 def number(least: float = LEAST, most: float = MOST) -> Kind:
     """Positive numbers between bounds."""
-
-    def accepts(value: Any) -> bool:
-        return _is_number(value) and least <= value <= most
-
-    low, high = _short(least), _short(most)
-    return Kind(f"a positive number between {low} and {high}", accepts, float)
-
-
-def _short(bound: float) -> str:
-    """Power of ten such as 1e-6."""
-    return f"{bound:.0e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    low, high = (
+        f"{bound:.0e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+        for bound in (least, most)
+    )
+    words = f"a positive number between {low} and {high}"
+    return Kind(words, partial(_is_number, least=least, most=most), float)
 
 
 def whole(least: int, most: int) -> Kind:
     """Whole numbers between bounds."""
     accepts = partial(_is_whole, least=least, most=most)
     return Kind(f"a whole number from {least} to {most}", accepts, int)
+
+
+def numbers(words: str, counts: tuple[int, ...], least: float) -> Kind:
+    """Several numbers in a row."""
+
+    def accepts(value: Any) -> bool:
+        is_row = isinstance(value, tuple) and len(value) in counts
+        return is_row and all(_is_number(item, least) for item in value)
+
+    def read(text: str) -> tuple[float, ...]:
+        return tuple(map(float, text.replace(",", " ").split()))
+
+    return Kind(words, accepts, read, from_text=True)
 
 
 def choice(*words: str) -> Kind:
@@ -103,6 +108,16 @@ def choices(*words: str) -> Kind:
 
     text = "a list of " + ", ".join(words)
     return Kind(text, accepts, str, choices=words, is_list=True)
+
+
+def or_word(kind: Kind, word: str) -> Kind:
+    """Values of a kind, or a word."""
+    return replace(
+        kind,
+        words=f"{kind.words}, or {word}",
+        accepts=lambda value: value == word or kind.accepts(value),
+        read=lambda text: text if text == word else kind.read(text),
+    )
 
 
 def split_cutoff(text: str) -> tuple[float, dict[tuple[str, str], float]]:
@@ -129,31 +144,25 @@ def split_cutoff(text: str) -> tuple[float, dict[tuple[str, str], float]]:
     return radius, pairs
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+def _is_number(value: Any, least: float = -MOST, most: float = MOST) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and least <= value <= most
 
 
 def _is_whole(value: Any, least: int = 1, most: float = MOST) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    return isinstance(value, int) and _is_number(value, least, most)
 
 
 def _are_texts(value: Any) -> bool:
     return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
 
 
-def _are_numbers(value: Any, least: float) -> bool:
-    if not isinstance(value, tuple):
-        return False
-    return all(_is_number(item) and least <= item <= MOST for item in value)
-
-
 def _are_frames(value: Any) -> bool:
     if not isinstance(value, tuple) or len(value) != 2:
         return False
     start, stop = value
-    if type(start) is not int or type(stop) not in (int, type(None)):
-        return False
-    return 0 <= start <= MOST and (stop is None or start < stop <= MOST)
+    is_range = stop is None or (_is_whole(stop) and start < stop)
+    return _is_whole(start, least=0) and is_range
 
 
 def _range(value: Any) -> Any:
@@ -173,17 +182,9 @@ def _nine(value: Any) -> Any:
 
 def _is_cutoff(value: Any) -> bool:
     if not isinstance(value, str):
-        return _is_number(value) and LEAST <= value <= MOST
-    radii = split_cutoff(value)
-    return all(LEAST <= radius <= MOST for radius in (radii[0], *radii[1].values()))
-
-
-def _read_numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(word) for word in text.replace(",", " ").split())
-
-
-def _read_box(text: str) -> tuple[float, ...] | str:
-    return text if text == AVERAGE_BOX else _read_numbers(text)
+        return _is_number(value, LEAST)
+    radius, pairs = split_cutoff(value)
+    return all(_is_number(one, LEAST) for one in (radius, *pairs.values()))
 
 
 def _read_frames(text: str) -> tuple[int, int | None]:
@@ -201,10 +202,6 @@ def _read_cutoff(text: str) -> float | str:
         return text
 
 
-def _read_mesh(text: str) -> int | str:
-    return text if text == FINE_MESH else int(text)
-
-
 def _read_symbols(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
@@ -215,29 +212,10 @@ TEXTS = Kind("a list of texts", _are_texts, str, is_list=True)
 SWITCH = Kind("true or false", lambda value: isinstance(value, bool), str, is_switch=True)
 SYMBOLS = Kind("a list of chemical symbols", _are_texts, _read_symbols, from_text=True)
 CUTOFF = Kind("a positive number", _is_cutoff, _read_cutoff)
-CUTOFF_OR_ALL = Kind(
-    f'a positive number, or "{WHOLE_SUPERCELL}"',
-    lambda value: value == WHOLE_SUPERCELL or _is_cutoff(value),
-    _read_cutoff,
-)
-MESH = Kind(
-    f"a whole number from 1 to {LARGEST_MESH}, or {FINE_MESH}",
-    lambda value: value == FINE_MESH or _is_whole(value, most=LARGEST_MESH),
-    _read_mesh,
-)
-LJ_UNITS = Kind(
-    "three positive numbers",
-    lambda value: _are_numbers(value, 1e-30) and len(value) == 3,
-    _read_numbers,
-    from_text=True,
-)
-BOX = Kind(
-    f"three or nine numbers, or {AVERAGE_BOX}",
-    lambda value: value == AVERAGE_BOX or (_are_numbers(value, -MOST) and len(value) in (3, 9)),
-    _read_box,
-    from_text=True,
-    tidy=_nine,
-)
+CUTOFF_OR_ALL = or_word(CUTOFF, "supercell")
+MESH = or_word(whole(1, LARGEST_MESH), FINE_MESH)
+LJ_UNITS = numbers("three positive numbers", (3,), 1e-30)
+BOX = replace(or_word(numbers("three or nine numbers", (3, 9), -MOST), "average"), tidy=_nine)
 FRAMES = Kind(
     "START:STOP, such as 2000: or :5000, or a list of one or two whole numbers, START < STOP",
     _are_frames,

@@ -6,10 +6,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 from trajmodes.config.job import OF_A_JOB, OF_OTHER_COMMANDS, of_groups, options_of
+from trajmodes.config.kinds import members_of
 from trajmodes.config.option import Option, options_in
 
 _HEAD = """\
@@ -134,9 +135,9 @@ def _type(one: Option) -> str:
     if one.declared.keyword_type:
         return one.declared.keyword_type
     found: list[str] = []
-    for member in _members(one.annotation):
+    for member in members_of(one.annotation):
         if get_origin(member) is tuple:
-            items = [_word(one, item) for part in get_args(member) for item in _members(part)]
+            items = [_word(one, item) for part in get_args(member) for item in members_of(part)]
             item = " | ".join(dict.fromkeys(text for text in items if text))
             texts = [f"Sequence[{item}]"]
             texts = [*([item] if one.kind.is_list else []), *texts]
@@ -154,11 +155,6 @@ def _word(one: Option, member: Any) -> str:
     if member is str and one.declared.is_path:
         return "str | PathLike[str]"
     return "None" if member is NoneType else str(getattr(member, "__name__", ""))
-
-
-def _members(annotation: Any) -> tuple[Any, ...]:
-    is_union = get_origin(annotation) in (Union, UnionType)
-    return get_args(annotation) if is_union else (annotation,)
 
 
 def _alias(one: Option) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trajmodes.config.groups import ReadOptions
-from trajmodes.config.job import Job, job_from_mapping, job_of, read_job, toml_text
+from trajmodes.config.job import Job, job_from_mapping, job_of, toml_text
 from trajmodes.errors import UsageError
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
@@ -40,7 +40,7 @@ def test_a_job_survives_its_own_text(tmp_path_factory, values):
     path = folder / "job.toml"
     job = job_from_mapping({"output": "out", **values})
     path.write_text(toml_text(job), encoding="utf-8")
-    again = read_job(path)
+    again = job_of("molecule", path, {})
     # The text asks for the same files wherever it lies: its paths are absolute.
     assert again.trajectory == tuple(str(Path(name).absolute()) for name in job.trajectory)
     cell = job.matching.cell
@@ -54,7 +54,7 @@ def test_a_job_survives_its_own_text(tmp_path_factory, values):
 def test_paths_of_a_job_file_are_relative_to_it(tmp_path):
     path = tmp_path / "job.toml"
     path.write_text('trajectory = "run.xyz"\ncell = "../POSCAR"\nconstants = "fit"\n')
-    job = read_job(path)
+    job = job_of("molecule", path, {})
     assert job.trajectory == (str(tmp_path / "run.xyz"),)
     assert job.matching.cell == str(tmp_path / "../POSCAR")
     assert job.projection.force_constants == str(tmp_path / "fit")
@@ -132,7 +132,7 @@ def test_a_wrong_line_is_reported_with_its_file(tmp_path, line, words):
     path = tmp_path / "job.toml"
     path.write_text(f'trajectory = "a"\n{line}\n')
     with pytest.raises(UsageError, match=words):
-        read_job(path)
+        job_of("molecule", path, {})
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_job_needs_its_trajectory(tmp_path, text, words):
     path = tmp_path / "job.toml"
     path.write_text(text)
     with pytest.raises(UsageError, match=words):
-        read_job(path)
+        job_of("molecule", path, {})
 
 
 def test_a_group_made_by_hand_is_checked_too():
@@ -173,7 +173,7 @@ def test_a_job_without_a_folder_says_so():
 
 def test_a_missing_job_file_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="cannot read the job file"):
-        read_job(tmp_path / "none.toml")
+        job_of("run", tmp_path / "none.toml", {})
 
 
 @pytest.mark.faults
@@ -198,7 +198,7 @@ def test_a_nested_job_file_costs_no_time_and_no_memory(tmp_path, text):
     tracemalloc.start()
     start = time.perf_counter()
     with pytest.raises(UsageError, match=r"nested tables or lists|not a TOML file"):
-        read_job(path)
+        job_of("molecule", path, {})
     took, (_, peak) = time.perf_counter() - start, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 50e6
@@ -210,11 +210,11 @@ def test_a_large_job_file_is_not_read(tmp_path):
     path = tmp_path / "job.toml"
     path.write_text('trajectory = "a"\n' + "# much\n" * 200_000)
     with pytest.raises(UsageError, match="larger than 1 MiB"):
-        read_job(path)
+        job_of("molecule", path, {})
 
 
 def test_brackets_and_dots_in_texts_and_comments_do_not_count(tmp_path):
     path = tmp_path / "job.toml"
     names = ["a.b.c.d[[[{.xyz", "it's.a.b.c"]
     path.write_text(f'# [[[[ a.b.c.d\ntrajectory = [\n  {names[0]!r},\n  "{names[1]}",\n]\n')
-    assert [Path(name).name for name in read_job(path).trajectory] == names
+    assert [Path(name).name for name in job_of("molecule", path, {}).trajectory] == names
