@@ -12,8 +12,8 @@ phases must be those of the vectors    laws/test_trap_laws.py::test_phases_are_t
 both signs of f are one spectrum       unit/project/test_welch.py::test_both_directions_of_travel_are_pooled
 wrapped positions                      laws/test_trap_laws.py::test_wrapped_positions
 thermal expansion and phases           laws/test_trap_laws.py::test_phases_do_not_see_thermal_expansion
-constants of another volume            unit/project/test_crystal_check.py::test_another_lattice_parameter_is_warned_about
-sites of the constants                 unit/project/test_crystal_check.py::test_a_site_in_another_cell_is_refused
+constants of another volume            unit/project/test_checks.py::test_another_lattice_parameter_is_warned_about
+sites of the constants                 unit/project/test_checks.py::test_a_site_in_another_cell_is_refused
 restricted triclinic frame             laws/test_trap_laws.py::test_a_rotated_frame
 restricted triclinic frame             laws/test_matching_laws.py::test_restricted_and_general_triclinic_are_one_motion
 unsorted ids                           laws/test_trap_laws.py::test_unsorted_ids
@@ -21,13 +21,13 @@ unsorted ids                           unit/readers/test_lammps_dump.py::test_ro
 units of velocities                    laws/test_trap_laws.py::test_units_of_velocities
 units of velocities                    unit/matching/test_diagnosis.py::test_wrong_units_are_named
 differenced velocities                 laws/test_trap_laws.py::test_differenced_velocities
-differenced velocities                 unit/project/test_differences.py::test_too_strong_an_attenuation_is_refused
+differenced velocities                 unit/project/test_checks.py::test_too_strong_an_attenuation_is_refused
 aliasing by the stride of the dump     laws/test_trap_laws.py::test_frames_too_far_apart
 aliasing by the stride of the dump     unit/matching/test_diagnosis.py::test_coarse_frames_are_reported_with_a_fine_enough_stride
-Verlet shift                           unit/project/test_time_step.py::test_a_velocity_verlet_run_has_the_predicted_frequency
+Verlet shift                           unit/project/test_checks.py::test_a_velocity_verlet_run_has_the_predicted_frequency
 thermostat                             unit/project/test_thermostat.py::test_a_bath
 restarts and gaps                      unit/project/test_welch.py::test_no_product_or_segment_crosses_a_gap
-restarts and gaps                      unit/project/test_differenced.py::test_no_difference_spans_a_gap
+restarts and gaps                      unit/project/test_sampling.py::test_no_difference_spans_a_gap
 resolution of the window               unit/project/test_lineshape.py::test_a_line_below_the_resolution_is_not_resolved
 resolution of the window               unit/project/test_lineshape.py::test_the_window_does_not_broaden_the_line
 degenerate modes only as sets          unit/project/test_energies.py::test_only_sets_of_degenerate_modes_have_defined_energies
