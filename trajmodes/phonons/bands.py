@@ -1,7 +1,7 @@
 """Bands along a path, spectra on them, and group velocities.
 
-Group velocities v = ∂ω/∂k come from the analytic derivative of the dynamical matrix.
-By first-order perturbation theory (Hellmann and Feynman) ∂(ω²)/∂k = e† (∂D/∂k) e. Hence
+Group velocities v = ∂ω/∂k come from the analytic derivative of the dynamical matrix. By
+first-order perturbation theory (Hellmann and Feynman) ∂(ω²)/∂k = e† (∂D/∂k) e. Hence
 v = e† (∂D/∂k) e / 2|ω|, where ω is negative for imaginary modes. Only the phases e^{ik·R} of
 the cells are differentiated. The site phases add i[D, τ] to ∂D/∂k, whose matrix elements
 between eigenvectors of equal ω² vanish.

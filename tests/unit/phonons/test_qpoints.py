@@ -1,6 +1,7 @@
 """Lists of q points, the points on a band path, and the names of special points."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from trajmodes.phonons.qpoints import (
     mesh,
     on_path,
     point_names,
+    spaced_mesh,
 )
 from trajmodes.symmetry.stars import star_images, star_labels
 from trajmodes.symmetry.translations import build_supercell, half_space
@@ -246,3 +248,18 @@ def test_axes_mixed_by_symmetry_are_grouped(crystals):
     assert joined_axes(crystals["diamond"]) == [(0, 1, 2)]
     assert joined_axes(crystals["wurtzite"]) == [(0, 1), (2,)]
     assert joined_axes(crystals["triclinic"]) == [(0,), (1,), (2,)]
+
+
+def test_a_spaced_mesh_is_fine_enough_and_equal_along_axes_that_symmetry_mixes(crystals):
+    diamond = crystals["diamond"]
+    skew = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]])
+    other = replace(
+        diamond, cell=skew @ diamond.cell, sites=diamond.sites @ np.linalg.inv(skew)
+    )
+    for crystal in (diamond, other, crystals["wurtzite"]):
+        counts = np.array(spaced_mesh(crystal, 0.1))
+        lengths = 2 * np.pi * np.linalg.norm(np.linalg.inv(crystal.cell), axis=0)
+        for axes in map(list, joined_axes(crystal)):
+            assert set(counts[axes]) == {int(np.ceil(lengths[axes].max() / 0.1))}
+    lengths = np.linalg.norm(np.linalg.inv(other.cell), axis=0)
+    assert np.ptp(lengths) > 0.1 * lengths.max()
