@@ -19,6 +19,7 @@ part arrives.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -63,12 +64,10 @@ def power_scale(length: int, step_ps: float) -> float:
 
 
 def effective_segments(counts: list[int]) -> float:
-    """Equivalent number of independent segments of half-overlapping ones (Welch 1967).
+    """Equivalent number of independent segments (Welch 1967).
 
-    Parameters
-    ----------
-    counts
-        Number of consecutive, half-overlapping segments in each uninterrupted range.
+    ``counts`` are numbers of consecutive, half-overlapping segments, one for each uninterrupted
+    range.
     """
     total = sum(counts)
     pairs = sum(count - 1 for count in counts if count)
@@ -121,6 +120,20 @@ class Series:
         return self if whole else Series(part.first, part.values.copy())
 
 
+def sum_present(earlier: Any, later: Any) -> Any:
+    """Sum of two sums over segments, of which either may be None."""
+    if earlier is None or later is None:
+        return later if earlier is None else earlier
+    return earlier + later
+
+
+def add_to_sets(power_gw: Floats, power_qmw: Floats, sets_qm: Ints) -> None:
+    """Add the power of modes to that of their sets; a mode of label −1 belongs to none."""
+    for (q, m), label in np.ndenumerate(sets_qm):
+        if label >= 0:
+            power_gw[label] += power_qmw[q, m]
+
+
 def waiting(series: Iterable[Series], head_stop: int, tail_start: int) -> tuple[Series, ...]:
     """Return the values of the head and of the tail of a part; all if these meet."""
     kept = list(series)
@@ -140,6 +153,16 @@ class Segments:
     """Frames from the first to the last one of a segment, both included."""
     hop: int
     """Frames from the start of one segment to that of the next."""
+
+    def require_one(self) -> None:
+        """Raise a `DataError` if no segment fits into the run."""
+        if not any(self.counts):
+            longest = max((stop - start for start, stop in self.ranges), default=0)
+            raise DataError(
+                f"the run is too short for spectra: no segment of {self.span} frames fits",
+                where=f"its longest uninterrupted range has {longest} frames",
+                fix="ask for a coarser resolution, or run longer",
+            )
 
     @property
     def counts(self) -> list[int]:

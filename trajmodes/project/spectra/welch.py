@@ -14,8 +14,6 @@ needs no second transform, and its sum equals that of the modes to rounding.
 """
 
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -32,11 +30,13 @@ from trajmodes.project.spectra.segments import (
     Part,
     Segments,
     Series,
+    add_to_sets,
     bin_spacing,
     effective_segments,
     hann,
     joined,
     power_scale,
+    sum_present,
     waiting,
 )
 from trajmodes.symmetry.stars import set_members
@@ -56,26 +56,26 @@ class SegmentPower:
     """(s, 3, w), unit: eV. Mean over the atoms of each site, their masses included."""
     points: Floats
     """(k, s, 3, w), unit: eV. The same at selected q points."""
+    entropy: Floats
+    """(g, v), unit: eV ps/rad. Maximum-entropy spectra; v = 0 if they are not requested."""
 
     def __add__(self, other: "SegmentPower") -> "SegmentPower":
         """Add the power of other segments."""
         return SegmentPower(
-            self.modes + other.modes, self.sites + other.sites, self.points + other.points
+            self.modes + other.modes,
+            self.sites + other.sites,
+            self.points + other.points,
+            self.entropy + other.entropy,
         )
 
 
-def segment_power(modes: Modes, parts: list[Complexes], points: Ints) -> SegmentPower:
-    """Compute the power of one windowed segment.
+def _segment_power(
+    modes: Modes, parts: list[Complexes], points: Ints, entropy: Floats
+) -> SegmentPower:
+    """Power of one windowed segment, made of parts (q, m, t).
 
     The ±ω of a complex series are the two directions of travel, two independent measurements;
     at q = −q they are the same.
-
-    Parameters
-    ----------
-    parts
-        (q, m, t) each, Q̇ in √(eV); together the frames of the segment.
-    points
-        (k,) rows of the selected q points.
     """
     length = sum(part.shape[-1] for part in parts)
     window = hann(length)
@@ -93,9 +93,7 @@ def segment_power(modes: Modes, parts: list[Complexes], points: Ints) -> Segment
         segment *= window
         waves_qmw = scipy.fft.fft(segment, axis=2, overwrite_x=True)
         power_qmw = _square(waves_qmw) * share_qm[rows, :, None]
-        for (q, m), label in np.ndenumerate(modes.sets[rows]):
-            if label >= 0:
-                of_sets_gw[label] += power_qmw[q, m]
+        add_to_sets(of_sets_gw, power_qmw, modes.sets[rows])
         # The acoustic modes at Γ contain only drift.
         waves_qmw[modes.sets[rows] < 0] = 0.0
         power_qkw = _square(kets_qkm[rows] @ waves_qmw)
@@ -107,23 +105,14 @@ def segment_power(modes: Modes, parts: list[Complexes], points: Ints) -> Segment
         _one_sided(of_sets_gw),
         _one_sided(of_sites_kw).reshape(by_site),
         _one_sided(of_points_kcw).reshape(len(points), *by_site),
+        entropy,
     )
 
 
-def segment_maximum_entropy(
+def _maximum_entropy(
     modes: Modes, parts: list[Complexes], poles: int, interval_ps: float
 ) -> Floats:
-    """Maximum-entropy spectrum (g, v) in eV ps/rad of one segment, with bins an eighth as wide.
-
-    Parameters
-    ----------
-    parts
-        (q, m, t) each, Q̇ in √(eV); together the frames of the segment.
-    poles
-        Order of the recursion.
-    interval_ps
-        Time between these frames.
-    """
+    """Maximum-entropy spectrum (g, v) of one segment, with bins an eighth as wide."""
     length = sum(part.shape[-1] for part in parts)
     rows = []
     for label in range(modes.n_sets):
@@ -160,8 +149,6 @@ class WelchSums:
     """Frames [start, stop) covered."""
     power: SegmentPower | None
     """Sum over the complete segments; None if there is none."""
-    entropy: Floats | None
-    """(g, v), unit: eV ps/rad. Sum of their maximum-entropy spectra; None if not requested."""
     pending: tuple[Series, ...]
     """(q, m, t) Q̇ in √(eV) of the frames of open segments, in time order."""
 
@@ -227,14 +214,7 @@ class WelchReduction:
                 why="segments overlap by half, and a line needs several bins",
                 fix=f"give an even number of frames, at least {SHORTEST}",
             )
-        if not any(self.segments.counts):
-            longest = max((stop - start for start, stop in self.ranges), default=0)
-            raise DataError(
-                "the run is too short for spectra: no segment of "
-                f"{self.segment_frames} frames fits",
-                where=f"its longest uninterrupted range has {longest} frames",
-                fix="ask for a coarser resolution, or run longer",
-            )
+        self.segments.require_one()
 
     @property
     def segments(self) -> Segments:
@@ -242,13 +222,7 @@ class WelchReduction:
         return Segments(self.ranges, self.segment_frames, self.segment_frames // 2)
 
     def chunk(self, amplitudes: Amplitudes, /) -> WelchSums:
-        """Reduce one block of frames.
-
-        Raises
-        ------
-        DataError
-            If the run has no velocities.
-        """
+        """Reduce one block of frames; without velocities a `DataError` is raised."""
         velocity = amplitudes.velocity_or_raise("spectra need velocities")
         whole = Series(amplitudes.first_frame, velocity)
         inside = [whole.between(*ends) for ends in self.ranges]
@@ -256,26 +230,19 @@ class WelchReduction:
         pending = tuple(
             Series(one.first, one.values.copy()) for one in inside if one.values.size
         )
-        return self._finish_segments((), (whole.first, whole.stop), pending)
+        return self._finish_segments((), WelchSums((whole.first, whole.stop), None, pending))
 
     def combine(self, earlier: WelchSums, later: WelchSums) -> WelchSums:
-        """Return the state of two neighbouring parts of the run.
-
-        Raises
-        ------
-        DataError
-            If frames are missing between them.
-        """
+        """State of two parts of the run; a `DataError` is raised unless they are neighbours."""
         part = joined(earlier.part, later.part, "spectra")
-        return self._finish_segments((earlier, later), part, earlier.pending + later.pending)
+        power = sum_present(earlier.power, later.power)
+        both = WelchSums(part, power, earlier.pending + later.pending)
+        return self._finish_segments((earlier.part, later.part), both)
 
     def finalize(self, state: WelchSums) -> Spectra:
-        """Return the spectra, normalised so that ∫₀^∞ S dω is the kinetic energy of a mode.
+        """Spectra, normalised so that ∫₀^∞ S dω is the kinetic energy of a mode.
 
-        Raises
-        ------
-        DataError
-            If frames are missing.
+        A `DataError` is raised if frames are missing.
         """
         length = self.segment_frames
         if state.power is None:
@@ -295,31 +262,21 @@ class WelchReduction:
         )
         density = VibrationalDensity(omega, scale * state.power.sites)
         entropy = None
-        if state.entropy is not None and self.poles is not None:
-            finer = np.linspace(0.0, omega[-1], state.entropy.shape[1])
-            mean = state.entropy / sum(counts)
+        if self.poles is not None:
+            mean = state.power.entropy / sum(counts)
+            finer = np.linspace(0.0, omega[-1], mean.shape[1])
             entropy = MaximumEntropySpectra(finer, mean, self.poles)
         return Spectra(modes, density, scale * state.power.points, entropy)
 
-    def _finish_segments(
-        self, parts: tuple[WelchSums, ...], both: Part, pending: tuple[Series, ...]
-    ) -> WelchSums:
+    def _finish_segments(self, earlier: tuple[Part, ...], state: WelchSums) -> WelchSums:
         """Add the segments that became complete, and drop the frames that no open one needs."""
-        segments, modes = self.segments, self.projector.modes
-        points = np.array(self.points, dtype=np.int64)
-        power = [part.power for part in parts if part.power is not None]
-        entropy = [part.entropy for part in parts if part.entropy is not None]
-        for first in segments.newly_inside(both, tuple(part.part for part in parts)):
+        modes, points = self.projector.modes, np.array(self.points, dtype=np.int64)
+        power, entropy = state.power, np.zeros((modes.n_sets, 0))
+        for first in self.segments.newly_inside(state.part, earlier):
             last = int(first) + self.segment_frames
-            frames = [one.between(int(first), last).values for one in pending]
-            power.append(segment_power(modes, frames, points))
+            frames = [one.between(int(first), last).values for one in state.pending]
             if self.poles is not None:
-                entropy.append(
-                    segment_maximum_entropy(modes, frames, self.poles, self.interval_ps)
-                )
-        return WelchSums(
-            both,
-            reduce(add, power) if power else None,
-            reduce(add, entropy) if entropy else None,
-            waiting(pending, *segments.edges(both)),
-        )
+                entropy = _maximum_entropy(modes, frames, self.poles, self.interval_ps)
+            power = sum_present(power, _segment_power(modes, frames, points, entropy))
+        pending = waiting(state.pending, *self.segments.edges(state.part))
+        return WelchSums(state.part, power, pending)

@@ -30,11 +30,13 @@ from trajmodes.project.spectra.segments import (
     Part,
     Segments,
     Series,
+    add_to_sets,
     bin_spacing,
     effective_segments,
     hann,
     joined,
     power_scale,
+    sum_present,
     waiting,
 )
 from trajmodes.symmetry.stars import set_members, set_omega
@@ -176,21 +178,10 @@ class ZoomReduction:
     ranges: tuple[Part, ...]
 
     def __post_init__(self) -> None:
-        if not any(self._segments(self.plan.outputs[0]).counts):
-            raise DataError(
-                "the run is too short for spectra of long segments",
-                where=f"a segment takes {self._segments(self.plan.outputs[0]).span} frames",
-                fix="ask for a coarser resolution, or run longer",
-            )
+        self._segments(self.plan.outputs[0]).require_one()
 
     def chunk(self, amplitudes: Amplitudes, /) -> ZoomSums:
-        """Reduce one block of frames.
-
-        Raises
-        ------
-        DataError
-            If the run has no velocities.
-        """
+        """Reduce one block of frames; without velocities a `DataError` is raised."""
         velocity = amplitudes.velocity_or_raise("spectra need velocities")
         first = amplitudes.first_frame
         part = (first, first + velocity.shape[-1])
@@ -200,26 +191,17 @@ class ZoomReduction:
         return self._finish_segments((), state)
 
     def combine(self, earlier: ZoomSums, later: ZoomSums) -> ZoomSums:
-        """Return the state of two neighbouring parts of the run.
-
-        Raises
-        ------
-        DataError
-            If frames are missing between them.
-        """
+        """State of two parts of the run; a `DataError` is raised unless they are neighbours."""
         part = joined(earlier.part, later.part, "spectra")
-        power = tuple(map(_sum_present, earlier.power, later.power))
+        power = tuple(map(sum_present, earlier.power, later.power))
         pending = _join_outputs(earlier.pending, later.pending, self._complete_until(part[1]))
         both = ZoomSums(part, power, pending)
         return self._finish_segments((earlier.part, later.part), both)
 
     def finalize(self, state: ZoomSums) -> tuple[BandSpectra, ...]:
-        """Return the spectra of each length, one-sided, both ±ω pooled.
+        """Spectra of each length, one-sided, both ±ω pooled.
 
-        Raises
-        ------
-        DataError
-            If frames are missing.
+        A `DataError` is raised if frames are missing.
         """
         return tuple(
             self._spectra(length, power)
@@ -319,7 +301,7 @@ class ZoomReduction:
             for first in segments.newly_inside(state.part, earlier):
                 place = self._place(int(first))
                 parts = [y.between(place, place + length).values for y in state.pending]
-                power[i] = _sum_present(power[i], self._power(parts))
+                power[i] = sum_present(power[i], self._power(parts))
             head_stop, tail_start = segments.edges(state.part)
             head, tail = max(head, self._place(head_stop)), min(tail, self._place(tail_start))
         return ZoomSums(state.part, tuple(power), waiting(state.pending, head, tail))
@@ -342,16 +324,8 @@ class ZoomReduction:
             forward = np.concatenate([both[0, ..., -quarter:], both[0, ..., : quarter + 1]], 2)
             backward = np.concatenate([both[1, ..., -quarter:], both[1, ..., : quarter + 1]], 2)
             band_qmw = (forward + backward[..., ::-1]) * share_qm[rows, :, None]
-            for (q, m), label in np.ndenumerate(modes.sets[rows]):
-                if label >= 0:
-                    power_gw[label] += band_qmw[q, m]
+            add_to_sets(power_gw, band_qmw, modes.sets[rows])
         return power_gw
-
-
-def _sum_present(left: Floats | None, right: Floats | None) -> Floats | None:
-    if left is None or right is None:
-        return right if left is None else left
-    return left + right
 
 
 def _join_outputs(
