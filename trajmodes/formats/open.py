@@ -26,8 +26,7 @@ from trajmodes.data.lattice import relative_displacements
 from trajmodes.errors import UnitsError, UsageError
 from trajmodes.formats.registry import SNAPSHOTS
 from trajmodes.readers.arrays import join_snapshots, same_ideal_structure
-from trajmodes.readers.text.index_cache import stamp_file
-from trajmodes.readers.text.source import read_head, require_text
+from trajmodes.readers.text.source import read_head, require_text, stamp_file
 from trajmodes.readers.trajectory import Trajectory, select_frames
 
 PathName = str | os.PathLike[str]

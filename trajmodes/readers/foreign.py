@@ -19,7 +19,7 @@ from trajmodes.readers.mdanalysis import (
     open_xdr,
     require_trajectory_format,
 )
-from trajmodes.readers.text.index_cache import stamp_file
+from trajmodes.readers.text.source import stamp_file
 from trajmodes.readers.time_axis import kept_frames, time_axis
 from trajmodes.readers.trajectory import (
     AtomTable,

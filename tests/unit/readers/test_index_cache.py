@@ -12,8 +12,8 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.readers.lammps.index import index_dump
 from trajmodes.readers.text import index_cache
-from trajmodes.readers.text.index_cache import cached_index, check_unchanged, stamp_file
-from trajmodes.readers.text.source import open_source
+from trajmodes.readers.text.index_cache import cached_index
+from trajmodes.readers.text.source import check_unchanged, open_source, stamp_file
 
 DATA = Path(__file__).parents[2] / "data" / "lammps"
 
@@ -45,11 +45,11 @@ def file(tmp_path):
 def test_an_index_is_built_once(file, cache):
     build = Build()
     for _ in range(3):
-        index = cached_index(stamp_file(file), "kind", build)
+        index = cached_index(open_source(file), "kind", build)
         assert index["places"].tolist() == [0, 1, 2, 3, 4]
         assert index["names"].tolist() == ["a", "bc"]
     assert build.calls == 1
-    cached_index(stamp_file(file), "other kind", build)
+    cached_index(open_source(file), "other kind", build)
     assert build.calls == 2
     assert sorted(path.name for path in file.parent.iterdir()) == ["cache", "data"]
     assert [path.suffix for path in cache.iterdir()] == [".npz", ".npz"]
@@ -58,37 +58,37 @@ def test_an_index_is_built_once(file, cache):
 @pytest.mark.parametrize("where", [0, 199_999])
 def test_a_changed_head_or_tail_invalidates_the_index(file, where):
     build, status = Build(), file.stat()
-    cached_index(stamp_file(file), "kind", build)
+    cached_index(open_source(file), "kind", build)
     data = bytearray(file.read_bytes())
     data[where] = 0
     file.write_bytes(data)
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-    cached_index(stamp_file(file), "kind", build)
+    cached_index(open_source(file), "kind", build)
     assert build.calls == 2
 
 
 def test_a_changed_time_or_size_invalidates_the_index(file):
     build = Build()
-    cached_index(stamp_file(file), "kind", build)
+    cached_index(open_source(file), "kind", build)
     os.utime(file, ns=(1, 1))
-    cached_index(stamp_file(file), "kind", build)
+    cached_index(open_source(file), "kind", build)
     file.write_bytes(b"x" * 200_001)
     os.utime(file, ns=(1, 1))
-    cached_index(stamp_file(file), "kind", build)
+    cached_index(open_source(file), "kind", build)
     assert build.calls == 3
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK nothing", None])
 def test_a_damaged_cache_is_rebuilt(file, cache, damage):
     build = Build()
-    cached_index(stamp_file(file), "kind", build)
+    cached_index(open_source(file), "kind", build)
     (place,) = cache.iterdir()
     data = bytearray(place.read_bytes())
     data[len(data) // 2 - 200] ^= 1
     place.write_bytes(data if damage is None else damage)
-    index = cached_index(stamp_file(file), "kind", build)
+    index = cached_index(open_source(file), "kind", build)
     assert index["places"].tolist() == [0, 1, 2, 3, 4]
-    assert cached_index(stamp_file(file), "kind", build)["names"].tolist() == ["a", "bc"]
+    assert cached_index(open_source(file), "kind", build)["names"].tolist() == ["a", "bc"]
     assert build.calls == 2
 
 
@@ -97,23 +97,23 @@ def test_objects_are_never_unpickled(file, cache):
         def __reduce__(self):
             return pytest.fail, ("unpickled",)
 
-    cached_index(stamp_file(file), "kind", Build())
+    cached_index(open_source(file), "kind", Build())
     (place,) = cache.iterdir()
     with np.load(place) as archive:
         identity = archive["identity"]
     np.savez(place, identity=identity, places=np.array([Trap()], dtype=object))
     build = Build()
-    assert cached_index(stamp_file(file), "kind", build)["places"].tolist() == [0, 1, 2, 3, 4]
+    assert cached_index(open_source(file), "kind", build)["places"].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_an_unwritable_cache_is_ignored(file, cache, monkeypatch):
     build = Build()
     cache.parent.mkdir(parents=True)
     cache.write_text("a file in the way")
-    cached_index(stamp_file(file), "kind", build)
+    cached_index(open_source(file), "kind", build)
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(index_cache.Path, "home", lambda: (_ for _ in ()).throw(RuntimeError))
-    cached_index(stamp_file(file), "kind", build)
+    cached_index(open_source(file), "kind", build)
     assert build.calls == 2
 
 

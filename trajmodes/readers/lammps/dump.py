@@ -197,7 +197,7 @@ def _integers(values: Floats, name: str, rows: FrameRows) -> Ints:
 
 def _tokens(rows: FrameRows, frame: int, most: int | None = None) -> list[list[str]]:
     """Tokens of the complete rows of a frame, or of those within its first ``most`` bytes."""
-    source = rows.sources[rows.file[frame]]
+    source = rows.source_of(frame)
     start, size = int(rows.starts[frame]), int(rows.stops[frame] - rows.starts[frame])
     lines = source.data(start, min(size, most or size)).split(b"\n")
     # Split bytes, as the kernels do: str.split also splits at blanks of other alphabets.

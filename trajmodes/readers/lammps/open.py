@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trajmodes.arrays import Ints
+from trajmodes.arrays import Bools, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
@@ -32,9 +32,9 @@ from trajmodes.readers.lammps.index import (
     flat_box,
     index_dump,
 )
-from trajmodes.readers.text.index_cache import Index, cached_index
+from trajmodes.readers.text.index_cache import cached_index, incomplete_end
 from trajmodes.readers.text.parse import FrameRows
-from trajmodes.readers.text.source import TextSource, incomplete_end, open_source
+from trajmodes.readers.text.source import TextSource, open_source
 from trajmodes.readers.time_axis import kept_frames, time_axis
 from trajmodes.readers.trajectory import Trajectory, rounding_notes
 from trajmodes.readers.units import unit_factors
@@ -135,9 +135,10 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
             origins=origins,
         ),
     )
-    if headers.unnamed is None:
+    named = entries[:, Entry.UNITS_SIZE] > 0
+    if options.units or named.all() or not named.any():
         return dump
-    return replace(dump, notes=(*dump.notes, _check_unnamed_units(headers.unnamed, dump)))
+    return replace(dump, notes=(*notes, _check_unnamed_units(dump, rows, named)))
 
 
 def _indexed(
@@ -145,13 +146,9 @@ def _indexed(
 ) -> tuple[TextSource, DumpIndex]:
     """Open one file and find its frames; note an incomplete last frame."""
     source = open_source(path, allow_partial=options.allow_partial)
-
-    def build() -> Index:
-        return index_dump(source)._asdict()
-
-    # The readable part of a damaged file depends on options, so its index is not cached.
-    arrays = build() if source.damage else cached_index(source.stamp, "lammps-dump", build)
-    index = DumpIndex(**arrays)
+    index = DumpIndex(
+        **cached_index(source, "lammps-dump", lambda: index_dump(source)._asdict())
+    )
     byte, step = index.incomplete.tolist()
     name = f"step {step}" if step >= 0 else "its header"
     notes += incomplete_end(source, byte, name, len(index.entries), strict=options.strict)
@@ -169,20 +166,6 @@ def _check_same_atoms(names: Sequence[str], file: Ints, atoms: Ints) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _UnnamedUnits:
-    """Frames without the name of their units, and frames of the same run with it."""
-
-    frames: Ints
-    """(s,) frames without the name."""
-    others: Ints
-    """(n,) frames with the name."""
-    file: str
-    """File of the first frame without the name."""
-    other_file: str
-    """File of the first frame with the name."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Headers:
     """Contents of the headers of all frames."""
 
@@ -191,8 +174,6 @@ class _Headers:
     order: Ints
     """(t,) index of the column list of each frame."""
     style: str
-    unnamed: _UnnamedUnits | None
-    """Frames without the name of their units, if others have it and the user gives none."""
     notes: tuple[Note, ...]
 
 
@@ -217,9 +198,8 @@ def _headers(
     # Each list once, that of the first frame first.
     different = tuple(dict.fromkeys([columns[kinds[0]], *columns]))
     order = np.array([different.index(names) for names in columns])[kinds]
-    unnamed = None if options.units else _unnamed(sources, file, entries)
     style = _unit_style(styles, options.units, str(sources[0].stamp.path))
-    return _Headers(different, order, style, unnamed, (*notes,))
+    return _Headers(different, order, style, (*notes,))
 
 
 def _with_units(file: Ints, entries: Ints) -> Ints:
@@ -232,18 +212,6 @@ def _with_units(file: Ints, entries: Ints) -> Ints:
         known = last >= 0
         entries[np.ix_(rows[known], units)] = entries[np.ix_(last[known], units)]
     return entries
-
-
-def _unnamed(
-    sources: tuple[TextSource, ...], file: Ints, entries: Ints
-) -> _UnnamedUnits | None:
-    """Frames without the name of their units, where others have it."""
-    named = entries[:, Entry.UNITS_SIZE] > 0
-    if named.all() or not named.any():
-        return None
-    frames, others = np.flatnonzero(~named), np.flatnonzero(named)
-    without, with_name = (str(sources[file[k[0]]].stamp.path) for k in (frames, others))
-    return _UnnamedUnits(frames, others, without, with_name)
 
 
 def _unit_style(styles: set[str], given: str | None, where: str) -> str:
@@ -296,13 +264,16 @@ def _missing_field_notes(layout: Layout, columns: tuple[tuple[str, ...], ...]) -
     return notes
 
 
-def _check_unnamed_units(unnamed: _UnnamedUnits, dump: Trajectory) -> Note:
+def _check_unnamed_units(dump: Trajectory, rows: FrameRows, named: Bools) -> Note:
     """Note that frames without the name of their units have the units of the others.
 
-    ``dump`` is read as if all frames were in the units that some of them name. UsageError is
-    raised if the numbers do not show it.
+    ``dump`` is read as if all frames were in the units that some of them, ``named`` (t,), name.
+    UsageError is raised if the numbers do not show it.
     """
-    one, other = (_rms_sizes(dump, frames) for frames in (unnamed.others, unnamed.frames))
+    named_frames, unnamed_frames = np.flatnonzero(named), np.flatnonzero(~named)
+    one, other = (_rms_sizes(dump, frames) for frames in (named_frames, unnamed_frames))
+    file = f"{rows.source_of(unnamed_frames[0]).stamp.path} does not name its units"
+    other_file = rows.source_of(named_frames[0]).stamp.path
     ratios = {name: other[name] / one[name] for name in one if one[name] and other[name]}
     limits = {name: _SAME_LENGTH if name == "box" else _SAME_MOTION for name in ratios}
     unlike = [
@@ -313,8 +284,7 @@ def _check_unnamed_units(unnamed: _UnnamedUnits, dump: Trajectory) -> Note:
     # The box, and velocities or forces.
     if unlike or len(ratios) < max(len(one), 2):
         raise UsageError(
-            f"{unnamed.file} does not name its units, and {unnamed.other_file} is in "
-            f"{dump.unit_style}",
+            f"{file}, and {other_file} is in {dump.unit_style}",
             why=f"they may differ: {', '.join(unlike)}"
             if unlike
             else "nothing moves in it, so its numbers do not show the units"
@@ -325,8 +295,8 @@ def _check_unnamed_units(unnamed: _UnnamedUnits, dump: Trajectory) -> Note:
         )
     return Note(
         "warning",
-        f"{unnamed.file} does not name its units: {dump.unit_style} is used, as in "
-        f"{unnamed.other_file}, because its {', '.join(ratios)} are of the same size as there",
+        f"{file}: {dump.unit_style} is used, as in {other_file}, because its "
+        f"{', '.join(ratios)} are of the same size as there",
     )
 
 

@@ -1,4 +1,4 @@
-"""Identity of a file, and a cache of its frame index between runs.
+"""A cache of the frame index of a file between runs, and the note on an incomplete last frame.
 
 A frame index is a set of arrays. It is stored in ``$XDG_CACHE_HOME/trajmodes/index`` (never
 beside the user's file) under a name made from path and kind, together with the size of the
@@ -9,19 +9,20 @@ written, nothing is stored.
 
 import hashlib
 import os
-import stat
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.errors import DataError, UsageError
+from trajmodes.errors import DataError, TrajmodesWarning
+from trajmodes.notes import Note
+from trajmodes.readers.text.source import FileStamp, TextSource
 
 Index = dict[str, npt.NDArray[Any]]
 
@@ -29,67 +30,17 @@ _VERSION = 3
 _SAMPLE = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class FileStamp:
-    """Identity of a file when it was opened."""
-
-    path: Path
-    """Absolute path."""
-    size: int
-    """Bytes."""
-    modified_ns: int
-    """Time of the last modification in ns."""
-    inode: int
-
-
-def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
-    """Stamp of a file.
-
-    Raises
-    ------
-    UsageError
-        If there is no such file, or it is a folder, a pipe or not readable.
-    DataError
-        If it is empty.
-    """
-    file = Path(path).absolute()
-    try:
-        status = file.stat()
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
-            raise UsageError(f"{file} is {kind}, not a trajectory file")
-        with file.open("rb"):
-            pass
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}") from error
-    if status.st_size == 0:
-        raise DataError(f"{file} is empty")
-    return FileStamp(file, status.st_size, status.st_mtime_ns, status.st_ino)
-
-
-def check_unchanged(stamp: FileStamp) -> None:
-    """Raise DataError if a file has another size, time or inode than before, or is gone."""
-    try:
-        status = stamp.path.stat()
-        now = (status.st_size, status.st_mtime_ns, status.st_ino)
-    except OSError:
-        now = None
-    if now != (stamp.size, stamp.modified_ns, stamp.inode):
-        raise DataError(
-            f"{stamp.path} has changed since it was opened",
-            why="a simulation is still writing to it, or it was replaced",
-            fix="wait until the simulation has finished, or work on a copy",
-        )
-
-
-def cached_index(stamp: FileStamp, kind: str, build: Callable[[], Index]) -> Index:
+def cached_index(source: TextSource, kind: str, build: Callable[[], Index]) -> Index:
     """Index of a file from the cache; it is built and stored if it is not there.
 
     Each ``kind`` of content and method has an index of its own: named arrays of numbers or
-    fixed-width text.
+    fixed-width text. The index of a damaged file is not cached, because its readable part
+    depends on options.
     """
-    identity = _identity(stamp, kind)
-    place = _cache_place(stamp, kind)
+    if source.damage:
+        return build()
+    identity = _identity(source.stamp, kind)
+    place = _cache_place(source.stamp, kind)
     index = _load(place, identity) if place else None
     if index is None:
         index = build()
@@ -139,3 +90,35 @@ def _store(place: Path, identity: str, index: Index) -> None:
         except OSError:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+def incomplete_end(
+    source: TextSource, byte: int, name: str, n_frames: int, *, strict: bool
+) -> tuple[Note, ...]:
+    """Note, and warn, that a file ends within its last frame; empty if it does not.
+
+    The incomplete frame begins at ``byte``, which is negative if there is none, and ``name``
+    describes it. ``n_frames`` is the number of complete frames.
+
+    Raises
+    ------
+    DataError
+        If there is an incomplete frame and ``strict`` is set, or if there is no complete frame.
+    """
+    path = source.stamp.path
+    what = f"the last frame ({name}, from byte {byte}) is not complete" if byte >= 0 else ""
+    what = "; ".join(filter(None, [source.damage, what]))
+    if not what and n_frames:
+        return ()
+    if not what:
+        raise DataError(f"{path} contains no frame")
+    if strict or not n_frames:
+        raise DataError(
+            what if n_frames else f"{what}, and there is no other frame",
+            where=str(path),
+            why="the run was stopped while it was writing, or is still running",
+            fix="leave out --strict to use the other frames" if n_frames else "",
+        )
+    message = f"{what} and is not used ({path})"
+    warnings.warn(message, TrajmodesWarning, stacklevel=5)
+    return (Note("warning", message),)

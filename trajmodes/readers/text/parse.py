@@ -99,14 +99,18 @@ class FrameRows:
         for low, high in self._pieces(start, stop):
             self._fill_piece(low, high, low - start, fields)
 
+    def source_of(self, frame: int) -> TextSource:
+        """Text that contains a frame."""
+        return self.sources[int(self.file[frame])]
+
     def name_of(self, frame: int) -> str:
         """File, number and step of a frame, for messages."""
-        path = self.sources[self.file[frame]].stamp.path
+        path = self.source_of(frame).stamp.path
         return f"{path}, frame {self.numbers[frame]}, step {self.steps[frame]}"
 
     def place(self, frame: int, atom: int) -> str:
         """File and line of an atom in a frame."""
-        source, start = self.sources[self.file[frame]], int(self.starts[frame])
+        source, start = self.source_of(frame), int(self.starts[frame])
         row = atom
         if len(self.ids):
             column = int(np.flatnonzero(self.plans[self.order[frame]] == ID)[0])
@@ -133,7 +137,7 @@ class FrameRows:
 
     def _fill_piece(self, low: int, high: int, first: int, fields: Floats) -> None:
         """Parse frames [low, high) of one piece into the fields from frame ``first`` on."""
-        source, order = self.sources[self.file[low]], self.order[low]
+        source, order = self.source_of(low), self.order[low]
         offset, size = int(self.starts[low]), int(self.stops[high - 1] - self.starts[low])
         text = padded(size)
         spans = np.stack([self.starts[low:high], self.stops[low:high]], axis=1) - offset

@@ -11,8 +11,8 @@ the text in the folder ``TMPDIR``.
 import bz2
 import lzma
 import os
+import stat
 import tempfile
-import warnings
 import weakref
 import zlib
 from collections.abc import Iterator
@@ -25,9 +25,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from trajmodes.errors import DataError, StorageError, TrajmodesWarning, UsageError
-from trajmodes.notes import Note
-from trajmodes.readers.text.index_cache import FileStamp, check_unchanged, stamp_file
+from trajmodes.errors import DataError, StorageError, UsageError
 
 _PIECE = 1 << 14
 _CHECKSUM_ERRORS = ("incorrect data check", "incorrect length check")
@@ -41,6 +39,59 @@ _MAGIC = {
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of UTF-16 and UTF-32."""
 _BLANK = b" \t\r\n\f\v"
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """Identity of a file when it was opened."""
+
+    path: Path
+    """Absolute path."""
+    size: int
+    """Bytes."""
+    modified_ns: int
+    """Time of the last modification in ns."""
+    inode: int
+
+
+def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
+    """Stamp of a file.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file, or it is a folder, a pipe or not readable.
+    DataError
+        If it is empty.
+    """
+    file = Path(path).absolute()
+    try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+            raise UsageError(f"{file} is {kind}, not a trajectory file")
+        with file.open("rb"):
+            pass
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    if status.st_size == 0:
+        raise DataError(f"{file} is empty")
+    return FileStamp(file, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def check_unchanged(stamp: FileStamp) -> None:
+    """Raise DataError if a file has another size, time or inode than before, or is gone."""
+    try:
+        status = stamp.path.stat()
+        now = (status.st_size, status.st_mtime_ns, status.st_ino)
+    except OSError:
+        now = None
+    if now != (stamp.size, stamp.modified_ns, stamp.inode):
+        raise DataError(
+            f"{stamp.path} has changed since it was opened",
+            why="a simulation is still writing to it, or it was replaced",
+            fix="wait until the simulation has finished, or work on a copy",
+        )
 
 
 class _Decompressor(Protocol):
@@ -156,38 +207,6 @@ def open_source(path: str | os.PathLike[str], *, allow_partial: bool = False) ->
     if method is None:
         return TextSource(stamp, stamp.size)
     return _decompressed_source(stamp, method, allow_partial=allow_partial)
-
-
-def incomplete_end(
-    source: TextSource, byte: int, name: str, n_frames: int, *, strict: bool
-) -> tuple[Note, ...]:
-    """Note, and warn, that a file ends within its last frame; empty if it does not.
-
-    The incomplete frame begins at ``byte``, which is negative if there is none, and ``name``
-    describes it. ``n_frames`` is the number of complete frames.
-
-    Raises
-    ------
-    DataError
-        If there is an incomplete frame and ``strict`` is set, or if there is no complete frame.
-    """
-    path = source.stamp.path
-    what = f"the last frame ({name}, from byte {byte}) is not complete" if byte >= 0 else ""
-    what = "; ".join(filter(None, [source.damage, what]))
-    if not what and n_frames:
-        return ()
-    if not what:
-        raise DataError(f"{path} contains no frame")
-    if strict or not n_frames:
-        raise DataError(
-            what if n_frames else f"{what}, and there is no other frame",
-            where=str(path),
-            why="the run was stopped while it was writing, or is still running",
-            fix="leave out --strict to use the other frames" if n_frames else "",
-        )
-    message = f"{what} and is not used ({path})"
-    warnings.warn(message, TrajmodesWarning, stacklevel=5)
-    return (Note("warning", message),)
 
 
 def read_head(path: str | os.PathLike[str], size: int = 4096) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
-from trajmodes.readers.text.index_cache import Index, cached_index
+from trajmodes.readers.text.index_cache import Index, cached_index, incomplete_end
 from trajmodes.readers.text.parse import FrameRows
 from trajmodes.readers.text.rows import ID, SKIP, TYPE
-from trajmodes.readers.text.source import TextSource, incomplete_end, open_source
+from trajmodes.readers.text.source import TextSource, open_source
 from trajmodes.readers.time_axis import kept_frames, time_axis
 from trajmodes.readers.trajectory import (
     AtomTable,
@@ -173,12 +174,7 @@ def _indexed(
     source: TextSource, first: FirstFrame, options: ReadOptions, notes: list[Note]
 ) -> Index:
     """Find the frames of one file; note an incomplete last frame."""
-
-    def build() -> Index:
-        return index_frames(source, first)
-
-    # The readable part of a damaged file depends on options, so its index is not cached.
-    index = build() if source.damage else cached_index(source.stamp, "xyz frames", build)
+    index = cached_index(source, "xyz frames", partial(index_frames, source, first))
     n_frames = len(index["stops"])
     byte, step = index["incomplete"].tolist()
     name = f"step {step}" if step >= 0 else f"number {n_frames}"
