@@ -44,9 +44,11 @@ def main() -> None:
 @command(main, TRAJECTORY)
 def check(**given: Any) -> str:
     """Match a trajectory to its crystal, and report what it is suited for and what is wrong."""
-    from trajmodes.pipeline.check import check_job, show_check
+    from trajmodes.pipeline.check import show_check
+    from trajmodes.pipeline.job_folder import Log
+    from trajmodes.pipeline.load import load
 
-    run = check_job(given_job("check", given))
+    run = load(given_job("check", given), log=Log())
     if not run.diagnosis.usable:
         click.echo(show_check(run), nl=False)
         sys.exit(DataError.exit_code)

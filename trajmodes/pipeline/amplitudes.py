@@ -49,16 +49,8 @@ class _Reader:
 def lazy_amplitudes(run: LoadedRun, modes: Modes, names: Sequence[str]) -> xr.Dataset:
     """Amplitudes Q(t) and velocities of modes, of every frame, as a Dataset of Dask arrays.
 
-    They are those that ``--save-amplitudes`` writes.
-
-    Parameters
-    ----------
-    run
-        The run, on the crystal of the modes.
-    modes
-        Modes at the commensurate q points of its supercell.
-    names
-        Modes such as ``1/2 1/2 0:4``, see `trajmodes.project.selected_modes`.
+    They are those that ``--save-amplitudes`` writes. The run is on the crystal of the modes,
+    which are at its commensurate q points; names are as in `trajmodes.project.selected_modes`.
 
     Raises
     ------
@@ -80,12 +72,7 @@ def lazy_amplitudes(run: LoadedRun, modes: Modes, names: Sequence[str]) -> xr.Da
 def reopened(run_file: str, constants: ForceConstants) -> LoadedRun:
     """Open the run that results were made from, on the crystal of their force constants.
 
-    Parameters
-    ----------
-    run_file
-        Text of run.toml.
-    constants
-        The force constants.
+    `run_file` is the text of run.toml.
 
     Raises
     ------
@@ -112,15 +99,6 @@ def reopened(run_file: str, constants: ForceConstants) -> LoadedRun:
 
 def saved_amplitudes(folder: Path, modes: Modes, names: Sequence[str]) -> xr.Dataset | None:
     """Amplitudes of modes that a results folder holds, read when computed; None if it has not.
-
-    Parameters
-    ----------
-    folder
-        The folder.
-    modes
-        Modes at the commensurate q points.
-    names
-        Modes such as ``1/2 1/2 0:4``.
 
     Raises
     ------

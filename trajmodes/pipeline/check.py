@@ -19,8 +19,7 @@ from trajmodes.formats.cell_file import load_crystal
 from trajmodes.matching.diagnosis import Diagnosis
 from trajmodes.notes import Note
 from trajmodes.phonons.qpoints import zone_point
-from trajmodes.pipeline.job_folder import Log
-from trajmodes.pipeline.load import LoadedRun, load
+from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.motion_source import source_of
 from trajmodes.project.projector import cartesian_modes
 from trajmodes.project.selected_modes import parse_modes
@@ -37,8 +36,6 @@ def require_same_crystal(known: Crystal, path: str) -> None:
 
     Raises
     ------
-    UsageError
-        If there is no such file.
     DataError
         If it describes another crystal.
     """
@@ -61,13 +58,7 @@ def _described(crystal: Crystal) -> str:
 
 
 def require_usable(run: LoadedRun, purposes: Sequence[str]) -> None:
-    """Refuse a run in which the check found an error that concerns one of the purposes.
-
-    Raises
-    ------
-    DataError
-        With the text of the note and its remedy.
-    """
+    """Raise the first error of the check that concerns one of the purposes."""
     for note in run.diagnosis.verdict:
         if note.severity == "error" and note.concerns in purposes:
             where = ", ".join(str(path) for path in run.trajectory.paths[:3])
@@ -75,13 +66,7 @@ def require_usable(run: LoadedRun, purposes: Sequence[str]) -> None:
 
 
 def require_no_constants(job: Job) -> None:
-    """Refuse to fit force constants where the job gives some.
-
-    Raises
-    ------
-    UsageError
-        If it names force constants.
-    """
+    """Refuse to fit force constants where the job names some."""
     given = job.projection.force_constants
     if given is not None:
         raise UsageError(
@@ -92,13 +77,7 @@ def require_no_constants(job: Job) -> None:
 
 
 def require_known_modes(run: LoadedRun) -> None:
-    """Refuse to save amplitudes of modes that do not exist, before the long passes.
-
-    Raises
-    ------
-    UsageError
-        If a text does not name a mode, or its q is not commensurate with the supercell.
-    """
+    """Refuse to save amplitudes of modes that do not exist, before the long passes."""
     if run.job.projection.save_amplitudes:
         modes = cartesian_modes(half_space(run.supercell))
         parse_modes(
@@ -107,13 +86,7 @@ def require_known_modes(run: LoadedRun) -> None:
 
 
 def require_all_frames(run: LoadedRun) -> None:
-    """Refuse to leave out single frames of a run that is to be projected.
-
-    Raises
-    ------
-    UsageError
-        If its job leaves out frames.
-    """
+    """Refuse to leave out single frames of a run that is to be projected."""
     if run.job.matching.hops != "refuse" or run.job.matching.outliers != "refuse":
         raise UsageError(
             "single frames cannot be left out of a run that is projected on modes",
@@ -143,19 +116,6 @@ def warnings_of(run: LoadedRun) -> tuple[Note, ...]:
 
 _OF_THE_MACHINE = {"memory of a run", "time of a run"}
 """Figures of a diagnosis that depend on the computer."""
-
-
-def check_job(job: Job) -> LoadedRun:
-    """Match a trajectory to its crystal and look at a sample of its frames.
-
-    Raises
-    ------
-    UsageError
-        If a file, or information that only the user has, is missing.
-    DataError
-        If the trajectory is not sound, or not of this crystal.
-    """
-    return load(job, log=Log())
 
 
 def findings_of(diagnosis: Diagnosis) -> dict[str, Finding]:

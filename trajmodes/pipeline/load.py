@@ -42,24 +42,7 @@ if TYPE_CHECKING:
 def read_force_constants(
     path: str | os.PathLike[str], *, supercell: Supercell | None = None
 ) -> ForceConstants:
-    """Read force constants of phonopy, phono3py, TDEP or trajmodes.
-
-    Parameters
-    ----------
-    path
-        A file with force constants, or a folder with those of one program. Further files of
-        the program are looked for in the same folder, under the names that it gives them.
-    supercell
-        Crystal and supercell of the force constants, for files that do not describe them.
-
-    Raises
-    ------
-    UsageError
-        If no format is recognised, or a folder contains force constants of several programs.
-    DataError
-        If a file is damaged, does not belong to the supercell, or is in the results folder of
-        an unfinished run.
-    """
+    """Read force constants, but not from the folder of an unfinished run; see `read_any`."""
     with whole_results(path):
         return read_any(path, supercell=supercell)
 
@@ -168,14 +151,11 @@ def load(
 ) -> LoadedRun:
     """Open one trajectory, match it to its crystal and look at a sample of its frames.
 
-    Units that neither the file nor the job names must be proved: see `_prove_units`.
+    All files are parts of one run. Units that neither the file nor the job names must be
+    proved, see `_prove_units`.
 
     Parameters
     ----------
-    job
-        What to read: all files are parts of one run.
-    log
-        Records the stages.
     crystal
         The crystal to match the run to, such as that of given force constants; its cell and
         sites are adjusted to the run. By default that of the cell file.
@@ -208,26 +188,13 @@ def load_runs(
 
     Parameters
     ----------
-    job
-        What to read.
-    log
-        Records the stages.
     crystal
         The crystal to match all runs to, its sites unchanged; by default that of the cell file.
     frames
         Trajectories that are open already, one for each run, in place of the job's files.
-
-    Raises
-    ------
-    UsageError
-        If a file is missing, or an option that only the user knows.
-    DataError
-        If a trajectory is damaged or inconsistent, or of another crystal.
     """
     known = None if crystal is None else KnownCrystal(crystal, relax=False)
-    if frames:
-        return _load(job, lambda *_: list(frames), known, log)
-    return _load(job, open_runs, known, log)
+    return _load(job, (lambda *_: list(frames)) if frames else open_runs, known, log)
 
 
 def _load(

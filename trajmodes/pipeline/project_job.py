@@ -61,11 +61,6 @@ def project_job(
     """Project a run on the modes of given force constants, and write the results folder.
 
     `given` are data in memory, in place of files of the job.
-
-    Raises
-    ------
-    TrajmodesError
-        For any fault of the input, the folder or the disk, with its remedy.
     """
     log = Log()
     with output_folder(job, log) as output:
@@ -88,14 +83,8 @@ def project_only(
 
     Parameters
     ----------
-    job
-        What to read and calculate; it names the force constants.
     command
         The command line or call, for the provenance.
-    log
-        Records the stages.
-    bars
-        Starts a progress bar.
     scratch
         Folder for amplitudes, if the job saves them.
     given
@@ -140,19 +129,9 @@ def run_on_constants(
     is strained to that of the run. A cell file is needed only for force constants without a
     crystal. Beside others it must describe the same crystal, and is not used.
 
-    Parameters
-    ----------
-    job
-        What to read; it names the force constants.
-    log
-        Records the stages.
-    given
-        Data in memory, in place of files of the job.
-
     Returns
     -------
     run
-        The run.
     constants
         The force constants, on the crystal of the run.
     foreign

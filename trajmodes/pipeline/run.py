@@ -66,11 +66,6 @@ def run_job(
     """Fit force constants, project on their modes, and write the results folder.
 
     `frames` is the trajectory, if it is open already.
-
-    Raises
-    ------
-    TrajmodesError
-        For any fault of the input, the folder or the disk, with its remedy.
     """
     require_no_constants(job)
     log = Log()
@@ -86,11 +81,6 @@ def fit_job(
     """Fit force constants to one or several runs, and write the results folder.
 
     `data` are data in memory, in place of files of the job.
-
-    Raises
-    ------
-    TrajmodesError
-        For any fault of the input, the folder or the disk, with its remedy.
     """
     log = Log()
     with output_folder(job, log) as output:
