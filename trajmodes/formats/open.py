@@ -239,7 +239,10 @@ def group_runs(pieces: Sequence[Trajectory]) -> list[tuple[Path, ...]]:
         elif len(candidates) == 1:
             candidates[0].append(piece)
         else:
-            min(candidates, key=lambda run: _rms_distance(run[-1], -1, piece, 0)).append(piece)
+            min(
+                candidates,
+                key=lambda run: _rms_distance(run[-1], -1, piece, 0),
+            ).append(piece)
     runs.sort(key=lambda run: min(order[id(piece)] for piece in run))
     return [tuple(path for piece in run for path in piece.paths) for run in runs]
 
@@ -251,7 +254,7 @@ def _continues(run: Run, piece: Trajectory) -> bool:
         return same_ideal_structure(first, piece)
     if not _same_atoms(first, piece) or _folder(first) != _folder(piece):
         return False
-    if not piece.steps[0] > first.steps[0] or not piece.steps[-1] > run[-1].steps[-1]:
+    if piece.steps[0] <= first.steps[0] or piece.steps[-1] <= run[-1].steps[-1]:
         return False
     if piece.steps[0] > run[-1].steps[-1]:
         return True
@@ -277,8 +280,7 @@ def _same_atoms(one: Trajectory, other: Trajectory) -> bool:
 def _rms_distance(one: Trajectory, t: int, other: Trajectory, s: int) -> float:
     """Root mean square distance in Å of atoms in two frames, without a common shift."""
     t %= one.n_frames
-    frames = one.read(t, t + 1), other.read(s, s + 1)
-    vectors = relative_displacements(
-        frames[1].positions[0] - frames[0].positions[0], frames[0].cells[0]
-    )
+    here, there = one.read(t, t + 1), other.read(s, s + 1)
+    apart = there.positions[0] - here.positions[0]
+    vectors = relative_displacements(apart, here.cells[0])
     return float(np.sqrt((vectors**2).sum(axis=1).mean()))

@@ -11,6 +11,7 @@ no fc3.hdf5; phonopy reads fc2.hdf5 as well.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -147,17 +148,9 @@ def read(path: Path, supercell: Supercell | None) -> ForceConstants:
     else:
         of_pairs = of_cubic = cells_in(supercell)
     found = phonopy.read_on_cells(pairs, of_pairs)
-    triplets = spread_triplets(
-        _read_third_order(cubic, of_cubic), of_cubic.order, of_cubic.rows
-    )
-    return ForceConstants(
-        found.crystal,
-        found.first,
-        found.second,
-        found.lattice,
-        found.values,
-        triplets=triplets,
-    )
+    third = _read_third_order(cubic, of_cubic)
+    triplets = spread_triplets(third, of_cubic.order, of_cubic.rows)
+    return replace(found, triplets=triplets)
 
 
 def read_supercell(path: Path) -> Supercell:
@@ -168,26 +161,18 @@ def read_supercell(path: Path) -> Supercell:
 
 def _read_third_order(path: Path, cells: PhonopyCells) -> SupercellTriplets:
     """Read the third-order force constants that are not zero, one row of a site at a time."""
-    site: list[Ints] = []
-    second: list[Ints] = []
-    third: list[Ints] = []
-    values: list[Floats] = []
+    parts: list[tuple[Ints, Ints, Ints, Floats]] = []
     with opened(path) as file:
         fc3 = file["fc3"]
         rows = phonopy.row_numbers(fc3.shape, phonopy.row_atoms(file, cells), cells, path)
         for s, row in enumerate(rows):
             slab = fc3[int(row)]
             j, k = np.nonzero(slab.any(axis=(2, 3, 4)))
-            site.append(np.full(len(j), s))
-            second.append(j)
-            third.append(k)
-            values.append(slab[j, k])
-    found = np.concatenate(values) * cells.unit_of_triplets
-    if not np.isfinite(found).all():
+            parts.append((np.full(len(j), s), j, k, slab[j, k]))
+    first, second, third, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+    if not np.isfinite(values).all():
         raise DataError("a force constant is not finite", where=str(path))
-    return SupercellTriplets(
-        np.concatenate(site), np.concatenate(second), np.concatenate(third), found
-    )
+    return SupercellTriplets(first, second, third, values * cells.unit_of_triplets)
 
 
 FORMAT = Format(

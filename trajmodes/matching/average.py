@@ -104,20 +104,14 @@ def average_structure(
     """Average frames that are spread evenly over a run.
 
     Atoms may be wrapped into the box, and the crystal may drift any distance: every frame is
-    compared with the first by minimum images about their common shift.
-
-    Parameters
-    ----------
-    n_frames
-        Number of frames to sample; fewer if the run is short or very large.
-    box
-        Whether the box must be the same in all frames, or may fluctuate about its average.
+    compared with the first by minimum images about their common shift. Fewer than ``n_frames``
+    are sampled if the run is short or very large. An average ``box`` may fluctuate.
 
     Raises
     ------
     DataError
-        If the box changes in time and may not, a position is too far away to be exact, or the
-        trajectory is empty.
+        If a box changes in time that must be fixed, a position is too far away to be exact, or
+        the trajectory is empty.
     """
     if trajectory.n_frames == 0:
         raise DataError("the trajectory has no complete frame", where=str(trajectory.paths[0]))
@@ -128,10 +122,11 @@ def average_structure(
     ids = np.arange(1, trajectory.n_atoms + 1) if trajectory.ids is None else trajectory.ids
     for block in blocks:
         require_near(block, block.cells[0], ids, trajectory.place)
-    motion = box_motion(np.concatenate([block.cells for block in blocks]))
+    cells = np.concatenate([block.cells for block in blocks])
+    motion = box_motion(cells)
     fluctuates = box == "average" and motion.largest > _FIXED
     if not fluctuates or trajectory.ideal is not None:
-        _require_fixed_box(motion, blocks, frames)
+        _require_fixed_box(motion, frames[box_change(cells, motion.mean).argmax()])
     if trajectory.ideal is not None:
         none = np.empty((0, trajectory.n_atoms, 3))
         return AverageStructure(frames[:0], motion.mean, trajectory.ideal, none, exact=True)
@@ -139,17 +134,11 @@ def average_structure(
         (in_box(b.positions, b.cells, motion.mean) if fluctuates else b.positions)[0]
         for b in blocks
     ]
-    u_tax = np.stack(
-        [relative_displacements(x_ax - positions[0], motion.mean) for x_ax in positions]
-    )
+    first = positions[0]
+    u_tax = np.stack([relative_displacements(x_ax - first, motion.mean) for x_ax in positions])
     mean = u_tax.mean(axis=0)
-    return AverageStructure(
-        frames,
-        motion.mean,
-        positions[0] + mean,
-        u_tax - mean,
-        motion=motion if fluctuates else None,
-    )
+    kept = motion if fluctuates else None
+    return AverageStructure(frames, motion.mean, first + mean, u_tax - mean, motion=kept)
 
 
 def require_near(block: FrameBlock, box: Floats, ids: Ints, place: Place) -> None:
@@ -174,13 +163,13 @@ def require_near(block: FrameBlock, box: Floats, ids: Ints, place: Place) -> Non
     )
 
 
-def _require_fixed_box(motion: BoxMotion, blocks: list[FrameBlock], frames: Ints) -> None:
+def _require_fixed_box(motion: BoxMotion, frame: int) -> None:
+    """Refuse a box that changes, most in the given frame."""
     if motion.largest <= _FIXED:
         return
-    change = [float(box_change(block.cells, motion.mean)[0]) for block in blocks]
     raise DataError(
         f"the box changes in time, by up to {motion.largest:.2e} relative",
-        where=f"frame {frames[int(np.argmax(change))]}; {motion.summary}",
+        where=f"frame {frame}; {motion.summary}",
         why=BOX_CHANGED,
         fix=USE_FIXED_BOX,
     )

@@ -237,8 +237,11 @@ def _group_within(crystal: Crystal, noise: float) -> SpaceGroup:
     tolerance = max(4.0 * noise, 1e-3)
     group = space_group(crystal, tolerance=tolerance)
     for _ in range(4):
-        larger = _group_or_none(crystal, 2.0 * tolerance)
-        if larger is None or larger.n_operations <= group.n_operations:
+        try:
+            larger = space_group(crystal, tolerance=2.0 * tolerance)
+        except DataError:
+            break
+        if larger.n_operations <= group.n_operations:
             break
         group, tolerance = larger, 2.0 * tolerance
     return group
@@ -252,13 +255,6 @@ def _in_symmetric_cell(crystal: Crystal, group: SpaceGroup) -> Crystal:
     # The symmetric S with (A S)(A S)ᵀ = metric.
     squares, axes = np.linalg.eigh(inverse @ metric @ inverse.T)
     return replace(crystal, cell=cell @ (axes * np.sqrt(squares)) @ axes.T)
-
-
-def _group_or_none(crystal: Crystal, tolerance: float) -> SpaceGroup | None:
-    try:
-        return space_group(crystal, tolerance=tolerance)
-    except DataError:
-        return None
 
 
 def chosen_cell(lattice: Floats) -> Floats:
@@ -275,7 +271,8 @@ def chosen_cell(lattice: Floats) -> Floats:
     places = np.array(list(product(*(np.flatnonzero(one) for one in alike))))
     cells = vectors[places]
     cells = cells[np.linalg.det(cells) > 0.5 * volume]
-    cosines = _cosines(cells)
+    unit = cells / np.linalg.norm(cells, axis=2, keepdims=True)
+    cosines = np.einsum("nix,nix->ni", unit, np.roll(unit, -1, axis=1))
     for wanted in ((cosines > _ALIKE).all(axis=1), (cosines < _ALIKE).all(axis=1)):
         if wanted.any():
             cells = cells[wanted]
@@ -283,10 +280,3 @@ def chosen_cell(lattice: Floats) -> Floats:
     along = cells @ _FORWARD
     chosen: Floats = cells[np.lexsort(along.T[::-1])[-1]]
     return chosen
-
-
-def _cosines(cells: Floats) -> Floats:
-    """Cosines (n, 3) of the three angles."""
-    unit = cells / np.linalg.norm(cells, axis=2, keepdims=True)
-    cosines: Floats = np.einsum("nix,nix->ni", unit, np.roll(unit, -1, axis=1))
-    return cosines

@@ -97,7 +97,7 @@ class Match:
         """Displace the sites by (s, 3) in Å in the user's frame, which symmetry must allow."""
         crystal = self.supercell.crystal
         sites = crystal.sites + shift @ np.linalg.inv(crystal.cell)
-        displaced = Crystal(crystal.cell, sites, crystal.species, crystal.masses)
+        displaced = replace(crystal, sites=sites)
         of_atoms = shift[self.permutation % crystal.n_sites]
         return replace(
             self,
@@ -156,7 +156,7 @@ def match(
     raw, raw_by_frame = _site_means(average, placed, rotation)
     relaxation = _allowed_part(group, raw) if relax else np.zeros_like(raw)
     sites = crystal.sites + relaxation @ np.linalg.inv(cell)
-    strained = Crystal(cell, sites, crystal.species, with_masses.masses)
+    strained = replace(with_masses, cell=cell, sites=sites)
     residual = placed.offset - relaxation[placed.site] @ rotation.T
     distance = np.linalg.norm(residual, axis=1)
     spacing = nearest_neighbour(strained)
@@ -288,7 +288,7 @@ def _with_masses(
             fix="give all atoms of an element the same mass",
         )
     change = float(np.abs(masses / crystal.masses - 1.0).max())
-    with_masses = Crystal(crystal.cell, crystal.sites, crystal.species, masses)
+    with_masses = replace(crystal, masses=masses)
     if change < 1e-3:
         return with_masses, ()
     text = f"masses are those of the run, which differ by up to {change:.1%} from the cell file"
@@ -321,17 +321,17 @@ def _check_numbers(crystal: Crystal, species: tuple[str, ...]) -> None:
     n_cells = len(species) // crystal.n_sites
     if all(in_run[name] == n_cells * per_cell[name] for name in in_run | per_cell):
         return
+    run, cell = (
+        ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+        for counts in (in_run, per_cell)
+    )
     raise DataError(
         "the run does not contain an integer number of primitive cells",
-        where=f"run: {_listed(in_run)}; cell: {_listed(per_cell)}",
+        where=f"run: {run}; cell: {cell}",
         why="another crystal, wrong elements, a defect, or a dump of only some of the atoms",
         fix="check the cell file and the elements (dump_modify ID element …, or --species), "
         "and dump the group all",
     )
-
-
-def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
 
 def _check_volume(crystal: Crystal, box: Floats, n_atoms: int) -> None:

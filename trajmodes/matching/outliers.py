@@ -79,9 +79,11 @@ def limits_of(
     if not sample:
         unlimited = np.full((supercell.n_atoms, 3), np.inf)
         return Limits(unlimited, unlimited, unlimited)
-    velocities = [block.velocities for block in sample if block.velocities is not None]
-    forces = [block.forces for block in sample if block.forces is not None]
-    fields = [[block.displacements for block in sample], velocities, forces]
+    fields = [
+        [block.displacements for block in sample],
+        [block.velocities for block in sample if block.velocities is not None],
+        [block.forces for block in sample if block.forces is not None],
+    ]
     n_values = 3 * supercell.n_atoms * n_frames * sum(map(bool, fields))
     factor = _MEDIAN / np.log(2.0) * float(np.log(n_values / _FALSE_ALARM))
     u_ax, v_ax, f_ax = (

@@ -102,20 +102,9 @@ def register(
     """Find the registration of smallest residual; None if the crystal does not fit.
 
     Of the registrations that are equivalent by symmetry, one without a rotation is chosen, or
-    else the one with the simplest matrix.
-
-    Parameters
-    ----------
-    group
-        Space group of the crystal.
-    box
-        (3, 3) box vectors in Å, as rows, right-handed.
-    positions
-        (a, 3) averaged positions in Å.
-    species
-        (a,) chemical symbols; their ratio must be that of the crystal.
-    mirrored
-        Search for the mirror image of the crystal instead.
+    else the one with the simplest matrix. The box (3, 3) in Å is right-handed, the positions
+    (a, 3) in Å are averages, and the species (a,) have the ratio of the crystal. ``mirrored``
+    searches for the mirror image of the crystal instead.
     """
     crystal = group.crystal
     labels = {name: kind for kind, name in enumerate(sorted(set(crystal.species)))}

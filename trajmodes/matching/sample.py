@@ -117,8 +117,8 @@ def sample_run(
             why="atoms diffuse, the crystal melted, or the file is damaged",
             fix="use a temperature, or a part of the run, where every atom keeps its site",
         )
-    starts = starts[whole]
-    blocks, measured = [blocks[k] for k in whole], [measured[k] for k in whole]
+    starts, blocks = starts[whole], [blocks[k] for k in whole]
+    measured = [measured[k] for k in whole]
     masses = match.supercell.masses
     table = np.array([_moments(motion, masses) for motion, _ in measured])
     sums = _Moments(*(float(x) for x in table.mean(axis=0)))
@@ -185,8 +185,7 @@ def _omega_bound(sums: _Moments, interval_ps: float | None) -> float | None:
     if interval_ps is not None:
         pairs.append((sums.change_momentum / interval_ps**2, sums.momentum))
         pairs.append((sums.change_rate / interval_ps**2, sums.rate))
-    squares = [above / below if below > 0.0 else np.nan for above, below in pairs]
-    known = [square for square in squares if np.isfinite(square)]
+    known = [top / below for top, below in pairs if below > 0.0 and np.isfinite(top / below)]
     return float(np.sqrt(max(known))) if known else None
 
 
