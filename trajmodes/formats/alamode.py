@@ -49,13 +49,7 @@ _SMALLEST = 1e-15
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write alamode.xml with the force constants of all orders.
-
-    Raises
-    ------
-    DataError
-        If a cluster extends beyond the 27 supercells about the first atom.
-    """
+    """Write alamode.xml with the force constants of all orders."""
     path = folder / "alamode.xml"
     with path.open("w", encoding="utf-8") as file:
         file.write('<?xml version="1.0" encoding="utf-8"?>\n<Data>\n')

@@ -57,22 +57,18 @@ class AtomOrder:
 
     def __post_init__(self) -> None:
         freeze(self, {"a": self.supercell.n_atoms}, np.int64, sites="a", cells="a 3")
-        if (
-            len(np.unique(atom_at(self.supercell, self.sites, self.cells)))
-            != self.supercell.n_atoms
-        ):
+        supercell = self.supercell
+        if len(np.unique(atom_at(supercell, self.sites, self.cells))) != supercell.n_atoms:
             raise DataError(
                 "the atoms of the file are not those of the supercell",
-                where=f"matrix {self.supercell.matrix.tolist()}",
+                where=f"matrix {supercell.matrix.tolist()}",
                 fix="give the cells that the force constants belong to",
             )
 
     def atoms(self, sites: npt.ArrayLike, cells: npt.ArrayLike) -> Ints:
         """Numbers, in this order, of the atoms at sites (…,) and lattice vectors (…, 3)."""
-        place = np.empty(self.supercell.n_atoms, dtype=np.int64)
-        place[atom_at(self.supercell, self.sites, self.cells)] = np.arange(
-            self.supercell.n_atoms
-        )
+        # The inverse of the permutation to the canonical order.
+        place = np.argsort(atom_at(self.supercell, self.sites, self.cells))
         numbers: Ints = place[atom_at(self.supercell, sites, cells)]
         return numbers
 
@@ -84,13 +80,7 @@ def canonical_order(supercell: Supercell) -> AtomOrder:
 
 
 def grid_order(supercell: Supercell) -> AtomOrder:
-    """Order of a diagonal supercell: sites slowest, then the third, second and first vector.
-
-    Raises
-    ------
-    DataError
-        If the matrix of the supercell is not diagonal.
-    """
+    """Order of a diagonal supercell: sites slowest, then the third, second and first vector."""
     n1, n2, n3 = (int(n) for n in np.diag(supercell.matrix))
     if np.any(supercell.matrix != np.diag([n1, n2, n3])):
         raise DataError(f"the matrix {supercell.matrix.tolist()} is not diagonal")

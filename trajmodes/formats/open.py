@@ -179,14 +179,7 @@ def _recognise(path: Path) -> str:
 def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:
     """Open files in any order, one trajectory for each run, runs ordered by their first files.
 
-    ``options.frames`` selects from each run.
-
-    Raises
-    ------
-    UsageError
-        If there is no file, or one cannot be read.
-    DataError
-        If a file is invalid.
+    ``options.frames`` selects from each run. Errors are those of `open_trajectory`.
     """
     # The input of TDEP is a folder; its files may be given one by one.
     names = dict.fromkeys(map(source_path, paths))

@@ -81,13 +81,7 @@ def phonopy_object(supercell: Supercell) -> "Phonopy":
 
 
 def cells_of(phonon: "Phonopy", supercell: Supercell) -> PhonopyCells:
-    """Order the atoms of a supercell as in phonopy's object of the same supercell.
-
-    Raises
-    ------
-    DataError
-        If it is another supercell.
-    """
+    """Order the atoms of a supercell as in phonopy's object, which must be of the same."""
     crystal, theirs = supercell.crystal, phonon.supercell
     rows = np.asarray(phonon.primitive.p2s_map, dtype=np.int64)
     site_of = {int(atom): site for site, atom in enumerate(rows)}
@@ -117,11 +111,6 @@ def read_cells(path: Path, *, of_pairs: bool = True) -> PhonopyCells:
     The primitive cell of the file is the crystal; it may be smaller than the unit cell. Lengths
     and force constants of calculators with other units are converted to Å and eV. phono3py may
     have a separate supercell for second order, used if ``of_pairs``.
-
-    Raises
-    ------
-    DataError
-        If the file is of another kind, or a cell is missing.
     """
     from phonopy import Phonopy  # noqa: PLC0415 - loads slowly
     from phonopy.physical_units import get_calculator_physical_units  # noqa: PLC0415
@@ -198,16 +187,7 @@ def to_phonopy(constants: ForceConstants, supercell: Supercell) -> "Phonopy":
 
 
 def from_phonopy(phonon: "Phonopy") -> tuple[ForceConstants, Supercell]:
-    """Second-order force constants and supercell of phonopy's object in Å and eV/Å².
-
-    Raises
-    ------
-    UsageError
-        If it has no force constants.
-    DataError
-        If it is in other units, their shape does not belong to its cells, or a number is not
-        finite.
-    """
+    """Second-order force constants and supercell of phonopy's object in Å and eV/Å²."""
     if phonon.force_constants is None:
         raise UsageError(
             "the Phonopy object holds no force constants",

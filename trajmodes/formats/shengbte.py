@@ -26,13 +26,7 @@ _ROOM_TEMPERATURE_K = 300
 
 
 def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Export:
-    """Write CONTROL and the force constants of second, third and, if any, fourth order.
-
-    Raises
-    ------
-    DataError
-        If there is no third order.
-    """
+    """Write CONTROL and the force constants of second, third and, if any, fourth order."""
     from phonopy.file_IO import write_FORCE_CONSTANTS  # noqa: PLC0415 - loads slowly
 
     if constants.triplets is None:

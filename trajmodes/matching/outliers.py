@@ -39,8 +39,6 @@ from trajmodes.matching.match import Match
 
 Outliers = Literal["refuse", "drop"]
 
-_POSITIONS, _VELOCITIES, _FORCES = ("x", "y", "z"), ("vx", "vy", "vz"), ("fx", "fy", "fz")
-
 _MEDIAN, _TAIL, _TAIL_SIGMA = 0.6745, 0.99, 2.576
 """Median and 99 % quantile of |v| of a normal distribution of unit variance."""
 _FALSE_ALARM = 1e-6
@@ -120,34 +118,31 @@ def _quantile(size: Floats, part: float) -> Floats:
 
 
 def count_outliers(motion: MotionBlock, limits: Limits) -> Ints:
-    """Count the components (t,) of each frame that exceed their limits."""
-    beyond = _count_beyond(motion.displacements, limits.displacements)
-    if motion.velocities is not None:
-        beyond += _count_beyond(motion.velocities, limits.velocities)
-    if motion.forces is not None:
-        beyond += _count_beyond(motion.forces, limits.forces)
-    return beyond
-
-
-def _count_beyond(values: Floats, limits: Floats) -> Ints:
-    """Count the components (t,) of a field (t, a, 3) that exceed limits (a, 3) or are nan."""
-    beyond = np.zeros(len(values), dtype=np.int64)
-    _count(values.reshape(len(values), limits.size), limits.reshape(-1), beyond)
+    """Count the components (t,) of each frame that exceed their limits or are nan."""
+    beyond = np.zeros(motion.n_frames, dtype=np.int64)
+    for values, limit in (
+        (motion.displacements, limits.displacements),
+        (motion.velocities, limits.velocities),
+        (motion.forces, limits.forces),
+    ):
+        if values is not None:
+            _count(values.reshape(len(values), limit.size), limit.reshape(-1), beyond)
     return beyond
 
 
 @kernel()
 def _count(values_ti, limits_i, beyond_t):  # type: ignore[no-untyped-def]
-    """Count values not within the limits; a nan is not."""
+    """Add the number of values not within the limits; a nan is not."""
     for t in range(len(values_ti)):
         beyond = 0
         for i in range(len(limits_i)):
             beyond += not abs(values_ti[t, i]) <= limits_i[i]
-        beyond_t[t] = beyond
+        beyond_t[t] += beyond
 
 
 class _Field(NamedTuple):
-    names: tuple[str, str, str]
+    name: str
+    """Name of a component, without its direction."""
     unit: str
     raw: Floats
     """(a, 3) as read."""
@@ -178,8 +173,8 @@ def outlier_error(
         else f"{excess[worst, atom] * limits.factor:.3g} standard deviations"
     )
     return DataError(
-        f"{field.names[x]} of atom {match.ids[atom]} is {field.raw[atom, x]:.6g} {field.unit}, "
-        f"{size}",
+        f"{field.name}{'xyz'[x]} of atom {match.ids[atom]} is {field.raw[atom, x]:.6g} "
+        f"{field.unit}, {size}",
         where=f"frame {frame}, step {block.steps[t]}; {place(frame, atom)}",
         why=f"in this number of values thermal motion does not reach {limits.factor:.0f} "
         "standard deviations: the number is damaged, or the run is not in equilibrium",
@@ -193,12 +188,12 @@ def _fields(
 ) -> list[_Field]:
     """Fields of one frame; the median replaces the mean, which contains the outlier."""
     u_ax = motion.displacements[t, match.permutation] @ match.rotation.T
-    fields = [_Field(_POSITIONS, "Å", block.positions[t], u_ax, limits.displacements)]
-    for names, unit, raw, limit in (
-        (_VELOCITIES, "Å/ps", block.velocities, limits.velocities),
-        (_FORCES, "eV/Å", block.forces, limits.forces),
+    fields = [_Field("", "Å", block.positions[t], u_ax, limits.displacements)]
+    for name, unit, raw, limit in (
+        ("v", "Å/ps", block.velocities, limits.velocities),
+        ("f", "eV/Å", block.forces, limits.forces),
     ):
         if raw is not None:
             deviation = raw[t] - np.median(raw[t], axis=0)
-            fields.append(_Field(names, unit, raw[t], deviation, limit))
+            fields.append(_Field(name, unit, raw[t], deviation, limit))
     return fields

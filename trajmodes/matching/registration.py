@@ -71,11 +71,17 @@ class _Atoms:
 class _Cloud:
     """Atoms and their images around an anchor, the nearest first."""
 
+    atoms: _Atoms
     anchor: int
     vectors: Floats
     """(k, 3), unit: Å, from the anchor."""
     kinds: Ints
     """(k,) label of the species."""
+
+    @property
+    def kind(self) -> int:
+        """Label of the species of the anchor."""
+        return int(self.atoms.kinds[self.anchor])
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +124,14 @@ def register(
         cloud = _cloud(atoms, anchor)
         found = [
             registration
-            for guess in _guesses(lattice, atoms, cloud, group, mirrored=mirrored)
-            if (registration := _refined(lattice, atoms, cloud, guess)) is not None
+            for guess in _guesses(lattice, cloud, group, mirrored=mirrored)
+            if (registration := _refined(lattice, cloud, guess)) is not None
         ]
         if found:
             best = min(found, key=lambda one: round(one.residual_rms, 9))
             if mirrored:
                 return best
-            return _in_user_basis(group, lattice, atoms, cloud, best)
+            return _in_user_basis(group, lattice, cloud, best)
     return None
 
 
@@ -158,16 +164,15 @@ def _cloud(atoms: _Atoms, anchor: int) -> _Cloud:
     images = AROUND if len(reduced) <= _LARGE else np.zeros((1, 3), dtype=np.int64)
     vectors = ((reduced[:, None] + images) @ box).reshape(-1, 3)
     order = np.argsort((vectors**2).sum(axis=1), kind="stable")
-    return _Cloud(anchor, vectors[order], np.repeat(atoms.kinds, len(images))[order])
+    return _Cloud(atoms, anchor, vectors[order], np.repeat(atoms.kinds, len(images))[order])
 
 
 def _guesses(
-    lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, group: SpaceGroup, *, mirrored: bool
+    lattice: _Lattice, cloud: _Cloud, group: SpaceGroup, *, mirrored: bool
 ) -> Iterator[tuple[Floats, int]]:
     """Guesses of the map, with the anchor's site, that symmetry does not relate, best first."""
-    maps = _metric_fits(lattice, atoms, cloud, mirrored=mirrored)
-    anchor_kind = atoms.kinds[cloud.anchor]
-    sites = np.flatnonzero(lattice.kinds == anchor_kind)
+    maps = _metric_fits(lattice, cloud, mirrored=mirrored)
+    sites = np.flatnonzero(lattice.kinds == cloud.kind)
     if len(maps) == 0:
         return
     scores = np.stack([_scores(lattice, cloud, maps, int(s)) for s in sites], axis=1)
@@ -184,14 +189,14 @@ def _guesses(
         yield maps[g], int(sites[s])
 
 
-def _metric_fits(lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, *, mirrored: bool) -> Floats:
+def _metric_fits(lattice: _Lattice, cloud: _Cloud, *, mirrored: bool) -> Floats:
     """Find maps (g, 3, 3) from the primitive vectors to vectors between atoms of a species."""
-    per_atom = np.linalg.det(atoms.box) / len(atoms.positions)
+    per_atom = np.linalg.det(cloud.atoms.box) / len(cloud.atoms.positions)
     scale = (per_atom * len(lattice.sites) / np.linalg.det(lattice.cell)) ** (1 / 3)
     metric = scale**2 * lattice.cell @ lattice.cell.T
     lengths = np.sqrt(np.diag(metric))
     tolerance = SAME_CRYSTAL.strain + _NOISE / lengths
-    vectors = cloud.vectors[cloud.kinds == atoms.kinds[cloud.anchor]]
+    vectors = cloud.vectors[cloud.kinds == cloud.kind]
     norms = np.linalg.norm(vectors, axis=1)
     first, second, third = (
         vectors[np.abs(norms - lengths[i]) < tolerance[i] * lengths[i]] for i in range(3)
@@ -248,12 +253,12 @@ def _scores(lattice: _Lattice, cloud: _Cloud, maps: Floats, site: int) -> Floats
 
 
 def _refined(
-    lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, guess: tuple[Floats, int]
+    lattice: _Lattice, cloud: _Cloud, guess: tuple[Floats, int]
 ) -> Registration | None:
     """Registration by least squares from a guess; None if the box is not a supercell."""
     change, site = guess
     origin, shift = lattice.sites[site] @ lattice.cell, np.zeros(3)
-    n_points = _FIRST_SHELL
+    atoms, n_points = cloud.atoms, _FIRST_SHELL
     while True:
         points, kinds = cloud.vectors[:n_points], cloud.kinds[:n_points]
         if not np.linalg.cond(change) < 10.0:
@@ -277,19 +282,19 @@ def _refined(
     right_size = round(abs(float(np.linalg.det(matrix)))) == n_cells
     if np.abs(exact - matrix).max() > 0.2 or not right_size:
         return None
-    return _assigned(lattice, atoms, cloud, matrix)
+    return _assigned(lattice, cloud, matrix)
 
 
-def _assigned(lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, matrix: Ints) -> Registration:
+def _assigned(lattice: _Lattice, cloud: _Cloud, matrix: Ints) -> Registration:
     """Registration for a known matrix: shift, and the site nearest to each atom."""
+    atoms = cloud.atoms
     change = np.linalg.inv(matrix @ lattice.cell) @ atoms.box
     cell = lattice.cell @ change
     allowed = atoms.kinds[:, None] == lattice.kinds
-    kind = atoms.kinds[cloud.anchor]
     shell = cloud.vectors[:_FIRST_SHELL]
     shell_allowed = cloud.kinds[:_FIRST_SHELL, None] == lattice.kinds
     shifts = []
-    for s in np.flatnonzero(lattice.kinds == kind):
+    for s in np.flatnonzero(lattice.kinds == cloud.kind):
         offset = place_sites(
             cell, lattice.sites, shell_allowed, shell + lattice.sites[s] @ cell
         ).offset
@@ -306,7 +311,7 @@ def _assigned(lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, matrix: Ints) -> 
 
 
 def _in_user_basis(
-    group: SpaceGroup, lattice: _Lattice, atoms: _Atoms, cloud: _Cloud, found: Registration
+    group: SpaceGroup, lattice: _Lattice, cloud: _Cloud, found: Registration
 ) -> Registration:
     """Simplest of the registrations that are equivalent by symmetry."""
     proper = np.linalg.det(group.cartesian) > 0.0
@@ -314,7 +319,7 @@ def _in_user_basis(
     family = np.unique(found.matrix @ group.rotations[proper].swapaxes(1, 2), axis=0)
 
     def simplicity(matrix: Ints) -> tuple[bool, int, int, list[int]]:
-        change = np.linalg.inv(matrix @ group.crystal.cell) @ atoms.box
+        change = np.linalg.inv(matrix @ group.crystal.cell) @ cloud.atoms.box
         off_diagonal = int(np.abs(matrix).sum() - np.abs(np.diag(matrix)).sum())
         return (
             deformation(change).angle > 0.02,
@@ -325,4 +330,4 @@ def _in_user_basis(
 
     simplest = min(family, key=simplicity)
     inverse = np.rint(np.linalg.inv(lattice.basis)).astype(np.int64)
-    return _assigned(lattice, atoms, cloud, simplest @ inverse)
+    return _assigned(lattice, cloud, simplest @ inverse)
