@@ -285,17 +285,9 @@ def line_models(
     The spectra extend six widths (width plus resolution) around each line, or around the
     expected frequency where no line was resolved. The model is omitted in wings that differ
     significantly from it, because they were not fitted. Above 400 bins, neighbouring bins are
-    averaged.
-
-    Parameters
-    ----------
-    spectra_of_lengths
-        The spectra that the lines were fitted to, one for each segment length.
-    expected
-        (g,) expected frequencies in rad/ps.
+    averaged. Spectra and expected frequencies are those that the lines were fitted with.
     """
-    n_sets = len(lines.verdicts)
-    omega, power, model = (np.full((n_sets, _MOST_BINS), np.nan) for _ in range(3))
+    omega, power, model = np.full((3, len(lines.verdicts), _MOST_BINS), np.nan)
     for spectra in map(SegmentSpectra.of, spectra_of_lengths):
         rows = np.flatnonzero(np.isclose(lines.resolution, spectra.resolution, rtol=1e-9))
         for some in np.array_split(rows, len(rows) // 64 + 1):
@@ -312,8 +304,7 @@ def _curves_of_sets(
 ) -> tuple[Floats, Floats, Floats]:
     """Frequency, power and model (i, 400) of some sets."""
     resolved = np.isfinite(lines.linewidth[rows])
-    center = np.where(resolved, lines.omega[rows], np.abs(expected[rows]))
-    center = np.nan_to_num(center)
+    center = np.nan_to_num(np.where(resolved, lines.omega[rows], np.abs(expected[rows])))
     width = np.where(resolved, lines.linewidth[rows], 0.05 * center)
     reach = _RANGES[0] * (width + spectra.resolution) / spectra.spacing
     first = np.floor(center / spectra.spacing - reach).astype(int)

@@ -204,18 +204,9 @@ _FEWEST_BINS = 3
 
 
 def largest_deviation(observed: Observed, theta: Floats, residual: Floats) -> Floats:
-    """Find the region where the mean relative residual deviates most from zero.
+    """Largest absolute mean of the residual in a region (g,), in standard deviations.
 
-    Parameters
-    ----------
-    theta
-        (g, n) parameters of the lines.
-    residual
-        (g, w) I/S − 1, zero for bins outside.
-
-    Returns
-    -------
-    (g,) largest absolute mean of a region, in standard deviations.
+    The lines have parameters (g, n), and the residual (g, w) is I/S − 1, zero outside.
     """
     spacing = bin_spacing(observed.segment_frames, observed.interval_ps)
     resolution = resolution_of(observed.segment_frames, observed.interval_ps)
@@ -234,16 +225,10 @@ def largest_deviation(observed: Observed, theta: Floats, residual: Floats) -> Fl
 
 
 def shape_rejected(reduced_chi2: Floats, reduced_chi2_sem: Floats, averages: Floats) -> Bools:
-    """Whether a spectrum differs grossly and significantly from its model (g,).
+    """Whether spectra differ grossly and significantly from their models (g,).
 
-    Parameters
-    ----------
-    reduced_chi2
-        (g,) reduced Pearson χ².
-    reduced_chi2_sem
-        (g,) its standard deviation if the model is correct.
-    averages
-        (g,) number of independent periodograms in the mean.
+    The standard deviation of the reduced χ² is that of a correct model, and the averages are
+    the numbers of independent periodograms.
     """
     excess = np.maximum(reduced_chi2 - 1.0, 0.0)
     significant = excess > CHANCE_SIGMAS * reduced_chi2_sem

@@ -107,15 +107,8 @@ def _add_poles(omega: float, gamma: float, grid: Grid, room: Room, spectra_kw: F
     V and U are the spectra of the velocity and of ω₀Q, both of area 1: (2γ/π) ω²/((ω² −
     ω₀²)² + γ²ω²), and the same with ω₀² in place of ω² in the numerator.
 
-    Parameters
-    ----------
-    omega, gamma
-        ω₀ and γ in rad/ps.
-    room
-        Holds c_V and c_U in the first two columns of the weights, and in the rows below their
-        derivatives by ω₀, ln γ, and the other parameters.
-    spectra_kw
-        Receives the spectrum and its derivatives.
+    The first two columns of the weights hold c_V and c_U, and in the rows below their
+    derivatives by ω₀, ln γ, and the other parameters.
     """
     square, least = omega**2 - 0.25 * gamma**2, _CRITICAL * gamma**2
     if abs(square) < least:

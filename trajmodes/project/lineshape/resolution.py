@@ -108,14 +108,7 @@ def choose_segment_length(
 ) -> ChosenFits:
     """Fit every set at the segment length that suits its line.
 
-    Parameters
-    ----------
-    candidates
-        Spectra of segments of increasing length.
-    expected
-        (g,) expected frequencies in rad/ps.
-    shape
-        Line shape to fit.
+    The candidates are ordered by increasing length; (g,) frequencies in rad/ps are expected.
     """
     chosen = _empty_fits(len(expected), places(shape).count)
     theta = np.full((len(expected), 3), np.nan)

@@ -144,14 +144,9 @@ def initial_guess(spectra: SegmentSpectra, omega: Floats) -> Floats:
 def fit_around(
     spectra: SegmentSpectra, rows: Ints, theta: Floats, shape: LineShape, widths: float
 ) -> Lines:
-    """Fit the lines of some sets (i,), each within a number of widths of its first guess.
+    """Fit the lines of some sets (i,), each in a range around its first guess (i, n).
 
-    Parameters
-    ----------
-    theta
-        (i, n) first guess.
-    widths
-        Range on both sides, in widths (width of the line plus the resolution).
+    The range on both sides is given in widths (width of the line plus the resolution).
     """
     return fit_between(spectra, rows, theta, shape, range_around(spectra, rows, theta, widths))
 
@@ -219,15 +214,9 @@ def fit_two(
 ) -> Lines:
     """Fit two oscillators to some of the sets; the stronger comes first.
 
-    Parameters
-    ----------
-    one
-        Fits of one oscillator, returned where one is enough.
-    hints
-        (i, 3) position of the power, both lines together; and (i, n) the parameters found at
-        other segment lengths, nan where there are none.
-    shape
-        Two oscillators, with or without a baseline.
+    Where one is enough, its fit ``one`` is returned. ``hints`` are the position of the power
+    (i, 3), both lines together, and the parameters found at other segment lengths (i, n), nan
+    where there are none.
     """
     single = LineShape(baseline=shape.baseline)
     position, known = hints

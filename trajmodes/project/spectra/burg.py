@@ -112,15 +112,7 @@ def _parzen(n_lags: int) -> Floats:
 def autoregression(
     segment_mt: Complexes, order: int, weights: Floats | None = None
 ) -> Autoregression:
-    """Fit the process to the members of one set in one segment.
-
-    The parameters are those of `burg_power`.
-
-    Raises
-    ------
-    DataError
-        If the order is not between 1 and the number of frames less one.
-    """
+    """Fit the process to the members of one set in one segment, as `burg_power` does."""
     members, n_frames = segment_mt.shape
     if not 1 <= order < n_frames:
         raise DataError(
