@@ -276,10 +276,6 @@ class ForceConstants(plain.ForceConstants):
         """
         return movie_job(self, mode, **values_of("movie", {"output": output, **options}))
 
-    def __repr__(self) -> str:
-        """Say what they are; the arrays would fill screens."""
-        return super().__repr__()
-
     def _repr_html_(self) -> str:
         return html_table(f"Force constants of {self.crystal.formula}", self._rows())
 

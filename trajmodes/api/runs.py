@@ -104,9 +104,7 @@ class Run(LoadedRun):
         DataError
             If the run is not of the crystal of the force constants, or too short for spectra.
         """
-        given, named = self._constants(force_constants)
-        job = self._job({**options, "force_constants": named})
-        command = self._call("project", force_constants, options)
+        job, given, command = self._job_on(force_constants, "project", options)
         if job.running.output is not None:
             project_job(job, command=command, given=given)
             return load(job.running.output)
@@ -135,32 +133,33 @@ class Run(LoadedRun):
         DataError
             If the frames are too far apart, or the run is too short for spectra.
         """
-        given, named = self._constants(force_constants)
-        job = self._job({**options, "force_constants": named})
-        command = self._call("sed", force_constants, options)
+        job, given, command = self._job_on(force_constants, "sed", options)
         if job.running.output is None:
             return results_of(spectral_energy(job, command=command, given=given))
         sed_job(job, command=command, given=given)
         return load(job.running.output)
 
-    def _job(self, options: Mapping[str, Any]) -> Job:
-        """Job of the run with further options; nothing is written where no output is given."""
-        return self.job.with_options(**{"output": None, **options})
+    def _job_on(
+        self,
+        force_constants: plain.ForceConstants | PathLike | None,
+        method: str,
+        options: Mapping[str, Any],
+    ) -> tuple[Job, Given, str]:
+        """Job of a method, what is in memory, and the text of the call.
 
-    def _constants(
-        self, force_constants: plain.ForceConstants | PathLike | None
-    ) -> tuple[Given, str | None]:
-        """Return what is in memory, and the path of force constants that are not."""
-        if force_constants is None or isinstance(force_constants, str | os.PathLike):
-            named = None if force_constants is None else os.fspath(force_constants)
-            return Given(trajectory=self.trajectory), named
-        return Given(plain_constants(force_constants), self.trajectory), None
-
-    def _call(self, method: str, force_constants: object, options: Mapping[str, Any]) -> str:
+        Nothing is written where no output is given.
+        """
+        named, constants = None, None
+        if isinstance(force_constants, str | os.PathLike):
+            named = os.fspath(force_constants)
+        elif force_constants is not None:
+            constants = plain_constants(force_constants)
+        given = {"output": None, **options, "force_constants": named}
         origin = getattr(force_constants, "origin", "")
         first = Expression(origin) if origin else force_constants
         arguments = () if force_constants is None else (first,)
-        return call_text(f"{self.origin}.{method}", *arguments, **options)
+        command = call_text(f"{self.origin}.{method}", *arguments, **options)
+        return self.job.with_options(**given), Given(constants, self.trajectory), command
 
     def __repr__(self) -> str:
         """Say what it is; the arrays would fill screens."""
@@ -171,15 +170,6 @@ class Run(LoadedRun):
         return html_table(f"Run of {self.supercell.crystal.formula}", self._rows())
 
     def _rows(self) -> dict[str, object]:
-        held = [
-            name
-            for name, has in (
-                ("positions", True),
-                ("velocities", self.trajectory.has_velocities),
-                ("forces", self.trajectory.has_forces),
-            )
-            if has
-        ]
         rows: dict[str, object] = {
             "files": " ".join(path.name for path in self.trajectory.paths) or "in memory",
             "atoms": self.supercell.n_atoms,
@@ -187,7 +177,7 @@ class Run(LoadedRun):
         }
         if self.trajectory.interval_ps is not None:
             rows["every"] = f"{1e3 * self.trajectory.interval_ps:.4g} fs"
-        return rows | {"with": " ".join(held)}
+        return rows | {"with": " ".join(self.fields)}
 
 
 @takes("check")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from trajmodes.config.job import Job
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError
 from trajmodes.fit.accumulate import ForceRows, KineticTemperature, default_blocks
-from trajmodes.fit.expansion import CutoffChoice, Expansion, expansion_of
+from trajmodes.fit.expansion import Expansion, expansion_of
 from trajmodes.fit.fit import Fit, fit_equations
 from trajmodes.fit.harmonic import ForceCovariance, harmonic_equations
 from trajmodes.fit.normal_equations import NormalEquationBlocks, Source, pooled
@@ -159,31 +159,22 @@ def modes_of(
     return modes
 
 
-def _cutoffs(job: Job) -> Mapping[int, CutoffChoice]:
+def _cutoffs(job: Job) -> dict[int, Cutoff | Literal["supercell"] | None]:
+    """Order → cutoff of the job; None: the largest that the supercell admits."""
     given = {2: job.fit.cutoff2, 3: job.fit.cutoff3, 4: job.fit.cutoff4}
-    return {
-        order: _cutoff(value)
-        for order, value in given.items()
-        if order == 2 or value is not None
-    }
+    found: dict[int, Cutoff | Literal["supercell"] | None] = {2: None}
+    for order, value in given.items():
+        if value is not None:
+            found[order] = "supercell" if value == "supercell" else parse_cutoff(str(value))
+    return found
 
 
 def _smaller_cutoffs(job: Job) -> Mapping[int, Cutoff | None] | None:
     """Cutoffs of the job for normal equations of larger ones; None: those of the equations."""
-    given = {2: job.fit.cutoff2, 3: job.fit.cutoff3, 4: job.fit.cutoff4}
-    if all(value is None for value in given.values()):
+    asked = _cutoffs(job)
+    if asked == {2: None}:
         return None
-    asked = {n: value for n, value in given.items() if n == 2 or value is not None}
-    return {
-        n: None if value is None or value == "supercell" else parse_cutoff(str(value))
-        for n, value in asked.items()
-    }
-
-
-def _cutoff(value: float | str | None) -> CutoffChoice:
-    if value == "supercell":
-        return "supercell"
-    return parse_cutoff(value) if isinstance(value, str) else value
+    return {order: None if one == "supercell" else one for order, one in asked.items()}
 
 
 def _equations_of_run(

@@ -100,6 +100,14 @@ class LoadedRun:
         """Frame ranges [start, stop) of the blocks that are streamed."""
         return cut_blocks(self.trajectory.segments, self.trajectory.n_atoms)
 
+    @property
+    def fields(self) -> list[str]:
+        """Names of the arrays that every frame has."""
+        fields = ["positions"]
+        fields += ["velocities"] if self.trajectory.has_velocities else []
+        fields += ["forces"] if self.trajectory.has_forces else []
+        return fields
+
     def frames(self, start: int, stop: int) -> FrameBlock:
         """Frames [start, stop) in the axes of the file, in internal units."""
         return self.trajectory.read(start, stop)
@@ -128,10 +136,7 @@ class LoadedRun:
 
         In the axes of the file, atoms sorted by id. Nothing is read until they are computed.
         """
-        fields = ["positions"]
-        fields += ["velocities"] if self.trajectory.has_velocities else []
-        fields += ["forces"] if self.trajectory.has_forces else []
-        return lazy_arrays(self.frames, self.blocks, self.trajectory.n_atoms, fields)
+        return lazy_arrays(self.frames, self.blocks, self.trajectory.n_atoms, self.fields)
 
 
 class KnownCrystal(NamedTuple):
