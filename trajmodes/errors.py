@@ -30,20 +30,15 @@ class TrajmodesError(Exception):
     def __init__(self, what: str, *, where: str = "", why: str = "", fix: str = "") -> None:
         self.what, self.where, self.why, self.fix = what, where, why, fix
         lines = [f"{what} ({where})" if where else what]
-        lines += [_labelled("why", why)] if why else []
-        lines += [_labelled("fix", fix)] if fix else []
+        for head, text in (("  why: ", why), ("  fix: ", fix)):
+            if text:
+                lines.append(head + text.replace("\n", "\n" + " " * len(head)))
         super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by parts, so that workers can return errors."""
         make = partial(type(self), where=self.where, why=self.why, fix=self.fix)
         return make, (self.what,)
-
-
-def _labelled(name: str, text: str) -> str:
-    """Prefix a text with its name; further lines are indented to match the first."""
-    head = f"  {name}: "
-    return head + text.replace("\n", "\n" + " " * len(head))
 
 
 class UsageError(TrajmodesError):

@@ -19,6 +19,19 @@ from trajmodes.fit.rows import ForceMap, fill_rows, force_maps
 from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums
 from trajmodes.units import BOLTZMANN
 
+_FRAMES = 64
+"""Frames treated at once; the inner loops of the kernel run over them."""
+
+_ROW_BYTES = 1 << 20
+"""Memory of the rows multiplied at once: large enough for BLAS, small enough for the cache."""
+
+_EQUATION_BYTES, _MOST_BYTES = 1 << 28, 1 << 32
+"""Memory that all blocks should take (fewer blocks where there are many parameters), and the
+memory beyond which a fit is refused."""
+
+_BLOCKS = (8, 32)
+"""Fewest and most blocks of time of all runs together; error bars need about eight."""
+
 
 @dataclass(frozen=True, slots=True)
 class ForceSums(Sums):
@@ -53,20 +66,6 @@ def site_sums(supercell: Supercell, field: Floats) -> Floats:
     by_site = (supercell.n_cells, supercell.crystal.n_sites, 3)
     mean: Floats = field.sum(axis=0).reshape(by_site).mean(axis=0)
     return mean
-
-
-_FRAMES = 64
-"""Frames treated at once; the inner loops of the kernel run over them."""
-
-_ROW_BYTES = 1 << 20
-"""Memory of the rows multiplied at once: large enough for BLAS, small enough for the cache."""
-
-_EQUATION_BYTES, _MOST_BYTES = 1 << 28, 1 << 32
-"""Memory that all blocks should take (fewer blocks where there are many parameters), and the
-memory beyond which a fit is refused."""
-
-_BLOCKS = (8, 32)
-"""Fewest and most blocks of time of all runs together; error bars need about eight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +109,7 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
     maps: tuple[ForceMap, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        maps = tuple(force_maps(self.expansion, self.supercell))
-        object.__setattr__(self, "maps", maps)
+        object.__setattr__(self, "maps", force_maps(self.expansion, self.supercell))
 
     def finalize(self, state: BlockSums[NormalEquationSums]) -> NormalEquationBlocks:
         """Stack the blocks in order of time."""
@@ -134,8 +132,7 @@ class ForceRows(BlockReduction[MotionBlock, NormalEquationSums]):
         n_frames, n_sites = block.n_frames, self.supercell.crystal.n_sites
         size = self.expansion.n_parameters + 1
         gram = np.zeros((size, size))
-        n_batches = -(-n_frames // _FRAMES)
-        for batch in np.array_split(np.arange(n_frames), n_batches):
+        for batch in np.array_split(np.arange(n_frames), -(-n_frames // _FRAMES)):
             part = slice(batch[0], batch[-1] + 1)
             u_axt = np.ascontiguousarray(displacements[part].transpose(1, 2, 0))
             f_axt = np.ascontiguousarray(forces[part].transpose(1, 2, 0))

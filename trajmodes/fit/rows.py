@@ -67,9 +67,10 @@ class _Terms(NamedTuple):
     factor: Floats
 
 
-def force_maps(expansion: Expansion, supercell: Supercell) -> list[ForceMap]:
+def force_maps(expansion: Expansion, supercell: Supercell) -> tuple[ForceMap, ...]:
     """Construct the map of the force on each site of the crystal."""
-    return [_force_map(expansion, supercell, s) for s in range(supercell.crystal.n_sites)]
+    sites = range(supercell.crystal.n_sites)
+    return tuple(_force_map(expansion, supercell, site) for site in sites)
 
 
 def _force_map(expansion: Expansion, supercell: Supercell, site: int) -> ForceMap:

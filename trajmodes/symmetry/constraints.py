@@ -46,13 +46,21 @@ class Constraints:
 
 def constraint_rows(basis: SymmetryBasis, constraints: Constraints) -> Floats:
     """(r, z) rows A of the constraints A z = 0 on the parameters of one order."""
+    others = _inequivalent_others(basis)
     if basis.order != 2:
-        return _translations(basis)
-    rows = [_translations(basis) if constraints.hermitian else _symmetric_translations(basis)]
+        return _summed(basis, others, basis.tensors)
+    phi_ckxy = basis.tensors.reshape(*basis.tensors.shape[:2], 3, 3)
+    bonds = _bonds(basis)
+    # Without Hermiticity only the symmetric part of the sum over all neighbours vanishes.
+    sums_ckxy = phi_ckxy if constraints.hermitian else phi_ckxy + phi_ckxy.swapaxes(2, 3)
+    rows = [_summed(basis, others, sums_ckxy)]
     if constraints.born_huang:
-        rows.append(_born_huang(basis))
+        moment_ckxyz = np.einsum("ckxy,cz->ckxyz", phi_ckxy, bonds)
+        rows.append(_summed(basis, others, moment_ckxyz - moment_ckxyz.swapaxes(3, 4)))
     if constraints.huang:
-        rows.append(_huang(basis))
+        bracket_ckxyzw = np.einsum("ckxy,cz,cw->ckxyzw", phi_ckxy, bonds, bonds)
+        stress_ckxyzw = bracket_ckxyzw - bracket_ckxyzw.transpose(0, 1, 4, 5, 2, 3)
+        rows.append(_summed(basis, np.zeros_like(others), stress_ckxyzw))
     return np.concatenate(rows)
 
 
@@ -64,35 +72,6 @@ def null_space(rows: Floats) -> Floats:
     rank = int((diagonal > _NULL * max(1.0, diagonal.max(initial=0.0))).sum())
     result: Floats = np.ascontiguousarray(full[:, rank:])
     return result
-
-
-def _translations(basis: SymmetryBasis) -> Floats:
-    """Sum over the last member, for every inequivalent choice of the others."""
-    return _summed(basis, _inequivalent_others(basis), basis.tensors)
-
-
-def _symmetric_translations(basis: SymmetryBasis) -> Floats:
-    """Symmetric part of the sum over the neighbours of each inequivalent site."""
-    places = np.arange(9).reshape(3, 3).T.ravel()
-    symmetric = basis.tensors + basis.tensors[:, :, places]
-    return _summed(basis, _inequivalent_others(basis), symmetric)
-
-
-def _born_huang(basis: SymmetryBasis) -> Floats:
-    """Torque Σ_j (Φ_ij^{xy} r_ij^z − Φ_ij^{xz} r_ij^y) of each inequivalent site i."""
-    phi_ckxy = basis.tensors.reshape(*basis.tensors.shape[:2], 3, 3)
-    moment_ckxyz = np.einsum("ckxy,cz->ckxyz", phi_ckxy, _bonds(basis))
-    torque_ckxyz = moment_ckxyz - moment_ckxyz.swapaxes(3, 4)
-    return _summed(basis, _inequivalent_others(basis), torque_ckxyz)
-
-
-def _huang(basis: SymmetryBasis) -> Floats:
-    """Antisymmetric part of the bracket Σ_ij Φ_ij^{xy} r_ij^z r_ij^w under (xy) ↔ (zw)."""
-    phi_ckxy = basis.tensors.reshape(*basis.tensors.shape[:2], 3, 3)
-    bonds = _bonds(basis)
-    bracket_ckxyzw = np.einsum("ckxy,cz,cw->ckxyzw", phi_ckxy, bonds, bonds)
-    stress_ckxyzw = bracket_ckxyzw - bracket_ckxyzw.transpose(0, 1, 4, 5, 2, 3)
-    return _summed(basis, np.zeros(len(bonds), dtype=np.int64), stress_ckxyzw)
 
 
 def _bonds(basis: SymmetryBasis) -> Floats:
