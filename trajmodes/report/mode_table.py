@@ -39,6 +39,12 @@ _SHORT = {
     Verdict.UNDEFINED: _Short("i", "imaginary"),
 }
 _VERDICTS = ("verdict", "energy_verdict")
+_METHODS = {
+    "lifetime_ps": "the spectral line",
+    "lifetime_energy_ps": "the energy autocorrelation",
+    "lifetime_phi3_classical_ps": "third-order force constants Φ3 (classical; modes.csv has "
+    "the quantum one)",
+}
 _MANY, _TOO_MANY = 100.0, 9999.5
 """Lifetimes in ps from which on whole numbers, and powers of ten, are printed."""
 
@@ -84,11 +90,10 @@ def render_modes(
     """
     if "mode_temperature" not in dataset:
         is_map = "map_power" in dataset and "set" not in dataset.dims
+        sed = "they are a spectral energy density, written by `trajmodes sed`"
         raise DataError(
             "the results contain no projection on the modes",
-            why="they are a spectral energy density, written by `trajmodes sed`"
-            if is_map
-            else "only force constants were fitted",
+            why=sed if is_map else "only force constants were fitted",
             fix="run `trajmodes project` or `trajmodes run`",
         )
     sets = _sorted_sets(dataset, sort)
@@ -117,13 +122,7 @@ def _sorted_sets(dataset: NamedArrays, sort: str) -> Ints:
 
 
 def _legend(dataset: NamedArrays, hidden: int) -> Table:
-    methods = ["the spectral line"]
-    if "lifetime_energy_ps" in dataset:
-        methods.append("the energy autocorrelation")
-    if "lifetime_phi3_classical_ps" in dataset:
-        methods.append(
-            "third-order force constants Φ3 (classical; modes.csv has the quantum one)"
-        )
+    methods = [text for name, text in _METHODS.items() if name in dataset]
     lines = [
         "frequencies: harmonic (force constants), displ. (from ⟨|Q|²⟩ and T), ratio (ω² = "
         "⟨v²⟩/⟨u²⟩ of the mode, independent of T), line (fit of the spectral line)",
@@ -197,20 +196,10 @@ def list_sets(
     optional: Iterable[str] = (),
     caption: str = "",
 ) -> SetList:
-    """Make a table with one row for each set.
+    """Make a table with one row for each of the sets, given by their labels, in this order.
 
-    Parameters
-    ----------
-    dataset
-        Results.
-    sets
-        Labels of the sets, in order.
-    names
-        Names of the columns; those without data are left out.
-    optional
-        Names of columns to leave out on a narrow terminal, in this order.
-    caption
-        Text below the table.
+    Columns without data are left out, and on a narrow terminal the optional ones, in this
+    order.
     """
     heads = tuple(_COLUMNS[name] for name in names if _COLUMNS[name].needs in dataset)
     # Plain arrays: indexing all variables of a Dataset takes 10 ms a row.
@@ -260,9 +249,8 @@ def _phi3_life(one: _Row) -> str:
     life = float(one["lifetime_phi3_classical_ps"])
     if not np.isfinite(life):
         return "–"
-    if life >= _MANY:
-        return f"{life:.0f}" if life < _TOO_MANY else f"{life:.1e}"
-    return f"{life:.3g}"
+    form = ".3g" if life < _MANY else ".0f" if life < _TOO_MANY else ".1e"
+    return format(life, form)
 
 
 def _phi3_width(one: _Row) -> str:
@@ -274,6 +262,11 @@ def _letters(one: _Row) -> str:
     return "".join(_SHORT[Verdict(str(one[n]))].letter for n in _VERDICTS if n in one)
 
 
+def _plain(name: str, unit: str, variable: str) -> _Column:
+    """Column of a variable with its errors."""
+    return _Column(name, unit, variable, _number(variable))
+
+
 _COLUMNS = {
     "set": _Column("set", "", "set", lambda one: str(int(one["set"]))),
     "q": _Column("q", "", "set_q", place_of, "left"),
@@ -281,20 +274,18 @@ _COLUMNS = {
         *("br.", "", "branch_first"),
         lambda one: branches(int(one["branch_first"]), int(one["branch_last"])),
     ),
-    "harmonic": _Column("harmonic", "THz", "freq_harmonic_thz", _number("freq_harmonic_thz")),
-    "displacement": _Column(
-        *("displ.", "THz", "freq_displacement_thz"), _number("freq_displacement_thz")
-    ),
-    "ratio": _Column("ratio", "THz", "freq_ratio_thz", _number("freq_ratio_thz")),
-    "line": _Column("line", "THz", "freq_spectrum_thz", _number("freq_spectrum_thz")),
-    "temperature": _Column("T", "K", "mode_temperature", _number("mode_temperature")),
-    "heat": _Column("C", "k_B", "heat_capacity_kb", _number("heat_capacity_kb")),
+    "harmonic": _plain("harmonic", "THz", "freq_harmonic_thz"),
+    "displacement": _plain("displ.", "THz", "freq_displacement_thz"),
+    "ratio": _plain("ratio", "THz", "freq_ratio_thz"),
+    "line": _plain("line", "THz", "freq_spectrum_thz"),
+    "temperature": _plain("T", "K", "mode_temperature"),
+    "heat": _plain("C", "k_B", "heat_capacity_kb"),
     "width": _Column("FWHM", "THz", "linewidth_thz", _width),
     "life": _Column("τ line", "ps", "lifetime_ps", _life),
     "energy life": _Column("τ energy", "ps", "lifetime_energy_ps", _energy_life),
     "Φ3 life": _Column("τ Φ3", "ps", "lifetime_phi3_classical_ps", _phi3_life),
     "Φ3 width": _Column("Φ3 FWHM", "THz", "linewidth_phi3_classical_thz", _phi3_width),
-    "γ": _Column("γ", "", "gruneisen", _number("gruneisen")),
+    "γ": _plain("γ", "", "gruneisen"),
     "verdict": _Column(
         *("verdict", "", "verdict"),
         lambda one: _SHORT[Verdict(str(one["verdict"]))].words,

@@ -58,14 +58,8 @@ def require_replaceable(
 ) -> None:
     """Check that new results would replace only files of earlier results.
 
-    Parameters
-    ----------
-    directory
-        The folder; it need not exist.
-    names
-        Names within the folder that may be written.
-    inputs
-        Files and folders that the results are made from.
+    The folder need not exist. The names are those within the folder that may be written, the
+    inputs are the files and folders that the results are made from.
 
     Raises
     ------
@@ -95,11 +89,8 @@ def require_replaceable(
 def whole_results(path: str | os.PathLike[str]) -> Iterator[None]:
     """Check that all files read within the ``with`` block belong to one complete run.
 
-    Parameters
-    ----------
-    path
-        The folder or a file in it. A folder without a file list, such as one to which a single
-        file was copied, is not checked.
+    The path is that of the folder or of a file in it. A folder without a file list, such as one
+    to which a single file was copied, is not checked.
 
     Raises
     ------
@@ -222,18 +213,8 @@ def _remove_temporary(root: Path) -> None:
 def write_files(folder: ResultsFolder, writers: Mapping[str, Writer]) -> dict[str, str]:
     """Write all files to a temporary folder, and then move them to their places.
 
-    Files of earlier results that are not written again are removed.
-
-    Parameters
-    ----------
-    folder
-        The open folder.
-    writers
-        Name within the folder, such as ``figures/bands.png`` → how to write it.
-
-    Returns
-    -------
-    Name → description of the file.
+    Files of earlier results that are not written again are removed. Names are those within the
+    folder, such as ``figures/bands.png``; the function returns name → description.
 
     Raises
     ------

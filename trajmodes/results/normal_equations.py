@@ -98,14 +98,7 @@ def equations_dataset(equations: NormalEquationBlocks) -> xr.Dataset:
 
 
 def equations_of(dataset: xr.Dataset, *, where: str = "") -> NormalEquationBlocks:
-    """Read normal equations from a Dataset made by `equations_dataset`.
-
-    Parameters
-    ----------
-    dataset
-        The Dataset.
-    where
-        Its file, for error messages.
+    """Read normal equations from a Dataset made by `equations_dataset`; `where` is its file.
 
     Raises
     ------
@@ -135,23 +128,14 @@ def equations_of(dataset: xr.Dataset, *, where: str = "") -> NormalEquationBlock
             fix="read the trajectory again with this version",
         )
     names = [str(name) for name in dataset["source"].values]
-    numbers = zip(
-        names,
-        dataset["temperature"].values.tolist(),
-        dataset["interval_ps"].values.tolist(),
-        strict=True,
-    )
+    numbers = (dataset[name].values.tolist() for name in ("temperature", "interval_ps"))
+    stored_as_named = ("frames", "gram", "moment", "square", "displacement_sum", "force_sum")
     return NormalEquationBlocks(
         supercell=supercell,
         expansion=expansion,
         run=dataset["block_run"].values,
-        frames=dataset["frames"].values,
-        gram=dataset["gram"].values,
-        moment=dataset["moment"].values,
-        square=dataset["square"].values,
-        displacement_sum=dataset["displacement_sum"].values,
-        force_sum=dataset["force_sum"].values,
-        sources=tuple(Source(*one) for one in numbers) if any(names) else (),
+        **{name: dataset[name].values for name in stored_as_named},
+        sources=tuple(map(Source, names, *numbers)) if any(names) else (),
     )
 
 

@@ -37,18 +37,10 @@ _INTACT = "earlier results are intact"
 def storage_error(path: Path, error: OSError, *, state: str = _INTACT) -> StorageError:
     """Error for a file that could not be written, with the remedy for its `errno`.
 
-    Parameters
-    ----------
-    path
-        The file or folder.
-    error
-        The error of the operating system.
-    state
-        The state in which the folder is left.
+    The state is that in which the folder is left.
     """
-    fix = _FIXES.get(
-        error.errno or 0, "check that the disk has space and the folder is writable"
-    )
+    unknown = "check that the disk has space and the folder is writable"
+    fix = _FIXES.get(error.errno or 0, unknown)
     return StorageError(
         f"{path.name} could not be written",
         where=str(path),
@@ -192,10 +184,7 @@ def _locked_error(path: Path, holder: dict[str, str]) -> LockedError:
 
 
 def _write_holder(handle: int) -> None:
-    holder = {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    holder = {"host": socket.gethostname(), "pid": os.getpid(), "time": now}
     os.ftruncate(handle, 0)
     os.pwrite(handle, json.dumps(holder).encode(), 0)

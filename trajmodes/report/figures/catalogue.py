@@ -50,9 +50,13 @@ def _drawn(maker: str) -> Callable[[NamedArrays], Drawing]:
     return partial(Drawing, maker)
 
 
-def _has_few_branches(dataset: NamedArrays) -> bool:
-    return dataset.sizes["branch"] <= _MOST_BRANCHES
-
+SED_BRANCHES = Output(
+    "figures/sed_branches.png",
+    "spectral energy density along the path, branch by branch",
+    ("map_branch_power",),
+    _drawn("spectral_map.draw_energy_density"),
+    lambda dataset: dataset.sizes["branch"] <= _MOST_BRANCHES,
+)
 
 FIGURES = (
     Output(
@@ -74,13 +78,7 @@ FIGURES = (
         ("band_quasi_particle_thz", "band_displacement_thz"),
         _drawn("bands.draw_renormalised"),
     ),
-    Output(
-        "figures/sed_branches.png",
-        "spectral energy density along the path, branch by branch",
-        ("map_branch_power",),
-        _drawn("spectral_map.draw_energy_density"),
-        _has_few_branches,
-    ),
+    SED_BRANCHES,
     Output(
         "figures/vdos.png",
         "vibrational density of states: total, and by species or direction if these differ",
@@ -169,13 +167,7 @@ MAP_OUTPUTS = (
         ("map_power",),
         _drawn("spectral_map.draw_bands"),
     ),
-    Output(
-        "figures/sed_branches.png",
-        "spectral energy density along the path, branch by branch",
-        ("map_branch_power",),
-        _drawn("spectral_map.draw_energy_density"),
-        _has_few_branches,
-    ),
+    SED_BRANCHES,
 )
 """Files of `trajmodes sed`, apart from results.nc."""
 

@@ -113,10 +113,7 @@ def _draw_measured(axes: Axes, dataset: NamedArrays, name: str, flag: str) -> li
     value, sem = dataset[name].values[ok], dataset[f"{name}_sem"].values[ok]
     if ok.any():
         points(
-            axes,
-            dataset["freq_harmonic_thz"].values[ok],
-            value,
-            sem,
+            *(axes, dataset["freq_harmonic_thz"].values[ok], value, sem),
             above_zero=True,
             marker=marker,
             color=colour,
@@ -199,9 +196,8 @@ def _mark_unresolved(axes: Axes, dataset: NamedArrays) -> None:
 def _draw_comparison(axes: Axes, dataset: NamedArrays) -> None:
     """Draw lifetimes from energies against those from lines, and lower limits of the latter."""
     line, energy = dataset["lifetime_ps"].values, dataset["lifetime_energy_ps"].values
-    line_sem, energy_sem = (
-        dataset[f"{name}_sem"].values for name in ("lifetime_ps", "lifetime_energy_ps")
-    )
+    line_sem = dataset["lifetime_ps_sem"].values
+    energy_sem = dataset["lifetime_energy_ps_sem"].values
     apart = np.abs(dataset["lifetime_disagreement"].values)
     for shown, colour, label in (
         (apart <= DISAGREE, BLUE, f"within {DISAGREE:g} errors"),
@@ -218,10 +214,8 @@ def _draw_comparison(axes: Axes, dataset: NamedArrays) -> None:
                 markersize=3.6,
                 label=f"{label} ({shown.sum()})",
             )
-    least = np.where(
-        _is_too_narrow(dataset) & np.isfinite(energy), _lower_limit(dataset), np.nan
-    )
-    limited = np.isfinite(least)
+    limited = _is_too_narrow(dataset) & np.isfinite(energy)
+    least = np.where(limited, _lower_limit(dataset), np.nan)
     if limited.any():
         axes.plot(
             *(least[limited], energy[limited]),
@@ -242,46 +236,31 @@ def _draw_comparison(axes: Axes, dataset: NamedArrays) -> None:
         axes.legend(loc="lower right", borderaxespad=0.3, handletextpad=0.4, fontsize=6.5)
 
 
-def _mean_conductivity(dataset: NamedArrays, kind: str) -> tuple[float, float]:
-    """Mean of the diagonal in W/(m K), and its error.
-
-    The diagonal elements have the same lifetimes: their errors do not average out.
-    """
-    name = f"kappa_{kind}_w_mk"
-    value, sem = (np.diag(dataset[n].values) for n in (name, f"{name}_sem"))
-    return float(value.mean()), float(sem.mean())
-
-
 def draw_conductivity(dataset: NamedArrays) -> Figure:
     """Draw the spectral and cumulative conductivity, and the mean free path of each set."""
     figure = new_figure(2.95)
-    spectral = figure.add_axes((0.075, 0.145, 0.245, 0.63))
-    cumulative = figure.add_axes((0.41, 0.145, 0.245, 0.63))
-    free = figure.add_axes((0.745, 0.145, 0.245, 0.63))
+    spectral, cumulative, free = (
+        figure.add_axes((left, 0.145, 0.245, 0.63)) for left in (0.075, 0.41, 0.745)
+    )
+    grid, path = dataset["kappa_freq_thz"].values, dataset["kappa_path"].values / 10.0
     for kind, colour, dashes in _KINDS:
-        value, sem = _mean_conductivity(dataset, kind)
+        name = f"kappa_{kind}_w_mk"
+        # The diagonal elements have the same lifetimes: their errors do not average out.
+        value, sem = (float(np.diag(dataset[n].values).mean()) for n in (name, f"{name}_sem"))
         label = f"{kind}, mean of x, y, z: {plus_minus(value, sem)} W/(m K)"
-        grid, density = dataset["kappa_freq_thz"].values, f"kappa_spectral_{kind}"
-        spectral.plot(
-            grid, dataset[density].values, color=colour, linestyle=dashes, label=label
-        )
-        cumulative.plot(
-            dataset["kappa_path"].values / 10.0,
-            dataset[f"kappa_cumulative_{kind}_w_mk"].values,
-            color=colour,
-            linestyle=dashes,
-        )
+        density = dataset[f"kappa_spectral_{kind}"].values
+        below = dataset[f"kappa_cumulative_{kind}_w_mk"].values
+        spectral.plot(grid, density, color=colour, linestyle=dashes, label=label)
+        cumulative.plot(path, below, color=colour, linestyle=dashes)
     spectral.set(xlabel="Frequency (THz)", ylabel="Spectral κ (W/(m K THz))")
-    spectral.set_xlim(0.0, float(dataset["kappa_freq_thz"].values[-1]))
+    spectral.set_xlim(0.0, float(grid[-1]))
     spectral.set_ylim(bottom=0.0)
     _frame_cumulative(cumulative, dataset)
     _draw_free_paths(free, dataset)
     mesh = mesh_of(dataset["kappa_mesh"].values)
     filled = 100.0 * float(dataset["kappa_filled_share"])
-    handles, labels = spectral.get_legend_handles_labels()
     legend = figure.legend(
-        handles,
-        labels,
+        *spectral.get_legend_handles_labels(),
         loc="upper center",
         ncols=2,
         title=f"{float(dataset['kappa_temperature']):.4g} K, mesh {mesh}; "
@@ -312,19 +291,11 @@ def _draw_free_paths(axes: Axes, dataset: NamedArrays) -> None:
     value, sem = dataset["free_path"].values / 10.0, dataset["free_path_sem"].values / 10.0
     moves = np.isfinite(value) & (value > 0.0)
     known = moves & (value >= _SHORTEST)
-    points(
-        axes,
-        dataset["freq_harmonic_thz"].values[known],
-        value[known],
-        np.nan_to_num(sem[known]),
-        above_zero=True,
-        marker="o",
-        color=BLUE,
-        markersize=3.6,
-    )
+    freq, sem = dataset["freq_harmonic_thz"].values[known], np.nan_to_num(sem[known])
+    look = {"marker": "o", "color": BLUE, "markersize": 3.6}
+    points(axes, freq, value[known], sem, above_zero=True, **look)
     axes.set_xlim(left=0.0)
-    if known.any():
-        log_axis(axes, float(value[known].min()) / 1.6, float(value[known].max()) * 1.6)
+    log_axis_around(axes, value[known], 1.6, 1.6)
     axes.set(xlabel="Frequency (THz)", ylabel="Mean free path (nm)")
     still = int((moves & ~known).sum())
     if still:

@@ -143,12 +143,8 @@ def spectrum_panel(axes: Axes, dataset: NamedArrays, g: int) -> None:
     most = power[seen].max()
     least = max(power[seen].min(), most * 10.0**-_DECADES)
     if "power_entropy" in one:
-        axes.plot(
-            one["entropy_freq_thz"].values,
-            one["power_entropy"].values / MEV,
-            color=GREEN,
-            linewidth=0.8,
-        )
+        entropy = one["power_entropy"].values / MEV
+        axes.plot(one["entropy_freq_thz"].values, entropy, color=GREEN, linewidth=0.8)
     axes.plot(freq[seen], model[seen], color=RED)
     log_axis(axes, 0.5 * least, most * (most / least) ** 0.6)
 
@@ -191,10 +187,7 @@ def correlation_panel(axes: Axes, dataset: NamedArrays, g: int) -> None:
     last = _last_lag(one, lag, sem)
     seen = np.isfinite(lag) & np.isfinite(value) & (lag <= last)
     points(
-        axes,
-        lag[seen],
-        value[seen],
-        np.nan_to_num(sem[seen]),
+        *(axes, lag[seen], value[seen], np.nan_to_num(sem[seen])),
         marker="o",
         color=BLUE if resolved else GREY,
         markersize=3.0,
@@ -230,15 +223,14 @@ def _last_lag(one: NamedArrays, lag: Floats, sem: Floats) -> float:
 def _decay_text(one: NamedArrays) -> str:
     if not bool(one["energy_resolved"]):
         return str(one["energy_verdict"].item())
-    names = ("lifetime_energy_ps", "lifetime_ps")
-    lives = [
+    energy, line = (
         plus_minus(float(one[name]), float(one[f"{name}_sem"])) if name in one else "–"
-        for name in names
-    ]
-    line = "" if lives[1] == "–" else f"\nfrom the line {lives[1]} ps"
+        for name in ("lifetime_energy_ps", "lifetime_ps")
+    )
+    line = "" if line == "–" else f"\nfrom the line {line} ps"
     misfit = float(one["energy_chi2_ratio"])
     rates = f"\nseveral decay rates: χ² ratio {misfit:.2g}" if misfit > 1.0 else ""
-    return f"τ {lives[0]} ps{line}{rates}"
+    return f"τ {energy} ps{line}{rates}"
 
 
 def draw_density(dataset: NamedArrays) -> Figure:
