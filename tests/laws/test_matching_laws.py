@@ -54,6 +54,9 @@ class Run:
     def n_atoms(self) -> int:
         return len(self.species)
 
+    def place(self, frame: int, atom: int) -> str:
+        return f"frame {frame}, atom {atom}"
+
     def read(self, start: int, stop: int) -> FrameBlock:
         return FrameBlock(
             start,
