@@ -66,22 +66,28 @@ def _default(one: Option) -> str:
 _OF_OPEN_RUN = ("phonons", "projection", "running")
 
 KEYWORDS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
-    "ScanKeywords": ("ForceConstants.scan", "scan", ()),
-    "MovieKeywords": ("ForceConstants.movie", "movie", ()),
-    "ArraysKeywords": ("trajmodes.from_arrays", "check", ("matching",)),
-    "OpenKeywords": ("trajmodes.open", "check", ()),
-    "FitKeywords": ("Run.fit", "fit", ("fit", *_OF_OPEN_RUN)),
-    "SedKeywords": ("Run.sed", "sed", _OF_OPEN_RUN),
-    "ProjectKeywords": ("Run.project", "project", _OF_OPEN_RUN),
-    "FitRunsKeywords": ("trajmodes.fit_runs", "fit", ()),
-    "RunKeywords": ("trajmodes.run", "run", ()),
-    "MoleculeKeywords": ("trajmodes.molecule", "molecule", ()),
+    "ReadKeywords": ("all functions that read a run", "molecule", ("reading", "matching")),
+    "ConstantsKeywords": ("all functions that fit force constants", "run", ("fit",)),
+    "ScanKeywords": ("`ForceConstants.scan`", "scan", ()),
+    "MovieKeywords": ("`ForceConstants.movie`", "movie", ()),
+    "ArraysKeywords": ("`trajmodes.from_arrays`", "check", ("matching",)),
+    "OpenKeywords": ("`trajmodes.open`", "check", ()),
+    "FitKeywords": ("`Run.fit`", "fit", ("fit", *_OF_OPEN_RUN)),
+    "SedKeywords": ("`Run.sed`", "sed", _OF_OPEN_RUN),
+    "ProjectKeywords": ("`Run.project`", "project", _OF_OPEN_RUN),
+    "FitRunsKeywords": ("`trajmodes.fit_runs`", "fit", ()),
+    "RunKeywords": ("`trajmodes.run`", "run", ()),
+    "MoleculeKeywords": ("`trajmodes.molecule`", "molecule", ()),
 }
-"""Class of keywords → function that takes them, its command, groups of a `Job` (empty: all)."""
+"""Class of keywords → what takes them, its command, groups of a `Job` (empty: all)."""
 
-_OWN = {"Run.sed": "force_constants", "Run.project": "force_constants"}
-_OWN |= {"trajmodes.from_arrays": "species", "ForceConstants.movie": "output"}
-"""Function → option of its command that is a parameter of its own."""
+_OWN = {
+    "SedKeywords": "force_constants",
+    "ProjectKeywords": "force_constants",
+    "ArraysKeywords": "species",
+    "MovieKeywords": "output",
+}
+"""Class of keywords → option of the command that is a parameter of its own."""
 
 _KEYWORDS_HEAD = """\
 \"""Types of the keywords of the Python functions, for type checkers and editors (PEP 692).
@@ -110,7 +116,7 @@ def keywords_module() -> str:
     classes: dict[str, dict[str, str]] = {}
     texts = []
     for name, (function, command, groups) in KEYWORDS.items():
-        taken = options_of(command).keys() - {_OWN.get(function)}
+        taken = options_of(command).keys() - {_OWN.get(name)}
         taken &= of_groups(groups) if groups else taken
         options = [one for key, one in options_of(command).items() if key in taken]
         chosen = [one for one in options if one.kind.choices]
@@ -123,7 +129,7 @@ def keywords_module() -> str:
                 bases.append(base)
                 own = {key: text for key, text in own.items() if key not in inherited}
         lines = [f"class {name}({', '.join(bases or ['TypedDict'])}, total=False):"]
-        lines += [f'    """Keywords of `{function}`."""', *([""] if own else [])]
+        lines += [f'    """Keywords of {function}."""', *([""] if own else [])]
         lines += [f"    {key}: {text}" for key, text in own.items()]
         texts.append("\n".join(lines) + "\n")
     head = _KEYWORDS_HEAD + "".join(map(_assignment, aliases, aliases.values()))

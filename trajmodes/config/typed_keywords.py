@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-Scheme = Literal["sequential", "joint"]
-Hops = Literal["refuse", "exclude"]
-Outliers = Literal["refuse", "drop"]
 Units = Literal[
     "metal",
     "real",
@@ -26,11 +23,44 @@ Units = Literal[
     "gpumd",
     "quip",
 ]
+Scheme = Literal["sequential", "joint"]
 Constraints = Literal["born-huang", "huang", "no-hermitian"]
 Method = Literal["least-squares", "ridge", "lasso", "adaptive-lasso"]
 DisplacementsFrom = Literal["auto", "average", "given"]
 Errors = Literal["jackknife", "sandwich"]
+Hops = Literal["refuse", "exclude"]
+Outliers = Literal["refuse", "drop"]
 Line = Literal["oscillator", "fano", "two-oscillators"]
+
+
+class ReadKeywords(TypedDict, total=False):
+    """Keywords of all functions that read a run."""
+
+    timestep_fs: float | None
+    units: Units | None
+    lj: str | Sequence[float] | None
+    box: "npt.ArrayLike | None"
+    frames: str | Sequence[int | None]
+    trust_order: bool
+    strict: bool
+    allow_partial: bool
+    species: str | Sequence[str]
+
+
+class ConstantsKeywords(TypedDict, total=False):
+    """Keywords of all functions that fit force constants."""
+
+    cutoff2: float | str | None
+    cutoff3: float | str | None
+    cutoff4: float | str | None
+    scheme: Scheme
+    constraints: Constraints | Sequence[Constraints]
+    method: Method
+    strength: float | None
+    minimum_norm: bool
+    displacements_from: DisplacementsFrom
+    errors: Errors
+    require_stable: bool
 
 
 class ScanKeywords(TypedDict, total=False):
@@ -56,37 +86,19 @@ class ArraysKeywords(TypedDict, total=False):
     outliers: Outliers
 
 
-class OpenKeywords(ArraysKeywords, total=False):
+class OpenKeywords(ReadKeywords, ArraysKeywords, total=False):
     """Keywords of `trajmodes.open`."""
 
-    timestep_fs: float | None
-    units: Units | None
-    lj: str | Sequence[float] | None
-    box: "npt.ArrayLike | None"
     supercell: str | PathLike[str] | None
-    frames: str | Sequence[int | None]
-    trust_order: bool
-    strict: bool
-    allow_partial: bool
-    species: str | Sequence[str]
 
 
-class FitKeywords(ScanKeywords, total=False):
+class FitKeywords(ConstantsKeywords, total=False):
     """Keywords of `Run.fit`."""
 
-    cutoff2: float | str | None
-    cutoff3: float | str | None
-    cutoff4: float | str | None
-    constraints: Constraints | Sequence[Constraints]
-    method: Method
-    strength: float | None
-    minimum_norm: bool
-    displacements_from: DisplacementsFrom
-    errors: Errors
-    require_stable: bool
     append: str | PathLike[str] | None
     perturbation: int | None
     temperature: float | None
+    output: str | PathLike[str] | None
     workers: int | None
 
 
@@ -116,45 +128,16 @@ class FitRunsKeywords(FitKeywords, OpenKeywords, total=False):
     """Keywords of `trajmodes.fit_runs`."""
 
 
-class RunKeywords(ProjectKeywords, total=False):
+class RunKeywords(ProjectKeywords, ConstantsKeywords, ReadKeywords, total=False):
     """Keywords of `trajmodes.run`."""
 
-    timestep_fs: float | None
-    units: Units | None
-    lj: str | Sequence[float] | None
-    box: "npt.ArrayLike | None"
     supercell: str | PathLike[str] | None
-    frames: str | Sequence[int | None]
-    trust_order: bool
-    strict: bool
-    allow_partial: bool
     cell: str | PathLike[str] | None
-    species: str | Sequence[str]
-    cutoff2: float | str | None
-    cutoff3: float | str | None
-    cutoff4: float | str | None
-    scheme: Scheme
-    constraints: Constraints | Sequence[Constraints]
-    method: Method
-    strength: float | None
-    minimum_norm: bool
-    displacements_from: DisplacementsFrom
-    errors: Errors
-    require_stable: bool
 
 
-class MoleculeKeywords(TypedDict, total=False):
+class MoleculeKeywords(ReadKeywords, total=False):
     """Keywords of `trajmodes.molecule`."""
 
-    timestep_fs: float | None
-    units: Units | None
-    lj: str | Sequence[float] | None
-    box: "npt.ArrayLike | None"
-    frames: str | Sequence[int | None]
-    trust_order: bool
-    strict: bool
-    allow_partial: bool
-    species: str | Sequence[str]
     resolution_thz: float | None
     line: Line
     baseline: bool

@@ -69,27 +69,10 @@ def trajectory_of_arrays(  # noqa: PLR0913 - each keyword is one field of the fr
     interval_ps: float | None = None,
     ideal: npt.ArrayLike | None = None,
 ) -> Trajectory:
-    """Make a trajectory of frames given as arrays.
+    """Make a trajectory of arrays, whose axes and units are those of `trajmodes.from_arrays`.
 
-    Parameters
-    ----------
-    positions
-        (t, a, 3) in Å, wrapped into the box or not.
-    cells
-        (3, 3) or (t, 3, 3) box vectors in Å, as rows; None for a molecule without a box.
-    species
-        (a,) chemical symbols.
-    forces
-        (t, a, 3) in eV/Å.
-    velocities
-        (t, a, 3) in Å/ps.
-    masses_da
-        (a,) in Da; the standard masses of the elements by default.
-    interval_ps
-        Time between frames in ps, if they are frames of one run.
-    ideal
-        (a, 3) positions in Å that the frames are displaced from, if they are snapshots about a
-        known structure. By default displacements refer to the average of the frames.
+    `cells` is None for a molecule without a box. Displacements refer to the average of the
+    frames where there is no `ideal` structure.
 
     Raises
     ------
