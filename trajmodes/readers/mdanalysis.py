@@ -24,7 +24,6 @@ _NM = 10.0
 """One nm in Å."""
 _KJ_PER_MOL = constants.kilo / (constants.Avogadro * constants.electron_volt)
 """One kJ/mol in eV."""
-_SINGLE_DIGITS = 7
 _REFUSED_BY_MDANALYSIS = {
     "CHEMFILES", "IMD", "MEMORY", "OPENMMAPP", "OPENMMSIMULATION", "PARMED", "RDKIT",
 }  # fmt: skip
@@ -39,7 +38,7 @@ def _file(
         n_atoms=n_atoms,
         frames=frames,
         unit_style="MDAnalysis",
-        precision_digits=_SINGLE_DIGITS,
+        precision_digits=7,
         notes=notes,
     )
 
@@ -87,14 +86,13 @@ def _xdr_frame(raw: Any) -> ForeignFrame:
             why="GROMACS wrote velocities or forces more often than positions",
             fix="write them at the same steps (nstxout = nstvout = nstfout)",
         )
-    per_nm = _KJ_PER_MOL / _NM
     return _frame(
         np.asarray(raw.box, dtype=float) * _NM,
         raw.x * np.float64(_NM),
         step=int(raw.step),
         time_ps=float(raw.time),
         velocities=raw.v * np.float64(_NM) if getattr(raw, "hasv", False) else None,
-        forces=raw.f * np.float64(per_nm) if getattr(raw, "hasf", False) else None,
+        forces=raw.f * np.float64(_KJ_PER_MOL / _NM) if getattr(raw, "hasf", False) else None,
     )
 
 
@@ -163,14 +161,13 @@ def _frames(path: Path, start: int, stop: int) -> Iterator[ForeignFrame]:
 
 
 def _from_timestep(source: Any, now: Any) -> ForeignFrame:
-    forces = np.asarray(now.forces, dtype=float) * _KJ_PER_MOL if now.has_forces else None
     return _frame(
         _box(source, now),
         now.positions,
         step=int(now.data["step"]) if "step" in now.data else None,
         time_ps=float(now.time) if source.units.get("time") else None,
         velocities=np.asarray(now.velocities, dtype=float) if now.has_velocities else None,
-        forces=forces,
+        forces=np.asarray(now.forces, dtype=float) * _KJ_PER_MOL if now.has_forces else None,
     )
 
 

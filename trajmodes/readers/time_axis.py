@@ -200,9 +200,9 @@ def time_axis(
     timestep_fs
         Time step in fs, or None; the time between frames where the files have no step numbers.
     breaks
-        Frames that start a segment, from `kept_frames`.
+        As in `KeptFrames`.
     place
-        Function that names the file and number of a frame, for messages.
+        Names the file and number of a frame, for messages.
     exact_times
         Whether times are written in full precision. Gaps are then found from the times, which
         also show a change of the time step; otherwise from the steps, where there are any.

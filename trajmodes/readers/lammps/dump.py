@@ -93,12 +93,8 @@ def choose_layout(
 ) -> Layout:
     """Choose the fields of all frames: the preferred coordinates, velocities and forces.
 
-    Parameters
-    ----------
-    layouts
-        The different lists of column names that occur.
-    trust_order
-        Whether atoms without ids are taken in the order of the file.
+    ``layouts`` are the different lists of column names that occur. Atoms without ids are taken
+    in the order of the file only with ``trust_order``.
 
     Raises
     ------
@@ -302,12 +298,8 @@ def dump_lines(
 ) -> str:
     """Lines ``dump`` and ``dump_modify`` for a later run of the same system.
 
-    Parameters
-    ----------
-    species
-        Elements of the crystal, given to LAMMPS in the order of types where it is known.
-    stride
-        Steps between frames; by default those of the trajectory.
+    Elements are given to LAMMPS in the order of types where it is known. ``stride`` is the
+    number of steps between frames, by default that of the trajectory.
     """
     steps = trajectory.steps
     every = stride or (int(steps[1] - steps[0]) if len(steps) > 1 else 1)

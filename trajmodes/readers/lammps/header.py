@@ -61,12 +61,6 @@ _ITEM, _ROWS, _TIMESTEP, _TIME, _NUMBER, _BOUNDS, _UNITS = _WORDS.values()
 
 
 @kernel(error_model="numpy")
-def skip_mark(text: Bytes, n: int) -> int:
-    """Offset after a byte order mark at the start of a text."""
-    return 3 if n > 2 and text[0] == 0xEF and text[1] == 0xBB and text[2] == 0xBF else 0
-
-
-@kernel(error_model="numpy")
 def find_frames(
     text: Bytes, window: tuple[int, int, int, int], state: Ints, table: Ints, reals: Floats
 ) -> tuple[int, int, int]:

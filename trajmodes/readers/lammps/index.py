@@ -13,25 +13,11 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.readers.lammps.header import (
-    BAD_NUMBER,
-    COUNT_ABSURD,
-    COUNT_CHANGED,
-    FULL,
-    MORE,
-    N_REALS,
-    NO_BOX,
-    NO_COUNT,
-    NO_ITEM,
-    NO_ROWS,
-    NO_STEP,
-    Entry,
-    find_frames,
-    skip_mark,
-)
+from trajmodes.readers.lammps import header
+from trajmodes.readers.lammps.header import Entry
 from trajmodes.readers.text.floats import PADDING
 from trajmodes.readers.text.parse import padded
-from trajmodes.readers.text.source import TextSource
+from trajmodes.readers.text.source import BYTE_ORDER_MARK, TextSource
 
 _CHUNK = 1 << 22
 _CAPACITY = 4096
@@ -98,7 +84,7 @@ class _Scan:
         self.done = False
         # One row more than is ever filled, for the incomplete frame.
         self._table = np.zeros((_CAPACITY + 1, len(Entry)), dtype=np.int64)
-        self._real_table = np.zeros((_CAPACITY + 1, N_REALS))
+        self._real_table = np.zeros((_CAPACITY + 1, header.N_REALS))
         self._state = np.zeros(2, dtype=np.int64)
         self._buffer = padded(_CHUNK)
         self._recent = self._table[:0].copy()
@@ -109,18 +95,18 @@ class _Scan:
         n = min(self._window_size, self.source.size - self.position)
         self.source.fill(descriptor, self._buffer[:n], self.position)
         self._buffer[n : n + PADDING] = 10
-        at = skip_mark(self._buffer, n) if self.position == 0 else 0
-        status, at, count = find_frames(
+        marked = self.position == 0 and self._buffer[:3].tobytes() == BYTE_ORDER_MARK
+        status, at, count = header.find_frames(
             self._buffer[: n + PADDING],
-            (at, n, self.position, self.source.size),
+            (3 if marked else 0, n, self.position, self.source.size),
             self._state,
             self._table,
             self._real_table,
         )
         self._keep(count)
-        if status > FULL:
+        if status > header.FULL:
             self._raise(status, at, self._table[0])
-        self.done = status == MORE and self.position + n == self.source.size
+        self.done = status == header.MORE and self.position + n == self.source.size
         if at == 0 and not self.done and n == _CHUNK:
             raise DataError(
                 f"a line is longer than {n} bytes",
@@ -180,23 +166,25 @@ class _Scan:
     def _raise(self, status: int, at: int, entry: Ints) -> None:
         """Raise the error of a header, with its position."""
         found, place = sum(map(len, self.entries)), self.position + at
-        if status == NO_ITEM and found:
+        if status == header.NO_ITEM and found:
             last = next(table[-1] for table in reversed(self.entries) if len(table))
             raise _wrong_row_count(self.source, last, found - 1)
         line, left = self.source.line_at(place), self.source.size - place
         first, atoms = int(self._state[1]), int(entry[Entry.ATOMS])
         what = {
-            NO_ITEM: "a LAMMPS dump starts with a line 'ITEM: …', but this file does not",
-            BAD_NUMBER: "a header value is not a valid number",
-            NO_STEP: "a header has no ITEM: TIMESTEP",
-            NO_COUNT: "a header has no ITEM: NUMBER OF ATOMS",
-            NO_BOX: "a header has no ITEM: BOX BOUNDS",
-            NO_ROWS: "another header follows before the ITEM: ATOMS of the previous one",
-            COUNT_CHANGED: f"the number of atoms changes from {first} to {atoms}",
-            COUNT_ABSURD: f"a header announces {atoms} atoms, but {left} bytes follow",
+            header.NO_ITEM: "a LAMMPS dump starts with a line 'ITEM: …', but this file does "
+            "not",
+            header.BAD_NUMBER: "a header value is not a valid number",
+            header.NO_STEP: "a header has no ITEM: TIMESTEP",
+            header.NO_COUNT: "a header has no ITEM: NUMBER OF ATOMS",
+            header.NO_BOX: "a header has no ITEM: BOX BOUNDS",
+            header.NO_ROWS: "another header follows before the ITEM: ATOMS of the previous one",
+            header.COUNT_CHANGED: f"the number of atoms changes from {first} to {atoms}",
+            header.COUNT_ABSURD: f"a header announces {atoms} atoms, but {left} bytes follow",
         }[status]
         where = f"{self.source.stamp.path}, frame {found}, line {line}"
-        raise DataError(what, where=where, fix=_FIXED_ATOMS if status == COUNT_CHANGED else "")
+        fix = _FIXED_ATOMS if status == header.COUNT_CHANGED else ""
+        raise DataError(what, where=where, fix=fix)
 
 
 def _wrong_row_count(source: TextSource, entry: Ints, frame: int) -> DataError:
@@ -293,9 +281,9 @@ def flat_box(cells: Floats) -> int | None:
     return int(wrong[0]) if len(wrong) else None
 
 
-def boundary_notes(header: str) -> list[Note]:
+def boundary_notes(text: str) -> list[Note]:
     """Note directions that are not periodic; old headers do not name the boundaries."""
-    found = _BOUNDS.search(header)
+    found = _BOUNDS.search(text)
     words = found[1].split() if found else []
     sides = [word for word in words if _SIDE.fullmatch(word)]
     names = "abc" if "abc" in words else "xyz"
@@ -306,6 +294,6 @@ def boundary_notes(header: str) -> list[Note]:
         dict.fromkeys(_KINDS[k] for s in open_sides.values() for k in s if k != "p")
     )
     flags = ", ".join(f"{name} ({side})" for name, side in open_sides.items())
-    text = f"the box is not periodic but {kinds} along {flags}"
-    text += "; all directions are taken as periodic"
-    return [Note("warning", text, fix="boundary p p p", subject="box")]
+    what = f"the box is not periodic but {kinds} along {flags}"
+    what += "; all directions are taken as periodic"
+    return [Note("warning", what, fix="boundary p p p", subject="box")]

@@ -16,25 +16,9 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError
+from trajmodes.readers.text import rows
 from trajmodes.readers.text.floats import PADDING
-from trajmodes.readers.text.rows import (
-    DONE,
-    EXTRA_ROWS,
-    ID,
-    LONG_ROW,
-    MISSING_ROWS,
-    N_PENDING,
-    NOT_A_NUMBER,
-    NOT_FINITE,
-    OTHER_TYPE,
-    PAUSED,
-    SECOND_ID,
-    SHORT_ROW,
-    UNKNOWN_ID,
-    Target,
-    Work,
-    parse_rows,
-)
+from trajmodes.readers.text.rows import ID, Target, Work, parse_rows
 from trajmodes.readers.text.scan import Bytes
 from trajmodes.readers.text.source import TextSource
 
@@ -114,8 +98,8 @@ class FrameRows:
         row = atom
         if len(self.ids):
             column = int(np.flatnonzero(self.plans[self.order[frame]] == ID)[0])
-            rows = source.data(start, int(self.stops[frame]) - start).splitlines()
-            ids = (int(row.split()[column]) for row in rows)
+            lines = source.data(start, int(self.stops[frame]) - start).splitlines()
+            ids = (int(line.split()[column]) for line in lines)
             row = next(number for number, one in enumerate(ids) if one == self.ids[atom])
         return f"{source.stamp.path}, line {source.line_at(start) + row}"
 
@@ -188,14 +172,14 @@ def fill_rows(text: Bytes, places: Ints, first: int, target: Target) -> None:
         tokens=np.empty((n_columns, 3), dtype=np.int64),
         pending=np.empty((_PENDING + n_columns, 3), dtype=np.int64),
     )
-    status = PAUSED
-    while status == PAUSED:
+    status = rows.PAUSED
+    while status == rows.PAUSED:
         status = parse_rows(text, places, first, target, work)
-        _round_pending(text, target, work.pending[: work.state[N_PENDING]], places)
-        work.state[N_PENDING] = 0
-    if status != DONE:
+        _round_pending(text, target, work.pending[: work.state[rows.N_PENDING]], places)
+        work.state[rows.N_PENDING] = 0
+    if status != rows.DONE:
         frame, row, column, at = work.state[:4].tolist()
-        if status in {UNKNOWN_ID, SECOND_ID, OTHER_TYPE}:
+        if status in {rows.UNKNOWN_ID, rows.SECOND_ID, rows.OTHER_TYPE}:
             at = _offset_of_token(text, at, column)
         what = _describe(status, text, at, target)
         raise TextFault(what, frame=frame, row=row, column=column, at=at)
@@ -235,17 +219,17 @@ def _offset_of_token(text: Bytes, at: int, column: int) -> int:
 
 def _describe(status: int, text: Bytes, at: int, target: Target) -> str:
     token = _token_at(text, at)
-    if status == NOT_A_NUMBER and token.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
-        status = NOT_FINITE
+    if status == rows.NOT_A_NUMBER and token.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
+        status = rows.NOT_FINITE
     comma = ": decimals must be written with a point" if "," in token else ""
     return {
-        SHORT_ROW: f"the row ends before its {len(target.plan)} columns are complete",
-        LONG_ROW: f"'{token}' follows the last of {len(target.plan)} columns",
-        NOT_A_NUMBER: f"'{token}' is not a number{comma}",
-        NOT_FINITE: f"'{token}' is not a finite number",
-        UNKNOWN_ID: f"atom id {token} does not occur in the first frame",
-        SECOND_ID: f"atom id {token} appears twice in one frame",
-        OTHER_TYPE: f"the atom has type {token} here and another one in the first frame",
-        MISSING_ROWS: "the frame has fewer rows than atoms",
-        EXTRA_ROWS: f"'{token}' follows the last announced row of the frame",
+        rows.SHORT_ROW: f"the row ends before its {len(target.plan)} columns are complete",
+        rows.LONG_ROW: f"'{token}' follows the last of {len(target.plan)} columns",
+        rows.NOT_A_NUMBER: f"'{token}' is not a number{comma}",
+        rows.NOT_FINITE: f"'{token}' is not a finite number",
+        rows.UNKNOWN_ID: f"atom id {token} does not occur in the first frame",
+        rows.SECOND_ID: f"atom id {token} appears twice in one frame",
+        rows.OTHER_TYPE: f"the atom has type {token} here and another one in the first frame",
+        rows.MISSING_ROWS: "the frame has fewer rows than atoms",
+        rows.EXTRA_ROWS: f"'{token}' follows the last announced row of the frame",
     }[status]

@@ -36,6 +36,8 @@ _MAGIC = {
     "xz": b"\xfd7zXZ\x00",
     "zstd": b"\x28\xb5\x2f\xfd",
 }
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""That of UTF-8."""
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of UTF-16 and UTF-32."""
 _BLANK = b" \t\r\n\f\v"

@@ -11,7 +11,7 @@ import numpy as np
 from trajmodes.arrays import Floats, Ints
 from trajmodes.errors import DataError, UsageError, with_location
 from trajmodes.notes import Note
-from trajmodes.readers.text.source import TextSource
+from trajmodes.readers.text.source import BYTE_ORDER_MARK, TextSource
 from trajmodes.readers.trajectory import AtomTable, is_symbol, order_by_id
 from trajmodes.readers.units import UnitFactors, unit_factors
 from trajmodes.readers.xyz.comment import (
@@ -25,7 +25,6 @@ from trajmodes.readers.xyz.comment import (
 )
 from trajmodes.units import BOLTZMANN, DALTON
 
-_BOM = b"\xef\xbb\xbf"
 NOT_XYZ = "this is not an XYZ file, or it is damaged"
 _HEAD = 1 << 16
 _LONGEST_LINE = 1 << 22
@@ -105,7 +104,7 @@ def read_first_frame(source: TextSource) -> FirstFrame:
 
 def _first_lines(source: TextSource, text: bytes) -> tuple[int, str, list[str]] | None:
     """Start, comment and rows of the first frame; None if the text ends within it."""
-    start = len(_BOM) if text.startswith(_BOM) else 0
+    start = 3 if text.startswith(BYTE_ORDER_MARK) else 0
     start += len(text[start:]) - len(text[start:].lstrip())
     end = text.find(b"\n", start)
     if end < 0:

@@ -74,14 +74,10 @@ class XyzFrames:
 def open_xyz(
     paths: Sequence[Path], options: ReadOptions, *, cell: Floats | None = None
 ) -> Trajectory:
-    """Open XYZ files of one run.
+    """Open XYZ files of one run, given in the order of time if they have no step numbers.
 
     Parameters
     ----------
-    paths
-        The files; in the order of time if they have no step numbers.
-    options
-        Options of the user. `units` may also be ``ase``, ``gpumd`` or ``quip``.
     cell
         (3, 3), unit: Å. Box vectors for files without any; nan for frames that need none.
 
