@@ -18,7 +18,6 @@ from trajmodes.data.spectra import (
     LineFits,
     PowerSpectra,
     Verdict,
-    VibrationalDensity,
 )
 from trajmodes.units import BOLTZMANN, THZ
 
@@ -125,7 +124,7 @@ def density_of(modes, spectra):
     power = np.where(inside[..., None], spectra.power[modes.sets], 0.0)
     weight = modes.weights / modes.weights.sum()
     share = np.abs(modes.vectors) ** 2
-    return VibrationalDensity(spectra.omega, np.einsum("q,qmsx,qmw->sxw", weight, share, power))
+    return np.einsum("q,qmsx,qmw->sxw", weight, share, power)
 
 
 def mode_energies(rng, modes, freq0, members):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trajmodes.arrays import Floats
+from trajmodes.arrays import Floats, freeze
 from trajmodes.data.anharmonic import (
     Conductivity,
     GruneisenParameters,
@@ -34,7 +34,6 @@ from trajmodes.data.spectra import (
     LineFits,
     MaximumEntropySpectra,
     PowerSpectra,
-    VibrationalDensity,
 )
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
@@ -90,7 +89,10 @@ class Projection:
     """Data and model of each line fit."""
     lifetimes: EnergyLifetimes | None = None
     """From the autocorrelation of the mode energies."""
-    density: VibrationalDensity | None = None
+    density: Floats | None = None
+    """(s, 3, w), unit: eV ps/rad. Velocity spectra of an atom on each site (s) along each
+    direction, at the frequencies of `spectra`: ∫₀^∞ S dω = ½M⟨v_x²⟩. The sum over sites and
+    directions equals the sum over all modes of one primitive cell."""
     equipartition: Equipartition | None = None
     ensemble: Ensemble | None = None
     covariance: EnergyCovariance | None = None
@@ -111,10 +113,7 @@ class Projection:
         counts = {len(part) for part in parts if part is not None}
         if len(counts) > 1:
             raise DataError(f"energies, spectra and lines have {sorted(counts)} sets of modes")
-        if self.density is not None and not np.array_equal(
-            self.density.omega, self.spectra.omega
-        ):
-            raise DataError("the density of states and the spectra have different frequencies")
+        freeze(self, {"w": len(self.spectra.omega)}, float, density="s 3 w")
 
     @property
     def disagreement(self) -> Floats | None:

@@ -117,20 +117,6 @@ class LineData:
 
 
 @dataclass(frozen=True, slots=True)
-class VibrationalDensity:
-    """Velocity spectra of the atoms on each site (s) along each direction (x)."""
-
-    omega: Floats
-    """(w,), unit: rad/ps."""
-    power: Floats
-    """(s, 3, w), unit: eV ps/rad. ∫₀^∞ S dω = ½M⟨v_x²⟩ of one atom. The sum over sites and
-    directions equals the sum over all modes of one primitive cell."""
-
-    def __post_init__(self) -> None:
-        freeze(self, {}, float, omega="w", power="s 3 w")
-
-
-@dataclass(frozen=True, slots=True)
 class EnergyLifetimes:
     """Decay of the energy autocorrelation of each set (g) of modes."""
 

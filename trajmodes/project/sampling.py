@@ -45,7 +45,6 @@ from trajmodes.data.spectra import (
     BandSpectra,
     MaximumEntropySpectra,
     PowerSpectra,
-    VibrationalDensity,
 )
 from trajmodes.errors import DataError
 
@@ -140,8 +139,8 @@ def correct_spectra(spectra: Spectra, kept: Floats, interval_ps: float) -> Spect
 
 
 def correct_density(
-    density: VibrationalDensity, found: PowerSpectra, corrected: PowerSpectra, members: Ints
-) -> VibrationalDensity:
+    density: Floats, found: PowerSpectra, corrected: PowerSpectra, members: Ints
+) -> Floats:
     """Correct densities of states so that they sum to those of the modes.
 
     Every mode was divided by its own attenuation, and the spectrum of a site and direction has
@@ -151,7 +150,7 @@ def correct_density(
     Parameters
     ----------
     density
-        Of the sites and directions, from differences.
+        (s, 3, w) spectra of the sites and directions, from differences.
     found, corrected
         Spectra of the sets, from differences and corrected.
     members
@@ -159,7 +158,7 @@ def correct_density(
     """
     total, wanted = members @ found.power, members @ corrected.power
     factor = np.divide(wanted, total, out=np.ones_like(total), where=total > 0.0)
-    return replace(density, power=density.power * factor)
+    return density * factor
 
 
 def correct_energies(

@@ -10,7 +10,6 @@ from trajmodes.data.spectra import (
     BandSpectra,
     MaximumEntropySpectra,
     PowerSpectra,
-    VibrationalDensity,
 )
 from trajmodes.project.energies.estimates import EnergyReduction
 from trajmodes.project.projector import Amplitudes, Projector
@@ -125,9 +124,9 @@ def test_densities_sum_to_the_spectra_of_the_modes() -> None:
     power[:, 7] = 0.0
     found = PowerSpectra(omega, power, np.ones(3), 98, 0.04)
     shares = rng.dirichlet(np.ones(6), 50).T.reshape(2, 3, 50)
-    density = VibrationalDensity(omega, shares * (members @ found.power))
+    density = shares * (members @ found.power)
     corrected = correct_spectra(found, kept, INTERVAL_PS)
-    corrected_density = correct_density(density, found, corrected, members).power
+    corrected_density = correct_density(density, found, corrected, members)
     np.testing.assert_allclose(
         corrected_density.sum(axis=(0, 1)), members @ corrected.power, rtol=1e-12
     )

@@ -174,7 +174,7 @@ def test_spectra_of_sites_sum_to_those_of_the_modes(projector: Projector) -> Non
     folded[modes.sets < 0] = 0.0
     assert np.allclose(spectra.points.sum(axis=(1, 2)), folded.sum(axis=1), rtol=1e-10)
     total = np.tensordot(modes.weights, folded.sum(axis=1), axes=1) / modes.weights.sum()
-    assert np.allclose(spectra.density.power.sum(axis=(0, 1)), total, rtol=1e-10)
+    assert np.allclose(spectra.density.sum(axis=(0, 1)), total, rtol=1e-10)
     # At each q the site and direction that all velocities point along has all the power.
     v_qmt = np.zeros_like(amplitudes.velocity)
     wave = np.exp(0.3j * np.arange(300))

@@ -55,7 +55,7 @@ def _expected(results):
         "energy_acf": lifetimes.correlation,
         "energy_acf_sem": lifetimes.correlation_sem,
         "power": projection.spectra.power * TURN,
-        "vdos": projection.density.power * TURN,
+        "vdos": projection.density * TURN,
     }
 
 

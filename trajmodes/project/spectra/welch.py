@@ -21,7 +21,7 @@ import scipy.fft
 
 from trajmodes.arrays import Complexes, Floats, Ints
 from trajmodes.data.modes import Modes
-from trajmodes.data.spectra import MaximumEntropySpectra, PowerSpectra, VibrationalDensity
+from trajmodes.data.spectra import MaximumEntropySpectra, PowerSpectra
 from trajmodes.errors import DataError
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.project.sampling import spectrum_factor
@@ -157,7 +157,8 @@ class Spectra(NamedTuple):
     """Spectra of the modes and of the atoms."""
 
     modes: PowerSpectra
-    density: VibrationalDensity
+    density: Floats
+    """(s, 3, w), as in `Projection`."""
     points: Floats
     """(k, s, 3, w), unit: eV ps/rad. Spectra of sites and directions at selected q points;
     their sum is that of the spectra of all branches there."""
@@ -260,13 +261,13 @@ class WelchReduction:
             segment_frames=length,
             interval_ps=interval_ps,
         )
-        density = VibrationalDensity(omega, scale * state.power.sites)
+        density, points = scale * state.power.sites, scale * state.power.points
         entropy = None
         if self.poles is not None:
             mean = state.power.entropy / sum(counts)
             finer = np.linspace(0.0, omega[-1], mean.shape[1])
             entropy = MaximumEntropySpectra(finer, mean, self.poles)
-        return Spectra(modes, density, scale * state.power.points, entropy)
+        return Spectra(modes, density, points, entropy)
 
     def _finish_segments(self, earlier: tuple[Part, ...], state: WelchSums) -> WelchSums:
         """Add the segments that became complete, and drop the frames that no open one needs."""
