@@ -2,5 +2,5 @@
 
 In: names and values from the command line, a TOML file or Python. Out: a checked, frozen `Job`,
 which holds one group of options for each stage. `takes` gives a Python function the keywords of
-a command; `options_page` writes the reference in the documentation.
+a command; `reference` writes their types and the page in the documentation.
 """

@@ -2,6 +2,7 @@
 
 In: a `Job`. Out: results, and the folder that holds them. Open `run` first: it is the main job
 from end to end. A run is loaded by `load` and checked by `check`; its two passes are in `fit`
-and `projection`; `project_job`, `sed`, `molecule.job`, `export` and `movie` are the other
-commands; `derived` calculates what follows from modes and lifetimes; `job_folder` writes.
+and `projection`, of the motion in `motion_source`; `derived` puts the results together.
+`project_job`, `sed`, `molecule_job` and `after_fit` are the other commands, `amplitudes` are
+those of a run that is projected already; `job_folder` writes.
 """

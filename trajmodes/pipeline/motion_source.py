@@ -11,7 +11,7 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.project.checks import require_correctable
+from trajmodes.project.checks import require_correctable, require_sampled, verlet_note
 from trajmodes.project.projector import Projector
 from trajmodes.project.sampling import DifferencedMotion, StridedMotion
 from trajmodes.project.spectra.plan import SpectralPlan, default_stride, plan_spectra
@@ -79,8 +79,6 @@ def source_of(run: Runs, highest: float, *, every_frame: bool = False) -> Source
 
     Parameters
     ----------
-    run
-        A run of a crystal or of a molecule.
     highest
         Highest frequency of its motion in rad/ps, not positive if unknown. It determines the
         stride, and whether velocities from differences can be corrected.
@@ -100,11 +98,8 @@ def source_of(run: Runs, highest: float, *, every_frame: bool = False) -> Source
     if not run.trajectory.has_velocities:
         require_correctable(highest, interval_ps)
         differences = DifferencedMotion(run.motion, segments, interval_ps)
-        read, segments, times_ps = (
-            differences,
-            differences.segments,
-            times_ps[differences.frames],
-        )
+        read, segments = differences, differences.segments
+        times_ps = times_ps[differences.frames]
         differenced_ps = interval_ps
     # Amplitudes are saved at every frame.
     every_frame = every_frame or bool(run.job.projection.save_amplitudes)
@@ -136,33 +131,34 @@ def interval_of(run: Runs) -> float:
     return interval_ps
 
 
-def timestep_fs(run: Runs) -> float | None:
-    """Time step of the simulation in fs; None if frames carry no step numbers."""
+def sampling_notes(run: Runs, source: Source, highest: float) -> list[Note]:
+    """Note what time step, differences and stride mean for modes up to `highest` in rad/ps.
+
+    Raises
+    ------
+    DataError
+        If the time between frames is too large for the modes.
+    """
     steps, segments = run.trajectory.steps, run.trajectory.segments
+    # Without step numbers the given time step may be the time between frames.
     numbered = any(
         stop - start > 1 and steps[start + 1] - steps[start] > 1 for start, stop in segments
     )
-    return run.job.reading.timestep_fs if numbered else None
-
-
-def stride_note(source: Source) -> Note | None:
-    """Note that not all frames are used; None if they are."""
-    if source.motion.stride == 1:
-        return None
-    text = (
-        f"one frame in {source.motion.stride} is projected: at intervals of "
-        f"{1e3 * source.interval_ps:.3g} fs the Nyquist frequency is "
-        f"{0.5 / source.interval_ps:.3g} THz, at least twice the highest frequency"
-    )
-    return Note("note", text)
-
-
-def difference_note(source: Source) -> Note | None:
-    """Note that velocities are differences of positions; None if they are not."""
-    if source.differenced_ps is None:
-        return None
-    text = (
-        "the run has no velocities: differences of positions are used, corrected for the "
-        "attenuation of each mode"
-    )
-    return Note("note", text, fix="dump vx vy vz to have exact velocities")
+    notes = [
+        require_sampled(highest, interval_of(run)),
+        verlet_note(highest, run.job.reading.timestep_fs if numbered else None),
+    ]
+    if source.differenced_ps is not None:
+        text = (
+            "the run has no velocities: differences of positions are used, corrected for the "
+            "attenuation of each mode"
+        )
+        notes.append(Note("note", text, fix="dump vx vy vz to have exact velocities"))
+    if source.motion.stride > 1:
+        text = (
+            f"one frame in {source.motion.stride} is projected: at intervals of "
+            f"{1e3 * source.interval_ps:.3g} fs the Nyquist frequency is "
+            f"{0.5 / source.interval_ps:.3g} THz, at least twice the highest frequency"
+        )
+        notes.append(Note("note", text))
+    return [note for note in notes if note is not None]

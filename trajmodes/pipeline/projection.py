@@ -18,16 +18,7 @@ from trajmodes.errors import UsageError
 from trajmodes.notes import Note
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
-from trajmodes.pipeline.motion_source import (
-    Runs,
-    Source,
-    difference_note,
-    interval_of,
-    source_of,
-    stride_note,
-    timestep_fs,
-)
-from trajmodes.project.checks import require_sampled, verlet_note
+from trajmodes.pipeline.motion_source import Runs, Source, sampling_notes, source_of
 from trajmodes.project.energies.autocorrelation import AutocorrelationReduction
 from trajmodes.project.energies.covariances import (
     DisplacementCovariance,
@@ -95,12 +86,7 @@ def project_run(
     """
     highest = float(modes.omega.max())
     source = source_of(run, highest)
-    notes = (
-        require_sampled(highest, interval_of(run)),
-        verlet_note(highest, timestep_fs(run)),
-        difference_note(source),
-        stride_note(source),
-    )
+    notes = sampling_notes(run, source, highest)
     with log.stage("projection"):
         apart_ps = source.differenced_ps
         kept = None if apart_ps is None else attenuation(modes.omega, apart_ps)
@@ -121,16 +107,12 @@ def project_run(
         if kept is not None and apart_ps is not None:
             found |= _corrected(found, set_mean(kept, modes), apart_ps, modes)
         projection = _projection(found, run, modes)
-    found_notes = [note for note in notes if note is not None]
-    found_notes += [
-        Note("note", text)
-        for text in (found["ensemble"].drift_text, found["ensemble"].step_text)
-        if text
-    ]
+    ensemble = found["ensemble"]
+    notes += [Note("note", text) for text in (ensemble.drift_text, ensemble.step_text) if text]
     return Projected(
         projection,
         found["displacements"],
-        tuple(found_notes),
+        tuple(notes),
         found.get("amplitudes"),
         apart_ps is not None,
     )
