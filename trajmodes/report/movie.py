@@ -25,7 +25,7 @@ from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.labels import point
 from trajmodes.data.lattice import equal_modulo_lattice, reduced_cell
 from trajmodes.data.modes import Modes
-from trajmodes.errors import DataError, StorageError, UsageError
+from trajmodes.errors import StorageError, UsageError
 from trajmodes.symmetry.translations import build_supercell
 from trajmodes.units import BOLTZMANN, THZ
 
@@ -131,18 +131,15 @@ def _sublattice(wave: list[int], modulus: int) -> Ints:
 
 def make_movie(
     wave: Wave,
-    matrix: npt.ArrayLike | None = None,
     *,
     n_frames: int = 32,
     amplitude: float | None = None,
     temperature: float | None = None,
 ) -> Movie:
-    """Make the frames of one period of a wave in a supercell.
+    """Make the frames of one period of a wave in the smallest commensurate supercell.
 
     Parameters
     ----------
-    matrix
-        (3, 3) supercell; None for the smallest commensurate one.
     amplitude
         Largest displacement of an atom in Å: 0.3 unless a temperature is given.
     temperature
@@ -153,8 +150,6 @@ def make_movie(
     UsageError
         If amplitude and temperature are both given or not positive, if a mode without a period
         has no thermal amplitude, or if there is no frame.
-    DataError
-        If the supercell is not commensurate with q.
     """
     if n_frames < 1 or (amplitude is not None and temperature is not None):
         raise UsageError("give at least one frame, and either an amplitude or a temperature")
@@ -163,7 +158,7 @@ def make_movie(
         raise UsageError(
             f"the amplitude or temperature of a movie must be positive, not {given}"
         )
-    supercell = _supercell(wave, matrix)
+    supercell = smallest_commensurate(wave.crystal, wave.qpoint)
     reduced = supercell.cells[:, None] + wave.crystal.sites
     phases = np.exp(2j * np.pi * reduced @ wave.qpoint)
     # Complex displacements (c, s, 3) of all atoms.
@@ -182,19 +177,6 @@ def make_movie(
     velocities = (-1j * wave.omega * waves_tax).real
     times_ps = np.arange(n_frames) / n_frames * 2.0 * np.pi / wave.omega
     return Movie(wave, supercell, waves_tax.real, velocities, times_ps, size)
-
-
-def _supercell(wave: Wave, matrix: npt.ArrayLike | None) -> Supercell:
-    if matrix is None:
-        return smallest_commensurate(wave.crystal, wave.qpoint)
-    supercell = build_supercell(wave.crystal, matrix)
-    if not equal_modulo_lattice(supercell.matrix @ wave.qpoint, 0.0, _TOLERANCE):
-        raise DataError(
-            f"a wave of q = {point(wave.qpoint)} is not commensurate with the supercell "
-            f"{supercell.matrix.tolist()}",
-            fix="give a commensurate supercell, or none for the smallest one",
-        )
-    return supercell
 
 
 def _shown_vector(wave: Wave) -> Complexes:
