@@ -1,6 +1,7 @@
 """Files that would run code, or expand beyond all memory, are refused and do neither."""
 
 import gzip
+import os
 import pickle
 import tracemalloc
 from pathlib import Path
@@ -268,3 +269,16 @@ def test_a_trajmodes_file_that_announces_too_much_is_refused(crystals, springs, 
     bounded(
         lambda: read_force_constants(path), r"cannot be read: .*announces 72000000000 bytes"
     )
+
+
+@pytest.mark.parametrize("read", [read_force_constants, load_crystal])
+def test_yaml_of_more_than_a_gibibyte_is_not_read(read, tmp_path):
+    path = tmp_path / "phonopy_params.yaml"
+    path.write_text("phonopy:\nforce_constants:\n")
+    os.truncate(path, (1 << 30) + 1)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="GB of text"):
+        read(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1e8
