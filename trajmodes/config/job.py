@@ -8,6 +8,9 @@ A job file has the same names as the options, with underscores; paths are relati
     cutoff2 = 8.0
 """
 
+import json
+import re
+import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -29,7 +32,6 @@ from trajmodes.config.groups import (
     RunningOptions,
     TableOptions,
 )
-from trajmodes.config.job_file import read_settings, settings_text
 from trajmodes.config.option import Group, Option, options_in
 from trajmodes.errors import UsageError
 
@@ -50,6 +52,20 @@ OF_A_JOB: Mapping[str, type[Group]] = MappingProxyType(
 
 OF_OTHER_COMMANDS: tuple[type[Group], ...] = (TableOptions, MovieOptions, ExportOptions)
 """Options of commands that read results and not a run."""
+
+_LARGEST = 2**20
+"""Largest size of a job file in bytes."""
+
+_DEEPEST = 2
+"""Most brackets that may be open at once, and most parts of a dotted name: no option has a
+value that needs more, and tomllib takes memory that grows as the square of the depth."""
+
+_QUOTED = re.compile(
+    r'"""(?:[^\\]|\\.)*?(?:"""|\Z)|\'\'\'.*?(?:\'\'\'|\Z)'
+    r'|"(?:[^"\\\n]|\\.)*"?|\'[^\'\n]*\'?|#[^\n]*',
+    re.DOTALL,
+)
+"""Quoted texts and comments, whose brackets and dots do not count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,12 +247,12 @@ def toml_text(job: Job) -> str:
     for name, one in job_options().items():
         if one.declared.is_path and values[name] is not None:
             values[name] = str(Path(values[name]).absolute())
-    return settings_text(values)
+    return _settings_text(values)
 
 
 def _settings_in(path: Path, command: str) -> dict[str, Any]:
     """Read the settings of a job file; make its paths relative to the working directory."""
-    values = _checked(read_settings(path), str(path))
+    values = _checked(_read_settings(path), str(path))
     for name, one in job_options().items():
         if name not in values:
             continue
@@ -311,3 +327,56 @@ def _instead_of(name: str, known: Collection[str]) -> str:
 
 def _commands(one: Option) -> str:
     return ", ".join(f"`trajmodes {name}`" for name in sorted(one.commands))
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """Names and values in a job file, which has neither tables nor lists of lists."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the job file: {error.strerror}", where=str(path)
+        ) from None
+    if len(content) > _LARGEST:
+        raise UsageError(
+            f"the job file is larger than {_LARGEST // 2**20} MiB",
+            where=str(path),
+            why="a job file holds a few lines: name = value",
+            fix="give trajectory files by a pattern, such as run*.lammpstrj",
+        )
+    try:
+        text = content.decode("utf-8")
+        if _is_nested(text):
+            raise UsageError(
+                "the job file has nested tables or lists",
+                where=str(path),
+                fix="write one option per line: name = value",
+            )
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"not a TOML file: {error}", where=str(path)) from None
+
+
+def _settings_text(values: Mapping[str, Any]) -> str:
+    """Text of a job file, without values that are None and empty lists."""
+    lines = []
+    for name, value in values.items():
+        if value is None or value == ():
+            continue
+        items = [one for one in value if one is not None] if isinstance(value, tuple) else value
+        # The numbers, strings, booleans and flat lists of JSON are those of TOML.
+        lines.append(f"{name} = {json.dumps(items, ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"
+
+
+def _is_nested(text: str) -> bool:
+    """Whether brackets or dotted names go deeper than the values of options."""
+    plain = _QUOTED.sub('""', text)
+    depth = 0
+    for bracket in re.findall(r"[\[\]{}]", plain):
+        depth += 1 if bracket in "[{" else -1
+        if depth > _DEEPEST:
+            return True
+    words = re.split(r"[=\n,\[\]{}]", plain)
+    return any(word.count(".") >= _DEEPEST for word in words)
