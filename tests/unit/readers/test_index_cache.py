@@ -147,5 +147,5 @@ def test_cached_and_fresh_index_of_a_dump_agree():
     first = open_trajectory(DATA / "t_general.lammpstrj", ReadOptions(units="metal"))
     second = open_trajectory(DATA / "t_general.lammpstrj", ReadOptions(units="metal"))
     assert np.array_equal(first.frames.cells, second.frames.cells)
-    assert np.array_equal(first.frames.rows.starts, index_dump(source).entries[:, 1])
+    assert np.array_equal(first.frames.rows.spans[:, 0], index_dump(source).entries[:, 1])
     assert np.array_equal(first.read(0, 3).positions, second.read(0, 3).positions)

@@ -194,8 +194,8 @@ def _integers(values: Floats, name: str, rows: FrameRows) -> Ints:
 def _tokens(rows: FrameRows, frame: int, most: int | None = None) -> list[list[str]]:
     """Tokens of the complete rows of a frame, or of those within its first ``most`` bytes."""
     source = rows.source_of(frame)
-    start, size = int(rows.starts[frame]), int(rows.stops[frame] - rows.starts[frame])
-    lines = source.data(start, min(size, most or size)).split(b"\n")
+    start, stop = rows.spans[frame].tolist()
+    lines = source.data(start, min(stop - start, most or stop - start)).split(b"\n")
     # Split bytes, as the kernels do: str.split also splits at blanks of other alphabets.
     split = [line.split() for line in lines[:-1]]
     return [[token.decode("utf-8", "replace") for token in row] for row in split if row]

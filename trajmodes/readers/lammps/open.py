@@ -86,8 +86,7 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
         order=headers.order,
         numbers=np.arange(len(entries)),
         steps=entries[:, Entry.STEP],
-        starts=entries[:, Entry.BODY],
-        stops=entries[:, Entry.STOP],
+        spans=entries[:, [Entry.BODY, Entry.STOP]],
     )
     n_atoms = int(entries[0, Entry.ATOMS])
     atoms, atom_notes = describe_atoms(rows, n_atoms, layout, factors.mass)

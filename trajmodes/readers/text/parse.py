@@ -67,10 +67,8 @@ class FrameRows:
     """(t,) number of the frame, for messages."""
     steps: Ints
     """(t,) simulation step, for messages."""
-    starts: Ints
-    """(t,) byte at which the rows start."""
-    stops: Ints
-    """(t,) byte at which they stop."""
+    spans: Ints
+    """(t, 2) bytes at which the rows start and stop."""
 
     def fill(self, start: int, stop: int, fields: Floats) -> None:
         """Parse frames [start, stop) into fields (f, t, a, 3).
@@ -94,27 +92,27 @@ class FrameRows:
 
     def place(self, frame: int, atom: int) -> str:
         """File and line of an atom in a frame."""
-        source, start = self.source_of(frame), int(self.starts[frame])
+        source, (start, stop) = self.source_of(frame), self.spans[frame].tolist()
         row = atom
         if len(self.ids):
             column = int(np.flatnonzero(self.plans[self.order[frame]] == ID)[0])
-            lines = source.data(start, int(self.stops[frame]) - start).splitlines()
+            lines = source.data(start, stop - start).splitlines()
             ids = (int(line.split()[column]) for line in lines)
             row = next(number for number, one in enumerate(ids) if one == self.ids[atom])
         return f"{source.stamp.path}, line {source.line_at(start) + row}"
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Divide frames [start, stop) into ranges that are read and parsed together."""
-        arrays = (self.file, self.order, self.starts, self.stops)
-        files, orders, starts, stops = (array[start:stop].tolist() for array in arrays)
+        arrays = (self.file, self.order, self.spans)
+        files, orders, spans = (array[start:stop].tolist() for array in arrays)
         low = 0
         for t in range(1, stop - start + 1):
             if (
                 t == stop - start
                 or files[t] != files[low]
                 or orders[t] != orders[low]
-                or starts[t] < stops[t - 1]
-                or stops[t] - starts[low] > _PIECE
+                or spans[t][0] < spans[t - 1][1]
+                or spans[t][1] - spans[low][0] > _PIECE
             ):
                 yield start + low, start + t
                 low = t
@@ -122,9 +120,10 @@ class FrameRows:
     def _fill_piece(self, low: int, high: int, first: int, fields: Floats) -> None:
         """Parse frames [low, high) of one piece into the fields from frame ``first`` on."""
         source, order = self.source_of(low), self.order[low]
-        offset, size = int(self.starts[low]), int(self.stops[high - 1] - self.starts[low])
+        offset = int(self.spans[low, 0])
+        spans = self.spans[low:high] - offset
+        size = int(spans[-1, 1])
         text = padded(size)
-        spans = np.stack([self.starts[low:high], self.stops[low:high]], axis=1) - offset
         target = Target(self.plans[order], self.ids, self.types, fields)
         try:
             with source.reading() as descriptor:
