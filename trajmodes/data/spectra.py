@@ -25,6 +25,7 @@ class Verdict(StrEnum):
     FAILED = "not resolved: the fit did not converge"
     NO_LINE = "not resolved: the spectrum does not have the shape of one line"
     OUTSIDE = "not resolved: the line lies outside the band that was kept"
+    ALIASED = "not resolved: the frames are too far apart for a line of this frequency"
     OVERDAMPED = "overdamped: the mode is damped within a period, and no lifetime is defined"
     TOO_LONG = "not resolved: the run is too short for a lifetime as long"
     TOO_FAST = "not resolved: the energy decays from frame to frame"

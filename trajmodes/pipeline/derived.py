@@ -113,13 +113,15 @@ def with_projection(
         renormalised = renormalised_bands(projected, modes, run.supercell, bands)
         found, refusal = _conductivity(run, results, projection)
         finer = () if found is None else _mesh_note(run.job, found.mesh)
+    loud = tuple(note for note in projected.notes if note.severity == "warning")
+    quiet = tuple(note for note in projected.notes if note.severity != "warning")
     results = replace(
         results,
         projection=projection,
         renormalised=renormalised,
         conductivity=found,
-        warnings=(*results.warnings, *refusal),
-        notes=(*results.notes, *projected.notes, *finer),
+        warnings=(*results.warnings, *loud, *refusal),
+        notes=(*results.notes, *quiet, *finer),
     )
     amplitudes = projected.amplitudes
     if amplitudes is None:

@@ -11,7 +11,7 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.notes import Note
-from trajmodes.project.checks import require_correctable, require_sampled, verlet_note
+from trajmodes.project.checks import nyquist_note, require_correctable, verlet_note
 from trajmodes.project.projector import Projector
 from trajmodes.project.sampling import DifferencedMotion, StridedMotion
 from trajmodes.project.spectra.plan import SpectralPlan, default_stride, plan_spectra
@@ -131,13 +131,10 @@ def interval_of(run: Runs) -> float:
     return interval_ps
 
 
-def sampling_notes(run: Runs, source: Source, highest: float) -> list[Note]:
-    """Note what time step, differences and stride mean for modes up to `highest` in rad/ps.
+def sampling_notes(run: Runs, source: Source, omega: Floats) -> list[Note]:
+    """Note what time step, intervals, differences and stride mean for modes.
 
-    Raises
-    ------
-    DataError
-        If the time between frames is too large for the modes.
+    `omega` (g,) are the harmonic frequencies in rad/ps.
     """
     steps, segments = run.trajectory.steps, run.trajectory.segments
     # Without step numbers the given time step may be the time between frames.
@@ -145,8 +142,8 @@ def sampling_notes(run: Runs, source: Source, highest: float) -> list[Note]:
         stop - start > 1 and steps[start + 1] - steps[start] > 1 for start, stop in segments
     )
     notes = [
-        require_sampled(highest, interval_of(run)),
-        verlet_note(highest, run.job.reading.timestep_fs if numbered else None),
+        nyquist_note(omega, interval_of(run)),
+        verlet_note(float(omega.max()), run.job.reading.timestep_fs if numbered else None),
     ]
     if source.differenced_ps is not None:
         text = (

@@ -81,12 +81,12 @@ def project_run(
     UsageError
         If amplitudes are to be saved, but there is no folder, or a mode does not exist.
     DataError
-        If the time between frames is unknown or too large for the modes, or the run is too
-        short for spectra.
+        If the time between frames is unknown, or too large for velocities from differences, or
+        the run is too short for spectra.
     """
-    highest = float(modes.omega.max())
+    highest, expected = float(modes.omega.max()), set_omega(modes)
     source = source_of(run, highest)
-    notes = sampling_notes(run, source, highest)
+    notes = sampling_notes(run, source, expected)
     with log.stage("projection"):
         apart_ps = source.differenced_ps
         kept = None if apart_ps is None else attenuation(modes.omega, apart_ps)
@@ -187,7 +187,7 @@ def _projection(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
     segment_spectra = (whole_axis(spectra.modes), *found.get("bands", ()))
     expected = set_omega(modes)
     shape = LineShape(run.job.projection.line, run.job.projection.baseline)
-    lines = fit_lines(segment_spectra, expected, shape)
+    lines = fit_lines(segment_spectra, expected, shape, found["energies"].omega_ratio)
     return Projection(
         energies=found["energies"],
         spectra=spectra.modes,

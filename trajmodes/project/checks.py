@@ -227,44 +227,43 @@ def verlet_note(highest_omega: float, timestep_fs: float | None) -> Note | None:
     return Note("note", text)
 
 
-def require_sampled(highest_omega: float, interval_ps: float) -> Note | None:
-    """Refuse a run whose frames are too far apart for its fastest modes.
+def nyquist_note(omega: Floats, interval_ps: float) -> Note | None:
+    """Report modes whose lines the frames are too far apart for.
 
-    A line above the Nyquist frequency 1/2Δ would be aliased.
+    A line above the Nyquist frequency 1/2Δ is aliased.
 
     Parameters
     ----------
-    highest_omega
-        Highest harmonic frequency in rad/ps.
+    omega
+        (g,) harmonic frequencies in rad/ps.
     interval_ps
         Time Δ between frames.
 
     Returns
     -------
-    A warning if less than a tenth is left for anharmonic shifts; else None.
-
-    Raises
-    ------
-    DataError
-        If the highest frequency is not below the Nyquist frequency.
+    A warning if harmonic frequencies lie above the Nyquist frequency, a note if less than a
+    tenth is left for anharmonic shifts of the highest one; else None.
     """
-    nyquist = np.pi / interval_ps
-    if _HEADROOM * highest_omega < nyquist:
+    nyquist, highest = np.pi / interval_ps, float(omega.max())
+    if _HEADROOM * highest < nyquist:
         return None
+    # Rounded down, so that the advised interval suffices.
+    densest_fs = np.floor(1e4 * np.pi / (_HEADROOM * highest)) / 10.0
     sampling = (
         f"frames {1e3 * interval_ps:.3g} fs apart resolve {nyquist / THZ:.4g} THz, and the "
-        f"crystal has modes up to {highest_omega / THZ:.4g} THz"
+        f"crystal has modes up to {highest / THZ:.4g} THz"
     )
-    # Rounded down, so that the advised interval suffices.
-    densest_fs = np.floor(1e4 * np.pi / (_HEADROOM * highest_omega)) / 10.0
-    if highest_omega < nyquist:
-        return Note("note", f"{sampling}: little range is left for broad or shifted lines")
-    raise DataError(
-        "the frames are too far apart for spectra",
-        where=sampling,
-        why="lines above the Nyquist frequency are aliased to wrong frequencies",
-        fix=f"dump at most {densest_fs:.1f} fs apart",
+    fix = f"dump at most {densest_fs:.1f} fs apart"
+    beyond = int((omega >= nyquist).sum())
+    if beyond == 0:
+        text = f"{sampling}: lines so near the limit that they may be aliased are not given"
+        return Note("note", text, fix=fix)
+    text = (
+        f"the frames are too far apart for the lines of {beyond} of {len(omega)} sets of modes: "
+        f"{sampling}. These lines are aliased and not given, and their spectra and their part "
+        "of the densities of states appear at wrong frequencies; energies do not depend on this"
     )
+    return Note("warning", text, fix=fix)
 
 
 def require_correctable(highest_omega: float, interval_ps: float) -> None:

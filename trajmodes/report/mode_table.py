@@ -33,6 +33,7 @@ _SHORT = {
     Verdict.FAILED: _Short("f", "fit failed"),
     Verdict.NO_LINE: _Short("p", "poor fit"),
     Verdict.OUTSIDE: _Short("x", "off band"),
+    Verdict.ALIASED: _Short("a", "aliased"),
     Verdict.OVERDAMPED: _Short("v", "overdamped"),
     Verdict.TOO_LONG: _Short("s", "short run"),
     Verdict.TOO_FAST: _Short("q", "too fast"),

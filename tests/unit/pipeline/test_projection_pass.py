@@ -15,6 +15,7 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
+from trajmodes.data.spectra import Verdict
 from trajmodes.errors import DataError
 from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.modes import modes_at
@@ -128,10 +129,26 @@ def both(world, dense):
     return [_projected(world, world.run(dense, velocities=known)) for known in (True, False)]
 
 
-def test_a_run_with_frames_too_far_apart_is_refused(world) -> None:
-    """A line above the Nyquist frequency would be aliased."""
-    with pytest.raises(DataError, match="aliased to wrong frequencies"):
-        _projected(world, world.run(0.55 / world.highest_thz))
+@pytest.mark.parametrize("per_period", [2.04, 1.8])
+def test_aliased_lines_are_not_given(world, per_period: float) -> None:
+    """Some modes move faster than the Nyquist frequency, though by their harmonic frequency
+    none does in the first case.
+    """
+    found = _projected(world, world.run(1.0 / per_period / world.highest_thz))
+    projection = found.projection
+    moving = set_mean(world.modes.omega, world.modes) / np.sqrt(SOFTER)
+    nyquist = 0.5 * per_period * world.modes.omega.max()
+    aliased = [verdict is Verdict.ALIASED for verdict in projection.lines.verdicts]
+    assert np.all(aliased >= (moving > nyquist))
+    assert 0.0 < np.mean(aliased) < 0.5
+    assert np.isnan(projection.lines.omega[aliased]).all()
+    known = np.isfinite(projection.lines.omega)
+    assert known.mean() > 0.3
+    assert projection.lines.omega[known] == pytest.approx(moving[known], rel=0.01)
+    energy = float(projection.energies.members @ projection.energies.kinetic)
+    assert energy == pytest.approx(0.5 * world.energies.sum(), rel=0.01)
+    warned = [note for note in found.notes if "too far apart for the lines" in note.text]
+    assert len(warned) == (per_period < 2.0)
 
 
 def test_errors_of_the_time_step_are_noted(world) -> None:

@@ -151,7 +151,7 @@ def _judge(
     findings = [
         (Verdict.UNDEFINED, sums.members == 0),
         (Verdict.FAILED, ~(sums.mean > 0.0)),
-        (Verdict.TOO_FAST, (gamma * data.shortest_ps > 1.0) | lost_at_first_lag),
+        (Verdict.TOO_FAST, (gamma * data.shortest_ps > 0.5) | lost_at_first_lag),
         (Verdict.OVERDAMPED, gamma > sums.omega_ratio),
         (Verdict.TOO_LONG, gamma * _longest(data) < 1.0),
         (Verdict.FAILED, ~sound | ~fits.converged),

@@ -45,7 +45,10 @@ _OSCILLATOR = LineShape()
 
 
 def fit_lines(
-    spectra_of_lengths: Sequence[BandSpectra], expected: Floats, shape: LineShape = _OSCILLATOR
+    spectra_of_lengths: Sequence[BandSpectra],
+    expected: Floats,
+    shape: LineShape = _OSCILLATOR,
+    static: Floats | None = None,
 ) -> LineFits:
     """Fit one line to the spectrum of each set.
 
@@ -57,6 +60,9 @@ def fit_lines(
     expected
         (g,) expected frequencies in rad/ps. A line is searched between half and 1.5 times this
         frequency, or everywhere if it is not positive.
+    static
+        (g,) frequencies from ⟨|Q̇|²⟩/⟨|Q|²⟩ in rad/ps, if known. Frames far apart do not change
+        them, so that they tell a line from its mirror image at the Nyquist frequency.
 
     Raises
     ------
@@ -68,17 +74,41 @@ def fit_lines(
     candidates = [SegmentSpectra.of(spectra) for spectra in spectra_of_lengths]
     candidates.sort(key=lambda spectra: spectra.resolution, reverse=True)
     chosen = choose_segment_length(candidates, expected, shape)
-    return _line_fits(candidates, chosen, shape)
+    known = np.fmax(expected, expected if static is None else static)
+    aliased = may_be_aliased(chosen.center, known, candidates[0].nyquist)
+    return _line_fits(candidates, chosen, shape, aliased)
+
+
+_SHIFT = 0.1
+"""Largest relative distance of a line from the static frequency of its mode."""
+
+
+def may_be_aliased(line: Floats, static: Floats, nyquist: float) -> Bools:
+    """Whether lines may be mirror images of lines above the Nyquist frequency (g,).
+
+    They may be if the static frequency is above it, or if the mirror image of the line is
+    within a tenth of the static frequency.
+
+    Parameters
+    ----------
+    line, static
+        (g,) frequencies of line and mode; nan or negative where unknown.
+    nyquist
+        In the same unit.
+    """
+    image = 2.0 * nyquist - line
+    aliased: Bools = (static >= nyquist) | (image < (1.0 + _SHIFT) * static)
+    return aliased
 
 
 def _line_fits(
-    candidates: list[SegmentSpectra], chosen: ChosenFits, shape: LineShape
+    candidates: list[SegmentSpectra], chosen: ChosenFits, shape: LineShape, aliased: Bools
 ) -> LineFits:
     """Report numbers where they are resolved, and verdicts elsewhere."""
     lower = chosen.reduced_chi2 - 2.0 * chosen.reduced_chi2_sem
     scale = np.sqrt(np.fmax(lower, 1.0))[:, None]
     sem = np.sqrt(np.maximum(chosen.variances, 0.0)) * scale
-    verdicts, advice = judge_lines(candidates, chosen, sem, shape)
+    verdicts, advice = judge_lines(candidates, chosen, sem, shape, aliased)
     oscillates = np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
     resolved = oscillates | np.array([verdict is Verdict.OVERDAMPED for verdict in verdicts])
 
@@ -168,7 +198,11 @@ def _certain(chosen: ChosenFits, sem: Floats) -> Bools:
 
 
 def judge_lines(
-    candidates: list[SegmentSpectra], chosen: ChosenFits, sem: Floats, shape: LineShape
+    candidates: list[SegmentSpectra],
+    chosen: ChosenFits,
+    sem: Floats,
+    shape: LineShape,
+    aliased: Bools,
 ) -> tuple[list[Verdict], list[str]]:
     """Return verdict and advice for each line, from standard errors (g, n) as well."""
     (resolution, segment_ps), known = _segment_of(candidates, chosen), _certain(chosen, sem)
@@ -182,6 +216,7 @@ def judge_lines(
     beyond = (width > 0.5 * nyquist) | (center > nyquist) | (center <= 0.0)
     # The first condition that holds gives the verdict.
     findings = [
+        (Verdict.ALIASED, aliased),
         (Verdict.FAILED, ~finite | ~chosen.converged | ~(total > 0.0)),
         (Verdict.TOO_BROAD, beyond),
         (Verdict.OUTSIDE, ~chosen.covered | (narrow & chosen.missed)),
@@ -243,6 +278,10 @@ def _advise(
             f"the line is near {center / THZ:.3g} THz and about {width / THZ:.2g} THz wide, and"
             " extends beyond the band kept around the expected frequency: use force constants"
             " of this temperature, or a coarser --resolution-thz, whose band is wider"
+        ),
+        Verdict.ALIASED: (
+            "a line above the Nyquist frequency appears below it as its mirror image: dump"
+            " frames closer in time"
         ),
         Verdict.OVERDAMPED: (
             "relaxes without oscillating, most slowly in"
