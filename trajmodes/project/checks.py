@@ -259,9 +259,9 @@ def nyquist_note(omega: Floats, interval_ps: float) -> Note | None:
         text = f"{sampling}: lines so near the limit that they may be aliased are not given"
         return Note("note", text, fix=fix)
     text = (
-        f"the frames are too far apart for the lines of {beyond} of {len(omega)} sets of modes: "
-        f"{sampling}. These lines are aliased and not given, and their spectra and their part "
-        "of the densities of states appear at wrong frequencies; energies do not depend on this"
+        f"the frames are too far apart for the lines of {beyond} of {len(omega)} sets of "
+        f"modes: {sampling}. These lines are aliased and not given; in spectra and densities "
+        "of states they appear at wrong frequencies; energies do not depend on this"
     )
     return Note("warning", text, fix=fix)
 

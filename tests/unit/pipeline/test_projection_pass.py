@@ -16,7 +16,6 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
 from trajmodes.data.spectra import Verdict
-from trajmodes.errors import DataError
 from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.modes import modes_at
 from trajmodes.phonons.qpoints import band_path

@@ -39,6 +39,7 @@ def _simulated(rng, n_sets: int, members: int, frames: int, interval: float, **h
         sets=sets,
         weights=np.full(len(sets), weight),
         n_sets=n_sets,
+        oscillating=(sets >= 0) & (used > 0.0),
     )
     ranges = how.get("ranges", ((0, frames),))
     reduction = AutocorrelationReduction(SimpleNamespace(modes=modes), interval, ranges)
