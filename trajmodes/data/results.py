@@ -82,11 +82,12 @@ class Projection:
     """Results of the projection for each set (g) of symmetry-equivalent modes."""
 
     energies: ModeEnergies
-    spectra: PowerSpectra
-    """Up to the Nyquist frequency."""
-    lines: LineFits
-    line_data: LineData
-    """Data and model of each line fit."""
+    spectra: PowerSpectra | None = None
+    """Up to the Nyquist frequency; None where frames are too few or uneven."""
+    lines: LineFits | None = None
+    """None without spectra."""
+    line_data: LineData | None = None
+    """Data and model of each line fit; None without spectra."""
     lifetimes: EnergyLifetimes | None = None
     """From the autocorrelation of the mode energies."""
     density: Floats | None = None
@@ -102,9 +103,9 @@ class Projection:
     def __post_init__(self) -> None:
         parts = (
             self.energies.members,
-            self.spectra.power,
-            self.lines.verdicts,
-            self.line_data.omega,
+            self.spectra.power if self.spectra else None,
+            self.lines.verdicts if self.lines else None,
+            self.line_data.omega if self.line_data else None,
             self.lifetimes.verdicts if self.lifetimes else None,
             self.equipartition.z if self.equipartition else None,
             self.covariance.correlation if self.covariance else None,
@@ -113,7 +114,8 @@ class Projection:
         counts = {len(part) for part in parts if part is not None}
         if len(counts) > 1:
             raise DataError(f"energies, spectra and lines have {sorted(counts)} sets of modes")
-        freeze(self, {"w": len(self.spectra.omega)}, float, density="s 3 w")
+        grid = {} if self.spectra is None else {"w": len(self.spectra.omega)}
+        freeze(self, grid, float, density="s 3 w")
 
     @property
     def disagreement(self) -> Floats | None:
@@ -121,10 +123,10 @@ class Projection:
 
         The lifetime from the energy autocorrelation minus that from the linewidth. Both come
         from one run, so that the errors added in quadrature are an upper bound. nan where one
-        is not resolved; None without energy autocorrelations.
+        is not resolved; None without spectra.
         """
         one, other = self.lines, self.lifetimes
-        if other is None:
+        if one is None or other is None:
             return None
         apart: Floats = other.lifetime_ps - one.lifetime_ps
         return apart / np.hypot(other.lifetime_ps_sem, one.lifetime_ps_sem)

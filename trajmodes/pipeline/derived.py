@@ -101,14 +101,14 @@ def with_projection(
     Raises
     ------
     DataError
-        If frames are too far apart for the modes, or the run is too short for spectra.
+        If the run has no velocities, and frames are too far apart for differences.
     """
     modes, bands = results.modes, results.bands
     projected = project_run(run, modes, log=log, bars=bars, scratch=scratch)
     projection = projected.projection
-    projection = replace(
-        projection, spectral_map=spectral_map(bands.path, modes, projection.spectra)
-    )
+    if projection.spectra is not None:
+        mapped = spectral_map(bands.path, modes, projection.spectra)
+        projection = replace(projection, spectral_map=mapped)
     with log.stage("bands and transport"):
         renormalised = renormalised_bands(projected, modes, run.supercell, bands)
         found, refusal = _conductivity(run, results, projection)
@@ -169,7 +169,7 @@ def with_perturbation(results: Results, job: Job, log: Log) -> Results:
 def with_comparison(results: Results) -> Results:
     """Compare linewidths of the run with those of perturbation theory, if there are both."""
     widths, projection = results.perturbation, results.projection
-    if widths is None or projection is None:
+    if widths is None or projection is None or projection.lines is None:
         return results
     lifetime, sem = best_lifetimes(projection.lines, projection.lifetimes)
     predicted = set_mean(widths.classical, results.modes)
@@ -190,7 +190,7 @@ def renormalised_bands(
     lines, energies = projected.projection.lines, projected.projection.energies
     kelvin = energies.temperature
     found = []
-    if np.isfinite(lines.omega).any():
+    if lines is not None and np.isfinite(lines.omega).any():
         particles, own = quasi_particle_constants(
             modes, supercell, lines.omega, lines.omega_sem, kelvin
         )
@@ -224,6 +224,8 @@ def _conductivity(
     if wanted is None:
         return None, ()
     lines, energies = projection.lines, projection.lifetimes
+    if lines is None:
+        return None, (Note("warning", "no thermal conductivity: there are no spectra"),)
     lifetime, sem = best_lifetimes(lines, energies)
     bound = longest_lower_bound(lines, energies)
     lifetimes = ModeLifetimes(results.modes, lifetime, sem, bound)

@@ -145,8 +145,10 @@ def show_molecule(results: MoleculeResults, files: Mapping[str, str]) -> str:
         energies = results.projection.energies
         kelvin = plus_minus(energies.temperature, energies.temperature_sem)
         lines.append(f"vibrational temperature {kelvin} K")
+        test = results.projection.equipartition
+        lines += [] if test is None else [test.text]
     lines += ["", *_rows(results), ""]
-    if results.projection is not None:
+    if results.projection is not None and results.projection.lines is not None:
         verdicts = Counter(map(str, results.projection.lines.verdicts))
         lines += [f"lines: {count} {verdict}" for verdict, count in verdicts.items()]
     lines += [f"note: {note}" for note in results.notes]
@@ -184,22 +186,31 @@ def _columns(results: MoleculeResults) -> Columns:
 
 def _projected(projection: Projection, sets: Ints) -> Columns:
     """Columns from the projection of the run, each mode with the values of its set."""
-    energies, lines = projection.energies, projection.lines
+    energies, lines, test = projection.energies, projection.lines, projection.equipartition
     columns: Columns = {
+        "temperature": (2.0 / BOLTZMANN * energies.kinetic, "K, mode temperature 2⟨K⟩/k_B"),
+        "temperature_sem": (2.0 / BOLTZMANN * energies.kinetic_sem, "K"),
         "kinetic_ev": (energies.kinetic, "eV, mean kinetic energy"),
         "kinetic_ev_sem": (energies.kinetic_sem, "eV"),
         "potential_ev": (energies.potential, "eV, ½ω²⟨Q²⟩; empty if ω² < 0"),
         "potential_ev_sem": (energies.potential_sem, "eV"),
         "freq_displacement_thz": (energies.omega_displacement / THZ, "THz, from ⟨Q²⟩ and T"),
         "freq_ratio_thz": (energies.omega_ratio / THZ, "THz, from ⟨Q̇²⟩/⟨Q²⟩"),
-        "line_freq_thz": (lines.omega / THZ, "THz, of the spectral line"),
-        "line_freq_thz_sem": (lines.omega_sem / THZ, "THz"),
-        "linewidth_thz": (lines.linewidth / THZ, "THz, full width at half maximum"),
-        "linewidth_thz_sem": (lines.linewidth_sem / THZ, "THz"),
-        "lifetime_ps": (lines.lifetime_ps, "ps, 1/(2π linewidth)"),
-        "lifetime_ps_sem": (lines.lifetime_ps_sem, "ps"),
-        "verdict": (np.array(lines.verdicts, dtype=str), "of the line"),
     }
+    if test is not None:
+        text = "deviation of the temperature from that of all modes, in standard errors"
+        columns["equipartition_z"] = (test.z, text)
+    if lines is not None:
+        columns |= {
+            "line_freq_thz": (lines.omega / THZ, "THz, of the spectral line"),
+            "line_freq_thz_sem": (lines.omega_sem / THZ, "THz"),
+            "linewidth_thz": (lines.linewidth / THZ, "THz, full width at half maximum"),
+            "linewidth_thz_sem": (lines.linewidth_sem / THZ, "THz"),
+            "lifetime_ps": (lines.lifetime_ps, "ps, 1/(2π linewidth)"),
+            "lifetime_ps_sem": (lines.lifetime_ps_sem, "ps"),
+            "verdict": (np.array(lines.verdicts, dtype=str), "of the line"),
+            "advice": (np.array(lines.advice, dtype=str), "what would resolve the line"),
+        }
     if energies.anharmonicity is not None and energies.anharmonicity_sem is not None:
         columns["anharmonicity"] = (energies.anharmonicity, "W/U − 1, W from the forces")
         columns["anharmonicity_sem"] = (energies.anharmonicity_sem, "")
@@ -231,9 +242,11 @@ def _rows(results: MoleculeResults) -> list[str]:
     ]
     if projection is not None:
         kelvin = 2.0 / BOLTZMANN * projection.energies.kinetic
-        heads += ["T/K", "line THz", "τ/ps"]
+        heads.append("T/K")
+        columns.append(_numbers(kelvin[table.set], 1))
+    if projection is not None and projection.lines is not None:
+        heads += ["line THz", "τ/ps"]
         columns += [
-            _numbers(kelvin[table.set], 1),
             _numbers(projection.lines.omega[table.set] / THZ, 4),
             _numbers(projection.lines.lifetime_ps[table.set], 2),
         ]

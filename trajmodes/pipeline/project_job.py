@@ -95,8 +95,8 @@ def project_only(
     UsageError
         If no force constants are given, or single frames are to be left out.
     DataError
-        If the run is of another crystal than the force constants, its frames are too far
-        apart, or it is too short for spectra.
+        If the run is of another crystal than the force constants, or the time between its
+        frames is unknown.
     """
     run, constants, foreign = run_on_constants(job, log=log, given=given)
     require_usable(run, ["all", "spectra"])

@@ -4,6 +4,7 @@ All reductions share one pass: energies, spectra of several segment lengths, cor
 energies, covariances and, if asked for, the amplitudes themselves.
 """
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from trajmodes.arrays import Floats
 from trajmodes.data.modes import Modes
 from trajmodes.data.results import Projection
 from trajmodes.data.spectra import BandSpectra, PowerSpectra
-from trajmodes.errors import UsageError
+from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
@@ -75,14 +76,15 @@ def project_run(
 
     The modes are those at the commensurate q points. If the run has no velocities, differences
     of positions are used and corrected. Amplitudes that the job saves are written to `scratch`.
+    Frames that are too few or uneven for spectra give energies only, with a warning that says
+    why.
 
     Raises
     ------
     UsageError
         If amplitudes are to be saved, but there is no folder, or a mode does not exist.
     DataError
-        If the time between frames is unknown, or too large for velocities from differences, or
-        the run is too short for spectra.
+        If the time between frames is unknown, or too large for differences of positions.
     """
     highest, expected = float(modes.omega.max()), set_omega(modes)
     source = source_of(run, highest)
@@ -91,7 +93,12 @@ def project_run(
         apart_ps = source.differenced_ps
         kept = None if apart_ps is None else attenuation(modes.omega, apart_ps)
         projector = Projector(half_space(run.supercell), modes, kept)
-        plan = source.plan(run.job, projector, highest)
+        try:
+            plan = source.plan(run.job, projector, highest)
+        except DataError as error:
+            text = f"energies only, no spectra, lines and lifetimes: {error.what}"
+            notes.append(Note("warning", text, why=error.why, fix=error.fix))
+            plan, source = None, source_of(run, highest, every_frame=True)
         parts = _parts(run, source, projector, plan)
         if run.job.projection.save_amplitudes:
             parts["amplitudes"] = _amplitude_reduction(run, source, projector, scratch)
@@ -107,8 +114,13 @@ def project_run(
         if kept is not None and apart_ps is not None:
             found |= _corrected(found, set_mean(kept, modes), apart_ps, modes)
         projection = _projection(found, run, modes)
-    ensemble = found["ensemble"]
-    notes += [Note("note", text) for text in (ensemble.drift_text, ensemble.step_text) if text]
+    ensemble = projection.ensemble
+    if ensemble is not None:
+        texts = (ensemble.drift_text, ensemble.step_text)
+        notes += [Note("note", text) for text in texts if text]
+    if projection.equipartition is None:
+        text = "too few frames for error bars of the energies, and for a test of equipartition"
+        notes.append(Note("warning", text))
     return Projected(
         projection,
         found["displacements"],
@@ -119,26 +131,28 @@ def project_run(
 
 
 def _parts(
-    run: Runs, source: Source, projector: Projector, plan: SpectralPlan
+    run: Runs, source: Source, projector: Projector, plan: SpectralPlan | None
 ) -> dict[str, Reduction[Amplitudes, Any, Any]]:
     """Reductions of the amplitudes that the job asks for."""
     job, n, dt = run.job, source.motion.n_frames, source.interval_ps
     segments = source.motion.segments
     parts: dict[str, Reduction[Amplitudes, Any, Any]] = {
         "energies": EnergyReduction(projector, n),
-        "ensemble": KineticReduction(projector, n, dt),
         "displacements": DisplacementCovarianceReduction(projector, n),
-        "correlations": AutocorrelationReduction(projector, dt, segments),
-        "spectra": WelchReduction(
-            projector,
-            plan.frames,
-            dt,
-            segments,
-            poles=job.projection.maximum_entropy,
-        ),
     }
-    if plan.bands is not None:
-        parts["bands"] = ZoomReduction(projector, plan.bands, dt, segments)
+    if plan is not None:
+        parts |= {
+            "ensemble": KineticReduction(projector, n, dt),
+            "correlations": AutocorrelationReduction(projector, dt, segments),
+            "spectra": WelchReduction(
+                *(projector, plan.frames, dt, segments), poles=job.projection.maximum_entropy
+            ),
+        }
+        if plan.bands is not None:
+            parts["bands"] = ZoomReduction(projector, plan.bands, dt, segments)
+    elif len(segments) == 1:
+        # The drift of the energy is a slope in time: frames are evenly spaced.
+        parts["ensemble"] = KineticReduction(projector, n, dt)
     if job.projection.energy_covariance:
         parts["covariance"] = EnergyCovarianceReduction(projector, n)
     return parts
@@ -151,12 +165,15 @@ def _corrected(
 
     `kept` (set) are the attenuation factors by which amplitudes were divided.
     """
+    energies = correct_energies(found["energies"], kept, interval_ps, modes.sets)
+    if "spectra" not in found:
+        return {"energies": energies}
     spectra: Spectra = found["spectra"]
     bands, entropy = found.get("bands", ()), spectra.entropy
     corrected = correct_spectra(spectra.modes, kept, interval_ps)
     members = found["energies"].members
     return {
-        "energies": correct_energies(found["energies"], kept, interval_ps, modes.sets),
+        "energies": energies,
         "spectra": spectra._replace(
             modes=corrected,
             density=correct_density(spectra.density, spectra.modes, corrected, members),
@@ -183,21 +200,26 @@ def _amplitude_reduction(
 
 def _projection(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
     """Lines, lifetimes and tests from the results of the pass."""
+    by_energy = Projection(
+        energies=found["energies"],
+        equipartition=equipartition(found["energies"]),
+        ensemble=found.get("ensemble"),
+        covariance=found.get("covariance"),
+    )
+    if "spectra" not in found:
+        return by_energy
     spectra: Spectra = found["spectra"]
     segment_spectra = (whole_axis(spectra.modes), *found.get("bands", ()))
     expected = set_omega(modes)
     shape = LineShape(run.job.projection.line, run.job.projection.baseline)
     lines = fit_lines(segment_spectra, expected, shape, found["energies"].omega_ratio)
-    return Projection(
-        energies=found["energies"],
+    return replace(
+        by_energy,
         spectra=spectra.modes,
         lines=lines,
         line_data=line_models(segment_spectra, lines, expected),
         lifetimes=energy_lifetimes(found["correlations"]),
         density=spectra.density,
-        equipartition=equipartition(found["energies"]),
-        ensemble=found["ensemble"],
-        covariance=found.get("covariance"),
         maximum_entropy=spectra.entropy,
     )
 

@@ -228,7 +228,7 @@ def _scheme_distance(fit: Fit, modes: Modes) -> float | None:
 def _block_notes(
     run: LoadedRun, fitted: Fitted, projection: Projection | None
 ) -> tuple[Note, ...]:
-    if projection is None:
+    if projection is None or projection.lines is None:
         return ()
     interval_ps, lifetimes_ps = run.trajectory.interval_ps, projection.lines.lifetime_ps
     return block_length_notes(fitted.fit.errors, interval_ps, lifetimes_ps)

@@ -128,9 +128,11 @@ def _legend(dataset: NamedArrays, hidden: int) -> Table:
         "frequencies: harmonic (force constants), displ. (from ⟨|Q|²⟩ and T), ratio (ω² = "
         "⟨v²⟩/⟨u²⟩ of the mode, independent of T), line (fit of the spectral line)",
         "1.23(5) means 1.23 ± 0.05; T: mode temperature; C: heat capacity; FWHM: linewidth",
-        f"τ: energy lifetime, 1/(2π FWHM), from {', from '.join(methods)}",
-        "< and > are limits: the line is narrower than twice the resolution",
     ]
+    if methods:
+        lines.append(f"τ: energy lifetime, 1/(2π FWHM), from {', from '.join(methods)}")
+    if "verdict" in dataset:
+        lines.append("< and > are limits: the line is narrower than twice the resolution")
     if "lifetime_disagreement" in dataset:
         apart = np.abs(dataset["lifetime_disagreement"].values)
         count, known = int((apart > DISAGREE).sum()), int(np.isfinite(apart).sum())
@@ -140,7 +142,8 @@ def _legend(dataset: NamedArrays, hidden: int) -> Table:
         )
     given = {text for name in _VERDICTS if name in dataset for text in dataset[name].values}
     letters = ", ".join(" ".join(_SHORT[verdict]) for verdict in Verdict if verdict in given)
-    lines.append(f"verdicts on line and energy autocorrelation: {letters}")
+    if letters:
+        lines.append(f"verdicts on line and energy autocorrelation: {letters}")
     if hidden:
         lines.append(f"not listed: {counted(hidden, 'set')} without a lifetime")
     grid = Table.grid(padding=(0, 1))
@@ -281,6 +284,7 @@ _COLUMNS = {
     "line": _plain("line", "THz", "freq_spectrum_thz"),
     "temperature": _plain("T", "K", "mode_temperature"),
     "heat": _plain("C", "k_B", "heat_capacity_kb"),
+    "anharmonicity": _plain("W/U − 1", "", "anharmonicity"),
     "width": _Column("FWHM", "THz", "linewidth_thz", _width),
     "life": _Column("τ line", "ps", "lifetime_ps", _life),
     "energy life": _Column("τ energy", "ps", "lifetime_energy_ps", _energy_life),

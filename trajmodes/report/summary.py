@@ -245,22 +245,27 @@ def _modes(dataset: NamedArrays, rows: int | None) -> SetList:
     freq = dataset["freq_harmonic_thz"].values
     count = n_sets if rows is None else min(rows, n_sets)
     projected = "verdict" in dataset
+    by_energy = _ENERGY_COLUMNS if "mode_temperature" in dataset else _FIT_COLUMNS
     shown = _choose_sets(dataset, count)
     shown = shown[np.argsort(freq[shown], kind="stable")]
     caption = "1.23(5) means 1.23 ± 0.05"
     if count < n_sets:
         rule = "those with a lifetime first" if projected else "spread over the frequencies"
-        place = "trajmodes modes FOLDER" if projected else "tables/modes.csv"
+        listed = projected or "mode_temperature" in dataset
+        place = "trajmodes modes FOLDER" if listed else "tables/modes.csv"
         caption += f"; {count} of {counted(n_sets, 'set')}, {rule}; all sets: {place}"
-    names = _PROJECTION_COLUMNS if projected else _FIT_COLUMNS
+    names = _PROJECTION_COLUMNS if projected else by_energy
     return list_sets(dataset, shown.tolist(), names, optional=_OPTIONAL, caption=caption)
 
 
 _PROJECTION_COLUMNS = (
     *("set", "q", "branch", "harmonic", "line", "width", "life", "energy life", "verdict"),
 )
+_ENERGY_COLUMNS = (
+    *("set", "q", "branch", "harmonic", "ratio", "temperature", "heat", "anharmonicity"),
+)
 _FIT_COLUMNS = ("set", "q", "branch", "harmonic", "Φ3 width", "γ")
-"""Columns with and without a projection; modes.csv has more."""
+"""Columns with spectra, with energies alone and without a projection; modes.csv has more."""
 _OPTIONAL = ("width", "line", "branch")
 """Columns to leave out on a narrow terminal, in this order."""
 

@@ -246,14 +246,18 @@ def _perturbation_roots(widths: PerturbativeWidths | None, modes: Modes) -> _Roo
 def _projection_roots(projection: Projection | None) -> _Roots:
     if projection is None:
         return {}
-    covariance, lifetimes = projection.covariance, projection.lifetimes
+    covariance, lines, lifetimes = (
+        projection.covariance,
+        projection.lines,
+        projection.lifetimes,
+    )
     shape = projection.energies.travelling.shape[1:]
     return {
         "map": projection.spectral_map,
         "mode_covariance": None
         if covariance is None
         else covariance.modes.reshape(*shape, *shape),
-        "line_resolved": _resolved(projection.lines.verdicts),
+        "line_resolved": None if lines is None else _resolved(lines.verdicts),
         "decay_resolved": None if lifetimes is None else _resolved(lifetimes.verdicts),
     }
 

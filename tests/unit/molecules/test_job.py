@@ -1,5 +1,7 @@
 """The command for a molecule, from trajectory files to a results folder."""
 
+import csv
+
 import netCDF4
 import numpy as np
 import pytest
@@ -90,7 +92,7 @@ def test_results_folder(folder, hessian):
     rows = [r for r in (out / "modes.csv").read_text().splitlines() if r[0] != "#"]
     assert rows[0].startswith("mode,set,freq_thz,freq_thz_sem,wavenumber_cm")
     assert len(rows) == 4
-    first = dict(zip(rows[0].split(","), rows[1].split(","), strict=True))
+    first = next(csv.DictReader(rows))
     turns = {"freq_thz": 1.0, "wavenumber_cm": 33.35640952, "energy_mev": 4.135667696}
     for name, of_one_thz in turns.items():
         assert float(first[name]) == pytest.approx(OMEGA[0] / THZ * of_one_thz, rel=1e-5)

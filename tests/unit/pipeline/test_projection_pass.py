@@ -15,6 +15,7 @@ from trajmodes.data.crystal import Supercell
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
+from trajmodes.data.results import Projection
 from trajmodes.data.spectra import Verdict
 from trajmodes.phonons.bands import dispersion
 from trajmodes.phonons.modes import modes_at
@@ -148,6 +149,42 @@ def test_aliased_lines_are_not_given(world, per_period: float) -> None:
     assert energy == pytest.approx(0.5 * world.energies.sum(), rel=0.01)
     warned = [note for note in found.notes if "too far apart for the lines" in note.text]
     assert len(warned) == (per_period < 2.0)
+
+
+def _has_energies_only(world: World, run: Run, why: str) -> Projection:
+    """Compare kinetic energies with those of the atoms; there are no spectra, and why."""
+    projected = _projected(world, run)
+    found = projected.projection
+    v_tax = run.trajectory.read(0, run.n_frames).velocities
+    kinetic_t = 0.5 * np.einsum("a,tax->t", world.supercell.masses, v_tax**2)
+    assert found.energies.members @ found.energies.kinetic == pytest.approx(kinetic_t.mean())
+    assert np.isfinite(found.energies.kinetic_sem).all()
+    assert (found.spectra, found.lines, found.line_data, found.lifetimes) == (None,) * 4
+    assert found.equipartition is not None
+    (warning,) = (note for note in projected.notes if note.severity == "warning")
+    assert "energies only" in warning.text
+    assert why in str(warning)
+    return found
+
+
+def test_51_frames_give_energies(world, dense) -> None:
+    _has_energies_only(world, world.run(dense, n_frames=51), "too short for spectra")
+
+
+def test_uneven_frames_give_energies(world, dense) -> None:
+    whole = world.run(dense, n_frames=300)
+    uneven = tuple((start, start + 3) for start in range(0, 300, 3))
+    time = replace(whole.trajectory.time, segments=uneven)
+    run = replace(whole, trajectory=replace(whole.trajectory, time=time))
+    # A drift would need the times of the frames.
+    assert _has_energies_only(world, run, "too short for spectra").ensemble is None
+
+
+def test_few_frames_give_energies_without_errors(world, dense) -> None:
+    projected = _projected(world, world.run(dense, n_frames=5))
+    assert (projected.projection.energies.kinetic > 0.0).all()
+    assert projected.projection.equipartition is None
+    assert any("too few frames for error bars" in note.text for note in projected.notes)
 
 
 def test_errors_of_the_time_step_are_noted(world) -> None:

@@ -3,7 +3,6 @@ import pytest
 from scipy import stats
 
 from trajmodes.data.energies import ModeEnergies
-from trajmodes.errors import DataError
 from trajmodes.project.energies.ensemble import equipartition
 from trajmodes.units import BOLTZMANN
 
@@ -126,5 +125,4 @@ def test_sets_without_error_bar_are_excluded() -> None:
 
 
 def test_one_error_bar_is_too_few() -> None:
-    with pytest.raises(DataError, match="two sets with an error bar, there are 1"):
-        equipartition(_energies(np.array([300.0, 290.0]), np.array([np.nan, 3.0])))
+    assert equipartition(_energies(np.array([300.0, 290.0]), np.array([np.nan, 3.0]))) is None

@@ -45,7 +45,6 @@ from scipy.special import chdtrc, erfc, ndtri, stdtr
 
 from trajmodes.arrays import Complexes, Floats
 from trajmodes.data.energies import Ensemble, EnsembleVerdict, Equipartition, ModeEnergies
-from trajmodes.errors import DataError
 from trajmodes.project.energies.standard_errors import longest_sem
 from trajmodes.project.projector import Amplitudes, Projector
 from trajmodes.streaming.reduction import BlockReduction, BlockSums, Sums, require_all_frames
@@ -208,8 +207,9 @@ def _thermostat_text(
 
 
 def _value_text(value: tuple[float, float]) -> str:
-    """Value and standard error; zero without a sign."""
-    return f"{round(value[0], 2) + 0.0:.2f} ± {value[1]:.2f}"
+    """Value and standard error, if it is known; zero without a sign."""
+    error = f" ± {value[1]:.2f}" if np.isfinite(value[1]) else " (error unknown)"
+    return f"{round(value[0], 2) + 0.0:.2f}{error}"
 
 
 def _in_phase_text(verdict: EnsembleVerdict, rho_k: tuple[float, float]) -> str:
@@ -226,7 +226,8 @@ def _in_phase_text(verdict: EnsembleVerdict, rho_k: tuple[float, float]) -> str:
 def _drift_text(drift: tuple[float, float], duration_ps: float, temperature: float) -> str:
     slope, sem = drift
     change = slope * duration_ps
-    if not abs(change) > max(0.01 * temperature, 3.0 * sem * duration_ps):
+    significant = abs(change) > 3.0 * sem * duration_ps  # not if the error is unknown
+    if not (significant and abs(change) > 0.01 * temperature):
         return ""
     return (
         f"the energy of the modes drifts by {change:+.3g} K over the run, "
@@ -242,23 +243,16 @@ _STUDENT = 8.0
 _SETTLING = 4
 
 
-def equipartition(energies: ModeEnergies) -> Equipartition:
+def equipartition(energies: ModeEnergies) -> Equipartition | None:
     """Test the kinetic temperatures of all sets against their common temperature.
 
-    Raises
-    ------
-    DataError
-        If fewer than two sets have an error bar.
+    The result is None if fewer than two sets have an error bar, which needs eight frames.
     """
     temperature_g = 2.0 / BOLTZMANN * energies.kinetic
     sem_g = 2.0 / BOLTZMANN * energies.kinetic_sem
     known = np.isfinite(temperature_g) & np.isfinite(sem_g) & (sem_g > 0.0)
     if known.sum() < 2:
-        raise DataError(
-            f"equipartition needs two sets with an error bar, there are {known.sum()}",
-            why="error bars need at least eight blocks of time",
-            fix="project more frames",
-        )
+        return None
     weights = np.where(known, np.where(known, sem_g, 1.0) ** -2.0, 0.0)
     temperature = float((weights * np.where(known, temperature_g, 0.0)).sum() / weights.sum())
     variance = np.where(known, sem_g**2 - 1.0 / weights.sum(), np.nan)
