@@ -5,6 +5,8 @@ no 2π. `wrap` folds by rounding; the result is certainly the nearest image only
 than half the shortest lattice vector. In a reduced cell the nearest image is the folded one or
 one of its 26 neighbours (`AROUND`); `nearest_images` compares all of them.
 
+A crystal that is periodic in two directions has a cell with empty space (`layer_of`).
+
 The tolerances of a comparison depend on its purpose.
 """
 
@@ -22,6 +24,10 @@ from trajmodes.data.crystal import Crystal, Supercell
 
 AROUND: Ints = np.indices((3, 3, 3)).reshape(3, -1).T - 1
 """(27, 3) lattice vectors with the components −1, 0 and 1."""
+
+VACUUM = 6.0
+"""Å. Least empty space between layers. Layers of bulk crystals, from centre to centre of atoms,
+are closer: 3.4 Å in graphite, 5 Å in intercalated crystals."""
 
 _SAME_POINT = 1e-6
 """Distance in Å below which two points coincide."""
@@ -106,6 +112,41 @@ def nearest_neighbour(crystal: Crystal) -> float:
     apart = wrap((crystal.positions[:, None] - crystal.positions) @ np.linalg.inv(cell))
     distance = np.linalg.norm((apart[:, :, None] + AROUND) @ cell, axis=-1)
     return float(distance[distance > _SAME_POINT].min())
+
+
+class Layer(NamedTuple):
+    """A crystal that is periodic in a plane only: layers with vacuum between them."""
+
+    axis: int
+    """Index of the lattice vector that leads out of the plane."""
+    normal: Floats
+    """(3,) unit vector along the positive direction of that lattice vector."""
+    period: float
+    """Length of the cell along the normal in Å."""
+    gaps: int
+    """Number of empty spaces in one cell."""
+    start: float
+    """Reduced coordinate of the upper end of the largest empty space."""
+
+
+def layer_of(cell: Floats, sites: Floats) -> Layer | None:
+    """Find the layer in a cell (3, 3) with sites (s, 3) in reduced coordinates.
+
+    There is a layer if exactly one lattice vector leads through empty space of 6 Å or more, as
+    measured between planes spanned by the other two. The result is None for bulk crystals,
+    chains and molecules.
+    """
+    found = []
+    columns = np.linalg.inv(cell).T
+    for axis, column in enumerate(columns):
+        period = 1.0 / float(np.linalg.norm(column))
+        places = np.sort(sites[:, axis] - np.floor(sites[:, axis]))
+        gaps = np.diff(places, prepend=places[-1] - 1.0)
+        n_gaps = int((gaps * period >= VACUUM).sum())
+        if n_gaps:
+            start = float(places[gaps.argmax()])
+            found.append(Layer(axis, column * period, period, n_gaps, start))
+    return found[0] if len(found) == 1 else None
 
 
 class NearestImages(NamedTuple):

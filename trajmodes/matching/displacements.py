@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Bools, Floats, Ints
-from trajmodes.data.lattice import reduced_cell
+from trajmodes.data.lattice import layer_of, reduced_cell
 from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.kernels import inner_kernel, kernel
@@ -36,7 +36,9 @@ _PROBES = 16
 _HOP = 0.8
 """Displacement, in distances of nearest neighbours, beyond which an atom has changed its site.
 An atom that hops moves about 1. In bcc zirconium at 1400 K, where all atoms keep their sites,
-displacements reach 0.63 and cross the faces of the Wigner–Seitz cells, so 0.5 is not a hop."""
+displacements reach 0.63 and cross the faces of the Wigner–Seitz cells, so 0.5 is not a hop.
+Along the normal of a layer there are no other sites, and bending waves displace atoms farther.
+"""
 _FIXED = 2e-6
 """Relative change of the box below which it is fixed."""
 _FAR = 0.06
@@ -53,7 +55,7 @@ class FrameFigures(NamedTuple):
     net_force: Floats | None
     """(t, 3), unit: eV/Å. Sum of the forces."""
     farthest: Floats
-    """(t,), unit: Å. Largest displacement of an atom."""
+    """(t,), unit: Å. Largest displacement of an atom; of an atom of a layer, in its plane."""
 
 
 class _Plan(NamedTuple):
@@ -67,6 +69,8 @@ class _Plan(NamedTuple):
     box: Floats
     inverse: Floats
     rotation: Floats
+    normal: Floats
+    """(3,) normal of a layer in the user's frame; zero in a bulk crystal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ class Displacer:
         n_atoms = len(masses)
         # In the reduced cell, rounding gives the minimum image for the largest displacements.
         box, _ = reduced_cell(match.box)
+        crystal = match.supercell.crystal
+        layer = layer_of(crystal.cell, crystal.sites)
         plan = _Plan(
             np.ascontiguousarray(match.reference),
             np.ascontiguousarray(match.permutation),
@@ -104,6 +110,7 @@ class Displacer:
             np.ascontiguousarray(box),
             np.ascontiguousarray(np.linalg.inv(box)),
             np.ascontiguousarray(match.rotation),
+            np.zeros(3) if layer is None else layer.normal,
         )
         object.__setattr__(self, "_plan", plan)
 
@@ -250,7 +257,7 @@ def _displace(x_tax, plan, u_tax, drift_tx, farthest):  # type: ignore[no-untype
             drift_tx[t, y] = centre[y]
             for x in range(3):
                 drift_tx[t, y] += start[x] * rotation[x, y]
-        farthest[0][t], farthest[1][t] = _subtract_centre(u_tax[t], centre, plan.permutation)
+        farthest[0][t], farthest[1][t] = _subtract_centre(u_tax[t], centre, plan)
 
 
 @inner_kernel(inline="always")
@@ -265,15 +272,20 @@ def _take_minimum_image(d, box, inverse):  # type: ignore[no-untyped-def]
 
 
 @inner_kernel(inline="always")
-def _subtract_centre(u_ax, centre, permutation):  # type: ignore[no-untyped-def]
+def _subtract_centre(u_ax, centre, plan):  # type: ignore[no-untyped-def]
     """Subtract the centre of mass; return the largest distance, and the atom of the file."""
     worst, where = -1.0, 0
-    for a in range(len(permutation)):
-        square = 0.0
+    for a in range(len(plan.permutation)):
+        atom = plan.permutation[a]
+        square = out = 0.0
         for x in range(3):
-            u = u_ax[permutation[a], x] - centre[x]
-            u_ax[permutation[a], x] = u
+            u = u_ax[atom, x] - centre[x]
+            u_ax[atom, x] = u
             square += u * u
+            out += u * plan.normal[x]
+        square -= out * out
+        if square < 0.0:  # noqa: PLR1730 - max() may lose a nan
+            square = 0.0
         # Written so that a nan counts as the largest.
         if not square <= worst:
             worst, where = square, a

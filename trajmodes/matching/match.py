@@ -16,7 +16,14 @@ import numpy as np
 
 from trajmodes.arrays import Floats, Ints, freeze
 from trajmodes.data.crystal import Crystal, Supercell
-from trajmodes.data.lattice import EXPANSION, SAME_CRYSTAL, deformation, nearest_neighbour
+from trajmodes.data.lattice import (
+    EXPANSION,
+    SAME_CRYSTAL,
+    SAME_STRUCTURE,
+    deformation,
+    layer_of,
+    nearest_neighbour,
+)
 from trajmodes.errors import DataError
 from trajmodes.matching.average import (
     AverageStructure,
@@ -34,6 +41,9 @@ from trajmodes.symmetry.translations import atom_at, build_supercell
 
 _TOLERANCE = 1e-3
 """Å. Tolerance of the symmetry of the crystal: cell files may have four digits."""
+
+_SAME_HEIGHT = 1e-6
+"""Difference of reduced coordinates of sites at the edge of a layer."""
 
 _SURELY = 5.0
 """Standard errors beyond which the mean positions of a run differ from given sites."""
@@ -142,6 +152,7 @@ def match(
     species = atom_species(trajectory, crystal, type_map)
     _check_numbers(crystal, species)
     average = average_structure(trajectory, box=box) if average is None else average
+    crystal, vacuum_notes = in_vacuum_of(crystal, average)
     _check_volume(crystal, average.box, len(species))
     group = space_group(crystal, tolerance=_TOLERANCE)
     ids = np.arange(1, len(species) + 1) if trajectory.ids is None else trajectory.ids
@@ -179,12 +190,40 @@ def match(
         ids=ids,
         notes=(
             *notes,
+            *vacuum_notes,
             *_strain_notes(change.largest),
             *_symmetry_notes(group, strained),
             *box_notes(average.motion),
         ),
         box_motion=average.motion,
     )
+
+
+def in_vacuum_of(
+    crystal: Crystal, average: AverageStructure
+) -> tuple[Crystal, tuple[Note, ...]]:
+    """Give a layer the period of the run along its normal; any other crystal is unchanged.
+
+    The vacuum in a cell file is arbitrary, so it may differ from that of the run.
+    """
+    layer = layer_of(crystal.cell, crystal.sites)
+    run = layer_of(average.box, average.positions @ np.linalg.inv(average.box))
+    if layer is None or run is None or run.gaps % layer.gaps:
+        return crystal, ()
+    period = run.period * layer.gaps / run.gaps
+    if abs(period - layer.period) < SAME_STRUCTURE.site:
+        return crystal, ()
+    # All sites on one side of the empty space.
+    sites = crystal.sites.copy()
+    sites[:, layer.axis] -= np.floor(sites[:, layer.axis] - layer.start + _SAME_HEIGHT)
+    cell = crystal.cell.copy()
+    cell[layer.axis] = period * layer.normal
+    sites = sites @ crystal.cell @ np.linalg.inv(cell)
+    text = (
+        f"layers are {period:.4g} Å apart in the run and {layer.period:.4g} Å in the cell "
+        "file: the distance in the run is used"
+    )
+    return replace(crystal, cell=cell, sites=sites), (Note("note", text),)
 
 
 def _register(

@@ -128,7 +128,13 @@ def register(
             if (registration := _refined(lattice, cloud, guess)) is not None
         ]
         if found:
-            best = min(found, key=lambda one: round(one.residual_rms, 9))
+            best = min(
+                found,
+                key=lambda one: (
+                    round(one.residual_rms, 9),
+                    round(abs(deformation(one.map).largest), 9),
+                ),
+            )
             if mirrored:
                 return best
             return _in_user_basis(group, lattice, cloud, best)
@@ -178,7 +184,8 @@ def _guesses(
     scores = np.stack([_scores(lattice, cloud, maps, int(s)) for s in sites], axis=1)
     worst = 2.0 * scores.min() + _NOISE
     taken = np.empty((0, 3, 3))
-    for flat in np.argsort(scores, axis=None, kind="stable"):
+    # Rounded, so that of guesses that place the shell equally well the least strained is first.
+    for flat in np.argsort(np.round(scores, 6), axis=None, kind="stable"):
         g, s = divmod(int(flat), len(sites))
         if scores[g, s] > worst or len(taken) == _MAX_FAMILIES * group.n_operations:
             return
@@ -270,9 +277,7 @@ def _refined(
             points - shift + origin @ change,
         )
         ideal = (placed.lattice + lattice.sites[placed.site]) @ lattice.cell - origin
-        system = np.column_stack([ideal, np.ones(len(ideal))])
-        solution = np.linalg.lstsq(system, points, rcond=None)[0]
-        change, shift = solution[:3], solution[3]
+        change, shift = _corrected(change, ideal, points)
         if n_points >= min(len(atoms.positions), len(cloud.vectors)):
             break
         n_points *= 2
@@ -283,6 +288,20 @@ def _refined(
     if np.abs(exact - matrix).max() > 0.2 or not right_size:
         return None
     return _assigned(lattice, cloud, matrix)
+
+
+def _corrected(change: Floats, ideal: Floats, points: Floats) -> tuple[Floats, Floats]:
+    """Map and shift by least squares from ideal to actual points (k, 3).
+
+    Deviations from the map given are weighted as strains of the size expected, so that the map
+    is kept in a direction in which the points do not extend, such as the normal of a layer.
+    """
+    apart = points - ideal @ change
+    centre = ideal.mean(axis=0)
+    spread = ideal - centre
+    weight = (_NOISE / SAME_CRYSTAL.strain) ** 2
+    correction = np.linalg.solve(spread.T @ spread + weight * np.eye(3), spread.T @ apart)
+    return change + correction, apart.mean(axis=0) - centre @ correction
 
 
 def _assigned(lattice: _Lattice, cloud: _Cloud, matrix: Ints) -> Registration:

@@ -26,6 +26,7 @@ from trajmodes.data.anharmonic import GruneisenParameters, MeanGruneisen
 from trajmodes.data.bands import BandPath
 from trajmodes.data.crystal import Crystal
 from trajmodes.data.force_constants import ForceConstants, jackknife_sem
+from trajmodes.data.lattice import layer_of
 from trajmodes.data.modes import Modes
 from trajmodes.errors import DataError, UsageError
 from trajmodes.phonons.dynamical_matrix import lattice_sum
@@ -163,8 +164,12 @@ def gruneisen_parameters(
 
 def mean_mesh(crystal: Crystal) -> tuple[int, int, int]:
     """Mesh that is fine enough for the mean."""
-    n1, n2, n3 = spaced_mesh(crystal, _SPACING)
-    return max(2, n1), max(2, n2), max(2, n3)
+    layer = layer_of(crystal.cell, crystal.sites)
+    n1, n2, n3 = (
+        n if layer is not None and axis == layer.axis else max(2, n)
+        for axis, n in enumerate(spaced_mesh(crystal, _SPACING))
+    )
+    return n1, n2, n3
 
 
 def mean_gruneisen(

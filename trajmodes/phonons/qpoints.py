@@ -12,7 +12,7 @@ three numbers or fractions separated by commas. ``|`` ends a continuous part of 
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from math import gcd, lcm
@@ -29,7 +29,7 @@ from trajmodes.arrays import Floats, Ints
 from trajmodes.data.bands import BandPath
 from trajmodes.data.crystal import Crystal, Supercell
 from trajmodes.data.labels import point
-from trajmodes.data.lattice import equal_modulo_lattice
+from trajmodes.data.lattice import Layer, equal_modulo_lattice, layer_of
 from trajmodes.errors import DataError, TrajmodesWarning, UsageError
 from trajmodes.symmetry.stars import point_group, star_images
 from trajmodes.symmetry.translations import half_space
@@ -92,11 +92,13 @@ def mesh(crystal: Crystal, divisions: tuple[int, int, int]) -> tuple[Floats, Flo
 def shared_mesh(supercell: Supercell, divisions: tuple[int, int, int]) -> tuple[int, int, int]:
     """Smallest mesh through Γ that contains all q points of any supercell.
 
-    It has at least ``divisions`` points along each reciprocal lattice vector, and equal numbers
-    along axes that the point group mixes. A `UsageError` is raised if a number is not positive.
+    It has at least ``divisions`` points along each reciprocal lattice vector, but one along the
+    normal of a layer, and equal numbers along axes that the point group mixes. A `UsageError`
+    is raised if a number is not positive.
     """
     if min(divisions) < 1:
         raise UsageError(f"a mesh has three positive numbers of points, got {divisions}")
+    divisions = _in_plane(supercell.crystal, divisions)
     # q = S⁻¹ m for integer m, and S⁻¹ is an integer matrix divided by det S.
     n_cells = supercell.n_cells
     rows = np.rint(np.linalg.inv(supercell.matrix) * n_cells).astype(int).tolist()
@@ -113,13 +115,14 @@ def shared_mesh(supercell: Supercell, divisions: tuple[int, int, int]) -> tuple[
 def spaced_mesh(crystal: Crystal, spacing: float) -> tuple[int, int, int]:
     """Mesh whose neighbours are at most ``spacing`` apart, in 1/Å with 2π included.
 
-    The numbers of points are equal along axes that the point group mixes.
+    The numbers of points are equal along axes that the point group mixes, and one along the
+    normal of a layer.
     """
     reciprocal = 2.0 * np.pi * np.linalg.norm(np.linalg.inv(crystal.cell), axis=0)
     counts = np.ceil(reciprocal / spacing).astype(int)
     for axes in map(list, joined_axes(crystal)):
         counts[axes] = counts[axes].max()
-    return int(counts[0]), int(counts[1]), int(counts[2])
+    return _in_plane(crystal, (int(counts[0]), int(counts[1]), int(counts[2])))
 
 
 def joined_axes(crystal: Crystal) -> list[tuple[int, ...]]:
@@ -136,7 +139,7 @@ def special_points(crystal: Crystal) -> tuple[dict[str, Floats], list[tuple[str,
     """Find the special points of the zone and the sections of the standard path.
 
     The crystal's cell is used as it is, not a standardised one. Sites differ by species and by
-    mass.
+    mass. Of a layer only the points and sections in its plane are returned.
 
     Returns
     -------
@@ -145,6 +148,8 @@ def special_points(crystal: Crystal) -> tuple[dict[str, Floats], list[tuple[str,
     sections
         Names of both ends of each section.
     """
+    layer = layer_of(crystal.cell, crystal.sites)
+    crystal = crystal if layer is None else _upright(crystal, layer)
     kinds = list(zip(crystal.species, crystal.masses.tolist(), strict=True))
     numbers = [kinds.index(kind) + 1 for kind in kinds]
     with warnings.catch_warnings(record=True) as caught:
@@ -166,7 +171,30 @@ def special_points(crystal: Crystal) -> tuple[dict[str, Floats], list[tuple[str,
         for name, q in found["point_coords"].items()
     }
     sections = [(_short_name(str(a)), _short_name(str(b))) for a, b in found["path"]]
-    return points, sections
+    if layer is None:
+        return points, sections
+    points = {name: q for name, q in points.items() if abs(q[layer.axis]) < _SAME_Q}
+    return points, [(a, b) for a, b in sections if a in points and b in points]
+
+
+def _upright(crystal: Crystal, layer: Layer) -> Crystal:
+    """Let the lattice vector out of the plane of a layer be normal to it.
+
+    Reduced coordinates of q points in the plane do not depend on this vector.
+    """
+    cell = crystal.cell.copy()
+    cell[layer.axis] = layer.period * layer.normal
+    return replace(crystal, cell=cell, sites=crystal.positions @ np.linalg.inv(cell))
+
+
+def _in_plane(crystal: Crystal, divisions: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Numbers of mesh points, with one along the normal of a layer."""
+    layer = layer_of(crystal.cell, crystal.sites)
+    n1, n2, n3 = (
+        1 if layer is not None and axis == layer.axis else count
+        for axis, count in enumerate(divisions)
+    )
+    return n1, n2, n3
 
 
 def _short_name(label: str) -> str:

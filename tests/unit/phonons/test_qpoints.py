@@ -16,7 +16,9 @@ from trajmodes.phonons.qpoints import (
     mesh,
     on_path,
     point_names,
+    shared_mesh,
     spaced_mesh,
+    special_points,
 )
 from trajmodes.symmetry.stars import star_images, star_labels
 from trajmodes.symmetry.translations import build_supercell, half_space
@@ -263,3 +265,20 @@ def test_a_spaced_mesh_is_fine_enough_and_equal_along_axes_that_symmetry_mixes(c
             assert set(counts[axes]) == {int(np.ceil(lengths[axes].max() / 0.1))}
     lengths = np.linalg.norm(np.linalg.inv(other.cell), axis=0)
     assert np.ptp(lengths) > 0.1 * lengths.max()
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+@pytest.mark.parametrize("shear", [0.0, 0.7])
+def test_path_and_meshes_of_a_layer_lie_in_its_plane(axis, shear):
+    """Γ M K of graphene (Hinuma et al.), whatever vector leads out of the plane."""
+    cell = np.array([[2.46, 0, 0], [-1.23, 2.46 * 0.75**0.5, 0], [shear, 0, 18.0]])
+    sites = np.array([[1 / 3, 2 / 3, 0.5], [2 / 3, 1 / 3, 0.5]])
+    order = np.roll([0, 1, 2], axis - 2)
+    crystal = Crystal(cell[order], sites[:, order], ("C", "C"), np.array([12.0, 12.0]))
+    points, sections = special_points(crystal)
+    assert sorted(points) == ["K", "M", "Γ"]
+    assert sections == [("Γ", "M"), ("M", "K"), ("K", "Γ")]
+    assert np.abs(band_path(crystal, 0.1).qpoints[:, axis]).max() < 1e-12
+    assert spaced_mesh(crystal, 0.1)[axis] == 1
+    ones = build_supercell(crystal, np.diag(np.where(np.arange(3) == axis, 1, 6)))
+    assert shared_mesh(ones, (6, 6, 6)) == tuple(1 if k == axis else 6 for k in range(3))
