@@ -97,7 +97,7 @@ def _reduction(projector: Projector) -> Transformed:
         "bands": ZoomReduction(projector, BandPlan(2, (16, 8)), 0.01, ranges),
         "correlations": AutocorrelationReduction(projector, 0.01, ranges),
         "displacements": DisplacementCovarianceReduction(projector, N_FRAMES, 8),
-        "ensemble": KineticReduction(projector, N_FRAMES, 0.01, 8),
+        "ensemble": KineticReduction(projector, N_FRAMES, 0.01, ((0, N_FRAMES),), 8),
     }
     return Transformed(projector.project, Together(parts))
 

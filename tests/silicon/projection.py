@@ -198,7 +198,7 @@ def project(rng, modes):
             EnsembleVerdict.NVE,
             "the kinetic energy fluctuates by 0.51 ± 0.03 of the canonical variance: the run "
             "was made at constant energy, or nearly so",
-            *(0.02, 0.04, 0.51, 0.03),
+            *(0.02, 0.04, 0.51, 0.03, 0.001, 0.002),
             *(TEMPERATURE, 0.001, 0.002, "", ""),
         ),
     )

@@ -138,6 +138,7 @@ class EnsembleVerdict(StrEnum):
 
     NVE = "NVE"
     THERMOSTATTED = "thermostatted"
+    BERENDSEN = "Berendsen"
     ISOKINETIC = "isokinetic"
     UNKNOWN = "unknown"
 
@@ -157,6 +158,11 @@ class Ensemble:
     """ρ_K, variance of K over the canonical value."""
     kinetic_ratio_sem: float
     """Standard error; nan where the run is too short."""
+    control_per_ps: float
+    """1/τ of Berendsen's thermostat in 1/ps: rate at which the total energy follows a set
+    kinetic energy; zero at constant energy and with a canonical thermostat."""
+    control_per_ps_sem: float
+    """Standard error in 1/ps."""
     temperature: float
     """Kinetic temperature in K."""
     drift_k_per_ps: float

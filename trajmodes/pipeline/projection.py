@@ -142,7 +142,7 @@ def _parts(
     }
     if plan is not None:
         parts |= {
-            "ensemble": KineticReduction(projector, n, dt),
+            "ensemble": KineticReduction(projector, n, dt, segments),
             "correlations": AutocorrelationReduction(projector, dt, segments),
             "spectra": WelchReduction(
                 *(projector, plan.frames, dt, segments), poles=job.projection.maximum_entropy
@@ -152,7 +152,7 @@ def _parts(
             parts["bands"] = ZoomReduction(projector, plan.bands, dt, segments)
     elif len(segments) == 1:
         # The drift of the energy is a slope in time: frames are evenly spaced.
-        parts["ensemble"] = KineticReduction(projector, n, dt)
+        parts["ensemble"] = KineticReduction(projector, n, dt, segments)
     if job.projection.energy_covariance:
         parts["covariance"] = EnergyCovarianceReduction(projector, n)
     return parts

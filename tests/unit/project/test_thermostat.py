@@ -57,7 +57,9 @@ def _rescaled(modes: Modes, amplitudes: Amplitudes) -> Amplitudes:
 
 def _found(space: HalfSpace, modes: Modes, amplitudes: Amplitudes):
     n_frames = amplitudes.coordinate.shape[-1]
-    reduction = KineticReduction(Projector(space, modes), n_frames, INTERVAL_PS)
+    reduction = KineticReduction(
+        Projector(space, modes), n_frames, INTERVAL_PS, ((0, n_frames),)
+    )
     return reduction.finalize(reduction.chunk(amplitudes))
 
 
@@ -102,6 +104,61 @@ def test_rescaled_velocities(space: HalfSpace, modes: Modes) -> None:
     assert "rescaled at every step" in found.text
 
 
+def _berendsen(modes: Modes, tau_ps: float, n_frames: int, seed: int = 3) -> Amplitudes:
+    """Dephasing modes whose velocities are rescaled four times per frame, after a transient.
+
+    Dephasing keeps the energy of every mode; without it all modes together soon oscillate such
+    that the kinetic energy is constant.
+    """
+    rng = np.random.default_rng(seed)
+    omega = np.where(modes.omega > 0.0, modes.omega, 1.0)[..., None]
+    inside = np.where(modes.sets >= 0, 0.5 * modes.weights[:, None], 0.0)
+    target = inside.sum() * KT
+    shape = (*omega.shape[:2], 1)
+    q, v = (rng.normal(size=shape) + 1j * rng.normal(size=shape) for _ in range(2))
+    q, v = np.sqrt(0.5 * KT) * q / omega, np.sqrt(0.5 * KT) * v
+    step_ps = INTERVAL_PS / 4
+    late = 4 * int(8.0 * tau_ps / INTERVAL_PS)
+    frames = []
+    for _ in range(late + 4 * n_frames):
+        angle = omega * step_ps + np.sqrt(step_ps) * rng.normal(size=shape)
+        cosine, sine = np.cos(angle), np.sin(angle)
+        q, v = cosine * q + sine * v / omega, cosine * v - omega * sine * q
+        kinetic = float((inside[..., None] * np.abs(v) ** 2).sum())
+        v = v * np.sqrt(1.0 + step_ps / tau_ps * (target / kinetic - 1.0))
+        frames.append((q, v))
+    q_qmt, v_qmt = (np.concatenate(x, axis=2) for x in zip(*frames[late::4], strict=True))
+    return Amplitudes(0, q_qmt, v_qmt, None)
+
+
+@pytest.mark.parametrize("tau_ps", [0.2, 1.0])
+def test_berendsens_thermostat_is_not_constant_energy(
+    space: HalfSpace, modes: Modes, tau_ps: float
+) -> None:
+    """Its covariance of kinetic and total energy is zero, as at constant energy; it breaks the
+    symmetry under reversal of time, at the rate 1/τ.
+    """
+    found = _found(space, modes, _berendsen(modes, tau_ps, N_FRAMES))
+    assert found.energy_ratio < 0.1
+    assert found.verdict is EnsembleVerdict.BERENDSEN
+    # The mean of two frames a sixth of a period apart is not quite that of the motion.
+    assert found.control_per_ps == pytest.approx(1.0 / tau_ps, rel=0.3)
+    assert found.control_per_ps > 4.0 * found.control_per_ps_sem
+    assert "Berendsen's thermostat was on" in found.text
+    assert f"about {1.0 / found.control_per_ps:.2g} ps" in found.text
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 10.0])
+def test_time_reversible_runs_are_not_taken_for_berendsens(
+    space: HalfSpace, modes: Modes, gamma: float
+) -> None:
+    """Constant energy and canonical baths: no rate within its error, in twelve runs each."""
+    runs = [_found(space, modes, _bath(modes, gamma, 1500, seed)) for seed in range(12)]
+    assert all(run.verdict is not EnsembleVerdict.BERENDSEN for run in runs)
+    z = np.array([run.control_per_ps / run.control_per_ps_sem for run in runs])
+    assert gamma == 0.0 or np.sqrt((z**2).mean()) < 1.6
+
+
 def test_too_short_a_run_gives_no_verdict(space: HalfSpace, modes: Modes) -> None:
     found = _found(space, modes, _bath(modes, 0.05, 400))
     assert found.verdict is EnsembleVerdict.UNKNOWN
@@ -144,7 +201,9 @@ def test_a_drift_is_reported_and_not_taken_for_a_fluctuation(
 
 def test_cuts_do_not_matter(space: HalfSpace, modes: Modes) -> None:
     amplitudes = _bath(modes, 1.0, 300)
-    reduction = KineticReduction(Projector(space, modes), 300, INTERVAL_PS)
+    reduction = KineticReduction(
+        Projector(space, modes), 300, INTERVAL_PS, ((0, 100), (100, 300))
+    )
 
     def part(start: int, stop: int):
         return reduction.chunk(
@@ -168,7 +227,7 @@ def test_cuts_do_not_matter(space: HalfSpace, modes: Modes) -> None:
 
 def test_missing_data_is_refused(space: HalfSpace, modes: Modes) -> None:
     amplitudes = _bath(modes, 0.0, 20)
-    reduction = KineticReduction(Projector(space, modes), 30, INTERVAL_PS)
+    reduction = KineticReduction(Projector(space, modes), 30, INTERVAL_PS, ((0, 30),))
     check = partial(reduction.chunk, replace(amplitudes, velocity=None))
     with pytest.raises(DataError, match="test for a thermostat needs velocities"):
         check()
