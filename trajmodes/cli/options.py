@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from trajmodes.cli.terminal import ending, progress_bars
+from trajmodes.cli.terminal import ending, print_result, progress_bars
 from trajmodes.config.groups import FOLDERS
 from trajmodes.config.job import Job, job_of, options_of
 from trajmodes.config.option import Option
@@ -53,7 +53,7 @@ def command(group: click.Group, *arguments: Callable[[Printed], Printed]) -> Dec
         @wraps(function)
         def printed(**given: Any) -> None:
             with ending():
-                click.echo(function(**given), nl=False)
+                print_result(function(**given))
 
         options = [_click_option(option, name) for option in options_of(name).values()]
         made: Printed = printed

@@ -10,7 +10,7 @@ import click
 
 from trajmodes import __version__
 from trajmodes.cli.options import command, command_line, done, given_job
-from trajmodes.cli.terminal import progress_bars
+from trajmodes.cli.terminal import print_result, progress_bars
 from trajmodes.config.groups import FOLDERS, MatchOptions, RunningOptions
 from trajmodes.config.job import Job, values_of
 from trajmodes.errors import DataError
@@ -50,7 +50,7 @@ def check(**given: Any) -> str:
 
     run = load(given_job("check", given), log=Log())
     if not run.diagnosis.usable:
-        click.echo(show_check(run), nl=False)
+        print_result(show_check(run))
         sys.exit(DataError.exit_code)
     return show_check(run)
 
@@ -150,7 +150,7 @@ def scan(normal_equations: str, **given: Any) -> str:
 
     values = values_of("scan", given)
     rows = scan_rows(read_normal_equations(normal_equations), values["scheme"])
-    click.echo(show_scan(rows), nl=False)
+    print_result(show_scan(rows))
     return "" if values["output"] is None else write_scan(rows, values["output"])
 
 
@@ -178,7 +178,7 @@ def demo(output: str | None) -> str:
     from trajmodes.report.summary import show_results
 
     job = demo_job(output or FOLDERS["demo"])
-    click.echo(demo_prologue(job), nl=False)
+    print_result(demo_prologue(job))
     with progress_bars() as bars:
         written = run_job(job, command=command_line(), bars=bars)
     return show_results(*written) + demo_epilogue(job)

@@ -3,22 +3,27 @@
 Errors are a few lines, each kind with its exit code. Bars show rate and remaining time.
 """
 
+import os
+import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from trajmodes.errors import TrajmodesError, TrajmodesWarning
+from trajmodes.errors import StorageError, TrajmodesError, TrajmodesWarning
+from trajmodes.machine import Stopped, stopped_by_signals
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-INTERRUPTED = 130
 BUG = 1
+_OF_SIGNALS = 128
+"""The exit code after a signal is this plus its number, as in a shell: 130 for Control-C."""
 
 
 @contextmanager
@@ -28,19 +33,67 @@ def ending() -> Iterator[None]:
         warnings.simplefilter("always", TrajmodesWarning)
         warnings.showwarning = _show_each_once()
         try:
-            yield
+            with stopped_by_signals(), _disk_errors():
+                yield
         except TrajmodesError as error:
-            click.echo(f"error: {error}", err=True)
+            _complain(f"error: {error}")
             sys.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("interrupted: earlier results are unchanged", err=True)
-            sys.exit(INTERRUPTED)
-        except (click.ClickException, click.exceptions.Exit):
+        except KeyboardInterrupt as error:
+            _complain("interrupted: no incomplete results are left")
+            number = error.number if isinstance(error, Stopped) else signal.SIGINT
+            sys.exit(_OF_SIGNALS + number)
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            # Click ends quietly if the reader of a pipe has left.
             raise
         except Exception:  # noqa: BLE001 - any other exception is a bug, and is shown
             traceback.print_exc()
             click.echo("this is a bug in trajmodes: please report the lines above", err=True)
             sys.exit(BUG)
+
+
+def _complain(text: str) -> None:
+    """Print a message; without a place for it the exit code has to do."""
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
+def print_result(text: str) -> None:
+    """Print the text of a command.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written, as to a file on a full disk.
+    """
+    try:
+        click.echo(text, nl=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Python would write the rest at its end, and fail again.
+        with suppress(OSError), Path(os.devnull).open("w", encoding="utf-8") as nothing:
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
+        raise StorageError(
+            "the text of the command could not be printed",
+            where="standard output",
+            why=error.strerror or str(error),
+            fix="free some space; files that the command has written are complete",
+        ) from error
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Turn errors of a full or failing disk, wherever they occur, into a `StorageError`."""
+    try:
+        yield
+    except OSError as error:
+        from trajmodes.results.storage import DISK_ERRORS, storage_error
+
+        if error.errno not in DISK_ERRORS:
+            raise
+        path = Path(str(error.filename or "a temporary file"))
+        raise storage_error(path, error) from error
 
 
 def _show_each_once() -> Callable[..., None]:

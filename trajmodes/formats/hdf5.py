@@ -8,6 +8,7 @@ attributes. Unknown values are absent.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
 
 def write_hdf5(constants: ForceConstants, supercell: Supercell, path: Path) -> None:
     """Write a file of any name, the matrix of the supercell included."""
-    with h5py.File(path, "w") as file:
+    with new_hdf5(path) as file:
         file.attrs["format"] = _NAME
         file.attrs["version"] = _VERSION
         file.attrs["supercell_matrix"] = supercell.matrix
@@ -81,6 +82,18 @@ def write_hdf5(constants: ForceConstants, supercell: Supercell, path: Path) -> N
                 _write_attributes(group, cutoff=clusters.cutoff)
         if constants.quality is not None:
             _write_quality(constants.quality, file.create_group("quality"))
+
+
+@contextmanager
+def new_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Make an HDF5 file in memory, and write it when it is complete.
+
+    The HDF5 library may end the process where the disk takes no more.
+    """
+    memory = BytesIO()
+    with h5py.File(memory, "w") as file:
+        yield file
+    path.write_bytes(memory.getbuffer())
 
 
 def _write_arrays(

@@ -29,7 +29,7 @@ from trajmodes.formats.folding import (
     fold_triplets,
     spread_triplets,
 )
-from trajmodes.formats.hdf5 import looks_like, opened
+from trajmodes.formats.hdf5 import looks_like, new_hdf5, opened
 from trajmodes.formats.phonopy import PHONO3PY_YAML, PhonopyCells, cells_in, read_cells
 from trajmodes.units import DALTON
 
@@ -40,7 +40,7 @@ def write(constants: ForceConstants, supercell: Supercell, folder: Path) -> Expo
     parameters = folder / "phono3py_params.yaml"
     parameters.write_text("\n".join(_cell_lines(supercell)) + "\n", encoding="utf-8")
     pairs = folder / "fc2.hdf5"
-    with h5py.File(pairs, "w") as file:
+    with new_hdf5(pairs) as file:
         file.create_dataset(
             "force_constants",
             data=fold_pairs(constants, cells.order, cells.rows),
@@ -76,7 +76,7 @@ def _write_third_order(triplets: ClusterConstants, cells: PhonopyCells, path: Pa
     """Write fc3 in pieces: the force constants of two atoms with all atoms at a time."""
     n_sites, n_atoms = len(cells.rows), cells.order.supercell.n_atoms
     mask = np.zeros((n_sites, n_atoms, n_atoms), dtype=np.int8)
-    with h5py.File(path, "w") as file:
+    with new_hdf5(path) as file:
         fc3 = file.create_dataset(
             "fc3",
             (n_sites, n_atoms, n_atoms, 3, 3, 3),

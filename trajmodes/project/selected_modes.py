@@ -9,7 +9,6 @@ own position in a file of fixed layout, (t, field, k) complex numbers. Blocks ma
 order, from any thread, and more than once. Memory holds only the ranges of frames written.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -252,14 +251,10 @@ class AmplitudeSeriesReduction:
 
     def _write(self, rows: bytes, offset: int) -> None:
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
-            try:
-                rest = memoryview(rows)
-                while rest:
-                    written = os.pwrite(descriptor, rest, offset)
-                    rest, offset = rest[written:], offset + written
-            finally:
-                os.close(descriptor)
+            self.path.touch(mode=0o600)
+            with self.path.open("r+b") as file:
+                file.seek(offset)
+                file.write(rows)
         except OSError as error:
             raise StorageError(
                 f"the time series could not be written: {error.strerror or error}",

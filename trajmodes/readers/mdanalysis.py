@@ -177,19 +177,31 @@ def _box(source: Any, now: Any) -> Floats | None:
         return None
     if source.format == "H5MD":
         # The reader keeps only lengths and angles, and loses the orientation of the box.
-        group = source._particle_group  # noqa: SLF001 - the only access to the box as written
-        edges = np.asarray(group["box/edges/value"][now.frame], dtype=float)
+        edges = _h5md_edges(Path(source.filename), now.frame)
         if edges.shape == (3, 3):
             return np.asarray(edges * (now.dimensions[0] / np.linalg.norm(edges[0])))
     return np.asarray(now.triclinic_dimensions, dtype=float)
 
 
+def _h5md_edges(path: Path, frame: int) -> Floats:
+    """Box edges of a frame as written, in the unit of the file."""
+    import h5py  # noqa: PLC0415 - loads slowly
+
+    with h5py.File(path) as file:
+        # MDAnalysis reads the first group of particles.
+        group = next(iter(file["particles"].values()))
+        return np.asarray(group["box/edges/value"][frame], dtype=float)
+
+
 def known_to_mdanalysis(path: Path) -> bool:
     """Whether MDAnalysis has a trajectory reader for this file name."""
-    import MDAnalysis  # noqa: PLC0415 - loads slowly
+    from MDAnalysis.coordinates.core import get_reader_for  # noqa: PLC0415 - loads slowly
 
-    readers: dict[str, Any] = MDAnalysis._READERS  # noqa: SLF001 - the registry is not public
-    return path.suffix[1:].upper() in readers
+    try:
+        get_reader_for(str(path), format=path.suffix[1:])
+    except ValueError:
+        return False
+    return True
 
 
 def require_trajectory_format(path: Path) -> None:

@@ -1,8 +1,10 @@
 """The summary of results in the terminal, readable in 80 columns without colour."""
 
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from io import StringIO
 from typing import Literal
 
 import numpy as np
@@ -39,10 +41,11 @@ _NAMED_FILES = 3
 def text_of(part: RenderableType) -> str:
     """Render for the terminal, at most 100 columns wide."""
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
-    console = Console(width=width)
-    with console.capture() as capture:
-        console.print(part)
-    return capture.get()
+    # Nothing is printed here, not even an empty text: the disk of the output may be full.
+    text = StringIO()
+    console = Console(file=text, width=width, force_terminal=sys.stdout.isatty() or None)
+    console.print(part)
+    return text.getvalue()
 
 
 def show_results(results: Results, files: Mapping[str, str]) -> str:

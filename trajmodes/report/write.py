@@ -7,7 +7,6 @@ those that are complete and draws the others itself. It never waits. If the seco
 fails, the first one draws the figure and raises the error.
 """
 
-import os
 import pickle
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import IO
 import xarray as xr
 
 from trajmodes.data.named_arrays import PlainArray, PlainArrays
+from trajmodes.machine import available_processors
 from trajmodes.report.figures.catalogue import FIGURES, MAP_OUTPUTS, OUTPUTS, place_of_drawing
 from trajmodes.results.folder import ResultsFolder, Writer, write_files
 from trajmodes.results.netcdf import RESULTS, encode
@@ -84,7 +84,7 @@ def second_painter(folder: Path) -> Iterator[Painter | None]:
 
     The folder for complete figures must be on the disk of the results.
     """
-    if len(os.sched_getaffinity(0)) < 2:
+    if available_processors() < 2:
         yield None
         return
     try:

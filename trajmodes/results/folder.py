@@ -13,19 +13,20 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from trajmodes.errors import DataError, UsageError
-from trajmodes.results.storage import acquire_lock, storage_error, sync
+from trajmodes.machine import uninterrupted
+from trajmodes.results.storage import held_lock, holder_file, storage_error, sync
 
 _LOCK = ".trajmodes.lock"
 _STAGING = ".trajmodes.staging"
 _UNFINISHED = ".trajmodes.files.new"
 _CONTENTS = ".trajmodes.files"
-_RESERVED = (_LOCK, _STAGING, _UNFINISHED, _CONTENTS)
+_RESERVED = (_LOCK, holder_file(Path(_LOCK)).name, _STAGING, _UNFINISHED, _CONTENTS)
 _HIDDEN = ".trajmodes.*"
 """Pattern of the folders for temporary files of a run."""
 
@@ -176,24 +177,23 @@ def open_folder(directory: str | os.PathLike[str]) -> Iterator[ResultsFolder]:
     """
     root = Path(directory)
     is_new = not root.exists()
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        _refuse_links(root)
-        handle = acquire_lock(root / _LOCK)
-    except OSError as error:
-        raise storage_error(root, error) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            if is_new:
+                # At the end the new folder is removed if nothing was written to it.
+                stack.callback(_remove_empty, root)
+            _refuse_links(root)
+            stack.enter_context(held_lock(root / _LOCK))
+        except OSError as error:
+            raise storage_error(root, error) from error
         _remove_temporary(root)
         yield ResultsFolder(root)
-    finally:
-        # Remove the file before the lock is released: a waiting process then notices it.
-        with suppress(OSError):
-            (root / _LOCK).unlink()
-        os.close(handle)
-        if is_new:
-            # Remove the new folder if nothing was written to it.
-            with suppress(OSError):
-                root.rmdir()
+
+
+def _remove_empty(root: Path) -> None:
+    with suppress(OSError):
+        root.rmdir()
 
 
 def _refuse_links(root: Path) -> None:
@@ -232,7 +232,8 @@ def write_files(folder: ResultsFolder, writers: Mapping[str, Writer]) -> dict[st
     _require_own(root, writers, earlier)
     try:
         staging = _write_to_staging(root, targets, writers)
-        _move_to_targets(root, staging, targets, stale, earlier)
+        with uninterrupted():
+            _move_to_targets(root, staging, targets, stale, earlier)
     finally:
         shutil.rmtree(root / _STAGING, ignore_errors=True)
     return {name: writer.text for name, writer in writers.items()}

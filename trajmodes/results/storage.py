@@ -1,20 +1,21 @@
 """Atomic files, the lock of a results folder, and errors of the disk.
 
 A file is written under a temporary name and renamed when it is complete. One process at a time
-writes to a results folder: it holds a lock that the system releases when the process ends. The
-lock file also names its holder, because locks of some network file systems hold on one host
-only, and some file systems have none.
+writes to a results folder: it holds a lock that the system releases when the process ends. A
+second file names the holder of the lock, because locks of some network file systems hold on one
+host only, and some file systems have none.
 """
 
 import errno
-import fcntl
 import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
 
 from trajmodes.errors import LockedError, StorageError
 
@@ -31,7 +32,11 @@ _FIXES = {
     errno.ELOOP: "the name is a symbolic link: remove it",
     errno.EIO: "the disk reports an error: look at the system log, name another disk",
 }
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+"""Errors of a disk, whatever is written to it."""
 _INTACT = "earlier results are intact"
+_LONGEST_WAIT_S = 0.2
+"""A lock whose file another process is removing can be taken after this time."""
 
 
 def storage_error(path: Path, error: OSError, *, state: str = _INTACT) -> StorageError:
@@ -51,7 +56,11 @@ def storage_error(path: Path, error: OSError, *, state: str = _INTACT) -> Storag
 
 def sync(path: Path) -> None:
     """Wait until a file, or the directory entries of a folder, are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    if path.is_dir() and os.name == "nt":
+        # Windows opens no folders.
+        return
+    # Windows flushes only what may be written.
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:
@@ -83,12 +92,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
             partial.unlink()
 
 
-def acquire_lock(path: Path) -> int:
-    """Lock a file and write the holder's name into it.
-
-    Returns
-    -------
-    The open file handle. The lock is held until it is closed; remove the file before that.
+@contextmanager
+def held_lock(path: Path) -> Iterator[None]:
+    """Hold a lock file that names its holder in a second file; remove both at the end.
 
     Raises
     ------
@@ -97,70 +103,69 @@ def acquire_lock(path: Path) -> int:
     OSError
         If the file cannot be opened, or is a symbolic link.
     """
-    while True:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        handle = os.open(path, flags, 0o644)
-        try:
-            if _try_lock(handle, path):
-                return handle
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)
-
-
-def _try_lock(handle: int, path: Path) -> bool:
-    """Lock and sign an open file; False if it was removed before it could be locked."""
-    exclusive = _flock(handle)
-    if not _is_same_file(handle, path):
-        return False
-    holder = _read_holder(handle)
-    if exclusive is False or _may_be_running(holder, locks_work=exclusive is True):
-        raise _locked_error(path, holder)
-    _write_holder(handle)
-    return True
-
-
-def _flock(handle: int) -> bool | None:
-    """Whether the lock is ours; None where the file system has no locks."""
+    lock = FileLock(path, timeout=_LONGEST_WAIT_S, thread_local=False)
+    named = holder_file(path)
+    works = _acquire(lock, named)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        holder = _read_holder(named)
+        if _may_be_running(holder, locks_work=works):
+            raise _locked_error(named, holder)
+        _write_holder(named)
+        try:
+            yield
+        finally:
+            # Removed before the lock is released: a waiting process then notices it.
+            for one in (named, path):
+                # Windows removes no open file; the release of the lock does.
+                with suppress(OSError):
+                    one.unlink()
+    finally:
+        lock.release()
+
+
+def holder_file(lock: Path) -> Path:
+    """Path of the file that names the holder of a lock."""
+    return lock.with_suffix(".holder")
+
+
+def _acquire(lock: BaseFileLock, named: Path) -> bool:
+    """Lock; False if the file system has no locks."""
+    try:
+        lock.acquire()
+    except Timeout:
+        raise _locked_error(named, _read_holder(named)) from None
     except OSError as error:
         if error.errno in (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK):
-            return None
+            return False
         raise
     return True
 
 
-def _is_same_file(handle: int, path: Path) -> bool:
+def _read_holder(named: Path) -> dict[str, str]:
+    """Host, process and time of the holder; empty if they are not known."""
     try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _read_holder(handle: int) -> dict[str, str]:
-    """Host, process and time written in the lock file; empty if there are none."""
-    try:
-        content = json.loads(os.pread(handle, 4096, 0) or b"{}")
-    except ValueError:
+        content = json.loads(named.read_bytes())
+    except (OSError, ValueError):
         return {}
     return {str(k): str(v) for k, v in content.items()} if isinstance(content, dict) else {}
 
 
 def _may_be_running(holder: dict[str, str], *, locks_work: bool) -> bool:
-    """Whether the process named in an unlocked lock file may still be running."""
+    """Whether the holder of a lock that we could take may still be running."""
     if not holder:
         return False
     if holder.get("host") != socket.gethostname():
         # Locks of some network file systems hold on one host only.
         return True
-    if locks_work:
+    return not locks_work and _is_alive(holder.get("pid", ""))
+
+
+def _is_alive(pid: str) -> bool:
+    if os.name == "nt":
+        # Signal 0 would end the process there; locks work on all file systems of Windows.
         return False
     try:
-        os.kill(int(holder.get("pid", "")), 0)
+        os.kill(int(pid), 0)
     except (ValueError, ProcessLookupError):
         return False
     except PermissionError:
@@ -168,7 +173,7 @@ def _may_be_running(holder: dict[str, str], *, locks_work: bool) -> bool:
     return True
 
 
-def _locked_error(path: Path, holder: dict[str, str]) -> LockedError:
+def _locked_error(named: Path, holder: dict[str, str]) -> LockedError:
     who = (
         f"host {holder.get('host', '?')}, process {holder.get('pid', '?')}, "
         f"since {holder.get('time', '?')}"
@@ -177,14 +182,16 @@ def _locked_error(path: Path, holder: dict[str, str]) -> LockedError:
     )
     return LockedError(
         "another process writes to this results folder",
-        where=str(path.parent),
+        where=str(named.parent),
         why=f"it is locked by {who}",
-        fix=f"wait for it, name another folder, or remove {path} if that process has ended",
+        fix=f"wait for it, name another folder, or remove {named} if that process has ended",
     )
 
 
-def _write_holder(handle: int) -> None:
+def _write_holder(named: Path) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     holder = {"host": socket.gethostname(), "pid": os.getpid(), "time": now}
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, json.dumps(holder).encode(), 0)
+    named.unlink(missing_ok=True)
+    # Mode x creates a new file and follows no link.
+    with named.open("x", encoding="utf-8") as file:
+        json.dump(holder, file)

@@ -13,7 +13,6 @@ the number of workers, so that the same input gives the same bits.
 `lazy_arrays` and `lazy_series` give the run as Dask arrays, for computations of the user.
 """
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -26,6 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from trajmodes.arrays import Complexes
 from trajmodes.data.motion import FrameBlock, MotionBlock
+from trajmodes.machine import available_processors
 from trajmodes.streaming.reduction import Reduction
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def stream(
     progress
         Called with the number of frames folded since the last call.
     """
-    n_workers = workers or len(os.sched_getaffinity(0))
+    n_workers = workers or available_processors()
     window = BLOCKS_PER_WORKER * n_workers
     state = None
     with threadpool_limits(1), dask.config.set(num_workers=n_workers):

@@ -111,10 +111,30 @@ def test_an_unwritable_cache_is_ignored(file, cache, monkeypatch):
     cache.parent.mkdir(parents=True)
     cache.write_text("a file in the way")
     cached_index(open_source(file), "kind", build)
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(index_cache.Path, "home", lambda: (_ for _ in ()).throw(RuntimeError))
+    monkeypatch.setattr(index_cache, "user_cache_path", lambda *_, **__: Path("~/.cache"))
     cached_index(open_source(file), "kind", build)
     assert build.calls == 2
+
+
+def test_indices_not_used_for_the_longest_time_are_removed(tmp_path, cache, monkeypatch):
+    files = [tmp_path / name for name in "abc"]
+    for age, file in enumerate(files):
+        file.write_bytes(b"x")
+        cached_index(open_source(file), "kind", Build())
+        newest = max(cache.iterdir(), key=lambda path: path.stat().st_ctime_ns)
+        os.utime(newest, ns=(age, age))
+    # The oldest one is used again.
+    cached_index(open_source(files[0]), "kind", Build())
+    size = next(cache.iterdir()).stat().st_size
+    monkeypatch.setattr(index_cache, "CACHE_BYTES", 3 * size)
+    (tmp_path / "d").write_bytes(b"x")
+    cached_index(open_source(tmp_path / "d"), "kind", Build())
+    builds = [Build() for _ in files]
+    for build, file in zip(builds[::2], files[::2], strict=True):
+        cached_index(open_source(file), "kind", build)
+        assert build.calls == 0
+    cached_index(open_source(files[1]), "kind", builds[1])
+    assert builds[1].calls == 1
 
 
 def test_unreadable_files_are_refused(tmp_path):

@@ -182,7 +182,7 @@ def test_the_same_process_cannot_open_the_folder_twice(tmp_path):
 
 def sign(path, host, pid):
     holder = {"host": host, "pid": pid, "time": "2026-01-01T00:00:00+00:00"}
-    (path / ".trajmodes.lock").write_text(json.dumps(holder))
+    (path / ".trajmodes.holder").write_text(json.dumps(holder))
 
 
 def test_a_lock_of_another_host_is_respected(tmp_path):
@@ -206,7 +206,7 @@ def test_without_file_locks_a_running_process_holds_the_lock(tmp_path, monkeypat
     def refuse(*_):
         raise OSError(errno.ENOTSUP, "no locks")
 
-    monkeypatch.setattr(storage.fcntl, "flock", refuse)
+    monkeypatch.setattr(storage.FileLock, "acquire", refuse)
     sign(tmp_path, socket.gethostname(), os.getppid())
     with pytest.raises(LockedError, match="another process writes"), open_folder(tmp_path):
         pass
@@ -336,8 +336,11 @@ def test_a_link_made_while_the_folder_is_open_is_not_followed(tmp_path):
 def test_a_link_with_the_name_of_the_lock_is_not_opened(tmp_path):
     (tmp_path / "mine").write_text("keep")
     (tmp_path / "lock").symlink_to(tmp_path / "mine")
-    with pytest.raises(OSError, match="symbolic links"):
-        storage.acquire_lock(tmp_path / "lock")
+    with (
+        pytest.raises(OSError, match="symbolic links"),
+        storage.held_lock(tmp_path / "lock"),
+    ):
+        pass
     assert (tmp_path / "mine").read_text() == "keep"
 
 

@@ -1,10 +1,10 @@
 """A cache of the frame index of a file between runs, and the note on an incomplete last frame.
 
-A frame index is a set of arrays. It is stored in ``$XDG_CACHE_HOME/trajmodes/index`` (never
-beside the user's file) under a name made from path and kind, together with the size of the
-file, its modification time and a hash of its head and tail. An index that disagrees with the
-file in any of these, or cannot be read, is discarded and built again. If the cache cannot be
-written, nothing is stored.
+A frame index is a set of arrays. It is stored in ``trajmodes/index`` of the user's cache folder
+(never beside the user's file) under a name made from path and kind, together with the size of
+the file, its modification time and a hash of its head and tail. An index that disagrees with
+the file in any of these, or cannot be read, is discarded and built again. If the cache cannot
+be written, nothing is stored. All indices together take at most a quarter of a GB.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from platformdirs import user_cache_path
 
 from trajmodes.errors import DataError, TrajmodesWarning
 from trajmodes.notes import Note
@@ -28,6 +29,8 @@ Index = dict[str, npt.NDArray[Any]]
 
 _VERSION = 3
 _SAMPLE = 1 << 16
+CACHE_BYTES = 1 << 28
+"""Size of all indices together; those not used for the longest time are removed."""
 
 
 def cached_index(source: TextSource, kind: str, build: Callable[[], Index]) -> Index:
@@ -59,13 +62,10 @@ def _identity(stamp: FileStamp, kind: str) -> str:
 
 
 def _cache_place(stamp: FileStamp, kind: str) -> Path | None:
-    root = os.environ.get("XDG_CACHE_HOME", "")
-    try:
-        base = Path(root) if Path(root).is_absolute() else Path.home() / ".cache"
-    except RuntimeError:
-        return None
+    """Path of an index; None without a home folder."""
+    folder = user_cache_path("trajmodes", appauthor=False)
     name = hashlib.sha256(f"{kind}\0{stamp.path}".encode()).hexdigest()[:32]
-    return base / "trajmodes" / "index" / f"{name}.npz"
+    return folder / "index" / f"{name}.npz" if folder.is_absolute() else None
 
 
 def _load(place: Path, identity: str) -> Index | None:
@@ -73,9 +73,13 @@ def _load(place: Path, identity: str) -> Index | None:
         with np.load(place, allow_pickle=False) as archive:
             if str(archive["identity"]) != identity:
                 return None
-            return {name: archive[name] for name in archive.files if name != "identity"}
+            index = {name: archive[name] for name in archive.files if name != "identity"}
+        with suppress(OSError):
+            # The time of its last use decides which index is removed first.
+            place.touch()
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
         return None
+    return index
 
 
 def _store(place: Path, identity: str, index: Index) -> None:
@@ -87,9 +91,30 @@ def _store(place: Path, identity: str, index: Index) -> None:
             with os.fdopen(handle, "wb") as file:
                 np.savez(file, allow_pickle=False, identity=np.array(identity), **index)
             Path(name).replace(place)
-        except OSError:
+        finally:
+            # Absent after success.
             Path(name).unlink(missing_ok=True)
-            raise
+        _remove_oldest(place.parent)
+
+
+def _remove_oldest(folder: Path) -> None:
+    """Remove the indices that were not used for the longest time, until the others fit."""
+    found = sorted((_used(path), path) for path in folder.iterdir())
+    total = sum(size for (_, size), _ in found)
+    for (_, size), path in found:
+        if total <= CACHE_BYTES:
+            break
+        path.unlink(missing_ok=True)
+        total -= size
+
+
+def _used(path: Path) -> tuple[int, int]:
+    """Time of the last use in ns, and size in bytes; zero if another process removed it."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
 
 
 def incomplete_end(

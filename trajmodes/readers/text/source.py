@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trajmodes.errors import DataError, StorageError, UsageError
+from trajmodes.machine import read_at
 
 _PIECE = 1 << 14
 _CHECKSUM_ERRORS = ("incorrect data check", "incorrect length check")
@@ -141,21 +142,20 @@ class TextSource:
             the context, which it then explains.
         """
         check_unchanged(self.stamp)
-        descriptor = (
-            self.spool.descriptor if self.spool else os.open(self.stamp.path, os.O_RDONLY)
-        )
         try:
-            yield descriptor
+            if self.spool:
+                yield self.spool.descriptor
+            else:
+                with self.stamp.path.open("rb", buffering=0) as file:
+                    yield file.fileno()
         finally:
-            if not self.spool:
-                os.close(descriptor)
             check_unchanged(self.stamp)
 
     def fill(self, descriptor: int, buffer: npt.NDArray[np.uint8], offset: int) -> None:
         """Fill a buffer with the text from an offset on; DataError if the file ends earlier."""
         view = memoryview(buffer.data)
         while view:
-            count = os.preadv(descriptor, [view], offset)
+            count = read_at(descriptor, view, offset)
             if count == 0:
                 raise DataError(f"{self.stamp.path} ends at byte {offset}, earlier than before")
             view, offset = view[count:], offset + count
@@ -285,7 +285,7 @@ def _decompress(stamp: FileStamp, method: str, spool: IO[bytes]) -> tuple[int, s
             if decompressor.eof:
                 decompressor, member = _decompressor(method, stamp.path), n_text
             try:
-                n_text += spool.write(decompressor.decompress(data))
+                text = decompressor.decompress(data)
             except _decompression_errors() as error:
                 if str(error).endswith(_CHECKSUM_ERRORS):
                     # The damage may be anywhere in this member; those before it are intact.
@@ -296,6 +296,8 @@ def _decompress(stamp: FileStamp, method: str, spool: IO[bytes]) -> tuple[int, s
                 reason = f"{method} data are damaged near byte {n_read - len(data)} of the file"
                 unproved = "no checksum confirms the text before"
                 return n_text, f"{reason}, byte {n_text} of the text: {error}; {unproved}"
+            # Outside of the block above: an error of the disk is not one of the data.
+            n_text += spool.write(text)
             # A file may consist of several members, padded with zeros.
             data = decompressor.unused_data.lstrip(b"\0") if decompressor.eof else b""
             if not data:

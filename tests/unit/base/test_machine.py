@@ -1,0 +1,129 @@
+"""Other operating systems: calls that they lack are not needed, and signals end a process."""
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import trajmodes
+from trajmodes.machine import (
+    Stopped,
+    available_processors,
+    read_at,
+    stopped_by_signals,
+    uninterrupted,
+)
+
+LINUX_ONLY = {
+    "sched_getaffinity", "process_cpu_count", "pread", "preadv", "pwrite", "pwritev", "fchmod",
+    "fork", "getuid", "posix_fadvise", "memfd_create",
+}  # fmt: skip
+LINUX_MODULES = {"fcntl", "resource", "pwd", "grp", "termios", "pty"}
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """A system without the calls that only some systems have."""
+    for name in LINUX_ONLY:
+        monkeypatch.delattr(os, name, raising=False)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_processors_are_counted_everywhere():
+    assert available_processors() == os.cpu_count()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_threads_read_one_file_by_position_everywhere(tmp_path):
+    data = os.urandom(200_000)
+    (tmp_path / "data").write_bytes(data)
+
+    def read(offset: int) -> bytes:
+        buffer = bytearray(1000)
+        count = read_at(file.fileno(), memoryview(buffer), offset)
+        return bytes(buffer[:count])
+
+    with (tmp_path / "data").open("rb") as file, ThreadPoolExecutor(8) as pool:
+        offsets = [37 * k % 200_000 for k in range(3000)]
+        for offset, found in zip(offsets, pool.map(read, offsets), strict=True):
+            assert found == data[offset : offset + 1000]
+        assert read(200_000) == b""
+
+
+def test_only_one_module_names_calls_of_some_systems():
+    """Where another one must, it says why it runs without them elsewhere."""
+    named = set()
+    for path in Path(trajmodes.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr in LINUX_ONLY:
+                named.add(path.name)
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            assert not LINUX_MODULES & set(names), path
+    assert named == {"machine.py"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_stop_the_block_and_no_more(number):
+    before = signal.getsignal(number)
+    with pytest.raises(Stopped) as caught, stopped_by_signals():
+        signal.raise_signal(number)
+    assert caught.value.number == number
+    assert isinstance(caught.value, KeyboardInterrupt)
+    assert signal.getsignal(number) is before
+
+
+def test_ignored_signals_stay_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopped_by_signals():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_signals_wait_until_a_block_has_ended():
+    done = []
+
+    def block():
+        with stopped_by_signals(), uninterrupted():
+            signal.raise_signal(signal.SIGTERM)
+            done.append("all")
+
+    with pytest.raises(Stopped):
+        block()
+    assert done == ["all"]
+
+
+def test_signals_are_left_alone_in_other_threads():
+    def block():
+        with stopped_by_signals(), uninterrupted():
+            return True
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(block).result()
+
+
+WITHOUT = """
+import os, sys
+for name in {names!r}:
+    if hasattr(os, name):
+        delattr(os, name)
+from trajmodes.cli import main
+main()
+"""
+
+
+def test_a_command_runs_without_the_calls_of_some_systems(tmp_path):
+    copper = Path(__file__).parents[3] / "examples" / "data"
+    words = ["fit", copper / "copper.lammpstrj.xz", "--cell", copper / "copper.POSCAR"]
+    words += ["--units", "metal", "--timestep-fs", "2", "-o", tmp_path / "out"]
+    # Python's own subprocess needs os.fork only to start processes on Linux.
+    program = WITHOUT.format(names=LINUX_ONLY - {"fork", "getuid"})
+    subprocess.run([sys.executable, "-c", program, *map(str, words)], check=True, timeout=120)
+    assert (tmp_path / "out" / "results.nc").exists()
