@@ -2,12 +2,14 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import pickle
 import random
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, StorageError, TrajmodesWarning, UsageError
 from trajmodes.formats.open import open_trajectory
+from trajmodes.readers.text import compressed as decompression
 from trajmodes.readers.text import source as compressed
 
 DATA = Path(__file__).parents[2] / "data" / "lammps"
@@ -61,7 +64,7 @@ def test_zstd_without_a_module(monkeypatch):
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(compressed, "import_module", missing)
+    monkeypatch.setattr(decompression, "import_module", missing)
     with pytest.raises(
         UsageError, match=r"pip install zstandard, use Python 3\.14, or .*zstd -d"
     ):
@@ -117,21 +120,90 @@ def test_a_wrong_checksum_discards_its_member_only(tmp_path):
     path = tmp_path / "run.gz"
     path.write_bytes(with_flipped_bit(TEXT))
     for partial in (False, True):
-        with pytest.raises(DataError, match=r"from byte 0 of the text on are damaged.*check"):
+        with pytest.raises(DataError, match=r"are damaged.*check; no checksum.*byte 0 on"):
             compressed.open_source(path, allow_partial=partial)
     path.write_bytes(gzip.compress(TEXT) + with_flipped_bit(TEXT) + gzip.compress(TEXT))
     assert content(compressed.open_source(path, allow_partial=True)) == TEXT
 
 
-def test_text_without_checksum_before_damage_is_reported(tmp_path):
-    data = bytearray(gzip.compress(TEXT))
-    data[10] |= 0b110  # a kind of block that does not exist, behind the header of ten bytes
-    path = tmp_path / "run.gz"
+def compressed_by_zstd(text):
+    if sys.version_info < (3, 14):
+        pytest.importorskip("zstandard")
+    if not shutil.which("zstd"):
+        pytest.skip("the program zstd is not installed")
+    made = subprocess.run(["zstd", "-c"], input=text, capture_output=True, check=True)
+    return made.stdout
+
+
+@pytest.mark.parametrize("method", [*METHODS, "zst"])
+def test_no_text_of_a_damaged_member_is_used(tmp_path, method):
+    """Wherever one bit is flipped, what is left is text that was written."""
+    pack = METHODS.get(method, compressed_by_zstd)
+    text = TEXT[:200_000]
+    first, second = pack(text), bytearray(pack(text[::-1]))
+    path = tmp_path / "run"
+    for at in np.linspace(0, len(second) - 1, 40).astype(int):
+        damaged = bytearray(second)
+        damaged[at] ^= 1 << at % 8
+        path.write_bytes(first + damaged)
+        try:
+            left = content(compressed.open_source(path, allow_partial=True))
+        except DataError:
+            continue
+        assert (text + text[::-1]).startswith(left)
+
+
+@pytest.mark.parametrize("n_zeros", [1, 5000, 50_000])
+@pytest.mark.parametrize("method", [*METHODS, "zst"])
+def test_zeros_behind_a_member_are_padding(tmp_path, method, n_zeros):
+    pack = METHODS.get(method, compressed_by_zstd)
+    path = tmp_path / "run"
+    path.write_bytes(pack(TEXT) + bytes(n_zeros) + pack(TEXT[:100]) + bytes(n_zeros))
+    assert content(compressed.open_source(path)) == TEXT + TEXT[:100]
+
+
+@pytest.mark.parametrize("method", [*METHODS, "zst"])
+def test_damage_before_the_first_text_is_damage(tmp_path, method):
+    pack = METHODS.get(method, compressed_by_zstd)
+    data = bytearray(pack((DATA / "o_custom.lammpstrj").read_bytes()))
+    path = tmp_path / "run.lammpstrj"
+    path.write_bytes(data[:20])
+    with pytest.raises(DataError, match="data end too early, at byte 0"):
+        open_trajectory(path)
+    data[12:40] = bytes(28)
     path.write_bytes(data)
-    with pytest.raises(
-        DataError, match=r"near byte \d+ .*no checksum confirms the text before"
-    ):
-        compressed.open_source(path)
+    for partial in (False, True):
+        with pytest.raises(DataError, match=r"data (are damaged|end too early)"):
+            open_trajectory(path, ReadOptions(allow_partial=partial))
+
+
+@pytest.mark.parametrize("method", [*METHODS, "zst"])
+def test_memory_of_decompression_is_bounded(tmp_path, method, monkeypatch):
+    """A file of some kilobytes that stands for a gigabyte of zeros."""
+    monkeypatch.setattr(decompression, "_SMALL", 1 << 22)
+    pack = METHODS.get(method, compressed_by_zstd)
+    path = tmp_path / "run.lammpstrj"
+    path.write_bytes(pack(b"ITEM: TIMESTEP\n" + bytes(1 << 24)) * 60)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="more than 1000 times as long as the file"):
+        open_trajectory(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60e6
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_full_disk_is_never_damage(tmp_path, monkeypatch, method):
+    class Full(io.BytesIO):
+        def write(self, _):
+            raise OSError(28, "No space left on device")
+
+    path = tmp_path / "a"
+    path.write_bytes(METHODS[method](TEXT))
+    monkeypatch.setattr(compressed.tempfile, "TemporaryFile", lambda **_: Full())
+    for partial in (False, True):
+        with pytest.raises(StorageError, match=r"cannot be decompressed .*No space left"):
+            compressed.open_source(path, allow_partial=partial)
 
 
 def test_a_full_disk_is_a_storage_error(tmp_path, monkeypatch):

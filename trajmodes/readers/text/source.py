@@ -8,35 +8,23 @@ file even after a crash, and nothing is written to the user's folder. The cost i
 the text in the folder ``TMPDIR``.
 """
 
-import bz2
-import lzma
 import os
 import stat
 import tempfile
 import weakref
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
 from trajmodes.errors import DataError, StorageError, UsageError
 from trajmodes.machine import read_at
+from trajmodes.readers.text.compressed import CompressionError, compression_of, decompressed
 
-_PIECE = 1 << 14
-_CHECKSUM_ERRORS = ("incorrect data check", "incorrect length check")
-"""Ends of the messages of zlib if the text is complete but its checksum is wrong."""
-_MAGIC = {
-    "gzip": b"\x1f\x8b",
-    "bzip2": b"BZh",
-    "xz": b"\xfd7zXZ\x00",
-    "zstd": b"\x28\xb5\x2f\xfd",
-}
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """That of UTF-8."""
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
@@ -95,16 +83,6 @@ def check_unchanged(stamp: FileStamp) -> None:
             why="a simulation is still writing to it, or it was replaced",
             fix="wait until the simulation has finished, or work on a copy",
         )
-
-
-class _Decompressor(Protocol):
-    """Common interface of the decompressors of zlib, bz2, lzma and zstd."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
 
 
 class _Spool:
@@ -192,8 +170,8 @@ def _reopen(stamp: FileStamp, allow_partial: bool) -> TextSource:  # noqa: FBT00
 def open_source(path: str | os.PathLike[str], *, allow_partial: bool = False) -> TextSource:
     """Open a file for reading at byte offsets, decompressing it if necessary.
 
-    The first bytes show the kind of compression. ``allow_partial`` keeps the text before the
-    position where compressed data are damaged.
+    The first bytes show the kind of compression. ``allow_partial`` keeps the text before
+    compressed data end too early, or before the member of the file that is damaged.
 
     Raises
     ------
@@ -212,18 +190,26 @@ def open_source(path: str | os.PathLike[str], *, allow_partial: bool = False) ->
 
 
 def read_head(path: str | os.PathLike[str], size: int = 4096) -> bytes:
-    """First bytes of the text of a file, decompressed if necessary; fewer if it is damaged."""
-    method = _method_of(Path(path))
-    head = b""
-    with Path(path).open("rb") as file:
+    """First bytes of the text of a file, decompressed if necessary; fewer if it is damaged.
+
+    Raises
+    ------
+    DataError
+        If compressed data are damaged before their first text.
+    """
+    file_path, head = Path(path), b""
+    method = _method_of(file_path)
+    with file_path.open("rb") as file:
         if method is None:
             return file.read(size)
-        decompressor = _decompressor(method, Path(path))
-        while len(head) < size and not decompressor.eof and (data := file.read(_PIECE)):
-            try:
-                head += decompressor.decompress(data)
-            except _decompression_errors():
-                break
+        try:
+            for text in decompressed(file, method, file_path):
+                head += text
+                if len(head) >= size:
+                    break
+        except CompressionError as fault:
+            if not head:
+                raise _damaged(file_path, fault.what, 0) from None
     return head[:size]
 
 
@@ -250,90 +236,46 @@ def require_text(path: Path, head: bytes) -> None:
 
 def _method_of(path: Path) -> str | None:
     with path.open("rb") as file:
-        head = file.read(8)
-    return next((name for name, magic in _MAGIC.items() if head.startswith(magic)), None)
+        return compression_of(file.read(8))
 
 
 def _decompressed_source(stamp: FileStamp, method: str, *, allow_partial: bool) -> TextSource:
     try:
         with tempfile.TemporaryFile(prefix="trajmodes-") as file:
-            size, damage = _decompress(stamp, method, file)
+            size, damage = _fill_spool(stamp, method, file)
             file.flush()
             spool = _Spool(file)
+    # Errors of the decompressor and of the compressed file are none of the system.
     except OSError as error:
         raise StorageError(
-            f"no space to decompress {stamp.path}: {error.strerror}",
+            f"the text of {stamp.path} cannot be decompressed to TMPDIR: {error.strerror}",
             fix="set TMPDIR to a folder with more space, or decompress the file yourself",
         ) from error
     check_unchanged(stamp)
-    if (damage and not allow_partial) or size == 0:
-        raise DataError(
-            damage or f"{stamp.path} contains no text",
-            where=str(stamp.path) if damage else "",
-            why="the file is truncated or damaged" if damage else "",
-            fix="--allow-partial uses the frames before the damage" if size else "",
-        )
+    if damage and not (allow_partial and size):
+        raise _damaged(stamp.path, damage, size)
+    if not size:
+        raise DataError(f"{stamp.path} contains no text")
     return TextSource(stamp, size, spool, damage)
 
 
-def _decompress(stamp: FileStamp, method: str, spool: IO[bytes]) -> tuple[int, str]:
-    """Write all members of a file to the spool; return the bytes of text and the damage."""
+def _fill_spool(stamp: FileStamp, method: str, spool: IO[bytes]) -> tuple[int, str]:
+    """Write the text of a file to the spool; return its usable bytes and the damage."""
+    size = 0
     with stamp.path.open("rb") as file:
-        decompressor, data = _decompressor(method, stamp.path), file.read(_PIECE)
-        n_read, n_text, member = len(data), 0, 0
-        while data:
-            if decompressor.eof:
-                decompressor, member = _decompressor(method, stamp.path), n_text
-            try:
-                text = decompressor.decompress(data)
-            except _decompression_errors() as error:
-                if str(error).endswith(_CHECKSUM_ERRORS):
-                    # The damage may be anywhere in this member; those before it are intact.
-                    spool.truncate(spool.seek(member))
-                    return member, (
-                        f"{method} data from byte {member} of the text on are damaged: {error}"
-                    )
-                reason = f"{method} data are damaged near byte {n_read - len(data)} of the file"
-                unproved = "no checksum confirms the text before"
-                return n_text, f"{reason}, byte {n_text} of the text: {error}; {unproved}"
-            # Outside of the block above: an error of the disk is not one of the data.
-            n_text += spool.write(text)
-            # A file may consist of several members, padded with zeros.
-            data = decompressor.unused_data.lstrip(b"\0") if decompressor.eof else b""
-            if not data:
-                data = file.read(_PIECE)
-                n_read += len(data)
-    if not decompressor.eof:
-        return n_text, f"{method} data end too early, at byte {n_text} of the text"
-    return n_text, ""
+        try:
+            for text in decompressed(file, method, stamp.path):
+                size += spool.write(text)
+        except CompressionError as fault:
+            spool.truncate(spool.seek(fault.n_usable))
+            return fault.n_usable, fault.what
+    return size, ""
 
 
-def _decompressor(method: str, path: Path) -> _Decompressor:
-    if method == "gzip":
-        return zlib.decompressobj(wbits=31)
-    if method == "bzip2":
-        return bz2.BZ2Decompressor()
-    if method == "xz":
-        return lzma.LZMADecompressor()
-    for module in _zstd_modules():
-        found: Any = module.ZstdDecompressor()
-        # That of the package zstandard makes decompressors.
-        made: _Decompressor = found.decompressobj() if module.__name__ == "zstandard" else found
-        return made
-    raise UsageError(
-        f"{path} is compressed with zstd, which this Python cannot read",
-        fix=f"pip install zstandard, use Python 3.14, or decompress it: zstd -d {path.name}",
+def _damaged(path: Path, damage: str, n_usable: int) -> DataError:
+    return DataError(
+        damage,
+        where=str(path),
+        why="the file is truncated or damaged",
+        fix="--allow-partial uses the frames before the damage" if n_usable else "",
     )
-
-
-def _decompression_errors() -> tuple[type[Exception], ...]:
-    """Errors that damaged data raise."""
-    of_zstd = (module.ZstdError for module in _zstd_modules())
-    return (zlib.error, lzma.LZMAError, EOFError, ValueError, OSError, *of_zstd)
-
-
-def _zstd_modules() -> Iterator[Any]:
-    """Import the module of the standard library (Python 3.14), and the package zstandard."""
-    for name in ("compression.zstd", "zstandard"):
-        with suppress(ImportError):
-            yield import_module(name)
