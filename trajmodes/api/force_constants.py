@@ -292,6 +292,8 @@ class ForceConstants(plain.ForceConstants):
         if self.quality is not None:
             rows["frames"] = self.quality.n_frames
             rows["R²"] = f"{self.quality.r_squared:.4f}"
+            if (left_out := self.quality.r_squared_predicted) is not None:
+                rows["R² of frames left out"] = f"{left_out:.4f}"
         return rows
 
     def _points(self, q: str | npt.ArrayLike) -> Floats:

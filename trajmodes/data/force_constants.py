@@ -90,6 +90,12 @@ class FitQuality:
         pairs = self.orders[0].rms_residual if self.orders else self.rms_residual
         return pairs / self.rms_force
 
+    @property
+    def r_squared_predicted(self) -> float | None:
+        """R² of blocks of time left out of the fit; None if unknown."""
+        rms = self.orders[-1].rms_predicted if self.orders else np.nan
+        return 1.0 - (rms / self.rms_force) ** 2 if np.isfinite(rms) else None
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterConstants:

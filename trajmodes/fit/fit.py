@@ -121,10 +121,11 @@ def fit_equations(
     other = solve_other_scheme(equations, options, solved)
     constants = constants_of(reduced.model, parameters, errors)
     quality = quality_of(equations, solved, other, options, constants, left_out)
+    constants = replace(constants, temperature=temperature, quality=quality)
     allowed = invariant_part(equations.expansion.group, equations.displacement_sum)
     convergence, partial = _convergence(reduced, options)
     return Fit(
-        constants=replace(constants, temperature=temperature, quality=quality),
+        constants=constants,
         model=reduced.model,
         convergence=convergence,
         partial_values=partial,

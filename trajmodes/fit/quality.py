@@ -27,6 +27,10 @@ SURE, OFF_AVERAGE = 5.0, 0.01
 """Mean displacement, in standard errors and over the rms displacement, beyond which
 displacements are counted from the average structure instead."""
 
+_WORSE, _LOST = 1.25, 0.01
+"""Ratio of the residuals of frames left out and fitted, and loss of R², beyond which a fit is
+overfitted. Least squares with N forces and p parameters have a ratio of N/(N − p)."""
+
 _LONG_BLOCKS = 8
 """Blocks for the errors of means: beats between modes correlate means over many periods."""
 
@@ -163,6 +167,7 @@ def notes_of(
             f"they break the sum rule by up to {np.abs(sums).max():.2g} eV/Å²; use for "
             "comparison only",
         )
+    yield from _overfitting_notes(equations, solved, options, constants.quality)
     for basis in equations.expansion:
         yield from basis.orbits.notes
     if solved.found.n_undetermined:
@@ -186,6 +191,50 @@ def notes_of(
             "note",
             f"the fit is regularised ({options.method}, strength {options.strength:.1e}): "
             "this biases the force constants towards zero, which the error bars omit",
+        )
+
+
+def _overfitting_notes(
+    equations: NormalEquationBlocks,
+    solved: Solved,
+    options: FitOptions,
+    quality: FitQuality | None,
+) -> Iterator[Note]:
+    """Warn of a fit that describes the frames fitted far better than others.
+
+    Where no block of time can be left out, the residual of other frames is estimated by
+    generalised cross-validation (Golub, Heath, Wahba, Technometrics 21, 215 (1979)).
+    """
+    if quality is None:
+        return
+    # The forces of a frame add up to zero.
+    n_forces = equations.n_frames * (equations.n_components - 3)
+    n_free = solved.equations.model.n_parameters
+    counts = f"{n_free} parameters are fitted to {n_forces} force components"
+    fix = "give more frames, shorten the cutoffs, leave out the highest order, or regularise "
+    fix += "(--method ridge)"
+    if n_free >= n_forces and not options.regularised:
+        text = f"the fit has more parameters than data: {counts}"
+        why = "orders are fitted one after the other, and each is determined by itself"
+        yield Note("warning", text, why=why, fix=fix, concerns="fit")
+        return
+    seen = quality.r_squared_predicted
+    if seen is not None:
+        predicted, verb = seen, "is"
+    elif options.regularised:
+        return
+    else:
+        share = n_forces / (n_forces - n_free)
+        predicted, verb = 1.0 - (1.0 - quality.r_squared) * share**2, "is expected to be"
+    lost = quality.r_squared - predicted
+    if lost > _LOST and 1.0 - predicted > _WORSE**2 * (1.0 - quality.r_squared):
+        yield Note(
+            "warning",
+            f"overfitted: R² is {quality.r_squared:.3f} of the frames fitted, and {verb} "
+            f"{predicted:.3f} of frames left out of the fit",
+            why=counts,
+            fix=fix,
+            concerns="fit",
         )
 
 

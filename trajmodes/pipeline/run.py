@@ -203,6 +203,8 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
         results = results_of_constants(job, equations.supercell, fit.constants, modes, command)
         omega_change = frequency_change(fit.constants, fit.partial_values, modes)
     notes = [*(note for run in runs for note in run.notes), *fitted.notes, *fit.notes]
+    warned = [note for note in fit.notes if note.severity == "warning"]
+    checked = [note for run in runs for note in warnings_of(run)]
     results = replace(
         results,
         convergence=replace(fit.convergence, omega_change=omega_change),
@@ -211,8 +213,8 @@ def _of_constants(fitted: Fitted, command: str, log: Log) -> Results:
         scheme_omega_distance=_scheme_distance(fit, modes),
         run_length=run_length_of(modes, equations.duration_ps),
         diagnosis=findings_of(runs[0].diagnosis),
-        warnings=tuple(dict.fromkeys(text for run in runs for text in warnings_of(run))),
-        notes=tuple(dict.fromkeys(notes)),
+        warnings=tuple(dict.fromkeys([*warned, *checked])),
+        notes=tuple(note for note in dict.fromkeys(notes) if note.severity != "warning"),
     )
     return with_perturbation(results, job, log)
 

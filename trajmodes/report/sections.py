@@ -41,10 +41,16 @@ def fit_in_one_line(dataset: NamedArrays) -> str:
     return (
         f"{other}{free} parameters ({full}), {_cutoffs(dataset)}, "
         f"{int(dataset['n_frames'])} frames; "
-        f"R² = {float(dataset['r_squared']):.5f}, "
+        f"R² = {float(dataset['r_squared']):.5f}{_left_out(dataset)}, "
         f"rms residual {float(dataset['rms_residual']):.3g} eV/Å, "
         f"rms force {float(dataset['rms_force']):.3g} eV/Å"
     )
+
+
+def _left_out(dataset: NamedArrays) -> str:
+    if "r_squared_predicted" not in dataset:
+        return ""
+    return f" ({float(dataset['r_squared_predicted']):.5f} of frames left out of the fit)"
 
 
 def _cutoffs(dataset: NamedArrays) -> str:

@@ -98,13 +98,15 @@ def render(
         Name of each file that was written → its description.
     """
     dataset = _arrays_of(results)
-    parts: list[RenderableType] = [_overview(dataset), *fit_section(dataset)]
+    parts = _section("Warnings", _texts(dataset, "warnings"))
+    # Warnings come first: numbers below may not mean what they seem to.
+    parts = [*parts[1:], Text()] if parts else []
+    parts += [_overview(dataset), *fit_section(dataset)]
     if "set" in dataset.dims:
         parts += [Text(), _modes(dataset, rows)]
     unresolved = [*_imaginary(dataset), *_unresolved(dataset)]
     for title, lines in (
         ("Not resolved, and what would resolve it", unresolved),
-        ("Warnings", _texts(dataset, "warnings")),
         ("Notes", _texts(dataset, "notes")),
         ("Files", [f"{name}: {text}" for name, text in (files or {}).items()]),
     ):
