@@ -8,6 +8,9 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 Severity = Literal["error", "warning", "note", "ok"]
+Subject = Literal["", "fields", "rounding", "box", "temperature", "time-step"]
+"""Properties of the input on which code depends: missing velocities or forces, rounded
+coordinates, the box and its periodicity, the temperatures, the time between frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +28,8 @@ class Note:
     """What to do about it; several lines, as of a LAMMPS input, can be copied."""
     concerns: Literal["all", "fit", "spectra"] = "all"
     """The results it concerns: all, the force constants, or those that depend on time."""
-    subject: Literal["", "fields", "rounding", "box"] = ""
-    """The property of the input it concerns, where code depends on it: missing velocities or
-    forces, rounded coordinates, the box and its periodicity."""
+    subject: Subject = ""
+    """The property of the input it concerns, where code depends on it."""
 
     def __str__(self) -> str:
         """Join text, reason and fix; a fix of several lines begins on a new line."""

@@ -25,6 +25,9 @@ FOLDERS = {
 }
 """Command → its default folder of results."""
 
+LammpsUnits = Literal["metal", "real", "si", "lj", "electron", "micro", "nano", "cgs"]
+ProgramUnits = Literal["ase", "gpumd", "quip"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions(Group):
@@ -39,22 +42,7 @@ class ReadOptions(Group):
         metavar="FS",
         unset="from the file",
     )
-    units: (
-        Literal[
-            "metal",
-            "real",
-            "si",
-            "lj",
-            "electron",
-            "micro",
-            "nano",
-            "cgs",
-            "ase",
-            "gpumd",
-            "quip",
-        ]
-        | None
-    ) = option(
+    units: Literal[LammpsUnits, ProgramUnits] | None = option(
         "Unit style of LAMMPS, or the program that wrote an extended XYZ file (ase, gpumd, "
         "quip).",
         unset="from the file",
@@ -128,6 +116,12 @@ class MatchOptions(Group):
         "Treat frames with a value beyond any thermal motion as an error, or drop them.",
         default="refuse",
         commands="check fit",
+    )
+    accept: tuple[Literal["temperature", "time-step"], ...] = option(
+        "Use a run although its temperatures disagree, of velocities and forces or of the "
+        "species, or although its motion shows another time step. May be repeated; the results "
+        "say so.",
+        default=(),
     )
 
 

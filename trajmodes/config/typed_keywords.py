@@ -30,6 +30,7 @@ DisplacementsFrom = Literal["auto", "average", "given"]
 Errors = Literal["jackknife", "sandwich"]
 Hops = Literal["refuse", "exclude"]
 Outliers = Literal["refuse", "drop"]
+Accept = Literal["temperature", "time-step"]
 Line = Literal["oscillator", "fano", "two-oscillators"]
 
 
@@ -84,6 +85,7 @@ class ArraysKeywords(TypedDict, total=False):
     cell: str | PathLike[str] | None
     hops: Hops
     outliers: Outliers
+    accept: Accept | Sequence[Accept]
 
 
 class OpenKeywords(ReadKeywords, ArraysKeywords, total=False):
@@ -133,6 +135,7 @@ class RunKeywords(ProjectKeywords, ConstantsKeywords, ReadKeywords, total=False)
 
     supercell: str | PathLike[str] | None
     cell: str | PathLike[str] | None
+    accept: Accept | Sequence[Accept]
 
 
 class MoleculeKeywords(ReadKeywords, total=False):

@@ -9,5 +9,6 @@ Open `match` first.
 - `find_cell`: the primitive crystal where there is no cell file
 - `registration`, `match`: the map between crystal and run
 - `displacements`, `outliers`: frames → displacements, velocities, forces; damaged numbers
-- `sample`, `diagnosis`: quantities of some frames, and conclusions from them
+- `sample`, `temperatures`, `conclusions`, `diagnosis`: quantities of some frames, and what
+  follows from them
 """

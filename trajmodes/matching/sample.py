@@ -3,8 +3,19 @@
 With equipartition each mode has ⟨|Q̇|²⟩ = k_BT and ⟨ω²|Q|²⟩ = k_BT, so ⟨|F|²/M⟩/⟨M|v|²⟩ is the
 mean of ω² over the modes. With the change ΔF over one interval Δ, ⟨|ΔF|²/M⟩/(Δ²⟨|F|²/M⟩) is at
 most ⟨ω⁴⟩/⟨ω²⟩. Both are lower bounds of the highest ω².
+
+The interval itself is measured by the motion. With v̄ the mean of the velocities of both frames,
+a mode has Δu·v̄/|v̄|² = (2/ω) tan(ωΔ/2) and |Δv|²/|v̄|² = 4 tan²(ωΔ/2) = R, hence
+
+    Δ = (Δu·v̄/|v̄|²) atan(√R/2)/(√R/2).
+
+With sums over all modes in place of one, the relative error of Δ is at most 3c², where 1 + c is
+the factor that is divided by, as long as the correlation of neighbouring velocities is above a
+half. Velocities of the Verlet algorithm are too small by (ωh)²/6 for a time step h, in the mean
+by R/6 (h/Δ)².
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import NamedTuple
@@ -12,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trajmodes.arrays import Floats, Ints
+from trajmodes.data.crystal import Supercell
 from trajmodes.data.lattice import minimum_image
 from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError
@@ -25,6 +37,18 @@ from trajmodes.units import BOLTZMANN
 ENOUGH = 8
 """Least number of sampled frames for means of equilibrium."""
 _PAIRS = 64
+CORRELATED = 0.5
+"""Least correlation of neighbouring velocities that shows the time between frames."""
+_FLOOR = 5e-3
+"""Least relative error of a measured interval: thermostats and rounding."""
+
+
+class Interval(NamedTuple):
+    """Time between frames, as displacements and velocities show it."""
+
+    ps: float
+    sem_ps: float
+    """Its standard error, of the sample and of the method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +59,8 @@ class RunSample:
     """(t,) first frame of each pair."""
     kinetic: Floats | None
     """(t,), unit: K. Kinetic temperature of 3N − 3 degrees of freedom, without drift."""
+    kinetic_by_species: Mapping[str, Floats]
+    """The same (t,) of the atoms of each species; empty without velocities."""
     virial: Floats | None
     """(t,), unit: K. −Σ u·F / (3N − 3) k_B, equal to the kinetic one in a harmonic crystal."""
     displacement_rms: float
@@ -54,8 +80,11 @@ class RunSample:
     """Largest relative change of the box."""
     omega_bound: float | None
     """Lower bound of the highest frequency in rad/ps; None from less than eight frames."""
-    interval_ps: float | None
-    """Time between frames in ps from displacements and velocities."""
+    interval: Interval | None
+    """Time between frames from the motion; None if they are too few or too far apart."""
+    correlation: float | None
+    """Correlation of the velocities of neighbouring frames, the mean of cos ωΔ over the modes;
+    of the forces where there are no velocities, None without both."""
     seconds_per_frame: float
     """Time to read one frame and compute its displacements with one thread."""
     limits: Limits = field(repr=False)
@@ -80,6 +109,8 @@ class _Moments(NamedTuple):
     """Σ M Δu·v̄, v̄ the mean of both velocities."""
     square_path: float
     """Σ M |v̄|²."""
+    product: float
+    """Σ M v·(v + Δv)."""
 
 
 def sample_run(
@@ -126,9 +157,11 @@ def sample_run(
     temperatures = table[:, :2] / max(directions, 1) / BOLTZMANN
     has_v, has_f = trajectory.has_velocities, trajectory.has_forces
     figures = [figures for _, figures in measured]
+    correlation = _correlation(sums)
     return RunSample(
         frames=starts,
         kinetic=temperatures[:, 0] if has_v else None,
+        kinetic_by_species=_by_species([motion for motion, _ in measured], match.supercell),
         virial=temperatures[:, 1] if has_f else None,
         displacement_rms=float(np.sqrt(sums.square_u / (3 * len(masses)))),
         farthest=max(float(one.farthest.max()) for one in figures),
@@ -141,7 +174,14 @@ def sample_run(
         omega_bound=(
             _omega_bound(sums, trajectory.interval_ps) if len(starts) >= ENOUGH else None
         ),
-        interval_ps=sums.path / sums.square_path if sums.square_path > 0.0 else None,
+        interval=(
+            _interval(table, max(trajectory.time.step_stride, 1))
+            if len(starts) >= ENOUGH
+            and sums.square_path > 0.0
+            and (correlation or 0.0) >= CORRELATED
+            else None
+        ),
+        correlation=correlation,
         seconds_per_frame=seconds,
         limits=limits,
     )
@@ -176,7 +216,17 @@ def _moments(motion: MotionBlock, masses: Floats) -> _Moments:
             values["change_momentum"] = float((weight * (v[1] - v[0]) ** 2).sum())
             values["path"] = float((weight * (u[1] - u[0]) * mean).sum())
             values["square_path"] = float((weight * mean**2).sum())
+            values["product"] = float((weight * v[0] * v[1]).sum())
     return _Moments(**values)
+
+
+def _correlation(sums: _Moments) -> float | None:
+    """Correlation of neighbouring velocities, or of forces; None without both."""
+    if sums.momentum > 0.0 and np.isfinite(sums.product):
+        return sums.product / sums.momentum
+    if sums.rate > 0.0 and np.isfinite(sums.change_rate):
+        return 1.0 - 0.5 * sums.change_rate / sums.rate
+    return None
 
 
 def _omega_bound(sums: _Moments, interval_ps: float | None) -> float | None:
@@ -187,6 +237,41 @@ def _omega_bound(sums: _Moments, interval_ps: float | None) -> float | None:
         pairs.append((sums.change_rate / interval_ps**2, sums.rate))
     known = [top / below for top, below in pairs if below > 0.0 and np.isfinite(top / below)]
     return float(np.sqrt(max(known))) if known else None
+
+
+def _interval(table: Floats, n_steps: int) -> Interval:
+    """Time between frames, ``n_steps`` apart, from moments (t, n) of pairs of them."""
+    pairs = [_Moments(*row) for row in table]
+    path, square, change = (
+        np.array([getattr(one, name) for one in pairs])
+        for name in ("path", "square_path", "change_momentum")
+    )
+    raw = path.sum() / square.sum()
+    ratio = change.sum() / square.sum()
+    half = 0.5 * np.sqrt(ratio)
+    interval = raw * np.arctan(half) / half
+    scatter = np.sqrt(((path - raw * square) ** 2).sum()) / path.sum()
+    bias = 3.0 * (raw / interval - 1.0) ** 2
+    verlet = ratio / (6.0 * n_steps**2)
+    return Interval(
+        float(interval), float(interval * np.linalg.norm([scatter, bias, verlet, _FLOOR]))
+    )
+
+
+def _by_species(motions: list[MotionBlock], supercell: Supercell) -> dict[str, Floats]:
+    """Kinetic temperature (t,) in K of each species in the first frame of each block."""
+    fields = [motion.velocities[0] for motion in motions if motion.velocities is not None]
+    if not fields:
+        return {}
+    masses, species = supercell.masses, np.array(supercell.species)
+    energy_ta = masses * (np.stack(fields) ** 2).sum(axis=2)
+    temperatures = {}
+    for name in dict.fromkeys(supercell.species):
+        its = species == name
+        # Without the motion of the centre of mass.
+        directions = 3.0 * (its.sum() - masses[its].sum() / masses.sum())
+        temperatures[name] = energy_ta[:, its].sum(axis=1) / max(directions, 1.0) / BOLTZMANN
+    return temperatures
 
 
 def _largest(vectors: list[Floats | None]) -> float | None:

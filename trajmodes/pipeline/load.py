@@ -22,11 +22,12 @@ from trajmodes.formats.cell_file import load_crystal
 from trajmodes.formats.open import open_runs, open_trajectory, sibling_cell_file
 from trajmodes.formats.registry import read_force_constants as read_any
 from trajmodes.matching.average import AverageStructure, average_structure
-from trajmodes.matching.diagnosis import PROVABLE_UNITS, Diagnosis, diagnose, units_are_proved
+from trajmodes.matching.diagnosis import Diagnosis, diagnose
 from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.find_cell import find_crystal
 from trajmodes.matching.match import Match, match
 from trajmodes.matching.species import species_of_run
+from trajmodes.matching.temperatures import PROVABLE_UNITS, units_are_proved
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.readers.trajectory import Trajectory
@@ -256,7 +257,11 @@ def _match(job: Job, trajectory: Trajectory, known: KnownCrystal | None) -> Load
         known.crystal, trajectory, type_map=type_map, average=average, relax=known.relax
     )
     diagnosis = diagnose(
-        trajectory, matched, hops=job.matching.hops, outliers=job.matching.outliers
+        trajectory,
+        matched,
+        hops=job.matching.hops,
+        outliers=job.matching.outliers,
+        accept=job.matching.accept,
     )
     return LoadedRun(
         job=job,
@@ -319,7 +324,7 @@ def _prove_units(
             f"velocities ({sample.kinetic.mean():.0f} K) and forces "
             f"({sample.virial.mean():.0f} K)"
         )
-        if units_are_proved(sample):
+        if units_are_proved(sample, run.trajectory.interval_ps):
             text = (
                 f"the file does not name its units; they are {style}, the only ones in which "
                 f"the box fits the crystal and {both} give one temperature"

@@ -9,6 +9,7 @@ from trajmodes.errors import DataError
 from trajmodes.matching.diagnosis import diagnose
 from trajmodes.matching.match import match
 from trajmodes.notes import Note
+from trajmodes.units import BOLTZMANN, THZ
 
 FREQ_THZ = 8.0
 
@@ -126,10 +127,88 @@ def test_coarse_frames_are_reported_with_a_fine_enough_stride(run, found):
     assert note.fix.startswith("dump d all custom 1 ")
 
 
-def test_wrong_time_step_is_found_from_the_motion(run, found):
-    diagnosis = diagnose(replace(run, interval_ps=0.010), found)
-    note = note_with(diagnosis, "atoms move as if frames were")
-    assert "5.03 fs apart, not 10 fs" in note.text
+@pytest.mark.parametrize("given_ps", [0.005 / 1.5, 0.005 / 1.03, 0.005 * 1.03, 0.010])
+def test_a_time_step_that_the_motion_contradicts_is_an_error(run, found, given_ps):
+    """The motion of known oscillators shows 5 fs to half a per cent."""
+    wrong = replace(run, interval_ps=given_ps)
+    note = note_with(diagnose(wrong, found), "atoms move as if frames were")
+    assert "5 ± 0.025 fs apart, a time step of 1 fs, not" in note.text
+    assert (note.severity, note.concerns) == ("error", "spectra")
+    accepted = diagnose(wrong, found, accept=("time-step",))
+    note = note_with(accepted, "atoms move as if frames were")
+    assert note.severity == "warning"
+    assert "accepted (--accept time-step)" in note.text
+
+
+def of_modes(run, matched, freqs_thz, interval_ps, n_frames=40):
+    """The atoms of a run as oscillators of several frequencies, in velocities and positions."""
+    rng = np.random.default_rng(5)
+    masses, n_atoms = matched.supercell.masses[:, None], run.n_atoms
+    omega = rng.choice(np.asarray(freqs_thz), (n_atoms, 3)) * THZ
+    phase = rng.uniform(0.0, 2.0 * np.pi, (n_atoms, 3))
+    size = np.sqrt(2.0 * BOLTZMANN * 300.0 / masses) / omega
+    angle = omega * interval_ps * np.arange(n_frames)[:, None, None] + phase
+    u, v = size * np.cos(angle), -size * omega * np.sin(angle)
+    f = -masses * omega**2 * u
+    u, v = (x - np.average(x, axis=1, weights=masses[:, 0])[:, None] for x in (u, v))
+    return replace(
+        run,
+        positions=matched.supercell.positions + u,
+        velocities=v,
+        forces=f - f.mean(axis=1, keepdims=True),
+        cells=np.broadcast_to(matched.supercell.cell, (n_frames, 3, 3)),
+        species=matched.supercell.species,
+        interval_ps=interval_ps,
+        segments=((0, n_frames),),
+    )
+
+
+@pytest.mark.parametrize("interval_fs", [1.0, 5.0, 12.0, 18.0, 40.0, 61.0, 100.0])
+def test_right_frames_at_any_distance_give_no_alarm_on_the_time_step(run, found, interval_fs):
+    """Modes up to 16 THz: nothing is said where frames are too far apart."""
+    right = of_modes(run, found, np.linspace(1.0, 16.0, 31), 1e-3 * interval_fs)
+    diagnosis = diagnose(right, found)
+    assert not [one for one in diagnosis.verdict if "as if" in one.text]
+    shown = diagnosis.figures.get("interval from motion")
+    assert (shown is None) == (interval_fs > 30.0)
+    if shown is not None:
+        error = float(shown.text.split()[1].rstrip(","))
+        assert abs(shown.value - interval_fs) < 2.0 * error
+        assert error < 0.05 * interval_fs
+
+
+@pytest.mark.parametrize("missing", ["forces", "velocities"])
+def test_far_frames_of_one_field_do_not_show_the_highest_frequency(run, found, missing):
+    """One rate of change at 100 fs is at most 4 THz, for motion of any frequency."""
+    far = replace(of_modes(run, found, np.linspace(5.0, 16.0, 31), 0.1), **{missing: None})
+    verdict = diagnose(far, found).verdict
+    assert not [one for one in verdict if "dense enough" in one.text]
+    assert any("too far for spectra" in one.text for one in verdict)
+
+
+def test_frames_that_resolve_the_motion_give_no_warning(run, found):
+    """25 fs resolve 20 THz, above motion up to 12 THz."""
+    verdict = diagnose(of_modes(run, found, np.linspace(3.0, 12.0, 31), 0.025), found).verdict
+    assert {one.severity for one in verdict} == {"ok"}
+
+
+def test_interchanged_elements_are_an_error(crystals, einstein):
+    """NaCl with Na and Cl exchanged: the temperature of all atoms hardly changes."""
+    right = einstein(crystals["rock salt"], 3 * np.eye(3, dtype=int), n_frames=120)
+    found = match(crystals["rock salt"], right)
+    assert {one.severity for one in diagnose(right, found).verdict} == {"ok"}
+    other = {"Na": "Cl", "Cl": "Na"}
+    wrong = replace(right, species=tuple(other[name] for name in right.species))
+    found = match(crystals["rock salt"], wrong)
+    diagnosis = diagnose(wrong, found)
+    assert 290.0 < diagnosis.figures["kinetic temperature"].value < 340.0
+    note = note_with(diagnosis, "temperatures of the species differ")
+    assert note.severity == "error"
+    assert "Cl for Na, Na for Cl the temperatures agree" in note.why
+    accepted = note_with(
+        diagnose(wrong, found, accept=("temperature",)), "temperatures of the species differ"
+    )
+    assert accepted.severity == "warning"
 
 
 def test_rounding_is_compared_with_the_motion(run, found):

@@ -1,0 +1,148 @@
+"""Conclusions from a sample of frames: what the user should know or do before a long job."""
+
+from functools import partial
+
+import numpy as np
+
+from trajmodes.matching.match import Match
+from trajmodes.matching.sample import CORRELATED, ENOUGH, Interval, RunSample, mean_and_error
+from trajmodes.matching.temperatures import two_temperatures_note
+from trajmodes.notes import Note
+from trajmodes.readers.lammps.dump import dump_lines
+from trajmodes.readers.trajectory import Trajectory
+from trajmodes.units import THZ
+
+_NET = 0.1
+"""Net force relative to √(3N) rms forces, the sum of uncorrelated forces."""
+_NET_EACH = 0.01
+"""Net force per atom relative to the rms force; the stricter bound for small cells."""
+_COARSE = 0.01
+"""Rounding of coordinates relative to the rms displacement that gives a note."""
+_SURELY = 3.0
+"""Standard errors beyond which the time between frames is wrong."""
+_MARGIN = 1.3
+"""Nyquist frequency relative to the lower bound of the highest frequency that gives no note."""
+
+
+def match_note(match: Match) -> Note:
+    """Note whether every atom is near its site."""
+    if match.residual_max <= 0.15 * match.spacing:
+        return Note("ok", "every atom is assigned to a site")
+    text = (
+        f"a mean position is {match.residual_max:.2f} Å from its site: the run is short, or "
+        "its structure differs from the cell file"
+    )
+    return Note("warning", text, fix="compare with the cell found without a cell file")
+
+
+def field_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Note]:
+    """Note missing fields and rounding."""
+    notes = []
+    lines = dump_lines(trajectory, match.supercell.crystal.species)
+    if not trajectory.has_forces:
+        text = "no forces: force constants cannot be fitted"
+        attach = "attach forces to the frames, for example by a SinglePointCalculator"
+        fix = lines if trajectory.paths else attach
+        notes.append(Note("error", text, fix=fix, concerns="fit"))
+    if not trajectory.has_velocities and trajectory.ideal is None:
+        text = (
+            "no velocities: kinetic energies and spectra come from differences of positions if "
+            "the time between frames is short enough"
+        )
+        notes.append(Note("warning", text, fix=lines))
+    rounding = trajectory.rounding
+    if rounding > _COARSE * sample.displacement_rms:
+        text = (
+            f"coordinates are rounded by up to {rounding:.0e} Å, "
+            f"{rounding / sample.displacement_rms:.0%} of the rms displacement"
+        )
+        notes.append(Note("warning", text, fix=lines))
+    return notes
+
+
+def time_notes(trajectory: Trajectory, match: Match, sample: RunSample) -> list[Note]:
+    """Note whether the time between frames is known, right, and short enough for spectra."""
+    if trajectory.ideal is not None:
+        return [Note("ok", "snapshots about a known structure: force constants can be fitted")]
+    measured = sample.interval
+    if trajectory.interval_ps is None:
+        text = "the time between frames is not known: no spectra, no lifetimes"
+        fix = "give the time step (--timestep-fs), or dump_modify ID time yes"
+        if measured is not None:
+            fix = f"{fix}; {_as_if(measured)}"
+        return [Note("error", text, fix=fix, concerns="spectra")]
+    notes = []
+    if sample.omega_bound is not None:
+        notes.append(_nyquist_note(trajectory, match, sample))
+    if measured is None:
+        return notes
+    if abs(measured.ps - trajectory.interval_ps) > _SURELY * measured.sem_ps:
+        stride = trajectory.time.step_stride or 1
+        step = f", a time step of {1e3 * measured.ps / stride:.3g} fs" * (stride > 1)
+        text = f"{_as_if(measured)}{step}, not {1e3 * trajectory.interval_ps:.4g} fs"
+        fix = (
+            "check the time step (without step numbers in the file, --timestep-fs is the time "
+            "between frames) and the unit of the velocities; --accept time-step uses the run "
+            "as it is"
+        )
+        notes.append(Note("error", text, fix=fix, concerns="spectra", subject="time-step"))
+    return notes
+
+
+def _as_if(measured: Interval) -> str:
+    return (
+        f"atoms move as if frames were {1e3 * measured.ps:.4g} ± {1e3 * measured.sem_ps:.2g} "
+        "fs apart"
+    )
+
+
+def _nyquist_note(trajectory: Trajectory, match: Match, sample: RunSample) -> Note:
+    """Compare the Nyquist frequency with the lower bound of the highest frequency."""
+    assert trajectory.interval_ps is not None
+    assert sample.omega_bound is not None
+    nyquist, bound = 0.5 / trajectory.interval_ps, sample.omega_bound / THZ
+    apart = f"frames are {1e3 * trajectory.interval_ps:.3g} fs apart"
+    lines = partial(dump_lines, trajectory, match.supercell.crystal.species)
+    # Forces and velocities of one frame give the bound at any distance of the frames.
+    is_known = sample.kinetic is not None and sample.virial is not None
+    if not is_known and sample.correlation is not None and sample.correlation < CORRELATED:
+        text = f"{apart}, too far for spectra, and to know the highest frequency"
+        return Note("warning", text, fix=lines(stride=1), concerns="spectra")
+    if nyquist > _MARGIN * bound:
+        text = f"frames are dense enough: Nyquist {nyquist:.3g} THz, motion up to at least "
+        return Note("ok", f"{text}{bound:.3g} THz")
+    # The highest frequency may be above its bound, so the Nyquist frequency is three times it.
+    wanted = max(1, int(trajectory.time.step_stride * nyquist / (3.0 * bound)))
+    text = (
+        f"{apart}, Nyquist {nyquist:.3g} THz, and the highest frequency is above {bound:.3g} "
+        "THz, often 1.2 to 2 times that: lines above the Nyquist frequency are lost"
+    )
+    return Note("warning", text, fix=lines(stride=wanted), concerns="spectra")
+
+
+def physics_notes(match: Match, sample: RunSample) -> list[Note]:
+    """Judge the temperature and the net force."""
+    both = two_temperatures_note(match.supercell.crystal, sample)
+    notes = [] if both is None else [both]
+    kinetic, sem = mean_and_error(sample.kinetic)
+    if sample.kinetic is not None and len(sample.kinetic) >= 2 * ENOUGH:
+        half = len(sample.kinetic) // 2
+        change = float(sample.kinetic[half:].mean() - sample.kinetic[:half].mean())
+        if abs(change) > max(5.0 * sem, 0.02 * kinetic):
+            text = (
+                f"the temperature changes by {change:+.3g} K from the first half to the second"
+            )
+            notes.append(Note("warning", text, fix="omit the start, or run longer"))
+    if sample.net_force is not None and sample.force_rms is not None:
+        n_atoms = match.supercell.n_atoms
+        bound = min(_NET * np.sqrt(3.0 * n_atoms), _NET_EACH * n_atoms) * sample.force_rms
+        if sample.net_force > bound:
+            text = (
+                f"forces do not add up to zero: {sample.net_force:.2g} eV/Å in one frame, "
+                f"{sample.net_force / n_atoms:.2g} per atom, rms of an atom "
+                f"{sample.force_rms:.2g}; they are wrong or incomplete, or a thermostat such "
+                "as Langevin adds its own"
+            )
+            fix = "dump all atoms, and forces before any constraint, field or thermostat"
+            notes.append(Note("warning", text, fix=fix))
+    return notes

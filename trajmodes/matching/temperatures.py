@@ -1,0 +1,212 @@
+"""Units and elements of a run, judged by its temperatures.
+
+Velocities give the kinetic temperature, forces and displacements the virial one. Both agree in
+a solid if units and masses are right. Equipartition gives every species the same kinetic
+temperature, Σ M|v|² = k_BT for each degree of freedom. If two elements are interchanged, one
+temperature is too high by the ratio of the masses and the other too low, while that of all
+atoms hardly changes.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations, permutations
+from typing import Literal
+
+import numpy as np
+
+from trajmodes.arrays import Floats
+from trajmodes.data.crystal import Crystal
+from trajmodes.errors import DataError
+from trajmodes.matching.sample import ENOUGH, RunSample, mean_and_error
+from trajmodes.notes import Note
+from trajmodes.readers.trajectory import Trajectory
+from trajmodes.readers.units import unit_factors
+from trajmodes.units import DALTON
+
+PROVABLE_UNITS: tuple[
+    Literal["metal", "real", "si", "cgs", "electron", "micro", "nano"], ...
+] = ("metal", "real", "si", "cgs", "electron", "micro", "nano")
+"""Unit styles with fixed factors; those of lj are known to the user only."""
+_PROOF = 1.8
+"""Kinetic and virial temperature within this factor of each other prove the units of a file."""
+_RATIO = 3.0
+"""Largest ratio of kinetic and virial temperature in a solid."""
+_AGREE, _DISAGREE = 1.3, 1.8
+"""Ratios of two temperatures. In an anharmonic crystal the kinetic and the virial one differ by
+a few per cent; a wrong element changes the kinetic one by the ratio of the masses."""
+_ALIKE, _UNLIKE = 3.0, 4.5
+"""Standard errors within which temperatures of species are equal, and beyond which they are
+not."""
+_EXCHANGE = 0.02
+"""Relative difference of the temperatures of species that a short run may have."""
+_MOST_SPECIES = 6
+"""Most species whose assignments to types are all tried."""
+
+
+def units_are_proved(sample: RunSample, interval_ps: float | None) -> bool | None:
+    """Whether the motion proves the units; None where it does not show them.
+
+    Velocities and forces must give one temperature. Without forces, displacements and
+    velocities must give the time between frames, ``interval_ps``.
+    """
+    if sample.kinetic is None:
+        return None
+    if sample.virial is not None:
+        return bool(1.0 / _PROOF < sample.kinetic.mean() / sample.virial.mean() < _PROOF)
+    if sample.interval is None or interval_ps is None:
+        return None
+    return bool(1.0 / _PROOF < sample.interval.ps / interval_ps < _PROOF)
+
+
+def require_units(trajectory: Trajectory, sample: RunSample) -> None:
+    """Raise a `DataError` if the two temperatures of a run cannot be those of a solid."""
+    (kinetic, _), (virial, _) = mean_and_error(sample.kinetic), mean_and_error(sample.virial)
+    if not np.isfinite([kinetic, virial]).all() or len(sample.frames) < ENOUGH:
+        return
+    if virial > 0.0 and 1.0 / _RATIO < kinetic / virial < _RATIO:
+        return
+    likely = _likely_units(trajectory.unit_style, kinetic, virial)
+    raise DataError(
+        f"velocities give {kinetic:.4g} K, forces and displacements {virial:.4g} K",
+        where=f"{len(sample.frames)} frames, read with units {trajectory.unit_style}",
+        why=f"the file is likely in {likely}"
+        if likely
+        else "velocities or forces are in another unit, of other atoms, or of opposite sign",
+        fix=f"give units {likely.split()[-1]}"
+        if likely.startswith("units")
+        else "check the elements and masses, the units, and that positions, velocities and "
+        "forces belong to the same step; --accept temperature uses the run as it is",
+    )
+
+
+def _likely_units(style: str, kinetic: float, virial: float) -> str:
+    """Name the unit for which both temperatures agree; empty if there is none."""
+    if virial <= 0.0 or kinetic <= 0.0:
+        return ""
+    if style in PROVABLE_UNITS:
+        taken = unit_factors(style)
+        for other in PROVABLE_UNITS:
+            factors = unit_factors(other)
+            if factors.length != taken.length:
+                continue
+            t_kinetic = kinetic * (factors.velocity / taken.velocity) ** 2
+            t_virial = virial * factors.force / taken.force
+            if 1.0 / _RATIO < t_kinetic / t_virial < _RATIO and 0.01 < t_kinetic < 1e5:
+                return f"units {other}"
+    for factor, name in ((1e3, "Å/fs"), (1e-3, "Å/ps taken for Å/fs")):
+        if 1.0 / _RATIO < kinetic * factor**2 / virial < _RATIO:
+            return f"other units: velocities seem to be in {name}"
+    return ""
+
+
+def two_temperatures_note(crystal: Crystal, sample: RunSample) -> Note | None:
+    """Compare the kinetic temperature with the virial one; None if one of them is missing."""
+    (kinetic, _), (virial, _) = mean_and_error(sample.kinetic), mean_and_error(sample.virial)
+    if not np.isfinite([kinetic, virial]).all():
+        return None
+    if len(sample.frames) < ENOUGH:
+        text = "too few frames to verify the units by the two temperatures"
+        return Note("warning", text, fix="run longer")
+    ratio = kinetic / virial if virial > 0.0 else np.inf
+    both = f"velocities ({kinetic:.4g} K) and forces ({virial:.4g} K)"
+    if 1.0 / _AGREE < ratio < _AGREE:
+        return Note("ok", f"{both} give the same temperature")
+    masses_da = np.unique(crystal.masses / DALTON)
+    guess = ", ".join(f"{mass / ratio:.4g} Da instead of {mass:.4g}" for mass in masses_da)
+    fix = (
+        f"check elements and masses ({guess} would agree), and the units; --accept temperature "
+        "uses the run as it is"
+    )
+    severe = not 1.0 / _DISAGREE < ratio < _DISAGREE
+    return Note(
+        "error" if severe else "warning", f"{both} disagree", fix=fix, subject="temperature"
+    )
+
+
+def species_note(trajectory: Trajectory, crystal: Crystal, sample: RunSample) -> Note | None:
+    """Compare the kinetic temperatures of the species; None where they agree or are too few.
+
+    They disagree with an error if elements are interchanged, that is if exactly one other
+    assignment of the elements gives one temperature.
+    """
+    names = tuple(sample.kinetic_by_species)
+    if len(names) < 2 or len(sample.frames) < ENOUGH:
+        return None
+    means = np.array([sample.kinetic_by_species[name].mean() for name in names])
+    errors = np.array([mean_and_error(sample.kinetic_by_species[name])[1] for name in names])
+    if _difference(means, errors) < _UNLIKE:
+        return None
+    masses = np.array([crystal.masses[crystal.species.index(name)] for name in names])
+    text = "kinetic temperatures of the species differ: " + ", ".join(
+        f"{name} {mean:.4g} ± {error:.2g} K"
+        for name, mean, error in zip(names, means, errors, strict=True)
+    )
+    ways = [] if len(names) > _MOST_SPECIES else list(permutations(range(len(names))))[1:]
+    fitting = [
+        way
+        for way in ways
+        if _difference(*(x * masses[list(way)] / masses for x in (means, errors))) < _ALIKE
+    ]
+    if len(fitting) == 1:
+        both = zip(names, (names[k] for k in fitting[0]), strict=True)
+        changed = ", ".join(f"{new} for {old}" for old, new in both if new != old)
+        return Note(
+            "error",
+            text,
+            why=f"elements are interchanged: with {changed} the temperatures agree",
+            fix=f"correct the elements of the atoms{_where_given(trajectory)}; "
+            "--accept temperature uses the run as it is",
+            subject="temperature",
+        )
+    return Note(
+        "error" if means.max() > _DISAGREE * means.min() else "warning",
+        text,
+        why="an element or a mass is wrong, the run is not in equilibrium, or a thermostat "
+        "gives the species different temperatures",
+        fix="check the elements and masses; --accept temperature uses the run as it is",
+        subject="temperature",
+    )
+
+
+def _difference(means: Floats, errors: Floats) -> float:
+    """Largest difference of two of the temperatures (k,) in errors of it."""
+    sigma = np.hypot(errors, _EXCHANGE * means)
+    return max(
+        float(abs(means[i] - means[j]) / np.hypot(sigma[i], sigma[j]))
+        for i, j in combinations(range(len(means)), 2)
+    )
+
+
+def _where_given(trajectory: Trajectory) -> str:
+    """Where the user gave the elements."""
+    if trajectory.types is None or trajectory.species is not None:
+        return " in the file"
+    return ", in the order of the types: --species"
+
+
+def assignments_of_one_temperature(
+    trajectory: Trajectory, masses: Sequence[Mapping[int, float]]
+) -> list[int]:
+    """Find the assignments of masses to types that give all types one temperature.
+
+    ``masses`` has one mapping, type → mass, for each assignment. The result has their indices;
+    it is empty if the run has no velocities or too few frames.
+    """
+    if trajectory.types is None or not trajectory.has_velocities:
+        return []
+    n_frames = trajectory.n_frames
+    frames = np.unique(np.linspace(0, n_frames - 1, min(64, n_frames)).astype(np.int64))
+    if len(frames) < ENOUGH:
+        return []
+    velocities = [trajectory.read(int(t), int(t) + 1).velocities for t in frames]
+    v_tax = np.concatenate([v for v in velocities if v is not None])
+    kinds = np.unique(trajectory.types)
+    fitting = []
+    for k, way in enumerate(masses):
+        mass = np.array([way[kind] for kind in trajectory.types.tolist()])
+        drift = np.average(v_tax, axis=1, weights=mass)
+        energy_ta = mass * ((v_tax - drift[:, None]) ** 2).sum(axis=2)
+        of_kinds = [energy_ta[:, trajectory.types == kind].mean(axis=1) for kind in kinds]
+        both = np.array([mean_and_error(values) for values in of_kinds])
+        if _difference(both[:, 0], both[:, 1]) < _ALIKE:
+            fitting.append(k)
+    return fitting
