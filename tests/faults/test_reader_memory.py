@@ -12,6 +12,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -130,3 +131,24 @@ def test_no_byte_outside_a_text_is_read(name, tmp_path):
 
 if __name__ == "__main__":
     read_damaged_texts(sys.argv[1], int(sys.argv[2]))
+
+
+def test_many_small_frames_take_few_bytes_each(tmp_path, monkeypatch):
+    """Positions of frames are all that grows with their number: 40 MB for half a million."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    head = "ITEM: TIMESTEP\n{}\nITEM: NUMBER OF ATOMS\n1\nITEM: BOX BOUNDS pp pp pp\n"
+    frame = head + "0 4\n0 4\n0 4\nITEM: ATOMS id type xu yu zu\n1 1 1.0000001 2 3\n"
+    n_frames = 20_000
+    path = tmp_path / "many.lammpstrj"
+    path.write_text("".join(frame.format(step) for step in range(n_frames)))
+    options = ReadOptions(units="metal", timestep_fs=1.0)
+    open_trajectory(path, options)
+    tracemalloc.start()
+    try:
+        trajectory = open_trajectory(path, options)
+        now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert trajectory.n_frames == n_frames
+    assert now < 90 * n_frames
+    assert peak < 450 * n_frames

@@ -252,11 +252,12 @@ class LammpsFrames:
         """Read frames [start, stop)."""
         fields = np.empty((len(self.layout.fields), stop - start, self.n_atoms, 3))
         self.rows.fill(start, stop, fields)
-        cells = self.cells[start:stop]
+        # One box of all frames is stored once.
+        cells = np.ascontiguousarray(self.cells[start:stop])
         layout, form, named = self.layout, self.layout.coordinates, iter(fields)
         positions = next(named)
         if form.scaled:
-            _from_scaled(positions, cells, self.origins[start:stop])
+            _from_scaled(positions, cells, np.ascontiguousarray(self.origins[start:stop]))
         else:
             scaled(positions, self.factors.length)
         velocities = scaled(next(named), self.factors.velocity) if layout.velocities else None

@@ -65,9 +65,9 @@ def index_dump(source: TextSource) -> DumpIndex:
     with source.reading() as descriptor:
         while not scan.done:
             scan.advance(descriptor)
-    index = DumpIndex(
-        np.concatenate(scan.entries), np.concatenate(scan.reals), scan.incomplete()
-    )
+    entries = np.concatenate(scan.entries)
+    scan.entries.clear()
+    index = DumpIndex(entries, np.concatenate(scan.reals), scan.incomplete())
     _round_uncertain(source, index)
     _check_row_lengths(source, index)
     return index

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trajmodes.arrays import Bools, Ints
+from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.notes import Note
@@ -64,13 +64,13 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
     opened = [_indexed(path, options, notes) for path in paths]
     opened.sort(key=lambda one: one[1].entries[[0, -1], Entry.STEP].tolist())
     sources = tuple(source for source, _ in opened)
-    file = np.repeat(np.arange(len(opened)), [len(index.entries) for _, index in opened])
-    entries = _with_units(file, np.concatenate([index.entries for _, index in opened]))
-    reals = np.concatenate([index.reals for _, index in opened])
     names = [str(source.stamp.path) for source in sources]
-    _check_same_atoms(names, file, entries[:, Entry.ATOMS])
+    _check_same_atoms(names, [index.entries[:, Entry.ATOMS] for _, index in opened])
     kept = kept_frames(names, [index.entries[:, Entry.STEP] for _, index in opened])
-    file, entries, reals = file[kept.frames], entries[kept.frames], reals[kept.frames]
+    indices = [index for _, index in opened]
+    # Tables of many frames are large: they are released as soon as possible.
+    del opened
+    file, entries, reals = _joined(indices, kept.frames)
 
     headers = _headers(sources, file, entries, options)
     factors = unit_factors(headers.style, options.lj, where=names[0])
@@ -85,17 +85,20 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
         file=file,
         order=headers.order,
         numbers=np.arange(len(entries)),
-        steps=entries[:, Entry.STEP],
+        steps=entries[:, Entry.STEP].copy(),
         spans=entries[:, [Entry.BODY, Entry.STOP]],
     )
     n_atoms = int(entries[0, Entry.ATOMS])
     atoms, atom_notes = describe_atoms(rows, n_atoms, layout, factors.mass)
-    cells, origins = box_vectors(entries[:, Entry.BOX], reals[:, 1:] * factors.length)
+    times_ps = reals[:, 0] * factors.time
+    cells, origins = _boxes(entries[:, Entry.BOX], reals[:, 1:], factors.length)
+    named = entries[:, Entry.UNITS_SIZE] > 0
+    del entries, reals
     if (flat := flat_box(cells)) is not None:
         raise DataError("the box has no volume", where=rows.name_of(flat))
     time, time_notes = time_axis(
         rows.steps,
-        reals[:, 0] * factors.time,
+        times_ps,
         timestep_fs=options.timestep_fs,
         breaks=kept.breaks,
         place=rows.name_of,
@@ -134,7 +137,6 @@ def open_lammps_dump(paths: Sequence[Path], options: ReadOptions) -> Trajectory:
             origins=origins,
         ),
     )
-    named = entries[:, Entry.UNITS_SIZE] > 0
     if options.units or named.all() or not named.any():
         return dump
     return replace(dump, notes=(*notes, _check_unnamed_units(dump, rows, named)))
@@ -154,14 +156,46 @@ def _indexed(
     return source, index
 
 
-def _check_same_atoms(names: Sequence[str], file: Ints, atoms: Ints) -> None:
-    other = np.flatnonzero(atoms != atoms[0])
-    if len(other):
-        raise DataError(
-            f"the number of atoms changes from {atoms[0]} to {atoms[other[0]]}",
-            where=names[file[other[0]]],
-            why="the files belong to different runs",
+def _joined(indices: list[DumpIndex], frames: Ints) -> tuple[Ints, Ints, Floats]:
+    """Join the number of the file, entries and reals of chosen frames (t,) of all files.
+
+    The indices are removed from the list.
+    """
+    file = np.repeat(np.arange(len(indices)), [len(index.entries) for index in indices])
+    entries, reals = indices[0].entries, indices[0].reals
+    if len(indices) > 1:
+        entries = np.concatenate([index.entries for index in indices])
+        reals = np.concatenate([index.reals for index in indices])
+    indices.clear()
+    entries = _with_units(file, entries)
+    if len(frames) == len(file) and (np.diff(frames) == 1).all():
+        return file, entries, reals
+    return file[frames], entries[frames], reals[frames]
+
+
+def _boxes(kinds: Ints, rows: Floats, unit: float) -> tuple[Floats, Floats]:
+    """Box vectors (t, 3, 3) and corners (t, 3) in Å; one in memory if all frames have one."""
+    n_frames = len(rows)
+    # Numbers that the header lacks are nan.
+    one = np.broadcast_to(rows[0], rows.shape)
+    if (kinds == kinds[0]).all() and np.array_equal(rows, one, equal_nan=True):
+        cells, origins = box_vectors(kinds[:1], rows[:1] * unit)
+        return (
+            np.broadcast_to(cells, (n_frames, 3, 3)),
+            np.broadcast_to(origins, (n_frames, 3)),
         )
+    return box_vectors(kinds, rows * unit)
+
+
+def _check_same_atoms(names: Sequence[str], atoms: Sequence[Ints]) -> None:
+    for name, numbers in zip(names, atoms, strict=True):
+        other = np.flatnonzero(numbers != atoms[0][0])
+        if len(other):
+            raise DataError(
+                f"the number of atoms changes from {atoms[0][0]} to {numbers[other[0]]}",
+                where=name,
+                why="the files belong to different runs",
+            )
 
 
 @dataclass(frozen=True, slots=True)
