@@ -12,6 +12,7 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.data.modes import Modes
 from trajmodes.data.motion import MotionBlock
 from trajmodes.phonons.modes import modes_at
+from trajmodes.project.energies.anharmonicity import AnharmonicityReduction
 from trajmodes.project.energies.autocorrelation import AutocorrelationReduction
 from trajmodes.project.energies.covariances import DisplacementCovarianceReduction
 from trajmodes.project.energies.ensemble import KineticReduction
@@ -80,13 +81,59 @@ def test_virial_energy_is_the_potential_energy_of_a_harmonic_crystal(solid) -> N
     assert energies.members @ energies.potential == pytest.approx(total, rel=1e-9)
 
 
+def test_sigma_is_that_of_the_forces_on_the_atoms(solid) -> None:
+    """Knoop et al.: residual over whole force, of all atoms, a species, and a part of the run.
+
+    The forces are those of stiffer force constants, with noise that grows in time.
+    """
+    space, modes, hessian = solid
+    motion = _motion(space, hessian)
+    rng = np.random.default_rng(8)
+    noise = np.linspace(0.0, 9.0, N_FRAMES)[:, None, None] * rng.normal(
+        size=motion.forces.shape
+    )
+    forces = 1.3 * motion.forces + noise
+    found = _sigma(space, modes, replace(motion, forces=forces), 8)
+    left = forces - motion.forces
+    species = np.array(space.supercell.species)
+    assert found.whole == pytest.approx(np.sqrt((left**2).sum() / (forces**2).sum()))
+    assert set(found.species) == set(species)
+    for name, sigma in zip(found.species, found.by_species, strict=True):
+        own = species == name
+        rest, all_ = ((field[:, own] ** 2).sum() for field in (left, forces))
+        assert sigma == pytest.approx(np.sqrt(rest / all_))
+    last = slice(N_FRAMES - N_FRAMES // 8, None)
+    assert found.by_time[-1] == pytest.approx(
+        np.sqrt((left[last] ** 2).sum() / (forces[last] ** 2).sum()), rel=0.02
+    )
+    assert found.by_time[-1] > found.by_time[0]
+
+
+def test_sigma_of_a_mode_is_that_of_its_force(solid) -> None:
+    """Forces of stiffer constants and no noise: 𝓕 = −1.3 ω²Q in every mode."""
+    space, modes, hessian = solid
+    motion = _motion(space, hessian)
+    found = _sigma(space, modes, replace(motion, forces=1.3 * motion.forces), 8)
+    assert found.by_set == pytest.approx(np.full(modes.n_sets, 0.3 / 1.3))
+    assert found.whole == pytest.approx(0.3 / 1.3)
+    assert found.whole_sem < 1e-12
+
+
+def _sigma(space: HalfSpace, modes: Modes, motion: MotionBlock, n_blocks: int):
+    projector = Projector(space, modes)
+    reduction = AnharmonicityReduction(projector, motion.n_frames, None, n_blocks)
+    return reduction.finalize(reduction.chunk(projector.project(motion)))
+
+
 @pytest.fixture(scope="module")
 def small(crystals, springs, hessian_of):
     crystal = crystals["triclinic"]
     space = half_space(build_supercell(crystal, MATRICES["triclinic"]))
     constants = springs(crystal, 4.5)
     modes = modes_at(constants, space.qpoints, space.weights)
-    return space, modes, _motion(space, hessian_of(constants, space.supercell))
+    motion = _motion(space, hessian_of(constants, space.supercell))
+    noise = 1.0 + 0.1 * np.random.default_rng(9).normal(size=motion.forces.shape)
+    return space, modes, replace(motion, forces=noise * motion.forces)
 
 
 def _reduction(projector: Projector) -> Transformed:
@@ -97,6 +144,7 @@ def _reduction(projector: Projector) -> Transformed:
         "bands": ZoomReduction(projector, BandPlan(2, (16, 8)), 0.01, ranges),
         "correlations": AutocorrelationReduction(projector, 0.01, ranges),
         "displacements": DisplacementCovarianceReduction(projector, N_FRAMES, 8),
+        "anharmonicity": AnharmonicityReduction(projector, N_FRAMES, None, 8),
         "ensemble": KineticReduction(projector, N_FRAMES, 0.01, ((0, N_FRAMES),), 8),
     }
     return Transformed(projector.project, Together(parts))

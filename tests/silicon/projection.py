@@ -6,6 +6,7 @@ from scipy.stats import chi2, norm
 from silicon.crystal import TEMPERATURE, set_means, solve
 from trajmodes.data.bands import SpectralMap
 from trajmodes.data.energies import (
+    Anharmonicity,
     Ensemble,
     EnsembleVerdict,
     Equipartition,
@@ -193,6 +194,10 @@ def project(rng, modes):
             freedom=freedom,
             p_value=p,
             failing=[],
+        ),
+        anharmonicity=Anharmonicity(
+            *(0.17, 0.001, ("Si",), [0.17], [0.001]),
+            *(np.full(len(z), 0.16), np.full(len(z), 0.01), [0.16, 0.18], [1.0, 2.0]),
         ),
         ensemble=Ensemble(
             EnsembleVerdict.NVE,

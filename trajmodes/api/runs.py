@@ -22,12 +22,13 @@ from trajmodes.config.typed_keywords import (
     SedKeywords,
 )
 from trajmodes.data import force_constants as plain
+from trajmodes.data.energies import Anharmonicity
 from trajmodes.data.labels import html_table
 from trajmodes.pipeline.check import show_check
 from trajmodes.pipeline.job_folder import Log
 from trajmodes.pipeline.load import LoadedRun
 from trajmodes.pipeline.load import load as load_run
-from trajmodes.pipeline.project_job import Given, project_job, project_only
+from trajmodes.pipeline.project_job import Given, project_job, project_only, sigma_about
 from trajmodes.pipeline.run import FitData, analyse, fit_job, fit_only, run_job
 from trajmodes.pipeline.sed import sed_job, spectral_energy
 from trajmodes.readers.arrays import trajectory_of_arrays
@@ -110,6 +111,22 @@ class Run(LoadedRun):
             return load(job.running.output)
         log = Log()
         return results_of(project_only(job, command=command, log=log, given=given), log)
+
+    def anharmonicity(self, force_constants: plain.ForceConstants | PathLike) -> Anharmonicity:
+        """Measure σ, the rms force beyond that of harmonic force constants over the rms force.
+
+        Knoop, Purcell, Scheffler, Carbogno, Phys. Rev. Materials 4, 083809 (2020): over all
+        atoms, by species, by set of modes and by time. The run needs forces, but neither
+        velocities nor a time step. The force constants, usually static ones, are in memory or
+        in a file or folder.
+
+        Raises
+        ------
+        DataError
+            If the run has no forces, or is not of the crystal of the force constants.
+        """
+        job, given, _ = self._job_on(force_constants, "anharmonicity", {})
+        return sigma_about(job, given)
 
     @takes("sed")
     def sed(

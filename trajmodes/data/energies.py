@@ -73,6 +73,44 @@ class ModeEnergies:
 
 
 @dataclass(frozen=True, slots=True)
+class Anharmonicity:
+    """The measure σ = √(Σ⟨|F + Φu|²⟩/Σ⟨|F|²⟩) about given second-order force constants Φ.
+
+    Knoop, Purcell, Scheffler, Carbogno, Phys. Rev. Materials 4, 083809 (2020).
+    """
+
+    whole: float
+    """Over all atoms."""
+    whole_sem: float
+    """Its standard error."""
+    species: tuple[str, ...]
+    """(e,) species of the crystal."""
+    by_species: Floats
+    """(e,) over the atoms of each species."""
+    by_species_sem: Floats
+    """(e,) standard error."""
+    by_set: Floats
+    """(g,) of each set of modes: mode forces 𝓕 and −ω²Q in place of F and −Φu."""
+    by_set_sem: Floats
+    """(g,) standard error."""
+    by_time: Floats
+    """(b,) over all atoms in successive parts of the run."""
+    time_ps: Floats | None
+    """(b,) mean time of the frames of each part; None if unknown."""
+
+    def __post_init__(self) -> None:
+        sizes = {"e": len(self.species)}
+        freeze(self, sizes, float, by_species="e", by_species_sem="e")
+        freeze(self, sizes, float, by_set="g", by_set_sem="g", by_time="b", time_ps="b")
+
+    def __repr__(self) -> str:
+        """Summarise without the arrays."""
+        pairs = zip(self.species, self.by_species, strict=True)
+        each = ", ".join(f"{name} {sigma:.3g}" for name, sigma in pairs)
+        return f"<Anharmonicity σ = {self.whole:.3g} ± {self.whole_sem:.1g}: {each}>"
+
+
+@dataclass(frozen=True, slots=True)
 class EnergyCovariance:
     """Covariance of the energies of modes."""
 

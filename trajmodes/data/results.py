@@ -19,7 +19,13 @@ from trajmodes.data.anharmonic import (
 )
 from trajmodes.data.bands import Bands, RenormalisedBands, SpectralMap
 from trajmodes.data.crystal import Supercell
-from trajmodes.data.energies import EnergyCovariance, Ensemble, Equipartition, ModeEnergies
+from trajmodes.data.energies import (
+    Anharmonicity,
+    EnergyCovariance,
+    Ensemble,
+    Equipartition,
+    ModeEnergies,
+)
 from trajmodes.data.force_constants import (
     Convergence,
     FitErrors,
@@ -94,6 +100,8 @@ class Projection:
     """(s, 3, w), unit: eV ps/rad. Velocity spectra of an atom on each site (s) along each
     direction, at the frequencies of `spectra`: ∫₀^∞ S dω = ½M⟨v_x²⟩. The sum over sites and
     directions equals the sum over all modes of one primitive cell."""
+    anharmonicity: Anharmonicity | None = None
+    """σ about the force constants of the modes; None where the run has no forces."""
     equipartition: Equipartition | None = None
     ensemble: Ensemble | None = None
     covariance: EnergyCovariance | None = None
@@ -109,6 +117,7 @@ class Projection:
             self.lifetimes.verdicts if self.lifetimes else None,
             self.equipartition.z if self.equipartition else None,
             self.covariance.correlation if self.covariance else None,
+            self.anharmonicity.by_set if self.anharmonicity else None,
             self.maximum_entropy.power if self.maximum_entropy else None,
         )
         counts = {len(part) for part in parts if part is not None}

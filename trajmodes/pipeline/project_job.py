@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trajmodes.config.job import Job
+from trajmodes.data.energies import Anharmonicity
 from trajmodes.data.force_constants import ForceConstants
 from trajmodes.errors import DataError, UsageError
 from trajmodes.notes import Note
@@ -36,7 +37,11 @@ from trajmodes.pipeline.job_folder import (
 from trajmodes.pipeline.load import LoadedRun, load, read_force_constants
 from trajmodes.pipeline.motion_source import interval_of
 from trajmodes.project.checks import check_lattice
+from trajmodes.project.energies.anharmonicity import AnharmonicityReduction
+from trajmodes.project.projector import Projector
 from trajmodes.readers.trajectory import Trajectory
+from trajmodes.streaming.reduction import Transformed
+from trajmodes.streaming.schedule import stream
 from trajmodes.symmetry.translations import half_space
 
 
@@ -68,6 +73,27 @@ def project_job(
             job, command=command, log=log, bars=bars, scratch=output.scratch, given=given
         )
         return output.write(found)
+
+
+def sigma_about(job: Job, given: Given) -> Anharmonicity:
+    """Anharmonicity σ of a run about given force constants, without velocities and times.
+
+    Raises
+    ------
+    DataError
+        If the run has no forces, or is of another crystal.
+    """
+    run, constants, _ = run_on_constants(job, log=Log(), given=given)
+    require_usable(run, ["all", "fit"])
+    space = half_space(run.supercell)
+    projector = Projector(space, modes_at(constants, space.qpoints, space.weights))
+    reduction = AnharmonicityReduction(projector, run.n_frames, run.trajectory.times_ps)
+    return stream(
+        run.motion,
+        run.blocks,
+        Transformed(projector.project, reduction),
+        workers=job.running.workers,
+    )
 
 
 def project_only(

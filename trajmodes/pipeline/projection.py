@@ -20,6 +20,7 @@ from trajmodes.notes import Note
 from trajmodes.phonons.qpoints import zone_point
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars
 from trajmodes.pipeline.motion_source import Runs, Source, sampling_notes, source_of
+from trajmodes.project.energies.anharmonicity import AnharmonicityReduction
 from trajmodes.project.energies.autocorrelation import AutocorrelationReduction
 from trajmodes.project.energies.covariances import (
     DisplacementCovariance,
@@ -153,6 +154,9 @@ def _parts(
     elif len(segments) == 1:
         # The drift of the energy is a slope in time: frames are evenly spaced.
         parts["ensemble"] = KineticReduction(projector, n, dt, segments)
+    if run.trajectory.has_forces:
+        times_ps = source.times_ps
+        parts["anharmonicity"] = AnharmonicityReduction(projector, n, times_ps)
     if job.projection.energy_covariance:
         parts["covariance"] = EnergyCovarianceReduction(projector, n)
     return parts
@@ -202,6 +206,7 @@ def _projection(found: dict[str, Any], run: Runs, modes: Modes) -> Projection:
     """Lines, lifetimes and tests from the results of the pass."""
     by_energy = Projection(
         energies=found["energies"],
+        anharmonicity=found.get("anharmonicity"),
         equipartition=equipartition(found["energies"]),
         ensemble=found.get("ensemble"),
         covariance=found.get("covariance"),

@@ -132,6 +132,8 @@ def _row(one: NamedArrays, *, predicted: bool) -> tuple[str, ...]:
 
 
 def _anharmonicity(dataset: NamedArrays) -> str:
+    if "sigma" in dataset:
+        return _sigma(dataset)
     if "fit_anharmonicity" not in dataset:
         return ""
     sigma = float(dataset["fit_anharmonicity"])
@@ -140,6 +142,22 @@ def _anharmonicity(dataset: NamedArrays) -> str:
     return (
         f"{word}: the rms residual of the second-order force constants is σ = {sigma:.3f} of "
         f"the rms force{where}"
+    )
+
+
+def _sigma(dataset: NamedArrays) -> str:
+    """State σ about the force constants of the modes: whole, by species and set."""
+    whole, whole_sem = float(dataset["sigma"]), float(dataset["sigma_sem"])
+    word = "small" if whole < _SMALL else "moderate" if whole < _LARGE else "large"
+    names, each = dataset["element"].values, dataset["sigma_species"].values
+    sets = dataset["sigma_set"].values
+    listed = zip(names, each, strict=True)
+    species = ", ".join(f"{name} {sigma:.3f}" for name, sigma in listed)
+    by_species = f" ({species})" if len(names) > 1 else ""
+    return (
+        f"{word}: σ = {plus_minus(whole, whole_sem)}{by_species}, the rms force that the "
+        "second-order force constants do not give over the whole rms force; "
+        f"{np.nanmin(sets):.2g} to {np.nanmax(sets):.2g} in the sets of modes"
     )
 
 

@@ -149,7 +149,8 @@ TABLES = (
             *("branch_first", "branch_last", "members"),
             *("freq_harmonic_thz", "freq_displacement_thz"),
             *("freq_ratio_thz", "freq_spectrum_thz"),
-            *("mode_temperature", "equipartition_z", "heat_capacity_kb", "anharmonicity"),
+            *("mode_temperature", "equipartition_z", "heat_capacity_kb"),
+            *("anharmonicity", "sigma_set"),
             *("linewidth_thz", "lifetime_ps", "lifetime_energy_ps", "lifetime_disagreement"),
             *("linewidth_phi3_classical_thz", "lifetime_phi3_classical_ps"),
             *("linewidth_phi3_quantum_thz", "lifetime_phi3_quantum_ps"),
@@ -166,6 +167,16 @@ TABLES = (
         "energies of every mode and of its travelling waves along ±q",
         ("mode_kinetic_mev",),
         tables.energies_table,
+    ),
+    Output(
+        "tables/sigma.csv",
+        "anharmonicity σ about the force constants, in successive parts of the run",
+        ("sigma_time",),
+        _columns(
+            "Anharmonicity σ of the run about the force constants of the modes; {sigma:.6g} in "
+            "all frames",
+            *("sigma_time_ps", "sigma_time"),
+        ),
     ),
     Output(
         "tables/spectra.csv",

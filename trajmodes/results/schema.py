@@ -71,6 +71,8 @@ DIMENSIONS = {
     "branch_2": "the same, for the second mode of a pair",
     "set": "sets of symmetry-equivalent modes: star of q and degenerate branches",
     "set_2": "the same, for the second set of a pair",
+    "element": "species of the crystal",
+    "time_part": "successive parts of the run",
     "freq_thz": "frequency grid of the spectra",
     "line_bin": "frequencies around each line",
     "entropy_freq_thz": "frequency grid of the maximum-entropy spectra",

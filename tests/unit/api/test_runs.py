@@ -153,3 +153,15 @@ def test_the_command_is_the_complete_call(results, silicon):
 def test_the_check_of_a_run_is_that_of_the_command(run):
     text = run.check()
     assert "q points of the supercell" in text
+
+
+def test_sigma_about_given_constants_needs_neither_velocities_nor_times(run, fc, results):
+    """It is that of a projection; snapshots in arrays give it as well."""
+    whole = results["sigma"].item()
+    assert run.anharmonicity(fc).whole == pytest.approx(whole, rel=1e-9)
+    assert results.modes["sigma_set"].between(0.5 * whole, 2.0 * whole).all()
+    block = run.trajectory.read(0, run.n_frames)
+    snapshots = tm.from_arrays(
+        block.positions, block.cells, run.trajectory.species, forces=block.forces
+    )
+    assert snapshots.anharmonicity(fc).whole == pytest.approx(whole, rel=1e-3)
