@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
@@ -76,6 +77,10 @@ class Modes:
         return same_shape and np.allclose(self.qpoints, qpoints, rtol=0.0, atol=1e-9)
 
 
+@overload
+def signed_squares(omega: Floats, omega_sem: Floats) -> tuple[Floats, Floats]: ...
+@overload
+def signed_squares(omega: Floats, omega_sem: Floats | None) -> tuple[Floats, Floats | None]: ...
 def signed_squares(omega: Floats, omega_sem: Floats | None) -> tuple[Floats, Floats | None]:
     """Compute signed squares ω|ω| of (…) frequencies, and their standard errors.
 

@@ -31,7 +31,9 @@ from trajmodes.phonons.renormalised import green_function_constants, quasi_parti
 from trajmodes.phonons.shells import shells_of
 from trajmodes.pipeline.job_folder import Log, StartBar, no_bars, versions
 from trajmodes.pipeline.load import LoadedRun
+from trajmodes.pipeline.motion_source import timestep_fs
 from trajmodes.pipeline.projection import Projected, project_run
+from trajmodes.project.agreement import disagreement_note
 from trajmodes.project.energies.lifetimes import (
     best_lifetimes,
     compare_widths,
@@ -109,6 +111,14 @@ def with_projection(
     if projection.spectra is not None:
         mapped = spectral_map(bands.path, modes, projection.spectra)
         projection = replace(projection, spectral_map=mapped)
+    disagreement = disagreement_note(
+        results.constants,
+        modes,
+        projection.energies,
+        timestep_fs=None if projected.differenced else timestep_fs(run),
+        is_fitted=results.reference is not None,
+    )
+    first = () if disagreement is None else (disagreement,)
     with log.stage("bands and transport"):
         renormalised = renormalised_bands(projected, modes, run.supercell, bands)
         found, refusal = _conductivity(run, results, projection)
@@ -120,7 +130,7 @@ def with_projection(
         projection=projection,
         renormalised=renormalised,
         conductivity=found,
-        warnings=(*results.warnings, *loud, *refusal),
+        warnings=(*first, *results.warnings, *loud, *refusal),
         notes=(*results.notes, *quiet, *finer),
     )
     amplitudes = projected.amplitudes

@@ -12,8 +12,9 @@ from trajmodes.errors import DataError
 from trajmodes.fit.accumulate import ForceRows, KineticTemperature, default_blocks
 from trajmodes.fit.expansion import Expansion, expansion_of
 from trajmodes.fit.fit import Fit, fit_equations
-from trajmodes.fit.harmonic import ForceCovariance, harmonic_equations
+from trajmodes.fit.harmonic import ForceCovariance, ForceCovariances, harmonic_equations
 from trajmodes.fit.normal_equations import NormalEquationBlocks, Source, pooled
+from trajmodes.fit.pair_range import choose_range
 from trajmodes.fit.quality import is_off_average
 from trajmodes.fit.solution import FitOptions
 from trajmodes.notes import Note
@@ -29,6 +30,10 @@ from trajmodes.symmetry.translations import half_space
 
 SAME_TEMPERATURE = 0.05
 """Relative difference of temperatures beyond which pooling of runs is noted."""
+
+_SAMPLED = 8
+"""Least number of blocks of frames, if there are as many, from which the range of the second
+order is chosen before higher orders are fitted."""
 
 
 class Fitted(NamedTuple):
@@ -89,20 +94,32 @@ def _fit_once(
     runs: Sequence[LoadedRun], log: Log, bars: StartBar, earlier: NormalEquationBlocks | None
 ) -> Fitted:
     job, supercell = runs[0].job, runs[0].supercell
+    cutoffs = _cutoffs(job)
+    by_data = earlier is None and cutoffs[2] is None
+    choice = None
+    if by_data and max(cutoffs) > 2:
+        with log.stage("range of the second order"):
+            sampled = [_covariances_of_part(run) for run in runs]
+            choice = choose_range(sampled, space_group(supercell.crystal), fit_options(job))
+            cutoffs[2] = choice.cutoff
     with log.stage("symmetry"):
         if earlier is None:
-            group = space_group(supercell.crystal)
-            expansion = expansion_of(group, supercell, _cutoffs(job))
+            expansion = expansion_of(space_group(supercell.crystal), supercell, cutoffs)
         else:
             expansion = earlier.expansion
-    parts = [] if earlier is None else [earlier]
     n_blocks = default_blocks(expansion.n_parameters, len(runs))
+    found = []
     for number, run in enumerate(runs, start=1):
         title = "first pass: fit" if len(runs) == 1 else f"fit, run {number} of {len(runs)}"
         with log.stage(title.replace("fit", "force constants")):
-            parts.append(_equations_of_run(run, expansion, n_blocks, bars, title))
-    equations = pooled(parts)
+            found.append(_sums_of_run(run, expansion, n_blocks, bars, title))
     with log.stage("solve"):
+        if by_data and max(cutoffs) == 2:
+            covariances = [one for one, _ in found if isinstance(one, ForceCovariances)]
+            choice = choose_range(covariances, expansion.group, fit_options(job))
+            expansion = expansion_of(expansion.group, supercell, {2: choice.cutoff})
+        parts = [_equations(sums, expansion, source) for sums, source in found]
+        equations = pooled(parts if earlier is None else [earlier, *parts])
         fit = fit_equations(
             equations,
             cutoffs=None if earlier is None else _smaller_cutoffs(job),
@@ -110,7 +127,8 @@ def _fit_once(
             options=fit_options(job),
         )
     read = sum(run.n_frames for run in runs) + (0 if earlier is None else earlier.n_frames)
-    return Fitted(runs, equations, fit, _frame_notes(equations, read, job))
+    notes = _frame_notes(equations, read, job)
+    return Fitted(runs, equations, fit, notes if choice is None else (*notes, choice.note))
 
 
 def _counts_from_average(runs: Sequence[LoadedRun]) -> bool:
@@ -160,7 +178,7 @@ def modes_of(
 
 
 def _cutoffs(job: Job) -> dict[int, Cutoff | Literal["supercell"] | None]:
-    """Order → cutoff of the job; None: the largest that the supercell admits."""
+    """Order → cutoff of the job; None: by the data for order 2, else the largest possible."""
     given = {2: job.fit.cutoff2, 3: job.fit.cutoff3, 4: job.fit.cutoff4}
     found: dict[int, Cutoff | Literal["supercell"] | None] = {2: None}
     for order, value in given.items():
@@ -177,20 +195,34 @@ def _smaller_cutoffs(job: Job) -> Mapping[int, Cutoff | None] | None:
     return {order: None if one == "supercell" else one for order, one in asked.items()}
 
 
-def _equations_of_run(
+_Sums = ForceCovariances | NormalEquationBlocks
+"""Sums over a run: covariances serve every range of the second order."""
+
+
+def _sums_of_run(
     run: LoadedRun, expansion: Expansion, n_blocks: int, bars: StartBar, title: str
-) -> NormalEquationBlocks:
-    advance = bars(title, run.n_frames)
-    workers = run.job.running.workers
+) -> tuple[_Sums, Source]:
     if expansion.orders[-1] > 2:
         sums: Any = ForceRows(expansion, run.supercell, run.n_frames, n_blocks)
     else:
         sums = ForceCovariance(half_space(run.supercell), run.n_frames, n_blocks)
     both = Together({"sums": sums, "kelvin": KineticTemperature(run.supercell)})
-    results = stream(run.motion, run.blocks, both, workers=workers, progress=advance)
-    found, kelvin = results["sums"], results["kelvin"]
-    equations = found if expansion.orders[-1] > 2 else harmonic_equations(found, expansion)
-    return replace(equations, sources=(_source(run, kelvin),))
+    advance, workers = bars(title, run.n_frames), run.job.running.workers
+    found = stream(run.motion, run.blocks, both, workers=workers, progress=advance)
+    return found["sums"], _source(run, found["kelvin"])
+
+
+def _equations(sums: _Sums, expansion: Expansion, source: Source) -> NormalEquationBlocks:
+    if isinstance(sums, ForceCovariances):
+        sums = harmonic_equations(sums, expansion)
+    return replace(sums, sources=(source,))
+
+
+def _covariances_of_part(run: LoadedRun) -> ForceCovariances:
+    """Covariances of some of the blocks of frames, evenly spread over the run."""
+    chosen = run.blocks[:: max(1, len(run.blocks) // _SAMPLED)]
+    sums = ForceCovariance(half_space(run.supercell), run.n_frames)
+    return stream(run.motion, chosen, sums, workers=run.job.running.workers)
 
 
 def _frame_notes(equations: NormalEquationBlocks, n_read: int, job: Job) -> tuple[Note, ...]:

@@ -131,19 +131,24 @@ def interval_of(run: Runs) -> float:
     return interval_ps
 
 
-def sampling_notes(run: Runs, source: Source, omega: Floats) -> list[Note]:
-    """Note what time step, intervals, differences and stride mean for modes.
-
-    `omega` (g,) are the harmonic frequencies in rad/ps.
-    """
+def timestep_fs(run: Runs) -> float | None:
+    """Time step of the simulation in fs; None if unknown."""
     steps, segments = run.trajectory.steps, run.trajectory.segments
     # Without step numbers the given time step may be the time between frames.
     numbered = any(
         stop - start > 1 and steps[start + 1] - steps[start] > 1 for start, stop in segments
     )
+    return run.job.reading.timestep_fs if numbered else None
+
+
+def sampling_notes(run: Runs, source: Source, omega: Floats) -> list[Note]:
+    """Note what time step, intervals, differences and stride mean for modes.
+
+    `omega` (g,) are the harmonic frequencies in rad/ps.
+    """
     notes = [
         nyquist_note(omega, interval_of(run)),
-        verlet_note(float(omega.max()), run.job.reading.timestep_fs if numbered else None),
+        verlet_note(float(omega.max()), timestep_fs(run)),
     ]
     if source.differenced_ps is not None:
         text = (

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from trajmodes.fit.expansion import expansion_of
+from trajmodes.fit.fit import fit_equations
+from trajmodes.fit.harmonic import harmonic_equations
+from trajmodes.fit.pair_range import choose_range
+from trajmodes.fit.solution import FitOptions
+from trajmodes.phonons.modes import modes_at
+from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.translations import build_supercell, half_space
+
+
+@pytest.fixture
+def salt(crystals):
+    return build_supercell(crystals["rock salt"], 2 * np.eye(3, dtype=int))
+
+
+@pytest.fixture
+def frames_of(salt, springs, hessian_of, reduce_frames, random_frames):
+    """Frames of a salt whose springs reach a distance; the inscribed sphere reaches 3.99 Å."""
+
+    def make(reach, n_frames=300, noise=0.02):
+        hessian = hessian_of(springs(salt.crystal, reach), salt)
+        u_tax, noise_tax = random_frames(salt, n_frames)
+        u_tax = 0.05 * u_tax
+        f_tax = -(u_tax.reshape(n_frames, -1) @ hessian).reshape(u_tax.shape)
+        return reduce_frames(salt, u_tax, f_tax + noise * noise_tax)
+
+    return make
+
+
+def chosen(covariances):
+    crystal = covariances.space.supercell.crystal
+    return choose_range([covariances], space_group(crystal), FitOptions())
+
+
+def test_forces_within_the_sphere_need_no_longer_range(frames_of):
+    choice = chosen(frames_of(3.5))
+    assert choice.cutoff is None
+    assert "reach 3.99 Å" in choice.note.text
+
+
+def test_forces_beyond_the_sphere_take_all_pairs_of_the_supercell(frames_of, salt, springs):
+    covariances = frames_of(6.5)
+    choice = chosen(covariances)
+    assert choice.cutoff == "supercell"
+    assert "all pairs of the supercell" in choice.note.text
+    # and only they give the frequencies of the crystal
+    space = half_space(salt)
+    exact = modes_at(springs(salt.crystal, 6.5), space.qpoints, space.weights)
+    group = space_group(salt.crystal)
+
+    def largest_error(cutoff):
+        expansion = expansion_of(group, salt, {2: cutoff})
+        fit = fit_equations(harmonic_equations(covariances, expansion))
+        found = modes_at(fit.constants, space.qpoints, space.weights)
+        return np.abs(found.omega - exact.omega).max() / exact.omega.max()
+
+    assert largest_error(choice.cutoff) < 2e-3
+    assert largest_error(None) > 0.02
+
+
+def test_exact_forces_within_the_sphere_keep_it(frames_of):
+    assert chosen(frames_of(3.5, noise=0.0)).cutoff is None
+
+
+def test_frames_too_few_for_a_test_are_said(frames_of):
+    choice = chosen(frames_of(6.5, n_frames=1))
+    assert choice.cutoff is None
+    assert "could not be tested" in choice.note.text
+    assert "--cutoff2 supercell" in choice.note.fix
+
+
+def test_few_noisy_frames_keep_the_sphere(frames_of):
+    assert chosen(frames_of(3.5, n_frames=6, noise=0.5)).cutoff is None
+
+
+def test_runs_count_together(frames_of, salt):
+    covariances = frames_of(6.5)
+    group = space_group(salt.crystal)
+    other = frames_of(6.5, n_frames=200)
+    assert choose_range([covariances, other], group, FitOptions()).cutoff == "supercell"
