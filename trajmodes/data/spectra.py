@@ -170,11 +170,12 @@ class LineFits:
     kinetic: Floats
     """(g,), unit: eV. Area under the fitted line."""
     reduced_chi2: Floats
-    """(g,) reduced Pearson χ² of the periodogram about the model; 1 for a perfect model."""
+    """(g,) reduced χ² of the spectrum about the model, in cells of a quarter of the width; 1
+    for a perfect model."""
     verdicts: tuple[Verdict, ...]
     """(g,) resolved, or the reason why not."""
     advice: tuple[str, ...]
-    """(g,) advice for resolving it; empty where resolved."""
+    """(g,) advice for resolving it; where resolved, on a shape that fits better, or empty."""
     segment_ps: Floats
     """(g,), unit: ps. Length of the segments of the fitted spectrum."""
     resolution: Floats

@@ -107,7 +107,7 @@ def render(
     unresolved = [*_imaginary(dataset), *_unresolved(dataset)]
     for title, lines in (
         ("Not resolved, and what would resolve it", unresolved),
-        ("Notes", _texts(dataset, "notes")),
+        ("Notes", [*_other_shapes(dataset), *_texts(dataset, "notes")]),
         ("Files", [f"{name}: {text}" for name, text in (files or {}).items()]),
     ):
         parts += _section(title, lines)
@@ -319,6 +319,18 @@ def _unresolved(dataset: NamedArrays) -> Iterable[str]:
                 text = f"for example set {sets[0]}: {text}; see modes.csv for the others"
             reason = verdict.removeprefix("not resolved: ") + (f": {text}" if text else "")
             yield f"{method} of {counted(len(sets), 'set')}, {reason}"
+
+
+def _other_shapes(dataset: NamedArrays) -> list[str]:
+    """Report how many resolved lines do not have the shape that was fitted, if any."""
+    verdicts, advice = (_texts(dataset, name) for name in ("verdict", "advice"))
+    sets = [g for g, v in enumerate(verdicts) if v == Verdict.RESOLVED and advice[g]]
+    if not sets:
+        return []
+    return [
+        f"spectral line of {counted(len(sets), 'set')}, resolved, but not of the fitted shape: "
+        f"for example set {sets[0]}: {advice[sets[0]]}; see modes.csv for the others"
+    ]
 
 
 def check_rows(diagnosis: Mapping[str, Finding]) -> list[tuple[str, str, str, str]]:

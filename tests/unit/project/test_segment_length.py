@@ -1,5 +1,7 @@
 """Fits at the segment length that suits each line, and fits of other line shapes."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,8 @@ from trajmodes.data.spectra import BandSpectra, LineFits, Verdict
 from trajmodes.errors import DataError
 from trajmodes.project.lineshape.fit import fit_lines, line_models
 from trajmodes.project.lineshape.models import LineShape
+from trajmodes.project.lineshape.resolution import choose_segment_length
+from trajmodes.project.lineshape.segment_fits import SegmentSpectra
 from trajmodes.project.spectra.segments import effective_segments, hann, resolution_of
 from trajmodes.units import THZ
 
@@ -302,9 +306,48 @@ def test_wings_of_another_shape_do_not_bias_the_width(monkeypatch) -> None:
     assert ratio == pytest.approx(1.0, abs=0.1)
     assert np.nanmax(away) > 4 > np.median(np.nanmax(np.where(shown, away, 0), axis=1))
     monkeypatch.setattr("trajmodes.project.lineshape.resolution._RANGES", (4.0,))
-    blind = fit_lines(spectra, guess)
-    assert np.nanmean(blind.linewidth) > 1.3 * known
-    assert np.nanmedian(blind.reduced_chi2) > 5 * np.nanmedian(fits.reduced_chi2)
+    assert verdicts(fit_lines(spectra, guess), Verdict.NO_LINE) > 0.9
+    segments = sorted(map(SegmentSpectra.of, spectra), key=lambda one: -one.resolution)
+    blind = choose_segment_length(segments, guess, LineShape())
+    assert np.mean(blind.width) > 1.2 * known
+    assert np.median(blind.reduced_chi2) > 5 * np.nanmedian(fits.reduced_chi2)
+
+
+def merged_lines(omega: np.ndarray) -> np.ndarray:
+    """Two lines that overlap so much that they look like one of an odd shape."""
+    weaker = oscillator(omega, FREQ + 1.5 * THZ, 1.5 * THZ)
+    return 0.6 * oscillator(omega, FREQ, 0.8 * THZ) + 0.4 * weaker
+
+
+def test_fits_of_an_odd_shape_do_not_depend_on_the_segment_length() -> None:
+    """Neither do their error bars, whether the deviation shows in each bin or in their mean."""
+    velocity, guess = simulated(20, merged_lines, runs=40), np.full(40, FREQ)
+    fits = [fit_lines([welch(velocity, length)], guess) for length in (256, 512, 1024, 2048)]
+    widths = np.array([one.linewidth for one in fits])
+    sems = np.array([one.linewidth_sem for one in fits])
+    for i, j in combinations(range(4), 2):
+        z = (widths[i] - widths[j]) / np.hypot(sems[i], sems[j])
+        assert np.mean(np.abs(z) < 2.0) > 0.95
+    typical = np.mean(sems, axis=1)
+    assert typical.max() < 1.3 * typical.min()
+    chi2 = [np.median(one.reduced_chi2) for one in fits]
+    assert min(chi2) > 1.5
+
+
+def test_the_shape_that_fits_better_is_named() -> None:
+    """A resolved line of an odd shape has advice; one of the right shape has none."""
+    odd = {
+        "--line fano": lambda w: oscillator(w, FREQ, 0.6 * THZ, 0.1),
+        "--line two-oscillators": merged_lines,
+        "--baseline": lambda w: oscillator(w, FREQ, 0.15 * THZ) + 0.04 / THZ,
+    }
+    for seed, (option, spectrum) in enumerate(odd.items()):
+        advice = [text for text in fitted(30 + seed, spectrum, runs=40).advice if text]
+        named = [f"; {option} describes the spectrum better" in text for text in advice]
+        assert len(named) > 5
+        assert np.mean(named) > 0.7
+    right = fitted(33, lambda w: oscillator(w, FREQ, 0.6 * THZ), runs=40)
+    assert set(right.advice) == {""}
 
 
 SHAPES = [

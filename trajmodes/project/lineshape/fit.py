@@ -3,7 +3,8 @@
 A damped oscillator convolved with the window is fitted to the bins around each line (`models`),
 with the Whittle likelihood (`whittle`), at the segment length that suits the line
 (`resolution`). Reported are ω₀, the full width at half maximum γ, and the energy lifetime 1/γ.
-Standard errors are scaled by √χ² where the reduced χ² significantly exceeds 1.
+Standard errors are scaled by √χ² where the reduced χ² exceeds 1 by more than two standard
+deviations.
 `verdicts` decides which lines are resolved.
 """
 
@@ -18,18 +19,18 @@ from trajmodes.data.spectra import BandSpectra, LineData, LineFits, Verdict
 from trajmodes.errors import DataError
 from trajmodes.project.lineshape.models import (
     AREA,
-    CHANCE_SIGMAS,
     GAMMA,
     OMEGA,
     LineShape,
     Observed,
-    largest_deviation,
     model_of,
     places,
 )
 from trajmodes.project.lineshape.resolution import ChosenFits, choose_segment_length
 from trajmodes.project.lineshape.segment_fits import SegmentSpectra
+from trajmodes.project.lineshape.shape_tests import CHANCE_SIGMAS, largest_deviation
 from trajmodes.project.lineshape.verdicts import (
+    advise_on_shapes,
     frequency_known,
     judge_lines,
     may_be_aliased,
@@ -83,6 +84,9 @@ def _line_fits(
     scale = np.sqrt(np.fmax(lower, 1.0))[:, None]
     sem = np.sqrt(np.maximum(chosen.variances, 0.0)) * scale
     verdicts, advice = judge_lines(candidates, chosen, sem, shape, aliased)
+    if shape == _OSCILLATOR:
+        for g, text in advise_on_shapes(candidates, chosen, verdicts).items():
+            advice[g] = text
     oscillates = np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
     resolved = oscillates | np.array([verdict is Verdict.OVERDAMPED for verdict in verdicts])
 

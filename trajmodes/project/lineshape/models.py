@@ -1,4 +1,4 @@
-"""Line shapes as functions of one list of parameters, and tests of whether a spectrum has them.
+"""Line shapes as functions of one list of parameters.
 
     S = e^a · [ M(ω₀, γ, a_F) + β + e^ρ M(ω₂, γ₂) ]
 
@@ -7,18 +7,10 @@ S and M are densities in ω. M is the damped oscillator of area 1 convolved with
 
     ln area a, ω₀, ln γ  |  Fano asymmetry a_F  |  constant baseline β  |  ρ, ω₂, ln γ₂ of a
     second line
-
-Two tests decide whether a spectrum has the shape. Pearson's χ² over all bins finds structure of
-any kind. The mean of the relative residual I/S − 1 in four regions (the lower and the upper
-wing, and the two halves of the core) finds what χ² is slow to detect: a whole wing above or
-below the model. Real wings do this. The wings of a damped oscillator fall as ω⁻² because its
-friction has no memory; interatomic forces have memory, and their spectra fall faster. Such
-wings would reduce the fitted width by a third or more without notice.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -26,7 +18,6 @@ import numpy as np
 from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.project.lineshape.oscillator import Grid, Room, line_spectra, part_of
-from trajmodes.project.spectra.segments import bin_spacing, resolution_of
 
 AREA, OMEGA, GAMMA = 0, 1, 2
 """Positions of ln area, ω₀ and ln γ in every shape."""
@@ -187,50 +178,3 @@ def line_model(
             power[w] += slopes_nw[ratio, w]
     for w in range(n_bins):
         slopes_nw[AREA, w] = power[w]
-
-
-NEIGHBOURS = (1.0, 4.0 / 9.0, 1.0 / 36.0)
-"""Correlation of a bin of a Hann-windowed periodogram with itself, its neighbour, and the
-next."""
-CHANCE_SIGMAS = 4.0
-"""A deviation of more standard deviations than this is not due to chance."""
-_LARGEST_RESIDUAL = 0.75
-"""Root-mean-square relative residual above which a spectrum does not have the model's shape."""
-
-_EDGES = (-np.inf, -1.0, 0.0, 1.0, np.inf)
-"""Edges of the regions, relative to the centre, in widths (width of the line plus
-resolution)."""
-_FEWEST_BINS = 3
-
-
-def largest_deviation(observed: Observed, theta: Floats, residual: Floats) -> Floats:
-    """Largest absolute mean of the residual in a region (g,), in standard deviations.
-
-    The lines have parameters (g, n), and the residual (g, w) is I/S − 1, zero outside.
-    """
-    spacing = bin_spacing(observed.segment_frames, observed.interval_ps)
-    resolution = resolution_of(observed.segment_frames, observed.interval_ps)
-    width = np.exp(theta[:, GAMMA]) + resolution
-    place = (observed.bins * spacing - theta[:, OMEGA, None]) / width[:, None]
-    # Correlated neighbours increase the variance of means.
-    correlated = 1.0 + 2.0 * sum(NEIGHBOURS[1:])
-    largest = np.zeros(len(theta))
-    for low, high in pairwise(_EDGES):
-        region = observed.inside & (place >= low) & (place < high)
-        count = region.sum(axis=1)
-        total = np.abs((residual * region).sum(axis=1))
-        sigma = np.sqrt(np.maximum(count, 1) * correlated / observed.averages)
-        largest = np.where(count >= _FEWEST_BINS, np.maximum(largest, total / sigma), largest)
-    return largest
-
-
-def shape_rejected(reduced_chi2: Floats, reduced_chi2_sem: Floats, averages: Floats) -> Bools:
-    """Whether spectra differ grossly and significantly from their models (g,).
-
-    The standard deviation of the reduced χ² is that of a correct model, and the averages are
-    the numbers of independent periodograms.
-    """
-    excess = np.maximum(reduced_chi2 - 1.0, 0.0)
-    significant = excess > CHANCE_SIGMAS * reduced_chi2_sem
-    rejected: Bools = significant & (np.sqrt(excess / averages) > _LARGEST_RESIDUAL)
-    return rejected

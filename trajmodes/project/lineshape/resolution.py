@@ -19,13 +19,11 @@ from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.data.spectra import NARROWEST
 from trajmodes.project.lineshape.models import (
     AREA,
-    CHANCE_SIGMAS,
     GAMMA,
     OMEGA,
     LineShape,
     extended,
     places,
-    shape_rejected,
 )
 from trajmodes.project.lineshape.segment_fits import (
     SegmentSpectra,
@@ -35,6 +33,7 @@ from trajmodes.project.lineshape.segment_fits import (
     initial_guess,
     range_around,
 )
+from trajmodes.project.lineshape.shape_tests import ShapeTest
 from trajmodes.project.lineshape.whittle import Lines
 
 _RANGES = (4.0, 2.0, 1.0)
@@ -58,17 +57,13 @@ _AWAY_FROM_ZERO = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class ChosenFits:
+class ChosenFits(ShapeTest):
     """The fit of each set (g) at the segment length chosen for it."""
 
     parameters: Floats
     """(g, n) parameters of the line shape."""
     variances: Floats
     """(g, n)."""
-    reduced_chi2: Floats
-    """(g,) reduced Pearson χ²."""
-    reduced_chi2_sem: Floats
-    """(g,) its standard deviation if the model is correct."""
     converged: Bools
     """(g,)."""
     covered: Bools
@@ -77,15 +72,8 @@ class ChosenFits:
     """(g,) whether the line is too narrow for this length to measure its width."""
     missed: Bools
     """(g,) whether longer segments were skipped because their bands do not cover the line."""
-    averages: Floats
-    """(g,) number of independent periodograms in the fitted spectrum."""
     length_index: Ints
     """(g,) which length."""
-
-    @property
-    def rejected(self) -> Bools:
-        """Whether χ² rejects the line shape (g,)."""
-        return shape_rejected(self.reduced_chi2, self.reduced_chi2_sem, self.averages)
 
     @property
     def has_width(self) -> Bools:
@@ -138,7 +126,7 @@ def choose_segment_length(
             | (chosen.length_index[rows] < 0)
         )
         better &= ~(assessment.rejected & chosen.has_width[rows])
-        _store(chosen, (rows[better], lines.at(better)), assessment.at(better), spectra, k)
+        _store(chosen, (rows[better], lines.at(better)), assessment.at(better), k)
         sound = assessment.whole & ~assessment.rejected
         theta[rows[sound]] = lines.parameters[sound, :3]
         pending[rows[sound & assessment.wide]] = False
@@ -177,9 +165,7 @@ def _fit_in_narrowing_range(
     for widths in _RANGES[1:]:
         some = np.flatnonzero(_deviates(lines))
         # Where only the wings differ, the present fit is the best first guess.
-        averages = spectra.band.averages[rows]
-        rejected = shape_rejected(lines.reduced_chi2, lines.reduced_chi2_sem, averages)
-        contaminated = lines.reduced_chi2 - 1.0 > _OTHER_WINGS**2 * averages
+        rejected, contaminated = lines.rejected, lines.misfit > _OTHER_WINGS
         start = np.where(rejected[:, None], look, lines.parameters)
         for _ in range(2):
             if len(some) == 0:
@@ -217,8 +203,7 @@ def _fit_tracking_the_line(
 
 def _deviates(lines: Lines) -> Bools:
     """Whether the spectrum differs significantly from the model anywhere in the range."""
-    significant = lines.reduced_chi2 - 1.0 > CHANCE_SIGMAS * lines.reduced_chi2_sem
-    deviates: Bools = lines.converged & (significant | (lines.deviation > CHANCE_SIGMAS))
+    deviates: Bools = lines.converged & lines.deviates
     return deviates
 
 
@@ -267,24 +252,19 @@ def _assess(spectra: SegmentSpectra, rows: Ints, lines: Lines, shape: LineShape)
         enough = width >= _WIDE_ENOUGH * spectra.resolution
         wide &= free | (enough & (lower >= _AWAY_FROM_ZERO * spectra.resolution))
         narrow |= ~free & (width < NARROWEST * spectra.resolution)
-    rejected = shape_rejected(
-        lines.reduced_chi2, lines.reduced_chi2_sem, spectra.band.averages[rows]
-    )
-    return _Assessment(whole, partly, wide, narrow, rejected)
+    return _Assessment(whole, partly, wide, narrow, lines.rejected)
 
 
 def _empty_fits(n_sets: int, n_parameters: int) -> ChosenFits:
     """Return rows to be filled in."""
     return ChosenFits(
+        **{field.name: np.full(n_sets, np.nan) for field in fields(ShapeTest)},
         parameters=np.full((n_sets, n_parameters), np.nan),
         variances=np.full((n_sets, n_parameters), np.nan),
-        reduced_chi2=np.full(n_sets, np.nan),
-        reduced_chi2_sem=np.full(n_sets, np.nan),
         converged=np.zeros(n_sets, dtype=bool),
         covered=np.zeros(n_sets, dtype=bool),
         narrow=np.ones(n_sets, dtype=bool),
         missed=np.zeros(n_sets, dtype=bool),
-        averages=np.ones(n_sets),
         length_index=np.full(n_sets, -1),
     )
 
@@ -293,18 +273,16 @@ def _store(
     chosen: ChosenFits,
     lines: tuple[Ints, Lines],
     assessment: _Assessment,
-    spectra: SegmentSpectra,
     k: int,
 ) -> None:
     """Fill in the rows of sets that were fitted."""
     rows, fits = lines
     chosen.parameters[rows] = fits.parameters
     chosen.variances[rows] = np.diagonal(fits.covariance, axis1=1, axis2=2)
-    chosen.reduced_chi2[rows] = fits.reduced_chi2
-    chosen.reduced_chi2_sem[rows] = fits.reduced_chi2_sem
+    for field in fields(ShapeTest):
+        getattr(chosen, field.name)[rows] = getattr(fits, field.name)
     chosen.converged[rows] = fits.converged
     chosen.covered[rows] = assessment.partly
     chosen.narrow[rows] = assessment.narrow
     chosen.missed[rows] = ~assessment.partly
-    chosen.averages[rows] = spectra.band.averages[rows]
     chosen.length_index[rows] = k

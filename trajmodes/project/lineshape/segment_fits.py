@@ -17,7 +17,6 @@ from trajmodes.data.spectra import BandSpectra
 from trajmodes.project.lineshape.models import (
     AREA,
     GAMMA,
-    NEIGHBOURS,
     OMEGA,
     LineShape,
     Observed,
@@ -25,6 +24,7 @@ from trajmodes.project.lineshape.models import (
     model_of,
     places,
 )
+from trajmodes.project.lineshape.shape_tests import NEIGHBOURS
 from trajmodes.project.lineshape.whittle import MOST_STEPS, Lines, fit_whittle
 from trajmodes.project.spectra.segments import bin_spacing, resolution_of
 
@@ -242,6 +242,36 @@ def fit_two(
     weaker = np.nan_to_num(best.parameters[:, places(shape).lines[1]]) > 0.0
     some = np.flatnonzero(weaker)
     return best.replaced(some, _stronger_first(best.at(some), shape))
+
+
+def better_shapes(spectra: SegmentSpectra, rows: Ints, theta: Floats) -> list[LineShape | None]:
+    """Shape that describes the spectrum of each set (i) better than one oscillator does.
+
+    The other shapes are tried in the widest range around the oscillator (i, 3). The Bayesian
+    information criterion decides between them; None where it prefers the oscillator.
+    """
+    ends = range_around(spectra, rows, theta, _WIDTHS)
+    one = fit_between(spectra, rows, theta, LineShape(), ends)
+    shapes = [LineShape("fano"), LineShape(baseline=True), LineShape("two-oscillators")]
+    fits = [
+        fit_between(spectra, rows, extended(one.parameters, shape), shape, ends)
+        for shape in shapes[:2]
+    ]
+    likeliest, _ = _likeliest(
+        spectra, rows, _starts(spectra, rows, one.parameters, shapes[2], ends), shapes[2], ends
+    )
+    fits.append(fit_between(spectra, rows, likeliest, shapes[2], ends))
+    n_data = spectra.band.averages[rows] * (ends[1] - ends[0] + 1) / _BINS_PER_DATUM
+    price = 0.5 * np.log(np.maximum(n_data, 2.0)) * _BINS_PER_DATUM
+    costs = np.array(
+        [
+            np.where(fit.converged, fit.cost + (places(shape).count - 3) * price, np.inf)
+            for fit, shape in zip(fits, shapes, strict=True)
+        ]
+    )
+    best = np.argmin(costs, axis=0)
+    gained = costs.min(axis=0) < one.cost
+    return [shapes[k] if better else None for k, better in zip(best, gained, strict=True)]
 
 
 def _likeliest(

@@ -17,20 +17,16 @@ from trajmodes.data.labels import two_digits
 from trajmodes.data.spectra import NARROWEST, Verdict
 from trajmodes.project.lineshape.models import (
     AREA,
-    CHANCE_SIGMAS,
     GAMMA,
     OMEGA,
     LineShape,
     places,
 )
 from trajmodes.project.lineshape.resolution import ChosenFits
-from trajmodes.project.lineshape.segment_fits import SegmentSpectra
+from trajmodes.project.lineshape.segment_fits import SegmentSpectra, better_shapes
 from trajmodes.units import THZ
 
 _LARGEST_RELATIVE_SEM = 0.5
-_LARGEST_RESIDUAL = 0.4
-"""Largest root-mean-square relative residual of a line of unresolved width with a known
-frequency."""
 _LEAST_SHARE = 0.5
 """One line must contain half the power of the spectrum."""
 
@@ -57,11 +53,7 @@ def frequency_known(
     """
     _, share = _shares(candidates, chosen, shape)
     # The shape of the window is exact: a deviation from it is a second line.
-    deviates = (
-        np.maximum(chosen.reduced_chi2 - 1.0, 0.0) / chosen.averages > _LARGEST_RESIDUAL**2
-    )
-    deviates &= chosen.reduced_chi2 - CHANCE_SIGMAS * chosen.reduced_chi2_sem > 1.0
-    one = ~chosen.rejected & ~deviates & (share >= _LEAST_SHARE)
+    one = ~chosen.rejected & (share >= _LEAST_SHARE)
     placed = [
         verdict in (Verdict.RESOLVED, Verdict.OVERDAMPED)
         or (verdict is Verdict.TOO_NARROW and alone)
@@ -111,6 +103,43 @@ def judge_lines(
         verdicts.append(verdict)
         advice.append(_advise(verdict, line, (resolution[g], segment_ps[g])))
     return verdicts, advice
+
+
+def advise_on_shapes(
+    candidates: list[SegmentSpectra], chosen: ChosenFits, verdicts: list[Verdict]
+) -> dict[int, str]:
+    """Advice for lines that are not those of one oscillator, with the shape that fits better.
+
+    Returns
+    -------
+    Set → advice, for resolved lines whose shape χ² rejects, and for those without a line.
+    """
+    resolved = np.array([verdict is Verdict.RESOLVED for verdict in verdicts])
+    other = np.array([verdict is Verdict.NO_LINE for verdict in verdicts])
+    wanted = chosen.converged & ((resolved & chosen.significant) | other)
+    found: dict[int, str] = {}
+    for k, spectra in enumerate(candidates):
+        rows = np.flatnonzero(wanted & (chosen.length_index == k))
+        if len(rows) == 0:
+            continue
+        shapes = better_shapes(spectra, rows, chosen.parameters[rows, :3])
+        for g, shape in zip(rows.tolist(), shapes, strict=True):
+            percent = 100.0 * chosen.misfit[g]
+            text = (
+                f"the line deviates by {percent:.2g} % from a damped oscillator,"
+                " and its error bars are wider for it"
+                if resolved[g]
+                else "several lines, or not the shape of a damped oscillator"
+            )
+            found[g] = f"{text}; {_better(shape)}"
+    return found
+
+
+def _better(shape: LineShape | None) -> str:
+    if shape is None:
+        return "no other shape (--line, --baseline) is better: look at the spectrum"
+    option = "--baseline" if shape.baseline else f"--line {shape.kind}"
+    return f"{option} describes the spectrum better"
 
 
 def _shares(

@@ -22,16 +22,15 @@ from trajmodes.arrays import Bools, Floats, Ints
 from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.project.lineshape.models import (
     GAMMA,
-    NEIGHBOURS,
     OMEGA,
     LineShape,
     Observed,
-    largest_deviation,
     line_model,
     model_of,
     places,
 )
 from trajmodes.project.lineshape.oscillator import Grid, Room, part_of
+from trajmodes.project.lineshape.shape_tests import NEIGHBOURS, ShapeTest, shape_test
 from trajmodes.project.spectra.segments import resolution_of
 
 _FAR_BEYOND = 4.0
@@ -41,7 +40,7 @@ MOST_STEPS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(ShapeTest):
     """Fitted lines. Parameters (n) are those of the shape."""
 
     parameters: Floats
@@ -50,12 +49,6 @@ class Lines:
     """(g, n, n), correlation of bins allowed for."""
     cost: Floats
     """(g,) −ln L as if bins were independent."""
-    reduced_chi2: Floats
-    """(g,) reduced Pearson χ²."""
-    reduced_chi2_sem: Floats
-    """(g,) its standard deviation if the model is true."""
-    deviation: Floats
-    """(g,) largest misfit of a region, in standard deviations: see `reduced_chi2`."""
     converged: Bools
     """(g,) whether the last step was smaller than 1e-3 standard errors."""
 
@@ -120,20 +113,16 @@ def _summary(observed: Observed, theta: Floats, shape: LineShape, converged: Boo
     product_gmn = scale[:, :, None] * scale[:, None, :]
     inverse = np.linalg.pinv(fisher / product_gmn, rcond=1e-12, hermitian=True) / product_gmn
     covariance = inverse @ spread @ inverse / count[:, None, None]
-    n_bins = observed.inside.sum(axis=1)
-    misfit = (ratio - 1.0) * observed.inside
-    # What the fit takes out of Σ N (I/S − 1)², when neighbours are correlated.
-    taken = np.einsum("gmn,gnm->g", inverse, spread)
-    freedom = np.maximum(n_bins - taken, 1.0)
-    # var of each N(I/S − 1)² is 2 + 6/N; neighbours share the squares of their correlations.
-    shared = 1.0 + 2.0 * sum(correlation**2 for correlation in NEIGHBOURS[1:])
+    residual = (ratio - 1.0) * observed.inside
+    tests = shape_test(observed, theta, shape, residual, (jacobian_gnw, covariance))
     return Lines(
+        reduced_chi2=tests.reduced_chi2,
+        reduced_chi2_sem=tests.reduced_chi2_sem,
+        misfit=tests.misfit,
+        region=tests.region,
         parameters=theta,
         covariance=covariance,
         cost=count * ((log_power + ratio) * observed.inside).sum(axis=1),
-        reduced_chi2=count * (misfit**2).sum(axis=1) / freedom,
-        reduced_chi2_sem=np.sqrt((2.0 + 6.0 / count) * shared / freedom),
-        deviation=largest_deviation(observed, theta, misfit),
         converged=converged & sound,
     )
 
