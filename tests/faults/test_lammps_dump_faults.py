@@ -1,5 +1,6 @@
 """Damaged dumps: every frame is used, or refused with its position and the reason."""
 
+import gzip
 import os
 import re
 import tracemalloc
@@ -151,7 +152,13 @@ def test_bad_first_frames_are_refused_when_opened(bad):
             bad(edited(0, 1, 0, token)[0])
 
 
-@pytest.mark.parametrize("number", [b"-3", b"0", b"9007199254740991", b"-9007199254740991"])
+@pytest.mark.parametrize("number", [b"-3", b"0", b"-9007199254740991"])
+def test_ids_that_are_not_positive_are_refused(bad, number):
+    with pytest.raises(DataError, match=rf"an atom has the id {number.decode()} .*frame 0"):
+        bad(TEXT.replace(b"\n32 1 ", b"\n" + number + b" 1 "))
+
+
+@pytest.mark.parametrize("number", [b"99", b"9007199254740991"])
 def test_extreme_ids_are_accepted(bad, number):
     """They sort the atoms, and no difference of two of them overflows."""
     text = TEXT.replace(b"\n32 1 ", b"\n" + number + b" 1 ")
@@ -422,6 +429,33 @@ def test_files_that_change_during_the_run_are_refused(bad, how):
         os.utime(path, ns=(5, 5))
     with pytest.raises(DataError, match="has changed since it was opened"):
         trajectory.read(2, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (b"# made by hand\n" + TEXT, 2),
+        (b"\n\n# made by hand\nITEM: UNITS\nmetal\nITEM: TIME\n0\n" + TEXT, 4),
+        (TEXT[TEXT.index(b"\n") + 1 :], 41),
+        (TEXT[1:], 42),
+        (TEXT[STARTS[1] - 100 :], 3),
+        (b"1 2 3\n" * 700_000 + TEXT, 700_001),
+        (gzip.compress(b"1 2 3\n" * 10_000 + TEXT), 10_001),
+    ],
+)
+def test_a_dump_with_other_first_lines_is_not_left_to_ase(bad, text, line):
+    """ASE reads such files, but neither their steps nor their units."""
+    with pytest.raises(DataError, match=rf"is a LAMMPS dump, but(.|\n)*line {line}\)"):
+        bad(text)
+    with pytest.raises(DataError, match=rf"tail -n \+{line} run\.lammpstrj"):
+        bad(text)
+
+
+def test_decimal_commas_in_the_box_are_named(bad):
+    box = b"-5.2599999999999998e+00 5.2599999999999998e+00"
+    assert box in TEXT
+    with pytest.raises(DataError, match=r"'-5,26', decimals must be .* point .*line 6\)"):
+        bad(TEXT.replace(box, b"-5,26 5,26"))
 
 
 def test_files_of_different_runs_are_refused():

@@ -14,6 +14,7 @@ Snapshots about one known structure have no order in time: they are one run, in 
 """
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +24,10 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
 from trajmodes.data.lattice import relative_displacements
-from trajmodes.errors import UnitsError, UsageError
+from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.formats.registry import SNAPSHOTS
 from trajmodes.readers.arrays import join_snapshots, same_ideal_structure
-from trajmodes.readers.text.source import read_head, require_text, stamp_file
+from trajmodes.readers.text.source import open_source, read_head, require_text, stamp_file
 from trajmodes.readers.trajectory import Trajectory, select_frames
 
 PathName = str | os.PathLike[str]
@@ -34,6 +35,9 @@ PathName = str | os.PathLike[str]
 PLAIN = ReadOptions()
 _FORCES_ALONE = ("FORCE_SETS", "FORCES_FC3")
 _FORMATS = ("lammps", "xyz", *SNAPSHOTS, "other")
+_FIRST_ITEMS = re.compile(rb"\n(?:ITEM: UNITS\s*\n\S+\s*\n)?(?:ITEM: TIME\s*\n\S+\s*\n)?\Z")
+"""Items that LAMMPS writes above ITEM: TIMESTEP."""
+_ITEMS_ABOVE = 200
 _SAME_POSITION = 1e-3
 """Å. Distance, beyond rounding, within which atoms are at the same positions."""
 
@@ -171,9 +175,27 @@ def _recognise(path: Path) -> str:
     first = lines[0].split() if lines else []
     if first[:1] == [b"ITEM:"]:
         return "lammps"
-    if len(first) == 1 and first[0].isdigit():
-        return "xyz"
-    return "other"
+    is_xyz = len(first) == 1 and first[0].isdigit()
+    if b"\nITEM:" in head or not (is_xyz or b"\0" in text):
+        _refuse_late_dump(path)
+    return "xyz" if is_xyz else "other"
+
+
+def _refuse_late_dump(path: Path) -> None:
+    """Refuse a dump that starts with other lines; ASE would read it without steps and times."""
+    source = open_source(path, allow_partial=True)
+    at = source.find(b"\nITEM: TIMESTEP")
+    if at < 0:
+        return
+    above = source.data(max(0, at - _ITEMS_ABOVE), min(at, _ITEMS_ABOVE) + 1)
+    found = _FIRST_ITEMS.search(above)
+    line = source.line_at(at + 1) - (found[0].count(b"\n") - 1 if found else 0)
+    raise DataError(
+        "the file is a LAMMPS dump, but does not start with a line “ITEM: …”",
+        where=f"{path}, first such header in line {line}",
+        why="the beginning of the file was cut off, or lines were written above it",
+        fix=f"leave them out: tail -n +{line} {path.name} > whole.lammpstrj",
+    )
 
 
 def open_runs(paths: Iterable[Path], options: ReadOptions) -> list[Trajectory]:

@@ -12,6 +12,7 @@ compared with the size of the file before ASE reserves memory for them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ import numpy as np
 
 from trajmodes.arrays import Floats
 from trajmodes.errors import DataError, UsageError
+from trajmodes.notes import Note
 from trajmodes.readers.text.source import open_source
 from trajmodes.readers.text.tables import require_line_end
 from trajmodes.readers.trajectory import ForeignFile, ForeignFrame
@@ -60,6 +62,8 @@ def ase_format(path: Path, *, known: str | None = None) -> str:
 
     # An absolute path, because ASE treats names that begin with “postgres” as a server.
     name = known or filetype(str(path.resolve()))
+    # Text that expands beyond all bounds is refused before ASE decompresses it.
+    open_source(path)
     if name in _REFUSED_BY_ASE:
         raise UsageError(
             f"ASE's format “{name}” is not read",
@@ -190,7 +194,8 @@ def open_ase(path: Path) -> ForeignFile:
         for t, image in enumerate(images)
     )
     # VASP prints eight decimals of reduced coordinates.
-    return _file(images[0], len(kept), 8, partial(_kept_frames, kept))
+    made = _file(images[0], len(kept), 8, partial(_kept_frames, kept))
+    return replace(made, notes=(Note("note", f"{path.name} is read by ASE, as “{kind}”"),))
 
 
 def _kept_frames(

@@ -10,6 +10,7 @@ import numpy as np
 from trajmodes.arrays import Floats
 from trajmodes.config.groups import ReadOptions
 from trajmodes.errors import DataError, TrajmodesError, UsageError, with_location
+from trajmodes.notes import Note
 from trajmodes.readers.ase import open_ase, open_ase_traj
 from trajmodes.readers.mdanalysis import (
     known_to_mdanalysis,
@@ -138,7 +139,7 @@ def open_foreign(
         n_bytes=sum(path.stat().st_size for path in files),
         precision_digits=info.precision_digits,
         rounding=_rounding(info, first),
-        notes=(*info.notes, *time_notes),
+        notes=(*info.notes, *survey.notes, *time_notes),
         frames=frames,
     )
 
@@ -200,6 +201,8 @@ class _Survey(NamedTuple):
     """(w,) steps of each file; nan unless they increase from frame to frame."""
     times_ps: Floats
     """(t,) times; nan unless they increase from frame to frame."""
+    notes: tuple[Note, ...]
+    """Steps and times of the files that are not used."""
 
 
 def _survey(
@@ -218,7 +221,19 @@ def _survey(
         raise DataError("there are no frames", where=str(paths[0]))
     # One of several files may count its steps or its time from zero.
     ends = np.cumsum([source.n_frames for source in sources])[:-1]
-    return _Survey(first, np.split(_increasing_or_nan(steps), ends), _increasing_or_nan(times))
+    used = {"steps": _increasing_or_nan(steps), "times": _increasing_or_nan(times)}
+    notes = tuple(
+        _unused(name, given)
+        for name, given in (("steps", steps), ("times", times))
+        if np.isnan(used[name]).all() and any(mark is not None for mark in given)
+    )
+    return _Survey(first, np.split(used["steps"], ends), used["times"], notes)
+
+
+def _unused(name: str, given: Sequence[float | None]) -> Note:
+    missing = given.count(None)
+    why = f"{missing} of {len(given)} frames have none" if missing else "they do not increase"
+    return Note("warning", f"the {name} in the files are not used: {why}")
 
 
 def _increasing_or_nan(marks: Sequence[float | None]) -> Floats:

@@ -24,6 +24,8 @@ _NM = 10.0
 """One nm in Å."""
 _KJ_PER_MOL = constants.kilo / (constants.Avogadro * constants.electron_volt)
 """One kJ/mol in eV."""
+_OTHER_NETCDF = {b"CDF\x05": "NetCDF in the format CDF-5", b"\x89HDF": "NetCDF-4 or HDF5"}
+"""Kinds of NetCDF that MDAnalysis does not read, by their first bytes."""
 _REFUSED_BY_MDANALYSIS = {
     "CHEMFILES", "IMD", "MEMORY", "OPENMMAPP", "OPENMMSIMULATION", "PARMED", "RDKIT",
 }  # fmt: skip
@@ -227,11 +229,13 @@ def open_netcdf(path: Path) -> ForeignFile:
     with path.open("rb") as file:
         magic = file.read(4)
     if magic not in {b"CDF\x01", b"CDF\x02"}:
+        kind = _OTHER_NETCDF.get(magic)
         raise DataError(
-            "this kind of NetCDF cannot be read",
+            f"the file is {kind}, which is not read" if kind else "the file is not NetCDF",
             where=str(path),
-            why="it is CDF-5 or HDF5, and MDAnalysis reads only the classic formats",
-            fix="nccopy -k 64-bit-offset IN OUT, or write a text dump",
+            why="MDAnalysis reads trajectories in the classic formats of NetCDF only, and of "
+            "those only files with AMBER's names and units",
+            fix="write the run as extended XYZ or as a LAMMPS text dump",
         )
     # A truncated file fails here; MDAnalysis would open it and fail later.
     with netcdf_file(path, "r", mmap=True):

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.open import open_trajectory
 from trajmodes.readers.lammps.index import index_dump
 from trajmodes.readers.text import index_cache
+from trajmodes.readers.text import source as source_module
 from trajmodes.readers.text.index_cache import cached_index
 from trajmodes.readers.text.source import check_unchanged, open_source, stamp_file
 
@@ -55,14 +57,47 @@ def test_an_index_is_built_once(file, cache):
     assert [path.suffix for path in cache.iterdir()] == [".npz", ".npz"]
 
 
-@pytest.mark.parametrize("where", [0, 199_999])
-def test_a_changed_head_or_tail_invalidates_the_index(file, where):
+@pytest.mark.parametrize("where", [0, 77_777, 100_000, 199_999])
+def test_a_byte_changed_in_place_invalidates_the_index(file, where):
+    """Size and time of modification are kept."""
     build, status = Build(), file.stat()
     cached_index(open_source(file), "kind", build)
     data = bytearray(file.read_bytes())
     data[where] = 0
     file.write_bytes(data)
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    cached_index(open_source(file), "kind", build)
+    assert build.calls == 2
+
+
+def test_samples_between_head_and_tail_are_compared(file, monkeypatch):
+    """The time of change and the inode are not the only marks."""
+    build, status = Build(), file.stat()
+
+    def stamped(path):
+        return replace(source_of(path), changed_ns=0, inode=0)
+
+    source_of = source_module.stamp_file
+    monkeypatch.setattr(source_module, "stamp_file", stamped)
+    monkeypatch.setattr(source_module, "check_unchanged", lambda _: None)
+    file.write_bytes(bytes(100_000_000))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    cached_index(open_source(file), "kind", build)
+    with file.open("r+b") as data:
+        data.seek(40_000_000)
+        data.write(b"y" * 2_000_000)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    cached_index(open_source(file), "kind", build)
+    assert build.calls == 2
+
+
+def test_a_replaced_file_invalidates_the_index(file):
+    build, status = Build(), file.stat()
+    cached_index(open_source(file), "kind", build)
+    other = file.with_name("other")
+    other.write_bytes(file.read_bytes())
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.replace(file)
     cached_index(open_source(file), "kind", build)
     assert build.calls == 2
 

@@ -428,3 +428,18 @@ def test_ranges_outside_are_refused() -> None:
     assert found.read(2, 2).n_frames == 0
     with pytest.raises(UsageError, match="frames 3 to 6 are requested of 5"):
         found.read(3, 6)
+
+
+def test_times_of_unknown_unit_and_incomplete_steps_are_noted(tmp_path: Path) -> None:
+    def noted(*comments: str, **options: Any) -> str:
+        frames = [frame(["Si 0 0 0", "C 1 1 1"], f"{BOX} {text}") for text in comments]
+        run = open_xyz(saved(tmp_path / "a.xyz", *frames), ReadOptions(**options))
+        return " ".join(map(str, run.notes))
+
+    assert "the time in the comment lines is not used" in noted("Time=0", "Time=1")
+    assert "is not used" not in noted("Time=0", "Time=1", units="metal")
+    assert "is not used" not in noted("Time=0", "Time=1", timestep_fs=1.0)
+    assert "some frames have no time" in noted("Time=0", "x=1", units="metal")
+    assert "1 of 3 frames have no step number" in noted("step=0", "step=1", "x=1")
+    assert "no step number" not in noted("step=0", "step=1", "step=2")
+    assert "no step number" not in noted("x=0", "x=1")

@@ -154,7 +154,8 @@ def describe_atoms(
     Raises
     ------
     DataError
-        If ids or types are not integers, an id appears twice, or a row is invalid.
+        If ids or types are not integers, an id is not positive or appears twice, or a row is
+        invalid.
     """
     names = rows.columns[0]
     wanted = {"id": 0, "type": 1, "mass": 2}
@@ -164,6 +165,13 @@ def describe_atoms(
     ids = _integers(fields[0, 0, :, 0], "id", rows)
     types = _integers(fields[0, 0, :, 1], "type", rows)
     order = order_by_id(ids, rows.name_of(0)) if layout.ids else np.arange(n_atoms)
+    if layout.ids and ids[order[0]] < 1:
+        raise DataError(
+            f"an atom has the id {ids[order[0]]}",
+            where=rows.name_of(0),
+            why="LAMMPS numbers atoms from 1: the file is damaged, or the atoms have no ids "
+            "(atom_modify id no)",
+        )
     ids, types = ids[order], types[order]
     masses = fields[0, 0, order, 2] if "mass" in names else None
     species: tuple[str, ...] | None = None

@@ -31,6 +31,7 @@ _HEADER = re.compile(
 # A match later than this cannot be one that lacks its first items.
 _LONGEST_ITEMS = 1024
 _MOST_BYTES_PER_NUMBER = 256
+_LONGEST_WORD = 40
 _FIXED_ATOMS = (
     "dump all atoms in every frame: no dynamic group, no 'dump_modify ID thresh', no lost atoms"
 )
@@ -171,10 +172,12 @@ class _Scan:
             raise _wrong_row_count(self.source, last, found - 1)
         line, left = self.source.line_at(place), self.source.size - place
         first, atoms = int(self._state[1]), int(entry[Entry.ATOMS])
+        word = (self.source.text(place, min(left, _LONGEST_WORD)).split() or [""])[0]
         what = {
             header.NO_ITEM: "a LAMMPS dump starts with a line 'ITEM: …', but this file does "
             "not",
-            header.BAD_NUMBER: "a header value is not a valid number",
+            header.BAD_NUMBER: f"a header value is not a valid number: '{word}'"
+            + (", decimals must be written with a point" if "," in word else ""),
             header.NO_STEP: "a header has no ITEM: TIMESTEP",
             header.NO_COUNT: "a header has no ITEM: NUMBER OF ATOMS",
             header.NO_BOX: "a header has no ITEM: BOX BOUNDS",

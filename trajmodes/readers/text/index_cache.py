@@ -2,9 +2,10 @@
 
 A frame index is a set of arrays. It is stored in ``trajmodes/index`` of the user's cache folder
 (never beside the user's file) under a name made from path and kind, together with the size of
-the file, its modification time and a hash of its head and tail. An index that disagrees with
-the file in any of these, or cannot be read, is discarded and built again. If the cache cannot
-be written, nothing is stored. All indices together take at most a quarter of a GB.
+the file, its inode, the times of its last modification and of its last change (which no program
+can set), and a hash of its head, its tail and places between. An index that disagrees with the
+file in any of these, or cannot be read, is discarded and built again. If the cache cannot be
+written, nothing is stored. All indices together take at most a quarter of a GB.
 """
 
 import hashlib
@@ -27,8 +28,9 @@ from trajmodes.readers.text.source import FileStamp, TextSource
 
 Index = dict[str, npt.NDArray[Any]]
 
-_VERSION = 3
-_SAMPLE = 1 << 16
+_VERSION = 4
+_END, _SAMPLE, _N_SAMPLES = 1 << 16, 1 << 12, 64
+"""Bytes that are hashed at each end of a file and at each of some places between."""
 CACHE_BYTES = 1 << 28
 """Size of all indices together; those not used for the longest time are removed."""
 
@@ -55,10 +57,14 @@ def cached_index(source: TextSource, kind: str, build: Callable[[], Index]) -> I
 def _identity(stamp: FileStamp, kind: str) -> str:
     digest = hashlib.sha256()
     with stamp.path.open("rb") as file:
-        digest.update(file.read(_SAMPLE))
-        file.seek(max(0, stamp.size - _SAMPLE))
-        digest.update(file.read(_SAMPLE))
-    return f"{_VERSION} {kind} {stamp.size} {stamp.modified_ns} {digest.hexdigest()}"
+        digest.update(file.read(_END))
+        for place in range(1, _N_SAMPLES + 1):
+            file.seek(stamp.size * place // (_N_SAMPLES + 1))
+            digest.update(file.read(_SAMPLE))
+        file.seek(max(0, stamp.size - _END))
+        digest.update(file.read(_END))
+    marks = (stamp.size, stamp.modified_ns, stamp.changed_ns, stamp.inode)
+    return f"{_VERSION} {kind} {marks} {digest.hexdigest()}"
 
 
 def _cache_place(stamp: FileStamp, kind: str) -> Path | None:

@@ -42,6 +42,10 @@ class FileStamp:
     """Bytes."""
     modified_ns: int
     """Time of the last modification in ns."""
+    changed_ns: int
+    """Time of the last change of content, name or permissions in ns; that of creation on
+    Windows.
+    """
     inode: int
 
 
@@ -67,7 +71,9 @@ def stamp_file(path: str | os.PathLike[str]) -> FileStamp:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
     if status.st_size == 0:
         raise DataError(f"{file} is empty")
-    return FileStamp(file, status.st_size, status.st_mtime_ns, status.st_ino)
+    return FileStamp(
+        file, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+    )
 
 
 def check_unchanged(stamp: FileStamp) -> None:
@@ -148,6 +154,20 @@ class TextSource:
     def text(self, offset: int, size: int) -> str:
         """Read ``size`` bytes at an offset as text, for headers and messages."""
         return self.data(offset, size).decode("utf-8", "replace")
+
+    def find(self, word: bytes) -> int:
+        """Find the offset where a word first occurs; −1 if it does not."""
+        at, tail = 0, b""
+        piece = np.empty(1 << 20, dtype=np.uint8)
+        with self.reading() as descriptor:
+            while at < self.size:
+                part = piece[: self.size - at]
+                self.fill(descriptor, part, at)
+                text = tail + part.tobytes()
+                if (found := text.find(word)) >= 0:
+                    return at - len(tail) + found
+                at, tail = at + len(part), text[1 - len(word) :]
+        return -1
 
     def line_at(self, offset: int) -> int:
         """Find the number, from 1, of the line that contains a byte offset."""

@@ -33,6 +33,7 @@ _EXTENDED = re.compile(r"""(?:^|[\s"'])(?:lattice|properties)["']?\s*=""", re.IG
 _LAMMPS_PLAIN = re.compile(r"\s*Atoms\. Timestep: (\d+)(?: Time: (\S+))?\s*")
 _ESCAPED = re.compile(r"\\(.)")
 _SEPARATORS = re.compile(r"[\s,{}\[\]]+")
+_COMMA = re.compile(r"\d,\d")
 _REAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eEdD][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
@@ -122,7 +123,10 @@ def parse_lattice(text: str) -> Floats:
     """
     words = [word for word in _SEPARATORS.split(text) if word]
     if len(words) != 9:
-        raise DataError(f"Lattice has {len(words)} numbers where 9 are expected: {text[:60]!r}")
+        raise DataError(
+            f"Lattice has {len(words)} numbers where 9 are expected: {text[:60]!r}",
+            why="decimals must be written with a point" if _COMMA.search(text) else "",
+        )
     cell = np.array([parse_real(word, "a number of Lattice") for word in words]).reshape(3, 3)
     # Absurd numbers may overflow; the volume is then not finite.
     with np.errstate(all="ignore"):

@@ -123,6 +123,7 @@ def open_xyz(
     rounding = half_unit * factors.length
     boxed = cell is None or bool(np.isfinite(cell).all())
     notes += _notes(firsts[0], program, options, boxed=boxed)
+    notes += _notes_on_marks(np.concatenate(steps), joined("times"), factors.time, options)
     notes += rounding_notes(rounding, digits, _more_digits(firsts[0], program))
     notes += [*atoms.notes, *kept.notes, *time_notes]
     fields, n_atoms = firsts[0].fields, len(firsts[0].rows)
@@ -202,6 +203,23 @@ def _notes(first: FirstFrame, program: str, options: ReadOptions, *, boxed: bool
     if boxed and any(word[0] in "Ff0" for word in first.values.get("pbc", "").split()):
         text = f"pbc is {first.values['pbc']}, but all directions are taken as periodic"
         notes.append(Note("warning", text, subject="box"))
+    return notes
+
+
+def _notes_on_marks(
+    steps: Floats, times: Floats, unit: float, options: ReadOptions
+) -> list[Note]:
+    """Note step numbers and times of the comment lines that are not used."""
+    notes: list[Note] = []
+    numbered = np.isfinite(steps)
+    if numbered.any() and not numbered.all():
+        text = f"{int((~numbered).sum())} of {len(steps)} frames have no step number"
+        text += ": frames are taken to follow each other evenly"
+        notes.append(Note("warning", text, fix="write the step in every comment line"))
+    if options.timestep_fs is None and np.isnan(unit) and np.isfinite(times).any():
+        text = "the time in the comment lines is not used, because its unit is not known"
+        fix = "give the time between frames, --timestep-fs, or the --units of the file"
+        notes.append(Note("warning", text, fix=fix))
     return notes
 
 
