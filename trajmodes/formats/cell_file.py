@@ -1,8 +1,9 @@
-"""Cell files: a crystal or a supercell from POSCAR, CIF, phonopy's yaml, or what ASE reads.
+"""Cell files: a crystal or a supercell, from POSCAR, CIF, LAMMPS data or what ASE reads.
 
-A conventional cell or a supercell is reduced to a primitive cell in the Cartesian frame of the
-file, so that results are in the frame that the user knows. Sites move only within the rounding
-of the file, to the positions that the space group requires.
+A conventional cell or a supercell is reduced to the standard primitive cell (of spglib, and of
+phonopy's ``auto``) in the Cartesian frame of the file. So q points are those of phonopy, and
+results are in the frame that the user knows. Sites move only within the rounding of the file,
+to the positions that the space group requires.
 
 POSCAR is VASP's format and also TDEP's, in infile.ucposcar and infile.ssposcar. It is written
 here, and read here where exactly one crystal is expected.
@@ -18,8 +19,8 @@ from ase.data import atomic_masses, atomic_numbers
 
 from trajmodes.arrays import Floats, Ints
 from trajmodes.data.crystal import Crystal
-from trajmodes.data.lattice import reduced_cell
 from trajmodes.errors import DataError, TrajmodesError, UsageError
+from trajmodes.formats.lammps_data import looks_like_lammps_data, read_lammps_data
 from trajmodes.formats.phonopy_yaml import looks_like_phonopy, unit_cell_of
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import IdealStructure
@@ -41,16 +42,26 @@ if TYPE_CHECKING:
 _TOLERANCE = 1e-3
 """Å. Atoms of a cell file closer than this to a translated image are that image, which admits
 files with four digits."""
+_CENTRING = {
+    "A": np.array([[2, 0, 0], [0, 1, -1], [0, 1, 1]]) / 2,
+    "C": np.array([[1, 1, 0], [-1, 1, 0], [0, 0, 2]]) / 2,
+    "F": np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2,
+    "I": np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]]) / 2,
+    "R": np.array([[2, -1, -1], [1, 1, -2], [1, 1, 1]]) / 3,
+}
+"""Letter of the centring → primitive vectors, as columns, in the vectors of the standard
+conventional cell: spglib's definition, and that of ``auto`` of phonopy."""
 _POSCAR_SUFFIXES = {".vasp", ".poscar", ".ucposcar", ".ssposcar"}
 
 
-def load_crystal(path: str | os.PathLike[str]) -> ReducedCrystal:
+def load_crystal(path: str | os.PathLike[str], species: tuple[str, ...] = ()) -> ReducedCrystal:
     """Read the primitive crystal of a cell file, with a note if the cell was reduced.
 
-    A primitive cell is kept as it is. Any other cell is reduced by the pure translations that
-    spglib finds; sites are means over the atoms that become one. Sites within 0.001 Å of their
-    symmetric position, as after rounding, are moved to it. The masses are those of the file, or
-    the standard masses if it gives none.
+    A primitive cell is kept as it is. Any other cell is reduced to the standard primitive cell
+    by the pure translations that spglib finds; sites are means over the atoms that become one.
+    Sites within 0.001 Å of their symmetric position, as after rounding, are moved to it. The
+    masses are those of the file, or the standard masses if it gives none. ``species`` are the
+    chemical symbols of the atom types of a LAMMPS data file.
 
     Raises
     ------
@@ -60,7 +71,7 @@ def load_crystal(path: str | os.PathLike[str]) -> ReducedCrystal:
         If it contains no crystal: no cell, unknown elements, partly occupied sites.
     """
     file = Path(path)
-    atoms = read_atoms(file)
+    atoms = read_atoms(file, species)
     whole = Crystal.from_ase(atoms)
     crystal, folded = _primitive(whole, file)
     crystal, moved = on_symmetric_sites(space_group(crystal, tolerance=_TOLERANCE))
@@ -79,11 +90,19 @@ def load_crystal(path: str | os.PathLike[str]) -> ReducedCrystal:
     return ReducedCrystal(crystal, tuple(Note("note", text) for text in texts))
 
 
-def read_atoms(file: Path) -> "Atoms":
-    """Read the atoms of a cell file as they are, with the errors of `load_crystal`."""
+def read_atoms(file: Path, species: tuple[str, ...] = ()) -> "Atoms":
+    """Read the atoms of a cell file as they are, with the errors of `load_crystal`.
+
+    ``species`` are the chemical symbols of the atom types of a LAMMPS data file.
+    """
     if not file.is_file():
         raise UsageError("the cell file is missing or not a file", where=str(file))
-    atoms = unit_cell_of(file) if looks_like_phonopy(file, read_head(file)) else _from_ase(file)
+    if looks_like_phonopy(file, read_head(file)):
+        atoms = unit_cell_of(file)
+    elif looks_like_lammps_data(file):
+        atoms = read_lammps_data(file, species)
+    else:
+        atoms = _from_ase(file)
     _check_atoms(atoms, file)
     return atoms
 
@@ -161,9 +180,10 @@ def _primitive(whole: Crystal, file: Path) -> tuple[Crystal, float]:
     n_cells = len(classes) // (int(classes.max()) + 1)
     if n_cells == 1:
         return whole, 0.0
+    centring = _CENTRING.get(dataset.international[0], np.eye(3))
+    standard = (np.linalg.inv(dataset.transformation_matrix) @ centring).T
     # Integers, so that the lattice of the file is an exact sublattice.
-    multiple = np.rint(whole.cell @ np.linalg.inv(dataset.primitive_lattice))
-    lattice, _ = reduced_cell(np.linalg.inv(multiple) @ whole.cell)
+    lattice = np.linalg.inv(np.rint(np.linalg.inv(standard))) @ whole.cell
     crystal, moved = fold_atoms(lattice, whole, classes)
     if abs(whole.volume / crystal.volume - n_cells) > 1e-6 * n_cells or moved > 10 * _TOLERANCE:
         raise DataError(

@@ -292,7 +292,7 @@ def _crystal(
         species = species_of_run(trajectory, type_map)
         found = find_crystal(average, species, trajectory.masses)
     else:
-        found = load_crystal(file)
+        found = load_crystal(file, job.matching.species)
     return found.crystal, found.notes
 
 

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.spacegroup import crystal as ase_crystal
+from phonopy.structure.atoms import PhonopyAtoms
+from phonopy.structure.cells import get_primitive, guess_primitive_matrix
 
 from trajmodes.errors import DataError, UsageError
 from trajmodes.formats.cell_file import load_crystal, read_atoms
@@ -18,6 +21,10 @@ def written(folder: Path, atoms: Atoms, name: str) -> Path:
     path = folder / name
     ase.io.write(path, atoms)
     return path
+
+
+def spaced(names: str, group: int, cellpar: list[float], places: list[list[float]]) -> Atoms:
+    return ase_crystal(names.split(), places, spacegroup=group, cellpar=cellpar)
 
 
 def assert_same_structure(small, atoms: Atoms) -> None:
@@ -49,6 +56,33 @@ def test_primitive_cell_is_kept_as_it_stands(tmp_path):
     assert loaded.crystal.cell == pytest.approx(atoms.cell.array, abs=1e-12)
     assert loaded.crystal.positions == pytest.approx(atoms.positions, abs=1e-9)
     assert loaded.crystal.species == ("Mg", "O")
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [
+        bulk("Au", cubic=True),
+        bulk("Fe", cubic=True).repeat((2, 1, 3)),
+        bulk("Si", cubic=True).repeat(2),
+        spaced(
+            "Al O", 167, [4.76, 4.76, 12.99, 90, 90, 120], [[0, 0, 0.352], [0.306, 0, 0.25]]
+        ),
+        spaced("Si O", 5, [5.3, 4.2, 6.6, 90, 103, 90], [[0.1, 0.2, 0.3], [0.3, 0.1, 0.15]]),
+        spaced("Si O", 38, [5.3, 4.2, 6.6, 90, 90, 90], [[0.1, 0.2, 0.3], [0.3, 0.1, 0.15]]),
+    ],
+    ids=["F", "I", "diamond", "R", "C", "A"],
+)
+def test_reduced_axes_are_those_of_phonopy(tmp_path, atoms):
+    atoms = atoms.copy()
+    atoms.rotate(20.0, (1, 2, 3), rotate_cell=True)
+    path = written(tmp_path, atoms, "POSCAR")
+    unit = PhonopyAtoms(
+        symbols=atoms.symbols,
+        cell=atoms.cell.array,
+        scaled_positions=atoms.get_scaled_positions(),
+    )
+    wanted = get_primitive(unit, guess_primitive_matrix(unit, symprec=1e-3))
+    assert load_crystal(path).crystal.cell == pytest.approx(wanted.cell, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["cell.vasp", "cell.xyz", "cell.cif"])
