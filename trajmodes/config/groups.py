@@ -1,4 +1,4 @@
-"""All options of the program, in the groups that the stages take.
+"""The options of runs, in the groups that the stages take; see `result_groups` for the others.
 
 To add an option, add a field here: the command line, the job file, the keywords in Python and
 ``docs/options.md`` follow. ``commands`` names the commands that take the options of a group;
@@ -94,10 +94,16 @@ class MatchOptions(Group):
     commands: ClassVar = CRYSTAL
 
     cell: str | None = option(
-        "File with the crystal: POSCAR, CIF or any other format that ASE reads.",
+        "File with the crystal or a supercell: POSCAR, CIF, LAMMPS data, or what ASE reads.",
         metavar="FILE",
         unset="found from the average structure",
         is_path=True,
+    )
+    symprec: float | None = option(
+        "Distance in Å within which atoms of the cell file are moved to symmetric positions.",
+        kind=kinds.number(1e-6, 1.0),
+        metavar="Å",
+        unset="0.001; a cell without symmetry is compared with the average structure",
     )
     species: tuple[str, ...] = option(
         "Chemical symbols of atom types 1, 2, …, such as Ga,N.",
@@ -339,54 +345,3 @@ class RunningOptions(Group):
         is_path=True,
     )
     workers: int | None = option("Number of threads.", metavar="N", unset="all cores")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableOptions(Group):
-    """Table of modes on the terminal."""
-
-    title: ClassVar = "Table"
-    commands: ClassVar = "modes"
-
-    sort: Literal["q", "frequency", "lifetime"] = option("Order of the rows.", default="q")
-    resolved: bool = option("Show only modes whose lifetime is resolved.", default=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MovieOptions(Group):
-    """Movie of a mode."""
-
-    title: ClassVar = "Movie"
-    commands: ClassVar = "movie"
-
-    frames: int = option(
-        "Frames in one period.", default=40, kind=kinds.whole(2, 100_000), metavar="N"
-    )
-    amplitude: float | None = option(
-        "Largest displacement of an atom in Å.",
-        metavar="Å",
-        unset="0.3, or that at the temperature",
-    )
-    temperature: float | None = option(
-        "Take the amplitude of the mode at this temperature in K.", metavar="K"
-    )
-    output: str = option("File of the movie.", default="mode.xyz", metavar="FILE")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportOptions(Group):
-    """Files for other programs."""
-
-    title: ClassVar = "Export"
-    commands: ClassVar = "export"
-
-    to: tuple[str, ...] = option(
-        "Program to write for: phonopy, phono3py, shengbte, tdep, alamode or hdf5. May be "
-        "repeated.",
-        default=(),
-        metavar="PROGRAM",
-        is_required=True,
-    )
-    output: str | None = option(
-        "Folder to write to.", metavar="FOLDER", unset="export in the folder of the fit"
-    )

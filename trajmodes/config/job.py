@@ -21,18 +21,16 @@ from types import MappingProxyType
 from typing import Any
 
 from trajmodes.config.groups import (
-    ExportOptions,
     ForceConstantOptions,
     MatchOptions,
     MoleculeOptions,
-    MovieOptions,
     PhononOptions,
     ProjectionOptions,
     ReadOptions,
     RunningOptions,
-    TableOptions,
 )
 from trajmodes.config.option import Group, Option, options_in
+from trajmodes.config.result_groups import ExportOptions, MovieOptions, TableOptions
 from trajmodes.errors import UsageError
 
 PathName = str | PathLike[str]

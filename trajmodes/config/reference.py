@@ -18,8 +18,8 @@ _HEAD = """\
 
 Every option has one name: with hyphens on the command line (`--timestep-fs 1`), with
 underscores in a job file (`timestep_fs = 1`) and as a keyword in Python (`timestep_fs=1`).
-This page is made from the declarations in `trajmodes/config/groups.py` by
-`python -m trajmodes.config.reference`.
+This page is made from the declarations in `trajmodes/config/groups.py` and
+`trajmodes/config/result_groups.py` by `python -m trajmodes.config.reference`.
 """
 
 _COLUMNS = "| option | value | default | meaning | commands |\n|---|---|---|---|---|\n"

@@ -83,6 +83,7 @@ class ArraysKeywords(TypedDict, total=False):
     """Keywords of `trajmodes.from_arrays`."""
 
     cell: str | PathLike[str] | None
+    symprec: float | None
     hops: Hops
     outliers: Outliers
     accept: Accept | Sequence[Accept]
@@ -135,6 +136,7 @@ class RunKeywords(ProjectKeywords, ConstantsKeywords, ReadKeywords, total=False)
 
     supercell: str | PathLike[str] | None
     cell: str | PathLike[str] | None
+    symprec: float | None
     accept: Accept | Sequence[Accept]
 
 

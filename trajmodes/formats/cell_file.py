@@ -22,6 +22,7 @@ from trajmodes.data.crystal import Crystal
 from trajmodes.errors import DataError, TrajmodesError, UsageError
 from trajmodes.formats.lammps_data import looks_like_lammps_data, read_lammps_data
 from trajmodes.formats.phonopy_yaml import looks_like_phonopy, unit_cell_of
+from trajmodes.matching.find_cell import without_noise
 from trajmodes.notes import Note
 from trajmodes.readers.arrays import IdealStructure
 from trajmodes.readers.ase import read_with_ase
@@ -30,6 +31,7 @@ from trajmodes.readers.text.tables import Numbers
 from trajmodes.symmetry.operations import (
     ReducedCrystal,
     fold_atoms,
+    in_symmetric_cell,
     on_symmetric_sites,
     space_group,
     symmetry_dataset,
@@ -39,9 +41,12 @@ from trajmodes.units import DALTON
 if TYPE_CHECKING:
     from ase import Atoms
 
-_TOLERANCE = 1e-3
+ROUNDING = 1e-3
 """Å. Atoms of a cell file closer than this to a translated image are that image, which admits
 files with four digits."""
+_FEW, _LARGE = 48, 300
+"""Numbers of atoms above which spglib is not asked for translations, and not for operations, of
+a cell that may have noise."""
 _CENTRING = {
     "A": np.array([[2, 0, 0], [0, 1, -1], [0, 1, 1]]) / 2,
     "C": np.array([[1, 1, 0], [-1, 1, 0], [0, 0, 2]]) / 2,
@@ -54,14 +59,13 @@ conventional cell: spglib's definition, and that of ``auto`` of phonopy."""
 _POSCAR_SUFFIXES = {".vasp", ".poscar", ".ucposcar", ".ssposcar"}
 
 
-def load_crystal(path: str | os.PathLike[str], species: tuple[str, ...] = ()) -> ReducedCrystal:
+def load_crystal(
+    path: str | os.PathLike[str], species: tuple[str, ...] = (), tolerance: float = ROUNDING
+) -> ReducedCrystal:
     """Read the primitive crystal of a cell file, with a note if the cell was reduced.
 
-    A primitive cell is kept as it is. Any other cell is reduced to the standard primitive cell
-    by the pure translations that spglib finds; sites are means over the atoms that become one.
-    Sites within 0.001 Å of their symmetric position, as after rounding, are moved to it. The
-    masses are those of the file, or the standard masses if it gives none. ``species`` are the
-    chemical symbols of the atom types of a LAMMPS data file.
+    ``species`` are the chemical symbols of the atom types of a LAMMPS data file; the tolerance
+    is that of `reduce_cell`.
 
     Raises
     ------
@@ -71,10 +75,28 @@ def load_crystal(path: str | os.PathLike[str], species: tuple[str, ...] = ()) ->
         If it contains no crystal: no cell, unknown elements, partly occupied sites.
     """
     file = Path(path)
-    atoms = read_atoms(file, species)
-    whole = Crystal.from_ase(atoms)
-    crystal, folded = _primitive(whole, file)
-    crystal, moved = on_symmetric_sites(space_group(crystal, tolerance=_TOLERANCE))
+    return reduce_cell(Crystal.from_ase(read_atoms(file, species)), file, tolerance)
+
+
+def reduce_cell(whole: Crystal, file: Path, tolerance: float = ROUNDING) -> ReducedCrystal:
+    """Reduce the cell of a file to the primitive crystal, with a note if it was reduced.
+
+    A primitive cell is kept as it is. Any other cell is reduced to the standard primitive cell
+    by its pure translations; sites are means over the atoms that become one. Sites within the
+    tolerance in Å of their symmetric position are moved to it, and lattice vectors too if the
+    tolerance exceeds rounding. The masses are those of the file, or the standard masses if it
+    gives none.
+
+    Raises
+    ------
+    DataError
+        If atoms coincide, or the primitive cell does not tile the cell of the file.
+    """
+    crystal, folded = _primitive(whole, file, tolerance)
+    group = space_group(crystal, tolerance=tolerance)
+    crystal, moved = on_symmetric_sites(group)
+    if tolerance > ROUNDING:
+        crystal = in_symmetric_cell(crystal, group)
     texts = []
     if crystal.n_sites < whole.n_sites:
         texts.append(
@@ -85,9 +107,20 @@ def load_crystal(path: str | os.PathLike[str], species: tuple[str, ...] = ()) ->
     if folded + moved > 1e-6:
         texts.append(
             f"{file.name}: sites were moved by up to {folded + moved:.1e} Å to obey the "
-            "symmetry that they have within 0.001 Å"
+            f"symmetry that they have within {tolerance:g} Å, {group.symbol}"
         )
     return ReducedCrystal(crystal, tuple(Note("note", text) for text in texts))
+
+
+def has_no_symmetry(whole: Crystal) -> bool:
+    """Whether no operation maps the cell of a file on itself, within rounding.
+
+    Of a cell with many atoms only the translations are tried: the space group takes too long.
+    """
+    if whole.n_sites > _LARGE:
+        return without_noise(whole, ROUNDING) is None
+    dataset = symmetry_dataset(whole, ROUNDING)
+    return dataset is not None and len(dataset.rotations) == 1
 
 
 def read_atoms(file: Path, species: tuple[str, ...] = ()) -> "Atoms":
@@ -166,9 +199,16 @@ def _check_atoms(atoms: "Atoms", file: Path) -> None:
         )
 
 
-def _primitive(whole: Crystal, file: Path) -> tuple[Crystal, float]:
+def _primitive(whole: Crystal, file: Path, tolerance: float) -> tuple[Crystal, float]:
     """Primitive crystal, and the largest displacement of an atom in Å."""
-    dataset = symmetry_dataset(whole, _TOLERANCE)
+    ideal, noise = whole, 0.0
+    if whole.n_sites > _FEW or tolerance > ROUNDING:
+        # spglib takes minutes for many atoms with noise.
+        found = without_noise(whole, tolerance)
+        if found is None and whole.n_sites > _FEW:
+            return whole, 0.0
+        ideal, noise = found or (whole, 0.0)
+    dataset = symmetry_dataset(ideal, tolerance)
     if dataset is None:
         raise DataError(
             "spglib finds no space group for the cell file",
@@ -184,14 +224,14 @@ def _primitive(whole: Crystal, file: Path) -> tuple[Crystal, float]:
     standard = (np.linalg.inv(dataset.transformation_matrix) @ centring).T
     # Integers, so that the lattice of the file is an exact sublattice.
     lattice = np.linalg.inv(np.rint(np.linalg.inv(standard))) @ whole.cell
-    crystal, moved = fold_atoms(lattice, whole, classes)
-    if abs(whole.volume / crystal.volume - n_cells) > 1e-6 * n_cells or moved > 10 * _TOLERANCE:
+    crystal, moved = fold_atoms(lattice, ideal, classes)
+    if abs(whole.volume / crystal.volume - n_cells) > 1e-6 * n_cells or moved > 10 * tolerance:
         raise DataError(
             "the primitive cell found by spglib does not tile the cell of the file",
             where=f"{file}, atoms {moved:.2g} Å off",
             fix="give the primitive cell",
         )
-    return crystal, moved
+    return crystal, noise + moved
 
 
 def read_supercell(path: Path) -> IdealStructure:

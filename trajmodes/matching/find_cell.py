@@ -1,4 +1,4 @@
-"""The primitive crystal of an average structure, where no cell file is given.
+"""The primitive crystal of an average structure; the translations of a noisy supercell.
 
 A translation of the structure takes every atom to one of its species, up to the noise of the
 average. Candidates are the vectors from one atom to others of its species. The shortest
@@ -31,6 +31,7 @@ from trajmodes.symmetry.operations import (
     ReducedCrystal,
     SpaceGroup,
     fold_atoms,
+    in_symmetric_cell,
     on_symmetric_sites,
     space_group,
 )
@@ -40,6 +41,8 @@ _PROBES = 24
 _SHORTEST = 40
 _MOST_NOISE = 0.075
 """Largest noise, relative to the distance of neighbours."""
+_SAME_SITE = 0.45
+"""Distance modulo the lattice, relative to that of neighbours for atoms of one site."""
 _FLOOR = 2e-3
 """Å. Least noise: rounding of the file."""
 _ALIKE = 5e-3
@@ -76,13 +79,39 @@ def find_crystal(
     group = _group_within(crystal, noise)
     symmetric, moved = on_symmetric_sites(group)
     if average.motion is not None:
-        symmetric = _in_symmetric_cell(symmetric, group)
+        symmetric = in_symmetric_cell(symmetric, group)
     text = (
-        f"no cell file: the average structure is {n_cells} primitive cells of "
+        f"the average structure is {n_cells} primitive cells of "
         f"{crystal.n_sites} atoms, space group {group.symbol}; sites were moved by up to "
         f"{moved:.1e} Å to impose it"
     )
     return ReducedCrystal(symmetric, (Note("note", text),))
+
+
+def without_noise(whole: Crystal, tolerance: float) -> tuple[Crystal, float] | None:
+    """Move the atoms of a supercell to the mean of those that its translations relate to them.
+
+    Returns the cell, and the largest distance in Å that an atom was moved; None if there are no
+    translations, or atoms would be moved by much more than the tolerance in Å.
+    """
+    structure = _structure(whole)
+    vectors = _translations(structure, 0.5 * tolerance)
+    lattice = _primitive_lattice(whole, vectors) if len(vectors) else None
+    if lattice is None:
+        return None
+    try:
+        label = _classes(structure, lattice)
+    except DataError:
+        return None
+    reduced = whole.positions @ np.linalg.inv(lattice)
+    _, first = np.unique(label, return_index=True)
+    apart = wrap(reduced - reduced[first][label])
+    mean = np.stack([np.bincount(label, apart[:, x]) for x in range(3)], axis=1)
+    change = ((mean / np.bincount(label)[:, None])[label] - apart) @ lattice
+    moved = float(np.linalg.norm(change, axis=1).max())
+    if moved > 3.0 * tolerance:
+        return None
+    return replace(whole, sites=whole.sites + change @ np.linalg.inv(whole.cell)), moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +246,7 @@ def _classes(structure: _Structure, lattice: Floats) -> Ints:
         first = int(np.flatnonzero(labels < 0)[0])
         distance = np.linalg.norm(wrap(reduced - reduced[first]) @ lattice, axis=1)
         alike = (structure.kinds == structure.kinds[first]) & (labels < 0)
-        labels[alike & (distance < 0.3 * structure.spacing)] = labels.max() + 1
+        labels[alike & (distance < _SAME_SITE * structure.spacing)] = labels.max() + 1
     n_cells = round(structure.whole.volume / abs(float(np.linalg.det(lattice))))
     if (np.bincount(labels) != n_cells).any():
         raise DataError(
@@ -245,16 +274,6 @@ def _group_within(crystal: Crystal, noise: float) -> SpaceGroup:
             break
         group, tolerance = larger, 2.0 * tolerance
     return group
-
-
-def _in_symmetric_cell(crystal: Crystal, group: SpaceGroup) -> Crystal:
-    """Symmetrise a lattice: the metric becomes mean_W Wᵀ (A Aᵀ) W, without a rotation."""
-    cell, w_gxy = crystal.cell, group.rotations
-    metric = (w_gxy.swapaxes(1, 2) @ (cell @ cell.T) @ w_gxy).mean(axis=0)
-    inverse = np.linalg.inv(cell)
-    # The symmetric S with (A S)(A S)ᵀ = metric.
-    squares, axes = np.linalg.eigh(inverse @ metric @ inverse.T)
-    return replace(crystal, cell=cell @ (axes * np.sqrt(squares)) @ axes.T)
 
 
 def chosen_cell(lattice: Floats) -> Floats:

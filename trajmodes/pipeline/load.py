@@ -18,7 +18,12 @@ from trajmodes.data.force_constants import ForceConstants
 from trajmodes.data.motion import FrameBlock, MotionBlock
 from trajmodes.errors import DataError, UnitsError, UsageError
 from trajmodes.fit.normal_equations import NormalEquationBlocks
-from trajmodes.formats.cell_file import load_crystal
+from trajmodes.formats.cell_file import (
+    ROUNDING,
+    has_no_symmetry,
+    read_atoms,
+    reduce_cell,
+)
 from trajmodes.formats.open import open_runs, open_trajectory, sibling_cell_file
 from trajmodes.formats.registry import read_force_constants as read_any
 from trajmodes.matching.average import AverageStructure, average_structure
@@ -26,7 +31,7 @@ from trajmodes.matching.diagnosis import Diagnosis, diagnose
 from trajmodes.matching.displacements import Displacer
 from trajmodes.matching.find_cell import find_crystal
 from trajmodes.matching.match import Match, match
-from trajmodes.matching.species import species_of_run
+from trajmodes.matching.species import atom_species, species_of_run
 from trajmodes.matching.temperatures import PROVABLE_UNITS, units_are_proved
 from trajmodes.notes import Note
 from trajmodes.pipeline.job_folder import Log
@@ -35,6 +40,7 @@ from trajmodes.results.folder import whole_results
 from trajmodes.results.netcdf import NORMAL_EQUATIONS, read_dataset
 from trajmodes.results.normal_equations import equations_of
 from trajmodes.streaming.schedule import cut_blocks, lazy_arrays
+from trajmodes.symmetry.operations import ReducedCrystal
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -287,13 +293,47 @@ def _crystal(
 ) -> tuple[Crystal, tuple[Note, ...]]:
     """Crystal of the cell file, of a file beside the data, or of the average structure."""
     beside = sibling_cell_file(trajectory.paths[0]) if trajectory.paths else None
-    file = job.matching.cell or beside
-    if file is None:
+    named = job.matching.cell or beside
+    if named is None:
         species = species_of_run(trajectory, type_map)
         found = find_crystal(average, species, trajectory.masses)
-    else:
-        found = load_crystal(file, job.matching.species)
+        return found.crystal, found.notes
+    file, tolerance = Path(named), job.matching.symprec
+    whole = Crystal.from_ase(read_atoms(file, job.matching.species))
+    if tolerance is None and has_no_symmetry(whole):
+        smaller = _smaller_crystal(whole, trajectory, average, type_map)
+        if smaller is not None:
+            return smaller.crystal, (_noise_note(file, whole, smaller.crystal), *smaller.notes)
+    found = reduce_cell(whole, file, tolerance or ROUNDING)
     return found.crystal, found.notes
+
+
+def _smaller_crystal(
+    whole: Crystal,
+    trajectory: Trajectory,
+    average: AverageStructure,
+    type_map: dict[int, str] | None,
+) -> ReducedCrystal | None:
+    """Crystal of the average structure, if its cell is smaller than that of the file."""
+    species, masses = atom_species(trajectory, whole, type_map), trajectory.masses
+    if masses is None:
+        masses = whole.masses[[whole.species.index(symbol) for symbol in species]]
+    try:
+        found = find_crystal(average, species, masses)
+    except DataError:
+        # The average structure has no translations either: the cell is a large one.
+        return None
+    return found if found.crystal.n_sites < whole.n_sites else None
+
+
+def _noise_note(file: Path, whole: Crystal, smaller: Crystal) -> Note:
+    text = (
+        f"{file.name}: its {whole.n_sites} atoms have no symmetry within {ROUNDING:g} Å, while "
+        f"the average structure of the run has a primitive cell of {smaller.n_sites} atoms, "
+        "which is used: the file seems to hold a supercell with displaced atoms"
+    )
+    fix = f"to use the cell of the file as it is, give --symprec {ROUNDING:g}"
+    return Note("warning", text, fix=fix)
 
 
 def _prove_units(

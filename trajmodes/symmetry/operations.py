@@ -188,6 +188,16 @@ def on_symmetric_sites(group: SpaceGroup) -> tuple[Crystal, float]:
     return replace(crystal, sites=sites), moved
 
 
+def in_symmetric_cell(crystal: Crystal, group: SpaceGroup) -> Crystal:
+    """Symmetrise a lattice: the metric becomes mean_W Wᵀ (A Aᵀ) W, without a rotation."""
+    cell, w_gxy = crystal.cell, group.rotations
+    metric = (w_gxy.swapaxes(1, 2) @ (cell @ cell.T) @ w_gxy).mean(axis=0)
+    inverse = np.linalg.inv(cell)
+    # The symmetric S with (A S)(A S)ᵀ = metric.
+    squares, axes = np.linalg.eigh(inverse @ metric @ inverse.T)
+    return replace(crystal, cell=cell @ (axes * np.sqrt(squares)) @ axes.T)
+
+
 def fold_atoms(lattice: Floats, whole: Crystal, classes: Ints) -> tuple[Crystal, float]:
     """Fold a large cell into a smaller one: each class of translated atoms becomes a site.
 

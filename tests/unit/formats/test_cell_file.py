@@ -174,3 +174,30 @@ def test_poscar_is_to_the_bit_what_ase_reads(tmp_path, scale, kind, names):
     assert np.array_equal(atoms.cell.array, wanted.cell.array)
     assert np.array_equal(atoms.positions, wanted.positions)
     assert np.array_equal(atoms.numbers, wanted.numbers)
+
+
+@pytest.mark.parametrize(("cells", "noise"), [(2, 0.001), (2, 0.1), (3, 0.05)])
+def test_a_noisy_supercell_is_symmetrised_within_the_given_tolerance(tmp_path, cells, noise):
+    ideal = bulk("Si", "diamond", a=5.43, cubic=True).repeat(cells)
+    atoms = ideal.copy()
+    atoms.positions += np.random.default_rng(2).normal(0.0, noise, atoms.positions.shape)
+    path = written(tmp_path, atoms, "POSCAR")
+    assert load_crystal(path).crystal.n_sites == len(atoms)
+    loaded = load_crystal(path, tolerance=3.0 * noise)
+    assert loaded.crystal.cell == pytest.approx(load_standard(tmp_path, ideal), abs=1e-9)
+    group = space_group(loaded.crystal, tolerance=1e-9)
+    assert group.symbol == "Fd-3m"
+    assert "sites were moved by up to" in str(loaded.notes[1])
+
+
+def load_standard(folder: Path, atoms: Atoms) -> np.ndarray:
+    return load_crystal(written(folder, atoms, "ideal.vasp")).crystal.cell
+
+
+def test_a_lattice_is_symmetrised_within_the_given_tolerance(tmp_path):
+    atoms = bulk("Cu", "fcc", a=3.6, cubic=True)
+    atoms.set_cell([3.6, 3.61, 3.598], scale_atoms=True)
+    path = written(tmp_path, atoms, "POSCAR")
+    assert space_group(load_crystal(path).crystal).symbol == "Fmmm"
+    crystal = load_crystal(path, tolerance=0.05).crystal
+    assert space_group(crystal, tolerance=1e-9).symbol == "Fm-3m"

@@ -1,0 +1,58 @@
+"""The options of commands that read results and not a run, declared as those in `groups`."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from trajmodes.config import kinds
+from trajmodes.config.option import Group, option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableOptions(Group):
+    """Table of modes on the terminal."""
+
+    title: ClassVar = "Table"
+    commands: ClassVar = "modes"
+
+    sort: Literal["q", "frequency", "lifetime"] = option("Order of the rows.", default="q")
+    resolved: bool = option("Show only modes whose lifetime is resolved.", default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovieOptions(Group):
+    """Movie of a mode."""
+
+    title: ClassVar = "Movie"
+    commands: ClassVar = "movie"
+
+    frames: int = option(
+        "Frames in one period.", default=40, kind=kinds.whole(2, 100_000), metavar="N"
+    )
+    amplitude: float | None = option(
+        "Largest displacement of an atom in Å.",
+        metavar="Å",
+        unset="0.3, or that at the temperature",
+    )
+    temperature: float | None = option(
+        "Take the amplitude of the mode at this temperature in K.", metavar="K"
+    )
+    output: str = option("File of the movie.", default="mode.xyz", metavar="FILE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions(Group):
+    """Files for other programs."""
+
+    title: ClassVar = "Export"
+    commands: ClassVar = "export"
+
+    to: tuple[str, ...] = option(
+        "Program to write for: phonopy, phono3py, shengbte, tdep, alamode or hdf5. May be "
+        "repeated.",
+        default=(),
+        metavar="PROGRAM",
+        is_required=True,
+    )
+    output: str | None = option(
+        "Folder to write to.", metavar="FOLDER", unset="export in the folder of the fit"
+    )
