@@ -17,7 +17,8 @@ The normal equations follow for every cutoff. The force on site s of cell l is
 
 where C_ab(s, s', R) = Σ_t Σ_l a(s, l) b(s', l + R)ᵀ is the inverse lattice transform of the
 covariances and M_pp' the covariance of the relative displacements, four terms of C_uu. The cost
-grows with the number of pairs of pairs, not with the number of frames or atoms.
+grows with the number of pairs of pairs, not with the number of frames or atoms; of the first
+pairs only inequivalent ones are needed, see `pair_symmetry`.
 """
 
 from dataclasses import dataclass
@@ -30,8 +31,10 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.fit.accumulate import ForceSums, forces_of, site_sums
 from trajmodes.fit.expansion import Expansion
 from trajmodes.fit.normal_equations import NormalEquationBlocks, SiteBlocks
+from trajmodes.fit.pair_symmetry import stars_of_pairs, symmetrised
 from trajmodes.kernels import inner_kernel, kernel
 from trajmodes.streaming.reduction import BlockReduction, BlockSums
+from trajmodes.symmetry.operations import supercell_group
 from trajmodes.symmetry.tensors import SymmetryBasis
 from trajmodes.symmetry.translations import HalfSpace, cell_rank, lattice_transform
 
@@ -204,12 +207,15 @@ def _pair_sums(covariances: ForceCovariances, basis: SymmetryBasis) -> tuple[Flo
     labels = (lattice @ supercell.transform) % supercell.shape
 
     gram_zzb = np.zeros((basis.n_parameters, basis.n_parameters, covariances.n_blocks))
+    group = supercell_group(basis.orbits.group, supercell)
+    members = stars_of_pairs(group, basis.orbits.sites[order], lattice)
+    uu_cstxyb = _real_space(covariances, covariances.displacement)
     _add_pairs_of_pairs(
         np.searchsorted(first, np.arange(supercell.crystal.n_sites + 1)),
-        np.column_stack([starts, counts, second, labels]),
+        np.column_stack([starts, counts, second, labels, members]),
         np.array(supercell.shape),
         tensors,
-        _real_space(covariances, covariances.displacement),
+        symmetrised(group, supercell, uu_cstxyb),
         gram_zzb,
     )
     fu_cstxyb = _real_space(covariances, covariances.force)
@@ -254,19 +260,22 @@ def _add_pairs_of_pairs(
 ) -> None:
     """Add all pairs of pairs (p, r) with one first site, r of the same or a later orbit.
 
-    Columns of `pairs`: first parameter, number of parameters, second site, cell label (3).
+    Columns of `pairs`: first parameter, number of parameters, second site, cell label (3),
+    members of its star, as often as which a pair p counts.
     """
     n_blocks = gram_zzb.shape[2]
     half_kxyb = np.empty((tensors.shape[1], 3, 3, n_blocks))
     uu_xyb = np.empty((3, 3, n_blocks))
     for s in range(len(bounds) - 1):
         for p in range(bounds[s], bounds[s + 1]):
+            if pairs[p, 6] == 0:
+                continue
             for r in range(bounds[s], bounds[s + 1]):
                 if pairs[r, 0] < pairs[p, 0]:
                     continue
                 k, m = pairs[p, 1], pairs[r, 1]
                 _relative(uu_cstxyb, shape, s, pairs[p, 2:], pairs[r, 2:], uu_xyb)
-                _multiply(tensors[p, :k], uu_xyb, half_kxyb)
+                _multiply(pairs[p, 6] * tensors[p, :k], uu_xyb, half_kxyb)
                 target_kmb = gram_zzb[pairs[p, 0] :, pairs[r, 0] :]
                 _contract(half_kxyb[:k], tensors[r, :m], target_kmb)
 

@@ -8,8 +8,9 @@ from trajmodes.data.motion import MotionBlock
 from trajmodes.errors import DataError
 from trajmodes.fit.expansion import expansion_of
 from trajmodes.fit.harmonic import ForceCovariance, harmonic_equations
+from trajmodes.fit.pair_symmetry import stars_of_pairs
 from trajmodes.streaming.reduction import BlockSums
-from trajmodes.symmetry.operations import space_group
+from trajmodes.symmetry.operations import space_group, supercell_group
 from trajmodes.symmetry.translations import build_supercell, half_space, lattice_transform
 
 
@@ -115,3 +116,15 @@ def test_both_reductions_make_the_same_normal_equations(
         one, other = getattr(rows, name), getattr(waves, name)
         np.testing.assert_allclose(one, other, atol=1e-10 * np.abs(one).max(), err_msg=name)
     np.testing.assert_array_equal(rows.frames, waves.frames)
+
+
+def test_the_sum_over_pairs_of_pairs_needs_one_pair_of_each_star(wurtzite):
+    supercell = build_supercell(wurtzite.crystal, np.diag([3, 3, 2]))
+    expansion = expansion_of(space_group(wurtzite.crystal), supercell, {2: 3.3})
+    orbits = expansion.bases[1].orbits
+    group = supercell_group(orbits.group, supercell)
+    assert group.n_operations == 12
+    members = stars_of_pairs(group, orbits.sites, orbits.lattice[:, 1])
+    assert members.sum() == len(members)
+    assert np.count_nonzero(members) < len(members) / 4
+    assert set(12 % members[members > 0]) == {0}
